@@ -1,0 +1,7 @@
+//! Vestibule: a server-wide meeting policy for Prosody and Jitsi Meet.
+
+pub mod component;
+pub mod config;
+pub mod policy;
+pub mod secret;
+pub mod xmpp;
