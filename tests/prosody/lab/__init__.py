@@ -1,0 +1,9 @@
+"""A laboratory of real parts: Prosody, the component and XMPP clients, all on loopback."""
+
+from .component import Vestibule
+from .people import Crowd, Outcome, Person
+from .process import Failed
+from .server import Prosody
+from .stanza import Stanza
+
+__all__ = ["Crowd", "Failed", "Outcome", "Person", "Prosody", "Stanza", "Vestibule"]
