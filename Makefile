@@ -47,6 +47,6 @@ bench: ## Measure; nothing here fails on a number
 	$(CARGO) bench --locked
 
 fuzz: ## Fuzz each target for FUZZ_SECONDS (needs a nightly Rust and cargo-fuzz)
-	@cd fuzz && for target in $$($(CARGO) +nightly fuzz list); do \
+	@for target in $$($(CARGO) +nightly fuzz list); do \
 		$(CARGO) +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) || exit 1; \
 	done

@@ -1,4 +1,9 @@
-"""A child process that never outlives the test that started it."""
+"""A child process that never outlives the test that started it.
+
+The kernel ends a child with the *thread* that started it, so start children in the main
+thread. Starting and waiting block; where clients must go on meanwhile, start with
+`ready=False` and wait in a thread: `await asyncio.to_thread(component.wait_ready)`.
+"""
 
 import ctypes
 import os
