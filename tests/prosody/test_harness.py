@@ -79,9 +79,28 @@ async def test_removal_and_destruction_are_told_apart(plain):
         assert not (await alice.set_affiliation(ROOM, "bob@localhost", "outcast")).error
         assert await alice.list_affiliation(ROOM, "outcast") == {"bob@localhost"}
         assert (await bob.join(ROOM, "Bob")).condition == "forbidden"
-        since = alice.mark()
         assert not (await alice.destroy(ROOM, "the end")).error
-        assert alice.answers(ROOM, since)[0].text == "the end"
+        await alice.wait_for(lambda seen: seen.destroyed == "the end")
+
+
+async def test_every_answer_counts_and_nothing_else(plain):
+    async with Crowd(plain) as crowd:
+        alice = await crowd.connect("alice@localhost")
+        bob = await crowd.connect("bob@localhost")
+        await alice.open(ROOM, "Alice")
+        await bob.join(ROOM, "Alice")
+        await bob.join(ROOM, "Bob")
+        await alice.set_affiliation(ROOM, "bob@localhost", "member")
+        await bob.wait_for(lambda seen: seen.item.get("affiliation") == "member")
+        assert [outcome.kind for outcome in bob.answers(ROOM)] == ["error", "joined"]
+        await bob.join(ROOM, "Bob")
+        await bob.leave(ROOM, "Bob")
+        await bob.join(ROOM, "Bob")
+        assert bob.answers(ROOM)[0].condition == "conflict"
+        await alice.set_role(ROOM, "Bob", "none")
+        await bob.wait_for(lambda seen: 307 in seen.statuses)
+        kinds = [outcome.kind for outcome in bob.answers(ROOM)]
+        assert kinds == ["error", "joined", "joined", "joined"]
 
 
 async def test_a_hostile_stanza_goes_out_as_written(plain):

@@ -1,7 +1,8 @@
 """A laboratory of real parts: Prosody, the component and XMPP clients, all on loopback."""
 
 from .component import Vestibule
-from .people import Crowd, Outcome, Person
+from .outcome import Outcome
+from .people import Crowd, Person
 from .process import Failed
 from .server import Prosody
 from .stanza import Stanza

@@ -13,6 +13,7 @@ import time
 import slixmpp
 from slixmpp.xmlstream import tostring
 
+from .outcome import Outcome, answers, judge
 from .process import HOST, Failed
 from .room import RoomActions
 from .server import PASSWORD
@@ -20,41 +21,6 @@ from .stanza import CLIENT, MUC, Stanza, element
 
 # Only certificates made here are trusted; and loading the system's takes 40 ms a client.
 os.environ.update(SSL_CERT_FILE=os.devnull, SSL_CERT_DIR=os.devnull)
-
-
-@dataclasses.dataclass(frozen=True)
-class Outcome:
-    """The answer to a join.
-
-    `kind` is "joined", "error" (with `type`, `condition` and `text`), "destroyed" (a
-    destroyed-room presence, `text` being its reason), "removed" (kicked before being
-    in) or "silence" (no answer in time).
-    """
-
-    kind: str
-    type: str = ""
-    condition: str = ""
-    text: str = ""
-    presence: Stanza | None = None
-    seconds: float = 0.0
-
-    @property
-    def joined(self):
-        return self.kind == "joined"
-
-
-def judge(stanza, room):
-    """The Outcome that `stanza` is for a join of `room`, or None if it is none."""
-    if stanza.name != "presence" or stanza.room.lower() != room.lower():
-        return None
-    if stanza.type == "error":
-        return Outcome("error", *stanza.error, presence=stanza)
-    if stanza.destroyed is not None:
-        return Outcome("destroyed", text=stanza.destroyed, presence=stanza)
-    if 110 not in stanza.statuses:
-        return None
-    kind = "removed" if stanza.type == "unavailable" else "joined"
-    return Outcome(kind, presence=stanza)
 
 
 def _for_slixmpp(stanza):
@@ -188,9 +154,8 @@ class Person(RoomActions):
         return len(self.seen)
 
     def answers(self, room, since=0):
-        """Every answer to joins of `room`: exactly one is right for each join."""
-        outcomes = (judge(stanza, room) for stanza in self.seen[since:])
-        return [outcome for outcome in outcomes if outcome is not None]
+        """Every answer to joins of `room` from `seen[since]` on; see `outcome.answers`."""
+        return answers(self.seen, room, since)
 
     # Sending
 
