@@ -64,13 +64,17 @@ impl Default for Close {
 /// Whether the room takes people in now.
 pub(super) fn join(case: &Case<'_>) -> Option<Opinion> {
     let close = &case.rules.close;
-    let record = case.room.record.as_ref()?;
     let moderates = entitlement(case).is_some();
     let may_enter =
         close.may_enter.value.meets(case.classes) || (close.moderators_enter.value && moderates);
     if may_enter {
         return None;
     }
+    let Some(record) = &case.room.record else {
+        // What cannot be read might say that the room is closed.
+        let rule = Rule::new("close.record", 0);
+        return Some(Opinion::deny(rule, Denial::Closed(Closed::Command)));
+    };
     if let Some(closed) = record.closed {
         let line = match closed {
             Closed::Command => close.by.line,
@@ -140,19 +144,16 @@ pub(super) fn command_effects(case: &Case<'_>, word: Word, effects: &mut Effects
     }
 }
 
-/// What closing (or reopening) a room changes; nothing if it is so already.
+/// What closing (or reopening) a room changes.
 pub fn closing(room: &RoomView, close: bool, now: Timestamp) -> Effects {
-    let mut effects = Effects::default();
-    if let Some(record) = &room.record {
-        effects.record = Some(if close {
-            Record { closed: Some(Closed::Command), ..record.clone() }
-        } else {
-            Record { closed: None, reopened: Some(now), ..record.clone() }
-        });
-        let notice = if close { Notice::Closed } else { Notice::Reopened };
-        effects.notices.push((Audience::Room, notice));
-    }
-    effects
+    let record = room.record.clone().unwrap_or_else(|| Record::new(now, String::new(), None));
+    let record = if close {
+        Record { closed: Some(Closed::Command), ..record }
+    } else {
+        Record { closed: None, reopened: Some(now), ..record }
+    };
+    let notice = if close { Notice::Closed } else { Notice::Reopened };
+    Effects { record: Some(record), notices: vec![(Audience::Room, notice)], ..Effects::default() }
 }
 
 const fn closed_by(closed: Closed) -> &'static str {
