@@ -22,13 +22,7 @@ pub fn judge(password: &Secret, room: &BareJid, deny_list: &HashSet<String>) -> 
     let mut context: Vec<&str> = vec![name];
     context.extend(name.split(|c: char| !c.is_alphanumeric()).filter(|word| word.len() > 2));
     context.extend(ALWAYS);
-    let score = match zxcvbn::zxcvbn(text, &context).score() {
-        zxcvbn::Score::Zero => 0,
-        zxcvbn::Score::One => 1,
-        zxcvbn::Score::Two => 2,
-        zxcvbn::Score::Three => 3,
-        _ => 4,
-    };
+    let score = u8::from(zxcvbn::zxcvbn(text, &context).score());
     // A word of the room's own, dressed up with a digit or two, still scores well: what is left of the
     // password without the words of the context has to carry it.
     let mut rest: String = text.chars().take(LOOKED_AT).collect::<String>().to_lowercase();

@@ -12,6 +12,8 @@ pub enum Denial {
     Malformed,
     /// Something that this version cannot judge.
     Unknown,
+    /// The component itself failed.
+    Fault,
     /// A ban of the file.
     Banned,
     /// A ban of the room (affiliation `outcast`).
@@ -94,6 +96,7 @@ impl Denial {
         match self {
             Self::Malformed => "malformed",
             Self::Unknown => "unknown-attempt",
+            Self::Fault => "fault",
             Self::Banned => "banned",
             Self::Outcast => "outcast",
             Self::NotEncrypted => "not-encrypted",
@@ -133,6 +136,7 @@ impl Denial {
         match self {
             Self::Malformed => ("modify", "jid-malformed"),
             Self::Unknown => ("cancel", "feature-not-implemented"),
+            Self::Fault => ("wait", "internal-server-error"),
             Self::Banned | Self::Outcast => ("auth", "forbidden"),
             Self::NotEncrypted => ("modify", "policy-violation"),
             Self::MayNotOpen | Self::RoomName | Self::MayNotEnter => ("cancel", "not-allowed"),
@@ -168,6 +172,7 @@ impl Denial {
         Cow::Borrowed(match self {
             Self::Malformed => "That is not a valid address or name.",
             Self::Unknown => "This server's meeting policy does not know this kind of request.",
+            Self::Fault => "This server cannot open the room just now. Try again later.",
             Self::Banned | Self::Outcast => "You are not welcome in this room.",
             Self::NotEncrypted => "Rooms on this server are for encrypted connections only.",
             Self::MayNotOpen => {

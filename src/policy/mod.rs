@@ -14,6 +14,8 @@ pub mod close;
 mod configure;
 pub mod decide;
 pub mod denial;
+pub mod explain;
+pub mod facts;
 pub mod lobby;
 pub mod moderators;
 pub mod notice;

@@ -5,7 +5,7 @@ use jid::BareJid;
 use super::NS;
 use super::question::Question;
 use crate::policy::denial::Denial;
-use crate::policy::verdict::{Audience, Decision, Effects};
+use crate::policy::verdict::{Audience, Decision, Effects, Verdict};
 use crate::secret::Secret;
 use crate::xmpp::element::Element;
 
@@ -41,6 +41,16 @@ pub fn answer(
     }
     push_effects(&mut element, &decision.effects, material);
     element
+}
+
+/// The answer of a component that only looks on: the attempt goes on as if there were no gate.
+pub fn observed(question: &Question, id: &str) -> Element {
+    Element::new(NS, "answer")
+        .with_attr("attempt", &question.attempt.id)
+        .with_attr("base", question.revision.to_string())
+        .with_attr("verdict", Verdict::Allow.name())
+        .with_attr("observe", "true")
+        .with_attr("decision", id)
 }
 
 /// A command to a room.
