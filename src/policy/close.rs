@@ -40,7 +40,11 @@ impl Default for Close {
             hold_until: Set::default_of(Conditions { password: true, moderator: false }),
             at_occupants: Set::default_of(0),
             after: Set::default(),
-            may_enter: Set::default_of(ClassSet::of(&[Class::Service, Class::Operator])),
+            may_enter: Set::default_of(ClassSet::of(&[
+                Class::Service,
+                Class::Operator,
+                Class::Returning,
+            ])),
             moderators_enter: Set::default_of(true),
             by: Set::default_of(Who::Moderator),
             reopen: Set::default_of(Who::Moderator),
