@@ -2,6 +2,7 @@
 
 pub mod component;
 pub mod config;
+pub mod control;
 pub mod password;
 pub mod policy;
 pub mod secret;
