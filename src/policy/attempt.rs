@@ -1,0 +1,319 @@
+//! What somebody tries to do, as facts.
+
+use std::net::IpAddr;
+
+use jid::BareJid;
+
+use super::record::{Person, Record};
+use super::strength::Strength;
+
+/// An affiliation (XEP-0045 §5.2), from the weakest up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Affiliation {
+    /// Banned from the room.
+    Outcast,
+    /// No standing.
+    #[default]
+    None,
+    /// May enter a members-only room.
+    Member,
+    /// May manage members and roles.
+    Admin,
+    /// May do everything, configure and destroy included.
+    Owner,
+}
+
+impl Affiliation {
+    /// The name on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Outcast => "outcast",
+            Self::None => "none",
+            Self::Member => "member",
+            Self::Admin => "admin",
+            Self::Owner => "owner",
+        }
+    }
+
+    /// The affiliation of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Outcast, Self::None, Self::Member, Self::Admin, Self::Owner]
+            .into_iter()
+            .find(|affiliation| affiliation.name() == name)
+    }
+}
+
+/// A role (XEP-0045 §5.1), from the weakest up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// Not in the room.
+    #[default]
+    None,
+    /// May listen.
+    Visitor,
+    /// May speak.
+    Participant,
+    /// May remove people and give voice.
+    Moderator,
+}
+
+impl Role {
+    /// The name on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Visitor => "visitor",
+            Self::Participant => "participant",
+            Self::Moderator => "moderator",
+        }
+    }
+
+    /// The role of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::None, Self::Visitor, Self::Participant, Self::Moderator]
+            .into_iter()
+            .find(|role| role.name() == name)
+    }
+}
+
+/// How a session proved who it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Auth {
+    /// With an account on a local host.
+    Account,
+    /// With a token that the server verified.
+    Token,
+    /// Not at all.
+    Anonymous,
+    /// Another server vouches for it.
+    Server,
+    /// A component of this server.
+    Component,
+    /// The gate could not tell.
+    #[default]
+    Unknown,
+}
+
+impl Auth {
+    /// The name on the wire and on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Account => "account",
+            Self::Token => "token",
+            Self::Anonymous => "anonymous",
+            Self::Server => "server",
+            Self::Component => "component",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// The proof of that name; [`Auth::Unknown`] for any other.
+    pub fn from_name(name: &str) -> Self {
+        [Self::Account, Self::Token, Self::Anonymous, Self::Server, Self::Component]
+            .into_iter()
+            .find(|auth| auth.name() == name)
+            .unwrap_or(Self::Unknown)
+    }
+}
+
+/// Who tries.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Requester {
+    /// The real bare JID. `None`: what the server sent is no JID by our rules (RFC 7622), and is refused.
+    pub jid: Option<BareJid>,
+    /// How the session proved it.
+    pub auth: Auth,
+    /// Whether the connection to its own server is encrypted; `None`: unknown.
+    pub secure: Option<bool>,
+    /// Where it connects from, if the server knows.
+    pub address: Option<IpAddr>,
+    /// The nick asked for or borne.
+    pub nick: String,
+    /// Affiliation in the room now.
+    pub affiliation: Affiliation,
+    /// Role in the room now.
+    pub role: Role,
+    /// Claims of a verified token: name and value.
+    pub claims: Vec<(String, String)>,
+    /// What the room remembers of this person.
+    pub person: Option<Person>,
+}
+
+/// What was typed as the room's password, compared with it by the gate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Credential {
+    /// Nothing was typed.
+    #[default]
+    None,
+    /// Something else than the room's password.
+    Wrong,
+    /// The room's password.
+    Right,
+}
+
+impl Credential {
+    /// The name on the wire and in the log.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Wrong => "wrong",
+            Self::Right => "right",
+        }
+    }
+}
+
+/// A change of one field of the room's configuration (XEP-0045 §10.2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FieldChange {
+    /// `muc#roomconfig_roomsecret` with the password the room has.
+    PasswordKept,
+    /// `muc#roomconfig_roomsecret` empty.
+    PasswordRemoved,
+    /// `muc#roomconfig_roomsecret` with another password, judged by its strength.
+    PasswordSet(Strength),
+    /// `muc#roomconfig_membersonly`.
+    MembersOnly(bool),
+    /// `muc#roomconfig_publicroom`.
+    Public(bool),
+    /// `muc#roomconfig_persistentroom`.
+    Persistent(bool),
+    /// A field that the policy has no opinion on, by its name.
+    Other(String),
+}
+
+/// A change of somebody's affiliation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AffiliationChange {
+    /// Whose. `None`: not a JID by our rules.
+    pub jid: Option<BareJid>,
+    /// From.
+    pub from: Affiliation,
+    /// To. `None`: the word is no affiliation.
+    pub to: Option<Affiliation>,
+    /// The nick reserved with it, if any.
+    pub nick: Option<String>,
+}
+
+/// A change of somebody's role.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoleChange {
+    /// Whose, if the occupant is there.
+    pub jid: Option<BareJid>,
+    /// From.
+    pub from: Role,
+    /// To. `None`: the word is no role.
+    pub to: Option<Role>,
+}
+
+/// A word that a person inside wrote to the room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Word {
+    /// `!password`: tell me the password.
+    Password,
+    /// `!close`: nobody else may enter.
+    Close,
+    /// `!reopen`.
+    Reopen,
+    /// Any other word.
+    Unknown,
+}
+
+/// What is tried.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// Join a room that does not exist, or that no policy was applied to yet.
+    Open {
+        /// The password typed, by its strength.
+        typed: Option<Strength>,
+    },
+    /// Join.
+    Join {
+        /// What was typed as password.
+        credential: Credential,
+    },
+    /// Submit the configuration form.
+    Configure {
+        /// Every field sent.
+        fields: Vec<FieldChange>,
+    },
+    /// Set affiliations.
+    Affiliation {
+        /// Every item of the list.
+        items: Vec<AffiliationChange>,
+        /// The requester asks for his own membership (`jabber:iq:register`).
+        register: bool,
+    },
+    /// Set roles.
+    Role {
+        /// Every item of the list.
+        items: Vec<RoleChange>,
+    },
+    /// Destroy the room.
+    Destroy,
+    /// Invite somebody (XEP-0045 §7.8.2).
+    Invite {
+        /// The invited. `None`: not a JID by our rules.
+        to: Vec<Option<BareJid>>,
+    },
+    /// Answer somebody who waits.
+    Knock {
+        /// Who waits. `None`: not a JID by our rules.
+        target: Option<BareJid>,
+        /// Let him in, or turn him away.
+        admit: bool,
+    },
+    /// A word to the room.
+    Command(Word),
+    /// A kind of attempt that this version does not know.
+    Unknown,
+}
+
+impl Action {
+    /// The name on the wire and in the log.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Open { .. } => "open",
+            Self::Join { .. } => "join",
+            Self::Configure { .. } => "configure",
+            Self::Affiliation { .. } => "affiliation",
+            Self::Role { .. } => "role",
+            Self::Destroy => "destroy",
+            Self::Invite { .. } => "invite",
+            Self::Knock { .. } => "knock",
+            Self::Command(_) => "command",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// Somebody tries something.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Attempt {
+    /// The gate's name for it; the same when it is asked again.
+    pub id: String,
+    /// The room. `None`: not a JID by our rules.
+    pub room: Option<BareJid>,
+    /// Who.
+    pub requester: Requester,
+    /// What.
+    pub action: Action,
+}
+
+/// The room as it is at that moment.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RoomView {
+    /// Occupants that are not services.
+    pub occupants: u32,
+    /// Of these, moderators.
+    pub moderators: u32,
+    /// How many wait to be let in.
+    pub waiting: u32,
+    /// The room has a password.
+    pub has_password: bool,
+    /// The room service itself lets nobody in who is no member (XEP-0045 §3).
+    pub members_only: bool,
+    /// The room exists (also when no policy was applied to it yet).
+    pub exists: bool,
+    /// What was written down when the policy was applied; `None`: never, or unreadable.
+    pub record: Option<Record>,
+}

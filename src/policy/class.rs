@@ -1,0 +1,140 @@
+//! Who somebody is, as far as it was proved.
+
+use std::fmt;
+
+/// A requester class, from the strongest proof down. A requester may belong to several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Class {
+    /// A service account of the file (focus, recorder, transcriber): an exact bare JID.
+    Service,
+    /// An operator of the file: an exact bare JID.
+    Operator,
+    /// A JID or domain that the file lists.
+    Listed,
+    /// A session with a token that the server verified.
+    Token,
+    /// A session authenticated with an account on a local host.
+    Account,
+    /// Somebody who was admitted to this life of the room before.
+    Returning,
+    /// A session of another server.
+    Federated,
+    /// Everybody else.
+    Guest,
+}
+
+impl Class {
+    /// Every class, from the strongest proof down.
+    pub const ALL: [Self; 8] = [
+        Self::Service,
+        Self::Operator,
+        Self::Listed,
+        Self::Token,
+        Self::Account,
+        Self::Returning,
+        Self::Federated,
+        Self::Guest,
+    ];
+
+    /// The name used in the file, the log and the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Service => "service",
+            Self::Operator => "operator",
+            Self::Listed => "listed",
+            Self::Token => "token",
+            Self::Account => "account",
+            Self::Returning => "returning",
+            Self::Federated => "federated",
+            Self::Guest => "guest",
+        }
+    }
+
+    /// The class of that name, if there is one.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|class| class.name() == name)
+    }
+
+    const fn bit(self) -> u8 {
+        1 << self as u8
+    }
+}
+
+impl fmt::Display for Class {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A set of classes.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct ClassSet(u8);
+
+impl ClassSet {
+    /// No class.
+    pub const NONE: Self = Self(0);
+    /// Every class.
+    pub const ALL: Self = Self(u8::MAX);
+
+    /// The set of these classes.
+    pub const fn of(classes: &[Class]) -> Self {
+        let mut bits = 0;
+        let mut rest = classes;
+        while let [class, tail @ ..] = rest {
+            bits |= class.bit();
+            rest = tail;
+        }
+        Self(bits)
+    }
+
+    /// This set and one class more.
+    #[must_use]
+    pub const fn with(self, class: Class) -> Self {
+        Self(self.0 | class.bit())
+    }
+
+    /// Whether the class is in the set.
+    pub const fn has(self, class: Class) -> bool {
+        self.0 & class.bit() != 0
+    }
+
+    /// Whether the two sets share a class.
+    pub const fn meets(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    /// The classes in the set, from the strongest down.
+    pub fn iter(self) -> impl Iterator<Item = Class> {
+        Class::ALL.into_iter().filter(move |class| self.has(*class))
+    }
+
+    /// The strongest class of the set; a guest if the set is empty.
+    pub fn strongest(self) -> Class {
+        self.iter().next().unwrap_or(Class::Guest)
+    }
+}
+
+impl fmt::Debug for ClassSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.iter()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_class_has_a_name_of_its_own_that_reads_back() {
+        for class in Class::ALL {
+            assert_eq!(Class::from_name(class.name()), Some(class));
+        }
+    }
+
+    #[test]
+    fn the_strongest_class_of_a_set_is_the_one_with_the_best_proof() {
+        let set = ClassSet::of(&[Class::Guest, Class::Returning]);
+        assert_eq!(set.strongest(), Class::Returning);
+        assert_eq!(ClassSet::NONE.strongest(), Class::Guest);
+    }
+}

@@ -1,0 +1,187 @@
+//! What travels with a room: the record of its life, and of each person in it.
+//!
+//! The gate keeps both as opaque text and brings them along with every question, so that the component
+//! needs no memory to answer right. The format is versioned; a text of another version is no record.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// The version written, and the only one read.
+const VERSION: u8 = 1;
+
+/// Where a room's password comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Source {
+    /// Made by the component when the room opens.
+    Generated,
+    /// Typed by whoever opens the room.
+    Creator,
+    /// Computed from a secret, the room's name and the time.
+    Derived,
+    /// Written in the file.
+    Preset,
+}
+
+impl Source {
+    /// Every source.
+    pub const ALL: [Self; 4] = [Self::Generated, Self::Creator, Self::Derived, Self::Preset];
+
+    /// The name in the file and the log.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Generated => "generated",
+            Self::Creator => "creator",
+            Self::Derived => "derived",
+            Self::Preset => "preset",
+        }
+    }
+}
+
+/// Why a room is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Closed {
+    /// Somebody who may do so closed it.
+    Command,
+    /// It was as full as `close.at_occupants` says.
+    Count,
+    /// It had been open for as long as `close.after` says.
+    Time,
+}
+
+impl Closed {
+    /// The name in the log.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Command => "command",
+            Self::Count => "count",
+            Self::Time => "time",
+        }
+    }
+}
+
+/// The record of one life of a room.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Record {
+    pub(super) v: u8,
+    /// When the policy was applied to the room.
+    pub opened: Timestamp,
+    /// The bare JID that opened it.
+    pub opener: String,
+    /// Where its password came from; `None`: it was opened without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<Source>,
+    /// Nobody else may enter, and why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed: Option<Closed>,
+    /// When it was last opened for entry again; time-outs count from the later of this and `opened`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reopened: Option<Timestamp>,
+}
+
+impl Record {
+    /// The record of a room that `opener` opens at `now`.
+    pub const fn new(opened: Timestamp, opener: String, password: Option<Source>) -> Self {
+        Self { v: VERSION, opened, opener, password, closed: None, reopened: None }
+    }
+
+    /// Reads a record. `None`: another version, or nothing that we wrote.
+    pub fn read(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok().filter(|record: &Self| record.v == VERSION)
+    }
+
+    /// Writes it.
+    pub fn write(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+/// How somebody came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Entry {
+    /// Opened the room.
+    Opened,
+    /// Knew the password.
+    Password,
+    /// Was let in from the lobby, invited, or made a member by a moderator.
+    Admitted,
+    /// Knew the password, and was let in.
+    Both,
+}
+
+/// What a room remembers of one bare address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Person {
+    pub(super) v: u8,
+    /// How he came in; `None`: he has not been in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry: Option<Entry>,
+    /// Made a moderator by the policy or by somebody who may.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub moderator: bool,
+}
+
+impl Person {
+    /// Somebody who came in that way.
+    pub const fn entered(entry: Entry) -> Self {
+        Self { v: VERSION, entry: Some(entry), moderator: false }
+    }
+
+    /// The same person, as moderator or not.
+    #[must_use]
+    pub const fn as_moderator(self, moderator: bool) -> Self {
+        Self { moderator, ..self }
+    }
+
+    /// Reads an entry. `None`: another version, or nothing that we wrote.
+    pub fn read(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok().filter(|person: &Self| person.v == VERSION)
+    }
+
+    /// Writes it.
+    pub fn write(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// He was let in by somebody.
+    pub const fn is_admitted(&self) -> bool {
+        matches!(self.entry, Some(Entry::Opened | Entry::Admitted | Entry::Both))
+    }
+
+    /// He knew the password.
+    pub const fn knew_password(&self) -> bool {
+        matches!(self.entry, Some(Entry::Opened | Entry::Password | Entry::Both))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_reads_back() {
+        let mut record =
+            Record::new(Timestamp::UNIX_EPOCH, "ann@example.org".to_owned(), Some(Source::Derived));
+        record.closed = Some(Closed::Count);
+        assert_eq!(Record::read(&record.write()), Some(record));
+    }
+
+    #[test]
+    fn another_version_is_no_record() {
+        assert_eq!(Record::read(r#"{"v":2,"opened":"1970-01-01T00:00:00Z","opener":"a@b"}"#), None);
+        assert_eq!(Person::read(r#"{"v":2}"#), None);
+        assert_eq!(Record::read("not a record"), None);
+    }
+
+    #[test]
+    fn a_person_reads_back() {
+        for entry in [Entry::Opened, Entry::Password, Entry::Admitted, Entry::Both] {
+            let person = Person::entered(entry).as_moderator(true);
+            assert_eq!(Person::read(&person.write()), Some(person));
+        }
+    }
+}
