@@ -1,10 +1,17 @@
 //! The XMPP side: bytes, elements, stanzas and the one link to the server.
 //!
-//! - [`element`] reads and writes one stanza.
+//! - [`framer`] cuts the byte stream into whole stanzas;
+//! - [`element`] reads and writes one stanza;
+//! - [`stanza`] gives it a type: [`Iq`], [`Message`], [`Presence`], [`StanzaError`];
+//! - [`replies`] answers what every XMPP entity is asked.
 
 pub mod element;
+pub mod framer;
+pub mod replies;
+pub mod stanza;
 
 pub use element::{Element, ElementError};
+pub use stanza::{Condition, ErrorType, Iq, IqKind, Message, Presence, StanzaError};
 
 /// The namespaces in use, each with the document that defines it.
 pub mod ns {

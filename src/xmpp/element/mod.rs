@@ -15,6 +15,8 @@ use smol_str::SmolStr;
 
 use self::chars::{clean, is_ncname};
 
+pub(crate) use self::parse::next_attribute;
+pub(crate) use self::write::escape_value;
 pub use self::parse::{MAX_ATTRIBUTES, MAX_DEPTH};
 pub use self::scope::Scope;
 

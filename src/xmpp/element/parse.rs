@@ -241,7 +241,7 @@ fn split_name(name: &str) -> Result<(Option<&str>, &str), ElementError> {
 }
 
 /// The next `name="value"` of a tag and what follows it; `None` at the end.
-fn next_attribute(raw: &str) -> Result<Option<(&str, &str, &str)>, ElementError> {
+pub(crate) fn next_attribute(raw: &str) -> Result<Option<(&str, &str, &str)>, ElementError> {
     let start = raw.trim_start_matches(WHITE_SPACE);
     if start.is_empty() {
         return Ok(None);
