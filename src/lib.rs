@@ -1,5 +1,7 @@
 //! Vestibule: a server-wide meeting policy for Prosody and Jitsi Meet.
 
+pub mod app;
+pub mod cli;
 pub mod component;
 pub mod config;
 pub mod control;

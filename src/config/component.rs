@@ -27,9 +27,7 @@ pub(super) fn read(mut section: Section<'_>, outside: &Outside<'_>) -> Option<Co
         secret: Secret::new(""),
         allow_plaintext_network: false,
         state_dir: variables.state_directory().unwrap_or_else(|| "/var/lib/vestibule".into()),
-        socket: variables
-            .runtime_directory()
-            .map_or_else(|| "/run/vestibule/control.sock".into(), |dir| dir.join("control.sock")),
+        socket: default_socket(variables.runtime_directory()),
         ready_within: Duration::from_secs(10),
     };
     section.put("domain", &mut component.domain, domain);
@@ -53,6 +51,11 @@ pub(super) fn read(mut section: Section<'_>, outside: &Outside<'_>) -> Option<Co
     section.finish();
     component.secret = secret?;
     Some(component)
+}
+
+/// The socket in the directory that systemd made, or that it would make.
+pub(super) fn default_socket(runtime_directory: Option<PathBuf>) -> PathBuf {
+    runtime_directory.unwrap_or_else(|| "/run/vestibule".into()).join("control.sock")
 }
 
 const KEYS: Keys = Keys { inline: "secret", file: "secret_file", least: 1 };

@@ -71,6 +71,11 @@ impl Environment {
         Self { ours, ..Self::default() }
     }
 
+    /// The socket, if it is set here.
+    pub(super) fn socket(&self) -> Option<PathBuf> {
+        self.ours.get("VESTIBULE_COMPONENT__SOCKET").map(PathBuf::from)
+    }
+
     /// Puts what is set for this table into it.
     pub(super) fn put_into(&self, table: &str, section: &mut Section<'_>) {
         for (variable, _, key) in VARIABLES.iter().filter(|(_, of, _)| *of == table) {

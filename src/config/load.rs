@@ -69,6 +69,21 @@ pub fn load(path: &Path, environment: &Environment) -> Result<Loaded, LoadError>
     parse(&path.display().to_string(), &text, &outside).map_err(LoadError::Invalid)
 }
 
+/// The socket of the component that runs by this file: as the environment says, else the file, which need not
+/// be complete for that (who asks the running component need not know its secret).
+pub fn socket(path: &Path, environment: &Environment) -> Option<PathBuf> {
+    if let Some(socket) = environment.socket() {
+        return Some(socket);
+    }
+    let text = fs::read_to_string(path).ok()?;
+    let table: toml::Table = text.parse().ok()?;
+    let written = table.get("component").and_then(|component| component.get("socket"));
+    Some(written.and_then(toml::Value::as_str).map_or_else(
+        || component::default_socket(environment.runtime_directory()),
+        PathBuf::from,
+    ))
+}
+
 /// Reads the text of a file.
 ///
 /// # Errors

@@ -32,7 +32,7 @@ mod syntax;
 mod values;
 
 pub use environment::Environment;
-pub use load::{LoadError, Loaded, load, parse, schema};
+pub use load::{LoadError, Loaded, load, parse, schema, socket};
 pub use outside::Outside;
 pub use problem::{Problem, Severity};
 pub use report::{ExitKind, report};

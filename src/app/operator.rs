@@ -1,0 +1,209 @@
+//! What an operator asks over the socket.
+
+
+use serde_json::{Value, json};
+
+use super::clock::now;
+use super::reload::reload;
+use super::rooms::{RoomError, address, change, room};
+use super::Shared;
+use crate::control::{Described, Handler, Reply, Request, ServiceStatus, Status};
+use crate::component::desk::Mode;
+use crate::policy::attempt::RoomView;
+use crate::policy::close::closing;
+use crate::policy::explain::Explanation;
+use crate::policy::facts::facts;
+use crate::policy::pressure::Pressure;
+use crate::policy::record::{Entry, Person};
+use crate::policy::verdict::Effects;
+use crate::wire::answer::{end, remove};
+use crate::wire::room::LiveRoom;
+
+/// Carries out what operators ask.
+#[derive(Debug)]
+pub(super) struct Operator {
+    shared: Shared,
+}
+
+impl Operator {
+    pub(super) const fn new(shared: Shared) -> Self {
+        Self { shared }
+    }
+
+    fn status(&self) -> Status {
+        let linked = self.shared.link.is_up();
+        let trouble = self.shared.trouble().clone();
+        let desk = self.shared.desk();
+        Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            ready: linked && desk.is_ready(),
+            linked,
+            trouble,
+            revision: desk.policy().revision.clone(),
+            observe: desk.mode() == Mode::Observe,
+            services: desk
+                .services()
+                .map(|(domain, hello)| ServiceStatus {
+                    domain: domain.to_owned(),
+                    gate: hello.map(|hello| hello.gate.clone()),
+                    server: hello.map(|hello| hello.server.clone()),
+                    failure: hello.map(|hello| hello.failure.clone()),
+                })
+                .collect(),
+            rooms: desk.live().rooms().count(),
+            decisions: desk.tally(),
+            log_lines_lost: desk.audit().lost(),
+            uptime: self.shared.started.elapsed().as_secs(),
+        }
+    }
+
+    fn rooms(&self) -> Value {
+        let desk = self.shared.desk();
+        let mut rooms: Vec<_> = desk.live().rooms().collect();
+        rooms.sort_by_key(|(jid, _)| *jid);
+        rooms
+            .into_iter()
+            .map(|(jid, room)| {
+                let record = room.view.record.as_ref();
+                json!({
+                    "room": jid.as_str(),
+                    "occupants": room.occupants.len(),
+                    "closed": record.and_then(|r| r.closed).map(|closed| closed.name()),
+                    "opened": record.map(|r| r.opened.to_string()),
+                    "opener": record.map(|r| r.opener.as_str()),
+                })
+            })
+            .collect()
+    }
+
+    async fn explain(&self, described: &Described) -> Result<Value, String> {
+        let attempt = described.attempt().map_err(|error| error.to_string())?;
+        let jid = described.room().map_err(|error| error.to_string())?;
+        let view = match room(&self.shared, &jid).await {
+            Ok(live) => live.view,
+            Err(RoomError::None(_)) => RoomView::default(),
+            Err(error) => return Err(error.to_string()),
+        };
+        let explanation = self.shared.desk().explain(&attempt, &view, now());
+        let facts = facts(&attempt, &view, &Pressure::default());
+        Ok(explanation_to_json(&explanation, facts.into()))
+    }
+
+    async fn carry_out(&self, request: Request) -> Result<Value, String> {
+        let said = |error: RoomError| error.to_string();
+        let done = |()| json!({});
+        match request {
+            Request::Status {} => {
+                serde_json::to_value(self.status()).map_err(|error| error.to_string())
+            }
+            Request::Rooms {} => Ok(self.rooms()),
+            Request::Room { room: name } => {
+                let jid = address(&name).map_err(said)?;
+                room(&self.shared, &jid).await.map(|live| room_to_json(&live)).map_err(said)
+            }
+            Request::Close { room } => {
+                self.change(&room, "close", |view| (closing(view, true, now()), Vec::new())).await
+            }
+            Request::Reopen { room } => {
+                self.change(&room, "reopen", |view| (closing(view, false, now()), Vec::new())).await
+            }
+            Request::End { room, reason } => {
+                self.change(&room, "end", |_| (Effects::default(), vec![end(&reason)])).await
+            }
+            Request::Admit { room, jid } => {
+                let jid = jid.parse().map_err(|_| said(RoomError::Person(jid)))?;
+                let admit = |_: &RoomView| {
+                    let person = Person::entered(Entry::Admitted);
+                    let effects = Effects {
+                        people: vec![(jid.clone(), Some(person))],
+                        admit: vec![jid.clone()],
+                        ..Effects::default()
+                    };
+                    (effects, Vec::new())
+                };
+                self.change(&room, "admit", admit).await
+            }
+            Request::Reject { room, jid } => {
+                let jid = jid.parse().map_err(|_| said(RoomError::Person(jid)))?;
+                let reject = |_: &RoomView| {
+                    (Effects { reject: Some(jid.clone()), ..Effects::default() }, Vec::new())
+                };
+                self.change(&room, "reject", reject).await
+            }
+            Request::Remove { room, jid, reason } => {
+                let jid = jid.parse().map_err(|_| said(RoomError::Person(jid)))?;
+                let forget = |_: &RoomView| {
+                    let effects =
+                        Effects { people: vec![(jid.clone(), None)], ..Effects::default() };
+                    (effects, vec![remove(&jid, &reason)])
+                };
+                self.change(&room, "remove", forget).await
+            }
+            Request::Explain { attempt } => self.explain(&attempt).await,
+            Request::Reload {} => {
+                reload(&self.shared).await.map(|revision| json!({ "revision": revision }))
+            }
+        }
+        .map(|value| if value.is_null() { done(()) } else { value })
+    }
+
+    async fn change(
+        &self,
+        room: &str,
+        action: &str,
+        effects: impl Fn(&RoomView) -> (Effects, Vec<crate::xmpp::Element>),
+    ) -> Result<Value, String> {
+        let jid = address(room).map_err(|error| error.to_string())?;
+        change(&self.shared, &jid, action, effects).await.map_err(|error| error.to_string())?;
+        Ok(json!({ "room": jid.as_str() }))
+    }
+}
+
+impl Handler for Operator {
+    async fn handle(&self, request: Request) -> Reply {
+        match self.carry_out(request).await {
+            Ok(value) => Reply::Done(value),
+            Err(error) => Reply::Failed(error),
+        }
+    }
+}
+
+fn room_to_json(live: &LiveRoom) -> Value {
+    let record = live.view.record.as_ref();
+    json!({
+        "room": live.jid.as_str(),
+        "opened": record.map(|record| record.opened.to_string()),
+        "opener": record.map(|record| record.opener.as_str()),
+        "closed": record.and_then(|record| record.closed).map(|closed| closed.name()),
+        "password": live.view.has_password,
+        "members_only": live.view.members_only,
+        "occupants": live.occupants.iter().map(|who| json!({
+            "nick": who.nick,
+            "jid": who.jid.as_ref().map(|jid| jid.as_str()),
+            "role": who.role.name(),
+            "affiliation": who.affiliation.name(),
+        })).collect::<Vec<_>>(),
+        "waiting": live.waiting.iter().map(|(jid, nick)| json!({ "jid": jid, "nick": nick })).collect::<Vec<_>>(),
+    })
+}
+
+/// An explanation, for whoever asked.
+pub fn explanation_to_json(explanation: &Explanation, facts: Value) -> Value {
+    let decision = &explanation.decision;
+    json!({
+        "verdict": decision.verdict.name(),
+        "rule": decision.rule.name,
+        "line": decision.rule.line,
+        "class": decision.class.name(),
+        "denial": decision.denial.map(|denial| denial.code()),
+        "told": decision.denial.map(|denial| denial.text()),
+        "facts": facts,
+        "would_change_it": explanation.changes.iter().map(|change| json!({
+            "with": change.what,
+            "verdict": change.decision.verdict.name(),
+            "rule": change.decision.rule.name,
+            "line": change.decision.rule.line,
+        })).collect::<Vec<_>>(),
+    })
+}
+
