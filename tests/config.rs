@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
+use jid::BareJid;
 use proptest::prelude::*;
 use vestibule::config::{
     Environment, ExitKind, LoadError, Loaded, Outside, Problem, load, parse, report, schema,
@@ -11,9 +12,8 @@ use vestibule::config::{
 
 const SECRET: (&str, &str) = ("VESTIBULE_COMPONENT__SECRET", "correct horse battery staple");
 
-fn shipped() -> String {
-    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("component.toml")).unwrap()
-}
+/// The file at the top of the repository.
+const SHIPPED: &str = include_str!("../component.toml");
 
 fn environment(variables: &[(&str, &str)]) -> Environment {
     Environment::of(variables.iter().map(|(name, value)| ((*name).into(), (*value).into())))
@@ -44,27 +44,26 @@ fn with_examples() -> String {
         Some(example) if !example.is_empty() && !example.starts_with(' ') => example.to_owned(),
         _ => line.to_owned(),
     };
-    shipped().lines().map(|text| line(text) + "\n").collect()
+    SHIPPED.lines().map(|text| line(text) + "\n").collect()
 }
 
 #[test]
 fn the_shipped_file_says_what_an_empty_one_means() {
     let empty = parse_with("", &[SECRET]).unwrap();
-    let shipped = parse_with(&shipped(), &[SECRET]).unwrap();
+    let shipped = parse_with(SHIPPED, &[SECRET]).unwrap();
     assert_eq!(contents(&empty), contents(&shipped));
 }
 
 #[test]
-fn the_shipped_file_shows_every_key_and_only_those() {
+fn the_shipped_file_shows_every_key() {
     fn keys(table: &toml::Table, path: &str, found: &mut BTreeSet<String>) {
         for (key, value) in table {
             let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-            match value {
-                toml::Value::Table(table) => keys(table, &path, found),
-                toml::Value::Array(items) if items.iter().all(toml::Value::is_table) => {
-                    items.iter().for_each(|item| keys(item.as_table().unwrap(), &path, found));
-                }
-                _ => {}
+            let items = value.as_array().map(Vec::as_slice).unwrap_or_default();
+            for table in
+                value.as_table().into_iter().chain(items.iter().filter_map(|item| item.as_table()))
+            {
+                keys(table, &path, found);
             }
             found.insert(path);
         }
@@ -97,6 +96,12 @@ fn every_message_is_as_written_down() {
         .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
         .collect();
     files.sort();
+    let messages = fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().path());
+    let stale: Vec<_> = messages
+        .filter(|path| path.extension().is_some_and(|extension| extension == "stderr"))
+        .filter(|path| !path.with_extension("toml").exists())
+        .collect();
+    assert!(stale.is_empty(), "{stale:?} belong to no file");
     assert!(files.len() >= 25, "only {} cases", files.len());
     let mut different = Vec::new();
     for path in files {
@@ -115,7 +120,7 @@ fn every_message_is_as_written_down() {
         let exposed = directives.contains(&"exposed");
         let outside = Outside { environment: &environment, read: &read, exposed };
         let result = parse("component.toml", &text, &outside).map_err(LoadError::Invalid);
-        let (shown, _) = report("component.toml", &result);
+        let (shown, _) = report(&result);
         assert!(!shown.contains("correct horse"), "{} shows a secret:\n{shown}", path.display());
 
         let expected = path.with_extension("stderr");
@@ -140,14 +145,14 @@ fn no_secret_is_ever_shown() {
         format!("{{ secret = \"{CANARY}\", words = 99 }}"),
         format!("\"\"\"\n{CANARY}\n\"\"\""),
         format!("\"{CANARY}"),
-        format!("{CANARY}"),
+        CANARY.to_owned(),
     ];
     let tables =
         ["component", "policy", "policy.password", "policy.password.guesses", "[room]", "x"];
     let check = |text: &str, variables: &[(&str, &str)]| {
         let result = parse_with(text, variables);
         assert!(!format!("{result:?}").contains("canary"), "{text}\n{result:?}");
-        let (shown, _) = report("f", &result.map_err(LoadError::Invalid));
+        let (shown, _) = report(&result.map_err(LoadError::Invalid));
         assert!(!shown.contains("canary"), "{text}\n{shown}");
     };
     for table in tables {
@@ -261,9 +266,60 @@ fn a_file_is_read_with_the_files_it_names() {
     }
 
     let missing = load(&directory.path().join("none"), &Environment::default());
-    let (text, exit) = report("none", &missing);
+    let (text, exit) = report(&missing);
     assert_eq!(exit, ExitKind::Unreadable);
     assert!(text.contains("cannot read"), "{text}");
+}
+
+#[test]
+fn a_report_ends_as_the_file_is() {
+    let ending = |text| report(&parse_with(text, &[SECRET]).map_err(LoadError::Invalid)).1.code();
+    assert_eq!((ending("version = 1"), ending("version = 2")), (0, 1));
+    assert_eq!(ExitKind::Unreadable.code(), 2);
+}
+
+#[test]
+fn a_dated_ban_lasts_to_the_end_of_its_day() {
+    let text = "
+        [[ban]]
+        network = '192.0.2.7'
+        room = 'Team-*'
+        until = 2027-01-31
+        reason = 'loud'
+    ";
+    let bans = parse_with(text, &[SECRET]).unwrap().policy.bans;
+    let jid = "x@guest.localhost".parse().unwrap();
+    let on = |address: &str, room: &str, now: &str| {
+        bans.on(&jid, Some(address.parse().unwrap()), room, now.parse().unwrap())
+            .map(|ban| ban.line)
+    };
+    assert_eq!(on("192.0.2.7", "team-1", "2027-01-31T23:59:59Z"), Some(2));
+    assert_eq!(on("::ffff:192.0.2.7", "team-1", "2027-01-31T00:00:00Z"), Some(2));
+    assert_eq!(on("192.0.2.7", "team-1", "2027-02-01T00:00:00Z"), None);
+    assert_eq!(on("192.0.2.7", "board", "2027-01-31T00:00:00Z"), None);
+    assert_eq!(on("192.0.2.8", "team-1", "2027-01-31T00:00:00Z"), None);
+}
+
+#[test]
+fn the_accounts_of_every_service_are_services() {
+    let text = "
+        [[service]]
+        domain = 'conference.example.org'
+        focus = 'Focus@auth.example.org'
+        [[service]]
+        domain = 'breakout.example.org'
+        trusted = [
+            'recorder@auth.example.org',
+            'gateway.example.org',
+        ]
+    ";
+    let loaded = parse_with(text, &[SECRET]).unwrap();
+    let line = |jid: &str| loaded.policy.services.get(&BareJid::new(jid).unwrap()).copied();
+    assert_eq!(line("focus@auth.example.org"), Some(4));
+    assert_eq!(line("recorder@auth.example.org"), Some(8));
+    assert_eq!(line("gateway.example.org"), Some(9));
+    assert_eq!(loaded.policy.services.len(), 3);
+    assert_eq!(loaded.settings.services[1].domain.as_str(), "breakout.example.org");
 }
 
 proptest! {
@@ -280,7 +336,7 @@ proptest! {
     ) {
         let chars: Vec<char> = with_examples().chars().collect();
         let start = at.index(chars.len());
-        let end = (start + length).min(chars.len());
+        let end = start.saturating_add(length).min(chars.len());
         let text: String =
             chars[..start].iter().copied().chain(instead.chars()).chain(chars[end..].iter().copied()).collect();
         _ = parse_with(&text, &[]).map_err(|problems| LoadError::Invalid(problems).to_string());
