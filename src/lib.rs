@@ -2,6 +2,9 @@
 
 pub mod component;
 pub mod config;
+pub mod control;
+pub mod password;
 pub mod policy;
 pub mod secret;
+pub mod wire;
 pub mod xmpp;

@@ -1,1 +1,7 @@
-//! See the crate documentation.
+//! The component at work: what it knows, decides and writes down. No sockets.
+
+pub mod audit;
+pub mod counters;
+pub mod desk;
+pub mod live;
+pub mod making;

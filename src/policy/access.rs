@@ -5,8 +5,12 @@ use std::collections::HashSet;
 use globset::GlobSet;
 use jid::BareJid;
 
+use super::attempt::Affiliation;
 use super::class::{Class, ClassSet};
+use super::decide::Case;
+use super::denial::Denial;
 use super::set::Set;
+use super::verdict::{Opinion, Rule};
 
 /// The rules on access.
 #[derive(Clone, Debug)]
@@ -55,4 +59,49 @@ impl Default for Access {
             persistent: Set::default_of(false),
         }
     }
+}
+
+/// Whether the requester may be in any room at all: not banned, encrypted, of a class that may.
+pub(super) fn enter(case: &Case<'_>) -> Option<Opinion> {
+    let who = case.who();
+    let access = &case.rules.access;
+    if let Some(ban) = case.policy.bans.on(case.jid, who.address, case.room_name(), case.now) {
+        return Some(Opinion::deny(Rule::new("ban", ban.line), Denial::Banned));
+    }
+    if who.affiliation == Affiliation::Outcast {
+        return Some(Opinion::deny(Rule::new("room.outcast", 0), Denial::Outcast));
+    }
+    if access.encrypted.value && who.secure == Some(false) && !is_local(case) {
+        let rule = Rule::new("access.encrypted", access.encrypted.line);
+        return Some(Opinion::deny(rule, Denial::NotEncrypted));
+    }
+    if !access.enter.value.meets(case.classes) {
+        let rule = Rule::new("access.enter", access.enter.line);
+        return Some(Opinion::deny(rule, Denial::MayNotEnter));
+    }
+    None
+}
+
+/// Whether the requester may open this room.
+pub(super) fn open(case: &Case<'_>) -> Option<Opinion> {
+    let access = &case.rules.access;
+    let name = case.room_name();
+    if !access.open.value.meets(case.classes) {
+        let rule = Rule::new("access.open", access.open.line);
+        return Some(Opinion::deny(rule, Denial::MayNotOpen));
+    }
+    if access.rooms.value.as_ref().is_some_and(|rooms| !rooms.is_match(name)) {
+        let rule = Rule::new("access.rooms", access.rooms.line);
+        return Some(Opinion::deny(rule, Denial::RoomName));
+    }
+    if access.refused_rooms.value.as_ref().is_some_and(|rooms| rooms.is_match(name)) {
+        let rule = Rule::new("access.refused_rooms", access.refused_rooms.line);
+        return Some(Opinion::deny(rule, Denial::RoomName));
+    }
+    None
+}
+
+fn is_local(case: &Case<'_>) -> bool {
+    case.rules.access.trust_loopback.value
+        && case.who().address.is_some_and(|address| address.to_canonical().is_loopback())
 }

@@ -190,8 +190,8 @@ pub struct AffiliationChange {
     pub from: Affiliation,
     /// To. `None`: the word is no affiliation.
     pub to: Option<Affiliation>,
-    /// Whether a nick is reserved with it.
-    pub reserves_nick: bool,
+    /// The nick reserved with it, if any.
+    pub nick: Option<String>,
 }
 
 /// A change of somebody's role.
@@ -310,6 +310,8 @@ pub struct RoomView {
     pub waiting: u32,
     /// The room has a password.
     pub has_password: bool,
+    /// The room service itself lets nobody in who is no member (XEP-0045 §3).
+    pub members_only: bool,
     /// The room exists (also when no policy was applied to it yet).
     pub exists: bool,
     /// What was written down when the policy was applied; `None`: never, or unreadable.

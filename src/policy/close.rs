@@ -2,8 +2,17 @@
 
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
+
+use super::attempt::{RoomView, Word};
 use super::class::{Class, ClassSet};
+use super::decide::Case;
+use super::denial::Denial;
+use super::moderators::{entitlement, require};
+use super::notice::Notice;
+use super::record::{Closed, Record};
 use super::set::Set;
+use super::verdict::{Audience, Effects, Opinion, Rule, Verdict};
 use super::who::Who;
 
 /// What must hold before others may come in.
@@ -49,5 +58,108 @@ impl Default for Close {
             by: Set::default_of(Who::Moderator),
             reopen: Set::default_of(Who::Moderator),
         }
+    }
+}
+
+/// Whether the room takes people in now.
+pub(super) fn join(case: &Case<'_>) -> Option<Opinion> {
+    let close = &case.rules.close;
+    let moderates = entitlement(case).is_some();
+    let may_enter =
+        close.may_enter.value.meets(case.classes) || (close.moderators_enter.value && moderates);
+    if may_enter {
+        return None;
+    }
+    let Some(record) = &case.room.record else {
+        // What cannot be read might say that the room is closed.
+        let rule = Rule::new("close.record", 0);
+        return Some(Opinion::deny(rule, Denial::Closed(Closed::Command)));
+    };
+    if let Some(closed) = record.closed {
+        let line = match closed {
+            Closed::Command => close.by.line,
+            Closed::Count => close.at_occupants.line,
+            Closed::Time => close.after.line,
+        };
+        return Some(Opinion::deny(Rule::new(closed_by(closed), line), Denial::Closed(closed)));
+    }
+    let since = record.reopened.map_or(record.opened, |reopened| reopened.max(record.opened));
+    if let Some(after) = close.after.value
+        && case.now.duration_since(since) >= SignedDuration::try_from(after).unwrap_or_default()
+    {
+        let rule = Rule::new("close.after", close.after.line);
+        return Some(Opinion::deny(rule, Denial::Closed(Closed::Time)));
+    }
+    let rule = Rule::new("close.hold_until", close.hold_until.line);
+    let conditions = close.hold_until.value;
+    if conditions.password && !case.room.has_password {
+        return Some(Opinion::deny(rule, Denial::NotOpenYet));
+    }
+    if conditions.moderator && case.room.moderators == 0 && !moderates {
+        let knock = super::lobby::knock(case);
+        return Some(match knock.verdict {
+            Verdict::Hold => Opinion::hold(rule, Denial::NotOpenYet),
+            Verdict::Allow | Verdict::Prompt | Verdict::Deny => knock,
+        });
+    }
+    None
+}
+
+/// Closes the room if the requester is the last that it takes.
+pub(super) fn count(case: &Case<'_>, effects: &mut Effects) {
+    let limit = case.rules.close.at_occupants.value;
+    if limit == 0 || case.room.occupants.saturating_add(1) < limit {
+        return;
+    }
+    if let Some(record) = case.room.record.as_ref().filter(|record| record.closed.is_none()) {
+        effects.record = Some(Record { closed: Some(Closed::Count), ..record.clone() });
+        effects.notices.push((Audience::Moderators, Notice::Closed));
+    }
+}
+
+/// A word to the room.
+pub(super) fn command(case: &Case<'_>, word: Word) -> Opinion {
+    let rules = case.rules;
+    match word {
+        Word::Password if rules.password.tell.value => {
+            let who = Set::at(Who::Moderator, rules.password.tell.line);
+            require(case, "password.tell", who, Denial::MayNotKnow)
+        }
+        Word::Password => {
+            Opinion::deny(Rule::new("password.tell", rules.password.tell.line), Denial::MayNotKnow)
+        }
+        Word::Close => require(case, "close.by", rules.close.by, Denial::MayNotClose),
+        Word::Reopen => require(case, "close.reopen", rules.close.reopen, Denial::MayNotClose),
+        Word::Unknown => Opinion::deny(Rule::new("command", 0), Denial::UnknownWord),
+    }
+}
+
+/// What follows from a word that was allowed.
+pub(super) fn command_effects(case: &Case<'_>, word: Word, effects: &mut Effects) {
+    match word {
+        Word::Password => effects.notices.push((Audience::Requester, Notice::Password)),
+        Word::Close => effects.merge(closing(case.room, true, case.now)),
+        Word::Reopen => effects.merge(closing(case.room, false, case.now)),
+        Word::Unknown => {}
+    }
+}
+
+/// What closing (or reopening) a room changes.
+pub fn closing(room: &RoomView, close: bool, now: Timestamp) -> Effects {
+    let record = room.record.clone().unwrap_or_else(|| Record::new(now, String::new(), None));
+    let record = if close {
+        Record { closed: Some(Closed::Command), ..record }
+    } else {
+        Record { closed: None, reopened: Some(now), ..record }
+    };
+    let notice = if close { Notice::Closed } else { Notice::Reopened };
+    Effects { record: Some(record), notices: vec![(Audience::Room, notice)], ..Effects::default() }
+}
+
+const fn closed_by(closed: Closed) -> &'static str {
+    match closed {
+        Closed::Command => "close.by",
+        Closed::Count => "close.at_occupants",
+        Closed::Time => "close.after",
     }
 }

@@ -2,8 +2,15 @@
 
 use std::time::Duration;
 
+use super::attempt::{Affiliation, Credential, Role};
 use super::class::{Class, ClassSet};
+use super::decide::Case;
+use super::denial::Denial;
+use super::moderators;
+use super::notice::Notice;
+use super::record::{Entry, Person};
 use super::set::Set;
+use super::verdict::{Audience, Effects, Opinion, Rule};
 
 /// What it takes to come in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -76,4 +83,124 @@ impl Default for Lobby {
             knock_window: Set::default_of(Duration::from_secs(300)),
         }
     }
+}
+
+/// What it takes this requester to come in.
+pub(super) fn join(case: &Case<'_>, credential: Credential) -> Option<Opinion> {
+    let rules = case.rules;
+    let admission = rules.lobby.admission;
+    let rule = Rule::new("lobby.admission", admission.line);
+    if moderators::entitlement(case).is_some() {
+        return None;
+    }
+    let needs_password = !may_skip_password(case);
+    let needs_lobby = !may_skip_lobby(case);
+    if needs_password && let Some(opinion) = guessed_too_often(case, credential) {
+        return Some(opinion);
+    }
+    // Under attack, a room takes no stranger's password, not even the right one: it may be the hit.
+    let knows =
+        !needs_password || (credential == Credential::Right && case.pressure.room.is_none());
+    match admission.value {
+        Admission::Open => Some(Opinion::allow(rule)),
+        Admission::Password if knows => Some(Opinion::allow(rule)),
+        Admission::Password => Some(ask_for_password(case, credential)),
+        Admission::Lobby if !needs_lobby => Some(Opinion::allow(rule)),
+        Admission::Lobby => Some(knock(case)),
+        Admission::PasswordOrLobby if knows || !needs_lobby => Some(Opinion::allow(rule)),
+        Admission::PasswordOrLobby if credential == Credential::Wrong => {
+            Some(ask_for_password(case, credential))
+        }
+        Admission::PasswordOrLobby => Some(knock(case)),
+        Admission::PasswordAndLobby if !knows => Some(ask_for_password(case, credential)),
+        Admission::PasswordAndLobby if needs_lobby => Some(knock(case)),
+        Admission::PasswordAndLobby => Some(Opinion::allow(rule)),
+    }
+}
+
+/// What follows when somebody comes in.
+pub(super) fn enter(case: &Case<'_>, credential: Credential, effects: &mut Effects) {
+    let rules = case.rules;
+    if case.is_service() {
+        return;
+    }
+    let moderates = moderators::entitlement(case).is_some();
+    if moderates {
+        effects.affiliation = Some(Affiliation::Owner);
+        effects.role = Some(Role::Moderator);
+        if case.room.has_password && rules.password.tell.value {
+            effects.notices.push((Audience::RequesterJoined, Notice::Password));
+        }
+    } else if case.room.members_only && case.who().affiliation < Affiliation::Member {
+        effects.affiliation = Some(Affiliation::Member);
+        effects.role = Some(Role::Participant);
+    }
+    let before = case.who().person;
+    let knows = credential == Credential::Right || before.is_some_and(|p| p.knew_password());
+    let admitted = before.is_some_and(|p| p.is_admitted());
+    let entry = match (before.and_then(|p| p.entry), knows, admitted) {
+        (Some(Entry::Opened), _, _) => Entry::Opened,
+        (_, true, true) => Entry::Both,
+        (_, true, false) => Entry::Password,
+        (_, false, _) => Entry::Admitted,
+    };
+    let after = Person::entered(entry).as_moderator(moderates);
+    if before != Some(after) {
+        effects.people.push((case.jid.clone(), Some(after)));
+    }
+    super::close::count(case, effects);
+}
+
+fn may_skip_password(case: &Case<'_>) -> bool {
+    let who = case.who();
+    case.rules.password.bypass.value.meets(case.classes)
+        || who.affiliation >= Affiliation::Admin
+        || who.person.is_some_and(|person| person.knew_password())
+        || (!case.room.has_password && !case.rules.password.required.value)
+}
+
+fn may_skip_lobby(case: &Case<'_>) -> bool {
+    let who = case.who();
+    case.rules.lobby.bypass.value.meets(case.classes)
+        || who.affiliation >= Affiliation::Member
+        || who.person.is_some_and(|person| person.is_admitted())
+}
+
+fn guessed_too_often(case: &Case<'_>, credential: Credential) -> Option<Opinion> {
+    let guesses = &case.rules.password.guesses;
+    if credential == Credential::None {
+        return None;
+    }
+    let wait = case.pressure.guesses?;
+    let rule = Rule::new("password.guesses", guesses.free.line);
+    Some(Opinion::deny(rule, Denial::TooManyGuesses { wait }))
+}
+
+fn ask_for_password(case: &Case<'_>, credential: Credential) -> Opinion {
+    let password = &case.rules.password;
+    if let (Credential::Right, Some(wait)) = (credential, case.pressure.room) {
+        let rule = Rule::new("password.guesses.room_free", password.guesses.room_free.line);
+        return Opinion::deny(rule, Denial::TooManyGuesses { wait });
+    }
+    let rule = Rule::new("password.required", password.required.line);
+    Opinion::prompt(
+        rule,
+        match credential {
+            Credential::None => Denial::PasswordNeeded,
+            Credential::Wrong | Credential::Right => Denial::PasswordWrong,
+        },
+    )
+}
+
+pub(super) fn knock(case: &Case<'_>) -> Opinion {
+    let lobby = &case.rules.lobby;
+    if let Some(wait) = case.pressure.knocks {
+        let rule = Rule::new("lobby.knocks", lobby.knocks.line);
+        return Opinion::deny(rule, Denial::TooManyKnocks { wait });
+    }
+    if case.room.waiting >= lobby.max_waiting.value {
+        let rule = Rule::new("lobby.max_waiting", lobby.max_waiting.line);
+        return Opinion::deny(rule, Denial::LobbyFull);
+    }
+    Opinion::hold(Rule::new("lobby.admission", lobby.admission.line), Denial::Lobby)
 }

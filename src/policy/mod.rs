@@ -1,15 +1,30 @@
 //! The policy: pure, total, deterministic. No I/O, clock, randomness or XML.
+//!
+//! [`decide::decide`] hears the opinion of each rule family that has a say in an attempt and takes the
+//! strongest: deny over prompt over hold over allow. One file per family, with its settings, their
+//! defaults and what it thinks.
 
 pub mod access;
+mod affairs;
 pub mod attempt;
 pub mod bans;
 pub mod class;
+mod classify;
 pub mod close;
+mod configure;
+pub mod decide;
+pub mod denial;
+pub mod explain;
+pub mod facts;
 pub mod lobby;
 pub mod moderators;
+pub mod notice;
+mod open;
 pub mod password;
+pub mod pressure;
 pub mod record;
 pub mod rules;
 pub mod set;
 pub mod strength;
+pub mod verdict;
 pub mod who;

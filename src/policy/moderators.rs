@@ -4,7 +4,13 @@ use std::collections::HashSet;
 
 use jid::BareJid;
 
+use super::attempt::{Action, Affiliation, Auth, Role};
+use super::class::Class;
+use super::classify::is_authenticated;
+use super::decide::Case;
+use super::denial::Denial;
 use super::set::Set;
+use super::verdict::{Opinion, Rule};
 use super::who::Who;
 
 /// A way to become a moderator.
@@ -84,4 +90,77 @@ impl Default for Moderators {
             end: Set::default_of(Who::Moderator),
         }
     }
+}
+
+/// The rule by which the requester moderates this room, if one does.
+///
+/// The ways are tried in the order of the file; then what moderators of the room have granted since.
+pub(super) fn entitlement(case: &Case<'_>) -> Option<Rule> {
+    let moderators = &case.rules.moderators;
+    let rule = Rule::new("moderators.become", moderators.become_by.line);
+    if moderators.become_by.value.iter().any(|way| is_one(case, *way)) {
+        return Some(rule);
+    }
+    let who = case.who();
+    let granted = who.person.is_some_and(|person| person.moderator);
+    (granted || who.affiliation >= Affiliation::Admin)
+        .then(|| Rule::new("moderators.grant", moderators.grant.line))
+}
+
+/// A moderator comes in.
+pub(super) fn join(case: &Case<'_>) -> Option<Opinion> {
+    entitlement(case).map(Opinion::allow)
+}
+
+fn is_one(case: &Case<'_>, way: Become) -> bool {
+    let moderators = &case.rules.moderators;
+    let who = case.who();
+    match way {
+        Become::Operator => case.classes.has(Class::Operator),
+        Become::Listed => {
+            is_authenticated(who.auth)
+                && (moderators.jids.value.contains(case.jid)
+                    || moderators.domains.value.contains(case.jid.domain().as_str()))
+        }
+        Become::Token => {
+            who.auth == Auth::Token
+                && who.claims.iter().any(|(name, value)| {
+                    *name == moderators.claim.value && moderators.claim_values.value.contains(value)
+                })
+        }
+        Become::Account => who.auth == Auth::Account,
+        Become::Opener => match &case.room.record {
+            None => matches!(case.attempt.action, Action::Open { .. }) && !case.room.exists,
+            // Who opened it moderates when he comes back, unless that was taken from him since.
+            Some(record) => {
+                record.opener == case.jid.as_str()
+                    && who.person.is_some_and(|person| person.moderator)
+            }
+        },
+    }
+}
+
+/// Whether the requester, who is inside, may do what is reserved for `who`.
+pub(super) fn may(case: &Case<'_>, who: Who) -> bool {
+    let requester = case.who();
+    match who {
+        Who::Nobody => false,
+        Who::Operator => case.classes.has(Class::Operator),
+        Who::Moderator => {
+            case.classes.has(Class::Operator)
+                || requester.role == Role::Moderator
+                || requester.affiliation >= Affiliation::Admin
+        }
+    }
+}
+
+/// Allows by `name` what is reserved for `who`, or denies.
+pub(super) fn require(
+    case: &Case<'_>,
+    name: &'static str,
+    who: Set<Who>,
+    denial: Denial,
+) -> Opinion {
+    let rule = Rule::new(name, who.line);
+    if may(case, who.value) { Opinion::allow(rule) } else { Opinion::deny(rule, denial) }
 }

@@ -5,8 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::class::{Class, ClassSet};
+use super::denial::Denial;
 use super::record::Source;
 use super::set::Set;
+use super::strength::Strength;
+use super::verdict::Rule;
 use super::who::Who;
 use crate::secret::Secret;
 
@@ -86,5 +89,39 @@ impl Default for Guesses {
             max_delay: Set::default_of(Duration::from_secs(300)),
             forget: Set::default_of(Duration::from_secs(900)),
         }
+    }
+}
+
+impl Password {
+    /// What is wrong with a password of that strength: the rule it fails, and why. `None`: it is good enough.
+    pub(super) fn weakness(&self, strength: Strength) -> Option<(Rule, Denial)> {
+        let weak = Denial::PasswordWeak { min_length: self.min_length.value };
+        if strength.length < self.min_length.value {
+            Some((Rule::new("password.min_length", self.min_length.line), weak))
+        } else if strength.denied {
+            Some((Rule::new("password.deny_list", self.deny_list.line), weak))
+        } else if u32::from(strength.score) < self.min_score.value {
+            Some((Rule::new("password.min_score", self.min_score.line), weak))
+        } else {
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed(strength: Strength) -> Option<&'static str> {
+        Password::default().weakness(strength).map(|(rule, _)| rule.name)
+    }
+
+    #[test]
+    fn a_password_has_to_be_long_unlisted_and_hard_to_guess() {
+        let good = Strength { length: 8, score: 3, denied: false };
+        assert_eq!(failed(good), None);
+        assert_eq!(failed(Strength { length: 7, ..good }), Some("password.min_length"));
+        assert_eq!(failed(Strength { score: 2, ..good }), Some("password.min_score"));
+        assert_eq!(failed(Strength { denied: true, ..good }), Some("password.deny_list"));
     }
 }

@@ -65,7 +65,7 @@ impl Closed {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
-    v: u8,
+    pub(super) v: u8,
     /// When the policy was applied to the room.
     pub opened: Timestamp,
     /// The bare JID that opened it.
@@ -116,7 +116,7 @@ pub enum Entry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Person {
-    v: u8,
+    pub(super) v: u8,
     /// How he came in; `None`: he has not been in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entry: Option<Entry>,

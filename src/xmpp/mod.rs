@@ -1,1 +1,42 @@
-//! See the crate documentation.
+//! The XMPP side: bytes, elements, stanzas and the one link to the server.
+//!
+//! - [`framer`] cuts the byte stream into whole stanzas;
+//! - [`element`] reads and writes one stanza;
+//! - [`stanza`] gives it a type: [`Iq`], [`Message`], [`Presence`], [`StanzaError`];
+//! - [`replies`] answers what every XMPP entity is asked.
+
+pub mod element;
+pub mod framer;
+pub mod replies;
+pub mod stanza;
+
+pub use element::{Element, ElementError};
+pub use stanza::{Condition, ErrorType, Iq, IqKind, Message, Presence, StanzaError};
+
+/// The namespaces in use, each with the document that defines it.
+pub mod ns {
+    /// XEP-0114: every stanza between a component and its server.
+    pub const COMPONENT: &str = "jabber:component:accept";
+    /// RFC 6120: the stream's own elements.
+    pub const STREAM: &str = "http://etherx.jabber.org/streams";
+    /// RFC 6120 section 4.9.3: conditions of a stream error.
+    pub const STREAM_ERRORS: &str = "urn:ietf:params:xml:ns:xmpp-streams";
+    /// RFC 6120 section 8.3.3: conditions of a stanza error.
+    pub const STANZA_ERRORS: &str = "urn:ietf:params:xml:ns:xmpp-stanzas";
+    /// XEP-0004: data forms.
+    pub const DATA_FORMS: &str = "jabber:x:data";
+    /// XEP-0030: what an entity is and can do.
+    pub const DISCO_INFO: &str = "http://jabber.org/protocol/disco#info";
+    /// XEP-0030: what an entity hosts.
+    pub const DISCO_ITEMS: &str = "http://jabber.org/protocol/disco#items";
+    /// XEP-0045: a join.
+    pub const MUC: &str = "http://jabber.org/protocol/muc";
+    /// XEP-0045: what occupants are told.
+    pub const MUC_USER: &str = "http://jabber.org/protocol/muc#user";
+    /// XEP-0050: ad-hoc commands.
+    pub const COMMANDS: &str = "http://jabber.org/protocol/commands";
+    /// XEP-0092: software version.
+    pub const VERSION: &str = "jabber:iq:version";
+    /// XEP-0199: ping.
+    pub const PING: &str = "urn:xmpp:ping";
+}

@@ -1,0 +1,52 @@
+# Every step of development by name. `make` alone lists them.
+
+PYTHON := /usr/bin/python3
+CARGO ?= $(shell command -v cargo || echo $(HOME)/.cargo/bin/cargo)
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+PROSODY ?= both
+ONCE ?=
+FUZZ_SECONDS ?= 60
+
+export PROSODY
+export PYTHONDONTWRITEBYTECODE := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test unit lint doc prosody-tests bench fuzz install prosody13
+
+help: ## List these targets
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+install: ## Install the Debian packages that are missing
+	@scripts/install.sh
+
+prosody13: install ## Fetch Prosody 13 into target/prosody13, for the tests
+	@scripts/prosody13.sh
+
+demo: install ## Show a meeting under a policy, on a real Prosody (ONCE=1: one pass, then stop)
+	$(CARGO) build --release --locked
+	ONCE=$(ONCE) VESTIBULE_BIN=$(TARGET)/release/vestibule $(PYTHON) demo/story.py
+
+lint: install ## Check formatting, Rust and Lua
+	$(CARGO) fmt --check
+	$(CARGO) clippy --all-targets --locked -- -D warnings
+	luacheck --no-color prosody-snippets
+
+unit: ## Test the Rust code
+	$(CARGO) test --locked
+
+doc: ## Build the documentation, warnings being errors
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --locked
+
+prosody-tests: prosody13 ## Test against real Prosody (PROSODY=0.12, 13 or both)
+	$(CARGO) build --locked
+	VESTIBULE_BIN=$(TARGET)/debug/vestibule $(PYTHON) -m pytest -q -p no:cacheprovider tests/prosody
+
+test: install prosody13 lint unit doc prosody-tests ## Run everything that must pass
+
+bench: ## Measure; nothing here fails on a number
+	$(CARGO) bench --locked
+
+fuzz: ## Fuzz each target for FUZZ_SECONDS (needs a nightly Rust and cargo-fuzz)
+	@for target in $$($(CARGO) +nightly fuzz list); do \
+		$(CARGO) +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) || exit 1; \
+	done

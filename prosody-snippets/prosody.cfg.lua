@@ -1,0 +1,25 @@
+-- What Prosody needs for Vestibule. Paste it into prosody.cfg.lua and change the
+-- names and the secret; "conference.localhost" stands for your MUC service.
+
+-- In the global section, above the first VirtualHost: where mod_vestibule_gate.lua is.
+plugin_paths = { "/usr/share/vestibule/prosody-snippets" }
+
+-- The MUC service. Without "vestibule_gate" here it is a plain MUC: no policy at all.
+Component "conference.localhost" "muc"
+	modules_enabled = { "vestibule_gate" }
+	vestibule_component = "vestibule.localhost"
+
+	-- The gate's other options, each with its default:
+	-- vestibule_timeout = 5    -- seconds that one question may take
+	-- vestibule_grace = 5      -- seconds that a join waits while the component is away
+	-- vestibule_on_unavailable = "refuse"    -- after that; "allow" lets everybody in
+	-- vestibule_trusted = { }  -- exact bare JIDs of services (focus, bridge) that must get
+	--                             in before the component has spoken for the first time
+
+-- The component. It connects to port 5347 on the loopback interface, Prosody's default.
+Component "vestibule.localhost"
+	component_secret = "replace with a long random secret"
+
+	-- Your decision: "kick_old" lets a second component with the same secret take over,
+	-- which a hot standby needs. By default ("kick_new") the first one keeps the link.
+	-- component_conflict_resolve = "kick_old"

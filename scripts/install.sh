@@ -1,0 +1,52 @@
+#!/bin/sh
+# Installs what the build, the demo and the tests need on Debian 12: packages
+# that are missing, and nothing else. No service is started. Safe to run again.
+set -eu
+
+packages="build-essential dpkg-dev lua-check lua5.4 openssl prosody python3 python3-pytest python3-slixmpp"
+policy=/usr/sbin/policy-rc.d
+
+say() { printf 'install: %s\n' "$*"; }
+fail() { printf 'install: %s\n' "$*" >&2; exit 1; }
+
+is_installed() {
+	[ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+as_root() {
+	if [ "$(id -u)" = 0 ]; then
+		"$@"
+	elif command -v sudo >/dev/null; then
+		sudo "$@"
+	else
+		fail "installing packages needs root: run this as root, or install sudo"
+	fi
+}
+
+command -v dpkg-query >/dev/null || fail "this is no Debian: install by hand: $packages"
+
+missing=
+for package in $packages; do
+	is_installed "$package" || missing="$missing $package"
+done
+
+if [ -n "$missing" ]; then
+	say "Debian packages to install:$missing"
+	# Debian starts a service as soon as it is unpacked; this asks it not to.
+	if [ ! -e "$policy" ]; then
+		trap 'as_root rm -f "$policy"' EXIT
+		trap 'exit 1' HUP INT TERM
+		printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+		as_root chmod 755 "$policy"
+	fi
+	as_root apt-get -q update
+	# shellcheck disable=SC2086 # a list of words
+	as_root env DEBIAN_FRONTEND=noninteractive \
+		apt-get -q install --yes --no-install-recommends $missing
+	say "installed:$missing"
+else
+	say "every Debian package is there"
+fi
+
+command -v cargo >/dev/null || [ -x "$HOME/.cargo/bin/cargo" ] ||
+	fail "cargo is missing: install Rust 1.90 or newer with rustup (https://rustup.rs), then run this again"

@@ -1,0 +1,309 @@
+//! Who has guessed and knocked how often. In memory: a restart forgets it.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::net::IpAddr;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use jid::BareJid;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::policy::attempt::{Action, Attempt, Auth, Credential};
+use crate::policy::denial::Denial;
+use crate::policy::password::Guesses;
+use crate::policy::pressure::Pressure;
+use crate::policy::rules::Rules;
+use crate::policy::verdict::Decision;
+
+/// Most entries of each kind. Beyond it, new ones are not counted until old ones are over: the limit per
+/// room still holds then.
+const MOST: usize = 100_000;
+/// How many attempts are remembered, so that one that is asked again is not counted again.
+const REMEMBERED: usize = 10_000;
+
+/// Somebody, for counting.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Subject {
+    /// An IPv4 address or IPv6 /64.
+    Network(IpAddr),
+    /// An account or, for knocks, whatever bare address there is.
+    Jid(BareJid),
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Tally {
+    count: u32,
+    last: Timestamp,
+    until: Timestamp,
+}
+
+/// The counters.
+#[derive(Debug, Default)]
+pub struct Counters {
+    guesses: HashMap<Subject, Tally>,
+    rooms: HashMap<BareJid, Tally>,
+    knocks: HashMap<(BareJid, Subject), Tally>,
+    counted: HashSet<String>,
+    order: VecDeque<String>,
+}
+
+impl Counters {
+    /// What the counters say about an attempt.
+    pub fn pressure(&self, attempt: &Attempt, rules: &Rules, now: Timestamp) -> Pressure {
+        let (Action::Join { credential }, Some(room)) = (&attempt.action, &attempt.room) else {
+            return Pressure::default();
+        };
+        let mut pressure = Pressure::default();
+        if *credential != Credential::None && !self.guesses.is_empty() {
+            pressure.guesses = subjects(attempt, false)
+                .filter_map(|subject| wait(self.guesses.get(&subject), now))
+                .max();
+        }
+        pressure.room = wait(self.rooms.get(room), now);
+        if !self.knocks.is_empty() {
+            let window = rules.lobby.knock_window.value;
+            pressure.knocks = subjects(attempt, true)
+                .filter_map(|subject| self.knocks.get(&(room.clone(), subject)))
+                .filter(|tally| tally.count >= rules.lobby.knocks.value)
+                .filter_map(|tally| left(later(tally.last, window), now))
+                .max();
+        }
+        pressure
+    }
+
+    /// Counts what was decided: a wrong password, a knock.
+    pub fn count(&mut self, attempt: &Attempt, decision: &Decision, rules: &Rules, now: Timestamp) {
+        let Some(room) = &attempt.room else { return };
+        match decision.denial {
+            Some(Denial::PasswordWrong) if self.is_new(&attempt.id) => {
+                let limits = &rules.password.guesses;
+                make_space(&mut self.guesses, limits.forget.value, now);
+                for subject in subjects(attempt, false) {
+                    add(&mut self.guesses, subject, limits.free.value, limits, now);
+                }
+                make_space(&mut self.rooms, limits.forget.value, now);
+                add(&mut self.rooms, room.clone(), limits.room_free.value, limits, now);
+            }
+            Some(Denial::Lobby | Denial::NotOpenYet) if self.is_new(&attempt.id) => {
+                let window = rules.lobby.knock_window.value;
+                make_space(&mut self.knocks, window, now);
+                for subject in subjects(attempt, true) {
+                    add_knock(&mut self.knocks, (room.clone(), subject), window, now);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn is_new(&mut self, id: &str) -> bool {
+        if !self.counted.insert(id.to_owned()) {
+            return false;
+        }
+        self.order.push_back(id.to_owned());
+        if self.order.len() > REMEMBERED
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.counted.remove(&oldest);
+        }
+        true
+    }
+}
+
+/// Whom an attempt counts for. A session from this machine comes through a web server: its address would
+/// stand for everybody. An anonymous account is another one each time.
+fn subjects(attempt: &Attempt, any_jid: bool) -> impl Iterator<Item = Subject> {
+    let who = &attempt.requester;
+    let network = who.address.filter(|address| !address.to_canonical().is_loopback()).map(network);
+    let known = matches!(who.auth, Auth::Account | Auth::Token | Auth::Server);
+    let jid = who.jid.clone().filter(|_| known || any_jid).map(Subject::Jid);
+    network.into_iter().chain(jid)
+}
+
+fn network(address: IpAddr) -> Subject {
+    let address = address.to_canonical();
+    let bits = if address.is_ipv4() { 32 } else { 64 };
+    Subject::Network(IpNet::new(address, bits).map_or(address, |net| net.network()))
+}
+
+fn wait(tally: Option<&Tally>, now: Timestamp) -> Option<Duration> {
+    left(tally?.until, now)
+}
+
+fn left(until: Timestamp, now: Timestamp) -> Option<Duration> {
+    Duration::try_from(until.duration_since(now)).ok().filter(|left| !left.is_zero())
+}
+
+fn later(at: Timestamp, by: Duration) -> Timestamp {
+    SignedDuration::try_from(by)
+        .ok()
+        .and_then(|by| at.checked_add(by).ok())
+        .unwrap_or(Timestamp::MAX)
+}
+
+fn add<K: std::hash::Hash + Eq>(
+    tallies: &mut HashMap<K, Tally>,
+    key: K,
+    free: u32,
+    limits: &Guesses,
+    now: Timestamp,
+) {
+    if tallies.len() >= MOST && !tallies.contains_key(&key) {
+        return;
+    }
+    let tally = tallies.entry(key).or_insert(Tally { count: 0, last: now, until: now });
+    if later(tally.last, limits.forget.value) < now {
+        tally.count = 0;
+    }
+    tally.count = tally.count.saturating_add(1);
+    tally.last = now;
+    if let Some(over) = tally.count.checked_sub(free) {
+        let delay = limits
+            .delay
+            .value
+            .saturating_mul(2_u32.saturating_pow(over.min(30)))
+            .min(limits.max_delay.value);
+        tally.until = later(now, delay);
+    }
+}
+
+fn add_knock(
+    tallies: &mut HashMap<(BareJid, Subject), Tally>,
+    key: (BareJid, Subject),
+    window: Duration,
+    now: Timestamp,
+) {
+    if tallies.len() >= MOST && !tallies.contains_key(&key) {
+        return;
+    }
+    // `last` is the beginning of the window here.
+    let tally = tallies.entry(key).or_insert(Tally { count: 0, last: now, until: now });
+    if later(tally.last, window) <= now {
+        *tally = Tally { count: 0, last: now, until: now };
+    }
+    tally.count = tally.count.saturating_add(1);
+}
+
+fn make_space<K>(tallies: &mut HashMap<K, Tally>, forget: Duration, now: Timestamp) {
+    if tallies.len() >= MOST {
+        tallies.retain(|_, tally| tally.until > now || later(tally.last, forget) > now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::str::FromStr;
+
+    use super::*;
+    use crate::policy::attempt::{Requester, RoomView};
+    use crate::policy::decide::decide;
+    use crate::policy::rules::Policy;
+    use crate::policy::verdict::Verdict;
+
+    fn guess(id: usize, address: &str, credential: Credential) -> Attempt {
+        Attempt {
+            id: id.to_string(),
+            room: BareJid::from_str("tea@conference.example.org").ok(),
+            requester: Requester {
+                jid: BareJid::from_str("mallory@example.org").ok(),
+                auth: Auth::Anonymous,
+                secure: Some(true),
+                address: Some(address.parse().unwrap()),
+                nick: "M".to_owned(),
+                affiliation: crate::policy::attempt::Affiliation::None,
+                role: crate::policy::attempt::Role::None,
+                claims: Vec::new(),
+                person: None,
+            },
+            action: Action::Join { credential },
+        }
+    }
+
+    fn room() -> RoomView {
+        RoomView {
+            exists: true,
+            has_password: true,
+            occupants: 1,
+            moderators: 1,
+            record: Some(crate::policy::record::Record::new(
+                Timestamp::UNIX_EPOCH,
+                "ann@example.org".to_owned(),
+                None,
+            )),
+            ..RoomView::default()
+        }
+    }
+
+    /// Tries, counts, and tells the verdict.
+    fn step(counters: &mut Counters, attempt: &Attempt, now: Timestamp) -> Decision {
+        let (policy, rules) = (Policy::default(), Rules::default());
+        let pressure = counters.pressure(attempt, &rules, now);
+        let decision = decide(&policy, &rules, attempt, &room(), &pressure, now);
+        counters.count(attempt, &decision, &rules, now);
+        decision
+    }
+
+    #[test]
+    fn after_some_wrong_passwords_even_the_right_one_has_to_wait() {
+        let mut counters = Counters::default();
+        let now = Timestamp::UNIX_EPOCH;
+        for id in 0..5 {
+            let decision = step(&mut counters, &guess(id, "192.0.2.1", Credential::Wrong), now);
+            assert_eq!(decision.verdict, Verdict::Prompt);
+        }
+        let right = guess(9, "192.0.2.1", Credential::Right);
+        assert_eq!(
+            step(&mut counters, &right, now).denial,
+            Some(Denial::TooManyGuesses { wait: Duration::from_secs(2) })
+        );
+        let later = now + SignedDuration::from_secs(2);
+        assert_eq!(step(&mut counters, &right, later).verdict, Verdict::Allow);
+    }
+
+    #[test]
+    fn another_network_is_not_held_up() {
+        let mut counters = Counters::default();
+        let now = Timestamp::UNIX_EPOCH;
+        for id in 0..8 {
+            step(&mut counters, &guess(id, "192.0.2.1", Credential::Wrong), now);
+        }
+        let other = guess(99, "198.51.100.7", Credential::Right);
+        assert_eq!(step(&mut counters, &other, now).verdict, Verdict::Allow);
+    }
+
+    #[test]
+    fn an_attempt_that_is_asked_again_is_counted_once() {
+        let mut counters = Counters::default();
+        let now = Timestamp::UNIX_EPOCH;
+        for _ in 0..20 {
+            step(&mut counters, &guess(1, "192.0.2.1", Credential::Wrong), now);
+        }
+        let right = guess(2, "192.0.2.1", Credential::Right);
+        assert_eq!(step(&mut counters, &right, now).verdict, Verdict::Allow);
+    }
+
+    #[test]
+    fn guesses_from_everywhere_send_strangers_to_the_lobby() {
+        let mut counters = Counters::default();
+        let now = Timestamp::UNIX_EPOCH;
+        for id in 0..50 {
+            step(&mut counters, &guess(id, &format!("198.51.100.{id}"), Credential::Wrong), now);
+        }
+        let right = guess(99, "192.0.2.200", Credential::Right);
+        assert_eq!(step(&mut counters, &right, now).verdict, Verdict::Hold);
+    }
+
+    #[test]
+    fn knocking_is_limited_and_the_limit_passes() {
+        let mut counters = Counters::default();
+        let now = Timestamp::UNIX_EPOCH;
+        for id in 0..5 {
+            let knock = guess(id, "192.0.2.1", Credential::None);
+            assert_eq!(step(&mut counters, &knock, now).verdict, Verdict::Hold);
+        }
+        let again = guess(9, "192.0.2.1", Credential::None);
+        let wait = Duration::from_secs(300);
+        assert_eq!(step(&mut counters, &again, now).denial, Some(Denial::TooManyKnocks { wait }));
+        let later = now + SignedDuration::from_secs(300);
+        assert_eq!(step(&mut counters, &again, later).verdict, Verdict::Hold);
+    }
+}

@@ -1,0 +1,340 @@
+//! Where the gates' questions are answered.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use jid::BareJid;
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use super::audit::{Audit, Context};
+use super::counters::Counters;
+use super::live::Live;
+use super::making;
+use crate::policy::attempt::{Action, Attempt, RoomView};
+use crate::policy::decide::{decide, rejudge};
+use crate::policy::denial::Denial;
+use crate::policy::explain::{Explanation, explain};
+use crate::policy::facts::facts;
+use crate::policy::record::Record;
+use crate::policy::rules::Policy;
+use crate::policy::verdict::{Decision, Effects, Rule, Verdict};
+use crate::wire::answer::{Material, answer, observed};
+use crate::wire::greeting::{Hello, HelloError, welcome};
+use crate::wire::question::{Question, read_requester};
+use crate::wire::room::LiveRoom;
+use crate::xmpp::element::Element;
+
+/// Whether decisions are carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// They are.
+    Enforce,
+    /// They are written down as what would have happened, and everything goes on as without a gate.
+    Observe,
+}
+
+/// What was decided since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Tally {
+    /// Allowed.
+    pub allow: u64,
+    /// Sent to the lobby.
+    pub hold: u64,
+    /// Asked for a password.
+    pub prompt: u64,
+    /// Denied.
+    pub deny: u64,
+    /// Refused or let through by a gate by itself, because nobody answered it.
+    pub by_gate: u64,
+}
+
+/// Somebody inside who may no longer be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Removal {
+    /// The room.
+    pub room: BareJid,
+    /// Who.
+    pub jid: BareJid,
+    /// What he is told.
+    pub reason: String,
+}
+
+/// Everything that answers rest on.
+#[derive(Debug)]
+pub struct Desk {
+    policy: Arc<Policy>,
+    focus: Option<BareJid>,
+    mode: Mode,
+    counters: Counters,
+    live: Live,
+    audit: Audit,
+    services: HashMap<Arc<str>, Option<Hello>>,
+    tally: Tally,
+    run: String,
+    next: u64,
+}
+
+impl Desk {
+    /// A desk for these services (their domains). `run` makes decision ids unique over restarts.
+    pub fn new(
+        policy: Arc<Policy>,
+        services: impl IntoIterator<Item = String>,
+        focus: Option<BareJid>,
+        mode: Mode,
+        audit: Audit,
+        run: String,
+    ) -> Self {
+        Self {
+            policy,
+            focus,
+            mode,
+            counters: Counters::default(),
+            live: Live::default(),
+            audit,
+            services: services.into_iter().map(|domain| (Arc::from(domain), None)).collect(),
+            tally: Tally::default(),
+            run,
+            next: 0,
+        }
+    }
+
+    /// The service of that address, if it is one of the file. Only a service's own address counts: whoever
+    /// else sends us the same elements is nobody.
+    pub fn service(&self, from: &str) -> Option<Arc<str>> {
+        self.services.get_key_value(from).map(|(service, _)| Arc::clone(service))
+    }
+
+    /// The link is gone: no gate is known until it greets again.
+    pub fn link_lost(&mut self) {
+        for hello in self.services.values_mut() {
+            *hello = None;
+        }
+    }
+
+    /// A gate introduces itself.
+    ///
+    /// # Errors
+    /// When it speaks another version.
+    pub fn hello(&mut self, service: &Arc<str>, element: &Element) -> Result<Element, HelloError> {
+        let hello = Hello::read(element)?;
+        self.live.forget(service);
+        self.services.insert(Arc::clone(service), Some(hello));
+        Ok(welcome(&self.policy, self.focus.as_ref()))
+    }
+
+    /// The services of the file, and what their gates have said of themselves.
+    pub fn services(&self) -> impl Iterator<Item = (&str, Option<&Hello>)> {
+        self.services.iter().map(|(domain, hello)| (&**domain, hello.as_ref()))
+    }
+
+    /// Every service's gate has greeted.
+    pub fn is_ready(&self) -> bool {
+        self.services.values().all(Option::is_some)
+    }
+
+    /// Answers a question. The strength of a typed password must be in it by now.
+    pub fn question(&mut self, service: &Arc<str>, question: &Question, now: Timestamp) -> Element {
+        let rules = self.live.rules(&self.policy, question.attempt.room.as_ref());
+        let attempt = &question.attempt;
+        let pressure = self.counters.pressure(attempt, &rules, now);
+        let mut room = question.room.clone();
+        if self.mode == Mode::Observe && room.record.is_none() {
+            // Nothing was ever written into the room: judge it as one that is simply open.
+            room.record = Some(Record::new(now, String::new(), None));
+        }
+        let mut decision = decide(&self.policy, &rules, attempt, &room, &pressure, now);
+        let password = match decision.effects.password {
+            None => None,
+            Some(new) => match making::password(new, question, &rules, now) {
+                Ok(password) => Some(password),
+                Err(error) => {
+                    tracing::error!(%error, "no password could be made, so the room is not opened");
+                    decision.verdict = Verdict::Deny;
+                    decision.rule = Rule::new("password.source", rules.password.source.line);
+                    decision.denial = Some(Denial::Fault);
+                    decision.effects = Effects::default();
+                    None
+                }
+            },
+        };
+        self.counters.count(attempt, &decision, &rules, now);
+        let id = self.next_id();
+        self.write_down(attempt, &decision, &id, now, || facts(attempt, &room, &pressure));
+        if let (Some(jid), Action::Join { .. } | Action::Open { .. }) =
+            (&attempt.room, &attempt.action)
+            && !question.generation.is_empty()
+        {
+            let view = RoomView {
+                record: decision.effects.record.clone().or_else(|| room.record.clone()),
+                ..room
+            };
+            self.live.note(&self.policy, service, jid, &question.generation, view);
+        }
+        match self.mode {
+            Mode::Observe => observed(question, &id),
+            Mode::Enforce => {
+                answer(question, &decision, &id, Material { password: password.as_ref() })
+            }
+        }
+    }
+
+    /// A gate reports what happened.
+    pub fn report(&mut self, service: &Arc<str>, report: &Element, now: Timestamp) {
+        let Some(jid) = report.attr("room").and_then(|room| room.parse::<BareJid>().ok()) else {
+            return;
+        };
+        let full = report.attr("jid").unwrap_or_default();
+        let generation = report.attr("generation").unwrap_or_default();
+        match report.attr("event").unwrap_or_default() {
+            "created" => {
+                let view = RoomView { exists: true, ..RoomView::default() };
+                self.live.note(&self.policy, service, &jid, generation, view);
+            }
+            "joined" | "role" => self.live.joined(&jid, full, read_requester(report)),
+            "left" => self.live.left(&jid, full),
+            "destroyed" => self.live.destroyed(&jid),
+            event @ ("refused" | "opened-failing" | "failed") => {
+                self.tally.by_gate = self.tally.by_gate.saturating_add(1);
+                let mut details = Map::new();
+                for name in ["jid", "nick", "reason"] {
+                    if let Some(value) = report.attr(name) {
+                        details.insert(name.to_owned(), Value::from(value));
+                    }
+                }
+                self.audit.event(event, jid.as_str(), details, now);
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes a room from a snapshot.
+    pub fn restore(&mut self, service: &Arc<str>, element: &Element) {
+        let full: Vec<String> = element
+            .children()
+            .filter(|child| child.name() == "occupant")
+            .map(|occupant| occupant.attr("jid").unwrap_or_default().to_owned())
+            .collect();
+        if let Some(room) = LiveRoom::read(element) {
+            self.live.restore(&self.policy, service, room, &full);
+        }
+    }
+
+    /// Puts another policy in force and judges everybody inside again: whoever may not stay is returned.
+    pub fn replace_policy(&mut self, policy: Arc<Policy>, now: Timestamp) -> Vec<Removal> {
+        self.policy = policy;
+        self.live.replace_policy(&self.policy);
+        if self.mode == Mode::Observe {
+            return Vec::new();
+        }
+        let mut judged = Vec::new();
+        for (jid, room) in self.live.rooms() {
+            for who in room.occupants.values() {
+                let attempt = Attempt {
+                    id: "reload".to_owned(),
+                    room: Some(jid.clone()),
+                    requester: who.clone(),
+                    action: Action::Unknown,
+                };
+                if let Some(decision) =
+                    rejudge(&self.policy, &room.rules, &attempt, &room.view, now)
+                {
+                    judged.push((attempt, decision, room.view.clone()));
+                }
+            }
+        }
+        judged
+            .into_iter()
+            .filter_map(|(attempt, decision, view)| {
+                let id = self.next_id();
+                self.write_down(&attempt, &decision, &id, now, || {
+                    facts(&attempt, &view, &crate::policy::pressure::Pressure::default())
+                });
+                Some(Removal {
+                    room: attempt.room?,
+                    jid: attempt.requester.jid?,
+                    reason: decision.denial?.text().into_owned(),
+                })
+            })
+            .collect()
+    }
+
+    /// Explains an attempt at a room as it is.
+    pub fn explain(&self, attempt: &Attempt, room: &RoomView, now: Timestamp) -> Explanation {
+        let rules = self.live.rules(&self.policy, attempt.room.as_ref());
+        let pressure = self.counters.pressure(attempt, &rules, now);
+        explain(&self.policy, &rules, attempt, room, &pressure, now)
+    }
+
+    /// Writes down what an operator did.
+    pub fn operator_action(&self, action: &str, room: &BareJid, now: Timestamp) {
+        self.audit.event(action, room.as_str(), Map::new(), now);
+    }
+
+    /// The rooms as they are.
+    pub const fn live(&self) -> &Live {
+        &self.live
+    }
+
+    /// The policy in force.
+    pub const fn policy(&self) -> &Arc<Policy> {
+        &self.policy
+    }
+
+    /// What was decided since the start.
+    pub const fn tally(&self) -> Tally {
+        self.tally
+    }
+
+    /// The decision log.
+    pub const fn audit(&self) -> &Audit {
+        &self.audit
+    }
+
+    /// Whether decisions are carried out.
+    pub const fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// An id for a decision or an operator's action.
+    pub fn next_id(&mut self) -> String {
+        self.next = self.next.wrapping_add(1);
+        format!("{}-{}", self.run, self.next)
+    }
+
+    fn write_down(
+        &mut self,
+        attempt: &Attempt,
+        decision: &Decision,
+        id: &str,
+        now: Timestamp,
+        facts: impl FnOnce() -> Map<String, Value>,
+    ) {
+        let count = match decision.verdict {
+            Verdict::Allow => &mut self.tally.allow,
+            Verdict::Hold => &mut self.tally.hold,
+            Verdict::Prompt => &mut self.tally.prompt,
+            Verdict::Deny => &mut self.tally.deny,
+        };
+        *count = count.saturating_add(1);
+        if self.audit.is_kept() {
+            let context = Context {
+                id,
+                revision: &self.policy.revision,
+                observed: self.mode == Mode::Observe,
+                now,
+            };
+            self.audit.decision(attempt, decision, facts(), context);
+        }
+        tracing::debug!(
+            decision = id,
+            kind = attempt.action.name(),
+            verdict = decision.verdict.name(),
+            rule = decision.rule.name,
+            line = decision.rule.line,
+            class = decision.class.name(),
+            room = ?attempt.room.as_ref().map(|room| room.as_str()),
+            "decided"
+        );
+    }
+}

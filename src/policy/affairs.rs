@@ -1,0 +1,172 @@
+//! What people inside may do to and for one another.
+
+use jid::BareJid;
+
+use super::attempt::{Affiliation, AffiliationChange, Role, RoleChange};
+use super::decide::{Case, Strongest};
+use super::denial::Denial;
+use super::moderators::require;
+use super::record::{Entry, Person};
+use super::verdict::{Effects, Opinion, Rule};
+
+const UNREADABLE: Rule = Rule::new("unreadable", 0);
+
+/// Judges every item; one that may not be refuses the whole list.
+pub(super) fn affiliation(
+    case: &Case<'_>,
+    items: &[AffiliationChange],
+    register: bool,
+    strongest: &mut Strongest,
+) {
+    if register {
+        // Registration gives membership without anybody being asked.
+        let rule = Rule::new("moderators.admit", case.rules.moderators.admit.line);
+        if items.iter().any(|item| item.from < Affiliation::Member) {
+            strongest.hear(Some(Opinion::deny(rule, Denial::MayNotRegister)));
+        }
+    }
+    for item in items {
+        strongest.hear(Some(one_affiliation(case, item, register)));
+    }
+}
+
+fn one_affiliation(case: &Case<'_>, item: &AffiliationChange, register: bool) -> Opinion {
+    let rules = &case.rules.moderators;
+    let (Some(jid), Some(to)) = (&item.jid, item.to) else {
+        return Opinion::deny(UNREADABLE, Denial::Malformed);
+    };
+    if let Some(nick) = &item.nick
+        && case.policy.reserved_nicks.contains(&nick.to_lowercase())
+        && !case.policy.services.contains_key(jid)
+    {
+        return Opinion::deny(Rule::new("policy.reserved_nicks", 0), Denial::ReservedNick);
+    }
+    if register {
+        return Opinion::allow(Rule::new("moderators.admit", rules.admit.line));
+    }
+    if to < item.from && is_protected(case, jid) {
+        return Opinion::deny(protecting(case, jid), Denial::Protected);
+    }
+    let own = jid == case.jid;
+    if to >= Affiliation::Admin {
+        require(case, "moderators.grant", rules.grant, Denial::MayNotGrant)
+    } else if to == Affiliation::Outcast {
+        require(case, "moderators.remove", rules.remove, Denial::MayNotRemove)
+    } else if item.from >= Affiliation::Admin {
+        if own {
+            return Opinion::allow(Rule::new("moderators.revoke", rules.revoke.line));
+        }
+        require(case, "moderators.revoke", rules.revoke, Denial::MayNotRevoke)
+    } else if to == Affiliation::Member || item.from == Affiliation::Outcast {
+        require(case, "moderators.admit", rules.admit, Denial::MayNotAdmit)
+    } else {
+        require(case, "moderators.remove", rules.remove, Denial::MayNotRemove)
+    }
+}
+
+/// What the room remembers after a list that was allowed.
+pub(super) fn affiliation_effects(items: &[AffiliationChange], effects: &mut Effects) {
+    for item in items {
+        let (Some(jid), Some(to)) = (&item.jid, item.to) else { continue };
+        match to {
+            Affiliation::Owner | Affiliation::Admin => {
+                remember(jid, Some(Person::entered(Entry::Both).as_moderator(true)), effects);
+                effects.admit.push(jid.clone());
+            }
+            Affiliation::Member => admitted(jid, effects),
+            // Whoever loses moderation has been inside, and stays admitted.
+            Affiliation::None if item.from >= Affiliation::Admin => {
+                remember(jid, Some(Person::entered(Entry::Both)), effects);
+            }
+            Affiliation::None | Affiliation::Outcast => remember(jid, None, effects),
+        }
+    }
+}
+
+/// Judges every item; one that may not be refuses the whole list.
+pub(super) fn role(case: &Case<'_>, items: &[RoleChange], strongest: &mut Strongest) {
+    for item in items {
+        strongest.hear(Some(one_role(case, item)));
+    }
+}
+
+fn one_role(case: &Case<'_>, item: &RoleChange) -> Opinion {
+    let rules = &case.rules.moderators;
+    let Some(to) = item.to else { return Opinion::deny(UNREADABLE, Denial::Malformed) };
+    if to < item.from
+        && let Some(jid) = &item.jid
+        && is_protected(case, jid)
+    {
+        return Opinion::deny(protecting(case, jid), Denial::Protected);
+    }
+    match to {
+        Role::Moderator => require(case, "moderators.grant", rules.grant, Denial::MayNotGrant),
+        Role::None => require(case, "moderators.remove", rules.remove, Denial::MayNotRemove),
+        Role::Visitor | Role::Participant => {
+            require(case, "moderators.revoke", rules.revoke, Denial::MayNotRevoke)
+        }
+    }
+}
+
+/// What the room remembers after roles were set.
+pub(super) fn role_effects(items: &[RoleChange], effects: &mut Effects) {
+    for item in items {
+        let (Some(jid), Some(to)) = (&item.jid, item.to) else { continue };
+        if to == Role::None {
+            remember(jid, None, effects);
+        }
+    }
+}
+
+/// Whether this invitation may go out.
+pub(super) fn invite(case: &Case<'_>, to: &[Option<BareJid>], strongest: &mut Strongest) {
+    if to.is_empty() || to.iter().any(Option::is_none) {
+        strongest.hear(Some(Opinion::deny(UNREADABLE, Denial::Malformed)));
+    }
+    let admit = case.rules.moderators.admit;
+    strongest.hear(Some(require(case, "moderators.admit", admit, Denial::MayNotAdmit)));
+}
+
+/// Whether the requester may answer somebody who waits.
+pub(super) fn knock(case: &Case<'_>, target: Option<&BareJid>) -> Opinion {
+    if target.is_none() {
+        return Opinion::deny(UNREADABLE, Denial::Malformed);
+    }
+    let admit = case.rules.moderators.admit;
+    require(case, "moderators.admit", admit, Denial::MayNotAdmit)
+}
+
+/// What follows from the answer to a knock.
+pub(super) fn knock_effects(target: &BareJid, admit: bool, effects: &mut Effects) {
+    if admit {
+        admitted(target, effects);
+    } else {
+        effects.reject = Some(target.clone());
+    }
+}
+
+/// Whether the requester may destroy the room.
+pub(super) fn end(case: &Case<'_>) -> Opinion {
+    require(case, "moderators.end", case.rules.moderators.end, Denial::MayNotEnd)
+}
+
+/// Somebody inside has opened the door to `target`.
+pub(super) fn admitted(target: &BareJid, effects: &mut Effects) {
+    remember(target, Some(Person::entered(Entry::Admitted)), effects);
+    effects.admit.push(target.clone());
+}
+
+fn remember(jid: &BareJid, person: Option<Person>, effects: &mut Effects) {
+    effects.people.push((jid.clone(), person));
+}
+
+fn is_protected(case: &Case<'_>, jid: &BareJid) -> bool {
+    case.policy.services.contains_key(jid) || case.policy.operators.contains_key(jid)
+}
+
+fn protecting(case: &Case<'_>, jid: &BareJid) -> Rule {
+    match case.policy.services.get(jid) {
+        Some(line) => Rule::new("service", *line),
+        None => Rule::new("policy.operators", case.policy.operators.get(jid).copied().unwrap_or(0)),
+    }
+}

@@ -1,0 +1,43 @@
+//! Who the requester is taken for.
+
+use super::attempt::{Auth, Requester};
+use super::class::{Class, ClassSet};
+use super::rules::{Policy, Rules};
+
+/// Every class that the requester has proved to belong to.
+///
+/// Only what a session authenticated as counts: never a nick, a prefix, or anything that a client wrote.
+pub(super) fn classes(policy: &Policy, rules: &Rules, who: &Requester) -> ClassSet {
+    let mut classes = ClassSet::NONE;
+    let Some(jid) = &who.jid else { return classes.with(Class::Guest) };
+    if is_authenticated(who.auth) {
+        if policy.services.contains_key(jid) {
+            classes = classes.with(Class::Service);
+        }
+        if policy.operators.contains_key(jid) {
+            classes = classes.with(Class::Operator);
+        }
+        if rules.access.listed_jids.value.contains(jid)
+            || rules.access.listed_domains.value.contains(jid.domain().as_str())
+        {
+            classes = classes.with(Class::Listed);
+        }
+    }
+    if who.person.is_some_and(|person| person.entry.is_some()) {
+        classes = classes.with(Class::Returning);
+    }
+    classes.with(match who.auth {
+        Auth::Token => Class::Token,
+        Auth::Account => Class::Account,
+        Auth::Server => Class::Federated,
+        Auth::Anonymous | Auth::Component | Auth::Unknown => Class::Guest,
+    })
+}
+
+/// The server answers for the bare JID.
+pub(super) const fn is_authenticated(auth: Auth) -> bool {
+    match auth {
+        Auth::Account | Auth::Token | Auth::Server | Auth::Component => true,
+        Auth::Anonymous | Auth::Unknown => false,
+    }
+}

@@ -1,0 +1,62 @@
+//! What may be changed in a room's configuration.
+
+use super::attempt::FieldChange;
+use super::decide::{Case, Strongest};
+use super::denial::Denial;
+use super::moderators::{may, require};
+use super::notice::Notice;
+use super::record::{Record, Source};
+use super::verdict::{Audience, Effects, Opinion, Rule};
+
+/// Judges every field; one that may not be changed refuses the whole form.
+pub(super) fn judge(case: &Case<'_>, fields: &[FieldChange], strongest: &mut Strongest) {
+    for field in fields {
+        strongest.hear(one(case, field));
+    }
+}
+
+fn one(case: &Case<'_>, field: &FieldChange) -> Option<Opinion> {
+    let rules = case.rules;
+    let password = &rules.password;
+    match field {
+        FieldChange::PasswordKept | FieldChange::Other(_) => None,
+        FieldChange::PasswordRemoved => password.required.value.then(|| {
+            let rule = Rule::new("password.required", password.required.line);
+            Opinion::deny(rule, Denial::PasswordMandatory)
+        }),
+        FieldChange::PasswordSet(_) if !may(case, password.change.value) => {
+            Some(require(case, "password.change", password.change, Denial::PasswordLocked))
+        }
+        FieldChange::PasswordSet(strength) => {
+            password.weakness(*strength).map(|(rule, denial)| Opinion::deny(rule, denial))
+        }
+        FieldChange::MembersOnly(on) => {
+            let admission = rules.lobby.admission;
+            (!on && admission.value.is_members_only()).then(|| {
+                Opinion::deny(Rule::new("lobby.admission", admission.line), Denial::LobbyMandatory)
+            })
+        }
+        FieldChange::Public(on) => (*on && rules.access.hidden.value).then(|| {
+            let rule = Rule::new("access.hidden", rules.access.hidden.line);
+            Opinion::deny(rule, Denial::ListingLocked)
+        }),
+        FieldChange::Persistent(on) => (*on != rules.access.persistent.value).then(|| {
+            let rule = Rule::new("access.persistent", rules.access.persistent.line);
+            Opinion::deny(rule, Denial::PersistenceLocked)
+        }),
+    }
+}
+
+/// What follows from a form that was allowed.
+pub(super) fn effects(case: &Case<'_>, fields: &[FieldChange], effects: &mut Effects) {
+    let changes = fields.iter().any(|field| matches!(field, FieldChange::PasswordSet(_)));
+    if !changes {
+        return;
+    }
+    if let Some(record) = &case.room.record {
+        effects.record = Some(Record { password: Some(Source::Creator), ..record.clone() });
+    }
+    if case.rules.password.tell.value {
+        effects.notices.push((Audience::Moderators, Notice::PasswordChanged));
+    }
+}

@@ -1,0 +1,207 @@
+//! One attempt, one decision.
+
+use jid::BareJid;
+use jiff::Timestamp;
+
+use super::attempt::{Action, Attempt, Requester, RoomView};
+use super::class::{Class, ClassSet};
+use super::classify::classes;
+use super::denial::Denial;
+use super::pressure::Pressure;
+use super::rules::{Policy, Rules};
+use super::verdict::{Decision, Effects, Opinion, Rule, Verdict};
+use super::{access, affairs, close, configure, lobby, moderators, open};
+
+/// Everything that the rule families look at.
+#[derive(Clone, Copy)]
+pub(super) struct Case<'a> {
+    pub(super) policy: &'a Policy,
+    pub(super) rules: &'a Rules,
+    pub(super) attempt: &'a Attempt,
+    pub(super) room_jid: &'a BareJid,
+    pub(super) jid: &'a BareJid,
+    pub(super) classes: ClassSet,
+    pub(super) room: &'a RoomView,
+    pub(super) pressure: &'a Pressure,
+    pub(super) now: Timestamp,
+}
+
+impl<'a> Case<'a> {
+    pub(super) const fn who(&self) -> &'a Requester {
+        &self.attempt.requester
+    }
+
+    pub(super) fn is_service(&self) -> bool {
+        self.classes.has(Class::Service)
+    }
+
+    /// The name of the room, the part before the `@`.
+    pub(super) fn room_name(&self) -> &'a str {
+        self.room_jid.node().map(|node| node.as_str()).unwrap_or_default()
+    }
+}
+
+/// The strongest opinion so far. Of equals the one of the family that was asked first stays, and the
+/// families are asked in a fixed order: the order of the file plays no part.
+#[derive(Default)]
+pub(super) struct Strongest(Option<Opinion>);
+
+impl Strongest {
+    pub(super) fn hear(&mut self, opinion: Option<Opinion>) {
+        if let Some(opinion) = opinion
+            && self.0.as_ref().is_none_or(|so_far| opinion.verdict > so_far.verdict)
+        {
+            self.0 = Some(opinion);
+        }
+    }
+}
+
+/// Where no rule has anything against it.
+const NO_OBJECTION: Rule = Rule::new("no-objection", 0);
+/// The requester is a service of the file.
+const SERVICE: &str = "service";
+/// The attempt cannot be judged.
+const UNREADABLE: Rule = Rule::new("unreadable", 0);
+
+/// Decides one attempt.
+///
+/// Total and deterministic: the same arguments give the same decision, and what cannot be judged is
+/// refused. `rules` are those of the room ([`Policy::rules_for`]), resolved when it was first seen.
+pub fn decide(
+    policy: &Policy,
+    rules: &Rules,
+    attempt: &Attempt,
+    room: &RoomView,
+    pressure: &Pressure,
+    now: Timestamp,
+) -> Decision {
+    let classes = classes(policy, rules, &attempt.requester);
+    let (Some(room_jid), Some(jid)) = (&attempt.room, &attempt.requester.jid) else {
+        return refused(classes, UNREADABLE, Denial::Malformed);
+    };
+    let case = Case { policy, rules, attempt, room_jid, jid, classes, room, pressure, now };
+
+    let mut strongest = Strongest::default();
+    if case.is_service() {
+        let line = policy.services.get(jid).copied().unwrap_or_default();
+        strongest.hear(Some(Opinion::allow(Rule::new(SERVICE, line))));
+    } else {
+        judge(&case, &mut strongest);
+    }
+    let opinion = strongest.0.unwrap_or_else(|| Opinion::allow(NO_OBJECTION));
+    let effects = effects(&case, &opinion);
+    Decision {
+        verdict: opinion.verdict,
+        rule: opinion.rule,
+        class: classes.strongest(),
+        denial: opinion.denial,
+        effects,
+    }
+}
+
+/// Whether somebody who is inside may stay, by the rules in force now: `None`, or why not.
+///
+/// Bans and access are judged again, not what was proved at the door (password, admission).
+pub fn rejudge(
+    policy: &Policy,
+    rules: &Rules,
+    attempt: &Attempt,
+    room: &RoomView,
+    now: Timestamp,
+) -> Option<Decision> {
+    let classes = classes(policy, rules, &attempt.requester);
+    let (Some(room_jid), Some(jid)) = (&attempt.room, &attempt.requester.jid) else {
+        return Some(refused(classes, UNREADABLE, Denial::Malformed));
+    };
+    let pressure = Pressure::default();
+    let case =
+        Case { policy, rules, attempt, room_jid, jid, classes, room, pressure: &pressure, now };
+    let mut strongest = Strongest::default();
+    if !case.is_service() {
+        strongest.hear(access::enter(&case));
+    }
+    let opinion = strongest.0.filter(|opinion| opinion.verdict == Verdict::Deny)?;
+    Some(Decision {
+        verdict: opinion.verdict,
+        rule: opinion.rule,
+        class: classes.strongest(),
+        denial: opinion.denial,
+        effects: Effects::default(),
+    })
+}
+
+fn judge(case: &Case<'_>, strongest: &mut Strongest) {
+    match &case.attempt.action {
+        // A room that was there before the policy: it is brought under it, and the join is asked anew.
+        Action::Open { .. } if case.room.exists => {}
+        Action::Open { typed } => {
+            strongest.hear(access::enter(case));
+            strongest.hear(access::open(case));
+            strongest.hear(open::password(case, *typed));
+            strongest.hear(open::entitled(case));
+        }
+        Action::Join { credential } => {
+            strongest.hear(access::enter(case));
+            strongest.hear(close::join(case));
+            strongest.hear(lobby::join(case, *credential));
+            strongest.hear(moderators::join(case));
+        }
+        Action::Configure { fields } => configure::judge(case, fields, strongest),
+        Action::Affiliation { items, register } => {
+            affairs::affiliation(case, items, *register, strongest);
+        }
+        Action::Role { items } => affairs::role(case, items, strongest),
+        Action::Destroy => strongest.hear(Some(affairs::end(case))),
+        Action::Invite { to } => affairs::invite(case, to, strongest),
+        Action::Knock { target, .. } => strongest.hear(Some(affairs::knock(case, target.as_ref()))),
+        Action::Command(word) => strongest.hear(Some(close::command(case, *word))),
+        Action::Unknown => strongest.hear(Some(Opinion::deny(UNREADABLE, Denial::Unknown))),
+    }
+}
+
+fn effects(case: &Case<'_>, opinion: &Opinion) -> Effects {
+    let mut effects = Effects::default();
+    match (opinion.verdict, &case.attempt.action) {
+        (Verdict::Allow, Action::Open { .. }) => open::effects(case, &mut effects),
+        (Verdict::Allow, Action::Join { credential }) => {
+            lobby::enter(case, *credential, &mut effects);
+        }
+        (Verdict::Allow, Action::Configure { fields }) => {
+            configure::effects(case, fields, &mut effects);
+        }
+        (Verdict::Allow, Action::Affiliation { items, .. }) => {
+            affairs::affiliation_effects(items, &mut effects);
+        }
+        (Verdict::Allow, Action::Role { items }) => affairs::role_effects(items, &mut effects),
+        (Verdict::Allow, Action::Invite { to }) => {
+            for target in to.iter().flatten() {
+                affairs::admitted(target, &mut effects);
+            }
+        }
+        (Verdict::Allow, Action::Knock { target: Some(target), admit }) => {
+            affairs::knock_effects(target, *admit, &mut effects);
+        }
+        (Verdict::Allow, Action::Command(word)) => {
+            close::command_effects(case, *word, &mut effects)
+        }
+        (Verdict::Hold, Action::Join { .. }) => {
+            effects.knock = Some(case.rules.lobby.wait.value);
+        }
+        (
+            Verdict::Allow,
+            Action::Destroy | Action::Knock { target: None, .. } | Action::Unknown,
+        )
+        | (Verdict::Hold | Verdict::Prompt | Verdict::Deny, _) => {}
+    }
+    effects
+}
+
+fn refused(classes: ClassSet, rule: Rule, denial: Denial) -> Decision {
+    Decision {
+        verdict: Verdict::Deny,
+        rule,
+        class: classes.strongest(),
+        denial: Some(denial),
+        effects: Effects::default(),
+    }
+}

@@ -1,0 +1,30 @@
+//! What the room says to people, in one place.
+
+/// A message from the room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Notice {
+    /// The password, to somebody who moderates.
+    Password,
+    /// The password has changed, to those who moderate.
+    PasswordChanged,
+    /// The room is closed now.
+    Closed,
+    /// The room takes people in again.
+    Reopened,
+}
+
+impl Notice {
+    /// The text; the gate puts the room's password in place of `{password}`.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Password => {
+                "Only you can read this. The password of this room is: {password} (write !password to see it again)"
+            }
+            Self::PasswordChanged => {
+                "Only moderators can read this. The password of this room is now: {password}"
+            }
+            Self::Closed => "This room is closed now: nobody else can come in.",
+            Self::Reopened => "This room is open again.",
+        }
+    }
+}

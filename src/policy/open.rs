@@ -1,0 +1,90 @@
+//! What a room is given before it opens.
+
+use super::attempt::{Action, Affiliation, Role};
+use super::decide::Case;
+use super::denial::Denial;
+use super::moderators;
+use super::notice::Notice;
+use super::record::{Entry, Person, Record, Source};
+use super::strength::Strength;
+use super::verdict::{Audience, Effects, NewPassword, Opinion, Rule};
+
+/// Where the opener has to choose the password, whether he has, and a good one.
+pub(super) fn password(case: &Case<'_>, typed: Option<Strength>) -> Option<Opinion> {
+    let rules = &case.rules.password;
+    if rules.source.value != Source::Creator {
+        return None;
+    }
+    let rule = Rule::new("password.source", rules.source.line);
+    match typed {
+        None if rules.required.value => Some(Opinion::prompt(rule, Denial::PasswordNeeded)),
+        Some(strength) => {
+            rules.weakness(strength).map(|(rule, denial)| Opinion::prompt(rule, denial))
+        }
+        None => None,
+    }
+}
+
+/// Names the rule by which the opener will moderate, if he will.
+pub(super) fn entitled(case: &Case<'_>) -> Option<Opinion> {
+    moderators::entitlement(case).map(Opinion::allow)
+}
+
+/// The presets: in place before the first occupant is.
+pub(super) fn effects(case: &Case<'_>, effects: &mut Effects) {
+    let rules = case.rules;
+    let (password, source) = new_password(case);
+    effects.password = password;
+    effects.members_only = Some(rules.lobby.admission.value.is_members_only());
+    effects.hidden = Some(rules.access.hidden.value);
+    effects.persistent = Some(rules.access.persistent.value);
+    if case.room.exists {
+        // Whoever joins first is no opener: people may be inside, and somebody else may own it.
+        effects.record = Some(Record::new(case.now, String::new(), source));
+        return;
+    }
+    effects.record = Some(Record::new(case.now, case.jid.to_string(), source));
+    let moderates = moderators::entitlement(case).is_some() && !case.is_service();
+    if case.is_service() {
+        effects.affiliation = Some(Affiliation::Owner);
+        effects.role = Some(Role::Moderator);
+        return;
+    }
+    effects
+        .people
+        .push((case.jid.clone(), Some(Person::entered(Entry::Opened).as_moderator(moderates))));
+    if moderates {
+        effects.affiliation = Some(Affiliation::Owner);
+        effects.role = Some(Role::Moderator);
+        // Whoever chose it knows it.
+        if password.is_some() && password != Some(NewPassword::Typed) && rules.password.tell.value {
+            effects.notices.push((Audience::RequesterJoined, Notice::Password));
+        }
+    } else {
+        effects.affiliation = Some(if rules.lobby.admission.value.is_members_only() {
+            Affiliation::Member
+        } else {
+            Affiliation::None
+        });
+        effects.role = Some(Role::Participant);
+    }
+}
+
+fn new_password(case: &Case<'_>) -> (Option<NewPassword>, Option<Source>) {
+    let rules = &case.rules.password;
+    if case.room.exists && case.room.has_password {
+        return (None, Some(Source::Creator));
+    }
+    let typed = matches!(case.attempt.action, Action::Open { typed: Some(_) });
+    let source = match rules.source.value {
+        Source::Creator if typed => return (Some(NewPassword::Typed), Some(Source::Creator)),
+        // Nobody is there to be asked: a room that was there before, or opened by a service.
+        Source::Creator => Source::Generated,
+        source @ (Source::Generated | Source::Derived | Source::Preset) => source,
+    };
+    if rules.required.value {
+        (Some(NewPassword::Made(source)), Some(source))
+    } else {
+        (None, None)
+    }
+}

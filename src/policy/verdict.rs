@@ -1,0 +1,170 @@
+//! What is decided, by which rule, and what follows.
+
+use std::time::Duration;
+
+use jid::BareJid;
+
+use super::attempt::{Affiliation, Role};
+use super::class::Class;
+use super::denial::Denial;
+use super::notice::Notice;
+use super::record::{Person, Record, Source};
+
+/// The verdict on an attempt. The order is the conflict rule: the greatest opinion wins, whatever
+/// the order in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Verdict {
+    /// Go ahead.
+    Allow,
+    /// Wait in the lobby.
+    Hold,
+    /// Type a password.
+    Prompt,
+    /// No.
+    Deny,
+}
+
+impl Verdict {
+    /// The name on the wire, in the log and on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Hold => "hold",
+            Self::Prompt => "prompt",
+            Self::Deny => "deny",
+        }
+    }
+}
+
+/// What a verdict rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Rule {
+    /// The rule's stable name, the key of the file where there is one (`password.required`).
+    pub name: &'static str,
+    /// 1-based line in the operator's file; 0: the built-in default.
+    pub line: u32,
+}
+
+impl Rule {
+    /// The rule `name`, set at `line`.
+    pub const fn new(name: &'static str, line: u32) -> Self {
+        Self { name, line }
+    }
+}
+
+/// What one rule family thinks of an attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opinion {
+    /// Its verdict.
+    pub verdict: Verdict,
+    /// On which rule.
+    pub rule: Rule,
+    /// Why not, unless it allows.
+    pub denial: Option<Denial>,
+}
+
+impl Opinion {
+    /// It may go ahead.
+    pub const fn allow(rule: Rule) -> Self {
+        Self { verdict: Verdict::Allow, rule, denial: None }
+    }
+
+    /// It has to wait.
+    pub const fn hold(rule: Rule, denial: Denial) -> Self {
+        Self { verdict: Verdict::Hold, rule, denial: Some(denial) }
+    }
+
+    /// A password is needed.
+    pub const fn prompt(rule: Rule, denial: Denial) -> Self {
+        Self { verdict: Verdict::Prompt, rule, denial: Some(denial) }
+    }
+
+    /// It may not.
+    pub const fn deny(rule: Rule, denial: Denial) -> Self {
+        Self { verdict: Verdict::Deny, rule, denial: Some(denial) }
+    }
+}
+
+/// The password that a room gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum NewPassword {
+    /// What the requester typed.
+    Typed,
+    /// One from this source.
+    Made(Source),
+}
+
+/// Whom a notice is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Audience {
+    /// Whoever tried, once the join is complete.
+    RequesterJoined,
+    /// Whoever tried, at once.
+    Requester,
+    /// The moderators present.
+    Moderators,
+    /// Everybody inside.
+    Room,
+}
+
+/// What changes with the decision. Empty costs nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Effects {
+    /// The room's record from now on.
+    pub record: Option<Record>,
+    /// What the room remembers of these people from now on; `None`: nothing.
+    pub people: Vec<(BareJid, Option<Person>)>,
+    /// The requester's affiliation.
+    pub affiliation: Option<Affiliation>,
+    /// The requester's role.
+    pub role: Option<Role>,
+    /// The room's password.
+    pub password: Option<NewPassword>,
+    /// Only members may join.
+    pub members_only: Option<bool>,
+    /// The room is not listed.
+    pub hidden: Option<bool>,
+    /// The room outlives its last occupant.
+    pub persistent: Option<bool>,
+    /// What is said to whom.
+    pub notices: Vec<(Audience, Notice)>,
+    /// The requester waits so long to be let in.
+    pub knock: Option<Duration>,
+    /// These are let in.
+    pub admit: Vec<BareJid>,
+    /// This one is turned away.
+    pub reject: Option<BareJid>,
+}
+
+impl Effects {
+    /// These effects and those of `more`; where both say something, `more` does.
+    pub fn merge(&mut self, more: Self) {
+        self.record = more.record.or(self.record.take());
+        self.people.extend(more.people);
+        self.affiliation = more.affiliation.or(self.affiliation);
+        self.role = more.role.or(self.role);
+        self.password = more.password.or(self.password);
+        self.members_only = more.members_only.or(self.members_only);
+        self.hidden = more.hidden.or(self.hidden);
+        self.persistent = more.persistent.or(self.persistent);
+        self.notices.extend(more.notices);
+        self.knock = more.knock.or(self.knock);
+        self.admit.extend(more.admit);
+        self.reject = more.reject.or(self.reject.take());
+    }
+}
+
+/// A decision, complete: it can be carried out, written down, explained and repeated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// What.
+    pub verdict: Verdict,
+    /// By which rule.
+    pub rule: Rule,
+    /// Who the requester was taken for.
+    pub class: Class,
+    /// Why not, unless allowed.
+    pub denial: Option<Denial>,
+    /// What changes.
+    pub effects: Effects,
+}

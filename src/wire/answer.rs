@@ -1,0 +1,140 @@
+//! A decision becomes an `answer`, or a `do`.
+
+use jid::BareJid;
+
+use super::NS;
+use super::question::Question;
+use crate::policy::denial::Denial;
+use crate::policy::verdict::{Audience, Decision, Effects, Verdict};
+use crate::secret::Secret;
+use crate::xmpp::element::Element;
+
+/// What must be known beside the effects to write them down.
+#[derive(Clone, Copy, Debug)]
+pub struct Material<'a> {
+    /// The password for the room, where the effects give it a new one.
+    pub password: Option<&'a Secret>,
+}
+
+/// The answer to a question.
+pub fn answer(
+    question: &Question,
+    decision: &Decision,
+    id: &str,
+    material: Material<'_>,
+) -> Element {
+    let mut element = Element::new(NS, "answer")
+        .with_attr("attempt", &question.attempt.id)
+        .with_attr("base", question.revision.to_string())
+        .with_attr("verdict", decision.verdict.name())
+        .with_attr("rule", decision.rule.name)
+        .with_attr("decision", id);
+    if let Some(denial) = decision.denial {
+        element.push_child(error(denial));
+    }
+    if decision.effects.affiliation.is_some() || decision.effects.role.is_some() {
+        element.push_child(
+            Element::new(NS, "requester")
+                .with_attr_opt("affiliation", decision.effects.affiliation.map(|a| a.name()))
+                .with_attr_opt("role", decision.effects.role.map(|r| r.name())),
+        );
+    }
+    push_effects(&mut element, &decision.effects, material);
+    element
+}
+
+/// The answer of a component that only looks on: the attempt goes on as if there were no gate.
+pub fn observed(question: &Question, id: &str) -> Element {
+    Element::new(NS, "answer")
+        .with_attr("attempt", &question.attempt.id)
+        .with_attr("base", question.revision.to_string())
+        .with_attr("verdict", Verdict::Allow.name())
+        .with_attr("observe", "true")
+        .with_attr("decision", id)
+}
+
+/// A command to a room.
+pub fn command(
+    room: &BareJid,
+    generation: &str,
+    base: u64,
+    id: &str,
+    effects: &Effects,
+    more: impl IntoIterator<Item = Element>,
+) -> Element {
+    let mut element = Element::new(NS, "do")
+        .with_attr("room", room.as_str())
+        .with_attr("generation", generation)
+        .with_attr("base", base.to_string())
+        .with_attr("decision", id);
+    push_effects(&mut element, effects, Material { password: None });
+    element.with_children(more)
+}
+
+/// The effect that removes somebody.
+pub fn remove(jid: &BareJid, reason: &str) -> Element {
+    Element::new(NS, "remove").with_attr("jid", jid.as_str()).with_text(reason)
+}
+
+/// The effect that destroys the room.
+pub fn end(reason: &str) -> Element {
+    Element::new(NS, "end").with_text(reason)
+}
+
+fn error(denial: Denial) -> Element {
+    let (kind, condition) = denial.condition();
+    Element::new(NS, "error")
+        .with_attr("type", kind)
+        .with_attr("condition", condition)
+        .with_child(Element::new(NS, "text").with_attr("xml:lang", "en").with_text(denial.text()))
+}
+
+fn push_effects(element: &mut Element, effects: &Effects, material: Material<'_>) {
+    if let Some(record) = &effects.record {
+        element.push_child(Element::new(NS, "record").with_text(record.write()));
+    }
+    for (jid, person) in &effects.people {
+        let text = person.map(|person| person.write()).unwrap_or_default();
+        element
+            .push_child(Element::new(NS, "person").with_attr("jid", jid.as_str()).with_text(text));
+    }
+    let flag = |value: Option<bool>| value.map(|value| if value { "true" } else { "false" });
+    let has_settings = effects.password.is_some()
+        || effects.members_only.is_some()
+        || effects.hidden.is_some()
+        || effects.persistent.is_some();
+    if has_settings {
+        let password = effects.password.and(material.password).map(Secret::expose);
+        element.push_child(
+            Element::new(NS, "room")
+                .with_attr_opt("password", password)
+                .with_attr_opt("members-only", flag(effects.members_only))
+                .with_attr_opt("hidden", flag(effects.hidden))
+                .with_attr_opt("persistent", flag(effects.persistent)),
+        );
+    }
+    for (audience, notice) in &effects.notices {
+        let (to, when) = match audience {
+            Audience::RequesterJoined => ("requester", Some("joined")),
+            Audience::Requester => ("requester", None),
+            Audience::Moderators => ("moderators", None),
+            Audience::Room => ("room", None),
+        };
+        element.push_child(
+            Element::new(NS, "say")
+                .with_attr("to", to)
+                .with_attr_opt("when", when)
+                .with_text(notice.text()),
+        );
+    }
+    if let Some(wait) = effects.knock {
+        element
+            .push_child(Element::new(NS, "knock").with_attr("expires", wait.as_secs().to_string()));
+    }
+    for jid in &effects.admit {
+        element.push_child(Element::new(NS, "admit").with_attr("jid", jid.as_str()));
+    }
+    if let Some(jid) = &effects.reject {
+        element.push_child(Element::new(NS, "reject").with_attr("jid", jid.as_str()));
+    }
+}

@@ -1,0 +1,13 @@
+//! The gate protocol (`docs/protocol.md`): elements to attempts, decisions to elements. Pure.
+
+pub mod answer;
+pub mod greeting;
+pub mod question;
+pub mod room;
+
+/// The namespace, version included.
+pub const NS: &str = "urn:vestibule:gate:1";
+/// The namespaces of every version.
+pub const NS_FAMILY: &str = "urn:vestibule:gate:";
+/// The version spoken here.
+pub const VERSION: &str = "1";

@@ -1,0 +1,285 @@
+//! `ask`: an element becomes an attempt.
+
+use std::str::FromStr;
+
+use jid::BareJid;
+
+use super::NS;
+use crate::policy::attempt::{
+    Action, Affiliation, AffiliationChange, Attempt, Auth, Credential, FieldChange, Requester,
+    Role, RoleChange, RoomView, Word,
+};
+use crate::policy::record::{Person, Record};
+use crate::policy::strength::Strength;
+use crate::secret::Secret;
+use crate::xmpp::element::Element;
+
+/// One question of a gate.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// What is tried. A password in it has no strength yet: see `typed`.
+    pub attempt: Attempt,
+    /// The room as it is.
+    pub room: RoomView,
+    /// Names this life of the room; empty for one that does not exist.
+    pub generation: String,
+    /// How often the room's record has changed.
+    pub revision: u64,
+    /// The password that somebody chose, to be judged before the attempt is.
+    pub typed: Option<Secret>,
+}
+
+impl Question {
+    /// Reads an `ask`.
+    ///
+    /// Never fails: what is missing, doubled or unreadable leaves a fact that the policy refuses.
+    pub fn read(ask: &Element) -> Self {
+        let empty = Element::new(NS, "requester");
+        // Two of a kind: whoever wrote that is not to be trusted with either.
+        let requester = ask.only_child(NS, "requester").ok().flatten().unwrap_or(&empty);
+        let state = ask.only_child(NS, "state").ok().flatten();
+        let (action, typed) = read_action(ask);
+        Self {
+            attempt: Attempt {
+                id: text(ask, "attempt"),
+                room: bare(ask.attr("room")),
+                requester: read_requester(requester),
+                action,
+            },
+            room: state.map(read_state).unwrap_or_default(),
+            generation: text(ask, "generation"),
+            revision: number(ask, "revision"),
+            typed,
+        }
+    }
+
+    /// Puts the strength of the typed password where the policy looks for it.
+    pub fn judge_typed(&mut self, strength: Strength) {
+        match &mut self.attempt.action {
+            Action::Open { typed } => *typed = Some(strength),
+            Action::Configure { fields } => {
+                for field in fields {
+                    if let FieldChange::PasswordSet(unknown) = field {
+                        *unknown = strength;
+                    }
+                }
+            }
+            Action::Join { .. }
+            | Action::Affiliation { .. }
+            | Action::Role { .. }
+            | Action::Destroy
+            | Action::Invite { .. }
+            | Action::Knock { .. }
+            | Action::Command(_)
+            | Action::Unknown => {}
+        }
+    }
+}
+
+/// Who somebody is, from the attributes that questions, reports and snapshots share.
+pub fn read_requester(element: &Element) -> Requester {
+    Requester {
+        jid: bare(element.attr("jid")),
+        auth: Auth::from_name(element.attr("auth").unwrap_or_default()),
+        secure: element.attr("secure").map(|value| value == "true"),
+        address: element.attr("address").and_then(|address| address.parse().ok()),
+        nick: text(element, "nick"),
+        affiliation: affiliation(element, "affiliation").unwrap_or_default(),
+        role: role(element, "role").unwrap_or_default(),
+        claims: element
+            .children()
+            .filter(|child| child.is(NS, "claim"))
+            .map(|claim| (text(claim, "name"), claim.text()))
+            .collect(),
+        person: element.child(NS, "person").and_then(|person| Person::read(&person.text())),
+    }
+}
+
+/// How a room is, from the attributes that questions, reports and snapshots share.
+pub fn read_state(element: &Element) -> RoomView {
+    RoomView {
+        occupants: count(element, "occupants"),
+        moderators: count(element, "moderators"),
+        waiting: count(element, "waiting"),
+        has_password: is_true(element, "password"),
+        members_only: is_true(element, "members-only"),
+        exists: is_true(element, "existing"),
+        record: element.child(NS, "record").and_then(|record| Record::read(&record.text())),
+    }
+}
+
+fn read_action(ask: &Element) -> (Action, Option<Secret>) {
+    let children = |name| ask.children().filter(move |child| child.is(NS, name));
+    let credential = ask.only_child(NS, "credential").ok().flatten();
+    let action = match ask.attr("kind").unwrap_or_default() {
+        "open" => {
+            let typed = credential.map(Element::text).filter(|text| !text.is_empty());
+            let strength = typed.is_some().then(Strength::default);
+            return (Action::Open { typed: strength }, typed.map(Secret::new));
+        }
+        "join" => Action::Join {
+            credential: match credential.and_then(|child| child.attr("check")) {
+                Some("right") => Credential::Right,
+                Some("none") => Credential::None,
+                Some(_) => Credential::Wrong,
+                None if children("credential").next().is_some() => Credential::Wrong,
+                None => Credential::None,
+            },
+        },
+        "configure" => {
+            let mut typed = None;
+            let fields = children("field").map(|field| read_field(field, &mut typed)).collect();
+            return (Action::Configure { fields }, typed);
+        }
+        "affiliation" => Action::Affiliation {
+            items: children("item")
+                .map(|item| AffiliationChange {
+                    jid: bare(item.attr("jid")),
+                    from: affiliation(item, "current").unwrap_or_default(),
+                    to: affiliation(item, "affiliation"),
+                    nick: item.attr("nick").map(str::to_owned),
+                })
+                .collect(),
+            register: is_true(ask, "register"),
+        },
+        "role" => Action::Role {
+            items: children("item")
+                .map(|item| RoleChange {
+                    jid: bare(item.attr("jid")),
+                    from: role(item, "current").unwrap_or_default(),
+                    to: role(item, "role"),
+                })
+                .collect(),
+        },
+        "destroy" => Action::Destroy,
+        "invite" => Action::Invite {
+            to: children("target").map(|target| bare(target.attr("jid"))).collect(),
+        },
+        "knock" => {
+            let target = ask.only_child(NS, "target").ok().flatten();
+            Action::Knock {
+                target: target.and_then(|target| bare(target.attr("jid"))),
+                admit: target.and_then(|target| target.attr("answer")) == Some("admit"),
+            }
+        }
+        "command" => {
+            let command = ask.only_child(NS, "command").ok().flatten();
+            Action::Command(match command.and_then(|command| command.attr("name")) {
+                Some("password") => Word::Password,
+                Some("close") => Word::Close,
+                Some("reopen") => Word::Reopen,
+                Some(_) | None => Word::Unknown,
+            })
+        }
+        _ => Action::Unknown,
+    };
+    (action, None)
+}
+
+fn read_field(field: &Element, typed: &mut Option<Secret>) -> FieldChange {
+    let value = || field.text();
+    let on = || matches!(field.text().as_str(), "1" | "true");
+    match field.attr("var").unwrap_or_default() {
+        "muc#roomconfig_roomsecret" if is_true(field, "same") => FieldChange::PasswordKept,
+        "muc#roomconfig_roomsecret" if value().is_empty() => FieldChange::PasswordRemoved,
+        "muc#roomconfig_roomsecret" => {
+            *typed = Some(Secret::new(value()));
+            FieldChange::PasswordSet(Strength::default())
+        }
+        "muc#roomconfig_membersonly" => FieldChange::MembersOnly(on()),
+        "muc#roomconfig_publicroom" => FieldChange::Public(on()),
+        "muc#roomconfig_persistentroom" => FieldChange::Persistent(on()),
+        other => FieldChange::Other(other.to_owned()),
+    }
+}
+
+fn bare(jid: Option<&str>) -> Option<BareJid> {
+    let jid = jid?;
+    let bare = jid.split_once('/').map_or(jid, |(bare, _)| bare);
+    BareJid::from_str(bare).ok()
+}
+
+fn text(element: &Element, name: &str) -> String {
+    element.attr(name).unwrap_or_default().to_owned()
+}
+
+fn is_true(element: &Element, name: &str) -> bool {
+    element.attr(name) == Some("true")
+}
+
+fn number(element: &Element, name: &str) -> u64 {
+    element.attr(name).and_then(|value| value.parse().ok()).unwrap_or_default()
+}
+
+fn count(element: &Element, name: &str) -> u32 {
+    u32::try_from(number(element, name)).unwrap_or(u32::MAX)
+}
+
+fn affiliation(element: &Element, name: &str) -> Option<Affiliation> {
+    Affiliation::from_name(element.attr(name)?)
+}
+
+fn role(element: &Element, name: &str) -> Option<Role> {
+    Role::from_name(element.attr(name)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(xml: &str) -> Question {
+        Question::read(&Element::parse(xml.as_bytes(), "").unwrap())
+    }
+
+    #[test]
+    fn a_join_reads_as_it_was_written() {
+        let question = read(
+            "<ask xmlns='urn:vestibule:gate:1' kind='join' attempt='a1' room='tea@conference.example.org' generation='g' revision='7'>\
+             <requester jid='bob@example.org/phone' nick='Bob' auth='account' secure='false' address='192.0.2.7' affiliation='none' role='none'>\
+             <claim name='moderator'>true</claim></requester>\
+             <state occupants='3' moderators='1' waiting='2' password='true'/><credential check='wrong'/></ask>",
+        );
+        assert_eq!(question.attempt.action, Action::Join { credential: Credential::Wrong });
+        assert_eq!(question.revision, 7);
+        assert_eq!(question.room.occupants, 3);
+        let who = &question.attempt.requester;
+        assert_eq!(who.jid.as_ref().unwrap().as_str(), "bob@example.org");
+        assert_eq!(who.secure, Some(false));
+        assert_eq!(who.claims, [("moderator".to_owned(), "true".to_owned())]);
+    }
+
+    #[test]
+    fn two_credentials_are_a_wrong_one() {
+        let question = read(
+            "<ask xmlns='urn:vestibule:gate:1' kind='join'><credential check='right'/><credential check='right'/></ask>",
+        );
+        assert_eq!(question.attempt.action, Action::Join { credential: Credential::Wrong });
+    }
+
+    #[test]
+    fn two_requesters_are_none() {
+        let question = read(
+            "<ask xmlns='urn:vestibule:gate:1' kind='join'><requester jid='a@b' auth='account'/><requester jid='c@d' auth='account'/></ask>",
+        );
+        assert_eq!(question.attempt.requester.jid, None);
+        assert_eq!(question.attempt.requester.auth, Auth::Unknown);
+    }
+
+    #[test]
+    fn an_unparsable_address_is_a_fact_and_no_failure() {
+        let question = read(
+            "<ask xmlns='urn:vestibule:gate:1' kind='join' room='@@'><requester jid='\u{1F916}@@x' nick='\u{1F916}'/></ask>",
+        );
+        assert_eq!(question.attempt.room, None);
+        assert_eq!(question.attempt.requester.jid, None);
+    }
+
+    #[test]
+    fn a_typed_password_is_kept_apart_from_the_attempt() {
+        let question = read(
+            "<ask xmlns='urn:vestibule:gate:1' kind='open'><credential>correct horse</credential></ask>",
+        );
+        assert_eq!(question.typed, Some(Secret::new("correct horse")));
+        assert!(!format!("{question:?}").contains("horse"));
+    }
+}

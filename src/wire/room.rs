@@ -1,0 +1,57 @@
+//! `room`: a live room, as a look or a snapshot shows it.
+
+use std::str::FromStr;
+
+use jid::BareJid;
+
+use super::NS;
+use super::question::{read_requester, read_state};
+use crate::policy::attempt::{Requester, RoomView};
+use crate::xmpp::element::Element;
+
+/// A live room.
+#[derive(Clone, Debug)]
+pub struct LiveRoom {
+    /// Its address.
+    pub jid: BareJid,
+    /// Names this life of it.
+    pub generation: String,
+    /// How often its record has changed.
+    pub revision: u64,
+    /// How it is.
+    pub view: RoomView,
+    /// Who is inside.
+    pub occupants: Vec<Requester>,
+    /// Who waits: bare address and nick.
+    pub waiting: Vec<(String, String)>,
+}
+
+impl LiveRoom {
+    /// Reads a `room`. `None`: its address is none.
+    pub fn read(element: &Element) -> Option<Self> {
+        let children = |name| element.children().filter(move |child| child.is(NS, name));
+        Some(Self {
+            jid: BareJid::from_str(element.attr("jid")?).ok()?,
+            generation: element.attr("generation").unwrap_or_default().to_owned(),
+            revision: element.attr("revision").and_then(|value| value.parse().ok())?,
+            view: RoomView { exists: true, ..read_state(element) },
+            occupants: children("occupant").map(read_requester).collect(),
+            waiting: children("waiting")
+                .map(|waiting| {
+                    let text = |name| waiting.attr(name).unwrap_or_default().to_owned();
+                    (text("jid"), text("nick"))
+                })
+                .collect(),
+        })
+    }
+}
+
+/// Asks for one room.
+pub fn look(room: &BareJid) -> Element {
+    Element::new(NS, "look").with_attr("room", room.as_str())
+}
+
+/// Asks for the rooms whose address comes after `after`.
+pub fn snapshot(after: &str, max: u32) -> Element {
+    Element::new(NS, "snapshot").with_attr("after", after).with_attr("max", max.to_string())
+}

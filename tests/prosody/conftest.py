@@ -1,0 +1,69 @@
+"""Fixtures: each test runs on every Prosody named by the PROSODY variable."""
+
+import asyncio
+import inspect
+import os
+
+import pytest
+
+from lab import Prosody, Vestibule
+from lab.server import PROGRAMS
+
+SECONDS = 180
+CHOICES = {"both": list(PROGRAMS), **{version: [version] for version in PROGRAMS}}
+
+
+def pytest_generate_tests(metafunc):
+    if "prosody_version" in metafunc.fixturenames:
+        choice = os.environ.get("PROSODY") or "both"
+        if choice not in CHOICES:
+            raise pytest.UsageError(f"PROSODY={choice}: one of {', '.join(CHOICES)}")
+        metafunc.parametrize("prosody_version", CHOICES[choice])
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem):
+    """Runs `async def` tests, each in an event loop of its own and for SECONDS at most."""
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    wanted = inspect.signature(pyfuncitem.obj).parameters
+    arguments = {name: pyfuncitem.funcargs[name] for name in wanted}
+    asyncio.run(asyncio.wait_for(pyfuncitem.obj(**arguments), SECONDS))
+    return True
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item):
+    """Puts the logs of the servers that a failed test used into its report."""
+    report = (yield).get_result()
+    if report.when == "call" and report.failed:
+        for process in getattr(item, "lab_processes", []):
+            title = f"{type(process).__name__} {process.home}"
+            report.sections.append((title, process.tail()))
+
+
+@pytest.fixture
+def start(request):
+    """Keeps what it is given until the test ends: `start(Prosody(...))` starts and returns it."""
+    request.node.lab_processes = []
+
+    def started(process, **options):
+        request.node.lab_processes.append(process)
+        process.start(**options)
+        return process
+
+    yield started
+    for process in reversed(request.node.lab_processes):
+        process.close()
+
+
+@pytest.fixture
+def start_prosody(start, prosody_version):
+    """Starts a Prosody of the version under test, with the options of `Prosody`."""
+    return lambda **options: start(Prosody(prosody_version, **options))
+
+
+@pytest.fixture
+def start_vestibule(start):
+    """Starts the component: `start_vestibule(server, config)`, as `Vestibule`."""
+    return lambda server, config=None, **options: start(Vestibule(server, config, **options))

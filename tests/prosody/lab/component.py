@@ -1,0 +1,110 @@
+"""The real component, run as an operator runs it."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+
+from .process import HOST, ROOT, Failed, Process, environment, wait_until
+
+
+def program():
+    """The binary under test: VESTIBULE_BIN, or the release build."""
+    path = Path(os.environ.get("VESTIBULE_BIN") or "target/release/vestibule")
+    return path if path.is_absolute() else ROOT / path
+
+
+class Vestibule(Process):
+    """`vestibule run` against a `Prosody`, with a state directory of its own.
+
+    `config` is the text of the policy file; without it the shipped one is used. Two
+    components may share a `state_dir`; each has its own control socket.
+    """
+
+    def __init__(self, server, config=None, *, env=None, arguments=(), state_dir=None):
+        self.server = server
+        self.home = Path(tempfile.mkdtemp(prefix="lab-vestibule-"))
+        self.state_dir = Path(state_dir) if state_dir else self.home / "state"
+        self.state_dir.mkdir(exist_ok=True)
+        self.config_path = self.home / "component.toml"
+        self.arguments = list(arguments)
+        self.env = {
+            "VESTIBULE_COMPONENT__SERVER": f"{HOST}:{server.component_port}",
+            "VESTIBULE_COMPONENT__SECRET": server.secret,
+            "VESTIBULE_COMPONENT__STATE_DIR": str(self.state_dir),
+            "VESTIBULE_COMPONENT__SOCKET": str(self.home / "socket"),
+            **(env or {}),
+        }
+        super().__init__(self.home / "output")
+        self.write_config((ROOT / "component.toml").read_text() if config is None else config)
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def write_config(self, text):
+        """Replaces the policy file; it goes live at `reload` or `restart`."""
+        self.config_path.write_text(text)
+
+    def start(self, seconds=15, ready=True):
+        """Starts the component and, with `ready`, waits until `vestibule status` is content."""
+        if not program().exists():
+            raise Failed(f"no component at {program()}: run `cargo build --release`")
+        self.spawn([program(), "run", "--config", self.config_path, *self.arguments], self.env)
+        if ready:
+            self.wait_ready(seconds)
+
+    def wait_ready(self, seconds=15):
+        """Waits until `vestibule status` exits with 0."""
+        wait_until(self._is_ready, seconds, "`vestibule status` to be content", self.tail)
+
+    def restart(self, ready=True):
+        """Ends the component in good order and starts it again."""
+        self.shutdown()
+        self.start(ready=ready)
+
+    def reload(self):
+        """Makes the component read its file again (SIGHUP)."""
+        self.signal(signal.SIGHUP)
+
+    def close(self):
+        """Ends the component and removes what it wrote, unless LAB_KEEP is set."""
+        self.kill()
+        if os.environ.get("LAB_KEEP"):
+            print(f"kept: {self.home}")
+        else:
+            shutil.rmtree(self.home, ignore_errors=True)
+
+    def run(self, *arguments, seconds=20, stdin=None):
+        """Runs `vestibule ARGUMENTS` beside the component; returns the finished process,
+        with `returncode`, `stdout` and `stderr` as text."""
+        return subprocess.run(
+            [str(word) for word in (program(), *arguments)],
+            env=environment(self.env),
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
+
+    def decisions(self):
+        """Every decision logged so far, oldest first."""
+        path = self.state_dir / "decisions.jsonl"
+        if not path.exists():
+            return []
+        # The last line may be half written.
+        lines = path.read_text().split("\n")[:-1]
+        return [json.loads(line) for line in lines]
+
+    def _is_ready(self):
+        if not self.is_running:
+            code = self.child.returncode
+            raise Failed(f"the component ended with exit code {code}\n{self.tail()}")
+        return self.run("status").returncode == 0
