@@ -22,6 +22,8 @@ const VERSION: &str = "1";
 /// A file that may go live.
 #[derive(Clone, Debug)]
 pub struct Loaded {
+    /// Its name.
+    pub file: String,
     /// What the program needs to run.
     pub settings: Settings,
     /// What decisions rest on.
@@ -95,7 +97,7 @@ pub fn parse(name: &str, text: &str, outside: &Outside<'_>) -> Result<Loaded, Ve
     let (errors, warnings) = notes.problems();
     match read {
         Some((settings, policy, bans)) if errors.is_empty() => {
-            Ok(Loaded { settings, policy, bans, warnings })
+            Ok(Loaded { file: name.to_owned(), settings, policy, bans, warnings })
         }
         _ => Err(errors),
     }

@@ -8,7 +8,6 @@ use jid::{BareJid, Jid};
 use jiff::Timestamp;
 use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
-use toml::de::DeValue;
 
 use super::section::{Item, Read};
 use super::values::{list, text};
@@ -97,9 +96,9 @@ pub(super) fn globs(item: &Item<'_>) -> Read<Option<GlobSet>> {
 
 /// A moment with its offset, or a date: its end, in UTC. `None`: empty.
 pub(super) fn moment(item: &Item<'_>) -> Read<Option<Timestamp>> {
-    let text = match item.value {
-        DeValue::Datetime(moment) => moment.to_string(),
-        _ => text(item)?,
+    let text = match item.value.as_datetime() {
+        Some(moment) => moment.to_string(),
+        None => text(item)?,
     };
     if text.is_empty() {
         return Ok(None);

@@ -26,6 +26,13 @@ struct Note {
     suggestion: Option<String>,
 }
 
+struct UnknownKey {
+    place: Place,
+    table: String,
+    key: String,
+    suggestion: Option<String>,
+}
+
 /// The notes on one file.
 pub(super) struct Notes<'a> {
     name: &'a str,
@@ -35,7 +42,7 @@ pub(super) struct Notes<'a> {
     said: RefCell<HashSet<(Place, String)>>,
     hidden: RefCell<Vec<Range<usize>>>,
     keys: RefCell<BTreeSet<String>>,
-    unknown: RefCell<Vec<(Place, String, String, Option<String>)>>,
+    unknown: RefCell<Vec<UnknownKey>>,
 }
 
 impl<'a> Notes<'a> {
@@ -76,11 +83,12 @@ impl<'a> Notes<'a> {
     pub(super) fn unknown_key(
         &self,
         place: Place,
-        path: String,
+        table: String,
         key: &str,
         suggestion: Option<String>,
     ) {
-        self.unknown.borrow_mut().push((place, path, key.to_owned(), suggestion));
+        let key = key.to_owned();
+        self.unknown.borrow_mut().push(UnknownKey { place, table, key, suggestion });
     }
 
     fn note(
@@ -136,7 +144,7 @@ impl<'a> Notes<'a> {
     /// Only when all is read it is known whether a key belongs to another table.
     fn note_unknown_keys(&self) {
         let keys = self.keys.borrow();
-        for (place, path, key, suggestion) in self.unknown.take() {
+        for UnknownKey { place, table, key, suggestion } in self.unknown.take() {
             let elsewhere = || {
                 let mut tables = keys
                     .iter()
@@ -146,7 +154,7 @@ impl<'a> Notes<'a> {
                 tables.next().map(|table| format!("it belongs in `[{table}]`"))
             };
             let suggestion = suggestion.or_else(elsewhere);
-            self.error(place, path, format!("unknown key `{key}`"), suggestion);
+            self.error(place, table, format!("unknown key `{key}`"), suggestion);
         }
     }
 

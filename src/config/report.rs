@@ -26,8 +26,8 @@ impl ExitKind {
     }
 }
 
-/// The report on the file of that name, and how the check ends.
-pub fn report(name: &str, result: &Result<Loaded, LoadError>) -> (String, ExitKind) {
+/// The report on a file, and how the check ends.
+pub fn report(result: &Result<Loaded, LoadError>) -> (String, ExitKind) {
     let mut text = String::new();
     match result {
         Ok(loaded) => {
@@ -36,7 +36,8 @@ pub fn report(name: &str, result: &Result<Loaded, LoadError>) -> (String, ExitKi
             }
             _ = writeln!(
                 text,
-                "{name} is valid: revision {}, {}, {}, {}",
+                "{} is valid: revision {}, {}, {}, {}",
+                loaded.file,
                 loaded.policy.revision,
                 count(loaded.settings.services.len(), "service"),
                 count(loaded.policy.rooms.len(), "override"),

@@ -246,7 +246,10 @@ impl<'a> Section<'a> {
 }
 
 fn join(path: &str, key: &str) -> String {
-    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+    match (path, key) {
+        (one, "") | ("", one) => one.to_owned(),
+        (path, key) => format!("{path}.{key}"),
+    }
 }
 
 /// Hides every text in a value.

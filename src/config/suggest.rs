@@ -15,7 +15,7 @@ pub(super) fn nearest<'a>(
     candidates
         .into_iter()
         .filter_map(|candidate| {
-            let other = candidate.replace('-', "_");
+            let other = candidate.to_lowercase().replace('-', "_");
             let distance = strsim::osa_distance(&word, &other);
             let is_part = word.len() >= 4
                 && other.len() >= 4

@@ -33,10 +33,7 @@ pub(super) fn boolean(item: &Item<'_>) -> Read<bool> {
 
 /// Any text.
 pub(super) fn text(item: &Item<'_>) -> Read<String> {
-    match item.value {
-        DeValue::String(text) => Ok(text.as_ref().to_owned()),
-        _ => item.expected("a string"),
-    }
+    item.value.as_str().map_or_else(|| item.expected("a string"), |text| Ok(text.to_owned()))
 }
 
 /// A text that is not blank.
@@ -66,10 +63,10 @@ pub(super) fn whole(limits: RangeInclusive<u32>) -> impl Fn(&Item<'_>) -> Read<u
 pub(super) fn duration(least: Duration) -> impl Fn(&Item<'_>) -> Read<Duration> {
     move |item| {
         let DeValue::String(text) = item.value else {
-            let hint = match item.value {
-                DeValue::Integer(number) => format!("write \"{number} seconds\" or another unit"),
-                _ => "write it like \"5 minutes\"".to_owned(),
-            };
+            let hint = item.value.as_integer().map_or_else(
+                || "write it like \"5 minutes\"".to_owned(),
+                |number| format!("write \"{number} seconds\" or another unit"),
+            );
             return item.expected("a duration in quotes").map_err(|mut wrongs| {
                 wrongs.iter_mut().for_each(|wrong| wrong.suggestion = Some(hint.clone()));
                 wrongs
@@ -100,15 +97,15 @@ pub(super) fn duration(least: Duration) -> impl Fn(&Item<'_>) -> Read<Duration> 
 
 /// A duration, or `never`.
 pub(super) fn duration_or_never(least: Duration) -> impl Fn(&Item<'_>) -> Read<Option<Duration>> {
-    move |item| match item.value {
-        DeValue::String(text) if text.trim() == "never" => Ok(None),
-        _ => duration(least)(item).map(Some),
+    move |item| match item.value.as_str() {
+        Some(text) if text.trim() == "never" => Ok(None),
+        Some(_) | None => duration(least)(item).map(Some),
     }
 }
 
 fn in_words(length: Duration) -> String {
     match length.as_secs() {
-        0 => format!("{} milliseconds", length.as_millis()),
+        0 => "1 millisecond".to_owned(),
         1 => "1 second".to_owned(),
         60 => "1 minute".to_owned(),
         seconds => format!("{seconds} seconds"),
@@ -142,14 +139,11 @@ fn enumerate<'a>(names: impl Iterator<Item = &'a str>) -> String {
 /// A list; all that is wrong with its items is told at once.
 pub(super) fn list<T>(kind: impl Fn(&Item<'_>) -> Read<T>) -> impl Fn(&Item<'_>) -> Read<Vec<T>> {
     move |item| {
-        let items = match item.value {
-            DeValue::Array(items) => items,
-            DeValue::String(text) => {
-                let hint = format!("write [\"{text}\"]");
-                return item.wrong("expected a list, found a string", Some(hint));
-            }
-            _ => return item.expected("a list"),
-        };
+        if let Some(text) = item.value.as_str() {
+            let hint = format!("write [\"{text}\"]");
+            return item.wrong("expected a list, found a string", Some(hint));
+        }
+        let Some(items) = item.value.as_array() else { return item.expected("a list") };
         let (mut values, mut wrongs) = (Vec::new(), Vec::new());
         for item in items.iter() {
             match kind(&Item {
@@ -166,18 +160,20 @@ pub(super) fn list<T>(kind: impl Fn(&Item<'_>) -> Read<T>) -> impl Fn(&Item<'_>)
 
 /// Requester classes; `everyone` is all of them.
 pub(super) fn classes(item: &Item<'_>) -> Read<ClassSet> {
-    list(|item| {
-        if matches!(item.value, DeValue::String(word) if word == "everyone") {
-            return Ok(ClassSet::ALL);
-        }
-        word(&Class::ALL, Class::name)(item).map(|class| ClassSet::of(&[class])).map_err(
-            |mut wrongs| {
-                for wrong in &mut wrongs {
-                    wrong.message.push_str(", \"everyone\"");
-                }
-                wrongs
-            },
-        )
-    })(item)
-    .map(|sets| sets.into_iter().fold(ClassSet::NONE, ClassSet::and))
+    const fn one(class: Class) -> (&'static str, ClassSet) {
+        (class.name(), ClassSet::of(&[class]))
+    }
+    static WORDS: [(&str, ClassSet); 9] = [
+        one(Class::Service),
+        one(Class::Operator),
+        one(Class::Listed),
+        one(Class::Token),
+        one(Class::Account),
+        one(Class::Returning),
+        one(Class::Federated),
+        one(Class::Guest),
+        ("everyone", ClassSet::ALL),
+    ];
+    let words = list(word(&WORDS, |(name, _)| name))(item)?;
+    Ok(words.into_iter().fold(ClassSet::NONE, |all, (_, some)| all.and(some)))
 }
