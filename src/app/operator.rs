@@ -1,6 +1,7 @@
 //! What an operator asks over the socket.
 
 
+use jid::BareJid;
 use serde_json::{Value, json};
 
 use super::clock::now;
@@ -111,7 +112,7 @@ impl Operator {
                 self.change(&room, "end", |_| (Effects::default(), vec![end(&reason)])).await
             }
             Request::Admit { room, jid } => {
-                let jid = jid.parse().map_err(|_| said(RoomError::Person(jid)))?;
+                let jid = person(jid).map_err(said)?;
                 let admit = |_: &RoomView| {
                     let person = Person::entered(Entry::Admitted);
                     let effects = Effects {
@@ -124,14 +125,14 @@ impl Operator {
                 self.change(&room, "admit", admit).await
             }
             Request::Reject { room, jid } => {
-                let jid = jid.parse().map_err(|_| said(RoomError::Person(jid)))?;
+                let jid = person(jid).map_err(said)?;
                 let reject = |_: &RoomView| {
                     (Effects { reject: Some(jid.clone()), ..Effects::default() }, Vec::new())
                 };
                 self.change(&room, "reject", reject).await
             }
             Request::Remove { room, jid, reason } => {
-                let jid = jid.parse().map_err(|_| said(RoomError::Person(jid)))?;
+                let jid = person(jid).map_err(said)?;
                 let forget = |_: &RoomView| {
                     let effects =
                         Effects { people: vec![(jid.clone(), None)], ..Effects::default() };
@@ -166,6 +167,10 @@ impl Handler for Operator {
             Err(error) => Reply::Failed(error),
         }
     }
+}
+
+fn person(jid: String) -> Result<BareJid, RoomError> {
+    jid.parse().map_err(|_| RoomError::Person(jid))
 }
 
 fn room_to_json(live: &LiveRoom) -> Value {

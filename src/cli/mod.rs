@@ -158,7 +158,7 @@ pub fn main() -> ExitCode {
 fn run(file: PathBuf, environment: Environment, observe: bool) -> ExitCode {
     let loaded = match config::load(&file, &environment) {
         Ok(loaded) => loaded,
-        Err(error) => return broken(&file, error),
+        Err(error) => return broken(error),
     };
     log_to_stderr(&loaded.settings.log);
     for warning in &loaded.warnings {
@@ -178,7 +178,7 @@ fn run(file: PathBuf, environment: Environment, observe: bool) -> ExitCode {
 
 fn check(file: &Path, environment: &Environment) -> ExitCode {
     let result = config::load(file, environment);
-    let (text, kind) = config::report(&file.display().to_string(), &result);
+    let (text, kind) = config::report(&result);
     say(text.trim_end());
     ExitCode::from(kind.code())
 }
@@ -190,12 +190,12 @@ fn with_file(
 ) -> ExitCode {
     match config::load(file, environment) {
         Ok(loaded) => then(&loaded),
-        Err(error) => broken(file, error),
+        Err(error) => broken(error),
     }
 }
 
-fn broken(file: &Path, error: LoadError) -> ExitCode {
-    let (text, _) = config::report(&file.display().to_string(), &Err(error));
+fn broken(error: LoadError) -> ExitCode {
+    let (text, _) = config::report(&Err(error));
     fail(&text.trim_end())
 }
 
