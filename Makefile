@@ -43,8 +43,8 @@ prosody-tests: prosody13 ## Test against real Prosody (PROSODY=0.12, 13 or both)
 
 test: install prosody13 lint unit doc prosody-tests ## Run everything that must pass
 
-bench: ## Measure; nothing here fails on a number
-	$(CARGO) bench --locked
+bench: install ## Measure; nothing here fails on a number (BENCH_ONLY=joins,memory: only these)
+	CARGO=$(CARGO) $(PYTHON) benches/run.py
 
 fuzz: ## Fuzz each target for FUZZ_SECONDS (needs a nightly Rust and cargo-fuzz)
 	@for target in $$($(CARGO) +nightly fuzz list); do \
