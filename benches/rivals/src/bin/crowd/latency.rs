@@ -18,7 +18,7 @@ const PAUSE: Duration = Duration::from_millis(2);
 /// A server, a room on it, and somebody at its door.
 struct Door {
     visitor: Stream,
-    _host: Stream,
+    host: Stream,
     room: String,
     nanoseconds: Vec<u64>,
 }
@@ -29,7 +29,7 @@ impl Door {
         let room = room(prefix, 0);
         host.send(&enter(&room, "host", password)).await?;
         match next(&mut host).await? {
-            Seen::Joined(_) => Ok(Self { visitor, _host: host, room, nanoseconds: Vec::new() }),
+            Seen::Joined(_) => Ok(Self { visitor, host, room, nanoseconds: Vec::new() }),
             other => Err(format!("the room was not opened: {other:?}").into()),
         }
     }
@@ -45,6 +45,7 @@ impl Door {
         let Seen::Left(_) = next(&mut self.visitor).await? else {
             return Err("a leave was refused".into());
         };
+        self.host.drain()?;
         tokio::time::sleep(PAUSE).await;
         Ok(())
     }
