@@ -32,7 +32,7 @@ async def bob_promotes_himself(stage):
     description = ["--do", "promote", "--room", ROOM, "--jid", bob.bare]
     policy = json.loads(stage.operator("--json", "explain", "--live", *description, quiet=True))
     stage.expect(policy["verdict"] == "deny", "that the policy denies it, too", policy)
-    stage.page.line("policy", "decision", "none: XEP-0045 lets only owners ask for this at all. The policy would have")
+    stage.page.line("policy", "decision", "none: XEP-0045 lets only owners and admins ask for this. The policy would have")
     stage.page.line("policy", "", f"answered {policy['verdict']}, by {policy['rule']}")
     stage.page.line("policy", "", stage.place(policy["line"]))
     stage.did("Bob", "writes !close")

@@ -160,7 +160,11 @@ mod tests {
         live.changed(&tea, &bob("", Affiliation::Member, Role::None));
         assert!(live.room(&tea).unwrap().occupants.is_empty());
 
-        live.joined(&tea, "bob@example.org/phone", bob("Bob", Affiliation::None, Role::Participant));
+        live.joined(
+            &tea,
+            "bob@example.org/phone",
+            bob("Bob", Affiliation::None, Role::Participant),
+        );
         live.changed(&tea, &bob("", Affiliation::Member, Role::None));
         live.changed(&tea, &bob("Bob", Affiliation::Owner, Role::Moderator));
         let inside: Vec<_> = live.room(&tea).unwrap().occupants.values().collect();
