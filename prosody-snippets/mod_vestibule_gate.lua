@@ -448,7 +448,9 @@ local function apply_before(room, fx)
 	local data = kept(room);
 	if data then keep(data, fx); end
 	if fx.room then set_room(room, fx.room); end
-	if fx.room or data and (fx.record or fx.person[1]) then room:save(fx.room and true); end
+	if fx.room or data and (fx.record or fx.person[1]) then
+		room:save(fx.room and fx.room.persistent == false); -- forced, it also takes what was stored away
+	end
 end
 
 local function apply_after(room, fx, requester)
@@ -536,6 +538,7 @@ local function replay(e, verdict, room)
 	if e.kind ~= "join" then return; end
 	-- A join that was allowed and failed leaves nothing behind: no room without occupants, no affiliation.
 	room = muc.get_room_from_jid(e.room);
+	if room and verdict.created then room:save(); end
 	if room and room:get_occupant_jid(e.from) then return; end
 	if room and verdict.created and not room:has_occupant() then
 		room:set_persistent(false);
@@ -555,7 +558,10 @@ end
 
 local function settle(e, fx, room)
 	local data = kept(room);
-	if room and e.kind == "join" and fx.verdict == "allow" and not data then data = keep_new(room); end
+	if room and e.kind == "join" and fx.verdict == "allow" and not data then
+		data = keep_new(room);
+		room:save();
+	end
 	if room then apply_before(room, fx); end
 	if fx.verdict ~= "allow" then
 		e.settled = true;
@@ -685,11 +691,9 @@ end
 -- The link
 
 local function set_state(new_state)
-	state = new_state;
-	for _, queue in pairs(queues) do
-		-- Questions that were written do not bounce when the component dies: they are asked again.
-		if queue.asking then pending[queue.asking.iq], queue.asking = nil, nil; end
-	end
+	-- Questions that were written do not bounce when the component dies: they are asked again.
+	state, pending = new_state, {};
+	for _, queue in pairs(queues) do queue.asking = nil; end
 	each_queue(function (e) e.waited = true; end);
 end
 
@@ -710,8 +714,8 @@ local function greeting_answered(stanza)
 		module:log("error", "%s refuses this gate, so everybody is refused: %s %s", component, condition, text or "");
 		return set_state("refused");
 	end
-	for tag in hello:childtags("service") do t_insert(facts.services, jid_prep(tag.attr.jid)); end
-	for tag in hello:childtags("reserve") do t_insert(facts.nicks, tag.attr.nick); end
+	for tag in hello:childtags("service") do facts.services[#facts.services + 1] = jid_prep(tag.attr.jid); end
+	for tag in hello:childtags("reserve") do facts.nicks[#facts.nicks + 1] = tag.attr.nick; end
 	store:set(nil, facts); -- after a restart of the server the services come back before the component does
 	learn(facts);
 	set_state("ready");
@@ -732,13 +736,18 @@ end
 
 local function watch_component()
 	local host, external = module:context(component), prosody.hosts[component].modules.component;
-	host.event_handlers = module.event_handlers; -- so that unloading takes these hooks away, too
-	host:hook("component-authenticated", function (event) link = event.session; greet(); end);
+	local function linked(session)
+		link = session;
+		-- Else a question that follows a report waits 40 ms for the report to be acknowledged.
+		session.conn:setoption("tcp-nodelay", true);
+		greet();
+	end
+	host:hook("component-authenticated", function (event) linked(event.session); end);
 	-- Also fired for a second connection that was turned away.
 	host:hook("component-disconnected", function (event)
 		if event.session == link then link = nil; set_state("away"); end
 	end);
-	if external and external.session then link = external.session; greet(); end
+	if external and external.session then linked(external.session); end
 end
 
 local OPTIONS = {
@@ -1056,11 +1065,11 @@ guard_room("message/bare", PRIORITY.message, function (event, room)
 		local word = occupant and (stanza:get_child_text("body") or ""):match("^!([%w_-]+)%s*$");
 		if not word then return; end
 		return put(event, "command", function (iq) iq:tag("command", { name = cut(word, LIMIT.name) }):up(); end);
-	elseif kind ~= nil and kind ~= "normal" then
+	elseif kind == "error" then
 		return;
 	end
 	for x in stanza:childtags("x", xmlns_user) do
-		for tag in x:childtags("invite") do invites = true; t_insert(targets, jid_prep(tag.attr.to)); end
+		for tag in x:childtags("invite") do invites, targets[#targets + 1] = true, jid_prep(tag.attr.to); end
 	end
 	local form = stanza:get_child("x", "jabber:x:data");
 	local fields = form and form_fields(form) or {};
@@ -1085,8 +1094,9 @@ guard_room("message/bare", PRIORITY.message, function (event, room)
 	if knock then return send_error(event, "cancel", "item-not-found"); end
 	local speaker = yes and room:get_occupant_by_real_jid(fields["muc#jid"] or "");
 	if not speaker then return; end -- the core does nothing then
-	local nick, current = jid_resource(speaker.nick), speaker.role or "none";
-	return put(event, "role", add_items { { jid = speaker.bare_jid, nick = nick, role = "participant", current = current } });
+	local nick = jid_resource(speaker.nick);
+	local item = { jid = speaker.bare_jid, nick = nick, role = "participant", current = speaker.role };
+	return put(event, "role", add_items { item });
 end);
 
 module:hook("muc-invite", function (event) -- after password.lib (0), which puts the password into every invitation
@@ -1153,6 +1163,7 @@ guard("muc-set-affiliation", PRIORITY.last, function (event)
 	local room, list = event.room, waiting[event.room.jid];
 	local is_member = AFFILIATION[event.affiliation] >= AFFILIATION.member;
 	if is_member and list and list.people[event.jid] then admit(room, event.jid); end
+	if not event.in_room then return; end
 	report("role", room, { jid = cut(event.jid, LIMIT.address), affiliation = event.affiliation });
 end);
 guard("muc-config-submitted", PRIORITY.last, function (event)
