@@ -397,11 +397,10 @@ local function say(room, says, requester, joined)
 		local function tell(address, kind)
 			module:send(message(room, address, kind, text):tag("no-store", { xmlns = "urn:xmpp:hints" }):up());
 		end
-		if item.joined ~= joined then -- luacheck: ignore 542
-		elseif item.to ~= "requester" then
+		if item.joined == joined and item.to ~= "requester" then
 			local role = item.to == "moderators" and "moderator" or nil;
 			each_session(room, role, function (address) tell(address, "groupchat"); end);
-		elseif requester then
+		elseif item.joined == joined and requester then
 			-- From the bare room to this session alone: clients show it as the room's own words.
 			tell(requester, room:get_occupant_jid(requester) and "groupchat" or "normal");
 		end
@@ -754,6 +753,7 @@ local OPTIONS = {
 	"component_admins_as_room_owners", "restrict_room_creation", "muc_room_cache_size", "muc_max_rooms",
 	"muc_room_locking", "muc_tombstones", "muc_room_default_public", "muc_room_default_persistent",
 	"muc_room_allow_public", "muc_room_allow_persistent", "allow_unaffiliated_register", "enforce_registered_nickname",
+	"component_conflict_resolve", -- of the component's host
 };
 
 local function add_room(reply, room)
@@ -775,6 +775,7 @@ local function add_room(reply, room)
 		reply:tag("waiting", { jid = w.jid, nick = cut(w.nick, LIMIT.name), since = tostring(w.since) }):up();
 	end
 	reply:up();
+	return shown;
 end
 
 local inquiries = {
@@ -790,15 +791,20 @@ local inquiries = {
 			if room.jid > (attr.after or "") and not room._data.destroyed then t_insert(rooms, room); end
 		end
 		table.sort(rooms, function (a, b) return a.jid < b.jid; end);
-		reply:tag("snapshot", { xmlns = xmlns_gate, next = rooms[max + 1] and rooms[max].jid or nil });
-		for i = 1, math.min(max, #rooms) do add_room(reply, rooms[i]); end
+		local page, shown, i = { xmlns = xmlns_gate }, 0, 0;
+		reply:tag("snapshot", page);
+		while rooms[i + 1] and i < max and shown < LIMIT.occupants do
+			i = i + 1;
+			shown = shown + add_room(reply, rooms[i]);
+		end
+		page.next = rooms[i + 1] and rooms[i] and rooms[i].jid or nil;
 		return reply;
 	end;
 	posture = function (reply)
 		reply:tag("posture", { xmlns = xmlns_gate, server = SERVER, lua = _VERSION:match("[%d.]+") });
 		for name in pairs(prosody.hosts[module.host].modules) do reply:tag("module", { name = name }):up(); end
 		for _, name in ipairs(OPTIONS) do
-			local value = module:get_option(name);
+			local value = (name:match("^component_c") and module:context(component) or module):get_option(name);
 			if value ~= nil then reply:text_tag("option", tostring(value), { name = name }); end
 		end
 		return reply;
@@ -820,7 +826,7 @@ guard("iq/host", PRIORITY.link, function (event)
 			answered(e, stanza);
 		end
 		return true;
-	elseif query.attr.xmlns ~= xmlns_gate then
+	elseif not query or query.attr.xmlns ~= xmlns_gate then
 		return;
 	elseif kind == "get" and inquiries[query.name] then
 		local reply = inquiries[query.name](st.reply(stanza), query.attr);
