@@ -201,6 +201,15 @@ local function release(e)
 	if queue.asking == e then queue.asking, pending[e.iq] = nil, nil; end
 end
 
+-- Runs a step of an attempt; when it fails, the attempt is refused, unless it is answered already.
+local function try(e, step, ...)
+	local ok, err = xpcall(step, debug.traceback, ...);
+	if ok then return; end
+	module:log("error", "%s in %s: %s", e.kind, e.room, err);
+	if not e.done then release(e); end
+	if not e.settled then refuse(e, "error", "cancel", "internal-server-error"); end
+end
+
 -- A client's session that hibernates has no connection, but it is not destroyed.
 local function is_gone(e) return e.origin.destroyed and e.origin_type ~= "s2sin" and e.origin_type ~= "s2sout"; end
 
@@ -523,17 +532,13 @@ local function replay(e, verdict, room)
 	if origin.destroyed then
 		origin = { type = e.origin_type, log = module._log, send = function (stanza) return module:send(stanza); end };
 	end
-	verdicts[e.stanza], replaying, e.settled = verdict, verdict, true;
+	verdicts[e.stanza], replaying = verdict, verdict;
 	e.stanza.delayed_join_skip = true; -- the Jitsi rate limiter has counted this join already
-	local ok, err = xpcall(function ()
+	try(e, function ()
 		if e.kind == "join" and room then return room:handle_normal_presence(origin, e.stanza); end
 		return prosody.core_post_stanza(origin, e.stanza, false);
-	end, debug.traceback);
-	replaying = outer;
-	if not ok then
-		module:log("error", "replay of %s in %s: %s", e.kind, e.room, err);
-		refuse(e, "error", "cancel", "internal-server-error");
-	end
+	end);
+	replaying, e.settled = outer, true;
 	if e.kind ~= "join" then return; end
 	-- A join that was allowed and failed leaves nothing behind: no room without occupants, no affiliation.
 	room = muc.get_room_from_jid(e.room);
@@ -592,10 +597,9 @@ local function answered(e, stanza)
 	if is_gone(e) or not is_stale or e.stale > LIMIT.stale then release(e); end
 	if e.done and not is_gone(e) then
 		queue.busy = true; -- whatever this parks waits until it is done
-		local ok, err = true, nil;
-		if fx and not is_stale then ok, err = xpcall(settle, debug.traceback, e, fx, room); end
-		if not ok then module:log("error", "answer for %s: %s", e.room, err); end
-		if not fx or is_stale or not ok and not e.settled then
+		if fx and not is_stale then
+			try(e, settle, e, fx, room);
+		else
 			refuse(e, (fx or not answer) and "error" or "unknown-effect", "cancel", "internal-server-error");
 		end
 		queue.busy = false;
@@ -635,14 +639,13 @@ function pump(room_jid)
 		elseif e.kind == "do" then
 			release(e);
 			queue.busy = true;
-			local ok, err = xpcall(run_command, debug.traceback, e);
+			try(e, run_command, e);
 			queue.busy = false;
-			if not ok then module:log("error", "command for %s: %s", room_jid, err); end
 		elseif state == "refused" then
 			release(e);
 			refuse(e, "away", "cancel", "internal-server-error", "The meeting policy does not work with this server.");
 		elseif state == "ready" then
-			ask(e, queue, room);
+			try(e, ask, e, queue, room);
 		else
 			return;
 		end
@@ -669,7 +672,7 @@ local function each_queue(act)
 	end
 end
 
-function sweep()
+local function sweep_once()
 	local time = now();
 	each_queue(function (e, queue)
 		-- Silence is counted from the last sign of life; whoever was parked while the component was away is asked late.
@@ -683,6 +686,11 @@ function sweep()
 		end
 	end
 	if state == "greeting" and time - greeted >= timeout then greet(); end -- somebody waits: hello once more
+end
+
+function sweep()
+	local ok, err = xpcall(sweep_once, debug.traceback);
+	if not ok then module:log("error", "sweep: %s", err); end -- an error must not end the timer
 	sweeping = next(queues) ~= nil or next(waiting) ~= nil;
 	return sweeping and 0.25 or nil;
 end
