@@ -171,8 +171,8 @@ fn effects(case: &Case<'_>, opinion: &Opinion) -> Effects {
         (Verdict::Allow, Action::Configure { fields }) => {
             configure::effects(case, fields, &mut effects);
         }
-        (Verdict::Allow, Action::Affiliation { items, .. }) => {
-            affairs::affiliation_effects(items, &mut effects);
+        (Verdict::Allow, Action::Affiliation { items, register }) => {
+            affairs::affiliation_effects(items, *register, &mut effects);
         }
         (Verdict::Allow, Action::Role { items }) => affairs::role_effects(items, &mut effects),
         (Verdict::Allow, Action::Invite { to }) => {
