@@ -18,7 +18,13 @@ def pytest_generate_tests(metafunc):
         choice = os.environ.get("PROSODY") or "both"
         if choice not in CHOICES:
             raise pytest.UsageError(f"PROSODY={choice}: one of {', '.join(CHOICES)}")
-        metafunc.parametrize("prosody_version", CHOICES[choice], scope="module")
+        metafunc.parametrize("prosody_version", CHOICES[choice], indirect=True, scope="module")
+
+
+@pytest.fixture(scope="module")
+def prosody_version(request):
+    """Each version in turn, and all tests of a file on one before the other."""
+    return request.param
 
 
 @pytest.hookimpl(tryfirst=True)
