@@ -1,15 +1,14 @@
 //! What an operator asks over the socket.
 
-
 use jid::BareJid;
 use serde_json::{Value, json};
 
+use super::Shared;
 use super::clock::now;
 use super::reload::reload;
 use super::rooms::{RoomError, address, change, room};
-use super::Shared;
-use crate::control::{Described, Handler, Reply, Request, ServiceStatus, Status};
 use crate::component::desk::Mode;
+use crate::control::{Described, Handler, Reply, Request, ServiceStatus, Status};
 use crate::policy::attempt::RoomView;
 use crate::policy::close::closing;
 use crate::policy::explain::Explanation;
@@ -211,4 +210,3 @@ pub fn explanation_to_json(explanation: &Explanation, facts: Value) -> Value {
         })).collect::<Vec<_>>(),
     })
 }
-

@@ -9,9 +9,9 @@ use super::clock::now;
 use crate::component::desk::Removal;
 use crate::policy::attempt::RoomView;
 use crate::policy::verdict::Effects;
+use crate::wire::NS;
 use crate::wire::answer::{command, remove};
 use crate::wire::room::{LiveRoom, look, snapshot};
-use crate::wire::NS;
 use crate::xmpp::Element;
 use crate::xmpp::link::RequestError;
 use crate::xmpp::stanza::Condition;
@@ -98,7 +98,9 @@ pub(super) async fn remove_all(shared: Shared, removals: Vec<Removal>) {
             (forget, vec![remove(&jid, &reason)])
         };
         match change(&shared, &room, "removed", effects).await {
-            Ok(()) => tracing::info!(?room, ?jid, "removed: the policy no longer admits this person"),
+            Ok(()) => {
+                tracing::info!(?room, ?jid, "removed: the policy no longer admits this person")
+            }
             Err(error) => tracing::error!(?room, ?jid, %error, "could not be removed"),
         }
     }

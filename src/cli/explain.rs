@@ -49,7 +49,8 @@ pub(super) fn in_words(value: &Value, file: Option<&Path>) -> String {
     }
     lines.push(format!("  taken for: {}", text(value, "class")));
     if let Some(facts) = value.get("facts").and_then(Value::as_object) {
-        let facts: Vec<String> = facts.iter().map(|(name, fact)| format!("{name} {fact}")).collect();
+        let facts: Vec<String> =
+            facts.iter().map(|(name, fact)| format!("{name} {fact}")).collect();
         lines.push(format!("  facts: {}", facts.join(", ")));
     }
     let changes = value.get("would_change_it").and_then(Value::as_array);

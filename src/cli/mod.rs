@@ -27,7 +27,13 @@ use crate::policy::record::Source;
 #[command(name = "vestibule", version, max_term_width = 100)]
 struct Arguments {
     /// The policy file
-    #[arg(long, short, global = true, default_value = "/etc/vestibule/component.toml", value_name = "FILE")]
+    #[arg(
+        long,
+        short,
+        global = true,
+        default_value = "/etc/vestibule/component.toml",
+        value_name = "FILE"
+    )]
     config: PathBuf,
     /// The socket of the running component, if not the one that the file names
     #[arg(long, global = true, value_name = "PATH")]
@@ -219,7 +225,9 @@ fn password(loaded: &Loaded, room: &BareJid, at: Timestamp) -> ExitCode {
                 let start = |period: u64| {
                     let seconds = period.saturating_mul(length.as_secs());
                     Timestamp::UNIX_EPOCH
-                        .checked_add(SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX)))
+                        .checked_add(SignedDuration::from_secs(
+                            i64::try_from(seconds).unwrap_or(i64::MAX),
+                        ))
                         .unwrap_or(Timestamp::MAX)
                 };
                 out::note(&format!(

@@ -38,27 +38,26 @@ impl Live {
         self.rooms.get(jid).map_or_else(|| policy.rules_for(jid), |room| Arc::clone(&room.rules))
     }
 
-    /// Notes how a room is.
-    pub fn note(
+    /// Notes that a room is there, in this life of it.
+    pub fn heard_of(
         &mut self,
         policy: &Policy,
         service: &Arc<str>,
         jid: &BareJid,
         generation: &str,
-        view: RoomView,
-    ) {
+    ) -> &mut Room {
         let room = self.rooms.entry(jid.clone()).or_insert_with(|| Room {
             service: Arc::clone(service),
             generation: generation.to_owned(),
             rules: policy.rules_for(jid),
             occupants: HashMap::new(),
-            view: RoomView::default(),
+            view: RoomView { exists: true, ..RoomView::default() },
         });
         if room.generation != generation {
-            room.generation = generation.to_owned();
+            generation.clone_into(&mut room.generation);
             room.occupants.clear();
         }
-        room.view = view;
+        room
     }
 
     /// Somebody came in, or is somebody else now.
