@@ -77,10 +77,13 @@ impl Operator {
     }
 
     async fn explain(&self, described: &Described) -> Result<Value, String> {
-        let attempt = described.attempt().map_err(|error| error.to_string())?;
+        let mut attempt = described.attempt().map_err(|error| error.to_string())?;
         let jid = described.room().map_err(|error| error.to_string())?;
-        let view = match room(&self.shared, &jid).await {
-            Ok(live) => live.view,
+        let view = match room(&self.shared, &jid, attempt.requester.jid.as_ref()).await {
+            Ok(live) => {
+                attempt.requester.person = attempt.requester.person.or(live.person);
+                live.view
+            }
             Err(RoomError::None(_)) => RoomView::default(),
             Err(error) => return Err(error.to_string()),
         };
@@ -99,7 +102,7 @@ impl Operator {
             Request::Rooms {} => Ok(self.rooms()),
             Request::Room { room: name } => {
                 let jid = address(&name).map_err(said)?;
-                room(&self.shared, &jid).await.map(|live| room_to_json(&live)).map_err(said)
+                room(&self.shared, &jid, None).await.map(|live| room_to_json(&live)).map_err(said)
             }
             Request::Close { room } => {
                 self.change(&room, "close", |view| (closing(view, true, now()), Vec::new())).await

@@ -53,10 +53,14 @@ fn service(shared: &Shared, room: &BareJid) -> Result<Arc<str>, RoomError> {
     shared.desk().service(domain).ok_or_else(|| RoomError::Service(domain.to_owned()))
 }
 
-/// One room as it is now.
-pub(super) async fn room(shared: &Shared, room: &BareJid) -> Result<LiveRoom, RoomError> {
+/// One room as it is now, and what it remembers of `person`.
+pub(super) async fn room(
+    shared: &Shared,
+    room: &BareJid,
+    person: Option<&BareJid>,
+) -> Result<LiveRoom, RoomError> {
     let service = service(shared, room)?;
-    match shared.link.request(&*service, look(room)).await {
+    match shared.link.request(&*service, look(room, person)).await {
         Ok(element) => LiveRoom::read(&element).ok_or(RoomError::Nonsense),
         Err(RequestError::Refused(error)) if error.condition == Condition::ItemNotFound => {
             Err(RoomError::None(room.clone()))
@@ -74,7 +78,7 @@ pub(super) async fn change(
 ) -> Result<(), RoomError> {
     let service = service(shared, jid)?;
     for _ in 0..TRIES {
-        let live = room(shared, jid).await?;
+        let live = room(shared, jid, None).await?;
         let (effects, more) = effects(&live.view);
         let id = shared.desk().next_id();
         let element = command(jid, &live.generation, live.revision, &id, &effects, more);

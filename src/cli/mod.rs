@@ -168,7 +168,7 @@ fn run(file: PathBuf, environment: Environment, observe: bool) -> ExitCode {
     };
     log_to_stderr(&loaded.settings.log);
     for warning in &loaded.warnings {
-        tracing::warn!("{warning}");
+        tracing::warn!("{}", warning.to_string().trim_start_matches("warning: "));
     }
     let mode = if observe { Mode::Observe } else { Mode::Enforce };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
