@@ -764,7 +764,7 @@ local OPTIONS = {
 	"component_conflict_resolve", -- of the component's host
 };
 
-local function add_room(reply, room)
+local function add_room(reply, room, about)
 	local data, list, shown = kept(room), waiting[room.jid] or { count = 0, people = {} }, 0;
 	local occupants, moderators = census(room);
 	local attr = {
@@ -774,6 +774,7 @@ local function add_room(reply, room)
 	};
 	reply:tag("room", attr);
 	if data and data.record then reply:text_tag("record", data.record); end
+	if data and about and data.people[about] then reply:text_tag("person", data.people[about].text); end
 	for _, occupant in pairs(room._occupants) do
 		shown = shown + 1;
 		if shown > LIMIT.occupants then attr.more = "true"; break; end
@@ -790,7 +791,7 @@ local inquiries = {
 	look = function (reply, attr)
 		local room = get_room(jid_prep(attr.room or "") or "");
 		if not room then return nil; end
-		add_room(reply, room);
+		add_room(reply, room, attr.person and jid_prep(attr.person));
 		return reply;
 	end;
 	snapshot = function (reply, attr)
