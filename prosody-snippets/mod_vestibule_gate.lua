@@ -105,7 +105,7 @@ local function add_session(attr, session)
 			local method = module:context(session.host):get_option_string("authentication");
 			is_anonymous[session.host] = method == "anonymous" or method == "jitsi-anonymous";
 		end
-		attr.secure, attr.address = flag(session.secure), session.ip;
+		attr.secure, attr.address = session.secure and "true" or "false", session.ip;
 		attr.auth = (session.auth_token or session.jitsi_meet_context_user) and "token"
 			or is_anonymous[session.host] and "anonymous" or "account";
 	else
