@@ -11,7 +11,7 @@
 
 local st, jid, new_id = require "util.stanza", require "util.jid", require "util.id";
 local hashes, encodings, dataforms = require "util.hashes", require "util.encodings", require "util.dataforms";
-local now = require "util.time".now;
+local now, xpcall = require "util.time".now, require "util.xpcall".xpcall;
 local jid_bare, jid_resource, jid_prep, t_insert = jid.bare, jid.resource, jid.prep, table.insert;
 
 local VERSION, SERVER = "0.1.0", "Prosody " .. prosody.version;
@@ -75,7 +75,7 @@ end
 -- What the gate keeps in a room. It lives in _data: a room that was swapped out comes back as another object.
 local function kept(room)
 	local data = room and room._data.vestibule;
-	return type(data) == "table" and type(data.generation) == "string" and data or nil;
+	return type(data) == "table" and type(data.generation) == "string" and type(data.people) == "table" and data or nil;
 end
 local function keep_new(room)
 	room._data.vestibule = { generation = new_id.medium(), revision = 0, people = {}, count = 0, clock = 0 };
@@ -105,7 +105,7 @@ local function add_session(attr, session)
 			local method = module:context(session.host):get_option_string("authentication");
 			is_anonymous[session.host] = method == "anonymous" or method == "jitsi-anonymous";
 		end
-		attr.secure, attr.address = flag(session.secure), session.ip;
+		attr.secure, attr.address = session.secure and "true" or "false", session.ip;
 		attr.auth = (session.auth_token or session.jitsi_meet_context_user) and "token"
 			or is_anonymous[session.host] and "anonymous" or "account";
 	else
@@ -280,7 +280,7 @@ local function ask(e, queue, room)
 		affiliation = room and affiliation_of(room, bare) or "none",
 		role = occupant and occupant.role or "none" }, e.origin));
 	local session = e.origin;
-	add_claims(iq, session.jitsi_meet_context_user, add_claims(iq, session.jitsi_meet_context_features, LIMIT.items / 2));
+	add_claims(iq, session.jitsi_meet_context_features, add_claims(iq, session.jitsi_meet_context_user, LIMIT.items));
 	if data and data.people[bare] then iq:text_tag("person", data.people[bare].text); end
 	local facts = { occupants = "0", moderators = "0", waiting = "0" };
 	if room then
@@ -570,7 +570,7 @@ local function settle(e, fx, room)
 	if fx.verdict ~= "allow" then
 		e.settled = true;
 		send_error(e, fx.error[1], fx.error[2], fx.error[3], fx.error[4]);
-		if room and fx.knock and e.kind == "join" then remember_knock(room, e, fx.knock); end
+		if room and fx.knock and fx.verdict == "hold" and e.kind == "join" then remember_knock(room, e, fx.knock); end
 	elseif e.kind == "join" then
 		data = data or {};
 		replay(e, { fx = fx, exactly = not e.generation, generation = data.generation, revision = data.revision }, room);
