@@ -99,6 +99,10 @@ impl Operator {
             Request::Status {} => {
                 serde_json::to_value(self.status()).map_err(|error| error.to_string())
             }
+            Request::Rooms {} if !self.shared.link.is_up() => {
+                Err("the rooms are not known without a link to the server: see `vestibule status`"
+                    .to_owned())
+            }
             Request::Rooms {} => Ok(self.rooms()),
             Request::Room { room: name } => {
                 let jid = address(&name).map_err(said)?;
