@@ -1,5 +1,8 @@
 //! The desk, as gates meet it: elements in, elements out.
 
+#![cfg(test)]
+#![expect(clippy::arithmetic_side_effects, reason = "a test that overflows fails")]
+
 #[path = "support/policies.rs"]
 mod policies;
 
