@@ -1,1 +1,40 @@
-//! See the crate documentation.
+//! The operator's file, `component.toml`: what it says, and everything that is wrong with it.
+//!
+//! The text is parsed with its positions ([`toml::de::DeTable`]), and each table is read key by key: what
+//! is read goes into the types of the policy with its line, what is wrong is noted with line and column,
+//! and a key that nobody asks for is unknown. So one pass finds every problem.
+
+mod access;
+mod bans;
+mod checks;
+mod close;
+mod component;
+mod environment;
+mod excerpt;
+mod load;
+mod lobby;
+mod moderators;
+mod names;
+mod notes;
+mod outside;
+mod password;
+mod policy;
+mod problem;
+mod report;
+mod rooms;
+mod rules;
+mod secrets;
+mod section;
+mod service;
+mod settings;
+mod suggest;
+mod syntax;
+mod values;
+
+pub use component::{NO_SECRET, NO_SECRET_HINT};
+pub use environment::Environment;
+pub use load::{LoadError, Loaded, load, parse, schema, socket};
+pub use outside::Outside;
+pub use problem::{Problem, Severity};
+pub use report::{ExitKind, report};
+pub use settings::{Component, Format, Log, Service, Settings};

@@ -93,6 +93,12 @@ impl ClassSet {
         Self(self.0 | class.bit())
     }
 
+    /// This set and the other together.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
     /// Whether the class is in the set.
     pub const fn has(self, class: Class) -> bool {
         self.0 & class.bit() != 0

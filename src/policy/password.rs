@@ -1,6 +1,7 @@
 //! Every room has a password, good enough, and it stays.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::class::{Class, ClassSet};
@@ -26,7 +27,7 @@ pub struct Password {
     /// Least zxcvbn score of a password that a person chose, 0 to 4.
     pub min_score: Set<u32>,
     /// Passwords that are never good enough, in lower case.
-    pub deny_list: Set<HashSet<String>>,
+    pub deny_list: Set<Arc<HashSet<String>>>,
     /// The password, for [`Source::Preset`].
     pub preset: Set<Option<Secret>>,
     /// The server's secret, for [`Source::Derived`].

@@ -78,10 +78,18 @@ impl Question {
 
 /// Who somebody is, from the attributes that questions, reports and snapshots share.
 pub fn read_requester(element: &Element) -> Requester {
+    let auth = Auth::from_name(element.attr("auth").unwrap_or_default());
+    let secure = match auth {
+        // Whether a client is encrypted, its own server knows; of other sessions nobody may.
+        Auth::Account | Auth::Token | Auth::Anonymous => Some(is_true(element, "secure")),
+        Auth::Server | Auth::Component | Auth::Unknown => {
+            element.attr("secure").map(|value| value == "true")
+        }
+    };
     Requester {
         jid: bare(element.attr("jid")),
-        auth: Auth::from_name(element.attr("auth").unwrap_or_default()),
-        secure: element.attr("secure").map(|value| value == "true"),
+        auth,
+        secure,
         address: element.attr("address").and_then(|address| address.parse().ok()),
         nick: text(element, "nick"),
         affiliation: affiliation(element, "affiliation").unwrap_or_default(),
@@ -250,6 +258,18 @@ mod tests {
         assert_eq!(who.jid.as_ref().unwrap().as_str(), "bob@example.org");
         assert_eq!(who.secure, Some(false));
         assert_eq!(who.claims, [("moderator".to_owned(), "true".to_owned())]);
+    }
+
+    #[test]
+    fn a_client_that_is_not_said_to_be_encrypted_is_not() {
+        let secure = |auth: &str| {
+            let xml = format!(
+                "<ask xmlns='urn:vestibule:gate:1' kind='join'><requester jid='a@b' auth='{auth}'/></ask>"
+            );
+            read(&xml).attempt.requester.secure
+        };
+        assert_eq!(secure("anonymous"), Some(false));
+        assert_eq!(secure("server"), None);
     }
 
     #[test]

@@ -15,8 +15,10 @@ use smol_str::SmolStr;
 
 use self::chars::{clean, is_ncname};
 
+pub(crate) use self::parse::next_attribute;
 pub use self::parse::{MAX_ATTRIBUTES, MAX_DEPTH};
 pub use self::scope::Scope;
+pub(crate) use self::write::escape_value;
 
 /// An element with its namespace, attributes, children and text.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -134,7 +134,8 @@ impl Tree {
 
     /// Applies the namespace declarations among the attributes and returns the others.
     fn attributes(&mut self, raw: &str, depth: usize) -> Result<Vec<Attribute>, ElementError> {
-        let mut attributes: Vec<Attribute> = Vec::new();
+        let expected = memchr::memchr_iter(b'=', raw.as_bytes()).count().min(MAX_ATTRIBUTES);
+        let mut attributes: Vec<Attribute> = Vec::with_capacity(expected);
         let mut prefixed: Vec<(&str, &str)> = Vec::new();
         let mut default_given = false;
         let mut rest = raw;
@@ -241,7 +242,7 @@ fn split_name(name: &str) -> Result<(Option<&str>, &str), ElementError> {
 }
 
 /// The next `name="value"` of a tag and what follows it; `None` at the end.
-fn next_attribute(raw: &str) -> Result<Option<(&str, &str, &str)>, ElementError> {
+pub(crate) fn next_attribute(raw: &str) -> Result<Option<(&str, &str, &str)>, ElementError> {
     let start = raw.trim_start_matches(WHITE_SPACE);
     if start.is_empty() {
         return Ok(None);

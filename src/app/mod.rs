@@ -1,0 +1,155 @@
+//! The wiring: the one place that knows everyone. Clock, signals, tasks, reload, shutdown.
+
+mod clock;
+mod operator;
+mod readiness;
+mod reload;
+mod rooms;
+mod traffic;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::component::audit::{Audit, AuditError};
+use crate::component::desk::{Desk, Mode};
+use crate::config::{Environment, LoadError, Loaded, NO_SECRET, NO_SECRET_HINT};
+use crate::control::{SocketError, serve};
+use crate::xmpp::link::{Link, LinkHandle, LinkSettings};
+
+pub use self::clock::now;
+pub use self::operator::explanation_to_json;
+
+/// Nothing for so long: ask the server whether it is there.
+const PING_EVERY: Duration = Duration::from_secs(30);
+/// Nothing for so long: the connection is half-open.
+const SILENCE: Duration = Duration::from_secs(45);
+/// A gate answers a command within its own time limit, which is at most 10 s.
+const COMMAND_LIMIT: Duration = Duration::from_secs(15);
+
+/// The component cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The file is wrong.
+    #[error(transparent)]
+    File(#[from] LoadError),
+    /// There is no secret for the link.
+    #[error("{NO_SECRET}: {NO_SECRET_HINT}")]
+    NoSecret,
+    /// The decision log cannot be kept.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+    /// The socket for the command line cannot be made.
+    #[error(transparent)]
+    Socket(#[from] SocketError),
+    /// The system gives no signals or random numbers.
+    #[error("the system refuses what the component needs")]
+    System(#[source] std::io::Error),
+}
+
+/// What the tasks share.
+#[derive(Clone, Debug)]
+struct Shared {
+    desk: Arc<Mutex<Desk>>,
+    link: LinkHandle,
+    trouble: Arc<Mutex<Option<String>>>,
+    file: Arc<PathBuf>,
+    environment: Arc<Environment>,
+    started: Instant,
+}
+
+impl Shared {
+    fn desk(&self) -> MutexGuard<'_, Desk> {
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn trouble(&self) -> MutexGuard<'_, Option<String>> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Runs the component until it is told to stop (SIGTERM, SIGINT).
+///
+/// # Errors
+/// When it cannot start. A server that is away is no error: the component waits for it.
+pub async fn run(
+    file: PathBuf,
+    environment: Environment,
+    loaded: Loaded,
+    mode: Mode,
+) -> Result<(), RunError> {
+    let Loaded { settings, policy, .. } = loaded;
+    let component = settings.component;
+    if component.secret.is_empty() {
+        return Err(RunError::NoSecret);
+    }
+    let audit = match &settings.log.decisions {
+        None => Audit::none(),
+        Some(name) => Audit::open(&component.state_dir.join(name))?,
+    };
+    let run = clock::run_id();
+    let desk = Desk::new(
+        Arc::new(policy),
+        settings.services.iter().map(|service| service.domain.to_string()),
+        settings.services.iter().find_map(|service| service.focus.clone()),
+        mode,
+        audit,
+        run,
+    );
+    let (link, handle) = Link::new(LinkSettings {
+        server: component.server.clone(),
+        domain: component.domain.to_string(),
+        secret: component.secret.clone(),
+        ping_every: PING_EVERY,
+        silence: SILENCE,
+        request_limit: COMMAND_LIMIT,
+        allow_plaintext_network: component.allow_plaintext_network,
+    });
+    let shared = Shared {
+        desk: Arc::new(Mutex::new(desk)),
+        link: handle,
+        trouble: Arc::default(),
+        file: Arc::new(file),
+        environment: Arc::new(environment),
+        started: clock::instant(),
+    };
+    let stop = CancellationToken::new();
+    let mut terminate = signal(SignalKind::terminate()).map_err(RunError::System)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(RunError::System)?;
+    let mut hangup = signal(SignalKind::hangup()).map_err(RunError::System)?;
+
+    if mode == Mode::Observe {
+        tracing::warn!("only observing: decisions are written down, and nothing is enforced");
+    }
+    let mut traffic = traffic::Traffic::new(shared.clone(), component.domain.to_string());
+    let linked = tokio::spawn({
+        let stop = stop.clone();
+        async move { link.run(stop, move |event, outbox| traffic.event(event, outbox)).await }
+    });
+    let watching = tokio::spawn(readiness::watch(shared.clone(), component.ready_within));
+    let operator = Arc::new(operator::Operator::new(shared.clone()));
+    let served = serve(&component.socket, operator);
+    tokio::pin!(served);
+
+    let result = loop {
+        tokio::select! {
+            ended = &mut served => break ended.map_err(RunError::from),
+            _ = terminate.recv() => break Ok(()),
+            _ = interrupt.recv() => break Ok(()),
+            _ = hangup.recv() => {
+                shared.desk().audit().reopen();
+                // What went wrong is in the log; the old policy stays.
+                let _ = reload::reload(&shared).await;
+            }
+        }
+    };
+    readiness::stopping();
+    watching.abort();
+    stop.cancel();
+    let _ = linked.await;
+    let _ = std::fs::remove_file(&component.socket);
+    result
+}

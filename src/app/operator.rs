@@ -1,0 +1,217 @@
+//! What an operator asks over the socket.
+
+use jid::BareJid;
+use serde_json::{Value, json};
+
+use super::Shared;
+use super::clock::now;
+use super::reload::reload;
+use super::rooms::{RoomError, address, change, room};
+use crate::component::desk::Mode;
+use crate::control::{Described, Handler, Reply, Request, ServiceStatus, Status};
+use crate::policy::attempt::RoomView;
+use crate::policy::close::closing;
+use crate::policy::explain::Explanation;
+use crate::policy::facts::facts;
+use crate::policy::pressure::Pressure;
+use crate::policy::record::{Entry, Person};
+use crate::policy::verdict::Effects;
+use crate::wire::answer::{end, remove};
+use crate::wire::room::LiveRoom;
+
+/// Carries out what operators ask.
+#[derive(Debug)]
+pub(super) struct Operator {
+    shared: Shared,
+}
+
+impl Operator {
+    pub(super) const fn new(shared: Shared) -> Self {
+        Self { shared }
+    }
+
+    fn status(&self) -> Status {
+        let linked = self.shared.link.is_up();
+        let trouble = self.shared.trouble().clone();
+        let desk = self.shared.desk();
+        Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            ready: linked && desk.is_ready(),
+            linked,
+            trouble,
+            revision: desk.policy().revision.clone(),
+            observe: desk.mode() == Mode::Observe,
+            services: desk
+                .services()
+                .map(|(domain, hello)| ServiceStatus {
+                    domain: domain.to_owned(),
+                    gate: hello.map(|hello| hello.gate.clone()),
+                    server: hello.map(|hello| hello.server.clone()),
+                    failure: hello.map(|hello| hello.failure.clone()),
+                })
+                .collect(),
+            rooms: desk.live().rooms().count(),
+            decisions: desk.tally(),
+            log_lines_lost: desk.audit().lost(),
+            uptime: self.shared.started.elapsed().as_secs(),
+        }
+    }
+
+    fn rooms(&self) -> Value {
+        let desk = self.shared.desk();
+        let mut rooms: Vec<_> = desk.live().rooms().collect();
+        rooms.sort_by_key(|(jid, _)| *jid);
+        rooms
+            .into_iter()
+            .map(|(jid, room)| {
+                let record = room.view.record.as_ref();
+                json!({
+                    "room": jid.as_str(),
+                    "occupants": room.occupants.len(),
+                    "closed": record.and_then(|r| r.closed).map(|closed| closed.name()),
+                    "opened": record.map(|r| format!("{:.0}", r.opened)),
+                    "opener": record.map(|r| r.opener.as_str()),
+                })
+            })
+            .collect()
+    }
+
+    async fn explain(&self, described: &Described) -> Result<Value, String> {
+        let mut attempt = described.attempt().map_err(|error| error.to_string())?;
+        let jid = described.room().map_err(|error| error.to_string())?;
+        let view = match room(&self.shared, &jid, attempt.requester.jid.as_ref()).await {
+            Ok(live) => {
+                attempt.requester.person = attempt.requester.person.or(live.person);
+                live.view
+            }
+            Err(RoomError::None(_)) => RoomView::default(),
+            Err(error) => return Err(error.to_string()),
+        };
+        let explanation = self.shared.desk().explain(&attempt, &view, now());
+        let facts = facts(&attempt, &view, &Pressure::default());
+        Ok(explanation_to_json(&explanation, facts.into()))
+    }
+
+    async fn carry_out(&self, request: Request) -> Result<Value, String> {
+        let said = |error: RoomError| error.to_string();
+        let done = |()| json!({});
+        match request {
+            Request::Status {} => {
+                serde_json::to_value(self.status()).map_err(|error| error.to_string())
+            }
+            Request::Rooms {} => Ok(self.rooms()),
+            Request::Room { room: name } => {
+                let jid = address(&name).map_err(said)?;
+                room(&self.shared, &jid, None).await.map(|live| room_to_json(&live)).map_err(said)
+            }
+            Request::Close { room } => {
+                self.change(&room, "close", |view| (closing(view, true, now()), Vec::new())).await
+            }
+            Request::Reopen { room } => {
+                self.change(&room, "reopen", |view| (closing(view, false, now()), Vec::new())).await
+            }
+            Request::End { room, reason } => {
+                self.change(&room, "end", |_| (Effects::default(), vec![end(&reason)])).await
+            }
+            Request::Admit { room, jid } => {
+                let jid = person(jid).map_err(said)?;
+                let admit = |_: &RoomView| {
+                    let person = Person::entered(Entry::Admitted);
+                    let effects = Effects {
+                        people: vec![(jid.clone(), Some(person))],
+                        admit: vec![jid.clone()],
+                        ..Effects::default()
+                    };
+                    (effects, Vec::new())
+                };
+                self.change(&room, "admit", admit).await
+            }
+            Request::Reject { room, jid } => {
+                let jid = person(jid).map_err(said)?;
+                let reject = |_: &RoomView| {
+                    (Effects { reject: Some(jid.clone()), ..Effects::default() }, Vec::new())
+                };
+                self.change(&room, "reject", reject).await
+            }
+            Request::Remove { room, jid, reason } => {
+                let jid = person(jid).map_err(said)?;
+                let forget = |_: &RoomView| {
+                    let effects =
+                        Effects { people: vec![(jid.clone(), None)], ..Effects::default() };
+                    (effects, vec![remove(&jid, &reason)])
+                };
+                self.change(&room, "remove", forget).await
+            }
+            Request::Explain { attempt } => self.explain(&attempt).await,
+            Request::Reload {} => {
+                reload(&self.shared).await.map(|revision| json!({ "revision": revision }))
+            }
+        }
+        .map(|value| if value.is_null() { done(()) } else { value })
+    }
+
+    async fn change(
+        &self,
+        room: &str,
+        action: &str,
+        effects: impl Fn(&RoomView) -> (Effects, Vec<crate::xmpp::Element>),
+    ) -> Result<Value, String> {
+        let jid = address(room).map_err(|error| error.to_string())?;
+        change(&self.shared, &jid, action, effects).await.map_err(|error| error.to_string())?;
+        Ok(json!({ "room": jid.as_str() }))
+    }
+}
+
+impl Handler for Operator {
+    async fn handle(&self, request: Request) -> Reply {
+        match self.carry_out(request).await {
+            Ok(value) => Reply::Done(value),
+            Err(error) => Reply::Failed(error),
+        }
+    }
+}
+
+fn person(jid: String) -> Result<BareJid, RoomError> {
+    jid.parse().map_err(|_| RoomError::Person(jid))
+}
+
+fn room_to_json(live: &LiveRoom) -> Value {
+    let record = live.view.record.as_ref();
+    let mut occupants: Vec<_> = live.occupants.iter().collect();
+    occupants.sort_by(|one, other| one.nick.cmp(&other.nick));
+    json!({
+        "room": live.jid.as_str(),
+        "opened": record.map(|record| format!("{:.0}", record.opened)),
+        "opener": record.map(|record| record.opener.as_str()),
+        "closed": record.and_then(|record| record.closed).map(|closed| closed.name()),
+        "password": live.view.has_password,
+        "members_only": live.view.members_only,
+        "occupants": occupants.iter().map(|who| json!({
+            "nick": who.nick,
+            "jid": who.jid.as_ref().map(|jid| jid.as_str()),
+            "role": who.role.name(),
+            "affiliation": who.affiliation.name(),
+        })).collect::<Vec<_>>(),
+        "waiting": live.waiting.iter().map(|(jid, nick)| json!({ "jid": jid, "nick": nick })).collect::<Vec<_>>(),
+    })
+}
+
+/// An explanation, for whoever asked.
+pub fn explanation_to_json(explanation: &Explanation, facts: Value) -> Value {
+    let decision = &explanation.decision;
+    json!({
+        "verdict": decision.verdict.name(),
+        "rule": decision.rule.name,
+        "line": decision.rule.line,
+        "class": decision.class.name(),
+        "denial": decision.denial.map(|denial| denial.code()),
+        "told": decision.denial.map(|denial| denial.text()),
+        "facts": facts,
+        "would_change_it": explanation.changes.iter().map(|change| json!({
+            "with": change.what,
+            "verdict": change.decision.verdict.name(),
+            "rule": change.decision.rule.name,
+            "line": change.decision.rule.line,
+        })).collect::<Vec<_>>(),
+    })
+}

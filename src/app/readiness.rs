@@ -1,0 +1,74 @@
+//! Whether all is well, and saying so: to the log when a gate is missing, to systemd always.
+
+use std::time::Duration;
+
+use sd_notify::NotifyState;
+use tokio::time::{Instant, interval, sleep};
+
+use super::Shared;
+
+/// How often a missing gate is complained of again.
+const AGAIN: Duration = Duration::from_secs(60);
+/// How often we look.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// Watches until aborted. A service without a gate is one without a policy: nothing holds its joins, so it
+/// must not go unnoticed.
+pub(super) async fn watch(mut shared: Shared, ready_within: Duration) {
+    tokio::spawn(feed_watchdog());
+    let mut told = false;
+    while shared.link.until_up().await {
+        let mut patience = ready_within;
+        let mut since = Instant::now();
+        while shared.link.is_up() {
+            let missing = missing(&shared);
+            if missing.is_empty() {
+                if !told {
+                    told = true;
+                    tracing::info!("ready: every service is under the policy");
+                    notify(&[NotifyState::Ready, NotifyState::Status("ready")]);
+                }
+            } else if since.elapsed() >= patience {
+                told = false;
+                patience = AGAIN;
+                since = Instant::now();
+                tracing::error!(
+                    services = missing.join(", "),
+                    "NOT READY: no gate has greeted from these services, so their rooms are under no policy. \
+                     Is mod_vestibule_gate.lua in Prosody's plugin_paths, and \"vestibule_gate\" in modules_enabled below the Component? \
+                     Prosody's own log says why a module was not loaded"
+                );
+                notify(&[NotifyState::Status("not ready: a gate is missing")]);
+            }
+            sleep(LOOK).await;
+        }
+        told = false;
+    }
+}
+
+/// Tells systemd that the end is near.
+pub(super) fn stopping() {
+    notify(&[NotifyState::Stopping]);
+}
+
+fn missing(shared: &Shared) -> Vec<String> {
+    let desk = shared.desk();
+    desk.services()
+        .filter(|(_, hello)| hello.is_none())
+        .map(|(domain, _)| domain.to_owned())
+        .collect()
+}
+
+async fn feed_watchdog() {
+    let Some(limit) = sd_notify::watchdog_enabled() else { return };
+    let mut beat = interval(limit.div_f32(2.0));
+    loop {
+        beat.tick().await;
+        notify(&[NotifyState::Watchdog]);
+    }
+}
+
+fn notify(states: &[NotifyState<'_>]) {
+    // Without systemd there is nobody to tell.
+    let _ = sd_notify::notify(states);
+}

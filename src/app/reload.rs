@@ -1,0 +1,30 @@
+//! The file again: all of it, or nothing.
+
+use std::sync::Arc;
+
+use super::clock::now;
+use super::{Shared, rooms};
+use crate::config::{Loaded, load};
+
+/// Reads the file again. A wrong one changes nothing; its problems are logged and returned.
+pub(super) async fn reload(shared: &Shared) -> Result<String, String> {
+    let (file, environment) = (Arc::clone(&shared.file), Arc::clone(&shared.environment));
+    let loaded = tokio::task::spawn_blocking(move || load(&file, &environment)).await;
+    let Loaded { policy, warnings, .. } = match loaded {
+        Ok(Ok(loaded)) => loaded,
+        Ok(Err(problems)) => {
+            let revision = shared.desk().policy().revision.clone();
+            tracing::error!(running = revision, "the file is not reloaded:\n{problems}");
+            return Err(format!("{problems}\nthe running policy {revision} is unchanged"));
+        }
+        Err(error) => return Err(format!("the file could not be read: {error}")),
+    };
+    for warning in &warnings {
+        tracing::warn!("{}", warning.to_string().trim_start_matches("warning: "));
+    }
+    let revision = policy.revision.clone();
+    let removals = shared.desk().replace_policy(Arc::new(policy), now());
+    tracing::info!(revision, removed = removals.len(), "the file is reloaded");
+    tokio::spawn(rooms::remove_all(shared.clone(), removals));
+    Ok(revision)
+}

@@ -1,0 +1,133 @@
+//! Asking a gate about its rooms, and telling it to change them.
+
+use std::sync::Arc;
+
+use jid::BareJid;
+
+use super::Shared;
+use super::clock::now;
+use crate::component::desk::Removal;
+use crate::policy::attempt::RoomView;
+use crate::policy::verdict::Effects;
+use crate::wire::NS;
+use crate::wire::answer::{command, remove};
+use crate::wire::room::{LiveRoom, look, snapshot};
+use crate::xmpp::Element;
+use crate::xmpp::link::RequestError;
+use crate::xmpp::stanza::Condition;
+
+/// Rooms in a page of a snapshot.
+const PAGE: u32 = 50;
+/// How often a command is tried on a room that changes meanwhile.
+const TRIES: u32 = 5;
+
+/// A room cannot be changed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum RoomError {
+    #[error("`{0}` is no address of a room")]
+    Address(String),
+    #[error("`{0}` is no address of a person")]
+    Person(String),
+    #[error("the file names no service `{0}`")]
+    Service(String),
+    #[error("there is no room `{0}`")]
+    None(BareJid),
+    #[error("the room changes all the time: try again")]
+    Busy,
+    #[error("the gate sent something that is no room")]
+    Nonsense,
+    #[error("the gate did not do it: {0}")]
+    Gate(#[from] RequestError),
+}
+
+/// The room of that address.
+pub(super) fn address(room: &str) -> Result<BareJid, RoomError> {
+    room.parse()
+        .ok()
+        .filter(|jid: &BareJid| jid.node().is_some())
+        .ok_or_else(|| RoomError::Address(room.to_owned()))
+}
+
+fn service(shared: &Shared, room: &BareJid) -> Result<Arc<str>, RoomError> {
+    let domain = room.domain().as_str();
+    shared.desk().service(domain).ok_or_else(|| RoomError::Service(domain.to_owned()))
+}
+
+/// One room as it is now, and what it remembers of `person`.
+pub(super) async fn room(
+    shared: &Shared,
+    room: &BareJid,
+    person: Option<&BareJid>,
+) -> Result<LiveRoom, RoomError> {
+    let service = service(shared, room)?;
+    match shared.link.request(&*service, look(room, person)).await {
+        Ok(element) => LiveRoom::read(&element).ok_or(RoomError::Nonsense),
+        Err(RequestError::Refused(error)) if error.condition == Condition::ItemNotFound => {
+            Err(RoomError::None(room.clone()))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Changes a room by what `effects` makes of it as it is now.
+pub(super) async fn change(
+    shared: &Shared,
+    jid: &BareJid,
+    action: &str,
+    effects: impl Fn(&RoomView) -> (Effects, Vec<Element>),
+) -> Result<(), RoomError> {
+    let service = service(shared, jid)?;
+    for _ in 0..TRIES {
+        let live = room(shared, jid, None).await?;
+        let (effects, more) = effects(&live.view);
+        let id = shared.desk().next_id();
+        let element = command(jid, &live.generation, live.revision, &id, &effects, more);
+        match shared.link.command(&*service, element).await {
+            Ok(_) => {
+                shared.desk().operator_action(action, jid, now());
+                return Ok(());
+            }
+            Err(RequestError::Refused(error)) if error.condition == Condition::Conflict => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(RoomError::Busy)
+}
+
+/// Removes those who may no longer be inside.
+pub(super) async fn remove_all(shared: Shared, removals: Vec<Removal>) {
+    for Removal { room, jid, reason } in removals {
+        let effects = |_: &RoomView| {
+            let forget = Effects { people: vec![(jid.clone(), None)], ..Effects::default() };
+            (forget, vec![remove(&jid, &reason)])
+        };
+        match change(&shared, &room, "removed", effects).await {
+            Ok(()) => {
+                tracing::info!(?room, ?jid, "removed: the policy no longer admits this person")
+            }
+            Err(error) => tracing::error!(?room, ?jid, %error, "could not be removed"),
+        }
+    }
+}
+
+/// Builds the view of a service's rooms anew, page by page.
+pub(super) async fn restore(shared: Shared, service: Arc<str>) {
+    let mut after = String::new();
+    loop {
+        let page = match shared.link.request(&*service, snapshot(&after, PAGE)).await {
+            Ok(page) => page,
+            Err(error) => {
+                tracing::warn!(%service, %error, "the rooms of the service are not known");
+                return;
+            }
+        };
+        let mut desk = shared.desk();
+        for room in page.children().filter(|child| child.is(NS, "room")) {
+            desk.restore(&service, room);
+        }
+        match page.attr("next") {
+            Some(next) if next > after.as_str() => next.clone_into(&mut after),
+            _ => return,
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! What comes over the link, and what goes back.
+
+use super::clock::now;
+use super::{Shared, rooms};
+use crate::component::making;
+use crate::policy::attempt::Action;
+use crate::policy::record::Source;
+use crate::wire::NS;
+use crate::wire::greeting::Hello;
+use crate::wire::question::Question;
+use crate::xmpp::Element;
+use crate::xmpp::link::{LinkEvent, Outbox};
+use crate::xmpp::ns;
+use crate::xmpp::replies::{self, Identity};
+use crate::xmpp::stanza::{Condition, ErrorType, Iq, IqKind, StanzaError};
+
+/// The handler of the link's events.
+#[derive(Debug)]
+pub(super) struct Traffic {
+    shared: Shared,
+    domain: String,
+}
+
+impl Traffic {
+    pub(super) const fn new(shared: Shared, domain: String) -> Self {
+        Self { shared, domain }
+    }
+
+    /// Handles one event; never blocks.
+    pub(super) fn event(&mut self, event: LinkEvent, outbox: &mut Outbox) {
+        match event {
+            LinkEvent::Up => {
+                *self.shared.trouble() = None;
+                tracing::info!(domain = %self.domain, "linked to the server");
+            }
+            LinkEvent::Down { error } => {
+                self.shared.desk().link_lost();
+                let advice = error.advice(&self.domain).map(|advice| format!(": {advice}"));
+                *self.shared.trouble() = Some(format!("{error}{}", advice.unwrap_or_default()));
+            }
+            LinkEvent::Stanza(stanza) if stanza.is(ns::COMPONENT, "iq") => self.iq(stanza, outbox),
+            LinkEvent::Stanza(stanza) => self.message(&stanza),
+        }
+    }
+
+    fn iq(&self, stanza: Element, outbox: &mut Outbox) {
+        let reply = match Iq::try_from(stanza) {
+            Ok(iq) => self.answer(&iq),
+            Err(invalid) => invalid.reply.map(|reply| *reply),
+        };
+        if let Some(reply) = reply
+            && let Err(error) = outbox.send(reply)
+        {
+            tracing::warn!(%error, "an answer could not be sent");
+        }
+    }
+
+    fn answer(&self, iq: &Iq) -> Option<Iq> {
+        let service = iq.from.as_deref().and_then(|from| self.shared.desk().service(from));
+        match (&iq.kind, service) {
+            (IqKind::Set(payload), Some(service)) if payload.is(NS, "ask") => {
+                self.question(iq, payload, &service)
+            }
+            (IqKind::Set(payload), Some(service)) if Hello::is_hello(payload) => {
+                Some(self.hello(iq, payload, &service))
+            }
+            (IqKind::Set(payload), None) if Hello::is_hello(payload) => {
+                let from = iq.from.as_deref().unwrap_or_default();
+                tracing::warn!(
+                    from = ?from,
+                    "a gate greets from a service that the file does not name: add `[[service]]` with its domain"
+                );
+                let text = format!(
+                    "the policy file of this component names no service `{from}`: add it as [[service]]"
+                );
+                let error = StanzaError::new(ErrorType::Auth, Condition::Forbidden).with_text(text);
+                Some(Iq::error_to(iq, error))
+            }
+            _ => self.courtesy(iq),
+        }
+    }
+
+    fn question(&self, iq: &Iq, ask: &Element, service: &std::sync::Arc<str>) -> Option<Iq> {
+        let mut question = Question::read(ask);
+        let mut desk = self.shared.desk();
+        let rules = desk.live().rules(desk.policy(), question.attempt.room.as_ref());
+        let is_open = matches!(question.attempt.action, Action::Open { .. });
+        let matters = question.typed.is_some()
+            && (!is_open || rules.password.source.value == Source::Creator);
+        if !matters {
+            let answer = desk.question(service, &question, now());
+            return Some(Iq::result_to(iq, Some(answer)));
+        }
+        drop(desk);
+        // Judging a password takes milliseconds: the link goes on meanwhile.
+        let (shared, service, iq) =
+            (self.shared.clone(), std::sync::Arc::clone(service), iq.clone());
+        tokio::task::spawn_blocking(move || {
+            if let Some(strength) = making::strength(&question, &rules) {
+                question.judge_typed(strength);
+            }
+            let answer = shared.desk().question(&service, &question, now());
+            if let Err(error) = shared.link.send(Iq::result_to(&iq, Some(answer))) {
+                tracing::warn!(%error, "an answer could not be sent");
+            }
+        });
+        None
+    }
+
+    fn hello(&self, iq: &Iq, hello: &Element, service: &std::sync::Arc<str>) -> Iq {
+        let welcome = self.shared.desk().hello(service, hello);
+        match welcome {
+            Ok(welcome) => {
+                tracing::info!(%service, "the gate has greeted");
+                tokio::spawn(rooms::restore(self.shared.clone(), std::sync::Arc::clone(service)));
+                Iq::result_to(iq, Some(welcome))
+            }
+            Err(error) => {
+                tracing::error!(%service, %error, "the gate is refused");
+                let refusal = StanzaError::new(ErrorType::Cancel, Condition::FeatureNotImplemented)
+                    .with_text(error.to_string());
+                Iq::error_to(iq, refusal)
+            }
+        }
+    }
+
+    fn courtesy(&self, iq: &Iq) -> Option<Iq> {
+        let identity = Identity {
+            domain: &self.domain,
+            name: "Vestibule",
+            version: env!("CARGO_PKG_VERSION"),
+            features: &[NS],
+        };
+        let mut reply = replies::answer(iq, &identity)?;
+        if let IqKind::Result(Some(info)) = &mut reply.kind
+            && info.is(ns::DISCO_INFO, "query")
+        {
+            info.push_child(software(&self.shared.desk().policy().revision));
+        }
+        Some(reply)
+    }
+
+    fn message(&self, stanza: &Element) {
+        let Some(report) = stanza.child(NS, "report") else { return };
+        let mut desk = self.shared.desk();
+        if let Some(service) = stanza.attr("from").and_then(|from| desk.service(from)) {
+            desk.report(&service, report, now());
+        }
+    }
+}
+
+/// The version of the program and of the policy, as extended service information (XEP-0128).
+fn software(revision: &str) -> Element {
+    let field = |var: &str, value: &str| {
+        Element::new(ns::DATA_FORMS, "field")
+            .with_attr("var", var)
+            .with_child(Element::new(ns::DATA_FORMS, "value").with_text(value))
+    };
+    Element::new(ns::DATA_FORMS, "x")
+        .with_attr("type", "result")
+        .with_child(field("FORM_TYPE", "urn:vestibule:info").with_attr("type", "hidden"))
+        .with_child(field("version", env!("CARGO_PKG_VERSION")))
+        .with_child(field("revision", revision))
+}

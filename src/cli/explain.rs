@@ -1,0 +1,67 @@
+//! `explain`: a described attempt, and why it ends as it does.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use serde_json::Value;
+
+use super::out::{fail, say};
+use crate::app::{explanation_to_json, now};
+use crate::config::Loaded;
+use crate::control::Described;
+use crate::policy::explain::explain;
+use crate::policy::facts::facts;
+use crate::policy::pressure::Pressure;
+
+/// Explains an attempt by a file.
+pub(super) fn by_file(file: &Path, loaded: &Loaded, described: &Described, json: bool) -> ExitCode {
+    let (attempt, room) = match (described.attempt(), described.room()) {
+        (Ok(attempt), Ok(room)) => (attempt, room),
+        (Err(error), _) | (_, Err(error)) => return fail(&error),
+    };
+    let view = described.view(now());
+    let rules = loaded.policy.rules_for(&room);
+    let pressure = Pressure::default();
+    let explanation = explain(&loaded.policy, &rules, &attempt, &view, &pressure, now());
+    let value = explanation_to_json(&explanation, facts(&attempt, &view, &pressure).into());
+    if json {
+        say(&value);
+    } else {
+        say(&in_words(&value, Some(file)));
+    }
+    ExitCode::SUCCESS
+}
+
+/// An explanation in words.
+pub(super) fn in_words(value: &Value, file: Option<&Path>) -> String {
+    let text = |value: &Value, name: &str| {
+        value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
+    };
+    let place = |value: &Value| match (value.get("line").and_then(Value::as_u64), file) {
+        (Some(0) | None, _) => "built-in default".to_owned(),
+        (Some(line), Some(file)) => format!("{}:{line}", file.display()),
+        (Some(line), None) => format!("line {line} of its file"),
+    };
+    let mut lines =
+        vec![format!("{}, by {} ({})", text(value, "verdict"), text(value, "rule"), place(value))];
+    if let Some(told) = value.get("told").and_then(Value::as_str) {
+        lines.push(format!("  the requester is told: {told}"));
+    }
+    lines.push(format!("  taken for: {}", text(value, "class")));
+    if let Some(facts) = value.get("facts").and_then(Value::as_object) {
+        let facts: Vec<String> =
+            facts.iter().map(|(name, fact)| format!("{name} {fact}")).collect();
+        lines.push(format!("  facts: {}", facts.join(", ")));
+    }
+    let changes = value.get("would_change_it").and_then(Value::as_array);
+    for change in changes.into_iter().flatten() {
+        lines.push(format!(
+            "  with {}: {}, by {} ({})",
+            text(change, "with"),
+            text(change, "verdict"),
+            text(change, "rule"),
+            place(change)
+        ));
+    }
+    lines.join("\n")
+}

@@ -1,0 +1,257 @@
+//! The command line.
+
+mod explain;
+mod out;
+mod running;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use jid::BareJid;
+use jiff::{SignedDuration, Timestamp};
+
+use self::out::{fail, say};
+use crate::app;
+use crate::component::desk::Mode;
+use crate::config::{self, Environment, Format, LoadError, Loaded, Log};
+use crate::control::{Described, Request};
+use crate::password::{derive, period_at};
+use crate::policy::record::Source;
+
+/// Decides who may open, enter and change the rooms of a Prosody or Jitsi Meet server, by one file.
+///
+/// Exit status: 0 all is well, 1 the answer is no (a wrong file, a component that is not ready, a request that was
+/// refused), 2 it could not be found out.
+#[derive(Debug, Parser)]
+#[command(name = "vestibule", version, max_term_width = 100)]
+struct Arguments {
+    /// The policy file
+    #[arg(
+        long,
+        short,
+        global = true,
+        default_value = "/etc/vestibule/component.toml",
+        value_name = "FILE"
+    )]
+    config: PathBuf,
+    /// The socket of the running component, if not the one that the file names
+    #[arg(long, global = true, value_name = "PATH")]
+    socket: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Run the component
+    Run {
+        /// Enforce nothing: write down what would have been decided
+        #[arg(long)]
+        observe: bool,
+    },
+    /// Say whether the file is valid, and everything that is wrong with it
+    Check {
+        /// The file, if not the one of --config
+        file: Option<PathBuf>,
+    },
+    /// Say what would be decided on an attempt, by which rule and line, and what would change it
+    Explain {
+        /// Ask the running component, about the room as it is, instead of the file
+        #[arg(long)]
+        live: bool,
+        #[command(flatten)]
+        attempt: Box<Described>,
+    },
+    /// Print the derived password of a room
+    Password {
+        /// The room's address
+        room: BareJid,
+        /// For that time instead of now
+        #[arg(long, value_name = "RFC3339")]
+        at: Option<Timestamp>,
+    },
+    /// Say how the running component is
+    Status,
+    /// List the open rooms
+    Rooms,
+    /// Show one room: who is inside, who waits
+    Room {
+        /// The room's address
+        room: String,
+    },
+    /// Close a room: nobody else may enter
+    Close {
+        /// The room's address
+        room: String,
+    },
+    /// Let people enter a closed room again
+    Reopen {
+        /// The room's address
+        room: String,
+    },
+    /// End a room: everybody out
+    End {
+        /// The room's address
+        room: String,
+        /// What those inside are told
+        #[arg(long, default_value = "This meeting was ended by the operator of this server.")]
+        reason: String,
+    },
+    /// Let somebody in who waits
+    Admit {
+        /// The room's address
+        room: String,
+        /// Who
+        jid: String,
+    },
+    /// Turn somebody away who waits
+    Reject {
+        /// The room's address
+        room: String,
+        /// Who
+        jid: String,
+    },
+    /// Remove somebody from a room
+    Remove {
+        /// The room's address
+        room: String,
+        /// Who
+        jid: String,
+        /// What he is told
+        #[arg(long, default_value = "You were removed by the operator of this server.")]
+        reason: String,
+    },
+    /// Make the running component read its file again
+    Reload,
+}
+
+/// Runs the command line.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let environment = Environment::of_process();
+    let Arguments { config: file, socket, json, verb } = arguments;
+    let ask = |request| {
+        let socket = socket.clone().or_else(|| config::socket(&file, &environment));
+        running::ask(socket, &request, json)
+    };
+    match verb {
+        Verb::Run { observe } => run(file, environment, observe),
+        Verb::Check { file: other } => check(&other.unwrap_or(file), &environment),
+        Verb::Explain { live: true, attempt } => ask(Request::Explain { attempt }),
+        Verb::Explain { live: false, attempt } => {
+            with_file(&file, &environment, |loaded| explain::by_file(&file, loaded, &attempt, json))
+        }
+        Verb::Password { room, at } => with_file(&file, &environment, |loaded| {
+            password(loaded, &room, at.unwrap_or_else(app::now))
+        }),
+        Verb::Status => ask(Request::Status {}),
+        Verb::Rooms => ask(Request::Rooms {}),
+        Verb::Room { room } => ask(Request::Room { room }),
+        Verb::Close { room } => ask(Request::Close { room }),
+        Verb::Reopen { room } => ask(Request::Reopen { room }),
+        Verb::End { room, reason } => ask(Request::End { room, reason }),
+        Verb::Admit { room, jid } => ask(Request::Admit { room, jid }),
+        Verb::Reject { room, jid } => ask(Request::Reject { room, jid }),
+        Verb::Remove { room, jid, reason } => ask(Request::Remove { room, jid, reason }),
+        Verb::Reload => ask(Request::Reload {}),
+    }
+}
+
+fn run(file: PathBuf, environment: Environment, observe: bool) -> ExitCode {
+    let loaded = match config::load(&file, &environment) {
+        Ok(loaded) => loaded,
+        Err(error) => return broken(error),
+    };
+    log_to_stderr(&loaded.settings.log);
+    for warning in &loaded.warnings {
+        tracing::warn!("{}", warning.to_string().trim_start_matches("warning: "));
+    }
+    let mode = if observe { Mode::Observe } else { Mode::Enforce };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let result = match runtime {
+        Ok(runtime) => runtime.block_on(app::run(file, environment, loaded, mode)),
+        Err(error) => Err(app::RunError::System(error)),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
+}
+
+fn check(file: &Path, environment: &Environment) -> ExitCode {
+    let result = config::load(file, environment);
+    let (text, kind) = config::report(&result);
+    say(text.trim_end());
+    ExitCode::from(kind.code())
+}
+
+fn with_file(
+    file: &Path,
+    environment: &Environment,
+    then: impl FnOnce(&Loaded) -> ExitCode,
+) -> ExitCode {
+    match config::load(file, environment) {
+        Ok(loaded) => then(&loaded),
+        Err(error) => broken(error),
+    }
+}
+
+fn broken(error: LoadError) -> ExitCode {
+    let (text, _) = config::report(&Err(error));
+    fail(&text.trim_end())
+}
+
+fn password(loaded: &Loaded, room: &BareJid, at: Timestamp) -> ExitCode {
+    let rules = loaded.policy.rules_for(room);
+    let settings = &rules.password;
+    if settings.source.value != Source::Derived {
+        return fail(&format!(
+            "the password of `{room}` is not derived: `password.source` is \"{}\"",
+            settings.source.value.name()
+        ));
+    }
+    let Some(secret) = &settings.secret.value else {
+        return fail(&"the file has no `password.secret` to derive it from");
+    };
+    let period = period_at(settings.period.value, at);
+    match derive(secret, room, period, settings.words.value) {
+        Ok(password) => {
+            say(password.expose());
+            if let Some(length) = settings.period.value {
+                let start = |period: u64| {
+                    let seconds = period.saturating_mul(length.as_secs());
+                    Timestamp::UNIX_EPOCH
+                        .checked_add(SignedDuration::from_secs(
+                            i64::try_from(seconds).unwrap_or(i64::MAX),
+                        ))
+                        .unwrap_or(Timestamp::MAX)
+                };
+                out::note(&format!(
+                    "for a room that opens from {} until {}",
+                    start(period),
+                    start(period.saturating_add(1))
+                ));
+            }
+            ExitCode::SUCCESS
+        }
+        Err(error) => fail(&error),
+    }
+}
+
+fn log_to_stderr(log: &Log) {
+    use tracing_subscriber::EnvFilter;
+    use tracing_subscriber::fmt;
+
+    let filter = EnvFilter::try_new(&log.level).unwrap_or_else(|_| EnvFilter::new("info"));
+    let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    match log.format {
+        Format::Text => {
+            builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init();
+        }
+        Format::Json => builder.json().init(),
+    }
+}

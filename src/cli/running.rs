@@ -1,0 +1,156 @@
+//! Asking the running component, and showing what it says.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use serde_json::Value;
+
+use super::explain;
+use super::out::{fail, note, say};
+use crate::control::{Reply, Request, Status, ask as ask_component};
+
+/// Exit status: the answer is no.
+const NO: u8 = 1;
+
+/// Asks, shows the reply, and gives the exit status for it.
+pub(super) fn ask(socket: Option<PathBuf>, request: &Request, json: bool) -> ExitCode {
+    let Some(socket) = socket else {
+        return fail(
+            "the file cannot be read, so the socket is not known: give --socket or --config",
+        );
+    };
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error),
+    };
+    match runtime.block_on(ask_component(&socket, request)) {
+        Err(error) => fail(&error),
+        Ok(Reply::Failed(reason)) => {
+            note(&format!("error: {reason}"));
+            ExitCode::from(NO)
+        }
+        Ok(Reply::Done(value)) => show(request, &value, json),
+    }
+}
+
+fn show(request: &Request, value: &Value, json: bool) -> ExitCode {
+    if json {
+        say(value);
+    }
+    match request {
+        Request::Status {} => match serde_json::from_value::<Status>(value.clone()) {
+            Err(error) => return fail(&error),
+            Ok(status) => {
+                if !json {
+                    say(&status_in_words(&status));
+                }
+                return ExitCode::from(if status.ready { 0 } else { NO });
+            }
+        },
+        _ if json => {}
+        Request::Rooms {} => rooms(value),
+        Request::Room { .. } => room(value),
+        Request::Explain { .. } => say(&explain::in_words(value, None)),
+        Request::Close { room } => say(&format!("{room} is closed: nobody else may enter")),
+        Request::Reopen { room } => say(&format!("{room} takes people in again")),
+        Request::End { room, .. } => say(&format!("{room} has ended")),
+        Request::Admit { room, jid } => say(&format!("{jid} may enter {room} and is invited")),
+        Request::Reject { room, jid } => say(&format!("{jid} no longer waits at {room}")),
+        Request::Remove { room, jid, .. } => say(&format!("{jid} is no longer in {room}")),
+        Request::Reload {} => {
+            say(&format!("policy {} is in force", value.get("revision").map_or("?", text)));
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn status_in_words(status: &Status) -> String {
+    let mut lines = vec![format!(
+        "vestibule {}, policy {}, up {} s: {}",
+        status.version,
+        status.revision,
+        status.uptime,
+        match (status.ready, status.observe) {
+            (true, false) => "ready",
+            (true, true) => "ready, only observing: nothing is enforced",
+            (false, _) => "NOT READY",
+        }
+    )];
+    if !status.linked {
+        let trouble = status.trouble.as_deref().unwrap_or("not connected yet");
+        lines.push(format!("no link to the server: {trouble}"));
+    }
+    for service in &status.services {
+        lines.push(match (&service.gate, &service.server) {
+            (Some(gate), Some(server)) => format!(
+                "{}: gate {gate} on {server}; joins while this component is away: {}",
+                service.domain,
+                service.failure.as_deref().unwrap_or("?")
+            ),
+            _ => format!("{}: NO GATE has greeted, its rooms are under no policy", service.domain),
+        });
+    }
+    let decided = status.decisions;
+    lines.push(format!(
+        "{} rooms open; decided: {} allowed, {} held, {} asked for a password, {} denied; {} settled by a gate alone",
+        status.rooms, decided.allow, decided.hold, decided.prompt, decided.deny, decided.by_gate
+    ));
+    if status.log_lines_lost > 0 {
+        lines.push(format!("{} LINES of the decision log are LOST", status.log_lines_lost));
+    }
+    lines.join("\n")
+}
+
+fn rooms(value: &Value) {
+    let rooms = value.as_array().map(Vec::as_slice).unwrap_or_default();
+    if rooms.is_empty() {
+        say("no rooms are open");
+    }
+    for room in rooms {
+        let closed = if room.get("closed").is_some_and(|closed| !closed.is_null()) {
+            ", closed"
+        } else {
+            ""
+        };
+        say(&format!(
+            "{}  {} inside{closed}, opened {} by {}",
+            field(room, "room"),
+            room.get("occupants").and_then(Value::as_u64).unwrap_or_default(),
+            field(room, "opened"),
+            field(room, "opener"),
+        ));
+    }
+}
+
+fn room(value: &Value) {
+    let on = |name: &str| value.get(name).and_then(Value::as_bool).unwrap_or_default();
+    say(&format!(
+        "{}, opened {} by {}{}{}{}",
+        field(value, "room"),
+        field(value, "opened"),
+        field(value, "opener"),
+        if on("password") { ", has a password" } else { "" },
+        if on("members_only") { ", members only" } else { "" },
+        if value.get("closed").is_some_and(|closed| !closed.is_null()) { ", CLOSED" } else { "" },
+    ));
+    let list = |name: &str| value.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
+    for who in list("occupants") {
+        say(&format!(
+            "  inside   {}  {}  {}",
+            field(&who, "nick"),
+            field(&who, "jid"),
+            field(&who, "role")
+        ));
+    }
+    for who in list("waiting") {
+        say(&format!("  waiting  {}  {}", field(&who, "nick"), field(&who, "jid")));
+    }
+}
+
+fn field<'a>(value: &'a Value, name: &str) -> &'a str {
+    value.get(name).map_or("?", text)
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or("?")
+}

@@ -1,0 +1,41 @@
+//! `[policy.access]`, and `[room.access]` for some rooms.
+
+use super::names::{domain_name, globs, jid};
+use super::section::Section;
+use super::values::{boolean, classes, list, text};
+use crate::policy::access::Access;
+use crate::policy::set::Set;
+
+/// Puts what the table says into the rules.
+pub(super) fn read(mut section: Section<'_>, rules: &mut Access) {
+    section.set("open", &mut rules.open, classes);
+    section.set("enter", &mut rules.enter, classes);
+    listed(&mut section, rules);
+    section.set("rooms", &mut rules.rooms, globs);
+    section.set("refused_rooms", &mut rules.refused_rooms, globs);
+    section.set("encrypted", &mut rules.encrypted, boolean);
+    section.set("trust_loopback", &mut rules.trust_loopback, boolean);
+    section.set("hidden", &mut rules.hidden, boolean);
+    section.set("persistent", &mut rules.persistent, boolean);
+    section.finish();
+}
+
+fn listed(section: &mut Section<'_>, rules: &mut Access) {
+    let (mut jids, mut domains) = (Vec::new(), Vec::new());
+    let read = section.read("listed", |item| {
+        list(|item| {
+            let is_jid = text(item)?.contains(['@', '/']);
+            if is_jid { jid(item).map(Ok) } else { domain_name(item).map(Err) }
+        })(item)
+    });
+    let Some((entries, place)) = read else { return };
+    for entry in entries {
+        match entry {
+            Ok(jid) => jids.push(jid),
+            Err(domain) => domains.push(domain),
+        }
+    }
+    let line = section.notes().line(&place);
+    rules.listed_jids = Set::at(jids.into_iter().collect(), line);
+    rules.listed_domains = Set::at(domains.into_iter().collect(), line);
+}

@@ -1,0 +1,66 @@
+//! `[[ban]]`: who stays out.
+
+use super::names::{domain_name, glob, jid, moment, network};
+use super::section::Section;
+use super::values::{some_text, text};
+use crate::policy::bans::{Ban, Bans};
+
+/// Reads every `[[ban]]`, and how many there are.
+pub(super) fn read(sections: Vec<Section<'_>>) -> (Bans, usize) {
+    let mut bans = Bans::default();
+    let count = sections.len();
+    for section in sections {
+        one(section, &mut bans);
+    }
+    (bans, count)
+}
+
+fn one(mut section: Section<'_>, bans: &mut Bans) {
+    let given = ["jid", "domain", "network"].map(|key| section.given(key, |_| ()).is_some());
+    let jid = section.read("jid", jid);
+    let domain = section.read("domain", domain_name);
+    let network = section.read("network", network);
+    let rooms = section
+        .read("room", |item| if text(item)?.is_empty() { Ok(None) } else { glob(item).map(Some) });
+    let until = section.read("until", moment);
+    let has_reason = section.given("reason", |_| ()).is_some();
+    let reason = section.read("reason", some_text);
+
+    match given.into_iter().filter(|given| *given).count() {
+        1 => {}
+        0 => section.error_with(
+            section.place(),
+            "",
+            "it is on nobody",
+            "give one of `jid`, `domain` and `network`",
+        ),
+        _ => section.error_with(
+            section.place(),
+            "",
+            "it is on more than one",
+            "give one of `jid`, `domain` and `network`, and a ban of its own for each other",
+        ),
+    }
+    if !has_reason {
+        section.error_with(
+            section.place(),
+            "reason",
+            "it is missing",
+            "say why, for the next operator",
+        );
+    }
+    let ban = Ban {
+        line: section.line(),
+        until: until.and_then(|(until, _)| until),
+        rooms: rooms.and_then(|(rooms, _)| rooms).map(|glob| glob.compile_matcher()),
+        reason: reason.map(|(reason, _)| reason).unwrap_or_default(),
+    };
+    if let Some((jid, _)) = jid {
+        bans.ban_jid(jid, ban);
+    } else if let Some((domain, _)) = domain {
+        bans.ban_domain(&domain, ban);
+    } else if let Some((network, _)) = network {
+        bans.ban_network(network, ban);
+    }
+    section.finish();
+}

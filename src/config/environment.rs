@@ -1,0 +1,138 @@
+//! The environment: read here and nowhere else.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use config::Source as _;
+
+use super::notes::{Notes, Place};
+use super::section::Section;
+use super::suggest;
+
+/// Every variable that stands in for a key of the file.
+const VARIABLES: [(&str, &str, &str); 11] = [
+    ("VESTIBULE_COMPONENT__DOMAIN", "component", "domain"),
+    ("VESTIBULE_COMPONENT__SERVER", "component", "server"),
+    ("VESTIBULE_COMPONENT__SECRET", "component", "secret"),
+    ("VESTIBULE_COMPONENT__SECRET_FILE", "component", "secret_file"),
+    ("VESTIBULE_COMPONENT__ALLOW_PLAINTEXT_NETWORK", "component", "allow_plaintext_network"),
+    ("VESTIBULE_COMPONENT__STATE_DIR", "component", "state_dir"),
+    ("VESTIBULE_COMPONENT__SOCKET", "component", "socket"),
+    ("VESTIBULE_COMPONENT__READY_WITHIN", "component", "ready_within"),
+    ("VESTIBULE_LOG__LEVEL", "log", "level"),
+    ("VESTIBULE_LOG__FORMAT", "log", "format"),
+    ("VESTIBULE_LOG__DECISIONS", "log", "decisions"),
+];
+
+/// The variables that concern us.
+#[derive(Clone, Default)]
+pub struct Environment {
+    /// By name. Values may be secrets.
+    ours: HashMap<String, String>,
+    systemd: HashMap<&'static str, String>,
+    /// A value is not text.
+    unreadable: bool,
+}
+
+impl Environment {
+    /// The variables of this process.
+    pub fn of_process() -> Self {
+        let systemd = ["STATE_DIRECTORY", "RUNTIME_DIRECTORY", "CREDENTIALS_DIRECTORY"]
+            .into_iter()
+            .filter_map(|name| Some((name, std::env::var_os(name)?.into_string().ok()?)))
+            .collect();
+        Self { systemd, ..Self::collected(None) }
+    }
+
+    /// These variables instead of the process's.
+    pub fn of(variables: impl IntoIterator<Item = (String, String)>) -> Self {
+        let all: HashMap<_, _> = variables.into_iter().collect();
+        let systemd = ["STATE_DIRECTORY", "RUNTIME_DIRECTORY", "CREDENTIALS_DIRECTORY"]
+            .into_iter()
+            .filter_map(|name| Some((name, all.get(name)?.clone())))
+            .collect();
+        Self { systemd, ..Self::collected(Some(all)) }
+    }
+
+    fn collected(variables: Option<HashMap<String, String>>) -> Self {
+        let source = config::Environment::with_prefix("VESTIBULE")
+            .prefix_separator("_")
+            .keep_prefix(true)
+            .ignore_empty(true)
+            .source(variables);
+        // Its error shows the value, which may be the secret.
+        let Ok(found) = source.collect() else {
+            return Self { unreadable: true, ..Self::default() };
+        };
+        let ours = found
+            .into_iter()
+            .filter_map(|(name, value)| Some((name.to_uppercase(), value.into_string().ok()?)))
+            .collect();
+        Self { ours, ..Self::default() }
+    }
+
+    /// The socket, if it is set here.
+    pub(super) fn socket(&self) -> Option<PathBuf> {
+        self.ours.get("VESTIBULE_COMPONENT__SOCKET").map(PathBuf::from)
+    }
+
+    /// Puts what is set for this table into it.
+    pub(super) fn put_into(&self, table: &str, section: &mut Section<'_>) {
+        for (variable, _, key) in VARIABLES.iter().filter(|(_, of, _)| *of == table) {
+            if let Some(value) = self.ours.get(*variable) {
+                section.put_instead(key, variable, value);
+            }
+        }
+    }
+
+    /// Notes the variables that nothing stands for.
+    pub(super) fn check(&self, notes: &Notes<'_>) {
+        if self.unreadable {
+            let message = "the value of a VESTIBULE_… variable is not UTF-8 text";
+            notes.error(Place::Variable("environment".to_owned()), "", message, None);
+        }
+        let mut unknown: Vec<_> = self
+            .ours
+            .keys()
+            .filter(|name| !VARIABLES.iter().any(|(known, ..)| known == name))
+            .collect();
+        unknown.sort();
+        for name in unknown {
+            let place = Place::Variable(name.clone());
+            let suggestion = suggest::did_you_mean(name, VARIABLES.map(|(known, ..)| known));
+            if suggestion.is_some() || name.contains("__") {
+                notes.error(place, "", "no such variable", suggestion);
+            } else {
+                // Kubernetes sets VESTIBULE_SERVICE_HOST and others for a service of our name.
+                notes.warning(place, "", "no such variable, it is not used", None);
+            }
+        }
+    }
+
+    /// The directory for state that systemd made.
+    pub(super) fn state_directory(&self) -> Option<PathBuf> {
+        self.directory("STATE_DIRECTORY")
+    }
+
+    /// The directory for sockets that systemd made.
+    pub(super) fn runtime_directory(&self) -> Option<PathBuf> {
+        self.directory("RUNTIME_DIRECTORY")
+    }
+
+    /// The file of a credential that systemd passes (`LoadCredential=`).
+    pub(super) fn credential(&self, name: &str) -> Option<PathBuf> {
+        // Only systemd knows whether it is there; a directory without it holds others.
+        self.directory("CREDENTIALS_DIRECTORY").map(|dir| dir.join(name))
+    }
+
+    /// systemd separates several with colons; the first is ours.
+    fn directory(&self, name: &str) -> Option<PathBuf> {
+        self.systemd.get(name)?.split(':').next().filter(|dir| !dir.is_empty()).map(PathBuf::from)
+    }
+}
+
+impl std::fmt::Debug for Environment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.ours.keys()).finish()
+    }
+}

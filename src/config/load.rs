@@ -1,0 +1,165 @@
+//! From a file to what is in force.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::{fmt, fs, io};
+
+use sha2::{Digest as _, Sha256};
+use toml::de::DeTable;
+
+use super::environment::Environment;
+use super::notes::Notes;
+use super::outside::Outside;
+use super::problem::{Problem, write_all};
+use super::section::{Item, Read, Section};
+use super::settings::Settings;
+use super::{checks, component, policy, service, syntax};
+use crate::policy::rules::Policy;
+
+/// The version of the file that this program reads.
+const VERSION: &str = "1";
+
+/// A file that may go live.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// Its name.
+    pub file: String,
+    /// What the program needs to run.
+    pub settings: Settings,
+    /// What decisions rest on.
+    pub policy: Policy,
+    /// How many `[[ban]]` the file has.
+    pub bans: usize,
+    /// What may not be meant.
+    pub warnings: Vec<Problem>,
+}
+
+/// A file that may not go live.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// It cannot be read.
+    #[error("cannot read {}", path.display())]
+    Unreadable {
+        /// Its name.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// It is wrong; every error is there.
+    #[error("{}", All(.0))]
+    Invalid(Vec<Problem>),
+}
+
+struct All<'a>(&'a [Problem]);
+
+impl fmt::Display for All<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_all(f, self.0)
+    }
+}
+
+/// Reads a file, and the files that it names (relative to its own directory).
+///
+/// # Errors
+/// It cannot be read, or something in it is wrong.
+pub fn load(path: &Path, environment: &Environment) -> Result<Loaded, LoadError> {
+    let unreadable = |source| LoadError::Unreadable { path: path.to_owned(), source };
+    let text = fs::read_to_string(path).map_err(unreadable)?;
+    let directory = path.parent().unwrap_or(Path::new(""));
+    let read = |other: &Path| fs::read_to_string(directory.join(other));
+    let outside = Outside { environment, read: &read, exposed: is_exposed(path) };
+    parse(&path.display().to_string(), &text, &outside).map_err(LoadError::Invalid)
+}
+
+/// The socket of the component that runs by this file: as the environment says, else the file, which need not
+/// be complete for that (who asks the running component need not know its secret).
+pub fn socket(path: &Path, environment: &Environment) -> Option<PathBuf> {
+    if let Some(socket) = environment.socket() {
+        return Some(socket);
+    }
+    let text = fs::read_to_string(path).ok()?;
+    let table: toml::Table = text.parse().ok()?;
+    let written = table.get("component").and_then(|component| component.get("socket"));
+    Some(
+        written.and_then(toml::Value::as_str).map_or_else(
+            || component::default_socket(environment.runtime_directory()),
+            PathBuf::from,
+        ),
+    )
+}
+
+/// Reads the text of a file.
+///
+/// # Errors
+/// Something in it is wrong: every error, in the order of the file.
+pub fn parse(name: &str, text: &str, outside: &Outside<'_>) -> Result<Loaded, Vec<Problem>> {
+    let notes = Notes::new(name, text);
+    outside.environment.check(&notes);
+    let read = syntax::parse(&notes, text).and_then(|table| read(&notes, &table, text, outside));
+    let (errors, warnings) = notes.problems();
+    match read {
+        Some((settings, policy, bans)) if errors.is_empty() => {
+            Ok(Loaded { file: name.to_owned(), settings, policy, bans, warnings })
+        }
+        _ => Err(errors),
+    }
+}
+
+fn read<'a>(
+    notes: &'a Notes<'a>,
+    table: &'a DeTable<'a>,
+    text: &str,
+    outside: &Outside<'_>,
+) -> Option<(Settings, Policy, usize)> {
+    let mut root = Section::root(notes, table);
+    root.read("version", version);
+    let component = component::read(root.table("component"), outside);
+    let log = component::read_log(root.table("log"), outside);
+    let domain = component.as_ref().map(|component| &component.domain);
+    let (services, accounts) = service::read(root.tables("service"), domain);
+    let (policy, bans) = policy::read(&mut root, accounts, revision(text), outside);
+    root.finish();
+    if !notes.has_errors() {
+        checks::check(notes, &policy);
+    }
+    Some((Settings { component: component?, log, services }, policy, bans))
+}
+
+fn version(item: &Item<'_>) -> Read<()> {
+    match item.value.as_integer() {
+        Some(version) if version.as_str() == VERSION && version.radix() == 10 => Ok(()),
+        Some(version) => {
+            let hint = format!("write `version = {VERSION}`");
+            item.wrong(format!("this program does not read version {version}"), Some(hint))
+        }
+        None => item.expected("a whole number"),
+    }
+}
+
+/// The first 12 hex digits of the SHA-256 of the text.
+fn revision(text: &str) -> String {
+    hex::encode(Sha256::digest(text)).chars().take(12).collect()
+}
+
+/// Every account of this machine can read the file. Its group may: that is how a service gets its file.
+fn is_exposed(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o007 != 0)
+}
+
+/// Every key that a file may have, like `room.close.at_occupants`.
+pub fn schema() -> BTreeSet<String> {
+    const ONE_OF_EACH: &str = "[[service]]\n[[room]]\n[[ban]]\n";
+    let notes = Notes::new("", ONE_OF_EACH);
+    let read = |_: &Path| Err(io::Error::from(io::ErrorKind::NotFound));
+    let environment = Environment::default();
+    let outside = Outside { environment: &environment, read: &read, exposed: false };
+    if let Some(table) = syntax::parse(&notes, ONE_OF_EACH) {
+        read_keys(&notes, &table, &outside);
+    }
+    notes.keys()
+}
+
+fn read_keys(notes: &Notes<'_>, table: &DeTable<'_>, outside: &Outside<'_>) {
+    let _keys_only = read(notes, table, "", outside);
+}

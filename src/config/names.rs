@@ -1,0 +1,123 @@
+//! The kinds of values that name something: addresses, domains, networks, rooms, moments.
+
+use std::str::FromStr as _;
+
+use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
+use ipnet::IpNet;
+use jid::{BareJid, Jid};
+use jiff::Timestamp;
+use jiff::civil::{Date, Time};
+use jiff::tz::TimeZone;
+
+use super::section::{Item, Read};
+use super::values::{list, text};
+
+/// A bare JID: an account, or a domain that speaks for itself.
+pub(super) fn jid(item: &Item<'_>) -> Read<BareJid> {
+    let text = text(item)?;
+    match BareJid::new(&text) {
+        Ok(jid) => Ok(jid),
+        Err(_) => match Jid::new(&text) {
+            Ok(full) => item.wrong(
+                format!("`{text}` has a resource, the bare JID is meant"),
+                Some(format!("write \"{}\"", full.to_bare())),
+            ),
+            Err(_) => item.wrong(format!("`{text}` is not a JID (RFC 7622)"), None),
+        },
+    }
+}
+
+/// The bare JID of an account.
+pub(super) fn account(item: &Item<'_>) -> Read<BareJid> {
+    let jid = jid(item)?;
+    if jid.node().is_none() {
+        let hint = format!("write it like \"someone@{jid}\"");
+        return item.wrong(format!("`{jid}` is a domain, not an account"), Some(hint));
+    }
+    Ok(jid)
+}
+
+/// A JID without anything before an `@` or after a `/`.
+pub(super) fn domain(item: &Item<'_>) -> Read<BareJid> {
+    let text = text(item)?;
+    match Jid::new(&text) {
+        Ok(jid) if jid.node().is_none() && jid.resource().is_none() => Ok(jid.to_bare()),
+        Ok(jid) => {
+            let hint = format!("write \"{}\"", jid.domain());
+            item.wrong(format!("`{text}` is a JID, only its domain is meant"), Some(hint))
+        }
+        Err(_) => item.wrong(format!("`{text}` is not a domain"), None),
+    }
+}
+
+/// The same, in lower case, as text.
+pub(super) fn domain_name(item: &Item<'_>) -> Read<String> {
+    domain(item).map(|domain| domain.as_str().to_lowercase())
+}
+
+/// An address with its prefix length, or one address.
+pub(super) fn network(item: &Item<'_>) -> Read<IpNet> {
+    let text = text(item)?;
+    IpNet::from_str(&text)
+        .or_else(|_| std::net::IpAddr::from_str(&text).map(IpNet::from))
+        .map_or_else(
+            |_| {
+                let hint = "write it like \"192.0.2.0/24\" or \"2001:db8::/32\"".to_owned();
+                item.wrong(format!("`{text}` is not a network"), Some(hint))
+            },
+            Ok,
+        )
+}
+
+/// A pattern for rooms. Room addresses are in lower case, so the pattern is put in lower case too.
+pub(super) fn glob(item: &Item<'_>) -> Read<Glob> {
+    let text = super::values::some_text(item)?;
+    GlobBuilder::new(&text.to_lowercase()).literal_separator(false).build().map_or_else(
+        |error| item.wrong(format!("`{text}` is not a pattern: {}", error.kind()), None),
+        Ok,
+    )
+}
+
+/// Patterns for rooms; `None`: the list is empty.
+pub(super) fn globs(item: &Item<'_>) -> Read<Option<GlobSet>> {
+    let globs = list(glob)(item)?;
+    if globs.is_empty() {
+        return Ok(None);
+    }
+    let mut set = GlobSetBuilder::new();
+    for glob in globs {
+        set.add(glob);
+    }
+    set.build().map_or_else(
+        |error| item.wrong(format!("the patterns are too much together: {}", error.kind()), None),
+        |set| Ok(Some(set)),
+    )
+}
+
+/// A moment with its offset, or a date: its end, in UTC. `None`: empty.
+pub(super) fn moment(item: &Item<'_>) -> Read<Option<Timestamp>> {
+    let text = match item.value.as_datetime() {
+        Some(moment) => moment.to_string(),
+        None => text(item)?,
+    };
+    if text.is_empty() {
+        return Ok(None);
+    }
+    if let Ok(moment) = text.parse::<Timestamp>() {
+        return Ok(Some(moment));
+    }
+    let end = text.parse::<Date>().ok().filter(|_| text.len() == 10).and_then(|date| {
+        let midnight = date.tomorrow().ok()?.to_datetime(Time::midnight());
+        TimeZone::UTC.to_timestamp(midnight).ok()
+    });
+    end.map_or_else(
+        || {
+            let hint = "write it like \"2027-01-31\" or \"2027-01-31T18:00:00Z\"".to_owned();
+            item.wrong(
+                format!("`{text}` is neither a date nor a moment with its offset"),
+                Some(hint),
+            )
+        },
+        |end| Ok(Some(end)),
+    )
+}

@@ -1,0 +1,191 @@
+//! What is noted while the file is read: problems, secrets' places, and the keys asked for.
+
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashSet};
+use std::ops::Range;
+
+use super::excerpt::{Excerpt, Lines};
+use super::problem::{Problem, Severity};
+
+/// Where something was written.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Place {
+    /// Bytes of the file.
+    Text(Range<usize>),
+    /// An environment variable.
+    Variable(String),
+    /// Nowhere: a default, or the file as a whole.
+    Whole,
+}
+
+struct Note {
+    severity: Severity,
+    place: Place,
+    path: String,
+    message: String,
+    suggestion: Option<String>,
+}
+
+struct UnknownKey {
+    place: Place,
+    table: String,
+    key: String,
+    suggestion: Option<String>,
+}
+
+/// The notes on one file.
+pub(super) struct Notes<'a> {
+    name: &'a str,
+    text: &'a str,
+    lines: Lines,
+    notes: RefCell<Vec<Note>>,
+    said: RefCell<HashSet<(Place, String)>>,
+    hidden: RefCell<Vec<Range<usize>>>,
+    keys: RefCell<BTreeSet<String>>,
+    unknown: RefCell<Vec<UnknownKey>>,
+}
+
+impl<'a> Notes<'a> {
+    pub(super) fn new(name: &'a str, text: &'a str) -> Self {
+        Self {
+            name,
+            text,
+            lines: Lines::of(text),
+            notes: RefCell::default(),
+            said: RefCell::default(),
+            hidden: RefCell::default(),
+            keys: RefCell::default(),
+            unknown: RefCell::default(),
+        }
+    }
+
+    pub(super) fn error(
+        &self,
+        place: Place,
+        path: impl Into<String>,
+        message: impl Into<String>,
+        suggestion: Option<String>,
+    ) {
+        self.note(Severity::Error, place, path.into(), message.into(), suggestion);
+    }
+
+    pub(super) fn warning(
+        &self,
+        place: Place,
+        path: impl Into<String>,
+        message: impl Into<String>,
+        suggestion: Option<String>,
+    ) {
+        self.note(Severity::Warning, place, path.into(), message.into(), suggestion);
+    }
+
+    /// A key that nobody asks for, in the table of that path.
+    pub(super) fn unknown_key(
+        &self,
+        place: Place,
+        table: String,
+        key: &str,
+        suggestion: Option<String>,
+    ) {
+        let key = key.to_owned();
+        self.unknown.borrow_mut().push(UnknownKey { place, table, key, suggestion });
+    }
+
+    fn note(
+        &self,
+        severity: Severity,
+        place: Place,
+        path: String,
+        message: String,
+        suggestion: Option<String>,
+    ) {
+        // An override inherits what is wrong with the base: once is enough.
+        if self.said.borrow_mut().insert((place.clone(), message.clone())) {
+            self.notes.borrow_mut().push(Note { severity, place, path, message, suggestion });
+        }
+    }
+
+    /// Bytes of the file that must not be shown.
+    pub(super) fn hide(&self, place: &Place) {
+        if let Place::Text(span) = place {
+            self.hidden.borrow_mut().push(span.clone());
+        }
+    }
+
+    /// A key that the file may have, like `room.close.at_occupants`.
+    pub(super) fn knows(&self, key: String) {
+        self.keys.borrow_mut().insert(key);
+    }
+
+    /// Every key that was asked for.
+    pub(super) fn keys(&self) -> BTreeSet<String> {
+        self.keys.borrow().clone()
+    }
+
+    /// The 1-based line of a place; 0: none.
+    pub(super) fn line(&self, place: &Place) -> u32 {
+        match place {
+            Place::Text(span) => self.lines.position(self.text, span.start).0,
+            Place::Variable(_) | Place::Whole => 0,
+        }
+    }
+
+    /// A place on that line, for what was read before and kept with its line only.
+    pub(super) fn place_of(&self, line: u32) -> Place {
+        self.lines.span(self.text, line).map_or(Place::Whole, Place::Text)
+    }
+
+    /// There is an error among the notes.
+    pub(super) fn has_errors(&self) -> bool {
+        !self.unknown.borrow().is_empty()
+            || self.notes.borrow().iter().any(|note| note.severity == Severity::Error)
+    }
+
+    /// Only when all is read it is known whether a key belongs to another table.
+    fn note_unknown_keys(&self) {
+        let keys = self.keys.borrow();
+        for UnknownKey { place, table, key, suggestion } in self.unknown.take() {
+            let elsewhere = || {
+                let mut tables = keys
+                    .iter()
+                    .filter_map(|known| known.rsplit_once('.').filter(|(_, last)| *last == key))
+                    .map(|(table, _)| table);
+                // Of `policy.close` and `room.close` the first comes first in the alphabet.
+                tables.next().map(|table| format!("it belongs in `[{table}]`"))
+            };
+            let suggestion = suggestion.or_else(elsewhere);
+            self.error(place, table, format!("unknown key `{key}`"), suggestion);
+        }
+    }
+
+    /// The problems in the order of the file, errors and warnings apart.
+    pub(super) fn problems(self) -> (Vec<Problem>, Vec<Problem>) {
+        self.note_unknown_keys();
+        let mut notes = self.notes.take();
+        notes.sort_by_key(|note| match &note.place {
+            Place::Whole => (0, 0),
+            Place::Variable(_) => (1, 0),
+            Place::Text(span) => (2, span.start),
+        });
+        let hidden = self.hidden.take();
+        let excerpt = Excerpt { text: self.text, lines: &self.lines, hidden: &hidden };
+        notes
+            .into_iter()
+            .map(|note| {
+                let (line, column, source_line) = match &note.place {
+                    Place::Text(span) => {
+                        let (line, column) = self.lines.position(self.text, span.start);
+                        (line, column, excerpt.show(span))
+                    }
+                    Place::Variable(_) | Place::Whole => (0, 0, None),
+                };
+                let file = match note.place {
+                    Place::Variable(name) => name,
+                    Place::Text(_) | Place::Whole => self.name.to_owned(),
+                };
+                let Note { severity, path, message, suggestion, .. } = note;
+                Problem { severity, file, line, column, path, message, suggestion, source_line }
+            })
+            .partition(|problem| problem.severity == Severity::Error)
+    }
+}

@@ -1,0 +1,16 @@
+//! What a file needs beside its text.
+
+use std::io;
+use std::path::Path;
+
+use super::environment::Environment;
+
+/// What a file needs beside its text.
+pub struct Outside<'a> {
+    /// The environment.
+    pub environment: &'a Environment,
+    /// Reads another file that the file names.
+    pub read: &'a dyn Fn(&Path) -> io::Result<String>,
+    /// Other accounts of this machine can read the file.
+    pub exposed: bool,
+}

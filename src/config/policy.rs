@@ -1,0 +1,45 @@
+//! The policy of a file: `[policy]`, `[[room]]` and `[[ban]]`.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use jid::BareJid;
+
+use super::names::account;
+use super::outside::Outside;
+use super::section::{Item, Read, Section};
+use super::values::{list, some_text};
+use super::{bans, rooms, rules};
+use crate::policy::rules::{Policy, Rules};
+
+/// Reads the policy, for these service accounts; and how many bans it has.
+pub(super) fn read(
+    root: &mut Section<'_>,
+    services: HashMap<BareJid, u32>,
+    revision: String,
+    outside: &Outside<'_>,
+) -> (Policy, usize) {
+    let mut section = root.table("policy");
+    let notes = section.notes();
+    let operators = section.read("operators", list(placed_account));
+    let operators = operators.map(|(operators, _)| operators).unwrap_or_default();
+    let mut reserved_nicks = vec!["focus".to_owned()];
+    section.put("reserved_nicks", &mut reserved_nicks, |item| {
+        list(some_text)(item).map(|nicks| nicks.iter().map(|nick| nick.to_lowercase()).collect())
+    });
+    let mut base = Rules::default();
+    rules::read(&mut section, &mut base, outside);
+    section.finish();
+
+    let (rooms, patterns) = rooms::read(notes, root.tables("room"), &base, outside);
+    let (bans, count) = bans::read(root.tables("ban"));
+    let operators = operators.into_iter().map(|(jid, place)| (jid, notes.line(&place))).collect();
+    let base = Arc::new(base);
+    let policy =
+        Policy { revision, services, operators, reserved_nicks, bans, base, rooms, patterns };
+    (policy, count)
+}
+
+fn placed_account(item: &Item<'_>) -> Read<(BareJid, super::notes::Place)> {
+    account(item).map(|jid| (jid, item.place.clone()))
+}

@@ -1,0 +1,57 @@
+//! What `vestibule check` prints.
+
+use std::fmt::Write as _;
+
+use super::load::{LoadError, Loaded};
+
+/// How a check ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ExitKind {
+    /// The file may go live.
+    Valid,
+    /// The file is wrong.
+    Invalid,
+    /// The file cannot be read.
+    Unreadable,
+}
+
+impl ExitKind {
+    /// The exit code.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Valid => 0,
+            Self::Invalid => 1,
+            Self::Unreadable => 2,
+        }
+    }
+}
+
+/// The report on a file, and how the check ends.
+pub fn report(result: &Result<Loaded, LoadError>) -> (String, ExitKind) {
+    let mut text = String::new();
+    match result {
+        Ok(loaded) => {
+            for warning in &loaded.warnings {
+                _ = writeln!(text, "{warning}");
+            }
+            _ = writeln!(
+                text,
+                "{} is valid: revision {}, {}, {}, {}",
+                loaded.file,
+                loaded.policy.revision,
+                count(loaded.settings.services.len(), "service"),
+                count(loaded.policy.rooms.len(), "override"),
+                count(loaded.bans, "ban"),
+            );
+            (text, ExitKind::Valid)
+        }
+        Err(error @ LoadError::Unreadable { source, .. }) => {
+            (format!("error: {error}: {source}\n"), ExitKind::Unreadable)
+        }
+        Err(error @ LoadError::Invalid(_)) => (format!("{error}\n"), ExitKind::Invalid),
+    }
+}
+
+fn count(n: usize, what: &str) -> String {
+    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
+}

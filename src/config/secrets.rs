@@ -1,0 +1,131 @@
+//! Secrets, written in the file or in a file of their own.
+
+use std::path::Path;
+
+use super::notes::Place;
+use super::outside::Outside;
+use super::section::{Item, Section};
+use super::values::text;
+use crate::secret::Secret;
+
+/// The keys of a secret.
+#[derive(Clone, Copy)]
+pub(super) struct Keys {
+    /// For the secret itself.
+    pub(super) inline: &'static str,
+    /// For the name of a file that holds it.
+    pub(super) file: &'static str,
+    /// Its least length in characters.
+    pub(super) least: usize,
+}
+
+/// A secret that could not be read, which is noted.
+pub(super) struct Noted;
+
+/// Reads a secret: `None`, nothing is said of it; `Some((None, …))`, it is set to none.
+pub(super) fn read(
+    section: &mut Section<'_>,
+    keys: Keys,
+    outside: &Outside<'_>,
+) -> Result<Option<(Option<Secret>, Place)>, Noted> {
+    let notes = section.notes();
+    let inline = section.given(keys.inline, |item| {
+        notes.hide(&item.place);
+        (inline(item, keys.least), item.place.clone())
+    });
+    let file = section.given(keys.file, |item| (text(item), item.place.clone()));
+
+    // A variable is stronger than the file, whichever of the two keys either of them gives.
+    let by_variable = |place: &Place| matches!(place, Place::Variable(_));
+    let (inline, file) = match (inline, file) {
+        (Some((one, at)), Some((_, other))) if by_variable(&at) && !by_variable(&other) => {
+            (Some((one, at)), None)
+        }
+        (Some((_, other)), Some((one, at))) if by_variable(&at) && !by_variable(&other) => {
+            (None, Some((one, at)))
+        }
+        both => both,
+    };
+
+    let file = match file {
+        None => None,
+        Some((Ok(path), place)) => Some((path, place)),
+        Some((Err(wrongs), _)) => {
+            for wrong in wrongs {
+                section.error(wrong.place, keys.file, wrong.message);
+            }
+            return Err(Noted);
+        }
+    };
+    let inline = match inline {
+        None => None,
+        Some((Ok(secret), place)) => Some((secret, place)),
+        Some((Err(message), place)) => {
+            section.error(place, keys.inline, message);
+            return Err(Noted);
+        }
+    };
+    match (inline, file) {
+        (None, None) => Ok(None),
+        (Some((Some(_), _)), Some((path, place))) if !path.is_empty() => {
+            let message = format!("`{}` is given too, give one of them", keys.inline);
+            section.error(place, keys.file, message);
+            Err(Noted)
+        }
+        (_, Some((path, place))) if !path.is_empty() => {
+            match from_file(Path::new(&path), keys.least, outside) {
+                Ok(secret) => Ok(Some((Some(secret), place))),
+                Err(message) => {
+                    section.error(place, keys.file, message);
+                    Err(Noted)
+                }
+            }
+        }
+        (Some((secret, place)), _) => {
+            if secret.is_some() && outside.exposed && matches!(place, Place::Text(_)) {
+                notes.warning(
+                    place.clone(),
+                    section.path_of(keys.inline),
+                    "other accounts of this machine can read this file, and the secret in it",
+                    Some(format!("make it readable for its owner alone, or use `{}`", keys.file)),
+                );
+            }
+            Ok(Some((secret, place)))
+        }
+        (None, Some((_, place))) => Ok(Some((None, place))),
+    }
+}
+
+fn inline(item: &Item<'_>, least: usize) -> Result<Option<Secret>, String> {
+    match text(item) {
+        Ok(text) if text.is_empty() => Ok(None),
+        Ok(text) => long_enough(&text, least).map(Some),
+        Err(wrongs) => Err(wrongs.into_iter().map(|wrong| wrong.message).collect()),
+    }
+}
+
+/// The secret that a file holds, without the end of its line.
+pub(super) fn from_file(
+    path: &Path,
+    least: usize,
+    outside: &Outside<'_>,
+) -> Result<Secret, String> {
+    let name = path.display();
+    let contents =
+        (outside.read)(path).map_err(|error| format!("cannot read `{name}`: {error}"))?;
+    let secret = contents.trim_end_matches(['\n', '\r']);
+    if secret.is_empty() {
+        return Err(format!("`{name}` is empty"));
+    }
+    if secret.contains('\n') {
+        return Err(format!("`{name}` has more than one line"));
+    }
+    long_enough(secret, least)
+}
+
+fn long_enough(secret: &str, least: usize) -> Result<Secret, String> {
+    if secret.chars().count() < least {
+        return Err(format!("it has fewer than {least} characters"));
+    }
+    Ok(Secret::new(secret))
+}

@@ -1,0 +1,282 @@
+//! A table of the file, read key by key.
+
+use toml::de::{DeTable, DeValue};
+
+use super::notes::{Notes, Place};
+use super::suggest;
+use crate::policy::set::Set;
+
+/// A value as it was written, and where.
+pub(super) struct Item<'a> {
+    pub(super) value: &'a DeValue<'a>,
+    pub(super) place: Place,
+}
+
+/// Why a value is refused.
+pub(super) struct Wrong {
+    pub(super) place: Place,
+    pub(super) message: String,
+    pub(super) suggestion: Option<String>,
+}
+
+/// What reading a value comes to: all that is wrong with it at once.
+pub(super) type Read<T> = Result<T, Vec<Wrong>>;
+
+impl Item<'_> {
+    pub(super) fn wrong<T>(
+        &self,
+        message: impl Into<String>,
+        suggestion: Option<String>,
+    ) -> Read<T> {
+        Err(vec![Wrong { place: self.place.clone(), message: message.into(), suggestion }])
+    }
+
+    /// Another kind of value was expected.
+    pub(super) fn expected<T>(&self, what: &str) -> Read<T> {
+        let found = match self.value {
+            DeValue::String(_) => "a string",
+            DeValue::Integer(_) => "a whole number",
+            DeValue::Float(_) => "a fraction",
+            DeValue::Boolean(_) => "true or false",
+            DeValue::Datetime(_) => "a date",
+            DeValue::Array(_) => "a list",
+            DeValue::Table(_) => "a table",
+        };
+        self.wrong(format!("expected {what}, found {found}"), None)
+    }
+}
+
+/// A table of the file; a missing one is empty.
+///
+/// Every key is asked for by name, which makes it known: [`Section::finish`] reports the others.
+pub(super) struct Section<'a> {
+    notes: &'a Notes<'a>,
+    table: Option<&'a DeTable<'a>>,
+    /// Values that stand in for those of the file: key, variable, value.
+    instead: Vec<(String, String, DeValue<'a>)>,
+    path: String,
+    schema: String,
+    place: Place,
+    known: Vec<&'static str>,
+}
+
+impl<'a> Section<'a> {
+    /// The whole file.
+    pub(super) fn root(notes: &'a Notes<'a>, table: &'a DeTable<'a>) -> Self {
+        Self::new(notes, Some(table), String::new(), String::new(), Place::Whole)
+    }
+
+    const fn new(
+        notes: &'a Notes<'a>,
+        table: Option<&'a DeTable<'a>>,
+        path: String,
+        schema: String,
+        place: Place,
+    ) -> Self {
+        Self { notes, table, instead: Vec::new(), path, schema, place, known: Vec::new() }
+    }
+
+    /// Puts the value of a variable in the place of a key's.
+    pub(super) fn put_instead(&mut self, key: &str, variable: &str, value: &str) {
+        let value = DeValue::String(value.to_owned().into());
+        self.instead.push((key.to_owned(), variable.to_owned(), value));
+    }
+
+    /// Where the table begins.
+    pub(super) fn place(&self) -> Place {
+        self.place.clone()
+    }
+
+    /// The 1-based line where the table begins; 0: it is not there.
+    pub(super) fn line(&self) -> u32 {
+        self.notes.line(&self.place)
+    }
+
+    /// The path of a key, like `room[2].close.after`.
+    pub(super) fn path_of(&self, key: &str) -> String {
+        join(&self.path, key)
+    }
+
+    /// The value of a key, if it is given.
+    pub(super) fn given<T>(
+        &mut self,
+        key: &'static str,
+        take: impl FnOnce(&Item<'_>) -> T,
+    ) -> Option<T> {
+        self.know(key);
+        if let Some((_, variable, value)) = self.instead.iter().find(|(name, ..)| name == key) {
+            return Some(take(&Item { value, place: Place::Variable(variable.clone()) }));
+        }
+        let value = self.table?.get(key)?;
+        Some(take(&Item { value: value.get_ref(), place: Place::Text(value.span()) }))
+    }
+
+    /// The value of a key, with its place; `None`: not given, or wrong (which is noted).
+    pub(super) fn read<T>(
+        &mut self,
+        key: &'static str,
+        kind: impl FnOnce(&Item<'_>) -> Read<T>,
+    ) -> Option<(T, Place)> {
+        let (read, place) = self.given(key, |item| (kind(item), item.place.clone()))?;
+        match read {
+            Ok(value) => Some((value, place)),
+            Err(wrongs) => {
+                for wrong in wrongs {
+                    let path = self.path_of(key);
+                    self.notes.error(wrong.place, path, wrong.message, wrong.suggestion);
+                }
+                None
+            }
+        }
+    }
+
+    /// Puts a key's value into its setting, if it is given and right.
+    pub(super) fn set<T>(
+        &mut self,
+        key: &'static str,
+        setting: &mut Set<T>,
+        kind: impl FnOnce(&Item<'_>) -> Read<T>,
+    ) {
+        if let Some((value, place)) = self.read(key, kind) {
+            *setting = Set::at(value, self.notes.line(&place));
+        }
+    }
+
+    /// Puts a key's value into its place, if it is given and right.
+    pub(super) fn put<T>(
+        &mut self,
+        key: &'static str,
+        into: &mut T,
+        kind: impl FnOnce(&Item<'_>) -> Read<T>,
+    ) {
+        if let Some((value, _)) = self.read(key, kind) {
+            *into = value;
+        }
+    }
+
+    /// A table inside this one.
+    pub(super) fn table(&mut self, key: &'static str) -> Self {
+        self.know(key);
+        let (path, schema) = (self.path_of(key), join(&self.schema, key));
+        let Some(value) = self.table.and_then(|table| table.get(key)) else {
+            return Self::new(self.notes, None, path, schema, Place::Whole);
+        };
+        let place = Place::Text(value.span());
+        let table = value.get_ref().as_table();
+        if table.is_none() {
+            self.refuse(value.get_ref(), &place, &path, &format!("a table, `[{schema}]`"));
+        }
+        Self::new(self.notes, table, path, schema, place)
+    }
+
+    /// The tables of that name, each under a header of its own.
+    pub(super) fn tables(&mut self, key: &'static str) -> Vec<Self> {
+        self.know(key);
+        let (path, schema) = (self.path_of(key), join(&self.schema, key));
+        let Some(value) = self.table.and_then(|table| table.get(key)) else { return Vec::new() };
+        let what = format!("tables, each under `[[{schema}]]`");
+        let Some(array) = value.get_ref().as_array() else {
+            self.refuse(value.get_ref(), &Place::Text(value.span()), &path, &what);
+            return Vec::new();
+        };
+        let mut sections = Vec::new();
+        for (item, number) in array.iter().zip(1_usize..) {
+            let (path, place) = (format!("{path}[{number}]"), Place::Text(item.span()));
+            match item.get_ref().as_table() {
+                Some(table) => {
+                    sections.push(Self::new(self.notes, Some(table), path, schema.clone(), place));
+                }
+                None => self.refuse(item.get_ref(), &place, &path, &what),
+            }
+        }
+        sections
+    }
+
+    /// Reports the keys that nobody asked for.
+    pub(super) fn finish(self) {
+        let Some(table) = self.table else { return };
+        for (key, value) in
+            table.iter().filter(|(key, _)| !self.known.contains(&key.get_ref().as_ref()))
+        {
+            // The value of a mistyped `secret` is a secret.
+            hide(self.notes, value.get_ref(), &Place::Text(value.span()));
+            let name = key.get_ref();
+            self.notes.unknown_key(
+                Place::Text(key.span()),
+                self.path.clone(),
+                name,
+                suggest::did_you_mean(name, self.known.iter().copied()),
+            );
+        }
+    }
+
+    /// Notes an error at a key's value.
+    pub(super) fn error(&self, place: Place, key: &str, message: impl Into<String>) {
+        self.notes.error(place, self.path_of(key), message, None);
+    }
+
+    /// The same, with what to write instead.
+    pub(super) fn error_with(
+        &self,
+        place: Place,
+        key: &str,
+        message: impl Into<String>,
+        hint: &str,
+    ) {
+        self.notes.error(place, self.path_of(key), message, Some(hint.to_owned()));
+    }
+
+    /// Notes a warning at a key's value, with what to write instead.
+    pub(super) fn warning_with(
+        &self,
+        place: Place,
+        key: &str,
+        message: impl Into<String>,
+        hint: &str,
+    ) {
+        self.notes.warning(place, self.path_of(key), message, Some(hint.to_owned()));
+    }
+
+    pub(super) const fn notes(&self) -> &'a Notes<'a> {
+        self.notes
+    }
+
+    fn know(&mut self, key: &'static str) {
+        self.known.push(key);
+        self.notes.knows(join(&self.schema, key));
+    }
+
+    fn refuse(&self, value: &DeValue<'_>, place: &Place, path: &str, what: &str) {
+        // `password = "…"` where the table `[policy.password]` was meant.
+        hide(self.notes, value, place);
+        let item = Item { value, place: place.clone() };
+        for wrong in item.expected::<()>(what).err().into_iter().flatten() {
+            self.notes.error(wrong.place, path, wrong.message, wrong.suggestion);
+        }
+    }
+}
+
+fn join(path: &str, key: &str) -> String {
+    match (path, key) {
+        (one, "") | ("", one) => one.to_owned(),
+        (path, key) => format!("{path}.{key}"),
+    }
+}
+
+/// Hides every text in a value.
+fn hide(notes: &Notes<'_>, value: &DeValue<'_>, place: &Place) {
+    match value {
+        DeValue::String(_) => notes.hide(place),
+        DeValue::Array(items) => {
+            for item in items.iter() {
+                hide(notes, item.get_ref(), &Place::Text(item.span()));
+            }
+        }
+        DeValue::Table(table) => {
+            for (_, value) in table.iter() {
+                hide(notes, value.get_ref(), &Place::Text(value.span()));
+            }
+        }
+        DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_) => {}
+    }
+}

@@ -1,0 +1,179 @@
+//! The kinds of values: plain ones, words and lists.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use jiff::SpanRelativeTo;
+use jiff::fmt::friendly::SpanParser;
+use toml::de::DeValue;
+
+use super::section::{Item, Read};
+use super::suggest;
+use crate::policy::class::{Class, ClassSet};
+
+/// The longest duration: a hundred years.
+const LONGEST: Duration = Duration::from_secs(100 * 366 * 86_400);
+
+/// `true` or `false`; a variable holds them as text.
+pub(super) fn boolean(item: &Item<'_>) -> Read<bool> {
+    match (item.value, &item.place) {
+        (DeValue::Boolean(value), _) => Ok(*value),
+        (DeValue::String(text), super::notes::Place::Variable(_)) => match text.as_ref() {
+            "true" => Ok(true),
+            "false" => Ok(false),
+            _ => item.wrong("expected true or false", None),
+        },
+        (DeValue::String(text), _) if matches!(text.as_ref(), "true" | "false") => item.wrong(
+            "expected true or false, found a string",
+            Some(format!("write {text}, without quotes")),
+        ),
+        _ => item.expected("true or false"),
+    }
+}
+
+/// Any text.
+pub(super) fn text(item: &Item<'_>) -> Read<String> {
+    item.value.as_str().map_or_else(|| item.expected("a string"), |text| Ok(text.to_owned()))
+}
+
+/// A text that is not blank.
+pub(super) fn some_text(item: &Item<'_>) -> Read<String> {
+    let text = text(item)?;
+    if text.trim().is_empty() { item.wrong("it is empty", None) } else { Ok(text) }
+}
+
+/// A whole number within these limits.
+pub(super) fn whole(limits: RangeInclusive<u32>) -> impl Fn(&Item<'_>) -> Read<u32> {
+    move |item| {
+        let DeValue::Integer(number) = item.value else { return item.expected("a whole number") };
+        u32::from_str_radix(number.as_str(), number.radix())
+            .ok()
+            .filter(|number| limits.contains(number))
+            .map_or_else(
+                || {
+                    let (least, most) = (limits.start(), limits.end());
+                    item.wrong(format!("`{number}` is not between {least} and {most}"), None)
+                },
+                Ok,
+            )
+    }
+}
+
+/// A duration with its units, not shorter than `least`.
+pub(super) fn duration(least: Duration) -> impl Fn(&Item<'_>) -> Read<Duration> {
+    move |item| {
+        let DeValue::String(text) = item.value else {
+            let hint = item.value.as_integer().map_or_else(
+                || "write it like \"5 minutes\"".to_owned(),
+                |number| format!("write \"{number} seconds\" or another unit"),
+            );
+            return item.expected("a duration in quotes").map_err(|mut wrongs| {
+                wrongs.iter_mut().for_each(|wrong| wrong.suggestion = Some(hint.clone()));
+                wrongs
+            });
+        };
+        let length = SpanParser::new()
+            .parse_span(text.trim())
+            .and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()))
+            .ok()
+            .and_then(|length| Duration::try_from(length).ok());
+        match length {
+            None if text.trim().parse::<f64>().is_ok() => item.wrong(
+                format!("`{text}` has no unit"),
+                Some(format!("write \"{} seconds\" or another unit", text.trim())),
+            ),
+            None => item.wrong(
+                format!("`{text}` is not a duration"),
+                Some("write it like \"5 minutes\", \"30s\" or \"1h 30m\"".to_owned()),
+            ),
+            Some(length) if length < least => {
+                item.wrong(format!("`{text}` is shorter than {}", in_words(least)), None)
+            }
+            Some(length) if length > LONGEST => item.wrong(format!("`{text}` is too long"), None),
+            Some(length) => Ok(length),
+        }
+    }
+}
+
+/// A duration, or `never`.
+pub(super) fn duration_or_never(least: Duration) -> impl Fn(&Item<'_>) -> Read<Option<Duration>> {
+    move |item| match item.value.as_str() {
+        Some(text) if text.trim() == "never" => Ok(None),
+        Some(_) | None => duration(least)(item).map(Some),
+    }
+}
+
+fn in_words(length: Duration) -> String {
+    match length.as_secs() {
+        0 => "1 millisecond".to_owned(),
+        1 => "1 second".to_owned(),
+        60 => "1 minute".to_owned(),
+        seconds => format!("{seconds} seconds"),
+    }
+}
+
+/// One word of a closed list.
+pub(super) fn word<T: Copy + 'static>(
+    all: &'static [T],
+    name: fn(T) -> &'static str,
+) -> impl Fn(&Item<'_>) -> Read<T> {
+    move |item| {
+        let names = || all.iter().map(|value| name(*value));
+        let DeValue::String(word) = item.value else {
+            return item.expected(&format!("one of {}", enumerate(names())));
+        };
+        all.iter().copied().find(|value| name(*value) == word.as_ref()).map_or_else(
+            || {
+                let suggestion = suggest::did_you_mean(word, names());
+                item.wrong(format!("`{word}` is not one of {}", enumerate(names())), suggestion)
+            },
+            Ok,
+        )
+    }
+}
+
+fn enumerate<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    names.map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ")
+}
+
+/// A list; all that is wrong with its items is told at once.
+pub(super) fn list<T>(kind: impl Fn(&Item<'_>) -> Read<T>) -> impl Fn(&Item<'_>) -> Read<Vec<T>> {
+    move |item| {
+        if let Some(text) = item.value.as_str() {
+            let hint = format!("write [\"{text}\"]");
+            return item.wrong("expected a list, found a string", Some(hint));
+        }
+        let Some(items) = item.value.as_array() else { return item.expected("a list") };
+        let (mut values, mut wrongs) = (Vec::new(), Vec::new());
+        for item in items.iter() {
+            match kind(&Item {
+                value: item.get_ref(),
+                place: super::notes::Place::Text(item.span()),
+            }) {
+                Ok(value) => values.push(value),
+                Err(more) => wrongs.extend(more),
+            }
+        }
+        if wrongs.is_empty() { Ok(values) } else { Err(wrongs) }
+    }
+}
+
+/// Requester classes; `everyone` is all of them.
+pub(super) fn classes(item: &Item<'_>) -> Read<ClassSet> {
+    const fn one(class: Class) -> (&'static str, ClassSet) {
+        (class.name(), ClassSet::of(&[class]))
+    }
+    static WORDS: [(&str, ClassSet); 9] = [
+        one(Class::Service),
+        one(Class::Operator),
+        one(Class::Listed),
+        one(Class::Token),
+        one(Class::Account),
+        one(Class::Returning),
+        one(Class::Federated),
+        one(Class::Guest),
+        ("everyone", ClassSet::ALL),
+    ];
+    let words = list(word(&WORDS, |(name, _)| name))(item)?;
+    Ok(words.into_iter().fold(ClassSet::NONE, |all, (_, some)| all.and(some)))
+}

@@ -1,0 +1,219 @@
+//! An attempt that somebody describes in words, to have it explained.
+
+use std::net::IpAddr;
+
+use jid::BareJid;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::policy::attempt::{
+    Action, Affiliation, AffiliationChange, Attempt, Auth, Credential, FieldChange, Requester,
+    Role, RoleChange, RoomView, Word,
+};
+use crate::policy::record::{Closed, Entry, Person, Record};
+use crate::policy::strength::Strength;
+
+/// An attempt, described. The defaults are those of a stranger at a room with one moderator in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, clap::Args)]
+#[serde(deny_unknown_fields)]
+pub struct Described {
+    /// What is tried: open, join, remove-password, weaken-lobby, promote, kick, ban, invite, admit, destroy, close, reopen
+    #[arg(long = "do", default_value = "join", value_name = "WHAT")]
+    pub what: String,
+    /// The room's address
+    #[arg(long, value_name = "ROOM@SERVICE")]
+    pub room: String,
+    /// Who tries
+    #[arg(long, value_name = "USER@DOMAIN")]
+    pub jid: String,
+    /// How the session logged in: account, token, anonymous, server, component
+    #[arg(long, default_value = "account")]
+    pub auth: String,
+    /// A claim of the token
+    #[arg(long = "claim", value_name = "NAME=VALUE")]
+    pub claims: Vec<String>,
+    /// The connection is not encrypted
+    #[arg(long)]
+    pub unencrypted: bool,
+    /// The network address
+    #[arg(long)]
+    pub address: Option<IpAddr>,
+    /// What is typed as password: none, wrong, right; for `open` the strength is taken to be good
+    #[arg(long, default_value = "none")]
+    pub password: String,
+    /// Somebody inside has let the requester in, or invited him
+    #[arg(long)]
+    pub admitted: bool,
+    /// The requester moderates the room (or was made a moderator of it before)
+    #[arg(long)]
+    pub moderator: bool,
+    /// How many people are inside
+    #[arg(long, default_value_t = 1)]
+    pub occupants: u32,
+    /// How many of them moderate
+    #[arg(long, default_value_t = 1)]
+    pub moderators: u32,
+    /// How many wait
+    #[arg(long, default_value_t = 0)]
+    pub waiting: u32,
+    /// The room is closed
+    #[arg(long)]
+    pub closed: bool,
+}
+
+/// The description cannot be understood.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DescribedError {
+    /// A word that is none of those known.
+    #[error("`{given}` is no {what}; it is one of: {known}")]
+    Word {
+        /// What the word should be.
+        what: &'static str,
+        /// The word.
+        given: String,
+        /// Those known.
+        known: &'static str,
+    },
+    /// No address.
+    #[error("`{0}` is no address like `name@domain`")]
+    Address(String),
+    /// No claim.
+    #[error("`{0}` is no claim like `name=value`")]
+    Claim(String),
+}
+
+impl Described {
+    /// The room's address.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn room(&self) -> Result<BareJid, DescribedError> {
+        self.room.parse().map_err(|_| DescribedError::Address(self.room.clone()))
+    }
+
+    /// The attempt.
+    ///
+    /// # Errors
+    /// When the description cannot be understood.
+    pub fn attempt(&self) -> Result<Attempt, DescribedError> {
+        let jid: BareJid =
+            self.jid.parse().map_err(|_| DescribedError::Address(self.jid.clone()))?;
+        let auth = Auth::from_name(&self.auth);
+        if auth == Auth::Unknown {
+            return Err(DescribedError::Word {
+                what: "way to log in",
+                given: self.auth.clone(),
+                known: "account, token, anonymous, server, component",
+            });
+        }
+        let claims = self
+            .claims
+            .iter()
+            .map(|claim| {
+                claim
+                    .split_once('=')
+                    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                    .ok_or_else(|| DescribedError::Claim(claim.clone()))
+            })
+            .collect::<Result<_, _>>()?;
+        let entry = if self.admitted { Some(Entry::Admitted) } else { None };
+        let person = match (entry, self.moderator) {
+            (None, false) => None,
+            (entry, moderator) => {
+                Some(Person::entered(entry.unwrap_or(Entry::Both)).as_moderator(moderator))
+            }
+        };
+        let (affiliation, role) = if self.moderator {
+            (Affiliation::Owner, Role::Moderator)
+        } else {
+            (Affiliation::None, Role::None)
+        };
+        Ok(Attempt {
+            id: "described".to_owned(),
+            room: Some(self.room()?),
+            requester: Requester {
+                jid: Some(jid),
+                auth,
+                secure: Some(!self.unencrypted),
+                address: self.address,
+                nick: "described".to_owned(),
+                affiliation,
+                role,
+                claims,
+                person,
+            },
+            action: self.action()?,
+        })
+    }
+
+    /// The room as described, opened by `somebody@else.invalid` at `now`.
+    pub fn view(&self, now: Timestamp) -> RoomView {
+        if self.what == "open" {
+            return RoomView::default();
+        }
+        let mut record = Record::new(now, "somebody@else.invalid".to_owned(), None);
+        record.closed = self.closed.then_some(Closed::Command);
+        RoomView {
+            occupants: self.occupants,
+            moderators: self.moderators,
+            waiting: self.waiting,
+            has_password: true,
+            members_only: false,
+            exists: true,
+            record: Some(record),
+        }
+    }
+
+    fn action(&self) -> Result<Action, DescribedError> {
+        let somebody = || "somebody@else.invalid".parse::<BareJid>().ok();
+        let affiliation = |from, to| Action::Affiliation {
+            items: vec![AffiliationChange { jid: somebody(), from, to: Some(to), nick: None }],
+            register: false,
+        };
+        let credential = match self.password.as_str() {
+            "none" => Credential::None,
+            "wrong" => Credential::Wrong,
+            "right" => Credential::Right,
+            given => {
+                return Err(DescribedError::Word {
+                    what: "password, as seen from the room",
+                    given: given.to_owned(),
+                    known: "none, wrong, right",
+                });
+            }
+        };
+        Ok(match self.what.as_str() {
+            "open" => Action::Open {
+                typed: (credential != Credential::None).then_some(Strength {
+                    length: 40,
+                    score: 4,
+                    denied: false,
+                }),
+            },
+            "join" => Action::Join { credential },
+            "remove-password" => Action::Configure { fields: vec![FieldChange::PasswordRemoved] },
+            "weaken-lobby" => Action::Configure { fields: vec![FieldChange::MembersOnly(false)] },
+            "promote" => affiliation(Affiliation::None, Affiliation::Owner),
+            "ban" => affiliation(Affiliation::None, Affiliation::Outcast),
+            "kick" => Action::Role {
+                items: vec![RoleChange {
+                    jid: somebody(),
+                    from: Role::Participant,
+                    to: Some(Role::None),
+                }],
+            },
+            "invite" => Action::Invite { to: vec![somebody()] },
+            "admit" => Action::Knock { target: somebody(), admit: true },
+            "destroy" => Action::Destroy,
+            "close" => Action::Command(Word::Close),
+            "reopen" => Action::Command(Word::Reopen),
+            given => {
+                return Err(DescribedError::Word {
+                    what: "attempt",
+                    given: given.to_owned(),
+                    known: "open, join, remove-password, weaken-lobby, promote, kick, ban, invite, admit, destroy, close, reopen",
+                });
+            }
+        })
+    }
+}

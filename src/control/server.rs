@@ -1,0 +1,91 @@
+//! The answering side.
+
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use futures_util::{SinkExt, StreamExt};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Semaphore;
+use tokio_util::codec::{Framed, LinesCodec};
+
+use super::{Reply, Request};
+
+/// The longest request, in bytes.
+const LONGEST: usize = 64 * 1024;
+/// Most conversations at once.
+const MOST: usize = 64;
+
+/// The socket cannot be served.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the socket `{}` cannot be made: set `component.socket` to a path that the component may write to", path.display()
+)]
+pub struct SocketError {
+    path: PathBuf,
+    source: io::Error,
+}
+
+/// Whoever carries requests out.
+pub trait Handler: Send + Sync + 'static {
+    /// Carries one out.
+    fn handle(&self, request: Request) -> impl Future<Output = Reply> + Send;
+}
+
+/// Listens on `socket` until cancelled; the future ends at once if it cannot.
+///
+/// # Errors
+/// When the socket cannot be made.
+pub async fn serve(socket: &Path, handler: Arc<impl Handler>) -> Result<(), SocketError> {
+    let listener =
+        listen(socket).await.map_err(|source| SocketError { path: socket.to_owned(), source })?;
+    let slots = Arc::new(Semaphore::new(MOST));
+    loop {
+        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return Ok(()) };
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let handler = Arc::clone(&handler);
+                tokio::spawn(async move {
+                    converse(stream, &*handler).await;
+                    drop(slot);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a conversation on the socket could not begin");
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+async fn listen(socket: &Path) -> io::Result<UnixListener> {
+    if let Some(directory) = socket.parent() {
+        std::fs::create_dir_all(directory)?;
+    }
+    // A socket that nobody answers on is left over from a component that was killed.
+    if UnixStream::connect(socket).await.is_err() {
+        match std::fs::remove_file(socket) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    let listener = UnixListener::bind(socket)?;
+    std::fs::set_permissions(socket, std::fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+async fn converse(stream: UnixStream, handler: &impl Handler) {
+    let mut lines = Framed::new(stream, LinesCodec::new_with_max_length(LONGEST));
+    while let Some(line) = lines.next().await {
+        let reply = match line.map(|line| serde_json::from_str(&line)) {
+            Ok(Ok(request)) => handler.handle(request).await,
+            Ok(Err(error)) => Reply::Failed(format!("the request makes no sense: {error}")),
+            Err(_) => Reply::Failed("the request is too long, or no text".to_owned()),
+        };
+        let Ok(reply) = serde_json::to_string(&reply) else { return };
+        if lines.send(reply).await.is_err() {
+            return;
+        }
+    }
+}

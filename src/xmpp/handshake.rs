@@ -1,0 +1,207 @@
+//! The opening of a component's stream (XEP-0114 section 3) as a pure state machine.
+
+use sha1::{Digest as _, Sha1};
+
+use super::element::{Element, Scope, escape_value};
+use super::framer::Frame;
+use super::ns;
+
+/// A handshake that has not ended.
+#[derive(Debug)]
+pub struct Handshake {
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    /// The peer's header is due.
+    Header,
+    /// The digest is sent, its answer is due.
+    Answer(Scope),
+}
+
+/// What a frame asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Send these bytes and wait for the next frame.
+    Send(Vec<u8>),
+    /// Nothing yet.
+    Wait,
+    /// The stream is authenticated; its stanzas are read in this scope.
+    Done(Scope),
+}
+
+/// Why a handshake fails.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HandshakeError {
+    /// The server said no.
+    #[error(transparent)]
+    Refused(#[from] StreamError),
+    /// The server closed the stream without saying why.
+    #[error("the server closed the stream during the handshake")]
+    Closed,
+    /// The server did what XEP-0114 does not foresee.
+    #[error("the server does not speak the component protocol: {0}")]
+    Unexpected(&'static str),
+}
+
+/// A stream error that the peer sent (RFC 6120 section 4.9).
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the server closed the stream with `{condition}`{}", .text.as_ref().map(|t| format!(": {t:?}")).unwrap_or_default())]
+pub struct StreamError {
+    /// One of RFC 6120 section 4.9.3, such as `conflict`.
+    pub condition: String,
+    /// Words of the server.
+    pub text: Option<String>,
+}
+
+// === impl Handshake ===
+
+impl Handshake {
+    /// Begins a handshake for the component `domain`. The bytes are the stream header, to be sent
+    /// in one write: Prosody's port multiplexer may misjudge a header that comes in two parts.
+    pub fn begin(domain: &str) -> (Self, Vec<u8>) {
+        let mut header = b"<?xml version='1.0'?><stream:stream xmlns='jabber:component:accept' \
+            xmlns:stream='http://etherx.jabber.org/streams' to='"
+            .to_vec();
+        // Illegal characters cannot come from an address; they would only close the stream.
+        let domain = Element::new("", "domain").with_text(domain).text();
+        escape_value(&domain, &mut header);
+        header.extend_from_slice(b"'>");
+        (Self { state: State::Header }, header)
+    }
+
+    /// Takes what the server sent.
+    ///
+    /// # Errors
+    /// [`HandshakeError`]; the connection is of no more use then.
+    pub fn receive(&mut self, frame: &Frame, secret: &str) -> Result<Step, HandshakeError> {
+        match (&self.state, frame) {
+            (_, Frame::Keepalive) => Ok(Step::Wait),
+            (_, Frame::Close) => Err(HandshakeError::Closed),
+            (State::Header, Frame::Open(header)) => {
+                if header.scope.default_ns() != ns::COMPONENT {
+                    return Err(HandshakeError::Unexpected("another namespace in its header"));
+                }
+                let id = header.id.as_deref().unwrap_or_default();
+                self.state = State::Answer(header.scope.clone());
+                // A refusal comes with an empty id, and its stream error right behind.
+                Ok(if id.is_empty() { Step::Wait } else { Step::Send(proof(id, secret)) })
+            }
+            (State::Answer(scope), Frame::Stanza(bytes)) => {
+                let answer = Element::parse_in(bytes, scope)
+                    .map_err(|_| HandshakeError::Unexpected("an unreadable answer"))?;
+                if let Some(error) = StreamError::read(&answer) {
+                    return Err(error.into());
+                }
+                if answer.is(ns::COMPONENT, "handshake") {
+                    return Ok(Step::Done(scope.clone()));
+                }
+                Err(HandshakeError::Unexpected("a stanza before the handshake ended"))
+            }
+            (State::Header | State::Answer(_), _) => {
+                Err(HandshakeError::Unexpected("something other than the next step"))
+            }
+        }
+    }
+}
+
+/// `<handshake/>` with the proof: lower-case hexadecimal SHA-1 of stream id and secret.
+fn proof(id: &str, secret: &str) -> Vec<u8> {
+    let digest = Sha1::new().chain_update(id).chain_update(secret).finalize();
+    let mut out = Vec::new();
+    Element::new(ns::COMPONENT, "handshake")
+        .with_text(hex::encode(digest))
+        .write_in(ns::COMPONENT, &mut out);
+    out
+}
+
+// === impl StreamError ===
+
+impl StreamError {
+    /// Reads `<stream:error/>`; `None` when the element is something else.
+    pub fn read(element: &Element) -> Option<Self> {
+        if !element.is(ns::STREAM, "error") {
+            return None;
+        }
+        let said = |child: &&Element| child.ns() == ns::STREAM_ERRORS && child.name() != "text";
+        let condition = element.children().find(said).map_or("undefined-condition", Element::name);
+        let text = element.child(ns::STREAM_ERRORS, "text").map(Element::text);
+        Some(Self { condition: condition.to_owned(), text: text.filter(|text| !text.is_empty()) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::xmpp::framer::Framer;
+    use bytes::BytesMut;
+    use tokio_util::codec::Decoder as _;
+
+    const HEADER: &str = "<?xml version='1.0'?><stream:stream xmlns:stream='http://etherx.jabber.org/streams' \
+         xmlns='jabber:component:accept' from='v.example' id='3BF96D32'>";
+
+    fn run(said: &str) -> Result<Vec<Step>, HandshakeError> {
+        let (mut handshake, _header) = Handshake::begin("v.example");
+        let (mut framer, mut bytes) = (Framer::default(), BytesMut::from(said));
+        let mut steps = Vec::new();
+        while let Some(frame) = framer.decode(&mut bytes).unwrap() {
+            steps.push(handshake.receive(&frame, "secret")?);
+        }
+        Ok(steps)
+    }
+
+    fn error(condition: &str) -> String {
+        format!(
+            "<stream:error><{condition} xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>\
+             <text xmlns='urn:ietf:params:xml:ns:xmpp-streams'>why</text></stream:error>"
+        )
+    }
+
+    #[test]
+    fn the_header_is_one_piece_and_addresses_the_domain() {
+        let (_, header) = Handshake::begin("v'<.example\u{1}");
+        let header = String::from_utf8(header).unwrap();
+        assert!(header.starts_with("<?xml version='1.0'?><stream:stream "));
+        assert!(header.ends_with("to='v&apos;&lt;.example\u{FFFD}'>"), "{header}");
+    }
+
+    #[test]
+    fn the_proof_is_the_sha1_of_id_and_secret() {
+        let steps = run(&format!("{HEADER} <handshake/>")).unwrap();
+        let [Step::Send(proof), Step::Wait, Step::Done(scope)] = &steps[..] else { panic!() };
+        // printf '3BF96D32secret' | sha1sum
+        let digest = "b09ea9b3b7f586be8a08d0a3dd7466f110aeb136";
+        assert_eq!(*proof, format!("<handshake>{digest}</handshake>").into_bytes());
+        assert_eq!(scope.default_ns(), ns::COMPONENT);
+    }
+
+    #[test]
+    fn a_refusal_is_told_at_either_place() {
+        let early = HEADER.replace("3BF96D32", "");
+        for said in
+            [format!("{HEADER}{}", error("conflict")), format!("{early}{}", error("conflict"))]
+        {
+            let expected = StreamError { condition: "conflict".into(), text: Some("why".into()) };
+            assert_eq!(run(&said), Err(HandshakeError::Refused(expected)));
+        }
+    }
+
+    #[test]
+    fn anything_else_is_not_a_component_stream() {
+        let other = HEADER.replace("jabber:component:accept", "jabber:client");
+        let stanza = format!("{HEADER}<iq/>");
+        let foreign = format!("{HEADER}<handshake xmlns='urn:other'/>");
+        for said in [&other, &stanza, &foreign] {
+            assert!(matches!(run(said), Err(HandshakeError::Unexpected(_))), "{said}");
+        }
+        assert_eq!(run(&format!("{HEADER}</stream:stream>")), Err(HandshakeError::Closed));
+    }
+
+    #[test]
+    fn a_stream_error_without_condition_is_still_one() {
+        let element = Element::new(ns::STREAM, "error");
+        assert_eq!(StreamError::read(&element).unwrap().condition, "undefined-condition");
+        assert_eq!(StreamError::read(&Element::new(ns::COMPONENT, "error")), None);
+    }
+}
