@@ -140,7 +140,8 @@ impl Desk {
         let attempt = &question.attempt;
         let pressure = self.counters.pressure(attempt, &rules, now);
         let mut room = question.room.clone();
-        if self.mode == Mode::Observe && room.record.is_none() {
+        let opens = matches!(attempt.action, Action::Open { .. });
+        if self.mode == Mode::Observe && room.record.is_none() && !opens {
             // Nothing was ever written into the room: judge it as one that is simply open.
             room.record = Some(Record::new(now, String::new(), None));
         }
