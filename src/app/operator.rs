@@ -1,15 +1,14 @@
 //! What an operator asks over the socket.
 
-
 use jid::BareJid;
 use serde_json::{Value, json};
 
+use super::Shared;
 use super::clock::now;
 use super::reload::reload;
 use super::rooms::{RoomError, address, change, room};
-use super::Shared;
-use crate::control::{Described, Handler, Reply, Request, ServiceStatus, Status};
 use crate::component::desk::Mode;
+use crate::control::{Described, Handler, Reply, Request, ServiceStatus, Status};
 use crate::policy::attempt::RoomView;
 use crate::policy::close::closing;
 use crate::policy::explain::Explanation;
@@ -70,7 +69,7 @@ impl Operator {
                     "room": jid.as_str(),
                     "occupants": room.occupants.len(),
                     "closed": record.and_then(|r| r.closed).map(|closed| closed.name()),
-                    "opened": record.map(|r| r.opened.to_string()),
+                    "opened": record.map(|r| format!("{:.0}", r.opened)),
                     "opener": record.map(|r| r.opener.as_str()),
                 })
             })
@@ -78,10 +77,13 @@ impl Operator {
     }
 
     async fn explain(&self, described: &Described) -> Result<Value, String> {
-        let attempt = described.attempt().map_err(|error| error.to_string())?;
+        let mut attempt = described.attempt().map_err(|error| error.to_string())?;
         let jid = described.room().map_err(|error| error.to_string())?;
-        let view = match room(&self.shared, &jid).await {
-            Ok(live) => live.view,
+        let view = match room(&self.shared, &jid, attempt.requester.jid.as_ref()).await {
+            Ok(live) => {
+                attempt.requester.person = attempt.requester.person.or(live.person);
+                live.view
+            }
             Err(RoomError::None(_)) => RoomView::default(),
             Err(error) => return Err(error.to_string()),
         };
@@ -100,7 +102,7 @@ impl Operator {
             Request::Rooms {} => Ok(self.rooms()),
             Request::Room { room: name } => {
                 let jid = address(&name).map_err(said)?;
-                room(&self.shared, &jid).await.map(|live| room_to_json(&live)).map_err(said)
+                room(&self.shared, &jid, None).await.map(|live| room_to_json(&live)).map_err(said)
             }
             Request::Close { room } => {
                 self.change(&room, "close", |view| (closing(view, true, now()), Vec::new())).await
@@ -175,14 +177,16 @@ fn person(jid: String) -> Result<BareJid, RoomError> {
 
 fn room_to_json(live: &LiveRoom) -> Value {
     let record = live.view.record.as_ref();
+    let mut occupants: Vec<_> = live.occupants.iter().collect();
+    occupants.sort_by(|one, other| one.nick.cmp(&other.nick));
     json!({
         "room": live.jid.as_str(),
-        "opened": record.map(|record| record.opened.to_string()),
+        "opened": record.map(|record| format!("{:.0}", record.opened)),
         "opener": record.map(|record| record.opener.as_str()),
         "closed": record.and_then(|record| record.closed).map(|closed| closed.name()),
         "password": live.view.has_password,
         "members_only": live.view.members_only,
-        "occupants": live.occupants.iter().map(|who| json!({
+        "occupants": occupants.iter().map(|who| json!({
             "nick": who.nick,
             "jid": who.jid.as_ref().map(|jid| jid.as_str()),
             "role": who.role.name(),
@@ -211,4 +215,3 @@ pub fn explanation_to_json(explanation: &Explanation, facts: Value) -> Value {
         })).collect::<Vec<_>>(),
     })
 }
-

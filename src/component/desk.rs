@@ -169,7 +169,7 @@ impl Desk {
                 record: decision.effects.record.clone().or_else(|| room.record.clone()),
                 ..room
             };
-            self.live.note(&self.policy, service, jid, &question.generation, view);
+            self.live.heard_of(&self.policy, service, jid, &question.generation).view = view;
         }
         match self.mode {
             Mode::Observe => observed(question, &id),
@@ -187,11 +187,13 @@ impl Desk {
         let full = report.attr("jid").unwrap_or_default();
         let generation = report.attr("generation").unwrap_or_default();
         match report.attr("event").unwrap_or_default() {
-            "created" => {
-                let view = RoomView { exists: true, ..RoomView::default() };
-                self.live.note(&self.policy, service, &jid, generation, view);
+            "created" | "joined" => {
+                self.live.heard_of(&self.policy, service, &jid, generation);
+                if !full.is_empty() {
+                    self.live.joined(&jid, full, read_requester(report));
+                }
             }
-            "joined" | "role" => self.live.joined(&jid, full, read_requester(report)),
+            "role" => self.live.changed(&jid, &read_requester(report)),
             "left" => self.live.left(&jid, full),
             "destroyed" => self.live.destroyed(&jid),
             event @ ("refused" | "opened-failing" | "failed") => {
