@@ -201,6 +201,15 @@ local function release(e)
 	if queue.asking == e then queue.asking, pending[e.iq] = nil, nil; end
 end
 
+-- Runs a step of an attempt; when it fails, the attempt is refused, unless it is answered already.
+local function try(e, step, ...)
+	local ok, err = xpcall(step, debug.traceback, ...);
+	if ok then return; end
+	module:log("error", "%s in %s: %s", e.kind, e.room, err);
+	if not e.done then release(e); end
+	if not e.settled then refuse(e, "error", "cancel", "internal-server-error"); end
+end
+
 -- A client's session that hibernates has no connection, but it is not destroyed.
 local function is_gone(e) return e.origin.destroyed and e.origin_type ~= "s2sin" and e.origin_type ~= "s2sout"; end
 
@@ -397,11 +406,10 @@ local function say(room, says, requester, joined)
 		local function tell(address, kind)
 			module:send(message(room, address, kind, text):tag("no-store", { xmlns = "urn:xmpp:hints" }):up());
 		end
-		if item.joined ~= joined then -- luacheck: ignore 542
-		elseif item.to ~= "requester" then
+		if item.joined == joined and item.to ~= "requester" then
 			local role = item.to == "moderators" and "moderator" or nil;
 			each_session(room, role, function (address) tell(address, "groupchat"); end);
-		elseif requester then
+		elseif item.joined == joined and requester then
 			-- From the bare room to this session alone: clients show it as the room's own words.
 			tell(requester, room:get_occupant_jid(requester) and "groupchat" or "normal");
 		end
@@ -448,7 +456,9 @@ local function apply_before(room, fx)
 	local data = kept(room);
 	if data then keep(data, fx); end
 	if fx.room then set_room(room, fx.room); end
-	if fx.room or data and (fx.record or fx.person[1]) then room:save(fx.room and true); end
+	if fx.room or data and (fx.record or fx.person[1]) then
+		room:save(fx.room and fx.room.persistent == false); -- forced, it also takes what was stored away
+	end
 end
 
 local function apply_after(room, fx, requester)
@@ -522,20 +532,17 @@ local function replay(e, verdict, room)
 	if origin.destroyed then
 		origin = { type = e.origin_type, log = module._log, send = function (stanza) return module:send(stanza); end };
 	end
-	verdicts[e.stanza], replaying, e.settled = verdict, verdict, true;
+	verdicts[e.stanza], replaying = verdict, verdict;
 	e.stanza.delayed_join_skip = true; -- the Jitsi rate limiter has counted this join already
-	local ok, err = xpcall(function ()
+	try(e, function ()
 		if e.kind == "join" and room then return room:handle_normal_presence(origin, e.stanza); end
 		return prosody.core_post_stanza(origin, e.stanza, false);
-	end, debug.traceback);
-	replaying = outer;
-	if not ok then
-		module:log("error", "replay of %s in %s: %s", e.kind, e.room, err);
-		refuse(e, "error", "cancel", "internal-server-error");
-	end
+	end);
+	replaying, e.settled = outer, true;
 	if e.kind ~= "join" then return; end
 	-- A join that was allowed and failed leaves nothing behind: no room without occupants, no affiliation.
 	room = muc.get_room_from_jid(e.room);
+	if room and verdict.created then room:save(); end
 	if room and room:get_occupant_jid(e.from) then return; end
 	if room and verdict.created and not room:has_occupant() then
 		room:set_persistent(false);
@@ -555,7 +562,10 @@ end
 
 local function settle(e, fx, room)
 	local data = kept(room);
-	if room and e.kind == "join" and fx.verdict == "allow" and not data then data = keep_new(room); end
+	if room and e.kind == "join" and fx.verdict == "allow" and not data then
+		data = keep_new(room);
+		room:save();
+	end
 	if room then apply_before(room, fx); end
 	if fx.verdict ~= "allow" then
 		e.settled = true;
@@ -587,10 +597,9 @@ local function answered(e, stanza)
 	if is_gone(e) or not is_stale or e.stale > LIMIT.stale then release(e); end
 	if e.done and not is_gone(e) then
 		queue.busy = true; -- whatever this parks waits until it is done
-		local ok, err = true, nil;
-		if fx and not is_stale then ok, err = xpcall(settle, debug.traceback, e, fx, room); end
-		if not ok then module:log("error", "answer for %s: %s", e.room, err); end
-		if not fx or is_stale or not ok and not e.settled then
+		if fx and not is_stale then
+			try(e, settle, e, fx, room);
+		else
 			refuse(e, (fx or not answer) and "error" or "unknown-effect", "cancel", "internal-server-error");
 		end
 		queue.busy = false;
@@ -630,14 +639,13 @@ function pump(room_jid)
 		elseif e.kind == "do" then
 			release(e);
 			queue.busy = true;
-			local ok, err = xpcall(run_command, debug.traceback, e);
+			try(e, run_command, e);
 			queue.busy = false;
-			if not ok then module:log("error", "command for %s: %s", room_jid, err); end
 		elseif state == "refused" then
 			release(e);
 			refuse(e, "away", "cancel", "internal-server-error", "The meeting policy does not work with this server.");
 		elseif state == "ready" then
-			ask(e, queue, room);
+			try(e, ask, e, queue, room);
 		else
 			return;
 		end
@@ -664,7 +672,7 @@ local function each_queue(act)
 	end
 end
 
-function sweep()
+local function sweep_once()
 	local time = now();
 	each_queue(function (e, queue)
 		-- Silence is counted from the last sign of life; whoever was parked while the component was away is asked late.
@@ -678,6 +686,11 @@ function sweep()
 		end
 	end
 	if state == "greeting" and time - greeted >= timeout then greet(); end -- somebody waits: hello once more
+end
+
+function sweep()
+	local ok, err = xpcall(sweep_once, debug.traceback);
+	if not ok then module:log("error", "sweep: %s", err); end -- an error must not end the timer
 	sweeping = next(queues) ~= nil or next(waiting) ~= nil;
 	return sweeping and 0.25 or nil;
 end
@@ -685,11 +698,9 @@ end
 -- The link
 
 local function set_state(new_state)
-	state = new_state;
-	for _, queue in pairs(queues) do
-		-- Questions that were written do not bounce when the component dies: they are asked again.
-		if queue.asking then pending[queue.asking.iq], queue.asking = nil, nil; end
-	end
+	-- Questions that were written do not bounce when the component dies: they are asked again.
+	state, pending = new_state, {};
+	for _, queue in pairs(queues) do queue.asking = nil; end
 	each_queue(function (e) e.waited = true; end);
 end
 
@@ -710,8 +721,8 @@ local function greeting_answered(stanza)
 		module:log("error", "%s refuses this gate, so everybody is refused: %s %s", component, condition, text or "");
 		return set_state("refused");
 	end
-	for tag in hello:childtags("service") do t_insert(facts.services, jid_prep(tag.attr.jid)); end
-	for tag in hello:childtags("reserve") do t_insert(facts.nicks, tag.attr.nick); end
+	for tag in hello:childtags("service") do facts.services[#facts.services + 1] = jid_prep(tag.attr.jid); end
+	for tag in hello:childtags("reserve") do facts.nicks[#facts.nicks + 1] = tag.attr.nick; end
 	store:set(nil, facts); -- after a restart of the server the services come back before the component does
 	learn(facts);
 	set_state("ready");
@@ -732,22 +743,28 @@ end
 
 local function watch_component()
 	local host, external = module:context(component), prosody.hosts[component].modules.component;
-	host.event_handlers = module.event_handlers; -- so that unloading takes these hooks away, too
-	host:hook("component-authenticated", function (event) link = event.session; greet(); end);
+	local function linked(session)
+		link = session;
+		-- Else a question that follows a report waits 40 ms for the report to be acknowledged.
+		session.conn:setoption("tcp-nodelay", true);
+		greet();
+	end
+	host:hook("component-authenticated", function (event) linked(event.session); end);
 	-- Also fired for a second connection that was turned away.
 	host:hook("component-disconnected", function (event)
 		if event.session == link then link = nil; set_state("away"); end
 	end);
-	if external and external.session then link = external.session; greet(); end
+	if external and external.session then linked(external.session); end
 end
 
 local OPTIONS = {
 	"component_admins_as_room_owners", "restrict_room_creation", "muc_room_cache_size", "muc_max_rooms",
 	"muc_room_locking", "muc_tombstones", "muc_room_default_public", "muc_room_default_persistent",
 	"muc_room_allow_public", "muc_room_allow_persistent", "allow_unaffiliated_register", "enforce_registered_nickname",
+	"component_conflict_resolve", -- of the component's host
 };
 
-local function add_room(reply, room)
+local function add_room(reply, room, about)
 	local data, list, shown = kept(room), waiting[room.jid] or { count = 0, people = {} }, 0;
 	local occupants, moderators = census(room);
 	local attr = {
@@ -757,6 +774,7 @@ local function add_room(reply, room)
 	};
 	reply:tag("room", attr);
 	if data and data.record then reply:text_tag("record", data.record); end
+	if data and about and data.people[about] then reply:text_tag("person", data.people[about].text); end
 	for _, occupant in pairs(room._occupants) do
 		shown = shown + 1;
 		if shown > LIMIT.occupants then attr.more = "true"; break; end
@@ -766,13 +784,14 @@ local function add_room(reply, room)
 		reply:tag("waiting", { jid = w.jid, nick = cut(w.nick, LIMIT.name), since = tostring(w.since) }):up();
 	end
 	reply:up();
+	return shown;
 end
 
 local inquiries = {
 	look = function (reply, attr)
 		local room = get_room(jid_prep(attr.room or "") or "");
 		if not room then return nil; end
-		add_room(reply, room);
+		add_room(reply, room, attr.person and jid_prep(attr.person));
 		return reply;
 	end;
 	snapshot = function (reply, attr)
@@ -781,15 +800,20 @@ local inquiries = {
 			if room.jid > (attr.after or "") and not room._data.destroyed then t_insert(rooms, room); end
 		end
 		table.sort(rooms, function (a, b) return a.jid < b.jid; end);
-		reply:tag("snapshot", { xmlns = xmlns_gate, next = rooms[max + 1] and rooms[max].jid or nil });
-		for i = 1, math.min(max, #rooms) do add_room(reply, rooms[i]); end
+		local page, shown, i = { xmlns = xmlns_gate }, 0, 0;
+		reply:tag("snapshot", page);
+		while rooms[i + 1] and i < max and shown < LIMIT.occupants do
+			i = i + 1;
+			shown = shown + add_room(reply, rooms[i]);
+		end
+		page.next = rooms[i + 1] and rooms[i] and rooms[i].jid or nil;
 		return reply;
 	end;
 	posture = function (reply)
 		reply:tag("posture", { xmlns = xmlns_gate, server = SERVER, lua = _VERSION:match("[%d.]+") });
 		for name in pairs(prosody.hosts[module.host].modules) do reply:tag("module", { name = name }):up(); end
 		for _, name in ipairs(OPTIONS) do
-			local value = module:get_option(name);
+			local value = (name:match("^component_c") and module:context(component) or module):get_option(name);
 			if value ~= nil then reply:text_tag("option", tostring(value), { name = name }); end
 		end
 		return reply;
@@ -811,7 +835,7 @@ guard("iq/host", PRIORITY.link, function (event)
 			answered(e, stanza);
 		end
 		return true;
-	elseif query.attr.xmlns ~= xmlns_gate then
+	elseif not query or query.attr.xmlns ~= xmlns_gate then
 		return;
 	elseif kind == "get" and inquiries[query.name] then
 		local reply = inquiries[query.name](st.reply(stanza), query.attr);
@@ -1056,11 +1080,11 @@ guard_room("message/bare", PRIORITY.message, function (event, room)
 		local word = occupant and (stanza:get_child_text("body") or ""):match("^!([%w_-]+)%s*$");
 		if not word then return; end
 		return put(event, "command", function (iq) iq:tag("command", { name = cut(word, LIMIT.name) }):up(); end);
-	elseif kind ~= nil and kind ~= "normal" then
+	elseif kind == "error" then
 		return;
 	end
 	for x in stanza:childtags("x", xmlns_user) do
-		for tag in x:childtags("invite") do invites = true; t_insert(targets, jid_prep(tag.attr.to)); end
+		for tag in x:childtags("invite") do invites, targets[#targets + 1] = true, jid_prep(tag.attr.to); end
 	end
 	local form = stanza:get_child("x", "jabber:x:data");
 	local fields = form and form_fields(form) or {};
@@ -1085,8 +1109,9 @@ guard_room("message/bare", PRIORITY.message, function (event, room)
 	if knock then return send_error(event, "cancel", "item-not-found"); end
 	local speaker = yes and room:get_occupant_by_real_jid(fields["muc#jid"] or "");
 	if not speaker then return; end -- the core does nothing then
-	local nick, current = jid_resource(speaker.nick), speaker.role or "none";
-	return put(event, "role", add_items { { jid = speaker.bare_jid, nick = nick, role = "participant", current = current } });
+	local nick = jid_resource(speaker.nick);
+	local item = { jid = speaker.bare_jid, nick = nick, role = "participant", current = speaker.role };
+	return put(event, "role", add_items { item });
 end);
 
 module:hook("muc-invite", function (event) -- after password.lib (0), which puts the password into every invitation
@@ -1153,6 +1178,7 @@ guard("muc-set-affiliation", PRIORITY.last, function (event)
 	local room, list = event.room, waiting[event.room.jid];
 	local is_member = AFFILIATION[event.affiliation] >= AFFILIATION.member;
 	if is_member and list and list.people[event.jid] then admit(room, event.jid); end
+	if not event.in_room then return; end
 	report("role", room, { jid = cut(event.jid, LIMIT.address), affiliation = event.affiliation });
 end);
 guard("muc-config-submitted", PRIORITY.last, function (event)

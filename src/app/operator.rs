@@ -69,7 +69,7 @@ impl Operator {
                     "room": jid.as_str(),
                     "occupants": room.occupants.len(),
                     "closed": record.and_then(|r| r.closed).map(|closed| closed.name()),
-                    "opened": record.map(|r| r.opened.to_string()),
+                    "opened": record.map(|r| format!("{:.0}", r.opened)),
                     "opener": record.map(|r| r.opener.as_str()),
                 })
             })
@@ -177,14 +177,16 @@ fn person(jid: String) -> Result<BareJid, RoomError> {
 
 fn room_to_json(live: &LiveRoom) -> Value {
     let record = live.view.record.as_ref();
+    let mut occupants: Vec<_> = live.occupants.iter().collect();
+    occupants.sort_by(|one, other| one.nick.cmp(&other.nick));
     json!({
         "room": live.jid.as_str(),
-        "opened": record.map(|record| record.opened.to_string()),
+        "opened": record.map(|record| format!("{:.0}", record.opened)),
         "opener": record.map(|record| record.opener.as_str()),
         "closed": record.and_then(|record| record.closed).map(|closed| closed.name()),
         "password": live.view.has_password,
         "members_only": live.view.members_only,
-        "occupants": live.occupants.iter().map(|who| json!({
+        "occupants": occupants.iter().map(|who| json!({
             "nick": who.nick,
             "jid": who.jid.as_ref().map(|jid| jid.as_str()),
             "role": who.role.name(),

@@ -37,10 +37,10 @@ pub(super) fn in_words(value: &Value, file: Option<&Path>) -> String {
     let text = |value: &Value, name: &str| {
         value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
     };
-    let file = file.map_or_else(|| "the file".to_owned(), |file| file.display().to_string());
-    let place = |value: &Value| match value.get("line").and_then(Value::as_u64) {
-        Some(0) | None => "built-in default".to_owned(),
-        Some(line) => format!("{file}:{line}"),
+    let place = |value: &Value| match (value.get("line").and_then(Value::as_u64), file) {
+        (Some(0) | None, _) => "built-in default".to_owned(),
+        (Some(line), Some(file)) => format!("{}:{line}", file.display()),
+        (Some(line), None) => format!("line {line} of its file"),
     };
     let mut lines =
         vec![format!("{}, by {} ({})", text(value, "verdict"), text(value, "rule"), place(value))];

@@ -187,12 +187,13 @@ impl Desk {
         let full = report.attr("jid").unwrap_or_default();
         let generation = report.attr("generation").unwrap_or_default();
         match report.attr("event").unwrap_or_default() {
-            "created" | "joined" | "role" => {
+            "created" | "joined" => {
                 self.live.heard_of(&self.policy, service, &jid, generation);
                 if !full.is_empty() {
                     self.live.joined(&jid, full, read_requester(report));
                 }
             }
+            "role" => self.live.changed(&jid, &read_requester(report)),
             "left" => self.live.left(&jid, full),
             "destroyed" => self.live.destroyed(&jid),
             event @ ("refused" | "opened-failing" | "failed") => {

@@ -18,12 +18,8 @@ pub(super) fn affiliation(
     register: bool,
     strongest: &mut Strongest,
 ) {
-    if register {
-        // Registration gives membership without anybody being asked.
-        let rule = Rule::new("moderators.admit", case.rules.moderators.admit.line);
-        if items.iter().any(|item| item.from < Affiliation::Member) {
-            strongest.hear(Some(Opinion::deny(rule, Denial::MayNotRegister)));
-        }
+    if items.is_empty() {
+        strongest.hear(Some(Opinion::deny(UNREADABLE, Denial::Malformed)));
     }
     for item in items {
         strongest.hear(Some(one_affiliation(case, item, register)));
@@ -41,13 +37,20 @@ fn one_affiliation(case: &Case<'_>, item: &AffiliationChange, register: bool) ->
     {
         return Opinion::deny(Rule::new("policy.reserved_nicks", 0), Denial::ReservedNick);
     }
+    let own = jid == case.jid;
     if register {
-        return Opinion::allow(Rule::new("moderators.admit", rules.admit.line));
+        // Nobody is asked about a registration, so nobody may rise by it: it reserves a nick.
+        let rule = Rule::new("moderators.admit", rules.admit.line);
+        let keeps = own && item.from >= Affiliation::Member && to <= item.from;
+        return if keeps {
+            Opinion::allow(rule)
+        } else {
+            Opinion::deny(rule, Denial::MayNotRegister)
+        };
     }
     if to < item.from && is_protected(case, jid) {
         return Opinion::deny(protecting(case, jid), Denial::Protected);
     }
-    let own = jid == case.jid;
     if to >= Affiliation::Admin {
         require(case, "moderators.grant", rules.grant, Denial::MayNotGrant)
     } else if to == Affiliation::Outcast {
@@ -65,9 +68,16 @@ fn one_affiliation(case: &Case<'_>, item: &AffiliationChange, register: bool) ->
 }
 
 /// What the room remembers after a list that was allowed.
-pub(super) fn affiliation_effects(items: &[AffiliationChange], effects: &mut Effects) {
+pub(super) fn affiliation_effects(
+    items: &[AffiliationChange],
+    register: bool,
+    effects: &mut Effects,
+) {
     for item in items {
         let (Some(jid), Some(to)) = (&item.jid, item.to) else { continue };
+        if register && to == item.from {
+            continue;
+        }
         match to {
             Affiliation::Owner | Affiliation::Admin => {
                 remember(jid, Some(Person::entered(Entry::Both).as_moderator(true)), effects);
@@ -85,6 +95,9 @@ pub(super) fn affiliation_effects(items: &[AffiliationChange], effects: &mut Eff
 
 /// Judges every item; one that may not be refuses the whole list.
 pub(super) fn role(case: &Case<'_>, items: &[RoleChange], strongest: &mut Strongest) {
+    if items.is_empty() {
+        strongest.hear(Some(Opinion::deny(UNREADABLE, Denial::Malformed)));
+    }
     for item in items {
         strongest.hear(Some(one_role(case, item)));
     }
@@ -93,7 +106,7 @@ pub(super) fn role(case: &Case<'_>, items: &[RoleChange], strongest: &mut Strong
 fn one_role(case: &Case<'_>, item: &RoleChange) -> Opinion {
     let rules = &case.rules.moderators;
     let Some(to) = item.to else { return Opinion::deny(UNREADABLE, Denial::Malformed) };
-    if to < item.from
+    if (to < item.from || to == Role::None)
         && let Some(jid) = &item.jid
         && is_protected(case, jid)
     {

@@ -131,17 +131,19 @@ pub fn rejudge(
 }
 
 fn judge(case: &Case<'_>, strongest: &mut Strongest) {
-    match &case.attempt.action {
+    if matches!(case.attempt.action, Action::Open { .. }) && case.room.exists {
         // A room that was there before the policy: it is brought under it, and the join is asked anew.
-        Action::Open { .. } if case.room.exists => {}
+        return;
+    }
+    // Also of those inside: an owner needs no seat in the room to change it.
+    strongest.hear(access::enter(case));
+    match &case.attempt.action {
         Action::Open { typed } => {
-            strongest.hear(access::enter(case));
             strongest.hear(access::open(case));
             strongest.hear(open::password(case, *typed));
             strongest.hear(open::entitled(case));
         }
         Action::Join { credential } => {
-            strongest.hear(access::enter(case));
             strongest.hear(close::join(case));
             strongest.hear(lobby::join(case, *credential));
             strongest.hear(moderators::join(case));
@@ -169,8 +171,8 @@ fn effects(case: &Case<'_>, opinion: &Opinion) -> Effects {
         (Verdict::Allow, Action::Configure { fields }) => {
             configure::effects(case, fields, &mut effects);
         }
-        (Verdict::Allow, Action::Affiliation { items, .. }) => {
-            affairs::affiliation_effects(items, &mut effects);
+        (Verdict::Allow, Action::Affiliation { items, register }) => {
+            affairs::affiliation_effects(items, *register, &mut effects);
         }
         (Verdict::Allow, Action::Role { items }) => affairs::role_effects(items, &mut effects),
         (Verdict::Allow, Action::Invite { to }) => {

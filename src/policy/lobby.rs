@@ -98,9 +98,10 @@ pub(super) fn join(case: &Case<'_>, credential: Credential) -> Option<Opinion> {
     if needs_password && let Some(opinion) = guessed_too_often(case, credential) {
         return Some(opinion);
     }
-    // Under attack, a room takes no stranger's password, not even the right one: it may be the hit.
-    let knows =
-        !needs_password || (credential == Credential::Right && case.pressure.room.is_none());
+    // Under attack, a room takes no stranger's password, not even the right one: it may be the hit. Nor
+    // does it tell the two apart, or the guesser had only to come back with the right one later.
+    let is_attacked = case.pressure.room.is_some();
+    let knows = !needs_password || (credential == Credential::Right && !is_attacked);
     match admission.value {
         Admission::Open => Some(Opinion::allow(rule)),
         Admission::Password if knows => Some(Opinion::allow(rule)),
@@ -108,7 +109,7 @@ pub(super) fn join(case: &Case<'_>, credential: Credential) -> Option<Opinion> {
         Admission::Lobby if !needs_lobby => Some(Opinion::allow(rule)),
         Admission::Lobby => Some(knock(case)),
         Admission::PasswordOrLobby if knows || !needs_lobby => Some(Opinion::allow(rule)),
-        Admission::PasswordOrLobby if credential == Credential::Wrong => {
+        Admission::PasswordOrLobby if credential == Credential::Wrong && !is_attacked => {
             Some(ask_for_password(case, credential))
         }
         Admission::PasswordOrLobby => Some(knock(case)),
@@ -178,7 +179,9 @@ fn guessed_too_often(case: &Case<'_>, credential: Credential) -> Option<Opinion>
 
 fn ask_for_password(case: &Case<'_>, credential: Credential) -> Opinion {
     let password = &case.rules.password;
-    if let (Credential::Right, Some(wait)) = (credential, case.pressure.room) {
+    if credential != Credential::None
+        && let Some(wait) = case.pressure.room
+    {
         let rule = Rule::new("password.guesses.room_free", password.guesses.room_free.line);
         return Opinion::deny(rule, Denial::TooManyGuesses { wait });
     }

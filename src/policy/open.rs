@@ -75,7 +75,8 @@ fn new_password(case: &Case<'_>) -> (Option<NewPassword>, Option<Source>) {
     if case.room.exists && case.room.has_password {
         return (None, Some(Source::Creator));
     }
-    let typed = matches!(case.attempt.action, Action::Open { typed: Some(_) });
+    // What a stranger types at a room that was there before was judged by nobody, and would let him in.
+    let typed = !case.room.exists && matches!(case.attempt.action, Action::Open { typed: Some(_) });
     let source = match rules.source.value {
         Source::Creator if typed => return (Some(NewPassword::Typed), Some(Source::Creator)),
         // Nobody is there to be asked: a room that was there before, or opened by a service.

@@ -136,7 +136,11 @@ fn read_action(ask: &Element) -> (Action, Option<Secret>) {
         },
         "configure" => {
             let mut typed = None;
-            let fields = children("field").map(|field| read_field(field, &mut typed)).collect();
+            let fields: Vec<_> =
+                children("field").map(|field| read_field(field, &mut typed)).collect();
+            let passwords = fields.iter().filter(|f| matches!(f, FieldChange::PasswordSet(_)));
+            // Servers differ in which of two they take: neither is judged, so both are too weak.
+            let typed = typed.filter(|_| passwords.count() == 1);
             return (Action::Configure { fields }, typed);
         }
         "affiliation" => Action::Affiliation {
@@ -292,6 +296,18 @@ mod tests {
         );
         assert_eq!(question.attempt.room, None);
         assert_eq!(question.attempt.requester.jid, None);
+    }
+
+    #[test]
+    fn of_two_new_passwords_neither_is_judged() {
+        let question = read(
+            "<ask xmlns='urn:vestibule:gate:1' kind='configure'>\
+             <field var='muc#roomconfig_roomsecret'>1</field>\
+             <field var='muc#roomconfig_roomsecret'>umbrella-kiwi-thunder</field></ask>",
+        );
+        assert_eq!(question.typed, None);
+        let weak = FieldChange::PasswordSet(Strength::default());
+        assert_eq!(question.attempt.action, Action::Configure { fields: vec![weak.clone(), weak] });
     }
 
     #[test]
