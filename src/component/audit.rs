@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -181,8 +181,9 @@ fn append(path: &Path) -> io::Result<BufWriter<File>> {
 
 fn write(lines: &Receiver<Entry>, mut file: BufWriter<File>, path: &Path, lost: &AtomicU64) {
     let mut unflushed = 0_u64;
+    let mut flushed = Instant::now();
     loop {
-        match lines.recv_timeout(FLUSH) {
+        match lines.recv_timeout(FLUSH.saturating_sub(flushed.elapsed())) {
             Ok(Entry::Line(line)) => match writeln!(file, "{line}") {
                 Ok(()) => unflushed = unflushed.saturating_add(1),
                 Err(error) => {
@@ -194,15 +195,16 @@ fn write(lines: &Receiver<Entry>, mut file: BufWriter<File>, path: &Path, lost: 
                 Ok(fresh) => file = fresh,
                 Err(error) => tracing::error!(%error, "the decision log could not be opened anew"),
             },
-            Err(RecvTimeoutError::Timeout) if unflushed > 0 => {
-                if let Err(error) = file.flush() {
-                    lost.fetch_add(unflushed, Ordering::Relaxed);
-                    tracing::error!(%error, lost = unflushed, "decisions could not be written down");
-                }
-                unflushed = 0;
-            }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,
+        }
+        if flushed.elapsed() >= FLUSH {
+            if let Err(error) = file.flush() {
+                lost.fetch_add(unflushed, Ordering::Relaxed);
+                tracing::error!(%error, lost = unflushed, "decisions could not be written down");
+            }
+            unflushed = 0;
+            flushed = Instant::now();
         }
     }
     let _ = file.flush();
