@@ -21,6 +21,9 @@ jids = ["chair@localhost"]
 [[room]]
 match = "lobby-*"
 lobby = {{ admission = "lobby" }}
+[[room]]
+match = "two-*"
+close = {{ at_occupants = 2, may_enter = ["service"] }}
 """
 )
 JOIN = "<presence to='{}/{}'><x xmlns='" + MUC + "'><password>" + SECRET + "</password></x></presence>"
@@ -140,6 +143,27 @@ async def test_a_nick_conflict_takes_back_what_was_given(door):
         assert set(alice.occupants(room)) == {"Alice"}
         outcome = await chair.join(room, "Chair")
         assert (outcome.presence.item["affiliation"], outcome.presence.item["role"]) == ("owner", "moderator")
+
+
+async def test_a_join_that_failed_makes_nobody_a_returning_person(door):
+    async with Crowd(door.server) as crowd:
+        room = door.room()
+        alice = await crowd.connect("alice@localhost")
+        bob = await crowd.connect("bob@localhost")
+        await alice.join(room, "Alice")
+        assert (await bob.join(room, "Alice", SECRET)).condition == "conflict"
+        assert door.component.run("close", room).returncode == 0
+        assert (await bob.join(room, "Bob", SECRET)).condition == "not-allowed"
+
+
+async def test_a_join_that_failed_does_not_count(door):
+    async with Crowd(door.server) as crowd:
+        room = door.room("two")
+        alice = await crowd.connect("alice@localhost")
+        bob = await crowd.connect("bob@localhost")
+        await alice.join(room, "Alice")
+        assert (await bob.join(room, "Alice", SECRET)).condition == "conflict"
+        assert (await bob.join(room, "Bob", SECRET)).joined
 
 
 async def test_what_somebody_had_before_is_not_taken_back(door):
