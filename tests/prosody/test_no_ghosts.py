@@ -40,6 +40,15 @@ def holding(door):
         door.component.thaw()
 
 
+async def gone(door, person):
+    """Returns when the server has noticed that this session is over."""
+    lines = door.server.log().splitlines()
+    login = [line for line in lines if f"Authenticated as {person.bare}" in line][-1]
+    session = login.split("\t")[0].split()[-1]
+    while not [line for line in door.server.log().splitlines() if f"{session}\tinfo\tClient disc" in line]:
+        await asyncio.sleep(0.01)
+
+
 async def settled(person, room):
     """Returns when the room has handled all that was sent to it before."""
     await asyncio.sleep(0.1)
@@ -73,7 +82,7 @@ async def test_whoever_left_while_parked_is_not_in(door, how, creates):
             if how.startswith("unavailable"):
                 await bob.ping()
             else:
-                await asyncio.sleep(0.05)
+                await gone(door, bob)
         await settled(alice, room)
         assert exists(door, room) != creates
         if not creates:
