@@ -8,6 +8,7 @@ from lab import SERVICE, Crowd
 from lab.stanza import MUC
 
 SECRET = "seven tall quartz lanterns"
+SERVER = {"modules": ["smacks"], "options": {"smacks_hibernation_time": 1}}
 POLICY = (
     SERVICE
     + f"""
@@ -279,3 +280,22 @@ async def test_whoever_disconnects_inside_is_gone(door):
         await alice.leave(room, "Alice")
         await settled(alice, room)
         assert not exists(door, room)
+
+
+async def test_a_session_that_hibernates_is_still_there(door):
+    """Stream management (XEP-0198): a session without a connection comes in, and goes when it is over."""
+    async with Crowd(door.server) as crowd:
+        room = door.room()
+        alice = await crowd.connect("alice@localhost")
+        bob = await crowd.connect("bob@localhost")
+        await alice.join(room, "Alice")
+        bob.send_raw("<enable xmlns='urn:xmpp:sm:3' resume='true'/>")
+        await bob.ping()
+        with holding(door):
+            bob.send_raw(JOIN.format(room, "Bob"))
+            await bob.ping()
+            bob.abort()
+            await asyncio.sleep(0.1)
+        await alice.wait_for(lambda seen: seen.nick == "Bob" and not seen.type)
+        await alice.wait_for(lambda seen: seen.nick == "Bob" and seen.type == "unavailable")
+        assert set(alice.occupants(room)) == {"Alice"}

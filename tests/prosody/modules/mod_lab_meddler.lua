@@ -5,6 +5,7 @@ local queue, st = require "util.queue", require "util.stanza";
 
 local actions = {
 	password = function (room, value) room:set_password(value); end;
+	owner = function (room, value) room:set_affiliation(true, value, "owner"); end;
 	create = function (_, _, address) muc.create_room(address):set_persistent(true); end;
 	-- What the Jitsi rate limiter does when its queue is full: it lets the join pass everything below.
 	full = function (room)
