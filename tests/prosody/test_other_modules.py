@@ -97,6 +97,7 @@ async def test_a_rate_limiter_that_is_full_lets_nobody_pass(door):
         for typed in (None, SECRET):
             refused = await guest.join(room, "Guest", typed)
             assert (refused.type, refused.condition) == ("wait", "resource-constraint")
+        await alice.ping()
         assert set(alice.occupants(room)) == {"Alice"}
 
 
@@ -121,6 +122,7 @@ async def test_a_join_that_another_module_held_is_judged_about_the_room_as_it_is
         alice.say(room, "!close")
         assert (await guest.outcome(room, 0)).condition == "not-allowed"
         assert len(guest.answers(room)) == 1
+        await alice.ping()
         assert set(alice.occupants(room)) == {"Alice"}
 
 
