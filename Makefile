@@ -5,28 +5,34 @@ CARGO ?= $(shell command -v cargo || echo $(HOME)/.cargo/bin/cargo)
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 PROSODY ?= both
 ONCE ?=
+PREFIX ?= /usr/local
+DESTDIR ?=
 FUZZ_SECONDS ?= 60
 
 export PROSODY
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit lint doc prosody-tests bench fuzz install prosody13
+.PHONY: help demo test unit lint doc prosody-tests bench fuzz packages prosody13 install
 
 help: ## List these targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
-install: ## Install the Debian packages that are missing
+packages: ## Install the Debian packages that are missing (for the demo and the tests)
 	@scripts/install.sh
 
-prosody13: install ## Fetch Prosody 13 into target/prosody13, for the tests
+prosody13: packages ## Fetch Prosody 13 into target/prosody13, for the tests
 	@scripts/prosody13.sh
 
-demo: install ## Show a meeting under a policy, on a real Prosody (ONCE=1: one pass, then stop)
+demo: packages ## Show a meeting under a policy, on a real Prosody (ONCE=1: one pass, then stop)
 	$(CARGO) build --release --locked
 	ONCE=$(ONCE) VESTIBULE_BIN=$(TARGET)/release/vestibule $(PYTHON) demo/story.py
 
-lint: install ## Check formatting, Rust and Lua
+install: ## Install the component on this machine: program, gate, unit, policy file, secret
+	$(CARGO) build --release --locked
+	PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) PROGRAM=$(TARGET)/release/vestibule scripts/deploy.sh
+
+lint: packages ## Check formatting, Rust and Lua
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets --locked -- -D warnings
 	luacheck --no-color prosody-snippets
@@ -41,7 +47,7 @@ prosody-tests: prosody13 ## Test against real Prosody (PROSODY=0.12, 13 or both)
 	$(CARGO) build --locked
 	VESTIBULE_BIN=$(TARGET)/debug/vestibule $(PYTHON) -m pytest -q -p no:cacheprovider tests/prosody
 
-test: install prosody13 lint unit doc prosody-tests ## Run everything that must pass
+test: packages prosody13 lint unit doc prosody-tests ## Run everything that must pass
 
 bench: install ## Measure; nothing here fails on a number (BENCH_ONLY=joins,memory: only these)
 	CARGO=$(CARGO) $(PYTHON) benches/run.py

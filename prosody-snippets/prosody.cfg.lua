@@ -2,7 +2,7 @@
 -- names and the secret; "conference.localhost" stands for your MUC service.
 
 -- In the global section, above the first VirtualHost: where mod_vestibule_gate.lua is.
-plugin_paths = { "/usr/share/vestibule/prosody-snippets" }
+plugin_paths = { "/usr/local/share/vestibule/prosody-snippets" }
 
 -- The MUC service. Without "vestibule_gate" here it is a plain MUC: no policy at all.
 Component "conference.localhost" "muc"

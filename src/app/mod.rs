@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::component::audit::{Audit, AuditError};
 use crate::component::desk::{Desk, Mode};
-use crate::config::{Environment, LoadError, Loaded};
+use crate::config::{Environment, LoadError, Loaded, NO_SECRET, NO_SECRET_HINT};
 use crate::control::{SocketError, serve};
 use crate::xmpp::link::{Link, LinkHandle, LinkSettings};
 
@@ -36,6 +36,9 @@ pub enum RunError {
     /// The file is wrong.
     #[error(transparent)]
     File(#[from] LoadError),
+    /// There is no secret for the link.
+    #[error("{NO_SECRET}: {NO_SECRET_HINT}")]
+    NoSecret,
     /// The decision log cannot be kept.
     #[error(transparent)]
     Audit(#[from] AuditError),
@@ -80,6 +83,9 @@ pub async fn run(
 ) -> Result<(), RunError> {
     let Loaded { settings, policy, .. } = loaded;
     let component = settings.component;
+    if component.secret.is_empty() {
+        return Err(RunError::NoSecret);
+    }
     let audit = match &settings.log.decisions {
         None => Audit::none(),
         Some(name) => Audit::open(&component.state_dir.join(name))?,

@@ -1,19 +1,18 @@
 //! What an operator asks over the socket.
 
-
 use jid::BareJid;
 use serde_json::{Value, json};
 
+use super::Shared;
 use super::clock::now;
 use super::reload::reload;
 use super::rooms::{RoomError, address, change, room};
-use super::Shared;
-use crate::control::{Described, Handler, Reply, Request, ServiceStatus, Status};
 use crate::component::desk::Mode;
+use crate::control::{Described, Handler, Reply, Request, ServiceStatus, Status};
 use crate::policy::attempt::RoomView;
 use crate::policy::close::closing;
 use crate::policy::explain::Explanation;
-use crate::policy::facts::facts;
+use crate::policy::facts::Facts;
 use crate::policy::pressure::Pressure;
 use crate::policy::record::{Entry, Person};
 use crate::policy::verdict::Effects;
@@ -70,7 +69,7 @@ impl Operator {
                     "room": jid.as_str(),
                     "occupants": room.occupants.len(),
                     "closed": record.and_then(|r| r.closed).map(|closed| closed.name()),
-                    "opened": record.map(|r| r.opened.to_string()),
+                    "opened": record.map(|r| format!("{:.0}", r.opened)),
                     "opener": record.map(|r| r.opener.as_str()),
                 })
             })
@@ -78,16 +77,19 @@ impl Operator {
     }
 
     async fn explain(&self, described: &Described) -> Result<Value, String> {
-        let attempt = described.attempt().map_err(|error| error.to_string())?;
+        let mut attempt = described.attempt().map_err(|error| error.to_string())?;
         let jid = described.room().map_err(|error| error.to_string())?;
-        let view = match room(&self.shared, &jid).await {
-            Ok(live) => live.view,
+        let view = match room(&self.shared, &jid, attempt.requester.jid.as_ref()).await {
+            Ok(live) => {
+                attempt.requester.person = attempt.requester.person.or(live.person);
+                live.view
+            }
             Err(RoomError::None(_)) => RoomView::default(),
             Err(error) => return Err(error.to_string()),
         };
         let explanation = self.shared.desk().explain(&attempt, &view, now());
-        let facts = facts(&attempt, &view, &Pressure::default());
-        Ok(explanation_to_json(&explanation, facts.into()))
+        let facts = Facts { attempt: &attempt, room: &view, pressure: &Pressure::default() };
+        Ok(explanation_to_json(&explanation, facts))
     }
 
     async fn carry_out(&self, request: Request) -> Result<Value, String> {
@@ -97,10 +99,14 @@ impl Operator {
             Request::Status {} => {
                 serde_json::to_value(self.status()).map_err(|error| error.to_string())
             }
+            Request::Rooms {} if !self.shared.link.is_up() => {
+                Err("the rooms are not known without a link to the server: see `vestibule status`"
+                    .to_owned())
+            }
             Request::Rooms {} => Ok(self.rooms()),
             Request::Room { room: name } => {
                 let jid = address(&name).map_err(said)?;
-                room(&self.shared, &jid).await.map(|live| room_to_json(&live)).map_err(said)
+                room(&self.shared, &jid, None).await.map(|live| room_to_json(&live)).map_err(said)
             }
             Request::Close { room } => {
                 self.change(&room, "close", |view| (closing(view, true, now()), Vec::new())).await
@@ -175,14 +181,16 @@ fn person(jid: String) -> Result<BareJid, RoomError> {
 
 fn room_to_json(live: &LiveRoom) -> Value {
     let record = live.view.record.as_ref();
+    let mut occupants: Vec<_> = live.occupants.iter().collect();
+    occupants.sort_by(|one, other| one.nick.cmp(&other.nick));
     json!({
         "room": live.jid.as_str(),
-        "opened": record.map(|record| record.opened.to_string()),
+        "opened": record.map(|record| format!("{:.0}", record.opened)),
         "opener": record.map(|record| record.opener.as_str()),
         "closed": record.and_then(|record| record.closed).map(|closed| closed.name()),
         "password": live.view.has_password,
         "members_only": live.view.members_only,
-        "occupants": live.occupants.iter().map(|who| json!({
+        "occupants": occupants.iter().map(|who| json!({
             "nick": who.nick,
             "jid": who.jid.as_ref().map(|jid| jid.as_str()),
             "role": who.role.name(),
@@ -193,7 +201,7 @@ fn room_to_json(live: &LiveRoom) -> Value {
 }
 
 /// An explanation, for whoever asked.
-pub fn explanation_to_json(explanation: &Explanation, facts: Value) -> Value {
+pub fn explanation_to_json(explanation: &Explanation, facts: Facts<'_>) -> Value {
     let decision = &explanation.decision;
     json!({
         "verdict": decision.verdict.name(),
@@ -211,4 +219,3 @@ pub fn explanation_to_json(explanation: &Explanation, facts: Value) -> Value {
         })).collect::<Vec<_>>(),
     })
 }
-

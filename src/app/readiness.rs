@@ -18,7 +18,8 @@ pub(super) async fn watch(mut shared: Shared, ready_within: Duration) {
     tokio::spawn(feed_watchdog());
     let mut told = false;
     while shared.link.until_up().await {
-        let mut deadline = Instant::now() + ready_within;
+        let mut patience = ready_within;
+        let mut since = Instant::now();
         while shared.link.is_up() {
             let missing = missing(&shared);
             if missing.is_empty() {
@@ -27,9 +28,10 @@ pub(super) async fn watch(mut shared: Shared, ready_within: Duration) {
                     tracing::info!("ready: every service is under the policy");
                     notify(&[NotifyState::Ready, NotifyState::Status("ready")]);
                 }
-            } else if Instant::now() >= deadline {
+            } else if since.elapsed() >= patience {
                 told = false;
-                deadline = Instant::now() + AGAIN;
+                patience = AGAIN;
+                since = Instant::now();
                 tracing::error!(
                     services = missing.join(", "),
                     "NOT READY: no gate has greeted from these services, so their rooms are under no policy. \
@@ -59,7 +61,7 @@ fn missing(shared: &Shared) -> Vec<String> {
 
 async fn feed_watchdog() {
     let Some(limit) = sd_notify::watchdog_enabled() else { return };
-    let mut beat = interval(limit / 2);
+    let mut beat = interval(limit.div_f32(2.0));
     loop {
         beat.tick().await;
         notify(&[NotifyState::Watchdog]);

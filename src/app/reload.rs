@@ -20,7 +20,7 @@ pub(super) async fn reload(shared: &Shared) -> Result<String, String> {
         Err(error) => return Err(format!("the file could not be read: {error}")),
     };
     for warning in &warnings {
-        tracing::warn!("{warning}");
+        tracing::warn!("{}", warning.to_string().trim_start_matches("warning: "));
     }
     let revision = policy.revision.clone();
     let removals = shared.desk().replace_policy(Arc::new(policy), now());

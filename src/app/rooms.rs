@@ -9,9 +9,9 @@ use super::clock::now;
 use crate::component::desk::Removal;
 use crate::policy::attempt::RoomView;
 use crate::policy::verdict::Effects;
+use crate::wire::NS;
 use crate::wire::answer::{command, remove};
 use crate::wire::room::{LiveRoom, look, snapshot};
-use crate::wire::NS;
 use crate::xmpp::Element;
 use crate::xmpp::link::RequestError;
 use crate::xmpp::stanza::Condition;
@@ -53,10 +53,14 @@ fn service(shared: &Shared, room: &BareJid) -> Result<Arc<str>, RoomError> {
     shared.desk().service(domain).ok_or_else(|| RoomError::Service(domain.to_owned()))
 }
 
-/// One room as it is now.
-pub(super) async fn room(shared: &Shared, room: &BareJid) -> Result<LiveRoom, RoomError> {
+/// One room as it is now, and what it remembers of `person`.
+pub(super) async fn room(
+    shared: &Shared,
+    room: &BareJid,
+    person: Option<&BareJid>,
+) -> Result<LiveRoom, RoomError> {
     let service = service(shared, room)?;
-    match shared.link.request(&*service, look(room)).await {
+    match shared.link.request(&*service, look(room, person)).await {
         Ok(element) => LiveRoom::read(&element).ok_or(RoomError::Nonsense),
         Err(RequestError::Refused(error)) if error.condition == Condition::ItemNotFound => {
             Err(RoomError::None(room.clone()))
@@ -74,7 +78,7 @@ pub(super) async fn change(
 ) -> Result<(), RoomError> {
     let service = service(shared, jid)?;
     for _ in 0..TRIES {
-        let live = room(shared, jid).await?;
+        let live = room(shared, jid, None).await?;
         let (effects, more) = effects(&live.view);
         let id = shared.desk().next_id();
         let element = command(jid, &live.generation, live.revision, &id, &effects, more);
@@ -98,7 +102,9 @@ pub(super) async fn remove_all(shared: Shared, removals: Vec<Removal>) {
             (forget, vec![remove(&jid, &reason)])
         };
         match change(&shared, &room, "removed", effects).await {
-            Ok(()) => tracing::info!(?room, ?jid, "removed: the policy no longer admits this person"),
+            Ok(()) => {
+                tracing::info!(?room, ?jid, "removed: the policy no longer admits this person")
+            }
             Err(error) => tracing::error!(?room, ?jid, %error, "could not be removed"),
         }
     }

@@ -8,11 +8,11 @@ use crate::policy::record::Source;
 use crate::wire::NS;
 use crate::wire::greeting::Hello;
 use crate::wire::question::Question;
+use crate::xmpp::Element;
 use crate::xmpp::link::{LinkEvent, Outbox};
 use crate::xmpp::ns;
 use crate::xmpp::replies::{self, Identity};
 use crate::xmpp::stanza::{Condition, ErrorType, Iq, IqKind, StanzaError};
-use crate::xmpp::Element;
 
 /// The handler of the link's events.
 #[derive(Debug)]
@@ -84,19 +84,17 @@ impl Traffic {
         let mut question = Question::read(ask);
         let mut desk = self.shared.desk();
         let rules = desk.live().rules(desk.policy(), question.attempt.room.as_ref());
-        let matters = match question.attempt.action {
-            Action::Open { typed } => {
-                typed.is_some() && rules.password.source.value == Source::Creator
-            }
-            _ => question.typed.is_some(),
-        };
+        let is_open = matches!(question.attempt.action, Action::Open { .. });
+        let matters = question.typed.is_some()
+            && (!is_open || rules.password.source.value == Source::Creator);
         if !matters {
             let answer = desk.question(service, &question, now());
             return Some(Iq::result_to(iq, Some(answer)));
         }
         drop(desk);
         // Judging a password takes milliseconds: the link goes on meanwhile.
-        let (shared, service, iq) = (self.shared.clone(), std::sync::Arc::clone(service), iq.clone());
+        let (shared, service, iq) =
+            (self.shared.clone(), std::sync::Arc::clone(service), iq.clone());
         tokio::task::spawn_blocking(move || {
             if let Some(strength) = making::strength(&question, &rules) {
                 question.judge_typed(strength);

@@ -10,7 +10,7 @@ use crate::app::{explanation_to_json, now};
 use crate::config::Loaded;
 use crate::control::Described;
 use crate::policy::explain::explain;
-use crate::policy::facts::facts;
+use crate::policy::facts::Facts;
 use crate::policy::pressure::Pressure;
 
 /// Explains an attempt by a file.
@@ -23,7 +23,10 @@ pub(super) fn by_file(file: &Path, loaded: &Loaded, described: &Described, json:
     let rules = loaded.policy.rules_for(&room);
     let pressure = Pressure::default();
     let explanation = explain(&loaded.policy, &rules, &attempt, &view, &pressure, now());
-    let value = explanation_to_json(&explanation, facts(&attempt, &view, &pressure).into());
+    let value = explanation_to_json(
+        &explanation,
+        Facts { attempt: &attempt, room: &view, pressure: &pressure },
+    );
     if json {
         say(&value);
     } else {
@@ -37,10 +40,10 @@ pub(super) fn in_words(value: &Value, file: Option<&Path>) -> String {
     let text = |value: &Value, name: &str| {
         value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
     };
-    let file = file.map_or_else(|| "the file".to_owned(), |file| file.display().to_string());
-    let place = |value: &Value| match value.get("line").and_then(Value::as_u64) {
-        Some(0) | None => "built-in default".to_owned(),
-        Some(line) => format!("{file}:{line}"),
+    let place = |value: &Value| match (value.get("line").and_then(Value::as_u64), file) {
+        (Some(0) | None, _) => "built-in default".to_owned(),
+        (Some(line), Some(file)) => format!("{}:{line}", file.display()),
+        (Some(line), None) => format!("line {line} of its file"),
     };
     let mut lines =
         vec![format!("{}, by {} ({})", text(value, "verdict"), text(value, "rule"), place(value))];
@@ -49,7 +52,8 @@ pub(super) fn in_words(value: &Value, file: Option<&Path>) -> String {
     }
     lines.push(format!("  taken for: {}", text(value, "class")));
     if let Some(facts) = value.get("facts").and_then(Value::as_object) {
-        let facts: Vec<String> = facts.iter().map(|(name, fact)| format!("{name} {fact}")).collect();
+        let facts: Vec<String> =
+            facts.iter().map(|(name, fact)| format!("{name} {fact}")).collect();
         lines.push(format!("  facts: {}", facts.join(", ")));
     }
     let changes = value.get("would_change_it").and_then(Value::as_array);

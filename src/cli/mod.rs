@@ -27,7 +27,13 @@ use crate::policy::record::Source;
 #[command(name = "vestibule", version, max_term_width = 100)]
 struct Arguments {
     /// The policy file
-    #[arg(long, short, global = true, default_value = "/etc/vestibule/component.toml", value_name = "FILE")]
+    #[arg(
+        long,
+        short,
+        global = true,
+        default_value = "/etc/vestibule/component.toml",
+        value_name = "FILE"
+    )]
     config: PathBuf,
     /// The socket of the running component, if not the one that the file names
     #[arg(long, global = true, value_name = "PATH")]
@@ -162,7 +168,7 @@ fn run(file: PathBuf, environment: Environment, observe: bool) -> ExitCode {
     };
     log_to_stderr(&loaded.settings.log);
     for warning in &loaded.warnings {
-        tracing::warn!("{warning}");
+        tracing::warn!("{}", warning.to_string().trim_start_matches("warning: "));
     }
     let mode = if observe { Mode::Observe } else { Mode::Enforce };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
@@ -219,7 +225,9 @@ fn password(loaded: &Loaded, room: &BareJid, at: Timestamp) -> ExitCode {
                 let start = |period: u64| {
                     let seconds = period.saturating_mul(length.as_secs());
                     Timestamp::UNIX_EPOCH
-                        .checked_add(SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX)))
+                        .checked_add(SignedDuration::from_secs(
+                            i64::try_from(seconds).unwrap_or(i64::MAX),
+                        ))
                         .unwrap_or(Timestamp::MAX)
                 };
                 out::note(&format!(

@@ -21,6 +21,10 @@ pub(super) fn note(text: &(impl Display + ?Sized)) {
 /// Prints an error; the exit status for it.
 pub(super) fn fail(error: &(impl Display + ?Sized)) -> ExitCode {
     let text = error.to_string();
-    if text.starts_with("error:") { note(&text) } else { note(&format!("error: {text}")) }
+    if text.starts_with("error:") {
+        note(&text)
+    } else {
+        note(&format!("error: {text}"))
+    }
     ExitCode::from(TROUBLE)
 }

@@ -15,7 +15,9 @@ const NO: u8 = 1;
 /// Asks, shows the reply, and gives the exit status for it.
 pub(super) fn ask(socket: Option<PathBuf>, request: &Request, json: bool) -> ExitCode {
     let Some(socket) = socket else {
-        return fail("the file cannot be read, so the socket is not known: give --socket or --config");
+        return fail(
+            "the file cannot be read, so the socket is not known: give --socket or --config",
+        );
     };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -85,10 +87,8 @@ fn status_in_words(status: &Status) -> String {
                 service.domain,
                 service.failure.as_deref().unwrap_or("?")
             ),
-            _ => format!(
-                "{}: NO GATE has greeted, its rooms are under no policy",
-                service.domain
-            ),
+            _ if !status.linked => format!("{}: not known without a link", service.domain),
+            _ => format!("{}: NO GATE has greeted, its rooms are under no policy", service.domain),
         });
     }
     let decided = status.decisions;

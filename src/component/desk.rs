@@ -1,5 +1,6 @@
 //! Where the gates' questions are answered.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -11,12 +12,13 @@ use super::audit::{Audit, Context};
 use super::counters::Counters;
 use super::live::Live;
 use super::making;
+use super::tally::Tally;
 use crate::policy::attempt::{Action, Attempt, RoomView};
 use crate::policy::decide::{decide, rejudge};
 use crate::policy::denial::Denial;
 use crate::policy::explain::{Explanation, explain};
-use crate::policy::facts::facts;
-use crate::policy::record::Record;
+use crate::policy::facts::Facts;
+use crate::policy::pressure::Pressure;
 use crate::policy::rules::Policy;
 use crate::policy::verdict::{Decision, Effects, Rule, Verdict};
 use crate::wire::answer::{Material, answer, observed};
@@ -32,21 +34,6 @@ pub enum Mode {
     Enforce,
     /// They are written down as what would have happened, and everything goes on as without a gate.
     Observe,
-}
-
-/// What was decided since the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Tally {
-    /// Allowed.
-    pub allow: u64,
-    /// Sent to the lobby.
-    pub hold: u64,
-    /// Asked for a password.
-    pub prompt: u64,
-    /// Denied.
-    pub deny: u64,
-    /// Refused or let through by a gate by itself, because nobody answered it.
-    pub by_gate: u64,
 }
 
 /// Somebody inside who may no longer be.
@@ -136,13 +123,12 @@ impl Desk {
     /// Answers a question. The strength of a typed password must be in it by now.
     pub fn question(&mut self, service: &Arc<str>, question: &Question, now: Timestamp) -> Element {
         let rules = self.live.rules(&self.policy, question.attempt.room.as_ref());
-        let attempt = &question.attempt;
+        let (attempt, room) = match self.mode {
+            Mode::Enforce => (Cow::Borrowed(&question.attempt), question.room.clone()),
+            Mode::Observe => super::observe::as_if_enforced(question, now),
+        };
+        let attempt = &*attempt;
         let pressure = self.counters.pressure(attempt, &rules, now);
-        let mut room = question.room.clone();
-        if self.mode == Mode::Observe && room.record.is_none() {
-            // Nothing was ever written into the room: judge it as one that is simply open.
-            room.record = Some(Record::new(now, String::new(), None));
-        }
         let mut decision = decide(&self.policy, &rules, attempt, &room, &pressure, now);
         let password = match decision.effects.password {
             None => None,
@@ -160,7 +146,8 @@ impl Desk {
         };
         self.counters.count(attempt, &decision, &rules, now);
         let id = self.next_id();
-        self.write_down(attempt, &decision, &id, now, || facts(attempt, &room, &pressure));
+        let facts = Facts { attempt, room: &room, pressure: &pressure };
+        self.write_down(&decision, facts, &id, now);
         if let (Some(jid), Action::Join { .. } | Action::Open { .. }) =
             (&attempt.room, &attempt.action)
             && !question.generation.is_empty()
@@ -169,7 +156,7 @@ impl Desk {
                 record: decision.effects.record.clone().or_else(|| room.record.clone()),
                 ..room
             };
-            self.live.note(&self.policy, service, jid, &question.generation, view);
+            self.live.heard_of(&self.policy, service, jid, &question.generation).view = view;
         }
         match self.mode {
             Mode::Observe => observed(question, &id),
@@ -187,11 +174,13 @@ impl Desk {
         let full = report.attr("jid").unwrap_or_default();
         let generation = report.attr("generation").unwrap_or_default();
         match report.attr("event").unwrap_or_default() {
-            "created" => {
-                let view = RoomView { exists: true, ..RoomView::default() };
-                self.live.note(&self.policy, service, &jid, generation, view);
+            "created" | "joined" => {
+                self.live.heard_of(&self.policy, service, &jid, generation);
+                if !full.is_empty() {
+                    self.live.joined(&jid, full, read_requester(report));
+                }
             }
-            "joined" | "role" => self.live.joined(&jid, full, read_requester(report)),
+            "role" => self.live.changed(&jid, &read_requester(report)),
             "left" => self.live.left(&jid, full),
             "destroyed" => self.live.destroyed(&jid),
             event @ ("refused" | "opened-failing" | "failed") => {
@@ -235,6 +224,7 @@ impl Desk {
                     room: Some(jid.clone()),
                     requester: who.clone(),
                     action: Action::Unknown,
+                    others: Vec::new(),
                 };
                 if let Some(decision) =
                     rejudge(&self.policy, &room.rules, &attempt, &room.view, now)
@@ -247,9 +237,9 @@ impl Desk {
             .into_iter()
             .filter_map(|(attempt, decision, view)| {
                 let id = self.next_id();
-                self.write_down(&attempt, &decision, &id, now, || {
-                    facts(&attempt, &view, &crate::policy::pressure::Pressure::default())
-                });
+                let pressure = Pressure::default();
+                let facts = Facts { attempt: &attempt, room: &view, pressure: &pressure };
+                self.write_down(&decision, facts, &id, now);
                 Some(Removal {
                     room: attempt.room?,
                     jid: attempt.requester.jid?,
@@ -302,21 +292,9 @@ impl Desk {
         format!("{}-{}", self.run, self.next)
     }
 
-    fn write_down(
-        &mut self,
-        attempt: &Attempt,
-        decision: &Decision,
-        id: &str,
-        now: Timestamp,
-        facts: impl FnOnce() -> Map<String, Value>,
-    ) {
-        let count = match decision.verdict {
-            Verdict::Allow => &mut self.tally.allow,
-            Verdict::Hold => &mut self.tally.hold,
-            Verdict::Prompt => &mut self.tally.prompt,
-            Verdict::Deny => &mut self.tally.deny,
-        };
-        *count = count.saturating_add(1);
+    fn write_down(&mut self, decision: &Decision, facts: Facts<'_>, id: &str, now: Timestamp) {
+        let attempt = facts.attempt;
+        self.tally.count(decision.verdict);
         if self.audit.is_kept() {
             let context = Context {
                 id,
@@ -324,7 +302,7 @@ impl Desk {
                 observed: self.mode == Mode::Observe,
                 now,
             };
-            self.audit.decision(attempt, decision, facts(), context);
+            self.audit.decision(decision, facts, context);
         }
         tracing::debug!(
             decision = id,

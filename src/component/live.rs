@@ -38,33 +38,43 @@ impl Live {
         self.rooms.get(jid).map_or_else(|| policy.rules_for(jid), |room| Arc::clone(&room.rules))
     }
 
-    /// Notes how a room is.
-    pub fn note(
+    /// Notes that a room is there, in this life of it.
+    pub fn heard_of(
         &mut self,
         policy: &Policy,
         service: &Arc<str>,
         jid: &BareJid,
         generation: &str,
-        view: RoomView,
-    ) {
+    ) -> &mut Room {
         let room = self.rooms.entry(jid.clone()).or_insert_with(|| Room {
             service: Arc::clone(service),
             generation: generation.to_owned(),
             rules: policy.rules_for(jid),
             occupants: HashMap::new(),
-            view: RoomView::default(),
+            view: RoomView { exists: true, ..RoomView::default() },
         });
         if room.generation != generation {
-            room.generation = generation.to_owned();
+            generation.clone_into(&mut room.generation);
             room.occupants.clear();
         }
-        room.view = view;
+        room
     }
 
-    /// Somebody came in, or is somebody else now.
+    /// Somebody came in.
     pub fn joined(&mut self, jid: &BareJid, full: &str, who: Requester) {
         if let Some(room) = self.rooms.get_mut(jid) {
             room.occupants.insert(full.to_owned(), who);
+        }
+    }
+
+    /// The affiliation of somebody changed and, where the nick is told, the role. That makes nobody an occupant.
+    pub fn changed(&mut self, jid: &BareJid, who: &Requester) {
+        let Some(room) = self.rooms.get_mut(jid) else { return };
+        for known in room.occupants.values_mut().filter(|known| known.jid == who.jid) {
+            known.affiliation = who.affiliation;
+            if known.nick == who.nick {
+                known.role = who.role;
+            }
         }
     }
 
@@ -120,5 +130,44 @@ impl Live {
     /// One room.
     pub fn room(&self, jid: &BareJid) -> Option<&Room> {
         self.rooms.get(jid)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::attempt::{Affiliation, Auth, Role};
+
+    fn bob(nick: &str, affiliation: Affiliation, role: Role) -> Requester {
+        Requester {
+            jid: "bob@example.org".parse().ok(),
+            auth: Auth::Account,
+            secure: Some(true),
+            address: None,
+            nick: nick.to_owned(),
+            affiliation,
+            role,
+            claims: Vec::new(),
+            person: None,
+        }
+    }
+
+    #[test]
+    fn a_new_affiliation_is_no_new_occupant() {
+        let (mut live, policy) = (Live::default(), Policy::default());
+        let tea: BareJid = "tea@conference.example.org".parse().unwrap();
+        live.heard_of(&policy, &Arc::from("conference.example.org"), &tea, "1");
+        live.changed(&tea, &bob("", Affiliation::Member, Role::None));
+        assert!(live.room(&tea).unwrap().occupants.is_empty());
+
+        live.joined(
+            &tea,
+            "bob@example.org/phone",
+            bob("Bob", Affiliation::None, Role::Participant),
+        );
+        live.changed(&tea, &bob("", Affiliation::Member, Role::None));
+        live.changed(&tea, &bob("Bob", Affiliation::Owner, Role::Moderator));
+        let inside: Vec<_> = live.room(&tea).unwrap().occupants.values().collect();
+        assert_eq!(inside, [&bob("Bob", Affiliation::Owner, Role::Moderator)]);
     }
 }

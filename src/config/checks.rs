@@ -52,12 +52,13 @@ impl Checks<'_> {
                  `secret_file = \"…\"`",
             );
         }
-        if source.value == Source::Creator && password.change.value == Who::Nobody {
+        let is_made = matches!(source.value, Source::Derived | Source::Preset);
+        if is_made && !password.required.value {
             self.warning(
-                password.change.line,
-                "password.change",
-                "only who types the password while opening can give one: web clients cannot",
-                "write change = \"moderator\"",
+                source.line.max(password.required.line),
+                "password.source",
+                "with `required = false` rooms are not given this password",
+                "write `required = true`",
             );
         }
         if let Some(preset) = &password.preset.value {
@@ -172,7 +173,10 @@ impl Checks<'_> {
                 "write [\"everyone\"], or name the accounts of these classes",
             );
         }
-        let outside = openers.iter().filter(|class| !access.enter.value.has(*class));
+        // Everybody belongs to exactly one of these; the other classes come on top.
+        let outside = [Class::Token, Class::Account, Class::Federated, Class::Guest]
+            .into_iter()
+            .filter(|class| open.has(*class) && !access.enter.value.has(*class));
         let outside: Vec<_> = outside.map(|class| format!("\"{class}\"")).collect();
         if !outside.is_empty() {
             self.warning(
@@ -183,7 +187,8 @@ impl Checks<'_> {
             );
         }
         let become_by = &self.rules.moderators.become_by;
-        if open.has(Class::Guest) && become_by.value.contains(&Become::Opener) {
+        let guests_open = open.has(Class::Guest) && access.enter.value.has(Class::Guest);
+        if guests_open && become_by.value.contains(&Become::Opener) {
             self.warning(
                 access.open.line.max(become_by.line),
                 "access.open",

@@ -60,6 +60,12 @@ pub(super) fn default_socket(runtime_directory: Option<PathBuf>) -> PathBuf {
 
 const KEYS: Keys = Keys { inline: "secret", file: "secret_file", least: 1 };
 
+/// What is said where there is no secret.
+pub const NO_SECRET: &str = "there is no secret for the link to the server";
+/// What to do about it.
+pub const NO_SECRET_HINT: &str = "put the server's `component_secret` into a file of its own, and its name here: \
+     `secret_file = \"…\"`";
+
 fn secret(section: &mut Section<'_>, outside: &Outside<'_>) -> Option<Secret> {
     let place = section.place();
     let given = secrets::read(section, KEYS, outside).ok()?.and_then(|(secret, _)| secret);
@@ -73,14 +79,9 @@ fn secret(section: &mut Section<'_>, outside: &Outside<'_>) -> Option<Secret> {
             .map_err(|wrong| section.error(Place::Whole, "secret", wrong))
             .ok();
     }
-    section.error_with(
-        place,
-        "secret",
-        "there is no secret for the link to the server",
-        "put the server's `component_secret` into a file of its own, and its name here: \
-         `secret_file = \"…\"`",
-    );
-    None
+    // A file can be checked where there is no secret; only running needs one.
+    section.warning_with(place, "secret", NO_SECRET, NO_SECRET_HINT);
+    Some(Secret::new(""))
 }
 
 /// Reads `[log]`.

@@ -80,10 +80,12 @@ pub fn socket(path: &Path, environment: &Environment) -> Option<PathBuf> {
     let text = fs::read_to_string(path).ok()?;
     let table: toml::Table = text.parse().ok()?;
     let written = table.get("component").and_then(|component| component.get("socket"));
-    Some(written.and_then(toml::Value::as_str).map_or_else(
-        || component::default_socket(environment.runtime_directory()),
-        PathBuf::from,
-    ))
+    Some(
+        written.and_then(toml::Value::as_str).map_or_else(
+            || component::default_socket(environment.runtime_directory()),
+            PathBuf::from,
+        ),
+    )
 }
 
 /// Reads the text of a file.

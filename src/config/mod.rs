@@ -31,6 +31,7 @@ mod suggest;
 mod syntax;
 mod values;
 
+pub use component::{NO_SECRET, NO_SECRET_HINT};
 pub use environment::Environment;
 pub use load::{LoadError, Loaded, load, parse, schema, socket};
 pub use outside::Outside;

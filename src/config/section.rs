@@ -226,6 +226,17 @@ impl<'a> Section<'a> {
         self.notes.error(place, self.path_of(key), message, Some(hint.to_owned()));
     }
 
+    /// Notes a warning at a key's value, with what to write instead.
+    pub(super) fn warning_with(
+        &self,
+        place: Place,
+        key: &str,
+        message: impl Into<String>,
+        hint: &str,
+    ) {
+        self.notes.warning(place, self.path_of(key), message, Some(hint.to_owned()));
+    }
+
     pub(super) const fn notes(&self) -> &'a Notes<'a> {
         self.notes
     }

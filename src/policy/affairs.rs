@@ -6,7 +6,7 @@ use super::attempt::{Affiliation, AffiliationChange, Role, RoleChange};
 use super::decide::{Case, Strongest};
 use super::denial::Denial;
 use super::moderators::require;
-use super::record::{Entry, Person};
+use super::record::Person;
 use super::verdict::{Effects, Opinion, Rule};
 
 const UNREADABLE: Rule = Rule::new("unreadable", 0);
@@ -18,12 +18,8 @@ pub(super) fn affiliation(
     register: bool,
     strongest: &mut Strongest,
 ) {
-    if register {
-        // Registration gives membership without anybody being asked.
-        let rule = Rule::new("moderators.admit", case.rules.moderators.admit.line);
-        if items.iter().any(|item| item.from < Affiliation::Member) {
-            strongest.hear(Some(Opinion::deny(rule, Denial::MayNotRegister)));
-        }
+    if items.is_empty() {
+        strongest.hear(Some(Opinion::deny(UNREADABLE, Denial::Malformed)));
     }
     for item in items {
         strongest.hear(Some(one_affiliation(case, item, register)));
@@ -41,13 +37,20 @@ fn one_affiliation(case: &Case<'_>, item: &AffiliationChange, register: bool) ->
     {
         return Opinion::deny(Rule::new("policy.reserved_nicks", 0), Denial::ReservedNick);
     }
+    let own = jid == case.jid;
     if register {
-        return Opinion::allow(Rule::new("moderators.admit", rules.admit.line));
+        // Nobody is asked about a registration, so nobody may rise by it: it reserves a nick.
+        let rule = Rule::new("moderators.admit", rules.admit.line);
+        let keeps = own && item.from >= Affiliation::Member && to <= item.from;
+        return if keeps {
+            Opinion::allow(rule)
+        } else {
+            Opinion::deny(rule, Denial::MayNotRegister)
+        };
     }
     if to < item.from && is_protected(case, jid) {
         return Opinion::deny(protecting(case, jid), Denial::Protected);
     }
-    let own = jid == case.jid;
     if to >= Affiliation::Admin {
         require(case, "moderators.grant", rules.grant, Denial::MayNotGrant)
     } else if to == Affiliation::Outcast {
@@ -65,26 +68,44 @@ fn one_affiliation(case: &Case<'_>, item: &AffiliationChange, register: bool) ->
 }
 
 /// What the room remembers after a list that was allowed.
-pub(super) fn affiliation_effects(items: &[AffiliationChange], effects: &mut Effects) {
+pub(super) fn affiliation_effects(
+    case: &Case<'_>,
+    items: &[AffiliationChange],
+    register: bool,
+    effects: &mut Effects,
+) {
     for item in items {
         let (Some(jid), Some(to)) = (&item.jid, item.to) else { continue };
+        if register && to == item.from {
+            continue;
+        }
         match to {
             Affiliation::Owner | Affiliation::Admin => {
-                remember(jid, Some(Person::entered(Entry::Both).as_moderator(true)), effects);
+                let person = Person::admitted(case.attempt.other(jid)).as_moderator(true);
+                remember(jid, Some(person), effects);
                 effects.admit.push(jid.clone());
             }
-            Affiliation::Member => admitted(jid, effects),
+            Affiliation::Member => {
+                let loses = item.from >= Affiliation::Admin;
+                admitted(case, jid, loses, effects);
+            }
             // Whoever loses moderation has been inside, and stays admitted.
             Affiliation::None if item.from >= Affiliation::Admin => {
-                remember(jid, Some(Person::entered(Entry::Both)), effects);
+                let person = Person::admitted(case.attempt.other(jid)).as_moderator(false);
+                remember(jid, Some(person), effects);
             }
-            Affiliation::None | Affiliation::Outcast => remember(jid, None, effects),
+            Affiliation::None | Affiliation::Outcast => {
+                remember(jid, Some(Person::removed()), effects);
+            }
         }
     }
 }
 
 /// Judges every item; one that may not be refuses the whole list.
 pub(super) fn role(case: &Case<'_>, items: &[RoleChange], strongest: &mut Strongest) {
+    if items.is_empty() {
+        strongest.hear(Some(Opinion::deny(UNREADABLE, Denial::Malformed)));
+    }
     for item in items {
         strongest.hear(Some(one_role(case, item)));
     }
@@ -93,7 +114,7 @@ pub(super) fn role(case: &Case<'_>, items: &[RoleChange], strongest: &mut Strong
 fn one_role(case: &Case<'_>, item: &RoleChange) -> Opinion {
     let rules = &case.rules.moderators;
     let Some(to) = item.to else { return Opinion::deny(UNREADABLE, Denial::Malformed) };
-    if to < item.from
+    if (to < item.from || to == Role::None)
         && let Some(jid) = &item.jid
         && is_protected(case, jid)
     {
@@ -113,7 +134,7 @@ pub(super) fn role_effects(items: &[RoleChange], effects: &mut Effects) {
     for item in items {
         let (Some(jid), Some(to)) = (&item.jid, item.to) else { continue };
         if to == Role::None {
-            remember(jid, None, effects);
+            remember(jid, Some(Person::removed()), effects);
         }
     }
 }
@@ -137,9 +158,9 @@ pub(super) fn knock(case: &Case<'_>, target: Option<&BareJid>) -> Opinion {
 }
 
 /// What follows from the answer to a knock.
-pub(super) fn knock_effects(target: &BareJid, admit: bool, effects: &mut Effects) {
+pub(super) fn knock_effects(case: &Case<'_>, target: &BareJid, admit: bool, effects: &mut Effects) {
     if admit {
-        admitted(target, effects);
+        admitted(case, target, false, effects);
     } else {
         effects.reject = Some(target.clone());
     }
@@ -151,8 +172,15 @@ pub(super) fn end(case: &Case<'_>) -> Opinion {
 }
 
 /// Somebody inside has opened the door to `target`.
-pub(super) fn admitted(target: &BareJid, effects: &mut Effects) {
-    remember(target, Some(Person::entered(Entry::Admitted)), effects);
+pub(super) fn admitted(
+    case: &Case<'_>,
+    target: &BareJid,
+    loses_moderation: bool,
+    effects: &mut Effects,
+) {
+    let person = Person::admitted(case.attempt.other(target));
+    let person = if loses_moderation { person.as_moderator(false) } else { person };
+    remember(target, Some(person), effects);
     effects.admit.push(target.clone());
 }
 

@@ -1,5 +1,6 @@
 //! Who stays out of every room.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::net::IpAddr;
 
@@ -40,17 +41,18 @@ pub struct Bans {
 impl Bans {
     /// Bans a bare JID.
     pub fn ban_jid(&mut self, jid: BareJid, ban: Ban) {
+        let jid = respelled(&jid).unwrap_or(jid);
         self.jids.entry(jid).or_default().push(ban);
     }
 
     /// Bans a domain, all its users and no subdomain.
     pub fn ban_domain(&mut self, domain: &str, ban: Ban) {
-        self.domains.entry(domain.to_lowercase()).or_default().push(ban);
+        self.domains.entry(one_spelling(domain).into_owned()).or_default().push(ban);
     }
 
     /// Bans a network.
     pub fn ban_network(&mut self, network: IpNet, ban: Ban) {
-        let network = network.trunc();
+        let network = canonical(network.trunc());
         let key = (network.prefix_len(), matches!(network, IpNet::V4(_)));
         let at = self.networks.iter().position(|(len, v4, _)| (*len, *v4) == key);
         let at = at.unwrap_or_else(|| {
@@ -70,6 +72,8 @@ impl Bans {
         room: &str,
         now: Timestamp,
     ) -> Option<&Ban> {
+        let respelled = respelled(jid);
+        let jid = respelled.as_ref().unwrap_or(jid);
         find(self.jids.get(jid), room, now)
             .or_else(|| find(self.domains.get(jid.domain().as_str()), room, now))
             .or_else(|| {
@@ -85,6 +89,179 @@ impl Bans {
     }
 }
 
+/// A domain has several spellings: with a dot at the end, in punycode, with dots of other scripts, in
+/// capitals. A ban is on the domain, whichever its users come by (RFC 5890 §2.3.2.1).
+fn one_spelling(domain: &str) -> Cow<'_, str> {
+    let is_plain = domain.is_ascii()
+        && !domain.ends_with('.')
+        && !domain.contains("xn--")
+        && !domain.bytes().any(|byte| byte.is_ascii_uppercase());
+    if is_plain {
+        return Cow::Borrowed(domain);
+    }
+    let (unicode, _) = idna::domain_to_unicode(domain);
+    Cow::Owned(unicode.trim_end_matches('.').to_owned())
+}
+
+/// The same address with its domain in the one spelling; `None` if it is so already.
+fn respelled(jid: &BareJid) -> Option<BareJid> {
+    match one_spelling(jid.domain().as_str()) {
+        Cow::Borrowed(_) => None,
+        Cow::Owned(domain) => {
+            let domain = jid::DomainPart::new(&domain).ok()?;
+            Some(BareJid::from_parts(jid.node(), &domain))
+        }
+    }
+}
+
+/// An IPv4 network that is written as IPv6 (RFC 4291 §2.5.5.2) is the IPv4 network: addresses are
+/// compared in that form.
+fn canonical(network: IpNet) -> IpNet {
+    let IpNet::V6(six) = network else { return network };
+    six.addr()
+        .to_ipv4_mapped()
+        .zip(six.prefix_len().checked_sub(96))
+        .and_then(|(address, len)| IpNet::new(address.into(), len).ok())
+        .unwrap_or(network)
+}
+
 fn find<'a>(bans: Option<&'a Vec<Ban>>, room: &str, now: Timestamp) -> Option<&'a Ban> {
     bans?.iter().find(|ban| ban.holds(room, now))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::str::FromStr;
+
+    use globset::Glob;
+    use jiff::SignedDuration;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+    fn ban(line: u32) -> Ban {
+        Ban { line, until: None, rooms: None, reason: String::new() }
+    }
+
+    fn jid(text: &str) -> BareJid {
+        BareJid::from_str(text).unwrap()
+    }
+
+    /// The line of the ban on somebody at that address.
+    fn at(bans: &Bans, address: &str) -> Option<u32> {
+        let address = Some(address.parse().unwrap());
+        bans.on(&jid("bob@example.org"), address, "tea", NOW).map(|ban| ban.line)
+    }
+
+    /// The line of the ban on that JID.
+    fn of(bans: &Bans, who: &str, room: &str, now: Timestamp) -> Option<u32> {
+        bans.on(&jid(who), None, room, now).map(|ban| ban.line)
+    }
+
+    #[test]
+    fn a_network_bans_its_addresses_and_no_others() {
+        let mut bans = Bans::default();
+        bans.ban_network("192.0.2.77/26".parse().unwrap(), ban(1));
+        bans.ban_network("203.0.113.9/32".parse().unwrap(), ban(2));
+        bans.ban_network("2001:db8:1::/48".parse().unwrap(), ban(3));
+        for (address, line) in [
+            ("192.0.2.64", Some(1)),
+            ("192.0.2.127", Some(1)),
+            ("192.0.2.63", None),
+            ("192.0.2.128", None),
+            ("203.0.113.9", Some(2)),
+            ("203.0.113.8", None),
+            ("2001:db8:1:ffff::1", Some(3)),
+            ("2001:db8:2::1", None),
+        ] {
+            assert_eq!(at(&bans, address), line, "{address}");
+        }
+    }
+
+    #[test]
+    fn an_ipv4_address_is_the_same_however_it_is_written() {
+        let mut bans = Bans::default();
+        bans.ban_network("192.0.2.0/24".parse().unwrap(), ban(1));
+        bans.ban_network("::ffff:198.51.100.0/120".parse().unwrap(), ban(2));
+        for (address, line) in [
+            ("192.0.2.1", Some(1)),
+            ("::ffff:192.0.2.1", Some(1)),
+            ("198.51.100.1", Some(2)),
+            ("::ffff:198.51.100.1", Some(2)),
+            ("198.51.101.1", None),
+        ] {
+            assert_eq!(at(&bans, address), line, "{address}");
+        }
+    }
+
+    #[test]
+    fn all_of_one_family_is_nothing_of_the_other() {
+        let mut bans = Bans::default();
+        bans.ban_network("0.0.0.0/0".parse().unwrap(), ban(1));
+        assert_eq!(at(&bans, "203.0.113.1"), Some(1));
+        assert_eq!(at(&bans, "2001:db8::1"), None);
+        let mut bans = Bans::default();
+        bans.ban_network("::/0".parse().unwrap(), ban(2));
+        assert_eq!(at(&bans, "203.0.113.1"), None);
+        assert_eq!(at(&bans, "2001:db8::1"), Some(2));
+    }
+
+    #[test]
+    fn who_has_no_address_is_not_in_a_network() {
+        let mut bans = Bans::default();
+        bans.ban_network("0.0.0.0/0".parse().unwrap(), ban(1));
+        assert_eq!(of(&bans, "bob@example.org", "tea", NOW), None);
+    }
+
+    #[test]
+    fn a_domain_is_found_in_whatever_case_it_was_written() {
+        let mut bans = Bans::default();
+        bans.ban_domain("Bücher.EXAMPLE", ban(1));
+        assert_eq!(of(&bans, "a@bücher.example", "tea", NOW), Some(1));
+        assert_eq!(of(&bans, "a@BÜCHER.example", "tea", NOW), Some(1));
+        assert_eq!(of(&bans, "a@sub.bücher.example", "tea", NOW), None);
+    }
+
+    #[test]
+    fn a_ban_ends_at_its_moment_and_not_before() {
+        let second = SignedDuration::from_secs(1);
+        let mut bans = Bans::default();
+        bans.ban_jid(jid("bob@example.org"), Ban { until: Some(NOW), ..ban(1) });
+        assert_eq!(of(&bans, "bob@example.org", "tea", NOW - second), Some(1));
+        assert_eq!(of(&bans, "bob@example.org", "tea", NOW), None);
+    }
+
+    #[test]
+    fn a_ban_that_is_over_does_not_hide_one_that_holds() {
+        let mut bans = Bans::default();
+        let board = Glob::new("board-*").unwrap().compile_matcher();
+        bans.ban_jid(jid("bob@example.org"), Ban { until: Some(NOW), ..ban(1) });
+        bans.ban_jid(jid("bob@example.org"), Ban { rooms: Some(board), ..ban(2) });
+        bans.ban_domain("example.org", ban(3));
+        assert_eq!(of(&bans, "bob@example.org", "board-1", NOW), Some(2));
+        assert_eq!(of(&bans, "bob@example.org", "tea", NOW), Some(3));
+    }
+
+    #[test]
+    fn two_networks_of_one_length_are_both_kept() {
+        let mut bans = Bans::default();
+        bans.ban_network("192.0.2.0/24".parse().unwrap(), ban(1));
+        bans.ban_network("198.51.100.0/24".parse().unwrap(), ban(2));
+        assert_eq!(at(&bans, "192.0.2.1"), Some(1));
+        assert_eq!(at(&bans, "198.51.100.1"), Some(2));
+    }
+
+    #[test]
+    fn a_ban_is_on_the_domain_in_every_spelling() {
+        let mut bans = Bans::default();
+        bans.ban_domain("bücher.example", ban(1));
+        bans.ban_jid(BareJid::from_str("mallory@evil.example").unwrap(), ban(2));
+        for spelling in ["a@bücher.example", "a@xn--bcher-kva.example", "a@BÜCHER.example."] {
+            let jid = BareJid::from_str(spelling).unwrap();
+            assert_eq!(bans.on(&jid, None, "tea", NOW).map(|ban| ban.line), Some(1), "{spelling}");
+        }
+        let dotted = BareJid::from_str("mallory@evil.example.").unwrap();
+        assert_eq!(bans.on(&dotted, None, "tea", NOW).map(|ban| ban.line), Some(2));
+    }
 }

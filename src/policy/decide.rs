@@ -76,7 +76,7 @@ pub fn decide(
     now: Timestamp,
 ) -> Decision {
     let classes = classes(policy, rules, &attempt.requester);
-    let (Some(room_jid), Some(jid)) = (&attempt.room, &attempt.requester.jid) else {
+    let (Some(room_jid), Some(jid)) = (room_of(attempt), &attempt.requester.jid) else {
         return refused(classes, UNREADABLE, Denial::Malformed);
     };
     let case = Case { policy, rules, attempt, room_jid, jid, classes, room, pressure, now };
@@ -110,7 +110,7 @@ pub fn rejudge(
     now: Timestamp,
 ) -> Option<Decision> {
     let classes = classes(policy, rules, &attempt.requester);
-    let (Some(room_jid), Some(jid)) = (&attempt.room, &attempt.requester.jid) else {
+    let (Some(room_jid), Some(jid)) = (room_of(attempt), &attempt.requester.jid) else {
         return Some(refused(classes, UNREADABLE, Denial::Malformed));
     };
     let pressure = Pressure::default();
@@ -130,18 +130,25 @@ pub fn rejudge(
     })
 }
 
+/// The room, if it is one: the service itself is none.
+fn room_of(attempt: &Attempt) -> Option<&BareJid> {
+    attempt.room.as_ref().filter(|room| room.node().is_some())
+}
+
 fn judge(case: &Case<'_>, strongest: &mut Strongest) {
-    match &case.attempt.action {
+    if matches!(case.attempt.action, Action::Open { .. }) && case.room.exists {
         // A room that was there before the policy: it is brought under it, and the join is asked anew.
-        Action::Open { .. } if case.room.exists => {}
+        return;
+    }
+    // Also of those inside: an owner needs no seat in the room to change it.
+    strongest.hear(access::enter(case));
+    match &case.attempt.action {
         Action::Open { typed } => {
-            strongest.hear(access::enter(case));
             strongest.hear(access::open(case));
             strongest.hear(open::password(case, *typed));
             strongest.hear(open::entitled(case));
         }
         Action::Join { credential } => {
-            strongest.hear(access::enter(case));
             strongest.hear(close::join(case));
             strongest.hear(lobby::join(case, *credential));
             strongest.hear(moderators::join(case));
@@ -169,17 +176,17 @@ fn effects(case: &Case<'_>, opinion: &Opinion) -> Effects {
         (Verdict::Allow, Action::Configure { fields }) => {
             configure::effects(case, fields, &mut effects);
         }
-        (Verdict::Allow, Action::Affiliation { items, .. }) => {
-            affairs::affiliation_effects(items, &mut effects);
+        (Verdict::Allow, Action::Affiliation { items, register }) => {
+            affairs::affiliation_effects(case, items, *register, &mut effects);
         }
         (Verdict::Allow, Action::Role { items }) => affairs::role_effects(items, &mut effects),
         (Verdict::Allow, Action::Invite { to }) => {
             for target in to.iter().flatten() {
-                affairs::admitted(target, &mut effects);
+                affairs::admitted(case, target, false, &mut effects);
             }
         }
         (Verdict::Allow, Action::Knock { target: Some(target), admit }) => {
-            affairs::knock_effects(target, *admit, &mut effects);
+            affairs::knock_effects(case, target, *admit, &mut effects);
         }
         (Verdict::Allow, Action::Command(word)) => {
             close::command_effects(case, *word, &mut effects)

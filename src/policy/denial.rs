@@ -234,7 +234,8 @@ impl Denial {
 }
 
 fn in_words(wait: Duration) -> String {
-    let seconds = wait.as_secs().max(1);
+    // Whoever waits as long as told must not come too early.
+    let seconds = wait.as_millis().div_ceil(1000).max(1);
     if seconds == 1 {
         "1 second".to_owned()
     } else if seconds < 120 {
@@ -251,6 +252,7 @@ mod tests {
     #[test]
     fn a_wait_is_told_in_words() {
         assert_eq!(in_words(Duration::ZERO), "1 second");
+        assert_eq!(in_words(Duration::from_millis(1001)), "2 seconds");
         assert_eq!(in_words(Duration::from_secs(119)), "119 seconds");
         assert_eq!(in_words(Duration::from_secs(121)), "3 minutes");
     }

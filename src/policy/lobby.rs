@@ -93,22 +93,26 @@ pub(super) fn join(case: &Case<'_>, credential: Credential) -> Option<Opinion> {
     if moderators::entitlement(case).is_some() {
         return None;
     }
-    let needs_password = !may_skip_password(case);
+    let asks_for_password = !matches!(admission.value, Admission::Lobby | Admission::Open);
+    let needs_password = asks_for_password && !may_skip_password(case);
     let needs_lobby = !may_skip_lobby(case);
     if needs_password && let Some(opinion) = guessed_too_often(case, credential) {
         return Some(opinion);
     }
-    // Under attack, a room takes no stranger's password, not even the right one: it may be the hit.
-    let knows =
-        !needs_password || (credential == Credential::Right && case.pressure.room.is_none());
+    // Under attack, a room takes no stranger's password, not even the right one: it may be the hit. Nor
+    // does it tell the two apart, or the guesser had only to come back with the right one later.
+    let is_attacked = case.pressure.room.is_some();
+    let knows = !needs_password || (credential == Credential::Right && !is_attacked);
+    // Where there is no password to know, the door has only the bell.
+    let knows_one = knows && (case.room.has_password || case.rules.password.required.value);
     match admission.value {
         Admission::Open => Some(Opinion::allow(rule)),
         Admission::Password if knows => Some(Opinion::allow(rule)),
         Admission::Password => Some(ask_for_password(case, credential)),
         Admission::Lobby if !needs_lobby => Some(Opinion::allow(rule)),
         Admission::Lobby => Some(knock(case)),
-        Admission::PasswordOrLobby if knows || !needs_lobby => Some(Opinion::allow(rule)),
-        Admission::PasswordOrLobby if credential == Credential::Wrong => {
+        Admission::PasswordOrLobby if knows_one || !needs_lobby => Some(Opinion::allow(rule)),
+        Admission::PasswordOrLobby if credential == Credential::Wrong && !is_attacked => {
             Some(ask_for_password(case, credential))
         }
         Admission::PasswordOrLobby => Some(knock(case)),
@@ -162,7 +166,8 @@ fn may_skip_password(case: &Case<'_>) -> bool {
 fn may_skip_lobby(case: &Case<'_>) -> bool {
     let who = case.who();
     case.rules.lobby.bypass.value.meets(case.classes)
-        || who.affiliation >= Affiliation::Member
+        || (who.affiliation >= Affiliation::Member
+            && !who.person.is_some_and(|person| person.is_removed()))
         || who.person.is_some_and(|person| person.is_admitted())
 }
 
@@ -178,7 +183,9 @@ fn guessed_too_often(case: &Case<'_>, credential: Credential) -> Option<Opinion>
 
 fn ask_for_password(case: &Case<'_>, credential: Credential) -> Opinion {
     let password = &case.rules.password;
-    if let (Credential::Right, Some(wait)) = (credential, case.pressure.room) {
+    if credential != Credential::None
+        && let Some(wait) = case.pressure.room
+    {
         let rule = Rule::new("password.guesses.room_free", password.guesses.room_free.line);
         return Opinion::deny(rule, Denial::TooManyGuesses { wait });
     }

@@ -27,6 +27,8 @@ pub struct Question {
     pub revision: u64,
     /// The password that somebody chose, to be judged before the attempt is.
     pub typed: Option<Secret>,
+    /// What was typed, as seen from a room that is there, in whatever kind of question.
+    pub credential: Credential,
 }
 
 impl Question {
@@ -45,11 +47,19 @@ impl Question {
                 room: bare(ask.attr("room")),
                 requester: read_requester(requester),
                 action,
+                others: ask
+                    .children()
+                    .filter(|child| child.is(NS, "person"))
+                    .filter_map(|person| {
+                        Some((bare(person.attr("jid"))?, Person::read(&person.text())?))
+                    })
+                    .collect(),
             },
             room: state.map(read_state).unwrap_or_default(),
             generation: text(ask, "generation"),
             revision: number(ask, "revision"),
             typed,
+            credential: read_credential(ask),
         }
     }
 
@@ -78,10 +88,18 @@ impl Question {
 
 /// Who somebody is, from the attributes that questions, reports and snapshots share.
 pub fn read_requester(element: &Element) -> Requester {
+    let auth = Auth::from_name(element.attr("auth").unwrap_or_default());
+    let secure = match auth {
+        // Whether a client is encrypted, its own server knows; of other sessions nobody may.
+        Auth::Account | Auth::Token | Auth::Anonymous => Some(is_true(element, "secure")),
+        Auth::Server | Auth::Component | Auth::Unknown => {
+            element.attr("secure").map(|value| value == "true")
+        }
+    };
     Requester {
         jid: bare(element.attr("jid")),
-        auth: Auth::from_name(element.attr("auth").unwrap_or_default()),
-        secure: element.attr("secure").map(|value| value == "true"),
+        auth,
+        secure,
         address: element.attr("address").and_then(|address| address.parse().ok()),
         nick: text(element, "nick"),
         affiliation: affiliation(element, "affiliation").unwrap_or_default(),
@@ -117,18 +135,14 @@ fn read_action(ask: &Element) -> (Action, Option<Secret>) {
             let strength = typed.is_some().then(Strength::default);
             return (Action::Open { typed: strength }, typed.map(Secret::new));
         }
-        "join" => Action::Join {
-            credential: match credential.and_then(|child| child.attr("check")) {
-                Some("right") => Credential::Right,
-                Some("none") => Credential::None,
-                Some(_) => Credential::Wrong,
-                None if children("credential").next().is_some() => Credential::Wrong,
-                None => Credential::None,
-            },
-        },
+        "join" => Action::Join { credential: read_credential(ask) },
         "configure" => {
             let mut typed = None;
-            let fields = children("field").map(|field| read_field(field, &mut typed)).collect();
+            let fields: Vec<_> =
+                children("field").map(|field| read_field(field, &mut typed)).collect();
+            let passwords = fields.iter().filter(|f| matches!(f, FieldChange::PasswordSet(_)));
+            // Servers differ in which of two they take: neither is judged, so both are too weak.
+            let typed = typed.filter(|_| passwords.count() == 1);
             return (Action::Configure { fields }, typed);
         }
         "affiliation" => Action::Affiliation {
@@ -174,6 +188,19 @@ fn read_action(ask: &Element) -> (Action, Option<Secret>) {
         _ => Action::Unknown,
     };
     (action, None)
+}
+
+fn read_credential(ask: &Element) -> Credential {
+    let mut credentials = ask.children().filter(|child| child.is(NS, "credential"));
+    match (credentials.next(), credentials.next()) {
+        (None, _) => Credential::None,
+        (Some(one), None) => match one.attr("check") {
+            Some("right") => Credential::Right,
+            Some("none") => Credential::None,
+            Some(_) | None => Credential::Wrong,
+        },
+        (Some(_), Some(_)) => Credential::Wrong,
+    }
 }
 
 fn read_field(field: &Element, typed: &mut Option<Secret>) -> FieldChange {
@@ -249,6 +276,18 @@ mod tests {
     }
 
     #[test]
+    fn a_client_that_is_not_said_to_be_encrypted_is_not() {
+        let secure = |auth: &str| {
+            let xml = format!(
+                "<ask xmlns='urn:vestibule:gate:1' kind='join'><requester jid='a@b' auth='{auth}'/></ask>"
+            );
+            read(&xml).attempt.requester.secure
+        };
+        assert_eq!(secure("anonymous"), Some(false));
+        assert_eq!(secure("server"), None);
+    }
+
+    #[test]
     fn two_credentials_are_a_wrong_one() {
         let question = read(
             "<ask xmlns='urn:vestibule:gate:1' kind='join'><credential check='right'/><credential check='right'/></ask>",
@@ -272,6 +311,18 @@ mod tests {
         );
         assert_eq!(question.attempt.room, None);
         assert_eq!(question.attempt.requester.jid, None);
+    }
+
+    #[test]
+    fn of_two_new_passwords_neither_is_judged() {
+        let question = read(
+            "<ask xmlns='urn:vestibule:gate:1' kind='configure'>\
+             <field var='muc#roomconfig_roomsecret'>1</field>\
+             <field var='muc#roomconfig_roomsecret'>umbrella-kiwi-thunder</field></ask>",
+        );
+        assert_eq!(question.typed, None);
+        let weak = FieldChange::PasswordSet(Strength::default());
+        assert_eq!(question.attempt.action, Action::Configure { fields: vec![weak.clone(), weak] });
     }
 
     #[test]

@@ -7,6 +7,7 @@ use jid::BareJid;
 use super::NS;
 use super::question::{read_requester, read_state};
 use crate::policy::attempt::{Requester, RoomView};
+use crate::policy::record::Person;
 use crate::xmpp::element::Element;
 
 /// A live room.
@@ -24,6 +25,8 @@ pub struct LiveRoom {
     pub occupants: Vec<Requester>,
     /// Who waits: bare address and nick.
     pub waiting: Vec<(String, String)>,
+    /// What the room remembers of the person that was asked about.
+    pub person: Option<Person>,
 }
 
 impl LiveRoom {
@@ -42,13 +45,16 @@ impl LiveRoom {
                     (text("jid"), text("nick"))
                 })
                 .collect(),
+            person: element.child(NS, "person").and_then(|person| Person::read(&person.text())),
         })
     }
 }
 
-/// Asks for one room.
-pub fn look(room: &BareJid) -> Element {
-    Element::new(NS, "look").with_attr("room", room.as_str())
+/// Asks for one room, and what it remembers of `person`.
+pub fn look(room: &BareJid, person: Option<&BareJid>) -> Element {
+    Element::new(NS, "look")
+        .with_attr("room", room.as_str())
+        .with_attr_opt("person", person.map(|jid| jid.as_str()))
 }
 
 /// Asks for the rooms whose address comes after `after`.

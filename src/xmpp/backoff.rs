@@ -11,6 +11,8 @@ pub enum Failure {
     Passing,
     /// Another component of this domain is connected: wait to take over.
     Standby,
+    /// Another component of this domain took the place of a working link.
+    Replaced,
     /// An operator must change something.
     Misconfigured,
 }
@@ -33,6 +35,9 @@ const QUICK: Duration = Duration::from_millis(250);
 const QUICK_ATTEMPTS: u32 = 60;
 const STANDBY: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(5);
+/// Two components under `component_conflict_resolve = "kick_old"` would otherwise push each other
+/// out without end.
+const REPLACED: Duration = Duration::from_secs(30);
 
 impl Backoff {
     /// Forgets earlier failures: the link has been up for a while.
@@ -48,6 +53,7 @@ impl Backoff {
         self.attempts = attempts.saturating_add(1);
         match failure {
             Failure::Standby => between(STANDBY.mul_f64(0.9), STANDBY, random),
+            Failure::Replaced => REPLACED,
             Failure::Misconfigured => LONGEST,
             Failure::RefusedLocally | Failure::Passing if attempts == 0 => Duration::ZERO,
             Failure::RefusedLocally => between(SHORTEST, LOCAL, random),
@@ -55,7 +61,7 @@ impl Backoff {
             Failure::Passing => {
                 let doublings = attempts.saturating_sub(QUICK_ATTEMPTS).min(8);
                 let ceiling = QUICK.saturating_mul(1_u32 << doublings).min(LONGEST);
-                between(ceiling / 2, ceiling, random)
+                between(ceiling.mul_f64(0.5), ceiling, random)
             }
         }
     }

@@ -171,7 +171,7 @@ mod tests {
         let steps = run(&format!("{HEADER} <handshake/>")).unwrap();
         let [Step::Send(proof), Step::Wait, Step::Done(scope)] = &steps[..] else { panic!() };
         // printf '3BF96D32secret' | sha1sum
-        let digest = "32532c0f7dbf1253c095b18b18e36d38d94c1256";
+        let digest = "b09ea9b3b7f586be8a08d0a3dd7466f110aeb136";
         assert_eq!(*proof, format!("<handshake>{digest}</handshake>").into_bytes());
         assert_eq!(scope.default_ns(), ns::COMPONENT);
     }
@@ -179,7 +179,8 @@ mod tests {
     #[test]
     fn a_refusal_is_told_at_either_place() {
         let early = HEADER.replace("3BF96D32", "");
-        for said in [format!("{HEADER}{}", error("conflict")), format!("{early}{}", error("conflict"))]
+        for said in
+            [format!("{HEADER}{}", error("conflict")), format!("{early}{}", error("conflict"))]
         {
             let expected = StreamError { condition: "conflict".into(), text: Some("why".into()) };
             assert_eq!(run(&said), Err(HandshakeError::Refused(expected)));
@@ -189,15 +190,9 @@ mod tests {
     #[test]
     fn anything_else_is_not_a_component_stream() {
         let other = HEADER.replace("jabber:component:accept", "jabber:client");
-        for said in [
-            other,
-            format!("{HEADER}<iq/>"),
-            format!("{HEADER}<handshake xmlns='urn:other'/>"),
-            format!("{HEADER}<handshake xmlns='"),
-        ]
-        .iter()
-        .take(3)
-        {
+        let stanza = format!("{HEADER}<iq/>");
+        let foreign = format!("{HEADER}<handshake xmlns='urn:other'/>");
+        for said in [&other, &stanza, &foreign] {
             assert!(matches!(run(said), Err(HandshakeError::Unexpected(_))), "{said}");
         }
         assert_eq!(run(&format!("{HEADER}</stream:stream>")), Err(HandshakeError::Closed));

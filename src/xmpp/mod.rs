@@ -1,16 +1,24 @@
 //! The XMPP side: bytes, elements, stanzas and the one link to the server.
 //!
-//! - [`framer`] cuts the byte stream into whole stanzas;
+//! - [`framer`] cuts the byte stream into whole stanzas, with caps on size and depth;
 //! - [`element`] reads and writes one stanza;
 //! - [`stanza`] gives it a type: [`Iq`], [`Message`], [`Presence`], [`StanzaError`];
+//! - [`handshake`] is the XEP-0114 opening as a pure state machine;
+//! - [`link`] is the only place that touches a socket, [`backoff`] decides when it tries again;
 //! - [`replies`] answers what every XMPP entity is asked.
 
+pub mod backoff;
 pub mod element;
 pub mod framer;
+pub mod handshake;
+pub mod link;
 pub mod replies;
 pub mod stanza;
 
 pub use element::{Element, ElementError};
+pub use link::{
+    Link, LinkError, LinkEvent, LinkHandle, LinkSettings, Outbox, Remedy, RequestError, SendError,
+};
 pub use stanza::{Condition, ErrorType, Iq, IqKind, Message, Presence, StanzaError};
 
 /// The namespaces in use, each with the document that defines it.

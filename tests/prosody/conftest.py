@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from lab import Prosody, Vestibule
+from lab import SERVICE, Door, Prosody, Vestibule
 from lab.server import PROGRAMS
 
 SECONDS = 180
@@ -18,7 +18,13 @@ def pytest_generate_tests(metafunc):
         choice = os.environ.get("PROSODY") or "both"
         if choice not in CHOICES:
             raise pytest.UsageError(f"PROSODY={choice}: one of {', '.join(CHOICES)}")
-        metafunc.parametrize("prosody_version", CHOICES[choice])
+        metafunc.parametrize("prosody_version", CHOICES[choice], indirect=True, scope="module")
+
+
+@pytest.fixture(scope="module")
+def prosody_version(request):
+    """Each version in turn, and all tests of a file on one before the other."""
+    return request.param
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -37,7 +43,9 @@ def pytest_runtest_makereport(item):
     """Puts the logs of the servers that a failed test used into its report."""
     report = (yield).get_result()
     if report.when == "call" and report.failed:
-        for process in getattr(item, "lab_processes", []):
+        door = getattr(item, "funcargs", {}).get("door")
+        shared = [door.server, door.component] if door else []
+        for process in [*getattr(item, "lab_processes", []), *shared]:
             title = f"{type(process).__name__} {process.home}"
             report.sections.append((title, process.tail()))
 
@@ -67,3 +75,15 @@ def start_prosody(start, prosody_version):
 def start_vestibule(start):
     """Starts the component: `start_vestibule(server, config)`, as `Vestibule`."""
     return lambda server, config=None, **options: start(Vestibule(server, config, **options))
+
+
+@pytest.fixture(scope="module")
+def door(request, prosody_version):
+    """The server and the component of a whole file: `POLICY` in the file is what the
+    component enforces, and `SERVER` are options of `Prosody`."""
+    options = getattr(request.module, "SERVER", {})
+    shared = Door(prosody_version, getattr(request.module, "POLICY", SERVICE), **options)
+    try:
+        yield shared.start()
+    finally:
+        shared.close()

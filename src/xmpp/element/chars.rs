@@ -35,6 +35,17 @@ pub(super) fn clean(text: &str) -> Cow<'_, str> {
 
 /// Whether the name is an `NCName` (XML Namespaces 1.0 section 3): a name without a colon.
 pub(super) fn is_ncname(name: &str) -> bool {
+    if !name.is_ascii() {
+        return is_long_way_ncname(name);
+    }
+    // Nearly every name of nearly every stanza comes this way.
+    name.as_bytes().split_first().is_some_and(|(first, rest)| {
+        (first.is_ascii_alphabetic() || *first == b'_')
+            && rest.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'))
+    })
+}
+
+fn is_long_way_ncname(name: &str) -> bool {
     let mut chars = name.chars();
     chars.next().is_some_and(is_name_start) && chars.all(is_name_char)
 }
@@ -164,6 +175,16 @@ mod tests {
         let mut out = String::new();
         push_text(&mut out, "a\r\nb\rc\n\rd");
         assert_eq!(out, "a\nb\nc\n\nd");
+    }
+
+    #[test]
+    fn the_short_way_to_a_name_agrees_with_the_long_one() {
+        for first in 0..0x80_u8 {
+            for second in 0..0x80_u8 {
+                let name = String::from_utf8(vec![first, second]).unwrap();
+                assert_eq!(is_ncname(&name), is_long_way_ncname(&name), "{name:?}");
+            }
+        }
     }
 
     #[test]

@@ -16,9 +16,9 @@ use smol_str::SmolStr;
 use self::chars::{clean, is_ncname};
 
 pub(crate) use self::parse::next_attribute;
-pub(crate) use self::write::escape_value;
 pub use self::parse::{MAX_ATTRIBUTES, MAX_DEPTH};
 pub use self::scope::Scope;
+pub(crate) use self::write::escape_value;
 
 /// An element with its namespace, attributes, children and text.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -134,7 +134,8 @@ impl Tree {
 
     /// Applies the namespace declarations among the attributes and returns the others.
     fn attributes(&mut self, raw: &str, depth: usize) -> Result<Vec<Attribute>, ElementError> {
-        let mut attributes: Vec<Attribute> = Vec::new();
+        let expected = memchr::memchr_iter(b'=', raw.as_bytes()).count().min(MAX_ATTRIBUTES);
+        let mut attributes: Vec<Attribute> = Vec::with_capacity(expected);
         let mut prefixed: Vec<(&str, &str)> = Vec::new();
         let mut default_given = false;
         let mut rest = raw;

@@ -1,10 +1,11 @@
 """A laboratory of real parts: Prosody, the component and XMPP clients, all on loopback."""
 
 from .component import Vestibule
+from .door import SERVICE, Door
 from .outcome import Outcome
 from .people import Crowd, Person
 from .process import Failed
 from .server import Prosody
 from .stanza import Stanza
 
-__all__ = ["Crowd", "Failed", "Outcome", "Person", "Prosody", "Stanza", "Vestibule"]
+__all__ = ["SERVICE", "Crowd", "Door", "Failed", "Outcome", "Person", "Prosody", "Stanza", "Vestibule"]

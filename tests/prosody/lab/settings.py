@@ -5,7 +5,7 @@ import json
 from .process import HOST, ROOT
 
 SNIPPETS = ROOT / "prosody-snippets"
-SHIPPED_PATH = '"/usr/share/vestibule/prosody-snippets"'
+SHIPPED_PATH = '"/usr/local/share/vestibule/prosody-snippets"'
 SHIPPED_SECRET = '"replace with a long random secret"'
 SHIPPED_GATE = '\tvestibule_component = "vestibule.localhost"\n'
 SHIPPED_LINK = f"\tcomponent_secret = {SHIPPED_SECRET}\n"

@@ -92,7 +92,10 @@ class Stanza:
             return None
         fields = {}
         for field in form.iter(f"{{{DATA}}}field"):
-            values = [value.text or "" for value in field.iter(f"{{{DATA}}}value")]
+            if field.get("var") is None:  # a text between the fields
+                continue
+            # The options that a field offers have values of their own, further down.
+            values = [value.text or "" for value in field.findall(f"{{{DATA}}}value")]
             many = field.get("type", "").endswith("-multi") or len(values) > 1
             fields[field.get("var")] = values if many else "".join(values)
         return fields

@@ -1,0 +1,82 @@
+//! What a decision costs under a policy of 10,000 overrides and 100,000 bans.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::arithmetic_side_effects,
+    reason = "a benchmark may stop when what it measures is not there"
+)]
+
+#[path = "../tests/support/large.rs"]
+mod large;
+
+use std::hint::black_box;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use large::{jid, join, now, policy, room};
+use vestibule::policy::attempt::Credential;
+use vestibule::policy::decide::decide;
+use vestibule::policy::pressure::Pressure;
+use vestibule::policy::record::{Entry, Person};
+use vestibule::policy::verdict::Verdict;
+use vestibule::wire::answer::{Material, answer};
+use vestibule::wire::question::Question;
+use vestibule::xmpp::element::Element;
+
+const ASK: &[u8] = b"<ask xmlns='urn:vestibule:gate:1' kind='join' attempt='k3v9x1' room='tea@rooms.example.org' generation='5b1f0c' revision='7'>\
+<requester jid='bob@example.org/phone' nick='Bob' auth='account' secure='true' address='192.0.2.7' affiliation='none' role='none'/>\
+<state occupants='3' moderators='1' waiting='0' password='true' members-only='false' existing='true'>\
+<record>{&quot;v&quot;:1,&quot;opened&quot;:&quot;2026-01-01T12:00:00Z&quot;,&quot;opener&quot;:&quot;ann@example.org&quot;,&quot;password&quot;:&quot;generated&quot;}</record>\
+</state><credential check='right'/></ask>";
+
+fn decisions(c: &mut Criterion) {
+    let policy = policy(10_000, 100_000);
+    let (room, pressure, now) = (room(), Pressure::default(), now());
+    let first = join(Credential::Right);
+    let mut again = join(Credential::None);
+    again.requester.person = Some(Person::entered(Entry::Password));
+    let mut banned = join(Credential::Right);
+    banned.requester.jid = Some(jid("user3@example.org"));
+    let mut banned_network = join(Credential::Right);
+    banned_network.requester.address = "32.0.32.1".parse().ok();
+
+    let mut group = c.benchmark_group("decide");
+    for (name, attempt, verdict) in [
+        ("allow, password right", &first, Verdict::Allow),
+        ("allow, come back", &again, Verdict::Allow),
+        ("hold", &join(Credential::None), Verdict::Hold),
+        ("prompt, password wrong", &join(Credential::Wrong), Verdict::Prompt),
+        ("deny, banned address", &banned, Verdict::Deny),
+        ("deny, banned network", &banned_network, Verdict::Deny),
+    ] {
+        let once = || decide(&policy, &policy.base, attempt, &room, &pressure, now);
+        assert_eq!(once().verdict, verdict, "{name}");
+        group.bench_function(name, |b| b.iter(|| black_box(once())));
+    }
+    group.finish();
+
+    let (tea, named) = (jid("tea@rooms.example.org"), jid("room9999@rooms.example.org"));
+    let patterned = jid("team9996-1@rooms.example.org");
+    let mut group = c.benchmark_group("rules_for");
+    for (name, room) in [("no override", &tea), ("by name", &named), ("by pattern", &patterned)] {
+        group.bench_function(name, |b| b.iter(|| black_box(policy.rules_for(black_box(room)))));
+    }
+    group.finish();
+
+    let mut bytes = Vec::with_capacity(1024);
+    let mut group = c.benchmark_group("question");
+    group.bench_function("parse, read, decide, answer, write", |b| {
+        b.iter(|| {
+            let element = Element::parse(black_box(ASK), "").unwrap();
+            let question = Question::read(&element);
+            let decision =
+                decide(&policy, &policy.base, &question.attempt, &question.room, &pressure, now);
+            bytes.clear();
+            answer(&question, &decision, "c41-19", Material { password: None }).write(&mut bytes);
+            black_box(bytes.len())
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, decisions);
+criterion_main!(benches);

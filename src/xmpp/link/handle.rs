@@ -1,0 +1,113 @@
+//! The link as the rest of the program sees it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::timeout;
+
+use super::counters::Counters;
+use super::outbox::SendError;
+use super::requests::{Answer, RequestError};
+use crate::xmpp::element::Element;
+
+/// Orders that wait for the link.
+pub(super) const QUEUE: usize = 4096;
+
+/// Sends stanzas that answer nothing, and asks questions. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct LinkHandle {
+    pub(super) orders: mpsc::Sender<Order>,
+    pub(super) up: watch::Receiver<bool>,
+    pub(super) counters: Arc<Counters>,
+    pub(super) limit: Duration,
+}
+
+/// What a handle wants of the link.
+#[derive(Debug)]
+pub(super) enum Order {
+    Send(Element),
+    Ask { kind: Ask, to: String, payload: Element, answer: oneshot::Sender<Answer> },
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Ask {
+    Get,
+    Set,
+}
+
+impl LinkHandle {
+    /// Queues a stanza. It is lost if the link goes down before it is written.
+    ///
+    /// # Errors
+    /// [`SendError::Down`] without a link, [`SendError::Full`] when too many wait.
+    pub fn send(&self, stanza: impl Into<Element>) -> Result<(), SendError> {
+        self.order(Order::Send(stanza.into()))
+    }
+
+    /// Asks `to` for something (`get`) and waits for what it returns.
+    ///
+    /// # Errors
+    /// [`RequestError`], in bounded time whatever the other side does.
+    pub async fn request(
+        &self,
+        to: impl Into<String>,
+        payload: Element,
+    ) -> Result<Element, RequestError> {
+        self.ask(Ask::Get, to.into(), payload).await?.ok_or(RequestError::Empty)
+    }
+
+    /// Asks `to` to do something (`set`) and waits until it is done; what it returns may be
+    /// nothing.
+    ///
+    /// # Errors
+    /// [`RequestError`], in bounded time whatever the other side does.
+    pub async fn command(
+        &self,
+        to: impl Into<String>,
+        payload: Element,
+    ) -> Result<Option<Element>, RequestError> {
+        self.ask(Ask::Set, to.into(), payload).await
+    }
+
+    /// Whether there is a link.
+    pub fn is_up(&self) -> bool {
+        *self.up.borrow()
+    }
+
+    /// Waits until there is a link; false when there will not be one any more.
+    pub async fn until_up(&mut self) -> bool {
+        self.up.wait_for(|&up| up).await.is_ok()
+    }
+
+    /// How much passed over the link.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    async fn ask(&self, kind: Ask, to: String, payload: Element) -> Answer {
+        let (answer, answered) = oneshot::channel();
+        self.order(Order::Ask { kind, to, payload, answer }).map_err(|error| match error {
+            SendError::Down => RequestError::Down,
+            SendError::Full => RequestError::Busy,
+            SendError::ForeignSender | SendError::NoAddressee | SendError::TooLarge => {
+                RequestError::Unsendable(error)
+            }
+        })?;
+        match timeout(self.limit, answered).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => Err(RequestError::Down),
+            Err(_) => Err(RequestError::TimedOut),
+        }
+    }
+
+    fn order(&self, order: Order) -> Result<(), SendError> {
+        if !self.is_up() {
+            return Err(SendError::Down);
+        }
+        self.orders.try_send(order).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => SendError::Full,
+            mpsc::error::TrySendError::Closed(_) => SendError::Down,
+        })
+    }
+}

@@ -1,0 +1,197 @@
+//! The link to the server: the one place that touches a socket.
+//!
+//! [`Link::run`] connects, stays connected and comes back. Every stanza is handed to one function
+//! that answers into an [`Outbox`] at once; what one read brought is answered by one write. Other
+//! tasks send and ask through a [`LinkHandle`].
+
+mod connect;
+mod counters;
+mod error;
+mod handle;
+mod liveness;
+mod outbox;
+mod requests;
+mod session;
+mod trouble;
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+use self::counters::Count;
+use self::handle::{Order, QUEUE};
+use self::requests::Requests;
+use self::session::Session;
+use self::trouble::Trouble;
+use super::backoff::Backoff;
+use super::element::Element;
+use crate::secret::Secret;
+
+pub use self::counters::Counters;
+pub use self::error::{LinkError, Remedy};
+pub use self::handle::LinkHandle;
+pub use self::outbox::{Outbox, SendError};
+pub use self::requests::RequestError;
+
+/// What a link needs to know.
+#[derive(Clone, Debug)]
+pub struct LinkSettings {
+    /// Where the server's component port is, as `host:port`.
+    pub server: String,
+    /// The component's domain, as the server's configuration names it.
+    pub domain: String,
+    /// The secret shared with the server.
+    pub secret: Secret,
+    /// How long nothing may come before the server is asked whether it is there.
+    pub ping_every: Duration,
+    /// How long nothing may come before the connection is given up; longer than `ping_every`.
+    pub silence: Duration,
+    /// How long a question of a [`LinkHandle`] may remain unanswered.
+    pub request_limit: Duration,
+    /// Whether the server may be on another machine. The protocol has no encryption.
+    pub allow_plaintext_network: bool,
+}
+
+/// What happens on a link.
+#[derive(Debug)]
+pub enum LinkEvent {
+    /// The server has accepted the component; what is sent now goes out first.
+    Up,
+    /// There is no link. Comes when a link ends, and for an attempt that fails in another way
+    /// than the one before.
+    Down {
+        /// Why.
+        error: LinkError,
+    },
+    /// A stanza came that the link does not answer itself.
+    Stanza(Element),
+}
+
+/// A link that is not running yet.
+#[derive(Debug)]
+pub struct Link {
+    settings: LinkSettings,
+    orders: mpsc::Receiver<Order>,
+    up: watch::Sender<bool>,
+    counters: Arc<Counters>,
+}
+
+/// A link that lasted this long was a success, and its end is the first failure.
+const LASTING: Duration = Duration::from_secs(5);
+
+impl Link {
+    /// A link and the handle to it.
+    pub fn new(settings: LinkSettings) -> (Self, LinkHandle) {
+        let (sender, orders) = mpsc::channel(QUEUE);
+        let (up, watched) = watch::channel(false);
+        let counters = Arc::new(Counters::default());
+        let limit = settings.request_limit;
+        let handle =
+            LinkHandle { orders: sender, up: watched, counters: Arc::clone(&counters), limit };
+        (Self { settings, orders, up, counters }, handle)
+    }
+
+    /// Keeps the link up until `cancel`, then closes it in good order.
+    ///
+    /// The handler is called for one event at a time and must not block: it stands between
+    /// reading and writing.
+    pub async fn run(self, cancel: CancellationToken, handler: impl FnMut(LinkEvent, &mut Outbox)) {
+        let server = self.settings.server.clone();
+        let allow_network = self.settings.allow_plaintext_network;
+        let connect = || connect::connect(server.clone(), allow_network);
+        self.run_over(connect, cancel, handler).await;
+    }
+
+    async fn run_over<C, F, S>(
+        mut self,
+        mut connect: C,
+        cancel: CancellationToken,
+        mut handler: impl FnMut(LinkEvent, &mut Outbox),
+    ) where
+        C: FnMut() -> F,
+        F: Future<Output = Result<S, LinkError>>,
+        S: AsyncRead + AsyncWrite,
+    {
+        let domain = Arc::from(self.settings.domain.as_str());
+        let mut outbox = Outbox::new(domain, Arc::clone(&self.counters));
+        let mut requests = Requests::new(getrandom::u64().unwrap_or_default());
+        let mut backoff = Backoff::default();
+        let mut trouble = Trouble::default();
+        loop {
+            let connecting = connect();
+            let once = self.once(connecting, &cancel, &mut requests, &mut outbox, &mut handler);
+            let Err(Ended { lasted, error }) = once.await else { return };
+            if lasted.is_some_and(|lasted| lasted >= LASTING) {
+                backoff.succeed();
+            }
+            let wait = backoff.next(error.failure(), getrandom::u32().unwrap_or_default());
+            if lasted.is_some() {
+                trouble.clear();
+            }
+            let news = trouble.tell(&error, &self.settings.domain, Instant::now());
+            if news {
+                handler(LinkEvent::Down { error }, &mut outbox);
+            }
+            tokio::select! {
+                biased;
+                () = cancel.cancelled() => return,
+                () = self.pause(wait) => {}
+            }
+        }
+    }
+
+    /// One connection from its beginning to its end; `Ok` when it was cancelled.
+    async fn once<S: AsyncRead + AsyncWrite>(
+        &mut self,
+        connecting: impl Future<Output = Result<S, LinkError>>,
+        cancel: &CancellationToken,
+        requests: &mut Requests,
+        outbox: &mut Outbox,
+        handler: &mut impl FnMut(LinkEvent, &mut Outbox),
+    ) -> Result<(), Ended> {
+        let Self { settings, orders, up, counters } = self;
+        let opening = async {
+            let stream = connecting.await?;
+            Session::open(stream, settings, orders, requests, outbox, counters).await
+        };
+        let session = tokio::select! {
+            biased;
+            () = cancel.cancelled() => return Ok(()),
+            opened = opening => opened.map_err(|error| Ended { lasted: None, error })?,
+        };
+        counters.add(Count::Links);
+        tracing::info!(domain = settings.domain, "connected to the server");
+        let since = Instant::now();
+        up.send_replace(true);
+        let result = session.serve(cancel, handler).await;
+        up.send_replace(false);
+        result.map_err(|error| Ended { lasted: Some(since.elapsed()), error })
+    }
+
+    /// Waits, and lets nothing pile up meanwhile: what was ordered for the old link is void.
+    async fn pause(&mut self, wait: Duration) {
+        let mut sleep = pin!(sleep(wait));
+        loop {
+            tokio::select! {
+                biased;
+                () = sleep.as_mut() => return,
+                Some(order) = self.orders.recv() => drop(order),
+            }
+        }
+    }
+}
+
+/// How a connection ended.
+struct Ended {
+    /// How long the link was up; `None` when it never was.
+    lasted: Option<Duration>,
+    error: LinkError,
+}
+
+#[cfg(test)]
+mod tests;

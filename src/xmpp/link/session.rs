@@ -1,0 +1,334 @@
+//! One connection, from the handshake to its end.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tokio::io::{
+    AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadHalf, WriteHalf,
+};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_util::codec::Decoder as _;
+use tokio_util::sync::CancellationToken;
+
+use super::counters::Count;
+use super::handle::{Ask, Order};
+use super::liveness::{Health, Liveness};
+use super::requests::{RequestError, Requests};
+use super::{LinkError, LinkEvent, LinkSettings, Outbox};
+use crate::xmpp::element::{Element, Scope};
+use crate::xmpp::framer::{Frame, Framer};
+use crate::xmpp::handshake::{Handshake, HandshakeError, Step, StreamError};
+use crate::xmpp::ns;
+use crate::xmpp::stanza::{Iq, IqKind};
+
+const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
+/// How long a farewell may take before the connection is dropped.
+const FAREWELL_LIMIT: Duration = Duration::from_millis(500);
+/// Bytes that wait to be written before nothing more is read: a peer that sends questions and
+/// does not read answers is slowed down instead of filling the memory.
+const HIGH_WATER: usize = 1024 * 1024;
+const READ_SIZE: usize = 64 * 1024;
+/// Orders taken before answers are written again.
+const ORDERS_AT_ONCE: usize = 64;
+
+/// A connection and what is known of it.
+pub(super) struct Session<'a, S> {
+    pub(super) settings: &'a LinkSettings,
+    pub(super) orders: &'a mut mpsc::Receiver<Order>,
+    pub(super) requests: &'a mut Requests,
+    pub(super) outbox: &'a mut Outbox,
+    pub(super) counters: &'a super::Counters,
+    reader: ReadHalf<S>,
+    writer: WriteHalf<S>,
+    framer: Framer,
+    buffer: BytesMut,
+    scope: Scope,
+}
+
+impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
+    /// Opens a stream on a fresh connection and proves who we are.
+    pub(super) async fn open(
+        stream: S,
+        settings: &'a LinkSettings,
+        orders: &'a mut mpsc::Receiver<Order>,
+        requests: &'a mut Requests,
+        outbox: &'a mut Outbox,
+        counters: &'a super::Counters,
+    ) -> Result<Self, LinkError> {
+        let (reader, writer) = tokio::io::split(stream);
+        let (framer, buffer, scope) = Default::default();
+        let mut session = Self {
+            settings,
+            orders,
+            requests,
+            outbox,
+            counters,
+            reader,
+            writer,
+            framer,
+            buffer,
+            scope,
+        };
+        let late = LinkError::TimedOut { doing: "shaking hands", limit: HANDSHAKE_LIMIT };
+        match timeout(HANDSHAKE_LIMIT, session.handshake()).await.unwrap_or(Err(late)) {
+            Ok(()) => {
+                // What was ordered for an earlier link is void.
+                while session.orders.try_recv().is_ok() {}
+                Ok(session)
+            }
+            Err(error) => {
+                session.farewell(Some(&error)).await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn handshake(&mut self) -> Result<(), LinkError> {
+        let (mut handshake, header) = Handshake::begin(&self.settings.domain);
+        let mut unsent = self.writer.write_all(&header).await.err();
+        loop {
+            let Some(frame) = self.framer.decode(&mut self.buffer)? else {
+                self.buffer.reserve(READ_SIZE);
+                match self.reader.read_buf(&mut self.buffer).await.map_err(LinkError::Io)? {
+                    0 => return Err(unsent.map_or(HandshakeError::Closed.into(), LinkError::Io)),
+                    _ => continue,
+                }
+            };
+            match handshake.receive(&frame, self.settings.secret.expose())? {
+                Step::Wait => {}
+                Step::Send(proof) => {
+                    // A server that has hung up may have said why before.
+                    unsent = unsent.or(self.writer.write_all(&proof).await.err());
+                }
+                Step::Done(scope) => {
+                    self.scope = scope;
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// Serves the stream until it ends; `Ok` when it was cancelled.
+    pub(super) async fn serve(
+        mut self,
+        cancel: &CancellationToken,
+        handler: &mut impl FnMut(LinkEvent, &mut Outbox),
+    ) -> Result<(), LinkError> {
+        self.outbox.open();
+        handler(LinkEvent::Up, self.outbox);
+        let result = self.exchange(cancel, handler).await;
+        self.farewell(result.as_ref().err()).await;
+        self.outbox.close();
+        self.requests.abandon();
+        result
+    }
+
+    async fn exchange(
+        &mut self,
+        cancel: &CancellationToken,
+        handler: &mut impl FnMut(LinkEvent, &mut Outbox),
+    ) -> Result<(), LinkError> {
+        let now = Instant::now();
+        let mut live = Liveness::new(self.settings.ping_every, self.settings.silence, now);
+        let mut tick = pin!(sleep_until(live.due()));
+        // The server may have sent stanzas right behind its part of the handshake.
+        self.receive(handler)?;
+        loop {
+            let pending = self.outbox.pending();
+            let room = pending.len() < HIGH_WATER;
+            self.buffer.reserve(READ_SIZE);
+            // Writing comes before reading: the answers of one batch leave before the next.
+            tokio::select! {
+                biased;
+                () = cancel.cancelled() => return Ok(()),
+                written = self.writer.write(pending), if !pending.is_empty() => {
+                    match written {
+                        Ok(count @ 1..) => self.outbox.wrote(count),
+                        Ok(0) => return Err(self.last_words(LinkError::Closed).await),
+                        Err(error) => return Err(self.last_words(LinkError::Io(error)).await),
+                    }
+                }
+                () = tick.as_mut() => {
+                    match live.check(Instant::now()) {
+                        Health::Fine => {}
+                        Health::Ping => self.ping(),
+                        Health::Silent => {
+                            return Err(LinkError::Silent { silence: self.settings.silence });
+                        }
+                    }
+                    tick.as_mut().reset(live.due());
+                }
+                read = self.reader.read_buf(&mut self.buffer), if room => {
+                    if read.map_err(LinkError::Io)? == 0 {
+                        return Err(LinkError::Closed);
+                    }
+                    live.hear(Instant::now());
+                    self.receive(handler)?;
+                }
+                Some(order) = self.orders.recv(), if room => {
+                    self.carry_out(order);
+                    for _ in 1..ORDERS_AT_ONCE {
+                        let Ok(order) = self.orders.try_recv() else { break };
+                        self.carry_out(order);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes every whole frame out of the buffer.
+    fn receive(
+        &mut self,
+        handler: &mut impl FnMut(LinkEvent, &mut Outbox),
+    ) -> Result<(), LinkError> {
+        while let Some(frame) = self.framer.decode(&mut self.buffer)? {
+            match frame {
+                Frame::Stanza(bytes) => {
+                    self.counters.add(Count::Received);
+                    match Element::parse_in(&bytes, &self.scope) {
+                        Ok(stanza) => self.take(stanza, handler)?,
+                        Err(error) => {
+                            self.counters.add(Count::Unreadable);
+                            tracing::debug!(%error, "dropped a stanza that cannot be read");
+                        }
+                    }
+                }
+                Frame::Refused(refusal) => {
+                    self.counters.add(Count::Refused);
+                    tracing::debug!(?refusal, "dropped a stanza");
+                }
+                Frame::Close => return Err(LinkError::Closed),
+                Frame::Open(_) | Frame::Keepalive => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Deals with what the link itself understands and hands over the rest.
+    fn take(
+        &mut self,
+        stanza: Element,
+        handler: &mut impl FnMut(LinkEvent, &mut Outbox),
+    ) -> Result<(), LinkError> {
+        if let Some(error) = StreamError::read(&stanza) {
+            return Err(LinkError::Ended(error));
+        }
+        let own = Some(self.settings.domain.as_str());
+        if stanza.attr("to") == own && stanza.attr("from") == own {
+            // Our own ping has come round: that it came is the answer.
+            return Ok(());
+        }
+        let stanza = if Iq::is_answer(&stanza) {
+            match self.requests.settle(stanza) {
+                Some(stanza) => stanza,
+                None => return Ok(()),
+            }
+        } else {
+            stanza
+        };
+        if is_ping(&stanza) && stanza.attr("to") == own {
+            if let Ok(ping) = Iq::try_from(stanza) {
+                // The outbox counts what it does not take.
+                let _ = self.outbox.send(Iq::result_to(&ping, None));
+            }
+            return Ok(());
+        }
+        handler(LinkEvent::Stanza(stanza), self.outbox);
+        Ok(())
+    }
+
+    fn carry_out(&mut self, order: Order) {
+        match order {
+            Order::Send(stanza) => {
+                if let Err(error) = self.outbox.send(stanza) {
+                    tracing::warn!(%error, "did not send a stanza");
+                }
+            }
+            Order::Ask { answer, .. } if answer.is_closed() => {}
+            Order::Ask { kind, to, payload, answer } => {
+                let id = self.requests.next_id();
+                if let Err(answer) = self.requests.begin(id.clone(), to.clone(), answer) {
+                    let _ = answer.send(Err(RequestError::Busy));
+                    return;
+                }
+                let kind = match kind {
+                    Ask::Get => IqKind::Get(payload),
+                    Ask::Set => IqKind::Set(payload),
+                };
+                let iq = Iq { id: id.clone(), from: None, to: Some(to), kind };
+                if let Err(error) = self.outbox.send(iq) {
+                    self.requests.fail(&id, RequestError::Unsendable(error));
+                }
+            }
+        }
+    }
+
+    /// Asks the server for the nearest thing that surely exists: our own domain (XEP-0199). The
+    /// ping is routed back to us, so its return proves both directions.
+    fn ping(&mut self) {
+        let id = self.requests.next_id();
+        let kind = IqKind::Get(Element::new(ns::PING, "ping"));
+        let _ =
+            self.outbox.send(Iq { id, from: None, to: Some(self.settings.domain.clone()), kind });
+    }
+
+    /// Looks for the reason in what the server sent before it stopped reading.
+    async fn last_words(&mut self, error: LinkError) -> LinkError {
+        let mut said = None;
+        let listening = async {
+            loop {
+                while let Ok(Some(frame)) = self.framer.decode(&mut self.buffer) {
+                    if let Frame::Stanza(bytes) = frame
+                        && let Ok(element) = Element::parse_in(&bytes, &self.scope)
+                        && let Some(reason) = StreamError::read(&element)
+                    {
+                        said = Some(reason);
+                        return;
+                    }
+                }
+                self.buffer.reserve(READ_SIZE);
+                if !matches!(self.reader.read_buf(&mut self.buffer).await, Ok(1..)) {
+                    return;
+                }
+            }
+        };
+        // Without a reason in time the failure itself is the reason.
+        let _ = timeout(FAREWELL_LIMIT, listening).await;
+        said.map_or(error, LinkError::Ended)
+    }
+
+    /// Sends what is left and ends the stream, if the other side still reads.
+    async fn farewell(&mut self, error: Option<&LinkError>) {
+        if let Some(LinkError::Framing(error)) = error {
+            let condition = Element::new(ns::STREAM_ERRORS, error.condition());
+            let mut bytes = Vec::new();
+            condition.write(&mut bytes);
+            self.outbox.push_raw(b"<stream:error>");
+            self.outbox.push_raw(&bytes);
+            self.outbox.push_raw(b"</stream:error>");
+        }
+        self.outbox.push_raw(b"</stream:stream>");
+        let bytes = self.outbox.pending();
+        let said = async {
+            self.writer.write_all(bytes).await?;
+            self.writer.shutdown().await
+        };
+        // Nothing follows from a farewell that fails.
+        let _ = timeout(FAREWELL_LIMIT, said).await;
+        self.outbox.close();
+        if error.is_none() {
+            let reader = &mut self.reader;
+            let mut rest = [0; 1024];
+            let heard = async { while matches!(reader.read(&mut rest).await, Ok(1..)) {} };
+            let _ = timeout(FAREWELL_LIMIT, heard).await;
+        }
+    }
+}
+
+fn is_ping(stanza: &Element) -> bool {
+    stanza.is(ns::COMPONENT, "iq")
+        && stanza.attr("type") == Some("get")
+        && stanza.child(ns::PING, "ping").is_some()
+}

@@ -1,0 +1,49 @@
+//! What a decision allocates. Alone in its binary: it counts by an allocator of its own.
+
+#![cfg(test)]
+#![expect(clippy::arithmetic_side_effects, reason = "a test that overflows fails")]
+
+#[path = "support/large.rs"]
+mod large;
+
+use std::hint::black_box;
+
+use large::{join, now, policy, room};
+use vestibule::policy::attempt::{Attempt, Credential};
+use vestibule::policy::decide::decide;
+use vestibule::policy::pressure::Pressure;
+use vestibule::policy::record::{Entry, Person};
+use vestibule::policy::verdict::Verdict;
+
+fn allocations(attempt: &Attempt, verdict: Verdict) -> u64 {
+    let policy = policy(100, 3000);
+    let (room, pressure, now) = (room(), Pressure::default(), now());
+    let mut found = None;
+    let counted = allocation_counter::measure(|| {
+        found = Some(decide(&policy, &policy.base, black_box(attempt), &room, &pressure, now));
+    });
+    assert_eq!(found.unwrap().verdict, verdict);
+    counted.count_total
+}
+
+#[test]
+fn letting_somebody_back_in_allocates_nothing() {
+    let mut attempt = join(Credential::None);
+    attempt.requester.person = Some(Person::entered(Entry::Password));
+    assert_eq!(allocations(&attempt, Verdict::Allow), 0);
+}
+
+#[test]
+fn neither_holding_nor_refusing_allocates_anything() {
+    assert_eq!(allocations(&join(Credential::None), Verdict::Hold), 0);
+    assert_eq!(allocations(&join(Credential::Wrong), Verdict::Prompt), 0);
+    let mut outcast = join(Credential::Right);
+    outcast.requester.affiliation = vestibule::policy::attempt::Affiliation::Outcast;
+    assert_eq!(allocations(&outcast, Verdict::Deny), 0);
+}
+
+/// The list of people to remember, and the address in it: what the answer has to say.
+#[test]
+fn letting_somebody_in_for_the_first_time_allocates_what_is_remembered_and_no_more() {
+    assert_eq!(allocations(&join(Credential::Right), Verdict::Allow), 2);
+}

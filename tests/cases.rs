@@ -1,0 +1,63 @@
+//! Golden decisions: `tests/cases/*.toml`, each file a family, each case a sentence.
+
+#![cfg(test)]
+#![expect(clippy::arithmetic_side_effects, reason = "a test that overflows fails")]
+
+#[path = "support/case.rs"]
+mod case;
+#[path = "support/policies.rs"]
+mod policies;
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::Path;
+
+use case::{Case, File, effects_in_short, in_short};
+use policies::{now, policy};
+use vestibule::policy::decide::decide;
+use vestibule::policy::explain::explain;
+
+#[test]
+fn every_case_is_decided_as_written() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
+    let mut names = HashSet::new();
+    let mut wrong = Vec::new();
+    let mut count = 0;
+    for path in fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()) {
+        let file_name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let text = fs::read_to_string(&path).unwrap();
+        let file: File = toml::from_str(&text).unwrap_or_else(|e| panic!("{file_name}: {e}"));
+        for case in file.case {
+            count += 1;
+            if let Err(why) = check(&case) {
+                wrong.push(format!("{file_name}: {}\n{why}", case.name));
+            }
+            assert!(names.insert(case.name.clone()), "{file_name}: two cases: {}", case.name);
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {count} cases:\n\n{}", wrong.len(), wrong.join("\n\n"));
+    assert!(count >= 100, "only {count} cases were found");
+}
+
+fn check(case: &Case) -> Result<(), String> {
+    let policy = policy(&case.policy).ok_or(format!("  no policy `{}`", case.policy))?;
+    let (attempt, room, pressure) = (case.attempt(), case.room(), case.pressure());
+    let rules = attempt.room.as_ref().map_or(policy.base.clone(), |room| policy.rules_for(room));
+    let decision = decide(&policy, &rules, &attempt, &room, &pressure, now());
+    let mut wrong = Vec::new();
+    let mut same = |what: &str, expected: &str, found: &str| {
+        if expected != found {
+            wrong.push(format!("  {what}\n    expected {expected}\n    found    {found}"));
+        }
+    };
+    same("verdict, rule, denial", &case.expect, &in_short(&decision));
+    if let Some(class) = &case.class {
+        same("class", class, decision.class.name());
+    }
+    if let Some(effects) = &case.effects {
+        same("effects", &effects.join(", "), &effects_in_short(&decision.effects).join(", "));
+    }
+    let explained = explain(&policy, &rules, &attempt, &room, &pressure, now()).decision;
+    same("explanation", &in_short(&decision), &in_short(&explained));
+    if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
+}

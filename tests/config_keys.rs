@@ -1,0 +1,145 @@
+//! Every key of the operator's file reaches the setting that it is named after.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use vestibule::config::{Environment, Outside, parse, schema};
+
+/// The leaves of a `Debug` text, by the names on the way to them.
+fn leaves(shown: &str) -> BTreeMap<String, String> {
+    let (mut path, mut found) = (Vec::<(usize, &str)>::new(), BTreeMap::<String, String>::new());
+    for text in shown.lines() {
+        let depth = text.len().saturating_sub(text.trim_start().len());
+        path.retain(|(above, _)| *above < depth);
+        if text.trim().chars().all(|c| ")]},".contains(c)) {
+            continue;
+        }
+        let (name, value) = text.trim().split_once(": ").unwrap_or(("", text.trim()));
+        if !name.is_empty() {
+            path.push((depth, name));
+        }
+        let names: Vec<_> = path.iter().map(|(_, name)| *name).collect();
+        found.entry(names.join(".")).or_default().push_str(value);
+    }
+    found
+}
+
+#[test]
+fn every_key_reaches_its_own_setting() {
+    const KEYS: &[(&str, &str, &str)] = &[
+        ("component.domain", "'x.example'", "domain"),
+        ("component.server", "'[::1]:1'", "server"),
+        ("component.allow_plaintext_network", "true", "allow_plaintext_network"),
+        ("component.state_dir", "'/x'", "state_dir"),
+        ("component.socket", "'/x'", "socket"),
+        ("component.ready_within", "'1 minute'", "ready_within"),
+        ("log.level", "'debug'", "level"),
+        ("log.format", "'json'", "format"),
+        ("log.decisions", "''", "decisions"),
+        ("policy.password.required", "false", "required"),
+        ("policy.password.source", "'creator'", "source"),
+        ("policy.password.words", "5", "words"),
+        ("policy.password.min_length", "9", "min_length"),
+        ("policy.password.min_score", "4", "min_score"),
+        ("policy.password.deny_list", "['x']", "deny_list"),
+        ("policy.password.deny_list_file", "'x'", "deny_list"),
+        ("policy.password.preset", "'xxxxxxxx'", "preset"),
+        ("policy.password.preset_file", "'x'", "preset"),
+        ("policy.password.secret", "'0123456789abcdef0123456789abcdef'", "secret"),
+        ("policy.password.secret_file", "'x'", "secret"),
+        ("policy.password.period", "'1 day'", "period"),
+        ("policy.password.change", "'operator'", "change"),
+        ("policy.password.tell", "false", "tell"),
+        ("policy.password.bypass", "[]", "bypass"),
+        ("policy.password.guesses.free", "1", "guesses.free"),
+        ("policy.password.guesses.room_free", "1", "guesses.room_free"),
+        ("policy.password.guesses.delay", "'1s'", "guesses.delay"),
+        ("policy.password.guesses.max_delay", "'1 minute'", "guesses.max_delay"),
+        ("policy.password.guesses.forget", "'1s'", "guesses.forget"),
+        ("policy.lobby.admission", "'lobby'", "admission"),
+        ("policy.lobby.bypass", "[]", "bypass"),
+        ("policy.lobby.max_waiting", "1", "max_waiting"),
+        ("policy.lobby.wait", "'1s'", "wait"),
+        ("policy.lobby.knocks", "1", "knocks"),
+        ("policy.lobby.knock_window", "'1s'", "knock_window"),
+        ("policy.moderators.become", "['account']", "become_by"),
+        ("policy.moderators.jids", "['a@b']", "jids"),
+        ("policy.moderators.domains", "['b']", "domains"),
+        ("policy.moderators.claim", "'x'", "claim"),
+        ("policy.moderators.claim_values", "['x']", "claim_values"),
+        ("policy.moderators.grant", "'nobody'", "grant"),
+        ("policy.moderators.revoke", "'nobody'", "revoke"),
+        ("policy.moderators.remove", "'nobody'", "remove"),
+        ("policy.moderators.admit", "'nobody'", "admit"),
+        ("policy.moderators.end", "'nobody'", "end"),
+        ("policy.close.hold_until", "[]", "hold_until"),
+        ("policy.close.at_occupants", "9", "at_occupants"),
+        ("policy.close.after", "'1 day'", "after"),
+        ("policy.close.may_enter", "[]", "may_enter"),
+        ("policy.close.moderators_enter", "false", "moderators_enter"),
+        ("policy.close.by", "'nobody'", "by"),
+        ("policy.close.reopen", "'nobody'", "reopen"),
+        ("policy.access.open", "['everyone']", "open"),
+        ("policy.access.enter", "['guest']", "enter"),
+        ("policy.access.listed", "['a@b', 'c']", "listed_"),
+        ("policy.access.rooms", "['x']", "rooms"),
+        ("policy.access.refused_rooms", "['x']", "refused_rooms"),
+        ("policy.access.encrypted", "false", "encrypted"),
+        ("policy.access.trust_loopback", "false", "trust_loopback"),
+        ("policy.access.hidden", "false", "hidden"),
+        ("policy.access.persistent", "true", "persistent"),
+    ];
+    let secret = ("VESTIBULE_COMPONENT__SECRET".to_owned(), "x".to_owned());
+    let environment = Environment::of([secret]);
+    let read = |_: &Path| Ok("0123456789abcdef0123456789abcdef".to_owned());
+    let outside = Outside { environment: &environment, read: &read, exposed: false };
+    let show = |text: &str| {
+        // Nobody waits for a password that is not required.
+        let text = format!(
+            "{text}\n{}",
+            match text.contains("password.required") {
+                true => "policy.close.hold_until = []\n",
+                false => "",
+            }
+        );
+        let loaded = parse("f", &text, &outside).unwrap();
+        leaves(&format!("{:#?}\n{:#?}", loaded.settings, loaded.policy.base))
+    };
+    let default = show("");
+    for &(key, value, field) in KEYS {
+        let changed = show(&format!("{key} = {value}"));
+        let table = key.split('.').find(|name| *name != "policy").unwrap();
+        let expected = format!("{table}.{field}");
+        let differing: Vec<_> = changed
+            .iter()
+            .filter(|(path, value)| default.get(*path) != Some(value))
+            .map(|(path, _)| path.as_str())
+            .filter(|path| key != "policy.password.required" || !path.starts_with("close."))
+            .collect();
+        assert!(!differing.is_empty(), "{key} changes nothing");
+        let is_expected = |path: &&str| {
+            path.strip_prefix(&expected).is_some_and(|rest| {
+                rest.is_empty() || rest.starts_with('.') || expected.ends_with('_')
+            })
+        };
+        assert!(differing.iter().all(is_expected), "{key} changes {differing:?}");
+        if key.starts_with("policy.") {
+            let line = format!("{}.line", differing[0].rsplit_once('.').unwrap().0);
+            assert_eq!(changed.get(&line).map(String::as_str), Some("1,"), "{key}");
+        }
+    }
+    let tested: BTreeSet<_> = KEYS.iter().map(|(key, ..)| *key).collect();
+    let families = [
+        "policy.password.",
+        "policy.lobby.",
+        "policy.moderators.",
+        "policy.close.",
+        "policy.access.",
+    ];
+    let missing: Vec<_> = schema()
+        .into_iter()
+        .filter(|key| families.iter().any(|family| key.starts_with(family)))
+        .filter(|key| !tested.contains(key.as_str()) && key != "policy.password.guesses")
+        .collect();
+    assert!(missing.is_empty(), "{missing:?} are not tried");
+}

@@ -1,0 +1,356 @@
+//! What holds for every attempt, room and policy.
+
+#![cfg(test)]
+#![expect(clippy::arithmetic_side_effects, reason = "a test that overflows fails")]
+
+#[path = "support/any.rs"]
+mod any;
+
+use std::sync::Arc;
+
+use any::{Parts, attempt, credential, moment, parts, person, pressure, record, room, rules};
+use jiff::Timestamp;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use vestibule::policy::attempt::{
+    Action, Affiliation, Attempt, Auth, Credential, FieldChange, RoomView,
+};
+use vestibule::policy::class::{Class, ClassSet};
+use vestibule::policy::decide::{decide, rejudge};
+use vestibule::policy::explain::explain;
+use vestibule::policy::lobby::Admission;
+use vestibule::policy::moderators::Become;
+use vestibule::policy::pressure::Pressure;
+use vestibule::policy::record::{Person, Record};
+use vestibule::policy::rules::{Policy, Rules};
+use vestibule::policy::verdict::{Decision, Verdict};
+use vestibule::policy::who::Who;
+
+/// Everything that a decision rests on.
+#[derive(Clone, Debug)]
+struct World {
+    parts: Parts,
+    attempt: Attempt,
+    room: RoomView,
+    pressure: Pressure,
+    now: Timestamp,
+}
+
+impl World {
+    fn decide(&self) -> Decision {
+        let policy = self.parts.policy();
+        let rules = self.rules(&policy);
+        decide(&policy, &rules, &self.attempt, &self.room, &self.pressure, self.now)
+    }
+
+    fn rules(&self, policy: &Policy) -> Arc<Rules> {
+        self.attempt.room.as_ref().map_or(Arc::clone(&policy.base), |room| policy.rules_for(room))
+    }
+
+    /// The same with these rules for every room.
+    fn under(mut self, rules: Rules) -> Self {
+        self.parts.overrides.clear();
+        self.parts.base = rules;
+        self
+    }
+
+    fn trying(mut self, action: Action) -> Self {
+        self.attempt.action = action;
+        self
+    }
+
+    /// Brings a room under the policy, which lets nobody in.
+    fn applies_policy(&self) -> bool {
+        matches!(self.attempt.action, Action::Open { .. }) && self.room.exists
+    }
+
+    /// The classes, worked out anew.
+    fn classes(&self, rules: &Rules) -> ClassSet {
+        let who = &self.attempt.requester;
+        let Some(jid) = &who.jid else { return ClassSet::of(&[Class::Guest]) };
+        let proved = !matches!(who.auth, Auth::Anonymous | Auth::Unknown);
+        let access = &rules.access;
+        let listed = access.listed_jids.value.contains(jid)
+            || access.listed_domains.value.contains(jid.domain().as_str());
+        let by_session = match who.auth {
+            Auth::Token => Class::Token,
+            Auth::Account => Class::Account,
+            Auth::Server => Class::Federated,
+            Auth::Anonymous | Auth::Component | Auth::Unknown => Class::Guest,
+        };
+        [
+            (Class::Service, proved && jid.as_str() == "focus@auth.example.org"),
+            (Class::Operator, proved && jid.as_str() == "op@example.org"),
+            (Class::Listed, proved && listed),
+            (Class::Returning, who.person.is_some()),
+            (by_session, true),
+        ]
+        .into_iter()
+        .filter(|(_, is_one)| *is_one)
+        .fold(ClassSet::NONE, |classes, (class, _)| classes.with(class))
+    }
+}
+
+fn world() -> impl Strategy<Value = World> {
+    (parts(), attempt(), room(), pressure(), moment()).prop_map(
+        |(parts, attempt, room, pressure, now)| World { parts, attempt, room, pressure, now },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_attempt_is_decided_and_always_alike(world in world()) {
+        prop_assert_eq!(world.decide(), world.decide());
+    }
+
+    #[test]
+    fn an_explanation_explains_the_decision(world in world()) {
+        let policy = world.parts.policy();
+        let rules = world.rules(&policy);
+        let explained =
+            explain(&policy, &rules, &world.attempt, &world.room, &world.pressure, world.now);
+        prop_assert_eq!(&explained.decision, &world.decide());
+        for change in explained.changes {
+            prop_assert_ne!(change.decision.verdict, explained.decision.verdict);
+        }
+    }
+
+    #[test]
+    fn whoever_may_not_stay_may_not_come_in_either(world in world(), credential in credential()) {
+        let world = world.trying(Action::Join { credential });
+        let policy = world.parts.policy();
+        let rules = world.rules(&policy);
+        if let Some(removed) = rejudge(&policy, &rules, &world.attempt, &world.room, world.now) {
+            let join = world.decide();
+            prop_assert_eq!((removed.verdict, removed.denial), (Verdict::Deny, join.denial));
+        }
+    }
+
+    #[test]
+    fn only_what_is_not_allowed_has_a_denial(world in world()) {
+        let decision = world.decide();
+        prop_assert_eq!(decision.verdict == Verdict::Allow, decision.denial.is_none());
+        if matches!(decision.verdict, Verdict::Prompt | Verdict::Deny) {
+            prop_assert_eq!(decision.effects, vestibule::policy::verdict::Effects::default());
+        }
+    }
+
+    #[test]
+    fn the_order_of_bans_does_not_matter(world in world()) {
+        let mut other = world.clone();
+        other.parts.bans.reverse();
+        let (one, other) = (world.decide(), other.decide());
+        // Of two bans on the same person the first is named.
+        prop_assert_eq!((one.verdict, one.denial, one.effects), (other.verdict, other.denial, other.effects));
+    }
+
+    #[test]
+    fn the_order_of_overrides_does_not_matter(world in world()) {
+        let mut other = world.clone();
+        other.parts.overrides.reverse();
+        prop_assert_eq!(world.decide(), other.decide());
+    }
+
+    #[test]
+    fn the_order_of_lists_does_not_matter(world in world()) {
+        let mut other = world.clone();
+        other.parts.base.moderators.become_by.value.reverse();
+        other.parts.base.moderators.claim_values.value.reverse();
+        other.attempt.requester.claims.reverse();
+        prop_assert_eq!(world.decide(), other.decide());
+    }
+
+    #[test]
+    fn a_further_ban_weakens_nothing(world in world(), ban in any::ban()) {
+        let before = world.decide();
+        let mut banned = world.clone();
+        banned.parts.bans.push(ban);
+        let after = banned.decide();
+        prop_assert!(after.verdict >= before.verdict, "{:?} became {:?}", before, after);
+    }
+
+    #[test]
+    fn a_ban_is_stronger_than_every_proof(world in world(), until in proptest::option::of(Just(Timestamp::MAX))) {
+        prop_assume!(world.now < Timestamp::MAX && !world.applies_policy());
+        let Some(jid) = world.attempt.requester.jid.clone() else { return Ok(()) };
+        let mut banned = world;
+        let ban = vestibule::policy::bans::Ban { line: 1, until, rooms: None, reason: String::new() };
+        banned.parts.bans.push((any::Target::Jid(jid), ban));
+        let decision = banned.decide();
+        prop_assert!(decision.verdict == Verdict::Deny || decision.class == Class::Service);
+    }
+
+    #[test]
+    fn one_item_more_weakens_nothing(
+        world in world(),
+        fields in vec(any::field(), 1..4),
+        affiliations in vec(any::affiliation_change(), 1..4),
+        roles in vec(any::role_change(), 1..4),
+        register: bool,
+    ) {
+        type Make = Box<dyn Fn(usize) -> Action>;
+        let (f, a, r) = (fields.len(), affiliations.len(), roles.len());
+        let makers: [(usize, Make); 3] = [
+            (f, Box::new(move |n| Action::Configure { fields: fields[..n].to_vec() })),
+            (a, Box::new(move |n| Action::Affiliation { items: affiliations[..n].to_vec(), register })),
+            (r, Box::new(move |n| Action::Role { items: roles[..n].to_vec() })),
+        ];
+        for (len, make) in makers {
+            for n in 1..len {
+                let fewer = world.clone().trying(make(n)).decide().verdict;
+                let more = world.clone().trying(make(n + 1)).decide().verdict;
+                prop_assert!(more >= fewer, "{} items: {:?}, {:?}", n, fewer, more);
+            }
+        }
+    }
+
+    #[test]
+    fn nobody_comes_in_without_a_proof(
+        (world, mut rules, record) in (world(), rules(), record()), wrong: bool, unknown: bool,
+    ) {
+        let credential = if wrong { Credential::Wrong } else { Credential::None };
+        // A file that says that guests need nothing means it.
+        let lobby = &mut rules.lobby;
+        if lobby.admission.value == Admission::Open {
+            lobby.admission.value = Admission::default();
+        }
+        for bypass in [&mut lobby.bypass.value, &mut rules.password.bypass.value] {
+            let others: Vec<Class> = bypass.iter().filter(|class| *class != Class::Guest).collect();
+            *bypass = ClassSet::of(&others);
+        }
+        let mut world = world.under(rules).trying(Action::Join { credential });
+        world.room.record = Some(record);
+        world.room.has_password |= !world.parts.base.password.required.value;
+        let who = &mut world.attempt.requester;
+        who.auth = if unknown { Auth::Unknown } else { Auth::Anonymous };
+        who.person = None;
+        who.affiliation = Affiliation::None;
+        let decision = world.decide();
+        prop_assert_ne!(decision.verdict, Verdict::Allow, "{:?}", decision);
+    }
+
+    #[test]
+    fn a_room_under_attack_does_not_tell_a_right_password_from_a_wrong_one(world in world(), wait in 1_u64..1000) {
+        let mut world = world;
+        world.pressure.room = Some(std::time::Duration::from_secs(wait));
+        let right = world.clone().trying(Action::Join { credential: Credential::Right }).decide();
+        let wrong = world.trying(Action::Join { credential: Credential::Wrong }).decide();
+        prop_assert_eq!((right.verdict, right.denial), (wrong.verdict, wrong.denial));
+    }
+
+    #[test]
+    fn a_typed_password_never_harms_more_than_none(world in world()) {
+        let mut world = world;
+        world.pressure = Pressure::default();
+        let right = world.clone().trying(Action::Join { credential: Credential::Right });
+        let none = world.trying(Action::Join { credential: Credential::None }).decide();
+        let right = right.decide();
+        prop_assert!(right.verdict <= none.verdict, "{:?} but {:?}", right, none);
+    }
+
+    #[test]
+    fn what_is_locked_stays_locked(world in world(), rules in rules(), fields in vec(any::field(), 0..5)) {
+        let mut world = world.under(rules).trying(Action::Configure { fields: fields.clone() });
+        // Somebody whom nothing else keeps from it.
+        world.parts.bans.clear();
+        world.parts.base.access.enter.value = ClassSet::ALL;
+        world.attempt.requester.secure = Some(true);
+        world.attempt.requester.affiliation = Affiliation::Owner;
+        let decision = world.decide();
+        if decision.verdict != Verdict::Allow || decision.class == Class::Service {
+            return Ok(());
+        }
+        let rules = &world.parts.base;
+        for field in fields {
+            let locked = match field {
+                FieldChange::PasswordRemoved => rules.password.required.value,
+                FieldChange::PasswordSet(strength) => {
+                    rules.password.change.value == Who::Nobody || strength.length < 8
+                        || strength.score < 3 || strength.denied
+                }
+                FieldChange::MembersOnly(on) => !on && rules.lobby.admission.value.is_members_only(),
+                FieldChange::Public(on) => on && rules.access.hidden.value,
+                FieldChange::Persistent(on) => on != rules.access.persistent.value,
+                FieldChange::PasswordKept | FieldChange::Other(_) => false,
+            };
+            prop_assert!(!locked, "{:?} was allowed", field);
+        }
+    }
+
+    #[test]
+    fn a_closed_room_admits_only_whom_the_rule_names(world in world(), credential in credential()) {
+        prop_assume!(world.room.record.as_ref().is_none_or(|record| record.closed.is_some()));
+        let world = world.trying(Action::Join { credential });
+        let policy = world.parts.policy();
+        let rules = world.rules(&policy);
+        let classes = world.classes(&rules);
+        let may_enter = rules.close.may_enter.value.meets(classes);
+        let decision = world.decide();
+        if decision.verdict != Verdict::Deny && !classes.has(Class::Service) && !may_enter {
+            prop_assert!(rules.close.moderators_enter.value, "{:?}", decision);
+            prop_assert!(decision.rule.name.starts_with("moderators."), "{:?}", decision);
+        }
+    }
+
+    #[test]
+    fn the_class_is_the_strongest_that_was_proved(world in world()) {
+        let policy = world.parts.policy();
+        let rules = world.rules(&policy);
+        prop_assert_eq!(world.decide().class, world.classes(&rules).strongest());
+    }
+
+    #[test]
+    fn nobody_becomes_a_moderator_where_nobody_does(world in world(), credential in credential()) {
+        let mut world = world.trying(Action::Join { credential });
+        world.parts.overrides.clear();
+        world.parts.base.moderators.become_by.value = Vec::<Become>::new();
+        world.attempt.requester.affiliation = Affiliation::Member;
+        world.attempt.requester.person = world.attempt.requester.person.map(|p| p.as_moderator(false));
+        prop_assert_ne!(world.decide().effects.affiliation, Some(Affiliation::Owner));
+    }
+
+    #[test]
+    fn services_and_operators_are_never_removed_by_people_inside(
+        world in world(),
+        affiliations in vec(any::affiliation_change(), 1..4),
+        roles in vec(any::role_change(), 1..4),
+        register: bool,
+    ) {
+        let protected = ["op@example.org", "focus@auth.example.org"];
+        let by_affiliation = affiliations.iter().any(|item| {
+            item.jid.as_ref().is_some_and(|jid| protected.contains(&jid.as_str()))
+                && item.to.is_some_and(|to| to < item.from)
+        });
+        let by_role = roles.iter().any(|item| {
+            item.jid.as_ref().is_some_and(|jid| protected.contains(&jid.as_str()))
+                && item.to == Some(vestibule::policy::attempt::Role::None)
+        });
+        let lists = [
+            (by_affiliation && !register, Action::Affiliation { items: affiliations, register }),
+            (by_role, Action::Role { items: roles }),
+        ];
+        for (removes, action) in lists {
+            let decision = world.clone().trying(action).decide();
+            if removes && decision.class != Class::Service {
+                prop_assert_eq!(decision.verdict, Verdict::Deny);
+            }
+        }
+    }
+
+    #[test]
+    fn a_record_reads_back(record in record()) {
+        prop_assert_eq!(Record::read(&record.write()), Some(record));
+    }
+
+    #[test]
+    fn a_person_reads_back(person in person()) {
+        prop_assert_eq!(Person::read(&person.write()), Some(person));
+    }
+
+    #[test]
+    fn whatever_a_gate_kept_is_read_or_is_nothing(text in ".{0,200}") {
+        let _ = (Record::read(&text), Person::read(&text));
+    }
+}

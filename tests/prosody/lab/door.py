@@ -1,0 +1,69 @@
+"""A server with the gate and the component behind it, for all the tests of one file.
+
+Starting both takes half a second, so a file of tests shares them: each test takes rooms of
+its own, and rules of its own come from `[[room]]` tables that match its rooms' names.
+"""
+
+import asyncio
+import itertools
+import time
+
+from .component import Vestibule
+from .process import Failed
+from .server import Prosody
+
+SERVICE = """
+version = 1
+[[service]]
+domain = "conference.localhost"
+"""
+
+
+class Door:
+    """A `Prosody` and its `Vestibule`, started together."""
+
+    def __init__(self, version, policy, **options):
+        self.server = Prosody(version, **options)
+        self.component = Vestibule(self.server, policy)
+        self._numbers = itertools.count(1)
+
+    def start(self):
+        self.server.start()
+        self.component.start()
+        return self
+
+    def close(self):
+        self.component.close()
+        self.server.close()
+
+    def room(self, name="room"):
+        """The address of a room that no other test uses, like `name-1@conference.localhost`."""
+        return f"{name}-{next(self._numbers)}@{self.server.service}"
+
+    def enforce(self, policy):
+        """Puts another file in force; returns when it is."""
+        self.component.write_config(policy)
+        reply = self.component.run("reload")
+        if reply.returncode != 0:
+            raise Failed(f"the file is not in force: {reply.stderr}\n{self.component.tail()}")
+
+    async def decisions(self, **wanted):
+        """The decisions logged with these values (`kind`, `room`, `verdict`, ...), oldest
+        first; waits until there is one."""
+        deadline = time.monotonic() + 3
+        while True:
+            found = [line for line in self.component.decisions() if wanted.items() <= line.items()]
+            if found:
+                return found
+            if time.monotonic() > deadline:
+                lines = "\n".join(map(str, self.component.decisions()[-5:]))
+                raise Failed(f"no decision with {wanted}; the last ones:\n{lines}")
+            await asyncio.sleep(0.02)
+
+    async def decision(self, **wanted):
+        """The last of `decisions`."""
+        return (await self.decisions(**wanted))[-1]
+
+    async def flushed(self):
+        """Waits until every decision so far is in the log."""
+        await asyncio.sleep(0.25)

@@ -1,0 +1,98 @@
+"""The gate is unloaded and loaded again in a running server: rooms keep working."""
+
+import asyncio
+
+from lab import Crowd
+from storm import (
+    MODULES,
+    PASSWORD,
+    ROOM,
+    SERVICE,
+    guests,
+    hear,
+    one_answer_each,
+    outcomes,
+    policy,
+    shell,
+    storm,
+    tally,
+    until,
+)
+
+WHOLE = {"plugin_paths": [MODULES], "modules": ["lab_unload"]}
+
+
+async def meeting(crowd):
+    alice = await crowd.connect("alice@localhost")
+    bob = await crowd.connect("bob@localhost")
+    assert (await alice.join(ROOM, "Alice")).joined
+    assert (await bob.join(ROOM, "Bob", PASSWORD)).joined
+    return alice, bob
+
+
+async def test_unloading_answers_everybody_parked_and_leaves_the_room_working(
+    start_prosody, start_vestibule
+):
+    server = start_prosody(**WHOLE)
+    vestibule = start_vestibule(server, policy())
+    async with Crowd(server) as crowd:
+        alice, bob = await meeting(crowd)
+        people = await guests(crowd, 50)
+        before = await alice.configuration(ROOM)
+        vestibule.freeze()
+        marks = storm(people[:25]) + storm(people[25:], "new@conference.localhost")
+        await people[0].ping()
+        await shell(alice, "unload")
+        answers = await outcomes(people[:25], marks[:25])
+        answers += await outcomes(people[25:], marks[25:], "new@conference.localhost")
+        assert tally(answers) == {"remote-server-timeout": 50}
+        assert max(answer.seconds for answer in answers) < 2
+        vestibule.thaw()
+        await one_answer_each(people[:25], marks[:25])
+
+        await hear(alice, bob, "what was that?")
+        await hear(bob, alice, "nothing")
+        assert await alice.configuration(ROOM) == before
+        assert before["muc#roomconfig_roomsecret"] == PASSWORD
+        assert (await people[0].join(ROOM, "Guest", "wrong")).condition == "not-authorized"
+        assert (await people[0].join(ROOM, "Guest", PASSWORD)).joined, "as in any Prosody"
+        assert [line for line in server.complaints() if "lua" in line.lower()] == []
+
+
+async def test_loading_it_again_brings_every_room_under_the_policy(start_prosody, start_vestibule):
+    server = start_prosody(**WHOLE)
+    vestibule = start_vestibule(server, policy())
+    other = "other@conference.localhost"
+    async with Crowd(server) as crowd:
+        alice, bob = await meeting(crowd)
+        await shell(alice, "unload")
+        wild = await crowd.connect("wild@localhost")
+        assert (await wild.open(other, "Wild")).joined, "there is no policy now"
+        await shell(alice, "load")
+        await asyncio.to_thread(vestibule.wait_ready)
+        await hear(alice, bob, "back again")
+        stranger, friend = await guests(crowd, 2)
+        for room in (ROOM, other):
+            assert (await stranger.join(room, "Guest")).condition == "not-authorized", room
+        assert (await stranger.join(other, "Guest", PASSWORD)).joined
+        assert (await friend.join(ROOM, "Friend", PASSWORD)).joined
+        assert wild.occupants(other).keys() == {"Wild", "Guest"}
+        hidden = await stranger.disco_items(SERVICE)
+        assert other not in repr(hidden)
+
+
+async def test_reloading_in_a_storm_answers_everybody_once(start_prosody, start_vestibule):
+    server = start_prosody(**WHOLE)
+    start_vestibule(server, policy())
+    async with Crowd(server) as crowd:
+        alice, bob = await meeting(crowd)
+        people = await guests(crowd, 100)
+        marks = storm(people[:60])
+        await until(lambda: len(alice.occupants(ROOM)) > 7, 5, "a storm")
+        await shell(alice, "reload")
+        marks += storm(people[60:], prefix="Late")
+        answers = await outcomes(people, marks)
+        assert set(tally(answers)) <= {"joined", "remote-server-timeout"}, tally(answers)
+        assert {answer.kind for answer in answers[60:]} == {"joined"}
+        await one_answer_each(people, marks)
+        await hear(bob, alice, "still here")

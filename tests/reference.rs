@@ -1,0 +1,122 @@
+//! `docs/rules.md` says what every rule and every denial is, and of nothing else.
+
+#![cfg(test)]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use vestibule::policy::denial::Denial;
+use vestibule::policy::record::Closed;
+
+const WAIT: Duration = Duration::from_secs(30);
+
+const DENIALS: [Denial; 34] = [
+    Denial::Malformed,
+    Denial::Unknown,
+    Denial::Fault,
+    Denial::Banned,
+    Denial::Outcast,
+    Denial::NotEncrypted,
+    Denial::MayNotOpen,
+    Denial::RoomName,
+    Denial::MayNotEnter,
+    Denial::PasswordNeeded,
+    Denial::PasswordWrong,
+    Denial::PasswordWeak { min_length: 8 },
+    Denial::TooManyGuesses { wait: WAIT },
+    Denial::Lobby,
+    Denial::LobbyFull,
+    Denial::TooManyKnocks { wait: WAIT },
+    Denial::Closed(Closed::Command),
+    Denial::NotOpenYet,
+    Denial::PasswordMandatory,
+    Denial::PasswordLocked,
+    Denial::LobbyMandatory,
+    Denial::ListingLocked,
+    Denial::PersistenceLocked,
+    Denial::MayNotGrant,
+    Denial::MayNotRevoke,
+    Denial::MayNotRemove,
+    Denial::Protected,
+    Denial::MayNotAdmit,
+    Denial::MayNotEnd,
+    Denial::MayNotClose,
+    Denial::MayNotRegister,
+    Denial::ReservedNick,
+    Denial::MayNotKnow,
+    Denial::UnknownWord,
+];
+
+fn read(path: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
+}
+
+/// The rows of the table under that heading, without its head.
+fn rows(heading: &str) -> Vec<String> {
+    let text = read("docs/rules.md");
+    let section = text.split(&format!("\n## {heading}\n")).nth(1).unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    section.lines().filter(|line| line.starts_with("| `")).map(str::to_owned).collect()
+}
+
+/// The literals that stand, in the policy's code, where a rule is named.
+fn rules_in_code() -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/policy");
+    for entry in fs::read_dir(directory).unwrap() {
+        let text = fs::read_to_string(entry.unwrap().path()).unwrap();
+        let code = text.split("\n#[cfg(test)]").next().unwrap();
+        for place in [
+            "Rule::new(",
+            "require(case,",
+            "Closed::Command =>",
+            "Closed::Count =>",
+            "Closed::Time =>",
+        ] {
+            for after in code.split(place).skip(1) {
+                if let Some(literal) = after.trim_start().strip_prefix('"') {
+                    names.insert(literal.split('"').next().unwrap().to_owned());
+                }
+            }
+        }
+        // `Closed` also has a name of its own, which is no rule.
+        for closed in [Closed::Command, Closed::Count, Closed::Time] {
+            if closed.name() != "command" {
+                names.remove(closed.name());
+            }
+        }
+    }
+    names
+}
+
+#[test]
+fn every_rule_is_explained_and_no_other() {
+    let documented: BTreeSet<String> =
+        rows("Rules").iter().map(|row| row.split('`').nth(1).unwrap().to_owned()).collect();
+    let in_code = rules_in_code();
+    assert!(in_code.contains("close.at_occupants") && in_code.len() > 30, "{in_code:?}");
+    assert_eq!(documented, in_code);
+}
+
+#[test]
+fn every_denial_stands_in_the_list_with_its_error_and_its_words() {
+    let expected: Vec<String> = DENIALS
+        .iter()
+        .map(|denial| {
+            let (kind, condition) = denial.condition();
+            format!("| `{}` | {kind}, `{condition}` | {} |", denial.code(), denial.text())
+        })
+        .collect();
+    assert_eq!(rows("Reasons"), expected, "\n{}\n", expected.join("\n"));
+}
+
+#[test]
+fn the_list_of_denials_is_complete() {
+    let source = read("src/policy/denial.rs");
+    let codes = source.split("fn code").nth(1).unwrap().split("fn condition").next().unwrap();
+    let in_code: BTreeSet<&str> = codes.split('"').skip(1).step_by(2).collect();
+    let listed: BTreeSet<&str> = DENIALS.iter().map(|denial| denial.code()).collect();
+    assert_eq!(listed, in_code);
+}

@@ -1,0 +1,361 @@
+//! Anything at all: strategies for attempts, rooms, rules and policies.
+
+use std::collections::HashSet;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use globset::{Glob, GlobSetBuilder};
+use ipnet::IpNet;
+use jid::BareJid;
+use jiff::Timestamp;
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+use vestibule::policy::attempt::{
+    Action, Affiliation, AffiliationChange, Attempt, Auth, Credential, FieldChange, Requester,
+    Role, RoleChange, RoomView, Word,
+};
+use vestibule::policy::bans::Ban;
+use vestibule::policy::class::{Class, ClassSet};
+use vestibule::policy::close::Conditions;
+use vestibule::policy::lobby::Admission;
+use vestibule::policy::moderators::Become;
+use vestibule::policy::pressure::Pressure;
+use vestibule::policy::record::{Closed, Entry, Person, Record, Source};
+use vestibule::policy::rules::{Override, Policy, Rules};
+use vestibule::policy::strength::Strength;
+use vestibule::policy::who::Who;
+
+/// Few enough addresses that rules and attempts meet.
+const PEOPLE: [&str; 7] = [
+    "ann@example.org",
+    "bob@example.org",
+    "op@example.org",
+    "focus@auth.example.org",
+    "zoe@partner.example.net",
+    "eve@evil.example",
+    "guest.example.org",
+];
+pub(crate) const ROOMS: [&str; 4] = ["tea", "board-1", "team-secret", ""];
+const ADDRESSES: [&str; 6] =
+    ["192.0.2.7", "::ffff:192.0.2.7", "127.0.0.1", "::1", "2001:db8::7", "198.51.100.7"];
+const NETWORKS: [&str; 5] =
+    ["192.0.2.0/24", "::ffff:192.0.2.0/120", "2001:db8::/32", "0.0.0.0/0", "127.0.0.1/32"];
+
+pub(crate) fn jid() -> impl Strategy<Value = BareJid> + Clone {
+    select(&PEOPLE[..]).prop_map(|jid| jid.parse().unwrap())
+}
+
+/// Around 2026, and the ends of time.
+pub(crate) fn moment() -> impl Strategy<Value = Timestamp> {
+    prop_oneof![
+        8 => (1_767_000_000_i64..1_768_000_000)
+            .prop_map(|seconds| Timestamp::from_second(seconds).unwrap()),
+        1 => Just(Timestamp::MIN),
+        1 => Just(Timestamp::MAX),
+    ]
+}
+
+fn duration() -> impl Strategy<Value = Duration> {
+    prop_oneof![(0_u64..100_000).prop_map(Duration::from_secs), Just(Duration::MAX)]
+}
+
+pub(crate) fn strength() -> impl Strategy<Value = Strength> {
+    (0_u32..20, 0_u8..=4, any::<bool>()).prop_map(|(length, score, denied)| Strength {
+        length,
+        score,
+        denied,
+    })
+}
+
+pub(crate) fn entry() -> impl Strategy<Value = Entry> {
+    select(vec![Entry::Opened, Entry::Password, Entry::Admitted, Entry::Both])
+}
+
+pub(crate) fn person() -> impl Strategy<Value = Person> {
+    (entry(), any::<bool>())
+        .prop_map(|(entry, moderator)| Person::entered(entry).as_moderator(moderator))
+}
+
+pub(crate) fn record() -> impl Strategy<Value = Record> {
+    let closed = select(vec![Closed::Command, Closed::Count, Closed::Time]);
+    let opener = prop_oneof![select(&PEOPLE[..]).prop_map(str::to_owned), any::<String>()];
+    let source = option::of(select(&Source::ALL[..]));
+    (moment(), opener, source, option::of(closed), option::of(moment())).prop_map(
+        |(opened, opener, source, closed, reopened)| {
+            let mut record = Record::new(opened, opener, source);
+            record.closed = closed;
+            record.reopened = reopened;
+            record
+        },
+    )
+}
+
+fn affiliation() -> impl Strategy<Value = Affiliation> {
+    use Affiliation::{Admin, Member, None, Outcast, Owner};
+    select(vec![Outcast, None, Member, Admin, Owner])
+}
+
+fn role() -> impl Strategy<Value = Role> {
+    select(vec![Role::None, Role::Visitor, Role::Participant, Role::Moderator])
+}
+
+fn auth() -> impl Strategy<Value = Auth> {
+    use Auth::{Account, Anonymous, Component, Server, Token, Unknown};
+    select(vec![Account, Token, Anonymous, Server, Component, Unknown])
+}
+
+fn requester() -> impl Strategy<Value = Requester> {
+    let address = option::of(select(&ADDRESSES[..]).prop_map(|a| a.parse::<IpAddr>().unwrap()));
+    let claim = (select(vec!["moderator", "x"]), select(vec!["true", "false"]))
+        .prop_map(|(name, value)| (name.to_owned(), value.to_owned()));
+    (
+        (option::weighted(0.95, jid()), auth(), option::of(any::<bool>()), address, ".{0,8}"),
+        (affiliation(), role(), vec(claim, 0..3), option::of(person())),
+    )
+        .prop_map(
+            |((jid, auth, secure, address, nick), (affiliation, role, claims, person))| Requester {
+                jid,
+                auth,
+                secure,
+                address,
+                nick,
+                affiliation,
+                role,
+                claims,
+                person,
+            },
+        )
+}
+
+pub(crate) fn credential() -> impl Strategy<Value = Credential> {
+    select(vec![Credential::None, Credential::Wrong, Credential::Right])
+}
+
+pub(crate) fn field() -> impl Strategy<Value = FieldChange> {
+    prop_oneof![
+        Just(FieldChange::PasswordKept),
+        Just(FieldChange::PasswordRemoved),
+        strength().prop_map(FieldChange::PasswordSet),
+        any::<bool>().prop_map(FieldChange::MembersOnly),
+        any::<bool>().prop_map(FieldChange::Public),
+        any::<bool>().prop_map(FieldChange::Persistent),
+        any::<String>().prop_map(FieldChange::Other),
+    ]
+}
+
+pub(crate) fn affiliation_change() -> impl Strategy<Value = AffiliationChange> {
+    let nick = option::of(select(vec!["focus", "FOCUS", "bob"]).prop_map(str::to_owned));
+    (option::weighted(0.9, jid()), affiliation(), option::weighted(0.9, affiliation()), nick)
+        .prop_map(|(jid, from, to, nick)| AffiliationChange { jid, from, to, nick })
+}
+
+pub(crate) fn role_change() -> impl Strategy<Value = RoleChange> {
+    (option::weighted(0.9, jid()), role(), option::weighted(0.9, role()))
+        .prop_map(|(jid, from, to)| RoleChange { jid, from, to })
+}
+
+pub(crate) fn action() -> impl Strategy<Value = Action> {
+    let word = select(vec![Word::Password, Word::Close, Word::Reopen, Word::Unknown]);
+    let someone = option::weighted(0.9, jid());
+    prop_oneof![
+        2 => option::of(strength()).prop_map(|typed| Action::Open { typed }),
+        6 => credential().prop_map(|credential| Action::Join { credential }),
+        2 => vec(field(), 0..4).prop_map(|fields| Action::Configure { fields }),
+        3 => (vec(affiliation_change(), 0..4), any::<bool>())
+            .prop_map(|(items, register)| Action::Affiliation { items, register }),
+        2 => vec(role_change(), 0..4).prop_map(|items| Action::Role { items }),
+        1 => Just(Action::Destroy),
+        1 => vec(someone.clone(), 0..3).prop_map(|to| Action::Invite { to }),
+        1 => (someone, any::<bool>()).prop_map(|(target, admit)| Action::Knock { target, admit }),
+        1 => word.prop_map(Action::Command),
+        1 => Just(Action::Unknown),
+    ]
+}
+
+pub(crate) fn attempt() -> impl Strategy<Value = Attempt> {
+    let room = option::weighted(0.95, select(&ROOMS[..]).prop_map(room_jid));
+    (room, requester(), action()).prop_map(|(room, requester, action)| Attempt {
+        id: "a1".to_owned(),
+        room,
+        requester,
+        action,
+        others: Vec::new(),
+    })
+}
+
+pub(crate) fn room_jid(name: &str) -> BareJid {
+    let service = "rooms.example.org";
+    if name.is_empty() { service.to_owned() } else { format!("{name}@{service}") }.parse().unwrap()
+}
+
+pub(crate) fn room() -> impl Strategy<Value = RoomView> {
+    let many = || prop_oneof![0_u32..5, Just(u32::MAX)];
+    (
+        (many(), many(), many()),
+        (any::<bool>(), any::<bool>(), any::<bool>(), option::weighted(0.8, record())),
+    )
+        .prop_map(
+            |((occupants, moderators, waiting), (password, members_only, exists, record))| {
+                RoomView {
+                    occupants,
+                    moderators,
+                    waiting,
+                    has_password: password,
+                    members_only,
+                    exists,
+                    record,
+                }
+            },
+        )
+}
+
+pub(crate) fn pressure() -> impl Strategy<Value = Pressure> {
+    let wait = || option::weighted(0.2, duration());
+    (wait(), wait(), wait()).prop_map(|(guesses, room, knocks)| Pressure { guesses, room, knocks })
+}
+
+pub(crate) fn classes() -> impl Strategy<Value = ClassSet> {
+    vec(select(&Class::ALL[..]), 0..6).prop_map(|classes| ClassSet::of(&classes))
+}
+
+fn who() -> impl Strategy<Value = Who> {
+    select(&Who::ALL[..])
+}
+
+fn people() -> impl Strategy<Value = HashSet<BareJid>> {
+    vec(jid(), 0..3).prop_map(|people| people.into_iter().collect())
+}
+
+fn domains() -> impl Strategy<Value = HashSet<String>> {
+    let one = select(vec!["partner.example.net", "evil.example", "guest.example.org"]);
+    vec(one.prop_map(str::to_owned), 0..2).prop_map(|domains| domains.into_iter().collect())
+}
+
+prop_compose! {
+    pub(crate) fn rules()(
+        (required, source, change, tell, skip_password) in
+            (any::<bool>(), select(&Source::ALL[..]), who(), any::<bool>(), classes()),
+        (admission, skip_lobby, max_waiting, wait) in
+            (select(&Admission::ALL[..]), classes(), 0_u32..6, duration()),
+        (become_by, jids, moderating, grant, revoke, remove, admit, end) in
+            (vec(select(&Become::ALL[..]), 0..4), people(), domains(), who(), who(), who(), who(), who()),
+        (password, moderator, at, after, may_enter, moderators_enter, by, reopen) in
+            (any::<bool>(), any::<bool>(), 0_u32..6, option::of(duration()), classes(), any::<bool>(), who(), who()),
+        (open, enter, listed, listed_domains) in (classes(), classes(), people(), domains()),
+        (everybody, encrypted, trust_loopback, hidden, persistent) in any::<(bool, bool, bool, bool, bool)>(),
+    ) -> Rules {
+        let mut rules = Rules::default();
+        rules.password.required.value = required;
+        rules.password.source.value = source;
+        rules.password.change.value = change;
+        rules.password.tell.value = tell;
+        rules.password.bypass.value = skip_password;
+        rules.lobby.admission.value = admission;
+        rules.lobby.bypass.value = skip_lobby;
+        rules.lobby.max_waiting.value = max_waiting;
+        rules.lobby.wait.value = wait;
+        rules.moderators.become_by.value = become_by;
+        rules.moderators.jids.value = jids;
+        rules.moderators.domains.value = moderating;
+        rules.moderators.claim.value = "moderator".to_owned();
+        rules.moderators.claim_values.value = vec!["true".to_owned()];
+        rules.moderators.grant.value = grant;
+        rules.moderators.revoke.value = revoke;
+        rules.moderators.remove.value = remove;
+        rules.moderators.admit.value = admit;
+        rules.moderators.end.value = end;
+        rules.close.hold_until.value = Conditions { password, moderator };
+        rules.close.at_occupants.value = at;
+        rules.close.after.value = after;
+        rules.close.may_enter.value = may_enter;
+        rules.close.moderators_enter.value = moderators_enter;
+        rules.close.by.value = by;
+        rules.close.reopen.value = reopen;
+        rules.access.open.value = if everybody { ClassSet::ALL } else { open };
+        rules.access.enter.value = if everybody { ClassSet::ALL } else { enter };
+        rules.access.listed_jids.value = listed;
+        rules.access.listed_domains.value = listed_domains;
+        rules.access.encrypted.value = encrypted;
+        rules.access.trust_loopback.value = trust_loopback;
+        rules.access.hidden.value = hidden;
+        rules.access.persistent.value = persistent;
+        rules
+    }
+}
+
+/// On whom a ban is.
+#[derive(Clone, Debug)]
+pub(crate) enum Target {
+    Jid(BareJid),
+    Domain(String),
+    Network(IpNet),
+}
+
+pub(crate) fn ban() -> impl Strategy<Value = (Target, Ban)> {
+    let target = prop_oneof![
+        jid().prop_map(Target::Jid),
+        jid().prop_map(|jid| Target::Domain(jid.domain().as_str().to_uppercase())),
+        select(&NETWORKS[..]).prop_map(|network| Target::Network(network.parse().unwrap())),
+    ];
+    let rooms = option::weighted(0.3, select(vec!["board-*", "t*", "*"]));
+    (target, 1_u32..100, option::weighted(0.3, moment()), rooms).prop_map(
+        |(target, line, until, rooms)| {
+            let rooms = rooms.map(|rooms| Glob::new(rooms).unwrap().compile_matcher());
+            (target, Ban { line, until, rooms, reason: String::new() })
+        },
+    )
+}
+
+/// A policy, before its parts are put together.
+#[derive(Clone, Debug)]
+pub(crate) struct Parts {
+    pub(crate) bans: Vec<(Target, Ban)>,
+    pub(crate) overrides: Vec<(&'static str, Rules)>,
+    pub(crate) base: Rules,
+}
+
+impl Parts {
+    pub(crate) fn policy(&self) -> Policy {
+        let mut policy = Policy {
+            reserved_nicks: vec!["focus".to_owned()],
+            base: Arc::new(self.base.clone()),
+            ..Policy::default()
+        };
+        policy.services.insert("focus@auth.example.org".parse().unwrap(), 5);
+        policy.operators.insert("op@example.org".parse().unwrap(), 6);
+        for (target, ban) in self.bans.clone() {
+            match target {
+                Target::Jid(jid) => policy.bans.ban_jid(jid, ban),
+                Target::Domain(domain) => policy.bans.ban_domain(&domain, ban),
+                Target::Network(network) => policy.bans.ban_network(network, ban),
+            }
+        }
+        let mut patterns = GlobSetBuilder::new();
+        for (pattern, rules) in &self.overrides {
+            let glob = Glob::new(pattern).unwrap();
+            policy.rooms.push(Override {
+                pattern: (*pattern).to_owned(),
+                matcher: glob.compile_matcher(),
+                line: 1,
+                rules: Arc::new(rules.clone()),
+            });
+            patterns.add(glob);
+        }
+        policy.patterns = patterns.build().unwrap();
+        policy
+    }
+}
+
+/// Overrides of different rooms: of two that match one room the more specific counts, which is for the
+/// file's reader to sort out.
+pub(crate) fn parts() -> impl Strategy<Value = Parts> {
+    (vec(ban(), 0..5), rules(), rules(), rules(), 0_usize..3).prop_map(
+        |(bans, base, tea, board, count)| {
+            let overrides = [("tea", tea), ("board-*", board)].into_iter().take(count).collect();
+            Parts { bans, overrides, base }
+        },
+    )
+}

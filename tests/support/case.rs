@@ -1,0 +1,328 @@
+//! The language of the cases: short words become an attempt, a decision becomes short words.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use serde::Deserialize;
+use vestibule::policy::attempt::{
+    Action, Affiliation, AffiliationChange, Attempt, Auth, Credential, FieldChange, Requester,
+    Role, RoleChange, RoomView, Word,
+};
+use vestibule::policy::pressure::Pressure;
+use vestibule::policy::record::{Closed, Entry, Person, Record, Source};
+use vestibule::policy::strength::Strength;
+use vestibule::policy::verdict::{Decision, Effects, NewPassword};
+
+use crate::policies::{jid, now};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct File {
+    pub(crate) case: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Case {
+    pub(crate) name: String,
+    #[serde(default = "default_policy")]
+    pub(crate) policy: String,
+    #[serde(rename = "do")]
+    action: String,
+    #[serde(default)]
+    who: Who,
+    #[serde(default)]
+    room: Room,
+    #[serde(default)]
+    items: Vec<String>,
+    /// What the room remembers of others: how they came in, and `moderator`.
+    #[serde(default)]
+    others: BTreeMap<String, String>,
+    #[serde(default)]
+    pressure: Waits,
+    pub(crate) expect: String,
+    pub(crate) class: Option<String>,
+    pub(crate) effects: Option<Vec<String>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Who {
+    jid: Option<String>,
+    auth: Option<String>,
+    secure: Option<bool>,
+    unknown_security: bool,
+    address: Option<String>,
+    nick: String,
+    affiliation: Option<String>,
+    role: Option<String>,
+    claims: BTreeMap<String, String>,
+    entered: Option<String>,
+    moderator: bool,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Room {
+    jid: Option<String>,
+    occupants: Option<u32>,
+    moderators: Option<u32>,
+    waiting: u32,
+    password: Option<bool>,
+    members_only: bool,
+    exists: Option<bool>,
+    record: Option<bool>,
+    opener: Option<String>,
+    closed: Option<String>,
+    opened: Option<i64>,
+    reopened: Option<i64>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Waits {
+    guesses: Option<u64>,
+    room: Option<u64>,
+    knocks: Option<u64>,
+}
+
+fn default_policy() -> String {
+    "default".to_owned()
+}
+
+impl Case {
+    /// Bob, anonymous unless the case says otherwise, at the room `tea`.
+    pub(crate) fn attempt(&self) -> Attempt {
+        let who = &self.who;
+        let named = who.jid.as_deref().unwrap_or("bob@guest.example.org");
+        let person = who.entered.as_deref().map(person_of);
+        Attempt {
+            id: self.name.clone(),
+            room: self.room.jid.as_deref().map_or(Some(jid("tea@rooms.example.org")), |room| {
+                (!room.is_empty()).then(|| jid(room))
+            }),
+            requester: Requester {
+                jid: (!named.is_empty()).then(|| jid(named)),
+                auth: Auth::from_name(who.auth.as_deref().unwrap_or("anonymous")),
+                secure: (!who.unknown_security).then(|| who.secure.unwrap_or(true)),
+                address: who.address.as_deref().map(|address| address.parse().unwrap()),
+                nick: who.nick.clone(),
+                affiliation: affiliation(who.affiliation.as_deref().unwrap_or("none")),
+                role: role(who.role.as_deref().unwrap_or("none")),
+                claims: who.claims.clone().into_iter().collect(),
+                person: if who.moderator {
+                    Some(person.unwrap_or(Person::entered(Entry::Both)).as_moderator(true))
+                } else {
+                    person
+                },
+            },
+            action: self.action(),
+            others: self.others.iter().map(|(who, how)| (jid(who), person_of(how))).collect(),
+        }
+    }
+
+    /// `tea` as Ann opened it five minutes ago, alone in it, with a password; or no room for an `open`.
+    pub(crate) fn room(&self) -> RoomView {
+        let room = &self.room;
+        let is_there = room.exists.unwrap_or(!self.action.starts_with("open"));
+        let has_record = room.record.unwrap_or(!self.action.starts_with("open"));
+        let ago = |minutes: i64| now() - SignedDuration::from_mins(minutes);
+        let one = u32::from(is_there);
+        RoomView {
+            occupants: room.occupants.unwrap_or(one),
+            moderators: room.moderators.unwrap_or(one),
+            waiting: room.waiting,
+            has_password: room.password.unwrap_or(is_there),
+            members_only: room.members_only,
+            exists: is_there,
+            record: has_record.then(|| {
+                let opener = room.opener.clone().unwrap_or("ann@example.org".to_owned());
+                let opened = ago(room.opened.unwrap_or(5));
+                let mut record = Record::new(opened, opener, Some(Source::Generated));
+                record.closed = room.closed.as_deref().map(closed);
+                record.reopened = room.reopened.map(ago);
+                record
+            }),
+        }
+    }
+
+    pub(crate) fn pressure(&self) -> Pressure {
+        let Waits { guesses, room, knocks } = self.pressure;
+        Pressure {
+            guesses: guesses.map(Duration::from_secs),
+            room: room.map(Duration::from_secs),
+            knocks: knocks.map(Duration::from_secs),
+        }
+    }
+
+    fn action(&self) -> Action {
+        let words: Vec<&str> = self.action.split(' ').collect();
+        match *words {
+            ["open"] => Action::Open { typed: None },
+            ["open", ref typed @ ..] => Action::Open { typed: Some(strength(typed)) },
+            ["join"] => Action::Join { credential: Credential::None },
+            ["join", "wrong"] => Action::Join { credential: Credential::Wrong },
+            ["join", "right"] => Action::Join { credential: Credential::Right },
+            ["configure"] => {
+                Action::Configure { fields: self.items.iter().map(|item| field(item)).collect() }
+            }
+            ["affiliation"] | ["register"] => Action::Affiliation {
+                items: self.items.iter().map(|item| affiliation_change(item)).collect(),
+                register: words == ["register"],
+            },
+            ["role"] => {
+                Action::Role { items: self.items.iter().map(|item| role_change(item)).collect() }
+            }
+            ["destroy"] => Action::Destroy,
+            ["invite"] => Action::Invite { to: self.items.iter().map(|to| maybe(to)).collect() },
+            ["admit", who] => Action::Knock { target: maybe(who), admit: true },
+            ["reject", who] => Action::Knock { target: maybe(who), admit: false },
+            ["say", "!password"] => Action::Command(Word::Password),
+            ["say", "!close"] => Action::Command(Word::Close),
+            ["say", "!reopen"] => Action::Command(Word::Reopen),
+            ["say", _] => Action::Command(Word::Unknown),
+            ["unknown"] => Action::Unknown,
+            _ => panic!("`{}` is no action", self.action),
+        }
+    }
+}
+
+/// `12 4` or `12 4 denied`: length, score, and whether it stands on the deny-list.
+fn strength(words: &[&str]) -> Strength {
+    match words {
+        [length, score, denied @ ..] => Strength {
+            length: length.parse().unwrap(),
+            score: score.parse().unwrap(),
+            denied: *denied == ["denied"],
+        },
+        _ => panic!("`{words:?}` is no strength"),
+    }
+}
+
+fn field(text: &str) -> FieldChange {
+    match *text.split(' ').collect::<Vec<_>>() {
+        ["password", "kept"] => FieldChange::PasswordKept,
+        ["password", "removed"] => FieldChange::PasswordRemoved,
+        ["password", ref typed @ ..] => FieldChange::PasswordSet(strength(typed)),
+        ["members-only", on] => FieldChange::MembersOnly(on == "on"),
+        ["public", on] => FieldChange::Public(on == "on"),
+        ["persistent", on] => FieldChange::Persistent(on == "on"),
+        _ => FieldChange::Other(text.to_owned()),
+    }
+}
+
+/// `eve@example.org none -> owner`, with ` as nick` behind it where one is reserved.
+fn affiliation_change(text: &str) -> AffiliationChange {
+    let (text, nick) =
+        text.split_once(" as ").map_or((text, None), |(text, nick)| (text, Some(nick.to_owned())));
+    match *text.split(' ').collect::<Vec<_>>() {
+        [who, from, "->", to] => AffiliationChange {
+            jid: maybe(who),
+            from: affiliation(from),
+            to: Affiliation::from_name(to),
+            nick,
+        },
+        _ => panic!("`{text}` is no change of an affiliation"),
+    }
+}
+
+fn role_change(text: &str) -> RoleChange {
+    match *text.split(' ').collect::<Vec<_>>() {
+        [who, from, "->", to] => {
+            RoleChange { jid: maybe(who), from: role(from), to: Role::from_name(to) }
+        }
+        _ => panic!("`{text}` is no change of a role"),
+    }
+}
+
+fn maybe(text: &str) -> Option<jid::BareJid> {
+    (text != "?").then(|| jid(text))
+}
+
+fn affiliation(name: &str) -> Affiliation {
+    Affiliation::from_name(name).unwrap_or_else(|| panic!("`{name}` is no affiliation"))
+}
+
+fn role(name: &str) -> Role {
+    Role::from_name(name).unwrap_or_else(|| panic!("`{name}` is no role"))
+}
+
+fn person_of(text: &str) -> Person {
+    if text == "removed" {
+        return Person::removed();
+    }
+    let (entry, rank) = text.split_once(' ').unwrap_or((text, ""));
+    Person::entered(entry_of(entry)).as_moderator(rank == "moderator")
+}
+
+fn entry_of(name: &str) -> Entry {
+    match name {
+        "opened" => Entry::Opened,
+        "password" => Entry::Password,
+        "admitted" => Entry::Admitted,
+        "both" => Entry::Both,
+        _ => panic!("`{name}` is no way in"),
+    }
+}
+
+fn closed(name: &str) -> Closed {
+    match name {
+        "command" => Closed::Command,
+        "count" => Closed::Count,
+        "time" => Closed::Time,
+        _ => panic!("`{name}` closes nothing"),
+    }
+}
+
+/// `deny ban banned`: the verdict, the rule, the denial's code.
+pub(crate) fn in_short(decision: &Decision) -> String {
+    let mut words = vec![decision.verdict.name(), decision.rule.name];
+    words.extend(decision.denial.map(|denial| denial.code()));
+    words.join(" ")
+}
+
+/// Every effect, a line each.
+pub(crate) fn effects_in_short(effects: &Effects) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(record) = &effects.record {
+        let state = record.closed.map_or("open".to_owned(), |closed| closed.name().to_owned());
+        let source = record.password.map_or("none", Source::name);
+        lines.push(format!("record {state} by={} password={source}", record.opener));
+    }
+    for (who, person) in &effects.people {
+        lines.push(match person {
+            None => format!("forget {who}"),
+            Some(person) => {
+                let entry =
+                    person.entry.map_or("removed".to_owned(), |e| format!("{e:?}").to_lowercase());
+                let rank = if person.moderator { " moderator" } else { "" };
+                format!("remember {who} {entry}{rank}")
+            }
+        });
+    }
+    let mut put = |name: &str, value: Option<String>| {
+        lines.extend(value.map(|value| format!("{name} {value}")));
+    };
+    put("affiliation", effects.affiliation.map(|affiliation| affiliation.name().to_owned()));
+    put("role", effects.role.map(|role| role.name().to_owned()));
+    put(
+        "password",
+        effects.password.map(|password| match password {
+            NewPassword::Typed => "typed".to_owned(),
+            NewPassword::Made(source) => source.name().to_owned(),
+        }),
+    );
+    put("members-only", effects.members_only.map(|on| on.to_string()));
+    put("hidden", effects.hidden.map(|on| on.to_string()));
+    put("persistent", effects.persistent.map(|on| on.to_string()));
+    put("knock", effects.knock.map(|wait| wait.as_secs().to_string()));
+    for (audience, notice) in &effects.notices {
+        put("say", Some(format!("{audience:?} {notice:?}")));
+    }
+    for who in &effects.admit {
+        put("admit", Some(who.to_string()));
+    }
+    put("reject", effects.reject.as_ref().map(ToString::to_string));
+    lines
+}

@@ -1,0 +1,86 @@
+//! A large policy: 10,000 overrides, 100,000 bans; and a join that it allows.
+
+use std::str::FromStr;
+use std::sync::Arc;
+
+use globset::{Glob, GlobSetBuilder};
+use jid::BareJid;
+use jiff::Timestamp;
+use vestibule::policy::attempt::{
+    Action, Affiliation, Attempt, Auth, Credential, Requester, Role, RoomView,
+};
+use vestibule::policy::bans::Ban;
+use vestibule::policy::record::{Record, Source};
+use vestibule::policy::rules::{Override, Policy, Rules};
+
+pub(crate) fn jid(text: &str) -> BareJid {
+    BareJid::from_str(text).unwrap()
+}
+
+pub(crate) fn now() -> Timestamp {
+    Timestamp::from_second(1_767_268_800).unwrap()
+}
+
+/// A third of the bans each on JIDs, domains and networks; three of four overrides by name, the others
+/// by a pattern.
+pub(crate) fn policy(overrides: u32, bans: u32) -> Policy {
+    let mut policy = Policy { revision: "9f2c01ab".to_owned(), ..Policy::default() };
+    policy.operators.insert(jid("op@example.org"), 6);
+    policy.services.insert(jid("focus@auth.example.org"), 5);
+    for n in 0..bans {
+        let ban = Ban { line: n, until: None, rooms: None, reason: String::new() };
+        match n % 3 {
+            0 => policy.bans.ban_jid(jid(&format!("user{n}@example.org")), ban),
+            1 => policy.bans.ban_domain(&format!("d{n}.example"), ban),
+            _ => {
+                let bits = 16 + n % 17;
+                let address = std::net::Ipv4Addr::from(0x2000_0000 + n * 4096);
+                policy.bans.ban_network(format!("{address}/{bits}").parse().unwrap(), ban);
+            }
+        }
+    }
+    let mut patterns = GlobSetBuilder::new();
+    let rules = Arc::new(Rules::default());
+    for n in 0..overrides {
+        let pattern = if n % 4 == 0 { format!("team{n}-*") } else { format!("room{n}") };
+        let glob = Glob::new(&pattern).unwrap();
+        patterns.add(glob.clone());
+        let matcher = glob.compile_matcher();
+        policy.rooms.push(Override { pattern, matcher, line: n, rules: Arc::clone(&rules) });
+    }
+    policy.patterns = patterns.build().unwrap();
+    policy
+}
+
+/// Bob, with an account, from an address of the documentation range.
+pub(crate) fn join(credential: Credential) -> Attempt {
+    Attempt {
+        id: "k3v9x1".to_owned(),
+        room: Some(jid("tea@rooms.example.org")),
+        requester: Requester {
+            jid: Some(jid("bob@example.org")),
+            auth: Auth::Account,
+            secure: Some(true),
+            address: Some("192.0.2.7".parse().unwrap()),
+            nick: "Bob".to_owned(),
+            affiliation: Affiliation::None,
+            role: Role::None,
+            claims: Vec::new(),
+            person: None,
+        },
+        action: Action::Join { credential },
+        others: Vec::new(),
+    }
+}
+
+/// A room with a password and a moderator.
+pub(crate) fn room() -> RoomView {
+    RoomView {
+        occupants: 3,
+        moderators: 1,
+        has_password: true,
+        exists: true,
+        record: Some(Record::new(now(), "ann@example.org".to_owned(), Some(Source::Generated))),
+        ..RoomView::default()
+    }
+}

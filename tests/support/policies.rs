@@ -1,0 +1,153 @@
+//! A small set of named policies. The name says in what each differs from the defaults.
+
+use std::collections::HashSet;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use globset::{Glob, GlobSet, GlobSetBuilder};
+use jid::BareJid;
+use jiff::{SignedDuration, Timestamp};
+use vestibule::policy::bans::{Ban, Bans};
+use vestibule::policy::class::{Class, ClassSet};
+use vestibule::policy::close::Conditions;
+use vestibule::policy::lobby::Admission;
+use vestibule::policy::moderators::Become;
+use vestibule::policy::record::Source;
+use vestibule::policy::rules::{Policy, Rules};
+use vestibule::policy::set::Set;
+use vestibule::policy::who::Who;
+
+/// The moment of every case: 2026-01-01T12:00:00Z.
+pub(crate) fn now() -> Timestamp {
+    Timestamp::from_second(1_767_268_800).unwrap()
+}
+
+pub(crate) fn jid(text: &str) -> BareJid {
+    BareJid::from_str(text).unwrap()
+}
+
+/// The policy of that name.
+pub(crate) fn policy(name: &str) -> Option<Policy> {
+    let mut policy = Policy {
+        revision: name.to_owned(),
+        reserved_nicks: vec!["focus".to_owned()],
+        ..Policy::default()
+    };
+    policy.services.insert(jid("focus@auth.example.org"), 5);
+    policy.operators.insert(jid("op@example.org"), 6);
+    if name != "unbanned" {
+        policy.bans = bans();
+    }
+    policy.base = Arc::new(rules(name)?);
+    Some(policy)
+}
+
+fn rules(name: &str) -> Option<Rules> {
+    let mut rules = Rules::default();
+    rules.moderators.become_by.value =
+        vec![Become::Operator, Become::Listed, Become::Token, Become::Opener];
+    rules.moderators.claim.value = "moderator".to_owned();
+    rules.moderators.claim_values.value = vec!["true".to_owned()];
+    rules.moderators.jids.value = HashSet::from([jid("chair@example.org")]);
+    rules.moderators.domains.value = HashSet::from(["board.example.org".to_owned()]);
+    rules.access.listed_jids.value = HashSet::from([jid("listed@example.org")]);
+    rules.access.listed_domains.value = HashSet::from(["partner.example.net".to_owned()]);
+    let by_nobody = Set::at(Who::Nobody, 30);
+    let by_operator = Set::at(Who::Operator, 31);
+    match name {
+        "default" | "unbanned" => {}
+        "password-and-lobby" => rules.lobby.admission.value = Admission::PasswordAndLobby,
+        "password" => rules.lobby.admission.value = Admission::Password,
+        "lobby" => rules.lobby.admission.value = Admission::Lobby,
+        "open" => rules.lobby.admission.value = Admission::Open,
+        "creator" => rules.password.source.value = Source::Creator,
+        "creator-or-none" => {
+            rules.password.source.value = Source::Creator;
+            rules.password.required.value = false;
+            rules.close.hold_until.value = Conditions::default();
+        }
+        "derived" => rules.password.source.value = Source::Derived,
+        "preset" => rules.password.source.value = Source::Preset,
+        "no-password" => {
+            rules.password.required.value = false;
+            rules.close.hold_until.value = Conditions::default();
+        }
+        "lecture" => {
+            rules.lobby.admission.value = Admission::Open;
+            rules.close.hold_until.value = Conditions { password: false, moderator: true };
+            rules.moderators.become_by.value = vec![Become::Operator, Become::Listed];
+            rules.moderators.grant = by_operator;
+            rules.moderators.revoke = by_operator;
+            rules.moderators.admit = by_operator;
+        }
+        "by-account" => rules.moderators.become_by.value = vec![Become::Account],
+        "by-nobody" => rules.moderators.become_by.value = Vec::new(),
+        "locked" => {
+            rules.password.change = by_nobody;
+            rules.password.tell.value = false;
+            rules.moderators.grant = by_nobody;
+            rules.moderators.revoke = by_nobody;
+            rules.moderators.remove = by_nobody;
+            rules.moderators.admit = by_nobody;
+            rules.moderators.end = by_nobody;
+            rules.close.by = by_nobody;
+            rules.close.reopen = by_nobody;
+        }
+        "closing" => {
+            rules.close.at_occupants.value = 3;
+            rules.close.after.value = Some(Duration::from_secs(3600));
+        }
+        "shut-for-all" => {
+            rules.close.may_enter.value = ClassSet::of(&[Class::Service]);
+            rules.close.moderators_enter.value = false;
+        }
+        "hold-for-moderator" => {
+            rules.close.hold_until.value = Conditions { password: true, moderator: true };
+        }
+        "members" => {
+            let people = [Class::Operator, Class::Listed, Class::Token, Class::Account];
+            rules.access.open.value = ClassSet::of(&people);
+            rules.access.enter.value = ClassSet::of(&people).with(Class::Federated);
+            rules.access.rooms.value = Some(globs(&["tea", "team-*"]));
+            rules.access.refused_rooms.value = Some(globs(&["team-secret*"]));
+        }
+        "public" => {
+            rules.access.hidden.value = false;
+            rules.access.persistent.value = true;
+            rules.access.encrypted.value = false;
+        }
+        "behind-no-proxy" => rules.access.trust_loopback.value = false,
+        "account-bypass" => {
+            rules.lobby.admission.value = Admission::PasswordAndLobby;
+            rules.lobby.bypass.value = ClassSet::of(&[Class::Account]);
+            rules.password.bypass.value = ClassSet::of(&[Class::Token, Class::Listed]);
+        }
+        _ => return None,
+    }
+    Some(rules)
+}
+
+fn bans() -> Bans {
+    let mut bans = Bans::default();
+    let ban = |line| Ban { line, until: None, rooms: None, reason: String::new() };
+    let hour = SignedDuration::from_hours(1);
+    bans.ban_jid(jid("banned@example.org"), ban(90));
+    bans.ban_jid(jid("was-banned@example.org"), Ban { until: Some(now() - hour), ..ban(91) });
+    bans.ban_jid(jid("banned-today@example.org"), Ban { until: Some(now() + hour), ..ban(92) });
+    let board = Glob::new("board-*").unwrap().compile_matcher();
+    bans.ban_jid(jid("not-the-board@example.org"), Ban { rooms: Some(board), ..ban(93) });
+    bans.ban_jid(jid("focus@auth.example.org"), ban(94));
+    bans.ban_domain("Evil.example", ban(95));
+    bans.ban_network("198.51.100.0/24".parse().unwrap(), ban(96));
+    bans.ban_network("2001:db8:bad::/48".parse().unwrap(), ban(97));
+    bans
+}
+
+fn globs(patterns: &[&str]) -> GlobSet {
+    let mut set = GlobSetBuilder::new();
+    for pattern in patterns {
+        set.add(Glob::new(pattern).unwrap());
+    }
+    set.build().unwrap()
+}
