@@ -2,7 +2,9 @@
 
 import contextlib
 import itertools
+import os
 import statistics
+from pathlib import Path
 
 from .figures import Figure, percentile, spread
 from .parts import PASSWORD, PinnedProsody, PinnedVestibule, drive, started
@@ -22,8 +24,15 @@ def two_servers(version):
         yield gated, plain
 
 
+def processor_seconds(server):
+    """What the server has computed so far."""
+    fields = Path(f"/proc/{server.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def rates(server, prefix, rooms, people):
-    """Joins and openings per second in one pass."""
+    """Joins and openings per second in one pass, and the server's processor seconds for each join."""
+    before = processor_seconds(server)
     said = drive(
         "crowd",
         "rate",
@@ -34,7 +43,8 @@ def rates(server, prefix, rooms, people):
         window=WINDOW,
         password=PASSWORD,
     )
-    return said["joins"] / said["seconds"], said["opened"] / said["opening_seconds"]
+    spent = (processor_seconds(server) - before) / said["joins"]
+    return said["joins"] / said["seconds"], said["opened"] / said["opening_seconds"], spent
 
 
 def throughput(gated, plain, rounds, scale):
@@ -54,6 +64,9 @@ def throughput(gated, plain, rounds, scale):
             through, past = (statistics.median(pair[side][place] for pair in pairs) for side in (0, 1))
             name = what if (rooms, people, what) == (*scaled(scale), "joins") else f"{what}-{people}"
             words = f"meetings of {people}: {through:,.0f}/s against {past:,.0f}/s; {between}"
+            if what == "joins":
+                cost, own = (statistics.median(pair[side][2] * 1e6 for pair in pairs) for side in (0, 1))
+                words += f"; processor time of the server for a join and its leave {cost:,.0f} µs against {own:,.0f} µs"
             yield Figure(name, ratio, "ratio", words)
 
 
