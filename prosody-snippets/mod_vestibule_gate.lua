@@ -92,6 +92,22 @@ local function cut(text, limit)
 	return text:sub(1, limit);
 end
 
+-- What goes to the component with every join is written as text: stanzas, and their way through the router, would cost
+-- more than the join. It is made of what was parsed from XML, or has been checked.
+local ESCAPED = { ["<"] = "&lt;", [">"] = "&gt;", ["&"] = "&amp;" };
+local function element(name, attr, text, children)
+	local parts, n = { "<", name }, 2;
+	for key, value in pairs(attr) do
+		n = n + 1;
+		parts[n] = " " .. key .. "='" .. st.xml_escape(value) .. "'";
+	end
+	parts[n + 1] = ">";
+	parts[n + 2] = text and text:gsub("[<>&]", ESCAPED) or "";
+	parts[n + 3] = children or "";
+	parts[n + 4] = "</" .. name .. ">";
+	return table.concat(parts);
+end
+
 local function flag(value) return value and "true" or nil; end
 local function affiliation_of(room, address) return room:get_affiliation(address) or "none"; end
 local function is_service(address) return services[jid_bare(address)]; end
@@ -118,17 +134,15 @@ local function add_session(attr, session)
 	return attr;
 end
 
-local function add_claims(iq, claims, room_for)
+local function add_claims(list, claims)
 	for name, value in pairs(claims or {}) do
 		local kind, text = type(value), tostring(value);
 		-- Tokens are JSON: they can hold what XML cannot.
-		if type(name) == "string" and (kind == "string" or kind == "boolean" or kind == "number") and room_for > 0
+		if type(name) == "string" and (kind == "string" or kind == "boolean" or kind == "number") and #list < LIMIT.items
 		and encodings.utf8.valid(name .. text) and not (name .. text):find("[%z\1-\8\11\12\14-\31]") then
-			room_for = room_for - 1;
-			iq:text_tag("claim", cut(text, LIMIT.text), { name = cut(name, LIMIT.name) });
+			t_insert(list, element("claim", { name = cut(name, LIMIT.name) }, cut(text, LIMIT.text)));
 		end
 	end
-	return room_for;
 end
 
 local function census(room)
@@ -139,7 +153,7 @@ local function census(room)
 			if occupant.role == "moderator" then moderators = moderators + 1; end
 		end
 	end
-	return tostring(occupants), tostring(moderators);
+	return occupants, moderators;
 end
 
 local function add_occupant(attr, room, occupant, session)
@@ -150,12 +164,15 @@ end
 
 -- Answers to the requester, reports to the component
 
+local addresses = "' from='" .. module.host .. "' to='" .. (component or "") .. "'>";
+local report_opens = "<message type='normal" .. addresses;
+
 local function report(event_name, room, attr)
 	if state ~= "ready" then return; end
 	local data = room._data and kept(room); -- where there is no room any more, its address is given alone
 	attr.xmlns, attr.event, attr.room = xmlns_gate, event_name, room.jid;
-	if data then attr.generation, attr.revision = data.generation, tostring(data.revision); end
-	module:send(st.message({ type = "normal", from = module.host, to = component }):tag("report", attr));
+	if data then attr.generation, attr.revision = data.generation, data.revision; end
+	link.send(report_opens .. element("report", attr) .. "</message>");
 end
 
 local function send_error(event, kind, condition, text, lang)
@@ -261,56 +278,60 @@ local function park(e)
 	return true;
 end
 
-local function add_credential(iq, stanza, room, kind)
+local function write_credential(stanza, room, kind)
 	local typed, count = nil, 0;
 	for tag in stanza:get_child("x", xmlns_muc):childtags("password") do typed, count = tag:get_text(), count + 1; end
-	if count == 1 and typed == "" then count = 0; end
 	if kind == "open" then
-		if count == 1 then iq:text_tag("credential", cut(typed, LIMIT.name)); end
-		return;
+		return count == 1 and typed and typed ~= "" and element("credential", {}, cut(typed, LIMIT.name)) or "";
 	end
 	-- The room's password is compared here, in constant time: it can be newer than the component's record.
-	local password = room:get_password();
-	local is_right = password and count == 1 and hashes.equals(typed, password);
-	iq:tag("credential", { check = is_right and "right" or password and count > 0 and "wrong" or "none" }):up();
+	local password, check = room:get_password(), "none";
+	if password and count > 0 and (count > 1 or typed ~= "") then
+		check = count == 1 and typed and hashes.equals(typed, password) and "right" or "wrong";
+	end
+	return element("credential", { check = check });
+end
+
+local function write_requester(e, data, room)
+	local session, bare, children = e.origin, jid_bare(e.from), {};
+	local occupant = room and room:get_occupant_by_real_jid(e.from);
+	local nick = e.kind == "join" and e.stanza.attr.to or occupant and occupant.nick;
+	add_claims(children, session.jitsi_meet_context_user);
+	add_claims(children, session.jitsi_meet_context_features);
+	if data and data.people[bare] then t_insert(children, element("person", {}, data.people[bare].text)); end
+	return element("requester", add_session({
+		jid = e.from, nick = nick and cut(jid_resource(nick), LIMIT.name),
+		affiliation = room and affiliation_of(room, bare) or "none", role = occupant and occupant.role or "none",
+	}, session), nil, table.concat(children));
+end
+
+local function write_state(room, data, kind)
+	if not room then return element("state", { occupants = 0, moderators = 0, waiting = 0 }); end
+	local occupants, moderators = census(room);
+	return element("state", {
+		occupants = occupants, moderators = moderators, waiting = waiting[room.jid] and waiting[room.jid].count or 0,
+		password = flag(room:get_password()), ["members-only"] = flag(room:get_members_only()),
+		existing = flag(kind == "open"),
+	}, nil, data and data.record and element("record", {}, data.record));
 end
 
 local function ask(e, queue, room)
-	local data, bare = kept(room), jid_bare(e.from);
+	local data = kept(room);
 	local kind = e.kind == "join" and not data and "open" or e.kind;
-	local occupant = room and room:get_occupant_by_real_jid(e.from);
-	local nick = e.kind == "join" and jid_resource(e.stanza.attr.to) or occupant and jid_resource(occupant.nick);
 	e.generation, e.revision, e.new_room = data and data.generation, data and data.revision or 0, not room;
 	e.count = (e.count or 0) + 1;
 	e.iq = e.attempt .. "." .. e.count;
-	local iq = st.iq({ type = "set", id = e.iq, from = module.host, to = component }):tag("ask", {
+	local detail = e.kind == "join" and write_credential(e.stanza, room, kind) or e.detail and e.detail(room) or "";
+	local question = "<iq type='set' id='" .. e.iq .. addresses .. element("ask", {
 		xmlns = xmlns_gate, kind = kind, attempt = e.attempt, room = e.room, register = flag(e.register),
-		generation = e.generation, revision = data and tostring(data.revision) or nil,
-	});
-	iq:tag("requester", add_session({ jid = e.from, nick = cut(nick, LIMIT.name),
-		affiliation = room and affiliation_of(room, bare) or "none",
-		role = occupant and occupant.role or "none" }, e.origin));
-	local session = e.origin;
-	add_claims(iq, session.jitsi_meet_context_features, add_claims(iq, session.jitsi_meet_context_user, LIMIT.items));
-	if data and data.people[bare] then iq:text_tag("person", data.people[bare].text); end
-	local facts = { occupants = "0", moderators = "0", waiting = "0" };
-	if room then
-		facts.occupants, facts.moderators = census(room);
-		facts.waiting = tostring(waiting[e.room] and waiting[e.room].count or 0);
-		facts.password, facts["members-only"] = flag(room:get_password()), flag(room:get_members_only());
-		facts.existing = flag(kind == "open");
-	end
-	iq:up():tag("state", facts);
-	if data and data.record then iq:text_tag("record", data.record); end
-	iq:up();
-	if e.kind == "join" then add_credential(iq, e.stanza, room, kind); elseif e.detail then e.detail(iq, room); end
-	-- Only details and claims can make it that large.
-	if #e.from > LIMIT.address or (e.detail or e.origin.jitsi_meet_context_user) and #tostring(iq) > LIMIT.stanza then
+		generation = e.generation, revision = data and data.revision,
+	}, nil, write_requester(e, data, room) .. write_state(room, data, kind) .. detail) .. "</iq>";
+	if #e.from > LIMIT.address or #question > LIMIT.stanza then
 		release(e);
 		return refuse(e, "malformed", "modify", "not-acceptable", "The request is too large.");
 	end
 	queue.asking, pending[e.iq] = e, e;
-	module:send(iq);
+	link.send(question);
 end
 
 -- Effects
@@ -795,7 +816,8 @@ local function add_room(reply, room, about)
 	local data, list, shown = kept(room), waiting[room.jid] or { count = 0, people = {} }, 0;
 	local occupants, moderators = census(room);
 	local attr = {
-		xmlns = xmlns_gate, jid = room.jid, occupants = occupants, moderators = moderators, waiting = tostring(list.count),
+		xmlns = xmlns_gate, jid = room.jid,
+		occupants = tostring(occupants), moderators = tostring(moderators), waiting = tostring(list.count),
 		generation = data and data.generation, revision = data and tostring(data.revision),
 		password = flag(room:get_password()), ["members-only"] = flag(room:get_members_only()),
 	};
@@ -995,6 +1017,7 @@ guard("muc-occupant-pre-join", PRIORITY.password, function (event)
 	if verdict and verdict.failing then return; end -- nobody has judged it: the room's own checks stay
 	-- It is decided: the password that was typed no longer matters, and the core's check is given the right one.
 	local x, password = stanza:get_child("x", xmlns_muc), room:get_password();
+	if x:get_child_text("password") == password then return; end
 	x:maptags(function (tag) return tag.name ~= "password" and tag or nil; end);
 	if password then x:text_tag("password", password, { xmlns = xmlns_muc }); end
 end);
@@ -1016,15 +1039,17 @@ guard_room("iq-set/bare/" .. xmlns_muc .. "#owner:query", PRIORITY.owner, functi
 	if child.name == "destroy" then return put(event, "destroy"); end
 	if child.name ~= "x" or child.attr.xmlns ~= "jabber:x:data" or child.attr.type ~= "submit" then return; end
 	if #child.tags > LIMIT.items then return refuse(event, "malformed", "modify", "not-acceptable"); end
-	return put(event, "configure", function (iq, at)
+	return put(event, "configure", function (at)
+		local fields = {};
 		for field in child:childtags("field") do
 			local values, is_secret = {}, field.attr.var == "muc#roomconfig_roomsecret";
 			for value in field:childtags("value") do t_insert(values, value:get_text() or ""); end
 			local text = table.concat(values, "\n");
 			local is_same = is_secret and hashes.equals(text, at:get_password() or "");
-			iq:text_tag("field", not is_same and cut(text, is_secret and LIMIT.name or LIMIT.text) or nil,
-				{ var = cut(field.attr.var, LIMIT.name), same = flag(is_same) });
+			t_insert(fields, element("field", { var = cut(field.attr.var, LIMIT.name), same = flag(is_same) },
+				not is_same and cut(text, is_secret and LIMIT.name or LIMIT.text)));
 		end
+		return table.concat(fields);
 	end, { before_replay = function (_, fx)
 		child:maptags(function (tag) return not fx.field[tag.attr.var or false] and tag or nil; end);
 		for var, value in pairs(fx.field) do child:tag("field", { var = var }):text_tag("value", value):up(); end
@@ -1057,11 +1082,13 @@ local function read_item(room, item)
 end
 
 local function add_items(items)
-	return function (iq)
+	return function ()
+		local list = {};
 		for _, item in ipairs(items) do
-			iq:tag("item", { jid = cut(item.jid, LIMIT.address), nick = cut(item.nick, LIMIT.name),
-				affiliation = item.affiliation, role = item.role, current = item.current }):up();
+			t_insert(list, element("item", { jid = cut(item.jid, LIMIT.address), nick = cut(item.nick, LIMIT.name),
+				affiliation = item.affiliation, role = item.role, current = item.current }));
 		end
+		return table.concat(list);
 	end;
 end
 
@@ -1110,7 +1137,7 @@ guard_room("message/bare", PRIORITY.message, function (event, room)
 	if kind == "groupchat" then
 		local word = occupant and (stanza:get_child_text("body") or ""):match("^!([%w_-]+)%s*$");
 		if not word then return; end
-		return put(event, "command", function (iq) iq:tag("command", { name = cut(word, LIMIT.name) }):up(); end);
+		return put(event, "command", function () return element("command", { name = cut(word, LIMIT.name) }); end);
 	elseif kind == "error" then
 		return;
 	end
@@ -1124,8 +1151,10 @@ guard_room("message/bare", PRIORITY.message, function (event, room)
 	local is_proper = observing or occupant and #targets <= LIMIT.items;
 	if not is_proper then return send_error(event, "cancel", "not-acceptable"); end
 	if invites then
-		return put(event, "invite", function (iq)
-			for _, target in ipairs(targets) do iq:tag("target", { jid = cut(target, LIMIT.address) }):up(); end
+		return put(event, "invite", function ()
+			local list = {};
+			for _, target in ipairs(targets) do t_insert(list, element("target", { jid = cut(target, LIMIT.address) })); end
+			return table.concat(list);
 		end);
 	end
 	if occupant.role ~= "moderator" then return; end -- he asks for voice
@@ -1133,8 +1162,8 @@ guard_room("message/bare", PRIORITY.message, function (event, room)
 	yes = yes == "true" or yes == "1";
 	for _, w in pairs(knock and waiting[room.jid] and waiting[room.jid].people or {}) do
 		if w.id == knock then
-			return put(event, "knock", function (iq)
-				iq:tag("target", { jid = cut(w.jid, LIMIT.address), answer = yes and "admit" or "reject" }):up();
+			return put(event, "knock", function ()
+				return element("target", { jid = cut(w.jid, LIMIT.address), answer = yes and "admit" or "reject" });
 			end);
 		end
 	end
