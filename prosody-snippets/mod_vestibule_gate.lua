@@ -54,7 +54,7 @@ local store = module:open_store("vestibule_gate");
 
 local state = "away"; -- away, greeting (hello sent), ready, refused (the component does not want us)
 local link, greeted; -- the component's session, and when it was greeted
-local heard = 0; -- when the component last answered
+local heard, ready_since = 0, 0; -- when the component last answered, and when it was last ready to
 local services, reserved, observing = {}, {}, false; -- observing: nothing is enforced
 local parked_by = {}; -- their number by session
 local queues, parked, pending = {}, 0, {}; -- attempts by room, their number, and by the id of the question sent
@@ -63,7 +63,7 @@ local replaying; -- the verdict in force while a stanza goes through the room ag
 local waiting = {}; -- by room: who knocked, by bare address
 local passed_unasked = {}; -- let through while away, to be reported when the link is up
 local sweeping = false;
-local attempt_prefix, attempt_count = new_id.short() .. ".", 0;
+local attempt_prefix, attempt_count, question_count = new_id.short() .. ".", 0, 0;
 local pump, sweep, greet;
 
 -- Facts
@@ -92,21 +92,29 @@ local function cut(text, limit)
 	return text:sub(1, limit);
 end
 
--- What goes to the component with every join is written as text: stanzas, and their way through the router, would cost
--- more than the join. It is made of what was parsed from XML, or has been checked.
+-- What goes to the component with every join is written as text, into one buffer: in a server that collects garbage
+-- all the time, a join costs what it leaves behind. It is made of what was parsed from XML, or has been checked.
 local ESCAPED = { ["<"] = "&lt;", [">"] = "&gt;", ["&"] = "&amp;" };
-local function element(name, attr, text, children)
-	local parts, n = { "<", name }, 2;
-	for key, value in pairs(attr) do
-		n = n + 1;
-		parts[n] = " " .. key .. "='" .. st.xml_escape(value) .. "'";
+local buffer, size = {}, 0;
+local function write(text) size = size + 1; buffer[size] = text; end
+local function begin(text) size = 0; write(text); end
+local function written() return table.concat(buffer, "", 1, size); end
+local function attributes(name, value, ...)
+	if value then
+		buffer[size + 1], buffer[size + 2], buffer[size + 3], buffer[size + 4] = name, "='", st.xml_escape(value), "' ";
+		size = size + 4;
 	end
-	parts[n + 1] = ">";
-	parts[n + 2] = text and text:gsub("[<>&]", ESCAPED) or "";
-	parts[n + 3] = children or "";
-	parts[n + 4] = "</" .. name .. ">";
-	return table.concat(parts);
+	if ... then return attributes(...); end
 end
+local function write_text(text) write((text:gsub("[<>&]", ESCAPED))); end
+local function element(name, attr, text)
+	write("<" .. name .. " ");
+	for key, value in pairs(attr) do attributes(key, value); end
+	write(">");
+	if text then write_text(text); end
+	write("</" .. name .. ">");
+end
+local NOTHING = {};
 
 local function flag(value) return value and "true" or nil; end
 local function affiliation_of(room, address) return room:get_affiliation(address) or "none"; end
@@ -134,15 +142,17 @@ local function add_session(attr, session)
 	return attr;
 end
 
-local function add_claims(list, claims)
+local function write_claims(claims, room_for)
 	for name, value in pairs(claims or {}) do
 		local kind, text = type(value), tostring(value);
 		-- Tokens are JSON: they can hold what XML cannot.
-		if type(name) == "string" and (kind == "string" or kind == "boolean" or kind == "number") and #list < LIMIT.items
+		if type(name) == "string" and (kind == "string" or kind == "boolean" or kind == "number") and room_for > 0
 		and encodings.utf8.valid(name .. text) and not (name .. text):find("[%z\1-\8\11\12\14-\31]") then
-			t_insert(list, element("claim", { name = cut(name, LIMIT.name) }, cut(text, LIMIT.text)));
+			room_for = room_for - 1;
+			element("claim", { name = cut(name, LIMIT.name) }, cut(text, LIMIT.text));
 		end
 	end
+	return room_for;
 end
 
 local function census(room)
@@ -156,23 +166,28 @@ local function census(room)
 	return occupants, moderators;
 end
 
-local function add_occupant(attr, room, occupant, session)
-	attr.nick, attr.jid = cut(jid_resource(occupant.nick), LIMIT.name), cut(attr.jid or occupant.jid, LIMIT.address);
-	attr.affiliation, attr.role = affiliation_of(room, occupant.bare_jid), occupant.role or "none";
-	return add_session(attr, session);
+local function describe(room, occupant, session, address)
+	return add_session({
+		nick = cut(jid_resource(occupant.nick), LIMIT.name), jid = cut(address or occupant.jid, LIMIT.address),
+		affiliation = affiliation_of(room, occupant.bare_jid), role = occupant.role or "none",
+		auth = nil, secure = nil, address = nil, -- room for what is added
+	}, session or prosody.full_sessions[occupant.jid]);
 end
 
 -- Answers to the requester, reports to the component
 
 local addresses = "' from='" .. module.host .. "' to='" .. (component or "") .. "'>";
-local report_opens = "<message type='normal" .. addresses;
+local report_opens = "<message type='normal" .. addresses .. "<report xmlns='" .. xmlns_gate .. "' ";
 
 local function report(event_name, room, attr)
 	if state ~= "ready" then return; end
 	local data = room._data and kept(room); -- where there is no room any more, its address is given alone
-	attr.xmlns, attr.event, attr.room = xmlns_gate, event_name, room.jid;
-	if data then attr.generation, attr.revision = data.generation, data.revision; end
-	link.send(report_opens .. element("report", attr) .. "</message>");
+	begin(report_opens);
+	attributes("event", event_name, "room", room.jid);
+	if data then attributes("generation", data.generation, "revision", data.revision); end
+	for key, value in pairs(attr) do attributes(key, value); end
+	write("/></message>");
+	link.send(written());
 end
 
 local function send_error(event, kind, condition, text, lang)
@@ -240,7 +255,7 @@ local function is_gone(e) return e.origin.destroyed and e.origin_type ~= "s2sin"
 
 local function start(e)
 	attempt_count = attempt_count + 1;
-	e.attempt, e.at, e.stale, e.waited = attempt_prefix .. attempt_count, now(), 0, state ~= "ready";
+	e.attempt, e.at, e.stale = attempt_prefix .. attempt_count, now(), 0;
 	e.origin_type = e.origin.type;
 	return e;
 end
@@ -282,50 +297,66 @@ local function write_credential(stanza, room, kind)
 	local typed, count = nil, 0;
 	for tag in stanza:get_child("x", xmlns_muc):childtags("password") do typed, count = tag:get_text(), count + 1; end
 	if kind == "open" then
-		return count == 1 and typed and typed ~= "" and element("credential", {}, cut(typed, LIMIT.name)) or "";
+		if count == 1 and typed and typed ~= "" then element("credential", NOTHING, cut(typed, LIMIT.name)); end
+		return;
 	end
 	-- The room's password is compared here, in constant time: it can be newer than the component's record.
 	local password, check = room:get_password(), "none";
 	if password and count > 0 and (count > 1 or typed ~= "") then
 		check = count == 1 and typed and hashes.equals(typed, password) and "right" or "wrong";
 	end
-	return element("credential", { check = check });
+	write("<credential ");
+	attributes("check", check);
+	write("/>");
 end
 
 local function write_requester(e, data, room)
-	local session, bare, children = e.origin, jid_bare(e.from), {};
+	local session, bare = e.origin, jid_bare(e.from);
 	local occupant = room and room:get_occupant_by_real_jid(e.from);
 	local nick = e.kind == "join" and e.stanza.attr.to or occupant and occupant.nick;
-	add_claims(children, session.jitsi_meet_context_user);
-	add_claims(children, session.jitsi_meet_context_features);
-	if data and data.people[bare] then t_insert(children, element("person", {}, data.people[bare].text)); end
-	return element("requester", add_session({
+	write("<requester ");
+	for key, value in pairs(add_session({
 		jid = e.from, nick = nick and cut(jid_resource(nick), LIMIT.name),
 		affiliation = room and affiliation_of(room, bare) or "none", role = occupant and occupant.role or "none",
-	}, session), nil, table.concat(children));
+		auth = nil, secure = nil, address = nil,
+	}, session)) do attributes(key, value); end
+	write(">");
+	local room_for = write_claims(session.jitsi_meet_context_user, LIMIT.items);
+	write_claims(session.jitsi_meet_context_features, room_for);
+	if data and data.people[bare] then element("person", NOTHING, data.people[bare].text); end
+	write("</requester>");
 end
 
 local function write_state(room, data, kind)
-	if not room then return element("state", { occupants = 0, moderators = 0, waiting = 0 }); end
+	if not room then return write("<state occupants='0' moderators='0' waiting='0'/>"); end
 	local occupants, moderators = census(room);
-	return element("state", {
-		occupants = occupants, moderators = moderators, waiting = waiting[room.jid] and waiting[room.jid].count or 0,
-		password = flag(room:get_password()), ["members-only"] = flag(room:get_members_only()),
-		existing = flag(kind == "open"),
-	}, nil, data and data.record and element("record", {}, data.record));
+	write("<state ");
+	attributes("occupants", occupants, "moderators", moderators, "existing", flag(kind == "open"),
+		"password", flag(room:get_password()), "members-only", flag(room:get_members_only()),
+		"waiting", waiting[room.jid] and waiting[room.jid].count or 0);
+	write(">");
+	if data and data.record then element("record", NOTHING, data.record); end
+	write("</state>");
 end
 
 local function ask(e, queue, room)
 	local data = kept(room);
 	local kind = e.kind == "join" and not data and "open" or e.kind;
 	e.generation, e.revision, e.new_room = data and data.generation, data and data.revision or 0, not room;
-	e.count = (e.count or 0) + 1;
-	e.iq = e.attempt .. "." .. e.count;
-	local detail = e.kind == "join" and write_credential(e.stanza, room, kind) or e.detail and e.detail(room) or "";
-	local question = "<iq type='set' id='" .. e.iq .. addresses .. element("ask", {
-		xmlns = xmlns_gate, kind = kind, attempt = e.attempt, room = e.room, register = flag(e.register),
-		generation = e.generation, revision = data and data.revision,
-	}, nil, write_requester(e, data, room) .. write_state(room, data, kind) .. detail) .. "</iq>";
+	question_count = question_count + 1;
+	e.iq = e.attempt .. "." .. question_count;
+	begin("<iq type='set' id='");
+	write(e.iq);
+	write(addresses);
+	write("<ask ");
+	attributes("xmlns", xmlns_gate, "kind", kind, "attempt", e.attempt, "room", e.room,
+		"register", flag(e.more and e.more.register), "generation", e.generation, "revision", data and data.revision);
+	write(">");
+	write_requester(e, data, room);
+	write_state(room, data, kind);
+	if e.kind == "join" then write_credential(e.stanza, room, kind); elseif e.more then e.more.detail(room); end
+	write("</ask></iq>");
+	local question = written();
 	if #e.from > LIMIT.address or #question > LIMIT.stanza then
 		release(e);
 		return refuse(e, "malformed", "modify", "not-acceptable", "The request is too large.");
@@ -343,18 +374,19 @@ local ROOM_FLAGS = {
 local VERDICTS = { allow = true, hold = true, prompt = true, deny = true };
 
 -- Each reader files one effect in fx and says whether it is sound. What has no reader makes the answer a refusal.
-local function read_jid(name)
+local function add(fx, name, item)
+	local list = fx[name] or {};
+	fx[name], list[#list + 1] = list, item;
+end
+local function read_jid(name, limit)
 	return function (fx, attr, text)
-		t_insert(fx[name], { jid = jid_bare(attr.jid), text = text });
-		return attr.jid;
+		add(fx, name, { jid = jid_bare(attr.jid), text = text });
+		return attr.jid and #text <= (limit or #text);
 	end;
 end
 local read = {
 	record = function (fx, _, text) fx.record = text; return #text <= LIMIT.record; end;
-	person = function (fx, attr, text)
-		t_insert(fx.person, { jid = jid_bare(attr.jid), text = text });
-		return attr.jid and #text <= LIMIT.person;
-	end;
+	person = read_jid("person", LIMIT.person);
 	requester = function (fx, attr)
 		fx.requester = attr;
 		return AFFILIATION[attr.affiliation or "none"] and ROLE[attr.role or "none"];
@@ -367,9 +399,13 @@ local read = {
 		end
 		return true;
 	end;
-	field = function (fx, attr, text) fx.field[attr.var or ""] = text; return attr.var; end;
+	field = function (fx, attr, text)
+		fx.field = fx.field or {};
+		fx.field[attr.var or ""] = text;
+		return attr.var;
+	end;
 	say = function (fx, attr, text)
-		t_insert(fx.say, { to = attr.to, joined = attr.when == "joined", text = text });
+		add(fx, "say", { to = attr.to, joined = attr.when == "joined", text = text });
 		if attr.to == "room" then return not text:find("{password}", 1, true); end
 		return attr.to == "requester" or attr.to == "moderators";
 	end;
@@ -379,7 +415,7 @@ local read = {
 };
 
 local function read_effects(parent, unless)
-	local fx = { person = {}, field = {}, say = {}, admit = {}, reject = {}, remove = {} };
+	local fx = { verdict = nil, base = nil, observed = nil, person = nil }; -- most have no more
 	for tag in parent:childtags() do
 		local reader = not unless[tag.name] and read[tag.name];
 		if tag.name == "error" and not unless.error then
@@ -396,7 +432,7 @@ end
 local function read_answer(answer)
 	local fx = read_effects(answer, {});
 	if not fx or not VERDICTS[answer.attr.verdict] then return nil; end
-	fx.observed = answer.attr.observe == "true";
+	fx.observed = flag(answer.attr.observe == "true");
 	fx.verdict, fx.base = answer.attr.verdict, tonumber(answer.attr.base or 0);
 	return (fx.verdict == "allow" or fx.error) and fx or nil;
 end
@@ -436,7 +472,7 @@ local function each_session(room, role, act)
 end
 
 local function say(room, says, requester, joined)
-	for _, item in ipairs(says) do
+	for _, item in ipairs(says or NOTHING) do
 		local text = item.text:gsub("{password}", function () return room:get_password() or ""; end);
 		local function tell(address, kind)
 			module:send(message(room, address, kind, text):tag("no-store", { xmlns = "urn:xmpp:hints" }):up());
@@ -453,7 +489,7 @@ end
 
 local function keep(data, fx)
 	if fx.record then data.record, data.revision = fx.record, data.revision + 1; end
-	for _, person in ipairs(fx.person) do
+	for _, person in ipairs(fx.person or NOTHING) do
 		local people = data.people;
 		if people[person.jid] then people[person.jid], data.count = nil, data.count - 1; end
 		if person.text ~= "" then
@@ -491,18 +527,18 @@ local function apply_before(room, fx)
 	local data = kept(room);
 	if data then keep(data, fx); end
 	if fx.room then set_room(room, fx.room); end
-	if fx.room or data and (fx.record or fx.person[1]) then
+	if fx.room or data and (fx.record or fx.person) then
 		room:save(fx.room and fx.room.persistent == false); -- forced, it also takes what was stored away
 	end
 end
 
 local function apply_after(room, fx, requester, are_invited)
-	for _, who in ipairs(fx.admit) do admit(room, who.jid, are_invited); end
-	for _, who in ipairs(fx.reject) do
+	for _, who in ipairs(fx.admit or NOTHING) do admit(room, who.jid, are_invited); end
+	for _, who in ipairs(fx.reject or NOTHING) do
 		local w = forget_waiting(room, who.jid);
 		if w then module:send(message(room, w.jid, "normal", "Your request to enter " .. room.jid .. " was declined.")); end
 	end
-	for _, who in ipairs(fx.remove) do
+	for _, who in ipairs(fx.remove or NOTHING) do
 		for nick, occupant in room:each_occupant() do
 			if occupant.bare_jid == who.jid then room:set_role(true, nick, nil, who.text); end
 		end
@@ -578,7 +614,10 @@ local function replay(e, verdict, room)
 	-- A join that was allowed and failed leaves nothing behind: no room without occupants, no affiliation.
 	room = muc.get_room_from_jid(e.room);
 	if room and verdict.created then room:save(); end
-	if room and room:get_occupant_jid(e.from) then return; end
+	if room and room:get_occupant_jid(e.from) then
+		verdicts[e.stanza] = nil;
+		return;
+	end
 	if room and verdict.created and not room:has_occupant() then
 		room:set_persistent(false);
 		module:fire_event("muc-room-destroyed", { room = room });
@@ -606,7 +645,7 @@ local function settle(e, fx, room)
 	elseif e.kind == "join" then
 		data = data or {};
 		replay(e, { fx = fx, exactly = not e.generation, generation = data.generation, revision = data.revision }, room);
-	elseif e.before_replay and not e.before_replay(room, fx) then
+	elseif e.more and e.more.before_replay and not e.more.before_replay(room, fx) then
 		send_error(e, "cancel", "item-not-found");
 	else
 		if e.kind ~= "knock" and e.kind ~= "command" then replay(e, { fx = fx }, room); end
@@ -709,7 +748,7 @@ local function each_queue(act)
 	for _, room_jid in ipairs(rooms) do
 		local queue = queues[room_jid] or { first = 1, last = 0 };
 		for i = queue.first, queue.last do
-			if queue[i] and not queue[i].done then act(queue[i]); end
+			if act and queue[i] and not queue[i].done then act(queue[i]); end
 		end
 		pump(room_jid);
 	end
@@ -719,7 +758,7 @@ local function sweep_once()
 	local time = now();
 	each_queue(function (e)
 		-- Silence is counted from the last sign of life; whoever was parked while the component was away is asked late.
-		local limit = state ~= "ready" and grace or e.waited and math.max(grace, timeout) or timeout;
+		local limit = state ~= "ready" and grace or e.at < ready_since and math.max(grace, timeout) or timeout;
 		local since = state == "ready" and math.max(e.at, heard) or e.at;
 		if is_gone(e) then release(e); elseif time - since >= limit or time - e.at >= LIMIT.seconds then expire(e); end
 	end);
@@ -743,8 +782,9 @@ end
 local function set_state(new_state)
 	-- Questions that were written do not bounce when the component dies: they are asked again.
 	state, pending = new_state, {};
+	if state == "ready" then ready_since = now(); end
 	for _, queue in pairs(queues) do queue.asking = nil; end
-	each_queue(function (e) e.waited = true; end);
+	each_queue();
 end
 
 local function learn(facts)
@@ -827,7 +867,7 @@ local function add_room(reply, room, about)
 	for _, occupant in pairs(room._occupants) do
 		shown = shown + 1;
 		if shown > LIMIT.occupants then attr.more = "true"; break; end
-		reply:tag("occupant", add_occupant({}, room, occupant, prosody.full_sessions[occupant.jid])):up();
+		reply:tag("occupant", describe(room, occupant)):up();
 	end
 	for _, w in pairs(list.people) do
 		reply:tag("waiting", { jid = w.jid, nick = cut(w.nick, LIMIT.name), since = tostring(w.since) }):up();
@@ -903,11 +943,15 @@ end);
 
 -- Creating and joining
 
-local function put(event, kind, detail, more)
-	local e = more or {};
-	e.kind, e.room, e.from, e.detail = kind, jid_bare(event.stanza.attr.to), event.stanza.attr.from, detail;
-	e.origin, e.stanza = event.origin, event.stanza;
-	return park(e);
+local function put(event, kind, more)
+	local stanza = event.stanza;
+	return park {
+		kind = kind, room = jid_bare(stanza.attr.to), from = stanza.attr.from, origin = event.origin, stanza = stanza,
+		more = more,
+		-- Room for what is added, as a table is copied whenever it grows.
+		attempt = nil, at = nil, stale = nil, origin_type = nil, done = nil, settled = nil,
+		generation = nil, revision = nil, new_room = nil, iq = nil, -- and no more than 16
+	};
 end
 
 guard("presence/full", PRIORITY.arrival, function (event)
@@ -1039,20 +1083,19 @@ guard_room("iq-set/bare/" .. xmlns_muc .. "#owner:query", PRIORITY.owner, functi
 	if child.name == "destroy" then return put(event, "destroy"); end
 	if child.name ~= "x" or child.attr.xmlns ~= "jabber:x:data" or child.attr.type ~= "submit" then return; end
 	if #child.tags > LIMIT.items then return refuse(event, "malformed", "modify", "not-acceptable"); end
-	return put(event, "configure", function (at)
-		local fields = {};
+	return put(event, "configure", { detail = function (at)
 		for field in child:childtags("field") do
 			local values, is_secret = {}, field.attr.var == "muc#roomconfig_roomsecret";
 			for value in field:childtags("value") do t_insert(values, value:get_text() or ""); end
 			local text = table.concat(values, "\n");
 			local is_same = is_secret and hashes.equals(text, at:get_password() or "");
-			t_insert(fields, element("field", { var = cut(field.attr.var, LIMIT.name), same = flag(is_same) },
-				not is_same and cut(text, is_secret and LIMIT.name or LIMIT.text)));
+			element("field", { var = cut(field.attr.var, LIMIT.name), same = flag(is_same) },
+				not is_same and cut(text, is_secret and LIMIT.name or LIMIT.text));
 		end
-		return table.concat(fields);
-	end, { before_replay = function (_, fx)
-		child:maptags(function (tag) return not fx.field[tag.attr.var or false] and tag or nil; end);
-		for var, value in pairs(fx.field) do child:tag("field", { var = var }):text_tag("value", value):up(); end
+	end, before_replay = function (_, fx)
+		local fields = fx.field or NOTHING;
+		child:maptags(function (tag) return not fields[tag.attr.var or false] and tag or nil; end);
+		for var, value in pairs(fields) do child:tag("field", { var = var }):text_tag("value", value):up(); end
 		return true;
 	end });
 end);
@@ -1081,14 +1124,12 @@ local function read_item(room, item)
 	return { jid = address, nick = nick, affiliation = item.attr.affiliation, current = affiliation_of(room, address) };
 end
 
-local function add_items(items)
+local function write_items(items)
 	return function ()
-		local list = {};
 		for _, item in ipairs(items) do
-			t_insert(list, element("item", { jid = cut(item.jid, LIMIT.address), nick = cut(item.nick, LIMIT.name),
-				affiliation = item.affiliation, role = item.role, current = item.current }));
+			element("item", { jid = cut(item.jid, LIMIT.address), nick = cut(item.nick, LIMIT.name),
+				affiliation = item.affiliation, role = item.role, current = item.current });
 		end
-		return table.concat(list);
 	end;
 end
 
@@ -1107,7 +1148,7 @@ guard_room("iq-set/bare/" .. xmlns_muc .. "#admin:query", PRIORITY.admin, functi
 	if not is_moderator and AFFILIATION[affiliation_of(room, from)] < AFFILIATION.admin then
 		return send_error(event, "cancel", "not-allowed");
 	end
-	return put(event, kind, add_items(items), { before_replay = function (at)
+	return put(event, kind, { detail = write_items(items), before_replay = function (at)
 		for _, item in ipairs(items) do
 			local bearer = item.role and at:get_occupant_by_nick(at.jid .. "/" .. item.nick);
 			if item.role and (not bearer or bearer.bare_jid ~= item.jid) then return false; end
@@ -1128,7 +1169,7 @@ guard_room("iq/bare/jabber:iq:register:query", PRIORITY.owner, function (event, 
 	local nick, current = form and form_fields(form)["muc#register_roomnick"], affiliation_of(room, bare);
 	if is_reserved(nick, bare) then return refuse_nick(event); end
 	local item = { jid = bare, nick = nick, affiliation = current == "none" and "member" or current, current = current };
-	return put(event, "affiliation", add_items { item }, { register = true });
+	return put(event, "affiliation", { detail = write_items { item }, register = true });
 end);
 
 guard_room("message/bare", PRIORITY.message, function (event, room)
@@ -1137,7 +1178,9 @@ guard_room("message/bare", PRIORITY.message, function (event, room)
 	if kind == "groupchat" then
 		local word = occupant and (stanza:get_child_text("body") or ""):match("^!([%w_-]+)%s*$");
 		if not word then return; end
-		return put(event, "command", function () return element("command", { name = cut(word, LIMIT.name) }); end);
+		return put(event, "command", {
+			detail = function () element("command", { name = cut(word, LIMIT.name) }); end;
+		});
 	elseif kind == "error" then
 		return;
 	end
@@ -1151,20 +1194,18 @@ guard_room("message/bare", PRIORITY.message, function (event, room)
 	local is_proper = observing or occupant and #targets <= LIMIT.items;
 	if not is_proper then return send_error(event, "cancel", "not-acceptable"); end
 	if invites then
-		return put(event, "invite", function ()
-			local list = {};
-			for _, target in ipairs(targets) do t_insert(list, element("target", { jid = cut(target, LIMIT.address) })); end
-			return table.concat(list);
-		end);
+		return put(event, "invite", { detail = function ()
+			for _, target in ipairs(targets) do element("target", { jid = cut(target, LIMIT.address) }); end
+		end });
 	end
-	if occupant.role ~= "moderator" then return; end -- he asks for voice
+	if not occupant or occupant.role ~= "moderator" then return; end -- he asks for voice
 	local knock, yes = fields["vestibule#knock"], fields["muc#request_allow"];
 	yes = yes == "true" or yes == "1";
 	for _, w in pairs(knock and waiting[room.jid] and waiting[room.jid].people or {}) do
 		if w.id == knock then
-			return put(event, "knock", function ()
-				return element("target", { jid = cut(w.jid, LIMIT.address), answer = yes and "admit" or "reject" });
-			end);
+			return put(event, "knock", { detail = function ()
+				element("target", { jid = cut(w.jid, LIMIT.address), answer = yes and "admit" or "reject" });
+			end });
 		end
 	end
 	if knock then return send_error(event, "cancel", "item-not-found"); end
@@ -1172,7 +1213,7 @@ guard_room("message/bare", PRIORITY.message, function (event, room)
 	if not speaker then return; end -- the core does nothing then
 	local nick = jid_resource(speaker.nick);
 	local item = { jid = speaker.bare_jid, nick = nick, role = "participant", current = speaker.role };
-	return put(event, "role", add_items { item });
+	return put(event, "role", { detail = write_items { item } });
 end);
 
 module:hook("muc-invite", function (event) -- after password.lib (0), which puts the password into every invitation
@@ -1219,7 +1260,7 @@ guard("muc-occupant-session-new", PRIORITY.last, function (event)
 	local room, occupant, verdict = event.room, event.occupant, verdicts[event.stanza];
 	known_roles[room] = known_roles[room] or {};
 	known_roles[room][occupant.nick] = occupant.role;
-	report("joined", room, add_occupant({ jid = event.jid }, room, occupant, event.origin));
+	report("joined", room, describe(room, occupant, event.origin, event.jid));
 	forget_waiting(room, occupant.bare_jid);
 	if occupant.role == "moderator" then send_knocks(room, event.jid); end
 	if verdict and verdict.fx then say(room, verdict.fx.say, event.jid, true); end
@@ -1229,7 +1270,7 @@ guard("muc-broadcast-presence", PRIORITY.last, function (event)
 	local before = known and known[occupant.nick];
 	if not before or not occupant.role or before == occupant.role then return; end
 	known[occupant.nick] = occupant.role;
-	report("role", room, add_occupant({}, room, occupant, prosody.full_sessions[occupant.jid]));
+	report("role", room, describe(room, occupant));
 	if occupant.role == "moderator" then
 		for address in occupant:each_session() do send_knocks(room, address); end
 	end
@@ -1237,7 +1278,7 @@ end);
 guard("muc-occupant-left", PRIORITY.backstop, function (event)
 	local room, occupant = event.room, event.occupant;
 	if known_roles[room] then known_roles[room][occupant.nick] = nil; end
-	report("left", room, add_occupant({}, room, occupant, prosody.full_sessions[occupant.jid]));
+	report("left", room, describe(room, occupant));
 end);
 guard("muc-set-affiliation", PRIORITY.last, function (event)
 	local room, list = event.room, waiting[event.room.jid];
