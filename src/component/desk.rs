@@ -17,7 +17,6 @@ use crate::policy::denial::Denial;
 use crate::policy::explain::{Explanation, explain};
 use crate::policy::facts::Facts;
 use crate::policy::pressure::Pressure;
-use crate::policy::record::Record;
 use crate::policy::rules::Policy;
 use crate::policy::verdict::{Decision, Effects, Rule, Verdict};
 use crate::wire::answer::{Material, answer, observed};
@@ -121,7 +120,18 @@ impl Desk {
         let hello = Hello::read(element)?;
         self.live.forget(service);
         self.services.insert(Arc::clone(service), Some(hello));
-        Ok(welcome(&self.policy, self.focus.as_ref()))
+        Ok(self.welcome())
+    }
+
+    /// What gates have to know before they may ask, by the policy in force.
+    pub fn welcome(&self) -> Element {
+        welcome(&self.policy, self.focus.as_ref(), self.mode == Mode::Observe)
+    }
+
+    /// The services whose gates have greeted.
+    pub fn greeted(&self) -> Vec<Arc<str>> {
+        let greeted = self.services.iter().filter(|(_, hello)| hello.is_some());
+        greeted.map(|(service, _)| Arc::clone(service)).collect()
     }
 
     /// The services of the file, and what their gates have said of themselves.
@@ -137,14 +147,12 @@ impl Desk {
     /// Answers a question. The strength of a typed password must be in it by now.
     pub fn question(&mut self, service: &Arc<str>, question: &Question, now: Timestamp) -> Element {
         let rules = self.live.rules(&self.policy, question.attempt.room.as_ref());
+        let ruled = (self.mode == Mode::Observe)
+            .then(|| question.as_if_ruled(rules.password.required.value, now));
+        let question = ruled.as_ref().unwrap_or(question);
         let attempt = &question.attempt;
         let pressure = self.counters.pressure(attempt, &rules, now);
-        let mut room = question.room.clone();
-        let opens = matches!(attempt.action, Action::Open { .. });
-        if self.mode == Mode::Observe && room.record.is_none() && !opens {
-            // Nothing was ever written into the room: judge it as one that is simply open.
-            room.record = Some(Record::new(now, String::new(), None));
-        }
+        let room = question.room.clone();
         let mut decision = decide(&self.policy, &rules, attempt, &room, &pressure, now);
         let password = match decision.effects.password {
             None => None,

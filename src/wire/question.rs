@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use jid::BareJid;
+use jiff::Timestamp;
 
 use super::NS;
 use crate::policy::attempt::{
@@ -51,6 +52,25 @@ impl Question {
             revision: number(ask, "revision"),
             typed,
         }
+    }
+
+    /// The question as it would be, were the policy enforced.
+    ///
+    /// A room that is only observed gets no record and no password, and each join of it comes as `open`. Whether
+    /// what was typed is a password that was never set, nobody can know: it counts as right.
+    #[must_use]
+    pub fn as_if_ruled(&self, has_password: bool, now: Timestamp) -> Self {
+        let mut ruled = self.clone();
+        if let Action::Open { typed } = ruled.attempt.action {
+            if !ruled.room.exists {
+                return ruled;
+            }
+            let credential = if typed.is_some() { Credential::Right } else { Credential::None };
+            ruled.attempt.action = Action::Join { credential };
+        }
+        ruled.room.has_password |= has_password;
+        ruled.room.record.get_or_insert_with(|| Record::new(now, String::new(), None));
+        ruled
     }
 
     /// Puts the strength of the typed password where the policy looks for it.
@@ -270,6 +290,14 @@ mod tests {
         };
         assert_eq!(secure("anonymous"), Some(false));
         assert_eq!(secure("server"), None);
+    }
+
+    #[test]
+    fn a_join_that_comes_as_open_is_judged_as_a_join() {
+        let ask = "<ask xmlns='urn:vestibule:gate:1' kind='open'><state existing='true'/></ask>";
+        let ruled = read(ask).as_if_ruled(true, Timestamp::UNIX_EPOCH);
+        assert_eq!(ruled.attempt.action, Action::Join { credential: Credential::None });
+        assert!(ruled.room.record.is_some());
     }
 
     #[test]
