@@ -8,9 +8,9 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -180,32 +180,30 @@ fn append(path: &Path) -> io::Result<BufWriter<File>> {
 }
 
 fn write(lines: &Receiver<Entry>, mut file: BufWriter<File>, path: &Path, lost: &AtomicU64) {
-    let mut unflushed = 0_u64;
-    let mut flushed = Instant::now();
-    loop {
-        match lines.recv_timeout(FLUSH.saturating_sub(flushed.elapsed())) {
-            Ok(Entry::Line(line)) => match writeln!(file, "{line}") {
-                Ok(()) => unflushed = unflushed.saturating_add(1),
-                Err(error) => {
-                    lost.fetch_add(1, Ordering::Relaxed);
-                    tracing::error!(%error, "a decision could not be written down");
-                }
-            },
-            Ok(Entry::Reopen) => match append(path) {
-                Ok(fresh) => file = fresh,
-                Err(error) => tracing::error!(%error, "the decision log could not be opened anew"),
-            },
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => break,
-        }
-        if flushed.elapsed() >= FLUSH {
-            if let Err(error) = file.flush() {
-                lost.fetch_add(unflushed, Ordering::Relaxed);
-                tracing::error!(%error, lost = unflushed, "decisions could not be written down");
+    while let Ok(first) = lines.recv() {
+        // More may follow: they go to the disk together.
+        std::thread::sleep(FLUSH);
+        let mut unflushed = 0_u64;
+        for entry in std::iter::once(first).chain(lines.try_iter()) {
+            match entry {
+                Entry::Line(line) => match writeln!(file, "{line}") {
+                    Ok(()) => unflushed = unflushed.saturating_add(1),
+                    Err(error) => {
+                        lost.fetch_add(1, Ordering::Relaxed);
+                        tracing::error!(%error, "a decision could not be written down");
+                    }
+                },
+                Entry::Reopen => match append(path) {
+                    Ok(fresh) => file = fresh,
+                    Err(error) => {
+                        tracing::error!(%error, "the decision log could not be opened anew");
+                    }
+                },
             }
-            unflushed = 0;
-            flushed = Instant::now();
+        }
+        if let Err(error) = file.flush() {
+            lost.fetch_add(unflushed, Ordering::Relaxed);
+            tracing::error!(%error, lost = unflushed, "decisions could not be written down");
         }
     }
-    let _ = file.flush();
 }
