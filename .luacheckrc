@@ -1,6 +1,7 @@
 std = "lua54"
 max_line_length = 120
-read_globals = { "module", "prosody" }
+globals = { "module" } -- which is given unload, save and restore
+read_globals = { "prosody" }
 
 -- Prosody's configuration is Lua in which every assignment is an option.
 files["**/*.cfg.lua"] = {

@@ -1,5 +1,11 @@
 //! What a decision costs under a policy of 10,000 overrides and 100,000 bans.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::arithmetic_side_effects,
+    reason = "a benchmark may stop when what it measures is not there"
+)]
+
 #[path = "../tests/support/large.rs"]
 mod large;
 

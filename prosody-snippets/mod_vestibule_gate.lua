@@ -11,7 +11,7 @@
 
 local st, jid, new_id = require "util.stanza", require "util.jid", require "util.id";
 local hashes, encodings, dataforms = require "util.hashes", require "util.encodings", require "util.dataforms";
-local now = require "util.time".now;
+local now, xpcall = require "util.time".now, require "util.xpcall".xpcall;
 local jid_bare, jid_resource, jid_prep, t_insert = jid.bare, jid.resource, jid.prep, table.insert;
 
 local VERSION, SERVER = "0.1.0", "Prosody " .. prosody.version;
@@ -75,7 +75,7 @@ end
 -- What the gate keeps in a room. It lives in _data: a room that was swapped out comes back as another object.
 local function kept(room)
 	local data = room and room._data.vestibule;
-	return type(data) == "table" and type(data.generation) == "string" and data or nil;
+	return type(data) == "table" and type(data.generation) == "string" and type(data.people) == "table" and data or nil;
 end
 local function keep_new(room)
 	room._data.vestibule = { generation = new_id.medium(), revision = 0, people = {}, count = 0, clock = 0 };
@@ -105,7 +105,7 @@ local function add_session(attr, session)
 			local method = module:context(session.host):get_option_string("authentication");
 			is_anonymous[session.host] = method == "anonymous" or method == "jitsi-anonymous";
 		end
-		attr.secure, attr.address = flag(session.secure), session.ip;
+		attr.secure, attr.address = session.secure and "true" or "false", session.ip;
 		attr.auth = (session.auth_token or session.jitsi_meet_context_user) and "token"
 			or is_anonymous[session.host] and "anonymous" or "account";
 	else
@@ -280,7 +280,7 @@ local function ask(e, queue, room)
 		affiliation = room and affiliation_of(room, bare) or "none",
 		role = occupant and occupant.role or "none" }, e.origin));
 	local session = e.origin;
-	add_claims(iq, session.jitsi_meet_context_user, add_claims(iq, session.jitsi_meet_context_features, LIMIT.items / 2));
+	add_claims(iq, session.jitsi_meet_context_features, add_claims(iq, session.jitsi_meet_context_user, LIMIT.items));
 	if data and data.people[bare] then iq:text_tag("person", data.people[bare].text); end
 	local facts = { occupants = "0", moderators = "0", waiting = "0" };
 	if room then
@@ -383,9 +383,11 @@ local function forget_waiting(room, bare)
 	return w;
 end
 
-local function admit(room, bare)
+local function admit(room, bare, is_invited)
 	local w = forget_waiting(room, bare);
 	if AFFILIATION[affiliation_of(room, bare)] < AFFILIATION.member then room:set_affiliation(true, bare, "member"); end
+	for _, occupant in pairs(room._occupants) do is_invited = is_invited or occupant.bare_jid == bare; end
+	if is_invited then return; end
 	module:send(message(room, w and w.jid or bare, "normal")
 		:tag("x", { xmlns = xmlns_user }):tag("invite", { from = room.jid })
 			:text_tag("reason", "You have been admitted."):up():up()
@@ -461,8 +463,8 @@ local function apply_before(room, fx)
 	end
 end
 
-local function apply_after(room, fx, requester)
-	for _, who in ipairs(fx.admit) do admit(room, who.jid); end
+local function apply_after(room, fx, requester, are_invited)
+	for _, who in ipairs(fx.admit) do admit(room, who.jid, are_invited); end
 	for _, who in ipairs(fx.reject) do
 		local w = forget_waiting(room, who.jid);
 		if w then module:send(message(room, w.jid, "normal", "Your request to enter " .. room.jid .. " was declined.")); end
@@ -570,7 +572,7 @@ local function settle(e, fx, room)
 	if fx.verdict ~= "allow" then
 		e.settled = true;
 		send_error(e, fx.error[1], fx.error[2], fx.error[3], fx.error[4]);
-		if room and fx.knock and e.kind == "join" then remember_knock(room, e, fx.knock); end
+		if room and fx.knock and fx.verdict == "hold" and e.kind == "join" then remember_knock(room, e, fx.knock); end
 	elseif e.kind == "join" then
 		data = data or {};
 		replay(e, { fx = fx, exactly = not e.generation, generation = data.generation, revision = data.revision }, room);
@@ -581,7 +583,7 @@ local function settle(e, fx, room)
 		if fx.requester then give_affiliation(room, jid_bare(e.from), fx.requester.affiliation); end
 	end
 	room = get_room(e.room);
-	if room then apply_after(room, fx, e.from); end
+	if room then apply_after(room, fx, e.from, e.kind == "invite"); end
 end
 
 local function answered(e, stanza)
@@ -874,7 +876,7 @@ guard("presence/full", PRIORITY.arrival, function (event)
 	if not jid_prep(room_jid, true) or not encodings.stringprep.resourceprep(nick, true) then
 		return refuse(event, "malformed", "modify", "jid-malformed");
 	elseif is_reserved(nick, stanza.attr.from) then
-		return refuse(event, "reserved-nick", "cancel", "conflict");
+		return refuse(event, "reserved-nick", "cancel", "conflict", "This nickname is reserved.");
 	end
 	return put(event, "join");
 end);
@@ -912,7 +914,7 @@ end);
 guard("muc-occupant-pre-join", PRIORITY.nick, function (event)
 	local from, queue = event.stanza.attr.from, event.room.join_rate_presence_queue;
 	if is_reserved(jid_resource(event.occupant.nick), from) then
-		return refuse(event, "reserved-nick", "cancel", "conflict");
+		return refuse(event, "reserved-nick", "cancel", "conflict", "This nickname is reserved.");
 	end
 	-- The Jitsi rate limiter, when its queue is full, ends the event and so admits whoever comes.
 	if queue and queue:count() >= (queue.size or LIMIT.room) and not is_service(from) then
@@ -922,7 +924,7 @@ end);
 
 guard("muc-occupant-pre-change", PRIORITY.nick, function (event)
 	if is_reserved(jid_resource(event.dest_occupant.nick), event.stanza.attr.from) then
-		return refuse(event, "reserved-nick", "cancel", "conflict");
+		return refuse(event, "reserved-nick", "cancel", "conflict", "This nickname is reserved.");
 	end
 end);
 
@@ -1068,7 +1070,7 @@ guard_room("iq/bare/jabber:iq:register:query", PRIORITY.owner, function (event, 
 	if event.stanza.attr.type ~= "set" or query:get_child("remove") then return; end
 	local bare, form = jid_bare(event.stanza.attr.from), query:get_child("x", "jabber:x:data");
 	local nick, current = form and form_fields(form)["muc#register_roomnick"], affiliation_of(room, bare);
-	if is_reserved(nick, bare) then return refuse(event, "reserved-nick", "cancel", "conflict"); end
+	if is_reserved(nick, bare) then return refuse(event, "reserved-nick", "cancel", "conflict", "This nickname is reserved."); end
 	local item = { jid = bare, nick = nick, affiliation = current == "none" and "member" or current, current = current };
 	return put(event, "affiliation", add_items { item }, { register = true });
 end);
@@ -1156,6 +1158,7 @@ guard("muc-occupant-session-new", PRIORITY.last, function (event)
 	known_roles[room] = known_roles[room] or {};
 	known_roles[room][occupant.nick] = occupant.role;
 	report("joined", room, add_occupant({ jid = event.jid }, room, occupant, event.origin));
+	forget_waiting(room, occupant.bare_jid);
 	if occupant.role == "moderator" then send_knocks(room, event.jid); end
 	if verdict and verdict.fx then say(room, verdict.fx.say, event.jid, true); end
 end);
@@ -1177,7 +1180,8 @@ end);
 guard("muc-set-affiliation", PRIORITY.last, function (event)
 	local room, list = event.room, waiting[event.room.jid];
 	local is_member = AFFILIATION[event.affiliation] >= AFFILIATION.member;
-	if is_member and list and list.people[event.jid] then admit(room, event.jid); end
+	-- While an answer is carried out, its own `admit` follows.
+	if is_member and not replaying and list and list.people[event.jid] then admit(room, event.jid); end
 	if not event.in_room then return; end
 	report("role", room, { jid = cut(event.jid, LIMIT.address), affiliation = event.affiliation });
 end);

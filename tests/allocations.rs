@@ -1,5 +1,8 @@
 //! What a decision allocates. Alone in its binary: it counts by an allocator of its own.
 
+#![cfg(test)]
+#![expect(clippy::arithmetic_side_effects, reason = "a test that overflows fails")]
+
 #[path = "support/large.rs"]
 mod large;
 

@@ -1,5 +1,8 @@
 //! Golden decisions: `tests/cases/*.toml`, each file a family, each case a sentence.
 
+#![cfg(test)]
+#![expect(clippy::arithmetic_side_effects, reason = "a test that overflows fails")]
+
 #[path = "support/case.rs"]
 mod case;
 #[path = "support/policies.rs"]

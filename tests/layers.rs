@@ -1,5 +1,7 @@
 //! The shape of the source: which module may look at which, and how long a file may grow.
 
+#![cfg(test)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -100,11 +102,9 @@ fn code_lines(code: &str) -> impl Iterator<Item = &str> {
 
 /// The modules named after `prefix`, as in `crate::policy`.
 fn named_after<'a>(line: &'a str, prefix: &'a str) -> impl Iterator<Item = &'a str> {
-    line.match_indices(prefix).map(move |(at, _)| {
-        let rest = &line[at + prefix.len()..];
-        let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
-        &rest[..end]
-    })
+    line.split(prefix)
+        .skip(1)
+        .filter_map(|rest| rest.split(|c: char| !c.is_alphanumeric() && c != '_').next())
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! What holds for every attempt, room and policy.
 
+#![cfg(test)]
+#![expect(clippy::arithmetic_side_effects, reason = "a test that overflows fails")]
+
 #[path = "support/any.rs"]
 mod any;
 

@@ -1,5 +1,7 @@
 //! `docs/rules.md` says what every rule and every denial is, and of nothing else.
 
+#![cfg(test)]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;

@@ -1,5 +1,7 @@
 //! Nothing that arrives stops the reader, and everything that is answered reads back.
 
+#![cfg(test)]
+
 #[path = "support/any.rs"]
 mod any;
 

@@ -12,7 +12,7 @@ use crate::control::{Described, Handler, Reply, Request, ServiceStatus, Status};
 use crate::policy::attempt::RoomView;
 use crate::policy::close::closing;
 use crate::policy::explain::Explanation;
-use crate::policy::facts::facts;
+use crate::policy::facts::Facts;
 use crate::policy::pressure::Pressure;
 use crate::policy::record::{Entry, Person};
 use crate::policy::verdict::Effects;
@@ -88,8 +88,8 @@ impl Operator {
             Err(error) => return Err(error.to_string()),
         };
         let explanation = self.shared.desk().explain(&attempt, &view, now());
-        let facts = facts(&attempt, &view, &Pressure::default());
-        Ok(explanation_to_json(&explanation, facts.into()))
+        let facts = Facts { attempt: &attempt, room: &view, pressure: &Pressure::default() };
+        Ok(explanation_to_json(&explanation, facts))
     }
 
     async fn carry_out(&self, request: Request) -> Result<Value, String> {
@@ -98,6 +98,10 @@ impl Operator {
         match request {
             Request::Status {} => {
                 serde_json::to_value(self.status()).map_err(|error| error.to_string())
+            }
+            Request::Rooms {} if !self.shared.link.is_up() => {
+                Err("the rooms are not known without a link to the server: see `vestibule status`"
+                    .to_owned())
             }
             Request::Rooms {} => Ok(self.rooms()),
             Request::Room { room: name } => {
@@ -197,7 +201,7 @@ fn room_to_json(live: &LiveRoom) -> Value {
 }
 
 /// An explanation, for whoever asked.
-pub fn explanation_to_json(explanation: &Explanation, facts: Value) -> Value {
+pub fn explanation_to_json(explanation: &Explanation, facts: Facts<'_>) -> Value {
     let decision = &explanation.decision;
     json!({
         "verdict": decision.verdict.name(),

@@ -10,7 +10,7 @@ use crate::app::{explanation_to_json, now};
 use crate::config::Loaded;
 use crate::control::Described;
 use crate::policy::explain::explain;
-use crate::policy::facts::facts;
+use crate::policy::facts::Facts;
 use crate::policy::pressure::Pressure;
 
 /// Explains an attempt by a file.
@@ -23,7 +23,10 @@ pub(super) fn by_file(file: &Path, loaded: &Loaded, described: &Described, json:
     let rules = loaded.policy.rules_for(&room);
     let pressure = Pressure::default();
     let explanation = explain(&loaded.policy, &rules, &attempt, &view, &pressure, now());
-    let value = explanation_to_json(&explanation, facts(&attempt, &view, &pressure).into());
+    let value = explanation_to_json(
+        &explanation,
+        Facts { attempt: &attempt, room: &view, pressure: &pressure },
+    );
     if json {
         say(&value);
     } else {

@@ -87,6 +87,7 @@ fn status_in_words(status: &Status) -> String {
                 service.domain,
                 service.failure.as_deref().unwrap_or("?")
             ),
+            _ if !status.linked => format!("{}: not known without a link", service.domain),
             _ => format!("{}: NO GATE has greeted, its rooms are under no policy", service.domain),
         });
     }

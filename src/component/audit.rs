@@ -13,9 +13,10 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::policy::attempt::Attempt;
+use crate::policy::facts::Facts;
 use crate::policy::verdict::Decision;
 
 /// The version of the line format.
@@ -61,6 +62,27 @@ pub struct Context<'a> {
     pub now: Timestamp,
 }
 
+/// The line of a decision.
+#[derive(Serialize)]
+struct Line<'a> {
+    v: u8,
+    at: Timestamp,
+    id: &'a str,
+    attempt: &'a str,
+    kind: &'static str,
+    room: Option<&'a str>,
+    jid: Option<&'a str>,
+    nick: &'a str,
+    class: &'static str,
+    verdict: &'static str,
+    rule: &'static str,
+    line: u32,
+    denial: Option<&'static str>,
+    observed: bool,
+    revision: &'a str,
+    facts: Facts<'a>,
+}
+
 impl Audit {
     /// Writes nothing down.
     pub fn none() -> Self {
@@ -83,32 +105,27 @@ impl Audit {
     }
 
     /// Writes a decision down. Never blocks.
-    pub fn decision(
-        &self,
-        attempt: &Attempt,
-        decision: &Decision,
-        facts: Map<String, Value>,
-        context: Context<'_>,
-    ) {
-        let who = &attempt.requester;
-        self.line(&json!({
-            "v": VERSION,
-            "at": context.now.to_string(),
-            "id": context.id,
-            "attempt": attempt.id,
-            "kind": attempt.action.name(),
-            "room": attempt.room.as_ref().map(|room| room.as_str()),
-            "jid": who.jid.as_ref().map(|jid| jid.as_str()),
-            "nick": who.nick,
-            "class": decision.class.name(),
-            "verdict": decision.verdict.name(),
-            "rule": decision.rule.name,
-            "line": decision.rule.line,
-            "denial": decision.denial.map(|denial| denial.code()),
-            "observed": context.observed,
-            "revision": context.revision,
-            "facts": facts,
-        }));
+    pub fn decision(&self, decision: &Decision, facts: Facts<'_>, context: Context<'_>) {
+        let attempt = facts.attempt;
+        let line = Line {
+            v: VERSION,
+            at: context.now,
+            id: context.id,
+            attempt: &attempt.id,
+            kind: attempt.action.name(),
+            room: attempt.room.as_ref().map(|room| room.as_str()),
+            jid: attempt.requester.jid.as_ref().map(|jid| jid.as_str()),
+            nick: &attempt.requester.nick,
+            class: decision.class.name(),
+            verdict: decision.verdict.name(),
+            rule: decision.rule.name,
+            line: decision.rule.line,
+            denial: decision.denial.map(|denial| denial.code()),
+            observed: context.observed,
+            revision: context.revision,
+            facts,
+        };
+        self.line(&line);
     }
 
     /// Writes down what the gate did by itself, or what an operator did. Never blocks.
@@ -135,9 +152,11 @@ impl Audit {
         self.lost.load(Ordering::Relaxed)
     }
 
-    fn line(&self, line: &Value) {
+    fn line(&self, line: &impl Serialize) {
         let Some(queue) = &self.queue else { return };
-        if queue.try_send(Entry::Line(line.to_string())).is_err() {
+        let sent =
+            serde_json::to_string(line).is_ok_and(|line| queue.try_send(Entry::Line(line)).is_ok());
+        if !sent {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
     }

@@ -15,7 +15,8 @@ use crate::policy::attempt::{Action, Attempt, RoomView};
 use crate::policy::decide::{decide, rejudge};
 use crate::policy::denial::Denial;
 use crate::policy::explain::{Explanation, explain};
-use crate::policy::facts::facts;
+use crate::policy::facts::Facts;
+use crate::policy::pressure::Pressure;
 use crate::policy::record::Record;
 use crate::policy::rules::Policy;
 use crate::policy::verdict::{Decision, Effects, Rule, Verdict};
@@ -139,7 +140,8 @@ impl Desk {
         let attempt = &question.attempt;
         let pressure = self.counters.pressure(attempt, &rules, now);
         let mut room = question.room.clone();
-        if self.mode == Mode::Observe && room.record.is_none() {
+        let opens = matches!(attempt.action, Action::Open { .. });
+        if self.mode == Mode::Observe && room.record.is_none() && !opens {
             // Nothing was ever written into the room: judge it as one that is simply open.
             room.record = Some(Record::new(now, String::new(), None));
         }
@@ -160,7 +162,8 @@ impl Desk {
         };
         self.counters.count(attempt, &decision, &rules, now);
         let id = self.next_id();
-        self.write_down(attempt, &decision, &id, now, || facts(attempt, &room, &pressure));
+        let facts = Facts { attempt, room: &room, pressure: &pressure };
+        self.write_down(&decision, facts, &id, now);
         if let (Some(jid), Action::Join { .. } | Action::Open { .. }) =
             (&attempt.room, &attempt.action)
             && !question.generation.is_empty()
@@ -249,9 +252,9 @@ impl Desk {
             .into_iter()
             .filter_map(|(attempt, decision, view)| {
                 let id = self.next_id();
-                self.write_down(&attempt, &decision, &id, now, || {
-                    facts(&attempt, &view, &crate::policy::pressure::Pressure::default())
-                });
+                let pressure = Pressure::default();
+                let facts = Facts { attempt: &attempt, room: &view, pressure: &pressure };
+                self.write_down(&decision, facts, &id, now);
                 Some(Removal {
                     room: attempt.room?,
                     jid: attempt.requester.jid?,
@@ -304,14 +307,8 @@ impl Desk {
         format!("{}-{}", self.run, self.next)
     }
 
-    fn write_down(
-        &mut self,
-        attempt: &Attempt,
-        decision: &Decision,
-        id: &str,
-        now: Timestamp,
-        facts: impl FnOnce() -> Map<String, Value>,
-    ) {
+    fn write_down(&mut self, decision: &Decision, facts: Facts<'_>, id: &str, now: Timestamp) {
+        let attempt = facts.attempt;
         let count = match decision.verdict {
             Verdict::Allow => &mut self.tally.allow,
             Verdict::Hold => &mut self.tally.hold,
@@ -326,7 +323,7 @@ impl Desk {
                 observed: self.mode == Mode::Observe,
                 now,
             };
-            self.audit.decision(attempt, decision, facts(), context);
+            self.audit.decision(decision, facts, context);
         }
         tracing::debug!(
             decision = id,

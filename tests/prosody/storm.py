@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 from lab import Failed
+from lab.stanza import element
 
 MODULES = Path(__file__).with_name("modules")
 PASSWORD = "correct horse battery"
@@ -85,3 +86,10 @@ async def hear(speaker, listener, text, room=ROOM):
     since = listener.mark()
     speaker.say(room, text)
     await listener.wait_for(lambda seen: seen.body == text, since=since)
+
+
+async def shell(person, action):
+    """Has a server with `lab_unload` load, unload or reload the gate."""
+    payload = element("urn:lab", action, host=SERVICE)
+    reply = await person.iq("localhost", "set", payload)
+    assert reply.type == "result", reply

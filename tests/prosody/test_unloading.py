@@ -3,7 +3,6 @@
 import asyncio
 
 from lab import Crowd
-from lab.stanza import element
 from storm import (
     MODULES,
     PASSWORD,
@@ -14,19 +13,13 @@ from storm import (
     one_answer_each,
     outcomes,
     policy,
+    shell,
     storm,
     tally,
     until,
 )
 
 WHOLE = {"plugin_paths": [MODULES], "modules": ["lab_unload"]}
-
-
-async def shell(person, action):
-    """Has the server load, unload or reload the gate."""
-    payload = element("urn:lab", action, host=SERVICE)
-    reply = await person.iq("localhost", "set", payload)
-    assert reply.type == "result", reply
 
 
 async def meeting(crowd):

@@ -1,0 +1,222 @@
+//! The desk, as gates meet it: elements in, elements out.
+
+#![cfg(test)]
+#![expect(clippy::arithmetic_side_effects, reason = "a test that overflows fails")]
+
+#[path = "support/policies.rs"]
+mod policies;
+
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+use policies::{jid, now, policy};
+use vestibule::component::audit::Audit;
+use vestibule::component::desk::{Desk, Mode};
+use vestibule::policy::attempt::Action;
+use vestibule::policy::bans::Ban;
+use vestibule::policy::strength::Strength;
+use vestibule::wire::NS;
+use vestibule::wire::question::Question;
+use vestibule::xmpp::element::Element;
+
+const SERVICE: &str = "rooms.example.org";
+const RECORD: &str =
+    r#"{"v":1,"opened":"2026-01-01T11:55:00Z","opener":"ann@example.org","password":"generated"}"#;
+
+struct Gate {
+    desk: Desk,
+    service: Arc<str>,
+    asked: u32,
+}
+
+impl Gate {
+    fn of(name: &str, mode: Mode, audit: Audit) -> Self {
+        let policy = Arc::new(policy(name).unwrap());
+        let desk = Desk::new(policy, [SERVICE.to_owned()], None, mode, audit, "r".to_owned());
+        let service = desk.service(SERVICE).unwrap();
+        Self { desk, service, asked: 0 }
+    }
+
+    fn under(name: &str) -> Self {
+        Self::of(name, Mode::Enforce, Audit::none())
+    }
+
+    /// Asks, each time as another attempt.
+    fn ask(&mut self, kind: &str, who: &str, state: &str, more: &str) -> Element {
+        self.asked += 1;
+        let n = self.asked;
+        let mut question = Question::read(&element(&format!(
+            "<ask xmlns='{NS}' kind='{kind}' attempt='a{n}' room='tea@{SERVICE}' revision='3'>\
+             <requester secure='true' {who}/>{state}{more}</ask>"
+        )));
+        if matches!(question.attempt.action, Action::Open { typed: Some(_) }) {
+            question.judge_typed(Strength { length: 20, score: 4, denied: false });
+        }
+        let service = Arc::clone(&self.service);
+        self.desk.question(&service, &question, now())
+    }
+
+    fn join(&mut self, check: &str) -> Element {
+        let state = format!(
+            "<state occupants='1' moderators='1' password='true'><record>{RECORD}</record></state>"
+        );
+        self.ask("join", GUEST, &state, &format!("<credential check='{check}'/>"))
+    }
+
+    fn report(&mut self, event: &str, more: &str) {
+        let report = element(&format!(
+            "<report xmlns='{NS}' event='{event}' room='tea@{SERVICE}' generation='g' {more}/>"
+        ));
+        let service = Arc::clone(&self.service);
+        self.desk.report(&service, &report, now());
+    }
+}
+
+const GUEST: &str = "jid='bob@guest.example.org/x' auth='anonymous' address='192.0.2.7'";
+const HELLO: &str = "<hello xmlns='urn:vestibule:gate:1' version='1'/>";
+
+fn element(xml: &str) -> Element {
+    Element::parse(xml.as_bytes(), "").unwrap()
+}
+
+fn condition(answer: &Element) -> &str {
+    answer.child(NS, "error").and_then(|error| error.attr("condition")).unwrap_or_default()
+}
+
+#[test]
+fn a_stranger_is_told_to_knock_and_for_how_long_he_may_wait() {
+    let answer = Gate::under("default").join("none");
+    assert_eq!(answer.attr("verdict"), Some("hold"));
+    assert_eq!((answer.attr("base"), answer.attr("attempt")), (Some("3"), Some("a1")));
+    assert_eq!(condition(&answer), "registration-required");
+    assert_eq!(answer.child(NS, "knock").unwrap().attr("expires"), Some("600"));
+}
+
+#[test]
+fn the_sixth_guess_has_to_wait() {
+    let mut gate = Gate::under("default");
+    for _ in 0..5 {
+        assert_eq!(condition(&gate.join("wrong")), "not-authorized");
+    }
+    assert_eq!(condition(&gate.join("right")), "resource-constraint");
+    assert_eq!((gate.desk.tally().prompt, gate.desk.tally().deny), (5, 1));
+}
+
+#[test]
+fn an_opened_room_gets_a_password_that_the_log_never_sees() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("decisions.jsonl");
+    let mut gate = Gate::of("default", Mode::Enforce, Audit::open(&path).unwrap());
+    let answer = gate.ask("open", GUEST, "", "<credential>umbrella-kiwi</credential>");
+    let password = answer.child(NS, "room").unwrap().attr("password").unwrap().to_owned();
+    assert!(password.len() >= 12, "{password}");
+    assert!(answer.child(NS, "record").unwrap().text().contains("bob@guest.example.org"));
+    assert!(!format!("{:?}", gate.desk).contains(&password));
+    drop(gate);
+    let log = std::fs::read_to_string(path).unwrap();
+    assert!(log.contains(r#""rule":"moderators.become""#), "{log}");
+    assert!(!log.contains(&password) && !log.contains("umbrella"), "{log}");
+}
+
+#[test]
+fn what_the_opener_typed_becomes_the_password_where_openers_choose() {
+    let typed = "<credential>umbrella-kiwi-thunder</credential>";
+    let answer = Gate::under("creator").ask("open", GUEST, "", typed);
+    assert_eq!(answer.child(NS, "room").unwrap().attr("password"), Some("umbrella-kiwi-thunder"));
+}
+
+#[test]
+fn a_room_whose_password_cannot_be_made_does_not_open() {
+    let answer = Gate::under("derived").ask("open", GUEST, "", "");
+    assert_eq!(answer.attr("verdict"), Some("deny"));
+    assert_eq!(condition(&answer), "internal-server-error");
+    for effect in ["room", "record", "person", "requester", "say"] {
+        assert!(answer.child(NS, effect).is_none(), "{effect}");
+    }
+}
+
+#[test]
+fn whoever_only_looks_on_changes_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("decisions.jsonl");
+    let mut gate = Gate::of("default", Mode::Observe, Audit::open(&path).unwrap());
+    for answer in [gate.join("wrong"), gate.ask("open", GUEST, "", "")] {
+        assert_eq!((answer.attr("verdict"), answer.attr("observe")), (Some("allow"), Some("true")));
+        assert_eq!(answer.children().count(), 0);
+    }
+    drop(gate);
+    let log = std::fs::read_to_string(path).unwrap();
+    let lines: Vec<&str> = log.lines().collect();
+    assert!(lines[0].contains(r#""denial":"password-wrong""#), "{log}");
+    assert!(lines[1].contains(r#""rule":"moderators.become""#), "{log}");
+    assert!(lines.iter().all(|line| line.contains(r#""observed":true"#)), "{log}");
+}
+
+#[test]
+fn a_new_policy_is_applied_to_those_inside() {
+    let mut gate = Gate::under("default");
+    gate.report("created", "");
+    for who in ["bob", "eve", "focus@auth.example.org", "gone"] {
+        let jid = if who.contains('@') { who.to_owned() } else { format!("{who}@example.org") };
+        gate.report("joined", &format!("nick='N' jid='{jid}/x' auth='account' secure='true'"));
+    }
+    gate.report("left", "jid='gone@example.org/x'");
+    let mut next = policy("default").unwrap();
+    let ban = |line| Ban { line, until: None, rooms: None, reason: String::new() };
+    for (line, who) in
+        ["eve@example.org", "gone@example.org", "focus@auth.example.org"].iter().enumerate()
+    {
+        next.bans.ban_jid(jid(who), ban(u32::try_from(line).unwrap()));
+    }
+    let removed = gate.desk.replace_policy(Arc::new(next), now());
+    assert_eq!(removed.len(), 1, "{removed:?}");
+    assert_eq!(removed[0].jid, jid("eve@example.org"));
+    assert_eq!(removed[0].reason, "You are not welcome in this room.");
+}
+
+#[test]
+fn a_room_that_was_destroyed_is_judged_no_more() {
+    let mut gate = Gate::under("default");
+    gate.report("created", "");
+    gate.report("joined", "nick='E' jid='banned@example.org/x' auth='account' secure='true'");
+    gate.report("destroyed", "");
+    assert!(gate.desk.replace_policy(Arc::new(policy("default").unwrap()), now()).is_empty());
+}
+
+#[test]
+fn only_a_service_of_the_file_is_heard_and_only_in_this_version() {
+    let mut gate = Gate::under("default");
+    assert!(gate.desk.service("other.example.org").is_none() && !gate.desk.is_ready());
+    let service = Arc::clone(&gate.service);
+    let newer = element("<hello xmlns='urn:vestibule:gate:2' version='2'/>");
+    assert!(gate.desk.hello(&service, &newer).is_err() && !gate.desk.is_ready());
+    let welcome = gate.desk.hello(&service, &element(HELLO)).unwrap();
+    assert!(gate.desk.is_ready());
+    assert_eq!(welcome.child(NS, "service").unwrap().attr("jid"), Some("focus@auth.example.org"));
+    gate.desk.link_lost();
+    assert!(!gate.desk.is_ready());
+}
+
+#[test]
+fn what_a_gate_refused_by_itself_is_counted() {
+    let mut gate = Gate::under("default");
+    gate.report("refused", "jid='bob@example.org/x' reason='timeout'");
+    gate.report("what is this", "");
+    assert_eq!(gate.desk.tally().by_gate, 1);
+}
+
+#[test]
+fn an_explanation_agrees_with_the_answer_and_counts_nothing() {
+    let mut gate = Gate::under("default");
+    let question = Question::read(&element(&format!(
+        "<ask xmlns='{NS}' kind='join' attempt='x' room='tea@{SERVICE}'><requester secure='true' {GUEST}/>\
+         <state password='true' moderators='1'><record>{RECORD}</record></state><credential check='wrong'/></ask>"
+    )));
+    for _ in 0..10 {
+        let later = now() + SignedDuration::from_secs(1);
+        let explained = gate.desk.explain(&question.attempt, &question.room, later);
+        assert_eq!(explained.decision.rule.name, "password.required");
+        assert!(explained.changes.iter().any(|change| change.what == "the right password"));
+    }
+    assert_eq!(condition(&gate.join("right")), "");
+}

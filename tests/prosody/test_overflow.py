@@ -1,0 +1,154 @@
+"""More attempts than the gate holds, and floods of one session: each is answered, most at once."""
+
+import asyncio
+import time
+
+from lab import Crowd
+from lab.stanza import CLIENT, MUC_ADMIN, element
+from storm import MODULES, PASSWORD, QUICK, ROOM, SERVICE, guests, hear, policy, shell, tally, until
+
+# docs/protocol.md, section 7
+IN_A_ROOM = 1000
+IN_ALL = 10_000
+EACH = 100
+MORE = 50
+AWAY, FULL = "remote-server-timeout", "resource-constraint"
+# Long enough that nothing expires while the flood comes in.
+LONG = {"vestibule_grace": 10, "vestibule_timeout": 10}
+JOIN = "<presence to='{room}/M'><x xmlns='http://jabber.org/protocol/muc'/></presence>"
+
+
+def refused(vestibule, reason):
+    events = [each for each in vestibule.decisions() if each.get("event") == "refused"]
+    return [each for each in events if each["details"]["reason"] == reason]
+
+
+def answers_in(person, since, condition):
+    return [s for s in person.seen[since:] if s.error and s.error[1] == condition]
+
+
+async def test_a_room_that_is_full_of_waiting_people_answers_the_next_at_once(
+    start_prosody, start_vestibule
+):
+    server = start_prosody(muc_options={"vestibule_grace": 3, "vestibule_timeout": 3})
+    everybody_moderates = policy("[policy.moderators]", 'become = ["account"]')
+    vestibule = start_vestibule(server, everybody_moderates)
+    async with Crowd(server) as crowd:
+        owners = await crowd.connect_many([f"owner{n}@localhost" for n in range(IN_A_ROOM // EACH + 1)])
+        alice = await crowd.connect("alice@localhost")
+        for number, owner in enumerate(owners):
+            assert (await owner.join(ROOM, f"Owner{number}")).joined
+        vestibule.freeze()
+        began = time.monotonic()
+        marks = [owner.mark() for owner in owners]
+        for number in range(IN_A_ROOM + MORE):
+            ask = element(CLIENT, "iq", type="set", to=ROOM, id=f"flood{number}")
+            query = element(MUC_ADMIN, "query")
+            query.append(element(MUC_ADMIN, "item", jid=f"p{number}@localhost", affiliation="member"))
+            ask.append(query)
+            owners[number // EACH].send(ask)
+
+        def answered(condition):
+            return [s for o, m in zip(owners, marks, strict=True) for s in answers_in(o, m, condition)]
+
+        await until(lambda: len(answered(FULL)) == MORE, 2, "50 refusals")
+        told = await alice.join(ROOM, "Alice", PASSWORD)
+        assert (told.type, told.condition) == ("wait", FULL)
+        assert told.seconds < 1
+        elsewhere = await alice.join("other@" + SERVICE, "Alice", seconds=0.2)
+        assert elsewhere.kind == "silence", "other rooms have places"
+        await hear(owners[0], owners[1], "the room goes on")
+        await until(lambda: len(answered(AWAY)) == IN_A_ROOM, 5, "the rest")
+        assert time.monotonic() - began < 5
+        assert len({stanza.id for stanza in answered(FULL) + answered(AWAY)}) == IN_A_ROOM + MORE
+        vestibule.thaw()
+        await until(lambda: len(refused(vestibule, "overflow")) == MORE + 1, 3, "the reports")
+        members = await owners[0].list_affiliation(ROOM, "member")
+        assert members == set(), "late answers change nothing"
+        assert (await alice.join(ROOM, "Alice", PASSWORD)).joined
+
+
+async def test_a_server_that_is_full_of_waiting_people_answers_the_next_at_once(
+    start_prosody, start_vestibule
+):
+    server = start_prosody(muc_options=LONG, plugin_paths=[MODULES], modules=["lab_unload"])
+    vestibule = start_vestibule(server, policy())
+    async with Crowd(server) as crowd:
+        people = await guests(crowd, IN_ALL // EACH)
+        alice = await crowd.connect("alice@localhost")
+        vestibule.kill()
+        for number, person in enumerate(people):
+            rooms = range(number * EACH, (number + 1) * EACH)
+            person.send_raw("".join(JOIN.format(room=f"r{each}@{SERVICE}") for each in rooms))
+        await asyncio.gather(*(person.ping() for person in people))
+        assert not any(seen.error for person in people for seen in person.seen)
+        told = await alice.join(ROOM, "Alice")
+        assert told.condition == FULL
+        assert told.seconds < 1
+        assert server.resident_kib() < 100 * 1024
+        # They are answered even when the gate goes away with all of them.
+        await shell(alice, "unload")
+        await asyncio.gather(*(person.ping() for person in people))
+        for person in people:
+            answers = answers_in(person, 0, AWAY)
+            assert len({seen.sender for seen in answers}) == len(answers) == EACH
+
+
+async def test_one_session_cannot_take_all_the_places(start_prosody, start_vestibule):
+    server = start_prosody(muc_options=QUICK)
+    vestibule = start_vestibule(server, policy())
+    async with Crowd(server) as crowd:
+        mallory = await crowd.connect("mallory@localhost")
+        alice = await crowd.connect("alice@localhost")
+        vestibule.kill()
+        flood = IN_A_ROOM + MORE
+        mallory.send_raw("".join(JOIN.format(room=f"r{n}@{SERVICE}") for n in range(flood)))
+        began = time.monotonic()
+        await until(lambda: len(answers_in(mallory, 0, FULL)) == flood - EACH, 2, "refusals")
+        refused = await alice.join(ROOM, "Alice")
+        assert refused.condition == AWAY, "she had a place and waited"
+        await until(lambda: len(answers_in(mallory, 0, AWAY)) == EACH, 3, "the rest")
+        assert time.monotonic() - began < QUICK["vestibule_grace"] + 2
+
+
+async def test_a_session_that_cannot_decide_on_a_nick_holds_one_place(start_prosody, start_vestibule):
+    server = start_prosody(muc_options=QUICK)
+    vestibule = start_vestibule(server, policy())
+    async with Crowd(server) as crowd:
+        alice = await crowd.connect("alice@localhost")
+        mallory = await crowd.connect("mallory@localhost")
+        assert (await alice.join(ROOM, "Alice")).joined
+        vestibule.freeze()
+        since = mallory.mark()
+        for number in range(200):
+            mallory.ask_to_join(ROOM, f"Nick{number}", PASSWORD)
+        mallory.ask_to_join(ROOM, "Nick199", PASSWORD)
+        await until(lambda: len(answers_in(mallory, since, "conflict")) == 199, 2, "199 answers")
+        vestibule.thaw()
+        await alice.wait_for(lambda seen: seen.nick == "Nick199", 3)
+        assert set(alice.occupants(ROOM)) == {"Alice", "Nick199"}
+        await mallory.ping()
+        assert len(mallory.answers(ROOM, since)) == 200
+
+
+async def test_one_session_that_floods_a_room_does_not_keep_the_others_out(
+    start_prosody, start_vestibule
+):
+    server = start_prosody()
+    start_vestibule(server, policy())
+    async with Crowd(server) as crowd:
+        alice = await crowd.connect("alice@localhost")
+        bob = await crowd.connect("bob@localhost")
+        mallory = await crowd.connect("mallory@localhost")
+        assert (await alice.join(ROOM, "Alice")).joined
+        mallory.send_raw(JOIN.format(room=ROOM) * 4000)
+        over = asyncio.ensure_future(mallory.ping(60))
+        await asyncio.sleep(0.1)
+        answer = await bob.join(ROOM, "Bob", PASSWORD)
+        assert answer.joined, answer
+        assert not over.done(), "he waited until the flood was over"
+        await over
+        await hear(bob, alice, "who was that?")
+        assert "M" not in alice.occupants(ROOM)
+        answers = tally(mallory.answers(ROOM))
+        assert set(answers) <= {"not-authorized", FULL}, answers
