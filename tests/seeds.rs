@@ -73,7 +73,8 @@ fn question() {
 fn every_target_is_here_and_in_the_fuzzer_s_list() {
     let manifest = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/Cargo.toml"));
     let manifest: toml::Table = manifest.unwrap().parse().unwrap();
-    let listed: Vec<_> = manifest["bin"].as_array().unwrap().iter().map(|bin| &bin["path"]).collect();
+    let listed: Vec<_> =
+        manifest["bin"].as_array().unwrap().iter().map(|bin| &bin["path"]).collect();
     let there: Vec<_> = files("fuzz/fuzz_targets")
         .iter()
         .map(|path| format!("fuzz_targets/{}", path.file_name().unwrap().to_string_lossy()))
