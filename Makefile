@@ -4,6 +4,8 @@ PYTHON := /usr/bin/python3
 CARGO ?= $(shell command -v cargo || echo $(HOME)/.cargo/bin/cargo)
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 PROSODY ?= both
+# Files of tests that run side by side; they mostly wait.
+JOBS ?= 3
 ONCE ?=
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -48,7 +50,7 @@ doc: ## Build the documentation, warnings being errors
 
 prosody-tests: prosody13 ## Test against real Prosody (PROSODY=0.12, 13 or both)
 	$(CARGO) build --locked
-	VESTIBULE_BIN=$(TARGET)/debug/vestibule $(PYTHON) -m pytest -q -p no:cacheprovider tests/prosody
+	VESTIBULE_BIN=$(TARGET)/debug/vestibule $(PYTHON) -m pytest -q -p no:cacheprovider -n $(JOBS) --dist loadscope tests/prosody
 
 test: packages prosody13 lint unit doc prosody-tests ## Run everything that must pass
 
