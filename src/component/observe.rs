@@ -9,7 +9,8 @@ use crate::policy::record::Record;
 use crate::wire::question::Question;
 
 /// What would be judged if the policy were in force. As it is not, nothing is ever written into a room: one
-/// that is there is taken for one that is simply open, and who joins it, for somebody who joins. `has_password`: it would have one.
+/// that is there is taken for one that is simply open, and who joins it, for somebody who joins.
+/// `has_password`: it would have one.
 pub(super) fn as_if_enforced(
     question: &Question,
     has_password: bool,
