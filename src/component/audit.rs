@@ -196,7 +196,7 @@ fn write(lines: &Receiver<Entry>, mut file: BufWriter<File>, path: &Path, lost: 
                 Entry::Reopen => match append(path) {
                     Ok(fresh) => file = fresh,
                     Err(error) => {
-                        tracing::error!(%error, "the decision log could not be opened anew")
+                        tracing::error!(%error, "the decision log could not be opened anew");
                     }
                 },
             }

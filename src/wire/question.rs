@@ -3,7 +3,6 @@
 use std::str::FromStr;
 
 use jid::BareJid;
-use jiff::Timestamp;
 
 use super::NS;
 use crate::policy::attempt::{
@@ -28,6 +27,8 @@ pub struct Question {
     pub revision: u64,
     /// The password that somebody chose, to be judged before the attempt is.
     pub typed: Option<Secret>,
+    /// What was typed, as seen from a room that is there, in whatever kind of question.
+    pub credential: Credential,
 }
 
 impl Question {
@@ -46,31 +47,20 @@ impl Question {
                 room: bare(ask.attr("room")),
                 requester: read_requester(requester),
                 action,
+                others: ask
+                    .children()
+                    .filter(|child| child.is(NS, "person"))
+                    .filter_map(|person| {
+                        Some((bare(person.attr("jid"))?, Person::read(&person.text())?))
+                    })
+                    .collect(),
             },
             room: state.map(read_state).unwrap_or_default(),
             generation: text(ask, "generation"),
             revision: number(ask, "revision"),
             typed,
+            credential: read_credential(ask),
         }
-    }
-
-    /// The question as it would be, were the policy enforced.
-    ///
-    /// A room that is only observed gets no record and no password, and each join of it comes as `open`. Whether
-    /// what was typed is a password that was never set, nobody can know: it counts as right.
-    #[must_use]
-    pub fn as_if_ruled(&self, has_password: bool, now: Timestamp) -> Self {
-        let mut ruled = self.clone();
-        if let Action::Open { typed } = ruled.attempt.action {
-            if !ruled.room.exists {
-                return ruled;
-            }
-            let credential = if typed.is_some() { Credential::Right } else { Credential::None };
-            ruled.attempt.action = Action::Join { credential };
-        }
-        ruled.room.has_password |= has_password;
-        ruled.room.record.get_or_insert_with(|| Record::new(now, String::new(), None));
-        ruled
     }
 
     /// Puts the strength of the typed password where the policy looks for it.
@@ -145,15 +135,7 @@ fn read_action(ask: &Element) -> (Action, Option<Secret>) {
             let strength = typed.is_some().then(Strength::default);
             return (Action::Open { typed: strength }, typed.map(Secret::new));
         }
-        "join" => Action::Join {
-            credential: match credential.and_then(|child| child.attr("check")) {
-                Some("right") => Credential::Right,
-                Some("none") => Credential::None,
-                Some(_) => Credential::Wrong,
-                None if children("credential").next().is_some() => Credential::Wrong,
-                None => Credential::None,
-            },
-        },
+        "join" => Action::Join { credential: read_credential(ask) },
         "configure" => {
             let mut typed = None;
             let fields: Vec<_> =
@@ -206,6 +188,19 @@ fn read_action(ask: &Element) -> (Action, Option<Secret>) {
         _ => Action::Unknown,
     };
     (action, None)
+}
+
+fn read_credential(ask: &Element) -> Credential {
+    let mut credentials = ask.children().filter(|child| child.is(NS, "credential"));
+    match (credentials.next(), credentials.next()) {
+        (None, _) => Credential::None,
+        (Some(one), None) => match one.attr("check") {
+            Some("right") => Credential::Right,
+            Some("none") => Credential::None,
+            Some(_) | None => Credential::Wrong,
+        },
+        (Some(_), Some(_)) => Credential::Wrong,
+    }
 }
 
 fn read_field(field: &Element, typed: &mut Option<Secret>) -> FieldChange {
@@ -290,14 +285,6 @@ mod tests {
         };
         assert_eq!(secure("anonymous"), Some(false));
         assert_eq!(secure("server"), None);
-    }
-
-    #[test]
-    fn a_join_that_comes_as_open_is_judged_as_a_join() {
-        let ask = "<ask xmlns='urn:vestibule:gate:1' kind='open'><state existing='true'/></ask>";
-        let ruled = read(ask).as_if_ruled(true, Timestamp::UNIX_EPOCH);
-        assert_eq!(ruled.attempt.action, Action::Join { credential: Credential::None });
-        assert!(ruled.room.record.is_some());
     }
 
     #[test]
