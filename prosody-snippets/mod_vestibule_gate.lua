@@ -1237,6 +1237,7 @@ function module.unload() -- timers end with the module, so everybody is answered
 		end
 	end
 	queues, pending = {}, {};
+	report("unloading", {}, {});
 end
 function module.save() return { waiting = waiting }; end
 function module.restore(saved) waiting = saved.waiting or {}; run_sweep(); end
