@@ -40,7 +40,8 @@ local PRIORITY = {
 local AFFILIATION = { outcast = -1, none = 0, member = 1, admin = 2, owner = 3 };
 local ROLE = { none = 0, visitor = 1, participant = 2, moderator = 3 };
 local LIMIT = {
-	seconds = 10, room = 1000, all = 10000, items = 64, stanza = 65536, record = 4096, person = 512, people = 1000,
+	seconds = 10, one = 100, room = 1000, all = 10000, items = 64, stanza = 65536,
+	record = 4096, person = 512, people = 1000,
 	waiting = 100, stale = 3, name = 256, address = 1023, text = 1024, page = 50, occupants = 256,
 };
 
@@ -53,7 +54,9 @@ local store = module:open_store("vestibule_gate");
 
 local state = "away"; -- away, greeting (hello sent), ready, refused (the component does not want us)
 local link, greeted; -- the component's session, and when it was greeted
-local services, reserved = {}, {};
+local heard = 0; -- when the component last answered
+local services, reserved, observing = {}, {}, false; -- observing: nothing is enforced
+local parked_by = {}; -- their number by session
 local queues, parked, pending = {}, 0, {}; -- attempts by room, their number, and by the id of the question sent
 local verdicts = setmetatable({}, { __mode = "k" }); -- by stanza: what was answered for it
 local replaying; -- the verdict in force while a stanza goes through the room again
@@ -178,6 +181,10 @@ local function refuse_unanswered(e)
 		"The meeting policy does not answer. Try again in a moment.");
 end
 
+local function refuse_nick(event)
+	return refuse(event, "reserved-nick", "cancel", "conflict", "This nickname is reserved.");
+end
+
 -- Hooks fail closed: an error is answered and logged. They never return false, which would end the event and let
 -- the stanza pass everything below.
 local function guard(event_name, priority, handler)
@@ -197,6 +204,7 @@ local function release(e)
 	local queue = queues[e.room];
 	e.done = true;
 	queue.count, parked = queue.count - 1, parked - 1;
+	parked_by[e.from] = parked_by[e.from] > 1 and parked_by[e.from] - 1 or nil;
 	if queue.joins[e.from] == e then queue.joins[e.from] = nil; end
 	if queue.asking == e then queue.asking, pending[e.iq] = nil, nil; end
 end
@@ -227,22 +235,25 @@ end
 local function park(e)
 	local queue = queues[e.room];
 	local older = e.kind == "join" and queue and queue.joins[e.from];
+	-- The newer takes the place of the older. With the same nick it is the same attempt: one answer serves both.
+	if older and older.stanza.attr.to ~= e.stanza.attr.to then send_error(older, "cancel", "conflict"); end
+	-- Who was at the head goes to the end: by repeating himself, he would hold up everybody else.
+	if older and queue.asking == older then release(older); older = nil; end
 	if older then
-		-- The newer takes the place of the older. With the same nick it is the same attempt: one answer serves both.
-		if older.stanza.attr.to ~= e.stanza.attr.to then send_error(older, "cancel", "conflict"); end
-		if queue.asking == older then queue.asking, pending[older.iq] = nil, nil; end
 		older.stanza, older.origin = e.stanza, e.origin;
 		start(older);
-	elseif parked >= LIMIT.all or queue and queue.count >= LIMIT.room then
+	elseif parked >= LIMIT.all or queue and queue.count >= LIMIT.room or
+	e.kind ~= "do" and not is_service(e.from) and (parked_by[e.from] or 0) >= LIMIT.one then
 		return refuse(e, "overflow", "wait", "resource-constraint", "Too many people wait here. Try again in a moment.");
 	else
 		if not queue then
-			queue = { first = 1, last = 0, count = 0, joins = {}, heard = 0 };
+			queue = { first = 1, last = 0, count = 0, joins = {} };
 			queues[e.room] = queue;
 		end
 		queue.last = queue.last + 1;
 		queue[queue.last] = start(e);
 		queue.count, parked = queue.count + 1, parked + 1;
+		parked_by[e.from] = (parked_by[e.from] or 0) + 1;
 		if e.kind == "join" then queue.joins[e.from] = e; end
 		run_sweep();
 	end
@@ -364,6 +375,7 @@ end
 local function read_answer(answer)
 	local fx = read_effects(answer, {});
 	if not fx or not VERDICTS[answer.attr.verdict] then return nil; end
+	fx.observed = answer.attr.observe == "true";
 	fx.verdict, fx.base = answer.attr.verdict, tonumber(answer.attr.base or 0);
 	return (fx.verdict == "allow" or fx.error) and fx or nil;
 end
@@ -563,11 +575,8 @@ local function replay(e, verdict, room)
 end
 
 local function settle(e, fx, room)
+	if fx.observed then return replay(e, { failing = true }, room); end
 	local data = kept(room);
-	if room and e.kind == "join" and fx.verdict == "allow" and not data then
-		data = keep_new(room);
-		room:save();
-	end
 	if room then apply_before(room, fx); end
 	if fx.verdict ~= "allow" then
 		e.settled = true;
@@ -589,14 +598,25 @@ end
 local function answered(e, stanza)
 	local queue, room = queues[e.room], get_room(e.room);
 	local data = kept(room);
-	queue.asking, pending[e.iq], queue.heard = nil, nil, now();
+	queue.asking, pending[e.iq], heard = nil, nil, now();
 	local answer = stanza.attr.type == "result" and stanza:get_child("answer", xmlns_gate);
 	local fx = answer and answer.attr.attempt == e.attempt and read_answer(answer);
 	local is_stale = fx and (fx.base ~= e.revision or e.revision ~= (data and data.revision or 0)
 		or e.generation ~= (data and data.generation) or e.new_room ~= not room);
+	-- The policy of a room that was there before it: it lets nobody in, and the same attempt is asked again as a join.
+	local is_late = fx and not is_stale and fx.verdict == "allow" and not fx.observed
+		and e.kind == "join" and room and not data;
 	e.stale = e.stale + (is_stale and 1 or 0);
 	-- A stale answer: still at the head of the queue, the attempt is asked again.
-	if is_gone(e) or not is_stale or e.stale > LIMIT.stale then release(e); end
+	if is_gone(e) or not is_stale and not is_late or e.stale > LIMIT.stale then release(e); end
+	if is_late and not e.done then
+		try(e, function ()
+			keep_new(room);
+			room._data.locked = nil; -- its settings are the component's: there is no configuration to wait for
+			apply_before(room, fx);
+			room:save();
+		end);
+	end
 	if e.done and not is_gone(e) then
 		queue.busy = true; -- whatever this parks waits until it is done
 		if fx and not is_stale then
@@ -668,7 +688,7 @@ local function each_queue(act)
 	for _, room_jid in ipairs(rooms) do
 		local queue = queues[room_jid] or { first = 1, last = 0 };
 		for i = queue.first, queue.last do
-			if queue[i] and not queue[i].done then act(queue[i], queue); end
+			if queue[i] and not queue[i].done then act(queue[i]); end
 		end
 		pump(room_jid);
 	end
@@ -676,10 +696,10 @@ end
 
 local function sweep_once()
 	local time = now();
-	each_queue(function (e, queue)
+	each_queue(function (e)
 		-- Silence is counted from the last sign of life; whoever was parked while the component was away is asked late.
 		local limit = state ~= "ready" and grace or e.waited and math.max(grace, timeout) or timeout;
-		local since = state == "ready" and math.max(e.at, queue.heard) or e.at;
+		local since = state == "ready" and math.max(e.at, heard) or e.at;
 		if is_gone(e) then release(e); elseif time - since >= limit or time - e.at >= LIMIT.seconds then expire(e); end
 	end);
 	for room_jid, list in pairs(waiting) do
@@ -714,19 +734,24 @@ local function learn(facts)
 	for _, nick in ipairs(facts.nicks or {}) do reserved[fold(nick)] = true; end
 end
 
+local function welcomed(hello)
+	local facts = { services = {}, nicks = {} };
+	for tag in hello:childtags("service") do facts.services[#facts.services + 1] = jid_prep(tag.attr.jid); end
+	for tag in hello:childtags("reserve") do facts.nicks[#facts.nicks + 1] = tag.attr.nick; end
+	observing = hello.attr.observe == "true";
+	store:set(nil, facts); -- after a restart of the server the services come back before the component does
+	learn(facts);
+end
+
 local function greeting_answered(stanza)
 	local hello = stanza.attr.type == "result" and stanza:get_child("hello", xmlns_gate);
-	local facts = { services = {}, nicks = {} };
 	if not hello then
 		local _, condition, text = stanza:get_error();
 		if condition == "remote-server-timeout" then return set_state("away"); end
 		module:log("error", "%s refuses this gate, so everybody is refused: %s %s", component, condition, text or "");
 		return set_state("refused");
 	end
-	for tag in hello:childtags("service") do facts.services[#facts.services + 1] = jid_prep(tag.attr.jid); end
-	for tag in hello:childtags("reserve") do facts.nicks[#facts.nicks + 1] = tag.attr.nick; end
-	store:set(nil, facts); -- after a restart of the server the services come back before the component does
-	learn(facts);
+	welcomed(hello);
 	set_state("ready");
 	for _, passed in ipairs(passed_unasked) do report("opened-failing", { jid = passed.room }, { jid = passed.jid }); end
 	passed_unasked = {};
@@ -843,6 +868,10 @@ guard("iq/host", PRIORITY.link, function (event)
 		local reply = inquiries[query.name](st.reply(stanza), query.attr);
 		module:send(reply or st.error_reply(stanza, "cancel", "item-not-found"));
 		return true;
+	elseif kind == "set" and query.name == "hello" then
+		welcomed(query);
+		module:send(st.reply(stanza));
+		return true;
 	elseif kind == "set" and query.name == "do" then
 		local room_jid = jid_prep(query.attr.room or "") or "";
 		return park { kind = "do", room = room_jid, from = component, origin = event.origin, stanza = stanza };
@@ -876,7 +905,7 @@ guard("presence/full", PRIORITY.arrival, function (event)
 	if not jid_prep(room_jid, true) or not encodings.stringprep.resourceprep(nick, true) then
 		return refuse(event, "malformed", "modify", "jid-malformed");
 	elseif is_reserved(nick, stanza.attr.from) then
-		return refuse(event, "reserved-nick", "cancel", "conflict", "This nickname is reserved.");
+		return refuse_nick(event);
 	end
 	return put(event, "join");
 end);
@@ -914,17 +943,17 @@ end);
 guard("muc-occupant-pre-join", PRIORITY.nick, function (event)
 	local from, queue = event.stanza.attr.from, event.room.join_rate_presence_queue;
 	if is_reserved(jid_resource(event.occupant.nick), from) then
-		return refuse(event, "reserved-nick", "cancel", "conflict", "This nickname is reserved.");
+		return refuse_nick(event);
 	end
 	-- The Jitsi rate limiter, when its queue is full, ends the event and so admits whoever comes.
-	if queue and queue:count() >= (queue.size or LIMIT.room) and not is_service(from) then
+	if queue and not observing and queue:count() >= (queue.size or LIMIT.room) and not is_service(from) then
 		return refuse(event, "overflow", "wait", "resource-constraint");
 	end
 end);
 
 guard("muc-occupant-pre-change", PRIORITY.nick, function (event)
 	if is_reserved(jid_resource(event.dest_occupant.nick), event.stanza.attr.from) then
-		return refuse(event, "reserved-nick", "cancel", "conflict", "This nickname is reserved.");
+		return refuse_nick(event);
 	end
 end);
 
@@ -1006,7 +1035,7 @@ end);
 -- A form without the field would have the Jitsi lobby taken down.
 module:hook("muc-config-submitted", function (event)
 	local fields, name = event.fields, "muc#roomconfig_membersonly";
-	if fields[name] == nil then fields[name] = event.room:get_members_only() or false; end
+	if fields[name] == nil and not observing then fields[name] = event.room:get_members_only() or false; end
 end, PRIORITY.config);
 
 -- What an item asks for, with everything resolved; or nil, and the error.
@@ -1070,7 +1099,7 @@ guard_room("iq/bare/jabber:iq:register:query", PRIORITY.owner, function (event, 
 	if event.stanza.attr.type ~= "set" or query:get_child("remove") then return; end
 	local bare, form = jid_bare(event.stanza.attr.from), query:get_child("x", "jabber:x:data");
 	local nick, current = form and form_fields(form)["muc#register_roomnick"], affiliation_of(room, bare);
-	if is_reserved(nick, bare) then return refuse(event, "reserved-nick", "cancel", "conflict", "This nickname is reserved."); end
+	if is_reserved(nick, bare) then return refuse_nick(event); end
 	local item = { jid = bare, nick = nick, affiliation = current == "none" and "member" or current, current = current };
 	return put(event, "affiliation", add_items { item }, { register = true });
 end);
@@ -1092,7 +1121,8 @@ guard_room("message/bare", PRIORITY.message, function (event, room)
 	local fields = form and form_fields(form) or {};
 	if not invites and fields.FORM_TYPE ~= xmlns_request then return; end
 	-- A stranger's invitation to himself would bring him the password.
-	if not occupant or #targets > LIMIT.items then return send_error(event, "cancel", "not-acceptable"); end
+	local is_proper = observing or occupant and #targets <= LIMIT.items;
+	if not is_proper then return send_error(event, "cancel", "not-acceptable"); end
 	if invites then
 		return put(event, "invite", function (iq)
 			for _, target in ipairs(targets) do iq:tag("target", { jid = cut(target, LIMIT.address) }):up(); end
@@ -1118,6 +1148,7 @@ end);
 
 module:hook("muc-invite", function (event) -- after password.lib (0), which puts the password into every invitation
 	for x in event.stanza:childtags("x", xmlns_user) do
+		if observing then return; end
 		x:maptags(function (tag) return tag.name ~= "password" and tag or nil; end);
 	end
 	local room, bare = event.room, jid_bare(event.stanza.attr.to);
@@ -1134,7 +1165,9 @@ end);
 
 -- Reading: what a room tells those who are not in it
 
-local function is_inside(room, address) return is_service(address) or room:get_occupant_jid(address) ~= nil; end
+local function is_inside(room, address)
+	return observing or is_service(address) or room:get_occupant_jid(address) ~= nil;
+end
 
 guard("muc-disco#info", PRIORITY.last, function (event)
 	if is_inside(event.room, event.stanza.attr.from) then return; end

@@ -143,6 +143,7 @@ impl Described {
                 person,
             },
             action: self.action()?,
+            others: Vec::new(),
         })
     }
 

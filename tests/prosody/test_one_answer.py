@@ -218,7 +218,7 @@ async def test_whoever_was_parked_is_asked_for_again_when_the_component_is_back(
         await asyncio.to_thread(component.wait_ready)
 
 
-async def test_too_many_attempts_are_refused_at_once_and_each_is_answered(door):
+async def test_too_many_attempts_of_one_session_are_refused_at_once_and_each_is_answered(door):
     async with Crowd(door.server) as crowd:
         room = door.room()
         alice = await crowd.connect("alice@localhost")
