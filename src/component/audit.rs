@@ -8,7 +8,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -180,30 +180,30 @@ fn append(path: &Path) -> io::Result<BufWriter<File>> {
 }
 
 fn write(lines: &Receiver<Entry>, mut file: BufWriter<File>, path: &Path, lost: &AtomicU64) {
-    let mut unflushed = 0_u64;
-    loop {
-        match lines.recv_timeout(FLUSH) {
-            Ok(Entry::Line(line)) => match writeln!(file, "{line}") {
-                Ok(()) => unflushed = unflushed.saturating_add(1),
-                Err(error) => {
-                    lost.fetch_add(1, Ordering::Relaxed);
-                    tracing::error!(%error, "a decision could not be written down");
-                }
-            },
-            Ok(Entry::Reopen) => match append(path) {
-                Ok(fresh) => file = fresh,
-                Err(error) => tracing::error!(%error, "the decision log could not be opened anew"),
-            },
-            Err(RecvTimeoutError::Timeout) if unflushed > 0 => {
-                if let Err(error) = file.flush() {
-                    lost.fetch_add(unflushed, Ordering::Relaxed);
-                    tracing::error!(%error, lost = unflushed, "decisions could not be written down");
-                }
-                unflushed = 0;
+    while let Ok(first) = lines.recv() {
+        // More may follow: they go to the disk together.
+        std::thread::sleep(FLUSH);
+        let mut unflushed = 0_u64;
+        for entry in std::iter::once(first).chain(lines.try_iter()) {
+            match entry {
+                Entry::Line(line) => match writeln!(file, "{line}") {
+                    Ok(()) => unflushed = unflushed.saturating_add(1),
+                    Err(error) => {
+                        lost.fetch_add(1, Ordering::Relaxed);
+                        tracing::error!(%error, "a decision could not be written down");
+                    }
+                },
+                Entry::Reopen => match append(path) {
+                    Ok(fresh) => file = fresh,
+                    Err(error) => {
+                        tracing::error!(%error, "the decision log could not be opened anew");
+                    }
+                },
             }
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => break,
+        }
+        if let Err(error) = file.flush() {
+            lost.fetch_add(unflushed, Ordering::Relaxed);
+            tracing::error!(%error, lost = unflushed, "decisions could not be written down");
         }
     }
-    let _ = file.flush();
 }

@@ -215,6 +215,7 @@ mod tests {
                 person: None,
             },
             action: Action::Join { credential },
+            others: Vec::new(),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Where the gates' questions are answered.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -11,13 +12,14 @@ use super::audit::{Audit, Context};
 use super::counters::Counters;
 use super::live::Live;
 use super::making;
+use super::observe::as_if_enforced;
+use super::tally::Tally;
 use crate::policy::attempt::{Action, Attempt, RoomView};
 use crate::policy::decide::{decide, rejudge};
 use crate::policy::denial::Denial;
 use crate::policy::explain::{Explanation, explain};
 use crate::policy::facts::Facts;
 use crate::policy::pressure::Pressure;
-use crate::policy::record::Record;
 use crate::policy::rules::Policy;
 use crate::policy::verdict::{Decision, Effects, Rule, Verdict};
 use crate::wire::answer::{Material, answer, observed};
@@ -33,21 +35,6 @@ pub enum Mode {
     Enforce,
     /// They are written down as what would have happened, and everything goes on as without a gate.
     Observe,
-}
-
-/// What was decided since the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Tally {
-    /// Allowed.
-    pub allow: u64,
-    /// Sent to the lobby.
-    pub hold: u64,
-    /// Asked for a password.
-    pub prompt: u64,
-    /// Denied.
-    pub deny: u64,
-    /// Refused or let through by a gate by itself, because nobody answered it.
-    pub by_gate: u64,
 }
 
 /// Somebody inside who may no longer be.
@@ -121,7 +108,18 @@ impl Desk {
         let hello = Hello::read(element)?;
         self.live.forget(service);
         self.services.insert(Arc::clone(service), Some(hello));
-        Ok(welcome(&self.policy, self.focus.as_ref()))
+        Ok(self.welcome())
+    }
+
+    /// What gates have to know before they may ask, by the policy in force.
+    pub fn welcome(&self) -> Element {
+        welcome(&self.policy, self.focus.as_ref(), self.mode == Mode::Observe)
+    }
+
+    /// The services whose gates have greeted.
+    pub fn greeted(&self) -> Vec<Arc<str>> {
+        let greeted = self.services.iter().filter(|(_, hello)| hello.is_some());
+        greeted.map(|(service, _)| Arc::clone(service)).collect()
     }
 
     /// The services of the file, and what their gates have said of themselves.
@@ -137,14 +135,12 @@ impl Desk {
     /// Answers a question. The strength of a typed password must be in it by now.
     pub fn question(&mut self, service: &Arc<str>, question: &Question, now: Timestamp) -> Element {
         let rules = self.live.rules(&self.policy, question.attempt.room.as_ref());
-        let attempt = &question.attempt;
+        let (attempt, room) = match self.mode {
+            Mode::Enforce => (Cow::Borrowed(&question.attempt), question.room.clone()),
+            Mode::Observe => as_if_enforced(question, rules.password.required.value, now),
+        };
+        let attempt = &*attempt;
         let pressure = self.counters.pressure(attempt, &rules, now);
-        let mut room = question.room.clone();
-        let opens = matches!(attempt.action, Action::Open { .. });
-        if self.mode == Mode::Observe && room.record.is_none() && !opens {
-            // Nothing was ever written into the room: judge it as one that is simply open.
-            room.record = Some(Record::new(now, String::new(), None));
-        }
         let mut decision = decide(&self.policy, &rules, attempt, &room, &pressure, now);
         let password = match decision.effects.password {
             None => None,
@@ -184,6 +180,11 @@ impl Desk {
 
     /// A gate reports what happened.
     pub fn report(&mut self, service: &Arc<str>, report: &Element, now: Timestamp) {
+        if report.attr("event") == Some("unloading") {
+            tracing::warn!(%service, "the gate is unloaded: the rooms of this service are under no policy");
+            self.services.insert(Arc::clone(service), None);
+            return;
+        }
         let Some(jid) = report.attr("room").and_then(|room| room.parse::<BareJid>().ok()) else {
             return;
         };
@@ -240,6 +241,7 @@ impl Desk {
                     room: Some(jid.clone()),
                     requester: who.clone(),
                     action: Action::Unknown,
+                    others: Vec::new(),
                 };
                 if let Some(decision) =
                     rejudge(&self.policy, &room.rules, &attempt, &room.view, now)
@@ -309,13 +311,7 @@ impl Desk {
 
     fn write_down(&mut self, decision: &Decision, facts: Facts<'_>, id: &str, now: Timestamp) {
         let attempt = facts.attempt;
-        let count = match decision.verdict {
-            Verdict::Allow => &mut self.tally.allow,
-            Verdict::Hold => &mut self.tally.hold,
-            Verdict::Prompt => &mut self.tally.prompt,
-            Verdict::Deny => &mut self.tally.deny,
-        };
-        *count = count.saturating_add(1);
+        self.tally.count(decision.verdict);
         if self.audit.is_kept() {
             let context = Context {
                 id,

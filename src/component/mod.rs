@@ -5,3 +5,5 @@ pub mod counters;
 pub mod desk;
 pub mod live;
 pub mod making;
+mod observe;
+pub mod tally;

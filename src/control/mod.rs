@@ -14,7 +14,7 @@ pub use self::server::{Handler, SocketError, serve};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::component::desk::Tally;
+use crate::component::tally::Tally;
 
 /// What an operator asks of the running component.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

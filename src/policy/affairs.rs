@@ -6,7 +6,7 @@ use super::attempt::{Affiliation, AffiliationChange, Role, RoleChange};
 use super::decide::{Case, Strongest};
 use super::denial::Denial;
 use super::moderators::require;
-use super::record::{Entry, Person};
+use super::record::Person;
 use super::verdict::{Effects, Opinion, Rule};
 
 const UNREADABLE: Rule = Rule::new("unreadable", 0);
@@ -69,6 +69,7 @@ fn one_affiliation(case: &Case<'_>, item: &AffiliationChange, register: bool) ->
 
 /// What the room remembers after a list that was allowed.
 pub(super) fn affiliation_effects(
+    case: &Case<'_>,
     items: &[AffiliationChange],
     register: bool,
     effects: &mut Effects,
@@ -80,15 +81,22 @@ pub(super) fn affiliation_effects(
         }
         match to {
             Affiliation::Owner | Affiliation::Admin => {
-                remember(jid, Some(Person::entered(Entry::Both).as_moderator(true)), effects);
+                let person = Person::admitted(case.attempt.other(jid)).as_moderator(true);
+                remember(jid, Some(person), effects);
                 effects.admit.push(jid.clone());
             }
-            Affiliation::Member => admitted(jid, effects),
+            Affiliation::Member => {
+                let loses = item.from >= Affiliation::Admin;
+                admitted(case, jid, loses, effects);
+            }
             // Whoever loses moderation has been inside, and stays admitted.
             Affiliation::None if item.from >= Affiliation::Admin => {
-                remember(jid, Some(Person::entered(Entry::Both)), effects);
+                let person = Person::admitted(case.attempt.other(jid)).as_moderator(false);
+                remember(jid, Some(person), effects);
             }
-            Affiliation::None | Affiliation::Outcast => remember(jid, None, effects),
+            Affiliation::None | Affiliation::Outcast => {
+                remember(jid, Some(Person::removed()), effects);
+            }
         }
     }
 }
@@ -126,7 +134,7 @@ pub(super) fn role_effects(items: &[RoleChange], effects: &mut Effects) {
     for item in items {
         let (Some(jid), Some(to)) = (&item.jid, item.to) else { continue };
         if to == Role::None {
-            remember(jid, None, effects);
+            remember(jid, Some(Person::removed()), effects);
         }
     }
 }
@@ -150,9 +158,9 @@ pub(super) fn knock(case: &Case<'_>, target: Option<&BareJid>) -> Opinion {
 }
 
 /// What follows from the answer to a knock.
-pub(super) fn knock_effects(target: &BareJid, admit: bool, effects: &mut Effects) {
+pub(super) fn knock_effects(case: &Case<'_>, target: &BareJid, admit: bool, effects: &mut Effects) {
     if admit {
-        admitted(target, effects);
+        admitted(case, target, false, effects);
     } else {
         effects.reject = Some(target.clone());
     }
@@ -164,8 +172,15 @@ pub(super) fn end(case: &Case<'_>) -> Opinion {
 }
 
 /// Somebody inside has opened the door to `target`.
-pub(super) fn admitted(target: &BareJid, effects: &mut Effects) {
-    remember(target, Some(Person::entered(Entry::Admitted)), effects);
+pub(super) fn admitted(
+    case: &Case<'_>,
+    target: &BareJid,
+    loses_moderation: bool,
+    effects: &mut Effects,
+) {
+    let person = Person::admitted(case.attempt.other(target));
+    let person = if loses_moderation { person.as_moderator(false) } else { person };
+    remember(target, Some(person), effects);
     effects.admit.push(target.clone());
 }
 

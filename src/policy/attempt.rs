@@ -297,6 +297,15 @@ pub struct Attempt {
     pub requester: Requester,
     /// What.
     pub action: Action,
+    /// What the room remembers of the others that the action names.
+    pub others: Vec<(BareJid, Person)>,
+}
+
+impl Attempt {
+    /// What the room remembers of somebody whom the action names.
+    pub fn other(&self, jid: &BareJid) -> Option<Person> {
+        self.others.iter().find(|(other, _)| other == jid).map(|(_, person)| *person)
+    }
 }
 
 /// The room as it is at that moment.

@@ -1,5 +1,6 @@
 //! Who stays out of every room.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::net::IpAddr;
 
@@ -40,12 +41,13 @@ pub struct Bans {
 impl Bans {
     /// Bans a bare JID.
     pub fn ban_jid(&mut self, jid: BareJid, ban: Ban) {
+        let jid = respelled(&jid).unwrap_or(jid);
         self.jids.entry(jid).or_default().push(ban);
     }
 
     /// Bans a domain, all its users and no subdomain.
     pub fn ban_domain(&mut self, domain: &str, ban: Ban) {
-        self.domains.entry(domain.to_lowercase()).or_default().push(ban);
+        self.domains.entry(one_spelling(domain).into_owned()).or_default().push(ban);
     }
 
     /// Bans a network.
@@ -70,6 +72,8 @@ impl Bans {
         room: &str,
         now: Timestamp,
     ) -> Option<&Ban> {
+        let respelled = respelled(jid);
+        let jid = respelled.as_ref().unwrap_or(jid);
         find(self.jids.get(jid), room, now)
             .or_else(|| find(self.domains.get(jid.domain().as_str()), room, now))
             .or_else(|| {
@@ -82,6 +86,31 @@ impl Bans {
                     find(map.get(&network), room, now)
                 })
             })
+    }
+}
+
+/// A domain has several spellings: with a dot at the end, in punycode, with dots of other scripts, in
+/// capitals. A ban is on the domain, whichever its users come by (RFC 5890 §2.3.2.1).
+fn one_spelling(domain: &str) -> Cow<'_, str> {
+    let is_plain = domain.is_ascii()
+        && !domain.ends_with('.')
+        && !domain.contains("xn--")
+        && !domain.bytes().any(|byte| byte.is_ascii_uppercase());
+    if is_plain {
+        return Cow::Borrowed(domain);
+    }
+    let (unicode, _) = idna::domain_to_unicode(domain);
+    Cow::Owned(unicode.trim_end_matches('.').to_owned())
+}
+
+/// The same address with its domain in the one spelling; `None` if it is so already.
+fn respelled(jid: &BareJid) -> Option<BareJid> {
+    match one_spelling(jid.domain().as_str()) {
+        Cow::Borrowed(_) => None,
+        Cow::Owned(domain) => {
+            let domain = jid::DomainPart::new(&domain).ok()?;
+            Some(BareJid::from_parts(jid.node(), &domain))
+        }
     }
 }
 
@@ -221,5 +250,18 @@ mod tests {
         bans.ban_network("198.51.100.0/24".parse().unwrap(), ban(2));
         assert_eq!(at(&bans, "192.0.2.1"), Some(1));
         assert_eq!(at(&bans, "198.51.100.1"), Some(2));
+    }
+
+    #[test]
+    fn a_ban_is_on_the_domain_in_every_spelling() {
+        let mut bans = Bans::default();
+        bans.ban_domain("bücher.example", ban(1));
+        bans.ban_jid(BareJid::from_str("mallory@evil.example").unwrap(), ban(2));
+        for spelling in ["a@bücher.example", "a@xn--bcher-kva.example", "a@BÜCHER.example."] {
+            let jid = BareJid::from_str(spelling).unwrap();
+            assert_eq!(bans.on(&jid, None, "tea", NOW).map(|ban| ban.line), Some(1), "{spelling}");
+        }
+        let dotted = BareJid::from_str("mallory@evil.example.").unwrap();
+        assert_eq!(bans.on(&dotted, None, "tea", NOW).map(|ban| ban.line), Some(2));
     }
 }

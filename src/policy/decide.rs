@@ -76,7 +76,7 @@ pub fn decide(
     now: Timestamp,
 ) -> Decision {
     let classes = classes(policy, rules, &attempt.requester);
-    let (Some(room_jid), Some(jid)) = (&attempt.room, &attempt.requester.jid) else {
+    let (Some(room_jid), Some(jid)) = (room_of(attempt), &attempt.requester.jid) else {
         return refused(classes, UNREADABLE, Denial::Malformed);
     };
     let case = Case { policy, rules, attempt, room_jid, jid, classes, room, pressure, now };
@@ -110,7 +110,7 @@ pub fn rejudge(
     now: Timestamp,
 ) -> Option<Decision> {
     let classes = classes(policy, rules, &attempt.requester);
-    let (Some(room_jid), Some(jid)) = (&attempt.room, &attempt.requester.jid) else {
+    let (Some(room_jid), Some(jid)) = (room_of(attempt), &attempt.requester.jid) else {
         return Some(refused(classes, UNREADABLE, Denial::Malformed));
     };
     let pressure = Pressure::default();
@@ -128,6 +128,11 @@ pub fn rejudge(
         denial: opinion.denial,
         effects: Effects::default(),
     })
+}
+
+/// The room, if it is one: the service itself is none.
+fn room_of(attempt: &Attempt) -> Option<&BareJid> {
+    attempt.room.as_ref().filter(|room| room.node().is_some())
 }
 
 fn judge(case: &Case<'_>, strongest: &mut Strongest) {
@@ -172,16 +177,16 @@ fn effects(case: &Case<'_>, opinion: &Opinion) -> Effects {
             configure::effects(case, fields, &mut effects);
         }
         (Verdict::Allow, Action::Affiliation { items, register }) => {
-            affairs::affiliation_effects(items, *register, &mut effects);
+            affairs::affiliation_effects(case, items, *register, &mut effects);
         }
         (Verdict::Allow, Action::Role { items }) => affairs::role_effects(items, &mut effects),
         (Verdict::Allow, Action::Invite { to }) => {
             for target in to.iter().flatten() {
-                affairs::admitted(target, &mut effects);
+                affairs::admitted(case, target, false, &mut effects);
             }
         }
         (Verdict::Allow, Action::Knock { target: Some(target), admit }) => {
-            affairs::knock_effects(target, *admit, &mut effects);
+            affairs::knock_effects(case, target, *admit, &mut effects);
         }
         (Verdict::Allow, Action::Command(word)) => {
             close::command_effects(case, *word, &mut effects)

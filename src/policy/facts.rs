@@ -178,6 +178,7 @@ mod tests {
                 person: None,
             },
             action,
+            others: Vec::new(),
         };
         let facts =
             Facts { attempt: &attempt, room: &RoomView::default(), pressure: &Pressure::default() };

@@ -93,7 +93,8 @@ pub(super) fn join(case: &Case<'_>, credential: Credential) -> Option<Opinion> {
     if moderators::entitlement(case).is_some() {
         return None;
     }
-    let needs_password = !may_skip_password(case);
+    let asks_for_password = !matches!(admission.value, Admission::Lobby | Admission::Open);
+    let needs_password = asks_for_password && !may_skip_password(case);
     let needs_lobby = !may_skip_lobby(case);
     if needs_password && let Some(opinion) = guessed_too_often(case, credential) {
         return Some(opinion);
@@ -102,13 +103,15 @@ pub(super) fn join(case: &Case<'_>, credential: Credential) -> Option<Opinion> {
     // does it tell the two apart, or the guesser had only to come back with the right one later.
     let is_attacked = case.pressure.room.is_some();
     let knows = !needs_password || (credential == Credential::Right && !is_attacked);
+    // Where there is no password to know, the door has only the bell.
+    let knows_one = knows && (case.room.has_password || case.rules.password.required.value);
     match admission.value {
         Admission::Open => Some(Opinion::allow(rule)),
         Admission::Password if knows => Some(Opinion::allow(rule)),
         Admission::Password => Some(ask_for_password(case, credential)),
         Admission::Lobby if !needs_lobby => Some(Opinion::allow(rule)),
         Admission::Lobby => Some(knock(case)),
-        Admission::PasswordOrLobby if knows || !needs_lobby => Some(Opinion::allow(rule)),
+        Admission::PasswordOrLobby if knows_one || !needs_lobby => Some(Opinion::allow(rule)),
         Admission::PasswordOrLobby if credential == Credential::Wrong && !is_attacked => {
             Some(ask_for_password(case, credential))
         }
@@ -163,7 +166,8 @@ fn may_skip_password(case: &Case<'_>) -> bool {
 fn may_skip_lobby(case: &Case<'_>) -> bool {
     let who = case.who();
     case.rules.lobby.bypass.value.meets(case.classes)
-        || who.affiliation >= Affiliation::Member
+        || (who.affiliation >= Affiliation::Member
+            && !who.person.is_some_and(|person| person.is_removed()))
         || who.person.is_some_and(|person| person.is_admitted())
 }
 

@@ -5,7 +5,7 @@ use super::decide::Case;
 use super::denial::Denial;
 use super::moderators;
 use super::notice::Notice;
-use super::record::{Entry, Person, Record, Source};
+use super::record::{Closed, Entry, Person, Record, Source};
 use super::strength::Strength;
 use super::verdict::{Audience, Effects, NewPassword, Opinion, Rule};
 
@@ -43,7 +43,11 @@ pub(super) fn effects(case: &Case<'_>, effects: &mut Effects) {
         effects.record = Some(Record::new(case.now, String::new(), source));
         return;
     }
-    effects.record = Some(Record::new(case.now, case.jid.to_string(), source));
+    let mut record = Record::new(case.now, case.jid.to_string(), source);
+    if rules.close.at_occupants.value == 1 {
+        record.closed = Some(Closed::Count);
+    }
+    effects.record = Some(record);
     let moderates = moderators::entitlement(case).is_some() && !case.is_service();
     if case.is_service() {
         effects.affiliation = Some(Affiliation::Owner);

@@ -117,7 +117,7 @@ pub enum Entry {
 #[serde(deny_unknown_fields)]
 pub struct Person {
     pub(super) v: u8,
-    /// How he came in; `None`: he has not been in.
+    /// How he came in; `None`: he was removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entry: Option<Entry>,
     /// Made a moderator by the policy or by somebody who may.
@@ -129,6 +129,22 @@ impl Person {
     /// Somebody who came in that way.
     pub const fn entered(entry: Entry) -> Self {
         Self { v: VERSION, entry: Some(entry), moderator: false }
+    }
+
+    /// Somebody who was inside and was removed: what he has of the room no longer opens it.
+    pub const fn removed() -> Self {
+        Self { v: VERSION, entry: None, moderator: false }
+    }
+
+    /// The same person, now that somebody inside has opened the door.
+    pub const fn admitted(before: Option<Self>) -> Self {
+        let Some(before) = before else { return Self::entered(Entry::Admitted) };
+        let entry = match before.entry {
+            Some(Entry::Password) => Entry::Both,
+            Some(entry) => entry,
+            None => Entry::Admitted,
+        };
+        Self { entry: Some(entry), ..before }
     }
 
     /// The same person, as moderator or not.
@@ -150,6 +166,11 @@ impl Person {
     /// He was let in by somebody.
     pub const fn is_admitted(&self) -> bool {
         matches!(self.entry, Some(Entry::Opened | Entry::Admitted | Entry::Both))
+    }
+
+    /// He was removed, and nobody has let him in since.
+    pub const fn is_removed(&self) -> bool {
+        self.entry.is_none()
     }
 
     /// He knew the password.

@@ -27,6 +27,8 @@ pub struct Question {
     pub revision: u64,
     /// The password that somebody chose, to be judged before the attempt is.
     pub typed: Option<Secret>,
+    /// What was typed, as seen from a room that is there, in whatever kind of question.
+    pub credential: Credential,
 }
 
 impl Question {
@@ -45,11 +47,19 @@ impl Question {
                 room: bare(ask.attr("room")),
                 requester: read_requester(requester),
                 action,
+                others: ask
+                    .children()
+                    .filter(|child| child.is(NS, "person"))
+                    .filter_map(|person| {
+                        Some((bare(person.attr("jid"))?, Person::read(&person.text())?))
+                    })
+                    .collect(),
             },
             room: state.map(read_state).unwrap_or_default(),
             generation: text(ask, "generation"),
             revision: number(ask, "revision"),
             typed,
+            credential: read_credential(ask),
         }
     }
 
@@ -125,15 +135,7 @@ fn read_action(ask: &Element) -> (Action, Option<Secret>) {
             let strength = typed.is_some().then(Strength::default);
             return (Action::Open { typed: strength }, typed.map(Secret::new));
         }
-        "join" => Action::Join {
-            credential: match credential.and_then(|child| child.attr("check")) {
-                Some("right") => Credential::Right,
-                Some("none") => Credential::None,
-                Some(_) => Credential::Wrong,
-                None if children("credential").next().is_some() => Credential::Wrong,
-                None => Credential::None,
-            },
-        },
+        "join" => Action::Join { credential: read_credential(ask) },
         "configure" => {
             let mut typed = None;
             let fields: Vec<_> =
@@ -186,6 +188,19 @@ fn read_action(ask: &Element) -> (Action, Option<Secret>) {
         _ => Action::Unknown,
     };
     (action, None)
+}
+
+fn read_credential(ask: &Element) -> Credential {
+    let mut credentials = ask.children().filter(|child| child.is(NS, "credential"));
+    match (credentials.next(), credentials.next()) {
+        (None, _) => Credential::None,
+        (Some(one), None) => match one.attr("check") {
+            Some("right") => Credential::Right,
+            Some("none") => Credential::None,
+            Some(_) | None => Credential::Wrong,
+        },
+        (Some(_), Some(_)) => Credential::Wrong,
+    }
 }
 
 fn read_field(field: &Element, typed: &mut Option<Secret>) -> FieldChange {

@@ -1,5 +1,6 @@
 """The command line against the component at work."""
 
+import asyncio
 import json
 
 import pytest
@@ -46,6 +47,15 @@ async def meeting(door, crowd, name="room"):
     return room, alice, bob
 
 
+async def listed(door, room, occupants):
+    """The room in the list, once so many are in it (None: once it is gone): reports take a moment."""
+    while True:
+        found = [each for each in read(door, "rooms") if each["room"] == room]
+        if [each["occupants"] for each in found] == ([] if occupants is None else [occupants]):
+            return found[0] if found else None
+        await asyncio.sleep(0.01)
+
+
 async def test_status_says_that_every_service_is_under_the_policy(door):
     assert "ready" in say(door, "status")
     status = read(door, "status")
@@ -71,11 +81,12 @@ async def test_status_counts_what_was_decided(door):
 async def test_rooms_are_listed_while_they_are_open(door):
     async with Crowd(door.server) as crowd:
         room, alice, bob = await meeting(door, crowd)
-        (mine,) = [each for each in read(door, "rooms") if each["room"] == room]
-        assert mine["occupants"] == 2 and mine["opener"] == alice.bare and not mine["closed"]
+        mine = await listed(door, room, occupants=2)
+        assert mine["opener"] == alice.bare and not mine["closed"]
         assert room in say(door, "rooms")
         await bob.leave(room, "Bob")
         await alice.leave(room, "Alice")
+        await listed(door, room, occupants=None)
         assert room not in say(door, "rooms")
 
 
@@ -122,7 +133,7 @@ async def test_somebody_who_waits_is_admitted(door):
         room, alice, _ = await meeting(door, crowd)
         guest = await crowd.connect("guest.localhost")
         await guest.join(room, "Guest")
-        say(door, "admit", room, guest.bare)
+        say(door, "admit", "--", room, guest.bare)
         await invited(guest, room)
         assert (await guest.join(room, "Guest")).joined
         assert len(knocks(alice, room)) == 1
@@ -134,11 +145,21 @@ async def test_somebody_who_waits_is_rejected(door):
         room, _, _ = await meeting(door, crowd)
         guest = await crowd.connect("guest.localhost")
         await guest.join(room, "Guest")
-        say(door, "reject", room, guest.bare)
+        say(door, "reject", "--", room, guest.bare)
         told = await guest.wait_for(lambda seen: seen.name == "message" and seen.sender == room)
         assert "declined" in told.body
         assert not read(door, "room", room)["waiting"]
         assert (await guest.join(room, "Guest")).condition == "registration-required"
+
+
+@pytest.mark.parametrize("verb", ["admit", "reject", "remove"])
+async def test_an_address_may_begin_with_a_hyphen(door, verb):
+    """As those of anonymous people often do."""
+    async with Crowd(door.server) as crowd:
+        room, _, _ = await meeting(door, crowd)
+        say(door, verb, room, "-x1_y@guest.localhost")
+        explained = say(door, "explain", "--live", "--room", room, "--jid", "-x1_y@guest.localhost")
+        assert "lobby.admission" in explained
 
 
 async def test_somebody_is_removed_with_a_reason(door):
@@ -157,7 +178,7 @@ async def test_live_explanations_equal_the_decision(door):
         room, _, _ = await meeting(door, crowd)
         guest = await crowd.connect("guest.localhost")
         for typed, word in ((None, "none"), ("wrong", "wrong"), (SECRET, "right")):
-            asked = ["--room", room, "--jid", guest.bare, "--auth", "anonymous", "--password", word]
+            asked = ["--room", room, f"--jid={guest.bare}", "--auth", "anonymous", "--password", word]
             asked += ["--address", "127.0.0.1"]
             explained = read(door, "explain", "--live", *asked)
             await guest.join(room, "Guest", typed)

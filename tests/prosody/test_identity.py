@@ -45,6 +45,7 @@ async def test_a_reserved_nick_is_for_services(door, nick, creates):
         assert len(bob.answers(room)) == 1
         assert (door.component.run("room", room).returncode == 0) != creates
         if alice:
+            await alice.ping()
             assert set(alice.occupants(room)) == {"Alice"}
 
 

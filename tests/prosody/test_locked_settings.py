@@ -32,6 +32,7 @@ match = "loose-*"
 password = {{ required = false }}
 access = {{ hidden = false, persistent = true }}
 close = {{ hold_until = [] }}
+lobby = {{ admission = "open" }}
 """
 )
 

@@ -8,6 +8,7 @@ from lab import SERVICE, Crowd
 from lab.stanza import MUC
 
 SECRET = "seven tall quartz lanterns"
+SERVER = {"modules": ["smacks"], "options": {"smacks_hibernation_time": 1}}
 POLICY = (
     SERVICE
     + f"""
@@ -21,6 +22,9 @@ jids = ["chair@localhost"]
 [[room]]
 match = "lobby-*"
 lobby = {{ admission = "lobby" }}
+[[room]]
+match = "two-*"
+close = {{ at_occupants = 2, may_enter = ["service"] }}
 """
 )
 JOIN = "<presence to='{}/{}'><x xmlns='" + MUC + "'><password>" + SECRET + "</password></x></presence>"
@@ -35,6 +39,15 @@ def holding(door):
         yield
     finally:
         door.component.thaw()
+
+
+async def gone(door, person):
+    """Returns when the server has noticed that this session is over."""
+    lines = door.server.log().splitlines()
+    login = [line for line in lines if f"Authenticated as {person.bare}" in line][-1]
+    session = login.split("\t")[0].split()[-1]
+    while not [line for line in door.server.log().splitlines() if f"{session}\tinfo\tClient disc" in line]:
+        await asyncio.sleep(0.01)
 
 
 async def settled(person, room):
@@ -70,7 +83,7 @@ async def test_whoever_left_while_parked_is_not_in(door, how, creates):
             if how.startswith("unavailable"):
                 await bob.ping()
             else:
-                await asyncio.sleep(0.05)
+                await gone(door, bob)
         await settled(alice, room)
         assert exists(door, room) != creates
         if not creates:
@@ -140,6 +153,27 @@ async def test_a_nick_conflict_takes_back_what_was_given(door):
         assert set(alice.occupants(room)) == {"Alice"}
         outcome = await chair.join(room, "Chair")
         assert (outcome.presence.item["affiliation"], outcome.presence.item["role"]) == ("owner", "moderator")
+
+
+async def test_a_join_that_failed_makes_nobody_a_returning_person(door):
+    async with Crowd(door.server) as crowd:
+        room = door.room()
+        alice = await crowd.connect("alice@localhost")
+        bob = await crowd.connect("bob@localhost")
+        await alice.join(room, "Alice")
+        assert (await bob.join(room, "Alice", SECRET)).condition == "conflict"
+        assert door.component.run("close", room).returncode == 0
+        assert (await bob.join(room, "Bob", SECRET)).condition == "not-allowed"
+
+
+async def test_a_join_that_failed_does_not_count(door):
+    async with Crowd(door.server) as crowd:
+        room = door.room("two")
+        alice = await crowd.connect("alice@localhost")
+        bob = await crowd.connect("bob@localhost")
+        await alice.join(room, "Alice")
+        assert (await bob.join(room, "Alice", SECRET)).condition == "conflict"
+        assert (await bob.join(room, "Bob", SECRET)).joined
 
 
 async def test_what_somebody_had_before_is_not_taken_back(door):
@@ -246,3 +280,22 @@ async def test_whoever_disconnects_inside_is_gone(door):
         await alice.leave(room, "Alice")
         await settled(alice, room)
         assert not exists(door, room)
+
+
+async def test_a_session_that_hibernates_is_still_there(door):
+    """Stream management (XEP-0198): a session without a connection comes in, and goes when it is over."""
+    async with Crowd(door.server) as crowd:
+        room = door.room()
+        alice = await crowd.connect("alice@localhost")
+        bob = await crowd.connect("bob@localhost")
+        await alice.join(room, "Alice")
+        bob.send_raw("<enable xmlns='urn:xmpp:sm:3' resume='true'/>")
+        await bob.ping()
+        with holding(door):
+            bob.send_raw(JOIN.format(room, "Bob"))
+            await bob.ping()
+            bob.abort()
+            await asyncio.sleep(0.1)
+        await alice.wait_for(lambda seen: seen.nick == "Bob" and not seen.type)
+        await alice.wait_for(lambda seen: seen.nick == "Bob" and seen.type == "unavailable")
+        assert set(alice.occupants(room)) == {"Alice"}

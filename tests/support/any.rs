@@ -182,6 +182,7 @@ pub(crate) fn attempt() -> impl Strategy<Value = Attempt> {
         room,
         requester,
         action,
+        others: Vec::new(),
     })
 }
 

@@ -36,6 +36,9 @@ pub(crate) struct Case {
     room: Room,
     #[serde(default)]
     items: Vec<String>,
+    /// What the room remembers of others: how they came in, and `moderator`.
+    #[serde(default)]
+    others: BTreeMap<String, String>,
     #[serde(default)]
     pressure: Waits,
     pub(crate) expect: String,
@@ -93,7 +96,7 @@ impl Case {
     pub(crate) fn attempt(&self) -> Attempt {
         let who = &self.who;
         let named = who.jid.as_deref().unwrap_or("bob@guest.example.org");
-        let person = who.entered.as_deref().map(|entry| Person::entered(entry_of(entry)));
+        let person = who.entered.as_deref().map(person_of);
         Attempt {
             id: self.name.clone(),
             room: self.room.jid.as_deref().map_or(Some(jid("tea@rooms.example.org")), |room| {
@@ -115,6 +118,7 @@ impl Case {
                 },
             },
             action: self.action(),
+            others: self.others.iter().map(|(who, how)| (jid(who), person_of(how))).collect(),
         }
     }
 
@@ -244,6 +248,14 @@ fn role(name: &str) -> Role {
     Role::from_name(name).unwrap_or_else(|| panic!("`{name}` is no role"))
 }
 
+fn person_of(text: &str) -> Person {
+    if text == "removed" {
+        return Person::removed();
+    }
+    let (entry, rank) = text.split_once(' ').unwrap_or((text, ""));
+    Person::entered(entry_of(entry)).as_moderator(rank == "moderator")
+}
+
 fn entry_of(name: &str) -> Entry {
     match name {
         "opened" => Entry::Opened,
@@ -282,7 +294,8 @@ pub(crate) fn effects_in_short(effects: &Effects) -> Vec<String> {
         lines.push(match person {
             None => format!("forget {who}"),
             Some(person) => {
-                let entry = format!("{:?}", person.entry.unwrap()).to_lowercase();
+                let entry =
+                    person.entry.map_or("removed".to_owned(), |e| format!("{e:?}").to_lowercase());
                 let rank = if person.moderator { " moderator" } else { "" };
                 format!("remember {who} {entry}{rank}")
             }

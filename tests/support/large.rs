@@ -69,6 +69,7 @@ pub(crate) fn join(credential: Credential) -> Attempt {
             person: None,
         },
         action: Action::Join { credential },
+        others: Vec::new(),
     }
 }
 

@@ -1,0 +1,138 @@
+"""Other modules change rooms and hold joins: no way around the policy comes of it."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from lab import SERVICE, Crowd
+from lab.stanza import element
+
+SECRET = "seven tall quartz lanterns"
+OTHER = "nine wide copper kettles"
+SERVER = {
+    "plugin_paths": [Path(__file__).parent / "modules"],
+    "muc_options": {"modules_enabled": ["vestibule_gate", "lab_meddler"]},
+}
+POLICY = (
+    SERVICE
+    + f"""
+[policy.password]
+source = "preset"
+preset = "{SECRET}"
+[policy.lobby]
+admission = "password"
+[policy.access]
+listed = ["friend@localhost"]
+[[room]]
+match = "lobby-*"
+lobby = {{ admission = "lobby" }}
+"""
+)
+
+
+async def meddle(person, action, room, value=None):
+    """Has the other module do something to the room."""
+    payload = element("urn:lab", "meddle", action=action, room=room, value=value)
+    assert not (await person.iq(person.server.service, "set", payload)).error
+
+
+async def opened(door, crowd):
+    room = door.room()
+    alice = await crowd.connect("alice@localhost")
+    guest = await crowd.connect("guest.localhost")
+    assert (await alice.join(room, "Alice")).joined
+    return room, alice, guest
+
+
+async def test_a_password_that_another_module_set_is_the_one_that_counts(door):
+    async with Crowd(door.server) as crowd:
+        room, alice, guest = await opened(door, crowd)
+        await meddle(alice, "password", room, OTHER)
+        assert (await guest.join(room, "Guest", SECRET)).condition == "not-authorized"
+        assert (await guest.join(room, "Guest", OTHER)).joined
+
+
+async def test_a_rank_that_another_module_gave_meanwhile_is_not_lowered(door):
+    """The answer makes him a member: it was given when he was nobody."""
+    async with Crowd(door.server) as crowd:
+        room = door.room("lobby")
+        alice = await crowd.connect("alice@localhost")
+        friend = await crowd.connect("friend@localhost")
+        await alice.join(room, "Alice")
+        door.component.freeze()
+        try:
+            friend.ask_to_join(room, "Friend")
+            await friend.ping()
+            await meddle(alice, "owner", room, friend.bare)
+        finally:
+            door.component.thaw()
+        outcome = await friend.outcome(room, 0)
+        assert outcome.presence.item["affiliation"] == "owner"
+        assert await alice.list_affiliation(room, "owner") == {alice.bare, friend.bare}
+
+
+async def test_a_room_that_lost_its_password_takes_nobody_in(door):
+    async with Crowd(door.server) as crowd:
+        room, alice, guest = await opened(door, crowd)
+        await meddle(alice, "password", room)
+        for typed in (None, SECRET):
+            assert not (await guest.join(room, "Guest", typed)).joined
+        await door.decision(kind="join", room=room, rule="close.hold_until", verdict="deny")
+
+
+async def test_a_room_that_another_module_made_gets_the_policy_before_anybody_is_in(door):
+    async with Crowd(door.server) as crowd:
+        room = door.room()
+        alice = await crowd.connect("alice@localhost")
+        await meddle(alice, "create", room)
+        assert (await alice.join(room, "Alice")).condition == "not-authorized"
+        outcome = await alice.join(room, "Alice", SECRET)
+        assert outcome.joined and outcome.presence.item["role"] == "participant"
+
+
+async def test_a_rate_limiter_that_is_full_lets_nobody_pass(door):
+    async with Crowd(door.server) as crowd:
+        room, alice, guest = await opened(door, crowd)
+        await meddle(alice, "full", room)
+        for typed in (None, SECRET):
+            refused = await guest.join(room, "Guest", typed)
+            assert (refused.type, refused.condition) == ("wait", "resource-constraint")
+        await alice.ping()
+        assert set(alice.occupants(room)) == {"Alice"}
+
+
+@pytest.mark.parametrize("priority", [9, 1.5])
+async def test_a_join_that_another_module_held_is_judged_once(door, priority):
+    async with Crowd(door.server) as crowd:
+        room, alice, guest = await opened(door, crowd)
+        await meddle(alice, "hold", room, priority)
+        assert (await guest.join(room, "Guest", SECRET)).joined
+        await door.flushed()
+        assert len(await door.decisions(kind="join", room=room)) == 1
+        assert len(guest.answers(room)) == 1
+
+
+@pytest.mark.parametrize("priority", [9, 1.5])
+async def test_a_join_that_another_module_held_is_judged_about_the_room_as_it_is(door, priority):
+    async with Crowd(door.server) as crowd:
+        room, alice, guest = await opened(door, crowd)
+        await meddle(alice, "hold", room, priority)
+        guest.ask_to_join(room, "Guest", SECRET)
+        await guest.ping()
+        alice.say(room, "!close")
+        assert (await guest.outcome(room, 0)).condition == "not-allowed"
+        assert len(guest.answers(room)) == 1
+        await alice.ping()
+        assert set(alice.occupants(room)) == {"Alice"}
+
+
+async def test_a_join_that_another_module_held_and_that_left_is_no_ghost(door):
+    async with Crowd(door.server) as crowd:
+        room, alice, guest = await opened(door, crowd)
+        await meddle(alice, "hold", room, 9)
+        guest.ask_to_join(room, "Guest", SECRET)
+        await guest.ping()
+        await guest.disconnect()
+        await asyncio.sleep(0.4)
+        await alice.ping()
+        assert set(alice.occupants(room)) == {"Alice"}
