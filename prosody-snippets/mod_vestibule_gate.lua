@@ -466,8 +466,8 @@ local function set_room(room, options, is_new)
 	end
 end
 
-local function apply_before(room, fx)
-	local data = kept(room);
+local function apply_before(room, fx, is_entry)
+	local data = not is_entry and kept(room);
 	if data then keep(data, fx); end
 	if fx.room then set_room(room, fx.room); end
 	if fx.room or data and (fx.record or fx.person[1]) then
@@ -475,8 +475,8 @@ local function apply_before(room, fx)
 	end
 end
 
-local function apply_after(room, fx, requester, are_invited)
-	for _, who in ipairs(fx.admit) do admit(room, who.jid, are_invited); end
+local function apply_after(room, fx, requester, invited)
+	for _, who in ipairs(fx.admit) do admit(room, who.jid, invited and invited[who.jid]); end
 	for _, who in ipairs(fx.reject) do
 		local w = forget_waiting(room, who.jid);
 		if w then module:send(message(room, w.jid, "normal", "Your request to enter " .. room.jid .. " was declined.")); end
@@ -576,8 +576,9 @@ end
 
 local function settle(e, fx, room)
 	if fx.observed then return replay(e, { failing = true }, room); end
-	local data = kept(room);
-	if room then apply_before(room, fx); end
+	local data, verdict = kept(room), nil;
+	local is_entry = e.kind == "join" and fx.verdict == "allow"; -- remembered when it has come to pass
+	if room then apply_before(room, fx, is_entry); end
 	if fx.verdict ~= "allow" then
 		e.settled = true;
 		send_error(e, fx.error[1], fx.error[2], fx.error[3], fx.error[4]);
@@ -588,11 +589,12 @@ local function settle(e, fx, room)
 	elseif e.before_replay and not e.before_replay(room, fx) then
 		send_error(e, "cancel", "item-not-found");
 	else
-		if e.kind ~= "knock" and e.kind ~= "command" then replay(e, { fx = fx }, room); end
+		verdict = { fx = fx, invited = {} };
+		if e.kind ~= "knock" and e.kind ~= "command" then replay(e, verdict, room); end
 		if fx.requester then give_affiliation(room, jid_bare(e.from), fx.requester.affiliation); end
 	end
-	room = get_room(e.room);
-	if room then apply_after(room, fx, e.from, e.kind == "invite"); end
+	room = not is_entry and get_room(e.room);
+	if room then apply_after(room, fx, e.from, verdict and verdict.invited); end
 end
 
 local function answered(e, stanza)
@@ -937,7 +939,7 @@ guard("muc-room-pre-create", PRIORITY.presets, function (event)
 	if fx.room then set_room(room, fx.room, true); end
 	local bare = jid_bare(event.stanza.attr.from);
 	if fx.requester then give_affiliation(room, bare, fx.requester.affiliation or "none", true); end
-	verdict.generation, verdict.revision = data.generation, data.revision;
+	verdict.generation, verdict.revision, verdict.kept = data.generation, data.revision, true;
 end);
 
 guard("muc-occupant-pre-join", PRIORITY.nick, function (event)
@@ -1152,6 +1154,7 @@ module:hook("muc-invite", function (event) -- after password.lib (0), which puts
 		x:maptags(function (tag) return tag.name ~= "password" and tag or nil; end);
 	end
 	local room, bare = event.room, jid_bare(event.stanza.attr.to);
+	if replaying and replaying.invited then replaying.invited[bare] = true; end -- of several, the core sends the first
 	if forget_waiting(room, bare) and not room:get_affiliation(bare) then room:set_affiliation(true, bare, "member"); end
 end, PRIORITY.last);
 
@@ -1193,7 +1196,11 @@ guard("muc-occupant-session-new", PRIORITY.last, function (event)
 	report("joined", room, add_occupant({ jid = event.jid }, room, occupant, event.origin));
 	forget_waiting(room, occupant.bare_jid);
 	if occupant.role == "moderator" then send_knocks(room, event.jid); end
-	if verdict and verdict.fx then say(room, verdict.fx.say, event.jid, true); end
+	if not verdict or not verdict.fx then return; end
+	if not verdict.kept then keep(kept(room), verdict.fx); room:save(); end
+	verdict.kept = true;
+	say(room, verdict.fx.say, event.jid, false);
+	say(room, verdict.fx.say, event.jid, true);
 end);
 guard("muc-broadcast-presence", PRIORITY.last, function (event)
 	local room, occupant, known = event.room, event.occupant, known_roles[event.room];
@@ -1237,6 +1244,7 @@ function module.unload() -- timers end with the module, so everybody is answered
 		end
 	end
 	queues, pending = {}, {};
+	report("unloading", {}, {});
 end
 function module.save() return { waiting = waiting }; end
 function module.restore(saved) waiting = saved.waiting or {}; run_sweep(); end

@@ -180,6 +180,11 @@ impl Desk {
 
     /// A gate reports what happened.
     pub fn report(&mut self, service: &Arc<str>, report: &Element, now: Timestamp) {
+        if report.attr("event") == Some("unloading") {
+            tracing::warn!(%service, "the gate is unloaded: the rooms of this service are under no policy");
+            self.services.insert(Arc::clone(service), None);
+            return;
+        }
         let Some(jid) = report.attr("room").and_then(|room| room.parse::<BareJid>().ok()) else {
             return;
         };

@@ -227,15 +227,15 @@ async def test_too_many_attempts_of_one_session_are_refused_at_once_and_each_is_
         try:
             item = "<item jid='x@localhost' affiliation='member'/>"
             query = f"<query xmlns='http://jabber.org/protocol/muc#admin'>{item}</query>"
-            iqs = (f"<iq type='set' to='{room}' id='n{n}'>{query}</iq>" for n in range(1400))
+            iqs = (f"<iq type='set' to='{room}' id='n{n}'>{query}</iq>" for n in range(400))
             alice.send_raw("".join(iqs))
-            for number in (1399, 0, 500, 999):
+            for number in range(400):
                 await alice.wait_for(lambda seen: seen.id == f"n{number}", seconds=8)
             await alice.ping()
         finally:
             door.component.thaw()
         answers = [(seen.id, seen.error[1]) for seen in alice.seen if seen.id.startswith("n")]
-        assert len(answers) == len(dict(answers)) == 1400
+        assert len(answers) == len(dict(answers)) == 400
         assert {condition for _, condition in answers} == {"resource-constraint", "remote-server-timeout"}
         await asyncio.to_thread(door.component.wait_ready)
 

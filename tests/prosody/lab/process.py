@@ -110,8 +110,13 @@ class Process:
             self.child.wait()
 
     def freeze(self):
-        """SIGSTOP: alive, connected, and silent."""
+        """SIGSTOP: alive, connected, and silent. Returns when every thread has stopped."""
         self.signal(signal.SIGSTOP)
+        wait_until(self._is_stopped, 5, "the process to stop", self.tail)
+
+    def _is_stopped(self):
+        threads = pathlib.Path(f"/proc/{self.pid}/task").glob("*/stat")
+        return all(stat.read_text().rpartition(")")[2].split()[0] == "T" for stat in threads)
 
     def thaw(self):
         """SIGCONT: goes on after `freeze`."""
