@@ -4,16 +4,24 @@ PYTHON := /usr/bin/python3
 CARGO ?= $(shell command -v cargo || echo $(HOME)/.cargo/bin/cargo)
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 PROSODY ?= both
+# Files of tests that run side by side, for they mostly wait ...
+JOBS ?= 3
+# ... but not these: hundreds of people, and moments that count.
+CROWDS := $(addprefix tests/prosody/test_,component_restarts.py one_answer.py opening_race.py overflow.py)
+PYTEST = VESTIBULE_BIN=$(TARGET)/debug/vestibule $(PYTHON) -m pytest -q -p no:cacheprovider
 ONCE ?=
 PREFIX ?= /usr/local
 DESTDIR ?=
 FUZZ_SECONDS ?= 60
+# `advisories` needs the advisory database from the network.
+DENY ?= advisories bans licenses sources
+HOST = $(shell $(CARGO) -vV 2>/dev/null | sed -n 's/^host: //p')
 
 export PROSODY
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit lint doc prosody-tests bench fuzz packages prosody13 install
+.PHONY: help demo test unit lint doc prosody-tests bench fuzz fuzz-short deny static packages prosody13 install
 
 help: ## List these targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -45,7 +53,8 @@ doc: ## Build the documentation, warnings being errors
 
 prosody-tests: prosody13 ## Test against real Prosody (PROSODY=0.12, 13 or both)
 	$(CARGO) build --locked
-	VESTIBULE_BIN=$(TARGET)/debug/vestibule $(PYTHON) -m pytest -q -p no:cacheprovider tests/prosody
+	$(PYTEST) -n $(JOBS) --dist loadscope $(CROWDS:%=--ignore=%) tests/prosody
+	$(PYTEST) $(CROWDS)
 
 test: packages prosody13 lint unit doc prosody-tests ## Run everything that must pass
 
@@ -53,6 +62,18 @@ bench: install ## Measure; nothing here fails on a number (BENCH_ONLY=joins,memo
 	CARGO=$(CARGO) $(PYTHON) benches/run.py
 
 fuzz: ## Fuzz each target for FUZZ_SECONDS (needs a nightly Rust and cargo-fuzz)
-	@for target in $$($(CARGO) +nightly fuzz list); do \
-		$(CARGO) +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) || exit 1; \
-	done
+	@CARGO=$(CARGO) scripts/fuzz.sh $(FUZZ_SECONDS)
+
+# Not in `make test`, which runs every seed anyway: building the targets with their sanitizer takes minutes.
+fuzz-short: ## Fuzz each target for 10 s, if nightly Rust and cargo-fuzz are there
+	@CARGO=$(CARGO) scripts/fuzz.sh --if-possible 10
+
+deny: ## Check where dependencies come from and their licenses (needs cargo-deny)
+	@$(CARGO) deny --version >/dev/null 2>&1 || { \
+		echo 'deny: cargo-deny is missing: install it with `cargo install cargo-deny --locked`'; exit 1; }
+	$(CARGO) deny --locked check $(DENY)
+
+static: ## Build a program without dynamic libraries into target/HOST/release
+	RUSTFLAGS='-C target-feature=+crt-static' $(CARGO) build --release --locked --target $(HOST)
+	@! ldd $(TARGET)/$(HOST)/release/vestibule 2>/dev/null | grep '=>' || exit 1
+	@echo $(TARGET)/$(HOST)/release/vestibule

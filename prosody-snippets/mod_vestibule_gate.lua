@@ -40,7 +40,8 @@ local PRIORITY = {
 local AFFILIATION = { outcast = -1, none = 0, member = 1, admin = 2, owner = 3 };
 local ROLE = { none = 0, visitor = 1, participant = 2, moderator = 3 };
 local LIMIT = {
-	seconds = 10, room = 1000, all = 10000, items = 64, stanza = 65536, record = 4096, person = 512, people = 1000,
+	seconds = 10, one = 100, room = 1000, all = 10000, items = 64, stanza = 65536,
+	record = 4096, person = 512, people = 1000,
 	waiting = 100, stale = 3, name = 256, address = 1023, text = 1024, page = 50, occupants = 256,
 };
 
@@ -53,14 +54,16 @@ local store = module:open_store("vestibule_gate");
 
 local state = "away"; -- away, greeting (hello sent), ready, refused (the component does not want us)
 local link, greeted; -- the component's session, and when it was greeted
-local services, reserved = {}, {};
+local heard, ready_since = 0, 0; -- when the component last answered, and when it was last ready to
+local services, reserved, observing = {}, {}, false; -- observing: nothing is enforced
+local parked_by = {}; -- their number by session
 local queues, parked, pending = {}, 0, {}; -- attempts by room, their number, and by the id of the question sent
 local verdicts = setmetatable({}, { __mode = "k" }); -- by stanza: what was answered for it
 local replaying; -- the verdict in force while a stanza goes through the room again
 local waiting = {}; -- by room: who knocked, by bare address
 local passed_unasked = {}; -- let through while away, to be reported when the link is up
 local sweeping = false;
-local attempt_prefix, attempt_count = new_id.short() .. ".", 0;
+local attempt_prefix, attempt_count, question_count = new_id.short() .. ".", 0, 0;
 local pump, sweep, greet;
 
 -- Facts
@@ -89,6 +92,30 @@ local function cut(text, limit)
 	return text:sub(1, limit);
 end
 
+-- What goes to the component with every join is written as text, into one buffer: in a server that collects garbage
+-- all the time, a join costs what it leaves behind. It is made of what was parsed from XML, or has been checked.
+local ESCAPED = { ["<"] = "&lt;", [">"] = "&gt;", ["&"] = "&amp;" };
+local buffer, size = {}, 0;
+local function write(text) size = size + 1; buffer[size] = text; end
+local function begin(text) size = 0; write(text); end
+local function written() return table.concat(buffer, "", 1, size); end
+local function attributes(name, value, ...)
+	if value then
+		buffer[size + 1], buffer[size + 2], buffer[size + 3], buffer[size + 4] = name, "='", st.xml_escape(value), "' ";
+		size = size + 4;
+	end
+	if ... then return attributes(...); end
+end
+local function write_text(text) write((text:gsub("[<>&]", ESCAPED))); end
+local function element(name, attr, text)
+	write("<" .. name .. " ");
+	for key, value in pairs(attr) do attributes(key, value); end
+	write(">");
+	if text then write_text(text); end
+	write("</" .. name .. ">");
+end
+local NOTHING = {};
+
 local function flag(value) return value and "true" or nil; end
 local function affiliation_of(room, address) return room:get_affiliation(address) or "none"; end
 local function is_service(address) return services[jid_bare(address)]; end
@@ -115,14 +142,14 @@ local function add_session(attr, session)
 	return attr;
 end
 
-local function add_claims(iq, claims, room_for)
+local function write_claims(claims, room_for)
 	for name, value in pairs(claims or {}) do
 		local kind, text = type(value), tostring(value);
 		-- Tokens are JSON: they can hold what XML cannot.
 		if type(name) == "string" and (kind == "string" or kind == "boolean" or kind == "number") and room_for > 0
 		and encodings.utf8.valid(name .. text) and not (name .. text):find("[%z\1-\8\11\12\14-\31]") then
 			room_for = room_for - 1;
-			iq:text_tag("claim", cut(text, LIMIT.text), { name = cut(name, LIMIT.name) });
+			element("claim", { name = cut(name, LIMIT.name) }, cut(text, LIMIT.text));
 		end
 	end
 	return room_for;
@@ -136,23 +163,31 @@ local function census(room)
 			if occupant.role == "moderator" then moderators = moderators + 1; end
 		end
 	end
-	return tostring(occupants), tostring(moderators);
+	return occupants, moderators;
 end
 
-local function add_occupant(attr, room, occupant, session)
-	attr.nick, attr.jid = cut(jid_resource(occupant.nick), LIMIT.name), cut(attr.jid or occupant.jid, LIMIT.address);
-	attr.affiliation, attr.role = affiliation_of(room, occupant.bare_jid), occupant.role or "none";
-	return add_session(attr, session);
+local function describe(room, occupant, session, address)
+	return add_session({
+		nick = cut(jid_resource(occupant.nick), LIMIT.name), jid = cut(address or occupant.jid, LIMIT.address),
+		affiliation = affiliation_of(room, occupant.bare_jid), role = occupant.role or "none",
+		auth = nil, secure = nil, address = nil, -- room for what is added
+	}, session or prosody.full_sessions[occupant.jid]);
 end
 
 -- Answers to the requester, reports to the component
 
+local addresses = "' from='" .. module.host .. "' to='" .. (component or "") .. "'>";
+local report_opens = "<message type='normal" .. addresses .. "<report xmlns='" .. xmlns_gate .. "' ";
+
 local function report(event_name, room, attr)
 	if state ~= "ready" then return; end
 	local data = room._data and kept(room); -- where there is no room any more, its address is given alone
-	attr.xmlns, attr.event, attr.room = xmlns_gate, event_name, room.jid;
-	if data then attr.generation, attr.revision = data.generation, tostring(data.revision); end
-	module:send(st.message({ type = "normal", from = module.host, to = component }):tag("report", attr));
+	begin(report_opens);
+	attributes("event", event_name, "room", room.jid);
+	if data then attributes("generation", data.generation, "revision", data.revision); end
+	for key, value in pairs(attr) do attributes(key, value); end
+	write("/></message>");
+	link.send(written());
 end
 
 local function send_error(event, kind, condition, text, lang)
@@ -178,6 +213,10 @@ local function refuse_unanswered(e)
 		"The meeting policy does not answer. Try again in a moment.");
 end
 
+local function refuse_nick(event)
+	return refuse(event, "reserved-nick", "cancel", "conflict", "This nickname is reserved.");
+end
+
 -- Hooks fail closed: an error is answered and logged. They never return false, which would end the event and let
 -- the stanza pass everything below.
 local function guard(event_name, priority, handler)
@@ -197,6 +236,7 @@ local function release(e)
 	local queue = queues[e.room];
 	e.done = true;
 	queue.count, parked = queue.count - 1, parked - 1;
+	parked_by[e.from] = parked_by[e.from] > 1 and parked_by[e.from] - 1 or nil;
 	if queue.joins[e.from] == e then queue.joins[e.from] = nil; end
 	if queue.asking == e then queue.asking, pending[e.iq] = nil, nil; end
 end
@@ -215,7 +255,7 @@ local function is_gone(e) return e.origin.destroyed and e.origin_type ~= "s2sin"
 
 local function start(e)
 	attempt_count = attempt_count + 1;
-	e.attempt, e.at, e.stale, e.waited = attempt_prefix .. attempt_count, now(), 0, state ~= "ready";
+	e.attempt, e.at, e.stale = attempt_prefix .. attempt_count, now(), 0;
 	e.origin_type = e.origin.type;
 	return e;
 end
@@ -227,22 +267,25 @@ end
 local function park(e)
 	local queue = queues[e.room];
 	local older = e.kind == "join" and queue and queue.joins[e.from];
+	-- The newer takes the place of the older. With the same nick it is the same attempt: one answer serves both.
+	if older and older.stanza.attr.to ~= e.stanza.attr.to then send_error(older, "cancel", "conflict"); end
+	-- Who was at the head goes to the end: by repeating himself, he would hold up everybody else.
+	if older and queue.asking == older then release(older); older = nil; end
 	if older then
-		-- The newer takes the place of the older. With the same nick it is the same attempt: one answer serves both.
-		if older.stanza.attr.to ~= e.stanza.attr.to then send_error(older, "cancel", "conflict"); end
-		if queue.asking == older then queue.asking, pending[older.iq] = nil, nil; end
 		older.stanza, older.origin = e.stanza, e.origin;
 		start(older);
-	elseif parked >= LIMIT.all or queue and queue.count >= LIMIT.room then
+	elseif parked >= LIMIT.all or queue and queue.count >= LIMIT.room or
+	e.kind ~= "do" and not is_service(e.from) and (parked_by[e.from] or 0) >= LIMIT.one then
 		return refuse(e, "overflow", "wait", "resource-constraint", "Too many people wait here. Try again in a moment.");
 	else
 		if not queue then
-			queue = { first = 1, last = 0, count = 0, joins = {}, heard = 0 };
+			queue = { first = 1, last = 0, count = 0, joins = {} };
 			queues[e.room] = queue;
 		end
 		queue.last = queue.last + 1;
 		queue[queue.last] = start(e);
 		queue.count, parked = queue.count + 1, parked + 1;
+		parked_by[e.from] = (parked_by[e.from] or 0) + 1;
 		if e.kind == "join" then queue.joins[e.from] = e; end
 		run_sweep();
 	end
@@ -250,56 +293,76 @@ local function park(e)
 	return true;
 end
 
-local function add_credential(iq, stanza, room, kind)
+local function write_credential(stanza, room, kind)
 	local typed, count = nil, 0;
 	for tag in stanza:get_child("x", xmlns_muc):childtags("password") do typed, count = tag:get_text(), count + 1; end
-	if count == 1 and typed == "" then count = 0; end
-	if kind == "open" then
-		if count == 1 then iq:text_tag("credential", cut(typed, LIMIT.name)); end
+	if kind == "open" and not room then
+		if count == 1 and typed and typed ~= "" then element("credential", NOTHING, cut(typed, LIMIT.name)); end
 		return;
 	end
 	-- The room's password is compared here, in constant time: it can be newer than the component's record.
-	local password = room:get_password();
-	local is_right = password and count == 1 and hashes.equals(typed, password);
-	iq:tag("credential", { check = is_right and "right" or password and count > 0 and "wrong" or "none" }):up();
+	local password, check = room:get_password(), "none";
+	if password and count > 0 and (count > 1 or typed ~= "") then
+		check = count == 1 and typed and hashes.equals(typed, password) and "right" or "wrong";
+	end
+	write("<credential ");
+	attributes("check", check);
+	write("/>");
+end
+
+local function write_requester(e, data, room)
+	local session, bare = e.origin, jid_bare(e.from);
+	local occupant = room and room:get_occupant_by_real_jid(e.from);
+	local nick = e.kind == "join" and e.stanza.attr.to or occupant and occupant.nick;
+	write("<requester ");
+	for key, value in pairs(add_session({
+		jid = e.from, nick = nick and cut(jid_resource(nick), LIMIT.name),
+		affiliation = room and affiliation_of(room, bare) or "none", role = occupant and occupant.role or "none",
+		auth = nil, secure = nil, address = nil,
+	}, session)) do attributes(key, value); end
+	write(">");
+	local room_for = write_claims(session.jitsi_meet_context_user, LIMIT.items);
+	write_claims(session.jitsi_meet_context_features, room_for);
+	if data and data.people[bare] then element("person", NOTHING, data.people[bare].text); end
+	write("</requester>");
+end
+
+local function write_state(room, data, kind)
+	if not room then return write("<state occupants='0' moderators='0' waiting='0'/>"); end
+	local occupants, moderators = census(room);
+	write("<state ");
+	attributes("occupants", occupants, "moderators", moderators, "existing", flag(kind == "open"),
+		"password", flag(room:get_password()), "members-only", flag(room:get_members_only()),
+		"waiting", waiting[room.jid] and waiting[room.jid].count or 0);
+	write(">");
+	if data and data.record then element("record", NOTHING, data.record); end
+	write("</state>");
 end
 
 local function ask(e, queue, room)
-	local data, bare = kept(room), jid_bare(e.from);
+	local data = kept(room);
 	local kind = e.kind == "join" and not data and "open" or e.kind;
-	local occupant = room and room:get_occupant_by_real_jid(e.from);
-	local nick = e.kind == "join" and jid_resource(e.stanza.attr.to) or occupant and jid_resource(occupant.nick);
 	e.generation, e.revision, e.new_room = data and data.generation, data and data.revision or 0, not room;
-	e.count = (e.count or 0) + 1;
-	e.iq = e.attempt .. "." .. e.count;
-	local iq = st.iq({ type = "set", id = e.iq, from = module.host, to = component }):tag("ask", {
-		xmlns = xmlns_gate, kind = kind, attempt = e.attempt, room = e.room, register = flag(e.register),
-		generation = e.generation, revision = data and tostring(data.revision) or nil,
-	});
-	iq:tag("requester", add_session({ jid = e.from, nick = cut(nick, LIMIT.name),
-		affiliation = room and affiliation_of(room, bare) or "none",
-		role = occupant and occupant.role or "none" }, e.origin));
-	local session = e.origin;
-	add_claims(iq, session.jitsi_meet_context_features, add_claims(iq, session.jitsi_meet_context_user, LIMIT.items));
-	if data and data.people[bare] then iq:text_tag("person", data.people[bare].text); end
-	local facts = { occupants = "0", moderators = "0", waiting = "0" };
-	if room then
-		facts.occupants, facts.moderators = census(room);
-		facts.waiting = tostring(waiting[e.room] and waiting[e.room].count or 0);
-		facts.password, facts["members-only"] = flag(room:get_password()), flag(room:get_members_only());
-		facts.existing = flag(kind == "open");
-	end
-	iq:up():tag("state", facts);
-	if data and data.record then iq:text_tag("record", data.record); end
-	iq:up();
-	if e.kind == "join" then add_credential(iq, e.stanza, room, kind); elseif e.detail then e.detail(iq, room); end
-	-- Only details and claims can make it that large.
-	if #e.from > LIMIT.address or (e.detail or e.origin.jitsi_meet_context_user) and #tostring(iq) > LIMIT.stanza then
+	question_count = question_count + 1;
+	e.iq = e.attempt .. "." .. question_count;
+	begin("<iq type='set' id='");
+	write(e.iq);
+	write(addresses);
+	write("<ask ");
+	attributes("xmlns", xmlns_gate, "kind", kind, "attempt", e.attempt, "room", e.room,
+		"register", flag(e.more and e.more.register), "generation", e.generation, "revision", data and data.revision);
+	write(">");
+	write_requester(e, data, room);
+	write_state(room, data, kind);
+	if e.kind == "join" then write_credential(e.stanza, room, kind); elseif e.more then e.more.detail(room); end
+	write("</ask></iq>");
+	local question = written();
+	if #e.from > LIMIT.address or #question > LIMIT.stanza then
 		release(e);
 		return refuse(e, "malformed", "modify", "not-acceptable", "The request is too large.");
 	end
 	queue.asking, pending[e.iq] = e, e;
-	module:send(iq);
+	link.send(question);
 end
 
 -- Effects
@@ -311,18 +374,19 @@ local ROOM_FLAGS = {
 local VERDICTS = { allow = true, hold = true, prompt = true, deny = true };
 
 -- Each reader files one effect in fx and says whether it is sound. What has no reader makes the answer a refusal.
-local function read_jid(name)
+local function add(fx, name, item)
+	local list = fx[name] or {};
+	fx[name], list[#list + 1] = list, item;
+end
+local function read_jid(name, limit)
 	return function (fx, attr, text)
-		t_insert(fx[name], { jid = jid_bare(attr.jid), text = text });
-		return attr.jid;
+		add(fx, name, { jid = jid_bare(attr.jid), text = text });
+		return attr.jid and #text <= (limit or #text);
 	end;
 end
 local read = {
 	record = function (fx, _, text) fx.record = text; return #text <= LIMIT.record; end;
-	person = function (fx, attr, text)
-		t_insert(fx.person, { jid = jid_bare(attr.jid), text = text });
-		return attr.jid and #text <= LIMIT.person;
-	end;
+	person = read_jid("person", LIMIT.person);
 	requester = function (fx, attr)
 		fx.requester = attr;
 		return AFFILIATION[attr.affiliation or "none"] and ROLE[attr.role or "none"];
@@ -335,9 +399,13 @@ local read = {
 		end
 		return true;
 	end;
-	field = function (fx, attr, text) fx.field[attr.var or ""] = text; return attr.var; end;
+	field = function (fx, attr, text)
+		fx.field = fx.field or {};
+		fx.field[attr.var or ""] = text;
+		return attr.var;
+	end;
 	say = function (fx, attr, text)
-		t_insert(fx.say, { to = attr.to, joined = attr.when == "joined", text = text });
+		add(fx, "say", { to = attr.to, joined = attr.when == "joined", text = text });
 		if attr.to == "room" then return not text:find("{password}", 1, true); end
 		return attr.to == "requester" or attr.to == "moderators";
 	end;
@@ -347,7 +415,7 @@ local read = {
 };
 
 local function read_effects(parent, unless)
-	local fx = { person = {}, field = {}, say = {}, admit = {}, reject = {}, remove = {} };
+	local fx = { verdict = nil, base = nil, observed = nil, person = nil }; -- most have no more
 	for tag in parent:childtags() do
 		local reader = not unless[tag.name] and read[tag.name];
 		if tag.name == "error" and not unless.error then
@@ -364,6 +432,7 @@ end
 local function read_answer(answer)
 	local fx = read_effects(answer, {});
 	if not fx or not VERDICTS[answer.attr.verdict] then return nil; end
+	fx.observed = flag(answer.attr.observe == "true");
 	fx.verdict, fx.base = answer.attr.verdict, tonumber(answer.attr.base or 0);
 	return (fx.verdict == "allow" or fx.error) and fx or nil;
 end
@@ -403,7 +472,7 @@ local function each_session(room, role, act)
 end
 
 local function say(room, says, requester, joined)
-	for _, item in ipairs(says) do
+	for _, item in ipairs(says or NOTHING) do
 		local text = item.text:gsub("{password}", function () return room:get_password() or ""; end);
 		local function tell(address, kind)
 			module:send(message(room, address, kind, text):tag("no-store", { xmlns = "urn:xmpp:hints" }):up());
@@ -420,7 +489,7 @@ end
 
 local function keep(data, fx)
 	if fx.record then data.record, data.revision = fx.record, data.revision + 1; end
-	for _, person in ipairs(fx.person) do
+	for _, person in ipairs(fx.person or NOTHING) do
 		local people = data.people;
 		if people[person.jid] then people[person.jid], data.count = nil, data.count - 1; end
 		if person.text ~= "" then
@@ -454,22 +523,22 @@ local function set_room(room, options, is_new)
 	end
 end
 
-local function apply_before(room, fx)
-	local data = kept(room);
+local function apply_before(room, fx, is_entry)
+	local data = not is_entry and kept(room);
 	if data then keep(data, fx); end
 	if fx.room then set_room(room, fx.room); end
-	if fx.room or data and (fx.record or fx.person[1]) then
+	if fx.room or data and (fx.record or fx.person) then
 		room:save(fx.room and fx.room.persistent == false); -- forced, it also takes what was stored away
 	end
 end
 
-local function apply_after(room, fx, requester, are_invited)
-	for _, who in ipairs(fx.admit) do admit(room, who.jid, are_invited); end
-	for _, who in ipairs(fx.reject) do
+local function apply_after(room, fx, requester, invited)
+	for _, who in ipairs(fx.admit or NOTHING) do admit(room, who.jid, invited and invited[who.jid]); end
+	for _, who in ipairs(fx.reject or NOTHING) do
 		local w = forget_waiting(room, who.jid);
 		if w then module:send(message(room, w.jid, "normal", "Your request to enter " .. room.jid .. " was declined.")); end
 	end
-	for _, who in ipairs(fx.remove) do
+	for _, who in ipairs(fx.remove or NOTHING) do
 		for nick, occupant in room:each_occupant() do
 			if occupant.bare_jid == who.jid then room:set_role(true, nick, nil, who.text); end
 		end
@@ -545,7 +614,10 @@ local function replay(e, verdict, room)
 	-- A join that was allowed and failed leaves nothing behind: no room without occupants, no affiliation.
 	room = muc.get_room_from_jid(e.room);
 	if room and verdict.created then room:save(); end
-	if room and room:get_occupant_jid(e.from) then return; end
+	if room and room:get_occupant_jid(e.from) then
+		verdicts[e.stanza] = nil;
+		return;
+	end
 	if room and verdict.created and not room:has_occupant() then
 		room:set_persistent(false);
 		module:fire_event("muc-room-destroyed", { room = room });
@@ -563,12 +635,10 @@ local function replay(e, verdict, room)
 end
 
 local function settle(e, fx, room)
-	local data = kept(room);
-	if room and e.kind == "join" and fx.verdict == "allow" and not data then
-		data = keep_new(room);
-		room:save();
-	end
-	if room then apply_before(room, fx); end
+	if fx.observed then return replay(e, { failing = true }, room); end
+	local data, verdict = kept(room), nil;
+	local is_entry = e.kind == "join" and fx.verdict == "allow"; -- remembered when it has come to pass
+	if room then apply_before(room, fx, is_entry); end
 	if fx.verdict ~= "allow" then
 		e.settled = true;
 		send_error(e, fx.error[1], fx.error[2], fx.error[3], fx.error[4]);
@@ -576,27 +646,39 @@ local function settle(e, fx, room)
 	elseif e.kind == "join" then
 		data = data or {};
 		replay(e, { fx = fx, exactly = not e.generation, generation = data.generation, revision = data.revision }, room);
-	elseif e.before_replay and not e.before_replay(room, fx) then
+	elseif e.more and e.more.before_replay and not e.more.before_replay(room, fx) then
 		send_error(e, "cancel", "item-not-found");
 	else
-		if e.kind ~= "knock" and e.kind ~= "command" then replay(e, { fx = fx }, room); end
+		verdict = { fx = fx, invited = {} };
+		if e.kind ~= "knock" and e.kind ~= "command" then replay(e, verdict, room); end
 		if fx.requester then give_affiliation(room, jid_bare(e.from), fx.requester.affiliation); end
 	end
-	room = get_room(e.room);
-	if room then apply_after(room, fx, e.from, e.kind == "invite"); end
+	room = not is_entry and get_room(e.room);
+	if room then apply_after(room, fx, e.from, verdict and verdict.invited); end
 end
 
 local function answered(e, stanza)
 	local queue, room = queues[e.room], get_room(e.room);
 	local data = kept(room);
-	queue.asking, pending[e.iq], queue.heard = nil, nil, now();
+	queue.asking, pending[e.iq], heard = nil, nil, now();
 	local answer = stanza.attr.type == "result" and stanza:get_child("answer", xmlns_gate);
 	local fx = answer and answer.attr.attempt == e.attempt and read_answer(answer);
 	local is_stale = fx and (fx.base ~= e.revision or e.revision ~= (data and data.revision or 0)
 		or e.generation ~= (data and data.generation) or e.new_room ~= not room);
+	-- The policy of a room that was there before it: it lets nobody in, and the same attempt is asked again as a join.
+	local is_late = fx and not is_stale and fx.verdict == "allow" and not fx.observed
+		and e.kind == "join" and room and not data;
 	e.stale = e.stale + (is_stale and 1 or 0);
 	-- A stale answer: still at the head of the queue, the attempt is asked again.
-	if is_gone(e) or not is_stale or e.stale > LIMIT.stale then release(e); end
+	if is_gone(e) or not is_stale and not is_late or e.stale > LIMIT.stale then release(e); end
+	if is_late and not e.done then
+		try(e, function ()
+			keep_new(room);
+			room._data.locked = nil; -- its settings are the component's: there is no configuration to wait for
+			apply_before(room, fx);
+			room:save();
+		end);
+	end
 	if e.done and not is_gone(e) then
 		queue.busy = true; -- whatever this parks waits until it is done
 		if fx and not is_stale then
@@ -668,7 +750,7 @@ local function each_queue(act)
 	for _, room_jid in ipairs(rooms) do
 		local queue = queues[room_jid] or { first = 1, last = 0 };
 		for i = queue.first, queue.last do
-			if queue[i] and not queue[i].done then act(queue[i], queue); end
+			if act and queue[i] and not queue[i].done then act(queue[i]); end
 		end
 		pump(room_jid);
 	end
@@ -676,10 +758,10 @@ end
 
 local function sweep_once()
 	local time = now();
-	each_queue(function (e, queue)
+	each_queue(function (e)
 		-- Silence is counted from the last sign of life; whoever was parked while the component was away is asked late.
-		local limit = state ~= "ready" and grace or e.waited and math.max(grace, timeout) or timeout;
-		local since = state == "ready" and math.max(e.at, queue.heard) or e.at;
+		local limit = state ~= "ready" and grace or e.at < ready_since and math.max(grace, timeout) or timeout;
+		local since = state == "ready" and math.max(e.at, heard) or e.at;
 		if is_gone(e) then release(e); elseif time - since >= limit or time - e.at >= LIMIT.seconds then expire(e); end
 	end);
 	for room_jid, list in pairs(waiting) do
@@ -702,8 +784,9 @@ end
 local function set_state(new_state)
 	-- Questions that were written do not bounce when the component dies: they are asked again.
 	state, pending = new_state, {};
+	if state == "ready" then ready_since = now(); end
 	for _, queue in pairs(queues) do queue.asking = nil; end
-	each_queue(function (e) e.waited = true; end);
+	each_queue();
 end
 
 local function learn(facts)
@@ -714,19 +797,24 @@ local function learn(facts)
 	for _, nick in ipairs(facts.nicks or {}) do reserved[fold(nick)] = true; end
 end
 
+local function welcomed(hello)
+	local facts = { services = {}, nicks = {} };
+	for tag in hello:childtags("service") do facts.services[#facts.services + 1] = jid_prep(tag.attr.jid); end
+	for tag in hello:childtags("reserve") do facts.nicks[#facts.nicks + 1] = tag.attr.nick; end
+	observing = hello.attr.observe == "true";
+	store:set(nil, facts); -- after a restart of the server the services come back before the component does
+	learn(facts);
+end
+
 local function greeting_answered(stanza)
 	local hello = stanza.attr.type == "result" and stanza:get_child("hello", xmlns_gate);
-	local facts = { services = {}, nicks = {} };
 	if not hello then
 		local _, condition, text = stanza:get_error();
 		if condition == "remote-server-timeout" then return set_state("away"); end
 		module:log("error", "%s refuses this gate, so everybody is refused: %s %s", component, condition, text or "");
 		return set_state("refused");
 	end
-	for tag in hello:childtags("service") do facts.services[#facts.services + 1] = jid_prep(tag.attr.jid); end
-	for tag in hello:childtags("reserve") do facts.nicks[#facts.nicks + 1] = tag.attr.nick; end
-	store:set(nil, facts); -- after a restart of the server the services come back before the component does
-	learn(facts);
+	welcomed(hello);
 	set_state("ready");
 	for _, passed in ipairs(passed_unasked) do report("opened-failing", { jid = passed.room }, { jid = passed.jid }); end
 	passed_unasked = {};
@@ -770,7 +858,8 @@ local function add_room(reply, room, about)
 	local data, list, shown = kept(room), waiting[room.jid] or { count = 0, people = {} }, 0;
 	local occupants, moderators = census(room);
 	local attr = {
-		xmlns = xmlns_gate, jid = room.jid, occupants = occupants, moderators = moderators, waiting = tostring(list.count),
+		xmlns = xmlns_gate, jid = room.jid,
+		occupants = tostring(occupants), moderators = tostring(moderators), waiting = tostring(list.count),
 		generation = data and data.generation, revision = data and tostring(data.revision),
 		password = flag(room:get_password()), ["members-only"] = flag(room:get_members_only()),
 	};
@@ -780,7 +869,7 @@ local function add_room(reply, room, about)
 	for _, occupant in pairs(room._occupants) do
 		shown = shown + 1;
 		if shown > LIMIT.occupants then attr.more = "true"; break; end
-		reply:tag("occupant", add_occupant({}, room, occupant, prosody.full_sessions[occupant.jid])):up();
+		reply:tag("occupant", describe(room, occupant)):up();
 	end
 	for _, w in pairs(list.people) do
 		reply:tag("waiting", { jid = w.jid, nick = cut(w.nick, LIMIT.name), since = tostring(w.since) }):up();
@@ -843,6 +932,10 @@ guard("iq/host", PRIORITY.link, function (event)
 		local reply = inquiries[query.name](st.reply(stanza), query.attr);
 		module:send(reply or st.error_reply(stanza, "cancel", "item-not-found"));
 		return true;
+	elseif kind == "set" and query.name == "hello" then
+		welcomed(query);
+		module:send(st.reply(stanza));
+		return true;
 	elseif kind == "set" and query.name == "do" then
 		local room_jid = jid_prep(query.attr.room or "") or "";
 		return park { kind = "do", room = room_jid, from = component, origin = event.origin, stanza = stanza };
@@ -852,11 +945,15 @@ end);
 
 -- Creating and joining
 
-local function put(event, kind, detail, more)
-	local e = more or {};
-	e.kind, e.room, e.from, e.detail = kind, jid_bare(event.stanza.attr.to), event.stanza.attr.from, detail;
-	e.origin, e.stanza = event.origin, event.stanza;
-	return park(e);
+local function put(event, kind, more)
+	local stanza = event.stanza;
+	return park {
+		kind = kind, room = jid_bare(stanza.attr.to), from = stanza.attr.from, origin = event.origin, stanza = stanza,
+		more = more,
+		-- Room for what is added, as a table is copied whenever it grows.
+		attempt = nil, at = nil, stale = nil, origin_type = nil, done = nil, settled = nil,
+		generation = nil, revision = nil, new_room = nil, iq = nil, -- and no more than 16
+	};
 end
 
 guard("presence/full", PRIORITY.arrival, function (event)
@@ -876,7 +973,7 @@ guard("presence/full", PRIORITY.arrival, function (event)
 	if not jid_prep(room_jid, true) or not encodings.stringprep.resourceprep(nick, true) then
 		return refuse(event, "malformed", "modify", "jid-malformed");
 	elseif is_reserved(nick, stanza.attr.from) then
-		return refuse(event, "reserved-nick", "cancel", "conflict", "This nickname is reserved.");
+		return refuse_nick(event);
 	end
 	return put(event, "join");
 end);
@@ -908,23 +1005,23 @@ guard("muc-room-pre-create", PRIORITY.presets, function (event)
 	if fx.room then set_room(room, fx.room, true); end
 	local bare = jid_bare(event.stanza.attr.from);
 	if fx.requester then give_affiliation(room, bare, fx.requester.affiliation or "none", true); end
-	verdict.generation, verdict.revision = data.generation, data.revision;
+	verdict.generation, verdict.revision, verdict.kept = data.generation, data.revision, true;
 end);
 
 guard("muc-occupant-pre-join", PRIORITY.nick, function (event)
 	local from, queue = event.stanza.attr.from, event.room.join_rate_presence_queue;
 	if is_reserved(jid_resource(event.occupant.nick), from) then
-		return refuse(event, "reserved-nick", "cancel", "conflict", "This nickname is reserved.");
+		return refuse_nick(event);
 	end
 	-- The Jitsi rate limiter, when its queue is full, ends the event and so admits whoever comes.
-	if queue and queue:count() >= (queue.size or LIMIT.room) and not is_service(from) then
+	if queue and not observing and queue:count() >= (queue.size or LIMIT.room) and not is_service(from) then
 		return refuse(event, "overflow", "wait", "resource-constraint");
 	end
 end);
 
 guard("muc-occupant-pre-change", PRIORITY.nick, function (event)
 	if is_reserved(jid_resource(event.dest_occupant.nick), event.stanza.attr.from) then
-		return refuse(event, "reserved-nick", "cancel", "conflict", "This nickname is reserved.");
+		return refuse_nick(event);
 	end
 end);
 
@@ -966,6 +1063,7 @@ guard("muc-occupant-pre-join", PRIORITY.password, function (event)
 	if verdict and verdict.failing then return; end -- nobody has judged it: the room's own checks stay
 	-- It is decided: the password that was typed no longer matters, and the core's check is given the right one.
 	local x, password = stanza:get_child("x", xmlns_muc), room:get_password();
+	if x:get_child_text("password") == password then return; end
 	x:maptags(function (tag) return tag.name ~= "password" and tag or nil; end);
 	if password then x:text_tag("password", password, { xmlns = xmlns_muc }); end
 end);
@@ -987,18 +1085,19 @@ guard_room("iq-set/bare/" .. xmlns_muc .. "#owner:query", PRIORITY.owner, functi
 	if child.name == "destroy" then return put(event, "destroy"); end
 	if child.name ~= "x" or child.attr.xmlns ~= "jabber:x:data" or child.attr.type ~= "submit" then return; end
 	if #child.tags > LIMIT.items then return refuse(event, "malformed", "modify", "not-acceptable"); end
-	return put(event, "configure", function (iq, at)
+	return put(event, "configure", { detail = function (at)
 		for field in child:childtags("field") do
 			local values, is_secret = {}, field.attr.var == "muc#roomconfig_roomsecret";
 			for value in field:childtags("value") do t_insert(values, value:get_text() or ""); end
 			local text = table.concat(values, "\n");
 			local is_same = is_secret and hashes.equals(text, at:get_password() or "");
-			iq:text_tag("field", not is_same and cut(text, is_secret and LIMIT.name or LIMIT.text) or nil,
-				{ var = cut(field.attr.var, LIMIT.name), same = flag(is_same) });
+			element("field", { var = cut(field.attr.var, LIMIT.name), same = flag(is_same) },
+				not is_same and cut(text, is_secret and LIMIT.name or LIMIT.text));
 		end
-	end, { before_replay = function (_, fx)
-		child:maptags(function (tag) return not fx.field[tag.attr.var or false] and tag or nil; end);
-		for var, value in pairs(fx.field) do child:tag("field", { var = var }):text_tag("value", value):up(); end
+	end, before_replay = function (_, fx)
+		local fields = fx.field or NOTHING;
+		child:maptags(function (tag) return not fields[tag.attr.var or false] and tag or nil; end);
+		for var, value in pairs(fields) do child:tag("field", { var = var }):text_tag("value", value):up(); end
 		return true;
 	end });
 end);
@@ -1006,7 +1105,7 @@ end);
 -- A form without the field would have the Jitsi lobby taken down.
 module:hook("muc-config-submitted", function (event)
 	local fields, name = event.fields, "muc#roomconfig_membersonly";
-	if fields[name] == nil then fields[name] = event.room:get_members_only() or false; end
+	if fields[name] == nil and not observing then fields[name] = event.room:get_members_only() or false; end
 end, PRIORITY.config);
 
 -- What an item asks for, with everything resolved; or nil, and the error.
@@ -1027,12 +1126,27 @@ local function read_item(room, item)
 	return { jid = address, nick = nick, affiliation = item.attr.affiliation, current = affiliation_of(room, address) };
 end
 
-local function add_items(items)
-	return function (iq)
-		for _, item in ipairs(items) do
-			iq:tag("item", { jid = cut(item.jid, LIMIT.address), nick = cut(item.nick, LIMIT.name),
-				affiliation = item.affiliation, role = item.role, current = item.current }):up();
+-- What the room remembers of those whom a question names.
+local function write_others(room, others)
+	local data, written_of = kept(room) or { people = {} }, {};
+	for _, address in ipairs(others) do
+		local bare = jid_bare(address);
+		if data.people[bare] and not written_of[bare] then
+			written_of[bare] = true;
+			element("person", { jid = bare }, data.people[bare].text);
 		end
+	end
+end
+
+local function write_items(items)
+	return function (room)
+		local others = {};
+		for _, item in ipairs(items) do
+			element("item", { jid = cut(item.jid, LIMIT.address), nick = cut(item.nick, LIMIT.name),
+				affiliation = item.affiliation, role = item.role, current = item.current });
+			t_insert(others, item.jid);
+		end
+		write_others(room, others);
 	end;
 end
 
@@ -1051,7 +1165,7 @@ guard_room("iq-set/bare/" .. xmlns_muc .. "#admin:query", PRIORITY.admin, functi
 	if not is_moderator and AFFILIATION[affiliation_of(room, from)] < AFFILIATION.admin then
 		return send_error(event, "cancel", "not-allowed");
 	end
-	return put(event, kind, add_items(items), { before_replay = function (at)
+	return put(event, kind, { detail = write_items(items), before_replay = function (at)
 		for _, item in ipairs(items) do
 			local bearer = item.role and at:get_occupant_by_nick(at.jid .. "/" .. item.nick);
 			if item.role and (not bearer or bearer.bare_jid ~= item.jid) then return false; end
@@ -1070,9 +1184,9 @@ guard_room("iq/bare/jabber:iq:register:query", PRIORITY.owner, function (event, 
 	if event.stanza.attr.type ~= "set" or query:get_child("remove") then return; end
 	local bare, form = jid_bare(event.stanza.attr.from), query:get_child("x", "jabber:x:data");
 	local nick, current = form and form_fields(form)["muc#register_roomnick"], affiliation_of(room, bare);
-	if is_reserved(nick, bare) then return refuse(event, "reserved-nick", "cancel", "conflict", "This nickname is reserved."); end
+	if is_reserved(nick, bare) then return refuse_nick(event); end
 	local item = { jid = bare, nick = nick, affiliation = current == "none" and "member" or current, current = current };
-	return put(event, "affiliation", add_items { item }, { register = true });
+	return put(event, "affiliation", { detail = write_items { item }, register = true });
 end);
 
 guard_room("message/bare", PRIORITY.message, function (event, room)
@@ -1081,7 +1195,9 @@ guard_room("message/bare", PRIORITY.message, function (event, room)
 	if kind == "groupchat" then
 		local word = occupant and (stanza:get_child_text("body") or ""):match("^!([%w_-]+)%s*$");
 		if not word then return; end
-		return put(event, "command", function (iq) iq:tag("command", { name = cut(word, LIMIT.name) }):up(); end);
+		return put(event, "command", {
+			detail = function () element("command", { name = cut(word, LIMIT.name) }); end;
+		});
 	elseif kind == "error" then
 		return;
 	end
@@ -1092,20 +1208,23 @@ guard_room("message/bare", PRIORITY.message, function (event, room)
 	local fields = form and form_fields(form) or {};
 	if not invites and fields.FORM_TYPE ~= xmlns_request then return; end
 	-- A stranger's invitation to himself would bring him the password.
-	if not occupant or #targets > LIMIT.items then return send_error(event, "cancel", "not-acceptable"); end
+	local is_proper = observing or occupant and #targets <= LIMIT.items;
+	if not is_proper then return send_error(event, "cancel", "not-acceptable"); end
 	if invites then
-		return put(event, "invite", function (iq)
-			for _, target in ipairs(targets) do iq:tag("target", { jid = cut(target, LIMIT.address) }):up(); end
-		end);
+		return put(event, "invite", { detail = function (at)
+			for _, target in ipairs(targets) do element("target", { jid = cut(target, LIMIT.address) }); end
+			write_others(at, targets);
+		end });
 	end
-	if occupant.role ~= "moderator" then return; end -- he asks for voice
+	if not occupant or occupant.role ~= "moderator" then return; end -- he asks for voice
 	local knock, yes = fields["vestibule#knock"], fields["muc#request_allow"];
 	yes = yes == "true" or yes == "1";
 	for _, w in pairs(knock and waiting[room.jid] and waiting[room.jid].people or {}) do
 		if w.id == knock then
-			return put(event, "knock", function (iq)
-				iq:tag("target", { jid = cut(w.jid, LIMIT.address), answer = yes and "admit" or "reject" }):up();
-			end);
+			return put(event, "knock", { detail = function (at)
+				element("target", { jid = cut(w.jid, LIMIT.address), answer = yes and "admit" or "reject" });
+				write_others(at, { w.jid });
+			end });
 		end
 	end
 	if knock then return send_error(event, "cancel", "item-not-found"); end
@@ -1113,14 +1232,16 @@ guard_room("message/bare", PRIORITY.message, function (event, room)
 	if not speaker then return; end -- the core does nothing then
 	local nick = jid_resource(speaker.nick);
 	local item = { jid = speaker.bare_jid, nick = nick, role = "participant", current = speaker.role };
-	return put(event, "role", add_items { item });
+	return put(event, "role", { detail = write_items { item } });
 end);
 
 module:hook("muc-invite", function (event) -- after password.lib (0), which puts the password into every invitation
 	for x in event.stanza:childtags("x", xmlns_user) do
+		if observing then return; end
 		x:maptags(function (tag) return tag.name ~= "password" and tag or nil; end);
 	end
 	local room, bare = event.room, jid_bare(event.stanza.attr.to);
+	if replaying and replaying.invited then replaying.invited[bare] = true; end -- of several, the core sends the first
 	if forget_waiting(room, bare) and not room:get_affiliation(bare) then room:set_affiliation(true, bare, "member"); end
 end, PRIORITY.last);
 
@@ -1134,7 +1255,9 @@ end);
 
 -- Reading: what a room tells those who are not in it
 
-local function is_inside(room, address) return is_service(address) or room:get_occupant_jid(address) ~= nil; end
+local function is_inside(room, address)
+	return observing or is_service(address) or room:get_occupant_jid(address) ~= nil;
+end
 
 guard("muc-disco#info", PRIORITY.last, function (event)
 	if is_inside(event.room, event.stanza.attr.from) then return; end
@@ -1157,17 +1280,24 @@ guard("muc-occupant-session-new", PRIORITY.last, function (event)
 	local room, occupant, verdict = event.room, event.occupant, verdicts[event.stanza];
 	known_roles[room] = known_roles[room] or {};
 	known_roles[room][occupant.nick] = occupant.role;
-	report("joined", room, add_occupant({ jid = event.jid }, room, occupant, event.origin));
+	report("joined", room, describe(room, occupant, event.origin, event.jid));
 	forget_waiting(room, occupant.bare_jid);
 	if occupant.role == "moderator" then send_knocks(room, event.jid); end
-	if verdict and verdict.fx then say(room, verdict.fx.say, event.jid, true); end
+	if not verdict or not verdict.fx then return; end
+	if not verdict.kept and (verdict.fx.record or verdict.fx.person) then
+		keep(kept(room), verdict.fx);
+		room:save();
+	end
+	verdict.kept = true;
+	say(room, verdict.fx.say, event.jid, false);
+	say(room, verdict.fx.say, event.jid, true);
 end);
 guard("muc-broadcast-presence", PRIORITY.last, function (event)
 	local room, occupant, known = event.room, event.occupant, known_roles[event.room];
 	local before = known and known[occupant.nick];
 	if not before or not occupant.role or before == occupant.role then return; end
 	known[occupant.nick] = occupant.role;
-	report("role", room, add_occupant({}, room, occupant, prosody.full_sessions[occupant.jid]));
+	report("role", room, describe(room, occupant));
 	if occupant.role == "moderator" then
 		for address in occupant:each_session() do send_knocks(room, address); end
 	end
@@ -1175,7 +1305,7 @@ end);
 guard("muc-occupant-left", PRIORITY.backstop, function (event)
 	local room, occupant = event.room, event.occupant;
 	if known_roles[room] then known_roles[room][occupant.nick] = nil; end
-	report("left", room, add_occupant({}, room, occupant, prosody.full_sessions[occupant.jid]));
+	report("left", room, describe(room, occupant));
 end);
 guard("muc-set-affiliation", PRIORITY.last, function (event)
 	local room, list = event.room, waiting[event.room.jid];
@@ -1204,6 +1334,7 @@ function module.unload() -- timers end with the module, so everybody is answered
 		end
 	end
 	queues, pending = {}, {};
+	report("unloading", {}, {});
 end
 function module.save() return { waiting = waiting }; end
 function module.restore(saved) waiting = saved.waiting or {}; run_sweep(); end

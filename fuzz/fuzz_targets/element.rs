@@ -1,20 +1,8 @@
-//! Whatever is read can be written and read again, and stays what it was.
+//! See `bodies/element.rs`.
 
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
-use vestibule::xmpp::{Element, Iq, Message, Presence, ns};
+#[path = "../bodies/element.rs"]
+mod body;
 
-fuzz_target!(|bytes: &[u8]| {
-    let Ok(element) = Element::parse(bytes, ns::COMPONENT) else { return };
-    let mut written = Vec::new();
-    element.write_in(ns::COMPONENT, &mut written);
-    assert_eq!(Element::parse(&written, ns::COMPONENT).as_ref(), Ok(&element));
-    let text = std::str::from_utf8(&written).expect("UTF-8");
-    let illegal =
-        |c: char| (c < ' ' && !matches!(c, '\t' | '\n')) || matches!(c, '\u{FFFE}'..='\u{FFFF}');
-    assert!(!text.contains(illegal));
-    let _ = Iq::try_from(element.clone());
-    let _ = Message::try_from(element.clone());
-    let _ = Presence::try_from(element);
-});
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| body::check(bytes));

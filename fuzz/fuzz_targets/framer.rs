@@ -1,38 +1,8 @@
-//! The same frames however the bytes arrive; the first byte says where they are cut.
+//! See `bodies/framer.rs`.
 
 #![no_main]
 
-use bytes::BytesMut;
-use libfuzzer_sys::fuzz_target;
-use tokio_util::codec::Decoder as _;
-use vestibule::xmpp::framer::Framer;
+#[path = "../bodies/framer.rs"]
+mod body;
 
-const HEADER: &[u8] = b"<stream:stream id='i' \
-    xmlns:stream='http://etherx.jabber.org/streams' xmlns='jabber:component:accept'>";
-
-fuzz_target!(|input: &[u8]| {
-    let Some((&cut, stream)) = input.split_first() else { return };
-    // Half of the inputs begin behind a good header.
-    let header = if cut & 0x80 == 0 { HEADER } else { b"" };
-    let stream = [header, stream].concat();
-    let size = usize::from(cut & 0x7F).max(1);
-    assert_eq!(frames(stream.chunks(size)), frames(std::iter::once(&stream[..])));
-});
-
-fn frames<'a>(chunks: impl Iterator<Item = &'a [u8]>) -> Vec<String> {
-    let (mut framer, mut buffer, mut seen) = (Framer::default(), BytesMut::new(), Vec::new());
-    for chunk in chunks {
-        buffer.extend_from_slice(chunk);
-        loop {
-            match framer.decode(&mut buffer) {
-                Ok(Some(frame)) => seen.push(format!("{frame:?}")),
-                Ok(None) => break,
-                Err(error) => {
-                    seen.push(error.to_string());
-                    return seen;
-                }
-            }
-        }
-    }
-    seen
-}
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| body::check(bytes));

@@ -23,7 +23,14 @@ pub(super) async fn reload(shared: &Shared) -> Result<String, String> {
         tracing::warn!("{}", warning.to_string().trim_start_matches("warning: "));
     }
     let revision = policy.revision.clone();
-    let removals = shared.desk().replace_policy(Arc::new(policy), now());
+    let (removals, welcome, greeted) = {
+        let mut desk = shared.desk();
+        let removals = desk.replace_policy(Arc::new(policy), now());
+        (removals, desk.welcome(), desk.greeted())
+    };
+    for service in greeted {
+        tokio::spawn(rooms::tell(shared.clone(), service, welcome.clone()));
+    }
     tracing::info!(revision, removed = removals.len(), "the file is reloaded");
     tokio::spawn(rooms::remove_all(shared.clone(), removals));
     Ok(revision)

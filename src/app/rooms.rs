@@ -110,6 +110,16 @@ pub(super) async fn remove_all(shared: Shared, removals: Vec<Removal>) {
     }
 }
 
+/// Tells a gate anew what it has to know before it may ask.
+pub(super) async fn tell(shared: Shared, service: Arc<str>, welcome: Element) {
+    if let Err(error) = shared.link.command(&*service, welcome).await {
+        tracing::error!(
+            %service, %error,
+            "the gate was not told of the services and reserved nicks in the new file: restart this component"
+        );
+    }
+}
+
 /// Builds the view of a service's rooms anew, page by page.
 pub(super) async fn restore(shared: Shared, service: Arc<str>) {
     let mut after = String::new();

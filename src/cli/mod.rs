@@ -81,21 +81,25 @@ enum Verb {
     /// Show one room: who is inside, who waits
     Room {
         /// The room's address
+        #[arg(allow_hyphen_values = true)]
         room: String,
     },
     /// Close a room: nobody else may enter
     Close {
         /// The room's address
+        #[arg(allow_hyphen_values = true)]
         room: String,
     },
     /// Let people enter a closed room again
     Reopen {
         /// The room's address
+        #[arg(allow_hyphen_values = true)]
         room: String,
     },
     /// End a room: everybody out
     End {
         /// The room's address
+        #[arg(allow_hyphen_values = true)]
         room: String,
         /// What those inside are told
         #[arg(long, default_value = "This meeting was ended by the operator of this server.")]
@@ -104,22 +108,28 @@ enum Verb {
     /// Let somebody in who waits
     Admit {
         /// The room's address
+        #[arg(allow_hyphen_values = true)]
         room: String,
         /// Who
+        #[arg(allow_hyphen_values = true)]
         jid: String,
     },
     /// Turn somebody away who waits
     Reject {
         /// The room's address
+        #[arg(allow_hyphen_values = true)]
         room: String,
         /// Who
+        #[arg(allow_hyphen_values = true)]
         jid: String,
     },
     /// Remove somebody from a room
     Remove {
         /// The room's address
+        #[arg(allow_hyphen_values = true)]
         room: String,
         /// Who
+        #[arg(allow_hyphen_values = true)]
         jid: String,
         /// What he is told
         #[arg(long, default_value = "You were removed by the operator of this server.")]

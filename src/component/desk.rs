@@ -12,6 +12,7 @@ use super::audit::{Audit, Context};
 use super::counters::Counters;
 use super::live::Live;
 use super::making;
+use super::observe::as_if_enforced;
 use super::tally::Tally;
 use crate::policy::attempt::{Action, Attempt, RoomView};
 use crate::policy::decide::{decide, rejudge};
@@ -107,7 +108,18 @@ impl Desk {
         let hello = Hello::read(element)?;
         self.live.forget(service);
         self.services.insert(Arc::clone(service), Some(hello));
-        Ok(welcome(&self.policy, self.focus.as_ref()))
+        Ok(self.welcome())
+    }
+
+    /// What gates have to know before they may ask, by the policy in force.
+    pub fn welcome(&self) -> Element {
+        welcome(&self.policy, self.focus.as_ref(), self.mode == Mode::Observe)
+    }
+
+    /// The services whose gates have greeted.
+    pub fn greeted(&self) -> Vec<Arc<str>> {
+        let greeted = self.services.iter().filter(|(_, hello)| hello.is_some());
+        greeted.map(|(service, _)| Arc::clone(service)).collect()
     }
 
     /// The services of the file, and what their gates have said of themselves.
@@ -125,7 +137,7 @@ impl Desk {
         let rules = self.live.rules(&self.policy, question.attempt.room.as_ref());
         let (attempt, room) = match self.mode {
             Mode::Enforce => (Cow::Borrowed(&question.attempt), question.room.clone()),
-            Mode::Observe => super::observe::as_if_enforced(question, now),
+            Mode::Observe => as_if_enforced(question, rules.password.required.value, now),
         };
         let attempt = &*attempt;
         let pressure = self.counters.pressure(attempt, &rules, now);
@@ -168,6 +180,11 @@ impl Desk {
 
     /// A gate reports what happened.
     pub fn report(&mut self, service: &Arc<str>, report: &Element, now: Timestamp) {
+        if report.attr("event") == Some("unloading") {
+            tracing::warn!(%service, "the gate is unloaded: the rooms of this service are under no policy");
+            self.services.insert(Arc::clone(service), None);
+            return;
+        }
         let Some(jid) = report.attr("room").and_then(|room| room.parse::<BareJid>().ok()) else {
             return;
         };

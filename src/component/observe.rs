@@ -10,12 +10,18 @@ use crate::wire::question::Question;
 
 /// What would be judged if the policy were in force. As it is not, nothing is ever written into a room: one
 /// that is there is taken for one that is simply open, and who joins it, for somebody who joins.
-pub(super) fn as_if_enforced(question: &Question, now: Timestamp) -> (Cow<'_, Attempt>, RoomView) {
+/// `has_password`: it would have one.
+pub(super) fn as_if_enforced(
+    question: &Question,
+    has_password: bool,
+    now: Timestamp,
+) -> (Cow<'_, Attempt>, RoomView) {
     let mut attempt = Cow::Borrowed(&question.attempt);
     let mut room = question.room.clone();
     if room.exists && matches!(attempt.action, Action::Open { .. }) {
         attempt.to_mut().action = Action::Join { credential: question.credential };
     }
+    room.has_password |= has_password && room.exists;
     if room.record.is_none() && !matches!(attempt.action, Action::Open { .. }) {
         room.record = Some(Record::new(now, String::new(), None));
     }

@@ -21,10 +21,10 @@ pub struct Described {
     #[arg(long = "do", default_value = "join", value_name = "WHAT")]
     pub what: String,
     /// The room's address
-    #[arg(long, value_name = "ROOM@SERVICE")]
+    #[arg(long, value_name = "ROOM@SERVICE", allow_hyphen_values = true)]
     pub room: String,
     /// Who tries
-    #[arg(long, value_name = "USER@DOMAIN")]
+    #[arg(long, value_name = "USER@DOMAIN", allow_hyphen_values = true)]
     pub jid: String,
     /// How the session logged in: account, token, anonymous, server, component
     #[arg(long, default_value = "account")]

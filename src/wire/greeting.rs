@@ -60,14 +60,16 @@ impl Hello {
     }
 }
 
-/// The component's answer: what a gate has to know before it may ask.
-pub fn welcome(policy: &Policy, focus: Option<&jid::BareJid>) -> Element {
+/// The component's answer: what a gate has to know before it may ask. A gate that is only `observed` gets no
+/// nicks to reserve: that is enforced without a question.
+pub fn welcome(policy: &Policy, focus: Option<&jid::BareJid>, observed: bool) -> Element {
     let mut services: Vec<_> = policy.services.keys().collect();
     services.sort();
     Element::new(NS, "hello")
         .with_attr("version", VERSION)
         .with_attr("component", env!("CARGO_PKG_VERSION"))
         .with_attr("revision", &policy.revision)
+        .with_attr_opt("observe", observed.then_some("true"))
         .with_children(services.into_iter().map(|jid| {
             Element::new(NS, "service")
                 .with_attr("jid", jid.as_str())
@@ -77,6 +79,7 @@ pub fn welcome(policy: &Policy, focus: Option<&jid::BareJid>) -> Element {
             policy
                 .reserved_nicks
                 .iter()
+                .filter(|_| !observed)
                 .map(|nick| Element::new(NS, "reserve").with_attr("nick", nick)),
         )
 }
@@ -92,6 +95,14 @@ mod tests {
         assert!(Hello::is_hello(&hello));
         let error = Hello::read(&hello).unwrap_err().to_string();
         assert!(error.contains("version 2") && error.contains("version 1"), "{error}");
+    }
+
+    #[test]
+    fn a_gate_that_is_only_observed_reserves_no_nick() {
+        let policy = Policy { reserved_nicks: vec!["focus".to_owned()], ..Policy::default() };
+        let reserves = |observed| welcome(&policy, None, observed).child(NS, "reserve").is_some();
+        assert!(reserves(false) && !reserves(true));
+        assert_eq!(welcome(&policy, None, true).attr("observe"), Some("true"));
     }
 
     #[test]

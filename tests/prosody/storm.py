@@ -12,6 +12,8 @@ MODULES = Path(__file__).with_name("modules")
 PASSWORD = "correct horse battery"
 SERVICE = "conference.localhost"
 ROOM = f"room@{SERVICE}"
+# A crowd spread over these asks as much, and sees a tenth of the presence.
+ROOMS = tuple(f"room{number}@{SERVICE}" for number in range(10))
 QUICK = {"vestibule_grace": 2, "vestibule_timeout": 1}
 
 
@@ -39,24 +41,35 @@ async def guests(crowd, count):
     return await crowd.connect_many(["guest.localhost"] * count, present=False)
 
 
+def place(room, number):
+    """The room of one in a crowd: `room`, or its turn if there are several."""
+    return room if isinstance(room, str) else room[number % len(room)]
+
+
 def storm(people, room=ROOM, password=PASSWORD, prefix="Guest"):
     """All ask to join at once; returns a mark of each."""
     return [
-        person.ask_to_join(room, f"{prefix}{number}", password)
+        person.ask_to_join(place(room, number), f"{prefix}{number}", password)
         for number, person in enumerate(people)
     ]
 
 
 async def outcomes(people, marks, room=ROOM, seconds=15):
     """The first answer that each got."""
-    waits = (person.outcome(room, mark, seconds) for person, mark in zip(people, marks, strict=True))
+    waits = (
+        person.outcome(place(room, number), mark, seconds)
+        for number, (person, mark) in enumerate(zip(people, marks, strict=True))
+    )
     return await asyncio.gather(*waits)
 
 
 async def one_answer_each(people, marks, room=ROOM):
     """Asserts that nobody was answered twice, late answers included."""
     await asyncio.gather(*(person.ping() for person in people))
-    counts = [len(person.answers(room, mark)) for person, mark in zip(people, marks, strict=True)]
+    counts = [
+        len(person.answers(place(room, number), mark))
+        for number, (person, mark) in enumerate(zip(people, marks, strict=True))
+    ]
     assert set(counts) == {1}, collections.Counter(counts)
 
 

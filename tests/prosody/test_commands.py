@@ -133,7 +133,7 @@ async def test_somebody_who_waits_is_admitted(door):
         room, alice, _ = await meeting(door, crowd)
         guest = await crowd.connect("guest.localhost")
         await guest.join(room, "Guest")
-        say(door, "admit", room, guest.bare)
+        say(door, "admit", "--", room, guest.bare)
         await invited(guest, room)
         assert (await guest.join(room, "Guest")).joined
         assert len(knocks(alice, room)) == 1
@@ -145,11 +145,21 @@ async def test_somebody_who_waits_is_rejected(door):
         room, _, _ = await meeting(door, crowd)
         guest = await crowd.connect("guest.localhost")
         await guest.join(room, "Guest")
-        say(door, "reject", room, guest.bare)
+        say(door, "reject", "--", room, guest.bare)
         told = await guest.wait_for(lambda seen: seen.name == "message" and seen.sender == room)
         assert "declined" in told.body
         assert not read(door, "room", room)["waiting"]
         assert (await guest.join(room, "Guest")).condition == "registration-required"
+
+
+@pytest.mark.parametrize("verb", ["admit", "reject", "remove"])
+async def test_an_address_may_begin_with_a_hyphen(door, verb):
+    """As those of anonymous people often do."""
+    async with Crowd(door.server) as crowd:
+        room, _, _ = await meeting(door, crowd)
+        say(door, verb, room, "-x1_y@guest.localhost")
+        explained = say(door, "explain", "--live", "--room", room, "--jid", "-x1_y@guest.localhost")
+        assert "lobby.admission" in explained
 
 
 async def test_somebody_is_removed_with_a_reason(door):

@@ -10,12 +10,14 @@ from storm import (
     PASSWORD,
     QUICK,
     ROOM,
+    ROOMS,
     SERVICE,
     guests,
     hear,
     logged,
     one_answer_each,
     outcomes,
+    place,
     policy,
     storm,
     tally,
@@ -43,7 +45,10 @@ async def some_inside(people, marks, least):
     """Waits until the storm is on."""
 
     def inside():
-        return sum(bool(p.answers(ROOM, mark)) for p, mark in zip(people, marks, strict=True))
+        return sum(
+            bool(person.answers(place(ROOMS, number), mark))
+            for number, (person, mark) in enumerate(zip(people, marks, strict=True))
+        )
 
     await until(lambda: inside() >= least, 10, f"{least} people inside")
 
@@ -53,19 +58,20 @@ async def test_killed_in_a_storm_and_back_in_time_nobody_notices(start_prosody, 
     vestibule = start_vestibule(server, policy())
     async with Crowd(server) as crowd:
         people = await guests(crowd, 200)
-        assert (await people[0].join(ROOM, "Opener")).joined
-        people = people[1:]
+        alice = await crowd.connect("alice@localhost")
+        for room in ROOMS:
+            assert (await alice.join(room, "Opener")).joined
         marks = [
-            person.ask_to_join(ROOM, f"Guest{number}", None if number % 2 else PASSWORD)
-            for number, person in enumerate(people)
+            person.ask_to_join(place(ROOMS, n), f"Guest{n}", None if n % 2 else PASSWORD)
+            for n, person in enumerate(people)
         ]
         await some_inside(people, marks, 20)
         vestibule.kill()
         vestibule.start(ready=False)
-        answers = await outcomes(people, marks)
+        answers = await outcomes(people, marks, ROOMS)
         assert {answer.kind for answer in answers[::2]} == {"joined"}, tally(answers[::2])
         assert {a.condition for a in answers[1::2]} == {"not-authorized"}, tally(answers[1::2])
-        await one_answer_each(people, marks)
+        await one_answer_each(people, marks, ROOMS)
         assert not [line for line in server.complaints() if "vestibule_gate" in line]
 
 
@@ -184,18 +190,16 @@ async def test_a_standby_takes_over_while_people_come_in(
     standby = Vestibule(server, policy(), state_dir=first.state_dir)
     async with Crowd(server) as crowd:
         people = await guests(crowd, 100)
-        assert (await people[0].join(ROOM, "Opener")).joined
-        people = people[1:]
-        marks = storm(people)
+        marks = storm(people, ROOMS)
         await some_inside(people, marks, 10)
         start(standby, ready=False)
         if resolve == "kick_new":
             await logged(standby, "conflict")
             first.kill()
         began = time.monotonic()
-        answers = await outcomes(people, marks)
-        assert tally(answers) == {"joined": 99}
-        await one_answer_each(people, marks)
+        answers = await outcomes(people, marks, ROOMS)
+        assert tally(answers) == {"joined": 100}
+        await one_answer_each(people, marks, ROOMS)
         await asyncio.to_thread(standby.wait_ready)
         print(f"{resolve}: the standby was ready {time.monotonic() - began:.2f} s later")
         assert first.run("status").returncode != 0

@@ -5,9 +5,11 @@ thread. Starting and waiting block; where clients must go on meanwhile, start wi
 `ready=False` and wait in a thread: `await asyncio.to_thread(component.wait_ready)`.
 """
 
+import contextlib
 import ctypes
 import os
 import pathlib
+import random
 import signal
 import socket
 import subprocess
@@ -25,10 +27,16 @@ class Failed(Exception):
 
 
 def free_port():
-    """A TCP port on loopback that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return probe.getsockname()[1]
+    """A TCP port on loopback that was free a moment ago.
+
+    Not one that the kernel gives to outgoing connections: a client could have it before
+    the server that it is meant for.
+    """
+    while True:
+        port = random.SystemRandom().randrange(10_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind((HOST, port))
+            return port
 
 
 def wait_until(condition, seconds, what, log=lambda: ""):
@@ -102,8 +110,13 @@ class Process:
             self.child.wait()
 
     def freeze(self):
-        """SIGSTOP: alive, connected, and silent."""
+        """SIGSTOP: alive, connected, and silent. Returns when every thread has stopped."""
         self.signal(signal.SIGSTOP)
+        wait_until(self._is_stopped, 5, "the process to stop", self.tail)
+
+    def _is_stopped(self):
+        threads = pathlib.Path(f"/proc/{self.pid}/task").glob("*/stat")
+        return all(stat.read_text().rpartition(")")[2].split()[0] == "T" for stat in threads)
 
     def thaw(self):
         """SIGCONT: goes on after `freeze`."""

@@ -1,0 +1,73 @@
+//! Whatever is asked is decided and answered, and the answer reads back.
+
+use std::io;
+use std::path::Path;
+use std::sync::OnceLock;
+
+use jiff::Timestamp;
+use vestibule::component::making;
+use vestibule::config::{Environment, Outside, parse};
+use vestibule::policy::decide::decide;
+use vestibule::policy::explain::explain;
+use vestibule::policy::facts::Facts;
+use vestibule::policy::pressure::Pressure;
+use vestibule::policy::rules::Policy;
+use vestibule::policy::verdict::Verdict;
+use vestibule::wire::NS;
+use vestibule::wire::answer::{Material, answer, observed};
+use vestibule::wire::question::Question;
+use vestibule::xmpp::Element;
+
+/// What an empty file means, and one where every family has something to say.
+const FILES: [&str; 2] = ["", include_str!("question.toml")];
+
+/// # Panics
+/// When an explanation differs from the decision, or an answer does not read back as written.
+pub(crate) fn check(bytes: &[u8]) {
+    static POLICIES: OnceLock<Vec<Policy>> = OnceLock::new();
+    let Ok(ask) = Element::parse(bytes, NS) else { return };
+    let read = Question::read(&ask);
+    let policies = POLICIES.get_or_init(|| FILES.iter().map(|text| policy(text)).collect());
+    for policy in policies {
+        let mut question = read.clone();
+        let rules = question
+            .attempt
+            .room
+            .as_ref()
+            .map_or_else(|| policy.base.clone(), |room| policy.rules_for(room));
+        if let Some(strength) = making::strength(&question, &rules) {
+            question.judge_typed(strength);
+        }
+        let (attempt, room) = (&question.attempt, &question.room);
+        let (pressure, now) = (Pressure::default(), Timestamp::UNIX_EPOCH);
+        let decision = decide(policy, &rules, attempt, room, &pressure, now);
+        assert_eq!(explain(policy, &rules, attempt, room, &pressure, now).decision, decision);
+        let nobody = attempt.room.is_none() || attempt.requester.jid.is_none();
+        assert!(!nobody || decision.verdict == Verdict::Deny);
+        let facts = Facts { attempt, room, pressure: &pressure };
+        assert!(serde_json::to_string(&facts).is_ok());
+        let password = decision
+            .effects
+            .password
+            .and_then(|new| making::password(new, &question, &rules, now).ok());
+        let material = Material { password: password.as_ref() };
+        for answer in [answer(&question, &decision, "d1", material), observed(&question, "d2")] {
+            let mut written = Vec::new();
+            answer.write_in(NS, &mut written);
+            assert_eq!(Element::parse(&written, NS).as_ref(), Ok(&answer));
+            assert_eq!(answer.attr("attempt").unwrap_or_default(), attempt.id);
+        }
+    }
+}
+
+/// # Panics
+/// When the file is wrong: the target would exercise nothing.
+fn policy(text: &str) -> Policy {
+    let variable = ("VESTIBULE_COMPONENT__SECRET", "correct horse battery staple");
+    let environment = Environment::of([(variable.0.to_owned(), variable.1.to_owned())]);
+    let read = |_: &Path| Err(io::ErrorKind::NotFound.into());
+    let outside = Outside { environment: &environment, read: &read, exposed: false };
+    let loaded = parse("question.toml", text, &outside);
+    assert!(loaded.is_ok(), "{:?}", loaded.err());
+    loaded.map(|loaded| loaded.policy).unwrap_or_default()
+}

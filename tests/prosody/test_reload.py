@@ -1,0 +1,153 @@
+"""The file is read again while people are inside and come in."""
+
+import asyncio
+
+from lab import Crowd
+from storm import (
+    PASSWORD,
+    ROOM,
+    guests,
+    hear,
+    logged,
+    one_answer_each,
+    outcomes,
+    policy,
+    storm,
+    tally,
+    until,
+)
+
+BAN_NETWORK = ("[[ban]]", 'network = "127.0.0.0/8"', 'reason = "everybody here"')
+BAN_BOB = ("[[ban]]", 'jid = "bob@localhost"', 'reason = "known to the operator alone"')
+
+
+async def meeting(crowd, *others):
+    """Alice, and others by name, in the room."""
+    people = []
+    for name in ("alice", *others):
+        people.append(await crowd.connect(f"{name}@localhost"))
+        assert (await people[-1].join(ROOM, name.title(), PASSWORD)).joined
+    return people
+
+
+def revision(vestibule):
+    return vestibule.run("status").stdout.partition("policy ")[2].partition(",")[0]
+
+
+async def test_a_new_ban_removes_who_is_inside_and_keeps_him_out(start_prosody, start_vestibule):
+    vestibule = start_vestibule(server := start_prosody(), policy())
+    async with Crowd(server) as crowd:
+        alice, bob, carol = await meeting(crowd, "bob", "carol")
+        vestibule.write_config(policy(*BAN_BOB))
+        vestibule.reload()
+        removed = await bob.wait_for(lambda s: s.type == "unavailable" and 110 in s.statuses)
+        assert 307 in removed.statuses
+        await alice.wait_for(lambda s: s.type == "unavailable" and s.nick == "Bob")
+        assert "known to the operator" not in repr(bob.seen) + repr(alice.seen)
+        assert (await bob.join(ROOM, "Bob", PASSWORD)).condition == "forbidden"
+        await hear(carol, alice, "and we stay")
+        assert set(alice.occupants(ROOM)) == {"Alice", "Carol"}
+
+        def lines():
+            banned = [e for e in vestibule.decisions() if e.get("denial") == "banned"]
+            return {(each["jid"], each["kind"]) for each in banned}
+
+        await until(lambda: len(lines()) == 2, 3, "the removal and the refusal in the log")
+
+
+async def test_a_ban_of_a_network_removes_everybody_from_there(start_prosody, start_vestibule):
+    focus = "focus@localhost"
+    vestibule = start_vestibule(server := start_prosody(), policy(focus=focus))
+    async with Crowd(server) as crowd:
+        (alice,) = await meeting(crowd)
+        strangers = await guests(crowd, 3)
+        assert tally(await outcomes(strangers, storm(strangers))) == {"joined": 3}
+        robot = await crowd.connect(focus)
+        assert (await robot.join(ROOM, "focus")).joined
+        vestibule.write_config(policy(*BAN_NETWORK, focus=focus))
+        assert vestibule.run("reload").returncode == 0
+        for person in (alice, *strangers):
+            await person.wait_for(lambda s: s.type == "unavailable" and 110 in s.statuses)
+        await robot.ping()
+        assert set(robot.occupants(ROOM)) == {"focus"}, "services stay"
+
+
+async def test_a_reload_by_command_says_which_policy_is_in_force(start_prosody, start_vestibule):
+    vestibule = start_vestibule(server := start_prosody(), policy())
+    async with Crowd(server) as crowd:
+        await meeting(crowd)
+        before = revision(vestibule)
+        vestibule.write_config(policy().replace('admission = "password"', 'admission = "open"'))
+        done = vestibule.run("reload")
+        assert done.returncode == 0
+        assert revision(vestibule) != before
+        assert f"policy {revision(vestibule)} is in force" in done.stdout
+        (stranger,) = await guests(crowd, 1)
+        assert (await stranger.join(ROOM, "Stranger")).joined
+
+
+async def test_a_broken_file_leaves_the_running_policy_and_says_where(start_prosody, start_vestibule):
+    vestibule = start_vestibule(server := start_prosody(), policy())
+    async with Crowd(server) as crowd:
+        alice, bob = await meeting(crowd, "bob")
+        before = revision(vestibule)
+        text = policy(*BAN_BOB, "[policy.access]", "encrypted = 17")
+        vestibule.write_config(text)
+        line = text.split("\n").index("encrypted = 17") + 1
+        place = f"component.toml:{line}:13"
+        vestibule.reload()
+        await logged(vestibule, place)
+        refused = vestibule.run("reload")
+        assert refused.returncode == 1
+        assert place in refused.stderr
+        assert f"running policy {before} is unchanged" in refused.stderr
+        assert PASSWORD not in vestibule.output.read_text() + refused.stderr
+        assert revision(vestibule) == before
+        assert vestibule.run("status").returncode == 0
+        await hear(bob, alice, "nothing happened")
+        (stranger,) = await guests(crowd, 1)
+        assert (await stranger.join(ROOM, "Stranger")).condition == "not-authorized"
+        vestibule.write_config(policy())
+        assert vestibule.run("reload").returncode == 0
+
+
+async def test_reloads_in_a_storm_refuse_nobody(start_prosody, start_vestibule):
+    vestibule = start_vestibule(server := start_prosody(), policy())
+    async with Crowd(server) as crowd:
+        (alice,) = await meeting(crowd)
+        people = await guests(crowd, 40)
+        marks = storm(people)
+        for number in range(5):
+            vestibule.write_config(policy("[policy.access]", f'refused_rooms = ["never-{number}"]'))
+            vestibule.reload()
+            await asyncio.sleep(0.1)
+        answers = await outcomes(people, marks)
+        assert tally(answers) == {"joined": 40}
+        await one_answer_each(people, marks)
+        vestibule.write_config(policy("[policy.access]", 'enter = ["account"]'))
+        late = await guests(crowd, 1)
+        vestibule.reload()
+        gone = (p.wait_for(lambda s: s.type == "unavailable" and 110 in s.statuses) for p in people)
+        await asyncio.gather(*gone)
+        assert (await late[0].join(ROOM, "Late", PASSWORD)).condition == "not-allowed"
+        await alice.ping()
+        assert set(alice.occupants(ROOM)) == {"Alice"}
+
+
+async def test_a_reload_reaches_the_gate_too(start_prosody, start_vestibule):
+    vestibule = start_vestibule(server := start_prosody(), policy())
+    async with Crowd(server) as crowd:
+        alice, bob = await meeting(crowd, "bob")
+        robot = await crowd.connect("robot@localhost")
+        text = policy("[policy]", 'reserved_nicks = ["focus", "chair"]', focus="robot@localhost")
+        vestibule.write_config(text)
+        assert vestibule.run("reload").returncode == 0
+        (stranger,) = await guests(crowd, 1)
+        assert (await stranger.join(ROOM, "Chair", PASSWORD)).condition == "conflict"
+        assert (await robot.join(ROOM, "Chair")).joined
+        vestibule.freeze()
+        await robot.leave(ROOM, "Chair")
+        again = await robot.join(ROOM, "Chair", seconds=1)
+        assert again.joined, "a service is never parked"
+        vestibule.thaw()
+        await hear(alice, bob, "there he is")
