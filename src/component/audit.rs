@@ -1,4 +1,4 @@
-//! The decision log: one JSON object a line, complete up to the last fifth of a second.
+//! The decision log: one JSON object a line, complete up to the last twentieth of a second.
 //!
 //! Decisions never wait for it; a line that finds no place, in memory or on the disk, is counted as lost.
 

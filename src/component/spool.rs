@@ -1,6 +1,6 @@
 //! Lines on their way to a file.
 //!
-//! Whoever has a line leaves it in memory and goes on; a thread takes all that is there five times a
+//! Whoever has a line leaves it in memory and goes on; a thread takes all that is there twenty times a
 //! second and writes it at once. Waking that thread for each line would cost more than the line.
 
 use std::fs::{File, OpenOptions};
@@ -13,7 +13,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 /// The longest a line stays in memory.
-const GATHER: Duration = Duration::from_millis(200);
+const GATHER: Duration = Duration::from_millis(50);
 /// Bytes that are written without waiting for more.
 const PLENTY: usize = 1024 * 1024;
 /// Bytes that may wait to be written.
@@ -204,7 +204,7 @@ mod tests {
         let path = home.path().join("log");
         let spool = Spool::open(&path).unwrap();
         spool.line(&7);
-        std::thread::sleep(GATHER * 5);
+        std::thread::sleep(GATHER * 20);
         assert_eq!(written(&path), [7]);
     }
 
