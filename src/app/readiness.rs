@@ -15,7 +15,10 @@ const LOOK: Duration = Duration::from_millis(500);
 /// Watches until aborted. A service without a gate is one without a policy: nothing holds its joins, so it
 /// must not go unnoticed.
 pub(super) async fn watch(mut shared: Shared, ready_within: Duration) {
-    tokio::spawn(feed_watchdog());
+    tokio::spawn(feed_watchdog(shared.clone()));
+    // Started is all that systemd waits for: while Prosody is away or a gate is missing, starting again would
+    // mend nothing, and forget who has guessed how often.
+    notify(&[NotifyState::Ready, NotifyState::Status("not ready: no link to the server yet")]);
     let mut told = false;
     while shared.link.until_up().await {
         let mut patience = ready_within;
@@ -26,7 +29,7 @@ pub(super) async fn watch(mut shared: Shared, ready_within: Duration) {
                 if !told {
                     told = true;
                     tracing::info!("ready: every service is under the policy");
-                    notify(&[NotifyState::Ready, NotifyState::Status("ready")]);
+                    notify(&[NotifyState::Status("ready")]);
                 }
             } else if since.elapsed() >= patience {
                 told = false;
@@ -43,6 +46,7 @@ pub(super) async fn watch(mut shared: Shared, ready_within: Duration) {
             sleep(LOOK).await;
         }
         told = false;
+        notify(&[NotifyState::Status("not ready: no link to the server")]);
     }
 }
 
@@ -59,11 +63,13 @@ fn missing(shared: &Shared) -> Vec<String> {
         .collect()
 }
 
-async fn feed_watchdog() {
+async fn feed_watchdog(shared: Shared) {
     let Some(limit) = sd_notify::watchdog_enabled() else { return };
     let mut beat = interval(limit.div_f32(2.0));
     loop {
         beat.tick().await;
+        // Whatever holds the desk for ever starves the watchdog.
+        drop(shared.desk());
         notify(&[NotifyState::Watchdog]);
     }
 }
