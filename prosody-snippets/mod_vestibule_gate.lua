@@ -296,7 +296,7 @@ end
 local function write_credential(stanza, room, kind)
 	local typed, count = nil, 0;
 	for tag in stanza:get_child("x", xmlns_muc):childtags("password") do typed, count = tag:get_text(), count + 1; end
-	if kind == "open" then
+	if kind == "open" and not room then
 		if count == 1 and typed and typed ~= "" then element("credential", NOTHING, cut(typed, LIMIT.name)); end
 		return;
 	end
@@ -1126,12 +1126,27 @@ local function read_item(room, item)
 	return { jid = address, nick = nick, affiliation = item.attr.affiliation, current = affiliation_of(room, address) };
 end
 
+-- What the room remembers of those whom a question names.
+local function write_others(room, others)
+	local data, written_of = kept(room) or { people = {} }, {};
+	for _, address in ipairs(others) do
+		local bare = jid_bare(address);
+		if data.people[bare] and not written_of[bare] then
+			written_of[bare] = true;
+			element("person", { jid = bare }, data.people[bare].text);
+		end
+	end
+end
+
 local function write_items(items)
-	return function ()
+	return function (room)
+		local others = {};
 		for _, item in ipairs(items) do
 			element("item", { jid = cut(item.jid, LIMIT.address), nick = cut(item.nick, LIMIT.name),
 				affiliation = item.affiliation, role = item.role, current = item.current });
+			t_insert(others, item.jid);
 		end
+		write_others(room, others);
 	end;
 end
 
@@ -1196,8 +1211,9 @@ guard_room("message/bare", PRIORITY.message, function (event, room)
 	local is_proper = observing or occupant and #targets <= LIMIT.items;
 	if not is_proper then return send_error(event, "cancel", "not-acceptable"); end
 	if invites then
-		return put(event, "invite", { detail = function ()
+		return put(event, "invite", { detail = function (at)
 			for _, target in ipairs(targets) do element("target", { jid = cut(target, LIMIT.address) }); end
+			write_others(at, targets);
 		end });
 	end
 	if not occupant or occupant.role ~= "moderator" then return; end -- he asks for voice
@@ -1205,8 +1221,9 @@ guard_room("message/bare", PRIORITY.message, function (event, room)
 	yes = yes == "true" or yes == "1";
 	for _, w in pairs(knock and waiting[room.jid] and waiting[room.jid].people or {}) do
 		if w.id == knock then
-			return put(event, "knock", { detail = function ()
+			return put(event, "knock", { detail = function (at)
 				element("target", { jid = cut(w.jid, LIMIT.address), answer = yes and "admit" or "reject" });
+				write_others(at, { w.jid });
 			end });
 		end
 	end

@@ -36,6 +36,6 @@ for target in $("$cargo" +nightly fuzz list); do
 	say "$target, $seconds s"
 	# shellcheck disable=SC2086 # a list of directories
 	"$cargo" +nightly fuzz run "$target" "fuzz/corpus/$target" $seeds -- \
-		-max_total_time="$seconds" -timeout=10 -max_len=16384 -print_final_stats=0 -verbosity=0
+		-max_total_time="$seconds" -timeout=10 -max_len=16384 -print_funcs=0 -verbosity=0
 done
 say "nothing was found"

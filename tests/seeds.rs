@@ -1,6 +1,8 @@
 //! Every seed of the fuzz targets, and what a few bytes more or less make of it, through the same functions
 //! as the fuzzer. So they are exercised where there is no fuzzer, and no target outlives what it tests.
 
+#![cfg(test)]
+
 #[path = "../fuzz/bodies/mod.rs"]
 mod bodies;
 

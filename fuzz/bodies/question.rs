@@ -9,7 +9,7 @@ use vestibule::component::making;
 use vestibule::config::{Environment, Outside, parse};
 use vestibule::policy::decide::decide;
 use vestibule::policy::explain::explain;
-use vestibule::policy::facts::facts;
+use vestibule::policy::facts::Facts;
 use vestibule::policy::pressure::Pressure;
 use vestibule::policy::rules::Policy;
 use vestibule::policy::verdict::Verdict;
@@ -44,7 +44,8 @@ pub(crate) fn check(bytes: &[u8]) {
         assert_eq!(explain(policy, &rules, attempt, room, &pressure, now).decision, decision);
         let nobody = attempt.room.is_none() || attempt.requester.jid.is_none();
         assert!(!nobody || decision.verdict == Verdict::Deny);
-        let _ = facts(attempt, room, &pressure);
+        let facts = Facts { attempt, room, pressure: &pressure };
+        assert!(serde_json::to_string(&facts).is_ok());
         let password = decision
             .effects
             .password

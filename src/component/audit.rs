@@ -1,30 +1,20 @@
 //! The decision log: one JSON object a line, complete up to the last fifth of a second.
 //!
-//! Decisions never wait for it: lines go through a bounded queue to a thread of their own, and a line
-//! that finds the queue full, or the disk, is counted as lost.
+//! Decisions never wait for it; a line that finds no place, in memory or on the disk, is counted as lost.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, BufWriter, Write};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread::JoinHandle;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use super::spool::Spool;
 use crate::policy::facts::Facts;
 use crate::policy::verdict::Decision;
 
 /// The version of the line format.
 const VERSION: u8 = 1;
-/// Lines that may wait to be written.
-const QUEUE: usize = 65_536;
-/// The longest a line stays in memory.
-const FLUSH: Duration = Duration::from_millis(200);
 
 /// The log cannot be kept.
 #[derive(Debug, thiserror::Error)]
@@ -36,17 +26,10 @@ pub struct AuditError {
     source: io::Error,
 }
 
-enum Entry {
-    Line(String),
-    Reopen,
-}
-
 /// Where decisions are written down.
 #[derive(Debug)]
 pub struct Audit {
-    queue: Option<SyncSender<Entry>>,
-    lost: Arc<AtomicU64>,
-    writer: Option<JoinHandle<()>>,
+    spool: Option<Spool>,
 }
 
 /// What stands in a line beside the decision itself.
@@ -85,8 +68,8 @@ struct Line<'a> {
 
 impl Audit {
     /// Writes nothing down.
-    pub fn none() -> Self {
-        Self { queue: None, lost: Arc::default(), writer: None }
+    pub const fn none() -> Self {
+        Self { spool: None }
     }
 
     /// Appends to `path`, which is made, with its directory, readable by its owner only.
@@ -94,14 +77,10 @@ impl Audit {
     /// # Errors
     /// When it cannot be opened.
     pub fn open(path: &Path) -> Result<Self, AuditError> {
-        let file = append(path).map_err(|source| AuditError { path: path.to_owned(), source })?;
-        let (queue, lines) = sync_channel(QUEUE);
-        let lost = Arc::new(AtomicU64::new(0));
-        let writer = {
-            let (path, lost) = (path.to_owned(), Arc::clone(&lost));
-            std::thread::spawn(move || write(&lines, file, &path, &lost))
-        };
-        Ok(Self { queue: Some(queue), lost, writer: Some(writer) })
+        match Spool::open(path) {
+            Ok(spool) => Ok(Self { spool: Some(spool) }),
+            Err(source) => Err(AuditError { path: path.to_owned(), source }),
+        }
     }
 
     /// Writes a decision down. Never blocks.
@@ -137,73 +116,24 @@ impl Audit {
 
     /// Starts the file anew, after a log rotation has moved it away.
     pub fn reopen(&self) {
-        if let Some(queue) = &self.queue {
-            let _ = queue.try_send(Entry::Reopen);
+        if let Some(spool) = &self.spool {
+            spool.reopen();
         }
     }
 
     /// Something is written down at all.
     pub const fn is_kept(&self) -> bool {
-        self.queue.is_some()
+        self.spool.is_some()
     }
 
     /// How many lines were lost since the start.
     pub fn lost(&self) -> u64 {
-        self.lost.load(Ordering::Relaxed)
+        self.spool.as_ref().map_or(0, Spool::lost)
     }
 
     fn line(&self, line: &impl Serialize) {
-        let Some(queue) = &self.queue else { return };
-        let sent =
-            serde_json::to_string(line).is_ok_and(|line| queue.try_send(Entry::Line(line)).is_ok());
-        if !sent {
-            self.lost.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-}
-
-impl Drop for Audit {
-    fn drop(&mut self) {
-        self.queue = None;
-        if let Some(writer) = self.writer.take() {
-            let _ = writer.join();
-        }
-    }
-}
-
-fn append(path: &Path) -> io::Result<BufWriter<File>> {
-    use std::os::unix::fs::OpenOptionsExt;
-    if let Some(directory) = path.parent() {
-        std::fs::create_dir_all(directory)?;
-    }
-    OpenOptions::new().create(true).append(true).mode(0o600).open(path).map(BufWriter::new)
-}
-
-fn write(lines: &Receiver<Entry>, mut file: BufWriter<File>, path: &Path, lost: &AtomicU64) {
-    while let Ok(first) = lines.recv() {
-        // More may follow: they go to the disk together.
-        std::thread::sleep(FLUSH);
-        let mut unflushed = 0_u64;
-        for entry in std::iter::once(first).chain(lines.try_iter()) {
-            match entry {
-                Entry::Line(line) => match writeln!(file, "{line}") {
-                    Ok(()) => unflushed = unflushed.saturating_add(1),
-                    Err(error) => {
-                        lost.fetch_add(1, Ordering::Relaxed);
-                        tracing::error!(%error, "a decision could not be written down");
-                    }
-                },
-                Entry::Reopen => match append(path) {
-                    Ok(fresh) => file = fresh,
-                    Err(error) => {
-                        tracing::error!(%error, "the decision log could not be opened anew");
-                    }
-                },
-            }
-        }
-        if let Err(error) = file.flush() {
-            lost.fetch_add(unflushed, Ordering::Relaxed);
-            tracing::error!(%error, lost = unflushed, "decisions could not be written down");
+        if let Some(spool) = &self.spool {
+            spool.line(line);
         }
     }
 }

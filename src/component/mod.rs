@@ -6,4 +6,5 @@ pub mod desk;
 pub mod live;
 pub mod making;
 mod observe;
+mod spool;
 pub mod tally;

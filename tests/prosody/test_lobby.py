@@ -237,3 +237,35 @@ async def test_only_moderators_open_the_door(door):
         assert (await guest.join(room, "Guest")).condition == "registration-required"
         assert not any(is_invitation(seen, room) for seen in guest.seen)
         assert not any(is_knock(seen, room) for seen in [*bob.seen, *guest.seen, *stranger.seen])
+
+
+async def test_who_was_kicked_has_to_knock_again(door):
+    async with Crowd(door.server) as crowd:
+        room = door.room("lobby")
+        alice = await crowd.connect("alice@localhost")
+        bob = await crowd.connect("bob@localhost")
+        assert (await alice.join(room, "Alice")).joined
+        await bob.join(room, "Bob")
+        await let_in(alice, room, "Bob")
+        await invited(bob, room)
+        assert (await bob.join(room, "Bob")).joined
+        await alice.set_role(room, "Bob", "none")
+        before, since = alice.mark(), bob.mark()
+        again = await bob.join(room, "Bob")
+        assert (again.type, again.condition) == KNOCKED, again
+        answer_knock(alice, room, await knock(alice, room, "Bob", since=before), True)
+        await invited(bob, room, since=since)
+        assert (await bob.join(room, "Bob")).joined
+
+
+async def test_inviting_the_opener_takes_nothing_from_him(door):
+    async with Crowd(door.server) as crowd:
+        room = door.room("lobby")
+        alice = await crowd.connect("alice@localhost")
+        chair = await crowd.connect("chair@localhost")
+        assert (await alice.join(room, "Alice")).joined
+        assert (await chair.join(room, "Chair")).joined
+        await alice.leave(room, "Alice")
+        chair.invite(room, "alice@localhost")
+        back = await alice.join(room, "Alice")
+        assert back.presence.find("http://jabber.org/protocol/muc#user", "item").get("role") == "moderator"

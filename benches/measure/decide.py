@@ -1,0 +1,37 @@
+"""The time of a decision, from the estimates that criterion left."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+from . import ROOT
+from .figures import Figure, Unmeasured
+
+# The case that the budget is for.
+HEADLINE = "decide/allow, password right"
+
+
+def target():
+    """Where cargo puts what it makes."""
+    return Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target")
+
+
+def measure(_rounds, scale):
+    """Runs the bench `decide` and gives the median of each of its cases."""
+    cargo = os.environ.get("CARGO", "cargo")
+    quick = ["--", "--quick"] if scale < 1 else []
+    command = [cargo, "bench", "--locked", "--bench", "decide", *quick]
+    done = subprocess.run(command, cwd=ROOT, check=False)
+    if done.returncode:
+        raise Unmeasured("`cargo bench --bench decide` failed")
+    criterion = target() / "criterion"
+    found = sorted(criterion.glob("**/new/estimates.json"))
+    if not found:
+        raise Unmeasured("criterion left no estimates")
+    for path in found:
+        median = json.loads(path.read_text())["median"]
+        low, high = (median["confidence_interval"][side] for side in ("lower_bound", "upper_bound"))
+        name = "/".join(path.relative_to(criterion).parts[:-2])
+        name = "decide" if name == HEADLINE else name
+        yield Figure(name, median["point_estimate"], "ns", f"{low:,.0f} to {high:,.0f} with 95 % confidence")
