@@ -58,7 +58,9 @@ local heard, ready_since = 0, 0; -- when the component last answered, and when i
 local services, reserved, observing = {}, {}, false; -- observing: nothing is enforced
 local parked_by = {}; -- their number by session
 local queues, parked, pending = {}, 0, {}; -- attempts by room, their number, and by the id of the question sent
-local verdicts = setmetatable({}, { __mode = "k" }); -- by stanza: what was answered for it
+-- The field of this gate: in a stanza, what was answered for it; in a room, the roles by nick. The collector would
+-- make a join half as dear again if these were kept in weak tables.
+local mark = {};
 local replaying; -- the verdict in force while a stanza goes through the room again
 local waiting = {}; -- by room: who knocked, by bare address
 local passed_unasked = {}; -- let through while away, to be reported when the link is up
@@ -603,7 +605,7 @@ local function replay(e, verdict, room)
 	if origin.destroyed then
 		origin = { type = e.origin_type, log = module._log, send = function (stanza) return module:send(stanza); end };
 	end
-	verdicts[e.stanza], replaying = verdict, verdict;
+	e.stanza[mark], replaying = verdict, verdict;
 	e.stanza.delayed_join_skip = true; -- the Jitsi rate limiter has counted this join already
 	try(e, function ()
 		if e.kind == "join" and room then return room:handle_normal_presence(origin, e.stanza); end
@@ -615,7 +617,7 @@ local function replay(e, verdict, room)
 	room = muc.get_room_from_jid(e.room);
 	if room and verdict.created then room:save(); end
 	if room and room:get_occupant_jid(e.from) then
-		verdicts[e.stanza] = nil;
+		e.stanza[mark] = nil;
 		return;
 	end
 	if room and verdict.created and not room:has_occupant() then
@@ -967,7 +969,7 @@ guard("presence/full", PRIORITY.arrival, function (event)
 		pump(room_jid);
 		return true;
 	end
-	if kind ~= nil or verdicts[stanza] or not stanza:get_child("x", xmlns_muc) then return; end
+	if kind ~= nil or stanza[mark] or not stanza:get_child("x", xmlns_muc) then return; end
 	if get_room(room_jid) ~= nil then return; end -- there is one, or it cannot be loaded
 	local nick = jid_resource(stanza.attr.to);
 	if not jid_prep(room_jid, true) or not encodings.stringprep.resourceprep(nick, true) then
@@ -990,13 +992,13 @@ for _, event_name in ipairs { "presence/bare", "presence/host" } do
 end
 
 guard("muc-room-pre-create", PRIORITY.create, function (event)
-	local verdict = verdicts[event.stanza];
+	local verdict = event.stanza[mark];
 	if not verdict then return refuse(event, "closed-way", "cancel", "not-allowed"); end
 	verdict.created = true;
 end);
 
 guard("muc-room-pre-create", PRIORITY.presets, function (event)
-	local room, verdict = event.room, verdicts[event.stanza];
+	local room, verdict = event.room, event.stanza[mark];
 	local fx = verdict.fx;
 	if not fx then return; end
 	room._data.locked = nil; -- its settings are the component's: there is no configuration to wait for
@@ -1026,19 +1028,19 @@ guard("muc-occupant-pre-change", PRIORITY.nick, function (event)
 end);
 
 guard("muc-occupant-pre-join", PRIORITY.verdict, function (event)
-	local verdict, data = verdicts[event.stanza], kept(event.room);
+	local verdict, data = event.stanza[mark], kept(event.room);
 	if verdict and (event.is_new_room or verdict.failing
 	or data and data.generation == verdict.generation and data.revision == verdict.revision) then
 		verdict.passed = true;
 	-- The answer to open is the answer to the opener's join: parked here, the room would never count as created.
 	elseif not event.is_new_room and not is_service(event.stanza.attr.from) then
-		verdicts[event.stanza] = nil;
+		event.stanza[mark] = nil;
 		return put(event, "join");
 	end
 end);
 
 guard("muc-occupant-pre-join", PRIORITY.raise, function (event)
-	local verdict, room, occupant = verdicts[event.stanza], event.room, event.occupant;
+	local verdict, room, occupant = event.stanza[mark], event.room, event.occupant;
 	local bare = jid_bare(event.stanza.attr.from); -- the occupant can be another, who bears that nick
 	local wanted = verdict and verdict.fx and verdict.fx.requester;
 	if not wanted then return; end
@@ -1056,7 +1058,7 @@ guard("muc-occupant-pre-join", PRIORITY.raise, function (event)
 end);
 
 guard("muc-occupant-pre-join", PRIORITY.password, function (event)
-	local room, stanza, verdict = event.room, event.stanza, verdicts[event.stanza];
+	local room, stanza, verdict = event.room, event.stanza, event.stanza[mark];
 	if not verdict and not is_service(stanza.attr.from) then
 		return refuse(event, "closed-way", "cancel", "not-allowed");
 	end
@@ -1073,7 +1075,7 @@ end);
 -- For handlers that need the room, and see each stanza once but not its replay.
 local function guard_room(event_name, priority, handler)
 	guard(event_name, priority, function (event)
-		if verdicts[event.stanza] then return; end
+		if event.stanza[mark] then return; end
 		local room = get_room(jid_bare(event.stanza.attr.to));
 		if room and not room._data.destroyed then return handler(event, room, event.stanza.tags[1]); end
 	end);
@@ -1274,12 +1276,10 @@ end
 
 -- Reports of what happened
 
-local known_roles = setmetatable({}, { __mode = "k" }); -- by room object, by nick
-
 guard("muc-occupant-session-new", PRIORITY.last, function (event)
-	local room, occupant, verdict = event.room, event.occupant, verdicts[event.stanza];
-	known_roles[room] = known_roles[room] or {};
-	known_roles[room][occupant.nick] = occupant.role;
+	local room, occupant, verdict = event.room, event.occupant, event.stanza[mark];
+	room[mark] = room[mark] or {};
+	room[mark][occupant.nick] = occupant.role;
 	report("joined", room, describe(room, occupant, event.origin, event.jid));
 	forget_waiting(room, occupant.bare_jid);
 	if occupant.role == "moderator" then send_knocks(room, event.jid); end
@@ -1293,7 +1293,7 @@ guard("muc-occupant-session-new", PRIORITY.last, function (event)
 	say(room, verdict.fx.say, event.jid, true);
 end);
 guard("muc-broadcast-presence", PRIORITY.last, function (event)
-	local room, occupant, known = event.room, event.occupant, known_roles[event.room];
+	local room, occupant, known = event.room, event.occupant, event.room[mark];
 	local before = known and known[occupant.nick];
 	if not before or not occupant.role or before == occupant.role then return; end
 	known[occupant.nick] = occupant.role;
@@ -1304,7 +1304,7 @@ guard("muc-broadcast-presence", PRIORITY.last, function (event)
 end);
 guard("muc-occupant-left", PRIORITY.backstop, function (event)
 	local room, occupant = event.room, event.occupant;
-	if known_roles[room] then known_roles[room][occupant.nick] = nil; end
+	if room[mark] then room[mark][occupant.nick] = nil; end
 	report("left", room, describe(room, occupant));
 end);
 guard("muc-set-affiliation", PRIORITY.last, function (event)

@@ -76,6 +76,7 @@ async def test_loading_it_again_brings_every_room_under_the_policy(start_prosody
             assert (await stranger.join(room, "Guest")).condition == "not-authorized", room
         assert (await stranger.join(other, "Guest", PASSWORD)).joined
         assert (await friend.join(ROOM, "Friend", PASSWORD)).joined
+        await wild.ping()
         assert wild.occupants(other).keys() == {"Wild", "Guest"}
         hidden = await stranger.disco_items(SERVICE)
         assert other not in repr(hidden)
