@@ -49,7 +49,8 @@ class Door:
 
     async def decisions(self, **wanted):
         """The decisions logged with these values (`kind`, `room`, `verdict`, ...), oldest
-        first; waits until there is one."""
+        first; waits until there is one, and for those that are on their way to the disk."""
+        await self.flushed()
         deadline = time.monotonic() + 3
         while True:
             found = [line for line in self.component.decisions() if wanted.items() <= line.items()]
@@ -66,4 +67,4 @@ class Door:
 
     async def flushed(self):
         """Waits until every decision so far is in the log."""
-        await asyncio.sleep(0.25)
+        await asyncio.sleep(0.15)
