@@ -45,6 +45,9 @@ lint: packages ## Check formatting, Rust and Lua
 	$(CARGO) clippy --all-targets --locked -- -D warnings
 	luacheck --no-color prosody-snippets
 
+# Properties are tried on the same cases each time; another seed, or more PROPTEST_CASES, tries others.
+export PROPTEST_RNG_SEED ?= 20261123
+
 unit: ## Test the Rust code
 	$(CARGO) test --locked
 

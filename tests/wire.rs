@@ -126,7 +126,7 @@ fn reads_back(element: &Element) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_is_asked_is_answered(ask in tree("ask"), parts in any::parts(), pressure in any::pressure(), now in any::moment()) {
