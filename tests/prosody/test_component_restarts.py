@@ -200,9 +200,15 @@ async def test_a_standby_takes_over_while_people_come_in(
         answers = await outcomes(people, marks, ROOMS)
         assert tally(answers) == {"joined": 100}
         await one_answer_each(people, marks, ROOMS)
-        await asyncio.to_thread(standby.wait_ready)
-        print(f"{resolve}: the standby was ready {time.monotonic() - began:.2f} s later")
-        assert first.run("status").returncode != 0
+
+        def ready():
+            return [one.run("status").returncode == 0 for one in (first, standby)]
+
+        # Where the newcomer wins, the first may have been cut off in the middle of a word: it does not know why,
+        # comes back at once, and is the newcomer then.
+        await until(lambda: sum(ready()) == 1, 15, "one of the two is ready")
+        print(f"{resolve}: one was ready {time.monotonic() - began:.2f} s later")
+        assert resolve == "kick_old" or ready()[1]
         (late,) = await guests(crowd, 1)
         assert (await late.join(ROOM, "Late", PASSWORD)).joined
 
