@@ -61,7 +61,7 @@ prosody-tests: prosody13 ## Test against real Prosody (PROSODY=0.12, 13 or both)
 
 test: packages prosody13 lint unit doc prosody-tests ## Run everything that must pass
 
-bench: install ## Measure; nothing here fails on a number (BENCH_ONLY=joins,memory: only these)
+bench: packages ## Measure; nothing here fails on a number (BENCH_ONLY=joins,memory: only these)
 	CARGO=$(CARGO) $(PYTHON) benches/run.py
 
 fuzz: ## Fuzz each target for FUZZ_SECONDS (needs a nightly Rust and cargo-fuzz)
