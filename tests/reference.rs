@@ -120,3 +120,17 @@ fn the_list_of_denials_is_complete() {
     let listed: BTreeSet<&str> = DENIALS.iter().map(|denial| denial.code()).collect();
     assert_eq!(listed, in_code);
 }
+
+#[test]
+fn every_test_that_proves_an_invariant_exists() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let document = std::fs::read_to_string(root.join("docs/invariants.md")).unwrap();
+    let mut count = 0;
+    for name in document.split('`').filter(|text| text.starts_with("test_")) {
+        let (file, test) = name.split_once("::").unwrap();
+        let text = std::fs::read_to_string(root.join("tests/prosody").join(file)).unwrap();
+        assert!(text.contains(&format!("def {test}(")), "{name} does not exist");
+        count += 1;
+    }
+    assert!(count >= 15 * 2, "{count} tests are named");
+}
