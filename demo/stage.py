@@ -113,7 +113,7 @@ class Stage:
         return lines[0]
 
     async def _newest(self, wanted, details=None, seconds=3):
-        """The newest entry after those shown already; the log is written every fifth of a second."""
+        """The newest entry after those shown already; the log is written every twentieth of a second."""
         deadline = time.monotonic() + seconds
         while True:
             entries = self.component.decisions()
