@@ -58,8 +58,8 @@ local heard, ready_since = 0, 0; -- when the component last answered, and when i
 local services, reserved, observing = {}, {}, false; -- observing: nothing is enforced
 local parked_by = {}; -- their number by session
 local queues, parked, pending = {}, 0, {}; -- attempts by room, their number, and by the id of the question sent
--- The field of this gate: in a stanza, what was answered for it; in a room, the roles by nick. The collector would
--- make a join half as dear again if these were kept in weak tables.
+-- The field of this gate: in a stanza, what was answered for it; in a room, the roles by nick. Weak tables would do
+-- as well, but the collector pays for those with every join.
 local mark = {};
 local replaying; -- the verdict in force while a stanza goes through the room again
 local waiting = {}; -- by room: who knocked, by bare address

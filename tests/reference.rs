@@ -123,12 +123,12 @@ fn the_list_of_denials_is_complete() {
 
 #[test]
 fn every_test_that_proves_an_invariant_exists() {
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    let document = std::fs::read_to_string(root.join("docs/invariants.md")).unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let document = fs::read_to_string(root.join("docs/invariants.md")).unwrap();
     let mut count = 0;
     for name in document.split('`').filter(|text| text.starts_with("test_")) {
         let (file, test) = name.split_once("::").unwrap();
-        let text = std::fs::read_to_string(root.join("tests/prosody").join(file)).unwrap();
+        let text = fs::read_to_string(root.join("tests/prosody").join(file)).unwrap();
         assert!(text.contains(&format!("def {test}(")), "{name} does not exist");
         count += 1;
     }
