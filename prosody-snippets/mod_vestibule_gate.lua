@@ -525,8 +525,8 @@ local function set_room(room, options, is_new)
 	end
 end
 
-local function apply_before(room, fx, is_entry)
-	local data = not is_entry and kept(room);
+local function apply_before(room, fx, is_kept_later)
+	local data = not is_kept_later and kept(room);
 	if data then keep(data, fx); end
 	if fx.room then set_room(room, fx.room); end
 	if fx.room or data and (fx.record or fx.person) then
@@ -605,6 +605,14 @@ local function replay(e, verdict, room)
 	if origin.destroyed then
 		origin = { type = e.origin_type, log = module._log, send = function (stanza) return module:send(stanza); end };
 	end
+	if e.kind ~= "join" then
+		-- The room itself may refuse what the policy allows; then nothing follows from it.
+		local answered_by = origin;
+		origin = setmetatable({ send = function (stanza)
+			verdict.failed = verdict.failed or stanza.attr and stanza.attr.type == "error";
+			return answered_by.send(stanza);
+		end }, { __index = answered_by, __newindex = answered_by });
+	end
 	e.stanza[mark], replaying = verdict, verdict;
 	e.stanza.delayed_join_skip = true; -- the Jitsi rate limiter has counted this join already
 	try(e, function ()
@@ -640,7 +648,8 @@ local function settle(e, fx, room)
 	if fx.observed then return replay(e, { failing = true }, room); end
 	local data, verdict = kept(room), nil;
 	local is_entry = e.kind == "join" and fx.verdict == "allow"; -- remembered when it has come to pass
-	if room then apply_before(room, fx, is_entry); end
+	local is_replayed = fx.verdict == "allow" and e.kind ~= "knock" and e.kind ~= "command";
+	if room then apply_before(room, fx, is_replayed); end
 	if fx.verdict ~= "allow" then
 		e.settled = true;
 		send_error(e, fx.error[1], fx.error[2], fx.error[3], fx.error[4]);
@@ -649,10 +658,15 @@ local function settle(e, fx, room)
 		data = data or {};
 		replay(e, { fx = fx, exactly = not e.generation, generation = data.generation, revision = data.revision }, room);
 	elseif e.more and e.more.before_replay and not e.more.before_replay(room, fx) then
-		send_error(e, "cancel", "item-not-found");
+		return send_error(e, "cancel", "item-not-found");
 	else
 		verdict = { fx = fx, invited = {} };
-		if e.kind ~= "knock" and e.kind ~= "command" then replay(e, verdict, room); end
+		if is_replayed then
+			replay(e, verdict, room);
+			local after = get_room(e.room);
+			if verdict.failed or not kept(after) then return; end
+			if fx.record or fx.person then keep(kept(after), fx); after:save(); end
+		end
 		if fx.requester then give_affiliation(room, jid_bare(e.from), fx.requester.affiliation); end
 	end
 	room = not is_entry and get_room(e.room);

@@ -14,7 +14,7 @@ use crate::policy::close::closing;
 use crate::policy::explain::Explanation;
 use crate::policy::facts::Facts;
 use crate::policy::pressure::Pressure;
-use crate::policy::record::{Entry, Person};
+use crate::policy::record::Person;
 use crate::policy::verdict::Effects;
 use crate::wire::answer::{end, remove};
 use crate::wire::room::LiveRoom;
@@ -109,18 +109,24 @@ impl Operator {
                 room(&self.shared, &jid, None).await.map(|live| room_to_json(&live)).map_err(said)
             }
             Request::Close { room } => {
-                self.change(&room, "close", |view| (closing(view, true, now()), Vec::new())).await
+                self.change(&room, "close", None, |live| {
+                    (closing(&live.view, true, now()), Vec::new())
+                })
+                .await
             }
             Request::Reopen { room } => {
-                self.change(&room, "reopen", |view| (closing(view, false, now()), Vec::new())).await
+                self.change(&room, "reopen", None, |live| {
+                    (closing(&live.view, false, now()), Vec::new())
+                })
+                .await
             }
             Request::End { room, reason } => {
-                self.change(&room, "end", |_| (Effects::default(), vec![end(&reason)])).await
+                self.change(&room, "end", None, |_| (Effects::default(), vec![end(&reason)])).await
             }
             Request::Admit { room, jid } => {
                 let jid = person(jid).map_err(said)?;
-                let admit = |_: &RoomView| {
-                    let person = Person::entered(Entry::Admitted);
+                let admit = |live: &LiveRoom| {
+                    let person = Person::admitted(live.person);
                     let effects = Effects {
                         people: vec![(jid.clone(), Some(person))],
                         admit: vec![jid.clone()],
@@ -128,23 +134,23 @@ impl Operator {
                     };
                     (effects, Vec::new())
                 };
-                self.change(&room, "admit", admit).await
+                self.change(&room, "admit", Some(&jid), admit).await
             }
             Request::Reject { room, jid } => {
                 let jid = person(jid).map_err(said)?;
-                let reject = |_: &RoomView| {
+                let reject = |_: &LiveRoom| {
                     (Effects { reject: Some(jid.clone()), ..Effects::default() }, Vec::new())
                 };
-                self.change(&room, "reject", reject).await
+                self.change(&room, "reject", None, reject).await
             }
             Request::Remove { room, jid, reason } => {
                 let jid = person(jid).map_err(said)?;
-                let forget = |_: &RoomView| {
+                let forget = |_: &LiveRoom| {
                     let effects =
                         Effects { people: vec![(jid.clone(), None)], ..Effects::default() };
                     (effects, vec![remove(&jid, &reason)])
                 };
-                self.change(&room, "remove", forget).await
+                self.change(&room, "remove", None, forget).await
             }
             Request::Explain { attempt } => self.explain(&attempt).await,
             Request::Reload {} => {
@@ -158,10 +164,13 @@ impl Operator {
         &self,
         room: &str,
         action: &str,
-        effects: impl Fn(&RoomView) -> (Effects, Vec<crate::xmpp::Element>),
+        person: Option<&BareJid>,
+        effects: impl Fn(&LiveRoom) -> (Effects, Vec<crate::xmpp::Element>),
     ) -> Result<Value, String> {
         let jid = address(room).map_err(|error| error.to_string())?;
-        change(&self.shared, &jid, action, effects).await.map_err(|error| error.to_string())?;
+        change(&self.shared, &jid, action, person, effects)
+            .await
+            .map_err(|error| error.to_string())?;
         Ok(json!({ "room": jid.as_str() }))
     }
 }

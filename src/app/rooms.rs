@@ -7,7 +7,6 @@ use jid::BareJid;
 use super::Shared;
 use super::clock::now;
 use crate::component::desk::Removal;
-use crate::policy::attempt::RoomView;
 use crate::policy::verdict::Effects;
 use crate::wire::NS;
 use crate::wire::answer::{command, remove};
@@ -69,17 +68,18 @@ pub(super) async fn room(
     }
 }
 
-/// Changes a room by what `effects` makes of it as it is now.
+/// Changes a room by what `effects` makes of it, and of what it remembers of `person`, as it is now.
 pub(super) async fn change(
     shared: &Shared,
     jid: &BareJid,
     action: &str,
-    effects: impl Fn(&RoomView) -> (Effects, Vec<Element>),
+    person: Option<&BareJid>,
+    effects: impl Fn(&LiveRoom) -> (Effects, Vec<Element>),
 ) -> Result<(), RoomError> {
     let service = service(shared, jid)?;
     for _ in 0..TRIES {
-        let live = room(shared, jid, None).await?;
-        let (effects, more) = effects(&live.view);
+        let live = room(shared, jid, person).await?;
+        let (effects, more) = effects(&live);
         let id = shared.desk().next_id();
         let element = command(jid, &live.generation, live.revision, &id, &effects, more);
         match shared.link.command(&*service, element).await {
@@ -97,11 +97,11 @@ pub(super) async fn change(
 /// Removes those who may no longer be inside.
 pub(super) async fn remove_all(shared: Shared, removals: Vec<Removal>) {
     for Removal { room, jid, reason } in removals {
-        let effects = |_: &RoomView| {
+        let effects = |_: &LiveRoom| {
             let forget = Effects { people: vec![(jid.clone(), None)], ..Effects::default() };
             (forget, vec![remove(&jid, &reason)])
         };
-        match change(&shared, &room, "removed", effects).await {
+        match change(&shared, &room, "removed", None, effects).await {
             Ok(()) => {
                 tracing::info!(?room, ?jid, "removed: the policy no longer admits this person")
             }

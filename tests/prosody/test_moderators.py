@@ -206,3 +206,19 @@ async def test_one_item_that_may_not_be_refuses_the_whole_list(door):
         assert (await alice.iq(room, "set", query)).error[1] == "forbidden"
         assert await alice.list_affiliation(room, "member") == set()
         assert await alice.list_affiliation(room, "owner") == {alice.bare}
+
+
+async def test_what_the_room_itself_refuses_leaves_nothing(door):
+    """An admin may not make owners (XEP-0045, 5.2.2): whoever he tries it for is neither remembered nor invited."""
+    async with Crowd(door.server) as crowd:
+        room = door.room()
+        alice = await crowd.connect("alice@localhost")
+        bob = await crowd.connect("bob@localhost")
+        eve = await crowd.connect("eve@localhost")
+        assert (await alice.join(room, "Alice")).joined
+        assert (await bob.join(room, "Bob", SECRET)).joined
+        assert not (await alice.set_affiliation(room, "bob@localhost", "admin")).error
+        assert (await bob.set_affiliation(room, "eve@localhost", "owner")).error
+        assert (await door.decision(kind="affiliation", jid="bob@localhost"))["verdict"] == "allow"
+        assert not (await eve.join(room, "Eve")).joined
+        assert not [seen for seen in eve.seen if seen.name == "message"]
