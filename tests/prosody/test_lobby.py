@@ -250,6 +250,7 @@ async def test_who_was_kicked_has_to_knock_again(door):
         await invited(bob, room)
         assert (await bob.join(room, "Bob")).joined
         await alice.set_role(room, "Bob", "none")
+        await bob.ping()  # he has seen it
         before, since = alice.mark(), bob.mark()
         again = await bob.join(room, "Bob")
         assert (again.type, again.condition) == KNOCKED, again
