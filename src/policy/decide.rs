@@ -166,11 +166,7 @@ fn room_of(attempt: &Attempt) -> Option<&BareJid> {
 /// A service does what it likes; only what a focus does, it does for somebody.
 fn serve(case: &Case<'_>, strongest: &mut Strongest) {
     if case.is_focus() {
-        match &case.attempt.action {
-            Action::Open { .. } if !case.room.exists => focus::open(case, strongest),
-            Action::Affiliation { items, .. } => focus::elect(case, items, strongest),
-            _ => {}
-        }
+        focus::act(case, strongest);
     }
     let line = case.policy.services.get(case.jid).copied().unwrap_or_default();
     strongest.hear(Some(Opinion::allow(Rule::new(SERVICE, line))));

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::attempt::{Affiliation, AffiliationChange};
+use super::attempt::{Action, Affiliation, AffiliationChange};
 use super::class::Class;
 use super::decide::{Case, Strongest};
 use super::denial::Denial;
@@ -32,8 +32,17 @@ pub(super) fn comes_first(case: &Case<'_>) -> Option<Opinion> {
         .then(|| Opinion::deny(Rule::new("service.focus", 0), Denial::FocusFirst))
 }
 
+/// What the focus does in somebody's name.
+pub(super) fn act(case: &Case<'_>, strongest: &mut Strongest) {
+    if matches!(case.attempt.action, Action::Open { .. }) && !case.room.exists {
+        open(case, strongest);
+    } else if let Action::Affiliation { items, .. } = &case.attempt.action {
+        elect(case, items, strongest);
+    }
+}
+
 /// Whether the focus may open the room: as whoever asked it might.
-pub(super) fn open(case: &Case<'_>, strongest: &mut Strongest) {
+fn open(case: &Case<'_>, strongest: &mut Strongest) {
     if is_health_check(case) {
         return;
     }
@@ -51,7 +60,7 @@ pub(super) fn open(case: &Case<'_>, strongest: &mut Strongest) {
 }
 
 /// The focus makes somebody an owner (jicofo's `enable-auto-owner`): only whom the rules make a moderator.
-pub(super) fn elect(case: &Case<'_>, items: &[AffiliationChange], strongest: &mut Strongest) {
+fn elect(case: &Case<'_>, items: &[AffiliationChange], strongest: &mut Strongest) {
     let become_by = &case.rules.moderators.become_by;
     let rule = Rule::new("moderators.become", become_by.line);
     for item in items.iter().filter(|item| item.to >= Some(Affiliation::Admin)) {

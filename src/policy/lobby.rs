@@ -103,12 +103,15 @@ pub(super) fn is_members_only(case: &Case<'_>) -> bool {
 /// What it takes to come into this room: a moderator may have put up a lobby that the policy does not ask for.
 fn admission(case: &Case<'_>) -> Admission {
     let by_policy = case.rules.lobby.admission.value;
+    let has_one = case.room.lobby && case.room.members_only;
     match by_policy {
-        Admission::Password if case.room.lobby && case.room.members_only => {
-            Admission::PasswordOrLobby
-        }
-        Admission::Open if case.room.lobby && case.room.members_only => Admission::Lobby,
-        _ => by_policy,
+        Admission::Password if has_one => Admission::PasswordOrLobby,
+        Admission::Open if has_one => Admission::Lobby,
+        Admission::Password
+        | Admission::Open
+        | Admission::PasswordOrLobby
+        | Admission::PasswordAndLobby
+        | Admission::Lobby => by_policy,
     }
 }
 

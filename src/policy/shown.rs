@@ -41,32 +41,38 @@ impl Shown {
 
 /// What the client is answered.
 pub const fn shown(denial: Denial, client: Client, action: &Action) -> Shown {
-    let plain = Shown::Error(denial.condition());
     match (client, action) {
+        // Only Jitsi's clients ask for rooms.
         (_, Action::Request) => requested(denial),
         (Client::Jitsi, Action::Open { .. } | Action::Join { .. }) => joined(denial),
-        _ => plain,
+        (Client::Plain | Client::Jitsi, _) => Shown::Error(denial.condition()),
     }
 }
 
-/// Only Jitsi's clients ask for rooms.
 const fn requested(denial: Denial) -> Shown {
-    match denial {
-        Denial::LogInToOpen | Denial::LogInToEnter => Shown::LogIn,
-        _ => Shown::Reservation,
-    }
+    if is_for_log_in(denial) { Shown::LogIn } else { Shown::Reservation }
 }
 
 const fn joined(denial: Denial) -> Shown {
-    match denial {
-        Denial::PasswordNeeded | Denial::PasswordWrong | Denial::PasswordWeak { .. } => {
-            Shown::Error(denial.condition())
-        }
-        Denial::Lobby => Shown::Lobby,
-        Denial::LogInToOpen | Denial::LogInToEnter => Shown::LogIn,
-        Denial::FocusFirst => Shown::Retry,
-        _ => Shown::Destroyed,
+    if is_for_log_in(denial) {
+        Shown::LogIn
+    } else if matches!(denial, Denial::FocusFirst) {
+        Shown::Retry
+    } else if matches!(denial, Denial::Lobby) {
+        Shown::Lobby
+    } else if opens_the_password_dialog(denial) {
+        Shown::Error(denial.condition())
+    } else {
+        Shown::Destroyed
     }
+}
+
+const fn is_for_log_in(denial: Denial) -> bool {
+    matches!(denial, Denial::LogInToOpen | Denial::LogInToEnter)
+}
+
+const fn opens_the_password_dialog(denial: Denial) -> bool {
+    matches!(denial, Denial::PasswordNeeded | Denial::PasswordWrong | Denial::PasswordWeak { .. })
 }
 
 #[cfg(test)]

@@ -84,10 +84,10 @@ pub fn end(reason: &str) -> Element {
 
 fn error(question: &Question, verdict: Verdict, denial: Denial) -> Element {
     let attempt = &question.attempt;
-    let shown = match shown(denial, attempt.requester.client, &attempt.action) {
-        // A lobby that keeps nobody waiting is a refusal.
-        _ if verdict == Verdict::Hold && question.room.lobby => Shown::Lobby,
-        shown => shown,
+    let shown = if verdict == Verdict::Hold && question.room.lobby {
+        Shown::Lobby
+    } else {
+        shown(denial, attempt.requester.client, &attempt.action)
     };
     let (kind, condition) = denial.condition();
     Element::new(NS, "error")
