@@ -17,10 +17,11 @@ local jid_bare, jid_resource, jid_prep, t_insert = jid.bare, jid.resource, jid.p
 local VERSION, SERVER = "0.1.0", "Prosody " .. prosody.version;
 local xmlns_gate, xmlns_muc = "urn:vestibule:gate:1", "http://jabber.org/protocol/muc";
 local xmlns_user, xmlns_request = xmlns_muc .. "#user", xmlns_muc .. "#request";
-local xmlns_stanzas = "urn:ietf:params:xml:ns:xmpp-stanzas";
 
 -- util.events orders equal priorities at random, so every hook has a place that nothing else takes.
 local PRIORITY = {
+	request = 5; -- on the focus's hosts, before whatever forwards to it (0)
+	reply = 5; -- on the clients' hosts, before the answer is delivered (0)
 	link = 10; -- before mod_iq (0): the component's answers are not for the room service
 	arrival = 5; -- before mod_muc (-2): a join is parked while there is no room object yet
 	create = 98; -- after token checks (99), before anything with a side effect (0)
@@ -42,7 +43,7 @@ local ROLE = { none = 0, visitor = 1, participant = 2, moderator = 3 };
 local LIMIT = {
 	seconds = 10, one = 100, room = 1000, all = 10000, items = 64, stanza = 65536,
 	record = 4096, person = 512, people = 1000,
-	waiting = 100, stale = 3, name = 256, address = 1023, text = 1024, page = 50, occupants = 256,
+	waiting = 100, wait = 600, stale = 3, name = 256, address = 1023, text = 1024, page = 50, occupants = 256,
 };
 
 local muc = module:depends("muc");
@@ -61,7 +62,10 @@ local queues, parked, pending = {}, 0, {}; -- attempts by room, their number, an
 -- The field of this gate: in a stanza, what was answered for it; in a room, the roles by nick. Weak tables would do
 -- as well, but the collector pays for those with every join.
 local mark = {};
+local gate = { mark = mark, PRIORITY = PRIORITY }; -- what the other files of the gate use of this one
+local shown, focus, lobby = module:require "shown", module:require "focus"(gate), module:require "lobby"(gate);
 local replaying; -- the verdict in force while a stanza goes through the room again
+local applying = false; -- while the gate itself gives affiliations
 local waiting = {}; -- by room: who knocked, by bare address
 local passed_unasked = {}; -- let through while away, to be reported when the link is up
 local sweeping = false;
@@ -127,8 +131,9 @@ local function is_reserved(nick, address) return nick and reserved[fold(nick)] a
 local is_anonymous = {}; -- by host
 module:hook_global("config-reloaded", function () is_anonymous = {}; end);
 
-local function add_session(attr, session)
+local function add_session(attr, session, stanza)
 	local kind = session and session.type;
+	attr.client, attr.ticket, attr.device = focus.describe(session, stanza);
 	if kind == "c2s" then
 		if is_anonymous[session.host] == nil then
 			local method = module:context(session.host):get_option_string("authentication");
@@ -172,7 +177,7 @@ local function describe(room, occupant, session, address)
 	return add_session({
 		nick = cut(jid_resource(occupant.nick), LIMIT.name), jid = cut(address or occupant.jid, LIMIT.address),
 		affiliation = affiliation_of(room, occupant.bare_jid), role = occupant.role or "none",
-		auth = nil, secure = nil, address = nil, -- room for what is added
+		auth = nil, secure = nil, address = nil, client = nil, ticket = nil, device = nil, -- room for what is added
 	}, session or prosody.full_sessions[occupant.jid]);
 end
 
@@ -192,21 +197,17 @@ local function report(event_name, room, attr)
 	link.send(written());
 end
 
-local function send_error(event, kind, condition, text, lang)
-	local origin, stanza = event.origin, event.stanza;
-	if stanza.attr.type == "error" or stanza.attr.type == "result" then return true; end
-	local by = stanza.name == "presence" and jid_bare(stanza.attr.to) or nil;
-	local reply = st.error_reply(stanza, kind, condition, nil, by);
-	if text then reply:get_child("error"):text_tag("text", text, { xmlns = xmlns_stanzas, ["xml:lang"] = lang }); end
-	-- A server-to-server stream that ended discards what is sent on it; routing opens another.
-	if origin.type == "c2s" then origin.send(reply); else module:send(reply); end
-	return true;
-end
+local send_error = shown.plain;
 
+-- A refusal that no answer stands behind. Jitsi's clients try again where they are told in their way.
 local function refuse(event, reason, kind, condition, text)
 	local attr = event.stanza.attr;
-	send_error(event, kind, condition, text);
-	report("refused", { jid = jid_bare(attr.to) }, { jid = cut(attr.from, LIMIT.address), reason = reason });
+	local way = kind == "wait" and (event.kind == "request" and "not-ready"
+		or attr.type == nil and event.stanza.name == "presence"
+			and focus.describe(event.origin, event.stanza) == "jitsi" and "retry") or "plain";
+	shown[way](event, kind, condition, text);
+	local room_jid = type(event.room) == "string" and event.room or jid_bare(attr.to);
+	report("refused", { jid = room_jid }, { jid = cut(attr.from, LIMIT.address), reason = reason });
 	return true;
 end
 
@@ -215,22 +216,27 @@ local function refuse_unanswered(e)
 		"The meeting policy does not answer. Try again in a moment.");
 end
 
+local function is_unguarded() return observing or failing_open and state ~= "ready"; end
+
 local function refuse_nick(event)
 	return refuse(event, "reserved-nick", "cancel", "conflict", "This nickname is reserved.");
 end
 
 -- Hooks fail closed: an error is answered and logged. They never return false, which would end the event and let
 -- the stanza pass everything below.
-local function guard(event_name, priority, handler)
-	module:hook(event_name, function (event)
+local function guard_at(context, event_name, priority, handler)
+	context:hook(event_name, function (event)
 		local ok, result = xpcall(handler, debug.traceback, event);
 		if ok then return result and true or nil; end
 		module:log("error", "%s: %s", event_name, result);
 		event.allowed = false; -- where that is how an event is vetoed
-		if priority == PRIORITY.last or not event.stanza or not event.origin then return nil; end
+		if priority == PRIORITY.last or priority == PRIORITY.reply or not event.stanza or not event.origin then
+			return nil;
+		end
 		return refuse(event, "error", "cancel", "internal-server-error");
 	end, priority);
 end
+local function guard(...) return guard_at(module, ...); end
 
 -- The queue: one for each room, first come, first served, one question at a time
 
@@ -312,29 +318,49 @@ local function write_credential(stanza, room, kind)
 	write("/>");
 end
 
+-- What is kept of somebody: by the bare address, or by the ticket under another one.
+local function person_of(data, bare, ticket)
+	return data and (data.people[bare] or ticket and data.tickets and data.people[data.tickets[ticket] or false]);
+end
+
+local function write_somebody(name, attr, session, person)
+	write("<" .. name .. " ");
+	for key, value in pairs(attr) do attributes(key, value); end
+	write(">");
+	local room_for = session and write_claims(session.jitsi_meet_context_user, LIMIT.items);
+	if session then write_claims(session.jitsi_meet_context_features, room_for); end
+	if person then element("person", NOTHING, person.text); end
+	write("</" .. name .. ">");
+end
+
 local function write_requester(e, data, room)
 	local session, bare = e.origin, jid_bare(e.from);
 	local occupant = room and room:get_occupant_by_real_jid(e.from);
 	local nick = e.kind == "join" and e.stanza.attr.to or occupant and occupant.nick;
-	write("<requester ");
-	for key, value in pairs(add_session({
+	local attr = add_session({
 		jid = e.from, nick = nick and cut(jid_resource(nick), LIMIT.name),
 		affiliation = room and affiliation_of(room, bare) or "none", role = occupant and occupant.role or "none",
-		auth = nil, secure = nil, address = nil,
-	}, session)) do attributes(key, value); end
-	write(">");
-	local room_for = write_claims(session.jitsi_meet_context_user, LIMIT.items);
-	write_claims(session.jitsi_meet_context_features, room_for);
-	if data and data.people[bare] then element("person", NOTHING, data.people[bare].text); end
-	write("</requester>");
+		auth = nil, secure = nil, address = nil, client = nil, ticket = nil, device = nil,
+	}, session, e.kind == "join" and e.stanza);
+	write_somebody("requester", attr, session, person_of(data, bare, attr.ticket));
+end
+
+local function write_opener(e)
+	local session, address = focus.opener(e.room);
+	if session then write_somebody("opener", add_session({ jid = address }, session), session); end
 end
 
 local function write_state(room, data, kind)
-	if not room then return write("<state occupants='0' moderators='0' waiting='0'/>"); end
+	local has_lobby = flag(lobby.is_there());
+	if not room then
+		write("<state occupants='0' moderators='0' waiting='0' ");
+		attributes("lobby", has_lobby);
+		return write("/>");
+	end
 	local occupants, moderators = census(room);
 	write("<state ");
-	attributes("occupants", occupants, "moderators", moderators, "existing", flag(kind == "open"),
-		"password", flag(room:get_password()), "members-only", flag(room:get_members_only()),
+	attributes("occupants", occupants, "moderators", moderators, "existing", flag(kind == "open" or kind == "request"),
+		"password", flag(room:get_password()), "members-only", flag(room:get_members_only()), "lobby", has_lobby,
 		"waiting", waiting[room.jid] and waiting[room.jid].count or 0);
 	write(">");
 	if data and data.record then element("record", NOTHING, data.record); end
@@ -356,6 +382,7 @@ local function ask(e, queue, room)
 	write(">");
 	write_requester(e, data, room);
 	write_state(room, data, kind);
+	if kind == "open" and not room and focus.is_one(e.from) then write_opener(e); end
 	if e.kind == "join" then write_credential(e.stanza, room, kind); elseif e.more then e.more.detail(room); end
 	write("</ask></iq>");
 	local question = written();
@@ -394,7 +421,7 @@ local read = {
 		return AFFILIATION[attr.affiliation or "none"] and ROLE[attr.role or "none"];
 	end;
 	room = function (fx, attr)
-		fx.room = { password = attr.password };
+		fx.room = { password = attr.password, lobby = attr.lobby == "true" };
 		for name, option in pairs(ROOM_FLAGS) do
 			fx.room[option] = BOOLEAN[attr[name]];
 			if attr[name] and fx.room[option] == nil then return false; end
@@ -412,7 +439,7 @@ local read = {
 		return attr.to == "requester" or attr.to == "moderators";
 	end;
 	knock = function (fx, attr) fx.knock = tonumber(attr.expires); return fx.knock; end;
-	admit = read_jid("admit"), reject = read_jid("reject"), remove = read_jid("remove");
+	admit = read_jid("admit"), promote = read_jid("promote"), reject = read_jid("reject"), remove = read_jid("remove");
 	["end"] = function (fx, _, text) fx.ending = text; return true; end;
 };
 
@@ -422,7 +449,8 @@ local function read_effects(parent, unless)
 		local reader = not unless[tag.name] and read[tag.name];
 		if tag.name == "error" and not unless.error then
 			local text, condition = tag:get_child("text"), tag.attr.condition;
-			if not condition or not condition:match("^[a-z-]+$") then return nil; end
+			if not condition or not condition:match("^[a-z-]+$") or not shown[tag.attr.as or "plain"] then return nil; end
+			fx.way = tag.attr.as or "plain";
 			fx.error = { tag.attr.type or "cancel", condition, text and text:get_text(), text and text.attr["xml:lang"] };
 		elseif not reader or not reader(fx, tag.attr, tag:get_text() or "") then
 			return nil;
@@ -437,6 +465,15 @@ local function read_answer(answer)
 	fx.observed = flag(answer.attr.observe == "true");
 	fx.verdict, fx.base = answer.attr.verdict, tonumber(answer.attr.base or 0);
 	return (fx.verdict == "allow" or fx.error) and fx or nil;
+end
+
+-- While the gate itself gives an affiliation, no other module does.
+local function set_affiliation(room, bare, affiliation)
+	local outer = applying;
+	applying = true;
+	local ok, kind, condition = room:set_affiliation(true, bare, affiliation);
+	applying = outer;
+	return ok, kind, condition;
 end
 
 local function message(room, address, kind, body)
@@ -456,7 +493,7 @@ end
 
 local function admit(room, bare, is_invited)
 	local w = forget_waiting(room, bare);
-	if AFFILIATION[affiliation_of(room, bare)] < AFFILIATION.member then room:set_affiliation(true, bare, "member"); end
+	if AFFILIATION[affiliation_of(room, bare)] < AFFILIATION.member then set_affiliation(room, bare, "member"); end
 	for _, occupant in pairs(room._occupants) do is_invited = is_invited or occupant.bare_jid == bare; end
 	if is_invited then return; end
 	module:send(message(room, w and w.jid or bare, "normal")
@@ -489,21 +526,44 @@ local function say(room, says, requester, joined)
 	end
 end
 
+local function forget_person(data, bare)
+	local person = data.people[bare];
+	if not person then return; end
+	data.people[bare], data.count = nil, data.count - 1;
+	if person.ticket and data.tickets[person.ticket] == bare then data.tickets[person.ticket] = nil; end
+end
+
+-- From now on the bearer of the ticket is this address.
+local function recognise(data, bare, ticket)
+	if not ticket then return; end
+	data.tickets = data.tickets or {};
+	local people, other = data.people, data.tickets[ticket];
+	local person = people[bare] or other and people[other];
+	if not person then return; end
+	if other and other ~= bare then forget_person(data, other); end
+	if not people[bare] then
+		data.count = data.count + 1;
+		people[bare] = { text = person.text, at = person.at };
+	end
+	people[bare].ticket, data.tickets[ticket] = ticket, bare;
+end
+
 local function keep(data, fx)
 	if fx.record then data.record, data.revision = fx.record, data.revision + 1; end
 	for _, person in ipairs(fx.person or NOTHING) do
-		local people = data.people;
-		if people[person.jid] then people[person.jid], data.count = nil, data.count - 1; end
+		local people, before = data.people, data.people[person.jid];
+		forget_person(data, person.jid);
 		if person.text ~= "" then
 			data.clock, data.count = data.clock + 1, data.count + 1;
 			people[person.jid] = { text = person.text, at = data.clock };
+			recognise(data, person.jid, focus.ticket_of(person.jid) or before and before.ticket);
 		end
 		if data.count > LIMIT.people then
 			local oldest = next(people);
 			for bare, other in pairs(people) do
 				if other.at < people[oldest].at then oldest = bare; end
 			end
-			people[oldest], data.count = nil, data.count - 1;
+			forget_person(data, oldest);
 		end
 	end
 end
@@ -513,16 +573,25 @@ local function set_room(room, options, is_new)
 	if options.members_only and not room:get_members_only() then
 		-- Becoming members-only removes those without affiliation, and nobody is told that they went.
 		for _, occupant in room:each_occupant() do
-			if not room:get_affiliation(occupant.bare_jid) then room:set_affiliation(true, occupant.bare_jid, "member"); end
+			if not room:get_affiliation(occupant.bare_jid) then set_affiliation(room, occupant.bare_jid, "member"); end
 		end
 	end
 	for _, option in pairs(ROOM_FLAGS) do
 		if options[option] ~= nil and room["set_" .. option](room, options[option]) then changed = true; end
 	end
+	if options.lobby then lobby.raise(room); end
 	if changed and not is_new then
 		room:broadcast_message(st.message({ type = "groupchat", from = room.jid })
 			:tag("x", { xmlns = xmlns_user }):tag("status", { code = "104" }):up():up());
 	end
+end
+
+-- Only raises, unless `exactly`. Returns what the address had before, if that was changed.
+local function give_affiliation(room, bare, affiliation, exactly)
+	local before = affiliation_of(room, bare);
+	if not affiliation or before == affiliation then return nil; end
+	if not exactly and AFFILIATION[affiliation] < AFFILIATION[before] then return nil; end
+	return set_affiliation(room, bare, affiliation) and before or nil; -- fails for administrators
 end
 
 local function apply_before(room, fx, is_kept_later)
@@ -536,15 +605,25 @@ end
 
 local function apply_after(room, fx, requester, invited)
 	for _, who in ipairs(fx.admit or NOTHING) do admit(room, who.jid, invited and invited[who.jid]); end
+	for _, who in ipairs(fx.promote or NOTHING) do
+		for nick, occupant in room:each_occupant() do
+			if occupant.bare_jid == who.jid then
+				give_affiliation(room, who.jid, "owner");
+				if occupant.role ~= "moderator" then room:set_role(true, nick, "moderator"); end
+			end
+		end
+	end
 	for _, who in ipairs(fx.reject or NOTHING) do
 		local w = forget_waiting(room, who.jid);
-		if w then module:send(message(room, w.jid, "normal", "Your request to enter " .. room.jid .. " was declined.")); end
+		local text = who.text ~= "" and who.text or "Your request to enter " .. room.jid .. " was declined.";
+		if w then module:send(message(room, w.jid, "normal", text)); end
+		if lobby.is_there() then lobby.dismiss(room, who.jid, text); end
 	end
 	for _, who in ipairs(fx.remove or NOTHING) do
 		for nick, occupant in room:each_occupant() do
 			if occupant.bare_jid == who.jid then room:set_role(true, nick, nil, who.text); end
 		end
-		if room:get_affiliation(who.jid) then room:set_affiliation(true, who.jid, "none"); end
+		if room:get_affiliation(who.jid) then set_affiliation(room, who.jid, "none"); end
 	end
 	if fx.ending then
 		room:set_persistent(false); -- or a tombstone would take its place
@@ -552,14 +631,6 @@ local function apply_after(room, fx, requester, invited)
 	else
 		say(room, fx.say, requester, false);
 	end
-end
-
--- Only raises, unless `exactly`. Returns what the address had before, if that was changed.
-local function give_affiliation(room, bare, affiliation, exactly)
-	local before = affiliation_of(room, bare);
-	if not affiliation or before == affiliation then return nil; end
-	if not exactly and AFFILIATION[affiliation] < AFFILIATION[before] then return nil; end
-	return room:set_affiliation(true, bare, affiliation) and before or nil; -- fails for administrators
 end
 
 -- Waiting
@@ -579,22 +650,41 @@ local function send_knock(room, w, moderator)
 		:add_child(knock_form:form({ ["muc#jid"] = w.jid, ["muc#roomnick"] = w.nick, ["vestibule#knock"] = w.id })));
 end
 local function send_knocks(room, moderator)
-	if not waiting[room.jid] then return; end
+	if not waiting[room.jid] or lobby.is_there() then return; end -- owners see the service's own lobby
 	for _, w in pairs(waiting[room.jid].people) do send_knock(room, w, moderator); end
 end
 
-local function remember_knock(room, e, seconds)
-	local bare = jid_bare(e.from);
-	local list = waiting[e.room] or { count = 0, people = {} };
+local function waits(room, address, nick, seconds)
+	local bare = jid_bare(address);
+	local list = waiting[room.jid] or { count = 0, people = {} };
 	local known = list.people[bare];
 	if not known and list.count >= LIMIT.waiting then return; end
 	local w = known or { id = new_id.medium(), since = os.time() };
-	w.jid, w.nick, w.expires = e.from, jid_resource(e.stanza.attr.to), now() + seconds;
+	w.jid, w.nick, w.expires = address, nick, now() + (seconds or kept(room).wait or LIMIT.wait);
 	if known then return; end -- knocking twice asks the moderators once
-	waiting[e.room], list.people[bare], list.count = list, w, list.count + 1;
+	waiting[room.jid], list.people[bare], list.count = list, w, list.count + 1;
 	run_sweep();
-	report("waiting", room, { jid = w.jid, nick = cut(w.nick, LIMIT.name) });
-	each_session(room, "moderator", function (address) send_knock(room, w, address); end);
+	local attr = { jid = w.jid, nick = cut(w.nick, LIMIT.name) };
+	report("waiting", room, add_session(attr, prosody.full_sessions[address]));
+	return w;
+end
+
+local function remember_knock(room, e, seconds)
+	if lobby.is_there() then
+		kept(room).wait = seconds;
+		lobby.pass(room, jid_bare(e.from), seconds);
+		return run_sweep();
+	end
+	local w = waits(room, e.from, jid_resource(e.stanza.attr.to), seconds);
+	if w then each_session(room, "moderator", function (address) send_knock(room, w, address); end); end
+end
+
+-- To somebody who is not let in, as the answer says.
+local function turn_away(e, room, fx)
+	local way, held = fx.way, fx.way == "lobby" and room and lobby.is_there();
+	if held and lobby.lacks_name(e.stanza) then way = "name-required"; end
+	shown[way](e, fx.error[1], fx.error[2], fx.error[3], fx.error[4], held and lobby.raise(room) or nil);
+	return way ~= "name-required";
 end
 
 -- Settling an attempt
@@ -635,7 +725,7 @@ local function replay(e, verdict, room)
 		local bare, used = jid_bare(e.from), false;
 		for _, occupant in pairs(room._occupants) do used = used or occupant.bare_jid == bare; end
 		used = used or affiliation_of(room, bare) ~= verdict.given;
-		if not used then room:set_affiliation(true, bare, verdict.before); end
+		if not used then set_affiliation(room, bare, verdict.before); end
 	end
 	-- Not passed: another module has parked it above the gate, and will bring it back.
 	if verdict.passed then
@@ -652,8 +742,12 @@ local function settle(e, fx, room)
 	if room then apply_before(room, fx, is_replayed); end
 	if fx.verdict ~= "allow" then
 		e.settled = true;
-		send_error(e, fx.error[1], fx.error[2], fx.error[3], fx.error[4]);
-		if room and fx.knock and fx.verdict == "hold" and e.kind == "join" then remember_knock(room, e, fx.knock); end
+		local is_held = turn_away(e, room, fx) and fx.verdict == "hold" and e.kind == "join";
+		if is_held and room and fx.knock then remember_knock(room, e, fx.knock); end
+	elseif e.kind == "request" then
+		if not room then focus.ask_for(e); run_sweep(); end
+		replay(e, { fx = fx }, room);
+		return;
 	elseif e.kind == "join" then
 		data = data or {};
 		replay(e, { fx = fx, exactly = not e.generation, generation = data.generation, revision = data.revision }, room);
@@ -733,7 +827,7 @@ function pump(room_jid)
 			queue[queue.first], queue.first = nil, queue.first + 1;
 		elseif is_gone(e) then
 			release(e);
-		elseif room == false or room and room._data.destroyed or not room and e.kind ~= "join" then
+		elseif room == false or room and room._data.destroyed or not room and e.kind ~= "join" and e.kind ~= "request" then
 			release(e);
 			send_error(e, "cancel", room and "gone" or "item-not-found");
 		elseif e.kind == "do" then
@@ -782,7 +876,11 @@ local function sweep_once()
 	end);
 	for room_jid, list in pairs(waiting) do
 		for bare, w in pairs(list.people) do
-			if w.expires < time then forget_waiting({ jid = room_jid }, bare); end
+			if w.expires < time then
+				local room = lobby.is_there() and get_room(room_jid);
+				forget_waiting({ jid = room_jid }, bare);
+				if room then lobby.dismiss(room, bare, "Nobody has let you in. Try again later."); end
+			end
 		end
 	end
 	if state == "greeting" and time - greeted >= timeout then greet(); end -- somebody waits: hello once more
@@ -791,7 +889,8 @@ end
 function sweep()
 	local ok, err = xpcall(sweep_once, debug.traceback);
 	if not ok then module:log("error", "sweep: %s", err); end -- an error must not end the timer
-	sweeping = next(queues) ~= nil or next(waiting) ~= nil;
+	local has_passes, has_asked = lobby.sweep(), focus.sweep();
+	sweeping = next(queues) ~= nil or next(waiting) ~= nil or has_passes or has_asked;
 	return sweeping and 0.25 or nil;
 end
 
@@ -811,11 +910,15 @@ local function learn(facts)
 		for _, address in ipairs(list) do services[jid_prep(address) or address] = true; end
 	end
 	for _, nick in ipairs(facts.nicks or {}) do reserved[fold(nick)] = true; end
+	focus.learn(facts.focus or {});
 end
 
 local function welcomed(hello)
-	local facts = { services = {}, nicks = {} };
-	for tag in hello:childtags("service") do facts.services[#facts.services + 1] = jid_prep(tag.attr.jid); end
+	local facts = { services = {}, nicks = {}, focus = {} };
+	for tag in hello:childtags("service") do
+		facts.services[#facts.services + 1] = jid_prep(tag.attr.jid);
+		if tag.attr.focus == "true" then facts.focus[#facts.focus + 1] = jid_prep(tag.attr.jid); end
+	end
 	for tag in hello:childtags("reserve") do facts.nicks[#facts.nicks + 1] = tag.attr.nick; end
 	observing = hello.attr.observe == "true";
 	store:set(nil, facts); -- after a restart of the server the services come back before the component does
@@ -871,27 +974,30 @@ local OPTIONS = {
 };
 
 local function add_room(reply, room, about)
-	local data, list, shown = kept(room), waiting[room.jid] or { count = 0, people = {} }, 0;
+	local data, list, count = kept(room), waiting[room.jid] or { count = 0, people = {} }, 0;
 	local occupants, moderators = census(room);
 	local attr = {
 		xmlns = xmlns_gate, jid = room.jid,
 		occupants = tostring(occupants), moderators = tostring(moderators), waiting = tostring(list.count),
 		generation = data and data.generation, revision = data and tostring(data.revision),
 		password = flag(room:get_password()), ["members-only"] = flag(room:get_members_only()),
+		lobby = flag(lobby.is_there()),
 	};
 	reply:tag("room", attr);
 	if data and data.record then reply:text_tag("record", data.record); end
 	if data and about and data.people[about] then reply:text_tag("person", data.people[about].text); end
 	for _, occupant in pairs(room._occupants) do
-		shown = shown + 1;
-		if shown > LIMIT.occupants then attr.more = "true"; break; end
+		count = count + 1;
+		if count > LIMIT.occupants then attr.more = "true"; break; end
 		reply:tag("occupant", describe(room, occupant)):up();
 	end
 	for _, w in pairs(list.people) do
-		reply:tag("waiting", { jid = w.jid, nick = cut(w.nick, LIMIT.name), since = tostring(w.since) }):up();
+		reply:tag("waiting", add_session({
+			jid = w.jid, nick = cut(w.nick, LIMIT.name), since = tostring(w.since),
+		}, prosody.full_sessions[w.jid])):up();
 	end
 	reply:up();
-	return shown;
+	return count;
 end
 
 local inquiries = {
@@ -907,11 +1013,11 @@ local inquiries = {
 			if room.jid > (attr.after or "") and not room._data.destroyed then t_insert(rooms, room); end
 		end
 		table.sort(rooms, function (a, b) return a.jid < b.jid; end);
-		local page, shown, i = { xmlns = xmlns_gate }, 0, 0;
+		local page, count, i = { xmlns = xmlns_gate }, 0, 0;
 		reply:tag("snapshot", page);
-		while rooms[i + 1] and i < max and shown < LIMIT.occupants do
+		while rooms[i + 1] and i < max and count < LIMIT.occupants do
 			i = i + 1;
-			shown = shown + add_room(reply, rooms[i]);
+			count = count + add_room(reply, rooms[i]);
 		end
 		page.next = rooms[i + 1] and rooms[i] and rooms[i].jid or nil;
 		return reply;
@@ -961,16 +1067,19 @@ end);
 
 -- Creating and joining
 
-local function put(event, kind, more)
+local function put(event, kind, more, room_jid)
 	local stanza = event.stanza;
 	return park {
-		kind = kind, room = jid_bare(stanza.attr.to), from = stanza.attr.from, origin = event.origin, stanza = stanza,
+		kind = kind, room = room_jid or jid_bare(stanza.attr.to), from = stanza.attr.from,
+		origin = event.origin, stanza = stanza,
 		more = more,
 		-- Room for what is added, as a table is copied whenever it grows.
 		attempt = nil, at = nil, stale = nil, origin_type = nil, done = nil, settled = nil,
 		generation = nil, revision = nil, new_room = nil, iq = nil, -- and no more than 16
 	};
 end
+
+function gate.put_at(event, kind, room_jid) return put(event, kind, { detail = function () end }, room_jid); end
 
 guard("presence/full", PRIORITY.arrival, function (event)
 	local stanza = event.stanza;
@@ -985,6 +1094,10 @@ guard("presence/full", PRIORITY.arrival, function (event)
 	end
 	if kind ~= nil or stanza[mark] or not stanza:get_child("x", xmlns_muc) then return; end
 	if get_room(room_jid) ~= nil then return; end -- there is one, or it cannot be loaded
+	if focus.is_health_check(room_jid, stanza.attr.from) then
+		stanza[mark] = { failing = true };
+		return;
+	end
 	local nick = jid_resource(stanza.attr.to);
 	if not jid_prep(room_jid, true) or not encodings.stringprep.resourceprep(nick, true) then
 		return refuse(event, "malformed", "modify", "jid-malformed");
@@ -1021,6 +1134,7 @@ guard("muc-room-pre-create", PRIORITY.presets, function (event)
 	if fx.room then set_room(room, fx.room, true); end
 	local bare = jid_bare(event.stanza.attr.from);
 	if fx.requester then give_affiliation(room, bare, fx.requester.affiliation or "none", true); end
+	focus.opened(room.jid);
 	verdict.generation, verdict.revision, verdict.kept = data.generation, data.revision, true;
 end);
 
@@ -1053,12 +1167,34 @@ guard("muc-occupant-pre-join", PRIORITY.verdict, function (event)
 	end
 end);
 
+-- Whom muc_allowners is going to make an owner. It holds back their presence until it has, and it will not.
+local promised = module:shared("moderators/joining_moderator_participants");
+
+-- The room's lobby and list of members are for people.
+local function let_in_service(room, occupant, bare)
+	if room._data.lobbyroom then room._data.lobby_skip_display_name_check = true; end
+	local affiliation = focus.is_one(bare) and "owner" or room:get_members_only() and "member" or nil;
+	give_affiliation(room, bare, affiliation);
+	occupant.role = occupant.role or room:get_default_role(room:get_affiliation(bare)) or "participant";
+end
+
 guard("muc-occupant-pre-join", PRIORITY.raise, function (event)
 	local verdict, room, occupant = event.stanza[mark], event.room, event.occupant;
 	local bare = jid_bare(event.stanza.attr.from); -- the occupant can be another, who bears that nick
-	local wanted = verdict and verdict.fx and verdict.fx.requester;
-	if not wanted then return; end
-	local exactly = verdict.exactly;
+	if verdict and verdict.failing or observing then return; end
+	if not verdict then
+		if is_service(bare) then let_in_service(room, occupant, bare); end
+		return;
+	end
+	if room._data.lobbyroom then room._data.lobby_skip_display_name_check = true; end
+	promised[bare] = nil;
+	local wanted, exactly = verdict.fx.requester, verdict.exactly;
+	if not wanted then
+		-- Whatever role another module has given since; the affiliation was refused to it.
+		local usual = room:get_default_role(room:get_affiliation(bare));
+		if occupant.role == "moderator" and usual ~= "moderator" then occupant.role = usual or "participant"; end
+		return;
+	end
 	if not event.is_new_room then
 		local affiliation = wanted.affiliation or exactly and "none";
 		verdict.before = give_affiliation(room, bare, affiliation, exactly) or verdict.before;
@@ -1154,12 +1290,25 @@ local function write_others(room, others)
 	end
 end
 
+local function bearer_of(room, item)
+	if item.role then return room:get_occupant_by_nick(room.jid .. "/" .. item.nick); end
+	for _, occupant in pairs(room._occupants) do
+		if occupant.bare_jid == item.jid then return occupant; end
+	end
+end
+
 local function write_items(items)
 	return function (room)
 		local others = {};
 		for _, item in ipairs(items) do
-			element("item", { jid = cut(item.jid, LIMIT.address), nick = cut(item.nick, LIMIT.name),
-				affiliation = item.affiliation, role = item.role, current = item.current });
+			write("<item ");
+			attributes("jid", cut(item.jid, LIMIT.address), "nick", cut(item.nick, LIMIT.name),
+				"affiliation", item.affiliation, "role", item.role, "current", item.current);
+			write(">");
+			local bearer = bearer_of(room, item);
+			local session = bearer and prosody.full_sessions[bearer.jid];
+			if bearer then write_somebody("bearer", describe(room, bearer), session); end
+			write("</item>");
 			t_insert(others, item.jid);
 		end
 		write_others(room, others);
@@ -1258,12 +1407,21 @@ module:hook("muc-invite", function (event) -- after password.lib (0), which puts
 	end
 	local room, bare = event.room, jid_bare(event.stanza.attr.to);
 	if replaying and replaying.invited then replaying.invited[bare] = true; end -- of several, the core sends the first
-	if forget_waiting(room, bare) and not room:get_affiliation(bare) then room:set_affiliation(true, bare, "member"); end
+	if forget_waiting(room, bare) and not room:get_affiliation(bare) then set_affiliation(room, bare, "member"); end
 end, PRIORITY.last);
 
 -- Backstops: a person's change that no answer stands behind.
 guard("muc-pre-set-affiliation", PRIORITY.backstop, function (event)
-	if event.actor and not replaying then event.allowed = false; end
+	if applying or observing or event.actor and replaying then return; end
+	local room, bare = event.room, jid_bare(event.jid);
+	local rises = AFFILIATION[event.affiliation] >= AFFILIATION.admin
+		and AFFILIATION[event.affiliation] > AFFILIATION[event.previous_affiliation or "none"];
+	-- A module that makes everybody an owner, say: who moderates is the component's to say.
+	if not event.actor and (not rises or is_service(bare) or not kept(room)) then return; end
+	event.allowed = false;
+	if event.actor then return; end
+	module:log("info", "another module would have made %s %s of %s", bare, event.affiliation, room.jid);
+	report("refused", room, { jid = cut(bare, LIMIT.address), reason = "module" });
 end);
 guard("muc-pre-set-role", PRIORITY.backstop, function (event)
 	if event.actor and not replaying then event.allowed, event.error, event.condition = false, "cancel", "not-allowed"; end
@@ -1297,6 +1455,8 @@ guard("muc-occupant-session-new", PRIORITY.last, function (event)
 	report("joined", room, describe(room, occupant, event.origin, event.jid));
 	forget_waiting(room, occupant.bare_jid);
 	if occupant.role == "moderator" then send_knocks(room, event.jid); end
+	local data, known = kept(room), event.origin[mark];
+	if data and known then recognise(data, occupant.bare_jid, known.ticket); end
 	if not verdict or not verdict.fx then return; end
 	if not verdict.kept and (verdict.fx.record or verdict.fx.person) then
 		keep(kept(room), verdict.fx);
@@ -1337,6 +1497,7 @@ guard("muc-room-destroyed", PRIORITY.backstop, function (event)
 	local list = waiting[event.room.jid];
 	report("destroyed", event.room, {});
 	for bare in pairs(list and list.people or {}) do forget_waiting(event.room, bare); end
+	lobby.forget(event.room.jid);
 end);
 
 -- Loading and unloading
@@ -1352,6 +1513,9 @@ function module.unload() -- timers end with the module, so everybody is answered
 end
 function module.save() return { waiting = waiting }; end
 function module.restore(saved) waiting = saved.waiting or {}; run_sweep(); end
+
+gate.cut, gate.kept, gate.get_room, gate.is_service, gate.refuse = cut, kept, get_room, is_service, refuse;
+gate.guard_at, gate.waits, gate.forget_waiting, gate.is_observing = guard_at, waits, forget_waiting, is_unguarded;
 
 learn(store:get(nil) or {});
 if not component or component == "" then
