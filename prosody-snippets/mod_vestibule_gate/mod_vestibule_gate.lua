@@ -1516,6 +1516,7 @@ function module.restore(saved) waiting = saved.waiting or {}; run_sweep(); end
 
 gate.cut, gate.kept, gate.get_room, gate.is_service, gate.refuse = cut, kept, get_room, is_service, refuse;
 gate.guard_at, gate.waits, gate.forget_waiting, gate.is_observing = guard_at, waits, forget_waiting, is_unguarded;
+gate.is_reserved, gate.refuse_nick = is_reserved, refuse_nick;
 
 learn(store:get(nil) or {});
 if not component or component == "" then
