@@ -135,6 +135,15 @@ def test_every_policy_that_is_shown_is_valid(tmp_path, place):
         assert checked.returncode == 0, f"{program()}: {checked.stderr or checked.stdout}"
 
 
+def test_every_anchor_in_the_pages_is_a_headline():
+    for page in ("README.md", "docs/troubleshooting.md", "docs/jitsi.md"):
+        text = (ROOT / page).read_text()
+        for target, anchor in re.findall(r"\]\(([^)#:]*)#([^)]+)\)", text):
+            there = ((ROOT / page).parent / target if target else ROOT / page).read_text()
+            headlines = [re.sub(r"[^\w -]", "", line[1]) for line in re.finditer(r"^#+ (.*)", there, re.MULTILINE)]
+            assert anchor in [line.lower().replace(" ", "-") for line in headlines], f"{page}: {anchor}"
+
+
 def test_the_policies_name_what_prosody_is_told():
     for policy, lines in [
         (policy_for_debian(), (SNIPPETS / "jitsi.cfg.lua").read_text()),
