@@ -32,7 +32,7 @@ struct Gate {
 impl Gate {
     fn of(name: &str, mode: Mode, audit: Audit) -> Self {
         let policy = Arc::new(policy(name).unwrap());
-        let desk = Desk::new(policy, [SERVICE.to_owned()], None, mode, audit, "r".to_owned());
+        let desk = Desk::new(policy, [SERVICE.to_owned()], mode, audit, "r".to_owned());
         let service = desk.service(SERVICE).unwrap();
         Self { desk, service, asked: 0 }
     }

@@ -25,7 +25,7 @@ const LAYERS: [(&str, &[&str]); 11] = [
 ];
 
 /// What the policy may use beside itself and `secret`.
-const POLICY_CRATES: [&str; 11] = [
+const POLICY_CRATES: [&str; 12] = [
     "std",
     "jid",
     "jiff",
@@ -33,6 +33,7 @@ const POLICY_CRATES: [&str; 11] = [
     "ipnet",
     "serde",
     "serde_json",
+    "sha2",
     "super",
     "crate",
     "self",

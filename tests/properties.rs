@@ -83,7 +83,7 @@ impl World {
             (Class::Service, proved && jid.as_str() == "focus@auth.example.org"),
             (Class::Operator, proved && jid.as_str() == "op@example.org"),
             (Class::Listed, proved && listed),
-            (Class::Returning, who.person.is_some()),
+            (Class::Returning, who.person.is_some_and(|person| person.has_been_inside())),
             (by_session, true),
         ]
         .into_iter()

@@ -12,7 +12,7 @@ use vestibule::policy::record::Closed;
 
 const WAIT: Duration = Duration::from_secs(30);
 
-const DENIALS: [Denial; 34] = [
+const DENIALS: [Denial; 39] = [
     Denial::Malformed,
     Denial::Unknown,
     Denial::Fault,
@@ -20,13 +20,18 @@ const DENIALS: [Denial; 34] = [
     Denial::Outcast,
     Denial::NotEncrypted,
     Denial::MayNotOpen,
+    Denial::LogInToOpen,
+    Denial::FocusFirst,
+    Denial::NobodyAsked,
     Denial::RoomName,
     Denial::MayNotEnter,
+    Denial::LogInToEnter,
     Denial::PasswordNeeded,
     Denial::PasswordWrong,
     Denial::PasswordWeak { min_length: 8 },
     Denial::TooManyGuesses { wait: WAIT },
     Denial::Lobby,
+    Denial::NoLobby,
     Denial::LobbyFull,
     Denial::TooManyKnocks { wait: WAIT },
     Denial::Closed(Closed::Command),

@@ -94,7 +94,6 @@ pub async fn run(
     let desk = Desk::new(
         Arc::new(policy),
         settings.services.iter().map(|service| service.domain.to_string()),
-        settings.services.iter().find_map(|service| service.focus.clone()),
         mode,
         audit,
         run,

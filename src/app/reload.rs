@@ -23,13 +23,15 @@ pub(super) async fn reload(shared: &Shared) -> Result<String, String> {
         tracing::warn!("{}", warning.to_string().trim_start_matches("warning: "));
     }
     let revision = policy.revision.clone();
-    let (removals, welcome, greeted) = {
+    let (removals, welcomes) = {
         let mut desk = shared.desk();
         let removals = desk.replace_policy(Arc::new(policy), now());
-        (removals, desk.welcome(), desk.greeted())
+        let greeted = desk.greeted().into_iter();
+        let welcomes: Vec<_> = greeted.map(|service| (desk.welcome(&service), service)).collect();
+        (removals, welcomes)
     };
-    for service in greeted {
-        tokio::spawn(rooms::tell(shared.clone(), service, welcome.clone()));
+    for (welcome, service) in welcomes {
+        tokio::spawn(rooms::tell(shared.clone(), service, welcome));
     }
     tracing::info!(revision, removed = removals.len(), "the file is reloaded");
     tokio::spawn(rooms::remove_all(shared.clone(), removals));

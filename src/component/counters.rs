@@ -209,13 +209,10 @@ mod tests {
                 secure: Some(true),
                 address: Some(address.parse().unwrap()),
                 nick: "M".to_owned(),
-                affiliation: crate::policy::attempt::Affiliation::None,
-                role: crate::policy::attempt::Role::None,
-                claims: Vec::new(),
-                person: None,
+                ..Requester::default()
             },
             action: Action::Join { credential },
-            others: Vec::new(),
+            ..Attempt::default()
         }
     }
 

@@ -52,7 +52,6 @@ pub struct Removal {
 #[derive(Debug)]
 pub struct Desk {
     policy: Arc<Policy>,
-    focus: Option<BareJid>,
     mode: Mode,
     counters: Counters,
     live: Live,
@@ -68,14 +67,12 @@ impl Desk {
     pub fn new(
         policy: Arc<Policy>,
         services: impl IntoIterator<Item = String>,
-        focus: Option<BareJid>,
         mode: Mode,
         audit: Audit,
         run: String,
     ) -> Self {
         Self {
             policy,
-            focus,
             mode,
             counters: Counters::default(),
             live: Live::default(),
@@ -108,12 +105,12 @@ impl Desk {
         let hello = Hello::read(element)?;
         self.live.forget(service);
         self.services.insert(Arc::clone(service), Some(hello));
-        Ok(self.welcome())
+        Ok(self.welcome(service))
     }
 
-    /// What gates have to know before they may ask, by the policy in force.
-    pub fn welcome(&self) -> Element {
-        welcome(&self.policy, self.focus.as_ref(), self.mode == Mode::Observe)
+    /// What the gate of a service has to know before it may ask, by the policy in force.
+    pub fn welcome(&self, service: &str) -> Element {
+        welcome(&self.policy, service, self.mode == Mode::Observe)
     }
 
     /// The services whose gates have greeted.
@@ -240,8 +237,7 @@ impl Desk {
                     id: "reload".to_owned(),
                     room: Some(jid.clone()),
                     requester: who.clone(),
-                    action: Action::Unknown,
-                    others: Vec::new(),
+                    ..Attempt::default()
                 };
                 if let Some(decision) =
                     rejudge(&self.policy, &room.rules, &attempt, &room.view, now)

@@ -143,12 +143,10 @@ mod tests {
             jid: "bob@example.org".parse().ok(),
             auth: Auth::Account,
             secure: Some(true),
-            address: None,
             nick: nick.to_owned(),
             affiliation,
             role,
-            claims: Vec::new(),
-            person: None,
+            ..Requester::default()
         }
     }
 

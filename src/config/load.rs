@@ -117,7 +117,11 @@ fn read<'a>(
     let log = component::read_log(root.table("log"), outside);
     let domain = component.as_ref().map(|component| &component.domain);
     let (services, accounts) = service::read(root.tables("service"), domain);
-    let (policy, bans) = policy::read(&mut root, accounts, revision(text), outside);
+    let focuses = services
+        .iter()
+        .filter_map(|service| Some((service.domain.to_string(), service.focus.clone()?)))
+        .collect();
+    let (policy, bans) = policy::read(&mut root, accounts, focuses, revision(text), outside);
     root.finish();
     if !notes.has_errors() {
         checks::check(notes, &policy);

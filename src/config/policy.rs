@@ -16,6 +16,7 @@ use crate::policy::rules::{Policy, Rules};
 pub(super) fn read(
     root: &mut Section<'_>,
     services: HashMap<BareJid, u32>,
+    focuses: HashMap<String, BareJid>,
     revision: String,
     outside: &Outside<'_>,
 ) -> (Policy, usize) {
@@ -35,8 +36,17 @@ pub(super) fn read(
     let (bans, count) = bans::read(root.tables("ban"));
     let operators = operators.into_iter().map(|(jid, place)| (jid, notes.line(&place))).collect();
     let base = Arc::new(base);
-    let policy =
-        Policy { revision, services, operators, reserved_nicks, bans, base, rooms, patterns };
+    let policy = Policy {
+        revision,
+        services,
+        focuses,
+        operators,
+        reserved_nicks,
+        bans,
+        base,
+        rooms,
+        patterns,
+    };
     (policy, count)
 }
 

@@ -141,9 +141,10 @@ impl Described {
                 role,
                 claims,
                 person,
+                ..Requester::default()
             },
             action: self.action()?,
-            others: Vec::new(),
+            ..Attempt::default()
         })
     }
 
@@ -159,16 +160,22 @@ impl Described {
             moderators: self.moderators,
             waiting: self.waiting,
             has_password: true,
-            members_only: false,
             exists: true,
             record: Some(record),
+            ..RoomView::default()
         }
     }
 
     fn action(&self) -> Result<Action, DescribedError> {
         let somebody = || "somebody@else.invalid".parse::<BareJid>().ok();
         let affiliation = |from, to| Action::Affiliation {
-            items: vec![AffiliationChange { jid: somebody(), from, to: Some(to), nick: None }],
+            items: vec![AffiliationChange {
+                jid: somebody(),
+                from,
+                to: Some(to),
+                nick: None,
+                bearer: None,
+            }],
             register: false,
         };
         let credential = match self.password.as_str() {
@@ -201,6 +208,7 @@ impl Described {
                     jid: somebody(),
                     from: Role::Participant,
                     to: Some(Role::None),
+                    bearer: None,
                 }],
             },
             "invite" => Action::Invite { to: vec![somebody()] },

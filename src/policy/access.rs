@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use globset::GlobSet;
 use jid::BareJid;
 
-use super::attempt::Affiliation;
+use super::attempt::{Affiliation, Auth};
 use super::class::{Class, ClassSet};
 use super::decide::Case;
 use super::denial::Denial;
@@ -77,7 +77,12 @@ pub(super) fn enter(case: &Case<'_>) -> Option<Opinion> {
     }
     if !access.enter.value.meets(case.classes) {
         let rule = Rule::new("access.enter", access.enter.line);
-        return Some(Opinion::deny(rule, Denial::MayNotEnter));
+        let denial = if log_in_helps(case, access.enter.value) {
+            Denial::LogInToEnter
+        } else {
+            Denial::MayNotEnter
+        };
+        return Some(Opinion::deny(rule, denial));
     }
     None
 }
@@ -85,11 +90,22 @@ pub(super) fn enter(case: &Case<'_>) -> Option<Opinion> {
 /// Whether the requester may open this room.
 pub(super) fn open(case: &Case<'_>) -> Option<Opinion> {
     let access = &case.rules.access;
-    let name = case.room_name();
     if !access.open.value.meets(case.classes) {
         let rule = Rule::new("access.open", access.open.line);
-        return Some(Opinion::deny(rule, Denial::MayNotOpen));
+        let denial = if log_in_helps(case, access.open.value) {
+            Denial::LogInToOpen
+        } else {
+            Denial::MayNotOpen
+        };
+        return Some(Opinion::deny(rule, denial));
     }
+    name(case)
+}
+
+/// Whether a room of this name may be opened.
+pub(super) fn name(case: &Case<'_>) -> Option<Opinion> {
+    let access = &case.rules.access;
+    let name = case.room_name();
     if access.rooms.value.as_ref().is_some_and(|rooms| !rooms.is_match(name)) {
         let rule = Rule::new("access.rooms", access.rooms.line);
         return Some(Opinion::deny(rule, Denial::RoomName));
@@ -99,6 +115,11 @@ pub(super) fn open(case: &Case<'_>) -> Option<Opinion> {
         return Some(Opinion::deny(rule, Denial::RoomName));
     }
     None
+}
+
+/// Somebody who proved nothing could, and then he might.
+fn log_in_helps(case: &Case<'_>, may: ClassSet) -> bool {
+    case.who().auth == Auth::Anonymous && (may.has(Class::Account) || may.has(Class::Token))
 }
 
 fn is_local(case: &Case<'_>) -> bool {

@@ -1,143 +1,10 @@
 //! What somebody tries to do, as facts.
 
-use std::net::IpAddr;
-
 use jid::BareJid;
 
 use super::record::{Person, Record};
+pub use super::requester::{Affiliation, Auth, Client, Requester, Role};
 use super::strength::Strength;
-
-/// An affiliation (XEP-0045 §5.2), from the weakest up.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Affiliation {
-    /// Banned from the room.
-    Outcast,
-    /// No standing.
-    #[default]
-    None,
-    /// May enter a members-only room.
-    Member,
-    /// May manage members and roles.
-    Admin,
-    /// May do everything, configure and destroy included.
-    Owner,
-}
-
-impl Affiliation {
-    /// The name on the wire.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Outcast => "outcast",
-            Self::None => "none",
-            Self::Member => "member",
-            Self::Admin => "admin",
-            Self::Owner => "owner",
-        }
-    }
-
-    /// The affiliation of that name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Outcast, Self::None, Self::Member, Self::Admin, Self::Owner]
-            .into_iter()
-            .find(|affiliation| affiliation.name() == name)
-    }
-}
-
-/// A role (XEP-0045 §5.1), from the weakest up.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Role {
-    /// Not in the room.
-    #[default]
-    None,
-    /// May listen.
-    Visitor,
-    /// May speak.
-    Participant,
-    /// May remove people and give voice.
-    Moderator,
-}
-
-impl Role {
-    /// The name on the wire.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Visitor => "visitor",
-            Self::Participant => "participant",
-            Self::Moderator => "moderator",
-        }
-    }
-
-    /// The role of that name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        [Self::None, Self::Visitor, Self::Participant, Self::Moderator]
-            .into_iter()
-            .find(|role| role.name() == name)
-    }
-}
-
-/// How a session proved who it is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Auth {
-    /// With an account on a local host.
-    Account,
-    /// With a token that the server verified.
-    Token,
-    /// Not at all.
-    Anonymous,
-    /// Another server vouches for it.
-    Server,
-    /// A component of this server.
-    Component,
-    /// The gate could not tell.
-    #[default]
-    Unknown,
-}
-
-impl Auth {
-    /// The name on the wire and on the command line.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Account => "account",
-            Self::Token => "token",
-            Self::Anonymous => "anonymous",
-            Self::Server => "server",
-            Self::Component => "component",
-            Self::Unknown => "unknown",
-        }
-    }
-
-    /// The proof of that name; [`Auth::Unknown`] for any other.
-    pub fn from_name(name: &str) -> Self {
-        [Self::Account, Self::Token, Self::Anonymous, Self::Server, Self::Component]
-            .into_iter()
-            .find(|auth| auth.name() == name)
-            .unwrap_or(Self::Unknown)
-    }
-}
-
-/// Who tries.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Requester {
-    /// The real bare JID. `None`: what the server sent is no JID by our rules (RFC 7622), and is refused.
-    pub jid: Option<BareJid>,
-    /// How the session proved it.
-    pub auth: Auth,
-    /// Whether the connection to its own server is encrypted; `None`: unknown.
-    pub secure: Option<bool>,
-    /// Where it connects from, if the server knows.
-    pub address: Option<IpAddr>,
-    /// The nick asked for or borne.
-    pub nick: String,
-    /// Affiliation in the room now.
-    pub affiliation: Affiliation,
-    /// Role in the room now.
-    pub role: Role,
-    /// Claims of a verified token: name and value.
-    pub claims: Vec<(String, String)>,
-    /// What the room remembers of this person.
-    pub person: Option<Person>,
-}
 
 /// What was typed as the room's password, compared with it by the gate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -182,7 +49,7 @@ pub enum FieldChange {
 }
 
 /// A change of somebody's affiliation.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct AffiliationChange {
     /// Whose. `None`: not a JID by our rules.
     pub jid: Option<BareJid>,
@@ -192,10 +59,12 @@ pub struct AffiliationChange {
     pub to: Option<Affiliation>,
     /// The nick reserved with it, if any.
     pub nick: Option<String>,
+    /// Who it is, if inside.
+    pub bearer: Option<Requester>,
 }
 
 /// A change of somebody's role.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RoleChange {
     /// Whose, if the occupant is there.
     pub jid: Option<BareJid>,
@@ -203,6 +72,8 @@ pub struct RoleChange {
     pub from: Role,
     /// To. `None`: the word is no role.
     pub to: Option<Role>,
+    /// Who it is.
+    pub bearer: Option<Requester>,
 }
 
 /// A word that a person inside wrote to the room.
@@ -219,8 +90,10 @@ pub enum Word {
 }
 
 /// What is tried.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub enum Action {
+    /// Ask the conference focus for a room: on Jitsi, what comes before every join.
+    Request,
     /// Join a room that does not exist, or that no policy was applied to yet.
     Open {
         /// The password typed, by its strength.
@@ -265,6 +138,7 @@ pub enum Action {
     /// A word to the room.
     Command(Word),
     /// A kind of attempt that this version does not know.
+    #[default]
     Unknown,
 }
 
@@ -272,6 +146,7 @@ impl Action {
     /// The name on the wire and in the log.
     pub const fn name(&self) -> &'static str {
         match self {
+            Self::Request => "request",
             Self::Open { .. } => "open",
             Self::Join { .. } => "join",
             Self::Configure { .. } => "configure",
@@ -287,7 +162,7 @@ impl Action {
 }
 
 /// Somebody tries something.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Attempt {
     /// The gate's name for it; the same when it is asked again.
     pub id: String,
@@ -297,6 +172,8 @@ pub struct Attempt {
     pub requester: Requester,
     /// What.
     pub action: Action,
+    /// For whom a focus opens the room: whoever asked it last.
+    pub behind: Option<Requester>,
     /// What the room remembers of the others that the action names.
     pub others: Vec<(BareJid, Person)>,
 }
@@ -321,6 +198,8 @@ pub struct RoomView {
     pub has_password: bool,
     /// The room service itself lets nobody in who is no member (XEP-0045 §3).
     pub members_only: bool,
+    /// The service has a lobby of its own, where people wait in a room beside (Jitsi's `muc_lobby_rooms`).
+    pub lobby: bool,
     /// The room exists (also when no policy was applied to it yet).
     pub exists: bool,
     /// What was written down when the policy was applied; `None`: never, or unreadable.

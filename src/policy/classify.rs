@@ -23,7 +23,7 @@ pub(super) fn classes(policy: &Policy, rules: &Rules, who: &Requester) -> ClassS
             classes = classes.with(Class::Listed);
         }
     }
-    if who.person.is_some_and(|person| person.entry.is_some()) {
+    if who.person.is_some_and(|person| person.has_been_inside()) {
         classes = classes.with(Class::Returning);
     }
     classes.with(match who.auth {

@@ -99,6 +99,9 @@ pub(super) fn join(case: &Case<'_>) -> Option<Opinion> {
         let knock = super::lobby::knock(case);
         return Some(match knock.verdict {
             Verdict::Hold => Opinion::hold(rule, Denial::NotOpenYet),
+            Verdict::Deny if knock.denial == Some(Denial::NoLobby) => {
+                Opinion::deny(rule, Denial::NotOpenYet)
+            }
             Verdict::Allow | Verdict::Prompt | Verdict::Deny => knock,
         });
     }

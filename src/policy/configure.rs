@@ -3,6 +3,7 @@
 use super::attempt::FieldChange;
 use super::decide::{Case, Strongest};
 use super::denial::Denial;
+use super::lobby;
 use super::moderators::{may, require};
 use super::notice::Notice;
 use super::record::{Record, Source};
@@ -32,7 +33,7 @@ fn one(case: &Case<'_>, field: &FieldChange) -> Option<Opinion> {
         }
         FieldChange::MembersOnly(on) => {
             let admission = rules.lobby.admission;
-            (!on && admission.value.is_members_only()).then(|| {
+            (!on && lobby::is_members_only(case)).then(|| {
                 Opinion::deny(Rule::new("lobby.admission", admission.line), Denial::LobbyMandatory)
             })
         }

@@ -10,7 +10,7 @@ use super::denial::Denial;
 use super::pressure::Pressure;
 use super::rules::{Policy, Rules};
 use super::verdict::{Decision, Effects, Opinion, Rule, Verdict};
-use super::{access, affairs, close, configure, lobby, moderators, open};
+use super::{access, affairs, close, configure, focus, lobby, moderators, open};
 
 /// Everything that the rule families look at.
 #[derive(Clone, Copy)]
@@ -19,6 +19,7 @@ pub(super) struct Case<'a> {
     pub(super) rules: &'a Rules,
     pub(super) attempt: &'a Attempt,
     pub(super) room_jid: &'a BareJid,
+    pub(super) who: &'a Requester,
     pub(super) jid: &'a BareJid,
     pub(super) classes: ClassSet,
     pub(super) room: &'a RoomView,
@@ -28,7 +29,24 @@ pub(super) struct Case<'a> {
 
 impl<'a> Case<'a> {
     pub(super) const fn who(&self) -> &'a Requester {
-        &self.attempt.requester
+        self.who
+    }
+
+    /// The same, as if whoever stands behind it tried himself.
+    pub(super) fn behind(&self) -> Option<Self> {
+        let who = self.attempt.behind.as_ref()?;
+        let jid = who.jid.as_ref()?;
+        Some(Self { who, jid, classes: classes(self.policy, self.rules, who), ..*self })
+    }
+
+    /// The focus that opens the rooms of this service, if one does.
+    pub(super) fn focus(&self) -> Option<&'a BareJid> {
+        self.policy.focuses.get(self.room_jid.domain().as_str())
+    }
+
+    /// The requester is that focus.
+    pub(super) fn is_focus(&self) -> bool {
+        self.is_service() && self.focus() == Some(self.jid)
     }
 
     pub(super) fn is_service(&self) -> bool {
@@ -79,12 +97,12 @@ pub fn decide(
     let (Some(room_jid), Some(jid)) = (room_of(attempt), &attempt.requester.jid) else {
         return refused(classes, UNREADABLE, Denial::Malformed);
     };
-    let case = Case { policy, rules, attempt, room_jid, jid, classes, room, pressure, now };
+    let who = &attempt.requester;
+    let case = Case { policy, rules, attempt, room_jid, who, jid, classes, room, pressure, now };
 
     let mut strongest = Strongest::default();
     if case.is_service() {
-        let line = policy.services.get(jid).copied().unwrap_or_default();
-        strongest.hear(Some(Opinion::allow(Rule::new(SERVICE, line))));
+        serve(&case, &mut strongest);
     } else {
         judge(&case, &mut strongest);
     }
@@ -113,9 +131,19 @@ pub fn rejudge(
     let (Some(room_jid), Some(jid)) = (room_of(attempt), &attempt.requester.jid) else {
         return Some(refused(classes, UNREADABLE, Denial::Malformed));
     };
-    let pressure = Pressure::default();
-    let case =
-        Case { policy, rules, attempt, room_jid, jid, classes, room, pressure: &pressure, now };
+    let (who, pressure) = (&attempt.requester, Pressure::default());
+    let case = Case {
+        policy,
+        rules,
+        attempt,
+        room_jid,
+        who,
+        jid,
+        classes,
+        room,
+        pressure: &pressure,
+        now,
+    };
     let mut strongest = Strongest::default();
     if !case.is_service() {
         strongest.hear(access::enter(&case));
@@ -135,6 +163,15 @@ fn room_of(attempt: &Attempt) -> Option<&BareJid> {
     attempt.room.as_ref().filter(|room| room.node().is_some())
 }
 
+/// A service does what it likes; only what a focus does, it does for somebody.
+fn serve(case: &Case<'_>, strongest: &mut Strongest) {
+    if case.is_focus() {
+        focus::act(case, strongest);
+    }
+    let line = case.policy.services.get(case.jid).copied().unwrap_or_default();
+    strongest.hear(Some(Opinion::allow(Rule::new(SERVICE, line))));
+}
+
 fn judge(case: &Case<'_>, strongest: &mut Strongest) {
     if matches!(case.attempt.action, Action::Open { .. }) && case.room.exists {
         // A room that was there before the policy: it is brought under it, and the join is asked anew.
@@ -143,7 +180,9 @@ fn judge(case: &Case<'_>, strongest: &mut Strongest) {
     // Also of those inside: an owner needs no seat in the room to change it.
     strongest.hear(access::enter(case));
     match &case.attempt.action {
+        Action::Request => focus::request(case, strongest),
         Action::Open { typed } => {
+            strongest.hear(focus::comes_first(case));
             strongest.hear(access::open(case));
             strongest.hear(open::password(case, *typed));
             strongest.hear(open::entitled(case));
@@ -191,12 +230,15 @@ fn effects(case: &Case<'_>, opinion: &Opinion) -> Effects {
         (Verdict::Allow, Action::Command(word)) => {
             close::command_effects(case, *word, &mut effects)
         }
-        (Verdict::Hold, Action::Join { .. }) => {
-            effects.knock = Some(case.rules.lobby.wait.value);
+        (Verdict::Hold, Action::Join { credential }) => {
+            lobby::wait(case, *credential, &mut effects);
         }
         (
             Verdict::Allow,
-            Action::Destroy | Action::Knock { target: None, .. } | Action::Unknown,
+            Action::Request
+            | Action::Destroy
+            | Action::Knock { target: None, .. }
+            | Action::Unknown,
         )
         | (Verdict::Hold | Verdict::Prompt | Verdict::Deny, _) => {}
     }

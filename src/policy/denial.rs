@@ -22,10 +22,18 @@ pub enum Denial {
     NotEncrypted,
     /// This requester may not open rooms.
     MayNotOpen,
+    /// The same, but somebody who logs in may.
+    LogInToOpen,
+    /// Where a focus opens the rooms, it has not opened this one yet.
+    FocusFirst,
+    /// The focus opens a room, and it is not known for whom.
+    NobodyAsked,
     /// A room of this name may not be opened.
     RoomName,
     /// This requester may not enter.
     MayNotEnter,
+    /// The same, but somebody who logs in may.
+    LogInToEnter,
     /// A password has to be typed.
     PasswordNeeded,
     /// It was the wrong one.
@@ -42,6 +50,8 @@ pub enum Denial {
     },
     /// Somebody inside has to open the door.
     Lobby,
+    /// Somebody would have to open the door, and there is no lobby to wait in.
+    NoLobby,
     /// There are too many waiting.
     LobbyFull,
     /// Knocked too often.
@@ -101,13 +111,18 @@ impl Denial {
             Self::Outcast => "outcast",
             Self::NotEncrypted => "not-encrypted",
             Self::MayNotOpen => "may-not-open",
+            Self::LogInToOpen => "log-in-to-open",
+            Self::FocusFirst => "focus-first",
+            Self::NobodyAsked => "nobody-asked",
             Self::RoomName => "room-name",
             Self::MayNotEnter => "may-not-enter",
+            Self::LogInToEnter => "log-in-to-enter",
             Self::PasswordNeeded => "password-needed",
             Self::PasswordWrong => "password-wrong",
             Self::PasswordWeak { .. } => "password-weak",
             Self::TooManyGuesses { .. } => "too-many-guesses",
             Self::Lobby => "lobby",
+            Self::NoLobby => "no-lobby",
             Self::LobbyFull => "lobby-full",
             Self::TooManyKnocks { .. } => "too-many-knocks",
             Self::Closed(_) => "closed",
@@ -139,14 +154,20 @@ impl Denial {
             Self::Fault => ("wait", "internal-server-error"),
             Self::Banned | Self::Outcast => ("auth", "forbidden"),
             Self::NotEncrypted => ("modify", "policy-violation"),
-            Self::MayNotOpen | Self::RoomName | Self::MayNotEnter => ("cancel", "not-allowed"),
+            Self::MayNotOpen
+            | Self::LogInToOpen
+            | Self::FocusFirst
+            | Self::NobodyAsked
+            | Self::RoomName
+            | Self::MayNotEnter
+            | Self::LogInToEnter => ("cancel", "not-allowed"),
             Self::PasswordNeeded | Self::PasswordWrong | Self::PasswordWeak { .. } => {
                 ("auth", "not-authorized")
             }
             Self::TooManyGuesses { .. } | Self::LobbyFull | Self::TooManyKnocks { .. } => {
                 ("wait", "resource-constraint")
             }
-            Self::Lobby | Self::NotOpenYet => ("auth", "registration-required"),
+            Self::Lobby | Self::NoLobby | Self::NotOpenYet => ("auth", "registration-required"),
             Self::Closed(_) => ("cancel", "not-allowed"),
             Self::PasswordMandatory
             | Self::PasswordLocked
@@ -178,8 +199,14 @@ impl Denial {
             Self::MayNotOpen => {
                 "You may not open rooms on this server. Ask the person who invited you to come first."
             }
+            Self::LogInToOpen => "Log in to open a room on this server.",
+            Self::FocusFirst => "Room creation is restricted",
+            Self::NobodyAsked => {
+                "The server cannot tell who wants to open this room. Ask the operator to have requests sent over XMPP."
+            }
             Self::RoomName => "A room of this name may not be opened on this server.",
             Self::MayNotEnter => "You may not enter rooms on this server.",
+            Self::LogInToEnter => "Log in to enter rooms on this server.",
             Self::PasswordNeeded => "Choose a password for this room.",
             Self::PasswordWrong => "That is not the password of this room.",
             Self::PasswordWeak { min_length } => {
@@ -196,6 +223,7 @@ impl Denial {
             Self::Lobby => {
                 "You have knocked. Somebody inside has to let you in; you will be invited."
             }
+            Self::NoLobby => "This room takes only people who were invited.",
             Self::LobbyFull => "Too many people are waiting at this room. Try again later.",
             Self::TooManyKnocks { wait } => {
                 return Cow::Owned(format!(

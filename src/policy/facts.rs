@@ -2,7 +2,7 @@
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::attempt::{Action, Attempt, FieldChange, RoomView, Word};
+use super::attempt::{Action, Attempt, Client, FieldChange, RoomView, Word};
 use super::pressure::Pressure;
 use super::record::Entry;
 
@@ -21,6 +21,9 @@ impl Serialize for Facts<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         self.requester(&mut map)?;
+        if let Some(jid) = self.attempt.behind.as_ref().and_then(|behind| behind.jid.as_ref()) {
+            map.serialize_entry("for", jid.as_str())?;
+        }
         self.action(&mut map)?;
         self.room(&mut map)?;
         for (name, wait) in [
@@ -45,6 +48,9 @@ impl Facts<'_> {
         }
         if let Some(address) = who.address {
             map.serialize_entry("address", &address)?;
+        }
+        if who.client != Client::Plain {
+            map.serialize_entry("client", who.client.name())?;
         }
         map.serialize_entry("affiliation", who.affiliation.name())?;
         if let Some(entry) = who.person.and_then(|person| person.entry) {
@@ -100,7 +106,7 @@ impl Facts<'_> {
                 map.serialize_entry("answer", if *admit { "admit" } else { "reject" })?;
             }
             Action::Command(word) => map.serialize_entry("word", word_name(*word))?,
-            Action::Destroy | Action::Unknown => {}
+            Action::Request | Action::Destroy | Action::Unknown => {}
         }
         map.serialize_entry("role", self.attempt.requester.role.name())
     }
@@ -112,6 +118,9 @@ impl Facts<'_> {
             map.serialize_entry("moderators", &room.moderators)?;
             map.serialize_entry("waiting", &room.waiting)?;
             map.serialize_entry("room_has_password", &room.has_password)?;
+        }
+        if room.lobby {
+            map.serialize_entry("lobby", &true)?;
         }
         if let Some(closed) = room.record.as_ref().and_then(|record| record.closed) {
             map.serialize_entry("closed_by", closed.name())?;
@@ -130,6 +139,7 @@ const fn entered(entry: Entry) -> &'static str {
         Entry::Password => "password",
         Entry::Admitted => "admitted",
         Entry::Both => "both",
+        Entry::Proved => "proved",
     }
 }
 
@@ -175,10 +185,10 @@ mod tests {
                 affiliation: Affiliation::Owner,
                 role: Role::Moderator,
                 claims: vec![("email".to_owned(), "canary".to_owned())],
-                person: None,
+                ..Requester::default()
             },
             action,
-            others: Vec::new(),
+            ..Attempt::default()
         };
         let facts =
             Facts { attempt: &attempt, room: &RoomView::default(), pressure: &Pressure::default() };
@@ -200,6 +210,7 @@ mod tests {
                 from: Affiliation::None,
                 to: Some(Affiliation::Owner),
                 nick: None,
+                bearer: None,
             }],
             register: false,
         });

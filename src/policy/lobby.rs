@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use super::attempt::{Affiliation, Credential, Role};
+use super::attempt::{Affiliation, Client, Credential, Role};
 use super::class::{Class, ClassSet};
 use super::decide::Case;
 use super::denial::Denial;
-use super::moderators;
 use super::notice::Notice;
-use super::record::{Entry, Person};
+use super::record::{Entry, Person, Record};
 use super::set::Set;
 use super::verdict::{Audience, Effects, Opinion, Rule};
+use super::{focus, moderators};
 
 /// What it takes to come in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -49,6 +49,11 @@ impl Admission {
     pub const fn is_members_only(self) -> bool {
         matches!(self, Self::PasswordAndLobby | Self::Lobby)
     }
+
+    /// People may wait to be let in.
+    const fn has_lobby(self) -> bool {
+        matches!(self, Self::PasswordOrLobby | Self::PasswordAndLobby | Self::Lobby)
+    }
 }
 
 /// The rules on the lobby.
@@ -85,15 +90,45 @@ impl Default for Lobby {
     }
 }
 
+/// The service's own lobby is on in every room.
+pub(super) fn has_own(case: &Case<'_>) -> bool {
+    case.room.lobby && case.rules.lobby.admission.value.has_lobby()
+}
+
+/// Every room is members-only: the room service keeps strangers out, or its lobby does.
+pub(super) fn is_members_only(case: &Case<'_>) -> bool {
+    case.rules.lobby.admission.value.is_members_only() || has_own(case)
+}
+
+/// What it takes to come into this room: a moderator may have put up a lobby that the policy does not ask for.
+fn admission(case: &Case<'_>) -> Admission {
+    let by_policy = case.rules.lobby.admission.value;
+    let has_one = case.room.lobby && case.room.members_only;
+    match by_policy {
+        Admission::Password if has_one => Admission::PasswordOrLobby,
+        Admission::Open if has_one => Admission::Lobby,
+        Admission::Password
+        | Admission::Open
+        | Admission::PasswordOrLobby
+        | Admission::PasswordAndLobby
+        | Admission::Lobby => by_policy,
+    }
+}
+
+/// There is a lobby that this client can wait in.
+fn can_wait(case: &Case<'_>) -> bool {
+    case.room.lobby || case.who().client == Client::Plain
+}
+
 /// What it takes this requester to come in.
 pub(super) fn join(case: &Case<'_>, credential: Credential) -> Option<Opinion> {
     let rules = case.rules;
-    let admission = rules.lobby.admission;
-    let rule = Rule::new("lobby.admission", admission.line);
+    let admission = admission(case);
+    let rule = Rule::new("lobby.admission", rules.lobby.admission.line);
     if moderators::entitlement(case).is_some() {
         return None;
     }
-    let asks_for_password = !matches!(admission.value, Admission::Lobby | Admission::Open);
+    let asks_for_password = !matches!(admission, Admission::Lobby | Admission::Open);
     let needs_password = asks_for_password && !may_skip_password(case);
     let needs_lobby = !may_skip_lobby(case);
     if needs_password && let Some(opinion) = guessed_too_often(case, credential) {
@@ -105,14 +140,16 @@ pub(super) fn join(case: &Case<'_>, credential: Credential) -> Option<Opinion> {
     let knows = !needs_password || (credential == Credential::Right && !is_attacked);
     // Where there is no password to know, the door has only the bell.
     let knows_one = knows && (case.room.has_password || case.rules.password.required.value);
-    match admission.value {
+    match admission {
         Admission::Open => Some(Opinion::allow(rule)),
         Admission::Password if knows => Some(Opinion::allow(rule)),
         Admission::Password => Some(ask_for_password(case, credential)),
         Admission::Lobby if !needs_lobby => Some(Opinion::allow(rule)),
         Admission::Lobby => Some(knock(case)),
         Admission::PasswordOrLobby if knows_one || !needs_lobby => Some(Opinion::allow(rule)),
-        Admission::PasswordOrLobby if credential == Credential::Wrong && !is_attacked => {
+        Admission::PasswordOrLobby
+            if !can_wait(case) || (credential == Credential::Wrong && !is_attacked) =>
+        {
             Some(ask_for_password(case, credential))
         }
         Admission::PasswordOrLobby => Some(knock(case)),
@@ -139,10 +176,19 @@ pub(super) fn enter(case: &Case<'_>, credential: Credential, effects: &mut Effec
         effects.affiliation = Some(Affiliation::Member);
         effects.role = Some(Role::Participant);
     }
+    let takes_the_place = moderates && focus::takes_the_place(case);
+    let is_awaited = |record: &&Record| {
+        record.awaited.is_some() && (takes_the_place || record.opener == case.jid.as_str())
+    };
+    if let Some(record) = case.room.record.as_ref().filter(is_awaited) {
+        let opener = case.jid.to_string();
+        effects.record = Some(Record { opener, awaited: None, ..record.clone() });
+    }
     let before = case.who().person;
     let knows = credential == Credential::Right || before.is_some_and(|p| p.knew_password());
     let admitted = before.is_some_and(|p| p.is_admitted());
     let entry = match (before.and_then(|p| p.entry), knows, admitted) {
+        _ if takes_the_place => Entry::Opened,
         (Some(Entry::Opened), _, _) => Entry::Opened,
         (_, true, true) => Entry::Both,
         (_, true, false) => Entry::Password,
@@ -153,6 +199,16 @@ pub(super) fn enter(case: &Case<'_>, credential: Credential, effects: &mut Effec
         effects.people.push((case.jid.clone(), Some(after)));
     }
     super::close::count(case, effects);
+}
+
+/// What follows when somebody has to wait.
+pub(super) fn wait(case: &Case<'_>, credential: Credential, effects: &mut Effects) {
+    effects.knock = Some(case.rules.lobby.wait.value);
+    // A client that was let in from a lobby beside does not send the password again.
+    let proves = case.room.lobby && credential == Credential::Right && case.pressure.room.is_none();
+    if proves && case.who().person.is_none() {
+        effects.people.push((case.jid.clone(), Some(Person::entered(Entry::Proved))));
+    }
 }
 
 fn may_skip_password(case: &Case<'_>) -> bool {
@@ -201,6 +257,10 @@ fn ask_for_password(case: &Case<'_>, credential: Credential) -> Opinion {
 
 pub(super) fn knock(case: &Case<'_>) -> Opinion {
     let lobby = &case.rules.lobby;
+    if !can_wait(case) {
+        let rule = Rule::new("lobby.admission", lobby.admission.line);
+        return Opinion::deny(rule, Denial::NoLobby);
+    }
     if let Some(wait) = case.pressure.knocks {
         let rule = Rule::new("lobby.knocks", lobby.knocks.line);
         return Opinion::deny(rule, Denial::TooManyKnocks { wait });

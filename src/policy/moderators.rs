@@ -9,6 +9,7 @@ use super::class::Class;
 use super::classify::is_authenticated;
 use super::decide::Case;
 use super::denial::Denial;
+use super::focus;
 use super::set::Set;
 use super::verdict::{Opinion, Rule};
 use super::who::Who;
@@ -133,8 +134,10 @@ fn is_one(case: &Case<'_>, way: Become) -> bool {
             None => matches!(case.attempt.action, Action::Open { .. }) && !case.room.exists,
             // Who opened it moderates when he comes back, unless that was taken from him since.
             Some(record) => {
-                record.opener == case.jid.as_str()
-                    && who.person.is_some_and(|person| person.moderator)
+                (record.opener == case.jid.as_str()
+                    && who.person.is_some_and(|person| person.moderator))
+                    || (matches!(case.attempt.action, Action::Join { .. })
+                        && focus::takes_the_place(case))
             }
         },
     }

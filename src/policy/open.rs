@@ -3,11 +3,11 @@
 use super::attempt::{Action, Affiliation, Role};
 use super::decide::Case;
 use super::denial::Denial;
-use super::moderators;
 use super::notice::Notice;
 use super::record::{Closed, Entry, Person, Record, Source};
 use super::strength::Strength;
 use super::verdict::{Audience, Effects, NewPassword, Opinion, Rule};
+use super::{focus, lobby, moderators};
 
 /// Where the opener has to choose the password, whether he has, and a good one.
 pub(super) fn password(case: &Case<'_>, typed: Option<Strength>) -> Option<Opinion> {
@@ -33,9 +33,15 @@ pub(super) fn entitled(case: &Case<'_>) -> Option<Opinion> {
 /// The presets: in place before the first occupant is.
 pub(super) fn effects(case: &Case<'_>, effects: &mut Effects) {
     let rules = case.rules;
+    if focus::is_health_check(case) {
+        effects.record = Some(Record::new(case.now, case.jid.to_string(), None));
+        effects.hidden = Some(true);
+        return;
+    }
     let (password, source) = new_password(case);
     effects.password = password;
-    effects.members_only = Some(rules.lobby.admission.value.is_members_only());
+    effects.members_only = Some(lobby::is_members_only(case));
+    effects.lobby = lobby::has_own(case).then_some(true);
     effects.hidden = Some(rules.access.hidden.value);
     effects.persistent = Some(rules.access.persistent.value);
     if case.room.exists {
@@ -47,9 +53,17 @@ pub(super) fn effects(case: &Case<'_>, effects: &mut Effects) {
     if rules.close.at_occupants.value == 1 {
         record.closed = Some(Closed::Count);
     }
+    if case.is_focus() {
+        record = focus::await_opener(record, case);
+    }
     effects.record = Some(record);
     let moderates = moderators::entitlement(case).is_some() && !case.is_service();
     if case.is_service() {
+        if let Some(opener) = case.behind().filter(|_| case.is_focus()) {
+            let moderates = moderators::entitlement(&opener).is_some();
+            let person = Person::entered(Entry::Opened).as_moderator(moderates);
+            effects.people.push((opener.jid.clone(), Some(person)));
+        }
         effects.affiliation = Some(Affiliation::Owner);
         effects.role = Some(Role::Moderator);
         return;
@@ -65,7 +79,7 @@ pub(super) fn effects(case: &Case<'_>, effects: &mut Effects) {
             effects.notices.push((Audience::RequesterJoined, Notice::Password));
         }
     } else {
-        effects.affiliation = Some(if rules.lobby.admission.value.is_members_only() {
+        effects.affiliation = Some(if lobby::is_members_only(case) {
             Affiliation::Member
         } else {
             Affiliation::None

@@ -79,12 +79,16 @@ pub struct Record {
     /// When it was last opened for entry again; time-outs count from the later of this and `opened`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reopened: Option<Timestamp>,
+    /// A focus opened it, and its place as opener is kept so long; later whoever may open rooms takes it.
+    /// `None`: the opener has come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub awaited: Option<Timestamp>,
 }
 
 impl Record {
     /// The record of a room that `opener` opens at `now`.
     pub const fn new(opened: Timestamp, opener: String, password: Option<Source>) -> Self {
-        Self { v: VERSION, opened, opener, password, closed: None, reopened: None }
+        Self { v: VERSION, opened, opener, password, closed: None, reopened: None, awaited: None }
     }
 
     /// Reads a record. `None`: another version, or nothing that we wrote.
@@ -110,6 +114,8 @@ pub enum Entry {
     Admitted,
     /// Knew the password, and was let in.
     Both,
+    /// Knew the password, and still waits to be let in.
+    Proved,
 }
 
 /// What a room remembers of one bare address.
@@ -140,7 +146,7 @@ impl Person {
     pub const fn admitted(before: Option<Self>) -> Self {
         let Some(before) = before else { return Self::entered(Entry::Admitted) };
         let entry = match before.entry {
-            Some(Entry::Password) => Entry::Both,
+            Some(Entry::Password | Entry::Proved) => Entry::Both,
             Some(entry) => entry,
             None => Entry::Admitted,
         };
@@ -168,6 +174,11 @@ impl Person {
         matches!(self.entry, Some(Entry::Opened | Entry::Admitted | Entry::Both))
     }
 
+    /// He was inside.
+    pub const fn has_been_inside(&self) -> bool {
+        matches!(self.entry, Some(Entry::Opened | Entry::Password | Entry::Admitted | Entry::Both))
+    }
+
     /// He was removed, and nobody has let him in since.
     pub const fn is_removed(&self) -> bool {
         self.entry.is_none()
@@ -175,7 +186,7 @@ impl Person {
 
     /// He knew the password.
     pub const fn knew_password(&self) -> bool {
-        matches!(self.entry, Some(Entry::Opened | Entry::Password | Entry::Both))
+        matches!(self.entry, Some(Entry::Opened | Entry::Password | Entry::Both | Entry::Proved))
     }
 }
 

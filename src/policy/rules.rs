@@ -48,6 +48,8 @@ pub struct Policy {
     pub revision: String,
     /// Service accounts: exact bare JIDs, with their line.
     pub services: HashMap<BareJid, u32>,
+    /// The account of each service's conference focus, by the domain of the service.
+    pub focuses: HashMap<String, BareJid>,
     /// Operators: exact bare JIDs, with their line.
     pub operators: HashMap<BareJid, u32>,
     /// Nicks that only services may bear, in lower case.

@@ -122,6 +122,8 @@ pub struct Effects {
     pub password: Option<NewPassword>,
     /// Only members may join.
     pub members_only: Option<bool>,
+    /// The service's own lobby is on.
+    pub lobby: Option<bool>,
     /// The room is not listed.
     pub hidden: Option<bool>,
     /// The room outlives its last occupant.
@@ -134,6 +136,8 @@ pub struct Effects {
     pub admit: Vec<BareJid>,
     /// This one is turned away.
     pub reject: Option<BareJid>,
+    /// These, who are inside, become moderators.
+    pub promote: Vec<BareJid>,
 }
 
 impl Effects {
@@ -145,12 +149,14 @@ impl Effects {
         self.role = more.role.or(self.role);
         self.password = more.password.or(self.password);
         self.members_only = more.members_only.or(self.members_only);
+        self.lobby = more.lobby.or(self.lobby);
         self.hidden = more.hidden.or(self.hidden);
         self.persistent = more.persistent.or(self.persistent);
         self.notices.extend(more.notices);
         self.knock = more.knock.or(self.knock);
         self.admit.extend(more.admit);
         self.reject = more.reject.or(self.reject.take());
+        self.promote.extend(more.promote);
     }
 }
 

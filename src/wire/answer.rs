@@ -5,6 +5,7 @@ use jid::BareJid;
 use super::NS;
 use super::question::Question;
 use crate::policy::denial::Denial;
+use crate::policy::shown::{Shown, shown};
 use crate::policy::verdict::{Audience, Decision, Effects, Verdict};
 use crate::secret::Secret;
 use crate::xmpp::element::Element;
@@ -30,7 +31,7 @@ pub fn answer(
         .with_attr("rule", decision.rule.name)
         .with_attr("decision", id);
     if let Some(denial) = decision.denial {
-        element.push_child(error(denial));
+        element.push_child(error(question, decision.verdict, denial));
     }
     if decision.effects.affiliation.is_some() || decision.effects.role.is_some() {
         element.push_child(
@@ -81,11 +82,18 @@ pub fn end(reason: &str) -> Element {
     Element::new(NS, "end").with_text(reason)
 }
 
-fn error(denial: Denial) -> Element {
+fn error(question: &Question, verdict: Verdict, denial: Denial) -> Element {
+    let attempt = &question.attempt;
+    let shown = if verdict == Verdict::Hold && question.room.lobby {
+        Shown::Lobby
+    } else {
+        shown(denial, attempt.requester.client, &attempt.action)
+    };
     let (kind, condition) = denial.condition();
     Element::new(NS, "error")
         .with_attr("type", kind)
         .with_attr("condition", condition)
+        .with_attr_opt("as", shown.name())
         .with_child(Element::new(NS, "text").with_attr("xml:lang", "en").with_text(denial.text()))
 }
 
@@ -101,6 +109,7 @@ fn push_effects(element: &mut Element, effects: &Effects, material: Material<'_>
     let flag = |value: Option<bool>| value.map(|value| if value { "true" } else { "false" });
     let has_settings = effects.password.is_some()
         || effects.members_only.is_some()
+        || effects.lobby.is_some()
         || effects.hidden.is_some()
         || effects.persistent.is_some();
     if has_settings {
@@ -109,6 +118,7 @@ fn push_effects(element: &mut Element, effects: &Effects, material: Material<'_>
             Element::new(NS, "room")
                 .with_attr_opt("password", password)
                 .with_attr_opt("members-only", flag(effects.members_only))
+                .with_attr_opt("lobby", flag(effects.lobby))
                 .with_attr_opt("hidden", flag(effects.hidden))
                 .with_attr_opt("persistent", flag(effects.persistent)),
         );
@@ -133,6 +143,9 @@ fn push_effects(element: &mut Element, effects: &Effects, material: Material<'_>
     }
     for jid in &effects.admit {
         element.push_child(Element::new(NS, "admit").with_attr("jid", jid.as_str()));
+    }
+    for jid in &effects.promote {
+        element.push_child(Element::new(NS, "promote").with_attr("jid", jid.as_str()));
     }
     if let Some(jid) = &effects.reject {
         element.push_child(Element::new(NS, "reject").with_attr("jid", jid.as_str()));

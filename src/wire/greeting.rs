@@ -60,9 +60,10 @@ impl Hello {
     }
 }
 
-/// The component's answer: what a gate has to know before it may ask. A gate that is only `observed` gets no
+/// The component's answer: what the gate of `service` has to know before it may ask. A gate that is only `observed` gets no
 /// nicks to reserve: that is enforced without a question.
-pub fn welcome(policy: &Policy, focus: Option<&jid::BareJid>, observed: bool) -> Element {
+pub fn welcome(policy: &Policy, service: &str, observed: bool) -> Element {
+    let focus = policy.focuses.get(service);
     let mut services: Vec<_> = policy.services.keys().collect();
     services.sort();
     Element::new(NS, "hello")
@@ -100,9 +101,9 @@ mod tests {
     #[test]
     fn a_gate_that_is_only_observed_reserves_no_nick() {
         let policy = Policy { reserved_nicks: vec!["focus".to_owned()], ..Policy::default() };
-        let reserves = |observed| welcome(&policy, None, observed).child(NS, "reserve").is_some();
+        let reserves = |observed| welcome(&policy, "x", observed).child(NS, "reserve").is_some();
         assert!(reserves(false) && !reserves(true));
-        assert_eq!(welcome(&policy, None, true).attr("observe"), Some("true"));
+        assert_eq!(welcome(&policy, "x", true).attr("observe"), Some("true"));
     }
 
     #[test]

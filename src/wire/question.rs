@@ -6,9 +6,10 @@ use jid::BareJid;
 
 use super::NS;
 use crate::policy::attempt::{
-    Action, Affiliation, AffiliationChange, Attempt, Auth, Credential, FieldChange, Requester,
-    Role, RoleChange, RoomView, Word,
+    Action, Affiliation, AffiliationChange, Attempt, Auth, Client, Credential, FieldChange,
+    Requester, Role, RoleChange, RoomView, Word,
 };
+use crate::policy::mark::Mark;
 use crate::policy::record::{Person, Record};
 use crate::policy::strength::Strength;
 use crate::secret::Secret;
@@ -47,6 +48,7 @@ impl Question {
                 room: bare(ask.attr("room")),
                 requester: read_requester(requester),
                 action,
+                behind: ask.only_child(NS, "opener").ok().flatten().map(read_requester),
                 others: ask
                     .children()
                     .filter(|child| child.is(NS, "person"))
@@ -74,7 +76,8 @@ impl Question {
                     }
                 }
             }
-            Action::Join { .. }
+            Action::Request
+            | Action::Join { .. }
             | Action::Affiliation { .. }
             | Action::Role { .. }
             | Action::Destroy
@@ -110,6 +113,9 @@ pub fn read_requester(element: &Element) -> Requester {
             .map(|claim| (text(claim, "name"), claim.text()))
             .collect(),
         person: element.child(NS, "person").and_then(|person| Person::read(&person.text())),
+        client: Client::from_name(element.attr("client").unwrap_or_default()),
+        ticket: element.attr("ticket").map(|ticket| Mark::of("ticket", ticket)),
+        device: element.attr("device").map(|device| Mark::of("device", device)),
     }
 }
 
@@ -121,6 +127,7 @@ pub fn read_state(element: &Element) -> RoomView {
         waiting: count(element, "waiting"),
         has_password: is_true(element, "password"),
         members_only: is_true(element, "members-only"),
+        lobby: is_true(element, "lobby"),
         exists: is_true(element, "existing"),
         record: element.child(NS, "record").and_then(|record| Record::read(&record.text())),
     }
@@ -135,6 +142,7 @@ fn read_action(ask: &Element) -> (Action, Option<Secret>) {
             let strength = typed.is_some().then(Strength::default);
             return (Action::Open { typed: strength }, typed.map(Secret::new));
         }
+        "request" => Action::Request,
         "join" => Action::Join { credential: read_credential(ask) },
         "configure" => {
             let mut typed = None;
@@ -152,6 +160,7 @@ fn read_action(ask: &Element) -> (Action, Option<Secret>) {
                     from: affiliation(item, "current").unwrap_or_default(),
                     to: affiliation(item, "affiliation"),
                     nick: item.attr("nick").map(str::to_owned),
+                    bearer: bearer(item),
                 })
                 .collect(),
             register: is_true(ask, "register"),
@@ -162,6 +171,7 @@ fn read_action(ask: &Element) -> (Action, Option<Secret>) {
                     jid: bare(item.attr("jid")),
                     from: role(item, "current").unwrap_or_default(),
                     to: role(item, "role"),
+                    bearer: bearer(item),
                 })
                 .collect(),
         },
@@ -188,6 +198,11 @@ fn read_action(ask: &Element) -> (Action, Option<Secret>) {
         _ => Action::Unknown,
     };
     (action, None)
+}
+
+/// Who bears the nick of an item.
+fn bearer(item: &Element) -> Option<Requester> {
+    item.child(NS, "bearer").map(read_requester)
 }
 
 fn read_credential(ask: &Element) -> Credential {

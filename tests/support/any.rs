@@ -14,8 +14,8 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 use vestibule::policy::attempt::{
-    Action, Affiliation, AffiliationChange, Attempt, Auth, Credential, FieldChange, Requester,
-    Role, RoleChange, RoomView, Word,
+    Action, Affiliation, AffiliationChange, Attempt, Auth, Client, Credential, FieldChange,
+    Requester, Role, RoleChange, RoomView, Word,
 };
 use vestibule::policy::bans::Ban;
 use vestibule::policy::class::{Class, ClassSet};
@@ -71,7 +71,7 @@ pub(crate) fn strength() -> impl Strategy<Value = Strength> {
 }
 
 pub(crate) fn entry() -> impl Strategy<Value = Entry> {
-    select(vec![Entry::Opened, Entry::Password, Entry::Admitted, Entry::Both])
+    select(vec![Entry::Opened, Entry::Password, Entry::Admitted, Entry::Both, Entry::Proved])
 }
 
 pub(crate) fn person() -> impl Strategy<Value = Person> {
@@ -113,19 +113,23 @@ fn requester() -> impl Strategy<Value = Requester> {
         .prop_map(|(name, value)| (name.to_owned(), value.to_owned()));
     (
         (option::weighted(0.95, jid()), auth(), option::of(any::<bool>()), address, ".{0,8}"),
-        (affiliation(), role(), vec(claim, 0..3), option::of(person())),
+        (affiliation(), role(), vec(claim, 0..3), option::of(person()), any::<bool>()),
     )
         .prop_map(
-            |((jid, auth, secure, address, nick), (affiliation, role, claims, person))| Requester {
-                jid,
-                auth,
-                secure,
-                address,
-                nick,
-                affiliation,
-                role,
-                claims,
-                person,
+            |((jid, auth, secure, address, nick), (affiliation, role, claims, person, jitsi))| {
+                Requester {
+                    jid,
+                    auth,
+                    secure,
+                    address,
+                    nick,
+                    affiliation,
+                    role,
+                    claims,
+                    person,
+                    client: if jitsi { Client::Jitsi } else { Client::Plain },
+                    ..Requester::default()
+                }
             },
         )
 }
@@ -149,12 +153,12 @@ pub(crate) fn field() -> impl Strategy<Value = FieldChange> {
 pub(crate) fn affiliation_change() -> impl Strategy<Value = AffiliationChange> {
     let nick = option::of(select(vec!["focus", "FOCUS", "bob"]).prop_map(str::to_owned));
     (option::weighted(0.9, jid()), affiliation(), option::weighted(0.9, affiliation()), nick)
-        .prop_map(|(jid, from, to, nick)| AffiliationChange { jid, from, to, nick })
+        .prop_map(|(jid, from, to, nick)| AffiliationChange { jid, from, to, nick, bearer: None })
 }
 
 pub(crate) fn role_change() -> impl Strategy<Value = RoleChange> {
     (option::weighted(0.9, jid()), role(), option::weighted(0.9, role()))
-        .prop_map(|(jid, from, to)| RoleChange { jid, from, to })
+        .prop_map(|(jid, from, to)| RoleChange { jid, from, to, bearer: None })
 }
 
 pub(crate) fn action() -> impl Strategy<Value = Action> {
@@ -171,17 +175,20 @@ pub(crate) fn action() -> impl Strategy<Value = Action> {
         1 => vec(someone.clone(), 0..3).prop_map(|to| Action::Invite { to }),
         1 => (someone, any::<bool>()).prop_map(|(target, admit)| Action::Knock { target, admit }),
         1 => word.prop_map(Action::Command),
+        1 => Just(Action::Request),
         1 => Just(Action::Unknown),
     ]
 }
 
 pub(crate) fn attempt() -> impl Strategy<Value = Attempt> {
     let room = option::weighted(0.95, select(&ROOMS[..]).prop_map(room_jid));
-    (room, requester(), action()).prop_map(|(room, requester, action)| Attempt {
+    let behind = option::of(requester());
+    (room, requester(), action(), behind).prop_map(|(room, requester, action, behind)| Attempt {
         id: "a1".to_owned(),
         room,
         requester,
         action,
+        behind,
         others: Vec::new(),
     })
 }
@@ -195,16 +202,26 @@ pub(crate) fn room() -> impl Strategy<Value = RoomView> {
     let many = || prop_oneof![0_u32..5, Just(u32::MAX)];
     (
         (many(), many(), many()),
-        (any::<bool>(), any::<bool>(), any::<bool>(), option::weighted(0.8, record())),
+        (
+            any::<bool>(),
+            any::<bool>(),
+            any::<bool>(),
+            any::<bool>(),
+            option::weighted(0.8, record()),
+        ),
     )
         .prop_map(
-            |((occupants, moderators, waiting), (password, members_only, exists, record))| {
+            |(
+                (occupants, moderators, waiting),
+                (password, members_only, lobby, exists, record),
+            )| {
                 RoomView {
                     occupants,
                     moderators,
                     waiting,
                     has_password: password,
                     members_only,
+                    lobby,
                     exists,
                     record,
                 }

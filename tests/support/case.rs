@@ -6,8 +6,8 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use serde::Deserialize;
 use vestibule::policy::attempt::{
-    Action, Affiliation, AffiliationChange, Attempt, Auth, Credential, FieldChange, Requester,
-    Role, RoleChange, RoomView, Word,
+    Action, Affiliation, AffiliationChange, Attempt, Auth, Client, Credential, FieldChange,
+    Requester, Role, RoleChange, RoomView, Word,
 };
 use vestibule::policy::pressure::Pressure;
 use vestibule::policy::record::{Closed, Entry, Person, Record, Source};
@@ -34,6 +34,8 @@ pub(crate) struct Case {
     who: Who,
     #[serde(default)]
     room: Room,
+    /// Who asked the focus for the room.
+    behind: Option<String>,
     #[serde(default)]
     items: Vec<String>,
     /// What the room remembers of others: how they came in, and `moderator`.
@@ -60,6 +62,7 @@ struct Who {
     claims: BTreeMap<String, String>,
     entered: Option<String>,
     moderator: bool,
+    client: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -71,12 +74,15 @@ struct Room {
     waiting: u32,
     password: Option<bool>,
     members_only: bool,
+    lobby: bool,
     exists: Option<bool>,
     record: Option<bool>,
     opener: Option<String>,
     closed: Option<String>,
     opened: Option<i64>,
     reopened: Option<i64>,
+    /// Until so many minutes ago the opener was awaited.
+    awaited: Option<i64>,
 }
 
 #[derive(Default, Deserialize)]
@@ -116,8 +122,17 @@ impl Case {
                 } else {
                     person
                 },
+                client: who.client.as_deref().map_or(Client::Plain, Client::from_name),
+                ..Requester::default()
             },
             action: self.action(),
+            behind: self.behind.as_deref().map(|named| Requester {
+                jid: Some(jid(named)),
+                auth: if named.contains("guest") { Auth::Anonymous } else { Auth::Account },
+                secure: Some(true),
+                client: Client::Jitsi,
+                ..Requester::default()
+            }),
             others: self.others.iter().map(|(who, how)| (jid(who), person_of(how))).collect(),
         }
     }
@@ -135,6 +150,7 @@ impl Case {
             waiting: room.waiting,
             has_password: room.password.unwrap_or(is_there),
             members_only: room.members_only,
+            lobby: room.lobby,
             exists: is_there,
             record: has_record.then(|| {
                 let opener = room.opener.clone().unwrap_or("ann@example.org".to_owned());
@@ -142,6 +158,7 @@ impl Case {
                 let mut record = Record::new(opened, opener, Some(Source::Generated));
                 record.closed = room.closed.as_deref().map(closed);
                 record.reopened = room.reopened.map(ago);
+                record.awaited = room.awaited.map(ago);
                 record
             }),
         }
@@ -159,6 +176,7 @@ impl Case {
     fn action(&self) -> Action {
         let words: Vec<&str> = self.action.split(' ').collect();
         match *words {
+            ["request"] => Action::Request,
             ["open"] => Action::Open { typed: None },
             ["open", ref typed @ ..] => Action::Open { typed: Some(strength(typed)) },
             ["join"] => Action::Join { credential: Credential::None },
@@ -222,6 +240,7 @@ fn affiliation_change(text: &str) -> AffiliationChange {
             from: affiliation(from),
             to: Affiliation::from_name(to),
             nick,
+            bearer: None,
         },
         _ => panic!("`{text}` is no change of an affiliation"),
     }
@@ -230,7 +249,7 @@ fn affiliation_change(text: &str) -> AffiliationChange {
 fn role_change(text: &str) -> RoleChange {
     match *text.split(' ').collect::<Vec<_>>() {
         [who, from, "->", to] => {
-            RoleChange { jid: maybe(who), from: role(from), to: Role::from_name(to) }
+            RoleChange { jid: maybe(who), from: role(from), to: Role::from_name(to), bearer: None }
         }
         _ => panic!("`{text}` is no change of a role"),
     }
@@ -262,6 +281,7 @@ fn entry_of(name: &str) -> Entry {
         "password" => Entry::Password,
         "admitted" => Entry::Admitted,
         "both" => Entry::Both,
+        "proved" => Entry::Proved,
         _ => panic!("`{name}` is no way in"),
     }
 }
@@ -288,7 +308,8 @@ pub(crate) fn effects_in_short(effects: &Effects) -> Vec<String> {
     if let Some(record) = &effects.record {
         let state = record.closed.map_or("open".to_owned(), |closed| closed.name().to_owned());
         let source = record.password.map_or("none", Source::name);
-        lines.push(format!("record {state} by={} password={source}", record.opener));
+        let awaited = if record.awaited.is_some() { " awaited" } else { "" };
+        lines.push(format!("record {state} by={} password={source}{awaited}", record.opener));
     }
     for (who, person) in &effects.people {
         lines.push(match person {
@@ -314,6 +335,7 @@ pub(crate) fn effects_in_short(effects: &Effects) -> Vec<String> {
         }),
     );
     put("members-only", effects.members_only.map(|on| on.to_string()));
+    put("lobby", effects.lobby.map(|on| on.to_string()));
     put("hidden", effects.hidden.map(|on| on.to_string()));
     put("persistent", effects.persistent.map(|on| on.to_string()));
     put("knock", effects.knock.map(|wait| wait.as_secs().to_string()));
@@ -324,5 +346,8 @@ pub(crate) fn effects_in_short(effects: &Effects) -> Vec<String> {
         put("admit", Some(who.to_string()));
     }
     put("reject", effects.reject.as_ref().map(ToString::to_string));
+    for who in &effects.promote {
+        put("promote", Some(who.to_string()));
+    }
     lines
 }

@@ -6,9 +6,7 @@ use std::sync::Arc;
 use globset::{Glob, GlobSetBuilder};
 use jid::BareJid;
 use jiff::Timestamp;
-use vestibule::policy::attempt::{
-    Action, Affiliation, Attempt, Auth, Credential, Requester, Role, RoomView,
-};
+use vestibule::policy::attempt::{Action, Attempt, Auth, Credential, Requester, RoomView};
 use vestibule::policy::bans::Ban;
 use vestibule::policy::record::{Record, Source};
 use vestibule::policy::rules::{Override, Policy, Rules};
@@ -63,13 +61,10 @@ pub(crate) fn join(credential: Credential) -> Attempt {
             secure: Some(true),
             address: Some("192.0.2.7".parse().unwrap()),
             nick: "Bob".to_owned(),
-            affiliation: Affiliation::None,
-            role: Role::None,
-            claims: Vec::new(),
-            person: None,
+            ..Requester::default()
         },
         action: Action::Join { credential },
-        others: Vec::new(),
+        ..Attempt::default()
     }
 }
 

@@ -35,6 +35,8 @@ pub(crate) fn policy(name: &str) -> Option<Policy> {
         ..Policy::default()
     };
     policy.services.insert(jid("focus@auth.example.org"), 5);
+    policy.services.insert(jid("recorder@auth.example.org"), 5);
+    policy.focuses.insert("meet.example.org".to_owned(), jid("focus@auth.example.org"));
     policy.operators.insert(jid("op@example.org"), 6);
     if name != "unbanned" {
         policy.bans = bans();

@@ -1,0 +1,100 @@
+//! On Jitsi the conference focus opens every room, for whoever asked it.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::attempt::{Action, Affiliation, AffiliationChange};
+use super::class::Class;
+use super::decide::{Case, Strongest};
+use super::denial::Denial;
+use super::record::Record;
+use super::verdict::{Opinion, Rule, Verdict};
+use super::{access, close};
+
+/// How long the place of the opener is kept: as long as Jitsi's focus waits for the first participant
+/// (jicofo's `conference.initial-timeout`).
+const AWAITED: SignedDuration = SignedDuration::from_secs(15);
+/// How the names of the rooms begin in which a focus tries itself out (jicofo's `HealthCheckRequest`).
+const HEALTH_CHECK: &str = "__jicofo-health-check";
+
+/// Whether the focus may be asked for this room: only what would be refused at the door in any case is
+/// refused before, because a join can be held or prompted, and a request cannot.
+pub(super) fn request(case: &Case<'_>, strongest: &mut Strongest) {
+    if !case.room.exists {
+        strongest.hear(access::open(case));
+    } else if case.room.record.is_some() {
+        strongest.hear(close::join(case).filter(|opinion| opinion.verdict == Verdict::Deny));
+    }
+}
+
+/// Where a focus opens the rooms, nobody else does.
+pub(super) fn comes_first(case: &Case<'_>) -> Option<Opinion> {
+    (case.focus().is_some() && !case.room.exists)
+        .then(|| Opinion::deny(Rule::new("service.focus", 0), Denial::FocusFirst))
+}
+
+/// What the focus does in somebody's name.
+pub(super) fn act(case: &Case<'_>, strongest: &mut Strongest) {
+    if matches!(case.attempt.action, Action::Open { .. }) && !case.room.exists {
+        open(case, strongest);
+    } else if let Action::Affiliation { items, .. } = &case.attempt.action {
+        elect(case, items, strongest);
+    }
+}
+
+/// Whether the focus may open the room: as whoever asked it might.
+fn open(case: &Case<'_>, strongest: &mut Strongest) {
+    if is_health_check(case) {
+        return;
+    }
+    if let Some(opener) = case.behind() {
+        strongest.hear(access::enter(&opener));
+        strongest.hear(access::open(&opener));
+        return;
+    }
+    strongest.hear(access::name(case));
+    let access = &case.rules.access;
+    if !access.open.value.has(Class::Guest) {
+        let rule = Rule::new("access.open", access.open.line);
+        strongest.hear(Some(Opinion::deny(rule, Denial::NobodyAsked)));
+    }
+}
+
+/// The focus makes somebody an owner (jicofo's `enable-auto-owner`): only whom the rules make a moderator.
+fn elect(case: &Case<'_>, items: &[AffiliationChange], strongest: &mut Strongest) {
+    let become_by = &case.rules.moderators.become_by;
+    let rule = Rule::new("moderators.become", become_by.line);
+    for item in items.iter().filter(|item| item.to >= Some(Affiliation::Admin)) {
+        let entitled = item.jid.as_ref().is_some_and(|jid| {
+            case.policy.services.contains_key(jid)
+                || case.attempt.other(jid).is_some_and(|person| person.moderator)
+        });
+        if !entitled {
+            strongest.hear(Some(Opinion::deny(rule, Denial::MayNotGrant)));
+        }
+    }
+}
+
+/// A room that only the focus ever enters.
+pub(super) fn is_health_check(case: &Case<'_>) -> bool {
+    case.is_focus() && case.room_name().starts_with(HEALTH_CHECK)
+}
+
+/// The record of a room that the focus opens at `now` for somebody, or for nobody that is known.
+pub(super) fn await_opener(record: Record, case: &Case<'_>) -> Record {
+    match case.behind() {
+        Some(opener) => Record {
+            opener: opener.jid.to_string(),
+            awaited: Some(case.now.checked_add(AWAITED).unwrap_or(Timestamp::MAX)),
+            ..record
+        },
+        None => Record { opener: String::new(), awaited: Some(case.now), ..record },
+    }
+}
+
+/// The requester takes the place of an opener who never came.
+pub(super) fn takes_the_place(case: &Case<'_>) -> bool {
+    let Some(record) = &case.room.record else { return false };
+    record.awaited.is_some_and(|until| until <= case.now)
+        && case.room.occupants == 0
+        && access::open(case).is_none()
+}

@@ -1,0 +1,171 @@
+//! Who somebody is, to a room.
+
+use std::net::IpAddr;
+
+use jid::BareJid;
+
+use super::mark::Mark;
+use super::record::Person;
+
+/// An affiliation (XEP-0045 §5.2), from the weakest up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Affiliation {
+    /// Banned from the room.
+    Outcast,
+    /// No standing.
+    #[default]
+    None,
+    /// May enter a members-only room.
+    Member,
+    /// May manage members and roles.
+    Admin,
+    /// May do everything, configure and destroy included.
+    Owner,
+}
+
+impl Affiliation {
+    /// The name on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Outcast => "outcast",
+            Self::None => "none",
+            Self::Member => "member",
+            Self::Admin => "admin",
+            Self::Owner => "owner",
+        }
+    }
+
+    /// The affiliation of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Outcast, Self::None, Self::Member, Self::Admin, Self::Owner]
+            .into_iter()
+            .find(|affiliation| affiliation.name() == name)
+    }
+}
+
+/// A role (XEP-0045 §5.1), from the weakest up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// Not in the room.
+    #[default]
+    None,
+    /// May listen.
+    Visitor,
+    /// May speak.
+    Participant,
+    /// May remove people and give voice.
+    Moderator,
+}
+
+impl Role {
+    /// The name on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Visitor => "visitor",
+            Self::Participant => "participant",
+            Self::Moderator => "moderator",
+        }
+    }
+
+    /// The role of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::None, Self::Visitor, Self::Participant, Self::Moderator]
+            .into_iter()
+            .find(|role| role.name() == name)
+    }
+}
+
+/// How a session proved who it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Auth {
+    /// With an account on a local host.
+    Account,
+    /// With a token that the server verified.
+    Token,
+    /// Not at all.
+    Anonymous,
+    /// Another server vouches for it.
+    Server,
+    /// A component of this server.
+    Component,
+    /// The gate could not tell.
+    #[default]
+    Unknown,
+}
+
+impl Auth {
+    /// The name on the wire and on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Account => "account",
+            Self::Token => "token",
+            Self::Anonymous => "anonymous",
+            Self::Server => "server",
+            Self::Component => "component",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// The proof of that name; [`Auth::Unknown`] for any other.
+    pub fn from_name(name: &str) -> Self {
+        [Self::Account, Self::Token, Self::Anonymous, Self::Server, Self::Component]
+            .into_iter()
+            .find(|auth| auth.name() == name)
+            .unwrap_or(Self::Unknown)
+    }
+}
+
+/// What kind of client somebody uses. A client says so itself, so it only picks the way an answer is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Client {
+    /// One that knows rooms by XEP-0045.
+    #[default]
+    Plain,
+    /// Jitsi Meet.
+    Jitsi,
+}
+
+impl Client {
+    /// The name on the wire and in the log.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Jitsi => "jitsi",
+        }
+    }
+
+    /// The client of that name; [`Client::Plain`] for any other.
+    pub fn from_name(name: &str) -> Self {
+        if name == Self::Jitsi.name() { Self::Jitsi } else { Self::Plain }
+    }
+}
+
+/// Who tries.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Requester {
+    /// The real bare JID. `None`: what the server sent is no JID by our rules (RFC 7622), and is refused.
+    pub jid: Option<BareJid>,
+    /// How the session proved it.
+    pub auth: Auth,
+    /// Whether the connection to its own server is encrypted; `None`: unknown.
+    pub secure: Option<bool>,
+    /// Where it connects from, if the server knows.
+    pub address: Option<IpAddr>,
+    /// The nick asked for or borne.
+    pub nick: String,
+    /// Affiliation in the room now.
+    pub affiliation: Affiliation,
+    /// Role in the room now.
+    pub role: Role,
+    /// Claims of a verified token: name and value.
+    pub claims: Vec<(String, String)>,
+    /// What the room remembers of this person.
+    pub person: Option<Person>,
+    /// What kind of client.
+    pub client: Client,
+    /// The ticket that the server gave to this client when it first asked for a room.
+    pub ticket: Option<Mark>,
+    /// A lasting mark that the client made itself.
+    pub device: Option<Mark>,
+}
