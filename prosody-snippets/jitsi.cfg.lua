@@ -34,7 +34,7 @@ VirtualHost "meet.example.org"
 --   modules that start, leave out or end the lobby, or set a password, by token or for all rooms (lobby_autostart,
 --   token_lobby_bypass, token_security_ondemand and their like); say lobby, access and password
 --
--- Jicofo stays as it is: with jicofo.conference.enable-auto-owner it goes on proposing the first who comes as moderator,
+-- Jicofo stays as it is: with jicofo.conference.enable-auto-owner it goes on making the first who comes a moderator,
 -- and the gate refuses that unless the policy agrees.
 Component "conference.meet.example.org" "muc"
 	modules_enabled = { "vestibule_gate" }
