@@ -9,6 +9,7 @@ plugin_paths = { "/usr/share/jitsi-meet/prosody-plugins/", "/usr/local/share/ves
 component_ports = { 5347 }
 component_interfaces = { "127.0.0.1" }
 
+-- The gate looks for the lobby here: both modules and both names have to be there.
 VirtualHost "meet.example.org"
 	modules_enabled = {
 		"muc_lobby_rooms";
@@ -16,9 +17,6 @@ VirtualHost "meet.example.org"
 	}
 	main_muc = "conference.meet.example.org"
 	lobby_muc = "lobby.meet.example.org"
-
-	-- With a recorder (Jibri): its accounts pass Jitsi's lobby. Never a domain on which guests are.
-	-- muc_lobby_whitelist = { "recorder.meet.example.org" }
 
 -- The MUC service of the meetings. Without "vestibule_gate" here there is no policy at all.
 --
