@@ -121,9 +121,11 @@ def test_without_the_secret_in_the_environment_no_component_gets_in(prosody_vers
         component.wait_ready(3)
 
 
-@pytest.mark.parametrize("place", ["docs/jitsi.md", "prosody-snippets/docker-jitsi-meet/component.toml"])
-def test_every_policy_that_is_shown_is_valid(tmp_path, place):
-    path = ROOT / place
+SHOWN = [ROOT / "docs/jitsi.md", DOCKER / "component.toml", DOCKER / "README.md"]
+
+
+@pytest.mark.parametrize("path", SHOWN, ids=lambda path: path.name)
+def test_every_policy_that_is_shown_is_valid(tmp_path, path):
     texts = [path.read_text()] if path.suffix == ".toml" else tables("toml", path)
     assert texts
     for text in texts:
