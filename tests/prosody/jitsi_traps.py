@@ -47,6 +47,14 @@ async def bear(person, text):
         raise Failed(f"the token is not good: {reply!r}")
 
 
+async def disturb(person, action, room):
+    """Has another module of the server do something to the lobby of the room."""
+    payload = element("urn:lab", "lobby", action=action, room=room)
+    reply = await person.iq(person.server.service, "set", payload)
+    if reply.error:
+        raise Failed(f"no {action} of {room}: {reply!r}")
+
+
 async def meddle(person, action, room, value=None):
     """Has another module of the server do something to the room."""
     payload = element("urn:lab", "meddle", action=action, room=room, value=value)
