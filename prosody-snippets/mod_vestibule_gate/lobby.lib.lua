@@ -58,8 +58,8 @@ return function (gate)
 			return gate.refuse(event, "closed-way", "cancel", "not-allowed");
 		end);
 		gate.guard_at(service, "muc-occupant-pre-change", gate.PRIORITY.nick, function (event)
-			local nick = jid.resource(event.dest_occupant.nick);
-			if not gate.is_observing() and gate.is_reserved(nick, event.stanza.attr.from) then return gate.refuse_nick(event); end
+			local nick, from = jid.resource(event.dest_occupant.nick), event.stanza.attr.from;
+			if not gate.is_observing() and gate.is_reserved(nick, from) then return gate.refuse_nick(event); end
 		end);
 		gate.guard_at(service, "muc-occupant-joined", gate.PRIORITY.last, function (event)
 			local room, occupant = main_room(event.room.jid), event.occupant;
