@@ -22,7 +22,9 @@ module:hook("iq-get/host/urn:lab:hooks", function (event)
 	for host, session in pairs(prosody.hosts) do
 		for name, handlers in pairs(session.events and session.events._event_map or {}) do
 			for handler, priority in pairs(handlers) do
-				reply:tag("hook", { host = host, event = name, priority = ("%.6g"):format(priority), by = by[handler] or "core" }):up();
+				local attr = { host = host, event = name, by = by[handler] or "core" };
+				attr.priority = ("%.6g"):format(priority);
+				reply:tag("hook", attr):up();
 			end
 		end
 	end
