@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from lab import SERVICE, Door, Prosody, Vestibule
+from lab import SERVICE, Browser, Door, Prosody, Vestibule
 from lab.server import PROGRAMS
 
 SECONDS = 180
@@ -48,6 +48,9 @@ def pytest_runtest_makereport(item):
         for process in [*getattr(item, "lab_processes", []), *shared]:
             title = f"{type(process).__name__} {process.home}"
             report.sections.append((title, process.tail()))
+        browser = getattr(item, "funcargs", {}).get("browser")
+        if browser:
+            report.sections.append(("Browser", browser.tail()))
 
 
 @pytest.fixture
@@ -83,6 +86,16 @@ def door(request, prosody_version):
     component enforces, and `SERVER` are options of `Prosody`."""
     options = getattr(request.module, "SERVER", {})
     shared = Door(prosody_version, getattr(request.module, "POLICY", SERVICE), **options)
+    try:
+        yield shared.start()
+    finally:
+        shared.close()
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """One Chromium for the whole run; `async with browser.visit(server)` gives people."""
+    shared = Browser()
     try:
         yield shared.start()
     finally:
