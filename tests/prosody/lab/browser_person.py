@@ -132,10 +132,11 @@ class BrowserPerson:
         return self.jid
 
     async def ask_to_join(self, room, password=None, name=None, **options):
-        """Asks to enter `room` (without its service); returns where answers begin. After a
-        prompt this tries again with the password, as Jitsi Meet does."""
+        """Asks to enter `room` and returns where answers begin. After a prompt this tries
+        again with the password, as Jitsi Meet does. `options` as initJitsiConference takes
+        them."""
         since = self.mark()
-        await self._do("join", room=room, password=password, displayName=name, options=options)
+        await self._do("join", room=room.partition("@")[0], password=password, displayName=name, options=options)
         return since
 
     async def join(self, room, password=None, name=None, *, seconds=15, **options):
