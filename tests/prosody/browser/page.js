@@ -97,7 +97,7 @@
 			tellAll(made, JitsiMeetJS.events.connection);
 			return new Promise((resolve, reject) => {
 				made.addEventListener(CONNECTION_ESTABLISHED, () => resolve(made.getJid()));
-				made.addEventListener(CONNECTION_FAILED, (...why) => reject(new Error(why.join(' '))));
+				made.addEventListener(CONNECTION_FAILED, (error, text) => reject(new Error(`${error} ${text ?? ''}`)));
 				made.connect({ id: jid, password });
 			});
 		},
@@ -144,6 +144,6 @@
 		}),
 	};
 
-	JitsiMeetJS.setLogLevel(JitsiMeetJS.logLevels.INFO);
+	JitsiMeetJS.setLogLevel(JitsiMeetJS.logLevels.WARN);
 	JitsiMeetJS.init({ disableAudioLevels: true, disableThirdPartyRequests: true });
 })();

@@ -106,6 +106,10 @@ class BrowserPerson:
         """Every event `name` so far."""
         return [event for event in self.seen[since:] if event.name == name]
 
+    def stanzas(self, text, since=0):
+        """The XML that this page sent and that has `text` in it."""
+        return [event.params[0] for event in self.events("sent", since) if text in event.params[0]]
+
     def tail(self, lines=40):
         """The last events, stanzas and console lines."""
         return "\n".join(repr(event) for event in self.seen[-lines:])
