@@ -4,7 +4,7 @@ its participants do and see."""
 import contextlib
 
 import pytest
-from lab import Failed
+from lab import Failed, needs_jitsi_plugins
 
 MEET = {"gate": False}
 PROMPT = "conference.passwordRequired"
@@ -101,3 +101,33 @@ async def test_a_command_that_fails_is_an_error_and_no_silence(meet, browser):
             await alice.kick("ghost")
         with pytest.raises(Failed, match=r"within 0.1 s(?s:.*)conference\.joined"):
             await alice.wait_for("conference.kicked", seconds=0.1)
+
+
+@needs_jitsi_plugins
+async def test_a_knocker_is_turned_away_and_then_let_in(meet, browser):
+    async with at(meet, browser) as visit:
+        room = meet.room()
+        alice = await visit.connect("alice")
+        bob = await visit.connect("bob")
+        assert (await alice.join(room)).joined
+        await alice.wait_for("conference.roleChanged", ..., "moderator")
+        await alice.lobby(True)
+        await alice.wait_for("conference.membersOnlyChanged", True)
+
+        refused = await bob.join(room, name="Bob")
+        lobby = f"{room.partition('@')[0]}@{meet.server.lobby}"
+        assert refused.params == ["conference.connectionError.membersOnly", lobby]
+        await bob.knock("Bob")
+        knock = await alice.wait_for("conference.lobby.userJoined", ..., "Bob")
+        since = alice.mark()
+        await alice.deny(knock.params[0])
+        await bob.wait_for("conference.failed", "conference.connectionError.accessDenied")
+        await alice.wait_for("conference.lobby.userLeft", since=since)
+
+        since = alice.mark()
+        await bob.knock("Bob")
+        knock = await alice.wait_for("conference.lobby.userJoined", ..., "Bob", since=since)
+        await alice.approve(knock.params[0])
+        await bob.wait_for("conference.joined")
+        with pytest.raises(Failed, match="nobody in the lobby"):
+            await alice.approve("ghost")
