@@ -2,12 +2,14 @@
 
 import asyncio
 import http.client
+from pathlib import Path
 
 import pytest
 from lab import JitsiCrowd, Meet, needs_jitsi_plugins
 from lab.jitsi_outcome import FOCUS
 
 MEET = {"gate": False}
+MODULES = Path(__file__).parent / "modules"
 
 
 async def is_owner(person):
@@ -175,10 +177,80 @@ async def test_a_secure_domain_starts_rooms_for_those_who_log_in(start, prosody_
         assert guest.occupants(room)[guest.nick]["affiliation"] != "owner"
 
 
-@pytest.mark.parametrize("path", ["http-bind", "xmpp-websocket"])
-def test_browsers_reach_it_under_any_name(meet, path):
+@pytest.mark.parametrize(("method", "path"), [("POST", "http-bind"), ("GET", "xmpp-websocket")])
+def test_browsers_reach_it_under_any_name(meet, method, path):
     connection = http.client.HTTPConnection("127.0.0.1", meet.server.http_port, timeout=5)
-    connection.request("OPTIONS", f"/{path}", headers={"Host": "alice.localhost", "Origin": "http://else"})
+    headers = {"Host": "alice.localhost", "Origin": "http://elsewhere.localhost"}
+    body = None
+    if method == "POST":
+        body = (
+            "<body xmlns='http://jabber.org/protocol/httpbind' content='text/xml; charset=utf-8'"
+            f" rid='1' to='{meet.server.host}' wait='1' hold='1' ver='1.6'"
+            " xmpp:version='1.0' xmlns:xmpp='urn:xmpp:xbosh'/>"
+        )
+    else:
+        headers |= {
+            "Connection": "Upgrade",
+            "Upgrade": "websocket",
+            "Sec-WebSocket-Key": "bGFib3JhdG9yeSBrZXkgMQ==",
+            "Sec-WebSocket-Version": "13",
+            "Sec-WebSocket-Protocol": "xmpp",
+        }
+    connection.request(method, f"/{path}", body, headers)
     response = connection.getresponse()
-    assert response.status == 200, response.status
-    assert response.getheader("Access-Control-Allow-Origin") in ("*", "http://else")
+    if method == "GET":
+        assert response.status == 101
+    else:
+        assert response.status == 200 and b"ANONYMOUS" in response.read()
+        allowed = response.getheader("Access-Control-Allow-Origin")
+        assert allowed in ("*", headers["Origin"])
+    connection.close()
+
+
+async def test_a_veto_is_remembered_until_that_one_leaves(start, prosody_version):
+    server = start(
+        Meet(prosody_version, gate=False, muc_plugins=["lab_veto"], plugin_paths=[MODULES])
+    )
+    async with JitsiCrowd(server) as crowd:
+        room = f"room@{server.service}"
+        alice, bob = await crowd.persons("Alice", "Bob")
+        await alice.enter(room)
+        await bob.enter(room)
+        assert [nick for _, nick, _ in crowd.focus.elected] == [alice.nick]
+        assert "is not made owner" in crowd.focus.errors[0]
+        await alice.depart(room)
+        await bob.ping()
+        assert [nick for _, nick, _ in crowd.focus.elected] == [alice.nick, bob.nick]
+
+
+async def test_a_focus_that_cannot_join_does_not_answer(start, prosody_version):
+    server = start(Meet(prosody_version, gate=False, options={"admins": []}))
+    async with JitsiCrowd(server) as crowd:
+        alice = await crowd.person("Alice")
+        unanswered = await alice.request(f"room@{server.service}", seconds=1)
+        assert (unanswered.kind, unanswered.shown) == ("unanswered", "silence")
+        assert "cannot join" in crowd.focus.errors[0] and not crowd.focus.conferences
+
+
+async def test_the_recorder_is_not_made_owner(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room()
+        recorder = await crowd.person("Recorder", meet.server.recorder)
+        alice = await crowd.person("Alice")
+        assert (await recorder.enter(room)).joined
+        assert (await alice.enter(room)).joined
+        await is_owner(alice)
+        assert [nick for _, nick, _ in crowd.focus.elected] == [alice.nick]
+
+
+@needs_jitsi_plugins
+async def test_a_subdomain_has_rooms_of_its_own(meet):
+    async with meet.crowd() as crowd:
+        alice, bob = await crowd.persons("Alice", "Bob")
+        name = meet.room().partition("@")[0]
+        room = f"{name}@conference.tenant.{meet.server.host}"
+        assert (await alice.enter(room)).joined
+        assert (await bob.enter(f"{name}@{meet.server.service}")).joined
+        assert bob.nick not in alice.occupants(room)
+        await is_owner(alice)
+        await is_owner(bob)

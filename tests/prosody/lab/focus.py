@@ -144,12 +144,13 @@ class Focus(Person):
         self.send(reply)
 
     async def left(self, room, seconds=5):
-        """Waits until it has left `room`; returns the reason."""
+        """Waits until it has left `room` and the room knows; returns the reason."""
         deadline = asyncio.get_running_loop().time() + seconds
         while not (reasons := [reason for each, reason in self.ended if each == room]):
             if asyncio.get_running_loop().time() > deadline:
                 raise Failed(f"the focus is still in {room}: {self.errors}")
             await asyncio.sleep(0.01)
+        await self.ping()
         return reasons[-1]
 
     async def close(self):

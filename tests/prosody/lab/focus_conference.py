@@ -14,13 +14,15 @@ BREAKOUT = "muc#roominfo_isbreakout"
 class Conference:
     """`members` is {nick: muc item} of everybody but the focus; `owner` the nick of the one
     who was made owner, also when the server refused: it is not tried again with another
-    before that one leaves."""
+    before that one leaves. It is inside as soon as the room let it in, and joined when the
+    room is configured too."""
 
     def __init__(self, focus, room):
         self.focus = focus
         self.room = room
         self.members = {}
         self.owner = None
+        self.is_inside = False
         self.is_joined = False
         self.is_breakout = False
         self.timer = None
@@ -44,6 +46,7 @@ class Conference:
         outcome = await focus.outcome(self.room, since, focus.reply_timeout)
         if not outcome.joined:
             raise Failed(f"the focus cannot join {self.room}: {outcome}")
+        self.is_inside = True
         query = element(MUC_OWNER, "query")
         reply = await focus.iq(self.room, "get", query, focus.reply_timeout)
         form = reply.form or {}
@@ -68,7 +71,9 @@ class Conference:
     def saw(self, presence):
         """Keeps the list of members, and acts on who comes and who goes."""
         if presence.nick == NICK:
-            if presence.type == "unavailable":
+            # It may still be on its way out of the meeting before this one.
+            if presence.type == "unavailable" and self.is_inside:
+                self.is_inside = False
                 self.forget("destroyed" if presence.destroyed is not None else "removed")
         elif presence.type == "unavailable":
             self._gone(presence)
@@ -131,8 +136,9 @@ class Conference:
 
     def stop(self, reason):
         """Leaves the room."""
-        if self.focus.conferences.get(self.room) is self:
-            self.forget(reason)
+        self.forget(reason)
+        if self.is_inside:
+            self.is_inside = False
             leave = element(CLIENT, "presence", to=f"{self.room}/{NICK}", type="unavailable")
             self.focus.send(leave)
 

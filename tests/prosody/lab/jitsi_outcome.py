@@ -39,8 +39,8 @@ class JitsiOutcome(Outcome):
     @property
     def lobby(self):
         """The lobby's JID ("" without one) in a registration-required error."""
-        error = self.presence.child(CLIENT, "error")
-        return error.findtext(f"{{{JITMEET}}}lobbyroom") or ""
+        found = self.presence.find(JITMEET, "lobbyroom")
+        return "" if found is None else found.text or ""
 
     @property
     def child(self):

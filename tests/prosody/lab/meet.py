@@ -28,8 +28,9 @@ class Meet(Prosody):
     With Jitsi's plugins (`plugins`: their folder, False for none; by default what
     JITSI_PROSODY_PLUGINS says), also what docker-jitsi-meet has: client_proxy at
     `focus.meet.localhost`, lobby, breakout rooms, metadata. `muc_plugins` are further modules
-    of the MUC service, `modules` of `meet.localhost`, and `host_options` its options; the
-    rest is as in `Prosody`.
+    of the MUC service, `modules` of the clients' hosts; `host_options` are options of the
+    clients' hosts, `lobby_options` and `breakout_options` of those services; the rest is as
+    in `Prosody`.
     """
 
     def __init__(
@@ -41,6 +42,8 @@ class Meet(Prosody):
         authentication=None,
         muc_plugins=(),
         host_options=None,
+        lobby_options=None,
+        breakout_options=None,
         plugin_paths=(),
         **options,
     ):
@@ -49,11 +52,14 @@ class Meet(Prosody):
         self.authentication = authentication
         self.muc_plugins = list(muc_plugins)
         self.host_options = dict(host_options or {})
+        self.lobby_options = dict(lobby_options or {})
+        self.breakout_options = dict(breakout_options or {})
         self.http_port = free_port()
         paths = [*plugin_paths, *([self.plugins] if self.plugins else [])]
         super().__init__(version, plugin_paths=paths, **options)
         self.host = DOMAIN
         self.service = f"conference.{DOMAIN}"
+        self.component_env = {"VESTIBULE_COMPONENT__DOMAIN": f"vestibule.{DOMAIN}"}
         self.lobby = f"lobby.{DOMAIN}"
         self.guests = f"guest.{DOMAIN}" if accounts else DOMAIN
         self.focus = f"focus@auth.{DOMAIN}"

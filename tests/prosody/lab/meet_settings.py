@@ -43,7 +43,6 @@ def global_options(server):
     options = {
         **settings.common(server),
         "modules_disabled": ["s2s", "offline"],
-        "plugin_paths": [settings.SNIPPETS, *server.plugin_paths],
         "admins": [server.focus, f"jvb@auth.{DOMAIN}"],
         "component_admins_as_room_owners": True,
         "http_ports": [server.http_port],
@@ -98,15 +97,13 @@ def _main_muc(server):
     modules = [*(JITSI_MUC if server.plugins else ()), *server.muc_plugins]
     options = {**focus_only(server), **server.muc_options}
     if not server.gate:
-        return _host("Component", server.service, modules, options, "muc") + _host(
-            "Component",
-            f"vestibule.{DOMAIN}",
-            options={"component_secret": server.secret, **server.component_options},
-        )
+        text = assignments({"plugin_paths": [settings.SNIPPETS, *server.plugin_paths]})
+        text += _host("Component", server.service, modules, options, plugin="muc")
+        link = {"component_secret": server.secret, **server.component_options}
+        return text + _host("Component", f"vestibule.{DOMAIN}", options=link)
     text = settings.shipped(server.secret, server.plugin_paths, options, server.component_options)
-    text = settings.replace_once(
-        text, SHIPPED_MODULES, settings.lua(["vestibule_gate", *modules])
-    )
+    gated = settings.lua(["vestibule_gate", *modules])
+    text = settings.replace_once(text, SHIPPED_MODULES, gated)
     for name in ("conference", "vestibule"):
         text = text.replace(f'"{name}.localhost"', f'"{name}.{DOMAIN}"')
     return text
@@ -114,28 +111,23 @@ def _main_muc(server):
 
 def _jitsi_hosts(server):
     muc = {"muc_component": server.service}
-    text = _host(
-        "Component", f"focus.{DOMAIN}", plugin="client_proxy", options={"target_address": server.focus}
-    )
-    text += _host(
-        "Component", f"lobby.{DOMAIN}", ["muc_hide_all"], focus_only(server), plugin="muc"
-    )
-    text += _host(
-        "Component",
-        f"breakout.{DOMAIN}",
-        ["muc_hide_all", "muc_meeting_id"],
-        focus_only(server),
-        plugin="muc",
-    )
-    for name, plugin in (
-        ("speakerstats", "speakerstats_component"),
-        ("endconference", "end_conference"),
-        ("avmoderation", "av_moderation_component"),
-    ):
-        text += _host("Component", f"{name}.{DOMAIN}", plugin=plugin, options=muc)
     rooms = {**muc, "breakout_rooms_component": f"breakout.{DOMAIN}"}
-    text += _host("Component", f"metadata.{DOMAIN}", plugin="room_metadata_component", options=rooms)
-    return text + _host("Component", f"polls.{DOMAIN}", plugin="polls_component")
+    closed = focus_only(server)
+    breakout = {**closed, **server.breakout_options}
+    components = (
+        ("focus", "client_proxy", (), {"target_address": server.focus}),
+        ("lobby", "muc", ["muc_hide_all"], {**closed, **server.lobby_options}),
+        ("breakout", "muc", ["muc_hide_all", "muc_meeting_id"], breakout),
+        ("speakerstats", "speakerstats_component", (), muc),
+        ("endconference", "end_conference", (), muc),
+        ("avmoderation", "av_moderation_component", (), muc),
+        ("metadata", "room_metadata_component", (), rooms),
+        ("polls", "polls_component", (), {}),
+    )
+    return "".join(
+        _host("Component", f"{name}.{DOMAIN}", modules, options, plugin)
+        for name, plugin, modules, options in components
+    )
 
 
 def render(server):

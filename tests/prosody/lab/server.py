@@ -63,6 +63,7 @@ class Prosody(Process):
         self.secret = SECRET
         self.host = "localhost"
         self.service = "conference.localhost"
+        self.component_env = {}
         self.home = Path(tempfile.mkdtemp(prefix="lab-prosody-"))
         self.log_path = self.home / "prosody.log"
         self.config_path = self.home / "prosody.cfg.lua"
