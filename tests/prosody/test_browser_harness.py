@@ -4,18 +4,23 @@ its participants do and see."""
 import contextlib
 
 import pytest
-from lab import Failed, needs_jitsi_plugins
+from lab import Failed, Focus, needs_jitsi_plugins
+from lab.jitsi_outcome import FOCUS
 
 MEET = {"gate": False}
 PROMPT = "conference.passwordRequired"
 
 
 @contextlib.asynccontextmanager
-async def at(meet, browser):
+async def at(meet, browser, kind=Focus):
     """The people of one test, with a focus to serve them."""
-    async with meet.crowd() as crowd, browser.visit(meet.server) as visit:
-        visit.focus = crowd.focus
-        yield visit
+    focus = await kind.connect(meet.server)
+    try:
+        async with browser.visit(meet.server) as visit:
+            visit.focus = focus
+            yield visit
+    finally:
+        await focus.close()
 
 
 @pytest.mark.parametrize("transport", ["websocket", "bosh"])
@@ -70,6 +75,30 @@ async def test_a_reload_keeps_the_storage_and_loses_the_address(meet, browser):
         assert after["storage"]["jitsiMeetId"] == before["storage"]["jitsiMeetId"]
         assert after["storage"]["jitsiMeetId"] != (await bob.state())["storage"]["jitsiMeetId"]
         assert after["storage"]["jitsiMeetId"] in alice.stanzas("conference ", since)[0]
+
+
+class Marking(Focus):
+    """Gives whoever asks first a session, as if he had logged in."""
+
+    def _reply(self, request, kind, payload):
+        if len(self.requests) == 1:
+            payload.set("session-id", "a mark")
+        super()._reply(request, kind, payload)
+
+
+async def test_a_session_id_comes_back_from_a_guest_after_a_reload(meet, browser):
+    async with at(meet, browser, Marking) as visit:
+        room = meet.room()
+        alice = await visit.connect("alice")
+        bob = await visit.connect("bob")
+        for person in (alice, bob):
+            assert (await person.join(room)).joined
+        await alice.reload()
+        assert (await alice.join(room)).joined
+        await alice.leave()
+        assert (await alice.join(meet.room("another"))).joined
+        asked = [each.find(FOCUS, "conference") for each in visit.focus.requests]
+        assert [each.get("session-id") for each in asked] == [None, None, "a mark", "a mark"]
 
 
 async def test_who_leaves_is_gone_and_may_return(meet, browser):

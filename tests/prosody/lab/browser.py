@@ -31,7 +31,7 @@ class Browser:
         self.home = Path(tempfile.mkdtemp(prefix="lab-browser-"))
         self.people = {}
         self._child = None
-        self._rest = b""
+        self._rest = b""  # of a line that has not come whole yet
         self._calls = {}
         self._numbers = itertools.count(1)
 
@@ -39,6 +39,7 @@ class Browser:
         """Starts Chromium and waits until it takes commands."""
         if not (PARTS / ".complete").exists():
             raise Failed(f"nothing in {PARTS}: run `make browser`")
+        self._rest = b""
         # Whatever Chromium writes goes with this home.
         folders = dict.fromkeys(("HOME", "TMPDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"), str(self.home))
         with open(self.home / "output", "ab") as output:
@@ -70,7 +71,12 @@ class Browser:
 
     @contextlib.asynccontextmanager
     async def visit(self, server):
-        """People at `server`, all of whose pages are closed when the block ends."""
+        """People at `server`, all of whose pages are closed when the block ends. A driver
+        that ended with an earlier visit is started again."""
+        if self._child.poll() is not None:
+            self._child.stdin.close()
+            self._child.stdout.close()
+            self.start()
         loop = asyncio.get_running_loop()
         self.people = {}
         loop.add_reader(self._child.stdout, self._read)
@@ -79,7 +85,8 @@ class Browser:
             yield visit
         finally:
             try:
-                await asyncio.gather(*(self.call(name, "close") for name in self.people))
+                closing = (self.call(name, "close") for name in self.people)
+                await asyncio.gather(*closing, return_exceptions=True)
             finally:
                 loop.remove_reader(self._child.stdout)
 
@@ -90,12 +97,14 @@ class Browser:
         reply = asyncio.get_running_loop().create_future()
         self._calls[number] = reply
         request = {"call": number, "client": client, "command": command, "with": given, "seconds": seconds}
-        self._child.stdin.write(json.dumps(request).encode() + b"\n")
-        self._child.stdin.flush()
         try:
+            self._child.stdin.write(json.dumps(request).encode() + b"\n")
+            self._child.stdin.flush()
             answer = await asyncio.wait_for(reply, seconds + 5)
         except asyncio.TimeoutError:
             answer = {"error": "the driver does not answer"}
+        except BrokenPipeError:
+            answer = {"error": f"the driver is gone\n{self._output()}"}
         finally:
             self._calls.pop(number, None)
         if "error" in answer:
