@@ -27,8 +27,7 @@ async def at(meet, browser, kind=Focus):
 async def test_two_meet_behind_a_password_until_one_is_removed(meet, browser, transport):
     async with at(meet, browser) as visit:
         room = meet.room()
-        alice = await visit.connect("alice", transport=transport)
-        bob = await visit.connect("bob", transport=transport)
+        alice, bob = await visit.people("alice", "bob", transport=transport)
         assert (await alice.join(room, name="Alice")).joined
         me = (await alice.state())["id"]
         await alice.wait_for("conference.roleChanged", me, "moderator")
@@ -57,11 +56,11 @@ async def test_two_meet_behind_a_password_until_one_is_removed(meet, browser, tr
         assert (await bob.join(room)).error == PROMPT
 
 
-async def test_a_reload_keeps_the_storage_and_loses_the_address(meet, browser):
+@pytest.mark.parametrize("transport", ["websocket", "bosh"])
+async def test_a_reload_keeps_the_storage_and_loses_the_address(meet, browser, transport):
     async with at(meet, browser) as visit:
         room = meet.room()
-        alice = await visit.connect("alice")
-        bob = await visit.connect("bob")
+        alice, bob = await visit.people("alice", "bob", transport=transport)
         for person in (alice, bob):
             assert (await person.join(room)).joined
         address, before = alice.jid, await alice.state()
@@ -77,6 +76,23 @@ async def test_a_reload_keeps_the_storage_and_loses_the_address(meet, browser):
         assert after["storage"]["jitsiMeetId"] in alice.stanzas("conference ", since)[0]
 
 
+async def test_a_crash_keeps_the_storage_and_leaves_a_ghost(meet, browser):
+    async with at(meet, browser) as visit:
+        room = meet.room()
+        alice, bob = await visit.people("alice", "bob")
+        for person in (alice, bob):
+            assert (await person.join(room, name="Somebody")).joined
+        before = await bob.state()
+        await bob.crash()
+        await bob.wait_for("crash")
+        await bob.reload()
+        assert (await bob.join(room)).joined
+        after = await bob.state()
+        assert after["storage"]["jitsiMeetId"] == before["storage"]["jitsiMeetId"]
+        assert before["id"] in {each["id"] for each in after["participants"]}
+        assert not alice.events("conference.userLeft")
+
+
 class Marking(Focus):
     """Gives whoever asks first a session, as if he had logged in."""
 
@@ -89,8 +105,7 @@ class Marking(Focus):
 async def test_a_session_id_comes_back_from_a_guest_after_a_reload(meet, browser):
     async with at(meet, browser, Marking) as visit:
         room = meet.room()
-        alice = await visit.connect("alice")
-        bob = await visit.connect("bob")
+        alice, bob = await visit.people("alice", "bob")
         for person in (alice, bob):
             assert (await person.join(room)).joined
         await alice.reload()
@@ -104,8 +119,7 @@ async def test_a_session_id_comes_back_from_a_guest_after_a_reload(meet, browser
 async def test_who_leaves_is_gone_and_may_return(meet, browser):
     async with at(meet, browser) as visit:
         room = meet.room()
-        alice = await visit.connect("alice")
-        bob = await visit.connect("bob")
+        alice, bob = await visit.people("alice", "bob")
         for person in (alice, bob):
             assert (await person.join(room)).joined
         guest = (await bob.state())["id"]
@@ -136,8 +150,7 @@ async def test_a_command_that_fails_is_an_error_and_no_silence(meet, browser):
 async def test_a_knocker_is_turned_away_and_then_let_in(meet, browser):
     async with at(meet, browser) as visit:
         room = meet.room()
-        alice = await visit.connect("alice")
-        bob = await visit.connect("bob")
+        alice, bob = await visit.people("alice", "bob")
         assert (await alice.join(room)).joined
         await alice.wait_for("conference.roleChanged", ..., "moderator")
         await alice.lobby(True)

@@ -3,7 +3,7 @@
 //   in   {"call": 1, "client": "alice", "command": "join", "with": {...}, "seconds": 15}
 //   out  {"call": 1, "value": ...}   or   {"call": 1, "error": "why"}
 //        {"client": "alice", "event": "conference.joined", "params": [...]}
-// open, reload, screenshot and close are done here, anything else by the client's page.
+// open, reload, screenshot, crash and close are done here, anything else by the client's page.
 // Each client is a browser context of its own, so it has its own storage. Ends with its input.
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
@@ -50,22 +50,39 @@ async function open(name) {
 	if (clients.has(name)) {
 		throw new Error(`${name} is open already`);
 	}
-	const tell = (event, ...params) => say({ client: name, event, params });
 	const context = await browser.newContext();
-	clients.set(name, { context });
-	await context.exposeBinding('report', (_, event, params) => tell(event, ...params));
+	const client = { context, tell: (event, ...params) => say({ client: name, event, params }) };
+	clients.set(name, client);
+	await context.exposeBinding('report', (_, event, params) => client.tell(event, ...params));
+	client.page = await tab(client);
+	await client.page.goto(address);
+}
+
+/** An empty page of a client. */
+async function tab({ context, tell }) {
 	const page = await context.newPage();
-	clients.get(name).page = page;
 	page.on('console', message => tell('console', message.type(), message.text()));
 	page.on('pageerror', error => tell('console', 'uncaught', String(error)));
 	page.on('crash', () => tell('crash'));
-	await page.goto(address);
+	return page;
 }
 
 async function close(name) {
-	const { context } = clients.get(name);
+	const { context, page } = clients.get(name);
 	clients.delete(name);
+	// A page that is closed says good-bye; one whose context goes first may not.
+	await page?.close();
 	await context.close();
+}
+
+/** Ends the page's process: no good-bye, and nobody closes its connection in good order. */
+async function crash(client) {
+	const session = await client.context.newCDPSession(client.page);
+	const crashed = client.page.waitForEvent('crash');
+	session.send('Page.crash').catch(() => {});
+	await crashed;
+	await client.page.close();
+	client.page = await tab(client);
 }
 
 /** Has the page perform `command`; what the library rejects with may be a stanza, or nothing. */
@@ -98,7 +115,9 @@ function perform({ client, command, with: given }) {
 	case 'close':
 		return close(client);
 	case 'reload':
-		return page.reload().then(() => null);
+		return page.goto(address).then(() => null);
+	case 'crash':
+		return crash(clients.get(client));
 	case 'screenshot':
 		return page.screenshot({ path: given.path }).then(() => null);
 	default:

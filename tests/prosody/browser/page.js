@@ -144,6 +144,11 @@
 		}),
 	};
 
+	// Leaving a page over BOSH the library puts `https:` before any address that has no such
+	// scheme, so that on plain HTTP its good-bye would go nowhere.
+	const sendBeacon = navigator.sendBeacon.bind(navigator);
+	navigator.sendBeacon = (address, body) => sendBeacon(address.replace(/^https:(?=http:)/, ''), body);
+
 	JitsiMeetJS.setLogLevel(JitsiMeetJS.logLevels.WARN);
 	JitsiMeetJS.init({ disableAudioLevels: true, disableThirdPartyRequests: true });
 })();

@@ -32,6 +32,7 @@ class Browser:
         self.people = {}
         self._child = None
         self._rest = b""  # of a line that has not come whole yet
+        self._has_ended = False
         self._calls = {}
         self._numbers = itertools.count(1)
 
@@ -39,7 +40,7 @@ class Browser:
         """Starts Chromium and waits until it takes commands."""
         if not (PARTS / ".complete").exists():
             raise Failed(f"nothing in {PARTS}: run `make browser`")
-        self._rest = b""
+        self._rest, self._has_ended = b"", False
         # Whatever Chromium writes goes with this home.
         folders = dict.fromkeys(("HOME", "TMPDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"), str(self.home))
         with open(self.home / "output", "ab") as output:
@@ -48,6 +49,7 @@ class Browser:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=output,
+                bufsize=0,
                 env={**os.environ, **folders},
             )
         deadline = time.monotonic() + seconds
@@ -60,22 +62,24 @@ class Browser:
     def close(self):
         """Ends Chromium and removes what it wrote."""
         if self._child is not None:
-            self._child.stdin.close()
-            try:
-                self._child.wait(10)
-            except subprocess.TimeoutExpired:
-                self._child.kill()
-                self._child.wait()
-            self._child.stdout.close()
+            self._end()
         shutil.rmtree(self.home, ignore_errors=True)
+
+    def _end(self):
+        self._child.stdin.close()
+        try:
+            self._child.wait(10)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            self._child.wait()
+        self._child.stdout.close()
 
     @contextlib.asynccontextmanager
     async def visit(self, server):
         """People at `server`, all of whose pages are closed when the block ends. A driver
         that ended with an earlier visit is started again."""
-        if self._child.poll() is not None:
-            self._child.stdin.close()
-            self._child.stdout.close()
+        if self._has_ended:
+            self._end()
             self.start()
         loop = asyncio.get_running_loop()
         self.people = {}
@@ -95,16 +99,16 @@ class Browser:
         Failed with what the page said when it fails or takes longer than `seconds`."""
         number = next(self._numbers)
         reply = asyncio.get_running_loop().create_future()
+        if self._has_ended:
+            raise Failed(f"{client}: {command}: the browser's driver is gone\n{self._output()}")
         self._calls[number] = reply
         request = {"call": number, "client": client, "command": command, "with": given, "seconds": seconds}
-        try:
+        with contextlib.suppress(BrokenPipeError):
             self._child.stdin.write(json.dumps(request).encode() + b"\n")
-            self._child.stdin.flush()
+        try:
             answer = await asyncio.wait_for(reply, seconds + 5)
         except asyncio.TimeoutError:
             answer = {"error": "the driver does not answer"}
-        except BrokenPipeError:
-            answer = {"error": f"the driver is gone\n{self._output()}"}
         finally:
             self._calls.pop(number, None)
         if "error" in answer:
@@ -135,6 +139,7 @@ class Browser:
         try:
             lines = self._lines()
         except Failed as gone:
+            self._has_ended = True
             asyncio.get_running_loop().remove_reader(self._child.stdout)
             lines = [{"call": number, "error": str(gone)} for number in self._calls]
         for line in lines:
@@ -171,3 +176,7 @@ class Visit:
         person = await self.open(name)
         await person.connect(**options)
         return person
+
+    async def people(self, *names, **options):
+        """Several, all connected, in the order given; `options` as for `connect`."""
+        return await asyncio.gather(*(self.connect(name, **options) for name in names))

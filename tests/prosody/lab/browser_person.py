@@ -196,3 +196,11 @@ class BrowserPerson:
 
     async def disconnect(self):
         await self._do("disconnect")
+
+    async def crash(self):
+        """Ends the page as a crash or a dead battery would; `reload` opens it again."""
+        await self._do("crash")
+
+    async def close(self):
+        """Closes the tab in good order and for good, storage and all."""
+        await self._do("close")
