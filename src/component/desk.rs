@@ -191,11 +191,19 @@ impl Desk {
             "created" | "joined" => {
                 self.live.heard_of(&self.policy, service, &jid, generation);
                 if !full.is_empty() {
-                    self.live.joined(&jid, full, read_requester(report));
+                    self.live.joined(&jid, full, read_requester(report), now);
                 }
             }
-            "role" => self.live.changed(&jid, &read_requester(report)),
-            "left" => self.live.left(&jid, full),
+            "role" => self.live.changed(&self.policy, &jid, &read_requester(report), now),
+            "left" => {
+                let nick = report.attr("nick").unwrap_or_default();
+                self.live.left(&self.policy, &jid, full, nick, now);
+            }
+            "waiting" => {
+                self.live.heard_of(&self.policy, service, &jid, generation);
+                self.live.waits(&jid, read_requester(report), now);
+            }
+            "gone" => self.live.gone(&jid, &read_requester(report)),
             "destroyed" => self.live.destroyed(&jid),
             event @ ("refused" | "opened-failing" | "failed") => {
                 self.tally.by_gate = self.tally.by_gate.saturating_add(1);
@@ -212,14 +220,14 @@ impl Desk {
     }
 
     /// Takes a room from a snapshot.
-    pub fn restore(&mut self, service: &Arc<str>, element: &Element) {
+    pub fn restore(&mut self, service: &Arc<str>, element: &Element, now: Timestamp) {
         let full: Vec<String> = element
             .children()
             .filter(|child| child.name() == "occupant")
             .map(|occupant| occupant.attr("jid").unwrap_or_default().to_owned())
             .collect();
         if let Some(room) = LiveRoom::read(element) {
-            self.live.restore(&self.policy, service, room, &full);
+            self.live.restore(&self.policy, service, room, &full, now);
         }
     }
 
@@ -232,7 +240,7 @@ impl Desk {
         }
         let mut judged = Vec::new();
         for (jid, room) in self.live.rooms() {
-            for who in room.occupants.values() {
+            for who in room.occupants.values().map(|known| &known.who) {
                 let attempt = Attempt {
                     id: "reload".to_owned(),
                     room: Some(jid.clone()),
@@ -277,6 +285,11 @@ impl Desk {
     /// The rooms as they are.
     pub const fn live(&self) -> &Live {
         &self.live
+    }
+
+    /// The policy in force, and the rooms, to be changed.
+    pub(super) const fn parts(&mut self) -> (&Arc<Policy>, &mut Live) {
+        (&self.policy, &mut self.live)
     }
 
     /// The policy in force.
