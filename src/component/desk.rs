@@ -194,7 +194,10 @@ impl Desk {
                     self.live.joined(&jid, full, read_requester(report), now);
                 }
             }
-            "role" => self.live.changed(&self.policy, &jid, &read_requester(report), now),
+            "role" => {
+                let who = read_requester(report);
+                self.live.changed(&self.policy, &jid, full, &who, now);
+            }
             "left" => {
                 let nick = report.attr("nick").unwrap_or_default();
                 self.live.left(&self.policy, &jid, full, nick, now);

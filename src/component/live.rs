@@ -110,12 +110,21 @@ impl Live {
     }
 
     /// The affiliation of somebody changed and, where the nick is told, the role. That makes nobody an occupant.
-    pub fn changed(&mut self, policy: &Policy, jid: &BareJid, who: &Requester, now: Timestamp) {
+    pub fn changed(
+        &mut self,
+        policy: &Policy,
+        jid: &BareJid,
+        full: &str,
+        who: &Requester,
+        now: Timestamp,
+    ) {
         self.may_end_moderation(policy, jid, now, |room| {
-            let known = room.occupants.values_mut().map(|known| &mut known.who);
-            for known in known.filter(|known| known.jid == who.jid) {
+            let known = room.occupants.iter_mut().map(|(full, known)| (full, &mut known.who));
+            for (address, known) in known.filter(|(_, known)| known.jid == who.jid) {
                 known.affiliation = who.affiliation;
-                if known.nick == who.nick {
+                // Nobody reports that a nick was changed.
+                if address == full || known.nick == who.nick {
+                    known.nick.clone_from(&who.nick);
                     known.role = who.role;
                 }
             }
@@ -213,6 +222,8 @@ mod tests {
     use super::*;
     use crate::policy::attempt::{Affiliation, Auth, Role};
 
+    const BARE: &str = "bob@example.org";
+
     fn bob(nick: &str, affiliation: Affiliation, role: Role) -> Requester {
         Requester {
             jid: "bob@example.org".parse().ok(),
@@ -230,7 +241,7 @@ mod tests {
         let (mut live, policy, now) = (Live::default(), Policy::default(), Timestamp::UNIX_EPOCH);
         let tea: BareJid = "tea@conference.example.org".parse().unwrap();
         live.heard_of(&policy, &Arc::from("conference.example.org"), &tea, "1");
-        live.changed(&policy, &tea, &bob("", Affiliation::Member, Role::None), now);
+        live.changed(&policy, &tea, BARE, &bob("", Affiliation::Member, Role::None), now);
         assert!(live.room(&tea).unwrap().occupants.is_empty());
 
         live.joined(
@@ -239,11 +250,12 @@ mod tests {
             bob("Bob", Affiliation::None, Role::Participant),
             now,
         );
-        live.changed(&policy, &tea, &bob("", Affiliation::Member, Role::None), now);
-        live.changed(&policy, &tea, &bob("Bob", Affiliation::Owner, Role::Moderator), now);
+        live.changed(&policy, &tea, BARE, &bob("", Affiliation::Member, Role::None), now);
+        let owner = bob("Bobby", Affiliation::Owner, Role::Moderator);
+        live.changed(&policy, &tea, "bob@example.org/phone", &owner, now);
         let inside: Vec<_> =
             live.room(&tea).unwrap().occupants.values().map(|known| &known.who).collect();
-        assert_eq!(inside, [&bob("Bob", Affiliation::Owner, Role::Moderator)]);
+        assert_eq!(inside, [&owner]);
     }
     #[test]
     fn a_room_is_without_a_moderator_from_the_moment_at_which_the_last_one_goes() {
@@ -265,7 +277,7 @@ mod tests {
         assert!(live.room(&tea).unwrap().occupants.is_empty());
 
         live.joined(&tea, "bob@example.org/a", bob("Bob", owner.0, owner.1), at(6));
-        live.changed(&policy, &tea, &bob("Bob", guest.0, guest.1), at(7));
+        live.changed(&policy, &tea, "bob@example.org/a", &bob("Bob", guest.0, guest.1), at(7));
         assert_eq!(until(&live), Some(at(7)));
         live.heard_of(&policy, &Arc::from("conference.example.org"), &tea, "2");
         assert_eq!(until(&live), None);

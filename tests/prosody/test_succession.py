@@ -163,3 +163,17 @@ async def test_without_a_rescue_people_wait_and_the_operator_is_told(door):
         await alice.join(room, "Alice")
         answer_knock(alice, room, await knock(alice, room, "Guest"), True)
         await invited(guest, room)
+
+
+async def test_a_component_that_was_restarted_meanwhile_sees_to_the_room(start_prosody, start_vestibule):
+    server = start_prosody()
+    component = start_vestibule(server, POLICY)
+    async with Crowd(server) as crowd:
+        room = f"patient-again@{server.service}"
+        alice = await crowd.connect("alice@localhost")
+        bob = await crowd.connect("bob@localhost")
+        await alice.join(room, "Alice")
+        await bob.join(room, "Bob", SECRET)
+        await alice.leave(room, "Alice")
+        component.restart()
+        await bob.wait_for(lambda seen: is_promotion(seen, "Bob"), SOON + 3)
