@@ -6,6 +6,7 @@ pub mod desk;
 pub mod headless;
 pub mod live;
 pub mod making;
+pub mod neighbours;
 mod observe;
 mod spool;
 pub mod tally;

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::attempt::{Action, Attempt, Credential, Requester, Role, RoomView};
 use super::class::Class;
-use super::classify::{classes, is_authenticated};
+use super::classify::classes;
 use super::decide::Case;
 use super::pressure::Pressure;
 use super::rules::{Policy, Rules};
@@ -110,8 +110,7 @@ pub fn is_moderator(policy: &Policy, who: &Requester) -> bool {
 
 /// A service of the file.
 pub fn is_service(policy: &Policy, who: &Requester) -> bool {
-    is_authenticated(who.auth)
-        && who.jid.as_ref().is_some_and(|jid| policy.services.contains_key(jid))
+    who.account.is_none() && who.proved().is_some_and(|jid| policy.services.contains_key(jid))
 }
 
 /// What is to be done in this room now; `None`: nothing.
@@ -155,7 +154,7 @@ impl Scene<'_> {
             self.rules.close.hold_until.value.moderator && self.moderated_until.is_none();
         let remedy = lobby.rescue.value.iter().find_map(|way| match way {
             Rescue::Occupant if is_early => None,
-            Rescue::Occupant => self.heir(|jid| self.would_admit(jid)).map(Remedy::Promote),
+            Rescue::Occupant => self.heir(|who| self.would_admit(who)).map(Remedy::Promote),
             Rescue::Knocker => self.knocker(is_early).map(Remedy::Admit),
             Rescue::Refuse if is_early => None,
             Rescue::Refuse => {
@@ -175,26 +174,28 @@ impl Scene<'_> {
         self.view.moderators > 0
             && match self.rules.moderators.admit.value {
                 Who::Moderator => true,
-                Who::Operator => self.occupants.iter().any(|one| {
-                    is_moderator(self.policy, one.who)
-                        && one.who.jid.as_ref().is_some_and(|jid| self.would_admit(jid))
-                }),
+                Who::Operator => self
+                    .occupants
+                    .iter()
+                    .any(|one| is_moderator(self.policy, one.who) && self.would_admit(one.who)),
                 Who::Nobody => false,
             }
     }
 
     /// This one, as a moderator, may let people in.
-    fn would_admit(&self, jid: &BareJid) -> bool {
+    fn would_admit(&self, who: &Requester) -> bool {
         match self.rules.moderators.admit.value {
             Who::Moderator => true,
-            Who::Operator => self.policy.operators.contains_key(jid),
+            Who::Operator => {
+                who.proved().is_some_and(|jid| self.policy.operators.contains_key(jid))
+            }
             Who::Nobody => false,
         }
     }
 
     /// The successor, one of those whom `is_fit` takes, who has been inside longest.
-    fn heir(&self, is_fit: impl Fn(&BareJid) -> bool) -> Option<BareJid> {
-        let is_one = |case: &Case<'_>| is_successor(case) && is_fit(case.jid);
+    fn heir(&self, is_fit: impl Fn(&Requester) -> bool) -> Option<BareJid> {
+        let is_one = |case: &Case<'_>| is_successor(case) && is_fit(case.who());
         longest(&self.occupants, |who| self.judge(who, is_one).unwrap_or_default())
     }
 
@@ -206,7 +207,7 @@ impl Scene<'_> {
                 let is_one = (is_successor(case) && !only_entitled)
                     || (moderators::entitlement(case).is_some() && !case.is_service());
                 let is_shut = close::join(case).is_some_and(|it| it.verdict == Verdict::Deny);
-                is_one && !is_shut && access::enter(case).is_none() && self.would_admit(case.jid)
+                is_one && !is_shut && access::enter(case).is_none() && self.would_admit(case.who())
             };
             self.judge(who, can).unwrap_or_default()
         })
