@@ -12,7 +12,7 @@ use vestibule::policy::record::Closed;
 
 const WAIT: Duration = Duration::from_secs(30);
 
-const DENIALS: [Denial; 39] = [
+const DENIALS: [Denial; 40] = [
     Denial::Malformed,
     Denial::Unknown,
     Denial::Fault,
@@ -34,6 +34,7 @@ const DENIALS: [Denial; 39] = [
     Denial::NoLobby,
     Denial::LobbyFull,
     Denial::TooManyKnocks { wait: WAIT },
+    Denial::Removed { wait: WAIT },
     Denial::Closed(Closed::Command),
     Denial::NotOpenYet,
     Denial::PasswordMandatory,
