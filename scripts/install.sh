@@ -3,7 +3,8 @@
 # that are missing, and nothing else. No service is started. Safe to run again.
 set -eu
 
-packages="build-essential dpkg-dev lua-check lua5.4 openssl prosody python3 python3-pytest python3-pytest-xdist python3-slixmpp"
+# lua-basexx, -cjson, -inspect and -luaossl are for Jitsi's own Prosody modules.
+packages="build-essential dpkg-dev lua-basexx lua-check lua-cjson lua-inspect lua-luaossl lua5.4 openssl prosody python3 python3-pytest python3-pytest-xdist python3-slixmpp"
 policy=/usr/sbin/policy-rc.d
 
 say() { printf 'install: %s\n' "$*"; }

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from lab import SERVICE, Door, Prosody, Vestibule
+from lab import MEET_SERVICE, SERVICE, Door, MeetDoor, Prosody, Vestibule, jitsi_plugins
 from lab.server import PROGRAMS
 
 SECONDS = 180
@@ -43,11 +43,16 @@ def pytest_runtest_makereport(item):
     """Puts the logs of the servers that a failed test used into its report."""
     report = (yield).get_result()
     if report.when == "call" and report.failed:
-        door = getattr(item, "funcargs", {}).get("door")
-        shared = [door.server, door.component] if door else []
+        arguments = getattr(item, "funcargs", {})
+        doors = [arguments[name] for name in ("door", "meet") if name in arguments]
+        shared = [process for door in doors for process in (door.server, door.component) if process]
         for process in [*getattr(item, "lab_processes", []), *shared]:
             title = f"{type(process).__name__} {process.home}"
             report.sections.append((title, process.tail()))
+
+
+def pytest_terminal_summary(terminalreporter):
+    terminalreporter.write_line(f"Jitsi's plugins: {jitsi_plugins.described()}")
 
 
 @pytest.fixture
@@ -83,6 +88,18 @@ def door(request, prosody_version):
     component enforces, and `SERVER` are options of `Prosody`."""
     options = getattr(request.module, "SERVER", {})
     shared = Door(prosody_version, getattr(request.module, "POLICY", SERVICE), **options)
+    try:
+        yield shared.start()
+    finally:
+        shared.close()
+
+
+@pytest.fixture(scope="module")
+def meet(request, prosody_version):
+    """A Jitsi Meet server and the component of a whole file: `POLICY` as for `door`, and
+    `MEET` are options of `Meet`."""
+    options = getattr(request.module, "MEET", {})
+    shared = MeetDoor(prosody_version, getattr(request.module, "POLICY", MEET_SERVICE), **options)
     try:
         yield shared.start()
     finally:

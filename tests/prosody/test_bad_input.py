@@ -70,7 +70,7 @@ def test_a_broken_file_does_not_start(start_prosody, start, text, place):
 
 
 def copied_gate(folder, name, change):
-    text = (SNIPPETS / "mod_vestibule_gate.lua").read_text()
+    text = (SNIPPETS / "mod_vestibule_gate" / "mod_vestibule_gate.lua").read_text()
     (folder / f"mod_{name}.lua").write_text(change(text))
     modules = {"modules_enabled": [name]}
     return {"plugin_paths": [folder], "muc_options": {**QUICK, **modules}}

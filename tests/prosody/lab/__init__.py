@@ -2,10 +2,34 @@
 
 from .component import Vestibule
 from .door import SERVICE, Door
+from .focus import Focus
+from .jitsi_client import JitsiPerson
+from .jitsi_crowd import JitsiCrowd
+from .jitsi_outcome import JitsiOutcome
+from .jitsi_plugins import needs_jitsi_plugins
+from .meet import MEET_SERVICE, Meet, MeetDoor
 from .outcome import Outcome
 from .people import Crowd, Person
 from .process import Failed
 from .server import Prosody
 from .stanza import Stanza
 
-__all__ = ["SERVICE", "Crowd", "Door", "Failed", "Outcome", "Person", "Prosody", "Stanza", "Vestibule"]
+__all__ = [
+    "MEET_SERVICE",
+    "SERVICE",
+    "Crowd",
+    "Door",
+    "Failed",
+    "Focus",
+    "JitsiCrowd",
+    "JitsiOutcome",
+    "JitsiPerson",
+    "Meet",
+    "MeetDoor",
+    "Outcome",
+    "Person",
+    "Prosody",
+    "Stanza",
+    "Vestibule",
+    "needs_jitsi_plugins",
+]

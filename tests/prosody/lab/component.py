@@ -34,6 +34,7 @@ class Vestibule(Process):
         self.env = {
             "VESTIBULE_COMPONENT__SERVER": f"{HOST}:{server.component_port}",
             "VESTIBULE_COMPONENT__SECRET": server.secret,
+            **server.component_env,
             "VESTIBULE_COMPONENT__STATE_DIR": str(self.state_dir),
             "VESTIBULE_COMPONENT__SOCKET": str(self.home / "socket"),
             **(env or {}),

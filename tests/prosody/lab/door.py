@@ -20,20 +20,23 @@ domain = "conference.localhost"
 
 
 class Door:
-    """A `Prosody` and its `Vestibule`, started together."""
+    """A `Prosody` (or the `server` given) and its `Vestibule`, started together. Without the
+    gate there is no component."""
 
-    def __init__(self, version, policy, **options):
-        self.server = Prosody(version, **options)
-        self.component = Vestibule(self.server, policy)
+    def __init__(self, version, policy, *, server=None, **options):
+        self.server = server or Prosody(version, **options)
+        self.component = Vestibule(self.server, policy) if self.server.gate else None
         self._numbers = itertools.count(1)
 
     def start(self):
         self.server.start()
-        self.component.start()
+        if self.component:
+            self.component.start()
         return self
 
     def close(self):
-        self.component.close()
+        if self.component:
+            self.component.close()
         self.server.close()
 
     def room(self, name="room"):

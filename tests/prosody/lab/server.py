@@ -63,6 +63,8 @@ class Prosody(Process):
         self.secret = SECRET
         self.host = "localhost"
         self.service = "conference.localhost"
+        self.component_env = {}
+        self.env = {}
         self.home = Path(tempfile.mkdtemp(prefix="lab-prosody-"))
         self.log_path = self.home / "prosody.log"
         self.config_path = self.home / "prosody.cfg.lua"
@@ -86,12 +88,16 @@ class Prosody(Process):
         program = PROGRAMS[self.version]
         if not program.exists():
             raise Failed(f"no Prosody {self.version} at {program}: run `make prosody13`")
-        self.config_path.write_text(settings.render(self))
-        self.spawn([program, "-F", "--config", self.config_path], {})
+        self.config_path.write_text(self.configuration())
+        self.spawn([program, "-F", "--config", self.config_path], self.env)
         wait_until(self._answers, seconds, "Prosody's client port", self.tail)
         welcome = f"Prosody version {self.version}."
         if welcome not in self.log():
             raise Failed(f"{program} is not Prosody {self.version}\n{self.tail()}")
+
+    def configuration(self):
+        """The text of the configuration file."""
+        return settings.render(self)
 
     def stop(self):
         """Ends the server in good order."""
@@ -122,9 +128,9 @@ class Prosody(Process):
         """The end of the log and of what the process printed."""
         return "\n".join([*self.log().splitlines()[-lines:], super().tail(lines)])
 
-    def add_account(self, user, password=PASSWORD):
-        """Makes `user@localhost`, or gives the account another password."""
-        folder = self.home / "data" / encoded(self.host) / "accounts"
+    def add_account(self, user, password=PASSWORD, host=None):
+        """Makes `user@localhost` (or of another host), or changes the account's password."""
+        folder = self.home / "data" / encoded(host or self.host) / "accounts"
         folder.mkdir(parents=True, exist_ok=True)
         account = f"return {settings.lua({'password': password})};\n"
         (folder / f"{encoded(user)}.dat").write_text(account)

@@ -32,7 +32,8 @@ def assignments(options, indent=""):
     return "".join(f"{indent}{name} = {lua(value)}\n" for name, value in options.items())
 
 
-def _replace_once(text, old, new):
+def replace_once(text, old, new):
+    """`text` with its only `old` made `new`; ValueError if there is not exactly one."""
     if text.count(old) != 1:
         raise ValueError(f"prosody.cfg.lua no longer has exactly one {old.strip()!r}")
     return text.replace(old, new)
@@ -42,10 +43,10 @@ def shipped(secret, plugin_paths, muc_options, component_options):
     """The shipped lines with this laboratory's path, secret and options, else untouched."""
     text = (SNIPPETS / "prosody.cfg.lua").read_text()
     paths = ", ".join(lua(path) for path in (SNIPPETS, *plugin_paths))
-    text = _replace_once(text, SHIPPED_PATH, paths)
-    text = _replace_once(text, SHIPPED_GATE, SHIPPED_GATE + assignments(muc_options, "\t"))
-    link = _replace_once(SHIPPED_LINK, SHIPPED_SECRET, lua(secret))
-    return _replace_once(text, SHIPPED_LINK, link + assignments(component_options, "\t"))
+    text = replace_once(text, SHIPPED_PATH, paths)
+    text = replace_once(text, SHIPPED_GATE, SHIPPED_GATE + assignments(muc_options, "\t"))
+    link = replace_once(SHIPPED_LINK, SHIPPED_SECRET, lua(secret))
+    return replace_once(text, SHIPPED_LINK, link + assignments(component_options, "\t"))
 
 
 def ungated(secret, plugin_paths, muc_options, component_options):
@@ -59,8 +60,8 @@ def ungated(secret, plugin_paths, muc_options, component_options):
     )
 
 
-def render(server):
-    """The whole configuration of a `Prosody`."""
+def common(server):
+    """The global options of every server here."""
     options = {
         "run_as_root": True,
         "daemonize": False,
@@ -83,7 +84,12 @@ def render(server):
     }
     if server.tls:
         options["ssl"] = {"certificate": server.home / "tls.crt", "key": server.home / "tls.key"}
-    options.update(server.options)
+    return options
+
+
+def render(server):
+    """The whole configuration of a `Prosody`."""
+    options = {**common(server), **server.options}
     components = shipped if server.gate else ungated
     text = assignments(options) + "\n" + server.extra_global + "\n"
     text += components(

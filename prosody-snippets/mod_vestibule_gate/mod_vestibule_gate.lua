@@ -17,10 +17,11 @@ local jid_bare, jid_resource, jid_prep, t_insert = jid.bare, jid.resource, jid.p
 local VERSION, SERVER = "0.1.0", "Prosody " .. prosody.version;
 local xmlns_gate, xmlns_muc = "urn:vestibule:gate:1", "http://jabber.org/protocol/muc";
 local xmlns_user, xmlns_request = xmlns_muc .. "#user", xmlns_muc .. "#request";
-local xmlns_stanzas = "urn:ietf:params:xml:ns:xmpp-stanzas";
 
 -- util.events orders equal priorities at random, so every hook has a place that nothing else takes.
 local PRIORITY = {
+	request = 5; -- on the focus's hosts, before whatever forwards to it (0)
+	reply = 5; -- on the clients' hosts, before the answer is delivered (0)
 	link = 10; -- before mod_iq (0): the component's answers are not for the room service
 	arrival = 5; -- before mod_muc (-2): a join is parked while there is no room object yet
 	create = 98; -- after token checks (99), before anything with a side effect (0)
@@ -40,8 +41,9 @@ local PRIORITY = {
 local AFFILIATION = { outcast = -1, none = 0, member = 1, admin = 2, owner = 3 };
 local ROLE = { none = 0, visitor = 1, participant = 2, moderator = 3 };
 local LIMIT = {
-	seconds = 10, room = 1000, all = 10000, items = 64, stanza = 65536, record = 4096, person = 512, people = 1000,
-	waiting = 100, stale = 3, name = 256, address = 1023, text = 1024, page = 50, occupants = 256,
+	seconds = 10, one = 100, room = 1000, all = 10000, items = 64, stanza = 65536,
+	record = 4096, person = 512, people = 1000,
+	waiting = 100, wait = 600, stale = 3, name = 256, address = 1023, text = 1024, page = 50, occupants = 256,
 };
 
 local muc = module:depends("muc");
@@ -53,14 +55,21 @@ local store = module:open_store("vestibule_gate");
 
 local state = "away"; -- away, greeting (hello sent), ready, refused (the component does not want us)
 local link, greeted; -- the component's session, and when it was greeted
-local services, reserved = {}, {};
+local heard, ready_since = 0, 0; -- when the component last answered, and when it was last ready to
+local services, reserved, observing = {}, {}, false; -- observing: nothing is enforced
+local parked_by = {}; -- their number by session
 local queues, parked, pending = {}, 0, {}; -- attempts by room, their number, and by the id of the question sent
-local verdicts = setmetatable({}, { __mode = "k" }); -- by stanza: what was answered for it
+-- The field of this gate: in a stanza, what was answered for it; in a room, the roles by nick. Weak tables would do
+-- as well, but the collector pays for those with every join.
+local mark = {};
+local gate = { mark = mark, PRIORITY = PRIORITY }; -- what the other files of the gate use of this one
+local shown, focus, lobby = module:require "shown", module:require "focus"(gate), module:require "lobby"(gate);
 local replaying; -- the verdict in force while a stanza goes through the room again
+local applying = false; -- while the gate itself gives affiliations
 local waiting = {}; -- by room: who knocked, by bare address
 local passed_unasked = {}; -- let through while away, to be reported when the link is up
 local sweeping = false;
-local attempt_prefix, attempt_count = new_id.short() .. ".", 0;
+local attempt_prefix, attempt_count, question_count = new_id.short() .. ".", 0, 0;
 local pump, sweep, greet;
 
 -- Facts
@@ -89,6 +98,30 @@ local function cut(text, limit)
 	return text:sub(1, limit);
 end
 
+-- What goes to the component with every join is written as text, into one buffer: in a server that collects garbage
+-- all the time, a join costs what it leaves behind. It is made of what was parsed from XML, or has been checked.
+local ESCAPED = { ["<"] = "&lt;", [">"] = "&gt;", ["&"] = "&amp;" };
+local buffer, size = {}, 0;
+local function write(text) size = size + 1; buffer[size] = text; end
+local function begin(text) size = 0; write(text); end
+local function written() return table.concat(buffer, "", 1, size); end
+local function attributes(name, value, ...)
+	if value then
+		buffer[size + 1], buffer[size + 2], buffer[size + 3], buffer[size + 4] = name, "='", st.xml_escape(value), "' ";
+		size = size + 4;
+	end
+	if ... then return attributes(...); end
+end
+local function write_text(text) write((text:gsub("[<>&]", ESCAPED))); end
+local function element(name, attr, text)
+	write("<" .. name .. " ");
+	for key, value in pairs(attr) do attributes(key, value); end
+	write(">");
+	if text then write_text(text); end
+	write("</" .. name .. ">");
+end
+local NOTHING = {};
+
 local function flag(value) return value and "true" or nil; end
 local function affiliation_of(room, address) return room:get_affiliation(address) or "none"; end
 local function is_service(address) return services[jid_bare(address)]; end
@@ -98,8 +131,9 @@ local function is_reserved(nick, address) return nick and reserved[fold(nick)] a
 local is_anonymous = {}; -- by host
 module:hook_global("config-reloaded", function () is_anonymous = {}; end);
 
-local function add_session(attr, session)
+local function add_session(attr, session, stanza)
 	local kind = session and session.type;
+	attr.client, attr.ticket, attr.device = focus.describe(session, stanza);
 	if kind == "c2s" then
 		if is_anonymous[session.host] == nil then
 			local method = module:context(session.host):get_option_string("authentication");
@@ -115,14 +149,14 @@ local function add_session(attr, session)
 	return attr;
 end
 
-local function add_claims(iq, claims, room_for)
+local function write_claims(claims, room_for)
 	for name, value in pairs(claims or {}) do
 		local kind, text = type(value), tostring(value);
 		-- Tokens are JSON: they can hold what XML cannot.
 		if type(name) == "string" and (kind == "string" or kind == "boolean" or kind == "number") and room_for > 0
 		and encodings.utf8.valid(name .. text) and not (name .. text):find("[%z\1-\8\11\12\14-\31]") then
 			room_for = room_for - 1;
-			iq:text_tag("claim", cut(text, LIMIT.text), { name = cut(name, LIMIT.name) });
+			element("claim", { name = cut(name, LIMIT.name) }, cut(text, LIMIT.text));
 		end
 	end
 	return room_for;
@@ -136,40 +170,44 @@ local function census(room)
 			if occupant.role == "moderator" then moderators = moderators + 1; end
 		end
 	end
-	return tostring(occupants), tostring(moderators);
+	return occupants, moderators;
 end
 
-local function add_occupant(attr, room, occupant, session)
-	attr.nick, attr.jid = cut(jid_resource(occupant.nick), LIMIT.name), cut(attr.jid or occupant.jid, LIMIT.address);
-	attr.affiliation, attr.role = affiliation_of(room, occupant.bare_jid), occupant.role or "none";
-	return add_session(attr, session);
+local function describe(room, occupant, session, address)
+	return add_session({
+		nick = cut(jid_resource(occupant.nick), LIMIT.name), jid = cut(address or occupant.jid, LIMIT.address),
+		affiliation = affiliation_of(room, occupant.bare_jid), role = occupant.role or "none",
+		auth = nil, secure = nil, address = nil, client = nil, ticket = nil, device = nil, -- room for what is added
+	}, session or prosody.full_sessions[occupant.jid]);
 end
 
 -- Answers to the requester, reports to the component
 
+local addresses = "' from='" .. module.host .. "' to='" .. (component or "") .. "'>";
+local report_opens = "<message type='normal" .. addresses .. "<report xmlns='" .. xmlns_gate .. "' ";
+
 local function report(event_name, room, attr)
 	if state ~= "ready" then return; end
 	local data = room._data and kept(room); -- where there is no room any more, its address is given alone
-	attr.xmlns, attr.event, attr.room = xmlns_gate, event_name, room.jid;
-	if data then attr.generation, attr.revision = data.generation, tostring(data.revision); end
-	module:send(st.message({ type = "normal", from = module.host, to = component }):tag("report", attr));
+	begin(report_opens);
+	attributes("event", event_name, "room", room.jid);
+	if data then attributes("generation", data.generation, "revision", data.revision); end
+	for key, value in pairs(attr) do attributes(key, value); end
+	write("/></message>");
+	link.send(written());
 end
 
-local function send_error(event, kind, condition, text, lang)
-	local origin, stanza = event.origin, event.stanza;
-	if stanza.attr.type == "error" or stanza.attr.type == "result" then return true; end
-	local by = stanza.name == "presence" and jid_bare(stanza.attr.to) or nil;
-	local reply = st.error_reply(stanza, kind, condition, nil, by);
-	if text then reply:get_child("error"):text_tag("text", text, { xmlns = xmlns_stanzas, ["xml:lang"] = lang }); end
-	-- A server-to-server stream that ended discards what is sent on it; routing opens another.
-	if origin.type == "c2s" then origin.send(reply); else module:send(reply); end
-	return true;
-end
+local send_error = shown.plain;
 
+-- A refusal that no answer stands behind. Jitsi's clients try again where they are told in their way.
 local function refuse(event, reason, kind, condition, text)
 	local attr = event.stanza.attr;
-	send_error(event, kind, condition, text);
-	report("refused", { jid = jid_bare(attr.to) }, { jid = cut(attr.from, LIMIT.address), reason = reason });
+	local way = kind == "wait" and (event.kind == "request" and "not-ready"
+		or attr.type == nil and event.stanza.name == "presence"
+			and focus.describe(event.origin, event.stanza) == "jitsi" and "retry") or "plain";
+	shown[way](event, kind, condition, text);
+	local room_jid = type(event.room) == "string" and event.room or jid_bare(attr.to);
+	report("refused", { jid = room_jid }, { jid = cut(attr.from, LIMIT.address), reason = reason });
 	return true;
 end
 
@@ -178,18 +216,27 @@ local function refuse_unanswered(e)
 		"The meeting policy does not answer. Try again in a moment.");
 end
 
+local function is_unguarded() return observing or failing_open and state ~= "ready"; end
+
+local function refuse_nick(event)
+	return refuse(event, "reserved-nick", "cancel", "conflict", "This nickname is reserved.");
+end
+
 -- Hooks fail closed: an error is answered and logged. They never return false, which would end the event and let
 -- the stanza pass everything below.
-local function guard(event_name, priority, handler)
-	module:hook(event_name, function (event)
+local function guard_at(context, event_name, priority, handler)
+	context:hook(event_name, function (event)
 		local ok, result = xpcall(handler, debug.traceback, event);
 		if ok then return result and true or nil; end
 		module:log("error", "%s: %s", event_name, result);
 		event.allowed = false; -- where that is how an event is vetoed
-		if priority == PRIORITY.last or not event.stanza or not event.origin then return nil; end
+		if priority == PRIORITY.last or priority == PRIORITY.reply or not event.stanza or not event.origin then
+			return nil;
+		end
 		return refuse(event, "error", "cancel", "internal-server-error");
 	end, priority);
 end
+local function guard(...) return guard_at(module, ...); end
 
 -- The queue: one for each room, first come, first served, one question at a time
 
@@ -197,6 +244,7 @@ local function release(e)
 	local queue = queues[e.room];
 	e.done = true;
 	queue.count, parked = queue.count - 1, parked - 1;
+	parked_by[e.from] = parked_by[e.from] > 1 and parked_by[e.from] - 1 or nil;
 	if queue.joins[e.from] == e then queue.joins[e.from] = nil; end
 	if queue.asking == e then queue.asking, pending[e.iq] = nil, nil; end
 end
@@ -215,7 +263,7 @@ local function is_gone(e) return e.origin.destroyed and e.origin_type ~= "s2sin"
 
 local function start(e)
 	attempt_count = attempt_count + 1;
-	e.attempt, e.at, e.stale, e.waited = attempt_prefix .. attempt_count, now(), 0, state ~= "ready";
+	e.attempt, e.at, e.stale = attempt_prefix .. attempt_count, now(), 0;
 	e.origin_type = e.origin.type;
 	return e;
 end
@@ -227,22 +275,25 @@ end
 local function park(e)
 	local queue = queues[e.room];
 	local older = e.kind == "join" and queue and queue.joins[e.from];
+	-- The newer takes the place of the older. With the same nick it is the same attempt: one answer serves both.
+	if older and older.stanza.attr.to ~= e.stanza.attr.to then send_error(older, "cancel", "conflict"); end
+	-- Who was at the head goes to the end: by repeating himself, he would hold up everybody else.
+	if older and queue.asking == older then release(older); older = nil; end
 	if older then
-		-- The newer takes the place of the older. With the same nick it is the same attempt: one answer serves both.
-		if older.stanza.attr.to ~= e.stanza.attr.to then send_error(older, "cancel", "conflict"); end
-		if queue.asking == older then queue.asking, pending[older.iq] = nil, nil; end
 		older.stanza, older.origin = e.stanza, e.origin;
 		start(older);
-	elseif parked >= LIMIT.all or queue and queue.count >= LIMIT.room then
+	elseif parked >= LIMIT.all or queue and queue.count >= LIMIT.room or
+	e.kind ~= "do" and not is_service(e.from) and (parked_by[e.from] or 0) >= LIMIT.one then
 		return refuse(e, "overflow", "wait", "resource-constraint", "Too many people wait here. Try again in a moment.");
 	else
 		if not queue then
-			queue = { first = 1, last = 0, count = 0, joins = {}, heard = 0 };
+			queue = { first = 1, last = 0, count = 0, joins = {} };
 			queues[e.room] = queue;
 		end
 		queue.last = queue.last + 1;
 		queue[queue.last] = start(e);
 		queue.count, parked = queue.count + 1, parked + 1;
+		parked_by[e.from] = (parked_by[e.from] or 0) + 1;
 		if e.kind == "join" then queue.joins[e.from] = e; end
 		run_sweep();
 	end
@@ -250,56 +301,97 @@ local function park(e)
 	return true;
 end
 
-local function add_credential(iq, stanza, room, kind)
+local function write_credential(stanza, room, kind)
 	local typed, count = nil, 0;
 	for tag in stanza:get_child("x", xmlns_muc):childtags("password") do typed, count = tag:get_text(), count + 1; end
-	if count == 1 and typed == "" then count = 0; end
-	if kind == "open" then
-		if count == 1 then iq:text_tag("credential", cut(typed, LIMIT.name)); end
+	if kind == "open" and not room then
+		if count == 1 and typed and typed ~= "" then element("credential", NOTHING, cut(typed, LIMIT.name)); end
 		return;
 	end
 	-- The room's password is compared here, in constant time: it can be newer than the component's record.
-	local password = room:get_password();
-	local is_right = password and count == 1 and hashes.equals(typed, password);
-	iq:tag("credential", { check = is_right and "right" or password and count > 0 and "wrong" or "none" }):up();
+	local password, check = room:get_password(), "none";
+	if password and count > 0 and (count > 1 or typed ~= "") then
+		check = count == 1 and typed and hashes.equals(typed, password) and "right" or "wrong";
+	end
+	write("<credential ");
+	attributes("check", check);
+	write("/>");
+end
+
+-- What is kept of somebody: by the bare address, or by the ticket under another one.
+local function person_of(data, bare, ticket)
+	return data and (data.people[bare] or ticket and data.tickets and data.people[data.tickets[ticket] or false]);
+end
+
+local function write_somebody(name, attr, session, person)
+	write("<" .. name .. " ");
+	for key, value in pairs(attr) do attributes(key, value); end
+	write(">");
+	local room_for = session and write_claims(session.jitsi_meet_context_user, LIMIT.items);
+	if session then write_claims(session.jitsi_meet_context_features, room_for); end
+	if person then element("person", NOTHING, person.text); end
+	write("</" .. name .. ">");
+end
+
+local function write_requester(e, data, room)
+	local session, bare = e.origin, jid_bare(e.from);
+	local occupant = room and room:get_occupant_by_real_jid(e.from);
+	local nick = e.kind == "join" and e.stanza.attr.to or occupant and occupant.nick;
+	local attr = add_session({
+		jid = e.from, nick = nick and cut(jid_resource(nick), LIMIT.name),
+		affiliation = room and affiliation_of(room, bare) or "none", role = occupant and occupant.role or "none",
+		auth = nil, secure = nil, address = nil, client = nil, ticket = nil, device = nil,
+	}, session, e.kind == "join" and e.stanza);
+	write_somebody("requester", attr, session, person_of(data, bare, attr.ticket));
+end
+
+local function write_opener(e)
+	local session, address = focus.opener(e.room);
+	if session then write_somebody("opener", add_session({ jid = address }, session), session); end
+end
+
+local function write_state(room, data, kind)
+	local has_lobby = flag(lobby.is_there());
+	if not room then
+		write("<state occupants='0' moderators='0' waiting='0' ");
+		attributes("lobby", has_lobby);
+		return write("/>");
+	end
+	local occupants, moderators = census(room);
+	write("<state ");
+	attributes("occupants", occupants, "moderators", moderators, "existing", flag(kind == "open" or kind == "request"),
+		"password", flag(room:get_password()), "members-only", flag(room:get_members_only()), "lobby", has_lobby,
+		"waiting", waiting[room.jid] and waiting[room.jid].count or 0);
+	write(">");
+	if data and data.record then element("record", NOTHING, data.record); end
+	write("</state>");
 end
 
 local function ask(e, queue, room)
-	local data, bare = kept(room), jid_bare(e.from);
+	local data = kept(room);
 	local kind = e.kind == "join" and not data and "open" or e.kind;
-	local occupant = room and room:get_occupant_by_real_jid(e.from);
-	local nick = e.kind == "join" and jid_resource(e.stanza.attr.to) or occupant and jid_resource(occupant.nick);
 	e.generation, e.revision, e.new_room = data and data.generation, data and data.revision or 0, not room;
-	e.count = (e.count or 0) + 1;
-	e.iq = e.attempt .. "." .. e.count;
-	local iq = st.iq({ type = "set", id = e.iq, from = module.host, to = component }):tag("ask", {
-		xmlns = xmlns_gate, kind = kind, attempt = e.attempt, room = e.room, register = flag(e.register),
-		generation = e.generation, revision = data and tostring(data.revision) or nil,
-	});
-	iq:tag("requester", add_session({ jid = e.from, nick = cut(nick, LIMIT.name),
-		affiliation = room and affiliation_of(room, bare) or "none",
-		role = occupant and occupant.role or "none" }, e.origin));
-	local session = e.origin;
-	add_claims(iq, session.jitsi_meet_context_features, add_claims(iq, session.jitsi_meet_context_user, LIMIT.items));
-	if data and data.people[bare] then iq:text_tag("person", data.people[bare].text); end
-	local facts = { occupants = "0", moderators = "0", waiting = "0" };
-	if room then
-		facts.occupants, facts.moderators = census(room);
-		facts.waiting = tostring(waiting[e.room] and waiting[e.room].count or 0);
-		facts.password, facts["members-only"] = flag(room:get_password()), flag(room:get_members_only());
-		facts.existing = flag(kind == "open");
-	end
-	iq:up():tag("state", facts);
-	if data and data.record then iq:text_tag("record", data.record); end
-	iq:up();
-	if e.kind == "join" then add_credential(iq, e.stanza, room, kind); elseif e.detail then e.detail(iq, room); end
-	-- Only details and claims can make it that large.
-	if #e.from > LIMIT.address or (e.detail or e.origin.jitsi_meet_context_user) and #tostring(iq) > LIMIT.stanza then
+	question_count = question_count + 1;
+	e.iq = e.attempt .. "." .. question_count;
+	begin("<iq type='set' id='");
+	write(e.iq);
+	write(addresses);
+	write("<ask ");
+	attributes("xmlns", xmlns_gate, "kind", kind, "attempt", e.attempt, "room", e.room,
+		"register", flag(e.more and e.more.register), "generation", e.generation, "revision", data and data.revision);
+	write(">");
+	write_requester(e, data, room);
+	write_state(room, data, kind);
+	if kind == "open" and not room and focus.is_one(e.from) then write_opener(e); end
+	if e.kind == "join" then write_credential(e.stanza, room, kind); elseif e.more then e.more.detail(room); end
+	write("</ask></iq>");
+	local question = written();
+	if #e.from > LIMIT.address or #question > LIMIT.stanza then
 		release(e);
 		return refuse(e, "malformed", "modify", "not-acceptable", "The request is too large.");
 	end
 	queue.asking, pending[e.iq] = e, e;
-	module:send(iq);
+	link.send(question);
 end
 
 -- Effects
@@ -311,48 +403,54 @@ local ROOM_FLAGS = {
 local VERDICTS = { allow = true, hold = true, prompt = true, deny = true };
 
 -- Each reader files one effect in fx and says whether it is sound. What has no reader makes the answer a refusal.
-local function read_jid(name)
+local function add(fx, name, item)
+	local list = fx[name] or {};
+	fx[name], list[#list + 1] = list, item;
+end
+local function read_jid(name, limit)
 	return function (fx, attr, text)
-		t_insert(fx[name], { jid = jid_bare(attr.jid), text = text });
-		return attr.jid;
+		add(fx, name, { jid = jid_bare(attr.jid), text = text });
+		return attr.jid and #text <= (limit or #text);
 	end;
 end
 local read = {
 	record = function (fx, _, text) fx.record = text; return #text <= LIMIT.record; end;
-	person = function (fx, attr, text)
-		t_insert(fx.person, { jid = jid_bare(attr.jid), text = text });
-		return attr.jid and #text <= LIMIT.person;
-	end;
+	person = read_jid("person", LIMIT.person);
 	requester = function (fx, attr)
 		fx.requester = attr;
 		return AFFILIATION[attr.affiliation or "none"] and ROLE[attr.role or "none"];
 	end;
 	room = function (fx, attr)
-		fx.room = { password = attr.password };
+		fx.room = { password = attr.password, lobby = attr.lobby == "true" };
 		for name, option in pairs(ROOM_FLAGS) do
 			fx.room[option] = BOOLEAN[attr[name]];
 			if attr[name] and fx.room[option] == nil then return false; end
 		end
 		return true;
 	end;
-	field = function (fx, attr, text) fx.field[attr.var or ""] = text; return attr.var; end;
+	field = function (fx, attr, text)
+		fx.field = fx.field or {};
+		fx.field[attr.var or ""] = text;
+		return attr.var;
+	end;
 	say = function (fx, attr, text)
-		t_insert(fx.say, { to = attr.to, joined = attr.when == "joined", text = text });
+		add(fx, "say", { to = attr.to, joined = attr.when == "joined", text = text });
 		if attr.to == "room" then return not text:find("{password}", 1, true); end
 		return attr.to == "requester" or attr.to == "moderators";
 	end;
 	knock = function (fx, attr) fx.knock = tonumber(attr.expires); return fx.knock; end;
-	admit = read_jid("admit"), reject = read_jid("reject"), remove = read_jid("remove");
+	admit = read_jid("admit"), promote = read_jid("promote"), reject = read_jid("reject"), remove = read_jid("remove");
 	["end"] = function (fx, _, text) fx.ending = text; return true; end;
 };
 
 local function read_effects(parent, unless)
-	local fx = { person = {}, field = {}, say = {}, admit = {}, reject = {}, remove = {} };
+	local fx = { verdict = nil, base = nil, observed = nil, person = nil }; -- most have no more
 	for tag in parent:childtags() do
 		local reader = not unless[tag.name] and read[tag.name];
 		if tag.name == "error" and not unless.error then
 			local text, condition = tag:get_child("text"), tag.attr.condition;
-			if not condition or not condition:match("^[a-z-]+$") then return nil; end
+			if not condition or not condition:match("^[a-z-]+$") or not shown[tag.attr.as or "plain"] then return nil; end
+			fx.way = tag.attr.as or "plain";
 			fx.error = { tag.attr.type or "cancel", condition, text and text:get_text(), text and text.attr["xml:lang"] };
 		elseif not reader or not reader(fx, tag.attr, tag:get_text() or "") then
 			return nil;
@@ -364,8 +462,18 @@ end
 local function read_answer(answer)
 	local fx = read_effects(answer, {});
 	if not fx or not VERDICTS[answer.attr.verdict] then return nil; end
+	fx.observed = flag(answer.attr.observe == "true");
 	fx.verdict, fx.base = answer.attr.verdict, tonumber(answer.attr.base or 0);
 	return (fx.verdict == "allow" or fx.error) and fx or nil;
+end
+
+-- While the gate itself gives an affiliation, no other module does.
+local function set_affiliation(room, bare, affiliation)
+	local outer = applying;
+	applying = true;
+	local ok, kind, condition = room:set_affiliation(true, bare, affiliation);
+	applying = outer;
+	return ok, kind, condition;
 end
 
 local function message(room, address, kind, body)
@@ -383,9 +491,11 @@ local function forget_waiting(room, bare)
 	return w;
 end
 
-local function admit(room, bare)
+local function admit(room, bare, is_invited)
 	local w = forget_waiting(room, bare);
-	if AFFILIATION[affiliation_of(room, bare)] < AFFILIATION.member then room:set_affiliation(true, bare, "member"); end
+	if AFFILIATION[affiliation_of(room, bare)] < AFFILIATION.member then set_affiliation(room, bare, "member"); end
+	for _, occupant in pairs(room._occupants) do is_invited = is_invited or occupant.bare_jid == bare; end
+	if is_invited then return; end
 	module:send(message(room, w and w.jid or bare, "normal")
 		:tag("x", { xmlns = xmlns_user }):tag("invite", { from = room.jid })
 			:text_tag("reason", "You have been admitted."):up():up()
@@ -401,7 +511,7 @@ local function each_session(room, role, act)
 end
 
 local function say(room, says, requester, joined)
-	for _, item in ipairs(says) do
+	for _, item in ipairs(says or NOTHING) do
 		local text = item.text:gsub("{password}", function () return room:get_password() or ""; end);
 		local function tell(address, kind)
 			module:send(message(room, address, kind, text):tag("no-store", { xmlns = "urn:xmpp:hints" }):up());
@@ -416,21 +526,44 @@ local function say(room, says, requester, joined)
 	end
 end
 
+local function forget_person(data, bare)
+	local person = data.people[bare];
+	if not person then return; end
+	data.people[bare], data.count = nil, data.count - 1;
+	if person.ticket and data.tickets[person.ticket] == bare then data.tickets[person.ticket] = nil; end
+end
+
+-- From now on the bearer of the ticket is this address.
+local function recognise(data, bare, ticket)
+	if not ticket then return; end
+	data.tickets = data.tickets or {};
+	local people, other = data.people, data.tickets[ticket];
+	local person = people[bare] or other and people[other];
+	if not person then return; end
+	if other and other ~= bare then forget_person(data, other); end
+	if not people[bare] then
+		data.count = data.count + 1;
+		people[bare] = { text = person.text, at = person.at };
+	end
+	people[bare].ticket, data.tickets[ticket] = ticket, bare;
+end
+
 local function keep(data, fx)
 	if fx.record then data.record, data.revision = fx.record, data.revision + 1; end
-	for _, person in ipairs(fx.person) do
-		local people = data.people;
-		if people[person.jid] then people[person.jid], data.count = nil, data.count - 1; end
+	for _, person in ipairs(fx.person or NOTHING) do
+		local people, before = data.people, data.people[person.jid];
+		forget_person(data, person.jid);
 		if person.text ~= "" then
 			data.clock, data.count = data.clock + 1, data.count + 1;
 			people[person.jid] = { text = person.text, at = data.clock };
+			recognise(data, person.jid, focus.ticket_of(person.jid) or before and before.ticket);
 		end
 		if data.count > LIMIT.people then
 			local oldest = next(people);
 			for bare, other in pairs(people) do
 				if other.at < people[oldest].at then oldest = bare; end
 			end
-			people[oldest], data.count = nil, data.count - 1;
+			forget_person(data, oldest);
 		end
 	end
 end
@@ -440,44 +573,16 @@ local function set_room(room, options, is_new)
 	if options.members_only and not room:get_members_only() then
 		-- Becoming members-only removes those without affiliation, and nobody is told that they went.
 		for _, occupant in room:each_occupant() do
-			if not room:get_affiliation(occupant.bare_jid) then room:set_affiliation(true, occupant.bare_jid, "member"); end
+			if not room:get_affiliation(occupant.bare_jid) then set_affiliation(room, occupant.bare_jid, "member"); end
 		end
 	end
 	for _, option in pairs(ROOM_FLAGS) do
 		if options[option] ~= nil and room["set_" .. option](room, options[option]) then changed = true; end
 	end
+	if options.lobby then lobby.raise(room); end
 	if changed and not is_new then
 		room:broadcast_message(st.message({ type = "groupchat", from = room.jid })
 			:tag("x", { xmlns = xmlns_user }):tag("status", { code = "104" }):up():up());
-	end
-end
-
-local function apply_before(room, fx)
-	local data = kept(room);
-	if data then keep(data, fx); end
-	if fx.room then set_room(room, fx.room); end
-	if fx.room or data and (fx.record or fx.person[1]) then
-		room:save(fx.room and fx.room.persistent == false); -- forced, it also takes what was stored away
-	end
-end
-
-local function apply_after(room, fx, requester)
-	for _, who in ipairs(fx.admit) do admit(room, who.jid); end
-	for _, who in ipairs(fx.reject) do
-		local w = forget_waiting(room, who.jid);
-		if w then module:send(message(room, w.jid, "normal", "Your request to enter " .. room.jid .. " was declined.")); end
-	end
-	for _, who in ipairs(fx.remove) do
-		for nick, occupant in room:each_occupant() do
-			if occupant.bare_jid == who.jid then room:set_role(true, nick, nil, who.text); end
-		end
-		if room:get_affiliation(who.jid) then room:set_affiliation(true, who.jid, "none"); end
-	end
-	if fx.ending then
-		room:set_persistent(false); -- or a tombstone would take its place
-		room:destroy(nil, fx.ending ~= "" and fx.ending or nil);
-	else
-		say(room, fx.say, requester, false);
 	end
 end
 
@@ -486,7 +591,46 @@ local function give_affiliation(room, bare, affiliation, exactly)
 	local before = affiliation_of(room, bare);
 	if not affiliation or before == affiliation then return nil; end
 	if not exactly and AFFILIATION[affiliation] < AFFILIATION[before] then return nil; end
-	return room:set_affiliation(true, bare, affiliation) and before or nil; -- fails for administrators
+	return set_affiliation(room, bare, affiliation) and before or nil; -- fails for administrators
+end
+
+local function apply_before(room, fx, is_kept_later)
+	local data = not is_kept_later and kept(room);
+	if data then keep(data, fx); end
+	if fx.room then set_room(room, fx.room); end
+	if fx.room or data and (fx.record or fx.person) then
+		room:save(fx.room and fx.room.persistent == false); -- forced, it also takes what was stored away
+	end
+end
+
+local function apply_after(room, fx, requester, invited)
+	for _, who in ipairs(fx.admit or NOTHING) do admit(room, who.jid, invited and invited[who.jid]); end
+	for _, who in ipairs(fx.promote or NOTHING) do
+		for nick, occupant in room:each_occupant() do
+			if occupant.bare_jid == who.jid then
+				give_affiliation(room, who.jid, "owner");
+				if occupant.role ~= "moderator" then room:set_role(true, nick, "moderator"); end
+			end
+		end
+	end
+	for _, who in ipairs(fx.reject or NOTHING) do
+		local w = forget_waiting(room, who.jid);
+		local text = who.text ~= "" and who.text or "Your request to enter " .. room.jid .. " was declined.";
+		if w then module:send(message(room, w.jid, "normal", text)); end
+		if lobby.is_there() then lobby.dismiss(room, who.jid, text); end
+	end
+	for _, who in ipairs(fx.remove or NOTHING) do
+		for nick, occupant in room:each_occupant() do
+			if occupant.bare_jid == who.jid then room:set_role(true, nick, nil, who.text); end
+		end
+		if room:get_affiliation(who.jid) then set_affiliation(room, who.jid, "none"); end
+	end
+	if fx.ending then
+		room:set_persistent(false); -- or a tombstone would take its place
+		room:destroy(nil, fx.ending ~= "" and fx.ending or nil);
+	else
+		say(room, fx.say, requester, false);
+	end
 end
 
 -- Waiting
@@ -506,22 +650,41 @@ local function send_knock(room, w, moderator)
 		:add_child(knock_form:form({ ["muc#jid"] = w.jid, ["muc#roomnick"] = w.nick, ["vestibule#knock"] = w.id })));
 end
 local function send_knocks(room, moderator)
-	if not waiting[room.jid] then return; end
+	if not waiting[room.jid] or lobby.is_there() then return; end -- owners see the service's own lobby
 	for _, w in pairs(waiting[room.jid].people) do send_knock(room, w, moderator); end
 end
 
-local function remember_knock(room, e, seconds)
-	local bare = jid_bare(e.from);
-	local list = waiting[e.room] or { count = 0, people = {} };
+local function waits(room, address, nick, seconds)
+	local bare = jid_bare(address);
+	local list = waiting[room.jid] or { count = 0, people = {} };
 	local known = list.people[bare];
 	if not known and list.count >= LIMIT.waiting then return; end
 	local w = known or { id = new_id.medium(), since = os.time() };
-	w.jid, w.nick, w.expires = e.from, jid_resource(e.stanza.attr.to), now() + seconds;
+	w.jid, w.nick, w.expires = address, nick, now() + (seconds or kept(room).wait or LIMIT.wait);
 	if known then return; end -- knocking twice asks the moderators once
-	waiting[e.room], list.people[bare], list.count = list, w, list.count + 1;
+	waiting[room.jid], list.people[bare], list.count = list, w, list.count + 1;
 	run_sweep();
-	report("waiting", room, { jid = w.jid, nick = cut(w.nick, LIMIT.name) });
-	each_session(room, "moderator", function (address) send_knock(room, w, address); end);
+	local attr = { jid = w.jid, nick = cut(w.nick, LIMIT.name) };
+	report("waiting", room, add_session(attr, prosody.full_sessions[address]));
+	return w;
+end
+
+local function remember_knock(room, e, seconds)
+	if lobby.is_there() then
+		kept(room).wait = seconds;
+		lobby.pass(room, jid_bare(e.from), seconds);
+		return run_sweep();
+	end
+	local w = waits(room, e.from, jid_resource(e.stanza.attr.to), seconds);
+	if w then each_session(room, "moderator", function (address) send_knock(room, w, address); end); end
+end
+
+-- To somebody who is not let in, as the answer says.
+local function turn_away(e, room, fx)
+	local way, held = fx.way, fx.way == "lobby" and room and lobby.is_there();
+	if held and lobby.lacks_name(e.stanza) then way = "name-required"; end
+	shown[way](e, fx.error[1], fx.error[2], fx.error[3], fx.error[4], held and lobby.raise(room) or nil);
+	return way ~= "name-required";
 end
 
 -- Settling an attempt
@@ -532,7 +695,15 @@ local function replay(e, verdict, room)
 	if origin.destroyed then
 		origin = { type = e.origin_type, log = module._log, send = function (stanza) return module:send(stanza); end };
 	end
-	verdicts[e.stanza], replaying = verdict, verdict;
+	if e.kind ~= "join" then
+		-- The room itself may refuse what the policy allows; then nothing follows from it.
+		local answered_by = origin;
+		origin = setmetatable({ send = function (stanza)
+			verdict.failed = verdict.failed or stanza.attr and stanza.attr.type == "error";
+			return answered_by.send(stanza);
+		end }, { __index = answered_by, __newindex = answered_by });
+	end
+	e.stanza[mark], replaying = verdict, verdict;
 	e.stanza.delayed_join_skip = true; -- the Jitsi rate limiter has counted this join already
 	try(e, function ()
 		if e.kind == "join" and room then return room:handle_normal_presence(origin, e.stanza); end
@@ -543,7 +714,10 @@ local function replay(e, verdict, room)
 	-- A join that was allowed and failed leaves nothing behind: no room without occupants, no affiliation.
 	room = muc.get_room_from_jid(e.room);
 	if room and verdict.created then room:save(); end
-	if room and room:get_occupant_jid(e.from) then return; end
+	if room and room:get_occupant_jid(e.from) then
+		e.stanza[mark] = nil;
+		return;
+	end
 	if room and verdict.created and not room:has_occupant() then
 		room:set_persistent(false);
 		module:fire_event("muc-room-destroyed", { room = room });
@@ -551,7 +725,7 @@ local function replay(e, verdict, room)
 		local bare, used = jid_bare(e.from), false;
 		for _, occupant in pairs(room._occupants) do used = used or occupant.bare_jid == bare; end
 		used = used or affiliation_of(room, bare) ~= verdict.given;
-		if not used then room:set_affiliation(true, bare, verdict.before); end
+		if not used then set_affiliation(room, bare, verdict.before); end
 	end
 	-- Not passed: another module has parked it above the gate, and will bring it back.
 	if verdict.passed then
@@ -561,40 +735,60 @@ local function replay(e, verdict, room)
 end
 
 local function settle(e, fx, room)
-	local data = kept(room);
-	if room and e.kind == "join" and fx.verdict == "allow" and not data then
-		data = keep_new(room);
-		room:save();
-	end
-	if room then apply_before(room, fx); end
+	if fx.observed then return replay(e, { failing = true }, room); end
+	local data, verdict = kept(room), nil;
+	local is_entry = e.kind == "join" and fx.verdict == "allow"; -- remembered when it has come to pass
+	local is_replayed = fx.verdict == "allow" and e.kind ~= "knock" and e.kind ~= "command";
+	if room then apply_before(room, fx, is_replayed); end
 	if fx.verdict ~= "allow" then
 		e.settled = true;
-		send_error(e, fx.error[1], fx.error[2], fx.error[3], fx.error[4]);
-		if room and fx.knock and fx.verdict == "hold" and e.kind == "join" then remember_knock(room, e, fx.knock); end
+		local is_held = turn_away(e, room, fx) and fx.verdict == "hold" and e.kind == "join";
+		if is_held and room and fx.knock then remember_knock(room, e, fx.knock); end
+	elseif e.kind == "request" then
+		if not room then focus.ask_for(e); run_sweep(); end
+		replay(e, { fx = fx }, room);
+		return;
 	elseif e.kind == "join" then
 		data = data or {};
 		replay(e, { fx = fx, exactly = not e.generation, generation = data.generation, revision = data.revision }, room);
-	elseif e.before_replay and not e.before_replay(room, fx) then
-		send_error(e, "cancel", "item-not-found");
+	elseif e.more and e.more.before_replay and not e.more.before_replay(room, fx) then
+		return send_error(e, "cancel", "item-not-found");
 	else
-		if e.kind ~= "knock" and e.kind ~= "command" then replay(e, { fx = fx }, room); end
+		verdict = { fx = fx, invited = {} };
+		if is_replayed then
+			replay(e, verdict, room);
+			local after = get_room(e.room);
+			if verdict.failed or not kept(after) then return; end
+			if fx.record or fx.person then keep(kept(after), fx); after:save(); end
+		end
 		if fx.requester then give_affiliation(room, jid_bare(e.from), fx.requester.affiliation); end
 	end
-	room = get_room(e.room);
-	if room then apply_after(room, fx, e.from); end
+	room = not is_entry and get_room(e.room);
+	if room then apply_after(room, fx, e.from, verdict and verdict.invited); end
 end
 
 local function answered(e, stanza)
 	local queue, room = queues[e.room], get_room(e.room);
 	local data = kept(room);
-	queue.asking, pending[e.iq], queue.heard = nil, nil, now();
+	queue.asking, pending[e.iq], heard = nil, nil, now();
 	local answer = stanza.attr.type == "result" and stanza:get_child("answer", xmlns_gate);
 	local fx = answer and answer.attr.attempt == e.attempt and read_answer(answer);
 	local is_stale = fx and (fx.base ~= e.revision or e.revision ~= (data and data.revision or 0)
 		or e.generation ~= (data and data.generation) or e.new_room ~= not room);
+	-- The policy of a room that was there before it: it lets nobody in, and the same attempt is asked again as a join.
+	local is_late = fx and not is_stale and fx.verdict == "allow" and not fx.observed
+		and e.kind == "join" and room and not data;
 	e.stale = e.stale + (is_stale and 1 or 0);
 	-- A stale answer: still at the head of the queue, the attempt is asked again.
-	if is_gone(e) or not is_stale or e.stale > LIMIT.stale then release(e); end
+	if is_gone(e) or not is_stale and not is_late or e.stale > LIMIT.stale then release(e); end
+	if is_late and not e.done then
+		try(e, function ()
+			keep_new(room);
+			room._data.locked = nil; -- its settings are the component's: there is no configuration to wait for
+			apply_before(room, fx);
+			room:save();
+		end);
+	end
 	if e.done and not is_gone(e) then
 		queue.busy = true; -- whatever this parks waits until it is done
 		if fx and not is_stale then
@@ -633,7 +827,7 @@ function pump(room_jid)
 			queue[queue.first], queue.first = nil, queue.first + 1;
 		elseif is_gone(e) then
 			release(e);
-		elseif room == false or room and room._data.destroyed or not room and e.kind ~= "join" then
+		elseif room == false or room and room._data.destroyed or not room and e.kind ~= "join" and e.kind ~= "request" then
 			release(e);
 			send_error(e, "cancel", room and "gone" or "item-not-found");
 		elseif e.kind == "do" then
@@ -666,7 +860,7 @@ local function each_queue(act)
 	for _, room_jid in ipairs(rooms) do
 		local queue = queues[room_jid] or { first = 1, last = 0 };
 		for i = queue.first, queue.last do
-			if queue[i] and not queue[i].done then act(queue[i], queue); end
+			if act and queue[i] and not queue[i].done then act(queue[i]); end
 		end
 		pump(room_jid);
 	end
@@ -674,15 +868,19 @@ end
 
 local function sweep_once()
 	local time = now();
-	each_queue(function (e, queue)
+	each_queue(function (e)
 		-- Silence is counted from the last sign of life; whoever was parked while the component was away is asked late.
-		local limit = state ~= "ready" and grace or e.waited and math.max(grace, timeout) or timeout;
-		local since = state == "ready" and math.max(e.at, queue.heard) or e.at;
+		local limit = state ~= "ready" and grace or e.at < ready_since and math.max(grace, timeout) or timeout;
+		local since = state == "ready" and math.max(e.at, heard) or e.at;
 		if is_gone(e) then release(e); elseif time - since >= limit or time - e.at >= LIMIT.seconds then expire(e); end
 	end);
 	for room_jid, list in pairs(waiting) do
 		for bare, w in pairs(list.people) do
-			if w.expires < time then forget_waiting({ jid = room_jid }, bare); end
+			if w.expires < time then
+				local room = lobby.is_there() and get_room(room_jid);
+				forget_waiting({ jid = room_jid }, bare);
+				if room then lobby.dismiss(room, bare, "Nobody has let you in. Try again later."); end
+			end
 		end
 	end
 	if state == "greeting" and time - greeted >= timeout then greet(); end -- somebody waits: hello once more
@@ -691,7 +889,8 @@ end
 function sweep()
 	local ok, err = xpcall(sweep_once, debug.traceback);
 	if not ok then module:log("error", "sweep: %s", err); end -- an error must not end the timer
-	sweeping = next(queues) ~= nil or next(waiting) ~= nil;
+	local has_passes, has_asked = lobby.sweep(), focus.sweep();
+	sweeping = next(queues) ~= nil or next(waiting) ~= nil or has_passes or has_asked;
 	return sweeping and 0.25 or nil;
 end
 
@@ -700,8 +899,9 @@ end
 local function set_state(new_state)
 	-- Questions that were written do not bounce when the component dies: they are asked again.
 	state, pending = new_state, {};
+	if state == "ready" then ready_since = now(); end
 	for _, queue in pairs(queues) do queue.asking = nil; end
-	each_queue(function (e) e.waited = true; end);
+	each_queue();
 end
 
 local function learn(facts)
@@ -710,21 +910,30 @@ local function learn(facts)
 		for _, address in ipairs(list) do services[jid_prep(address) or address] = true; end
 	end
 	for _, nick in ipairs(facts.nicks or {}) do reserved[fold(nick)] = true; end
+	focus.learn(facts.focus or {});
+end
+
+local function welcomed(hello)
+	local facts = { services = {}, nicks = {}, focus = {} };
+	for tag in hello:childtags("service") do
+		facts.services[#facts.services + 1] = jid_prep(tag.attr.jid);
+		if tag.attr.focus == "true" then facts.focus[#facts.focus + 1] = jid_prep(tag.attr.jid); end
+	end
+	for tag in hello:childtags("reserve") do facts.nicks[#facts.nicks + 1] = tag.attr.nick; end
+	observing = hello.attr.observe == "true";
+	store:set(nil, facts); -- after a restart of the server the services come back before the component does
+	learn(facts);
 end
 
 local function greeting_answered(stanza)
 	local hello = stanza.attr.type == "result" and stanza:get_child("hello", xmlns_gate);
-	local facts = { services = {}, nicks = {} };
 	if not hello then
 		local _, condition, text = stanza:get_error();
 		if condition == "remote-server-timeout" then return set_state("away"); end
 		module:log("error", "%s refuses this gate, so everybody is refused: %s %s", component, condition, text or "");
 		return set_state("refused");
 	end
-	for tag in hello:childtags("service") do facts.services[#facts.services + 1] = jid_prep(tag.attr.jid); end
-	for tag in hello:childtags("reserve") do facts.nicks[#facts.nicks + 1] = tag.attr.nick; end
-	store:set(nil, facts); -- after a restart of the server the services come back before the component does
-	learn(facts);
+	welcomed(hello);
 	set_state("ready");
 	for _, passed in ipairs(passed_unasked) do report("opened-failing", { jid = passed.room }, { jid = passed.jid }); end
 	passed_unasked = {};
@@ -765,26 +974,30 @@ local OPTIONS = {
 };
 
 local function add_room(reply, room, about)
-	local data, list, shown = kept(room), waiting[room.jid] or { count = 0, people = {} }, 0;
+	local data, list, count = kept(room), waiting[room.jid] or { count = 0, people = {} }, 0;
 	local occupants, moderators = census(room);
 	local attr = {
-		xmlns = xmlns_gate, jid = room.jid, occupants = occupants, moderators = moderators, waiting = tostring(list.count),
+		xmlns = xmlns_gate, jid = room.jid,
+		occupants = tostring(occupants), moderators = tostring(moderators), waiting = tostring(list.count),
 		generation = data and data.generation, revision = data and tostring(data.revision),
 		password = flag(room:get_password()), ["members-only"] = flag(room:get_members_only()),
+		lobby = flag(lobby.is_there()),
 	};
 	reply:tag("room", attr);
 	if data and data.record then reply:text_tag("record", data.record); end
 	if data and about and data.people[about] then reply:text_tag("person", data.people[about].text); end
 	for _, occupant in pairs(room._occupants) do
-		shown = shown + 1;
-		if shown > LIMIT.occupants then attr.more = "true"; break; end
-		reply:tag("occupant", add_occupant({}, room, occupant, prosody.full_sessions[occupant.jid])):up();
+		count = count + 1;
+		if count > LIMIT.occupants then attr.more = "true"; break; end
+		reply:tag("occupant", describe(room, occupant)):up();
 	end
 	for _, w in pairs(list.people) do
-		reply:tag("waiting", { jid = w.jid, nick = cut(w.nick, LIMIT.name), since = tostring(w.since) }):up();
+		reply:tag("waiting", add_session({
+			jid = w.jid, nick = cut(w.nick, LIMIT.name), since = tostring(w.since),
+		}, prosody.full_sessions[w.jid])):up();
 	end
 	reply:up();
-	return shown;
+	return count;
 end
 
 local inquiries = {
@@ -800,11 +1013,11 @@ local inquiries = {
 			if room.jid > (attr.after or "") and not room._data.destroyed then t_insert(rooms, room); end
 		end
 		table.sort(rooms, function (a, b) return a.jid < b.jid; end);
-		local page, shown, i = { xmlns = xmlns_gate }, 0, 0;
+		local page, count, i = { xmlns = xmlns_gate }, 0, 0;
 		reply:tag("snapshot", page);
-		while rooms[i + 1] and i < max and shown < LIMIT.occupants do
+		while rooms[i + 1] and i < max and count < LIMIT.occupants do
 			i = i + 1;
-			shown = shown + add_room(reply, rooms[i]);
+			count = count + add_room(reply, rooms[i]);
 		end
 		page.next = rooms[i + 1] and rooms[i] and rooms[i].jid or nil;
 		return reply;
@@ -841,6 +1054,10 @@ guard("iq/host", PRIORITY.link, function (event)
 		local reply = inquiries[query.name](st.reply(stanza), query.attr);
 		module:send(reply or st.error_reply(stanza, "cancel", "item-not-found"));
 		return true;
+	elseif kind == "set" and query.name == "hello" then
+		welcomed(query);
+		module:send(st.reply(stanza));
+		return true;
 	elseif kind == "set" and query.name == "do" then
 		local room_jid = jid_prep(query.attr.room or "") or "";
 		return park { kind = "do", room = room_jid, from = component, origin = event.origin, stanza = stanza };
@@ -850,12 +1067,19 @@ end);
 
 -- Creating and joining
 
-local function put(event, kind, detail, more)
-	local e = more or {};
-	e.kind, e.room, e.from, e.detail = kind, jid_bare(event.stanza.attr.to), event.stanza.attr.from, detail;
-	e.origin, e.stanza = event.origin, event.stanza;
-	return park(e);
+local function put(event, kind, more, room_jid)
+	local stanza = event.stanza;
+	return park {
+		kind = kind, room = room_jid or jid_bare(stanza.attr.to), from = stanza.attr.from,
+		origin = event.origin, stanza = stanza,
+		more = more,
+		-- Room for what is added, as a table is copied whenever it grows.
+		attempt = nil, at = nil, stale = nil, origin_type = nil, done = nil, settled = nil,
+		generation = nil, revision = nil, new_room = nil, iq = nil, -- and no more than 16
+	};
 end
+
+function gate.put_at(event, kind, room_jid) return put(event, kind, { detail = function () end }, room_jid); end
 
 guard("presence/full", PRIORITY.arrival, function (event)
 	local stanza = event.stanza;
@@ -868,13 +1092,17 @@ guard("presence/full", PRIORITY.arrival, function (event)
 		pump(room_jid);
 		return true;
 	end
-	if kind ~= nil or verdicts[stanza] or not stanza:get_child("x", xmlns_muc) then return; end
+	if kind ~= nil or stanza[mark] or not stanza:get_child("x", xmlns_muc) then return; end
 	if get_room(room_jid) ~= nil then return; end -- there is one, or it cannot be loaded
+	if focus.is_health_check(room_jid, stanza.attr.from) then
+		stanza[mark] = { failing = true };
+		return;
+	end
 	local nick = jid_resource(stanza.attr.to);
 	if not jid_prep(room_jid, true) or not encodings.stringprep.resourceprep(nick, true) then
 		return refuse(event, "malformed", "modify", "jid-malformed");
 	elseif is_reserved(nick, stanza.attr.from) then
-		return refuse(event, "reserved-nick", "cancel", "conflict");
+		return refuse_nick(event);
 	end
 	return put(event, "join");
 end);
@@ -891,13 +1119,13 @@ for _, event_name in ipairs { "presence/bare", "presence/host" } do
 end
 
 guard("muc-room-pre-create", PRIORITY.create, function (event)
-	local verdict = verdicts[event.stanza];
+	local verdict = event.stanza[mark];
 	if not verdict then return refuse(event, "closed-way", "cancel", "not-allowed"); end
 	verdict.created = true;
 end);
 
 guard("muc-room-pre-create", PRIORITY.presets, function (event)
-	local room, verdict = event.room, verdicts[event.stanza];
+	local room, verdict = event.room, event.stanza[mark];
 	local fx = verdict.fx;
 	if not fx then return; end
 	room._data.locked = nil; -- its settings are the component's: there is no configuration to wait for
@@ -906,44 +1134,67 @@ guard("muc-room-pre-create", PRIORITY.presets, function (event)
 	if fx.room then set_room(room, fx.room, true); end
 	local bare = jid_bare(event.stanza.attr.from);
 	if fx.requester then give_affiliation(room, bare, fx.requester.affiliation or "none", true); end
-	verdict.generation, verdict.revision = data.generation, data.revision;
+	focus.opened(room.jid);
+	verdict.generation, verdict.revision, verdict.kept = data.generation, data.revision, true;
 end);
 
 guard("muc-occupant-pre-join", PRIORITY.nick, function (event)
 	local from, queue = event.stanza.attr.from, event.room.join_rate_presence_queue;
 	if is_reserved(jid_resource(event.occupant.nick), from) then
-		return refuse(event, "reserved-nick", "cancel", "conflict");
+		return refuse_nick(event);
 	end
 	-- The Jitsi rate limiter, when its queue is full, ends the event and so admits whoever comes.
-	if queue and queue:count() >= (queue.size or LIMIT.room) and not is_service(from) then
+	if queue and not observing and queue:count() >= (queue.size or LIMIT.room) and not is_service(from) then
 		return refuse(event, "overflow", "wait", "resource-constraint");
 	end
 end);
 
 guard("muc-occupant-pre-change", PRIORITY.nick, function (event)
 	if is_reserved(jid_resource(event.dest_occupant.nick), event.stanza.attr.from) then
-		return refuse(event, "reserved-nick", "cancel", "conflict");
+		return refuse_nick(event);
 	end
 end);
 
 guard("muc-occupant-pre-join", PRIORITY.verdict, function (event)
-	local verdict, data = verdicts[event.stanza], kept(event.room);
+	local verdict, data = event.stanza[mark], kept(event.room);
 	if verdict and (event.is_new_room or verdict.failing
 	or data and data.generation == verdict.generation and data.revision == verdict.revision) then
 		verdict.passed = true;
 	-- The answer to open is the answer to the opener's join: parked here, the room would never count as created.
 	elseif not event.is_new_room and not is_service(event.stanza.attr.from) then
-		verdicts[event.stanza] = nil;
+		event.stanza[mark] = nil;
 		return put(event, "join");
 	end
 end);
 
+-- Whom muc_allowners is going to make an owner. It holds back their presence until it has, and it will not.
+local promised = module:shared("moderators/joining_moderator_participants");
+
+-- The room's lobby and list of members are for people.
+local function let_in_service(room, occupant, bare)
+	if room._data.lobbyroom then room._data.lobby_skip_display_name_check = true; end
+	local affiliation = focus.is_one(bare) and "owner" or room:get_members_only() and "member" or nil;
+	give_affiliation(room, bare, affiliation);
+	occupant.role = occupant.role or room:get_default_role(room:get_affiliation(bare)) or "participant";
+end
+
 guard("muc-occupant-pre-join", PRIORITY.raise, function (event)
-	local verdict, room, occupant = verdicts[event.stanza], event.room, event.occupant;
+	local verdict, room, occupant = event.stanza[mark], event.room, event.occupant;
 	local bare = jid_bare(event.stanza.attr.from); -- the occupant can be another, who bears that nick
-	local wanted = verdict and verdict.fx and verdict.fx.requester;
-	if not wanted then return; end
-	local exactly = verdict.exactly;
+	if verdict and verdict.failing or observing then return; end
+	if not verdict then
+		if is_service(bare) then let_in_service(room, occupant, bare); end
+		return;
+	end
+	if room._data.lobbyroom then room._data.lobby_skip_display_name_check = true; end
+	promised[bare] = nil;
+	local wanted, exactly = verdict.fx.requester, verdict.exactly;
+	if not wanted then
+		-- Whatever role another module has given since; the affiliation was refused to it.
+		local usual = room:get_default_role(room:get_affiliation(bare));
+		if occupant.role == "moderator" and usual ~= "moderator" then occupant.role = usual or "participant"; end
+		return;
+	end
 	if not event.is_new_room then
 		local affiliation = wanted.affiliation or exactly and "none";
 		verdict.before = give_affiliation(room, bare, affiliation, exactly) or verdict.before;
@@ -957,13 +1208,14 @@ guard("muc-occupant-pre-join", PRIORITY.raise, function (event)
 end);
 
 guard("muc-occupant-pre-join", PRIORITY.password, function (event)
-	local room, stanza, verdict = event.room, event.stanza, verdicts[event.stanza];
+	local room, stanza, verdict = event.room, event.stanza, event.stanza[mark];
 	if not verdict and not is_service(stanza.attr.from) then
 		return refuse(event, "closed-way", "cancel", "not-allowed");
 	end
 	if verdict and verdict.failing then return; end -- nobody has judged it: the room's own checks stay
 	-- It is decided: the password that was typed no longer matters, and the core's check is given the right one.
 	local x, password = stanza:get_child("x", xmlns_muc), room:get_password();
+	if x:get_child_text("password") == password then return; end
 	x:maptags(function (tag) return tag.name ~= "password" and tag or nil; end);
 	if password then x:text_tag("password", password, { xmlns = xmlns_muc }); end
 end);
@@ -973,7 +1225,7 @@ end);
 -- For handlers that need the room, and see each stanza once but not its replay.
 local function guard_room(event_name, priority, handler)
 	guard(event_name, priority, function (event)
-		if verdicts[event.stanza] then return; end
+		if event.stanza[mark] then return; end
 		local room = get_room(jid_bare(event.stanza.attr.to));
 		if room and not room._data.destroyed then return handler(event, room, event.stanza.tags[1]); end
 	end);
@@ -985,18 +1237,19 @@ guard_room("iq-set/bare/" .. xmlns_muc .. "#owner:query", PRIORITY.owner, functi
 	if child.name == "destroy" then return put(event, "destroy"); end
 	if child.name ~= "x" or child.attr.xmlns ~= "jabber:x:data" or child.attr.type ~= "submit" then return; end
 	if #child.tags > LIMIT.items then return refuse(event, "malformed", "modify", "not-acceptable"); end
-	return put(event, "configure", function (iq, at)
+	return put(event, "configure", { detail = function (at)
 		for field in child:childtags("field") do
 			local values, is_secret = {}, field.attr.var == "muc#roomconfig_roomsecret";
 			for value in field:childtags("value") do t_insert(values, value:get_text() or ""); end
 			local text = table.concat(values, "\n");
 			local is_same = is_secret and hashes.equals(text, at:get_password() or "");
-			iq:text_tag("field", not is_same and cut(text, is_secret and LIMIT.name or LIMIT.text) or nil,
-				{ var = cut(field.attr.var, LIMIT.name), same = flag(is_same) });
+			element("field", { var = cut(field.attr.var, LIMIT.name), same = flag(is_same) },
+				not is_same and cut(text, is_secret and LIMIT.name or LIMIT.text));
 		end
-	end, { before_replay = function (_, fx)
-		child:maptags(function (tag) return not fx.field[tag.attr.var or false] and tag or nil; end);
-		for var, value in pairs(fx.field) do child:tag("field", { var = var }):text_tag("value", value):up(); end
+	end, before_replay = function (_, fx)
+		local fields = fx.field or NOTHING;
+		child:maptags(function (tag) return not fields[tag.attr.var or false] and tag or nil; end);
+		for var, value in pairs(fields) do child:tag("field", { var = var }):text_tag("value", value):up(); end
 		return true;
 	end });
 end);
@@ -1004,7 +1257,7 @@ end);
 -- A form without the field would have the Jitsi lobby taken down.
 module:hook("muc-config-submitted", function (event)
 	local fields, name = event.fields, "muc#roomconfig_membersonly";
-	if fields[name] == nil then fields[name] = event.room:get_members_only() or false; end
+	if fields[name] == nil and not observing then fields[name] = event.room:get_members_only() or false; end
 end, PRIORITY.config);
 
 -- What an item asks for, with everything resolved; or nil, and the error.
@@ -1025,12 +1278,40 @@ local function read_item(room, item)
 	return { jid = address, nick = nick, affiliation = item.attr.affiliation, current = affiliation_of(room, address) };
 end
 
-local function add_items(items)
-	return function (iq)
-		for _, item in ipairs(items) do
-			iq:tag("item", { jid = cut(item.jid, LIMIT.address), nick = cut(item.nick, LIMIT.name),
-				affiliation = item.affiliation, role = item.role, current = item.current }):up();
+-- What the room remembers of those whom a question names.
+local function write_others(room, others)
+	local data, written_of = kept(room) or { people = {} }, {};
+	for _, address in ipairs(others) do
+		local bare = jid_bare(address);
+		if data.people[bare] and not written_of[bare] then
+			written_of[bare] = true;
+			element("person", { jid = bare }, data.people[bare].text);
 		end
+	end
+end
+
+local function bearer_of(room, item)
+	if item.role then return room:get_occupant_by_nick(room.jid .. "/" .. item.nick); end
+	for _, occupant in pairs(room._occupants) do
+		if occupant.bare_jid == item.jid then return occupant; end
+	end
+end
+
+local function write_items(items)
+	return function (room)
+		local others = {};
+		for _, item in ipairs(items) do
+			write("<item ");
+			attributes("jid", cut(item.jid, LIMIT.address), "nick", cut(item.nick, LIMIT.name),
+				"affiliation", item.affiliation, "role", item.role, "current", item.current);
+			write(">");
+			local bearer = bearer_of(room, item);
+			local session = bearer and prosody.full_sessions[bearer.jid];
+			if bearer then write_somebody("bearer", describe(room, bearer), session); end
+			write("</item>");
+			t_insert(others, item.jid);
+		end
+		write_others(room, others);
 	end;
 end
 
@@ -1049,7 +1330,7 @@ guard_room("iq-set/bare/" .. xmlns_muc .. "#admin:query", PRIORITY.admin, functi
 	if not is_moderator and AFFILIATION[affiliation_of(room, from)] < AFFILIATION.admin then
 		return send_error(event, "cancel", "not-allowed");
 	end
-	return put(event, kind, add_items(items), { before_replay = function (at)
+	return put(event, kind, { detail = write_items(items), before_replay = function (at)
 		for _, item in ipairs(items) do
 			local bearer = item.role and at:get_occupant_by_nick(at.jid .. "/" .. item.nick);
 			if item.role and (not bearer or bearer.bare_jid ~= item.jid) then return false; end
@@ -1068,9 +1349,9 @@ guard_room("iq/bare/jabber:iq:register:query", PRIORITY.owner, function (event, 
 	if event.stanza.attr.type ~= "set" or query:get_child("remove") then return; end
 	local bare, form = jid_bare(event.stanza.attr.from), query:get_child("x", "jabber:x:data");
 	local nick, current = form and form_fields(form)["muc#register_roomnick"], affiliation_of(room, bare);
-	if is_reserved(nick, bare) then return refuse(event, "reserved-nick", "cancel", "conflict"); end
+	if is_reserved(nick, bare) then return refuse_nick(event); end
 	local item = { jid = bare, nick = nick, affiliation = current == "none" and "member" or current, current = current };
-	return put(event, "affiliation", add_items { item }, { register = true });
+	return put(event, "affiliation", { detail = write_items { item }, register = true });
 end);
 
 guard_room("message/bare", PRIORITY.message, function (event, room)
@@ -1079,7 +1360,9 @@ guard_room("message/bare", PRIORITY.message, function (event, room)
 	if kind == "groupchat" then
 		local word = occupant and (stanza:get_child_text("body") or ""):match("^!([%w_-]+)%s*$");
 		if not word then return; end
-		return put(event, "command", function (iq) iq:tag("command", { name = cut(word, LIMIT.name) }):up(); end);
+		return put(event, "command", {
+			detail = function () element("command", { name = cut(word, LIMIT.name) }); end;
+		});
 	elseif kind == "error" then
 		return;
 	end
@@ -1090,20 +1373,23 @@ guard_room("message/bare", PRIORITY.message, function (event, room)
 	local fields = form and form_fields(form) or {};
 	if not invites and fields.FORM_TYPE ~= xmlns_request then return; end
 	-- A stranger's invitation to himself would bring him the password.
-	if not occupant or #targets > LIMIT.items then return send_error(event, "cancel", "not-acceptable"); end
+	local is_proper = observing or occupant and #targets <= LIMIT.items;
+	if not is_proper then return send_error(event, "cancel", "not-acceptable"); end
 	if invites then
-		return put(event, "invite", function (iq)
-			for _, target in ipairs(targets) do iq:tag("target", { jid = cut(target, LIMIT.address) }):up(); end
-		end);
+		return put(event, "invite", { detail = function (at)
+			for _, target in ipairs(targets) do element("target", { jid = cut(target, LIMIT.address) }); end
+			write_others(at, targets);
+		end });
 	end
-	if occupant.role ~= "moderator" then return; end -- he asks for voice
+	if not occupant or occupant.role ~= "moderator" then return; end -- he asks for voice
 	local knock, yes = fields["vestibule#knock"], fields["muc#request_allow"];
 	yes = yes == "true" or yes == "1";
 	for _, w in pairs(knock and waiting[room.jid] and waiting[room.jid].people or {}) do
 		if w.id == knock then
-			return put(event, "knock", function (iq)
-				iq:tag("target", { jid = cut(w.jid, LIMIT.address), answer = yes and "admit" or "reject" }):up();
-			end);
+			return put(event, "knock", { detail = function (at)
+				element("target", { jid = cut(w.jid, LIMIT.address), answer = yes and "admit" or "reject" });
+				write_others(at, { w.jid });
+			end });
 		end
 	end
 	if knock then return send_error(event, "cancel", "item-not-found"); end
@@ -1111,20 +1397,31 @@ guard_room("message/bare", PRIORITY.message, function (event, room)
 	if not speaker then return; end -- the core does nothing then
 	local nick = jid_resource(speaker.nick);
 	local item = { jid = speaker.bare_jid, nick = nick, role = "participant", current = speaker.role };
-	return put(event, "role", add_items { item });
+	return put(event, "role", { detail = write_items { item } });
 end);
 
 module:hook("muc-invite", function (event) -- after password.lib (0), which puts the password into every invitation
 	for x in event.stanza:childtags("x", xmlns_user) do
+		if observing then return; end
 		x:maptags(function (tag) return tag.name ~= "password" and tag or nil; end);
 	end
 	local room, bare = event.room, jid_bare(event.stanza.attr.to);
-	if forget_waiting(room, bare) and not room:get_affiliation(bare) then room:set_affiliation(true, bare, "member"); end
+	if replaying and replaying.invited then replaying.invited[bare] = true; end -- of several, the core sends the first
+	if forget_waiting(room, bare) and not room:get_affiliation(bare) then set_affiliation(room, bare, "member"); end
 end, PRIORITY.last);
 
 -- Backstops: a person's change that no answer stands behind.
 guard("muc-pre-set-affiliation", PRIORITY.backstop, function (event)
-	if event.actor and not replaying then event.allowed = false; end
+	if applying or observing or event.actor and replaying then return; end
+	local room, bare = event.room, jid_bare(event.jid);
+	local rises = AFFILIATION[event.affiliation] >= AFFILIATION.admin
+		and AFFILIATION[event.affiliation] > AFFILIATION[event.previous_affiliation or "none"];
+	-- A module that makes everybody an owner, say: who moderates is the component's to say.
+	if not event.actor and (not rises or is_service(bare) or not kept(room)) then return; end
+	event.allowed = false;
+	if event.actor then return; end
+	module:log("info", "another module would have made %s %s of %s", bare, event.affiliation, room.jid);
+	report("refused", room, { jid = cut(bare, LIMIT.address), reason = "module" });
 end);
 guard("muc-pre-set-role", PRIORITY.backstop, function (event)
 	if event.actor and not replaying then event.allowed, event.error, event.condition = false, "cancel", "not-allowed"; end
@@ -1132,7 +1429,9 @@ end);
 
 -- Reading: what a room tells those who are not in it
 
-local function is_inside(room, address) return is_service(address) or room:get_occupant_jid(address) ~= nil; end
+local function is_inside(room, address)
+	return observing or is_service(address) or room:get_occupant_jid(address) ~= nil;
+end
 
 guard("muc-disco#info", PRIORITY.last, function (event)
 	if is_inside(event.room, event.stanza.attr.from) then return; end
@@ -1149,35 +1448,44 @@ end
 
 -- Reports of what happened
 
-local known_roles = setmetatable({}, { __mode = "k" }); -- by room object, by nick
-
 guard("muc-occupant-session-new", PRIORITY.last, function (event)
-	local room, occupant, verdict = event.room, event.occupant, verdicts[event.stanza];
-	known_roles[room] = known_roles[room] or {};
-	known_roles[room][occupant.nick] = occupant.role;
-	report("joined", room, add_occupant({ jid = event.jid }, room, occupant, event.origin));
+	local room, occupant, verdict = event.room, event.occupant, event.stanza[mark];
+	room[mark] = room[mark] or {};
+	room[mark][occupant.nick] = occupant.role;
+	report("joined", room, describe(room, occupant, event.origin, event.jid));
+	forget_waiting(room, occupant.bare_jid);
 	if occupant.role == "moderator" then send_knocks(room, event.jid); end
-	if verdict and verdict.fx then say(room, verdict.fx.say, event.jid, true); end
+	local data, known = kept(room), event.origin[mark];
+	if data and known then recognise(data, occupant.bare_jid, known.ticket); end
+	if not verdict or not verdict.fx then return; end
+	if not verdict.kept and (verdict.fx.record or verdict.fx.person) then
+		keep(kept(room), verdict.fx);
+		room:save();
+	end
+	verdict.kept = true;
+	say(room, verdict.fx.say, event.jid, false);
+	say(room, verdict.fx.say, event.jid, true);
 end);
 guard("muc-broadcast-presence", PRIORITY.last, function (event)
-	local room, occupant, known = event.room, event.occupant, known_roles[event.room];
+	local room, occupant, known = event.room, event.occupant, event.room[mark];
 	local before = known and known[occupant.nick];
 	if not before or not occupant.role or before == occupant.role then return; end
 	known[occupant.nick] = occupant.role;
-	report("role", room, add_occupant({}, room, occupant, prosody.full_sessions[occupant.jid]));
+	report("role", room, describe(room, occupant));
 	if occupant.role == "moderator" then
 		for address in occupant:each_session() do send_knocks(room, address); end
 	end
 end);
 guard("muc-occupant-left", PRIORITY.backstop, function (event)
 	local room, occupant = event.room, event.occupant;
-	if known_roles[room] then known_roles[room][occupant.nick] = nil; end
-	report("left", room, add_occupant({}, room, occupant, prosody.full_sessions[occupant.jid]));
+	if room[mark] then room[mark][occupant.nick] = nil; end
+	report("left", room, describe(room, occupant));
 end);
 guard("muc-set-affiliation", PRIORITY.last, function (event)
 	local room, list = event.room, waiting[event.room.jid];
 	local is_member = AFFILIATION[event.affiliation] >= AFFILIATION.member;
-	if is_member and list and list.people[event.jid] then admit(room, event.jid); end
+	-- While an answer is carried out, its own `admit` follows.
+	if is_member and not replaying and list and list.people[event.jid] then admit(room, event.jid); end
 	if not event.in_room then return; end
 	report("role", room, { jid = cut(event.jid, LIMIT.address), affiliation = event.affiliation });
 end);
@@ -1189,6 +1497,7 @@ guard("muc-room-destroyed", PRIORITY.backstop, function (event)
 	local list = waiting[event.room.jid];
 	report("destroyed", event.room, {});
 	for bare in pairs(list and list.people or {}) do forget_waiting(event.room, bare); end
+	lobby.forget(event.room.jid);
 end);
 
 -- Loading and unloading
@@ -1200,9 +1509,13 @@ function module.unload() -- timers end with the module, so everybody is answered
 		end
 	end
 	queues, pending = {}, {};
+	report("unloading", {}, {});
 end
 function module.save() return { waiting = waiting }; end
 function module.restore(saved) waiting = saved.waiting or {}; run_sweep(); end
+
+gate.cut, gate.kept, gate.get_room, gate.is_service, gate.refuse = cut, kept, get_room, is_service, refuse;
+gate.guard_at, gate.waits, gate.forget_waiting, gate.is_observing = guard_at, waits, forget_waiting, is_unguarded;
 
 learn(store:get(nil) or {});
 if not component or component == "" then

@@ -1,0 +1,157 @@
+-- The conference focus: people ask it for rooms, and it opens them. What is known of those who ask.
+
+local jid, new_id = require "util.jid", require "util.id";
+
+local xmlns_focus = "http://jitsi.org/protocol/focus";
+local HEALTH_CHECK = "^__jicofo%-health%-check"; -- how the rooms are named in which a focus tries itself out
+local TICKET = "^vt%-[%w_-]+$";
+local PATIENCE = 15; -- seconds that a focus waits for the first participant
+local LONGEST = 64; -- bytes of a ticket or a client's own mark
+
+return function (gate)
+	local focuses, proxies, watched = {}, {}, {};
+	local asked = {}; -- by room: for whom the focus is going to open it
+	local focus = {};
+
+	-- A session's field of this gate: what its first request told of it.
+	local function known_of(session)
+		local known = session[gate.mark];
+		if not known then
+			known = {};
+			session[gate.mark] = known;
+		end
+		return known;
+	end
+
+	function focus.is_one(address) return focuses[jid.bare(address)]; end
+
+	function focus.is_health_check(room_jid, address)
+		return focus.is_one(address) and (jid.node(room_jid) or ""):match(HEALTH_CHECK) ~= nil;
+	end
+
+	-- Rooms of tenants: room@conference.tenant.example.org is [tenant]room@conference.example.org.
+	local function internal(address)
+		local node, host = jid.split(jid.prep(address or "") or "");
+		if not node or host == module.host then return node and node .. "@" .. host; end
+		local prefix, base = module.host:match("^([^.]+)%.(.+)$");
+		if not prefix or host:sub(1, #prefix + 1) ~= prefix .. "." or host:sub(-#base - 1) ~= "." .. base then return nil; end
+		local tenant = host:sub(#prefix + 2, -#base - 2);
+		if tenant == "" or tenant:find(".", 1, true) then return nil; end
+		return "[" .. tenant .. "]" .. node .. "@" .. module.host;
+	end
+
+	-- In the focus's answer, a ticket for a client that has none.
+	local function answered(event)
+		local stanza = event.stanza;
+		local conference = stanza.attr.type == "result" and stanza:get_child("conference", xmlns_focus);
+		if not conference or conference.attr["session-id"] or gate.is_observing() then return; end
+		if not focuses[jid.bare(stanza.attr.from)] and not proxies[stanza.attr.from] then return; end
+		local session = prosody.full_sessions[stanza.attr.to];
+		local known = session and session[gate.mark];
+		conference.attr["session-id"] = known and known.ticket;
+	end
+
+	local function request(event)
+		local stanza, origin = event.stanza, event.origin;
+		local from, to = stanza.attr.from, stanza.attr.to;
+		if stanza.attr.type ~= "set" or stanza[gate.mark] or proxies[jid.host(from)] or gate.is_service(from) then return; end
+		if not focuses[jid.bare(to)] and not proxies[to] then return; end
+		local conference = stanza:get_child("conference", xmlns_focus);
+		local room_jid = conference and internal(conference.attr.room);
+		if not room_jid then return; end
+		local known = known_of(origin);
+		local given, device = conference.attr["session-id"], conference.attr["machine-uid"];
+		known.client = "jitsi";
+		known.device = device and gate.cut(device, LONGEST);
+		if given and given:match(TICKET) and #given <= LONGEST then
+			known.ticket, conference.attr["session-id"] = given, nil; -- a focus knows nothing of it
+		end
+		known.ticket = known.ticket or "vt-" .. new_id.long();
+		if origin.host then watched.client(origin.host); end
+		return gate.put_at(event, "request", room_jid);
+	end
+
+	-- Remembers for whom the focus opens a room that is not there yet: whoever asked first, while he is there.
+	function focus.ask_for(e)
+		local first = asked[e.room];
+		if first and os.time() - first.at <= PATIENCE and not first.session.destroyed then return; end
+		asked[e.room] = { session = e.origin, jid = e.from, at = os.time() };
+	end
+
+	-- The session for which the focus opens the room, and its address.
+	function focus.opener(room_jid)
+		local first = asked[room_jid];
+		if not first or os.time() - first.at > PATIENCE or first.session.destroyed then return nil; end
+		return first.session, first.jid;
+	end
+
+	function focus.opened(room_jid) asked[room_jid] = nil; end
+
+	function focus.sweep()
+		local time = os.time();
+		for room_jid, first in pairs(asked) do
+			if time - first.at > PATIENCE then asked[room_jid] = nil; end
+		end
+		return next(asked) ~= nil;
+	end
+
+	local function watch_once(key, act)
+		if watched[key] then return; end
+		watched[key] = true;
+		act();
+	end
+
+	function watched.client(host)
+		watch_once("client " .. host, function ()
+			gate.guard_at(module:context(host), "iq/full", gate.PRIORITY.reply, answered);
+		end);
+	end
+
+	local function watch(host)
+		if not rawget(prosody.hosts, host) then return; end
+		local target = module:context(host):get_option_string("target_address");
+		if target and focuses[target] then
+			proxies[host] = true;
+			watch_once("proxy " .. host, function ()
+				gate.guard_at(module:context(host), "iq/host", gate.PRIORITY.request, request);
+			end);
+		end
+		for address in pairs(focuses) do
+			if jid.host(address) == host then
+				watch_once("focus " .. host, function ()
+					for _, name in ipairs { "iq/full", "iq/bare" } do
+						gate.guard_at(module:context(host), name, gate.PRIORITY.request, request);
+					end
+				end);
+			end
+		end
+	end
+
+	-- The accounts of the focus, by the component.
+	function focus.learn(addresses)
+		focuses = {};
+		for _, address in ipairs(addresses) do focuses[address] = true; end
+		for host in pairs(prosody.hosts) do watch(host); end
+	end
+	module:hook_global("host-activated", watch);
+
+	-- What a session has told of its client; a join tells by its capabilities, too.
+	function focus.describe(session, stanza)
+		local known = session and session[gate.mark];
+		if known then return known.client, known.ticket, known.device; end
+		if not stanza or not next(focuses) then return nil; end
+		local caps = stanza:get_child("c", "http://jabber.org/protocol/caps");
+		return caps and (caps.attr.node or ""):find("//jitsi.org/", 1, true) and "jitsi" or nil;
+	end
+
+	-- The ticket of whoever is here with that bare address.
+	function focus.ticket_of(bare)
+		local user = prosody.bare_sessions[bare];
+		for _, session in pairs(user and user.sessions or {}) do
+			local known = session[gate.mark];
+			if known and known.ticket then return known.ticket; end
+		end
+	end
+
+	return focus;
+end;

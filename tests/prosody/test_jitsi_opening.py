@@ -1,0 +1,88 @@
+"""On Jitsi: the focus opens the room, for whoever asked it, and the policy is there first."""
+
+import asyncio
+
+from lab import needs_jitsi_plugins
+from lab.meet import MEET_SERVICE
+
+POLICY = MEET_SERVICE
+
+
+def told_password(person):
+    """The password that the room has told to somebody, or None."""
+    for seen in person.seen:
+        if seen.body and "The password of this room is: " in seen.body:
+            return seen.body.partition("The password of this room is: ")[2].partition(" (")[0]
+    return None
+
+
+async def opened(crowd, room, name="Alice"):
+    """Somebody who has opened the room, and its password."""
+    opener = await crowd.person(name)
+    outcome = await opener.enter(room)
+    assert outcome.joined, outcome
+    await opener.wait_for(lambda seen: seen.body and "The password of this room is" in seen.body)
+    return opener, told_password(opener)
+
+
+async def test_whoever_asked_the_focus_moderates_and_is_told_the_password(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room()
+        alice, password = await opened(crowd, room)
+        await alice.ping()
+        assert len(password) > 15
+        assert alice.occupants(room)[alice.nick]["affiliation"] == "owner"
+        assert not crowd.focus.errors
+        decision = await meet.decision(kind="open", room=room)
+        assert decision["facts"]["for"] == alice.bare
+
+
+async def test_the_second_person_is_stopped_at_the_door(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room()
+        _, password = await opened(crowd, room)
+        bob = await crowd.person("Bob")
+        stopped = await bob.enter(room)
+        assert stopped.shown == ("lobby" if meet.server.plugins else "prompt"), stopped
+        assert (await bob.enter(room, "wrong")).shown == "prompt"
+        assert (await bob.enter(room, password)).joined
+        assert bob.occupants(room)[bob.nick]["affiliation"] != "owner"
+
+
+async def test_of_many_who_come_at_once_one_opens(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room()
+        people = await crowd.persons(*(f"Person {number}" for number in range(8)))
+        outcomes = await asyncio.gather(*(person.enter(room) for person in people))
+        shown = sorted(outcome.shown for outcome in outcomes)
+        others = "lobby" if meet.server.plugins else "prompt"
+        assert shown == sorted(["joined", *[others] * 7]), shown
+
+
+async def test_a_moderator_who_reloads_keeps_his_rights(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room()
+        alice, _ = await opened(crowd, room)
+        again = await crowd.reload(alice)
+        assert again.bare != alice.bare
+        outcome = await again.enter(room)
+        assert outcome.joined, outcome
+        assert again.occupants(room)[again.nick]["affiliation"] == "owner"
+        for request in crowd.focus.requests:
+            assert "vt-" not in str(request)
+
+
+@needs_jitsi_plugins
+async def test_the_lobby_is_there_before_anybody_is(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room()
+        alice, bob = await crowd.persons("Alice", "Bob")
+        await alice.request(room)
+        stopped = await bob.enter(room)
+        assert stopped.shown == "lobby", stopped
+        assert (await bob.knock(stopped.lobby)).joined
+        assert (await alice.join(room)).joined
+        lobby = await alice.attend_lobby(room)
+        alice.approve(room, await alice.knocker(lobby, bob.nick))
+        outcome = await bob.admitted(room)
+        assert outcome.joined, outcome
