@@ -25,7 +25,7 @@ const LONGEST_RECORD: usize = 4096;
 /// What somebody is recognised by, the strongest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum By {
-    /// The bare JID.
+    /// The bare JID, and the account that was logged in for it.
     Account,
     /// Whom a verified token names.
     Token,
@@ -42,6 +42,9 @@ impl By {
     pub const ALL: [Self; 5] =
         [Self::Account, Self::Token, Self::Ticket, Self::Device, Self::Address];
 
+    /// By these nobody else can be taken for the one who was removed.
+    const STRONG: [Self; 3] = [Self::Account, Self::Token, Self::Ticket];
+
     /// The name in the file.
     pub const fn name(self) -> &'static str {
         match self {
@@ -51,11 +54,6 @@ impl By {
             Self::Device => "device",
             Self::Address => "address",
         }
-    }
-
-    /// Nobody else can be taken for the one who was removed.
-    const fn is_strong(self) -> bool {
-        matches!(self, Self::Account | Self::Token | Self::Ticket)
     }
 }
 
@@ -81,19 +79,33 @@ impl Default for Removal {
 }
 
 impl Removal {
-    fn mark(&self, by: By, who: &Requester) -> Option<Mark> {
-        let text = match by {
-            By::Account => who.jid.as_ref()?.to_string(),
-            By::Token => {
-                let claim = &self.subject_claim.value;
-                let mut claims = who.claims.iter().filter(|_| who.auth == Auth::Token);
-                claims.find(|(name, value)| name == claim && !value.is_empty())?.1.clone()
+    /// What this person is recognised by, as far as `by` goes.
+    fn marks<'a>(&self, by: impl IntoIterator<Item = &'a By>, who: &Requester) -> Vec<(By, Mark)> {
+        let mut marks = Vec::new();
+        for by in by {
+            let mut add = |mark: Option<Mark>| marks.extend(mark.map(|mark| (*by, mark)));
+            let of = |text: &str| Mark::of(by.name(), text);
+            match by {
+                By::Account => {
+                    add(who.jid.as_ref().map(|jid| of(jid.as_str())));
+                    add(who.account.as_ref().map(|jid| of(jid.as_str())));
+                }
+                By::Token if who.auth == Auth::Token => {
+                    let claim = &self.subject_claim.value;
+                    let mut claims = who.claims.iter();
+                    let subject = claims.find(|(name, text)| name == claim && !text.is_empty());
+                    add(subject.map(|(_, text)| of(text)));
+                }
+                By::Token => {}
+                By::Ticket => add(who.ticket.clone()),
+                By::Device => add(who.device.clone()),
+                By::Address => {
+                    let network = who.address.and_then(network);
+                    add(network.map(|network| of(&network.to_string())));
+                }
             }
-            By::Ticket => return who.ticket.clone(),
-            By::Device => return who.device.clone(),
-            By::Address => network(who.address?)?.to_string(),
-        };
-        Some(Mark::of(by.name(), &text))
+        }
+        marks
     }
 }
 
@@ -115,8 +127,8 @@ pub fn keep_out(record: &mut Record, rules: &Removal, who: &Requester, now: Time
     let until = until.unwrap_or(Timestamp::MAX);
     let until = Timestamp::from_second(until.as_second()).unwrap_or(until);
     // The address is kept whatever `by` says: by it somebody is let in again.
-    let by = By::ALL.into_iter().filter(|by| *by == By::Account || rules.by.value.contains(by));
-    let marks: Vec<_> = by.filter_map(|by| rules.mark(by, who)).collect();
+    let by = By::ALL.iter().filter(|by| **by == By::Account || rules.by.value.contains(by));
+    let marks: Vec<_> = rules.marks(by, who).into_iter().map(|(_, mark)| mark).collect();
     record
         .removed
         .retain(|one| one.until > now && !one.marks.iter().all(|mark| marks.contains(mark)));
@@ -130,20 +142,16 @@ pub fn keep_out(record: &mut Record, rules: &Removal, who: &Requester, now: Time
 
 /// Notes that this person was let in again.
 pub fn lift(record: &mut Record, rules: &Removal, who: &Requester) {
-    let strong = By::ALL.into_iter().filter(|by| by.is_strong());
-    let marks: Vec<_> = strong.filter_map(|by| rules.mark(by, who)).collect();
-    record.removed.retain(|one| !one.marks.iter().any(|mark| marks.contains(mark)));
+    let marks = rules.marks(&By::STRONG, who);
+    record.removed.retain(|one| !marks.iter().any(|(_, mark)| one.marks.contains(mark)));
 }
 
 /// Somebody inside has removed this person.
 pub(super) fn removed(case: &Case<'_>, who: &Requester, effects: &mut Effects) {
     let rules = &case.rules.removal;
-    let is_own = By::ALL.into_iter().filter(|by| by.is_strong()).any(|by| {
-        let mark = rules.mark(by, who);
-        mark.is_some() && mark == rules.mark(by, case.who())
-    });
+    let own = rules.marks(&By::STRONG, case.who());
     // Whoever ends a session of his own does not want to stay out.
-    if !is_own {
+    if !rules.marks(&By::STRONG, who).iter().any(|mark| own.contains(mark)) {
         change(case, effects, |record| keep_out(record, rules, who, case.now));
     }
 }
@@ -198,15 +206,13 @@ fn recognised(case: &Case<'_>) -> Option<(bool, Timestamp)> {
     if is_off || case.is_service() || case.classes.has(Class::Operator) {
         return None;
     }
-    let by = rules.by.value.iter();
-    let marks: Vec<_> =
-        by.filter_map(|by| Some((by.is_strong(), rules.mark(*by, case.who())?))).collect();
+    let marks = rules.marks(&rules.by.value, case.who());
     removed
         .iter()
         .filter(|one| one.until > case.now)
         .filter_map(|one| {
             let matching = marks.iter().filter(|(_, mark)| one.marks.contains(mark));
-            matching.map(|(is_strong, _)| (*is_strong, one.until)).max()
+            matching.map(|(by, _)| (By::STRONG.contains(by), one.until)).max()
         })
         .max()
 }
@@ -315,8 +321,8 @@ mod tests {
     fn a_claim_counts_only_in_a_token() {
         let mut one = person("bob");
         let rules = Removal::default();
-        assert!(rules.mark(By::Token, &one).is_some());
+        assert_eq!(rules.marks(&[By::Token], &one).len(), 1);
         one.auth = Auth::Anonymous;
-        assert_eq!(rules.mark(By::Token, &one), None);
+        assert_eq!(rules.marks(&[By::Token], &one), []);
     }
 }

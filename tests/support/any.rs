@@ -159,6 +159,7 @@ fn requester() -> impl Strategy<Value = Requester> {
                     client: if jitsi { Client::Jitsi } else { Client::Plain },
                     ticket,
                     device,
+                    ..Requester::default()
                 }
             },
         )

@@ -67,6 +67,7 @@ struct Who {
     entered: Option<String>,
     moderator: bool,
     client: Option<String>,
+    account: Option<String>,
     ticket: Option<String>,
     device: Option<String>,
 }
@@ -131,6 +132,7 @@ impl Who {
             } else {
                 person
             },
+            account: self.account.as_deref().map(jid),
             client: self.client.as_deref().map_or(Client::Plain, Client::from_name),
             ticket: mark("ticket", &self.ticket),
             device: mark("device", &self.device),
