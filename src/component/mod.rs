@@ -3,8 +3,10 @@
 pub mod audit;
 pub mod counters;
 pub mod desk;
+pub mod headless;
 pub mod live;
 pub mod making;
+pub mod neighbours;
 mod observe;
 mod spool;
 pub mod tally;
