@@ -31,7 +31,7 @@ STRANGER = ("prompt", "lobby")
 async def test_a_rate_limiter_whose_queue_is_full_lets_nobody_pass(meet):
     """With no place left it ends the event, and nothing below it is asked any more."""
     async with meet.crowd() as crowd:
-        room = meet.room()
+        room = meet.room("flood")  # where no list of members would stop them
         alice = await opened(crowd, room)
         eve, bob = await crowd.persons("Eve", "Bob")
         await asyncio.sleep(1)  # until its own queue is empty

@@ -17,6 +17,9 @@ POLICY = (
     + PRESET
     + """
 [[room]]
+match = "plain-*"
+lobby = { admission = "password" }
+[[room]]
 match = "tokens-*"
 lobby = { bypass = ["service", "token"] }
 password = { bypass = ["service", "token"] }
@@ -47,7 +50,7 @@ async def test_the_claim_that_the_policy_names_makes_a_moderator(meet, claim):
         assert (decision["class"], decision["rule"]) == ("token", "moderators.become")
 
 
-@pytest.mark.parametrize("name", ["room", "tokens"])
+@pytest.mark.parametrize("name", ["room", "plain", "tokens"])
 @pytest.mark.parametrize("claim", ["owner", "moderator", "teacher"])
 async def test_another_claim_makes_none(meet, name, claim):
     """The plugin makes owners of all of them."""
@@ -55,13 +58,13 @@ async def test_another_claim_makes_none(meet, name, claim):
         room = meet.room(name)
         alice = await opened(crowd, room)
         eve = await bearer(crowd, "Eve", affiliation=claim, moderator=False)
-        assert (await eve.enter(room, SECRET if name == "room" else None)).joined
+        assert (await eve.enter(room, None if name == "tokens" else SECRET)).joined
         await eve.ping()
         assert standing(eve, room)[1] == "participant"
         assert eve.bare not in await alice.list_affiliation(room, "owner")
         assert (await meet.decision(kind="join", room=room, jid=eve.bare))["class"] == "token"
         await eve.depart(room)
-        assert (await eve.enter(room, SECRET if name == "room" else None)).joined
+        assert (await eve.enter(room, None if name == "tokens" else SECRET)).joined
         assert standing(eve, room)[1] == "participant"
 
 
