@@ -21,7 +21,6 @@ MEET = {
     "muc_plugins": ["lab_tokens", "lab_lobby"],
     "muc_options": token_options("muc_wait_for_host"),
     "host_options": TOKENS,
-    "lobby_options": {},
 }
 POLICY = MEET_SERVICE + PRESET
 
@@ -45,7 +44,7 @@ async def test_a_host_lets_in_nobody_who_waits(meet):
     async with meet.crowd() as crowd:
         room = meet.room()
         alice = await opened(crowd, room)
-        bob, lobby = await waiting(crowd, room, "Bob")
+        bob, _ = await waiting(crowd, room, "Bob")
         await host(crowd, room)
         stopped = await bob.enter(room)
         assert stopped.shown == "lobby", stopped
@@ -61,7 +60,7 @@ async def test_a_host_takes_neither_password_nor_lobby_away(meet):
         await host(crowd, room)
         features, _ = await alice.features(room)
         assert "muc_passwordprotected" in features
-        eve, lobby = await waiting(crowd, room, "Eve")
+        eve, _ = await waiting(crowd, room, "Eve")
         seat = await alice.attend_lobby(room)
         alice.approve(room, await alice.knocker(seat, eve.nick))
         assert (await eve.admitted(room)).joined
