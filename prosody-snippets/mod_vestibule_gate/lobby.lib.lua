@@ -53,8 +53,13 @@ return function (gate)
 			local room = main_room(event.room.jid);
 			if gate.is_unguarded() or not room or not gate.kept.of(room) then return; end
 			local bare = jid.bare(event.stanza.attr.from);
+			if gate.is_reserved(jid.resource(event.occupant.nick), bare) then return gate.refuse_nick(event); end
 			if may_enter(room, bare) then return; end
 			return gate.refuse(event, "closed-way", "cancel", "not-allowed");
+		end);
+		gate.guard_at(service, "muc-occupant-pre-change", gate.PRIORITY.nick, function (event)
+			local nick, from = jid.resource(event.dest_occupant.nick), event.stanza.attr.from;
+			if not gate.is_observing() and gate.is_reserved(nick, from) then return gate.refuse_nick(event); end
 		end);
 		gate.guard_at(service, "muc-occupant-joined", gate.PRIORITY.last, function (event)
 			local room, occupant = main_room(event.room.jid), event.occupant;
