@@ -68,6 +68,12 @@ return function (gate)
 		end);
 	end
 
+	-- persistent_lobby and muc_breakout_rooms end rooms that nobody is in, also those that are to last.
+	module:hook_global("maybe-destroy-room", function (event)
+		local data = gate.kept(event.room);
+		return data and data.lasts and not gate.is_observing() or nil;
+	end, gate.PRIORITY.backstop);
+
 	-- Whether the service has a lobby. Its modules can be loaded after this one.
 	function lobby.is_there()
 		if host and rawget(prosody.hosts, host) then return true; end
