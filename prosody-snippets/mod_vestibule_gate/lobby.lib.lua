@@ -118,7 +118,8 @@ return function (gate)
 	-- Sends somebody who waits away, with words that the client shows.
 	function lobby.dismiss(room, bare, text)
 		local lobby_room = lobby_room_of(room);
-		for nick, occupant in (lobby_room and lobby_room:each_occupant() or pairs {}) do
+		if not lobby_room then return; end
+		for nick, occupant in lobby_room:each_occupant() do
 			if occupant.bare_jid == bare then
 				for address in occupant:each_session() do
 					module:context(host):send(st.presence({ type = "unavailable", from = nick, to = address })
