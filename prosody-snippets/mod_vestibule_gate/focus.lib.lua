@@ -1,15 +1,17 @@
 -- The conference focus: people ask it for rooms, and it opens them. What is known of those who ask.
 
-local jid, new_id = require "util.jid", require "util.id";
+local jid, new_id, new_cache = require "util.jid", require "util.id", require "util.cache".new;
 
 local xmlns_focus = "http://jitsi.org/protocol/focus";
 local HEALTH_CHECK = "^__jicofo%-health%-check"; -- how the rooms are named in which a focus tries itself out
 local TICKET = "^vt%-[%w_-]+$";
 local PATIENCE = 15; -- seconds that a focus waits for the first participant
 local LONGEST = 64; -- bytes of a ticket or a client's own mark
+local LOG_INS, LOG_IN_LASTS = 10000, 24 * 60 * 60; -- as long as Jitsi's focus itself remembers one
 
 return function (gate)
 	local focuses, proxies, watched = {}, {}, {};
+	local log_ins = new_cache(LOG_INS); -- by the focus's session id: the account, and when
 	local asked = {}; -- by room: for whom the focus is going to open it
 	local focus = {};
 
@@ -40,15 +42,20 @@ return function (gate)
 		return "[" .. tenant .. "]" .. node .. "@" .. module.host;
 	end
 
-	-- In the focus's answer, a ticket for a client that has none.
+	-- In the focus's answer, a ticket for a client that has none. A session id of the focus's own shows, when another
+	-- session sends it, that the same person has logged in.
 	local function answered(event)
 		local stanza = event.stanza;
 		local conference = stanza.attr.type == "result" and stanza:get_child("conference", xmlns_focus);
-		if not conference or conference.attr["session-id"] or gate.is_observing() then return; end
+		if not conference or gate.is_observing() then return; end
 		if not focuses[jid.bare(stanza.attr.from)] and not proxies[stanza.attr.from] then return; end
 		local session = prosody.full_sessions[stanza.attr.to];
-		local known = session and session[gate.mark];
-		conference.attr["session-id"] = known and known.ticket;
+		local known, given = session and session[gate.mark], conference.attr["session-id"];
+		if not given then
+			conference.attr["session-id"] = known and known.ticket;
+		elseif session and gate.has_account(session) and not session.auth_token and #given <= LONGEST then
+			log_ins:set(given, { account = jid.bare(stanza.attr.to), at = os.time() });
+		end
 	end
 
 	local function request(event)
@@ -65,6 +72,9 @@ return function (gate)
 		known.device = device and gate.cut(device, LONGEST);
 		if given and given:match(TICKET) and #given <= LONGEST then
 			known.ticket, conference.attr["session-id"] = given, nil; -- a focus knows nothing of it
+		else
+			local log_in = given and log_ins:get(given);
+			known.account = log_in and os.time() - log_in.at < LOG_IN_LASTS and log_in.account or nil;
 		end
 		known.ticket = known.ticket or "vt-" .. new_id.long();
 		if origin.host then watched.client(origin.host); end
@@ -138,7 +148,7 @@ return function (gate)
 	-- What a session has told of its client; a join tells by its capabilities, too.
 	function focus.describe(session, stanza)
 		local known = session and session[gate.mark];
-		if known then return known.client, known.ticket, known.device; end
+		if known then return known.client, known.ticket, known.device, known.account; end
 		if not stanza or not next(focuses) then return nil; end
 		local caps = stanza:get_child("c", "http://jabber.org/protocol/caps");
 		return caps and (caps.attr.node or ""):find("//jitsi.org/", 1, true) and "jitsi" or nil;

@@ -115,7 +115,8 @@ fn subjects(attempt: &Attempt, any_jid: bool) -> impl Iterator<Item = Subject> {
     let who = &attempt.requester;
     let network = who.address.filter(|address| !address.to_canonical().is_loopback()).map(network);
     let known = matches!(who.auth, Auth::Account | Auth::Token | Auth::Server);
-    let jid = who.jid.clone().filter(|_| known || any_jid).map(Subject::Jid);
+    let own = who.jid.as_ref().filter(|_| known || any_jid);
+    let jid = who.account.as_ref().or(own).cloned().map(Subject::Jid);
     network.into_iter().chain(jid)
 }
 
