@@ -4,9 +4,11 @@ import json
 
 import pytest
 from lab import Crowd, needs_jitsi_plugins
+from lab.jitsi_client import NICKNAME
 from lab.jitsi_meeting import opened, owner, people, waiting
 from lab.meet import MEET_SERVICE
 from lab.meet_settings import DOMAIN
+from lab.stanza import element
 
 pytestmark = needs_jitsi_plugins
 
@@ -160,7 +162,7 @@ async def test_nobody_is_in_the_lobby_who_was_not_sent_there(meet):
         nowhere = f"nothing@{meet.server.lobby}"
         assert not (await mallory.join(nowhere, "Mallory")).joined
         assert waiting_at(meet, room) == []
-        held = await mallory.join(room, "Mallory")
+        held = await mallory.join(room, "Mallory", extra=[element(NICKNAME, "nick", "Mallory")])
         assert held.condition == "registration-required", held
         assert (await mallory.join(lobby, "Mallory")).joined
         assert waiting_at(meet, room) == [mallory.jid]
