@@ -9,7 +9,7 @@ use super::reload::reload;
 use super::rooms::{RoomError, address, change, room};
 use crate::component::desk::Mode;
 use crate::control::{Described, Handler, Reply, Request, ServiceStatus, Status};
-use crate::policy::attempt::RoomView;
+use crate::policy::attempt::{Requester, RoomView};
 use crate::policy::close::closing;
 use crate::policy::explain::Explanation;
 use crate::policy::facts::Facts;
@@ -59,6 +59,9 @@ impl Operator {
 
     fn rooms(&self) -> Value {
         let desk = self.shared.desk();
+        let services = &desk.policy().services;
+        let is_person =
+            |who: &&Requester| who.jid.as_ref().is_none_or(|jid| !services.contains_key(jid));
         let mut rooms: Vec<_> = desk.live().rooms().collect();
         rooms.sort_by_key(|(jid, _)| *jid);
         rooms
@@ -67,7 +70,7 @@ impl Operator {
                 let record = room.view.record.as_ref();
                 json!({
                     "room": jid.as_str(),
-                    "occupants": room.occupants.len(),
+                    "occupants": room.occupants.values().filter(is_person).count(),
                     "closed": record.and_then(|r| r.closed).map(|closed| closed.name()),
                     "opened": record.map(|r| format!("{:.0}", r.opened)),
                     "opener": record.map(|r| r.opener.as_str()),
