@@ -518,7 +518,11 @@ local function say(room, says, requester, joined)
 	for _, item in ipairs(says or NOTHING) do
 		local text = item.text:gsub("{password}", function () return room:get_password() or ""; end);
 		local function tell(address, kind)
-			module:send(message(room, address, kind, text):tag("no-store", { xmlns = "urn:xmpp:hints" }):up());
+			local is_jitsi = focus.describe(prosody.full_sessions[address]) == "jitsi";
+			local stanza = message(room, address, is_jitsi and "normal" or kind, text);
+			-- Jitsi Meet shows it as a private message of the system, and a body alone to nobody in private.
+			if is_jitsi then shown.add_system_message(stanza, text); end
+			module:send(stanza:tag("no-store", { xmlns = "urn:xmpp:hints" }):up());
 		end
 		if item.joined == joined and item.to ~= "requester" then
 			local role = item.to == "moderators" and "moderator" or nil;
@@ -1462,7 +1466,7 @@ guard("muc-occupant-session-new", PRIORITY.last, function (event)
 	forget_waiting(room, occupant.bare_jid);
 	if occupant.role == "moderator" then send_knocks(room, event.jid); end
 	local data, known = kept(room), event.origin[mark];
-	if data and known then recognise(data, occupant.bare_jid, known.ticket); end
+	if data and known then recognise(data, occupant.bare_jid, known.mark); end
 	if not verdict or not verdict.fx then return; end
 	if not verdict.kept and (verdict.fx.record or verdict.fx.person) then
 		keep(kept(room), verdict.fx);
