@@ -29,8 +29,6 @@ jids = ["{CHAIR}"]
 [policy.access]
 listed = ["{CHAIR}"]
 refused_rooms = ["refused-*"]
-[policy.close]
-by = "moderator"
 [[ban]]
 jid = "{MALLORY}"
 reason = "spam"
@@ -52,10 +50,6 @@ access = {{ open = ["listed"] }}
 [[room]]
 match = "locked-*"
 lobby = {{ admission = "password" }}
-password = {{ change = "nobody", guesses = {{ free = 1, delay = "1 minute" }} }}
-[[room]]
-match = "chosen-*"
-password = {{ source = "creator" }}
 [[room]]
 match = "knocking-*"
 lobby = {{ admission = "lobby", max_waiting = 1 }}
@@ -283,64 +277,6 @@ async def test_whoever_may_not_open_rooms_does_not_become_the_opener(meet):
         assert (await chair.request(room)).kind == "ready"
         assert (await guest.join(room)).shown == at_the_door(meet.server)
         assert (await chair.join(room)).joined and owner(chair, room)
-
-
-# Passwords
-
-
-async def test_whoever_guesses_is_told_how_long_to_wait(meet):
-    async with meet.crowd() as crowd, Crowd(meet.server) as others:
-        room = meet.room("locked")
-        await prepared(crowd, room, REFUSALS[-1])
-        # People without an account are counted by their network, and this one is everybody's.
-        jitsi = await crowd.person("Jitsi", f"guesser@{DOMAIN}")
-        plain = await others.connect(f"guesser@{DOMAIN}")
-        assert (await jitsi.request(room)).kind == "ready"
-        assert (await jitsi.join(room, password="a wrong guess")).shown == "prompt"
-        for typed in ("a wrong guess", SECRET):
-            refused = await jitsi.join(room, password=typed)
-            assert refused.shown == "destroyed" and "Too many wrong passwords" in refused.text
-            answer = await plain.join(room, "Plain", typed)
-            assert (answer.type, answer.condition) == ("wait", "resource-constraint")
-            assert "Try again in" in answer.text and "second" in answer.text
-        await meet.decision(kind="join", room=room, denial="too-many-guesses")
-
-
-@pytest.mark.parametrize(
-    ("name", "password", "words"),
-    [
-        ("room", "", "you can change it, not remove it"),
-        ("room", "1234", "This password is too easy to guess. Take at least 8 characters"),
-        ("room", "password1", "This password is too easy to guess."),
-        ("locked", "twelve slow violet ferries", "set by the server and cannot be changed"),
-    ],
-)
-async def test_a_moderator_is_told_why_the_password_stays(meet, name, password, words):
-    async with meet.crowd() as crowd:
-        room = meet.room(name)
-        alice = await crowd.person("Alice")
-        assert (await alice.enter(room)).joined
-        reply = await alice.lock_room(room, password)
-        assert reply.error and words in reply.error[2], reply
-        weak = ("auth", "not-authorized") if "guess" in words else ("cancel", "not-acceptable")
-        assert reply.error[:2] == weak
-        bob = await crowd.person("Bob")
-        assert (await bob.enter(room, password or None)).shown != "joined"
-        assert (await bob.enter(room, SECRET)).joined
-
-
-async def test_whoever_opens_a_room_chooses_its_password_inside(meet):
-    """The focus cannot be asked for one, so the room has another until then."""
-    async with meet.crowd() as crowd:
-        room = meet.room("chosen")
-        alice, first = await opened(crowd, room)
-        bob, carol = await crowd.persons("Bob", "Carol")
-        assert (await bob.enter(room)).shown == at_the_door(meet.server)
-        assert (await alice.lock_room(room, "12")).error
-        assert (await bob.enter(room, "12")).shown == "prompt"
-        assert not (await alice.lock_room(room, SECRET)).error
-        assert (await bob.enter(room, SECRET)).joined
-        assert first != SECRET and (await carol.enter(room, first)).shown == "prompt"
 
 
 # The nick, and the doors that need Jitsi's lobby or do without

@@ -1,5 +1,9 @@
 """How most tests on a Jitsi Meet begin: somebody opens the room, others wait at its door."""
 
+import asyncio
+import json
+import time
+
 from .process import Failed
 
 TOLD = "The password of this room is: "
@@ -50,3 +54,45 @@ def owner(person, room, of=None):
 def people(person, room):
     """The nicks of those whom somebody sees in the room, services and himself left out."""
     return set(person.occupants(room)) - {"focus", person.nick}
+
+
+async def out_of(person, lobby, since=0):
+    """The presence that tells somebody that he is in the lobby no more."""
+    return await person.wait_for(
+        lambda seen: seen.sender == f"{lobby}/{person.nick}" and seen.type == "unavailable",
+        since=since,
+    )
+
+
+async def out_of_sight(moderator, lobby, person):
+    """Waits until a moderator sees somebody in the lobby no more."""
+    return await moderator.wait_for(
+        lambda seen: seen.sender == f"{lobby}/{person.nick}" and seen.type == "unavailable"
+    )
+
+
+def vestibule(meet, *arguments):
+    """What `vestibule ARGUMENTS --json` prints for the operator; Failed if it refuses."""
+    done = meet.component.run(*arguments, "--json")
+    if done.returncode != 0:
+        raise Failed(f"vestibule {' '.join(arguments)}: {done.stderr}")
+    return json.loads(done.stdout)
+
+
+def waiting_at(meet, room):
+    """The full JIDs of those who wait, as the operator sees them."""
+    return [each["jid"] for each in vestibule(meet, "room", room)["waiting"]]
+
+
+def is_open(meet, room):
+    """Whether the operator sees the room."""
+    return meet.component.run("room", room).returncode == 0
+
+
+async def ended(meet, room, seconds=5):
+    """Waits until there is no such room any more."""
+    deadline = time.monotonic() + seconds
+    while is_open(meet, room):
+        if time.monotonic() > deadline:
+            raise Failed(f"{room} is still open")
+        await asyncio.sleep(0.02)
