@@ -104,5 +104,8 @@ async def test_a_token_keeps_its_bearer_out_in_every_browser(prosody_version):
             assert (refused.shown, refused.text) == ("reservation", WORDS), refused
             zoe = await crowd.person("Zoe", token=token(id="zoe"))
             assert (await zoe.enter(room, SECRET)).joined
+            assert door.component.run("remove", room, zoe.bare).returncode == 0
+            again = await crowd.person("Zoe", token=token(id="zoe"))
+            assert (await again.enter(room, SECRET)).shown == "reservation"
     finally:
         door.close()
