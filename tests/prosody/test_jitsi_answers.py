@@ -71,10 +71,10 @@ class Refusal:
 
     code: str
     room: str
-    asked: str
-    joined: str
     error: tuple
     words: str
+    asked: str = "reservation"
+    joined: str = "destroyed"
     jid: str | None = None
     typed: str | None = None
 
@@ -86,8 +86,6 @@ REFUSALS = [
     Refusal(
         "banned",
         "room",
-        "reservation",
-        "destroyed",
         ("auth", "forbidden"),
         "You are not welcome in this room.",
         jid=MALLORY,
@@ -95,59 +93,58 @@ REFUSALS = [
     Refusal(
         "outcast",
         "room",
-        "reservation",
-        "destroyed",
         ("auth", "forbidden"),
         "You are not welcome in this room.",
         jid=f"outcast@{DOMAIN}",
     ),
     Refusal(
+        "removed",
+        "room",
+        ("auth", "forbidden"),
+        "You were removed from this meeting.",
+        jid=f"removed@{DOMAIN}",
+    ),
+    Refusal(
         "not-encrypted",
         "encrypted",
-        "reservation",
-        "destroyed",
         ("modify", "policy-violation"),
         "Rooms on this server are for encrypted connections only.",
     ),
     Refusal(
         "log-in-to-enter",
         "staff",
-        "log-in",
-        "log-in",
         ("cancel", "not-allowed"),
         "Log in to enter rooms on this server.",
+        asked="log-in",
+        joined="log-in",
     ),
     Refusal(
         "may-not-enter",
         "invited",
-        "reservation",
-        "destroyed",
         ("cancel", "not-allowed"),
         "You may not enter rooms on this server.",
     ),
     Refusal(
         "closed",
         "room",
-        "reservation",
-        "destroyed",
         ("cancel", "not-allowed"),
         "This room is closed: nobody else can come in.",
     ),
     Refusal(
         "password-needed",
         "locked",
-        "ready",
-        "prompt",
         ("auth", "not-authorized"),
         "This room needs a password.",
+        asked="ready",
+        joined="prompt",
     ),
     Refusal(
         "password-wrong",
         "locked",
-        "ready",
-        "prompt",
         ("auth", "not-authorized"),
         "That is not the password of this room.",
+        asked="ready",
+        joined="prompt",
         typed="a wrong guess",
     ),
 ]
@@ -162,6 +159,10 @@ async def prepared(crowd, room, refusal):
     assert entered.joined, entered
     if refusal.code == "outcast":
         assert not (await chair.set_affiliation(room, refusal.jid, "outcast")).error
+    elif refusal.code == "removed":
+        unwanted = await crowd.person("Unwanted", refusal.jid)
+        assert (await unwanted.enter(room, SECRET)).joined
+        assert not (await chair.set_role(room, unwanted.nick, "none")).error
     elif refusal.code == "closed":
         chair.say(room, "!close")
         await chair.wait_for(lambda seen: seen.body and "closed" in seen.body and not seen.nick)

@@ -143,7 +143,7 @@ async def test_nobody_is_in_the_lobby_who_was_not_sent_there(meet):
         held = await mallory.join(room, "Mallory", extra=[element(NICKNAME, "nick", "Mallory")])
         assert held.condition == "registration-required", held
         assert (await mallory.join(lobby, "Mallory")).joined
-        assert waiting_at(meet, room) == [mallory.jid]
+        assert waiting_at(meet, room) == [mallory.bare]
 
 
 # The password from the lobby's screen
@@ -156,7 +156,7 @@ async def test_the_password_may_be_typed_while_waiting(meet):
         (bob,) = await waiting(crowd, room, "Bob")
         wrong = await bob.join(room, password="a wrong guess")
         assert wrong.shown == "prompt", wrong
-        assert waiting_at(meet, room) == [bob.jid]
+        assert waiting_at(meet, room) == [bob.bare]
         assert (await bob.join(room, password=SECRET)).joined
         assert waiting_at(meet, room) == []
         await alice.ping()

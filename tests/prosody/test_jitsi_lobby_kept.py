@@ -65,7 +65,7 @@ async def test_a_form_that_says_nothing_of_the_lobby_leaves_it(meet):
         fields = {"muc#roomconfig_roomsecret": new, "muc#roomconfig_whois": "anyone"}
         assert not (await alice.configure(room, fields)).error
         assert not (await alice.lock_room(room, new + " again")).error
-        assert waiting_at(meet, room) == [bob.jid]
+        assert waiting_at(meet, room) == [bob.bare]
         carol = await crowd.person("Carol")
         assert (await carol.enter(room)).lobby == lobby
         assert (await carol.enter(room, SECRET)).shown == "prompt"
@@ -117,12 +117,12 @@ async def test_the_operator_sees_who_waits_and_lets_one_in(meet):
         room = meet.room()
         await opened(crowd, room)
         bob, carol = await waiting(crowd, room, "Bob", "Carol")
-        assert sorted(waiting_at(meet, room)) == sorted([bob.jid, carol.jid])
+        assert sorted(waiting_at(meet, room)) == sorted([bob.bare, carol.bare])
         (listed,) = [each for each in vestibule(meet, "rooms") if each["room"] == room]
         assert listed["occupants"] == 1
         vestibule(meet, "admit", room, bob.bare)
         assert (await bob.admitted(room)).joined
-        assert waiting_at(meet, room) == [carol.jid]
+        assert waiting_at(meet, room) == [carol.bare]
 
 
 async def test_the_operator_turns_somebody_away(meet):

@@ -80,7 +80,7 @@ def vestibule(meet, *arguments):
 
 
 def waiting_at(meet, room):
-    """The full JIDs of those who wait, as the operator sees them."""
+    """The bare JIDs of those who wait, as the operator sees them."""
     return [each["jid"] for each in vestibule(meet, "room", room)["waiting"]]
 
 
