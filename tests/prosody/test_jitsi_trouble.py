@@ -113,8 +113,8 @@ async def test_those_who_wait_go_on_waiting_when_the_host_comes(meet, inside):
 
 @needs_jitsi_plugins
 async def test_plugins_that_let_in_or_promote_everybody_do_neither(prosody_version):
-    """muc_wait_for_host takes the lobby down when its host comes, and its clients join by
-    themselves then; muc_allowners makes an owner of everybody."""
+    """muc_wait_for_host takes the lobby down when its host comes, whose clients join by
+    themselves then, and makes owners of accounts; muc_allowners makes one of everybody."""
     plugins = ["muc_allowners", "muc_wait_for_host"]
     door = MeetDoor(prosody_version, POLICY, accounts=True, muc_plugins=plugins)
     try:
@@ -132,12 +132,16 @@ async def test_plugins_that_let_in_or_promote_everybody_do_neither(prosody_versi
                 again = await person.join(room)
                 assert again.shown == "lobby", again
                 assert (await person.knock(again.lobby)).joined
+            account = await crowd.person("Account", f"account@{DOMAIN}")
             lobby = await chair.attend_lobby(room)
-            chair.approve(room, await chair.knocker(lobby, guests[0].nick))
-            assert (await guests[0].admitted(room)).joined
+            assert (await account.enter(room)).lobby == lobby
+            assert (await account.knock(lobby)).joined
+            for person in (guests[0], account):
+                chair.approve(room, await chair.knocker(lobby, person.nick))
+                assert (await person.admitted(room)).joined
             await chair.ping()
-            assert people(chair, room) == {first.nick, guests[0].nick}
-            for person in (first, guests[0]):
+            assert people(chair, room) == {first.nick, guests[0].nick, account.nick}
+            for person in (first, guests[0], account):
                 assert chair.occupants(room)[person.nick]["role"] == "participant"
                 assert not owner(chair, room, person)
     finally:
