@@ -5,7 +5,7 @@ read_globals = { "prosody" }
 
 -- Prosody's configuration is Lua in which every assignment is an option.
 files["**/*.cfg.lua"] = {
-	read_globals = { "Component", "VirtualHost", "FileContents", "FileLine", "Credential" },
+	read_globals = { "Component", "VirtualHost", "FileContents", "FileLine", "Credential", "ENV_VESTIBULE_COMPONENT_SECRET" },
 	allow_defined = true,
 	ignore = { "131" },
 }

@@ -1,7 +1,7 @@
 -- What Prosody needs for Vestibule. Paste it into prosody.cfg.lua and change the
 -- names and the secret; "conference.localhost" stands for your MUC service.
 
--- In the global section, above the first VirtualHost: where mod_vestibule_gate.lua is.
+-- In the global section, above the first VirtualHost: where the folder mod_vestibule_gate is.
 plugin_paths = { "/usr/local/share/vestibule/prosody-snippets" }
 
 -- The MUC service. Without "vestibule_gate" here it is a plain MUC: no policy at all.

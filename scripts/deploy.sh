@@ -14,10 +14,11 @@ if [ -z "$root" ] && [ "$(id -u)" != 0 ]; then
 fi
 
 install -D -m 0755 "${PROGRAM:?the built program}" "$root$prefix/bin/vestibule"
-install -D -m 0644 -t "$root$share/prosody-snippets" prosody-snippets/*.lua
+install -D -m 0644 -t "$root$share/prosody-snippets" prosody-snippets/*.cfg.lua
+install -D -m 0644 -t "$root$share/prosody-snippets/mod_vestibule_gate" prosody-snippets/mod_vestibule_gate/*.lua
 install -D -m 0644 contrib/vestibule.service "$root$units/vestibule.service"
 sed -i "s|/usr/local/bin/|$prefix/bin/|" "$root$units/vestibule.service"
-sed -i "s|/usr/local/share/vestibule|$share|" "$root$share/prosody-snippets/prosody.cfg.lua"
+sed -i "s|/usr/local/share/vestibule|$share|" "$root$share/prosody-snippets"/*.cfg.lua
 
 install -d -m 0755 "$root$etc"
 if [ ! -e "$root$etc/component.toml" ]; then
@@ -34,7 +35,8 @@ cat <<END
 Installed. What is left to do:
   1. name your MUC service in $etc/component.toml ([[service]] domain), then: vestibule check
   2. put the lines of $share/prosody-snippets/prosody.cfg.lua
-     into /etc/prosody/prosody.cfg.lua, with the text of $etc/component-secret as component_secret
+     into /etc/prosody/prosody.cfg.lua, with the text of $etc/component-secret as component_secret;
+     on Jitsi Meet, those of jitsi.cfg.lua into /etc/prosody/conf.avail/DOMAIN.cfg.lua
   3. systemctl restart prosody && systemctl enable --now vestibule
   4. vestibule status
 END

@@ -89,8 +89,10 @@ done
 for program in prosody prosodyctl; do
 	cat >"$work/tree/$program" <<-WRAPPER
 		#!/bin/sh
-		# exec, so that the process started here is the server itself.
-		LUA_PATH_5_4='$tree/usr/share/lua/5.4/?.lua;$tree/usr/share/lua/5.4/?/init.lua'
+		# exec, so that the process started here is the server itself. Debian has some
+		# modules in plain Lua, which Jitsi's need, for older versions of Lua only.
+		share=$tree/usr/share/lua
+		LUA_PATH_5_4="\$share/5.4/?.lua;\$share/5.4/?/init.lua;\$share/5.3/?.lua;\$share/5.2/?.lua"
 		LUA_CPATH_5_4='$libraries/lua/5.4/?.so'
 		OPENSSL_CONF=/dev/null
 		export LUA_PATH_5_4 LUA_CPATH_5_4 OPENSSL_CONF

@@ -2,7 +2,7 @@
 //!
 //! One file says who may open a room, who may enter it, who moderates it and when it is closed. This crate
 //! is the *component* (XEP-0114) that decides by it; the *gate*, a Prosody module
-//! (`prosody-snippets/mod_vestibule_gate.lua`), holds each attempt until the component has decided, and
+//! (`prosody-snippets/mod_vestibule_gate`), holds each attempt until the component has decided, and
 //! carries the decision out. The gate decides nothing, the policy does nothing.
 //!
 //! # The life of a join

@@ -38,7 +38,7 @@ pub(super) async fn watch(mut shared: Shared, ready_within: Duration) {
                 tracing::error!(
                     services = missing.join(", "),
                     "NOT READY: no gate has greeted from these services, so their rooms are under no policy. \
-                     Is mod_vestibule_gate.lua in Prosody's plugin_paths, and \"vestibule_gate\" in modules_enabled below the Component? \
+                     Is the folder mod_vestibule_gate in one of Prosody's plugin_paths, and \"vestibule_gate\" in modules_enabled below the Component? \
                      Prosody's own log says why a module was not loaded"
                 );
                 notify(&[NotifyState::Status("not ready: a gate is missing")]);

@@ -22,7 +22,7 @@ pub struct Hello {
 pub enum HelloError {
     /// Another version of the protocol.
     #[error(
-        "the gate speaks version {theirs} of the gate protocol, this component version {VERSION}: install the mod_vestibule_gate.lua that came with this component"
+        "the gate speaks version {theirs} of the gate protocol, this component version {VERSION}: install the mod_vestibule_gate that came with this component"
     )]
     Version {
         /// What the gate speaks.

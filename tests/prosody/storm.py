@@ -19,7 +19,7 @@ QUICK = {"vestibule_grace": 2, "vestibule_timeout": 1}
 
 def policy(*lines, focus=None, level="info"):
     """Every room has the same password, and whoever knows it comes in."""
-    service = ["[[service]]", f'domain = "{SERVICE}"', *([f'focus = "{focus}"'] if focus else [])]
+    service = ["[[service]]", f'domain = "{SERVICE}"', *([f'trusted = ["{focus}"]'] if focus else [])]
     return "\n".join(
         [
             "[log]",

@@ -10,8 +10,7 @@ SECRET = "seven tall quartz lanterns"
 POLICY = (
     SERVICE
     + f"""
-focus = "focus@localhost"
-trusted = ["recorder@localhost"]
+trusted = ["focus@localhost", "recorder@localhost"]
 [policy]
 operators = ["root@localhost"]
 reserved_nicks = ["focus", "Recorder"]

@@ -5,8 +5,9 @@ import http.client
 from pathlib import Path
 
 import pytest
-from lab import JitsiCrowd, Meet, needs_jitsi_plugins
+from lab import Failed, JitsiCrowd, Meet, needs_jitsi_plugins
 from lab.jitsi_outcome import FOCUS
+from lab.tokens import TOKENS, token
 
 MEET = {"gate": False}
 MODULES = Path(__file__).parent / "modules"
@@ -254,3 +255,23 @@ async def test_a_subdomain_has_rooms_of_its_own(meet):
         assert bob.nick not in alice.occupants(room)
         await is_owner(alice)
         await is_owner(bob)
+
+
+@needs_jitsi_plugins
+async def test_tokens_open_their_room_and_moderate_it(start, prosody_version):
+    plugins = ["token_verification", "token_affiliation"]
+    server = start(Meet(prosody_version, gate=False, muc_plugins=plugins, **TOKENS))
+    async with JitsiCrowd(server, auto_owner=False) as crowd:
+        room = f"room@{server.service}"
+        chair = await crowd.person("Chair", token=token("room", id="chair", moderator=True))
+        guest = await crowd.person("Guest", token=token("room", id="guest"))
+        stranger = await crowd.person("Stranger", token=token("another"))
+        assert (await chair.enter(room)).joined
+        assert (await guest.enter(room)).joined
+        refused = await stranger.enter(room)
+        assert (refused.shown, refused.text) == ("not-allowed", "Room and token mismatched")
+        present = guest.occupants(room)
+        assert present[chair.nick]["affiliation"] == "owner"
+        assert present[guest.nick]["affiliation"] == "member"
+        with pytest.raises(Failed, match="cannot connect"):
+            await crowd.person("Late", token=token("room", seconds=-60))

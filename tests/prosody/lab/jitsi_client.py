@@ -22,21 +22,20 @@ class JitsiPerson(JitsiModerator, Person):
     """One browser tab. `storage` is the browser's local storage: it outlives the connection
     and holds the machine-uid and, once a reply brought one, the session-id."""
 
-    def __init__(self, server, jid, *, name=None, storage=None):
+    def __init__(self, server, jid, *, name=None, storage=None, token=None):
         super().__init__(server, jid)
+        if token:
+            self.client.credentials["token"] = token.encode()
         self.name = name
         self.storage = {MACHINE: secrets.token_hex(16)} if storage is None else storage
         self._random_nick = secrets.token_hex(4)
 
     @classmethod
-    async def connect(cls, server, jid=None, *, name=None, storage=None, seconds=10):
+    async def connect(cls, server, jid=None, **options):
         """Connects as an anonymous guest, or as `user@meet.localhost`, whose account is
-        made. Like the library, sends no presence but to rooms."""
-        person = await super().connect(server, jid or server.guests, present=False, seconds=seconds)
-        person.name = name
-        if storage is not None:
-            person.storage = storage
-        return person
+        made; with a `token` if the server wants one (see tokens.py). Like the library, sends
+        no presence but to rooms."""
+        return await super().connect(server, jid or server.guests, present=False, **options)
 
     @property
     def nick(self):

@@ -16,6 +16,9 @@ domain = "conference.{DOMAIN}"
 focus = "focus@auth.{DOMAIN}"
 """
 
+# Debian has some modules in plain Lua, which Jitsi's need, for older versions of Lua only.
+OLDER_LUA = ";;/usr/share/lua/5.3/?.lua;/usr/share/lua/5.2/?.lua"
+
 
 class Meet(Prosody):
     """Prosody with `meet.localhost` (anonymous, BOSH and WebSocket on `http_port`),
@@ -59,6 +62,7 @@ class Meet(Prosody):
         super().__init__(version, plugin_paths=paths, **options)
         self.host = DOMAIN
         self.service = f"conference.{DOMAIN}"
+        self.env = {"LUA_PATH_5_4": OLDER_LUA}
         self.component_env = {"VESTIBULE_COMPONENT__DOMAIN": f"vestibule.{DOMAIN}"}
         self.lobby = f"lobby.{DOMAIN}"
         self.guests = f"guest.{DOMAIN}" if accounts else DOMAIN

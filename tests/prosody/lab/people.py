@@ -72,14 +72,14 @@ class Person(RoomActions):
             self.client.default_domain = domain.partition("/")[0]
 
     @classmethod
-    async def connect(cls, server, jid, *, present=True, seconds=10):
+    async def connect(cls, server, jid, *, present=True, seconds=10, **options):
         """Connects `user@localhost` (whose account is made), or anybody for a bare
         domain such as `guest.localhost`. With `present`, sends available presence,
-        which invitations to the bare JID need."""
+        which invitations to the bare JID need. `options` are those of the class."""
         node, _, domain = jid.partition("/")[0].rpartition("@")
         if node and domain == server.host:
             server.add_account(node)
-        person = cls(server, jid)
+        person = cls(server, jid, **options)
         await person._start(seconds)
         if present:
             person.send(element(CLIENT, "presence"))

@@ -64,6 +64,7 @@ class Prosody(Process):
         self.host = "localhost"
         self.service = "conference.localhost"
         self.component_env = {}
+        self.env = {}
         self.home = Path(tempfile.mkdtemp(prefix="lab-prosody-"))
         self.log_path = self.home / "prosody.log"
         self.config_path = self.home / "prosody.cfg.lua"
@@ -88,7 +89,7 @@ class Prosody(Process):
         if not program.exists():
             raise Failed(f"no Prosody {self.version} at {program}: run `make prosody13`")
         self.config_path.write_text(self.configuration())
-        self.spawn([program, "-F", "--config", self.config_path], {})
+        self.spawn([program, "-F", "--config", self.config_path], self.env)
         wait_until(self._answers, seconds, "Prosody's client port", self.tail)
         welcome = f"Prosody version {self.version}."
         if welcome not in self.log():

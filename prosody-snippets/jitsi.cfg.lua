@@ -1,0 +1,64 @@
+-- What a Debian install of Jitsi Meet needs for Vestibule. "meet.example.org" stands for your DOMAIN, here and in
+-- /etc/prosody/conf.avail/DOMAIN.cfg.lua, where these lines go: each below the header under which it stands here.
+-- Most headers are there already; a modules_enabled that is there keeps its names and gains those given here.
+
+-- In the global section, above the first VirtualHost: where the folder mod_vestibule_gate is, beside Jitsi's own.
+plugin_paths = { "/usr/share/jitsi-meet/prosody-plugins/", "/usr/local/share/vestibule/prosody-snippets" }
+
+-- The component connects from this machine, and nobody else may: the link is not encrypted.
+component_ports = { 5347 }
+component_interfaces = { "127.0.0.1" }
+
+-- The gate looks for the lobby here: both modules and both names have to be there.
+VirtualHost "meet.example.org"
+	modules_enabled = {
+		"muc_lobby_rooms";
+		"persistent_lobby"; -- without it a lobby ends with the last person inside, so nobody could wait for the first
+	}
+	main_muc = "conference.meet.example.org"
+	lobby_muc = "lobby.meet.example.org"
+
+-- The MUC service of the meetings. Without "vestibule_gate" here there is no policy at all.
+--
+-- One gate is enough: it finds the focus and the lobby by itself. None belongs into the others: people come to a lobby
+-- room and to a breakout room through a room of this service, and internal.auth is for bridges and recorders.
+--
+-- Take these out of modules_enabled, here and elsewhere, for they decide what the policy decides:
+--   muc_wait_for_host    admits everybody who waits as soon as anybody with a token or an account comes;
+--                        say close.hold_until = ["moderator"]
+--   muc_allowners        makes everybody a moderator; say moderators.become
+--   token_affiliation    makes owners and members by token, and demotes those made by hand; say moderators.become and
+--                        moderators.claim
+--   modules that start, leave out or end the lobby, or set a password, by token or for all rooms (lobby_autostart,
+--   token_lobby_bypass, token_security_ondemand and their like); say lobby, access and password
+--
+-- Jicofo stays as it is: with jicofo.conference.enable-auto-owner it goes on making the first who comes a moderator,
+-- and the gate refuses that unless the policy agrees.
+Component "conference.meet.example.org" "muc"
+	modules_enabled = { "vestibule_gate" }
+	vestibule_component = "vestibule.meet.example.org"
+	-- Who must get in before the component has spoken for the first time.
+	vestibule_trusted = { "focus@auth.meet.example.org" }
+
+	-- The lobby keeps its room when nobody is inside. Ended for all, such a room would be barred for a month.
+	muc_tombstones = false
+
+	-- The gate's other options, each with its default:
+	-- vestibule_timeout = 5    -- seconds that one question may take
+	-- vestibule_grace = 5      -- seconds that a join waits while the component is away; the focus leaves after 15
+	-- vestibule_on_unavailable = "refuse"    -- after that; "allow" lets everybody in
+
+-- The lobby, as the package configures it.
+Component "lobby.meet.example.org" "muc"
+	storage = "memory"
+	restrict_room_creation = true
+	muc_room_locking = false
+	muc_room_default_public_jids = true
+
+-- The component. It connects to the port above.
+Component "vestibule.meet.example.org"
+	component_secret = "replace with a long random secret"
+
+	-- Your decision: with "kick_old" a second component with the same secret takes over, which a hot standby needs.
+	-- Without it ("kick_new") the first one keeps the link.
+	component_conflict_resolve = "kick_old"
