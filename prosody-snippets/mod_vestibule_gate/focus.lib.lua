@@ -7,10 +7,11 @@ local HEALTH_CHECK = "^__jicofo%-health%-check"; -- how the rooms are named in w
 local TICKET = "^vt%-[%w_-]+$";
 local PATIENCE = 15; -- seconds that a focus waits for the first participant
 local LONGEST = 64; -- bytes of a ticket or a client's own mark
+local ASKING = 100; -- people who asked for one room and are remembered
 
 return function (gate)
 	local focuses, proxies, watched = {}, {}, {};
-	local asked = {}; -- by room: for whom the focus is going to open it
+	local asked = {}; -- by room: who asked the focus for it, in that order
 	local focus = {};
 
 	-- A session's field of this gate: what its first request told of it.
@@ -40,15 +41,26 @@ return function (gate)
 		return "[" .. tenant .. "]" .. node .. "@" .. module.host;
 	end
 
+	local function forget_asked(session, id)
+		local room_jid = session[gate.mark].asked;
+		local list = asked[room_jid];
+		for i, one in ipairs(list or {}) do
+			if one.session == session and one.id == id then table.remove(list, i); break; end
+		end
+		if list and not list[1] then asked[room_jid] = nil; end
+	end
+
 	-- In the focus's answer, a ticket for a client that has none.
 	local function answered(event)
 		local stanza = event.stanza;
-		local conference = stanza.attr.type == "result" and stanza:get_child("conference", xmlns_focus);
-		if not conference or conference.attr["session-id"] or gate.is_observing() then return; end
-		if not focuses[jid.bare(stanza.attr.from)] and not proxies[stanza.attr.from] then return; end
-		local session = prosody.full_sessions[stanza.attr.to];
+		local attr = stanza.attr;
+		local session = (attr.type == "result" or attr.type == "error") and prosody.full_sessions[attr.to];
 		local known = session and session[gate.mark];
-		conference.attr["session-id"] = known and known.ticket;
+		if not known or gate.is_observing() or not focuses[jid.bare(attr.from)] and not proxies[attr.from] then return; end
+		if attr.type == "error" then return forget_asked(session, attr.id); end
+		local conference = stanza:get_child("conference", xmlns_focus);
+		if not conference then return; end
+		conference.attr["session-id"] = conference.attr["session-id"] or known.ticket;
 	end
 
 	local function request(event)
@@ -57,9 +69,8 @@ return function (gate)
 		if stanza.attr.type ~= "set" or stanza[gate.mark] or proxies[jid.host(from)] or gate.is_service(from) then return; end
 		if not focuses[jid.bare(to)] and not proxies[to] then return; end
 		local conference = stanza:get_child("conference", xmlns_focus);
-		local room_jid = conference and internal(conference.attr.room);
-		if not room_jid then return; end
-		local known = known_of(origin);
+		if not conference then return; end
+		local known, room_jid = known_of(origin), internal(conference.attr.room);
 		local given, device = conference.attr["session-id"], conference.attr["machine-uid"];
 		known.client = "jitsi";
 		known.device = device and gate.cut(device, LONGEST);
@@ -68,29 +79,39 @@ return function (gate)
 		end
 		known.ticket = known.ticket or "vt-" .. new_id.long();
 		if origin.host then watched.client(origin.host); end
-		return gate.put_at(event, "request", room_jid);
+		return room_jid and gate.put_at(event, "request", room_jid);
 	end
 
-	-- Remembers for whom the focus opens a room that is not there yet: whoever asked first, while he is there.
+	local function is_there(one) return os.time() - one.at <= PATIENCE and not one.session.destroyed; end
+
+	-- Remembers for whom the focus opens a room that is not there yet: whoever asks first, while he is there, unless the
+	-- focus refuses him.
 	function focus.ask_for(e)
-		local first = asked[e.room];
-		if first and os.time() - first.at <= PATIENCE and not first.session.destroyed then return; end
-		asked[e.room] = { session = e.origin, jid = e.from, at = os.time() };
+		local list, mine = {}, nil;
+		for _, one in ipairs(asked[e.room] or list) do
+			if is_there(one) then list[#list + 1] = one; end
+			if is_there(one) and one.session == e.origin then mine = one; end
+		end
+		asked[e.room], known_of(e.origin).asked = list, e.room;
+		if mine then
+			mine.id, mine.at = e.stanza.attr.id, os.time();
+		elseif #list < ASKING then
+			list[#list + 1] = { session = e.origin, jid = e.from, id = e.stanza.attr.id, at = os.time() };
+		end
 	end
 
 	-- The session for which the focus opens the room, and its address.
 	function focus.opener(room_jid)
-		local first = asked[room_jid];
-		if not first or os.time() - first.at > PATIENCE or first.session.destroyed then return nil; end
-		return first.session, first.jid;
+		for _, one in ipairs(asked[room_jid] or {}) do
+			if is_there(one) then return one.session, one.jid; end
+		end
 	end
 
 	function focus.opened(room_jid) asked[room_jid] = nil; end
 
 	function focus.sweep()
-		local time = os.time();
-		for room_jid, first in pairs(asked) do
-			if time - first.at > PATIENCE then asked[room_jid] = nil; end
+		for room_jid in pairs(asked) do
+			if not focus.opener(room_jid) then asked[room_jid] = nil; end
 		end
 		return next(asked) ~= nil;
 	end
