@@ -50,7 +50,7 @@ return function (gate)
 		if list and not list[1] then asked[room_jid] = nil; end
 	end
 
-	-- In the focus's answer, a ticket for a client that has none.
+	-- In the focus's answer, a ticket for a client that has none. One that the focus itself gives will do as well.
 	local function answered(event)
 		local stanza = event.stanza;
 		local attr = stanza.attr;
@@ -60,7 +60,13 @@ return function (gate)
 		if attr.type == "error" then return forget_asked(session, attr.id); end
 		local conference = stanza:get_child("conference", xmlns_focus);
 		if not conference then return; end
-		conference.attr["session-id"] = conference.attr["session-id"] or known.ticket;
+		local given, room_jid = conference.attr["session-id"], internal(conference.attr.room);
+		if not given then
+			conference.attr["session-id"] = known.ticket;
+		elseif room_jid and #given <= LONGEST then
+			known.ticket = given;
+			gate.recognise(room_jid, jid.bare(attr.to), given);
+		end
 	end
 
 	local function request(event)
@@ -74,9 +80,8 @@ return function (gate)
 		local given, device = conference.attr["session-id"], conference.attr["machine-uid"];
 		known.client = "jitsi";
 		known.device = device and gate.cut(device, LONGEST);
-		if given and given:match(TICKET) and #given <= LONGEST then
-			known.ticket, conference.attr["session-id"] = given, nil; -- a focus knows nothing of it
-		end
+		if given and #given <= LONGEST then known.ticket = given; end
+		if given and given:match(TICKET) then conference.attr["session-id"] = nil; end -- a focus knows nothing of it
 		known.ticket = known.ticket or "vt-" .. new_id.long();
 		if origin.host then watched.client(origin.host); end
 		return room_jid and gate.put_at(event, "request", room_jid);

@@ -545,7 +545,17 @@ local function recognise(data, bare, ticket)
 		data.count = data.count + 1;
 		people[bare] = { text = person.text, at = person.at };
 	end
+	local former = people[bare].ticket;
+	if former and former ~= ticket and data.tickets[former] == bare then data.tickets[former] = nil; end
 	people[bare].ticket, data.tickets[ticket] = ticket, bare;
+end
+
+function gate.recognise(room_jid, bare, ticket)
+	local room = get_room(room_jid);
+	local data = kept(room);
+	if not data then return; end
+	recognise(data, bare, ticket);
+	room:save();
 end
 
 local function keep(data, fx)
