@@ -21,7 +21,7 @@ export PROSODY
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit lint doc prosody-tests bench fuzz fuzz-short deny static packages prosody13 install
+.PHONY: help demo test unit lint doc prosody-tests bench fuzz fuzz-short deny static packages prosody13 browser install
 
 help: ## List these targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -31,6 +31,9 @@ packages: ## Install the Debian packages that are missing (for the demo and the 
 
 prosody13: packages ## Fetch Prosody 13 into target/prosody13, for the tests
 	@scripts/prosody13.sh
+
+browser: packages ## Fetch what drives Chromium and Jitsi's client library into target/browser
+	@scripts/browser.sh
 
 demo: packages ## Show a meeting under a policy, on a real Prosody (ONCE=1: one pass, then stop)
 	$(CARGO) build --release --locked
@@ -54,7 +57,7 @@ unit: ## Test the Rust code
 doc: ## Build the documentation, warnings being errors
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --locked
 
-prosody-tests: prosody13 ## Test against real Prosody (PROSODY=0.12, 13 or both)
+prosody-tests: prosody13 browser ## Test against real Prosody (PROSODY=0.12, 13 or both)
 	$(CARGO) build --locked
 	$(PYTEST) -n $(JOBS) --dist loadscope $(CROWDS:%=--ignore=%) tests/prosody
 	$(PYTEST) $(CROWDS)

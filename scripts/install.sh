@@ -1,10 +1,11 @@
 #!/bin/sh
 # Installs what the build, the demo and the tests need on Debian 12: packages
-# that are missing, and nothing else. No service is started. Safe to run again.
+# that are missing, those named on the command line among them, and nothing else.
+# No service is started. Safe to run again.
 set -eu
 
 # lua-basexx, -cjson, -inspect and -luaossl are for Jitsi's own Prosody modules.
-packages="build-essential dpkg-dev lua-basexx lua-check lua-cjson lua-inspect lua-luaossl lua5.4 openssl prosody python3 python3-pytest python3-pytest-xdist python3-slixmpp"
+packages="build-essential dpkg-dev lua-basexx lua-check lua-cjson lua-inspect lua-luaossl lua5.4 openssl prosody python3 python3-pytest python3-pytest-xdist python3-slixmpp $*"
 policy=/usr/sbin/policy-rc.d
 
 say() { printf 'install: %s\n' "$*"; }

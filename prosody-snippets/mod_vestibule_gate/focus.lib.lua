@@ -1,6 +1,7 @@
 -- The conference focus: people ask it for rooms, and it opens them. What is known of those who ask.
 
-local jid, new_id = require "util.jid", require "util.id";
+local jid, new_id, new_cache = require "util.jid", require "util.id", require "util.cache".new;
+local sha256 = require "util.hashes".sha256;
 
 local xmlns_focus = "http://jitsi.org/protocol/focus";
 local HEALTH_CHECK = "^__jicofo%-health%-check"; -- how the rooms are named in which a focus tries itself out
@@ -8,15 +9,17 @@ local TICKET = "^vt%-[%w_-]+$";
 local PATIENCE = 15; -- seconds that a focus waits for the first participant
 local LONGEST = 64; -- bytes of a ticket or a client's own mark
 local ASKING = 100; -- people who asked for one room and are remembered
+local LOG_INS, LOG_IN_LASTS = 10000, 24 * 60 * 60; -- as long as Jitsi's focus itself remembers one
 
 return function (gate)
 	local focuses, proxies, watched = {}, {}, {};
+	local log_ins = new_cache(LOG_INS); -- by the focus's session id: the account, and when
 	local asked = {}; -- by room: who asked the focus for it, in that order
 	local focus = {};
 
-	-- A session's field of this gate: what its first request told of it.
+	-- A session's field of this gate: what its first request told of it. A server or component speaks for many.
 	local function known_of(session)
-		local known = session[gate.mark];
+		local known = session.type ~= "c2s" and {} or session[gate.mark];
 		if not known then
 			known = {};
 			session[gate.mark] = known;
@@ -41,6 +44,9 @@ return function (gate)
 		return "[" .. tenant .. "]" .. node .. "@" .. module.host;
 	end
 
+	-- A ticket lets its bearer in: what is kept and told is its hash.
+	local function know_ticket(known, ticket) known.ticket, known.mark = ticket, sha256(ticket, true):sub(1, 32); end
+
 	local function forget_asked(session, id)
 		local room_jid = session[gate.mark].asked;
 		local list = asked[room_jid];
@@ -50,7 +56,8 @@ return function (gate)
 		if list and not list[1] then asked[room_jid] = nil; end
 	end
 
-	-- In the focus's answer, a ticket for a client that has none. One that the focus itself gives will do as well.
+	-- In the focus's answer, a ticket for a client that has none. A session id of the focus's own shows, when another
+	-- session sends it, that the same person has logged in: it is the ticket of both.
 	local function answered(event)
 		local stanza = event.stanza;
 		local attr = stanza.attr;
@@ -59,13 +66,14 @@ return function (gate)
 		if not known or gate.is_observing() or not focuses[jid.bare(attr.from)] and not proxies[attr.from] then return; end
 		if attr.type == "error" then return forget_asked(session, attr.id); end
 		local conference = stanza:get_child("conference", xmlns_focus);
-		if not conference then return; end
-		local given, room_jid = conference.attr["session-id"], internal(conference.attr.room);
-		if not given then
+		local given = conference and conference.attr["session-id"];
+		if conference and not given then
 			conference.attr["session-id"] = known.ticket;
-		elseif room_jid and #given <= LONGEST then
-			known.ticket = given;
-			gate.recognise(room_jid, jid.bare(attr.to), given);
+		elseif given and gate.has_account(session) and not session.auth_token and #given <= LONGEST then
+			local bare, room_jid = jid.bare(attr.to), internal(conference.attr.room);
+			log_ins:set(given, { account = bare, at = os.time() });
+			know_ticket(known, given);
+			if room_jid then gate.recognise(room_jid, bare, known.mark); end
 		end
 	end
 
@@ -80,10 +88,16 @@ return function (gate)
 		local given, device = conference.attr["session-id"], conference.attr["machine-uid"];
 		known.client = "jitsi";
 		known.device = device and gate.cut(device, LONGEST);
-		if given and #given <= LONGEST then known.ticket = given; end
-		if given and given:match(TICKET) then conference.attr["session-id"] = nil; end -- a focus knows nothing of it
-		known.ticket = known.ticket or "vt-" .. new_id.long();
-		if origin.host then watched.client(origin.host); end
+		if given and given:match(TICKET) and #given <= LONGEST then
+			know_ticket(known, given);
+			conference.attr["session-id"] = nil; -- a focus knows nothing of it
+		else
+			local log_in = given and log_ins:get(given);
+			known.account = log_in and os.time() - log_in.at < LOG_IN_LASTS and log_in.account or nil;
+			if known.account then know_ticket(known, given); end
+		end
+		if not known.ticket then know_ticket(known, "vt-" .. new_id.long()); end
+		if origin.type == "c2s" then watched.client(origin.host); end
 		return room_jid and gate.put_at(event, "request", room_jid);
 	end
 
@@ -155,7 +169,7 @@ return function (gate)
 
 	-- The accounts of the focus, by the component.
 	function focus.learn(addresses)
-		focuses = {};
+		focuses, proxies = {}, {};
 		for _, address in ipairs(addresses) do focuses[address] = true; end
 		for host in pairs(prosody.hosts) do watch(host); end
 	end
@@ -164,18 +178,18 @@ return function (gate)
 	-- What a session has told of its client; a join tells by its capabilities, too.
 	function focus.describe(session, stanza)
 		local known = session and session[gate.mark];
-		if known then return known.client, known.ticket, known.device; end
+		if known then return known.client, known.mark, known.device, known.account; end
 		if not stanza or not next(focuses) then return nil; end
 		local caps = stanza:get_child("c", "http://jabber.org/protocol/caps");
 		return caps and (caps.attr.node or ""):find("//jitsi.org/", 1, true) and "jitsi" or nil;
 	end
 
-	-- The ticket of whoever is here with that bare address.
+	-- The mark of the ticket of whoever is here with that bare address.
 	function focus.ticket_of(bare)
 		local user = prosody.bare_sessions[bare];
 		for _, session in pairs(user and user.sessions or {}) do
 			local known = session[gate.mark];
-			if known and known.ticket then return known.ticket; end
+			if known and known.mark then return known.mark; end
 		end
 	end
 

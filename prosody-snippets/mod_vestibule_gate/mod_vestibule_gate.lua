@@ -131,17 +131,21 @@ local function is_reserved(nick, address) return nick and reserved[fold(nick)] a
 local is_anonymous = {}; -- by host
 module:hook_global("config-reloaded", function () is_anonymous = {}; end);
 
+local function has_account(session)
+	if is_anonymous[session.host] == nil then
+		local method = module:context(session.host):get_option_string("authentication");
+		is_anonymous[session.host] = method == "anonymous" or method == "jitsi-anonymous";
+	end
+	return not is_anonymous[session.host];
+end
+
 local function add_session(attr, session, stanza)
 	local kind = session and session.type;
-	attr.client, attr.ticket, attr.device = focus.describe(session, stanza);
+	attr.client, attr.ticket, attr.device, attr.account = focus.describe(session, stanza);
 	if kind == "c2s" then
-		if is_anonymous[session.host] == nil then
-			local method = module:context(session.host):get_option_string("authentication");
-			is_anonymous[session.host] = method == "anonymous" or method == "jitsi-anonymous";
-		end
 		attr.secure, attr.address = session.secure and "true" or "false", session.ip;
 		attr.auth = (session.auth_token or session.jitsi_meet_context_user) and "token"
-			or is_anonymous[session.host] and "anonymous" or "account";
+			or has_account(session) and "account" or "anonymous";
 	else
 		attr.auth = (kind == "s2sin" or kind == "s2sout") and "server"
 			or (kind == "component" or kind == "local") and "component" or "unknown";
@@ -514,7 +518,11 @@ local function say(room, says, requester, joined)
 	for _, item in ipairs(says or NOTHING) do
 		local text = item.text:gsub("{password}", function () return room:get_password() or ""; end);
 		local function tell(address, kind)
-			module:send(message(room, address, kind, text):tag("no-store", { xmlns = "urn:xmpp:hints" }):up());
+			local is_jitsi = focus.describe(prosody.full_sessions[address]) == "jitsi";
+			local stanza = message(room, address, is_jitsi and "normal" or kind, text);
+			-- Jitsi Meet shows it as a private message of the system, and a body alone to nobody in private.
+			if is_jitsi then shown.add_system_message(stanza, text); end
+			module:send(stanza:tag("no-store", { xmlns = "urn:xmpp:hints" }):up());
 		end
 		if item.joined == joined and item.to ~= "requester" then
 			local role = item.to == "moderators" and "moderator" or nil;
@@ -1466,7 +1474,7 @@ guard("muc-occupant-session-new", PRIORITY.last, function (event)
 	forget_waiting(room, occupant.bare_jid);
 	if occupant.role == "moderator" then send_knocks(room, event.jid); end
 	local data, known = kept(room), event.origin[mark];
-	if data and known then recognise(data, occupant.bare_jid, known.ticket); end
+	if data and known then recognise(data, occupant.bare_jid, known.mark); end
 	if not verdict or not verdict.fx then return; end
 	if not verdict.kept and (verdict.fx.record or verdict.fx.person) then
 		keep(kept(room), verdict.fx);
@@ -1526,6 +1534,7 @@ function module.restore(saved) waiting = saved.waiting or {}; run_sweep(); end
 
 gate.cut, gate.kept, gate.get_room, gate.is_service, gate.refuse = cut, kept, get_room, is_service, refuse;
 gate.guard_at, gate.waits, gate.forget_waiting, gate.is_observing = guard_at, waits, forget_waiting, is_unguarded;
+gate.has_account = has_account;
 
 learn(store:get(nil) or {});
 if not component or component == "" then

@@ -48,6 +48,11 @@ impl Operator {
                     gate: hello.map(|hello| hello.gate.clone()),
                     server: hello.map(|hello| hello.server.clone()),
                     failure: hello.map(|hello| hello.failure.clone()),
+                    neighbours: desk
+                        .neighbours(domain)
+                        .iter()
+                        .map(|found| format!("{}: {}", found.module, found.advice))
+                        .collect(),
                 })
                 .collect(),
             rooms: desk.live().rooms().count(),

@@ -7,9 +7,11 @@ use jid::BareJid;
 use super::Shared;
 use super::clock::now;
 use crate::component::desk::Removal;
+use crate::component::neighbours::{Neighbour, among};
 use crate::policy::verdict::Effects;
 use crate::wire::NS;
 use crate::wire::answer::{command, remove};
+use crate::wire::posture::{modules, posture};
 use crate::wire::room::{LiveRoom, look, snapshot};
 use crate::xmpp::Element;
 use crate::xmpp::link::RequestError;
@@ -140,4 +142,20 @@ pub(super) async fn restore(shared: Shared, service: Arc<str>) {
             _ => return,
         }
     }
+}
+
+/// Looks for modules of the service that do by themselves what the policy decides, and says so.
+pub(super) async fn look_around(shared: Shared, service: Arc<str>) {
+    let element = match shared.link.request(&*service, posture()).await {
+        Ok(element) => element,
+        Err(error) => {
+            tracing::warn!(%service, %error, "the modules of the service are not known");
+            return;
+        }
+    };
+    let found = among(modules(&element));
+    for Neighbour { module, advice } in &found {
+        tracing::warn!(%service, module, "a module beside the gate {advice}");
+    }
+    shared.desk().found(&service, found);
 }

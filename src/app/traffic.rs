@@ -113,6 +113,10 @@ impl Traffic {
             Ok(welcome) => {
                 tracing::info!(%service, "the gate has greeted");
                 tokio::spawn(rooms::restore(self.shared.clone(), std::sync::Arc::clone(service)));
+                tokio::spawn(rooms::look_around(
+                    self.shared.clone(),
+                    std::sync::Arc::clone(service),
+                ));
                 Iq::result_to(iq, Some(welcome))
             }
             Err(error) => {

@@ -91,6 +91,10 @@ fn status_in_words(status: &Status) -> String {
             _ => format!("{}: NO GATE has greeted, its rooms are under no policy", service.domain),
         });
     }
+    for service in &status.services {
+        let told = service.neighbours.iter();
+        lines.extend(told.map(|neighbour| format!("{}: warning: {neighbour}", service.domain)));
+    }
     let decided = status.decisions;
     lines.push(format!(
         "{} rooms open; decided: {} allowed, {} held, {} asked for a password, {} denied; {} settled by a gate alone",

@@ -12,6 +12,7 @@ use super::audit::{Audit, Context};
 use super::counters::Counters;
 use super::live::Live;
 use super::making;
+use super::neighbours::Neighbour;
 use super::observe::as_if_enforced;
 use super::tally::Tally;
 use crate::policy::attempt::{Action, Attempt, RoomView};
@@ -57,6 +58,7 @@ pub struct Desk {
     live: Live,
     audit: Audit,
     services: HashMap<Arc<str>, Option<Hello>>,
+    neighbours: HashMap<Arc<str>, Vec<Neighbour>>,
     tally: Tally,
     run: String,
     next: u64,
@@ -78,6 +80,7 @@ impl Desk {
             live: Live::default(),
             audit,
             services: services.into_iter().map(|domain| (Arc::from(domain), None)).collect(),
+            neighbours: HashMap::new(),
             tally: Tally::default(),
             run,
             next: 0,
@@ -122,6 +125,16 @@ impl Desk {
     /// The services of the file, and what their gates have said of themselves.
     pub fn services(&self) -> impl Iterator<Item = (&str, Option<&Hello>)> {
         self.services.iter().map(|(domain, hello)| (&**domain, hello.as_ref()))
+    }
+
+    /// These modules of a service do by themselves what the policy decides.
+    pub fn found(&mut self, service: &Arc<str>, neighbours: Vec<Neighbour>) {
+        self.neighbours.insert(Arc::clone(service), neighbours);
+    }
+
+    /// What was found on a service, at its last greeting.
+    pub fn neighbours(&self, service: &str) -> &[Neighbour] {
+        self.neighbours.get(service).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// Every service's gate has greeted.

@@ -5,6 +5,7 @@ pub mod counters;
 pub mod desk;
 pub mod live;
 pub mod making;
+pub mod neighbours;
 mod observe;
 mod spool;
 pub mod tally;

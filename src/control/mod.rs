@@ -126,4 +126,7 @@ pub struct ServiceStatus {
     pub server: Option<String>,
     /// What the gate does while the component is away: `refuse` or `allow`.
     pub failure: Option<String>,
+    /// Modules beside the gate that do by themselves what the policy decides, each with what to do about it.
+    #[serde(default)]
+    pub neighbours: Vec<String>,
 }

@@ -65,7 +65,9 @@ impl Default for Access {
 pub(super) fn enter(case: &Case<'_>) -> Option<Opinion> {
     let who = case.who();
     let access = &case.rules.access;
-    if let Some(ban) = case.policy.bans.on(case.jid, who.address, case.room_name(), case.now) {
+    let named = [Some(case.jid), who.account.as_ref()].into_iter().flatten();
+    let on = |jid| case.policy.bans.on(jid, who.address, case.room_name(), case.now);
+    if let Some(ban) = named.into_iter().find_map(on) {
         return Some(Opinion::deny(Rule::new("ban", ban.line), Denial::Banned));
     }
     if who.affiliation == Affiliation::Outcast {
@@ -119,7 +121,9 @@ pub(super) fn name(case: &Case<'_>) -> Option<Opinion> {
 
 /// Somebody who proved nothing could, and then he might.
 fn log_in_helps(case: &Case<'_>, may: ClassSet) -> bool {
-    case.who().auth == Auth::Anonymous && (may.has(Class::Account) || may.has(Class::Token))
+    case.who().auth == Auth::Anonymous
+        && case.who().account.is_none()
+        && (may.has(Class::Account) || may.has(Class::Token))
 }
 
 fn is_local(case: &Case<'_>) -> bool {

@@ -9,9 +9,12 @@ use super::rules::{Policy, Rules};
 /// Only what a session authenticated as counts: never a nick, a prefix, or anything that a client wrote.
 pub(super) fn classes(policy: &Policy, rules: &Rules, who: &Requester) -> ClassSet {
     let mut classes = ClassSet::NONE;
-    let Some(jid) = &who.jid else { return classes.with(Class::Guest) };
-    if is_authenticated(who.auth) {
-        if policy.services.contains_key(jid) {
+    if who.jid.is_none() {
+        return classes.with(Class::Guest);
+    }
+    if let Some(jid) = who.proved() {
+        // Services come themselves.
+        if who.account.is_none() && policy.services.contains_key(jid) {
             classes = classes.with(Class::Service);
         }
         if policy.operators.contains_key(jid) {
@@ -30,14 +33,7 @@ pub(super) fn classes(policy: &Policy, rules: &Rules, who: &Requester) -> ClassS
         Auth::Token => Class::Token,
         Auth::Account => Class::Account,
         Auth::Server => Class::Federated,
+        Auth::Anonymous if who.account.is_some() => Class::Account,
         Auth::Anonymous | Auth::Component | Auth::Unknown => Class::Guest,
     })
-}
-
-/// The server answers for the bare JID.
-pub(super) const fn is_authenticated(auth: Auth) -> bool {
-    match auth {
-        Auth::Account | Auth::Token | Auth::Server | Auth::Component => true,
-        Auth::Anonymous | Auth::Unknown => false,
-    }
 }

@@ -43,6 +43,9 @@ impl Facts<'_> {
     fn requester<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
         let who = &self.attempt.requester;
         map.serialize_entry("auth", who.auth.name())?;
+        if let Some(account) = &who.account {
+            map.serialize_entry("account", account.as_str())?;
+        }
         if let Some(secure) = who.secure {
             map.serialize_entry("secure", &secure)?;
         }

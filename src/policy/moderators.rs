@@ -6,7 +6,6 @@ use jid::BareJid;
 
 use super::attempt::{Action, Affiliation, Auth, Role};
 use super::class::Class;
-use super::classify::is_authenticated;
 use super::decide::Case;
 use super::denial::Denial;
 use super::focus;
@@ -118,18 +117,17 @@ fn is_one(case: &Case<'_>, way: Become) -> bool {
     let who = case.who();
     match way {
         Become::Operator => case.classes.has(Class::Operator),
-        Become::Listed => {
-            is_authenticated(who.auth)
-                && (moderators.jids.value.contains(case.jid)
-                    || moderators.domains.value.contains(case.jid.domain().as_str()))
-        }
+        Become::Listed => who.proved().is_some_and(|jid| {
+            moderators.jids.value.contains(jid)
+                || moderators.domains.value.contains(jid.domain().as_str())
+        }),
         Become::Token => {
             who.auth == Auth::Token
                 && who.claims.iter().any(|(name, value)| {
                     *name == moderators.claim.value && moderators.claim_values.value.contains(value)
                 })
         }
-        Become::Account => who.auth == Auth::Account,
+        Become::Account => who.auth == Auth::Account || who.account.is_some(),
         Become::Opener => match &case.room.record {
             None => matches!(case.attempt.action, Action::Open { .. }) && !case.room.exists,
             // Who opened it moderates when he comes back, unless that was taken from him since.

@@ -148,6 +148,8 @@ pub struct Requester {
     pub jid: Option<BareJid>,
     /// How the session proved it.
     pub auth: Auth,
+    /// The account with which somebody logged in to the focus and came back without (Jitsi's secure domain).
+    pub account: Option<BareJid>,
     /// Whether the connection to its own server is encrypted; `None`: unknown.
     pub secure: Option<bool>,
     /// Where it connects from, if the server knows.
@@ -168,4 +170,14 @@ pub struct Requester {
     pub ticket: Option<Mark>,
     /// A lasting mark that the client made itself.
     pub device: Option<Mark>,
+}
+
+impl Requester {
+    /// The bare JID that was proved: of the session itself, or of the account that was logged in for it.
+    pub fn proved(&self) -> Option<&BareJid> {
+        match self.auth {
+            Auth::Account | Auth::Token | Auth::Server | Auth::Component => self.jid.as_ref(),
+            Auth::Anonymous | Auth::Unknown => self.account.as_ref(),
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 pub mod answer;
 pub mod greeting;
+pub mod posture;
 pub mod question;
 pub mod room;
 

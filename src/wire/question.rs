@@ -102,6 +102,7 @@ pub fn read_requester(element: &Element) -> Requester {
     Requester {
         jid: bare(element.attr("jid")),
         auth,
+        account: bare(element.attr("account")).filter(|_| auth == Auth::Anonymous),
         secure,
         address: element.attr("address").and_then(|address| address.parse().ok()),
         nick: text(element, "nick"),

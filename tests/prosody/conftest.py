@@ -6,7 +6,16 @@ import os
 
 import pytest
 
-from lab import MEET_SERVICE, SERVICE, Door, MeetDoor, Prosody, Vestibule, jitsi_plugins
+from lab import (
+    MEET_SERVICE,
+    SERVICE,
+    Browser,
+    Door,
+    MeetDoor,
+    Prosody,
+    Vestibule,
+    jitsi_plugins,
+)
 from lab.server import PROGRAMS
 
 SECONDS = 180
@@ -49,6 +58,8 @@ def pytest_runtest_makereport(item):
         for process in [*getattr(item, "lab_processes", []), *shared]:
             title = f"{type(process).__name__} {process.home}"
             report.sections.append((title, process.tail()))
+        if "browser" in arguments:
+            report.sections.append(("Browser", arguments["browser"].tail()))
 
 
 def pytest_terminal_summary(terminalreporter):
@@ -100,6 +111,16 @@ def meet(request, prosody_version):
     `MEET` are options of `Meet`."""
     options = getattr(request.module, "MEET", {})
     shared = MeetDoor(prosody_version, getattr(request.module, "POLICY", MEET_SERVICE), **options)
+    try:
+        yield shared.start()
+    finally:
+        shared.close()
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """One Chromium for the whole run; `async with browser.visit(server)` gives people."""
+    shared = Browser()
     try:
         yield shared.start()
     finally:

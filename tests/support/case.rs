@@ -63,6 +63,7 @@ struct Who {
     entered: Option<String>,
     moderator: bool,
     client: Option<String>,
+    account: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -122,6 +123,7 @@ impl Case {
                 } else {
                     person
                 },
+                account: who.account.as_deref().map(jid),
                 client: who.client.as_deref().map_or(Client::Plain, Client::from_name),
                 ..Requester::default()
             },

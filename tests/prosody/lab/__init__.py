@@ -1,5 +1,6 @@
 """A laboratory of real parts: Prosody, the component and XMPP clients, all on loopback."""
 
+from .browser import Browser
 from .component import Vestibule
 from .door import SERVICE, Door
 from .focus import Focus
@@ -17,6 +18,7 @@ from .stanza import Stanza
 __all__ = [
     "MEET_SERVICE",
     "SERVICE",
+    "Browser",
     "Crowd",
     "Door",
     "Failed",

@@ -1,0 +1,182 @@
+"""Chromium with the real lib-jitsi-meet, as people whom a test tells what to do.
+
+One driver process (tests/prosody/browser/driver.mjs) and one Chromium serve a whole test
+run; each person has a context of his own there, so a storage and a connection of his own.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import json
+import os
+import select
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from .browser_person import BrowserPerson, Event
+from .process import ROOT, Failed
+
+PARTS = ROOT / "target/browser"
+DRIVER = ROOT / "tests/prosody/browser/driver.mjs"
+CHROMIUM = "/usr/bin/chromium"
+
+
+class Browser:
+    """The driver. It ends when its input ends, so it does not outlive the tests."""
+
+    def __init__(self):
+        self.home = Path(tempfile.mkdtemp(prefix="lab-browser-"))
+        self.people = {}
+        self._child = None
+        self._rest = b""  # of a line that has not come whole yet
+        self._has_ended = False
+        self._calls = {}
+        self._numbers = itertools.count(1)
+
+    def start(self, seconds=30):
+        """Starts Chromium and waits until it takes commands."""
+        if not (PARTS / ".complete").exists():
+            raise Failed(f"nothing in {PARTS}: run `make browser`")
+        self._rest, self._has_ended = b"", False
+        # Whatever Chromium writes goes with this home.
+        folders = dict.fromkeys(("HOME", "TMPDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"), str(self.home))
+        with open(self.home / "output", "ab") as output:
+            self._child = subprocess.Popen(
+                ["node", DRIVER, PARTS, CHROMIUM],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=output,
+                bufsize=0,
+                env={**os.environ, **folders},
+            )
+        deadline = time.monotonic() + seconds
+        while not any("ready" in line for line in self._lines()):
+            left = max(0, deadline - time.monotonic())
+            if not select.select([self._child.stdout], [], [], left)[0]:
+                raise Failed(f"Chromium is not ready within {seconds} s\n{self._output()}")
+        return self
+
+    def close(self):
+        """Ends Chromium and removes what it wrote."""
+        if self._child is not None:
+            self._end()
+        shutil.rmtree(self.home, ignore_errors=True)
+
+    def _end(self):
+        self._child.stdin.close()
+        try:
+            self._child.wait(10)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            self._child.wait()
+        self._child.stdout.close()
+
+    @contextlib.asynccontextmanager
+    async def visit(self, server):
+        """People at `server`, all of whose pages are closed when the block ends. A driver
+        that ended with an earlier visit is started again."""
+        if self._has_ended:
+            self._end()
+            self.start()
+        loop = asyncio.get_running_loop()
+        self.people = {}
+        loop.add_reader(self._child.stdout, self._read)
+        visit = Visit(self, server)
+        try:
+            yield visit
+        finally:
+            try:
+                closing = (self.call(name, "close") for name in self.people)
+                await asyncio.gather(*closing, return_exceptions=True)
+            finally:
+                loop.remove_reader(self._child.stdout)
+
+    async def call(self, client, command, seconds=15, **given):
+        """Has the driver perform `command` for `client` and returns its value; raises
+        Failed with what the page said when it fails or takes longer than `seconds`."""
+        number = next(self._numbers)
+        reply = asyncio.get_running_loop().create_future()
+        if self._has_ended:
+            raise Failed(f"{client}: {command}: the browser's driver is gone\n{self._output()}")
+        self._calls[number] = reply
+        request = {"call": number, "client": client, "command": command, "with": given, "seconds": seconds}
+        with contextlib.suppress(BrokenPipeError):
+            self._child.stdin.write(json.dumps(request).encode() + b"\n")
+        try:
+            answer = await asyncio.wait_for(reply, seconds + 5)
+        except asyncio.TimeoutError:
+            answer = {"error": "the driver does not answer"}
+        finally:
+            self._calls.pop(number, None)
+        if "error" in answer:
+            person = self.people.get(client)
+            raise Failed(f"{client}: {command}: {answer['error']}\n{person.tail() if person else ''}")
+        return answer["value"]
+
+    def tail(self):
+        """What the latest visitors saw last, for the report of a failed test."""
+        stories = [f"{name}:\n{person.tail()}" for name, person in self.people.items()]
+        return "\n".join([*stories, self._output()])
+
+    def _output(self):
+        output = self.home / "output"
+        return output.read_text(errors="replace")[-4000:] if output.exists() else ""
+
+    def _lines(self):
+        """The whole lines that have come since the last time, parsed."""
+        if not select.select([self._child.stdout], [], [], 0)[0]:
+            return []
+        chunk = os.read(self._child.stdout.fileno(), 1 << 20)
+        if not chunk:
+            raise Failed(f"the browser's driver ended\n{self._output()}")
+        *lines, self._rest = (self._rest + chunk).split(b"\n")
+        return [json.loads(line) for line in lines]
+
+    def _read(self):
+        try:
+            lines = self._lines()
+        except Failed as gone:
+            self._has_ended = True
+            asyncio.get_running_loop().remove_reader(self._child.stdout)
+            lines = [{"call": number, "error": str(gone)} for number in self._calls]
+        for line in lines:
+            if "call" in line:
+                reply = self._calls.get(line["call"])
+                if reply is not None and not reply.done():
+                    reply.set_result(line)
+            elif line.get("client") in self.people:
+                event = Event(line["event"], line["params"], time.monotonic())
+                self.people[line["client"]].saw(event)
+
+
+class Visit:
+    """Opens the people of one test."""
+
+    _numbers = itertools.count(1)
+
+    def __init__(self, browser, server):
+        self.browser = browser
+        self.server = server
+
+    async def open(self, name):
+        """A person with an empty storage and no connection yet. `name` is part of a host
+        name, NAME-1.localhost: Chromium opens six connections to a host, and a client over
+        BOSH needs two."""
+        client = f"{name}-{next(self._numbers)}"
+        person = BrowserPerson(self.browser, self.server, client)
+        self.browser.people[client] = person
+        await self.browser.call(client, "open", 30)
+        return person
+
+    async def connect(self, name, **options):
+        """Opens a person and connects him; `options` as `BrowserPerson.connect`."""
+        person = await self.open(name)
+        await person.connect(**options)
+        return person
+
+    async def people(self, *names, **options):
+        """Several, all connected, in the order given; `options` as for `connect`."""
+        return await asyncio.gather(*(self.connect(name, **options) for name in names))

@@ -1,0 +1,49 @@
+"""On a Jitsi Meet where guests come anonymously and hosts log in (Jitsi's secure domain)."""
+
+from lab.meet import MEET_SERVICE
+
+MEET = {"accounts": True}
+POLICY = (
+    MEET_SERVICE
+    + """
+[policy.access]
+open = ["account"]
+[policy.moderators]
+become = ["account"]
+[policy.lobby]
+admission = "password"
+"""
+)
+
+
+async def test_whoever_logs_in_and_comes_back_as_a_guest_is_taken_for_the_account(meet):
+    async with meet.crowd(authentication=True) as crowd:
+        room = meet.room()
+        guest = await crowd.person("Guest")
+        assert (await guest.request(room)).shown == "log-in"
+        # The page connects once more, with the account, and then goes on as the guest.
+        chair = await crowd.person("Chair", f"chair@{meet.server.host}", storage=guest.storage)
+        assert (await chair.request(room)).kind == "ready"
+        assert guest.storage["session-id"]
+        outcome = await guest.enter(room)
+        assert outcome.joined, outcome
+        assert guest.occupants(room)[guest.nick]["affiliation"] == "owner"
+        decision = await meet.decision(kind="join", room=room)
+        assert decision["class"] == "account" and decision["facts"]["account"] == chair.bare
+        stranger = await crowd.person("Stranger")
+        assert (await stranger.enter(room)).shown == "prompt"
+
+
+async def test_a_session_id_that_was_invented_proves_nothing(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room()
+        mallory = await crowd.person("Mallory", storage={"machine-uid": "0" * 32, "session-id": "chair"})
+        assert (await mallory.request(room)).shown == "log-in"
+
+
+async def test_a_guest_is_offered_to_log_in_where_only_accounts_open_rooms(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room()
+        guest = await crowd.person("Guest")
+        assert (await guest.request(room)).shown == "log-in"
+        assert not crowd.focus.requests
