@@ -1254,6 +1254,8 @@ guard_room("iq-set/bare/" .. xmlns_muc .. "#owner:query", PRIORITY.owner, functi
 	if affiliation_of(room, event.stanza.attr.from) ~= "owner" or not child then return; end -- the core refuses
 	if child.name == "destroy" then return put(event, "destroy"); end
 	if child.name ~= "x" or child.attr.xmlns ~= "jabber:x:data" or child.attr.type ~= "submit" then return; end
+	-- It is how a focus comes in: without, it leaves again, and takes itself for broken.
+	if focus.is_one(event.stanza.attr.from) then return; end
 	if #child.tags > LIMIT.items then return refuse(event, "malformed", "modify", "not-acceptable"); end
 	return put(event, "configure", { detail = function (at)
 		for field in child:childtags("field") do
