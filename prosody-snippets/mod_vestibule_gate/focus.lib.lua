@@ -1,7 +1,7 @@
 -- The conference focus: people ask it for rooms, and it opens them. What is known of those who ask.
 
-local jid, new_id, new_cache = require "util.jid", require "util.id", require "util.cache".new;
-local sha256 = require "util.hashes".sha256;
+local jid, st, new_id = require "util.jid", require "util.stanza", require "util.id";
+local new_cache, sha256 = require "util.cache".new, require "util.hashes".sha256;
 
 local xmlns_focus = "http://jitsi.org/protocol/focus";
 local HEALTH_CHECK = "^__jicofo%-health%-check"; -- how the rooms are named in which a focus tries itself out
@@ -47,13 +47,15 @@ return function (gate)
 	-- A ticket lets its bearer in: what is kept and told is its hash.
 	local function know_ticket(known, ticket) known.ticket, known.mark = ticket, sha256(ticket, true):sub(1, 32); end
 
-	local function forget_asked(session, id)
-		local room_jid = session[gate.mark].asked;
-		local list = asked[room_jid];
+	-- The focus has answered a request: whom it refused, it opens nothing for.
+	local function note_answer(session, id, is_refused)
+		local list = asked[session[gate.mark].asked or false];
 		for i, one in ipairs(list or {}) do
-			if one.session == session and one.id == id then table.remove(list, i); break; end
+			if one.session == session and one.id == id then
+				one.answered = true;
+				return is_refused and table.remove(list, i);
+			end
 		end
-		if list and not list[1] then asked[room_jid] = nil; end
 	end
 
 	-- In the focus's answer, a ticket for a client that has none. A session id of the focus's own shows, when another
@@ -64,8 +66,8 @@ return function (gate)
 		local session = (attr.type == "result" or attr.type == "error") and prosody.full_sessions[attr.to];
 		local known = session and session[gate.mark];
 		if not known or gate.is_observing() or not focuses[jid.bare(attr.from)] and not proxies[attr.from] then return; end
-		if attr.type == "error" then return forget_asked(session, attr.id); end
-		local conference = stanza:get_child("conference", xmlns_focus);
+		note_answer(session, attr.id, attr.type == "error");
+		local conference = attr.type == "result" and stanza:get_child("conference", xmlns_focus);
 		local given = conference and conference.attr["session-id"];
 		if conference and not given then
 			conference.attr["session-id"] = known.ticket;
@@ -113,9 +115,12 @@ return function (gate)
 		end
 		asked[e.room], known_of(e.origin).asked = list, e.room;
 		if mine then
-			mine.id, mine.at = e.stanza.attr.id, os.time();
+			mine.id, mine.at, mine.answered = e.stanza.attr.id, os.time(), nil;
 		elseif #list < ASKING then
-			list[#list + 1] = { session = e.origin, jid = e.from, id = e.stanza.attr.id, at = os.time() };
+			list[#list + 1] = {
+				session = e.origin, jid = e.from, id = e.stanza.attr.id, at = os.time(),
+				to = e.stanza.attr.to, room = e.stanza:get_child("conference", xmlns_focus).attr.room,
+			};
 		end
 	end
 
@@ -127,6 +132,17 @@ return function (gate)
 	end
 
 	function focus.opened(room_jid) asked[room_jid] = nil; end
+
+	-- A focus that is not let in answers nobody who asked it for the room, so they are answered in its place.
+	function focus.failed(room_jid, way, ...)
+		local list = asked[room_jid];
+		asked[room_jid] = nil;
+		for _, one in ipairs(list or {}) do
+			local stanza = st.iq({ type = "set", id = one.id, from = one.jid, to = one.to })
+				:tag("conference", { xmlns = xmlns_focus, room = one.room }):up();
+			if is_there(one) and not one.answered then gate.shown[way]({ origin = one.session, stanza = stanza }, ...); end
+		end
+	end
 
 	function focus.sweep()
 		for room_jid in pairs(asked) do

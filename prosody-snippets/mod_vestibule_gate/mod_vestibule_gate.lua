@@ -210,6 +210,7 @@ local function refuse(event, reason, kind, condition, text)
 		or attr.type == nil and event.stanza.name == "presence"
 			and focus.describe(event.origin, event.stanza) == "jitsi" and "retry") or "plain";
 	shown[way](event, kind, condition, text);
+	if event.kind == "join" and focus.is_one(event.from) then focus.failed(event.room, "not-ready"); end
 	local room_jid = type(event.room) == "string" and event.room or jid_bare(attr.to);
 	report("refused", { jid = room_jid }, { jid = cut(attr.from, LIMIT.address), reason = reason });
 	return true;
@@ -702,6 +703,9 @@ local function turn_away(e, room, fx)
 	local way, held = fx.way, fx.way == "lobby" and room and lobby.is_there();
 	if held and lobby.lacks_name(e.stanza) then way = "name-required"; end
 	shown[way](e, fx.error[1], fx.error[2], fx.error[3], fx.error[4], held and lobby.raise(room) or nil);
+	if e.kind == "join" and focus.is_one(e.from) then
+		focus.failed(e.room, "reservation", nil, nil, fx.error[3], fx.error[4]);
+	end
 	return way ~= "name-required";
 end
 
@@ -1536,7 +1540,7 @@ function module.restore(saved) waiting = saved.waiting or {}; run_sweep(); end
 
 gate.cut, gate.kept, gate.get_room, gate.is_service, gate.refuse = cut, kept, get_room, is_service, refuse;
 gate.guard_at, gate.waits, gate.forget_waiting, gate.is_observing = guard_at, waits, forget_waiting, is_unguarded;
-gate.has_account = has_account;
+gate.has_account, gate.shown = has_account, shown;
 
 learn(store:get(nil) or {});
 if not component or component == "" then
