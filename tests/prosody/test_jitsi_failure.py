@@ -4,7 +4,7 @@ import asyncio
 import time
 
 import pytest
-from lab import JitsiCrowd, Meet, needs_jitsi_plugins
+from lab import Failed, JitsiCrowd, Meet, needs_jitsi_plugins
 from lab.meet import MEET_SERVICE
 from storm import QUICK, until
 
@@ -130,8 +130,8 @@ async def test_gone_while_the_focus_opens(scene, trouble):
         opens = before_the_focus_opens(s.crowd.focus, getattr(s.component, trouble))
         entering = asyncio.ensure_future(alice.enter(s.room, seconds=15))
         await asyncio.wait_for(opens, 3)
-        await asyncio.sleep(FAST["vestibule_grace"] + 1)
-        assert not alice.occupants(s.room)
+        await until(lambda: s.crowd.focus.errors, 3, "the focus turned away")
+        assert "cannot join" in s.crowd.focus.errors[0]
         s.component.kill()
         await s.back()
         outcome = await entering
@@ -190,8 +190,10 @@ async def test_away_services_work_and_the_meeting_goes_on(scene):
         assert refused.error[:2] == ("wait", "remote-server-timeout"), refused
 
 
-async def test_a_hold_is_shorter_than_the_patience_of_the_focus(scene):
+async def test_a_hold_is_shorter_than_the_patience_of_the_focus(scene, prosody_version):
     """The longest that a gate may hold is 10 s; the focus waits 15 s for a participant."""
+    if prosody_version != "13":
+        pytest.skip("takes 10 s: once is enough")
     options = {"vestibule_grace": 60, "vestibule_timeout": 60}
     async with scene(muc_options=options) as s:
         alice = await s.crowd.person("Alice")
@@ -215,8 +217,8 @@ async def test_restarted_while_somebody_waits_in_the_lobby(scene):
         s.component.kill()
         assert (await carol.knock(sent.lobby)).joined, "sent there before, and nothing to ask about it"
         alice.approve(s.room, await alice.knocker(lobby, bob.nick))
-        with pytest.raises(Exception, match="."):
-            await bob.admitted(s.room, seconds=FAST["vestibule_grace"] + 1)
+        with pytest.raises(Failed):
+            await bob.admitted(s.room, seconds=FAST["vestibule_grace"] + 0.5)
         assert bob.nick not in alice.occupants(s.room)
         await s.back()
         since = bob.mark()
@@ -242,7 +244,7 @@ async def test_denied_in_the_lobby_while_away(scene):
 
 
 async def test_told_to_let_people_in_it_does_so_and_the_rooms_own_rules_stay(scene):
-    options = {"vestibule_grace": 0.5, "vestibule_timeout": 0.5, "vestibule_on_unavailable": "allow"}
+    options = {"vestibule_grace": 0.2, "vestibule_timeout": 1, "vestibule_on_unavailable": "allow"}
     async with scene(muc_options=options) as s:
         _, password = await s.opened()
         s.component.kill()

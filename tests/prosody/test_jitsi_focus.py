@@ -98,6 +98,7 @@ async def test_a_focus_that_reconnects_comes_back_into_its_rooms(meet):
         crowd.focus = await Focus.connect(meet.server)
         bob = await crowd.person("Bob")
         assert (await bob.request(room)).kind == "ready"
+        await alice.ping()
         assert alice.occupants(room)["focus"]["role"] == "moderator"
         assert (await bob.join(room, password=password)).joined
         await crowd.focus.ping()

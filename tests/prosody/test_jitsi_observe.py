@@ -1,6 +1,5 @@
 """On Jitsi: a component that observes leaves everything as it is without the gate, and writes down what it would do."""
 
-import pytest
 from lab import JitsiCrowd, Meet
 from lab.jitsi_outcome import FOCUS
 from lab.meet import MEET_SERVICE
@@ -76,16 +75,15 @@ async def test_the_same_meeting_is_the_same(start, start_vestibule, prosody_vers
     assert any(decision.get("verdict") not in (None, "allow") for decision in decisions)
 
 
-@pytest.mark.parametrize("trouble", ["kill", "freeze"])
-async def test_without_the_observer_the_meeting_goes_on(start, start_vestibule, prosody_version, trouble):
+async def test_without_the_observer_the_meeting_goes_on(start, start_vestibule, prosody_version):
     """With the option that the README says to set meanwhile: people only wait."""
-    options = {"vestibule_grace": 0.5, "vestibule_timeout": 0.5, "vestibule_on_unavailable": "allow"}
+    options = {"vestibule_grace": 0.2, "vestibule_timeout": 1, "vestibule_on_unavailable": "allow"}
     server = start(Meet(prosody_version, muc_options=options))
     component = start_vestibule(server, POLICY, arguments=["--observe"])
     async with JitsiCrowd(server) as crowd:
         alice, bob = await crowd.persons("Alice", "Bob")
         assert (await alice.enter(f"room@{server.service}")).joined
-        getattr(component, trouble)()
+        component.kill()
         for room in (f"room@{server.service}", f"new@{server.service}"):
             assert (await bob.enter(room)).joined
         assert not crowd.focus.errors

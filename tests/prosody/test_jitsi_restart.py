@@ -133,5 +133,6 @@ async def test_the_focus_comes_back_into_a_room_while_the_component_is_away(
         crowd.focus = await Focus.connect(server)
         recorder = await crowd.person("Recorder", server.recorder)
         assert (await recorder.enter(room, seconds=3)).joined, crowd.focus.errors
+        await alice.ping()
         assert alice.occupants(room)["focus"]["role"] == "moderator"
         assert not crowd.focus.errors

@@ -55,6 +55,7 @@ async def test_a_trusted_account_passes_password_and_lobby(meet, jid, name, kind
         robot = await account(crowd, jid, name)
         outcome = await robot.enter(room)
         assert outcome.joined, outcome
+        await alice.ping()
         item = alice.occupants(room)[robot.nick]
         assert item["role"] == "participant", item
         assert item["affiliation"] != "owner", item
