@@ -62,6 +62,8 @@ fn every_key_reaches_its_own_setting() {
         ("policy.lobby.wait", "'1s'", "wait"),
         ("policy.lobby.knocks", "1", "knocks"),
         ("policy.lobby.knock_window", "'1s'", "knock_window"),
+        ("policy.lobby.rescue", "['refuse']", "rescue"),
+        ("policy.lobby.rescue_after", "'1s'", "rescue_after"),
         ("policy.moderators.become", "['account']", "become_by"),
         ("policy.moderators.jids", "['a@b']", "jids"),
         ("policy.moderators.domains", "['b']", "domains"),
@@ -72,6 +74,8 @@ fn every_key_reaches_its_own_setting() {
         ("policy.moderators.remove", "'nobody'", "remove"),
         ("policy.moderators.admit", "'nobody'", "admit"),
         ("policy.moderators.end", "'nobody'", "end"),
+        ("policy.moderators.successors", "['guest']", "successors"),
+        ("policy.moderators.succession_after", "'never'", "succession_after"),
         ("policy.close.hold_until", "[]", "hold_until"),
         ("policy.close.at_occupants", "9", "at_occupants"),
         ("policy.close.after", "'1 day'", "after"),
@@ -88,6 +92,9 @@ fn every_key_reaches_its_own_setting() {
         ("policy.access.trust_loopback", "false", "trust_loopback"),
         ("policy.access.hidden", "false", "hidden"),
         ("policy.access.persistent", "true", "persistent"),
+        ("policy.removal.keep_out", "'1 day'", "keep_out"),
+        ("policy.removal.by", "['ticket']", "by"),
+        ("policy.removal.subject_claim", "'sub'", "subject_claim"),
     ];
     let secret = ("VESTIBULE_COMPONENT__SECRET".to_owned(), "x".to_owned());
     let environment = Environment::of([secret]);
@@ -135,6 +142,7 @@ fn every_key_reaches_its_own_setting() {
         "policy.moderators.",
         "policy.close.",
         "policy.access.",
+        "policy.removal.",
     ];
     let missing: Vec<_> = schema()
         .into_iter()

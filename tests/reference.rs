@@ -14,7 +14,7 @@ use vestibule::policy::shown::{Shown, shown};
 
 const WAIT: Duration = Duration::from_secs(30);
 
-const DENIALS: [Denial; 39] = [
+const DENIALS: [Denial; 40] = [
     Denial::Malformed,
     Denial::Unknown,
     Denial::Fault,
@@ -36,6 +36,7 @@ const DENIALS: [Denial; 39] = [
     Denial::NoLobby,
     Denial::LobbyFull,
     Denial::TooManyKnocks { wait: WAIT },
+    Denial::Removed { wait: WAIT },
     Denial::Closed(Closed::Command),
     Denial::NotOpenYet,
     Denial::PasswordMandatory,
@@ -150,9 +151,13 @@ fn every_answer_to_a_jitsi_client_stands_in_the_table() {
         .iter()
         .filter(|denial| !INSIDE.contains(&denial.code()))
         .map(|denial| {
-            let answer = |action| match shown(*denial, Client::Jitsi, action) {
-                Shown::Error((kind, condition)) => format!("{kind}, `{condition}`"),
-                other => format!("*{}*", other.name().unwrap()),
+            let answer = |action| {
+                let shown = shown(*denial, Client::Jitsi, action);
+                if let Shown::Error((kind, condition)) = shown {
+                    format!("{kind}, `{condition}`")
+                } else {
+                    format!("*{}*", shown.name().unwrap())
+                }
             };
             format!("| `{}` | {} | {} |", denial.code(), answer(&Action::Request), answer(&join))
         })

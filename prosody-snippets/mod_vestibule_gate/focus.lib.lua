@@ -71,11 +71,13 @@ return function (gate)
 		local given = conference and conference.attr["session-id"];
 		if conference and not given then
 			conference.attr["session-id"] = known.ticket;
-		elseif given and gate.has_account(session) and not session.auth_token and #given <= LONGEST then
+		elseif given and gate.facts.has_account(session) and not session.auth_token and #given <= LONGEST then
 			local bare, room_jid = jid.bare(attr.to), internal(conference.attr.room);
 			log_ins:set(given, { account = bare, at = os.time() });
 			know_ticket(known, given);
-			if room_jid then gate.recognise(room_jid, bare, known.mark); end
+			local room = room_jid and gate.get_room(room_jid);
+			local data = gate.kept.of(room);
+			if data then gate.kept.recognise(data, bare, known.mark); room:save(); end
 		end
 	end
 
@@ -89,7 +91,7 @@ return function (gate)
 		local known, room_jid = known_of(origin), internal(conference.attr.room);
 		local given, device = conference.attr["session-id"], conference.attr["machine-uid"];
 		known.client = "jitsi";
-		known.device = device and gate.cut(device, LONGEST);
+		known.device = device and gate.text.cut(device, LONGEST);
 		if given and given:match(TICKET) and #given <= LONGEST then
 			know_ticket(known, given);
 			conference.attr["session-id"] = nil; -- a focus knows nothing of it

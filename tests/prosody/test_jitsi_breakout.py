@@ -139,9 +139,12 @@ async def test_without_a_lobby_who_was_removed_has_the_breakout_rooms_left(meet)
     async with meet.crowd() as crowd:
         room = meet.room("password")
         alice, password = await opened(crowd, room)
-        bob = await crowd.person("Bob")
-        assert (await bob.enter(room, password)).joined
+        bob, carol = await crowd.persons("Bob", "Carol")
+        for person in (bob, carol):
+            assert (await person.enter(room, password)).joined
         small = await breakout(alice, room)
+        await carol.depart(room)
+        assert (await carol.enter(small)).joined
         await kicked(alice, bob, room)
         assert (await bob.enter(small)).joined
         again = await crowd.reload(bob)
