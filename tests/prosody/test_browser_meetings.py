@@ -25,7 +25,7 @@ password = {{ source = "generated" }}
 """
 )
 PROMPT = "conference.passwordRequired"
-TOLD = "The password of this room is: "
+TOLD = "Only you can read this. The password of this room is: "
 
 
 async def told(person, since=0):
