@@ -7,8 +7,10 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use vestibule::policy::attempt::{Action, Client, Credential};
 use vestibule::policy::denial::Denial;
 use vestibule::policy::record::Closed;
+use vestibule::policy::shown::{Shown, shown};
 
 const WAIT: Duration = Duration::from_secs(30);
 
@@ -54,14 +56,38 @@ const DENIALS: [Denial; 39] = [
     Denial::UnknownWord,
 ];
 
+/// Those that only somebody inside can get: they are no answers to a join.
+const INSIDE: [&str; 17] = [
+    "password-mandatory",
+    "password-locked",
+    "lobby-mandatory",
+    "listing-locked",
+    "persistence-locked",
+    "may-not-grant",
+    "may-not-revoke",
+    "may-not-remove",
+    "protected",
+    "may-not-admit",
+    "may-not-end",
+    "may-not-close",
+    "may-not-register",
+    "may-not-know",
+    "unknown-word",
+    "unknown-attempt",
+    "nobody-asked",
+];
+
 fn read(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
 }
 
-/// The rows of the table under that heading, without its head.
+/// The rows of the table in `docs/rules.md` under that heading, without its head.
 fn rows(heading: &str) -> Vec<String> {
-    let text = read("docs/rules.md");
-    let section = text.split(&format!("\n## {heading}\n")).nth(1).unwrap();
+    rows_after(&read("docs/rules.md"), &format!("\n## {heading}\n"))
+}
+
+fn rows_after(text: &str, mark: &str) -> Vec<String> {
+    let section = text.split(mark).nth(1).unwrap();
     let section = section.split("\n## ").next().unwrap();
     section.lines().filter(|line| line.starts_with("| `")).map(str::to_owned).collect()
 }
@@ -115,6 +141,24 @@ fn every_denial_stands_in_the_list_with_its_error_and_its_words() {
         })
         .collect();
     assert_eq!(rows("Reasons"), expected, "\n{}\n", expected.join("\n"));
+}
+
+#[test]
+fn every_answer_to_a_jitsi_client_stands_in_the_table() {
+    let join = Action::Join { credential: Credential::None };
+    let expected: Vec<String> = DENIALS
+        .iter()
+        .filter(|denial| !INSIDE.contains(&denial.code()))
+        .map(|denial| {
+            let answer = |action| match shown(*denial, Client::Jitsi, action) {
+                Shown::Error((kind, condition)) => format!("{kind}, `{condition}`"),
+                other => format!("*{}*", other.name().unwrap()),
+            };
+            format!("| `{}` | {} | {} |", denial.code(), answer(&Action::Request), answer(&join))
+        })
+        .collect();
+    let rows = rows_after(&read("docs/jitsi.md"), "The exact answer to each denial:");
+    assert_eq!(rows, expected, "\n{}\n", expected.join("\n"));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 -- The conference focus: people ask it for rooms, and it opens them. What is known of those who ask.
 
 local jid, new_id, new_cache = require "util.jid", require "util.id", require "util.cache".new;
+local sha256 = require "util.hashes".sha256;
 
 local xmlns_focus = "http://jitsi.org/protocol/focus";
 local HEALTH_CHECK = "^__jicofo%-health%-check"; -- how the rooms are named in which a focus tries itself out
@@ -15,9 +16,9 @@ return function (gate)
 	local asked = {}; -- by room: for whom the focus is going to open it
 	local focus = {};
 
-	-- A session's field of this gate: what its first request told of it.
+	-- A session's field of this gate: what its first request told of it. A server or component speaks for many.
 	local function known_of(session)
-		local known = session[gate.mark];
+		local known = session.type ~= "c2s" and {} or session[gate.mark];
 		if not known then
 			known = {};
 			session[gate.mark] = known;
@@ -58,6 +59,9 @@ return function (gate)
 		end
 	end
 
+	-- A ticket lets its bearer in: what is kept and told is its hash.
+	local function know_ticket(known, ticket) known.ticket, known.mark = ticket, sha256(ticket, true):sub(1, 32); end
+
 	local function request(event)
 		local stanza, origin = event.stanza, event.origin;
 		local from, to = stanza.attr.from, stanza.attr.to;
@@ -71,13 +75,14 @@ return function (gate)
 		known.client = "jitsi";
 		known.device = device and gate.cut(device, LONGEST);
 		if given and given:match(TICKET) and #given <= LONGEST then
-			known.ticket, conference.attr["session-id"] = given, nil; -- a focus knows nothing of it
+			know_ticket(known, given);
+			conference.attr["session-id"] = nil; -- a focus knows nothing of it
 		else
 			local log_in = given and log_ins:get(given);
 			known.account = log_in and os.time() - log_in.at < LOG_IN_LASTS and log_in.account or nil;
 		end
-		known.ticket = known.ticket or "vt-" .. new_id.long();
-		if origin.host then watched.client(origin.host); end
+		if not known.ticket then know_ticket(known, "vt-" .. new_id.long()); end
+		if origin.type == "c2s" then watched.client(origin.host); end
 		return gate.put_at(event, "request", room_jid);
 	end
 
@@ -139,7 +144,7 @@ return function (gate)
 
 	-- The accounts of the focus, by the component.
 	function focus.learn(addresses)
-		focuses = {};
+		focuses, proxies = {}, {};
 		for _, address in ipairs(addresses) do focuses[address] = true; end
 		for host in pairs(prosody.hosts) do watch(host); end
 	end
@@ -148,18 +153,18 @@ return function (gate)
 	-- What a session has told of its client; a join tells by its capabilities, too.
 	function focus.describe(session, stanza)
 		local known = session and session[gate.mark];
-		if known then return known.client, known.ticket, known.device, known.account; end
+		if known then return known.client, known.mark, known.device, known.account; end
 		if not stanza or not next(focuses) then return nil; end
 		local caps = stanza:get_child("c", "http://jabber.org/protocol/caps");
 		return caps and (caps.attr.node or ""):find("//jitsi.org/", 1, true) and "jitsi" or nil;
 	end
 
-	-- The ticket of whoever is here with that bare address.
+	-- The mark of the ticket of whoever is here with that bare address.
 	function focus.ticket_of(bare)
 		local user = prosody.bare_sessions[bare];
 		for _, session in pairs(user and user.sessions or {}) do
 			local known = session[gate.mark];
-			if known and known.ticket then return known.ticket; end
+			if known and known.mark then return known.mark; end
 		end
 	end
 

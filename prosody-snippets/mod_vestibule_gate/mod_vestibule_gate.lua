@@ -1464,7 +1464,7 @@ guard("muc-occupant-session-new", PRIORITY.last, function (event)
 	forget_waiting(room, occupant.bare_jid);
 	if occupant.role == "moderator" then send_knocks(room, event.jid); end
 	local data, known = kept(room), event.origin[mark];
-	if data and known then recognise(data, occupant.bare_jid, known.ticket); end
+	if data and known then recognise(data, occupant.bare_jid, known.mark); end
 	if not verdict or not verdict.fx then return; end
 	if not verdict.kept and (verdict.fx.record or verdict.fx.person) then
 		keep(kept(room), verdict.fx);

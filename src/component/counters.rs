@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::policy::attempt::{Action, Attempt, Auth, Credential};
 use crate::policy::denial::Denial;
+use crate::policy::mark::Mark;
 use crate::policy::password::Guesses;
 use crate::policy::pressure::Pressure;
 use crate::policy::rules::Rules;
@@ -28,6 +29,8 @@ enum Subject {
     Network(IpAddr),
     /// An account or, for knocks, whatever bare address there is.
     Jid(BareJid),
+    /// A client that came back with another address.
+    Ticket(Mark),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -117,7 +120,8 @@ fn subjects(attempt: &Attempt, any_jid: bool) -> impl Iterator<Item = Subject> {
     let known = matches!(who.auth, Auth::Account | Auth::Token | Auth::Server);
     let own = who.jid.as_ref().filter(|_| known || any_jid);
     let jid = who.account.as_ref().or(own).cloned().map(Subject::Jid);
-    network.into_iter().chain(jid)
+    let ticket = who.ticket.clone().map(Subject::Ticket);
+    network.into_iter().chain(jid).chain(ticket)
 }
 
 fn network(address: IpAddr) -> Subject {
@@ -256,6 +260,24 @@ mod tests {
         );
         let later = now + SignedDuration::from_secs(2);
         assert_eq!(step(&mut counters, &right, later).verdict, Verdict::Allow);
+    }
+
+    #[test]
+    fn a_client_that_comes_back_with_another_address_is_the_same_one() {
+        let mut counters = Counters::default();
+        let now = Timestamp::UNIX_EPOCH;
+        let with_ticket = |id, jid: &str, credential| {
+            let mut attempt = guess(id, "127.0.0.1", credential);
+            attempt.requester.jid = jid.parse().ok();
+            attempt.requester.ticket = Some(Mark::of("ticket", "k3v9"));
+            attempt
+        };
+        for id in 0..8 {
+            let attempt = with_ticket(id, &format!("{id}@guest.example.org"), Credential::Wrong);
+            step(&mut counters, &attempt, now);
+        }
+        let again = with_ticket(99, "again@guest.example.org", Credential::Right);
+        assert_eq!(step(&mut counters, &again, now).verdict, Verdict::Deny);
     }
 
     #[test]
