@@ -76,6 +76,7 @@ async def test_who_is_turned_away_twice_is_told_to_wait(meet, browser):
             since = bob.mark()
             await alice.deny(await knocking(bob, alice, room))
             await bob.wait_for("conference.failed", DENIED, since=since)
+        await bob.reload()
         since = await bob.ask_to_join(room, name="Guest")
         ended = await bob.wait_for("conference.failed", "conference.destroyed", since=since)
         assert ended.params[1].startswith("You have knocked too often. Try again in "), ended
