@@ -8,12 +8,14 @@ mod any;
 
 use std::sync::Arc;
 
-use any::{Parts, attempt, credential, moment, parts, person, pressure, record, room, rules};
+use any::{
+    Parts, attempt, credential, moment, parts, person, pressure, record, requester, room, rules,
+};
 use jiff::Timestamp;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use vestibule::policy::attempt::{
-    Action, Affiliation, Attempt, Auth, Credential, FieldChange, RoomView,
+    Action, Affiliation, Attempt, Auth, Credential, FieldChange, Requester, RoomView,
 };
 use vestibule::policy::class::{Class, ClassSet};
 use vestibule::policy::decide::{decide, rejudge};
@@ -24,6 +26,7 @@ use vestibule::policy::moderators::Become;
 use vestibule::policy::pressure::Pressure;
 use vestibule::policy::record::{Person, Record};
 use vestibule::policy::rules::{Policy, Rules};
+use vestibule::policy::succession::{Remedy, Scene, Since, is_service, plan};
 use vestibule::policy::verdict::{Decision, Verdict};
 use vestibule::policy::who::Who;
 
@@ -248,8 +251,8 @@ proptest! {
         let right = world.clone().trying(Action::Join { credential: Credential::Right });
         let none = world.trying(Action::Join { credential: Credential::None }).decide();
         let right = right.decide();
-        // Behind the password there may be a lobby, and that may be full.
-        if right.denial == Some(Denial::LobbyFull) {
+        // Behind the password there may be a lobby; that may be full, or not for this client.
+        if matches!(right.denial, Some(Denial::LobbyFull | Denial::NoLobby)) {
             return Ok(());
         }
         prop_assert!(right.verdict <= none.verdict, "{:?} but {:?}", right, none);
@@ -342,6 +345,61 @@ proptest! {
                 prop_assert_eq!(decision.verdict, Verdict::Deny);
             }
         }
+    }
+
+    #[test]
+    fn whoever_is_rescued_was_there_and_may_come_in(
+        world in world(),
+        inside in vec((requester(), moment()), 0..4),
+        waiting in vec((requester(), moment()), 0..4),
+        moderated_until in proptest::option::of(moment()),
+        headless: bool,
+    ) {
+        let room = world.attempt.room.as_ref().filter(|room| room.node().is_some());
+        let Some(room) = room else { return Ok(()) };
+        let policy = world.parts.policy();
+        let rules = world.rules(&policy);
+        let mut view = RoomView { exists: true, ..world.room.clone() };
+        if headless {
+            view.moderators = 0;
+        }
+        let mut scene = Scene {
+            policy: &policy,
+            rules: &rules,
+            room,
+            view: &view,
+            occupants: inside.iter().map(|(who, since)| Since { who, since: *since }).collect(),
+            waiting: waiting.iter().map(|(who, since)| Since { who, since: *since }).collect(),
+            moderated_until,
+            now: world.now,
+        };
+        let planned = plan(&scene);
+        scene.occupants.reverse();
+        let again = plan(&scene);
+        let is_there = |people: &[(Requester, Timestamp)], jid| {
+            people.iter().any(|(who, _)| {
+                who.jid.as_ref() == Some(jid) && !is_service(&policy, who)
+            })
+        };
+        match planned.as_ref().map(|plan| &plan.remedy) {
+            None | Some(Remedy::Nobody) => {}
+            Some(Remedy::Promote(jid)) => prop_assert!(is_there(&inside, jid)),
+            Some(Remedy::Refuse(all)) => prop_assert!(!waiting.is_empty() && all.len() <= waiting.len()),
+            Some(Remedy::Admit(jid)) => {
+                prop_assert!(is_there(&waiting, jid));
+                let comes_in = waiting.iter().any(|(who, _)| {
+                    let mut attempt = world.attempt.clone();
+                    attempt.requester = who.clone();
+                    attempt.requester.person = Some(Person::admitted(who.person).as_moderator(true));
+                    attempt.action = Action::Join { credential: Credential::None };
+                    let pressure = Pressure::default();
+                    let joined = decide(&policy, &rules, &attempt, &view, &pressure, world.now);
+                    who.jid.as_ref() == Some(jid) && joined.verdict == Verdict::Allow
+                });
+                prop_assert!(comes_in);
+            }
+        }
+        prop_assert_eq!(again, planned);
     }
 
     #[test]

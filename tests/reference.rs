@@ -150,9 +150,13 @@ fn every_answer_to_a_jitsi_client_stands_in_the_table() {
         .iter()
         .filter(|denial| !INSIDE.contains(&denial.code()))
         .map(|denial| {
-            let answer = |action| match shown(*denial, Client::Jitsi, action) {
-                Shown::Error((kind, condition)) => format!("{kind}, `{condition}`"),
-                other => format!("*{}*", other.name().unwrap()),
+            let answer = |action| {
+                let shown = shown(*denial, Client::Jitsi, action);
+                if let Shown::Error((kind, condition)) = shown {
+                    format!("{kind}, `{condition}`")
+                } else {
+                    format!("*{}*", shown.name().unwrap())
+                }
             };
             format!("| `{}` | {} | {} |", denial.code(), answer(&Action::Request), answer(&join))
         })

@@ -54,7 +54,7 @@ return function (gate)
 		local known, given = session and session[gate.mark], conference.attr["session-id"];
 		if not given then
 			conference.attr["session-id"] = known and known.ticket;
-		elseif session and gate.has_account(session) and not session.auth_token and #given <= LONGEST then
+		elseif session and gate.facts.has_account(session) and not session.auth_token and #given <= LONGEST then
 			log_ins:set(given, { account = jid.bare(stanza.attr.to), at = os.time() });
 		end
 	end
@@ -73,7 +73,7 @@ return function (gate)
 		local known = known_of(origin);
 		local given, device = conference.attr["session-id"], conference.attr["machine-uid"];
 		known.client = "jitsi";
-		known.device = device and gate.cut(device, LONGEST);
+		known.device = device and gate.text.cut(device, LONGEST);
 		if given and given:match(TICKET) and #given <= LONGEST then
 			know_ticket(known, given);
 			conference.attr["session-id"] = nil; -- a focus knows nothing of it

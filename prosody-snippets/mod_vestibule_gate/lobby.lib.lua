@@ -51,7 +51,7 @@ return function (gate)
 		local service = module:context(host);
 		gate.guard_at(service, "muc-occupant-pre-join", gate.PRIORITY.nick, function (event)
 			local room = main_room(event.room.jid);
-			if gate.is_observing() or not room or not gate.kept(room) then return; end
+			if gate.is_unguarded() or not room or not gate.kept.of(room) then return; end
 			local bare = jid.bare(event.stanza.attr.from);
 			if may_enter(room, bare) then return; end
 			return gate.refuse(event, "closed-way", "cancel", "not-allowed");
@@ -59,12 +59,13 @@ return function (gate)
 		gate.guard_at(service, "muc-occupant-joined", gate.PRIORITY.last, function (event)
 			local room, occupant = main_room(event.room.jid), event.occupant;
 			local bare = occupant.bare_jid;
-			if not room or not gate.kept(room) or gate.is_service(bare) or room:get_affiliation(bare) == "owner" then return; end
-			gate.waits(room, occupant.jid, event.stanza:get_child_text("nick", xmlns_nick) or jid.resource(occupant.nick));
+			if not room or not gate.kept.of(room) or gate.is_service(bare) then return; end
+			if room:get_affiliation(bare) == "owner" then return; end
+			gate.waiting.add(room, occupant.jid, event.stanza:get_child_text("nick", xmlns_nick) or jid.resource(occupant.nick));
 		end);
 		gate.guard_at(service, "muc-occupant-left", gate.PRIORITY.backstop, function (event)
 			local room = main_room(event.room.jid);
-			if room then gate.forget_waiting(room, event.occupant.bare_jid); end
+			if room then gate.waiting.forget(room, event.occupant.bare_jid); end
 		end);
 	end
 

@@ -5,6 +5,7 @@ mod operator;
 mod readiness;
 mod reload;
 mod rooms;
+mod succession;
 mod traffic;
 
 use std::path::PathBuf;
@@ -129,6 +130,7 @@ pub async fn run(
         async move { link.run(stop, move |event, outbox| traffic.event(event, outbox)).await }
     });
     let watching = tokio::spawn(readiness::watch(shared.clone(), component.ready_within));
+    let succeeding = tokio::spawn(succession::watch(shared.clone()));
     let operator = Arc::new(operator::Operator::new(shared.clone()));
     let served = serve(&component.socket, operator);
     tokio::pin!(served);
@@ -147,6 +149,7 @@ pub async fn run(
     };
     readiness::stopping();
     watching.abort();
+    succeeding.abort();
     stop.cancel();
     let _ = linked.await;
     let _ = std::fs::remove_file(&component.socket);

@@ -144,7 +144,10 @@ impl Operator {
             Request::Reject { room, jid } => {
                 let jid = person(jid).map_err(said)?;
                 let reject = |_: &LiveRoom| {
-                    (Effects { reject: Some(jid.clone()), ..Effects::default() }, Vec::new())
+                    (
+                        Effects { reject: vec![(jid.clone(), None)], ..Effects::default() },
+                        Vec::new(),
+                    )
                 };
                 self.change(&room, "reject", None, reject).await
             }
@@ -210,7 +213,10 @@ fn room_to_json(live: &LiveRoom) -> Value {
             "role": who.role.name(),
             "affiliation": who.affiliation.name(),
         })).collect::<Vec<_>>(),
-        "waiting": live.waiting.iter().map(|(jid, nick)| json!({ "jid": jid, "nick": nick })).collect::<Vec<_>>(),
+        "waiting": live.waiting.iter().map(|(who, _)| json!({
+            "nick": who.nick,
+            "jid": who.jid.as_ref().map(|jid| jid.as_str()),
+        })).collect::<Vec<_>>(),
     })
 }
 

@@ -70,7 +70,8 @@ pub(super) async fn room(
     }
 }
 
-/// Changes a room by what `effects` makes of it, and of what it remembers of `person`, as it is now.
+/// Changes a room by what `effects` makes of it, and of what it remembers of `person`, as it is now; and
+/// writes down that this was done.
 pub(super) async fn change(
     shared: &Shared,
     jid: &BareJid,
@@ -78,17 +79,29 @@ pub(super) async fn change(
     person: Option<&BareJid>,
     effects: impl Fn(&LiveRoom) -> (Effects, Vec<Element>),
 ) -> Result<(), RoomError> {
+    apply(shared, jid, person, effects).await?;
+    shared.desk().operator_action(action, jid, now());
+    Ok(())
+}
+
+/// The same, with nothing written down. Where `effects` makes nothing of it, nothing is sent.
+pub(super) async fn apply(
+    shared: &Shared,
+    jid: &BareJid,
+    person: Option<&BareJid>,
+    effects: impl Fn(&LiveRoom) -> (Effects, Vec<Element>),
+) -> Result<(), RoomError> {
     let service = service(shared, jid)?;
     for _ in 0..TRIES {
         let live = room(shared, jid, person).await?;
         let (effects, more) = effects(&live);
+        if more.is_empty() && effects == Effects::default() {
+            return Ok(());
+        }
         let id = shared.desk().next_id();
         let element = command(jid, &live.generation, live.revision, &id, &effects, more);
         match shared.link.command(&*service, element).await {
-            Ok(_) => {
-                shared.desk().operator_action(action, jid, now());
-                return Ok(());
-            }
+            Ok(_) => return Ok(()),
             Err(RequestError::Refused(error)) if error.condition == Condition::Conflict => {}
             Err(error) => return Err(error.into()),
         }
@@ -135,7 +148,7 @@ pub(super) async fn restore(shared: Shared, service: Arc<str>) {
         };
         let mut desk = shared.desk();
         for room in page.children().filter(|child| child.is(NS, "room")) {
-            desk.restore(&service, room);
+            desk.restore(&service, room, now());
         }
         match page.attr("next") {
             Some(next) if next > after.as_str() => next.clone_into(&mut after),

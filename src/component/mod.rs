@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod counters;
 pub mod desk;
+pub mod headless;
 pub mod live;
 pub mod making;
 pub mod neighbours;

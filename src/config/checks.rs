@@ -6,6 +6,7 @@ use crate::policy::lobby::Admission;
 use crate::policy::moderators::Become;
 use crate::policy::record::Source;
 use crate::policy::rules::{Policy, Rules};
+use crate::policy::succession::Rescue;
 use crate::policy::who::Who;
 
 /// Notes what cannot be meant, or may not be: in the rules for every room, and in each override.
@@ -30,6 +31,7 @@ impl Checks<'_> {
         self.coming_in();
         self.opening();
         self.moderating();
+        self.being_left();
     }
 
     fn password(&self) {
@@ -220,6 +222,29 @@ impl Checks<'_> {
                 "moderators.claim_values",
                 "no value of the claim makes a moderator, and \"token\" is in `become`",
                 "write [\"true\"]",
+            );
+        }
+    }
+
+    /// The last moderator has left, and people wait.
+    fn being_left(&self) {
+        let (moderators, lobby) = (&self.rules.moderators, &self.rules.lobby);
+        let (successors, after) = (moderators.successors, moderators.succession_after);
+        let rescue = &lobby.rescue;
+        let can_take_over = !moderators.become_by.value.is_empty()
+            && self.can_be(successors.value)
+            && (after.value.is_some() || !rescue.value.is_empty());
+        if lobby.admission.value.has_lobby()
+            && !can_take_over
+            && !rescue.value.contains(&Rescue::Refuse)
+        {
+            self.warning(
+                rescue.line.max(successors.line).max(after.line),
+                "lobby.rescue",
+                "when the last moderator has left, nobody takes over, and whoever waits in the lobby \
+                 is not told so",
+                "add \"refuse\", or let somebody take over (`moderators.successors`, \
+                 `moderators.succession_after`)",
             );
         }
     }

@@ -1,10 +1,12 @@
 //! `[policy.moderators]`, and `[room.moderators]` for some rooms.
 
+use std::time::Duration;
+
 use toml::de::DeValue;
 
 use super::names::{domain_name, jid};
 use super::section::{Item, Read, Section};
-use super::values::{list, some_text, word};
+use super::values::{classes, duration_or_never, list, some_text, word};
 use crate::policy::moderators::{Become, Moderators};
 use crate::policy::who::Who;
 
@@ -20,6 +22,9 @@ pub(super) fn read(mut section: Section<'_>, rules: &mut Moderators) {
     section.set("remove", &mut rules.remove, word(&Who::ALL, Who::name));
     section.set("admit", &mut rules.admit, word(&Who::ALL, Who::name));
     section.set("end", &mut rules.end, word(&Who::ALL, Who::name));
+    section.set("successors", &mut rules.successors, classes);
+    let after = duration_or_never(Duration::from_secs(1));
+    section.set("succession_after", &mut rules.succession_after, after);
     section.finish();
 }
 

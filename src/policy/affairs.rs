@@ -162,7 +162,7 @@ pub(super) fn knock_effects(case: &Case<'_>, target: &BareJid, admit: bool, effe
     if admit {
         admitted(case, target, false, effects);
     } else {
-        effects.reject = Some(target.clone());
+        effects.reject.push((target.clone(), None));
     }
 }
 

@@ -9,6 +9,7 @@ use super::denial::Denial;
 use super::notice::Notice;
 use super::record::{Entry, Person, Record};
 use super::set::Set;
+use super::succession::Rescue;
 use super::verdict::{Audience, Effects, Opinion, Rule};
 use super::{focus, moderators};
 
@@ -51,7 +52,7 @@ impl Admission {
     }
 
     /// People may wait to be let in.
-    const fn has_lobby(self) -> bool {
+    pub const fn has_lobby(self) -> bool {
         matches!(self, Self::PasswordOrLobby | Self::PasswordAndLobby | Self::Lobby)
     }
 }
@@ -71,6 +72,10 @@ pub struct Lobby {
     pub knocks: Set<u32>,
     /// The time that `knocks` counts over.
     pub knock_window: Set<Duration>,
+    /// What is tried, in this order, for those who wait while nobody inside can let them in.
+    pub rescue: Set<Vec<Rescue>>,
+    /// How long they have waited by then.
+    pub rescue_after: Set<Duration>,
 }
 
 impl Default for Lobby {
@@ -86,6 +91,8 @@ impl Default for Lobby {
             wait: Set::default_of(Duration::from_secs(600)),
             knocks: Set::default_of(5),
             knock_window: Set::default_of(Duration::from_secs(300)),
+            rescue: Set::default_of(Rescue::ALL.to_vec()),
+            rescue_after: Set::default_of(Duration::from_secs(60)),
         }
     }
 }

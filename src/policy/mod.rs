@@ -30,5 +30,6 @@ pub mod rules;
 pub mod set;
 pub mod shown;
 pub mod strength;
+pub mod succession;
 pub mod verdict;
 pub mod who;

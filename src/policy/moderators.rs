@@ -1,11 +1,12 @@
 //! Who becomes a moderator, and who may make one.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use jid::BareJid;
 
 use super::attempt::{Action, Affiliation, Auth, Role};
-use super::class::Class;
+use super::class::{Class, ClassSet};
 use super::decide::Case;
 use super::denial::Denial;
 use super::focus;
@@ -68,6 +69,10 @@ pub struct Moderators {
     pub admit: Set<Who>,
     /// Who may destroy the room.
     pub end: Set<Who>,
+    /// Who may take over from the last moderator.
+    pub successors: Set<ClassSet>,
+    /// How long the last moderator may be away before somebody takes over; `None`: nobody does.
+    pub succession_after: Set<Option<Duration>>,
 }
 
 impl Default for Moderators {
@@ -88,6 +93,13 @@ impl Default for Moderators {
             remove: Set::default_of(Who::Moderator),
             admit: Set::default_of(Who::Moderator),
             end: Set::default_of(Who::Moderator),
+            successors: Set::default_of(ClassSet::of(&[
+                Class::Operator,
+                Class::Listed,
+                Class::Token,
+                Class::Account,
+            ])),
+            succession_after: Set::default_of(Some(Duration::from_secs(60))),
         }
     }
 }

@@ -11,6 +11,8 @@ pub enum Notice {
     Closed,
     /// The room takes people in again.
     Reopened,
+    /// To those who wait: they are turned away.
+    NobodyThere,
 }
 
 impl Notice {
@@ -25,6 +27,7 @@ impl Notice {
             }
             Self::Closed => "This room is closed now: nobody else can come in.",
             Self::Reopened => "This room is open again.",
+            Self::NobodyThere => "Nobody is there who could let you in. Try again later.",
         }
     }
 }

@@ -134,8 +134,8 @@ pub struct Effects {
     pub knock: Option<Duration>,
     /// These are let in.
     pub admit: Vec<BareJid>,
-    /// This one is turned away.
-    pub reject: Option<BareJid>,
+    /// These are turned away, in these words where there are any.
+    pub reject: Vec<(BareJid, Option<Notice>)>,
     /// These, who are inside, become moderators.
     pub promote: Vec<BareJid>,
 }
@@ -155,7 +155,7 @@ impl Effects {
         self.notices.extend(more.notices);
         self.knock = more.knock.or(self.knock);
         self.admit.extend(more.admit);
-        self.reject = more.reject.or(self.reject.take());
+        self.reject.extend(more.reject);
         self.promote.extend(more.promote);
     }
 }

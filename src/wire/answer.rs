@@ -5,6 +5,7 @@ use jid::BareJid;
 use super::NS;
 use super::question::Question;
 use crate::policy::denial::Denial;
+use crate::policy::notice::Notice;
 use crate::policy::shown::{Shown, shown};
 use crate::policy::verdict::{Audience, Decision, Effects, Verdict};
 use crate::secret::Secret;
@@ -147,7 +148,9 @@ fn push_effects(element: &mut Element, effects: &Effects, material: Material<'_>
     for jid in &effects.promote {
         element.push_child(Element::new(NS, "promote").with_attr("jid", jid.as_str()));
     }
-    if let Some(jid) = &effects.reject {
-        element.push_child(Element::new(NS, "reject").with_attr("jid", jid.as_str()));
+    for (jid, words) in &effects.reject {
+        let text = words.map(Notice::text).unwrap_or_default();
+        element
+            .push_child(Element::new(NS, "reject").with_attr("jid", jid.as_str()).with_text(text));
     }
 }

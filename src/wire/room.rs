@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use jid::BareJid;
+use jiff::Timestamp;
 
 use super::NS;
 use super::question::{read_requester, read_state};
@@ -23,8 +24,8 @@ pub struct LiveRoom {
     pub view: RoomView,
     /// Who is inside.
     pub occupants: Vec<Requester>,
-    /// Who waits: bare address and nick.
-    pub waiting: Vec<(String, String)>,
+    /// Who waits, and since when, where the gate says it.
+    pub waiting: Vec<(Requester, Option<Timestamp>)>,
     /// What the room remembers of the person that was asked about.
     pub person: Option<Person>,
 }
@@ -41,8 +42,9 @@ impl LiveRoom {
             occupants: children("occupant").map(read_requester).collect(),
             waiting: children("waiting")
                 .map(|waiting| {
-                    let text = |name| waiting.attr(name).unwrap_or_default().to_owned();
-                    (text("jid"), text("nick"))
+                    let since = waiting.attr("since").and_then(|since| since.parse().ok());
+                    let since = since.and_then(|since| Timestamp::from_second(since).ok());
+                    (read_requester(waiting), since)
                 })
                 .collect(),
             person: element.child(NS, "person").and_then(|person| Person::read(&person.text())),

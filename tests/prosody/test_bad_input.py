@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import re
+import shutil
 from xml.etree import ElementTree
 
 import pytest
@@ -70,8 +71,10 @@ def test_a_broken_file_does_not_start(start_prosody, start, text, place):
 
 
 def copied_gate(folder, name, change):
-    text = (SNIPPETS / "mod_vestibule_gate" / "mod_vestibule_gate.lua").read_text()
-    (folder / f"mod_{name}.lua").write_text(change(text))
+    copy = folder / f"mod_{name}"
+    shutil.copytree(SNIPPETS / "mod_vestibule_gate", copy)
+    main = (copy / "mod_vestibule_gate.lua").rename(copy / f"mod_{name}.lua")
+    main.write_text(change(main.read_text()))
     modules = {"modules_enabled": [name]}
     return {"plugin_paths": [folder], "muc_options": {**QUICK, **modules}}
 

@@ -26,6 +26,7 @@ use vestibule::policy::pressure::Pressure;
 use vestibule::policy::record::{Closed, Entry, Person, Record, Source};
 use vestibule::policy::rules::{Override, Policy, Rules};
 use vestibule::policy::strength::Strength;
+use vestibule::policy::succession::Rescue;
 use vestibule::policy::who::Who;
 
 /// Few enough addresses that rules and attempts meet.
@@ -107,7 +108,7 @@ fn auth() -> impl Strategy<Value = Auth> {
     select(vec![Account, Token, Anonymous, Server, Component, Unknown])
 }
 
-fn requester() -> impl Strategy<Value = Requester> {
+pub(crate) fn requester() -> impl Strategy<Value = Requester> {
     let address = option::of(select(&ADDRESSES[..]).prop_map(|a| a.parse::<IpAddr>().unwrap()));
     let claim = (select(vec!["moderator", "x"]), select(vec!["true", "false"]))
         .prop_map(|(name, value)| (name.to_owned(), value.to_owned()));
@@ -261,6 +262,8 @@ prop_compose! {
             (vec(select(&Become::ALL[..]), 0..4), people(), domains(), who(), who(), who(), who(), who()),
         (password, moderator, at, after, may_enter, moderators_enter, by, reopen) in
             (any::<bool>(), any::<bool>(), 0_u32..6, option::of(duration()), classes(), any::<bool>(), who(), who()),
+        (successors, succession_after, rescue, rescue_after) in
+            (classes(), option::of(duration()), vec(select(&Rescue::ALL[..]), 0..4), duration()),
         (open, enter, listed, listed_domains) in (classes(), classes(), people(), domains()),
         (everybody, encrypted, trust_loopback, hidden, persistent) in any::<(bool, bool, bool, bool, bool)>(),
     ) -> Rules {
@@ -284,6 +287,10 @@ prop_compose! {
         rules.moderators.remove.value = remove;
         rules.moderators.admit.value = admit;
         rules.moderators.end.value = end;
+        rules.moderators.successors.value = successors;
+        rules.moderators.succession_after.value = succession_after;
+        rules.lobby.rescue.value = rescue;
+        rules.lobby.rescue_after.value = rescue_after;
         rules.close.hold_until.value = Conditions { password, moderator };
         rules.close.at_occupants.value = at;
         rules.close.after.value = after;

@@ -347,7 +347,9 @@ pub(crate) fn effects_in_short(effects: &Effects) -> Vec<String> {
     for who in &effects.admit {
         put("admit", Some(who.to_string()));
     }
-    put("reject", effects.reject.as_ref().map(ToString::to_string));
+    for (who, _) in &effects.reject {
+        put("reject", Some(who.to_string()));
+    }
     for who in &effects.promote {
         put("promote", Some(who.to_string()));
     }

@@ -1,12 +1,14 @@
 //! Where the gates' questions are answered.
 
+mod reports;
+
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use jid::BareJid;
 use jiff::Timestamp;
-use serde_json::{Map, Value};
+use serde_json::Map;
 
 use super::audit::{Audit, Context};
 use super::counters::Counters;
@@ -25,8 +27,7 @@ use crate::policy::rules::Policy;
 use crate::policy::verdict::{Decision, Effects, Rule, Verdict};
 use crate::wire::answer::{Material, answer, observed};
 use crate::wire::greeting::{Hello, HelloError, welcome};
-use crate::wire::question::{Question, read_requester};
-use crate::wire::room::LiveRoom;
+use crate::wire::question::Question;
 use crate::xmpp::element::Element;
 
 /// Whether decisions are carried out.
@@ -188,54 +189,6 @@ impl Desk {
         }
     }
 
-    /// A gate reports what happened.
-    pub fn report(&mut self, service: &Arc<str>, report: &Element, now: Timestamp) {
-        if report.attr("event") == Some("unloading") {
-            tracing::warn!(%service, "the gate is unloaded: the rooms of this service are under no policy");
-            self.services.insert(Arc::clone(service), None);
-            return;
-        }
-        let Some(jid) = report.attr("room").and_then(|room| room.parse::<BareJid>().ok()) else {
-            return;
-        };
-        let full = report.attr("jid").unwrap_or_default();
-        let generation = report.attr("generation").unwrap_or_default();
-        match report.attr("event").unwrap_or_default() {
-            "created" | "joined" => {
-                self.live.heard_of(&self.policy, service, &jid, generation);
-                if !full.is_empty() {
-                    self.live.joined(&jid, full, read_requester(report));
-                }
-            }
-            "role" => self.live.changed(&jid, &read_requester(report)),
-            "left" => self.live.left(&jid, full),
-            "destroyed" => self.live.destroyed(&jid),
-            event @ ("refused" | "opened-failing" | "failed") => {
-                self.tally.by_gate = self.tally.by_gate.saturating_add(1);
-                let mut details = Map::new();
-                for name in ["jid", "nick", "reason"] {
-                    if let Some(value) = report.attr(name) {
-                        details.insert(name.to_owned(), Value::from(value));
-                    }
-                }
-                self.audit.event(event, jid.as_str(), details, now);
-            }
-            _ => {}
-        }
-    }
-
-    /// Takes a room from a snapshot.
-    pub fn restore(&mut self, service: &Arc<str>, element: &Element) {
-        let full: Vec<String> = element
-            .children()
-            .filter(|child| child.name() == "occupant")
-            .map(|occupant| occupant.attr("jid").unwrap_or_default().to_owned())
-            .collect();
-        if let Some(room) = LiveRoom::read(element) {
-            self.live.restore(&self.policy, service, room, &full);
-        }
-    }
-
     /// Puts another policy in force and judges everybody inside again: whoever may not stay is returned.
     pub fn replace_policy(&mut self, policy: Arc<Policy>, now: Timestamp) -> Vec<Removal> {
         self.policy = policy;
@@ -245,7 +198,7 @@ impl Desk {
         }
         let mut judged = Vec::new();
         for (jid, room) in self.live.rooms() {
-            for who in room.occupants.values() {
+            for who in room.occupants.values().map(|known| &known.who) {
                 let attempt = Attempt {
                     id: "reload".to_owned(),
                     room: Some(jid.clone()),
@@ -290,6 +243,11 @@ impl Desk {
     /// The rooms as they are.
     pub const fn live(&self) -> &Live {
         &self.live
+    }
+
+    /// The policy in force, and the rooms, to be changed.
+    pub(super) const fn parts(&mut self) -> (&Arc<Policy>, &mut Live) {
+        (&self.policy, &mut self.live)
     }
 
     /// The policy in force.

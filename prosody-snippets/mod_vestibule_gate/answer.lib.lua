@@ -1,0 +1,80 @@
+-- Reading what the component answers.
+
+local jid_bare = require "util.jid".bare;
+
+return function (gate)
+	local LIMIT, AFFILIATION, ROLE, shown = gate.LIMIT, gate.AFFILIATION, gate.ROLE, gate.shown;
+
+	local BOOLEAN = { ["true"] = true, ["false"] = false };
+	local ROOM_FLAGS = {
+		["members-only"] = "members_only", hidden = "hidden", persistent = "persistent", moderated = "moderated",
+	};
+	local VERDICTS = { allow = true, hold = true, prompt = true, deny = true };
+
+	-- Each reader files one effect in fx and says whether it is sound. What has no reader makes the answer a refusal.
+	local function add(fx, name, item)
+		local list = fx[name] or {};
+		fx[name], list[#list + 1] = list, item;
+	end
+	local function read_jid(name, limit)
+		return function (fx, attr, text)
+			add(fx, name, { jid = jid_bare(attr.jid), text = text });
+			return attr.jid and #text <= (limit or #text);
+		end;
+	end
+	local read = {
+		record = function (fx, _, text) fx.record = text; return #text <= LIMIT.record; end;
+		person = read_jid("person", LIMIT.person);
+		requester = function (fx, attr)
+			fx.requester = attr;
+			return AFFILIATION[attr.affiliation or "none"] and ROLE[attr.role or "none"];
+		end;
+		room = function (fx, attr)
+			fx.room = { password = attr.password, lobby = attr.lobby == "true" };
+			for name, option in pairs(ROOM_FLAGS) do
+				fx.room[option] = BOOLEAN[attr[name]];
+				if attr[name] and fx.room[option] == nil then return false; end
+			end
+			return true;
+		end;
+		field = function (fx, attr, text)
+			fx.field = fx.field or {};
+			fx.field[attr.var or ""] = text;
+			return attr.var;
+		end;
+		say = function (fx, attr, text)
+			add(fx, "say", { to = attr.to, joined = attr.when == "joined", text = text });
+			if attr.to == "room" then return not text:find("{password}", 1, true); end
+			return attr.to == "requester" or attr.to == "moderators";
+		end;
+		knock = function (fx, attr) fx.knock = tonumber(attr.expires); return fx.knock; end;
+		admit = read_jid("admit"), promote = read_jid("promote"), reject = read_jid("reject"), remove = read_jid("remove");
+		["end"] = function (fx, _, text) fx.ending = text; return true; end;
+	};
+
+	local function read_effects(parent, unless)
+		local fx = { verdict = nil, base = nil, observed = nil, person = nil }; -- most have no more
+		for tag in parent:childtags() do
+			local reader = not unless[tag.name] and read[tag.name];
+			if tag.name == "error" and not unless.error then
+				local text, condition = tag:get_child("text"), tag.attr.condition;
+				if not condition or not condition:match("^[a-z-]+$") or not shown[tag.attr.as or "plain"] then return nil; end
+				fx.way = tag.attr.as or "plain";
+				fx.error = { tag.attr.type or "cancel", condition, text and text:get_text(), text and text.attr["xml:lang"] };
+			elseif not reader or not reader(fx, tag.attr, tag:get_text() or "") then
+				return nil;
+			end
+		end
+		return fx;
+	end
+
+	local function read_answer(answer)
+		local fx = read_effects(answer, {});
+		if not fx or not VERDICTS[answer.attr.verdict] then return nil; end
+		fx.observed = answer.attr.observe == "true" or nil;
+		fx.verdict, fx.base = answer.attr.verdict, tonumber(answer.attr.base or 0);
+		return (fx.verdict == "allow" or fx.error) and fx or nil;
+	end
+
+	return { read = read_answer, read_effects = read_effects, ROOM_FLAGS = ROOM_FLAGS };
+end;

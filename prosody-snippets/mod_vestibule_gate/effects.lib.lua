@@ -1,0 +1,135 @@
+-- Carrying out what the component answers.
+
+local st, new_id = require "util.stanza", require "util.id";
+
+local xmlns_user = "http://jabber.org/protocol/muc#user";
+local NOTHING = {};
+
+return function (gate)
+	local AFFILIATION, ROOM_FLAGS = gate.AFFILIATION, gate.answer.ROOM_FLAGS;
+	local applying = false; -- while the gate itself gives affiliations
+
+	-- While the gate itself gives an affiliation, no other module does.
+	local function set_affiliation(room, bare, affiliation)
+		local outer = applying;
+		applying = true;
+		local ok, kind, condition = room:set_affiliation(true, bare, affiliation);
+		applying = outer;
+		return ok, kind, condition;
+	end
+
+	local function message(room, address, kind, body)
+		local stanza = st.message({ from = room.jid, to = address, type = kind, id = new_id.short() });
+		return body and stanza:text_tag("body", body) or stanza;
+	end
+
+	local function admit(room, bare, is_invited)
+		local w = gate.waiting.forget(room, bare);
+		if AFFILIATION[gate.affiliation_of(room, bare)] < AFFILIATION.member then set_affiliation(room, bare, "member"); end
+		for _, occupant in pairs(room._occupants) do is_invited = is_invited or occupant.bare_jid == bare; end
+		if is_invited then return; end
+		module:send(message(room, w and w.jid or bare, "normal")
+			:tag("x", { xmlns = xmlns_user }):tag("invite", { from = room.jid })
+				:text_tag("reason", "You have been admitted."):up():up()
+			:tag("x", { xmlns = "jabber:x:conference", jid = room.jid }):up());
+	end
+
+	local function each_session(room, role, act)
+		for _, occupant in room:each_occupant() do
+			if not role or occupant.role == role then
+				for address in occupant:each_session() do act(address); end
+			end
+		end
+	end
+
+	local function say(room, says, requester, joined)
+		for _, item in ipairs(says or NOTHING) do
+			local text = item.text:gsub("{password}", function () return room:get_password() or ""; end);
+			local function tell(address, kind)
+				local is_jitsi = gate.focus.describe(prosody.full_sessions[address]) == "jitsi";
+				local stanza = message(room, address, is_jitsi and "normal" or kind, text);
+				-- Jitsi Meet shows it as a private message of the system, and a body alone to nobody in private.
+				if is_jitsi then gate.shown.add_system_message(stanza, text); end
+				module:send(stanza:tag("no-store", { xmlns = "urn:xmpp:hints" }):up());
+			end
+			if item.joined == joined and item.to ~= "requester" then
+				local role = item.to == "moderators" and "moderator" or nil;
+				each_session(room, role, function (address) tell(address, "groupchat"); end);
+			elseif item.joined == joined and requester then
+				-- From the bare room to this session alone: clients show it as the room's own words.
+				tell(requester, room:get_occupant_jid(requester) and "groupchat" or "normal");
+			end
+		end
+	end
+
+	local function set_room(room, options, is_new)
+		local changed = options.password and room:set_password(options.password);
+		if options.members_only and not room:get_members_only() then
+			-- Becoming members-only removes those without affiliation, and nobody is told that they went.
+			for _, occupant in room:each_occupant() do
+				if not room:get_affiliation(occupant.bare_jid) then set_affiliation(room, occupant.bare_jid, "member"); end
+			end
+		end
+		for _, option in pairs(ROOM_FLAGS) do
+			if options[option] ~= nil and room["set_" .. option](room, options[option]) then changed = true; end
+		end
+		if options.lobby then gate.lobby.raise(room); end
+		if changed and not is_new then
+			room:broadcast_message(st.message({ type = "groupchat", from = room.jid })
+				:tag("x", { xmlns = xmlns_user }):tag("status", { code = "104" }):up():up());
+		end
+	end
+
+	-- Only raises, unless `exactly`. Returns what the address had before, if that was changed.
+	local function give_affiliation(room, bare, affiliation, exactly)
+		local before = gate.affiliation_of(room, bare);
+		if not affiliation or before == affiliation then return nil; end
+		if not exactly and AFFILIATION[affiliation] < AFFILIATION[before] then return nil; end
+		return set_affiliation(room, bare, affiliation) and before or nil; -- fails for administrators
+	end
+
+	local function apply_before(room, fx, is_kept_later)
+		local data = not is_kept_later and gate.kept.of(room);
+		if data then gate.kept.keep(data, fx); end
+		if fx.room then set_room(room, fx.room); end
+		if fx.room or data and (fx.record or fx.person) then
+			room:save(fx.room and fx.room.persistent == false); -- forced, it also takes what was stored away
+		end
+	end
+
+	local function apply_after(room, fx, requester, invited)
+		for _, who in ipairs(fx.admit or NOTHING) do admit(room, who.jid, invited and invited[who.jid]); end
+		for _, who in ipairs(fx.promote or NOTHING) do
+			for nick, occupant in room:each_occupant() do
+				if occupant.bare_jid == who.jid then
+					give_affiliation(room, who.jid, "owner");
+					if occupant.role ~= "moderator" then room:set_role(true, nick, "moderator"); end
+				end
+			end
+		end
+		for _, who in ipairs(fx.reject or NOTHING) do
+			local w = gate.waiting.forget(room, who.jid);
+			local text = who.text ~= "" and who.text or "Your request to enter " .. room.jid .. " was declined.";
+			if w then module:send(message(room, w.jid, "normal", text)); end
+			if gate.lobby.is_there() then gate.lobby.dismiss(room, who.jid, text); end
+		end
+		for _, who in ipairs(fx.remove or NOTHING) do
+			for nick, occupant in room:each_occupant() do
+				if occupant.bare_jid == who.jid then room:set_role(true, nick, nil, who.text); end
+			end
+			if room:get_affiliation(who.jid) then set_affiliation(room, who.jid, "none"); end
+		end
+		if fx.ending then
+			room:set_persistent(false); -- or a tombstone would take its place
+			room:destroy(nil, fx.ending ~= "" and fx.ending or nil);
+		else
+			say(room, fx.say, requester, false);
+		end
+	end
+
+	return {
+		message = message, each_session = each_session, set_affiliation = set_affiliation, admit = admit, say = say,
+		set_room = set_room, give_affiliation = give_affiliation, before = apply_before, after = apply_after,
+		are_being_applied = function () return applying; end,
+	};
+end;

@@ -1,0 +1,139 @@
+-- What a question tells the component: who tries, and how the room is.
+
+local hashes, utf8, jid = require "util.hashes", require "util.encodings".utf8, require "util.jid";
+local jid_bare, jid_resource = jid.bare, jid.resource;
+
+local xmlns_muc = "http://jabber.org/protocol/muc";
+local NOTHING = {};
+
+return function (gate)
+	local LIMIT = gate.LIMIT;
+	local cut, write, attributes, element = gate.text.cut, gate.text.write, gate.text.attributes, gate.text.element;
+
+	local function flag(value) return value and "true" or nil; end
+	local function affiliation_of(room, address) return room:get_affiliation(address) or "none"; end
+
+	local is_anonymous = {}; -- by host
+	module:hook_global("config-reloaded", function () is_anonymous = {}; end);
+
+	local function has_account(session)
+		if is_anonymous[session.host] == nil then
+			local method = module:context(session.host):get_option_string("authentication");
+			is_anonymous[session.host] = method == "anonymous" or method == "jitsi-anonymous";
+		end
+		return not is_anonymous[session.host];
+	end
+
+	local function add_session(attr, session, stanza)
+		local kind = session and session.type;
+		attr.client, attr.ticket, attr.device, attr.account = gate.focus.describe(session, stanza);
+		if kind == "c2s" then
+			attr.secure, attr.address = session.secure and "true" or "false", session.ip;
+			attr.auth = (session.auth_token or session.jitsi_meet_context_user) and "token"
+				or has_account(session) and "account" or "anonymous";
+		else
+			attr.auth = (kind == "s2sin" or kind == "s2sout") and "server"
+				or (kind == "component" or kind == "local") and "component" or "unknown";
+		end
+		return attr;
+	end
+
+	local function write_claims(claims, room_for)
+		for name, value in pairs(claims or {}) do
+			local kind, text = type(value), tostring(value);
+			-- Tokens are JSON: they can hold what XML cannot.
+			if type(name) == "string" and (kind == "string" or kind == "boolean" or kind == "number") and room_for > 0
+			and utf8.valid(name .. text) and not (name .. text):find("[%z\1-\8\11\12\14-\31]") then
+				room_for = room_for - 1;
+				element("claim", { name = cut(name, LIMIT.name) }, cut(text, LIMIT.text));
+			end
+		end
+		return room_for;
+	end
+
+	local function census(room)
+		local occupants, moderators, services = 0, 0, gate.services();
+		for _, occupant in pairs(room._occupants) do -- each_occupant() would copy each of them
+			if not services[occupant.bare_jid] then
+				occupants = occupants + 1;
+				if occupant.role == "moderator" then moderators = moderators + 1; end
+			end
+		end
+		return occupants, moderators;
+	end
+
+	local function describe(room, occupant, session, address)
+		return add_session({
+			nick = cut(jid_resource(occupant.nick), LIMIT.name), jid = cut(address or occupant.jid, LIMIT.address),
+			affiliation = affiliation_of(room, occupant.bare_jid), role = occupant.role or "none",
+			auth = nil, secure = nil, address = nil, client = nil, ticket = nil, device = nil, -- room for what is added
+		}, session or prosody.full_sessions[occupant.jid]);
+	end
+
+	local function write_credential(stanza, room, kind)
+		local typed, count = nil, 0;
+		for tag in stanza:get_child("x", xmlns_muc):childtags("password") do typed, count = tag:get_text(), count + 1; end
+		if kind == "open" and not room then
+			if count == 1 and typed and typed ~= "" then element("credential", NOTHING, cut(typed, LIMIT.name)); end
+			return;
+		end
+		-- The room's password is compared here, in constant time: it can be newer than the component's record.
+		local password, check = room:get_password(), "none";
+		if password and count > 0 and (count > 1 or typed ~= "") then
+			check = count == 1 and typed and hashes.equals(typed, password) and "right" or "wrong";
+		end
+		write("<credential ");
+		attributes("check", check);
+		write("/>");
+	end
+
+	local function write_somebody(name, attr, session, person)
+		write("<" .. name .. " ");
+		for key, value in pairs(attr) do attributes(key, value); end
+		write(">");
+		local room_for = session and write_claims(session.jitsi_meet_context_user, LIMIT.items);
+		if session then write_claims(session.jitsi_meet_context_features, room_for); end
+		if person then element("person", NOTHING, person.text); end
+		write("</" .. name .. ">");
+	end
+
+	local function write_requester(e, data, room)
+		local session, bare = e.origin, jid_bare(e.from);
+		local occupant = room and room:get_occupant_by_real_jid(e.from);
+		local nick = e.kind == "join" and e.stanza.attr.to or occupant and occupant.nick;
+		local attr = add_session({
+			jid = e.from, nick = nick and cut(jid_resource(nick), LIMIT.name),
+			affiliation = room and affiliation_of(room, bare) or "none", role = occupant and occupant.role or "none",
+			auth = nil, secure = nil, address = nil, client = nil, ticket = nil, device = nil,
+		}, session, e.kind == "join" and e.stanza);
+		write_somebody("requester", attr, session, gate.kept.person(data, bare, attr.ticket));
+	end
+
+	local function write_opener(e)
+		local session, address = gate.focus.opener(e.room);
+		if session then write_somebody("opener", add_session({ jid = address }, session), session); end
+	end
+
+	local function write_state(room, data, kind)
+		local has_lobby = flag(gate.lobby.is_there());
+		if not room then
+			write("<state occupants='0' moderators='0' waiting='0' ");
+			attributes("lobby", has_lobby);
+			return write("/>");
+		end
+		local occupants, moderators = census(room);
+		write("<state ");
+		attributes("occupants", occupants, "moderators", moderators, "existing", flag(kind == "open" or kind == "request"),
+			"password", flag(room:get_password()), "members-only", flag(room:get_members_only()), "lobby", has_lobby,
+			"waiting", gate.waiting.count(room.jid));
+		write(">");
+		if data and data.record then element("record", NOTHING, data.record); end
+		write("</state>");
+	end
+
+	return {
+		add_session = add_session, has_account = has_account, census = census, describe = describe,
+		write_credential = write_credential, write_somebody = write_somebody, write_requester = write_requester,
+		write_opener = write_opener, write_state = write_state,
+	};
+end;

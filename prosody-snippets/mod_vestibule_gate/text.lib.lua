@@ -1,0 +1,37 @@
+-- What is written as text, not built as stanzas.
+
+local st = require "util.stanza";
+
+-- Cuts at a character: half of one would close the component's stream.
+local function cut(text, limit)
+	if not text or #text <= limit then return text; end
+	while limit > 0 and text:byte(limit + 1) >= 0x80 and text:byte(limit + 1) < 0xC0 do limit = limit - 1; end
+	return text:sub(1, limit);
+end
+
+-- What goes to the component with every join is written as text, into one buffer: in a server that collects garbage
+-- all the time, a join costs what it leaves behind. It is made of what was parsed from XML, or has been checked.
+local ESCAPED = { ["<"] = "&lt;", [">"] = "&gt;", ["&"] = "&amp;" };
+local buffer, size = {}, 0;
+local function write(text) size = size + 1; buffer[size] = text; end
+local function begin(text) size = 0; write(text); end
+local function written() return table.concat(buffer, "", 1, size); end
+local function attributes(name, value, ...)
+	if value then
+		buffer[size + 1], buffer[size + 2], buffer[size + 3], buffer[size + 4] = name, "='", st.xml_escape(value), "' ";
+		size = size + 4;
+	end
+	if ... then return attributes(...); end
+end
+local function write_text(text) write((text:gsub("[<>&]", ESCAPED))); end
+local function element(name, attr, text)
+	write("<" .. name .. " ");
+	for key, value in pairs(attr) do attributes(key, value); end
+	write(">");
+	if text then write_text(text); end
+	write("</" .. name .. ">");
+end
+
+return {
+	cut = cut, begin = begin, write = write, written = written, attributes = attributes, element = element,
+};

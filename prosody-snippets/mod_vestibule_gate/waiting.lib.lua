@@ -1,0 +1,93 @@
+-- Those who wait to be let in: on a plain service by knocking, else in the service's own lobby.
+
+local jid, new_id, now = require "util.jid", require "util.id", require "util.time".now;
+local dataforms = require "util.dataforms";
+local jid_bare, jid_resource = jid.bare, jid.resource;
+
+local xmlns_request = "http://jabber.org/protocol/muc#request";
+
+return function (gate)
+	local LIMIT, cut = gate.LIMIT, gate.text.cut;
+	local lists = {}; -- by room: who waits, by bare address
+
+	local function forget_waiting(room, bare)
+		local list = lists[room.jid];
+		local w = list and list.people[bare];
+		if not w then return nil; end
+		list.people[bare], list.count = nil, list.count - 1;
+		if list.count == 0 then lists[room.jid] = nil; end
+		gate.report("gone", room, { jid = w.jid, nick = cut(w.nick, LIMIT.name) });
+		return w;
+	end
+
+	local knock_form = dataforms.new {
+		title = "Request to enter";
+		{ name = "FORM_TYPE", type = "hidden", value = xmlns_request };
+		{ name = "muc#role", type = "list-single", label = "Role", value = "participant", options = { "participant" } };
+		{ name = "muc#jid", type = "jid-single", label = "Address" };
+		{ name = "muc#roomnick", type = "text-single", label = "Name" };
+		{ name = "muc#request_allow", type = "boolean", label = "Let this person in?", value = false };
+		{ name = "vestibule#knock", type = "hidden" };
+	};
+
+	local function send_knock(room, w, moderator)
+		module:send(gate.effects.message(room, moderator, "normal", w.nick .. " (" .. jid_bare(w.jid) .. ") asks to enter.")
+			:add_child(knock_form:form({ ["muc#jid"] = w.jid, ["muc#roomnick"] = w.nick, ["vestibule#knock"] = w.id })));
+	end
+	local function send_knocks(room, moderator)
+		if not lists[room.jid] or gate.lobby.is_there() then return; end -- owners see the service's own lobby
+		for _, w in pairs(lists[room.jid].people) do send_knock(room, w, moderator); end
+	end
+
+	local function waits(room, address, nick, seconds)
+		local bare = jid_bare(address);
+		local list = lists[room.jid] or { count = 0, people = {} };
+		local known = list.people[bare];
+		if not known and list.count >= LIMIT.waiting then return; end
+		local w = known or { id = new_id.medium(), since = os.time() };
+		w.jid, w.nick, w.expires = address, nick, now() + (seconds or gate.kept.of(room).wait or LIMIT.wait);
+		if known then return; end -- knocking twice asks the moderators once
+		lists[room.jid], list.people[bare], list.count = list, w, list.count + 1;
+		gate.run_sweep();
+		local attr = { jid = w.jid, nick = cut(w.nick, LIMIT.name) };
+		gate.report("waiting", room, gate.facts.add_session(attr, prosody.full_sessions[address]));
+		return w;
+	end
+
+	local function remember_knock(room, e, seconds)
+		if gate.lobby.is_there() then
+			gate.kept.of(room).wait = seconds;
+			gate.lobby.pass(room, jid_bare(e.from), seconds);
+			return gate.run_sweep();
+		end
+		local w = waits(room, e.from, jid_resource(e.stanza.attr.to), seconds);
+		if w then gate.effects.each_session(room, "moderator", function (address) send_knock(room, w, address); end); end
+	end
+
+	local waiting = {
+		forget = forget_waiting, tell = send_knocks, add = waits, remember = remember_knock,
+	};
+
+	function waiting.people(room_jid) return lists[room_jid] and lists[room_jid].people or {}; end
+	function waiting.count(room_jid) return lists[room_jid] and lists[room_jid].count or 0; end
+
+	-- Forgets those who have waited for too long; returns whether others are left.
+	function waiting.sweep()
+		local time = now();
+		for room_jid, list in pairs(lists) do
+			for bare, w in pairs(list.people) do
+				if w.expires < time then
+					local room = gate.lobby.is_there() and gate.get_room(room_jid);
+					forget_waiting({ jid = room_jid }, bare);
+					if room then gate.lobby.dismiss(room, bare, "Nobody has let you in. Try again later."); end
+				end
+			end
+		end
+		return next(lists) ~= nil;
+	end
+
+	function waiting.save() return lists; end
+	function waiting.restore(saved) lists = saved or {}; end
+
+	return waiting;
+end;

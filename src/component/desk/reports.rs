@@ -1,0 +1,73 @@
+//! What a gate tells unasked: what happened, and how things are.
+
+use std::sync::Arc;
+
+use jid::BareJid;
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use super::Desk;
+use crate::wire::question::read_requester;
+use crate::wire::room::LiveRoom;
+use crate::xmpp::element::Element;
+
+impl Desk {
+    /// A gate reports what happened.
+    pub fn report(&mut self, service: &Arc<str>, report: &Element, now: Timestamp) {
+        if report.attr("event") == Some("unloading") {
+            tracing::warn!(%service, "the gate is unloaded: the rooms of this service are under no policy");
+            self.services.insert(Arc::clone(service), None);
+            return;
+        }
+        let Some(jid) = report.attr("room").and_then(|room| room.parse::<BareJid>().ok()) else {
+            return;
+        };
+        let full = report.attr("jid").unwrap_or_default();
+        let generation = report.attr("generation").unwrap_or_default();
+        match report.attr("event").unwrap_or_default() {
+            "created" | "joined" => {
+                self.live.heard_of(&self.policy, service, &jid, generation);
+                if !full.is_empty() {
+                    self.live.joined(&jid, full, read_requester(report), now);
+                }
+            }
+            "role" => {
+                let who = read_requester(report);
+                self.live.changed(&self.policy, &jid, full, &who, now);
+            }
+            "left" => {
+                let nick = report.attr("nick").unwrap_or_default();
+                self.live.left(&self.policy, &jid, full, nick, now);
+            }
+            "waiting" => {
+                self.live.heard_of(&self.policy, service, &jid, generation);
+                self.live.waits(&jid, read_requester(report), now);
+            }
+            "gone" => self.live.gone(&jid, &read_requester(report)),
+            "destroyed" => self.live.destroyed(&jid),
+            event @ ("refused" | "opened-failing" | "failed") => {
+                self.tally.by_gate = self.tally.by_gate.saturating_add(1);
+                let mut details = Map::new();
+                for name in ["jid", "nick", "reason"] {
+                    if let Some(value) = report.attr(name) {
+                        details.insert(name.to_owned(), Value::from(value));
+                    }
+                }
+                self.audit.event(event, jid.as_str(), details, now);
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes a room from a snapshot.
+    pub fn restore(&mut self, service: &Arc<str>, element: &Element, now: Timestamp) {
+        let full: Vec<String> = element
+            .children()
+            .filter(|child| child.name() == "occupant")
+            .map(|occupant| occupant.attr("jid").unwrap_or_default().to_owned())
+            .collect();
+        if let Some(room) = LiveRoom::read(element) {
+            self.live.restore(&self.policy, service, room, &full, now);
+        }
+    }
+}
