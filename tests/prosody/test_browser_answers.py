@@ -7,11 +7,10 @@ import contextlib
 import dataclasses
 
 import pytest
-from lab import needs_jitsi_plugins
+from lab import JitsiCrowd, needs_jitsi_plugins
 from lab.browser_meeting import at
 from lab.browser_person import FAILED, JOINED
 from lab.meet import MEET_SERVICE
-from lab.server import PASSWORD
 
 SECRET = "seven tall quartz lanterns"
 MEET = {"accounts": True, "muc_options": {"vestibule_timeout": 2}}
@@ -40,11 +39,12 @@ PROMPT = "conference.passwordRequired"
 
 
 class Scene:
-    """Alice, who has an account, and Bob, who has none and is about to come to a room."""
+    """Bob, who has no account, in the browser, and about to come to a room; and Alice, who
+    has one and is none of the browser's people."""
 
-    def __init__(self, meet, visit, room, alice, bob):
+    def __init__(self, meet, focus, room, alice, bob):
         self.meet = meet
-        self.visit = visit
+        self.focus = focus
         self.room = room
         self.alice = alice
         self.bob = bob
@@ -52,22 +52,20 @@ class Scene:
     @classmethod
     @contextlib.asynccontextmanager
     async def at(cls, meet, browser, name="room", transport="websocket"):
-        async with at(meet, browser) as visit:
-            meet.server.add_account("alice")
-            alice = await visit.connect("alice", jid=f"alice@{meet.server.host}", password=PASSWORD)
+        async with at(meet, browser) as visit, JitsiCrowd(meet.server, focus=False) as crowd:
+            alice = await crowd.person("Alice", f"alice@{meet.server.host}")
             bob = await visit.connect("bob", transport=transport)
             try:
-                yield cls(meet, visit, meet.room(name), alice, bob)
+                yield cls(meet, visit.focus, meet.room(name), alice, bob)
             finally:
                 meet.component.thaw()
                 meet.enforce(POLICY)
 
     async def open(self):
-        assert (await self.alice.join(self.room)).joined
+        assert (await self.alice.enter(self.room)).joined
 
     async def close(self):
-        await self.alice.say("!close")
-        await self.meet.decision(kind="command", room=self.room, verdict="allow")
+        assert self.meet.component.run("close", self.room).returncode == 0
 
     async def ban(self):
         bare = self.bob.jid.partition("/")[0]
@@ -149,7 +147,7 @@ async def test_each_answer_is_shown_as_it_is_meant(meet, browser, row, transport
             for act in row.then:
                 await act(scene)
 
-        scene.visit.focus.before = then
+        scene.focus.before = then
         since = await scene.bob.ask_to_join(scene.room, row.typed, row.called)
         failure = await scene.bob.answer(since)
         await scene.bob.hears(row.answer, since)
@@ -175,7 +173,7 @@ async def test_a_restart_of_the_component_while_somebody_joins_goes_unnoticed(
         if moment == "<conference":
             await kill()
         else:
-            scene.visit.focus.before = kill
+            scene.focus.before = kill
         since = await scene.bob.ask_to_join(scene.room, SECRET)
         await scene.bob.sends(moment, since)
         assert not meet.component.is_running
