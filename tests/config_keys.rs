@@ -92,6 +92,9 @@ fn every_key_reaches_its_own_setting() {
         ("policy.access.trust_loopback", "false", "trust_loopback"),
         ("policy.access.hidden", "false", "hidden"),
         ("policy.access.persistent", "true", "persistent"),
+        ("policy.removal.keep_out", "'1 day'", "keep_out"),
+        ("policy.removal.by", "['ticket']", "by"),
+        ("policy.removal.subject_claim", "'sub'", "subject_claim"),
     ];
     let secret = ("VESTIBULE_COMPONENT__SECRET".to_owned(), "x".to_owned());
     let environment = Environment::of([secret]);
@@ -139,6 +142,7 @@ fn every_key_reaches_its_own_setting() {
         "policy.moderators.",
         "policy.close.",
         "policy.access.",
+        "policy.removal.",
     ];
     let missing: Vec<_> = schema()
         .into_iter()

@@ -25,6 +25,7 @@ use vestibule::policy::lobby::Admission;
 use vestibule::policy::moderators::Become;
 use vestibule::policy::pressure::Pressure;
 use vestibule::policy::record::{Person, Record};
+use vestibule::policy::removal::{By, keep_out, lift};
 use vestibule::policy::rules::{Policy, Rules};
 use vestibule::policy::succession::{Remedy, Scene, Since, is_service, plan};
 use vestibule::policy::verdict::{Decision, Verdict};
@@ -300,6 +301,51 @@ proptest! {
             prop_assert!(rules.close.moderators_enter.value, "{:?}", decision);
             prop_assert!(decision.rule.name.starts_with("moderators."), "{:?}", decision);
         }
+    }
+
+    #[test]
+    fn whoever_was_removed_stays_out_until_it_is_over(
+        world in world(), rules in rules(), record in record(), credential in credential(), asks: bool,
+    ) {
+        let action = if asks { Action::Request } else { Action::Join { credential } };
+        let mut world = world.under(rules).trying(action);
+        world.room.exists = true;
+        world.parts.base.removal.keep_out.value = Some(std::time::Duration::from_secs(60));
+        world.parts.base.removal.by.value = By::ALL.to_vec();
+        let (removal, who) = (&world.parts.base.removal, &world.attempt.requester);
+        let mut record = record;
+        record.removed.clear();
+        let mut with = record.clone();
+        keep_out(&mut with, removal, who, world.now);
+        let is_free = matches!(world.decide().class, Class::Service | Class::Operator);
+        world.room.record = Some(with);
+        let decision = world.decide();
+        let runs = world.now < Timestamp::MAX;
+        prop_assert!(decision.verdict == Verdict::Deny || is_free || !runs, "{:?}", decision);
+
+        // With it over, or lifted, everything is as if it had not been.
+        let mut lifted = world.room.record.clone().unwrap();
+        if world.attempt.requester.jid.is_some() {
+            lift(&mut lifted, &world.parts.base.removal, &world.attempt.requester);
+            prop_assert_eq!(&lifted, &record);
+        }
+        world.room.record.as_mut().unwrap().removed[0].until = Timestamp::MIN;
+        let over = world.decide();
+        world.room.record = Some(record);
+        let never = world.decide();
+        prop_assert_eq!((over.verdict, over.rule, over.denial), (never.verdict, never.rule, never.denial));
+    }
+
+    #[test]
+    fn a_removal_weakens_nothing(world in world(), removed in any::removed()) {
+        prop_assume!(matches!(world.attempt.action, Action::Join { .. } | Action::Request));
+        let before = world.decide();
+        let mut world = world;
+        if let Some(record) = &mut world.room.record {
+            record.removed.push(removed);
+        }
+        let after = world.decide();
+        prop_assert!(after.verdict >= before.verdict, "{:?} became {:?}", before, after);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use vestibule::policy::shown::{Shown, shown};
 
 const WAIT: Duration = Duration::from_secs(30);
 
-const DENIALS: [Denial; 39] = [
+const DENIALS: [Denial; 40] = [
     Denial::Malformed,
     Denial::Unknown,
     Denial::Fault,
@@ -36,6 +36,7 @@ const DENIALS: [Denial; 39] = [
     Denial::NoLobby,
     Denial::LobbyFull,
     Denial::TooManyKnocks { wait: WAIT },
+    Denial::Removed { wait: WAIT },
     Denial::Closed(Closed::Command),
     Denial::NotOpenYet,
     Denial::PasswordMandatory,

@@ -38,18 +38,25 @@ return function (gate)
 		return attr;
 	end
 
-	local function write_claims(claims, room_for)
-		for name, value in pairs(claims or {}) do
-			local kind, text = type(value), tostring(value);
-			-- Tokens are JSON: they can hold what XML cannot.
-			if type(name) == "string" and (kind == "string" or kind == "boolean" or kind == "number") and room_for > 0
-			and utf8.valid(name .. text) and not (name .. text):find("[%z\1-\8\11\12\14-\31]") then
-				room_for = room_for - 1;
-				element("claim", { name = cut(name, LIMIT.name) }, cut(text, LIMIT.text));
+	-- What the server has verified of somebody, passed to `act` by name and value. Tokens are JSON: they can hold
+	-- what XML cannot.
+	local function each_claim(session, act)
+		local room_for = LIMIT.items;
+		for _, claims in ipairs { session.jitsi_meet_context_user or NOTHING, session.jitsi_meet_context_features } do
+			for name, value in pairs(claims) do
+				local kind, text = type(value), tostring(value);
+				if type(name) == "string" and (kind == "string" or kind == "boolean" or kind == "number") and room_for > 0
+				and utf8.valid(name .. text) and not (name .. text):find("[%z\1-\8\11\12\14-\31]") then
+					room_for = room_for - 1;
+					act({ name = cut(name, LIMIT.name) }, cut(text, LIMIT.text));
+				end
 			end
 		end
-		return room_for;
 	end
+	local function has_claims(session)
+		return session and (session.jitsi_meet_context_user or session.jitsi_meet_context_features);
+	end
+	local function write_claim(attr, value) element("claim", attr, value); end
 
 	local function census(room)
 		local occupants, moderators, services = 0, 0, gate.services();
@@ -91,8 +98,7 @@ return function (gate)
 		write("<" .. name .. " ");
 		for key, value in pairs(attr) do attributes(key, value); end
 		write(">");
-		local room_for = session and write_claims(session.jitsi_meet_context_user, LIMIT.items);
-		if session then write_claims(session.jitsi_meet_context_features, room_for); end
+		if has_claims(session) then each_claim(session, write_claim); end
 		if person then element("person", NOTHING, person.text); end
 		write("</" .. name .. ">");
 	end
@@ -132,7 +138,8 @@ return function (gate)
 	end
 
 	return {
-		add_session = add_session, has_account = has_account, census = census, describe = describe,
+		add_session = add_session, has_account = has_account, has_claims = has_claims, each_claim = each_claim,
+		census = census, describe = describe,
 		write_credential = write_credential, write_somebody = write_somebody, write_requester = write_requester,
 		write_opener = write_opener, write_state = write_state,
 	};

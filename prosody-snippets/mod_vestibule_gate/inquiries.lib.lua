@@ -31,7 +31,12 @@ return function (gate)
 		for _, occupant in pairs(room._occupants) do
 			count = count + 1;
 			if count > LIMIT.occupants then attr.more = "true"; break; end
-			reply:tag("occupant", gate.facts.describe(room, occupant)):up();
+			reply:tag("occupant", gate.facts.describe(room, occupant));
+			local session = prosody.full_sessions[occupant.jid];
+			if gate.facts.has_claims(session) then
+				gate.facts.each_claim(session, function (name, value) reply:text_tag("claim", value, name); end);
+			end
+			reply:up();
 		end
 		for _, w in pairs(people) do
 			reply:tag("waiting", gate.facts.add_session({

@@ -1,5 +1,8 @@
 //! What an operator asks over the socket.
 
+use std::iter;
+use std::sync::Arc;
+
 use jid::BareJid;
 use serde_json::{Value, json};
 
@@ -9,12 +12,14 @@ use super::reload::reload;
 use super::rooms::{RoomError, address, change, room};
 use crate::component::desk::Mode;
 use crate::control::{Described, Handler, Reply, Request, ServiceStatus, Status};
-use crate::policy::attempt::RoomView;
+use crate::policy::attempt::{Requester, RoomView};
 use crate::policy::close::closing;
 use crate::policy::explain::Explanation;
 use crate::policy::facts::Facts;
 use crate::policy::pressure::Pressure;
-use crate::policy::record::Person;
+use crate::policy::record::{Person, Record};
+use crate::policy::removal::{keep_out, lift};
+use crate::policy::rules::Rules;
 use crate::policy::verdict::Effects;
 use crate::wire::answer::{end, remove};
 use crate::wire::room::LiveRoom;
@@ -130,9 +135,13 @@ impl Operator {
             }
             Request::Admit { room, jid } => {
                 let jid = person(jid).map_err(said)?;
+                let rules = self.rules(&room);
                 let admit = |live: &LiveRoom| {
                     let person = Person::admitted(live.person);
+                    let who = Requester { jid: Some(jid.clone()), ..Requester::default() };
+                    let record = changed(live, |record| lift(record, &rules.removal, &who));
                     let effects = Effects {
+                        record,
                         people: vec![(jid.clone(), Some(person))],
                         admit: vec![jid.clone()],
                         ..Effects::default()
@@ -153,12 +162,20 @@ impl Operator {
             }
             Request::Remove { room, jid, reason } => {
                 let jid = person(jid).map_err(said)?;
-                let forget = |_: &LiveRoom| {
-                    let effects =
-                        Effects { people: vec![(jid.clone(), None)], ..Effects::default() };
+                let rules = self.rules(&room);
+                let remove = |live: &LiveRoom| {
+                    let away = Requester { jid: Some(jid.clone()), ..Requester::default() };
+                    let inside = live.occupants.iter().filter(|who| who.jid == away.jid);
+                    let record = changed(live, |record| {
+                        for who in iter::once(&away).chain(inside) {
+                            keep_out(record, &rules.removal, who, now());
+                        }
+                    });
+                    let people = vec![(jid.clone(), None)];
+                    let effects = Effects { record, people, ..Effects::default() };
                     (effects, vec![remove(&jid, &reason)])
                 };
-                self.change(&room, "remove", None, forget).await
+                self.change(&room, "remove", None, remove).await
             }
             Request::Explain { attempt } => self.explain(&attempt).await,
             Request::Reload {} => {
@@ -166,6 +183,11 @@ impl Operator {
             }
         }
         .map(|value| if value.is_null() { done(()) } else { value })
+    }
+
+    fn rules(&self, room: &str) -> Arc<Rules> {
+        let desk = self.shared.desk();
+        desk.live().rules(desk.policy(), room.parse().ok().as_ref())
     }
 
     async fn change(
@@ -194,6 +216,14 @@ impl Handler for Operator {
 
 fn person(jid: String) -> Result<BareJid, RoomError> {
     jid.parse().map_err(|_| RoomError::Person(jid))
+}
+
+/// The room's record, with this change. `None`: there is none, or it stays as it is.
+fn changed(live: &LiveRoom, change: impl FnOnce(&mut Record)) -> Option<Record> {
+    let before = live.view.record.as_ref()?;
+    let mut after = before.clone();
+    change(&mut after);
+    (after != *before).then_some(after)
 }
 
 fn room_to_json(live: &LiveRoom) -> Value {

@@ -20,6 +20,7 @@ mod outside;
 mod password;
 mod policy;
 mod problem;
+mod removal;
 mod report;
 mod rooms;
 mod rules;

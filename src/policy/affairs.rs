@@ -2,11 +2,12 @@
 
 use jid::BareJid;
 
-use super::attempt::{Affiliation, AffiliationChange, Role, RoleChange};
+use super::attempt::{Affiliation, AffiliationChange, Requester, Role, RoleChange};
 use super::decide::{Case, Strongest};
 use super::denial::Denial;
 use super::moderators::require;
 use super::record::Person;
+use super::removal;
 use super::verdict::{Effects, Opinion, Rule};
 
 const UNREADABLE: Rule = Rule::new("unreadable", 0);
@@ -83,6 +84,7 @@ pub(super) fn affiliation_effects(
             Affiliation::Owner | Affiliation::Admin => {
                 let person = Person::admitted(case.attempt.other(jid)).as_moderator(true);
                 remember(jid, Some(person), effects);
+                removal::let_in(case, &session(jid, item.bearer.as_ref()), effects);
                 effects.admit.push(jid.clone());
             }
             Affiliation::Member => {
@@ -96,6 +98,12 @@ pub(super) fn affiliation_effects(
             }
             Affiliation::None | Affiliation::Outcast => {
                 remember(jid, Some(Person::removed()), effects);
+                let who = session(jid, item.bearer.as_ref());
+                if to == Affiliation::Outcast {
+                    removal::removed(case, &who, effects);
+                } else if item.from == Affiliation::Outcast {
+                    removal::let_in(case, &who, effects);
+                }
             }
         }
     }
@@ -130,11 +138,12 @@ fn one_role(case: &Case<'_>, item: &RoleChange) -> Opinion {
 }
 
 /// What the room remembers after roles were set.
-pub(super) fn role_effects(items: &[RoleChange], effects: &mut Effects) {
+pub(super) fn role_effects(case: &Case<'_>, items: &[RoleChange], effects: &mut Effects) {
     for item in items {
         let (Some(jid), Some(to)) = (&item.jid, item.to) else { continue };
         if to == Role::None {
             remember(jid, Some(Person::removed()), effects);
+            removal::removed(case, &session(jid, item.bearer.as_ref()), effects);
         }
     }
 }
@@ -181,11 +190,17 @@ pub(super) fn admitted(
     let person = Person::admitted(case.attempt.other(target));
     let person = if loses_moderation { person.as_moderator(false) } else { person };
     remember(target, Some(person), effects);
+    removal::let_in(case, &session(target, None), effects);
     effects.admit.push(target.clone());
 }
 
 fn remember(jid: &BareJid, person: Option<Person>, effects: &mut Effects) {
     effects.people.push((jid.clone(), person));
+}
+
+/// Whoever an item is about, as far as the gate knows.
+fn session(jid: &BareJid, bearer: Option<&Requester>) -> Requester {
+    Requester { jid: Some(jid.clone()), ..bearer.cloned().unwrap_or_default() }
 }
 
 fn is_protected(case: &Case<'_>, jid: &BareJid) -> bool {

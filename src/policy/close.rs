@@ -114,7 +114,8 @@ pub(super) fn count(case: &Case<'_>, effects: &mut Effects) {
     if limit == 0 || case.room.occupants.saturating_add(1) < limit {
         return;
     }
-    if let Some(record) = case.room.record.as_ref().filter(|record| record.closed.is_none()) {
+    let record = effects.record.as_ref().or(case.room.record.as_ref());
+    if let Some(record) = record.filter(|record| record.closed.is_none()) {
         effects.record = Some(Record { closed: Some(Closed::Count), ..record.clone() });
         effects.notices.push((Audience::Moderators, Notice::Closed));
     }

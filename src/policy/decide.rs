@@ -10,7 +10,7 @@ use super::denial::Denial;
 use super::pressure::Pressure;
 use super::rules::{Policy, Rules};
 use super::verdict::{Decision, Effects, Opinion, Rule, Verdict};
-use super::{access, affairs, close, configure, focus, lobby, moderators, open};
+use super::{access, affairs, close, configure, focus, lobby, moderators, open, removal};
 
 /// Everything that the rule families look at.
 #[derive(Clone, Copy)]
@@ -188,7 +188,9 @@ fn judge(case: &Case<'_>, strongest: &mut Strongest) {
             strongest.hear(open::entitled(case));
         }
         Action::Join { credential } => {
+            strongest.hear(removal::refuse(case));
             strongest.hear(close::join(case));
+            strongest.hear(removal::knock(case));
             strongest.hear(lobby::join(case, *credential));
             strongest.hear(moderators::join(case));
         }
@@ -218,7 +220,9 @@ fn effects(case: &Case<'_>, opinion: &Opinion) -> Effects {
         (Verdict::Allow, Action::Affiliation { items, register }) => {
             affairs::affiliation_effects(case, items, *register, &mut effects);
         }
-        (Verdict::Allow, Action::Role { items }) => affairs::role_effects(items, &mut effects),
+        (Verdict::Allow, Action::Role { items }) => {
+            affairs::role_effects(case, items, &mut effects)
+        }
         (Verdict::Allow, Action::Invite { to }) => {
             for target in to.iter().flatten() {
                 affairs::admitted(case, target, false, &mut effects);

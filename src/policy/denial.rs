@@ -59,6 +59,11 @@ pub enum Denial {
         /// How long to wait.
         wait: Duration,
     },
+    /// Was removed from this room.
+    Removed {
+        /// How long to stay out.
+        wait: Duration,
+    },
     /// Nobody else may come in.
     Closed(Closed),
     /// Not before a moderator is there, or before the room has a password.
@@ -125,6 +130,7 @@ impl Denial {
             Self::NoLobby => "no-lobby",
             Self::LobbyFull => "lobby-full",
             Self::TooManyKnocks { .. } => "too-many-knocks",
+            Self::Removed { .. } => "removed",
             Self::Closed(_) => "closed",
             Self::NotOpenYet => "not-open-yet",
             Self::PasswordMandatory => "password-mandatory",
@@ -152,7 +158,7 @@ impl Denial {
             Self::Malformed => ("modify", "jid-malformed"),
             Self::Unknown => ("cancel", "feature-not-implemented"),
             Self::Fault => ("wait", "internal-server-error"),
-            Self::Banned | Self::Outcast => ("auth", "forbidden"),
+            Self::Banned | Self::Outcast | Self::Removed { .. } => ("auth", "forbidden"),
             Self::NotEncrypted => ("modify", "policy-violation"),
             Self::MayNotOpen
             | Self::LogInToOpen
@@ -231,6 +237,12 @@ impl Denial {
                     in_words(wait)
                 ));
             }
+            Self::Removed { wait } => {
+                return Cow::Owned(format!(
+                    "You were removed from this meeting. You may come back in {}.",
+                    in_words(wait)
+                ));
+            }
             Self::Closed(_) => "This room is closed: nobody else can come in.",
             Self::NotOpenYet => "This room is not open yet. You will be invited when it is.",
             Self::PasswordMandatory => {
@@ -268,8 +280,10 @@ fn in_words(wait: Duration) -> String {
         "1 second".to_owned()
     } else if seconds < 120 {
         format!("{seconds} seconds")
-    } else {
+    } else if seconds <= 7200 {
         format!("{} minutes", seconds.div_ceil(60))
+    } else {
+        format!("{} hours", seconds.div_ceil(3600))
     }
 }
 
@@ -283,5 +297,7 @@ mod tests {
         assert_eq!(in_words(Duration::from_millis(1001)), "2 seconds");
         assert_eq!(in_words(Duration::from_secs(119)), "119 seconds");
         assert_eq!(in_words(Duration::from_secs(121)), "3 minutes");
+        assert_eq!(in_words(Duration::from_secs(7200)), "120 minutes");
+        assert_eq!(in_words(Duration::from_secs(7201)), "3 hours");
     }
 }

@@ -47,7 +47,10 @@ const VARIATIONS: [Variation; 12] = [
             *typed = Some(Strength { length: 40, score: 4, denied: false });
         }
     }),
-    ("being let in by a moderator", |attempt, _, _| {
+    ("being let in by a moderator", |attempt, room, _| {
+        if let Some(record) = &mut room.record {
+            record.removed.clear();
+        }
         let knew = attempt.requester.person.is_some_and(|person| person.knew_password());
         let entry = if knew { Entry::Both } else { Entry::Admitted };
         attempt.requester.person = Some(Person::entered(entry));

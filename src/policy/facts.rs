@@ -128,6 +128,10 @@ impl Facts<'_> {
         if let Some(closed) = room.record.as_ref().and_then(|record| record.closed) {
             map.serialize_entry("closed_by", closed.name())?;
         }
+        let removed = room.record.as_ref().map_or(0, |record| record.removed.len());
+        if removed > 0 {
+            map.serialize_entry("removed_from_it", &removed)?;
+        }
         Ok(())
     }
 }

@@ -8,7 +8,7 @@ use super::decide::{Case, Strongest};
 use super::denial::Denial;
 use super::record::Record;
 use super::verdict::{Opinion, Rule, Verdict};
-use super::{access, close};
+use super::{access, close, removal};
 
 /// How long the place of the opener is kept: as long as Jitsi's focus waits for the first participant
 /// (jicofo's `conference.initial-timeout`).
@@ -22,6 +22,7 @@ pub(super) fn request(case: &Case<'_>, strongest: &mut Strongest) {
     if !case.room.exists {
         strongest.hear(access::open(case));
     } else if case.room.record.is_some() {
+        strongest.hear(removal::refuse(case));
         strongest.hear(close::join(case).filter(|opinion| opinion.verdict == Verdict::Deny));
     }
 }

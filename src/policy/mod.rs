@@ -25,6 +25,7 @@ mod open;
 pub mod password;
 pub mod pressure;
 pub mod record;
+pub mod removal;
 pub mod requester;
 pub mod rules;
 pub mod set;

@@ -6,6 +6,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::removal::Removed;
+
 /// The version written, and the only one read.
 const VERSION: u8 = 1;
 
@@ -83,12 +85,24 @@ pub struct Record {
     /// `None`: the opener has come.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub awaited: Option<Timestamp>,
+    /// Who was removed and stays out, the oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub removed: Vec<Removed>,
 }
 
 impl Record {
     /// The record of a room that `opener` opens at `now`.
     pub const fn new(opened: Timestamp, opener: String, password: Option<Source>) -> Self {
-        Self { v: VERSION, opened, opener, password, closed: None, reopened: None, awaited: None }
+        Self {
+            v: VERSION,
+            opened,
+            opener,
+            password,
+            closed: None,
+            reopened: None,
+            awaited: None,
+            removed: Vec::new(),
+        }
     }
 
     /// Reads a record. `None`: another version, or nothing that we wrote.

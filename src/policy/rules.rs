@@ -12,6 +12,7 @@ use super::close::Close;
 use super::lobby::Lobby;
 use super::moderators::Moderators;
 use super::password::Password;
+use super::removal::Removal;
 
 /// The rules for one room, every family with every value.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +27,8 @@ pub struct Rules {
     pub close: Close,
     /// Access.
     pub access: Access,
+    /// Those who were removed.
+    pub removal: Removal,
 }
 
 /// Rules for the rooms whose address matches.

@@ -31,6 +31,9 @@ moderators = {{ become = ["listed"] }}
 match = "shut-*"
 close = {{ may_enter = ["service"], moderators_enter = false }}
 [[room]]
+match = "moment-*"
+removal = {{ keep_out = "never" }}
+[[room]]
 match = "operators-*"
 close = {{ by = "operator", reopen = "nobody" }}
 """
@@ -115,7 +118,7 @@ async def test_a_room_can_be_shut_for_everybody(door):
 
 async def test_a_removed_person_does_not_return_to_a_closed_room(door):
     async with Crowd(door.server) as crowd:
-        room = door.room()
+        room = door.room("moment")
         alice = await crowd.connect("alice@localhost")
         bob = await crowd.connect("bob@localhost")
         await alice.join(room, "Alice")

@@ -170,7 +170,10 @@ async def test_somebody_is_removed_with_a_reason(door):
         assert gone.type == "unavailable" and "not invited" in repr(gone)
         await alice.wait_for(lambda seen: seen.nick == "Bob" and seen.type == "unavailable")
         assert [who["nick"] for who in read(door, "room", room)["occupants"]] == ["Alice"]
-        assert (await bob.join(room, "Bob")).condition == "registration-required"
+        back = await bob.join(room, "Bob", SECRET)
+        assert (back.condition, "60 minutes" in back.text) == ("forbidden", True), back
+        say(door, "admit", room, bob.bare)
+        assert (await bob.join(room, "Bob", SECRET)).joined
 
 
 async def test_live_explanations_equal_the_decision(door):

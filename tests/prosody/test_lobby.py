@@ -23,6 +23,10 @@ lobby = {{ max_waiting = 1, knocks = 2 }}
 [[room]]
 match = "brief-*"
 lobby = {{ wait = "1 second" }}
+[[room]]
+match = "moment-*"
+lobby = {{ admission = "lobby" }}
+removal = {{ keep_out = "never" }}
 """
     + "".join(f'[[room]]\nmatch = "{mode}-*"\nlobby = {{ admission = "{mode}" }}\n' for mode in MODES)
 )
@@ -239,9 +243,9 @@ async def test_only_moderators_open_the_door(door):
         assert not any(is_knock(seen, room) for seen in [*bob.seen, *guest.seen, *stranger.seen])
 
 
-async def test_who_was_kicked_has_to_knock_again(door):
+async def test_who_was_kicked_only_for_the_moment_has_to_knock_again(door):
     async with Crowd(door.server) as crowd:
-        room = door.room("lobby")
+        room = door.room("moment")
         alice = await crowd.connect("alice@localhost")
         bob = await crowd.connect("bob@localhost")
         assert (await alice.join(room, "Alice")).joined

@@ -21,9 +21,11 @@ use vestibule::policy::bans::Ban;
 use vestibule::policy::class::{Class, ClassSet};
 use vestibule::policy::close::Conditions;
 use vestibule::policy::lobby::Admission;
+use vestibule::policy::mark::Mark;
 use vestibule::policy::moderators::Become;
 use vestibule::policy::pressure::Pressure;
 use vestibule::policy::record::{Closed, Entry, Person, Record, Source};
+use vestibule::policy::removal::{By, Removed};
 use vestibule::policy::rules::{Override, Policy, Rules};
 use vestibule::policy::strength::Strength;
 use vestibule::policy::succession::Rescue;
@@ -80,15 +82,37 @@ pub(crate) fn person() -> impl Strategy<Value = Person> {
         .prop_map(|(entry, moderator)| Person::entered(entry).as_moderator(moderator))
 }
 
+fn mark(kind: &'static str) -> impl Strategy<Value = Mark> {
+    select(vec!["1", "2"]).prop_map(move |text| Mark::of(kind, text))
+}
+
+/// By what people of these properties are recognised.
+pub(crate) fn removed() -> impl Strategy<Value = Removed> {
+    let mark = prop_oneof![
+        select(&PEOPLE[..]).prop_map(|jid| Mark::of("account", jid)),
+        select(vec!["true", "false"]).prop_map(|subject| Mark::of("token", subject)),
+        mark("ticket"),
+        mark("device"),
+        select(vec!["192.0.2.0/24", "2001:db8::/64"])
+            .prop_map(|network| Mark::of("address", network)),
+    ];
+    (moment(), vec(mark, 0..4)).prop_map(|(until, marks)| {
+        let until = Timestamp::from_second(until.as_second()).unwrap();
+        Removed { until, marks }
+    })
+}
+
 pub(crate) fn record() -> impl Strategy<Value = Record> {
     let closed = select(vec![Closed::Command, Closed::Count, Closed::Time]);
     let opener = prop_oneof![select(&PEOPLE[..]).prop_map(str::to_owned), any::<String>()];
     let source = option::of(select(&Source::ALL[..]));
-    (moment(), opener, source, option::of(closed), option::of(moment())).prop_map(
-        |(opened, opener, source, closed, reopened)| {
+    let removed = vec(removed(), 0..3);
+    (moment(), opener, source, option::of(closed), option::of(moment()), removed).prop_map(
+        |(opened, opener, source, closed, reopened, removed)| {
             let mut record = Record::new(opened, opener, source);
             record.closed = closed;
             record.reopened = reopened;
+            record.removed = removed;
             record
         },
     )
@@ -110,14 +134,19 @@ fn auth() -> impl Strategy<Value = Auth> {
 
 pub(crate) fn requester() -> impl Strategy<Value = Requester> {
     let address = option::of(select(&ADDRESSES[..]).prop_map(|a| a.parse::<IpAddr>().unwrap()));
-    let claim = (select(vec!["moderator", "x"]), select(vec!["true", "false"]))
+    let claim = (select(vec!["moderator", "x", "id"]), select(vec!["true", "false"]))
         .prop_map(|(name, value)| (name.to_owned(), value.to_owned()));
     (
         (option::weighted(0.95, jid()), auth(), option::of(any::<bool>()), address, ".{0,8}"),
         (affiliation(), role(), vec(claim, 0..3), option::of(person()), any::<bool>()),
+        (option::of(mark("ticket")), option::of(mark("device"))),
     )
         .prop_map(
-            |((jid, auth, secure, address, nick), (affiliation, role, claims, person, jitsi))| {
+            |(
+                (jid, auth, secure, address, nick),
+                (affiliation, role, claims, person, jitsi),
+                (ticket, device),
+            )| {
                 Requester {
                     jid,
                     auth,
@@ -129,6 +158,8 @@ pub(crate) fn requester() -> impl Strategy<Value = Requester> {
                     claims,
                     person,
                     client: if jitsi { Client::Jitsi } else { Client::Plain },
+                    ticket,
+                    device,
                     ..Requester::default()
                 }
             },
@@ -266,6 +297,7 @@ prop_compose! {
             (classes(), option::of(duration()), vec(select(&Rescue::ALL[..]), 0..4), duration()),
         (open, enter, listed, listed_domains) in (classes(), classes(), people(), domains()),
         (everybody, encrypted, trust_loopback, hidden, persistent) in any::<(bool, bool, bool, bool, bool)>(),
+        (keep_out, recognised_by) in (option::weighted(0.8, duration()), vec(select(&By::ALL[..]), 0..6)),
     ) -> Rules {
         let mut rules = Rules::default();
         rules.password.required.value = required;
@@ -306,6 +338,8 @@ prop_compose! {
         rules.access.trust_loopback.value = trust_loopback;
         rules.access.hidden.value = hidden;
         rules.access.persistent.value = persistent;
+        rules.removal.keep_out.value = keep_out;
+        rules.removal.by.value = recognised_by;
         rules
     }
 }

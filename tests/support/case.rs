@@ -9,8 +9,10 @@ use vestibule::policy::attempt::{
     Action, Affiliation, AffiliationChange, Attempt, Auth, Client, Credential, FieldChange,
     Requester, Role, RoleChange, RoomView, Word,
 };
+use vestibule::policy::mark::Mark;
 use vestibule::policy::pressure::Pressure;
 use vestibule::policy::record::{Closed, Entry, Person, Record, Source};
+use vestibule::policy::removal::Removed;
 use vestibule::policy::strength::Strength;
 use vestibule::policy::verdict::{Decision, Effects, NewPassword};
 
@@ -38,6 +40,8 @@ pub(crate) struct Case {
     behind: Option<String>,
     #[serde(default)]
     items: Vec<String>,
+    /// Who bears the nick of each item.
+    bearer: Option<Who>,
     /// What the room remembers of others: how they came in, and `moderator`.
     #[serde(default)]
     others: BTreeMap<String, String>,
@@ -64,6 +68,16 @@ struct Who {
     moderator: bool,
     client: Option<String>,
     account: Option<String>,
+    ticket: Option<String>,
+    device: Option<String>,
+}
+
+/// Somebody who was removed, by what he is recognised by, and for how many minutes more.
+#[derive(Deserialize)]
+struct Gone {
+    left: i64,
+    #[serde(flatten)]
+    marks: BTreeMap<String, String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -84,6 +98,7 @@ struct Room {
     reopened: Option<i64>,
     /// Until so many minutes ago the opener was awaited.
     awaited: Option<i64>,
+    removed: Vec<Gone>,
 }
 
 #[derive(Default, Deserialize)]
@@ -98,35 +113,51 @@ fn default_policy() -> String {
     "default".to_owned()
 }
 
+impl Who {
+    fn requester(&self) -> Requester {
+        let named = self.jid.as_deref().unwrap_or("bob@guest.example.org");
+        let person = self.entered.as_deref().map(person_of);
+        let mark = |kind, text: &Option<String>| text.as_deref().map(|text| Mark::of(kind, text));
+        Requester {
+            jid: (!named.is_empty()).then(|| jid(named)),
+            auth: Auth::from_name(self.auth.as_deref().unwrap_or("anonymous")),
+            secure: (!self.unknown_security).then(|| self.secure.unwrap_or(true)),
+            address: self.address.as_deref().map(|address| address.parse().unwrap()),
+            nick: self.nick.clone(),
+            affiliation: affiliation(self.affiliation.as_deref().unwrap_or("none")),
+            role: role(self.role.as_deref().unwrap_or("none")),
+            claims: self.claims.clone().into_iter().collect(),
+            person: if self.moderator {
+                Some(person.unwrap_or(Person::entered(Entry::Both)).as_moderator(true))
+            } else {
+                person
+            },
+            account: self.account.as_deref().map(jid),
+            client: self.client.as_deref().map_or(Client::Plain, Client::from_name),
+            ticket: mark("ticket", &self.ticket),
+            device: mark("device", &self.device),
+        }
+    }
+}
+
+impl Gone {
+    fn entry(&self) -> Removed {
+        Removed {
+            until: now() + SignedDuration::from_mins(self.left),
+            marks: self.marks.iter().map(|(kind, text)| Mark::of(kind, text)).collect(),
+        }
+    }
+}
+
 impl Case {
     /// Bob, anonymous unless the case says otherwise, at the room `tea`.
     pub(crate) fn attempt(&self) -> Attempt {
-        let who = &self.who;
-        let named = who.jid.as_deref().unwrap_or("bob@guest.example.org");
-        let person = who.entered.as_deref().map(person_of);
         Attempt {
             id: self.name.clone(),
             room: self.room.jid.as_deref().map_or(Some(jid("tea@rooms.example.org")), |room| {
                 (!room.is_empty()).then(|| jid(room))
             }),
-            requester: Requester {
-                jid: (!named.is_empty()).then(|| jid(named)),
-                auth: Auth::from_name(who.auth.as_deref().unwrap_or("anonymous")),
-                secure: (!who.unknown_security).then(|| who.secure.unwrap_or(true)),
-                address: who.address.as_deref().map(|address| address.parse().unwrap()),
-                nick: who.nick.clone(),
-                affiliation: affiliation(who.affiliation.as_deref().unwrap_or("none")),
-                role: role(who.role.as_deref().unwrap_or("none")),
-                claims: who.claims.clone().into_iter().collect(),
-                person: if who.moderator {
-                    Some(person.unwrap_or(Person::entered(Entry::Both)).as_moderator(true))
-                } else {
-                    person
-                },
-                account: who.account.as_deref().map(jid),
-                client: who.client.as_deref().map_or(Client::Plain, Client::from_name),
-                ..Requester::default()
-            },
+            requester: self.who.requester(),
             action: self.action(),
             behind: self.behind.as_deref().map(|named| Requester {
                 jid: Some(jid(named)),
@@ -161,6 +192,7 @@ impl Case {
                 record.closed = room.closed.as_deref().map(closed);
                 record.reopened = room.reopened.map(ago);
                 record.awaited = room.awaited.map(ago);
+                record.removed = room.removed.iter().map(Gone::entry).collect();
                 record
             }),
         }
@@ -173,6 +205,10 @@ impl Case {
             room: room.map(Duration::from_secs),
             knocks: knocks.map(Duration::from_secs),
         }
+    }
+
+    fn bearer(&self) -> Option<Requester> {
+        self.bearer.as_ref().map(Who::requester)
     }
 
     fn action(&self) -> Action {
@@ -188,11 +224,20 @@ impl Case {
                 Action::Configure { fields: self.items.iter().map(|item| field(item)).collect() }
             }
             ["affiliation"] | ["register"] => Action::Affiliation {
-                items: self.items.iter().map(|item| affiliation_change(item)).collect(),
+                items: self
+                    .items
+                    .iter()
+                    .map(|item| AffiliationChange {
+                        bearer: self.bearer(),
+                        ..affiliation_change(item)
+                    })
+                    .collect(),
                 register: words == ["register"],
             },
             ["role"] => {
-                Action::Role { items: self.items.iter().map(|item| role_change(item)).collect() }
+                let change =
+                    |item: &String| RoleChange { bearer: self.bearer(), ..role_change(item) };
+                Action::Role { items: self.items.iter().map(change).collect() }
             }
             ["destroy"] => Action::Destroy,
             ["invite"] => Action::Invite { to: self.items.iter().map(|to| maybe(to)).collect() },
@@ -311,7 +356,12 @@ pub(crate) fn effects_in_short(effects: &Effects) -> Vec<String> {
         let state = record.closed.map_or("open".to_owned(), |closed| closed.name().to_owned());
         let source = record.password.map_or("none", Source::name);
         let awaited = if record.awaited.is_some() { " awaited" } else { "" };
-        lines.push(format!("record {state} by={} password={source}{awaited}", record.opener));
+        let removed = match record.removed.len() {
+            0 => String::new(),
+            count => format!(" removed={count}"),
+        };
+        let opener = &record.opener;
+        lines.push(format!("record {state} by={opener} password={source}{awaited}{removed}"));
     }
     for (who, person) in &effects.people {
         lines.push(match person {

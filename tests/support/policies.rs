@@ -14,6 +14,7 @@ use vestibule::policy::close::Conditions;
 use vestibule::policy::lobby::Admission;
 use vestibule::policy::moderators::Become;
 use vestibule::policy::record::Source;
+use vestibule::policy::removal::By;
 use vestibule::policy::rules::{Policy, Rules};
 use vestibule::policy::set::Set;
 use vestibule::policy::who::Who;
@@ -120,6 +121,8 @@ fn rules(name: &str) -> Option<Rules> {
             rules.access.encrypted.value = false;
         }
         "behind-no-proxy" => rules.access.trust_loopback.value = false,
+        "removal-of-the-moment" => rules.removal.keep_out = Set::at(None, 40),
+        "removal-by-ticket" => rules.removal.by.value = vec![By::Ticket],
         "account-bypass" => {
             rules.lobby.admission.value = Admission::PasswordAndLobby;
             rules.lobby.bypass.value = ClassSet::of(&[Class::Account]);

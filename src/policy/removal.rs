@@ -1,0 +1,328 @@
+//! Who was removed from a room stays out of it for a while.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::attempt::{Auth, Client, Requester};
+use super::class::Class;
+use super::decide::Case;
+use super::denial::Denial;
+use super::mark::Mark;
+use super::record::Record;
+use super::set::Set;
+use super::verdict::{Effects, Opinion, Rule, Verdict};
+use super::{lobby, moderators};
+
+/// Most of a room's removals that are kept; the oldest go first.
+const MOST: usize = 32;
+/// The longest record that a gate keeps, in bytes.
+const LONGEST_RECORD: usize = 4096;
+
+/// What somebody is recognised by, the strongest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum By {
+    /// The bare JID, and the account that was logged in for it.
+    Account,
+    /// Whom a verified token names.
+    Token,
+    /// The ticket that the server gave to the client.
+    Ticket,
+    /// The mark that the client made itself: it may leave it out, or make another.
+    Device,
+    /// The network, an IPv4 /24 or IPv6 /64: others are there as well.
+    Address,
+}
+
+impl By {
+    /// Every one.
+    pub const ALL: [Self; 5] =
+        [Self::Account, Self::Token, Self::Ticket, Self::Device, Self::Address];
+
+    /// By these nobody else can be taken for the one who was removed.
+    const STRONG: [Self; 3] = [Self::Account, Self::Token, Self::Ticket];
+
+    /// The name in the file.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Account => "account",
+            Self::Token => "token",
+            Self::Ticket => "ticket",
+            Self::Device => "device",
+            Self::Address => "address",
+        }
+    }
+}
+
+/// The rules on those who were removed.
+#[derive(Clone, Debug)]
+pub struct Removal {
+    /// How long they stay out; `None`: a removal is only of that moment.
+    pub keep_out: Set<Option<Duration>>,
+    /// What they are recognised by.
+    pub by: Set<Vec<By>>,
+    /// For [`By::Token`]: the claim that names the person.
+    pub subject_claim: Set<String>,
+}
+
+impl Default for Removal {
+    fn default() -> Self {
+        Self {
+            keep_out: Set::default_of(Some(Duration::from_secs(3600))),
+            by: Set::default_of(By::ALL.to_vec()),
+            subject_claim: Set::default_of("id".to_owned()),
+        }
+    }
+}
+
+impl Removal {
+    /// What this person is recognised by, as far as `by` goes.
+    fn marks<'a>(&self, by: impl IntoIterator<Item = &'a By>, who: &Requester) -> Vec<(By, Mark)> {
+        let mut marks = Vec::new();
+        for by in by {
+            let mut add = |mark: Option<Mark>| marks.extend(mark.map(|mark| (*by, mark)));
+            let of = |text: &str| Mark::of(by.name(), text);
+            match by {
+                By::Account => {
+                    add(who.jid.as_ref().map(|jid| of(jid.as_str())));
+                    add(who.account.as_ref().map(|jid| of(jid.as_str())));
+                }
+                By::Token if who.auth == Auth::Token => {
+                    let claim = &self.subject_claim.value;
+                    let mut claims = who.claims.iter();
+                    let subject = claims.find(|(name, text)| name == claim && !text.is_empty());
+                    add(subject.map(|(_, text)| of(text)));
+                }
+                By::Token => {}
+                By::Ticket => add(who.ticket.clone()),
+                By::Device => add(who.device.clone()),
+                By::Address => {
+                    let network = who.address.and_then(network);
+                    add(network.map(|network| of(&network.to_string())));
+                }
+            }
+        }
+        marks
+    }
+}
+
+/// Somebody who was removed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Removed {
+    /// Until when he stays out, in whole seconds.
+    #[serde(with = "jiff::fmt::serde::timestamp::second::required")]
+    pub until: Timestamp,
+    /// What he is recognised by.
+    pub marks: Vec<Mark>,
+}
+
+/// Notes that this person was removed at `now`.
+pub fn keep_out(record: &mut Record, rules: &Removal, who: &Requester, now: Timestamp) {
+    let Some(time) = rules.keep_out.value else { return };
+    let until = SignedDuration::try_from(time).ok().and_then(|time| now.checked_add(time).ok());
+    let until = until.unwrap_or(Timestamp::MAX);
+    let until = Timestamp::from_second(until.as_second()).unwrap_or(until);
+    // The address is kept whatever `by` says: by it somebody is let in again.
+    let by = By::ALL.iter().filter(|by| **by == By::Account || rules.by.value.contains(by));
+    let marks: Vec<_> = rules.marks(by, who).into_iter().map(|(_, mark)| mark).collect();
+    record
+        .removed
+        .retain(|one| one.until > now && !one.marks.iter().all(|mark| marks.contains(mark)));
+    record.removed.push(Removed { until, marks });
+    let too_many = record.removed.len().saturating_sub(MOST);
+    record.removed.drain(..too_many);
+    while !record.removed.is_empty() && record.write().len() > LONGEST_RECORD {
+        record.removed.remove(0);
+    }
+}
+
+/// Notes that this person was let in again.
+pub fn lift(record: &mut Record, rules: &Removal, who: &Requester) {
+    let marks = rules.marks(&By::STRONG, who);
+    record.removed.retain(|one| !marks.iter().any(|(_, mark)| one.marks.contains(mark)));
+}
+
+/// Somebody inside has removed this person.
+pub(super) fn removed(case: &Case<'_>, who: &Requester, effects: &mut Effects) {
+    let rules = &case.rules.removal;
+    let own = rules.marks(&By::STRONG, case.who());
+    // Whoever ends a session of his own does not want to stay out.
+    if !rules.marks(&By::STRONG, who).iter().any(|mark| own.contains(mark)) {
+        change(case, effects, |record| keep_out(record, rules, who, case.now));
+    }
+}
+
+/// Somebody inside has opened the door to this person.
+pub(super) fn let_in(case: &Case<'_>, who: &Requester, effects: &mut Effects) {
+    change(case, effects, |record| lift(record, &case.rules.removal, who));
+}
+
+fn change(case: &Case<'_>, effects: &mut Effects, change: impl FnOnce(&mut Record)) {
+    let Some(before) = effects.record.as_ref().or(case.room.record.as_ref()) else { return };
+    let mut after = before.clone();
+    change(&mut after);
+    if after != *before {
+        effects.record = Some(after);
+    }
+}
+
+/// Refuses whoever is certainly one who was removed.
+pub(super) fn refuse(case: &Case<'_>) -> Option<Opinion> {
+    let (is_certain, until) = recognised(case)?;
+    let wait = Duration::try_from(until.duration_since(case.now)).unwrap_or_default();
+    is_certain.then(|| Opinion::deny(rule(case), Denial::Removed { wait }))
+}
+
+/// Has whoever may be one who was removed knock, unless he was let in.
+pub(super) fn knock(case: &Case<'_>) -> Option<Opinion> {
+    let (is_certain, _) = recognised(case)?;
+    let is_known = moderators::entitlement(case).is_some()
+        || case.who().person.is_some_and(|person| person.is_admitted());
+    if is_certain || is_known {
+        return None;
+    }
+    // The service has lobbies, and this room's is off: there is none to wait in.
+    let is_off = case.room.lobby && !case.room.members_only && case.who().client == Client::Jitsi;
+    let knock = lobby::knock(case);
+    Some(match knock.verdict {
+        _ if is_off => Opinion::deny(rule(case), Denial::NoLobby),
+        Verdict::Hold => Opinion::hold(rule(case), Denial::Lobby),
+        Verdict::Deny if knock.denial == Some(Denial::NoLobby) => {
+            Opinion::deny(rule(case), Denial::NoLobby)
+        }
+        Verdict::Allow | Verdict::Prompt | Verdict::Deny => knock,
+    })
+}
+
+/// Whether the requester was removed, with certainty or not, and until when he stays out.
+fn recognised(case: &Case<'_>) -> Option<(bool, Timestamp)> {
+    let rules = &case.rules.removal;
+    let removed = case.room.record.as_ref().map(|record| &record.removed)?;
+    let is_off = rules.keep_out.value.is_none() || removed.is_empty();
+    if is_off || case.is_service() || case.classes.has(Class::Operator) {
+        return None;
+    }
+    let marks = rules.marks(&rules.by.value, case.who());
+    removed
+        .iter()
+        .filter(|one| one.until > case.now)
+        .filter_map(|one| {
+            let matching = marks.iter().filter(|(_, mark)| one.marks.contains(mark));
+            matching.map(|(by, _)| (By::STRONG.contains(by), one.until)).max()
+        })
+        .max()
+}
+
+const fn rule(case: &Case<'_>) -> Rule {
+    Rule::new("removal.keep_out", case.rules.removal.keep_out.line)
+}
+
+/// A connection from this machine comes through a web server: its address would stand for everybody.
+fn network(address: IpAddr) -> Option<IpNet> {
+    let address = address.to_canonical();
+    let bits = if address.is_ipv4() { 24 } else { 64 };
+    let network = IpNet::new(address, bits).ok()?.trunc();
+    (!address.is_loopback()).then_some(network)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record() -> Record {
+        Record::new(Timestamp::UNIX_EPOCH, "ann@example.org".to_owned(), None)
+    }
+
+    fn person(name: &str) -> Requester {
+        Requester {
+            jid: format!("{name}@example.org").parse().ok(),
+            auth: Auth::Token,
+            address: "192.0.2.7".parse().ok(),
+            claims: vec![("id".to_owned(), name.to_owned())],
+            ticket: Some(Mark::of("ticket", name)),
+            device: Some(Mark::of("device", name)),
+            ..Requester::default()
+        }
+    }
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(seconds).unwrap()
+    }
+
+    #[test]
+    fn a_record_with_removals_reads_back_and_never_names_anybody() {
+        let mut record = record();
+        keep_out(&mut record, &Removal::default(), &person("mallory"), at(100));
+        assert_eq!(record.removed[0].until, at(3700));
+        assert_eq!(record.removed[0].marks.len(), 5);
+        let text = record.write();
+        assert!(!text.contains("mallory") && !text.contains("192.0"), "{text}");
+        assert_eq!(Record::read(&text), Some(record));
+    }
+
+    #[test]
+    fn a_record_stays_as_short_as_a_gate_keeps_it_and_forgets_the_oldest() {
+        for opener in ["ann@example.org".to_owned(), format!("{}@example.org", "é".repeat(500))] {
+            let mut record = Record::new(at(0), opener, None);
+            for n in 0..100 {
+                keep_out(&mut record, &Removal::default(), &person(&format!("p{n}")), at(n));
+                assert!(record.write().len() <= 4096 && record.removed.len() <= 32);
+                assert_eq!(record.removed.last().map(|one| one.until), Some(at(n + 3600)));
+            }
+            assert!(record.removed.len() >= 20, "{}", record.removed.len());
+        }
+    }
+
+    #[test]
+    fn what_is_over_goes_and_somebody_removed_again_stands_there_once() {
+        let (mut record, rules) = (record(), Removal::default());
+        keep_out(&mut record, &rules, &person("bob"), at(0));
+        keep_out(&mut record, &rules, &person("bob"), at(10));
+        assert_eq!(record.removed.len(), 1);
+        keep_out(&mut record, &rules, &person("eve"), at(3610));
+        assert_eq!(record.removed.len(), 1);
+        assert_eq!(record.removed[0].until, at(7210));
+    }
+
+    #[test]
+    fn letting_somebody_in_lifts_his_removal_and_no_neighbour_s() {
+        let (mut record, rules) = (record(), Removal::default());
+        keep_out(&mut record, &rules, &person("bob"), at(0));
+        keep_out(&mut record, &rules, &person("eve"), at(0));
+        lift(&mut record, &rules, &Requester { jid: person("bob").jid, ..Requester::default() });
+        let ticket = Mark::of("ticket", "eve");
+        assert!(record.removed.len() == 1 && record.removed[0].marks.contains(&ticket));
+    }
+
+    #[test]
+    fn a_removal_without_end_is_no_failure() {
+        let rules =
+            Removal { keep_out: Set::default_of(Some(Duration::MAX)), ..Removal::default() };
+        let mut record = record();
+        keep_out(&mut record, &rules, &person("bob"), at(0));
+        assert_eq!(Record::read(&record.write()), Some(record));
+    }
+
+    #[test]
+    fn neighbours_share_a_network_and_this_machine_has_none() {
+        let of = |address: &str| network(address.parse().unwrap());
+        assert_eq!(of("192.0.2.7"), of("::ffff:192.0.2.200"));
+        assert_ne!(of("192.0.2.7"), of("192.0.3.7"));
+        assert_eq!(of("2001:db8::1"), of("2001:db8::ffff:1"));
+        assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));
+        assert_eq!((of("127.0.0.1"), of("::1"), of("::ffff:127.0.0.1")), (None, None, None));
+    }
+
+    #[test]
+    fn a_claim_counts_only_in_a_token() {
+        let mut one = person("bob");
+        let rules = Removal::default();
+        assert_eq!(rules.marks(&[By::Token], &one).len(), 1);
+        one.auth = Auth::Anonymous;
+        assert_eq!(rules.marks(&[By::Token], &one), []);
+    }
+}

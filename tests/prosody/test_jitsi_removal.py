@@ -1,0 +1,111 @@
+"""On Jitsi: who was removed is recognised when he comes back under another address."""
+
+from lab import needs_jitsi_plugins
+from lab.jitsi_client import MACHINE
+from lab.meet import MEET_SERVICE, MeetDoor
+from lab.tokens import TOKENS, token
+
+SECRET = "seven tall quartz lanterns"
+POLICY = (
+    MEET_SERVICE
+    + f"""
+[policy.password]
+source = "preset"
+preset = "{SECRET}"
+"""
+)
+WORDS = "You were removed from this meeting. You may come back in 60 minutes."
+
+
+async def meeting(crowd, room):
+    """Alice, who has opened the room, and Bob, whom she has removed from it."""
+    alice, bob = await crowd.persons("Alice", "Bob")
+    assert (await alice.enter(room)).joined
+    assert (await bob.enter(room, SECRET)).joined
+    await kicked(alice, bob, room)
+    return alice, bob
+
+
+async def kicked(alice, bob, room):
+    since = bob.mark()
+    assert not (await alice.set_role(room, bob.nick, "none")).error
+    await bob.wait_for(lambda seen: 307 in seen.statuses, since=since)
+
+
+async def test_who_was_kicked_and_reloads_is_told_so_before_he_joins(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room()
+        _, bob = await meeting(crowd, room)
+        again = await crowd.reload(bob)
+        assert again.bare != bob.bare
+        refused = await again.request(room)
+        assert (refused.shown, refused.text) == ("reservation", WORDS), refused
+        refused = await again.join(room, password=SECRET)
+        assert (refused.shown, refused.text) == ("destroyed", WORDS), refused
+        assert (await again.request(meet.room())).kind == "ready"
+
+
+async def test_another_browser_comes_in(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room()
+        await meeting(crowd, room)
+        other = await crowd.person("Zoe")
+        assert (await other.enter(room, SECRET)).joined
+
+
+async def test_who_forgets_his_ticket_has_to_knock_whatever_he_knows(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room()
+        alice, bob = await meeting(crowd, room)
+        again = await crowd.person("Robert", storage={MACHINE: bob.storage[MACHINE]})
+        stopped = await again.enter(room, SECRET)
+        if not meet.server.plugins:
+            assert (stopped.shown, "invited" in stopped.text) == ("destroyed", True), stopped
+            return
+        assert stopped.shown == "lobby", stopped
+        assert (await again.knock(stopped.lobby)).joined
+        lobby = await alice.attend_lobby(room)
+        alice.approve(room, await alice.knocker(lobby, again.nick))
+        outcome = await again.admitted(room)
+        assert outcome.joined, outcome
+        decision = (await meet.decisions(kind="join", room=room, verdict="hold"))[0]
+        assert decision["rule"] == "removal.keep_out"
+
+
+async def test_the_operator_removes_and_lets_in_again(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room()
+        alice, bob = await crowd.persons("Alice", "Bob")
+        assert (await alice.enter(room)).joined
+        assert (await bob.enter(room, SECRET)).joined
+        since = bob.mark()
+        assert meet.component.run("remove", room, bob.bare).returncode == 0
+        await bob.wait_for(lambda seen: 307 in seen.statuses, since=since)
+        again = await crowd.reload(bob)
+        assert (await again.enter(room, SECRET)).text == WORDS
+        assert meet.component.run("admit", room, bob.bare).returncode == 0
+        assert (await again.enter(room, SECRET)).joined
+
+
+@needs_jitsi_plugins
+async def test_a_token_keeps_its_bearer_out_in_every_browser(prosody_version):
+    door = MeetDoor(prosody_version, POLICY, muc_plugins=["token_verification"], **TOKENS)
+    try:
+        door.start()
+        async with door.crowd() as crowd:
+            room = door.room()
+            alice = await crowd.person("Alice", token=token(id="alice"))
+            bob = await crowd.person("Bob", token=token(id="bob"))
+            assert (await alice.enter(room)).joined
+            assert (await bob.enter(room, SECRET)).joined
+            await kicked(alice, bob, room)
+            other = await crowd.person("Robert", token=token(id="bob"))
+            refused = await other.enter(room, SECRET)
+            assert (refused.shown, refused.text) == ("reservation", WORDS), refused
+            zoe = await crowd.person("Zoe", token=token(id="zoe"))
+            assert (await zoe.enter(room, SECRET)).joined
+            assert door.component.run("remove", room, zoe.bare).returncode == 0
+            again = await crowd.person("Zoe", token=token(id="zoe"))
+            assert (await again.enter(room, SECRET)).shown == "reservation"
+    finally:
+        door.close()
