@@ -2,7 +2,6 @@
 
 import asyncio
 
-import pytest
 from lab import needs_jitsi_plugins
 from lab.browser_meeting import at
 from lab.browser_person import JOINED
@@ -54,15 +53,14 @@ async def admitted(guest, moderator, room, password=None):
     await guest.wait_for(JOINED, since=since)
 
 
-@pytest.mark.parametrize("transport", ["websocket", "bosh"])
-async def test_who_was_let_in_comes_back_without_knocking(meet, browser, transport):
+async def test_who_was_let_in_comes_back_without_knocking(meet, browser):
     async with at(meet, browser) as visit:
         room = meet.room()
-        alice, bob = await opened(visit, room, "alice", "bob", transport=transport)
+        alice, bob = await opened(visit, room, "alice", "bob")
         await admitted(bob, alice, room)
         await bob.reload()
         assert (await bob.join(room)).joined
-        tab = await visit.connect("bob", beside=bob, transport=transport)
+        tab = await visit.connect("bob", beside=bob)
         assert (await tab.join(room)).joined
         assert not (await tab.state())["moderator"]
         assert len(alice.events(KNOCKED)) == 1

@@ -77,11 +77,10 @@ async def test_a_guest_is_prompted_until_the_password_is_right(meet, browser, tr
         await alice.wait_for("conference.userJoined", (await bob.state())["id"])
 
 
-@pytest.mark.parametrize("transport", ["websocket", "bosh"])
-async def test_a_moderator_who_reloads_is_a_moderator(meet, browser, transport):
+async def test_a_moderator_who_reloads_is_a_moderator(meet, browser):
     async with at(meet, browser) as visit:
         room = meet.room()
-        alice, bob = await visit.people("alice", "bob", transport=transport)
+        alice, bob = await visit.people("alice", "bob", transport="bosh")
         before = await moderating(alice, room)
         assert (await bob.join(room, SECRET)).joined
         since = bob.mark()

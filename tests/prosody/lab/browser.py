@@ -1,7 +1,8 @@
 """Chromium with the real lib-jitsi-meet, as people whom a test tells what to do.
 
 One driver process (tests/prosody/browser/driver.mjs) and one Chromium serve a whole test
-run; each person has a context of his own there, so a storage and a connection of his own.
+run; each person has a context of his own there, so a storage and a connection of his own,
+or is a further tab of another's.
 """
 
 import asyncio
