@@ -32,6 +32,8 @@ return function (gate)
 		if gate.affiliation_of(room, event.stanza.attr.from) ~= "owner" or not child then return; end -- the core refuses
 		if child.name == "destroy" then return gate.put(event, "destroy"); end
 		if child.name ~= "x" or child.attr.xmlns ~= "jabber:x:data" or child.attr.type ~= "submit" then return; end
+		-- It is how a focus comes in: without, it leaves again, and takes itself for broken.
+		if gate.focus.is_one(event.stanza.attr.from) then return; end
 		local is_bad = #child.tags > LIMIT.items;
 		for field in child:childtags("field") do is_bad = is_bad or not gate.is_observing() and is_ambiguous(field); end
 		if is_bad then return gate.refuse(event, "malformed", "modify", "not-acceptable"); end

@@ -74,6 +74,12 @@ return function (gate)
 		end);
 	end
 
+	-- persistent_lobby and muc_breakout_rooms end rooms that nobody is in, also those that are to last.
+	module:hook_global("maybe-destroy-room", function (event)
+		local data = gate.kept.of(event.room);
+		return data and data.lasts and not gate.is_observing() or nil;
+	end, gate.PRIORITY.backstop);
+
 	-- Whether the service has a lobby. Its modules can be loaded after this one.
 	function lobby.is_there()
 		if host and rawget(prosody.hosts, host) then return true; end
@@ -118,7 +124,8 @@ return function (gate)
 	-- Sends somebody who waits away, with words that the client shows.
 	function lobby.dismiss(room, bare, text)
 		local lobby_room = lobby_room_of(room);
-		for nick, occupant in (lobby_room and lobby_room:each_occupant() or pairs {}) do
+		if not lobby_room then return; end
+		for nick, occupant in lobby_room:each_occupant() do
 			if occupant.bare_jid == bare then
 				for address in occupant:each_session() do
 					module:context(host):send(st.presence({ type = "unavailable", from = nick, to = address })
