@@ -691,7 +691,7 @@ guard("muc-occupant-pre-join", PRIORITY.raise, function (event)
 		return;
 	end
 	if room._data.lobbyroom then room._data.lobby_skip_display_name_check = true; end
-	promised[bare] = nil;
+	promised[occupant.bare_jid] = nil;
 	local wanted, exactly = verdict.fx.requester, verdict.exactly;
 	if not wanted then
 		-- Whatever role another module has given since; the affiliation was refused to it.

@@ -1,26 +1,13 @@
 """The laboratory's browser, without the gate: the real lib-jitsi-meet does and reports what
 its participants do and see."""
 
-import contextlib
-
 import pytest
 from lab import Failed, Focus, needs_jitsi_plugins
+from lab.browser_meeting import at
 from lab.jitsi_outcome import FOCUS
 
 MEET = {"gate": False}
 PROMPT = "conference.passwordRequired"
-
-
-@contextlib.asynccontextmanager
-async def at(meet, browser, kind=Focus):
-    """The people of one test, with a focus to serve them."""
-    focus = await kind.connect(meet.server)
-    try:
-        async with browser.visit(meet.server) as visit:
-            visit.focus = focus
-            yield visit
-    finally:
-        await focus.close()
 
 
 @pytest.mark.parametrize("transport", ["websocket", "bosh"])

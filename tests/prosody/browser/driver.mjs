@@ -4,7 +4,8 @@
 //   out  {"call": 1, "value": ...}   or   {"call": 1, "error": "why"}
 //        {"client": "alice", "event": "conference.joined", "params": [...]}
 // open, reload, screenshot, crash and close are done here, anything else by the client's page.
-// Each client is a browser context of its own, so it has its own storage. Ends with its input.
+// Each client is a browser context of its own, so it has its own storage, unless it is opened
+// `beside` another: then it is one more tab there. Ends with its input.
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
@@ -46,16 +47,25 @@ async function serve() {
 	return `http://localhost:${server.address().port}/`;
 }
 
-async function open(name) {
+async function open(name, { beside } = {}) {
 	if (clients.has(name)) {
 		throw new Error(`${name} is open already`);
 	}
-	const context = await browser.newContext();
+	const context = beside ? clients.get(beside).context : await storage();
 	const client = { context, tell: (event, ...params) => say({ client: name, event, params }) };
 	clients.set(name, client);
-	await context.exposeBinding('report', (_, event, params) => client.tell(event, ...params));
 	client.page = await tab(client);
 	await client.page.goto(address);
+}
+
+/** A context, whose pages report for their clients. */
+async function storage() {
+	const context = await browser.newContext();
+	await context.exposeBinding('report', ({ page }, event, params) => {
+		const client = [...clients.values()].find(each => each.page === page);
+		client?.tell(event, ...params);
+	});
+	return context;
 }
 
 /** An empty page of a client. */
@@ -72,7 +82,9 @@ async function close(name) {
 	clients.delete(name);
 	// A page that is closed says good-bye; one whose context goes first may not.
 	await page?.close();
-	await context.close();
+	if (!context.pages().length) {
+		await context.close();
+	}
 }
 
 /** Ends the page's process: no good-bye, and nobody closes its connection in good order. */
@@ -102,7 +114,7 @@ async function ask(page, command, given) {
 
 function perform({ client, command, with: given }) {
 	if (command === 'open') {
-		return open(client);
+		return open(client, given);
 	}
 	if (!clients.has(client)) {
 		throw new Error(`${client} is not open`);

@@ -1,7 +1,8 @@
 """Chromium with the real lib-jitsi-meet, as people whom a test tells what to do.
 
 One driver process (tests/prosody/browser/driver.mjs) and one Chromium serve a whole test
-run; each person has a context of his own there, so a storage and a connection of his own.
+run; each person has a context of his own there, so a storage and a connection of his own,
+or is a further tab of another's.
 """
 
 import asyncio
@@ -161,19 +162,21 @@ class Visit:
         self.browser = browser
         self.server = server
 
-    async def open(self, name):
-        """A person with an empty storage and no connection yet. `name` is part of a host
-        name, NAME-1.localhost: Chromium opens six connections to a host, and a client over
-        BOSH needs two."""
+    async def open(self, name, beside=None):
+        """A person with an empty storage, or with that of the person whose browser it is a
+        further tab of, and no connection yet. `name` is part of a host name,
+        NAME-1.localhost: Chromium opens six connections to a host, and a client over BOSH
+        needs two."""
         client = f"{name}-{next(self._numbers)}"
         person = BrowserPerson(self.browser, self.server, client)
         self.browser.people[client] = person
-        await self.browser.call(client, "open", 30)
+        given = {"beside": beside.client} if beside else {}
+        await self.browser.call(client, "open", 30, **given)
         return person
 
-    async def connect(self, name, **options):
-        """Opens a person and connects him; `options` as `BrowserPerson.connect`."""
-        person = await self.open(name)
+    async def connect(self, name, beside=None, **options):
+        """Opens a person and connects him: as `open` and, `options`, `BrowserPerson.connect`."""
+        person = await self.open(name, beside)
         await person.connect(**options)
         return person
 

@@ -83,6 +83,19 @@ class BrowserPerson:
         what = " ".join([name, *map(str, params)])
         return await self._first(lambda event: event.matches(name, params), what, since, seconds)
 
+    async def sends(self, text, since=0, seconds=10):
+        """The first stanza from `seen[since]` on that this page sent and that has `text` in it."""
+        return await self._stanza("sent", text, since, seconds)
+
+    async def hears(self, text, since=0, seconds=10):
+        """The same of those that it got."""
+        return await self._stanza("received", text, since, seconds)
+
+    async def _stanza(self, way, text, since, seconds):
+        return await self._first(
+            lambda event: event.name == way and text in event.params[0], f"{text} {way}", since, seconds
+        )
+
     async def answer(self, since, seconds=15):
         """The first answer to a join from `seen[since]` on: joined, failed or kicked."""
         return await self._first(

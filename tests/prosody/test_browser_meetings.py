@@ -1,0 +1,170 @@
+"""The real client at a room: it opens and moderates it, is asked for the password, and comes
+back with the rights that it had."""
+
+import asyncio
+
+import pytest
+from lab import Failed
+from lab.browser_meeting import at
+from lab.browser_person import JOINED
+from lab.meet import MEET_SERVICE
+
+SECRET = "seven tall quartz lanterns"
+BETTER = "nine wide copper kettles"
+POLICY = (
+    MEET_SERVICE
+    + f"""
+[policy.lobby]
+admission = "password"
+[policy.password]
+source = "preset"
+preset = "{SECRET}"
+[[room]]
+match = "generated-*"
+password = {{ source = "generated" }}
+"""
+)
+PROMPT = "conference.passwordRequired"
+TOLD = "Only you can read this. The password of this room is: "
+
+
+async def told(person, since=0):
+    """The password that the room tells this person, in the way of the system's messages."""
+    message = await person.wait_for("conference.non_participant_message_received", since=since)
+    said = message.params[1]
+    assert said["type"] == "system_chat_message", said
+    assert said["message"].startswith(TOLD), said
+    return said["message"].removeprefix(TOLD).partition(" (")[0]
+
+
+async def moderating(person, room):
+    """Has somebody open the room; returns his nick."""
+    assert (await person.join(room)).joined
+    state = await person.state()
+    assert state["moderator"]
+    return state["id"]
+
+
+@pytest.mark.parametrize("transport", ["websocket", "bosh"])
+async def test_whoever_opens_a_room_moderates_it_and_is_told_its_password(meet, browser, transport):
+    async with at(meet, browser) as visit:
+        room = meet.room("generated")
+        alice, bob = await visit.people("alice", "bob", transport=transport)
+        me = await moderating(alice, room)
+        became = await alice.wait_for("conference.roleChanged")
+        assert became.params == [me, "moderator"]
+        assert alice.seen.index(became) <= alice.seen.index(await alice.wait_for(JOINED))
+        password = await told(alice)
+        assert (await bob.join(room, password)).joined
+        assert not (await bob.state())["moderator"]
+        await alice.say("good morning")
+        await bob.wait_for("conference.messageReceived", me, "good morning")
+        # What the room tells one person is no message of anybody's, and nobody else hears it.
+        assert not alice.events("conference.privateMessageReceived")
+        assert not bob.events("conference.non_participant_message_received")
+
+
+@pytest.mark.parametrize("transport", ["websocket", "bosh"])
+async def test_a_guest_is_prompted_until_the_password_is_right(meet, browser, transport):
+    async with at(meet, browser) as visit:
+        room = meet.room()
+        alice, bob = await visit.people("alice", "bob", transport=transport)
+        await moderating(alice, room)
+        assert (await bob.join(room)).error == PROMPT
+        assert (await bob.join(room, "a wrong guess")).error == PROMPT
+        assert not alice.events("conference.userJoined")
+        assert (await bob.join(room, SECRET)).joined
+        await alice.wait_for("conference.userJoined", (await bob.state())["id"])
+
+
+async def test_a_moderator_who_reloads_is_a_moderator(meet, browser):
+    async with at(meet, browser) as visit:
+        room = meet.room()
+        alice, bob = await visit.people("alice", "bob", transport="bosh")
+        before = await moderating(alice, room)
+        assert (await bob.join(room, SECRET)).joined
+        since = bob.mark()
+        await alice.reload()
+        await bob.wait_for("conference.userLeft", before, since=since)
+        after = await moderating(alice, room)
+        assert after != before
+        await alice.kick((await bob.state())["id"])
+        await bob.wait_for("conference.kicked")
+
+
+async def test_the_password_cannot_be_removed_nor_be_weak(meet, browser):
+    async with at(meet, browser) as visit:
+        room = meet.room()
+        alice, bob = await visit.people("alice", "bob")
+        await moderating(alice, room)
+        with pytest.raises(Failed, match="not-acceptable(?s:.*)must have a password"):
+            await alice.lock("")
+        with pytest.raises(Failed, match="too easy to guess"):
+            await alice.lock("password")
+        assert (await alice.state())["locked"]
+        assert (await bob.join(room)).error == PROMPT
+        assert (await bob.join(room, "password")).error == PROMPT
+        assert (await bob.join(room, SECRET)).joined
+
+
+async def test_a_good_password_takes_the_place_of_the_old_one(meet, browser):
+    async with at(meet, browser) as visit:
+        room = meet.room()
+        alice, bob = await visit.people("alice", "bob", transport="bosh")
+        await moderating(alice, room)
+        await alice.lock(BETTER)
+        assert (await bob.join(room)).error == PROMPT
+        assert (await bob.join(room, SECRET)).error == PROMPT
+        assert (await bob.join(room, BETTER)).joined
+        assert (await alice.state())["locked"]
+
+
+async def test_of_two_who_come_at_the_same_moment_one_opens_and_one_is_prompted(meet, browser):
+    async with at(meet, browser) as visit:
+        room = meet.room()
+        people = await visit.people("alice", "bob")
+        answers = await asyncio.gather(*(person.join(room) for person in people))
+        assert sorted(answer.error for answer in answers) == ["", PROMPT], answers
+        (opener,) = [person for person in people if person.events(JOINED)]
+        assert (await opener.state())["moderator"]
+
+
+async def test_a_second_tab_of_a_moderator_moderates_too(meet, browser):
+    async with at(meet, browser) as visit:
+        room = meet.room()
+        alice = await visit.connect("alice")
+        me = await moderating(alice, room)
+        tab = await visit.connect("alice", beside=alice)
+        assert tab.jid != alice.jid
+        again = await moderating(tab, room)
+        await tab.close()
+        await alice.wait_for("conference.userLeft", again)
+        state = await alice.state()
+        assert (state["id"], state["moderator"], state["joined"]) == (me, True, True)
+
+
+async def test_a_second_tab_of_somebody_at_the_door_is_at_the_door(meet, browser):
+    async with at(meet, browser) as visit:
+        room = meet.room()
+        alice, bob = await visit.people("alice", "bob")
+        await moderating(alice, room)
+        assert (await bob.join(room)).error == PROMPT
+        tab = await visit.connect("bob", beside=bob)
+        assert (await tab.join(room)).error == PROMPT
+
+
+async def test_who_was_removed_stays_out_after_a_reload(meet, browser):
+    async with at(meet, browser) as visit:
+        room = meet.room()
+        alice, bob, zoe = await visit.people("alice", "bob", "zoe")
+        await moderating(alice, room)
+        for guest in (bob, zoe):
+            assert (await guest.join(room, SECRET)).joined
+        await alice.kick((await bob.state())["id"])
+        await bob.wait_for("conference.kicked")
+        await bob.reload()
+        since = await bob.ask_to_join(room, SECRET)
+        refused = await bob.wait_for("conference.failed", "conference.reservationError", since=since)
+        assert refused.params[1] == "403"
+        assert refused.params[2].startswith("You were removed from this meeting."), refused
+        assert not bob.events(JOINED, since)
