@@ -124,7 +124,7 @@ def before_the_focus_opens(focus, act):
 
 @pytest.mark.parametrize("trouble", ["kill", "freeze"])
 async def test_gone_while_the_focus_opens(scene, trouble):
-    """A focus that is not let in says nothing to whom it should have told; the gate does, and the client goes on asking."""
+    """A focus that is not let in answers nobody; the gate does in its place, and the client goes on asking."""
     async with scene(muc_options=FAST) as s:
         alice = await s.crowd.person("Alice")
         opens = before_the_focus_opens(s.crowd.focus, getattr(s.component, trouble))

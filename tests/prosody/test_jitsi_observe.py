@@ -1,4 +1,4 @@
-"""On Jitsi: a component that observes leaves everything as it is without the gate, and writes down what it would do."""
+"""On Jitsi: a component that observes changes nothing, and writes down what it would do."""
 
 from lab import JitsiCrowd, Meet
 from lab.jitsi_outcome import FOCUS
