@@ -20,12 +20,23 @@ return function (gate)
 		end);
 	end
 
+	-- Of several values the room takes the first, and what is judged would be another.
+	local function is_ambiguous(field)
+		local values = 0;
+		for _ in field:childtags("value") do values = values + 1; end
+		return values > 1 and field.attr.var ~= "muc#roomconfig_presencebroadcast"; -- the only list
+	end
+
 	guard_room("iq-set/bare/" .. xmlns_muc .. "#owner:query", PRIORITY.owner, function (event, room, query)
 		local child = query.tags[1];
 		if gate.affiliation_of(room, event.stanza.attr.from) ~= "owner" or not child then return; end -- the core refuses
 		if child.name == "destroy" then return gate.put(event, "destroy"); end
 		if child.name ~= "x" or child.attr.xmlns ~= "jabber:x:data" or child.attr.type ~= "submit" then return; end
-		if #child.tags > LIMIT.items then return gate.refuse(event, "malformed", "modify", "not-acceptable"); end
+		-- It is how a focus comes in: without, it leaves again, and takes itself for broken.
+		if gate.focus.is_one(event.stanza.attr.from) then return; end
+		local is_bad = #child.tags > LIMIT.items;
+		for field in child:childtags("field") do is_bad = is_bad or not gate.is_observing() and is_ambiguous(field); end
+		if is_bad then return gate.refuse(event, "malformed", "modify", "not-acceptable"); end
 		return gate.put(event, "configure", { detail = function (at)
 			for field in child:childtags("field") do
 				local values, is_secret = {}, field.attr.var == "muc#roomconfig_roomsecret";

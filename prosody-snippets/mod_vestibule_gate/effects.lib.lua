@@ -73,6 +73,8 @@ return function (gate)
 		for _, option in pairs(ROOM_FLAGS) do
 			if options[option] ~= nil and room["set_" .. option](room, options[option]) then changed = true; end
 		end
+		local data = options.persistent ~= nil and gate.kept.of(room);
+		if data then data.lasts = options.persistent or nil; end
 		if options.lobby then gate.lobby.raise(room); end
 		if changed and not is_new then
 			room:broadcast_message(st.message({ type = "groupchat", from = room.jid })

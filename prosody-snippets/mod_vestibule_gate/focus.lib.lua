@@ -1,19 +1,20 @@
 -- The conference focus: people ask it for rooms, and it opens them. What is known of those who ask.
 
-local jid, new_id, new_cache = require "util.jid", require "util.id", require "util.cache".new;
-local sha256 = require "util.hashes".sha256;
+local jid, st, new_id = require "util.jid", require "util.stanza", require "util.id";
+local new_cache, sha256 = require "util.cache".new, require "util.hashes".sha256;
 
 local xmlns_focus = "http://jitsi.org/protocol/focus";
 local HEALTH_CHECK = "^__jicofo%-health%-check"; -- how the rooms are named in which a focus tries itself out
 local TICKET = "^vt%-[%w_-]+$";
 local PATIENCE = 15; -- seconds that a focus waits for the first participant
 local LONGEST = 64; -- bytes of a ticket or a client's own mark
+local ASKING = 100; -- people who asked for one room and are remembered
 local LOG_INS, LOG_IN_LASTS = 10000, 24 * 60 * 60; -- as long as Jitsi's focus itself remembers one
 
 return function (gate)
 	local focuses, proxies, watched = {}, {}, {};
 	local log_ins = new_cache(LOG_INS); -- by the focus's session id: the account, and when
-	local asked = {}; -- by room: for whom the focus is going to open it
+	local asked = {}; -- by room: who asked the focus for it, in that order
 	local focus = {};
 
 	-- A session's field of this gate: what its first request told of it. A server or component speaks for many.
@@ -43,24 +44,42 @@ return function (gate)
 		return "[" .. tenant .. "]" .. node .. "@" .. module.host;
 	end
 
-	-- In the focus's answer, a ticket for a client that has none. A session id of the focus's own shows, when another
-	-- session sends it, that the same person has logged in.
-	local function answered(event)
-		local stanza = event.stanza;
-		local conference = stanza.attr.type == "result" and stanza:get_child("conference", xmlns_focus);
-		if not conference or gate.is_observing() then return; end
-		if not focuses[jid.bare(stanza.attr.from)] and not proxies[stanza.attr.from] then return; end
-		local session = prosody.full_sessions[stanza.attr.to];
-		local known, given = session and session[gate.mark], conference.attr["session-id"];
-		if not given then
-			conference.attr["session-id"] = known and known.ticket;
-		elseif session and gate.facts.has_account(session) and not session.auth_token and #given <= LONGEST then
-			log_ins:set(given, { account = jid.bare(stanza.attr.to), at = os.time() });
+	-- A ticket lets its bearer in: what is kept and told is its hash.
+	local function know_ticket(known, ticket) known.ticket, known.mark = ticket, sha256(ticket, true):sub(1, 32); end
+
+	-- The focus has answered a request: whom it refused, it opens nothing for.
+	local function note_answer(session, id, is_refused)
+		local list = asked[session[gate.mark].asked or false];
+		for i, one in ipairs(list or {}) do
+			if one.session == session and one.id == id then
+				one.answered = true;
+				return is_refused and table.remove(list, i);
+			end
 		end
 	end
 
-	-- A ticket lets its bearer in: what is kept and told is its hash.
-	local function know_ticket(known, ticket) known.ticket, known.mark = ticket, sha256(ticket, true):sub(1, 32); end
+	-- In the focus's answer, a ticket for a client that has none. A session id of the focus's own shows, when another
+	-- session sends it, that the same person has logged in: it is the ticket of both.
+	local function answered(event)
+		local stanza = event.stanza;
+		local attr = stanza.attr;
+		local session = (attr.type == "result" or attr.type == "error") and prosody.full_sessions[attr.to];
+		local known = session and session[gate.mark];
+		if not known or gate.is_observing() or not focuses[jid.bare(attr.from)] and not proxies[attr.from] then return; end
+		note_answer(session, attr.id, attr.type == "error");
+		local conference = attr.type == "result" and stanza:get_child("conference", xmlns_focus);
+		local given = conference and conference.attr["session-id"];
+		if conference and not given then
+			conference.attr["session-id"] = known.ticket;
+		elseif given and gate.facts.has_account(session) and not session.auth_token and #given <= LONGEST then
+			local bare, room_jid = jid.bare(attr.to), internal(conference.attr.room);
+			log_ins:set(given, { account = bare, at = os.time() });
+			know_ticket(known, given);
+			local room = room_jid and gate.get_room(room_jid);
+			local data = gate.kept.of(room);
+			if data then gate.kept.recognise(data, bare, known.mark); room:save(); end
+		end
+	end
 
 	local function request(event)
 		local stanza, origin = event.stanza, event.origin;
@@ -68,9 +87,8 @@ return function (gate)
 		if stanza.attr.type ~= "set" or stanza[gate.mark] or proxies[jid.host(from)] or gate.is_service(from) then return; end
 		if not focuses[jid.bare(to)] and not proxies[to] then return; end
 		local conference = stanza:get_child("conference", xmlns_focus);
-		local room_jid = conference and internal(conference.attr.room);
-		if not room_jid then return; end
-		local known = known_of(origin);
+		if not conference then return; end
+		local known, room_jid = known_of(origin), internal(conference.attr.room);
 		local given, device = conference.attr["session-id"], conference.attr["machine-uid"];
 		known.client = "jitsi";
 		known.device = device and gate.text.cut(device, LONGEST);
@@ -80,32 +98,57 @@ return function (gate)
 		else
 			local log_in = given and log_ins:get(given);
 			known.account = log_in and os.time() - log_in.at < LOG_IN_LASTS and log_in.account or nil;
+			if known.account then know_ticket(known, given); end
 		end
 		if not known.ticket then know_ticket(known, "vt-" .. new_id.long()); end
 		if origin.type == "c2s" then watched.client(origin.host); end
-		return gate.put_at(event, "request", room_jid);
+		return room_jid and gate.put_at(event, "request", room_jid);
 	end
 
-	-- Remembers for whom the focus opens a room that is not there yet: whoever asked first, while he is there.
+	local function is_there(one) return os.time() - one.at <= PATIENCE and not one.session.destroyed; end
+
+	-- Remembers for whom the focus opens a room that is not there yet: whoever asks first, while he is there, unless the
+	-- focus refuses him.
 	function focus.ask_for(e)
-		local first = asked[e.room];
-		if first and os.time() - first.at <= PATIENCE and not first.session.destroyed then return; end
-		asked[e.room] = { session = e.origin, jid = e.from, at = os.time() };
+		local list, mine = {}, nil;
+		for _, one in ipairs(asked[e.room] or list) do
+			if is_there(one) then list[#list + 1] = one; end
+			if is_there(one) and one.session == e.origin then mine = one; end
+		end
+		asked[e.room], known_of(e.origin).asked = list, e.room;
+		if mine then
+			mine.id, mine.at, mine.answered = e.stanza.attr.id, os.time(), nil;
+		elseif #list < ASKING then
+			list[#list + 1] = {
+				session = e.origin, jid = e.from, id = e.stanza.attr.id, at = os.time(),
+				to = e.stanza.attr.to, room = e.stanza:get_child("conference", xmlns_focus).attr.room,
+			};
+		end
 	end
 
 	-- The session for which the focus opens the room, and its address.
 	function focus.opener(room_jid)
-		local first = asked[room_jid];
-		if not first or os.time() - first.at > PATIENCE or first.session.destroyed then return nil; end
-		return first.session, first.jid;
+		for _, one in ipairs(asked[room_jid] or {}) do
+			if is_there(one) then return one.session, one.jid; end
+		end
 	end
 
 	function focus.opened(room_jid) asked[room_jid] = nil; end
 
+	-- A focus that is not let in answers nobody who asked it for the room, so they are answered in its place.
+	function focus.failed(room_jid, way, ...)
+		local list = asked[room_jid];
+		asked[room_jid] = nil;
+		for _, one in ipairs(list or {}) do
+			local stanza = st.iq({ type = "set", id = one.id, from = one.jid, to = one.to })
+				:tag("conference", { xmlns = xmlns_focus, room = one.room }):up();
+			if is_there(one) and not one.answered then gate.shown[way]({ origin = one.session, stanza = stanza }, ...); end
+		end
+	end
+
 	function focus.sweep()
-		local time = os.time();
-		for room_jid, first in pairs(asked) do
-			if time - first.at > PATIENCE then asked[room_jid] = nil; end
+		for room_jid in pairs(asked) do
+			if not focus.opener(room_jid) then asked[room_jid] = nil; end
 		end
 		return next(asked) ~= nil;
 	end

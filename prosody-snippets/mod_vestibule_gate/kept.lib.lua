@@ -34,6 +34,8 @@ return function (gate)
 			data.count = data.count + 1;
 			people[bare] = { text = person.text, at = person.at };
 		end
+		local former = people[bare].ticket;
+		if former and former ~= ticket and data.tickets[former] == bare then data.tickets[former] = nil; end
 		people[bare].ticket, data.tickets[ticket] = ticket, bare;
 	end
 

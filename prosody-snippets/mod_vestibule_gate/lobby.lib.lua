@@ -53,8 +53,13 @@ return function (gate)
 			local room = main_room(event.room.jid);
 			if gate.is_unguarded() or not room or not gate.kept.of(room) then return; end
 			local bare = jid.bare(event.stanza.attr.from);
+			if gate.is_reserved(jid.resource(event.occupant.nick), bare) then return gate.refuse_nick(event); end
 			if may_enter(room, bare) then return; end
 			return gate.refuse(event, "closed-way", "cancel", "not-allowed");
+		end);
+		gate.guard_at(service, "muc-occupant-pre-change", gate.PRIORITY.nick, function (event)
+			local nick, from = jid.resource(event.dest_occupant.nick), event.stanza.attr.from;
+			if not gate.is_observing() and gate.is_reserved(nick, from) then return gate.refuse_nick(event); end
 		end);
 		gate.guard_at(service, "muc-occupant-joined", gate.PRIORITY.last, function (event)
 			local room, occupant = main_room(event.room.jid), event.occupant;
@@ -68,6 +73,12 @@ return function (gate)
 			if room then gate.waiting.forget(room, event.occupant.bare_jid); end
 		end);
 	end
+
+	-- persistent_lobby and muc_breakout_rooms end rooms that nobody is in, also those that are to last.
+	module:hook_global("maybe-destroy-room", function (event)
+		local data = gate.kept.of(event.room);
+		return data and data.lasts and not gate.is_observing() or nil;
+	end, gate.PRIORITY.backstop);
 
 	-- Whether the service has a lobby. Its modules can be loaded after this one.
 	function lobby.is_there()
@@ -113,7 +124,8 @@ return function (gate)
 	-- Sends somebody who waits away, with words that the client shows.
 	function lobby.dismiss(room, bare, text)
 		local lobby_room = lobby_room_of(room);
-		for nick, occupant in (lobby_room and lobby_room:each_occupant() or pairs {}) do
+		if not lobby_room then return; end
+		for nick, occupant in lobby_room:each_occupant() do
 			if occupant.bare_jid == bare then
 				for address in occupant:each_session() do
 					module:context(host):send(st.presence({ type = "unavailable", from = nick, to = address })

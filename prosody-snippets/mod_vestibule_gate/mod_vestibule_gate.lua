@@ -120,6 +120,7 @@ local function refuse(event, reason, kind, condition, text)
 		or attr.type == nil and event.stanza.name == "presence"
 			and focus.describe(event.origin, event.stanza) == "jitsi" and "retry") or "plain";
 	shown[way](event, kind, condition, text);
+	if event.kind == "join" and focus.is_one(event.from) then focus.failed(event.room, "not-ready"); end
 	local room_jid = type(event.room) == "string" and event.room or jid_bare(attr.to);
 	report("refused", { jid = room_jid }, { jid = cut(attr.from, LIMIT.address), reason = reason });
 	return true;
@@ -249,6 +250,9 @@ local function turn_away(e, room, fx)
 	local way, held = fx.way, fx.way == "lobby" and room and lobby.is_there();
 	if held and lobby.lacks_name(e.stanza) then way = "name-required"; end
 	shown[way](e, fx.error[1], fx.error[2], fx.error[3], fx.error[4], held and lobby.raise(room) or nil);
+	if e.kind == "join" and focus.is_one(e.from) then
+		focus.failed(e.room, "reservation", nil, nil, fx.error[3], fx.error[4]);
+	end
 	return way ~= "name-required";
 end
 
@@ -687,7 +691,7 @@ guard("muc-occupant-pre-join", PRIORITY.raise, function (event)
 		return;
 	end
 	if room._data.lobbyroom then room._data.lobby_skip_display_name_check = true; end
-	promised[bare] = nil;
+	promised[occupant.bare_jid] = nil;
 	local wanted, exactly = verdict.fx.requester, verdict.exactly;
 	if not wanted then
 		-- Whatever role another module has given since; the affiliation was refused to it.

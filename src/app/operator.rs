@@ -69,6 +69,9 @@ impl Operator {
 
     fn rooms(&self) -> Value {
         let desk = self.shared.desk();
+        let services = &desk.policy().services;
+        let is_person =
+            |who: &Requester| who.jid.as_ref().is_none_or(|jid| !services.contains_key(jid));
         let mut rooms: Vec<_> = desk.live().rooms().collect();
         rooms.sort_by_key(|(jid, _)| *jid);
         rooms
@@ -77,7 +80,7 @@ impl Operator {
                 let record = room.view.record.as_ref();
                 json!({
                     "room": jid.as_str(),
-                    "occupants": room.occupants.len(),
+                    "occupants": room.occupants.values().filter(|known| is_person(&known.who)).count(),
                     "closed": record.and_then(|r| r.closed).map(|closed| closed.name()),
                     "opened": record.map(|r| format!("{:.0}", r.opened)),
                     "opener": record.map(|r| r.opener.as_str()),

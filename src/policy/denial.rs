@@ -213,7 +213,7 @@ impl Denial {
             Self::RoomName => "A room of this name may not be opened on this server.",
             Self::MayNotEnter => "You may not enter rooms on this server.",
             Self::LogInToEnter => "Log in to enter rooms on this server.",
-            Self::PasswordNeeded => "Choose a password for this room.",
+            Self::PasswordNeeded => "This room needs a password.",
             Self::PasswordWrong => "That is not the password of this room.",
             Self::PasswordWeak { min_length } => {
                 return Cow::Owned(format!(

@@ -184,9 +184,11 @@ pub(super) fn enter(case: &Case<'_>, credential: Credential, effects: &mut Effec
         effects.role = Some(Role::Participant);
     }
     let takes_the_place = moderates && focus::takes_the_place(case);
-    let is_awaited = |record: &&Record| {
-        record.awaited.is_some() && (takes_the_place || record.opener == case.jid.as_str())
-    };
+    // The opener may have come back with another address before he was in for the first time.
+    let opened = case.who().person.is_some_and(|person| person.entry == Some(Entry::Opened));
+    let is_opener = |record: &Record| opened || record.opener == case.jid.as_str();
+    let is_awaited =
+        |record: &&Record| record.awaited.is_some() && (takes_the_place || is_opener(record));
     if let Some(record) = case.room.record.as_ref().filter(is_awaited) {
         let opener = case.jid.to_string();
         effects.record = Some(Record { opener, awaited: None, ..record.clone() });

@@ -3,26 +3,10 @@
 import asyncio
 
 from lab import needs_jitsi_plugins
+from lab.jitsi_meeting import opened
 from lab.meet import MEET_SERVICE
 
 POLICY = MEET_SERVICE
-
-
-def told_password(person):
-    """The password that the room has told to somebody, or None."""
-    for seen in person.seen:
-        if seen.body and "The password of this room is: " in seen.body:
-            return seen.body.partition("The password of this room is: ")[2].partition(" (")[0]
-    return None
-
-
-async def opened(crowd, room, name="Alice"):
-    """Somebody who has opened the room, and its password."""
-    opener = await crowd.person(name)
-    outcome = await opener.enter(room)
-    assert outcome.joined, outcome
-    await opener.wait_for(lambda seen: seen.body and "The password of this room is" in seen.body)
-    return opener, told_password(opener)
 
 
 async def test_whoever_asked_the_focus_moderates_and_is_told_the_password(meet):

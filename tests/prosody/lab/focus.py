@@ -127,6 +127,11 @@ class Focus(Person):
         self.conferences[room].stop("checked")
         return room
 
+    async def open_unasked(self, room):
+        """Enters `room` as if it had been asked over HTTP, which nobody else sees; Failed if
+        it cannot."""
+        await self._conference(room)
+
     def _caller(self, request):
         """Who asked: client_proxy puts the full JID into its own resource."""
         host, _, resource = request.sender.partition("/")

@@ -13,6 +13,12 @@ local actions = {
 		room.join_rate_presence_queue:push(true);
 		room.lab_is_full = true;
 	end;
+	-- The same, for the limiter itself: a full queue, and its timer still running.
+	jam = function (room)
+		room.join_rate_presence_queue = queue.new(2);
+		repeat until not room.join_rate_presence_queue:push({ origin = {} });
+		room.join_rate_queue_timer = true;
+	end;
 	hold = function (room, value) room.lab_hold = tonumber(value); end;
 };
 

@@ -1,0 +1,98 @@
+"""How most tests on a Jitsi Meet begin: somebody opens the room, others wait at its door."""
+
+import asyncio
+import json
+import time
+
+from .process import Failed
+
+TOLD = "The password of this room is: "
+
+
+def told_password(person, room):
+    """The password that `room` has told to somebody, or None."""
+    for seen in person.seen:
+        if seen.sender == room and seen.body and TOLD in seen.body:
+            return seen.body.partition(TOLD)[2].partition(" (")[0]
+    return None
+
+
+async def opened(crowd, room, name="Alice", jid=None):
+    """Somebody who has opened the room and moderates it, and its password."""
+    opener = await crowd.person(name, jid)
+    outcome = await opener.enter(room)
+    if not outcome.joined:
+        raise Failed(f"{name} cannot open {room}: {outcome}")
+    await opener.wait_for(lambda seen: seen.sender == room and seen.body and TOLD in seen.body)
+    return opener, told_password(opener, room)
+
+
+async def waiting(crowd, room, *names):
+    """Guests who have knocked, each in the lobby of the room, in the order given."""
+    people = await crowd.persons(*names)
+    for person in people:
+        stopped = await person.enter(room)
+        if stopped.shown != "lobby":
+            raise Failed(f"{person.name} is not sent to the lobby: {stopped}")
+        entered = await person.knock(stopped.lobby)
+        if not entered.joined:
+            raise Failed(f"{person.name} cannot wait in {stopped.lobby}: {entered}")
+    return people
+
+
+def at_the_door(server):
+    """What is shown to whoever does not know the password of a `password-or-lobby` room."""
+    return "lobby" if server.plugins else "prompt"
+
+
+def owner(person, room, of=None):
+    """Whether somebody sees himself, or `of`, as an owner of the room."""
+    item = person.occupants(room).get((of or person).nick) or {}
+    return item.get("affiliation") == "owner"
+
+
+def people(person, room):
+    """The nicks of those whom somebody sees in the room, services and himself left out."""
+    return set(person.occupants(room)) - {"focus", person.nick}
+
+
+async def out_of(person, lobby, since=0):
+    """The presence that tells somebody that he is in the lobby no more."""
+    return await person.wait_for(
+        lambda seen: seen.sender == f"{lobby}/{person.nick}" and seen.type == "unavailable",
+        since=since,
+    )
+
+
+async def out_of_sight(moderator, lobby, person):
+    """Waits until a moderator sees somebody in the lobby no more."""
+    return await moderator.wait_for(
+        lambda seen: seen.sender == f"{lobby}/{person.nick}" and seen.type == "unavailable"
+    )
+
+
+def vestibule(meet, *arguments):
+    """What `vestibule ARGUMENTS --json` prints for the operator; Failed if it refuses."""
+    done = meet.component.run(*arguments, "--json")
+    if done.returncode != 0:
+        raise Failed(f"vestibule {' '.join(arguments)}: {done.stderr}")
+    return json.loads(done.stdout)
+
+
+def waiting_at(meet, room):
+    """The bare JIDs of those who wait, as the operator sees them."""
+    return [each["jid"] for each in vestibule(meet, "room", room)["waiting"]]
+
+
+def is_open(meet, room):
+    """Whether the operator sees the room."""
+    return meet.component.run("room", room).returncode == 0
+
+
+async def ended(meet, room, seconds=5):
+    """Waits until there is no such room any more."""
+    deadline = time.monotonic() + seconds
+    while is_open(meet, room):
+        if time.monotonic() > deadline:
+            raise Failed(f"{room} is still open")
+        await asyncio.sleep(0.02)

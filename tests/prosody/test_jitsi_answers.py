@@ -1,0 +1,349 @@
+"""Every answer that somebody can get who asks for a room or joins one: what Jitsi's client makes
+of it, and what a plain XMPP client is told."""
+
+import dataclasses
+
+import pytest
+from lab import Crowd, Failed, needs_jitsi_plugins
+from lab.jitsi_client import NICKNAME
+from lab.jitsi_meeting import at_the_door, opened, owner, waiting
+from lab.knocking import knock
+from lab.meet import MEET_SERVICE
+from lab.meet_settings import DOMAIN
+from lab.stanza import element
+
+MEET = {"accounts": True}
+SECRET = "seven tall quartz lanterns"
+CHAIR = f"chair@{DOMAIN}"
+GUEST = f"guest.{DOMAIN}"
+MALLORY = f"mallory@{DOMAIN}"
+POLICY = (
+    MEET_SERVICE
+    + f"""
+[policy.password]
+source = "preset"
+preset = "{SECRET}"
+[policy.moderators]
+become = ["listed", "opener"]
+jids = ["{CHAIR}"]
+[policy.access]
+listed = ["{CHAIR}"]
+refused_rooms = ["refused-*"]
+[[ban]]
+jid = "{MALLORY}"
+reason = "spam"
+[[room]]
+match = "encrypted-*"
+access = {{ trust_loopback = false }}
+[[room]]
+match = "staff-*"
+access = {{ enter = ["service", "listed", "account"] }}
+[[room]]
+match = "invited-*"
+access = {{ enter = ["service", "listed"] }}
+[[room]]
+match = "team-*"
+access = {{ open = ["account"] }}
+[[room]]
+match = "hosted-*"
+access = {{ open = ["listed"] }}
+[[room]]
+match = "locked-*"
+lobby = {{ admission = "password" }}
+[[room]]
+match = "knocking-*"
+lobby = {{ admission = "lobby", max_waiting = 1 }}
+[[room]]
+match = "tiring-*"
+lobby = {{ admission = "lobby", knocks = 1 }}
+[[room]]
+match = "chaired-*"
+moderators = {{ become = ["listed"] }}
+close = {{ hold_until = ["password", "moderator"] }}
+"""
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Refusal:
+    """Somebody who comes to a room that is there. `asked` is what Jitsi shows when he asks for
+    it, `joined` when he joins, and `error` is what a plain client gets, with `words` in it."""
+
+    code: str
+    room: str
+    error: tuple
+    words: str
+    asked: str = "reservation"
+    joined: str = "destroyed"
+    jid: str | None = None
+    typed: str | None = None
+
+    def __str__(self):
+        return self.code
+
+
+REFUSALS = [
+    Refusal(
+        "banned",
+        "room",
+        ("auth", "forbidden"),
+        "You are not welcome in this room.",
+        jid=MALLORY,
+    ),
+    Refusal(
+        "outcast",
+        "room",
+        ("auth", "forbidden"),
+        "You are not welcome in this room.",
+        jid=f"outcast@{DOMAIN}",
+    ),
+    Refusal(
+        "removed",
+        "room",
+        ("auth", "forbidden"),
+        "You were removed from this meeting.",
+        jid=f"removed@{DOMAIN}",
+    ),
+    Refusal(
+        "not-encrypted",
+        "encrypted",
+        ("modify", "policy-violation"),
+        "Rooms on this server are for encrypted connections only.",
+    ),
+    Refusal(
+        "log-in-to-enter",
+        "staff",
+        ("cancel", "not-allowed"),
+        "Log in to enter rooms on this server.",
+        asked="log-in",
+        joined="log-in",
+    ),
+    Refusal(
+        "may-not-enter",
+        "invited",
+        ("cancel", "not-allowed"),
+        "You may not enter rooms on this server.",
+    ),
+    Refusal(
+        "closed",
+        "room",
+        ("cancel", "not-allowed"),
+        "This room is closed: nobody else can come in.",
+    ),
+    Refusal(
+        "password-needed",
+        "locked",
+        ("auth", "not-authorized"),
+        "This room needs a password.",
+        asked="ready",
+        joined="prompt",
+    ),
+    Refusal(
+        "password-wrong",
+        "locked",
+        ("auth", "not-authorized"),
+        "That is not the password of this room.",
+        asked="ready",
+        joined="prompt",
+        typed="a wrong guess",
+    ),
+]
+
+
+async def prepared(crowd, room, refusal):
+    """The room, as the refusal needs it, with the chair in it if he may be."""
+    if refusal.code == "not-encrypted":
+        return await crowd.focus.open_unasked(room)
+    chair = await crowd.person("Chair", CHAIR)
+    entered = await chair.enter(room)
+    assert entered.joined, entered
+    if refusal.code == "outcast":
+        assert not (await chair.set_affiliation(room, refusal.jid, "outcast")).error
+    elif refusal.code == "removed":
+        unwanted = await crowd.person("Unwanted", refusal.jid)
+        assert (await unwanted.enter(room, SECRET)).joined
+        assert not (await chair.set_role(room, unwanted.nick, "none")).error
+    elif refusal.code == "closed":
+        chair.say(room, "!close")
+        await chair.wait_for(lambda seen: seen.body and "closed" in seen.body and not seen.nick)
+    return None
+
+
+@pytest.mark.parametrize("refusal", REFUSALS, ids=str)
+async def test_each_client_is_told_no_in_its_own_way(meet, refusal):
+    async with meet.crowd() as crowd, Crowd(meet.server) as others:
+        room = meet.room(refusal.room)
+        await prepared(crowd, room, refusal)
+        jitsi = await crowd.person("Jitsi", refusal.jid)
+        plain = await others.connect(refusal.jid or GUEST)
+
+        asked = await jitsi.request(room)
+        assert asked.shown == refusal.asked, asked
+        if asked.shown == "reservation":
+            assert refusal.words in asked.text and asked.code == "403"
+            await meet.decision(kind="request", room=room, denial=refusal.code)
+
+        joined = await jitsi.join(room, password=refusal.typed)
+        assert joined.shown == refusal.joined, joined
+        if joined.shown == "destroyed":
+            assert refusal.words in joined.text
+        assert len(jitsi.answers(room)) == 1
+
+        answer = await plain.join(room, "Plain", refusal.typed)
+        assert (answer.type, answer.condition) == refusal.error, answer
+        assert refusal.words in answer.text
+        assert len(await meet.decisions(kind="join", room=room, denial=refusal.code)) == 2
+
+
+# Rooms that are not there yet
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "asked", "words"),
+    [
+        ("refused", "room-name", "reservation", "A room of this name may not be opened"),
+        ("hosted", "may-not-open", "reservation", "You may not open rooms on this server."),
+        ("team", "log-in-to-open", "log-in", ""),
+        ("staff", "log-in-to-enter", "log-in", ""),
+        ("encrypted", "not-encrypted", "reservation", "for encrypted connections only"),
+    ],
+)
+async def test_who_may_not_open_a_room_hears_it_before_the_focus_does(meet, name, code, asked, words):
+    async with meet.crowd() as crowd:
+        room = meet.room(name)
+        guest = await crowd.person("Guest")
+        refused = await guest.request(room)
+        assert refused.shown == asked, refused
+        if asked == "reservation":
+            assert words in refused.text and refused.code == "403"
+        await meet.decision(kind="request", room=room, denial=code)
+        assert not crowd.focus.requests
+
+
+@pytest.mark.parametrize("name", ["team", "staff"])
+async def test_whoever_logs_in_then_may(meet, name):
+    async with meet.crowd() as crowd:
+        room = meet.room(name)
+        guest = await crowd.person("Guest")
+        assert (await guest.enter(room)).shown == "log-in"
+        account = await crowd.person("Guest", f"somebody@{DOMAIN}")
+        assert (await account.enter(room)).joined and owner(account, room)
+        later = await guest.enter(room)
+        assert later.shown == ("log-in" if name == "staff" else at_the_door(meet.server)), later
+
+
+async def test_a_join_before_the_focus_is_tried_again(meet):
+    async with meet.crowd() as crowd, Crowd(meet.server) as others:
+        room = meet.room()
+        guest = await crowd.person("Guest")
+        plain = await others.connect(GUEST)
+        assert (await guest.join(room)).shown == "retry"
+        answer = await plain.join(room, "Plain")
+        assert (answer.type, answer.condition) == ("cancel", "not-allowed")
+        assert answer.text == "Room creation is restricted"
+        assert len(await meet.decisions(kind="open", room=room, denial="focus-first")) == 2
+        # As the library does it: the focus is asked again, and then the join succeeds.
+        assert (await guest.enter(room)).joined
+
+
+# Nobody asked: jicofo was reached over HTTP
+
+
+async def test_the_focus_opens_no_room_for_nobody_where_guests_open_none(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room("team")
+        with pytest.raises(Failed, match="cannot join"):
+            await crowd.focus.open_unasked(room)
+        await meet.decision(kind="open", room=room, denial="nobody-asked", verdict="deny")
+        assert meet.component.run("room", room).returncode == 1
+
+
+async def test_whoever_comes_first_is_the_opener_where_nobody_asked(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room()
+        await crowd.focus.open_unasked(room)
+        guest, second = await crowd.persons("Guest", "Second")
+        assert (await guest.join(room)).joined and owner(guest, room)
+        assert (await second.join(room)).shown == at_the_door(meet.server)
+        taken = await meet.decision(kind="join", room=room, verdict="allow")
+        assert (taken["jid"], taken["rule"]) == (guest.bare, "moderators.become")
+
+
+async def test_whoever_may_not_open_rooms_does_not_become_the_opener(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room("hosted")
+        account = await crowd.person("Somebody", f"somebody@{DOMAIN}")
+        assert (await account.enter(room)).shown == "reservation"
+        chair, guest = await crowd.person("Chair", CHAIR), await crowd.person("Guest")
+        assert (await chair.request(room)).kind == "ready"
+        assert (await guest.join(room)).shown == at_the_door(meet.server)
+        assert (await chair.join(room)).joined and owner(chair, room)
+
+
+# The nick, and the doors that need Jitsi's lobby or do without
+
+
+async def test_a_reserved_nick_is_refused_to_every_client(meet):
+    async with meet.crowd() as crowd, Crowd(meet.server) as others:
+        room = meet.room()
+        await opened(crowd, room)
+        jitsi, plain = await crowd.person("Jitsi"), await others.connect(GUEST)
+        assert (await jitsi.join(room, "focus")).condition == "conflict"
+        answer = await plain.join(room, "focus")
+        assert (answer.type, answer.condition) == ("cancel", "conflict")
+        assert answer.text == "This nickname is reserved."
+
+
+async def test_without_a_lobby_to_wait_in_jitsi_is_told_so(meet):
+    if meet.server.plugins:
+        pytest.skip("this server has a lobby")
+    async with meet.crowd() as crowd, Crowd(meet.server) as others:
+        rooms = {name: meet.room(name) for name in ("knocking", "chaired")}
+        for room in rooms.values():
+            assert (await (await crowd.person("First")).enter(room)).joined
+        jitsi, plain = await crowd.person("Jitsi"), await others.connect(GUEST)
+        refused = await jitsi.enter(rooms["knocking"])
+        assert refused.shown == "destroyed" and "only people who were invited" in refused.text
+        refused = await jitsi.request(rooms["chaired"])
+        assert refused.shown == "reservation" and "not open yet" in refused.text
+        refused = await jitsi.join(rooms["chaired"])
+        assert refused.shown == "destroyed" and "not open yet" in refused.text
+        answer = await plain.join(rooms["knocking"], "Plain")
+        assert (answer.type, answer.condition) == ("auth", "registration-required")
+        assert "You have knocked" in answer.text
+        first = crowd.people[0]
+        assert (await knock(first, rooms["knocking"], "Plain"))["muc#jid"] == plain.jid
+        answer = await plain.join(rooms["chaired"], "Plain")
+        assert (answer.type, answer.condition) == ("auth", "registration-required")
+        assert "not open yet" in answer.text
+
+
+@needs_jitsi_plugins
+@pytest.mark.parametrize(
+    ("name", "code", "words"),
+    [
+        ("knocking", "lobby-full", "Too many people are waiting at this room."),
+        ("tiring", "too-many-knocks", "You have knocked too often. Try again in"),
+    ],
+)
+async def test_whoever_cannot_even_wait_is_told_why(meet, name, code, words):
+    async with meet.crowd() as crowd, Crowd(meet.server) as others:
+        room = meet.room(name)
+        first = await crowd.person("First")
+        assert (await first.enter(room)).joined
+        plain = await others.connect(GUEST)
+        own = [element(NICKNAME, "nick", "Plain")]
+        if code == "lobby-full":
+            await waiting(crowd, room, "Waiting")
+            jitsi = await crowd.person("Jitsi")
+        else:
+            jitsi = await crowd.person("Jitsi")
+            assert (await jitsi.enter(room)).shown == "lobby"
+            held = await plain.join(room, "Plain", extra=own)
+            assert (held.type, held.condition) == ("auth", "registration-required")
+        refused = await jitsi.enter(room)
+        assert refused.shown == "destroyed" and words in refused.text
+        answer = await plain.join(room, "Plain", extra=own)
+        assert (answer.type, answer.condition) == ("wait", "resource-constraint")
+        assert words in answer.text
+        await meet.decision(kind="join", room=room, denial=code)

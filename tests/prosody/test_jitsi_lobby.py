@@ -1,0 +1,239 @@
+"""Jitsi's own lobby under the policy: who waits in it, and what brings them in."""
+
+import pytest
+from lab import Crowd, needs_jitsi_plugins
+from lab.jitsi_client import NICKNAME
+from lab.jitsi_meeting import (
+    opened,
+    out_of,
+    out_of_sight,
+    owner,
+    people,
+    waiting,
+    waiting_at,
+)
+from lab.meet import MEET_SERVICE
+from lab.meet_settings import DOMAIN
+from lab.stanza import element
+
+pytestmark = needs_jitsi_plugins
+
+MEET = {"accounts": True}
+SECRET = "seven tall quartz lanterns"
+CHAIR = f"chair@{DOMAIN}"
+MODES = ("password-and-lobby", "lobby")
+POLICY = (
+    MEET_SERVICE
+    + f"""
+[policy.password]
+source = "preset"
+preset = "{SECRET}"
+[policy.moderators]
+become = ["listed", "opener"]
+jids = ["{CHAIR}"]
+[[room]]
+match = "busy-*"
+lobby = {{ knocks = 2 }}
+[[room]]
+match = "small-*"
+lobby = {{ max_waiting = 1 }}
+[[room]]
+match = "brief-*"
+lobby = {{ wait = "2 seconds" }}
+[[room]]
+match = "members-*"
+lobby = {{ admission = "lobby", bypass = ["service", "account"] }}
+"""
+    + "".join(f'[[room]]\nmatch = "{mode}-*"\nlobby = {{ admission = "{mode}" }}\n' for mode in MODES)
+)
+
+
+# Knocking
+
+
+async def test_a_guest_knocks_and_is_let_in(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room()
+        alice, _ = await opened(crowd, room)
+        lobby = await alice.attend_lobby(room)
+        bob, carol = await waiting(crowd, room, "Bob", "Carol")
+        alice.approve(room, await alice.knocker(lobby, bob.nick))
+        assert (await bob.admitted(room)).joined
+        await alice.ping()
+        assert people(alice, room) == {bob.nick}
+        assert (await carol.join(room)).shown == "lobby"
+        came_in = await meet.decision(kind="join", room=room, verdict="allow", jid=bob.bare)
+        assert came_in["facts"]["entered"] == "admitted"
+
+
+async def test_all_who_wait_are_let_in_with_one_word(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room()
+        alice, _ = await opened(crowd, room)
+        lobby = await alice.attend_lobby(room)
+        three = await waiting(crowd, room, "Bob", "Carol", "Dave")
+        alice.approve(room, *[await alice.knocker(lobby, person.nick) for person in three])
+        for person in three:
+            assert (await person.admitted(room)).joined
+
+
+@pytest.mark.parametrize("reloads", [False, True])
+async def test_whoever_is_turned_away_may_knock_again_but_not_for_ever(meet, reloads):
+    async with meet.crowd() as crowd:
+        room = meet.room("busy")
+        alice, _ = await opened(crowd, room)
+        lobby = await alice.attend_lobby(room)
+        bob = await crowd.person("Bob")
+        for _ in range(2):
+            stopped = await bob.enter(room)
+            assert stopped.shown == "lobby", stopped
+            since, before = bob.mark(), alice.mark()
+            assert (await bob.knock(stopped.lobby)).joined
+            await alice.knocker(lobby, bob.nick, before)
+            alice.deny(lobby, bob.nick)
+            assert 307 in (await out_of(bob, lobby, since)).statuses
+            assert waiting_at(meet, room) == []
+            bob = await crowd.reload(bob) if reloads else bob
+        limited = await bob.enter(room)
+        assert limited.shown == "destroyed" and "knocked too often" in limited.text
+        await meet.decision(kind="join", room=room, rule="lobby.knocks", verdict="deny")
+
+
+async def test_the_lobby_takes_no_more_than_the_file_says(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room("small")
+        await opened(crowd, room)
+        (bob,) = await waiting(crowd, room, "Bob")
+        carol = await crowd.person("Carol")
+        refused = await carol.enter(room)
+        assert refused.shown == "destroyed" and "Too many people are waiting" in refused.text
+        bob.abort()
+        while waiting_at(meet, room):
+            await carol.ping()
+        assert (await carol.enter(room)).shown == "lobby"
+
+
+async def test_nobody_waits_longer_than_the_file_says(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room("brief")
+        alice, _ = await opened(crowd, room)
+        lobby = await alice.attend_lobby(room)
+        (bob,) = await waiting(crowd, room, "Bob")
+        jid = await alice.knocker(lobby, bob.nick)
+        sent = await out_of(bob, lobby)
+        assert "Nobody has let you in" in sent.destroyed
+        await out_of_sight(alice, lobby, bob)
+        assert waiting_at(meet, room) == []
+        # He may come again, and is not remembered as somebody who was let in.
+        assert jid == bob.jid and (await bob.enter(room)).shown == "lobby"
+
+
+async def test_nobody_is_in_the_lobby_who_was_not_sent_there(meet):
+    async with meet.crowd() as crowd, Crowd(meet.server) as others:
+        room = meet.room()
+        alice, _ = await opened(crowd, room)
+        lobby = await alice.attend_lobby(room)
+        mallory = await others.connect(meet.server.guests)
+        mary = await crowd.person("Mary")
+        assert (await mallory.join(lobby, "Mallory")).condition == "not-allowed"
+        assert not (await mary.knock(lobby)).joined
+        nowhere = f"nothing@{meet.server.lobby}"
+        assert not (await mallory.join(nowhere, "Mallory")).joined
+        assert waiting_at(meet, room) == []
+        held = await mallory.join(room, "Mallory", extra=[element(NICKNAME, "nick", "Mallory")])
+        assert held.condition == "registration-required", held
+        assert (await mallory.join(lobby, "Mallory")).joined
+        assert waiting_at(meet, room) == [mallory.bare]
+
+
+# The password from the lobby's screen
+
+
+async def test_the_password_may_be_typed_while_waiting(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room()
+        alice, _ = await opened(crowd, room)
+        (bob,) = await waiting(crowd, room, "Bob")
+        wrong = await bob.join(room, password="a wrong guess")
+        assert wrong.shown == "prompt", wrong
+        assert waiting_at(meet, room) == [bob.bare]
+        assert (await bob.join(room, password=SECRET)).joined
+        assert waiting_at(meet, room) == []
+        await alice.ping()
+        assert people(alice, room) == {bob.nick}
+
+
+async def test_where_both_are_asked_for_the_password_is_typed_before_knocking(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room("password-and-lobby")
+        alice, _ = await opened(crowd, room)
+        lobby = await alice.attend_lobby(room)
+        bob = await crowd.person("Bob")
+        assert (await bob.enter(room)).shown == "prompt"
+        assert (await bob.enter(room, "a wrong guess")).shown == "prompt"
+        stopped = await bob.enter(room, SECRET)
+        assert (stopped.shown, stopped.lobby) == ("lobby", lobby)
+        assert (await bob.knock(lobby)).joined
+        alice.approve(room, await alice.knocker(lobby, bob.nick))
+        assert (await bob.admitted(room)).joined
+
+
+async def test_where_both_are_asked_for_an_invitation_is_only_one_of_them(meet):
+    """muc_lobby_rooms by itself supplies members with the password that they do not know."""
+    async with meet.crowd() as crowd:
+        room = meet.room("password-and-lobby")
+        alice, _ = await opened(crowd, room)
+        bob = await crowd.person("Bob")
+        alice.approve(room, bob.jid)
+        assert (await bob.admitted(room)).shown == "prompt"
+        assert (await bob.enter(room, "a wrong guess")).shown == "prompt"
+        assert (await bob.enter(room, SECRET)).joined
+
+
+async def test_where_only_the_lobby_counts_no_password_helps(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room("lobby")
+        alice = await crowd.person("Alice")
+        assert (await alice.enter(room)).joined
+        lobby = await alice.attend_lobby(room)
+        bob = await crowd.person("Bob")
+        for password in (None, "a wrong guess", SECRET):
+            assert (await bob.enter(room, password)).shown == "lobby"
+        assert (await bob.knock(lobby)).joined
+        alice.approve(room, await alice.knocker(lobby, bob.nick))
+        assert (await bob.admitted(room)).joined
+
+
+async def test_people_of_some_classes_need_not_knock(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room("members")
+        alice = await crowd.person("Alice")
+        assert (await alice.enter(room)).joined
+        member = await crowd.person("Member", f"member@{DOMAIN}")
+        guest = await crowd.person("Guest")
+        assert (await member.enter(room)).joined
+        assert not owner(member, room)
+        assert (await guest.enter(room)).shown == "lobby"
+
+
+@pytest.mark.parametrize("mode", ["password-and-lobby", "lobby", "room"])
+async def test_who_is_in_no_lobby_needs_no_name(meet, mode):
+    async with meet.crowd() as crowd:
+        room = meet.room(mode)
+        alice, chair = await crowd.person(), await crowd.person(jid=CHAIR)
+        assert (await alice.enter(room)).joined
+        assert (await chair.enter(room)).joined
+        bob = await crowd.person()
+        assert (await bob.enter(room, SECRET)).shown == ("joined" if mode == "room" else "name")
+
+
+async def test_whoever_waits_says_a_name_first(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room()
+        await opened(crowd, room)
+        bob = await crowd.person()
+        assert (await bob.enter(room)).shown == "name"
+        assert waiting_at(meet, room) == []
+        assert not (await bob.knock(f"{room.partition('@')[0]}@{meet.server.lobby}")).joined
+        bob.name = "Bob"
+        assert (await bob.enter(room)).shown == "lobby"

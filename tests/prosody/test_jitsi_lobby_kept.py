@@ -1,0 +1,139 @@
+"""Jitsi's own lobby is the policy's: who may put it up or take it down, and what operators do."""
+
+import pytest
+from lab import needs_jitsi_plugins
+from lab.jitsi_meeting import (
+    opened,
+    out_of,
+    out_of_sight,
+    owner,
+    people,
+    vestibule,
+    waiting,
+    waiting_at,
+)
+from lab.meet import MEET_SERVICE
+from lab.meet_settings import DOMAIN
+
+pytestmark = needs_jitsi_plugins
+
+MEET = {"accounts": True}
+SECRET = "seven tall quartz lanterns"
+CHAIR = f"chair@{DOMAIN}"
+MODES = ("password-and-lobby", "password", "lobby", "open")
+POLICY = (
+    MEET_SERVICE
+    + f"""
+[policy.password]
+source = "preset"
+preset = "{SECRET}"
+[policy.moderators]
+become = ["listed", "opener"]
+jids = ["{CHAIR}"]
+[[room]]
+match = "chaired-*"
+moderators = {{ become = ["listed"] }}
+close = {{ hold_until = ["password", "moderator"] }}
+"""
+    + "".join(f'[[room]]\nmatch = "{mode}-*"\nlobby = {{ admission = "{mode}" }}\n' for mode in MODES)
+)
+
+
+@pytest.mark.parametrize("mode", ["room", "lobby", "password-and-lobby"])
+async def test_a_moderator_cannot_switch_the_lobby_off(meet, mode):
+    async with meet.crowd() as crowd:
+        room = meet.room(mode)
+        alice = await crowd.person("Alice")
+        assert (await alice.enter(room)).joined
+        lobby = await alice.attend_lobby(room)
+        refused = await alice.set_members_only(room, False)
+        assert refused.error[:2] == ("cancel", "not-acceptable")
+        assert "cannot be switched off" in refused.error[2]
+        bob = await crowd.person("Bob")
+        stopped = await bob.enter(room, SECRET if mode == "password-and-lobby" else None)
+        assert (stopped.shown, stopped.lobby) == ("lobby", lobby)
+        assert not (await alice.set_members_only(room)).error
+
+
+async def test_a_form_that_says_nothing_of_the_lobby_leaves_it(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room()
+        alice, _ = await opened(crowd, room)
+        lobby = await alice.attend_lobby(room)
+        (bob,) = await waiting(crowd, room, "Bob")
+        new = "another row of quiet willows"
+        fields = {"muc#roomconfig_roomsecret": new, "muc#roomconfig_whois": "anyone"}
+        assert not (await alice.configure(room, fields)).error
+        assert not (await alice.lock_room(room, new + " again")).error
+        assert waiting_at(meet, room) == [bob.bare]
+        carol = await crowd.person("Carol")
+        assert (await carol.enter(room)).lobby == lobby
+        assert (await carol.enter(room, SECRET)).shown == "prompt"
+        assert (await carol.enter(room, new + " again")).joined
+
+
+@pytest.mark.parametrize(("mode", "without"), [("password", "prompt"), ("open", "joined")])
+async def test_a_moderator_may_put_up_a_lobby_where_the_policy_asks_for_none(meet, mode, without):
+    async with meet.crowd() as crowd:
+        room = meet.room(mode)
+        alice, bob, carol, dave = await crowd.persons("Alice", "Bob", "Carol", "Dave")
+        assert (await alice.enter(room)).joined
+        assert (await bob.enter(room)).shown == without
+        assert (await bob.enter(room, SECRET)).joined
+        assert not (await alice.set_members_only(room)).error
+        lobby = await alice.attend_lobby(room)
+        stopped = await carol.enter(room)
+        assert (stopped.shown, stopped.lobby) == ("lobby", lobby)
+        assert (await carol.knock(lobby)).joined
+        alice.approve(room, await alice.knocker(lobby, carol.nick))
+        assert (await carol.admitted(room)).joined
+        assert not (await alice.set_members_only(room, False)).error
+        assert (await dave.enter(room)).shown == without
+        await alice.ping()
+        assert {bob.nick, carol.nick} <= people(alice, room)
+
+
+async def test_people_wait_until_a_moderator_is_there(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room("chaired")
+        first = await crowd.person("First")
+        assert (await first.enter(room)).joined and not owner(first, room)
+        bob = await crowd.person("Bob")
+        stopped = await bob.enter(room, SECRET)
+        assert stopped.shown == "lobby", stopped
+        assert (await bob.knock(stopped.lobby)).joined
+        await meet.decision(kind="join", room=room, rule="close.hold_until", verdict="hold")
+        chair = await crowd.person("Chair", CHAIR)
+        assert (await chair.enter(room)).joined and owner(chair, room)
+        assert await chair.knocker(await chair.attend_lobby(room), bob.nick) == bob.jid
+        assert (await bob.join(room, password=SECRET)).joined
+
+
+# What the operator sees and does
+
+
+async def test_the_operator_sees_who_waits_and_lets_one_in(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room()
+        await opened(crowd, room)
+        bob, carol = await waiting(crowd, room, "Bob", "Carol")
+        assert sorted(waiting_at(meet, room)) == sorted([bob.bare, carol.bare])
+        (listed,) = [each for each in vestibule(meet, "rooms") if each["room"] == room]
+        assert listed["occupants"] == 1
+        vestibule(meet, "admit", room, bob.bare)
+        assert (await bob.admitted(room)).joined
+        assert waiting_at(meet, room) == [carol.bare]
+
+
+async def test_the_operator_turns_somebody_away(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room()
+        alice, _ = await opened(crowd, room)
+        lobby = await alice.attend_lobby(room)
+        (bob,) = await waiting(crowd, room, "Bob")
+        await alice.knocker(lobby, bob.nick)
+        vestibule(meet, "reject", room, bob.bare)
+        sent = await out_of(bob, lobby)
+        assert "declined" in sent.destroyed
+        await out_of_sight(alice, lobby, bob)
+        assert waiting_at(meet, room) == []

@@ -1,0 +1,151 @@
+"""Coming back on Jitsi, where every connection has another address: moderators, guests, and
+openers who come late or never."""
+
+import asyncio
+import time
+
+import pytest
+from lab import needs_jitsi_plugins
+from lab.jitsi_meeting import at_the_door, ended, opened, owner, waiting
+from lab.meet import MEET_SERVICE
+from lab.meet_settings import DOMAIN
+
+MEET = {"accounts": True}
+CHAIR = f"chair@{DOMAIN}"
+POLICY = (
+    MEET_SERVICE
+    + f"""
+[policy.moderators]
+become = ["listed", "opener"]
+jids = ["{CHAIR}"]
+[[room]]
+match = "lasting-*"
+access = {{ persistent = true }}
+"""
+)
+AWAITED = 15  # seconds for which the place of the opener is kept
+
+
+@pytest.fixture(scope="module", autouse=True)
+def forsaken(meet):
+    """Two lasting rooms whose openers asked and did not come, the second until he had
+    another address, and when that was. Made first, so that no test waits for all of AWAITED."""
+
+    async def forsake():
+        async with meet.crowd(patience=0.1) as crowd:
+            never, late = meet.room("lasting"), meet.room("lasting")
+            alice = await crowd.person("Alice")
+            for room in (never, late):
+                assert (await alice.request(room)).kind == "ready"
+            again = await crowd.reload(alice)
+            assert (await again.enter(late)).joined
+            assert owner(again, late)
+            await again.depart(late)
+            for room in (never, late):
+                await crowd.focus.left(room)
+            return never, late, time.monotonic()
+
+    return asyncio.run(forsake())
+
+
+# The moderator locked out
+
+
+@needs_jitsi_plugins
+@pytest.mark.parametrize("company", ["inside", "waiting", "nobody"])
+async def test_a_moderator_who_drops_is_not_locked_out_by_his_own_lobby(meet, company):
+    async with meet.crowd() as crowd:
+        room = meet.room()
+        alice, password = await opened(crowd, room)
+        if company == "inside":
+            carol = await crowd.person("Carol")
+            assert (await carol.enter(room, password)).joined
+        guests = await waiting(crowd, room, "Bob") if company != "nobody" else []
+        again = await crowd.reload(alice)
+        if company != "inside":
+            await crowd.focus.left(room)
+        assert again.bare != alice.bare
+        assert (await again.enter(room)).joined and owner(again, room)
+        lobby = await again.attend_lobby(room)
+        for bob in guests:
+            again.approve(room, await again.knocker(lobby, bob.nick))
+            assert (await bob.admitted(room)).joined
+
+
+async def test_a_moderator_without_his_ticket_is_a_stranger(meet):
+    """Another browser: what made him the moderator is gone, unless it is an account."""
+    async with meet.crowd() as crowd:
+        room = meet.room()
+        alice, password = await opened(crowd, room)
+        bob = await crowd.person("Bob")
+        assert (await bob.enter(room, password)).joined
+        alice.abort()
+        await bob.wait_for(lambda seen: seen.type == "unavailable" and seen.nick == alice.nick)
+        other = await crowd.person("Alice")
+        assert (await other.enter(room)).shown == at_the_door(meet.server)
+        chair = await crowd.person("Chair", CHAIR)
+        assert (await chair.enter(room)).joined and owner(chair, room)
+
+
+async def test_an_opener_who_reloads_at_once_is_the_opener(meet):
+    async with meet.crowd() as crowd:
+        for rooms in range(2):
+            room = meet.room()
+            alice = await crowd.person("Alice")
+            # Reloads before he has joined, and before he has heard that he has.
+            assert (await alice.request(room)).kind == "ready"
+            if rooms:
+                alice.ask_to_join(room, alice.nick)
+            again = await crowd.reload(alice)
+            assert (await again.enter(room)).joined
+            assert owner(again, room)
+
+
+@needs_jitsi_plugins
+async def test_a_guest_who_was_let_in_comes_back_without_knocking(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room()
+        alice, _ = await opened(crowd, room)
+        (bob,) = await waiting(crowd, room, "Bob")
+        lobby = await alice.attend_lobby(room)
+        alice.approve(room, await alice.knocker(lobby, bob.nick))
+        assert (await bob.admitted(room)).joined
+        again = await crowd.reload(bob)
+        assert again.bare != bob.bare
+        assert (await again.enter(room)).joined
+        assert not owner(again, room)
+
+
+# The opener never arrives
+
+
+async def test_when_the_opener_does_not_come_whoever_asks_next_opens(meet):
+    async with meet.crowd(patience=0.3) as crowd:
+        room = meet.room()
+        alice, bob = await crowd.persons("Alice", "Bob")
+        assert (await alice.request(room)).kind == "ready"
+        assert await crowd.focus.left(room) == "nobody came"
+        await ended(meet, room)
+        assert (await bob.enter(room)).joined and owner(bob, room)
+        late = await alice.enter(room)
+        assert late.shown == at_the_door(meet.server), late
+
+
+async def test_the_place_of_an_opener_who_does_not_come_is_taken_in_the_end(meet, forsaken):
+    never, _, since = forsaken
+    await asyncio.sleep(max(0, since + AWAITED + 1 - time.monotonic()))
+    async with meet.crowd() as crowd:
+        bob, carol = await crowd.persons("Bob", "Carol")
+        assert (await bob.enter(never)).joined and owner(bob, never)
+        assert len(await meet.decisions(kind="open", room=never)) == 1
+        stopped = await carol.enter(never)
+        assert stopped.shown == at_the_door(meet.server), stopped
+
+
+async def test_the_place_of_an_opener_who_came_by_another_address_is_not_free(meet, forsaken):
+    _, late, since = forsaken
+    await asyncio.sleep(max(0, since + AWAITED + 1 - time.monotonic()))
+    async with meet.crowd() as crowd:
+        bob = await crowd.person("Bob")
+        stopped = await bob.enter(late)
+        assert stopped.shown == at_the_door(meet.server), stopped

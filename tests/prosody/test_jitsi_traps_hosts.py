@@ -1,0 +1,79 @@
+"""With muc_wait_for_host, which lets everybody in when somebody with a token comes: the policy still holds."""
+
+from jitsi_traps import (
+    MODULES,
+    PRESET,
+    SECRET,
+    TOKENS,
+    bear,
+    inside,
+    opened,
+    token,
+    token_options,
+    waiting,
+)
+from lab import needs_jitsi_plugins
+from lab.meet import MEET_SERVICE
+
+pytestmark = needs_jitsi_plugins
+MEET = {
+    "plugin_paths": [MODULES],
+    "muc_plugins": ["lab_tokens", "lab_lobby"],
+    "muc_options": token_options("muc_wait_for_host"),
+    "host_options": TOKENS,
+    "lobby_options": {},
+}
+POLICY = MEET_SERVICE + PRESET
+
+
+async def host(crowd, room, name="Carol"):
+    """Somebody with a token and the password, who is in."""
+    person = await crowd.person(name)
+    await bear(person, token(name=name))
+    assert (await person.enter(room, SECRET)).joined
+    return person
+
+
+async def test_the_opener_is_let_in_without_a_host(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room()
+        alice = await opened(crowd, room)
+        assert alice.occupants(room)[alice.nick]["role"] == "moderator"
+
+
+async def test_a_host_lets_in_nobody_who_waits(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room()
+        alice = await opened(crowd, room)
+        bob, lobby = await waiting(crowd, room, "Bob")
+        await host(crowd, room)
+        stopped = await bob.enter(room)
+        assert stopped.shown == "lobby", stopped
+        assert (await bob.enter(room, "wrong")).shown == "prompt"
+        await alice.ping()
+        assert bob.nick not in alice.occupants(room)
+
+
+async def test_a_host_takes_neither_password_nor_lobby_away(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room()
+        alice = await opened(crowd, room)
+        await host(crowd, room)
+        features, _ = await alice.features(room)
+        assert "muc_passwordprotected" in features
+        eve, lobby = await waiting(crowd, room, "Eve")
+        seat = await alice.attend_lobby(room)
+        alice.approve(room, await alice.knocker(seat, eve.nick))
+        assert (await eve.admitted(room)).joined
+
+
+async def test_a_host_is_no_moderator_by_being_one(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room()
+        alice = await opened(crowd, room)
+        carol = await host(crowd, room)
+        bob = await inside(crowd, room, "Bob")
+        await carol.ping()
+        for person in (carol, bob):
+            assert person.occupants(room)[person.nick]["role"] == "participant"
+            assert person.bare not in await alice.list_affiliation(room, "owner")

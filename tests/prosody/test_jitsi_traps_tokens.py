@@ -1,0 +1,114 @@
+"""With Jitsi's checks of tokens: what a token makes of its bearer is for the policy to say."""
+
+import pytest
+from jitsi_traps import MODULES, PRESET, SECRET, TOKENS, bear, inside, opened, token, token_options
+from lab import needs_jitsi_plugins
+from lab.meet import MEET_SERVICE
+
+pytestmark = needs_jitsi_plugins
+MEET = {
+    "plugin_paths": [MODULES],
+    "muc_plugins": ["lab_tokens"],
+    "muc_options": token_options("token_verification", "token_affiliation"),
+    "host_options": TOKENS,
+}
+POLICY = (
+    MEET_SERVICE
+    + PRESET
+    + """
+[[room]]
+match = "tokens-*"
+lobby = { bypass = ["service", "token"] }
+password = { bypass = ["service", "token"] }
+"""
+)
+
+
+async def bearer(crowd, name, **claims):
+    person = await crowd.person(name)
+    await bear(person, token(name=name, **claims))
+    return person
+
+
+def standing(person, room):
+    item = person.occupants(room)[person.nick]
+    return item["affiliation"], item["role"]
+
+
+@pytest.mark.parametrize("claim", [True, "true"])
+async def test_the_claim_that_the_policy_names_makes_a_moderator(meet, claim):
+    async with meet.crowd() as crowd:
+        room = meet.room()
+        await opened(crowd, room)
+        carol = await bearer(crowd, "Carol", moderator=claim)
+        assert (await carol.enter(room)).joined
+        assert standing(carol, room) == ("owner", "moderator")
+        decision = await meet.decision(kind="join", room=room, jid=carol.bare)
+        assert (decision["class"], decision["rule"]) == ("token", "moderators.become")
+
+
+@pytest.mark.parametrize("name", ["room", "tokens"])
+@pytest.mark.parametrize("claim", ["owner", "moderator", "teacher"])
+async def test_another_claim_makes_none(meet, name, claim):
+    """The plugin makes owners of all of them."""
+    async with meet.crowd() as crowd:
+        room = meet.room(name)
+        alice = await opened(crowd, room)
+        eve = await bearer(crowd, "Eve", affiliation=claim, moderator=False)
+        assert (await eve.enter(room, SECRET if name == "room" else None)).joined
+        await eve.ping()
+        assert standing(eve, room)[1] == "participant"
+        assert eve.bare not in await alice.list_affiliation(room, "owner")
+        assert (await meet.decision(kind="join", room=room, jid=eve.bare))["class"] == "token"
+        await eve.depart(room)
+        assert (await eve.enter(room, SECRET if name == "room" else None)).joined
+        assert standing(eve, room)[1] == "participant"
+
+
+async def test_a_token_is_no_way_past_password_and_lobby(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room()
+        alice = await opened(crowd, room)
+        eve = await bearer(crowd, "Eve")
+        assert (await eve.enter(room)).shown == "lobby"
+        assert (await eve.enter(room, "wrong")).shown == "prompt"
+        for affiliation in ("member", "owner"):
+            assert eve.bare not in await alice.list_affiliation(room, affiliation)
+
+
+async def test_whoever_opened_the_room_is_not_lowered_by_his_token(meet):
+    """The plugin makes a member, at each join, of whoever has a token without such a claim."""
+    async with meet.crowd() as crowd:
+        room = meet.room()
+        alice = await bearer(crowd, "Alice")
+        assert (await alice.enter(room)).joined
+        assert standing(alice, room) == ("owner", "moderator")
+        bob = await inside(crowd, room, "Bob")
+        await alice.depart(room)
+        assert (await alice.enter(room)).joined
+        assert standing(alice, room) == ("owner", "moderator")
+        assert standing(bob, room)[1] == "participant"
+
+
+async def test_somebody_promoted_by_hand_is_not_lowered_by_his_token(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room()
+        alice = await opened(crowd, room)
+        bob = await bearer(crowd, "Bob")
+        assert (await bob.enter(room, SECRET)).joined
+        assert not (await alice.set_affiliation(room, bob.bare, "owner")).error
+        await bob.wait_for(lambda seen: seen.nick == bob.nick and seen.item.get("role") == "moderator")
+        await bob.depart(room)
+        assert (await bob.enter(room)).joined
+        assert standing(bob, room) == ("owner", "moderator")
+
+
+async def test_a_token_that_is_not_good_makes_nobody_anything(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room()
+        await opened(crowd, room)
+        eve = await crowd.person("Eve")
+        forged = token(moderator=True)[:-3] + "AAA"
+        with pytest.raises(Exception, match="not good"):
+            await bear(eve, forged)
+        assert not (await eve.enter(room)).joined
