@@ -85,7 +85,7 @@ async def test_who_is_turned_away_twice_is_told_to_wait(meet, browser):
 async def test_the_password_opens_the_door_as_well(meet, browser):
     async with at(meet, browser) as visit:
         room = meet.room()
-        alice, bob = await opened(visit, room, "alice", "bob", transport="bosh")
+        alice, bob = await opened(visit, room, "alice", "bob")
         assert (await bob.join(room, name="Bob")).error == LOBBY
         assert (await bob.join(room, "a wrong guess")).error == PROMPT
         assert (await bob.join(room, SECRET)).joined
@@ -95,7 +95,7 @@ async def test_the_password_opens_the_door_as_well(meet, browser):
 async def test_where_both_are_asked_for_the_prompt_comes_before_the_lobby(meet, browser):
     async with at(meet, browser) as visit:
         room = meet.room("both")
-        alice, bob = await opened(visit, room, "alice", "bob")
+        alice, bob = await opened(visit, room, "alice", "bob", transport="bosh")
         assert (await bob.join(room)).error == PROMPT
         await admitted(bob, alice, room, SECRET)
 
@@ -117,7 +117,7 @@ async def test_the_lobby_cannot_be_switched_off(meet, browser):
 async def test_of_two_who_come_at_the_same_moment_one_opens_and_one_knocks(meet, browser):
     async with at(meet, browser) as visit:
         room = meet.room()
-        people = await visit.people("alice", "bob", transport="bosh")
+        people = await visit.people("alice", "bob")
         answers = await asyncio.gather(*(person.join(room, name="Somebody") for person in people))
         assert sorted(answer.error for answer in answers) == ["", LOBBY], answers
         opener, guest = sorted(people, key=lambda person: not person.events(JOINED))

@@ -64,14 +64,15 @@ async def test_whoever_opens_a_room_moderates_it_and_is_told_its_password(meet, 
         assert not bob.events("conference.non_participant_message_received")
 
 
-@pytest.mark.parametrize("transport", ["websocket", "bosh"])
-async def test_a_guest_is_prompted_until_the_password_is_right(meet, browser, transport):
+async def test_a_guest_is_prompted_in_every_tab_until_the_password_is_right(meet, browser):
     async with at(meet, browser) as visit:
         room = meet.room()
-        alice, bob = await visit.people("alice", "bob", transport=transport)
+        alice, bob = await visit.people("alice", "bob")
         await moderating(alice, room)
         assert (await bob.join(room)).error == PROMPT
         assert (await bob.join(room, "a wrong guess")).error == PROMPT
+        tab = await visit.connect("bob", beside=bob)
+        assert (await tab.join(room)).error == PROMPT
         assert not alice.events("conference.userJoined")
         assert (await bob.join(room, SECRET)).joined
         await alice.wait_for("conference.userJoined", (await bob.state())["id"])
@@ -141,16 +142,6 @@ async def test_a_second_tab_of_a_moderator_moderates_too(meet, browser):
         await alice.wait_for("conference.userLeft", again)
         state = await alice.state()
         assert (state["id"], state["moderator"], state["joined"]) == (me, True, True)
-
-
-async def test_a_second_tab_of_somebody_at_the_door_is_at_the_door(meet, browser):
-    async with at(meet, browser) as visit:
-        room = meet.room()
-        alice, bob = await visit.people("alice", "bob")
-        await moderating(alice, room)
-        assert (await bob.join(room)).error == PROMPT
-        tab = await visit.connect("bob", beside=bob)
-        assert (await tab.join(room)).error == PROMPT
 
 
 async def test_who_was_removed_stays_out_after_a_reload(meet, browser):
