@@ -122,6 +122,22 @@ async def test_a_rule_counts_however_the_name_is_written(meet, name):
         assert not crowd.focus.conferences
 
 
+@needs_jitsi_plugins
+async def test_a_rule_for_rooms_of_a_name_is_for_a_tenants_too(meet):
+    async with meet.crowd() as crowd:
+        outside, _ = names()
+        eve = await crowd.person("Eve")
+        assert (await eve.request(outside.replace("tea-", "board-"))).kind == "refused"
+
+
+async def test_a_rule_counts_for_the_name_that_the_web_client_encodes(meet):
+    """It sends what stands in its address bar."""
+    async with meet.crowd() as crowd:
+        room = f"caf%c3%a9-1@{meet.server.service}"
+        eve = await crowd.person("Eve")
+        assert (await eve.request(room, seconds=3)).kind == "refused"
+
+
 async def test_capitals_make_no_second_room(meet):
     async with meet.crowd() as crowd:
         room = meet.room("tea")
