@@ -25,11 +25,12 @@ const LAYERS: [(&str, &[&str]); 11] = [
 ];
 
 /// What the policy may use beside itself and `secret`.
-const POLICY_CRATES: [&str; 12] = [
+const POLICY_CRATES: [&str; 13] = [
     "std",
     "jid",
     "jiff",
     "globset",
+    "percent_encoding",
     "ipnet",
     "serde",
     "serde_json",

@@ -61,6 +61,13 @@ return function (gate)
 			local nick, from = jid.resource(event.dest_occupant.nick), event.stanza.attr.from;
 			if not gate.is_observing() and gate.is_reserved(nick, from) then return gate.refuse_nick(event); end
 		end);
+		-- What is set in the lobby's own room, a password say, would keep those out who are sent there.
+		gate.guard_at(service, "iq-set/bare/http://jabber.org/protocol/muc#owner:query", gate.PRIORITY.owner, function (event)
+			local room = main_room(jid.bare(event.stanza.attr.to));
+			local is_ours = not gate.is_unguarded() and room and gate.kept.of(room);
+			if not is_ours or gate.is_service(event.stanza.attr.from) then return; end
+			return gate.shown.plain(event, "cancel", "not-allowed");
+		end);
 		gate.guard_at(service, "muc-occupant-joined", gate.PRIORITY.last, function (event)
 			local room, occupant = main_room(event.room.jid), event.occupant;
 			local bare = occupant.bare_jid;

@@ -417,9 +417,13 @@ end
 
 local function expire(e)
 	release(e);
-	if not failing_open or e.kind == "knock" or e.kind == "command" or e.kind == "do" then return refuse_unanswered(e); end
-	module:log("warn", "let %s into %s unasked (%s): the component is away", e.from, e.room, e.kind);
-	if #passed_unasked < LIMIT.room then t_insert(passed_unasked, { room = e.room, jid = cut(e.from, LIMIT.address) }); end
+	local may_pass = observing or failing_open and e.kind ~= "knock" and e.kind ~= "command";
+	if not may_pass or e.kind == "do" then return refuse_unanswered(e); end
+	if not observing then
+		module:log("warn", "let %s into %s unasked (%s): the component is away", e.from, e.room, e.kind);
+		local passed = { room = e.room, jid = cut(e.from, LIMIT.address) };
+		if #passed_unasked < LIMIT.room then t_insert(passed_unasked, passed); end
+	end
 	replay(e, { failing = true }, get_room(e.room));
 end
 
@@ -461,7 +465,7 @@ local function set_state(new_state)
 	state, pending = new_state, {};
 	if state == "ready" then ready_since = now(); end
 	for _, queue in pairs(queues) do queue.asking = nil; end
-	each_queue();
+	each_queue(observing and state == "away" and expire or nil);
 end
 
 local function learn(told)
@@ -562,6 +566,10 @@ end);
 
 local function put(event, kind, more, room_jid)
 	local stanza = event.stanza;
+	if observing and state ~= "ready" then -- nobody looks on, and nobody waits for that
+		stanza[mark] = { failing = true };
+		return nil;
+	end
 	return park {
 		kind = kind, room = room_jid or jid_bare(stanza.attr.to), from = stanza.attr.from,
 		origin = event.origin, stanza = stanza,
@@ -738,7 +746,8 @@ guard("muc-pre-set-affiliation", PRIORITY.backstop, function (event)
 	report("refused", room, { jid = cut(bare, LIMIT.address), reason = "module" });
 end);
 guard("muc-pre-set-role", PRIORITY.backstop, function (event)
-	if event.actor and not replaying then event.allowed, event.error, event.condition = false, "cancel", "not-allowed"; end
+	if observing or replaying or not event.actor then return; end
+	event.allowed, event.error, event.condition = false, "cancel", "not-allowed";
 end);
 
 -- Reading: what a room tells those who are not in it

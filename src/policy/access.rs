@@ -9,6 +9,7 @@ use super::attempt::{Affiliation, Auth};
 use super::class::{Class, ClassSet};
 use super::decide::Case;
 use super::denial::Denial;
+use super::room_name::spellings;
 use super::set::Set;
 use super::verdict::{Opinion, Rule};
 
@@ -107,12 +108,13 @@ pub(super) fn open(case: &Case<'_>) -> Option<Opinion> {
 /// Whether a room of this name may be opened.
 pub(super) fn name(case: &Case<'_>) -> Option<Opinion> {
     let access = &case.rules.access;
-    let name = case.room_name();
-    if access.rooms.value.as_ref().is_some_and(|rooms| !rooms.is_match(name)) {
+    let is_one_of =
+        |rooms: &GlobSet| spellings(case.room_name()).any(|spelling| rooms.is_match(&*spelling));
+    if access.rooms.value.as_ref().is_some_and(|rooms| !is_one_of(rooms)) {
         let rule = Rule::new("access.rooms", access.rooms.line);
         return Some(Opinion::deny(rule, Denial::RoomName));
     }
-    if access.refused_rooms.value.as_ref().is_some_and(|rooms| rooms.is_match(name)) {
+    if access.refused_rooms.value.as_ref().is_some_and(is_one_of) {
         let rule = Rule::new("access.refused_rooms", access.refused_rooms.line);
         return Some(Opinion::deny(rule, Denial::RoomName));
     }

@@ -9,6 +9,8 @@ use ipnet::IpNet;
 use jid::BareJid;
 use jiff::Timestamp;
 
+use super::room_name::spellings;
+
 /// One ban of the file.
 #[derive(Clone, Debug)]
 pub struct Ban {
@@ -25,7 +27,10 @@ pub struct Ban {
 impl Ban {
     fn holds(&self, room: &str, now: Timestamp) -> bool {
         self.until.is_none_or(|until| now < until)
-            && self.rooms.as_ref().is_none_or(|rooms| rooms.is_match(room))
+            && self
+                .rooms
+                .as_ref()
+                .is_none_or(|rooms| spellings(room).any(|spelling| rooms.is_match(&*spelling)))
     }
 }
 

@@ -27,6 +27,7 @@ pub mod pressure;
 pub mod record;
 pub mod removal;
 pub mod requester;
+mod room_name;
 pub mod rules;
 pub mod set;
 pub mod shown;

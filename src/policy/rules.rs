@@ -13,6 +13,7 @@ use super::lobby::Lobby;
 use super::moderators::Moderators;
 use super::password::Password;
 use super::removal::Removal;
+use super::room_name::spellings;
 
 /// The rules for one room, every family with every value.
 #[derive(Clone, Debug, Default)]
@@ -69,13 +70,12 @@ pub struct Policy {
 
 impl Policy {
     /// The rules for a room: those of the most specific override that matches its name (the part before
-    /// the `@`) or its whole bare JID, else the base. Costs a pass over the automaton, so it is called
+    /// the `@`, as it is or as people read it) or its whole bare JID, else the base. Costs a pass over the automaton, so it is called
     /// when a room is first seen, not for each decision.
     pub fn rules_for(&self, room: &BareJid) -> Arc<Rules> {
         let name = room.node().map(|node| node.as_str()).unwrap_or_default();
-        self.patterns
-            .matches(name)
-            .into_iter()
+        spellings(name)
+            .flat_map(|spelling| self.patterns.matches(&*spelling))
             .chain(self.patterns.matches(room.as_str()))
             .min()
             .and_then(|first| self.rooms.get(first))

@@ -76,14 +76,13 @@ async def test_the_same_meeting_is_the_same(start, start_vestibule, prosody_vers
 
 
 async def test_without_the_observer_the_meeting_goes_on(start, start_vestibule, prosody_version):
-    """With the option that the README says to set meanwhile: people only wait."""
-    options = {"vestibule_grace": 0.2, "vestibule_timeout": 1, "vestibule_on_unavailable": "allow"}
-    server = start(Meet(prosody_version, muc_options=options))
+    server = start(Meet(prosody_version))
     component = start_vestibule(server, POLICY, arguments=["--observe"])
     async with JitsiCrowd(server) as crowd:
         alice, bob = await crowd.persons("Alice", "Bob")
         assert (await alice.enter(f"room@{server.service}")).joined
         component.kill()
         for room in (f"room@{server.service}", f"new@{server.service}"):
-            assert (await bob.enter(room)).joined
+            outcome = await bob.enter(room)
+            assert outcome.joined and outcome.seconds < 3, outcome
         assert not crowd.focus.errors
