@@ -1,0 +1,145 @@
+-- Creating and joining rooms: what is asked about, and where in a join the answer takes effect.
+
+local jid, stringprep = require "util.jid", require "util.encodings".stringprep;
+local jid_bare, jid_resource = jid.bare, jid.resource;
+
+local xmlns_muc = "http://jabber.org/protocol/muc";
+
+return function (gate)
+	local PRIORITY, LIMIT, ROLE, mark = gate.PRIORITY, gate.LIMIT, gate.ROLE, gate.mark;
+
+	gate.guard("presence/full", PRIORITY.arrival, function (event)
+		local stanza = event.stanza;
+		local room_jid, kind = jid_bare(stanza.attr.to), stanza.attr.type;
+		if kind == "unavailable" then
+			return gate.cancel(room_jid, stanza.attr.from);
+		end
+		if kind ~= nil or stanza[mark] or not stanza:get_child("x", xmlns_muc) then return; end
+		if gate.get_room(room_jid) ~= nil then return; end -- there is one, or it cannot be loaded
+		if gate.focus.is_health_check(room_jid, stanza.attr.from) then
+			stanza[mark] = { failing = true };
+			return;
+		end
+		local nick = jid_resource(stanza.attr.to);
+		if not jid.prep(room_jid, true) or not stringprep.resourceprep(nick, true) then
+			return gate.refuse(event, "malformed", "modify", "jid-malformed");
+		elseif gate.is_reserved(nick, stanza.attr.from) then
+			return gate.refuse_nick(event);
+		end
+		return gate.put(event, "join");
+	end);
+
+	-- Without a resource mod_muc throws, and leaves a room that its sender owns.
+	for _, event_name in ipairs { "presence/bare", "presence/host" } do
+		gate.guard(event_name, PRIORITY.arrival, function (event)
+			local stanza = event.stanza;
+			if stanza.attr.type ~= nil or not stanza:get_child("x", xmlns_muc) then return; end
+			local room = gate.muc.get_room_from_jid(jid_bare(stanza.attr.to));
+			if room and room:get_occupant_jid(stanza.attr.from) then return; end
+			return gate.refuse(event, "malformed", "modify", "jid-malformed");
+		end);
+	end
+
+	gate.guard("muc-room-pre-create", PRIORITY.create, function (event)
+		local verdict = event.stanza[mark];
+		if not verdict then return gate.refuse(event, "closed-way", "cancel", "not-allowed"); end
+		verdict.created = true;
+	end);
+
+	gate.guard("muc-room-pre-create", PRIORITY.presets, function (event)
+		local room, verdict = event.room, event.stanza[mark];
+		local fx = verdict.fx;
+		if not fx then return; end
+		room._data.locked = nil; -- its settings are the component's: there is no configuration to wait for
+		local data = gate.kept.new(room);
+		gate.kept.keep(data, fx);
+		if fx.room then gate.effects.set_room(room, fx.room, true); end
+		local bare = jid_bare(event.stanza.attr.from);
+		if fx.requester then gate.effects.give_affiliation(room, bare, fx.requester.affiliation or "none", true); end
+		gate.focus.opened(room.jid);
+		verdict.generation, verdict.revision, verdict.kept = data.generation, data.revision, true;
+	end);
+
+	gate.guard("muc-occupant-pre-join", PRIORITY.nick, function (event)
+		local from, queue = event.stanza.attr.from, event.room.join_rate_presence_queue;
+		if gate.is_reserved(jid_resource(event.occupant.nick), from) then
+			return gate.refuse_nick(event);
+		end
+		-- The Jitsi rate limiter, when its queue is full, ends the event and so admits whoever comes.
+		local is_full = queue and queue:count() >= (queue.size or LIMIT.room);
+		if is_full and not gate.is_observing() and not gate.is_service(from) then
+			return gate.refuse(event, "overflow", "wait", "resource-constraint");
+		end
+	end);
+
+	gate.guard("muc-occupant-pre-change", PRIORITY.nick, function (event)
+		if gate.is_reserved(jid_resource(event.dest_occupant.nick), event.stanza.attr.from) then
+			return gate.refuse_nick(event);
+		end
+	end);
+
+	gate.guard("muc-occupant-pre-join", PRIORITY.verdict, function (event)
+		local verdict, data = event.stanza[mark], gate.kept.of(event.room);
+		if verdict and (event.is_new_room or verdict.failing
+		or data and data.generation == verdict.generation and data.revision == verdict.revision) then
+			verdict.passed = true;
+		-- The answer to open is the answer to the opener's join: parked here, the room would never count as created.
+		elseif not event.is_new_room and not gate.is_service(event.stanza.attr.from) then
+			event.stanza[mark] = nil;
+			return gate.put(event, "join");
+		end
+	end);
+
+	-- Whom muc_allowners is going to make an owner. It holds back their presence until it has, and it will not.
+	local promised = module:shared("moderators/joining_moderator_participants");
+
+	-- The room's lobby and list of members are for people.
+	local function let_in_service(room, occupant, bare)
+		if room._data.lobbyroom then room._data.lobby_skip_display_name_check = true; end
+		local affiliation = gate.focus.is_one(bare) and "owner" or room:get_members_only() and "member" or nil;
+		gate.effects.give_affiliation(room, bare, affiliation);
+		occupant.role = occupant.role or room:get_default_role(room:get_affiliation(bare)) or "participant";
+	end
+
+	gate.guard("muc-occupant-pre-join", PRIORITY.raise, function (event)
+		local verdict, room, occupant = event.stanza[mark], event.room, event.occupant;
+		local bare = jid_bare(event.stanza.attr.from); -- the occupant can be another, who bears that nick
+		if verdict and verdict.failing or gate.is_observing() then return; end
+		if not verdict then
+			if gate.is_service(bare) then let_in_service(room, occupant, bare); end
+			return;
+		end
+		if room._data.lobbyroom then room._data.lobby_skip_display_name_check = true; end
+		promised[occupant.bare_jid] = nil;
+		local wanted, exactly = verdict.fx.requester, verdict.exactly;
+		if not wanted then
+			-- Whatever role another module has given since; the affiliation was refused to it.
+			local usual = room:get_default_role(room:get_affiliation(bare));
+			if occupant.role == "moderator" and usual ~= "moderator" then occupant.role = usual or "participant"; end
+			return;
+		end
+		if not event.is_new_room then
+			local affiliation = wanted.affiliation or exactly and "none";
+			verdict.before = gate.effects.give_affiliation(room, bare, affiliation, exactly) or verdict.before;
+			verdict.given = gate.affiliation_of(room, bare);
+		end
+		-- The occupant was made before the affiliation was given.
+		local role = room:get_default_role(room:get_affiliation(bare)) or "none";
+		local wanted_role = wanted.role or "none";
+		if wanted_role ~= "none" and (exactly or ROLE[wanted_role] > ROLE[role]) then role = wanted_role; end
+		if role ~= "none" and (exactly or ROLE[role] > ROLE[occupant.role or "none"]) then occupant.role = role; end
+	end);
+
+	gate.guard("muc-occupant-pre-join", PRIORITY.password, function (event)
+		local room, stanza, verdict = event.room, event.stanza, event.stanza[mark];
+		if not verdict and not gate.is_service(stanza.attr.from) then
+			return gate.refuse(event, "closed-way", "cancel", "not-allowed");
+		end
+		if verdict and verdict.failing then return; end -- nobody has judged it: the room's own checks stay
+		-- It is decided: the password that was typed no longer matters, and the core's check is given the right one.
+		local x, password = stanza:get_child("x", xmlns_muc), room:get_password();
+		if x:get_child_text("password") == password then return; end
+		x:maptags(function (tag) return tag.name ~= "password" and tag or nil; end);
+		if password then x:text_tag("password", password, { xmlns = xmlns_muc }); end
+	end);
+end;

@@ -1,0 +1,56 @@
+-- What happened in the rooms, for the component; and what follows when somebody is in.
+
+return function (gate)
+	local PRIORITY, LIMIT, AFFILIATION, mark = gate.PRIORITY, gate.LIMIT, gate.AFFILIATION, gate.mark;
+
+	gate.guard("muc-occupant-session-new", PRIORITY.last, function (event)
+		local room, occupant, verdict = event.room, event.occupant, event.stanza[mark];
+		room[mark] = room[mark] or {};
+		room[mark][occupant.nick] = occupant.role;
+		gate.report("joined", room, gate.facts.describe(room, occupant, event.origin, event.jid));
+		gate.waiting.forget(room, occupant.bare_jid);
+		if occupant.role == "moderator" then gate.waiting.tell(room, event.jid); end
+		local data, known = gate.kept.of(room), event.origin[mark];
+		if data and known then gate.kept.recognise(data, occupant.bare_jid, known.mark); end
+		if not verdict or not verdict.fx then return; end
+		if not verdict.kept and (verdict.fx.record or verdict.fx.person) then
+			gate.kept.keep(gate.kept.of(room), verdict.fx);
+			room:save();
+		end
+		verdict.kept = true;
+		gate.effects.say(room, verdict.fx.say, event.jid, false);
+		gate.effects.say(room, verdict.fx.say, event.jid, true);
+	end);
+	gate.guard("muc-broadcast-presence", PRIORITY.last, function (event)
+		local room, occupant, known = event.room, event.occupant, event.room[mark];
+		local before = known and known[occupant.nick];
+		if not before or not occupant.role or before == occupant.role then return; end
+		known[occupant.nick] = occupant.role;
+		gate.report("role", room, gate.facts.describe(room, occupant));
+		if occupant.role == "moderator" then
+			for address in occupant:each_session() do gate.waiting.tell(room, address); end
+		end
+	end);
+	gate.guard("muc-occupant-left", PRIORITY.backstop, function (event)
+		local room, occupant = event.room, event.occupant;
+		if room[mark] then room[mark][occupant.nick] = nil; end
+		gate.report("left", room, gate.facts.describe(room, occupant));
+	end);
+	gate.guard("muc-set-affiliation", PRIORITY.last, function (event)
+		local room, waits = event.room, gate.waiting.people(event.room.jid)[event.jid];
+		local is_member = AFFILIATION[event.affiliation] >= AFFILIATION.member;
+		-- While an answer is carried out, its own `admit` follows.
+		if is_member and not gate.replaying() and waits then gate.effects.admit(room, event.jid); end
+		if not event.in_room then return; end
+		gate.report("role", room, { jid = gate.text.cut(event.jid, LIMIT.address), affiliation = event.affiliation });
+	end);
+	gate.guard("muc-config-submitted", PRIORITY.last, function (event)
+		gate.report("configured", event.room, { jid = gate.text.cut(event.actor, LIMIT.address) });
+	end);
+	gate.guard("muc-room-created", PRIORITY.last, function (event) gate.report("created", event.room, {}); end);
+	gate.guard("muc-room-destroyed", PRIORITY.backstop, function (event)
+		gate.report("destroyed", event.room, {});
+		for bare in pairs(gate.waiting.people(event.room.jid)) do gate.waiting.forget(event.room, bare); end
+		gate.lobby.forget(event.room.jid);
+	end);
+end;
