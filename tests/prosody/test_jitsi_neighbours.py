@@ -4,6 +4,7 @@ import json
 import time
 
 from lab import needs_jitsi_plugins
+from lab.jitsi_meeting import opened
 
 MEET = {"muc_plugins": ["muc_allowners"]}
 
@@ -27,18 +28,10 @@ async def test_the_operator_is_told_of_a_module_that_makes_everybody_a_moderator
 async def test_nobody_is_a_moderator_by_it(meet):
     async with meet.crowd() as crowd:
         room = meet.room()
-        alice = await crowd.person("Alice")
-        assert (await alice.enter(room)).joined
-        password = await password_of(alice)
+        alice, password = await opened(crowd, room)
         bob = await crowd.person("Bob")
         outcome = await bob.enter(room, password)
         assert outcome.joined, outcome
         await bob.ping()
         ranks = {nick: item["affiliation"] for nick, item in bob.occupants(room).items()}
         assert ranks[alice.nick] == "owner" and ranks[bob.nick] == "member"
-
-
-async def password_of(person):
-    told = "The password of this room is: "
-    seen = await person.wait_for(lambda seen: seen.body and told in seen.body)
-    return seen.body.partition(told)[2].partition(" (")[0]
