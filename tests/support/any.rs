@@ -107,15 +107,15 @@ pub(crate) fn record() -> impl Strategy<Value = Record> {
     let opener = prop_oneof![select(&PEOPLE[..]).prop_map(str::to_owned), any::<String>()];
     let source = option::of(select(&Source::ALL[..]));
     let removed = vec(removed(), 0..3);
-    (moment(), opener, source, option::of(closed), option::of(moment()), removed).prop_map(
-        |(opened, opener, source, closed, reopened, removed)| {
+    (moment(), opener, source, option::of(closed), option::of(moment()), removed)
+        .prop_map(|(opened, opener, source, closed, reopened, removed)| {
             let mut record = Record::new(opened, opener, source);
             record.closed = closed;
             record.reopened = reopened;
             record.removed = removed;
             record
-        },
-    )
+        })
+        .boxed()
 }
 
 fn affiliation() -> impl Strategy<Value = Affiliation> {
@@ -164,6 +164,7 @@ pub(crate) fn requester() -> impl Strategy<Value = Requester> {
                 }
             },
         )
+        .boxed()
 }
 
 pub(crate) fn credential() -> impl Strategy<Value = Credential> {
@@ -215,14 +216,16 @@ pub(crate) fn action() -> impl Strategy<Value = Action> {
 pub(crate) fn attempt() -> impl Strategy<Value = Attempt> {
     let room = option::weighted(0.95, select(&ROOMS[..]).prop_map(room_jid));
     let behind = option::of(requester());
-    (room, requester(), action(), behind).prop_map(|(room, requester, action, behind)| Attempt {
-        id: "a1".to_owned(),
-        room,
-        requester,
-        action,
-        behind,
-        others: Vec::new(),
-    })
+    (room, requester(), action(), behind)
+        .prop_map(|(room, requester, action, behind)| Attempt {
+            id: "a1".to_owned(),
+            room,
+            requester,
+            action,
+            behind,
+            others: Vec::new(),
+        })
+        .boxed()
 }
 
 pub(crate) fn room_jid(name: &str) -> BareJid {
@@ -259,6 +262,7 @@ pub(crate) fn room() -> impl Strategy<Value = RoomView> {
                 }
             },
         )
+        .boxed()
 }
 
 pub(crate) fn pressure() -> impl Strategy<Value = Pressure> {
@@ -410,10 +414,10 @@ impl Parts {
 /// Overrides of different rooms: of two that match one room the more specific counts, which is for the
 /// file's reader to sort out.
 pub(crate) fn parts() -> impl Strategy<Value = Parts> {
-    (vec(ban(), 0..5), rules(), rules(), rules(), 0_usize..3).prop_map(
-        |(bans, base, tea, board, count)| {
+    (vec(ban(), 0..5), rules(), rules(), rules(), 0_usize..3)
+        .prop_map(|(bans, base, tea, board, count)| {
             let overrides = [("tea", tea), ("board-*", board)].into_iter().take(count).collect();
             Parts { bans, overrides, base }
-        },
-    )
+        })
+        .boxed()
 }
