@@ -20,6 +20,7 @@ class Endpoint:
 
     component_port: int
     secret: str = "laboratory secret"
+    component_env: dict = dataclasses.field(default_factory=dict)
 
 
 def ours(config):

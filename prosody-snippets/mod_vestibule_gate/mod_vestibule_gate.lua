@@ -8,6 +8,13 @@
 --         vestibule_grace = 5                              -- seconds to wait for an absent component, at most 10
 --         vestibule_on_unavailable = "refuse"              -- or "allow"
 --         vestibule_trusted = { "focus@auth.example.org" } -- services, until the component has named them
+--
+-- This file has the queue of attempts, their settling, and the link. Beside it:
+--
+--     joins, changes       what is asked about       backstops, reports   what is not, and what is told
+--     facts, text          writing a question        answer, effects      reading an answer, carrying it out
+--     kept, waiting        what a room remembers     shown                how a refusal reaches a client
+--     focus, lobby         Jitsi's                   inquiries            what the component asks
 
 local st, jid, new_id = require "util.stanza", require "util.jid", require "util.id";
 local encodings = require "util.encodings";

@@ -120,7 +120,7 @@ fn subjects(attempt: &Attempt, any_jid: bool) -> impl Iterator<Item = Subject> {
     let known = matches!(who.auth, Auth::Account | Auth::Token | Auth::Server);
     let own = who.jid.as_ref().filter(|_| known || any_jid);
     let jid = who.account.as_ref().or(own).cloned().map(Subject::Jid);
-    let ticket = who.ticket.clone().map(Subject::Ticket);
+    let ticket = who.ticket.map(Subject::Ticket);
     network.into_iter().chain(jid).chain(ticket)
 }
 

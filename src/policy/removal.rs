@@ -97,8 +97,8 @@ impl Removal {
                     add(subject.map(|(_, text)| of(text)));
                 }
                 By::Token => {}
-                By::Ticket => add(who.ticket.clone()),
-                By::Device => add(who.device.clone()),
+                By::Ticket => add(who.ticket),
+                By::Device => add(who.device),
                 By::Address => {
                     let network = who.address.and_then(network);
                     add(network.map(|network| of(&network.to_string())));
