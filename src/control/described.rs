@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::policy::attempt::{
-    Action, Affiliation, AffiliationChange, Attempt, Auth, Credential, FieldChange, Requester,
-    Role, RoleChange, RoomView, Word,
+    Action, Affiliation, AffiliationChange, Attempt, Auth, Client, Credential, FieldChange,
+    Requester, Role, RoleChange, RoomView, Word,
 };
 use crate::policy::record::{Closed, Entry, Person, Record};
 use crate::policy::strength::Strength;
@@ -17,7 +17,7 @@ use crate::policy::strength::Strength;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, clap::Args)]
 #[serde(deny_unknown_fields)]
 pub struct Described {
-    /// What is tried: open, join, remove-password, weaken-lobby, promote, kick, ban, invite, admit, destroy, close, reopen
+    /// What is tried: request (of the focus, on Jitsi), open, join, remove-password, weaken-lobby, promote, kick, ban, invite, admit, destroy, close, reopen
     #[arg(long = "do", default_value = "join", value_name = "WHAT")]
     pub what: String,
     /// The room's address
@@ -59,6 +59,10 @@ pub struct Described {
     /// The room is closed
     #[arg(long)]
     pub closed: bool,
+    /// The requester uses Jitsi Meet, and rooms have Jitsi's lobby
+    #[arg(long)]
+    #[serde(default)]
+    pub jitsi: bool,
 }
 
 /// The description cannot be understood.
@@ -141,6 +145,7 @@ impl Described {
                 role,
                 claims,
                 person,
+                client: if self.jitsi { Client::Jitsi } else { Client::Plain },
                 ..Requester::default()
             },
             action: self.action()?,
@@ -160,6 +165,7 @@ impl Described {
             moderators: self.moderators,
             waiting: self.waiting,
             has_password: true,
+            lobby: self.jitsi,
             exists: true,
             record: Some(record),
             ..RoomView::default()
@@ -200,6 +206,7 @@ impl Described {
             },
             "join" => Action::Join { credential },
             "remove-password" => Action::Configure { fields: vec![FieldChange::PasswordRemoved] },
+            "request" => Action::Request,
             "weaken-lobby" => Action::Configure { fields: vec![FieldChange::MembersOnly(false)] },
             "promote" => affiliation(Affiliation::None, Affiliation::Owner),
             "ban" => affiliation(Affiliation::None, Affiliation::Outcast),
@@ -220,7 +227,7 @@ impl Described {
                 return Err(DescribedError::Word {
                     what: "attempt",
                     given: given.to_owned(),
-                    known: "open, join, remove-password, weaken-lobby, promote, kick, ban, invite, admit, destroy, close, reopen",
+                    known: "request, open, join, remove-password, weaken-lobby, promote, kick, ban, invite, admit, destroy, close, reopen",
                 });
             }
         })

@@ -3,7 +3,7 @@
 import asyncio
 
 from lab import needs_jitsi_plugins
-from lab.jitsi_meeting import opened
+from lab.jitsi_meeting import opened, vestibule
 from lab.meet import MEET_SERVICE
 
 POLICY = MEET_SERVICE
@@ -70,3 +70,16 @@ async def test_the_lobby_is_there_before_anybody_is(meet):
         alice.approve(room, await alice.knocker(lobby, bob.nick))
         outcome = await bob.admitted(room)
         assert outcome.joined, outcome
+
+
+async def test_a_live_explanation_is_the_decision(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room()
+        await opened(crowd, room)
+        bob = await crowd.person("Bob")
+        await bob.enter(room)
+        decision = await meet.decision(kind="join", room=room, jid=bob.bare)
+        asked = ["--room", room, "--jid", bob.bare, "--auth", "anonymous", "--jitsi", "--live"]
+        explained = vestibule(meet, "explain", *asked)
+        for what in ("verdict", "rule", "line"):
+            assert explained[what] == decision[what], (explained, decision)
