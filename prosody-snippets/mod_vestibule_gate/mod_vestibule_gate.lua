@@ -255,7 +255,9 @@ end
 -- To somebody who is not let in, as the answer says.
 local function turn_away(e, room, fx)
 	local way, held = fx.way, fx.way == "lobby" and room and lobby.is_there();
-	if held and lobby.lacks_name(e.stanza) then way = "name-required"; end
+	-- Only Jitsi's clients can be asked for one.
+	local is_jitsi = held and focus.describe(e.origin, e.stanza) == "jitsi";
+	if is_jitsi and lobby.lacks_name(e.stanza) then way = "name-required"; end
 	shown[way](e, fx.error[1], fx.error[2], fx.error[3], fx.error[4], held and lobby.raise(room) or nil);
 	if e.kind == "join" and focus.is_one(e.from) then
 		focus.failed(e.room, "reservation", nil, nil, fx.error[3], fx.error[4]);

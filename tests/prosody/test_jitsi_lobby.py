@@ -66,6 +66,20 @@ async def test_a_guest_knocks_and_is_let_in(meet):
         assert came_in["facts"]["entered"] == "admitted"
 
 
+async def test_a_plain_client_without_a_name_may_wait_there_too(meet):
+    async with meet.crowd() as crowd, Crowd(meet.server) as others:
+        room = meet.room()
+        alice, _ = await opened(crowd, room)
+        lobby = await alice.attend_lobby(room)
+        plain = await others.connect(meet.server.guests)
+        stopped = await plain.join(room, "Plain")
+        assert stopped.condition == "registration-required" and "let you in" in stopped.text
+        assert (await plain.join(lobby, "Plain")).joined
+        alice.approve(room, await alice.knocker(lobby, "Plain"))
+        await plain.wait_for(lambda seen: seen.name == "message" and seen.sender == room)
+        assert (await plain.join(room, "Plain")).joined
+
+
 async def test_all_who_wait_are_let_in_with_one_word(meet):
     async with meet.crowd() as crowd:
         room = meet.room()
