@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use vestibule::policy::attempt::{Action, Client, Credential};
@@ -93,12 +93,17 @@ fn rows_after(text: &str, mark: &str) -> Vec<String> {
     section.lines().filter(|line| line.starts_with("| `")).map(str::to_owned).collect()
 }
 
+/// Every file below a directory.
+fn files(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
 /// The literals that stand, in the policy's code, where a rule is named.
 fn rules_in_code() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/policy");
-    for entry in fs::read_dir(directory).unwrap() {
-        let text = fs::read_to_string(entry.unwrap().path()).unwrap();
+    for path in files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/policy")) {
+        let text = fs::read_to_string(path).unwrap();
         let code = text.split("\n#[cfg(test)]").next().unwrap();
         for place in [
             "Rule::new(",

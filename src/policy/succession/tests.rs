@@ -1,0 +1,212 @@
+//! Who takes over, and who is helped.
+
+use super::*;
+use crate::policy::attempt::Auth;
+use crate::policy::class::ClassSet;
+use crate::policy::close::Conditions;
+use crate::policy::record::{Closed, Person, Record};
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
+}
+
+fn jid(text: &str) -> BareJid {
+    text.parse().unwrap()
+}
+
+fn who(jid: &str, auth: Auth) -> Requester {
+    Requester {
+        jid: jid.parse().ok(),
+        auth,
+        secure: Some(true),
+        nick: "N".to_owned(),
+        role: Role::Participant,
+        ..Requester::default()
+    }
+}
+
+fn account(jid: &str) -> Requester {
+    who(jid, Auth::Account)
+}
+
+fn guest(jid: &str) -> Requester {
+    who(jid, Auth::Anonymous)
+}
+
+/// A room that lost its moderator at 1000, and what is asked about it.
+struct Room {
+    policy: Policy,
+    rules: Rules,
+    view: RoomView,
+    inside: Vec<(Requester, i64)>,
+    waiting: Vec<(Requester, i64)>,
+    until: Option<i64>,
+}
+
+impl Room {
+    fn new(inside: &[(Requester, i64)], waiting: &[(Requester, i64)]) -> Self {
+        let mut policy = Policy::default();
+        policy.services.insert(jid("focus@auth.example.org"), 1);
+        policy.operators.insert(jid("op@example.org"), 2);
+        let record = Record::new(at(0), "ann@example.org".to_owned(), None);
+        let view = RoomView {
+            exists: true,
+            has_password: true,
+            record: Some(record),
+            ..RoomView::default()
+        };
+        let (inside, waiting) = (inside.to_vec(), waiting.to_vec());
+        Self { policy, rules: Rules::default(), view, inside, waiting, until: Some(1000) }
+    }
+
+    fn plan(&self, now: i64) -> Option<Plan> {
+        let since = |(who, second): &(Requester, i64)| (who.clone(), at(*second));
+        let inside: Vec<_> = self.inside.iter().map(since).collect();
+        let waiting: Vec<_> = self.waiting.iter().map(since).collect();
+        fn each(people: &[(Requester, Timestamp)]) -> Vec<Since<'_>> {
+            people.iter().map(|(who, since)| Since { who, since: *since }).collect()
+        }
+        plan(&Scene {
+            policy: &self.policy,
+            rules: &self.rules,
+            room: &jid("tea@conference.example.org"),
+            view: &self.view,
+            occupants: each(&inside),
+            waiting: each(&waiting),
+            moderated_until: self.until.map(at),
+            now: at(now),
+        })
+    }
+
+    fn remedy(&self, now: i64) -> Option<Remedy> {
+        self.plan(now).map(|plan| plan.remedy)
+    }
+}
+
+fn promote(who: &str) -> Option<Remedy> {
+    Some(Remedy::Promote(jid(who)))
+}
+
+fn admit(who: &str) -> Option<Remedy> {
+    Some(Remedy::Admit(jid(who)))
+}
+
+fn refuse(all: &[&str]) -> Option<Remedy> {
+    Some(Remedy::Refuse(all.iter().map(|who| jid(who)).collect()))
+}
+
+const BOB: &str = "bob@example.org";
+const EVE: &str = "eve@example.org";
+const GUEST: &str = "g@guest.example.org";
+
+#[test]
+fn the_successor_who_has_been_inside_longest_takes_over_when_the_time_is_up() {
+    let inside = [
+        (account(EVE), 20),
+        (account(BOB), 10),
+        (guest(GUEST), 1),
+        (account("focus@auth.example.org"), 0),
+    ];
+    let mut room = Room::new(&inside, &[]);
+    assert_eq!(room.remedy(1059), None);
+    assert_eq!(room.remedy(1060), promote(BOB));
+    assert_eq!(room.plan(1060).unwrap().rule.name, "moderators.successors");
+    room.view.moderators = 1;
+    assert_eq!(room.remedy(1060), None, "somebody came back");
+    room.view.moderators = 0;
+    room.until = None;
+    assert_eq!(room.remedy(1060), None, "there never was one");
+}
+
+#[test]
+fn of_two_who_came_at_the_same_moment_the_first_by_address_takes_over() {
+    let room = Room::new(&[(account(EVE), 5), (account(BOB), 5)], &[]);
+    assert_eq!(room.remedy(2000), promote(BOB));
+}
+
+#[test]
+fn nobody_takes_over_who_may_not() {
+    let focus = (account("focus@auth.example.org"), 0);
+    let mut room = Room::new(&[focus, (guest(GUEST), 1)], &[]);
+    room.rules.moderators.successors.value = ClassSet::of(&[Class::Service, Class::Account]);
+    assert_eq!(room.remedy(2000), Some(Remedy::Nobody));
+    room.inside.pop();
+    assert_eq!(room.remedy(2000), None, "nobody is there whom it concerns");
+
+    let removed = Requester { person: Some(Person::removed()), ..account(BOB) };
+    assert_eq!(Room::new(&[(removed, 1)], &[]).remedy(2000), Some(Remedy::Nobody));
+
+    let mut room = Room::new(&[(account(BOB), 1)], &[]);
+    room.rules.moderators.become_by.value = Vec::new();
+    assert_eq!(room.remedy(2000), None);
+    let mut room = Room::new(&[(account(BOB), 1)], &[]);
+    room.rules.moderators.succession_after.value = None;
+    assert_eq!(room.remedy(2000), None);
+}
+
+#[test]
+fn the_steps_for_those_who_wait_are_tried_in_the_order_of_the_file() {
+    let waiting = [(guest(GUEST), 1000), (account(EVE), 1030)];
+    let mut room = Room::new(&[(account(BOB), 1), (guest("h@guest.example.org"), 0)], &waiting);
+    room.rules.moderators.succession_after.value = None;
+    assert_eq!(room.remedy(1059), None);
+    assert_eq!(room.remedy(1060), promote(BOB));
+    assert_eq!(room.plan(1060).unwrap().rule.name, "lobby.rescue");
+    room.inside.remove(0);
+    assert_eq!(room.remedy(1060), admit(EVE));
+    room.waiting.pop();
+    assert_eq!(room.remedy(1060), refuse(&[GUEST]));
+    room.rules.lobby.rescue.value = vec![Rescue::Refuse, Rescue::Occupant];
+    room.inside.push((account(BOB), 1));
+    assert_eq!(room.remedy(1060), refuse(&[GUEST]));
+    room.rules.lobby.rescue.value = Vec::new();
+    assert_eq!(room.remedy(1060), Some(Remedy::Nobody));
+}
+
+#[test]
+fn nobody_is_rescued_before_the_moderators_have_had_the_time() {
+    let mut room = Room::new(&[], &[(account(BOB), 100)]);
+    assert_eq!(room.remedy(1059), None, "the last one has just left");
+    assert_eq!(room.remedy(1060), admit(BOB));
+    room.view.moderators = 1;
+    assert_eq!(room.remedy(5000), None, "there is one to ask");
+    room.rules.moderators.admit.value = Who::Nobody;
+    assert_eq!(room.remedy(5000), refuse(&[BOB]), "he may let nobody in");
+    room.rules.moderators.admit.value = Who::Operator;
+    room.waiting.push((account("op@example.org"), 200));
+    assert_eq!(room.remedy(5000), admit("op@example.org"));
+}
+
+#[test]
+fn a_closed_room_opens_to_nobody_who_waits() {
+    let mut room = Room::new(&[], &[(account(BOB), 1000)]);
+    room.view.record.as_mut().unwrap().closed = Some(Closed::Command);
+    assert_eq!(room.remedy(2000), refuse(&[BOB]));
+}
+
+#[test]
+fn whoever_was_removed_does_not_come_back_as_a_moderator() {
+    let removed = Requester { person: Some(Person::removed()), ..account(BOB) };
+    let room = Room::new(&[], &[(removed, 1000)]);
+    assert_eq!(room.remedy(2000), refuse(&[BOB]));
+}
+
+#[test]
+fn who_waits_takes_the_place_of_an_opener_who_never_came() {
+    let mut room = Room::new(&[], &[(guest(GUEST), 1000)]);
+    room.until = None;
+    room.view.record.as_mut().unwrap().awaited = Some(at(900));
+    assert_eq!(room.remedy(2000), admit(GUEST));
+    room.rules.access.open.value = ClassSet::of(&[Class::Account]);
+    assert_eq!(room.remedy(2000), refuse(&[GUEST]));
+}
+
+#[test]
+fn where_people_are_to_wait_for_the_first_moderator_they_do() {
+    let mut room = Room::new(&[(account(EVE), 1)], &[(account(BOB), 1000)]);
+    room.until = None;
+    room.rules.close.hold_until.value = Conditions { password: true, moderator: true };
+    assert_eq!(room.remedy(9000), None);
+    room.until = Some(1000);
+    assert_eq!(room.remedy(9000), promote(EVE), "there was one");
+}
