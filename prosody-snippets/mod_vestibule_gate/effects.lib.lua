@@ -1,6 +1,6 @@
 -- Carrying out what the component answers.
 
-local st, new_id = require "util.stanza", require "util.id";
+local st, new_id, json = require "util.stanza", require "util.id", require "util.json";
 
 local xmlns_user = "http://jabber.org/protocol/muc#user";
 local NOTHING = {};
@@ -49,7 +49,10 @@ return function (gate)
 				local is_jitsi = gate.focus.describe(prosody.full_sessions[address]) == "jitsi";
 				local stanza = message(room, address, is_jitsi and "normal" or kind, text);
 				-- Jitsi Meet shows it as a private message of the system, and a body alone to nobody in private.
-				if is_jitsi then gate.shown.add_system_message(stanza, text); end
+				if is_jitsi then
+					local system = json.encode({ type = "system_chat_message", message = text });
+					stanza:text_tag("json-message", system, { xmlns = "http://jitsi.org/jitmeet" });
+				end
 				module:send(stanza:tag("no-store", { xmlns = "urn:xmpp:hints" }):up());
 			end
 			if item.joined == joined and item.to ~= "requester" then

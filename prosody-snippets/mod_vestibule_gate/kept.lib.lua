@@ -2,7 +2,7 @@
 
 local new_id = require "util.id";
 
-local MOST, NOTHING = 1000, {}; -- people of a room; the oldest go first
+local NOTHING = {};
 
 return function (gate)
 	-- What the gate keeps in a room. It lives in _data: a room that was swapped out comes back as another object.
@@ -49,7 +49,7 @@ return function (gate)
 				people[person.jid] = { text = person.text, at = data.clock };
 				recognise(data, person.jid, gate.focus.ticket_of(person.jid) or before and before.ticket);
 			end
-			if data.count > MOST then
+			if data.count > gate.LIMIT.people then -- the oldest goes
 				local oldest = next(people);
 				for bare, other in pairs(people) do
 					if other.at < people[oldest].at then oldest = bare; end

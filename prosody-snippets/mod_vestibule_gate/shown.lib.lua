@@ -1,6 +1,6 @@
 -- How a refusal reaches the client: docs/protocol.md, `as` on an error.
 
-local st, jid, json = require "util.stanza", require "util.jid", require "util.json";
+local st, jid = require "util.stanza", require "util.jid";
 
 local xmlns_stanzas = "urn:ietf:params:xml:ns:xmpp-stanzas";
 local xmlns_jitsi, xmlns_focus = "http://jitsi.org/jitmeet", "http://jitsi.org/protocol/focus";
@@ -76,10 +76,5 @@ shown["not-ready"] = function (event)
 	return send(event.origin, st.reply(event.stanza)
 		:tag("conference", { xmlns = xmlns_focus, room = conference.attr.room, ready = "false" }):up());
 end;
-
-function shown.add_system_message(stanza, text)
-	return stanza:text_tag("json-message", json.encode({ type = "system_chat_message", message = text }),
-		{ xmlns = xmlns_jitsi });
-end
 
 return shown;
