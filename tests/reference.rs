@@ -193,3 +193,20 @@ fn every_test_that_proves_an_invariant_exists() {
     }
     assert!(count >= 15 * 2, "{count} tests are named");
 }
+
+#[test]
+fn the_lines_that_a_run_of_the_demo_names_are_those_of_the_file() {
+    let file = read("component.toml");
+    let mut count = 0;
+    for document in ["docs/demo.txt", "README.md"] {
+        for place in read(document).split("component.toml:").skip(1) {
+            let Some((number, line)) = place.lines().next().unwrap().split_once("  ") else {
+                continue;
+            };
+            let written = file.lines().nth(number.parse::<usize>().unwrap() - 1);
+            assert_eq!(written, Some(line), "{document}: component.toml:{number}");
+            count += 1;
+        }
+    }
+    assert!(count > 5, "{count} lines are named");
+}
