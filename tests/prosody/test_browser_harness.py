@@ -110,6 +110,7 @@ async def test_who_leaves_is_gone_and_may_return(meet, browser):
         for person in (alice, bob):
             assert (await person.join(room)).joined
         guest = (await bob.state())["id"]
+        await alice.wait_for("conference.roleChanged", (await alice.state())["id"], "moderator")
         await alice.grant(guest)
         await bob.wait_for("conference.roleChanged", guest, "moderator")
         await bob.leave()

@@ -7,6 +7,8 @@
 (() => {
 	const MUTE = { p2p: { enabled: false }, disableAudioLevels: true, disableThirdPartyRequests: true };
 
+	const ARRIVAL = 3000; // ms
+
 	let connection = null;
 	let conference = null;
 	const knocking = new Set();
@@ -59,9 +61,14 @@
 		return conference;
 	}
 
-	function participant(id) {
-		if (!present().getParticipantById(id)) {
-			throw new Error(`nobody in the room is ${id}`);
+	/** `id`, as soon as this page has seen its participant: whoever has just entered is told so
+	 * before the others are. */
+	async function participant(id) {
+		for (const start = performance.now(); !present().getParticipantById(id);) {
+			if (performance.now() - start > ARRIVAL) {
+				throw new Error(`nobody in the room is ${id}`);
+			}
+			await new Promise(resolve => setTimeout(resolve, 20));
 		}
 		return id;
 	}
@@ -124,10 +131,10 @@
 		knock: ({ displayName }) => conference.joinLobby(displayName),
 		approve: ({ id }) => conference.lobbyApproveAccess(knocker(id)),
 		deny: ({ id }) => conference.lobbyDenyAccess(knocker(id)),
-		kick: ({ id, reason }) => present().kickParticipant(participant(id), reason),
-		grant: ({ id }) => present().grantOwner(participant(id)),
+		kick: async ({ id, reason }) => present().kickParticipant(await participant(id), reason),
+		grant: async ({ id }) => present().grantOwner(await participant(id)),
 		say: ({ text }) => present().sendTextMessage(text),
-		whisper: ({ id, text }) => present().sendPrivateTextMessage(participant(id), text),
+		whisper: async ({ id, text }) => present().sendPrivateTextMessage(await participant(id), text),
 
 		/** What the page knows: the conference if there is one, and what the library keeps. */
 		state: () => ({
