@@ -161,8 +161,8 @@ proptest! {
     #[test]
     fn the_order_of_lists_does_not_matter(world in world()) {
         let mut other = world.clone();
-        other.parts.base.moderators.become_by.value.reverse();
-        other.parts.base.moderators.claim_values.value.reverse();
+        Arc::make_mut(&mut other.parts.base.moderators).become_by.value.reverse();
+        Arc::make_mut(&mut other.parts.base.moderators).claim_values.value.reverse();
         other.attempt.requester.claims.reverse();
         prop_assert_eq!(world.decide(), other.decide());
     }
@@ -217,11 +217,12 @@ proptest! {
     ) {
         let credential = if wrong { Credential::Wrong } else { Credential::None };
         // A file that says that guests need nothing means it.
-        let lobby = &mut rules.lobby;
+        let lobby = Arc::make_mut(&mut rules.lobby);
+        let password = Arc::make_mut(&mut rules.password);
         if lobby.admission.value == Admission::Open {
             lobby.admission.value = Admission::default();
         }
-        for bypass in [&mut lobby.bypass.value, &mut rules.password.bypass.value] {
+        for bypass in [&mut lobby.bypass.value, &mut password.bypass.value] {
             let others: Vec<Class> = bypass.iter().filter(|class| *class != Class::Guest).collect();
             *bypass = ClassSet::of(&others);
         }
@@ -264,7 +265,7 @@ proptest! {
         let mut world = world.under(rules).trying(Action::Configure { fields: fields.clone() });
         // Somebody whom nothing else keeps from it.
         world.parts.bans.clear();
-        world.parts.base.access.enter.value = ClassSet::ALL;
+        Arc::make_mut(&mut world.parts.base.access).enter.value = ClassSet::ALL;
         world.attempt.requester.secure = Some(true);
         world.attempt.requester.affiliation = Affiliation::Owner;
         let decision = world.decide();
@@ -310,8 +311,8 @@ proptest! {
         let action = if asks { Action::Request } else { Action::Join { credential } };
         let mut world = world.under(rules).trying(action);
         world.room.exists = true;
-        world.parts.base.removal.keep_out.value = Some(std::time::Duration::from_secs(60));
-        world.parts.base.removal.by.value = By::ALL.to_vec();
+        Arc::make_mut(&mut world.parts.base.removal).keep_out.value = Some(std::time::Duration::from_secs(60));
+        Arc::make_mut(&mut world.parts.base.removal).by.value = By::ALL.to_vec();
         let (removal, who) = (&world.parts.base.removal, &world.attempt.requester);
         let mut record = record;
         record.removed.clear();
@@ -359,7 +360,7 @@ proptest! {
     fn nobody_becomes_a_moderator_where_nobody_does(world in world(), credential in credential()) {
         let mut world = world.trying(Action::Join { credential });
         world.parts.overrides.clear();
-        world.parts.base.moderators.become_by.value = Vec::<Become>::new();
+        Arc::make_mut(&mut world.parts.base.moderators).become_by.value = Vec::<Become>::new();
         world.attempt.requester.affiliation = Affiliation::Member;
         world.attempt.requester.person = world.attempt.requester.person.map(|p| p.as_moderator(false));
         prop_assert_ne!(world.decide().effects.affiliation, Some(Affiliation::Owner));

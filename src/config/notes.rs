@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
 
 use super::excerpt::{Excerpt, Lines};
+use super::load::schema;
 use super::problem::{Problem, Severity};
 
 /// Where something was written.
@@ -41,7 +42,8 @@ pub(super) struct Notes<'a> {
     notes: RefCell<Vec<Note>>,
     said: RefCell<HashSet<(Place, String)>>,
     hidden: RefCell<Vec<Range<usize>>>,
-    keys: RefCell<BTreeSet<String>>,
+    /// Every key that was asked for; `None`: they are not wanted.
+    keys: Option<RefCell<BTreeSet<String>>>,
     unknown: RefCell<Vec<UnknownKey>>,
 }
 
@@ -54,9 +56,19 @@ impl<'a> Notes<'a> {
             notes: RefCell::default(),
             said: RefCell::default(),
             hidden: RefCell::default(),
-            keys: RefCell::default(),
+            keys: None,
             unknown: RefCell::default(),
         }
+    }
+
+    /// For a text that is read for the keys it may have.
+    pub(super) fn learning(text: &'a str) -> Self {
+        Self { keys: Some(RefCell::default()), ..Self::new("", text) }
+    }
+
+    /// The keys are wanted.
+    pub(super) const fn is_learning(&self) -> bool {
+        self.keys.is_some()
     }
 
     pub(super) fn error(
@@ -114,12 +126,14 @@ impl<'a> Notes<'a> {
 
     /// A key that the file may have, like `room.close.at_occupants`.
     pub(super) fn knows(&self, key: String) {
-        self.keys.borrow_mut().insert(key);
+        if let Some(keys) = &self.keys {
+            keys.borrow_mut().insert(key);
+        }
     }
 
-    /// Every key that was asked for.
+    /// Every key that was asked for, if they are wanted.
     pub(super) fn keys(&self) -> BTreeSet<String> {
-        self.keys.borrow().clone()
+        self.keys.as_ref().map(RefCell::take).unwrap_or_default()
     }
 
     /// The 1-based line of a place; 0: none.
@@ -141,10 +155,14 @@ impl<'a> Notes<'a> {
             || self.notes.borrow().iter().any(|note| note.severity == Severity::Error)
     }
 
-    /// Only when all is read it is known whether a key belongs to another table.
+    /// A key may belong to another table.
     fn note_unknown_keys(&self) {
-        let keys = self.keys.borrow();
-        for UnknownKey { place, table, key, suggestion } in self.unknown.take() {
+        let unknown = self.unknown.take();
+        if unknown.is_empty() {
+            return;
+        }
+        let keys = schema();
+        for UnknownKey { place, table, key, suggestion } in unknown {
             let elsewhere = || {
                 let mut tables = keys
                     .iter()

@@ -1,16 +1,32 @@
 //! The families of rules: in `[policy]` for every room, in `[[room]]` for some.
 
+use std::sync::Arc;
+
 use super::outside::Outside;
 use super::section::Section;
 use super::{access, close, lobby, moderators, password, removal};
 use crate::policy::rules::Rules;
 
-/// Puts what the six tables say into the rules.
+/// Puts what the tables say into the rules. A family without a table stays shared with the rules that it is
+/// laid over.
 pub(super) fn read(section: &mut Section<'_>, rules: &mut Rules, outside: &Outside<'_>) {
-    password::read(section.table("password"), &mut rules.password, outside);
-    lobby::read(section.table("lobby"), &mut rules.lobby);
-    moderators::read(section.table("moderators"), &mut rules.moderators);
-    close::read(section.table("close"), &mut rules.close);
-    access::read(section.table("access"), &mut rules.access);
-    removal::read(section.table("removal"), &mut rules.removal);
+    family(section, "password", &mut rules.password, |section, rules| {
+        password::read(section, rules, outside);
+    });
+    family(section, "lobby", &mut rules.lobby, lobby::read);
+    family(section, "moderators", &mut rules.moderators, moderators::read);
+    family(section, "close", &mut rules.close, close::read);
+    family(section, "access", &mut rules.access, access::read);
+    family(section, "removal", &mut rules.removal, removal::read);
+}
+
+fn family<T: Clone>(
+    section: &mut Section<'_>,
+    key: &'static str,
+    rules: &mut Arc<T>,
+    read: impl FnOnce(Section<'_>, &mut T),
+) {
+    if let Some(table) = section.table_if_given(key) {
+        read(table, Arc::make_mut(rules));
+    }
 }

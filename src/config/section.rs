@@ -169,6 +169,16 @@ impl<'a> Section<'a> {
         Self::new(self.notes, table, path, schema, place)
     }
 
+    /// A table inside this one, where it is there or the keys it may have are asked for.
+    pub(super) fn table_if_given(&mut self, key: &'static str) -> Option<Self> {
+        let is_given = self.table.is_some_and(|table| table.contains_key(key));
+        if is_given || self.notes.is_learning() {
+            return Some(self.table(key));
+        }
+        self.known.push(key);
+        None
+    }
+
     /// The tables of that name, each under a header of its own.
     pub(super) fn tables(&mut self, key: &'static str) -> Vec<Self> {
         self.know(key);
@@ -243,7 +253,9 @@ impl<'a> Section<'a> {
 
     fn know(&mut self, key: &'static str) {
         self.known.push(key);
-        self.notes.knows(join(&self.schema, key));
+        if self.notes.is_learning() {
+            self.notes.knows(join(&self.schema, key));
+        }
     }
 
     fn refuse(&self, value: &DeValue<'_>, place: &Place, path: &str, what: &str) {

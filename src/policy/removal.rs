@@ -217,7 +217,7 @@ fn recognised(case: &Case<'_>) -> Option<(bool, Timestamp)> {
         .max()
 }
 
-const fn rule(case: &Case<'_>) -> Rule {
+fn rule(case: &Case<'_>) -> Rule {
     Rule::new("removal.keep_out", case.rules.removal.keep_out.line)
 }
 

@@ -15,21 +15,22 @@ use super::password::Password;
 use super::removal::Removal;
 use super::room_name::spellings;
 
-/// The rules for one room, every family with every value.
+/// The rules for one room, every family with every value. An override shares the families of which it says
+/// nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Rules {
     /// Passwords.
-    pub password: Password,
+    pub password: Arc<Password>,
     /// The lobby.
-    pub lobby: Lobby,
+    pub lobby: Arc<Lobby>,
     /// Moderators.
-    pub moderators: Moderators,
+    pub moderators: Arc<Moderators>,
     /// Closing.
-    pub close: Close,
+    pub close: Arc<Close>,
     /// Access.
-    pub access: Access,
+    pub access: Arc<Access>,
     /// Those who were removed.
-    pub removal: Removal,
+    pub removal: Arc<Removal>,
 }
 
 /// Rules for the rooms whose address matches.

@@ -48,85 +48,96 @@ pub(crate) fn policy(name: &str) -> Option<Policy> {
 
 fn rules(name: &str) -> Option<Rules> {
     let mut rules = Rules::default();
-    rules.moderators.become_by.value =
+    Arc::make_mut(&mut rules.moderators).become_by.value =
         vec![Become::Operator, Become::Listed, Become::Token, Become::Opener];
-    rules.moderators.claim.value = "moderator".to_owned();
-    rules.moderators.claim_values.value = vec!["true".to_owned()];
-    rules.moderators.jids.value = HashSet::from([jid("chair@example.org")]);
-    rules.moderators.domains.value = HashSet::from(["board.example.org".to_owned()]);
-    rules.access.listed_jids.value = HashSet::from([jid("listed@example.org")]);
-    rules.access.listed_domains.value = HashSet::from(["partner.example.net".to_owned()]);
+    Arc::make_mut(&mut rules.moderators).claim.value = "moderator".to_owned();
+    Arc::make_mut(&mut rules.moderators).claim_values.value = vec!["true".to_owned()];
+    Arc::make_mut(&mut rules.moderators).jids.value = HashSet::from([jid("chair@example.org")]);
+    Arc::make_mut(&mut rules.moderators).domains.value =
+        HashSet::from(["board.example.org".to_owned()]);
+    Arc::make_mut(&mut rules.access).listed_jids.value = HashSet::from([jid("listed@example.org")]);
+    Arc::make_mut(&mut rules.access).listed_domains.value =
+        HashSet::from(["partner.example.net".to_owned()]);
     let by_nobody = Set::at(Who::Nobody, 30);
     let by_operator = Set::at(Who::Operator, 31);
     match name {
         "default" | "unbanned" => {}
-        "password-and-lobby" => rules.lobby.admission.value = Admission::PasswordAndLobby,
-        "password" => rules.lobby.admission.value = Admission::Password,
-        "lobby" => rules.lobby.admission.value = Admission::Lobby,
-        "open" => rules.lobby.admission.value = Admission::Open,
-        "creator" => rules.password.source.value = Source::Creator,
-        "creator-or-none" => {
-            rules.password.source.value = Source::Creator;
-            rules.password.required.value = false;
-            rules.close.hold_until.value = Conditions::default();
+        "password-and-lobby" => {
+            Arc::make_mut(&mut rules.lobby).admission.value = Admission::PasswordAndLobby
         }
-        "derived" => rules.password.source.value = Source::Derived,
-        "preset" => rules.password.source.value = Source::Preset,
+        "password" => Arc::make_mut(&mut rules.lobby).admission.value = Admission::Password,
+        "lobby" => Arc::make_mut(&mut rules.lobby).admission.value = Admission::Lobby,
+        "open" => Arc::make_mut(&mut rules.lobby).admission.value = Admission::Open,
+        "creator" => Arc::make_mut(&mut rules.password).source.value = Source::Creator,
+        "creator-or-none" => {
+            Arc::make_mut(&mut rules.password).source.value = Source::Creator;
+            Arc::make_mut(&mut rules.password).required.value = false;
+            Arc::make_mut(&mut rules.close).hold_until.value = Conditions::default();
+        }
+        "derived" => Arc::make_mut(&mut rules.password).source.value = Source::Derived,
+        "preset" => Arc::make_mut(&mut rules.password).source.value = Source::Preset,
         "no-password" => {
-            rules.password.required.value = false;
-            rules.close.hold_until.value = Conditions::default();
+            Arc::make_mut(&mut rules.password).required.value = false;
+            Arc::make_mut(&mut rules.close).hold_until.value = Conditions::default();
         }
         "lecture" => {
-            rules.lobby.admission.value = Admission::Open;
-            rules.close.hold_until.value = Conditions { password: false, moderator: true };
-            rules.moderators.become_by.value = vec![Become::Operator, Become::Listed];
-            rules.moderators.grant = by_operator;
-            rules.moderators.revoke = by_operator;
-            rules.moderators.admit = by_operator;
+            Arc::make_mut(&mut rules.lobby).admission.value = Admission::Open;
+            Arc::make_mut(&mut rules.close).hold_until.value =
+                Conditions { password: false, moderator: true };
+            Arc::make_mut(&mut rules.moderators).become_by.value =
+                vec![Become::Operator, Become::Listed];
+            Arc::make_mut(&mut rules.moderators).grant = by_operator;
+            Arc::make_mut(&mut rules.moderators).revoke = by_operator;
+            Arc::make_mut(&mut rules.moderators).admit = by_operator;
         }
-        "by-account" => rules.moderators.become_by.value = vec![Become::Account],
-        "by-nobody" => rules.moderators.become_by.value = Vec::new(),
+        "by-account" => {
+            Arc::make_mut(&mut rules.moderators).become_by.value = vec![Become::Account]
+        }
+        "by-nobody" => Arc::make_mut(&mut rules.moderators).become_by.value = Vec::new(),
         "locked" => {
-            rules.password.change = by_nobody;
-            rules.password.tell.value = false;
-            rules.moderators.grant = by_nobody;
-            rules.moderators.revoke = by_nobody;
-            rules.moderators.remove = by_nobody;
-            rules.moderators.admit = by_nobody;
-            rules.moderators.end = by_nobody;
-            rules.close.by = by_nobody;
-            rules.close.reopen = by_nobody;
+            Arc::make_mut(&mut rules.password).change = by_nobody;
+            Arc::make_mut(&mut rules.password).tell.value = false;
+            Arc::make_mut(&mut rules.moderators).grant = by_nobody;
+            Arc::make_mut(&mut rules.moderators).revoke = by_nobody;
+            Arc::make_mut(&mut rules.moderators).remove = by_nobody;
+            Arc::make_mut(&mut rules.moderators).admit = by_nobody;
+            Arc::make_mut(&mut rules.moderators).end = by_nobody;
+            Arc::make_mut(&mut rules.close).by = by_nobody;
+            Arc::make_mut(&mut rules.close).reopen = by_nobody;
         }
         "closing" => {
-            rules.close.at_occupants.value = 3;
-            rules.close.after.value = Some(Duration::from_secs(3600));
+            Arc::make_mut(&mut rules.close).at_occupants.value = 3;
+            Arc::make_mut(&mut rules.close).after.value = Some(Duration::from_secs(3600));
         }
         "shut-for-all" => {
-            rules.close.may_enter.value = ClassSet::of(&[Class::Service]);
-            rules.close.moderators_enter.value = false;
+            Arc::make_mut(&mut rules.close).may_enter.value = ClassSet::of(&[Class::Service]);
+            Arc::make_mut(&mut rules.close).moderators_enter.value = false;
         }
         "hold-for-moderator" => {
-            rules.close.hold_until.value = Conditions { password: true, moderator: true };
+            Arc::make_mut(&mut rules.close).hold_until.value =
+                Conditions { password: true, moderator: true };
         }
         "members" => {
             let people = [Class::Operator, Class::Listed, Class::Token, Class::Account];
-            rules.access.open.value = ClassSet::of(&people);
-            rules.access.enter.value = ClassSet::of(&people).with(Class::Federated);
-            rules.access.rooms.value = Some(globs(&["tea", "team-*"]));
-            rules.access.refused_rooms.value = Some(globs(&["team-secret*"]));
+            Arc::make_mut(&mut rules.access).open.value = ClassSet::of(&people);
+            Arc::make_mut(&mut rules.access).enter.value =
+                ClassSet::of(&people).with(Class::Federated);
+            Arc::make_mut(&mut rules.access).rooms.value = Some(globs(&["tea", "team-*"]));
+            Arc::make_mut(&mut rules.access).refused_rooms.value = Some(globs(&["team-secret*"]));
         }
         "public" => {
-            rules.access.hidden.value = false;
-            rules.access.persistent.value = true;
-            rules.access.encrypted.value = false;
+            Arc::make_mut(&mut rules.access).hidden.value = false;
+            Arc::make_mut(&mut rules.access).persistent.value = true;
+            Arc::make_mut(&mut rules.access).encrypted.value = false;
         }
-        "behind-no-proxy" => rules.access.trust_loopback.value = false,
-        "removal-of-the-moment" => rules.removal.keep_out = Set::at(None, 40),
-        "removal-by-ticket" => rules.removal.by.value = vec![By::Ticket],
+        "behind-no-proxy" => Arc::make_mut(&mut rules.access).trust_loopback.value = false,
+        "removal-of-the-moment" => Arc::make_mut(&mut rules.removal).keep_out = Set::at(None, 40),
+        "removal-by-ticket" => Arc::make_mut(&mut rules.removal).by.value = vec![By::Ticket],
         "account-bypass" => {
-            rules.lobby.admission.value = Admission::PasswordAndLobby;
-            rules.lobby.bypass.value = ClassSet::of(&[Class::Account]);
-            rules.password.bypass.value = ClassSet::of(&[Class::Token, Class::Listed]);
+            Arc::make_mut(&mut rules.lobby).admission.value = Admission::PasswordAndLobby;
+            Arc::make_mut(&mut rules.lobby).bypass.value = ClassSet::of(&[Class::Account]);
+            Arc::make_mut(&mut rules.password).bypass.value =
+                ClassSet::of(&[Class::Token, Class::Listed]);
         }
         _ => return None,
     }

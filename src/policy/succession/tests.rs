@@ -1,5 +1,7 @@
 //! Who takes over, and who is helped.
 
+use std::sync::Arc;
+
 use super::*;
 use crate::policy::attempt::Auth;
 use crate::policy::class::ClassSet;
@@ -128,7 +130,8 @@ fn of_two_who_came_at_the_same_moment_the_first_by_address_takes_over() {
 fn nobody_takes_over_who_may_not() {
     let focus = (account("focus@auth.example.org"), 0);
     let mut room = Room::new(&[focus, (guest(GUEST), 1)], &[]);
-    room.rules.moderators.successors.value = ClassSet::of(&[Class::Service, Class::Account]);
+    Arc::make_mut(&mut room.rules.moderators).successors.value =
+        ClassSet::of(&[Class::Service, Class::Account]);
     assert_eq!(room.remedy(2000), Some(Remedy::Nobody));
     room.inside.pop();
     assert_eq!(room.remedy(2000), None, "nobody is there whom it concerns");
@@ -137,10 +140,10 @@ fn nobody_takes_over_who_may_not() {
     assert_eq!(Room::new(&[(removed, 1)], &[]).remedy(2000), Some(Remedy::Nobody));
 
     let mut room = Room::new(&[(account(BOB), 1)], &[]);
-    room.rules.moderators.become_by.value = Vec::new();
+    Arc::make_mut(&mut room.rules.moderators).become_by.value = Vec::new();
     assert_eq!(room.remedy(2000), None);
     let mut room = Room::new(&[(account(BOB), 1)], &[]);
-    room.rules.moderators.succession_after.value = None;
+    Arc::make_mut(&mut room.rules.moderators).succession_after.value = None;
     assert_eq!(room.remedy(2000), None);
 }
 
@@ -148,7 +151,7 @@ fn nobody_takes_over_who_may_not() {
 fn the_steps_for_those_who_wait_are_tried_in_the_order_of_the_file() {
     let waiting = [(guest(GUEST), 1000), (account(EVE), 1030)];
     let mut room = Room::new(&[(account(BOB), 1), (guest("h@guest.example.org"), 0)], &waiting);
-    room.rules.moderators.succession_after.value = None;
+    Arc::make_mut(&mut room.rules.moderators).succession_after.value = None;
     assert_eq!(room.remedy(1059), None);
     assert_eq!(room.remedy(1060), promote(BOB));
     assert_eq!(room.plan(1060).unwrap().rule.name, "lobby.rescue");
@@ -156,10 +159,10 @@ fn the_steps_for_those_who_wait_are_tried_in_the_order_of_the_file() {
     assert_eq!(room.remedy(1060), admit(EVE));
     room.waiting.pop();
     assert_eq!(room.remedy(1060), refuse(&[GUEST]));
-    room.rules.lobby.rescue.value = vec![Rescue::Refuse, Rescue::Occupant];
+    Arc::make_mut(&mut room.rules.lobby).rescue.value = vec![Rescue::Refuse, Rescue::Occupant];
     room.inside.push((account(BOB), 1));
     assert_eq!(room.remedy(1060), refuse(&[GUEST]));
-    room.rules.lobby.rescue.value = Vec::new();
+    Arc::make_mut(&mut room.rules.lobby).rescue.value = Vec::new();
     assert_eq!(room.remedy(1060), Some(Remedy::Nobody));
 }
 
@@ -170,9 +173,9 @@ fn nobody_is_rescued_before_the_moderators_have_had_the_time() {
     assert_eq!(room.remedy(1060), admit(BOB));
     room.view.moderators = 1;
     assert_eq!(room.remedy(5000), None, "there is one to ask");
-    room.rules.moderators.admit.value = Who::Nobody;
+    Arc::make_mut(&mut room.rules.moderators).admit.value = Who::Nobody;
     assert_eq!(room.remedy(5000), refuse(&[BOB]), "he may let nobody in");
-    room.rules.moderators.admit.value = Who::Operator;
+    Arc::make_mut(&mut room.rules.moderators).admit.value = Who::Operator;
     room.waiting.push((account("op@example.org"), 200));
     assert_eq!(room.remedy(5000), admit("op@example.org"));
 }
@@ -197,7 +200,7 @@ fn who_waits_takes_the_place_of_an_opener_who_never_came() {
     room.until = None;
     room.view.record.as_mut().unwrap().awaited = Some(at(900));
     assert_eq!(room.remedy(2000), admit(GUEST));
-    room.rules.access.open.value = ClassSet::of(&[Class::Account]);
+    Arc::make_mut(&mut room.rules.access).open.value = ClassSet::of(&[Class::Account]);
     assert_eq!(room.remedy(2000), refuse(&[GUEST]));
 }
 
@@ -205,7 +208,8 @@ fn who_waits_takes_the_place_of_an_opener_who_never_came() {
 fn where_people_are_to_wait_for_the_first_moderator_they_do() {
     let mut room = Room::new(&[(account(EVE), 1)], &[(account(BOB), 1000)]);
     room.until = None;
-    room.rules.close.hold_until.value = Conditions { password: true, moderator: true };
+    Arc::make_mut(&mut room.rules.close).hold_until.value =
+        Conditions { password: true, moderator: true };
     assert_eq!(room.remedy(9000), None);
     room.until = Some(1000);
     assert_eq!(room.remedy(9000), promote(EVE), "there was one");
