@@ -281,8 +281,8 @@ proptest! {
                         || strength.score < 3 || strength.denied
                 }
                 FieldChange::MembersOnly(on) => !on && rules.lobby.admission.value.is_members_only(),
-                FieldChange::Public(on) => on && rules.access.hidden.value,
-                FieldChange::Persistent(on) => on != rules.access.persistent.value,
+                FieldChange::Public(on) => on && rules.access.hidden.value == Some(true),
+                FieldChange::Persistent(on) => Some(on) != rules.access.persistent.value,
                 FieldChange::PasswordKept | FieldChange::Other(_) => false,
             };
             prop_assert!(!locked, "{:?} was allowed", field);

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use vestibule::policy::attempt::{Action, Client, Credential};
 use vestibule::policy::denial::Denial;
+use vestibule::policy::modes::{ALWAYS, SWITCHES};
 use vestibule::policy::record::Closed;
 use vestibule::policy::shown::{Shown, shown};
 
@@ -135,6 +136,17 @@ fn every_rule_is_explained_and_no_other() {
     let in_code = rules_in_code();
     assert!(in_code.contains("close.at_occupants") && in_code.len() > 30, "{in_code:?}");
     assert_eq!(documented, in_code);
+}
+
+#[test]
+fn every_rule_can_be_switched_or_is_listed_as_one_that_cannot() {
+    let documented: Vec<String> =
+        rows("Rules").iter().map(|row| row.split('`').nth(1).unwrap().to_owned()).collect();
+    let switched = SWITCHES.iter().map(|switch| switch.name);
+    let named: Vec<_> = switched.chain(ALWAYS.iter().map(|(name, _)| *name)).collect();
+    let set: BTreeSet<_> = named.iter().map(|name| (*name).to_owned()).collect();
+    assert_eq!(set.len(), named.len(), "a rule is listed twice");
+    assert_eq!(set, documented.into_iter().collect());
 }
 
 #[test]

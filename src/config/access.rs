@@ -15,8 +15,8 @@ pub(super) fn read(mut section: Section<'_>, rules: &mut Access) {
     section.set("refused_rooms", &mut rules.refused_rooms, globs);
     section.set("encrypted", &mut rules.encrypted, boolean);
     section.set("trust_loopback", &mut rules.trust_loopback, boolean);
-    section.set("hidden", &mut rules.hidden, boolean);
-    section.set("persistent", &mut rules.persistent, boolean);
+    section.set("hidden", &mut rules.hidden, |item| boolean(item).map(Some));
+    section.set("persistent", &mut rules.persistent, |item| boolean(item).map(Some));
     section.finish();
 }
 

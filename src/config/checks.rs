@@ -278,7 +278,9 @@ impl Checks<'_> {
 
     fn can_admit(&self) -> bool {
         match self.rules.moderators.admit.value {
-            Who::Moderator => self.can_moderate() || !self.policy.operators.is_empty(),
+            Who::Moderator | Who::Anybody => {
+                self.can_moderate() || !self.policy.operators.is_empty()
+            }
             Who::Operator => !self.policy.operators.is_empty(),
             Who::Nobody => false,
         }

@@ -32,10 +32,10 @@ pub struct Access {
     pub encrypted: Set<bool>,
     /// A session from this machine counts as encrypted (a web server in front ends TLS there).
     pub trust_loopback: Set<bool>,
-    /// Rooms do not appear in listings.
-    pub hidden: Set<bool>,
-    /// Rooms outlive their last occupant.
-    pub persistent: Set<bool>,
+    /// Rooms do not appear in listings; `None`: that is left to the room.
+    pub hidden: Set<Option<bool>>,
+    /// Rooms outlive their last occupant; `None`: that is left to the room.
+    pub persistent: Set<Option<bool>>,
 }
 
 impl Default for Access {
@@ -56,8 +56,8 @@ impl Default for Access {
             refused_rooms: Set::default(),
             encrypted: Set::default_of(true),
             trust_loopback: Set::default_of(true),
-            hidden: Set::default_of(true),
-            persistent: Set::default_of(false),
+            hidden: Set::default_of(Some(true)),
+            persistent: Set::default_of(Some(false)),
         }
     }
 }

@@ -9,6 +9,7 @@ use super::moderators::require;
 use super::record::Person;
 use super::removal;
 use super::verdict::{Effects, Opinion, Rule};
+use super::who::Who;
 
 const UNREADABLE: Rule = Rule::new("unreadable", 0);
 
@@ -43,7 +44,7 @@ fn one_affiliation(case: &Case<'_>, item: &AffiliationChange, register: bool) ->
         // Nobody is asked about a registration, so nobody may rise by it: it reserves a nick.
         let rule = Rule::new("moderators.admit", rules.admit.line);
         let keeps = own && item.from >= Affiliation::Member && to <= item.from;
-        return if keeps {
+        return if keeps || rules.admit.value == Who::Anybody {
             Opinion::allow(rule)
         } else {
             Opinion::deny(rule, Denial::MayNotRegister)

@@ -75,7 +75,7 @@ pub(super) fn join(case: &Case<'_>) -> Option<Opinion> {
         let rule = Rule::new("close.record", 0);
         return Some(Opinion::deny(rule, Denial::Closed(Closed::Command)));
     };
-    if let Some(closed) = record.closed {
+    if let Some(closed) = record.closed.filter(|closed| is_in_force(close, *closed)) {
         let line = match closed {
             Closed::Command => close.by.line,
             Closed::Count => close.at_occupants.line,
@@ -158,6 +158,16 @@ pub fn closing(room: &RoomView, close: bool, now: Timestamp) -> Effects {
     };
     let notice = if close { Notice::Closed } else { Notice::Reopened };
     Effects { record: Some(record), notices: vec![(Audience::Room, notice)], ..Effects::default() }
+}
+
+/// The rule that closed the room is still there. What somebody closed by hand stays closed, unless he who comes
+/// is exempt from that.
+fn is_in_force(close: &Close, closed: Closed) -> bool {
+    match closed {
+        Closed::Command => close.by.value != Who::Anybody,
+        Closed::Count => close.at_occupants.value > 0,
+        Closed::Time => close.after.value.is_some(),
+    }
 }
 
 const fn closed_by(closed: Closed) -> &'static str {

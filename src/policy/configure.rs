@@ -37,14 +37,17 @@ fn one(case: &Case<'_>, field: &FieldChange) -> Option<Opinion> {
                 Opinion::deny(Rule::new("lobby.admission", admission.line), Denial::LobbyMandatory)
             })
         }
-        FieldChange::Public(on) => (*on && rules.access.hidden.value).then(|| {
+        FieldChange::Public(on) => (*on && rules.access.hidden.value == Some(true)).then(|| {
             let rule = Rule::new("access.hidden", rules.access.hidden.line);
             Opinion::deny(rule, Denial::ListingLocked)
         }),
-        FieldChange::Persistent(on) => (*on != rules.access.persistent.value).then(|| {
-            let rule = Rule::new("access.persistent", rules.access.persistent.line);
-            Opinion::deny(rule, Denial::PersistenceLocked)
-        }),
+        FieldChange::Persistent(on) => {
+            let persistent = rules.access.persistent;
+            persistent.value.is_some_and(|wanted| wanted != *on).then(|| {
+                let rule = Rule::new("access.persistent", persistent.line);
+                Opinion::deny(rule, Denial::PersistenceLocked)
+            })
+        }
     }
 }
 

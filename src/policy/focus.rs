@@ -62,8 +62,11 @@ fn open(case: &Case<'_>, strongest: &mut Strongest) {
 
 /// The focus makes somebody an owner (jicofo's `enable-auto-owner`): only whom the rules make a moderator.
 fn elect(case: &Case<'_>, items: &[AffiliationChange], strongest: &mut Strongest) {
-    let become_by = &case.rules.moderators.become_by;
-    let rule = Rule::new("moderators.become", become_by.line);
+    let moderators = &case.rules.moderators;
+    if moderators.by_room {
+        return;
+    }
+    let rule = Rule::new("moderators.become", moderators.become_by.line);
     for item in items.iter().filter(|item| item.to >= Some(Affiliation::Admin)) {
         let entitled = item.jid.as_ref().is_some_and(|jid| {
             case.policy.services.contains_key(jid)

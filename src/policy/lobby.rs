@@ -7,7 +7,7 @@ use super::class::{Class, ClassSet};
 use super::decide::Case;
 use super::denial::Denial;
 use super::notice::Notice;
-use super::record::{Entry, Person, Record};
+use super::record::{Entry, Person, Record, Source};
 use super::set::Set;
 use super::succession::Rescue;
 use super::verdict::{Audience, Effects, Opinion, Rule};
@@ -60,6 +60,9 @@ impl Admission {
 /// The rules on the lobby.
 #[derive(Clone, Debug)]
 pub struct Lobby {
+    /// Who comes in is left to the room: its own password, its list of members and its lobby count, and none of
+    /// them is preset. No key of the file: it is what remains of `lobby.admission` when it is off.
+    pub by_room: bool,
     /// What it takes to come in.
     pub admission: Set<Admission>,
     /// Who need not knock.
@@ -81,6 +84,7 @@ pub struct Lobby {
 impl Default for Lobby {
     fn default() -> Self {
         Self {
+            by_room: false,
             admission: Set::default_of(Admission::PasswordOrLobby),
             bypass: Set::default_of(ClassSet::of(&[
                 Class::Service,
@@ -114,6 +118,9 @@ fn admission(case: &Case<'_>) -> Admission {
     match by_policy {
         Admission::Password if has_one => Admission::PasswordOrLobby,
         Admission::Open if has_one => Admission::Lobby,
+        Admission::Open if case.rules.lobby.by_room && !case.rules.password.required.value => {
+            Admission::Password
+        }
         Admission::Password
         | Admission::Open
         | Admission::PasswordOrLobby
@@ -131,7 +138,6 @@ fn can_wait(case: &Case<'_>) -> bool {
 pub(super) fn join(case: &Case<'_>, credential: Credential) -> Option<Opinion> {
     let rules = case.rules;
     let admission = admission(case);
-    let rule = Rule::new("lobby.admission", rules.lobby.admission.line);
     if moderators::entitlement(case).is_some() {
         return None;
     }
@@ -144,16 +150,19 @@ pub(super) fn join(case: &Case<'_>, credential: Credential) -> Option<Opinion> {
     // Under attack, a room takes no stranger's password, not even the right one: it may be the hit. Nor
     // does it tell the two apart, or the guesser had only to come back with the right one later.
     let is_attacked = case.pressure.room.is_some();
-    let knows = !needs_password || (credential == Credential::Right && !is_attacked);
+    let is_right = credential == Credential::Right && !is_attacked;
+    let knows = !needs_password || is_right;
     // Where there is no password to know, the door has only the bell.
-    let knows_one = knows && (case.room.has_password || case.rules.password.required.value);
+    let knows_one =
+        is_right || (knows && (has_password(case) || case.rules.password.required.value));
+    let allowed = || (!rules.lobby.by_room).then(|| Opinion::allow(rule(case)));
     match admission {
-        Admission::Open => Some(Opinion::allow(rule)),
-        Admission::Password if knows => Some(Opinion::allow(rule)),
+        Admission::Open => allowed(),
+        Admission::Password if knows => allowed(),
         Admission::Password => Some(ask_for_password(case, credential)),
-        Admission::Lobby if !needs_lobby => Some(Opinion::allow(rule)),
+        Admission::Lobby if !needs_lobby => allowed(),
         Admission::Lobby => Some(knock(case)),
-        Admission::PasswordOrLobby if knows_one || !needs_lobby => Some(Opinion::allow(rule)),
+        Admission::PasswordOrLobby if knows_one || !needs_lobby => allowed(),
         Admission::PasswordOrLobby
             if !can_wait(case) || (credential == Credential::Wrong && !is_attacked) =>
         {
@@ -162,8 +171,26 @@ pub(super) fn join(case: &Case<'_>, credential: Credential) -> Option<Opinion> {
         Admission::PasswordOrLobby => Some(knock(case)),
         Admission::PasswordAndLobby if !knows => Some(ask_for_password(case, credential)),
         Admission::PasswordAndLobby if needs_lobby => Some(knock(case)),
-        Admission::PasswordAndLobby => Some(Opinion::allow(rule)),
+        Admission::PasswordAndLobby => allowed(),
     }
+}
+
+/// By which somebody has to knock: the policy's or, where there is none, that a moderator has put up.
+fn rule(case: &Case<'_>) -> Rule {
+    let lobby = &case.rules.lobby;
+    if lobby.by_room {
+        Rule::new("room.lobby", 0)
+    } else {
+        Rule::new("lobby.admission", lobby.admission.line)
+    }
+}
+
+/// There is a password to ask for. One that was made for the room counts as long as one is required; one that
+/// somebody chose is the room's own.
+fn has_password(case: &Case<'_>) -> bool {
+    let source = case.room.record.as_ref().and_then(|record| record.password);
+    let is_own = source.is_none_or(|source| source == Source::Creator);
+    case.room.has_password && (is_own || case.rules.password.required.value)
 }
 
 /// What follows when somebody comes in.
@@ -173,15 +200,18 @@ pub(super) fn enter(case: &Case<'_>, credential: Credential, effects: &mut Effec
         return;
     }
     let moderates = moderators::entitlement(case).is_some();
-    if moderates {
+    if moderates && !rules.moderators.by_room {
         effects.affiliation = Some(Affiliation::Owner);
         effects.role = Some(Role::Moderator);
-        if case.room.has_password && rules.password.tell.value {
-            effects.notices.push((Audience::RequesterJoined, Notice::Password));
-        }
-    } else if case.room.members_only && case.who().affiliation < Affiliation::Member {
+    } else if case.room.members_only
+        && case.who().affiliation < Affiliation::Member
+        && !rules.lobby.by_room
+    {
         effects.affiliation = Some(Affiliation::Member);
         effects.role = Some(Role::Participant);
+    }
+    if moderates && case.room.has_password && rules.password.tell.value {
+        effects.notices.push((Audience::RequesterJoined, Notice::Password));
     }
     let takes_the_place = moderates && focus::takes_the_place(case);
     // The opener may have come back with another address before he was in for the first time.
@@ -225,7 +255,7 @@ fn may_skip_password(case: &Case<'_>) -> bool {
     case.rules.password.bypass.value.meets(case.classes)
         || who.affiliation >= Affiliation::Admin
         || who.person.is_some_and(|person| person.knew_password())
-        || (!case.room.has_password && !case.rules.password.required.value)
+        || (!has_password(case) && !case.rules.password.required.value)
 }
 
 fn may_skip_lobby(case: &Case<'_>) -> bool {
@@ -254,7 +284,11 @@ fn ask_for_password(case: &Case<'_>, credential: Credential) -> Opinion {
         let rule = Rule::new("password.guesses.room_free", password.guesses.room_free.line);
         return Opinion::deny(rule, Denial::TooManyGuesses { wait });
     }
-    let rule = Rule::new("password.required", password.required.line);
+    let rule = if password.required.value {
+        Rule::new("password.required", password.required.line)
+    } else {
+        Rule::new("room.password", 0)
+    };
     Opinion::prompt(
         rule,
         match credential {
@@ -267,8 +301,7 @@ fn ask_for_password(case: &Case<'_>, credential: Credential) -> Opinion {
 pub(super) fn knock(case: &Case<'_>) -> Opinion {
     let lobby = &case.rules.lobby;
     if !can_wait(case) {
-        let rule = Rule::new("lobby.admission", lobby.admission.line);
-        return Opinion::deny(rule, Denial::NoLobby);
+        return Opinion::deny(rule(case), Denial::NoLobby);
     }
     if let Some(wait) = case.pressure.knocks {
         let rule = Rule::new("lobby.knocks", lobby.knocks.line);
@@ -278,5 +311,5 @@ pub(super) fn knock(case: &Case<'_>) -> Opinion {
         let rule = Rule::new("lobby.max_waiting", lobby.max_waiting.line);
         return Opinion::deny(rule, Denial::LobbyFull);
     }
-    Opinion::hold(Rule::new("lobby.admission", lobby.admission.line), Denial::Lobby)
+    Opinion::hold(rule(case), Denial::Lobby)
 }

@@ -20,6 +20,7 @@ mod focus;
 pub mod lobby;
 pub mod mark;
 pub mod moderators;
+pub mod modes;
 pub mod notice;
 mod open;
 pub mod password;

@@ -49,6 +49,9 @@ impl Become {
 /// The rules on moderators.
 #[derive(Clone, Debug)]
 pub struct Moderators {
+    /// Who moderates is left to the room service: no rule makes a moderator, and none demotes an opener. No key
+    /// of the file: it is what remains of `moderators.become` when it is off.
+    pub by_room: bool,
     /// The ways, in order of rank; empty: nobody.
     pub become_by: Set<Vec<Become>>,
     /// For [`Become::Listed`]: bare JIDs.
@@ -78,6 +81,7 @@ pub struct Moderators {
 impl Default for Moderators {
     fn default() -> Self {
         Self {
+            by_room: false,
             become_by: Set::default_of(vec![
                 Become::Operator,
                 Become::Listed,
@@ -158,6 +162,7 @@ pub(super) fn may(case: &Case<'_>, who: Who) -> bool {
     let requester = case.who();
     match who {
         Who::Nobody => false,
+        Who::Anybody => true,
         Who::Operator => case.classes.has(Class::Operator),
         Who::Moderator => {
             case.classes.has(Class::Operator)

@@ -40,10 +40,10 @@ pub(super) fn effects(case: &Case<'_>, effects: &mut Effects) {
     }
     let (password, source) = new_password(case);
     effects.password = password;
-    effects.members_only = Some(lobby::is_members_only(case));
+    effects.members_only = (!rules.lobby.by_room).then(|| lobby::is_members_only(case));
     effects.lobby = lobby::has_own(case).then_some(true);
-    effects.hidden = Some(rules.access.hidden.value);
-    effects.persistent = Some(rules.access.persistent.value);
+    effects.hidden = rules.access.hidden.value;
+    effects.persistent = rules.access.persistent.value;
     if case.room.exists {
         // Whoever joins first is no opener: people may be inside, and somebody else may own it.
         effects.record = Some(Record::new(case.now, String::new(), source));
@@ -71,13 +71,17 @@ pub(super) fn effects(case: &Case<'_>, effects: &mut Effects) {
     effects
         .people
         .push((case.jid.clone(), Some(Person::entered(Entry::Opened).as_moderator(moderates))));
+    // Whoever chose it knows it.
+    let is_news = password.is_some() && password != Some(NewPassword::Typed);
+    if (moderates || rules.moderators.by_room) && is_news && rules.password.tell.value {
+        effects.notices.push((Audience::RequesterJoined, Notice::Password));
+    }
+    if rules.moderators.by_room {
+        return;
+    }
     if moderates {
         effects.affiliation = Some(Affiliation::Owner);
         effects.role = Some(Role::Moderator);
-        // Whoever chose it knows it.
-        if password.is_some() && password != Some(NewPassword::Typed) && rules.password.tell.value {
-            effects.notices.push((Audience::RequesterJoined, Notice::Password));
-        }
     } else {
         effects.affiliation = Some(if lobby::is_members_only(case) {
             Affiliation::Member

@@ -10,10 +10,12 @@ pub enum Who {
     Operator,
     /// Nobody.
     Nobody,
+    /// Whomever the room service lets. No word in the file: it is what remains of a rule that is off.
+    Anybody,
 }
 
 impl Who {
-    /// Every value.
+    /// Every value of the file.
     pub const ALL: [Self; 3] = [Self::Moderator, Self::Operator, Self::Nobody];
 
     /// The name in the file.
@@ -22,6 +24,7 @@ impl Who {
             Self::Moderator => "moderator",
             Self::Operator => "operator",
             Self::Nobody => "nobody",
+            Self::Anybody => "anybody",
         }
     }
 }

@@ -340,8 +340,8 @@ prop_compose! {
         Arc::make_mut(&mut rules.access).listed_domains.value = listed_domains;
         Arc::make_mut(&mut rules.access).encrypted.value = encrypted;
         Arc::make_mut(&mut rules.access).trust_loopback.value = trust_loopback;
-        Arc::make_mut(&mut rules.access).hidden.value = hidden;
-        Arc::make_mut(&mut rules.access).persistent.value = persistent;
+        Arc::make_mut(&mut rules.access).hidden.value = Some(hidden);
+        Arc::make_mut(&mut rules.access).persistent.value = Some(persistent);
         Arc::make_mut(&mut rules.removal).keep_out.value = keep_out;
         Arc::make_mut(&mut rules.removal).by.value = recognised_by;
         rules

@@ -126,8 +126,8 @@ fn rules(name: &str) -> Option<Rules> {
             Arc::make_mut(&mut rules.access).refused_rooms.value = Some(globs(&["team-secret*"]));
         }
         "public" => {
-            Arc::make_mut(&mut rules.access).hidden.value = false;
-            Arc::make_mut(&mut rules.access).persistent.value = true;
+            Arc::make_mut(&mut rules.access).hidden.value = Some(false);
+            Arc::make_mut(&mut rules.access).persistent.value = Some(true);
             Arc::make_mut(&mut rules.access).encrypted.value = false;
         }
         "behind-no-proxy" => Arc::make_mut(&mut rules.access).trust_loopback.value = false,

@@ -173,7 +173,7 @@ impl Scene<'_> {
     fn is_attended(&self) -> bool {
         self.view.moderators > 0
             && match self.rules.moderators.admit.value {
-                Who::Moderator => true,
+                Who::Moderator | Who::Anybody => true,
                 Who::Operator => self
                     .occupants
                     .iter()
@@ -185,7 +185,7 @@ impl Scene<'_> {
     /// This one, as a moderator, may let people in.
     fn would_admit(&self, who: &Requester) -> bool {
         match self.rules.moderators.admit.value {
-            Who::Moderator => true,
+            Who::Moderator | Who::Anybody => true,
             Who::Operator => {
                 who.proved().is_some_and(|jid| self.policy.operators.contains_key(jid))
             }
