@@ -214,7 +214,7 @@ fn an_explanation_agrees_with_the_answer_and_counts_nothing() {
     )));
     for _ in 0..10 {
         let later = now() + SignedDuration::from_secs(1);
-        let explained = gate.desk.explain(&question.attempt, &question.room, later);
+        let (explained, _) = gate.desk.explain(&question.attempt, &question.room, later);
         assert_eq!(explained.decision.rule.name, "password.required");
         assert!(explained.changes.iter().any(|change| change.what == "the right password"));
     }

@@ -6,6 +6,7 @@
 #[path = "support/any.rs"]
 mod any;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use any::{
@@ -14,6 +15,7 @@ use any::{
 use jiff::Timestamp;
 use proptest::collection::vec;
 use proptest::prelude::*;
+use vestibule::component::line::{Context, Line};
 use vestibule::policy::attempt::{
     Action, Affiliation, Attempt, Auth, Credential, FieldChange, Requester, RoomView,
 };
@@ -21,6 +23,7 @@ use vestibule::policy::class::{Class, ClassSet};
 use vestibule::policy::decide::{decide, rejudge};
 use vestibule::policy::denial::Denial;
 use vestibule::policy::explain::explain;
+use vestibule::policy::facts::Facts;
 use vestibule::policy::lobby::Admission;
 use vestibule::policy::moderators::Become;
 use vestibule::policy::pressure::Pressure;
@@ -73,20 +76,25 @@ impl World {
     fn classes(&self, rules: &Rules) -> ClassSet {
         let who = &self.attempt.requester;
         let Some(jid) = &who.jid else { return ClassSet::of(&[Class::Guest]) };
-        let proved = !matches!(who.auth, Auth::Anonymous | Auth::Unknown);
+        let session = !matches!(who.auth, Auth::Anonymous | Auth::Unknown);
+        let proved = if session { Some(jid) } else { who.account.as_ref() };
+        let is = |name: &str| proved.is_some_and(|jid| jid.as_str() == name);
         let access = &rules.access;
-        let listed = access.listed_jids.value.contains(jid)
-            || access.listed_domains.value.contains(jid.domain().as_str());
+        let listed = proved.is_some_and(|jid| {
+            access.listed_jids.value.contains(jid)
+                || access.listed_domains.value.contains(jid.domain().as_str())
+        });
         let by_session = match who.auth {
             Auth::Token => Class::Token,
             Auth::Account => Class::Account,
             Auth::Server => Class::Federated,
+            Auth::Anonymous if who.account.is_some() => Class::Account,
             Auth::Anonymous | Auth::Component | Auth::Unknown => Class::Guest,
         };
         [
-            (Class::Service, proved && jid.as_str() == "focus@auth.example.org"),
-            (Class::Operator, proved && jid.as_str() == "op@example.org"),
-            (Class::Listed, proved && listed),
+            (Class::Service, who.account.is_none() && is("focus@auth.example.org")),
+            (Class::Operator, is("op@example.org")),
+            (Class::Listed, listed),
             (Class::Returning, who.person.is_some_and(|person| person.has_been_inside())),
             (by_session, true),
         ]
@@ -108,6 +116,32 @@ proptest! {
     #[test]
     fn every_attempt_is_decided_and_always_alike(world in world()) {
         prop_assert_eq!(world.decide(), world.decide());
+    }
+
+    #[test]
+    fn what_the_log_holds_of_an_attempt_is_enough_to_decide_it_again(world in world()) {
+        let policy = world.parts.policy();
+        let rules = world.rules(&policy);
+        let facts = Facts::of(&rules, &world.attempt, &world.room, &world.pressure);
+        let decided = world.decide();
+        let context =
+            Context { id: "d", revision: "r", observed: false, again: false, now: world.now };
+        let line = Line::new(&decided, &world.attempt, &facts, context);
+        let written = serde_json::to_string(&line).unwrap();
+
+        let read: Line<'_> = serde_json::from_str(&written).unwrap();
+        let (attempt, room, pressure) = read
+            .facts
+            .into_owned()
+            .into_parts(read.attempt.into_owned(), read.room.map(Cow::into_owned));
+        prop_assert_eq!(&decide(&policy, &rules, &attempt, &room, &pressure, read.at), &decided);
+        prop_assert_eq!(read.verdict, decided.verdict.name());
+        if !world.attempt.requester.claims.is_empty() {
+            return Ok(());
+        }
+        let read = World { attempt, room, pressure, ..world.clone() };
+        prop_assert_eq!(&read.attempt.requester, &world.attempt.requester);
+        prop_assert_eq!((read.room, read.pressure), (world.room, world.pressure));
     }
 
     #[test]
@@ -231,6 +265,7 @@ proptest! {
         world.room.has_password |= !world.parts.base.password.required.value;
         let who = &mut world.attempt.requester;
         who.auth = if unknown { Auth::Unknown } else { Auth::Anonymous };
+        who.account = None;
         who.person = None;
         who.affiliation = Affiliation::None;
         let decision = world.decide();

@@ -44,8 +44,12 @@ pub(crate) fn check(bytes: &[u8]) {
         assert_eq!(explain(policy, &rules, attempt, room, &pressure, now).decision, decision);
         let nobody = attempt.room.is_none() || attempt.requester.jid.is_none();
         assert!(!nobody || decision.verdict == Verdict::Deny);
-        let facts = Facts { attempt, room, pressure: &pressure };
-        assert!(serde_json::to_string(&facts).is_ok());
+        let facts = Facts::of(&rules, attempt, room, &pressure);
+        let written = serde_json::to_string(&facts).unwrap();
+        let read: Facts<'_> = serde_json::from_str(&written).unwrap();
+        assert_eq!(read, facts);
+        let (attempt, room, pressure) = read.into_parts(attempt.id.clone(), attempt.room.clone());
+        assert_eq!(decide(policy, &rules, &attempt, &room, &pressure, now), decision);
         let password = decision
             .effects
             .password

@@ -16,7 +16,6 @@ use crate::policy::attempt::{Requester, RoomView};
 use crate::policy::close::closing;
 use crate::policy::explain::Explanation;
 use crate::policy::facts::Facts;
-use crate::policy::pressure::Pressure;
 use crate::policy::record::{Person, Record};
 use crate::policy::removal::{keep_out, lift};
 use crate::policy::rules::Rules;
@@ -100,9 +99,8 @@ impl Operator {
             Err(RoomError::None(_)) => RoomView::default(),
             Err(error) => return Err(error.to_string()),
         };
-        let explanation = self.shared.desk().explain(&attempt, &view, now());
-        let facts = Facts { attempt: &attempt, room: &view, pressure: &Pressure::default() };
-        Ok(explanation_to_json(&explanation, facts))
+        let (explanation, facts) = self.shared.desk().explain(&attempt, &view, now());
+        Ok(explanation_to_json(&explanation, &facts))
     }
 
     async fn carry_out(&self, request: Request) -> Result<Value, String> {
@@ -254,7 +252,7 @@ fn room_to_json(live: &LiveRoom) -> Value {
 }
 
 /// An explanation, for whoever asked.
-pub fn explanation_to_json(explanation: &Explanation, facts: Facts<'_>) -> Value {
+pub fn explanation_to_json(explanation: &Explanation, facts: &Facts<'_>) -> Value {
     let decision = &explanation.decision;
     json!({
         "verdict": decision.verdict.name(),

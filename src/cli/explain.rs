@@ -23,16 +23,32 @@ pub(super) fn by_file(file: &Path, loaded: &Loaded, described: &Described, json:
     let rules = loaded.policy.rules_for(&room);
     let pressure = Pressure::default();
     let explanation = explain(&loaded.policy, &rules, &attempt, &view, &pressure, now());
-    let value = explanation_to_json(
-        &explanation,
-        Facts { attempt: &attempt, room: &view, pressure: &pressure },
-    );
+    let facts = Facts::of(&rules, &attempt, &view, &pressure);
+    let value = explanation_to_json(&explanation, &facts);
     if json {
         say(&value);
     } else {
         say(&in_words(&value, Some(file)));
     }
     ExitCode::SUCCESS
+}
+
+/// A value as people write it: `moderators 1, record (opener ann@example.org)`.
+fn plain(value: &Value) -> String {
+    let all = |values: &mut dyn Iterator<Item = String>| values.collect::<Vec<_>>().join(", ");
+    let inner = |value: &Value| match value {
+        Value::Object(_) => format!("({})", plain(value)),
+        _ => plain(value),
+    };
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(values) => format!("[{}]", all(&mut values.iter().map(plain))),
+        Value::Object(values) => {
+            all(&mut values.iter().map(|(name, value)| format!("{name} {}", inner(value))))
+        }
+        Value::Null => "?".to_owned(),
+        Value::Bool(_) | Value::Number(_) => value.to_string(),
+    }
 }
 
 /// An explanation in words.
@@ -52,9 +68,9 @@ pub(super) fn in_words(value: &Value, file: Option<&Path>) -> String {
     }
     lines.push(format!("  taken for: {}", text(value, "class")));
     if let Some(facts) = value.get("facts").and_then(Value::as_object) {
-        let facts: Vec<String> =
-            facts.iter().map(|(name, fact)| format!("{name} {fact}")).collect();
-        lines.push(format!("  facts: {}", facts.join(", ")));
+        for (of, facts) in facts {
+            lines.push(format!("  {of}: {}", plain(facts)));
+        }
     }
     let changes = value.get("would_change_it").and_then(Value::as_array);
     for change in changes.into_iter().flatten() {

@@ -9,12 +9,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use super::line::{Context, Line, VERSION};
 use super::spool::Spool;
+use crate::policy::attempt::Attempt;
 use crate::policy::facts::Facts;
 use crate::policy::verdict::Decision;
-
-/// The version of the line format.
-const VERSION: u8 = 1;
 
 /// The log cannot be kept.
 #[derive(Debug, thiserror::Error)]
@@ -30,40 +29,6 @@ pub struct AuditError {
 #[derive(Debug)]
 pub struct Audit {
     spool: Option<Spool>,
-}
-
-/// What stands in a line beside the decision itself.
-#[derive(Clone, Copy, Debug)]
-pub struct Context<'a> {
-    /// The decision's id.
-    pub id: &'a str,
-    /// The policy's revision.
-    pub revision: &'a str,
-    /// It was only observed, not carried out.
-    pub observed: bool,
-    /// When.
-    pub now: Timestamp,
-}
-
-/// The line of a decision.
-#[derive(Serialize)]
-struct Line<'a> {
-    v: u8,
-    at: Timestamp,
-    id: &'a str,
-    attempt: &'a str,
-    kind: &'static str,
-    room: Option<&'a str>,
-    jid: Option<&'a str>,
-    nick: &'a str,
-    class: &'static str,
-    verdict: &'static str,
-    rule: &'static str,
-    line: u32,
-    denial: Option<&'static str>,
-    observed: bool,
-    revision: &'a str,
-    facts: Facts<'a>,
 }
 
 impl Audit {
@@ -84,27 +49,14 @@ impl Audit {
     }
 
     /// Writes a decision down. Never blocks.
-    pub fn decision(&self, decision: &Decision, facts: Facts<'_>, context: Context<'_>) {
-        let attempt = facts.attempt;
-        let line = Line {
-            v: VERSION,
-            at: context.now,
-            id: context.id,
-            attempt: &attempt.id,
-            kind: attempt.action.name(),
-            room: attempt.room.as_ref().map(|room| room.as_str()),
-            jid: attempt.requester.jid.as_ref().map(|jid| jid.as_str()),
-            nick: &attempt.requester.nick,
-            class: decision.class.name(),
-            verdict: decision.verdict.name(),
-            rule: decision.rule.name,
-            line: decision.rule.line,
-            denial: decision.denial.map(|denial| denial.code()),
-            observed: context.observed,
-            revision: context.revision,
-            facts,
-        };
-        self.line(&line);
+    pub fn decision(
+        &self,
+        decision: &Decision,
+        attempt: &Attempt,
+        facts: &Facts<'_>,
+        context: Context<'_>,
+    ) {
+        self.line(&Line::new(decision, attempt, facts, context));
     }
 
     /// Writes down what the gate did by itself, or what an operator did. Never blocks.

@@ -4,6 +4,7 @@ pub mod audit;
 pub mod counters;
 pub mod desk;
 pub mod headless;
+pub mod line;
 pub mod live;
 pub mod making;
 pub mod neighbours;

@@ -1,13 +1,16 @@
 //! What somebody tries to do, as facts.
 
 use jid::BareJid;
+use serde::{Deserialize, Serialize};
 
+use super::facts::is_unset;
 use super::record::{Person, Record};
 pub use super::requester::{Affiliation, Auth, Client, Requester, Role};
 use super::strength::Strength;
 
 /// What was typed as the room's password, compared with it by the gate.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Credential {
     /// Nothing was typed.
     #[default]
@@ -30,7 +33,8 @@ impl Credential {
 }
 
 /// A change of one field of the room's configuration (XEP-0045 §10.2).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum FieldChange {
     /// `muc#roomconfig_roomsecret` with the password the room has.
     PasswordKept,
@@ -49,35 +53,47 @@ pub enum FieldChange {
 }
 
 /// A change of somebody's affiliation.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct AffiliationChange {
     /// Whose. `None`: not a JID by our rules.
+    #[serde(skip_serializing_if = "is_unset")]
     pub jid: Option<BareJid>,
     /// From.
+    #[serde(skip_serializing_if = "is_unset")]
     pub from: Affiliation,
     /// To. `None`: the word is no affiliation.
+    #[serde(skip_serializing_if = "is_unset")]
     pub to: Option<Affiliation>,
     /// The nick reserved with it, if any.
+    #[serde(skip_serializing_if = "is_unset")]
     pub nick: Option<String>,
     /// Who it is, if inside.
+    #[serde(skip_serializing_if = "is_unset")]
     pub bearer: Option<Requester>,
 }
 
 /// A change of somebody's role.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct RoleChange {
     /// Whose, if the occupant is there.
+    #[serde(skip_serializing_if = "is_unset")]
     pub jid: Option<BareJid>,
     /// From.
+    #[serde(skip_serializing_if = "is_unset")]
     pub from: Role,
     /// To. `None`: the word is no role.
+    #[serde(skip_serializing_if = "is_unset")]
     pub to: Option<Role>,
     /// Who it is.
+    #[serde(skip_serializing_if = "is_unset")]
     pub bearer: Option<Requester>,
 }
 
 /// A word that a person inside wrote to the room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Word {
     /// `!password`: tell me the password.
     Password,
@@ -90,7 +106,8 @@ pub enum Word {
 }
 
 /// What is tried.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Action {
     /// Ask the conference focus for a room: on Jitsi, what comes before every join.
     Request,
@@ -186,22 +203,31 @@ impl Attempt {
 }
 
 /// The room as it is at that moment.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct RoomView {
     /// Occupants that are not services.
+    #[serde(skip_serializing_if = "is_unset")]
     pub occupants: u32,
     /// Of these, moderators.
+    #[serde(skip_serializing_if = "is_unset")]
     pub moderators: u32,
     /// How many wait to be let in.
+    #[serde(skip_serializing_if = "is_unset")]
     pub waiting: u32,
     /// The room has a password.
+    #[serde(skip_serializing_if = "is_unset")]
     pub has_password: bool,
     /// The room service itself lets nobody in who is no member (XEP-0045 §3).
+    #[serde(skip_serializing_if = "is_unset")]
     pub members_only: bool,
     /// The service has a lobby of its own, where people wait in a room beside (Jitsi's `muc_lobby_rooms`).
+    #[serde(skip_serializing_if = "is_unset")]
     pub lobby: bool,
     /// The room exists (also when no policy was applied to it yet).
+    #[serde(skip_serializing_if = "is_unset")]
     pub exists: bool,
     /// What was written down when the policy was applied; `None`: never, or unreadable.
+    #[serde(skip_serializing_if = "is_unset")]
     pub record: Option<Record>,
 }

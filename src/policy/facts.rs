@@ -1,226 +1,220 @@
-//! The facts of an attempt, for the log and for people.
+//! Everything that a decision rested on, to be written down and decided again.
 
-use serde::ser::{Serialize, SerializeMap, Serializer};
+use std::borrow::Cow;
 
-use super::attempt::{Action, Attempt, Client, FieldChange, RoomView, Word};
+use jid::BareJid;
+use serde::{Deserialize, Serialize};
+
+use super::attempt::{Action, AffiliationChange, Attempt, Requester, RoleChange, RoomView};
 use super::pressure::Pressure;
-use super::record::Entry;
+use super::record::Person;
+use super::removal::Removal;
+use super::rules::Rules;
 
-/// What a decision rested on, by name. Never a password, and no claim's value: it may be a token's.
-#[derive(Clone, Copy, Debug)]
+/// Every input of [`decide`](super::decide::decide) but the policy, the room's address and the time: what
+/// an attempt's line in the decision log holds, and what is needed to decide it again.
+///
+/// Never a password. Of a token's claims the value only of those that the rules look at; of the claim that
+/// somebody is recognised by only its mark; of all others the name.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Facts<'a> {
-    /// What was tried.
-    pub attempt: &'a Attempt,
-    /// The room at that moment.
-    pub room: &'a RoomView,
-    /// What the counters said.
-    pub pressure: &'a Pressure,
+    who: Cow<'a, Requester>,
+    #[serde(rename = "try")]
+    action: Cow<'a, Action>,
+    #[serde(default, skip_serializing_if = "is_unset")]
+    behind: Option<Cow<'a, Requester>>,
+    #[serde(default, skip_serializing_if = "is_unset")]
+    others: Cow<'a, [(BareJid, Person)]>,
+    #[serde(default, skip_serializing_if = "is_unset")]
+    room: Cow<'a, RoomView>,
+    #[serde(default, skip_serializing_if = "is_unset")]
+    pressure: Pressure,
 }
 
-impl Serialize for Facts<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        self.requester(&mut map)?;
-        if let Some(jid) = self.attempt.behind.as_ref().and_then(|behind| behind.jid.as_ref()) {
-            map.serialize_entry("for", jid.as_str())?;
+impl<'a> Facts<'a> {
+    /// The facts of an attempt that is judged by these rules.
+    pub fn of(
+        rules: &Rules,
+        attempt: &'a Attempt,
+        room: &'a RoomView,
+        pressure: &Pressure,
+    ) -> Self {
+        // Whoever adds to an attempt decides here how it is written down.
+        let Attempt { id: _, room: _, requester, action, behind, others } = attempt;
+        Self {
+            who: session(rules, requester),
+            action: tried(rules, action),
+            behind: behind.as_ref().map(|who| session(rules, who)),
+            others: Cow::Borrowed(others),
+            room: Cow::Borrowed(room),
+            pressure: *pressure,
         }
-        self.action(&mut map)?;
-        self.room(&mut map)?;
-        for (name, wait) in [
-            ("guesses_wait", self.pressure.guesses),
-            ("room_guesses_wait", self.pressure.room),
-            ("knocks_wait", self.pressure.knocks),
-        ] {
-            if let Some(wait) = wait {
-                map.serialize_entry(name, &wait.as_secs())?;
-            }
-        }
-        map.end()
-    }
-}
-
-impl Facts<'_> {
-    fn requester<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
-        let who = &self.attempt.requester;
-        map.serialize_entry("auth", who.auth.name())?;
-        if let Some(account) = &who.account {
-            map.serialize_entry("account", account.as_str())?;
-        }
-        if let Some(secure) = who.secure {
-            map.serialize_entry("secure", &secure)?;
-        }
-        if let Some(address) = who.address {
-            map.serialize_entry("address", &address)?;
-        }
-        if who.client != Client::Plain {
-            map.serialize_entry("client", who.client.name())?;
-        }
-        map.serialize_entry("affiliation", who.affiliation.name())?;
-        if let Some(entry) = who.person.and_then(|person| person.entry) {
-            map.serialize_entry("entered", entered(entry))?;
-        }
-        if who.person.is_some_and(|person| person.moderator) {
-            map.serialize_entry("granted_moderator", &true)?;
-        }
-        if !who.claims.is_empty() {
-            let names: Vec<&str> = who.claims.iter().map(|(name, _)| name.as_str()).collect();
-            map.serialize_entry("claims", &names)?;
-        }
-        Ok(())
     }
 
-    fn action<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
-        let action = &self.attempt.action;
-        match action {
-            Action::Open { typed } => {
-                map.serialize_entry("typed_a_password", &typed.is_some())?;
-                if let Some(strength) = typed {
-                    map.serialize_entry("password_length", &strength.length)?;
-                    map.serialize_entry("password_score", &strength.score)?;
-                }
-                return Ok(());
-            }
-            Action::Join { credential } => {
-                return map.serialize_entry("password", credential.name());
-            }
-            Action::Configure { fields } => {
-                map.serialize_entry("fields", &fields.iter().map(field).collect::<Vec<_>>())?;
-            }
-            Action::Affiliation { items, .. } => {
-                let items = items.iter().map(|item| {
-                    let to = item.to.map_or("?", |to| to.name());
-                    change(item.jid.as_ref(), item.from.name(), to)
-                });
-                map.serialize_entry("items", &items.collect::<Vec<_>>())?;
-            }
-            Action::Role { items } => {
-                let items = items.iter().map(|item| {
-                    let to = item.to.map_or("?", |to| to.name());
-                    change(item.jid.as_ref(), item.from.name(), to)
-                });
-                map.serialize_entry("items", &items.collect::<Vec<_>>())?;
-            }
-            Action::Invite { to } => {
-                let to = to.iter().map(|jid| jid.as_ref().map_or("?", |jid| jid.as_str()));
-                map.serialize_entry("invited", &to.collect::<Vec<_>>())?;
-            }
-            Action::Knock { target, admit } => {
-                map.serialize_entry("target", target.as_ref().map_or("?", |jid| jid.as_str()))?;
-                map.serialize_entry("answer", if *admit { "admit" } else { "reject" })?;
-            }
-            Action::Command(word) => map.serialize_entry("word", word_name(*word))?,
-            Action::Request | Action::Destroy | Action::Unknown => {}
-        }
-        map.serialize_entry("role", self.attempt.requester.role.name())
+    /// The attempt again, with its `id` and the address of its `room`; the room as it was, and the counters.
+    pub fn into_parts(self, id: String, room: Option<BareJid>) -> (Attempt, RoomView, Pressure) {
+        let attempt = Attempt {
+            id,
+            room,
+            requester: self.who.into_owned(),
+            action: self.action.into_owned(),
+            behind: self.behind.map(Cow::into_owned),
+            others: self.others.into_owned(),
+        };
+        (attempt, self.room.into_owned(), self.pressure)
     }
 
-    fn room<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
-        let room = self.room;
-        if room.exists || room.record.is_some() {
-            map.serialize_entry("occupants", &room.occupants)?;
-            map.serialize_entry("moderators", &room.moderators)?;
-            map.serialize_entry("waiting", &room.waiting)?;
-            map.serialize_entry("room_has_password", &room.has_password)?;
-        }
-        if room.lobby {
-            map.serialize_entry("lobby", &true)?;
-        }
-        if let Some(closed) = room.record.as_ref().and_then(|record| record.closed) {
-            map.serialize_entry("closed_by", closed.name())?;
-        }
-        let removed = room.record.as_ref().map_or(0, |record| record.removed.len());
-        if removed > 0 {
-            map.serialize_entry("removed_from_it", &removed)?;
-        }
-        Ok(())
+    /// The claims that somebody had and of which the value is not known, by name.
+    pub fn unread_claims(&self) -> impl Iterator<Item = &str> {
+        let sessions = std::iter::once(&self.who).chain(&self.behind);
+        sessions.flat_map(|who| &who.unread).map(|(name, _)| name.as_str())
     }
 }
 
-fn change(jid: Option<&jid::BareJid>, from: &str, to: &str) -> String {
-    format!("{}: {from} to {to}", jid.map_or("?", |jid| jid.as_str()))
+/// The rules look at the value of a token's claim of this name.
+pub fn is_read(rules: &Rules, claim: &str) -> bool {
+    rules.moderators.claim.value == claim
 }
 
-const fn entered(entry: Entry) -> &'static str {
-    match entry {
-        Entry::Opened => "opened",
-        Entry::Password => "password",
-        Entry::Admitted => "admitted",
-        Entry::Both => "both",
-        Entry::Proved => "proved",
+/// Nothing that would have to be written down.
+pub(super) fn is_unset<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+fn tried<'a>(rules: &Rules, action: &'a Action) -> Cow<'a, Action> {
+    let is_whole =
+        |bearer: &Option<Requester>| bearer.as_ref().is_none_or(|bearer| bearer.claims.is_empty());
+    let part = |bearer: &Option<Requester>| {
+        bearer.as_ref().map(|bearer| session(rules, bearer).into_owned())
+    };
+    match action {
+        Action::Affiliation { items, register }
+            if !items.iter().all(|item| is_whole(&item.bearer)) =>
+        {
+            let items = items
+                .iter()
+                .map(|item| AffiliationChange { bearer: part(&item.bearer), ..item.clone() });
+            Cow::Owned(Action::Affiliation { items: items.collect(), register: *register })
+        }
+        Action::Role { items } if !items.iter().all(|item| is_whole(&item.bearer)) => {
+            let items =
+                items.iter().map(|item| RoleChange { bearer: part(&item.bearer), ..item.clone() });
+            Cow::Owned(Action::Role { items: items.collect() })
+        }
+        Action::Request
+        | Action::Open { .. }
+        | Action::Join { .. }
+        | Action::Configure { .. }
+        | Action::Affiliation { .. }
+        | Action::Role { .. }
+        | Action::Destroy
+        | Action::Invite { .. }
+        | Action::Knock { .. }
+        | Action::Command(_)
+        | Action::Unknown => Cow::Borrowed(action),
     }
 }
 
-fn field(field: &FieldChange) -> &str {
-    match field {
-        FieldChange::PasswordKept => "password kept",
-        FieldChange::PasswordRemoved => "password removed",
-        FieldChange::PasswordSet(_) => "password set",
-        FieldChange::MembersOnly(true) => "members only",
-        FieldChange::MembersOnly(false) => "not members only",
-        FieldChange::Public(true) => "public",
-        FieldChange::Public(false) => "hidden",
-        FieldChange::Persistent(true) => "persistent",
-        FieldChange::Persistent(false) => "not persistent",
-        FieldChange::Other(name) => name,
+fn session<'a>(rules: &Rules, who: &'a Requester) -> Cow<'a, Requester> {
+    if who.claims.iter().all(|(name, _)| is_read(rules, name)) {
+        return Cow::Borrowed(who);
     }
-}
-
-const fn word_name(word: Word) -> &'static str {
-    match word {
-        Word::Password => "password",
-        Word::Close => "close",
-        Word::Reopen => "reopen",
-        Word::Unknown => "?",
+    let subject = &rules.removal.subject_claim.value;
+    let mut kept = who.clone();
+    for (name, value) in std::mem::take(&mut kept.claims) {
+        if is_read(rules, &name) {
+            kept.claims.push((name, value));
+        } else {
+            let mark = if name == *subject { Removal::mark_of_claim(&value) } else { None };
+            kept.unread.push((name, mark));
+        }
     }
+    Cow::Owned(kept)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::attempt::{Affiliation, AffiliationChange, Auth, Requester, Role};
+    use crate::policy::attempt::{Affiliation, Auth, Client, Credential, Role, Word};
 
-    fn shown(action: Action) -> String {
+    fn claimant() -> Requester {
+        let claim = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        Requester {
+            jid: "ann@example.org".parse().ok(),
+            auth: Auth::Token,
+            secure: Some(true),
+            claims: vec![
+                claim("moderator", "true"),
+                claim("email", "canary"),
+                claim("id", "canary"),
+            ],
+            ..Requester::default()
+        }
+    }
+
+    fn written(attempt: &Attempt) -> String {
+        let (rules, room, pressure) = (Rules::default(), RoomView::default(), Pressure::default());
+        serde_json::to_string(&Facts::of(&rules, attempt, &room, &pressure)).unwrap()
+    }
+
+    #[test]
+    fn claims_that_no_rule_looks_at_are_named_and_not_quoted() {
+        let bearer = Some(claimant());
+        let role = Action::Role { items: vec![RoleChange { bearer, ..RoleChange::default() }] };
+        let bearer = Some(claimant());
+        let items = vec![AffiliationChange { bearer, ..AffiliationChange::default() }];
+        let affiliation = Action::Affiliation { items, register: false };
+        for action in [Action::Destroy, role, affiliation] {
+            let behind = Some(claimant());
+            let attempt = Attempt { requester: claimant(), behind, action, ..Attempt::default() };
+            let written = written(&attempt);
+            assert!(!written.contains("canary"), "{written}");
+            assert!(written.contains(r#""claims":[["moderator","true"]]"#), "{written}");
+            assert!(written.contains(r#"["email",null],["id",""#), "{written}");
+        }
+    }
+
+    #[test]
+    fn what_is_as_usual_takes_no_room() {
+        let action = Action::Join { credential: Credential::Wrong };
         let attempt = Attempt {
-            id: "a".to_owned(),
-            room: "tea@conference.example.org".parse().ok(),
-            requester: Requester {
-                jid: "ann@example.org".parse().ok(),
-                auth: Auth::Token,
-                secure: Some(true),
-                address: "192.0.2.7".parse().ok(),
-                nick: "Ann".to_owned(),
-                affiliation: Affiliation::Owner,
-                role: Role::Moderator,
-                claims: vec![("email".to_owned(), "canary".to_owned())],
-                ..Requester::default()
-            },
+            requester: Requester { claims: Vec::new(), ..claimant() },
             action,
             ..Attempt::default()
         };
-        let facts =
-            Facts { attempt: &attempt, room: &RoomView::default(), pressure: &Pressure::default() };
-        serde_json::to_string(&facts).unwrap()
+        assert_eq!(
+            written(&attempt),
+            r#"{"who":{"jid":"ann@example.org","auth":"token","secure":true},"try":{"join":{"credential":"wrong"}}}"#
+        );
     }
 
     #[test]
-    fn claims_are_named_and_not_quoted() {
-        let shown = shown(Action::Destroy);
-        assert!(shown.contains(r#""claims":["email"]"#), "{shown}");
-        assert!(!shown.contains("canary"), "{shown}");
-    }
-
-    #[test]
-    fn whose_affiliation_was_to_change_is_a_fact() {
-        let shown = shown(Action::Affiliation {
-            items: vec![AffiliationChange {
-                jid: "bob@example.org".parse().ok(),
-                from: Affiliation::None,
-                to: Some(Affiliation::Owner),
-                nick: None,
-                bearer: None,
-            }],
-            register: false,
-        });
-        assert!(shown.contains("bob@example.org: none to owner"), "{shown}");
+    fn names_in_the_log_are_the_names_on_the_wire() {
+        fn named<T: Serialize>(value: T, name: &str) {
+            assert_eq!(serde_json::to_value(value).unwrap(), name);
+        }
+        for affiliation in ["outcast", "none", "member", "admin", "owner"] {
+            named(Affiliation::from_name(affiliation).unwrap(), affiliation);
+        }
+        for role in ["none", "visitor", "participant", "moderator"] {
+            named(Role::from_name(role).unwrap(), role);
+        }
+        for auth in ["account", "token", "anonymous", "server", "component", "unknown"] {
+            named(Auth::from_name(auth), auth);
+        }
+        for credential in [Credential::None, Credential::Wrong, Credential::Right] {
+            named(credential, credential.name());
+        }
+        named(Client::Jitsi, Client::Jitsi.name());
+        named(Action::Destroy, Action::Destroy.name());
+        for action in [
+            Action::Open { typed: None },
+            Action::Join { credential: Credential::None },
+            Action::Command(Word::Close),
+        ] {
+            let written = serde_json::to_value(&action).unwrap();
+            assert!(written.get(action.name()).is_some(), "{written}");
+        }
     }
 }

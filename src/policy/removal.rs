@@ -79,6 +79,11 @@ impl Default for Removal {
 }
 
 impl Removal {
+    /// The mark of a claim by which somebody is recognised; `None`: it says nothing.
+    pub(super) fn mark_of_claim(value: &str) -> Option<Mark> {
+        (!value.is_empty()).then(|| Mark::of(By::Token.name(), value))
+    }
+
     /// What this person is recognised by, as far as `by` goes.
     fn marks<'a>(&self, by: impl IntoIterator<Item = &'a By>, who: &Requester) -> Vec<(By, Mark)> {
         let mut marks = Vec::new();
@@ -94,7 +99,9 @@ impl Removal {
                     let claim = &self.subject_claim.value;
                     let mut claims = who.claims.iter();
                     let subject = claims.find(|(name, text)| name == claim && !text.is_empty());
-                    add(subject.map(|(_, text)| of(text)));
+                    let mut unread = who.unread.iter().filter(|(name, _)| name == claim);
+                    let unread = || unread.find_map(|(_, mark)| *mark);
+                    add(subject.map(|(_, text)| of(text)).or_else(unread));
                 }
                 By::Token => {}
                 By::Ticket => add(who.ticket),

@@ -3,12 +3,17 @@
 use std::net::IpAddr;
 
 use jid::BareJid;
+use serde::{Deserialize, Serialize};
 
+use super::facts::is_unset;
 use super::mark::Mark;
 use super::record::Person;
 
 /// An affiliation (XEP-0045 §5.2), from the weakest up.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
 pub enum Affiliation {
     /// Banned from the room.
     Outcast,
@@ -44,7 +49,10 @@ impl Affiliation {
 }
 
 /// A role (XEP-0045 §5.1), from the weakest up.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
 pub enum Role {
     /// Not in the room.
     #[default]
@@ -77,7 +85,8 @@ impl Role {
 }
 
 /// How a session proved who it is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Auth {
     /// With an account on a local host.
     Account,
@@ -117,7 +126,8 @@ impl Auth {
 }
 
 /// What kind of client somebody uses. A client says so itself, so it only picks the way an answer is shown.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Client {
     /// One that knows rooms by XEP-0045.
     #[default]
@@ -142,33 +152,51 @@ impl Client {
 }
 
 /// Who tries.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Requester {
     /// The real bare JID. `None`: what the server sent is no JID by our rules (RFC 7622), and is refused.
+    #[serde(skip_serializing_if = "is_unset")]
     pub jid: Option<BareJid>,
     /// How the session proved it.
+    #[serde(skip_serializing_if = "is_unset")]
     pub auth: Auth,
     /// The account with which somebody logged in to the focus and came back without (Jitsi's secure domain).
+    #[serde(skip_serializing_if = "is_unset")]
     pub account: Option<BareJid>,
     /// Whether the connection to its own server is encrypted; `None`: unknown.
+    #[serde(skip_serializing_if = "is_unset")]
     pub secure: Option<bool>,
     /// Where it connects from, if the server knows.
+    #[serde(skip_serializing_if = "is_unset")]
     pub address: Option<IpAddr>,
     /// The nick asked for or borne.
+    #[serde(skip_serializing_if = "is_unset")]
     pub nick: String,
     /// Affiliation in the room now.
+    #[serde(skip_serializing_if = "is_unset")]
     pub affiliation: Affiliation,
     /// Role in the room now.
+    #[serde(skip_serializing_if = "is_unset")]
     pub role: Role,
     /// Claims of a verified token: name and value.
+    #[serde(skip_serializing_if = "is_unset")]
     pub claims: Vec<(String, String)>,
+    /// Claims that were there, and of which the decision log did not keep the value: the name and, if somebody
+    /// can be recognised by it, the mark of the value. Empty unless an attempt was read from the log.
+    #[serde(skip_serializing_if = "is_unset")]
+    pub unread: Vec<(String, Option<Mark>)>,
     /// What the room remembers of this person.
+    #[serde(skip_serializing_if = "is_unset")]
     pub person: Option<Person>,
     /// What kind of client.
+    #[serde(skip_serializing_if = "is_unset")]
     pub client: Client,
     /// The ticket that the server gave to this client when it first asked for a room.
+    #[serde(skip_serializing_if = "is_unset")]
     pub ticket: Option<Mark>,
     /// A lasting mark that the client made itself.
+    #[serde(skip_serializing_if = "is_unset")]
     pub device: Option<Mark>,
 }
 

@@ -1,7 +1,10 @@
 //! How good a password is, as facts. The figures are computed outside the policy.
 
+use serde::{Deserialize, Serialize};
+
 /// What the policy has to know of a password, without knowing it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Strength {
     /// Length in characters.
     pub length: u32,

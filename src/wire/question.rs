@@ -113,6 +113,7 @@ pub fn read_requester(element: &Element) -> Requester {
             .filter(|child| child.is(NS, "claim"))
             .map(|claim| (text(claim, "name"), claim.text()))
             .collect(),
+        unread: Vec::new(),
         person: element.child(NS, "person").and_then(|person| Person::read(&person.text())),
         client: Client::from_name(element.attr("client").unwrap_or_default()),
         ticket: element.attr("ticket").map(|ticket| Mark::of("ticket", ticket)),

@@ -63,7 +63,7 @@ async def test_a_guest_knocks_and_is_let_in(meet):
         assert people(alice, room) == {bob.nick}
         assert (await carol.join(room)).shown == "lobby"
         came_in = await meet.decision(kind="join", room=room, verdict="allow", jid=bob.bare)
-        assert came_in["facts"]["entered"] == "admitted"
+        assert came_in["facts"]["who"]["person"]["entry"] == "admitted"
 
 
 async def test_a_plain_client_without_a_name_may_wait_there_too(meet):

@@ -29,7 +29,7 @@ async def test_whoever_logs_in_and_comes_back_as_a_guest_is_taken_for_the_accoun
         assert outcome.joined, outcome
         assert guest.occupants(room)[guest.nick]["affiliation"] == "owner"
         decision = await meet.decision(kind="join", room=room)
-        assert decision["class"] == "account" and decision["facts"]["account"] == chair.bare
+        assert decision["class"] == "account" and decision["facts"]["who"]["account"] == chair.bare
         stranger = await crowd.person("Stranger")
         assert (await stranger.enter(room)).shown == "prompt"
 

@@ -77,7 +77,7 @@ async def test_whoever_is_let_in_needs_no_password(door):
         assert (await guest.join(room, "Guest")).joined
         await door.decision(kind="knock", room=room, verdict="allow", rule="moderators.admit")
         came_in = await door.decision(kind="join", room=room, verdict="allow", jid=guest.bare)
-        assert came_in["facts"]["entered"] == "admitted"
+        assert came_in["facts"]["who"]["person"]["entry"] == "admitted"
 
 
 async def test_where_both_are_asked_for_the_password_stays_needed(door):

@@ -139,13 +139,13 @@ pub(crate) fn requester() -> impl Strategy<Value = Requester> {
     (
         (option::weighted(0.95, jid()), auth(), option::of(any::<bool>()), address, ".{0,8}"),
         (affiliation(), role(), vec(claim, 0..3), option::of(person()), any::<bool>()),
-        (option::of(mark("ticket")), option::of(mark("device"))),
+        (option::of(mark("ticket")), option::of(mark("device")), option::weighted(0.2, jid())),
     )
         .prop_map(
             |(
                 (jid, auth, secure, address, nick),
                 (affiliation, role, claims, person, jitsi),
-                (ticket, device),
+                (ticket, device, account),
             )| {
                 Requester {
                     jid,
@@ -160,6 +160,7 @@ pub(crate) fn requester() -> impl Strategy<Value = Requester> {
                     client: if jitsi { Client::Jitsi } else { Client::Plain },
                     ticket,
                     device,
+                    account,
                     ..Requester::default()
                 }
             },
@@ -185,13 +186,27 @@ pub(crate) fn field() -> impl Strategy<Value = FieldChange> {
 
 pub(crate) fn affiliation_change() -> impl Strategy<Value = AffiliationChange> {
     let nick = option::of(select(vec!["focus", "FOCUS", "bob"]).prop_map(str::to_owned));
-    (option::weighted(0.9, jid()), affiliation(), option::weighted(0.9, affiliation()), nick)
-        .prop_map(|(jid, from, to, nick)| AffiliationChange { jid, from, to, nick, bearer: None })
+    let bearer = option::weighted(0.3, requester());
+    (
+        option::weighted(0.9, jid()),
+        affiliation(),
+        option::weighted(0.9, affiliation()),
+        nick,
+        bearer,
+    )
+        .prop_map(|(jid, from, to, nick, bearer)| AffiliationChange {
+            jid,
+            from,
+            to,
+            nick,
+            bearer,
+        })
 }
 
 pub(crate) fn role_change() -> impl Strategy<Value = RoleChange> {
-    (option::weighted(0.9, jid()), role(), option::weighted(0.9, role()))
-        .prop_map(|(jid, from, to)| RoleChange { jid, from, to, bearer: None })
+    let bearer = option::weighted(0.3, requester());
+    (option::weighted(0.9, jid()), role(), option::weighted(0.9, role()), bearer)
+        .prop_map(|(jid, from, to, bearer)| RoleChange { jid, from, to, bearer })
 }
 
 pub(crate) fn action() -> impl Strategy<Value = Action> {
@@ -216,14 +231,15 @@ pub(crate) fn action() -> impl Strategy<Value = Action> {
 pub(crate) fn attempt() -> impl Strategy<Value = Attempt> {
     let room = option::weighted(0.95, select(&ROOMS[..]).prop_map(room_jid));
     let behind = option::of(requester());
-    (room, requester(), action(), behind)
-        .prop_map(|(room, requester, action, behind)| Attempt {
+    let others = vec((jid(), person()), 0..3);
+    (room, requester(), action(), behind, others)
+        .prop_map(|(room, requester, action, behind, others)| Attempt {
             id: "a1".to_owned(),
             room,
             requester,
             action,
             behind,
-            others: Vec::new(),
+            others,
         })
         .boxed()
 }

@@ -136,6 +136,7 @@ impl Who {
             client: self.client.as_deref().map_or(Client::Plain, Client::from_name),
             ticket: mark("ticket", &self.ticket),
             device: mark("device", &self.device),
+            ..Requester::default()
         }
     }
 }

@@ -10,8 +10,9 @@ use jid::BareJid;
 use jiff::Timestamp;
 use serde_json::Map;
 
-use super::audit::{Audit, Context};
+use super::audit::Audit;
 use super::counters::Counters;
+use super::line::Context;
 use super::live::Live;
 use super::making;
 use super::neighbours::Neighbour;
@@ -169,8 +170,8 @@ impl Desk {
         };
         self.counters.count(attempt, &decision, &rules, now);
         let id = self.next_id();
-        let facts = Facts { attempt, room: &room, pressure: &pressure };
-        self.write_down(&decision, facts, &id, now);
+        let facts = Facts::of(&rules, attempt, &room, &pressure);
+        self.write_down(&decision, (attempt, &facts), &id, false, now);
         if let (Some(jid), Action::Join { .. } | Action::Open { .. }) =
             (&attempt.room, &attempt.action)
             && !question.generation.is_empty()
@@ -208,17 +209,17 @@ impl Desk {
                 if let Some(decision) =
                     rejudge(&self.policy, &room.rules, &attempt, &room.view, now)
                 {
-                    judged.push((attempt, decision, room.view.clone()));
+                    judged.push((attempt, decision, room.view.clone(), Arc::clone(&room.rules)));
                 }
             }
         }
         judged
             .into_iter()
-            .filter_map(|(attempt, decision, view)| {
+            .filter_map(|(attempt, decision, view, rules)| {
                 let id = self.next_id();
                 let pressure = Pressure::default();
-                let facts = Facts { attempt: &attempt, room: &view, pressure: &pressure };
-                self.write_down(&decision, facts, &id, now);
+                let facts = Facts::of(&rules, &attempt, &view, &pressure);
+                self.write_down(&decision, (&attempt, &facts), &id, true, now);
                 Some(Removal {
                     room: attempt.room?,
                     jid: attempt.requester.jid?,
@@ -229,10 +230,16 @@ impl Desk {
     }
 
     /// Explains an attempt at a room as it is.
-    pub fn explain(&self, attempt: &Attempt, room: &RoomView, now: Timestamp) -> Explanation {
+    pub fn explain<'a>(
+        &self,
+        attempt: &'a Attempt,
+        room: &'a RoomView,
+        now: Timestamp,
+    ) -> (Explanation, Facts<'a>) {
         let rules = self.live.rules(&self.policy, attempt.room.as_ref());
         let pressure = self.counters.pressure(attempt, &rules, now);
-        explain(&self.policy, &rules, attempt, room, &pressure, now)
+        let explanation = explain(&self.policy, &rules, attempt, room, &pressure, now);
+        (explanation, Facts::of(&rules, attempt, room, &pressure))
     }
 
     /// Writes down what an operator did.
@@ -276,17 +283,24 @@ impl Desk {
         format!("{}-{}", self.run, self.next)
     }
 
-    fn write_down(&mut self, decision: &Decision, facts: Facts<'_>, id: &str, now: Timestamp) {
-        let attempt = facts.attempt;
+    fn write_down(
+        &mut self,
+        decision: &Decision,
+        (attempt, facts): (&Attempt, &Facts<'_>),
+        id: &str,
+        again: bool,
+        now: Timestamp,
+    ) {
         self.tally.count(decision.verdict);
         if self.audit.is_kept() {
             let context = Context {
                 id,
                 revision: &self.policy.revision,
                 observed: self.mode == Mode::Observe,
+                again,
                 now,
             };
-            self.audit.decision(decision, facts, context);
+            self.audit.decision(decision, attempt, facts, context);
         }
         tracing::debug!(
             decision = id,

@@ -1,0 +1,107 @@
+//! A line of the decision log, as it is written and as it is read again.
+
+use std::borrow::Cow;
+use std::ops::Not;
+
+use jid::BareJid;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::policy::attempt::Attempt;
+use crate::policy::facts::Facts;
+use crate::policy::verdict::Decision;
+
+/// The version written, and the only one that can be decided again.
+pub const VERSION: u8 = 2;
+
+/// What stands in a line beside the decision itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// The decision's id.
+    pub id: &'a str,
+    /// The policy's revision.
+    pub revision: &'a str,
+    /// It was only observed, not carried out.
+    pub observed: bool,
+    /// Somebody inside was judged again, because the policy has changed.
+    pub again: bool,
+    /// When.
+    pub now: Timestamp,
+}
+
+/// The line of a decision (`docs/replay.md`): who tried what and what became of it, then the facts.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Line<'a> {
+    /// [`VERSION`].
+    pub v: u8,
+    /// When, and therefore the `now` of the decision.
+    pub at: Timestamp,
+    /// The decision's id, unique over restarts.
+    #[serde(borrow)]
+    pub id: Cow<'a, str>,
+    /// The gate's name for the attempt.
+    #[serde(borrow)]
+    pub attempt: Cow<'a, str>,
+    /// What was tried.
+    #[serde(borrow)]
+    pub kind: Cow<'a, str>,
+    /// The room. `None`: not a JID.
+    pub room: Option<Cow<'a, BareJid>>,
+    /// Who. `None`: not a JID.
+    #[serde(borrow)]
+    pub jid: Option<Cow<'a, str>>,
+    /// Who he was taken for.
+    #[serde(borrow)]
+    pub class: Cow<'a, str>,
+    /// What was decided.
+    #[serde(borrow)]
+    pub verdict: Cow<'a, str>,
+    /// By which rule.
+    #[serde(borrow)]
+    pub rule: Cow<'a, str>,
+    /// Its line in the file; 0: the built-in default.
+    pub line: u32,
+    /// Why not, unless allowed.
+    #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
+    pub denial: Option<Cow<'a, str>>,
+    /// It was only observed.
+    #[serde(default, skip_serializing_if = "Not::not")]
+    pub observed: bool,
+    /// Somebody inside was judged again.
+    #[serde(default, skip_serializing_if = "Not::not")]
+    pub again: bool,
+    /// The policy's revision.
+    #[serde(borrow)]
+    pub revision: Cow<'a, str>,
+    /// What it rested on.
+    pub facts: Cow<'a, Facts<'a>>,
+}
+
+impl<'a> Line<'a> {
+    /// The line of a decision.
+    pub fn new(
+        decision: &Decision,
+        attempt: &'a Attempt,
+        facts: &'a Facts<'a>,
+        context: Context<'a>,
+    ) -> Self {
+        Self {
+            v: VERSION,
+            at: context.now,
+            id: context.id.into(),
+            attempt: attempt.id.as_str().into(),
+            kind: attempt.action.name().into(),
+            room: attempt.room.as_ref().map(Cow::Borrowed),
+            jid: attempt.requester.jid.as_ref().map(|jid| jid.as_str().into()),
+            class: decision.class.name().into(),
+            verdict: decision.verdict.name().into(),
+            rule: decision.rule.name.into(),
+            line: decision.rule.line,
+            denial: decision.denial.map(|denial| denial.code().into()),
+            observed: context.observed,
+            again: context.again,
+            revision: context.revision.into(),
+            facts: Cow::Borrowed(facts),
+        }
+    }
+}
