@@ -38,7 +38,9 @@ fn plain(value: &Value) -> String {
     let all = |values: &mut dyn Iterator<Item = String>| values.collect::<Vec<_>>().join(", ");
     let inner = |value: &Value| match value {
         Value::Object(_) => format!("({})", plain(value)),
-        _ => plain(value),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            plain(value)
+        }
     };
     match value {
         Value::String(text) => text.clone(),
