@@ -11,11 +11,14 @@ mod policies;
 use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
-use case::{Case, File, effects_in_short, in_short};
+use case::{Case, File, effects_in_short, in_short, would_in_short};
 use policies::{now, policy};
 use vestibule::policy::decide::decide;
 use vestibule::policy::explain::explain;
+use vestibule::policy::modes::{Mode, named};
+use vestibule::policy::set::Set;
 
 #[test]
 fn every_case_is_decided_as_written() {
@@ -40,7 +43,14 @@ fn every_case_is_decided_as_written() {
 }
 
 fn check(case: &Case) -> Result<(), String> {
-    let policy = policy(&case.policy).ok_or(format!("  no policy `{}`", case.policy))?;
+    let mut policy = policy(&case.policy).ok_or(format!("  no policy `{}`", case.policy))?;
+    let base = Arc::make_mut(&mut policy.base);
+    for (name, mode) in &case.modes {
+        let mode = Mode::ALL.into_iter().find(|known| known.name() == mode).unwrap();
+        assert!(named(name).next().is_some(), "`{name}` is no rule");
+        Arc::make_mut(&mut base.modes).put(named(name), Set::at(mode, 50));
+    }
+    policy.put_in_force();
     let (attempt, room, pressure) = (case.attempt(), case.room(), case.pressure());
     let rules = attempt.room.as_ref().map_or(policy.base.clone(), |room| policy.rules_for(room));
     let decision = decide(&policy, &rules, &attempt, &room, &pressure, now());
@@ -51,6 +61,7 @@ fn check(case: &Case) -> Result<(), String> {
         }
     };
     same("verdict, rule, denial", &case.expect, &in_short(&decision));
+    same("would", case.would.as_deref().unwrap_or("-"), &would_in_short(&decision));
     if let Some(class) = &case.class {
         same("class", class, decision.class.name());
     }
@@ -59,5 +70,6 @@ fn check(case: &Case) -> Result<(), String> {
     }
     let explained = explain(&policy, &rules, &attempt, &room, &pressure, now()).decision;
     same("explanation", &in_short(&decision), &in_short(&explained));
+    same("explanation of would", &would_in_short(&decision), &would_in_short(&explained));
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
 }

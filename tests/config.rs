@@ -9,6 +9,9 @@ use proptest::prelude::*;
 use vestibule::config::{
     Environment, ExitKind, LoadError, Loaded, Outside, Problem, load, parse, report, schema,
 };
+use vestibule::policy::modes::{Mode, named};
+use vestibule::policy::rules::Rules;
+use vestibule::policy::set::Set;
 
 const SECRET: (&str, &str) = ("VESTIBULE_COMPONENT__SECRET", "correct horse battery staple");
 
@@ -320,6 +323,43 @@ fn the_accounts_of_every_service_are_services() {
     assert_eq!(line("gateway.example.org"), Some(9));
     assert_eq!(loaded.policy.services.len(), 3);
     assert_eq!(loaded.settings.services[1].domain.as_str(), "breakout.example.org");
+}
+
+#[test]
+fn a_single_rule_overrides_its_family_and_an_override_the_policy() {
+    let text = "
+        [policy.modes]
+        access = 'off'
+        'access.encrypted' = 'observe'
+        password.guesses.room_free = 'off'
+        [[room]]
+        match = 'a'
+        modes.access = 'enforce'
+        [[room]]
+        match = 'b'
+        [room.modes.access]
+        encrypted = 'off'
+        [[room]]
+        match = 'c'
+        access.encrypted = false
+    ";
+    let policy = parse_with(text, &[SECRET]).unwrap().policy;
+    let mode = |rules: &Rules, name| rules.modes.of(named(name).next().unwrap());
+    let room = |name: &str| policy.rules_for(&format!("{name}@rooms.example").parse().unwrap());
+    assert_eq!(mode(&policy.base, "access.encrypted"), Set::at(Mode::Observe, 4));
+    assert_eq!(mode(&policy.base, "access.enter"), Set::at(Mode::Off, 3));
+    assert_eq!(mode(&policy.base, "password.guesses.room_free").value, Mode::Off);
+    assert_eq!(mode(&policy.base, "password.guesses").value, Mode::Enforce);
+    assert_eq!(mode(&room("a"), "access.encrypted").value, Mode::Enforce);
+    assert_eq!(mode(&room("b"), "access.encrypted").value, Mode::Off);
+    assert_eq!(mode(&room("b"), "access.open").value, Mode::Off);
+    assert_eq!(mode(&room("c"), "access.encrypted").value, Mode::Observe);
+
+    let encrypted = |rules: &Rules| rules.access.encrypted.value;
+    assert!(!encrypted(&policy.base) && encrypted(policy.base.strict()));
+    assert!(encrypted(&room("a")) && room("a").observed.is_none());
+    assert!(!encrypted(&room("b")) && room("b").observed.is_none());
+    assert!(!encrypted(room("c").strict()), "the override's own value is what is observed");
 }
 
 proptest! {

@@ -261,6 +261,12 @@ pub fn explanation_to_json(explanation: &Explanation, facts: &Facts<'_>) -> Valu
         "class": decision.class.name(),
         "denial": decision.denial.map(|denial| denial.code()),
         "told": decision.denial.map(|denial| denial.text()),
+        "would_have_been": decision.would.as_ref().map(|would| json!({
+            "verdict": would.verdict.name(),
+            "rule": would.rule.name,
+            "line": would.rule.line,
+            "denial": would.denial.map(|denial| denial.code()),
+        })),
         "facts": facts,
         "would_change_it": explanation.changes.iter().map(|change| json!({
             "with": change.what,

@@ -86,7 +86,7 @@ impl Traffic {
         let rules = desk.live().rules(desk.policy(), question.attempt.room.as_ref());
         let is_open = matches!(question.attempt.action, Action::Open { .. });
         let matters = question.typed.is_some()
-            && (!is_open || rules.password.source.value == Source::Creator);
+            && (!is_open || rules.strict().password.source.value == Source::Creator);
         if !matters {
             let answer = desk.question(service, &question, now());
             return Some(Iq::result_to(iq, Some(answer)));
@@ -96,7 +96,7 @@ impl Traffic {
         let (shared, service, iq) =
             (self.shared.clone(), std::sync::Arc::clone(service), iq.clone());
         tokio::task::spawn_blocking(move || {
-            if let Some(strength) = making::strength(&question, &rules) {
+            if let Some(strength) = making::strength(&question, rules.strict()) {
                 question.judge_typed(strength);
             }
             let answer = shared.desk().question(&service, &question, now());

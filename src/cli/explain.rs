@@ -68,6 +68,14 @@ pub(super) fn in_words(value: &Value, file: Option<&Path>) -> String {
     if let Some(told) = value.get("told").and_then(Value::as_str) {
         lines.push(format!("  the requester is told: {told}"));
     }
+    if let Some(would) = value.get("would_have_been").filter(|would| would.is_object()) {
+        lines.push(format!(
+            "  would have been: {}, by {} ({}), if what is observed were enforced",
+            text(would, "verdict"),
+            text(would, "rule"),
+            place(would)
+        ));
+    }
     lines.push(format!("  taken for: {}", text(value, "class")));
     if let Some(facts) = value.get("facts").and_then(Value::as_object) {
         for (of, facts) in facts {

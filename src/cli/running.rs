@@ -100,6 +100,14 @@ fn status_in_words(status: &Status) -> String {
         "{} rooms open; decided: {} allowed, {} held, {} asked for a password, {} denied; {} settled by a gate alone",
         status.rooms, decided.allow, decided.hold, decided.prompt, decided.deny, decided.by_gate
     ));
+    let would = decided.would;
+    if would.any() {
+        lines.push(format!(
+            "of these, if what is observed were enforced: {} would have been allowed, {} held, {} asked for a \
+             password, {} denied",
+            would.allow, would.hold, would.prompt, would.deny
+        ));
+    }
     if status.log_lines_lost > 0 {
         lines.push(format!("{} LINES of the decision log are LOST", status.log_lines_lost));
     }

@@ -14,7 +14,6 @@ use crate::policy::mark::Mark;
 use crate::policy::password::Guesses;
 use crate::policy::pressure::Pressure;
 use crate::policy::rules::Rules;
-use crate::policy::verdict::Decision;
 
 /// Most entries of each kind. Beyond it, new ones are not counted until old ones are over: the limit per
 /// room still holds then.
@@ -74,10 +73,16 @@ impl Counters {
         pressure
     }
 
-    /// Counts what was decided: a wrong password, a knock.
-    pub fn count(&mut self, attempt: &Attempt, decision: &Decision, rules: &Rules, now: Timestamp) {
+    /// Counts why something was refused: a wrong password, a knock.
+    pub fn count(
+        &mut self,
+        attempt: &Attempt,
+        denial: Option<Denial>,
+        rules: &Rules,
+        now: Timestamp,
+    ) {
         let Some(room) = &attempt.room else { return };
-        match decision.denial {
+        match denial {
             Some(Denial::PasswordWrong) if self.is_new(&attempt.id) => {
                 let limits = &rules.password.guesses;
                 make_space(&mut self.guesses, limits.forget.value, now);
@@ -202,7 +207,7 @@ mod tests {
     use crate::policy::attempt::{Requester, RoomView};
     use crate::policy::decide::decide;
     use crate::policy::rules::Policy;
-    use crate::policy::verdict::Verdict;
+    use crate::policy::verdict::{Decision, Verdict};
 
     fn guess(id: usize, address: &str, credential: Credential) -> Attempt {
         Attempt {
@@ -241,7 +246,7 @@ mod tests {
         let (policy, rules) = (Policy::default(), Rules::default());
         let pressure = counters.pressure(attempt, &rules, now);
         let decision = decide(&policy, &rules, attempt, &room(), &pressure, now);
-        counters.count(attempt, &decision, &rules, now);
+        counters.count(attempt, decision.denial, &rules, now);
         decision
     }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::policy::attempt::Attempt;
 use crate::policy::facts::Facts;
-use crate::policy::verdict::Decision;
+use crate::policy::verdict::{Decision, Opinion};
 
 /// The version written, and the only one that can be decided again.
 pub const VERSION: u8 = 2;
@@ -67,6 +67,9 @@ pub struct Line<'a> {
     /// It was only observed.
     #[serde(default, skip_serializing_if = "Not::not")]
     pub observed: bool,
+    /// What would have been decided if the rules that are only observed were enforced, where that differs.
+    #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
+    pub would: Option<Would<'a>>,
     /// Somebody inside was judged again.
     #[serde(default, skip_serializing_if = "Not::not")]
     pub again: bool,
@@ -75,6 +78,33 @@ pub struct Line<'a> {
     pub revision: Cow<'a, str>,
     /// What it rested on.
     pub facts: Cow<'a, Facts<'a>>,
+}
+
+/// What would have been decided.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Would<'a> {
+    /// What.
+    #[serde(borrow)]
+    pub verdict: Cow<'a, str>,
+    /// By which rule.
+    #[serde(borrow)]
+    pub rule: Cow<'a, str>,
+    /// Its line in the file; 0: the built-in default.
+    pub line: u32,
+    /// Why not, unless allowed.
+    #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
+    pub denial: Option<Cow<'a, str>>,
+}
+
+impl Would<'_> {
+    fn of(opinion: &Opinion) -> Self {
+        Self {
+            verdict: opinion.verdict.name().into(),
+            rule: opinion.rule.name.into(),
+            line: opinion.rule.line,
+            denial: opinion.denial.map(|denial| denial.code().into()),
+        }
+    }
 }
 
 impl<'a> Line<'a> {
@@ -99,6 +129,7 @@ impl<'a> Line<'a> {
             line: decision.rule.line,
             denial: decision.denial.map(|denial| denial.code().into()),
             observed: context.observed,
+            would: decision.would.as_ref().map(Would::of),
             again: context.again,
             revision: context.revision.into(),
             facts: Cow::Borrowed(facts),

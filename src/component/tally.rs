@@ -1,6 +1,6 @@
 //! How decisions went.
 
-use crate::policy::verdict::Verdict;
+use crate::policy::verdict::{Decision, Verdict};
 
 /// What was decided since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -15,17 +15,49 @@ pub struct Tally {
     pub deny: u64,
     /// Refused or let through by a gate by itself, because nobody answered it.
     pub by_gate: u64,
+    /// What would have been decided otherwise by the rules that are only observed.
+    #[serde(default)]
+    pub would: Would,
+}
+
+/// How decisions would have gone that went otherwise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Would {
+    /// Allowed.
+    pub allow: u64,
+    /// Sent to the lobby.
+    pub hold: u64,
+    /// Asked for a password.
+    pub prompt: u64,
+    /// Denied.
+    pub deny: u64,
+}
+
+impl Would {
+    /// Anything would have gone otherwise.
+    pub fn any(self) -> bool {
+        self != Self::default()
+    }
 }
 
 impl Tally {
     /// Counts a decision.
-    pub const fn count(&mut self, verdict: Verdict) {
-        let count = match verdict {
+    pub fn count(&mut self, decision: &Decision) {
+        let count = match decision.verdict {
             Verdict::Allow => &mut self.allow,
             Verdict::Hold => &mut self.hold,
             Verdict::Prompt => &mut self.prompt,
             Verdict::Deny => &mut self.deny,
         };
         *count = count.saturating_add(1);
+        let would = decision.would.as_ref().map(|would| would.verdict);
+        let other = match would.filter(|would| *would != decision.verdict) {
+            None => return,
+            Some(Verdict::Allow) => &mut self.would.allow,
+            Some(Verdict::Hold) => &mut self.would.hold,
+            Some(Verdict::Prompt) => &mut self.would.prompt,
+            Some(Verdict::Deny) => &mut self.would.deny,
+        };
+        *other = other.saturating_add(1);
     }
 }

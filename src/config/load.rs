@@ -121,11 +121,12 @@ fn read<'a>(
         .iter()
         .filter_map(|service| Some((service.domain.to_string(), service.focus.clone()?)))
         .collect();
-    let (policy, bans) = policy::read(&mut root, accounts, focuses, revision(text), outside);
+    let (mut policy, bans) = policy::read(&mut root, accounts, focuses, revision(text), outside);
     root.finish();
     if !notes.has_errors() {
         checks::check(notes, &policy);
     }
+    policy.put_in_force();
     Some((Settings { component: component?, log, services }, policy, bans))
 }
 

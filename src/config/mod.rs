@@ -14,6 +14,7 @@ mod excerpt;
 mod load;
 mod lobby;
 mod moderators;
+mod modes;
 mod names;
 mod notes;
 mod outside;

@@ -118,8 +118,13 @@ impl<'a> Section<'a> {
         kind: impl FnOnce(&Item<'_>) -> Read<T>,
     ) -> Option<(T, Place)> {
         let (read, place) = self.given(key, |item| (kind(item), item.place.clone()))?;
+        self.take(key, read).map(|value| (value, place))
+    }
+
+    /// What was found at a key; what is wrong with it is noted.
+    fn take<T>(&self, key: &str, read: Read<T>) -> Option<T> {
         match read {
-            Ok(value) => Some((value, place)),
+            Ok(value) => Some(value),
             Err(wrongs) => {
                 for wrong in wrongs {
                     let path = self.path_of(key);
@@ -128,6 +133,45 @@ impl<'a> Section<'a> {
                 None
             }
         }
+    }
+
+    /// The value of one of the [`Section::leaves`].
+    pub(super) fn judge<T>(
+        &self,
+        name: &str,
+        item: &Item<'_>,
+        kind: impl FnOnce(&Item<'_>) -> Read<T>,
+    ) -> Option<T> {
+        self.take(name, kind(item))
+    }
+
+    /// A value that may not be what its writer took it for is not shown.
+    pub(super) fn hide(&self, item: &Item<'_>) {
+        hide(self.notes, item.value, &item.place);
+    }
+
+    /// Every value in this table and in those inside it: under its whole name, with the place of the name.
+    /// `usual`: the keys that are shown to who looks for what there is.
+    pub(super) fn leaves(
+        &mut self,
+        usual: impl IntoIterator<Item = &'static str>,
+    ) -> Vec<(String, Place, Item<'a>)> {
+        usual.into_iter().for_each(|key| self.know(key));
+        let mut leaves = Vec::new();
+        let mut tables: Vec<_> =
+            self.table.map(|table| (String::new(), table)).into_iter().collect();
+        while let Some((path, table)) = tables.pop() {
+            for (key, value) in table {
+                let name = join(&path, key.get_ref());
+                if let Some(inner) = value.get_ref().as_table() {
+                    tables.push((name, inner));
+                } else {
+                    let item = Item { value: value.get_ref(), place: Place::Text(value.span()) };
+                    leaves.push((name, Place::Text(key.span()), item));
+                }
+            }
+        }
+        leaves
     }
 
     /// Puts a key's value into its setting, if it is given and right.

@@ -10,6 +10,7 @@ use super::denial::Denial;
 use super::pressure::Pressure;
 use super::rules::{Policy, Rules};
 use super::verdict::{Decision, Effects, Opinion, Rule, Verdict};
+use super::would::would;
 use super::{access, affairs, close, configure, focus, lobby, moderators, open, removal};
 
 /// Everything that the rule families look at.
@@ -100,21 +101,28 @@ pub fn decide(
     let who = &attempt.requester;
     let case = Case { policy, rules, attempt, room_jid, who, jid, classes, room, pressure, now };
 
-    let mut strongest = Strongest::default();
-    if case.is_service() {
-        serve(&case, &mut strongest);
-    } else {
-        judge(&case, &mut strongest);
-    }
-    let opinion = strongest.0.unwrap_or_else(|| Opinion::allow(NO_OBJECTION));
+    let opinion = opinion_on(&case);
     let effects = effects(&case, &opinion);
+    let would = rules.observed.as_ref().map(|observed| would(&case, observed));
     Decision {
         verdict: opinion.verdict,
         rule: opinion.rule,
         class: classes.strongest(),
         denial: opinion.denial,
         effects,
+        would: would.filter(|would| (would.verdict, would.rule) != (opinion.verdict, opinion.rule)),
     }
+}
+
+/// What the rules of a case come to.
+pub(super) fn opinion_on(case: &Case<'_>) -> Opinion {
+    let mut strongest = Strongest::default();
+    if case.is_service() {
+        serve(case, &mut strongest);
+    } else {
+        judge(case, &mut strongest);
+    }
+    strongest.0.unwrap_or_else(|| Opinion::allow(NO_OBJECTION))
 }
 
 /// Whether somebody who is inside may stay, by the rules in force now: `None`, or why not.
@@ -155,6 +163,7 @@ pub fn rejudge(
         class: classes.strongest(),
         denial: opinion.denial,
         effects: Effects::default(),
+        would: None,
     })
 }
 
@@ -256,5 +265,6 @@ fn refused(classes: ClassSet, rule: Rule, denial: Denial) -> Decision {
         class: classes.strongest(),
         denial: Some(denial),
         effects: Effects::default(),
+        would: None,
     }
 }

@@ -36,3 +36,4 @@ pub mod strength;
 pub mod succession;
 pub mod verdict;
 pub mod who;
+mod would;

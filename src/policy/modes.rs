@@ -10,7 +10,8 @@ use super::class::ClassSet;
 use super::close::Conditions;
 use super::lobby::Admission;
 use super::record::Source;
-use super::rules::Rules;
+use super::rules::{Policy, Rules};
+use super::set::Set;
 use super::who::Who;
 
 /// What becomes of a rule's verdict.
@@ -90,7 +91,7 @@ pub static SWITCHES: &[Switch] = &[
         Arc::make_mut(&mut rules.password).min_score.value = 0;
     }),
     switch("password.deny_list", |rules| {
-        Arc::make_mut(&mut rules.password).deny_list.value = Arc::default();
+        Arc::make_mut(&mut rules.password).denies = false;
     }),
     switch("password.change", |rules| {
         Arc::make_mut(&mut rules.password).change.value = Who::Anybody;
@@ -204,9 +205,88 @@ pub const ALWAYS: &[(&str, &str)] = &[
     ("unreadable", "what cannot be judged is refused"),
 ];
 
-/// The switch of a rule, by its place among [`SWITCHES`].
-pub fn index_of(name: &str) -> Option<usize> {
-    SWITCHES.iter().position(|switch| switch.name == name)
+/// The families that have rules to switch, each once.
+pub fn families() -> impl Iterator<Item = &'static str> {
+    let mut last = "";
+    SWITCHES.iter().map(Switch::family).filter(move |family| {
+        let is_new = *family != last;
+        last = family;
+        is_new
+    })
+}
+
+/// The rules that a name stands for, by their places among [`SWITCHES`]: one rule, or all of a family; none if
+/// there is no such name.
+pub fn named(name: &str) -> impl Iterator<Item = usize> {
+    let is_one = move |switch: &Switch| switch.name == name || switch.family() == name;
+    (0..).zip(SWITCHES).filter(move |(_, switch)| is_one(switch)).map(|(at, _)| at)
+}
+
+/// The mode of each rule. The default enforces all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Modes(Vec<Set<Mode>>);
+
+impl Modes {
+    /// The mode of the rule in that place among [`SWITCHES`].
+    pub fn of(&self, place: usize) -> Set<Mode> {
+        self.0.get(place).copied().unwrap_or_default()
+    }
+
+    /// Sets that of some.
+    pub fn put(&mut self, places: impl IntoIterator<Item = usize>, mode: Set<Mode>) {
+        if self.0.is_empty() && mode.value == Mode::Enforce {
+            return;
+        }
+        self.0.resize(SWITCHES.len(), Set::default());
+        for place in places {
+            if let Some(of) = self.0.get_mut(place) {
+                *of = mode;
+            }
+        }
+    }
+
+    /// Every rule that is not enforced, with its mode.
+    pub fn switched(&self) -> impl Iterator<Item = (&'static Switch, Set<Mode>)> {
+        let all = SWITCHES.iter().zip(self.0.iter().copied());
+        all.filter(|(_, mode)| mode.value != Mode::Enforce)
+    }
+}
+
+impl Policy {
+    /// Lets the rules be as their modes say. What is wrong with a file is looked for before.
+    pub fn put_in_force(&mut self) {
+        for rules in self.rooms.iter_mut().map(|room| &mut room.rules).chain([&mut self.base]) {
+            if rules.modes.switched().next().is_some() {
+                *rules = Arc::new(rules.in_force());
+            }
+        }
+    }
+}
+
+impl Rules {
+    /// The rules if those that are observed were enforced.
+    pub fn strict(&self) -> &Self {
+        self.observed.as_deref().unwrap_or(self)
+    }
+
+    /// These rules as their modes say: what is off or observed is neutral; and, where something is observed, the
+    /// rules as if that were enforced.
+    #[must_use]
+    pub fn in_force(&self) -> Self {
+        let modes = Arc::clone(&self.modes);
+        let (mut enforced, mut strict) = (self.clone(), self.clone());
+        let mut is_observing = false;
+        for (switch, mode) in modes.switched() {
+            (switch.off)(&mut enforced);
+            if mode.value == Mode::Off {
+                (switch.off)(&mut strict);
+            } else {
+                is_observing = true;
+            }
+        }
+        enforced.observed = is_observing.then(|| Arc::new(strict));
+        enforced
+    }
 }
 
 #[cfg(test)]
@@ -227,7 +307,9 @@ mod tests {
 
     #[test]
     fn a_switch_belongs_to_the_family_before_the_first_dot() {
-        let room_free = index_of("password.guesses.room_free").unwrap();
+        let room_free = named("password.guesses.room_free").next().unwrap();
         assert_eq!(SWITCHES[room_free].family(), "password");
+        assert_eq!(named("removal").count(), 1);
+        assert_eq!(named("remov").count(), 0);
     }
 }

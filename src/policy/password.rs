@@ -28,6 +28,8 @@ pub struct Password {
     pub min_score: Set<u32>,
     /// Passwords that are never good enough, in lower case.
     pub deny_list: Set<Arc<HashSet<String>>>,
+    /// They are refused. No key of the file: `false` is what remains of `password.deny_list` when it is off.
+    pub denies: bool,
     /// The password, for [`Source::Preset`].
     pub preset: Set<Option<Secret>>,
     /// The server's secret, for [`Source::Derived`].
@@ -69,6 +71,7 @@ impl Default for Password {
             min_length: Set::default_of(8),
             min_score: Set::default_of(3),
             deny_list: Set::default(),
+            denies: true,
             preset: Set::default(),
             secret: Set::default(),
             period: Set::default(),
@@ -98,7 +101,7 @@ impl Password {
         let weak = Denial::PasswordWeak { min_length: self.min_length.value };
         if strength.length < self.min_length.value {
             Some((Rule::new("password.min_length", self.min_length.line), weak))
-        } else if strength.denied {
+        } else if strength.denied && self.denies {
             Some((Rule::new("password.deny_list", self.deny_list.line), weak))
         } else if u32::from(strength.score) < self.min_score.value {
             Some((Rule::new("password.min_score", self.min_score.line), weak))

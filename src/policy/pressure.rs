@@ -20,4 +20,31 @@ pub struct Pressure {
     /// This address or account has to wait so long before the next knock.
     #[serde(skip_serializing_if = "is_unset")]
     pub knocks: Option<Duration>,
+    /// The same, as the rules that are only observed would have it.
+    #[serde(skip_serializing_if = "is_unset")]
+    pub observed: Waits,
+}
+
+/// How long somebody would have to wait by rules that are only observed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Waits {
+    /// Before the next password.
+    #[serde(skip_serializing_if = "is_unset")]
+    pub guesses: Option<Duration>,
+    /// Until the room would take a password from strangers.
+    #[serde(skip_serializing_if = "is_unset")]
+    pub room: Option<Duration>,
+    /// Before the next knock.
+    #[serde(skip_serializing_if = "is_unset")]
+    pub knocks: Option<Duration>,
+}
+
+impl Pressure {
+    /// What the rules that are only observed are judged by.
+    #[must_use]
+    pub const fn as_observed(&self) -> Self {
+        let Waits { guesses, room, knocks } = self.observed;
+        Self { guesses, room, knocks, ..*self }
+    }
 }

@@ -11,6 +11,7 @@ use super::bans::Bans;
 use super::close::Close;
 use super::lobby::Lobby;
 use super::moderators::Moderators;
+use super::modes::Modes;
 use super::password::Password;
 use super::removal::Removal;
 use super::room_name::spellings;
@@ -31,6 +32,10 @@ pub struct Rules {
     pub access: Arc<Access>,
     /// Those who were removed.
     pub removal: Arc<Removal>,
+    /// Which of these are off, and which only observed.
+    pub modes: Arc<Modes>,
+    /// What the rules would be if those that are observed were enforced; `None`: none is.
+    pub observed: Option<Arc<Self>>,
 }
 
 /// Rules for the rooms whose address matches.

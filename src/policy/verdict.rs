@@ -173,4 +173,7 @@ pub struct Decision {
     pub denial: Option<Denial>,
     /// What changes.
     pub effects: Effects,
+    /// What the decision would rest on if the rules that are only observed were enforced, where that is not the
+    /// same. Nothing follows from it.
+    pub would: Option<Opinion>,
 }

@@ -23,7 +23,7 @@ use vestibule::policy::close::Conditions;
 use vestibule::policy::lobby::Admission;
 use vestibule::policy::mark::Mark;
 use vestibule::policy::moderators::Become;
-use vestibule::policy::pressure::Pressure;
+use vestibule::policy::pressure::{Pressure, Waits};
 use vestibule::policy::record::{Closed, Entry, Person, Record, Source};
 use vestibule::policy::removal::{By, Removed};
 use vestibule::policy::rules::{Override, Policy, Rules};
@@ -283,7 +283,12 @@ pub(crate) fn room() -> impl Strategy<Value = RoomView> {
 
 pub(crate) fn pressure() -> impl Strategy<Value = Pressure> {
     let wait = || option::weighted(0.2, duration());
-    (wait(), wait(), wait()).prop_map(|(guesses, room, knocks)| Pressure { guesses, room, knocks })
+    (wait(), wait(), wait()).prop_map(|(guesses, room, knocks)| Pressure {
+        guesses,
+        room,
+        knocks,
+        observed: Waits { guesses, room, knocks },
+    })
 }
 
 pub(crate) fn classes() -> impl Strategy<Value = ClassSet> {

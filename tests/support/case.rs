@@ -9,12 +9,13 @@ use vestibule::policy::attempt::{
     Action, Affiliation, AffiliationChange, Attempt, Auth, Client, Credential, FieldChange,
     Requester, Role, RoleChange, RoomView, Word,
 };
+use vestibule::policy::denial::Denial;
 use vestibule::policy::mark::Mark;
-use vestibule::policy::pressure::Pressure;
+use vestibule::policy::pressure::{self, Pressure};
 use vestibule::policy::record::{Closed, Entry, Person, Record, Source};
 use vestibule::policy::removal::Removed;
 use vestibule::policy::strength::Strength;
-use vestibule::policy::verdict::{Decision, Effects, NewPassword};
+use vestibule::policy::verdict::{Decision, Effects, NewPassword, Rule, Verdict};
 
 use crate::policies::{jid, now};
 
@@ -36,6 +37,9 @@ pub(crate) struct Case {
     who: Who,
     #[serde(default)]
     room: Room,
+    /// The modes of families and rules, by their names.
+    #[serde(default)]
+    pub(crate) modes: BTreeMap<String, String>,
     /// Who asked the focus for the room.
     behind: Option<String>,
     #[serde(default)]
@@ -48,6 +52,8 @@ pub(crate) struct Case {
     #[serde(default)]
     pressure: Waits,
     pub(crate) expect: String,
+    /// What would have been decided if what is observed were enforced; without it, the same.
+    pub(crate) would: Option<String>,
     pub(crate) class: Option<String>,
     pub(crate) effects: Option<Vec<String>>,
 }
@@ -93,6 +99,8 @@ struct Room {
     exists: Option<bool>,
     record: Option<bool>,
     opener: Option<String>,
+    /// Where its password comes from; without it, from the policy.
+    source: Option<String>,
     closed: Option<String>,
     opened: Option<i64>,
     reopened: Option<i64>,
@@ -107,6 +115,10 @@ struct Waits {
     guesses: Option<u64>,
     room: Option<u64>,
     knocks: Option<u64>,
+    /// The same, as the rules that are only observed would have it.
+    observed_guesses: Option<u64>,
+    observed_room: Option<u64>,
+    observed_knocks: Option<u64>,
 }
 
 fn default_policy() -> String {
@@ -138,6 +150,13 @@ impl Who {
             device: mark("device", &self.device),
             ..Requester::default()
         }
+    }
+}
+
+impl Room {
+    fn source(&self) -> Source {
+        let named = self.source.as_deref().unwrap_or(Source::Generated.name());
+        Source::ALL.into_iter().find(|source| source.name() == named).unwrap()
     }
 }
 
@@ -189,7 +208,7 @@ impl Case {
             record: has_record.then(|| {
                 let opener = room.opener.clone().unwrap_or("ann@example.org".to_owned());
                 let opened = ago(room.opened.unwrap_or(5));
-                let mut record = Record::new(opened, opener, Some(Source::Generated));
+                let mut record = Record::new(opened, opener, Some(room.source()));
                 record.closed = room.closed.as_deref().map(closed);
                 record.reopened = room.reopened.map(ago);
                 record.awaited = room.awaited.map(ago);
@@ -200,11 +219,17 @@ impl Case {
     }
 
     pub(crate) fn pressure(&self) -> Pressure {
-        let Waits { guesses, room, knocks } = self.pressure;
+        let waits = &self.pressure;
+        let of = |seconds: Option<u64>| seconds.map(Duration::from_secs);
         Pressure {
-            guesses: guesses.map(Duration::from_secs),
-            room: room.map(Duration::from_secs),
-            knocks: knocks.map(Duration::from_secs),
+            guesses: of(waits.guesses),
+            room: of(waits.room),
+            knocks: of(waits.knocks),
+            observed: pressure::Waits {
+                guesses: of(waits.observed_guesses),
+                room: of(waits.observed_room),
+                knocks: of(waits.observed_knocks),
+            },
         }
     }
 
@@ -345,8 +370,18 @@ fn closed(name: &str) -> Closed {
 
 /// `deny ban banned`: the verdict, the rule, the denial's code.
 pub(crate) fn in_short(decision: &Decision) -> String {
-    let mut words = vec![decision.verdict.name(), decision.rule.name];
-    words.extend(decision.denial.map(|denial| denial.code()));
+    words(decision.verdict, decision.rule, decision.denial)
+}
+
+/// The same for what would have been decided; `-`: nothing else.
+pub(crate) fn would_in_short(decision: &Decision) -> String {
+    let would = decision.would.as_ref();
+    would.map_or("-".to_owned(), |would| words(would.verdict, would.rule, would.denial))
+}
+
+fn words(verdict: Verdict, rule: Rule, denial: Option<Denial>) -> String {
+    let mut words = vec![verdict.name(), rule.name];
+    words.extend(denial.map(|denial| denial.code()));
     words.join(" ")
 }
 

@@ -23,8 +23,8 @@ use crate::policy::decide::{decide, rejudge};
 use crate::policy::denial::Denial;
 use crate::policy::explain::{Explanation, explain};
 use crate::policy::facts::Facts;
-use crate::policy::pressure::Pressure;
-use crate::policy::rules::Policy;
+use crate::policy::pressure::{Pressure, Waits};
+use crate::policy::rules::{Policy, Rules};
 use crate::policy::verdict::{Decision, Effects, Rule, Verdict};
 use crate::wire::answer::{Material, answer, observed};
 use crate::wire::greeting::{Hello, HelloError, welcome};
@@ -57,6 +57,8 @@ pub struct Desk {
     policy: Arc<Policy>,
     mode: Mode,
     counters: Counters,
+    /// What would be counted if the rules that are only observed were enforced.
+    observed: Counters,
     live: Live,
     audit: Audit,
     services: HashMap<Arc<str>, Option<Hello>>,
@@ -79,6 +81,7 @@ impl Desk {
             policy,
             mode,
             counters: Counters::default(),
+            observed: Counters::default(),
             live: Live::default(),
             audit,
             services: services.into_iter().map(|domain| (Arc::from(domain), None)).collect(),
@@ -152,7 +155,7 @@ impl Desk {
             Mode::Observe => as_if_enforced(question, rules.password.required.value, now),
         };
         let attempt = &*attempt;
-        let pressure = self.counters.pressure(attempt, &rules, now);
+        let pressure = self.pressure(attempt, &rules, now);
         let mut decision = decide(&self.policy, &rules, attempt, &room, &pressure, now);
         let password = match decision.effects.password {
             None => None,
@@ -168,7 +171,11 @@ impl Desk {
                 }
             },
         };
-        self.counters.count(attempt, &decision, &rules, now);
+        self.counters.count(attempt, decision.denial, &rules, now);
+        if let Some(observed) = &rules.observed {
+            let would = decision.would.as_ref().map_or(decision.denial, |would| would.denial);
+            self.observed.count(attempt, would, observed, now);
+        }
         let id = self.next_id();
         let facts = Facts::of(&rules, attempt, &room, &pressure);
         self.write_down(&decision, (attempt, &facts), &id, false, now);
@@ -237,7 +244,7 @@ impl Desk {
         now: Timestamp,
     ) -> (Explanation, Facts<'a>) {
         let rules = self.live.rules(&self.policy, attempt.room.as_ref());
-        let pressure = self.counters.pressure(attempt, &rules, now);
+        let pressure = self.pressure(attempt, &rules, now);
         let explanation = explain(&self.policy, &rules, attempt, room, &pressure, now);
         (explanation, Facts::of(&rules, attempt, room, &pressure))
     }
@@ -283,6 +290,16 @@ impl Desk {
         format!("{}-{}", self.run, self.next)
     }
 
+    fn pressure(&self, attempt: &Attempt, rules: &Rules, now: Timestamp) -> Pressure {
+        let mut pressure = self.counters.pressure(attempt, rules, now);
+        if let Some(observed) = &rules.observed {
+            let Pressure { guesses, room, knocks, .. } =
+                self.observed.pressure(attempt, observed, now);
+            pressure.observed = Waits { guesses, room, knocks };
+        }
+        pressure
+    }
+
     fn write_down(
         &mut self,
         decision: &Decision,
@@ -291,7 +308,7 @@ impl Desk {
         again: bool,
         now: Timestamp,
     ) {
-        self.tally.count(decision.verdict);
+        self.tally.count(decision);
         if self.audit.is_kept() {
             let context = Context {
                 id,
@@ -309,6 +326,7 @@ impl Desk {
             rule = decision.rule.name,
             line = decision.rule.line,
             class = decision.class.name(),
+            would_have_been = ?decision.would.as_ref().map(|it| (it.verdict.name(), it.rule.name)),
             room = ?attempt.room.as_ref().map(|room| room.as_str()),
             "decided"
         );
