@@ -95,6 +95,15 @@ fn every_key_reaches_its_own_setting() {
         ("policy.removal.keep_out", "'1 day'", "keep_out"),
         ("policy.removal.by", "['ticket']", "by"),
         ("policy.removal.subject_claim", "'sub'", "subject_claim"),
+        ("policy.permissions.chat", "['moderator']", "chat"),
+        ("policy.permissions.private", "['moderator', 'account']", "private"),
+        ("policy.permissions.rename", "[]", "rename"),
+        ("policy.permissions.audio", "['listed']", "audio"),
+        ("policy.permissions.video", "['moderator']", "video"),
+        ("policy.permissions.desktop", "['moderator']", "desktop"),
+        ("policy.permissions.record", "['operator']", "record"),
+        ("policy.permissions.dial", "['everyone']", "dial"),
+        ("policy.permissions.e2ee", "'require'", "e2ee"),
     ];
     let secret = ("VESTIBULE_COMPONENT__SECRET".to_owned(), "x".to_owned());
     let environment = Environment::of([secret]);
@@ -143,6 +152,7 @@ fn every_key_reaches_its_own_setting() {
         "policy.close.",
         "policy.access.",
         "policy.removal.",
+        "policy.permissions.",
     ];
     let missing: Vec<_> = schema()
         .into_iter()

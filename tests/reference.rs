@@ -10,12 +10,13 @@ use std::time::Duration;
 use vestibule::policy::attempt::{Action, Client, Credential};
 use vestibule::policy::denial::Denial;
 use vestibule::policy::modes::{ALWAYS, SWITCHES};
+use vestibule::policy::permissions::Ability;
 use vestibule::policy::record::Closed;
 use vestibule::policy::shown::{Shown, shown};
 
 const WAIT: Duration = Duration::from_secs(30);
 
-const DENIALS: [Denial; 40] = [
+const DENIALS: [Denial; 44] = [
     Denial::Malformed,
     Denial::Unknown,
     Denial::Fault,
@@ -56,10 +57,14 @@ const DENIALS: [Denial; 40] = [
     Denial::ReservedNick,
     Denial::MayNotKnow,
     Denial::UnknownWord,
+    Denial::MayNotRecord,
+    Denial::MayNotDial,
+    Denial::E2eeNeeded,
+    Denial::E2eeOnly,
 ];
 
 /// Those that only somebody inside can get: they are no answers to a join.
-const INSIDE: [&str; 17] = [
+const INSIDE: [&str; 20] = [
     "password-mandatory",
     "password-locked",
     "lobby-mandatory",
@@ -75,6 +80,9 @@ const INSIDE: [&str; 17] = [
     "may-not-register",
     "may-not-know",
     "unknown-word",
+    "may-not-record",
+    "may-not-dial",
+    "e2ee-only",
     "unknown-attempt",
     "nobody-asked",
 ];
@@ -126,6 +134,8 @@ fn rules_in_code() -> BTreeSet<String> {
             }
         }
     }
+    // What the gate holds people to has no decision in which it would be named.
+    names.extend(Ability::ALL.map(|ability| format!("permissions.{}", ability.name())));
     names
 }
 

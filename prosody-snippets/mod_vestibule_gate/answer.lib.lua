@@ -9,6 +9,9 @@ return function (gate)
 	local ROOM_FLAGS = {
 		["members-only"] = "members_only", hidden = "hidden", persistent = "persistent", moderated = "moderated",
 	};
+	local MEDIA = { audio = true, video = true, desktop = true };
+	local ABILITIES = { chat = true, private = true, rename = true, audio = true, video = true, desktop = true };
+	local DEGREES = { yes = true, moderator = true, no = true };
 	local VERDICTS = { allow = true, hold = true, prompt = true, deny = true };
 
 	-- Each reader files one effect in fx and says whether it is sound. What has no reader makes the answer a refusal.
@@ -35,6 +38,10 @@ return function (gate)
 				fx.room[option] = BOOLEAN[attr[name]];
 				if attr[name] and fx.room[option] == nil then return false; end
 			end
+			for kind in (attr["moderated-media"] or ""):gmatch("%S+") do
+				if not MEDIA[kind] then return false; end
+				add(fx.room, "media", kind);
+			end
 			return true;
 		end;
 		field = function (fx, attr, text)
@@ -49,6 +56,18 @@ return function (gate)
 		end;
 		knock = function (fx, attr) fx.knock = tonumber(attr.expires); return fx.knock; end;
 		admit = read_jid("admit"), promote = read_jid("promote"), reject = read_jid("reject"), remove = read_jid("remove");
+		may = function (fx, attr)
+			local degrees = {};
+			for name, degree in pairs(attr) do
+				if ABILITIES[name] and DEGREES[degree] then
+					degrees[name] = degree ~= "yes" and degree or nil;
+				elseif name ~= "jid" and name ~= "xmlns" then
+					return false;
+				end
+			end
+			add(fx, "may", { jid = jid_bare(attr.jid), degrees = degrees });
+			return attr.jid;
+		end;
 		["end"] = function (fx, _, text) fx.ending = text; return true; end;
 	};
 

@@ -1,5 +1,6 @@
 -- Carrying out what the component answers.
 
+local jid_resource = require "util.jid".resource;
 local st, new_id, json = require "util.stanza", require "util.id", require "util.json";
 
 local xmlns_user = "http://jabber.org/protocol/muc#user";
@@ -42,9 +43,18 @@ return function (gate)
 		end
 	end
 
+	-- The name that others see: on Jitsi, the nick is another.
+	local function name_of(room, address)
+		local occupant = address and room:get_occupant_by_real_jid(address);
+		local presence = occupant and occupant:get_presence(address);
+		local name = presence and presence:get_child_text("nick", "http://jabber.org/protocol/nick");
+		return occupant and gate.text.cut(name or jid_resource(occupant.nick), gate.LIMIT.name) or "";
+	end
+
 	local function say(room, says, requester, joined)
 		for _, item in ipairs(says or NOTHING) do
-			local text = item.text:gsub("{password}", function () return room:get_password() or ""; end);
+			local text = item.text:gsub("{password}", function () return room:get_password() or ""; end)
+				:gsub("{nick}", function () return name_of(room, requester); end);
 			local function tell(address, kind)
 				local is_jitsi = gate.focus.describe(prosody.full_sessions[address]) == "jitsi";
 				local stanza = message(room, address, is_jitsi and "normal" or kind, text);
@@ -79,6 +89,7 @@ return function (gate)
 		local data = options.persistent ~= nil and gate.kept.of(room);
 		if data then data.lasts = options.persistent or nil; end
 		if options.lobby then gate.lobby.raise(room); end
+		if options.media then gate.media.preset(room, options.media); end
 		if changed and not is_new then
 			room:broadcast_message(st.message({ type = "groupchat", from = room.jid })
 				:tag("x", { xmlns = xmlns_user }):tag("status", { code = "104" }):up():up());
@@ -112,6 +123,7 @@ return function (gate)
 				end
 			end
 		end
+		gate.permissions.apply(room, fx.may);
 		for _, who in ipairs(fx.reject or NOTHING) do
 			local w = gate.waiting.forget(room, who.jid);
 			local text = who.text ~= "" and who.text or "Your request to enter " .. room.jid .. " was declined.";

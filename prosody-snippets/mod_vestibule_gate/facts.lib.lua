@@ -110,8 +110,9 @@ return function (gate)
 		local attr = add_session({
 			jid = e.from, nick = nick and cut(jid_resource(nick), LIMIT.name),
 			affiliation = room and affiliation_of(room, bare) or "none", role = occupant and occupant.role or "none",
-			auth = nil, secure = nil, address = nil, client = nil, ticket = nil, device = nil,
+			auth = nil, secure = nil, address = nil, client = nil, ticket = nil, device = nil, e2ee = nil,
 		}, session, e.kind == "join" and e.stanza);
+		attr.e2ee = e.kind == "join" and flag(gate.permissions.claims_e2ee(e.stanza)) or nil;
 		write_somebody("requester", attr, session, gate.kept.person(data, bare, attr.ticket));
 	end
 

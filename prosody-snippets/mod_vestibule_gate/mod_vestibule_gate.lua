@@ -14,7 +14,8 @@
 --     joins, changes       what is asked about       backstops, reports   what is not, and what is told
 --     facts, text          writing a question        answer, effects      reading an answer, carrying it out
 --     kept, waiting        what a room remembers     shown                how a refusal reaches a client
---     focus, lobby         Jitsi's                   inquiries            what the component asks
+--     permissions          what people may inside    inquiries            what the component asks
+--     focus, lobby, media  Jitsi's
 
 local st, jid, new_id = require "util.stanza", require "util.jid", require "util.id";
 local encodings = require "util.encodings";
@@ -42,6 +43,9 @@ local PRIORITY = {
 	read = 20; -- above muc/vcard (10)
 	backstop = 10;
 	config = 1; -- before the lobby (0)
+	speech = 2; -- what people say and ask for: below commands (3), above the lobby (1)
+	rename = 4; -- below the reserved nicks (12) and the arrivals (5)
+	seated = -999; -- after the modules that give roles and moderate media, before what is reported (-1000)
 	last = -1000;
 };
 local AFFILIATION = { outcast = -1, none = 0, member = 1, admin = 2, owner = 3 };
@@ -232,7 +236,8 @@ local function ask(e, queue, room)
 	write(addresses);
 	write("<ask ");
 	attributes("xmlns", xmlns_gate, "kind", kind, "attempt", e.attempt, "room", e.room,
-		"register", flag(e.more and e.more.register), "generation", e.generation, "revision", data and data.revision);
+		"register", flag(e.more and e.more.register), "stops", flag(e.more and e.more.stops),
+		"generation", e.generation, "revision", data and data.revision);
 	write(">");
 	facts.write_requester(e, data, room);
 	facts.write_state(room, data, kind);
@@ -610,7 +615,7 @@ function gate.cancel(room_jid, from)
 	return true;
 end
 
-gate.changes = module:require "changes"(gate);
+for _, name in ipairs { "changes", "permissions", "media" } do gate[name] = module:require(name)(gate); end
 for _, name in ipairs { "joins", "backstops", "reports" } do module:require(name)(gate); end
 
 -- Loading and unloading

@@ -19,6 +19,7 @@ mod names;
 mod notes;
 mod outside;
 mod password;
+mod permissions;
 mod policy;
 mod problem;
 mod removal;

@@ -158,12 +158,12 @@ pub(super) fn list<T>(kind: impl Fn(&Item<'_>) -> Read<T>) -> impl Fn(&Item<'_>)
     }
 }
 
-/// Requester classes; `everyone` is all of them.
-pub(super) fn classes(item: &Item<'_>) -> Read<ClassSet> {
+/// The words for requester classes.
+pub(super) static CLASSES: [(&str, ClassSet); 9] = {
     const fn one(class: Class) -> (&'static str, ClassSet) {
         (class.name(), ClassSet::of(&[class]))
     }
-    static WORDS: [(&str, ClassSet); 9] = [
+    [
         one(Class::Service),
         one(Class::Operator),
         one(Class::Listed),
@@ -173,7 +173,11 @@ pub(super) fn classes(item: &Item<'_>) -> Read<ClassSet> {
         one(Class::Federated),
         one(Class::Guest),
         ("everyone", ClassSet::ALL),
-    ];
-    let words = list(word(&WORDS, |(name, _)| name))(item)?;
+    ]
+};
+
+/// Requester classes; `everyone` is all of them.
+pub(super) fn classes(item: &Item<'_>) -> Read<ClassSet> {
+    let words = list(word(&CLASSES, |(name, _)| name))(item)?;
     Ok(words.into_iter().fold(ClassSet::NONE, |all, (_, some)| all.and(some)))
 }

@@ -6,6 +6,7 @@ use super::attempt::{Affiliation, AffiliationChange, Requester, Role, RoleChange
 use super::decide::{Case, Strongest};
 use super::denial::Denial;
 use super::moderators::require;
+use super::permissions;
 use super::record::Person;
 use super::removal;
 use super::verdict::{Effects, Opinion, Rule};
@@ -142,6 +143,7 @@ fn one_role(case: &Case<'_>, item: &RoleChange) -> Opinion {
 pub(super) fn role_effects(case: &Case<'_>, items: &[RoleChange], effects: &mut Effects) {
     for item in items {
         let (Some(jid), Some(to)) = (&item.jid, item.to) else { continue };
+        permissions::voice(case, item, effects);
         if to == Role::None {
             remember(jid, Some(Person::removed()), effects);
             removal::removed(case, &session(jid, item.bearer.as_ref()), effects);

@@ -154,6 +154,13 @@ pub enum Action {
     },
     /// A word to the room.
     Command(Word),
+    /// Ask the focus to record, stream or transcribe (Jitsi).
+    Record {
+        /// To stop that.
+        stops: bool,
+    },
+    /// Ask the focus to call a telephone (Jitsi).
+    Dial,
     /// A kind of attempt that this version does not know.
     #[default]
     Unknown,
@@ -173,6 +180,8 @@ impl Action {
             Self::Invite { .. } => "invite",
             Self::Knock { .. } => "knock",
             Self::Command(_) => "command",
+            Self::Record { .. } => "record",
+            Self::Dial => "dial",
             Self::Unknown => "unknown",
         }
     }

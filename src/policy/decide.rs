@@ -11,7 +11,9 @@ use super::pressure::Pressure;
 use super::rules::{Policy, Rules};
 use super::verdict::{Decision, Effects, Opinion, Rule, Verdict};
 use super::would::would;
-use super::{access, affairs, close, configure, focus, lobby, moderators, open, removal};
+use super::{
+    access, affairs, close, configure, focus, lobby, moderators, open, permissions, removal,
+};
 
 /// Everything that the rule families look at.
 #[derive(Clone, Copy)]
@@ -193,11 +195,13 @@ fn judge(case: &Case<'_>, strongest: &mut Strongest) {
         Action::Open { typed } => {
             strongest.hear(focus::comes_first(case));
             strongest.hear(access::open(case));
+            strongest.hear(permissions::enter(case));
             strongest.hear(open::password(case, *typed));
             strongest.hear(open::entitled(case));
         }
         Action::Join { credential } => {
             strongest.hear(removal::refuse(case));
+            strongest.hear(permissions::enter(case));
             strongest.hear(close::join(case));
             strongest.hear(removal::knock(case));
             strongest.hear(lobby::join(case, *credential));
@@ -212,6 +216,8 @@ fn judge(case: &Case<'_>, strongest: &mut Strongest) {
         Action::Invite { to } => affairs::invite(case, to, strongest),
         Action::Knock { target, .. } => strongest.hear(Some(affairs::knock(case, target.as_ref()))),
         Action::Command(word) => strongest.hear(Some(close::command(case, *word))),
+        Action::Record { stops } => strongest.hear(Some(permissions::record(case, *stops))),
+        Action::Dial => strongest.hear(Some(permissions::dial(case))),
         Action::Unknown => strongest.hear(Some(Opinion::deny(UNREADABLE, Denial::Unknown))),
     }
 }
@@ -250,6 +256,8 @@ fn effects(case: &Case<'_>, opinion: &Opinion) -> Effects {
             Verdict::Allow,
             Action::Request
             | Action::Destroy
+            | Action::Record { .. }
+            | Action::Dial
             | Action::Knock { target: None, .. }
             | Action::Unknown,
         )

@@ -100,6 +100,14 @@ pub enum Denial {
     MayNotKnow,
     /// No such word.
     UnknownWord,
+    /// May not record, stream or transcribe.
+    MayNotRecord,
+    /// May not call telephones.
+    MayNotDial,
+    /// The room takes only clients that can encrypt end to end.
+    E2eeNeeded,
+    /// Nothing takes part that cannot encrypt end to end.
+    E2eeOnly,
 }
 
 /// A stanza error's type and condition (RFC 6120 §8.3).
@@ -149,6 +157,10 @@ impl Denial {
             Self::ReservedNick => "reserved-nick",
             Self::MayNotKnow => "may-not-know",
             Self::UnknownWord => "unknown-word",
+            Self::MayNotRecord => "may-not-record",
+            Self::MayNotDial => "may-not-dial",
+            Self::E2eeNeeded => "e2ee-needed",
+            Self::E2eeOnly => "e2ee-only",
         }
     }
 
@@ -179,7 +191,9 @@ impl Denial {
             | Self::PasswordLocked
             | Self::LobbyMandatory
             | Self::ListingLocked
-            | Self::PersistenceLocked => ("cancel", "not-acceptable"),
+            | Self::PersistenceLocked
+            | Self::E2eeNeeded
+            | Self::E2eeOnly => ("cancel", "not-acceptable"),
             Self::MayNotGrant
             | Self::MayNotRevoke
             | Self::MayNotRemove
@@ -188,7 +202,9 @@ impl Denial {
             | Self::MayNotEnd
             | Self::MayNotClose
             | Self::MayNotRegister
-            | Self::MayNotKnow => ("auth", "forbidden"),
+            | Self::MayNotKnow
+            | Self::MayNotRecord
+            | Self::MayNotDial => ("auth", "forbidden"),
             Self::ReservedNick => ("cancel", "conflict"),
             Self::UnknownWord => ("modify", "bad-request"),
         }
@@ -268,6 +284,14 @@ impl Denial {
             Self::MayNotKnow => "The password of this room is told to its moderators only.",
             Self::UnknownWord => {
                 "The words that this room knows are !password, !close and !reopen."
+            }
+            Self::MayNotRecord => "You may not record, stream or transcribe this meeting.",
+            Self::MayNotDial => "You may not call telephones from this meeting.",
+            Self::E2eeNeeded => {
+                "This meeting is encrypted end to end, and your client cannot do that or has not said so."
+            }
+            Self::E2eeOnly => {
+                "This meeting is encrypted end to end: it cannot be recorded, and no telephone can take part."
             }
         })
     }

@@ -31,7 +31,7 @@ pub struct Explanation {
 type Variation = (&'static str, fn(&mut Attempt, &mut RoomView, &mut Pressure));
 
 /// Each changes one fact; those that apply and lead to another verdict are shown.
-const VARIATIONS: [Variation; 12] = [
+const VARIATIONS: [Variation; 13] = [
     ("the right password", |attempt, _, _| {
         if let Action::Join { credential } = &mut attempt.action {
             *credential = Credential::Right;
@@ -64,6 +64,7 @@ const VARIATIONS: [Variation; 12] = [
     ("logging in with an account of this server", |attempt, _, _| {
         attempt.requester.auth = Auth::Account;
     }),
+    ("a client that can encrypt end to end", |attempt, _, _| attempt.requester.e2ee = true),
     ("an encrypted connection", |attempt, _, _| attempt.requester.secure = Some(true)),
     ("the room being open again", |_, room, _| {
         if let Some(record) = &mut room.record {

@@ -112,6 +112,8 @@ fn tried<'a>(rules: &Rules, action: &'a Action) -> Cow<'a, Action> {
         | Action::Invite { .. }
         | Action::Knock { .. }
         | Action::Command(_)
+        | Action::Record { .. }
+        | Action::Dial
         | Action::Unknown => Cow::Borrowed(action),
     }
 }

@@ -11,7 +11,7 @@ use super::record::{Entry, Person, Record, Source};
 use super::set::Set;
 use super::succession::Rescue;
 use super::verdict::{Audience, Effects, Opinion, Rule};
-use super::{focus, moderators};
+use super::{focus, moderators, permissions};
 
 /// What it takes to come in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -213,6 +213,7 @@ pub(super) fn enter(case: &Case<'_>, credential: Credential, effects: &mut Effec
     if moderates && case.room.has_password && rules.password.tell.value {
         effects.notices.push((Audience::RequesterJoined, Notice::Password));
     }
+    permissions::entered(case, moderates, effects);
     let takes_the_place = moderates && focus::takes_the_place(case);
     // The opener may have come back with another address before he was in for the first time.
     let opened = case.who().person.is_some_and(|person| person.entry == Some(Entry::Opened));

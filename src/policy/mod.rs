@@ -24,6 +24,7 @@ pub mod modes;
 pub mod notice;
 mod open;
 pub mod password;
+pub mod permissions;
 pub mod pressure;
 pub mod record;
 pub mod removal;

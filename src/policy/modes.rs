@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::class::ClassSet;
 use super::close::Conditions;
 use super::lobby::Admission;
+use super::permissions::{E2ee, Permitted};
 use super::record::Source;
 use super::rules::{Policy, Rules};
 use super::set::Set;
@@ -186,6 +187,33 @@ pub static SWITCHES: &[Switch] = &[
     }),
     switch("removal.keep_out", |rules| {
         Arc::make_mut(&mut rules.removal).keep_out.value = None;
+    }),
+    switch("permissions.chat", |rules| {
+        Arc::make_mut(&mut rules.permissions).chat.value = Permitted::EVERYONE;
+    }),
+    switch("permissions.private", |rules| {
+        Arc::make_mut(&mut rules.permissions).private.value = Permitted::EVERYONE;
+    }),
+    switch("permissions.rename", |rules| {
+        Arc::make_mut(&mut rules.permissions).rename.value = Permitted::EVERYONE;
+    }),
+    switch("permissions.audio", |rules| {
+        Arc::make_mut(&mut rules.permissions).audio.value = Permitted::EVERYONE;
+    }),
+    switch("permissions.video", |rules| {
+        Arc::make_mut(&mut rules.permissions).video.value = Permitted::EVERYONE;
+    }),
+    switch("permissions.desktop", |rules| {
+        Arc::make_mut(&mut rules.permissions).desktop.value = Permitted::EVERYONE;
+    }),
+    switch("permissions.record", |rules| {
+        Arc::make_mut(&mut rules.permissions).record.value = Permitted::EVERYONE;
+    }),
+    switch("permissions.dial", |rules| {
+        Arc::make_mut(&mut rules.permissions).dial.value = Permitted::EVERYONE;
+    }),
+    switch("permissions.e2ee", |rules| {
+        Arc::make_mut(&mut rules.permissions).e2ee.value = E2ee::Off;
     }),
 ];
 

@@ -13,10 +13,15 @@ pub enum Notice {
     Reopened,
     /// To those who wait: they are turned away.
     NobodyThere,
+    /// To moderators: somebody came in whose client cannot encrypt end to end.
+    CannotEncrypt,
+    /// To a moderator: only clients that can do so come in.
+    EncryptedOnly,
 }
 
 impl Notice {
-    /// The text; the gate puts the room's password in place of `{password}`.
+    /// The text; the gate puts the room's password in place of `{password}`,
+    /// and the name of whoever came in in place of `{nick}`.
     pub const fn text(self) -> &'static str {
         match self {
             Self::Password => {
@@ -27,6 +32,12 @@ impl Notice {
             }
             Self::Closed => "This room is closed now: nobody else can come in.",
             Self::Reopened => "This room is open again.",
+            Self::CannotEncrypt => {
+                "Only moderators can read this. The client of {nick} does not say that it can encrypt end to end."
+            }
+            Self::EncryptedOnly => {
+                "Only you can read this. This room takes only clients that can encrypt end to end; nothing is recorded, and no telephone is called. Switch the encryption on in your client: the server cannot."
+            }
             Self::NobodyThere => "Nobody is there who could let you in. Try again later.",
         }
     }

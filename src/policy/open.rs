@@ -7,7 +7,7 @@ use super::notice::Notice;
 use super::record::{Closed, Entry, Person, Record, Source};
 use super::strength::Strength;
 use super::verdict::{Audience, Effects, NewPassword, Opinion, Rule};
-use super::{focus, lobby, moderators};
+use super::{focus, lobby, moderators, permissions};
 
 /// Where the opener has to choose the password, whether he has, and a good one.
 pub(super) fn password(case: &Case<'_>, typed: Option<Strength>) -> Option<Opinion> {
@@ -44,6 +44,7 @@ pub(super) fn effects(case: &Case<'_>, effects: &mut Effects) {
     effects.lobby = lobby::has_own(case).then_some(true);
     effects.hidden = rules.access.hidden.value;
     effects.persistent = rules.access.persistent.value;
+    permissions::preset(case, effects);
     if case.room.exists {
         // Whoever joins first is no opener: people may be inside, and somebody else may own it.
         effects.record = Some(Record::new(case.now, String::new(), source));
@@ -71,6 +72,7 @@ pub(super) fn effects(case: &Case<'_>, effects: &mut Effects) {
     effects
         .people
         .push((case.jid.clone(), Some(Person::entered(Entry::Opened).as_moderator(moderates))));
+    permissions::entered(case, moderates, effects);
     // Whoever chose it knows it.
     let is_news = password.is_some() && password != Some(NewPassword::Typed);
     if (moderates || rules.moderators.by_room) && is_news && rules.password.tell.value {

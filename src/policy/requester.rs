@@ -198,6 +198,9 @@ pub struct Requester {
     /// A lasting mark that the client made itself.
     #[serde(skip_serializing_if = "is_unset")]
     pub device: Option<Mark>,
+    /// His client says that it can encrypt end to end, as Jitsi's do.
+    #[serde(skip_serializing_if = "is_unset")]
+    pub e2ee: bool,
 }
 
 impl Requester {

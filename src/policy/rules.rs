@@ -13,6 +13,7 @@ use super::lobby::Lobby;
 use super::moderators::Moderators;
 use super::modes::Modes;
 use super::password::Password;
+use super::permissions::Permissions;
 use super::removal::Removal;
 use super::room_name::spellings;
 
@@ -32,6 +33,8 @@ pub struct Rules {
     pub access: Arc<Access>,
     /// Those who were removed.
     pub removal: Arc<Removal>,
+    /// What people inside may do.
+    pub permissions: Arc<Permissions>,
     /// Which of these are off, and which only observed.
     pub modes: Arc<Modes>,
     /// What the rules would be if those that are observed were enforced; `None`: none is.

@@ -8,6 +8,7 @@ use super::attempt::{Affiliation, Role};
 use super::class::Class;
 use super::denial::Denial;
 use super::notice::Notice;
+use super::permissions::{Ability, May};
 use super::record::{Person, Record, Source};
 
 /// The verdict on an attempt. The order is the conflict rule: the greatest opinion wins, whatever
@@ -138,6 +139,10 @@ pub struct Effects {
     pub reject: Vec<(BareJid, Option<Notice>)>,
     /// These, who are inside, become moderators.
     pub promote: Vec<BareJid>,
+    /// These may do so much from now on.
+    pub may: Vec<(BareJid, May)>,
+    /// Media that are moderated from the start: the room's, before anybody is in it.
+    pub moderated: Vec<Ability>,
 }
 
 impl Effects {
@@ -157,6 +162,8 @@ impl Effects {
         self.admit.extend(more.admit);
         self.reject.extend(more.reject);
         self.promote.extend(more.promote);
+        self.may.extend(more.may);
+        self.moderated.extend(more.moderated);
     }
 }
 

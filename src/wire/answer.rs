@@ -6,6 +6,7 @@ use super::NS;
 use super::question::Question;
 use crate::policy::denial::Denial;
 use crate::policy::notice::Notice;
+use crate::policy::permissions::{Ability, Degree};
 use crate::policy::shown::{Shown, shown};
 use crate::policy::verdict::{Audience, Decision, Effects, Verdict};
 use crate::secret::Secret;
@@ -112,7 +113,8 @@ fn push_effects(element: &mut Element, effects: &Effects, material: Material<'_>
         || effects.members_only.is_some()
         || effects.lobby.is_some()
         || effects.hidden.is_some()
-        || effects.persistent.is_some();
+        || effects.persistent.is_some()
+        || !effects.moderated.is_empty();
     if has_settings {
         let password = effects.password.and(material.password).map(Secret::expose);
         element.push_child(
@@ -121,8 +123,16 @@ fn push_effects(element: &mut Element, effects: &Effects, material: Material<'_>
                 .with_attr_opt("members-only", flag(effects.members_only))
                 .with_attr_opt("lobby", flag(effects.lobby))
                 .with_attr_opt("hidden", flag(effects.hidden))
-                .with_attr_opt("persistent", flag(effects.persistent)),
+                .with_attr_opt("persistent", flag(effects.persistent))
+                .with_attr_opt("moderated-media", media(&effects.moderated)),
         );
+    }
+    for (jid, may) in &effects.may {
+        let degrees = may.iter().filter(|(_, degree)| *degree != Degree::Yes);
+        let element_of_his = Element::new(NS, "may").with_attr("jid", jid.as_str());
+        element.push_child(degrees.fold(element_of_his, |all, (ability, degree)| {
+            all.with_attr(ability.name(), degree.name())
+        }));
     }
     for (audience, notice) in &effects.notices {
         let (to, when) = match audience {
@@ -153,4 +163,9 @@ fn push_effects(element: &mut Element, effects: &Effects, material: Material<'_>
         element
             .push_child(Element::new(NS, "reject").with_attr("jid", jid.as_str()).with_text(text));
     }
+}
+
+fn media(moderated: &[Ability]) -> Option<String> {
+    let names: Vec<_> = moderated.iter().map(|ability| ability.name()).collect();
+    (!names.is_empty()).then(|| names.join(" "))
 }

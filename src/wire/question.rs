@@ -84,6 +84,8 @@ impl Question {
             | Action::Invite { .. }
             | Action::Knock { .. }
             | Action::Command(_)
+            | Action::Record { .. }
+            | Action::Dial
             | Action::Unknown => {}
         }
     }
@@ -118,6 +120,7 @@ pub fn read_requester(element: &Element) -> Requester {
         client: Client::from_name(element.attr("client").unwrap_or_default()),
         ticket: element.attr("ticket").map(|ticket| Mark::of("ticket", ticket)),
         device: element.attr("device").map(|device| Mark::of("device", device)),
+        e2ee: is_true(element, "e2ee"),
     }
 }
 
@@ -188,6 +191,8 @@ fn read_action(ask: &Element) -> (Action, Option<Secret>) {
                 admit: target.and_then(|target| target.attr("answer")) == Some("admit"),
             }
         }
+        "record" => Action::Record { stops: is_true(ask, "stops") },
+        "dial" => Action::Dial,
         "command" => {
             let command = ask.only_child(NS, "command").ok().flatten();
             Action::Command(match command.and_then(|command| command.attr("name")) {

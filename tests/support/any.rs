@@ -23,6 +23,7 @@ use vestibule::policy::close::Conditions;
 use vestibule::policy::lobby::Admission;
 use vestibule::policy::mark::Mark;
 use vestibule::policy::moderators::Become;
+use vestibule::policy::permissions::{E2ee, Permitted};
 use vestibule::policy::pressure::{Pressure, Waits};
 use vestibule::policy::record::{Closed, Entry, Person, Record, Source};
 use vestibule::policy::removal::{By, Removed};
@@ -139,13 +140,18 @@ pub(crate) fn requester() -> impl Strategy<Value = Requester> {
     (
         (option::weighted(0.95, jid()), auth(), option::of(any::<bool>()), address, ".{0,8}"),
         (affiliation(), role(), vec(claim, 0..3), option::of(person()), any::<bool>()),
-        (option::of(mark("ticket")), option::of(mark("device")), option::weighted(0.2, jid())),
+        (
+            option::of(mark("ticket")),
+            option::of(mark("device")),
+            option::weighted(0.2, jid()),
+            any::<bool>(),
+        ),
     )
         .prop_map(
             |(
                 (jid, auth, secure, address, nick),
                 (affiliation, role, claims, person, jitsi),
-                (ticket, device, account),
+                (ticket, device, account, e2ee),
             )| {
                 Requester {
                     jid,
@@ -161,6 +167,7 @@ pub(crate) fn requester() -> impl Strategy<Value = Requester> {
                     ticket,
                     device,
                     account,
+                    e2ee,
                     ..Requester::default()
                 }
             },
@@ -223,6 +230,8 @@ pub(crate) fn action() -> impl Strategy<Value = Action> {
         1 => vec(someone.clone(), 0..3).prop_map(|to| Action::Invite { to }),
         1 => (someone, any::<bool>()).prop_map(|(target, admit)| Action::Knock { target, admit }),
         1 => word.prop_map(Action::Command),
+        1 => any::<bool>().prop_map(|stops| Action::Record { stops }),
+        1 => Just(Action::Dial),
         1 => Just(Action::Request),
         1 => Just(Action::Unknown),
     ]
@@ -299,6 +308,10 @@ fn who() -> impl Strategy<Value = Who> {
     select(&Who::ALL[..])
 }
 
+fn permitted() -> impl Strategy<Value = Permitted> {
+    (classes(), any::<bool>()).prop_map(|(classes, moderators)| Permitted { classes, moderators })
+}
+
 fn people() -> impl Strategy<Value = HashSet<BareJid>> {
     vec(jid(), 0..3).prop_map(|people| people.into_iter().collect())
 }
@@ -320,6 +333,8 @@ prop_compose! {
             (any::<bool>(), any::<bool>(), 0_u32..6, option::of(duration()), classes(), any::<bool>(), who(), who()),
         (successors, succession_after, rescue, rescue_after) in
             (classes(), option::of(duration()), vec(select(&Rescue::ALL[..]), 0..4), duration()),
+        (chat, rename, audio, record, dial, e2ee) in
+            (permitted(), permitted(), permitted(), permitted(), permitted(), select(&E2ee::ALL[..])),
         (open, enter, listed, listed_domains) in (classes(), classes(), people(), domains()),
         (everybody, encrypted, trust_loopback, hidden, persistent) in any::<(bool, bool, bool, bool, bool)>(),
         (keep_out, recognised_by) in (option::weighted(0.8, duration()), vec(select(&By::ALL[..]), 0..6)),
@@ -334,6 +349,12 @@ prop_compose! {
         Arc::make_mut(&mut rules.lobby).bypass.value = skip_lobby;
         Arc::make_mut(&mut rules.lobby).max_waiting.value = max_waiting;
         Arc::make_mut(&mut rules.lobby).wait.value = wait;
+        Arc::make_mut(&mut rules.permissions).chat.value = chat;
+        Arc::make_mut(&mut rules.permissions).rename.value = rename;
+        Arc::make_mut(&mut rules.permissions).audio.value = audio;
+        Arc::make_mut(&mut rules.permissions).record.value = record;
+        Arc::make_mut(&mut rules.permissions).dial.value = dial;
+        Arc::make_mut(&mut rules.permissions).e2ee.value = e2ee;
         Arc::make_mut(&mut rules.moderators).become_by.value = become_by;
         Arc::make_mut(&mut rules.moderators).jids.value = jids;
         Arc::make_mut(&mut rules.moderators).domains.value = moderating;

@@ -11,6 +11,7 @@ use vestibule::policy::attempt::{
 };
 use vestibule::policy::denial::Denial;
 use vestibule::policy::mark::Mark;
+use vestibule::policy::permissions::Degree;
 use vestibule::policy::pressure::{self, Pressure};
 use vestibule::policy::record::{Closed, Entry, Person, Record, Source};
 use vestibule::policy::removal::Removed;
@@ -76,6 +77,7 @@ struct Who {
     account: Option<String>,
     ticket: Option<String>,
     device: Option<String>,
+    e2ee: bool,
 }
 
 /// Somebody who was removed, by what he is recognised by, and for how many minutes more.
@@ -148,6 +150,7 @@ impl Who {
             client: self.client.as_deref().map_or(Client::Plain, Client::from_name),
             ticket: mark("ticket", &self.ticket),
             device: mark("device", &self.device),
+            e2ee: self.e2ee,
             ..Requester::default()
         }
     }
@@ -273,6 +276,9 @@ impl Case {
             ["say", "!close"] => Action::Command(Word::Close),
             ["say", "!reopen"] => Action::Command(Word::Reopen),
             ["say", _] => Action::Command(Word::Unknown),
+            ["record"] => Action::Record { stops: false },
+            ["stop", "recording"] => Action::Record { stops: true },
+            ["dial"] => Action::Dial,
             ["unknown"] => Action::Unknown,
             _ => panic!("`{}` is no action", self.action),
         }
@@ -438,6 +444,14 @@ pub(crate) fn effects_in_short(effects: &Effects) -> Vec<String> {
     }
     for who in &effects.promote {
         put("promote", Some(who.to_string()));
+    }
+    for (who, may) in &effects.may {
+        let restricted = may.iter().filter(|(_, degree)| *degree != Degree::Yes);
+        let words = restricted.map(|(what, degree)| format!(" {}={}", what.name(), degree.name()));
+        put("may", Some(format!("{who}{}", words.collect::<String>())));
+    }
+    for media in &effects.moderated {
+        put("moderated", Some(media.name().to_owned()));
     }
     lines
 }

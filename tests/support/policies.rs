@@ -13,6 +13,7 @@ use vestibule::policy::class::{Class, ClassSet};
 use vestibule::policy::close::Conditions;
 use vestibule::policy::lobby::Admission;
 use vestibule::policy::moderators::Become;
+use vestibule::policy::permissions::{E2ee, Permitted};
 use vestibule::policy::record::Source;
 use vestibule::policy::removal::By;
 use vestibule::policy::rules::{Policy, Rules};
@@ -133,6 +134,24 @@ fn rules(name: &str) -> Option<Rules> {
         "behind-no-proxy" => Arc::make_mut(&mut rules.access).trust_loopback.value = false,
         "removal-of-the-moment" => Arc::make_mut(&mut rules.removal).keep_out = Set::at(None, 40),
         "removal-by-ticket" => Arc::make_mut(&mut rules.removal).by.value = vec![By::Ticket],
+        "webinar" => {
+            let listed = Permitted { classes: ClassSet::of(&[Class::Listed]), moderators: true };
+            let moderators = Set::at(Permitted::MODERATORS, 50);
+            let permissions = Arc::make_mut(&mut rules.permissions);
+            permissions.chat = moderators;
+            permissions.private = Set::at(Permitted { moderators: false, ..listed }, 51);
+            permissions.rename = Set::at(Permitted { classes: ClassSet::NONE, ..listed }, 52);
+            permissions.audio = Set::at(listed, 53);
+            permissions.desktop = moderators;
+            permissions.record = Set::at(Permitted { moderators: false, ..listed }, 54);
+            permissions.dial = Set::at(Permitted::EVERYONE, 55);
+        }
+        "encrypted-only" => {
+            Arc::make_mut(&mut rules.permissions).e2ee = Set::at(E2ee::Require, 60);
+        }
+        "encrypted-if-possible" => {
+            Arc::make_mut(&mut rules.permissions).e2ee = Set::at(E2ee::Prefer, 61);
+        }
         "account-bypass" => {
             Arc::make_mut(&mut rules.lobby).admission.value = Admission::PasswordAndLobby;
             Arc::make_mut(&mut rules.lobby).bypass.value = ClassSet::of(&[Class::Account]);

@@ -1,0 +1,180 @@
+-- Who may send audio, video and the screen: Jitsi's av_moderation_component keeps the lists, and Jitsi's focus
+-- enforces them. The gate has moderation on from the start, and puts people on the lists.
+
+local jid, st, json = require "util.jid", require "util.stanza", require "util.json";
+local array = require "util.array";
+
+local xmlns_jitsi = "http://jitsi.org/jitmeet";
+local LOCKED = "Who may speak, show himself and share the screen is set by the server.";
+
+return function (gate)
+	local PRIORITY = gate.PRIORITY;
+	local host, watched, looked; -- the service that moderates; whose events are heard; when it was last looked for
+	local media = {};
+
+	-- Rooms of tenants have another address for clients and the focus: see focus.lib.lua.
+	local function external(address)
+		local node, _, resource = jid.split(address);
+		local tenant, name = node:match("^%[([^%]]+)%](.+)$");
+		local prefix, base = module.host:match("^([^.]+)%.(.+)$");
+		if not tenant or not prefix then return address; end
+		return jid.join(name, prefix .. "." .. tenant .. "." .. base, resource);
+	end
+
+	local function moderated_in(room)
+		local data = not gate.is_observing() and gate.kept.of(room);
+		return data and data.media or {};
+	end
+
+	local function say_to(address, content)
+		content.type = "av_moderation";
+		module:context(host):send(st.message({ from = host, to = address })
+			:text_tag("json-message", json.encode(content), { xmlns = xmlns_jitsi }));
+	end
+
+	local function lists_of(room)
+		local lists = {};
+		for kind, list in pairs(room.av_moderation or {}) do lists[kind] = array(list); end
+		return lists;
+	end
+
+	-- To those who see the lists: moderators, and the focus, which is one.
+	local function tell_lists(room, kind)
+		gate.effects.each_session(room, "moderator", function (address)
+			say_to(address, { room = external(room.jid), mediaType = kind, whitelists = lists_of(room) });
+		end);
+	end
+
+	local function refuse(event, room)
+		gate.shown.plain(event, "cancel", "not-acceptable", LOCKED);
+		gate.effects.say(room, { { to = "requester", text = LOCKED } }, event.stanza.attr.from, nil);
+		return true;
+	end
+
+	local function watch()
+		gate.guard_at(module:context(host), "message/host", PRIORITY.request, function (event)
+			local command = event.stanza:get_child("av_moderation");
+			local name, prefix = event.origin.jitsi_web_query_room, event.origin.jitsi_web_query_prefix;
+			if not command or not name or event.stanza.attr.type == "error" then return; end
+			local tenant = prefix and prefix ~= "" and "[" .. prefix .. "]" or "";
+			local room = gate.get_room(jid.prep(tenant .. name .. "@" .. module.host) or "");
+			local kind, target = command.attr.mediaType, command.attr.jidToWhitelist;
+			local is_ours = false;
+			for _, moderated in ipairs(room and moderated_in(room) or {}) do is_ours = is_ours or moderated == kind; end
+			if not is_ours or not room:get_occupant_by_real_jid(event.stanza.attr.from) then return; end
+			if command.attr.enable and command.attr.enable ~= "true" then return refuse(event, room); end
+			for _, occupant in pairs(target and room._occupants or {}) do
+				local degree = external(occupant.nick) == target and gate.permissions.degree(room, occupant, kind);
+				if degree == "no" then return refuse(event, room); end
+			end
+		end);
+	end
+
+	-- Whether somebody here moderates media. Its module can be loaded after this one.
+	local function is_there()
+		if host and rawget(prosody.hosts, host) then return true; end
+		if looked == os.time() then return false; end
+		looked, host = os.time(), nil;
+		for name, one in pairs(prosody.hosts) do
+			if (one.modules or {}).av_moderation_component
+			and module:context(name):get_option_string("muc_component") == module.host then host = name; end
+		end
+		if host and watched ~= host then watched = host; watch(); end
+		return host ~= nil;
+	end
+
+	-- As if the focus had switched it on, before anybody else is there.
+	local function start(room)
+		local kinds = moderated_in(room);
+		if #kinds == 0 then return false; end
+		if not is_there() then
+			module:log("warn", "%s: nothing on this server moderates %s", room.jid, table.concat(kinds, ", "));
+			return false;
+		end
+		room.av_moderation, room.av_moderation_actors = room.av_moderation or {}, room.av_moderation_actors or {};
+		for _, kind in ipairs(kinds) do
+			room.av_moderation[kind] = room.av_moderation[kind] or array();
+			room.av_moderation_actors[kind] = room.av_moderation_actors[kind] or room.jid .. "/focus";
+			if room.jitsiMetadata then
+				room.jitsiMetadata.startMuted = room.jitsiMetadata.startMuted or {};
+				room.jitsiMetadata.startMuted[kind] = true;
+			end
+		end
+		return true;
+	end
+
+	function media.preset(room, kinds)
+		gate.kept.of(room).media = kinds;
+		start(room);
+	end
+	-- The module that keeps the room's metadata makes them when the room is there.
+	gate.guard("muc-room-created", PRIORITY.seated, function (event) start(event.room); end);
+
+	-- The focus of a server that counts it among its admins is told of nothing by the module itself.
+	local function tell_focus(room, address)
+		if not start(room) then return; end
+		for _, kind in ipairs(moderated_in(room)) do
+			say_to(address, {
+				room = external(room.jid), mediaType = kind, enabled = true, actor = external(room.av_moderation_actors[kind]),
+			});
+		end
+		say_to(address, { room = external(room.jid), whitelists = lists_of(room) });
+	end
+
+	local function take_out(list, name)
+		local found = false;
+		for i = #list, 1, -1 do -- the module itself puts people there twice
+			if list[i] == name then found = true; table.remove(list, i); end
+		end
+		return found;
+	end
+
+	local function has(list, name)
+		for _, one in ipairs(list) do if one == name then return true; end end
+		return false;
+	end
+
+	-- Puts somebody on the lists that he belongs on, and off the others.
+	function media.settle(room, occupant)
+		if gate.focus.is_one(occupant.bare_jid) or not start(room) then return; end
+		local name = external(occupant.nick);
+		for _, kind in ipairs(moderated_in(room)) do
+			local list, is_permitted = room.av_moderation[kind], gate.permissions.may(room, occupant, kind);
+			if is_permitted ~= has(list, name) then
+				if is_permitted then list:push(name); else take_out(list, name); end
+				tell_lists(room, kind);
+				for address in occupant:each_session() do
+					say_to(address, {
+						room = external(room.jid), mediaType = kind,
+						approved = is_permitted or nil, removed = not is_permitted or nil,
+					});
+				end
+			end
+		end
+	end
+
+	-- Whoever bears the nick next is somebody else.
+	local function forget(room, occupant)
+		for kind, list in pairs(#moderated_in(room) > 0 and room.av_moderation or {}) do
+			if take_out(list, external(occupant.nick)) then tell_lists(room, kind); end
+		end
+	end
+
+	gate.guard("muc-occupant-joined", PRIORITY.seated, function (event)
+		if gate.focus.is_one(event.occupant.bare_jid) then tell_focus(event.room, event.stanza.attr.from); end
+	end);
+	gate.guard("muc-occupant-left", PRIORITY.seated - 1, function (event) forget(event.room, event.occupant); end);
+	gate.guard("muc-broadcast-presence", PRIORITY.seated, function (event)
+		local known = event.room[gate.mark]; -- the role that he had: reports.lib.lua learns the new one after this
+		local before = known and known[event.occupant.nick];
+		if before and event.occupant.role and before ~= event.occupant.role then media.settle(event.room, event.occupant); end
+	end);
+	-- The module itself puts every new owner on the lists.
+	gate.guard("muc-set-affiliation", PRIORITY.seated, function (event)
+		for _, occupant in pairs(event.affiliation == "owner" and event.room._occupants or {}) do
+			if occupant.bare_jid == event.jid then media.settle(event.room, occupant); end
+		end
+	end);
+
+	return media;
+end;

@@ -1,0 +1,179 @@
+-- What people inside may do, as the component has said: enforced by comparing, with the role of the moment.
+
+local json = require "util.json";
+
+local xmlns_nick, xmlns_jitsi = "http://jabber.org/protocol/nick", "http://jitsi.org/jitmeet";
+local xmlns_jibri, xmlns_rayo = "http://jitsi.org/protocol/jibri", "urn:xmpp:rayo:1";
+local E2EE = "https://jitsi.org/meet/e2ee";
+-- What shows nobody anything: typing, having read, and how a server should treat a message.
+local SILENT = {
+	["http://jabber.org/protocol/chatstates"] = true, ["urn:xmpp:chat-markers:0"] = true, ["urn:xmpp:receipts"] = true,
+	["urn:xmpp:hints"] = true, ["urn:xmpp:sid:0"] = true,
+};
+local WORDS = {
+	chat = "You may not write to this room.",
+	private = "You may not write privately to anybody in this room.",
+	rename = "You may not change your name in this room.",
+};
+
+return function (gate)
+	local PRIORITY, LIMIT, guard_room = gate.PRIORITY, gate.LIMIT, gate.changes.guard_room;
+	local permissions = {};
+
+	-- "yes" for services and whoever is restricted in nothing, and where a gate only looks on.
+	local function degree_of(room, occupant, what)
+		local data = gate.kept.of(room);
+		local his = data and data.may and data.may[occupant.bare_jid];
+		local is_free = gate.is_observing() or gate.is_service(occupant.bare_jid);
+		return not is_free and his and his[what] or "yes";
+	end
+
+	local function may(room, occupant, what)
+		local degree = degree_of(room, occupant, what);
+		return degree == "yes" or degree == "moderator" and occupant.role == "moderator";
+	end
+
+	permissions.degree, permissions.may = degree_of, may;
+
+	-- Replaces what an address may do; nil: everything.
+	local function set(room, bare, his)
+		local data = gate.kept.of(room);
+		if not data or not his and not data.may then return; end
+		data.may = data.may or {};
+		data.may[bare] = his;
+		if next(data.may) == nil then data.may = nil; end
+	end
+
+	local function each_seat(room, bare, act)
+		for _, occupant in pairs(room._occupants) do
+			if occupant.bare_jid == bare then act(occupant); end
+		end
+	end
+
+	-- From an answer or a command: what somebody inside may do from now on.
+	function permissions.apply(room, list)
+		for _, item in ipairs(list or {}) do
+			set(room, item.jid, next(item.degrees) and item.degrees or nil);
+			each_seat(room, item.jid, function (occupant) gate.media.settle(room, occupant); end);
+		end
+	end
+
+	-- Before anything else can come of it: nothing is handled between a join and this.
+	gate.guard("muc-occupant-session-new", PRIORITY.seated, function (event)
+		local room, occupant, verdict = event.room, event.occupant, event.stanza[gate.mark];
+		local fx = verdict and verdict.fx;
+		if not fx or gate.is_observing() then return; end
+		local his;
+		for _, item in ipairs(fx.may or {}) do
+			if item.jid == occupant.bare_jid then his = next(item.degrees) and item.degrees; end
+		end
+		set(room, occupant.bare_jid, his or nil);
+		gate.media.settle(room, occupant);
+	end);
+	gate.guard("muc-occupant-left", PRIORITY.seated, function (event)
+		local room, nick, bare, stays = event.room, event.occupant.nick, event.occupant.bare_jid, false;
+		each_seat(room, bare, function (occupant) stays = stays or occupant.nick ~= nick; end);
+		if not stays then set(room, bare, nil); end
+	end);
+
+	local function is_silent(tag) return SILENT[tag.attr.xmlns] == true; end
+
+	-- Clients hand each other keys in private messages; without, they cannot encrypt end to end.
+	local function is_key(tag)
+		if tag.name ~= "json-message" or tag.attr.xmlns ~= xmlns_jitsi then return false; end
+		local content = json.decode(tag:get_text() or "");
+		return type(content) == "table" and content.type == "olm";
+	end
+
+	local function says_nothing(stanza, also)
+		for _, tag in ipairs(stanza.tags) do
+			if not is_silent(tag) and not (also and also(tag)) then return false; end
+		end
+		return true;
+	end
+
+	local function refuse(event, what)
+		return gate.shown.plain(event, what == "rename" and "cancel" or "auth",
+			what == "rename" and "not-acceptable" or "forbidden", WORDS[what]);
+	end
+
+	-- `!word` has been taken out above this.
+	guard_room("message/bare", PRIORITY.speech, function (event, room)
+		local stanza = event.stanza;
+		local occupant = stanza.attr.type == "groupchat" and room:get_occupant_by_real_jid(stanza.attr.from);
+		if not occupant or may(room, occupant, "chat") or says_nothing(stanza) then return; end
+		return refuse(event, "chat");
+	end);
+
+	guard_room("message/full", PRIORITY.speech, function (event, room)
+		local stanza = event.stanza;
+		local occupant = room:get_occupant_by_real_jid(stanza.attr.from);
+		if not occupant or may(room, occupant, "private") or says_nothing(stanza, is_key) then return; end
+		if stanza.attr.type ~= "error" then return refuse(event, "private"); end
+		-- An error gets no answer: it goes on with nothing to read in it.
+		stanza:maptags(function (tag) return (tag.name == "error" or is_silent(tag)) and tag or nil; end);
+		for tag in stanza:childtags("error") do
+			tag:maptags(function (child) return child.name ~= "text" and child or nil; end);
+		end
+	end);
+
+	-- Names: XEP-0045 section 7.6, and the one that Jitsi's clients show, in any presence.
+	gate.guard("muc-occupant-pre-change", PRIORITY.rename, function (event)
+		local from, to = event.orig_occupant, event.dest_occupant;
+		if from.nick == to.nick or may(event.room, from, "rename") then return; end
+		return refuse(event, "rename");
+	end);
+
+	guard_room("presence/full", PRIORITY.rename, function (event, room)
+		local stanza = event.stanza;
+		local occupant = stanza.attr.type == nil and room:get_occupant_by_real_jid(stanza.attr.from);
+		if not occupant or may(room, occupant, "rename") then return; end
+		local before = occupant:get_presence(stanza.attr.from);
+		local name = before and before:get_child_text("nick", xmlns_nick);
+		if not name then return; end -- the first one counts
+		local named, same, asked = 0, true, nil;
+		for tag in stanza:childtags("nick", xmlns_nick) do
+			asked = gate.text.cut(tag:get_text() or "", LIMIT.name);
+			named, same = named + 1, same and tag:get_text() == name;
+		end
+		if named == 1 and same then return; end
+		stanza:maptags(function (tag)
+			return not (tag.name == "nick" and tag.attr.xmlns == xmlns_nick) and tag or nil;
+		end);
+		stanza:text_tag("nick", name, { xmlns = xmlns_nick });
+		-- Refused, a presence would take everything else that it says along, and the client out of the room. A client
+		-- says its name again with all it sends: told once for each.
+		local his = gate.kept.of(room).may[occupant.bare_jid];
+		if same or his.asked == asked then return; end
+		his.asked = asked;
+		gate.effects.say(room, { { to = "requester", text = WORDS.rename } }, stanza.attr.from);
+	end);
+
+	-- Recorders and telephones are asked of the focus.
+	guard_room("iq/full", PRIORITY.speech, function (event, room, query)
+		local stanza = event.stanza;
+		local occupant = stanza.attr.type == "set" and room:get_occupant_by_real_jid(stanza.attr.from);
+		if not occupant or gate.is_service(stanza.attr.from) or not query then return; end
+		local jibri, dial = stanza:get_child("jibri", xmlns_jibri), stanza:get_child("dial", xmlns_rayo);
+		if (jibri or dial) and #stanza.tags > 1 then return gate.shown.plain(event, "modify", "bad-request"); end
+		local action = jibri and (jibri.attr.action or ""):lower();
+		if jibri and jibri.attr.sipaddress and action ~= "stop" then dial = jibri; end
+		if dial and (dial.attr.to or ""):lower() ~= "jitsi_meet_transcribe" then
+			return gate.put(event, "dial", { detail = function () end });
+		elseif dial or jibri and action ~= "status" then
+			return gate.put(event, "record", { detail = function () end, stops = action == "stop" });
+		end
+	end);
+
+	-- Whether somebody who comes in says that he can encrypt end to end: a claim of his client.
+	function permissions.claims_e2ee(stanza)
+		local features = stanza:get_child("features");
+		if not features then return false; end
+		for feature in features:childtags("feature") do
+			if feature.attr.var == E2EE then return true; end
+		end
+		return false;
+	end
+
+	return permissions;
+end;

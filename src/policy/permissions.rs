@@ -1,0 +1,326 @@
+//! What people inside may do: talk, show themselves, change their name, record.
+//!
+//! The gate enforces most of it without a question, by comparing: an answer to a join says what this person
+//! may do, and where a role matters, it is the one that he has at that moment.
+
+use super::attempt::{Requester, Role, RoleChange};
+use super::class::{Class, ClassSet};
+use super::classify::classes;
+use super::decide::Case;
+use super::denial::Denial;
+use super::moderators;
+use super::notice::Notice;
+use super::set::Set;
+use super::verdict::{Audience, Effects, Opinion, Rule};
+use super::who::Who;
+
+/// Who may do something: people of these classes, and moderators where it says so. Operators always may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Permitted {
+    /// People of these classes, whatever their role.
+    pub classes: ClassSet,
+    /// Whoever moderates at that moment.
+    pub moderators: bool,
+}
+
+impl Permitted {
+    /// Everybody.
+    pub const EVERYONE: Self = Self { classes: ClassSet::ALL, moderators: false };
+    /// Moderators.
+    pub const MODERATORS: Self = Self { classes: ClassSet::NONE, moderators: true };
+
+    const fn degree(self, classes: ClassSet) -> Degree {
+        if self.classes.meets(classes) || classes.has(Class::Operator) {
+            Degree::Yes
+        } else if self.moderators {
+            Degree::Moderator
+        } else {
+            Degree::No
+        }
+    }
+}
+
+/// What is asked of the end-to-end encryption of Jitsi's clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum E2ee {
+    /// Nothing.
+    Off,
+    /// Moderators are told who cannot.
+    Prefer,
+    /// Only clients that say that they can come in, and nothing is recorded or called.
+    Require,
+}
+
+impl E2ee {
+    /// Every value.
+    pub const ALL: [Self; 3] = [Self::Off, Self::Prefer, Self::Require];
+
+    /// The name in the file.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Prefer => "prefer",
+            Self::Require => "require",
+        }
+    }
+}
+
+/// The rules on what people inside may do.
+#[derive(Clone, Debug)]
+pub struct Permissions {
+    /// Who may write to the room.
+    pub chat: Set<Permitted>,
+    /// Who may write to one occupant.
+    pub private: Set<Permitted>,
+    /// Who may change his name.
+    pub rename: Set<Permitted>,
+    /// Who may unmute the microphone (Jitsi).
+    pub audio: Set<Permitted>,
+    /// Who may start the camera (Jitsi).
+    pub video: Set<Permitted>,
+    /// Who may share the screen (Jitsi).
+    pub desktop: Set<Permitted>,
+    /// Who may record, stream and transcribe (Jitsi).
+    pub record: Set<Permitted>,
+    /// Who may call telephones (Jitsi).
+    pub dial: Set<Permitted>,
+    /// End-to-end encryption (Jitsi).
+    pub e2ee: Set<E2ee>,
+}
+
+impl Default for Permissions {
+    fn default() -> Self {
+        let everyone = Set::default_of(Permitted::EVERYONE);
+        let moderators = Set::default_of(Permitted::MODERATORS);
+        Self {
+            chat: everyone,
+            private: everyone,
+            rename: everyone,
+            audio: everyone,
+            video: everyone,
+            desktop: everyone,
+            record: moderators,
+            dial: moderators,
+            e2ee: Set::default_of(E2ee::Off),
+        }
+    }
+}
+
+impl Permissions {
+    /// The rule on what the gate enforces.
+    pub const fn on(&self, ability: Ability) -> Set<Permitted> {
+        match ability {
+            Ability::Chat => self.chat,
+            Ability::Private => self.private,
+            Ability::Rename => self.rename,
+            Ability::Audio => self.audio,
+            Ability::Video => self.video,
+            Ability::Desktop => self.desktop,
+        }
+    }
+
+    fn may(&self, classes: ClassSet) -> May {
+        May(Ability::ALL.map(|ability| self.on(ability).value.degree(classes)))
+    }
+
+    /// The media that not everybody may send.
+    fn moderated(&self) -> Vec<Ability> {
+        let is_moderated = |ability: &Ability| self.on(*ability).value.classes != ClassSet::ALL;
+        Ability::MEDIA.into_iter().filter(is_moderated).collect()
+    }
+}
+
+/// What the gate enforces by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Ability {
+    /// Messages to the room.
+    Chat,
+    /// Messages to one occupant.
+    Private,
+    /// Another name.
+    Rename,
+    /// The microphone.
+    Audio,
+    /// The camera.
+    Video,
+    /// The screen.
+    Desktop,
+}
+
+impl Ability {
+    /// Every one, in the order of [`May`].
+    pub const ALL: [Self; 6] =
+        [Self::Chat, Self::Private, Self::Rename, Self::Audio, Self::Video, Self::Desktop];
+    /// Those that are media.
+    pub const MEDIA: [Self; 3] = [Self::Audio, Self::Video, Self::Desktop];
+
+    /// The name in the file and on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Chat => "chat",
+            Self::Private => "private",
+            Self::Rename => "rename",
+            Self::Audio => "audio",
+            Self::Video => "video",
+            Self::Desktop => "desktop",
+        }
+    }
+}
+
+/// Whether somebody may do something.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Degree {
+    /// He may.
+    #[default]
+    Yes,
+    /// While he moderates.
+    Moderator,
+    /// He may not.
+    No,
+}
+
+impl Degree {
+    /// The name on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Yes => "yes",
+            Self::Moderator => "moderator",
+            Self::No => "no",
+        }
+    }
+}
+
+/// What one person may do in a room.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct May([Degree; Ability::ALL.len()]);
+
+impl May {
+    /// Everything.
+    pub const EVERYTHING: Self = Self([Degree::Yes; Ability::ALL.len()]);
+
+    /// Each ability, and whether he has it.
+    pub fn iter(self) -> impl Iterator<Item = (Ability, Degree)> {
+        Ability::ALL.into_iter().zip(self.0)
+    }
+
+    /// The same, with what moderators may give by giving voice (XEP-0045 §8.3): what they have themselves.
+    fn with_voice(self) -> Self {
+        let [chat, private, rest @ ..] = self.0;
+        let given = |degree| if degree == Degree::Moderator { Degree::Yes } else { degree };
+        let [rename, audio, video, desktop] = rest;
+        Self([given(chat), given(private), rename, audio, video, desktop])
+    }
+}
+
+/// Whether the client may come into a room that asks for end-to-end encryption.
+pub(super) fn enter(case: &Case<'_>) -> Option<Opinion> {
+    let e2ee = case.rules.permissions.e2ee;
+    (e2ee.value == E2ee::Require && !case.who().e2ee)
+        .then(|| Opinion::deny(Rule::new("permissions.e2ee", e2ee.line), Denial::E2eeNeeded))
+}
+
+/// What somebody who comes in may do, and what moderators have to know of it.
+pub(super) fn entered(case: &Case<'_>, moderates: bool, effects: &mut Effects) {
+    let permissions = &case.rules.permissions;
+    let may = permissions.may(case.classes);
+    if may != May::EVERYTHING {
+        effects.may.push((case.jid.clone(), may));
+    }
+    let is_new = !case.who().person.is_some_and(|person| person.has_been_inside());
+    match permissions.e2ee.value {
+        E2ee::Prefer if !case.who().e2ee => {
+            effects.notices.push((Audience::Moderators, Notice::CannotEncrypt));
+        }
+        E2ee::Require if moderates && is_new => {
+            effects.notices.push((Audience::RequesterJoined, Notice::EncryptedOnly));
+        }
+        E2ee::Off | E2ee::Prefer | E2ee::Require => {}
+    }
+}
+
+/// What is preset in a room before anybody is in it.
+pub(super) fn preset(case: &Case<'_>, effects: &mut Effects) {
+    effects.moderated = case.rules.permissions.moderated();
+}
+
+/// Whether the requester may record, stream or transcribe. What runs may be stopped in any case of encryption.
+pub(super) fn record(case: &Case<'_>, stops: bool) -> Opinion {
+    let rule = case.rules.permissions.record;
+    if !stops && let Some(refusal) = in_clear(case) {
+        return refusal;
+    }
+    require_permission(case, Rule::new("permissions.record", rule.line), rule, Denial::MayNotRecord)
+}
+
+/// Whether the requester may call a telephone.
+pub(super) fn dial(case: &Case<'_>) -> Opinion {
+    let rule = case.rules.permissions.dial;
+    in_clear(case).unwrap_or_else(|| {
+        require_permission(case, Rule::new("permissions.dial", rule.line), rule, Denial::MayNotDial)
+    })
+}
+
+/// Recorders and telephones take no part in the encryption: with them, a room is in the clear.
+fn in_clear(case: &Case<'_>) -> Option<Opinion> {
+    let e2ee = case.rules.permissions.e2ee;
+    (e2ee.value == E2ee::Require)
+        .then(|| Opinion::deny(Rule::new("permissions.e2ee", e2ee.line), Denial::E2eeOnly))
+}
+
+fn require_permission(
+    case: &Case<'_>,
+    rule: Rule,
+    permitted: Set<Permitted>,
+    denial: Denial,
+) -> Opinion {
+    let allowed = match permitted.value.degree(case.classes) {
+        Degree::Yes => true,
+        Degree::Moderator => moderators::may(case, Who::Moderator),
+        Degree::No => false,
+    };
+    if allowed { Opinion::allow(rule) } else { Opinion::deny(rule, denial) }
+}
+
+/// Somebody who does not moderate is given voice: he may write from now on.
+pub(super) fn voice(case: &Case<'_>, item: &RoleChange, effects: &mut Effects) {
+    let (Some(jid), Some(Role::Participant)) = (&item.jid, item.to) else { return };
+    // Whoever loses moderation by it is given nothing.
+    if item.from == Role::Moderator {
+        return;
+    }
+    let person = case.attempt.other(jid);
+    let bearer =
+        Requester { jid: Some(jid.clone()), person, ..item.bearer.clone().unwrap_or_default() };
+    let before = case.rules.permissions.may(classes(case.policy, case.rules, &bearer));
+    let after = before.with_voice();
+    if after != before {
+        effects.may.push((jid.clone(), after));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn voice_gives_no_more_than_moderators_have() {
+        let moderators = Permitted::MODERATORS;
+        let nobody = Permitted { classes: ClassSet::NONE, moderators: false };
+        let rules = Permissions {
+            chat: Set::default_of(moderators),
+            private: Set::default_of(nobody),
+            rename: Set::default_of(moderators),
+            ..Permissions::default()
+        };
+        let guest = rules.may(ClassSet::of(&[Class::Guest]));
+        let degrees: Vec<_> = guest.with_voice().iter().map(|(_, degree)| degree.name()).collect();
+        assert_eq!(degrees, ["yes", "no", "moderator", "yes", "yes", "yes"]);
+    }
+
+    #[test]
+    fn operators_may_where_nobody_may() {
+        let nobody = Permitted { classes: ClassSet::NONE, moderators: false };
+        assert_eq!(nobody.degree(ClassSet::of(&[Class::Operator])), Degree::Yes);
+        assert_eq!(nobody.degree(ClassSet::of(&[Class::Account])), Degree::No);
+    }
+}

@@ -1,0 +1,305 @@
+"""What people inside may do: write, write privately, change their name; and voice, which moderators give."""
+
+import pytest
+from lab import SERVICE, Crowd
+from lab.stanza import CLIENT, MUC_USER, element
+
+SECRET = "seven tall quartz lanterns"
+POLICY = f"""{SERVICE}
+[policy.password]
+source = "preset"
+preset = "{SECRET}"
+[policy.moderators]
+become = ["listed", "opener"]
+jids = ["chair@localhost"]
+[[room]]
+match = "quiet-*"
+permissions = {{ chat = ["moderator"], private = ["moderator"], rename = ["moderator"] }}
+[[room]]
+match = "mute-*"
+permissions = {{ chat = [], private = [], rename = [] }}
+[[room]]
+match = "staff-*"
+permissions = {{ chat = ["account"] }}
+"""
+NICK = "http://jabber.org/protocol/nick"
+REACTIONS = "urn:xmpp:reactions:0"
+STATES = "http://jabber.org/protocol/chatstates"
+JITSI = "http://jitsi.org/jitmeet"
+NO_CHAT = ("auth", "forbidden", "You may not write to this room.")
+NO_PRIVATE = ("auth", "forbidden", "You may not write privately to anybody in this room.")
+NO_RENAME = ("cancel", "not-acceptable", "You may not change your name in this room.")
+
+
+async def meeting(crowd, room):
+    """Alice, who has opened the room and moderates it, and Bob and Carol."""
+    people = []
+    for name, jid in (("Alice", "alice@localhost"), ("Bob", "bob@localhost"), ("Carol", "guest.localhost")):
+        people.append(await crowd.connect(jid))
+        assert (await people[-1].join(room, name, SECRET)).joined
+    return people
+
+
+def send(person, to, kind, *payload):
+    """Sends a message with anything in it; returns its id."""
+    message = element(CLIENT, "message", to=to, type=kind, id=person.new_id())
+    message.extend(payload)
+    person.send(message)
+    return message.get("id")
+
+
+async def error_of(person, identity):
+    seen = await person.wait_for(lambda seen: seen.id == identity and seen.type == "error")
+    return seen.error
+
+
+async def heard(speaker, listener, room, text):
+    """Whether what one says reaches another; the order of what the server does shows what does not."""
+    identity = send(speaker, room, "groupchat", element(CLIENT, "body", text))
+    await speaker.wait_for(
+        lambda seen: seen.name == "message" and (seen.body == text or seen.id == identity and seen.error)
+    )
+    await listener.ping()
+    return any(seen.body == text for seen in listener.seen)
+
+
+def body(text="hello"):
+    return element(CLIENT, "body", text)
+
+
+def bodies(person):
+    return [seen.body for seen in person.seen if seen.body]
+
+
+async def test_by_default_everybody_may(door):
+    async with Crowd(door.server) as crowd:
+        room = door.room()
+        alice, bob, carol = await meeting(crowd, room)
+        assert await heard(carol, alice, room, "hello all")
+        carol.whisper(room, "Bob", "hello Bob")
+        await bob.wait_for(lambda seen: seen.body == "hello Bob")
+        carol.send(element(CLIENT, "presence", to=f"{room}/Caroline"))
+        await alice.wait_for(lambda seen: seen.nick == "Caroline" and not seen.type)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        [body()],
+        [element(CLIENT, "subject", "my subject")],
+        [element(REACTIONS, "reactions", id="x")],
+        [element(JITSI, "json-message", '{"type": "olm"}')],
+        [element("http://jabber.org/protocol/xhtml-im", "html")],
+        [element("jabber:x:oob", "x")],
+        [element(STATES, "active"), body()],
+        [element(STATES, "body", "in another namespace"), body()],
+        [],
+    ],
+    ids=lambda payload: "+".join(each.tag.rpartition("}")[2] for each in payload) or "nothing",
+)
+async def test_whoever_may_not_chat_says_nothing_to_the_room(door, payload):
+    async with Crowd(door.server) as crowd:
+        room = door.room("quiet")
+        alice, bob, _ = await meeting(crowd, room)
+        since = alice.mark()
+        identity = send(bob, room, "groupchat", *payload)
+        if payload:
+            assert await error_of(bob, identity) == NO_CHAT
+        await bob.ping()
+        await alice.ping()
+        messages = [seen for seen in alice.seen[since:] if seen.name == "message"]
+        assert not payload or messages == []
+
+
+async def test_whoever_may_not_chat_may_type_and_read(door):
+    async with Crowd(door.server) as crowd:
+        room = door.room("quiet")
+        alice, bob, _ = await meeting(crowd, room)
+        send(bob, room, "groupchat", element(STATES, "composing"))
+        await alice.wait_for(lambda seen: seen.name == "message" and seen.nick == "Bob")
+        assert await heard(alice, bob, room, "a moderator is heard")
+
+
+async def test_words_to_the_room_are_no_chat(door):
+    async with Crowd(door.server) as crowd:
+        room = door.room("quiet")
+        _, bob, _ = await meeting(crowd, room)
+        answered = await error_of(bob, send(bob, room, "groupchat", body("!password")))
+        assert answered[2] == "The password of this room is told to its moderators only."
+
+
+async def test_permission_comes_and_goes_with_the_role(door):
+    async with Crowd(door.server) as crowd:
+        room = door.room("quiet")
+        alice, bob, _ = await meeting(crowd, room)
+        assert not await heard(bob, alice, room, "not yet")
+        assert not (await alice.set_role(room, "Bob", "moderator")).error
+        assert await heard(bob, alice, room, "now")
+        assert not (await alice.set_role(room, "Bob", "participant")).error
+        assert not await heard(bob, alice, room, "no more")
+        assert not (await alice.set_affiliation(room, bob.bare, "owner")).error
+        assert await heard(bob, alice, room, "again")
+        assert not (await alice.set_affiliation(room, bob.bare, "member")).error
+        assert not await heard(bob, alice, room, "and no more")
+
+
+async def test_voice_lets_somebody_write_and_not_rename_himself(door):
+    async with Crowd(door.server) as crowd:
+        room = door.room("quiet")
+        alice, bob, carol = await meeting(crowd, room)
+        assert (await bob.set_role(room, "Bob", "participant")).error
+        assert not await heard(bob, alice, room, "voice is not taken")
+        assert not (await alice.set_role(room, "Bob", "participant")).error
+        assert await heard(bob, alice, room, "voice is given")
+        bob.whisper(room, "Carol", "privately, too")
+        await carol.wait_for(lambda seen: seen.body == "privately, too")
+        assert await renamed(bob, room, "Robert") == NO_RENAME
+        assert not await heard(carol, alice, room, "to Bob alone")
+        await bob.leave(room, "Bob")
+        assert (await bob.join(room, "Bob", SECRET)).joined
+        assert not await heard(bob, alice, room, "it ends with the visit")
+
+
+async def test_a_moderator_silences_and_gives_voice_again(door):
+    async with Crowd(door.server) as crowd:
+        room = door.room("quiet")
+        alice, bob, _ = await meeting(crowd, room)
+        assert not (await alice.set_role(room, "Bob", "visitor")).error
+        assert not await heard(bob, alice, room, "silenced")
+        assert not (await alice.set_role(room, "Bob", "participant")).error
+        assert await heard(bob, alice, room, "with a voice")
+
+
+async def test_where_nobody_may_chat_moderators_cannot_give_it(door):
+    async with Crowd(door.server) as crowd:
+        room = door.room("mute")
+        alice, bob, _ = await meeting(crowd, room)
+        assert not await heard(alice, bob, room, "not even a moderator")
+        assert not (await alice.set_role(room, "Bob", "participant")).error
+        assert not await heard(bob, alice, room, "nor whoever he gives voice")
+
+
+async def test_a_class_may_without_moderating(door):
+    async with Crowd(door.server) as crowd:
+        room = door.room("staff")
+        alice, bob, carol = await meeting(crowd, room)
+        assert await heard(bob, alice, room, "an account")
+        assert not await heard(carol, alice, room, "a guest")
+        assert not (await alice.set_role(room, "Carol", "moderator")).error
+        assert not await heard(carol, alice, room, "a guest who moderates")
+
+
+async def renamed(person, room, nick):
+    """Takes another nick; the error, or None."""
+    presence = element(CLIENT, "presence", to=f"{room}/{nick}", id=person.new_id())
+    person.send(presence)
+    seen = await person.wait_for(
+        lambda seen: seen.name == "presence"
+        and (seen.sender == f"{room}/{nick}" and 110 in seen.statuses or seen.id == presence.get("id") and seen.error)
+    )
+    return seen.error
+
+
+async def test_whoever_may_not_rename_himself_keeps_his_nick(door):
+    async with Crowd(door.server) as crowd:
+        room = door.room("quiet")
+        alice, bob, _ = await meeting(crowd, room)
+        assert await renamed(bob, room, "Alice (chair)") == NO_RENAME
+        assert await renamed(bob, room, "Bob") is None
+        await alice.ping()
+        assert set(alice.occupants(room)) == {"Alice", "Bob", "Carol"}
+        assert await renamed(alice, room, "Alicia") is None
+
+
+async def test_the_name_in_a_presence_stays_the_first_one(door):
+    async with Crowd(door.server) as crowd:
+        room = door.room("quiet")
+        alice, bob, _ = await meeting(crowd, room)
+
+        async def named(*names, show):
+            presence = element(CLIENT, "presence", to=f"{room}/Bob")
+            presence.extend(element(NICK, "nick", name) for name in names)
+            presence.append(element(CLIENT, "show", show))
+            since = alice.mark()
+            bob.send(presence)
+            seen = await alice.wait_for(lambda seen: seen.text(CLIENT, "show") == show, since=since)
+            return [child.text for child in seen.xml if child.tag == f"{{{NICK}}}nick"]
+
+        assert await named("Robert", show="away") == ["Robert"]
+        for number, forged in enumerate([["Alice"], ["Robert", "Alice"], ["Alice", "Robert"], [], [""]]):
+            assert await named(*forged, show=f"xa{number}") == ["Robert"], forged
+        await bob.ping()
+        assert bodies(bob).count(NO_RENAME[2]) == 3, "told once for each name"
+
+
+@pytest.mark.parametrize("kind", ["chat", "normal", None])
+async def test_whoever_may_not_write_privately_reaches_nobody(door, kind):
+    async with Crowd(door.server) as crowd:
+        room = door.room("quiet")
+        alice, bob, carol = await meeting(crowd, room)
+        assert await error_of(bob, send(bob, f"{room}/Carol", kind, body("psst"))) == NO_PRIVATE
+        invitation = element("jabber:x:conference", "x", jid="trap@example.org")
+        assert await error_of(bob, send(bob, f"{room}/Carol", kind, invitation)) == NO_PRIVATE
+        send(bob, f"{room}/Carol", kind, element(JITSI, "json-message", '{"type": "olm", "olm": {}}'))
+        await carol.wait_for(lambda seen: seen.find(JITSI, "json-message") is not None)
+        forged = element(JITSI, "json-message", '{"type": "chat", "olm": "olm"}')
+        assert await error_of(bob, send(bob, f"{room}/Carol", kind, forged)) == NO_PRIVATE
+        alice.whisper(room, "Carol", "a moderator may")
+        await carol.wait_for(lambda seen: seen.body == "a moderator may")
+        assert "psst" not in bodies(carol)
+
+
+async def test_an_error_carries_no_message(door):
+    async with Crowd(door.server) as crowd:
+        room = door.room("quiet")
+        _, bob, carol = await meeting(crowd, room)
+        error = element(CLIENT, "error", type="cancel")
+        error.append(element("urn:ietf:params:xml:ns:xmpp-stanzas", "bad-request"))
+        error.append(element("urn:ietf:params:xml:ns:xmpp-stanzas", "text", "psst"))
+        send(bob, f"{room}/Carol", "error", body("psst"), error)
+        arrived = await carol.wait_for(lambda seen: seen.name == "message" and seen.type == "error")
+        assert "psst" not in repr(arrived)
+
+
+async def test_another_session_lends_no_voice(door):
+    async with Crowd(door.server) as crowd:
+        room = door.room("quiet")
+        alice, bob, carol = await meeting(crowd, room)
+        second = await crowd.connect("bob@localhost")
+        assert await error_of(second, send(second, f"{room}/Carol", "chat", body("from outside")))
+        assert (await second.join(room, "Bob", SECRET)).joined
+        assert not await heard(second, alice, room, "a second session")
+        assert await error_of(second, send(second, f"{room}/Carol", "chat", body("psst"))) == NO_PRIVATE
+        third = await crowd.connect("bob@localhost")
+        assert (await third.join(room, "Bobby", SECRET)).joined
+        assert not await heard(third, alice, room, "another seat")
+        await bob.leave(room, "Bob")
+        await second.leave(room, "Bob")
+        assert not await heard(third, alice, room, "the last seat")
+        assert not {"psst", "from outside"} & set(bodies(carol))
+
+
+async def test_nobody_outside_says_anything(door):
+    async with Crowd(door.server) as crowd:
+        room = door.room("quiet")
+        alice, *_ = await meeting(crowd, room)
+        stranger = await crowd.connect("mallory@localhost")
+        for to, kind in ((room, "groupchat"), (f"{room}/Alice", "chat"), (room, "chat")):
+            send(stranger, to, kind, body("from outside"))
+        wrapper = element(MUC_USER, "x")
+        wrapper.append(element(MUC_USER, "invite", to=stranger.bare))
+        send(stranger, room, "groupchat", wrapper, body("from outside"))
+        await stranger.ping()
+        await alice.ping()
+        assert "from outside" not in bodies(alice)
+
+
+async def test_a_nick_that_was_allowed_is_nobody_s_permission(door):
+    async with Crowd(door.server) as crowd:
+        room = door.room("quiet")
+        alice, bob, carol = await meeting(crowd, room)
+        assert not (await alice.set_role(room, "Bob", "participant")).error
+        await bob.leave(room, "Bob")
+        await carol.leave(room, "Carol")
+        assert (await carol.join(room, "Bob", SECRET)).joined
+        assert not await heard(carol, alice, room, "in his place")
