@@ -10,6 +10,7 @@ JOBS ?= 3
 CROWDS := $(addprefix tests/prosody/test_,component_restarts.py one_answer.py opening_race.py overflow.py)
 PYTEST = VESTIBULE_BIN=$(TARGET)/debug/vestibule $(PYTHON) -m pytest -q -p no:cacheprovider
 ONCE ?=
+MUTANTS ?=
 PREFIX ?= /usr/local
 DESTDIR ?=
 FUZZ_SECONDS ?= 60
@@ -21,7 +22,7 @@ export PROSODY
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit lint doc prosody-tests bench fuzz fuzz-short deny static packages prosody13 browser install
+.PHONY: help demo test unit lint doc prosody-tests bench fuzz fuzz-short mutants deny static packages prosody13 browser install
 
 help: ## List these targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -73,6 +74,12 @@ fuzz: ## Fuzz each target for FUZZ_SECONDS (needs a nightly Rust and cargo-fuzz)
 # Not in `make test`, which runs every seed anyway: building the targets with their sanitizer takes minutes.
 fuzz-short: ## Fuzz each target for 10 s, if nightly Rust and cargo-fuzz are there
 	@CARGO=$(CARGO) scripts/fuzz.sh --if-possible 10
+
+# Minutes to hours: each change is compiled and tested. What to leave out, and why, is in .cargo/mutants.toml.
+mutants: ## Try the policy's tests against mutations (needs cargo-mutants; MUTANTS='-f FILE': only of these)
+	@$(CARGO) mutants --version >/dev/null 2>&1 || { \
+		echo 'mutants: cargo-mutants is missing: install it with `cargo install cargo-mutants --locked`'; exit 1; }
+	$(CARGO) mutants $(MUTANTS)
 
 deny: ## Check where dependencies come from and their licenses (needs cargo-deny)
 	@$(CARGO) deny --version >/dev/null 2>&1 || { \

@@ -219,6 +219,13 @@ proptest! {
         banned.parts.bans.push((any::Target::Jid(jid), ban));
         let decision = banned.decide();
         prop_assert!(decision.verdict == Verdict::Deny || decision.class == Class::Service);
+
+        // It also ends the visit of somebody who is inside.
+        let policy = banned.parts.policy();
+        let rules = banned.rules(&policy);
+        let stays = rejudge(&policy, &rules, &banned.attempt, &banned.room, banned.now).is_none();
+        let is_room = banned.attempt.room.as_ref().is_some_and(|room| room.node().is_some());
+        prop_assert_eq!(stays, is_room && decision.class == Class::Service);
     }
 
     #[test]

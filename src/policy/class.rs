@@ -143,4 +143,13 @@ mod tests {
         assert_eq!(set.strongest(), Class::Returning);
         assert_eq!(ClassSet::NONE.strongest(), Class::Guest);
     }
+
+    #[test]
+    fn a_set_has_what_was_put_into_it_once_or_more() {
+        let two = ClassSet::of(&[Class::Account, Class::Guest]);
+        assert_eq!(two.with(Class::Guest), two);
+        let three = two.and(ClassSet::of(&[Class::Guest, Class::Token]));
+        assert_eq!(three, ClassSet::of(&[Class::Token, Class::Account, Class::Guest]));
+        assert_eq!(format!("{two:?}"), "{Account, Guest}");
+    }
 }

@@ -398,12 +398,15 @@ pub(crate) fn effects_in_short(effects: &Effects) -> Vec<String> {
         let state = record.closed.map_or("open".to_owned(), |closed| closed.name().to_owned());
         let source = record.password.map_or("none", Source::name);
         let awaited = if record.awaited.is_some() { " awaited" } else { "" };
+        let reopened = if record.reopened == Some(now()) { " reopened" } else { "" };
         let removed = match record.removed.len() {
             0 => String::new(),
             count => format!(" removed={count}"),
         };
         let opener = &record.opener;
-        lines.push(format!("record {state} by={opener} password={source}{awaited}{removed}"));
+        lines.push(format!(
+            "record {state} by={opener} password={source}{awaited}{reopened}{removed}"
+        ));
     }
     for (who, person) in &effects.people {
         lines.push(match person {

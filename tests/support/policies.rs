@@ -126,6 +126,15 @@ fn rules(name: &str) -> Option<Rules> {
             Arc::make_mut(&mut rules.access).rooms.value = Some(globs(&["tea", "team-*"]));
             Arc::make_mut(&mut rules.access).refused_rooms.value = Some(globs(&["team-secret*"]));
         }
+        "accounts-enter" => {
+            Arc::make_mut(&mut rules.access).enter.value = ClassSet::of(&[Class::Account])
+        }
+        "tokens-open" => {
+            Arc::make_mut(&mut rules.access).open.value = ClassSet::of(&[Class::Token])
+        }
+        "listed-enter" => {
+            Arc::make_mut(&mut rules.access).enter.value = ClassSet::of(&[Class::Listed])
+        }
         "public" => {
             Arc::make_mut(&mut rules.access).hidden.value = Some(false);
             Arc::make_mut(&mut rules.access).persistent.value = Some(true);
