@@ -285,6 +285,17 @@ mod tests {
     }
 
     #[test]
+    fn a_record_that_is_as_long_as_may_be_loses_nobody() {
+        let (mut record, rules) = (record(), Removal::default());
+        for n in 0..20 {
+            keep_out(&mut record, &rules, &person(&format!("p{n}")), at(n));
+        }
+        record.opener.push_str(&"x".repeat(LONGEST_RECORD - record.write().len()));
+        keep_out(&mut record, &rules, &person("p0"), at(20));
+        assert_eq!((record.write().len(), record.removed.len()), (LONGEST_RECORD, 20));
+    }
+
+    #[test]
     fn what_is_over_goes_and_somebody_removed_again_stands_there_once() {
         let (mut record, rules) = (record(), Removal::default());
         keep_out(&mut record, &rules, &person("bob"), at(0));
@@ -322,6 +333,15 @@ mod tests {
         assert_eq!(of("2001:db8::1"), of("2001:db8::ffff:1"));
         assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));
         assert_eq!((of("127.0.0.1"), of("::1"), of("::ffff:127.0.0.1")), (None, None, None));
+    }
+
+    #[test]
+    fn a_removal_keeps_the_account_and_what_the_file_names() {
+        let by_ticket = Removal { by: Set::default_of(vec![By::Ticket]), ..Removal::default() };
+        let mut record = record();
+        keep_out(&mut record, &by_ticket, &person("bob"), at(0));
+        let account = Mark::of("account", "bob@example.org");
+        assert_eq!(record.removed[0].marks, [account, Mark::of("ticket", "bob")]);
     }
 
     #[test]
