@@ -320,6 +320,7 @@ mod tests {
         assert_eq!(in_words(Duration::ZERO), "1 second");
         assert_eq!(in_words(Duration::from_millis(1001)), "2 seconds");
         assert_eq!(in_words(Duration::from_secs(119)), "119 seconds");
+        assert_eq!(in_words(Duration::from_secs(120)), "2 minutes");
         assert_eq!(in_words(Duration::from_secs(121)), "3 minutes");
         assert_eq!(in_words(Duration::from_secs(7200)), "120 minutes");
         assert_eq!(in_words(Duration::from_secs(7201)), "3 hours");

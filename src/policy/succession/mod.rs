@@ -215,12 +215,8 @@ impl Scene<'_> {
 
     fn judge<T>(&self, who: &Requester, opinion: impl FnOnce(&Case<'_>) -> T) -> Option<T> {
         let jid = who.jid.as_ref()?;
-        let attempt = Attempt {
-            room: Some(self.room.clone()),
-            requester: who.clone(),
-            action: Action::Join { credential: Credential::None },
-            ..Attempt::default()
-        };
+        let attempt =
+            Attempt { action: Action::Join { credential: Credential::None }, ..Attempt::default() };
         Some(opinion(&Case {
             policy: self.policy,
             rules: self.rules,

@@ -178,6 +178,19 @@ fn nobody_is_rescued_before_the_moderators_have_had_the_time() {
     Arc::make_mut(&mut room.rules.moderators).admit.value = Who::Operator;
     room.waiting.push((account("op@example.org"), 200));
     assert_eq!(room.remedy(5000), admit("op@example.org"));
+    room.inside.push((Requester { role: Role::Moderator, ..account(EVE) }, 1));
+    assert_eq!(room.remedy(5000), admit("op@example.org"), "one who moderates is no operator");
+    room.inside.push((account("op@example.org"), 1));
+    assert_eq!(room.remedy(5000), promote("op@example.org"), "an operator moderates only if asked");
+}
+
+#[test]
+fn of_two_remedies_the_one_for_those_who_wait_comes_first() {
+    let mut room = Room::new(&[(account(BOB), 1)], &[(guest(GUEST), 1000)]);
+    Arc::make_mut(&mut room.rules.lobby).rescue.value = vec![Rescue::Refuse];
+    assert_eq!(room.remedy(1060), refuse(&[GUEST]));
+    Arc::make_mut(&mut room.rules.lobby).rescue.value = Vec::new();
+    assert_eq!(room.remedy(1060), promote(BOB), "where that helps nobody, the other");
 }
 
 #[test]
