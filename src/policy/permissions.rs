@@ -226,12 +226,11 @@ pub(super) fn entered(case: &Case<'_>, moderates: bool, effects: &mut Effects) {
     if may != May::EVERYTHING {
         effects.may.push((case.jid.clone(), may));
     }
-    let is_new = !case.who().person.is_some_and(|person| person.has_been_inside());
     match permissions.e2ee.value {
         E2ee::Prefer if !case.who().e2ee => {
             effects.notices.push((Audience::Moderators, Notice::CannotEncrypt));
         }
-        E2ee::Require if moderates && is_new => {
+        E2ee::Require if moderates => {
             effects.notices.push((Audience::RequesterJoined, Notice::EncryptedOnly));
         }
         E2ee::Off | E2ee::Prefer | E2ee::Require => {}

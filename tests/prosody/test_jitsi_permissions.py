@@ -1,0 +1,307 @@
+"""On Jitsi: who records and calls, whose client has to encrypt, and which media are moderated from the start."""
+
+import json
+
+import pytest
+from lab.jitsi_client import NICKNAME
+from lab.jitsi_meeting import opened
+from lab.jitsi_plugins import needs_jitsi_plugins
+from lab.meet import MEET_SERVICE
+from lab.meet_settings import DOMAIN
+from lab.process import ROOT
+from lab.stanza import CLIENT, element
+
+MODULES = ROOT / "tests/prosody/modules"
+MEET = {"plugin_paths": [MODULES], "modules": ["lab_web_query"]}
+RECORDER = f"recorder@recorder.{DOMAIN}"
+POLICY = f"""{MEET_SERVICE}
+trusted = ["{RECORDER}"]
+[policy.lobby]
+admission = "open"
+[policy.close]
+hold_until = []
+[[room]]
+match = "all-*"
+[room.permissions]
+record = ["everyone"]
+dial = ["everyone"]
+[[room]]
+match = "encrypted-*"
+[room.permissions]
+e2ee = "require"
+[[room]]
+match = "told-*"
+[room.permissions]
+e2ee = "prefer"
+[[room]]
+match = "still-*"
+[room.permissions]
+chat = ["moderator"]
+rename = ["moderator"]
+audio = ["moderator"]
+desktop = []
+"""
+JITSI = "http://jitsi.org/jitmeet"
+JIBRI = "http://jitsi.org/protocol/jibri"
+RAYO = "urn:xmpp:rayo:1"
+MAY_NOT_RECORD = ("auth", "forbidden", "You may not record, stream or transcribe this meeting.")
+MAY_NOT_DIAL = ("auth", "forbidden", "You may not call telephones from this meeting.")
+ENCRYPTED = "This meeting is encrypted end to end: it cannot be recorded, and no telephone can take part."
+
+
+def recording(action="start", **more):
+    return element(JIBRI, "jibri", action=action, recording_mode="file", **more)
+
+
+def call(to="tel:+12345"):
+    return element(RAYO, "dial", to=to)
+
+
+async def asked(crowd, person, room, payload):
+    """Asks the focus for something; the error of the gate, or None when the focus heard of it."""
+    since = crowd.focus.mark()
+    reply = await person.iq(f"{room}/focus", "set", payload)
+    await crowd.focus.ping()
+    reached = any(seen.find(*payload.tag[1:].split("}")) is not None for seen in crowd.focus.seen[since:])
+    assert reached == (reply.error[1] == "feature-not-implemented"), "what the stand-in says of all of these"
+    return None if reached else reply.error
+
+
+async def two(crowd, room):
+    """Alice, who has opened the room, and Bob."""
+    alice = await crowd.person("Alice")
+    assert (await alice.enter(room)).joined
+    bob = await crowd.person("Bob")
+    assert (await bob.enter(room)).joined
+    return alice, bob
+
+
+# Recorders and telephones
+
+
+async def test_moderators_record_and_call_by_default(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room()
+        alice, bob = await two(crowd, room)
+        for payload in (recording(), recording("stop"), recording("START"), recording("?"), call("JITSI_meet_transcribe")):
+            assert await asked(crowd, bob, room, payload) == MAY_NOT_RECORD, payload.attrib
+            assert await asked(crowd, alice, room, payload) is None, payload.attrib
+        for payload in (call(), recording(sipaddress="sip:door@example.org")):
+            assert await asked(crowd, bob, room, payload) == MAY_NOT_DIAL, payload.attrib
+            assert await asked(crowd, alice, room, payload) is None, payload.attrib
+        assert await asked(crowd, bob, room, recording("status")) is None
+        await meet.decision(room=room, jid=bob.bare, kind="record", rule="permissions.record")
+        await meet.decision(room=room, jid=bob.bare, kind="dial", rule="permissions.dial")
+
+
+async def test_two_requests_in_one_are_none(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room()
+        _, bob = await two(crowd, room)
+        since = crowd.focus.mark()
+        request = element(CLIENT, "iq", type="set", to=f"{room}/focus", id="two")
+        request.extend([recording("status"), recording("start")])
+        bob.send(request)
+        answer = await bob.wait_for(lambda seen: seen.id == "two")
+        assert answer.error[1] == "bad-request"
+        await crowd.focus.ping()
+        assert not [seen for seen in crowd.focus.seen[since:] if seen.find(JIBRI, "jibri") is not None]
+
+
+async def test_the_role_of_the_moment_counts(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room()
+        alice, bob = await two(crowd, room)
+        assert await asked(crowd, bob, room, recording()) == MAY_NOT_RECORD
+        assert not (await alice.set_affiliation(room, bob.bare, "owner")).error
+        assert await asked(crowd, bob, room, recording()) is None
+        assert not (await alice.set_affiliation(room, bob.bare, "member")).error
+        assert await asked(crowd, bob, room, recording()) == MAY_NOT_RECORD
+
+
+async def test_everybody_may_where_the_file_says_so_and_nobody_from_outside(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room("all")
+        _, bob = await two(crowd, room)
+        assert await asked(crowd, bob, room, recording()) is None
+        assert await asked(crowd, bob, room, call()) is None
+        stranger = await crowd.person("Mallory")
+        reply = await stranger.iq(f"{room}/focus", "set", recording())
+        assert reply.error
+        assert not [seen for seen in crowd.focus.seen if "Mallory" in repr(seen)]
+
+
+# End-to-end encryption
+
+
+async def joins(person, room, *features):
+    """Enters as a client that says that it has these features."""
+    assert (await person.request(room)).kind == "ready"
+    said = element(CLIENT, "features")
+    said.extend(element(CLIENT, "feature", var=feature) for feature in features)
+    return await person.join(room, extra=[said])
+
+
+async def test_only_clients_that_say_they_encrypt_come_in(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room("encrypted")
+        alice, bob, carol = await crowd.persons("Alice", "Bob", "Carol")
+        opened_by = await joins(alice, room, "https://jitsi.org/meet/e2ee")
+        assert opened_by.joined
+        await alice.wait_for(lambda seen: seen.body and "nothing is recorded" in seen.body)
+        for features in ([], ["https://jitsi.org/meet/e2ee/not"], ["e2ee"]):
+            outcome = await joins(bob, room, *features)
+            assert outcome.kind == "destroyed", outcome
+            assert "encrypted end to end" in outcome.text
+        assert (await joins(carol, room, "x", "https://jitsi.org/meet/e2ee")).joined
+        await meet.decision(room=room, jid=bob.bare, rule="permissions.e2ee", denial="e2ee-needed")
+        for payload in (recording(), call("jitsi_meet_transcribe"), call()):
+            assert (await asked(crowd, alice, room, payload))[2] == ENCRYPTED
+        assert await asked(crowd, alice, room, recording("stop")) is None
+        told = [seen for seen in alice.seen if seen.body and "nothing is recorded" in seen.body]
+        assert len(told) == 1
+
+
+async def test_moderators_are_told_who_cannot_encrypt(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room("told")
+        alice, bob, carol = await crowd.persons("Alice", "Bob {password}", "Carol")
+        assert (await joins(alice, room, "https://jitsi.org/meet/e2ee")).joined
+        assert (await joins(bob, room)).joined
+        told = await alice.wait_for(lambda seen: seen.body and "can encrypt end to end" in seen.body)
+        assert "The client of Bob {password} does not say" in told.body
+        assert (await joins(carol, room, "https://jitsi.org/meet/e2ee")).joined
+        await bob.ping()
+        assert not [seen for seen in bob.seen if seen.body and "encrypt" in seen.body]
+        await alice.ping()
+        assert len([seen for seen in alice.seen if seen.body and "encrypt" in seen.body]) == 1
+
+
+# What people say, and how they are called
+
+
+async def test_an_error_is_shown_in_the_chat_and_a_name_stays(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room("still")
+        alice, bob = await two(crowd, room)
+        bob.say(room, "hello")
+        refused = await bob.wait_for(lambda seen: seen.name == "message" and seen.error)
+        assert refused.error == ("auth", "forbidden", "You may not write to this room.")
+        presence = element(CLIENT, "presence", to=f"{room}/{bob.nick}")
+        presence.extend([element(NICKNAME, "nick", "Alice"), element(CLIENT, "audiomuted", "true")])
+        since = alice.mark()
+        bob.send(presence)
+        seen = await alice.wait_for(lambda seen: seen.text(CLIENT, "audiomuted") == "true", since=since)
+        assert seen.text(NICKNAME, "nick") == "Bob"
+        await bob.wait_for(lambda seen: seen.body == "You may not change your name in this room.")
+
+
+# Media
+
+
+def moderation(person, room):
+    """What somebody was told of the moderation of media, in order."""
+    told = [seen.find(JITSI, "json-message") for seen in person.seen if seen.sender == f"avmoderation.{DOMAIN}"]
+    contents = [json.loads(each.text) for each in told if each is not None]
+    return [content for content in contents if content["type"] == "av_moderation" and content["room"] == room]
+
+
+def listed(focus, room, kind):
+    """Who may send that medium, as the focus was told last."""
+    lists = [content["whitelists"] for content in moderation(focus, room) if "whitelists" in content]
+    return {each.rpartition("/")[2] for each in lists[-1].get(kind, [])} if lists else None
+
+
+async def until_listed(meet, focus, room, kind, *people):
+    await focus.ping()
+    assert listed(focus, room, kind) == {person.nick for person in people}, moderation(focus, room)
+
+
+@needs_jitsi_plugins
+async def test_the_focus_knows_before_anybody_is_in_that_media_are_moderated(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room("still")
+        await crowd.focus.open_unasked(room)
+        await crowd.focus.ping()
+        told = moderation(crowd.focus, room)
+        enabled = {content["mediaType"]: content for content in told if content.get("enabled")}
+        assert set(enabled) == {"audio", "desktop"}
+        assert enabled["audio"]["actor"] == f"{room}/focus"
+        assert listed(crowd.focus, room, "audio") == set()
+
+
+@needs_jitsi_plugins
+async def test_where_everybody_may_nothing_is_moderated(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room()
+        _, bob = await two(crowd, room)
+        assert moderation(crowd.focus, room) == []
+        assert moderation(bob, room) == []
+
+
+@needs_jitsi_plugins
+async def test_whoever_moderates_may_speak_and_only_while_he_does(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room("still")
+        alice, bob = await two(crowd, room)
+        await until_listed(meet, crowd.focus, room, "audio", alice)
+        await until_listed(meet, crowd.focus, room, "desktop")
+        assert {each["mediaType"] for each in moderation(bob, room) if each.get("enabled")} == {"audio", "desktop"}
+        assert not any(each.get("approved") for each in moderation(bob, room))
+        assert not (await alice.set_affiliation(room, bob.bare, "owner")).error
+        await until_listed(meet, crowd.focus, room, "audio", alice, bob)
+        await until_listed(meet, crowd.focus, room, "desktop")
+        assert not (await alice.set_affiliation(room, bob.bare, "member")).error
+        await until_listed(meet, crowd.focus, room, "audio", alice)
+        await bob.ping()
+        said = [each for each in moderation(bob, room) if each.get("approved") or each.get("removed")]
+        assert [bool(each.get("approved")) for each in said if each["mediaType"] == "audio"] == [True, False]
+        await alice.depart(room)
+        await until_listed(meet, crowd.focus, room, "audio")
+
+
+@needs_jitsi_plugins
+async def test_a_moderator_lets_single_people_speak_and_cannot_end_the_moderation(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room("still")
+        alice, bob = await two(crowd, room)
+        query = element("urn:lab:web-query", "room", room.partition("@")[0])
+        await alice.iq(DOMAIN, "set", query)
+
+        async def commands(**attributes):
+            since = alice.mark()
+            message = element(CLIENT, "message", to=f"avmoderation.{DOMAIN}", id=alice.new_id())
+            message.append(element(CLIENT, "av_moderation", room=room, **attributes))
+            alice.send(message)
+            await alice.ping()
+            await bob.ping()
+            return [seen.error for seen in alice.seen[since:] if seen.error]
+
+        refused = [("cancel", "not-acceptable", "Who may speak, show himself and share the screen is set by the server.")]
+        assert await commands(enable="false", mediaType="audio") == refused
+        await until_listed(meet, crowd.focus, room, "audio", alice)
+        assert await commands(jidToWhitelist=f"{room}/{bob.nick}", mediaType="desktop") == refused
+        await until_listed(meet, crowd.focus, room, "desktop")
+        assert await commands(jidToWhitelist=f"{room}/{bob.nick}", mediaType="audio") == []
+        await until_listed(meet, crowd.focus, room, "audio", alice, bob)
+        bob.say(room, "still no chat")
+        await bob.wait_for(lambda seen: seen.name == "message" and seen.error)
+        assert await commands(enable="true", mediaType="video") == []
+        assert await commands(enable="false", mediaType="video") == []
+
+
+@needs_jitsi_plugins
+@pytest.mark.parametrize("opener", ["Alice", None])
+async def test_the_nick_of_somebody_who_left_is_nobody_s_permission(meet, opener):
+    async with meet.crowd() as crowd:
+        room = meet.room("still")
+        alice, _ = await opened(crowd, room, opener)
+        nick = alice.nick
+        await until_listed(meet, crowd.focus, room, "audio", alice)
+        bob = await crowd.person("Bob")
+        assert (await bob.enter(room)).joined
+        await alice.depart(room)
+        await until_listed(meet, crowd.focus, room, "audio")
+        bob.send(element(CLIENT, "presence", to=f"{room}/{nick}"))
+        await bob.ping()
+        await until_listed(meet, crowd.focus, room, "audio")
