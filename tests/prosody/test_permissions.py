@@ -6,6 +6,7 @@ from lab.stanza import CLIENT, MUC_USER, element
 
 SECRET = "seven tall quartz lanterns"
 POLICY = f"""{SERVICE}
+trusted = ["bot@localhost"]
 [policy.password]
 source = "preset"
 preset = "{SECRET}"
@@ -303,3 +304,53 @@ async def test_a_nick_that_was_allowed_is_nobody_s_permission(door):
         await carol.leave(room, "Carol")
         assert (await carol.join(room, "Bob", SECRET)).joined
         assert not await heard(carol, alice, room, "in his place")
+
+
+async def test_services_are_never_filtered(door):
+    async with Crowd(door.server) as crowd:
+        room = door.room("mute")
+        alice, _, carol = await meeting(crowd, room)
+        bot = await crowd.connect("bot@localhost")
+        assert (await bot.join(room, "Bot")).joined
+        assert await heard(bot, alice, room, "a service is heard")
+        bot.whisper(room, "Carol", "and by one alone")
+        await carol.wait_for(lambda seen: seen.body == "and by one alone")
+        assert await renamed(bot, room, "Robot") is None
+
+
+async def test_while_the_component_is_away_permissions_hold(start_prosody, start_vestibule):
+    vestibule = start_vestibule(server := start_prosody(), POLICY)
+    async with Crowd(server) as crowd:
+        room = f"quiet-1@{server.service}"
+        alice, bob, _ = await meeting(crowd, room)
+        vestibule.kill()
+        assert not await heard(bob, alice, room, "nobody decides")
+        assert await heard(alice, bob, room, "nobody has to")
+        assert await renamed(bob, room, "Robert") == NO_RENAME
+        assert await error_of(bob, send(bob, f"{room}/Carol", "chat", body("psst"))) == NO_PRIVATE
+        vestibule.start()
+        assert not await heard(bob, alice, room, "somebody decides again")
+        assert not (await alice.set_role(room, "Bob", "participant")).error
+        assert await heard(bob, alice, room, "by voice")
+
+
+async def test_a_component_that_only_looks_on_restricts_nobody(start_prosody, start_vestibule):
+    start_vestibule(server := start_prosody(), POLICY, arguments=["--observe"])
+    async with Crowd(server) as crowd:
+        room = f"mute-1@{server.service}"
+        alice, bob = await crowd.connect("alice@localhost"), await crowd.connect("bob@localhost")
+        await alice.open(room, "Alice")
+        assert (await bob.join(room, "Bob")).joined
+        assert await heard(bob, alice, room, "as if there were no gate")
+        assert await renamed(bob, room, "Robert") is None
+
+
+async def test_a_room_that_is_forgotten_takes_what_it_knew_along(door):
+    async with Crowd(door.server) as crowd:
+        room = door.room("quiet")
+        alice, bob, carol = await meeting(crowd, room)
+        assert not (await alice.set_role(room, "Bob", "participant")).error
+        for person, nick in ((alice, "Alice"), (bob, "Bob"), (carol, "Carol")):
+            await person.leave(room, nick)
+        alice, bob, _ = await meeting(crowd, room)
+        assert not await heard(bob, alice, room, "in another life of the room")
