@@ -62,6 +62,7 @@ fn check(case: &Case) -> Result<(), String> {
     };
     same("verdict, rule, denial", &case.expect, &in_short(&decision));
     same("would", case.would.as_deref().unwrap_or("-"), &would_in_short(&decision));
+    same("exceptions", &format!("{:?}", case.exceptions), &format!("{:?}", decision.exceptions));
     if let Some(class) = &case.class {
         same("class", class, decision.class.name());
     }

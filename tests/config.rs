@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use jid::BareJid;
+use jiff::Timestamp;
 use proptest::prelude::*;
 use vestibule::config::{
     Environment, ExitKind, LoadError, Loaded, Outside, Problem, load, parse, report, schema,
@@ -16,6 +17,8 @@ use vestibule::policy::set::Set;
 const SECRET: (&str, &str) = ("VESTIBULE_COMPONENT__SECRET", "correct horse battery staple");
 
 /// The file at the top of the repository.
+/// 2026-01-01T12:00:00Z
+const NOW: Timestamp = Timestamp::constant(1_767_268_800, 0);
 const SHIPPED: &str = include_str!("../component.toml");
 
 fn environment(variables: &[(&str, &str)]) -> Environment {
@@ -123,7 +126,7 @@ fn every_message_is_as_written_down() {
         let exposed = directives.contains(&"exposed");
         let outside = Outside { environment: &environment, read: &read, exposed };
         let result = parse("component.toml", &text, &outside).map_err(LoadError::Invalid);
-        let (shown, _) = report(&result);
+        let (shown, _) = report(&result, NOW);
         assert!(!shown.contains("correct horse"), "{} shows a secret:\n{shown}", path.display());
 
         let expected = path.with_extension("stderr");
@@ -155,7 +158,7 @@ fn no_secret_is_ever_shown() {
     let check = |text: &str, variables: &[(&str, &str)]| {
         let result = parse_with(text, variables);
         assert!(!format!("{result:?}").contains("canary"), "{text}\n{result:?}");
-        let (shown, _) = report(&result.map_err(LoadError::Invalid));
+        let (shown, _) = report(&result.map_err(LoadError::Invalid), NOW);
         assert!(!shown.contains("canary"), "{text}\n{shown}");
     };
     for table in tables {
@@ -269,16 +272,49 @@ fn a_file_is_read_with_the_files_it_names() {
     }
 
     let missing = load(&directory.path().join("none"), &Environment::default());
-    let (text, exit) = report(&missing);
+    let (text, exit) = report(&missing, NOW);
     assert_eq!(exit, ExitKind::Unreadable);
     assert!(text.contains("cannot read"), "{text}");
 }
 
 #[test]
 fn a_report_ends_as_the_file_is() {
-    let ending = |text| report(&parse_with(text, &[SECRET]).map_err(LoadError::Invalid)).1.code();
+    let ending =
+        |text| report(&parse_with(text, &[SECRET]).map_err(LoadError::Invalid), NOW).1.code();
     assert_eq!((ending("version = 1"), ending("version = 2")), (0, 1));
     assert_eq!(ExitKind::Unreadable.code(), 2);
+}
+
+#[test]
+fn what_has_ended_is_told_from_then_on() {
+    let text = "
+        [[ban]]
+        jid = 'mallory@example.org'
+        until = '2026-01-01T12:00:00Z'
+        reason = 'ended this moment'
+        [[ban]]
+        jid = 'eve@example.org'
+        until = '2026-01-01T12:00:01Z'
+        reason = 'ends in a second'
+        [[exception]]
+        class = 'guest'
+        rules = ['access']
+        until = '2025-12-31'
+        reason = 'ended with the year'
+    ";
+    let loaded = parse_with(text, &[SECRET]).unwrap();
+    assert!(loaded.warnings.iter().all(|warning| !warning.message.contains("ended")));
+    let (told, exit) = report(&Ok(loaded), NOW);
+    assert_eq!(exit, ExitKind::Valid);
+    let lines: Vec<_> = told.lines().filter(|line| line.contains("has ended")).collect();
+    assert_eq!(
+        lines,
+        [
+            "warning: component.toml:4:17: ban[1].until: this ban has ended, and has no effect",
+            "warning: component.toml:13:17: exception[1].until: this exception has ended, and has no effect",
+        ],
+        "{told}"
+    );
 }
 
 #[test]

@@ -261,6 +261,7 @@ pub fn explanation_to_json(explanation: &Explanation, facts: &Facts<'_>) -> Valu
         "class": decision.class.name(),
         "denial": decision.denial.map(|denial| denial.code()),
         "told": decision.denial.map(|denial| denial.text()),
+        "exceptions": decision.exceptions,
         "would_have_been": decision.would.as_ref().map(|would| json!({
             "verdict": would.verdict.name(),
             "rule": would.rule.name,

@@ -10,7 +10,7 @@ use crate::config::{Loaded, load};
 pub(super) async fn reload(shared: &Shared) -> Result<String, String> {
     let (file, environment) = (Arc::clone(&shared.file), Arc::clone(&shared.environment));
     let loaded = tokio::task::spawn_blocking(move || load(&file, &environment)).await;
-    let Loaded { policy, warnings, .. } = match loaded {
+    let loaded = match loaded {
         Ok(Ok(loaded)) => loaded,
         Ok(Err(problems)) => {
             let revision = shared.desk().policy().revision.clone();
@@ -19,9 +19,10 @@ pub(super) async fn reload(shared: &Shared) -> Result<String, String> {
         }
         Err(error) => return Err(format!("the file could not be read: {error}")),
     };
-    for warning in &warnings {
+    for warning in loaded.warnings_at(now()) {
         tracing::warn!("{}", warning.to_string().trim_start_matches("warning: "));
     }
+    let Loaded { policy, .. } = loaded;
     let revision = policy.revision.clone();
     let (removals, welcomes) = {
         let mut desk = shared.desk();

@@ -76,6 +76,12 @@ pub(super) fn in_words(value: &Value, file: Option<&Path>) -> String {
             place(would)
         ));
     }
+    for line in value.get("exceptions").and_then(Value::as_array).into_iter().flatten() {
+        lines.push(format!(
+            "  with the exception of {}",
+            place(&serde_json::json!({ "line": line }))
+        ));
+    }
     lines.push(format!("  taken for: {}", text(value, "class")));
     if let Some(facts) = value.get("facts").and_then(Value::as_object) {
         for (of, facts) in facts {

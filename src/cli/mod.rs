@@ -177,7 +177,7 @@ fn run(file: PathBuf, environment: Environment, observe: bool) -> ExitCode {
         Err(error) => return broken(error),
     };
     log_to_stderr(&loaded.settings.log);
-    for warning in &loaded.warnings {
+    for warning in loaded.warnings_at(app::now()) {
         tracing::warn!("{}", warning.to_string().trim_start_matches("warning: "));
     }
     let mode = if observe { Mode::Observe } else { Mode::Enforce };
@@ -194,7 +194,7 @@ fn run(file: PathBuf, environment: Environment, observe: bool) -> ExitCode {
 
 fn check(file: &Path, environment: &Environment) -> ExitCode {
     let result = config::load(file, environment);
-    let (text, kind) = config::report(&result);
+    let (text, kind) = config::report(&result, app::now());
     say(text.trim_end());
     ExitCode::from(kind.code())
 }
@@ -211,7 +211,7 @@ fn with_file(
 }
 
 fn broken(error: LoadError) -> ExitCode {
-    let (text, _) = config::report(&Err(error));
+    let (text, _) = config::report(&Err(error), app::now());
     fail(&text.trim_end())
 }
 

@@ -70,6 +70,9 @@ pub struct Line<'a> {
     /// What would have been decided if the rules that are only observed were enforced, where that differs.
     #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
     pub would: Option<Would<'a>>,
+    /// The lines of the exceptions that held for it.
+    #[serde(default, skip_serializing_if = "<[u32]>::is_empty")]
+    pub exceptions: Cow<'a, [u32]>,
     /// Somebody inside was judged again.
     #[serde(default, skip_serializing_if = "Not::not")]
     pub again: bool,
@@ -110,7 +113,7 @@ impl Would<'_> {
 impl<'a> Line<'a> {
     /// The line of a decision.
     pub fn new(
-        decision: &Decision,
+        decision: &'a Decision,
         attempt: &'a Attempt,
         facts: &'a Facts<'a>,
         context: Context<'a>,
@@ -130,6 +133,7 @@ impl<'a> Line<'a> {
             denial: decision.denial.map(|denial| denial.code().into()),
             observed: context.observed,
             would: decision.would.as_ref().map(Would::of),
+            exceptions: Cow::Borrowed(&decision.exceptions),
             again: context.again,
             revision: context.revision.into(),
             facts: Cow::Borrowed(facts),

@@ -1,5 +1,7 @@
 //! `[[ban]]`: who stays out.
 
+use globset::GlobMatcher;
+
 use super::names::{domain_name, glob, jid, moment, network};
 use super::section::Section;
 use super::values::{some_text, text};
@@ -20,8 +22,7 @@ fn one(mut section: Section<'_>, bans: &mut Bans) {
     let jid = section.read("jid", jid);
     let domain = section.read("domain", domain_name);
     let network = section.read("network", network);
-    let rooms = section
-        .read("room", |item| if text(item)?.is_empty() { Ok(None) } else { glob(item).map(Some) });
+    let rooms = room(&mut section);
     let until = section.read("until", moment);
     let has_reason = section.given("reason", |_| ()).is_some();
     let reason = section.read("reason", some_text);
@@ -49,10 +50,13 @@ fn one(mut section: Section<'_>, bans: &mut Bans) {
             "say why, for the next operator",
         );
     }
+    if let Some((Some(end), place)) = &until {
+        section.ends(*end, place.clone(), "until", "this ban has ended, and has no effect");
+    }
     let ban = Ban {
         line: section.line(),
         until: until.and_then(|(until, _)| until),
-        rooms: rooms.and_then(|(rooms, _)| rooms).map(|glob| glob.compile_matcher()),
+        rooms,
         reason: reason.map(|(reason, _)| reason).unwrap_or_default(),
     };
     if let Some((jid, _)) = jid {
@@ -63,4 +67,11 @@ fn one(mut section: Section<'_>, bans: &mut Bans) {
         bans.ban_network(network, ban);
     }
     section.finish();
+}
+
+/// The rooms that an entry is for, by the pattern of their names; `None`: all.
+pub(super) fn room(section: &mut Section<'_>) -> Option<GlobMatcher> {
+    let pattern = section
+        .read("room", |item| if text(item)?.is_empty() { Ok(None) } else { glob(item).map(Some) });
+    pattern.and_then(|(rooms, _)| rooms).map(|glob| glob.compile_matcher())
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::{fmt, fs, io};
 
+use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 use toml::de::DeTable;
 
@@ -32,6 +33,16 @@ pub struct Loaded {
     pub bans: usize,
     /// What may not be meant.
     pub warnings: Vec<Problem>,
+    /// What has no effect any more from some moment on: the bans and exceptions with an end.
+    pub ends: Vec<Problem>,
+}
+
+impl Loaded {
+    /// What may not be meant, and what has ended by now.
+    pub fn warnings_at(&self, now: Timestamp) -> impl Iterator<Item = &Problem> {
+        let ended = self.ends.iter().filter(move |end| end.from.is_some_and(|from| from <= now));
+        self.warnings.iter().chain(ended)
+    }
 }
 
 /// A file that may not go live.
@@ -97,9 +108,10 @@ pub fn parse(name: &str, text: &str, outside: &Outside<'_>) -> Result<Loaded, Ve
     outside.environment.check(&notes);
     let read = syntax::parse(&notes, text).and_then(|table| read(&notes, &table, text, outside));
     let (errors, warnings) = notes.problems();
+    let (ends, warnings) = warnings.into_iter().partition(|problem| problem.from.is_some());
     match read {
         Some((settings, policy, bans)) if errors.is_empty() => {
-            Ok(Loaded { file: name.to_owned(), settings, policy, bans, warnings })
+            Ok(Loaded { file: name.to_owned(), settings, policy, bans, warnings, ends })
         }
         _ => Err(errors),
     }
@@ -154,7 +166,7 @@ fn is_exposed(path: &Path) -> bool {
 
 /// Every key that a file may have, like `room.close.at_occupants`.
 pub fn schema() -> BTreeSet<String> {
-    const ONE_OF_EACH: &str = "[[service]]\n[[room]]\n[[ban]]\n";
+    const ONE_OF_EACH: &str = "[[service]]\n[[room]]\n[[ban]]\n[[exception]]\n";
     let notes = Notes::learning(ONE_OF_EACH);
     let read = |_: &Path| Err(io::Error::from(io::ErrorKind::NotFound));
     let environment = Environment::default();

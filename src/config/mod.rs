@@ -10,6 +10,7 @@ mod checks;
 mod close;
 mod component;
 mod environment;
+mod exceptions;
 mod excerpt;
 mod load;
 mod lobby;

@@ -10,20 +10,9 @@ use crate::policy::set::Set;
 pub(super) fn read(mut section: Section<'_>, modes: &mut Modes) {
     let mut found: Vec<(String, Mode, u32)> = Vec::new();
     for (name, key, item) in section.leaves(families()) {
-        if named(&name).next().is_none() {
+        if let Some((message, hint)) = what_is_wrong_with(&name) {
             section.hide(&item);
-            match ALWAYS.iter().find(|(rule, _)| *rule == name) {
-                Some((_, why)) => {
-                    section.error_with(key, &name, "this rule is never switched off", why);
-                }
-                None => {
-                    let all = families().chain(SWITCHES.iter().map(|switch| switch.name));
-                    let hint = suggest::did_you_mean(&name, all).unwrap_or_else(|| {
-                        "the names of the rules are in docs/rules.md".to_owned()
-                    });
-                    section.error_with(key, &name, "no rule or family has this name", &hint);
-                }
-            }
+            section.error_with(key, &name, message, &hint);
             continue;
         }
         if found.iter().any(|(other, ..)| *other == name) {
@@ -38,4 +27,19 @@ pub(super) fn read(mut section: Section<'_>, modes: &mut Modes) {
     for (name, mode, line) in found {
         modes.put(named(&name), Set::at(mode, line));
     }
+}
+
+/// What is wrong with a name that should be one of a rule or a family, and what to do about it.
+pub(super) fn what_is_wrong_with(name: &str) -> Option<(&'static str, String)> {
+    if named(name).next().is_some() {
+        return None;
+    }
+    let always = ALWAYS.iter().find(|(rule, _)| *rule == name);
+    if let Some((_, why)) = always {
+        return Some(("this rule always holds", (*why).to_owned()));
+    }
+    let all = families().chain(SWITCHES.iter().map(|switch| switch.name));
+    let hint = suggest::did_you_mean(name, all);
+    let hint = hint.unwrap_or_else(|| "the names of the rules are in docs/rules.md".to_owned());
+    Some(("no rule or family has this name", hint))
 }

@@ -4,6 +4,8 @@ use std::cell::RefCell;
 use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
 
+use jiff::Timestamp;
+
 use super::excerpt::{Excerpt, Lines};
 use super::load::schema;
 use super::problem::{Problem, Severity};
@@ -21,6 +23,8 @@ pub(super) enum Place {
 
 struct Note {
     severity: Severity,
+    /// It is none before.
+    from: Option<Timestamp>,
     place: Place,
     path: String,
     message: String,
@@ -78,7 +82,7 @@ impl<'a> Notes<'a> {
         message: impl Into<String>,
         suggestion: Option<String>,
     ) {
-        self.note(Severity::Error, place, path.into(), message.into(), suggestion);
+        self.note(Severity::Error, None, place, path.into(), message.into(), suggestion);
     }
 
     pub(super) fn warning(
@@ -88,7 +92,18 @@ impl<'a> Notes<'a> {
         message: impl Into<String>,
         suggestion: Option<String>,
     ) {
-        self.note(Severity::Warning, place, path.into(), message.into(), suggestion);
+        self.note(Severity::Warning, None, place, path.into(), message.into(), suggestion);
+    }
+
+    /// A warning that is one from that moment on.
+    pub(super) fn warning_from(
+        &self,
+        from: Timestamp,
+        place: Place,
+        path: impl Into<String>,
+        message: impl Into<String>,
+    ) {
+        self.note(Severity::Warning, Some(from), place, path.into(), message.into(), None);
     }
 
     /// A key that nobody asks for, in the table of that path.
@@ -106,6 +121,7 @@ impl<'a> Notes<'a> {
     fn note(
         &self,
         severity: Severity,
+        from: Option<Timestamp>,
         place: Place,
         path: String,
         message: String,
@@ -113,7 +129,7 @@ impl<'a> Notes<'a> {
     ) {
         // An override inherits what is wrong with the base: once is enough.
         if self.said.borrow_mut().insert((place.clone(), message.clone())) {
-            self.notes.borrow_mut().push(Note { severity, place, path, message, suggestion });
+            self.notes.borrow_mut().push(Note { severity, from, place, path, message, suggestion });
         }
     }
 
@@ -201,8 +217,18 @@ impl<'a> Notes<'a> {
                     Place::Variable(name) => name,
                     Place::Text(_) | Place::Whole => self.name.to_owned(),
                 };
-                let Note { severity, path, message, suggestion, .. } = note;
-                Problem { severity, file, line, column, path, message, suggestion, source_line }
+                let Note { severity, from, path, message, suggestion, .. } = note;
+                Problem {
+                    severity,
+                    from,
+                    file,
+                    line,
+                    column,
+                    path,
+                    message,
+                    suggestion,
+                    source_line,
+                }
             })
             .partition(|problem| problem.severity == Severity::Error)
     }

@@ -9,7 +9,7 @@ use super::names::account;
 use super::outside::Outside;
 use super::section::{Item, Read, Section};
 use super::values::{list, some_text};
-use super::{bans, rooms, rules};
+use super::{bans, exceptions, rooms, rules};
 use crate::policy::rules::{Policy, Rules};
 
 /// Reads the policy, for these service accounts; and how many bans it has.
@@ -34,6 +34,7 @@ pub(super) fn read(
 
     let (rooms, patterns) = rooms::read(notes, root.tables("room"), &base, outside);
     let (bans, count) = bans::read(root.tables("ban"));
+    let exceptions = exceptions::read(root.tables("exception"));
     let operators = operators.into_iter().map(|(jid, place)| (jid, notes.line(&place))).collect();
     let base = Arc::new(base);
     let policy = Policy {
@@ -43,6 +44,7 @@ pub(super) fn read(
         operators,
         reserved_nicks,
         bans,
+        exceptions,
         base,
         rooms,
         patterns,

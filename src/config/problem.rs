@@ -3,6 +3,8 @@
 use std::fmt;
 use std::ops::Range;
 
+use jiff::Timestamp;
+
 /// Whether a problem keeps the file from going live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
@@ -17,6 +19,8 @@ pub enum Severity {
 pub struct Problem {
     /// Whether it keeps the file from going live.
     pub severity: Severity,
+    /// It is none before that; `None`: always.
+    pub from: Option<Timestamp>,
     /// The file, or the environment variable, that the value comes from.
     pub file: String,
     /// 1-based line; 0: the file as a whole, or a variable.
@@ -98,6 +102,7 @@ mod tests {
     fn nothing_of_the_file_reaches_the_terminal_as_a_command() {
         let problem = Problem {
             severity: Severity::Error,
+            from: None,
             file: "a\u{1b}[2J".to_owned(),
             line: 1,
             column: 1,

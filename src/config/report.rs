@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use jiff::Timestamp;
+
 use super::load::{LoadError, Loaded};
 
 /// How a check ends.
@@ -26,12 +28,12 @@ impl ExitKind {
     }
 }
 
-/// The report on a file, and how the check ends.
-pub fn report(result: &Result<Loaded, LoadError>) -> (String, ExitKind) {
+/// The report on a file at that time, and how the check ends.
+pub fn report(result: &Result<Loaded, LoadError>, now: Timestamp) -> (String, ExitKind) {
     let mut text = String::new();
     match result {
         Ok(loaded) => {
-            for warning in &loaded.warnings {
+            for warning in loaded.warnings_at(now) {
                 _ = writeln!(text, "{warning}");
             }
             _ = writeln!(

@@ -1,5 +1,6 @@
 //! A table of the file, read key by key.
 
+use jiff::Timestamp;
 use toml::de::{DeTable, DeValue};
 
 use super::notes::{Notes, Place};
@@ -289,6 +290,11 @@ impl<'a> Section<'a> {
         hint: &str,
     ) {
         self.notes.warning(place, self.path_of(key), message, Some(hint.to_owned()));
+    }
+
+    /// Notes that there is a warning at a key's value from that moment on.
+    pub(super) fn ends(&self, from: Timestamp, place: Place, key: &str, message: &str) {
+        self.notes.warning_from(from, place, self.path_of(key), message);
     }
 
     pub(super) const fn notes(&self) -> &'a Notes<'a> {

@@ -67,7 +67,11 @@ pub(super) fn enter(case: &Case<'_>) -> Option<Opinion> {
     let who = case.who();
     let access = &case.rules.access;
     let named = [Some(case.jid), who.account.as_ref()].into_iter().flatten();
-    let on = |jid| case.policy.bans.on(jid, who.address, case.room_name(), case.now);
+    let (bans, room) = (&case.policy.bans, case.room_name());
+    let on = |jid| match case.exempt {
+        false => bans.on(jid, who.address, room, case.now),
+        true => bans.on_account(jid, room, case.now),
+    };
     if let Some(ban) = named.into_iter().find_map(on) {
         return Some(Opinion::deny(Rule::new("ban", ban.line), Denial::Banned));
     }

@@ -69,6 +69,12 @@ impl Bans {
         }
     }
 
+    /// The ban on this account itself, for whoever is exempt from those on others.
+    pub fn on_account(&self, jid: &BareJid, room: &str, now: Timestamp) -> Option<&Ban> {
+        let respelled = respelled(jid);
+        find(self.jids.get(respelled.as_ref().unwrap_or(jid)), room, now)
+    }
+
     /// The ban that keeps this requester out of the room of that name now, if any.
     pub fn on(
         &self,

@@ -7,6 +7,7 @@ use super::attempt::{Action, Attempt, Requester, RoomView};
 use super::class::{Class, ClassSet};
 use super::classify::classes;
 use super::denial::Denial;
+use super::exceptions::{Excepted, excepted};
 use super::pressure::Pressure;
 use super::rules::{Policy, Rules};
 use super::verdict::{Decision, Effects, Opinion, Rule, Verdict};
@@ -28,6 +29,8 @@ pub(super) struct Case<'a> {
     pub(super) room: &'a RoomView,
     pub(super) pressure: &'a Pressure,
     pub(super) now: Timestamp,
+    /// Bans on domains and networks do not hold.
+    pub(super) exempt: bool,
 }
 
 impl<'a> Case<'a> {
@@ -96,24 +99,49 @@ pub fn decide(
     pressure: &Pressure,
     now: Timestamp,
 ) -> Decision {
-    let classes = classes(policy, rules, &attempt.requester);
-    let (Some(room_jid), Some(jid)) = (room_of(attempt), &attempt.requester.jid) else {
-        return refused(classes, UNREADABLE, Denial::Malformed);
+    let Some(case) = case(policy, rules, attempt, room, pressure, now) else {
+        return refused(classes(policy, rules, &attempt.requester));
     };
-    let who = &attempt.requester;
-    let case = Case { policy, rules, attempt, room_jid, who, jid, classes, room, pressure, now };
+    let Some(excepted) = excepted(&case) else { return settle(&case, &case) };
+    let Excepted { room, person, bans, lines } = excepted;
+    // What is preset for a room is so for everybody in it; what he may do himself is his.
+    let judged = Case { rules: &person, exempt: bans, ..case };
+    let mut decision = settle(&judged, &Case { rules: &room, ..case });
+    if !decision.effects.may.is_empty() {
+        decision.effects.may = settle(&judged, &judged).effects.may;
+    }
+    Decision { exceptions: lines, ..decision }
+}
 
-    let opinion = opinion_on(&case);
-    let effects = effects(&case, &opinion);
-    let would = rules.observed.as_ref().map(|observed| would(&case, observed));
+/// Judges by the one, and what follows, by the other.
+fn settle(judged: &Case<'_>, presets: &Case<'_>) -> Decision {
+    let opinion = opinion_on(judged);
+    let effects = effects(presets, &opinion);
+    let would = judged.rules.observed.as_ref().map(|observed| would(judged, observed));
     Decision {
         verdict: opinion.verdict,
         rule: opinion.rule,
-        class: classes.strongest(),
+        class: judged.classes.strongest(),
         denial: opinion.denial,
         effects,
         would: would.filter(|would| (would.verdict, would.rule) != (opinion.verdict, opinion.rule)),
+        exceptions: Vec::new(),
     }
+}
+
+/// `None`: the attempt cannot be judged.
+fn case<'a>(
+    policy: &'a Policy,
+    rules: &'a Rules,
+    attempt: &'a Attempt,
+    room: &'a RoomView,
+    pressure: &'a Pressure,
+    now: Timestamp,
+) -> Option<Case<'a>> {
+    let who = &attempt.requester;
+    let (room_jid, jid) = (room_of(attempt)?, who.jid.as_ref()?);
+    let (classes, exempt) = (classes(policy, rules, who), false);
+    Some(Case { policy, rules, attempt, room_jid, who, jid, classes, room, pressure, now, exempt })
 }
 
 /// What the rules of a case come to.
@@ -137,35 +165,29 @@ pub fn rejudge(
     room: &RoomView,
     now: Timestamp,
 ) -> Option<Decision> {
-    let classes = classes(policy, rules, &attempt.requester);
-    let (Some(room_jid), Some(jid)) = (room_of(attempt), &attempt.requester.jid) else {
-        return Some(refused(classes, UNREADABLE, Denial::Malformed));
+    let pressure = Pressure::default();
+    let Some(case) = case(policy, rules, attempt, room, &pressure, now) else {
+        return Some(refused(classes(policy, rules, &attempt.requester)));
     };
-    let (who, pressure) = (&attempt.requester, Pressure::default());
-    let case = Case {
-        policy,
-        rules,
-        attempt,
-        room_jid,
-        who,
-        jid,
-        classes,
-        room,
-        pressure: &pressure,
-        now,
-    };
-    let mut strongest = Strongest::default();
-    if !case.is_service() {
-        strongest.hear(access::enter(&case));
+    if case.is_service() {
+        return None;
     }
-    let opinion = strongest.0.filter(|opinion| opinion.verdict == Verdict::Deny)?;
+    let excepted = excepted(&case);
+    let (opinion, exceptions) = match &excepted {
+        None => (access::enter(&case), Vec::new()),
+        Some(Excepted { person, bans, lines, .. }) => {
+            (access::enter(&Case { rules: person, exempt: *bans, ..case }), lines.clone())
+        }
+    };
+    let opinion = opinion.filter(|opinion| opinion.verdict == Verdict::Deny)?;
     Some(Decision {
         verdict: opinion.verdict,
         rule: opinion.rule,
-        class: classes.strongest(),
+        class: case.classes.strongest(),
         denial: opinion.denial,
         effects: Effects::default(),
         would: None,
+        exceptions,
     })
 }
 
@@ -266,13 +288,14 @@ fn effects(case: &Case<'_>, opinion: &Opinion) -> Effects {
     effects
 }
 
-fn refused(classes: ClassSet, rule: Rule, denial: Denial) -> Decision {
+fn refused(classes: ClassSet) -> Decision {
     Decision {
         verdict: Verdict::Deny,
-        rule,
+        rule: UNREADABLE,
         class: classes.strongest(),
-        denial: Some(denial),
+        denial: Some(Denial::Malformed),
         effects: Effects::default(),
         would: None,
+        exceptions: Vec::new(),
     }
 }

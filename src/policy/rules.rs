@@ -9,6 +9,7 @@ use jid::BareJid;
 use super::access::Access;
 use super::bans::Bans;
 use super::close::Close;
+use super::exceptions::Exceptions;
 use super::lobby::Lobby;
 use super::moderators::Moderators;
 use super::modes::Modes;
@@ -69,6 +70,8 @@ pub struct Policy {
     pub reserved_nicks: Vec<String>,
     /// Who stays out.
     pub bans: Bans,
+    /// For whom some rules do not hold.
+    pub exceptions: Exceptions,
     /// The rules where no override matches.
     pub base: Arc<Rules>,
     /// Overrides, the most specific pattern first.

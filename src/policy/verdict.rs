@@ -183,4 +183,6 @@ pub struct Decision {
     /// What the decision would rest on if the rules that are only observed were enforced, where that is not the
     /// same. Nothing follows from it.
     pub would: Option<Opinion>,
+    /// The lines of the exceptions that hold for it, in the order of the file.
+    pub exceptions: Vec<u32>,
 }

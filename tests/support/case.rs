@@ -55,6 +55,9 @@ pub(crate) struct Case {
     pub(crate) expect: String,
     /// What would have been decided if what is observed were enforced; without it, the same.
     pub(crate) would: Option<String>,
+    /// The lines of the exceptions that hold.
+    #[serde(default)]
+    pub(crate) exceptions: Vec<u32>,
     pub(crate) class: Option<String>,
     pub(crate) effects: Option<Vec<String>>,
 }

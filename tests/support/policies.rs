@@ -11,8 +11,10 @@ use jiff::{SignedDuration, Timestamp};
 use vestibule::policy::bans::{Ban, Bans};
 use vestibule::policy::class::{Class, ClassSet};
 use vestibule::policy::close::Conditions;
+use vestibule::policy::exceptions::{Exception, Exceptions, Whom};
 use vestibule::policy::lobby::Admission;
 use vestibule::policy::moderators::Become;
+use vestibule::policy::modes::named;
 use vestibule::policy::permissions::{E2ee, Permitted};
 use vestibule::policy::record::Source;
 use vestibule::policy::removal::By;
@@ -42,6 +44,9 @@ pub(crate) fn policy(name: &str) -> Option<Policy> {
     policy.operators.insert(jid("op@example.org"), 6);
     if name != "unbanned" {
         policy.bans = bans();
+    }
+    if name.ends_with("exceptions") {
+        policy.exceptions = exceptions();
     }
     policy.base = Arc::new(rules(name)?);
     Some(policy)
@@ -141,9 +146,12 @@ fn rules(name: &str) -> Option<Rules> {
             Arc::make_mut(&mut rules.access).encrypted.value = false;
         }
         "behind-no-proxy" => Arc::make_mut(&mut rules.access).trust_loopback.value = false,
+        "exceptions" => {
+            Arc::make_mut(&mut rules.lobby).admission.value = Admission::PasswordAndLobby
+        }
         "removal-of-the-moment" => Arc::make_mut(&mut rules.removal).keep_out = Set::at(None, 40),
         "removal-by-ticket" => Arc::make_mut(&mut rules.removal).by.value = vec![By::Ticket],
-        "webinar" => {
+        "webinar" | "webinar with exceptions" => {
             let listed = Permitted { classes: ClassSet::of(&[Class::Listed]), moderators: true };
             let moderators = Set::at(Permitted::MODERATORS, 50);
             let permissions = Arc::make_mut(&mut rules.permissions);
@@ -170,6 +178,41 @@ fn rules(name: &str) -> Option<Rules> {
         _ => return None,
     }
     Some(rules)
+}
+
+fn exceptions() -> Exceptions {
+    let mut exceptions = Exceptions::default();
+    let glob = |pattern| Some(Glob::new(pattern).unwrap().compile_matcher());
+    let one = |line, rules: &[&str]| Exception {
+        line,
+        until: None,
+        rooms: None,
+        rules: rules.iter().flat_map(|rule| named(rule)).collect(),
+        bans: rules.contains(&"ban"),
+        reason: String::new(),
+    };
+    let account = |name: &str| Whom::Jid(jid(&format!("{name}@example.org")));
+    let hour = SignedDuration::from_hours(1);
+    exceptions.add(account("plain"), one(100, &["access.encrypted"]));
+    exceptions.add(
+        account("plain"),
+        Exception { rooms: glob("board-*"), ..one(101, &["password", "lobby"]) },
+    );
+    exceptions.add(account("late"), Exception { until: Some(now()), ..one(102, &["access"]) });
+    exceptions.add(
+        account("early"),
+        Exception { until: Some(now() + hour), ..one(103, &["access", "close"]) },
+    );
+    exceptions.add(account("spared"), one(104, &["ban"]));
+    exceptions.add(account("banned"), one(105, &["ban"]));
+    exceptions.add(Whom::Jid(jid("good@evil.example")), one(106, &["ban"]));
+    exceptions.add(Whom::Domain("branch.example".to_owned()), one(107, &["password.required"]));
+    exceptions.add(Whom::Class(Class::Token), one(108, &["lobby.admission"]));
+    exceptions
+        .add(Whom::All, Exception { rooms: glob("lounge"), ..one(109, &["password", "lobby"]) });
+    exceptions.add(account("talker"), one(111, &["permissions.chat"]));
+    exceptions.add(account("closer"), one(110, &["close.by", "moderators.grant"]));
+    exceptions
 }
 
 fn bans() -> Bans {

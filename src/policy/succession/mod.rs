@@ -228,6 +228,7 @@ impl Scene<'_> {
             room: self.view,
             pressure: &Pressure::default(),
             now: self.now,
+            exempt: false,
         }))
     }
 

@@ -1,0 +1,155 @@
+//! Rules that do not hold for some people, or in some rooms, for a while.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use globset::GlobMatcher;
+use jid::BareJid;
+use jiff::Timestamp;
+
+use super::attempt::Requester;
+use super::class::{Class, ClassSet};
+use super::classify::classes;
+use super::decide::Case;
+use super::modes::{SWITCHES, Switch};
+use super::room_name::spellings;
+use super::rules::Rules;
+
+/// Whom an exception is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Whom {
+    /// Everybody in its rooms: the rules do not hold there.
+    All,
+    /// One account.
+    Jid(BareJid),
+    /// All accounts of a domain, in lower case, and of no subdomain.
+    Domain(String),
+    /// A class.
+    Class(Class),
+}
+
+/// One exception of the file.
+#[derive(Clone, Debug)]
+pub struct Exception {
+    /// Its 1-based line in the file.
+    pub line: u32,
+    /// When it ends; `None`: never.
+    pub until: Option<Timestamp>,
+    /// The rooms it is for, by name; `None`: all.
+    pub rooms: Option<GlobMatcher>,
+    /// The rules that do not hold, by their places among [`SWITCHES`].
+    pub rules: Vec<usize>,
+    /// Bans on domains and networks do not hold either.
+    pub bans: bool,
+    /// Why, for the operator.
+    pub reason: String,
+}
+
+impl Exception {
+    fn holds(&self, room: &str, now: Timestamp) -> bool {
+        self.until.is_none_or(|until| now < until)
+            && self
+                .rooms
+                .as_ref()
+                .is_none_or(|rooms| spellings(room).any(|spelling| rooms.is_match(&*spelling)))
+    }
+
+    fn switches(&self) -> impl Iterator<Item = &'static Switch> {
+        self.rules.iter().filter_map(|place| SWITCHES.get(*place))
+    }
+}
+
+/// Every exception, found by whom it is for.
+#[derive(Clone, Debug, Default)]
+pub struct Exceptions {
+    all: Vec<Exception>,
+    jids: HashMap<BareJid, Vec<Exception>>,
+    domains: HashMap<String, Vec<Exception>>,
+    classes: Vec<(Class, Exception)>,
+}
+
+/// What does not hold for an attempt.
+#[derive(Clone, Debug)]
+pub(super) struct Excepted {
+    /// The rules for the room: what is preset follows them.
+    pub(super) room: Rules,
+    /// The rules for the requester in it: whether he may follows them.
+    pub(super) person: Rules,
+    /// Bans on domains and networks do not hold.
+    pub(super) bans: bool,
+    /// The lines of the exceptions, in the order of the file.
+    pub(super) lines: Vec<u32>,
+}
+
+impl Exceptions {
+    /// Adds one.
+    pub fn add(&mut self, whom: Whom, exception: Exception) {
+        match whom {
+            Whom::All => self.all.push(exception),
+            Whom::Jid(jid) => self.jids.entry(jid).or_default().push(exception),
+            Whom::Domain(domain) => self.domains.entry(domain).or_default().push(exception),
+            Whom::Class(class) => self.classes.push((class, exception)),
+        }
+    }
+
+    /// There is none.
+    pub fn is_empty(&self) -> bool {
+        let Self { all, jids, domains, classes } = self;
+        all.is_empty() && jids.is_empty() && domains.is_empty() && classes.is_empty()
+    }
+
+    /// Those for somebody, whatever the room and the time. Only what he has proved counts, as for the class
+    /// `listed`.
+    fn of<'a>(&'a self, who: &Requester, classes: ClassSet) -> impl Iterator<Item = &'a Exception> {
+        let proved = who.proved();
+        let by_jid = proved.and_then(|jid| self.jids.get(jid));
+        let by_domain = proved.and_then(|jid| self.domains.get(jid.domain().as_str()));
+        let by_class = self.classes.iter().filter(move |(class, _)| classes.has(*class));
+        by_jid
+            .into_iter()
+            .chain(by_domain)
+            .flatten()
+            .chain(by_class.map(|(_, exception)| exception))
+    }
+}
+
+/// What does not hold in this case. `None`, and no cost to speak of: all holds.
+pub(super) fn excepted(case: &Case<'_>) -> Option<Excepted> {
+    let Case { policy, rules, attempt, now, .. } = *case;
+    let exceptions = &policy.exceptions;
+    if exceptions.is_empty() {
+        return None;
+    }
+    let room = case.room_name();
+    // What a focus does, it does for somebody.
+    let behind = attempt.behind.as_ref().filter(|_| case.is_service());
+    let who = behind.unwrap_or(case.who);
+    let mut for_room = exceptions.all.iter().filter(|one| one.holds(room, now)).peekable();
+    let classes = classes(policy, rules, who);
+    let mut for_person = exceptions.of(who, classes).filter(|one| one.holds(room, now)).peekable();
+    if for_room.peek().is_none() && for_person.peek().is_none() {
+        return None;
+    }
+    let (mut of_room, mut bans, mut lines) = (rules.clone(), false, Vec::new());
+    for exception in for_room {
+        exception.switches().for_each(|switch| neutralise(&mut of_room, switch.off));
+        bans |= exception.bans;
+        lines.push(exception.line);
+    }
+    let mut of_person = of_room.clone();
+    for exception in for_person {
+        exception.switches().for_each(|switch| neutralise(&mut of_person, switch.lift));
+        bans |= exception.bans;
+        lines.push(exception.line);
+    }
+    lines.sort_unstable();
+    Some(Excepted { room: of_room, person: of_person, bans, lines })
+}
+
+/// In what is observed, too: nobody would have met with a rule that does not hold for him.
+fn neutralise(rules: &mut Rules, make_neutral: fn(&mut Rules)) {
+    make_neutral(rules);
+    if let Some(observed) = &mut rules.observed {
+        make_neutral(Arc::make_mut(observed));
+    }
+}
