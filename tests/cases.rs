@@ -69,7 +69,16 @@ fn check(case: &Case) -> Result<(), String> {
     if let Some(effects) = &case.effects {
         same("effects", &effects.join(", "), &effects_in_short(&decision.effects).join(", "));
     }
-    let explained = explain(&policy, &rules, &attempt, &room, &pressure, now()).decision;
+    let explanation = explain(&policy, &rules, &attempt, &room, &pressure, now());
+    if let Some(changes) = &case.changes {
+        let found: Vec<_> = explanation
+            .changes
+            .iter()
+            .map(|change| format!("{}: {}", change.what, change.decision.verdict.name()))
+            .collect();
+        same("changes", &changes.join(", "), &found.join(", "));
+    }
+    let explained = explanation.decision;
     same("explanation", &in_short(&decision), &in_short(&explained));
     same("explanation of would", &would_in_short(&decision), &would_in_short(&explained));
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }

@@ -95,11 +95,12 @@ pub fn explain(
             let (mut attempt, mut room, mut pressure) = (attempt.clone(), room.clone(), *pressure);
             change(&mut attempt, &mut room, &mut pressure);
             let then = decide(policy, rules, &attempt, &room, &pressure, now);
-            (then.verdict != decision.verdict).then_some(Change { what, decision: then })
-        })
-        // What would make it worse is no help, unless all was well.
-        .filter(|change| {
-            decision.verdict == Verdict::Allow || change.decision.verdict < decision.verdict
+            // What would make it worse is no help, unless all was well.
+            let counts = match decision.verdict {
+                Verdict::Allow => then.verdict != Verdict::Allow,
+                Verdict::Hold | Verdict::Prompt | Verdict::Deny => then.verdict < decision.verdict,
+            };
+            counts.then_some(Change { what, decision: then })
         })
         .collect();
     Explanation { decision, changes }

@@ -60,6 +60,8 @@ pub(crate) struct Case {
     pub(crate) exceptions: Vec<u32>,
     pub(crate) class: Option<String>,
     pub(crate) effects: Option<Vec<String>>,
+    /// What would change the verdict, and to what.
+    pub(crate) changes: Option<Vec<String>>,
 }
 
 #[derive(Default, Deserialize)]
