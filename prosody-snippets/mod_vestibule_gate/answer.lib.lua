@@ -55,6 +55,10 @@ return function (gate)
 			return attr.to == "requester" or attr.to == "moderators";
 		end;
 		knock = function (fx, attr) fx.knock = tonumber(attr.expires); return fx.knock; end;
+		demote = function (fx, attr)
+			add(fx, "demote", { jid = jid_bare(attr.jid), affiliation = attr.affiliation });
+			return attr.jid and (attr.affiliation == "member" or attr.affiliation == "none");
+		end;
 		admit = read_jid("admit"), promote = read_jid("promote"), reject = read_jid("reject"), remove = read_jid("remove");
 		may = function (fx, attr)
 			local degrees = {};

@@ -123,6 +123,14 @@ return function (gate)
 				end
 			end
 		end
+		for _, who in ipairs(fx.demote or NOTHING) do
+			if AFFILIATION[gate.affiliation_of(room, who.jid)] > AFFILIATION[who.affiliation] then
+				set_affiliation(room, who.jid, who.affiliation);
+			end
+			for nick, occupant in room:each_occupant() do
+				if occupant.bare_jid == who.jid and occupant.role == "moderator" then room:set_role(true, nick, "participant"); end
+			end
+		end
 		gate.permissions.apply(room, fx.may);
 		for _, who in ipairs(fx.reject or NOTHING) do
 			local w = gate.waiting.forget(room, who.jid);

@@ -15,6 +15,44 @@ return function (gate)
 		"component_conflict_resolve", -- of the component's host
 	};
 
+	-- A page must fit into one stanza of the link, so what people and their tokens wrote is counted as it is added.
+	local function weight_of(attr)
+		local weight = 100;
+		for name, value in pairs(attr) do weight = weight + #name + #value; end
+		return weight;
+	end
+
+	local function add_somebody(reply, name, attr, session, person)
+		local weight = weight_of(attr);
+		reply:tag(name, attr);
+		if gate.facts.has_claims(session) then
+			gate.facts.each_claim(session, function (claim, value)
+				weight = weight + weight_of(claim) + #value;
+				reply:text_tag("claim", value, claim);
+			end);
+		end
+		if person then
+			weight = weight + #person.text;
+			reply:text_tag("person", person.text);
+		end
+		reply:up();
+		return weight;
+	end
+
+	-- Who may rule the room without being in it.
+	local function add_standing(reply, room, data)
+		local weight, count = 0, 0;
+		for bare, affiliation in room:each_affiliation() do
+			if affiliation == "owner" or affiliation == "admin" then
+				count = count + 1;
+				if count > LIMIT.items then break; end
+				local attr = { jid = bare, affiliation = affiliation };
+				weight = weight + add_somebody(reply, "standing", attr, nil, data and data.people[bare]);
+			end
+		end
+		return weight;
+	end
+
 	local function add_room(reply, room, about)
 		local data, people, count = gate.kept.of(room), gate.waiting.people(room.jid), 0;
 		local occupants, moderators = gate.facts.census(room);
@@ -23,28 +61,32 @@ return function (gate)
 			occupants = tostring(occupants), moderators = tostring(moderators), waiting = tostring(gate.waiting.count(room.jid)),
 			generation = data and data.generation, revision = data and tostring(data.revision),
 			password = flag(room:get_password()), ["members-only"] = flag(room:get_members_only()),
-			lobby = flag(gate.lobby.is_there()),
+			lobby = flag(gate.lobby.is_there()), hidden = tostring(not room:get_public()),
+			persistent = tostring(not not room:get_persistent()), moderated = tostring(not not room:get_moderated()),
+			forgets = flag(data and data.count >= LIMIT.people),
 		};
+		local weight = weight_of(attr);
 		reply:tag("room", attr);
-		if data and data.record then reply:text_tag("record", data.record); end
+		if data and data.record then
+			weight = weight + #data.record;
+			reply:text_tag("record", data.record);
+		end
 		if data and about and data.people[about] then reply:text_tag("person", data.people[about].text); end
+		weight = weight + add_standing(reply, room, data);
+		for bare, w in pairs(people) do
+			weight = weight + add_somebody(reply, "waiting", gate.facts.add_session({
+				jid = w.jid, nick = cut(w.nick, LIMIT.name), since = tostring(w.since),
+			}, prosody.full_sessions[w.jid]), nil, data and data.people[bare]);
+		end
 		for _, occupant in pairs(room._occupants) do
 			count = count + 1;
-			if count > LIMIT.occupants then attr.more = "true"; break; end
-			reply:tag("occupant", gate.facts.describe(room, occupant));
-			local session = prosody.full_sessions[occupant.jid];
-			if gate.facts.has_claims(session) then
-				gate.facts.each_claim(session, function (name, value) reply:text_tag("claim", value, name); end);
-			end
-			reply:up();
-		end
-		for _, w in pairs(people) do
-			reply:tag("waiting", gate.facts.add_session({
-				jid = w.jid, nick = cut(w.nick, LIMIT.name), since = tostring(w.since),
-			}, prosody.full_sessions[w.jid])):up();
+			if count > LIMIT.occupants or weight > LIMIT.page_bytes then attr.more = "true"; break; end
+			local session, described = prosody.full_sessions[occupant.jid], gate.facts.describe(room, occupant);
+			local person = gate.kept.person(data, occupant.bare_jid, described.ticket);
+			weight = weight + add_somebody(reply, "occupant", described, session, person);
 		end
 		reply:up();
-		return count;
+		return count, weight;
 	end
 
 	local inquiries = {
@@ -60,11 +102,12 @@ return function (gate)
 				if room.jid > (attr.after or "") and not room._data.destroyed then t_insert(rooms, room); end
 			end
 			table.sort(rooms, function (a, b) return a.jid < b.jid; end);
-			local page, count, i = { xmlns = xmlns_gate }, 0, 0;
+			local page, count, weight, i = { xmlns = xmlns_gate }, 0, 0, 0;
 			reply:tag("snapshot", page);
-			while rooms[i + 1] and i < max and count < LIMIT.occupants do
+			while rooms[i + 1] and i < max and count < LIMIT.occupants and weight < LIMIT.page_bytes do
 				i = i + 1;
-				count = count + add_room(reply, rooms[i]);
+				local more, heavier = add_room(reply, rooms[i]);
+				count, weight = count + more, weight + heavier;
 			end
 			page.next = rooms[i + 1] and rooms[i] and rooms[i].jid or nil;
 			return reply;

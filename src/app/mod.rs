@@ -1,5 +1,6 @@
 //! The wiring: the one place that knows everyone. Clock, signals, tasks, reload, shutdown.
 
+mod audit;
 mod clock;
 mod operator;
 mod readiness;
@@ -13,11 +14,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{Mutex as AsyncMutex, Notify};
 use tokio_util::sync::CancellationToken;
 
 use crate::component::audit::{Audit, AuditError};
 use crate::component::desk::{Desk, Mode};
-use crate::config::{Environment, LoadError, Loaded, NO_SECRET, NO_SECRET_HINT};
+use crate::config::{self, Environment, LoadError, Loaded, NO_SECRET, NO_SECRET_HINT};
 use crate::control::{SocketError, serve};
 use crate::xmpp::link::{Link, LinkHandle, LinkSettings};
 
@@ -59,10 +61,26 @@ struct Shared {
     trouble: Arc<Mutex<Option<String>>>,
     file: Arc<PathBuf>,
     environment: Arc<Environment>,
+    upkeep: Arc<Mutex<Upkeep>>,
+    /// Wakes the audit before its time.
+    audit_now: Arc<Notify>,
+    /// Held by whoever reads all rooms, page by page: one at a time, so that the server is never held up.
+    paging: Arc<AsyncMutex<()>>,
     started: Instant,
 }
 
+/// What of the settings a reload replaces.
+#[derive(Clone, Debug)]
+struct Upkeep {
+    audit: config::Audit,
+    limit: config::Limit,
+}
+
 impl Shared {
+    fn upkeep(&self) -> MutexGuard<'_, Upkeep> {
+        self.upkeep.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn desk(&self) -> MutexGuard<'_, Desk> {
         self.desk.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -114,6 +132,9 @@ pub async fn run(
         trouble: Arc::default(),
         file: Arc::new(file),
         environment: Arc::new(environment),
+        upkeep: Arc::new(Mutex::new(Upkeep { audit: settings.audit, limit: settings.reload })),
+        audit_now: Arc::default(),
+        paging: Arc::default(),
         started: clock::instant(),
     };
     let stop = CancellationToken::new();
@@ -131,6 +152,7 @@ pub async fn run(
     });
     let watching = tokio::spawn(readiness::watch(shared.clone(), component.ready_within));
     let succeeding = tokio::spawn(succession::watch(shared.clone()));
+    let auditing = tokio::spawn(audit::watch(shared.clone()));
     let operator = Arc::new(operator::Operator::new(shared.clone()));
     let served = serve(&component.socket, operator);
     tokio::pin!(served);
@@ -150,6 +172,7 @@ pub async fn run(
     readiness::stopping();
     watching.abort();
     succeeding.abort();
+    auditing.abort();
     stop.cancel();
     let _ = linked.await;
     let _ = std::fs::remove_file(&component.socket);

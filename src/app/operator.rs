@@ -37,7 +37,8 @@ impl Operator {
     fn status(&self) -> Status {
         let linked = self.shared.link.is_up();
         let trouble = self.shared.trouble().clone();
-        let desk = self.shared.desk();
+        let mut desk = self.shared.desk();
+        let drift = *desk.drift();
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             ready: linked && desk.is_ready(),
@@ -61,6 +62,7 @@ impl Operator {
                 .collect(),
             rooms: desk.live().rooms().count(),
             decisions: desk.tally(),
+            drift,
             log_lines_lost: desk.audit().lost(),
             uptime: self.shared.started.elapsed().as_secs(),
         }

@@ -7,10 +7,12 @@ use jid::BareJid;
 use super::Shared;
 use super::clock::now;
 use crate::component::desk::Removal;
+use crate::component::making::{self, MakingError};
 use crate::component::neighbours::{Neighbour, among};
-use crate::policy::verdict::Effects;
+use crate::policy::verdict::{Effects, NewPassword};
+use crate::secret::Secret;
 use crate::wire::NS;
-use crate::wire::answer::{command, remove};
+use crate::wire::answer::{Material, command, remove};
 use crate::wire::posture::{modules, posture};
 use crate::wire::room::{LiveRoom, look, snapshot};
 use crate::xmpp::Element;
@@ -37,6 +39,8 @@ pub(super) enum RoomError {
     Busy,
     #[error("the gate sent something that is no room")]
     Nonsense,
+    #[error("no password could be made: {0}")]
+    Password(#[from] MakingError),
     #[error("the gate did not do it: {0}")]
     Gate(#[from] RequestError),
 }
@@ -99,7 +103,9 @@ pub(super) async fn apply(
             return Ok(());
         }
         let id = shared.desk().next_id();
-        let element = command(jid, &live.generation, live.revision, &id, &effects, more);
+        let password = effects.password.map(|new| password(shared, jid, new)).transpose()?;
+        let material = Material { password: password.as_ref() };
+        let element = command(jid, &live.generation, live.revision, &id, &effects, material, more);
         match shared.link.command(&*service, element).await {
             Ok(_) => return Ok(()),
             Err(RequestError::Refused(error)) if error.condition == Condition::Conflict => {}
@@ -107,6 +113,12 @@ pub(super) async fn apply(
         }
     }
     Err(RoomError::Busy)
+}
+
+fn password(shared: &Shared, room: &BareJid, new: NewPassword) -> Result<Secret, RoomError> {
+    let desk = shared.desk();
+    let rules = desk.live().rules(desk.policy(), Some(room));
+    Ok(making::password(new, Some(room), None, &rules, now())?)
 }
 
 /// Removes those who may no longer be inside.
@@ -135,26 +147,54 @@ pub(super) async fn tell(shared: Shared, service: Arc<str>, welcome: Element) {
     }
 }
 
-/// Builds the view of a service's rooms anew, page by page.
+/// Builds the view of a service's rooms anew, page by page; then they are compared with the policy.
 pub(super) async fn restore(shared: Shared, service: Arc<str>) {
-    let mut after = String::new();
+    let _alone = shared.paging.lock().await;
+    let mut pages = Pages::new(&shared, &service);
     loop {
-        let page = match shared.link.request(&*service, snapshot(&after, PAGE)).await {
-            Ok(page) => page,
+        match pages.next().await {
+            Ok(Some(page)) => {
+                let mut desk = shared.desk();
+                for room in elements(&page) {
+                    desk.restore(&service, room, now());
+                }
+            }
+            Ok(None) => break,
             Err(error) => {
                 tracing::warn!(%service, %error, "the rooms of the service are not known");
                 return;
             }
-        };
-        let mut desk = shared.desk();
-        for room in page.children().filter(|child| child.is(NS, "room")) {
-            desk.restore(&service, room, now());
-        }
-        match page.attr("next") {
-            Some(next) if next > after.as_str() => next.clone_into(&mut after),
-            _ => return,
         }
     }
+    shared.audit_now.notify_one();
+}
+
+/// The rooms of a service, a page at a time, in the order of their addresses. Whoever reads them holds
+/// [`Shared::paging`].
+pub(super) struct Pages<'a> {
+    shared: &'a Shared,
+    service: &'a str,
+    after: Option<String>,
+}
+
+impl<'a> Pages<'a> {
+    pub(super) fn new(shared: &'a Shared, service: &'a str) -> Self {
+        Self { shared, service, after: Some(String::new()) }
+    }
+
+    /// The next page; `None`: there is none.
+    pub(super) async fn next(&mut self) -> Result<Option<Element>, RequestError> {
+        let Some(after) = &self.after else { return Ok(None) };
+        let page = self.shared.link.request(self.service, snapshot(after, PAGE)).await?;
+        let next = page.attr("next").filter(|next| *next > after.as_str()).map(str::to_owned);
+        self.after = next;
+        Ok(Some(page))
+    }
+}
+
+/// The rooms of a page.
+pub(super) fn elements(page: &Element) -> impl Iterator<Item = &Element> {
+    page.children().filter(|child| child.is(NS, "room"))
 }
 
 /// Looks for modules of the service that do by themselves what the policy decides, and says so.

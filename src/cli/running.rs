@@ -108,6 +108,11 @@ fn status_in_words(status: &Status) -> String {
             would.allow, would.hold, would.prompt, would.deny
         ));
     }
+    let drift = status.drift;
+    lines.push(format!(
+        "rooms compared with the policy {} times, {} the last time: {} differences found, {} repaired, {} there now",
+        drift.audits, drift.rooms, drift.found, drift.repaired, drift.present
+    ));
     if status.log_lines_lost > 0 {
         lines.push(format!("{} LINES of the decision log are LOST", status.log_lines_lost));
     }

@@ -1,5 +1,6 @@
 //! The password that a decision asks for.
 
+use jid::BareJid;
 use jiff::Timestamp;
 
 use crate::password::{DeriveError, RandomnessFailed, derive, generate, judge, period_at};
@@ -24,20 +25,21 @@ pub enum MakingError {
     Missing,
 }
 
-/// The password that a decision asks for.
+/// The password that a decision asks for in a room; `typed`: what the requester typed for it.
 ///
 /// # Errors
 /// When there is none to give.
 pub fn password(
     new: NewPassword,
-    question: &Question,
+    room: Option<&BareJid>,
+    typed: Option<&Secret>,
     rules: &Rules,
     now: Timestamp,
 ) -> Result<Secret, MakingError> {
     let settings = &rules.password;
     match new {
         NewPassword::Typed | NewPassword::Made(Source::Creator) => {
-            question.typed.clone().ok_or(MakingError::Missing)
+            typed.cloned().ok_or(MakingError::Missing)
         }
         NewPassword::Made(Source::Generated) => Ok(generate(settings.words.value)?),
         NewPassword::Made(Source::Preset) => {
@@ -45,7 +47,7 @@ pub fn password(
         }
         NewPassword::Made(Source::Derived) => {
             let secret = settings.secret.value.as_ref().ok_or(MakingError::Missing)?;
-            let room = question.attempt.room.as_ref().ok_or(MakingError::Missing)?;
+            let room = room.ok_or(MakingError::Missing)?;
             let period = period_at(settings.period.value, now);
             Ok(derive(secret, room, period, settings.words.value)?)
         }

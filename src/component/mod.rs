@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod counters;
 pub mod desk;
+pub mod drift;
 pub mod headless;
 pub mod line;
 pub mod live;

@@ -14,7 +14,7 @@ use super::outside::Outside;
 use super::problem::{Problem, write_all};
 use super::section::{Item, Read, Section};
 use super::settings::Settings;
-use super::{checks, component, policy, service, syntax};
+use super::{checks, component, policy, service, syntax, upkeep};
 use crate::policy::rules::Policy;
 
 /// The version of the file that this program reads.
@@ -127,6 +127,8 @@ fn read<'a>(
     root.read("version", version);
     let component = component::read(root.table("component"), outside);
     let log = component::read_log(root.table("log"), outside);
+    let audit = upkeep::read_audit(root.table("audit"));
+    let reload = upkeep::read_reload(root.table("reload"));
     let domain = component.as_ref().map(|component| &component.domain);
     let (services, accounts) = service::read(root.tables("service"), domain);
     let focuses = services
@@ -139,7 +141,7 @@ fn read<'a>(
         checks::check(notes, &policy);
     }
     policy.put_in_force();
-    Some((Settings { component: component?, log, services }, policy, bans))
+    Some((Settings { component: component?, log, services, audit, reload }, policy, bans))
 }
 
 fn version(item: &Item<'_>) -> Read<()> {

@@ -33,6 +33,7 @@ mod service;
 mod settings;
 mod suggest;
 mod syntax;
+mod upkeep;
 mod values;
 
 pub use component::{NO_SECRET, NO_SECRET_HINT};
@@ -41,4 +42,4 @@ pub use load::{LoadError, Loaded, load, parse, schema, socket};
 pub use outside::Outside;
 pub use problem::{Problem, Severity};
 pub use report::{ExitKind, report};
-pub use settings::{Component, Format, Log, Service, Settings};
+pub use settings::{Audit, Component, Format, Limit, Log, Service, Settings};

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jid::BareJid;
 
+use crate::policy::drift::family;
 use crate::secret::Secret;
 
 /// What the file says beside the policy.
@@ -16,6 +17,56 @@ pub struct Settings {
     pub log: Log,
     /// The MUC services that the policy is for, at least one.
     pub services: Vec<Service>,
+    /// How live rooms are compared with the policy.
+    pub audit: Audit,
+    /// What a reload may do without being told to.
+    pub reload: Limit,
+}
+
+/// How live rooms are compared with the policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Audit {
+    /// How often; `None`: only after a reload, and when the link is up again.
+    pub every: Option<Duration>,
+    /// The rules, or families of rules, whose differences are repaired; others are only reported.
+    pub repair: Vec<String>,
+}
+
+impl Default for Audit {
+    fn default() -> Self {
+        let repair = ["password", "lobby", "access", "ban"].map(str::to_owned);
+        Self { every: Some(Duration::from_secs(60)), repair: repair.into() }
+    }
+}
+
+impl Audit {
+    /// Whether what differs from this rule is repaired.
+    pub fn repairs(&self, rule: &str) -> bool {
+        self.repair.iter().any(|name| name == rule || name == family(rule))
+    }
+}
+
+/// How many of those inside a reload may remove without being told to: the larger of the two numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limit {
+    /// So many people.
+    pub people: u32,
+    /// So many of a hundred, 0 to 100.
+    pub percent: u32,
+}
+
+impl Default for Limit {
+    fn default() -> Self {
+        Self { people: 10, percent: 10 }
+    }
+}
+
+impl Limit {
+    /// Most who may be removed where so many are inside.
+    pub fn of(self, inside: usize) -> usize {
+        let whole = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+        whole(self.people).max(inside.saturating_mul(whole(self.percent)) / 100)
+    }
 }
 
 /// The component and its link to the server.
@@ -80,4 +131,27 @@ pub struct Service {
     pub focus: Option<BareJid>,
     /// Other accounts that are services: recorders, transcribers, gateways.
     pub trusted: Vec<BareJid>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reload_may_remove_a_few_or_a_share_whichever_is_more() {
+        let limit = Limit { people: 10, percent: 10 };
+        assert_eq!(
+            [0, 5, 100, 109, 110, 5000].map(|inside| limit.of(inside)),
+            [10, 10, 10, 10, 11, 500]
+        );
+        assert_eq!(Limit { people: 0, percent: 0 }.of(5000), 0);
+        assert_eq!(Limit { people: 0, percent: 100 }.of(7), 7);
+    }
+
+    #[test]
+    fn a_rule_is_repaired_by_its_name_or_its_family() {
+        let audit = Audit { repair: vec!["password".into(), "access.hidden".into()], every: None };
+        let repaired = ["password.required", "access.hidden", "access.enter", "lobby.admission"];
+        assert_eq!(repaired.map(|rule| audit.repairs(rule)), [true, true, false, false]);
+    }
 }

@@ -14,6 +14,7 @@ pub use self::server::{Handler, SocketError, serve};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::component::drift::DriftTally;
 use crate::component::tally::Tally;
 
 /// What an operator asks of the running component.
@@ -109,6 +110,9 @@ pub struct Status {
     pub rooms: usize,
     /// Decisions since the start.
     pub decisions: Tally,
+    /// How the live rooms compare with the policy.
+    #[serde(default)]
+    pub drift: DriftTally,
     /// Lines of the decision log that were lost since the start.
     pub log_lines_lost: u64,
     /// Seconds since the start.

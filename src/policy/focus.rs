@@ -1,5 +1,6 @@
 //! On Jitsi the conference focus opens every room, for whoever asked it.
 
+use jid::BareJid;
 use jiff::{SignedDuration, Timestamp};
 
 use super::attempt::{Action, Affiliation, AffiliationChange};
@@ -7,6 +8,7 @@ use super::class::Class;
 use super::decide::{Case, Strongest};
 use super::denial::Denial;
 use super::record::Record;
+use super::rules::Policy;
 use super::verdict::{Opinion, Rule, Verdict};
 use super::{access, close, removal};
 
@@ -81,6 +83,13 @@ fn elect(case: &Case<'_>, items: &[AffiliationChange], strongest: &mut Strongest
 /// A room that only the focus ever enters.
 pub(super) fn is_health_check(case: &Case<'_>) -> bool {
     case.is_focus() && case.room_name().starts_with(HEALTH_CHECK)
+}
+
+/// The same of a room that is there, by its record.
+pub(super) fn tries_itself_out(policy: &Policy, room: &BareJid, record: &Record) -> bool {
+    let focus = policy.focuses.get(room.domain().as_str());
+    focus.is_some_and(|focus| focus.as_str() == record.opener)
+        && room.node().is_some_and(|name| name.as_str().starts_with(HEALTH_CHECK))
 }
 
 /// The record of a room that the focus opens at `now` for somebody, or for nobody that is known.

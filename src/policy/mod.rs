@@ -14,6 +14,7 @@ pub mod close;
 mod configure;
 pub mod decide;
 pub mod denial;
+pub mod drift;
 pub mod exceptions;
 pub mod explain;
 pub mod facts;

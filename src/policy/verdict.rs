@@ -143,6 +143,10 @@ pub struct Effects {
     pub may: Vec<(BareJid, May)>,
     /// Media that are moderated from the start: the room's, before anybody is in it.
     pub moderated: Vec<Ability>,
+    /// These are owners or admins no longer, but have that affiliation.
+    pub demote: Vec<(BareJid, Affiliation)>,
+    /// These are removed, and told why.
+    pub remove: Vec<(BareJid, Denial)>,
 }
 
 impl Effects {
@@ -164,6 +168,8 @@ impl Effects {
         self.promote.extend(more.promote);
         self.may.extend(more.may);
         self.moderated.extend(more.moderated);
+        self.demote.extend(more.demote);
+        self.remove.extend(more.remove);
     }
 }
 

@@ -63,6 +63,7 @@ pub fn command(
     base: u64,
     id: &str,
     effects: &Effects,
+    material: Material<'_>,
     more: impl IntoIterator<Item = Element>,
 ) -> Element {
     let mut element = Element::new(NS, "do")
@@ -70,7 +71,7 @@ pub fn command(
         .with_attr("generation", generation)
         .with_attr("base", base.to_string())
         .with_attr("decision", id);
-    push_effects(&mut element, effects, Material { password: None });
+    push_effects(&mut element, effects, material);
     element.with_children(more)
 }
 
@@ -157,6 +158,16 @@ fn push_effects(element: &mut Element, effects: &Effects, material: Material<'_>
     }
     for jid in &effects.promote {
         element.push_child(Element::new(NS, "promote").with_attr("jid", jid.as_str()));
+    }
+    for (jid, affiliation) in &effects.demote {
+        element.push_child(
+            Element::new(NS, "demote")
+                .with_attr("jid", jid.as_str())
+                .with_attr("affiliation", affiliation.name()),
+        );
+    }
+    for (jid, denial) in &effects.remove {
+        element.push_child(remove(jid, &denial.text()));
     }
     for (jid, words) in &effects.reject {
         let text = words.map(Notice::text).unwrap_or_default();

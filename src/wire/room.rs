@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::NS;
 use super::question::{read_requester, read_state};
 use crate::policy::attempt::{Requester, RoomView};
+use crate::policy::drift::{Settings, Standing};
 use crate::policy::record::Person;
 use crate::xmpp::element::Element;
 
@@ -22,6 +23,12 @@ pub struct LiveRoom {
     pub revision: u64,
     /// How it is.
     pub view: RoomView,
+    /// Its other settings.
+    pub settings: Settings,
+    /// Owners and admins, inside or not, as far as the gate tells.
+    pub standing: Vec<Standing>,
+    /// What it remembers of people may be less than there was.
+    pub forgets: bool,
     /// Who is inside.
     pub occupants: Vec<Requester>,
     /// Who waits, and since when, where the gate says it.
@@ -34,11 +41,19 @@ impl LiveRoom {
     /// Reads a `room`. `None`: its address is none.
     pub fn read(element: &Element) -> Option<Self> {
         let children = |name| element.children().filter(move |child| child.is(NS, name));
+        let flag = |name| element.attr(name).map(|value| value == "true");
         Some(Self {
             jid: BareJid::from_str(element.attr("jid")?).ok()?,
             generation: element.attr("generation").unwrap_or_default().to_owned(),
             revision: element.attr("revision").and_then(|value| value.parse().ok())?,
             view: RoomView { exists: true, ..read_state(element) },
+            settings: Settings {
+                hidden: flag("hidden"),
+                persistent: flag("persistent"),
+                moderated: flag("moderated"),
+            },
+            standing: children("standing").filter_map(read_standing).collect(),
+            forgets: flag("forgets") == Some(true),
             occupants: children("occupant").map(read_requester).collect(),
             waiting: children("waiting")
                 .map(|waiting| {
@@ -50,6 +65,11 @@ impl LiveRoom {
             person: element.child(NS, "person").and_then(|person| Person::read(&person.text())),
         })
     }
+}
+
+fn read_standing(element: &Element) -> Option<Standing> {
+    let who = read_requester(element);
+    Some(Standing { jid: who.jid?, affiliation: who.affiliation, person: who.person })
 }
 
 /// Asks for one room, and what it remembers of `person`.

@@ -12,6 +12,7 @@ use serde_json::Map;
 
 use super::audit::Audit;
 use super::counters::Counters;
+use super::drift::DriftTally;
 use super::line::Context;
 use super::live::Live;
 use super::making;
@@ -64,6 +65,7 @@ pub struct Desk {
     services: HashMap<Arc<str>, Option<Hello>>,
     neighbours: HashMap<Arc<str>, Vec<Neighbour>>,
     tally: Tally,
+    drift: DriftTally,
     run: String,
     next: u64,
 }
@@ -87,6 +89,7 @@ impl Desk {
             services: services.into_iter().map(|domain| (Arc::from(domain), None)).collect(),
             neighbours: HashMap::new(),
             tally: Tally::default(),
+            drift: DriftTally::default(),
             run,
             next: 0,
         }
@@ -159,7 +162,13 @@ impl Desk {
         let mut decision = decide(&self.policy, &rules, attempt, &room, &pressure, now);
         let password = match decision.effects.password {
             None => None,
-            Some(new) => match making::password(new, question, &rules, now) {
+            Some(new) => match making::password(
+                new,
+                attempt.room.as_ref(),
+                question.typed.as_ref(),
+                &rules,
+                now,
+            ) {
                 Ok(password) => Some(password),
                 Err(error) => {
                     tracing::error!(%error, "no password could be made, so the room is not opened");
@@ -272,6 +281,11 @@ impl Desk {
     /// What was decided since the start.
     pub const fn tally(&self) -> Tally {
         self.tally
+    }
+
+    /// How the audits of the rooms went.
+    pub const fn drift(&mut self) -> &mut DriftTally {
+        &mut self.drift
     }
 
     /// The decision log.

@@ -1,0 +1,182 @@
+//! What was seen and tried in rooms that differ, so that nothing is said or done again and again.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use jid::BareJid;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::policy::drift::Drift;
+
+/// The longest time between two repairs of what does not last.
+const LONGEST: SignedDuration = SignedDuration::from_hours(1);
+/// The pace where nothing is compared at a pace.
+const PACE: SignedDuration = SignedDuration::from_mins(1);
+
+/// One difference: the room, the rule, and the person it is about, if any.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Key(BareJid, &'static str, Option<BareJid>);
+
+impl Key {
+    pub(super) fn new(room: &BareJid, drift: &Drift) -> Self {
+        Self(room.clone(), drift.rule.name, drift.who.clone())
+    }
+}
+
+/// What to do about a difference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// Repair it.
+    Repair,
+    /// Say that it is there.
+    Report,
+    /// Nothing, for now.
+    Wait,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Trial {
+    /// No repair before then.
+    again: Timestamp,
+    /// Repairs so far.
+    attempts: u32,
+    /// Met in the audit that is on, and not repaired.
+    is_there: bool,
+    /// Remembered so long when it is gone.
+    until: Timestamp,
+}
+
+/// The differences that are there, or were lately: no more of them than rooms can have at once.
+#[derive(Debug, Default)]
+pub(super) struct Trials {
+    known: HashMap<Key, Trial>,
+    revision: String,
+    pace: SignedDuration,
+}
+
+impl Trials {
+    /// An audit begins, by this policy. With another policy all is new.
+    pub(super) fn begin(&mut self, revision: &str, every: Option<Duration>) {
+        if self.revision != revision {
+            self.known.clear();
+            revision.clone_into(&mut self.revision);
+        }
+        let pace = every.and_then(|every| SignedDuration::try_from(every).ok());
+        self.pace = pace.unwrap_or(PACE).min(LONGEST);
+        for trial in self.known.values_mut() {
+            trial.is_there = false;
+        }
+    }
+
+    /// A difference is there.
+    pub(super) fn meet(&mut self, key: &Key, repairs: bool, now: Timestamp) -> Turn {
+        let is_new = !self.known.contains_key(key);
+        let new = Trial { again: now, attempts: 0, is_there: true, until: now };
+        let trial = self.known.entry(key.clone()).or_insert(new);
+        trial.is_there = true;
+        match (repairs, is_new) {
+            (true, _) if trial.again <= now => Turn::Repair,
+            (false, true) => Turn::Report,
+            (true | false, _) => Turn::Wait,
+        }
+    }
+
+    /// A repair was tried, and done or not; whether it is time to say that it does not last.
+    pub(super) fn tried(&mut self, key: &Key, is_done: bool, now: Timestamp) -> bool {
+        let Some(trial) = self.known.get_mut(key) else { return false };
+        trial.attempts = trial.attempts.saturating_add(1);
+        // The first two at the pace of the audits, then half as often each time.
+        let factor = 2_i32.saturating_pow(trial.attempts.saturating_sub(2));
+        let wait = match trial.attempts {
+            1 => SignedDuration::ZERO,
+            _ => self.pace.checked_mul(factor).map_or(LONGEST, |wait| wait.min(LONGEST)),
+        };
+        let later = |wait: SignedDuration| now.checked_add(wait).unwrap_or(Timestamp::MAX);
+        trial.again = later(wait);
+        trial.until = later(wait.max(self.pace).checked_mul(2).unwrap_or(LONGEST));
+        trial.is_there = !is_done;
+        trial.attempts == 2
+    }
+
+    /// An audit has ended; how many differences are there. One that is gone is forgotten, but not so soon
+    /// that something which comes and goes were repaired at the old pace.
+    pub(super) fn end(&mut self, now: Timestamp) -> u64 {
+        self.known.retain(|_, trial| trial.is_there || trial.until > now);
+        let present = self.known.values().filter(|trial| trial.is_there).count();
+        u64::try_from(present).unwrap_or(u64::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PACE: u64 = 60;
+
+    fn key() -> Key {
+        Key("tea@conference.example.org".parse().unwrap(), "password.required", None)
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    /// Audits, one a minute, in which the difference is there whenever `is_there` says so: when it was repaired, and
+    /// when it was said that this does not last.
+    fn run(minutes: i64, is_there: impl Fn(i64) -> bool) -> (Vec<i64>, Vec<i64>) {
+        let (mut trials, mut repaired, mut said) = (Trials::default(), Vec::new(), Vec::new());
+        for minute in 0..minutes {
+            let now = at(minute * 60);
+            trials.begin("1", Some(Duration::from_secs(PACE)));
+            if is_there(minute) && trials.meet(&key(), true, now) == Turn::Repair {
+                repaired.push(minute);
+                if trials.tried(&key(), true, now) {
+                    said.push(minute);
+                }
+            }
+            trials.end(now);
+        }
+        (repaired, said)
+    }
+
+    #[test]
+    fn what_does_not_last_is_repaired_more_and_more_rarely_and_said_once() {
+        let (repaired, said) = run(400, |_| true);
+        assert_eq!(repaired, [0, 1, 2, 4, 8, 16, 32, 64, 124, 184, 244, 304, 364]);
+        assert_eq!(said, [1]);
+    }
+
+    #[test]
+    fn what_comes_and_goes_is_no_news_each_time() {
+        let (repaired, said) = run(60, |minute| minute % 2 == 0);
+        assert_eq!(repaired, [0, 2, 4, 6, 10, 18, 34]);
+        let (repaired, said_of_two) = run(60, |minute| minute == 5 || minute == 50);
+        assert_eq!((repaired, said_of_two.len()), (vec![5, 50], 0));
+        assert_eq!(said, [2]);
+    }
+
+    #[test]
+    fn what_is_not_repaired_is_reported_once_while_it_lasts() {
+        let (mut trials, mut turns) = (Trials::default(), Vec::new());
+        for second in 0..4 {
+            trials.begin("1", None);
+            if second != 2 {
+                turns.push(trials.meet(&key(), false, at(second)));
+            }
+            assert_eq!(trials.end(at(second)), u64::from(second != 2));
+        }
+        assert_eq!(turns, [Turn::Report, Turn::Wait, Turn::Report]);
+        assert_eq!(trials.known.len(), 1);
+        assert!(!trials.tried(&key(), true, at(4)));
+        assert_eq!(trials.end(at(4)), 0, "it was repaired");
+    }
+
+    #[test]
+    fn under_another_policy_all_is_new() {
+        let mut trials = Trials::default();
+        trials.begin("1", None);
+        assert_eq!(trials.meet(&key(), false, at(0)), Turn::Report);
+        trials.begin("2", None);
+        assert_eq!(trials.meet(&key(), false, at(0)), Turn::Report);
+    }
+}

@@ -1,0 +1,38 @@
+//! Live rooms held against the policy, as their gate shows them.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::policy::drift::{Drift, Scene, compare};
+use crate::policy::rules::{Policy, Rules};
+use crate::wire::room::LiveRoom;
+
+/// In what this room differs from these rules of the policy.
+pub fn drifts(policy: &Policy, rules: &Rules, live: &LiveRoom, now: Timestamp) -> Vec<Drift> {
+    compare(&Scene {
+        policy,
+        rules,
+        room: &live.jid,
+        view: &live.view,
+        settings: live.settings,
+        occupants: &live.occupants,
+        standing: &live.standing,
+        forgets: live.forgets,
+        now,
+    })
+}
+
+/// How the audits went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DriftTally {
+    /// Times that all rooms were compared since the start.
+    pub audits: u64,
+    /// Rooms that were compared the last time.
+    pub rooms: u64,
+    /// Differences found since the start, each once while it lasts and once more for each repair that did not last.
+    pub found: u64,
+    /// Of these, repaired.
+    pub repaired: u64,
+    /// Differences that are there now.
+    pub present: u64,
+}

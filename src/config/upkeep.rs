@@ -1,0 +1,37 @@
+//! `[audit]` and `[reload]`: how rooms that are there are kept to the policy.
+
+use std::time::Duration;
+
+use super::section::{Item, Read, Section};
+use super::settings::{Audit, Limit};
+use super::suggest;
+use super::values::{duration_or_never, list, some_text, whole};
+use crate::policy::drift::{RULES, family};
+
+/// Reads `[audit]`.
+pub(super) fn read_audit(mut section: Section<'_>) -> Audit {
+    let mut audit = Audit::default();
+    section.put("every", &mut audit.every, duration_or_never(Duration::from_secs(1)));
+    section.put("repair", &mut audit.repair, list(rule_or_family));
+    section.finish();
+    audit
+}
+
+/// Reads `[reload]`.
+pub(super) fn read_reload(mut section: Section<'_>) -> Limit {
+    let mut limit = Limit::default();
+    section.put("people", &mut limit.people, whole(0..=1_000_000));
+    section.put("percent", &mut limit.percent, whole(0..=100));
+    section.finish();
+    limit
+}
+
+fn rule_or_family(item: &Item<'_>) -> Read<String> {
+    let name = some_text(item)?;
+    let names = || RULES.into_iter().chain(RULES.into_iter().map(family));
+    if names().any(|known| known == name) {
+        return Ok(name);
+    }
+    let message = format!("`{name}` is no rule that a room could differ from");
+    item.wrong(message, suggest::did_you_mean(&name, names()))
+}

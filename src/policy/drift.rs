@@ -1,0 +1,518 @@
+//! In what a live room has come to differ from what its rules ask for, and what repairs it.
+//!
+//! Other modules of the server change rooms without asking anybody. A room that is stricter than its rules
+//! ask for is as its moderators want it; only what is laxer, or nobody's to choose, is a difference.
+
+use jid::BareJid;
+use jiff::Timestamp;
+
+use super::attempt::{Affiliation, Attempt, Auth, Requester, RoomView};
+use super::classify::classes;
+use super::decide::{Case, rejudge};
+use super::notice::Notice;
+use super::pressure::Pressure;
+use super::record::{Person, Record, Source};
+use super::rules::{Policy, Rules};
+use super::verdict::{Audience, Effects, NewPassword, Rule};
+use super::{focus, lobby, moderators};
+
+/// Settings of a room on which no decision rests. `None`: the gate does not tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Settings {
+    /// The room is not listed.
+    pub hidden: Option<bool>,
+    /// The room outlives its last occupant.
+    pub persistent: Option<bool>,
+    /// Only those with voice may speak (XEP-0045 §3).
+    pub moderated: Option<bool>,
+}
+
+/// An owner or admin of a room, inside or not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Who.
+    pub jid: BareJid,
+    /// As what.
+    pub affiliation: Affiliation,
+    /// What the room remembers of this person.
+    pub person: Option<Person>,
+}
+
+/// A live room, with what there is to compare.
+#[derive(Clone, Copy, Debug)]
+pub struct Scene<'a> {
+    /// The policy.
+    pub policy: &'a Policy,
+    /// The rules for this room.
+    pub rules: &'a Rules,
+    /// Its address.
+    pub room: &'a BareJid,
+    /// How it is.
+    pub view: &'a RoomView,
+    /// How it is beside.
+    pub settings: Settings,
+    /// Who is inside, as far as it is told.
+    pub occupants: &'a [Requester],
+    /// Its owners and admins, as far as they are told.
+    pub standing: &'a [Standing],
+    /// What the room remembers of people may be less than there was.
+    pub forgets: bool,
+    /// When.
+    pub now: Timestamp,
+}
+
+/// One difference.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Drift {
+    /// The rule that asks for something else.
+    pub rule: Rule,
+    /// Who is meant, if it is about a person.
+    pub who: Option<BareJid>,
+    /// What is.
+    pub is: &'static str,
+    /// What should be.
+    pub should: &'static str,
+    /// What repairs it.
+    pub effects: Effects,
+}
+
+/// Every rule that a room can differ from.
+pub const RULES: [&str; 9] = [
+    "password.required",
+    "lobby.admission",
+    "access.hidden",
+    "access.persistent",
+    "access.enter",
+    "access.encrypted",
+    "ban",
+    "room.outcast",
+    "moderators.become",
+];
+
+/// The family of a rule: `password` of `password.required`.
+pub fn family(rule: &str) -> &str {
+    rule.split('.').next().unwrap_or_default()
+}
+
+impl Drift {
+    /// Two tellings of the same difference.
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        (self.rule.name, &self.who) == (other.rule.name, &other.who)
+    }
+}
+
+/// Every difference. A room to which no policy was applied yet has none: its next join does that.
+pub fn compare(scene: &Scene<'_>) -> Vec<Drift> {
+    let Some(record) = &scene.view.record else { return Vec::new() };
+    if focus::tries_itself_out(scene.policy, scene.room, record) {
+        return Vec::new();
+    }
+    let mut found: Vec<Drift> =
+        [password(scene, record), admission(scene), hidden(scene), persistent(scene)]
+            .into_iter()
+            .flatten()
+            .collect();
+    // Of a room that was there before the policy, nobody knows who was made an owner, and why.
+    if !record.opener.is_empty() {
+        found.extend(scene.standing.iter().filter_map(|one| standing(scene, one)));
+    }
+    for who in scene.occupants {
+        if let Some(drift) = occupant(scene, who)
+            && !found.iter().any(|known| known.is_same_as(&drift))
+        {
+            found.push(drift);
+        }
+    }
+    found
+}
+
+fn password(scene: &Scene<'_>, record: &Record) -> Option<Drift> {
+    let rules = &scene.rules.password;
+    if !rules.required.value || scene.view.has_password {
+        return None;
+    }
+    let source = match rules.source.value {
+        // Nobody is there to be asked.
+        Source::Creator => Source::Generated,
+        source @ (Source::Generated | Source::Derived | Source::Preset) => source,
+    };
+    let notices = rules.tell.value.then_some((Audience::Moderators, Notice::PasswordChanged));
+    Some(Drift {
+        rule: Rule::new("password.required", rules.required.line),
+        who: None,
+        is: "no password",
+        should: "a password",
+        effects: Effects {
+            record: Some(Record { password: Some(source), ..record.clone() }),
+            password: Some(NewPassword::Made(source)),
+            notices: notices.into_iter().collect(),
+            ..Effects::default()
+        },
+    })
+}
+
+fn admission(scene: &Scene<'_>) -> Option<Drift> {
+    let nobody = Requester::default();
+    let attempt = Attempt::default();
+    let case = case(scene, &attempt, &nobody, scene.room);
+    (lobby::is_members_only(&case) && !scene.view.members_only).then(|| Drift {
+        rule: Rule::new("lobby.admission", scene.rules.lobby.admission.line),
+        who: None,
+        is: "open to strangers",
+        should: "members only",
+        effects: Effects {
+            members_only: Some(true),
+            lobby: lobby::has_own(&case).then_some(true),
+            ..Effects::default()
+        },
+    })
+}
+
+fn hidden(scene: &Scene<'_>) -> Option<Drift> {
+    let rule = scene.rules.access.hidden;
+    (rule.value && scene.settings.hidden == Some(false)).then(|| Drift {
+        rule: Rule::new("access.hidden", rule.line),
+        who: None,
+        is: "listed",
+        should: "hidden",
+        effects: Effects { hidden: Some(true), ..Effects::default() },
+    })
+}
+
+fn persistent(scene: &Scene<'_>) -> Option<Drift> {
+    let rule = scene.rules.access.persistent;
+    let is = scene.settings.persistent?;
+    // Jitsi's lobby and breakout rooms make a room last while they need it.
+    let is_borrowed = is && scene.view.lobby;
+    let words = |lasts| if lasts { "persistent" } else { "not persistent" };
+    (is != rule.value && !is_borrowed).then(|| Drift {
+        rule: Rule::new("access.persistent", rule.line),
+        who: None,
+        is: words(is),
+        should: words(rule.value),
+        effects: Effects { persistent: Some(rule.value), ..Effects::default() },
+    })
+}
+
+/// An owner or admin whom no rule makes one, and nobody inside has.
+fn standing(scene: &Scene<'_>, one: &Standing) -> Option<Drift> {
+    let policy = scene.policy;
+    let is_kept = policy.services.contains_key(&one.jid)
+        || policy.operators.contains_key(&one.jid)
+        || (scene.forgets && one.person.is_none());
+    if is_kept || one.affiliation < Affiliation::Admin {
+        return None;
+    }
+    // Of somebody who is away nobody knows how he would prove who he is: he has the benefit of the doubt.
+    let away =
+        Requester { jid: Some(one.jid.clone()), auth: Auth::Account, ..Requester::default() };
+    let sessions: Vec<_> =
+        scene.occupants.iter().filter(|who| who.jid.as_ref() == Some(&one.jid)).collect();
+    let is_inside = !sessions.is_empty();
+    let mut shapes = if is_inside { sessions } else { vec![&away] }.into_iter();
+    let is_entitled = shapes.any(|who| {
+        // As if he were no owner yet.
+        let who =
+            Requester { affiliation: Affiliation::None, person: one.person, ..(*who).clone() };
+        let attempt = Attempt { room: Some(scene.room.clone()), ..Attempt::default() };
+        moderators::entitlement(&case(scene, &attempt, &who, &one.jid)).is_some()
+    });
+    (!is_entitled).then(|| Drift {
+        rule: Rule::new("moderators.become", scene.rules.moderators.become_by.line),
+        who: Some(one.jid.clone()),
+        is: one.affiliation.name(),
+        should: "no owner or admin",
+        effects: Effects {
+            demote: vec![(
+                one.jid.clone(),
+                if is_inside { Affiliation::Member } else { Affiliation::None },
+            )],
+            ..Effects::default()
+        },
+    })
+}
+
+/// Somebody inside who may not be.
+fn occupant(scene: &Scene<'_>, who: &Requester) -> Option<Drift> {
+    let attempt =
+        Attempt { room: Some(scene.room.clone()), requester: who.clone(), ..Attempt::default() };
+    let decision = rejudge(scene.policy, scene.rules, &attempt, scene.view, scene.now)?;
+    let (jid, denial) = (who.jid.clone()?, decision.denial?);
+    Some(Drift {
+        rule: decision.rule,
+        who: Some(jid.clone()),
+        is: "inside",
+        should: "outside",
+        effects: Effects {
+            people: vec![(jid.clone(), None)],
+            remove: vec![(jid, denial)],
+            ..Effects::default()
+        },
+    })
+}
+
+fn case<'a>(
+    scene: &Scene<'a>,
+    attempt: &'a Attempt,
+    who: &'a Requester,
+    jid: &'a BareJid,
+) -> Case<'a> {
+    const CALM: &Pressure = &Pressure { guesses: None, room: None, knocks: None };
+    Case {
+        policy: scene.policy,
+        rules: scene.rules,
+        attempt,
+        room_jid: scene.room,
+        who,
+        jid,
+        classes: classes(scene.policy, scene.rules, who),
+        room: scene.view,
+        pressure: CALM,
+        now: scene.now,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::denial::Denial;
+    use crate::policy::lobby::Admission;
+    use crate::policy::record::Entry;
+    use crate::policy::set::Set;
+
+    fn jid(text: &str) -> BareJid {
+        text.parse().unwrap()
+    }
+
+    /// A room in which everything is as the default rules ask for it.
+    struct Room {
+        policy: Policy,
+        rules: Rules,
+        jid: BareJid,
+        view: RoomView,
+        settings: Settings,
+        occupants: Vec<Requester>,
+        standing: Vec<Standing>,
+        forgets: bool,
+    }
+
+    impl Room {
+        fn new() -> Self {
+            let opened = Timestamp::UNIX_EPOCH;
+            let record = Record::new(opened, "ann@example.org".to_owned(), Some(Source::Generated));
+            Self {
+                policy: Policy::default(),
+                rules: Rules::default(),
+                jid: jid("tea@conference.example.org"),
+                view: RoomView {
+                    exists: true,
+                    has_password: true,
+                    record: Some(record),
+                    ..RoomView::default()
+                },
+                settings: Settings {
+                    hidden: Some(true),
+                    persistent: Some(false),
+                    moderated: Some(false),
+                },
+                occupants: vec![somebody("ann@example.org")],
+                standing: vec![owner("ann@example.org", true)],
+                forgets: false,
+            }
+        }
+
+        fn drifts(&self) -> Vec<Drift> {
+            compare(&Scene {
+                policy: &self.policy,
+                rules: &self.rules,
+                room: &self.jid,
+                view: &self.view,
+                settings: self.settings,
+                occupants: &self.occupants,
+                standing: &self.standing,
+                forgets: self.forgets,
+                now: Timestamp::UNIX_EPOCH,
+            })
+        }
+
+        fn in_short(&self) -> Vec<String> {
+            let who = |drift: &Drift| drift.who.as_ref().map(|jid| format!(" {jid}"));
+            let short = |drift: &Drift| {
+                let who = who(drift).unwrap_or_default();
+                format!(
+                    "{}@{}{who}: {} -> {}",
+                    drift.rule.name, drift.rule.line, drift.is, drift.should
+                )
+            };
+            self.drifts().iter().map(short).collect()
+        }
+    }
+
+    fn somebody(address: &str) -> Requester {
+        Requester {
+            jid: address.parse().ok(),
+            auth: Auth::Account,
+            secure: Some(true),
+            ..Requester::default()
+        }
+    }
+
+    fn owner(address: &str, moderator: bool) -> Standing {
+        Standing {
+            jid: jid(address),
+            affiliation: Affiliation::Owner,
+            person: moderator.then(|| Person::entered(Entry::Opened).as_moderator(true)),
+        }
+    }
+
+    #[test]
+    fn a_room_as_it_was_opened_differs_in_nothing() {
+        assert_eq!(Room::new().in_short(), [""; 0]);
+    }
+
+    #[test]
+    fn a_lost_password_is_made_anew_and_told_to_moderators() {
+        let mut room = Room::new();
+        room.view.has_password = false;
+        room.rules.password.required = Set::at(true, 7);
+        room.rules.password.source = Set::at(Source::Creator, 8);
+        assert_eq!(room.in_short(), ["password.required@7: no password -> a password"]);
+        let effects = room.drifts().remove(0).effects;
+        assert_eq!(effects.password, Some(NewPassword::Made(Source::Generated)));
+        assert_eq!(effects.record.unwrap().password, Some(Source::Generated));
+        assert_eq!(effects.notices, [(Audience::Moderators, Notice::PasswordChanged)]);
+        room.rules.password.tell.value = false;
+        assert_eq!(room.drifts().remove(0).effects.notices, []);
+        room.rules.password.required.value = false;
+        assert_eq!(room.in_short(), [""; 0]);
+    }
+
+    #[test]
+    fn strangers_are_kept_out_where_admission_says_so() {
+        let mut room = Room::new();
+        room.rules.lobby.admission = Set::at(Admission::Lobby, 3);
+        assert_eq!(room.in_short(), ["lobby.admission@3: open to strangers -> members only"]);
+        let effects = room.drifts().remove(0).effects;
+        assert_eq!((effects.members_only, effects.lobby), (Some(true), None));
+        room.view.members_only = true;
+        assert_eq!(room.in_short(), [""; 0]);
+        room.rules.lobby.admission.value = Admission::Open;
+        assert_eq!(room.in_short(), [""; 0], "stricter is no difference");
+    }
+
+    #[test]
+    fn the_lobby_of_the_service_is_raised_again() {
+        let mut room = Room::new();
+        room.view.lobby = true;
+        let effects = room.drifts().remove(0).effects;
+        assert_eq!((effects.members_only, effects.lobby), (Some(true), Some(true)));
+    }
+
+    #[test]
+    fn listing_and_persistence_are_as_the_file_says() {
+        let mut room = Room::new();
+        room.settings = Settings { hidden: Some(false), persistent: Some(true), moderated: None };
+        room.rules.access.hidden.line = 4;
+        let listed = "access.hidden@4: listed -> hidden";
+        let lasting = "access.persistent@0: persistent -> not persistent";
+        assert_eq!(room.in_short(), [listed, lasting]);
+        let drifts = room.drifts();
+        assert_eq!(drifts[0].effects.hidden, Some(true));
+        assert_eq!(drifts[1].effects.persistent, Some(false));
+        assert!(drifts.iter().all(|drift| RULES.contains(&drift.rule.name)));
+        assert_eq!(family(drifts[1].rule.name), "access");
+
+        room.settings = Settings { hidden: Some(true), persistent: Some(false), moderated: None };
+        room.rules.access.hidden.value = false;
+        room.rules.access.persistent.value = true;
+        assert_eq!(room.in_short(), ["access.persistent@0: not persistent -> persistent"]);
+        room.settings = Settings::default();
+        assert_eq!(room.in_short(), [""; 0], "a gate that does not tell");
+    }
+
+    #[test]
+    fn a_room_lasts_while_its_lobby_needs_it() {
+        let mut room = Room::new();
+        (room.view.lobby, room.view.members_only) = (true, true);
+        room.settings.persistent = Some(true);
+        assert_eq!(room.in_short(), [""; 0]);
+        room.settings.persistent = Some(false);
+        room.rules.access.persistent.value = true;
+        assert_eq!(room.in_short(), ["access.persistent@0: not persistent -> persistent"]);
+    }
+
+    #[test]
+    fn an_owner_whom_nothing_entitles_is_one_no_longer() {
+        let mut room = Room::new();
+        room.standing.push(owner("eve@example.org", false));
+        room.rules.moderators.become_by.line = 5;
+        let differs = ["moderators.become@5 eve@example.org: owner -> no owner or admin"];
+        assert_eq!(room.in_short(), differs);
+        let demoted = |room: &Room| room.drifts().remove(0).effects.demote;
+        assert_eq!(demoted(&room), [(jid("eve@example.org"), Affiliation::None)]);
+        room.occupants.push(somebody("eve@example.org"));
+        assert_eq!(room.in_short(), differs);
+        assert_eq!(demoted(&room), [(jid("eve@example.org"), Affiliation::Member)]);
+
+        room.standing[1].affiliation = Affiliation::Member;
+        assert_eq!(room.in_short(), [""; 0]);
+        room.standing[1] = owner("eve@example.org", true);
+        assert_eq!(room.in_short(), [""; 0], "granted");
+        room.standing[1].person = Some(Person::entered(Entry::Password));
+        assert_eq!(room.in_short(), differs);
+    }
+
+    #[test]
+    fn an_owner_stays_where_a_rule_or_a_doubt_says_so() {
+        let with = |change: fn(&mut Room)| {
+            let mut room = Room::new();
+            room.standing.push(owner("eve@example.org", false));
+            change(&mut room);
+            room.in_short()
+        };
+        let nothing = [""; 0];
+        assert_eq!(
+            with(|room| {
+                room.policy.services.insert(jid("eve@example.org"), 1);
+            }),
+            nothing
+        );
+        assert_eq!(
+            with(|room| {
+                room.policy.operators.insert(jid("eve@example.org"), 1);
+            }),
+            nothing
+        );
+        assert_eq!(
+            with(|room| {
+                room.rules.moderators.domains.value.insert("example.org".to_owned());
+            }),
+            nothing
+        );
+        assert_eq!(with(|room| room.forgets = true), nothing);
+        assert_eq!(with(|room| room.view.record.as_mut().unwrap().opener.clear()), nothing);
+        assert_eq!(with(|room| room.view.record = None), nothing);
+    }
+
+    #[test]
+    fn whoever_may_not_be_inside_is_removed_once() {
+        let mut room = Room::new();
+        room.rules.access.encrypted.line = 9;
+        let mut eve = somebody("eve@example.org");
+        eve.secure = Some(false);
+        room.occupants.extend([eve.clone(), eve]);
+        assert_eq!(room.in_short(), ["access.encrypted@9 eve@example.org: inside -> outside"]);
+        let effects = room.drifts().remove(0).effects;
+        assert_eq!(effects.remove, [(jid("eve@example.org"), Denial::NotEncrypted)]);
+        assert_eq!(effects.people, [(jid("eve@example.org"), None)]);
+    }
+
+    #[test]
+    fn a_focus_may_try_itself_out() {
+        let mut room = Room::new();
+        (room.jid, room.view.has_password) = (jid("__jicofo-health-check1@c.example"), false);
+        assert_eq!(room.drifts().len(), 1);
+        room.policy.focuses.insert("c.example".to_owned(), jid("ann@example.org"));
+        assert_eq!(room.in_short(), [""; 0]);
+    }
+}
