@@ -170,7 +170,7 @@ fn admission(scene: &Scene<'_>) -> Option<Drift> {
 
 fn hidden(scene: &Scene<'_>) -> Option<Drift> {
     let rule = scene.rules.access.hidden;
-    (rule.value && scene.settings.hidden == Some(false)).then(|| Drift {
+    (rule.value == Some(true) && scene.settings.hidden == Some(false)).then(|| Drift {
         rule: Rule::new("access.hidden", rule.line),
         who: None,
         is: "listed",
@@ -181,16 +181,16 @@ fn hidden(scene: &Scene<'_>) -> Option<Drift> {
 
 fn persistent(scene: &Scene<'_>) -> Option<Drift> {
     let rule = scene.rules.access.persistent;
-    let is = scene.settings.persistent?;
+    let (is, should) = (scene.settings.persistent?, rule.value?);
     // Jitsi's lobby and breakout rooms make a room last while they need it.
     let is_borrowed = is && scene.view.lobby;
     let words = |lasts| if lasts { "persistent" } else { "not persistent" };
-    (is != rule.value && !is_borrowed).then(|| Drift {
+    (is != should && !is_borrowed).then(|| Drift {
         rule: Rule::new("access.persistent", rule.line),
         who: None,
         is: words(is),
-        should: words(rule.value),
-        effects: Effects { persistent: Some(rule.value), ..Effects::default() },
+        should: words(should),
+        effects: Effects { persistent: Some(should), ..Effects::default() },
     })
 }
 
@@ -199,6 +199,7 @@ fn standing(scene: &Scene<'_>, one: &Standing) -> Option<Drift> {
     let policy = scene.policy;
     let is_kept = policy.services.contains_key(&one.jid)
         || policy.operators.contains_key(&one.jid)
+        || scene.rules.moderators.by_room
         || (scene.forgets && one.person.is_none());
     if is_kept || one.affiliation < Affiliation::Admin {
         return None;
@@ -274,9 +275,15 @@ fn case<'a>(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::policy::access::Access;
     use crate::policy::denial::Denial;
-    use crate::policy::lobby::Admission;
+    use crate::policy::lobby::{Admission, Lobby};
+    use crate::policy::moderators::Moderators;
+    use crate::policy::modes::SWITCHES;
+    use crate::policy::password::Password;
     use crate::policy::record::Entry;
     use crate::policy::set::Set;
 
@@ -319,6 +326,22 @@ mod tests {
                 standing: vec![owner("ann@example.org", true)],
                 forgets: false,
             }
+        }
+
+        fn password(&mut self) -> &mut Password {
+            Arc::make_mut(&mut self.rules.password)
+        }
+
+        fn lobby(&mut self) -> &mut Lobby {
+            Arc::make_mut(&mut self.rules.lobby)
+        }
+
+        fn access(&mut self) -> &mut Access {
+            Arc::make_mut(&mut self.rules.access)
+        }
+
+        fn moderators(&mut self) -> &mut Moderators {
+            Arc::make_mut(&mut self.rules.moderators)
         }
 
         fn drifts(&self) -> Vec<Drift> {
@@ -374,29 +397,29 @@ mod tests {
     fn a_lost_password_is_made_anew_and_told_to_moderators() {
         let mut room = Room::new();
         room.view.has_password = false;
-        room.rules.password.required = Set::at(true, 7);
-        room.rules.password.source = Set::at(Source::Creator, 8);
+        room.password().required = Set::at(true, 7);
+        room.password().source = Set::at(Source::Creator, 8);
         assert_eq!(room.in_short(), ["password.required@7: no password -> a password"]);
         let effects = room.drifts().remove(0).effects;
         assert_eq!(effects.password, Some(NewPassword::Made(Source::Generated)));
         assert_eq!(effects.record.unwrap().password, Some(Source::Generated));
         assert_eq!(effects.notices, [(Audience::Moderators, Notice::PasswordChanged)]);
-        room.rules.password.tell.value = false;
+        room.password().tell.value = false;
         assert_eq!(room.drifts().remove(0).effects.notices, []);
-        room.rules.password.required.value = false;
+        room.password().required.value = false;
         assert_eq!(room.in_short(), [""; 0]);
     }
 
     #[test]
     fn strangers_are_kept_out_where_admission_says_so() {
         let mut room = Room::new();
-        room.rules.lobby.admission = Set::at(Admission::Lobby, 3);
+        room.lobby().admission = Set::at(Admission::Lobby, 3);
         assert_eq!(room.in_short(), ["lobby.admission@3: open to strangers -> members only"]);
         let effects = room.drifts().remove(0).effects;
         assert_eq!((effects.members_only, effects.lobby), (Some(true), None));
         room.view.members_only = true;
         assert_eq!(room.in_short(), [""; 0]);
-        room.rules.lobby.admission.value = Admission::Open;
+        room.lobby().admission.value = Admission::Open;
         assert_eq!(room.in_short(), [""; 0], "stricter is no difference");
     }
 
@@ -412,7 +435,7 @@ mod tests {
     fn listing_and_persistence_are_as_the_file_says() {
         let mut room = Room::new();
         room.settings = Settings { hidden: Some(false), persistent: Some(true), moderated: None };
-        room.rules.access.hidden.line = 4;
+        room.access().hidden.line = 4;
         let listed = "access.hidden@4: listed -> hidden";
         let lasting = "access.persistent@0: persistent -> not persistent";
         assert_eq!(room.in_short(), [listed, lasting]);
@@ -423,11 +446,14 @@ mod tests {
         assert_eq!(family(drifts[1].rule.name), "access");
 
         room.settings = Settings { hidden: Some(true), persistent: Some(false), moderated: None };
-        room.rules.access.hidden.value = false;
-        room.rules.access.persistent.value = true;
+        room.access().hidden.value = None;
+        room.access().persistent.value = Some(true);
         assert_eq!(room.in_short(), ["access.persistent@0: not persistent -> persistent"]);
         room.settings = Settings::default();
         assert_eq!(room.in_short(), [""; 0], "a gate that does not tell");
+        room.settings = Settings { hidden: Some(false), persistent: Some(true), moderated: None };
+        (room.access().hidden.value, room.access().persistent.value) = (None, None);
+        assert_eq!(room.in_short(), [""; 0], "rules that are off");
     }
 
     #[test]
@@ -437,7 +463,7 @@ mod tests {
         room.settings.persistent = Some(true);
         assert_eq!(room.in_short(), [""; 0]);
         room.settings.persistent = Some(false);
-        room.rules.access.persistent.value = true;
+        room.access().persistent.value = Some(true);
         assert_eq!(room.in_short(), ["access.persistent@0: not persistent -> persistent"]);
     }
 
@@ -445,7 +471,7 @@ mod tests {
     fn an_owner_whom_nothing_entitles_is_one_no_longer() {
         let mut room = Room::new();
         room.standing.push(owner("eve@example.org", false));
-        room.rules.moderators.become_by.line = 5;
+        room.moderators().become_by.line = 5;
         let differs = ["moderators.become@5 eve@example.org: owner -> no owner or admin"];
         assert_eq!(room.in_short(), differs);
         let demoted = |room: &Room| room.drifts().remove(0).effects.demote;
@@ -485,11 +511,12 @@ mod tests {
         );
         assert_eq!(
             with(|room| {
-                room.rules.moderators.domains.value.insert("example.org".to_owned());
+                room.moderators().domains.value.insert("example.org".to_owned());
             }),
             nothing
         );
         assert_eq!(with(|room| room.forgets = true), nothing);
+        assert_eq!(with(|room| room.moderators().by_room = true), nothing);
         assert_eq!(with(|room| room.view.record.as_mut().unwrap().opener.clear()), nothing);
         assert_eq!(with(|room| room.view.record = None), nothing);
     }
@@ -497,7 +524,7 @@ mod tests {
     #[test]
     fn whoever_may_not_be_inside_is_removed_once() {
         let mut room = Room::new();
-        room.rules.access.encrypted.line = 9;
+        room.access().encrypted.line = 9;
         let mut eve = somebody("eve@example.org");
         eve.secure = Some(false);
         room.occupants.extend([eve.clone(), eve]);
@@ -513,6 +540,21 @@ mod tests {
         (room.jid, room.view.has_password) = (jid("__jicofo-health-check1@c.example"), false);
         assert_eq!(room.drifts().len(), 1);
         room.policy.focuses.insert("c.example".to_owned(), jid("ann@example.org"));
+        assert_eq!(room.in_short(), [""; 0]);
+    }
+
+    #[test]
+    fn a_room_differs_in_nothing_from_rules_that_are_off() {
+        let mut room = Room::new();
+        room.view.has_password = false;
+        room.settings = Settings { hidden: Some(false), persistent: Some(true), moderated: None };
+        room.standing.push(owner("eve@example.org", false));
+        let lobby = Set::default_of(Admission::Lobby);
+        room.lobby().admission = lobby;
+        assert_eq!(room.drifts().len(), 5);
+        for switch in SWITCHES {
+            (switch.off)(&mut room.rules);
+        }
         assert_eq!(room.in_short(), [""; 0]);
     }
 }
