@@ -11,9 +11,10 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use policies::{jid, now, policy};
 use vestibule::component::audit::Audit;
-use vestibule::component::desk::{Desk, Mode};
+use vestibule::component::desk::{Desk, Judged, Mode};
 use vestibule::policy::attempt::Action;
 use vestibule::policy::bans::Ban;
+use vestibule::policy::class::{Class, ClassSet};
 use vestibule::policy::strength::Strength;
 use vestibule::wire::NS;
 use vestibule::wire::question::Question;
@@ -168,10 +169,76 @@ fn a_new_policy_is_applied_to_those_inside() {
     {
         next.bans.ban_jid(jid(who), ban(u32::try_from(line).unwrap()));
     }
-    let removed = gate.desk.replace_policy(Arc::new(next), now());
-    assert_eq!(removed.len(), 1, "{removed:?}");
-    assert_eq!(removed[0].jid, jid("eve@example.org"));
-    assert_eq!(removed[0].reason, "You are not welcome in this room.");
+    let done = gate.desk.replace_policy(Arc::new(next), no_limit, now()).unwrap();
+    let [removed] = &done.removed[..] else { panic!("{done:?}") };
+    assert_eq!(removed.about().unwrap().1, &jid("eve@example.org"));
+    let told = removed.decision.denial.unwrap().text();
+    assert_eq!(told, "You are not welcome in this room.");
+}
+
+fn no_limit(_: usize) -> usize {
+    usize::MAX
+}
+
+#[test]
+fn a_policy_that_would_remove_too_many_changes_nothing() {
+    let mut gate = Gate::under("default");
+    gate.report("created", "");
+    for who in ["ann@example.org/1", "ann@example.org/2", "bob@example.org/1", "eve@example.org/1"]
+    {
+        gate.report("joined", &format!("nick='N' jid='{who}' auth='account' secure='true'"));
+    }
+    gate.report(
+        "joined",
+        "nick='focus' jid='focus@auth.example.org/x' auth='account' secure='true'",
+    );
+    let mut next = policy("default").unwrap();
+    next.revision = "next".to_owned();
+    let ban = |line| Ban { line, until: None, rooms: None, reason: String::new() };
+    next.bans.ban_jid(jid("ann@example.org"), ban(1));
+    next.bans.ban_jid(jid("bob@example.org"), ban(2));
+    let next = Arc::new(next);
+    let mut asked = 0;
+    let refused = gate.desk.replace_policy(
+        Arc::clone(&next),
+        |inside| {
+            asked = inside;
+            1
+        },
+        now(),
+    );
+    assert_eq!(refused.unwrap_err().removed.len(), 2, "each person once");
+    assert_eq!(asked, 3, "people, not sessions nor services");
+    assert_ne!(gate.desk.policy().revision, "next");
+    assert_eq!(gate.desk.replace_policy(next, |_| 2, now()).unwrap().removed.len(), 2);
+    assert_eq!(gate.desk.policy().revision, "next");
+}
+
+#[test]
+fn those_who_wait_are_judged_by_a_new_policy() {
+    let mut gate = Gate::under("default");
+    let service = Arc::clone(&gate.service);
+    let room = format!(
+        "<room xmlns='{NS}' jid='tea@{SERVICE}' generation='g' revision='1' occupants='1' moderators='1' \
+         password='true'><record>{RECORD}</record></room>"
+    );
+    gate.desk.restore(&service, &element(&room), now());
+    for who in ["ann@example.org", "eve@example.org"] {
+        gate.report("waiting", &format!("nick='N' jid='{who}/x' auth='account' secure='true'"));
+    }
+    let mut next = policy("default").unwrap();
+    Arc::make_mut(&mut Arc::make_mut(&mut next.base).lobby).bypass.value =
+        ClassSet::of(&[Class::Account]);
+    let ban = Ban { line: 1, until: None, rooms: None, reason: String::new() };
+    next.bans.ban_jid(jid("eve@example.org"), ban);
+    let found = gate.desk.consequences(&next, now());
+    let names = |judged: &[Judged]| -> Vec<String> {
+        judged.iter().map(|one| one.about().unwrap().1.to_string()).collect()
+    };
+    assert_eq!(names(&found.let_in), ["ann@example.org"]);
+    assert_eq!(names(&found.turned_away), ["eve@example.org"]);
+    let same = gate.desk.consequences(&policy("default").unwrap(), now());
+    assert!(same.let_in.is_empty() && same.turned_away.is_empty());
 }
 
 #[test]
@@ -180,7 +247,8 @@ fn a_room_that_was_destroyed_is_judged_no_more() {
     gate.report("created", "");
     gate.report("joined", "nick='E' jid='banned@example.org/x' auth='account' secure='true'");
     gate.report("destroyed", "");
-    assert!(gate.desk.replace_policy(Arc::new(policy("default").unwrap()), now()).is_empty());
+    let same = Arc::new(policy("default").unwrap());
+    assert!(gate.desk.replace_policy(same, no_limit, now()).unwrap().removed.is_empty());
 }
 
 #[test]

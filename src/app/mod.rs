@@ -62,6 +62,10 @@ struct Shared {
     file: Arc<PathBuf>,
     environment: Arc<Environment>,
     upkeep: Arc<Mutex<Upkeep>>,
+    /// Asks for a reload.
+    reload_now: Arc<Notify>,
+    /// Held while the file is read and put in force.
+    reloading: Arc<AsyncMutex<()>>,
     /// Wakes the audit before its time.
     audit_now: Arc<Notify>,
     /// Held by whoever reads all rooms, page by page: one at a time, so that the server is never held up.
@@ -133,6 +137,8 @@ pub async fn run(
         file: Arc::new(file),
         environment: Arc::new(environment),
         upkeep: Arc::new(Mutex::new(Upkeep { audit: settings.audit, limit: settings.reload })),
+        reload_now: Arc::default(),
+        reloading: Arc::default(),
         audit_now: Arc::default(),
         paging: Arc::default(),
         started: clock::instant(),
@@ -153,6 +159,7 @@ pub async fn run(
     let watching = tokio::spawn(readiness::watch(shared.clone(), component.ready_within));
     let succeeding = tokio::spawn(succession::watch(shared.clone()));
     let auditing = tokio::spawn(audit::watch(shared.clone()));
+    let reloading = tokio::spawn(reload::watch(shared.clone()));
     let operator = Arc::new(operator::Operator::new(shared.clone()));
     let served = serve(&component.socket, operator);
     tokio::pin!(served);
@@ -164,8 +171,7 @@ pub async fn run(
             _ = interrupt.recv() => break Ok(()),
             _ = hangup.recv() => {
                 shared.desk().audit().reopen();
-                // What went wrong is in the log; the old policy stays.
-                let _ = reload::reload(&shared).await;
+                shared.reload_now.notify_one();
             }
         }
     };
@@ -173,6 +179,7 @@ pub async fn run(
     watching.abort();
     succeeding.abort();
     auditing.abort();
+    reloading.abort();
     stop.cancel();
     let _ = linked.await;
     let _ = std::fs::remove_file(&component.socket);

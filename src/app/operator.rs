@@ -181,9 +181,9 @@ impl Operator {
                 self.change(&room, "remove", None, remove).await
             }
             Request::Explain { attempt } => self.explain(&attempt).await,
-            Request::Reload {} => {
-                reload(&self.shared).await.map(|revision| json!({ "revision": revision }))
-            }
+            Request::Reload { force } => reload(&self.shared, force).await.map(
+                |reloaded| json!({ "revision": reloaded.revision, "removed": reloaded.removed }),
+            ),
         }
         .map(|value| if value.is_null() { done(()) } else { value })
     }

@@ -1,40 +1,140 @@
 //! The file again: all of it, or nothing.
 
+use std::iter;
 use std::sync::Arc;
 
 use super::clock::now;
-use super::{Shared, rooms};
-use crate::config::{Loaded, load};
+use super::{Shared, Upkeep, rooms};
+use crate::component::desk::{Consequences, Judged};
+use crate::config::{Limit, Loaded, load};
+use crate::policy::record::Person;
+use crate::policy::verdict::Effects;
+use crate::wire::room::LiveRoom;
 
-/// Reads the file again. A wrong one changes nothing; its problems are logged and returned.
-pub(super) async fn reload(shared: &Shared) -> Result<String, String> {
-    let (file, environment) = (Arc::clone(&shared.file), Arc::clone(&shared.environment));
-    let loaded = tokio::task::spawn_blocking(move || load(&file, &environment)).await;
-    let loaded = match loaded {
-        Ok(Ok(loaded)) => loaded,
-        Ok(Err(problems)) => {
-            let revision = shared.desk().policy().revision.clone();
-            tracing::error!(running = revision, "the file is not reloaded:\n{problems}");
-            return Err(format!("{problems}\nthe running policy {revision} is unchanged"));
+/// What a reload did.
+#[derive(Clone, Debug)]
+pub(super) struct Reloaded {
+    pub(super) revision: String,
+    pub(super) removed: usize,
+}
+
+/// Reads the file again each time that it is asked for by a signal; several at once are one.
+pub(super) async fn watch(shared: Shared) {
+    loop {
+        shared.reload_now.notified().await;
+        // What went wrong is in the log; the old policy stays.
+        let _ = reload(&shared, false).await;
+    }
+}
+
+/// Reads the file again. A wrong one changes nothing; its problems are logged and returned. Nor does one that
+/// would remove more people than the running file lets a reload remove, unless it is forced.
+pub(super) async fn reload(shared: &Shared, forced: bool) -> Result<Reloaded, String> {
+    // Whoever comes later reads a later file.
+    let _alone = shared.reloading.lock().await;
+    let running = || shared.desk().policy().revision.clone();
+    let loaded = match read(shared).await {
+        Ok(loaded) => loaded,
+        Err(problems) => {
+            tracing::error!(running = running(), "the file is not reloaded:\n{problems}");
+            return Err(unchanged(&problems, &running()));
         }
-        Err(error) => return Err(format!("the file could not be read: {error}")),
     };
     for warning in loaded.warnings_at(now()) {
         tracing::warn!("{}", warning.to_string().trim_start_matches("warning: "));
     }
-    let Loaded { policy, .. } = loaded;
+    let limit = shared.upkeep().limit;
+    match put_in_force(shared, loaded, (!forced).then_some(limit)) {
+        Ok(reloaded) => Ok(reloaded),
+        Err(reason) => {
+            tracing::error!(running = running(), "the file is not reloaded: {reason}");
+            Err(unchanged(&reason, &running()))
+        }
+    }
+}
+
+/// Reads the component's own file.
+pub(super) async fn read(shared: &Shared) -> Result<Loaded, String> {
+    let (file, environment) = (Arc::clone(&shared.file), Arc::clone(&shared.environment));
+    match tokio::task::spawn_blocking(move || load(&file, &environment)).await {
+        Ok(Ok(loaded)) => Ok(loaded),
+        Ok(Err(problems)) => Err(problems.to_string()),
+        Err(error) => Err(format!("the file could not be read: {error}")),
+    }
+}
+
+fn unchanged(reason: &str, running: &str) -> String {
+    format!("{reason}\nthe running policy {running} is unchanged")
+}
+
+fn put_in_force(shared: &Shared, loaded: Loaded, limit: Option<Limit>) -> Result<Reloaded, String> {
+    let Loaded { policy, settings, .. } = loaded;
     let revision = policy.revision.clone();
-    let (removals, welcomes) = {
+    let most = |inside| limit.map_or(usize::MAX, |limit| limit.of(inside));
+    let (consequences, welcomes) = {
         let mut desk = shared.desk();
-        let removals = desk.replace_policy(Arc::new(policy), now());
+        let consequences = desk
+            .replace_policy(Arc::new(policy), most, now())
+            .map_err(|refused| too_many(&refused, most(refused.inside)))?;
         let greeted = desk.greeted().into_iter();
         let welcomes: Vec<_> = greeted.map(|service| (desk.welcome(&service), service)).collect();
-        (removals, welcomes)
+        (consequences, welcomes)
     };
+    *shared.upkeep() = Upkeep { audit: settings.audit, limit: settings.reload };
     for (welcome, service) in welcomes {
         tokio::spawn(rooms::tell(shared.clone(), service, welcome));
     }
-    tracing::info!(revision, removed = removals.len(), "the file is reloaded");
-    tokio::spawn(rooms::remove_all(shared.clone(), removals));
-    Ok(revision)
+    let removed = consequences.removed.len();
+    tracing::info!(revision, removed, "the file is reloaded");
+    tokio::spawn(carry_out(shared.clone(), consequences));
+    shared.audit_now.notify_one();
+    Ok(Reloaded { revision, removed })
+}
+
+fn too_many(consequences: &Consequences, most: usize) -> String {
+    format!(
+        "it would remove {} of the {} people inside, and [reload] in the running file lets a reload remove {most}: \
+         `vestibule reload --plan` says whom, `vestibule reload --force` does it",
+        consequences.removed.len(),
+        consequences.inside
+    )
+}
+
+/// Removes those who may no longer be inside, lets in those who need not wait any more, and turns away those who
+/// could only wait in vain.
+async fn carry_out(shared: Shared, consequences: Consequences) {
+    rooms::remove_all(&shared, consequences.removed).await;
+    let let_in = consequences.let_in.into_iter().zip(iter::repeat(true));
+    for (judged, lets_in) in
+        let_in.chain(consequences.turned_away.into_iter().zip(iter::repeat(false)))
+    {
+        answer(&shared, &judged, lets_in).await;
+    }
+}
+
+async fn answer(shared: &Shared, judged: &Judged, lets_in: bool) {
+    let Some((room, jid)) = judged.about() else { return };
+    let effects = |live: &LiveRoom| {
+        let waits = live.waiting.iter().any(|(who, _)| who.jid.as_ref() == Some(jid));
+        let effects = match (waits, lets_in) {
+            (false, _) => Effects::default(),
+            (true, true) => Effects {
+                people: vec![(jid.clone(), Some(Person::admitted(live.person)))],
+                admit: vec![jid.clone()],
+                ..Effects::default()
+            },
+            (true, false) => Effects { reject: vec![(jid.clone(), None)], ..Effects::default() },
+        };
+        (effects, Vec::new())
+    };
+    let action = if lets_in { "admitted" } else { "rejected" };
+    let rule = judged.decision.rule.name;
+    match rooms::change(shared, room, action, Some(jid), effects).await {
+        Ok(()) => {
+            tracing::info!(?room, ?jid, rule, "{action}: the policy has changed while he waited")
+        }
+        Err(error) => {
+            tracing::warn!(?room, ?jid, %error, "somebody who waits could not be answered")
+        }
+    }
 }

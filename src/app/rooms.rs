@@ -6,13 +6,13 @@ use jid::BareJid;
 
 use super::Shared;
 use super::clock::now;
-use crate::component::desk::Removal;
+use crate::component::desk::Judged;
 use crate::component::making::{self, MakingError};
 use crate::component::neighbours::{Neighbour, among};
 use crate::policy::verdict::{Effects, NewPassword};
 use crate::secret::Secret;
 use crate::wire::NS;
-use crate::wire::answer::{Material, command, remove};
+use crate::wire::answer::{Material, command};
 use crate::wire::posture::{modules, posture};
 use crate::wire::room::{LiveRoom, look, snapshot};
 use crate::xmpp::Element;
@@ -122,13 +122,20 @@ fn password(shared: &Shared, room: &BareJid, new: NewPassword) -> Result<Secret,
 }
 
 /// Removes those who may no longer be inside.
-pub(super) async fn remove_all(shared: Shared, removals: Vec<Removal>) {
-    for Removal { room, jid, reason } in removals {
-        let effects = |_: &LiveRoom| {
-            let forget = Effects { people: vec![(jid.clone(), None)], ..Effects::default() };
-            (forget, vec![remove(&jid, &reason)])
+pub(super) async fn remove_all(shared: &Shared, removed: Vec<Judged>) {
+    for judged in &removed {
+        let (Some((room, jid)), Some(denial)) = (judged.about(), judged.decision.denial) else {
+            continue;
         };
-        match change(&shared, &room, "removed", None, effects).await {
+        let effects = |_: &LiveRoom| {
+            let effects = Effects {
+                people: vec![(jid.clone(), None)],
+                remove: vec![(jid.clone(), denial)],
+                ..Effects::default()
+            };
+            (effects, Vec::new())
+        };
+        match change(shared, room, "removed", None, effects).await {
             Ok(()) => {
                 tracing::info!(?room, ?jid, "removed: the policy no longer admits this person")
             }

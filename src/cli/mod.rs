@@ -135,8 +135,12 @@ enum Verb {
         #[arg(long, default_value = "You were removed by the operator of this server.")]
         reason: String,
     },
-    /// Make the running component read its file again
-    Reload,
+    /// Make the running component read its file again; one that would remove too many people is refused
+    Reload {
+        /// Whatever it does to those who are there
+        #[arg(long)]
+        force: bool,
+    },
 }
 
 /// Runs the command line.
@@ -167,7 +171,7 @@ pub fn main() -> ExitCode {
         Verb::Admit { room, jid } => ask(Request::Admit { room, jid }),
         Verb::Reject { room, jid } => ask(Request::Reject { room, jid }),
         Verb::Remove { room, jid, reason } => ask(Request::Remove { room, jid, reason }),
-        Verb::Reload => ask(Request::Reload {}),
+        Verb::Reload { force } => ask(Request::Reload { force }),
     }
 }
 

@@ -57,8 +57,12 @@ fn show(request: &Request, value: &Value, json: bool) -> ExitCode {
         Request::Admit { room, jid } => say(&format!("{jid} may enter {room} and is invited")),
         Request::Reject { room, jid } => say(&format!("{jid} no longer waits at {room}")),
         Request::Remove { room, jid, .. } => say(&format!("{jid} is no longer in {room}")),
-        Request::Reload {} => {
+        Request::Reload { .. } => {
+            let removed = value.get("removed").and_then(Value::as_u64).unwrap_or_default();
             say(&format!("policy {} is in force", value.get("revision").map_or("?", text)));
+            if removed > 0 {
+                say(&format!("{removed} people may no longer be inside, and are removed"));
+            }
         }
     }
     ExitCode::SUCCESS

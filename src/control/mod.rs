@@ -76,7 +76,11 @@ pub enum Request {
         attempt: Box<Described>,
     },
     /// Read the file again.
-    Reload {},
+    Reload {
+        /// Whatever it does to those who are there.
+        #[serde(default)]
+        force: bool,
+    },
 }
 
 /// The reply.

@@ -169,6 +169,7 @@ async def test_many_rooms_and_a_crowd_are_read_page_by_page_and_one_at_a_time(do
         await meddle(alice, "crowd", room, "300")
         await meddle(alice, "rooms", door.room("many"), "200")
         # While nothing else is done, the component begins anew, and an operator asks.
+        door.enforce(policy(repair=""))
         door.component.restart()
         for _ in range(3):
             door.component.reload()

@@ -112,13 +112,13 @@ async def test_a_broken_file_leaves_the_running_policy_and_says_where(start_pros
 
 
 async def test_reloads_in_a_storm_refuse_nobody(start_prosody, start_vestibule):
-    vestibule = start_vestibule(server := start_prosody(), policy())
+    vestibule = start_vestibule(server := start_prosody(), policy("[reload]", "percent = 100"))
     async with Crowd(server) as crowd:
         (alice,) = await meeting(crowd)
         people = await guests(crowd, 40)
         marks = storm(people)
         for number in range(5):
-            vestibule.write_config(policy("[policy.access]", f'refused_rooms = ["never-{number}"]'))
+            vestibule.write_config(policy("[policy.access]", f'refused_rooms = ["never-{number}"]', "[reload]", "percent = 100"))
             vestibule.reload()
             await asyncio.sleep(0.1)
         answers = await outcomes(people, marks)
@@ -151,3 +151,51 @@ async def test_a_reload_reaches_the_gate_too(start_prosody, start_vestibule):
         assert again.joined, "a service is never parked"
         vestibule.thaw()
         await hear(alice, bob, "there he is")
+
+
+async def test_a_reload_that_would_remove_too_many_is_refused_unless_it_is_forced(
+    start_prosody, start_vestibule
+):
+    few = ("[reload]", "people = 1", "percent = 40")
+    vestibule = start_vestibule(server := start_prosody(), policy(*few))
+    async with Crowd(server) as crowd:
+        alice, bob, carol = await meeting(crowd, "bob", "carol")
+        before = revision(vestibule)
+        vestibule.write_config(policy("[[ban]]", 'domain = "localhost"', 'reason = "all"'))
+        refused = vestibule.run("reload")
+        assert refused.returncode == 1
+        assert "would remove 3 of the 3 people inside" in refused.stderr
+        assert f"running policy {before} is unchanged" in refused.stderr
+        vestibule.reload()
+        await until(
+            lambda: vestibule.output.read_text().count("would remove 3 of the 3") == 2, 5, "the log"
+        )
+        assert revision(vestibule) == before
+        await hear(bob, alice, "nothing happened")
+        forced = vestibule.run("reload", "--force")
+        assert forced.returncode == 0
+        assert "3 people may no longer be inside" in forced.stdout
+        for person in (alice, bob, carol):
+            await person.wait_for(lambda s: s.type == "unavailable" and 110 in s.statuses)
+        assert revision(vestibule) != before
+
+
+async def test_whoever_waits_is_let_in_or_turned_away_by_another_file(start_prosody, start_vestibule):
+    knocking = policy().replace('admission = "password"', 'admission = "lobby"')
+    vestibule = start_vestibule(server := start_prosody(), knocking)
+    async with Crowd(server) as crowd:
+        (alice,) = await meeting(crowd)
+        people = {}
+        for name in ("bob", "carol", "dave"):
+            person = people[name] = await crowd.connect(f"{name}@localhost")
+            assert (await person.join(ROOM, name.title())).condition == "registration-required"
+        listed = ("[policy.access]", 'listed = ["carol@localhost"]')
+        vestibule.write_config(knocking + "\n".join([*listed, *BAN_BOB, ""]))
+        assert vestibule.run("reload").returncode == 0
+        await people["carol"].wait_for(lambda seen: "invite" in repr(seen))
+        await people["bob"].wait_for(lambda seen: seen.body and "declined" in seen.body)
+        assert (await people["carol"].join(ROOM, "Carol")).joined
+        assert (await people["bob"].join(ROOM, "Bob")).condition == "forbidden"
+        assert "dave@localhost" in vestibule.run("room", ROOM).stdout, "he still waits"
+        await alice.ping()
+        assert set(alice.occupants(ROOM)) == {"Alice", "Carol"}

@@ -1,6 +1,9 @@
 //! Where the gates' questions are answered.
 
+mod policies;
 mod reports;
+
+pub use self::policies::{Consequences, Judged};
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -20,7 +23,7 @@ use super::neighbours::Neighbour;
 use super::observe::as_if_enforced;
 use super::tally::Tally;
 use crate::policy::attempt::{Action, Attempt, RoomView};
-use crate::policy::decide::{decide, rejudge};
+use crate::policy::decide::decide;
 use crate::policy::denial::Denial;
 use crate::policy::explain::{Explanation, explain};
 use crate::policy::facts::Facts;
@@ -39,17 +42,6 @@ pub enum Mode {
     Enforce,
     /// They are written down as what would have happened, and everything goes on as without a gate.
     Observe,
-}
-
-/// Somebody inside who may no longer be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Removal {
-    /// The room.
-    pub room: BareJid,
-    /// Who.
-    pub jid: BareJid,
-    /// What he is told.
-    pub reason: String,
 }
 
 /// Everything that answers rest on.
@@ -204,45 +196,6 @@ impl Desk {
                 answer(question, &decision, &id, Material { password: password.as_ref() })
             }
         }
-    }
-
-    /// Puts another policy in force and judges everybody inside again: whoever may not stay is returned.
-    pub fn replace_policy(&mut self, policy: Arc<Policy>, now: Timestamp) -> Vec<Removal> {
-        self.policy = policy;
-        self.live.replace_policy(&self.policy);
-        if self.mode == Mode::Observe {
-            return Vec::new();
-        }
-        let mut judged = Vec::new();
-        for (jid, room) in self.live.rooms() {
-            for who in room.occupants.values().map(|known| &known.who) {
-                let attempt = Attempt {
-                    id: "reload".to_owned(),
-                    room: Some(jid.clone()),
-                    requester: who.clone(),
-                    ..Attempt::default()
-                };
-                if let Some(decision) =
-                    rejudge(&self.policy, &room.rules, &attempt, &room.view, now)
-                {
-                    judged.push((attempt, decision, room.view.clone(), Arc::clone(&room.rules)));
-                }
-            }
-        }
-        judged
-            .into_iter()
-            .filter_map(|(attempt, decision, view, rules)| {
-                let id = self.next_id();
-                let pressure = Pressure::default();
-                let facts = Facts::of(&rules, &attempt, &view, &pressure);
-                self.write_down(&decision, (&attempt, &facts), &id, true, now);
-                Some(Removal {
-                    room: attempt.room?,
-                    jid: attempt.requester.jid?,
-                    reason: decision.denial?.text().into_owned(),
-                })
-            })
-            .collect()
     }
 
     /// Explains an attempt at a room as it is.
