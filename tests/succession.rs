@@ -17,7 +17,7 @@ use vestibule::component::headless::{effects, plan_again, plans};
 use vestibule::policy::record::Person;
 use vestibule::policy::succession::Remedy;
 use vestibule::wire::NS;
-use vestibule::wire::answer::command;
+use vestibule::wire::answer::{Material, command};
 use vestibule::wire::room::LiveRoom;
 use vestibule::xmpp::element::Element;
 
@@ -188,7 +188,7 @@ fn a_remedy_is_written_in_the_words_of_the_protocol() {
     let bob = jid("bob@example.org");
     let write = |remedy: &Remedy| {
         let effects = effects(remedy, None);
-        command(&jid(ROOM), "g", 3, "d1", &effects, [])
+        command(&jid(ROOM), "g", 3, "d1", &effects, Material { password: None }, [])
     };
     let admitted = r#"{"v":1,"entry":"admitted","moderator":true}"#;
     for (remedy, name) in

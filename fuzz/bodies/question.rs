@@ -50,10 +50,16 @@ pub(crate) fn check(bytes: &[u8]) {
         assert_eq!(read, facts);
         let (attempt, room, pressure) = read.into_parts(attempt.id.clone(), attempt.room.clone());
         assert_eq!(decide(policy, &rules, &attempt, &room, &pressure, now), decision);
-        let password = decision
-            .effects
-            .password
-            .and_then(|new| making::password(new, &question, &rules, now).ok());
+        let password = decision.effects.password.and_then(|new| {
+            making::password(
+                new,
+                question.attempt.room.as_ref(),
+                question.typed.as_ref(),
+                &rules,
+                now,
+            )
+            .ok()
+        });
         let material = Material { password: password.as_ref() };
         for answer in [answer(&question, &decision, "d1", material), observed(&question, "d2")] {
             let mut written = Vec::new();

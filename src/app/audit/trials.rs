@@ -126,7 +126,7 @@ mod tests {
     fn run(minutes: i64, is_there: impl Fn(i64) -> bool) -> (Vec<i64>, Vec<i64>) {
         let (mut trials, mut repaired, mut said) = (Trials::default(), Vec::new(), Vec::new());
         for minute in 0..minutes {
-            let now = at(minute * 60);
+            let now = at(minute.saturating_mul(60));
             trials.begin("1", Some(Duration::from_secs(PACE)));
             if is_there(minute) && trials.meet(&key(), true, now) == Turn::Repair {
                 repaired.push(minute);
