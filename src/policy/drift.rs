@@ -153,8 +153,8 @@ fn password(scene: &Scene<'_>, record: &Record) -> Option<Drift> {
 
 fn admission(scene: &Scene<'_>) -> Option<Drift> {
     let nobody = Requester::default();
-    let attempt = Attempt::default();
-    let case = case(scene, &attempt, &nobody, scene.room);
+    let (attempt, calm) = (Attempt::default(), Pressure::default());
+    let case = case(scene, &attempt, &nobody, scene.room, &calm);
     (lobby::is_members_only(&case) && !scene.view.members_only).then(|| Drift {
         rule: Rule::new("lobby.admission", scene.rules.lobby.admission.line),
         who: None,
@@ -216,7 +216,8 @@ fn standing(scene: &Scene<'_>, one: &Standing) -> Option<Drift> {
         let who =
             Requester { affiliation: Affiliation::None, person: one.person, ..(*who).clone() };
         let attempt = Attempt { room: Some(scene.room.clone()), ..Attempt::default() };
-        moderators::entitlement(&case(scene, &attempt, &who, &one.jid)).is_some()
+        let calm = Pressure::default();
+        moderators::entitlement(&case(scene, &attempt, &who, &one.jid, &calm)).is_some()
     });
     (!is_entitled).then(|| Drift {
         rule: Rule::new("moderators.become", scene.rules.moderators.become_by.line),
@@ -257,8 +258,8 @@ fn case<'a>(
     attempt: &'a Attempt,
     who: &'a Requester,
     jid: &'a BareJid,
+    pressure: &'a Pressure,
 ) -> Case<'a> {
-    const CALM: &Pressure = &Pressure { guesses: None, room: None, knocks: None };
     Case {
         policy: scene.policy,
         rules: scene.rules,
@@ -268,7 +269,7 @@ fn case<'a>(
         jid,
         classes: classes(scene.policy, scene.rules, who),
         room: scene.view,
-        pressure: CALM,
+        pressure,
         now: scene.now,
     }
 }
