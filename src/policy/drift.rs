@@ -271,6 +271,7 @@ fn case<'a>(
         room: scene.view,
         pressure,
         now: scene.now,
+        exempt: false,
     }
 }
 
