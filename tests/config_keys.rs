@@ -83,6 +83,7 @@ fn every_key_reaches_its_own_setting() {
         ("policy.close.hold_until", "[]", "hold_until"),
         ("policy.close.at_occupants", "9", "at_occupants"),
         ("policy.close.after", "'1 day'", "after"),
+        ("policy.close.when_unmoderated", "'1s'", "when_unmoderated"),
         ("policy.close.may_enter", "[]", "may_enter"),
         ("policy.close.moderators_enter", "false", "moderators_enter"),
         ("policy.close.by", "'nobody'", "by"),
@@ -108,6 +109,21 @@ fn every_key_reaches_its_own_setting() {
         ("policy.permissions.record", "['operator']", "record"),
         ("policy.permissions.dial", "['everyone']", "dial"),
         ("policy.permissions.e2ee", "'require'", "e2ee"),
+        ("policy.hours.zone", "'Europe/Berlin'", "zone"),
+        ("policy.hours.open", "['mon 08:00-09:00']", "open"),
+        ("policy.hours.closed_on", "['2026-12-25']", "closed_on"),
+        ("policy.hours.who", "[]", "who"),
+        ("policy.hours.at_end", "'end'", "at_end"),
+        ("policy.hours.warn_before", "'1s'", "warn_before"),
+        ("policy.limits.occupants", "1", "occupants"),
+        ("policy.limits.duration", "'1s'", "duration"),
+        ("policy.limits.warn_before", "'1s'", "warn_before"),
+        ("policy.limits.without_moderator", "'1s'", "without_moderator"),
+        ("policy.limits.rooms_per_opener", "1", "rooms_per_opener"),
+        ("policy.limits.rooms", "1", "rooms"),
+        ("policy.limits.wave_strangers", "1", "wave_strangers"),
+        ("policy.limits.wave_within", "'1s'", "wave_within"),
+        ("policy.limits.wave_calm", "'1s'", "wave_calm"),
     ];
     let secret = ("VESTIBULE_COMPONENT__SECRET".to_owned(), "x".to_owned());
     let environment = Environment::of([secret]);
@@ -157,6 +173,8 @@ fn every_key_reaches_its_own_setting() {
         "policy.access.",
         "policy.removal.",
         "policy.permissions.",
+        "policy.hours.",
+        "policy.limits.",
     ];
     let missing: Vec<_> = schema()
         .into_iter()

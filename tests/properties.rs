@@ -24,6 +24,7 @@ use vestibule::policy::decide::{decide, rejudge};
 use vestibule::policy::denial::Denial;
 use vestibule::policy::explain::explain;
 use vestibule::policy::facts::Facts;
+use vestibule::policy::hours::AtEnd;
 use vestibule::policy::lobby::Admission;
 use vestibule::policy::moderators::Become;
 use vestibule::policy::pressure::Pressure;
@@ -343,6 +344,8 @@ proptest! {
             Some(Closed::Command) => rules.close.by.value != Who::Anybody,
             Some(Closed::Count) => rules.close.at_occupants.value > 0,
             Some(Closed::Time) => rules.close.after.value.is_some(),
+            Some(Closed::Unmoderated) => rules.close.when_unmoderated.value.is_some(),
+            Some(Closed::Hours) => rules.hours.at_end.value == AtEnd::Close,
         };
         prop_assume!(world.room.record.as_ref().is_none_or(is_closed));
         let classes = world.classes(&rules);

@@ -33,7 +33,7 @@ return function (gate)
 			return AFFILIATION[attr.affiliation or "none"] and ROLE[attr.role or "none"];
 		end;
 		room = function (fx, attr)
-			fx.room = { password = attr.password, lobby = attr.lobby == "true" };
+			fx.room = { password = attr.password, lobby = BOOLEAN[attr.lobby] };
 			for name, option in pairs(ROOM_FLAGS) do
 				fx.room[option] = BOOLEAN[attr[name]];
 				if attr[name] and fx.room[option] == nil then return false; end

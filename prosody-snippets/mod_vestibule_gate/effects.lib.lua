@@ -88,7 +88,7 @@ return function (gate)
 		end
 		local data = options.persistent ~= nil and gate.kept.of(room);
 		if data then data.lasts = options.persistent or nil; end
-		if options.lobby then gate.lobby.raise(room); end
+		if options.lobby then gate.lobby.raise(room); elseif options.lobby == false then gate.lobby.lower(room); end
 		if options.media then gate.media.preset(room, options.media); end
 		if changed and not is_new then
 			room:broadcast_message(st.message({ type = "groupchat", from = room.jid })

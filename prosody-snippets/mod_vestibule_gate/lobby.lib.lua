@@ -111,6 +111,12 @@ return function (gate)
 		return room._data.lobbyroom;
 	end
 
+	-- Takes the lobby of a room away. Whoever waits in it is sent to the room, and tries to enter again.
+	function lobby.lower(room)
+		if not lobby.is_there() or not room._data.lobbyroom then return; end
+		prosody.events.fire_event("destroy-lobby-room", { room = room, newjid = room.jid });
+	end
+
 	-- Lets somebody into the lobby of a room, once, within so many seconds.
 	function lobby.pass(room, bare, seconds)
 		local list = passes[room.jid] or {};

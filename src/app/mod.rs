@@ -7,7 +7,9 @@ mod readiness;
 mod reload;
 mod rooms;
 mod succession;
+mod timers;
 mod traffic;
+mod trials;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -160,6 +162,7 @@ pub async fn run(
     let succeeding = tokio::spawn(succession::watch(shared.clone()));
     let auditing = tokio::spawn(audit::watch(shared.clone()));
     let reloading = tokio::spawn(reload::watch(shared.clone()));
+    let timing = tokio::spawn(timers::watch(shared.clone()));
     let operator = Arc::new(operator::Operator::new(shared.clone()));
     let served = serve(&component.socket, operator);
     tokio::pin!(served);
@@ -180,6 +183,7 @@ pub async fn run(
     succeeding.abort();
     auditing.abort();
     reloading.abort();
+    timing.abort();
     stop.cancel();
     let _ = linked.await;
     let _ = std::fs::remove_file(&component.socket);

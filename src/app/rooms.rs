@@ -107,7 +107,12 @@ pub(super) async fn apply(
         let material = Material { password: password.as_ref() };
         let element = command(jid, &live.generation, live.revision, &id, &effects, material, more);
         match shared.link.command(&*service, element).await {
-            Ok(_) => return Ok(()),
+            Ok(_) => {
+                if let Some(record) = effects.record {
+                    shared.desk().recorded(jid, record);
+                }
+                return Ok(());
+            }
             Err(RequestError::Refused(error)) if error.condition == Condition::Conflict => {}
             Err(error) => return Err(error.into()),
         }

@@ -7,8 +7,10 @@ use std::sync::Arc;
 use jid::BareJid;
 use jiff::Timestamp;
 
+use super::expected::Expected;
 use crate::policy::attempt::{Requester, RoomView};
 use crate::policy::moderators::Become;
+use crate::policy::record::Record;
 use crate::policy::rules::{Policy, Rules};
 use crate::policy::succession::is_moderator;
 use crate::wire::room::LiveRoom;
@@ -52,6 +54,7 @@ impl Room {
 #[derive(Clone, Debug, Default)]
 pub struct Live {
     rooms: HashMap<BareJid, Room>,
+    expected: Expected,
 }
 
 impl Live {
@@ -71,7 +74,7 @@ impl Live {
     ) -> &mut Room {
         let room = self.rooms.entry(jid.clone()).or_insert_with(|| Room {
             service: Arc::clone(service),
-            generation: generation.to_owned(),
+            generation: String::new(),
             rules: policy.rules_for(jid),
             occupants: HashMap::new(),
             waiting: HashMap::new(),
@@ -83,8 +86,38 @@ impl Live {
             room.occupants.clear();
             room.waiting.clear();
             room.moderated_until = None;
+            room.view =
+                RoomView { exists: true, record: self.expected.take(jid), ..RoomView::default() };
         }
         room
+    }
+
+    /// A room may be opened, and gets this record if it comes.
+    pub fn expect(&mut self, jid: &BareJid, record: Record, now: Timestamp) {
+        self.expected.expect(jid, record, now);
+    }
+
+    /// How many rooms there are that no service opened for itself, with those that may come at any moment;
+    /// and how many of them `opener` opened.
+    pub fn count(&self, policy: &Policy, opener: &BareJid, now: Timestamp) -> (u32, u32) {
+        let live = self.rooms.values().map(|room| room.view.record.as_ref());
+        let coming = self.expected.iter(now).filter(|(jid, _)| !self.rooms.contains_key(*jid));
+        let (mut all, mut own) = (0_u32, 0_u32);
+        for record in live.chain(coming.map(|(_, record)| Some(record))) {
+            let by = record.map(|record| record.opener.as_str());
+            let is_service =
+                by.is_some_and(|by| policy.services.keys().any(|jid| jid.as_str() == by));
+            all = all.saturating_add(u32::from(!is_service));
+            own = own.saturating_add(u32::from(by == Some(opener.as_str())));
+        }
+        (all, own)
+    }
+
+    /// The record of a room has changed.
+    pub fn recorded(&mut self, jid: &BareJid, record: Record) {
+        if let Some(room) = self.rooms.get_mut(jid) {
+            room.view.record = Some(record);
+        }
     }
 
     /// Somebody came in.

@@ -1,9 +1,11 @@
 //! The component at work: what it knows, decides and writes down. No sockets.
 
+mod arrivals;
 pub mod audit;
 pub mod counters;
 pub mod desk;
 pub mod drift;
+mod expected;
 pub mod headless;
 pub mod line;
 pub mod live;
@@ -12,3 +14,4 @@ pub mod neighbours;
 mod observe;
 mod spool;
 pub mod tally;
+pub mod timetable;

@@ -12,6 +12,8 @@ pub(super) fn read(mut section: Section<'_>, rules: &mut Close) {
     section.set("hold_until", &mut rules.hold_until, conditions);
     section.set("at_occupants", &mut rules.at_occupants, whole(0..=1_000_000));
     section.set("after", &mut rules.after, duration_or_never(Duration::from_secs(1)));
+    let never_or = duration_or_never(Duration::from_secs(1));
+    section.set("when_unmoderated", &mut rules.when_unmoderated, never_or);
     section.set("may_enter", &mut rules.may_enter, classes);
     section.set("moderators_enter", &mut rules.moderators_enter, boolean);
     section.set("by", &mut rules.by, word(&Who::ALL, Who::name));

@@ -12,6 +12,8 @@ mod component;
 mod environment;
 mod exceptions;
 mod excerpt;
+mod hours;
+mod limits;
 mod load;
 mod lobby;
 mod moderators;

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use super::outside::Outside;
 use super::section::Section;
-use super::{access, close, lobby, moderators, modes, password, permissions, removal};
+use super::{
+    access, close, hours, limits, lobby, moderators, modes, password, permissions, removal,
+};
 use crate::policy::rules::Rules;
 
 /// Puts what the tables say into the rules. A family without a table stays shared with the rules that it is
@@ -19,6 +21,8 @@ pub(super) fn read(section: &mut Section<'_>, rules: &mut Rules, outside: &Outsi
     family(section, "access", &mut rules.access, access::read);
     family(section, "removal", &mut rules.removal, removal::read);
     family(section, "permissions", &mut rules.permissions, permissions::read);
+    family(section, "hours", &mut rules.hours, hours::read);
+    family(section, "limits", &mut rules.limits, limits::read);
     family(section, "modes", &mut rules.modes, modes::read);
 }
 

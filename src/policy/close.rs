@@ -8,9 +8,11 @@ use super::attempt::{RoomView, Word};
 use super::class::{Class, ClassSet};
 use super::decide::Case;
 use super::denial::Denial;
+use super::hours::AtEnd;
 use super::moderators::{entitlement, require};
 use super::notice::Notice;
 use super::record::{Closed, Record};
+use super::rules::Rules;
 use super::set::Set;
 use super::verdict::{Audience, Effects, Opinion, Rule, Verdict};
 use super::who::Who;
@@ -33,6 +35,8 @@ pub struct Close {
     pub at_occupants: Set<u32>,
     /// Close so long after opening; `None`: never.
     pub after: Set<Option<Duration>>,
+    /// Close so long after the last moderator left; `None`: never.
+    pub when_unmoderated: Set<Option<Duration>>,
     /// Who may come in all the same.
     pub may_enter: Set<ClassSet>,
     /// Whether those who are moderators by the policy may come in all the same.
@@ -49,6 +53,7 @@ impl Default for Close {
             hold_until: Set::default_of(Conditions { password: true, moderator: false }),
             at_occupants: Set::default_of(0),
             after: Set::default(),
+            when_unmoderated: Set::default(),
             may_enter: Set::default_of(ClassSet::of(&[
                 Class::Service,
                 Class::Operator,
@@ -75,18 +80,10 @@ pub(super) fn join(case: &Case<'_>) -> Option<Opinion> {
         let rule = Rule::new("close.record", 0);
         return Some(Opinion::deny(rule, Denial::Closed(Closed::Command)));
     };
-    if let Some(closed) = record.closed.filter(|closed| is_in_force(close, *closed)) {
-        let line = match closed {
-            Closed::Command => close.by.line,
-            Closed::Count => close.at_occupants.line,
-            Closed::Time => close.after.line,
-        };
-        return Some(Opinion::deny(Rule::new(closed_by(closed), line), Denial::Closed(closed)));
+    if let Some(closed) = record.closed.filter(|closed| is_in_force(case.rules, *closed)) {
+        return Some(Opinion::deny(closed_by(case.rules, closed), Denial::Closed(closed)));
     }
-    let since = record.reopened.map_or(record.opened, |reopened| reopened.max(record.opened));
-    if let Some(after) = close.after.value
-        && case.now.duration_since(since) >= SignedDuration::try_from(after).unwrap_or_default()
-    {
+    if after(record, close.after.value).is_some_and(|moment| case.now >= moment) {
         let rule = Rule::new("close.after", close.after.line);
         return Some(Opinion::deny(rule, Denial::Closed(Closed::Time)));
     }
@@ -162,18 +159,31 @@ pub fn closing(room: &RoomView, close: bool, now: Timestamp) -> Effects {
 
 /// The rule that closed the room is still there. What somebody closed by hand stays closed, unless he who comes
 /// is exempt from that.
-fn is_in_force(close: &Close, closed: Closed) -> bool {
+fn is_in_force(rules: &Rules, closed: Closed) -> bool {
+    let close = &rules.close;
     match closed {
         Closed::Command => close.by.value != Who::Anybody,
         Closed::Count => close.at_occupants.value > 0,
         Closed::Time => close.after.value.is_some(),
+        Closed::Unmoderated => close.when_unmoderated.value.is_some(),
+        Closed::Hours => rules.hours.at_end.value == AtEnd::Close,
     }
 }
 
-const fn closed_by(closed: Closed) -> &'static str {
+/// When a room of that record has been open for so long, counted anew when it was reopened.
+pub(super) fn after(record: &Record, time: Option<Duration>) -> Option<Timestamp> {
+    let time = SignedDuration::try_from(time?).ok()?;
+    record.open_since().checked_add(time).ok()
+}
+
+/// The rule by which a room was closed.
+pub(super) fn closed_by(rules: &Rules, closed: Closed) -> Rule {
+    let close = &rules.close;
     match closed {
-        Closed::Command => "close.by",
-        Closed::Count => "close.at_occupants",
-        Closed::Time => "close.after",
+        Closed::Command => Rule::new("close.by", close.by.line),
+        Closed::Count => Rule::new("close.at_occupants", close.at_occupants.line),
+        Closed::Time => Rule::new("close.after", close.after.line),
+        Closed::Unmoderated => Rule::new("close.when_unmoderated", close.when_unmoderated.line),
+        Closed::Hours => Rule::new("hours.at_end", rules.hours.at_end.line),
     }
 }

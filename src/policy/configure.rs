@@ -3,11 +3,11 @@
 use super::attempt::FieldChange;
 use super::decide::{Case, Strongest};
 use super::denial::Denial;
-use super::lobby;
 use super::moderators::{may, require};
 use super::notice::Notice;
 use super::record::{Record, Source};
 use super::verdict::{Audience, Effects, Opinion, Rule};
+use super::{lobby, wave};
 
 /// Judges every field; one that may not be changed refuses the whole form.
 pub(super) fn judge(case: &Case<'_>, fields: &[FieldChange], strongest: &mut Strongest) {
@@ -33,7 +33,10 @@ fn one(case: &Case<'_>, field: &FieldChange) -> Option<Opinion> {
         }
         FieldChange::MembersOnly(on) => {
             let admission = rules.lobby.admission;
-            (!on && lobby::is_members_only(case)).then(|| {
+            if !on && !lobby::is_members_only(case) {
+                return wave::take_lobby_down(case);
+            }
+            (!on).then(|| {
                 Opinion::deny(Rule::new("lobby.admission", admission.line), Denial::LobbyMandatory)
             })
         }

@@ -13,7 +13,8 @@ use super::rules::{Policy, Rules};
 use super::verdict::{Decision, Effects, Opinion, Rule, Verdict};
 use super::would::would;
 use super::{
-    access, affairs, close, configure, focus, lobby, moderators, open, permissions, removal,
+    access, affairs, close, configure, focus, hours, limits, lobby, moderators, open, permissions,
+    removal, wave,
 };
 
 /// Everything that the rule families look at.
@@ -216,17 +217,21 @@ fn judge(case: &Case<'_>, strongest: &mut Strongest) {
         Action::Request => focus::request(case, strongest),
         Action::Open { typed } => {
             strongest.hear(focus::comes_first(case));
+            strongest.hear(hours::judge(case));
             strongest.hear(access::open(case));
             strongest.hear(permissions::enter(case));
+            strongest.hear(limits::open(case));
             strongest.hear(open::password(case, *typed));
             strongest.hear(open::entitled(case));
         }
         Action::Join { credential } => {
+            strongest.hear(hours::judge(case));
             strongest.hear(removal::refuse(case));
             strongest.hear(permissions::enter(case));
             strongest.hear(close::join(case));
+            strongest.hear(limits::join(case));
             strongest.hear(removal::knock(case));
-            strongest.hear(lobby::join(case, *credential));
+            strongest.hear(wave::join(case, lobby::join(case, *credential)));
             strongest.hear(moderators::join(case));
         }
         Action::Configure { fields } => configure::judge(case, fields, strongest),

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use super::hours::Clock;
 use super::record::Closed;
 
 /// Why an attempt is not simply allowed.
@@ -108,6 +109,17 @@ pub enum Denial {
     E2eeNeeded,
     /// Nothing takes part that cannot encrypt end to end.
     E2eeOnly,
+    /// It is not the time for rooms.
+    OutsideHours {
+        /// When it is next, if ever.
+        opens: Option<Clock>,
+    },
+    /// There are as many inside as may be.
+    RoomFull,
+    /// The requester has opened as many rooms as one may.
+    TooManyOwnRooms,
+    /// There are as many rooms as may be.
+    TooManyRooms,
 }
 
 /// A stanza error's type and condition (RFC 6120 §8.3).
@@ -161,6 +173,10 @@ impl Denial {
             Self::MayNotDial => "may-not-dial",
             Self::E2eeNeeded => "e2ee-needed",
             Self::E2eeOnly => "e2ee-only",
+            Self::OutsideHours { .. } => "outside-hours",
+            Self::RoomFull => "room-full",
+            Self::TooManyOwnRooms => "too-many-own-rooms",
+            Self::TooManyRooms => "too-many-rooms",
         }
     }
 
@@ -182,11 +198,15 @@ impl Denial {
             Self::PasswordNeeded | Self::PasswordWrong | Self::PasswordWeak { .. } => {
                 ("auth", "not-authorized")
             }
-            Self::TooManyGuesses { .. } | Self::LobbyFull | Self::TooManyKnocks { .. } => {
-                ("wait", "resource-constraint")
-            }
+            Self::TooManyGuesses { .. }
+            | Self::LobbyFull
+            | Self::TooManyKnocks { .. }
+            | Self::TooManyOwnRooms
+            | Self::TooManyRooms => ("wait", "resource-constraint"),
+            // XEP-0045 §7.2.9.
+            Self::RoomFull => ("wait", "service-unavailable"),
             Self::Lobby | Self::NoLobby | Self::NotOpenYet => ("auth", "registration-required"),
-            Self::Closed(_) => ("cancel", "not-allowed"),
+            Self::Closed(_) | Self::OutsideHours { .. } => ("cancel", "not-allowed"),
             Self::PasswordMandatory
             | Self::PasswordLocked
             | Self::LobbyMandatory
@@ -293,11 +313,22 @@ impl Denial {
             Self::E2eeOnly => {
                 "This meeting is encrypted end to end: it cannot be recorded, and no telephone can take part."
             }
+            Self::OutsideHours { opens: None } => "Rooms are not open on this server.",
+            Self::OutsideHours { opens: Some(clock) } => {
+                return Cow::Owned(format!("Rooms are not open now. They open again on {clock}."));
+            }
+            Self::RoomFull => "This room is full. Try again when somebody has left.",
+            Self::TooManyOwnRooms => {
+                "You have opened as many rooms as one person may. End one of them first."
+            }
+            Self::TooManyRooms => {
+                "There are as many rooms on this server as it takes. Try again later."
+            }
         })
     }
 }
 
-fn in_words(wait: Duration) -> String {
+pub(super) fn in_words(wait: Duration) -> String {
     // Whoever waits as long as told must not come too early.
     let seconds = wait.as_millis().div_ceil(1000).max(1);
     if seconds == 1 {

@@ -4,13 +4,13 @@ use jid::BareJid;
 use jiff::{SignedDuration, Timestamp};
 
 use super::attempt::{Action, Affiliation, AffiliationChange};
-use super::class::Class;
+use super::class::{Class, ClassSet};
 use super::decide::{Case, Strongest};
 use super::denial::Denial;
 use super::record::Record;
 use super::rules::Policy;
 use super::verdict::{Opinion, Rule, Verdict};
-use super::{access, close, removal};
+use super::{access, close, hours, limits, removal};
 
 /// How long the place of the opener is kept: as long as Jitsi's focus waits for the first participant
 /// (jicofo's `conference.initial-timeout`).
@@ -21,10 +21,13 @@ const HEALTH_CHECK: &str = "__jicofo-health-check";
 /// Whether the focus may be asked for this room: only what would be refused at the door in any case is
 /// refused before, because a join can be held or prompted, and a request cannot.
 pub(super) fn request(case: &Case<'_>, strongest: &mut Strongest) {
+    strongest.hear(hours::judge(case));
     if !case.room.exists {
         strongest.hear(access::open(case));
+        strongest.hear(limits::open(case));
     } else if case.room.record.is_some() {
         strongest.hear(removal::refuse(case));
+        strongest.hear(limits::join(case));
         strongest.hear(close::join(case).filter(|opinion| opinion.verdict == Verdict::Deny));
     }
 }
@@ -51,10 +54,15 @@ fn open(case: &Case<'_>, strongest: &mut Strongest) {
     }
     if let Some(opener) = case.behind() {
         strongest.hear(access::enter(&opener));
+        strongest.hear(hours::judge(&opener));
         strongest.hear(access::open(&opener));
+        strongest.hear(limits::open(&opener));
         return;
     }
     strongest.hear(access::name(case));
+    let nobody = Case { classes: ClassSet::of(&[Class::Guest]), ..*case };
+    strongest.hear(hours::judge(&nobody));
+    strongest.hear(limits::open(&nobody));
     let access = &case.rules.access;
     if !access.open.value.has(Class::Guest) {
         let rule = Rule::new("access.open", access.open.line);

@@ -10,8 +10,8 @@ use super::notice::Notice;
 use super::record::{Entry, Person, Record, Source};
 use super::set::Set;
 use super::succession::Rescue;
-use super::verdict::{Audience, Effects, Opinion, Rule};
-use super::{focus, moderators, permissions};
+use super::verdict::{Audience, Effects, Opinion, Rule, Verdict};
+use super::{focus, moderators, permissions, wave};
 
 /// What it takes to come in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -114,7 +114,9 @@ pub(super) fn is_members_only(case: &Case<'_>) -> bool {
 /// What it takes to come into this room: a moderator may have put up a lobby that the policy does not ask for.
 fn admission(case: &Case<'_>) -> Admission {
     let by_policy = case.rules.lobby.admission.value;
-    let has_one = case.room.lobby && case.room.members_only;
+    let is_for_a_wave = case.room.record.as_ref().and_then(|record| record.wave);
+    let is_for_a_wave = is_for_a_wave.is_some_and(|wave| wave.lobby);
+    let has_one = case.room.lobby && case.room.members_only && !is_for_a_wave;
     match by_policy {
         Admission::Password if has_one => Admission::PasswordOrLobby,
         Admission::Open if has_one => Admission::Lobby,
@@ -238,6 +240,7 @@ pub(super) fn enter(case: &Case<'_>, credential: Credential, effects: &mut Effec
     if before != Some(after) {
         effects.people.push((case.jid.clone(), Some(after)));
     }
+    wave::enter(case, effects);
     super::close::count(case, effects);
 }
 
@@ -297,6 +300,21 @@ fn ask_for_password(case: &Case<'_>, credential: Credential) -> Opinion {
             Credential::Wrong | Credential::Right => Denial::PasswordWrong,
         },
     )
+}
+
+/// He has to knock by another rule than that of the lobby.
+pub(super) fn knock_by(case: &Case<'_>, rule: Rule) -> Opinion {
+    // The service has lobbies, and this room's is off: there is none to wait in.
+    let is_off = case.room.lobby && !case.room.members_only && case.who().client == Client::Jitsi;
+    let knock = knock(case);
+    match knock.verdict {
+        _ if is_off => Opinion::deny(rule, Denial::NoLobby),
+        Verdict::Hold => Opinion::hold(rule, Denial::Lobby),
+        Verdict::Deny if knock.denial == Some(Denial::NoLobby) => {
+            Opinion::deny(rule, Denial::NoLobby)
+        }
+        Verdict::Allow | Verdict::Prompt | Verdict::Deny => knock,
+    }
 }
 
 pub(super) fn knock(case: &Case<'_>) -> Opinion {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::class::ClassSet;
 use super::close::Conditions;
+use super::hours::AtEnd;
 use super::lobby::Admission;
 use super::permissions::{E2ee, Permitted};
 use super::record::Source;
@@ -215,6 +216,24 @@ pub static SWITCHES: &[Switch] = &[
     switch("permissions.e2ee", |rules| {
         Arc::make_mut(&mut rules.permissions).e2ee.value = E2ee::Off;
     }),
+    switch("close.when_unmoderated", |rules| {
+        Arc::make_mut(&mut rules.close).when_unmoderated.value = None;
+    }),
+    switch("hours.open", |rules| Arc::make_mut(&mut rules.hours).open.value = Vec::new()),
+    switch("hours.closed_on", |rules| {
+        Arc::make_mut(&mut rules.hours).closed_on.value = Vec::new();
+    }),
+    switch("hours.at_end", |rules| Arc::make_mut(&mut rules.hours).at_end.value = AtEnd::Stay),
+    switch("limits.occupants", |rules| Arc::make_mut(&mut rules.limits).occupants.value = 0),
+    switch("limits.duration", |rules| Arc::make_mut(&mut rules.limits).duration.value = None),
+    switch("limits.without_moderator", |rules| {
+        Arc::make_mut(&mut rules.limits).without_moderator.value = None;
+    }),
+    switch("limits.rooms_per_opener", |rules| {
+        Arc::make_mut(&mut rules.limits).rooms_per_opener.value = 0;
+    }),
+    switch("limits.rooms", |rules| Arc::make_mut(&mut rules.limits).rooms.value = 0),
+    switch("limits.wave", |rules| Arc::make_mut(&mut rules.limits).wave_strangers.value = 0),
 ];
 
 /// The rules that are never switched off, and why.

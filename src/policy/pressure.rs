@@ -20,6 +20,15 @@ pub struct Pressure {
     /// This address or account has to wait so long before the next knock.
     #[serde(skip_serializing_if = "is_unset")]
     pub knocks: Option<Duration>,
+    /// Rooms that are there and were opened by whoever wants to open one now.
+    #[serde(skip_serializing_if = "is_unset")]
+    pub rooms_of_opener: u32,
+    /// Rooms that are there, but those that services opened for themselves.
+    #[serde(skip_serializing_if = "is_unset")]
+    pub rooms: u32,
+    /// Strangers who have come into this room lately (`limits.wave_within`).
+    #[serde(skip_serializing_if = "is_unset")]
+    pub strangers: u32,
     /// The same, as the rules that are only observed would have it.
     #[serde(skip_serializing_if = "is_unset")]
     pub observed: Waits,

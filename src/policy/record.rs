@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::removal::Removed;
+use super::wave::Wave;
 
 /// The version written, and the only one read.
 const VERSION: u8 = 1;
@@ -50,6 +51,10 @@ pub enum Closed {
     Count,
     /// It had been open for as long as `close.after` says.
     Time,
+    /// No moderator had been inside for as long as `close.when_unmoderated` says.
+    Unmoderated,
+    /// The hours ended, and `hours.at_end` says so.
+    Hours,
 }
 
 impl Closed {
@@ -59,6 +64,8 @@ impl Closed {
             Self::Command => "command",
             Self::Count => "count",
             Self::Time => "time",
+            Self::Unmoderated => "unmoderated",
+            Self::Hours => "hours",
         }
     }
 }
@@ -88,6 +95,12 @@ pub struct Record {
     /// Who was removed and stays out, the oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub removed: Vec<Removed>,
+    /// Strangers have to knock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wave: Option<Wave>,
+    /// Of these moments, at which the room ends or closes, it has been told.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warned: Vec<Timestamp>,
 }
 
 impl Record {
@@ -102,6 +115,8 @@ impl Record {
             reopened: None,
             awaited: None,
             removed: Vec::new(),
+            wave: None,
+            warned: Vec::new(),
         }
     }
 
@@ -113,6 +128,11 @@ impl Record {
     /// Writes it.
     pub fn write(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// When it was opened or, later, opened again.
+    pub fn open_since(&self) -> Timestamp {
+        self.reopened.map_or(self.opened, |reopened| reopened.max(self.opened))
     }
 }
 

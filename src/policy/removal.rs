@@ -7,14 +7,14 @@ use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::attempt::{Auth, Client, Requester};
+use super::attempt::{Auth, Requester};
 use super::class::Class;
 use super::decide::Case;
 use super::denial::Denial;
 use super::mark::Mark;
 use super::record::Record;
 use super::set::Set;
-use super::verdict::{Effects, Opinion, Rule, Verdict};
+use super::verdict::{Effects, Opinion, Rule};
 use super::{lobby, moderators};
 
 /// Most of a room's removals that are kept; the oldest go first.
@@ -192,17 +192,7 @@ pub(super) fn knock(case: &Case<'_>) -> Option<Opinion> {
     if is_certain || is_known {
         return None;
     }
-    // The service has lobbies, and this room's is off: there is none to wait in.
-    let is_off = case.room.lobby && !case.room.members_only && case.who().client == Client::Jitsi;
-    let knock = lobby::knock(case);
-    Some(match knock.verdict {
-        _ if is_off => Opinion::deny(rule(case), Denial::NoLobby),
-        Verdict::Hold => Opinion::hold(rule(case), Denial::Lobby),
-        Verdict::Deny if knock.denial == Some(Denial::NoLobby) => {
-            Opinion::deny(rule(case), Denial::NoLobby)
-        }
-        Verdict::Allow | Verdict::Prompt | Verdict::Deny => knock,
-    })
+    Some(lobby::knock_by(case, rule(case)))
 }
 
 /// Whether the requester was removed, with certainty or not, and until when he stays out.

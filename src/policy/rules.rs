@@ -10,6 +10,8 @@ use super::access::Access;
 use super::bans::Bans;
 use super::close::Close;
 use super::exceptions::Exceptions;
+use super::hours::Hours;
+use super::limits::Limits;
 use super::lobby::Lobby;
 use super::moderators::Moderators;
 use super::modes::Modes;
@@ -36,6 +38,10 @@ pub struct Rules {
     pub removal: Arc<Removal>,
     /// What people inside may do.
     pub permissions: Arc<Permissions>,
+    /// Opening hours.
+    pub hours: Arc<Hours>,
+    /// Numbers and durations.
+    pub limits: Arc<Limits>,
     /// Which of these are off, and which only observed.
     pub modes: Arc<Modes>,
     /// What the rules would be if those that are observed were enforced; `None`: none is.

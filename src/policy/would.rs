@@ -6,6 +6,7 @@ use super::lobby;
 use super::record::Closed;
 use super::rules::Rules;
 use super::verdict::Opinion;
+use super::wave::Wave;
 
 /// The opinion of these rules on a case that was judged by others.
 pub(super) fn would(case: &Case<'_>, rules: &Rules) -> Opinion {
@@ -27,6 +28,11 @@ fn as_it_would_be(case: &Case<'_>) -> RoomView {
     let is_full = limit > 0 && room.occupants >= limit;
     if let Some(record) = room.record.as_mut().filter(|record| record.closed.is_none() && is_full) {
         record.closed = Some(Closed::Count);
+    }
+    let limit = rules.limits.wave_strangers.value;
+    let is_wave = limit > 0 && case.pressure.strangers >= limit;
+    if let Some(record) = room.record.as_mut().filter(|record| record.wave.is_none() && is_wave) {
+        record.wave = Some(Wave { since: case.now, lobby: false });
     }
     room
 }

@@ -170,7 +170,7 @@ fn push_effects(element: &mut Element, effects: &Effects, material: Material<'_>
         element.push_child(remove(jid, &denial.text()));
     }
     for (jid, words) in &effects.reject {
-        let text = words.map(Notice::text).unwrap_or_default();
+        let text = words.map(Notice::text).unwrap_or_default().into_owned();
         element
             .push_child(Element::new(NS, "reject").with_attr("jid", jid.as_str()).with_text(text));
     }

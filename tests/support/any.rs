@@ -8,7 +8,9 @@ use std::time::Duration;
 use globset::{Glob, GlobSetBuilder};
 use ipnet::IpNet;
 use jid::BareJid;
-use jiff::Timestamp;
+use jiff::civil::date;
+use jiff::tz::TimeZoneDatabase;
+use jiff::{Timestamp, ToSpan};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -20,6 +22,8 @@ use vestibule::policy::attempt::{
 use vestibule::policy::bans::Ban;
 use vestibule::policy::class::{Class, ClassSet};
 use vestibule::policy::close::Conditions;
+use vestibule::policy::hours::{AtEnd, DAY, Hours, Span};
+use vestibule::policy::limits::Limits;
 use vestibule::policy::lobby::Admission;
 use vestibule::policy::mark::Mark;
 use vestibule::policy::moderators::Become;
@@ -30,6 +34,7 @@ use vestibule::policy::removal::{By, Removed};
 use vestibule::policy::rules::{Override, Policy, Rules};
 use vestibule::policy::strength::Strength;
 use vestibule::policy::succession::Rescue;
+use vestibule::policy::wave::Wave;
 use vestibule::policy::who::Who;
 
 /// Few enough addresses that rules and attempts meet.
@@ -104,16 +109,27 @@ pub(crate) fn removed() -> impl Strategy<Value = Removed> {
 }
 
 pub(crate) fn record() -> impl Strategy<Value = Record> {
-    let closed = select(vec![Closed::Command, Closed::Count, Closed::Time]);
+    let closed = select(vec![
+        Closed::Command,
+        Closed::Count,
+        Closed::Time,
+        Closed::Unmoderated,
+        Closed::Hours,
+    ]);
     let opener = prop_oneof![select(&PEOPLE[..]).prop_map(str::to_owned), any::<String>()];
     let source = option::of(select(&Source::ALL[..]));
     let removed = vec(removed(), 0..3);
-    (moment(), opener, source, option::of(closed), option::of(moment()), removed)
-        .prop_map(|(opened, opener, source, closed, reopened, removed)| {
+    let wave = option::weighted(0.3, (moment(), any::<bool>()));
+    let wave = wave.prop_map(|wave| wave.map(|(since, lobby)| Wave { since, lobby }));
+    let warned = vec(moment(), 0..3);
+    (moment(), opener, source, option::of(closed), option::of(moment()), removed, wave, warned)
+        .prop_map(|(opened, opener, source, closed, reopened, removed, wave, warned)| {
             let mut record = Record::new(opened, opener, source);
             record.closed = closed;
             record.reopened = reopened;
             record.removed = removed;
+            record.wave = wave;
+            record.warned = warned;
             record
         })
         .boxed()
@@ -292,12 +308,18 @@ pub(crate) fn room() -> impl Strategy<Value = RoomView> {
 
 pub(crate) fn pressure() -> impl Strategy<Value = Pressure> {
     let wait = || option::weighted(0.2, duration());
-    (wait(), wait(), wait()).prop_map(|(guesses, room, knocks)| Pressure {
-        guesses,
-        room,
-        knocks,
-        observed: Waits { guesses, room, knocks },
-    })
+    let count = || prop_oneof![4 => 0_u32..4, 1 => Just(u32::MAX)];
+    ((wait(), wait(), wait()), (count(), count(), count())).prop_map(
+        |((guesses, room, knocks), (rooms_of_opener, rooms, strangers))| Pressure {
+            guesses,
+            room,
+            knocks,
+            rooms_of_opener,
+            rooms,
+            strangers,
+            observed: Waits { guesses, room, knocks },
+        },
+    )
 }
 
 pub(crate) fn classes() -> impl Strategy<Value = ClassSet> {
@@ -321,6 +343,59 @@ fn domains() -> impl Strategy<Value = HashSet<String>> {
     vec(one.prop_map(str::to_owned), 0..2).prop_map(|domains| domains.into_iter().collect())
 }
 
+/// Hours of zones that set their clocks forward and back, some of them at midnight or by half an hour.
+pub(crate) fn hours() -> impl Strategy<Value = Hours> {
+    let zone = select(vec![
+        "UTC",
+        "Europe/Berlin",
+        "America/New_York",
+        "Australia/Lord_Howe",
+        "Asia/Beirut",
+        "Pacific/Apia",
+        "Asia/Kathmandu",
+    ]);
+    let second = || {
+        (0_u32..=24, select(vec![0_u32, 0, 1800, 60]))
+            .prop_map(|(h, s): (u32, u32)| h.saturating_mul(3600).saturating_add(s))
+    };
+    let span = (1_u8..0x80, second(), second()).prop_filter_map("empty", |(days, a, b)| {
+        let (from, to) = (a.min(b), a.max(b).min(DAY));
+        (from < to).then_some(Span { days, from, to })
+    });
+    let day = (0_i64..400).prop_map(|days| date(2025, 12, 1).checked_add(days.days()).unwrap());
+    (zone, vec(span, 0..4), vec(day, 0..4), classes(), select(&AtEnd::ALL[..])).prop_map(
+        |(zone, open, closed_on, who, at_end)| {
+            let mut hours = Hours::default();
+            hours.zone.value = TimeZoneDatabase::bundled().get(zone).unwrap();
+            hours.open.value = open;
+            hours.closed_on.value = closed_on;
+            hours.who.value = who;
+            hours.at_end.value = at_end;
+            hours
+        },
+    )
+}
+
+fn limits() -> impl Strategy<Value = Limits> {
+    let number = || prop_oneof![Just(0_u32), 1_u32..4];
+    let time = || option::weighted(0.3, duration());
+    ((number(), number(), number(), number()), (time(), time(), time()), duration(), duration())
+        .prop_map(|(numbers, times, within, calm)| {
+            let mut limits = Limits::default();
+            let set = &mut limits;
+            (
+                set.occupants.value,
+                set.rooms.value,
+                set.rooms_per_opener.value,
+                set.wave_strangers.value,
+            ) = numbers;
+            (set.duration.value, set.without_moderator.value, set.warn_before.value) = times;
+            set.wave_within.value = within;
+            set.wave_calm.value = calm;
+            limits
+        })
+}
+
 prop_compose! {
     pub(crate) fn rules()(
         (required, source, change, tell, skip_password) in
@@ -338,6 +413,7 @@ prop_compose! {
         (open, enter, listed, listed_domains) in (classes(), classes(), people(), domains()),
         (everybody, encrypted, trust_loopback, hidden, persistent) in any::<(bool, bool, bool, bool, bool)>(),
         (keep_out, recognised_by) in (option::weighted(0.8, duration()), vec(select(&By::ALL[..]), 0..6)),
+        (hours, limits) in (hours(), limits()),
     ) -> Rules {
         let mut rules = Rules::default();
         Arc::make_mut(&mut rules.password).required.value = required;
@@ -386,6 +462,8 @@ prop_compose! {
         Arc::make_mut(&mut rules.access).persistent.value = Some(persistent);
         Arc::make_mut(&mut rules.removal).keep_out.value = keep_out;
         Arc::make_mut(&mut rules.removal).by.value = recognised_by;
+        rules.hours = Arc::new(hours);
+        rules.limits = Arc::new(limits);
         rules
     }
 }

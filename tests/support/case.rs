@@ -17,6 +17,7 @@ use vestibule::policy::record::{Closed, Entry, Person, Record, Source};
 use vestibule::policy::removal::Removed;
 use vestibule::policy::strength::Strength;
 use vestibule::policy::verdict::{Decision, Effects, NewPassword, Rule, Verdict};
+use vestibule::policy::wave::Wave;
 
 use crate::policies::{jid, now};
 
@@ -114,6 +115,8 @@ struct Room {
     /// Until so many minutes ago the opener was awaited.
     awaited: Option<i64>,
     removed: Vec<Gone>,
+    /// A wave of strangers: `by` knocking, or with a `lobby` put up for it.
+    wave: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -126,6 +129,11 @@ struct Waits {
     observed_guesses: Option<u64>,
     observed_room: Option<u64>,
     observed_knocks: Option<u64>,
+    /// Rooms that whoever opens this one has opened, and all.
+    rooms_of_opener: u32,
+    rooms: u32,
+    /// Strangers who came in lately.
+    strangers: u32,
 }
 
 fn default_policy() -> String {
@@ -221,6 +229,8 @@ impl Case {
                 record.reopened = room.reopened.map(ago);
                 record.awaited = room.awaited.map(ago);
                 record.removed = room.removed.iter().map(Gone::entry).collect();
+                record.wave =
+                    room.wave.as_deref().map(|by| Wave { since: now(), lobby: by == "lobby" });
                 record
             }),
         }
@@ -238,6 +248,9 @@ impl Case {
                 room: of(waits.observed_room),
                 knocks: of(waits.observed_knocks),
             },
+            rooms_of_opener: waits.rooms_of_opener,
+            rooms: waits.rooms,
+            strangers: waits.strangers,
         }
     }
 
@@ -375,6 +388,8 @@ fn closed(name: &str) -> Closed {
         "command" => Closed::Command,
         "count" => Closed::Count,
         "time" => Closed::Time,
+        "unmoderated" => Closed::Unmoderated,
+        "hours" => Closed::Hours,
         _ => panic!("`{name}` closes nothing"),
     }
 }
@@ -408,9 +423,14 @@ pub(crate) fn effects_in_short(effects: &Effects) -> Vec<String> {
             0 => String::new(),
             count => format!(" removed={count}"),
         };
+        let wave = match record.wave {
+            None => "",
+            Some(Wave { lobby: false, .. }) => " wave",
+            Some(Wave { lobby: true, .. }) => " wave+lobby",
+        };
         let opener = &record.opener;
         lines.push(format!(
-            "record {state} by={opener} password={source}{awaited}{reopened}{removed}"
+            "record {state} by={opener} password={source}{awaited}{reopened}{removed}{wave}"
         ));
     }
     for (who, person) in &effects.people {

@@ -7,11 +7,14 @@ use std::time::Duration;
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use jid::BareJid;
+use jiff::civil::date;
+use jiff::tz::TimeZoneDatabase;
 use jiff::{SignedDuration, Timestamp};
 use vestibule::policy::bans::{Ban, Bans};
 use vestibule::policy::class::{Class, ClassSet};
 use vestibule::policy::close::Conditions;
 use vestibule::policy::exceptions::{Exception, Exceptions, Whom};
+use vestibule::policy::hours::{AtEnd, Span};
 use vestibule::policy::lobby::Admission;
 use vestibule::policy::moderators::Become;
 use vestibule::policy::modes::named;
@@ -175,6 +178,44 @@ fn rules(name: &str) -> Option<Rules> {
             Arc::make_mut(&mut rules.password).bypass.value =
                 ClassSet::of(&[Class::Token, Class::Listed]);
         }
+        // The moment of every case is a Thursday, noon.
+        "office-hours" => Arc::make_mut(&mut rules.hours).open = office_hours(8, 18),
+        "evenings" => Arc::make_mut(&mut rules.hours).open = office_hours(18, 22),
+        "berlin-mornings" => {
+            let hours = Arc::make_mut(&mut rules.hours);
+            hours.zone.value = TimeZoneDatabase::bundled().get("Europe/Berlin").unwrap();
+            hours.open = office_hours(8, 13);
+        }
+        "holiday" => {
+            let hours = Arc::make_mut(&mut rules.hours);
+            hours.open = office_hours(8, 18);
+            hours.closed_on = Set::at(vec![date(2026, 1, 1)], 51);
+            hours.who.value = ClassSet::of(&[Class::Service, Class::Operator, Class::Account]);
+        }
+        "limited" => {
+            let limits = Arc::make_mut(&mut rules.limits);
+            limits.occupants = Set::at(3, 60);
+            limits.rooms_per_opener = Set::at(2, 61);
+            limits.rooms = Set::at(10, 62);
+        }
+        "waves" | "waves-password" | "waves-open" | "waves-both" => {
+            Arc::make_mut(&mut rules.limits).wave_strangers = Set::at(3, 65);
+            Arc::make_mut(&mut rules.lobby).admission.value = match name {
+                "waves-password" => Admission::Password,
+                "waves-open" => Admission::Open,
+                "waves-both" => Admission::PasswordAndLobby,
+                _ => Admission::PasswordOrLobby,
+            };
+        }
+        "unmoderated" => {
+            Arc::make_mut(&mut rules.close).when_unmoderated =
+                Set::at(Some(Duration::from_secs(60)), 66);
+        }
+        "hours-close" => {
+            let hours = Arc::make_mut(&mut rules.hours);
+            hours.open = office_hours(8, 18);
+            hours.at_end = Set::at(AtEnd::Close, 52);
+        }
         _ => return None,
     }
     Some(rules)
@@ -237,4 +278,9 @@ fn globs(patterns: &[&str]) -> GlobSet {
         set.add(Glob::new(pattern).unwrap());
     }
     set.build().unwrap()
+}
+
+/// From Monday to Friday.
+fn office_hours(from: u32, to: u32) -> Set<Vec<Span>> {
+    Set::at(vec![Span { days: 0b001_1111, from: from * 3600, to: to * 3600 }], 50)
 }

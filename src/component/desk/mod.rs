@@ -2,6 +2,7 @@
 
 mod policies;
 mod reports;
+mod rooms;
 
 pub use self::policies::{Consequences, Judged};
 
@@ -13,6 +14,7 @@ use jid::BareJid;
 use jiff::Timestamp;
 use serde_json::Map;
 
+use super::arrivals::Arrivals;
 use super::audit::Audit;
 use super::counters::Counters;
 use super::drift::DriftTally;
@@ -22,7 +24,7 @@ use super::making;
 use super::neighbours::Neighbour;
 use super::observe::as_if_enforced;
 use super::tally::Tally;
-use crate::policy::attempt::{Action, Attempt, RoomView};
+use crate::policy::attempt::{Attempt, RoomView};
 use crate::policy::decide::decide;
 use crate::policy::denial::Denial;
 use crate::policy::explain::{Explanation, explain};
@@ -50,6 +52,7 @@ pub struct Desk {
     policy: Arc<Policy>,
     mode: Mode,
     counters: Counters,
+    arrivals: Arrivals,
     /// What would be counted if the rules that are only observed were enforced.
     observed: Counters,
     live: Live,
@@ -75,6 +78,7 @@ impl Desk {
             policy,
             mode,
             counters: Counters::default(),
+            arrivals: Arrivals::default(),
             observed: Counters::default(),
             live: Live::default(),
             audit,
@@ -173,6 +177,7 @@ impl Desk {
             },
         };
         self.counters.count(attempt, decision.denial, &rules, now);
+        self.count_stranger(attempt, &decision, &rules, now);
         if let Some(observed) = &rules.observed {
             let would = decision.would.as_ref().map_or(decision.denial, |would| would.denial);
             self.observed.count(attempt, would, observed, now);
@@ -180,16 +185,10 @@ impl Desk {
         let id = self.next_id();
         let facts = Facts::of(&rules, attempt, &room, &pressure);
         self.write_down(&decision, (attempt, &facts), &id, false, now);
-        if let (Some(jid), Action::Join { .. } | Action::Open { .. }) =
-            (&attempt.room, &attempt.action)
-            && !question.generation.is_empty()
-        {
-            let view = RoomView {
-                record: decision.effects.record.clone().or_else(|| room.record.clone()),
-                ..room
-            };
-            self.live.heard_of(&self.policy, service, jid, &question.generation).view = view;
+        if self.mode == Mode::Enforce {
+            self.tell_of_wave(attempt, &room, &decision, &rules, now);
         }
+        self.remember(service, question, attempt, room, &decision, now);
         match self.mode {
             Mode::Observe => observed(question, &id),
             Mode::Enforce => {
@@ -259,6 +258,7 @@ impl Desk {
 
     fn pressure(&self, attempt: &Attempt, rules: &Rules, now: Timestamp) -> Pressure {
         let mut pressure = self.counters.pressure(attempt, rules, now);
+        self.numbers(attempt, rules, now, &mut pressure);
         if let Some(observed) = &rules.observed {
             let Pressure { guesses, room, knocks, .. } =
                 self.observed.pressure(attempt, observed, now);

@@ -44,7 +44,10 @@ impl Desk {
                 self.live.waits(&jid, read_requester(report), now);
             }
             "gone" => self.live.gone(&jid, &read_requester(report)),
-            "destroyed" => self.live.destroyed(&jid),
+            "destroyed" => {
+                self.live.destroyed(&jid);
+                self.arrivals.forget(&jid);
+            }
             event @ ("refused" | "opened-failing" | "failed") => {
                 self.tally.by_gate = self.tally.by_gate.saturating_add(1);
                 let mut details = Map::new();

@@ -1,0 +1,134 @@
+//! The rooms as the desk has left them: what their number, their records and their strangers come to.
+
+use std::sync::Arc;
+
+use jid::BareJid;
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use super::Desk;
+use crate::policy::attempt::{Action, Attempt, RoomView};
+use crate::policy::limits::{Limits, opener};
+use crate::policy::pressure::Pressure;
+use crate::policy::record::Record;
+use crate::policy::rules::Rules;
+use crate::policy::verdict::{Decision, Rule, Verdict};
+use crate::policy::wave::{self, is_arrival};
+use crate::wire::question::Question;
+
+impl Desk {
+    /// How many rooms there are, for whoever opens one, and how many strangers, for whoever comes in.
+    pub(super) fn numbers(
+        &self,
+        attempt: &Attempt,
+        rules: &Rules,
+        now: Timestamp,
+        pressure: &mut Pressure,
+    ) {
+        let is_limited =
+            |limits: &Limits| limits.rooms.value > 0 || limits.rooms_per_opener.value > 0;
+        let observed = rules.observed.as_ref().map(|rules| &rules.limits);
+        if (is_limited(&rules.limits) || observed.is_some_and(|limits| is_limited(limits)))
+            && let Some(opener) = opener(attempt)
+        {
+            (pressure.rooms, pressure.rooms_of_opener) = self.live.count(&self.policy, opener, now);
+        }
+        if let (Some(limits), Action::Join { .. }, Some(room), Some(who)) =
+            (waves(rules), &attempt.action, &attempt.room, &attempt.requester.jid)
+        {
+            pressure.strangers = self.arrivals.count(room, who, limits, now);
+        }
+    }
+
+    /// Counts a stranger who comes in or knocks.
+    pub(super) fn count_stranger(
+        &mut self,
+        attempt: &Attempt,
+        decision: &Decision,
+        rules: &Rules,
+        now: Timestamp,
+    ) {
+        if let (Some(limits), Some(room), Some(who)) =
+            (waves(rules), &attempt.room, &attempt.requester.jid)
+            && is_arrival(attempt, decision)
+        {
+            let came_in = decision.verdict == Verdict::Allow;
+            self.arrivals.add(room, who, came_in, limits, now);
+        }
+    }
+
+    /// Keeps the view of a room up to date with what was decided about it.
+    pub(super) fn remember(
+        &mut self,
+        service: &Arc<str>,
+        question: &Question,
+        attempt: &Attempt,
+        room: RoomView,
+        decision: &Decision,
+        now: Timestamp,
+    ) {
+        let Some(jid) = &attempt.room else { return };
+        let record = decision.effects.record.clone();
+        match (&attempt.action, record) {
+            (Action::Open { .. }, Some(record)) if question.generation.is_empty() => {
+                self.live.expect(jid, record, now);
+            }
+            (Action::Join { .. } | Action::Open { .. }, record)
+                if !question.generation.is_empty() =>
+            {
+                let view = RoomView { record: record.or_else(|| room.record.clone()), ..room };
+                self.live.heard_of(&self.policy, service, jid, &question.generation).view = view;
+            }
+            (_, Some(record)) => self.live.recorded(jid, record),
+            (_, None) => {}
+        }
+    }
+
+    /// From now on strangers have to knock: the operator sees why.
+    pub(super) fn tell_of_wave(
+        &self,
+        attempt: &Attempt,
+        room: &RoomView,
+        decision: &Decision,
+        rules: &Rules,
+        now: Timestamp,
+    ) {
+        let is_one = |record: Option<&Record>| record.is_some_and(|record| record.wave.is_some());
+        let Some(jid) = attempt
+            .room
+            .as_ref()
+            .filter(|_| is_one(decision.effects.record.as_ref()) && !is_one(room.record.as_ref()))
+        else {
+            return;
+        };
+        self.timed("raised", jid, wave::rule(rules), now);
+    }
+
+    /// Writes down what happened in a room by itself.
+    pub fn timed(&self, done: &str, room: &BareJid, rule: Rule, now: Timestamp) {
+        let (name, line) = (rule.name, rule.line);
+        tracing::info!(room = room.as_str(), done, rule = name, line, "by itself");
+        let mut details = Map::new();
+        details.insert("done".to_owned(), Value::from(done));
+        details.insert("rule".to_owned(), Value::from(name));
+        details.insert("line".to_owned(), Value::from(line));
+        self.audit.event("timer", room.as_str(), details, now);
+    }
+
+    /// When the last stranger came to a room or knocked at it, as far as is remembered.
+    pub fn last_stranger(&self, room: &BareJid) -> Option<Timestamp> {
+        self.arrivals.last(room)
+    }
+
+    /// A room was given another record.
+    pub fn recorded(&mut self, room: &BareJid, record: Record) {
+        self.live.recorded(room, record);
+    }
+}
+
+/// The limits by which strangers are counted, if any: those in force, or else those that are observed.
+fn waves(rules: &Rules) -> Option<&Limits> {
+    let observed = rules.observed.as_ref().map(|rules| &rules.limits);
+    let limits = [Some(&rules.limits), observed].into_iter().flatten();
+    limits.map(|limits| &**limits).find(|limits| limits.wave_strangers.value > 0)
+}

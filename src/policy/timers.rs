@@ -1,0 +1,208 @@
+//! What happens in a room by itself, when its time has come.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::attempt::RoomView;
+use super::hours::{AtEnd, Phase};
+use super::notice::Notice;
+use super::record::{Closed, Record};
+use super::rules::Rules;
+use super::verdict::{Audience, Effects, Rule};
+use super::{close, wave};
+
+/// A room and its times.
+#[derive(Clone, Copy, Debug)]
+pub struct Scene<'a> {
+    /// The rules for the room.
+    pub rules: &'a Rules,
+    /// What it remembers of itself.
+    pub record: &'a Record,
+    /// How it is with the hours now.
+    pub phase: Phase,
+    /// No moderator has been inside since then; `None`: one is, or none ever was.
+    pub unmoderated: Option<Timestamp>,
+    /// When the last stranger came or knocked, as far as is known.
+    pub last_stranger: Option<Timestamp>,
+    /// Now.
+    pub now: Timestamp,
+}
+
+/// What happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deed {
+    /// The room ends, in these words.
+    End(Notice),
+    /// Nobody else may enter.
+    Close(Closed),
+    /// Strangers need not knock any more.
+    Calm,
+    /// The room is told of its end, or that it closes.
+    Warn {
+        /// At that moment.
+        of: Timestamp,
+        /// In these words.
+        notice: Notice,
+    },
+}
+
+impl Deed {
+    /// The name in the log.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::End(_) => "ended",
+            Self::Close(_) => "closed",
+            Self::Calm => "lowered",
+            Self::Warn { .. } => "warned",
+        }
+    }
+}
+
+/// What happens, and by which rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Due {
+    /// The rule.
+    pub rule: Rule,
+    /// What.
+    pub deed: Deed,
+}
+
+/// What is due, and when to look again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Agenda {
+    /// What is due now, the gravest first; once it is done something else may be.
+    pub due: Option<Due>,
+    /// Nothing becomes due before, unless the room changes; `None`: never.
+    pub next: Option<Timestamp>,
+}
+
+/// Something that happens at a moment.
+#[derive(Clone, Copy)]
+struct Deadline {
+    at: Timestamp,
+    warn_before: Option<Duration>,
+    due: Due,
+}
+
+/// What is due in a room.
+pub fn agenda(scene: &Scene<'_>) -> Agenda {
+    let deadlines = scene.deadlines();
+    let deadlines = || deadlines.iter().flatten();
+    let warnings = || deadlines().filter_map(|deadline| Some((scene.warning(deadline)?, deadline)));
+    let due = deadlines().find(|deadline| deadline.at <= scene.now).map(|deadline| deadline.due);
+    let warning = || {
+        let (_, deadline) = warnings().find(|(at, _)| *at <= scene.now)?;
+        let left = Duration::try_from(deadline.at.duration_since(scene.now)).unwrap_or_default();
+        let notice = match deadline.due.deed {
+            Deed::Close(_) => Notice::ClosesIn(left),
+            Deed::End(_) | Deed::Calm | Deed::Warn { .. } => Notice::EndsIn(left),
+        };
+        Some(Due { deed: Deed::Warn { of: deadline.at, notice }, ..deadline.due })
+    };
+    let moments = deadlines().map(|deadline| deadline.at).chain(warnings().map(|(at, _)| at));
+    Agenda { due: due.or_else(warning), next: moments.filter(|moment| *moment > scene.now).min() }
+}
+
+/// What carries it out, beside the end of the room.
+pub fn effects(deed: Deed, view: &RoomView, now: Timestamp) -> Effects {
+    let record = view.record.clone();
+    let (record, notice) = match deed {
+        Deed::End(_) => return Effects::default(),
+        Deed::Calm => return wave::over(view).unwrap_or_default(),
+        Deed::Close(closed) => {
+            (record.map(|record| Record { closed: Some(closed), ..record }), Notice::Closed)
+        }
+        Deed::Warn { of, notice } => {
+            let told = |mut record: Record| {
+                record.warned.retain(|moment| *moment > now);
+                record.warned.push(of);
+                record
+            };
+            (record.map(told), notice)
+        }
+    };
+    Effects { record, notices: vec![(Audience::Room, notice)], ..Effects::default() }
+}
+
+impl Scene<'_> {
+    /// The gravest first.
+    fn deadlines(&self) -> [Option<Deadline>; 6] {
+        let (limits, record) = (&self.rules.limits, self.record);
+        let ends = |at: Option<Timestamp>, rule, notice| {
+            let due = Due { rule, deed: Deed::End(notice) };
+            at.map(|at| Deadline { at, warn_before: limits.warn_before.value, due })
+        };
+        let closes = |at: Option<Timestamp>, closed| {
+            let due = Due { rule: close::closed_by(self.rules, closed), deed: Deed::Close(closed) };
+            let at = at.filter(|_| record.closed.is_none());
+            at.map(|at| Deadline { at, warn_before: None, due })
+        };
+        let unmoderated = self.unmoderated.map(|since| since.max(record.open_since()));
+        [
+            ends(
+                later(record.opened, limits.duration.value),
+                Rule::new("limits.duration", limits.duration.line),
+                Notice::TimeIsUp,
+            ),
+            ends(
+                self.unmoderated.and_then(|since| later(since, limits.without_moderator.value)),
+                Rule::new("limits.without_moderator", limits.without_moderator.line),
+                Notice::NoModerator,
+            ),
+            self.end_of_hours(),
+            closes(close::after(record, self.rules.close.after.value), Closed::Time),
+            closes(
+                unmoderated.and_then(|since| later(since, self.rules.close.when_unmoderated.value)),
+                Closed::Unmoderated,
+            ),
+            self.calm(),
+        ]
+    }
+
+    fn end_of_hours(&self) -> Option<Deadline> {
+        let (hours, record) = (&self.rules.hours, self.record);
+        let since = match hours.at_end.value {
+            AtEnd::Stay => return None,
+            AtEnd::Close if record.closed.is_some() => return None,
+            AtEnd::Close => record.open_since(),
+            AtEnd::End => record.opened,
+        };
+        let at = match self.phase {
+            Phase::Always => return None,
+            Phase::Open { until } => until,
+            // Who may open rooms outside of the hours has done so: it is not their end that comes next.
+            Phase::Closed { since: end, .. } => end.filter(|end| since < *end)?,
+        };
+        let deed = match hours.at_end.value {
+            AtEnd::End => Deed::End(Notice::HoursAreOver),
+            AtEnd::Stay | AtEnd::Close => Deed::Close(Closed::Hours),
+        };
+        let rule = Rule::new("hours.at_end", hours.at_end.line);
+        Some(Deadline { at, warn_before: hours.warn_before.value, due: Due { rule, deed } })
+    }
+
+    fn calm(&self) -> Option<Deadline> {
+        let wave = self.record.wave?;
+        let last = self.last_stranger.map_or(wave.since, |last| last.max(wave.since));
+        let limits = &self.rules.limits;
+        let at = if limits.wave_strangers.value == 0 {
+            wave.since
+        } else {
+            later(last, Some(limits.wave_calm.value))?
+        };
+        let due = Due { rule: wave::rule(self.rules), deed: Deed::Calm };
+        Some(Deadline { at, warn_before: None, due })
+    }
+
+    /// When the room is to be told of something that is still to come, if it has not been.
+    fn warning(&self, deadline: &Deadline) -> Option<Timestamp> {
+        let before = SignedDuration::try_from(deadline.warn_before?).ok()?;
+        let is_told = self.record.warned.contains(&deadline.at) || deadline.at <= self.now;
+        (!is_told).then(|| deadline.at.checked_sub(before).unwrap_or(Timestamp::MIN))
+    }
+}
+
+fn later(since: Timestamp, time: Option<Duration>) -> Option<Timestamp> {
+    since.checked_add(SignedDuration::try_from(time?).ok()?).ok()
+}

@@ -1,0 +1,104 @@
+//! Many strangers at once: they have to knock for a while.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::attempt::{Action, Affiliation, Attempt, Role, RoomView};
+use super::class::Class;
+use super::decide::Case;
+use super::denial::Denial;
+use super::lobby;
+use super::moderators::entitlement;
+use super::notice::Notice;
+use super::record::Record;
+use super::rules::Rules;
+use super::verdict::{Audience, Decision, Effects, Opinion, Rule, Verdict};
+
+/// Strangers have to knock, as a room's record has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wave {
+    /// Since then.
+    pub since: Timestamp,
+    /// The service's own lobby was put up for it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lobby: bool,
+}
+
+/// What came of a join may not do for a stranger while there is a wave: he has to knock, also with the
+/// right password.
+pub(super) fn join(case: &Case<'_>, opinion: Option<Opinion>) -> Option<Opinion> {
+    let is_wave = case.rules.limits.wave_strangers.value > 0
+        && case.room.record.as_ref().is_some_and(|record| record.wave.is_some());
+    let comes_in = opinion.as_ref().is_none_or(|opinion| opinion.verdict == Verdict::Allow);
+    if !is_wave || !comes_in || !is_stranger(case) {
+        return opinion;
+    }
+    Some(lobby::knock_by(case, rule(case.rules)))
+}
+
+/// What follows when somebody comes in: if he is the stranger who makes a wave of them, strangers have to
+/// knock from now on.
+pub(super) fn enter(case: &Case<'_>, effects: &mut Effects) {
+    let limit = case.rules.limits.wave_strangers.value;
+    let is_last = limit > 0 && case.pressure.strangers.saturating_add(1) >= limit;
+    let record = effects.record.as_ref().or(case.room.record.as_ref());
+    let Some(record) = record.filter(|record| is_last && record.wave.is_none()) else { return };
+    if !is_stranger(case) {
+        return;
+    }
+    let lobby = case.room.lobby && !case.room.members_only;
+    let wave = Some(Wave { since: case.now, lobby });
+    effects.record = Some(Record { wave, ..record.clone() });
+    effects.notices.push((Audience::Moderators, Notice::Wave));
+    if lobby {
+        effects.lobby = Some(true);
+        effects.members_only = Some(true);
+        effects.affiliation = effects.affiliation.or(Some(Affiliation::Member));
+        effects.role = effects.role.or(Some(Role::Participant));
+    }
+}
+
+/// What lets strangers in again.
+pub(super) fn over(view: &RoomView) -> Option<Effects> {
+    let record = view.record.as_ref()?;
+    let wave = record.wave?;
+    let down = wave.lobby.then_some(false);
+    Some(Effects {
+        record: Some(Record { wave: None, ..record.clone() }),
+        lobby: down,
+        members_only: down,
+        notices: vec![(Audience::Moderators, Notice::Calm)],
+        ..Effects::default()
+    })
+}
+
+/// Whether the lobby that was put up for a wave may be taken down.
+pub(super) fn take_lobby_down(case: &Case<'_>) -> Option<Opinion> {
+    let wave = case.room.record.as_ref()?.wave?;
+    wave.lobby.then(|| Opinion::deny(rule(case.rules), Denial::LobbyMandatory))
+}
+
+/// The rule on waves.
+pub fn rule(rules: &Rules) -> Rule {
+    Rule::new("limits.wave", rules.limits.wave_strangers.line)
+}
+
+/// A guest, or somebody of another server, whom nobody let in and who was not inside before.
+fn is_stranger(case: &Case<'_>) -> bool {
+    is_strange(case.classes.strongest(), case.who().affiliation)
+        && !case.rules.lobby.bypass.value.meets(case.classes)
+        && entitlement(case).is_none()
+}
+
+const fn is_strange(class: Class, affiliation: Affiliation) -> bool {
+    matches!(class, Class::Guest | Class::Federated)
+        && matches!(affiliation, Affiliation::None | Affiliation::Outcast)
+}
+
+/// A stranger came in or knocks.
+pub fn is_arrival(attempt: &Attempt, decision: &Decision) -> bool {
+    matches!(attempt.action, Action::Join { .. })
+        && matches!(decision.verdict, Verdict::Allow | Verdict::Hold)
+        && is_strange(decision.class, attempt.requester.affiliation)
+}
