@@ -28,6 +28,7 @@
 //! |---|---|---|
 //! | [`cli`] | the command line | |
 //! | [`app`] | the wiring: clock, signals, tasks | |
+//! | [`proof`] | a log decided again, tests of a policy | open files, read clocks |
 //! | [`control`] | the socket for operators | |
 //! | [`component`] | desk, counters, live rooms, decision log | open sockets, read clocks |
 //! | [`config`] | the operator's file | |
@@ -47,6 +48,7 @@ pub mod config;
 pub mod control;
 pub mod password;
 pub mod policy;
+pub mod proof;
 pub mod secret;
 pub mod wire;
 pub mod xmpp;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// A module and the modules it may use, from the bottom up. `xmpp` is split: what reads and writes an
 /// element stands below all, the link above it.
-const LAYERS: [(&str, &[&str]); 11] = [
+const LAYERS: [(&str, &[&str]); 12] = [
     ("secret", &[]),
     ("xmpp", &["secret"]),
     ("policy", &["secret"]),
@@ -16,10 +16,22 @@ const LAYERS: [(&str, &[&str]); 11] = [
     ("config", &["policy", "secret"]),
     ("component", &["policy", "wire", "password", "xmpp", "secret"]),
     ("control", &["component", "config", "policy", "wire", "password", "xmpp", "secret"]),
+    ("proof", &["control", "component", "config", "policy", "wire", "password", "xmpp", "secret"]),
     ("app", &["control", "component", "config", "policy", "wire", "password", "xmpp", "secret"]),
     (
         "cli",
-        &["app", "control", "component", "config", "policy", "wire", "password", "xmpp", "secret"],
+        &[
+            "app",
+            "proof",
+            "control",
+            "component",
+            "config",
+            "policy",
+            "wire",
+            "password",
+            "xmpp",
+            "secret",
+        ],
     ),
     ("main", &["app", "cli"]),
 ];

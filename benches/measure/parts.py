@@ -39,6 +39,8 @@ def pinned(core, command):
 class PinnedVestibule(Vestibule):
     """The component on one core."""
 
+    is_replayed = False
+
     def __init__(self, server, config=POLICY, *, core=LOAD, **options):
         super().__init__(server, config, **options)
         self.core = core

@@ -2,6 +2,7 @@
 
 mod explain;
 mod out;
+mod replay;
 mod running;
 
 use std::path::{Path, PathBuf};
@@ -66,6 +67,8 @@ enum Verb {
         #[command(flatten)]
         attempt: Box<Described>,
     },
+    /// Decide the decision log again, by this policy or another, and say what would have ended otherwise
+    Replay(replay::Arguments),
     /// Print the derived password of a room
     Password {
         /// The room's address
@@ -158,6 +161,10 @@ pub fn main() -> ExitCode {
         Verb::Explain { live: true, attempt } => ask(Request::Explain { attempt }),
         Verb::Explain { live: false, attempt } => {
             with_file(&file, &environment, |loaded| explain::by_file(&file, loaded, &attempt, json))
+        }
+        Verb::Replay(arguments) => {
+            let file = arguments.policy.as_ref().unwrap_or(&file);
+            with_file(file, &environment, |loaded| replay::by_file(loaded, &arguments, json))
         }
         Verb::Password { room, at } => with_file(&file, &environment, |loaded| {
             password(loaded, &room, at.unwrap_or_else(app::now))

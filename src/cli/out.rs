@@ -1,8 +1,12 @@
 //! The only place that prints.
 
 use std::fmt::Display;
+use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
+/// Exit status: the answer is no.
+pub(super) const NO: u8 = 1;
 /// Exit status: it could not be found out.
 const TROUBLE: u8 = 2;
 
@@ -27,4 +31,42 @@ pub(super) fn fail(error: &(impl Display + ?Sized)) -> ExitCode {
         note(&format!("error: {text}"))
     }
     ExitCode::from(TROUBLE)
+}
+
+/// How far a long work is, on a terminal.
+#[derive(Debug)]
+pub(super) struct Progress {
+    whole: u64,
+    last: Instant,
+    is_shown: bool,
+}
+
+impl Progress {
+    /// Of so many bytes; 0: not known.
+    pub(super) fn new(whole: u64) -> Self {
+        Self { whole, last: Instant::now(), is_shown: false }
+    }
+
+    /// So many are done.
+    pub(super) fn at(&mut self, done: u64) {
+        const PAUSE: Duration = Duration::from_millis(500);
+        if self.last.elapsed() < PAUSE || !io::stderr().is_terminal() {
+            return;
+        }
+        self.last = Instant::now();
+        self.is_shown = true;
+        let mebibytes = |bytes: u64| bytes >> 20;
+        let of = match self.whole {
+            0 => String::new(),
+            whole => format!(" of {}", mebibytes(whole)),
+        };
+        let _ = write!(io::stderr(), "\r{}{of} MiB", mebibytes(done));
+    }
+
+    /// All is done.
+    pub(super) fn end(&self) {
+        if self.is_shown {
+            let _ = write!(io::stderr(), "\r\x1b[K");
+        }
+    }
 }

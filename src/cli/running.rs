@@ -6,11 +6,8 @@ use std::process::ExitCode;
 use serde_json::Value;
 
 use super::explain;
-use super::out::{fail, note, say};
+use super::out::{NO, fail, note, say};
 use crate::control::{Reply, Request, Status, ask as ask_component};
-
-/// Exit status: the answer is no.
-const NO: u8 = 1;
 
 /// Asks, shows the reply, and gives the exit status for it.
 pub(super) fn ask(socket: Option<PathBuf>, request: &Request, json: bool) -> ExitCode {

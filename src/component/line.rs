@@ -1,6 +1,7 @@
 //! A line of the decision log, as it is written and as it is read again.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::ops::Not;
 
 use jid::BareJid;
@@ -100,13 +101,22 @@ pub struct Would<'a> {
 }
 
 impl Would<'_> {
-    fn of(opinion: &Opinion) -> Self {
+    /// That opinion.
+    pub fn of(opinion: &Opinion) -> Self {
         Self {
             verdict: opinion.verdict.name().into(),
             rule: opinion.rule.name.into(),
             line: opinion.rule.line,
             denial: opinion.denial.map(|denial| denial.code().into()),
         }
+    }
+}
+
+impl fmt::Display for Would<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { verdict, rule, line, denial } = self;
+        write!(f, "{verdict}, by {rule} (line {line})")?;
+        denial.iter().try_for_each(|denial| write!(f, ", {denial}"))
     }
 }
 

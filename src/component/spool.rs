@@ -4,7 +4,7 @@
 //! second and writes it at once. Waking that thread for each line would cost more than the line.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -48,10 +48,9 @@ impl Spool {
     /// # Errors
     /// When it cannot be opened.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
-        let file = append(path)?;
+        let (file, torn) = append(path)?;
         let shared = Arc::<Shared>::default();
-        let writer =
-            Writer { shared: Arc::clone(&shared), path: path.to_owned(), file, torn: false };
+        let writer = Writer { shared: Arc::clone(&shared), path: path.to_owned(), file, torn };
         let writer =
             std::thread::Builder::new().name("log".to_owned()).spawn(move || writer.run())?;
         Ok(Self { shared, writer: Some(writer) })
@@ -132,7 +131,7 @@ impl Writer {
             batch.shrink_to(PLENTY);
             if reopen {
                 match append(&self.path) {
-                    Ok(fresh) => (self.file, self.torn) = (fresh, false),
+                    Ok(fresh) => (self.file, self.torn) = fresh,
                     Err(error) => {
                         tracing::error!(%error, "the decision log could not be opened anew")
                     }
@@ -169,12 +168,21 @@ impl Writer {
     }
 }
 
-fn append(path: &Path) -> io::Result<File> {
+/// Opens a log to go on with it; whether its last line is not whole.
+fn append(path: &Path) -> io::Result<(File, bool)> {
     use std::os::unix::fs::OpenOptionsExt;
     if let Some(directory) = path.parent() {
         std::fs::create_dir_all(directory)?;
     }
-    OpenOptions::new().create(true).append(true).mode(0o600).open(path)
+    let mut file =
+        OpenOptions::new().create(true).read(true).append(true).mode(0o600).open(path)?;
+    let is_log = file.metadata()?.is_file();
+    let mut last = [b'\n'];
+    let torn = is_log
+        && file.seek(SeekFrom::End(-1)).is_ok()
+        && file.read_exact(&mut last).is_ok()
+        && last != [b'\n'];
+    Ok((file, torn))
 }
 
 #[cfg(test)]
@@ -222,6 +230,17 @@ mod tests {
         spool.line(&2);
         drop(spool);
         assert_eq!((written(&old), written(&path)), (vec![1], vec![2]));
+    }
+
+    #[test]
+    fn a_line_that_was_torn_spoils_no_other() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("log");
+        for (before, after) in [("", "7\n"), ("1\n", "1\n7\n"), ("1\n{\"a", "1\n{\"a\n7\n")] {
+            std::fs::write(&path, before).unwrap();
+            Spool::open(&path).unwrap().line(&7);
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), after);
+        }
     }
 
     #[test]

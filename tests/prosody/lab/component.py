@@ -24,6 +24,9 @@ class Vestibule(Process):
     components may share a `state_dir`; each has its own control socket.
     """
 
+    # When it ends, the decisions in its log are made again.
+    is_replayed = True
+
     def __init__(self, server, config=None, *, env=None, arguments=(), state_dir=None):
         self.server = server
         self.home = Path(tempfile.mkdtemp(prefix="lab-vestibule-"))
@@ -39,6 +42,8 @@ class Vestibule(Process):
             "VESTIBULE_COMPONENT__SOCKET": str(self.home / "socket"),
             **(env or {}),
         }
+        self.policies = []
+        self.shares_log = state_dir is not None
         super().__init__(self.home / "output")
         self.write_config((ROOT / "component.toml").read_text() if config is None else config)
 
@@ -52,6 +57,8 @@ class Vestibule(Process):
     def write_config(self, text):
         """Replaces the policy file; it goes live at `reload` or `restart`."""
         self.config_path.write_text(text)
+        if text not in self.policies:
+            self.policies.append(text)
 
     def start(self, seconds=15, ready=True):
         """Starts the component and, with `ready`, waits until `vestibule status` is content."""
@@ -75,8 +82,15 @@ class Vestibule(Process):
         self.signal(signal.SIGHUP)
 
     def close(self):
-        """Ends the component and removes what it wrote, unless LAB_KEEP is set."""
+        """Ends the component, checks its log, and removes what it wrote."""
         self.kill()
+        try:
+            self.check_decisions()
+        finally:
+            self.remove()
+
+    def remove(self):
+        """Removes what the component wrote, unless LAB_KEEP is set."""
         if os.environ.get("LAB_KEEP"):
             print(f"kept: {self.home}")
         else:
@@ -103,6 +117,29 @@ class Vestibule(Process):
         # The last line may be half written.
         lines = path.read_text().split("\n")[:-1]
         return [json.loads(line) for line in lines]
+
+    def check_decisions(self):
+        """Decides everything in the log again: by the policy that decided it, each decision
+        has to be the same, and to be explained as it was made."""
+        logs = sorted(self.state_dir.glob("decisions*"))
+        if not logs or not self.is_replayed:
+            return
+        decided, expected = 0, 0
+        for number, text in enumerate(self.policies):
+            policy = self.home / f"policy-{number}.toml"
+            policy.write_text(text)
+            done = self.run("replay", "--exact", "--json", "--all", "--config", policy, *logs)
+            if done.returncode == 2:
+                continue  # A wrong file, which never was in force.
+            *found, last = map(json.loads, done.stdout.splitlines())
+            totals = last["totals"]
+            skipped = totals["skipped"]
+            if found or set(skipped) - {"event", "other-revision", "fault", "torn"}:
+                raise Failed(f"the log is decided otherwise: {done.stdout[:4000]}")
+            decided += totals["decided"]
+            expected = totals["decided"] + skipped.get("other-revision", 0)
+        if decided != expected and not self.shares_log:
+            raise Failed(f"{expected} decisions, and the policies of the test made {decided}")
 
     def _is_ready(self):
         if not self.is_running:

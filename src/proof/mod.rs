@@ -1,0 +1,3 @@
+//! What can be shown of a policy without a server: a log decided again, and tests of a policy.
+
+pub mod replay;

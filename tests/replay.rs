@@ -1,0 +1,303 @@
+//! The decision log, decided again: by its own policy, and by another.
+
+#![cfg(test)]
+#![expect(clippy::arithmetic_side_effects, reason = "a test that overflows fails")]
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use vestibule::component::audit::Audit;
+use vestibule::component::desk::{Desk, Mode};
+use vestibule::config::{Environment, load};
+use vestibule::wire::NS;
+use vestibule::wire::question::Question;
+use vestibule::xmpp::element::Element;
+
+const SERVICE: &str = "conference.example.org";
+const SECRET: (&str, &str) = ("VESTIBULE_COMPONENT__SECRET", "correct horse battery staple");
+const POLICY: &str = r#"version = 1
+[policy.moderators]
+claim = "rank"
+claim_values = ["chair"]
+[policy.removal]
+subject_claim = "sub"
+"#;
+
+/// A component with a log, and what it was asked.
+struct Lab {
+    home: TempDir,
+    desk: Option<Desk>,
+    asked: u32,
+    now: Timestamp,
+}
+
+impl Lab {
+    fn observing(mode: Mode) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        fs::write(home.path().join("component.toml"), POLICY).unwrap();
+        let now = Timestamp::from_second(1_767_268_800).unwrap();
+        let mut lab = Self { home, desk: None, asked: 0, now };
+        let policy = Arc::new(lab.load("component.toml"));
+        let audit = Audit::open(&lab.log()).unwrap();
+        lab.desk = Some(Desk::new(policy, [SERVICE.to_owned()], mode, audit, "r".to_owned()));
+        lab
+    }
+
+    fn new() -> Self {
+        Self::observing(Mode::Enforce)
+    }
+
+    fn log(&self) -> PathBuf {
+        self.home.path().join("decisions.jsonl")
+    }
+
+    fn load(&self, file: &str) -> vestibule::policy::rules::Policy {
+        let environment = Environment::of([(SECRET.0.into(), SECRET.1.into())]);
+        load(&self.home.path().join(file), &environment).unwrap().policy
+    }
+
+    fn ask(&mut self, kind: &str, who: &str, more: &str) {
+        self.asked += 1;
+        self.now += SignedDuration::from_secs(1);
+        let (n, room) = (self.asked, self.asked % 3);
+        let record = r#"{"v":1,"opened":"2026-01-01T11:55:00Z","opener":"ann@example.org","password":"generated"}"#;
+        let state = format!(
+            "<state occupants='1' moderators='1' password='true' existing='true'><record>{record}</record></state>"
+        );
+        let state = if kind == "open" { "" } else { &state };
+        let question = format!(
+            "<ask xmlns='{NS}' kind='{kind}' attempt='a{n}' room='tea{room}@{SERVICE}' generation='g'>\
+             <requester secure='true' nick='N' {who}</requester>{state}{more}</ask>"
+        );
+        let question = Question::read(&Element::parse(question.as_bytes(), "").unwrap());
+        let (now, service) = (self.now, Arc::from(SERVICE));
+        self.desk.as_mut().unwrap().question(&service, &question, now);
+    }
+
+    /// One attempt of each kind that the log treats in a way of its own.
+    fn ask_all(&mut self) {
+        let guest = "jid='bob@guest.example.org' auth='anonymous' address='192.0.2.7' ticket='t'>";
+        let chair = "jid='ann@example.org' auth='token'><claim name='rank'>chair</claim><claim name='sub'>canary</claim><claim name='mail'>canary</claim>";
+        let owner = "jid='ann@example.org' auth='account' affiliation='owner' role='moderator'>";
+        self.ask("open", chair, "");
+        for check in ["none", "wrong", "wrong", "wrong", "wrong", "wrong", "right"] {
+            self.ask("join", guest, &format!("<credential check='{check}'/>"));
+        }
+        self.ask("join", chair, "<credential check='none'/>");
+        self.ask("role", owner, "<item jid='eve@example.org' from='participant' to='none'/>");
+        self.ask("destroy", owner, "");
+        self.ask("configure", owner, "<field name='muc#roomconfig_roomsecret'/>");
+        self.ask("join", "jid='' auth='anonymous'>", "");
+        self.ask("later", guest, "");
+    }
+
+    /// The log, complete.
+    fn written(&mut self) -> String {
+        self.desk = None;
+        fs::read_to_string(self.log()).unwrap()
+    }
+
+    fn vestibule(&self, arguments: &[&str], input: &str) -> Output {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_vestibule"))
+            .args(arguments)
+            .current_dir(self.home.path())
+            .env(SECRET.0, SECRET.1)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        child.wait_with_output().unwrap()
+    }
+
+    fn replay(&self, arguments: &[&str]) -> (Option<i32>, String) {
+        let arguments = [&["replay", "--config", "component.toml"], arguments].concat();
+        let output = self.vestibule(&arguments, "");
+        let text = String::from_utf8(output.stdout).unwrap();
+        (output.status.code(), text + &String::from_utf8(output.stderr).unwrap())
+    }
+
+    fn totals(&self, arguments: &[&str]) -> Value {
+        let (status, text) = self.replay(&[arguments, &["--json"]].concat());
+        assert!(status == Some(0) || status == Some(1), "{text}");
+        let last: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+        last["totals"].clone()
+    }
+}
+
+#[test]
+fn the_policy_that_made_a_log_decides_it_alike_to_the_line() {
+    for mode in [Mode::Enforce, Mode::Observe] {
+        let mut lab = Lab::observing(mode);
+        lab.ask_all();
+        let text = lab.written();
+        assert!(!text.contains("canary"), "{text}");
+        let (status, said) = lab.replay(&["--exact", "decisions.jsonl"]);
+        assert_eq!(status, Some(0), "{said}{text}");
+        assert!(said.starts_with("14 lines, 14 decided again: 14 the same, 0 DIFFERENT"), "{said}");
+        let observed = lab.totals(&["decisions.jsonl"])["observed"].clone();
+        assert_eq!(observed, if mode == Mode::Observe { 14 } else { 0 });
+    }
+}
+
+#[test]
+fn a_log_that_says_otherwise_is_found_out() {
+    let mut lab = Lab::new();
+    lab.ask_all();
+    let text = lab.written();
+    for (true_word, false_word) in [
+        (r#""verdict":"prompt""#, r#""verdict":"deny""#),
+        (r#""rule":"password.required""#, r#""rule":"lobby.admission""#),
+        (r#""line":0"#, r#""line":7"#),
+        (r#""denial":"password-wrong""#, r#""denial":"lobby""#),
+        (r#""credential":"wrong""#, r#""credential":"right""#),
+        (r#""class":"guest""#, r#""class":"account""#),
+    ] {
+        assert!(text.contains(true_word), "{true_word}: {text}");
+        fs::write(lab.log(), text.replacen(true_word, false_word, 1)).unwrap();
+        let (status, said) = lab.replay(&["--exact", "decisions.jsonl"]);
+        assert_eq!(status, Some(1), "{false_word}: {said}");
+        assert!(said.contains("13 the same, 1 DIFFERENT") && said.contains("\n  was "), "{said}");
+    }
+}
+
+#[test]
+fn another_policy_is_compared_by_how_attempts_end() {
+    let mut lab = Lab::new();
+    lab.ask_all();
+    lab.written();
+    let stricter = format!("{POLICY}\n[policy.lobby]\nadmission = \"password-and-lobby\"\n");
+    fs::write(lab.home.path().join("new.toml"), stricter).unwrap();
+    let totals = lab.totals(&["--policy", "new.toml", "decisions.jsonl"]);
+    assert_eq!((&totals["decided"], &totals["by_another_revision"]), (&json!(14), &json!(14)));
+    assert_eq!(totals["changed"], json!(1), "{totals}");
+    assert_eq!(totals["by_verdict"], json!({"hold lobby -> prompt password-needed": 1}));
+    assert_eq!(totals["by_rule"], json!({"lobby.admission -> password.required": 1}));
+    assert_eq!(totals["by_class"], json!({"guest": 1}));
+    assert_eq!(totals["by_kind"], json!({"join": 1}));
+    assert_eq!(totals["by_room"], json!({"tea2@conference.example.org": 1}));
+    let (status, said) = lab.replay(&["--policy", "new.toml", "decisions.jsonl"]);
+    assert_eq!(status, Some(0));
+    assert!(
+        said.contains("was hold, by lobby.admission (default), lobby; taken for guest"),
+        "{said}"
+    );
+    assert!(said.contains("now prompt, by password.required (default)"), "{said}");
+
+    let totals = lab.totals(&["--policy", "new.toml", "--exact", "decisions.jsonl"]);
+    assert_eq!(totals["skipped"], json!({"other-revision": 14}));
+    assert_eq!(lab.replay(&["--policy", "new.toml", "--exact", "decisions.jsonl"]).0, Some(1));
+}
+
+#[test]
+fn what_the_log_does_not_know_is_said_and_not_guessed() {
+    let mut lab = Lab::new();
+    lab.ask_all();
+    lab.written();
+    let other = POLICY.replace(r#"claim = "rank""#, r#"claim = "mail""#);
+    fs::write(lab.home.path().join("new.toml"), other).unwrap();
+    let totals = lab.totals(&["--policy", "new.toml", "decisions.jsonl"]);
+    assert_eq!(totals["skipped"], json!({"claim": 2}));
+    assert_eq!(totals["decided"], json!(12));
+}
+
+#[test]
+fn whoever_is_judged_again_after_a_reload_is_judged_again_in_a_replay() {
+    let mut lab = Lab::new();
+    let report = format!(
+        "<report xmlns='{NS}' event='joined' room='tea@{SERVICE}' generation='g' nick='N' \
+         jid='eve@example.org/x' auth='account' secure='true'/>"
+    );
+    let report = Element::parse(report.as_bytes(), "").unwrap();
+    let now = lab.now;
+    lab.desk.as_mut().unwrap().report(&Arc::from(SERVICE), &report, now);
+    let banned = format!("{POLICY}\n[[ban]]\njid = \"eve@example.org\"\nreason = \"spam\"\n");
+    fs::write(lab.home.path().join("component.toml"), banned).unwrap();
+    let policy = Arc::new(lab.load("component.toml"));
+    let replaced = lab.desk.as_mut().unwrap().replace_policy(policy, |all| all, now);
+    assert_eq!(replaced.unwrap().removed.len(), 1);
+    let text = lab.written();
+    assert!(text.contains(r#""again":true"#), "{text}");
+    assert_eq!(lab.replay(&["--exact", "decisions.jsonl"]).0, Some(0));
+    fs::write(lab.home.path().join("old.toml"), POLICY).unwrap();
+    let totals = lab.totals(&["--policy", "old.toml", "decisions.jsonl"]);
+    assert_eq!(totals["by_verdict"], json!({"deny banned -> allow": 1}));
+}
+
+#[test]
+fn no_line_is_passed_over_in_silence() {
+    let mut lab = Lab::new();
+    lab.ask_all();
+    let text = lab.written();
+    let (first, rest) = text.split_once('\n').unwrap();
+    let event =
+        r#"{"v":2,"at":"2026-01-01T12:00:00Z","event":"close","room":"tea@x","details":{}}"#;
+    let old = r#"{"v":1,"at":"2026-01-01T12:00:00Z","id":"r-1","verdict":"allow","facts":{"auth":"account"}}"#;
+    let newer = first.replacen(r#""facts":{"#, r#""facts":{"moon":"full","#, 1);
+    let fault = first.replacen(r#""rule""#, r#""denial":"fault","rule""#, 1);
+    let (torn, _) = first.split_at(first.len() / 2);
+    let log = format!("{event}\n{old}\n\n{first}\n{fault}\n{newer}\nno line\n{rest}{torn}");
+    fs::write(lab.home.path().join("decisions.jsonl"), log).unwrap();
+    let skipped = json!({"event": 1, "other-version": 1, "fault": 1, "unreadable": 2, "torn": 1});
+    let totals = lab.totals(&["decisions.jsonl"]);
+    assert_eq!((&totals["skipped"], &totals["decided"]), (&skipped, &json!(14)));
+    assert_eq!(totals["lines"], json!(14 + 6));
+    let (status, said) = lab.replay(&["--exact", "decisions.jsonl"]);
+    assert_eq!(status, Some(1), "{said}");
+    assert!(said.contains("unknown field `moon`") && said.contains("no line"), "{said}");
+
+    let between = ["--since", "2026-01-01T12:00:03Z", "--until", "2026-01-01T12:00:05Z"];
+    let totals = lab.totals(&[&between[..], &["decisions.jsonl"]].concat());
+    assert_eq!(totals["decided"], json!(2), "{totals}");
+}
+
+#[test]
+fn rotated_logs_and_the_standard_input_are_read_in_turn() {
+    let mut lab = Lab::new();
+    lab.ask_all();
+    let text = lab.written();
+    fs::rename(lab.log(), lab.home.path().join("decisions.jsonl.1")).unwrap();
+    let arguments =
+        ["replay", "--config", "component.toml", "--json", "--exact", "decisions.jsonl.1", "-"];
+    let output = lab.vestibule(&arguments, &text);
+    assert_eq!(output.status.code(), Some(0));
+    let totals: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(totals["totals"]["same"], json!(28));
+    let (status, said) = lab.replay(&["decisions.jsonl.1", "none.jsonl"]);
+    assert_eq!(status, Some(2));
+    assert!(said.contains("cannot read none.jsonl"), "{said}");
+    assert!(Path::new(&lab.home.path().join("decisions.jsonl.1")).exists());
+}
+
+#[test]
+fn a_long_log_is_told_in_order_whatever_the_threads_do() {
+    let mut lab = Lab::new();
+    lab.ask_all();
+    let text = lab.written();
+    let wrong = text.lines().find(|line| line.contains("password-wrong")).unwrap();
+    let lie = wrong.replace(r#""verdict":"prompt""#, r#""verdict":"allow""#);
+    let log: String =
+        (0..6000).map(|n| lie.replace(r#""id":"r-"#, &format!(r#""id":"{n}-"#)) + "\n").collect();
+    assert!(log.len() > 10 * 256 * 1024);
+    fs::write(lab.home.path().join("decisions.jsonl"), log).unwrap();
+    let (_, said) = lab.replay(&["--all", "--json", "decisions.jsonl"]);
+    let ids: Vec<u32> = said
+        .lines()
+        .filter_map(|line| {
+            let found: Value = serde_json::from_str(line).unwrap();
+            let id = found["change"]["id"].as_str()?;
+            Some(id.split('-').next().unwrap().parse().unwrap())
+        })
+        .collect();
+    assert_eq!(ids, (0..6000).collect::<Vec<_>>());
+    let (_, said) = lab.replay(&["--first", "3", "decisions.jsonl"]);
+    assert_eq!(said.matches("  was ").count(), 3);
+    assert!(said.contains("... 5997 more"), "{said}");
+}
