@@ -5,6 +5,8 @@
 
 #[path = "support/case.rs"]
 mod case;
+#[path = "support/lines.rs"]
+mod lines;
 #[path = "support/policies.rs"]
 mod policies;
 
@@ -15,7 +17,8 @@ use std::sync::Arc;
 
 use case::{Case, File, effects_in_short, in_short, would_in_short};
 use policies::{now, policy};
-use vestibule::policy::decide::decide;
+use vestibule::policy::attempt::Action;
+use vestibule::policy::decide::{decide, rejudge};
 use vestibule::policy::explain::explain;
 use vestibule::policy::modes::{Mode, named};
 use vestibule::policy::set::Set;
@@ -50,6 +53,7 @@ fn check(case: &Case) -> Result<(), String> {
         assert!(named(name).next().is_some(), "`{name}` is no rule");
         Arc::make_mut(&mut base.modes).put(named(name), Set::at(mode, 50));
     }
+    let lines = lines::number(base);
     policy.put_in_force();
     let (attempt, room, pressure) = (case.attempt(), case.room(), case.pressure());
     let rules = attempt.room.as_ref().map_or(policy.base.clone(), |room| policy.rules_for(room));
@@ -63,11 +67,25 @@ fn check(case: &Case) -> Result<(), String> {
     same("verdict, rule, denial", &case.expect, &in_short(&decision));
     same("would", case.would.as_deref().unwrap_or("-"), &would_in_short(&decision));
     same("exceptions", &format!("{:?}", case.exceptions), &format!("{:?}", decision.exceptions));
+    for rule in [Some(decision.rule), decision.would.as_ref().map(|would| would.rule)] {
+        let Some((rule, line)) = rule.and_then(|rule| Some((rule, lines.get(rule.name)?))) else {
+            continue;
+        };
+        same("line of the rule", &line.to_string(), &rule.line.to_string());
+    }
     if let Some(class) = &case.class {
         same("class", class, decision.class.name());
     }
     if let Some(effects) = &case.effects {
         same("effects", &effects.join(", "), &effects_in_short(&decision.effects).join(", "));
+    }
+    if matches!(attempt.action, Action::Join { .. }) {
+        // Whom these rules keep out does not stay inside either, whatever he knew at the door.
+        let of_access = ["unreadable", "ban", "room.outcast", "access.encrypted", "access.enter"];
+        let goes = of_access.contains(&decision.rule.name).then(|| in_short(&decision));
+        let again = rejudge(&policy, &rules, &attempt, &room, now());
+        let again = again.as_ref().map_or("he stays".to_owned(), in_short);
+        same("the same inside", &goes.unwrap_or("he stays".to_owned()), &again);
     }
     let explanation = explain(&policy, &rules, &attempt, &room, &pressure, now());
     if let Some(changes) = &case.changes {

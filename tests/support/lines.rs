@@ -1,0 +1,60 @@
+//! A line of its own for each rule, so that a decision cannot name the line of another.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use vestibule::policy::rules::Rules;
+
+/// Puts each rule on a line of its own; by the rule's name, the line.
+pub(crate) fn number(rules: &mut Rules) -> HashMap<&'static str, u32> {
+    let access = Arc::make_mut(&mut rules.access);
+    let close = Arc::make_mut(&mut rules.close);
+    let lobby = Arc::make_mut(&mut rules.lobby);
+    let moderators = Arc::make_mut(&mut rules.moderators);
+    let password = Arc::make_mut(&mut rules.password);
+    let permissions = Arc::make_mut(&mut rules.permissions);
+    let removal = Arc::make_mut(&mut rules.removal);
+    let lines = [
+        ("access.encrypted", &mut access.encrypted.line),
+        ("access.enter", &mut access.enter.line),
+        ("access.hidden", &mut access.hidden.line),
+        ("access.open", &mut access.open.line),
+        ("access.persistent", &mut access.persistent.line),
+        ("access.refused_rooms", &mut access.refused_rooms.line),
+        ("access.rooms", &mut access.rooms.line),
+        ("close.after", &mut close.after.line),
+        ("close.at_occupants", &mut close.at_occupants.line),
+        ("close.by", &mut close.by.line),
+        ("close.hold_until", &mut close.hold_until.line),
+        ("close.reopen", &mut close.reopen.line),
+        ("lobby.admission", &mut lobby.admission.line),
+        ("lobby.knocks", &mut lobby.knocks.line),
+        ("lobby.max_waiting", &mut lobby.max_waiting.line),
+        ("moderators.admit", &mut moderators.admit.line),
+        ("moderators.become", &mut moderators.become_by.line),
+        ("moderators.end", &mut moderators.end.line),
+        ("moderators.grant", &mut moderators.grant.line),
+        ("moderators.remove", &mut moderators.remove.line),
+        ("moderators.revoke", &mut moderators.revoke.line),
+        ("password.change", &mut password.change.line),
+        ("password.deny_list", &mut password.deny_list.line),
+        ("password.guesses", &mut password.guesses.free.line),
+        ("password.guesses.room_free", &mut password.guesses.room_free.line),
+        ("password.min_length", &mut password.min_length.line),
+        ("password.min_score", &mut password.min_score.line),
+        ("password.required", &mut password.required.line),
+        ("password.source", &mut password.source.line),
+        ("password.tell", &mut password.tell.line),
+        ("permissions.dial", &mut permissions.dial.line),
+        ("permissions.e2ee", &mut permissions.e2ee.line),
+        ("permissions.record", &mut permissions.record.line),
+        ("removal.keep_out", &mut removal.keep_out.line),
+    ];
+    (1000..)
+        .zip(lines)
+        .map(|(line, (name, place))| {
+            *place = line;
+            (name, line)
+        })
+        .collect()
+}
