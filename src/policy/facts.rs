@@ -83,21 +83,17 @@ pub(super) fn is_unset<T: Default + PartialEq>(value: &T) -> bool {
 }
 
 fn tried<'a>(rules: &Rules, action: &'a Action) -> Cow<'a, Action> {
-    let is_whole =
-        |bearer: &Option<Requester>| bearer.as_ref().is_none_or(|bearer| bearer.claims.is_empty());
     let part = |bearer: &Option<Requester>| {
         bearer.as_ref().map(|bearer| session(rules, bearer).into_owned())
     };
     match action {
-        Action::Affiliation { items, register }
-            if !items.iter().all(|item| is_whole(&item.bearer)) =>
-        {
+        Action::Affiliation { items, register } => {
             let items = items
                 .iter()
                 .map(|item| AffiliationChange { bearer: part(&item.bearer), ..item.clone() });
             Cow::Owned(Action::Affiliation { items: items.collect(), register: *register })
         }
-        Action::Role { items } if !items.iter().all(|item| is_whole(&item.bearer)) => {
+        Action::Role { items } => {
             let items =
                 items.iter().map(|item| RoleChange { bearer: part(&item.bearer), ..item.clone() });
             Cow::Owned(Action::Role { items: items.collect() })
@@ -106,8 +102,6 @@ fn tried<'a>(rules: &Rules, action: &'a Action) -> Cow<'a, Action> {
         | Action::Open { .. }
         | Action::Join { .. }
         | Action::Configure { .. }
-        | Action::Affiliation { .. }
-        | Action::Role { .. }
         | Action::Destroy
         | Action::Invite { .. }
         | Action::Knock { .. }
