@@ -1,6 +1,6 @@
 //! What would have been decided if the rules that are only observed were enforced.
 
-use super::attempt::RoomView;
+use super::attempt::{Action, RoomView};
 use super::decide::{Case, opinion_on};
 use super::lobby;
 use super::record::Closed;
@@ -20,7 +20,9 @@ pub(super) fn would(case: &Case<'_>, rules: &Rules) -> Opinion {
 /// remembers. Nothing of what is observed is ever written into the room.
 fn as_it_would_be(case: &Case<'_>) -> RoomView {
     let (rules, mut room) = (case.rules, case.room.clone());
-    if room.exists {
+    // Only of these a gate says whether the room is there.
+    let may_be_new = matches!(case.attempt.action, Action::Open { .. } | Action::Request);
+    if room.exists || !may_be_new {
         room.has_password |= rules.password.required.value;
         room.members_only |= lobby::is_members_only(case);
     }
