@@ -3,6 +3,7 @@
 mod audit;
 mod clock;
 mod operator;
+mod plan;
 mod readiness;
 mod reload;
 mod rooms;
@@ -23,6 +24,7 @@ use crate::component::audit::{Audit, AuditError};
 use crate::component::desk::{Desk, Mode};
 use crate::config::{self, Environment, LoadError, Loaded, NO_SECRET, NO_SECRET_HINT};
 use crate::control::{SocketError, serve};
+use crate::secret::Secret;
 use crate::xmpp::link::{Link, LinkHandle, LinkSettings};
 
 pub use self::clock::now;
@@ -80,6 +82,8 @@ struct Shared {
 struct Upkeep {
     audit: config::Audit,
     limit: config::Limit,
+    /// What the file in force says.
+    text: Secret,
 }
 
 impl Shared {
@@ -106,7 +110,7 @@ pub async fn run(
     loaded: Loaded,
     mode: Mode,
 ) -> Result<(), RunError> {
-    let Loaded { settings, policy, .. } = loaded;
+    let Loaded { settings, policy, text, .. } = loaded;
     let component = settings.component;
     if component.secret.is_empty() {
         return Err(RunError::NoSecret);
@@ -138,7 +142,11 @@ pub async fn run(
         trouble: Arc::default(),
         file: Arc::new(file),
         environment: Arc::new(environment),
-        upkeep: Arc::new(Mutex::new(Upkeep { audit: settings.audit, limit: settings.reload })),
+        upkeep: Arc::new(Mutex::new(Upkeep {
+            audit: settings.audit,
+            limit: settings.reload,
+            text,
+        })),
         reload_now: Arc::default(),
         reloading: Arc::default(),
         audit_now: Arc::default(),

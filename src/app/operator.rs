@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::Shared;
 use super::clock::now;
+use super::plan::plan;
 use super::reload::reload;
 use super::rooms::{RoomError, address, change, room};
 use crate::component::desk::Mode;
@@ -181,6 +182,10 @@ impl Operator {
                 self.change(&room, "remove", None, remove).await
             }
             Request::Explain { attempt } => self.explain(&attempt).await,
+            Request::Plan { candidate } => {
+                let plan = plan(&self.shared, candidate.map(|candidate| *candidate)).await?;
+                serde_json::to_value(plan).map_err(|error| error.to_string())
+            }
             Request::Reload { force } => reload(&self.shared, force).await.map(
                 |reloaded| json!({ "revision": reloaded.revision, "removed": reloaded.removed }),
             ),

@@ -68,7 +68,7 @@ fn unchanged(reason: &str, running: &str) -> String {
 }
 
 fn put_in_force(shared: &Shared, loaded: Loaded, limit: Option<Limit>) -> Result<Reloaded, String> {
-    let Loaded { policy, settings, .. } = loaded;
+    let Loaded { policy, settings, text, .. } = loaded;
     let revision = policy.revision.clone();
     let most = |inside| limit.map_or(usize::MAX, |limit| limit.of(inside));
     let (consequences, welcomes) = {
@@ -80,7 +80,7 @@ fn put_in_force(shared: &Shared, loaded: Loaded, limit: Option<Limit>) -> Result
         let welcomes: Vec<_> = greeted.map(|service| (desk.welcome(&service), service)).collect();
         (consequences, welcomes)
     };
-    *shared.upkeep() = Upkeep { audit: settings.audit, limit: settings.reload };
+    *shared.upkeep() = Upkeep { audit: settings.audit, limit: settings.reload, text };
     for (welcome, service) in welcomes {
         tokio::spawn(rooms::tell(shared.clone(), service, welcome));
     }

@@ -2,6 +2,7 @@
 
 mod explain;
 mod out;
+mod plan;
 mod replay;
 mod running;
 
@@ -16,7 +17,7 @@ use self::out::{fail, say};
 use crate::app;
 use crate::component::desk::Mode;
 use crate::config::{self, Environment, Format, LoadError, Loaded, Log};
-use crate::control::{Described, Request};
+use crate::control::{Candidate, Described, Request};
 use crate::password::{derive, period_at};
 use crate::policy::record::Source;
 
@@ -138,11 +139,19 @@ enum Verb {
         #[arg(long, default_value = "You were removed by the operator of this server.")]
         reason: String,
     },
+    /// Say what another file would do to the rooms and people that are there, and change nothing
+    Plan {
+        /// The file
+        file: PathBuf,
+    },
     /// Make the running component read its file again; one that would remove too many people is refused
     Reload {
         /// Whatever it does to those who are there
-        #[arg(long)]
+        #[arg(long, conflicts_with = "plan")]
         force: bool,
+        /// Only say what it would do
+        #[arg(long)]
+        plan: bool,
     },
 }
 
@@ -178,7 +187,21 @@ pub fn main() -> ExitCode {
         Verb::Admit { room, jid } => ask(Request::Admit { room, jid }),
         Verb::Reject { room, jid } => ask(Request::Reject { room, jid }),
         Verb::Remove { room, jid, reason } => ask(Request::Remove { room, jid, reason }),
-        Verb::Reload { force } => ask(Request::Reload { force }),
+        Verb::Plan { file: other } => match config::load(&other, &environment) {
+            Ok(loaded) => ask(Request::Plan {
+                candidate: Some(Box::new(Candidate {
+                    path: plan::absolute(&other),
+                    text: loaded.text,
+                })),
+            }),
+            Err(error) => {
+                let (text, kind) = config::report(&Err(error), app::now());
+                out::note(text.trim_end());
+                ExitCode::from(kind.code())
+            }
+        },
+        Verb::Reload { plan: true, .. } => ask(Request::Plan { candidate: None }),
+        Verb::Reload { force, plan: false } => ask(Request::Reload { force }),
     }
 }
 

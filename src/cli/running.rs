@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use super::explain;
 use super::out::{NO, fail, note, say};
-use crate::control::{Reply, Request, Status, ask as ask_component};
+use super::plan;
+use crate::control::{Plan, Reply, Request, Status, ask as ask_component};
 
 /// Asks, shows the reply, and gives the exit status for it.
 pub(super) fn ask(socket: Option<PathBuf>, request: &Request, json: bool) -> ExitCode {
@@ -42,6 +43,15 @@ fn show(request: &Request, value: &Value, json: bool) -> ExitCode {
                     say(&status_in_words(&status));
                 }
                 return ExitCode::from(if status.ready { 0 } else { NO });
+            }
+        },
+        Request::Plan { .. } => match serde_json::from_value::<Plan>(value.clone()) {
+            Err(error) => return fail(&error),
+            Ok(plan) => {
+                if !json {
+                    say(&plan::in_words(&plan));
+                }
+                return ExitCode::from(if plan.refused { NO } else { 0 });
             }
         },
         _ if json => {}

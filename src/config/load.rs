@@ -16,6 +16,7 @@ use super::section::{Item, Read, Section};
 use super::settings::Settings;
 use super::{checks, component, policy, service, syntax, upkeep};
 use crate::policy::rules::Policy;
+use crate::secret::Secret;
 
 /// The version of the file that this program reads.
 const VERSION: &str = "1";
@@ -25,6 +26,8 @@ const VERSION: &str = "1";
 pub struct Loaded {
     /// Its name.
     pub file: String,
+    /// What it says.
+    pub text: Secret,
     /// What the program needs to run.
     pub settings: Settings,
     /// What decisions rest on.
@@ -111,7 +114,8 @@ pub fn parse(name: &str, text: &str, outside: &Outside<'_>) -> Result<Loaded, Ve
     let (ends, warnings) = warnings.into_iter().partition(|problem| problem.from.is_some());
     match read {
         Some((settings, policy, bans)) if errors.is_empty() => {
-            Ok(Loaded { file: name.to_owned(), settings, policy, bans, warnings, ends })
+            let (file, text) = (name.to_owned(), Secret::new(text));
+            Ok(Loaded { file, text, settings, policy, bans, warnings, ends })
         }
         _ => Err(errors),
     }
@@ -179,6 +183,7 @@ pub fn schema() -> BTreeSet<String> {
     notes.keys()
 }
 
-fn read_keys(notes: &Notes<'_>, table: &DeTable<'_>, outside: &Outside<'_>) {
+/// Reads for the sake of what is noted on the way.
+pub(super) fn read_keys(notes: &Notes<'_>, table: &DeTable<'_>, outside: &Outside<'_>) {
     let _keys_only = read(notes, table, "", outside);
 }

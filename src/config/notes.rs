@@ -140,6 +140,12 @@ impl<'a> Notes<'a> {
         }
     }
 
+    /// Some of these bytes must not be shown.
+    pub(super) fn is_hidden(&self, span: &Range<usize>) -> bool {
+        let meets = |hidden: &Range<usize>| hidden.start < span.end && span.start < hidden.end;
+        self.hidden.borrow().iter().any(meets)
+    }
+
     /// A key that the file may have, like `room.close.at_occupants`.
     pub(super) fn knows(&self, key: String) {
         if let Some(keys) = &self.keys {

@@ -5,10 +5,12 @@
 
 mod client;
 mod described;
+mod plan;
 mod server;
 
 pub use self::client::{ClientError, ask};
 pub use self::described::{Described, DescribedError};
+pub use self::plan::{Candidate, List, PersonChange, Plan, RoomChange};
 pub use self::server::{Handler, SocketError, serve};
 
 use serde::{Deserialize, Serialize};
@@ -74,6 +76,11 @@ pub enum Request {
     Explain {
         /// The attempt.
         attempt: Box<Described>,
+    },
+    /// What another file would do.
+    Plan {
+        /// That file; `None`: the component's own, as it is now.
+        candidate: Option<Box<Candidate>>,
     },
     /// Read the file again.
     Reload {

@@ -12,8 +12,8 @@ use tokio_util::codec::{Framed, LinesCodec};
 
 use super::{Reply, Request};
 
-/// The longest request, in bytes.
-const LONGEST: usize = 64 * 1024;
+/// The longest request, in bytes: a policy file may be in it.
+const LONGEST: usize = 8 * 1024 * 1024;
 /// Most conversations at once.
 const MOST: usize = 64;
 

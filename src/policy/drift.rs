@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use super::attempt::{Affiliation, Attempt, Auth, Requester, RoomView};
 use super::classify::classes;
 use super::decide::{Case, rejudge};
+use super::exceptions::excepted;
 use super::notice::Notice;
 use super::pressure::Pressure;
 use super::record::{Person, Record, Source};
@@ -107,6 +108,12 @@ pub fn compare(scene: &Scene<'_>) -> Vec<Drift> {
     if focus::tries_itself_out(scene.policy, scene.room, record) {
         return Vec::new();
     }
+    // What is presently no rule for anybody in the room.
+    let (attempt, nobody, calm) = (Attempt::default(), Requester::default(), Pressure::default());
+    let excepted = excepted(&case(scene, &attempt, &nobody, scene.room, &calm));
+    let judged = scene;
+    let scene =
+        &Scene { rules: excepted.as_ref().map_or(scene.rules, |other| &other.room), ..*scene };
     let mut found: Vec<Drift> =
         [password(scene, record), admission(scene), hidden(scene), persistent(scene)]
             .into_iter()
@@ -117,7 +124,7 @@ pub fn compare(scene: &Scene<'_>) -> Vec<Drift> {
         found.extend(scene.standing.iter().filter_map(|one| standing(scene, one)));
     }
     for who in scene.occupants {
-        if let Some(drift) = occupant(scene, who)
+        if let Some(drift) = occupant(judged, who)
             && !found.iter().any(|known| known.is_same_as(&drift))
         {
             found.push(drift);
@@ -279,9 +286,12 @@ fn case<'a>(
 mod tests {
     use std::sync::Arc;
 
+    use jiff::SignedDuration;
+
     use super::*;
     use crate::policy::access::Access;
     use crate::policy::denial::Denial;
+    use crate::policy::exceptions::{Exception, Exceptions, Whom};
     use crate::policy::lobby::{Admission, Lobby};
     use crate::policy::moderators::Moderators;
     use crate::policy::modes::SWITCHES;
@@ -558,5 +568,27 @@ mod tests {
             (switch.off)(&mut room.rules);
         }
         assert_eq!(room.in_short(), [""; 0]);
+    }
+
+    #[test]
+    fn a_room_that_is_excepted_from_a_rule_does_not_differ_from_it() {
+        let mut room = Room::new();
+        room.view.has_password = false;
+        room.settings.hidden = Some(false);
+        let place = SWITCHES.iter().position(|switch| switch.name == "password.required").unwrap();
+        let exception = Exception {
+            line: 1,
+            until: Some(Timestamp::UNIX_EPOCH + SignedDuration::from_secs(1)),
+            rooms: None,
+            rules: vec![place],
+            bans: false,
+            reason: String::new(),
+        };
+        room.policy.exceptions.add(Whom::All, exception.clone());
+        assert_eq!(room.in_short(), ["access.hidden@0: listed -> hidden"]);
+        room.policy.exceptions = Exceptions::default();
+        let over = Exception { until: Some(Timestamp::UNIX_EPOCH), ..exception };
+        room.policy.exceptions.add(Whom::All, over);
+        assert_eq!(room.drifts().len(), 2);
     }
 }

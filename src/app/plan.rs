@@ -1,0 +1,140 @@
+//! What another file would do, before it does it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::clock::now;
+use super::reload::read;
+use super::rooms::{Pages, elements};
+use super::{Shared, config};
+use crate::component::desk::{Judged, Mode};
+use crate::component::drift::drifts;
+use crate::config::{LoadError, Loaded, Outside, changes, parse};
+use crate::control::{Candidate, List, PersonChange, Plan, RoomChange};
+use crate::policy::rules::Policy;
+use crate::wire::room::LiveRoom;
+
+/// Compares what is there with another file; without one, with the component's own as it is now. Nothing is changed.
+///
+/// # Errors
+/// The file is wrong, or the rooms could not be read.
+pub(super) async fn plan(shared: &Shared, candidate: Option<Candidate>) -> Result<Plan, String> {
+    let loaded = match candidate {
+        Some(candidate) => understand(shared, candidate).await,
+        None => read(shared).await,
+    }?;
+    let upkeep = shared.upkeep().clone();
+    let mut warnings: Vec<String> = loaded
+        .warnings_at(now())
+        .map(|warning| warning.to_string().trim_start_matches("warning: ").to_owned())
+        .collect();
+    let Loaded { policy, settings, text, .. } = loaded;
+    if shared.desk().mode() == Mode::Observe {
+        warnings.push("nothing is enforced: no room and nobody is affected".to_owned());
+    }
+    let (rooms, mut room_changes) = match shared.link.is_up() {
+        true => {
+            rooms(shared, &policy, &settings.audit).await.map(|(all, some)| (Some(all), some))?
+        }
+        false => (None, Vec::new()),
+    };
+    room_changes.sort_by(|a, b| (&a.room, &a.rule).cmp(&(&b.room, &b.rule)));
+    let desk = shared.desk();
+    let consequences = desk.consequences(&policy, now());
+    let limit = upkeep.limit.of(consequences.inside);
+    Ok(Plan {
+        running: desk.policy().revision.clone(),
+        revision: policy.revision,
+        warnings,
+        keys: changes(upkeep.text.expose(), text.expose()),
+        rooms,
+        inside: consequences.inside,
+        changes: List::of(room_changes),
+        refused: consequences.removed.len() > limit,
+        removed: people(&consequences.removed),
+        let_in: people(&consequences.let_in),
+        turned_away: people(&consequences.turned_away),
+        limit,
+    })
+}
+
+/// Reads the text as this component would if it were its file, the files that it names included.
+async fn understand(shared: &Shared, candidate: Candidate) -> Result<Loaded, String> {
+    let environment = Arc::clone(&shared.environment);
+    let understand = move || {
+        let directory = Path::new(&candidate.path).parent().unwrap_or(Path::new(""));
+        let read = |other: &Path| std::fs::read_to_string(directory.join(other));
+        let outside = Outside { environment: &environment, read: &read, exposed: false };
+        parse(&candidate.path, candidate.text.expose(), &outside)
+            .map_err(|problems| LoadError::Invalid(problems).to_string())
+    };
+    let understood = tokio::task::spawn_blocking(understand).await;
+    understood.unwrap_or_else(|error| Err(format!("the file could not be read: {error}")))
+}
+
+/// How many rooms there are, and what would differ in them that does not differ now.
+async fn rooms(
+    shared: &Shared,
+    policy: &Policy,
+    settings: &config::Audit,
+) -> Result<(usize, Vec<RoomChange>), String> {
+    let services = shared.desk().greeted();
+    let (mut number, mut found) = (0_usize, Vec::new());
+    let _alone = shared.paging.lock().await;
+    for service in services {
+        let mut pages = Pages::new(shared, &service);
+        while let Some(page) = pages.next().await.map_err(|error| error.to_string())? {
+            for live in elements(&page).filter_map(LiveRoom::read) {
+                number = number.saturating_add(1);
+                found.extend(room(shared, policy, settings, &live));
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+    Ok((number, found))
+}
+
+fn room(
+    shared: &Shared,
+    policy: &Policy,
+    settings: &config::Audit,
+    live: &LiveRoom,
+) -> Vec<RoomChange> {
+    let before = {
+        let desk = shared.desk();
+        if desk.mode() == Mode::Observe {
+            return Vec::new();
+        }
+        let rules = desk.live().rules(desk.policy(), Some(&live.jid));
+        drifts(desk.policy(), &rules, live, now())
+    };
+    drifts(policy, &policy.rules_for(&live.jid), live, now())
+        .into_iter()
+        // Who would be removed is told apart.
+        .filter(|drift| drift.effects.remove.is_empty())
+        .filter(|drift| !before.iter().any(|known| known.is_same_as(drift)))
+        .map(|drift| RoomChange {
+            room: live.jid.to_string(),
+            rule: drift.rule.name.to_owned(),
+            line: drift.rule.line,
+            jid: drift.who.map(|jid| jid.to_string()),
+            is: drift.is.to_owned(),
+            should: drift.should.to_owned(),
+            repaired: settings.repairs(drift.rule.name),
+        })
+        .collect()
+}
+
+fn people(judged: &[Judged]) -> List<PersonChange> {
+    let mut all: Vec<_> = judged
+        .iter()
+        .filter_map(|one| {
+            let (room, jid) = one.about()?;
+            let rule = one.decision.rule;
+            let (room, jid) = (room.to_string(), jid.to_string());
+            Some(PersonChange { room, jid, rule: rule.name.to_owned(), line: rule.line })
+        })
+        .collect();
+    all.sort_by(|a, b| (&a.room, &a.jid).cmp(&(&b.room, &b.jid)));
+    List::of(all)
+}

@@ -1,0 +1,85 @@
+//! `plan`: what another file would do, in words.
+
+use std::path::Path;
+
+use crate::config::{KeyChange, Said};
+use crate::control::{List, PersonChange, Plan, RoomChange};
+
+/// Most lines of a list that people are shown.
+const MOST: usize = 50;
+
+/// The plan in words.
+pub(super) fn in_words(plan: &Plan) -> String {
+    let mut lines: Vec<String> =
+        plan.warnings.iter().map(|warning| format!("warning: {warning}")).collect();
+    if plan.running == plan.revision {
+        lines.push(format!("policy {} is in force already", plan.running));
+    } else {
+        lines.push(format!("policy {} -> {}", plan.running, plan.revision));
+    }
+    section(&mut lines, "keys that change", plan.keys.len(), &plan.keys, key);
+    let Some(rooms) = plan.rooms else {
+        lines.push("there is no link to the server, so the rooms are not known".to_owned());
+        return lines.join("\n");
+    };
+    lines.push(format!("{rooms} rooms with {} people inside", plan.inside));
+    list(&mut lines, "differences in rooms", &plan.changes, room);
+    list(&mut lines, "people inside who would be removed", &plan.removed, person);
+    list(&mut lines, "people waiting who would be let in", &plan.let_in, person);
+    list(&mut lines, "people waiting who would be turned away", &plan.turned_away, person);
+    if plan.refused {
+        lines.push(format!(
+            "a reload would be REFUSED: it may remove {} people ([reload] in the running file), unless it is forced",
+            plan.limit
+        ));
+    }
+    lines.push("nothing was changed".to_owned());
+    lines.join("\n")
+}
+
+/// The same file, as the component finds it from wherever it runs.
+pub(super) fn absolute(file: &Path) -> String {
+    std::path::absolute(file).unwrap_or_else(|_| file.to_owned()).display().to_string()
+}
+
+fn list<T>(lines: &mut Vec<String>, what: &str, all: &List<T>, shown: fn(&T) -> String) {
+    section(lines, what, all.count, &all.first, shown);
+}
+
+fn section<T>(
+    lines: &mut Vec<String>,
+    what: &str,
+    count: usize,
+    first: &[T],
+    shown: fn(&T) -> String,
+) {
+    lines.push(format!("{count} {what}{}", if count > 0 { ":" } else { "" }));
+    lines.extend(first.iter().take(MOST).map(|one| format!("  {}", shown(one))));
+    if count > MOST {
+        lines.push(format!("  … and {} more (--json has up to 1000)", count.saturating_sub(MOST)));
+    }
+}
+
+fn key(change: &KeyChange) -> String {
+    let said = |said: &Option<Said>| match said {
+        None => "default".to_owned(),
+        Some(Said { value, line }) => format!("{value} (line {line})"),
+    };
+    format!("{}: {} -> {}", change.key, said(&change.before), said(&change.after))
+}
+
+fn place(line: u32) -> String {
+    if line == 0 { "built-in default".to_owned() } else { format!("line {line}") }
+}
+
+fn room(change: &RoomChange) -> String {
+    let RoomChange { room, rule, line, jid, is, should, repaired } = change;
+    let who = jid.as_ref().map(|jid| format!(" {jid}:")).unwrap_or_default();
+    let done = if *repaired { "repaired" } else { "only reported" };
+    format!("{room}:{who} {is}, should be {should}, by {rule} ({}): {done}", place(*line))
+}
+
+fn person(change: &PersonChange) -> String {
+    let PersonChange { room, jid, rule, line } = change;
+    format!("{jid} in {room}, by {rule} ({})", place(*line))
+}
