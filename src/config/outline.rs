@@ -120,7 +120,7 @@ fn flatten(
 
 fn name_of(table: &DeTable<'_>) -> String {
     let named = |name: &&str| table.get(*name).and_then(|value| value.get_ref().as_str());
-    let name = NAMES.iter().find_map(|name| named(name));
+    let name = NAMES.iter().find_map(named);
     name.map_or_else(String::new, |name| format!("{name:?}"))
 }
 

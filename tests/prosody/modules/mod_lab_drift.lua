@@ -49,20 +49,7 @@ module:hook("iq-set/host/urn:lab:drift", function (event)
 	return true;
 end);
 
-module:hook("iq/host", function (event)
-	local stanza, query = event.stanza, event.stanza.tags[1];
-	if stanza.attr.type ~= "get" or not query or query.attr.xmlns ~= xmlns_gate or query.name ~= "snapshot" then return; end
-	if stanza.lab_held then return; end
-	stanza.lab_held, under_way = true, under_way + 1;
-	most.at_once = math.max(most.at_once, under_way);
-	module:add_timer(0.02, function ()
-		under_way = under_way - 1;
-		prosody.core_post_stanza(event.origin, stanza, false);
-	end);
-	return true;
-end, 20);
-
-module:context(module:get_option_string("vestibule_component")):hook("iq/host", function (event)
+local function weigh(event)
 	local page = event.stanza:get_child("snapshot", xmlns_gate);
 	if not page or event.stanza.attr.type ~= "result" then return; end
 	local rooms, people = 0, 0;
@@ -73,4 +60,23 @@ module:context(module:get_option_string("vestibule_component")):hook("iq/host", 
 	most.pages = most.pages + 1;
 	most.rooms, most.people = math.max(most.rooms, rooms), math.max(most.people, people);
 	most.bytes = math.max(most.bytes, #tostring(event.stanza));
-end, 100);
+end
+
+local is_weighing = false;
+
+module:hook("iq/host", function (event)
+	local stanza, query = event.stanza, event.stanza.tags[1];
+	if stanza.attr.type ~= "get" or not query or query.attr.xmlns ~= xmlns_gate or query.name ~= "snapshot" then return; end
+	if stanza.lab_held then return; end
+	if not is_weighing then -- by now the component's host is there
+		is_weighing = true;
+		module:context(module:get_option_string("vestibule_component")):hook("iq/host", weigh, 100);
+	end
+	stanza.lab_held, under_way = true, under_way + 1;
+	most.at_once = math.max(most.at_once, under_way);
+	module:add_timer(0.02, function ()
+		under_way = under_way - 1;
+		prosody.core_post_stanza(event.origin, stanza, false);
+	end);
+	return true;
+end, 20);
