@@ -153,17 +153,23 @@ return function (gate)
 		end
 	end
 
-	-- Whoever bears the nick next is somebody else.
-	local function forget(room, occupant)
+	-- Whoever bears the nick next is somebody else; whoever takes another stays on the lists.
+	local function forget(room, occupant, next_nick)
 		for kind, list in pairs(#moderated_in(room) > 0 and room.av_moderation or {}) do
-			if take_out(list, external(occupant.nick)) then tell_lists(room, kind); end
+			if take_out(list, external(occupant.nick)) then
+				if next_nick then list:push(external(next_nick)); end
+				tell_lists(room, kind);
+			end
 		end
 	end
 
 	gate.guard("muc-occupant-joined", PRIORITY.seated, function (event)
 		if gate.focus.is_one(event.occupant.bare_jid) then tell_focus(event.room, event.stanza.attr.from); end
 	end);
-	gate.guard("muc-occupant-left", PRIORITY.seated - 1, function (event) forget(event.room, event.occupant); end);
+	gate.guard("muc-occupant-left", PRIORITY.last, function (event)
+		local stanza = event.stanza;
+		forget(event.room, event.occupant, stanza and stanza.attr.type == nil and stanza.attr.to or nil);
+	end);
 	gate.guard("muc-broadcast-presence", PRIORITY.seated, function (event)
 		local known = event.room[gate.mark]; -- the role that he had: reports.lib.lua learns the new one after this
 		local before = known and known[event.occupant.nick];

@@ -155,7 +155,8 @@ local function guard_at(context, event_name, priority, handler)
 		if ok then return result and true or nil; end
 		module:log("error", "%s: %s", event_name, result);
 		event.allowed = false; -- where that is how an event is vetoed
-		if priority == PRIORITY.last or priority == PRIORITY.reply or not event.stanza or not event.origin then
+		local is_over = priority <= PRIORITY.seated or priority == PRIORITY.reply;
+		if is_over or not event.stanza or not event.origin then
 			return nil;
 		end
 		return refuse(event, "error", "cancel", "internal-server-error");

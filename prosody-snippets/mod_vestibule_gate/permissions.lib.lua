@@ -71,7 +71,9 @@ return function (gate)
 		gate.media.settle(room, occupant);
 	end);
 	gate.guard("muc-occupant-left", PRIORITY.seated, function (event)
-		local room, nick, bare, stays = event.room, event.occupant.nick, event.occupant.bare_jid, false;
+		-- Whoever takes another nick leaves the one that he had, and stays.
+		local room, nick, bare = event.room, event.occupant.nick, event.occupant.bare_jid;
+		local stays = event.stanza and event.stanza.attr.type == nil;
 		each_seat(room, bare, function (occupant) stays = stays or occupant.nick ~= nick; end);
 		if not stays then set(room, bare, nil); end
 	end);
@@ -81,7 +83,8 @@ return function (gate)
 	-- Clients hand each other keys in private messages; without, they cannot encrypt end to end.
 	local function is_key(tag)
 		if tag.name ~= "json-message" or tag.attr.xmlns ~= xmlns_jitsi then return false; end
-		local content = json.decode(tag:get_text() or "");
+		local text = tag:get_text() or "";
+		local content = #text <= LIMIT.stanza and json.decode(text);
 		return type(content) == "table" and content.type == "olm";
 	end
 
@@ -124,7 +127,7 @@ return function (gate)
 		return refuse(event, "rename");
 	end);
 
-	guard_room("presence/full", PRIORITY.rename, function (event, room)
+	local function hold_name(event, room)
 		local stanza = event.stanza;
 		local occupant = stanza.attr.type == nil and room:get_occupant_by_real_jid(stanza.attr.from);
 		if not occupant or may(room, occupant, "rename") then return; end
@@ -147,7 +150,8 @@ return function (gate)
 		if same or his.asked == asked then return; end
 		his.asked = asked;
 		gate.effects.say(room, { { to = "requester", text = WORDS.rename } }, stanza.attr.from);
-	end);
+	end
+	for _, name in ipairs { "presence/full", "presence/bare" } do guard_room(name, PRIORITY.rename, hold_name); end
 
 	-- Recorders and telephones are asked of the focus.
 	guard_room("iq/full", PRIORITY.speech, function (event, room, query)

@@ -212,13 +212,27 @@ async def test_whoever_may_not_rename_himself_keeps_his_nick(door):
         assert await renamed(alice, room, "Alicia") is None
 
 
-async def test_the_name_in_a_presence_stays_the_first_one(door):
+async def test_another_nick_brings_no_permission(door):
+    async with Crowd(door.server) as crowd:
+        room = door.room("staff")
+        alice, _, carol = await meeting(crowd, room)
+        assert await renamed(carol, room, "Caroline") is None
+        assert not await heard(carol, alice, room, "under another name")
+        again = carol.ask_to_join(room, "Caroline", SECRET)
+        assert (await carol.outcome(room, again)).joined
+        assert not await heard(carol, alice, room, "asking for the room anew")
+        assert not (await alice.set_role(room, "Caroline", "participant")).error
+        assert not await heard(carol, alice, room, "moderators may not, and cannot give it")
+
+
+@pytest.mark.parametrize("to", ["occupant", "room"])
+async def test_the_name_in_a_presence_stays_the_first_one(door, to):
     async with Crowd(door.server) as crowd:
         room = door.room("quiet")
         alice, bob, _ = await meeting(crowd, room)
 
         async def named(*names, show):
-            presence = element(CLIENT, "presence", to=f"{room}/Bob")
+            presence = element(CLIENT, "presence", to=f"{room}/Bob" if to == "occupant" else room)
             presence.extend(element(NICK, "nick", name) for name in names)
             presence.append(element(CLIENT, "show", show))
             since = alice.mark()
