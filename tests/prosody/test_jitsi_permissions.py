@@ -305,3 +305,17 @@ async def test_the_nick_of_somebody_who_left_is_nobody_s_permission(meet, opener
         bob.send(element(CLIENT, "presence", to=f"{room}/{nick}"))
         await bob.ping()
         await until_listed(meet, crowd.focus, room, "audio")
+
+
+@needs_jitsi_plugins
+async def test_a_tenant_s_room_is_named_as_its_people_know_it(meet):
+    async with meet.crowd() as crowd:
+        node = meet.room("still").partition("@")[0]
+        room = f"{node}@conference.tenant.{DOMAIN}"
+        alice, bob = await two(crowd, room)
+        await until_listed(meet, crowd.focus, room, "audio", alice)
+        (first, *_) = moderation(bob, room)
+        assert (first["enabled"], first["actor"]) == (True, f"{room}/focus")
+        bob.say(room, "hello")
+        refused = await bob.wait_for(lambda seen: seen.name == "message" and seen.error)
+        assert refused.room == room
