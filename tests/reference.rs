@@ -12,7 +12,6 @@ use vestibule::policy::attempt::{Action, Client, Credential};
 use vestibule::policy::denial::Denial;
 use vestibule::policy::hours::Clock;
 use vestibule::policy::modes::{ALWAYS, SWITCHES};
-use vestibule::policy::permissions::Ability;
 use vestibule::policy::record::Closed;
 use vestibule::policy::shown::{Shown, shown};
 
@@ -130,8 +129,6 @@ fn rules_in_code() -> BTreeSet<String> {
             }
         }
     }
-    // What the gate holds people to has no decision in which it would be named.
-    names.extend(Ability::ALL.map(|ability| format!("permissions.{}", ability.name())));
     names
 }
 

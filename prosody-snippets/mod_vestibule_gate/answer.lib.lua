@@ -11,7 +11,7 @@ return function (gate)
 	};
 	local MEDIA = { audio = true, video = true, desktop = true };
 	local ABILITIES = { chat = true, private = true, rename = true, audio = true, video = true, desktop = true };
-	local DEGREES = { yes = true, moderator = true, no = true };
+	local DEGREES = { yes = true, given = true, moderator = true, no = true };
 	local VERDICTS = { allow = true, hold = true, prompt = true, deny = true };
 
 	-- Each reader files one effect in fx and says whether it is sound. What has no reader makes the answer a refusal.

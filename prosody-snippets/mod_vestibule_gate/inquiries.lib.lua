@@ -84,6 +84,8 @@ return function (gate)
 			local session, described = prosody.full_sessions[occupant.jid], gate.facts.describe(room, occupant);
 			local person = gate.kept.person(data, occupant.bare_jid, described.ticket);
 			weight = weight + add_somebody(reply, "occupant", described, session, person);
+			local may = gate.permissions.told(data, occupant.bare_jid);
+			if may then weight = weight + add_somebody(reply, "may", may); end
 		end
 		reply:up();
 		return count, weight;

@@ -30,10 +30,19 @@ return function (gate)
 
 	local function may(room, occupant, what)
 		local degree = degree_of(room, occupant, what);
-		return degree == "yes" or degree == "moderator" and occupant.role == "moderator";
+		return degree == "yes" or degree == "given" or degree == "moderator" and occupant.role == "moderator";
 	end
 
 	permissions.degree, permissions.may = degree_of, may;
+
+	-- What somebody was told that he may, as an effect says it; nil: everything.
+	function permissions.told(data, bare)
+		local his = data and data.may and data.may[bare];
+		if not his then return nil; end
+		local attr = { jid = bare };
+		for name, degree in pairs(his) do attr[name] = name ~= "asked" and degree or nil; end
+		return attr;
+	end
 
 	-- Replaces what an address may do; nil: everything.
 	local function set(room, bare, his)

@@ -16,6 +16,7 @@ pub fn drifts(policy: &Policy, rules: &Rules, live: &LiveRoom, now: Timestamp) -
         view: &live.view,
         settings: live.settings,
         occupants: &live.occupants,
+        may: &live.may,
         standing: &live.standing,
         forgets: live.forgets,
         now,

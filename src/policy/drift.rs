@@ -11,11 +11,12 @@ use super::classify::classes;
 use super::decide::{Case, rejudge};
 use super::exceptions::excepted;
 use super::notice::Notice;
+use super::permissions::May;
 use super::pressure::Pressure;
 use super::record::{Person, Record, Source};
 use super::rules::{Policy, Rules};
 use super::verdict::{Audience, Effects, NewPassword, Rule};
-use super::{focus, lobby, moderators};
+use super::{focus, lobby, moderators, permissions};
 
 /// Settings of a room on which no decision rests. `None`: the gate does not tell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -54,6 +55,8 @@ pub struct Scene<'a> {
     pub settings: Settings,
     /// Who is inside, as far as it is told.
     pub occupants: &'a [Requester],
+    /// What those inside were told that they may, if that is not everything.
+    pub may: &'a [(BareJid, May)],
     /// Its owners and admins, as far as they are told.
     pub standing: &'a [Standing],
     /// What the room remembers of people may be less than there was.
@@ -78,7 +81,7 @@ pub struct Drift {
 }
 
 /// Every rule that a room can differ from.
-pub const RULES: [&str; 9] = [
+pub const RULES: [&str; 15] = [
     "password.required",
     "lobby.admission",
     "access.hidden",
@@ -88,6 +91,12 @@ pub const RULES: [&str; 9] = [
     "ban",
     "room.outcast",
     "moderators.become",
+    "permissions.chat",
+    "permissions.private",
+    "permissions.rename",
+    "permissions.audio",
+    "permissions.video",
+    "permissions.desktop",
 ];
 
 /// The family of a rule: `password` of `password.required`.
@@ -124,7 +133,7 @@ pub fn compare(scene: &Scene<'_>) -> Vec<Drift> {
         found.extend(scene.standing.iter().filter_map(|one| standing(scene, one)));
     }
     for who in scene.occupants {
-        if let Some(drift) = occupant(judged, who)
+        if let Some(drift) = occupant(judged, who).or_else(|| permitted(judged, who))
             && !found.iter().any(|known| known.is_same_as(&drift))
         {
             found.push(drift);
@@ -260,6 +269,27 @@ fn occupant(scene: &Scene<'_>, who: &Requester) -> Option<Drift> {
     })
 }
 
+/// Somebody inside who was told that he may something else than he may: the file has changed, or he came in while
+/// nobody decided.
+fn permitted(scene: &Scene<'_>, who: &Requester) -> Option<Drift> {
+    let jid = who.jid.as_ref().filter(|jid| !scene.policy.services.contains_key(*jid))?;
+    let told = scene.may.iter().find(|(told, _)| told == jid);
+    let told = told.map_or(May::EVERYTHING, |(_, may)| *may);
+    let attempt = Attempt { room: Some(scene.room.clone()), ..Attempt::default() };
+    let calm = Pressure::default();
+    let case = case(scene, &attempt, who, jid, &calm);
+    let excepted = excepted(&case);
+    let rules = excepted.as_ref().map_or(scene.rules, |excepted| &excepted.person);
+    let (ability, may) = permissions::differing(&Case { rules, ..case }, told)?;
+    Some(Drift {
+        rule: permissions::rule(&rules.permissions, ability),
+        who: Some(jid.clone()),
+        is: "other permissions",
+        should: "those of the rules",
+        effects: Effects { may: vec![(jid.clone(), may)], ..Effects::default() },
+    })
+}
+
 fn case<'a>(
     scene: &Scene<'a>,
     attempt: &'a Attempt,
@@ -290,12 +320,14 @@ mod tests {
 
     use super::*;
     use crate::policy::access::Access;
+    use crate::policy::class::{Class, ClassSet};
     use crate::policy::denial::Denial;
     use crate::policy::exceptions::{Exception, Exceptions, Whom};
     use crate::policy::lobby::{Admission, Lobby};
     use crate::policy::moderators::Moderators;
     use crate::policy::modes::SWITCHES;
     use crate::policy::password::Password;
+    use crate::policy::permissions::{Ability, Permitted};
     use crate::policy::record::Entry;
     use crate::policy::set::Set;
 
@@ -311,6 +343,7 @@ mod tests {
         view: RoomView,
         settings: Settings,
         occupants: Vec<Requester>,
+        may: Vec<(BareJid, May)>,
         standing: Vec<Standing>,
         forgets: bool,
     }
@@ -335,6 +368,7 @@ mod tests {
                     moderated: Some(false),
                 },
                 occupants: vec![somebody("ann@example.org")],
+                may: Vec::new(),
                 standing: vec![owner("ann@example.org", true)],
                 forgets: false,
             }
@@ -364,6 +398,7 @@ mod tests {
                 view: &self.view,
                 settings: self.settings,
                 occupants: &self.occupants,
+                may: &self.may,
                 standing: &self.standing,
                 forgets: self.forgets,
                 now: Timestamp::UNIX_EPOCH,
@@ -398,6 +433,53 @@ mod tests {
             affiliation: Affiliation::Owner,
             person: moderator.then(|| Person::entered(Entry::Opened).as_moderator(true)),
         }
+    }
+
+    fn restricted(chat: Permitted, told: &str) -> Room {
+        let mut room = Room::new();
+        let permissions = Arc::make_mut(&mut room.rules.permissions);
+        permissions.chat = Set::at(chat, 9);
+        room.standing.clear();
+        room.occupants = vec![somebody("ann@example.org"), somebody("recorder@example.org")];
+        room.policy.services.insert(jid("recorder@example.org"), 1);
+        let may = May::told(|ability| (ability == Ability::Chat).then_some(told));
+        room.may = vec![(jid("ann@example.org"), may)];
+        room
+    }
+
+    #[test]
+    fn somebody_who_was_told_other_permissions_is_told_those_of_the_rules() {
+        let other = ["permissions.chat@9 ann@example.org: other permissions -> those of the rules"];
+        let nobody = Permitted { classes: ClassSet::NONE, moderators: false };
+        let returning = Permitted { classes: ClassSet::of(&[Class::Returning]), ..nobody };
+        let mixed = Permitted { moderators: true, ..returning };
+        for (rule, told, differs) in [
+            (Permitted::EVERYONE, "yes", false),
+            (Permitted::EVERYONE, "moderator", true),
+            (Permitted::EVERYONE, "no", true),
+            (Permitted::EVERYONE, "given", true),
+            (Permitted::MODERATORS, "yes", true),
+            (Permitted::MODERATORS, "given", false),
+            (Permitted::MODERATORS, "moderator", false),
+            (Permitted::MODERATORS, "no", true),
+            (nobody, "yes", true),
+            (nobody, "given", true),
+            (nobody, "moderator", true),
+            (nobody, "no", false),
+            // He may have been there before when he came in, or not.
+            (returning, "yes", false),
+            (returning, "moderator", false),
+            (returning, "no", false),
+            (mixed, "moderator", false),
+            (mixed, "no", true),
+        ] {
+            let found = restricted(rule, told).in_short();
+            assert_eq!(found, &other[..usize::from(differs)], "{rule:?} {told}");
+        }
+        let drifts = restricted(nobody, "yes").drifts();
+        let [drift] = &drifts[..] else { panic!("{drifts:?}") };
+        let may = May::told(|ability| (ability == Ability::Chat).then_some("no"));
+        assert_eq!(drift.effects.may, [(jid("ann@example.org"), may)]);
     }
 
     #[test]

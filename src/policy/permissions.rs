@@ -167,12 +167,14 @@ impl Ability {
     }
 }
 
-/// Whether somebody may do something.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+/// Whether somebody may do something, from the most to the least.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Degree {
     /// He may.
     #[default]
     Yes,
+    /// He may, because a moderator has given him voice.
+    Given,
     /// While he moderates.
     Moderator,
     /// He may not.
@@ -184,9 +186,16 @@ impl Degree {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Yes => "yes",
+            Self::Given => "given",
             Self::Moderator => "moderator",
             Self::No => "no",
         }
+    }
+
+    fn from_name(name: &str) -> Option<Self> {
+        [Self::Yes, Self::Given, Self::Moderator, Self::No]
+            .into_iter()
+            .find(|degree| degree.name() == name)
     }
 }
 
@@ -203,12 +212,33 @@ impl May {
         Ability::ALL.into_iter().zip(self.0)
     }
 
+    /// What is told by name; nothing of it is unknown.
+    pub fn told<'a>(mut degree: impl FnMut(Ability) -> Option<&'a str>) -> Self {
+        Self(
+            Ability::ALL
+                .map(|ability| degree(ability).and_then(Degree::from_name).unwrap_or_default()),
+        )
+    }
+
     /// The same, with what moderators may give by giving voice (XEP-0045 §8.3): what they have themselves.
     fn with_voice(self) -> Self {
         let [chat, private, rest @ ..] = self.0;
-        let given = |degree| if degree == Degree::Moderator { Degree::Yes } else { degree };
+        let given = |degree| if degree == Degree::Moderator { Degree::Given } else { degree };
         let [rename, audio, video, desktop] = rest;
         Self([given(chat), given(private), rename, audio, video, desktop])
+    }
+}
+
+/// The rule on what the gate enforces.
+pub(super) const fn rule(rules: &Permissions, ability: Ability) -> Rule {
+    let line = rules.on(ability).line;
+    match ability {
+        Ability::Chat => Rule::new("permissions.chat", line),
+        Ability::Private => Rule::new("permissions.private", line),
+        Ability::Rename => Rule::new("permissions.rename", line),
+        Ability::Audio => Rule::new("permissions.audio", line),
+        Ability::Video => Rule::new("permissions.video", line),
+        Ability::Desktop => Rule::new("permissions.desktop", line),
     }
 }
 
@@ -273,7 +303,7 @@ fn require_permission(
     denial: Denial,
 ) -> Opinion {
     let allowed = match permitted.value.degree(case.classes) {
-        Degree::Yes => true,
+        Degree::Yes | Degree::Given => true,
         Degree::Moderator => moderators::may(case, Who::Moderator),
         Degree::No => false,
     };
@@ -297,6 +327,27 @@ pub(super) fn voice(case: &Case<'_>, item: &RoleChange, effects: &mut Effects) {
     }
 }
 
+/// What the requester, who is inside, should be told that he may, and the first rule by which it is neither what he
+/// was told nor what voice has made of it.
+pub(super) fn differing(case: &Case<'_>, told: May) -> Option<(Ability, May)> {
+    // Whoever is inside may have come in before he had been there.
+    let new = Requester { person: None, ..case.who().clone() };
+    let new = classes(case.policy, case.rules, &new);
+    let permissions = &case.rules.permissions;
+    let least = permissions.may(new);
+    let most = permissions.may(new.with(Class::Returning)).with_voice();
+    let mut should = told;
+    let mut first = None;
+    let range = most.iter().zip(least.iter());
+    for (degree, ((ability, most), (_, least))) in should.0.iter_mut().zip(range) {
+        if *degree < most || *degree > least {
+            *degree = least;
+            first = first.or(Some(ability));
+        }
+    }
+    first.map(|ability| (ability, should))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -313,7 +364,7 @@ mod tests {
         };
         let guest = rules.may(ClassSet::of(&[Class::Guest]));
         let degrees: Vec<_> = guest.with_voice().iter().map(|(_, degree)| degree.name()).collect();
-        assert_eq!(degrees, ["yes", "no", "moderator", "yes", "yes", "yes"]);
+        assert_eq!(degrees, ["given", "no", "moderator", "yes", "yes", "yes"]);
     }
 
     #[test]

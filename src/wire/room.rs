@@ -9,6 +9,7 @@ use super::NS;
 use super::question::{read_requester, read_state};
 use crate::policy::attempt::{Requester, RoomView};
 use crate::policy::drift::{Settings, Standing};
+use crate::policy::permissions::May;
 use crate::policy::record::Person;
 use crate::xmpp::element::Element;
 
@@ -31,6 +32,8 @@ pub struct LiveRoom {
     pub forgets: bool,
     /// Who is inside.
     pub occupants: Vec<Requester>,
+    /// What they were told that they may, if that is not everything.
+    pub may: Vec<(BareJid, May)>,
     /// Who waits, and since when, where the gate says it.
     pub waiting: Vec<(Requester, Option<Timestamp>)>,
     /// What the room remembers of the person that was asked about.
@@ -55,6 +58,12 @@ impl LiveRoom {
             standing: children("standing").filter_map(read_standing).collect(),
             forgets: flag("forgets") == Some(true),
             occupants: children("occupant").map(read_requester).collect(),
+            may: children("may")
+                .filter_map(|may| {
+                    let jid = BareJid::from_str(may.attr("jid")?).ok()?;
+                    Some((jid, May::told(|ability| may.attr(ability.name()))))
+                })
+                .collect(),
             waiting: children("waiting")
                 .map(|waiting| {
                     let since = waiting.attr("since").and_then(|since| since.parse().ok());

@@ -3,6 +3,7 @@
 import pytest
 from lab import SERVICE, Crowd
 from lab.stanza import CLIENT, MUC_USER, element
+from storm import until
 
 SECRET = "seven tall quartz lanterns"
 POLICY = f"""{SERVICE}
@@ -346,6 +347,40 @@ async def test_while_the_component_is_away_permissions_hold(start_prosody, start
         assert not await heard(bob, alice, room, "somebody decides again")
         assert not (await alice.set_role(room, "Bob", "participant")).error
         assert await heard(bob, alice, room, "by voice")
+
+
+async def test_a_reload_holds_for_those_inside(start_prosody, start_vestibule):
+    rule = '\n[[room]]\nmatch = "talk-*"\npermissions = { chat = ["moderator"], rename = [] }\n'
+    vestibule = start_vestibule(server := start_prosody(), POLICY)
+
+    async def reload(text):
+        """Returns when the audit that follows has seen to it."""
+        before = len([line for line in vestibule.decisions() if line.get("event") == "drift"])
+        vestibule.write_config(text)
+        assert vestibule.run("reload").returncode == 0
+
+        def drifts():
+            return [line["details"] for line in vestibule.decisions() if line.get("event") == "drift"][before:]
+
+        await until(drifts, 5, "the audit to find what differs")
+        await until(lambda: all(each["repaired"] for each in drifts()), 5, "it to be repaired")
+        return {(each["jid"], each["rule"]) for each in drifts()}
+
+    async with Crowd(server) as crowd:
+        room = f"talk-1@{server.service}"
+        alice, bob, carol = await meeting(crowd, room)
+        assert await heard(bob, alice, room, "before")
+        found = await reload(POLICY + rule)
+        assert found == {(person.bare, "permissions.chat") for person in (alice, bob, carol)}
+        assert not await heard(bob, alice, room, "after")
+        assert await heard(alice, bob, room, "she moderates")
+        assert await renamed(bob, room, "Robert") == NO_RENAME
+        assert not (await alice.set_role(room, "Carol", "participant")).error
+        assert await heard(carol, alice, room, "with a voice")
+        assert {rule for _, rule in await reload(POLICY + rule.replace("[]", '["moderator"]'))} == {"permissions.rename"}
+        assert await heard(carol, alice, room, "voice stays")
+        await reload(POLICY)
+        assert await heard(bob, alice, room, "as before")
 
 
 async def test_a_component_that_only_looks_on_restricts_nobody(start_prosody, start_vestibule):
