@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import os
 
 from lab import Crowd
 from storm import ROOMS, guests, one_answer_each, outcomes, policy, storm, tally
@@ -35,13 +34,6 @@ def lines_of(text):
     return found
 
 
-def put(vestibule, text):
-    """Puts a file in the place of the component's, whole at once."""
-    beside = vestibule.config_path.with_suffix(".new")
-    beside.write_text(text)
-    os.replace(beside, vestibule.config_path)
-
-
 async def test_no_decision_rests_on_two_files_and_nobody_is_left_without_an_answer(
     start_prosody, start_vestibule
 ):
@@ -58,11 +50,11 @@ async def test_no_decision_rests_on_two_files_and_nobody_is_left_without_an_answ
             nonlocal broken
             while not ended.is_set():
                 for text in valid:
-                    put(vestibule, text)
+                    vestibule.write_config(text)
                     vestibule.reload()
                     await asyncio.sleep(0.01)
                     # Cut off within a string: no file at all.
-                    put(vestibule, text[: text.index('admission = "') + 15])
+                    vestibule.write_config(text[: text.index('admission = "') + 15])
                     vestibule.reload()
                     await asyncio.sleep(0.01)
                 broken += 1
@@ -92,7 +84,7 @@ async def test_no_decision_rests_on_two_files_and_nobody_is_left_without_an_answ
 
         # One that cannot be read leaves the last good one, whichever that was.
         assert vestibule.run("reload").returncode == 1
-        put(vestibule, valid[0])
+        vestibule.write_config(valid[0])
         assert vestibule.run("reload").returncode == 0
         assert revision_of(valid[0]) in vestibule.run("status").stdout
 

@@ -55,8 +55,10 @@ class Vestibule(Process):
         self.close()
 
     def write_config(self, text):
-        """Replaces the policy file; it goes live at `reload` or `restart`."""
-        self.config_path.write_text(text)
+        """Replaces the policy file, whole at once; it goes live at `reload` or `restart`."""
+        beside = self.config_path.with_suffix(".new")
+        beside.write_text(text)
+        beside.replace(self.config_path)
         if text not in self.policies:
             self.policies.append(text)
 

@@ -38,7 +38,7 @@ local actions = {
 
 -- The component's readings of all rooms, each held for a moment: how many were under way at once, and the largest of what
 -- was told on one page.
-local under_way, most = 0, { at_once = 0, pages = 0, rooms = 0, people = 0, bytes = 0 };
+local under_way, most = {}, { at_once = 0, pages = 0, rooms = 0, people = 0, bytes = 0 };
 
 module:hook("iq-set/host/urn:lab:drift", function (event)
 	local attr, reply = event.stanza.tags[1].attr, st.reply(event.stanza);
@@ -72,10 +72,12 @@ module:hook("iq/host", function (event)
 		is_weighing = true;
 		module:context(module:get_option_string("vestibule_component")):hook("iq/host", weigh, 100);
 	end
-	stanza.lab_held, under_way = true, under_way + 1;
-	most.at_once = math.max(most.at_once, under_way);
+	-- A component that was killed waits for nothing any more.
+	local process = stanza.attr.id:match("^[^-]*");
+	stanza.lab_held, under_way[process] = true, (under_way[process] or 0) + 1;
+	most.at_once = math.max(most.at_once, under_way[process]);
 	module:add_timer(0.02, function ()
-		under_way = under_way - 1;
+		under_way[process] = under_way[process] - 1;
 		prosody.core_post_stanza(event.origin, stanza, false);
 	end);
 	return true;
