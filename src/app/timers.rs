@@ -75,7 +75,11 @@ async fn carry_out(shared: &Shared, room: &BareJid, due: &Due) -> Outcome {
     let done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
     match (result, done) {
         (Ok(()), Some(Due { deed, rule })) => {
-            shared.desk().timed(deed.name(), room, rule, now());
+            let mut desk = shared.desk();
+            if deed == Deed::Calm {
+                desk.calmed(room);
+            }
+            desk.timed(deed.name(), room, rule, now());
             Outcome::Done(SignedDuration::ZERO)
         }
         // It is not due any more, which we know now.

@@ -132,6 +132,7 @@ async def test_a_room_is_told_of_its_end_and_ends(door):
         await guest.join(room, "Guest", SECRET)
         await said(guest, room, "This room ends in 2 seconds.")
         assert "as long as a room may be" in await destroyed(guest, room)
+        await destroyed(alice, room)
         assert (await timer(door, room, "warned"))["rule"] == "limits.duration"
         assert (await timer(door, room, "ended"))["rule"] == "limits.duration"
         told = [seen for seen in guest.seen if "ends in" in (seen.body or "")]
@@ -278,6 +279,7 @@ async def test_when_the_hours_end_rooms_end(start_prosody, start_vestibule):
     async def check(room, alice, guest, _):
         await said(guest, room, "This room ends")
         assert "not open any more" in await destroyed(guest, room)
+        await destroyed(alice, room)
         assert "Rooms are not open now" in (await alice.join(room, "Alice")).text
 
     await with_hours(start_prosody, start_vestibule, "end", check, "2 seconds")

@@ -115,6 +115,11 @@ impl Desk {
         self.audit.event("timer", room.as_str(), details, now);
     }
 
+    /// A wave is over: whoever came with it makes no new one.
+    pub fn calmed(&mut self, room: &BareJid) {
+        self.arrivals.forget(room);
+    }
+
     /// When the last stranger came to a room or knocked at it, as far as is remembered.
     pub fn last_stranger(&self, room: &BareJid) -> Option<Timestamp> {
         self.arrivals.last(room)

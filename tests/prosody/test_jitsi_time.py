@@ -1,0 +1,123 @@
+"""Limits and waves on a Jitsi Meet server: meetings that end, and the lobby that strangers raise."""
+
+from lab import needs_jitsi_plugins
+from lab.jitsi_meeting import opened, out_of, people
+from lab.meet import MEET_SERVICE
+from lab.meet_settings import DOMAIN
+
+MEET = {"accounts": True}
+SECRET = "seven tall quartz lanterns"
+POLICY = (
+    MEET_SERVICE
+    + f"""
+[policy.password]
+source = "preset"
+preset = "{SECRET}"
+[[room]]
+match = "brief-*"
+limits = {{ duration = "3 seconds", warn_before = "2 seconds" }}
+[[room]]
+match = "wave-*"
+limits = {{ wave_strangers = 2, wave_calm = "2 seconds" }}
+[[room]]
+match = "bare-*"
+lobby = {{ admission = "password" }}
+limits = {{ wave_strangers = 2, wave_calm = "2 seconds" }}
+[[room]]
+match = "never-*"
+hours = {{ open = ["mon 00:00-00:01"] }}
+[[room]]
+match = "few-*"
+limits = {{ rooms_per_opener = 1 }}
+"""
+)
+SOON = 6
+
+
+async def said(person, room, text, since=0):
+    return await person.wait_for(
+        lambda seen: seen.sender == room and text in (seen.body or ""), SOON, since
+    )
+
+
+async def test_a_meeting_is_told_of_its_end_and_ends_in_words(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room("brief")
+        alice, _ = await opened(crowd, room)
+        bob = await crowd.person("Bob")
+        assert (await bob.enter(room, SECRET)).joined
+        await said(bob, room, "This room ends in 2 seconds.")
+        seen = await bob.wait_for(
+            lambda seen: seen.room == room and seen.destroyed is not None, SOON
+        )
+        assert "as long as a room may be" in seen.destroyed
+
+
+async def test_outside_of_the_hours_the_request_is_refused_in_words(meet):
+    async with meet.crowd() as crowd:
+        alice = await crowd.person("Alice")
+        refused = await alice.enter(meet.room("never"))
+        assert refused.shown == "reservation"
+        assert "open again on Monday" in refused.text
+
+
+async def test_one_account_opens_so_many_meetings_and_no_more(meet):
+    async with meet.crowd() as crowd:
+        first, second = meet.room("few"), meet.room("few")
+        alice = await crowd.person("Alice", f"alice@{DOMAIN}")
+        assert (await alice.enter(first)).joined
+        refused = await alice.enter(second)
+        assert refused.shown == "reservation"
+        assert "as many rooms as one person may" in refused.text
+        bob = await crowd.person("Bob", f"bob@{DOMAIN}")
+        assert (await bob.enter(second)).joined
+
+
+@needs_jitsi_plugins
+async def test_a_wave_of_guests_waits_in_the_lobby_until_it_is_calm(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room("wave")
+        alice, _ = await opened(crowd, room)
+        lobby = await alice.attend_lobby(room)
+        first, second, third, late = await crowd.persons("First", "Second", "Third", "Late")
+        assert (await first.enter(room, SECRET)).joined
+        assert (await second.enter(room, SECRET)).joined
+        await said(alice, room, "they have to be let in")
+        stopped = await third.enter(room, SECRET)
+        assert (stopped.shown, stopped.lobby) == ("lobby", lobby)
+        await meet.decision(kind="join", room=room, verdict="hold", rule="limits.wave")
+        assert (await third.knock(lobby)).joined
+        alice.approve(room, await alice.knocker(lobby, third.nick))
+        assert (await third.admitted(room)).joined
+        # Whoever was inside comes back.
+        await first.depart(room)
+        assert (await first.enter(room, SECRET)).joined
+        await said(alice, room, "they can come in again")
+        assert (await late.enter(room, SECRET)).joined
+
+
+@needs_jitsi_plugins
+async def test_a_wave_puts_up_the_lobby_of_a_room_without_one_and_takes_it_down(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room("bare")
+        alice, _ = await opened(crowd, room)
+        first, second, third = await crowd.persons("First", "Second", "Third")
+        assert (await first.enter(room, SECRET)).joined
+        features, _ = await alice.features(room)
+        assert "muc_membersonly" not in features
+        assert (await second.enter(room, SECRET)).joined
+        await said(alice, room, "they have to be let in")
+        lobby = await alice.attend_lobby(room)
+        assert people(alice, room) == {first.nick, second.nick}, "nobody is put out"
+        refused = await alice.set_members_only(room, False)
+        assert refused.error[:2] == ("cancel", "not-acceptable")
+        stopped = await third.enter(room, SECRET)
+        assert (stopped.shown, stopped.lobby) == ("lobby", lobby)
+        assert (await third.knock(lobby)).joined
+        # It is over: who waits is sent to the room, and comes in with the password.
+        await said(alice, room, "they can come in again")
+        gone = await out_of(third, lobby)
+        assert gone.destroyed is not None
+        assert (await third.enter(room, SECRET)).joined
+        features, _ = await alice.features(room)
+        assert "muc_membersonly" not in features
