@@ -30,13 +30,12 @@ pub fn timetable(desk: &Desk, now: Timestamp) -> Timetable {
     for (jid, room) in desk.live().rooms() {
         let hours = &room.rules.hours;
         let phase = *phases.entry(Arc::as_ptr(hours)).or_insert_with(|| hours.phase(now));
-        let is_moderated = room.is_moderated(desk.policy());
         let Some(record) = &room.view.record else { continue };
         let scene = Scene {
             rules: &room.rules,
             record,
             phase,
-            unmoderated: room.moderated_until.filter(|_| !is_moderated),
+            unmoderated: room.moderated_until.filter(|_| !room.is_moderated(desk.policy())),
             last_stranger: desk.last_stranger(jid),
             now,
         };

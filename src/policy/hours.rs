@@ -139,7 +139,7 @@ impl Hours {
     /// Whether rooms are open at that moment. Where the clock is set back, an hour that it shows twice is
     /// open as a whole; one that it skips is not there.
     pub fn is_open(&self, at: Timestamp) -> bool {
-        self.are_none() || self.end_of_one(at).is_some()
+        self.are_none() || self.around(at).next().is_some()
     }
 
     /// How it is at that moment, since when and until when.
@@ -190,15 +190,18 @@ impl Hours {
 
     /// The latest end of what is open at that moment.
     fn end_of_one(&self, at: Timestamp) -> Option<Timestamp> {
+        self.around(at).map(|(_, end)| end).max()
+    }
+
+    /// What is open at that moment.
+    fn around(&self, at: Timestamp) -> impl Iterator<Item = (Timestamp, Timestamp)> {
         let today = self.date(at);
         // Where the clock is set back over midnight, the day before comes once more.
-        [today.yesterday().ok(), Some(today), today.tomorrow().ok()]
+        [Some(today), today.yesterday().ok(), today.tomorrow().ok()]
             .into_iter()
             .flatten()
             .flat_map(|day| self.on(day))
-            .filter(|(start, end)| *start <= at && at < *end)
-            .map(|(_, end)| end)
-            .max()
+            .filter(move |(start, end)| *start <= at && at < *end)
     }
 
     /// When rooms were open for the last time.
