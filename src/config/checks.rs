@@ -1,6 +1,7 @@
 //! What each key says is right, and all together is not.
 
 use super::notes::{Notes, Place};
+use super::times;
 use crate::policy::class::{Class, ClassSet};
 use crate::policy::lobby::Admission;
 use crate::policy::moderators::Become;
@@ -32,6 +33,7 @@ impl Checks<'_> {
         self.opening();
         self.moderating();
         self.being_left();
+        times::check(self.notes, self.rules, self.path);
     }
 
     fn password(&self) {

@@ -36,6 +36,7 @@ mod service;
 mod settings;
 mod suggest;
 mod syntax;
+mod times;
 mod upkeep;
 mod values;
 
