@@ -10,9 +10,13 @@ use proptest::prelude::*;
 use vestibule::config::{
     Environment, ExitKind, LoadError, Loaded, Outside, Problem, load, parse, report, schema,
 };
+use vestibule::policy::denial::Denial;
 use vestibule::policy::modes::{Mode, named};
+use vestibule::policy::notice::Notice;
 use vestibule::policy::rules::Rules;
 use vestibule::policy::set::Set;
+use vestibule::policy::setting::Setting;
+use vestibule::policy::words::EVERY;
 
 const SECRET: (&str, &str) = ("VESTIBULE_COMPONENT__SECRET", "correct horse battery staple");
 
@@ -80,6 +84,8 @@ fn the_shipped_file_shows_every_key() {
     let in_policy = |key: &str| key.replacen("room.", "policy.", 1);
     let missing: Vec<_> = schema()
         .into_iter()
+        // The words of a language go by the codes of docs/rules.md: a few examples are enough.
+        .filter(|key| !key.starts_with("text.*"))
         .filter(|key| !shown.contains(key) && !shown.contains(&in_policy(key)))
         .collect();
     assert!(missing.is_empty(), "component.toml does not show {missing:?}");
@@ -91,6 +97,20 @@ fn the_examples_of_the_shipped_file_are_right() {
     assert_eq!((loaded.policy.rooms.len(), loaded.bans), (1, 3));
     assert_eq!(loaded.policy.rooms[0].rules.password.words.value, 6);
     assert_eq!(loaded.policy.rooms[0].rules.password.min_length.value, 8);
+}
+
+#[test]
+fn the_german_words_are_complete() {
+    const GERMAN: &str = include_str!("../docs/text.de.toml");
+    let loaded = parse_with(GERMAN, &[SECRET]).unwrap();
+    let words = &loaded.policy.texts.languages["de"];
+    assert_eq!(words.settings.len(), Setting::ALL.len());
+    let codes = EVERY.map(Denial::code).into_iter().chain(Notice::EVERY.map(Notice::name));
+    // These very words make Jitsi's clients try again.
+    let missing: Vec<_> = codes
+        .filter(|code| !words.sentences.contains_key(code) && *code != "focus-first")
+        .collect();
+    assert!(missing.is_empty(), "{missing:?}");
 }
 
 #[test]

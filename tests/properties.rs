@@ -31,6 +31,8 @@ use vestibule::policy::pressure::Pressure;
 use vestibule::policy::record::{Closed, Person, Record, Source};
 use vestibule::policy::removal::{By, keep_out, lift};
 use vestibule::policy::rules::{Policy, Rules};
+use vestibule::policy::setting::{Setting, To};
+use vestibule::policy::settings::SubjectBy;
 use vestibule::policy::succession::{Remedy, Scene, Since, is_service, plan};
 use vestibule::policy::verdict::{Decision, Verdict};
 use vestibule::policy::who::Who;
@@ -328,7 +330,16 @@ proptest! {
                 FieldChange::MembersOnly(on) => !on && rules.lobby.admission.value.is_members_only(),
                 FieldChange::Public(on) => on && rules.access.hidden.value == Some(true),
                 FieldChange::Persistent(on) => Some(on) != rules.access.persistent.value,
-                FieldChange::PasswordKept | FieldChange::Other(_) => false,
+                FieldChange::Setting(Setting::History, To::Number(number)) => {
+                    let most = rules.settings.history_max.value;
+                    rules.settings.history.value == Who::Nobody
+                        || (most > 0 && number.is_none_or(|number| number > most))
+                }
+                FieldChange::Setting(Setting::Subject, _) => {
+                    rules.settings.subject.value == SubjectBy::Only(Who::Nobody)
+                }
+                FieldChange::Other(_) => rules.settings.other.value == Who::Nobody,
+                FieldChange::Setting(..) | FieldChange::PasswordKept | FieldChange::Kept(_) => false,
             };
             prop_assert!(!locked, "{:?} was allowed", field);
         }

@@ -5,78 +5,26 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use jiff::civil::date;
 use vestibule::policy::attempt::{Action, Client, Credential};
-use vestibule::policy::denial::Denial;
-use vestibule::policy::hours::Clock;
 use vestibule::policy::modes::{ALWAYS, SWITCHES};
-use vestibule::policy::record::Closed;
+use vestibule::policy::notice::Notice;
+use vestibule::policy::setting::Setting;
 use vestibule::policy::shown::{Shown, shown};
-
-const WAIT: Duration = Duration::from_secs(30);
-const OPENS: Clock =
-    Clock { local: date(2026, 1, 5).at(8, 0, 0, 0), offset: jiff::tz::Offset::constant(1) };
-
-const DENIALS: [Denial; 48] = [
-    Denial::Malformed,
-    Denial::Unknown,
-    Denial::Fault,
-    Denial::Banned,
-    Denial::Outcast,
-    Denial::NotEncrypted,
-    Denial::MayNotOpen,
-    Denial::LogInToOpen,
-    Denial::FocusFirst,
-    Denial::NobodyAsked,
-    Denial::RoomName,
-    Denial::MayNotEnter,
-    Denial::LogInToEnter,
-    Denial::PasswordNeeded,
-    Denial::PasswordWrong,
-    Denial::PasswordWeak { min_length: 8 },
-    Denial::TooManyGuesses { wait: WAIT },
-    Denial::Lobby,
-    Denial::NoLobby,
-    Denial::LobbyFull,
-    Denial::TooManyKnocks { wait: WAIT },
-    Denial::Removed { wait: WAIT },
-    Denial::Closed(Closed::Command),
-    Denial::NotOpenYet,
-    Denial::PasswordMandatory,
-    Denial::PasswordLocked,
-    Denial::LobbyMandatory,
-    Denial::ListingLocked,
-    Denial::PersistenceLocked,
-    Denial::MayNotGrant,
-    Denial::MayNotRevoke,
-    Denial::MayNotRemove,
-    Denial::Protected,
-    Denial::MayNotAdmit,
-    Denial::MayNotEnd,
-    Denial::MayNotClose,
-    Denial::MayNotRegister,
-    Denial::ReservedNick,
-    Denial::MayNotKnow,
-    Denial::UnknownWord,
-    Denial::MayNotRecord,
-    Denial::MayNotDial,
-    Denial::E2eeNeeded,
-    Denial::E2eeOnly,
-    Denial::OutsideHours { opens: Some(OPENS) },
-    Denial::RoomFull,
-    Denial::TooManyOwnRooms,
-    Denial::TooManyRooms,
-];
+use vestibule::policy::words::EVERY;
 
 /// Those that only somebody inside can get: they are no answers to a join.
-const INSIDE: [&str; 20] = [
+const INSIDE: [&str; 25] = [
     "password-mandatory",
     "password-locked",
     "lobby-mandatory",
     "listing-locked",
     "persistence-locked",
+    "setting-locked",
+    "setting-too-long",
+    "setting-too-high",
+    "setting-too-low",
+    "setting-choice",
     "may-not-grant",
     "may-not-revoke",
     "may-not-remove",
@@ -105,7 +53,7 @@ fn rows(heading: &str) -> Vec<String> {
 
 fn rows_after(text: &str, mark: &str) -> Vec<String> {
     let section = text.split(mark).nth(1).unwrap();
-    let section = section.split("\n## ").next().unwrap();
+    let section = section.split("\n## ").next().unwrap().split("\n### ").next().unwrap();
     section.lines().filter(|line| line.starts_with("| `")).map(str::to_owned).collect()
 }
 
@@ -154,7 +102,7 @@ fn every_rule_can_be_switched_or_is_listed_as_one_that_cannot() {
 
 #[test]
 fn every_denial_stands_in_the_list_with_its_error_and_its_words() {
-    let expected: Vec<String> = DENIALS
+    let expected: Vec<String> = EVERY
         .iter()
         .map(|denial| {
             let (kind, condition) = denial.condition();
@@ -165,9 +113,20 @@ fn every_denial_stands_in_the_list_with_its_error_and_its_words() {
 }
 
 #[test]
+fn whatever_else_is_said_stands_in_its_table() {
+    let rules = read("docs/rules.md");
+    let table = |heading: &str| rows_after(&rules, &format!("\n### {heading}\n"));
+    let notices =
+        Notice::EVERY.map(|notice| format!("| `{}` | {} |", notice.name(), notice.template()));
+    assert_eq!(table("What the room says"), notices);
+    let settings = Setting::ALL.map(|one| format!("| `{}` | {} |", one.name(), one.words()));
+    assert_eq!(table("What settings are called"), settings);
+}
+
+#[test]
 fn every_answer_to_a_jitsi_client_stands_in_the_table() {
     let join = Action::Join { credential: Credential::None };
-    let expected: Vec<String> = DENIALS
+    let expected: Vec<String> = EVERY
         .iter()
         .filter(|denial| !INSIDE.contains(&denial.code()))
         .map(|denial| {
@@ -191,7 +150,7 @@ fn the_list_of_denials_is_complete() {
     let source = read("src/policy/denial.rs");
     let codes = source.split("fn code").nth(1).unwrap().split("fn condition").next().unwrap();
     let in_code: BTreeSet<&str> = codes.split('"').skip(1).step_by(2).collect();
-    let listed: BTreeSet<&str> = DENIALS.iter().map(|denial| denial.code()).collect();
+    let listed: BTreeSet<&str> = EVERY.iter().map(|denial| denial.code()).collect();
     assert_eq!(listed, in_code);
 }
 

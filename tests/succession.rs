@@ -16,6 +16,7 @@ use vestibule::component::desk::{Desk, Mode};
 use vestibule::component::headless::{effects, plan_again, plans};
 use vestibule::policy::record::Person;
 use vestibule::policy::succession::Remedy;
+use vestibule::policy::texts::Texts;
 use vestibule::wire::NS;
 use vestibule::wire::answer::{Material, command};
 use vestibule::wire::room::LiveRoom;
@@ -188,7 +189,8 @@ fn a_remedy_is_written_in_the_words_of_the_protocol() {
     let bob = jid("bob@example.org");
     let write = |remedy: &Remedy| {
         let effects = effects(remedy, None);
-        command(&jid(ROOM), "g", 3, "d1", &effects, Material { password: None }, [])
+        let material = Material { password: None, texts: &Texts::default(), language: None };
+        command(&jid(ROOM), "g", 3, "d1", &effects, material, [])
     };
     let admitted = r#"{"v":1,"entry":"admitted","moderator":true}"#;
     for (remedy, name) in

@@ -35,7 +35,7 @@ const NAMES: [&str; 13] = [
     "room",
     "occupant",
 ];
-const ATTRIBUTES: [&str; 22] = [
+const ATTRIBUTES: [&str; 23] = [
     "kind",
     "attempt",
     "room",
@@ -55,6 +55,7 @@ const ATTRIBUTES: [&str; 22] = [
     "check",
     "var",
     "same",
+    "language",
     "register",
     "answer",
     "name",
@@ -139,7 +140,7 @@ proptest! {
         if question.attempt.room.is_none() || question.attempt.requester.jid.is_none() {
             prop_assert_eq!(decision.verdict, Verdict::Deny);
         }
-        let element = answer(&question, &decision, "d-1", Material { password: None });
+        let element = answer(&question, &decision, "d-1", Material { password: None, texts: &policy.texts, language: None });
         prop_assert_eq!(element.attr("attempt"), Some(question.attempt.id.as_str()));
         prop_assert_eq!(element.attr("verdict"), Some(decision.verdict.name()));
         let error = element.child(NS, "error");
@@ -159,7 +160,8 @@ proptest! {
         let now = jiff::Timestamp::UNIX_EPOCH;
         let decision = decide(&policy, &policy.base, &question.attempt, &room, &pressure, now);
         let secret = Secret::new("umbrella-kiwi-thunder");
-        let element = answer(&question, &decision, "d-1", Material { password: Some(&secret) });
+        let material = Material { password: Some(&secret), texts: &policy.texts, language: Some("de") };
+        let element = answer(&question, &decision, "d-1", material);
         let mut bytes = Vec::new();
         element.write(&mut bytes);
         let text = String::from_utf8(bytes).unwrap();

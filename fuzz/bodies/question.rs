@@ -60,7 +60,11 @@ pub(crate) fn check(bytes: &[u8]) {
             )
             .ok()
         });
-        let material = Material { password: password.as_ref() };
+        let material = Material {
+            password: password.as_ref(),
+            texts: &policy.texts,
+            language: question.attempt.requester.language.as_deref(),
+        };
         for answer in [answer(&question, &decision, "d1", material), observed(&question, "d2")] {
             let mut written = Vec::new();
             answer.write_in(NS, &mut written);

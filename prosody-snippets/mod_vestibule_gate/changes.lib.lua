@@ -27,6 +27,27 @@ return function (gate)
 		return values > 1 and field.attr.var ~= "muc#roomconfig_presencebroadcast"; -- the only list
 	end
 
+	-- What a field of the room's form is now, as a client would send it back: its values, a line each, in order.
+	local function text_of(field)
+		local value, texts = field.value, {};
+		if value == nil and field.type == "list-single" then
+			for _, option in ipairs(field.options or NOTHING) do
+				if type(option) == "table" and option.default then value = option.value; end
+			end
+		end
+		for _, one in ipairs(type(value) == "table" and value or { value }) do t_insert(texts, tostring(one)); end
+		table.sort(texts);
+		return table.concat(texts, "\n");
+	end
+
+	local FLAG = { ["1"] = "true", ["true"] = "true", ["0"] = "false", ["false"] = "false", [""] = "false" };
+	local function is_same(field, values)
+		table.sort(values);
+		local text, present = table.concat(values, "\n"), text_of(field);
+		if field.type == "boolean" then return FLAG[text] == FLAG[present]; end
+		return text == present or tonumber(text) ~= nil and tonumber(text) == tonumber(present);
+	end
+
 	guard_room("iq-set/bare/" .. xmlns_muc .. "#owner:query", PRIORITY.owner, function (event, room, query)
 		local child = query.tags[1];
 		if gate.affiliation_of(room, event.stanza.attr.from) ~= "owner" or not child then return; end -- the core refuses
@@ -38,13 +59,19 @@ return function (gate)
 		for field in child:childtags("field") do is_bad = is_bad or not gate.is_observing() and is_ambiguous(field); end
 		if is_bad then return gate.refuse(event, "malformed", "modify", "not-acceptable"); end
 		return gate.put(event, "configure", { detail = function (at)
+			local form = {};
+			for _, field in ipairs(at:get_form_layout(event.stanza.attr.from)) do form[field.name or false] = field; end
 			for field in child:childtags("field") do
 				local values, is_secret = {}, field.attr.var == "muc#roomconfig_roomsecret";
 				for value in field:childtags("value") do t_insert(values, value:get_text() or ""); end
-				local text = table.concat(values, "\n");
-				local is_same = is_secret and hashes.equals(text, at:get_password() or "");
-				element("field", { var = cut(field.attr.var, LIMIT.name), same = is_same and "true" or nil },
-					not is_same and cut(text, is_secret and LIMIT.name or LIMIT.text));
+				local text, present, same = table.concat(values, "\n"), form[field.attr.var];
+				if is_secret then
+					same = hashes.equals(text, at:get_password() or "");
+				else
+					same = present and is_same(present, values);
+				end
+				element("field", { var = cut(field.attr.var, LIMIT.name), same = same and "true" or nil },
+					not (is_secret and same) and cut(text, is_secret and LIMIT.name or LIMIT.text));
 			end
 		end, before_replay = function (_, fx)
 			local fields = fx.field or NOTHING;
@@ -161,6 +188,14 @@ return function (gate)
 		local stanza, targets, invites = event.stanza, {}, false;
 		local kind, occupant = stanza.attr.type, room:get_occupant_by_real_jid(stanza.attr.from);
 		if kind == "groupchat" then
+			local subject = occupant and stanza:get_child("subject"); -- with more, it is no change of it (XEP-0045, 8.1)
+			if subject and not stanza:get_child("body") and not stanza:get_child("thread") then
+				return gate.put(event, "configure", { detail = function (at)
+					local text = subject:get_text() or "";
+					local same = text == (at._data.subject or "") and "true" or nil;
+					element("field", { var = "subject", same = same }, cut(text, LIMIT.text));
+				end });
+			end
 			local word = occupant and (stanza:get_child_text("body") or ""):match("^!([%w_-]+)%s*$");
 			if not word then return; end
 			return gate.put(event, "command", {

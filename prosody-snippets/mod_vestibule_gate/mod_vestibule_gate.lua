@@ -53,8 +53,8 @@ local ROLE = { none = 0, visitor = 1, participant = 2, moderator = 3 };
 local LIMIT = {
 	seconds = 10, one = 100, room = 1000, all = 10000, items = 64, stanza = 65536,
 	record = 4096, person = 512, people = 1000,
-	waiting = 100, wait = 600, stale = 3, name = 256, address = 1023, text = 1024, page = 50, occupants = 256,
-	page_bytes = 131072,
+	waiting = 100, wait = 600, stale = 3, language = 35, name = 256, address = 1023, text = 1024, page = 50,
+	occupants = 256, page_bytes = 131072,
 };
 
 local muc = module:depends("muc");

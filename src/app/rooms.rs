@@ -102,9 +102,13 @@ pub(super) async fn apply(
         if more.is_empty() && effects == Effects::default() {
             return Ok(());
         }
-        let id = shared.desk().next_id();
+        let (id, policy) = {
+            let mut desk = shared.desk();
+            (desk.next_id(), Arc::clone(desk.policy()))
+        };
         let password = effects.password.map(|new| password(shared, jid, new)).transpose()?;
-        let material = Material { password: password.as_ref() };
+        let material =
+            Material { password: password.as_ref(), texts: &policy.texts, language: None };
         let element = command(jid, &live.generation, live.revision, &id, &effects, material, more);
         match shared.link.command(&*service, element).await {
             Ok(_) => {

@@ -1,6 +1,6 @@
 //! Seeing to rooms whose time has come.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jid::BareJid;
@@ -66,7 +66,10 @@ async fn carry_out(shared: &Shared, room: &BareJid, due: &Due) -> Outcome {
         *done.lock().unwrap_or_else(PoisonError::into_inner) = again;
         let Some(Due { deed, .. }) = again else { return (Effects::default(), Vec::new()) };
         let more = match deed {
-            Deed::End(notice) => vec![end(&notice.text())],
+            Deed::End(notice) => {
+                let policy = Arc::clone(shared.desk().policy());
+                vec![end(&policy.texts.notice(notice, None).text)]
+            }
             Deed::Close(_) | Deed::Calm | Deed::Warn { .. } => Vec::new(),
         };
         (effects(deed, &live.view, now()), more)

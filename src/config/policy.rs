@@ -9,7 +9,7 @@ use super::names::account;
 use super::outside::Outside;
 use super::section::{Item, Read, Section};
 use super::values::{list, some_text};
-use super::{bans, exceptions, rooms, rules};
+use super::{bans, exceptions, rooms, rules, texts};
 use crate::policy::rules::{Policy, Rules};
 
 /// Reads the policy, for these service accounts; and how many bans it has.
@@ -45,6 +45,7 @@ pub(super) fn read(
         reserved_nicks,
         bans,
         exceptions,
+        texts: texts::read(root.table("text")),
         base,
         rooms,
         patterns,

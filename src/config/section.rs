@@ -3,49 +3,11 @@
 use jiff::Timestamp;
 use toml::de::{DeTable, DeValue};
 
+use super::item::hide;
+pub(super) use super::item::{Item, Read};
 use super::notes::{Notes, Place};
 use super::suggest;
 use crate::policy::set::Set;
-
-/// A value as it was written, and where.
-pub(super) struct Item<'a> {
-    pub(super) value: &'a DeValue<'a>,
-    pub(super) place: Place,
-}
-
-/// Why a value is refused.
-pub(super) struct Wrong {
-    pub(super) place: Place,
-    pub(super) message: String,
-    pub(super) suggestion: Option<String>,
-}
-
-/// What reading a value comes to: all that is wrong with it at once.
-pub(super) type Read<T> = Result<T, Vec<Wrong>>;
-
-impl Item<'_> {
-    pub(super) fn wrong<T>(
-        &self,
-        message: impl Into<String>,
-        suggestion: Option<String>,
-    ) -> Read<T> {
-        Err(vec![Wrong { place: self.place.clone(), message: message.into(), suggestion }])
-    }
-
-    /// Another kind of value was expected.
-    pub(super) fn expected<T>(&self, what: &str) -> Read<T> {
-        let found = match self.value {
-            DeValue::String(_) => "a string",
-            DeValue::Integer(_) => "a whole number",
-            DeValue::Float(_) => "a fraction",
-            DeValue::Boolean(_) => "true or false",
-            DeValue::Datetime(_) => "a date",
-            DeValue::Array(_) => "a list",
-            DeValue::Table(_) => "a table",
-        };
-        self.wrong(format!("expected {what}, found {found}"), None)
-    }
-}
 
 /// A table of the file; a missing one is empty.
 ///
@@ -247,12 +209,39 @@ impl<'a> Section<'a> {
         sections
     }
 
+    /// The tables inside this one whose names are the operator's, with their names and places; the other keys
+    /// that nobody asked for are reported.
+    pub(super) fn into_tables(self) -> Vec<(String, Place, Self)> {
+        let mut tables = Vec::new();
+        for (key, value) in self.table.into_iter().flat_map(|table| table.iter()) {
+            let name = key.get_ref();
+            if let Some(table) = value.get_ref().as_table()
+                && !self.known.contains(&name.as_ref())
+            {
+                let place = Place::Text(value.span());
+                let (path, schema) = (self.path_of(name), join(&self.schema, "*"));
+                let inner = Self::new(self.notes, Some(table), path, schema, place.clone());
+                tables.push((name.to_string(), place, inner));
+            }
+        }
+        let names: Vec<_> = tables.iter().map(|(name, ..)| name.clone()).collect();
+        self.finish_but(&names);
+        tables
+    }
+
     /// Reports the keys that nobody asked for.
     pub(super) fn finish(self) {
+        self.finish_but(&[]);
+    }
+
+    fn finish_but(self, others: &[String]) {
         let Some(table) = self.table else { return };
         for (key, value) in
             table.iter().filter(|(key, _)| !self.known.contains(&key.get_ref().as_ref()))
         {
+            if others.iter().any(|other| *other == *key.get_ref()) {
+                continue;
+            }
             // The value of a mistyped `secret` is a secret.
             hide(self.notes, value.get_ref(), &Place::Text(value.span()));
             let name = key.get_ref();
@@ -322,23 +311,5 @@ fn join(path: &str, key: &str) -> String {
     match (path, key) {
         (one, "") | ("", one) => one.to_owned(),
         (path, key) => format!("{path}.{key}"),
-    }
-}
-
-/// Hides every text in a value.
-fn hide(notes: &Notes<'_>, value: &DeValue<'_>, place: &Place) {
-    match value {
-        DeValue::String(_) => notes.hide(place),
-        DeValue::Array(items) => {
-            for item in items.iter() {
-                hide(notes, item.get_ref(), &Place::Text(item.span()));
-            }
-        }
-        DeValue::Table(table) => {
-            for (_, value) in table.iter() {
-                hide(notes, value.get_ref(), &Place::Text(value.span()));
-            }
-        }
-        DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_) => {}
     }
 }

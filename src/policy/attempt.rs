@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::facts::is_unset;
 use super::record::{Person, Record};
 pub use super::requester::{Affiliation, Auth, Client, Requester, Role};
+use super::setting::{Setting, To};
 use super::strength::Strength;
 
 /// What was typed as the room's password, compared with it by the gate.
@@ -48,7 +49,11 @@ pub enum FieldChange {
     Public(bool),
     /// `muc#roomconfig_persistentroom`.
     Persistent(bool),
-    /// A field that the policy has no opinion on, by its name.
+    /// Another setting that we know.
+    Setting(Setting, To),
+    /// A field that is sent with the value that it has, by its name.
+    Kept(String),
+    /// Any other field, by its name.
     Other(String),
 }
 

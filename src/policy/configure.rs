@@ -6,6 +6,8 @@ use super::denial::Denial;
 use super::moderators::{may, require};
 use super::notice::Notice;
 use super::record::{Record, Source};
+use super::setting::{Setting, To};
+use super::settings;
 use super::verdict::{Audience, Effects, Opinion, Rule};
 use super::{lobby, wave};
 
@@ -20,7 +22,9 @@ fn one(case: &Case<'_>, field: &FieldChange) -> Option<Opinion> {
     let rules = case.rules;
     let password = &rules.password;
     match field {
-        FieldChange::PasswordKept | FieldChange::Other(_) => None,
+        FieldChange::PasswordKept | FieldChange::Kept(_) => None,
+        FieldChange::Setting(setting, to) => settings::change(case, *setting, to),
+        FieldChange::Other(_) => settings::change(case, Setting::Other, &To::Anything),
         FieldChange::PasswordRemoved => password.required.value.then(|| {
             let rule = Rule::new("password.required", password.required.line);
             Opinion::deny(rule, Denial::PasswordMandatory)

@@ -1,10 +1,10 @@
-//! Why somebody may not: the code, the stanza error and the words, in one place.
+//! Why somebody may not: the code and the stanza error. The words are beside.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use super::hours::Clock;
 use super::record::Closed;
+use super::setting::Setting;
 
 /// Why an attempt is not simply allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -79,6 +79,31 @@ pub enum Denial {
     ListingLocked,
     /// Whether the room outlives its occupants is not the requester's to change.
     PersistenceLocked,
+    /// A setting is not the requester's to change.
+    SettingLocked(Setting),
+    /// A text is longer than it may be.
+    SettingTooLong {
+        /// Which.
+        setting: Setting,
+        /// The greatest length, in characters.
+        most: u32,
+    },
+    /// A number is greater than it may be.
+    SettingTooHigh {
+        /// Which.
+        setting: Setting,
+        /// The greatest.
+        most: u32,
+    },
+    /// A number is smaller than it may be.
+    SettingTooLow {
+        /// Which.
+        setting: Setting,
+        /// The smallest.
+        least: u32,
+    },
+    /// What was chosen is not to be had.
+    SettingChoice(Setting),
     /// May not make moderators.
     MayNotGrant,
     /// May not take moderation from others.
@@ -158,6 +183,11 @@ impl Denial {
             Self::LobbyMandatory => "lobby-mandatory",
             Self::ListingLocked => "listing-locked",
             Self::PersistenceLocked => "persistence-locked",
+            Self::SettingLocked(_) => "setting-locked",
+            Self::SettingTooLong { .. } => "setting-too-long",
+            Self::SettingTooHigh { .. } => "setting-too-high",
+            Self::SettingTooLow { .. } => "setting-too-low",
+            Self::SettingChoice(_) => "setting-choice",
             Self::MayNotGrant => "may-not-grant",
             Self::MayNotRevoke => "may-not-revoke",
             Self::MayNotRemove => "may-not-remove",
@@ -207,13 +237,20 @@ impl Denial {
             Self::RoomFull => ("wait", "service-unavailable"),
             Self::Lobby | Self::NoLobby | Self::NotOpenYet => ("auth", "registration-required"),
             Self::Closed(_) | Self::OutsideHours { .. } => ("cancel", "not-allowed"),
+            // XEP-0045 §8.1: who may not change the subject is told so.
+            Self::SettingLocked(Setting::Subject) => ("auth", "forbidden"),
             Self::PasswordMandatory
             | Self::PasswordLocked
             | Self::LobbyMandatory
             | Self::ListingLocked
             | Self::PersistenceLocked
             | Self::E2eeNeeded
-            | Self::E2eeOnly => ("cancel", "not-acceptable"),
+            | Self::E2eeOnly
+            | Self::SettingLocked(_)
+            | Self::SettingTooLong { .. }
+            | Self::SettingTooHigh { .. }
+            | Self::SettingTooLow { .. }
+            | Self::SettingChoice(_) => ("cancel", "not-acceptable"),
             Self::MayNotGrant
             | Self::MayNotRevoke
             | Self::MayNotRemove
@@ -230,130 +267,17 @@ impl Denial {
         }
     }
 
-    /// What the requester is told. It never says which line of the file it is.
-    pub fn text(self) -> Cow<'static, str> {
-        Cow::Borrowed(match self {
-            Self::Malformed => "That is not a valid address or name.",
-            Self::Unknown => "This server's meeting policy does not know this kind of request.",
-            Self::Fault => "This server cannot open the room just now. Try again later.",
-            Self::Banned | Self::Outcast => "You are not welcome in this room.",
-            Self::NotEncrypted => "Rooms on this server are for encrypted connections only.",
-            Self::MayNotOpen => {
-                "You may not open rooms on this server. Ask the person who invited you to come first."
-            }
-            Self::LogInToOpen => "Log in to open a room on this server.",
-            Self::FocusFirst => "Room creation is restricted",
-            Self::NobodyAsked => {
-                "The server cannot tell who wants to open this room. Ask the operator to have requests sent over XMPP."
-            }
-            Self::RoomName => "A room of this name may not be opened on this server.",
-            Self::MayNotEnter => "You may not enter rooms on this server.",
-            Self::LogInToEnter => "Log in to enter rooms on this server.",
-            Self::PasswordNeeded => "This room needs a password.",
-            Self::PasswordWrong => "That is not the password of this room.",
-            Self::PasswordWeak { min_length } => {
-                return Cow::Owned(format!(
-                    "This password is too easy to guess. Take at least {min_length} characters, and nothing that is in the room's name."
-                ));
-            }
-            Self::TooManyGuesses { wait } => {
-                return Cow::Owned(format!(
-                    "Too many wrong passwords. Try again in {}.",
-                    in_words(wait)
-                ));
-            }
-            Self::Lobby => {
-                "You have knocked. Somebody inside has to let you in; you will be invited."
-            }
-            Self::NoLobby => "This room takes only people who were invited.",
-            Self::LobbyFull => "Too many people are waiting at this room. Try again later.",
-            Self::TooManyKnocks { wait } => {
-                return Cow::Owned(format!(
-                    "You have knocked too often. Try again in {}.",
-                    in_words(wait)
-                ));
-            }
-            Self::Removed { wait } => {
-                return Cow::Owned(format!(
-                    "You were removed from this meeting. You may come back in {}.",
-                    in_words(wait)
-                ));
-            }
-            Self::Closed(_) => "This room is closed: nobody else can come in.",
-            Self::NotOpenYet => "This room is not open yet. You will be invited when it is.",
-            Self::PasswordMandatory => {
-                "Rooms on this server must have a password: you can change it, not remove it."
-            }
-            Self::PasswordLocked => {
-                "The password of this room is set by the server and cannot be changed."
-            }
-            Self::LobbyMandatory => "The lobby of this room cannot be switched off.",
-            Self::ListingLocked => "Rooms on this server are not listed in public.",
-            Self::PersistenceLocked => {
-                "Whether a room stays when it is empty is set by the server."
-            }
-            Self::MayNotGrant => "You may not make others moderators in this room.",
-            Self::MayNotRevoke => "You may not take moderation from others in this room.",
-            Self::MayNotRemove => "You may not remove people from this room.",
-            Self::Protected => "Services and operators of this server cannot be removed.",
-            Self::MayNotAdmit => "You may not invite people to this room or let them in.",
-            Self::MayNotEnd => "You may not end this room.",
-            Self::MayNotClose => "You may not close or reopen this room.",
-            Self::MayNotRegister => "Membership of this room is given by its moderators.",
-            Self::ReservedNick => "This nickname is reserved.",
-            Self::MayNotKnow => "The password of this room is told to its moderators only.",
-            Self::UnknownWord => {
-                "The words that this room knows are !password, !close and !reopen."
-            }
-            Self::MayNotRecord => "You may not record, stream or transcribe this meeting.",
-            Self::MayNotDial => "You may not call telephones from this meeting.",
-            Self::E2eeNeeded => {
-                "This meeting is encrypted end to end, and your client cannot do that or has not said so."
-            }
-            Self::E2eeOnly => {
-                "This meeting is encrypted end to end: it cannot be recorded, and no telephone can take part."
-            }
-            Self::OutsideHours { opens: None } => "Rooms are not open on this server.",
-            Self::OutsideHours { opens: Some(clock) } => {
-                return Cow::Owned(format!("Rooms are not open now. They open again on {clock}."));
-            }
-            Self::RoomFull => "This room is full. Try again when somebody has left.",
-            Self::TooManyOwnRooms => {
-                "You have opened as many rooms as one person may. End one of them first."
-            }
-            Self::TooManyRooms => {
-                "There are as many rooms on this server as it takes. Try again later."
-            }
-        })
-    }
-}
-
-pub(super) fn in_words(wait: Duration) -> String {
-    // Whoever waits as long as told must not come too early.
-    let seconds = wait.as_millis().div_ceil(1000).max(1);
-    if seconds == 1 {
-        "1 second".to_owned()
-    } else if seconds < 120 {
-        format!("{seconds} seconds")
-    } else if seconds <= 7200 {
-        format!("{} minutes", seconds.div_ceil(60))
-    } else {
-        format!("{} hours", seconds.div_ceil(3600))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_wait_is_told_in_words() {
-        assert_eq!(in_words(Duration::ZERO), "1 second");
-        assert_eq!(in_words(Duration::from_millis(1001)), "2 seconds");
-        assert_eq!(in_words(Duration::from_secs(119)), "119 seconds");
-        assert_eq!(in_words(Duration::from_secs(120)), "2 minutes");
-        assert_eq!(in_words(Duration::from_secs(121)), "3 minutes");
-        assert_eq!(in_words(Duration::from_secs(7200)), "120 minutes");
-        assert_eq!(in_words(Duration::from_secs(7201)), "3 hours");
+    /// The setting that it is about.
+    pub const fn setting(self) -> Option<Setting> {
+        if let Self::SettingLocked(setting)
+        | Self::SettingChoice(setting)
+        | Self::SettingTooLong { setting, .. }
+        | Self::SettingTooHigh { setting, .. }
+        | Self::SettingTooLow { setting, .. } = self
+        {
+            Some(setting)
+        } else {
+            None
+        }
     }
 }

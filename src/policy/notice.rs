@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use super::denial::in_words;
+use super::words::{ENGLISH, WAIT, in_words};
 
 /// A message from the room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -39,10 +39,62 @@ pub enum Notice {
 }
 
 impl Notice {
-    /// The text; the gate puts the room's password in place of `{password}`,
-    /// and the name of whoever came in in place of `{nick}`.
+    /// One of each notice.
+    pub const EVERY: [Self; 14] = [
+        Self::Password,
+        Self::PasswordChanged,
+        Self::Closed,
+        Self::Reopened,
+        Self::NobodyThere,
+        Self::ClosesIn(WAIT),
+        Self::EndsIn(WAIT),
+        Self::TimeIsUp,
+        Self::NoModerator,
+        Self::HoursAreOver,
+        Self::Wave,
+        Self::Calm,
+        Self::CannotEncrypt,
+        Self::EncryptedOnly,
+    ];
+
+    /// The name in the operator's file.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Password => "say-password",
+            Self::PasswordChanged => "say-password-changed",
+            Self::Closed => "say-closed",
+            Self::Reopened => "say-reopened",
+            Self::NobodyThere => "say-nobody-there",
+            Self::ClosesIn(_) => "say-closes-in",
+            Self::EndsIn(_) => "say-ends-in",
+            Self::TimeIsUp => "say-time-is-up",
+            Self::NoModerator => "say-no-moderator",
+            Self::HoursAreOver => "say-hours-are-over",
+            Self::Wave => "say-wave",
+            Self::Calm => "say-calm",
+            Self::CannotEncrypt => "say-cannot-encrypt",
+            Self::EncryptedOnly => "say-encrypted-only",
+        }
+    }
+
+    /// The text in English.
     pub fn text(self) -> Cow<'static, str> {
-        Cow::Borrowed(match self {
+        self.fill(self.template(), ENGLISH)
+    }
+
+    /// Puts what differs into a template in that language. What the gate knows stays: it puts the room's
+    /// password in place of `{password}`, and the name of whoever came in in place of `{nick}`.
+    pub(super) fn fill<'a>(self, template: &'a str, language: &str) -> Cow<'a, str> {
+        if let Self::ClosesIn(left) | Self::EndsIn(left) = self {
+            Cow::Owned(template.replace("{left}", &in_words(left, language)))
+        } else {
+            Cow::Borrowed(template)
+        }
+    }
+
+    /// The text in English, with placeholders for what differs.
+    pub const fn template(self) -> &'static str {
+        match self {
             Self::Password => {
                 "Only you can read this. The password of this room is: {password} (write !password to see it again)"
             }
@@ -58,15 +110,8 @@ impl Notice {
                 "Only you can read this. This room takes only clients that can encrypt end to end; nothing is recorded, and no telephone is called. Switch the encryption on in your client: the server cannot."
             }
             Self::NobodyThere => "Nobody is there who could let you in. Try again later.",
-            Self::ClosesIn(left) => {
-                let left = in_words(left);
-                return Cow::Owned(format!(
-                    "In {left} this room closes: nobody else can come in then."
-                ));
-            }
-            Self::EndsIn(left) => {
-                return Cow::Owned(format!("This room ends in {}.", in_words(left)));
-            }
+            Self::ClosesIn(_) => "In {left} this room closes: nobody else can come in then.",
+            Self::EndsIn(_) => "This room ends in {left}.",
             Self::TimeIsUp => "This room was open for as long as a room may be here.",
             Self::NoModerator => "This room has ended: no moderator was left in it.",
             Self::HoursAreOver => "Rooms are not open any more for now.",
@@ -76,6 +121,6 @@ impl Notice {
             Self::Calm => {
                 "Only moderators can read this. No strangers have come for a while: they can come in again as before."
             }
-        })
+        }
     }
 }

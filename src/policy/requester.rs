@@ -192,6 +192,9 @@ pub struct Requester {
     /// What kind of client.
     #[serde(skip_serializing_if = "is_unset")]
     pub client: Client,
+    /// The language that it wants to be answered in (BCP 47), if it says so. Only words follow from it.
+    #[serde(skip_serializing_if = "is_unset")]
+    pub language: Option<Box<str>>,
     /// The ticket that the server gave to this client when it first asked for a room.
     #[serde(skip_serializing_if = "is_unset")]
     pub ticket: Option<Mark>,

@@ -19,6 +19,8 @@ use super::password::Password;
 use super::permissions::Permissions;
 use super::removal::Removal;
 use super::room_name::spellings;
+use super::settings::Settings;
+use super::texts::Texts;
 
 /// The rules for one room, every family with every value. An override shares the families of which it says
 /// nothing.
@@ -46,6 +48,8 @@ pub struct Rules {
     pub modes: Arc<Modes>,
     /// What the rules would be if those that are observed were enforced; `None`: none is.
     pub observed: Option<Arc<Self>>,
+    /// Settings that moderators know.
+    pub settings: Arc<Settings>,
 }
 
 /// Rules for the rooms whose address matches.
@@ -78,6 +82,8 @@ pub struct Policy {
     pub bans: Bans,
     /// For whom some rules do not hold.
     pub exceptions: Exceptions,
+    /// The words for people.
+    pub texts: Texts,
     /// The rules where no override matches.
     pub base: Arc<Rules>,
     /// Overrides, the most specific pattern first.

@@ -5,9 +5,9 @@ use jid::BareJid;
 use super::NS;
 use super::question::Question;
 use crate::policy::denial::Denial;
-use crate::policy::notice::Notice;
 use crate::policy::permissions::{Ability, Degree};
 use crate::policy::shown::{Shown, shown};
+use crate::policy::texts::Texts;
 use crate::policy::verdict::{Audience, Decision, Effects, Verdict};
 use crate::secret::Secret;
 use crate::xmpp::element::Element;
@@ -17,6 +17,10 @@ use crate::xmpp::element::Element;
 pub struct Material<'a> {
     /// The password for the room, where the effects give it a new one.
     pub password: Option<&'a Secret>,
+    /// The words for people.
+    pub texts: &'a Texts,
+    /// The language of whoever asked, if it is known.
+    pub language: Option<&'a str>,
 }
 
 /// The answer to a question.
@@ -33,7 +37,7 @@ pub fn answer(
         .with_attr("rule", decision.rule.name)
         .with_attr("decision", id);
     if let Some(denial) = decision.denial {
-        element.push_child(error(question, decision.verdict, denial));
+        element.push_child(error(question, decision.verdict, material.texts, denial));
     }
     if decision.effects.affiliation.is_some() || decision.effects.role.is_some() {
         element.push_child(
@@ -85,7 +89,7 @@ pub fn end(reason: &str) -> Element {
     Element::new(NS, "end").with_text(reason)
 }
 
-fn error(question: &Question, verdict: Verdict, denial: Denial) -> Element {
+fn error(question: &Question, verdict: Verdict, texts: &Texts, denial: Denial) -> Element {
     let attempt = &question.attempt;
     let shown = if verdict == Verdict::Hold && question.room.lobby {
         Shown::Lobby
@@ -93,11 +97,13 @@ fn error(question: &Question, verdict: Verdict, denial: Denial) -> Element {
         shown(denial, attempt.requester.client, &attempt.action)
     };
     let (kind, condition) = denial.condition();
+    let said = texts.denial(denial, attempt.requester.language.as_deref());
+    let text = Element::new(NS, "text").with_attr("xml:lang", said.language).with_text(said.text);
     Element::new(NS, "error")
         .with_attr("type", kind)
         .with_attr("condition", condition)
         .with_attr_opt("as", shown.name())
-        .with_child(Element::new(NS, "text").with_attr("xml:lang", "en").with_text(denial.text()))
+        .with_child(text)
 }
 
 fn push_effects(element: &mut Element, effects: &Effects, material: Material<'_>) {
@@ -136,17 +142,18 @@ fn push_effects(element: &mut Element, effects: &Effects, material: Material<'_>
         }));
     }
     for (audience, notice) in &effects.notices {
-        let (to, when) = match audience {
-            Audience::RequesterJoined => ("requester", Some("joined")),
-            Audience::Requester => ("requester", None),
-            Audience::Moderators => ("moderators", None),
-            Audience::Room => ("room", None),
+        // Of several people, each may read another language.
+        let (to, when, language) = match audience {
+            Audience::RequesterJoined => ("requester", Some("joined"), material.language),
+            Audience::Requester => ("requester", None, material.language),
+            Audience::Moderators => ("moderators", None, None),
+            Audience::Room => ("room", None, None),
         };
         element.push_child(
             Element::new(NS, "say")
                 .with_attr("to", to)
                 .with_attr_opt("when", when)
-                .with_text(notice.text()),
+                .with_text(material.texts.notice(*notice, language).text),
         );
     }
     if let Some(wait) = effects.knock {
@@ -167,10 +174,10 @@ fn push_effects(element: &mut Element, effects: &Effects, material: Material<'_>
         );
     }
     for (jid, denial) in &effects.remove {
-        element.push_child(remove(jid, &denial.text()));
+        element.push_child(remove(jid, &material.texts.denial(*denial, None).text));
     }
     for (jid, words) in &effects.reject {
-        let text = words.map(Notice::text).unwrap_or_default().into_owned();
+        let text = words.map(|words| material.texts.notice(words, None).text).unwrap_or_default();
         element
             .push_child(Element::new(NS, "reject").with_attr("jid", jid.as_str()).with_text(text));
     }

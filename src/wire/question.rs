@@ -11,6 +11,7 @@ use crate::policy::attempt::{
 };
 use crate::policy::mark::Mark;
 use crate::policy::record::{Person, Record};
+use crate::policy::setting::Setting;
 use crate::policy::strength::Strength;
 use crate::secret::Secret;
 use crate::xmpp::element::Element;
@@ -118,10 +119,17 @@ pub fn read_requester(element: &Element) -> Requester {
         unread: Vec::new(),
         person: element.child(NS, "person").and_then(|person| Person::read(&person.text())),
         client: Client::from_name(element.attr("client").unwrap_or_default()),
+        language: element.attr("language").filter(|tag| is_language(tag)).map(Box::from),
         ticket: element.attr("ticket").map(|ticket| Mark::of("ticket", ticket)),
         device: element.attr("device").map(|device| Mark::of("device", device)),
         e2ee: is_true(element, "e2ee"),
     }
+}
+
+/// A language tag, by its characters (BCP 47; the longest that RFC 5646 §4.4.1 has anybody keep room for).
+fn is_language(tag: &str) -> bool {
+    (1..=35).contains(&tag.len())
+        && tag.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
 /// How a room is, from the attributes that questions, reports and snapshots share.
@@ -238,7 +246,13 @@ fn read_field(field: &Element, typed: &mut Option<Secret>) -> FieldChange {
         "muc#roomconfig_membersonly" => FieldChange::MembersOnly(on()),
         "muc#roomconfig_publicroom" => FieldChange::Public(on()),
         "muc#roomconfig_persistentroom" => FieldChange::Persistent(on()),
-        other => FieldChange::Other(other.to_owned()),
+        // It says which form it is.
+        "FORM_TYPE" => FieldChange::Kept("FORM_TYPE".to_owned()),
+        other if is_true(field, "same") => FieldChange::Kept(other.to_owned()),
+        other => match Setting::of_field(other, &value()) {
+            Some((setting, to)) => FieldChange::Setting(setting, to),
+            None => FieldChange::Other(other.to_owned()),
+        },
     }
 }
 
@@ -275,6 +289,7 @@ fn role(element: &Element, name: &str) -> Option<Role> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::setting::To;
 
     fn read(xml: &str) -> Question {
         Question::read(&Element::parse(xml.as_bytes(), "").unwrap())
@@ -333,6 +348,35 @@ mod tests {
         );
         assert_eq!(question.attempt.room, None);
         assert_eq!(question.attempt.requester.jid, None);
+    }
+
+    #[test]
+    fn a_form_reads_as_changes_of_settings() {
+        let question = read(
+            "<ask xmlns='urn:vestibule:gate:1' kind='configure'><requester jid='a@b' language='de-CH'/>\
+             <field var='FORM_TYPE'>http://jabber.org/protocol/muc#roomconfig</field>\
+             <field var='muc#roomconfig_roomname' same='true'>Tea</field>\
+             <field var='muc#roomconfig_historylength'>20</field>\
+             <field var='x'>y</field></ask>",
+        );
+        let fields = vec![
+            FieldChange::Kept("FORM_TYPE".to_owned()),
+            FieldChange::Kept("muc#roomconfig_roomname".to_owned()),
+            FieldChange::Setting(Setting::History, To::Number(Some(20))),
+            FieldChange::Other("x".to_owned()),
+        ];
+        assert_eq!(question.attempt.action, Action::Configure { fields });
+        assert_eq!(question.attempt.requester.language.as_deref(), Some("de-CH"));
+    }
+
+    #[test]
+    fn a_language_is_a_short_word() {
+        for tag in ["", "d\u{e9}", "x y", &"a".repeat(36)] {
+            let xml = format!(
+                "<ask xmlns='urn:vestibule:gate:1'><requester jid='a@b' language='{tag}'/></ask>"
+            );
+            assert_eq!(read(&xml).attempt.requester.language, None, "{tag}");
+        }
     }
 
     #[test]

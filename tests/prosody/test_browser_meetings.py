@@ -22,6 +22,14 @@ preset = "{SECRET}"
 [[room]]
 match = "generated-*"
 password = {{ source = "generated" }}
+[[room]]
+match = "topic-*"
+settings = {{ subject = "operator" }}
+[text]
+language = "de"
+[text.de]
+setting-locked = "Sie dürfen {{setting}} nicht ändern."
+settings = {{ subject = "das Thema" }}
 """
 )
 PROMPT = "conference.passwordRequired"
@@ -159,3 +167,18 @@ async def test_who_was_removed_stays_out_after_a_reload(meet, browser):
         assert refused.params[1] == "403"
         assert refused.params[2].startswith("You were removed from this meeting."), refused
         assert not bob.events(JOINED, since)
+
+
+@pytest.mark.parametrize("transport", ["websocket", "bosh"])
+async def test_a_refused_setting_is_shown_in_the_default_language(meet, browser, transport):
+    """The client says `en` over BOSH and nothing over WebSocket, whatever its user reads."""
+    async with at(meet, browser) as visit:
+        room = meet.room("topic")
+        (alice,) = await visit.people("alice", transport=transport)
+        await moderating(alice, room)
+        since = alice.mark()
+        await alice.subject("Coffee")
+        shown = await alice.wait_for(
+            "conference.error", "conference.chatError", "Sie dürfen das Thema nicht ändern.", since=since
+        )
+        assert shown

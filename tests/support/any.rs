@@ -32,6 +32,8 @@ use vestibule::policy::pressure::{Pressure, Waits};
 use vestibule::policy::record::{Closed, Entry, Person, Record, Source};
 use vestibule::policy::removal::{By, Removed};
 use vestibule::policy::rules::{Override, Policy, Rules};
+use vestibule::policy::setting::{Setting, To};
+use vestibule::policy::settings::{Settings, SubjectBy};
 use vestibule::policy::strength::Strength;
 use vestibule::policy::succession::Rescue;
 use vestibule::policy::wave::Wave;
@@ -195,6 +197,17 @@ pub(crate) fn credential() -> impl Strategy<Value = Credential> {
     select(vec![Credential::None, Credential::Wrong, Credential::Right])
 }
 
+fn to() -> impl Strategy<Value = To> {
+    prop_oneof![
+        (0_u32..200).prop_map(To::Text),
+        option::of(0_u32..40).prop_map(To::Number),
+        select(vec!["anyone", "moderators", "none", "de-ch", "x"])
+            .prop_map(|word| To::Word(word.to_owned())),
+        any::<bool>().prop_map(To::Flag),
+        Just(To::Anything),
+    ]
+}
+
 pub(crate) fn field() -> impl Strategy<Value = FieldChange> {
     prop_oneof![
         Just(FieldChange::PasswordKept),
@@ -204,6 +217,9 @@ pub(crate) fn field() -> impl Strategy<Value = FieldChange> {
         any::<bool>().prop_map(FieldChange::Public),
         any::<bool>().prop_map(FieldChange::Persistent),
         any::<String>().prop_map(FieldChange::Other),
+        any::<String>().prop_map(FieldChange::Kept),
+        (select(&Setting::ALL[..]), to())
+            .prop_map(|(setting, to)| FieldChange::Setting(setting, to)),
     ]
 }
 
@@ -397,6 +413,42 @@ fn limits() -> impl Strategy<Value = Limits> {
 }
 
 prop_compose! {
+    fn settings()(
+        by in vec(who(), 13),
+        subject in select(&SubjectBy::ALL[..]),
+        bounds in vec(0_u32..100, 6),
+        choices in vec(select(vec!["anyone", "moderators", "de"]), 0..3),
+    ) -> Settings {
+        let mut settings = Settings::default();
+        settings.subject.value = subject;
+        let keys = [
+            &mut settings.name, &mut settings.description, &mut settings.subject_change,
+            &mut settings.language, &mut settings.moderated, &mut settings.whois,
+            &mut settings.history, &mut settings.member_invites, &mut settings.private_messages,
+            &mut settings.presence, &mut settings.archive, &mut settings.max_occupants,
+            &mut settings.other,
+        ];
+        for (key, who) in keys.into_iter().zip(by) {
+            key.value = who;
+        }
+        let keys = [
+            &mut settings.name_length, &mut settings.description_length,
+            &mut settings.subject_length, &mut settings.history_max,
+            &mut settings.max_occupants_least, &mut settings.max_occupants_most,
+        ];
+        for (key, bound) in keys.into_iter().zip(bounds) {
+            key.value = bound;
+        }
+        for key in [
+            &mut settings.languages, &mut settings.whois_choices, &mut settings.private_message_choices,
+        ] {
+            key.value = choices.iter().map(|choice| (*choice).to_owned()).collect();
+        }
+        settings
+    }
+}
+
+prop_compose! {
     pub(crate) fn rules()(
         (required, source, change, tell, skip_password) in
             (any::<bool>(), select(&Source::ALL[..]), who(), any::<bool>(), classes()),
@@ -413,6 +465,7 @@ prop_compose! {
         (open, enter, listed, listed_domains) in (classes(), classes(), people(), domains()),
         (everybody, encrypted, trust_loopback, hidden, persistent) in any::<(bool, bool, bool, bool, bool)>(),
         (keep_out, recognised_by) in (option::weighted(0.8, duration()), vec(select(&By::ALL[..]), 0..6)),
+        settings in settings(),
         (hours, limits) in (hours(), limits()),
     ) -> Rules {
         let mut rules = Rules::default();
@@ -462,6 +515,7 @@ prop_compose! {
         Arc::make_mut(&mut rules.access).persistent.value = Some(persistent);
         Arc::make_mut(&mut rules.removal).keep_out.value = keep_out;
         Arc::make_mut(&mut rules.removal).by.value = recognised_by;
+        rules.settings = Arc::new(settings);
         rules.hours = Arc::new(hours);
         rules.limits = Arc::new(limits);
         rules

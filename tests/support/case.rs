@@ -15,6 +15,7 @@ use vestibule::policy::permissions::Degree;
 use vestibule::policy::pressure::{self, Pressure};
 use vestibule::policy::record::{Closed, Entry, Person, Record, Source};
 use vestibule::policy::removal::Removed;
+use vestibule::policy::setting::{Setting, To};
 use vestibule::policy::strength::Strength;
 use vestibule::policy::verdict::{Decision, Effects, NewPassword, Rule, Verdict};
 use vestibule::policy::wave::Wave;
@@ -323,7 +324,30 @@ fn field(text: &str) -> FieldChange {
         ["members-only", on] => FieldChange::MembersOnly(on == "on"),
         ["public", on] => FieldChange::Public(on == "on"),
         ["persistent", on] => FieldChange::Persistent(on == "on"),
-        _ => FieldChange::Other(text.to_owned()),
+        [name, "kept"] => FieldChange::Kept(name.to_owned()),
+        [name, ref value @ ..] => Setting::ALL
+            .into_iter()
+            .find(|setting| setting.name() == name && *setting != Setting::Other)
+            .map_or_else(
+                || FieldChange::Other(text.to_owned()),
+                |setting| FieldChange::Setting(setting, to(value)),
+            ),
+        [] => panic!("no field"),
+    }
+}
+
+/// `12 characters`, `20`, `no number`, `on`, `off`, a word, or nothing.
+fn to(words: &[&str]) -> To {
+    match *words {
+        [] => To::Anything,
+        [length, "characters"] => To::Text(length.parse().unwrap()),
+        ["no", "number"] => To::Number(None),
+        ["on"] => To::Flag(true),
+        ["off"] => To::Flag(false),
+        [one] => {
+            one.parse().map_or_else(|_| To::Word(one.to_owned()), |number| To::Number(Some(number)))
+        }
+        _ => panic!("`{words:?}` is no value"),
     }
 }
 

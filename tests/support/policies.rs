@@ -23,6 +23,7 @@ use vestibule::policy::record::Source;
 use vestibule::policy::removal::By;
 use vestibule::policy::rules::{Policy, Rules};
 use vestibule::policy::set::Set;
+use vestibule::policy::settings::{Settings, SubjectBy};
 use vestibule::policy::who::Who;
 
 /// The moment of every case: 2026-01-01T12:00:00Z.
@@ -32,6 +33,28 @@ pub(crate) fn now() -> Timestamp {
 
 pub(crate) fn jid(text: &str) -> BareJid {
     BareJid::from_str(text).unwrap()
+}
+
+/// Every setting is theirs.
+fn settings_of(rules: &mut Rules, who: Set<Who>) {
+    let subject = Set::at(SubjectBy::Only(who.value), who.line);
+    rules.settings = Arc::new(Settings {
+        name: who,
+        description: who,
+        subject,
+        subject_change: who,
+        language: who,
+        moderated: who,
+        whois: who,
+        history: who,
+        member_invites: who,
+        private_messages: who,
+        presence: who,
+        archive: who,
+        max_occupants: who,
+        other: who,
+        ..Settings::default()
+    });
 }
 
 /// The policy of that name.
@@ -101,6 +124,23 @@ fn rules(name: &str) -> Option<Rules> {
         }
         "by-account" => {
             Arc::make_mut(&mut rules.moderators).become_by.value = vec![Become::Account]
+        }
+        "settings-locked" => settings_of(&mut rules, by_nobody),
+        "settings-for-operators" => settings_of(&mut rules, by_operator),
+        "settings-bounded" => {
+            let choices = |choices: &[&str]| {
+                Set::at(choices.iter().map(|&choice| choice.to_owned()).collect(), 32)
+            };
+            let settings = Arc::make_mut(&mut rules.settings);
+            settings.name_length = Set::at(20, 33);
+            settings.description_length = Set::at(100, 34);
+            settings.subject_length = Set::at(30, 35);
+            settings.history_max = Set::at(20, 36);
+            settings.max_occupants_least = Set::at(2, 37);
+            settings.max_occupants_most = Set::at(50, 38);
+            settings.languages = choices(&["de", "pt-br"]);
+            settings.whois_choices = choices(&["moderators"]);
+            settings.private_message_choices = choices(&["moderators", "none"]);
         }
         "by-nobody" => Arc::make_mut(&mut rules.moderators).become_by.value = Vec::new(),
         "locked" => {

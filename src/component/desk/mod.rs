@@ -192,7 +192,12 @@ impl Desk {
         match self.mode {
             Mode::Observe => observed(question, &id),
             Mode::Enforce => {
-                answer(question, &decision, &id, Material { password: password.as_ref() })
+                let material = Material {
+                    password: password.as_ref(),
+                    texts: &self.policy.texts,
+                    language: question.attempt.requester.language.as_deref(),
+                };
+                answer(question, &decision, &id, material)
             }
         }
     }

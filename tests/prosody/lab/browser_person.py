@@ -196,6 +196,10 @@ class BrowserPerson:
     async def grant(self, identity):
         await self._do("grant", id=identity)
 
+    async def subject(self, text):
+        """Changes the subject of the meeting."""
+        await self._do("subject", text=text)
+
     async def say(self, text, to=None):
         """Says it to the room, or privately `to` somebody in it."""
         await (self._do("whisper", id=to, text=text) if to else self._do("say", text=text))

@@ -38,9 +38,9 @@ def _for_slixmpp(stanza):
 class _Client(slixmpp.ClientXMPP):
     """slixmpp, showing each stanza to its Person before any of its own handlers."""
 
-    def __init__(self, person, jid, password, mechanism):
+    def __init__(self, person, jid, password, mechanism, language):
         plain = {"feature_mechanisms": {"unencrypted_plain": True}}
-        super().__init__(jid, password, sasl_mech=mechanism, plugin_config=plain)
+        super().__init__(jid, password, sasl_mech=mechanism, plugin_config=plain, lang=language)
         self.person = person
         self.use_aiodns = False
         self.use_ipv6 = False
@@ -57,16 +57,17 @@ class _Client(slixmpp.ClientXMPP):
 
 
 class Person(RoomActions):
-    """One client session. `seen` holds every stanza received, in order."""
+    """One client session. `seen` holds every stanza received, in order. `language` is what it
+    says on its stream; without one it says `en`, which says nothing."""
 
-    def __init__(self, server, jid):
+    def __init__(self, server, jid, *, language=None):
         self.server = server
         self.seen = []
         self._waiters = []
         self._counter = 0
         node, _, domain = jid.rpartition("@")
         mechanism = "PLAIN" if node else "ANONYMOUS"
-        self.client = _Client(self, jid, PASSWORD, mechanism)
+        self.client = _Client(self, jid, PASSWORD, mechanism, language or "en")
         if server.tls:
             self.client.ca_certs = str(server.home / "tls.crt")
             self.client.default_domain = domain.partition("/")[0]

@@ -1,0 +1,187 @@
+//! The settings of a room that moderators know from its configuration form (XEP-0045 §10.2), beside those that other
+//! families lock: password, members only, listing, persistence.
+
+use serde::{Deserialize, Serialize};
+
+/// A setting, under whatever names the form has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Setting {
+    /// The name.
+    Name,
+    /// The description.
+    Description,
+    /// The language.
+    Language,
+    /// The subject (XEP-0045 §8.1): no field of the form, but a message.
+    Subject,
+    /// Whether participants may change the subject.
+    SubjectChange,
+    /// Whether only those with voice may speak.
+    Moderated,
+    /// Who sees the addresses of those inside.
+    Whois,
+    /// How many messages newcomers are shown.
+    History,
+    /// Whether members may invite.
+    MemberInvites,
+    /// Who may write private messages.
+    PrivateMessages,
+    /// Whose presence is shown.
+    Presence,
+    /// Whether the conversation is kept.
+    Archive,
+    /// How many may be inside.
+    MaxOccupants,
+    /// Any other.
+    Other,
+}
+
+/// What a setting is changed to, as far as a rule may look at it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum To {
+    /// A text of so many characters; [`u32::MAX`] if it was too long to be told.
+    Text(u32),
+    /// A number; `None`: unlimited, or no number.
+    Number(Option<u32>),
+    /// One of a list, in lower case.
+    Word(String),
+    /// On or off.
+    Flag(bool),
+    /// What no rule looks at.
+    Anything,
+}
+
+/// What kind of value a field has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Text,
+    Number,
+    Word,
+    Flag,
+    Anything,
+}
+
+/// A gate sends a field of at most 1,024 bytes and cuts at a character: what is so long may have been longer.
+const MAY_BE_CUT: usize = 1021;
+
+/// The fields, by XEP-0045 §10.2 and §15.5.4, and as Prosody has them.
+const FIELDS: [(&str, Setting, Kind); 20] = [
+    ("muc#roomconfig_roomname", Setting::Name, Kind::Text),
+    ("muc#roomconfig_roomdesc", Setting::Description, Kind::Text),
+    ("muc#roomconfig_lang", Setting::Language, Kind::Word),
+    (Setting::SUBJECT_FIELD, Setting::Subject, Kind::Text),
+    ("muc#roominfo_subject", Setting::Subject, Kind::Text),
+    ("muc#roomconfig_changesubject", Setting::SubjectChange, Kind::Flag),
+    ("muc#roominfo_subjectmod", Setting::SubjectChange, Kind::Flag),
+    ("muc#roomconfig_moderatedroom", Setting::Moderated, Kind::Flag),
+    ("muc#roomconfig_whois", Setting::Whois, Kind::Word),
+    ("muc#roomconfig_historylength", Setting::History, Kind::Number),
+    ("muc#roomconfig_defaulthistorymessages", Setting::History, Kind::Number),
+    ("muc#maxhistoryfetch", Setting::History, Kind::Number),
+    ("muc#roomconfig_allowinvites", Setting::MemberInvites, Kind::Flag),
+    (
+        "{http://prosody.im/protocol/muc}roomconfig_allowmemberinvites",
+        Setting::MemberInvites,
+        Kind::Flag,
+    ),
+    ("muc#roomconfig_allowpm", Setting::PrivateMessages, Kind::Word),
+    ("{xmpp:prosody.im}muc#allow_modpm", Setting::PrivateMessages, Kind::Flag),
+    ("muc#roomconfig_presencebroadcast", Setting::Presence, Kind::Anything),
+    ("muc#roomconfig_enablelogging", Setting::Archive, Kind::Flag),
+    ("muc#roomconfig_enablearchiving", Setting::Archive, Kind::Flag),
+    ("muc#roomconfig_maxusers", Setting::MaxOccupants, Kind::Number),
+];
+
+/// Other words of servers for what XEP-0045 §15.5.4 calls `muc#roomconfig_allowpm`.
+const SAME_WORDS: [(&str, &str); 5] = [
+    ("visitor", "anyone"),
+    ("everyone", "anyone"),
+    ("participant", "participants"),
+    ("moderator", "moderators"),
+    ("affiliated", "members"),
+];
+
+impl Setting {
+    /// Every setting.
+    pub const ALL: [Self; 14] = [
+        Self::Name,
+        Self::Description,
+        Self::Language,
+        Self::Subject,
+        Self::SubjectChange,
+        Self::Moderated,
+        Self::Whois,
+        Self::History,
+        Self::MemberInvites,
+        Self::PrivateMessages,
+        Self::Presence,
+        Self::Archive,
+        Self::MaxOccupants,
+        Self::Other,
+    ];
+
+    /// The name under which a gate asks about the subject.
+    pub const SUBJECT_FIELD: &str = "subject";
+
+    /// The key in `[policy.settings]`, and the name in the log.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Name => "name",
+            Self::Description => "description",
+            Self::Language => "language",
+            Self::Subject => "subject",
+            Self::SubjectChange => "subject_change",
+            Self::Moderated => "moderated",
+            Self::Whois => "whois",
+            Self::History => "history",
+            Self::MemberInvites => "member_invites",
+            Self::PrivateMessages => "private_messages",
+            Self::Presence => "presence",
+            Self::Archive => "archive",
+            Self::MaxOccupants => "max_occupants",
+            Self::Other => "other",
+        }
+    }
+
+    /// The setting that a field of the form is, and what this value of it means. `None`: no field that we know.
+    pub fn of_field(var: &str, value: &str) -> Option<(Self, To)> {
+        let (_, setting, kind) = FIELDS.iter().find(|(name, ..)| *name == var)?;
+        let to = match kind {
+            Kind::Text if value.len() >= MAY_BE_CUT => To::Text(u32::MAX),
+            Kind::Text => To::Text(u32::try_from(value.chars().count()).unwrap_or(u32::MAX)),
+            // A maximum of 0 is how servers write that there is none; a history of 0 is none.
+            Kind::Number if *setting == Self::MaxOccupants => {
+                To::Number(value.trim().parse().ok().filter(|number| *number > 0))
+            }
+            Kind::Number => To::Number(value.trim().parse().ok()),
+            Kind::Word => {
+                let word = value.trim().to_lowercase();
+                let same = SAME_WORDS.iter().find(|(other, _)| *other == word);
+                To::Word(same.map_or(word, |(_, same)| (*same).to_owned()))
+            }
+            Kind::Flag => To::Flag(matches!(value.trim(), "1" | "true")),
+            Kind::Anything => To::Anything,
+        };
+        Some((*setting, to))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_is_read_as_a_room_reads_it() {
+        let of = |var: &str, value: &str| Setting::of_field(var, value).map(|(_, to)| to);
+        assert_eq!(of("muc#roomconfig_roomname", "Täglich"), Some(To::Text(7)));
+        assert_eq!(of("muc#roomconfig_roomname", &"x".repeat(1024)), Some(To::Text(u32::MAX)));
+        assert_eq!(of("muc#roomconfig_historylength", "20"), Some(To::Number(Some(20))));
+        assert_eq!(of("muc#roomconfig_historylength", "-1"), Some(To::Number(None)));
+        assert_eq!(of("muc#roomconfig_maxusers", "none"), Some(To::Number(None)));
+        assert_eq!(of("muc#roomconfig_maxusers", "0"), Some(To::Number(None)));
+        assert_eq!(of("muc#roomconfig_allowpm", "visitor"), Some(To::Word("anyone".to_owned())));
+        assert_eq!(of("x", "y"), None);
+    }
+}

@@ -1,0 +1,163 @@
+//! The operator's own words, in the languages of the file, and which of them somebody is told.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use super::denial::Denial;
+use super::notice::Notice;
+use super::setting::Setting;
+use super::words::{ENGLISH, fill, placeholders};
+
+/// The words of one language.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Words {
+    /// The language, as it was written.
+    pub language: String,
+    /// Sentences, by the code of a denial or the name of a notice.
+    pub sentences: BTreeMap<&'static str, String>,
+    /// What settings are called, by their name.
+    pub settings: BTreeMap<&'static str, String>,
+}
+
+/// Every language.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Texts {
+    /// What people are told whose language is not known.
+    pub default: String,
+    /// By the language's tag, in lower case.
+    pub languages: BTreeMap<String, Words>,
+}
+
+impl Default for Texts {
+    fn default() -> Self {
+        Self { default: ENGLISH.to_owned(), languages: BTreeMap::new() }
+    }
+}
+
+/// Words, and their language.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said<'a> {
+    /// The words.
+    pub text: Cow<'a, str>,
+    /// Their language (BCP 47).
+    pub language: &'a str,
+}
+
+impl Texts {
+    /// Why not, in the first language that has words for it: the one asked for, shorter and shorter (RFC 4647
+    /// §3.4, lookup), the default, and English.
+    pub fn denial(&self, denial: Denial, asked: Option<&str>) -> Said<'_> {
+        self.first(asked, |words| {
+            let template = words.sentences.get(denial.code())?;
+            let is_english = words.language.eq_ignore_ascii_case(ENGLISH);
+            let named = |setting: Setting| {
+                let own = words.settings.get(setting.name());
+                own.map(String::as_str).or_else(|| is_english.then(|| setting.words()))
+            };
+            let text = fill(denial, template, &words.language, named);
+            // Half a sentence helps nobody: it needs a name that this language has not, or there is no such moment.
+            let is_whole = placeholders(&text).next().is_none();
+            is_whole.then_some(text)
+        })
+        .unwrap_or_else(|| Said { text: denial.text(), language: ENGLISH })
+    }
+
+    /// What the room says, in the same way; the gate puts the password in.
+    pub fn notice(&self, notice: Notice, asked: Option<&str>) -> Said<'_> {
+        self.first(asked, |words| {
+            let template = words.sentences.get(notice.name())?;
+            Some(notice.fill(template, &words.language))
+        })
+        .unwrap_or_else(|| Said { text: notice.text(), language: ENGLISH })
+    }
+
+    /// `None`: the built-in words.
+    fn first<'a>(
+        &'a self,
+        asked: Option<&str>,
+        words: impl Fn(&'a Words) -> Option<Cow<'a, str>>,
+    ) -> Option<Said<'a>> {
+        if self.languages.is_empty() {
+            return None;
+        }
+        for asked in asked.into_iter().chain([&*self.default]) {
+            let asked = asked.to_lowercase();
+            let mut tag = &*asked;
+            loop {
+                if let Some(known) = self.languages.get(tag)
+                    && let Some(text) = words(known)
+                {
+                    return Some(Said { text, language: &known.language });
+                }
+                if tag == ENGLISH {
+                    return None;
+                }
+                let Some((shorter, _)) = tag.rsplit_once('-') else { break };
+                tag = shorter;
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(default: &str) -> Texts {
+        let words = |language: &str, sentences: &[(&'static str, &str)]| {
+            let sentences = sentences.iter().map(|(code, text)| (*code, (*text).to_owned()));
+            let words = Words {
+                language: language.to_owned(),
+                sentences: sentences.collect(),
+                settings: BTreeMap::from([("name", "den Namen".to_owned())]),
+            };
+            (language.to_lowercase(), words)
+        };
+        let german = [
+            ("banned", "Sie sind hier nicht willkommen."),
+            ("setting-locked", "Sie dürfen {setting} nicht ändern."),
+            ("removed", "Noch {wait}."),
+        ];
+        let languages = [
+            words("de", &german),
+            words("de-CH", &[("banned", "Sie sind da nicht willkommen.")]),
+            words("fr", &[("banned", "Vous n'êtes pas le bienvenu.")]),
+        ];
+        Texts { default: default.to_owned(), languages: languages.into_iter().collect() }
+    }
+
+    #[test]
+    fn the_nearest_language_speaks() {
+        for (default, asked, language) in [
+            ("en", Some("de"), "de"),
+            ("en", Some("DE-at"), "de"),
+            ("en", Some("de-CH-1996"), "de-CH"),
+            ("en", Some("es"), "en"),
+            ("fr", Some("es"), "fr"),
+            ("fr", Some("en-GB"), "en"),
+            ("fr-CA", None, "fr"),
+            ("en", None, "en"),
+        ] {
+            assert_eq!(
+                texts(default).denial(Denial::Banned, asked).language,
+                language,
+                "{asked:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_sentence_is_in_one_language() {
+        let texts = texts("fr");
+        let named = texts.denial(Denial::SettingLocked(Setting::Name), Some("de-CH"));
+        assert_eq!(
+            named,
+            Said { text: "Sie dürfen den Namen nicht ändern.".into(), language: "de" }
+        );
+        let unnamed = texts.denial(Denial::SettingLocked(Setting::Whois), Some("de"));
+        assert_eq!(unnamed.language, "en");
+        let wait = std::time::Duration::from_secs(61);
+        assert_eq!(texts.denial(Denial::Removed { wait }, Some("de")).text, "Noch 61 s.");
+    }
+}
