@@ -4,7 +4,7 @@ use std::iter;
 use std::sync::Arc;
 
 use jid::BareJid;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::Shared;
 use super::clock::now;
@@ -275,6 +275,9 @@ pub fn explanation_to_json(explanation: &Explanation, facts: &Facts<'_>) -> Valu
             "line": would.rule.line,
             "denial": would.denial.map(|denial| denial.code()),
         })),
+        "may": decision.effects.may.iter().flat_map(|(_, may)| may.iter()).map(|(ability, degree)| {
+            (ability.name().to_owned(), Value::from(degree.name()))
+        }).collect::<Map<_, _>>(),
         "facts": facts,
         "would_change_it": explanation.changes.iter().map(|change| json!({
             "with": change.what,

@@ -83,6 +83,11 @@ pub(super) fn in_words(value: &Value, file: Option<&Path>) -> String {
         ));
     }
     lines.push(format!("  taken for: {}", text(value, "class")));
+    let may = value.get("may").and_then(Value::as_object).into_iter().flatten();
+    for (what, degree) in may.filter(|(_, degree)| *degree != "yes") {
+        let degree = if degree == "moderator" { "while moderating" } else { "no" };
+        lines.push(format!("  inside, {what}: {degree}"));
+    }
     if let Some(facts) = value.get("facts").and_then(Value::as_object) {
         for (of, facts) in facts {
             lines.push(format!("  {of}: {}", plain(facts)));

@@ -17,7 +17,7 @@ use crate::policy::strength::Strength;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, clap::Args)]
 #[serde(deny_unknown_fields)]
 pub struct Described {
-    /// What is tried: request (of the focus, on Jitsi), open, join, remove-password, weaken-lobby, promote, kick, ban, invite, admit, destroy, close, reopen
+    /// What is tried: request (of the focus, on Jitsi), open, join, remove-password, weaken-lobby, promote, kick, ban, invite, admit, destroy, close, reopen, record, dial
     #[arg(long = "do", default_value = "join", value_name = "WHAT")]
     pub what: String,
     /// The room's address
@@ -63,6 +63,10 @@ pub struct Described {
     #[arg(long)]
     #[serde(default)]
     pub jitsi: bool,
+    /// The requester's client says that it can encrypt end to end
+    #[arg(long)]
+    #[serde(default)]
+    pub e2ee: bool,
 }
 
 /// The description cannot be understood.
@@ -146,6 +150,7 @@ impl Described {
                 claims,
                 person,
                 client: if self.jitsi { Client::Jitsi } else { Client::Plain },
+                e2ee: self.e2ee,
                 ..Requester::default()
             },
             action: self.action()?,
@@ -223,11 +228,13 @@ impl Described {
             "destroy" => Action::Destroy,
             "close" => Action::Command(Word::Close),
             "reopen" => Action::Command(Word::Reopen),
+            "record" => Action::Record { stops: false },
+            "dial" => Action::Dial,
             given => {
                 return Err(DescribedError::Word {
                     what: "attempt",
                     given: given.to_owned(),
-                    known: "request, open, join, remove-password, weaken-lobby, promote, kick, ban, invite, admit, destroy, close, reopen",
+                    known: "request, open, join, remove-password, weaken-lobby, promote, kick, ban, invite, admit, destroy, close, reopen, record, dial",
                 });
             }
         })

@@ -333,6 +333,20 @@ async def test_services_are_never_filtered(door):
         assert await renamed(bot, room, "Robot") is None
 
 
+async def test_explain_says_what_somebody_may_inside(door):
+    async with Crowd(door.server) as crowd:
+        room = door.room("quiet")
+        await meeting(crowd, room)
+        asked = ("explain", "--live", "--room", room, "--jid", "bob@localhost", "--admitted")
+        said = door.component.run(*asked, "--password", "right").stdout
+        for what in ("chat", "private", "rename"):
+            assert f"inside, {what}: while moderating" in said, said
+        assert "audio" not in said
+        said = door.component.run(*asked, "--do", "record").stdout
+        assert said.startswith("deny, by permissions.record (built-in default)"), said
+        assert "with being a moderator inside: allow" in said
+
+
 async def test_while_the_component_is_away_permissions_hold(start_prosody, start_vestibule):
     vestibule = start_vestibule(server := start_prosody(), POLICY)
     async with Crowd(server) as crowd:
