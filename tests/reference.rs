@@ -98,6 +98,10 @@ fn every_rule_can_be_switched_or_is_listed_as_one_that_cannot() {
     let set: BTreeSet<_> = named.iter().map(|name| (*name).to_owned()).collect();
     assert_eq!(set.len(), named.len(), "a rule is listed twice");
     assert_eq!(set, documented.into_iter().collect());
+
+    let always: Vec<_> = ALWAYS.iter().map(|(name, why)| format!("| `{name}` | {why} |")).collect();
+    let rows = rows_after(&read("docs/modes.md"), "\n## What always holds\n");
+    assert_eq!(rows, always, "\n{}\n", always.join("\n"));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::live::{Known, Room};
 use crate::policy::attempt::{Requester, RoomView};
 use crate::policy::notice::Notice;
 use crate::policy::record::Person;
-use crate::policy::rules::Policy;
+use crate::policy::rules::{Policy, Rules};
 use crate::policy::succession::{Plan, Remedy, Scene, Since, is_moderator, is_service, plan};
 use crate::policy::verdict::Effects;
 use crate::wire::room::LiveRoom;
@@ -35,7 +35,8 @@ pub fn plans(desk: &Desk, now: Timestamp) -> Vec<(BareJid, Plan)> {
                 occupants: count(&|who| !is_service(policy, who)),
                 ..room.view.clone()
             };
-            Some((jid.clone(), plan(&scene(policy, jid, room, &view, now))?))
+            let rules = policy.exceptions.in_room(&room.rules, jid, now);
+            Some((jid.clone(), plan(&scene(policy, &rules, jid, room, &view, now))?))
         })
         .collect()
 }
@@ -62,7 +63,8 @@ pub fn plan_again(
             known.who.person = live.person;
         }
     }
-    plan(&scene(policy, &live.jid, room, &live.view, now))
+    let rules = policy.exceptions.in_room(&room.rules, &live.jid, now);
+    plan(&scene(policy, &rules, &live.jid, room, &live.view, now))
 }
 
 /// What carries a plan out; `person`: what the room remembers of whomever it names.
@@ -86,6 +88,7 @@ pub fn effects(remedy: &Remedy, person: Option<Person>) -> Effects {
 
 fn scene<'a>(
     policy: &'a Policy,
+    rules: &'a Rules,
     jid: &'a BareJid,
     room: &'a Room,
     view: &'a RoomView,
@@ -96,7 +99,7 @@ fn scene<'a>(
     }
     Scene {
         policy,
-        rules: &room.rules,
+        rules,
         room: jid,
         view,
         occupants: room.occupants.values().map(since).collect(),

@@ -1,5 +1,6 @@
 //! What is due in the rooms.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -7,6 +8,7 @@ use jid::BareJid;
 use jiff::Timestamp;
 
 use super::desk::{Desk, Mode};
+use crate::policy::rules::Rules;
 use crate::policy::timers::{Agenda, Due, Scene, agenda};
 use crate::wire::room::LiveRoom;
 
@@ -28,11 +30,16 @@ pub fn timetable(desk: &Desk, now: Timestamp) -> Timetable {
     // Most rooms share their hours.
     let mut phases = HashMap::new();
     for (jid, room) in desk.live().rooms() {
-        let hours = &room.rules.hours;
-        let phase = *phases.entry(Arc::as_ptr(hours)).or_insert_with(|| hours.phase(now));
+        let rules = desk.policy().exceptions.in_room(&room.rules, jid, now);
+        let phase = match &rules {
+            Cow::Borrowed(Rules { hours, .. }) => {
+                *phases.entry(Arc::as_ptr(hours)).or_insert_with(|| hours.phase(now))
+            }
+            Cow::Owned(rules) => rules.hours.phase(now),
+        };
         let Some(record) = &room.view.record else { continue };
         let scene = Scene {
-            rules: &room.rules,
+            rules: &rules,
             record,
             phase,
             unmoderated: room.moderated_until.filter(|_| !room.is_moderated(desk.policy())),
@@ -48,11 +55,11 @@ pub fn timetable(desk: &Desk, now: Timestamp) -> Timetable {
 
 /// The same for one room, as its gate shows it.
 pub fn due_again(desk: &mut Desk, live: &LiveRoom, now: Timestamp) -> Option<Due> {
-    let (_, rooms) = desk.parts();
+    let (policy, rooms) = desk.parts();
     let room = rooms.room_mut(&live.jid).filter(|room| room.generation == live.generation)?;
     room.view = live.view.clone();
     let unmoderated = room.moderated_until.filter(|_| live.view.moderators == 0);
-    let rules = Arc::clone(&room.rules);
+    let rules = policy.exceptions.in_room(&room.rules, &live.jid, now).into_owned();
     agenda(&Scene {
         rules: &rules,
         record: live.view.record.as_ref()?,

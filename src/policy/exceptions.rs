@@ -1,5 +1,6 @@
 //! Rules that do not hold for some people, or in some rooms, for a while.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -98,6 +99,21 @@ impl Exceptions {
         all.is_empty() && jids.is_empty() && domains.is_empty() && classes.is_empty()
     }
 
+    /// The rules as they hold in this room for everybody: what sees to rooms by itself goes by them.
+    pub fn in_room<'a>(&self, rules: &'a Rules, room: &BareJid, now: Timestamp) -> Cow<'a, Rules> {
+        let name = room.node().map(|node| node.as_str()).unwrap_or_default();
+        let mut rules = Cow::Borrowed(rules);
+        for switch in self.for_all(name, now).flat_map(Exception::switches) {
+            neutralise(rules.to_mut(), switch.off);
+        }
+        rules
+    }
+
+    /// Those for everybody in the room of that name.
+    fn for_all(&self, room: &str, now: Timestamp) -> impl Iterator<Item = &Exception> {
+        self.all.iter().filter(move |one| one.holds(room, now))
+    }
+
     /// Those for somebody, whatever the room and the time. Only what he has proved counts, as for the class
     /// `listed`.
     fn of<'a>(&'a self, who: &Requester, classes: ClassSet) -> impl Iterator<Item = &'a Exception> {
@@ -124,18 +140,18 @@ pub(super) fn excepted(case: &Case<'_>) -> Option<Excepted> {
     // What a focus does, it does for somebody.
     let behind = attempt.behind.as_ref().filter(|_| case.is_service());
     let who = behind.unwrap_or(case.who);
-    let mut for_room = exceptions.all.iter().filter(|one| one.holds(room, now)).peekable();
     let classes = classes(policy, rules, who);
     let mut for_person = exceptions.of(who, classes).filter(|one| one.holds(room, now)).peekable();
-    if for_room.peek().is_none() && for_person.peek().is_none() {
+    if exceptions.for_all(room, now).next().is_none() && for_person.peek().is_none() {
         return None;
     }
-    let (mut of_room, mut bans, mut lines) = (rules.clone(), false, Vec::new());
-    for exception in for_room {
-        exception.switches().for_each(|switch| neutralise(&mut of_room, switch.off));
+    let mut bans = false;
+    let mut lines = Vec::new();
+    for exception in exceptions.for_all(room, now) {
         bans |= exception.bans;
         lines.push(exception.line);
     }
+    let of_room = exceptions.in_room(rules, case.room_jid, now).into_owned();
     let mut of_person = of_room.clone();
     for exception in for_person {
         exception.switches().for_each(|switch| neutralise(&mut of_person, switch.lift));
@@ -151,5 +167,41 @@ fn neutralise(rules: &mut Rules, make_neutral: fn(&mut Rules)) {
     make_neutral(rules);
     if let Some(observed) = &mut rules.observed {
         make_neutral(Arc::make_mut(observed));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use globset::Glob;
+
+    use super::*;
+    use crate::policy::modes::named;
+
+    #[test]
+    fn what_sees_to_rooms_by_itself_goes_by_what_holds_in_them_now() {
+        let end = Timestamp::from_second(100).unwrap();
+        let mut exceptions = Exceptions::default();
+        assert!(exceptions.is_empty());
+        exceptions.add(
+            Whom::All,
+            Exception {
+                line: 7,
+                until: Some(end),
+                rooms: Some(Glob::new("lounge").unwrap().compile_matcher()),
+                rules: named("password.required").collect(),
+                bans: false,
+                reason: String::new(),
+            },
+        );
+        assert!(!exceptions.is_empty());
+        let rules = Rules::default();
+        let requires = |room: &str, second| {
+            let now = Timestamp::from_second(second).unwrap();
+            let rules = exceptions.in_room(&rules, &room.parse().unwrap(), now);
+            (rules.password.required.value, matches!(rules, Cow::Borrowed(_)))
+        };
+        assert_eq!(requires("lounge@c.example", 99), (false, false));
+        assert_eq!(requires("lounge@c.example", 100), (true, true));
+        assert_eq!(requires("tea@c.example", 99), (true, true));
     }
 }

@@ -7,6 +7,7 @@ use super::class::{Class, ClassSet};
 use super::decide::Case;
 use super::denial::Denial;
 use super::notice::Notice;
+use super::pressure::UNLIMITED;
 use super::record::{Entry, Person, Record, Source};
 use super::set::Set;
 use super::succession::Rescue;
@@ -151,7 +152,7 @@ pub(super) fn join(case: &Case<'_>, credential: Credential) -> Option<Opinion> {
     }
     // Under attack, a room takes no stranger's password, not even the right one: it may be the hit. Nor
     // does it tell the two apart, or the guesser had only to come back with the right one later.
-    let is_attacked = case.pressure.room.is_some();
+    let is_attacked = room_pressure(case).is_some();
     let is_right = credential == Credential::Right && !is_attacked;
     let knows = !needs_password || is_right;
     // Where there is no password to know, the door has only the bell.
@@ -248,10 +249,17 @@ pub(super) fn enter(case: &Case<'_>, credential: Credential, effects: &mut Effec
 pub(super) fn wait(case: &Case<'_>, credential: Credential, effects: &mut Effects) {
     effects.knock = Some(case.rules.lobby.wait.value);
     // A client that was let in from a lobby beside does not send the password again.
-    let proves = case.room.lobby && credential == Credential::Right && case.pressure.room.is_none();
+    let proves =
+        case.room.lobby && credential == Credential::Right && room_pressure(case).is_none();
     if proves && case.who().person.is_none() {
         effects.people.push((case.jid.clone(), Some(Person::entered(Entry::Proved))));
     }
+}
+
+/// How long the room takes no password from strangers.
+fn room_pressure(case: &Case<'_>) -> Option<Duration> {
+    let limit = case.rules.password.guesses.room_free.value;
+    case.pressure.room.filter(|_| limit < UNLIMITED)
 }
 
 fn may_skip_password(case: &Case<'_>) -> bool {
@@ -275,7 +283,7 @@ fn guessed_too_often(case: &Case<'_>, credential: Credential) -> Option<Opinion>
     if credential == Credential::None {
         return None;
     }
-    let wait = case.pressure.guesses?;
+    let wait = case.pressure.guesses.filter(|_| guesses.free.value < UNLIMITED)?;
     let rule = Rule::new("password.guesses", guesses.free.line);
     Some(Opinion::deny(rule, Denial::TooManyGuesses { wait }))
 }
@@ -283,7 +291,7 @@ fn guessed_too_often(case: &Case<'_>, credential: Credential) -> Option<Opinion>
 fn ask_for_password(case: &Case<'_>, credential: Credential) -> Opinion {
     let password = &case.rules.password;
     if credential != Credential::None
-        && let Some(wait) = case.pressure.room
+        && let Some(wait) = room_pressure(case)
     {
         let rule = Rule::new("password.guesses.room_free", password.guesses.room_free.line);
         return Opinion::deny(rule, Denial::TooManyGuesses { wait });
@@ -322,11 +330,12 @@ pub(super) fn knock(case: &Case<'_>) -> Opinion {
     if !can_wait(case) {
         return Opinion::deny(rule(case), Denial::NoLobby);
     }
-    if let Some(wait) = case.pressure.knocks {
+    if let Some(wait) = case.pressure.knocks.filter(|_| lobby.knocks.value < UNLIMITED) {
         let rule = Rule::new("lobby.knocks", lobby.knocks.line);
         return Opinion::deny(rule, Denial::TooManyKnocks { wait });
     }
-    if case.room.waiting >= lobby.max_waiting.value {
+    let most = lobby.max_waiting.value;
+    if most < UNLIMITED && case.room.waiting >= most {
         let rule = Rule::new("lobby.max_waiting", lobby.max_waiting.line);
         return Opinion::deny(rule, Denial::LobbyFull);
     }

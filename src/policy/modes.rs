@@ -37,12 +37,9 @@ impl Mode {
 
 /// The families that have rules to switch, each once.
 pub fn families() -> impl Iterator<Item = &'static str> {
-    let mut last = "";
-    SWITCHES.iter().map(Switch::family).filter(move |family| {
-        let is_new = *family != last;
-        last = family;
-        is_new
-    })
+    let is_first = |at: usize, family| !SWITCHES.iter().take(at).any(|one| one.family() == family);
+    let all = SWITCHES.iter().map(Switch::family).enumerate();
+    all.filter(move |(at, family)| is_first(*at, *family)).map(|(_, family)| family)
 }
 
 /// The rules that a name stands for, by their places among [`SWITCHES`]: one rule, or all of a family; none if

@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::facts::is_unset;
 
+/// As a limit: there is none, whatever the counters of others say.
+pub(super) const UNLIMITED: u32 = u32::MAX;
+
 /// What the counters say about a requester at a room. They live outside the policy, in the component's
 /// memory: a restart forgets them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -9,6 +9,7 @@ use super::close::Conditions;
 use super::hours::AtEnd;
 use super::lobby::Admission;
 use super::permissions::{E2ee, Permitted};
+use super::pressure::UNLIMITED;
 use super::record::Source;
 use super::rules::Rules;
 use super::settings::SubjectBy;
@@ -81,10 +82,10 @@ pub static SWITCHES: &[Switch] = &[
     }),
     switch("password.tell", |rules| Arc::make_mut(&mut rules.password).tell.value = false),
     switch("password.guesses", |rules| {
-        Arc::make_mut(&mut rules.password).guesses.free.value = u32::MAX;
+        Arc::make_mut(&mut rules.password).guesses.free.value = UNLIMITED;
     }),
     switch("password.guesses.room_free", |rules| {
-        Arc::make_mut(&mut rules.password).guesses.room_free.value = u32::MAX;
+        Arc::make_mut(&mut rules.password).guesses.room_free.value = UNLIMITED;
     }),
     switch_for(
         "lobby.admission",
@@ -101,9 +102,9 @@ pub static SWITCHES: &[Switch] = &[
         |rules| Arc::make_mut(&mut rules.lobby).bypass.value = ClassSet::ALL,
     ),
     switch("lobby.max_waiting", |rules| {
-        Arc::make_mut(&mut rules.lobby).max_waiting.value = u32::MAX;
+        Arc::make_mut(&mut rules.lobby).max_waiting.value = UNLIMITED;
     }),
-    switch("lobby.knocks", |rules| Arc::make_mut(&mut rules.lobby).knocks.value = u32::MAX),
+    switch("lobby.knocks", |rules| Arc::make_mut(&mut rules.lobby).knocks.value = UNLIMITED),
     switch("lobby.rescue", |rules| {
         let lobby = Arc::make_mut(&mut rules.lobby);
         lobby.rescue.value = Vec::new();

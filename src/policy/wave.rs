@@ -76,7 +76,8 @@ pub(super) fn over(view: &RoomView) -> Option<Effects> {
 /// Whether the lobby that was put up for a wave may be taken down.
 pub(super) fn take_lobby_down(case: &Case<'_>) -> Option<Opinion> {
     let wave = case.room.record.as_ref()?.wave?;
-    wave.lobby.then(|| Opinion::deny(rule(case.rules), Denial::LobbyMandatory))
+    let is_rule = case.rules.limits.wave_strangers.value > 0;
+    (wave.lobby && is_rule).then(|| Opinion::deny(rule(case.rules), Denial::LobbyMandatory))
 }
 
 /// The rule on waves.
