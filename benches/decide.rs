@@ -58,7 +58,8 @@ fn decisions(c: &mut Criterion) {
     let patterned = jid("team9996-1@rooms.example.org");
     let mut group = c.benchmark_group("rules_for");
     for (name, room) in [("no override", &tea), ("by name", &named), ("by pattern", &patterned)] {
-        group.bench_function(name, |b| b.iter(|| black_box(policy.rules_for(black_box(room)))));
+        group
+            .bench_function(name, |b| b.iter(|| black_box(policy.rules_for(black_box(room), &[]))));
     }
     group.finish();
 

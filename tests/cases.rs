@@ -56,7 +56,7 @@ fn check(case: &Case) -> Result<(), String> {
     let lines = lines::number(base);
     policy.put_in_force();
     let (attempt, room, pressure) = (case.attempt(), case.room(), case.pressure());
-    let rules = attempt.room.as_ref().map_or(policy.base.clone(), |room| policy.rules_for(room));
+    let rules = policy.rules_of(&attempt, &room);
     let decision = decide(&policy, &rules, &attempt, &room, &pressure, now());
     let mut wrong = Vec::new();
     let mut same = |what: &str, expected: &str, found: &str| {

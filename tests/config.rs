@@ -81,7 +81,8 @@ fn the_shipped_file_shows_every_key() {
     let mut shown = BTreeSet::new();
     keys(&with_examples().parse().unwrap(), "", &mut shown);
     // The families of `[[room]]` are those of `[policy]`: a few examples are enough.
-    let in_policy = |key: &str| key.replacen("room.", "policy.", 1);
+    let in_policy =
+        |key: &str| key.replacen("profile.NAME.", "policy.", 1).replacen("room.", "policy.", 1);
     let missing: Vec<_> = schema()
         .into_iter()
         // The words of a language go by the codes of docs/rules.md: a few examples are enough.
@@ -94,9 +95,10 @@ fn the_shipped_file_shows_every_key() {
 #[test]
 fn the_examples_of_the_shipped_file_are_right() {
     let loaded = parse_with(&with_examples(), &[SECRET]).unwrap();
-    assert_eq!((loaded.policy.rooms.len(), loaded.bans), (1, 3));
-    assert_eq!(loaded.policy.rooms[0].rules.password.words.value, 6);
-    assert_eq!(loaded.policy.rooms[0].rules.password.min_length.value, 8);
+    assert_eq!((loaded.policy.rooms.len(), loaded.bans), (2, 3));
+    let board = loaded.policy.rooms.iter().find(|room| room.profile.is_none()).unwrap();
+    let password = &board.rules.password;
+    assert_eq!((password.words.value, password.min_length.value), (6, 8));
 }
 
 #[test]
@@ -245,7 +247,8 @@ fn a_setting_remembers_its_line_and_a_default_has_none() {
     let policy = parse_with(text, &[SECRET]).unwrap().policy;
     assert_eq!((policy.base.password.words.value, policy.base.password.words.line), (5, 2));
     assert_eq!(policy.base.password.min_length.line, 0);
-    assert_eq!((policy.rooms[0].line, policy.rooms[0].rules.password.words.line), (4, 7));
+    let room = policy.rooms.iter().next().unwrap();
+    assert_eq!((room.line, room.rules.password.words.line), (4, 7));
 }
 
 #[test]
@@ -265,7 +268,7 @@ fn the_most_specific_override_counts() {
         password.words = 8
     ";
     let policy = parse_with(text, &[SECRET]).unwrap().policy;
-    let words = |room: &str| policy.rules_for(&room.parse().unwrap()).password.words.value;
+    let words = |room: &str| policy.rules_for(&room.parse().unwrap(), &[]).password.words.value;
     assert_eq!(words("x@conference.localhost"), 5);
     assert_eq!(words("board-1@conference.localhost"), 6);
     assert_eq!(words("board-1@conference.example.org"), 7);
@@ -401,7 +404,8 @@ fn a_single_rule_overrides_its_family_and_an_override_the_policy() {
     ";
     let policy = parse_with(text, &[SECRET]).unwrap().policy;
     let mode = |rules: &Rules, name| rules.modes.of(named(name).next().unwrap());
-    let room = |name: &str| policy.rules_for(&format!("{name}@rooms.example").parse().unwrap());
+    let room =
+        |name: &str| policy.rules_for(&format!("{name}@rooms.example").parse().unwrap(), &[]);
     assert_eq!(mode(&policy.base, "access.encrypted"), Set::at(Mode::Observe, 4));
     assert_eq!(mode(&policy.base, "access.enter"), Set::at(Mode::Off, 3));
     assert_eq!(mode(&policy.base, "password.guesses.room_free").value, Mode::Off);

@@ -55,7 +55,7 @@ impl World {
     }
 
     fn rules(&self, policy: &Policy) -> Arc<Rules> {
-        self.attempt.room.as_ref().map_or(Arc::clone(&policy.base), |room| policy.rules_for(room))
+        policy.rules_of(&self.attempt, &self.room)
     }
 
     /// The same with these rules for every room.
@@ -125,7 +125,7 @@ proptest! {
     fn what_the_log_holds_of_an_attempt_is_enough_to_decide_it_again(world in world()) {
         let policy = world.parts.policy();
         let rules = world.rules(&policy);
-        let facts = Facts::of(&rules, &world.attempt, &world.room, &world.pressure);
+        let facts = Facts::of(&policy, &rules, &world.attempt, &world.room, &world.pressure);
         let decided = world.decide();
         let context =
             Context { id: "d", revision: "r", observed: false, again: false, now: world.now };
@@ -137,6 +137,7 @@ proptest! {
             .facts
             .into_owned()
             .into_parts(read.attempt.into_owned(), read.room.map(Cow::into_owned));
+        prop_assert!(Arc::ptr_eq(&policy.rules_of(&attempt, &room), &rules));
         prop_assert_eq!(&decide(&policy, &rules, &attempt, &room, &pressure, read.at), &decided);
         prop_assert_eq!(read.verdict, decided.verdict.name());
         if !world.attempt.requester.claims.is_empty() {

@@ -5,8 +5,6 @@
 #[path = "support/any.rs"]
 mod any;
 
-use std::sync::Arc;
-
 use proptest::prelude::*;
 use proptest::sample::select;
 use vestibule::policy::decide::decide;
@@ -134,8 +132,7 @@ proptest! {
         let mut question = Question::read(&ask);
         question.judge_typed(vestibule::policy::strength::Strength::default());
         let policy = parts.policy();
-        let rules = question.attempt.room.as_ref()
-            .map_or(Arc::clone(&policy.base), |room| policy.rules_for(room));
+        let rules = policy.rules_of(&question.attempt, &question.room);
         let decision = decide(&policy, &rules, &question.attempt, &question.room, &pressure, now);
         if question.attempt.room.is_none() || question.attempt.requester.jid.is_none() {
             prop_assert_eq!(decision.verdict, Verdict::Deny);

@@ -30,11 +30,7 @@ pub(crate) fn check(bytes: &[u8]) {
     let policies = POLICIES.get_or_init(|| FILES.iter().map(|text| policy(text)).collect());
     for policy in policies {
         let mut question = read.clone();
-        let rules = question
-            .attempt
-            .room
-            .as_ref()
-            .map_or_else(|| policy.base.clone(), |room| policy.rules_for(room));
+        let rules = policy.rules_of(&question.attempt, &question.room);
         if let Some(strength) = making::strength(&question, &rules) {
             question.judge_typed(strength);
         }
@@ -44,7 +40,7 @@ pub(crate) fn check(bytes: &[u8]) {
         assert_eq!(explain(policy, &rules, attempt, room, &pressure, now).decision, decision);
         let nobody = attempt.room.is_none() || attempt.requester.jid.is_none();
         assert!(!nobody || decision.verdict == Verdict::Deny);
-        let facts = Facts::of(&rules, attempt, room, &pressure);
+        let facts = Facts::of(policy, &rules, attempt, room, &pressure);
         let written = serde_json::to_string(&facts).unwrap();
         let read: Facts<'_> = serde_json::from_str(&written).unwrap();
         assert_eq!(read, facts);

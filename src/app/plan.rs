@@ -105,10 +105,10 @@ fn room(
         if desk.mode() == Mode::Observe {
             return Vec::new();
         }
-        let rules = desk.live().rules(desk.policy(), Some(&live.jid));
+        let rules = desk.live().rules_at(desk.policy(), live);
         drifts(desk.policy(), &rules, live, now())
     };
-    drifts(policy, &policy.rules_for(&live.jid), live, now())
+    drifts(policy, &policy.rules_for(&live.jid, live.claims()), live, now())
         .into_iter()
         // Who would be removed is told apart.
         .filter(|drift| drift.effects.remove.is_empty())

@@ -83,7 +83,7 @@ impl Traffic {
     fn question(&self, iq: &Iq, ask: &Element, service: &std::sync::Arc<str>) -> Option<Iq> {
         let mut question = Question::read(ask);
         let mut desk = self.shared.desk();
-        let rules = desk.live().rules(desk.policy(), question.attempt.room.as_ref());
+        let rules = desk.live().rules_of(desk.policy(), &question.attempt, &question.room);
         let is_open = matches!(question.attempt.action, Action::Open { .. });
         let matters = question.typed.is_some()
             && (!is_open || rules.strict().password.source.value == Source::Creator);

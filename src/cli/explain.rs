@@ -15,15 +15,15 @@ use crate::policy::pressure::Pressure;
 
 /// Explains an attempt by a file.
 pub(super) fn by_file(file: &Path, loaded: &Loaded, described: &Described, json: bool) -> ExitCode {
-    let (attempt, room) = match (described.attempt(), described.room()) {
-        (Ok(attempt), Ok(room)) => (attempt, room),
+    let attempt = match (described.attempt(), described.room()) {
+        (Ok(attempt), Ok(_)) => attempt,
         (Err(error), _) | (_, Err(error)) => return fail(&error),
     };
     let view = described.view(now());
-    let rules = loaded.policy.rules_for(&room);
+    let rules = loaded.policy.rules_of(&attempt, &view);
     let pressure = Pressure::default();
     let explanation = explain(&loaded.policy, &rules, &attempt, &view, &pressure, now());
-    let facts = Facts::of(&rules, &attempt, &view, &pressure);
+    let facts = Facts::of(&loaded.policy, &rules, &attempt, &view, &pressure);
     let value = explanation_to_json(&explanation, &facts);
     if json {
         say(&value);

@@ -250,7 +250,7 @@ fn broken(error: LoadError) -> ExitCode {
 }
 
 fn password(loaded: &Loaded, room: &BareJid, at: Timestamp) -> ExitCode {
-    let rules = loaded.policy.rules_for(room);
+    let rules = loaded.policy.rules_for(room, &[]);
     let settings = &rules.password;
     if settings.source.value != Source::Derived {
         return fail(&format!(

@@ -8,11 +8,13 @@ use jid::BareJid;
 use jiff::Timestamp;
 
 use super::expected::Expected;
-use crate::policy::attempt::{Requester, RoomView};
+use crate::policy::attempt::{Attempt, Requester, RoomView};
 use crate::policy::moderators::Become;
 use crate::policy::record::Record;
 use crate::policy::rules::{Policy, Rules};
+use crate::policy::selector::Claim;
 use crate::policy::succession::is_moderator;
+use crate::wire::question::Question;
 use crate::wire::room::LiveRoom;
 
 /// Somebody inside or at the door.
@@ -33,6 +35,8 @@ pub struct Room {
     pub generation: String,
     /// The rules for it.
     pub rules: Arc<Rules>,
+    /// The claims of its opener by which these were chosen.
+    claims: Vec<Claim>,
     /// Who is inside, by full JID.
     pub occupants: HashMap<String, Known>,
     /// Who waits to be let in.
@@ -44,6 +48,21 @@ pub struct Room {
 }
 
 impl Room {
+    /// Notes how it is now. Its rules are chosen anew when its opener is another.
+    pub fn seen(&mut self, policy: &Policy, jid: &BareJid, view: RoomView) {
+        let claims = view.record.as_ref().map_or(&[][..], |record| &record.claims);
+        if self.claims != claims {
+            self.rules = policy.rules_for(jid, claims);
+            self.claims = claims.to_vec();
+        }
+        self.view = view;
+    }
+
+    /// The claims of its opener by which the rules for it were chosen.
+    pub fn claims(&self) -> &[Claim] {
+        &self.claims
+    }
+
     /// A moderator is inside.
     pub fn is_moderated(&self, policy: &Policy) -> bool {
         self.occupants.values().any(|known| is_moderator(policy, &known.who))
@@ -58,10 +77,37 @@ pub struct Live {
 }
 
 impl Live {
-    /// The rules for a room, resolved once while it is known.
+    /// The rules for a room as far as it is known.
     pub fn rules(&self, policy: &Policy, room: Option<&BareJid>) -> Arc<Rules> {
         let Some(jid) = room else { return Arc::clone(&policy.base) };
-        self.rooms.get(jid).map_or_else(|| policy.rules_for(jid), |room| Arc::clone(&room.rules))
+        self.rooms
+            .get(jid)
+            .map_or_else(|| policy.rules_for(jid, &[]), |room| Arc::clone(&room.rules))
+    }
+
+    /// The rules for an attempt at a room as it is now, resolved once while its opener is the same.
+    pub fn rules_of(&self, policy: &Policy, attempt: &Attempt, view: &RoomView) -> Arc<Rules> {
+        let Some(jid) = &attempt.room else { return Arc::clone(&policy.base) };
+        self.rules_by(policy, jid, &policy.claims_of(attempt, view))
+    }
+
+    /// The rules for a room as it is now.
+    pub fn rules_at(&self, policy: &Policy, live: &LiveRoom) -> Arc<Rules> {
+        self.rules_by(policy, &live.jid, live.claims())
+    }
+
+    fn rules_by(&self, policy: &Policy, jid: &BareJid, claims: &[Claim]) -> Arc<Rules> {
+        match self.rooms.get(jid) {
+            Some(room) if room.claims == claims => Arc::clone(&room.rules),
+            _ => policy.rules_for(jid, claims),
+        }
+    }
+
+    /// The claims by which the rules for the room of a question were chosen, in this life of it.
+    pub fn claims(&self, question: &Question) -> &[Claim] {
+        let room = question.attempt.room.as_ref().and_then(|jid| self.rooms.get(jid));
+        let room = room.filter(|room| room.generation == question.generation);
+        room.map(|room| room.claims.as_slice()).unwrap_or_default()
     }
 
     /// Notes that a room is there, in this life of it.
@@ -75,7 +121,8 @@ impl Live {
         let room = self.rooms.entry(jid.clone()).or_insert_with(|| Room {
             service: Arc::clone(service),
             generation: String::new(),
-            rules: policy.rules_for(jid),
+            rules: policy.rules_for(jid, &[]),
+            claims: Vec::new(),
             occupants: HashMap::new(),
             waiting: HashMap::new(),
             moderated_until: None,
@@ -86,8 +133,8 @@ impl Live {
             room.occupants.clear();
             room.waiting.clear();
             room.moderated_until = None;
-            room.view =
-                RoomView { exists: true, record: self.expected.take(jid), ..RoomView::default() };
+            let record = self.expected.take(jid);
+            room.seen(policy, jid, RoomView { exists: true, record, ..RoomView::default() });
         }
         room
     }
@@ -114,9 +161,10 @@ impl Live {
     }
 
     /// The record of a room has changed.
-    pub fn recorded(&mut self, jid: &BareJid, record: Record) {
+    pub fn recorded(&mut self, policy: &Policy, jid: &BareJid, record: Record) {
         if let Some(room) = self.rooms.get_mut(jid) {
-            room.view.record = Some(record);
+            let view = RoomView { record: Some(record), ..std::mem::take(&mut room.view) };
+            room.seen(policy, jid, view);
         }
     }
 
@@ -207,11 +255,12 @@ impl Live {
         full: &[String],
         now: Timestamp,
     ) {
+        let claims = live.claims().to_vec();
         let occupants = live.occupants.into_iter().map(|who| Known { who, since: now });
         let waiting = live.waiting.into_iter().filter_map(|(who, since)| {
             Some((who.jid.clone()?, Known { who, since: since.unwrap_or(now) }))
         });
-        let rules = policy.rules_for(&live.jid);
+        let rules = policy.rules_for(&live.jid, &claims);
         // Who opens a room moderates it: where that is the rule, there was a moderator once.
         let opened = live.view.record.as_ref().is_some_and(|record| record.awaited.is_none());
         let had_one = opened && rules.moderators.become_by.value.contains(&Become::Opener);
@@ -219,6 +268,7 @@ impl Live {
             service: Arc::clone(service),
             generation: live.generation,
             rules,
+            claims,
             occupants: full.iter().cloned().zip(occupants).collect(),
             waiting: waiting.collect(),
             moderated_until: had_one.then_some(now),
@@ -230,7 +280,7 @@ impl Live {
     /// Resolves every room's rules by another policy.
     pub fn replace_policy(&mut self, policy: &Policy) {
         for (jid, room) in &mut self.rooms {
-            room.rules = policy.rules_for(jid);
+            room.rules = policy.rules_for(jid, &room.claims);
         }
     }
 

@@ -6,24 +6,26 @@ use jiff::Timestamp;
 
 use crate::policy::attempt::{Action, Attempt, RoomView};
 use crate::policy::record::Record;
+use crate::policy::selector::Claim;
 use crate::wire::question::Question;
 
 /// What would be judged if the policy were in force. As it is not, nothing is ever written into a room: one
 /// that is there is taken for one that is simply open, and who joins it, for somebody who joins.
-/// `has_password`: it would have one.
-pub(super) fn as_if_enforced(
-    question: &Question,
-    has_password: bool,
+/// `claims`: what its record would keep of its opener.
+pub(super) fn as_if_enforced<'a>(
+    question: &'a Question,
+    claims: &[Claim],
     now: Timestamp,
-) -> (Cow<'_, Attempt>, RoomView) {
+) -> (Cow<'a, Attempt>, RoomView) {
     let mut attempt = Cow::Borrowed(&question.attempt);
     let mut room = question.room.clone();
     if room.exists && matches!(attempt.action, Action::Open { .. }) {
         attempt.to_mut().action = Action::Join { credential: question.credential };
     }
-    room.has_password |= has_password && room.exists;
     if room.record.is_none() && !matches!(attempt.action, Action::Open { .. }) {
-        room.record = Some(Record::new(now, String::new(), None));
+        let mut record = Record::new(now, String::new(), None);
+        record.claims = claims.to_vec();
+        room.record = Some(record);
     }
     (attempt, room)
 }

@@ -13,8 +13,8 @@ use crate::policy::who::Who;
 /// Notes what cannot be meant, or may not be: in the rules for every room, and in each override.
 pub(super) fn check(notes: &Notes<'_>, policy: &Policy) {
     Checks { notes, policy, rules: &policy.base, path: "policy" }.all();
-    for room in &policy.rooms {
-        let path = format!("room `{}`", room.pattern);
+    for room in policy.rooms.iter() {
+        let path = format!("room `{}`", room.selector);
         Checks { notes, policy, rules: &room.rules, path: &path }.all();
     }
 }

@@ -139,7 +139,9 @@ fn read<'a>(
         .iter()
         .filter_map(|service| Some((service.domain.to_string(), service.focus.clone()?)))
         .collect();
-    let (mut policy, bans) = policy::read(&mut root, accounts, focuses, revision(text), outside);
+    let domains = services.iter().map(|service| service.domain.as_str().to_lowercase()).collect();
+    let known = policy::Services { accounts, focuses, domains };
+    let (mut policy, bans) = policy::read(&mut root, known, revision(text), outside);
     root.finish();
     if !notes.has_errors() {
         checks::check(notes, &policy);
@@ -172,7 +174,7 @@ fn is_exposed(path: &Path) -> bool {
 
 /// Every key that a file may have, like `room.close.at_occupants`.
 pub fn schema() -> BTreeSet<String> {
-    const ONE_OF_EACH: &str = "[[service]]\n[[room]]\n[[ban]]\n[[exception]]\n";
+    const ONE_OF_EACH: &str = "[profile.NAME]\n[[service]]\n[[room]]\n[[ban]]\n[[exception]]\n";
     let notes = Notes::learning(ONE_OF_EACH);
     let read = |_: &Path| Err(io::Error::from(io::ErrorKind::NotFound));
     let environment = Environment::default();

@@ -9,14 +9,23 @@ use super::names::account;
 use super::outside::Outside;
 use super::section::{Item, Read, Section};
 use super::values::{list, some_text};
-use super::{bans, exceptions, rooms, rules, texts};
+use super::{bans, exceptions, profiles, rooms, rules, texts};
 use crate::policy::rules::{Policy, Rules};
 
-/// Reads the policy, for these service accounts; and how many bans it has.
+/// What the file says of its services.
+pub(super) struct Services {
+    /// Every account that serves one, with its line.
+    pub(super) accounts: HashMap<BareJid, u32>,
+    /// The focus of each, by its domain.
+    pub(super) focuses: HashMap<String, BareJid>,
+    /// Their domains.
+    pub(super) domains: Vec<String>,
+}
+
+/// Reads the policy, for these services; and how many bans it has.
 pub(super) fn read(
     root: &mut Section<'_>,
-    services: HashMap<BareJid, u32>,
-    focuses: HashMap<String, BareJid>,
+    services: Services,
     revision: String,
     outside: &Outside<'_>,
 ) -> (Policy, usize) {
@@ -32,15 +41,17 @@ pub(super) fn read(
     rules::read(&mut section, &mut base, outside);
     section.finish();
 
-    let (rooms, patterns) = rooms::read(notes, root.tables("room"), &base, outside);
+    let profiles = profiles::read(root, &base, outside);
+    let known = rooms::Known { base: &base, profiles: &profiles, services: services.domains };
+    let rooms = rooms::read(notes, root.tables("room"), known, outside);
     let (bans, count) = bans::read(root.tables("ban"));
     let exceptions = exceptions::read(root.tables("exception"));
     let operators = operators.into_iter().map(|(jid, place)| (jid, notes.line(&place))).collect();
     let base = Arc::new(base);
     let policy = Policy {
         revision,
-        services,
-        focuses,
+        services: services.accounts,
+        focuses: services.focuses,
         operators,
         reserved_nicks,
         bans,
@@ -48,7 +59,6 @@ pub(super) fn read(
         texts: texts::read(root.table("text")),
         base,
         rooms,
-        patterns,
     };
     (policy, count)
 }

@@ -1,107 +1,151 @@
 //! `[[room]]`: other rules for some rooms.
 
-use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use globset::{Glob, GlobSet, GlobSetBuilder};
-
-use super::names::glob;
+use super::names::domain_name;
 use super::notes::{Notes, Place};
 use super::outside::Outside;
-use super::rules;
 use super::section::{Item, Read, Section};
-use super::values::text;
-use crate::policy::rules::{Override, Rules};
+use super::suggest::did_you_mean;
+use super::values::{list, some_text, text, whole};
+use super::{rules, ties};
+use crate::policy::overrides::{Override, Overrides};
+use crate::policy::pattern::Pattern;
+use crate::policy::rules::Rules;
+use crate::policy::selector::Selector;
 
-/// Reads every `[[room]]`: the overrides, the most specific first, and their patterns as one automaton.
+/// Characters that no tenant has: it stands in brackets before a room's name, and is a part of a domain.
+const NO_TENANT: [char; 5] = ['[', ']', '.', '@', '/'];
+
+/// What overrides may refer to.
+pub(super) struct Known<'a> {
+    /// The rules that they are laid over.
+    pub(super) base: &'a Rules,
+    /// The same under each profile.
+    pub(super) profiles: &'a BTreeMap<String, Rules>,
+    /// The domains of the services.
+    pub(super) services: Vec<String>,
+}
+
+/// Reads every `[[room]]`.
 pub(super) fn read(
     notes: &Notes<'_>,
     sections: Vec<Section<'_>>,
-    base: &Rules,
+    known: Known<'_>,
     outside: &Outside<'_>,
-) -> (Vec<Override>, GlobSet) {
+) -> Overrides {
     let mut rooms = Vec::with_capacity(sections.len());
-    let mut lines = HashMap::new();
+    let mut places = Vec::with_capacity(sections.len());
     for mut section in sections {
-        let mut rules = base.clone();
-        let has_match = section.given("match", |_| ()).is_some();
-        let pattern = section.read("match", pattern);
+        let (selector, place) = selector(&mut section, &known.services);
+        let mut priority = 0;
+        section.put("priority", &mut priority, whole(0..=1000));
+        let profile = section.read("profile", |item| profile(item, known.profiles));
+        let profile = profile.map(|(name, _)| name);
+        let over = profile.as_ref().and_then(|name| known.profiles.get(name));
+        let mut rules = over.unwrap_or(known.base).clone();
         rules::read(&mut section, &mut rules, outside);
-        if !has_match {
-            section.error_with(
-                section.place(),
-                "match",
-                "it is missing",
-                "write a pattern for the names of the rooms, like `match = \"board-*\"`",
-            );
-        }
-        if let Some(((written, glob), place)) = pattern {
-            let line = section.line();
-            if let Some(first) = lines.insert(glob.glob().to_owned(), line) {
-                let message = format!("`{written}` has rules already, at line {first}");
-                section.error(place, "match", message);
-            }
-            rooms.push((Reverse(literals(glob.glob())), glob, written, line, rules));
+        if let Some(selector) = selector {
+            let key = if selector.pattern.is_some() { "match" } else { "" };
+            places.push((section.path_of(key), place));
+            let (line, rules) = (section.line(), Arc::new(rules));
+            rooms.push(Override { selector, priority, profile, line, rules });
         }
         section.finish();
     }
-    rooms.sort_by(|a, b| (a.0, a.1.glob()).cmp(&(b.0, b.1.glob())));
-
-    let mut set = GlobSetBuilder::new();
-    let overrides = rooms
-        .into_iter()
-        .map(|(_, glob, pattern, line, rules)| {
-            let matcher = glob.compile_matcher();
-            set.add(glob);
-            Override { pattern, matcher, line, rules: Arc::new(rules) }
-        })
-        .collect();
-    let set = set.build().unwrap_or_else(|error| {
+    for tie in ties::find(&rooms, &known.services) {
+        if let (Some((path, place)), Some(later), Some(first)) =
+            (places.get(tie.later), rooms.get(tie.later), rooms.get(tie.first))
+        {
+            let (message, hint) = tie.said(&first.selector, first.line, &later.selector);
+            notes.error(place.clone(), path.clone(), message, hint);
+        }
+    }
+    Overrides::new(rooms, known.services).unwrap_or_else(|error| {
         let message = format!("the patterns are too much together: {}", error.kind());
         notes.error(Place::Whole, "room", message, None);
-        GlobSet::empty()
-    });
-    (overrides, set)
+        Overrides::default()
+    })
 }
 
-fn pattern(item: &Item<'_>) -> Read<(String, Glob)> {
-    Ok((text(item)?, glob(item)?))
-}
-
-/// How specific a pattern is: the characters that stand for themselves. What is inside `[…]` or `{…}`
-/// does not count.
-fn literals(pattern: &str) -> usize {
-    let (mut count, mut depth): (usize, usize) = (0, 0);
-    let mut chars = pattern.chars();
-    while let Some(c) = chars.next() {
-        match c {
-            '[' | '{' => depth = depth.saturating_add(1),
-            ']' | '}' => depth = depth.saturating_sub(1),
-            '*' | '?' => {}
-            c => {
-                if c == '\\' {
-                    chars.next();
-                }
-                if depth == 0 {
-                    count = count.saturating_add(1);
-                }
-            }
-        }
+/// For which rooms it is, and where that is written. `None`: for none, or wrong, which is noted.
+fn selector(section: &mut Section<'_>, services: &[String]) -> (Option<Selector>, Place) {
+    const KEYS: [&str; 5] = ["match", "tenant", "service", "claim", "share"];
+    let given = KEYS.map(|key| section.given(key, |_| ()).is_some());
+    let pattern = section.read("match", pattern);
+    let place = pattern.as_ref().map_or_else(|| section.place(), |(_, place)| place.clone());
+    let read = [
+        section.read("tenant", tenant).map(|(value, _)| value),
+        section.read("service", |item| service(item, services)).map(|(value, _)| value),
+        section.read("claim", some_text).map(|(value, _)| value),
+    ];
+    let [tenant, service, claim] = read;
+    let has_values = section.given("claim_values", |_| ()).is_some();
+    let values = section.read("claim_values", list(some_text)).map(|(values, _)| values);
+    let share = section.read("share", whole(1..=100)).map(|(share, _)| share);
+    let selector = Selector {
+        pattern: pattern.map(|(pattern, _)| pattern),
+        tenant,
+        service,
+        claim: claim.zip(values.filter(|values| !values.is_empty())),
+        share,
+    };
+    let [.., has_claim, _] = given;
+    if has_claim != has_values || (has_claim && has_values && selector.claim.is_none()) {
+        section.error_with(
+            section.place(),
+            "claim",
+            "a claim and its values are needed together",
+            "write them like `claim = \"group\"` and `claim_values = [\"board\"]`",
+        );
     }
-    count
+    if !given.contains(&true) && !has_values {
+        section.error_with(
+            section.place(),
+            "match",
+            "it is for no rooms",
+            "write a pattern for their names, like `match = \"board-*\"`, or give a `tenant`, `service`, \
+             `claim` or `share`",
+        );
+    }
+    ((!selector.is_empty()).then_some(selector), place)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+fn pattern(item: &Item<'_>) -> Read<Pattern> {
+    let text = some_text(item)?;
+    Pattern::new(&text).map_or_else(
+        |error| item.wrong(format!("`{text}` is not a pattern: {}", error.kind()), None),
+        Ok,
+    )
+}
 
-    #[test]
-    fn only_characters_that_stand_for_themselves_are_counted() {
-        for (pattern, count) in
-            [("board-*", 6), ("*", 0), ("board-[0-9]?", 6), ("{a,bc}x", 1), (r"a\*b", 3)]
-        {
-            assert_eq!(literals(pattern), count, "{pattern}");
-        }
+fn tenant(item: &Item<'_>) -> Read<String> {
+    let text = some_text(item)?;
+    if text.contains(NO_TENANT) {
+        let hint = "for more than one write a pattern, like `match = \"\\\\[acme-*\\\\]*\"`";
+        return item.wrong(format!("`{text}` is not the name of a tenant"), Some(hint.to_owned()));
     }
+    Ok(text.to_lowercase())
+}
+
+fn service(item: &Item<'_>, services: &[String]) -> Read<String> {
+    let domain = domain_name(item)?;
+    if services.contains(&domain) {
+        return Ok(domain);
+    }
+    let all = services.iter().map(String::as_str);
+    let hint = did_you_mean(&domain, all)
+        .unwrap_or_else(|| format!("add it as `[[service]]` with `domain = \"{domain}\"`"));
+    item.wrong(format!("`{domain}` is no service of this file"), Some(hint))
+}
+
+fn profile(item: &Item<'_>, profiles: &BTreeMap<String, Rules>) -> Read<String> {
+    let name = text(item)?;
+    if profiles.contains_key(&name) {
+        return Ok(name);
+    }
+    let hint = did_you_mean(&name, profiles.keys().map(String::as_str))
+        .unwrap_or_else(|| format!("write it as `[profile.{name}.…]`"));
+    item.wrong(format!("there is no profile `{name}`"), Some(hint))
 }

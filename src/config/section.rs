@@ -186,6 +186,27 @@ impl<'a> Section<'a> {
         None
     }
 
+    /// The tables inside this one's table of that name, by names that their writer gives them.
+    pub(super) fn tables_by_name(&mut self, key: &'static str) -> Vec<(String, Self)> {
+        let outer = self.table(key);
+        let mut sections = Vec::new();
+        for (name, value) in outer.table.into_iter().flat_map(|table| table.iter()) {
+            let (name, place) = (name.get_ref().as_ref(), Place::Text(value.span()));
+            let (path, schema) = (outer.path_of(name), join(&outer.schema, "NAME"));
+            match value.get_ref().as_table() {
+                Some(table) => sections.push((
+                    name.to_owned(),
+                    Self::new(self.notes, Some(table), path, schema, place),
+                )),
+                None => {
+                    let what = format!("a table, `[{key}.{name}]`");
+                    outer.refuse(value.get_ref(), &place, &path, &what);
+                }
+            }
+        }
+        sections
+    }
+
     /// The tables of that name, each under a header of its own.
     pub(super) fn tables(&mut self, key: &'static str) -> Vec<Self> {
         self.know(key);

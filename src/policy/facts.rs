@@ -9,7 +9,8 @@ use super::attempt::{Action, AffiliationChange, Attempt, Requester, RoleChange, 
 use super::pressure::Pressure;
 use super::record::Person;
 use super::removal::Removal;
-use super::rules::Rules;
+use super::rules::{Policy, Rules};
+use super::selector::Claim;
 
 /// Every input of [`decide`](super::decide::decide) but the policy, the room's address and the time: what
 /// an attempt's line in the decision log holds, and what is needed to decide it again.
@@ -35,17 +36,19 @@ pub struct Facts<'a> {
 impl<'a> Facts<'a> {
     /// The facts of an attempt that is judged by these rules.
     pub fn of(
+        policy: &Policy,
         rules: &Rules,
         attempt: &'a Attempt,
         room: &'a RoomView,
         pressure: &Pressure,
     ) -> Self {
         // Whoever adds to an attempt decides here how it is written down.
+        let look = Look { policy, rules };
         let Attempt { id: _, room: _, requester, action, behind, others } = attempt;
         Self {
-            who: session(rules, requester),
-            action: tried(rules, action),
-            behind: behind.as_ref().map(|who| session(rules, who)),
+            who: session(look, requester),
+            action: tried(look, action),
+            behind: behind.as_ref().map(|who| session(look, who)),
             others: Cow::Borrowed(others),
             room: Cow::Borrowed(room),
             pressure: *pressure,
@@ -72,6 +75,19 @@ impl<'a> Facts<'a> {
     }
 }
 
+/// What looks at claims.
+#[derive(Clone, Copy)]
+struct Look<'a> {
+    policy: &'a Policy,
+    rules: &'a Rules,
+}
+
+impl Look<'_> {
+    fn reads(self, (name, value): &Claim) -> bool {
+        is_read(self.rules, name) || self.policy.rooms.wants(name, value)
+    }
+}
+
 /// The rules look at the value of a token's claim of this name.
 pub fn is_read(rules: &Rules, claim: &str) -> bool {
     rules.moderators.claim.value == claim
@@ -82,9 +98,9 @@ pub(super) fn is_unset<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
-fn tried<'a>(rules: &Rules, action: &'a Action) -> Cow<'a, Action> {
+fn tried<'a>(look: Look<'_>, action: &'a Action) -> Cow<'a, Action> {
     let part = |bearer: &Option<Requester>| {
-        bearer.as_ref().map(|bearer| session(rules, bearer).into_owned())
+        bearer.as_ref().map(|bearer| session(look, bearer).into_owned())
     };
     match action {
         Action::Affiliation { items, register } => {
@@ -112,18 +128,19 @@ fn tried<'a>(rules: &Rules, action: &'a Action) -> Cow<'a, Action> {
     }
 }
 
-fn session<'a>(rules: &Rules, who: &'a Requester) -> Cow<'a, Requester> {
-    if who.claims.iter().all(|(name, _)| is_read(rules, name)) {
+fn session<'a>(look: Look<'_>, who: &'a Requester) -> Cow<'a, Requester> {
+    if who.claims.iter().all(|claim| look.reads(claim)) {
         return Cow::Borrowed(who);
     }
-    let subject = &rules.removal.subject_claim.value;
+    let subject = &look.rules.removal.subject_claim.value;
     let mut kept = who.clone();
-    for (name, value) in std::mem::take(&mut kept.claims) {
-        if is_read(rules, &name) {
-            kept.claims.push((name, value));
+    for claim in std::mem::take(&mut kept.claims) {
+        let (name, value) = &claim;
+        if look.reads(&claim) {
+            kept.claims.push(claim);
         } else {
-            let mark = if name == *subject { Removal::mark_of_claim(&value) } else { None };
-            kept.unread.push((name, mark));
+            let mark = if name == subject { Removal::mark_of_claim(value) } else { None };
+            kept.unread.push((claim.0, mark));
         }
     }
     Cow::Owned(kept)
@@ -150,8 +167,9 @@ mod tests {
     }
 
     fn written(attempt: &Attempt) -> String {
-        let (rules, room, pressure) = (Rules::default(), RoomView::default(), Pressure::default());
-        serde_json::to_string(&Facts::of(&rules, attempt, &room, &pressure)).unwrap()
+        let (policy, rules) = (Policy::default(), Rules::default());
+        let (room, pressure) = (RoomView::default(), Pressure::default());
+        serde_json::to_string(&Facts::of(&policy, &rules, attempt, &room, &pressure)).unwrap()
     }
 
     #[test]

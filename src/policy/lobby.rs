@@ -225,7 +225,12 @@ pub(super) fn enter(case: &Case<'_>, credential: Credential, effects: &mut Effec
         |record: &&Record| record.awaited.is_some() && (takes_the_place || is_opener(record));
     if let Some(record) = case.room.record.as_ref().filter(is_awaited) {
         let opener = case.jid.to_string();
-        effects.record = Some(Record { opener, awaited: None, ..record.clone() });
+        let claims = if takes_the_place {
+            case.policy.rooms.wanted(&case.who().claims)
+        } else {
+            record.claims.clone()
+        };
+        effects.record = Some(Record { opener, claims, awaited: None, ..record.clone() });
     }
     let before = case.who().person;
     let knows = credential == Credential::Right || before.is_some_and(|p| p.knew_password());

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::removal::Removed;
+use super::selector::Claim;
 use super::wave::Wave;
 
 /// The version written, and the only one read.
@@ -92,6 +93,9 @@ pub struct Record {
     /// `None`: the opener has come.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub awaited: Option<Timestamp>,
+    /// Those claims of the opener by which the rules for the room are chosen.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub claims: Vec<Claim>,
     /// Who was removed and stays out, the oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub removed: Vec<Removed>,
@@ -114,6 +118,7 @@ impl Record {
             closed: None,
             reopened: None,
             awaited: None,
+            claims: Vec::new(),
             removed: Vec::new(),
             wave: None,
             warned: Vec::new(),

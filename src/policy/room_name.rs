@@ -2,18 +2,63 @@
 
 use std::borrow::Cow;
 
+use jid::BareJid;
 use percent_encoding::percent_decode_str;
 
-/// How a room's name may be spelt in a rule: as it is, without Jitsi's tenant in front (`[acme]tea`), and each as
-/// people read what Jitsi's clients percent-encode (`caf%c3%a9`). An ordinary name has one spelling, and costs no
-/// allocation.
+/// A room as the server knows it, apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoomName<'a> {
+    /// The part before the `@`, with Jitsi's tenant in front: `[acme]tea`.
+    pub name: Cow<'a, str>,
+    /// The domain of the service.
+    pub service: &'a str,
+}
+
+impl<'a> RoomName<'a> {
+    /// The room of that address on one of these services. Jitsi's clients write `tea@conference.acme.example.org` for
+    /// what the server knows as `[acme]tea@conference.example.org` (its `muc_domain_mapper`): both are one room.
+    pub fn of(room: &'a BareJid, services: &'a [String]) -> Self {
+        let name = room
+            .node()
+            .map_or("", |node| room.as_str().get(..node.as_str().len()).unwrap_or_default());
+        let domain = room.as_str().get(name.len()..).unwrap_or_default().trim_start_matches('@');
+        let own = || RoomName { name: Cow::Borrowed(name), service: domain };
+        if name.is_empty() || services.iter().any(|service| service == domain) {
+            return own();
+        }
+        let mapped = services.iter().find_map(|service| {
+            let (prefix, base) = service.split_once('.')?;
+            let tenant = domain.strip_prefix(prefix)?.strip_suffix(base)?;
+            let tenant = tenant.strip_prefix('.')?.strip_suffix('.')?;
+            let is_one = !tenant.is_empty() && !tenant.contains('.');
+            is_one.then(|| RoomName { name: Cow::Owned(format!("[{tenant}]{name}")), service })
+        });
+        mapped.unwrap_or_else(own)
+    }
+
+    /// Jitsi's tenant.
+    pub fn tenant(&self) -> Option<&str> {
+        split_tenant(&self.name).map(|(tenant, _)| tenant)
+    }
+
+    /// How the room's name may be spelt in a rule: as it is, without the tenant in front, and each as people read
+    /// what Jitsi's clients percent-encode (`caf%c3%a9`). An ordinary name has one spelling, and costs no
+    /// allocation.
+    pub fn spellings(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        spellings(&self.name)
+    }
+}
+
+/// Every spelling of a room's name in a rule: see [`RoomName::spellings`].
 pub(super) fn spellings(name: &str) -> impl Iterator<Item = Cow<'_, str>> {
-    let written = [Some(name), without_tenant(name)].into_iter().flatten();
+    let without_tenant = split_tenant(name).map(|(_, rest)| rest);
+    let written = [Some(name), without_tenant].into_iter().flatten();
     written.flat_map(|spelling| [Some(Cow::Borrowed(spelling)), decoded(spelling)]).flatten()
 }
 
-fn without_tenant(name: &str) -> Option<&str> {
-    name.strip_prefix('[')?.split_once(']').map(|(_, rest)| rest).filter(|rest| !rest.is_empty())
+fn split_tenant(name: &str) -> Option<(&str, &str)> {
+    let (tenant, rest) = name.strip_prefix('[')?.split_once(']')?;
+    (!tenant.is_empty() && !rest.is_empty()).then_some((tenant, rest))
 }
 
 fn decoded(name: &str) -> Option<Cow<'_, str>> {
@@ -46,5 +91,30 @@ mod tests {
         assert_eq!(all("%ff"), ["%ff"]);
         assert_eq!(all("[acme]"), ["[acme]"]);
         assert_eq!(all("[acme"), ["[acme"]);
+    }
+
+    #[test]
+    fn a_tenant_is_one_before_and_after_the_mapping() {
+        let services = ["conference.example.org".to_owned(), "rooms.test".to_owned()];
+        let read = |room: &str| {
+            let room: BareJid = room.parse().unwrap();
+            let name = RoomName::of(&room, &services);
+            (name.name.to_string(), name.service.to_owned(), name.tenant().map(str::to_owned))
+        };
+        let own = |name: &str, service: &str, tenant: Option<&str>| {
+            (name.to_owned(), service.to_owned(), tenant.map(str::to_owned))
+        };
+        let mapped = own("[acme]tea", "conference.example.org", Some("acme"));
+        assert_eq!(read("[acme]tea@conference.example.org"), mapped);
+        assert_eq!(read("tea@conference.acme.example.org"), mapped);
+        assert_eq!(read("tea@rooms.test"), own("tea", "rooms.test", None));
+        for other in
+            ["conference.a.b.example.org", "conference..example.org", "conference.acme.org"]
+        {
+            if let Ok(room) = format!("tea@{other}").parse::<BareJid>() {
+                assert_eq!(RoomName::of(&room, &services).tenant(), None, "{other}");
+            }
+        }
+        assert_eq!(read("tea@elsewhere.test"), own("tea", "elsewhere.test", None));
     }
 }

@@ -1,12 +1,13 @@
 //! The compiled policy: what a file comes to.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use globset::{GlobMatcher, GlobSet};
 use jid::BareJid;
 
 use super::access::Access;
+use super::attempt::{Action, Attempt, RoomView};
 use super::bans::Bans;
 use super::close::Close;
 use super::exceptions::Exceptions;
@@ -15,10 +16,11 @@ use super::limits::Limits;
 use super::lobby::Lobby;
 use super::moderators::Moderators;
 use super::modes::Modes;
+use super::overrides::Overrides;
 use super::password::Password;
 use super::permissions::Permissions;
 use super::removal::Removal;
-use super::room_name::spellings;
+use super::selector::Claim;
 use super::settings::Settings;
 use super::texts::Texts;
 
@@ -52,19 +54,6 @@ pub struct Rules {
     pub settings: Arc<Settings>,
 }
 
-/// Rules for the rooms whose address matches.
-#[derive(Clone, Debug)]
-pub struct Override {
-    /// The pattern as written.
-    pub pattern: String,
-    /// The same, to match a whole bare room JID or its name.
-    pub matcher: GlobMatcher,
-    /// The 1-based line of the `[[room]]`.
-    pub line: u32,
-    /// The base rules with the override's values in place.
-    pub rules: Arc<Rules>,
-}
-
 /// Everything that decisions rest on.
 #[derive(Clone, Debug, Default)]
 pub struct Policy {
@@ -86,23 +75,36 @@ pub struct Policy {
     pub texts: Texts,
     /// The rules where no override matches.
     pub base: Arc<Rules>,
-    /// Overrides, the most specific pattern first.
-    pub rooms: Vec<Override>,
-    /// The patterns of `rooms`, in that order, as one automaton.
-    pub patterns: GlobSet,
+    /// Other rules for some rooms.
+    pub rooms: Overrides,
 }
 
 impl Policy {
-    /// The rules for a room: those of the most specific override that matches its name (the part before
-    /// the `@`, as it is or as people read it) or its whole bare JID, else the base. Costs a pass over the automaton, so it is called
-    /// when a room is first seen, not for each decision.
-    pub fn rules_for(&self, room: &BareJid) -> Arc<Rules> {
-        let name = room.node().map(|node| node.as_str()).unwrap_or_default();
-        spellings(name)
-            .flat_map(|spelling| self.patterns.matches(&*spelling))
-            .chain(self.patterns.matches(room.as_str()))
-            .min()
-            .and_then(|first| self.rooms.get(first))
-            .map_or_else(|| Arc::clone(&self.base), |found| Arc::clone(&found.rules))
+    /// The rules for a room that somebody with these claims opened: those of the most specific override that is for it,
+    /// else the base. It hashes the room's names, so it is called when a room is first seen, not for each decision.
+    pub fn rules_for(&self, room: &BareJid, claims: &[Claim]) -> Arc<Rules> {
+        let found = self.rooms.best(room, claims);
+        Arc::clone(found.map_or(&self.base, |found| &found.rules))
+    }
+
+    /// The rules for an attempt at a room as it is.
+    pub fn rules_of(&self, attempt: &Attempt, room: &RoomView) -> Arc<Rules> {
+        let Some(jid) = &attempt.room else { return Arc::clone(&self.base) };
+        self.rules_for(jid, &self.claims_of(attempt, room))
+    }
+
+    /// The claims by which the rules of a room are chosen: those of whoever opened it, which its record keeps, or of
+    /// whoever is about to.
+    pub fn claims_of<'a>(&self, attempt: &Attempt, room: &'a RoomView) -> Cow<'a, [Claim]> {
+        let opens = matches!(attempt.action, Action::Open { .. }) && !room.exists;
+        match &room.record {
+            Some(record) if !opens => Cow::Borrowed(&record.claims),
+            // Whoever comes first to a room that was there before did not open it.
+            None if room.exists => Cow::Borrowed(&[]),
+            Some(_) | None => {
+                let opener = attempt.behind.as_ref().unwrap_or(&attempt.requester);
+                Cow::Owned(self.rooms.wanted(&opener.claims))
+            }
+        }
     }
 }

@@ -11,6 +11,7 @@ use crate::policy::attempt::{Requester, RoomView};
 use crate::policy::drift::{Settings, Standing};
 use crate::policy::permissions::May;
 use crate::policy::record::Person;
+use crate::policy::selector::Claim;
 use crate::xmpp::element::Element;
 
 /// A live room.
@@ -41,6 +42,11 @@ pub struct LiveRoom {
 }
 
 impl LiveRoom {
+    /// The claims of its opener by which the rules for it are chosen.
+    pub fn claims(&self) -> &[Claim] {
+        self.view.record.as_ref().map(|record| record.claims.as_slice()).unwrap_or_default()
+    }
+
     /// Reads a `room`. `None`: its address is none.
     pub fn read(element: &Element) -> Option<Self> {
         let children = |name| element.children().filter(move |child| child.is(NS, name));

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use globset::{Glob, GlobSetBuilder};
+use globset::Glob;
 use ipnet::IpNet;
 use jid::BareJid;
 use jiff::civil::date;
@@ -27,11 +27,14 @@ use vestibule::policy::limits::Limits;
 use vestibule::policy::lobby::Admission;
 use vestibule::policy::mark::Mark;
 use vestibule::policy::moderators::Become;
+use vestibule::policy::overrides::{Override, Overrides};
+use vestibule::policy::pattern::Pattern;
 use vestibule::policy::permissions::{E2ee, Permitted};
 use vestibule::policy::pressure::{Pressure, Waits};
 use vestibule::policy::record::{Closed, Entry, Person, Record, Source};
 use vestibule::policy::removal::{By, Removed};
-use vestibule::policy::rules::{Override, Policy, Rules};
+use vestibule::policy::rules::{Policy, Rules};
+use vestibule::policy::selector::{Claim, Selector};
 use vestibule::policy::setting::{Setting, To};
 use vestibule::policy::settings::{Settings, SubjectBy};
 use vestibule::policy::strength::Strength;
@@ -124,14 +127,25 @@ pub(crate) fn record() -> impl Strategy<Value = Record> {
     let wave = option::weighted(0.3, (moment(), any::<bool>()));
     let wave = wave.prop_map(|wave| wave.map(|(since, lobby)| Wave { since, lobby }));
     let warned = vec(moment(), 0..3);
-    (moment(), opener, source, option::of(closed), option::of(moment()), removed, wave, warned)
-        .prop_map(|(opened, opener, source, closed, reopened, removed, wave, warned)| {
+    let claims = vec(claim(), 0..2);
+    (
+        moment(),
+        opener,
+        source,
+        option::of(closed),
+        option::of(moment()),
+        removed,
+        (wave, warned),
+        claims,
+    )
+        .prop_map(|(opened, opener, source, closed, reopened, removed, (wave, warned), claims)| {
             let mut record = Record::new(opened, opener, source);
             record.closed = closed;
             record.reopened = reopened;
             record.removed = removed;
             record.wave = wave;
             record.warned = warned;
+            record.claims = claims;
             record
         })
         .boxed()
@@ -151,13 +165,16 @@ fn auth() -> impl Strategy<Value = Auth> {
     select(vec![Account, Token, Anonymous, Server, Component, Unknown])
 }
 
+fn claim() -> impl Strategy<Value = Claim> {
+    (select(vec!["moderator", "x", "id"]), select(vec!["true", "false"]))
+        .prop_map(|(name, value)| (name.to_owned(), value.to_owned()))
+}
+
 pub(crate) fn requester() -> impl Strategy<Value = Requester> {
     let address = option::of(select(&ADDRESSES[..]).prop_map(|a| a.parse::<IpAddr>().unwrap()));
-    let claim = (select(vec!["moderator", "x", "id"]), select(vec!["true", "false"]))
-        .prop_map(|(name, value)| (name.to_owned(), value.to_owned()));
     (
         (option::weighted(0.95, jid()), auth(), option::of(any::<bool>()), address, ".{0,8}"),
-        (affiliation(), role(), vec(claim, 0..3), option::of(person()), any::<bool>()),
+        (affiliation(), role(), vec(claim(), 0..3), option::of(person()), any::<bool>()),
         (
             option::of(mark("ticket")),
             option::of(mark("device")),
@@ -549,6 +566,7 @@ pub(crate) fn ban() -> impl Strategy<Value = (Target, Ban)> {
 #[derive(Clone, Debug)]
 pub(crate) struct Parts {
     pub(crate) bans: Vec<(Target, Ban)>,
+    /// By pattern; an empty one: by a claim.
     pub(crate) overrides: Vec<(&'static str, Rules)>,
     pub(crate) base: Rules,
 }
@@ -569,18 +587,20 @@ impl Parts {
                 Target::Network(network) => policy.bans.ban_network(network, ban),
             }
         }
-        let mut patterns = GlobSetBuilder::new();
-        for (pattern, rules) in &self.overrides {
-            let glob = Glob::new(pattern).unwrap();
-            policy.rooms.push(Override {
-                pattern: (*pattern).to_owned(),
-                matcher: glob.compile_matcher(),
-                line: 1,
-                rules: Arc::new(rules.clone()),
-            });
-            patterns.add(glob);
-        }
-        policy.patterns = patterns.build().unwrap();
+        let rooms = self.overrides.iter().map(|(pattern, rules)| Override {
+            selector: match *pattern {
+                "" => Selector {
+                    claim: Some(("x".to_owned(), vec!["true".to_owned()])),
+                    ..Selector::default()
+                },
+                pattern => Selector { pattern: Pattern::new(pattern).ok(), ..Selector::default() },
+            },
+            priority: 0,
+            profile: None,
+            line: 1,
+            rules: Arc::new(rules.clone()),
+        });
+        policy.rooms = Overrides::new(rooms.collect(), Vec::new()).unwrap();
         policy
     }
 }
@@ -588,10 +608,11 @@ impl Parts {
 /// Overrides of different rooms: of two that match one room the more specific counts, which is for the
 /// file's reader to sort out.
 pub(crate) fn parts() -> impl Strategy<Value = Parts> {
-    (vec(ban(), 0..5), rules(), rules(), rules(), 0_usize..3)
-        .prop_map(|(bans, base, tea, board, count)| {
-            let overrides = [("tea", tea), ("board-*", board)].into_iter().take(count).collect();
-            Parts { bans, overrides, base }
+    let [base, tea, claimed, board] = [(); 4].map(|()| rules().boxed());
+    (vec(ban(), 0..5).boxed(), base, tea, claimed, board, 0_usize..4)
+        .prop_map(|(bans, base, tea, claimed, board, count)| {
+            let all = [("tea", tea), ("", claimed), ("board-*", board)];
+            Parts { bans, overrides: all.into_iter().take(count).collect(), base }
         })
         .boxed()
 }

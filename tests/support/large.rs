@@ -3,13 +3,15 @@
 use std::str::FromStr;
 use std::sync::Arc;
 
-use globset::{Glob, GlobSetBuilder};
 use jid::BareJid;
 use jiff::Timestamp;
 use vestibule::policy::attempt::{Action, Attempt, Auth, Credential, Requester, RoomView};
 use vestibule::policy::bans::Ban;
+use vestibule::policy::overrides::{Override, Overrides};
+use vestibule::policy::pattern::Pattern;
 use vestibule::policy::record::{Record, Source};
-use vestibule::policy::rules::{Override, Policy, Rules};
+use vestibule::policy::rules::{Policy, Rules};
+use vestibule::policy::selector::Selector;
 
 pub(crate) fn jid(text: &str) -> BareJid {
     BareJid::from_str(text).unwrap()
@@ -37,16 +39,15 @@ pub(crate) fn policy(overrides: u32, bans: u32) -> Policy {
             }
         }
     }
-    let mut patterns = GlobSetBuilder::new();
+    let mut rooms = Vec::new();
     let rules = Arc::new(Rules::default());
     for n in 0..overrides {
         let pattern = if n % 4 == 0 { format!("team{n}-*") } else { format!("room{n}") };
-        let glob = Glob::new(&pattern).unwrap();
-        patterns.add(glob.clone());
-        let matcher = glob.compile_matcher();
-        policy.rooms.push(Override { pattern, matcher, line: n, rules: Arc::clone(&rules) });
+        let selector = Selector { pattern: Pattern::new(&pattern).ok(), ..Selector::default() };
+        let rules = Arc::clone(&rules);
+        rooms.push(Override { selector, priority: 0, profile: None, line: n, rules });
     }
-    policy.patterns = patterns.build().unwrap();
+    policy.rooms = Overrides::new(rooms, vec!["rooms.example.org".to_owned()]).unwrap();
     policy
 }
 

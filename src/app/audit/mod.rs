@@ -90,7 +90,7 @@ async fn service_rooms(
 
 fn compare(shared: &Shared, live: &LiveRoom) -> Vec<Drift> {
     let desk = shared.desk();
-    let rules = desk.live().rules(desk.policy(), Some(&live.jid));
+    let rules = desk.live().rules_at(desk.policy(), live);
     drifts(desk.policy(), &rules, live, now())
 }
 

@@ -148,12 +148,15 @@ impl Desk {
 
     /// Answers a question. The strength of a typed password must be in it by now.
     pub fn question(&mut self, service: &Arc<str>, question: &Question, now: Timestamp) -> Element {
-        let rules = self.live.rules(&self.policy, question.attempt.room.as_ref());
-        let (attempt, room) = match self.mode {
+        let (attempt, mut room) = match self.mode {
             Mode::Enforce => (Cow::Borrowed(&question.attempt), question.room.clone()),
-            Mode::Observe => as_if_enforced(question, rules.password.required.value, now),
+            Mode::Observe => as_if_enforced(question, self.live.claims(question), now),
         };
         let attempt = &*attempt;
+        let rules = self.live.rules_of(&self.policy, attempt, &room);
+        if self.mode == Mode::Observe {
+            room.has_password |= rules.password.required.value && room.exists;
+        }
         let pressure = self.pressure(attempt, &rules, now);
         let mut decision = decide(&self.policy, &rules, attempt, &room, &pressure, now);
         let password = match decision.effects.password {
@@ -183,7 +186,7 @@ impl Desk {
             self.observed.count(attempt, would, observed, now);
         }
         let id = self.next_id();
-        let facts = Facts::of(&rules, attempt, &room, &pressure);
+        let facts = Facts::of(&self.policy, &rules, attempt, &room, &pressure);
         self.write_down(&decision, (attempt, &facts), &id, false, now);
         if self.mode == Mode::Enforce {
             self.tell_of_wave(attempt, &room, &decision, &rules, now);
@@ -209,10 +212,10 @@ impl Desk {
         room: &'a RoomView,
         now: Timestamp,
     ) -> (Explanation, Facts<'a>) {
-        let rules = self.live.rules(&self.policy, attempt.room.as_ref());
+        let rules = self.live.rules_of(&self.policy, attempt, room);
         let pressure = self.pressure(attempt, &rules, now);
         let explanation = explain(&self.policy, &rules, attempt, room, &pressure, now);
-        (explanation, Facts::of(&rules, attempt, room, &pressure))
+        (explanation, Facts::of(&self.policy, &rules, attempt, room, &pressure))
     }
 
     /// Writes down what an operator did.

@@ -59,7 +59,7 @@ impl Desk {
             return all;
         }
         for (jid, room) in self.live.rooms() {
-            let rules = policy.rules_for(jid);
+            let rules = policy.rules_for(jid, room.claims());
             let mut seen = HashSet::new();
             for who in room.occupants.values().map(|known| &known.who) {
                 let is_service = |jid| policy.services.contains_key(jid);
@@ -137,7 +137,7 @@ impl Desk {
         let pressure = Pressure::default();
         for Judged { attempt, view, rules, decision } in &consequences.removed {
             let id = self.next_id();
-            let facts = Facts::of(rules, attempt, view, &pressure);
+            let facts = Facts::of(&self.policy, rules, attempt, view, &pressure);
             self.write_down(decision, (attempt, &facts), &id, true, now);
         }
         Ok(consequences)

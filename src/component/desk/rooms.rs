@@ -77,9 +77,11 @@ impl Desk {
                 if !question.generation.is_empty() =>
             {
                 let view = RoomView { record: record.or_else(|| room.record.clone()), ..room };
-                self.live.heard_of(&self.policy, service, jid, &question.generation).view = view;
+                let policy = &self.policy;
+                let room = self.live.heard_of(policy, service, jid, &question.generation);
+                room.seen(policy, jid, view);
             }
-            (_, Some(record)) => self.live.recorded(jid, record),
+            (_, Some(record)) => self.live.recorded(&self.policy, jid, record),
             (_, None) => {}
         }
     }
@@ -127,7 +129,7 @@ impl Desk {
 
     /// A room was given another record.
     pub fn recorded(&mut self, room: &BareJid, record: Record) {
-        self.live.recorded(room, record);
+        self.live.recorded(&self.policy, room, record);
     }
 }
 

@@ -12,9 +12,9 @@ use super::classify::classes;
 use super::decide::Case;
 use super::pressure::Pressure;
 use super::rules::{Policy, Rules};
-use super::verdict::{Rule, Verdict};
+use super::verdict::{Opinion, Rule, Verdict};
 use super::who::Who;
-use super::{access, close, moderators};
+use super::{access, close, hours, limits, moderators, permissions};
 
 /// A way to help those who wait while nobody inside can let them in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -206,7 +206,9 @@ impl Scene<'_> {
             let can = |case: &Case<'_>| {
                 let is_one = (is_successor(case) && !only_entitled)
                     || (moderators::entitlement(case).is_some() && !case.is_service());
-                let is_shut = close::join(case).is_some_and(|it| it.verdict == Verdict::Deny);
+                let doors = [close::join, hours::judge, permissions::enter, limits::join];
+                let is_denial = |opinion: Opinion| opinion.verdict == Verdict::Deny;
+                let is_shut = doors.iter().any(|door| door(case).is_some_and(is_denial));
                 is_one && !is_shut && access::enter(case).is_none() && self.would_admit(case.who())
             };
             self.judge(who, can).unwrap_or_default()

@@ -11,6 +11,7 @@ use super::Question;
 use super::found::{Change, Ending, Found, Skipped, Totals};
 use super::pieces::Piece;
 use crate::component::line::{Line, VERSION};
+use crate::policy::attempt::{Attempt, RoomView};
 use crate::policy::decide::{decide, rejudge};
 use crate::policy::denial::Denial;
 use crate::policy::explain::explain;
@@ -115,12 +116,15 @@ impl<'a> Judge<'a> {
             ..
         } = line;
         let room = room.map(Cow::into_owned);
-        let rules = self.rules(room.as_ref());
-        let unread = |name| is_read(&rules, name);
-        if facts.unread_claims().any(unread) {
+        let unread: Vec<String> = facts.unread_claims().map(str::to_owned).collect();
+        let (attempt, view, pressure) = facts.into_owned().into_parts(attempt.into_owned(), room);
+        let rules = self.rules(&attempt, &view);
+        // By the same policy nothing was left unread that chooses the rules.
+        let chooses =
+            |name: &str| is_of_another && view.record.is_none() && self.policy.rooms.asks_for(name);
+        if unread.iter().any(|name| is_read(&rules, name) || chooses(name)) {
             return totals.skip(Skipped::Claim);
         }
-        let (attempt, view, pressure) = facts.into_owned().into_parts(attempt.into_owned(), room);
         let now = if line.again {
             match rejudge(self.policy, &rules, &attempt, &view, at) {
                 Some(decision) => Ending::of(&decision),
@@ -163,15 +167,19 @@ impl<'a> Judge<'a> {
         result.found.push(Found::Change(Box::new(change)));
     }
 
-    fn rules(&mut self, room: Option<&BareJid>) -> Arc<Rules> {
-        let Some(room) = room else { return Arc::clone(&self.policy.base) };
+    fn rules(&mut self, attempt: &Attempt, view: &RoomView) -> Arc<Rules> {
+        let Some(room) = &attempt.room else { return Arc::clone(&self.policy.base) };
+        let claims = self.policy.claims_of(attempt, view);
+        if !claims.is_empty() {
+            return self.policy.rules_for(room, &claims);
+        }
         if let Some(rules) = self.rules.get(room) {
             return Arc::clone(rules);
         }
         if self.rules.len() >= MOST_ROOMS {
             self.rules.clear();
         }
-        let rules = self.policy.rules_for(room);
+        let rules = self.policy.rules_for(room, &[]);
         self.rules.insert(room.clone(), Arc::clone(&rules));
         rules
     }

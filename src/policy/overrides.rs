@@ -1,0 +1,204 @@
+//! The overrides of a file, found without trying each.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use globset::{Error, Glob, GlobBuilder, GlobSet, GlobSetBuilder};
+use jid::BareJid;
+
+use super::pattern::Kind;
+use super::room_name::RoomName;
+use super::rules::Rules;
+use super::selector::{Claim, Selector};
+
+/// The most claims that are kept with a room.
+const MOST_CLAIMS: usize = 16;
+
+/// Other rules for some rooms.
+#[derive(Clone, Debug)]
+pub struct Override {
+    /// For which.
+    pub selector: Selector,
+    /// Breaks a tie between two that are as specific as each other.
+    pub priority: u32,
+    /// The profile that it is laid over, by name.
+    pub profile: Option<String>,
+    /// The 1-based line of the `[[room]]`.
+    pub line: u32,
+    /// The base rules with the profile's and the override's values in place.
+    pub rules: Arc<Rules>,
+}
+
+/// Every override, the most specific first, and where to look for them. An override is looked for by one
+/// of its selectors only; the others are compared then.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides {
+    all: Vec<Override>,
+    services: Vec<String>,
+    wanted: HashMap<String, HashSet<String>>,
+    exact: HashMap<String, Vec<usize>>,
+    /// By the beginning of the name.
+    prefixes: HashMap<String, Vec<usize>>,
+    /// The lengths of these beginnings, in bytes.
+    lengths: Vec<usize>,
+    tenants: HashMap<String, Vec<usize>>,
+    claims: HashMap<Claim, Vec<usize>>,
+    globs: GlobSet,
+    globbed: Vec<usize>,
+    /// Those that any room may be for.
+    any: Vec<usize>,
+}
+
+impl Overrides {
+    /// These overrides, in any order, for the rooms of these services.
+    ///
+    /// # Errors
+    /// The patterns are too much together.
+    pub fn new(mut all: Vec<Override>, services: Vec<String>) -> Result<Self, Error> {
+        let rank = |one: &Override| one.selector.specificity(one.priority);
+        all.sort_by_cached_key(|one| (std::cmp::Reverse(rank(one)), one.line));
+        let mut this = Self { services, ..Self::default() };
+        let mut globs = GlobSetBuilder::new();
+        for (at, one) in all.iter().enumerate() {
+            for value in one.selector.claim.iter().flat_map(|(_, values)| values) {
+                let name = one.selector.claim.as_ref().map(|(name, _)| name.clone());
+                this.wanted.entry(name.unwrap_or_default()).or_default().insert(value.clone());
+            }
+            this.note(at, &one.selector, &mut globs)?;
+        }
+        this.lengths = this.prefixes.keys().map(String::len).collect();
+        this.lengths.sort_unstable();
+        this.lengths.dedup();
+        this.globs = globs.build()?;
+        this.all = all;
+        Ok(this)
+    }
+
+    fn note(
+        &mut self,
+        at: usize,
+        selector: &Selector,
+        globs: &mut GlobSetBuilder,
+    ) -> Result<(), Error> {
+        let kind = selector.pattern.as_ref().map(|pattern| (pattern.kind(), pattern.as_str()));
+        match (kind, &selector.tenant, &selector.claim) {
+            (Some((Kind::Exact(name), _)), ..) => push(&mut self.exact, name.clone(), at),
+            (_, Some(tenant), _) => push(&mut self.tenants, tenant.clone(), at),
+            (_, _, Some((name, values))) => {
+                for value in values {
+                    push(&mut self.claims, (name.clone(), value.clone()), at);
+                }
+            }
+            (Some((Kind::Prefix(prefix), _)), ..) => push(&mut self.prefixes, prefix.clone(), at),
+            (Some((Kind::Glob(_), written)), ..) => {
+                globs.add(glob(written)?);
+                self.globbed.push(at);
+            }
+            (None, None, None) => self.any.push(at),
+        }
+        Ok(())
+    }
+
+    /// The override for a room that somebody with these claims opened.
+    pub fn best(&self, room: &BareJid, claims: &[Claim]) -> Option<&Override> {
+        if self.all.is_empty() {
+            return None;
+        }
+        let (name, address) = (RoomName::of(room, &self.services), room.as_str());
+        let mut best = usize::MAX;
+        self.candidates(&name, address, claims, &mut |at| {
+            let is_better = at < best
+                && self.all.get(at).is_some_and(|one| one.selector.is_for(&name, address, claims));
+            if is_better {
+                best = at;
+            }
+        });
+        self.all.get(best)
+    }
+
+    /// Every override for that room, the one that counts first.
+    pub fn matching(&self, room: &BareJid, claims: &[Claim]) -> Vec<&Override> {
+        let (name, address) = (RoomName::of(room, &self.services), room.as_str());
+        self.all.iter().filter(|one| one.selector.is_for(&name, address, claims)).collect()
+    }
+
+    /// Every override, the most specific first.
+    pub fn iter(&self) -> impl Iterator<Item = &Override> {
+        self.all.iter()
+    }
+
+    /// The rules of each.
+    pub(super) fn rules_mut(&mut self) -> impl Iterator<Item = &mut Arc<Rules>> {
+        self.all.iter_mut().map(|one| &mut one.rules)
+    }
+
+    /// How many there are.
+    pub const fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// There is none.
+    pub const fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// Of the claims of somebody who opens a room, those that a selector names.
+    pub fn wanted(&self, claims: &[Claim]) -> Vec<Claim> {
+        let mut kept: Vec<Claim> =
+            claims.iter().filter(|(name, value)| self.wants(name, value)).cloned().collect();
+        kept.sort_unstable();
+        kept.dedup();
+        kept.truncate(MOST_CLAIMS);
+        kept
+    }
+
+    /// A selector names this claim.
+    pub fn asks_for(&self, name: &str) -> bool {
+        self.wanted.contains_key(name)
+    }
+
+    /// A selector names this claim with this value.
+    pub fn wants(&self, name: &str, value: &str) -> bool {
+        self.wanted.get(name).is_some_and(|values| values.contains(value))
+    }
+
+    fn candidates(
+        &self,
+        room: &RoomName<'_>,
+        address: &str,
+        claims: &[Claim],
+        see: &mut dyn FnMut(usize),
+    ) {
+        for name in room.spellings() {
+            self.named(&name, see);
+        }
+        self.named(address, see);
+        let by_tenant = room.tenant().and_then(|tenant| self.tenants.get(tenant));
+        by_tenant.into_iter().flatten().copied().for_each(&mut *see);
+        if !self.claims.is_empty() {
+            let by_claim = claims.iter().filter_map(|claim| self.claims.get(claim));
+            by_claim.flatten().copied().for_each(&mut *see);
+        }
+        self.any.iter().copied().for_each(see);
+    }
+
+    fn named(&self, name: &str, see: &mut dyn FnMut(usize)) {
+        self.exact.get(name).into_iter().flatten().copied().for_each(&mut *see);
+        let lengths = self.lengths.iter().take_while(|length| **length <= name.len());
+        for prefix in lengths.filter_map(|length| name.get(..*length)) {
+            self.prefixes.get(prefix).into_iter().flatten().copied().for_each(&mut *see);
+        }
+        if !self.globbed.is_empty() {
+            let found = self.globs.matches(name);
+            found.iter().filter_map(|at| self.globbed.get(*at)).copied().for_each(see);
+        }
+    }
+}
+
+fn push<K: Eq + std::hash::Hash>(map: &mut HashMap<K, Vec<usize>>, key: K, at: usize) {
+    map.entry(key).or_default().push(at);
+}
+
+fn glob(written: &str) -> Result<Glob, Error> {
+    GlobBuilder::new(written).literal_separator(false).build()
+}
