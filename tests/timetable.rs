@@ -144,6 +144,22 @@ fn a_component_that_only_looks_on_does_nothing_by_itself() {
 }
 
 #[test]
+fn a_rule_that_is_only_observed_says_what_it_would_do() {
+    let mut gate = Gate::with(|rules| {
+        let mut observed = rules.clone();
+        ending(&mut observed);
+        rules.observed = Some(Arc::new(observed));
+    });
+    gate.restore(&shown("tea", &record("2026-01-01T11:30:00Z", ""), 1));
+    let end = Some(now() + SignedDuration::from_mins(30));
+    let table = timetable(&gate.desk, gate.now);
+    assert_eq!((table.due.len(), table.would.len(), table.next), (0, 0, end));
+    assert_eq!(gate.wait(1800), [], "nothing follows");
+    let would = timetable(&gate.desk, gate.now).would;
+    assert_eq!(would[0].1.deed, Deed::End(Notice::TimeIsUp));
+}
+
+#[test]
 fn a_room_that_is_found_after_a_restart_has_the_times_of_its_record() {
     let mut gate = Gate::with(ending);
     gate.restore(&shown("tea", &record("2026-01-01T11:30:00Z", ""), 1));

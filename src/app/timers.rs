@@ -1,5 +1,6 @@
 //! Seeing to rooms whose time has come.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -25,6 +26,7 @@ const AT_ONCE: usize = 50;
 /// Watches until aborted.
 pub(super) async fn watch(shared: Shared) {
     let mut trials = Trials::default();
+    let mut said = Said::default();
     let mut running = JoinSet::new();
     let mut pause = LOOK;
     loop {
@@ -45,6 +47,7 @@ pub(super) async fn watch(shared: Shared) {
             let left = Duration::try_from(next.duration_since(now())).unwrap_or_default();
             pause = pause.min(left);
         }
+        said.tell(&shared, table.would);
         trials.keep(table.due.iter().map(|(room, _)| room));
         for (room, due) in table.due {
             if running.len() < AT_ONCE && trials.start(&room, false, now()) {
@@ -54,6 +57,23 @@ pub(super) async fn watch(shared: Shared) {
                     (room, outcome)
                 });
             }
+        }
+    }
+}
+
+/// What would be due if the rules that are only observed were enforced, and was written down once.
+#[derive(Debug, Default)]
+struct Said(HashSet<(BareJid, &'static str)>);
+
+impl Said {
+    fn tell(&mut self, shared: &Shared, would: Vec<(BareJid, Due)>) {
+        let before = std::mem::take(&mut self.0);
+        for (room, Due { rule, deed }) in would {
+            let one = (room, rule.name);
+            if !before.contains(&one) {
+                shared.desk().timed(deed.name(), &one.0, rule, true, now());
+            }
+            self.0.insert(one);
         }
     }
 }
@@ -82,7 +102,7 @@ async fn carry_out(shared: &Shared, room: &BareJid, due: &Due) -> Outcome {
             if deed == Deed::Calm {
                 desk.calmed(room);
             }
-            desk.timed(deed.name(), room, rule, now());
+            desk.timed(deed.name(), room, rule, false, now());
             Outcome::Done(SignedDuration::ZERO)
         }
         // It is not due any more, which we know now.

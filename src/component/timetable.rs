@@ -1,6 +1,5 @@
 //! What is due in the rooms.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -8,8 +7,8 @@ use jid::BareJid;
 use jiff::Timestamp;
 
 use super::desk::{Desk, Mode};
-use crate::policy::rules::Rules;
-use crate::policy::timers::{Agenda, Due, Scene, agenda};
+use crate::policy::hours::Hours;
+use crate::policy::timers::{Agenda, Deed, Due, Scene, agenda};
 use crate::wire::room::LiveRoom;
 
 /// What is due in all rooms.
@@ -17,6 +16,8 @@ use crate::wire::room::LiveRoom;
 pub struct Timetable {
     /// What seems to be due now, from what was reported. The gate knows better: see [`due_again`].
     pub due: Vec<(BareJid, Due)>,
+    /// What would be due if the rules that are only observed were enforced, but for what people are told.
+    pub would: Vec<(BareJid, Due)>,
     /// When to look again, unless a room changes.
     pub next: Option<Timestamp>,
 }
@@ -27,28 +28,35 @@ pub fn timetable(desk: &Desk, now: Timestamp) -> Timetable {
     if desk.mode() == Mode::Observe {
         return table;
     }
-    // Most rooms share their hours.
+    // Most rooms share their hours. They are kept for as long as their address stands for them.
     let mut phases = HashMap::new();
+    let mut phase_of = |hours: &Arc<Hours>| {
+        let found = || (Arc::clone(hours), hours.phase(now));
+        phases.entry(Arc::as_ptr(hours)).or_insert_with(found).1
+    };
     for (jid, room) in desk.live().rooms() {
         let rules = desk.policy().exceptions.in_room(&room.rules, jid, now);
-        let phase = match &rules {
-            Cow::Borrowed(Rules { hours, .. }) => {
-                *phases.entry(Arc::as_ptr(hours)).or_insert_with(|| hours.phase(now))
-            }
-            Cow::Owned(rules) => rules.hours.phase(now),
-        };
         let Some(record) = &room.view.record else { continue };
         let scene = Scene {
             rules: &rules,
             record,
-            phase,
+            phase: phase_of(&rules.hours),
             unmoderated: room.moderated_until.filter(|_| !room.is_moderated(desk.policy())),
             last_stranger: desk.last_stranger(jid),
             now,
         };
         let Agenda { due, next } = agenda(&scene);
-        table.due.extend(due.map(|due| (jid.clone(), due)));
         table.next = table.next.into_iter().chain(next).min();
+        if let Some(rules) = &rules.observed {
+            let observed = agenda(&Scene { rules, phase: phase_of(&rules.hours), ..scene });
+            let would = observed.due.filter(|would| {
+                !matches!(would.deed, Deed::Warn { .. })
+                    && due.map(|due| due.rule) != Some(would.rule)
+            });
+            table.would.extend(would.map(|would| (jid.clone(), would)));
+            table.next = table.next.into_iter().chain(observed.next).min();
+        }
+        table.due.extend(due.map(|due| (jid.clone(), due)));
     }
     table
 }

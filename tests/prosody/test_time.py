@@ -32,6 +32,10 @@ close = { when_unmoderated = "1 second" }
 match = "brief-*"
 limits = { duration = "3 seconds", warn_before = "2 seconds" }
 [[room]]
+match = "watched-*"
+limits = { duration = "1 second", warn_before = "never" }
+modes = { limits = "observe" }
+[[room]]
 match = "orphan-*"
 limits = { without_moderator = "1 second", warn_before = "never" }
 [[room]]
@@ -138,6 +142,18 @@ async def test_a_room_is_told_of_its_end_and_ends(door):
         told = [seen for seen in guest.seen if "ends in" in (seen.body or "")]
         assert len(told) == 1
         assert (await alice.join(room, "Alice")).joined, "it may be opened again"
+
+
+async def test_a_rule_that_is_only_observed_is_written_down_and_ends_nothing(door):
+    async with Crowd(door.server) as crowd:
+        room = door.room("watched")
+        alice = await crowd.connect("alice@localhost")
+        guest = await crowd.connect("guest.localhost")
+        await alice.join(room, "Alice")
+        said = await timer(door, room, "ended")
+        assert (said["rule"], said["observed"]) == ("limits.duration", True)
+        assert (await guest.join(room, "Guest", SECRET)).joined
+        assert set(guest.occupants(room)) == {"Alice", "Guest"}
 
 
 async def test_a_room_ends_when_its_last_moderator_has_left_for_good(door):

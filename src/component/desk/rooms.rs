@@ -103,17 +103,20 @@ impl Desk {
         else {
             return;
         };
-        self.timed("raised", jid, wave::rule(rules), now);
+        self.timed("raised", jid, wave::rule(rules), false, now);
     }
 
-    /// Writes down what happened in a room by itself.
-    pub fn timed(&self, done: &str, room: &BareJid, rule: Rule, now: Timestamp) {
+    /// Writes down what happened in a room by itself; `observed`: would have, if that rule were enforced.
+    pub fn timed(&self, done: &str, room: &BareJid, rule: Rule, observed: bool, now: Timestamp) {
         let (name, line) = (rule.name, rule.line);
-        tracing::info!(room = room.as_str(), done, rule = name, line, "by itself");
+        tracing::info!(room = room.as_str(), done, rule = name, line, observed, "by itself");
         let mut details = Map::new();
         details.insert("done".to_owned(), Value::from(done));
         details.insert("rule".to_owned(), Value::from(name));
         details.insert("line".to_owned(), Value::from(line));
+        if observed {
+            details.insert("observed".to_owned(), Value::from(true));
+        }
         self.audit.event("timer", room.as_str(), details, now);
     }
 
