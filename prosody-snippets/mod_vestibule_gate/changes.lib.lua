@@ -188,19 +188,20 @@ return function (gate)
 		local stanza, targets, invites = event.stanza, {}, false;
 		local kind, occupant = stanza.attr.type, room:get_occupant_by_real_jid(stanza.attr.from);
 		if kind == "groupchat" then
-			local subject = occupant and stanza:get_child("subject"); -- with more, it is no change of it (XEP-0045, 8.1)
-			if subject and not stanza:get_child("body") and not stanza:get_child("thread") then
-				return gate.put(event, "configure", { detail = function (at)
-					local text = subject:get_text() or "";
-					local same = text == (at._data.subject or "") and "true" or nil;
-					element("field", { var = "subject", same = same }, cut(text, LIMIT.text));
-				end });
-			end
 			local word = occupant and (stanza:get_child_text("body") or ""):match("^!([%w_-]+)%s*$");
-			if not word then return; end
-			return gate.put(event, "command", {
-				detail = function () element("command", { name = cut(word, LIMIT.name) }); end;
-			});
+			if word then
+				return gate.put(event, "command", {
+					detail = function () element("command", { name = cut(word, LIMIT.name) }); end;
+				});
+			end
+			if not occupant or gate.permissions.refuse_chat(event, room, occupant) then return occupant and true; end
+			local subject = stanza:get_child("subject"); -- with more, it is no change of it (XEP-0045, 8.1)
+			if not subject or stanza:get_child("body") or stanza:get_child("thread") then return; end
+			return gate.put(event, "configure", { detail = function (at)
+				local text = subject:get_text() or "";
+				local same = text == (at._data.subject or "") and "true" or nil;
+				element("field", { var = "subject", same = same }, cut(text, LIMIT.text));
+			end });
 		elseif kind == "error" then
 			return;
 		end

@@ -53,8 +53,9 @@ return function (gate)
 
 	local function say(room, says, requester, joined)
 		for _, item in ipairs(says or NOTHING) do
-			local text = item.text:gsub("{password}", function () return room:get_password() or ""; end)
-				:gsub("{nick}", function () return name_of(room, requester); end);
+			local text = item.text:gsub("{(%a+)}", function (word)
+				return word == "password" and (room:get_password() or "") or word == "nick" and name_of(room, requester) or nil;
+			end);
 			local function tell(address, kind)
 				local is_jitsi = gate.focus.describe(prosody.full_sessions[address]) == "jitsi";
 				local stanza = message(room, address, is_jitsi and "normal" or kind, text);

@@ -86,11 +86,7 @@ return function (gate)
 	-- As if the focus had switched it on, before anybody else is there.
 	local function start(room)
 		local kinds = moderated_in(room);
-		if #kinds == 0 then return false; end
-		if not is_there() then
-			module:log("warn", "%s: nothing on this server moderates %s", room.jid, table.concat(kinds, ", "));
-			return false;
-		end
+		if #kinds == 0 or not is_there() then return false; end
 		room.av_moderation, room.av_moderation_actors = room.av_moderation or {}, room.av_moderation_actors or {};
 		for _, kind in ipairs(kinds) do
 			room.av_moderation[kind] = room.av_moderation[kind] or array();
@@ -105,7 +101,9 @@ return function (gate)
 
 	function media.preset(room, kinds)
 		gate.kept.of(room).media = kinds;
-		start(room);
+		if not start(room) and not gate.is_observing() then
+			module:log("warn", "%s: nothing on this server moderates %s", room.jid, table.concat(kinds, ", "));
+		end
 	end
 	-- The module that keeps the room's metadata makes them when the room is there.
 	gate.guard("muc-room-created", PRIORITY.seated, function (event) start(event.room); end);

@@ -62,8 +62,10 @@ return function (gate)
 	-- From an answer or a command: what somebody inside may do from now on.
 	function permissions.apply(room, list)
 		for _, item in ipairs(list or {}) do
-			set(room, item.jid, next(item.degrees) and item.degrees or nil);
-			each_seat(room, item.jid, function (occupant) gate.media.settle(room, occupant); end);
+			local seats = {};
+			each_seat(room, item.jid, function (occupant) seats[#seats + 1] = occupant; end);
+			set(room, item.jid, seats[1] and next(item.degrees) and item.degrees or nil);
+			for _, occupant in ipairs(seats) do gate.media.settle(room, occupant); end
 		end
 	end
 
@@ -109,13 +111,11 @@ return function (gate)
 			what == "rename" and "not-acceptable" or "forbidden", WORDS[what]);
 	end
 
-	-- `!word` has been taken out above this.
-	guard_room("message/bare", PRIORITY.speech, function (event, room)
-		local stanza = event.stanza;
-		local occupant = stanza.attr.type == "groupchat" and room:get_occupant_by_real_jid(stanza.attr.from);
-		if not occupant or may(room, occupant, "chat") or says_nothing(stanza) then return; end
+	-- Of a message to the room that is no `!word`, before anything becomes of it.
+	function permissions.refuse_chat(event, room, occupant)
+		if may(room, occupant, "chat") or says_nothing(event.stanza) then return false; end
 		return refuse(event, "chat");
-	end);
+	end
 
 	guard_room("message/full", PRIORITY.speech, function (event, room)
 		local stanza = event.stanza;

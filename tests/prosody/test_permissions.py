@@ -21,6 +21,9 @@ permissions = {{ chat = ["moderator"], private = ["moderator"], rename = ["moder
 match = "mute-*"
 permissions = {{ chat = [], private = [], rename = [] }}
 [[room]]
+match = "topic-*"
+permissions = {{ chat = [] }}
+[[room]]
 match = "staff-*"
 permissions = {{ chat = ["account"] }}
 """
@@ -111,6 +114,18 @@ async def test_whoever_may_not_chat_says_nothing_to_the_room(door, payload):
         await alice.ping()
         messages = [seen for seen in alice.seen[since:] if seen.name == "message"]
         assert not payload or messages == []
+
+
+async def test_a_subject_is_chat_also_where_everybody_may_change_it(door):
+    async with Crowd(door.server) as crowd:
+        room = door.room("topic")
+        alice, bob, _ = await meeting(crowd, room)
+        assert not (await alice.configure(room, {"muc#roomconfig_changesubject": True})).error
+        for person in (alice, bob):
+            identity = send(person, room, "groupchat", element(CLIENT, "subject", "what I think"))
+            assert await error_of(person, identity) == NO_CHAT
+        await alice.ping()
+        assert not [seen for seen in alice.seen if seen.subject]
 
 
 async def test_whoever_may_not_chat_may_type_and_read(door):
