@@ -106,7 +106,7 @@ pub(super) async fn apply(
             let mut desk = shared.desk();
             (desk.next_id(), Arc::clone(desk.policy()))
         };
-        let password = effects.password.map(|new| password(shared, jid, new)).transpose()?;
+        let password = effects.password.map(|new| password(shared, &live, new)).transpose()?;
         let material =
             Material { password: password.as_ref(), texts: &policy.texts, language: None };
         let element = command(jid, &live.generation, live.revision, &id, &effects, material, more);
@@ -124,10 +124,10 @@ pub(super) async fn apply(
     Err(RoomError::Busy)
 }
 
-fn password(shared: &Shared, room: &BareJid, new: NewPassword) -> Result<Secret, RoomError> {
+fn password(shared: &Shared, live: &LiveRoom, new: NewPassword) -> Result<Secret, RoomError> {
     let desk = shared.desk();
-    let rules = desk.live().rules(desk.policy(), Some(room));
-    Ok(making::password(new, Some(room), None, &rules, now())?)
+    let rules = desk.live().rules_at(desk.policy(), live);
+    Ok(making::password(new, Some(&live.jid), None, &rules, now())?)
 }
 
 /// Removes those who may no longer be inside.
