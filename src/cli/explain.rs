@@ -7,24 +7,16 @@ use serde_json::Value;
 
 use super::out::{fail, say};
 use crate::app::{explanation_to_json, now};
-use crate::config::Loaded;
-use crate::control::Described;
-use crate::policy::explain::explain;
-use crate::policy::facts::Facts;
-use crate::policy::pressure::Pressure;
+use crate::config::{Described, Loaded};
+use crate::proof::trials::Tried;
 
 /// Explains an attempt by a file.
 pub(super) fn by_file(file: &Path, loaded: &Loaded, described: &Described, json: bool) -> ExitCode {
-    let attempt = match (described.attempt(), described.room()) {
-        (Ok(attempt), Ok(_)) => attempt,
-        (Err(error), _) | (_, Err(error)) => return fail(&error),
+    let tried = match Tried::new(&loaded.policy, described, now()) {
+        Ok(tried) => tried,
+        Err(error) => return fail(&error),
     };
-    let view = described.view(now());
-    let rules = loaded.policy.rules_of(&attempt, &view);
-    let pressure = Pressure::default();
-    let explanation = explain(&loaded.policy, &rules, &attempt, &view, &pressure, now());
-    let facts = Facts::of(&loaded.policy, &rules, &attempt, &view, &pressure);
-    let value = explanation_to_json(&explanation, &facts);
+    let value = explanation_to_json(&tried.explanation, &tried.facts(&loaded.policy));
     if json {
         say(&value);
     } else {

@@ -5,6 +5,7 @@ mod out;
 mod plan;
 mod replay;
 mod running;
+mod trials;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -16,8 +17,8 @@ use jiff::{SignedDuration, Timestamp};
 use self::out::{fail, say};
 use crate::app;
 use crate::component::desk::Mode;
-use crate::config::{self, Environment, Format, LoadError, Loaded, Log};
-use crate::control::{Candidate, Described, Request};
+use crate::config::{self, Described, Environment, Format, LoadError, Loaded, Log};
+use crate::control::{Candidate, Request};
 use crate::password::{derive, period_at};
 use crate::policy::record::Source;
 
@@ -70,6 +71,8 @@ enum Verb {
     },
     /// Decide the decision log again, by this policy or another, and say what would have ended otherwise
     Replay(replay::Arguments),
+    /// Try the policy on attempts, and say which do not end as they have to
+    Test(trials::Arguments),
     /// Print the derived password of a room
     Password {
         /// The room's address
@@ -175,6 +178,9 @@ pub fn main() -> ExitCode {
             let file = arguments.policy.as_ref().unwrap_or(&file);
             with_file(file, &environment, |loaded| replay::by_file(loaded, &arguments, json))
         }
+        Verb::Test(arguments) => with_file(&file, &environment, |loaded| {
+            trials::by_file(&file, loaded, &arguments, json)
+        }),
         Verb::Password { room, at } => with_file(&file, &environment, |loaded| {
             password(loaded, &room, at.unwrap_or_else(app::now))
         }),

@@ -4,12 +4,10 @@
 //! operator.
 
 mod client;
-mod described;
 mod plan;
 mod server;
 
 pub use self::client::{ClientError, ask};
-pub use self::described::{Described, DescribedError};
 pub use self::plan::{Candidate, List, PersonChange, Plan, RoomChange};
 pub use self::server::{Handler, SocketError, serve};
 
@@ -18,6 +16,7 @@ use serde_json::Value;
 
 use crate::component::drift::DriftTally;
 use crate::component::tally::Tally;
+use crate::config::Described;
 
 /// What an operator asks of the running component.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

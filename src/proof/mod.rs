@@ -1,3 +1,4 @@
 //! What can be shown of a policy without a server: a log decided again, and tests of a policy.
 
 pub mod replay;
+pub mod trials;

@@ -13,11 +13,36 @@ use crate::policy::attempt::{
 use crate::policy::record::{Closed, Entry, Person, Record};
 use crate::policy::strength::Strength;
 
+/// What may be tried.
+pub(super) static ATTEMPTS: [&str; 17] = [
+    "request",
+    "open",
+    "join",
+    "remove-password",
+    "weaken-lobby",
+    "list",
+    "persist",
+    "record",
+    "dial",
+    "promote",
+    "kick",
+    "ban",
+    "invite",
+    "admit",
+    "destroy",
+    "close",
+    "reopen",
+];
+/// The ways to log in.
+pub(super) static WAYS: [&str; 5] = ["account", "token", "anonymous", "server", "component"];
+/// What may be typed as password, as seen from the room.
+pub(super) static PASSWORDS: [&str; 3] = ["none", "wrong", "right"];
+
 /// An attempt, described. The defaults are those of a stranger at a room with one moderator in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, clap::Args)]
 #[serde(deny_unknown_fields)]
 pub struct Described {
-    /// What is tried: request (of the focus, on Jitsi), open, join, remove-password, weaken-lobby, promote, kick, ban, invite, admit, destroy, close, reopen, record, dial
+    /// What is tried: request (of the focus, on Jitsi), open, join, remove-password, weaken-lobby, list, persist, record, dial, promote, kick, ban, invite, admit, destroy, close, reopen
     #[arg(long = "do", default_value = "join", value_name = "WHAT")]
     pub what: String,
     /// The room's address
@@ -56,6 +81,10 @@ pub struct Described {
     /// How many wait
     #[arg(long, default_value_t = 0)]
     pub waiting: u32,
+    /// The room has no password
+    #[arg(long)]
+    #[serde(default)]
+    pub no_password: bool,
     /// The room is closed
     #[arg(long)]
     pub closed: bool,
@@ -80,7 +109,7 @@ pub enum DescribedError {
         /// The word.
         given: String,
         /// Those known.
-        known: &'static str,
+        known: String,
     },
     /// No address.
     #[error("`{0}` is no address like `name@domain`")]
@@ -88,6 +117,30 @@ pub enum DescribedError {
     /// No claim.
     #[error("`{0}` is no claim like `name=value`")]
     Claim(String),
+}
+
+impl Default for Described {
+    fn default() -> Self {
+        Self {
+            what: "join".to_owned(),
+            room: String::new(),
+            jid: String::new(),
+            auth: "account".to_owned(),
+            claims: Vec::new(),
+            unencrypted: false,
+            address: None,
+            password: "none".to_owned(),
+            admitted: false,
+            moderator: false,
+            occupants: 1,
+            moderators: 1,
+            waiting: 0,
+            no_password: false,
+            closed: false,
+            jitsi: false,
+            e2ee: false,
+        }
+    }
 }
 
 impl Described {
@@ -111,7 +164,7 @@ impl Described {
             return Err(DescribedError::Word {
                 what: "way to log in",
                 given: self.auth.clone(),
-                known: "account, token, anonymous, server, component",
+                known: WAYS.join(", "),
             });
         }
         let claims = self
@@ -169,7 +222,7 @@ impl Described {
             occupants: self.occupants,
             moderators: self.moderators,
             waiting: self.waiting,
-            has_password: true,
+            has_password: !self.no_password,
             lobby: self.jitsi,
             exists: true,
             record: Some(record),
@@ -197,7 +250,7 @@ impl Described {
                 return Err(DescribedError::Word {
                     what: "password, as seen from the room",
                     given: given.to_owned(),
-                    known: "none, wrong, right",
+                    known: PASSWORDS.join(", "),
                 });
             }
         };
@@ -213,6 +266,10 @@ impl Described {
             "remove-password" => Action::Configure { fields: vec![FieldChange::PasswordRemoved] },
             "request" => Action::Request,
             "weaken-lobby" => Action::Configure { fields: vec![FieldChange::MembersOnly(false)] },
+            "list" => Action::Configure { fields: vec![FieldChange::Public(true)] },
+            "persist" => Action::Configure { fields: vec![FieldChange::Persistent(true)] },
+            "record" => Action::Record { stops: false },
+            "dial" => Action::Dial,
             "promote" => affiliation(Affiliation::None, Affiliation::Owner),
             "ban" => affiliation(Affiliation::None, Affiliation::Outcast),
             "kick" => Action::Role {
@@ -228,15 +285,48 @@ impl Described {
             "destroy" => Action::Destroy,
             "close" => Action::Command(Word::Close),
             "reopen" => Action::Command(Word::Reopen),
-            "record" => Action::Record { stops: false },
-            "dial" => Action::Dial,
             given => {
                 return Err(DescribedError::Word {
                     what: "attempt",
                     given: given.to_owned(),
-                    known: "request, open, join, remove-password, weaken-lobby, promote, kick, ban, invite, admit, destroy, close, reopen, record, dial",
+                    known: ATTEMPTS.join(", "),
                 });
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct CommandLine {
+        #[command(flatten)]
+        described: Described,
+    }
+
+    #[test]
+    fn what_is_not_said_is_the_same_on_the_command_line_and_in_a_file() {
+        let words = ["explain", "--room=tea@conference.example.org", "--jid=ann@example.org"];
+        let said = CommandLine::parse_from(words).described;
+        let room = "tea@conference.example.org".to_owned();
+        let jid = "ann@example.org".to_owned();
+        assert_eq!(said, Described { room, jid, ..Described::default() });
+    }
+
+    #[test]
+    fn every_attempt_that_is_named_can_be_described() {
+        for what in ATTEMPTS {
+            let described = Described {
+                what: what.to_owned(),
+                room: "tea@conference.example.org".to_owned(),
+                jid: "ann@example.org".to_owned(),
+                ..Described::default()
+            };
+            assert!(described.attempt().is_ok(), "{what}");
+        }
     }
 }

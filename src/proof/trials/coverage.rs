@@ -1,0 +1,131 @@
+//! Which rules of a policy its tests have reached.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use super::Tried;
+use crate::policy::modes::SWITCHES;
+use crate::policy::rules::{Policy, Rules};
+
+/// Rules that no described attempt can meet: they look at what happened before or at what somebody typed, act
+/// unasked, or are for the gate to compare.
+const BEYOND: [&str; 25] = [
+    "password.guesses",
+    "password.guesses.room_free",
+    "password.min_length",
+    "password.min_score",
+    "password.deny_list",
+    "password.change",
+    "password.tell",
+    "lobby.knocks",
+    "lobby.rescue",
+    "moderators.revoke",
+    "moderators.successors",
+    "removal.keep_out",
+    "close.when_unmoderated",
+    "hours.at_end",
+    "permissions.chat",
+    "permissions.private",
+    "permissions.rename",
+    "permissions.audio",
+    "permissions.video",
+    "permissions.desktop",
+    "limits.duration",
+    "limits.without_moderator",
+    "limits.rooms_per_opener",
+    "limits.rooms",
+    "limits.wave",
+];
+
+/// The family of rules on single settings of a room: an attempt is described without them.
+const SETTINGS: &str = "settings";
+
+/// Which rules and overrides of a policy were reached.
+#[derive(Clone, Debug)]
+pub struct Coverage {
+    rules: BTreeMap<&'static str, bool>,
+    overrides: Vec<(String, u32, bool)>,
+}
+
+impl Coverage {
+    /// Of a policy that nobody has tried yet. A rule is in a policy if it would be another without.
+    pub fn of(policy: &Policy) -> Self {
+        let mut all: Vec<&Rules> = vec![&policy.base];
+        let mut seen = HashSet::from([Arc::as_ptr(&policy.base)]);
+        for one in policy.rooms.iter() {
+            if seen.insert(Arc::as_ptr(&one.rules)) {
+                all.push(&one.rules);
+            }
+        }
+        let in_force = |off: fn(&mut Rules)| {
+            all.iter().any(|rules| {
+                let mut without = (*rules).clone();
+                off(&mut without);
+                format!("{without:?}") != format!("{rules:?}")
+            })
+        };
+        let rules = SWITCHES
+            .iter()
+            .filter(|switch| {
+                let is_beyond = BEYOND.contains(&switch.name) || switch.family() == SETTINGS;
+                !is_beyond && in_force(switch.off)
+            })
+            .map(|switch| (switch.name, false));
+        let overrides =
+            policy.rooms.iter().map(|one| (one.selector.to_string(), one.line, false)).collect();
+        Self { rules: rules.collect(), overrides }
+    }
+
+    /// An attempt was decided.
+    pub(super) fn reached(&mut self, policy: &Policy, tried: &Tried) {
+        if let Some(reached) = self.rules.get_mut(tried.explanation.decision.rule.name) {
+            *reached = true;
+        }
+        for (one, (.., reached)) in policy.rooms.iter().zip(&mut self.overrides) {
+            *reached |= Arc::ptr_eq(&one.rules, &tried.rules);
+        }
+    }
+
+    /// What no test reached: the names of rules, and of overrides with their line.
+    pub fn missed(&self) -> Vec<String> {
+        let rules = self.rules.iter().filter(|(_, reached)| !**reached);
+        let overrides = self.overrides.iter().filter(|(.., reached)| !reached);
+        rules
+            .map(|(rule, _)| (*rule).to_owned())
+            .chain(overrides.map(|(pattern, line, _)| format!("[[room]] {pattern} (line {line})")))
+            .collect()
+    }
+
+    /// How many rules and overrides there are.
+    pub fn all(&self) -> usize {
+        self.rules.len().saturating_add(self.overrides.len())
+    }
+
+    /// How many of a hundred were reached, rounded down; 100 where there is none.
+    pub fn percent(&self) -> usize {
+        let reached = self.all().saturating_sub(self.missed().len());
+        reached.saturating_mul(100).checked_div(self.all()).unwrap_or(100)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_beyond_a_description_is_a_rule() {
+        for name in BEYOND {
+            assert!(SWITCHES.iter().any(|switch| switch.name == name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_rule_is_in_a_policy_that_would_be_another_without_it() {
+        let mut policy = Policy::default();
+        let has = |policy: &Policy, rule| Coverage::of(policy).rules.contains_key(rule);
+        assert!(has(&policy, "lobby.admission") && !has(&policy, "close.at_occupants"));
+        let rules = Arc::make_mut(&mut policy.base);
+        Arc::make_mut(&mut rules.close).at_occupants.value = 3;
+        assert!(has(&policy, "close.at_occupants"));
+    }
+}
