@@ -8,19 +8,26 @@ mod large;
 
 use std::hint::black_box;
 
+use globset::Glob;
 use large::{join, now, policy, room};
 use vestibule::policy::attempt::{Attempt, Credential};
+use vestibule::policy::class::Class;
 use vestibule::policy::decide::decide;
+use vestibule::policy::exceptions::{Exception, Whom};
 use vestibule::policy::pressure::Pressure;
 use vestibule::policy::record::{Entry, Person};
+use vestibule::policy::rules::Policy;
 use vestibule::policy::verdict::Verdict;
 
 fn allocations(attempt: &Attempt, verdict: Verdict) -> u64 {
-    let policy = policy(100, 3000);
+    allocations_by(&policy(100, 3000), attempt, verdict)
+}
+
+fn allocations_by(policy: &Policy, attempt: &Attempt, verdict: Verdict) -> u64 {
     let (room, pressure, now) = (room(), Pressure::default(), now());
     let mut found = None;
     let counted = allocation_counter::measure(|| {
-        found = Some(decide(&policy, &policy.base, black_box(attempt), &room, &pressure, now));
+        found = Some(decide(policy, &policy.base, black_box(attempt), &room, &pressure, now));
     });
     assert_eq!(found.unwrap().verdict, verdict);
     counted.count_total
@@ -40,6 +47,30 @@ fn neither_holding_nor_refusing_allocates_anything() {
     let mut outcast = join(Credential::Right);
     outcast.requester.affiliation = vestibule::policy::attempt::Affiliation::Outcast;
     assert_eq!(allocations(&outcast, Verdict::Deny), 0);
+}
+
+#[test]
+fn exceptions_for_others_allocate_nothing() {
+    let mut policy = policy(100, 3000);
+    let exception = |number: u32| Exception {
+        line: number,
+        until: None,
+        rooms: None,
+        rules: vec![0],
+        bans: true,
+        reason: String::new(),
+    };
+    for number in 0..1000 {
+        let jid = format!("{number}@elsewhere.invalid").parse().unwrap();
+        policy.exceptions.add(Whom::Jid(jid), exception(number));
+        policy.exceptions.add(Whom::Domain(format!("{number}.invalid")), exception(number));
+    }
+    policy.exceptions.add(Whom::Class(Class::Operator), exception(1));
+    let elsewhere = Some(Glob::new("elsewhere-*").unwrap().compile_matcher());
+    policy.exceptions.add(Whom::All, Exception { rooms: elsewhere, ..exception(2) });
+    let mut attempt = join(Credential::None);
+    attempt.requester.person = Some(Person::entered(Entry::Password));
+    assert_eq!(allocations_by(&policy, &attempt, Verdict::Allow), 0);
 }
 
 /// The list of people to remember, and the address in it: what the answer has to say.

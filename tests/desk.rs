@@ -15,6 +15,9 @@ use vestibule::component::desk::{Desk, Judged, Mode};
 use vestibule::policy::attempt::Action;
 use vestibule::policy::bans::Ban;
 use vestibule::policy::class::{Class, ClassSet};
+use vestibule::policy::modes;
+use vestibule::policy::rules::Policy;
+use vestibule::policy::set::Set;
 use vestibule::policy::strength::Strength;
 use vestibule::wire::NS;
 use vestibule::wire::question::Question;
@@ -32,7 +35,20 @@ struct Gate {
 
 impl Gate {
     fn of(name: &str, mode: Mode, audit: Audit) -> Self {
-        let policy = Arc::new(policy(name).unwrap());
+        Self::by(policy(name).unwrap(), mode, audit)
+    }
+
+    /// With this rule in that mode.
+    fn with(rule: &str, mode: modes::Mode) -> Self {
+        let mut policy = policy("default").unwrap();
+        let base = Arc::make_mut(&mut policy.base);
+        Arc::make_mut(&mut base.modes).put(modes::named(rule), Set::at(mode, 1));
+        policy.put_in_force();
+        Self::by(policy, Mode::Enforce, Audit::none())
+    }
+
+    fn by(policy: Policy, mode: Mode, audit: Audit) -> Self {
+        let policy = Arc::new(policy);
         let desk = Desk::new(policy, [SERVICE.to_owned()], mode, audit, "r".to_owned());
         let service = desk.service(SERVICE).unwrap();
         Self { desk, service, asked: 0 }
@@ -101,6 +117,18 @@ fn the_sixth_guess_has_to_wait() {
     }
     assert_eq!(condition(&gate.join("right")), "resource-constraint");
     assert_eq!((gate.desk.tally().prompt, gate.desk.tally().deny), (5, 1));
+}
+
+#[test]
+fn observed_guesses_are_counted_apart_and_nobody_has_to_wait() {
+    let mut off = Gate::with("password.guesses", modes::Mode::Off);
+    let mut observed = Gate::with("password.guesses", modes::Mode::Observe);
+    for check in ["wrong", "wrong", "wrong", "wrong", "wrong", "wrong", "right"] {
+        assert_eq!(observed.join(check), off.join(check));
+    }
+    assert_eq!((observed.desk.tally().prompt, observed.desk.tally().allow), (6, 1));
+    assert_eq!(observed.desk.tally().would.deny, 2);
+    assert!(!off.desk.tally().would.any());
 }
 
 #[test]

@@ -5,10 +5,11 @@ import difflib
 import re
 import tomllib
 
-from lab import SERVICE, Crowd, Vestibule
+from lab import MEET_SERVICE, SERVICE, Crowd, Meet, Vestibule
 from lab.process import HOST, ROOT
 from lab.stanza import CLIENT, element
 from tap import Tap, normal
+from test_jitsi_observe import scripted
 
 PASSWORD = "muc#roomconfig_roomsecret"
 MEMBERS = "muc#roomconfig_membersonly"
@@ -26,11 +27,11 @@ refused_rooms = ["bad-*"]
 """
 
 
-def policy(mode):
+def policy(mode, service=SERVICE):
     """The same rules, all in that mode."""
     families = tomllib.loads((ROOT / "component.toml").read_text())["policy"]["modes"]
     modes = "".join(f'{family} = "{mode}"\n' for family in families)
-    return f"{SERVICE}{RULES}[policy.modes]\n{modes}"
+    return f"{service}{RULES}[policy.modes]\n{modes}"
 
 
 async def meeting(server, crowd):
@@ -200,3 +201,19 @@ async def test_enforced_the_same_meeting_is_another(start_prosody, start):
     enforced, other, _, _ = await held(start_prosody, start, "enforce")
     assert enforced != outcomes
     assert other["alice got"] != streams["alice got"]
+
+
+async def test_on_jitsi_people_see_the_same(start, start_vestibule, prosody_version):
+    seen, decided = {}, {}
+    for mode in ("off", "observe"):
+        server = start(Meet(prosody_version))
+        component = start_vestibule(server, policy(mode, MEET_SERVICE))
+        seen[mode] = await scripted(server)
+        assert seen[mode]["reply"].pop("session-id").startswith("vt-"), "a random ticket"
+        await asyncio.sleep(0.2)
+        decided[mode] = component.decisions()
+    assert seen["off"] == seen["observe"]
+    verdicts = {mode: [d.get("verdict") for d in decisions] for mode, decisions in decided.items()}
+    assert verdicts["off"] == verdicts["observe"]
+    assert any("would" in decision for decision in decided["observe"])
+    assert not any("would" in decision for decision in decided["off"])
