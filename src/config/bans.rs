@@ -2,6 +2,7 @@
 
 use globset::GlobMatcher;
 
+use super::covered::{self, On, Reach};
 use super::names::{domain_name, glob, jid, moment, network};
 use super::section::Section;
 use super::values::{some_text, text};
@@ -9,15 +10,18 @@ use crate::policy::bans::{Ban, Bans};
 
 /// Reads every `[[ban]]`, and how many there are.
 pub(super) fn read(sections: Vec<Section<'_>>) -> (Bans, usize) {
-    let mut bans = Bans::default();
-    let count = sections.len();
+    let (mut bans, mut reaches) = (Bans::default(), Vec::new());
+    let (count, notes) = (sections.len(), sections.first().map(Section::notes));
     for section in sections {
-        one(section, &mut bans);
+        one(section, &mut bans, &mut reaches);
+    }
+    if let Some(notes) = notes {
+        covered::check(notes, &reaches);
     }
     (bans, count)
 }
 
-fn one(mut section: Section<'_>, bans: &mut Bans) {
+fn one(mut section: Section<'_>, bans: &mut Bans, reaches: &mut Vec<Reach>) {
     let given = ["jid", "domain", "network"].map(|key| section.given(key, |_| ()).is_some());
     let jid = section.read("jid", jid);
     let domain = section.read("domain", domain_name);
@@ -53,6 +57,19 @@ fn one(mut section: Section<'_>, bans: &mut Bans) {
     if let Some((Some(end), place)) = &until {
         section.ends(*end, place.clone(), "until", "this ban has ended, and has no effect");
     }
+    let on = match (&jid, &domain, &network) {
+        (Some((jid, _)), ..) => Some(On::Jid(jid.clone())),
+        (None, Some((domain, _)), _) => Some(On::Domain(domain.to_lowercase())),
+        (None, None, Some((network, _))) => Some(On::Network(network.trunc())),
+        (None, None, None) => None,
+    };
+    reaches.extend(on.map(|on| Reach {
+        on,
+        rooms: rooms.as_ref().map(|rooms| rooms.glob().glob().to_owned()),
+        until: until.as_ref().and_then(|(until, _)| *until),
+        line: section.line(),
+        place: section.place(),
+    }));
     let ban = Ban {
         line: section.line(),
         until: until.and_then(|(until, _)| until),

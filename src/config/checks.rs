@@ -1,7 +1,7 @@
 //! What each key says is right, and all together is not.
 
 use super::notes::{Notes, Place};
-use super::times;
+use super::{moot, no_effect, times};
 use crate::policy::class::{Class, ClassSet};
 use crate::policy::lobby::Admission;
 use crate::policy::moderators::Become;
@@ -12,10 +12,12 @@ use crate::policy::who::Who;
 
 /// Notes what cannot be meant, or may not be: in the rules for every room, and in each override.
 pub(super) fn check(notes: &Notes<'_>, policy: &Policy) {
-    Checks { notes, policy, rules: &policy.base, path: "policy" }.all();
+    no_effect::check(notes, policy);
+    let plain = &Rules::default();
+    Checks { notes, policy, rules: &policy.base, plain, path: "policy" }.all();
     for room in policy.rooms.iter() {
         let path = format!("room `{}`", room.selector);
-        Checks { notes, policy, rules: &room.rules, path: &path }.all();
+        Checks { notes, policy, rules: &room.rules, plain, path: &path }.all();
     }
 }
 
@@ -23,6 +25,8 @@ struct Checks<'a> {
     notes: &'a Notes<'a>,
     policy: &'a Policy,
     rules: &'a Rules,
+    /// Those of an empty file.
+    plain: &'a Rules,
     path: &'a str,
 }
 
@@ -34,6 +38,7 @@ impl Checks<'_> {
         self.moderating();
         self.being_left();
         times::check(self.notes, self.rules, self.path);
+        moot::check(self.notes, self.policy, self.rules, self.plain, self.path);
     }
 
     fn password(&self) {
