@@ -9,6 +9,8 @@ use vestibule::policy::rules::Rules;
 pub(crate) fn number(rules: &mut Rules) -> HashMap<&'static str, u32> {
     let access = Arc::make_mut(&mut rules.access);
     let close = Arc::make_mut(&mut rules.close);
+    let hours = Arc::make_mut(&mut rules.hours);
+    let limits = Arc::make_mut(&mut rules.limits);
     let lobby = Arc::make_mut(&mut rules.lobby);
     let moderators = Arc::make_mut(&mut rules.moderators);
     let password = Arc::make_mut(&mut rules.password);
@@ -27,6 +29,14 @@ pub(crate) fn number(rules: &mut Rules) -> HashMap<&'static str, u32> {
         ("close.by", &mut close.by.line),
         ("close.hold_until", &mut close.hold_until.line),
         ("close.reopen", &mut close.reopen.line),
+        ("close.when_unmoderated", &mut close.when_unmoderated.line),
+        ("hours.at_end", &mut hours.at_end.line),
+        ("hours.closed_on", &mut hours.closed_on.line),
+        ("hours.open", &mut hours.open.line),
+        ("limits.occupants", &mut limits.occupants.line),
+        ("limits.rooms", &mut limits.rooms.line),
+        ("limits.rooms_per_opener", &mut limits.rooms_per_opener.line),
+        ("limits.wave", &mut limits.wave_strangers.line),
         ("lobby.admission", &mut lobby.admission.line),
         ("lobby.knocks", &mut lobby.knocks.line),
         ("lobby.max_waiting", &mut lobby.max_waiting.line),
