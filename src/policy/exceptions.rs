@@ -204,4 +204,24 @@ mod tests {
         assert_eq!(requires("lounge@c.example", 100), (true, true));
         assert_eq!(requires("tea@c.example", 99), (true, true));
     }
+
+    #[test]
+    fn exceptions_of_any_kind_are_not_none() {
+        let one = Exception {
+            line: 1,
+            until: None,
+            rooms: None,
+            rules: Vec::new(),
+            bans: false,
+            reason: String::new(),
+        };
+        let jid = Whom::Jid("ann@example.org".parse().unwrap());
+        let domain = Whom::Domain("example.org".to_owned());
+        assert!(Exceptions::default().is_empty());
+        for whom in [Whom::All, jid, domain, Whom::Class(Class::Guest)] {
+            let mut exceptions = Exceptions::default();
+            exceptions.add(whom, one.clone());
+            assert!(!exceptions.is_empty());
+        }
+    }
 }

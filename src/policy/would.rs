@@ -11,9 +11,8 @@ use super::wave::Wave;
 /// The opinion of these rules on a case that was judged by others.
 pub(super) fn would(case: &Case<'_>, rules: &Rules) -> Opinion {
     let pressure = case.pressure.as_observed();
-    let classes = super::classify::classes(case.policy, rules, case.who);
     let room = as_it_would_be(&Case { rules, ..*case });
-    opinion_on(&Case { rules, classes, room: &room, pressure: &pressure, ..*case })
+    opinion_on(&Case { rules, room: &room, pressure: &pressure, ..*case })
 }
 
 /// The room as these rules would have made it, as far as that can be known: what nobody was refused, nobody
@@ -26,15 +25,16 @@ fn as_it_would_be(case: &Case<'_>) -> RoomView {
         room.has_password |= rules.password.required.value;
         room.members_only |= lobby::is_members_only(case);
     }
-    let limit = rules.close.at_occupants.value;
-    let is_full = limit > 0 && room.occupants >= limit;
-    if let Some(record) = room.record.as_mut().filter(|record| record.closed.is_none() && is_full) {
-        record.closed = Some(Closed::Count);
-    }
-    let limit = rules.limits.wave_strangers.value;
-    let is_wave = limit > 0 && case.pressure.strangers >= limit;
-    if let Some(record) = room.record.as_mut().filter(|record| record.wave.is_none() && is_wave) {
-        record.wave = Some(Wave { since: case.now, lobby: false });
+    // A limit of 0 is none: then neither is in force.
+    let is_full = room.occupants >= rules.close.at_occupants.value;
+    let is_wave = case.pressure.strangers >= rules.limits.wave_strangers.value;
+    if let Some(record) = &mut room.record {
+        if is_full {
+            record.closed = record.closed.or(Some(Closed::Count));
+        }
+        if is_wave {
+            record.wave = record.wave.or(Some(Wave { since: case.now, lobby: false }));
+        }
     }
     room
 }

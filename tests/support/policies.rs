@@ -206,6 +206,13 @@ fn rules(name: &str) -> Option<Rules> {
             permissions.record = Set::at(Permitted { moderators: false, ..listed }, 54);
             permissions.dial = Set::at(Permitted::EVERYONE, 55);
         }
+        "regulars" => {
+            let returning = ClassSet::of(&[Class::Returning]);
+            let permissions = Arc::make_mut(&mut rules.permissions);
+            permissions.chat = Set::at(Permitted::MODERATORS, 50);
+            permissions.private = Set::at(Permitted { classes: returning, moderators: true }, 51);
+            permissions.rename = Set::at(Permitted::MODERATORS, 52);
+        }
         "encrypted-only" => {
             Arc::make_mut(&mut rules.permissions).e2ee = Set::at(E2ee::Require, 60);
         }
@@ -291,6 +298,7 @@ fn exceptions() -> Exceptions {
     exceptions.add(Whom::Class(Class::Token), one(108, &["lobby.admission"]));
     exceptions
         .add(Whom::All, Exception { rooms: glob("lounge"), ..one(109, &["password", "lobby"]) });
+    exceptions.add(Whom::All, Exception { rooms: glob("fair"), ..one(112, &["ban"]) });
     exceptions.add(account("talker"), one(111, &["permissions.chat"]));
     exceptions.add(account("closer"), one(110, &["close.by", "moderators.grant"]));
     exceptions
