@@ -98,3 +98,41 @@ pub fn look(room: &BareJid, person: Option<&BareJid>) -> Element {
 pub fn snapshot(after: &str, max: u32) -> Element {
     Element::new(NS, "snapshot").with_attr("after", after).with_attr("max", max.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::permissions::{Ability, Degree};
+    use crate::policy::texts::Texts;
+    use crate::policy::verdict::Effects;
+    use crate::wire::answer::{Material, command};
+
+    #[test]
+    fn what_somebody_may_is_told_as_it_was_said() {
+        let ann: BareJid = "ann@example.org".parse().unwrap();
+        let may = May::told(|ability| match ability {
+            Ability::Chat => Some("given"),
+            Ability::Rename => Some("moderator"),
+            Ability::Desktop => Some("no"),
+            Ability::Private => Some("yes"),
+            Ability::Audio | Ability::Video => Some("whatever"),
+        });
+        let degrees =
+            [Degree::Given, Degree::Yes, Degree::Moderator, Degree::Yes, Degree::Yes, Degree::No];
+        assert!(may.iter().eq(Ability::ALL.into_iter().zip(degrees)));
+        let moderated = vec![Ability::Audio, Ability::Desktop];
+        let effects = Effects { may: vec![(ann.clone(), may)], moderated, ..Effects::default() };
+        let material = Material { password: None, texts: &Texts::default(), language: None };
+        let tea = "tea@example.org".parse().unwrap();
+        let told = command(&tea, "g", 1, "c1", &effects, material, []);
+        let room = told.child(NS, "room").unwrap();
+        assert_eq!(room.attr("moderated-media"), Some("audio desktop"));
+        let told = told.child(NS, "may").unwrap().clone();
+        assert_eq!((told.attr("private"), told.attr("audio")), (None, None));
+        let room = Element::new(NS, "room")
+            .with_attr("jid", "tea@example.org")
+            .with_attr("revision", "1")
+            .with_child(told);
+        assert_eq!(LiveRoom::read(&room).unwrap().may, [(ann, may)]);
+    }
+}
