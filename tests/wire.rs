@@ -18,7 +18,7 @@ use vestibule::wire::question::Question;
 use vestibule::wire::room::LiveRoom;
 use vestibule::xmpp::element::Element;
 
-const NAMES: [&str; 13] = [
+const NAMES: [&str; 14] = [
     "ask",
     "requester",
     "state",
@@ -32,6 +32,7 @@ const NAMES: [&str; 13] = [
     "record",
     "room",
     "occupant",
+    "standing",
 ];
 const ATTRIBUTES: [&str; 23] = [
     "kind",

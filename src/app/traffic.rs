@@ -1,5 +1,7 @@
 //! What comes over the link, and what goes back.
 
+use std::sync::Arc;
+
 use super::clock::now;
 use super::{Shared, rooms};
 use crate::component::making;
@@ -80,7 +82,7 @@ impl Traffic {
         }
     }
 
-    fn question(&self, iq: &Iq, ask: &Element, service: &std::sync::Arc<str>) -> Option<Iq> {
+    fn question(&self, iq: &Iq, ask: &Element, service: &Arc<str>) -> Option<Iq> {
         let mut question = Question::read(ask);
         let mut desk = self.shared.desk();
         let rules = desk.live().rules_of(desk.policy(), &question.attempt, &question.room);
@@ -91,15 +93,24 @@ impl Traffic {
             let answer = desk.question(service, &question, now());
             return Some(Iq::result_to(iq, Some(answer)));
         }
+        let mut judged_by = Arc::clone(desk.policy());
         drop(desk);
         // Judging a password takes milliseconds: the link goes on meanwhile.
-        let (shared, service, iq) =
-            (self.shared.clone(), std::sync::Arc::clone(service), iq.clone());
+        let (shared, service, iq) = (self.shared.clone(), Arc::clone(service), iq.clone());
         tokio::task::spawn_blocking(move || {
-            if let Some(strength) = making::strength(&question, rules.strict()) {
-                question.judge_typed(strength);
-            }
-            let answer = shared.desk().question(&service, &question, now());
+            let mut rules = rules;
+            let answer = loop {
+                if let Some(strength) = making::strength(&question, rules.strict()) {
+                    question.judge_typed(strength);
+                }
+                let mut desk = shared.desk();
+                if Arc::ptr_eq(desk.policy(), &judged_by) {
+                    break desk.question(&service, &question, now());
+                }
+                // Another file came into force meanwhile: no decision rests on two.
+                judged_by = Arc::clone(desk.policy());
+                rules = desk.live().rules_of(desk.policy(), &question.attempt, &question.room);
+            };
             if let Err(error) = shared.link.send(Iq::result_to(&iq, Some(answer))) {
                 tracing::warn!(%error, "an answer could not be sent");
             }
@@ -107,16 +118,13 @@ impl Traffic {
         None
     }
 
-    fn hello(&self, iq: &Iq, hello: &Element, service: &std::sync::Arc<str>) -> Iq {
+    fn hello(&self, iq: &Iq, hello: &Element, service: &Arc<str>) -> Iq {
         let welcome = self.shared.desk().hello(service, hello);
         match welcome {
             Ok(welcome) => {
                 tracing::info!(%service, "the gate has greeted");
-                tokio::spawn(rooms::restore(self.shared.clone(), std::sync::Arc::clone(service)));
-                tokio::spawn(rooms::look_around(
-                    self.shared.clone(),
-                    std::sync::Arc::clone(service),
-                ));
+                tokio::spawn(rooms::restore(self.shared.clone(), Arc::clone(service)));
+                tokio::spawn(rooms::look_around(self.shared.clone(), Arc::clone(service)));
                 Iq::result_to(iq, Some(welcome))
             }
             Err(error) => {
