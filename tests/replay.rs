@@ -301,3 +301,49 @@ fn a_long_log_is_told_in_order_whatever_the_threads_do() {
     assert_eq!(said.matches("  was ").count(), 3);
     assert!(said.contains("... 5997 more"), "{said}");
 }
+
+#[test]
+fn check_says_what_of_a_file_the_log_has_not_met() {
+    let mut lab = Lab::new();
+    lab.ask_all();
+    lab.written();
+    let file = r#"
+[[room]]
+match = "tea*"
+close = { at_occupants = 9 }
+[[room]]
+match = "board-*"
+close = { at_occupants = 9 }
+[[ban]]
+network = "192.0.2.0/24"
+reason = "met"
+[[ban]]
+jid = "mallory@example.org"
+reason = "not met"
+[[exception]]
+domain = "guest.example.org"
+rules = ["password.guesses"]
+reason = "nothing of it is proved: not met"
+[[exception]]
+room = "tea1"
+rules = ["password.guesses"]
+reason = "met"
+"#;
+    fs::write(lab.home.path().join("new.toml"), file).unwrap();
+    let output = lab.vestibule(&["check", "new.toml", "--log", "decisions.jsonl"], "");
+    let shown = String::from_utf8(output.stdout).unwrap();
+    let unseen: Vec<_> = shown.lines().filter(|line| line.starts_with("unseen: ")).collect();
+    let expected = [
+        "unseen: new.toml:5: room `board-*`: nothing in the log has met it",
+        "unseen: new.toml:11: ban: nothing in the log has met it",
+        "unseen: new.toml:14: exception: nothing in the log has met it",
+    ];
+    assert_eq!(unseen, expected, "{shown}");
+    let last = shown.lines().last().unwrap();
+    assert!(
+        last.starts_with("the log has 14 decisions on 3 rooms, from 2026-01-01T12:00:01Z"),
+        "{last}"
+    );
+    let missing = lab.vestibule(&["check", "new.toml", "--log", "nothing"], "");
+    assert_eq!(missing.status.code(), Some(2));
+}

@@ -7,6 +7,8 @@ mod replay;
 mod running;
 mod trials;
 
+use std::fs::File;
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -21,6 +23,7 @@ use crate::config::{self, Described, Environment, Format, LoadError, Loaded, Log
 use crate::control::{Candidate, Request};
 use crate::password::{derive, period_at};
 use crate::policy::record::Source;
+use crate::proof::unseen::{Seen, see};
 
 /// Decides who may open, enter and change the rooms of a Prosody or Jitsi Meet server, by one file.
 ///
@@ -60,6 +63,9 @@ enum Verb {
     Check {
         /// The file, if not the one of --config
         file: Option<PathBuf>,
+        /// Say, too, which overrides, bans and exceptions nothing in this decision log has met
+        #[arg(long, value_name = "LOG")]
+        log: Option<PathBuf>,
     },
     /// Say what would be decided on an attempt, by which rule and line, and what would change it
     Explain {
@@ -169,7 +175,9 @@ pub fn main() -> ExitCode {
     };
     match verb {
         Verb::Run { observe } => run(file, environment, observe),
-        Verb::Check { file: other } => check(&other.unwrap_or(file), &environment),
+        Verb::Check { file: other, log } => {
+            check(&other.unwrap_or(file), log.as_deref(), &environment)
+        }
         Verb::Explain { live: true, attempt } => ask(Request::Explain { attempt }),
         Verb::Explain { live: false, attempt } => {
             with_file(&file, &environment, |loaded| explain::by_file(&file, loaded, &attempt, json))
@@ -232,10 +240,19 @@ fn run(file: PathBuf, environment: Environment, observe: bool) -> ExitCode {
     }
 }
 
-fn check(file: &Path, environment: &Environment) -> ExitCode {
+fn check(file: &Path, log: Option<&Path>, environment: &Environment) -> ExitCode {
     let result = config::load(file, environment);
     let (text, kind) = config::report(&result, app::now());
     say(text.trim_end());
+    if let (Ok(loaded), Some(log)) = (&result, log) {
+        let mut seen = Seen::default();
+        let read =
+            File::open(log).and_then(|file| see(&loaded.policy, BufReader::new(file), &mut seen));
+        if let Err(error) = read {
+            return fail(&format!("cannot read {}: {error}", log.display()));
+        }
+        say(seen.words(&loaded.file, &loaded.policy).trim_end());
+    }
     ExitCode::from(kind.code())
 }
 

@@ -44,6 +44,13 @@ pub struct Bans {
 }
 
 impl Bans {
+    /// The line of each.
+    pub fn lines(&self) -> impl Iterator<Item = u32> {
+        let networks = self.networks.iter().flat_map(|(.., bans)| bans.values());
+        let all = self.jids.values().chain(self.domains.values()).chain(networks);
+        all.flatten().map(|ban| ban.line)
+    }
+
     /// Bans a bare JID.
     pub fn ban_jid(&mut self, jid: BareJid, ban: Ban) {
         let jid = respelled(&jid).unwrap_or(jid);

@@ -93,6 +93,14 @@ impl Exceptions {
         }
     }
 
+    /// The line of each.
+    pub fn lines(&self) -> impl Iterator<Item = u32> {
+        let Self { all, jids, domains, classes } = self;
+        let by_whom = jids.values().chain(domains.values()).flatten();
+        let by_class = classes.iter().map(|(_, exception)| exception);
+        all.iter().chain(by_whom).chain(by_class).map(|exception| exception.line)
+    }
+
     /// There is none.
     pub fn is_empty(&self) -> bool {
         let Self { all, jids, domains, classes } = self;

@@ -2,3 +2,4 @@
 
 pub mod replay;
 pub mod trials;
+pub mod unseen;
