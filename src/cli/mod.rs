@@ -5,6 +5,7 @@ mod out;
 mod plan;
 mod replay;
 mod running;
+mod show;
 mod trials;
 
 use std::fs::File;
@@ -75,6 +76,8 @@ enum Verb {
         #[command(flatten)]
         attempt: Box<Described>,
     },
+    /// Print what the file comes to for a room, where each value comes from, and why
+    Show(show::Arguments),
     /// Decide the decision log again, by this policy or another, and say what would have ended otherwise
     Replay(replay::Arguments),
     /// Try the policy on attempts, and say which do not end as they have to
@@ -182,6 +185,7 @@ pub fn main() -> ExitCode {
         Verb::Explain { live: false, attempt } => {
             with_file(&file, &environment, |loaded| explain::by_file(&file, loaded, &attempt, json))
         }
+        Verb::Show(arguments) => show::by_file(&file, &environment, &arguments, json),
         Verb::Replay(arguments) => {
             let file = arguments.policy.as_ref().unwrap_or(&file);
             with_file(file, &environment, |loaded| replay::by_file(loaded, &arguments, json))

@@ -102,6 +102,19 @@ pub fn socket(path: &Path, environment: &Environment) -> Option<PathBuf> {
     )
 }
 
+/// Reads a file of which nothing is wrong once more, for what is noted about it.
+pub(super) fn read_again<'a>(
+    notes: &'a Notes<'a>,
+    table: &'a DeTable<'a>,
+    path: &Path,
+    environment: &Environment,
+) {
+    let directory = path.parent().unwrap_or(Path::new(""));
+    let read_file = |other: &Path| fs::read_to_string(directory.join(other));
+    let outside = Outside { environment, read: &read_file, exposed: false };
+    _ = read(notes, table, "", &outside);
+}
+
 /// Reads the text of a file.
 ///
 /// # Errors

@@ -66,17 +66,22 @@ impl fmt::Display for Problem {
 }
 
 /// A text of the file on a terminal: no character of it can move the cursor or change colours.
-struct Visible<'a>(&'a str);
+pub(super) struct Visible<'a>(pub(super) &'a str);
 
 impl fmt::Display for Visible<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use fmt::Write as _;
         self.0.chars().try_for_each(|c| match c {
             '\t' => f.write_char(' '),
-            c if c.is_control() || is_invisible(c) => f.write_char('\u{fffd}'),
+            c if !is_shown(c) => f.write_char('\u{fffd}'),
             c => f.write_char(c),
         })
     }
+}
+
+/// It is one that any terminal can show, on the line where it stands.
+pub(super) fn is_shown(c: char) -> bool {
+    !c.is_control() && !is_invisible(c)
 }
 
 /// Characters that turn the writing direction, or take no room.

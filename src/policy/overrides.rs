@@ -202,3 +202,84 @@ fn push<K: Eq + std::hash::Hash>(map: &mut HashMap<K, Vec<usize>>, key: K, at: u
 fn glob(written: &str) -> Result<Glob, Error> {
     GlobBuilder::new(written).literal_separator(false).build()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::option;
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
+    use super::*;
+    use crate::policy::pattern::Pattern;
+
+    const SERVICE: &str = "conf.test";
+
+    fn selector() -> impl Strategy<Value = Selector> {
+        let pattern = prop_oneof![
+            "[ab]{1,3}",
+            "[ab]{0,2}\\*",
+            "[ab*?]{1,4}",
+            Just("*@conf.test".to_owned()),
+            Just("\\[t\\]*".to_owned()),
+            Just("caf*".to_owned()),
+            Just("café".to_owned()),
+        ];
+        let value = select(vec!["x", "y", "z"]).prop_map(str::to_owned);
+        (
+            option::weighted(0.7, pattern),
+            option::weighted(0.3, select(vec!["t", "u"])),
+            option::weighted(0.3, select(vec![SERVICE, "other.test"])),
+            option::weighted(0.3, (select(vec!["c", "d"]), vec(value, 1..3))),
+            option::weighted(0.2, 1_u32..=100),
+        )
+            .prop_map(|(pattern, tenant, service, claim, share)| Selector {
+                pattern: pattern.map(|pattern| Pattern::new(&pattern).unwrap()),
+                tenant: tenant.map(str::to_owned),
+                service: service.map(str::to_owned),
+                claim: claim.map(|(name, values)| (name.to_owned(), values)),
+                share,
+            })
+    }
+
+    fn overrides() -> impl Strategy<Value = Vec<Override>> {
+        vec((selector(), 0_u32..3), 0..12).prop_map(|all| {
+            let line = |at: usize| u32::try_from(at).unwrap();
+            let one = |(at, (selector, priority)): (usize, (Selector, u32))| Override {
+                selector,
+                priority,
+                profile: None,
+                line: line(at),
+                rules: Arc::default(),
+            };
+            all.into_iter().enumerate().map(one).collect()
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_looked_up_is_what_is_found_by_trying_each(
+            all in overrides(),
+            name in "[ab]{1,4}|\\[[tu]\\][ab]{1,3}|caf%c3%a9|café|a%62",
+            host in select(vec!["conf.test", "other.test", "conf.t.test"]),
+            claims in vec((select(vec!["c", "d"]), select(vec!["x", "y"])), 0..3),
+        ) {
+            let claims: Vec<Claim> =
+                claims.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            let services = vec![SERVICE.to_owned(), "other.test".to_owned()];
+            let Ok(room) = format!("{name}@{host}").parse::<BareJid>() else { return Ok(()) };
+            let room_name = RoomName::of(&room, &services);
+            let naive = all
+                .iter()
+                .filter(|one| one.selector.is_for(&room_name, room.as_str(), &claims))
+                .max_by_key(|one| (one.selector.specificity(one.priority), std::cmp::Reverse(one.line)))
+                .map(|one| one.line);
+            let overrides = Overrides::new(all.clone(), services.clone()).unwrap();
+            prop_assert_eq!(overrides.best(&room, &claims).map(|one| one.line), naive);
+            let first = overrides.matching(&room, &claims).first().map(|one| one.line);
+            prop_assert_eq!(first, naive);
+            let kept = overrides.wanted(&claims);
+            prop_assert_eq!(overrides.best(&room, &kept).map(|one| one.line), naive);
+        }
+    }
+}

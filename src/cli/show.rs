@@ -1,0 +1,86 @@
+//! `show`: what the file comes to for one room.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Args;
+use jid::BareJid;
+use serde_json::{Value, json};
+
+use super::broken;
+use super::out::{fail, say};
+use crate::config::{Effective, Environment, Layer, effective};
+use crate::policy::overrides::Override;
+
+/// Which room.
+#[derive(Args, Debug)]
+pub(super) struct Arguments {
+    /// The room's address
+    room: BareJid,
+    /// A claim of the token of whoever opens it
+    #[arg(long = "claim", value_name = "NAME=VALUE")]
+    claims: Vec<String>,
+}
+
+/// Shows it.
+pub(super) fn by_file(
+    file: &Path,
+    environment: &Environment,
+    arguments: &Arguments,
+    json: bool,
+) -> ExitCode {
+    let mut claims = Vec::new();
+    for claim in &arguments.claims {
+        match claim.split_once('=') {
+            Some((name, value)) => claims.push((name.to_owned(), value.to_owned())),
+            None => return fail(&format!("`{claim}` is no claim like `name=value`")),
+        }
+    }
+    match effective(file, environment, &arguments.room, &claims) {
+        Ok(found) if json => say(&to_json(&found)),
+        Ok(found) => say(found.to_string().trim_end()),
+        Err(error) => return broken(error),
+    }
+    ExitCode::SUCCESS
+}
+
+fn to_json(found: &Effective) -> Value {
+    let values = found.values.iter().map(|(value, line)| {
+        let (layer, profile) = match &value.layer {
+            Layer::Default => ("default", None),
+            Layer::Policy => ("policy", None),
+            Layer::Profile(name) => ("profile", Some(name)),
+            Layer::Room => ("room", None),
+        };
+        json!({
+            "key": value.path.join("."),
+            "value": value.text,
+            "line": line,
+            "layer": layer,
+            "profile": profile,
+        })
+    });
+    let lost = found.lost.iter().map(|(one, why)| {
+        let mut value = override_to_json(one);
+        if let Some(fields) = value.as_object_mut() {
+            fields.insert("why".to_owned(), Value::from(why.as_str()));
+        }
+        value
+    });
+    json!({
+        "room": found.room.as_str(),
+        "file": found.file,
+        "by": found.chosen.as_ref().map(override_to_json),
+        "less_specific": lost.collect::<Vec<_>>(),
+        "values": values.collect::<Vec<_>>(),
+    })
+}
+
+fn override_to_json(one: &Override) -> Value {
+    json!({
+        "line": one.line,
+        "for": one.selector.to_string(),
+        "priority": one.priority,
+        "profile": one.profile,
+    })
+}
