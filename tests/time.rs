@@ -40,6 +40,15 @@ fn hours(zone: &str, spans: &[(u8, u32, u32)]) -> Hours {
 }
 
 #[test]
+fn hours_or_a_day_without_any_are_hours() {
+    assert!(Hours::default().are_none());
+    assert!(!hours("UTC", &[(EVERY_DAY, 480, 1080)]).are_none());
+    let mut holiday = Hours::default();
+    holiday.closed_on.value = vec!["2026-12-25".parse().unwrap()];
+    assert!(!holiday.are_none());
+}
+
+#[test]
 fn a_working_day_has_its_hours_in_summer_and_in_winter() {
     let hours = hours("Europe/Berlin", &[(0b001_1111, 480, 1080)]);
     // The Friday before the clock is set forward, and the Monday after.
