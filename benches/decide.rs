@@ -10,9 +10,11 @@
 mod large;
 
 use std::hint::black_box;
+use std::path::Path;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use large::{jid, join, now, policy, room};
+use vestibule::config::{Environment, Outside, parse};
 use vestibule::policy::attempt::Credential;
 use vestibule::policy::decide::decide;
 use vestibule::policy::pressure::Pressure;
@@ -80,5 +82,31 @@ fn decisions(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, decisions);
+/// A file of so many overrides: three of four by name, the others by the beginning of names, each with a value.
+fn file(overrides: u32) -> String {
+    let one = |n: u32| {
+        let pattern = if n.is_multiple_of(4) { format!("team{n}-*") } else { format!("room{n}") };
+        format!("[[room]]\nmatch = \"{pattern}\"\n[room.password]\nwords = 6\n")
+    };
+    "[component]\nsecret = \"x\"\n".to_owned() + &(0..overrides).map(one).collect::<String>()
+}
+
+fn loading(c: &mut Criterion) {
+    let text = file(10_000);
+    let environment = Environment::default();
+    let read = |_: &Path| Err(std::io::ErrorKind::NotFound.into());
+    let outside = Outside { environment: &environment, read: &read, exposed: false };
+    let mut group = c.benchmark_group("load");
+    group.sample_size(20);
+    group.bench_function("10,000 overrides", |b| {
+        b.iter(|| {
+            let loaded = parse("component.toml", black_box(&text), &outside).unwrap();
+            assert_eq!(loaded.policy.rooms.len(), 10_000);
+            black_box(loaded)
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, decisions, loading);
 criterion_main!(benches);

@@ -8,8 +8,8 @@ from pathlib import Path
 from . import ROOT
 from .figures import Figure, Unmeasured
 
-# The case that the budget is for.
-HEADLINE = "decide/allow, password right"
+# The cases that the budgets are for.
+HEADLINES = {"decide/allow, password right": "decide", "load/10,000 overrides": "load"}
 
 
 def target():
@@ -33,5 +33,5 @@ def measure(_rounds, scale):
         median = json.loads(path.read_text())["median"]
         low, high = (median["confidence_interval"][side] for side in ("lower_bound", "upper_bound"))
         name = "/".join(path.relative_to(criterion).parts[:-2])
-        name = "decide" if name == HEADLINE else name
+        name = HEADLINES.get(name, name)
         yield Figure(name, median["point_estimate"], "ns", f"{low:,.0f} to {high:,.0f} with 95 % confidence")

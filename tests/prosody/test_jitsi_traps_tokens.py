@@ -23,6 +23,12 @@ lobby = { admission = "password" }
 match = "tokens-*"
 lobby = { bypass = ["service", "token"] }
 password = { bypass = ["service", "token"] }
+[[room]]
+claim = "group"
+claim_values = ["board"]
+lobby = { admission = "open" }
+password = { required = false }
+close = { hold_until = [] }
 """
 )
 
@@ -115,3 +121,14 @@ async def test_a_token_that_is_not_good_makes_nobody_anything(meet):
         with pytest.raises(Exception, match="not good"):
             await bear(eve, forged)
         assert not (await eve.enter(room)).joined
+
+
+async def test_the_claim_of_whoever_opens_a_room_chooses_its_rules_from_the_first_join_on(meet):
+    async with meet.crowd() as crowd:
+        board, other = meet.room(), meet.room()
+        alice = await bearer(crowd, "Alice", group="board")
+        assert (await alice.enter(board)).joined
+        await opened(crowd, other, "Carol")
+        bob = await crowd.person("Bob")
+        assert (await bob.enter(board)).joined
+        assert (await alice.enter(other)).shown == "lobby"
