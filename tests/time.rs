@@ -56,6 +56,7 @@ fn a_working_day_has_its_hours_in_summer_and_in_winter() {
     assert_eq!(hours.phase(friday), Phase::Closed { since: Some(friday), until: Some(monday) });
     assert_eq!(hours.phase(after(friday, -1)), Phase::Open { until: friday });
     assert_eq!(hours.phase(monday), Phase::Open { until: at("2026-03-30T16:00:00Z") });
+    assert_eq!(hours.opens_after(monday), Some(at("2026-03-31T06:00:00Z")), "not at that moment");
 }
 
 #[test]

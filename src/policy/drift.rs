@@ -500,6 +500,9 @@ mod tests {
         assert_eq!(effects.notices, [(Audience::Moderators, Notice::PasswordChanged)]);
         room.password().tell.value = false;
         assert_eq!(room.drifts().remove(0).effects.notices, []);
+        room.password().source.value = Source::Derived;
+        let record = room.drifts().remove(0).effects.record.unwrap();
+        assert_eq!(record.password, Some(Source::Derived));
         room.password().required.value = false;
         assert_eq!(room.in_short(), [""; 0]);
     }
