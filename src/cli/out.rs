@@ -11,9 +11,13 @@ pub(super) const NO: u8 = 1;
 const TROUBLE: u8 = 2;
 
 /// Prints a line for people or programs.
-#[expect(clippy::print_stdout, reason = "this is the command line's output")]
 pub(super) fn say(text: &(impl Display + ?Sized)) {
-    println!("{text}");
+    // Whoever has read enough (`| head`) is no trouble.
+    if let Err(error) = writeln!(io::stdout(), "{text}")
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        note(&format!("error: the output could not be written: {error}"));
+    }
 }
 
 /// Prints a remark that is no output.
