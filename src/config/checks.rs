@@ -231,6 +231,14 @@ impl Checks<'_> {
                 "write [\"true\"]",
             );
         }
+        if !self.can_moderate() && self.policy.operators.is_empty() {
+            self.warning(
+                ways.line,
+                "moderators.become",
+                "nobody can ever moderate a room: nobody removes people there, or lets them in",
+                "name operators, or another way",
+            );
+        }
     }
 
     /// The last moderator has left, and people wait.
