@@ -197,6 +197,7 @@ return function (gate)
 			if not occupant or gate.permissions.refuse_chat(event, room, occupant) then return occupant and true; end
 			local subject = stanza:get_child("subject"); -- with more, it is no change of it (XEP-0045, 8.1)
 			if not subject or stanza:get_child("body") or stanza:get_child("thread") then return; end
+			if gate.is_observing() then return; end -- held, it would come after what he says next
 			return gate.put(event, "configure", { detail = function (at)
 				local text = subject:get_text() or "";
 				local same = text == (at._data.subject or "") and "true" or nil;
