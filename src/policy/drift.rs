@@ -576,6 +576,8 @@ mod tests {
         room.occupants.push(somebody("eve@example.org"));
         assert_eq!(room.in_short(), differs);
         assert_eq!(demoted(&room), [(jid("eve@example.org"), Affiliation::Member)]);
+        room.occupants[1].affiliation = Affiliation::Owner;
+        assert_eq!(room.in_short(), differs, "what he has entitles him to nothing");
 
         room.standing[1].affiliation = Affiliation::Member;
         assert_eq!(room.in_short(), [""; 0]);
@@ -655,20 +657,33 @@ mod tests {
         assert_eq!(room.in_short(), [""; 0]);
     }
 
+    /// For another second.
+    fn exception_from(rule: &str) -> Exception {
+        Exception {
+            line: 1,
+            until: Some(Timestamp::UNIX_EPOCH + SignedDuration::from_secs(1)),
+            rooms: None,
+            rules: vec![SWITCHES.iter().position(|switch| switch.name == rule).unwrap()],
+            bans: false,
+            reason: String::new(),
+        }
+    }
+
+    #[test]
+    fn somebody_who_is_excepted_may_what_others_may_not() {
+        let mut room = restricted(Permitted::MODERATORS, "yes");
+        assert_eq!(room.drifts().len(), 1);
+        let whom = Whom::Jid(jid("ann@example.org"));
+        room.policy.exceptions.add(whom, exception_from("permissions.chat"));
+        assert_eq!(room.in_short(), [""; 0]);
+    }
+
     #[test]
     fn a_room_that_is_excepted_from_a_rule_does_not_differ_from_it() {
         let mut room = Room::new();
         room.view.has_password = false;
         room.settings.hidden = Some(false);
-        let place = SWITCHES.iter().position(|switch| switch.name == "password.required").unwrap();
-        let exception = Exception {
-            line: 1,
-            until: Some(Timestamp::UNIX_EPOCH + SignedDuration::from_secs(1)),
-            rooms: None,
-            rules: vec![place],
-            bans: false,
-            reason: String::new(),
-        };
+        let exception = exception_from("password.required");
         room.policy.exceptions.add(Whom::All, exception.clone());
         assert_eq!(room.in_short(), ["access.hidden@0: listed -> hidden"]);
         room.policy.exceptions = Exceptions::default();
