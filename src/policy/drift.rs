@@ -316,8 +316,6 @@ fn case<'a>(
 mod tests {
     use std::sync::Arc;
 
-    use jiff::SignedDuration;
-
     use super::*;
     use crate::policy::access::Access;
     use crate::policy::class::{Class, ClassSet};
@@ -661,7 +659,7 @@ mod tests {
     fn exception_from(rule: &str) -> Exception {
         Exception {
             line: 1,
-            until: Some(Timestamp::UNIX_EPOCH + SignedDuration::from_secs(1)),
+            until: Timestamp::from_second(1).ok(),
             rooms: None,
             rules: vec![SWITCHES.iter().position(|switch| switch.name == rule).unwrap()],
             bans: false,
