@@ -57,6 +57,14 @@ fn the_shipped_file_keeps_its_promises_and_all_its_rules_are_tried() {
 }
 
 #[test]
+fn a_test_that_fails_says_it_in_the_words_of_the_file() {
+    let policy = "[text]\nlanguage = \"de\"\n[text.de]\nlobby = \"Bitte warten.\"\n";
+    let (_home, status, said) = tried(policy, TWO, &[]);
+    assert_eq!(status, Some(1), "{said}");
+    assert!(said.contains("the requester is told: Bitte warten."), "{said}");
+}
+
+#[test]
 fn a_test_that_fails_says_what_was_found_and_why() {
     let (_home, status, said) = tried("", TWO, &[]);
     assert_eq!(status, Some(1), "{said}");

@@ -21,6 +21,7 @@ use crate::policy::facts::Facts;
 use crate::policy::record::{Person, Record};
 use crate::policy::removal::{keep_out, lift};
 use crate::policy::rules::Rules;
+use crate::policy::texts::Texts;
 use crate::policy::verdict::Effects;
 use crate::wire::answer::{end, remove};
 use crate::wire::room::LiveRoom;
@@ -103,8 +104,9 @@ impl Operator {
             Err(RoomError::None(_)) => RoomView::default(),
             Err(error) => return Err(error.to_string()),
         };
-        let (explanation, facts) = self.shared.desk().explain(&attempt, &view, now());
-        Ok(explanation_to_json(&explanation, &facts))
+        let desk = self.shared.desk();
+        let (explanation, facts) = desk.explain(&attempt, &view, now());
+        Ok(explanation_to_json(&explanation, &facts, &desk.policy().texts))
     }
 
     async fn carry_out(&self, request: Request) -> Result<Value, String> {
@@ -259,8 +261,9 @@ fn room_to_json(live: &LiveRoom) -> Value {
     })
 }
 
-/// An explanation, for whoever asked.
-pub fn explanation_to_json(explanation: &Explanation, facts: &Facts<'_>) -> Value {
+/// An explanation, for whoever asked. What the requester is told stands there as for somebody whose language is
+/// not known.
+pub fn explanation_to_json(explanation: &Explanation, facts: &Facts<'_>, texts: &Texts) -> Value {
     let decision = &explanation.decision;
     json!({
         "verdict": decision.verdict.name(),
@@ -268,7 +271,7 @@ pub fn explanation_to_json(explanation: &Explanation, facts: &Facts<'_>) -> Valu
         "line": decision.rule.line,
         "class": decision.class.name(),
         "denial": decision.denial.map(|denial| denial.code()),
-        "told": decision.denial.map(|denial| denial.text()),
+        "told": decision.denial.map(|denial| texts.denial(denial, None).text),
         "exceptions": decision.exceptions,
         "would_have_been": decision.would.as_ref().map(|would| json!({
             "verdict": would.verdict.name(),

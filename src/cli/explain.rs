@@ -16,7 +16,8 @@ pub(super) fn by_file(file: &Path, loaded: &Loaded, described: &Described, json:
         Ok(tried) => tried,
         Err(error) => return fail(&error),
     };
-    let value = explanation_to_json(&tried.explanation, &tried.facts(&loaded.policy));
+    let value =
+        explanation_to_json(&tried.explanation, &tried.facts(&loaded.policy), &loaded.policy.texts);
     if json {
         say(&value);
     } else {

@@ -69,7 +69,8 @@ fn failure(tests: &str, file: &Path, policy: &Policy, outcome: &Outcome<'_>) -> 
         lines.push(format!("  {what}: expected {expected}, found {found}"));
     }
     if let Ok(tried) = &outcome.tried {
-        let explained = explanation_to_json(&tried.explanation, &tried.facts(policy));
+        let explained =
+            explanation_to_json(&tried.explanation, &tried.facts(policy), &policy.texts);
         let words = in_words(&explained, Some(file));
         lines.extend(words.lines().map(|line| format!("    {line}")));
     }
@@ -99,7 +100,7 @@ fn in_json(policy: &Policy, outcomes: &[Outcome<'_>], coverage: &Coverage) -> Va
             "passed": outcome.wrong.is_empty(),
             "wrong": wrong.collect::<Vec<_>>(),
             "explained":
-                tried.map(|tried| explanation_to_json(&tried.explanation, &tried.facts(policy))),
+                tried.map(|tried| explanation_to_json(&tried.explanation, &tried.facts(policy), &policy.texts)),
         })
     });
     json!({
