@@ -231,7 +231,7 @@ fn standing(scene: &Scene<'_>, one: &Standing) -> Option<Drift> {
         // As if he were no owner yet.
         let who =
             Requester { affiliation: Affiliation::None, person: one.person, ..(*who).clone() };
-        let attempt = Attempt { room: Some(scene.room.clone()), ..Attempt::default() };
+        let attempt = Attempt::default();
         let calm = Pressure::default();
         moderators::entitlement(&case(scene, &attempt, &who, &one.jid, &calm)).is_some()
     });
@@ -275,7 +275,7 @@ fn permitted(scene: &Scene<'_>, who: &Requester) -> Option<Drift> {
     let jid = who.jid.as_ref().filter(|jid| !scene.policy.services.contains_key(*jid))?;
     let told = scene.may.iter().find(|(told, _)| told == jid);
     let told = told.map_or(May::EVERYTHING, |(_, may)| *may);
-    let attempt = Attempt { room: Some(scene.room.clone()), ..Attempt::default() };
+    let attempt = Attempt::default();
     let calm = Pressure::default();
     let case = case(scene, &attempt, who, jid, &calm);
     let excepted = excepted(&case);
@@ -537,6 +537,7 @@ mod tests {
         let drifts = room.drifts();
         assert_eq!(drifts[0].effects.hidden, Some(true));
         assert_eq!(drifts[1].effects.persistent, Some(false));
+        assert!(drifts[0].is_same_as(&drifts[0]) && !drifts[0].is_same_as(&drifts[1]));
         assert!(drifts.iter().all(|drift| RULES.contains(&drift.rule.name)));
         assert_eq!(family(drifts[1].rule.name), "access");
 
@@ -576,6 +577,9 @@ mod tests {
         assert_eq!(demoted(&room), [(jid("eve@example.org"), Affiliation::Member)]);
         room.occupants[1].affiliation = Affiliation::Owner;
         assert_eq!(room.in_short(), differs, "what he has entitles him to nothing");
+        room.standing[1].affiliation = Affiliation::Admin;
+        let admin = differs.map(|differs| differs.replace("owner ->", "admin ->"));
+        assert_eq!(room.in_short(), admin);
 
         room.standing[1].affiliation = Affiliation::Member;
         assert_eq!(room.in_short(), [""; 0]);

@@ -85,3 +85,24 @@ pub fn opener(attempt: &Attempt) -> Option<&BareJid> {
     let opener = attempt.behind.as_ref().filter(|_| is_open).unwrap_or(&attempt.requester);
     opener.jid.as_ref().filter(|_| is_open || attempt.action == Action::Request)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::attempt::{Credential, Requester};
+
+    #[test]
+    fn the_opener_is_whoever_wants_the_room() {
+        let somebody = |jid: &str| Requester { jid: jid.parse().ok(), ..Requester::default() };
+        let opened = |action, behind| {
+            let attempt =
+                Attempt { requester: somebody("focus@c"), behind, action, ..Attempt::default() };
+            opener(&attempt).map(ToString::to_string)
+        };
+        let (ann, open) = (Some(somebody("ann@c")), Action::Open { typed: None });
+        assert_eq!(opened(open.clone(), None).as_deref(), Some("focus@c"));
+        assert_eq!(opened(open, ann.clone()).as_deref(), Some("ann@c"));
+        assert_eq!(opened(Action::Request, ann.clone()).as_deref(), Some("focus@c"));
+        assert_eq!(opened(Action::Join { credential: Credential::None }, ann), None);
+    }
+}
