@@ -136,6 +136,13 @@ mod tests {
     }
 
     #[test]
+    fn a_share_holds_so_many_of_the_hundred_numbers() {
+        let drawn = Selector::default().draw(&room("tea"));
+        assert!(!share(drawn).is_for(&room("tea"), "", &[]));
+        assert!(share(drawn + 1).is_for(&room("tea"), "", &[]));
+    }
+
+    #[test]
     fn a_share_never_moves() {
         // Written down once: another version draws the same rooms.
         let drawn: Vec<u32> =

@@ -181,7 +181,10 @@ mod tests {
         assert_eq!(of("muc#roomconfig_historylength", "-1"), Some(To::Number(None)));
         assert_eq!(of("muc#roomconfig_maxusers", "none"), Some(To::Number(None)));
         assert_eq!(of("muc#roomconfig_maxusers", "0"), Some(To::Number(None)));
+        assert_eq!(of("muc#roomconfig_maxusers", "1"), Some(To::Number(Some(1))));
+        assert_eq!(of("muc#roomconfig_historylength", "0"), Some(To::Number(Some(0))));
         assert_eq!(of("muc#roomconfig_allowpm", "visitor"), Some(To::Word("anyone".to_owned())));
+        assert_eq!(of("muc#roomconfig_allowpm", " Nobody"), Some(To::Word("nobody".to_owned())));
         assert_eq!(of("x", "y"), None);
     }
 }
