@@ -235,6 +235,24 @@ fn a_room_that_was_told_is_not_told_again_by_another_process() {
 }
 
 #[test]
+fn a_warning_is_kept_until_what_it_was_about_has_come() {
+    let (now, notice) = (at(NOON), Notice::TimeIsUp);
+    let mut record = Record::new(now, String::new(), None);
+    record.warned = vec![after(now, -1), now, after(now, 1)];
+    let view = RoomView { record: Some(record), ..RoomView::default() };
+    let told = effects(Deed::Warn { of: after(now, 9), notice }, &view, now).record.unwrap();
+    assert_eq!(told.warned, [after(now, 1), after(now, 9)]);
+}
+
+#[test]
+fn what_is_due_now_is_not_what_comes_next() {
+    let room = Room::new(|rules| Arc::make_mut(&mut rules.limits).duration.value = seconds(60));
+    let at_its_end = room.agenda(after(at(NOON), 60));
+    assert!(at_its_end.due.is_some());
+    assert_eq!(at_its_end.next, None);
+}
+
+#[test]
 fn a_room_shorter_than_the_warning_is_told_at_once_and_never_warned_where_there_is_none() {
     let mut room = Room::new(|rules| Arc::make_mut(&mut rules.limits).duration.value = seconds(60));
     let told = warning(60, Notice::EndsIn(Duration::from_secs(60)));
@@ -312,6 +330,8 @@ fn what_is_opened_outside_of_the_hours_ends_with_the_next_ones() {
     room.record.opened = at("2026-01-01T20:00:00Z");
     let night = room.agenda(at("2026-01-01T20:00:01Z"));
     assert_eq!(night.due, None);
+    room.record.opened = at("2026-01-01T13:00:00Z");
+    assert_eq!(room.agenda(at("2026-01-01T20:00:01Z")).due, None, "opened as they ended");
     let due = room.agenda(at("2026-01-02T13:00:00Z")).due.unwrap();
     assert_eq!(due.deed, Deed::End(Notice::HoursAreOver));
 }
