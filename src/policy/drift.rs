@@ -474,6 +474,9 @@ mod tests {
             let found = restricted(rule, told).in_short();
             assert_eq!(found, &other[..usize::from(differs)], "{rule:?} {told}");
         }
+        let mut been_there = restricted(returning, "no");
+        been_there.occupants[0].person = Some(Person::entered(Entry::Password));
+        assert_eq!(been_there.in_short(), [""; 0], "when he came in he had not been there");
         let drifts = restricted(nobody, "yes").drifts();
         let [drift] = &drifts[..] else { panic!("{drifts:?}") };
         let may = May::told(|ability| (ability == Ability::Chat).then_some("no"));
