@@ -188,3 +188,17 @@ fn the_lines_that_a_run_of_the_demo_names_are_those_of_the_file() {
     }
     assert!(count > 5, "{count} lines are named");
 }
+
+#[test]
+fn the_rules_that_the_readme_explains_stand_in_the_lines_it_names() {
+    let (file, readme) = (read("component.toml"), read("README.md"));
+    let mut count = 0;
+    for (before, after) in readme.lines().filter_map(|line| line.split_once(" (component.toml:")) {
+        let key = before.rsplit(['.', ' ']).next().unwrap();
+        let number: usize = after.trim_end_matches(')').parse().unwrap();
+        let written = file.lines().nth(number - 1).unwrap();
+        assert!(written.starts_with(&format!("{key} = ")), "{before}: line {number}: {written}");
+        count += 1;
+    }
+    assert!(count > 3, "{count} lines are named");
+}
