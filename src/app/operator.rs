@@ -13,7 +13,9 @@ use super::reload::reload;
 use super::rooms::{RoomError, address, change, room};
 use crate::component::desk::Mode;
 use crate::config::Described;
-use crate::control::{Handler, Reply, Request, ServiceStatus, Status};
+use crate::control::{
+    Caller, Failure, FailureKind, Handler, Reply, Request, ServiceStatus, Stakes, Status,
+};
 use crate::policy::attempt::{Requester, RoomView};
 use crate::policy::close::closing;
 use crate::policy::explain::Explanation;
@@ -93,37 +95,32 @@ impl Operator {
             .collect()
     }
 
-    async fn explain(&self, described: &Described) -> Result<Value, String> {
-        let mut attempt = described.attempt().map_err(|error| error.to_string())?;
-        let jid = described.room().map_err(|error| error.to_string())?;
+    async fn explain(&self, described: &Described) -> Result<Value, Failure> {
+        let mut attempt = described.attempt().map_err(invalid)?;
+        let jid = described.room().map_err(invalid)?;
         let view = match room(&self.shared, &jid, attempt.requester.jid.as_ref()).await {
             Ok(live) => {
                 attempt.requester.person = attempt.requester.person.or(live.person);
                 live.view
             }
             Err(RoomError::None(_)) => RoomView::default(),
-            Err(error) => return Err(error.to_string()),
+            Err(error) => return Err(error.into()),
         };
         let desk = self.shared.desk();
         let (explanation, facts) = desk.explain(&attempt, &view, now());
         Ok(explanation_to_json(&explanation, &facts, &desk.policy().texts))
     }
 
-    async fn carry_out(&self, request: Request) -> Result<Value, String> {
-        let said = |error: RoomError| error.to_string();
-        let done = |()| json!({});
+    async fn carry_out(&self, request: Request) -> Result<Value, Failure> {
         match request {
-            Request::Status {} => {
-                serde_json::to_value(self.status()).map_err(|error| error.to_string())
-            }
-            Request::Rooms {} if !self.shared.link.is_up() => {
-                Err("the rooms are not known without a link to the server: see `vestibule status`"
-                    .to_owned())
-            }
+            Request::Status {} => serde_json::to_value(self.status()).map_err(unavailable),
+            Request::Rooms {} if !self.shared.link.is_up() => Err(unavailable(
+                "the rooms are not known without a link to the server: see `vestibule status`",
+            )),
             Request::Rooms {} => Ok(self.rooms()),
             Request::Room { room: name } => {
-                let jid = address(&name).map_err(said)?;
-                room(&self.shared, &jid, None).await.map(|live| room_to_json(&live)).map_err(said)
+                let jid = address(&name)?;
+                Ok(room_to_json(&room(&self.shared, &jid, None).await?))
             }
             Request::Close { room } => {
                 self.change(&room, "close", None, |live| {
@@ -141,7 +138,7 @@ impl Operator {
                 self.change(&room, "end", None, |_| (Effects::default(), vec![end(&reason)])).await
             }
             Request::Admit { room, jid } => {
-                let jid = person(jid).map_err(said)?;
+                let jid = person(jid)?;
                 let rules = self.rules(&room);
                 let admit = |live: &LiveRoom| {
                     let person = Person::admitted(live.person);
@@ -158,7 +155,7 @@ impl Operator {
                 self.change(&room, "admit", Some(&jid), admit).await
             }
             Request::Reject { room, jid } => {
-                let jid = person(jid).map_err(said)?;
+                let jid = person(jid)?;
                 let reject = |_: &LiveRoom| {
                     (
                         Effects { reject: vec![(jid.clone(), None)], ..Effects::default() },
@@ -168,7 +165,7 @@ impl Operator {
                 self.change(&room, "reject", None, reject).await
             }
             Request::Remove { room, jid, reason } => {
-                let jid = person(jid).map_err(said)?;
+                let jid = person(jid)?;
                 let rules = self.rules(&room);
                 let remove = |live: &LiveRoom| {
                     let away = Requester { jid: Some(jid.clone()), ..Requester::default() };
@@ -186,14 +183,16 @@ impl Operator {
             }
             Request::Explain { attempt } => self.explain(&attempt).await,
             Request::Plan { candidate } => {
-                let plan = plan(&self.shared, candidate.map(|candidate| *candidate)).await?;
-                serde_json::to_value(plan).map_err(|error| error.to_string())
+                let plan = plan(&self.shared, candidate.map(|candidate| *candidate)).await;
+                serde_json::to_value(plan.map_err(invalid)?).map_err(unavailable)
             }
-            Request::Reload { force } => reload(&self.shared, force).await.map(
-                |reloaded| json!({ "revision": reloaded.revision, "removed": reloaded.removed }),
-            ),
+            Request::Reload { force } => {
+                let reloaded = reload(&self.shared, force).await;
+                let reloaded =
+                    reloaded.map_err(|reason| Failure::new(FailureKind::Conflict, reason))?;
+                Ok(json!({ "revision": reloaded.revision, "removed": reloaded.removed }))
+            }
         }
-        .map(|value| if value.is_null() { done(()) } else { value })
     }
 
     fn rules(&self, room: &str) -> Arc<Rules> {
@@ -207,22 +206,61 @@ impl Operator {
         action: &str,
         person: Option<&BareJid>,
         effects: impl Fn(&LiveRoom) -> (Effects, Vec<crate::xmpp::Element>),
-    ) -> Result<Value, String> {
-        let jid = address(room).map_err(|error| error.to_string())?;
-        change(&self.shared, &jid, action, person, effects)
-            .await
-            .map_err(|error| error.to_string())?;
+    ) -> Result<Value, Failure> {
+        let jid = address(room)?;
+        change(&self.shared, &jid, action, person, effects).await?;
         Ok(json!({ "room": jid.as_str() }))
     }
 }
 
 impl Handler for Operator {
-    async fn handle(&self, request: Request) -> Reply {
-        match self.carry_out(request).await {
+    async fn handle(&self, caller: &Caller, request: Request) -> Reply {
+        let Some(command) = request.command() else {
+            return Reply::Failed(invalid("no such command"));
+        };
+        let outcome = match command.authorise(caller) {
+            Ok(()) => self.carry_out(request).await,
+            Err(forbidden) => Err(forbidden),
+        };
+        if command.stakes != Stakes::Looks {
+            let (face, name, error) = (caller.face.name(), &caller.name, outcome.as_ref().err());
+            tracing::info!(
+                command = command.name,
+                face,
+                name,
+                error = error.map(|it| &*it.reason),
+                "an operator's command"
+            );
+        }
+        match outcome {
             Ok(value) => Reply::Done(value),
-            Err(error) => Reply::Failed(error),
+            Err(failure) => Reply::Failed(failure),
         }
     }
+}
+
+impl From<RoomError> for Failure {
+    fn from(error: RoomError) -> Self {
+        let kind = match &error {
+            RoomError::Address(_) | RoomError::Person(_) | RoomError::Service(_) => {
+                FailureKind::Invalid
+            }
+            RoomError::None(_) => FailureKind::NotFound,
+            RoomError::Busy => FailureKind::Conflict,
+            RoomError::Nonsense | RoomError::Password(_) | RoomError::Gate(_) => {
+                FailureKind::Unavailable
+            }
+        };
+        Self::new(kind, error)
+    }
+}
+
+fn invalid(reason: impl ToString) -> Failure {
+    Failure::new(FailureKind::Invalid, reason)
+}
+
+fn unavailable(reason: impl ToString) -> Failure {
+    Failure::new(FailureKind::Unavailable, reason)
 }
 
 fn person(jid: String) -> Result<BareJid, RoomError> {

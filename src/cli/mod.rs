@@ -21,7 +21,7 @@ use self::out::{fail, say};
 use crate::app;
 use crate::component::desk::Mode;
 use crate::config::{self, Described, Environment, Format, LoadError, Loaded, Log};
-use crate::control::{Candidate, Request};
+use crate::control::{Candidate, ENDED, REMOVED, Request};
 use crate::password::{derive, period_at};
 use crate::policy::record::Source;
 use crate::proof::unseen::{Seen, see};
@@ -118,7 +118,7 @@ enum Verb {
         #[arg(allow_hyphen_values = true)]
         room: String,
         /// What those inside are told
-        #[arg(long, default_value = "This meeting was ended by the operator of this server.")]
+        #[arg(long, default_value = ENDED)]
         reason: String,
     },
     /// Let somebody in who waits
@@ -148,7 +148,7 @@ enum Verb {
         #[arg(allow_hyphen_values = true)]
         jid: String,
         /// What he is told
-        #[arg(long, default_value = "You were removed by the operator of this server.")]
+        #[arg(long, default_value = REMOVED)]
         reason: String,
     },
     /// Say what another file would do to the rooms and people that are there, and change nothing

@@ -23,8 +23,8 @@ pub(super) fn ask(socket: Option<PathBuf>, request: &Request, json: bool) -> Exi
     };
     match runtime.block_on(ask_component(&socket, request)) {
         Err(error) => fail(&error),
-        Ok(Reply::Failed(reason)) => {
-            note(&format!("error: {reason}"));
+        Ok(Reply::Failed(failure)) => {
+            note(&format!("error: {failure}"));
             ExitCode::from(NO)
         }
         Ok(Reply::Done(value)) => show(request, &value, json),

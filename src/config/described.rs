@@ -40,7 +40,7 @@ pub(super) static PASSWORDS: [&str; 3] = ["none", "wrong", "right"];
 
 /// An attempt, described. The defaults are those of a stranger at a room with one moderator in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, clap::Args)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct Described {
     /// What is tried: request (of the focus, on Jitsi), open, join, remove-password, weaken-lobby, list, persist, record, dial, promote, kick, ban, invite, admit, destroy, close, reopen
     #[arg(long = "do", default_value = "join", value_name = "WHAT")]
@@ -83,18 +83,15 @@ pub struct Described {
     pub waiting: u32,
     /// The room has no password
     #[arg(long)]
-    #[serde(default)]
     pub no_password: bool,
     /// The room is closed
     #[arg(long)]
     pub closed: bool,
     /// The requester uses Jitsi Meet, and rooms have Jitsi's lobby
     #[arg(long)]
-    #[serde(default)]
     pub jitsi: bool,
     /// The requester's client says that it can encrypt end to end
     #[arg(long)]
-    #[serde(default)]
     pub e2ee: bool,
 }
 

@@ -12,7 +12,8 @@ const MOST: usize = 1000;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Candidate {
-    /// Its absolute path: the files that it names are looked for beside it, by the component.
+    /// Its absolute path: the files that it names are looked for beside it, by the component. Empty: the component's own file.
+    #[serde(default)]
     pub path: String,
     /// What it says.
     #[serde(serialize_with = "expose", deserialize_with = "take")]

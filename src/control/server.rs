@@ -10,7 +10,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio_util::codec::{Framed, LinesCodec};
 
-use super::{Reply, Request};
+use super::{Caller, Face, Failure, FailureKind, Reply, Request, Role};
 
 /// The longest request, in bytes: a policy file may be in it.
 const LONGEST: usize = 8 * 1024 * 1024;
@@ -29,8 +29,8 @@ pub struct SocketError {
 
 /// Whoever carries requests out.
 pub trait Handler: Send + Sync + 'static {
-    /// Carries one out.
-    fn handle(&self, request: Request) -> impl Future<Output = Reply> + Send;
+    /// Carries one out, if this caller may.
+    fn handle(&self, caller: &Caller, request: Request) -> impl Future<Output = Reply> + Send;
 }
 
 /// Listens on `socket` until cancelled; the future ends at once if it cannot.
@@ -75,13 +75,22 @@ async fn listen(socket: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
+/// Whoever may open the socket is an operator; the audit tells which account of the system it was.
+fn caller(stream: &UnixStream) -> Caller {
+    let name =
+        stream.peer_cred().map_or_else(|_| "?".to_owned(), |peer| format!("uid {}", peer.uid()));
+    Caller { face: Face::CommandLine, name, role: Role::Operator }
+}
+
 async fn converse(stream: UnixStream, handler: &impl Handler) {
+    let caller = caller(&stream);
+    let invalid = |reason: String| Reply::Failed(Failure::new(FailureKind::Invalid, reason));
     let mut lines = Framed::new(stream, LinesCodec::new_with_max_length(LONGEST));
     while let Some(line) = lines.next().await {
         let reply = match line.map(|line| serde_json::from_str(&line)) {
-            Ok(Ok(request)) => handler.handle(request).await,
-            Ok(Err(error)) => Reply::Failed(format!("the request makes no sense: {error}")),
-            Err(_) => Reply::Failed("the request is too long, or no text".to_owned()),
+            Ok(Ok(request)) => handler.handle(&caller, request).await,
+            Ok(Err(error)) => invalid(format!("the request makes no sense: {error}")),
+            Err(_) => invalid("the request is too long, or no text".to_owned()),
         };
         let Ok(reply) = serde_json::to_string(&reply) else { return };
         if lines.send(reply).await.is_err() {

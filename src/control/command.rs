@@ -1,0 +1,309 @@
+//! Every command: who may give it, and what it takes. The one table that all faces are made from.
+
+use serde_json::{Map, Value};
+
+use super::caller::{Caller, Role};
+use super::request::{Failure, FailureKind, Request};
+
+/// A command.
+#[derive(Debug)]
+pub struct Command {
+    /// Its name: the request's `do`, the path of the API, the node of the ad-hoc command.
+    pub name: &'static str,
+    /// A few words for a button or a list.
+    pub title: &'static str,
+    /// One sentence.
+    pub about: &'static str,
+    /// The least role that may give it.
+    pub role: Role,
+    /// What is at stake.
+    pub stakes: Stakes,
+    /// What it takes.
+    pub fields: &'static [Field],
+    /// The key of the request under which the fields stand; `None`: in the request itself.
+    pub within: Option<&'static str>,
+}
+
+/// What is at stake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stakes {
+    /// Nothing: it only looks.
+    Looks,
+    /// Another command takes it back.
+    Changes,
+    /// Nothing takes it back: a face asks again before it is done.
+    Final,
+}
+
+impl Stakes {
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Looks => "looks",
+            Self::Changes => "changes",
+            Self::Final => "final",
+        }
+    }
+}
+
+/// Something that a command takes.
+#[derive(Debug)]
+pub struct Field {
+    /// Its key in the request.
+    pub name: &'static str,
+    /// A few words for a form.
+    pub label: &'static str,
+    /// What may stand there.
+    pub kind: FieldKind,
+    /// It has to be given.
+    pub required: bool,
+}
+
+/// What may stand in a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FieldKind {
+    /// A line of text.
+    Text,
+    /// Text of many lines.
+    Lines,
+    /// The bare JID of a room.
+    Room,
+    /// The bare JID of a person.
+    Person,
+    /// A length of time: "2 hours".
+    Duration,
+    /// A moment (RFC 3339).
+    Time,
+    /// Yes or no; no if it is absent.
+    Flag,
+    /// A whole number.
+    Number,
+    /// A text that is shown to nobody.
+    Secret,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// Any number of lines, each a text of its own.
+    List,
+}
+
+const fn must(name: &'static str, label: &'static str, kind: FieldKind) -> Field {
+    Field { name, label, kind, required: true }
+}
+
+const fn may(name: &'static str, label: &'static str, kind: FieldKind) -> Field {
+    Field { name, label, kind, required: false }
+}
+
+const ROOM: Field = must("room", "Room", FieldKind::Room);
+const PERSON: Field = must("jid", "Person", FieldKind::Person);
+
+/// Every command, those that only look first.
+pub static COMMANDS: &[Command] = &[
+    looks("status", "Status", "How the component is.", &[]),
+    looks("rooms", "Rooms", "The rooms that are open.", &[]),
+    looks("room", "One room", "Who is in a room, and who waits.", &[ROOM]),
+    Command {
+        within: Some("attempt"),
+        ..looks("explain", "Explain", "What would be decided on an attempt, and why.", ATTEMPT)
+    },
+    on_rooms("close", "Close", "Nobody else may enter the room.", Stakes::Changes, &[ROOM]),
+    on_rooms("reopen", "Reopen", "People may enter the room again.", Stakes::Changes, &[ROOM]),
+    on_rooms(
+        "end",
+        "End",
+        "Everybody out, and the room is no more.",
+        Stakes::Final,
+        &[ROOM, may("reason", "What those inside are told", FieldKind::Text)],
+    ),
+    on_rooms("admit", "Admit", "Let somebody in who waits.", Stakes::Changes, &[ROOM, PERSON]),
+    on_rooms("reject", "Reject", "Turn somebody away who waits.", Stakes::Changes, &[ROOM, PERSON]),
+    on_rooms(
+        "remove",
+        "Remove",
+        "Remove somebody from a room.",
+        Stakes::Changes,
+        &[ROOM, PERSON, may("reason", "What he is told", FieldKind::Text)],
+    ),
+    Command {
+        role: Role::Operator,
+        within: Some("candidate"),
+        ..looks(
+            "plan",
+            "Plan",
+            "What another file would do to the rooms and people that are there; without one, the component's own as it is now.",
+            &[may("path", "Its name", FieldKind::Text), may("text", "The file", FieldKind::Lines)],
+        )
+    },
+    Command {
+        name: "reload",
+        title: "Reload",
+        about: "Read the policy file again.",
+        role: Role::Operator,
+        stakes: Stakes::Changes,
+        fields: &[may("force", "Whatever it does to those who are there", FieldKind::Flag)],
+        within: None,
+    },
+];
+
+/// What an attempt is described by ([`crate::config::Described`]).
+const ATTEMPT: &[Field] = &[
+    ROOM,
+    PERSON,
+    may("what", "What is tried", FieldKind::Text),
+    may(
+        "auth",
+        "How the session logged in",
+        FieldKind::Choice(&["account", "token", "anonymous", "server", "component"]),
+    ),
+    may("claims", "Claims of the token, as NAME=VALUE", FieldKind::List),
+    may("unencrypted", "The connection is not encrypted", FieldKind::Flag),
+    may("address", "Network address", FieldKind::Text),
+    may("password", "What is typed as password", FieldKind::Choice(&["none", "wrong", "right"])),
+    may("admitted", "Somebody inside has let him in", FieldKind::Flag),
+    may("moderator", "Moderates the room", FieldKind::Flag),
+    may("occupants", "People inside", FieldKind::Number),
+    may("moderators", "Moderators inside", FieldKind::Number),
+    may("waiting", "People waiting", FieldKind::Number),
+    may("no_password", "The room has no password", FieldKind::Flag),
+    may("closed", "The room is closed", FieldKind::Flag),
+    may("jitsi", "Uses Jitsi Meet", FieldKind::Flag),
+    may("e2ee", "Can encrypt end to end", FieldKind::Flag),
+];
+
+const fn looks(
+    name: &'static str,
+    title: &'static str,
+    about: &'static str,
+    fields: &'static [Field],
+) -> Command {
+    Command { name, title, about, role: Role::Viewer, stakes: Stakes::Looks, fields, within: None }
+}
+
+const fn on_rooms(
+    name: &'static str,
+    title: &'static str,
+    about: &'static str,
+    stakes: Stakes,
+    fields: &'static [Field],
+) -> Command {
+    Command { name, title, about, role: Role::Duty, stakes, fields, within: None }
+}
+
+impl Command {
+    /// The command of that name.
+    pub fn named(name: &str) -> Option<&'static Self> {
+        COMMANDS.iter().find(|command| command.name == name)
+    }
+
+    /// The request that this command is with these values. A field that is absent or null has its default.
+    ///
+    /// # Errors
+    /// [`FailureKind::Invalid`] when a value is missing, unknown, or cannot be what it should be.
+    pub fn request(&self, mut values: Map<String, Value>) -> Result<Request, Failure> {
+        let invalid = |reason: String| Failure::new(FailureKind::Invalid, reason);
+        values.retain(|_, value| !value.is_null());
+        for given in values.keys() {
+            if !self.fields.iter().any(|field| field.name == given) {
+                let known: Vec<_> = self.fields.iter().map(|field| field.name).collect();
+                let known = if known.is_empty() { "nothing".into() } else { known.join(", ") };
+                return Err(invalid(format!(
+                    "`{}` takes no `{given}`; it takes {known}",
+                    self.name
+                )));
+            }
+        }
+        let missing = |field: &&Field| field.required && !values.contains_key(field.name);
+        if let Some(field) = self.fields.iter().find(missing) {
+            return Err(invalid(format!("`{}` needs `{}`", self.name, field.name)));
+        }
+        let mut request = match self.within {
+            None => values,
+            Some(_) if values.is_empty() => Map::new(),
+            Some(key) => Map::from_iter([(key.to_owned(), Value::Object(values))]),
+        };
+        request.insert("do".to_owned(), self.name.into());
+        serde_json::from_value(Value::Object(request)).map_err(|error| invalid(error.to_string()))
+    }
+
+    /// Whether this caller may give it.
+    ///
+    /// # Errors
+    /// [`FailureKind::Forbidden`] when not.
+    pub fn authorise(&self, caller: &Caller) -> Result<(), Failure> {
+        if caller.role >= self.role {
+            return Ok(());
+        }
+        let (name, needs, has) = (self.name, self.role.name(), caller.role.name());
+        Err(Failure::new(
+            FailureKind::Forbidden,
+            format!("`{name}` is for the role \"{needs}\"; yours is \"{has}\""),
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::Face;
+
+    /// A value that may stand in a field.
+    fn sample(kind: FieldKind) -> Value {
+        match kind {
+            FieldKind::Text | FieldKind::Lines | FieldKind::Secret => "some text".into(),
+            FieldKind::Room => "tea@conference.example.org".into(),
+            FieldKind::Person => "bob@example.org".into(),
+            FieldKind::Duration => "2 hours".into(),
+            FieldKind::Time => "2026-11-24T00:00:00Z".into(),
+            FieldKind::Flag => true.into(),
+            FieldKind::Number => 3.into(),
+            FieldKind::Choice(words) => words[0].into(),
+            FieldKind::List => vec!["a=b"].into(),
+        }
+    }
+
+    fn filled(command: &Command, only_required: bool) -> Map<String, Value> {
+        let fields = command.fields.iter().filter(|field| field.required || !only_required);
+        fields
+            .map(|field| {
+                let value =
+                    if field.name == "address" { "192.0.2.7".into() } else { sample(field.kind) };
+                (field.name.to_owned(), value)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn each_command_is_the_request_of_its_name_with_all_its_fields_or_the_required_ones() {
+        for command in COMMANDS {
+            for only_required in [false, true] {
+                let request = command.request(filled(command, only_required)).unwrap();
+                assert_eq!(request.command().map(|it| it.name), Some(command.name));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_missing_or_unknown_is_named() {
+        let close = Command::named("close").unwrap();
+        let reason = |values: Value| {
+            let failure = close.request(values.as_object().unwrap().clone()).unwrap_err();
+            assert_eq!(failure.kind, FailureKind::Invalid);
+            failure.reason
+        };
+        assert_eq!(reason(serde_json::json!({})), "`close` needs `room`");
+        assert_eq!(
+            reason(serde_json::json!({"room": "a@b.example", "roam": "x"})),
+            "`close` takes no `roam`; it takes room"
+        );
+    }
+
+    #[test]
+    fn a_role_may_do_what_those_before_it_may_and_no_more() {
+        for command in COMMANDS {
+            for role in Role::ALL {
+                let caller = Caller { face: Face::Http, name: "ann".to_owned(), role };
+                assert_eq!(command.authorise(&caller).is_ok(), role >= command.role);
+            }
+        }
+    }
+}

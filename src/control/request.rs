@@ -1,0 +1,162 @@
+//! What an operator asks, and the reply.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::command::Command;
+use super::plan::Candidate;
+use crate::config::Described;
+
+/// What an operator asks of the running component.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Request {
+    /// How it is.
+    Status {},
+    /// The rooms that are open.
+    Rooms {},
+    /// One room, and who is in it and waits.
+    Room {
+        /// Its bare JID.
+        room: String,
+    },
+    /// Nobody else may enter.
+    Close {
+        /// The room.
+        room: String,
+    },
+    /// People may enter again.
+    Reopen {
+        /// The room.
+        room: String,
+    },
+    /// Everybody out, and the room is no more.
+    End {
+        /// The room.
+        room: String,
+        /// What those inside are told.
+        #[serde(default = "ended")]
+        reason: String,
+    },
+    /// Let somebody in who waits.
+    Admit {
+        /// The room.
+        room: String,
+        /// The bare JID.
+        jid: String,
+    },
+    /// Turn somebody away who waits.
+    Reject {
+        /// The room.
+        room: String,
+        /// The bare JID.
+        jid: String,
+    },
+    /// Remove somebody who is inside.
+    Remove {
+        /// The room.
+        room: String,
+        /// The bare JID.
+        jid: String,
+        /// What he is told.
+        #[serde(default = "removed")]
+        reason: String,
+    },
+    /// Explain an attempt at a live room.
+    Explain {
+        /// The attempt.
+        attempt: Box<Described>,
+    },
+    /// What another file would do.
+    Plan {
+        /// That file; `None`: the component's own, as it is now.
+        candidate: Option<Box<Candidate>>,
+    },
+    /// Read the file again.
+    Reload {
+        /// Whatever it does to those who are there.
+        #[serde(default)]
+        force: bool,
+    },
+}
+
+/// What those inside are told when their meeting is ended.
+pub const ENDED: &str = "This meeting was ended by the operator of this server.";
+/// What somebody is told who is removed.
+pub const REMOVED: &str = "You were removed by the operator of this server.";
+
+fn ended() -> String {
+    ENDED.to_owned()
+}
+
+fn removed() -> String {
+    REMOVED.to_owned()
+}
+
+impl Request {
+    /// The name of the command that it is, the `do` of its JSON.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Status {} => "status",
+            Self::Rooms {} => "rooms",
+            Self::Room { .. } => "room",
+            Self::Close { .. } => "close",
+            Self::Reopen { .. } => "reopen",
+            Self::End { .. } => "end",
+            Self::Admit { .. } => "admit",
+            Self::Reject { .. } => "reject",
+            Self::Remove { .. } => "remove",
+            Self::Explain { .. } => "explain",
+            Self::Plan { .. } => "plan",
+            Self::Reload { .. } => "reload",
+        }
+    }
+
+    /// The command that it is. `None` is a mistake in the table, and nobody may give it.
+    pub fn command(&self) -> Option<&'static Command> {
+        Command::named(self.name())
+    }
+}
+
+/// The reply.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reply {
+    /// It is done; what there is to say.
+    Done(Value),
+    /// It is not; why.
+    Failed(Failure),
+}
+
+/// Why something was not done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{reason}")]
+pub struct Failure {
+    /// What kind of trouble.
+    pub kind: FailureKind,
+    /// In words.
+    pub reason: String,
+}
+
+/// What kind of trouble kept something from being done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FailureKind {
+    /// The request makes no sense.
+    Invalid,
+    /// This caller may not.
+    Forbidden,
+    /// What it is about is not there.
+    NotFound,
+    /// It can be done, but not as things are now.
+    Conflict,
+    /// The server, or what else it takes, is not there.
+    Unavailable,
+}
+
+impl Failure {
+    /// A failure of that kind.
+    pub fn new(kind: FailureKind, reason: impl ToString) -> Self {
+        Self { kind, reason: reason.to_string() }
+    }
+}

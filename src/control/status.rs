@@ -1,0 +1,52 @@
+//! How the component is.
+
+use serde::{Deserialize, Serialize};
+
+use crate::component::drift::DriftTally;
+use crate::component::tally::Tally;
+
+/// How the component is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// Its version.
+    pub version: String,
+    /// Linked, and every service's gate has greeted.
+    pub ready: bool,
+    /// The link is up.
+    pub linked: bool,
+    /// What is wrong with the link, if it is not up.
+    pub trouble: Option<String>,
+    /// The policy's revision.
+    pub revision: String,
+    /// Decisions are only observed.
+    pub observe: bool,
+    /// Each service of the file, and what its gate said of itself.
+    pub services: Vec<ServiceStatus>,
+    /// Rooms that are open.
+    pub rooms: usize,
+    /// Decisions since the start.
+    pub decisions: Tally,
+    /// How the live rooms compare with the policy.
+    #[serde(default)]
+    pub drift: DriftTally,
+    /// Lines of the decision log that were lost since the start.
+    pub log_lines_lost: u64,
+    /// Seconds since the start.
+    pub uptime: u64,
+}
+
+/// How one service is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceStatus {
+    /// Its domain.
+    pub domain: String,
+    /// Its gate's version; `None`: no gate has greeted.
+    pub gate: Option<String>,
+    /// The server's name and version.
+    pub server: Option<String>,
+    /// What the gate does while the component is away: `refuse` or `allow`.
+    pub failure: Option<String>,
+    /// Modules beside the gate that do by themselves what the policy decides, each with what to do about it.
+    #[serde(default)]
+    pub neighbours: Vec<String>,
+}
