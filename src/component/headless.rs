@@ -102,8 +102,8 @@ fn scene<'a>(
         rules,
         room: jid,
         view,
-        occupants: room.occupants.values().map(since).collect(),
-        waiting: room.waiting.values().map(since).collect(),
+        occupants: room.occupants.values().map(|known| since(known)).collect(),
+        waiting: room.waiting.values().map(|known| since(known)).collect(),
         moderated_until: room.moderated_until,
         now,
     }

@@ -38,9 +38,9 @@ pub struct Room {
     /// The claims of its opener by which these were chosen.
     claims: Vec<Claim>,
     /// Who is inside, by full JID.
-    pub occupants: HashMap<String, Known>,
+    pub occupants: HashMap<String, Box<Known>>,
     /// Who waits to be let in.
-    pub waiting: HashMap<BareJid, Known>,
+    pub waiting: HashMap<BareJid, Box<Known>>,
     /// When the last moderator left or ceased to be one; `None`: as far as is known, there was none yet.
     pub moderated_until: Option<Timestamp>,
     /// How it was when it was last heard of.
@@ -72,7 +72,8 @@ impl Room {
 /// Every room that is known of.
 #[derive(Clone, Debug, Default)]
 pub struct Live {
-    rooms: HashMap<BareJid, Room>,
+    /// Apart from their keys: a table keeps places free, and an empty one should be small.
+    rooms: HashMap<BareJid, Box<Room>>,
     expected: Expected,
 }
 
@@ -118,15 +119,17 @@ impl Live {
         jid: &BareJid,
         generation: &str,
     ) -> &mut Room {
-        let room = self.rooms.entry(jid.clone()).or_insert_with(|| Room {
-            service: Arc::clone(service),
-            generation: String::new(),
-            rules: policy.rules_for(jid, &[]),
-            claims: Vec::new(),
-            occupants: HashMap::new(),
-            waiting: HashMap::new(),
-            moderated_until: None,
-            view: RoomView { exists: true, ..RoomView::default() },
+        let room = self.rooms.entry(jid.clone()).or_insert_with(|| {
+            Box::new(Room {
+                service: Arc::clone(service),
+                generation: String::new(),
+                rules: policy.rules_for(jid, &[]),
+                claims: Vec::new(),
+                occupants: HashMap::new(),
+                waiting: HashMap::new(),
+                moderated_until: None,
+                view: RoomView { exists: true, ..RoomView::default() },
+            })
         });
         if room.generation != generation {
             generation.clone_into(&mut room.generation);
@@ -172,14 +175,14 @@ impl Live {
     pub fn joined(&mut self, jid: &BareJid, full: &str, who: Requester, now: Timestamp) {
         if let Some(room) = self.rooms.get_mut(jid) {
             let since = room.occupants.get(full).map_or(now, |known| known.since);
-            room.occupants.insert(full.to_owned(), Known { who, since });
+            room.occupants.insert(full.to_owned(), Box::new(Known { who, since }));
         }
     }
 
     /// Somebody waits to be let in.
     pub fn waits(&mut self, jid: &BareJid, who: Requester, now: Timestamp) {
         if let (Some(room), Some(bare)) = (self.rooms.get_mut(jid), who.jid.clone()) {
-            room.waiting.insert(bare, Known { who, since: now });
+            room.waiting.insert(bare, Box::new(Known { who, since: now }));
         }
     }
 
@@ -256,9 +259,9 @@ impl Live {
         now: Timestamp,
     ) {
         let claims = live.claims().to_vec();
-        let occupants = live.occupants.into_iter().map(|who| Known { who, since: now });
+        let occupants = live.occupants.into_iter().map(|who| Box::new(Known { who, since: now }));
         let waiting = live.waiting.into_iter().filter_map(|(who, since)| {
-            Some((who.jid.clone()?, Known { who, since: since.unwrap_or(now) }))
+            Some((who.jid.clone()?, Box::new(Known { who, since: since.unwrap_or(now) })))
         });
         let rules = policy.rules_for(&live.jid, &claims);
         // Who opens a room moderates it: where that is the rule, there was a moderator once.
@@ -274,7 +277,7 @@ impl Live {
             moderated_until: had_one.then_some(now),
             view: live.view,
         };
-        self.rooms.insert(live.jid, room);
+        self.rooms.insert(live.jid, Box::new(room));
     }
 
     /// Resolves every room's rules by another policy.
@@ -286,17 +289,17 @@ impl Live {
 
     /// Every room with its address.
     pub fn rooms(&self) -> impl Iterator<Item = (&BareJid, &Room)> {
-        self.rooms.iter()
+        self.rooms.iter().map(|(jid, room)| (jid, &**room))
     }
 
     /// One room, to be changed.
     pub(super) fn room_mut(&mut self, jid: &BareJid) -> Option<&mut Room> {
-        self.rooms.get_mut(jid)
+        self.rooms.get_mut(jid).map(|room| &mut **room)
     }
 
     /// One room.
     pub fn room(&self, jid: &BareJid) -> Option<&Room> {
-        self.rooms.get(jid)
+        self.rooms.get(jid).map(|room| &**room)
     }
 }
 
