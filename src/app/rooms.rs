@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jid::BareJid;
+use serde_json::Map;
 
 use super::Shared;
 use super::clock::now;
@@ -75,7 +76,7 @@ pub(super) async fn room(
 }
 
 /// Changes a room by what `effects` makes of it, and of what it remembers of `person`, as it is now; and
-/// writes down that this was done.
+/// writes down that another policy did this.
 pub(super) async fn change(
     shared: &Shared,
     jid: &BareJid,
@@ -84,7 +85,7 @@ pub(super) async fn change(
     effects: impl Fn(&LiveRoom) -> (Effects, Vec<Element>),
 ) -> Result<(), RoomError> {
     apply(shared, jid, person, effects).await?;
-    shared.desk().operator_action(action, jid, now());
+    shared.desk().operator_action(action, jid.as_str(), Map::new(), now());
     Ok(())
 }
 

@@ -10,9 +10,8 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use jid::BareJid;
 use jiff::Timestamp;
-use serde_json::Map;
+use serde_json::{Map, Value};
 
 use super::arrivals::Arrivals;
 use super::audit::Audit;
@@ -218,9 +217,15 @@ impl Desk {
         (explanation, Facts::of(&self.policy, &rules, attempt, room, &pressure))
     }
 
-    /// Writes down what an operator did.
-    pub fn operator_action(&self, action: &str, room: &BareJid, now: Timestamp) {
-        self.audit.event(action, room.as_str(), Map::new(), now);
+    /// Writes down what an operator did, or what another policy did to somebody.
+    pub fn operator_action(
+        &self,
+        action: &str,
+        room: &str,
+        details: Map<String, Value>,
+        now: Timestamp,
+    ) {
+        self.audit.event(action, room, details, now);
     }
 
     /// The rooms as they are.

@@ -1,0 +1,159 @@
+//! What only looks.
+
+use serde_json::{Map, Value, json};
+
+use super::Operator;
+use super::failure::{invalid, unavailable};
+use crate::app::clock::now;
+use crate::app::rooms::{RoomError, address, room};
+use crate::component::desk::Mode;
+use crate::config::Described;
+use crate::control::{Failure, ServiceStatus, Status};
+use crate::policy::attempt::{Requester, RoomView};
+use crate::policy::explain::Explanation;
+use crate::policy::facts::Facts;
+use crate::policy::texts::Texts;
+use crate::wire::room::LiveRoom;
+
+impl Operator {
+    pub(super) fn status(&self) -> Status {
+        let linked = self.shared.link.is_up();
+        let trouble = self.shared.trouble().clone();
+        let mut desk = self.shared.desk();
+        let drift = *desk.drift();
+        Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            ready: linked && desk.is_ready(),
+            linked,
+            trouble,
+            revision: desk.policy().revision.clone(),
+            observe: desk.mode() == Mode::Observe,
+            services: desk
+                .services()
+                .map(|(domain, hello)| ServiceStatus {
+                    domain: domain.to_owned(),
+                    gate: hello.map(|hello| hello.gate.clone()),
+                    server: hello.map(|hello| hello.server.clone()),
+                    failure: hello.map(|hello| hello.failure.clone()),
+                    neighbours: desk
+                        .neighbours(domain)
+                        .iter()
+                        .map(|found| format!("{}: {}", found.module, found.advice))
+                        .collect(),
+                })
+                .collect(),
+            rooms: desk.live().rooms().count(),
+            decisions: desk.tally(),
+            drift,
+            log_lines_lost: desk.audit().lost(),
+            uptime: self.shared.started.elapsed().as_secs(),
+        }
+    }
+
+    /// The rooms that are open.
+    pub(super) fn rooms(&self) -> Result<Value, Failure> {
+        if !self.shared.link.is_up() {
+            return Err(unavailable(
+                "the rooms are not known without a link to the server: see `vestibule status`",
+            ));
+        }
+
+        let desk = self.shared.desk();
+        let services = &desk.policy().services;
+        let is_person =
+            |who: &Requester| who.jid.as_ref().is_none_or(|jid| !services.contains_key(jid));
+        let mut rooms: Vec<_> = desk.live().rooms().collect();
+        rooms.sort_by_key(|(jid, _)| *jid);
+        Ok(rooms
+            .into_iter()
+            .map(|(jid, room)| {
+                let record = room.view.record.as_ref();
+                json!({
+                    "room": jid.as_str(),
+                    "occupants": room.occupants.values().filter(|known| is_person(&known.who)).count(),
+                    "closed": record.and_then(|r| r.closed).map(|closed| closed.name()),
+                    "opened": record.map(|r| format!("{:.0}", r.opened)),
+                    "opener": record.map(|r| r.opener.as_str()),
+                })
+            })
+            .collect())
+    }
+
+    /// One room as it is now.
+    pub(super) async fn room(&self, name: &str) -> Result<Value, Failure> {
+        let jid = address(name)?;
+        Ok(room_to_json(&room(&self.shared, &jid, None).await?))
+    }
+
+    /// What would be decided on an attempt.
+    pub(super) async fn explain(&self, described: &Described) -> Result<Value, Failure> {
+        let mut attempt = described.attempt().map_err(invalid)?;
+        let jid = described.room().map_err(invalid)?;
+        let view = match room(&self.shared, &jid, attempt.requester.jid.as_ref()).await {
+            Ok(live) => {
+                attempt.requester.person = attempt.requester.person.or(live.person);
+                live.view
+            }
+            Err(RoomError::None(_)) => RoomView::default(),
+            Err(error) => return Err(error.into()),
+        };
+        let desk = self.shared.desk();
+        let (explanation, facts) = desk.explain(&attempt, &view, now());
+        Ok(explanation_to_json(&explanation, &facts, &desk.policy().texts))
+    }
+}
+
+fn room_to_json(live: &LiveRoom) -> Value {
+    let record = live.view.record.as_ref();
+    let mut occupants: Vec<_> = live.occupants.iter().collect();
+    occupants.sort_by(|one, other| one.nick.cmp(&other.nick));
+    json!({
+        "room": live.jid.as_str(),
+        "opened": record.map(|record| format!("{:.0}", record.opened)),
+        "opener": record.map(|record| record.opener.as_str()),
+        "closed": record.and_then(|record| record.closed).map(|closed| closed.name()),
+        "password": live.view.has_password,
+        "members_only": live.view.members_only,
+        "occupants": occupants.iter().map(|who| json!({
+            "nick": who.nick,
+            "jid": who.jid.as_ref().map(|jid| jid.as_str()),
+            "role": who.role.name(),
+            "affiliation": who.affiliation.name(),
+        })).collect::<Vec<_>>(),
+        "waiting": live.waiting.iter().map(|(who, _)| json!({
+            "nick": who.nick,
+            "jid": who.jid.as_ref().map(|jid| jid.as_str()),
+        })).collect::<Vec<_>>(),
+    })
+}
+
+/// An explanation, for whoever asked. What the requester is told stands there as for somebody whose language is
+/// not known.
+pub fn explanation_to_json(explanation: &Explanation, facts: &Facts<'_>, texts: &Texts) -> Value {
+    let decision = &explanation.decision;
+    json!({
+        "verdict": decision.verdict.name(),
+        "rule": decision.rule.name,
+        "line": decision.rule.line,
+        "class": decision.class.name(),
+        "denial": decision.denial.map(|denial| denial.code()),
+        "told": decision.denial.map(|denial| texts.denial(denial, None).text),
+        "exceptions": decision.exceptions,
+        "would_have_been": decision.would.as_ref().map(|would| json!({
+            "verdict": would.verdict.name(),
+            "rule": would.rule.name,
+            "line": would.rule.line,
+            "denial": would.denial.map(|denial| denial.code()),
+        })),
+        "may": decision.effects.may.iter().flat_map(|(_, may)| may.iter()).map(|(ability, degree)| {
+            (ability.name().to_owned(), Value::from(degree.name()))
+        }).collect::<Map<_, _>>(),
+        "facts": facts,
+        "would_change_it": explanation.changes.iter().map(|change| json!({
+            "with": change.what,
+            "verdict": change.decision.verdict.name(),
+            "rule": change.decision.rule.name,
+            "line": change.decision.rule.line,
+        })).collect::<Vec<_>>(),
+    })
+}

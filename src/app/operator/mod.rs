@@ -1,0 +1,70 @@
+//! What operators ask: who may, carrying it out, and writing it down.
+
+mod deed;
+mod failure;
+mod looks;
+mod people;
+mod rooms;
+
+use serde_json::{Value, json};
+
+use self::deed::Deed;
+use self::failure::{conflict, invalid, unavailable};
+pub use self::looks::explanation_to_json;
+use super::Shared;
+use super::plan::plan;
+use super::reload::reload;
+use crate::control::{Caller, Failure, Handler, Reply, Request};
+
+/// Carries out what operators ask.
+#[derive(Debug)]
+pub(super) struct Operator {
+    shared: Shared,
+}
+
+impl Operator {
+    pub(super) const fn new(shared: Shared) -> Self {
+        Self { shared }
+    }
+
+    async fn carry_out(&self, request: Request) -> Result<Value, Failure> {
+        match request {
+            Request::Status {} => serde_json::to_value(self.status()).map_err(unavailable),
+            Request::Rooms {} => self.rooms(),
+            Request::Room { room } => self.room(&room).await,
+            Request::Close { room } => self.close(&room, true).await,
+            Request::Reopen { room } => self.close(&room, false).await,
+            Request::End { room, reason } => self.end(&room, &reason).await,
+            Request::Admit { room, jid } => self.admit(&room, jid).await,
+            Request::Reject { room, jid } => self.reject(&room, jid).await,
+            Request::Remove { room, jid, reason } => self.remove(&room, jid, &reason).await,
+            Request::Explain { attempt } => self.explain(&attempt).await,
+            Request::Plan { candidate } => {
+                let plan = plan(&self.shared, candidate.map(|candidate| *candidate)).await;
+                serde_json::to_value(plan.map_err(invalid)?).map_err(unavailable)
+            }
+            Request::Reload { force } => {
+                let reloaded = reload(&self.shared, force).await.map_err(conflict)?;
+                Ok(json!({ "revision": reloaded.revision, "removed": reloaded.removed }))
+            }
+        }
+    }
+}
+
+impl Handler for Operator {
+    async fn handle(&self, caller: &Caller, request: Request) -> Reply {
+        let Some(command) = request.command() else {
+            return Reply::Failed(invalid("no such command"));
+        };
+        let deed = Deed::new(command, caller, &request);
+        let outcome = match command.authorise(caller) {
+            Ok(()) => self.carry_out(request).await,
+            Err(forbidden) => Err(forbidden),
+        };
+        self.write_down(deed, outcome.as_ref());
+        match outcome {
+            Ok(value) => Reply::Done(value),
+            Err(failure) => Reply::Failed(failure),
+        }
+    }
+}

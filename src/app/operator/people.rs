@@ -1,0 +1,83 @@
+//! What is done with people in one room.
+
+use std::iter;
+
+use jid::BareJid;
+use serde_json::Value;
+
+use super::Operator;
+use crate::app::clock::now;
+use crate::app::rooms::RoomError;
+use crate::control::Failure;
+use crate::policy::attempt::Requester;
+use crate::policy::record::{Person, Record};
+use crate::policy::removal::{keep_out, lift};
+use crate::policy::verdict::Effects;
+use crate::wire::answer::remove;
+use crate::wire::room::LiveRoom;
+
+impl Operator {
+    /// Lets somebody in who waits.
+    pub(super) async fn admit(&self, room: &str, jid: String) -> Result<Value, Failure> {
+        let jid = person(jid)?;
+        let rules = self.rules(room);
+        let admit = |live: &LiveRoom| {
+            let person = Person::admitted(live.person);
+            let who = Requester { jid: Some(jid.clone()), ..Requester::default() };
+            let record = changed(live, |record| lift(record, &rules.removal, &who));
+            let effects = Effects {
+                record,
+                people: vec![(jid.clone(), Some(person))],
+                admit: vec![jid.clone()],
+                ..Effects::default()
+            };
+            (effects, Vec::new())
+        };
+        self.change(room, Some(&jid), admit).await
+    }
+
+    /// Turns somebody away who waits.
+    pub(super) async fn reject(&self, room: &str, jid: String) -> Result<Value, Failure> {
+        let jid = person(jid)?;
+        let reject = |_: &LiveRoom| {
+            (Effects { reject: vec![(jid.clone(), None)], ..Effects::default() }, Vec::new())
+        };
+        self.change(room, None, reject).await
+    }
+
+    /// Removes somebody, who stays out as long as the room's rules say.
+    pub(super) async fn remove(
+        &self,
+        room: &str,
+        jid: String,
+        reason: &str,
+    ) -> Result<Value, Failure> {
+        let jid = person(jid)?;
+        let rules = self.rules(room);
+        let remove = |live: &LiveRoom| {
+            let away = Requester { jid: Some(jid.clone()), ..Requester::default() };
+            let inside = live.occupants.iter().filter(|who| who.jid == away.jid);
+            let record = changed(live, |record| {
+                for who in iter::once(&away).chain(inside) {
+                    keep_out(record, &rules.removal, who, now());
+                }
+            });
+            let people = vec![(jid.clone(), None)];
+            let effects = Effects { record, people, ..Effects::default() };
+            (effects, vec![remove(&jid, reason)])
+        };
+        self.change(room, None, remove).await
+    }
+}
+
+fn person(jid: String) -> Result<BareJid, RoomError> {
+    jid.parse().map_err(|_| RoomError::Person(jid))
+}
+
+/// The room's record, with this change. `None`: there is none, or it stays as it is.
+fn changed(live: &LiveRoom, change: impl FnOnce(&mut Record)) -> Option<Record> {
+    let before = live.view.record.as_ref()?;
+    let mut after = before.clone();
+    change(&mut after);
+    (after != *before).then_some(after)
+}
