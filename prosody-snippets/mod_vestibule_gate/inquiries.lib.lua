@@ -4,16 +4,9 @@ local jid_prep, t_insert = require "util.jid".prep, table.insert;
 
 return function (gate)
 	local LIMIT, cut, muc = gate.LIMIT, gate.text.cut, gate.muc;
-	local SERVER, component, xmlns_gate = gate.SERVER, gate.component, gate.xmlns;
+	local xmlns_gate = gate.xmlns;
 
 	local function flag(value) return value and "true" or nil; end
-
-	local OPTIONS = {
-		"component_admins_as_room_owners", "restrict_room_creation", "muc_room_cache_size", "muc_max_rooms",
-		"muc_room_locking", "muc_tombstones", "muc_room_default_public", "muc_room_default_persistent",
-		"muc_room_allow_public", "muc_room_allow_persistent", "allow_unaffiliated_register", "enforce_registered_nickname",
-		"component_conflict_resolve", -- of the component's host
-	};
 
 	-- A page must fit into one stanza of the link, so what people and their tokens wrote is counted as it is added.
 	local function weight_of(attr)
@@ -114,15 +107,7 @@ return function (gate)
 			page.next = rooms[i + 1] and rooms[i] and rooms[i].jid or nil;
 			return reply;
 		end;
-		posture = function (reply)
-			reply:tag("posture", { xmlns = xmlns_gate, server = SERVER, lua = _VERSION:match("[%d.]+") });
-			for name in pairs(prosody.hosts[module.host].modules) do reply:tag("module", { name = name }):up(); end
-			for _, name in ipairs(OPTIONS) do
-				local value = (name:match("^component_c") and module:context(component) or module):get_option(name);
-				if value ~= nil then reply:text_tag("option", tostring(value), { name = name }); end
-			end
-			return reply;
-		end;
+		posture = module:require "posture"(gate);
 	};
 
 	return inquiries;

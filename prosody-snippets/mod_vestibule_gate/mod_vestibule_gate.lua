@@ -14,8 +14,8 @@
 --     joins, changes       what is asked about       backstops, reports   what is not, and what is told
 --     facts, text          writing a question        answer, effects      reading an answer, carrying it out
 --     kept, waiting        what a room remembers     shown                how a refusal reaches a client
---     permissions          what people may inside    inquiries            what the component asks
---     focus, lobby, media  Jitsi's
+--     permissions          what people may inside    inquiries            what the component asks of rooms
+--     focus, lobby, media  Jitsi's                   posture              what it asks of the server
 
 local st, jid, new_id = require "util.stanza", require "util.jid", require "util.id";
 local encodings = require "util.encodings";
@@ -76,7 +76,7 @@ local mark = {};
 -- What the other files of the gate use of this one, and of one another.
 local gate = {
 	PRIORITY = PRIORITY, LIMIT = LIMIT, AFFILIATION = AFFILIATION, ROLE = ROLE, mark = mark,
-	muc = muc, component = component, xmlns = xmlns_gate, SERVER = SERVER, text = module:require "text",
+	muc = muc, component = component, xmlns = xmlns_gate, SERVER = SERVER, VERSION = VERSION, text = module:require "text",
 	shown = module:require "shown",
 };
 for _, name in ipairs { "focus", "lobby", "kept", "facts", "answer", "effects", "waiting", "inquiries" } do

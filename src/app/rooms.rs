@@ -14,7 +14,7 @@ use crate::policy::verdict::{Effects, NewPassword};
 use crate::secret::Secret;
 use crate::wire::NS;
 use crate::wire::answer::{Material, command};
-use crate::wire::posture::{modules, posture};
+use crate::wire::posture::{Posture, posture};
 use crate::wire::room::{LiveRoom, look, snapshot};
 use crate::xmpp::Element;
 use crate::xmpp::link::RequestError;
@@ -223,7 +223,7 @@ pub(super) async fn look_around(shared: Shared, service: Arc<str>) {
             return;
         }
     };
-    let found = among(modules(&element));
+    let found = among(Posture::read(&element).modules.iter().map(String::as_str));
     for Neighbour { module, advice } in &found {
         tracing::warn!(%service, module, "a module beside the gate {advice}");
     }
