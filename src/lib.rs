@@ -31,6 +31,7 @@
 //! | [`proof`] | a log decided again, tests of a policy | open files, read clocks |
 //! | [`control`] | the socket for operators | |
 //! | [`component`] | desk, counters, live rooms, decision log | open sockets, read clocks |
+//! | [`store`] | the audit database and the bans in it | decide, read clocks |
 //! | [`config`] | the operator's file | |
 //! | [`wire`] | the gate protocol, `docs/protocol.md` | I/O |
 //! | [`password`] | making and judging passwords | read clocks |
@@ -50,5 +51,6 @@ pub mod password;
 pub mod policy;
 pub mod proof;
 pub mod secret;
+pub mod store;
 pub mod wire;
 pub mod xmpp;

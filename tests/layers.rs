@@ -7,17 +7,44 @@ use std::path::{Path, PathBuf};
 
 /// A module and the modules it may use, from the bottom up. `xmpp` is split: what reads and writes an
 /// element stands below all, the link above it.
-const LAYERS: [(&str, &[&str]); 12] = [
+const LAYERS: [(&str, &[&str]); 13] = [
     ("secret", &[]),
     ("xmpp", &["secret"]),
     ("policy", &["secret"]),
     ("password", &["policy", "secret"]),
     ("wire", &["policy", "xmpp", "secret"]),
     ("config", &["policy", "secret"]),
-    ("component", &["policy", "wire", "password", "xmpp", "secret"]),
-    ("control", &["component", "config", "policy", "wire", "password", "xmpp", "secret"]),
-    ("proof", &["control", "component", "config", "policy", "wire", "password", "xmpp", "secret"]),
-    ("app", &["control", "component", "config", "policy", "wire", "password", "xmpp", "secret"]),
+    ("store", &["config", "policy", "secret"]),
+    ("component", &["store", "policy", "wire", "password", "xmpp", "secret"]),
+    ("control", &["component", "store", "config", "policy", "wire", "password", "xmpp", "secret"]),
+    (
+        "proof",
+        &[
+            "control",
+            "component",
+            "store",
+            "config",
+            "policy",
+            "wire",
+            "password",
+            "xmpp",
+            "secret",
+        ],
+    ),
+    (
+        "app",
+        &[
+            "control",
+            "component",
+            "store",
+            "config",
+            "policy",
+            "wire",
+            "password",
+            "xmpp",
+            "secret",
+        ],
+    ),
     (
         "cli",
         &[
@@ -25,6 +52,7 @@ const LAYERS: [(&str, &[&str]); 12] = [
             "proof",
             "control",
             "component",
+            "store",
             "config",
             "policy",
             "wire",

@@ -7,6 +7,7 @@ mod plan;
 mod readiness;
 mod reload;
 mod rooms;
+mod store;
 mod succession;
 mod timers;
 mod traffic;
@@ -49,6 +50,9 @@ pub enum RunError {
     /// The decision log cannot be kept.
     #[error(transparent)]
     Audit(#[from] AuditError),
+    /// The audit database cannot be kept.
+    #[error(transparent)]
+    Store(#[from] store::OpenError),
     /// The socket for the command line cannot be made.
     #[error(transparent)]
     Socket(#[from] SocketError),
@@ -119,6 +123,8 @@ pub async fn run(
         None => Audit::none(),
         Some(name) => Audit::open(&component.state_dir.join(name))?,
     };
+    let store = store::open(&settings.store, &component.state_dir)?;
+    let audit = audit.with_store(component.domain.to_string(), store);
     let run = clock::run_id();
     let desk = Desk::new(
         Arc::new(policy),

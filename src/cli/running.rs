@@ -127,6 +127,17 @@ fn status_in_words(status: &Status) -> String {
     if status.log_lines_lost > 0 {
         lines.push(format!("{} LINES of the decision log are LOST", status.log_lines_lost));
     }
+    if let Some(store) = &status.store {
+        if let Some(trouble) = &store.trouble {
+            lines.push(format!(
+                "the AUDIT DATABASE takes no entries, {} wait: {trouble}",
+                store.waiting
+            ));
+        }
+        if store.lost > 0 {
+            lines.push(format!("{} ENTRIES of the audit database are LOST", store.lost));
+        }
+    }
     lines.join("\n")
 }
 

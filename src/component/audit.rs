@@ -1,19 +1,27 @@
-//! The decision log: one JSON object a line, complete up to the last twentieth of a second.
+//! Where everything is written down: the decision log (one JSON object a line, complete up to the last twentieth of
+//! a second), the audit database, and those who look on.
 //!
-//! Decisions never wait for it; a line that finds no place, in memory or on the disk, is counted as lost.
+//! Decisions never wait for it; what finds no place, in memory or on the disk, is counted as lost.
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde::Serialize;
 use serde_json::{Map, Value, json};
+use tokio::sync::broadcast;
 
+use super::entries;
+pub use super::entries::Action;
 use super::line::{Context, Line, VERSION};
 use super::spool::Spool;
 use crate::policy::attempt::Attempt;
 use crate::policy::facts::Facts;
 use crate::policy::verdict::Decision;
+use crate::store::{Entry, Sequence, Store};
+
+/// Entries that somebody who looks on may be behind before he misses some.
+const BEHIND: usize = 2048;
 
 /// The log cannot be kept.
 #[derive(Debug, thiserror::Error)]
@@ -25,27 +33,51 @@ pub struct AuditError {
     source: io::Error,
 }
 
-/// Where decisions are written down.
+/// Where everything is written down.
 #[derive(Debug)]
 pub struct Audit {
     spool: Option<Spool>,
+    store: Option<Arc<Store>>,
+    live: broadcast::Sender<Arc<Entry>>,
+    sequence: Sequence,
+    server: String,
 }
 
 impl Audit {
-    /// Writes nothing down.
-    pub const fn none() -> Self {
-        Self { spool: None }
+    /// Writes nothing down; who looks on is told.
+    pub fn none() -> Self {
+        let (live, _) = broadcast::channel(BEHIND);
+        let (sequence, server) = (Sequence::default(), String::new());
+        Self { spool: None, store: None, live, sequence, server }
     }
 
-    /// Appends to `path`, which is made, with its directory, readable by its owner only.
+    /// Appends decisions to `path`, which is made, with its directory, readable by its owner only.
     ///
     /// # Errors
     /// When it cannot be opened.
     pub fn open(path: &Path) -> Result<Self, AuditError> {
         match Spool::open(path) {
-            Ok(spool) => Ok(Self { spool: Some(spool) }),
+            Ok(spool) => Ok(Self { spool: Some(spool), ..Self::none() }),
             Err(source) => Err(AuditError { path: path.to_owned(), source }),
         }
+    }
+
+    /// Entries are those of `server`, and go to this database too.
+    #[must_use]
+    pub fn with_store(self, server: String, store: Option<Arc<Store>>) -> Self {
+        let sequence =
+            store.as_ref().map_or_else(Sequence::default, |it| Sequence::after(it.last()));
+        Self { server, store, sequence, ..self }
+    }
+
+    /// Every entry from now on. Whoever is too slow misses some, and is told how many.
+    pub fn subscribe(&self) -> broadcast::Receiver<Arc<Entry>> {
+        self.live.subscribe()
+    }
+
+    /// The database.
+    pub const fn store(&self) -> Option<&Arc<Store>> {
+        self.store.as_ref()
     }
 
     /// Writes a decision down. Never blocks.
@@ -56,14 +88,49 @@ impl Audit {
         facts: &Facts<'_>,
         context: Context<'_>,
     ) {
-        self.line(&Line::new(decision, attempt, facts, context));
+        let Ok(line) = serde_json::to_string(&Line::new(decision, attempt, facts, context)) else {
+            return;
+        };
+        self.log(&line);
+        if self.takes_entries() {
+            self.record(entries::decision(decision, attempt, context, line));
+        }
     }
 
-    /// Writes down what the gate did by itself, or what an operator did. Never blocks.
+    /// Writes down what the gate did by itself, or what was done to a room. Never blocks.
     pub fn event(&self, event: &str, room: &str, details: Map<String, Value>, now: Timestamp) {
-        self.line(&json!({
-            "v": VERSION, "at": now.to_string(), "event": event, "room": room, "details": details,
-        }));
+        if self.takes_entries()
+            && let Some(entry) = entries::event(event, room, &details, now)
+        {
+            self.record(entry);
+        }
+        if self.spool.is_some() {
+            let line = json!({
+                "v": VERSION, "at": now.to_string(), "event": event, "room": room, "details": details,
+            });
+            self.log(&line.to_string());
+        }
+    }
+
+    /// Writes down what an operator did, or tried. Never blocks.
+    pub fn action(&self, action: Action<'_>, now: Timestamp) {
+        self.record(entries::action(action, now));
+    }
+
+    /// Writes an entry into the database, and shows it to those who look on; it is given its number. Never blocks.
+    /// There must be no secret in it.
+    pub fn record(&self, mut entry: Entry) {
+        if !self.takes_entries() {
+            return;
+        }
+        entry.seq = self.sequence.next(entry.at);
+        entry.server.clone_from(&self.server);
+        let entry = Arc::new(entry);
+        if let Some(store) = &self.store {
+            store.leave(Arc::clone(&entry));
+        }
+        // Nobody looks on: that is no error.
+        let _ = self.live.send(entry);
     }
 
     /// Starts the file anew, after a log rotation has moved it away.
@@ -73,17 +140,21 @@ impl Audit {
         }
     }
 
-    /// Something is written down at all.
-    pub const fn is_kept(&self) -> bool {
-        self.spool.is_some()
+    /// Something is written down at all, or shown.
+    pub fn is_kept(&self) -> bool {
+        self.spool.is_some() || self.takes_entries()
     }
 
-    /// How many lines were lost since the start.
+    /// How many lines of the decision log were lost since the start.
     pub fn lost(&self) -> u64 {
         self.spool.as_ref().map_or(0, Spool::lost)
     }
 
-    fn line(&self, line: &impl Serialize) {
+    fn takes_entries(&self) -> bool {
+        self.store.is_some() || self.live.receiver_count() > 0
+    }
+
+    fn log(&self, line: &str) {
         if let Some(spool) = &self.spool {
             spool.line(line);
         }

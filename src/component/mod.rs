@@ -5,6 +5,7 @@ pub mod audit;
 pub mod counters;
 pub mod desk;
 pub mod drift;
+mod entries;
 mod expected;
 pub mod headless;
 pub mod line;

@@ -10,8 +10,6 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use serde::Serialize;
-
 /// The longest a line stays in memory.
 const GATHER: Duration = Duration::from_millis(50);
 /// Bytes that are written without waiting for more.
@@ -57,14 +55,14 @@ impl Spool {
     }
 
     /// Leaves a line to be written. One that finds no place is counted as lost.
-    pub(super) fn line(&self, line: &impl Serialize) {
+    pub(super) fn line(&self, line: &str) {
         let mut state = self.shared.lock();
         let before = state.bytes.len();
-        if before >= MOST || serde_json::to_writer(&mut state.bytes, line).is_err() {
-            state.bytes.truncate(before);
+        if before >= MOST {
             state.lost = state.lost.saturating_add(1);
             return;
         }
+        state.bytes.extend_from_slice(line.as_bytes());
         state.bytes.push(b'\n');
         if before == 0 || (before < PLENTY && state.bytes.len() >= PLENTY) {
             self.shared.news.notify_one();
@@ -200,7 +198,7 @@ mod tests {
         let path = home.path().join("state/log");
         let spool = Spool::open(&path).unwrap();
         for number in 0..300_000_u64 {
-            spool.line(&number);
+            spool.line(&number.to_string());
         }
         drop(spool);
         assert_eq!(written(&path), (0..300_000).collect::<Vec<_>>());
@@ -211,7 +209,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("log");
         let spool = Spool::open(&path).unwrap();
-        spool.line(&7);
+        spool.line("7");
         std::thread::sleep(GATHER * 20);
         assert_eq!(written(&path), [7]);
     }
@@ -221,13 +219,13 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let (path, old) = (home.path().join("log"), home.path().join("log.1"));
         let spool = Spool::open(&path).unwrap();
-        spool.line(&1);
+        spool.line("1");
         std::fs::rename(&path, &old).unwrap();
         spool.reopen();
         while !path.exists() {
             std::thread::yield_now();
         }
-        spool.line(&2);
+        spool.line("2");
         drop(spool);
         assert_eq!((written(&old), written(&path)), (vec![1], vec![2]));
     }
@@ -238,7 +236,7 @@ mod tests {
         let path = home.path().join("log");
         for (before, after) in [("", "7\n"), ("1\n", "1\n7\n"), ("1\n{\"a", "1\n{\"a\n7\n")] {
             std::fs::write(&path, before).unwrap();
-            Spool::open(&path).unwrap().line(&7);
+            Spool::open(&path).unwrap().line("7");
             assert_eq!(std::fs::read_to_string(&path).unwrap(), after);
         }
     }
@@ -246,8 +244,8 @@ mod tests {
     #[test]
     fn lines_that_the_disk_refuses_are_counted() {
         let spool = Spool::open(Path::new("/dev/full")).unwrap();
-        spool.line(&1);
-        spool.line(&2);
+        spool.line("1");
+        spool.line("2");
         while spool.lost() < 2 {
             std::thread::yield_now();
         }

@@ -14,7 +14,7 @@ use super::outside::Outside;
 use super::problem::{Problem, write_all};
 use super::section::{Item, Read, Section};
 use super::settings::Settings;
-use super::{checks, component, policy, service, syntax, upkeep};
+use super::{checks, component, policy, service, store, syntax, upkeep};
 use crate::policy::rules::Policy;
 use crate::secret::Secret;
 
@@ -146,6 +146,7 @@ fn read<'a>(
     let log = component::read_log(root.table("log"), outside);
     let audit = upkeep::read_audit(root.table("audit"));
     let reload = upkeep::read_reload(root.table("reload"));
+    let store = store::read(root.table("store"));
     let domain = component.as_ref().map(|component| &component.domain);
     let (services, accounts) = service::read(root.tables("service"), domain);
     let focuses = services
@@ -160,7 +161,7 @@ fn read<'a>(
         checks::check(notes, &policy);
     }
     policy.put_in_force();
-    Some((Settings { component: component?, log, services, audit, reload }, policy, bans))
+    Some((Settings { component: component?, log, services, audit, reload, store }, policy, bans))
 }
 
 fn version(item: &Item<'_>) -> Read<()> {

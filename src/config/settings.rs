@@ -21,6 +21,8 @@ pub struct Settings {
     pub audit: Audit,
     /// What a reload may do without being told to.
     pub reload: Limit,
+    /// The audit database.
+    pub store: Store,
 }
 
 /// How live rooms are compared with the policy.
@@ -97,6 +99,19 @@ pub struct Log {
     pub format: Format,
     /// The file of decisions, in `state_dir` unless absolute; `None`: none is written.
     pub decisions: Option<PathBuf>,
+}
+
+/// The audit database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Store {
+    /// The file, in `state_dir` unless absolute; `None`: there is none.
+    pub file: Option<PathBuf>,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self { file: Some("vestibule.db".into()) }
+    }
 }
 
 /// How the lines of the log look.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::component::drift::DriftTally;
 use crate::component::tally::Tally;
+use crate::store::StoreState;
 
 /// How the component is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +32,9 @@ pub struct Status {
     pub drift: DriftTally,
     /// Lines of the decision log that were lost since the start.
     pub log_lines_lost: u64,
+    /// The audit database; `None`: there is none.
+    #[serde(default)]
+    pub store: Option<StoreState>,
     /// Seconds since the start.
     pub uptime: u64,
 }

@@ -46,6 +46,7 @@ impl Operator {
             decisions: desk.tally(),
             drift,
             log_lines_lost: desk.audit().lost(),
+            store: desk.audit().store().map(|store| store.state()),
             uptime: self.shared.started.elapsed().as_secs(),
         }
     }

@@ -1,0 +1,68 @@
+//! What a database has to do.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use super::ban::Ban;
+use super::entry::Entry;
+use super::query::Query;
+
+/// A database did not do it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// It may do it later: it is full, away, or busy.
+    #[error("{0}")]
+    Passing(String),
+    /// It never will.
+    #[error("{0}")]
+    Lasting(String),
+}
+
+/// A database.
+pub trait Database: Debug + Send + Sync + 'static {
+    /// Connects to it, and brings its tables up to date. May block.
+    ///
+    /// # Errors
+    /// It cannot be used.
+    fn connect(&self) -> Result<Box<dyn Connection>, StoreError>;
+}
+
+/// A connection to a database, used by one thread at a time. Everything may block.
+pub trait Connection: Send {
+    /// Writes entries, all or none.
+    ///
+    /// # Errors
+    /// None is written.
+    fn append(&mut self, entries: &[Arc<Entry>]) -> Result<(), StoreError>;
+
+    /// The entries that a query is for, in the order of their numbers.
+    ///
+    /// # Errors
+    /// It could not be searched.
+    fn search(&mut self, query: &Query) -> Result<Vec<Entry>, StoreError>;
+
+    /// The greatest number of all entries; 0: there is none.
+    ///
+    /// # Errors
+    /// It is not known.
+    fn last(&mut self) -> Result<i64, StoreError>;
+
+    /// Writes a ban. When it returns, the ban is there even if this program is killed.
+    ///
+    /// # Errors
+    /// It is not written.
+    fn add_ban(&mut self, ban: &Ban) -> Result<(), StoreError>;
+
+    /// Takes away every ban on this person, domain or network; with `room`, only those that were made for this
+    /// pattern. Those taken away.
+    ///
+    /// # Errors
+    /// They are still there.
+    fn lift_bans(&mut self, who: &str, room: Option<&str>) -> Result<Vec<Ban>, StoreError>;
+
+    /// Every ban, the oldest first; also those that have ended and were not cleared away yet.
+    ///
+    /// # Errors
+    /// They are not known.
+    fn bans(&mut self) -> Result<Vec<Ban>, StoreError>;
+}

@@ -1,0 +1,26 @@
+//! Bans that operators have made while the component ran.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// A ban. Those of the policy file are not here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ban {
+    /// Its id, unique over servers and restarts.
+    pub id: String,
+    /// Whom it is on: a bare JID, a domain, or a network (`192.0.2.0/24`).
+    pub who: String,
+    /// The rooms it is for, a pattern as in `[[ban]]`; `None`: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub room: Option<String>,
+    /// Its end; `None`: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// Why, for the next operator.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// Who made it.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+}

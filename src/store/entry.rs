@@ -1,0 +1,223 @@
+//! An entry of the audit.
+
+use std::borrow::Cow;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
+
+/// What an entry is about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// The verdict on an attempt.
+    #[default]
+    Decision,
+    /// What an operator did, or tried.
+    Action,
+    /// A policy was put in force.
+    Revision,
+    /// Somebody came in.
+    Joined,
+    /// Somebody left.
+    Left,
+    /// Somebody waits in the lobby.
+    Waiting,
+    /// Somebody waits no more.
+    Gone,
+    /// A room was opened.
+    Opened,
+    /// A room is no more.
+    Ended,
+    /// A gate settled something by itself.
+    Gate,
+    /// A time of the policy had come.
+    Timer,
+    /// A room differed from the policy.
+    Drift,
+    /// What the doctor found.
+    Doctor,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 13] = [
+        Self::Decision,
+        Self::Action,
+        Self::Revision,
+        Self::Joined,
+        Self::Left,
+        Self::Waiting,
+        Self::Gone,
+        Self::Opened,
+        Self::Ended,
+        Self::Gate,
+        Self::Timer,
+        Self::Drift,
+        Self::Doctor,
+    ];
+
+    /// Its name, everywhere.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Decision => "decision",
+            Self::Action => "action",
+            Self::Revision => "revision",
+            Self::Joined => "joined",
+            Self::Left => "left",
+            Self::Waiting => "waiting",
+            Self::Gone => "gone",
+            Self::Opened => "opened",
+            Self::Ended => "ended",
+            Self::Gate => "gate",
+            Self::Timer => "timer",
+            Self::Drift => "drift",
+            Self::Doctor => "doctor",
+        }
+    }
+
+    /// The kind of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+}
+
+/// A name: of a rule, a verdict, a command.
+pub(crate) type Word = Cow<'static, str>;
+
+/// Who did something.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct By {
+    /// The way the request came: `command-line`, `http`, `ad-hoc`; `policy`, where nobody asked.
+    pub face: Word,
+    /// The token's name, the bare JID, the account of the system, or what of the policy it was.
+    pub name: String,
+    /// The role; of the policy itself, `operator`.
+    pub role: Word,
+}
+
+/// An entry of the audit. Its JSON form is that of the API, the stream, the command line and the bundles
+/// (`docs/audit.md`); what is absent is left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Its number: the microsecond (since 1970) in which it was made, or the next that was free. It only grows, over
+    /// restarts and where the clock is set back; of several servers each has its own.
+    pub seq: i64,
+    /// When, to the microsecond.
+    pub at: Timestamp,
+    /// The component that wrote it, by its domain.
+    pub server: String,
+    /// What it is about.
+    pub kind: Kind,
+    /// The decision's or the action's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// The room's bare JID.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub room: Option<String>,
+    /// The bare JID of whom it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<String>,
+    /// His nick.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nick: Option<String>,
+    /// Of a decision: what was tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt_kind: Option<Word>,
+    /// Of a decision: who he was taken for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<Word>,
+    /// Of a decision: what.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<Word>,
+    /// The rule it rests on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<Word>,
+    /// That rule's line in the file; 0: the built-in default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<u32>,
+    /// Of a decision: why not, unless allowed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub denial: Option<Word>,
+    /// It was only observed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub observed: bool,
+    /// The policy's revision.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+    /// Of an action: the command.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<Word>,
+    /// Of an action: who did it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<By>,
+    /// Of an action: `done` or `failed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Word>,
+    /// Of an action: why it failed. Of other entries: what was given as the reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The line of the decision log, or the event's details: a JSON object, as text.
+    #[serde(serialize_with = "as_json", deserialize_with = "as_text")]
+    pub body: String,
+}
+
+impl Entry {
+    /// An entry of that kind, with nothing in it yet. Its number and its server are given by the audit.
+    pub fn new(kind: Kind, at: Timestamp) -> Self {
+        Self { kind, at, body: "{}".to_owned(), ..Self::default() }
+    }
+
+    /// What it takes in memory, about, in bytes.
+    pub(super) fn weight(&self) -> usize {
+        let texts = [&self.id, &self.room, &self.person, &self.nick, &self.reason, &self.revision];
+        let texts = texts.into_iter().flatten().map(String::len);
+        texts.fold(size_of::<Self>().saturating_add(self.body.len()), usize::saturating_add)
+    }
+}
+
+fn as_json<S: Serializer>(body: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    match serde_json::from_str::<Value>(body) {
+        Ok(value) => value.serialize(serializer),
+        Err(_) => body.serialize(serializer),
+    }
+}
+
+fn as_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    Value::deserialize(deserializer).map(|value| value.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_kind_has_one_name() {
+        for kind in Kind::ALL {
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.name());
+            assert_eq!(Kind::from_name(kind.name()), Some(kind));
+        }
+    }
+
+    #[test]
+    fn what_is_absent_is_left_out_and_the_body_is_json() {
+        let entry = Entry {
+            seq: 7,
+            room: Some("tea@conference.example.org".into()),
+            verdict: Some("deny".into()),
+            body: r#"{"a":[1]}"#.into(),
+            ..Entry::new(Kind::Decision, Timestamp::UNIX_EPOCH)
+        };
+        let written = serde_json::to_value(&entry).unwrap();
+        assert_eq!(
+            written,
+            json!({
+                "seq": 7, "at": "1970-01-01T00:00:00Z", "server": "", "kind": "decision",
+                "room": "tea@conference.example.org", "verdict": "deny", "body": {"a": [1]},
+            })
+        );
+        assert_eq!(serde_json::from_value::<Entry>(written).unwrap(), entry);
+    }
+}

@@ -1,0 +1,23 @@
+//! The audit database: what was decided, what operators did, what happened in the rooms; and the bans that
+//! operators have made.
+//!
+//! Decisions never wait for it. Whoever has an [`Entry`] leaves it with the [`Store`] and goes on; a thread takes
+//! all that is there twenty times a second and writes it in one transaction. What a database has to do is a
+//! [`Database`] that gives [`Connection`]s; the tests in `tests/store.rs` are the same for each kind.
+
+mod backend;
+mod ban;
+mod entry;
+mod query;
+mod queue;
+mod sequence;
+pub mod sqlite;
+mod writer;
+
+pub use backend::{Connection, Database, StoreError};
+pub use ban::Ban;
+pub use entry::{By, Entry, Kind};
+pub use query::Query;
+pub use queue::StoreState;
+pub use sequence::Sequence;
+pub use writer::Store;

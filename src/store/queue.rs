@@ -1,0 +1,162 @@
+//! What waits to be written.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::backend::Connection;
+use super::entry::Entry;
+
+/// Bytes that may wait, with those that are being written.
+const MOST_BYTES: usize = 32 * 1024 * 1024;
+/// Entries that may wait, with those that are being written.
+const MOST_ENTRIES: usize = 100_000;
+/// Bytes that are written without waiting for more.
+const PLENTY: usize = 512 * 1024;
+
+/// What the writing thread is asked to do beside writing entries.
+pub(super) type Job = Box<dyn FnOnce(&mut dyn Connection) + Send>;
+
+/// How the database is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoreState {
+    /// Entries that were lost since the start.
+    pub lost: u64,
+    /// Entries that wait to be written, or are being written.
+    pub waiting: usize,
+    /// Why nothing is written at present.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
+}
+
+/// Entries and jobs on their way to the writing thread. Whoever leaves something here goes on at once.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    inner: Mutex<Inner>,
+    news: Condvar,
+}
+
+#[derive(Default)]
+struct Inner {
+    entries: Vec<Arc<Entry>>,
+    jobs: Vec<Job>,
+    /// Of the entries here and of those that were taken and are not settled.
+    bytes: usize,
+    taken: usize,
+    lost: u64,
+    trouble: Option<String>,
+    stop: bool,
+}
+
+impl std::fmt::Debug for Inner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Inner")
+            .field("entries", &self.entries.len())
+            .field("lost", &self.lost)
+            .finish()
+    }
+}
+
+/// What was taken.
+#[derive(Default)]
+pub(super) struct Taken {
+    pub(super) entries: Vec<Arc<Entry>>,
+    pub(super) jobs: Vec<Job>,
+    pub(super) stop: bool,
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Leaves an entry. One that finds no place is counted as lost.
+    pub(super) fn leave(&self, entry: Arc<Entry>) {
+        let mut inner = self.lock();
+        let all = inner.entries.len().saturating_add(inner.taken);
+        if inner.bytes >= MOST_BYTES || all >= MOST_ENTRIES || inner.stop {
+            inner.lost = inner.lost.saturating_add(1);
+            return;
+        }
+        let before = inner.bytes;
+        inner.bytes = before.saturating_add(entry.weight());
+        inner.entries.push(entry);
+        if inner.entries.len() == 1 || (before < PLENTY && inner.bytes >= PLENTY) {
+            self.news.notify_one();
+        }
+    }
+
+    /// Leaves a job; it is given back if nobody will do it any more.
+    pub(super) fn ask(&self, job: Job) -> Result<(), Job> {
+        let mut inner = self.lock();
+        if inner.stop {
+            return Err(job);
+        }
+        inner.jobs.push(job);
+        self.news.notify_one();
+        Ok(())
+    }
+
+    /// Nothing is taken in any more; the thread writes what is there, and ends.
+    pub(super) fn stop(&self) {
+        self.lock().stop = true;
+        self.news.notify_one();
+    }
+
+    /// Waits for something to do, at most `idle`, and then for more of it, at most `gather`.
+    pub(super) fn take(&self, idle: Duration, gather: Duration) -> Taken {
+        let nothing =
+            |inner: &mut Inner| inner.entries.is_empty() && inner.jobs.is_empty() && !inner.stop;
+        let few = |inner: &mut Inner| {
+            inner.bytes < PLENTY
+                && !inner.entries.is_empty()
+                && inner.jobs.is_empty()
+                && !inner.stop
+        };
+        let waited = self.news.wait_timeout_while(self.lock(), idle, nothing);
+        let inner = waited.unwrap_or_else(PoisonError::into_inner).0;
+        let gathered = self.news.wait_timeout_while(inner, gather, few);
+        let mut inner = gathered.unwrap_or_else(PoisonError::into_inner).0;
+        inner.taken = inner.taken.saturating_add(inner.entries.len());
+        Taken {
+            entries: std::mem::take(&mut inner.entries),
+            jobs: std::mem::take(&mut inner.jobs),
+            stop: inner.stop,
+        }
+    }
+
+    /// Only jobs, and whether to stop: entries cannot be written at present. Waits at most `pause` for them.
+    pub(super) fn take_jobs(&self, pause: Duration) -> (Vec<Job>, bool) {
+        let nothing = |inner: &mut Inner| inner.jobs.is_empty() && !inner.stop;
+        let waited = self.news.wait_timeout_while(self.lock(), pause, nothing);
+        let mut inner = waited.unwrap_or_else(PoisonError::into_inner).0;
+        (std::mem::take(&mut inner.jobs), inner.stop)
+    }
+
+    /// These are written, or were given up.
+    pub(super) fn settle(&self, entries: &[Arc<Entry>], lost: bool) {
+        let weight = entries.iter().fold(0_usize, |sum, entry| sum.saturating_add(entry.weight()));
+        let mut inner = self.lock();
+        inner.bytes = inner.bytes.saturating_sub(weight);
+        inner.taken = inner.taken.saturating_sub(entries.len());
+        if lost {
+            inner.lost =
+                inner.lost.saturating_add(u64::try_from(entries.len()).unwrap_or(u64::MAX));
+        }
+    }
+
+    /// Why nothing is written at present; whether that is news.
+    pub(super) fn trouble(&self, trouble: Option<String>) -> bool {
+        let mut inner = self.lock();
+        let is_news = inner.trouble.is_some() != trouble.is_some();
+        inner.trouble = trouble;
+        is_news
+    }
+
+    pub(super) fn state(&self) -> StoreState {
+        let inner = self.lock();
+        let waiting = inner.entries.len().saturating_add(inner.taken);
+        StoreState { lost: inner.lost, waiting, trouble: inner.trouble.clone() }
+    }
+}

@@ -1,0 +1,148 @@
+//! SQLite: a file in the component's own directory.
+
+mod rows;
+mod schema;
+mod search;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rusqlite::{ErrorCode, OpenFlags, params};
+
+use super::backend::{Connection, Database, StoreError};
+use super::ban::Ban;
+use super::entry::Entry;
+use super::query::Query;
+
+/// How long a connection waits for another that writes.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// A database file.
+#[derive(Clone, Debug)]
+pub struct Sqlite {
+    path: PathBuf,
+    read_only: bool,
+}
+
+impl Sqlite {
+    /// The file of that name, which is made, with its directory, for its owner only.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), read_only: false }
+    }
+
+    /// The same file, to be looked at.
+    pub fn read_only(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), read_only: true }
+    }
+
+    /// Its name.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn open(&self) -> Result<rusqlite::Connection, StoreError> {
+        if self.read_only {
+            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let connection =
+                rusqlite::Connection::open_with_flags(&self.path, flags).map_err(failed)?;
+            connection.busy_timeout(BUSY).map_err(failed)?;
+            schema::check(&connection)?;
+            return Ok(connection);
+        }
+        make_private(&self.path)?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut connection =
+            rusqlite::Connection::open_with_flags(&self.path, flags).map_err(failed)?;
+        connection.busy_timeout(BUSY).map_err(failed)?;
+        schema::prepare(&mut connection)?;
+        Ok(connection)
+    }
+}
+
+impl Database for Sqlite {
+    fn connect(&self) -> Result<Box<dyn Connection>, StoreError> {
+        Ok(Box::new(File { connection: self.open()? }))
+    }
+}
+
+/// SQLite gives its other files the mode of this one.
+fn make_private(path: &Path) -> Result<(), StoreError> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let failed = |error: std::io::Error| StoreError::Lasting(error.to_string());
+    if let Some(directory) = path.parent() {
+        std::fs::create_dir_all(directory).map_err(failed)?;
+    }
+    let mut options = std::fs::OpenOptions::new();
+    options.create(true).append(true).mode(0o600).open(path).map(drop).map_err(failed)
+}
+
+struct File {
+    connection: rusqlite::Connection,
+}
+
+impl Connection for File {
+    fn append(&mut self, entries: &[Arc<Entry>]) -> Result<(), StoreError> {
+        let transaction = self.connection.transaction().map_err(failed)?;
+        {
+            let mut statement = transaction.prepare(rows::INSERT).map_err(failed)?;
+            for entry in entries {
+                rows::insert(&mut statement, entry).map_err(failed)?;
+            }
+        }
+        transaction.commit().map_err(failed)
+    }
+
+    fn search(&mut self, query: &Query) -> Result<Vec<Entry>, StoreError> {
+        search::search(&self.connection, query).map_err(failed)
+    }
+
+    fn last(&mut self) -> Result<i64, StoreError> {
+        let last = "SELECT coalesce(max(seq), 0) FROM entries";
+        self.connection.query_row(last, [], |row| row.get(0)).map_err(failed)
+    }
+
+    fn add_ban(&mut self, ban: &Ban) -> Result<(), StoreError> {
+        let insert = "INSERT INTO bans (id, who, room, until, reason, by, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+        let until = ban.until.map(Timestamp::as_microsecond);
+        let at = ban.at.as_microsecond();
+        let values = params![ban.id, ban.who, ban.room, until, ban.reason, ban.by, at];
+        self.connection.execute(insert, values).map(drop).map_err(failed)
+    }
+
+    fn lift_bans(&mut self, who: &str, room: Option<&str>) -> Result<Vec<Ban>, StoreError> {
+        let delete = "DELETE FROM bans WHERE who = ?1 AND (?2 IS NULL OR room = ?2) \
+                      RETURNING id, who, room, until, reason, by, at";
+        let mut statement = self.connection.prepare(delete).map_err(failed)?;
+        let lifted = statement.query_map(params![who, room], rows::ban).map_err(failed)?;
+        lifted.collect::<Result<_, _>>().map_err(failed)
+    }
+
+    fn bans(&mut self) -> Result<Vec<Ban>, StoreError> {
+        let all = "SELECT id, who, room, until, reason, by, at FROM bans ORDER BY at, id";
+        let mut statement = self.connection.prepare(all).map_err(failed)?;
+        let bans = statement.query_map([], rows::ban).map_err(failed)?;
+        bans.collect::<Result<_, _>>().map_err(failed)
+    }
+}
+
+/// What SQLite says, and whether it may pass.
+fn failed(error: rusqlite::Error) -> StoreError {
+    let passes = matches!(
+        error.sqlite_error_code(),
+        Some(
+            ErrorCode::DatabaseBusy
+                | ErrorCode::DatabaseLocked
+                | ErrorCode::DiskFull
+                | ErrorCode::SystemIoFailure
+                | ErrorCode::CannotOpen
+                | ErrorCode::ReadOnly
+                | ErrorCode::OutOfMemory
+                | ErrorCode::NotADatabase
+                | ErrorCode::DatabaseCorrupt
+        )
+    );
+    let text = error.to_string();
+    if passes { StoreError::Passing(text) } else { StoreError::Lasting(text) }
+}

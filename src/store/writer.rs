@@ -1,0 +1,247 @@
+//! The thread that writes, and the handle that others have of it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::sync::{oneshot, watch};
+
+use super::backend::{Connection, Database, StoreError};
+use super::ban::Ban;
+use super::entry::Entry;
+use super::query::Query;
+use super::queue::{Job, Queue, StoreState};
+
+/// The longest that an entry waits for others to be written with: what a kill can lose, and the time of a commit.
+const GATHER: Duration = Duration::from_millis(50);
+/// Between two tries, while the database is full or away.
+const AGAIN: Duration = Duration::from_secs(1);
+/// Without anything to do.
+const IDLE: Duration = Duration::from_secs(60);
+/// Entries in one transaction.
+const AT_ONCE: usize = 2000;
+/// Connections for searching that are kept.
+const KEPT: usize = 4;
+
+/// A database with its writing thread. What was left is written when it is dropped.
+#[derive(Debug)]
+pub struct Store {
+    queue: Arc<Queue>,
+    database: Arc<dyn Database>,
+    readers: Arc<Readers>,
+    bans: watch::Sender<u64>,
+    last: i64,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Readers(Mutex<Vec<Box<dyn Connection>>>);
+
+impl std::fmt::Debug for Readers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Readers")
+    }
+}
+
+impl Store {
+    /// Connects to a database, and starts the thread that writes. Blocks until it is connected.
+    ///
+    /// # Errors
+    /// It cannot be used.
+    pub fn open(database: impl Database) -> Result<Self, StoreError> {
+        let database: Arc<dyn Database> = Arc::new(database);
+        let mut connection = database.connect()?;
+        let last = connection.last()?;
+        let queue = Arc::<Queue>::default();
+        let writer = Writer { queue: Arc::clone(&queue), connection };
+        let thread = std::thread::Builder::new()
+            .name("store".to_owned())
+            .spawn(move || writer.run())
+            .map_err(|error| StoreError::Passing(error.to_string()))?;
+        let (bans, _) = watch::channel(0);
+        let (readers, thread) = (Arc::default(), Some(thread));
+        Ok(Self { queue, database, readers, bans, last, thread })
+    }
+
+    /// The greatest number of all entries when it was opened.
+    pub const fn last(&self) -> i64 {
+        self.last
+    }
+
+    /// Leaves an entry to be written. Never blocks; one that finds no place is counted as lost.
+    pub fn leave(&self, entry: Arc<Entry>) {
+        self.queue.leave(entry);
+    }
+
+    /// How it is.
+    pub fn state(&self) -> StoreState {
+        self.queue.state()
+    }
+
+    /// The entries that a query is for, in the order of their numbers. What was left in the last
+    /// twentieth of a second may not be there yet.
+    ///
+    /// # Errors
+    /// It could not be searched.
+    pub async fn search(&self, query: Query) -> Result<Vec<Entry>, StoreError> {
+        self.read(move |connection| connection.search(&query)).await
+    }
+
+    /// Every ban, the oldest first; also those that have ended and were not cleared away yet.
+    ///
+    /// # Errors
+    /// They are not known.
+    pub async fn bans(&self) -> Result<Vec<Ban>, StoreError> {
+        self.read(|connection| connection.bans()).await
+    }
+
+    /// Writes a ban. Once it has returned, the ban outlives a kill.
+    ///
+    /// # Errors
+    /// It is not written.
+    pub async fn add_ban(&self, ban: Ban) -> Result<(), StoreError> {
+        self.write(move |connection| connection.add_ban(&ban)).await?;
+        self.bans_changed();
+        Ok(())
+    }
+
+    /// Takes away every ban on this person, domain or network; with `room`, only those that were made for this
+    /// pattern. Those taken away.
+    ///
+    /// # Errors
+    /// They are still there.
+    pub async fn lift_bans(
+        &self,
+        who: String,
+        room: Option<String>,
+    ) -> Result<Vec<Ban>, StoreError> {
+        let lifted = self.write(move |it| it.lift_bans(&who, room.as_deref())).await?;
+        self.bans_changed();
+        Ok(lifted)
+    }
+
+    /// Tells whoever has to read the bans anew; the value only tells one change from the next.
+    pub fn watch_bans(&self) -> watch::Receiver<u64> {
+        self.bans.subscribe()
+    }
+
+    /// The bans are others than they were.
+    pub fn bans_changed(&self) {
+        self.bans.send_modify(|changes| *changes = changes.wrapping_add(1));
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        what: impl FnOnce(&mut dyn Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (database, readers) = (Arc::clone(&self.database), Arc::clone(&self.readers));
+        let reading = tokio::task::spawn_blocking(move || {
+            let mut connection = match readers.lock().pop() {
+                Some(connection) => connection,
+                None => database.connect()?,
+            };
+            let found = what(&mut *connection)?;
+            let mut kept = readers.lock();
+            if kept.len() < KEPT {
+                kept.push(connection);
+            }
+            Ok(found)
+        });
+        reading.await.unwrap_or_else(|_| Err(gone()))
+    }
+
+    /// Done by the writing thread, ahead of the entries that wait.
+    async fn write<T: Send + 'static>(
+        &self,
+        what: impl FnOnce(&mut dyn Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (reply, done) = oneshot::channel();
+        let job: Job = Box::new(move |connection| {
+            // Whoever asked may have gone.
+            let _ = reply.send(what(connection));
+        });
+        self.queue.ask(job).map_err(|_| gone())?;
+        done.await.unwrap_or_else(|_| Err(gone()))
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        self.queue.stop();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Readers {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Box<dyn Connection>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn gone() -> StoreError {
+    StoreError::Passing("the audit database is being closed".to_owned())
+}
+
+struct Writer {
+    queue: Arc<Queue>,
+    connection: Box<dyn Connection>,
+}
+
+impl Writer {
+    fn run(mut self) {
+        loop {
+            let taken = self.queue.take(IDLE, GATHER);
+            self.work(taken.jobs);
+            let mut stop = taken.stop;
+            for batch in taken.entries.chunks(AT_ONCE) {
+                stop |= self.write(batch, stop);
+            }
+            if stop {
+                return;
+            }
+        }
+    }
+
+    fn work(&mut self, jobs: Vec<Job>) {
+        for job in jobs {
+            job(&mut *self.connection);
+        }
+    }
+
+    /// Writes a batch, however long that takes, unless it is told to stop; whether it was told so.
+    fn write(&mut self, batch: &[Arc<Entry>], mut stop: bool) -> bool {
+        loop {
+            match self.connection.append(batch) {
+                Ok(()) => {
+                    self.queue.settle(batch, false);
+                    if self.queue.trouble(None) {
+                        tracing::info!("the audit database takes entries again");
+                    }
+                    return stop;
+                }
+                Err(StoreError::Lasting(_)) if batch.len() > 1 => {
+                    // One that can never be written takes no other with it.
+                    return batch.chunks(1).fold(stop, |stop, one| self.write(one, stop) || stop);
+                }
+                Err(StoreError::Passing(error)) if !stop => {
+                    if self.queue.trouble(Some(error.clone())) {
+                        tracing::error!(
+                            error,
+                            "the audit database takes no entries; they wait, as many as find a place"
+                        );
+                    }
+                    let (jobs, told) = self.queue.take_jobs(AGAIN);
+                    self.work(jobs);
+                    stop = told;
+                }
+                Err(error) => {
+                    tracing::error!(%error, lost = batch.len(), "entries of the audit could not be written");
+                    self.queue.settle(batch, true);
+                    return stop;
+                }
+            }
+        }
+    }
+}
