@@ -1,9 +1,10 @@
 """The laboratory itself, on a plain Prosody: what it reports is what happened."""
 
 import pytest
-from lab import Crowd, Failed, Person
+from lab import Crowd, Failed, Person, Vestibule, canary
 
 ROOM = "room@conference.localhost"
+SERVED = "[[service]]\ndomain = \"conference.localhost\"\n"
 
 
 @pytest.fixture
@@ -141,3 +142,21 @@ async def test_an_encrypted_server(start_prosody):
 async def test_a_refused_login_is_told(plain):
     with pytest.raises(Failed, match="cannot connect"):
         await Person.connect(plain, "nobody@guest.localhost", seconds=2)
+
+
+async def test_a_secret_that_is_written_down_is_found(start_prosody):
+    server = start_prosody()
+    vestibule = Vestibule(server, SERVED)
+    vestibule.start()
+    try:
+        async with Crowd(server) as crowd:
+            alice = await crowd.connect("alice@localhost")
+            assert (await alice.join(ROOM, "Alice")).joined
+            told = await alice.wait_for(lambda seen: seen.body and canary.TOLD in seen.body)
+        vestibule.check_secrets()
+        (vestibule.state_dir / "a file").write_text(told.body)
+        with pytest.raises(Failed, match="a file: .*The password of this room is: <SECRET>"):
+            vestibule.check_secrets()
+    finally:
+        vestibule.kill()
+        vestibule.remove()

@@ -132,6 +132,7 @@ def test_every_policy_that_is_shown_is_valid(tmp_path, path):
         file = tmp_path / "component.toml"
         file.write_text(text)
         vestibule = Vestibule.__new__(Vestibule)
+        vestibule.said = []
         vestibule.env = {"VESTIBULE_COMPONENT__SECRET": SECRET}
         checked = vestibule.run("check", file)
         assert checked.returncode == 0, f"{program()}: {checked.stderr or checked.stdout}"

@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 
+from . import canary
 from .process import Failed
 
 JOINED = "conference.joined"
@@ -153,6 +154,7 @@ class BrowserPerson:
         again with the password, as Jitsi Meet does. `options` as initJitsiConference takes
         them."""
         since = self.mark()
+        canary.note(password)
         await self._do("join", room=room.partition("@")[0], password=password, displayName=name, options=options)
         return since
 
@@ -173,7 +175,7 @@ class BrowserPerson:
 
     async def lock(self, password):
         """Sets the room's password; None removes it."""
-        await self._do("lock", password=password)
+        await self._do("lock", password=canary.note(password))
 
     async def lobby(self, on):
         await self._do("lobby", on=on)

@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from . import canary
 from .process import HOST, ROOT, Failed, Process, environment, wait_until
 
 
@@ -15,6 +16,10 @@ def program():
     """The binary under test: VESTIBULE_BIN, or the release build."""
     path = Path(os.environ.get("VESTIBULE_BIN") or "target/release/vestibule")
     return path if path.is_absolute() else ROOT / path
+
+
+# Commands that print a secret, because that is what they are for.
+PRINTS_SECRETS = {"password", "token", "page"}
 
 
 class Vestibule(Process):
@@ -43,6 +48,7 @@ class Vestibule(Process):
             **(env or {}),
         }
         self.policies = []
+        self.said = []
         self.shares_log = state_dir is not None
         super().__init__(self.home / "output")
         self.write_config((ROOT / "component.toml").read_text() if config is None else config)
@@ -56,6 +62,7 @@ class Vestibule(Process):
 
     def write_config(self, text):
         """Replaces the policy file, whole at once; it goes live at `reload` or `restart`."""
+        canary.note_file(text)
         beside = self.config_path.with_suffix(".new")
         beside.write_text(text)
         beside.replace(self.config_path)
@@ -87,6 +94,7 @@ class Vestibule(Process):
         """Ends the component, checks its log, and removes what it wrote."""
         self.kill()
         try:
+            self.check_secrets()
             self.check_decisions()
         finally:
             self.remove()
@@ -101,7 +109,7 @@ class Vestibule(Process):
     def run(self, *arguments, seconds=20, stdin=None):
         """Runs `vestibule ARGUMENTS` beside the component; returns the finished process,
         with `returncode`, `stdout` and `stderr` as text."""
-        return subprocess.run(
+        done = subprocess.run(
             [str(word) for word in (program(), *arguments)],
             env=environment(self.env),
             input=stdin,
@@ -110,6 +118,9 @@ class Vestibule(Process):
             timeout=seconds,
             check=False,
         )
+        if not PRINTS_SECRETS.intersection(map(str, arguments)):
+            self.said.append(f"{done.stdout}\n{done.stderr}")
+        return done
 
     def decisions(self):
         """Every decision logged so far, oldest first."""
@@ -142,6 +153,17 @@ class Vestibule(Process):
             expected = totals["decided"] + skipped.get("other-revision", 0)
         if decided != expected and not self.shares_log:
             raise Failed(f"{expected} decisions, and the policies of the test made {decided}")
+
+    def check_secrets(self):
+        """Looks for every secret that the tests have used in all that the component has written and said."""
+        files = (path for path in self.state_dir.rglob("*") if path.is_file())
+        places = {str(path.relative_to(self.state_dir)): path.read_bytes() for path in files}
+        places["its output"] = self.output.read_text(errors="replace")
+        places["what commands said"] = "\n".join(self.said)
+        places["Prosody's log"] = self.server.log()
+        finds = canary.found(places)
+        if finds:
+            raise Failed("secrets were written down:\n" + "\n".join(finds))
 
     def _is_ready(self):
         if not self.is_running:

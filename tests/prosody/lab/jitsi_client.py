@@ -6,6 +6,7 @@ import re
 import secrets
 import time
 
+from . import canary
 from .jitsi_moderator import JitsiModerator
 from .jitsi_outcome import FOCUS, JitsiOutcome
 from .people import Person
@@ -81,7 +82,7 @@ class JitsiPerson(JitsiModerator, Person):
         if conference is None:
             raise Failed(f"no conference in the reply: {reply!r}")
         if conference.get(SESSION):
-            self.storage[SESSION] = conference.get(SESSION)
+            self.storage[SESSION] = canary.note(conference.get(SESSION))
         live = [each.get("value") for each in conference if each.get("name") == "live"]
         if live == ["false"]:
             return JitsiOutcome("not-live", presence=reply, seconds=elapsed)

@@ -5,8 +5,8 @@ import json
 import time
 
 from .process import Failed
+from .canary import TOLD
 
-TOLD = "The password of this room is: "
 
 
 def told_password(person, room):

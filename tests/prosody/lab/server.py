@@ -8,12 +8,13 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from .canary import note
 from . import settings
 from .process import HOST, ROOT, Failed, Process, free_port, wait_until
 
 PROGRAMS = {"0.12": Path("/usr/bin/prosody"), "13": ROOT / "target/prosody13/prosody"}
-SECRET = "laboratory secret"
-PASSWORD = "laboratory password"
+SECRET = note("laboratory secret")
+PASSWORD = note("laboratory password")
 
 
 def encoded(name):

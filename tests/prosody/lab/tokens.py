@@ -10,8 +10,10 @@ from pathlib import Path
 from slixmpp.util.sasl.client import sasl_mech
 from slixmpp.util.sasl.mechanisms import ANONYMOUS
 
+from .canary import note
+
 APP = "laboratory"
-SECRET = "laboratory token secret"
+SECRET = note("laboratory token secret")
 
 # Options of a `Meet`; give it `muc_plugins=["token_verification"]` and whatever else too.
 TOKENS = {
@@ -49,4 +51,4 @@ def token(room="*", seconds=60, **user):
     }
     head = {"alg": "HS256", "typ": "JWT"}
     text = b".".join(_encoded(json.dumps(part).encode()) for part in (head, claims))
-    return (text + b"." + _encoded(hmac.digest(SECRET.encode(), text, hashlib.sha256))).decode()
+    return note((text + b"." + _encoded(hmac.digest(SECRET.encode(), text, hashlib.sha256))).decode())
