@@ -29,6 +29,7 @@
 //! | [`cli`] | the command line | |
 //! | [`app`] | the wiring: clock, signals, tasks | |
 //! | [`proof`] | a log decided again, tests of a policy | open files, read clocks |
+//! | [`http`] | the page and the JSON API | |
 //! | [`control`] | the socket for operators | |
 //! | [`component`] | desk, counters, live rooms, decision log | open sockets, read clocks |
 //! | [`store`] | the audit database and the bans in it | decide, read clocks |
@@ -47,6 +48,7 @@ pub mod cli;
 pub mod component;
 pub mod config;
 pub mod control;
+pub mod http;
 pub mod password;
 pub mod policy;
 pub mod proof;

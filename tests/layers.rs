@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// A module and the modules it may use, from the bottom up. `xmpp` is split: what reads and writes an
 /// element stands below all, the link above it.
-const LAYERS: [(&str, &[&str]); 13] = [
+const LAYERS: [(&str, &[&str]); 14] = [
     ("secret", &[]),
     ("xmpp", &["secret"]),
     ("policy", &["secret"]),
@@ -17,6 +17,7 @@ const LAYERS: [(&str, &[&str]); 13] = [
     ("store", &["config", "policy", "secret"]),
     ("component", &["store", "policy", "wire", "password", "xmpp", "secret"]),
     ("control", &["component", "store", "config", "policy", "wire", "password", "xmpp", "secret"]),
+    ("http", &["control", "component", "store", "config", "policy", "secret"]),
     (
         "proof",
         &[
@@ -34,6 +35,7 @@ const LAYERS: [(&str, &[&str]); 13] = [
     (
         "app",
         &[
+            "http",
             "control",
             "component",
             "store",
@@ -49,6 +51,7 @@ const LAYERS: [(&str, &[&str]); 13] = [
         "cli",
         &[
             "app",
+            "http",
             "proof",
             "control",
             "component",

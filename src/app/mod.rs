@@ -2,11 +2,14 @@
 
 mod audit;
 mod clock;
+mod listed;
 mod operator;
+mod page;
 mod plan;
 mod readiness;
 mod reload;
 mod rooms;
+mod site;
 mod store;
 mod succession;
 mod timers;
@@ -19,12 +22,14 @@ use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Mutex as AsyncMutex, Notify};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::component::audit::{Audit, AuditError};
 use crate::component::desk::{Desk, Mode};
 use crate::config::{self, Environment, LoadError, Loaded, NO_SECRET, NO_SECRET_HINT};
 use crate::control::{SocketError, serve};
+use crate::http::{Access, HttpError, Server, router};
 use crate::secret::Secret;
 use crate::xmpp::link::{Link, LinkHandle, LinkSettings};
 
@@ -56,6 +61,9 @@ pub enum RunError {
     /// The socket for the command line cannot be made.
     #[error(transparent)]
     Socket(#[from] SocketError),
+    /// The page and the API cannot be served.
+    #[error(transparent)]
+    Http(#[from] HttpError),
     /// The system gives no signals or random numbers.
     #[error("the system refuses what the component needs")]
     System(#[source] std::io::Error),
@@ -79,6 +87,8 @@ struct Shared {
     /// Held by whoever reads all rooms, page by page: one at a time, so that the server is never held up.
     paging: Arc<AsyncMutex<()>>,
     started: Instant,
+    /// Who may use the page and the API.
+    access: Arc<Access>,
 }
 
 /// What of the settings a reload replaces.
@@ -158,7 +168,10 @@ pub async fn run(
         audit_now: Arc::default(),
         paging: Arc::default(),
         started: clock::instant(),
+        access: Arc::new(Access::new(settings.admin.clone())),
     };
+    let config::Admin { http, socket_mode, .. } = &settings.admin;
+    let server = Server::bind(http, *socket_mode, &shared.access).await?;
     let stop = CancellationToken::new();
     let mut terminate = signal(SignalKind::terminate()).map_err(RunError::System)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(RunError::System)?;
@@ -178,6 +191,10 @@ pub async fn run(
     let reloading = tokio::spawn(reload::watch(shared.clone()));
     let timing = tokio::spawn(timers::watch(shared.clone()));
     let operator = Arc::new(operator::Operator::new(shared.clone()));
+    let page = server.map(|server| {
+        let router = router(Arc::clone(&operator), Arc::clone(&shared.access));
+        tokio::spawn(server.serve(router))
+    });
     let served = serve(&component.socket, operator);
     tokio::pin!(served);
 
@@ -198,8 +215,12 @@ pub async fn run(
     auditing.abort();
     reloading.abort();
     timing.abort();
+    page.iter().for_each(JoinHandle::abort);
     stop.cancel();
     let _ = linked.await;
     let _ = std::fs::remove_file(&component.socket);
+    if let config::Listen::Unix(socket) = http {
+        let _ = std::fs::remove_file(socket);
+    }
     result
 }

@@ -80,6 +80,7 @@ fn put_in_force(shared: &Shared, loaded: Loaded, limit: Option<Limit>) -> Result
         let welcomes: Vec<_> = greeted.map(|service| (desk.welcome(&service), service)).collect();
         (consequences, welcomes)
     };
+    shared.access.replace(settings.admin);
     *shared.upkeep() = Upkeep { audit: settings.audit, limit: settings.reload, text };
     for (welcome, service) in welcomes {
         tokio::spawn(rooms::tell(shared.clone(), service, welcome));

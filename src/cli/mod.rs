@@ -2,10 +2,12 @@
 
 mod explain;
 mod out;
+mod password;
 mod plan;
 mod replay;
 mod running;
 mod show;
+mod token;
 mod trials;
 
 use std::fs::File;
@@ -15,15 +17,13 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use jid::BareJid;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use self::out::{fail, say};
 use crate::app;
 use crate::component::desk::Mode;
 use crate::config::{self, Described, Environment, Format, LoadError, Loaded, Log};
-use crate::control::{Candidate, ENDED, REMOVED, Request};
-use crate::password::{derive, period_at};
-use crate::policy::record::Source;
+use crate::control::{Candidate, ENDED, REMOVED, Request, Role};
 use crate::proof::unseen::{Seen, see};
 
 /// Decides who may open, enter and change the rooms of a Prosody or Jitsi Meet server, by one file.
@@ -151,6 +151,21 @@ enum Verb {
         #[arg(long, default_value = REMOVED)]
         reason: String,
     },
+    /// Print the address that opens the page, logged in for 12 hours
+    Page {
+        /// What the session may do: viewer, duty or operator
+        #[arg(long, default_value = "operator", value_parser = role)]
+        role: Role,
+    },
+    /// Print a new token for the API, this once, and the table that admits it
+    Token {
+        /// Whose it is, for the audit
+        #[arg(long)]
+        name: String,
+        /// What it is good for: viewer, duty or operator
+        #[arg(long, value_parser = role)]
+        role: Role,
+    },
     /// Say what another file would do to the rooms and people that are there, and change nothing
     Plan {
         /// The file
@@ -194,7 +209,7 @@ pub fn main() -> ExitCode {
             trials::by_file(&file, loaded, &arguments, json)
         }),
         Verb::Password { room, at } => with_file(&file, &environment, |loaded| {
-            password(loaded, &room, at.unwrap_or_else(app::now))
+            password::by_file(loaded, &room, at.unwrap_or_else(app::now))
         }),
         Verb::Status => ask(Request::Status {}),
         Verb::Rooms => ask(Request::Rooms {}),
@@ -205,6 +220,8 @@ pub fn main() -> ExitCode {
         Verb::Admit { room, jid } => ask(Request::Admit { room, jid }),
         Verb::Reject { room, jid } => ask(Request::Reject { room, jid }),
         Verb::Remove { room, jid, reason } => ask(Request::Remove { room, jid, reason }),
+        Verb::Page { role } => ask(Request::Page { role }),
+        Verb::Token { name, role } => token::print(&name, role, json),
         Verb::Plan { file: other } => match config::load(&other, &environment) {
             Ok(loaded) => ask(Request::Plan {
                 candidate: Some(Box::new(Candidate {
@@ -221,6 +238,14 @@ pub fn main() -> ExitCode {
         Verb::Reload { plan: true, .. } => ask(Request::Plan { candidate: None }),
         Verb::Reload { force, plan: false } => ask(Request::Reload { force }),
     }
+}
+
+fn role(word: &str) -> Result<Role, String> {
+    let roles = Role::ALL.into_iter();
+    roles.clone().find(|role| role.name() == word).ok_or_else(|| {
+        let names: Vec<_> = roles.map(Role::name).collect();
+        format!("one of {}", names.join(", "))
+    })
 }
 
 fn run(file: PathBuf, environment: Environment, observe: bool) -> ExitCode {
@@ -274,43 +299,6 @@ fn with_file(
 fn broken(error: LoadError) -> ExitCode {
     let (text, _) = config::report(&Err(error), app::now());
     fail(&text.trim_end())
-}
-
-fn password(loaded: &Loaded, room: &BareJid, at: Timestamp) -> ExitCode {
-    let rules = loaded.policy.rules_for(room, &[]);
-    let settings = &rules.password;
-    if settings.source.value != Source::Derived {
-        return fail(&format!(
-            "the password of `{room}` is not derived: `password.source` is \"{}\"",
-            settings.source.value.name()
-        ));
-    }
-    let Some(secret) = &settings.secret.value else {
-        return fail(&"the file has no `password.secret` to derive it from");
-    };
-    let period = period_at(settings.period.value, at);
-    match derive(secret, room, period, settings.words.value) {
-        Ok(password) => {
-            say(password.expose());
-            if let Some(length) = settings.period.value {
-                let start = |period: u64| {
-                    let seconds = period.saturating_mul(length.as_secs());
-                    Timestamp::UNIX_EPOCH
-                        .checked_add(SignedDuration::from_secs(
-                            i64::try_from(seconds).unwrap_or(i64::MAX),
-                        ))
-                        .unwrap_or(Timestamp::MAX)
-                };
-                out::note(&format!(
-                    "for a room that opens from {} until {}",
-                    start(period),
-                    start(period.saturating_add(1))
-                ));
-            }
-            ExitCode::SUCCESS
-        }
-        Err(error) => fail(&error),
-    }
 }
 
 fn log_to_stderr(log: &Log) {

@@ -64,6 +64,7 @@ fn show(request: &Request, value: &Value, json: bool) -> ExitCode {
         Request::Admit { room, jid } => say(&format!("{jid} may enter {room} and is invited")),
         Request::Reject { room, jid } => say(&format!("{jid} no longer waits at {room}")),
         Request::Remove { room, jid, .. } => say(&format!("{jid} is no longer in {room}")),
+        Request::Page { .. } => say(value.get("url").map_or("?", text)),
         Request::Reload { .. } => {
             let removed = value.get("removed").and_then(Value::as_u64).unwrap_or_default();
             say(&format!("policy {} is in force", value.get("revision").map_or("?", text)));
@@ -170,7 +171,7 @@ fn room(value: &Value) {
         field(value, "opened"),
         field(value, "opener"),
         if on("password") { ", has a password" } else { "" },
-        if on("members_only") { ", members only" } else { "" },
+        if on("lobby") { ", members only" } else { "" },
         if value.get("closed").is_some_and(|closed| !closed.is_null()) { ", CLOSED" } else { "" },
     ));
     let list = |name: &str| value.get(name).and_then(Value::as_array).cloned().unwrap_or_default();

@@ -10,7 +10,7 @@ use super::section::Section;
 use super::suggest;
 
 /// Every variable that stands in for a key of the file.
-const VARIABLES: [(&str, &str, &str); 11] = [
+const VARIABLES: [(&str, &str, &str); 13] = [
     ("VESTIBULE_COMPONENT__DOMAIN", "component", "domain"),
     ("VESTIBULE_COMPONENT__SERVER", "component", "server"),
     ("VESTIBULE_COMPONENT__SECRET", "component", "secret"),
@@ -22,6 +22,8 @@ const VARIABLES: [(&str, &str, &str); 11] = [
     ("VESTIBULE_LOG__LEVEL", "log", "level"),
     ("VESTIBULE_LOG__FORMAT", "log", "format"),
     ("VESTIBULE_LOG__DECISIONS", "log", "decisions"),
+    ("VESTIBULE_ADMIN__HTTP", "admin", "http"),
+    ("VESTIBULE_ADMIN__ALLOW_NETWORK", "admin", "allow_network"),
 ];
 
 /// The variables that concern us.

@@ -14,7 +14,7 @@ use super::outside::Outside;
 use super::problem::{Problem, write_all};
 use super::section::{Item, Read, Section};
 use super::settings::Settings;
-use super::{checks, component, policy, service, store, syntax, upkeep};
+use super::{admin, checks, component, policy, service, store, syntax, upkeep};
 use crate::policy::rules::Policy;
 use crate::secret::Secret;
 
@@ -147,6 +147,7 @@ fn read<'a>(
     let audit = upkeep::read_audit(root.table("audit"));
     let reload = upkeep::read_reload(root.table("reload"));
     let store = store::read(root.table("store"));
+    let admin = admin::read(root.table("admin"), outside);
     let domain = component.as_ref().map(|component| &component.domain);
     let (services, accounts) = service::read(root.tables("service"), domain);
     let focuses = services
@@ -161,7 +162,11 @@ fn read<'a>(
         checks::check(notes, &policy);
     }
     policy.put_in_force();
-    Some((Settings { component: component?, log, services, audit, reload, store }, policy, bans))
+    Some((
+        Settings { component: component?, log, services, audit, reload, store, admin },
+        policy,
+        bans,
+    ))
 }
 
 fn version(item: &Item<'_>) -> Read<()> {
@@ -188,7 +193,7 @@ fn is_exposed(path: &Path) -> bool {
 
 /// Every key that a file may have, like `room.close.at_occupants`.
 pub fn schema() -> BTreeSet<String> {
-    const ONE_OF_EACH: &str = "[profile.NAME]\n[[service]]\n[[room]]\n[[ban]]\n[[exception]]\n";
+    const ONE_OF_EACH: &str = "[profile.NAME]\n[[service]]\n[[room]]\n[[ban]]\n[[exception]]\n[[admin.token]]\n[[admin.person]]\n";
     let notes = Notes::learning(ONE_OF_EACH);
     let read = |_: &Path| Err(io::Error::from(io::ErrorKind::NotFound));
     let environment = Environment::default();

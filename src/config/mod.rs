@@ -5,6 +5,7 @@
 //! and a key that nobody asks for is unknown. So one pass finds every problem.
 
 mod access;
+mod admin;
 mod bans;
 mod checks;
 mod close;
@@ -55,6 +56,7 @@ mod upkeep;
 mod values;
 mod written;
 
+pub use admin::{Admin, Listen, Role, SocketMode, Token};
 pub use component::{NO_SECRET, NO_SECRET_HINT};
 pub use described::{Described, DescribedError};
 pub use effective::{Effective, effective};

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jid::BareJid;
 
+use super::admin::Admin;
 use crate::policy::drift::family;
 use crate::secret::Secret;
 
@@ -23,6 +24,8 @@ pub struct Settings {
     pub reload: Limit,
     /// The audit database.
     pub store: Store,
+    /// The page and the API.
+    pub admin: Admin,
 }
 
 /// How live rooms are compared with the policy.

@@ -1,6 +1,6 @@
 //! Who asks.
 
-use serde::{Deserialize, Serialize};
+use crate::config::Role;
 
 /// By which way a request came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -20,32 +20,6 @@ impl Face {
             Self::CommandLine => "command-line",
             Self::Http => "http",
             Self::AdHoc => "ad-hoc",
-        }
-    }
-}
-
-/// What somebody is trusted with. Each may do what those before it may.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Role {
-    /// May look.
-    Viewer,
-    /// Is on duty: may act on rooms and on people.
-    Duty,
-    /// May do everything: change the policy, end meetings in bulk.
-    Operator,
-}
-
-impl Role {
-    /// Every role, from the least.
-    pub const ALL: [Self; 3] = [Self::Viewer, Self::Duty, Self::Operator];
-
-    /// Its name, as in the file.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Viewer => "viewer",
-            Self::Duty => "duty",
-            Self::Operator => "operator",
         }
     }
 }

@@ -2,8 +2,9 @@
 
 use serde_json::{Map, Value};
 
-use super::caller::{Caller, Role};
+use super::caller::Caller;
 use super::request::{Failure, FailureKind, Request};
+use crate::config::Role;
 
 /// A command.
 #[derive(Debug)]
@@ -144,6 +145,17 @@ pub static COMMANDS: &[Command] = &[
         within: None,
     },
 ];
+
+/// The one command that is in no table: whoever may open the socket, and nobody else, gets a token by it.
+pub(super) static PAGE: Command = Command {
+    name: "page",
+    title: "Page",
+    about: "A token for a session on the page.",
+    role: Role::Operator,
+    stakes: Stakes::Changes,
+    fields: &[],
+    within: None,
+};
 
 /// What an attempt is described by ([`crate::config::Described`]).
 const ATTEMPT: &[Field] = &[

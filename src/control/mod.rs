@@ -10,13 +10,16 @@ mod client;
 mod command;
 mod plan;
 mod request;
+mod room_line;
 mod server;
 mod status;
 
-pub use self::caller::{Caller, Face, Role};
+pub use self::caller::{Caller, Face};
 pub use self::client::{ClientError, ask};
 pub use self::command::{COMMANDS, Command, Field, FieldKind, Stakes};
 pub use self::plan::{Candidate, List, PersonChange, Plan, RoomChange};
 pub use self::request::{ENDED, Failure, FailureKind, REMOVED, Reply, Request};
+pub use self::room_line::{OccupantLine, RoomLine, RoomState, WaitingLine};
 pub use self::server::{Handler, SocketError, serve};
 pub use self::status::{ServiceStatus, Status};
+pub use crate::config::Role;

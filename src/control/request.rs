@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::command::Command;
+use super::command::{Command, PAGE};
 use super::plan::Candidate;
-use crate::config::Described;
+use crate::config::{Described, Role};
 
 /// What an operator asks of the running component.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,6 +78,11 @@ pub enum Request {
         #[serde(default)]
         force: bool,
     },
+    /// A token for a session on the page: only over the socket.
+    Page {
+        /// What it is good for.
+        role: Role,
+    },
 }
 
 /// What those inside are told when their meeting is ended.
@@ -109,12 +114,13 @@ impl Request {
             Self::Explain { .. } => "explain",
             Self::Plan { .. } => "plan",
             Self::Reload { .. } => "reload",
+            Self::Page { .. } => PAGE.name,
         }
     }
 
     /// The command that it is. `None` is a mistake in the table, and nobody may give it.
     pub fn command(&self) -> Option<&'static Command> {
-        Command::named(self.name())
+        if let Self::Page { .. } = self { Some(&PAGE) } else { Command::named(self.name()) }
     }
 }
 

@@ -37,3 +37,8 @@ pub(super) fn classes(policy: &Policy, rules: &Rules, who: &Requester) -> ClassS
         Auth::Anonymous | Auth::Component | Auth::Unknown => Class::Guest,
     })
 }
+
+/// Who somebody in a room is taken for, by the strongest proof.
+pub fn class(policy: &Policy, rules: &Rules, who: &Requester) -> Class {
+    classes(policy, rules, who).strongest()
+}

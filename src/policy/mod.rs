@@ -9,7 +9,7 @@ mod affairs;
 pub mod attempt;
 pub mod bans;
 pub mod class;
-mod classify;
+pub mod classify;
 pub mod close;
 mod configure;
 pub mod decide;

@@ -5,15 +5,15 @@ use serde_json::{Map, Value, json};
 use super::Operator;
 use super::failure::{invalid, unavailable};
 use crate::app::clock::now;
+use crate::app::listed::{listed, shown};
 use crate::app::rooms::{RoomError, address, room};
 use crate::component::desk::Mode;
 use crate::config::Described;
 use crate::control::{Failure, ServiceStatus, Status};
-use crate::policy::attempt::{Requester, RoomView};
+use crate::policy::attempt::RoomView;
 use crate::policy::explain::Explanation;
 use crate::policy::facts::Facts;
 use crate::policy::texts::Texts;
-use crate::wire::room::LiveRoom;
 
 impl Operator {
     pub(super) fn status(&self) -> Status {
@@ -58,32 +58,14 @@ impl Operator {
                 "the rooms are not known without a link to the server: see `vestibule status`",
             ));
         }
-
-        let desk = self.shared.desk();
-        let services = &desk.policy().services;
-        let is_person =
-            |who: &Requester| who.jid.as_ref().is_none_or(|jid| !services.contains_key(jid));
-        let mut rooms: Vec<_> = desk.live().rooms().collect();
-        rooms.sort_by_key(|(jid, _)| *jid);
-        Ok(rooms
-            .into_iter()
-            .map(|(jid, room)| {
-                let record = room.view.record.as_ref();
-                json!({
-                    "room": jid.as_str(),
-                    "occupants": room.occupants.values().filter(|known| is_person(&known.who)).count(),
-                    "closed": record.and_then(|r| r.closed).map(|closed| closed.name()),
-                    "opened": record.map(|r| format!("{:.0}", r.opened)),
-                    "opener": record.map(|r| r.opener.as_str()),
-                })
-            })
-            .collect())
+        serde_json::to_value(listed(&self.shared.desk())).map_err(unavailable)
     }
 
     /// One room as it is now.
     pub(super) async fn room(&self, name: &str) -> Result<Value, Failure> {
         let jid = address(name)?;
-        Ok(room_to_json(&room(&self.shared, &jid, None).await?))
+        let live = room(&self.shared, &jid, None).await?;
+        Ok(shown(&self.shared.desk(), &live))
     }
 
     /// What would be decided on an attempt.
@@ -102,30 +84,6 @@ impl Operator {
         let (explanation, facts) = desk.explain(&attempt, &view, now());
         Ok(explanation_to_json(&explanation, &facts, &desk.policy().texts))
     }
-}
-
-fn room_to_json(live: &LiveRoom) -> Value {
-    let record = live.view.record.as_ref();
-    let mut occupants: Vec<_> = live.occupants.iter().collect();
-    occupants.sort_by(|one, other| one.nick.cmp(&other.nick));
-    json!({
-        "room": live.jid.as_str(),
-        "opened": record.map(|record| format!("{:.0}", record.opened)),
-        "opener": record.map(|record| record.opener.as_str()),
-        "closed": record.and_then(|record| record.closed).map(|closed| closed.name()),
-        "password": live.view.has_password,
-        "members_only": live.view.members_only,
-        "occupants": occupants.iter().map(|who| json!({
-            "nick": who.nick,
-            "jid": who.jid.as_ref().map(|jid| jid.as_str()),
-            "role": who.role.name(),
-            "affiliation": who.affiliation.name(),
-        })).collect::<Vec<_>>(),
-        "waiting": live.waiting.iter().map(|(who, _)| json!({
-            "nick": who.nick,
-            "jid": who.jid.as_ref().map(|jid| jid.as_str()),
-        })).collect::<Vec<_>>(),
-    })
 }
 
 /// An explanation, for whoever asked. What the requester is told stands there as for somebody whose language is

@@ -12,6 +12,7 @@ use self::deed::Deed;
 use self::failure::{conflict, invalid, unavailable};
 pub use self::looks::explanation_to_json;
 use super::Shared;
+use super::page::page;
 use super::plan::plan;
 use super::reload::reload;
 use crate::control::{Caller, Failure, Handler, Reply, Request};
@@ -27,8 +28,13 @@ impl Operator {
         Self { shared }
     }
 
-    async fn carry_out(&self, request: Request) -> Result<Value, Failure> {
+    pub(super) const fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    async fn carry_out(&self, caller: &Caller, request: Request) -> Result<Value, Failure> {
         match request {
+            Request::Page { role } => page(&self.shared.access, caller, role),
             Request::Status {} => serde_json::to_value(self.status()).map_err(unavailable),
             Request::Rooms {} => self.rooms(),
             Request::Room { room } => self.room(&room).await,
@@ -58,7 +64,7 @@ impl Handler for Operator {
         };
         let deed = Deed::new(command, caller, &request);
         let outcome = match command.authorise(caller) {
-            Ok(()) => self.carry_out(request).await,
+            Ok(()) => self.carry_out(caller, request).await,
             Err(forbidden) => Err(forbidden),
         };
         self.write_down(deed, outcome.as_ref());

@@ -45,6 +45,7 @@ class Vestibule(Process):
             **server.component_env,
             "VESTIBULE_COMPONENT__STATE_DIR": str(self.state_dir),
             "VESTIBULE_COMPONENT__SOCKET": str(self.home / "socket"),
+            "VESTIBULE_ADMIN__HTTP": f"{HOST}:0",
             **(env or {}),
         }
         self.policies = []

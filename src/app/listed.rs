@@ -1,0 +1,109 @@
+//! The rooms as a list shows them, and one room with those in it.
+
+use jid::BareJid;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::component::desk::Desk;
+use crate::component::live::Room;
+use crate::control::{OccupantLine, RoomLine, RoomState, WaitingLine};
+use crate::policy::attempt::{Requester, RoomView};
+use crate::policy::classify::class;
+use crate::policy::rules::{Policy, Rules};
+use crate::policy::succession::is_moderator;
+use crate::wire::room::LiveRoom;
+
+/// Every room, by address.
+pub(super) fn listed(desk: &Desk) -> Vec<RoomLine> {
+    let mut lines: Vec<_> =
+        desk.live().rooms().map(|(jid, room)| known(desk.policy(), jid, room)).collect();
+    lines.sort_by(|one, other| one.room.cmp(&other.room));
+    lines
+}
+
+/// One room, as its gate shows it: the line of the list, with lists of who is inside, services too, and who waits.
+pub(super) fn shown(desk: &Desk, live: &LiveRoom) -> Value {
+    let policy = desk.policy();
+    let rules = desk.live().rules_at(policy, live);
+    let since = |who: &Requester| {
+        let known = desk.live().room(&live.jid)?;
+        let mut same = known.occupants.values().filter(|known| known.who.nick == who.nick);
+        same.next().map(|known| at(known.since))
+    };
+    let mut occupants: Vec<_> = live
+        .occupants
+        .iter()
+        .map(|who| OccupantLine {
+            nick: who.nick.clone(),
+            jid: who.jid.as_ref().map(BareJid::to_string),
+            role: who.role.name().to_owned(),
+            affiliation: who.affiliation.name().to_owned(),
+            class: class(policy, &rules, who).name().to_owned(),
+            since: since(who),
+        })
+        .collect();
+    occupants.sort_by(|one, other| one.nick.cmp(&other.nick));
+    let waiting = live.waiting.iter().map(|(who, since)| WaitingLine {
+        nick: who.nick.clone(),
+        jid: who.jid.as_ref().map(BareJid::to_string),
+        since: since.map(at),
+    });
+    let waiting: Vec<_> = waiting.collect();
+    let inside = live.occupants.iter();
+    let line = line(policy, &rules, (&live.jid, &live.view), inside, waiting.len());
+    let mut shown = json!(line);
+    if let Value::Object(shown) = &mut shown {
+        shown.insert("occupants".to_owned(), json!(occupants));
+        shown.insert("waiting".to_owned(), json!(waiting));
+    }
+    shown
+}
+
+fn known(policy: &Policy, jid: &BareJid, room: &Room) -> RoomLine {
+    let inside = room.occupants.values().map(|known| &known.who);
+    line(policy, &room.rules, (jid, &room.view), inside, room.waiting.len())
+}
+
+fn line<'a>(
+    policy: &Policy,
+    rules: &Rules,
+    (jid, view): (&BareJid, &RoomView),
+    inside: impl Iterator<Item = &'a Requester>,
+    waiting: usize,
+) -> RoomLine {
+    let is_person =
+        |who: &&Requester| who.jid.as_ref().is_none_or(|jid| !policy.services.contains_key(jid));
+    let (mut occupants, mut moderators) = (0_usize, 0_usize);
+    for who in inside.filter(is_person) {
+        occupants = occupants.saturating_add(1);
+        moderators = moderators.saturating_add(usize::from(is_moderator(policy, who)));
+    }
+    let record = view.record.as_ref();
+    // What is heard of a room that was just opened says nothing of the password that it was opened with.
+    let password = view.has_password || record.is_some_and(|it| it.password.is_some());
+    let awaited = rules.close.hold_until.value;
+    let state = match record {
+        Some(record) if record.closed.is_some() => RoomState::Closed,
+        Some(_) if awaited.password && !password => RoomState::Held,
+        Some(_) if awaited.moderator && moderators == 0 => RoomState::Held,
+        Some(_) => RoomState::Open,
+        None => RoomState::Held,
+    };
+    RoomLine {
+        room: jid.to_string(),
+        service: jid.domain().to_string(),
+        state,
+        occupants,
+        moderators,
+        waiting,
+        password,
+        lobby: view.members_only,
+        opened: record.map(|record| at(record.opened)),
+        opener: record.map(|record| record.opener.clone()),
+        closed: record.and_then(|record| record.closed).map(|closed| closed.name().to_owned()),
+    }
+}
+
+fn at(moment: Timestamp) -> String {
+    format!("{moment:.0}")
+}

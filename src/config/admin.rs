@@ -1,0 +1,235 @@
+//! `[admin]`: the page and the API, and who may use them.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use jid::BareJid;
+use serde::{Deserialize, Serialize};
+
+use super::names::account;
+use super::outside::Outside;
+use super::section::{Item, Read, Section};
+use super::values::{boolean, list, some_text, text, word};
+
+/// What somebody is trusted with. Each may do what those before it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// May look.
+    Viewer,
+    /// Is on duty: may act on rooms and on people.
+    Duty,
+    /// May do everything: change the policy, end meetings in bulk.
+    Operator,
+}
+
+impl Role {
+    /// Every role, from the least.
+    pub const ALL: [Self; 3] = [Self::Viewer, Self::Duty, Self::Operator];
+
+    /// Its name, as in the file.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Duty => "duty",
+            Self::Operator => "operator",
+        }
+    }
+}
+
+/// `[admin]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Admin {
+    /// Where the page and the API listen.
+    pub http: Listen,
+    /// That may be beyond this machine, though nothing encrypts it.
+    pub allow_network: bool,
+    /// The accounts in the socket's group may open it, where `http` is a Unix socket.
+    pub socket_mode: SocketMode,
+    /// Names under which browsers come, beside those of this machine, in lower case.
+    pub hosts: Vec<String>,
+    /// `/metrics` is for whoever can connect.
+    pub open_metrics: bool,
+    /// Who may use the API, by token.
+    pub tokens: Vec<Token>,
+    /// Who may give commands by XMPP, beside the policy's operators.
+    pub persons: Vec<(BareJid, Role)>,
+}
+
+/// Where the page and the API listen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// Nowhere.
+    Off,
+    /// On an address; port 0 is any that is free.
+    Tcp(SocketAddr),
+    /// On a Unix socket.
+    Unix(PathBuf),
+}
+
+impl Default for Listen {
+    fn default() -> Self {
+        Self::Tcp(SocketAddr::from(([127, 0, 0, 1], 5480)))
+    }
+}
+
+/// Who may open the Unix socket.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SocketMode {
+    /// The component's account.
+    #[default]
+    Owner,
+    /// Those in its group, too: that is how a proxy gets there.
+    Group,
+}
+
+impl SocketMode {
+    const ALL: [Self; 2] = [Self::Owner, Self::Group];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Owner => "0600",
+            Self::Group => "0660",
+        }
+    }
+}
+
+/// A token of the file, of which only the digest is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token {
+    /// Whose it is, for the audit.
+    pub name: String,
+    /// What it is good for.
+    pub role: Role,
+    /// The SHA-256 of the token.
+    pub sha256: [u8; 32],
+}
+
+impl Admin {
+    /// What this person is trusted with, by `[[admin.person]]`. The policy's operators are apart.
+    pub fn role_of(&self, person: &BareJid) -> Option<Role> {
+        let mut roles = self.persons.iter().filter(|(jid, _)| jid == person).map(|(_, role)| *role);
+        roles.next()
+    }
+}
+
+/// Reads `[admin]`.
+pub(super) fn read(mut section: Section<'_>, outside: &Outside<'_>) -> Admin {
+    outside.environment.put_into("admin", &mut section);
+    let mut admin = Admin::default();
+    let http = section.read("http", listen);
+    section.put("allow_network", &mut admin.allow_network, boolean);
+    section.put("socket_mode", &mut admin.socket_mode, word(&SocketMode::ALL, SocketMode::name));
+    section.put("hosts", &mut admin.hosts, list(host));
+    section.put("open_metrics", &mut admin.open_metrics, boolean);
+    if let Some((listen, place)) = http {
+        if let Listen::Tcp(address) = listen
+            && !address.ip().to_canonical().is_loopback()
+            && !admin.allow_network
+        {
+            section.error_with(
+                place,
+                "http",
+                format!("`{address}` can be reached from other machines, and nothing encrypts it"),
+                "listen on 127.0.0.1 behind a proxy that has TLS, or set `allow_network = true`",
+            );
+        }
+        admin.http = listen;
+    }
+    for token in section.tables("token") {
+        read_token(token, &mut admin.tokens);
+    }
+    for person in section.tables("person") {
+        read_person(person, &mut admin.persons);
+    }
+    section.finish();
+    admin
+}
+
+fn read_token(mut section: Section<'_>, tokens: &mut Vec<Token>) {
+    let given = ["name", "role", "sha256"].map(|key| (key, section.given(key, |_| ()).is_some()));
+    let hint = "`vestibule token --name NAME --role ROLE` prints the whole table";
+    missing(&section, given, hint);
+    let name = section.read("name", some_text);
+    let role = section.read("role", word(&Role::ALL, Role::name));
+    let notes = section.notes();
+    // It may be the token itself that stands there.
+    section.given("sha256", |item| notes.hide(&item.place));
+    let sha256 = section.read("sha256", digest);
+    if let (Some((name, place)), Some((role, _)), Some((sha256, other))) = (name, role, sha256) {
+        if tokens.iter().any(|token| token.name == name) {
+            section.error(place, "name", format!("there is a token of the name `{name}` already"));
+        } else if tokens.iter().any(|token| token.sha256 == sha256) {
+            section.error(other, "sha256", "it is the token of another name, too");
+        } else {
+            tokens.push(Token { name, role, sha256 });
+        }
+    }
+    section.finish();
+}
+
+fn read_person(mut section: Section<'_>, persons: &mut Vec<(BareJid, Role)>) {
+    let given = ["jid", "role"].map(|key| (key, section.given(key, |_| ()).is_some()));
+    missing(&section, given, "write `jid = \"anna@example.org\"` and `role = \"duty\"`");
+    let jid = section.read("jid", account);
+    let role = section.read("role", word(&Role::ALL, Role::name));
+    if let (Some((jid, place)), Some((role, _))) = (jid, role) {
+        if persons.iter().any(|(other, _)| *other == jid) {
+            section.error(place, "jid", format!("`{jid}` has a role already"));
+        } else {
+            persons.push((jid, role));
+        }
+    }
+    section.finish();
+}
+
+fn missing(
+    section: &Section<'_>,
+    given: impl IntoIterator<Item = (&'static str, bool)>,
+    hint: &str,
+) {
+    for (key, _) in given.into_iter().filter(|(_, is_given)| !is_given) {
+        section.error_with(section.place(), key, "it is missing", hint);
+    }
+}
+
+fn listen(item: &Item<'_>) -> Read<Listen> {
+    let text = text(item)?;
+    if text.is_empty() || text == "off" {
+        return Ok(Listen::Off);
+    }
+    if let Some(path) = text.strip_prefix("unix:") {
+        if path.starts_with('/') {
+            return Ok(Listen::Unix(path.into()));
+        }
+        let hint = Some("write it like \"unix:/run/vestibule/http.sock\"".to_owned());
+        return item.wrong(format!("`{path}` is no absolute path"), hint);
+    }
+    let hint = "write it like \"127.0.0.1:5480\" or \"unix:/run/vestibule/http.sock\"";
+    match text.replace("localhost:", "127.0.0.1:").parse() {
+        Ok(address) => Ok(Listen::Tcp(address)),
+        Err(_) => item.wrong(format!("`{text}` is no address with a port"), Some(hint.to_owned())),
+    }
+}
+
+/// A name without port, as a browser sends it in `Host`.
+fn host(item: &Item<'_>) -> Read<String> {
+    let host = some_text(item)?.to_lowercase();
+    if host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_')) {
+        return Ok(host);
+    }
+    let hint = Some("write the name alone, like \"vestibule.example.org\"".to_owned());
+    item.wrong(format!("`{host}` is no name of a host"), hint)
+}
+
+fn digest(item: &Item<'_>) -> Read<[u8; 32]> {
+    let text = text(item)?;
+    let mut digest = [0; 32];
+    match hex::decode_to_slice(&text, &mut digest) {
+        Ok(()) => Ok(digest),
+        Err(_) => item.wrong(
+            "this is no SHA-256 in hex: 64 digits",
+            Some("`vestibule token` prints a new token, and the table for this file".to_owned()),
+        ),
+    }
+}

@@ -1,0 +1,70 @@
+//! A room in the list of rooms, and one room with those in it.
+
+use serde::{Deserialize, Serialize};
+
+/// A room in the list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoomLine {
+    /// Its address.
+    pub room: String,
+    /// The service that it lives on.
+    pub service: String,
+    /// Who may enter.
+    pub state: RoomState,
+    /// People inside, services apart.
+    pub occupants: usize,
+    /// Of these, moderators.
+    pub moderators: usize,
+    /// People who wait to be let in.
+    pub waiting: usize,
+    /// It has a password.
+    pub password: bool,
+    /// Strangers have to be let in.
+    pub lobby: bool,
+    /// When the policy was applied to it; `None`: it was not yet.
+    pub opened: Option<String>,
+    /// Who opened it.
+    pub opener: Option<String>,
+    /// Why it is closed.
+    pub closed: Option<String>,
+}
+
+/// Who may enter a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RoomState {
+    /// Nobody yet: what `close.hold_until` asks for is not there.
+    Held,
+    /// Those whom the rules admit.
+    Open,
+    /// Nobody else.
+    Closed,
+}
+
+/// Somebody inside.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OccupantLine {
+    /// The nick.
+    pub nick: String,
+    /// The bare JID.
+    pub jid: Option<String>,
+    /// `moderator`, `participant` or `visitor` (XEP-0045 §5.1).
+    pub role: String,
+    /// `owner`, `admin`, `member` or `none` (XEP-0045 §5.2).
+    pub affiliation: String,
+    /// Who he is taken for.
+    pub class: String,
+    /// Since when, as far as is known.
+    pub since: Option<String>,
+}
+
+/// Somebody who waits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitingLine {
+    /// The nick.
+    pub nick: String,
+    /// The bare JID.
+    pub jid: Option<String>,
+    /// Since when, as far as is known.
+    pub since: Option<String>,
+}

@@ -1,0 +1,234 @@
+//! Who may come in: the tokens of the file, those of sessions, and the names of this server.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::time::Duration;
+
+use jid::BareJid;
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq;
+use tokio::time::Instant;
+
+use super::throttle::Throttle;
+use crate::config::Admin;
+use crate::control::{Caller, Face, Role};
+use crate::secret::Secret;
+
+/// How long the token of a session is good.
+const SESSION: Duration = Duration::from_secs(12 * 60 * 60);
+/// Most sessions; one more ends the oldest.
+const SESSIONS: usize = 64;
+/// Failed logins that are answered as such at once, and how soon one more is.
+const FAILURES: (u32, Duration) = (20, Duration::from_secs(3));
+
+/// What is known of a token, by which it is found again.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Digest([u8; 32]);
+
+impl Digest {
+    pub(super) fn of(token: &str) -> Self {
+        Self(Sha256::digest(token).into())
+    }
+
+    fn is(&self, other: &[u8; 32]) -> bool {
+        self.0.ct_eq(other).into()
+    }
+}
+
+/// Who may come in. One for the life of the program; a reload replaces what the file says.
+#[derive(Debug)]
+pub struct Access {
+    admin: RwLock<Admin>,
+    sessions: Mutex<Vec<Session>>,
+    failures: Mutex<Throttle>,
+    address: OnceLock<SocketAddr>,
+}
+
+#[derive(Debug)]
+struct Session {
+    digest: [u8; 32],
+    name: String,
+    role: Role,
+    until: Instant,
+}
+
+impl Access {
+    /// As the file says.
+    pub fn new(admin: Admin) -> Self {
+        Self {
+            admin: RwLock::new(admin),
+            sessions: Mutex::default(),
+            failures: Mutex::new(Throttle::new(FAILURES.0, FAILURES.1)),
+            address: OnceLock::new(),
+        }
+    }
+
+    /// The file says something else now: it holds from the next request on, and streams of tokens that are gone end.
+    pub fn replace(&self, admin: Admin) {
+        *self.admin.write().unwrap_or_else(PoisonError::into_inner) = admin;
+    }
+
+    /// What this person is trusted with, by `[[admin.person]]`. The policy's operators are apart.
+    pub fn role_of(&self, person: &BareJid) -> Option<Role> {
+        self.read(|admin| admin.role_of(person))
+    }
+
+    /// A new token for a session: good for 12 hours, or until the component ends.
+    ///
+    /// # Errors
+    /// When the system has no random numbers.
+    pub fn log_in(&self, name: String, role: Role) -> Result<Secret, getrandom::Error> {
+        let token = new_token()?;
+        let Digest(digest) = Digest::of(token.expose());
+        let mut sessions = self.sessions();
+        if sessions.len() >= SESSIONS {
+            sessions.remove(0);
+        }
+        if let Some(until) = Instant::now().checked_add(SESSION) {
+            sessions.push(Session { digest, name, role, until });
+        }
+        Ok(token)
+    }
+
+    /// Whose token that is.
+    pub(super) fn caller(&self, digest: &Digest) -> Option<Caller> {
+        let of_file = self.read(|admin| {
+            let token = admin.tokens.iter().find(|token| digest.is(&token.sha256))?;
+            Some((token.name.clone(), token.role))
+        });
+        let of_session = || {
+            let sessions = self.sessions();
+            let session = sessions.iter().find(|session| digest.is(&session.digest))?;
+            Some((session.name.clone(), session.role))
+        };
+        let (name, role) = of_file.or_else(of_session)?;
+        Some(Caller { face: Face::Http, name, role })
+    }
+
+    /// Whether a failed login is to be told and logged as one; else there are too many.
+    pub(super) fn may_fail(&self) -> bool {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// `/metrics` is for whoever can connect.
+    /// Whether a browser may come by this name, the value of `Host`. An attacker's name that leads to this machine
+    /// (DNS rebinding) is none; an address is never one.
+    pub(super) fn is_host(&self, host: &str) -> bool {
+        let (name, port) = split_port(host);
+        if !port.is_none_or(|port| port.chars().all(|c| c.is_ascii_digit())) {
+            return false;
+        }
+        let bare = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
+        let name = name.to_ascii_lowercase();
+        name == "localhost"
+            || bare.parse::<IpAddr>().is_ok()
+            || self.read(|admin| admin.hosts.contains(&name))
+    }
+
+    /// Notes where this face listens.
+    pub(super) fn listens_on(&self, address: SocketAddr) {
+        // It listens once.
+        let _ = self.address.set(address);
+    }
+
+    /// The address to open in a browser; `None`: it listens nowhere, or on a Unix socket.
+    pub fn url(&self) -> Option<String> {
+        let mut address = *self.address.get()?;
+        if address.ip().is_unspecified() {
+            address.set_ip(Ipv4Addr::LOCALHOST.into());
+        }
+        Some(format!("http://{address}/"))
+    }
+
+    fn read<T>(&self, read: impl FnOnce(&Admin) -> T) -> T {
+        read(&self.admin.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The sessions that are good still.
+    fn sessions(&self) -> MutexGuard<'_, Vec<Session>> {
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        sessions.retain(|session| session.until > Instant::now());
+        sessions
+    }
+}
+
+/// A new token of 256 random bits, in hex.
+///
+/// # Errors
+/// When the system has no random numbers.
+pub fn new_token() -> Result<Secret, getrandom::Error> {
+    let mut bytes = zeroize::Zeroizing::new([0; 32]);
+    getrandom::fill(&mut *bytes)?;
+    Ok(Secret::new(hex::encode(*bytes)))
+}
+
+/// A host and its port; an IPv6 address stands in brackets (RFC 3986 §3.2.2).
+fn split_port(host: &str) -> (&str, Option<&str>) {
+    match host.rsplit_once(':') {
+        Some((name, port)) if !port.contains(']') => (name, Some(port)),
+        _ => (host, None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Token;
+
+    fn admin(tokens: &[(&str, Role, &str)]) -> Admin {
+        let token = |&(name, role, text): &(&str, Role, &str)| Token {
+            name: name.to_owned(),
+            role,
+            sha256: Digest::of(text).0,
+        };
+        Admin {
+            tokens: tokens.iter().map(token).collect(),
+            hosts: vec!["v.example.org".to_owned()],
+            ..Admin::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_token_is_found_until_the_file_is_without_it() {
+        let access = Access::new(admin(&[("anna", Role::Duty, "t1"), ("bob", Role::Viewer, "t2")]));
+        let caller = |token: &str| access.caller(&Digest::of(token)).map(|it| (it.name, it.role));
+        assert_eq!(caller("t1"), Some(("anna".to_owned(), Role::Duty)));
+        assert_eq!(caller("t2"), Some(("bob".to_owned(), Role::Viewer)));
+        assert_eq!([caller("t3"), caller(""), caller("T1")], [None, None, None]);
+        access.replace(admin(&[("bob", Role::Operator, "t2")]));
+        assert_eq!(caller("t1"), None);
+        assert_eq!(caller("t2"), Some(("bob".to_owned(), Role::Operator)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_ends_after_its_time_or_as_the_oldest_of_too_many() {
+        let access = Access::new(Admin::default());
+        let log_in = |name: &str| access.log_in(name.to_owned(), Role::Viewer).unwrap();
+        let is_in = |token: &Secret| access.caller(&Digest::of(token.expose())).is_some();
+        let first = log_in("first");
+        assert_eq!(first.expose().len(), 64);
+        tokio::time::advance(SESSION - Duration::from_secs(1)).await;
+        let second = log_in("second");
+        assert!(is_in(&first) && is_in(&second));
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert!(!is_in(&first) && is_in(&second));
+        let others: Vec<_> = (1..SESSIONS).map(|_| log_in("more")).collect();
+        assert!(is_in(&second) && others.iter().all(is_in));
+        log_in("one too many");
+        assert!(!is_in(&second) && others.iter().all(is_in));
+    }
+
+    #[tokio::test]
+    async fn only_names_of_this_server_are_hosts() {
+        let access = Access::new(admin(&[]));
+        let good = ["localhost", "LOCALHOST:5480", "127.0.0.1:1", "[::1]:80", "[::1]", "10.0.0.1"];
+        for host in good.into_iter().chain(["v.example.org", "V.example.org:443"]) {
+            assert!(access.is_host(host), "{host}");
+        }
+        for host in
+            ["", "evil.example", "localhost.evil.example", "localhost:x", "::1:evil", "a:b:c"]
+        {
+            assert!(!access.is_host(host), "{host}");
+        }
+    }
+}

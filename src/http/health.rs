@@ -1,0 +1,22 @@
+//! `/healthz` and `/readyz`: for whoever restarts programs, and whoever is woken up.
+
+use axum::Json;
+use axum::extract::State as Of;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use super::router::State;
+use super::site::Site;
+
+/// The process answers.
+pub(super) async fn alive() -> &'static str {
+    "ok\n"
+}
+
+/// Every service is under the policy, or what keeps it from being so.
+pub(super) async fn ready<S: Site>(Of(state): Of<State<S>>) -> Response {
+    let reasons = state.site.readiness().reasons;
+    let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(json!({ "ready": reasons.is_empty(), "reasons": reasons }))).into_response()
+}

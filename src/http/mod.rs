@@ -1,0 +1,24 @@
+//! The page and the JSON API: the face for browsers and programs.
+//!
+//! It listens on this machine unless the file says otherwise; TLS is a proxy's. That somebody can connect proves
+//! nothing: every request but those about health and the page's own files bears a token
+//! (`Authorization: Bearer`, RFC 6750 §2.1), never a cookie, and never in the address. Commands are those of
+//! [`crate::control::COMMANDS`], carried out by the same handler as on every face.
+
+mod access;
+mod api;
+mod bearer;
+mod failure;
+mod guard;
+mod health;
+mod page;
+mod patience;
+mod router;
+mod server;
+mod site;
+mod throttle;
+
+pub use self::access::{Access, new_token};
+pub use self::router::router;
+pub use self::server::{HttpError, Server};
+pub use self::site::{Readiness, Site};

@@ -1,0 +1,137 @@
+//! Listening, and taking connections: a bounded number, none of them for ever.
+
+use std::convert::Infallible;
+use std::io;
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixListener, UnixStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::access::Access;
+use super::patience::Patience;
+use crate::config::{Listen, SocketMode};
+
+/// Most connections at once; more wait until one is free.
+const MOST: usize = 256;
+/// How long the head of a request may take to arrive, and a connection may lie idle before the next.
+const HEAD: Duration = Duration::from_secs(10);
+/// Most of a request's head, in bytes: hyper's least is 8 KiB.
+const LONGEST_HEAD: usize = 16 * 1024;
+/// Most headers of a request.
+const HEADERS: usize = 64;
+
+/// The page and the API cannot be served.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the page and the API cannot listen on `{at}`: set `admin.http` to another address, or to \"\" for none"
+)]
+pub struct HttpError {
+    at: String,
+    source: io::Error,
+}
+
+/// A face that listens.
+#[derive(Debug)]
+pub struct Server(Listener);
+
+#[derive(Debug)]
+enum Listener {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl Server {
+    /// Listens; `None`: nowhere.
+    ///
+    /// # Errors
+    /// When it cannot, as where another program listens there.
+    pub async fn bind(
+        listen: &Listen,
+        mode: SocketMode,
+        access: &Access,
+    ) -> Result<Option<Self>, HttpError> {
+        match listen {
+            Listen::Off => Ok(None),
+            Listen::Tcp(address) => {
+                let failed = |source| HttpError { at: address.to_string(), source };
+                let listener = TcpListener::bind(address).await.map_err(failed)?;
+                let address = listener.local_addr().map_err(failed)?;
+                access.listens_on(address);
+                tracing::info!(%address, "the page and the API are there: `vestibule page` logs in");
+                Ok(Some(Self(Listener::Tcp(listener))))
+            }
+            Listen::Unix(path) => match listen_on_socket(path, mode).await {
+                Ok(listener) => {
+                    tracing::info!(socket = %path.display(), "the page and the API are there");
+                    Ok(Some(Self(Listener::Unix(listener))))
+                }
+                Err(source) => Err(HttpError { at: format!("unix:{}", path.display()), source }),
+            },
+        }
+    }
+
+    /// Serves until it is dropped.
+    pub async fn serve(self, router: Router) -> Infallible {
+        let slots = Arc::new(Semaphore::new(MOST));
+        loop {
+            // The semaphore is never closed.
+            let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { continue };
+            let accepted = match &self.0 {
+                Listener::Tcp(listener) => listener.accept().await.map(|(stream, _)| {
+                    // Small events are not held back; where that cannot be had, it is only slower.
+                    let _ = stream.set_nodelay(true);
+                    tokio::spawn(converse(stream, router.clone(), slot));
+                }),
+                Listener::Unix(listener) => listener.accept().await.map(|(stream, _)| {
+                    tokio::spawn(converse(stream, router.clone(), slot));
+                }),
+            };
+            if let Err(error) = accepted {
+                tracing::warn!(%error, "a connection to the API could not begin");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+async fn listen_on_socket(path: &Path, mode: SocketMode) -> io::Result<UnixListener> {
+    // A socket that nobody answers on is left over from a component that was killed; anything else stays.
+    let is_socket = std::fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
+    if is_socket && UnixStream::connect(path).await.is_err() {
+        std::fs::remove_file(path)?;
+    }
+    let listener = UnixListener::bind(path)?;
+    let bits = match mode {
+        SocketMode::Owner => 0o600,
+        SocketMode::Group => 0o660,
+    };
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(bits))?;
+    Ok(listener)
+}
+
+async fn converse<T>(stream: T, router: Router, slot: OwnedSemaphorePermit)
+where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let service = TowerToHyperService::new(router);
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD)
+        .max_headers(HEADERS)
+        .max_buf_size(LONGEST_HEAD)
+        .half_close(false)
+        .serve_connection(TokioIo::new(Patience::new(stream)), service);
+    // What goes wrong on a connection is its other end's affair.
+    if let Err(error) = connection.await {
+        tracing::debug!(%error, "a connection to the API broke off");
+    }
+    drop(slot);
+}

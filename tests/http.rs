@@ -1,0 +1,348 @@
+//! The page and the API over a real router, with a handler that notes what it is asked.
+
+#![cfg(test)]
+
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::{Request, StatusCode};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use tower::ServiceExt as _;
+use vestibule::config::{Admin, Token};
+use vestibule::control::{
+    COMMANDS, Caller, Command, Face, Failure, FailureKind, FieldKind, Handler, Reply, Role,
+    RoomLine, Stakes,
+};
+use vestibule::http::{Access, Readiness, Site, router};
+
+/// Says yes to everything that the table allows, and remembers it.
+#[derive(Default)]
+struct Noting {
+    asked: Mutex<Vec<(Caller, String)>>,
+    fails: Mutex<Option<FailureKind>>,
+    not_ready: Mutex<Vec<String>>,
+}
+
+impl Handler for Noting {
+    async fn handle(&self, caller: &Caller, request: vestibule::control::Request) -> Reply {
+        self.asked.lock().unwrap().push((caller.clone(), request.name().to_owned()));
+        match *self.fails.lock().unwrap() {
+            Some(kind) => Reply::Failed(Failure::new(kind, "as it is")),
+            None => Reply::Done(json!(request.name())),
+        }
+    }
+}
+
+impl Site for Noting {
+    fn readiness(&self) -> Readiness {
+        Readiness { reasons: self.not_ready.lock().unwrap().clone() }
+    }
+
+    fn rooms(&self) -> Vec<RoomLine> {
+        Vec::new()
+    }
+
+    fn login_failed(&self) {}
+}
+
+struct Http {
+    site: Arc<Noting>,
+    access: Arc<Access>,
+    router: Router,
+}
+
+/// The token of a role is its name.
+fn admin(roles: &[Role]) -> Admin {
+    let token = |role: &Role| Token {
+        name: format!("{}-name", role.name()),
+        role: *role,
+        sha256: Sha256::digest(role.name()).into(),
+    };
+    Admin { tokens: roles.iter().map(token).collect(), ..Admin::default() }
+}
+
+fn face() -> Http {
+    let (site, access) = (Arc::new(Noting::default()), Arc::new(Access::new(admin(&Role::ALL))));
+    let router = router(Arc::clone(&site), Arc::clone(&access));
+    Http { site, access, router }
+}
+
+impl Http {
+    async fn send(&self, request: Request<Body>) -> (StatusCode, axum::http::HeaderMap, String) {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let bytes = to_bytes(body, 1 << 24).await.unwrap();
+        (parts.status, parts.headers, String::from_utf8(bytes.to_vec()).unwrap())
+    }
+
+    async fn get(&self, path: &str, token: Option<&str>) -> (StatusCode, Value) {
+        let request = with_token(Request::get(path).header("host", "localhost"), token);
+        let (status, _, text) = self.send(request.body(Body::empty()).unwrap()).await;
+        (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+    }
+
+    async fn post(&self, name: &str, token: Option<&str>, body: &Value) -> (StatusCode, Value) {
+        let request = Request::post(format!("/api/v1/commands/{name}"))
+            .header("host", "localhost")
+            .header("content-type", "application/json; charset=utf-8");
+        let request = with_token(request, token).body(Body::from(body.to_string())).unwrap();
+        let (status, _, text) = self.send(request).await;
+        (status, serde_json::from_str(&text).unwrap())
+    }
+}
+
+fn with_token(
+    request: axum::http::request::Builder,
+    token: Option<&str>,
+) -> axum::http::request::Builder {
+    match token {
+        Some(token) => request.header("authorization", format!("Bearer {token}")),
+        None => request,
+    }
+}
+
+fn required(command: &Command) -> Value {
+    let fields = command.fields.iter().filter(|field| field.required);
+    fields
+        .map(|field| {
+            let value = match field.kind {
+                FieldKind::Room => json!("tea@conference.example.org"),
+                FieldKind::Person => json!("bob@example.org"),
+                FieldKind::Duration => json!("2 hours"),
+                FieldKind::Time => json!("2026-11-24T00:00:00Z"),
+                FieldKind::Flag => json!(true),
+                FieldKind::Number => json!(3),
+                FieldKind::Choice(words) => json!(words[0]),
+                FieldKind::List => json!(["a=b"]),
+                FieldKind::Text | FieldKind::Lines | FieldKind::Secret => json!("some text"),
+            };
+            (field.name.to_owned(), value)
+        })
+        .collect::<serde_json::Map<_, _>>()
+        .into()
+}
+
+#[tokio::test]
+async fn every_command_is_for_the_roles_that_the_table_says_and_is_given_in_their_name() {
+    let face = face();
+    for command in COMMANDS {
+        for role in Role::ALL {
+            face.site.asked.lock().unwrap().clear();
+            let (status, reply) =
+                face.post(command.name, Some(role.name()), &required(command)).await;
+            let asked = std::mem::take(&mut *face.site.asked.lock().unwrap());
+            if role < command.role {
+                assert_eq!((status, asked.len()), (StatusCode::FORBIDDEN, 0), "{}", command.name);
+                assert_eq!(reply["failed"]["kind"], "forbidden");
+                continue;
+            }
+            assert_eq!((status, reply), (StatusCode::OK, json!({ "done": command.name })));
+            let name = format!("{}-name", role.name());
+            let caller = Caller { face: Face::Http, name, role };
+            assert_eq!(asked, [(caller, command.name.to_owned())]);
+        }
+        for token in [None, Some(""), Some("nonsense"), Some("Viewer")] {
+            let (status, reply) = face.post(command.name, token, &required(command)).await;
+            let expected = [StatusCode::UNAUTHORIZED, StatusCode::TOO_MANY_REQUESTS];
+            assert!(expected.contains(&status), "{status}");
+            assert!(reply["failed"]["reason"].is_string());
+        }
+    }
+    assert!(face.site.asked.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_caller_is_shown_the_commands_that_he_may_give() {
+    let face = face();
+    for role in Role::ALL {
+        let (status, table) = face.get("/api/v1/commands", Some(role.name())).await;
+        assert_eq!(status, StatusCode::OK);
+        assert_eq!(table["caller"], json!({"name": format!("{}-name", role.name()), "role": role}));
+        let shown: Vec<_> =
+            table["commands"].as_array().unwrap().iter().map(|it| &it["name"]).collect();
+        let may: Vec<_> =
+            COMMANDS.iter().filter(|it| it.role <= role).map(|it| json!(it.name)).collect();
+        assert_eq!(shown, may.iter().collect::<Vec<_>>());
+    }
+    let (_, table) = face.get("/api/v1/commands", Some("operator")).await;
+    let explain = table["commands"].as_array().unwrap().iter().find(|it| it["name"] == "explain");
+    let fields = explain.unwrap()["fields"].as_array().unwrap();
+    let auth = fields.iter().find(|it| it["name"] == "auth").unwrap();
+    assert_eq!(auth["kind"], "choice");
+    assert_eq!(auth["choices"][0], "account");
+    assert_eq!(auth["required"], false);
+}
+
+#[tokio::test]
+async fn what_only_looks_has_an_address_of_its_own_and_nothing_else_has() {
+    let face = face();
+    for command in COMMANDS.iter().filter(|it| it.fields.iter().all(|field| !field.required)) {
+        let (status, _) = face.get(&format!("/api/v1/{}", command.name), Some("operator")).await;
+        let expected = match command.stakes {
+            Stakes::Looks => StatusCode::OK,
+            Stakes::Changes | Stakes::Final => StatusCode::METHOD_NOT_ALLOWED,
+        };
+        assert_eq!(status, expected, "{}", command.name);
+    }
+    let (status, reply) =
+        face.get("/api/v1/rooms/tea%40conference.example.org", Some("viewer")).await;
+    assert_eq!((status, reply), (StatusCode::OK, json!({ "done": "room" })));
+    assert_eq!(face.get("/api/v1/rooms?x=1", Some("viewer")).await.0, StatusCode::BAD_REQUEST);
+    assert_eq!(face.get("/api/v1/plan", Some("duty")).await.0, StatusCode::FORBIDDEN);
+    let path =
+        "/api/v1/explain?room=a@b.example&jid=c@d.example&occupants=3&e2ee=true&claims=a=b,c=d";
+    assert_eq!(face.get(path, Some("viewer")).await.0, StatusCode::OK);
+    for nothing in ["/api/v1/nothing", "/api/v1", "/api/v2/status", "/nothing", "/../Cargo.toml"] {
+        assert_eq!(face.get(nothing, Some("operator")).await.0, StatusCode::NOT_FOUND, "{nothing}");
+    }
+}
+
+#[tokio::test]
+async fn each_kind_of_trouble_has_its_status() {
+    let face = face();
+    for (kind, status) in [
+        (FailureKind::Invalid, StatusCode::BAD_REQUEST),
+        (FailureKind::Forbidden, StatusCode::FORBIDDEN),
+        (FailureKind::NotFound, StatusCode::NOT_FOUND),
+        (FailureKind::Conflict, StatusCode::CONFLICT),
+        (FailureKind::Unavailable, StatusCode::SERVICE_UNAVAILABLE),
+    ] {
+        *face.site.fails.lock().unwrap() = Some(kind);
+        let (got, reply) = face.post("status", Some("viewer"), &json!({})).await;
+        assert_eq!(got, status);
+        assert_eq!(reply, json!({ "failed": { "kind": kind, "reason": "as it is" } }));
+    }
+    *face.site.fails.lock().unwrap() = None;
+    let face = &face;
+    let post = |name: &'static str, body: Value| async move {
+        face.post(name, Some("operator"), &body).await.0
+    };
+    assert_eq!(post("close", json!({})).await, StatusCode::BAD_REQUEST);
+    assert_eq!(
+        post("close", json!({ "room": "a@b.example", "x": 1 })).await,
+        StatusCode::BAD_REQUEST
+    );
+    assert_eq!(post("close", json!([])).await, StatusCode::BAD_REQUEST);
+    assert_eq!(post("page", json!({ "role": "operator" })).await, StatusCode::NOT_FOUND);
+    assert_eq!(post("nothing", json!({})).await, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_command_comes_as_json_and_is_not_too_long() {
+    let face = face();
+    let post = |kind: &str, body: Body| {
+        let request = Request::post("/api/v1/commands/reload")
+            .header("host", "localhost")
+            .header("authorization", "bearer operator")
+            .header("content-type", kind);
+        face.send(request.body(body).unwrap())
+    };
+    assert_eq!(post("application/json", Body::from("{\"force\":true}")).await.0, StatusCode::OK);
+    assert_eq!(post("application/json", Body::empty()).await.0, StatusCode::OK);
+    assert_eq!(post("application/json", Body::from("{")).await.0, StatusCode::BAD_REQUEST);
+    for kind in ["text/plain", "application/x-www-form-urlencoded", "", "multipart/form-data"] {
+        let (status, ..) = post(kind, Body::from("{}")).await;
+        assert_eq!(status, StatusCode::UNSUPPORTED_MEDIA_TYPE, "{kind}");
+    }
+    let long = " ".repeat(2 * 1024 * 1024 + 1);
+    let (status, ..) = post("application/json", Body::from(long)).await;
+    assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+#[tokio::test]
+async fn a_request_comes_by_a_name_of_this_server() {
+    let face = face();
+    for (path, token) in [("/", None), ("/api/v1/status", Some("operator")), ("/healthz", None)] {
+        let by = |hosts: Vec<&str>| {
+            let request = hosts
+                .into_iter()
+                .fold(Request::get(path), |request, it| request.header("host", it));
+            let request = with_token(request, token).body(Body::empty()).unwrap();
+            async { face.send(request).await.0 }
+        };
+        assert_eq!(by(vec!["127.0.0.1:5480"]).await, StatusCode::OK);
+        assert_eq!(by(vec!["rebound.example"]).await, StatusCode::MISDIRECTED_REQUEST);
+        assert_eq!(by(vec![]).await, StatusCode::BAD_REQUEST);
+        assert_eq!(by(vec!["localhost", "rebound.example"]).await, StatusCode::BAD_REQUEST);
+    }
+    let request = Request::get("http://rebound.example/").header("host", "localhost");
+    let (status, ..) = face.send(request.body(Body::empty()).unwrap()).await;
+    assert_eq!(status, StatusCode::MISDIRECTED_REQUEST);
+}
+
+#[tokio::test]
+async fn a_token_counts_in_no_other_place() {
+    let face = face();
+    let request = Request::get("/api/v1/status?token=operator&access_token=operator")
+        .header("host", "localhost")
+        .header("cookie", "token=operator")
+        .header("x-api-key", "operator")
+        .header("authorization", "Basic b3BlcmF0b3I6b3BlcmF0b3I=");
+    let (status, headers, _) = face.send(request.body(Body::empty()).unwrap()).await;
+    assert_eq!(status, StatusCode::UNAUTHORIZED);
+    assert!(headers["www-authenticate"].to_str().unwrap().starts_with("Bearer"));
+    face.access.replace(admin(&[Role::Viewer]));
+    assert_eq!(face.get("/api/v1/status", Some("operator")).await.0, StatusCode::UNAUTHORIZED);
+    assert_eq!(face.get("/api/v1/status", Some("viewer")).await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn many_failed_logins_are_cut_short_and_keep_nobody_else_out() {
+    let face = face();
+    let mut seen = Vec::new();
+    for _ in 0..40 {
+        seen.push(face.get("/api/v1/status", Some("guess")).await.0);
+    }
+    assert_eq!(seen[0], StatusCode::UNAUTHORIZED);
+    assert_eq!(seen[39], StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(face.get("/api/v1/status", Some("viewer")).await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn the_page_is_strict_and_asked_for_again_only_when_it_is_another() {
+    let face = face();
+    let get = |path: &str, known: Option<&str>| {
+        let request = Request::get(path).header("host", "localhost");
+        let request = known.into_iter().fold(request, |it, tag| it.header("if-none-match", tag));
+        face.send(request.body(Body::empty()).unwrap())
+    };
+    let (status, headers, html) = get("/", None).await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(headers["content-type"], "text/html; charset=utf-8");
+    assert_eq!(headers["cache-control"], "no-cache");
+    assert_eq!(headers["x-content-type-options"], "nosniff");
+    assert_eq!(headers["referrer-policy"], "no-referrer");
+    assert_eq!(
+        headers["content-security-policy"],
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
+         base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    );
+    assert!(!headers.contains_key("access-control-allow-origin"));
+    let tag = headers["etag"].to_str().unwrap();
+    assert_eq!(get("/", Some(tag)).await.0, StatusCode::NOT_MODIFIED);
+    assert_eq!(get("/", Some("\"other\"")).await.0, StatusCode::OK);
+    // Whatever the page refers to is there.
+    let refers = html.split(['"', '\'']).filter(|text| text.starts_with('/') && text.len() > 1);
+    for path in refers {
+        let (status, headers, _) = get(path, None).await;
+        assert_eq!(status, StatusCode::OK, "{path}");
+        let kind = headers["content-type"].to_str().unwrap();
+        assert!(!kind.starts_with("text/plain"), "{path}: {kind}");
+    }
+}
+
+#[tokio::test]
+async fn health_is_for_everybody() {
+    let face = face();
+    assert_eq!(face.get("/healthz", None).await, (StatusCode::OK, json!("ok\n")));
+    assert_eq!(
+        face.get("/readyz", None).await,
+        (StatusCode::OK, json!({"ready": true, "reasons": []}))
+    );
+    *face.site.not_ready.lock().unwrap() = vec!["no link".to_owned()];
+    let (status, told) = face.get("/readyz", None).await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(told, json!({ "ready": false, "reasons": ["no link"] }));
+}

@@ -1,0 +1,49 @@
+"""The page's API, as a program uses it."""
+
+import http.client
+import json
+from urllib.parse import quote, urlsplit
+
+
+class Api:
+    """The API of a component, with the token of a session that its command line gave out."""
+
+    def __init__(self, component, role="operator", token=None):
+        page = component.run("page", "--role", role)
+        assert page.returncode == 0, page.stderr
+        self.url, fragment = page.stdout.strip().split("#login=")
+        self.token = fragment if token is None else token
+        self.address = urlsplit(self.url).netloc
+
+    def open(self, seconds=20):
+        """A connection of its own."""
+        return http.client.HTTPConnection(self.address, timeout=seconds)
+
+    def request(self, method, path, body=None, *, token=True, headers=None):
+        """Status, headers and text of the response."""
+        sent = {"Authorization": f"Bearer {self.token}"} if token else {}
+        if body is not None and not isinstance(body, bytes):
+            body, sent["Content-Type"] = json.dumps(body), "application/json"
+        connection = self.open()
+        try:
+            connection.request(method, path, body, {**sent, **(headers or {})})
+            response = connection.getresponse()
+            return response.status, response.headers, response.read().decode()
+        finally:
+            connection.close()
+
+    def get(self, path, **options):
+        """Status and JSON."""
+        status, _, text = self.request("GET", path, **options)
+        return status, json.loads(text)
+
+    def do(self, command, /, **fields):
+        """Gives a command: status and JSON."""
+        status, _, text = self.request("POST", f"/api/v1/commands/{quote(command)}", fields)
+        return status, json.loads(text)
+
+    def done(self, command, /, **fields):
+        """What a command says that has to be done."""
+        status, reply = self.do(command, **fields)
+        assert status == 200, reply
+        return reply["done"]

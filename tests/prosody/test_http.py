@@ -1,0 +1,160 @@
+"""The page and its API against the component at work."""
+
+import asyncio
+import re
+import socket
+import subprocess
+import time
+from contextlib import closing
+
+from lab import SERVICE, Crowd
+from lab.component import program
+from lab.http import Api
+
+SECRET = "seven tall quartz lanterns"
+POLICY = (
+    SERVICE
+    + f"""
+[policy.password]
+source = "preset"
+preset = "{SECRET}"
+"""
+)
+
+
+async def until(read, is_right):
+    """Reads again until it is right: reports take a moment."""
+    while not is_right(value := read()):
+        await asyncio.sleep(0.01)
+    return value
+
+
+async def meeting(door, crowd, name="room"):
+    """A room with its opener and one more person in it."""
+    room = door.room(name)
+    alice = await crowd.connect("alice@localhost")
+    bob = await crowd.connect("bob@localhost")
+    assert (await alice.join(room, "Alice")).joined
+    assert (await bob.join(room, "Bob", SECRET)).joined
+    return room, alice, bob
+
+
+async def test_the_address_that_the_command_line_prints_logs_in(door):
+    done = door.component.run("page")
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/#login=[0-9a-f]{64}\n", done.stdout)
+    for role in ("viewer", "duty", "operator"):
+        _, table = Api(door.component, role).get("/api/v1/commands")
+        assert table["caller"]["role"] == role
+    assert "one of viewer, duty, operator" in door.component.run("page", "--role", "king").stderr
+
+
+async def test_the_rooms_and_one_of_them_are_shown(door):
+    async with Crowd(door.server) as crowd:
+        api = Api(door.component, "viewer")
+        room, alice, bob = await meeting(door, crowd)
+        guest = await crowd.connect("guest.localhost")
+        await guest.join(room, "Guest")
+
+        def mine():
+            return [each for each in api.get("/api/v1/rooms")[1]["done"] if each["room"] == room]
+
+        (line,) = await until(mine, lambda it: [(1, 2)] == [(r["waiting"], r["occupants"]) for r in it])
+        opened = line.pop("opened")
+        assert re.fullmatch(r"[-0-9]{10}T[0-9:]{8}Z", opened)
+        assert line == {
+            "room": room,
+            "service": door.server.service,
+            "state": "open",
+            "occupants": 2,
+            "moderators": 1,
+            "waiting": 1,
+            "password": True,
+            "lobby": False,
+            "opener": alice.bare,
+            "closed": None,
+        }
+        status, shown = api.get(f"/api/v1/rooms/{room}")
+        shown = shown["done"]
+        assert status == 200 and (shown["room"], shown["state"], shown["moderators"]) == (room, "open", 1)
+        inside = {who["nick"]: (who["jid"], who["role"], who["class"]) for who in shown["occupants"]}
+        assert inside == {
+            "Alice": (alice.bare, "moderator", "account"),
+            "Bob": (bob.bare, "participant", "account"),
+        }
+        assert all(who["since"] for who in shown["occupants"] + shown["waiting"])
+        assert [(who["nick"], who["jid"]) for who in shown["waiting"]] == [("Guest", guest.bare)]
+
+
+async def test_commands_do_what_they_do_on_the_command_line(door):
+    async with Crowd(door.server) as crowd:
+        api = Api(door.component, "duty")
+        room, alice, bob = await meeting(door, crowd)
+        assert api.done("close", room=room) == {"room": room}
+        assert api.done("room", room=room)["state"] == "closed"
+        assert api.done("reopen", room=room) == {"room": room}
+        assert api.done("remove", room=room, jid=bob.bare, reason="not invited")
+        gone = await bob.wait_for(lambda seen: 307 in seen.statuses)
+        assert "not invited" in repr(gone)
+        assert api.done("end", room=room)
+        await alice.wait_for(lambda seen: seen.destroyed)
+        assert api.do("end", room=room)[0] == 404
+        assert api.do("close", room="no address")[0] == 400
+        assert api.do("reload")[0] == 403
+        closed = await door.decisions(event="close", room=room)
+        assert closed[0]["details"]["by"]["face"] == "http"
+
+
+async def test_a_token_of_the_file_is_good_until_the_file_is_without_it(door):
+    made = door.component.run("token", "--name", 'Anna "A." O\'Neill', "--role", "duty")
+    token, table = made.stdout.strip(), made.stderr.partition("\n\n")[2]
+    assert re.fullmatch("[0-9a-f]{64}", token) and token not in table
+    api = Api(door.component, token=token)
+    assert api.get("/api/v1/status")[0] == 401
+    try:
+        door.enforce(POLICY + "\n" + table)
+        _, told = api.get("/api/v1/commands")
+        assert told["caller"] == {"name": 'Anna "A." O\'Neill', "role": "duty"}
+    finally:
+        door.enforce(POLICY)
+    status, headers, text = api.request("GET", "/api/v1/status")
+    assert status == 401 and token not in text and "Bearer" in headers["WWW-Authenticate"]
+
+
+async def test_a_slow_client_holds_nothing(door):
+    """A head that never ends, and a body that never comes."""
+    api = Api(door.component)
+    host, port = api.address.split(":")
+    slow = [socket.create_connection((host, int(port))) for _ in range(20)]
+    for each in slow:
+        each.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n")
+    assert api.get("/api/v1/status")[0] == 200
+    head = f"POST /api/v1/commands/status HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {api.token}\r\n"
+    head += "Content-Type: application/json\r\nContent-Length: 10\r\n\r\n"
+    slow[0].close()
+    slow[0] = socket.create_connection((host, int(port)))
+    slow[0].sendall(head.encode())
+    begin = time.monotonic()
+    for each in slow:
+        with closing(each):
+            each.settimeout(30)
+            first = await asyncio.to_thread(each.recv, 100)
+            assert first == b"" or b" 408 " in first, first
+    assert time.monotonic() - begin < 25
+
+
+async def test_a_head_that_is_too_long_is_refused(door):
+    api = Api(door.component)
+    assert api.request("GET", "/", headers={"X-Long": "x" * 40_000})[0] == 431
+    assert api.request("GET", "/", headers={f"X-{n}": "x" for n in range(100)})[0] == 431
+
+
+async def test_a_port_that_is_taken_is_a_clear_error(door):
+    api = Api(door.component)
+    env = {**door.component.env, "VESTIBULE_ADMIN__HTTP": api.address, "PATH": "/usr/bin:/bin"}
+    env["VESTIBULE_COMPONENT__SOCKET"] = str(door.component.home / "other")
+    env["VESTIBULE_COMPONENT__STATE_DIR"] = str(door.component.home / "other-state")
+    done = subprocess.run(
+        [program(), "run", "--config", door.component.config_path],
+        env=env, capture_output=True, text=True, timeout=20, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2 and "cannot listen on" in done.stderr and "admin.http" in done.stderr
