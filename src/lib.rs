@@ -30,6 +30,7 @@
 //! | [`app`] | the wiring: clock, signals, tasks | |
 //! | [`proof`] | a log decided again, tests of a policy | open files, read clocks |
 //! | [`http`] | the page and the JSON API | |
+//! | [`adhoc`] | the operators' commands in any XMPP client | I/O, clocks, randomness |
 //! | [`control`] | the socket for operators | |
 //! | [`component`] | desk, counters, live rooms, decision log | open sockets, read clocks |
 //! | [`store`] | the audit database and the bans in it | decide, read clocks |
@@ -43,6 +44,7 @@
 //! The command line, the file and the wire are the contract. The Rust interface is not: it may change with
 //! any version.
 
+pub mod adhoc;
 pub mod app;
 pub mod cli;
 pub mod component;

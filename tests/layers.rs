@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// A module and the modules it may use, from the bottom up. `xmpp` is split: what reads and writes an
 /// element stands below all, the link above it.
-const LAYERS: [(&str, &[&str]); 14] = [
+const LAYERS: [(&str, &[&str]); 15] = [
     ("secret", &[]),
     ("xmpp", &["secret"]),
     ("policy", &["secret"]),
@@ -18,6 +18,7 @@ const LAYERS: [(&str, &[&str]); 14] = [
     ("component", &["store", "policy", "wire", "password", "xmpp", "secret"]),
     ("control", &["component", "store", "config", "policy", "wire", "password", "xmpp", "secret"]),
     ("http", &["control", "component", "store", "config", "policy", "secret"]),
+    ("adhoc", &["control", "xmpp", "secret"]),
     (
         "proof",
         &[
@@ -36,6 +37,7 @@ const LAYERS: [(&str, &[&str]); 14] = [
         "app",
         &[
             "http",
+            "adhoc",
             "control",
             "component",
             "store",

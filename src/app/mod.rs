@@ -1,5 +1,6 @@
 //! The wiring: the one place that knows everyone. Clock, signals, tasks, reload, shutdown.
 
+mod adhoc;
 mod audit;
 mod clock;
 mod listed;
@@ -180,7 +181,9 @@ pub async fn run(
     if mode == Mode::Observe {
         tracing::warn!("only observing: decisions are written down, and nothing is enforced");
     }
-    let mut traffic = traffic::Traffic::new(shared.clone(), component.domain.to_string());
+    let operator = Arc::new(operator::Operator::new(shared.clone()));
+    let domain = component.domain.to_string();
+    let mut traffic = traffic::Traffic::new(shared.clone(), domain, Arc::clone(&operator));
     let linked = tokio::spawn({
         let stop = stop.clone();
         async move { link.run(stop, move |event, outbox| traffic.event(event, outbox)).await }
@@ -190,7 +193,6 @@ pub async fn run(
     let auditing = tokio::spawn(audit::watch(shared.clone()));
     let reloading = tokio::spawn(reload::watch(shared.clone()));
     let timing = tokio::spawn(timers::watch(shared.clone()));
-    let operator = Arc::new(operator::Operator::new(shared.clone()));
     let page = server.map(|server| {
         let router = router(Arc::clone(&operator), Arc::clone(&shared.access));
         tokio::spawn(server.serve(router))

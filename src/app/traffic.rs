@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use super::adhoc::{AdHocFace, Answered};
 use super::clock::now;
+use super::operator::Operator;
 use super::{Shared, rooms};
 use crate::component::making;
 use crate::policy::attempt::Action;
@@ -21,11 +23,13 @@ use crate::xmpp::stanza::{Condition, ErrorType, Iq, IqKind, StanzaError};
 pub(super) struct Traffic {
     shared: Shared,
     domain: String,
+    adhoc: AdHocFace,
 }
 
 impl Traffic {
-    pub(super) const fn new(shared: Shared, domain: String) -> Self {
-        Self { shared, domain }
+    pub(super) fn new(shared: Shared, domain: String, operator: Arc<Operator>) -> Self {
+        let adhoc = AdHocFace::new(shared.clone(), domain.clone(), operator);
+        Self { shared, domain, adhoc }
     }
 
     /// Handles one event; never blocks.
@@ -78,7 +82,11 @@ impl Traffic {
                 let error = StanzaError::new(ErrorType::Auth, Condition::Forbidden).with_text(text);
                 Some(Iq::error_to(iq, error))
             }
-            _ => self.courtesy(iq),
+            _ => match self.adhoc.answer(iq) {
+                Answered::Now(answer) => Some(*answer),
+                Answered::Later => None,
+                Answered::NotAsked => self.courtesy(iq),
+            },
         }
     }
 
@@ -141,7 +149,7 @@ impl Traffic {
             domain: &self.domain,
             name: "Vestibule",
             version: env!("CARGO_PKG_VERSION"),
-            features: &[NS],
+            features: &[NS, ns::COMMANDS],
         };
         let mut reply = replies::answer(iq, &identity)?;
         if let IqKind::Result(Some(info)) = &mut reply.kind

@@ -45,6 +45,8 @@ pub mod ns {
     pub const COMMANDS: &str = "http://jabber.org/protocol/commands";
     /// XEP-0092: software version.
     pub const VERSION: &str = "jabber:iq:version";
+    /// XEP-0122: what may stand in a field of a form.
+    pub const VALIDATE: &str = "http://jabber.org/protocol/xdata-validate";
     /// XEP-0199: ping.
     pub const PING: &str = "urn:xmpp:ping";
 }

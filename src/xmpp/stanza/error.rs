@@ -12,18 +12,28 @@ pub struct StanzaError {
     pub condition: Condition,
     /// Words for a person.
     pub text: Option<String>,
+    /// The namespace and name of a condition of the application's own (RFC 6120 section 8.3.4). It is written, and
+    /// not read.
+    pub detail: Option<(&'static str, &'static str)>,
 }
 
 impl StanzaError {
     /// An error without words.
     pub const fn new(kind: ErrorType, condition: Condition) -> Self {
-        Self { kind, condition, text: None }
+        Self { kind, condition, text: None, detail: None }
     }
 
     /// The error with words for a person.
     #[must_use]
     pub fn with_text(self, text: impl Into<String>) -> Self {
         Self { text: Some(text.into()), ..self }
+    }
+
+    /// The error with a condition of the application's own.
+    #[must_use]
+    pub const fn with_detail(mut self, ns: &'static str, name: &'static str) -> Self {
+        self.detail = Some((ns, name));
+        self
     }
 
     /// Reads the `<error/>` of a stanza. What RFC 6120 does not list is read as `cancel` and
@@ -41,6 +51,7 @@ impl StanzaError {
             kind: error.attr("type").and_then(ErrorType::from_name).unwrap_or(ErrorType::Cancel),
             condition: condition.unwrap_or(Condition::UndefinedCondition),
             text,
+            detail: None,
         }
     }
 
@@ -59,6 +70,7 @@ impl StanzaError {
             .with_attr("type", self.kind.as_str())
             .with_child(Element::new(ns::STANZA_ERRORS, self.condition.as_str()))
             .with_child_opt(text.map(|t| Element::new(ns::STANZA_ERRORS, "text").with_text(t)))
+            .with_child_opt(self.detail.map(|(ns, name)| Element::new(ns, name)))
     }
 }
 

@@ -1,5 +1,6 @@
 """A laboratory of real parts: Prosody, the component and XMPP clients, all on loopback."""
 
+from .adhoc import AdHoc
 from .browser import Browser
 from .component import Vestibule
 from .door import SERVICE, Door
@@ -18,6 +19,7 @@ from .stanza import Stanza
 __all__ = [
     "MEET_SERVICE",
     "SERVICE",
+    "AdHoc",
     "Browser",
     "Crowd",
     "Door",

@@ -1,0 +1,330 @@
+//! From one step of a conversation to the next.
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use super::choices::{Choices, room_of};
+use super::discovery;
+use super::refusal::Refusal;
+use super::session::{Session, Sessions, Stage};
+use super::talk::{self, Action, Note};
+use super::values::Values;
+use crate::control::{Caller, Command, FailureKind, Field, Reply, Request, Stakes};
+use crate::xmpp::Element;
+use crate::xmpp::ns;
+use crate::xmpp::stanza::{Iq, IqKind};
+
+/// What comes of a stanza.
+#[derive(Debug)]
+pub enum Step {
+    /// This answer.
+    Answer(Iq),
+    /// Something has to be carried out first; then [`AdHoc::resume`].
+    Ask(Box<Pending>),
+}
+
+/// A conversation in the middle of a step. It waits in no list: the same step cannot be taken twice.
+#[derive(Debug)]
+pub struct Pending {
+    caller: Caller,
+    request: Request,
+    talk: Talk,
+    why: Why,
+}
+
+impl Pending {
+    /// Who asks for what.
+    pub const fn asks(&self) -> (&Caller, &Request) {
+        (&self.caller, &self.request)
+    }
+}
+
+#[derive(Debug)]
+enum Why {
+    /// To offer rooms or people; and the remark beside the form.
+    Choices(Option<Note>),
+    /// It is what the caller wants.
+    Command,
+}
+
+/// A conversation and the stanza that it owes an answer.
+#[derive(Debug)]
+struct Talk {
+    iq: Iq,
+    id: String,
+    session: Session,
+}
+
+/// The commands as conversations.
+#[derive(Debug, Default)]
+pub struct AdHoc {
+    sessions: Sessions,
+}
+
+impl AdHoc {
+    /// How many conversations wait for their next step.
+    pub fn waiting(&self) -> usize {
+        self.sessions.count()
+    }
+
+    /// Takes a stanza to `domain`. `caller` is whoever sent it, if he may give any command; `fresh` is the id of a
+    /// conversation, should one begin: nobody can guess it. `None`: the stanza is about something else.
+    pub fn handle(
+        &mut self,
+        iq: &Iq,
+        domain: &str,
+        caller: Option<Caller>,
+        fresh: String,
+        now: Timestamp,
+    ) -> Option<Step> {
+        let payload = iq.question().filter(|_| iq.to.as_deref() == Some(domain))?;
+        let node = payload.attr("node");
+        let answer = |payload| Step::Answer(Iq::result_to(iq, Some(payload)));
+        match (&iq.kind, payload.ns(), payload.name()) {
+            (IqKind::Get(_), ns::DISCO_ITEMS, "query") if node == Some(ns::COMMANDS) => {
+                Some(answer(discovery::items(domain, caller.as_ref())))
+            }
+            (IqKind::Get(_), ns::DISCO_INFO, "query") => {
+                discovery::info(node?, caller.as_ref()).map(answer)
+            }
+            (IqKind::Set(_), ns::COMMANDS, "command") => {
+                let step = self.command(iq, payload, caller, fresh, now);
+                Some(step.unwrap_or_else(|refusal| refused(iq, refusal)))
+            }
+            (IqKind::Get(_), ns::COMMANDS, "command") => Some(refused(iq, Refusal::BadRequest)),
+            _ => None,
+        }
+    }
+
+    /// Goes on with the reply to what was asked.
+    pub fn resume(&mut self, pending: Pending, reply: Reply, now: Timestamp) -> Step {
+        let Pending { caller, talk, why, .. } = pending;
+        match why {
+            Why::Choices(note) => self.offer(talk, reply, caller, note, now),
+            Why::Command => self.carried_out(talk, reply, caller, now),
+        }
+    }
+
+    fn command(
+        &mut self,
+        iq: &Iq,
+        payload: &Element,
+        caller: Option<Caller>,
+        fresh: String,
+        now: Timestamp,
+    ) -> Result<Step, Refusal> {
+        let caller = caller.ok_or(Refusal::Forbidden)?;
+        let node = payload.attr("node").unwrap_or_default();
+        let command = Command::named(node).ok_or(Refusal::NoCommand)?;
+        command.authorise(&caller).map_err(|_| Refusal::Forbidden)?;
+        let action = Action::named(payload.attr("action").unwrap_or("execute"));
+        let mut action = action.ok_or(Refusal::MalformedAction)?;
+        let form = match payload.child(ns::DATA_FORMS, "x").map(|form| (form, form.attr("type"))) {
+            None => None,
+            Some((form, Some("submit"))) => Some(form),
+            Some((_, Some("cancel"))) => {
+                action = Action::Cancel;
+                None
+            }
+            Some(_) => return Err(Refusal::BadPayload),
+        };
+        let owner = iq.from.clone().unwrap_or_default();
+        let iq = Iq { kind: IqKind::Result(None), ..iq.clone() };
+        let Some(id) = payload.attr("sessionid").filter(|id| !id.is_empty()) else {
+            if action != Action::Execute {
+                return Err(Refusal::BadSession);
+            }
+            let (name, values) = (caller.name.clone(), Values::default());
+            let session = Session { owner, name, command, stage: Stage::Fields, values };
+            return Ok(self.begin(Talk { iq, id: fresh, session }, form, caller, now));
+        };
+        let at = self.sessions.find(id, &owner, command, now)?.stage;
+        let is_offered = match action {
+            Action::Execute | Action::Cancel => true,
+            Action::Next => !talk::is_last(command, at),
+            Action::Complete => talk::is_last(command, at),
+            Action::Prev => talk::before(command, at).is_some(),
+        };
+        if !is_offered {
+            return Err(Refusal::BadAction);
+        }
+        let session = self.sessions.take(id).ok_or(Refusal::BadSession)?;
+        let talk = Talk { iq, id: id.to_owned(), session };
+        Ok(match action {
+            Action::Cancel => answer(&talk, talk::canceled(&talk.id, command)),
+            Action::Prev => {
+                let stage = talk::before(command, at).unwrap_or(at);
+                self.show(talk, stage, caller, None, now)
+            }
+            Action::Execute | Action::Next | Action::Complete => {
+                self.submitted(talk, form, caller, now)
+            }
+        })
+    }
+
+    /// Begins. Whoever knows the form may send it filled in at once.
+    fn begin(
+        &mut self,
+        mut talk: Talk,
+        form: Option<&Element>,
+        caller: Caller,
+        now: Timestamp,
+    ) -> Step {
+        let command = talk.session.command;
+        match (talk::first_stage(command), form) {
+            (None, _) => self.run(talk, caller, now),
+            (Some(Stage::Room | Stage::Fields), Some(form)) => {
+                talk.session.values.take(command.fields.iter(), form);
+                self.filled_in(talk, caller, now)
+            }
+            (Some(stage), _) => self.show(talk, stage, caller, None, now),
+        }
+    }
+
+    fn submitted(
+        &mut self,
+        mut talk: Talk,
+        form: Option<&Element>,
+        caller: Caller,
+        now: Timestamp,
+    ) -> Step {
+        let (command, stage) = (talk.session.command, talk.session.stage);
+        if let Some(form) = form {
+            talk.session.values.take(talk::fields(command, stage), form);
+        }
+        match stage {
+            Stage::Room => {
+                let room = room_of(command).map(|field| talk.session.values.lines(field.name));
+                if room.is_none_or(|room| room.is_empty()) {
+                    let note = Note::error("Which room?");
+                    return self.show(talk, stage, caller, Some(note), now);
+                }
+                self.show(talk, Stage::Fields, caller, None, now)
+            }
+            Stage::Fields => self.filled_in(talk, caller, now),
+            Stage::Confirm if form.is_some_and(talk::is_confirmed) => self.run(talk, caller, now),
+            Stage::Confirm => {
+                let note = Note::warn("Nothing was done: it has to be confirmed, or canceled.");
+                self.show(talk, stage, caller, Some(note), now)
+            }
+        }
+    }
+
+    /// Everything was asked for.
+    fn filled_in(&mut self, talk: Talk, caller: Caller, now: Timestamp) -> Step {
+        let command = talk.session.command;
+        match command.request(talk.session.values.to_map()) {
+            Err(failure) => self.show(talk, Stage::Fields, caller, Some(Note::error(failure)), now),
+            Ok(_) if command.stakes == Stakes::Final => {
+                self.show(talk, Stage::Confirm, caller, None, now)
+            }
+            Ok(request) => {
+                Step::Ask(Box::new(Pending { caller, request, talk, why: Why::Command }))
+            }
+        }
+    }
+
+    fn run(&mut self, talk: Talk, caller: Caller, now: Timestamp) -> Step {
+        match talk.session.command.request(talk.session.values.to_map()) {
+            Ok(request) => {
+                Step::Ask(Box::new(Pending { caller, request, talk, why: Why::Command }))
+            }
+            Err(failure) => self.not_done(talk, failure.reason, caller, now),
+        }
+    }
+
+    /// Shows a stage, once it is known what can be offered there.
+    fn show(
+        &mut self,
+        mut talk: Talk,
+        stage: Stage,
+        caller: Caller,
+        note: Option<Note>,
+        now: Timestamp,
+    ) -> Step {
+        let is_known = |room: &Field| !talk.session.values.lines(room.name).is_empty();
+        let room_first = talk::before(talk.session.command, stage) == Some(Stage::Room)
+            && !room_of(talk.session.command).is_some_and(is_known);
+        talk.session.stage = if room_first { Stage::Room } else { stage };
+        match lookup(&talk.session) {
+            Some(request) => {
+                Step::Ask(Box::new(Pending { caller, request, talk, why: Why::Choices(note) }))
+            }
+            None => self.wait(talk, &Choices::default(), note.as_ref(), now),
+        }
+    }
+
+    fn offer(
+        &mut self,
+        talk: Talk,
+        reply: Reply,
+        caller: Caller,
+        note: Option<Note>,
+        now: Timestamp,
+    ) -> Step {
+        let stage = talk.session.stage;
+        let choices = match reply {
+            Reply::Done(value) if is_about_people(&talk.session) => Choices::people(&value),
+            Reply::Done(value) => Choices::rooms(&value),
+            // The room is not there, or cannot be: another has to be named.
+            Reply::Failed(failure) if stage == Stage::Fields && is_about_people(&talk.session) => {
+                return self.show(talk, Stage::Room, caller, Some(Note::error(failure)), now);
+            }
+            Reply::Failed(_) => Choices::default(),
+        };
+        self.wait(talk, &choices, note.as_ref(), now)
+    }
+
+    fn carried_out(&mut self, talk: Talk, reply: Reply, caller: Caller, now: Timestamp) -> Step {
+        let command = talk.session.command;
+        match reply {
+            Reply::Done(value) => answer(&talk, talk::done(&talk.id, command, &value)),
+            Reply::Failed(failure) => match failure.kind {
+                FailureKind::Forbidden => refused(&talk.iq, Refusal::Forbidden),
+                FailureKind::Invalid => self.not_done(talk, failure.reason, caller, now),
+                FailureKind::NotFound | FailureKind::Conflict | FailureKind::Unavailable => {
+                    answer(&talk, talk::failed(&talk.id, command, &failure.reason))
+                }
+            },
+        }
+    }
+
+    /// What was typed has to be typed anew.
+    fn not_done(&mut self, talk: Talk, reason: String, caller: Caller, now: Timestamp) -> Step {
+        if talk.session.command.fields.is_empty() {
+            return answer(&talk, talk::failed(&talk.id, talk.session.command, &reason));
+        }
+        self.show(talk, Stage::Fields, caller, Some(Note::error(reason)), now)
+    }
+
+    fn wait(&mut self, talk: Talk, choices: &Choices, note: Option<&Note>, now: Timestamp) -> Step {
+        let step = answer(&talk, talk::stage(&talk.id, &talk.session, choices, note));
+        self.sessions.keep(talk.id, talk.session, now);
+        step
+    }
+}
+
+/// What has to be known before the form of this stage can be made.
+fn lookup(session: &Session) -> Option<Request> {
+    let room = room_of(session.command)?;
+    if is_about_people(session) {
+        let room = session.values.lines(room.name).into_iter().next()?;
+        let values = Map::from_iter([("room".to_owned(), Value::from(room))]);
+        return Command::named("room")?.request(values).ok();
+    }
+    let asks_for_room = talk::fields(session.command, session.stage).any(|it| it.name == room.name);
+    asks_for_room.then(|| Command::named("rooms")?.request(Map::new()).ok()).flatten()
+}
+
+/// The room is known, and one of its people is asked for.
+fn is_about_people(session: &Session) -> bool {
+    talk::before(session.command, session.stage) == Some(Stage::Room)
+}
+
+fn answer(talk: &Talk, payload: Element) -> Step {
+    Step::Answer(Iq::result_to(&talk.iq, Some(payload)))
+}
+
+fn refused(iq: &Iq, refusal: Refusal) -> Step {
+    Step::Answer(Iq::error_to(iq, refusal.into()))
+}

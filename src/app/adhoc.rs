@@ -1,0 +1,106 @@
+//! Ad-hoc commands: who the caller is, and carrying out what a conversation asks for while the link goes on.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jid::Jid;
+use tokio::sync::Semaphore;
+
+use super::Shared;
+use super::clock::now;
+use super::operator::Operator;
+use crate::adhoc::{AdHoc, Refusal, Step};
+use crate::control::{Caller, Face, Handler, Role};
+use crate::xmpp::ns;
+use crate::xmpp::stanza::{Iq, IqKind};
+
+/// Most commands that are carried out at once.
+const MOST: usize = 16;
+
+/// The commands for XMPP clients.
+#[derive(Debug)]
+pub(super) struct AdHocFace {
+    shared: Shared,
+    domain: String,
+    operator: Arc<Operator>,
+    machine: Arc<Mutex<AdHoc>>,
+    slots: Arc<Semaphore>,
+}
+
+/// What becomes of a stanza.
+#[derive(Debug)]
+pub(super) enum Answered {
+    /// This answer.
+    Now(Box<Iq>),
+    /// It is answered when something has been carried out.
+    Later,
+    /// It is about something else.
+    NotAsked,
+}
+
+impl AdHocFace {
+    pub(super) fn new(shared: Shared, domain: String, operator: Arc<Operator>) -> Self {
+        let slots = Arc::new(Semaphore::new(MOST));
+        Self { shared, domain, operator, machine: Arc::default(), slots }
+    }
+
+    /// Takes a stanza; never blocks.
+    pub(super) fn answer(&self, iq: &Iq) -> Answered {
+        let Some(question) = iq.question() else { return Answered::NotAsked };
+        if ![ns::COMMANDS, ns::DISCO_ITEMS, ns::DISCO_INFO].contains(&question.ns()) {
+            return Answered::NotAsked;
+        }
+        let Some(fresh) = fresh_id() else { return Answered::NotAsked };
+        let slot = match Arc::clone(&self.slots).try_acquire_owned() {
+            Ok(slot) => slot,
+            Err(_) if matches!(iq.kind, IqKind::Set(_)) => {
+                return Answered::Now(Box::new(Iq::error_to(iq, Refusal::Busy.into())));
+            }
+            Err(_) => return Answered::NotAsked,
+        };
+        let step = machine(&self.machine).handle(iq, &self.domain, self.caller(iq), fresh, now());
+        let pending = match step {
+            None => return Answered::NotAsked,
+            Some(Step::Answer(answer)) => return Answered::Now(Box::new(answer)),
+            Some(Step::Ask(pending)) => pending,
+        };
+        let (link, conversations) = (self.shared.link.clone(), Arc::clone(&self.machine));
+        let operator = Arc::clone(&self.operator);
+        tokio::spawn(async move {
+            let mut pending = pending;
+            let answer = loop {
+                let (caller, request) = pending.asks();
+                let reply = operator.handle(caller, request.clone()).await;
+                match machine(&conversations).resume(*pending, reply, now()) {
+                    Step::Answer(answer) => break answer,
+                    Step::Ask(next) => pending = next,
+                }
+            };
+            if let Err(error) = link.send(answer) {
+                tracing::warn!(%error, "an answer to an ad-hoc command could not be sent");
+            }
+            drop(slot);
+        });
+        Answered::Later
+    }
+
+    /// Who sent it, if he may give commands. The server has stamped the address (RFC 6120 section 8.1.2.1); only the
+    /// exact bare JID counts.
+    fn caller(&self, iq: &Iq) -> Option<Caller> {
+        let jid = iq.from.as_deref()?.parse::<Jid>().ok()?.to_bare();
+        let is_operator = self.shared.desk().policy().operators.contains_key(&jid);
+        let operator = is_operator.then_some(Role::Operator);
+        let role = operator.or_else(|| self.shared.access.role_of(&jid))?;
+        Some(Caller { face: Face::AdHoc, name: jid.to_string(), role })
+    }
+}
+
+fn machine(machine: &Mutex<AdHoc>) -> MutexGuard<'_, AdHoc> {
+    machine.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The id of a conversation: nobody can guess it. Without randomness there is none.
+fn fresh_id() -> Option<String> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).ok()?;
+    Some(hex::encode(bytes))
+}
