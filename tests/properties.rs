@@ -17,7 +17,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use vestibule::component::line::{Context, Line};
 use vestibule::policy::attempt::{
-    Action, Affiliation, Attempt, Auth, Credential, FieldChange, Requester, RoomView,
+    Action, Affiliation, Attempt, Auth, Credential, FieldChange, Requester, Role, RoomView, Word,
 };
 use vestibule::policy::class::{Class, ClassSet};
 use vestibule::policy::decide::{decide, rejudge};
@@ -34,6 +34,7 @@ use vestibule::policy::rules::{Policy, Rules};
 use vestibule::policy::setting::{Setting, To};
 use vestibule::policy::settings::SubjectBy;
 use vestibule::policy::succession::{Remedy, Scene, Since, is_service, plan};
+use vestibule::policy::suspended::Suspended;
 use vestibule::policy::verdict::{Decision, Verdict};
 use vestibule::policy::who::Who;
 
@@ -370,6 +371,48 @@ proptest! {
     }
 
     #[test]
+    fn a_suspended_room_is_taken_back_by_nobody_inside(
+        world in world(), rules in rules(), suspended in moment(), raised: bool,
+    ) {
+        let mut world = world.under(rules);
+        let record = world.room.record.get_or_insert(Record::new(suspended, String::new(), None));
+        record.suspended = Some(Suspended { since: suspended, raised });
+        world.room.exists = true;
+        let rules = world.rules(&world.parts.policy());
+        let classes = world.classes(&rules);
+        let (decision, inside) = (world.decide(), &world.attempt.action);
+        if decision.verdict != Verdict::Allow || classes.has(Class::Service) {
+            return Ok(());
+        }
+        if let Action::Join { .. } = inside {
+            let close = &rules.close;
+            let may_enter = close.may_enter.value.meets(classes) || close.moderators_enter.value;
+            prop_assert!(may_enter, "{:?}", decision);
+        } else if !classes.has(Class::Operator) {
+            let risen = |from: Affiliation, to: Affiliation| to > from && to >= Affiliation::Member;
+            let undoes = match inside {
+                Action::Configure { fields } => fields.contains(&FieldChange::MembersOnly(false)),
+                Action::Affiliation { items, .. } => {
+                    items.iter().any(|item| item.to.is_some_and(|to| risen(item.from, to)))
+                }
+                Action::Role { items } => items.iter().any(|item| {
+                    matches!(item.to, Some(Role::Participant | Role::Moderator)) && item.from != Role::Moderator
+                }),
+                Action::Knock { admit, .. } => *admit,
+                Action::Record { stops } => !stops,
+                Action::Command(word) => *word == Word::Reopen,
+                Action::Destroy | Action::Dial | Action::Invite { .. } => true,
+                Action::Request | Action::Open { .. } | Action::Join { .. } | Action::Unknown => false,
+            };
+            prop_assert!(!undoes, "{:?} was allowed", inside);
+        }
+        // Nor does anything that is allowed end it.
+        let after = decision.effects.record.as_ref().or(world.room.record.as_ref());
+        let opens_anew = matches!(inside, Action::Open { .. });
+        prop_assert!(opens_anew || after.is_some_and(|record| record.suspended.is_some()));
+    }
+
+    #[test]
     fn whoever_was_removed_stays_out_until_it_is_over(
         world in world(), rules in rules(), record in record(), credential in credential(), asks: bool,
     ) {
@@ -445,7 +488,7 @@ proptest! {
         });
         let by_role = roles.iter().any(|item| {
             item.jid.as_ref().is_some_and(|jid| protected.contains(&jid.as_str()))
-                && item.to == Some(vestibule::policy::attempt::Role::None)
+                && item.to == Some(Role::None)
         });
         let lists = [
             (by_affiliation && !register, Action::Affiliation { items: affiliations, register }),

@@ -14,7 +14,8 @@ use vestibule::policy::shown::{Shown, shown};
 use vestibule::policy::words::EVERY;
 
 /// Those that only somebody inside can get: they are no answers to a join.
-const INSIDE: [&str; 25] = [
+const INSIDE: [&str; 26] = [
+    "suspended-inside",
     "password-mandatory",
     "password-locked",
     "lobby-mandatory",

@@ -18,6 +18,7 @@ use vestibule::policy::hours::{AtEnd, Hours, Phase, Span};
 use vestibule::policy::notice::Notice;
 use vestibule::policy::record::{Closed, Record};
 use vestibule::policy::rules::Rules;
+use vestibule::policy::suspended::Suspended;
 use vestibule::policy::timers::{Agenda, Deed, Scene, agenda, effects};
 use vestibule::policy::wave::Wave;
 
@@ -363,6 +364,11 @@ fn a_wave_is_over_when_no_stranger_has_come_for_a_while() {
     room.last_stranger = Some(after(at(NOON), 30));
     assert_eq!(room.live(9999), [(630, "limits.wave", Deed::Calm)]);
     assert_eq!(room.record.wave, None);
+    // But not while the room is suspended: nobody comes in then.
+    room.record.wave = Some(Wave { since: at(NOON), lobby: true });
+    room.record.suspended = Some(Suspended { since: at(NOON), raised: false });
+    assert_eq!(room.live(9999), []);
+    room.record.suspended = None;
     // And at once where the rule is gone.
     room.record.wave = Some(Wave { since: at(NOON), lobby: false });
     Arc::make_mut(&mut room.rules.limits).wave_strangers.value = 0;

@@ -33,11 +33,12 @@ return function (gate)
 			return AFFILIATION[attr.affiliation or "none"] and ROLE[attr.role or "none"];
 		end;
 		room = function (fx, attr)
-			fx.room = { password = attr.password, lobby = BOOLEAN[attr.lobby] };
+			fx.room = { password = attr.password, lobby = BOOLEAN[attr.lobby], suspended = BOOLEAN[attr.suspended] };
 			for name, option in pairs(ROOM_FLAGS) do
 				fx.room[option] = BOOLEAN[attr[name]];
 				if attr[name] and fx.room[option] == nil then return false; end
 			end
+			fx.room.media = attr["moderated-media"] and {};
 			for kind in (attr["moderated-media"] or ""):gmatch("%S+") do
 				if not MEDIA[kind] then return false; end
 				add(fx.room, "media", kind);

@@ -89,8 +89,9 @@ return function (gate)
 		end
 		local data = options.persistent ~= nil and gate.kept.of(room);
 		if data then data.lasts = options.persistent or nil; end
+		if options.suspended ~= nil then gate.kept.of(room).suspended = options.suspended or nil; end
 		if options.lobby then gate.lobby.raise(room); elseif options.lobby == false then gate.lobby.lower(room); end
-		if options.media then gate.media.preset(room, options.media); end
+		if options.media and is_new then gate.media.preset(room, options.media); end
 		if changed and not is_new then
 			room:broadcast_message(st.message({ type = "groupchat", from = room.jid })
 				:tag("x", { xmlns = xmlns_user }):tag("status", { code = "104" }):up():up());
@@ -133,6 +134,7 @@ return function (gate)
 			end
 		end
 		gate.permissions.apply(room, fx.may);
+		if fx.room and fx.room.media then gate.media.switch(room, fx.room.media); end
 		for _, who in ipairs(fx.reject or NOTHING) do
 			local w = gate.waiting.forget(room, who.jid);
 			local text = who.text ~= "" and who.text or "Your request to enter " .. room.jid .. " was declined.";

@@ -56,6 +56,7 @@ return function (gate)
 			password = flag(room:get_password()), ["members-only"] = flag(room:get_members_only()),
 			lobby = flag(gate.lobby.is_there()), hidden = tostring(not room:get_public()),
 			persistent = tostring(not not room:get_persistent()), moderated = tostring(not not room:get_moderated()),
+			suspended = tostring(data ~= nil and data.suspended == true), ["moderated-media"] = gate.media.moderated(room),
 			forgets = flag(data and data.count >= LIMIT.people),
 		};
 		local weight = weight_of(attr);

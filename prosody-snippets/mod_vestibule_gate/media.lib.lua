@@ -83,26 +83,76 @@ return function (gate)
 		return host ~= nil;
 	end
 
-	-- As if the focus had switched it on, before anybody else is there.
+	local function by_us(room) return room.jid .. "/focus"; end
+
+	-- What newcomers are told about their microphone is kept where the module itself keeps it, to be put back.
+	local function start_muted(room, kind, is_on)
+		local metadata, before = room.jitsiMetadata, room.av_moderation_startMuted_restore or {};
+		if not metadata then return; end
+		metadata.startMuted, room.av_moderation_startMuted_restore = metadata.startMuted or {}, before;
+		if is_on and before[kind] == nil then before[kind] = metadata.startMuted[kind] or false; end
+		metadata.startMuted[kind] = is_on or before[kind] or nil;
+		if not is_on then before[kind] = nil; end
+	end
+
+	-- As if the focus had switched it on.
 	local function start(room)
 		local kinds = moderated_in(room);
 		if #kinds == 0 or not is_there() then return false; end
 		room.av_moderation, room.av_moderation_actors = room.av_moderation or {}, room.av_moderation_actors or {};
 		for _, kind in ipairs(kinds) do
 			room.av_moderation[kind] = room.av_moderation[kind] or array();
-			room.av_moderation_actors[kind] = room.av_moderation_actors[kind] or room.jid .. "/focus";
-			if room.jitsiMetadata then
-				room.jitsiMetadata.startMuted = room.jitsiMetadata.startMuted or {};
-				room.jitsiMetadata.startMuted[kind] = true;
-			end
+			room.av_moderation_actors[kind] = room.av_moderation_actors[kind] or by_us(room);
+			start_muted(room, kind, true);
 		end
 		return true;
 	end
 
+	local function keep(room, kinds) gate.kept.of(room).media = #kinds > 0 and kinds or nil; end
+
 	function media.preset(room, kinds)
-		gate.kept.of(room).media = kinds;
-		if not start(room) and not gate.is_observing() then
+		keep(room, kinds);
+		if #kinds > 0 and not start(room) and not gate.is_observing() then
 			module:log("warn", "%s: nothing on this server moderates %s", room.jid, table.concat(kinds, ", "));
+		end
+	end
+
+	-- Those of our media that are moderated indeed.
+	function media.moderated(room)
+		local kinds = {};
+		for _, kind in ipairs(moderated_in(room)) do
+			if (room.av_moderation or kinds)[kind] then kinds[#kinds + 1] = kind; end
+		end
+		return kinds[1] and table.concat(kinds, " ");
+	end
+
+	local function tell_all(room, kind, enabled)
+		local actor = external(by_us(room));
+		gate.effects.each_session(room, nil, function (address)
+			say_to(address, { room = external(room.jid), mediaType = kind, enabled = enabled, actor = actor });
+		end);
+	end
+
+	-- While people are inside, once it is known what each may. What moderators have switched on stays on.
+	function media.switch(room, kinds)
+		if gate.is_observing() or not is_there() then return keep(room, kinds); end
+		local before, wanted = lists_of(room), {};
+		for _, kind in ipairs(kinds) do wanted[kind] = true; end
+		for _, kind in ipairs(moderated_in(room)) do
+			if not wanted[kind] and room.av_moderation and room.av_moderation_actors[kind] == by_us(room) then
+				room.av_moderation[kind], room.av_moderation_actors[kind] = nil, nil;
+				start_muted(room, kind, nil);
+				tell_all(room, kind, false);
+			end
+		end
+		if room.av_moderation and next(room.av_moderation) == nil then room.av_moderation = nil; end
+		media.preset(room, kinds);
+		for _, occupant in pairs(#kinds > 0 and room._occupants or {}) do media.settle(room, occupant); end
+		for _, kind in ipairs(kinds) do
+			if not before[kind] then
+				tell_lists(room, kind);
+				tell_all(room, kind, true);
+			end
 		end
 	end
 	-- The module that keeps the room's metadata makes them when the room is there.

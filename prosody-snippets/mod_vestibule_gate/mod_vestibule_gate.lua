@@ -371,6 +371,7 @@ local function answered(e, stanza)
 			gate.kept.new(room);
 			room._data.locked = nil; -- its settings are the component's: there is no configuration to wait for
 			effects.before(room, fx);
+			if fx.room and fx.room.media then gate.media.switch(room, fx.room.media); end
 			room:save();
 		end);
 	end

@@ -14,18 +14,22 @@ local WORDS = {
 	chat = "You may not write to this room.",
 	private = "You may not write privately to anybody in this room.",
 	rename = "You may not change your name in this room.",
+	suspended = "This meeting is suspended by the operator of this server: only moderators can speak and write.",
 };
 
 return function (gate)
 	local PRIORITY, LIMIT, guard_room = gate.PRIORITY, gate.LIMIT, gate.changes.guard_room;
 	local permissions = {};
 
-	-- "yes" for services and whoever is restricted in nothing, and where a gate only looks on.
+	-- "yes" for services and whoever is restricted in nothing, and where a gate only looks on. While the room is
+	-- suspended, nobody is given anything.
 	local function degree_of(room, occupant, what)
 		local data = gate.kept.of(room);
 		local his = data and data.may and data.may[occupant.bare_jid];
 		local is_free = gate.is_observing() or gate.is_service(occupant.bare_jid);
-		return not is_free and his and his[what] or "yes";
+		if is_free or not data then return "yes"; end
+		local degree, moderates = his and his[what] or "yes", occupant.role == "moderator";
+		return (degree == "no" or data.suspended and not moderates) and "no" or degree;
 	end
 
 	local function may(room, occupant, what)
@@ -106,22 +110,26 @@ return function (gate)
 		return true;
 	end
 
-	local function refuse(event, what)
+	local function words_for(room, what)
+		return WORDS[gate.kept.of(room).suspended and "suspended" or what];
+	end
+
+	local function refuse(event, what, room)
 		return gate.shown.plain(event, what == "rename" and "cancel" or "auth",
-			what == "rename" and "not-acceptable" or "forbidden", WORDS[what]);
+			what == "rename" and "not-acceptable" or "forbidden", words_for(room, what));
 	end
 
 	-- Of a message to the room that is no `!word`, before anything becomes of it.
 	function permissions.refuse_chat(event, room, occupant)
 		if may(room, occupant, "chat") or says_nothing(event.stanza) then return false; end
-		return refuse(event, "chat");
+		return refuse(event, "chat", room);
 	end
 
 	guard_room("message/full", PRIORITY.speech, function (event, room)
 		local stanza = event.stanza;
 		local occupant = room:get_occupant_by_real_jid(stanza.attr.from);
 		if not occupant or may(room, occupant, "private") or says_nothing(stanza, is_key) then return; end
-		if stanza.attr.type ~= "error" then return refuse(event, "private"); end
+		if stanza.attr.type ~= "error" then return refuse(event, "private", room); end
 		-- An error gets no answer: it goes on with nothing to read in it.
 		stanza:maptags(function (tag) return (tag.name == "error" or is_silent(tag)) and tag or nil; end);
 		for tag in stanza:childtags("error") do
@@ -133,7 +141,7 @@ return function (gate)
 	gate.guard("muc-occupant-pre-change", PRIORITY.rename, function (event)
 		local from, to = event.orig_occupant, event.dest_occupant;
 		if from.nick == to.nick or may(event.room, from, "rename") then return; end
-		return refuse(event, "rename");
+		return refuse(event, "rename", event.room);
 	end);
 
 	local function hold_name(event, room)
@@ -155,10 +163,12 @@ return function (gate)
 		stanza:text_tag("nick", name, { xmlns = xmlns_nick });
 		-- Refused, a presence would take everything else that it says along, and the client out of the room. A client
 		-- says its name again with all it sends: told once for each.
-		local his = gate.kept.of(room).may[occupant.bare_jid];
+		local list, bare = gate.kept.of(room).may, occupant.bare_jid;
+		local his = list and list[bare] or {};
 		if same or his.asked == asked then return; end
 		his.asked = asked;
-		gate.effects.say(room, { { to = "requester", text = WORDS.rename } }, stanza.attr.from);
+		set(room, bare, his);
+		gate.effects.say(room, { { to = "requester", text = words_for(room, "rename") } }, stanza.attr.from);
 	end
 	for _, name in ipairs { "presence/full", "presence/bare" } do guard_room(name, PRIORITY.rename, hold_name); end
 

@@ -83,6 +83,7 @@ fn line<'a>(
     let password = view.has_password || record.is_some_and(|it| it.password.is_some());
     let awaited = rules.close.hold_until.value;
     let state = match record {
+        Some(record) if record.suspended.is_some() => RoomState::Suspended,
         Some(record) if record.closed.is_some() => RoomState::Closed,
         Some(_) if awaited.password && !password => RoomState::Held,
         Some(_) if awaited.moderator && moderators == 0 => RoomState::Held,

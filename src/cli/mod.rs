@@ -112,6 +112,21 @@ enum Verb {
         #[arg(allow_hyphen_values = true)]
         room: String,
     },
+    /// Suspend a meeting: nobody else may enter, only moderators speak, nothing is recorded
+    Suspend {
+        /// The room's address
+        #[arg(allow_hyphen_values = true)]
+        room: String,
+        /// What those inside are told beside
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// Resume a suspended meeting
+    Resume {
+        /// The room's address
+        #[arg(allow_hyphen_values = true)]
+        room: String,
+    },
     /// End a room: everybody out
     End {
         /// The room's address
@@ -216,6 +231,8 @@ pub fn main() -> ExitCode {
         Verb::Room { room } => ask(Request::Room { room }),
         Verb::Close { room } => ask(Request::Close { room }),
         Verb::Reopen { room } => ask(Request::Reopen { room }),
+        Verb::Suspend { room, reason } => ask(Request::Suspend { room, reason }),
+        Verb::Resume { room } => ask(Request::Resume { room }),
         Verb::End { room, reason } => ask(Request::End { room, reason }),
         Verb::Admit { room, jid } => ask(Request::Admit { room, jid }),
         Verb::Reject { room, jid } => ask(Request::Reject { room, jid }),

@@ -60,6 +60,12 @@ fn show(request: &Request, value: &Value, json: bool) -> ExitCode {
         Request::Explain { .. } => say(&explain::in_words(value, None)),
         Request::Close { room } => say(&format!("{room} is closed: nobody else may enter")),
         Request::Reopen { room } => say(&format!("{room} takes people in again")),
+        Request::Suspend { room, .. } => suspended(room, value),
+        Request::Resume { room } => {
+            let closed = value.get("closed").is_some_and(|closed| !closed.is_null());
+            let closed = if closed { ", and stays closed as it was before" } else { "" };
+            say(&format!("{room} is resumed{closed}"));
+        }
         Request::End { room, .. } => say(&format!("{room} has ended")),
         Request::Admit { room, jid } => say(&format!("{jid} may enter {room} and is invited")),
         Request::Reject { room, jid } => say(&format!("{jid} no longer waits at {room}")),
@@ -74,6 +80,16 @@ fn show(request: &Request, value: &Value, json: bool) -> ExitCode {
         }
     }
     ExitCode::SUCCESS
+}
+
+fn suspended(room: &str, value: &Value) {
+    say(&format!("{room} is suspended"));
+    for (key, mark) in [("done", "done"), ("not", "NOT ")] {
+        let lines = value.get(key).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        for line in lines {
+            say(&format!("  {mark}  {}", text(line)));
+        }
+    }
 }
 
 fn status_in_words(status: &Status) -> String {
@@ -153,6 +169,7 @@ fn rooms(value: &Value) {
         } else {
             ""
         };
+        let closed = if is_suspended(room) { ", SUSPENDED" } else { closed };
         say(&format!(
             "{}  {} inside{closed}, opened {} by {}",
             field(room, "room"),
@@ -166,13 +183,14 @@ fn rooms(value: &Value) {
 fn room(value: &Value) {
     let on = |name: &str| value.get(name).and_then(Value::as_bool).unwrap_or_default();
     say(&format!(
-        "{}, opened {} by {}{}{}{}",
+        "{}, opened {} by {}{}{}{}{}",
         field(value, "room"),
         field(value, "opened"),
         field(value, "opener"),
         if on("password") { ", has a password" } else { "" },
         if on("lobby") { ", members only" } else { "" },
         if value.get("closed").is_some_and(|closed| !closed.is_null()) { ", CLOSED" } else { "" },
+        if is_suspended(value) { ", SUSPENDED" } else { "" },
     ));
     let list = |name: &str| value.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
     for who in list("occupants") {
@@ -186,6 +204,10 @@ fn room(value: &Value) {
     for who in list("waiting") {
         say(&format!("  waiting  {}  {}", field(&who, "nick"), field(&who, "jid")));
     }
+}
+
+fn is_suspended(room: &Value) -> bool {
+    room.get("state").is_some_and(|state| state == "suspended")
 }
 
 fn field<'a>(value: &'a Value, name: &str) -> &'a str {

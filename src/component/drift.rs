@@ -9,7 +9,17 @@ use crate::wire::room::LiveRoom;
 
 /// In what this room differs from these rules of the policy.
 pub fn drifts(policy: &Policy, rules: &Rules, live: &LiveRoom, now: Timestamp) -> Vec<Drift> {
-    compare(&Scene {
+    compare(&scene(policy, rules, live, now))
+}
+
+/// All that there is to compare of a room.
+pub fn scene<'a>(
+    policy: &'a Policy,
+    rules: &'a Rules,
+    live: &'a LiveRoom,
+    now: Timestamp,
+) -> Scene<'a> {
+    Scene {
         policy,
         rules,
         room: &live.jid,
@@ -20,7 +30,7 @@ pub fn drifts(policy: &Policy, rules: &Rules, live: &LiveRoom, now: Timestamp) -
         standing: &live.standing,
         forgets: live.forgets,
         now,
-    })
+    }
 }
 
 /// How the audits went.

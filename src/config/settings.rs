@@ -7,6 +7,7 @@ use jid::BareJid;
 
 use super::admin::Admin;
 use crate::policy::drift::family;
+use crate::policy::suspended;
 use crate::secret::Secret;
 
 /// What the file says beside the policy.
@@ -45,9 +46,10 @@ impl Default for Audit {
 }
 
 impl Audit {
-    /// Whether what differs from this rule is repaired.
+    /// Whether what differs from this rule is repaired. What an operator did is, in any case.
     pub fn repairs(&self, rule: &str) -> bool {
-        self.repair.iter().any(|name| name == rule || name == family(rule))
+        rule == suspended::RULE.name
+            || self.repair.iter().any(|name| name == rule || name == family(rule))
     }
 }
 

@@ -110,6 +110,20 @@ pub static COMMANDS: &[Command] = &[
     on_rooms("close", "Close", "Nobody else may enter the room.", Stakes::Changes, &[ROOM]),
     on_rooms("reopen", "Reopen", "People may enter the room again.", Stakes::Changes, &[ROOM]),
     on_rooms(
+        "suspend",
+        "Suspend",
+        "Nobody else may enter, only moderators speak, and nothing is recorded.",
+        Stakes::Changes,
+        &[ROOM, may("reason", "What those inside are told", FieldKind::Text)],
+    ),
+    on_rooms(
+        "resume",
+        "Resume",
+        "Take a suspension back, and nothing else.",
+        Stakes::Changes,
+        &[ROOM],
+    ),
+    on_rooms(
         "end",
         "End",
         "Everybody out, and the room is no more.",

@@ -30,6 +30,18 @@ pub enum Request {
         /// The room.
         room: String,
     },
+    /// Nobody else may enter, and only moderators speak.
+    Suspend {
+        /// The room.
+        room: String,
+        /// What those inside are told beside.
+        reason: Option<String>,
+    },
+    /// Takes that back.
+    Resume {
+        /// The room.
+        room: String,
+    },
     /// Everybody out, and the room is no more.
     End {
         /// The room.
@@ -107,6 +119,8 @@ impl Request {
             Self::Room { .. } => "room",
             Self::Close { .. } => "close",
             Self::Reopen { .. } => "reopen",
+            Self::Suspend { .. } => "suspend",
+            Self::Resume { .. } => "resume",
             Self::End { .. } => "end",
             Self::Admit { .. } => "admit",
             Self::Reject { .. } => "reject",

@@ -39,6 +39,8 @@ pub enum RoomState {
     Open,
     /// Nobody else.
     Closed,
+    /// Nobody else, and only moderators speak; it may be closed beside.
+    Suspended,
 }
 
 /// Somebody inside.

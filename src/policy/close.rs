@@ -14,6 +14,7 @@ use super::notice::Notice;
 use super::record::{Closed, Record};
 use super::rules::Rules;
 use super::set::Set;
+use super::suspended;
 use super::verdict::{Audience, Effects, Opinion, Rule, Verdict};
 use super::who::Who;
 
@@ -80,6 +81,9 @@ pub(super) fn join(case: &Case<'_>) -> Option<Opinion> {
         let rule = Rule::new("close.record", 0);
         return Some(Opinion::deny(rule, Denial::Closed(Closed::Command)));
     };
+    if let Some(suspended) = suspended::join(case) {
+        return Some(suspended);
+    }
     if let Some(closed) = record.closed.filter(|closed| is_in_force(case.rules, *closed)) {
         return Some(Opinion::deny(closed_by(case.rules, closed), Denial::Closed(closed)));
     }
@@ -153,8 +157,14 @@ pub fn closing(room: &RoomView, close: bool, now: Timestamp) -> Effects {
     } else {
         Record { closed: None, reopened: Some(now), ..record }
     };
-    let notice = if close { Notice::Closed } else { Notice::Reopened };
-    Effects { record: Some(record), notices: vec![(Audience::Room, notice)], ..Effects::default() }
+    // Of a suspended room, it is for later.
+    let notice = match (close, record.suspended) {
+        (true, _) => Some(Notice::Closed),
+        (false, None) => Some(Notice::Reopened),
+        (false, Some(_)) => None,
+    };
+    let notices = notice.map(|notice| (Audience::Room, notice)).into_iter().collect();
+    Effects { record: Some(record), notices, ..Effects::default() }
 }
 
 /// The rule that closed the room is still there. What somebody closed by hand stays closed, unless he who comes

@@ -14,7 +14,7 @@ use super::verdict::{Decision, Effects, Opinion, Rule, Verdict};
 use super::would::would;
 use super::{
     access, affairs, close, configure, focus, hours, limits, lobby, moderators, open, permissions,
-    removal, wave,
+    removal, suspended, wave,
 };
 
 /// Everything that the rule families look at.
@@ -247,6 +247,7 @@ fn judge(case: &Case<'_>, strongest: &mut Strongest) {
         Action::Dial => strongest.hear(Some(permissions::dial(case))),
         Action::Unknown => strongest.hear(Some(Opinion::deny(UNREADABLE, Denial::Unknown))),
     }
+    strongest.hear(suspended::keep(case));
 }
 
 fn effects(case: &Case<'_>, opinion: &Opinion) -> Effects {

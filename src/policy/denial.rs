@@ -67,6 +67,10 @@ pub enum Denial {
     },
     /// Nobody else may come in.
     Closed(Closed),
+    /// An operator has suspended the meeting: nobody else may come in.
+    Suspended,
+    /// An operator has suspended the meeting: nobody inside takes that back.
+    SuspendedInside,
     /// Not before a moderator is there, or before the room has a password.
     NotOpenYet,
     /// The room must have a password.
@@ -177,6 +181,8 @@ impl Denial {
             Self::TooManyKnocks { .. } => "too-many-knocks",
             Self::Removed { .. } => "removed",
             Self::Closed(_) => "closed",
+            Self::Suspended => "suspended",
+            Self::SuspendedInside => "suspended-inside",
             Self::NotOpenYet => "not-open-yet",
             Self::PasswordMandatory => "password-mandatory",
             Self::PasswordLocked => "password-locked",
@@ -236,10 +242,13 @@ impl Denial {
             // XEP-0045 §7.2.9.
             Self::RoomFull => ("wait", "service-unavailable"),
             Self::Lobby | Self::NoLobby | Self::NotOpenYet => ("auth", "registration-required"),
-            Self::Closed(_) | Self::OutsideHours { .. } => ("cancel", "not-allowed"),
+            Self::Closed(_) | Self::Suspended | Self::OutsideHours { .. } => {
+                ("cancel", "not-allowed")
+            }
             // XEP-0045 §8.1: who may not change the subject is told so.
             Self::SettingLocked(Setting::Subject) => ("auth", "forbidden"),
-            Self::PasswordMandatory
+            Self::SuspendedInside
+            | Self::PasswordMandatory
             | Self::PasswordLocked
             | Self::LobbyMandatory
             | Self::ListingLocked

@@ -16,7 +16,7 @@ use super::pressure::Pressure;
 use super::record::{Person, Record, Source};
 use super::rules::{Policy, Rules};
 use super::verdict::{Audience, Effects, NewPassword, Rule};
-use super::{focus, lobby, moderators, permissions};
+use super::{focus, lobby, moderators, permissions, suspended};
 
 /// Settings of a room on which no decision rests. `None`: the gate does not tell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -27,6 +27,8 @@ pub struct Settings {
     pub persistent: Option<bool>,
     /// Only those with voice may speak (XEP-0045 §3).
     pub moderated: Option<bool>,
+    /// The gate lets only moderators speak.
+    pub suspended: Option<bool>,
 }
 
 /// An owner or admin of a room, inside or not.
@@ -80,7 +82,7 @@ pub struct Drift {
     pub effects: Effects,
 }
 
-/// Every rule that a room can differ from.
+/// Every rule that a room can differ from, beside what an operator did ([`suspended::RULE`]).
 pub const RULES: [&str; 15] = [
     "password.required",
     "lobby.admission",
@@ -123,11 +125,14 @@ pub fn compare(scene: &Scene<'_>) -> Vec<Drift> {
     let judged = scene;
     let scene =
         &Scene { rules: excepted.as_ref().map_or(scene.rules, |other| &other.room), ..*scene };
-    let mut found: Vec<Drift> =
-        [password(scene, record), admission(scene), hidden(scene), persistent(scene)]
-            .into_iter()
-            .flatten()
-            .collect();
+    let of_room = [
+        password(scene, record),
+        admission(scene),
+        suspended::drift(scene),
+        hidden(scene),
+        persistent(scene),
+    ];
+    let mut found: Vec<Drift> = of_room.into_iter().flatten().collect();
     // Of a room that was there before the policy, nobody knows who was made an owner, and why.
     if !record.opener.is_empty() {
         found.extend(scene.standing.iter().filter_map(|one| standing(scene, one)));
@@ -168,9 +173,8 @@ fn password(scene: &Scene<'_>, record: &Record) -> Option<Drift> {
 }
 
 fn admission(scene: &Scene<'_>) -> Option<Drift> {
-    let nobody = Requester::default();
-    let (attempt, calm) = (Attempt::default(), Pressure::default());
-    let case = case(scene, &attempt, &nobody, scene.room, &calm);
+    let (attempt, nobody, calm) = <(Attempt, Requester, Pressure)>::default();
+    let case = case_of_nobody(scene, &attempt, &nobody, &calm);
     (lobby::is_members_only(&case) && !scene.view.members_only).then(|| Drift {
         rule: Rule::new("lobby.admission", scene.rules.lobby.admission.line),
         who: None,
@@ -290,6 +294,16 @@ fn permitted(scene: &Scene<'_>, who: &Requester) -> Option<Drift> {
     })
 }
 
+/// The rules for everybody in the room.
+pub(super) fn case_of_nobody<'a>(
+    scene: &Scene<'a>,
+    attempt: &'a Attempt,
+    nobody: &'a Requester,
+    calm: &'a Pressure,
+) -> Case<'a> {
+    case(scene, attempt, nobody, scene.room, calm)
+}
+
 fn case<'a>(
     scene: &Scene<'a>,
     attempt: &'a Attempt,
@@ -364,6 +378,7 @@ mod tests {
                     hidden: Some(true),
                     persistent: Some(false),
                     moderated: Some(false),
+                    suspended: Some(false),
                 },
                 occupants: vec![somebody("ann@example.org")],
                 may: Vec::new(),
@@ -532,7 +547,8 @@ mod tests {
     #[test]
     fn listing_and_persistence_are_as_the_file_says() {
         let mut room = Room::new();
-        room.settings = Settings { hidden: Some(false), persistent: Some(true), moderated: None };
+        room.settings =
+            Settings { hidden: Some(false), persistent: Some(true), ..Settings::default() };
         room.access().hidden.line = 4;
         let listed = "access.hidden@4: listed -> hidden";
         let lasting = "access.persistent@0: persistent -> not persistent";
@@ -544,13 +560,15 @@ mod tests {
         assert!(drifts.iter().all(|drift| RULES.contains(&drift.rule.name)));
         assert_eq!(family(drifts[1].rule.name), "access");
 
-        room.settings = Settings { hidden: Some(true), persistent: Some(false), moderated: None };
+        room.settings =
+            Settings { hidden: Some(true), persistent: Some(false), ..Settings::default() };
         room.access().hidden.value = None;
         room.access().persistent.value = Some(true);
         assert_eq!(room.in_short(), ["access.persistent@0: not persistent -> persistent"]);
         room.settings = Settings::default();
         assert_eq!(room.in_short(), [""; 0], "a gate that does not tell");
-        room.settings = Settings { hidden: Some(false), persistent: Some(true), moderated: None };
+        room.settings =
+            Settings { hidden: Some(false), persistent: Some(true), ..Settings::default() };
         (room.access().hidden.value, room.access().persistent.value) = (None, None);
         assert_eq!(room.in_short(), [""; 0], "rules that are off");
     }
@@ -651,7 +669,8 @@ mod tests {
     fn a_room_differs_in_nothing_from_rules_that_are_off() {
         let mut room = Room::new();
         room.view.has_password = false;
-        room.settings = Settings { hidden: Some(false), persistent: Some(true), moderated: None };
+        room.settings =
+            Settings { hidden: Some(false), persistent: Some(true), ..Settings::default() };
         room.standing.push(owner("eve@example.org", false));
         let lobby = Set::default_of(Admission::Lobby);
         room.lobby().admission = lobby;

@@ -69,6 +69,7 @@ const VARIATIONS: [Variation; 13] = [
     ("the room being open again", |_, room, _| {
         if let Some(record) = &mut room.record {
             record.closed = None;
+            record.suspended = None;
         }
     }),
     ("a moderator being present", |_, room, _| room.moderators = room.moderators.max(1)),

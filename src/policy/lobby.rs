@@ -12,7 +12,7 @@ use super::record::{Entry, Person, Record, Source};
 use super::set::Set;
 use super::succession::Rescue;
 use super::verdict::{Audience, Effects, Opinion, Rule, Verdict};
-use super::{focus, moderators, permissions, wave};
+use super::{focus, moderators, permissions, suspended, wave};
 
 /// What it takes to come in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -115,9 +115,10 @@ pub(super) fn is_members_only(case: &Case<'_>) -> bool {
 /// What it takes to come into this room: a moderator may have put up a lobby that the policy does not ask for.
 fn admission(case: &Case<'_>) -> Admission {
     let by_policy = case.rules.lobby.admission.value;
-    let is_for_a_wave = case.room.record.as_ref().and_then(|record| record.wave);
-    let is_for_a_wave = is_for_a_wave.is_some_and(|wave| wave.lobby);
-    let has_one = case.room.lobby && case.room.members_only && !is_for_a_wave;
+    let wave = case.room.record.as_ref().and_then(|record| record.wave);
+    let is_for_a_wave = wave.is_some_and(|wave| wave.lobby);
+    let is_chosen = !is_for_a_wave && !suspended::of(case.room).is_some_and(|it| it.raised);
+    let has_one = case.room.lobby && case.room.members_only && is_chosen;
     match by_policy {
         Admission::Password if has_one => Admission::PasswordOrLobby,
         Admission::Open if has_one => Admission::Lobby,
@@ -217,6 +218,7 @@ pub(super) fn enter(case: &Case<'_>, credential: Credential, effects: &mut Effec
         effects.notices.push((Audience::RequesterJoined, Notice::Password));
     }
     permissions::entered(case, moderates, effects);
+    suspended::entered(case, effects);
     let takes_the_place = moderates && focus::takes_the_place(case);
     // The opener may have come back with another address before he was in for the first time.
     let opened = case.who().person.is_some_and(|person| person.entry == Some(Entry::Opened));

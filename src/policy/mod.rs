@@ -44,6 +44,7 @@ pub mod settings;
 pub mod shown;
 pub mod strength;
 pub mod succession;
+pub mod suspended;
 mod switches;
 pub mod texts;
 pub mod timers;

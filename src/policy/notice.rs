@@ -16,6 +16,12 @@ pub enum Notice {
     Closed,
     /// The room takes people in again.
     Reopened,
+    /// An operator suspends the meeting, to everybody inside.
+    Suspended,
+    /// The meeting is suspended, to somebody who comes in.
+    SuspendedHere,
+    /// An operator resumes the meeting.
+    Resumed,
     /// To those who wait: they are turned away.
     NobodyThere,
     /// The room closes so soon.
@@ -40,11 +46,14 @@ pub enum Notice {
 
 impl Notice {
     /// One of each notice.
-    pub const EVERY: [Self; 14] = [
+    pub const EVERY: [Self; 17] = [
         Self::Password,
         Self::PasswordChanged,
         Self::Closed,
         Self::Reopened,
+        Self::Suspended,
+        Self::SuspendedHere,
+        Self::Resumed,
         Self::NobodyThere,
         Self::ClosesIn(WAIT),
         Self::EndsIn(WAIT),
@@ -64,6 +73,9 @@ impl Notice {
             Self::PasswordChanged => "say-password-changed",
             Self::Closed => "say-closed",
             Self::Reopened => "say-reopened",
+            Self::Suspended => "say-suspended",
+            Self::SuspendedHere => "say-suspended-here",
+            Self::Resumed => "say-resumed",
             Self::NobodyThere => "say-nobody-there",
             Self::ClosesIn(_) => "say-closes-in",
             Self::EndsIn(_) => "say-ends-in",
@@ -103,6 +115,13 @@ impl Notice {
             }
             Self::Closed => "This room is closed now: nobody else can come in.",
             Self::Reopened => "This room is open again.",
+            Self::Suspended => {
+                "The operator of this server has suspended this meeting: only moderators can speak and write, nobody else can come in, and nothing is recorded."
+            }
+            Self::SuspendedHere => {
+                "This meeting is suspended by the operator of this server: only moderators can speak and write."
+            }
+            Self::Resumed => "The operator of this server has resumed this meeting.",
             Self::CannotEncrypt => {
                 "Only moderators can read this. The client of {nick} does not say that it can encrypt end to end."
             }

@@ -124,7 +124,7 @@ impl Permissions {
     }
 
     /// The media that not everybody may send.
-    fn moderated(&self) -> Vec<Ability> {
+    pub(super) fn moderated(&self) -> Vec<Ability> {
         let is_moderated = |ability: &Ability| self.on(*ability).value.classes != ClassSet::ALL;
         Ability::MEDIA.into_iter().filter(is_moderated).collect()
     }
@@ -269,7 +269,8 @@ pub(super) fn entered(case: &Case<'_>, moderates: bool, effects: &mut Effects) {
 
 /// What is preset in a room before anybody is in it.
 pub(super) fn preset(case: &Case<'_>, effects: &mut Effects) {
-    effects.moderated = case.rules.permissions.moderated();
+    let moderated = case.rules.permissions.moderated();
+    effects.moderated = (!moderated.is_empty()).then_some(moderated);
 }
 
 /// Whether the requester may record, stream or transcribe. What runs may be stopped in any case of encryption.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::removal::Removed;
 use super::selector::Claim;
+use super::suspended::Suspended;
 use super::wave::Wave;
 
 /// The version written, and the only one read.
@@ -102,6 +103,9 @@ pub struct Record {
     /// Strangers have to knock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wave: Option<Wave>,
+    /// An operator has suspended the meeting.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspended: Option<Suspended>,
     /// Of these moments, at which the room ends or closes, it has been told.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warned: Vec<Timestamp>,
@@ -121,6 +125,7 @@ impl Record {
             claims: Vec::new(),
             removed: Vec::new(),
             wave: None,
+            suspended: None,
             warned: Vec::new(),
         }
     }

@@ -248,6 +248,7 @@ pub const ALWAYS: &[(&str, &str)] = &[
     ("policy.operators", "take the account out of the list"),
     ("policy.reserved_nicks", "take the nick out of the list"),
     ("ban", "a ban is lifted by deleting it, or by an exception for one person"),
+    ("suspended", "an operator resumes it (`vestibule resume`)"),
     ("room.outcast", "it is the room's own: its owners lift it"),
     ("room.password", "it is the room's own: its owners remove it"),
     ("room.lobby", "it is the room's own: its owners switch it off"),

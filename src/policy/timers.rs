@@ -183,7 +183,8 @@ impl Scene<'_> {
     }
 
     fn calm(&self) -> Option<Deadline> {
-        let wave = self.record.wave?;
+        // Nobody comes in meanwhile.
+        let wave = self.record.wave.filter(|_| self.record.suspended.is_none())?;
         let last = self.last_stranger.map_or(wave.since, |last| last.max(wave.since));
         let limits = &self.rules.limits;
         let at = if limits.wave_strangers.value == 0 {

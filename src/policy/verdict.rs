@@ -129,6 +129,8 @@ pub struct Effects {
     pub hidden: Option<bool>,
     /// The room outlives its last occupant.
     pub persistent: Option<bool>,
+    /// Only moderators speak.
+    pub suspended: Option<bool>,
     /// What is said to whom.
     pub notices: Vec<(Audience, Notice)>,
     /// The requester waits so long to be let in.
@@ -141,8 +143,8 @@ pub struct Effects {
     pub promote: Vec<BareJid>,
     /// These may do so much from now on.
     pub may: Vec<(BareJid, May)>,
-    /// Media that are moderated from the start: the room's, before anybody is in it.
-    pub moderated: Vec<Ability>,
+    /// The media that are moderated from now on.
+    pub moderated: Option<Vec<Ability>>,
     /// These are owners or admins no longer, but have that affiliation.
     pub demote: Vec<(BareJid, Affiliation)>,
     /// These are removed, and told why.
@@ -161,13 +163,14 @@ impl Effects {
         self.lobby = more.lobby.or(self.lobby);
         self.hidden = more.hidden.or(self.hidden);
         self.persistent = more.persistent.or(self.persistent);
+        self.suspended = more.suspended.or(self.suspended);
         self.notices.extend(more.notices);
         self.knock = more.knock.or(self.knock);
         self.admit.extend(more.admit);
         self.reject.extend(more.reject);
         self.promote.extend(more.promote);
         self.may.extend(more.may);
-        self.moderated.extend(more.moderated);
+        self.moderated = more.moderated.or(self.moderated.take());
         self.demote.extend(more.demote);
         self.remove.extend(more.remove);
     }

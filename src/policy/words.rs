@@ -19,7 +19,7 @@ pub(super) const WAIT: Duration = Duration::from_secs(30);
 const OPENS: Clock = Clock { local: date(2026, 1, 5).at(8, 0, 0, 0), offset: Offset::constant(1) };
 
 /// One of each denial, with values to show it with.
-pub const EVERY: [Denial; 53] = [
+pub const EVERY: [Denial; 55] = [
     Denial::Malformed,
     Denial::Unknown,
     Denial::Fault,
@@ -43,6 +43,8 @@ pub const EVERY: [Denial; 53] = [
     Denial::TooManyKnocks { wait: WAIT },
     Denial::Removed { wait: WAIT },
     Denial::Closed(Closed::Command),
+    Denial::Suspended,
+    Denial::SuspendedInside,
     Denial::NotOpenYet,
     Denial::PasswordMandatory,
     Denial::PasswordLocked,
@@ -116,6 +118,12 @@ impl Denial {
                 "You were removed from this meeting. You may come back in {wait}."
             }
             Self::Closed(_) => "This room is closed: nobody else can come in.",
+            Self::Suspended => {
+                "This meeting is suspended by the operator of this server: nobody else can come in."
+            }
+            Self::SuspendedInside => {
+                "This meeting is suspended by the operator of this server: until it is resumed, that is not possible."
+            }
             Self::NotOpenYet => "This room is not open yet. You will be invited when it is.",
             Self::PasswordMandatory => {
                 "Rooms on this server must have a password: you can change it, not remove it."

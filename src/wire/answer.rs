@@ -84,6 +84,13 @@ pub fn remove(jid: &BareJid, reason: &str) -> Element {
     Element::new(NS, "remove").with_attr("jid", jid.as_str()).with_text(reason)
 }
 
+/// The effect that says something to everybody inside.
+pub fn say_to_room(text: &str) -> Element {
+    // What stands in braces, a gate puts in.
+    let text = text.replace(['{', '}'], "");
+    Element::new(NS, "say").with_attr("to", "room").with_text(text)
+}
+
 /// The effect that destroys the room.
 pub fn end(reason: &str) -> Element {
     Element::new(NS, "end").with_text(reason)
@@ -121,7 +128,8 @@ fn push_effects(element: &mut Element, effects: &Effects, material: Material<'_>
         || effects.lobby.is_some()
         || effects.hidden.is_some()
         || effects.persistent.is_some()
-        || !effects.moderated.is_empty();
+        || effects.suspended.is_some()
+        || effects.moderated.is_some();
     if has_settings {
         let password = effects.password.and(material.password).map(Secret::expose);
         element.push_child(
@@ -131,7 +139,8 @@ fn push_effects(element: &mut Element, effects: &Effects, material: Material<'_>
                 .with_attr_opt("lobby", flag(effects.lobby))
                 .with_attr_opt("hidden", flag(effects.hidden))
                 .with_attr_opt("persistent", flag(effects.persistent))
-                .with_attr_opt("moderated-media", media(&effects.moderated)),
+                .with_attr_opt("suspended", flag(effects.suspended))
+                .with_attr_opt("moderated-media", effects.moderated.as_deref().map(media)),
         );
     }
     for (jid, may) in &effects.may {
@@ -183,7 +192,7 @@ fn push_effects(element: &mut Element, effects: &Effects, material: Material<'_>
     }
 }
 
-fn media(moderated: &[Ability]) -> Option<String> {
+fn media(moderated: &[Ability]) -> String {
     let names: Vec<_> = moderated.iter().map(|ability| ability.name()).collect();
-    (!names.is_empty()).then(|| names.join(" "))
+    names.join(" ")
 }

@@ -9,7 +9,7 @@ use super::NS;
 use super::question::{read_requester, read_state};
 use crate::policy::attempt::{Requester, RoomView};
 use crate::policy::drift::{Settings, Standing};
-use crate::policy::permissions::May;
+use crate::policy::permissions::{Ability, May};
 use crate::policy::record::Person;
 use crate::policy::selector::Claim;
 use crate::xmpp::element::Element;
@@ -27,6 +27,8 @@ pub struct LiveRoom {
     pub view: RoomView,
     /// Its other settings.
     pub settings: Settings,
+    /// The media that are moderated there.
+    pub media: Vec<Ability>,
     /// Owners and admins, inside or not, as far as the gate tells.
     pub standing: Vec<Standing>,
     /// What it remembers of people may be less than there was.
@@ -60,6 +62,12 @@ impl LiveRoom {
                 hidden: flag("hidden"),
                 persistent: flag("persistent"),
                 moderated: flag("moderated"),
+                suspended: flag("suspended"),
+            },
+            media: {
+                let named: Vec<_> =
+                    element.attr("moderated-media").unwrap_or_default().split(' ').collect();
+                Ability::MEDIA.into_iter().filter(|kind| named.contains(&kind.name())).collect()
             },
             standing: children("standing").filter_map(read_standing).collect(),
             forgets: flag("forgets") == Some(true),
@@ -102,7 +110,7 @@ pub fn snapshot(after: &str, max: u32) -> Element {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::permissions::{Ability, Degree};
+    use crate::policy::permissions::Degree;
     use crate::policy::texts::Texts;
     use crate::policy::verdict::Effects;
     use crate::wire::answer::{Material, command};
@@ -120,7 +128,7 @@ mod tests {
         let degrees =
             [Degree::Given, Degree::Yes, Degree::Moderator, Degree::Yes, Degree::Yes, Degree::No];
         assert!(may.iter().eq(Ability::ALL.into_iter().zip(degrees)));
-        let moderated = vec![Ability::Audio, Ability::Desktop];
+        let moderated = Some(vec![Ability::Audio, Ability::Desktop]);
         let effects = Effects { may: vec![(ann.clone(), may)], moderated, ..Effects::default() };
         let material = Material { password: None, texts: &Texts::default(), language: None };
         let tea = "tea@example.org".parse().unwrap();

@@ -39,6 +39,7 @@ use vestibule::policy::setting::{Setting, To};
 use vestibule::policy::settings::{Settings, SubjectBy};
 use vestibule::policy::strength::Strength;
 use vestibule::policy::succession::Rescue;
+use vestibule::policy::suspended::Suspended;
 use vestibule::policy::wave::Wave;
 use vestibule::policy::who::Who;
 
@@ -126,6 +127,8 @@ pub(crate) fn record() -> impl Strategy<Value = Record> {
     let removed = vec(removed(), 0..3);
     let wave = option::weighted(0.3, (moment(), any::<bool>()));
     let wave = wave.prop_map(|wave| wave.map(|(since, lobby)| Wave { since, lobby }));
+    let suspended = option::weighted(0.2, (moment(), any::<bool>()))
+        .prop_map(|suspended| suspended.map(|(since, raised)| Suspended { since, raised }));
     let warned = vec(moment(), 0..3);
     let claims = vec(claim(), 0..2);
     (
@@ -135,19 +138,31 @@ pub(crate) fn record() -> impl Strategy<Value = Record> {
         option::of(closed),
         option::of(moment()),
         removed,
-        (wave, warned),
+        (wave, suspended, warned),
         claims,
     )
-        .prop_map(|(opened, opener, source, closed, reopened, removed, (wave, warned), claims)| {
-            let mut record = Record::new(opened, opener, source);
-            record.closed = closed;
-            record.reopened = reopened;
-            record.removed = removed;
-            record.wave = wave;
-            record.warned = warned;
-            record.claims = claims;
-            record
-        })
+        .prop_map(
+            |(
+                opened,
+                opener,
+                source,
+                closed,
+                reopened,
+                removed,
+                (wave, suspended, warned),
+                claims,
+            )| {
+                let mut record = Record::new(opened, opener, source);
+                record.closed = closed;
+                record.reopened = reopened;
+                record.removed = removed;
+                record.wave = wave;
+                record.suspended = suspended;
+                record.warned = warned;
+                record.claims = claims;
+                record
+            },
+        )
         .boxed()
 }
 

@@ -17,6 +17,7 @@ use vestibule::policy::record::{Closed, Entry, Person, Record, Source};
 use vestibule::policy::removal::Removed;
 use vestibule::policy::setting::{Setting, To};
 use vestibule::policy::strength::Strength;
+use vestibule::policy::suspended::Suspended;
 use vestibule::policy::verdict::{Decision, Effects, NewPassword, Rule, Verdict};
 use vestibule::policy::wave::Wave;
 
@@ -116,6 +117,8 @@ struct Room {
     /// Until so many minutes ago the opener was awaited.
     awaited: Option<i64>,
     removed: Vec<Gone>,
+    /// So many minutes ago an operator suspended it, and made it members-only for that.
+    suspended: Option<i64>,
     /// A wave of strangers: `by` knocking, or with a `lobby` put up for it.
     wave: Option<String>,
 }
@@ -229,6 +232,9 @@ impl Case {
                 record.closed = room.closed.as_deref().map(closed);
                 record.reopened = room.reopened.map(ago);
                 record.awaited = room.awaited.map(ago);
+                let raised = room.members_only;
+                record.suspended =
+                    room.suspended.map(|since| Suspended { since: ago(since), raised });
                 record.removed = room.removed.iter().map(Gone::entry).collect();
                 record.wave =
                     room.wave.as_deref().map(|by| Wave { since: now(), lobby: by == "lobby" });
@@ -452,9 +458,14 @@ pub(crate) fn effects_in_short(effects: &Effects) -> Vec<String> {
             Some(Wave { lobby: false, .. }) => " wave",
             Some(Wave { lobby: true, .. }) => " wave+lobby",
         };
+        let suspended = match record.suspended {
+            None => "",
+            Some(Suspended { raised: false, .. }) => " suspended",
+            Some(Suspended { raised: true, .. }) => " suspended+raised",
+        };
         let opener = &record.opener;
         lines.push(format!(
-            "record {state} by={opener} password={source}{awaited}{reopened}{removed}{wave}"
+            "record {state} by={opener} password={source}{awaited}{reopened}{removed}{wave}{suspended}"
         ));
     }
     for (who, person) in &effects.people {
@@ -502,8 +513,11 @@ pub(crate) fn effects_in_short(effects: &Effects) -> Vec<String> {
         let words = restricted.map(|(what, degree)| format!(" {}={}", what.name(), degree.name()));
         put("may", Some(format!("{who}{}", words.collect::<String>())));
     }
-    for media in &effects.moderated {
+    for media in effects.moderated.iter().flatten() {
         put("moderated", Some(media.name().to_owned()));
+    }
+    if effects.moderated.as_ref().is_some_and(Vec::is_empty) {
+        put("moderated", Some("nothing".to_owned()));
     }
     lines
 }

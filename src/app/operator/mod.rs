@@ -5,6 +5,7 @@ mod failure;
 mod looks;
 mod people;
 mod rooms;
+mod suspend;
 
 use serde_json::{Value, json};
 
@@ -40,6 +41,8 @@ impl Operator {
             Request::Room { room } => self.room(&room).await,
             Request::Close { room } => self.close(&room, true).await,
             Request::Reopen { room } => self.close(&room, false).await,
+            Request::Suspend { room, reason } => self.suspend(&room, reason.as_deref()).await,
+            Request::Resume { room } => self.resume(&room).await,
             Request::End { room, reason } => self.end(&room, &reason).await,
             Request::Admit { room, jid } => self.admit(&room, jid).await,
             Request::Reject { room, jid } => self.reject(&room, jid).await,

@@ -14,7 +14,7 @@ use super::pressure::Pressure;
 use super::rules::{Policy, Rules};
 use super::verdict::{Opinion, Rule, Verdict};
 use super::who::Who;
-use super::{access, close, hours, limits, moderators, permissions};
+use super::{access, close, hours, limits, moderators, permissions, suspended};
 
 /// A way to help those who wait while nobody inside can let them in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -115,6 +115,10 @@ pub fn is_service(policy: &Policy, who: &Requester) -> bool {
 
 /// What is to be done in this room now; `None`: nothing.
 pub fn plan(scene: &Scene<'_>) -> Option<Plan> {
+    // Who speaks and who comes in is the operator's until he resumes it.
+    if suspended::of(scene.view).is_some() {
+        return None;
+    }
     let rescue = scene.rescue();
     let is_help = |plan: &Plan| plan.remedy != Remedy::Nobody;
     match rescue {

@@ -7,6 +7,7 @@ use crate::policy::attempt::Auth;
 use crate::policy::class::ClassSet;
 use crate::policy::close::Conditions;
 use crate::policy::record::{Closed, Person, Record};
+use crate::policy::suspended::Suspended;
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
@@ -226,4 +227,13 @@ fn where_people_are_to_wait_for_the_first_moderator_they_do() {
     assert_eq!(room.remedy(9000), None);
     room.until = Some(1000);
     assert_eq!(room.remedy(9000), promote(EVE), "there was one");
+}
+
+#[test]
+fn in_a_suspended_room_nobody_takes_over_and_nobody_is_let_in() {
+    let mut room = Room::new(&[(account(BOB), 10)], &[(account(EVE), 1000)]);
+    assert!(room.plan(5000).is_some());
+    let record = room.view.record.as_mut().unwrap();
+    record.suspended = Some(Suspended { since: at(1000), raised: true });
+    assert_eq!(room.plan(5000), None);
 }
