@@ -40,6 +40,8 @@ fn every_key_reaches_its_own_setting() {
         ("audit.repair", "['ban']", "repair"),
         ("reload.people", "1", "people"),
         ("reload.percent", "1", "percent"),
+        ("store.file", "''", "file"),
+        ("store.addresses", "'hash'", "addresses"),
         ("admin.http", "''", "http"),
         ("admin.allow_network", "true", "allow_network"),
         ("admin.socket_mode", "'0660'", "socket_mode"),

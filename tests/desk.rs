@@ -12,6 +12,7 @@ use jiff::SignedDuration;
 use policies::{jid, now, policy};
 use vestibule::component::audit::Audit;
 use vestibule::component::desk::{Desk, Judged, Mode};
+use vestibule::component::line::Line;
 use vestibule::policy::attempt::Action;
 use vestibule::policy::bans::Ban;
 use vestibule::policy::class::{Class, ClassSet};
@@ -19,6 +20,7 @@ use vestibule::policy::modes;
 use vestibule::policy::rules::Policy;
 use vestibule::policy::set::Set;
 use vestibule::policy::strength::Strength;
+use vestibule::store::Kind;
 use vestibule::wire::NS;
 use vestibule::wire::question::Question;
 use vestibule::xmpp::element::Element;
@@ -145,6 +147,37 @@ fn an_opened_room_gets_a_password_that_the_log_never_sees() {
     let log = std::fs::read_to_string(path).unwrap();
     assert!(log.contains(r#""rule":"moderators.become""#), "{log}");
     assert!(!log.contains(&password) && !log.contains("umbrella"), "{log}");
+}
+
+#[test]
+fn what_happens_becomes_entries_without_whole_addresses_for_whoever_looks_on() {
+    let audit = Audit::none();
+    let mut live = audit.subscribe();
+    let mut gate = Gate::of("default", Mode::Enforce, audit);
+    let who = format!("{GUEST} nick='Bob' role='participant'");
+    gate.join("wrong");
+    gate.report("created", "");
+    for event in ["joined", "left", "waiting", "gone", "destroyed", "refused"] {
+        gate.report(event, &who);
+    }
+    let entries: Vec<_> = std::iter::from_fn(|| live.try_recv().ok()).collect();
+    let kinds: Vec<_> = entries.iter().map(|entry| entry.kind.name()).collect();
+    assert_eq!(kinds, ["decision", "opened", "joined", "left", "waiting", "gone", "ended", "gate"]);
+    assert!(entries.is_sorted_by(|one, next| one.seq < next.seq));
+    for entry in &entries {
+        assert_eq!(entry.room.as_deref(), Some("tea@rooms.example.org"));
+        let is_of_a_room = matches!(entry.kind, Kind::Opened | Kind::Ended);
+        assert_eq!(entry.person.is_none(), is_of_a_room, "{entry:?}");
+        assert!(!entry.body.contains("192.0.2.7"), "{entry:?}");
+    }
+    let decision = &entries[0];
+    assert_eq!(decision.verdict.as_deref(), Some("prompt"));
+    assert_eq!(decision.denial.as_deref(), Some("password-wrong"));
+    assert!(decision.body.contains(r#""address":"192.0.2.0""#), "{}", decision.body);
+    // What is kept can be decided again.
+    assert!(serde_json::from_str::<Line<'_>>(&decision.body).is_ok());
+    assert_eq!(entries[2].nick.as_deref(), Some("Bob"));
+    assert!(entries[2].body.contains(r#""address":"192.0.2.0""#), "{}", entries[2].body);
 }
 
 #[test]

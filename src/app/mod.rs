@@ -9,6 +9,7 @@ mod page;
 mod plan;
 mod readiness;
 mod reload;
+mod revision;
 mod rooms;
 mod site;
 mod store;
@@ -134,8 +135,10 @@ pub async fn run(
         None => Audit::none(),
         Some(name) => Audit::open(&component.state_dir.join(name))?,
     };
+    let mask = store::mask(&settings.store, &component.state_dir)?;
     let store = store::open(&settings.store, &component.state_dir)?;
-    let audit = audit.with_store(component.domain.to_string(), store);
+    let audit = audit.with_store(component.domain.to_string(), mask, store);
+    revision::started(&audit, &policy.revision, &file, &text).await;
     let run = clock::run_id();
     let desk = Desk::new(
         Arc::new(policy),

@@ -4,7 +4,7 @@ use std::iter;
 use std::sync::Arc;
 
 use super::clock::now;
-use super::{Shared, Upkeep, rooms};
+use super::{Shared, Upkeep, revision, rooms};
 use crate::component::desk::{Consequences, Judged};
 use crate::config::{Limit, Loaded, load};
 use crate::policy::record::Person;
@@ -81,6 +81,9 @@ fn put_in_force(shared: &Shared, loaded: Loaded, limit: Option<Limit>) -> Result
         (consequences, welcomes)
     };
     shared.access.replace(settings.admin);
+    let before = shared.upkeep().text.clone();
+    let entry = revision::reloaded(&revision, &shared.file, &before, &text);
+    shared.desk().audit().record(entry);
     *shared.upkeep() = Upkeep { audit: settings.audit, limit: settings.reload, text };
     for (welcome, service) in welcomes {
         tokio::spawn(rooms::tell(shared.clone(), service, welcome));

@@ -1,20 +1,70 @@
 //! The audit database that the file asks for.
 
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::{fs, io};
 
-use crate::config;
+use crate::config::{self, Addresses};
 use crate::store::sqlite::Sqlite;
-use crate::store::{Store, StoreError};
+use crate::store::{Mask, Store, StoreError};
 
 /// The audit database cannot be kept.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "the audit database `{}` cannot be used: {source}. Move it aside, with `-wal` and `-shm` beside it, and a new one is made at the next start; or set `store.file` to \"\" for none", path.display()
-)]
-pub struct OpenError {
-    path: PathBuf,
-    source: StoreError,
+pub enum OpenError {
+    /// The file is none, or cannot be written.
+    #[error(
+        "the audit database `{}` cannot be used: {reason}. Move it aside, with `-wal` and `-shm` beside it, and a new one is made at the next start; or set `store.file` to \"\" for none", path.display()
+    )]
+    File {
+        /// Its name.
+        path: PathBuf,
+        /// Why not.
+        reason: StoreError,
+    },
+    /// The key for addresses cannot be read or made.
+    #[error(
+        "the key `{}` for network addresses cannot be used: {source}. Move it aside, and a new one is made: addresses then have other hashes", path.display()
+    )]
+    Key {
+        /// Its file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+/// The file of the key for addresses that are hashed.
+const KEY: &str = "addresses.key";
+
+/// How the file wants network addresses kept. The key of the hash is made where there is none.
+pub(super) fn mask(settings: &config::Store, state_dir: &Path) -> Result<Mask, OpenError> {
+    let path = state_dir.join(KEY);
+    if settings.addresses != Addresses::Hash {
+        return Ok(Mask::new(settings.addresses, [0; 32]));
+    }
+    match key(&path) {
+        Ok(key) => Ok(Mask::new(settings.addresses, key)),
+        Err(error) => Err(OpenError::Key { path, source: error }),
+    }
+}
+
+fn key(path: &Path) -> io::Result<[u8; 32]> {
+    match fs::read(path) {
+        Ok(bytes) => bytes.try_into().map_err(|_| io::Error::other("it has not 32 bytes")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let mut key = [0; 32];
+            getrandom::fill(&mut key).map_err(|error| io::Error::other(error.to_string()))?;
+            if let Some(directory) = path.parent() {
+                fs::create_dir_all(directory)?;
+            }
+            let mut options = fs::OpenOptions::new();
+            options.create_new(true).write(true).mode(0o600).open(path)?.write_all(&key)?;
+            Ok(key)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Opens it; `None`: the file wants none.
@@ -26,6 +76,6 @@ pub(super) fn open(
     let path = state_dir.join(name);
     match Store::open(Sqlite::new(&path)) {
         Ok(store) => Ok(Some(Arc::new(store))),
-        Err(source) => Err(OpenError { path, source }),
+        Err(reason) => Err(OpenError::File { path, reason }),
     }
 }

@@ -7,6 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use jid::BareJid;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use tokio::sync::broadcast;
@@ -15,10 +16,10 @@ use super::entries;
 pub use super::entries::Action;
 use super::line::{Context, Line, VERSION};
 use super::spool::Spool;
-use crate::policy::attempt::Attempt;
+use crate::policy::attempt::{Attempt, Requester};
 use crate::policy::facts::Facts;
 use crate::policy::verdict::Decision;
-use crate::store::{Entry, Sequence, Store};
+use crate::store::{Entry, Kind, Mask, Sequence, Store};
 
 /// Entries that somebody who looks on may be behind before he misses some.
 const BEHIND: usize = 2048;
@@ -41,6 +42,7 @@ pub struct Audit {
     live: broadcast::Sender<Arc<Entry>>,
     sequence: Sequence,
     server: String,
+    mask: Mask,
 }
 
 impl Audit {
@@ -48,7 +50,7 @@ impl Audit {
     pub fn none() -> Self {
         let (live, _) = broadcast::channel(BEHIND);
         let (sequence, server) = (Sequence::default(), String::new());
-        Self { spool: None, store: None, live, sequence, server }
+        Self { spool: None, store: None, live, sequence, server, mask: Mask::default() }
     }
 
     /// Appends decisions to `path`, which is made, with its directory, readable by its owner only.
@@ -62,12 +64,12 @@ impl Audit {
         }
     }
 
-    /// Entries are those of `server`, and go to this database too.
+    /// Entries are those of `server`, have addresses by `mask`, and go to this database too.
     #[must_use]
-    pub fn with_store(self, server: String, store: Option<Arc<Store>>) -> Self {
+    pub fn with_store(self, server: String, mask: Mask, store: Option<Arc<Store>>) -> Self {
         let sequence =
             store.as_ref().map_or_else(Sequence::default, |it| Sequence::after(it.last()));
-        Self { server, store, sequence, ..self }
+        Self { server, mask, store, sequence, ..self }
     }
 
     /// Every entry from now on. Whoever is too slow misses some, and is told how many.
@@ -93,7 +95,7 @@ impl Audit {
         };
         self.log(&line);
         if self.takes_entries() {
-            self.record(entries::decision(decision, attempt, context, line));
+            self.record(entries::decision(decision, attempt, context, self.mask.line(line)));
         }
     }
 
@@ -110,6 +112,26 @@ impl Audit {
             });
             self.log(&line.to_string());
         }
+    }
+
+    /// Writes down that somebody came, left, waits or waits no more. Never blocks.
+    pub fn person(
+        &self,
+        kind: Kind,
+        room: &BareJid,
+        session: &str,
+        who: &Requester,
+        now: Timestamp,
+    ) {
+        if self.takes_entries() {
+            let address = who.address.and_then(|address| self.mask.address(address));
+            self.record(entries::person(kind, room, (session, address), who, now));
+        }
+    }
+
+    /// Writes down that a room was opened, or is no more. Never blocks.
+    pub fn room(&self, kind: Kind, room: &BareJid, now: Timestamp) {
+        self.record(Entry { room: Some(room.to_string()), ..Entry::new(kind, now) });
     }
 
     /// Writes down what an operator did, or tried. Never blocks.

@@ -1,11 +1,13 @@
 //! What happened, as entries of the audit.
 
-use jid::Jid;
+use std::net::IpAddr;
+
+use jid::{BareJid, Jid};
 use jiff::Timestamp;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::line::Context;
-use crate::policy::attempt::Attempt;
+use crate::policy::attempt::{Attempt, Requester};
 use crate::policy::verdict::Decision;
 use crate::store::{By, Entry, Kind};
 
@@ -32,6 +34,32 @@ pub(super) fn decision(
         revision: Some(context.revision.to_owned()),
         body: line,
         ..Entry::new(Kind::Decision, context.now)
+    }
+}
+
+/// The entry of somebody in a room or before it, with his session and the address that may be kept.
+pub(super) fn person(
+    kind: Kind,
+    room: &BareJid,
+    (session, address): (&str, Option<IpAddr>),
+    who: &Requester,
+    now: Timestamp,
+) -> Entry {
+    let mut body = json!({
+        "session": session,
+        "auth": who.auth.name(),
+        "role": who.role.name(),
+        "affiliation": who.affiliation.name(),
+    });
+    if let (Some(address), Some(body)) = (address, body.as_object_mut()) {
+        body.insert("address".to_owned(), address.to_string().into());
+    }
+    Entry {
+        room: Some(room.to_string()),
+        person: who.jid.as_ref().map(ToString::to_string),
+        nick: (!who.nick.is_empty()).then(|| who.nick.clone()),
+        body: body.to_string(),
+        ..Entry::new(kind, now)
     }
 }
 

@@ -111,11 +111,42 @@ pub struct Log {
 pub struct Store {
     /// The file, in `state_dir` unless absolute; `None`: there is none.
     pub file: Option<PathBuf>,
+    /// What becomes of network addresses.
+    pub addresses: Addresses,
 }
 
 impl Default for Store {
     fn default() -> Self {
-        Self { file: Some("vestibule.db".into()) }
+        Self { file: Some("vestibule.db".into()), addresses: Addresses::default() }
+    }
+}
+
+/// What becomes of network addresses in the audit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Addresses {
+    /// The network is kept: /24, or /48 of IPv6.
+    #[default]
+    Shorten,
+    /// A keyed hash is kept: two can be told apart, and neither be found out.
+    Hash,
+    /// They are kept as they are.
+    Whole,
+    /// They are not kept.
+    None,
+}
+
+impl Addresses {
+    /// Every way.
+    pub const ALL: [Self; 4] = [Self::Shorten, Self::Hash, Self::Whole, Self::None];
+
+    /// The name in the file.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Shorten => "shorten",
+            Self::Hash => "hash",
+            Self::Whole => "whole",
+            Self::None => "none",
+        }
     }
 }
 

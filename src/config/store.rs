@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use super::section::Section;
-use super::settings::Store;
-use super::values::text;
+use super::settings::{Addresses, Store};
+use super::values::{text, word};
 
 /// Reads `[store]`.
 pub(super) fn read(mut section: Section<'_>) -> Store {
@@ -12,6 +12,7 @@ pub(super) fn read(mut section: Section<'_>) -> Store {
     section.put("file", &mut store.file, |item| {
         text(item).map(|path| (!path.is_empty()).then(|| PathBuf::from(path)))
     });
+    section.put("addresses", &mut store.addresses, word(&Addresses::ALL, Addresses::name));
     section.finish();
     store
 }

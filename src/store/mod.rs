@@ -5,6 +5,7 @@
 //! all that is there twenty times a second and writes it in one transaction. What a database has to do is a
 //! [`Database`] that gives [`Connection`]s; the tests in `tests/store.rs` are the same for each kind.
 
+mod addresses;
 mod backend;
 mod ban;
 mod entry;
@@ -14,6 +15,7 @@ mod sequence;
 pub mod sqlite;
 mod writer;
 
+pub use addresses::Mask;
 pub use backend::{Connection, Database, StoreError};
 pub use ban::Ban;
 pub use entry::{By, Entry, Kind};

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::Desk;
+use crate::store::Kind;
 use crate::wire::question::read_requester;
 use crate::wire::room::LiveRoom;
 use crate::xmpp::element::Element;
@@ -25,10 +26,15 @@ impl Desk {
         let full = report.attr("jid").unwrap_or_default();
         let generation = report.attr("generation").unwrap_or_default();
         match report.attr("event").unwrap_or_default() {
-            "created" | "joined" => {
+            event @ ("created" | "joined") => {
                 self.live.heard_of(&self.policy, service, &jid, generation);
+                if event == "created" {
+                    self.audit.room(Kind::Opened, &jid, now);
+                }
                 if !full.is_empty() {
-                    self.live.joined(&jid, full, read_requester(report), now);
+                    let who = read_requester(report);
+                    self.audit.person(Kind::Joined, &jid, full, &who, now);
+                    self.live.joined(&jid, full, who, now);
                 }
             }
             "role" => {
@@ -37,14 +43,22 @@ impl Desk {
             }
             "left" => {
                 let nick = report.attr("nick").unwrap_or_default();
+                self.audit.person(Kind::Left, &jid, full, &read_requester(report), now);
                 self.live.left(&self.policy, &jid, full, nick, now);
             }
             "waiting" => {
                 self.live.heard_of(&self.policy, service, &jid, generation);
-                self.live.waits(&jid, read_requester(report), now);
+                let who = read_requester(report);
+                self.audit.person(Kind::Waiting, &jid, full, &who, now);
+                self.live.waits(&jid, who, now);
             }
-            "gone" => self.live.gone(&jid, &read_requester(report)),
+            "gone" => {
+                let who = read_requester(report);
+                self.audit.person(Kind::Gone, &jid, full, &who, now);
+                self.live.gone(&jid, &who);
+            }
             "destroyed" => {
+                self.audit.room(Kind::Ended, &jid, now);
                 self.live.destroyed(&jid);
                 self.arrivals.forget(&jid);
             }

@@ -1,0 +1,49 @@
+//! The policy that is put in force, as an entry of the audit: what is new in it, and the file without its secrets.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::clock::now;
+use crate::component::audit::Audit;
+use crate::config::{changes, redacted};
+use crate::secret::Secret;
+use crate::store::{Entry, Kind, Query};
+
+/// Writes down the policy that the component starts with, and how it differs from the last one that was in force.
+pub(super) async fn started(audit: &Audit, revision: &str, file: &Path, text: &Secret) {
+    let Some(store) = audit.store() else { return };
+    let query = Query { kind: Some(Kind::Revision), limit: Some(1), ..Query::default() };
+    let last = match store.search(query).await {
+        Ok(found) => found.into_iter().next(),
+        Err(error) => {
+            tracing::warn!(%error, "the policy that was in force last is not known");
+            None
+        }
+    };
+    let before = last.and_then(|last| {
+        let body: Value = serde_json::from_str(&last.body).ok()?;
+        Some(body.get("text")?.as_str()?.to_owned())
+    });
+    let kept = redacted(text.expose());
+    let changes = before.map(|before| changes(&before, &kept));
+    audit.record(entry(revision, file, json!({"why": "start", "changes": changes, "text": kept})));
+}
+
+/// The entry of a policy that replaces another.
+pub(super) fn reloaded(revision: &str, file: &Path, before: &Secret, text: &Secret) -> Entry {
+    let changes = changes(before.expose(), text.expose());
+    let kept = redacted(text.expose());
+    entry(revision, file, json!({"why": "reload", "changes": changes, "text": kept}))
+}
+
+fn entry(revision: &str, file: &Path, mut body: Value) -> Entry {
+    if let Some(body) = body.as_object_mut() {
+        body.insert("file".to_owned(), file.display().to_string().into());
+    }
+    Entry {
+        revision: Some(revision.to_owned()),
+        body: body.to_string(),
+        ..Entry::new(Kind::Revision, now())
+    }
+}
