@@ -2,24 +2,34 @@
 
 #![cfg(test)]
 
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, BodyDataStream, to_bytes};
 use axum::http::{Request, StatusCode};
+use futures_util::StreamExt as _;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+use tokio::sync::broadcast;
 use tower::ServiceExt as _;
+use vestibule::component::drift::DriftTally;
+use vestibule::component::tally::Tally;
 use vestibule::config::{Admin, Token};
 use vestibule::control::{
     COMMANDS, Caller, Command, Face, Failure, FailureKind, FieldKind, Handler, Reply, Role,
-    RoomLine, Stakes,
+    RoomLine, RoomState, Stakes, Status,
 };
 use vestibule::http::{Access, Readiness, Site, router};
+use vestibule::store::{Entry, Kind};
 
 /// Says yes to everything that the table allows, and remembers it.
-#[derive(Default)]
 struct Noting {
+    rooms: Mutex<Vec<RoomLine>>,
+    entries: broadcast::Sender<Arc<Entry>>,
+    dropped: AtomicU64,
     asked: Mutex<Vec<(Caller, String)>>,
     fails: Mutex<Option<FailureKind>>,
     not_ready: Mutex<Vec<String>>,
@@ -41,7 +51,33 @@ impl Site for Noting {
     }
 
     fn rooms(&self) -> Vec<RoomLine> {
-        Vec::new()
+        self.rooms.lock().unwrap().clone()
+    }
+
+    fn status(&self) -> Status {
+        Status {
+            version: "1".to_owned(),
+            ready: self.not_ready.lock().unwrap().is_empty(),
+            linked: true,
+            trouble: None,
+            revision: "r".to_owned(),
+            observe: false,
+            services: Vec::new(),
+            rooms: 0,
+            decisions: Tally::default(),
+            drift: DriftTally::default(),
+            log_lines_lost: 0,
+            store: None,
+            uptime: 0,
+        }
+    }
+
+    fn entries(&self) -> broadcast::Receiver<Arc<Entry>> {
+        self.entries.subscribe()
+    }
+
+    fn entries_dropped(&self, entries: u64) {
+        self.dropped.fetch_add(entries, Ordering::Relaxed);
     }
 
     fn login_failed(&self) {}
@@ -64,7 +100,15 @@ fn admin(roles: &[Role]) -> Admin {
 }
 
 fn face() -> Http {
-    let (site, access) = (Arc::new(Noting::default()), Arc::new(Access::new(admin(&Role::ALL))));
+    let site = Arc::new(Noting {
+        rooms: Mutex::default(),
+        entries: broadcast::Sender::new(1024),
+        dropped: AtomicU64::default(),
+        asked: Mutex::default(),
+        fails: Mutex::default(),
+        not_ready: Mutex::default(),
+    });
+    let access = Arc::new(Access::new(admin(&Role::ALL)));
     let router = router(Arc::clone(&site), Arc::clone(&access));
     Http { site, access, router }
 }
@@ -345,4 +389,156 @@ async fn health_is_for_everybody() {
     let (status, told) = face.get("/readyz", None).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(told, json!({ "ready": false, "reasons": ["no link"] }));
+}
+
+fn room(name: &str, occupants: usize) -> RoomLine {
+    RoomLine {
+        room: name.to_owned(),
+        service: "conference.example.org".to_owned(),
+        state: RoomState::Open,
+        occupants,
+        moderators: 1,
+        waiting: 0,
+        password: true,
+        lobby: false,
+        opened: None,
+        opener: None,
+        closed: None,
+    }
+}
+
+/// The events of a stream, one by one.
+struct Events {
+    body: Pin<Box<BodyDataStream>>,
+    text: String,
+}
+
+impl Events {
+    async fn of(face: &Http, token: &str) -> Self {
+        let request = Request::get("/api/v1/stream").header("host", "localhost");
+        let request = with_token(request, Some(token)).body(Body::empty()).unwrap();
+        let response = face.router.clone().oneshot(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        Self { body: Box::pin(response.into_body().into_data_stream()), text: String::new() }
+    }
+
+    /// The next event with data; `None`: the stream is over.
+    async fn next(&mut self) -> Option<(String, Value)> {
+        loop {
+            while let Some((event, rest)) = self.text.split_once("\n\n") {
+                let event = event.to_owned();
+                self.text = rest.to_owned();
+                if let Some((name, data)) = event.split_once("\ndata: ") {
+                    let name = name.strip_prefix("event: ").unwrap().to_owned();
+                    return Some((name, serde_json::from_str(data).unwrap()));
+                }
+            }
+            let bytes = self.body.next().await?.unwrap();
+            self.text.push_str(std::str::from_utf8(&bytes).unwrap());
+        }
+    }
+
+    /// The next event of that name.
+    async fn named(&mut self, wanted: &str) -> Value {
+        loop {
+            let (name, data) = self.next().await.unwrap();
+            if name == wanted {
+                return data;
+            }
+        }
+    }
+}
+
+fn send(face: &Http, numbers: std::ops::Range<i64>) {
+    for seq in numbers {
+        let entry = Entry { seq, ..Entry::new(Kind::Joined, Timestamp::UNIX_EPOCH) };
+        face.site.entries.send(Arc::new(entry)).unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_tells_everything_first_and_then_what_changes() {
+    let face = face();
+    *face.site.rooms.lock().unwrap() = vec![room("a@c", 1), room("b@c", 1)];
+    let mut events = Events::of(&face, "viewer").await;
+    let (name, status) = events.next().await.unwrap();
+    assert_eq!((name.as_str(), &status["ready"]), ("status", &json!(true)));
+    let (name, rooms) = events.next().await.unwrap();
+    assert_eq!(
+        (name, rooms),
+        ("rooms".to_owned(), json!({"rooms": [room("a@c", 1), room("b@c", 1)]}))
+    );
+
+    *face.site.rooms.lock().unwrap() = vec![room("a@c", 2)];
+    assert_eq!(
+        events.named("rooms").await,
+        json!({ "changed": [room("a@c", 2)], "gone": ["b@c"] })
+    );
+    send(&face, 1..4);
+    let told = events.named("entries").await;
+    let seen: Vec<_> = told["entries"].as_array().unwrap().iter().map(|it| &it["seq"]).collect();
+    assert_eq!((seen, &told["dropped"]), (vec![&json!(1), &json!(2), &json!(3)], &json!(0)));
+    *face.site.not_ready.lock().unwrap() = vec!["no link".to_owned()];
+    assert_eq!(events.named("status").await["ready"], false);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_reads_slowly_is_told_how_much_was_missed() {
+    let face = face();
+    let mut events = Events::of(&face, "viewer").await;
+    events.named("rooms").await;
+    send(&face, 0..3000);
+    let told = events.named("entries").await;
+    assert_eq!(told["dropped"], 3000 - 1024);
+    assert_eq!(face.site.dropped.load(Ordering::Relaxed), 3000 - 1024);
+    let entries = told["entries"].as_array().unwrap();
+    assert_eq!((entries.len(), &entries[0]["seq"]), (200, &json!(3000 - 1024)));
+    let before = tokio::time::Instant::now();
+    for _ in 0..5 {
+        assert_eq!(events.named("entries").await["dropped"], 0);
+    }
+    assert!(before.elapsed() >= std::time::Duration::from_secs(1), "at most four a second");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_ends_with_its_token() {
+    let face = face();
+    let mut viewer = Events::of(&face, "viewer").await;
+    let mut duty = Events::of(&face, "duty").await;
+    let token = face.access.log_in("a session".to_owned(), Role::Viewer).unwrap();
+    let mut session = Events::of(&face, token.expose()).await;
+    face.access.replace(admin(&[Role::Duty]));
+    assert!(viewer.named("over").await["reason"].is_string());
+    assert_eq!(viewer.next().await, None);
+    tokio::time::advance(std::time::Duration::from_secs(12 * 60 * 60)).await;
+    session.named("over").await;
+    assert_eq!(session.next().await, None);
+    send(&face, 0..1);
+    duty.named("entries").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn streams_are_bounded_and_give_their_place_back() {
+    let face = face();
+    let mut streams = Vec::new();
+    for _ in 0..64 {
+        streams.push(Events::of(&face, "viewer").await);
+    }
+    assert_eq!(face.get("/api/v1/stream", Some("viewer")).await.0, StatusCode::SERVICE_UNAVAILABLE);
+    streams.pop();
+    Events::of(&face, "viewer").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_misses_changes_is_sent_all_rooms_again() {
+    let face = face();
+    let mut slow = Events::of(&face, "viewer").await;
+    slow.named("rooms").await;
+    for occupants in 0..100 {
+        *face.site.rooms.lock().unwrap() = vec![room("a@c", occupants)];
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    }
+    let told = slow.named("rooms").await;
+    assert_eq!(told, json!({ "rooms": [room("a@c", 99)] }));
 }

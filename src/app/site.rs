@@ -1,9 +1,14 @@
 //! What the page and the API show beside commands.
 
+use std::sync::Arc;
+
+use tokio::sync::broadcast;
+
 use super::listed::listed;
 use super::operator::Operator;
-use crate::control::RoomLine;
+use crate::control::{RoomLine, Status};
 use crate::http::{Readiness, Site};
+use crate::store::Entry;
 
 impl Site for Operator {
     fn readiness(&self) -> Readiness {
@@ -20,6 +25,16 @@ impl Site for Operator {
     fn rooms(&self) -> Vec<RoomLine> {
         listed(&self.shared().desk())
     }
+
+    fn status(&self) -> Status {
+        Self::status(self)
+    }
+
+    fn entries(&self) -> broadcast::Receiver<Arc<Entry>> {
+        self.shared().desk().audit().subscribe()
+    }
+
+    fn entries_dropped(&self, _entries: u64) {}
 
     fn login_failed(&self) {}
 }

@@ -26,7 +26,7 @@ const ARRIVAL: Duration = Duration::from_secs(10);
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The commands that the caller may give.
-pub(super) async fn table(Bearer { caller }: Bearer) -> Json<Value> {
+pub(super) async fn table(Bearer { caller, .. }: Bearer) -> Json<Value> {
     let commands: Vec<_> = COMMANDS
         .iter()
         .filter(|command| command.role <= caller.role)
@@ -78,7 +78,7 @@ pub(super) const fn kind(kind: FieldKind) -> &'static str {
 /// Gives a command.
 pub(super) async fn command<S: Site>(
     Of(state): Of<State<S>>,
-    Bearer { caller }: Bearer,
+    Bearer { caller, .. }: Bearer,
     Path(name): Path<String>,
     headers: HeaderMap,
     body: Body,
@@ -91,7 +91,7 @@ pub(super) async fn command<S: Site>(
 /// A command that only looks, by an address of its own.
 pub(super) async fn view<S: Site>(
     Of(state): Of<State<S>>,
-    Bearer { caller }: Bearer,
+    Bearer { caller, .. }: Bearer,
     Path(name): Path<String>,
     Query(query): Query<Vec<(String, String)>>,
 ) -> Result<Response, Refused> {
@@ -112,7 +112,7 @@ pub(super) async fn view<S: Site>(
 /// One room.
 pub(super) async fn room<S: Site>(
     Of(state): Of<State<S>>,
-    Bearer { caller }: Bearer,
+    Bearer { caller, .. }: Bearer,
     Path(room): Path<String>,
 ) -> Result<Response, Refused> {
     let command = named("room", &caller)?;

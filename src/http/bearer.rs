@@ -15,6 +15,7 @@ use crate::control::Caller;
 #[derive(Debug)]
 pub(super) struct Bearer {
     pub(super) caller: Caller,
+    pub(super) digest: Digest,
 }
 
 impl Bearer {
@@ -23,7 +24,7 @@ impl Bearer {
         let token = token(headers);
         let found = token
             .map(Digest::of)
-            .and_then(|digest| access.caller(&digest).map(|caller| Self { caller }));
+            .and_then(|digest| access.caller(&digest).map(|caller| Self { caller, digest }));
         found.ok_or_else(|| refused(access, token.is_some()))
     }
 }

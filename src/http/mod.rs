@@ -13,9 +13,11 @@ mod guard;
 mod health;
 mod page;
 mod patience;
+mod rooms;
 mod router;
 mod server;
 mod site;
+mod stream;
 mod throttle;
 
 pub use self::access::{Access, new_token};

@@ -1,6 +1,11 @@
 //! What this face shows and asks, beside commands.
 
-use crate::control::{Handler, RoomLine};
+use std::sync::Arc;
+
+use tokio::sync::broadcast;
+
+use crate::control::{Handler, RoomLine, Status};
+use crate::store::Entry;
 
 /// Whoever carries out commands, and knows how things are.
 pub trait Site: Handler {
@@ -8,6 +13,12 @@ pub trait Site: Handler {
     fn readiness(&self) -> Readiness;
     /// The rooms as they are known here, by address.
     fn rooms(&self) -> Vec<RoomLine>;
+    /// How the component is.
+    fn status(&self) -> Status;
+    /// Every entry of the audit from now on.
+    fn entries(&self) -> broadcast::Receiver<Arc<Entry>>;
+    /// Somebody who looks on was too slow for so many entries.
+    fn entries_dropped(&self, entries: u64);
     /// Somebody came without a valid token.
     fn login_failed(&self);
 }

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import time
 from contextlib import closing
+from functools import partial
 
 from lab import SERVICE, Crowd
 from lab.component import program
@@ -118,6 +119,40 @@ async def test_a_token_of_the_file_is_good_until_the_file_is_without_it(door):
         door.enforce(POLICY)
     status, headers, text = api.request("GET", "/api/v1/status")
     assert status == 401 and token not in text and "Bearer" in headers["WWW-Authenticate"]
+
+
+async def test_whoever_looks_on_sees_what_happens(door):
+    async with Crowd(door.server) as crowd:
+        with closing(Api(door.component, "viewer").stream()) as stream:
+            first = [stream.next() for _ in range(2)]
+            assert [name for name, _ in first] == ["status", "rooms"]
+            assert first[0][1]["ready"] and first[1][1]["rooms"] == []
+            begin = time.monotonic()
+            room, alice, bob = await meeting(door, crowd)
+            read = partial(asyncio.to_thread, stream.until)
+            await read(lambda name, it: [r["occupants"] for r in it.get("changed", []) if r["room"] == room] == [2])
+            assert time.monotonic() - begin < 5
+            await bob.join(room, "Bobby")
+            await bob.leave(room, "Bob")
+            guest = await crowd.connect("guest.localhost")
+            await guest.join(room, "Guest", "wrong")
+            seen = await read(lambda name, it: name == "entries" and "prompt" in str(it))
+            entries = [entry for name, it in seen if name == "entries" for entry in it["entries"]]
+            (mine,) = [entry for entry in entries if entry.get("verdict") == "prompt"]
+            assert (mine["kind"], mine["room"], mine["person"]) == ("decision", room, guest.bare)
+            assert SECRET not in str(seen) and "wrong" not in [entry.get("password") for entry in entries]
+
+
+async def test_a_stream_ends_with_its_token(door):
+    made = door.component.run("token", "--name", "anna", "--role", "viewer")
+    try:
+        door.enforce(POLICY + made.stderr.partition("\n\n")[2])
+        with closing(Api(door.component, token=made.stdout.strip()).stream()) as stream:
+            door.enforce(POLICY)
+            stream.until(lambda name, it: name == "over")
+            assert stream.next() is None
+    finally:
+        door.enforce(POLICY)
 
 
 async def test_a_slow_client_holds_nothing(door):

@@ -16,7 +16,7 @@ use crate::policy::facts::Facts;
 use crate::policy::texts::Texts;
 
 impl Operator {
-    pub(super) fn status(&self) -> Status {
+    pub(in crate::app) fn status(&self) -> Status {
         let linked = self.shared.link.is_up();
         let trouble = self.shared.trouble().clone();
         let mut desk = self.shared.desk();

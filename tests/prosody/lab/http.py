@@ -47,3 +47,41 @@ class Api:
         status, reply = self.do(command, **fields)
         assert status == 200, reply
         return reply["done"]
+
+    def stream(self):
+        """The stream of events; close it."""
+        return Stream(self)
+
+
+class Stream:
+    """Events as they come."""
+
+    def __init__(self, api):
+        self.connection = api.open()
+        self.connection.request("GET", "/api/v1/stream", headers={"Authorization": f"Bearer {api.token}"})
+        self.response = self.connection.getresponse()
+        assert self.response.status == 200
+
+    def next(self):
+        """The next event: name and data; None at the end."""
+        name = None
+        while line := self.response.readline().decode():
+            key, _, value = line.rstrip("\n").partition(": ")
+            if key == "event":
+                name = value
+            elif key == "data":
+                return name, json.loads(value)
+        return None
+
+    def until(self, is_it):
+        """The first event that it is, and every one before it."""
+        seen = []
+        while event := self.next():
+            seen.append(event)
+            if is_it(*event):
+                return seen
+        raise AssertionError(seen)
+
+    def close(self):
+        """Hangs up."""
+        self.connection.close()
