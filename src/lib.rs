@@ -32,6 +32,7 @@
 //! | [`http`] | the page and the JSON API | |
 //! | [`adhoc`] | the operators' commands in any XMPP client | I/O, clocks, randomness |
 //! | [`control`] | the socket for operators | |
+//! | [`doctor`] | what undoes the policy on the server, in the file and on the machine | I/O, clocks |
 //! | [`component`] | desk, counters, live rooms, decision log | open sockets, read clocks |
 //! | [`store`] | the audit database and the bans in it | decide, read clocks |
 //! | [`config`] | the operator's file | |
@@ -50,6 +51,7 @@ pub mod cli;
 pub mod component;
 pub mod config;
 pub mod control;
+pub mod doctor;
 pub mod http;
 pub mod password;
 pub mod policy;

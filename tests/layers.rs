@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// A module and the modules it may use, from the bottom up. `xmpp` is split: what reads and writes an
 /// element stands below all, the link above it.
-const LAYERS: [(&str, &[&str]); 15] = [
+const LAYERS: [(&str, &[&str]); 16] = [
     ("secret", &[]),
     ("xmpp", &["secret"]),
     ("policy", &["secret"]),
@@ -16,13 +16,18 @@ const LAYERS: [(&str, &[&str]); 15] = [
     ("config", &["policy", "secret"]),
     ("store", &["config", "policy", "secret"]),
     ("component", &["store", "policy", "wire", "password", "xmpp", "secret"]),
-    ("control", &["component", "store", "config", "policy", "wire", "password", "xmpp", "secret"]),
-    ("http", &["control", "component", "store", "config", "policy", "secret"]),
+    ("doctor", &["component", "config", "policy", "wire", "secret"]),
+    (
+        "control",
+        &["doctor", "component", "store", "config", "policy", "wire", "password", "xmpp", "secret"],
+    ),
+    ("http", &["control", "doctor", "component", "store", "config", "policy", "secret"]),
     ("adhoc", &["control", "xmpp", "secret"]),
     (
         "proof",
         &[
             "control",
+            "doctor",
             "component",
             "store",
             "config",
@@ -39,6 +44,7 @@ const LAYERS: [(&str, &[&str]); 15] = [
             "http",
             "adhoc",
             "control",
+            "doctor",
             "component",
             "store",
             "config",
@@ -56,6 +62,7 @@ const LAYERS: [(&str, &[&str]); 15] = [
             "http",
             "proof",
             "control",
+            "doctor",
             "component",
             "store",
             "config",

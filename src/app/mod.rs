@@ -3,7 +3,9 @@
 mod adhoc;
 mod audit;
 mod clock;
+mod doctor;
 mod listed;
+mod machine;
 mod operator;
 mod page;
 mod plan;
@@ -29,13 +31,16 @@ use tokio_util::sync::CancellationToken;
 
 use crate::component::audit::{Audit, AuditError};
 use crate::component::desk::{Desk, Mode};
-use crate::config::{self, Environment, LoadError, Loaded, NO_SECRET, NO_SECRET_HINT};
+use crate::config::{
+    self, Environment, LoadError, Loaded, NO_SECRET, NO_SECRET_HINT, Problem, Settings,
+};
 use crate::control::{SocketError, serve};
 use crate::http::{Access, HttpError, Server, router};
 use crate::secret::Secret;
 use crate::xmpp::link::{Link, LinkHandle, LinkSettings};
 
 pub use self::clock::now;
+pub use self::doctor::alone;
 pub use self::operator::explanation_to_json;
 
 /// Nothing for so long: ask the server whether it is there.
@@ -88,6 +93,7 @@ struct Shared {
     audit_now: Arc<Notify>,
     /// Held by whoever reads all rooms, page by page: one at a time, so that the server is never held up.
     paging: Arc<AsyncMutex<()>>,
+    doctor: Arc<doctor::Practice>,
     started: Instant,
     /// Who may use the page and the API.
     access: Arc<Access>,
@@ -100,6 +106,10 @@ struct Upkeep {
     limit: config::Limit,
     /// What the file in force says.
     text: Secret,
+    /// What is in force beside the policy, as far as a reload changes it.
+    settings: Arc<Settings>,
+    /// What may not be meant in that file.
+    warnings: Arc<[Problem]>,
 }
 
 impl Shared {
@@ -126,7 +136,9 @@ pub async fn run(
     loaded: Loaded,
     mode: Mode,
 ) -> Result<(), RunError> {
+    let warnings = loaded.warnings_at(now()).cloned().collect();
     let Loaded { settings, policy, text, .. } = loaded;
+    let known = Arc::new(settings.clone());
     let component = settings.component;
     if component.secret.is_empty() {
         return Err(RunError::NoSecret);
@@ -166,11 +178,14 @@ pub async fn run(
             audit: settings.audit,
             limit: settings.reload,
             text,
+            settings: known,
+            warnings,
         })),
         reload_now: Arc::default(),
         reloading: Arc::default(),
         audit_now: Arc::default(),
         paging: Arc::default(),
+        doctor: Arc::default(),
         started: clock::instant(),
         access: Arc::new(Access::new(settings.admin.clone())),
     };
@@ -195,6 +210,7 @@ pub async fn run(
     let succeeding = tokio::spawn(succession::watch(shared.clone()));
     let auditing = tokio::spawn(audit::watch(shared.clone()));
     let reloading = tokio::spawn(reload::watch(shared.clone()));
+    let looking = tokio::spawn(doctor::watch(shared.clone()));
     let timing = tokio::spawn(timers::watch(shared.clone()));
     let page = server.map(|server| {
         let router = router(Arc::clone(&operator), Arc::clone(&shared.access));
@@ -221,6 +237,7 @@ pub async fn run(
     reloading.abort();
     timing.abort();
     page.iter().for_each(JoinHandle::abort);
+    looking.abort();
     stop.cancel();
     let _ = linked.await;
     let _ = std::fs::remove_file(&component.socket);

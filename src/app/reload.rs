@@ -68,7 +68,9 @@ fn unchanged(reason: &str, running: &str) -> String {
 }
 
 fn put_in_force(shared: &Shared, loaded: Loaded, limit: Option<Limit>) -> Result<Reloaded, String> {
+    let warnings = loaded.warnings_at(now()).cloned().collect();
     let Loaded { policy, settings, text, .. } = loaded;
+    let known = Arc::new(settings.clone());
     let revision = policy.revision.clone();
     let most = |inside| limit.map_or(usize::MAX, |limit| limit.of(inside));
     let (consequences, welcomes) = {
@@ -84,7 +86,8 @@ fn put_in_force(shared: &Shared, loaded: Loaded, limit: Option<Limit>) -> Result
     let before = shared.upkeep().text.clone();
     let entry = revision::reloaded(&revision, &shared.file, &before, &text);
     shared.desk().audit().record(entry);
-    *shared.upkeep() = Upkeep { audit: settings.audit, limit: settings.reload, text };
+    *shared.upkeep() =
+        Upkeep { audit: settings.audit, limit: settings.reload, text, settings: known, warnings };
     for (welcome, service) in welcomes {
         tokio::spawn(rooms::tell(shared.clone(), service, welcome));
     }
@@ -92,6 +95,7 @@ fn put_in_force(shared: &Shared, loaded: Loaded, limit: Option<Limit>) -> Result
     tracing::info!(revision, removed, "the file is reloaded");
     tokio::spawn(carry_out(shared.clone(), consequences));
     shared.audit_now.notify_one();
+    shared.doctor.look_soon();
     Ok(Reloaded { revision, removed })
 }
 

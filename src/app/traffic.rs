@@ -132,6 +132,7 @@ impl Traffic {
             Ok(welcome) => {
                 tracing::info!(%service, "the gate has greeted");
                 tokio::spawn(rooms::restore(self.shared.clone(), Arc::clone(service)));
+                self.shared.doctor.look_soon();
                 tokio::spawn(rooms::look_around(self.shared.clone(), Arc::clone(service)));
                 Iq::result_to(iq, Some(welcome))
             }

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod doctor;
 mod explain;
 mod out;
 mod password;
@@ -68,6 +69,10 @@ enum Verb {
         #[arg(long, value_name = "LOG")]
         log: Option<PathBuf>,
     },
+    /// Say what on the server, in the file and on this machine undoes the policy, and which line to change
+    ///
+    /// Exit status: 0 nothing, 1 a warning or worse, 2 it could not be looked at.
+    Doctor(doctor::Arguments),
     /// Say what would be decided on an attempt, by which rule and line, and what would change it
     Explain {
         /// Ask the running component, about the room as it is, instead of the file
@@ -226,6 +231,10 @@ pub fn main() -> ExitCode {
         Verb::Password { room, at } => with_file(&file, &environment, |loaded| {
             password::by_file(loaded, &room, at.unwrap_or_else(app::now))
         }),
+        Verb::Doctor(arguments) => {
+            let socket = socket.clone().or_else(|| config::socket(&file, &environment));
+            doctor::look(&file, socket, &environment, arguments, json)
+        }
         Verb::Status => ask(Request::Status {}),
         Verb::Rooms => ask(Request::Rooms {}),
         Verb::Room { room } => ask(Request::Room { room }),

@@ -5,9 +5,9 @@ use std::process::ExitCode;
 
 use serde_json::Value;
 
-use super::explain;
 use super::out::{NO, fail, note, say};
 use super::plan;
+use super::{doctor, explain};
 use crate::control::{Plan, Reply, Request, Status, ask as ask_component};
 
 /// Asks, shows the reply, and gives the exit status for it.
@@ -32,6 +32,9 @@ pub(super) fn ask(socket: Option<PathBuf>, request: &Request, json: bool) -> Exi
 }
 
 fn show(request: &Request, value: &Value, json: bool) -> ExitCode {
+    if let Request::Doctor { .. } = request {
+        return doctor::show(value, false, json);
+    }
     if json {
         say(value);
     }
@@ -55,6 +58,7 @@ fn show(request: &Request, value: &Value, json: bool) -> ExitCode {
             }
         },
         _ if json => {}
+        Request::Doctor { .. } => {}
         Request::Rooms {} => rooms(value),
         Request::Room { .. } => room(value),
         Request::Explain { .. } => say(&explain::in_words(value, None)),

@@ -78,6 +78,12 @@ impl Environment {
         self.ours.get("VESTIBULE_COMPONENT__SOCKET").map(PathBuf::from)
     }
 
+    /// The file of the link's secret, if it is set here, or systemd passes it.
+    pub(super) fn secret_file(&self) -> Option<PathBuf> {
+        let set = self.ours.get("VESTIBULE_COMPONENT__SECRET_FILE").map(PathBuf::from);
+        set.or_else(|| self.credential("component_secret").filter(|path| path.exists()))
+    }
+
     /// Puts what is set for this table into it.
     pub(super) fn put_into(&self, table: &str, section: &mut Section<'_>) {
         for (variable, _, key) in VARIABLES.iter().filter(|(_, of, _)| *of == table) {

@@ -14,7 +14,7 @@ use super::outside::Outside;
 use super::problem::{Problem, write_all};
 use super::section::{Item, Read, Section};
 use super::settings::Settings;
-use super::{admin, checks, component, policy, service, store, syntax, upkeep};
+use super::{admin, checks, component, doctor, policy, service, store, syntax, upkeep};
 use crate::policy::rules::Policy;
 use crate::secret::Secret;
 
@@ -148,6 +148,7 @@ fn read<'a>(
     let reload = upkeep::read_reload(root.table("reload"));
     let store = store::read(root.table("store"));
     let admin = admin::read(root.table("admin"), outside);
+    let doctor = doctor::read(root.table("doctor"));
     let domain = component.as_ref().map(|component| &component.domain);
     let (services, accounts) = service::read(root.tables("service"), domain);
     let focuses = services
@@ -163,7 +164,7 @@ fn read<'a>(
     }
     policy.put_in_force();
     Some((
-        Settings { component: component?, log, services, audit, reload, store, admin },
+        Settings { component: component?, log, services, audit, reload, store, admin, doctor },
         policy,
         bans,
     ))

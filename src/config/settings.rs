@@ -27,6 +27,28 @@ pub struct Settings {
     pub store: Store,
     /// The page and the API.
     pub admin: Admin,
+    /// How the server is looked at.
+    pub doctor: Doctor,
+}
+
+/// How the server is looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Doctor {
+    /// How often by itself; `None`: only when a gate has greeted.
+    pub every: Option<Duration>,
+    /// Findings that count no more.
+    pub ignore: Vec<String>,
+    /// Jicofo's own file, relative to the operator's file.
+    pub jicofo_config: Option<PathBuf>,
+    /// The `.env` of docker-jitsi-meet, relative to the operator's file.
+    pub docker_env: Option<PathBuf>,
+}
+
+impl Default for Doctor {
+    fn default() -> Self {
+        let every = Some(Duration::from_secs(86_400));
+        Self { every, ignore: Vec::new(), jicofo_config: None, docker_env: None }
+    }
 }
 
 /// How live rooms are compared with the policy.

@@ -101,6 +101,12 @@ const PERSON: Field = must("jid", "Person", FieldKind::Person);
 /// Every command, those that only look first.
 pub static COMMANDS: &[Command] = &[
     looks("status", "Status", "How the component is.", &[]),
+    looks(
+        "doctor",
+        "Doctor",
+        "What undoes the policy on the server, in the file and on the machine.",
+        &[may("fresh", "Look now, instead of what was found last", FieldKind::Flag)],
+    ),
     looks("rooms", "Rooms", "The rooms that are open.", &[]),
     looks("room", "One room", "Who is in a room, and who waits.", &[ROOM]),
     Command {

@@ -13,6 +13,12 @@ use crate::config::{Described, Role};
 pub enum Request {
     /// How it is.
     Status {},
+    /// What undoes the policy.
+    Doctor {
+        /// Look now, instead of what was found last.
+        #[serde(default)]
+        fresh: bool,
+    },
     /// The rooms that are open.
     Rooms {},
     /// One room, and who is in it and waits.
@@ -115,6 +121,7 @@ impl Request {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Status {} => "status",
+            Self::Doctor { .. } => "doctor",
             Self::Rooms {} => "rooms",
             Self::Room { .. } => "room",
             Self::Close { .. } => "close",

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::component::drift::DriftTally;
 use crate::component::tally::Tally;
+use crate::doctor::Counts;
 use crate::store::StoreState;
 
 /// How the component is.
@@ -35,6 +36,9 @@ pub struct Status {
     /// The audit database; `None`: there is none.
     #[serde(default)]
     pub store: Option<StoreState>,
+    /// What the doctor found last; `None`: nobody has looked yet.
+    #[serde(default)]
+    pub doctor: Option<Counts>,
     /// Seconds since the start.
     pub uptime: u64,
 }

@@ -47,6 +47,7 @@ impl Operator {
             drift,
             log_lines_lost: desk.audit().lost(),
             store: desk.audit().store().map(|store| store.state()),
+            doctor: self.shared.doctor.counts(),
             uptime: self.shared.started.elapsed().as_secs(),
         }
     }

@@ -13,6 +13,7 @@ use self::deed::Deed;
 use self::failure::{conflict, invalid, unavailable};
 pub use self::looks::explanation_to_json;
 use super::Shared;
+use super::doctor;
 use super::page::page;
 use super::plan::plan;
 use super::reload::reload;
@@ -37,6 +38,10 @@ impl Operator {
         match request {
             Request::Page { role } => page(&self.shared.access, caller, role),
             Request::Status {} => serde_json::to_value(self.status()).map_err(unavailable),
+            Request::Doctor { fresh } => {
+                let report = doctor::report(&self.shared, fresh).await.map_err(unavailable)?;
+                serde_json::to_value(&*report).map_err(unavailable)
+            }
             Request::Rooms {} => self.rooms(),
             Request::Room { room } => self.room(&room).await,
             Request::Close { room } => self.close(&room, true).await,

@@ -1,0 +1,76 @@
+//! `doctor`: what undoes the policy.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+use serde_json::Value;
+
+use super::out::{fail, say};
+use super::with_file;
+use crate::app;
+use crate::config::Environment;
+use crate::control::{ClientError, Reply, Request, ask};
+use crate::doctor::{Report, in_words};
+
+/// How to look.
+#[derive(Args, Clone, Copy, Debug)]
+pub(super) struct Arguments {
+    /// Say what the component found last, instead of having it look now
+    #[arg(long)]
+    last: bool,
+    /// Say what is fine, too
+    #[arg(long)]
+    all: bool,
+}
+
+/// Has the running component look. Without one, looks at the file and at this machine.
+pub(super) fn look(
+    file: &Path,
+    socket: Option<PathBuf>,
+    environment: &Environment,
+    arguments: Arguments,
+    json: bool,
+) -> ExitCode {
+    let reply = match socket {
+        None => Err("the file cannot be read, so the socket is not known".to_owned()),
+        Some(socket) => match runtime(&socket, &Request::Doctor { fresh: !arguments.last }) {
+            Ok(Ok(reply)) => Ok(reply),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(error) => return fail(&error),
+        },
+    };
+    match reply {
+        Ok(Reply::Done(value)) => show(&value, arguments.all, json),
+        Ok(Reply::Failed(failure)) => fail(&failure),
+        Err(reason) => with_file(file, environment, |loaded| {
+            let reason = format!("{reason}. What the server is made of needs `vestibule run`");
+            print(&app::alone(file, environment, loaded, &reason), arguments.all, json)
+        }),
+    }
+}
+
+fn runtime(socket: &Path, request: &Request) -> Result<Result<Reply, ClientError>, std::io::Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    Ok(runtime.block_on(ask(socket, request)))
+}
+
+/// Shows a report as it came.
+pub(super) fn show(value: &Value, all: bool, json: bool) -> ExitCode {
+    match serde_json::from_value::<Report>(value.clone()) {
+        Ok(report) => print(&report, all, json),
+        Err(error) => fail(&error),
+    }
+}
+
+fn print(report: &Report, all: bool, json: bool) -> ExitCode {
+    if json {
+        match serde_json::to_string(report) {
+            Ok(text) => say(&text),
+            Err(error) => return fail(&error),
+        }
+    } else {
+        say(&in_words(report, all));
+    }
+    ExitCode::from(report.exit())
+}

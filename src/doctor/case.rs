@@ -1,0 +1,130 @@
+//! What there is to look at.
+
+use jiff::Timestamp;
+
+use super::{Looked, Machine};
+use crate::config::{Problem, Settings};
+use crate::policy::rules::Policy;
+use crate::wire::greeting::Hello;
+use crate::wire::posture::{Host, Hosts, Posture};
+
+/// Everything that is looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct Case<'a> {
+    /// The services of the file; `Err`: the server could not be asked, and why.
+    pub servers: Result<&'a [Server], &'a str>,
+    /// What the file says beside the policy.
+    pub settings: &'a Settings,
+    /// The policy in force.
+    pub policy: &'a Policy,
+    /// What may not be meant in the file.
+    pub warnings: &'a [Problem],
+    /// What is wrong with the file as it is on the disk; `None`: nothing.
+    pub broken: Option<&'a str>,
+    /// The revision of the file as it is on the disk, if it can be read.
+    pub on_disk: Option<&'a str>,
+    /// What the component's machine is like.
+    pub machine: &'a Machine,
+    /// The component's clock.
+    pub now: Timestamp,
+}
+
+/// One service of the file, and the server that it is on.
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// Its domain.
+    pub service: String,
+    /// What its gate said of itself; `None`: no gate has greeted.
+    pub hello: Option<Hello>,
+    /// What its gate told of the server; `Err`: why it did not.
+    pub posture: Result<Posture, String>,
+    /// When that was, by the component's clock.
+    pub asked: Timestamp,
+}
+
+impl Case<'_> {
+    /// Looks at every server that told what it is made of.
+    pub(super) fn each(&self, mut look: impl FnMut(&Server, &Posture, &mut Looked)) -> Looked {
+        let mut looked = Looked::default();
+        let servers = match self.servers {
+            Ok(servers) => servers,
+            Err(reason) => return Looked::unless_known(reason),
+        };
+        for server in servers {
+            match &server.posture {
+                Ok(posture) => look(server, posture, &mut looked),
+                Err(reason) => looked.unknown(format!("{}: {reason}", server.service)),
+            }
+        }
+        looked
+    }
+
+    /// Looks at the hosts of every server.
+    pub(super) fn each_with_hosts(
+        &self,
+        mut look: impl FnMut(&Server, &Posture, &Hosts, &mut Looked),
+    ) -> Looked {
+        self.each(|server, posture, looked| {
+            match &posture.hosts {
+                Some(hosts) => look(server, posture, hosts, looked),
+                None => looked.unknown(format!(
+                    "{}: the gate is older and does not tell of hosts and options",
+                    server.service
+                )),
+            }
+            if posture.is_cut {
+                looked.unknown(format!(
+                    "{}: the server has more than the gate tells, so this is a part of it",
+                    server.service
+                ));
+            }
+        })
+    }
+
+    /// Looks at each guarded service's own host.
+    pub(super) fn each_service(
+        &self,
+        mut look: impl FnMut(&Server, &Hosts, &Host, &mut Looked),
+    ) -> Looked {
+        self.each_with_hosts(|server, _, hosts, looked| {
+            if let Some(host) = hosts.named(&server.service) {
+                look(server, hosts, host, looked);
+            } else if hosts.all.len() < 64 {
+                looked
+                    .unknown(format!("{}: the gate does not tell of its own host", server.service));
+            }
+        })
+    }
+
+    /// Looks at each host where people log in.
+    pub(super) fn each_door(
+        &self,
+        mut look: impl FnMut(&Posture, &Hosts, &Host, &mut Looked),
+    ) -> Looked {
+        self.each_with_hosts(|_, posture, hosts, looked| {
+            for host in doors(hosts) {
+                look(posture, hosts, host, looked);
+            }
+        })
+    }
+}
+
+/// The hosts where people log in.
+pub(super) fn doors(hosts: &Hosts) -> impl Iterator<Item = &Host> {
+    hosts.all.iter().filter(|host| !host.is_component)
+}
+
+/// The hosts that are MUC services.
+pub(super) fn services(hosts: &Hosts) -> impl Iterator<Item = &Host> {
+    hosts.all.iter().filter(|host| host.modules.contains("muc"))
+}
+
+/// Other servers can reach this one.
+pub(super) fn has_s2s(hosts: &Hosts) -> bool {
+    hosts.all.iter().any(|host| hosts.has(host, "s2s"))
+}
+
+/// The module is loaded somewhere.
+pub(super) fn has_anywhere(hosts: &Hosts, module: &str) -> bool {
+    hosts.all.iter().any(|host| hosts.has(host, module))
+}

@@ -1,0 +1,86 @@
+//! Who may read and write the component's files.
+
+use super::case::Case;
+use super::machine::{File, Kind};
+use super::{Check, Looked, SHELL, Severity};
+
+const OTHERS_READ: u32 = 0o004;
+const OTHERS: u32 = 0o007;
+const OTHERS_WRITE: u32 = 0o002;
+
+pub(super) static CHECKS: &[Check] = &[
+    Check {
+        id: "secret-file",
+        severity: Severity::Critical,
+        looks_at: "who may read the files that hold secrets",
+        why: "every account of the machine can connect as the component, or derive the passwords of all rooms",
+        source: "docs/troubleshooting.md",
+        look: |case| {
+            let is_secret =
+                |kind| matches!(kind, Kind::Secret | Kind::Settings { has_secret: true });
+            each(case, is_secret, OTHERS_READ, "every account of this machine can read it", "o=")
+        },
+    },
+    Check {
+        id: "settings-file",
+        severity: Severity::Critical,
+        looks_at: "who may write the policy file and the files of secrets",
+        why: "every account of the machine can make itself an operator",
+        source: "docs/troubleshooting.md",
+        look: |case| {
+            let is_read = |kind| matches!(kind, Kind::Secret | Kind::Settings { .. });
+            each(case, is_read, OTHERS_WRITE, "every account of this machine can write it", "o-w")
+        },
+    },
+    Check {
+        id: "state-files",
+        severity: Severity::Warning,
+        looks_at: "who may read what the component keeps: decisions, database",
+        why: "they say who met whom, when and from which network",
+        source: "contrib/vestibule.service: StateDirectoryMode",
+        look: |case| {
+            let is_kept = |kind| matches!(kind, Kind::State | Kind::Kept);
+            each(case, is_kept, OTHERS, "every account of this machine can get at it", "o=")
+        },
+    },
+    Check {
+        id: "control-socket",
+        severity: Severity::Critical,
+        looks_at: "who may speak to the socket of the command line",
+        why: "whoever may is an operator",
+        source: "src/control: the socket is for the component's own account and root",
+        look: |case| {
+            let is_socket = |kind| matches!(kind, Kind::Socket);
+            each(
+                case,
+                is_socket,
+                OTHERS_WRITE,
+                "every account of this machine can write to it",
+                "o=",
+            )
+        },
+    },
+];
+
+fn each(
+    case: &Case<'_>,
+    which: impl Fn(Kind) -> bool,
+    bits: u32,
+    found: &str,
+    change: &str,
+) -> Looked {
+    let mut looked = Looked::default();
+    for File { path, mode, .. } in case.machine.files.iter().filter(|file| which(file.kind)) {
+        let path = path.display().to_string();
+        match mode {
+            Ok(mode) if mode & bits != 0 => looked.find(
+                &path,
+                format!("{found} (mode {mode:04o})"),
+                (SHELL, format!("chmod {change} {path}")),
+            ),
+            Ok(_) => {}
+            Err(reason) => looked.unknown(format!("{path}: {reason}")),
+        }
+    }
+    looked
+}

@@ -1,0 +1,290 @@
+//! Jicofo and docker-jitsi-meet, as far as their own files tell.
+
+use std::collections::BTreeMap;
+
+use super::case::{Case, has_anywhere};
+use super::{Check, Looked, Severity};
+use crate::policy::moderators::Become;
+
+const JICOFO: &str = "jicofo.conf";
+const DOTENV: &str = ".env";
+/// Jicofo's own default.
+const PORT: u16 = 8888;
+
+/// What Jicofo's file says; `None`: nothing, so its default holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Jicofo {
+    /// The first who comes is made an owner; by default he is.
+    pub auto_owner: Option<bool>,
+    /// Conferences can be asked for over HTTP; by default they can.
+    pub conference_request: Option<bool>,
+}
+
+/// The variables of docker-jitsi-meet that are looked at, and those that hold secrets.
+const VARIABLES: [&str; 11] = [
+    "XMPP_MUC_MODULES",
+    "XMPP_LOBBY_MUC_MODULES",
+    "XMPP_BREAKOUT_MUC_MODULES",
+    "XMPP_MODULES",
+    "PROSODY_TRUSTED_PROXIES",
+    "ENABLE_AUTO_OWNER",
+    "ENABLE_LOBBY",
+    "ENABLE_S2S",
+    "ENABLE_GUESTS",
+    "COMPOSE_FILE",
+    "WAIT_FOR_HOST",
+];
+const SECRET: &str = "VESTIBULE_COMPONENT_SECRET";
+
+pub(super) static CHECKS: &[Check] = &[
+    Check {
+        id: "auto-owner",
+        severity: Severity::Note,
+        looks_at: "whether Jicofo makes the first who comes a moderator (doctor.jicofo_config, doctor.docker_env)",
+        why: "where the policy does not agree, the gate refuses it each time, and Jicofo believes that there is a moderator",
+        source: "reference.conf of Jicofo: jicofo.conference.enable-auto-owner = true",
+        look: auto_owner,
+    },
+    Check {
+        id: "conference-request",
+        severity: Severity::Warning,
+        looks_at: "whether conferences can be asked for over HTTP, past the server (doctor.jicofo_config, ports of this machine)",
+        why: "who asks there is not known: a refusal reaches nobody, and he waits for ever",
+        source: "docs/jitsi.md, Close the other door",
+        look: conference_request,
+    },
+    Check {
+        id: "docker-env",
+        severity: Severity::Warning,
+        looks_at: "the variables of docker-jitsi-meet (doctor.docker_env)",
+        why: "the next `docker compose up` makes the server by them",
+        source: "prosody-snippets/docker-jitsi-meet/README.md",
+        look: docker,
+    },
+];
+
+impl Jicofo {
+    /// Reads what is wanted of Jicofo's file (HOCON): keys as paths or in nested braces, `=` or `:`. A value that is none of true and false
+    /// (a variable) is as if it were not there.
+    pub fn read(text: &str) -> Self {
+        let mut found = Self::default();
+        let mut path: Vec<String> = Vec::new();
+        for line in text.lines() {
+            let line = line.split("//").next().unwrap_or_default();
+            let line = line.split('#').next().unwrap_or_default();
+            let spread = line.replace('{', " { ").replace('}', " } ").replace([',', ';'], " ");
+            let words: Vec<&str> = spread
+                .split(|c: char| c.is_whitespace() || c == '=' || c == ':')
+                .filter(|word| !word.is_empty())
+                .collect();
+            let mut key = "";
+            for word in words {
+                match word {
+                    "{" => path.push(key.trim_matches('"').to_owned()),
+                    "}" => {
+                        path.pop();
+                    }
+                    "true" | "false" | "\"true\"" | "\"false\"" => {
+                        let value = word.contains("true");
+                        let whole = format!("{}.{}", path.join("."), key.trim_matches('"'));
+                        if whole.ends_with(".enable-auto-owner") {
+                            found.auto_owner = Some(value);
+                        } else if whole.ends_with(".conference-request.enabled") {
+                            found.conference_request = Some(value);
+                        }
+                    }
+                    word => key = word,
+                }
+            }
+        }
+        found
+    }
+}
+
+/// Reads the variables that are looked at of an `.env`. The value of a secret is not kept, only whether it is a good one.
+pub fn dotenv(text: &str) -> BTreeMap<String, String> {
+    let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
+    lines
+        .filter_map(|line| line.strip_prefix("export ").unwrap_or(line).split_once('='))
+        .filter_map(|(name, value)| {
+            let value = value.trim().trim_matches(['"', '\'']);
+            if name == SECRET {
+                let is_good = value.chars().count() >= 16;
+                return Some((name.to_owned(), if is_good { "good" } else { "bad" }.to_owned()));
+            }
+            VARIABLES.contains(&name).then(|| (name.to_owned(), value.to_owned()))
+        })
+        .collect()
+}
+
+fn has_focus(case: &Case<'_>) -> bool {
+    !case.policy.focuses.is_empty()
+}
+
+fn auto_owner(case: &Case<'_>) -> Looked {
+    let mut looked = Looked::default();
+    // Where the opener moderates anyhow, there is nothing to disagree about.
+    let agrees = case.policy.base.moderators.become_by.value.contains(&Become::Opener);
+    if !has_focus(case) {
+        return looked;
+    }
+    let by_file = match &case.machine.jicofo {
+        Some(Ok(jicofo)) => Some(jicofo.auto_owner),
+        Some(Err(reason)) => {
+            return Looked::unless_known(format!("doctor.jicofo_config: {reason}"));
+        }
+        None => None,
+    };
+    let by_env = match &case.machine.docker {
+        Some(Ok(env)) => Some(env.get("ENABLE_AUTO_OWNER").map(|value| !is_off(value))),
+        Some(Err(reason)) => return Looked::unless_known(format!("doctor.docker_env: {reason}")),
+        None => None,
+    };
+    match (by_file.or(by_env), by_file.is_some()) {
+        (None, _) => looked.unknown(
+            "Prosody does not know it: name Jicofo's file in doctor.jicofo_config, or the .env in doctor.docker_env",
+        ),
+        (Some(is_on), in_file) if is_on.unwrap_or(true) && !agrees => {
+            let change = if in_file {
+                (JICOFO, "jicofo { conference { enable-auto-owner = false } }")
+            } else {
+                (DOTENV, "ENABLE_AUTO_OWNER=false")
+            };
+            let found = "Jicofo makes an owner of the first who comes, and moderators.become has no \"opener\"";
+            looked.find("jicofo", found, change);
+        }
+        _ => {}
+    }
+    looked
+}
+
+fn is_off(value: &str) -> bool {
+    matches!(value.to_ascii_lowercase().as_str(), "0" | "false" | "no" | "off")
+}
+
+fn conference_request(case: &Case<'_>) -> Looked {
+    let mut looked = Looked::default();
+    if !has_focus(case) {
+        return looked;
+    }
+    const CHANGE: (&str, &str) =
+        (JICOFO, "jicofo { rest { conference-request { enabled = false } } }");
+    match &case.machine.jicofo {
+        Some(Ok(Jicofo { conference_request: Some(false), .. })) => return looked,
+        Some(Err(reason)) => looked.unknown(format!("doctor.jicofo_config: {reason}")),
+        Some(Ok(_)) => looked.find("jicofo", "its file leaves /conference-request/v1 on", CHANGE),
+        None => {}
+    }
+    match &case.machine.listening {
+        Some(listening) => {
+            for on in listening.iter().filter(|on| on.port() == PORT) {
+                if !on.ip().to_canonical().is_loopback() {
+                    let found = "what listens there can be reached from other machines; it is Jicofo's port for HTTP";
+                    looked.find(on.to_string(), found, CHANGE);
+                }
+            }
+        }
+        None => looked.unknown("the system does not say what listens on it"),
+    }
+    if looked.findings.is_empty() {
+        looked.unknown(
+            "whether the web server passes /conference-request/v1 on is not seen from here: \
+             `curl -X POST https://YOUR-DOMAIN/conference-request/v1` must be answered with an error by the web server",
+        );
+    }
+    looked
+}
+
+fn docker(case: &Case<'_>) -> Looked {
+    let env = match &case.machine.docker {
+        None => return Looked::default(),
+        Some(Err(reason)) => return Looked::unless_known(format!("doctor.docker_env: {reason}")),
+        Some(Ok(env)) => env,
+    };
+    let mut looked = Looked::default();
+    let has = |name: &str, module: &str| {
+        env.get(name).is_some_and(|list| list.split(',').any(|one| one.trim() == module))
+    };
+    if !has("XMPP_MUC_MODULES", "vestibule_gate") {
+        looked.find(
+            "XMPP_MUC_MODULES",
+            "it does not load the gate",
+            (DOTENV, "XMPP_MUC_MODULES=vestibule_gate"),
+        );
+    }
+    if !has("XMPP_MODULES", "persistent_lobby") {
+        let found = "without it nobody can wait for the first who comes";
+        looked.find("XMPP_MODULES", found, (DOTENV, "XMPP_MODULES=persistent_lobby"));
+    }
+    for name in ["XMPP_LOBBY_MUC_MODULES", "XMPP_BREAKOUT_MUC_MODULES"] {
+        if has(name, "vestibule_gate") {
+            let found = "the gate does not belong there: one is enough";
+            looked.find(name, found, (DOTENV, format!("{name}=")));
+        }
+    }
+    if !env.contains_key("PROSODY_TRUSTED_PROXIES") {
+        let found = "all people have the address of the web container";
+        let line = "PROSODY_TRUSTED_PROXIES=127.0.0.1,::1,172.16.0.0/12";
+        looked.find("PROSODY_TRUSTED_PROXIES", found, (DOTENV, line));
+    }
+    if env.get(SECRET).is_none_or(|state| state == "bad") {
+        let found = "it is missing or shorter than 16 characters";
+        looked.find(SECRET, found, (DOTENV, format!("{SECRET}=…: openssl rand -hex 32 makes one")));
+    }
+    if env.get("WAIT_FOR_HOST").is_some_and(|value| !is_off(value) && !value.is_empty()) {
+        let found = "the module lets in everybody who waits as soon as anybody with a token comes";
+        looked.find(
+            "WAIT_FOR_HOST",
+            found,
+            (DOTENV, "WAIT_FOR_HOST=0, and close.hold_until = [\"moderator\"] in component.toml"),
+        );
+    }
+    let not_seen = case.servers.is_ok_and(|servers| {
+        servers.iter().any(|server| {
+            let hosts = server.posture.as_ref().ok().and_then(|posture| posture.hosts.as_ref());
+            hosts.is_some_and(|hosts| !has_anywhere(hosts, "persistent_lobby"))
+        })
+    });
+    if not_seen && has("XMPP_MODULES", "persistent_lobby") {
+        let found = "the running server has not loaded it: its container is older than the file";
+        looked.find("XMPP_MODULES", found, (super::SHELL, "docker compose up -d"));
+    }
+    looked
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jicofo_s_file_is_read_in_each_of_its_shapes() {
+        let read = |text: &str| {
+            let Jicofo { auto_owner, conference_request } = Jicofo::read(text);
+            (auto_owner, conference_request)
+        };
+        assert_eq!(
+            read("jicofo {\n  conference {\n    enable-auto-owner = false\n  }\n}"),
+            (Some(false), None)
+        );
+        assert_eq!(read("jicofo.conference.enable-auto-owner: true"), (Some(true), None));
+        assert_eq!(
+            read("jicofo { rest { conference-request { enabled=false } } }"),
+            (None, Some(false))
+        );
+        assert_eq!(read("jicofo.rest.conference-request.enabled = \"false\""), (None, Some(false)));
+        assert_eq!(
+            read("# enable-auto-owner = false\njicofo { rest { enabled = false } }"),
+            (None, None)
+        );
+        assert_eq!(read("enable-auto-owner = ${?X} } } }"), (None, None));
+    }
+
+    #[test]
+    fn of_an_env_no_secret_is_kept() {
+        let env = dotenv(
+            "# XMPP_MODULES=x\nXMPP_MODULES=\"a,b\"\nJICOFO_AUTH_PASSWORD=hush\nVESTIBULE_COMPONENT_SECRET=quite-a-long-secret\n",
+        );
+        let expected = [("VESTIBULE_COMPONENT_SECRET", "good"), ("XMPP_MODULES", "a,b")];
+        assert_eq!(env, expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
+    }
+}

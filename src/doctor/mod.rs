@@ -1,0 +1,176 @@
+//! The doctor: looks at the server through the gates' postures, at the operator's file and at the machine, and says
+//! what undoes the policy or gets round it.
+//!
+//! Pure: what there is to look at is a [`Case`], which somebody else gathers. Each [`Check`] is a row of one table,
+//! [`checks`], in a file per family. What cannot be known is `unknown` with the reason, never fine.
+
+mod advisories;
+mod case;
+mod entrances;
+mod exempt;
+mod files;
+mod gate;
+mod jitsi;
+mod link;
+mod machine;
+mod order;
+mod people;
+mod policy;
+mod report;
+mod rooms;
+mod server;
+mod words;
+
+pub use self::case::{Case, Server};
+pub use self::jitsi::{Jicofo, dotenv};
+pub use self::machine::{File, Kind, Machine, Named};
+pub use self::report::{Counts, Report, Row, State};
+pub use self::words::in_words;
+
+use serde::{Deserialize, Serialize};
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Severity {
+    /// Somebody can get past the policy.
+    Critical,
+    /// Something undoes a part of it, or helps somebody to.
+    Warning,
+    /// Worth knowing.
+    Note,
+}
+
+impl Severity {
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Critical => "critical",
+            Self::Warning => "warning",
+            Self::Note => "note",
+        }
+    }
+}
+
+/// Something that the doctor looks at.
+#[derive(Debug)]
+pub struct Check {
+    /// Its name, for `doctor.ignore` and for monitoring: it stays.
+    pub id: &'static str,
+    /// How bad a finding is.
+    pub severity: Severity,
+    /// What is looked at.
+    pub looks_at: &'static str,
+    /// Why a finding matters.
+    pub why: &'static str,
+    /// Where that is known from.
+    pub source: &'static str,
+    look: fn(&Case<'_>) -> Looked,
+}
+
+/// What a check came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Looked {
+    /// What is not as it should be.
+    pub findings: Vec<Finding>,
+    /// What could not be looked at, and why.
+    pub unknown: Vec<String>,
+}
+
+/// Something that is not as it should be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// The host, account or file.
+    pub about: String,
+    /// What was found.
+    pub found: String,
+    /// The file to change.
+    pub file: String,
+    /// The line to have there.
+    pub line: String,
+}
+
+impl Looked {
+    fn find(
+        &mut self,
+        about: impl Into<String>,
+        found: impl Into<String>,
+        (file, line): (&str, impl Into<String>),
+    ) {
+        let finding = Finding {
+            about: about.into(),
+            found: found.into(),
+            file: file.to_owned(),
+            line: line.into(),
+        };
+        // Services of one server see the same hosts.
+        if !self.findings.contains(&finding) {
+            self.findings.push(finding);
+        }
+    }
+
+    fn unknown(&mut self, reason: impl Into<String>) {
+        let reason = reason.into();
+        if !self.unknown.contains(&reason) {
+            self.unknown.push(reason);
+        }
+    }
+
+    fn unless_known(reason: impl Into<String>) -> Self {
+        Self { findings: Vec::new(), unknown: vec![reason.into()] }
+    }
+}
+
+/// Where lines go.
+const PROSODY: &str = "prosody.cfg.lua";
+const COMPONENT: &str = "component.toml";
+const SHELL: &str = "shell";
+
+/// Every check, family by family.
+pub fn checks() -> impl Iterator<Item = &'static Check> {
+    let families: [&'static [Check]; 11] = [
+        gate::CHECKS,
+        order::CHECKS,
+        exempt::CHECKS,
+        entrances::CHECKS,
+        link::CHECKS,
+        files::CHECKS,
+        people::CHECKS,
+        jitsi::CHECKS,
+        rooms::CHECKS,
+        server::CHECKS,
+        policy::CHECKS,
+    ];
+    families.into_iter().flatten()
+}
+
+/// Looks at everything.
+pub fn examine(case: &Case<'_>) -> Report {
+    let ignored = |id| case.settings.doctor.ignore.iter().any(|name| name == id);
+    let rows = checks().map(|check| Row::new(check, (check.look)(case), ignored(check.id)));
+    Report::new(case, rows.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_check_has_a_name_of_its_own_and_says_why() {
+        let mut ids = HashSet::new();
+        for check in checks() {
+            assert!(ids.insert(check.id), "{} stands there twice", check.id);
+            assert!(
+                check.id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'),
+                "{}",
+                check.id
+            );
+            for text in [check.looks_at, check.why, check.source] {
+                assert!(text.len() > 8 && !text.contains('|'), "{}: {text}", check.id);
+            }
+        }
+        assert!(ids.len() > 40);
+    }
+}

@@ -1,0 +1,150 @@
+//! What the doctor says.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Case, Check, Finding, Looked, Severity};
+
+/// The version of the report's JSON.
+const VERSION: u8 = 1;
+
+/// What was found by all checks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// The version of this form, 1.
+    pub v: u8,
+    /// When.
+    pub at: Timestamp,
+    /// The server could be asked; without that, what is found is a part.
+    pub complete: bool,
+    /// Why not, if not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incomplete: Option<String>,
+    /// How many checks came to what.
+    pub counts: Counts,
+    /// Every check, the worst first.
+    pub checks: Vec<Row>,
+}
+
+/// How many checks came to what. Ignored ones are counted apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// With findings that are critical.
+    pub critical: u32,
+    /// With findings that are a warning.
+    pub warning: u32,
+    /// With findings that are worth knowing.
+    pub note: u32,
+    /// That could not be looked at.
+    pub unknown: u32,
+    /// With findings that the file says to ignore.
+    pub ignored: u32,
+    /// As it should be.
+    pub fine: u32,
+}
+
+/// What a check came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// Something is not as it should be.
+    Found,
+    /// It could not be looked at, or not at all of it.
+    Unknown,
+    /// It is as it should be.
+    Fine,
+}
+
+/// One check, and what it came to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Row {
+    /// Its name.
+    pub id: String,
+    /// How bad a finding is.
+    pub severity: Severity,
+    /// What it came to.
+    pub state: State,
+    /// The file says to ignore it.
+    pub ignored: bool,
+    /// What is looked at.
+    pub looks_at: String,
+    /// Why a finding matters.
+    pub why: String,
+    /// Where that is known from.
+    pub source: String,
+    /// What was found.
+    pub findings: Vec<Finding>,
+    /// What could not be looked at, and why.
+    pub unknown: Vec<String>,
+}
+
+impl Row {
+    pub(super) fn new(check: &Check, looked: Looked, ignored: bool) -> Self {
+        let state = if !looked.findings.is_empty() {
+            State::Found
+        } else if looked.unknown.is_empty() {
+            State::Fine
+        } else {
+            State::Unknown
+        };
+        Self {
+            id: check.id.to_owned(),
+            severity: check.severity,
+            state,
+            ignored,
+            looks_at: check.looks_at.to_owned(),
+            why: check.why.to_owned(),
+            source: check.source.to_owned(),
+            findings: looked.findings,
+            unknown: looked.unknown,
+        }
+    }
+}
+
+impl Report {
+    pub(super) fn new(case: &Case<'_>, mut checks: Vec<Row>) -> Self {
+        checks.sort_by_key(|row| (row.state, row.ignored, row.severity));
+        let mut counts = Counts::default();
+        for row in &checks {
+            let count = match (row.state, row.ignored, row.severity) {
+                (State::Found, true, _) => &mut counts.ignored,
+                (State::Found, false, Severity::Critical) => &mut counts.critical,
+                (State::Found, false, Severity::Warning) => &mut counts.warning,
+                (State::Found, false, Severity::Note) => &mut counts.note,
+                (State::Unknown, ..) => &mut counts.unknown,
+                (State::Fine, ..) => &mut counts.fine,
+            };
+            *count = count.saturating_add(1);
+        }
+        let incomplete = case.servers.err().map(str::to_owned).or_else(|| {
+            let servers = case.servers.unwrap_or_default();
+            let silent = servers.iter().find_map(|server| server.posture.as_ref().err());
+            silent.cloned()
+        });
+        Self {
+            v: VERSION,
+            at: case.now,
+            complete: incomplete.is_none(),
+            incomplete,
+            counts,
+            checks,
+        }
+    }
+
+    /// The exit status for it: 0 fine, 1 a warning or worse, 2 it could not be looked at.
+    pub const fn exit(&self) -> u8 {
+        if self.counts.critical > 0 || self.counts.warning > 0 {
+            1
+        } else if self.complete {
+            0
+        } else {
+            2
+        }
+    }
+
+    /// What is found, without when: two reports with the same say the same.
+    pub fn essence(&self) -> Vec<(&str, State, bool, &[Finding])> {
+        let rows = self.checks.iter();
+        rows.map(|row| (row.id.as_str(), row.state, row.ignored, row.findings.as_slice())).collect()
+    }
+}

@@ -1,0 +1,174 @@
+//! The MUC service's own settings, where they say otherwise than the policy.
+
+use super::case::Case;
+use super::{Check, Looked, PROSODY, Severity};
+use crate::policy::class::{Class, ClassSet};
+use crate::wire::posture::{Host, Hosts};
+
+/// Fewer rooms in memory are few on a Jitsi.
+const ROOMS: u64 = 1000;
+
+pub(super) static CHECKS: &[Check] = &[
+    Check {
+        id: "room-creation",
+        severity: Severity::Warning,
+        looks_at: "restrict_room_creation of the service",
+        why: "on Jitsi only the focus may open rooms: who opens one without it moderates it himself (CVE-2021-33506); elsewhere the server would refuse whom the policy lets open rooms",
+        source: "Jitsi's advisory JSA-2021-0001; Prosody 13 restricts to local accounts by default",
+        look: creation,
+    },
+    Check {
+        id: "room-locking",
+        severity: Severity::Note,
+        looks_at: "muc_room_locking, on Jitsi",
+        why: "the focus never sends the configuration that a locked room waits for",
+        source: "every configuration of Jitsi sets muc_room_locking = false",
+        look: locking,
+    },
+    Check {
+        id: "tombstones",
+        severity: Severity::Note,
+        looks_at: "muc_tombstones, on Jitsi",
+        why: "a room that was ended for all is barred for a month",
+        source: "mod_muc of Prosody; prosody-snippets/jitsi.cfg.lua",
+        look: tombstones,
+    },
+    Check {
+        id: "room-defaults",
+        severity: Severity::Note,
+        looks_at: "muc_room_default_… of the service, beside access.hidden and access.persistent",
+        why: "each new room is made one way and changed to the other",
+        source: "mod_muc of Prosody",
+        look: defaults,
+    },
+    Check {
+        id: "room-storage",
+        severity: Severity::Note,
+        looks_at: "where rooms are kept that the policy has outlive their last occupant",
+        why: "with storage in memory a restart of the server forgets them, with their owners and bans",
+        source: "Prosody, Storage",
+        look: storage,
+    },
+    Check {
+        id: "room-cache",
+        severity: Severity::Note,
+        looks_at: "muc_room_cache_size, on Jitsi",
+        why: "beyond it, rooms with people in them are saved and loaded again, each time anew",
+        source: "mod_muc of Prosody: 100 by default; docker-jitsi-meet sets 10000",
+        look: cache,
+    },
+    Check {
+        id: "self-registration",
+        severity: Severity::Note,
+        looks_at: "allow_unaffiliated_register of the service",
+        why: "people would make themselves members of a room; the gate refuses it, and their client shows a form that never works",
+        source: "register.lib of Prosody's MUC",
+        look: registration,
+    },
+];
+
+fn is(hosts: &Hosts, host: &Host, name: &str, value: bool) -> bool {
+    hosts.option(host, name).is_some_and(|it| it.is(value))
+}
+
+fn creation(case: &Case<'_>) -> Looked {
+    const NAME: &str = "restrict_room_creation";
+    case.each_service(|server, hosts, host, looked| {
+        let is_jitsi = case.policy.focuses.contains_key(&server.service);
+        if is_jitsi && !is(hosts, host, NAME, true) {
+            looked.find(
+                &host.name,
+                "people may open rooms without the focus",
+                (PROSODY, format!("{NAME} = true")),
+            );
+        }
+        let people = ClassSet::of(&[Class::Token, Class::Account, Class::Guest]);
+        if !is_jitsi
+            && is(hosts, host, NAME, true)
+            && case.policy.base.access.open.value.meets(people)
+        {
+            looked.find(
+                &host.name,
+                "the server lets only its admins open rooms, the policy others, too",
+                (PROSODY, format!("{NAME} = false")),
+            );
+        }
+    })
+}
+
+fn on_jitsi(case: &Case<'_>, mut look: impl FnMut(&Hosts, &Host, &mut Looked)) -> Looked {
+    case.each_service(|server, hosts, host, looked| {
+        if case.policy.focuses.contains_key(&server.service) {
+            look(hosts, host, looked);
+        }
+    })
+}
+
+fn locking(case: &Case<'_>) -> Looked {
+    on_jitsi(case, |hosts, host, looked| {
+        if !is(hosts, host, "muc_room_locking", false) {
+            let found = "new rooms are locked until they are configured";
+            looked.find(&host.name, found, (PROSODY, "muc_room_locking = false"));
+        }
+    })
+}
+
+fn tombstones(case: &Case<'_>) -> Looked {
+    on_jitsi(case, |hosts, host, looked| {
+        if !is(hosts, host, "muc_tombstones", false) {
+            let found = "rooms that were ended leave a tombstone";
+            looked.find(&host.name, found, (PROSODY, "muc_tombstones = false"));
+        }
+    })
+}
+
+fn cache(case: &Case<'_>) -> Looked {
+    on_jitsi(case, |hosts, host, looked| {
+        let size =
+            hosts.option(host, "muc_room_cache_size").and_then(|it| it.text()?.parse::<u64>().ok());
+        if size.unwrap_or(100) < ROOMS {
+            let found = format!("{} rooms are kept in memory", size.unwrap_or(100));
+            looked.find(&host.name, found, (PROSODY, "muc_room_cache_size = 10000"));
+        }
+    })
+}
+
+fn defaults(case: &Case<'_>) -> Looked {
+    let access = &case.policy.base.access;
+    case.each_service(|_, hosts, host, looked| {
+        if access.hidden.value == Some(true) && is(hosts, host, "muc_room_default_public", true) {
+            let found = "new rooms are listed, and the policy hides them";
+            looked.find(&host.name, found, (PROSODY, "muc_room_default_public = false"));
+        }
+        if access.persistent.value == Some(false)
+            && is(hosts, host, "muc_room_default_persistent", true)
+        {
+            let found = "new rooms outlive their last occupant, and the policy says they do not";
+            looked.find(&host.name, found, (PROSODY, "muc_room_default_persistent = false"));
+        }
+    })
+}
+
+fn storage(case: &Case<'_>) -> Looked {
+    let persists = case.policy.base.access.persistent.value == Some(true);
+    case.each_service(|_, hosts, host, looked| {
+        let in_memory = match hosts.option(host, "storage") {
+            Some(value) => value.items().iter().any(|item| item == "memory" || item == "config=memory"),
+            None => false,
+        };
+        let by_default = hosts.option(host, "default_storage").and_then(|it| it.text()) == Some("memory");
+        if persists && (in_memory || by_default) {
+            let found = "rooms are to outlive their last occupant, and are kept in memory";
+            looked.find(&host.name, found, (PROSODY, "storage = \"internal\"; or in component.toml: [policy.access] persistent = false"));
+        }
+    })
+}
+
+fn registration(case: &Case<'_>) -> Looked {
+    case.each_service(|_, hosts, host, looked| {
+        if is(hosts, host, "allow_unaffiliated_register", true) {
+            let line = "allow_unaffiliated_register = false; who becomes what is in component.toml: [policy.moderators]";
+            looked.find(&host.name, "strangers may register with rooms", (PROSODY, line));
+        }
+    })
+}

@@ -1,0 +1,651 @@
+//! The doctor's checks, each once with something to find and once without.
+
+#![cfg(test)]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use vestibule::config::{Environment, Loaded, Outside, parse};
+use vestibule::doctor::{
+    Case, File, Jicofo, Kind, Machine, Report, Server, State, checks, dotenv, examine,
+};
+use vestibule::wire::greeting::Hello;
+use vestibule::wire::posture::Posture;
+use vestibule::xmpp::Element;
+
+const NOW: &str = "2026-11-24T00:00:00Z";
+const SERVICE: &str = "conference.example.org";
+
+/// One situation. Everything in it is as it should be until it is changed.
+struct Situation {
+    file: String,
+    secret: &'static str,
+    /// What stands above all hosts.
+    above: String,
+    /// Modules and options of the service, of the host where people log in, and of the component's host.
+    service: String,
+    door: String,
+    component: String,
+    /// Further elements of the posture.
+    more: String,
+    attributes: String,
+    hello: Option<Hello>,
+    machine: Machine,
+    broken: Option<&'static str>,
+    on_disk: Option<&'static str>,
+}
+
+impl Situation {
+    fn new() -> Self {
+        let hooks = [
+            "muc-occupant-pre-join",
+            "muc-room-pre-create",
+            "muc-pre-set-affiliation",
+            "muc-config-submitted",
+            "muc-invite",
+            "muc-occupant-pre-change",
+            "presence/full",
+            "presence/bare",
+            "message/bare",
+            "iq-set/bare/http://jabber.org/protocol/muc#owner:query",
+            "iq-set/bare/http://jabber.org/protocol/muc#admin:query",
+        ]
+        .map(|event| format!("<hook event='{event}' priority='2.5' module='vestibule_gate'/>"));
+        let version = env!("CARGO_PKG_VERSION");
+        Self {
+            file: format!(
+                "[component]\ndomain = 'vestibule.example.org'\n[[service]]\ndomain = '{SERVICE}'\n\
+                 focus = 'focus@auth.example.org'\ntrusted = ['recorder@recorder.example.org']\n\
+                 [doctor]\njicofo_config = 'x'\n[policy]\noperators = ['ann@example.org']\n\
+                 access.open = ['service', 'operator', 'account']\n\
+                 access.enter = ['service', 'operator', 'listed', 'token', 'account', 'returning', 'guest']\n"
+            ),
+            secret: "f0c6a1d2b7e94835a6d1c0ffee5eed42",
+            above: "<option name='consider_bosh_secure'>true</option><option name='trusted_proxies' list='true'>\
+                    <item>127.0.0.1</item></option>"
+                .to_owned(),
+            service:                 "<option name='restrict_room_creation'>true</option><option name='muc_room_locking'>false</option>\
+                 <option name='muc_tombstones'>false</option><option name='muc_room_cache_size'>10000</option>\
+                 <option name='vestibule_trusted' list='true'><item>focus@auth.example.org</item></option>"
+                .to_owned(),
+            door: "<module name='bosh'/><module name='muc_lobby_rooms'/><option name='authentication'>internal_hashed</option>\
+                   <option name='muc_lobby_whitelist' list='true'><item>recorder.example.org</item></option>\
+                   <option name='lobby_muc'>lobby.example.org</option>"
+                .to_owned(),
+            component: "<option name='component_conflict_resolve'>kick_old</option>".to_owned(),
+            more: "<host name='lobby.example.org' type='component'><module name='muc'/></host>\
+                   <port service='component' interface='127.0.0.1' port='5347'/>\
+                   <port service='c2s' interface='*' port='5222'/>\
+                   <web sessions='31' addresses='28' loopback='0'/>"
+                .to_owned()
+                + &hooks.concat(),
+            attributes: format!("server='Prosody 13.0.5' lua='5.4' gate='{version}' time='1795478400.5' memory='3000'"),
+            hello: Some(Hello {
+                gate: version.to_owned(),
+                server: "Prosody 13.0.5".to_owned(),
+                failure: "refuse".to_owned(),
+                rooms: 0,
+            }),
+            machine: Machine {
+                files: [
+                    ("component.toml", Kind::Settings { has_secret: false }, 0o644),
+                    ("secret", Kind::Secret, 0o640),
+                    ("state", Kind::State, 0o700),
+                    ("state/decisions.jsonl", Kind::Kept, 0o600),
+                    ("socket", Kind::Socket, 0o600),
+                ]
+                .map(|(path, kind, mode)| File { path: PathBuf::from(path), kind, mode: Ok(mode) })
+                .into(),
+                listening: Some(vec!["127.0.0.1:5347".parse().unwrap()]),
+                package: None,
+                jicofo: Some(Ok(Jicofo { auto_owner: Some(false), conference_request: Some(false) })),
+                docker: None,
+            },
+            broken: None,
+            on_disk: Some("same"),
+        }
+    }
+
+    fn loaded(&self) -> Loaded {
+        let secret = ("VESTIBULE_COMPONENT__SECRET".to_owned(), self.secret.to_owned());
+        let environment = Environment::of([secret]);
+        let read = |_: &Path| Ok(String::new());
+        let outside = Outside { environment: &environment, read: &read, exposed: false };
+        let mut loaded = parse("f", &self.file, &outside).unwrap();
+        loaded.policy.revision = "same".to_owned();
+        loaded
+    }
+
+    fn posture(&self) -> Posture {
+        let xml = format!(
+            "<posture xmlns='urn:vestibule:gate:1' {}><module name='muc'/><module name='vestibule_gate'/>\
+             <host name='*'>{}</host><host name='{SERVICE}' type='component'><module name='muc'/>\
+             <module name='vestibule_gate'/>{}</host><host name='example.org' type='local'>{}</host>\
+             <host name='vestibule.example.org' type='component'>{}</host>{}</posture>",
+            self.attributes, self.above, self.service, self.door, self.component, self.more
+        );
+        Posture::read(&Element::parse(xml.as_bytes(), "").unwrap())
+    }
+
+    fn examined(&self, servers: Result<&[Server], &str>) -> Report {
+        let loaded = self.loaded();
+        examine(&Case {
+            servers,
+            settings: &loaded.settings,
+            policy: &loaded.policy,
+            warnings: &loaded.warnings,
+            broken: self.broken,
+            on_disk: self.on_disk,
+            machine: &self.machine,
+            now: NOW.parse().unwrap(),
+        })
+    }
+
+    fn report(&self) -> Report {
+        let asked: Timestamp = NOW.parse().unwrap();
+        let posture = match &self.hello {
+            Some(_) => Ok(self.posture()),
+            None => Err("no gate has greeted".to_owned()),
+        };
+        let server =
+            Server { service: SERVICE.to_owned(), hello: self.hello.clone(), posture, asked };
+        self.examined(Ok(&[server]))
+    }
+}
+
+fn option(name: &str, value: &str) -> String {
+    format!("<option name='{name}'>{value}</option>")
+}
+
+fn list(name: &str, item: &str) -> String {
+    format!("<option name='{name}' list='true'><item>{item}</item></option>")
+}
+
+fn module(name: &str) -> String {
+    format!("<module name='{name}'/>")
+}
+
+fn without(text: &mut String, part: &str) {
+    assert!(text.contains(part), "{part} is not there");
+    *text = text.replace(part, "");
+}
+
+fn mode(situation: &mut Situation, path: &str, mode: u32) {
+    let file = situation.machine.files.iter_mut().find(|file| file.path == Path::new(path));
+    file.unwrap().mode = Ok(mode);
+}
+
+type Change = fn(&mut Situation);
+
+/// What is changed for a check to find something, and what it says then.
+const DEFECTS: &[(&str, Change, &str)] = &[
+    ("gate-missing", |it| it.hello = None, "no gate has greeted"),
+    (
+        "service-unguarded",
+        |it| {
+            it.more += "<host name='other.example.org' type='component'><module name='muc'/></host>"
+        },
+        "without the gate",
+    ),
+    (
+        "internal-service-open",
+        |it| {
+            it.more += "<host name='internal.auth.example.org' type='component'><module name='muc'/></host>"
+        },
+        "anybody may open rooms",
+    ),
+    (
+        "gate-version",
+        |it| it.attributes = it.attributes.replace(env!("CARGO_PKG_VERSION"), "0.0.1"),
+        "the gate is 0.0.1",
+    ),
+    (
+        "gate-order",
+        |it| it.more += "<hook event='muc-occupant-pre-join' priority='2.5' module='meddler'/>",
+        "meddler handles `muc-occupant-pre-join` at 2.5",
+    ),
+    (
+        "gate-order",
+        |it| {
+            without(
+                &mut it.more,
+                "<hook event='muc-invite' priority='2.5' module='vestibule_gate'/>",
+            )
+        },
+        "the gate does not handle `muc-invite`",
+    ),
+    (
+        "gate-after",
+        |it| it.more += "<hook event='muc-occupant-pre-join' priority='-7' module='meddler'/>",
+        "after the verdict",
+    ),
+    ("neighbours", |it| it.service += &module("muc_allowners"), "makes everybody a moderator"),
+    ("neighbours", |it| it.door += &module("muc_wait_for_host"), "example.org"),
+    (
+        "failing-open",
+        |it| it.hello.as_mut().unwrap().failure = "allow".to_owned(),
+        "everybody gets in",
+    ),
+    ("grace", |it| it.service += &option("vestibule_grace", "0"), "vestibule_grace = 0"),
+    (
+        "bootstrap",
+        |it| without(&mut it.service, "<item>focus@auth.example.org</item>"),
+        "does not name focus@auth.example.org",
+    ),
+    (
+        "bootstrap",
+        |it| it.service += &list("vestibule_trusted", "eve@example.org"),
+        "eve@example.org, which the file does not",
+    ),
+    (
+        "token-allowlist",
+        |it| it.service += &list("token_verification_allowlist", "guest.example.org"),
+        "guest.example.org",
+    ),
+    (
+        "access-whitelist",
+        |it| it.service += &list("muc_access_whitelist", "guest.example.org"),
+        "guest.example.org",
+    ),
+    (
+        "password-whitelist",
+        |it| it.service += &list("muc_password_whitelist", "eve@example.org"),
+        "eve@example.org",
+    ),
+    (
+        "lobby-whitelist",
+        |it| it.door += &list("muc_lobby_whitelist", "guest.example.org"),
+        "guest.example.org",
+    ),
+    (
+        "recorder-not-listed",
+        |it| without(&mut it.door, "<item>recorder.example.org</item>"),
+        "neither recorder@recorder.example.org",
+    ),
+    ("prefixes", |it| it.service += &list("recorder_prefixes", "recorder@"), "no whole address"),
+    ("prefixes", |it| it.above += &module("s2s"), "on any server"),
+    (
+        "server-admins",
+        |it| {
+            it.above += &list("admins", "eve@example.org");
+            it.above += &option("component_admins_as_room_owners", "true");
+        },
+        "eve@example.org is an admin",
+    ),
+    (
+        "open-registration",
+        |it| {
+            it.door += &module("register_ibr");
+            it.above += &option("allow_registration", "true");
+        },
+        "anybody may register",
+    ),
+    (
+        "s2s-token",
+        |it| {
+            it.service += &module("token_verification");
+            it.above += &module("s2s");
+        },
+        "without a token",
+    ),
+    (
+        "s2s-strangers",
+        |it| {
+            it.above += &module("s2s");
+            it.file = it.file.replace("'guest']", "'guest', 'federated']");
+        },
+        "people of any server",
+    ),
+    (
+        "c2s-unencrypted",
+        |it| it.above += &option("c2s_require_encryption", "false"),
+        "open to other machines",
+    ),
+    (
+        "plain-passwords",
+        |it| {
+            it.above += &option("require_encryption", "false");
+            it.above += &option("allow_unencrypted_plain_auth", "true");
+        },
+        "allow_unencrypted_plain_auth",
+    ),
+    (
+        "web-unencrypted",
+        |it| it.more += "<port service='http' interface='0.0.0.0' port='5280'/>",
+        "consider_bosh_secure",
+    ),
+    (
+        "component-port",
+        |it| it.more += "<port service='component' interface='::' port='5347'/>",
+        "[::]:5347",
+    ),
+    (
+        "component-port",
+        |it| {
+            without(&mut it.more, "<port service='component' interface='127.0.0.1' port='5347'/>");
+            it.machine.listening = Some(vec!["0.0.0.0:5347".parse().unwrap()]);
+        },
+        "0.0.0.0:5347",
+    ),
+    ("component-secret", |it| it.secret = "replace with a long random secret", "the example"),
+    ("component-secret", |it| it.secret = "short", "fewer than 16"),
+    ("component-secret", |it| it.secret = "passwordpassword", "guessed"),
+    ("conflict-resolve", |it| without(&mut it.component, "kick_old"), "component_conflict_resolve"),
+    (
+        "link-network",
+        |it| {
+            it.file = it.file.replace(
+                "[component]\n",
+                "[component]\nserver = 'prosody:5347'\nallow_plaintext_network = true\n",
+            );
+        },
+        "unencrypted",
+    ),
+    ("secret-file", |it| mode(it, "secret", 0o644), "mode 0644"),
+    ("settings-file", |it| mode(it, "component.toml", 0o666), "can write it"),
+    ("state-files", |it| mode(it, "state/decisions.jsonl", 0o644), "decisions.jsonl"),
+    ("state-files", |it| mode(it, "state", 0o711), "state"),
+    ("control-socket", |it| mode(it, "socket", 0o777), "can write to it"),
+    ("occupant-listing", |it| it.service += &module("muc_size"), "/room-size"),
+    ("occupant-listing", |it| it.door += &module("muc_census"), "/room-census"),
+    ("trusted-proxies", |it| it.above += &list("trusted_proxies", "0.0.0.0/0"), "large part"),
+    (
+        "one-address",
+        |it| {
+            it.more = it.more.replace("addresses='28' loopback='0'", "addresses='1' loopback='31'")
+        },
+        "that of this machine",
+    ),
+    (
+        "one-address",
+        |it| it.more = it.more.replace("addresses='28'", "addresses='1'"),
+        "one and the same",
+    ),
+    (
+        "anonymous-opener",
+        |it| {
+            it.door = it.door.replace("internal_hashed", "jitsi-anonymous");
+            it.file = it.file.replace("'account']", "'guest']");
+        },
+        "example.org",
+    ),
+    (
+        "auto-owner",
+        |it| {
+            it.machine.jicofo = Some(Ok(Jicofo::default()));
+            it.machine.docker = None;
+            it.file += "moderators.become = ['operator']\n";
+        },
+        "no \"opener\"",
+    ),
+    (
+        "conference-request",
+        |it| it.machine.jicofo = Some(Ok(Jicofo { conference_request: None, ..Jicofo::default() })),
+        "/conference-request/v1 on",
+    ),
+    (
+        "conference-request",
+        |it| {
+            it.machine.jicofo = None;
+            it.machine.listening = Some(vec!["0.0.0.0:8888".parse().unwrap()]);
+        },
+        "reached from other machines",
+    ),
+    (
+        "docker-env",
+        |it| it.machine.docker = Some(Ok(dotenv("XMPP_MUC_MODULES=other\n"))),
+        "does not load the gate",
+    ),
+    (
+        "docker-env",
+        |it| it.machine.docker = Some(Ok(dotenv("VESTIBULE_COMPONENT_SECRET=short\n"))),
+        "shorter than 16",
+    ),
+    (
+        "room-creation",
+        |it| without(&mut it.service, "<option name='restrict_room_creation'>true</option>"),
+        "without the focus",
+    ),
+    (
+        "room-creation",
+        |it| it.file = it.file.replace("focus = 'focus@auth.example.org'\n", ""),
+        "only its admins",
+    ),
+    (
+        "room-locking",
+        |it| without(&mut it.service, "<option name='muc_room_locking'>false</option>"),
+        "locked",
+    ),
+    (
+        "tombstones",
+        |it| without(&mut it.service, "<option name='muc_tombstones'>false</option>"),
+        "tombstone",
+    ),
+    (
+        "room-defaults",
+        |it| it.service += &option("muc_room_default_public", "true"),
+        "the policy hides them",
+    ),
+    (
+        "room-storage",
+        |it| {
+            it.above += &option("default_storage", "memory");
+            it.file += "access.persistent = true\n";
+        },
+        "kept in memory",
+    ),
+    (
+        "room-cache",
+        |it| without(&mut it.service, "<option name='muc_room_cache_size'>10000</option>"),
+        "100 rooms",
+    ),
+    (
+        "self-registration",
+        |it| it.service += &option("allow_unaffiliated_register", "true"),
+        "register",
+    ),
+    (
+        "prosody-version",
+        |it| it.attributes = it.attributes.replace("13.0.5", "0.11.13"),
+        "Prosody 0.11.13",
+    ),
+    (
+        "advisories",
+        |it| it.attributes = it.attributes.replace("13.0.5", "0.12.3"),
+        "your distribution may have repaired it",
+    ),
+    (
+        "advisories",
+        |it| {
+            it.attributes = it.attributes.replace("13.0.5", "0.12.3");
+            it.machine.package = Some("0.12.3-1".to_owned());
+        },
+        "0.12.3-1 is not known to have the repair",
+    ),
+    ("lua", |it| it.attributes = it.attributes.replace("5.4", "5.2"), "Lua 5.2"),
+    ("lua", |it| it.attributes = it.attributes.replace("3000", "3000000"), "2929 MiB"),
+    (
+        "clock",
+        |it| it.attributes = it.attributes.replace("1795478400.5", "1795478300.5"),
+        "99 s slow",
+    ),
+    ("policy-file", |it| it.broken = Some("error: f:1:1: wrong\nmore"), "f:1:1: wrong"),
+    ("policy-pending", |it| it.on_disk = Some("other"), "same is in force"),
+    (
+        "policy-suspicious",
+        |it| it.file += "moderators.jids = ['x@example.org']\nmoderators.become = ['operator']\n",
+        "not in `become`",
+    ),
+    (
+        "ignore",
+        |it| it.file = it.file.replace("[doctor]\n", "[doctor]\nignore = ['nonsense']\n"),
+        "no finding",
+    ),
+];
+
+#[test]
+fn each_check_finds_its_defect() {
+    for (id, change, says) in DEFECTS {
+        let mut situation = Situation::new();
+        change(&mut situation);
+        let report = situation.report();
+        let row = report.checks.iter().find(|row| row.id == *id).unwrap();
+        assert_eq!(row.state, State::Found, "{id}: {row:#?}");
+        assert!(
+            format!("{:?}", row.findings).replace("\\\"", "\"").contains(says),
+            "{id}: {row:#?}"
+        );
+        assert!(
+            row.findings.iter().all(|it| !it.line.is_empty() && !it.about.is_empty()),
+            "{row:#?}"
+        );
+    }
+    let tried: BTreeSet<_> = DEFECTS.iter().map(|(id, ..)| *id).collect();
+    let missing: Vec<_> = checks().map(|it| it.id).filter(|id| !tried.contains(id)).collect();
+    assert!(missing.is_empty(), "{missing:?} are not tried");
+}
+
+#[test]
+fn where_all_is_as_it_should_be_everything_is_fine() {
+    let report = Situation::new().report();
+    let other: Vec<_> = report.checks.iter().filter(|row| row.state != State::Fine).collect();
+    assert!(other.is_empty(), "{other:#?}");
+    assert!(report.complete);
+    assert_eq!(report.exit(), 0);
+}
+
+#[test]
+fn a_debian_package_with_the_repair_is_fine_though_the_version_is_old() {
+    let mut situation = Situation::new();
+    situation.attributes = situation.attributes.replace("13.0.5", "0.12.3");
+    situation.machine.package = Some("0.12.3-1+deb12u1".to_owned());
+    let report = situation.report();
+    let row = report.checks.iter().find(|row| row.id == "advisories").unwrap();
+    assert_eq!(row.state, State::Fine, "{row:#?}");
+}
+
+#[test]
+fn what_cannot_be_looked_at_is_never_fine() {
+    let of_the_file = [
+        "component-secret",
+        "link-network",
+        "secret-file",
+        "settings-file",
+        "state-files",
+        "control-socket",
+        "auto-owner",
+        "conference-request",
+        "docker-env",
+        "policy-file",
+        "policy-pending",
+        "policy-suspicious",
+        "ignore",
+        // This machine tells, too.
+        "component-port",
+    ];
+    let situation = Situation::new();
+    let report = situation.examined(Err("no link"));
+    for row in &report.checks {
+        let expected =
+            if of_the_file.contains(&row.id.as_str()) { State::Fine } else { State::Unknown };
+        assert_eq!(row.state, expected, "{row:#?}");
+    }
+    assert!(!report.complete);
+    assert_eq!(report.exit(), 2);
+
+    // A gate that tells as little as the first one did.
+    let element = Element::parse(
+        b"<posture xmlns='urn:vestibule:gate:1' server='Prosody 13.0.5' lua='5.4'><module name='muc'/></posture>",
+        "",
+    );
+    let posture = Ok(Posture::read(&element.unwrap()));
+    let asked: Timestamp = NOW.parse().unwrap();
+    let server =
+        Server { service: SERVICE.to_owned(), hello: situation.hello.clone(), posture, asked };
+    let report = situation.examined(Ok(&[server]));
+    let fine: BTreeSet<_> = report
+        .checks
+        .iter()
+        .filter(|row| row.state == State::Fine)
+        .map(|row| row.id.as_str())
+        .collect();
+    let known = [
+        "gate-missing",
+        "gate-version",
+        "neighbours",
+        "failing-open",
+        "prosody-version",
+        "advisories",
+        "lua",
+    ];
+    assert_eq!(fine, of_the_file.into_iter().chain(known).collect());
+}
+
+#[test]
+fn an_ignored_finding_is_listed_and_does_not_count() {
+    let mut situation = Situation::new();
+    situation.secret = "short";
+    assert_eq!(situation.report().exit(), 1);
+    situation.file =
+        situation.file.replace("[doctor]\n", "[doctor]\nignore = ['component-secret']\n");
+    let report = situation.report();
+    let row = report.checks.iter().find(|row| row.id == "component-secret").unwrap();
+    assert!(row.ignored && row.state == State::Found);
+    assert_eq!((report.exit(), report.counts.ignored, report.counts.critical), (0, 1, 0));
+}
+
+#[test]
+fn the_worst_comes_first_and_what_is_found_stands_before_what_is_not_known() {
+    let mut situation = Situation::new();
+    situation.secret = "short";
+    without(&mut situation.component, "kick_old");
+    mode(&mut situation, "state", 0o755);
+    situation.machine.jicofo = None;
+    let report = situation.report();
+    let first: Vec<_> = report.checks.iter().take(4).map(|row| row.id.as_str()).collect();
+    assert_eq!(
+        first,
+        ["component-secret", "state-files", "conflict-resolve", "conference-request"]
+    );
+}
+
+#[test]
+fn the_form_of_the_json_stays() {
+    let mut situation = Situation::new();
+    without(&mut situation.component, "kick_old");
+    let json = serde_json::to_value(situation.report()).unwrap();
+    let names = |value: &serde_json::Value| -> Vec<String> {
+        value.as_object().unwrap().keys().cloned().collect()
+    };
+    assert_eq!(json["v"], 1);
+    assert_eq!(names(&json), ["at", "checks", "complete", "counts", "v"]);
+    assert_eq!(
+        names(&json["counts"]),
+        ["critical", "fine", "ignored", "note", "unknown", "warning"]
+    );
+    let row = &json["checks"][0];
+    assert_eq!(
+        names(row),
+        ["findings", "id", "ignored", "looks_at", "severity", "source", "state", "unknown", "why"]
+    );
+    assert_eq!(names(&row["findings"][0]), ["about", "file", "found", "line"]);
+    assert_eq!((&row["state"], &row["severity"]), (&"found".into(), &"note".into()));
+    let again: Report = serde_json::from_value(json).unwrap();
+    assert_eq!(again, situation.report());
+}
+
+#[test]
+fn every_check_stands_in_the_documentation_as_it_is() {
+    let expected: Vec<String> = checks()
+        .map(|it| {
+            let (id, severity) = (it.id, it.severity.name());
+            format!("| `{id}` | {severity} | {} | {} | {} |", it.looks_at, it.why, it.source)
+        })
+        .collect();
+    let text =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/doctor.md")).unwrap();
+    let rows: Vec<_> = text.lines().filter(|line| line.starts_with("| `")).collect();
+    assert_eq!(rows, expected, "\n{}\n", expected.join("\n"));
+}

@@ -1,0 +1,302 @@
+"""The doctor on real servers: each defect that a server can show, once present and once absent."""
+
+import json
+
+import pytest
+from lab import SERVICE, Prosody
+from lab.canary import note
+from lab.settings import lua
+
+STRONG = note("f0c6a1d2b7e94835a6d1c0ffee5eed42")
+ACCOUNTS = """
+[policy.access]
+open = ["service", "operator", "account"]
+enter = ["service", "operator", "listed", "token", "account", "returning", "guest"]
+"""
+FOCUS = """
+version = 1
+[[service]]
+domain = "conference.localhost"
+focus = "focus@localhost"
+trusted = ["recorder@recorder.localhost"]
+"""
+# A server without defects: what the laboratory does for its own comfort is put right.
+SOUND = {
+    "options": {"c2s_require_encryption": True, "allow_unencrypted_plain_auth": False},
+    "tls": True,
+    "component_options": {"component_conflict_resolve": "kick_old"},
+}
+JITSI = {
+    "restrict_room_creation": True,
+    "muc_room_locking": False,
+    "muc_tombstones": False,
+    "muc_room_cache_size": 10000,
+    "vestibule_trusted": ["focus@localhost"],
+}
+# Found on any Prosody older than its last repair, whatever else is tried here.
+OLD = {"advisories"}
+
+
+def examined(component, *arguments):
+    """What the running component finds: the checks by name."""
+    done = component.run("doctor", "--json", *arguments)
+    report = json.loads(done.stdout)
+    assert report["v"] == 1 and report["complete"], report
+    return {row["id"]: row for row in report["checks"]}, report, done.returncode
+
+
+def found(checks):
+    return {name for name, row in checks.items() if row["state"] == "found"}
+
+
+def texts(row):
+    return [f"{each['about']}: {each['found']}" for each in row["findings"]]
+
+
+@pytest.fixture
+def look(start, start_vestibule, prosody_version):
+    """Starts a server with these options, and a component with this file."""
+
+    def started(config, **options):
+        server = Prosody(prosody_version, **options)
+        server.secret = STRONG
+        component = start_vestibule(start(server), config)
+        component.state_dir.chmod(0o700)
+        return component
+
+    return started
+
+
+def merged(**more):
+    """The sound server with other options."""
+    options = {**SOUND, **more}
+    for name in ("options", "component_options"):
+        options[name] = {**SOUND[name], **more.get(name, {})}
+    return options
+
+
+def test_a_server_as_it_should_be_is_fine(look):
+    component = look(SERVICE + ACCOUNTS, **merged())
+    checks, report, status = examined(component)
+    assert found(checks) <= OLD, [checks[name] for name in found(checks) - OLD]
+    assert status == (1 if found(checks) else 0)
+    assert report["counts"]["critical"] == 0
+    assert all(row["state"] == "fine" for name, row in checks.items() if name not in OLD), report
+    words = component.run("doctor", "--all")
+    assert "0 critical" in words.stdout and "component-port" in words.stdout
+
+
+# Groups of defects that do not hide one another: the options of the server, the file, and each finding with a word of it.
+GROUPS = {
+    "hosts": (
+        {
+            "gate": True,
+            "plain_muc": True,
+            "muc_options": {
+                "vestibule_on_unavailable": "allow",
+                "vestibule_grace": 0,
+                "vestibule_trusted": ["eve@localhost"],
+                "allow_unaffiliated_register": True,
+                "muc_room_default_public": True,
+                "restrict_room_creation": True,
+                "muc_password_whitelist": ["guest.localhost"],
+                "muc_access_whitelist": ["guest.localhost"],
+                "token_verification_allowlist": ["guest.localhost"],
+                "recorder_prefixes": ["recorder@"],
+            },
+            "options": {
+                "admins": ["mallory@localhost"],
+                "component_admins_as_room_owners": True,
+                "trusted_proxies": ["0.0.0.0/0"],
+                "muc_lobby_whitelist": ["guest.localhost"],
+            },
+            "extra_hosts": '\nComponent "internal.auth.localhost" "muc"\n',
+        },
+        SERVICE + ACCOUNTS + "persistent = true\n",
+        {
+            "service-unguarded": "plain.localhost",
+            "internal-service-open": "internal.auth.localhost",
+            "failing-open": "everybody gets in",
+            "grace": "vestibule_grace",
+            "bootstrap": "eve@localhost",
+            "self-registration": "register",
+            "room-defaults": "the policy hides them",
+            "room-creation": "only its admins",
+            "room-storage": "kept in memory",
+            "password-whitelist": "guest.localhost",
+            "access-whitelist": "guest.localhost",
+            "token-allowlist": "guest.localhost",
+            "lobby-whitelist": "guest.localhost",
+            "prefixes": "recorder@",
+            "server-admins": "mallory@localhost",
+            "trusted-proxies": "0.0.0.0/0",
+        },
+    ),
+    "doors": (
+        {
+            "tls": False,
+            "modules": ["s2s", "register", "bosh", "websocket"],
+            "component_options": {"component_conflict_resolve": "kick_new"},
+            "options": {
+                "c2s_require_encryption": False,
+                "allow_unencrypted_plain_auth": True,
+                "c2s_interfaces": ["*"],
+                "component_interfaces": ["*"],
+                "http_interfaces": ["*"],
+                "http_ports": [],
+                "https_ports": [],
+                "s2s_ports": [],
+                "consider_bosh_secure": True,
+                "modules_disabled": ["offline"],
+                "allow_registration": True,
+            },
+        },
+        SERVICE + "[doctor]\nignore = ['conflict-resolve', 'nonsense']\n",
+        {
+            "open-registration": "anybody may register",
+            "c2s-unencrypted": "guest.localhost",
+            "plain-passwords": "localhost",
+            "component-port": "*:",
+            "s2s-strangers": "people of any server",
+            "conflict-resolve": "kick_new",
+            "anonymous-opener": "guest.localhost",
+            "ignore": "nonsense",
+        },
+    ),
+    "modules": (
+        {
+            "modules": ["s2s"],
+            "options": {"modules_disabled": ["offline"], "s2s_ports": []},
+            "muc_options": {
+                "modules_enabled": [
+                    "vestibule_gate",
+                    "lab_posture",
+                    "muc_size",
+                    "token_verification",
+                    "muc_allowners",
+                ]
+            },
+        },
+        SERVICE + ACCOUNTS,
+        {
+            "gate-order": "lab_posture handles `muc-occupant-pre-join` at 2.5",
+            "gate-after": "lab_posture handles joins at -7",
+            "neighbours": "makes everybody a moderator",
+            "occupant-listing": "/room-size",
+            "s2s-token": "without a token",
+        },
+    ),
+    "jitsi": (
+        {"muc_options": {"muc_room_cache_size": 50}},
+        FOCUS + ACCOUNTS,
+        {
+            "room-creation": "without the focus",
+            "room-locking": "locked",
+            "tombstones": "tombstone",
+            "room-cache": "50 rooms",
+            "bootstrap": "focus@localhost",
+        },
+    ),
+}
+
+
+@pytest.fixture
+def stand_ins(tmp_path):
+    """Modules with the names of others, that do nothing, and one that handles joins."""
+    for name in ("muc_size", "token_verification", "muc_allowners"):
+        folder = tmp_path / f"mod_{name}"
+        folder.mkdir()
+        (folder / f"mod_{name}.lua").write_text("-- does nothing\n")
+    folder = tmp_path / "mod_lab_posture"
+    folder.mkdir()
+    (folder / "mod_lab_posture.lua").write_text(
+        'for _, priority in ipairs { 2.5, -7 } do\n'
+        '\tmodule:hook("muc-occupant-pre-join", function () end, priority);\nend\n'
+    )
+    return tmp_path
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_each_defect_is_found(look, stand_ins, group):
+    options, config, expected = GROUPS[group]
+    component = look(config, **merged(**options, plugin_paths=[stand_ins]))
+    checks, _, status = examined(component)
+    for name, word in expected.items():
+        row = checks[name]
+        assert row["state"] == "found" and any(word in text for text in texts(row)), row
+        assert all(each["line"] and each["file"] for each in row["findings"]), row
+    assert found(checks) <= {*expected, *OLD, *ALONG.get(group, ())}, found(checks) - {*expected}
+    assert status == 1
+
+
+# What comes with the defects of a group.
+ALONG = {"modules": {"s2s-strangers"}}
+
+
+def test_jitsi_s_options_are_fine(look):
+    hosts = '\nVirtualHost "recorder.localhost"\n'
+    component = look(FOCUS + ACCOUNTS, **merged(muc_options=JITSI, extra_hosts=hosts))
+    checks, _, _ = examined(component)
+    assert found(checks) <= OLD, found(checks)
+    # Nobody has named Jicofo's file.
+    assert checks["auto-owner"]["state"] == "unknown"
+    assert "doctor.jicofo_config" in checks["auto-owner"]["unknown"][0]
+    assert checks["conference-request"]["state"] == "unknown"
+
+
+def test_what_is_found_last_is_kept_and_a_repair_is_seen_at_once(look):
+    component = look(SERVICE + ACCOUNTS, **merged())
+    component.state_dir.chmod(0o755)
+    assert "state-files" in found(examined(component)[0])
+    component.state_dir.chmod(0o700)
+    assert "state-files" in found(examined(component, "--last")[0])
+    assert "state-files" not in found(examined(component)[0])
+    assert "state-files" not in found(examined(component, "--last")[0])
+    counts = json.loads(component.run("status", "--json").stdout)["doctor"]
+    assert counts["critical"] == 0 and counts["fine"] > 40
+
+
+def test_the_file_on_the_disk_is_looked_at_too(look):
+    component = look(SERVICE + ACCOUNTS, **merged())
+    component.config_path.write_text(SERVICE + ACCOUNTS + "nonsense = 1\n")
+    checks, _, status = examined(component)
+    assert "nonsense" in texts(checks["policy-file"])[0] and status == 1
+    component.config_path.write_text(SERVICE + ACCOUNTS + "persistent = true\n")
+    checks, _, _ = examined(component)
+    assert checks["policy-file"]["state"] == "fine"
+    assert checks["policy-pending"]["state"] == "found"
+    component.run("reload")
+    assert examined(component)[0]["policy-pending"]["state"] == "fine"
+
+
+def test_without_a_component_the_file_and_the_machine_are_looked_at(look):
+    component = look(SERVICE + ACCOUNTS, **merged())
+    component.kill()
+    done = component.run("doctor", "--json", "--config", component.config_path)
+    report = json.loads(done.stdout)
+    checks = {row["id"]: row for row in report["checks"]}
+    assert done.returncode == 2 and not report["complete"]
+    assert "`vestibule run`" in report["incomplete"]
+    assert checks["gate-missing"]["state"] == "unknown"
+    assert checks["component-secret"]["state"] == "fine"
+    component.state_dir.chmod(0o755)
+    assert component.run("doctor", "--config", component.config_path).returncode == 1
+
+
+def test_without_the_server_the_rest_is_looked_at(look):
+    component = look(SERVICE + ACCOUNTS, **merged())
+    component.server.kill()
+    done = component.run("doctor", "--json")
+    while json.loads(done.stdout)["complete"]:
+        done = component.run("doctor", "--json")
+    report = json.loads(done.stdout)
+    assert "no link to the server" in report["incomplete"] and done.returncode == 2
+
+
+def test_no_secret_of_the_server_is_told(look):
+    hush = note("hush-0815-hush")
+    options = {name: hush for name in ("app_secret", "turn_external_secret", "ldap_password")}
+    component = look(SERVICE + ACCOUNTS, **merged(options=options))
+    for told in (component.run("doctor", "--json", "--all"), component.run("doctor", "--all")):
+        assert hush not in told.stdout and STRONG not in told.stdout
+    assert lua(hush) in component.server.configuration()
