@@ -68,6 +68,7 @@ impl Site for Noting {
             drift: DriftTally::default(),
             log_lines_lost: 0,
             store: None,
+            doctor: None,
             uptime: 0,
         }
     }
