@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::clock::now;
 use crate::component::audit::Audit;
-use crate::config::{changes, redacted};
+use crate::config::{redacted, redacted_changes};
 use crate::secret::Secret;
 use crate::store::{Entry, Kind, Query};
 
@@ -26,13 +26,13 @@ pub(super) async fn started(audit: &Audit, revision: &str, file: &Path, text: &S
         Some(body.get("text")?.as_str()?.to_owned())
     });
     let kept = redacted(text.expose());
-    let changes = before.map(|before| changes(&before, &kept));
+    let changes = before.map(|before| redacted_changes(&before, &kept));
     audit.record(entry(revision, file, json!({"why": "start", "changes": changes, "text": kept})));
 }
 
 /// The entry of a policy that replaces another.
 pub(super) fn reloaded(revision: &str, file: &Path, before: &Secret, text: &Secret) -> Entry {
-    let changes = changes(before.expose(), text.expose());
+    let changes = redacted_changes(before.expose(), text.expose());
     let kept = redacted(text.expose());
     entry(revision, file, json!({"why": "reload", "changes": changes, "text": kept}))
 }

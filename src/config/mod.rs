@@ -70,7 +70,7 @@ pub use load::{LoadError, Loaded, load, parse, schema, socket};
 pub use outline::{KeyChange, Said, changes};
 pub use outside::Outside;
 pub use problem::{Problem, Severity};
-pub use redacted::redacted;
+pub use redacted::{redacted, redacted_changes};
 pub use report::{ExitKind, report};
 pub use settings::{
     Addresses, Audit, Component, Doctor, Format, Limit, Log, Service, Settings, Store,

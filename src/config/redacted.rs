@@ -7,11 +7,25 @@ use toml::de::{DeTable, DeValue};
 use super::environment::Environment;
 use super::load::read_keys;
 use super::notes::Notes;
+use super::outline::{KeyChange, changes};
 use super::outside::Outside;
 use super::syntax;
 
 /// What stands in the place of a secret.
 const HIDDEN: &str = "\"…\"";
+/// Words that nobody may have as a password are near to those that somebody has.
+const NEAR_SECRETS: &str = "deny_list";
+
+/// In which keys two files differ, as it may be kept.
+pub fn redacted_changes(before: &str, after: &str) -> Vec<KeyChange> {
+    let mut all = changes(before, after);
+    for change in all.iter_mut().filter(|change| change.key.ends_with(NEAR_SECRETS)) {
+        for said in change.before.iter_mut().chain(&mut change.after) {
+            HIDDEN.clone_into(&mut said.value);
+        }
+    }
+    all
+}
 
 /// The text of a file, each line where it was, without the values of secrets and without remarks, for nobody knows
 /// what stands in them. Of what is no TOML nothing is left.
@@ -22,18 +36,18 @@ pub fn redacted(text: &str) -> String {
     let environment = Environment::default();
     // Reading it says which values are secrets.
     read_keys(&notes, &table, &Outside { environment: &environment, read: &read, exposed: false });
-    let mut spans = Vec::new();
-    in_table(&table, &mut spans);
-    spans.sort_by_key(|span| span.start);
+    let mut pieces = Vec::new();
+    in_table(&table, false, &mut pieces);
+    pieces.sort_by_key(|piece| piece.span.start);
 
     let (mut kept, mut at) = (String::with_capacity(text.len()), 0);
-    for span in spans {
+    for Piece { span, is_near } in pieces {
         if span.start < at {
             continue;
         }
         kept.push_str(&without_remarks(text.get(at..span.start).unwrap_or_default()));
         let value = text.get(span.clone()).unwrap_or_default();
-        if notes.is_hidden(&span) {
+        if is_near || notes.is_hidden(&span) {
             kept.push_str(HIDDEN);
             kept.extend(value.matches('\n'));
         } else {
@@ -45,26 +59,34 @@ pub fn redacted(text: &str) -> String {
     kept
 }
 
-fn in_table(table: &DeTable<'_>, spans: &mut Vec<Range<usize>>) {
+/// A key or a value.
+struct Piece {
+    span: Range<usize>,
+    /// It is near to secrets.
+    is_near: bool,
+}
+
+fn in_table(table: &DeTable<'_>, is_near: bool, pieces: &mut Vec<Piece>) {
     for (key, value) in table {
-        spans.push(key.span());
-        in_value(value.get_ref(), value.span(), spans);
+        pieces.push(Piece { span: key.span(), is_near: false });
+        let is_near = is_near || key.get_ref() == NEAR_SECRETS;
+        in_value(value.get_ref(), value.span(), is_near, pieces);
     }
 }
 
-fn in_value(value: &DeValue<'_>, span: Range<usize>, spans: &mut Vec<Range<usize>>) {
+fn in_value(value: &DeValue<'_>, span: Range<usize>, is_near: bool, pieces: &mut Vec<Piece>) {
     match value {
-        DeValue::Table(inner) => in_table(inner, spans),
+        DeValue::Table(inner) => in_table(inner, is_near, pieces),
         DeValue::Array(items) => {
             for item in items.iter() {
-                in_value(item.get_ref(), item.span(), spans);
+                in_value(item.get_ref(), item.span(), is_near, pieces);
             }
         }
         DeValue::String(_)
         | DeValue::Integer(_)
         | DeValue::Float(_)
         | DeValue::Boolean(_)
-        | DeValue::Datetime(_) => spans.push(span),
+        | DeValue::Datetime(_) => pieces.push(Piece { span, is_near }),
     }
 }
 
@@ -80,7 +102,6 @@ fn without_remarks(between: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::outline::changes;
     use super::*;
 
     #[test]
@@ -90,7 +111,8 @@ mod tests {
         assert_eq!(kept.lines().count(), shipped.lines().count());
         let told_apart = changes(shipped, &kept);
         let told_apart: Vec<_> = told_apart.iter().map(|change| &*change.key).collect();
-        assert!(told_apart.iter().all(|key| key.contains("secret") || key.ends_with("preset")));
+        let is_secret = |key: &str| ["secret", "preset"].iter().any(|word| key.ends_with(word));
+        assert!(told_apart.iter().all(|key| is_secret(key)), "{told_apart:?}");
         assert!(told_apart.contains(&"component.secret"));
         assert!(!kept.contains('#'));
     }
@@ -106,7 +128,7 @@ domain = "a#b.example"
 #preset = "canary"
 preset = 'canary#'
 deny_list = [ # canary
-  "x#y", # canary
+  "canary#y", # canary
 ]
 [[room]]
 match = "a" # canary
@@ -114,11 +136,13 @@ password = { preset = "canary", words = 5 }
 # canary"##;
         let kept = redacted(file);
         assert!(!kept.contains("canary"), "{kept}");
-        for part in ["\"a#b.example\"", "\"x#y\"", "words = 5", "preset = \"…\"", "match = \"a\""]
-        {
+        for part in ["\"a#b.example\"", "words = 5", "preset = \"…\"", "match = \"a\""] {
             assert!(kept.contains(part), "{part}: {kept}");
         }
         assert_eq!(kept.matches('\n').count(), file.matches('\n').count());
         assert_eq!(redacted("secret = canary"), "");
+        let changes = redacted_changes(file, "policy.password.deny_list = ['canary']");
+        assert!(changes.iter().any(|change| change.key == "policy.password.deny_list"));
+        assert!(!format!("{changes:?}").contains("canary"));
     }
 }
