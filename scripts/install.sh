@@ -5,7 +5,7 @@
 set -eu
 
 # lua-basexx, -cjson, -inspect and -luaossl are for Jitsi's own Prosody modules.
-packages="build-essential dpkg-dev lua-basexx lua-check lua-cjson lua-inspect lua-luaossl lua5.4 openssl prosody python3 python3-pytest python3-pytest-xdist python3-slixmpp $*"
+packages="build-essential dpkg-dev lua-basexx lua-check lua-cjson lua-inspect lua-luaossl lua5.4 openssl postgresql prosody python3 python3-pytest python3-pytest-xdist python3-slixmpp $*"
 policy=/usr/sbin/policy-rc.d
 
 say() { printf 'install: %s\n' "$*"; }

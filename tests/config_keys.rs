@@ -46,6 +46,8 @@ fn every_key_reaches_its_own_setting() {
         ("reload.percent", "1", "percent"),
         ("store.file", "''", "file"),
         ("store.addresses", "'hash'", "addresses"),
+        ("store.postgres", "'postgresql://v@127.0.0.1/v'", "postgres"),
+        ("store.server", "'one'", "server"),
         ("admin.http", "''", "http"),
         ("admin.allow_network", "true", "allow_network"),
         ("admin.socket_mode", "'0660'", "socket_mode"),

@@ -149,7 +149,8 @@ pub async fn run(
     };
     let mask = store::mask(&settings.store, &component.state_dir)?;
     let store = store::open(&settings.store, &component.state_dir)?;
-    let audit = audit.with_store(component.domain.to_string(), mask, store);
+    let name = store::name(&settings.store, &component);
+    let audit = audit.with_store(name.clone(), mask, store);
     revision::started(&audit, &policy.revision, &file, &text).await;
     let run = clock::run_id();
     let desk = Desk::new(
@@ -212,6 +213,7 @@ pub async fn run(
     let reloading = tokio::spawn(reload::watch(shared.clone()));
     let looking = tokio::spawn(doctor::watch(shared.clone()));
     let timing = tokio::spawn(timers::watch(shared.clone()));
+    let exchanging = store::exchange(&settings.store, &name, &shared);
     let page = server.map(|server| {
         let router = router(Arc::clone(&operator), Arc::clone(&shared.access));
         tokio::spawn(server.serve(router))
@@ -236,6 +238,7 @@ pub async fn run(
     auditing.abort();
     reloading.abort();
     timing.abort();
+    exchanging.inspect(JoinHandle::abort);
     page.iter().for_each(JoinHandle::abort);
     looking.abort();
     stop.cancel();

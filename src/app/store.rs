@@ -6,9 +6,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::{fs, io};
 
+use tokio::task::JoinHandle;
+
+use super::Shared;
+use super::clock::now;
 use crate::config::{self, Addresses};
 use crate::store::sqlite::Sqlite;
-use crate::store::{Mask, Store, StoreError};
+use crate::store::{Exchange, Mask, Store, StoreError};
 
 /// The audit database cannot be kept.
 #[derive(Debug, thiserror::Error)]
@@ -78,4 +82,22 @@ pub(super) fn open(
         Ok(store) => Ok(Some(Arc::new(store))),
         Err(reason) => Err(OpenError::File { path, reason }),
     }
+}
+
+/// This server's name, in the audit and among other servers.
+pub(super) fn name(settings: &config::Store, component: &config::Component) -> String {
+    settings.server.clone().unwrap_or_else(|| component.domain.to_string())
+}
+
+/// Tells other servers, and hears them, by the database that the file names; `None`: it names none.
+pub(super) fn exchange(
+    settings: &config::Store,
+    name: &str,
+    shared: &Shared,
+) -> Option<JoinHandle<()>> {
+    let address = settings.postgres.clone()?;
+    let store = Arc::clone(shared.desk().audit().store()?);
+    let exchange = Exchange::new(Arc::new(address), name.into(), store, now);
+    let shared = shared.clone();
+    Some(tokio::spawn(exchange.run(move |entry| shared.desk().audit().show(entry))))
 }

@@ -9,6 +9,7 @@ use super::out::{NO, fail, note, say};
 use super::plan;
 use super::{doctor, explain};
 use crate::control::{Plan, Reply, Request, Status, ask as ask_component};
+use crate::store::SharedState;
 
 /// Asks, shows the reply, and gives the exit status for it.
 pub(super) fn ask(socket: Option<PathBuf>, request: &Request, json: bool) -> ExitCode {
@@ -158,8 +159,25 @@ fn status_in_words(status: &Status) -> String {
         if store.lost > 0 {
             lines.push(format!("{} ENTRIES of the audit database are LOST", store.lost));
         }
+        lines.extend(store.shared.as_ref().map(servers));
     }
     lines.join("\n")
+}
+
+/// How the database that several servers have in common is.
+fn servers(shared: &SharedState) -> String {
+    let SharedState { server, away_since, trouble, waiting, refused } = shared;
+    let refused = match refused {
+        0 => String::new(),
+        refused => format!("; it has REFUSED {refused}"),
+    };
+    match (away_since, trouble) {
+        (Some(since), Some(trouble)) => format!(
+            "the servers' database is AWAY since {since:.0}, {waiting} entries wait in the file: {trouble}{refused}"
+        ),
+        (Some(_), None) => "the servers' database is being reached".to_owned(),
+        (None, _) => format!("the servers' database is there, this server is `{server}`{refused}"),
+    }
 }
 
 fn rooms(value: &Value) {

@@ -155,6 +155,11 @@ impl Audit {
         let _ = self.live.send(entry);
     }
 
+    /// Shows another server's entry to those who look on.
+    pub fn show(&self, entry: Arc<Entry>) {
+        let _ = self.live.send(entry);
+    }
+
     /// Starts the file anew, after a log rotation has moved it away.
     pub fn reopen(&self) {
         if let Some(spool) = &self.spool {

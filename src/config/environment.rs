@@ -10,7 +10,7 @@ use super::section::Section;
 use super::suggest;
 
 /// Every variable that stands in for a key of the file.
-const VARIABLES: [(&str, &str, &str); 13] = [
+const VARIABLES: [(&str, &str, &str); 19] = [
     ("VESTIBULE_COMPONENT__DOMAIN", "component", "domain"),
     ("VESTIBULE_COMPONENT__SERVER", "component", "server"),
     ("VESTIBULE_COMPONENT__SECRET", "component", "secret"),
@@ -22,6 +22,12 @@ const VARIABLES: [(&str, &str, &str); 13] = [
     ("VESTIBULE_LOG__LEVEL", "log", "level"),
     ("VESTIBULE_LOG__FORMAT", "log", "format"),
     ("VESTIBULE_LOG__DECISIONS", "log", "decisions"),
+    ("VESTIBULE_STORE__FILE", "store", "file"),
+    ("VESTIBULE_STORE__POSTGRES", "store", "postgres"),
+    ("VESTIBULE_STORE__POSTGRES_PASSWORD", "store", "postgres_password"),
+    ("VESTIBULE_STORE__POSTGRES_PASSWORD_FILE", "store", "postgres_password_file"),
+    ("VESTIBULE_STORE__ALLOW_PLAINTEXT_NETWORK", "store", "allow_plaintext_network"),
+    ("VESTIBULE_STORE__SERVER", "store", "server"),
     ("VESTIBULE_ADMIN__HTTP", "admin", "http"),
     ("VESTIBULE_ADMIN__ALLOW_NETWORK", "admin", "allow_network"),
 ];

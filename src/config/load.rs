@@ -146,7 +146,7 @@ fn read<'a>(
     let log = component::read_log(root.table("log"), outside);
     let audit = upkeep::read_audit(root.table("audit"));
     let reload = upkeep::read_reload(root.table("reload"));
-    let store = store::read(root.table("store"));
+    let store = store::read(root.table("store"), outside);
     let admin = admin::read(root.table("admin"), outside);
     let doctor = doctor::read(root.table("doctor"));
     let domain = component.as_ref().map(|component| &component.domain);

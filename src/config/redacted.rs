@@ -111,7 +111,8 @@ mod tests {
         assert_eq!(kept.lines().count(), shipped.lines().count());
         let told_apart = changes(shipped, &kept);
         let told_apart: Vec<_> = told_apart.iter().map(|change| &*change.key).collect();
-        let is_secret = |key: &str| ["secret", "preset"].iter().any(|word| key.ends_with(word));
+        let words = ["secret", "preset", "store.postgres", "store.postgres_password"];
+        let is_secret = |key: &str| words.iter().any(|word| key.ends_with(word));
         assert!(told_apart.iter().all(|key| is_secret(key)), "{told_apart:?}");
         assert!(told_apart.contains(&"component.secret"));
         assert!(!kept.contains('#'));

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jid::BareJid;
 
 use super::admin::Admin;
+use super::postgres::PostgresAddress;
 use crate::policy::drift::family;
 use crate::policy::suspended;
 use crate::secret::Secret;
@@ -135,11 +136,20 @@ pub struct Store {
     pub file: Option<PathBuf>,
     /// What becomes of network addresses.
     pub addresses: Addresses,
+    /// The database that several servers have in common.
+    pub postgres: Option<PostgresAddress>,
+    /// The name of this server in it; `None`: the component's domain.
+    pub server: Option<String>,
 }
 
 impl Default for Store {
     fn default() -> Self {
-        Self { file: Some("vestibule.db".into()), addresses: Addresses::default() }
+        Self {
+            file: Some("vestibule.db".into()),
+            addresses: Addresses::default(),
+            postgres: None,
+            server: None,
+        }
     }
 }
 

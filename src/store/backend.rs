@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use super::ban::Ban;
+use super::ban::{Ban, BanState};
 use super::entry::Entry;
 use super::query::Query;
 
@@ -65,4 +65,23 @@ pub trait Connection: Send {
     /// # Errors
     /// They are not known.
     fn bans(&mut self) -> Result<Vec<Ban>, StoreError>;
+
+    /// Bans, lifted ones too, that have changed since that change, each with the number of its own: a page of them, in
+    /// the order of the changes. 0: all that are known.
+    ///
+    /// # Errors
+    /// They are not known.
+    fn ban_changes(&mut self, after: i64) -> Result<Vec<(i64, BanState)>, StoreError>;
+
+    /// Writes what is known elsewhere: bans that are not here, and that bans were lifted. How many were news.
+    ///
+    /// # Errors
+    /// Nothing is written.
+    fn merge_bans(&mut self, bans: &[BanState]) -> Result<u64, StoreError>;
+
+    /// How many entries have greater numbers than that.
+    ///
+    /// # Errors
+    /// It is not known.
+    fn count_after(&mut self, seq: i64) -> Result<i64, StoreError>;
 }

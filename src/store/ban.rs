@@ -3,6 +3,15 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+/// A ban, and what became of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BanState {
+    /// The ban.
+    pub ban: Ban,
+    /// It was lifted. That never ends: whoever bans again makes another ban.
+    pub lifted: bool,
+}
+
 /// A ban. Those of the policy file are not here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ban {

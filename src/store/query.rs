@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::entry::Kind;
+use super::entry::{Entry, Kind};
 
 /// Which entries; everything that is given has to hold. The newest of them, or with [`after`](Self::after) the
 /// oldest, at most [`limit`](Self::limit) of them, always in the order of their numbers.
@@ -34,6 +34,15 @@ pub struct Query {
     pub before: Option<i64>,
     /// At most so many, 1 to [`Self::MOST`].
     pub limit: Option<u32>,
+}
+
+/// What was found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// The entries, in the order of their numbers.
+    pub entries: Vec<Entry>,
+    /// What was not searched, and why.
+    pub note: Option<String>,
 }
 
 impl Query {

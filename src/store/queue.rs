@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::backend::Connection;
 use super::entry::Entry;
+use super::exchange::SharedState;
 
 /// Bytes that may wait, with those that are being written.
 const MOST_BYTES: usize = 32 * 1024 * 1024;
@@ -28,6 +29,9 @@ pub struct StoreState {
     /// Why nothing is written at present.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trouble: Option<String>,
+    /// The database that several servers have in common; `None`: there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared: Option<SharedState>,
 }
 
 /// Entries and jobs on their way to the writing thread. Whoever leaves something here goes on at once.
@@ -157,6 +161,6 @@ impl Queue {
     pub(super) fn state(&self) -> StoreState {
         let inner = self.lock();
         let waiting = inner.entries.len().saturating_add(inner.taken);
-        StoreState { lost: inner.lost, waiting, trouble: inner.trouble.clone() }
+        StoreState { lost: inner.lost, waiting, trouble: inner.trouble.clone(), shared: None }
     }
 }

@@ -1,16 +1,18 @@
 //! The thread that writes, and the handle that others have of it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 
 use super::backend::{Connection, Database, StoreError};
-use super::ban::Ban;
+use super::ban::{Ban, BanState};
 use super::entry::Entry;
-use super::query::Query;
+use super::exchange::SharedState;
+use super::query::{Found, Query};
 use super::queue::{Job, Queue, StoreState};
+use super::readers::Readers;
 
 /// The longest that an entry waits for others to be written with: what a kill can lose, and the time of a commit.
 const GATHER: Duration = Duration::from_millis(50);
@@ -20,27 +22,18 @@ const AGAIN: Duration = Duration::from_secs(1);
 const IDLE: Duration = Duration::from_secs(60);
 /// Entries in one transaction.
 const AT_ONCE: usize = 2000;
-/// Connections for searching that are kept.
-const KEPT: usize = 4;
 
 /// A database with its writing thread. What was left is written when it is dropped.
 #[derive(Debug)]
 pub struct Store {
     queue: Arc<Queue>,
-    database: Arc<dyn Database>,
     readers: Arc<Readers>,
     bans: watch::Sender<u64>,
+    shared: Mutex<Option<SharedState>>,
+    /// Of the database that servers have in common.
+    common: OnceLock<Arc<Readers>>,
     last: i64,
     thread: Option<JoinHandle<()>>,
-}
-
-#[derive(Default)]
-struct Readers(Mutex<Vec<Box<dyn Connection>>>);
-
-impl std::fmt::Debug for Readers {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Readers")
-    }
 }
 
 impl Store {
@@ -59,8 +52,9 @@ impl Store {
             .spawn(move || writer.run())
             .map_err(|error| StoreError::Passing(error.to_string()))?;
         let (bans, _) = watch::channel(0);
-        let (readers, thread) = (Arc::default(), Some(thread));
-        Ok(Self { queue, database, readers, bans, last, thread })
+        let (readers, thread) = (Readers::new(database), Some(thread));
+        let (shared, common) = (Mutex::default(), OnceLock::new());
+        Ok(Self { queue, readers, bans, shared, common, last, thread })
     }
 
     /// The greatest number of all entries when it was opened.
@@ -75,16 +69,57 @@ impl Store {
 
     /// How it is.
     pub fn state(&self) -> StoreState {
-        self.queue.state()
+        let mut state = self.queue.state();
+        self.shared(|shared| state.shared.clone_from(shared));
+        state
     }
 
-    /// The entries that a query is for, in the order of their numbers. What was left in the last
+    /// Looks at, or changes, what is known of the database that servers have in common.
+    pub(super) fn shared(&self, with: impl FnOnce(&mut Option<SharedState>)) {
+        with(&mut self.shared.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// The entries of this server that a query is for, in the order of their numbers. What was left in the last
     /// twentieth of a second may not be there yet.
     ///
     /// # Errors
     /// It could not be searched.
     pub async fn search(&self, query: Query) -> Result<Vec<Entry>, StoreError> {
-        self.read(move |connection| connection.search(&query)).await
+        self.readers.read(move |connection| connection.search(&query)).await
+    }
+
+    /// The entries of all servers that a query is for, where they have a database in common that is there; else
+    /// those of this one. What the others left in the last second may not be there yet.
+    ///
+    /// # Errors
+    /// It could not be searched.
+    pub async fn search_all(&self, query: Query) -> Result<Found, StoreError> {
+        let mut note = None;
+        if let Some(common) = self.common.get() {
+            let mut away = None;
+            self.shared(|state| away = state.as_ref().and_then(|it| it.trouble.clone()));
+            // What is known to be away is not waited for.
+            let everywhere = match away {
+                None => {
+                    let query = query.clone();
+                    common.read(move |connection| connection.search(&query)).await
+                }
+                Some(trouble) => Err(StoreError::Passing(trouble)),
+            };
+            match everywhere {
+                Ok(entries) => return Ok(Found { entries, note }),
+                Err(error) => {
+                    note = Some(format!("only the entries of this server were searched: {error}"));
+                }
+            }
+        }
+        Ok(Found { entries: self.search(query).await?, note })
+    }
+
+    /// The database that servers have in common, to be searched too.
+    pub(super) fn has_in_common(&self, database: Arc<dyn Database>) {
+        // There is only one.
+        let _ = self.common.set(Readers::new(database));
     }
 
     /// Every ban, the oldest first; also those that have ended and were not cleared away yet.
@@ -92,7 +127,7 @@ impl Store {
     /// # Errors
     /// They are not known.
     pub async fn bans(&self) -> Result<Vec<Ban>, StoreError> {
-        self.read(|connection| connection.bans()).await
+        self.readers.read(|connection| connection.bans()).await
     }
 
     /// Writes a ban. Once it has returned, the ban outlives a kill.
@@ -120,6 +155,33 @@ impl Store {
         Ok(lifted)
     }
 
+    /// A page of the bans, lifted ones too, that have changed since that change.
+    ///
+    /// # Errors
+    /// They are not known.
+    pub(super) async fn ban_changes(&self, after: i64) -> Result<Vec<(i64, BanState)>, StoreError> {
+        self.readers.read(move |connection| connection.ban_changes(after)).await
+    }
+
+    /// Writes what another server knows of bans.
+    ///
+    /// # Errors
+    /// Nothing is written.
+    pub(super) async fn merge_bans(&self, bans: Vec<BanState>) -> Result<(), StoreError> {
+        if self.write(move |connection| connection.merge_bans(&bans)).await? > 0 {
+            self.bans_changed();
+        }
+        Ok(())
+    }
+
+    /// How many entries have greater numbers than that.
+    ///
+    /// # Errors
+    /// It is not known.
+    pub(super) async fn count_after(&self, seq: i64) -> Result<i64, StoreError> {
+        self.readers.read(move |connection| connection.count_after(seq)).await
+    }
+
     /// Tells whoever has to read the bans anew; the value only tells one change from the next.
     pub fn watch_bans(&self) -> watch::Receiver<u64> {
         self.bans.subscribe()
@@ -128,26 +190,6 @@ impl Store {
     /// The bans are others than they were.
     pub fn bans_changed(&self) {
         self.bans.send_modify(|changes| *changes = changes.wrapping_add(1));
-    }
-
-    async fn read<T: Send + 'static>(
-        &self,
-        what: impl FnOnce(&mut dyn Connection) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        let (database, readers) = (Arc::clone(&self.database), Arc::clone(&self.readers));
-        let reading = tokio::task::spawn_blocking(move || {
-            let mut connection = match readers.lock().pop() {
-                Some(connection) => connection,
-                None => database.connect()?,
-            };
-            let found = what(&mut *connection)?;
-            let mut kept = readers.lock();
-            if kept.len() < KEPT {
-                kept.push(connection);
-            }
-            Ok(found)
-        });
-        reading.await.unwrap_or_else(|_| Err(gone()))
     }
 
     /// Done by the writing thread, ahead of the entries that wait.
@@ -171,12 +213,6 @@ impl Drop for Store {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
-    }
-}
-
-impl Readers {
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Box<dyn Connection>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,6 +1,10 @@
-//! The audit database: what holds for every kind of it (`suite`), and what is SQLite's own.
+//! The audit database: what holds for every kind of it (`suite`), and what is one kind's own.
 
 #![cfg(test)]
+#![expect(clippy::arithmetic_side_effects, reason = "a test that overflows fails")]
 
+mod exchange;
+mod postgres;
+mod server;
 mod sqlite;
 mod suite;

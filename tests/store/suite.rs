@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use vestibule::store::{Ban, By, Database, Entry, Kind, Query, Store};
+use vestibule::store::{Ban, BanState, By, Database, Entry, Kind, Query, Store};
 
 /// One test each, for a database of this kind. `$fresh` gives a [`Database`] with nothing in it, and what has to
 /// live as long as it.
@@ -17,6 +17,8 @@ macro_rules! suite {
             what_was_left_is_there_when_it_is_closed
             bans_are_there_once_they_are_confirmed
             whoever_reads_the_bans_is_told_when_they_change
+            bans_are_the_same_in_whatever_order_they_are_merged
+            entries_are_counted_from_a_number_on
         }
     };
 }
@@ -81,7 +83,7 @@ fn seqs(entries: &[Entry]) -> Vec<i64> {
     entries.iter().map(|entry| entry.seq).collect()
 }
 
-fn block_on<T>(future: impl Future<Output = T>) -> T {
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
@@ -196,7 +198,7 @@ pub(crate) fn what_was_left_is_there_when_it_is_closed(database: impl Database +
     assert_eq!(found, [entry(2500, "tea", "bob")]);
 }
 
-fn ban(id: &str, who: &str, room: Option<&str>) -> Ban {
+pub(crate) fn ban(id: &str, who: &str, room: Option<&str>) -> Ban {
     Ban {
         id: id.into(),
         who: who.into(),
@@ -238,4 +240,40 @@ pub(crate) fn whoever_reads_the_bans_is_told_when_they_change(database: impl Dat
     news.mark_unchanged();
     block_on(store.lift_bans("mallory@example.org".into(), None)).unwrap();
     assert!(news.has_changed().unwrap());
+}
+
+pub(crate) fn bans_are_the_same_in_whatever_order_they_are_merged(database: impl Database) {
+    let state = |id: &str, lifted| BanState { ban: ban(id, "mallory@example.org", None), lifted };
+    let mut connection = database.connect().unwrap();
+    assert_eq!(connection.merge_bans(&[state("a-1", false), state("a-2", true)]).unwrap(), 2);
+    // What is known is no news, and what is lifted stays so.
+    assert_eq!(connection.merge_bans(&[state("a-1", false), state("a-2", false)]).unwrap(), 0);
+    let changes = connection.ban_changes(0).unwrap();
+    let states: Vec<_> = changes.iter().map(|(_, state)| state.clone()).collect();
+    assert_eq!(states, [state("a-1", false), state("a-2", true)]);
+    assert_eq!(connection.bans().unwrap(), [state("a-1", false).ban]);
+
+    let last = changes.last().unwrap().0;
+    assert_eq!(connection.ban_changes(last).unwrap(), []);
+    assert_eq!(connection.merge_bans(&[state("a-1", true)]).unwrap(), 1);
+    let changes = connection.ban_changes(last).unwrap();
+    assert!(
+        matches!(&changes[..], [(number, lifted)] if *number > last && *lifted == state("a-1", true))
+    );
+    let mut last = changes[0].0;
+    for number in 0..100 {
+        connection.add_ban(&ban(&format!("b-{number}"), "eve@example.org", None)).unwrap();
+        connection.lift_bans("eve@example.org", None).unwrap();
+        let changes = connection.ban_changes(last).unwrap();
+        assert_eq!(changes.len(), 1);
+        last = changes[0].0;
+    }
+    assert_eq!(connection.bans().unwrap(), []);
+}
+
+pub(crate) fn entries_are_counted_from_a_number_on(database: impl Database) {
+    append(&database, (0..9).map(|second| entry(second, "tea", "bob")));
+    let mut connection = database.connect().unwrap();
+    let counted = [0, at(3).as_microsecond(), at(8).as_microsecond()];
+    assert_eq!(counted.map(|seq| connection.count_after(seq).unwrap()), [9, 5, 0]);
 }

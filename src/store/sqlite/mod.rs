@@ -1,5 +1,6 @@
 //! SQLite: a file in the component's own directory.
 
+mod bans;
 mod rows;
 mod schema;
 mod search;
@@ -8,11 +9,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
-use rusqlite::{ErrorCode, OpenFlags, params};
+use rusqlite::{ErrorCode, OpenFlags};
 
 use super::backend::{Connection, Database, StoreError};
-use super::ban::Ban;
+use super::ban::{Ban, BanState};
 use super::entry::Entry;
 use super::query::Query;
 
@@ -104,26 +104,28 @@ impl Connection for File {
     }
 
     fn add_ban(&mut self, ban: &Ban) -> Result<(), StoreError> {
-        let insert = "INSERT INTO bans (id, who, room, until, reason, by, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-        let until = ban.until.map(Timestamp::as_microsecond);
-        let at = ban.at.as_microsecond();
-        let values = params![ban.id, ban.who, ban.room, until, ban.reason, ban.by, at];
-        self.connection.execute(insert, values).map(drop).map_err(failed)
+        bans::write(&self.connection, bans::INSERT, ban, false).map(drop).map_err(failed)
     }
 
     fn lift_bans(&mut self, who: &str, room: Option<&str>) -> Result<Vec<Ban>, StoreError> {
-        let delete = "DELETE FROM bans WHERE who = ?1 AND (?2 IS NULL OR room = ?2) \
-                      RETURNING id, who, room, until, reason, by, at";
-        let mut statement = self.connection.prepare(delete).map_err(failed)?;
-        let lifted = statement.query_map(params![who, room], rows::ban).map_err(failed)?;
-        lifted.collect::<Result<_, _>>().map_err(failed)
+        bans::lift(&mut self.connection, who, room).map_err(failed)
     }
 
     fn bans(&mut self) -> Result<Vec<Ban>, StoreError> {
-        let all = "SELECT id, who, room, until, reason, by, at FROM bans ORDER BY at, id";
-        let mut statement = self.connection.prepare(all).map_err(failed)?;
-        let bans = statement.query_map([], rows::ban).map_err(failed)?;
-        bans.collect::<Result<_, _>>().map_err(failed)
+        bans::all(&self.connection).map_err(failed)
+    }
+
+    fn ban_changes(&mut self, after: i64) -> Result<Vec<(i64, BanState)>, StoreError> {
+        bans::changes(&self.connection, after).map_err(failed)
+    }
+
+    fn merge_bans(&mut self, known: &[BanState]) -> Result<u64, StoreError> {
+        bans::merge(&mut self.connection, known).map_err(failed)
+    }
+
+    fn count_after(&mut self, seq: i64) -> Result<i64, StoreError> {
+        let count = "SELECT count(*) FROM entries WHERE seq > ?1";
+        self.connection.query_row(count, [seq], |row| row.get(0)).map_err(failed)
     }
 }
 

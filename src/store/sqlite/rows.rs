@@ -4,7 +4,6 @@ use jiff::Timestamp;
 use rusqlite::types::Type;
 use rusqlite::{Error, Row, Statement, params};
 
-use crate::store::ban::Ban;
 use crate::store::entry::{By, Entry, Kind};
 
 pub(super) const INSERT: &str = "INSERT INTO entries VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, \
@@ -79,20 +78,7 @@ pub(super) fn entry(row: &Row<'_>) -> Result<Entry, Error> {
     })
 }
 
-/// The ban of a row: id, who, room, until, reason, by, at.
-pub(super) fn ban(row: &Row<'_>) -> Result<Ban, Error> {
-    Ok(Ban {
-        id: row.get(0)?,
-        who: row.get(1)?,
-        room: row.get(2)?,
-        until: moment(row, 3)?,
-        reason: row.get(4)?,
-        by: row.get(5)?,
-        at: moment(row, 6)?.unwrap_or_default(),
-    })
-}
-
-fn moment(row: &Row<'_>, at: usize) -> Result<Option<Timestamp>, Error> {
+pub(super) fn moment(row: &Row<'_>, at: usize) -> Result<Option<Timestamp>, Error> {
     let Some(micro) = row.get::<_, Option<i64>>(at)? else { return Ok(None) };
     let moment = Timestamp::from_microsecond(micro);
     moment.map(Some).map_err(|error| {

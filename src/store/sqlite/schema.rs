@@ -6,7 +6,8 @@ use super::failed;
 use crate::store::StoreError;
 
 /// Each brings the tables from the version of its place (0: an empty file) to the next. Never changed, only added to.
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 2] = [
+    "
     CREATE TABLE entries (
         seq INTEGER PRIMARY KEY,
         at INTEGER NOT NULL,
@@ -33,7 +34,17 @@ const MIGRATIONS: [&str; 1] = ["
         by TEXT NOT NULL,
         at INTEGER NOT NULL
     ) STRICT;
-"];
+",
+    "
+    -- It stays, for the servers that do not know yet.
+    ALTER TABLE bans ADD COLUMN lifted INTEGER NOT NULL DEFAULT 0;
+    -- Grows with every change of the table.
+    ALTER TABLE bans ADD COLUMN change INTEGER NOT NULL DEFAULT 0;
+    UPDATE bans SET change = rowid;
+    CREATE UNIQUE INDEX bans_change ON bans (change);
+    CREATE INDEX bans_who ON bans (who);
+",
+];
 
 /// Brings a file up to date.
 pub(super) fn prepare(connection: &mut Connection) -> Result<(), StoreError> {

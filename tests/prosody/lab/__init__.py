@@ -12,6 +12,7 @@ from .jitsi_plugins import needs_jitsi_plugins
 from .meet import MEET_SERVICE, Meet, MeetDoor
 from .outcome import Outcome
 from .people import Crowd, Person
+from .postgres import Postgres
 from .process import Failed
 from .server import Prosody
 from .stanza import Stanza
@@ -32,6 +33,7 @@ __all__ = [
     "MeetDoor",
     "Outcome",
     "Person",
+    "Postgres",
     "Prosody",
     "Stanza",
     "Vestibule",

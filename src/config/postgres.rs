@@ -1,0 +1,200 @@
+//! `store.postgres`: the database that several servers share.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use tokio_postgres::config::{Host, SslMode};
+
+use super::outside::Outside;
+use super::secrets::{self, Keys};
+use super::section::{Item, Read, Section};
+use super::values::text;
+use crate::secret::Secret;
+
+const KEYS: Keys = Keys { inline: "postgres_password", file: "postgres_password_file", least: 1 };
+/// Where Debian's package has its socket.
+const SOCKET: &str = "/var/run/postgresql";
+/// The longest a connection may take, unless the address says otherwise.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// A PostgreSQL database, and how to get in. Its `Debug` and its `Display` show no password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PostgresAddress(tokio_postgres::Config);
+
+impl PostgresAddress {
+    /// Reads an address: a URL, or `key=value` words (PostgreSQL's manual, 34.1.1).
+    ///
+    /// # Errors
+    /// In words, what is wrong with it; nothing of the address is in them.
+    pub fn parse(address: &str, password: Option<&Secret>) -> Result<Self, &'static str> {
+        let mut config: tokio_postgres::Config =
+            address.parse().map_err(|_| "it is not the address of a PostgreSQL database")?;
+        if config.get_password().is_some() {
+            return Err("it holds a password");
+        }
+        if config.get_ssl_mode() == SslMode::Require {
+            return Err("`sslmode=require` is not possible: nothing encrypts the link");
+        }
+        if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
+            config.host_path(SOCKET);
+        }
+        if let Some(password) = password {
+            config.password(password.expose());
+        }
+        if config.get_connect_timeout().is_none() {
+            config.connect_timeout(CONNECT);
+        }
+        config.ssl_mode(SslMode::Disable);
+        Ok(Self(config))
+    }
+
+    /// What a connection is made from.
+    pub const fn config(&self) -> &tokio_postgres::Config {
+        &self.0
+    }
+
+    /// The link to it does not leave this machine.
+    fn is_this_machine(&self) -> bool {
+        let addresses = self.0.get_hostaddrs();
+        if !addresses.is_empty() {
+            return addresses.iter().all(is_loopback);
+        }
+        self.0.get_hosts().iter().all(|host| match host {
+            Host::Unix(_) => true,
+            Host::Tcp(name) => {
+                name.eq_ignore_ascii_case("localhost")
+                    || name.parse().is_ok_and(|address| is_loopback(&address))
+            }
+        })
+    }
+}
+
+fn is_loopback(address: &IpAddr) -> bool {
+    address.to_canonical().is_loopback()
+}
+
+impl fmt::Display for PostgresAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hosts = self.0.get_hosts().iter().map(|host| match host {
+            Host::Tcp(name) => name.clone(),
+            Host::Unix(path) => path.display().to_string(),
+        });
+        let hosts: Vec<String> = match self.0.get_hostaddrs() {
+            [] => hosts.collect(),
+            addresses => addresses.iter().map(ToString::to_string).collect(),
+        };
+        let name = self.0.get_dbname().or(self.0.get_user()).unwrap_or("of this account");
+        write!(f, "the database `{name}` at {}", hosts.join(", "))
+    }
+}
+
+impl fmt::Debug for PostgresAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PostgresAddress({self}, user {:?})", self.0.get_user())
+    }
+}
+
+/// Reads the keys of `[store]` that are about the database; `None`: there is none, or it is wrong (which
+/// is noted).
+pub(super) fn read(section: &mut Section<'_>, outside: &Outside<'_>) -> Option<PostgresAddress> {
+    let password = secrets::read(section, KEYS, outside).ok().and_then(|read| read);
+    let notes = section.notes();
+    let mut network = false;
+    section.put("allow_plaintext_network", &mut network, super::values::boolean);
+    let (address, place) = section.read("postgres", |item: &Item<'_>| -> Read<String> {
+        let address = text(item)?;
+        // It may hold a password, though it should not.
+        notes.hide(&item.place);
+        Ok(address)
+    })?;
+    if address.is_empty() {
+        return None;
+    }
+    let password = password.and_then(|(password, _)| password);
+    let database = match PostgresAddress::parse(&address, password.as_ref()) {
+        Ok(database) => database,
+        Err(wrong) => {
+            section.error_with(
+                place,
+                "postgres",
+                wrong,
+                "write it like \"postgresql://vestibule@127.0.0.1/vestibule\", and the password \
+                 into a file of its own, `postgres_password_file = \"…\"`",
+            );
+            return None;
+        }
+    };
+    if !network && !database.is_this_machine() {
+        section.error_with(
+            place,
+            "postgres",
+            "the database is on another machine: the link to it is not encrypted",
+            "use a tunnel, or set `allow_plaintext_network = true`",
+        );
+    }
+    Some(database)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn database(address: &str) -> PostgresAddress {
+        PostgresAddress::parse(address, Some(&Secret::new("hunter2"))).unwrap()
+    }
+
+    #[test]
+    fn only_loopback_and_a_socket_are_this_machine() {
+        for address in [
+            "postgresql://v@127.0.0.1/v",
+            "postgresql://v@[::1]:1/v",
+            "postgresql://v@localhost/v",
+            "postgresql:///v?user=v",
+            "host=/run/postgresql user=v",
+            "user=v",
+            "host=db.example hostaddr=127.0.0.1 user=v",
+        ] {
+            assert!(database(address).is_this_machine(), "{address}");
+        }
+        for address in [
+            "postgresql://v@db.example/v",
+            "postgresql://v@127.0.0.1,10.0.0.1/v",
+            "host=localhost.example.org user=v",
+            "host=127.0.0.1 hostaddr=10.0.0.1 user=v",
+            "host=/run/postgresql,db.example user=v",
+            "postgresql://v@0.0.0.0/v",
+        ] {
+            assert!(!database(address).is_this_machine(), "{address}");
+        }
+    }
+
+    #[test]
+    fn it_says_where_it_is_and_never_its_password() {
+        for (address, said) in [
+            (
+                "postgresql://v@127.0.0.1:1,b.example/store",
+                "the database `store` at 127.0.0.1, b.example",
+            ),
+            ("host=a hostaddr=10.0.0.1 user=v", "the database `v` at 10.0.0.1"),
+            ("", "the database `of this account` at /var/run/postgresql"),
+        ] {
+            let database = database(address);
+            assert_eq!(database.to_string(), said);
+            assert!(!format!("{database:?}").contains("hunter2"));
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_without_the_address() {
+        for address in [
+            "postgresql://v:hunter2@127.0.0.1/v",
+            "user=v password=hunter2",
+            "postgresql://v@127.0.0.1/v?sslmode=require",
+            "hunter2",
+            "port=hunter2",
+        ] {
+            assert!(!PostgresAddress::parse(address, None).unwrap_err().contains("hunter2"));
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! What the servers tell each other, by a database that they have in common.
+//!
+//! This server's file comes first: decisions never wait for the database, and what was written while it was away is
+//! in the file. From there entries go to the database, in order, from where it says that it has them; bans go both
+//! ways, and are merged, so that it does not matter who tells whom how often; and the other servers' actions are shown
+//! to whoever looks on here.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep};
+
+use super::backend::StoreError;
+use super::entry::Entry;
+use super::postgres::Postgres;
+use super::postgres::session::Session;
+use super::postgres::trouble::Trouble;
+use super::query::Query;
+use super::writer::Store;
+use crate::config::PostgresAddress;
+
+/// How often the file is looked at.
+const TICK: Duration = Duration::from_millis(200);
+/// How often the database is asked without being told, and whether it is there at all.
+const BEAT: Duration = Duration::from_secs(2);
+/// Entries in one step.
+const BATCH: u32 = 500;
+/// The first pause, and the longest, before a database that is away is tried again.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(8));
+
+/// How the database that servers have in common is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct SharedState {
+    /// This server's name in it.
+    pub server: String,
+    /// Since when it has been away; `None`: it is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub away_since: Option<Timestamp>,
+    /// Why it is away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
+    /// Entries that are here and not there yet.
+    pub waiting: u64,
+    /// Entries that it refused to take, since the start.
+    pub refused: u64,
+}
+
+/// One server's part in it.
+#[derive(Debug)]
+pub struct Exchange {
+    address: Arc<PostgresAddress>,
+    server: Arc<str>,
+    store: Arc<Store>,
+    now: fn() -> Timestamp,
+    /// What is known to be there; `None`: not since the start.
+    shipped: Option<i64>,
+    /// The other servers' actions up to this one were shown.
+    shown: Option<i64>,
+}
+
+/// What one session has told and been told.
+#[derive(Default)]
+struct Marks {
+    /// The last change of bans here that was told.
+    told: i64,
+    /// The last change of bans there that was heard.
+    heard: i64,
+}
+
+impl Exchange {
+    /// Between the store and the database at that address; `server`: this server's name in it.
+    pub fn new(
+        address: Arc<PostgresAddress>,
+        server: Arc<str>,
+        store: Arc<Store>,
+        now: fn() -> Timestamp,
+    ) -> Self {
+        let (name, since) = (server.to_string(), now());
+        store.shared(|state| {
+            *state = Some(SharedState {
+                server: name,
+                away_since: Some(since),
+                ..SharedState::default()
+            });
+        });
+        store.has_in_common(Arc::new(Postgres::new(Arc::clone(&address))));
+        Self { address, server, store, now, shipped: None, shown: None }
+    }
+
+    /// Goes on until it is dropped. `show` is given the other servers' actions.
+    pub async fn run(mut self, show: impl Fn(Arc<Entry>) + Send + Sync) {
+        let (first, longest) = PAUSES;
+        let mut pause = first;
+        loop {
+            let Err(trouble) = self.session(&show, &mut pause).await;
+            self.away(&trouble).await;
+            sleep(pause).await;
+            pause = pause.saturating_mul(2).min(longest);
+        }
+    }
+
+    /// One session, until it fails.
+    async fn session(
+        &mut self,
+        show: &(impl Fn(Arc<Entry>) + Send + Sync),
+        pause: &mut Duration,
+    ) -> Result<std::convert::Infallible, Trouble> {
+        let news = Arc::<Notify>::default();
+        let mut session = Session::open(&self.address, Arc::clone(&news)).await?;
+        session.prepare().await?;
+        session.enter(&self.server).await?;
+        self.shipped = Some(session.last(Some(&self.server)).await?);
+        if self.shown.is_none() {
+            self.shown = Some(session.newest_action().await?);
+        }
+        let mut marks = Marks::default();
+        let mut bans = self.store.watch_bans();
+        bans.mark_changed();
+        let mut asked = None::<Instant>;
+        *pause = PAUSES.0;
+        loop {
+            if bans.has_changed().unwrap_or_default() {
+                bans.mark_unchanged();
+                self.tell_bans(&mut session, &mut marks).await?;
+            }
+            if asked.is_none_or(|asked| asked.elapsed() >= BEAT) {
+                self.hear_bans(&session, &mut marks).await?;
+                self.hear_actions(&session, show).await?;
+                asked = Some(Instant::now());
+            }
+            let more = self.ship(&mut session).await?;
+            self.there(more).await;
+            if more {
+                continue;
+            }
+            tokio::select! {
+                () = news.notified() => asked = None,
+                _ = bans.changed() => bans.mark_changed(),
+                () = sleep(TICK) => {}
+            }
+        }
+    }
+
+    /// Tells the bans that have changed here.
+    async fn tell_bans(&self, session: &mut Session, marks: &mut Marks) -> Result<(), Trouble> {
+        while let Some(changes) = here(self.store.ban_changes(marks.told).await) {
+            let Some((last, _)) = changes.last() else { break };
+            let last = *last;
+            let bans: Vec<_> = changes.into_iter().map(|(_, state)| state).collect();
+            session.merge_bans(&bans).await?;
+            marks.told = last;
+        }
+        Ok(())
+    }
+
+    /// Hears which bans have changed there.
+    async fn hear_bans(&self, session: &Session, marks: &mut Marks) -> Result<(), Trouble> {
+        loop {
+            let changes = session.ban_changes(marks.heard).await?;
+            let Some((last, _)) = changes.last() else { return Ok(()) };
+            let last = *last;
+            let bans = changes.into_iter().map(|(_, state)| state).collect();
+            if here(self.store.merge_bans(bans).await).is_none() {
+                return Ok(());
+            }
+            marks.heard = last;
+        }
+    }
+
+    /// Shows what others have done since.
+    async fn hear_actions(
+        &mut self,
+        session: &Session,
+        show: &(impl Fn(Arc<Entry>) + Send + Sync),
+    ) -> Result<(), Trouble> {
+        loop {
+            let after = self.shown.unwrap_or_default();
+            let actions = session.actions(after, &self.server).await?;
+            let Some((last, _)) = actions.last() else { return Ok(()) };
+            self.shown = Some(*last);
+            actions.into_iter().for_each(|(_, action)| show(Arc::new(action)));
+        }
+    }
+
+    /// Ships the next entries; whether there are more.
+    async fn ship(&mut self, session: &mut Session) -> Result<bool, Trouble> {
+        let query = Query { after: self.shipped, limit: Some(BATCH), ..Query::default() };
+        let Some(entries) = here(self.store.search(query).await) else { return Ok(false) };
+        let Some(last) = entries.last().map(|entry| entry.seq) else { return Ok(false) };
+        match session.ship(&entries).await {
+            Err(trouble) if trouble.lasts() => {
+                // One that is refused takes no other with it.
+                for entry in entries.chunks(1) {
+                    match session.ship(entry).await {
+                        Err(trouble) if trouble.lasts() => self.refused(&trouble),
+                        done => done?,
+                    }
+                }
+            }
+            done => done?,
+        }
+        self.shipped = Some(last);
+        Ok(u32::try_from(entries.len()).is_ok_and(|count| count >= BATCH))
+    }
+
+    fn refused(&self, trouble: &Trouble) {
+        tracing::error!(%trouble, "an entry of the audit is in the file only");
+        self.store.shared(|state| {
+            if let Some(state) = state {
+                state.refused = state.refused.saturating_add(1);
+            }
+        });
+    }
+
+    /// The database has answered.
+    async fn there(&self, more: bool) {
+        let waiting = if more { self.waiting().await } else { 0 };
+        let mut is_news = false;
+        self.store.shared(|state| {
+            if let Some(state) = state {
+                is_news = state.away_since.take().is_some();
+                state.trouble = None;
+                state.waiting = waiting;
+            }
+        });
+        if is_news {
+            tracing::info!(database = %self.address, "the servers' database is there");
+        }
+    }
+
+    /// The database is away.
+    async fn away(&self, trouble: &Trouble) {
+        let (waiting, now) = (self.waiting().await, (self.now)());
+        let mut is_news = false;
+        self.store.shared(|state| {
+            if let Some(state) = state {
+                is_news = state.trouble.as_deref() != Some(&*trouble.to_string());
+                state.away_since.get_or_insert(now);
+                state.trouble = Some(trouble.to_string());
+                state.waiting = waiting;
+            }
+        });
+        if is_news {
+            tracing::error!(%trouble, waiting, "the servers' database is away; what is for it waits in the file");
+        }
+    }
+
+    async fn waiting(&self) -> u64 {
+        let after = self.shipped.unwrap_or(self.store.last());
+        let count = here(self.store.count_after(after).await).unwrap_or_default();
+        u64::try_from(count).unwrap_or_default()
+    }
+}
+
+/// What the file says. One that fails is told by the store itself, and is tried again.
+fn here<T>(done: Result<T, StoreError>) -> Option<T> {
+    done.inspect_err(|error| tracing::debug!(%error, "the file does not answer")).ok()
+}

@@ -1,0 +1,128 @@
+//! PostgreSQL: the database that several servers have in common.
+//!
+//! A [`Session`](session::Session) does the work, in steps none of which may take longer than a few seconds.
+//! [`Postgres`] makes it a [`Database`], for whoever searches; what the servers tell each other is written by
+//! [`super::exchange`].
+
+mod rows;
+mod schema;
+mod search;
+pub(super) mod session;
+mod tables;
+pub(super) mod trouble;
+
+use std::sync::Arc;
+
+use tokio::runtime::{Builder, Runtime};
+
+use self::session::Session;
+use self::trouble::Trouble;
+use super::backend::{Connection, Database, StoreError};
+use super::ban::{Ban, BanState};
+use super::entry::Entry;
+use super::query::Query;
+use crate::config::PostgresAddress;
+
+/// A PostgreSQL database.
+#[derive(Clone, Debug)]
+pub struct Postgres(Arc<PostgresAddress>);
+
+impl Postgres {
+    /// The database of that address.
+    pub const fn new(address: Arc<PostgresAddress>) -> Self {
+        Self(address)
+    }
+}
+
+impl Database for Postgres {
+    fn connect(&self) -> Result<Box<dyn Connection>, StoreError> {
+        let runtime = Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| StoreError::Passing(error.to_string()))?;
+        let mut used = Used { address: Arc::clone(&self.0), runtime: Some(runtime), session: None };
+        used.does(async |session| session.prepare().await)?;
+        Ok(Box::new(used))
+    }
+}
+
+/// A session that a thread waits for. One that failed is replaced at the next use.
+struct Used {
+    address: Arc<PostgresAddress>,
+    /// `None`: only while it is dropped.
+    runtime: Option<Runtime>,
+    session: Option<Session>,
+}
+
+impl Drop for Used {
+    fn drop(&mut self) {
+        self.session = None;
+        // It may be dropped where others run tasks, who must not be waited for.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Used {
+    fn does<T>(
+        &mut self,
+        what: impl AsyncFnOnce(&mut Session) -> Result<T, Trouble>,
+    ) -> Result<T, StoreError> {
+        let Self { address, runtime: Some(runtime), session } = self else {
+            return Err(StoreError::Passing("it is being closed".to_owned()));
+        };
+        let done = runtime.block_on(async {
+            let mut used = match session.take() {
+                Some(session) => session,
+                None => Session::open(address, Arc::default()).await?,
+            };
+            let done = what(&mut used).await;
+            if done.as_ref().err().is_none_or(Trouble::lasts) {
+                *session = Some(used);
+            }
+            done
+        });
+        done.map_err(StoreError::from)
+    }
+}
+
+impl Connection for Used {
+    fn append(&mut self, entries: &[Arc<Entry>]) -> Result<(), StoreError> {
+        self.does(async |session| session.append(entries).await)
+    }
+
+    fn search(&mut self, query: &Query) -> Result<Vec<Entry>, StoreError> {
+        self.does(async |session| session.search(query).await)
+    }
+
+    fn last(&mut self) -> Result<i64, StoreError> {
+        self.does(async |session| session.last(None).await)
+    }
+
+    fn add_ban(&mut self, ban: &Ban) -> Result<(), StoreError> {
+        let state = BanState { ban: ban.clone(), lifted: false };
+        match self.merge_bans(&[state])? {
+            0 => Err(StoreError::Lasting(format!("there is a ban `{}`", ban.id))),
+            _ => Ok(()),
+        }
+    }
+
+    fn lift_bans(&mut self, who: &str, room: Option<&str>) -> Result<Vec<Ban>, StoreError> {
+        self.does(async |session| session.lift_bans(who, room).await)
+    }
+
+    fn bans(&mut self) -> Result<Vec<Ban>, StoreError> {
+        self.does(async |session| session.bans().await)
+    }
+
+    fn ban_changes(&mut self, after: i64) -> Result<Vec<(i64, BanState)>, StoreError> {
+        self.does(async |session| session.ban_changes(after).await)
+    }
+
+    fn merge_bans(&mut self, bans: &[BanState]) -> Result<u64, StoreError> {
+        self.does(async |session| session.merge_bans(bans).await)
+    }
+
+    fn count_after(&mut self, seq: i64) -> Result<i64, StoreError> {
+        self.does(async |session| session.count_after(seq).await)
+    }
+}

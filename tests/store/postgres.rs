@@ -1,0 +1,139 @@
+//! PostgreSQL, the real one.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use vestibule::config::PostgresAddress;
+use vestibule::store::postgres::Postgres;
+use vestibule::store::{Database as _, Entry, Kind, Query, StoreError};
+
+use crate::server::{Server, sql, with};
+use crate::suite::entry;
+
+fn fresh() -> (Postgres, Arc<Server>) {
+    let server = Server::shared();
+    (Postgres::new(Arc::new(server.fresh())), server)
+}
+
+crate::suite::suite!(fresh());
+
+fn refusal(address: PostgresAddress) -> String {
+    match Postgres::new(Arc::new(address)).connect() {
+        Err(StoreError::Passing(said)) => said,
+        Err(StoreError::Lasting(said)) => panic!("it may pass: {said}"),
+        Ok(_) => panic!("it was let in"),
+    }
+}
+
+#[test]
+fn what_is_wrong_is_said_with_what_to_do_and_without_the_password() {
+    let server = Server::shared();
+    let database = server.fresh();
+    sql(
+        &database,
+        "create role reader login password 'reader password'; revoke all on schema public from public",
+    );
+    let name = database.config().get_dbname().unwrap();
+    for (address, said) in [
+        (server.address(name, "vestibule", "wrong password"), "store.postgres_password_file"),
+        (server.address(name, "nobody", "wrong password"), "store.postgres_password_file"),
+        (
+            PostgresAddress::parse(
+                &format!("host=127.0.0.1 port={} user=vestibule", database.config().get_ports()[0]),
+                None,
+            )
+            .unwrap(),
+            "wants a password",
+        ),
+        (server.database("missing"), "createdb --owner=vestibule"),
+        (server.address(name, "reader", "reader password"), "make him its owner"),
+        (
+            PostgresAddress::parse("host=127.0.0.1 port=1 user=a", None).unwrap(),
+            "cannot be reached",
+        ),
+        (PostgresAddress::parse("host=/nowhere user=a", None).unwrap(), "cannot be reached"),
+    ] {
+        let refusal = refusal(address);
+        assert!(refusal.contains(said), "{refusal}");
+        assert!(
+            !refusal.contains("password\"") && !refusal.contains("wrong password"),
+            "{refusal}"
+        );
+    }
+}
+
+#[test]
+fn tables_of_a_newer_version_are_left_alone() {
+    let server = Server::shared();
+    let database = server.fresh();
+    drop(Postgres::new(Arc::new(database.clone())).connect().unwrap());
+    sql(&database, "insert into vestibule_schema (version) values (99)");
+    assert!(refusal(database).contains("version 99"));
+}
+
+#[test]
+fn components_that_start_at_once_make_the_tables_once() {
+    let server = Server::shared();
+    let database = server.fresh();
+    let starting: Vec<_> = (0..8)
+        .map(|_| {
+            let postgres = Postgres::new(Arc::new(database.clone()));
+            std::thread::spawn(move || postgres.connect().err())
+        })
+        .collect();
+    for started in starting {
+        assert_eq!(started.join().unwrap(), None);
+    }
+    let made = with(&database, async |client| {
+        client
+            .query_one_scalar::<i64, _>("select count(*) from vestibule_schema", &[])
+            .await
+            .unwrap()
+    });
+    assert_eq!(made, 1);
+}
+
+#[test]
+fn a_text_that_it_cannot_hold_is_no_reason_to_lose_an_entry() {
+    let (database, _alive) = fresh();
+    let odd = Entry {
+        nick: Some("a\0b".into()),
+        body: r#"{"x":"\u0000","n":1e400,"y":"\\u0000"}"#.into(),
+        ..entry(0, "tea", "bob")
+    };
+    let no_json = Entry { body: "{".into(), ..entry(1, "tea", "bob") };
+    let mut connection = database.connect().unwrap();
+    connection.append(&[Arc::new(odd.clone()), Arc::new(no_json)]).unwrap();
+    let found = connection.search(&Query::default()).unwrap();
+    assert_eq!(found[0].nick.as_deref(), Some("a\u{fffd}b"));
+    assert_eq!(found[0].body, odd.body);
+    assert_eq!(found[1].body, r#""{""#);
+}
+
+#[test]
+fn moments_are_exact_to_the_microsecond() {
+    let (database, _alive) = fresh();
+    let moments = [1_795_478_400_123_457_i64, 1, 4_102_444_799_999_999, 1_795_478_400_999_999];
+    let entries = moments.map(|micro| {
+        let at = Timestamp::from_microsecond(micro).unwrap();
+        Arc::new(Entry { seq: micro, ..Entry::new(Kind::Timer, at) })
+    });
+    let mut connection = database.connect().unwrap();
+    connection.append(&entries).unwrap();
+    for found in connection.search(&Query::default()).unwrap() {
+        assert_eq!(found.at.as_microsecond(), found.seq);
+    }
+}
+
+#[test]
+fn a_connection_works_again_after_the_database_was_away() {
+    let mut server = Server::start();
+    let database = Postgres::new(Arc::new(server.fresh()));
+    let mut connection = database.connect().unwrap();
+    connection.append(&[Arc::new(entry(0, "tea", "bob"))]).unwrap();
+    server.stop();
+    assert!(matches!(connection.search(&Query::default()), Err(StoreError::Passing(_))));
+    assert!(matches!(connection.search(&Query::default()), Err(StoreError::Passing(_))));
+    server.again();
+    assert_eq!(connection.search(&Query::default()).unwrap(), [entry(0, "tea", "bob")]);
+}
