@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -15,14 +16,21 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::broadcast;
 use tower::ServiceExt as _;
+use vestibule::component::decided::{Decided, GateDeed};
 use vestibule::component::drift::DriftTally;
+use vestibule::component::measures::Histogram;
 use vestibule::component::tally::Tally;
 use vestibule::config::{Admin, Token};
 use vestibule::control::{
     COMMANDS, Caller, Command, Face, Failure, FailureKind, FieldKind, Handler, Reply, Role,
     RoomLine, RoomState, Stakes, Status,
 };
-use vestibule::http::{Access, Readiness, Site, router};
+use vestibule::http::{Access, Figures, Readiness, Site, router};
+use vestibule::policy::attempt::{Action, Attempt, Credential, RoomView};
+use vestibule::policy::decide::decide;
+use vestibule::policy::pressure::Pressure;
+use vestibule::policy::rules::Policy;
+use vestibule::policy::verdict::Verdict;
 use vestibule::store::{Entry, Kind};
 
 /// Says yes to everything that the table allows, and remembers it.
@@ -30,6 +38,9 @@ struct Noting {
     rooms: Mutex<Vec<RoomLine>>,
     entries: broadcast::Sender<Arc<Entry>>,
     dropped: AtomicU64,
+    failed: AtomicU64,
+    decided: Mutex<Decided>,
+    answers: Histogram,
     asked: Mutex<Vec<(Caller, String)>>,
     fails: Mutex<Option<FailureKind>>,
     not_ready: Mutex<Vec<String>>,
@@ -73,6 +84,31 @@ impl Site for Noting {
         }
     }
 
+    fn figures(&self) -> Figures {
+        Figures {
+            status: self.status(),
+            rooms: self.rooms(),
+            bans: 2,
+            started: 1.5,
+            decided: self.decided.lock().unwrap().clone(),
+            answers: self.answers.taken(),
+            judging: 1,
+            reloads: [3, 4],
+            commands: [[5, 6], [7, 8], [9, 10]],
+            logins_failed: self.failed.load(Ordering::Relaxed),
+            streams: 11,
+            entries_dropped: self.dropped.load(Ordering::Relaxed),
+            links: 12,
+            stanzas: [13, 14, 15],
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::UNIX_EPOCH
+    }
+
+    fn watching(&self, _more: bool) {}
+
     fn entries(&self) -> broadcast::Receiver<Arc<Entry>> {
         self.entries.subscribe()
     }
@@ -81,7 +117,9 @@ impl Site for Noting {
         self.dropped.fetch_add(entries, Ordering::Relaxed);
     }
 
-    fn login_failed(&self) {}
+    fn login_failed(&self) {
+        self.failed.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 struct Http {
@@ -105,6 +143,9 @@ fn face() -> Http {
         rooms: Mutex::default(),
         entries: broadcast::Sender::new(1024),
         dropped: AtomicU64::default(),
+        failed: AtomicU64::default(),
+        decided: Mutex::default(),
+        answers: Histogram::default(),
         asked: Mutex::default(),
         fails: Mutex::default(),
         not_ready: Mutex::default(),
@@ -542,4 +583,97 @@ async fn whoever_misses_changes_is_sent_all_rooms_again() {
     }
     let told = slow.named("rooms").await;
     assert_eq!(told, json!({ "rooms": [room("a@c", 99)] }));
+}
+
+/// A decision on a join without anything, by the built-in defaults.
+fn denied(face: &Http, times: usize) {
+    let policy = Policy::default();
+    let attempt =
+        Attempt { action: Action::Join { credential: Credential::None }, ..Attempt::default() };
+    let (room, pressure) = (RoomView::default(), Pressure::default());
+    let decision = decide(&policy, &policy.base, &attempt, &room, &pressure, Timestamp::UNIX_EPOCH);
+    assert_eq!(decision.verdict, Verdict::Deny);
+    for _ in 0..times {
+        face.site.decided.lock().unwrap().count(&attempt.action, &decision);
+        face.site.answers.took(std::time::Duration::from_micros(30));
+    }
+}
+
+/// Every sample of the metrics, by its name with its labels.
+fn samples(text: &str) -> HashMap<&str, f64> {
+    let samples = text.lines().filter(|line| !line.starts_with('#'));
+    samples
+        .map(|line| line.rsplit_once(' ').unwrap())
+        .map(|(name, value)| (name, value.parse().unwrap()))
+        .collect()
+}
+
+#[tokio::test]
+async fn metrics_tell_what_was_counted_to_whoever_may_know() {
+    let face = face();
+    *face.site.rooms.lock().unwrap() = vec![room("secret-name@c", 3), room("b@c", 2)];
+    denied(&face, 3);
+    face.site.decided.lock().unwrap().by_gate(GateDeed::FailedOpen);
+    let get = |token| {
+        let request = with_token(Request::get("/metrics").header("host", "localhost"), token);
+        face.send(request.body(Body::empty()).unwrap())
+    };
+    assert_eq!(get(None).await.0, StatusCode::UNAUTHORIZED);
+    let (status, headers, text) = get(Some("viewer")).await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(headers["content-type"].to_str().unwrap().starts_with("application/openmetrics-text;"));
+    assert!(text.ends_with("# EOF\n"), "{text}");
+    let samples = samples(&text);
+    for (name, value) in [
+        ("vestibule_ready", 1.0),
+        ("vestibule_link_up", 1.0),
+        ("vestibule_policy_info{revision=\"r\",mode=\"enforce\"}", 1.0),
+        ("vestibule_rooms{state=\"open\"}", 2.0),
+        ("vestibule_occupants", 5.0),
+        ("vestibule_gate_deeds_total{deed=\"failed-open\"}", 1.0),
+        ("vestibule_reloads_total{outcome=\"failed\"}", 4.0),
+        ("vestibule_commands_total{face=\"http\",outcome=\"failed\"}", 8.0),
+        ("vestibule_http_logins_failed_total", 1.0),
+        ("vestibule_answer_seconds_count", 3.0),
+        ("vestibule_answer_seconds_bucket{le=\"0.00002\"}", 0.0),
+        ("vestibule_answer_seconds_bucket{le=\"0.00005\"}", 3.0),
+        ("vestibule_stanzas_total{direction=\"sent\"}", 14.0),
+        ("process_start_time_seconds", 1.5),
+        ("vestibule_decisions_total{kind=\"join\",verdict=\"deny\",class=\"guest\"}", 3.0),
+        ("vestibule_decisions_by_rule_total{family=\"unreadable\",verdict=\"deny\"}", 3.0),
+    ] {
+        assert_eq!(samples.get(name), Some(&value), "{name}\n{text}");
+    }
+    for name in ["secret-name", "b@c"] {
+        assert!(!text.contains(name), "{text}");
+    }
+    let open = Admin { open_metrics: true, ..Admin::default() };
+    face.access.replace(open);
+    assert_eq!(get(None).await.0, StatusCode::OK);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_hour_is_told_by_the_minute() {
+    let face = face();
+    let minutes = || async {
+        let (status, told) = face.get("/api/v1/metrics-summary", Some("viewer")).await;
+        assert_eq!(status, StatusCode::OK);
+        told["minutes"].as_array().unwrap().clone()
+    };
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    denied(&face, 2);
+    let first = minutes().await;
+    assert_eq!(first.len(), 1);
+    assert_eq!(first[0]["joins"], json!({ "allow": 0, "hold": 0, "prompt": 0, "deny": 2 }));
+    assert_eq!(first[0]["refusals"].as_object().unwrap().values().collect::<Vec<_>>(), [&json!(2)]);
+    assert_eq!(first[0]["latency"], json!({ "count": 2, "p50": 50, "p99": 50 }));
+    tokio::time::sleep(std::time::Duration::from_secs(60)).await;
+    denied(&face, 1);
+    let second = minutes().await;
+    assert_eq!((second.len(), &second[0]), (2, &first[0]));
+    assert_eq!(second[1]["joins"]["deny"], 1);
+    tokio::time::sleep(std::time::Duration::from_secs(3 * 60 * 60)).await;
+    let later = minutes().await;
+    assert_eq!(later.len(), 60);
+    assert_eq!(later[59]["latency"], json!({ "count": 0, "p50": null, "p99": null }));
 }

@@ -24,6 +24,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Mutex as AsyncMutex, Notify};
 use tokio::task::JoinHandle;
@@ -31,6 +32,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::component::audit::{Audit, AuditError};
 use crate::component::desk::{Desk, Mode};
+use crate::component::measures::Measures;
 use crate::config::{
     self, Environment, LoadError, Loaded, NO_SECRET, NO_SECRET_HINT, Problem, Settings,
 };
@@ -95,6 +97,9 @@ struct Shared {
     paging: Arc<AsyncMutex<()>>,
     doctor: Arc<doctor::Practice>,
     started: Instant,
+    /// The same, by the clock.
+    started_at: Timestamp,
+    measures: Arc<Measures>,
     /// Who may use the page and the API.
     access: Arc<Access>,
 }
@@ -188,6 +193,8 @@ pub async fn run(
         paging: Arc::default(),
         doctor: Arc::default(),
         started: clock::instant(),
+        started_at: now(),
+        measures: Arc::default(),
         access: Arc::new(Access::new(settings.admin.clone())),
     };
     let config::Admin { http, socket_mode, .. } = &settings.admin;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::clock::now;
 use super::{Shared, Upkeep, revision, rooms};
 use crate::component::desk::{Consequences, Judged};
+use crate::component::measures::settled;
 use crate::config::{Limit, Loaded, load};
 use crate::policy::record::Person;
 use crate::policy::verdict::Effects;
@@ -27,9 +28,15 @@ pub(super) async fn watch(shared: Shared) {
     }
 }
 
-/// Reads the file again. A wrong one changes nothing; its problems are logged and returned. Nor does one that
+/// Reads the file again, and counts how that went. A wrong one changes nothing; its problems are logged and returned. Nor does one that
 /// would remove more people than the running file lets a reload remove, unless it is forced.
 pub(super) async fn reload(shared: &Shared, forced: bool) -> Result<Reloaded, String> {
+    let reloaded = attempt(shared, forced).await;
+    settled(&shared.measures.reloads, reloaded.is_ok());
+    reloaded
+}
+
+async fn attempt(shared: &Shared, forced: bool) -> Result<Reloaded, String> {
     // Whoever comes later reads a later file.
     let _alone = shared.reloading.lock().await;
     let running = || shared.desk().policy().revision.clone();

@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use tokio::sync::broadcast;
 
+use super::clock::now;
 use super::listed::listed;
 use super::operator::Operator;
+use crate::component::measures::{add, less, now as count};
 use crate::control::{RoomLine, Status};
-use crate::http::{Readiness, Site};
+use crate::http::{Figures, Readiness, Site};
 use crate::store::Entry;
 
 impl Site for Operator {
@@ -34,7 +37,52 @@ impl Site for Operator {
         self.shared().desk().audit().subscribe()
     }
 
-    fn entries_dropped(&self, _entries: u64) {}
+    fn figures(&self) -> Figures {
+        let shared = self.shared();
+        let (measures, counters) = (&shared.measures, shared.link.counters());
+        let status = Self::status(self);
+        let desk = shared.desk();
+        let dropped = [counters.not_sent(), counters.unreadable(), counters.refused()];
+        Figures {
+            status,
+            rooms: listed(&desk),
+            bans: desk.policy().bans.lines().count(),
+            started: shared.started_at.as_duration().as_secs_f64(),
+            decided: desk.decided().clone(),
+            answers: measures.answers.taken(),
+            judging: count(&measures.judging),
+            reloads: measures.reloads.each_ref().map(count),
+            commands: measures.commands.each_ref().map(|counts| counts.each_ref().map(count)),
+            logins_failed: count(&measures.logins_failed),
+            streams: count(&measures.streams),
+            entries_dropped: count(&measures.entries_dropped),
+            links: counters.links(),
+            stanzas: [
+                counters.received(),
+                counters.sent(),
+                dropped.into_iter().fold(0, u64::saturating_add),
+            ],
+        }
+    }
 
-    fn login_failed(&self) {}
+    fn now(&self) -> Timestamp {
+        now()
+    }
+
+    fn watching(&self, more: bool) {
+        let streams = &self.shared().measures.streams;
+        if more {
+            add(streams, 1);
+        } else {
+            less(streams);
+        }
+    }
+
+    fn entries_dropped(&self, entries: u64) {
+        add(&self.shared().measures.entries_dropped, entries);
+    }
+
+    fn login_failed(&self) {
+        add(&self.shared().measures.logins_failed, 1);
+    }
 }

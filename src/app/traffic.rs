@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::adhoc::{AdHocFace, Answered};
-use super::clock::now;
+use super::clock::{instant, now};
 use super::operator::Operator;
 use super::{Shared, rooms};
 use crate::component::making;
+use crate::component::measures::Held;
 use crate::policy::attempt::Action;
 use crate::policy::record::Source;
 use crate::wire::NS;
@@ -91,6 +92,7 @@ impl Traffic {
     }
 
     fn question(&self, iq: &Iq, ask: &Element, service: &Arc<str>) -> Option<Iq> {
+        let began = instant();
         let mut question = Question::read(ask);
         let mut desk = self.shared.desk();
         let rules = desk.live().rules_of(desk.policy(), &question.attempt, &question.room);
@@ -99,6 +101,8 @@ impl Traffic {
             && (!is_open || rules.strict().password.source.value == Source::Creator);
         if !matters {
             let answer = desk.question(service, &question, now());
+            drop(desk);
+            self.shared.measures.answers.took(began.elapsed());
             return Some(Iq::result_to(iq, Some(answer)));
         }
         let mut judged_by = Arc::clone(desk.policy());
@@ -107,6 +111,7 @@ impl Traffic {
         let (shared, service, iq) = (self.shared.clone(), Arc::clone(service), iq.clone());
         tokio::task::spawn_blocking(move || {
             let mut rules = rules;
+            let _judging = Held::new(&shared.measures.judging);
             let answer = loop {
                 if let Some(strength) = making::strength(&question, rules.strict()) {
                     question.judge_typed(strength);
@@ -119,6 +124,7 @@ impl Traffic {
                 judged_by = Arc::clone(desk.policy());
                 rules = desk.live().rules_of(desk.policy(), &question.attempt, &question.room);
             };
+            shared.measures.answers.took(began.elapsed());
             if let Err(error) = shared.link.send(Iq::result_to(&iq, Some(answer))) {
                 tracing::warn!(%error, "an answer could not be sent");
             }

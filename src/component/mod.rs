@@ -3,6 +3,7 @@
 mod arrivals;
 pub mod audit;
 pub mod counters;
+pub mod decided;
 pub mod desk;
 pub mod drift;
 mod entries;
@@ -11,6 +12,7 @@ pub mod headless;
 pub mod line;
 pub mod live;
 pub mod making;
+pub mod measures;
 pub mod neighbours;
 mod observe;
 mod spool;

@@ -14,6 +14,9 @@ pub enum Face {
 }
 
 impl Face {
+    /// Every face.
+    pub const ALL: [Self; 3] = [Self::CommandLine, Self::Http, Self::AdHoc];
+
     /// Its name, as in the audit.
     pub const fn name(self) -> &'static str {
         match self {

@@ -43,6 +43,21 @@ pub enum RoomState {
     Suspended,
 }
 
+impl RoomState {
+    /// Every state.
+    pub const ALL: [Self; 4] = [Self::Held, Self::Open, Self::Closed, Self::Suspended];
+
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Held => "held",
+            Self::Open => "open",
+            Self::Closed => "closed",
+            Self::Suspended => "suspended",
+        }
+    }
+}
+
 /// Somebody inside.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OccupantLine {

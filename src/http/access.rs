@@ -111,6 +111,10 @@ impl Access {
     }
 
     /// `/metrics` is for whoever can connect.
+    pub(super) fn metrics_are_open(&self) -> bool {
+        self.read(|admin| admin.open_metrics)
+    }
+
     /// Whether a browser may come by this name, the value of `Host`. An attacker's name that leads to this machine
     /// (DNS rebinding) is none; an address is never one.
     pub(super) fn is_host(&self, host: &str) -> bool {

@@ -120,6 +120,11 @@ pub(super) async fn room<S: Site>(
     Ok(give(state.site, caller, request).await)
 }
 
+/// The last hour, a minute at a time.
+pub(super) async fn summary<S: Site>(Of(state): Of<State<S>>, _: Bearer) -> Json<Value> {
+    Json(json!({ "minutes": state.minutes.so_far(&*state.site) }))
+}
+
 /// A text of the address as what the field takes. Null: it is the text.
 fn read(kind: FieldKind, text: &str) -> Value {
     if kind == FieldKind::Flag {

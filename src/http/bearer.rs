@@ -19,8 +19,16 @@ pub(super) struct Bearer {
 }
 
 impl Bearer {
-    /// Whose token stands in these headers.
-    pub(super) fn of(access: &Access, headers: &HeaderMap) -> Result<Self, Refused> {
+    /// Whose token stands in these headers; that there is none which is good is counted.
+    pub(super) fn checked<S: Site>(state: &State<S>, headers: &HeaderMap) -> Result<Self, Refused> {
+        let found = Self::of(&state.access, headers);
+        if found.is_err() {
+            state.site.login_failed();
+        }
+        found
+    }
+
+    fn of(access: &Access, headers: &HeaderMap) -> Result<Self, Refused> {
         let token = token(headers);
         let found = token
             .map(Digest::of)
@@ -36,11 +44,7 @@ impl<S: Site> FromRequestParts<State<S>> for Bearer {
         parts: &mut Parts,
         state: &State<S>,
     ) -> Result<Self, Self::Rejection> {
-        let found = Self::of(&state.access, &parts.headers);
-        if found.is_err() {
-            state.site.login_failed();
-        }
-        found
+        Self::checked(state, &parts.headers)
     }
 }
 

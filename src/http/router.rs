@@ -8,10 +8,11 @@ use axum::routing::{get, post};
 use tokio::sync::Semaphore;
 
 use super::access::Access;
+use super::minutes::Minutes;
 use super::rooms::Changes;
 use super::site::Site;
 use super::stream::STREAMS;
-use super::{api, guard, health, page, stream};
+use super::{api, guard, health, metrics, page, stream};
 
 /// What every request is answered from.
 #[derive(Debug)]
@@ -19,6 +20,7 @@ pub(super) struct State<S> {
     pub(super) site: Arc<S>,
     pub(super) access: Arc<Access>,
     pub(super) changes: Arc<Changes>,
+    pub(super) minutes: Arc<Minutes>,
     /// One for each stream.
     pub(super) streams: Arc<Semaphore>,
 }
@@ -29,24 +31,29 @@ impl<S> Clone for State<S> {
             site: Arc::clone(&self.site),
             access: Arc::clone(&self.access),
             changes: Arc::clone(&self.changes),
+            minutes: Arc::clone(&self.minutes),
             streams: Arc::clone(&self.streams),
         }
     }
 }
 
-/// The whole face.
+/// The whole face. Called where tasks can be spawned: it counts minutes as long as it lives.
 pub fn router<S: Site>(site: Arc<S>, access: Arc<Access>) -> Router {
     let streams = Arc::new(Semaphore::new(STREAMS));
-    let state = State { site, access, changes: Arc::default(), streams };
+    let minutes = Arc::<Minutes>::default();
+    minutes.keep(&site);
+    let state = State { site, access, changes: Arc::default(), minutes, streams };
     let api = Router::new()
         .route("/commands", get(api::table))
         .route("/commands/{name}", post(api::command))
         .route("/rooms/{room}", get(api::room))
+        .route("/metrics-summary", get(api::summary))
         .route("/stream", get(stream::stream))
         .route("/{view}", get(api::view));
     Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
+        .route("/metrics", get(metrics::metrics))
         .nest("/api/v1", api)
         .fallback(page::serve)
         .layer(from_fn_with_state(state.clone(), guard::guard))

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use tokio::sync::broadcast;
 
+use super::figures::Figures;
 use crate::control::{Handler, RoomLine, Status};
 use crate::store::Entry;
 
@@ -15,6 +17,12 @@ pub trait Site: Handler {
     fn rooms(&self) -> Vec<RoomLine>;
     /// How the component is.
     fn status(&self) -> Status;
+    /// Everything that is counted.
+    fn figures(&self) -> Figures;
+    /// The time of day.
+    fn now(&self) -> Timestamp;
+    /// One more or one less looks on.
+    fn watching(&self, more: bool);
     /// Every entry of the audit from now on.
     fn entries(&self) -> broadcast::Receiver<Arc<Entry>>;
     /// Somebody who looks on was too slow for so many entries.

@@ -48,7 +48,7 @@ pub(super) async fn stream<S: Site>(
     Ok(([(CONTENT_TYPE, "text/event-stream")], Body::from_stream(events)).into_response())
 }
 
-struct Watching<S> {
+struct Watching<S: Site> {
     state: State<S>,
     digest: Digest,
     changes: Receiver<Bytes>,
@@ -61,12 +61,19 @@ struct Watching<S> {
     _slot: OwnedSemaphorePermit,
 }
 
+impl<S: Site> Drop for Watching<S> {
+    fn drop(&mut self) {
+        self.state.site.watching(false);
+    }
+}
+
 impl<S: Site> Watching<S> {
     fn new(state: State<S>, digest: Digest, slot: OwnedSemaphorePermit) -> Self {
         let mut tick = interval(PAUSE);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let changes = state.changes.subscribe(&state.site);
         let entries = state.site.entries();
+        state.site.watching(true);
         let mut next = VecDeque::from(everything(&*state.site));
         next.push_front(Bytes::from_static(b"retry: 2000\n\n"));
         Self { state, digest, changes, entries, next, tick, is_over: false, _slot: slot }

@@ -193,3 +193,39 @@ async def test_a_port_that_is_taken_is_a_clear_error(door):
         env=env, capture_output=True, text=True, timeout=20, check=False,
     )  # fmt: skip
     assert done.returncode == 2 and "cannot listen on" in done.stderr and "admin.http" in done.stderr
+
+
+async def test_metrics_count_what_happens_and_name_nobody(door):
+    async with Crowd(door.server) as crowd:
+        api = Api(door.component, "viewer")
+
+        def samples():
+            status, headers, text = api.request("GET", "/metrics")
+            assert status == 200 and headers["Content-Type"].startswith("application/openmetrics-text")
+            lines = [line for line in text.splitlines() if not line.startswith("#")]
+            return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}, text
+
+        before, _ = samples()
+        room, alice, _ = await meeting(door, crowd, "quietly")
+        guest = await crowd.connect("guest.localhost")
+        await guest.join(room, "Guest", "wrong")
+        after, text = samples()
+        grown = {name: value - before.get(name, 0) for name, value in after.items()}
+        assert grown['vestibule_decisions_total{kind="join",verdict="prompt",class="guest"}'] == 1
+        assert grown['vestibule_decisions_total{kind="join",verdict="allow",class="account"}'] >= 1
+        assert grown['vestibule_decisions_by_rule_total{family="password",verdict="prompt"}'] == 1
+        assert grown["vestibule_answer_seconds_count"] >= 3
+        assert after["vestibule_link_up"] == after["vestibule_ready"] == 1
+        assert after["vestibule_gates_greeted"] == after["vestibule_gates_expected"] == 1
+        for secret in (room, "quietly", alice.bare, guest.bare, "127.0.0.1", SECRET, api.token):
+            assert secret not in text
+        assert api.request("GET", "/metrics", token=False)[0] == 401
+        _, told = api.get("/api/v1/metrics-summary")
+        assert told["minutes"][-1]["joins"]["prompt"] >= 1
+        assert told["minutes"][-1]["latency"]["p99"] > 0
+
+
+async def test_readiness_is_what_status_says(door):
+    api = Api(door.component)
+    assert api.get("/readyz", token=False) == (200, {"ready": True, "reasons": []})
+    assert api.request("GET", "/healthz", token=False)[::2] == (200, "ok\n")

@@ -17,6 +17,7 @@ use super::doctor;
 use super::page::page;
 use super::plan::plan;
 use super::reload::reload;
+use crate::component::measures::settled;
 use crate::control::{Caller, Failure, Handler, Reply, Request};
 
 /// Carries out what operators ask.
@@ -75,6 +76,9 @@ impl Handler for Operator {
             Ok(()) => self.carry_out(caller, request).await,
             Err(forbidden) => Err(forbidden),
         };
+        if let Some(counts) = self.shared.measures.commands.get(caller.face as usize) {
+            settled(counts, outcome.is_ok());
+        }
         self.write_down(deed, outcome.as_ref());
         match outcome {
             Ok(value) => Reply::Done(value),

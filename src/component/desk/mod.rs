@@ -16,6 +16,7 @@ use serde_json::{Map, Value};
 use super::arrivals::Arrivals;
 use super::audit::Audit;
 use super::counters::Counters;
+use super::decided::Decided;
 use super::drift::DriftTally;
 use super::line::Context;
 use super::live::Live;
@@ -59,6 +60,7 @@ pub struct Desk {
     services: HashMap<Arc<str>, Option<Hello>>,
     neighbours: HashMap<Arc<str>, Vec<Neighbour>>,
     tally: Tally,
+    decided: Decided,
     drift: DriftTally,
     run: String,
     next: u64,
@@ -84,6 +86,7 @@ impl Desk {
             services: services.into_iter().map(|domain| (Arc::from(domain), None)).collect(),
             neighbours: HashMap::new(),
             tally: Tally::default(),
+            decided: Decided::default(),
             drift: DriftTally::default(),
             run,
             next: 0,
@@ -248,6 +251,11 @@ impl Desk {
         self.tally
     }
 
+    /// The same, by sort.
+    pub const fn decided(&self) -> &Decided {
+        &self.decided
+    }
+
     /// How the audits of the rooms went.
     pub const fn drift(&mut self) -> &mut DriftTally {
         &mut self.drift
@@ -289,6 +297,7 @@ impl Desk {
         now: Timestamp,
     ) {
         self.tally.count(decision);
+        self.decided.count(&attempt.action, decision);
         if self.audit.is_kept() {
             let context = Context {
                 id,

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::Desk;
+use crate::component::decided::GateDeed;
 use crate::store::Kind;
 use crate::wire::question::read_requester;
 use crate::wire::room::LiveRoom;
@@ -64,6 +65,7 @@ impl Desk {
             }
             event @ ("refused" | "opened-failing" | "failed") => {
                 self.tally.by_gate = self.tally.by_gate.saturating_add(1);
+                self.decided.by_gate(GateDeed::of(event));
                 let mut details = Map::new();
                 for name in ["jid", "nick", "reason"] {
                     if let Some(value) = report.attr(name) {
