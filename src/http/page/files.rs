@@ -1,8 +1,113 @@
 //! The files of the page, by path.
 
+macro_rules! files {
+    ($($name:literal)*) => {
+        &[
+            $(($name, include_str!(concat!("www/", $name))),)*
+            // Rules and reasons in words stand in one place.
+            ("rules.md", include_str!("../../../docs/rules.md")),
+        ]
+    };
+}
+
 /// Path and text; `index.html` is at `/`.
-pub(super) const FILES: &[(&str, &str)] = &[
-    ("index.html", include_str!("index.html")),
-    ("app.js", include_str!("app.js")),
-    ("style.css", include_str!("style.css")),
-];
+pub(super) const FILES: &[(&str, &str)] = files! {
+    "actions.js"
+    "api.js"
+    "badges.js"
+    "base.css"
+    "charts.js"
+    "condition.js"
+    "dialogs.js"
+    "dom.js"
+    "entry.js"
+    "format.js"
+    "forms.js"
+    "icon.svg"
+    "icons.js"
+    "index.html"
+    "keys.js"
+    "live.js"
+    "login.js"
+    "main.js"
+    "names.js"
+    "parts.css"
+    "reasons.js"
+    "router.js"
+    "shell.css"
+    "shell.js"
+    "state.js"
+    "summary.js"
+    "toast.js"
+    "tree.js"
+    "view_bans.js"
+    "view_charts.js"
+    "view_commands.js"
+    "view_doctor.js"
+    "view_explain.js"
+    "view_log.js"
+    "view_more.js"
+    "view_policy.js"
+    "view_room.js"
+    "view_rooms.js"
+    "view_server.js"
+    "view_stream.js"
+    "views.css"
+    "views.js"
+    "virtual.js"
+};
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn every_file_beside_is_served_and_is_short_enough_to_read() {
+        let www = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/http/page/www");
+        let beside = fs::read_dir(www).unwrap().map(|entry| entry.unwrap().file_name());
+        let beside: BTreeSet<_> = beside.map(|name| name.into_string().unwrap()).collect();
+        let served = FILES.iter().map(|(name, _)| (*name).to_owned());
+        let served: BTreeSet<_> = served.filter(|name| name != "rules.md").collect();
+        assert_eq!(beside, served);
+        for (name, text) in FILES {
+            assert!(text.lines().count() <= 350, "{name} is too long");
+        }
+    }
+
+    #[test]
+    fn what_a_file_needs_is_served_from_here() {
+        for (name, text) in FILES.iter().filter(|(name, _)| *name != "rules.md") {
+            let imported =
+                text.split(" from './").skip(1).filter_map(|rest| rest.split('\'').next());
+            let linked =
+                ["src=\"/", "href=\"/"].into_iter().flat_map(|before| text.split(before).skip(1));
+            let linked = linked.filter_map(|rest| rest.split('"').next());
+            for needed in imported.chain(linked) {
+                assert!(FILES.iter().any(|(file, _)| *file == needed), "{name} needs {needed}");
+            }
+            let elsewhere = text.replace("http://www.w3.org/2000/svg", "");
+            assert!(!elsewhere.contains("://"), "{name} asks elsewhere");
+        }
+    }
+
+    #[test]
+    fn nothing_on_the_page_reads_markup_or_runs_text() {
+        for (name, text) in FILES.iter().filter(|(name, _)| name.ends_with(".js")) {
+            for word in [
+                "innerHTML",
+                "outerHTML",
+                "insertAdjacentHTML",
+                "document.write",
+                "eval(",
+                "new Function",
+                "DOMParser",
+            ] {
+                assert!(!text.contains(word), "{name}: {word}");
+            }
+        }
+    }
+}

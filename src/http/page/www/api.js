@@ -1,0 +1,73 @@
+// The API: one function for everything that is asked.
+
+import { learn } from './format.js';
+
+const KEY = 'vestibule.token';
+
+/** Something was not done, with the reason in words; `kind` as in the API, or `unreachable`. */
+export class Trouble extends Error {
+  constructor(kind, reason) {
+    super(reason);
+    this.kind = kind;
+  }
+}
+
+let refused = () => {};
+
+/** Calls `listener` when the token is not valid any more. */
+export function whenRefused(listener) {
+  refused = listener;
+}
+
+export const token = {
+  get: () => sessionStorage.getItem(KEY),
+  set: value => sessionStorage.setItem(KEY, value),
+  clear: () => sessionStorage.removeItem(KEY),
+};
+
+/** A response of the API, whatever its status but 401. */
+export async function open(path, options = {}) {
+  const sent = token.get();
+  let response;
+  try {
+    response = await fetch(`/api/v1/${path}`, {
+      ...options,
+      cache: 'no-store',
+      headers: { ...options.headers, Authorization: `Bearer ${sent}` },
+    });
+  } catch (error) {
+    if (error.name === 'AbortError') throw error;
+    throw new Trouble('unreachable', 'The component cannot be reached.');
+  }
+  learn(response.headers.get('date'));
+  if (response.status === 401) {
+    if (token.get() === sent) refused();
+    throw new Trouble('unauthorized', 'The token is not valid, or not any more.');
+  }
+  return response;
+}
+
+async function read(response) {
+  const body = await response.json().catch(() => null);
+  if (response.ok && body !== null) return body;
+  const { kind, reason } = body?.failed ?? {};
+  throw new Trouble(kind ?? 'nonsense', reason ?? `The component answered ${response.status} without a reason.`);
+}
+
+/** What stands at a path: `get('rooms')`, `get('log', { room })`. */
+export async function get(path, query = {}, options = {}) {
+  const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== null && value !== '');
+  const search = new URLSearchParams(given).toString();
+  const body = await read(await open(search ? `${path}?${search}` : path, options));
+  return body?.done ?? body;
+}
+
+/** Gives a command; returns what there is to say when it is done. */
+export async function command(name, fields = {}) {
+  const response = await open(`commands/${encodeURIComponent(name)}`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify(fields),
+  });
+  return (await read(response)).done;
+}

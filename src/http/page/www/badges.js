@@ -1,0 +1,36 @@
+// Small marks with a meaning: verdicts, states, roles. The word is always there, never the colour alone.
+
+import { h } from './dom.js';
+import { capital, words } from './format.js';
+
+const KIND = { allow: 'allow', hold: 'hold', prompt: 'prompt', deny: 'deny' };
+
+/** What a verdict is called. */
+export const VERDICTS = { allow: 'Allowed', hold: 'Held', prompt: 'Prompted', deny: 'Denied' };
+
+/** A verdict. */
+export const verdict = (name, observed = false) =>
+  h(`span.verdict.${KIND[name] ?? 'other'}`, { title: observed ? 'Only observed: not carried out' : null },
+    h('span.dot'), VERDICTS[name] ?? capital(words(name)), observed && h('span.observed', {}, 'observed'));
+
+const STATES = { open: ['allow', 'Open'], held: ['hold', 'Held'], closed: ['shut', 'Closed'], suspended: ['deny', 'Suspended'] };
+
+/** The state of a room, `[kind, word]`. */
+export function stateOf(room) {
+  return STATES[room.state] ?? (room.closed ? STATES.closed : room.opened ? STATES.open : STATES.held);
+}
+
+/** The state of a room. */
+export function roomState(room) {
+  const [kind, word] = stateOf(room);
+  return h(`span.chip.${kind}`, {}, word);
+}
+
+/** Somebody waits, and nobody is there who could let them in. */
+export const isUrgent = room => room.waiting > 0 && !room.moderators;
+
+/** A word in a quiet mark. */
+export const chip = (word, kind = 'plain', title = null) => h(`span.chip.${kind}`, { title }, word);
+
+/** A class of requesters. */
+export const requesterClass = name => (name ? h('span.class', {}, words(name)) : null);

@@ -1,0 +1,27 @@
+// The way in: a token, from a link or pasted.
+
+import { h, replace } from './dom.js';
+import { icon } from './icons.js';
+
+/** Shows the form. `why` says what led here; `retry` is offered when it may pass by itself. */
+export function login(app, why, given, retry = null) {
+  const input = h('input', { id: 'token', type: 'password', autocomplete: 'current-password', required: true, spellcheck: 'false' });
+  const submit = event => {
+    event.preventDefault();
+    const value = input.value.trim();
+    if (value) given(value);
+  };
+  replace(app, h('main.login', { id: 'main', tabindex: '-1' },
+    h('div.login-box', {},
+      h('div.brand', {}, mark(), h('h1', {}, 'Vestibule')),
+      why && h('p.login-why', { role: 'alert' }, icon('warning'), why),
+      h('form', { onsubmit: submit },
+        h('div.field', {}, h('label', { for: 'token' }, 'Token'), input),
+        h('button.primary.wide', { type: 'submit' }, 'Sign in')),
+      retry && h('button.wide', { type: 'button', onclick: retry }, 'Try again'),
+      h('p.hint', {}, 'No token at hand? On the server, ', h('code', {}, 'vestibule page'), ' prints a link that signs you in.'))));
+  input.focus();
+}
+
+/** The sign of the product. */
+export const mark = () => h('span.mark', { 'aria-hidden': 'true' });

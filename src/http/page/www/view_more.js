@@ -1,0 +1,12 @@
+// The views that have no place at the bottom of a phone.
+
+import { h, heading, put } from './dom.js';
+import { icon } from './icons.js';
+import { to } from './router.js';
+import { VIEWS } from './views.js';
+
+export function more(main) {
+  const others = VIEWS.filter(view => !view.tab && view.name !== 'more' && view.offered());
+  put(main, heading('More'), h('ul.plain.links', {}, others.map(view =>
+    h('li', {}, h('a', { href: to(view.name) }, icon(view.icon), view.title)))));
+}

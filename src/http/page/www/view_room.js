@@ -1,0 +1,183 @@
+// One room: who is in it and who waits, what can be done, and what happened.
+
+import { attribute, h, heading, nothing, put, replace, text } from './dom.js';
+import { get } from './api.js';
+import { age, moment, plural } from './format.js';
+import { icon } from './icons.js';
+import { button, carryOut, fitting } from './actions.js';
+import { chip, isUrgent, requesterClass, roomState } from './badges.js';
+import { timeline, timelineItem } from './entry.js';
+import { bare, named, parts, person, visible } from './names.js';
+import { inOrder } from './live.js';
+import { to } from './router.js';
+import { may, on, onEntries, state } from './state.js';
+
+/** Entries of the room that are fetched. */
+const HISTORY = 200;
+/** While nothing is heard of the room, it is asked for this often, in milliseconds. */
+const ASKED = 15_000;
+
+export function room(main, jid) {
+  const { local, domain } = parts(jid);
+  const states = h('div.states');
+  const facts = h('p.facts');
+  const actions = h('div.actions', { role: 'group', 'aria-label': 'What can be done with the room' });
+  const waiting = h('section.panel.waiting', { 'aria-labelledby': 'waiting-title' });
+  const inside = h('section.panel', { 'aria-labelledby': 'inside-title' });
+  const past = h('section.panel.past', { 'aria-labelledby': 'past-title' }, h('h2', { id: 'past-title' }, 'What happened'), h('p.hint', {}, 'Asking …'));
+  const gone = h('div.gone', { hidden: true });
+  put(main,
+    h('p.crumbs', {}, h('a', { href: to('rooms') }, icon('back'), 'Rooms')),
+    h('div.room-title', {}, heading(named(local, 'room'), ' ', h('bdi.domain', {}, visible(domain))), states),
+    facts, actions, gone,
+    h('div.columns', {}, h('div.people', {}, waiting, inside), past));
+
+  let asked = 0;
+  let again = false;
+  let timer = null;
+  let here = true;
+
+  /** Asks for the room; several wishes in a row are one question. */
+  async function ask() {
+    if (asked) { again = true; return; }
+    asked = 1;
+    clearTimeout(timer);
+    try {
+      const found = await get(`rooms/${encodeURIComponent(jid)}`);
+      if (here) show({ ...state.rooms.get(jid), ...found });
+    } catch (error) {
+      if (here && error.kind === 'not-found') ended();
+      else if (here && error.kind !== 'unauthorized') text(facts, error.message);
+    }
+    asked = 0;
+    timer = setTimeout(ask, again ? 400 : ASKED);
+    again = false;
+  }
+
+  function ended() {
+    replace(states, chip('Not there', 'plain'));
+    replace(actions);
+    replace(waiting);
+    waiting.hidden = true;
+    inside.hidden = true;
+    text(facts, '');
+    gone.hidden = false;
+    replace(gone, nothing('This room is not open', 'What happened in it is still here, as far back as the log goes.'));
+  }
+
+  function show(found) {
+    gone.hidden = true;
+    inside.hidden = false;
+    const people = Array.isArray(found.occupants) ? found.occupants : [];
+    const knocking = Array.isArray(found.waiting) ? found.waiting : [];
+    const moderators = people.filter(each => each.role === 'moderator').length;
+    const brief = { ...found, occupants: people.length, waiting: knocking.length, moderators };
+    replace(states, roomState(brief), found.password && chip('Password'), (found.lobby ?? found.members_only) && chip('Lobby'), isUrgent(brief) && chip('No moderator', 'deny'));
+    const opened = Number(found.opened) || found.opened;
+    replace(facts, [
+      opened && `Open for ${age(moment(opened))}`,
+      found.opener && ['opened by ', h('bdi', {}, visible(bare(found.opener)))],
+      found.closed && `closed: ${found.closed === true ? 'yes' : found.closed}`,
+      found.revision_line ? `rules of line ${found.revision_line}` : null,
+    ].filter(Boolean).flatMap((each, index) => [index ? ' · ' : '', each]));
+    buttons(actions, fitting({ room: brief }).map(each => button(each, { room: brief })),
+      [...extras(brief)]);
+    waiting.hidden = !knocking.length;
+    rows(waiting, 'waiting-title', `${plural(knocking.length, 'person', 'people')} waiting`, knocking, each => somebody(each, brief, true));
+    waiting.classList.toggle('is-urgent', isUrgent(brief));
+    people.sort((one, other) => (other.role === 'moderator') - (one.role === 'moderator') || String(one.nick).localeCompare(String(other.nick)));
+    rows(inside, 'inside-title', people.length ? `${plural(people.length, 'person', 'people')} inside` : 'Nobody inside', people, each => somebody(each, brief, false));
+  }
+
+  function* extras(brief) {
+    if (may('incident')) yield h('button.act', { type: 'button', 'data-command': 'incident', onclick: event => bundle(brief, event.currentTarget) }, 'Incident bundle');
+    if (may('explain')) yield h('a.button.act', { href: to('explain', '', { room: jid }) }, 'Explain…');
+  }
+
+  async function bundle(brief, pressed) {
+    const made = await carryOut(state.commands.get('incident'), { room: brief }, pressed);
+    if (made) download(made, `incident-${local || 'room'}.json`);
+  }
+
+  const entries = [];
+  function history(found) {
+    entries.push(...found);
+    replace(past, h('h2', { id: 'past-title' }, 'What happened'),
+      entries.length ? timeline([...entries].reverse()) : h('p.hint', {}, 'Nothing is written down of this room yet.'),
+      h('p', {}, h('a', { href: to('log', '', { room: jid }) }, 'All of it, in the log')));
+  }
+  get('log', { room: jid, limit: HISTORY }).then(found => here && history(inOrder(found.entries ?? found)), () => here && history([]));
+
+  const ends = [
+    onEntries(added => {
+      const last = entries.at(-1)?.seq ?? -1;
+      const mine = added.filter(entry => entry.room === jid && entry.seq > last);
+      if (!mine.length) return;
+      entries.push(...mine);
+      const shown = past.querySelector('.timeline');
+      if (shown) {
+        mine.forEach(entry => shown.prepend(timelineItem(entry)));
+        while (shown.children.length > HISTORY * 2) shown.lastElementChild.remove();
+      } else if (past.querySelector('a')) history([]);
+      ask();
+    }),
+    on('rooms', () => {
+      const brief = JSON.stringify(state.rooms.get(jid) ?? null);
+      if (brief !== seen) { seen = brief; ask(); }
+    }),
+    on('connection', () => { attribute(main, 'data-stale', state.connection === 'lost' ? '1' : null); if (state.connection === 'live') ask(); }),
+  ];
+  let seen = JSON.stringify(state.rooms.get(jid) ?? null);
+  ask();
+  return () => { here = false; clearTimeout(timer); ends.forEach(end => end()); main.removeAttribute('data-stale'); };
+}
+
+/** Puts buttons, unless they are the same: a button does not vanish under a finger, or lose the focus. */
+function buttons(place, made, more) {
+  const key = [...made, ...more].map(each => each.dataset.command ?? each.textContent).join(' ');
+  if (place.dataset.shown === key) return;
+  const focused = place.contains(document.activeElement) ? document.activeElement.dataset.command : null;
+  place.dataset.shown = key;
+  replace(place, made, more);
+  if (focused) (place.querySelector(`[data-command="${CSS.escape(focused)}"]`) ?? place.querySelector('button'))?.focus();
+}
+
+/** Shows people; those who are still there keep their elements. */
+function rows(panel, id, title, people, make) {
+  let list = panel.querySelector('ul');
+  if (!list) {
+    list = h('ul.plain.persons');
+    replace(panel, h('h2', { id }), list);
+  }
+  text(panel.querySelector('h2'), title);
+  const keys = people.map(each => JSON.stringify([each.nick, each.jid, each.role, each.affiliation, each.class]));
+  const old = new Map([...list.children].map(each => [each.key, each]));
+  const wanted = people.map((each, index) => {
+    const kept = old.get(keys[index]);
+    if (kept) return kept;
+    const made = make(each);
+    made.key = keys[index];
+    return made;
+  });
+  for (const each of [...list.children]) if (!wanted.includes(each)) each.remove();
+  wanted.forEach((each, index) => { if (list.children[index] !== each) list.insertBefore(each, list.children[index] ?? null); });
+  for (const each of list.querySelectorAll('[data-since]')) text(each, age(Number(each.dataset.since)));
+}
+
+function somebody(who, room_, waits) {
+  const jid = bare(who.jid);
+  const situation = { room: room_, jid, nick: who.nick ?? jid, waits };
+  const since = who.since && h('span.since', { 'data-since': moment(Number(who.since) || who.since) }, age(moment(Number(who.since) || who.since)));
+  return h('li.person', {},
+    h('div.person-name', {}, person(who.nick ?? jid), who.role === 'moderator' && chip('Moderator', 'prompt')),
+    h('div.person-more', {}, h('bdi.jid', { title: visible(jid) }, visible(jid)), requesterClass(who.class), since,
+      who.address && h('span.address', {}, visible(who.address))),
+    jid && h('div.person-actions', {}, fitting(situation).map(each => button(each, situation, each.name === 'admit' ? '.primary' : ''))));
+}
+
+/** Hands over what was made as a file. */
+function download(value, name) {
+  const link = h('a', { href: URL.createObjectURL(new Blob([JSON.stringify(value, null, 2)], { type: 'application/json' })), download: name.replace(/[^\w.-]/g, '_') });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}

@@ -1,0 +1,55 @@
+// How the component and the services are.
+
+import { h, heading, put, replace } from './dom.js';
+import { count, length, words } from './format.js';
+import { chip, VERDICTS } from './badges.js';
+import { visible } from './names.js';
+import { on, state } from './state.js';
+import { entriesLost, notReady } from './condition.js';
+import { tree } from './tree.js';
+
+/** What has a place of its own below. */
+const SHOWN = new Set(['version', 'ready', 'linked', 'trouble', 'revision', 'observe', 'services', 'rooms', 'decisions', 'log_lines_lost', 'uptime', 'drift']);
+
+export function server(main) {
+  const place = h('div');
+  put(main, h('div.title', {}, heading('Server')), place);
+  let shown = '';
+  const refresh = () => {
+    const { status } = state;
+    // What only counts on is not laid out anew while somebody reads it.
+    const key = JSON.stringify({ ...status, uptime: Math.floor((status?.uptime ?? 0) / 60) });
+    if (key !== shown) { shown = key; replace(place, status ? about(status) : h('p.hint', {}, 'Asking …')); }
+  };
+  refresh();
+  return on('status', refresh);
+}
+
+function about(status) {
+  const tally = Object.entries(status.decisions ?? {}).filter(([, value]) => typeof value === 'number');
+  const rest = Object.fromEntries(Object.entries(status).filter(([name]) => !SHOWN.has(name)));
+  return [
+    h('div.figures', {},
+      figure('State', status.ready ? 'Ready' : 'Not ready', status.ready ? null : notReady(status)),
+      figure('Link', status.linked ? 'Up' : 'Down', status.trouble && visible(status.trouble)),
+      figure('Mode', status.observe ? 'Observing' : 'Enforcing'),
+      figure('Rooms', count(status.rooms)),
+      figure('Policy', h('code', {}, status.revision)),
+      figure('Running for', length(status.uptime * 1000), `version ${status.version}`),
+      figure('Audit', entriesLost(status) ? `${count(entriesLost(status))} lost` : 'Complete')),
+    h('section', {}, h('h2', {}, 'Services'), h('ul.plain.cards', {}, (status.services ?? []).map(service))),
+    tally.length ? h('section', {}, h('h2', {}, 'Decisions since the start'), h('div.figures', {}, tally.map(([name, value]) => figure(VERDICTS[name] ?? words(name), count(value))))) : null,
+    status.drift && Object.keys(status.drift).length ? h('section', {}, h('h2', {}, 'Rooms that differed from the policy'), tree(status.drift)) : null,
+    Object.keys(rest).length ? h('section', {}, h('h2', {}, 'Beside that'), tree(rest)) : null,
+  ];
+}
+
+const figure = (title, value, more = null) => h('dl.figure', {}, h('dt', {}, title), h('dd', {}, value, more && h('span.hint', {}, more)));
+
+function service(each) {
+  return h('li.panel', {},
+    h('h3', {}, h('bdi', {}, visible(each.domain))), chip(each.gate ? `Gate ${each.gate}` : 'No gate', each.gate ? 'allow' : 'deny'),
+    h('p', {}, each.server ? visible(each.server) : 'Nothing has greeted from there.'),
+    each.failure && h('p.hint', {}, each.failure === 'allow' ? 'While the component is away, joins are let through.' : 'While the component is away, joins are refused.'),
+    each.neighbours?.length ? h('ul', {}, each.neighbours.map(text => h('li', {}, visible(text)))) : null);
+}
