@@ -9,6 +9,7 @@ import { shortcuts } from './keys.js';
 import * as live from './live.js';
 import { current, go, to } from './router.js';
 import { changed, on, state } from './state.js';
+import { counted } from './view_doctor.js';
 import { VIEWS, viewOf } from './views.js';
 
 /** Puts the page into `app`; returns what takes it away. */
@@ -77,7 +78,7 @@ export function shell(app, signOut) {
         h(`div.banner.${kindOf}`, { role: kindOf === 'lost' ? 'alert' : null }, icon('warning'), h('p', {}, words),
           retry && h('button', { type: 'button', onclick: () => live.retryNow() }, 'Try now'))));
     }
-    const findings = state.doctor?.findings?.length ?? state.doctor?.length ?? 0;
+    const findings = counted(state.doctor);
     doctor.hidden = !findings;
     text(doctor, count(findings));
   };

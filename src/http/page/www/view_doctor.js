@@ -7,7 +7,13 @@ import { chip } from './badges.js';
 import { visible } from './names.js';
 import { changed, state } from './state.js';
 
-const KINDS = { critical: 'deny', error: 'deny', high: 'deny', danger: 'deny', warning: 'hold', warn: 'hold', medium: 'hold', low: 'prompt', notice: 'prompt', info: 'prompt', ok: 'allow' };
+const KINDS = { critical: 'deny', warning: 'hold', note: 'prompt' };
+
+/** Checks that found something which the file does not ignore. */
+const found = report => (report?.checks ?? []).filter(check => check.state === 'found' && !check.ignored);
+
+/** How many there are. */
+export const counted = report => found(report).length;
 
 export function doctor(main) {
   const at = h('span.total');
@@ -19,10 +25,9 @@ export function doctor(main) {
   async function refresh(fresh) {
     again.disabled = true;
     try {
-      const found = await command('doctor', fresh ? { fresh: true } : {});
-      state.doctor = found;
+      state.doctor = await command('doctor', fresh ? { fresh: true } : {});
       changed('doctor');
-      if (here) show(found);
+      if (here) show(state.doctor);
     } catch (error) {
       if (here) replace(list, nothing('The doctor does not answer', error.message));
     } finally {
@@ -30,29 +35,33 @@ export function doctor(main) {
     }
   }
 
-  function show(found) {
-    const findings = found.findings ?? found;
-    replace(at, [findings.length ? plural(findings.length, 'finding') : null, found.at && `looked ${when(found.at)}`].filter(Boolean).join(' · '));
-    replace(list, findings.length
-      ? h('ul.plain.findings', {}, findings.map(finding))
-      : nothing('Nothing found', 'Everything that the doctor knows to look at is as it should be.'));
+  function show(report) {
+    const bad = found(report);
+    const rest = (report.checks ?? []).filter(check => !bad.includes(check));
+    const unknown = rest.filter(check => check.state === 'unknown');
+    const fine = rest.filter(check => check.state === 'fine');
+    const ignored = rest.filter(check => check.ignored && check.state === 'found');
+    replace(at, [bad.length ? plural(bad.length, 'finding') : 'nothing found', `${fine.length} fine`, report.at && `looked at ${when(report.at)}`].filter(Boolean).join(' · '));
+    replace(list,
+      report.complete === false && h('p.warn.partial', {}, `Not everything could be looked at: ${visible(report.incomplete ?? 'the server cannot be asked')}`),
+      bad.length ? h('ul.plain.findings', {}, bad.map(one)) : nothing('Nothing found', 'Everything that could be looked at is as it should be.'),
+      more('Could not be looked at', unknown, check => check.unknown.map(visible).join(' ')),
+      more('Ignored by the file', ignored, check => check.findings.map(each => `${visible(each.about)}: ${visible(each.found)}`).join(' ')),
+      more('As it should be', fine, () => null));
   }
 
   refresh(false);
   return () => { here = false; };
 }
 
-/** What each finding says, whatever the names of its parts are in the reply. */
-function finding(each) {
-  const level = each.severity ?? each.level ?? 'warning';
-  const title = each.title ?? each.what ?? each.finding ?? each.name ?? 'Finding';
-  const why = each.why ?? (each.title ? each.what : null);
-  const fix = each.fix ?? each.change ?? each.how;
+function one(check) {
   return h('li.panel.finding', {},
-    h('div.finding-title', {}, chip(capital(String(level)), KINDS[level] ?? 'hold'), h('h2', {}, visible(title)), each.service && h('bdi.domain', {}, visible(each.service))),
-    why && h('p', {}, visible(why)),
-    fix && h('div.fix', {}, h('span', {}, 'Change'), h('pre', {}, visibleLines(fix))),
-    each.where && h('p.hint', {}, visible(each.where)));
+    h('div.finding-title', {}, chip(capital(check.severity), KINDS[check.severity] ?? 'hold'), h('h2', {}, visible(check.looks_at)), h('code.domain', {}, check.id)),
+    h('p', {}, visible(check.why)),
+    check.findings.map(each => h('div.fix', {}, h('p', {}, h('strong', {}, visible(each.about)), ': ', visible(each.found)), each.line && [h('span', {}, `In ${visible(each.file)}`), h('pre', {}, visible(each.line))])));
 }
 
-const visibleLines = fix => (Array.isArray(fix) ? fix : String(fix).split('\n')).map(visible).join('\n');
+function more(title, checks, say) {
+  return checks.length ? h('details.panel', {}, h('summary', {}, `${title} (${checks.length})`),
+    h('ul.plain', {}, checks.map(check => h('li', {}, visible(check.looks_at), ' ', h('span.hint', {}, say(check)))))) : null;
+}
