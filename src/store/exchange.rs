@@ -27,6 +27,8 @@ const TICK: Duration = Duration::from_millis(200);
 const BEAT: Duration = Duration::from_secs(2);
 /// Entries in one step.
 const BATCH: u32 = 500;
+/// How often it is counted what waits, while the database is away.
+const COUNT: Duration = Duration::from_secs(1);
 /// The first pause, and the longest, before a database that is away is tried again.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(8));
 
@@ -95,8 +97,15 @@ impl Exchange {
         let mut pause = first;
         loop {
             let Err(trouble) = self.session(&show, &mut pause).await;
+            let until = Instant::now().checked_add(pause);
             self.away(&trouble).await;
-            sleep(pause).await;
+            while let Some(rest) =
+                until.map(|until| until.saturating_duration_since(Instant::now()))
+                && !rest.is_zero()
+            {
+                sleep(rest.min(COUNT)).await;
+                self.count().await;
+            }
             pause = pause.saturating_mul(2).min(longest);
         }
     }
@@ -245,6 +254,16 @@ impl Exchange {
         if is_news {
             tracing::error!(%trouble, waiting, "the servers' database is away; what is for it waits in the file");
         }
+    }
+
+    /// Counts what waits.
+    async fn count(&self) {
+        let waiting = self.waiting().await;
+        self.store.shared(|state| {
+            if let Some(state) = state {
+                state.waiting = waiting;
+            }
+        });
     }
 
     async fn waiting(&self) -> u64 {

@@ -1,0 +1,178 @@
+"""Two servers, a component each, and the PostgreSQL database that they share."""
+
+import asyncio
+import json
+import statistics
+import time
+
+import pytest
+from lab import SERVICE, Crowd, Postgres
+from lab.process import HOST
+
+PASSWORD = "seven tall quartz lanterns"
+POLICY = (
+    SERVICE
+    + f"""
+[policy]
+operators = ["root@localhost"]
+[policy.password]
+source = "preset"
+preset = "{PASSWORD}"
+[policy.password.guesses]
+free = 10000
+room_free = 10000
+"""
+)
+ROOM = "room@conference.localhost"
+WRONG = "canary-database-password"
+
+
+@pytest.fixture(scope="module")
+def shared():
+    """The PostgreSQL of a whole file; whoever stops it starts it again."""
+    with Postgres() as postgres:
+        yield postgres
+
+
+@pytest.fixture
+def database(shared, request):
+    """A database of the test's own, by its name."""
+    name = request.node.name.partition("[")[0][:60] + request.node.callspec.id.replace(".", "")
+    shared.sql(f'drop database if exists "{name}" with (force)')
+    shared.sql(f'create database "{name}"')
+    return name
+
+
+def member(shared, database, name, password=None):
+    """The environment of a component that shares the database."""
+    return {
+        "VESTIBULE_STORE__POSTGRES": shared.address(database),
+        "VESTIBULE_STORE__POSTGRES_PASSWORD": password or shared.password,
+        "VESTIBULE_STORE__SERVER": name,
+    }
+
+
+def servers(component):
+    """What `vestibule status` says about the database."""
+    done = component.run("status", "--json")
+    return json.loads(done.stdout)["store"]["shared"]
+
+
+async def until(condition, seconds, what):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"{what}: not within {seconds} s"
+        await asyncio.sleep(0.02)
+
+
+async def there(*components):
+    for component in components:
+        await until(lambda c=component: "away_since" not in servers(c), 15, "the database")
+
+
+async def away(component):
+    await until(lambda: servers(component).get("trouble"), 15, "the trouble")
+    return servers(component)
+
+
+def ids(component):
+    return sorted(line["id"] for line in component.decisions() if "id" in line)
+
+
+async def everything_arrives(shared, database, component, name):
+    """Every decision in the component's log is in the database, once."""
+    query = f"select id from vestibule_entry where kind = 'decision' and server = '{name}'"
+    found = lambda: sorted(row[0] for row in shared.sql(query, database))  # noqa: E731
+    await asyncio.sleep(0.15)
+    await until(lambda: found() == ids(component), 20, "every decision, once")
+
+
+async def knock(person, times):
+    """How long so many refused joins took, in seconds."""
+    took = []
+    for _ in range(times):
+        before = time.monotonic()
+        assert not (await person.join(ROOM, "Guest", "wrong")).joined
+        took.append(time.monotonic() - before)
+    return took
+
+
+@pytest.mark.parametrize("how", ["stopped", "killed", "frozen"])
+async def test_nobody_waits_for_a_database_that_is_away_and_nothing_is_lost(
+    start_prosody, start_vestibule, shared, database, how
+):
+    server = start_prosody()
+    component = start_vestibule(server, POLICY, env=member(shared, database, "one"))
+    await there(component)
+    async with Crowd(server) as crowd:
+        alice, guest = await crowd.connect("alice@localhost"), await crowd.connect("bob@localhost")
+        assert (await alice.join(ROOM, "Alice")).joined
+        before = await knock(guest, 30)
+        await everything_arrives(shared, database, component, "one")
+        try:
+            {"stopped": shared.stop, "killed": shared.kill, "frozen": shared.freeze}[how]()
+            during = await knock(guest, 30)
+            said = await away(component)
+            during += await knock(guest, 30)
+            assert said["away_since"]
+            await until(lambda: servers(component)["waiting"] >= 60, 15, "all that wait to be counted")
+            status = component.run("status")
+            assert status.returncode == 0 and "the servers' database is AWAY since" in status.stdout
+            # What a killed component has left is not lost either.
+            component.kill()
+            component.start()
+            during += await knock(guest, 10)
+        finally:
+            shared.thaw() if how == "frozen" else shared.start()
+        await there(component)
+        await everything_arrives(shared, database, component, "one")
+        print(f"a refused join, median: {statistics.median(before) * 1000:.1f} ms with the database,"
+              f" {statistics.median(during) * 1000:.1f} ms while it was {how}")
+    assert servers(component)["waiting"] == 0
+    log = component.run("status", "--json").stdout
+    assert json.loads(log)["store"]["lost"] == 0
+
+
+async def test_a_start_without_the_database_is_a_start_and_what_is_wrong_is_said(
+    start_prosody, start_vestibule, shared, database
+):
+    server = start_prosody()
+    component = start_vestibule(server, POLICY, env=member(shared, database, "one", WRONG))
+    trouble = (await away(component))["trouble"]
+    assert "store.postgres_password_file" in trouble
+    async with Crowd(server) as crowd:
+        alice = await crowd.connect("alice@localhost")
+        assert (await alice.join(ROOM, "Alice")).joined
+    component.kill()
+    component.env |= member(shared, "missing", "one")
+    component.start()
+    assert "createdb" in (await away(component))["trouble"]
+    component.kill()
+    component.env |= member(shared, database, "one")
+    component.start()
+    await there(component)
+    await everything_arrives(shared, database, component, "one")
+    said = component.tail(10_000)
+    assert "the servers' database is away" in said
+    for secret in (WRONG, shared.password):
+        assert secret not in said
+
+
+async def test_a_database_elsewhere_is_refused_unless_the_file_allows_it(start_prosody, start_vestibule):
+    server = start_prosody()
+    component = start_vestibule(server, POLICY)
+    address = "postgresql://vestibule@db.example.org/vestibule"
+    component.write_config(POLICY + f'[store]\npostgres = "{address}"\n')
+    refused = component.run("check", component.config_path)
+    assert refused.returncode != 0
+    assert "not encrypted" in refused.stdout + refused.stderr
+    component.write_config(
+        POLICY + f'[store]\npostgres = "{address}"\nallow_plaintext_network = true\n'
+    )
+    assert component.run("check", component.config_path).returncode == 0
+
+
+async def test_a_component_that_shares_nothing_says_nothing_of_it(start_prosody, start_vestibule):
+    component = start_vestibule(start_prosody(), POLICY)
+    assert "shared" not in json.loads(component.run("status", "--json").stdout)["store"]
+    assert "servers' database" not in component.run("status").stdout
