@@ -87,7 +87,7 @@ impl Exchange {
                 ..SharedState::default()
             });
         });
-        store.has_in_common(Arc::new(Postgres::new(Arc::clone(&address))));
+        store.has_in_common(Arc::new(Postgres::new(Arc::clone(&address))), now);
         Self { address, server, store, now, shipped: None, shown: None }
     }
 

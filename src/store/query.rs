@@ -32,6 +32,8 @@ pub struct Query {
     pub after: Option<i64>,
     /// Numbers less than that.
     pub before: Option<i64>,
+    /// Only those of the server of that name.
+    pub server: Option<String>,
     /// At most so many, 1 to [`Self::MOST`].
     pub limit: Option<u32>,
 }

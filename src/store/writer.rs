@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::{oneshot, watch};
 
 use super::backend::{Connection, Database, StoreError};
@@ -20,6 +21,8 @@ const GATHER: Duration = Duration::from_millis(50);
 const AGAIN: Duration = Duration::from_secs(1);
 /// Without anything to do.
 const IDLE: Duration = Duration::from_secs(60);
+/// So soon a server's entry is in the database that servers have in common, if it is there.
+const SETTLED: Duration = Duration::from_secs(2);
 /// Entries in one transaction.
 const AT_ONCE: usize = 2000;
 
@@ -31,9 +34,16 @@ pub struct Store {
     bans: watch::Sender<u64>,
     shared: Mutex<Option<SharedState>>,
     /// Of the database that servers have in common.
-    common: OnceLock<Arc<Readers>>,
+    common: OnceLock<Common>,
     last: i64,
     thread: Option<JoinHandle<()>>,
+}
+
+/// The database that servers have in common, to be searched.
+#[derive(Debug)]
+struct Common {
+    readers: Arc<Readers>,
+    now: fn() -> Timestamp,
 }
 
 impl Store {
@@ -89,7 +99,8 @@ impl Store {
     }
 
     /// The entries of all servers that a query is for, where they have a database in common that is there; else
-    /// those of this one. What the others left in the last second may not be there yet.
+    /// those of this one. What was left in the last second may not be there yet; of a search that goes forward, what was
+    /// left in the last two, so that whoever goes on after it misses nothing of a server that was slower than another.
     ///
     /// # Errors
     /// It could not be searched.
@@ -101,8 +112,8 @@ impl Store {
             // What is known to be away is not waited for.
             let everywhere = match away {
                 None => {
-                    let query = query.clone();
-                    common.read(move |connection| connection.search(&query)).await
+                    let query = common.settled(query.clone());
+                    common.readers.read(move |connection| connection.search(&query)).await
                 }
                 Some(trouble) => Err(StoreError::Passing(trouble)),
             };
@@ -117,9 +128,9 @@ impl Store {
     }
 
     /// The database that servers have in common, to be searched too.
-    pub(super) fn has_in_common(&self, database: Arc<dyn Database>) {
+    pub(super) fn has_in_common(&self, database: Arc<dyn Database>, now: fn() -> Timestamp) {
         // There is only one.
-        let _ = self.common.set(Readers::new(database));
+        let _ = self.common.set(Common { readers: Readers::new(database), now });
     }
 
     /// Every ban, the oldest first; also those that have ended and were not cleared away yet.
@@ -204,6 +215,17 @@ impl Store {
         });
         self.queue.ask(job).map_err(|_| gone())?;
         done.await.unwrap_or_else(|_| Err(gone()))
+    }
+}
+
+impl Common {
+    /// Of a search that goes forward, the part that no server adds to any more.
+    fn settled(&self, query: Query) -> Query {
+        let now = (self.now)().as_microsecond();
+        let settled = now.saturating_sub(i64::try_from(SETTLED.as_micros()).unwrap_or_default());
+        let before = query.before.unwrap_or(i64::MAX);
+        let before = if query.goes_forward() { before.min(settled) } else { before };
+        Query { before: Some(before), ..query }
     }
 }
 

@@ -126,6 +126,9 @@ pub(crate) fn entries_are_found_by_each_of_their_columns(database: impl Database
     assert!(found(rule("acces")).is_empty());
     assert_eq!(found(Query { verdict: some("deny"), ..Query::default() }), [0]);
     assert_eq!(found(Query { id: some("c41-19"), ..Query::default() }), [0]);
+    let server = |server| Query { server: some(server), ..Query::default() };
+    assert_eq!(found(server("vestibule.example.org")).len(), 19);
+    assert!(found(server("vestibule")).is_empty());
     for (kind, second) in Kind::ALL.into_iter().zip(10..).skip(1) {
         assert_eq!(found(Query { kind: Some(kind), ..Query::default() }), [second]);
     }

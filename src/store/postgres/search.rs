@@ -96,6 +96,9 @@ pub(super) fn search(query: &Query) -> Search {
             "(position(?::text in lower(body::text)) > 0 or position(?::text in lower(nick)) > 0)";
         all.must(found, [text(&words), text(&words)]);
     }
+    if let Some(server) = &query.server {
+        all.must("server = ?", [text(server)]);
+    }
     if let Some(after) = query.after {
         all.must("seq > ?", [number(after)]);
     }

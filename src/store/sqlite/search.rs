@@ -90,6 +90,9 @@ fn conditions(query: &Query) -> Conditions {
         let values = [text(pattern.clone()), text(pattern)];
         all.must("(body LIKE ? ESCAPE '\\' OR nick LIKE ? ESCAPE '\\')", values);
     }
+    if let Some(server) = &query.server {
+        all.must("server = ?", [text(server)]);
+    }
     if let Some(after) = query.after {
         all.must("seq > ?", [after.into()]);
     }
