@@ -14,6 +14,7 @@ mod guard;
 mod health;
 mod metrics;
 mod minutes;
+mod openapi;
 mod page;
 mod patience;
 mod rooms;
@@ -25,6 +26,7 @@ mod throttle;
 
 pub use self::access::{Access, new_token};
 pub use self::figures::Figures;
+pub use self::openapi::document;
 pub use self::router::router;
 pub use self::server::{HttpError, Server};
 pub use self::site::{Readiness, Site};

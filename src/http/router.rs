@@ -12,7 +12,7 @@ use super::minutes::Minutes;
 use super::rooms::Changes;
 use super::site::Site;
 use super::stream::STREAMS;
-use super::{api, guard, health, metrics, page, stream};
+use super::{api, guard, health, metrics, openapi, page, stream};
 
 /// What every request is answered from.
 #[derive(Debug)]
@@ -53,6 +53,7 @@ pub fn router<S: Site>(site: Arc<S>, access: Arc<Access>) -> Router {
     Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
+        .route("/openapi.json", get(openapi::serve))
         .route("/metrics", get(metrics::metrics))
         .nest("/api/v1", api)
         .fallback(page::serve)
