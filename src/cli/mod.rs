@@ -2,6 +2,7 @@
 
 mod doctor;
 mod explain;
+mod log;
 mod out;
 mod password;
 mod plan;
@@ -105,6 +106,8 @@ enum Verb {
         #[arg(allow_hyphen_values = true)]
         room: String,
     },
+    /// Search the audit: what was decided, what operators did, who came and went
+    Log(log::Arguments),
     /// Close a room: nobody else may enter
     Close {
         /// The room's address
@@ -238,6 +241,7 @@ pub fn main() -> ExitCode {
         Verb::Status => ask(Request::Status {}),
         Verb::Rooms => ask(Request::Rooms {}),
         Verb::Room { room } => ask(Request::Room { room }),
+        Verb::Log(arguments) => log::by_arguments(&file, socket, &environment, &arguments, json),
         Verb::Close { room } => ask(Request::Close { room }),
         Verb::Reopen { room } => ask(Request::Reopen { room }),
         Verb::Suspend { room, reason } => ask(Request::Suspend { room, reason }),

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::out::{NO, fail, note, say};
 use super::plan;
-use super::{doctor, explain};
+use super::{doctor, explain, log};
 use crate::control::{Plan, Reply, Request, Status, ask as ask_component};
 use crate::store::SharedState;
 
@@ -62,6 +62,7 @@ fn show(request: &Request, value: &Value, json: bool) -> ExitCode {
         Request::Doctor { .. } => {}
         Request::Rooms {} => rooms(value),
         Request::Room { .. } => room(value),
+        Request::Log(_) => log::show(value),
         Request::Explain { .. } => say(&explain::in_words(value, None)),
         Request::Close { room } => say(&format!("{room} is closed: nobody else may enter")),
         Request::Reopen { room } => say(&format!("{room} takes people in again")),

@@ -26,7 +26,7 @@ pub(super) fn read(mut section: Section<'_>, outside: &Outside<'_>) -> Option<Co
         server: "127.0.0.1:5347".to_owned(),
         secret: Secret::new(""),
         allow_plaintext_network: false,
-        state_dir: variables.state_directory().unwrap_or_else(|| "/var/lib/vestibule".into()),
+        state_dir: default_state_dir(variables.state_directory()),
         socket: default_socket(variables.runtime_directory()),
         ready_within: Duration::from_secs(10),
     };
@@ -51,6 +51,11 @@ pub(super) fn read(mut section: Section<'_>, outside: &Outside<'_>) -> Option<Co
     section.finish();
     component.secret = secret?;
     Some(component)
+}
+
+/// The directory that systemd made, or that it would make.
+pub(super) fn default_state_dir(state_directory: Option<PathBuf>) -> PathBuf {
+    state_directory.unwrap_or_else(|| "/var/lib/vestibule".into())
 }
 
 /// The socket in the directory that systemd made, or that it would make.

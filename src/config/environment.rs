@@ -84,6 +84,11 @@ impl Environment {
         self.ours.get("VESTIBULE_COMPONENT__SOCKET").map(PathBuf::from)
     }
 
+    /// The directory for state, if it is set here.
+    pub(super) fn state_dir(&self) -> Option<PathBuf> {
+        self.ours.get("VESTIBULE_COMPONENT__STATE_DIR").map(PathBuf::from)
+    }
+
     /// The file of the link's secret, if it is set here, or systemd passes it.
     pub(super) fn secret_file(&self) -> Option<PathBuf> {
         let set = self.ours.get("VESTIBULE_COMPONENT__SECRET_FILE").map(PathBuf::from);

@@ -71,10 +71,11 @@ pub use load::{LoadError, Loaded, load, parse, schema, socket};
 pub use outline::{KeyChange, Said, changes};
 pub use outside::Outside;
 pub use postgres::PostgresAddress;
-pub use problem::{Problem, Severity};
+pub use problem::{Problem, Severity, Visible};
 pub use redacted::{redacted, redacted_changes};
 pub use report::{ExitKind, report};
 pub use settings::{
     Addresses, Audit, Component, Doctor, Format, Limit, Log, Service, Settings, Store,
 };
+pub use store::database;
 pub use trials::{Effect, Expected, Trial, load_trials, parse_trials};

@@ -65,8 +65,9 @@ impl fmt::Display for Problem {
     }
 }
 
-/// A text of the file on a terminal: no character of it can move the cursor or change colours.
-pub(super) struct Visible<'a>(pub(super) &'a str);
+/// A text of somebody else on a terminal: no character of it can move the cursor or change colours.
+#[derive(Clone, Copy, Debug)]
+pub struct Visible<'a>(pub &'a str);
 
 impl fmt::Display for Visible<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

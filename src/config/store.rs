@@ -1,12 +1,28 @@
 //! `[store]`: the audit database.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 
+use super::component::default_state_dir;
+use super::environment::Environment;
 use super::outside::Outside;
 use super::postgres;
 use super::section::Section;
 use super::settings::{Addresses, Store};
 use super::values::{text, word};
+
+/// The database of the component that runs by this file, which need not be right, nor be there, for that; `None`: it
+/// has none.
+pub fn database(path: &Path, environment: &Environment) -> Option<PathBuf> {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    let table: toml::Table = text.parse().unwrap_or_default();
+    let written = |of: &str, key: &str| table.get(of)?.get(key)?.as_str().map(PathBuf::from);
+    let state_dir = environment.state_dir().or_else(|| written("component", "state_dir"));
+    let file = written("store", "file").or_else(|| Store::default().file)?;
+    let in_use = !file.as_os_str().is_empty();
+    let state_dir = state_dir.unwrap_or_else(|| default_state_dir(environment.state_directory()));
+    in_use.then(|| state_dir.join(file))
+}
 
 /// Reads `[store]`.
 pub(super) fn read(mut section: Section<'_>, outside: &Outside<'_>) -> Store {

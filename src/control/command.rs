@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use super::caller::Caller;
 use super::request::{Failure, FailureKind, Request};
 use crate::config::Role;
+use crate::store::Kind;
 
 /// A command.
 #[derive(Debug)]
@@ -109,6 +110,7 @@ pub static COMMANDS: &[Command] = &[
     ),
     looks("rooms", "Rooms", "The rooms that are open.", &[]),
     looks("room", "One room", "Who is in a room, and who waits.", &[ROOM]),
+    looks("log", "Log", "What was decided, done by operators, and seen to happen.", SEARCH),
     Command {
         within: Some("attempt"),
         ..looks("explain", "Explain", "What would be decided on an attempt, and why.", ATTEMPT)
@@ -176,6 +178,22 @@ pub(super) static PAGE: Command = Command {
     fields: &[],
     within: None,
 };
+
+/// What is searched for ([`crate::store::Query`]).
+const SEARCH: &[Field] = &[
+    may("room", "Room", FieldKind::Room),
+    may("person", "Person", FieldKind::Person),
+    may("rule", "Rule, or family of rules", FieldKind::Text),
+    may("verdict", "Verdict", FieldKind::Choice(&["allow", "hold", "prompt", "deny"])),
+    may("kind", "What it is about", FieldKind::Choice(&Kind::NAMES)),
+    may("id", "Id of a decision or an action", FieldKind::Text),
+    may("since", "From then on", FieldKind::Time),
+    may("until", "Before that", FieldKind::Time),
+    may("text", "Words in it", FieldKind::Text),
+    may("after", "Numbers after this one, the oldest first", FieldKind::Number),
+    may("before", "Numbers before this one", FieldKind::Number),
+    may("limit", "At most so many (100, and at most 1000)", FieldKind::Number),
+];
 
 /// What an attempt is described by ([`crate::config::Described`]).
 const ATTEMPT: &[Field] = &[

@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::command::{Command, PAGE};
 use super::plan::Candidate;
 use crate::config::{Described, Role};
+use crate::store::Query;
 
 /// What an operator asks of the running component.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,6 +81,8 @@ pub enum Request {
         #[serde(default = "removed")]
         reason: String,
     },
+    /// Search the audit.
+    Log(Box<Query>),
     /// Explain an attempt at a live room.
     Explain {
         /// The attempt.
@@ -124,6 +127,7 @@ impl Request {
             Self::Doctor { .. } => "doctor",
             Self::Rooms {} => "rooms",
             Self::Room { .. } => "room",
+            Self::Log(_) => "log",
             Self::Close { .. } => "close",
             Self::Reopen { .. } => "reopen",
             Self::Suspend { .. } => "suspend",

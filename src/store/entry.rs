@@ -57,6 +57,17 @@ impl Kind {
         Self::Doctor,
     ];
 
+    /// The names of them all.
+    pub const NAMES: [&str; Self::ALL.len()] = {
+        let mut names = [""; Self::ALL.len()];
+        let (mut all, mut free): (&[Self], &mut [&str]) = (&Self::ALL, &mut names);
+        while let ([kind, rest @ ..], [name, more @ ..]) = (all, free) {
+            *name = kind.name();
+            (all, free) = (rest, more);
+        }
+        names
+    };
+
     /// Its name, everywhere.
     pub const fn name(self) -> &'static str {
         match self {

@@ -14,6 +14,7 @@ use crate::policy::attempt::RoomView;
 use crate::policy::explain::Explanation;
 use crate::policy::facts::Facts;
 use crate::policy::texts::Texts;
+use crate::store::Query;
 
 impl Operator {
     pub(in crate::app) fn status(&self) -> Status {
@@ -50,6 +51,16 @@ impl Operator {
             doctor: self.shared.doctor.counts(),
             uptime: self.shared.started.elapsed().as_secs(),
         }
+    }
+
+    /// Entries of the audit.
+    pub(super) async fn log(&self, query: Query) -> Result<Value, Failure> {
+        let store = self.shared.desk().audit().store().cloned();
+        let store = store.ok_or_else(|| {
+            unavailable("there is no audit database: the file says so (`store.file`)")
+        })?;
+        let found = store.search_all(query).await.map_err(unavailable)?;
+        Ok(json!({ "entries": found.entries, "note": found.note }))
     }
 
     /// The rooms that are open.

@@ -53,6 +53,7 @@ impl Operator {
             Request::Admit { room, jid } => self.admit(&room, jid).await,
             Request::Reject { room, jid } => self.reject(&room, jid).await,
             Request::Remove { room, jid, reason } => self.remove(&room, jid, &reason).await,
+            Request::Log(query) => self.log(*query).await,
             Request::Explain { attempt } => self.explain(&attempt).await,
             Request::Plan { candidate } => {
                 let plan = plan(&self.shared, candidate.map(|candidate| *candidate)).await;

@@ -67,7 +67,10 @@ impl Database for Sqlite {
     }
 }
 
-/// SQLite gives its other files the mode of this one.
+/// Makes the file, for its owner only; SQLite gives its other files the mode of this one.
+///
+/// A file that is there is not opened: closing it again would take away the locks that this process holds on it
+/// (fcntl, POSIX), and another program could take the log of the database for its own.
 fn make_private(path: &Path) -> Result<(), StoreError> {
     use std::os::unix::fs::OpenOptionsExt as _;
     let failed = |error: std::io::Error| StoreError::Lasting(error.to_string());
@@ -75,7 +78,10 @@ fn make_private(path: &Path) -> Result<(), StoreError> {
         std::fs::create_dir_all(directory).map_err(failed)?;
     }
     let mut options = std::fs::OpenOptions::new();
-    options.create(true).append(true).mode(0o600).open(path).map(drop).map_err(failed)
+    match options.create_new(true).write(true).mode(0o600).open(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        made => made.map(drop).map_err(failed),
+    }
 }
 
 struct File {

@@ -1,0 +1,263 @@
+//! `log`: the audit, searched, followed and exported.
+
+mod csv;
+mod source;
+mod words;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::ValueEnum;
+use jiff::civil::Date;
+use jiff::fmt::friendly::SpanParser;
+use jiff::tz::TimeZone;
+use jiff::{SpanRelativeTo, Timestamp};
+use serde_json::Value;
+
+use self::source::Source;
+use super::out::{fail, say};
+use crate::app;
+use crate::config::Environment;
+use crate::store::{Entry, Kind, Query};
+
+/// How often it is looked for more.
+const PAUSE: Duration = Duration::from_millis(300);
+/// What is shown before it is followed, where nothing is said.
+const BEFORE: usize = 10;
+
+/// What is searched for, and how it is shown.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// In this room: its address, or what stands before the @
+    #[arg(long, allow_hyphen_values = true)]
+    room: Option<String>,
+    /// About this person: his address, or what stands before the @
+    #[arg(long, allow_hyphen_values = true)]
+    person: Option<String>,
+    /// By this rule (lobby.admission), or one of this family (lobby)
+    #[arg(long)]
+    rule: Option<String>,
+    /// With this verdict
+    #[arg(long, value_parser = ["allow", "hold", "prompt", "deny"])]
+    verdict: Option<String>,
+    /// Of this kind: decision, action, revision, joined, left, waiting, gone, opened, ended, gate, timer, drift, doctor
+    #[arg(long, value_parser = kind)]
+    kind: Option<Kind>,
+    /// The decision or action of this id
+    #[arg(long)]
+    id: Option<String>,
+    /// From then on: "2 hours" ago, 2026-11-24, or 2026-11-24T18:00:00Z
+    #[arg(long, value_parser = moment, value_name = "TIME")]
+    since: Option<Timestamp>,
+    /// Before that
+    #[arg(long, value_parser = moment, value_name = "TIME")]
+    until: Option<Timestamp>,
+    /// With these words in it
+    #[arg(long, allow_hyphen_values = true)]
+    text: Option<String>,
+    /// Only the newest so many; 100 as text, 10 before --follow, else all
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    /// Go on with what happens from now on, also over restarts of the component
+    #[arg(long, short)]
+    follow: bool,
+    /// How each entry is shown
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Read this database file instead of asking the component
+    #[arg(long, value_name = "FILE", conflicts_with = "follow")]
+    database: Option<PathBuf>,
+}
+
+/// How entries are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// A line each, for people
+    Text,
+    /// A JSON object each
+    Jsonl,
+    /// For a spreadsheet
+    Csv,
+}
+
+/// Searches, and shows what is found.
+pub(super) fn by_arguments(
+    file: &Path,
+    socket: Option<PathBuf>,
+    environment: &Environment,
+    arguments: &Arguments,
+    json: bool,
+) -> ExitCode {
+    let format = if json { Format::Jsonl } else { arguments.format };
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error),
+    };
+    let shown = runtime.block_on(async {
+        let database = arguments.database.as_deref();
+        let mut source = Source::open(file, socket, environment, database).await?;
+        search(&mut source, arguments, format).await
+    });
+    match shown {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
+}
+
+async fn search(
+    source: &mut Source,
+    arguments: &Arguments,
+    format: Format,
+) -> Result<(), source::SourceError> {
+    if format == Format::Csv {
+        say(&csv::HEAD.join(","));
+    }
+    let limit = arguments.limit.or(match (arguments.follow, format) {
+        (true, _) => Some(BEFORE),
+        (false, Format::Text) => usize::try_from(Query::USUAL).ok(),
+        (false, Format::Jsonl | Format::Csv) => None,
+    });
+    let mut after = match limit {
+        Some(limit) => {
+            let newest = newest(source, &arguments.query(), limit).await?;
+            newest.iter().for_each(|entry| show_one(entry, format));
+            newest.last().map_or(0, |entry| entry.seq)
+        }
+        None => onwards(source, &arguments.query(), 0, format).await?,
+    };
+    if arguments.follow {
+        if after == 0 {
+            // Nothing was found: all that there is lies behind.
+            let last = Query { limit: Some(1), ..Query::default() };
+            after = source.find(last).await?.last().map_or(0, |entry| entry.seq);
+        }
+        source.is_patient = true;
+        loop {
+            after = onwards(source, &arguments.query(), after, format).await?;
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+    Ok(())
+}
+
+/// The newest so many, in their order.
+async fn newest(
+    source: &mut Source,
+    query: &Query,
+    limit: usize,
+) -> Result<Vec<Entry>, source::SourceError> {
+    let mut found: Vec<Entry> = Vec::new();
+    while found.len() < limit {
+        let wanted = u32::try_from(limit.saturating_sub(found.len())).unwrap_or(u32::MAX);
+        let before = found.first().map(|entry| entry.seq);
+        let page = Query { before, limit: Some(wanted.min(Query::MOST)), ..query.clone() };
+        let page = source.find(page).await?;
+        if page.is_empty() {
+            break;
+        }
+        found.splice(0..0, page);
+    }
+    Ok(found)
+}
+
+/// Shows everything after a number; the number of the last.
+async fn onwards(
+    source: &mut Source,
+    query: &Query,
+    mut after: i64,
+    format: Format,
+) -> Result<i64, source::SourceError> {
+    loop {
+        let page = Query { after: Some(after), limit: Some(Query::MOST), ..query.clone() };
+        let page = source.find(page).await?;
+        page.iter().for_each(|entry| show_one(entry, format));
+        match page.last() {
+            Some(last) => after = last.seq,
+            None => return Ok(after),
+        }
+    }
+}
+
+fn show_one(entry: &Entry, format: Format) {
+    match format {
+        Format::Text => say(&words::line(entry)),
+        Format::Csv => say(&csv::line(entry)),
+        Format::Jsonl => say(&serde_json::to_string(entry).unwrap_or_default()),
+    }
+}
+
+/// Shows a reply of the component.
+pub(super) fn show(reply: &Value) {
+    let entries = reply.get("entries").and_then(Value::as_array);
+    for entry in entries.into_iter().flatten() {
+        if let Ok(entry) = serde_json::from_value::<Entry>(entry.clone()) {
+            say(&words::line(&entry));
+        }
+    }
+}
+
+impl Arguments {
+    fn query(&self) -> Query {
+        Query {
+            room: self.room.clone(),
+            person: self.person.clone(),
+            rule: self.rule.clone(),
+            verdict: self.verdict.clone(),
+            kind: self.kind,
+            id: self.id.clone(),
+            since: self.since,
+            until: self.until,
+            text: self.text.clone(),
+            ..Query::default()
+        }
+    }
+}
+
+fn kind(name: &str) -> Result<Kind, String> {
+    Kind::from_name(name).ok_or_else(|| format!("one of {}", Kind::NAMES.join(", ")))
+}
+
+fn moment(text: &str) -> Result<Timestamp, String> {
+    moment_before(text, app::now())
+}
+
+/// A moment: RFC 3339, a day (UTC), or so long before now.
+fn moment_before(text: &str, now: Timestamp) -> Result<Timestamp, String> {
+    if let Ok(moment) = text.parse() {
+        return Ok(moment);
+    }
+    if let Ok(day) = text.parse::<Date>()
+        && let Ok(start) = TimeZone::UTC.to_timestamp(day.at(0, 0, 0, 0))
+    {
+        return Ok(start);
+    }
+    let span = SpanParser::new().parse_span(text.trim());
+    let length = span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()));
+    length
+        .ok()
+        .and_then(|length| now.checked_sub(length.abs()).ok())
+        .ok_or_else(|| "write it like \"2 hours\", 2026-11-24 or 2026-11-24T18:00:00Z".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_a_time_a_day_or_so_long_ago() {
+        let now: Timestamp = "2026-11-24T12:00:00Z".parse().unwrap();
+        for (text, moment) in [
+            ("2 hours", "2026-11-24T10:00:00Z"),
+            ("2 hours ago", "2026-11-24T10:00:00Z"),
+            ("1 day 1m", "2026-11-23T11:59:00Z"),
+            ("2026-11-23", "2026-11-23T00:00:00Z"),
+            ("2026-11-24T18:00:00+02:00", "2026-11-24T16:00:00Z"),
+        ] {
+            assert_eq!(moment_before(text, now).unwrap().to_string(), moment, "{text}");
+        }
+        for text in ["", "two", "2026-13-01", "5", "9999999 years"] {
+            assert!(moment_before(text, now).is_err(), "{text}");
+        }
+    }
+}

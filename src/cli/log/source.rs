@@ -1,0 +1,113 @@
+//! Where entries come from: the running component, or, where none runs, the database file itself.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::cli::out::note;
+use crate::config::{self, Environment};
+use crate::control::{ClientError, Failure, Reply, Request, ask};
+use crate::store::sqlite::Sqlite;
+use crate::store::{Connection, Database as _, Entry, Query, StoreError};
+
+/// Between two tries to reach a component that is away.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// Entries cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SourceError {
+    #[error("no component runs, and the file wants no audit database (`store.file`)")]
+    None,
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    #[error(transparent)]
+    Failed(#[from] Failure),
+    #[error("the component's reply makes no sense: are both of the same version?")]
+    Nonsense(#[source] serde_json::Error),
+    #[error("the audit database `{}` cannot be read: {reason}", path.display())]
+    Database { path: PathBuf, reason: StoreError },
+}
+
+/// Where entries come from.
+pub(super) struct Source {
+    from: From,
+    /// A component that is away is waited for.
+    pub(super) is_patient: bool,
+}
+
+enum From {
+    Component(PathBuf),
+    File(PathBuf, Box<dyn Connection>),
+}
+
+#[derive(Deserialize)]
+struct Found {
+    entries: Vec<Entry>,
+}
+
+impl Source {
+    /// The file if one is named, else the component, else the file that the component would use.
+    pub(super) async fn open(
+        config: &Path,
+        socket: Option<PathBuf>,
+        environment: &Environment,
+        database: Option<&Path>,
+    ) -> Result<Self, SourceError> {
+        if let Some(path) = database {
+            return Self::read(path.to_owned());
+        }
+        let socket = socket.or_else(|| config::socket(config, environment));
+        if let Some(socket) = socket {
+            let query = Query { limit: Some(1), ..Query::default() };
+            match ask(&socket, &Request::Log(Box::new(query))).await {
+                Ok(_) => return Ok(Self { from: From::Component(socket), is_patient: false }),
+                Err(ClientError::Unreachable { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let path = config::database(config, environment).ok_or(SourceError::None)?;
+        let read = Self::read(path.clone())?;
+        note(&format!("no component runs: this is from {}", path.display()));
+        Ok(read)
+    }
+
+    fn read(path: PathBuf) -> Result<Self, SourceError> {
+        match Sqlite::read_only(&path).connect() {
+            Ok(connection) => Ok(Self { from: From::File(path, connection), is_patient: false }),
+            Err(reason) => Err(SourceError::Database { path, reason }),
+        }
+    }
+
+    /// The entries that a query is for, in the order of their numbers.
+    pub(super) async fn find(&mut self, query: Query) -> Result<Vec<Entry>, SourceError> {
+        match &mut self.from {
+            From::File(path, connection) => connection
+                .search(&query)
+                .map_err(|reason| SourceError::Database { path: path.clone(), reason }),
+            From::Component(socket) => {
+                let request = Request::Log(Box::new(query));
+                let mut is_away = false;
+                let reply = loop {
+                    match ask(socket, &request).await {
+                        Ok(reply) => break reply,
+                        Err(error) if !self.is_patient => return Err(error.into()),
+                        Err(error) => {
+                            if !is_away {
+                                note(&format!("{error}: it is waited for"));
+                            }
+                            is_away = true;
+                            tokio::time::sleep(AGAIN).await;
+                        }
+                    }
+                };
+                match reply {
+                    Reply::Done(found) => serde_json::from_value::<Found>(found)
+                        .map(|found| found.entries)
+                        .map_err(SourceError::Nonsense),
+                    Reply::Failed(failure) => Err(failure.into()),
+                }
+            }
+        }
+    }
+}

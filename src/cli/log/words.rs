@@ -1,0 +1,163 @@
+//! An entry in words.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+use crate::config::Visible;
+use crate::policy::words::EVERY;
+use crate::store::{Entry, Kind};
+
+/// An entry in one line. What others wrote cannot make a terminal do anything.
+pub(super) fn line(entry: &Entry) -> String {
+    let mut words = vec![entry.at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()];
+    words.extend(entry.room.clone());
+    words.extend(match (&entry.person, &entry.nick) {
+        (Some(person), Some(nick)) => Some(format!("{person} ({nick})")),
+        (person, nick) => person.as_ref().or(nick.as_ref()).cloned(),
+    });
+    words.push(what(entry));
+    Visible(&words.join("  ")).to_string()
+}
+
+fn what(entry: &Entry) -> String {
+    let body: Value = serde_json::from_str(&entry.body).unwrap_or_default();
+    let text = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default();
+    match entry.kind {
+        Kind::Decision => decision(entry),
+        Kind::Action => action(entry),
+        Kind::Revision => {
+            let changes = body.get("changes").and_then(Value::as_array);
+            let changes = match changes.map(Vec::len) {
+                None => String::new(),
+                Some(0) => ", nothing new in it".to_owned(),
+                Some(1) => ", 1 key is new".to_owned(),
+                Some(count) => format!(", {count} keys are new"),
+            };
+            let revision = entry.revision.as_deref().unwrap_or("?");
+            format!("policy {revision} is in force ({}{changes})", text("why"))
+        }
+        Kind::Joined => format!("came in as {}", text("role")),
+        Kind::Left => "left".to_owned(),
+        Kind::Waiting => "waits".to_owned(),
+        Kind::Gone => "waits no more".to_owned(),
+        Kind::Opened => "the room is open".to_owned(),
+        Kind::Ended => "the room is no more".to_owned(),
+        Kind::Gate => format!("{} by the gate: {}", text("event"), text("reason")),
+        Kind::Timer => format!("by itself: {}{}{}", text("done"), rule(entry), observed(entry)),
+        Kind::Drift => {
+            let repaired = body.get("repaired") == Some(&Value::Bool(true));
+            let then = if repaired { "repaired" } else { "not repaired" };
+            format!(
+                "is \"{}\", should be \"{}\"{}, {then}",
+                text("is"),
+                text("should"),
+                rule(entry)
+            )
+        }
+        Kind::Doctor => body.to_string(),
+    }
+}
+
+fn decision(entry: &Entry) -> String {
+    let verdict = entry.verdict.as_deref().unwrap_or("?");
+    let tried = entry.attempt_kind.as_deref().unwrap_or("?");
+    let why = entry.denial.as_deref().map(|denial| format!(": {}", reason(denial)));
+    let id = entry.id.as_deref().unwrap_or("?");
+    let why = why.unwrap_or_default();
+    format!("{tried}: {verdict}{}{}{why} [{id}]", rule(entry), observed(entry))
+}
+
+fn action(entry: &Entry) -> String {
+    let by = entry.by.as_ref();
+    let by = by.map(|by| format!(", by {} ({}, {})", by.name, by.role, by.face));
+    let reason = entry.reason.as_deref().map(|reason| format!(": {reason}"));
+    format!(
+        "{} {}{}{}",
+        entry.command.as_deref().unwrap_or("?"),
+        entry.outcome.as_deref().unwrap_or("?"),
+        by.unwrap_or_default(),
+        reason.unwrap_or_default()
+    )
+}
+
+fn rule(entry: &Entry) -> String {
+    match (entry.rule.as_deref(), entry.line) {
+        (Some(rule), None | Some(0)) => format!(" by {rule} (built in)"),
+        (Some(rule), Some(line)) => format!(" by {rule} (line {line})"),
+        (None, _) => String::new(),
+    }
+}
+
+const fn observed(entry: &Entry) -> &'static str {
+    if entry.observed { ", only observed" } else { "" }
+}
+
+/// What somebody was told by this denial, in English; numbers and times in it are not in the log.
+fn reason(code: &str) -> Cow<'_, str> {
+    let Some(denial) = EVERY.iter().find(|denial| denial.code() == code) else {
+        return Cow::Borrowed(code);
+    };
+    let mut told = String::new();
+    for piece in denial.template().split('}') {
+        match piece.split_once('{') {
+            Some((before, _)) => {
+                told.push_str(before);
+                told.push('…');
+            }
+            None => told.push_str(piece),
+        }
+    }
+    Cow::Owned(told)
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::store::By;
+
+    fn entry(kind: Kind) -> Entry {
+        Entry {
+            room: Some("tea@conference.example.org".into()),
+            person: Some("bob@example.org".into()),
+            nick: Some("Bob\u{1b}[2J\u{202e}".into()),
+            ..Entry::new(kind, Timestamp::UNIX_EPOCH)
+        }
+    }
+
+    #[test]
+    fn a_decision_says_who_where_what_by_which_line_and_why() {
+        let denied = Entry {
+            id: Some("c41-19".into()),
+            attempt_kind: Some("join".into()),
+            verdict: Some("deny".into()),
+            rule: Some("password.guesses".into()),
+            line: Some(41),
+            denial: Some("too-many-guesses".into()),
+            ..entry(Kind::Decision)
+        };
+        assert_eq!(
+            line(&denied),
+            "1970-01-01 00:00:00Z  tea@conference.example.org  bob@example.org (Bob\u{fffd}[2J\u{fffd})  \
+             join: deny by password.guesses (line 41): Too many wrong passwords. Try again in …. [c41-19]"
+        );
+    }
+
+    #[test]
+    fn an_action_says_who_did_it_and_what_came_of_it() {
+        let failed = Entry {
+            command: Some("close".into()),
+            by: Some(By { face: "http".into(), name: "anna".into(), role: "duty".into() }),
+            outcome: Some("failed".into()),
+            reason: Some("there is no room".into()),
+            person: None,
+            nick: None,
+            ..entry(Kind::Action)
+        };
+        assert!(line(&failed).ends_with(
+            "tea@conference.example.org  close failed, by anna (duty, http): there is no room"
+        ));
+    }
+}
