@@ -1,16 +1,23 @@
 """The page and its API against the component at work."""
 
 import asyncio
+import hashlib
+import json
 import re
+import shlex
 import socket
+import stat
 import subprocess
+import tempfile
 import time
 from contextlib import closing
 from functools import partial
+from pathlib import Path
 
 from lab import SERVICE, Crowd
 from lab.component import program
 from lab.http import Api
+from lab.process import ROOT
 
 SECRET = "seven tall quartz lanterns"
 POLICY = (
@@ -229,3 +236,55 @@ async def test_readiness_is_what_status_says(door):
     api = Api(door.component)
     assert api.get("/readyz", token=False) == (200, {"ready": True, "reasons": []})
     assert api.request("GET", "/healthz", token=False)[::2] == (200, "ok\n")
+
+
+async def test_the_examples_of_the_documentation_work(door):
+    text = (ROOT / "docs/http.md").read_text()
+    examples = [line.strip() for line in text.splitlines() if line.startswith("    curl ")]
+    assert len(examples) >= 7
+    async with Crowd(door.server) as crowd:
+        api = Api(door.component)
+        room, _, _ = await meeting(door, crowd)
+        for example in examples:
+            seconds = 1 if "/stream" in example else 20
+            words = shlex.split(example.replace("$TOKEN", api.token))
+            words = [word.replace("127.0.0.1:5480", api.address) for word in words]
+            words = [word.replace("tea@conference.localhost", room) for word in words]
+            done = subprocess.run(
+                [*words, "--silent", "--max-time", str(seconds), "--write-out", "%{http_code}"],
+                capture_output=True, text=True, check=False,
+            )  # fmt: skip
+            assert done.stdout.endswith("200"), (example, done.stdout)
+
+
+async def test_a_unix_socket_is_for_its_owner_or_its_group(door, start_prosody, start_vestibule):
+    for mode, bits in (("0600", 0o600), ("0660", 0o660)):
+        server = start_prosody()
+        policy = f"{POLICY}\n[admin]\nsocket_mode = '{mode}'\n[[admin.token]]\nname = 'x'\nrole = 'viewer'\n"
+        policy += f"sha256 = '{hashlib.sha256(b'a token').hexdigest()}'\n"
+        path = Path(tempfile.mkdtemp(prefix="lab-http-")) / "http.sock"
+        component = start_vestibule(server, policy, env={"VESTIBULE_ADMIN__HTTP": f"unix:{path}"})
+        assert stat.S_IMODE(path.stat().st_mode) == bits
+        url = "http://localhost/api/v1/status"
+        done = subprocess.run(
+            ["curl", "--silent", "--unix-socket", path, "-H", "Authorization: Bearer a token", url],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        assert json.loads(done.stdout)["done"]["ready"]
+        component.kill()
+        component.start()
+        component.shutdown()
+        assert not path.exists()
+
+
+async def test_it_is_not_ready_while_the_link_is_down(start_prosody, start_vestibule):
+    server = start_prosody()
+    component = start_vestibule(server, POLICY)
+    api = Api(component)
+    server.kill()
+    ready = await until(lambda: api.get("/readyz", token=False), lambda it: it[0] == 503)
+    assert ready == (503, {"ready": False, "reasons": ["no link to the server"]})
+    assert api.request("GET", "/healthz", token=False)[0] == 200
+    status, reply = api.get("/api/v1/rooms")
+    assert (status, reply["failed"]["kind"]) == (503, "unavailable")
+    assert "vestibule_ready 0" in api.request("GET", "/metrics")[2]
