@@ -94,7 +94,10 @@ async fn review(shared: &Shared) -> Result<Arc<Report>, JoinError> {
         let upkeep = shared.upkeep();
         (Arc::clone(&upkeep.settings), Arc::clone(&upkeep.warnings), upkeep.text.clone())
     };
-    let policy = Arc::clone(shared.desk().policy());
+    let (policy, elections) = {
+        let desk = shared.desk();
+        (Arc::clone(desk.policy()), desk.tally().elections)
+    };
     let (file, environment) = (Arc::clone(&shared.file), Arc::clone(&shared.environment));
     let looked = tokio::task::spawn_blocking(move || {
         let machine = machine::look(&file, text.expose(), &settings, &environment);
@@ -106,6 +109,7 @@ async fn review(shared: &Shared) -> Result<Arc<Report>, JoinError> {
             broken: on_disk.as_ref().err().map(String::as_str),
             on_disk: on_disk.as_ref().ok().map(|loaded| loaded.policy.revision.as_str()),
             machine: &machine,
+            elections,
             now: now(),
         };
         Arc::new(examine(&case))
@@ -181,6 +185,7 @@ pub fn alone(file: &Path, environment: &Environment, loaded: &Loaded, reason: &s
         broken: None,
         on_disk: Some(&policy.revision),
         machine: &machine,
+        elections: 0,
         now: now(),
     })
 }

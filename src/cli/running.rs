@@ -147,6 +147,12 @@ fn status_in_words(status: &Status) -> String {
         "rooms compared with the policy {} times, {} the last time: {} differences found, {} repaired, {} there now",
         drift.audits, drift.rooms, drift.found, drift.repaired, drift.present
     ));
+    if let Some(counts) = status.doctor.filter(|counts| counts.critical > 0 || counts.warning > 0) {
+        lines.push(format!(
+            "the doctor found {} critical and {} other defects: `vestibule doctor` says which",
+            counts.critical, counts.warning
+        ));
+    }
     if status.log_lines_lost > 0 {
         lines.push(format!("{} LINES of the decision log are LOST", status.log_lines_lost));
     }

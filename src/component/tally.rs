@@ -15,6 +15,9 @@ pub struct Tally {
     pub deny: u64,
     /// Refused or let through by a gate by itself, because nobody answered it.
     pub by_gate: u64,
+    /// Denied, where the focus wanted to make a moderator of somebody (jicofo's `enable-auto-owner`).
+    #[serde(default)]
+    pub elections: u64,
     /// What would have been decided otherwise by the rules that are only observed.
     #[serde(default)]
     pub would: Would,
@@ -41,6 +44,11 @@ impl Would {
 }
 
 impl Tally {
+    /// Counts an election by the focus that was denied.
+    pub fn count_election(&mut self) {
+        self.elections = self.elections.saturating_add(1);
+    }
+
     /// Counts a decision.
     pub fn count(&mut self, decision: &Decision) {
         let count = match decision.verdict {

@@ -25,6 +25,8 @@ pub struct Case<'a> {
     pub on_disk: Option<&'a str>,
     /// What the component's machine is like.
     pub machine: &'a Machine,
+    /// How often since the start the focus wanted to make an owner of somebody, and was refused.
+    pub elections: u64,
     /// The component's clock.
     pub now: Timestamp,
 }

@@ -31,6 +31,14 @@ pub(super) static CHECKS: &[Check] = &[
         look: strangers,
     },
     Check {
+        id: "s2s-authentication",
+        severity: Severity::Note,
+        looks_at: "whether other servers have to show a certificate",
+        why: "otherwise who controls their DNS for a moment can come as anybody of theirs, also as somebody whom the file names",
+        source: "Prosody, s2s_secure_auth: false by default",
+        look: authentication,
+    },
+    Check {
         id: "c2s-unencrypted",
         severity: Severity::Warning,
         looks_at: "whether clients may connect without encryption",
@@ -92,6 +100,19 @@ fn strangers(case: &Case<'_>) -> Looked {
                 &host.name,
                 "people of any server may enter",
                 (COMPONENT, "[policy.access] enter = [\"service\", \"operator\", \"listed\", \"token\", \"account\", \"returning\", \"guest\"]"),
+            );
+        }
+    })
+}
+
+fn authentication(case: &Case<'_>) -> Looked {
+    case.each_service(|_, hosts, host, looked| {
+        let is_asked = hosts.global("s2s_secure_auth").is_some_and(|value| value.is(true));
+        if has_s2s(hosts) && !is_asked {
+            looked.find(
+                &host.name,
+                "other servers are believed without a certificate",
+                (PROSODY, "s2s_secure_auth = true"),
             );
         }
     })

@@ -76,10 +76,11 @@ fn strangers<'a>(case: &Case<'_>, list: &'a Setting) -> impl Iterator<Item = &'a
 
 fn report(case: &Case<'_>, host: &Host, name: &str, list: &Setting, looked: &mut Looked) {
     for item in strangers(case, list) {
+        let account = if item.contains('@') { item.to_owned() } else { format!("recorder@{item}") };
         looked.find(
             &host.name,
             format!("{name} names {item}, which is no service of the file"),
-            (PROSODY, format!("take \"{item}\" out of {name}; or in component.toml: [[service]] trusted = [\"{item}\"]")),
+            (PROSODY, format!("take \"{item}\" out of {name}; or in component.toml: [[service]] trusted = [\"{account}\"]")),
         );
     }
 }

@@ -141,6 +141,11 @@ fn auto_owner(case: &Case<'_>) -> Looked {
         None => None,
     };
     match (by_file.or(by_env), by_file.is_some()) {
+        (None, _) if case.elections > 0 => {
+            let times = case.elections;
+            let found = format!("since the start it wanted to make an owner of somebody {times} times, and was refused");
+            looked.find("jicofo", found, (JICOFO, "jicofo { conference { enable-auto-owner = false } }"));
+        }
         (None, _) => looked.unknown(
             "Prosody does not know it: name Jicofo's file in doctor.jicofo_config, or the .env in doctor.docker_env",
         ),
@@ -238,6 +243,11 @@ fn docker(case: &Case<'_>) -> Looked {
             found,
             (DOTENV, "WAIT_FOR_HOST=0, and close.hold_until = [\"moderator\"] in component.toml"),
         );
+    }
+    if env.get("COMPOSE_FILE").is_some_and(|files| !files.contains("vestibule.yml")) {
+        let found = "a plain `docker compose up` leaves Vestibule's container out, and every join is refused";
+        let line = "COMPOSE_FILE=docker-compose.yml:vestibule.yml";
+        looked.find("COMPOSE_FILE", found, (DOTENV, line));
     }
     let not_seen = case.servers.is_ok_and(|servers| {
         servers.iter().any(|server| {

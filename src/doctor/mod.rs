@@ -4,6 +4,7 @@
 //! Pure: what there is to look at is a [`Case`], which somebody else gathers. Each [`Check`] is a row of one table,
 //! [`checks`], in a file per family. What cannot be known is `unknown` with the reason, never fine.
 
+mod admin;
 mod advisories;
 mod case;
 mod entrances;
@@ -128,13 +129,14 @@ const SHELL: &str = "shell";
 
 /// Every check, family by family.
 pub fn checks() -> impl Iterator<Item = &'static Check> {
-    let families: [&'static [Check]; 11] = [
+    let families: [&'static [Check]; 12] = [
         gate::CHECKS,
         order::CHECKS,
         exempt::CHECKS,
         entrances::CHECKS,
         link::CHECKS,
         files::CHECKS,
+        admin::CHECKS,
         people::CHECKS,
         jitsi::CHECKS,
         rooms::CHECKS,

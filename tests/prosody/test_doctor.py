@@ -1,10 +1,13 @@
 """The doctor on real servers: each defect that a server can show, once present and once absent."""
 
+import contextlib
 import json
+import sqlite3
 
 import pytest
 from lab import SERVICE, Prosody
 from lab.canary import note
+from lab.process import wait_until
 from lab.settings import lua
 
 STRONG = note("f0c6a1d2b7e94835a6d1c0ffee5eed42")
@@ -158,6 +161,7 @@ GROUPS = {
             "plain-passwords": "localhost",
             "component-port": "*:",
             "s2s-strangers": "people of any server",
+            "s2s-authentication": "without a certificate",
             "conflict-resolve": "kick_new",
             "anonymous-opener": "guest.localhost",
             "ignore": "nonsense",
@@ -230,7 +234,7 @@ def test_each_defect_is_found(look, stand_ins, group):
 
 
 # What comes with the defects of a group.
-ALONG = {"modules": {"s2s-strangers"}}
+ALONG = {"modules": {"s2s-strangers", "s2s-authentication"}}
 
 
 def test_jitsi_s_options_are_fine(look):
@@ -252,8 +256,43 @@ def test_what_is_found_last_is_kept_and_a_repair_is_seen_at_once(look):
     assert "state-files" in found(examined(component, "--last")[0])
     assert "state-files" not in found(examined(component)[0])
     assert "state-files" not in found(examined(component, "--last")[0])
-    counts = json.loads(component.run("status", "--json").stdout)["doctor"]
+    counts = status(component)
     assert counts["critical"] == 0 and counts["fine"] > 40
+
+
+def written_down(component):
+    """What the audit has of the doctor, oldest first."""
+    with contextlib.closing(sqlite3.connect(component.state_dir / "vestibule.db")) as database:
+        rows = database.execute("SELECT body FROM entries WHERE kind = 'doctor' ORDER BY seq")
+        return [json.loads(body) for (body,) in rows]
+
+
+def test_what_has_changed_is_written_down_and_nothing_else(look):
+    component = look(SERVICE + ACCOUNTS, **merged())
+    examined(component)
+    before = len(written_down_once_flushed(component, 1))
+    examined(component)
+    component.state_dir.chmod(0o755)
+    examined(component)
+    examined(component)
+    entries = written_down_once_flushed(component, before + 1)
+    names = {each["id"] for each in entries[-1]["found"]}
+    assert len(entries) == before + 1 and "state-files" in names
+    assert "the doctor found" in component.tail(200)
+
+
+def written_down_once_flushed(component, least):
+    wait_until(lambda: len(written_down(component)) >= least, 5, "an entry", component.tail)
+    return written_down(component)
+
+
+def test_it_looks_by_itself_when_a_gate_has_greeted(look):
+    component = look(SERVICE + ACCOUNTS, **merged())
+    wait_until(lambda: status(component), 5, "the doctor", component.tail)
+
+
+def status(component):
+    return json.loads(component.run("status", "--json").stdout)["doctor"]
 
 
 def test_the_file_on_the_disk_is_looked_at_too(look):

@@ -24,7 +24,7 @@ use super::making;
 use super::neighbours::Neighbour;
 use super::observe::as_if_enforced;
 use super::tally::Tally;
-use crate::policy::attempt::{Attempt, RoomView};
+use crate::policy::attempt::{Action, Attempt, RoomView};
 use crate::policy::decide::decide;
 use crate::policy::denial::Denial;
 use crate::policy::explain::{Explanation, explain};
@@ -298,6 +298,13 @@ impl Desk {
     ) {
         self.tally.count(decision);
         self.decided.count(&attempt.action, decision);
+        let is_focus = |jid| self.policy.focuses.values().any(|focus| focus == jid);
+        if matches!(attempt.action, Action::Affiliation { .. })
+            && decision.verdict == Verdict::Deny
+            && attempt.requester.jid.as_ref().is_some_and(is_focus)
+        {
+            self.tally.count_election();
+        }
         if self.audit.is_kept() {
             let context = Context {
                 id,

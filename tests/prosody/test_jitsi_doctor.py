@@ -1,0 +1,98 @@
+"""The doctor on a server laid out like Jitsi Meet."""
+
+import contextlib
+import json
+import urllib.request
+import xml.etree.ElementTree as ET
+
+from lab import MEET_SERVICE, needs_jitsi_plugins
+from lab.meet_settings import DOMAIN
+from lab.process import HOST
+from storm import until
+
+RECORDER = f"recorder@recorder.{DOMAIN}"
+FOCUS = f"focus@auth.{DOMAIN}"
+POLICY = f"""{MEET_SERVICE}trusted = ["{RECORDER}"]
+[[room]]
+match = "public-*"
+[room.lobby]
+admission = "open"
+"""
+MEET = {
+    "muc_options": {"vestibule_trusted": [FOCUS]},
+    "component_options": {"component_conflict_resolve": "kick_old"},
+}
+# What the laboratory has, and an anonymous server has by its nature.
+LABORATORY = {"component-secret", "state-files", "anonymous-opener", "advisories"}
+BIND = "<iq xmlns='jabber:client' type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>"
+AUTH = "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='ANONYMOUS'/>"
+
+
+def examined(meet):
+    done = meet.component.run("doctor", "--json")
+    return {row["id"]: row for row in json.loads(done.stdout)["checks"]}
+
+
+class Bosh:
+    """A session by BOSH (XEP-0206), bound; `address` is what a web server says of it."""
+
+    def __init__(self, server, address=None):
+        self.url = f"http://{HOST}:{server.http_port}/http-bind"
+        self.headers = {"X-Forwarded-For": address} if address else {}
+        self.rid, self.sid = 1000, None
+        stream = f"to='{DOMAIN}' wait='5' hold='1' ver='1.6' xmpp:version='1.0'"
+        self.sid = self.send(stream).get("sid")
+        self.send("", AUTH)
+        self.send(f"to='{DOMAIN}' xmpp:restart='true'")
+        assert self.send("", BIND).find(".//{urn:ietf:params:xml:ns:xmpp-bind}jid") is not None
+
+    def send(self, attributes, payload=""):
+        self.rid += 1
+        sid = f" sid='{self.sid}'" if self.sid else ""
+        body = (
+            "<body xmlns='http://jabber.org/protocol/httpbind' xmlns:xmpp='urn:xmpp:xbosh'"
+            f" rid='{self.rid}'{sid} {attributes}>{payload}</body>"
+        )
+        request = urllib.request.Request(self.url, body.encode(), self.headers)
+        with urllib.request.urlopen(request, timeout=10) as reply:
+            return ET.fromstring(reply.read())
+
+    def close(self):
+        self.send("type='terminate'")
+
+
+def test_people_whom_the_web_server_does_not_name_have_one_address(meet):
+    with contextlib.ExitStack() as sessions:
+        for _ in range(3):
+            sessions.callback(Bosh(meet.server).close)
+        row = examined(meet)["one-address"]
+        assert row["state"] == "found", row
+        assert row["findings"][0]["found"].startswith("3 sessions by HTTP have one address")
+        sessions.callback(Bosh(meet.server, "192.0.2.7").close)
+        assert examined(meet)["one-address"]["state"] == "fine"
+
+
+def test_too_few_people_say_nothing(meet):
+    row = examined(meet)["one-address"]
+    assert row["state"] == "unknown" and "fewer than 3" in row["unknown"][0]
+
+
+async def test_an_election_that_was_refused_shows_what_jicofo_is_told(meet):
+    assert examined(meet)["auto-owner"]["state"] == "unknown"
+    async with meet.crowd() as crowd:
+        room = meet.room("public")
+        alice, bob = await crowd.persons("Alice", "Bob")
+        assert (await alice.request(room)).kind == "ready"
+        outcome = await bob.enter(room)
+        await until(lambda: crowd.focus.errors, 3, f"a veto: {outcome}")
+    row = examined(meet)["auto-owner"]
+    assert row["state"] == "found" and "was refused" in row["findings"][0]["found"], row
+
+
+@needs_jitsi_plugins
+def test_jitsi_s_own_modules_are_in_nobody_s_way(meet):
+    checks = examined(meet)
+    found = {name for name, row in checks.items() if row["state"] == "found"}
+    assert found <= LABORATORY | {"auto-owner"}, [checks[name]["findings"] for name in found]
+    for name in ("gate-order", "gate-after", "neighbours", "service-unguarded"):
+        assert checks[name]["state"] == "fine"
