@@ -332,6 +332,22 @@ def test_without_the_server_the_rest_is_looked_at(look):
     assert "no link to the server" in report["incomplete"] and done.returncode == 2
 
 
+def test_of_a_server_with_very_many_hosts_a_part_is_told_and_that_is_said(look):
+    hosts = "".join(f'\nVirtualHost "h{number}.localhost"\n' for number in range(70))
+    component = look(SERVICE + ACCOUNTS, **merged(extra_hosts=hosts))
+    checks, _, _ = examined(component)
+    row = checks["open-registration"]
+    assert row["state"] == "unknown" and "more than the gate tells" in row["unknown"][0]
+    assert checks["gate-order"]["state"] == "fine"
+
+
+def test_the_status_names_what_is_found_and_says_where_to_read_on(look):
+    component = look(SERVICE + ACCOUNTS, **merged())
+    component.state_dir.chmod(0o755)
+    component.run("doctor")
+    assert "`vestibule doctor` says which" in component.run("status").stdout
+
+
 def test_no_secret_of_the_server_is_told(look):
     hush = note("hush-0815-hush")
     options = {name: hush for name in ("app_secret", "turn_external_secret", "ldap_password")}
