@@ -11,6 +11,7 @@ use vestibule::config::{
     Environment, ExitKind, LoadError, Loaded, Outside, Problem, load, parse, report, schema,
 };
 use vestibule::policy::denial::Denial;
+use vestibule::policy::gate_words::GATE_WORDS;
 use vestibule::policy::modes::{Mode, named};
 use vestibule::policy::notice::Notice;
 use vestibule::policy::rules::Rules;
@@ -108,6 +109,7 @@ fn the_german_words_are_complete() {
     let words = &loaded.policy.texts.languages["de"];
     assert_eq!(words.settings.len(), Setting::ALL.len());
     let codes = EVERY.map(Denial::code).into_iter().chain(Notice::EVERY.map(Notice::name));
+    let codes = codes.chain(GATE_WORDS.map(|(name, _)| name));
     // These very words make Jitsi's clients try again.
     let missing: Vec<_> = codes
         .filter(|code| !words.sentences.contains_key(code) && *code != "focus-first")

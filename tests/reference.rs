@@ -7,10 +7,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use vestibule::policy::attempt::{Action, Client, Credential};
+use vestibule::policy::gate_words::{GATE_WORDS, SHARED};
 use vestibule::policy::modes::{ALWAYS, SWITCHES};
 use vestibule::policy::notice::Notice;
 use vestibule::policy::setting::Setting;
 use vestibule::policy::shown::{Shown, shown};
+use vestibule::policy::told::Told;
 use vestibule::policy::words::EVERY;
 
 /// Those that only somebody inside can get: they are no answers to a join.
@@ -124,6 +126,23 @@ fn whatever_else_is_said_stands_in_its_table() {
     let notices =
         Notice::EVERY.map(|notice| format!("| `{}` | {} |", notice.name(), notice.template()));
     assert_eq!(table("What the room says"), notices);
+    let told: Vec<_> = table("What you may tell people beside");
+    let beginning = |told: Told| format!("| `{}` | {} | ", told.name(), told.template());
+    assert!(told.len() == Told::ALL.len());
+    assert!(told.iter().zip(Told::ALL).all(|(row, one)| row.starts_with(&beginning(one))));
+    let by_gate = GATE_WORDS.map(|(name, words)| format!("| `{name}` | {words} |"));
+    assert_eq!(table("What the gate says by itself"), by_gate);
+    let gate = read("prosody-snippets/mod_vestibule_gate/words.lib.lua");
+    let shared = SHARED.map(|name| {
+        let denial = EVERY.iter().find(|denial| denial.code() == name).map(|it| it.text());
+        let notice = Notice::EVERY.iter().find(|notice| notice.name() == name).map(|it| it.text());
+        (name, denial.or(notice).unwrap().into_owned())
+    });
+    let shared = shared.iter().map(|(name, words)| (*name, words.as_str()));
+    for (name, words) in GATE_WORDS.into_iter().chain(shared) {
+        let after = gate.split(&format!("[\"{name}\"] =")).nth(1).unwrap_or_default();
+        assert!(after.trim_start().starts_with(&format!("\"{words}\",")), "{name}: {words}");
+    }
     let settings = Setting::ALL.map(|one| format!("| `{}` | {} |", one.name(), one.words()));
     assert_eq!(table("What settings are called"), settings);
 }

@@ -1,6 +1,6 @@
 -- Carrying out what the component answers.
 
-local jid_resource = require "util.jid".resource;
+local jid_node, jid_resource = require "util.jid".node, require "util.jid".resource;
 local st, new_id, json = require "util.stanza", require "util.id", require "util.json";
 
 local xmlns_user = "http://jabber.org/protocol/muc#user";
@@ -31,7 +31,7 @@ return function (gate)
 		if is_invited then return; end
 		module:send(message(room, w and w.jid or bare, "normal")
 			:tag("x", { xmlns = xmlns_user }):tag("invite", { from = room.jid })
-				:text_tag("reason", "You have been admitted."):up():up()
+				:text_tag("reason", (gate.words.of("gate-admitted"))):up():up()
 			:tag("x", { xmlns = "jabber:x:conference", jid = room.jid }):up());
 	end
 
@@ -54,7 +54,8 @@ return function (gate)
 	local function say(room, says, requester, joined)
 		for _, item in ipairs(says or NOTHING) do
 			local text = item.text:gsub("{(%a+)}", function (word)
-				return word == "password" and (room:get_password() or "") or word == "nick" and name_of(room, requester) or nil;
+				return word == "password" and (room:get_password() or "") or word == "nick" and name_of(room, requester)
+					or word == "room" and jid_node(room.jid) or nil;
 			end);
 			local function tell(address, kind)
 				local is_jitsi = gate.focus.describe(prosody.full_sessions[address]) == "jitsi";

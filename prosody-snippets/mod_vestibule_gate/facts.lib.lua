@@ -103,12 +103,6 @@ return function (gate)
 		write("</" .. name .. ">");
 	end
 
-	-- Prosody writes `en` on what comes over a stream of no language: it says nothing.
-	local function language_of(stanza)
-		local language = stanza.attr["xml:lang"];
-		return language ~= "en" and cut(language, LIMIT.language) or nil;
-	end
-
 	local function write_requester(e, data, room)
 		local session, bare = e.origin, jid_bare(e.from);
 		local occupant = room and room:get_occupant_by_real_jid(e.from);
@@ -117,7 +111,7 @@ return function (gate)
 			jid = e.from, nick = nick and cut(jid_resource(nick), LIMIT.name),
 			affiliation = room and affiliation_of(room, bare) or "none", role = occupant and occupant.role or "none",
 			auth = nil, secure = nil, address = nil, client = nil, ticket = nil, device = nil, e2ee = nil,
-			language = language_of(e.stanza),
+			language = cut(gate.words.language_of(e.stanza), LIMIT.language),
 		}, session, e.kind == "join" and e.stanza);
 		attr.e2ee = e.kind == "join" and flag(gate.permissions.claims_e2ee(e.stanza)) or nil;
 		write_somebody("requester", attr, session, gate.kept.person(data, bare, attr.ticket));

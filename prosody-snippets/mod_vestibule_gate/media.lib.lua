@@ -5,7 +5,6 @@ local jid, st, json = require "util.jid", require "util.stanza", require "util.j
 local array = require "util.array";
 
 local xmlns_jitsi = "http://jitsi.org/jitmeet";
-local LOCKED = "Who may speak, show himself and share the screen is set by the server.";
 
 return function (gate)
 	local PRIORITY = gate.PRIORITY;
@@ -46,8 +45,9 @@ return function (gate)
 	end
 
 	local function refuse(event, room)
-		gate.shown.plain(event, "cancel", "not-acceptable", LOCKED);
-		gate.effects.say(room, { { to = "requester", text = LOCKED } }, event.stanza.attr.from, nil);
+		local text, language = gate.words.of("gate-media", event.stanza);
+		gate.shown.plain(event, "cancel", "not-acceptable", text, language);
+		gate.effects.say(room, { { to = "requester", text = text } }, event.stanza.attr.from, nil);
 		return true;
 	end
 

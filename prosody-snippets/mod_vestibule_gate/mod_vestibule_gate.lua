@@ -12,6 +12,7 @@
 -- This file has the queue of attempts, their settling, and the link. Beside it:
 --
 --     joins, changes       what is asked about       backstops, reports   what is not, and what is told
+--     words                what the gate says itself
 --     facts, text          writing a question        answer, effects      reading an answer, carrying it out
 --     kept, waiting        what a room remembers     shown                how a refusal reaches a client
 --     permissions          what people may inside    inquiries            what the component asks of rooms
@@ -77,7 +78,7 @@ local mark = {};
 local gate = {
 	PRIORITY = PRIORITY, LIMIT = LIMIT, AFFILIATION = AFFILIATION, ROLE = ROLE, mark = mark,
 	muc = muc, component = component, xmlns = xmlns_gate, SERVER = SERVER, VERSION = VERSION, text = module:require "text",
-	shown = module:require "shown",
+	shown = module:require "shown", words = module:require "words",
 };
 for _, name in ipairs { "focus", "lobby", "kept", "facts", "answer", "effects", "waiting", "inquiries" } do
 	gate[name] = module:require(name)(gate);
@@ -86,6 +87,7 @@ local shown, focus, lobby, facts = gate.shown, gate.focus, gate.lobby, gate.fact
 local effects, waiting = gate.effects, gate.waiting;
 local cut, begin, write, written = gate.text.cut, gate.text.begin, gate.text.write, gate.text.written;
 local attributes, kept, give_affiliation = gate.text.attributes, gate.kept.of, effects.give_affiliation;
+local words_of = gate.words.of;
 local replaying; -- the verdict in force while a stanza goes through the room again
 local passed_unasked = {}; -- let through while away, to be reported when the link is up
 local sweeping = false;
@@ -126,12 +128,12 @@ end
 local send_error = shown.plain;
 
 -- A refusal that no answer stands behind. Jitsi's clients try again where they are told in their way.
-local function refuse(event, reason, kind, condition, text)
+local function refuse(event, reason, kind, condition, text, lang)
 	local attr = event.stanza.attr;
 	local way = kind == "wait" and (event.kind == "request" and "not-ready"
 		or attr.type == nil and event.stanza.name == "presence"
 			and focus.describe(event.origin, event.stanza) == "jitsi" and "retry") or "plain";
-	shown[way](event, kind, condition, text);
+	shown[way](event, kind, condition, text, lang);
 	if event.kind == "join" and focus.is_one(event.from) then focus.failed(event.room, "not-ready"); end
 	local room_jid = type(event.room) == "string" and event.room or jid_bare(attr.to);
 	report("refused", { jid = room_jid }, { jid = cut(attr.from, LIMIT.address), reason = reason });
@@ -140,11 +142,11 @@ end
 
 local function refuse_unanswered(e)
 	return refuse(e, state == "ready" and "timeout" or "away", "wait", "remote-server-timeout",
-		"The meeting policy does not answer. Try again in a moment.");
+		words_of("gate-away", e.stanza));
 end
 
 local function refuse_nick(event)
-	return refuse(event, "reserved-nick", "cancel", "conflict", "This nickname is reserved.");
+	return refuse(event, "reserved-nick", "cancel", "conflict", words_of("reserved-nick", event.stanza));
 end
 
 -- Hooks fail closed: an error is answered and logged. They never return false, which would end the event and let
@@ -210,7 +212,7 @@ local function park(e)
 		start(older);
 	elseif parked >= LIMIT.all or queue and queue.count >= LIMIT.room or
 	e.kind ~= "do" and not is_service(e.from) and (parked_by[e.from] or 0) >= LIMIT.one then
-		return refuse(e, "overflow", "wait", "resource-constraint", "Too many people wait here. Try again in a moment.");
+		return refuse(e, "overflow", "wait", "resource-constraint", words_of("gate-full", e.stanza));
 	else
 		if not queue then
 			queue = { first = 1, last = 0, count = 0, joins = {} };
@@ -249,7 +251,7 @@ local function ask(e, queue, room)
 	local question = written();
 	if #e.from > LIMIT.address or #question > LIMIT.stanza then
 		release(e);
-		return refuse(e, "malformed", "modify", "not-acceptable", "The request is too large.");
+		return refuse(e, "malformed", "modify", "not-acceptable", words_of("gate-too-large", e.stanza));
 	end
 	queue.asking, pending[e.iq] = e, e;
 	link.send(question);
@@ -492,15 +494,19 @@ local function learn(told)
 	end
 	for _, nick in ipairs(told.nicks or {}) do reserved[fold(nick)] = true; end
 	focus.learn(told.focus or {});
+	gate.words.learn(told.words, told.language);
 end
 
 local function welcomed(hello)
-	local told = { services = {}, nicks = {}, focus = {} };
+	local told = { services = {}, nicks = {}, focus = {}, words = {}, language = hello.attr.language };
 	for tag in hello:childtags("service") do
 		told.services[#told.services + 1] = jid_prep(tag.attr.jid);
 		if tag.attr.focus == "true" then told.focus[#told.focus + 1] = jid_prep(tag.attr.jid); end
 	end
 	for tag in hello:childtags("reserve") do told.nicks[#told.nicks + 1] = tag.attr.nick; end
+	for tag in hello:childtags("words") do
+		t_insert(told.words, { name = tag.attr.name, language = tag.attr["xml:lang"] or "en", text = tag:get_text() or "" });
+	end
 	observing = hello.attr.observe == "true";
 	store:set(nil, told); -- after a restart of the server the services come back before the component does
 	learn(told);

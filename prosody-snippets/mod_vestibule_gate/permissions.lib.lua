@@ -10,12 +10,6 @@ local SILENT = {
 	["http://jabber.org/protocol/chatstates"] = true, ["urn:xmpp:chat-markers:0"] = true, ["urn:xmpp:receipts"] = true,
 	["urn:xmpp:hints"] = true, ["urn:xmpp:sid:0"] = true,
 };
-local WORDS = {
-	chat = "You may not write to this room.",
-	private = "You may not write privately to anybody in this room.",
-	rename = "You may not change your name in this room.",
-	suspended = "This meeting is suspended by the operator of this server: only moderators can speak and write.",
-};
 
 return function (gate)
 	local PRIORITY, LIMIT, guard_room = gate.PRIORITY, gate.LIMIT, gate.changes.guard_room;
@@ -110,13 +104,13 @@ return function (gate)
 		return true;
 	end
 
-	local function words_for(room, what)
-		return WORDS[gate.kept.of(room).suspended and "suspended" or what];
+	local function words_for(room, what, stanza)
+		return gate.words.of(gate.kept.of(room).suspended and "say-suspended-here" or "gate-" .. what, stanza);
 	end
 
 	local function refuse(event, what, room)
 		return gate.shown.plain(event, what == "rename" and "cancel" or "auth",
-			what == "rename" and "not-acceptable" or "forbidden", words_for(room, what));
+			what == "rename" and "not-acceptable" or "forbidden", words_for(room, what, event.stanza));
 	end
 
 	-- Of a message to the room that is no `!word`, before anything becomes of it.
@@ -168,7 +162,7 @@ return function (gate)
 		if same or his.asked == asked then return; end
 		his.asked = asked;
 		set(room, bare, his);
-		gate.effects.say(room, { { to = "requester", text = words_for(room, "rename") } }, stanza.attr.from);
+		gate.effects.say(room, { { to = "requester", text = words_for(room, "rename", stanza) } }, stanza.attr.from);
 	end
 	for _, name in ipairs { "presence/full", "presence/bare" } do guard_room(name, PRIORITY.rename, hold_name); end
 

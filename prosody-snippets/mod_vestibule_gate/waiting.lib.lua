@@ -79,7 +79,7 @@ return function (gate)
 				if w.expires < time then
 					local room = gate.lobby.is_there() and gate.get_room(room_jid);
 					forget_waiting({ jid = room_jid }, bare);
-					if room then gate.lobby.dismiss(room, bare, "Nobody has let you in. Try again later."); end
+					if room then gate.lobby.dismiss(room, bare, (gate.words.of("gate-nobody"))); end
 				end
 			end
 		end

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use super::told::Told;
 use super::words::{ENGLISH, WAIT, in_words};
 
 /// A message from the room.
@@ -42,10 +43,12 @@ pub enum Notice {
     CannotEncrypt,
     /// To a moderator: only clients that can do so come in.
     EncryptedOnly,
+    /// What the operator has written, if anything.
+    Told(Told),
 }
 
 impl Notice {
-    /// One of each notice.
+    /// One of each notice that has built-in words.
     pub const EVERY: [Self; 17] = [
         Self::Password,
         Self::PasswordChanged,
@@ -86,6 +89,7 @@ impl Notice {
             Self::Calm => "say-calm",
             Self::CannotEncrypt => "say-cannot-encrypt",
             Self::EncryptedOnly => "say-encrypted-only",
+            Self::Told(told) => told.name(),
         }
     }
 
@@ -122,6 +126,7 @@ impl Notice {
                 "This meeting is suspended by the operator of this server: only moderators can speak and write."
             }
             Self::Resumed => "The operator of this server has resumed this meeting.",
+            Self::Told(_) => "",
             Self::CannotEncrypt => {
                 "Only moderators can read this. The client of {nick} does not say that it can encrypt end to end."
             }

@@ -8,11 +8,11 @@ use super::class::{Class, ClassSet};
 use super::classify::classes;
 use super::decide::Case;
 use super::denial::Denial;
-use super::moderators;
 use super::notice::Notice;
 use super::set::Set;
 use super::verdict::{Audience, Effects, Opinion, Rule};
 use super::who::Who;
+use super::{moderators, told};
 
 /// Who may do something: people of these classes, and moderators where it says so. Operators always may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -251,6 +251,7 @@ pub(super) fn enter(case: &Case<'_>) -> Option<Opinion> {
 
 /// What somebody who comes in may do, and what moderators have to know of it.
 pub(super) fn entered(case: &Case<'_>, moderates: bool, effects: &mut Effects) {
+    told::entered(case, moderates, effects);
     let permissions = &case.rules.permissions;
     let may = permissions.may(case.classes);
     if may != May::EVERYTHING {
@@ -269,8 +270,7 @@ pub(super) fn entered(case: &Case<'_>, moderates: bool, effects: &mut Effects) {
 
 /// What is preset in a room before anybody is in it.
 pub(super) fn preset(case: &Case<'_>, effects: &mut Effects) {
-    let moderated = case.rules.permissions.moderated();
-    effects.moderated = (!moderated.is_empty()).then_some(moderated);
+    effects.moderated = Some(case.rules.permissions.moderated()).filter(|all| !all.is_empty());
 }
 
 /// Whether the requester may record, stream or transcribe. What runs may be stopped in any case of encryption.

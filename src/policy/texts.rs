@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use super::denial::Denial;
 use super::notice::Notice;
 use super::setting::Setting;
-use super::words::{ENGLISH, fill, placeholders};
+use super::told::Told;
+use super::words::{ENGLISH, fill, placeholders, put_in};
 
 /// The words of one language.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,7 +48,7 @@ impl Texts {
     /// Why not, in the first language that has words for it: the one asked for, shorter and shorter (RFC 4647
     /// §3.4, lookup), the default, and English.
     pub fn denial(&self, denial: Denial, asked: Option<&str>) -> Said<'_> {
-        self.first(asked, |words| {
+        self.first(asked, true, |words| {
             let template = words.sentences.get(denial.code())?;
             let is_english = words.language.eq_ignore_ascii_case(ENGLISH);
             let named = |setting: Setting| {
@@ -62,19 +63,38 @@ impl Texts {
         .unwrap_or_else(|| Said { text: denial.text(), language: ENGLISH })
     }
 
-    /// What the room says, in the same way; the gate puts the password in.
+    /// What the room says, in the same way; the gate puts the password in. Of what has no words, nothing.
     pub fn notice(&self, notice: Notice, asked: Option<&str>) -> Said<'_> {
-        self.first(asked, |words| {
+        let is_built_in = !matches!(notice, Notice::Told(_));
+        self.first(asked, is_built_in, |words| {
             let template = words.sentences.get(notice.name())?;
             Some(notice.fill(template, &words.language))
         })
         .unwrap_or_else(|| Said { text: notice.text(), language: ENGLISH })
     }
 
-    /// `None`: the built-in words.
+    /// The words of the operator's own for this, in whatever language, and all of this kind.
+    pub(super) fn has(&self, told: Told, kind: impl Fn(&str) -> bool) -> bool {
+        let mut texts = self.languages.values().filter_map(|it| it.sentences.get(told.name()));
+        texts.clone().next().is_some() && texts.all(|text| kind(text))
+    }
+
+    /// What somebody who is not let in is told beside the reason, if anything.
+    pub fn beside<'a>(
+        &self,
+        told: Told,
+        asked: Option<&str>,
+        value: impl Fn(&str) -> Option<&'a str>,
+    ) -> Option<String> {
+        let said = self.notice(Notice::Told(told), asked);
+        (!said.text.is_empty()).then(|| put_in(&said.text, value))
+    }
+
+    /// `None`: the built-in words, in English if `is_built_in`.
     fn first<'a>(
         &'a self,
         asked: Option<&str>,
+        is_built_in: bool,
         words: impl Fn(&'a Words) -> Option<Cow<'a, str>>,
     ) -> Option<Said<'a>> {
         if self.languages.is_empty() {
@@ -89,7 +109,7 @@ impl Texts {
                 {
                     return Some(Said { text, language: &known.language });
                 }
-                if tag == ENGLISH {
+                if tag == ENGLISH && is_built_in {
                     return None;
                 }
                 let Some((shorter, _)) = tag.rsplit_once('-') else { break };
@@ -159,5 +179,27 @@ mod tests {
         assert_eq!(unnamed.language, "en");
         let wait = std::time::Duration::from_secs(61);
         assert_eq!(texts.denial(Denial::Removed { wait }, Some("de")).text, "Noch 61 s.");
+    }
+
+    #[test]
+    fn what_has_no_words_of_the_operator_s_is_not_said() {
+        let mut texts = texts("fr");
+        let said = |texts: &Texts, asked| {
+            texts.beside(Told::Wait, asked, |name| (name == "room").then_some("tea{rule}"))
+        };
+        assert_eq!(said(&texts, Some("de")), None);
+        assert!(!texts.has(Told::Wait, |_| true));
+        let french = texts.languages.get_mut("fr").unwrap();
+        french.sentences.insert(Told::Wait.name(), "{room}, {rule}. {".to_owned());
+        for asked in [Some("de"), Some("en"), Some("en-GB"), Some("fr-CA"), None] {
+            let expected = "tea{rule}, {rule}. {";
+            assert_eq!(said(&texts, asked).as_deref(), Some(expected), "{asked:?}: the default");
+        }
+        assert!(texts.has(Told::Wait, |_| true) && !texts.has(Told::Wait, |_| false));
+        texts.default = "es".to_owned();
+        assert_eq!(said(&texts, Some("de")), None, "no language of his");
+        // Built-in words are English, and there are none of these.
+        assert_eq!(texts.notice(Notice::Told(Told::Enter), None).text, "");
+        assert_eq!(texts.notice(Notice::Closed, Some("en")).language, "en");
     }
 }

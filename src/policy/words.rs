@@ -211,6 +211,20 @@ pub fn placeholders(template: &str) -> impl Iterator<Item = &str> {
     })
 }
 
+/// Puts values in place of placeholders, each once: what a value has of braces stays.
+pub(super) fn put_in<'a>(template: &str, value: impl Fn(&str) -> Option<&'a str>) -> String {
+    let mut parts = template.split('{');
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let known = part.split_once('}').and_then(|(name, rest)| Some((value(name)?, rest)));
+        match known {
+            Some((value, rest)) => text.extend([value, rest]),
+            None => text.extend(["{", part]),
+        }
+    }
+    text
+}
+
 /// Puts what differs into a template in that language; what is not known stays a placeholder.
 pub(super) fn fill<'a>(
     denial: Denial,

@@ -4,10 +4,12 @@ use jid::BareJid;
 
 use super::NS;
 use super::question::Question;
+use crate::policy::attempt::{Action, Attempt};
 use crate::policy::denial::Denial;
 use crate::policy::permissions::{Ability, Degree};
 use crate::policy::shown::{Shown, shown};
 use crate::policy::texts::Texts;
+use crate::policy::told::Told;
 use crate::policy::verdict::{Audience, Decision, Effects, Verdict};
 use crate::secret::Secret;
 use crate::xmpp::element::Element;
@@ -37,7 +39,7 @@ pub fn answer(
         .with_attr("rule", decision.rule.name)
         .with_attr("decision", id);
     if let Some(denial) = decision.denial {
-        element.push_child(error(question, decision.verdict, material.texts, denial));
+        element.push_child(error(question, decision, material.texts, denial));
     }
     if decision.effects.affiliation.is_some() || decision.effects.role.is_some() {
         element.push_child(
@@ -96,21 +98,38 @@ pub fn end(reason: &str) -> Element {
     Element::new(NS, "end").with_text(reason)
 }
 
-fn error(question: &Question, verdict: Verdict, texts: &Texts, denial: Denial) -> Element {
+fn error(question: &Question, decision: &Decision, texts: &Texts, denial: Denial) -> Element {
     let attempt = &question.attempt;
-    let shown = if verdict == Verdict::Hold && question.room.lobby {
+    let shown = if decision.verdict == Verdict::Hold && question.room.lobby {
         Shown::Lobby
     } else {
         shown(denial, attempt.requester.client, &attempt.action)
     };
     let (kind, condition) = denial.condition();
-    let said = texts.denial(denial, attempt.requester.language.as_deref());
-    let text = Element::new(NS, "text").with_attr("xml:lang", said.language).with_text(said.text);
+    let language = attempt.requester.language.as_deref();
+    let said = texts.denial(denial, language);
+    let mut words = said.text.into_owned();
+    if let Some(beside) = beside(question, decision, texts) {
+        words.extend([" ", &beside]);
+    }
+    let text = Element::new(NS, "text").with_attr("xml:lang", said.language).with_text(words);
     Element::new(NS, "error")
         .with_attr("type", kind)
         .with_attr("condition", condition)
         .with_attr_opt("as", shown.name())
         .with_child(text)
+}
+
+/// What the operator tells whoever is not let in.
+fn beside(question: &Question, decision: &Decision, texts: &Texts) -> Option<String> {
+    let Attempt { requester, action, room, .. } = &question.attempt;
+    let comes = matches!(action, Action::Request | Action::Open { .. } | Action::Join { .. });
+    let told = Told::beside(decision.verdict).filter(|_| comes)?;
+    texts.beside(told, requester.language.as_deref(), |name| match name {
+        "room" => Some(room.as_ref()?.node()?.as_str()),
+        "rule" => Some(decision.rule.name),
+        _ => None,
+    })
 }
 
 fn push_effects(element: &mut Element, effects: &Effects, material: Material<'_>) {
@@ -158,12 +177,11 @@ fn push_effects(element: &mut Element, effects: &Effects, material: Material<'_>
             Audience::Moderators => ("moderators", None, None),
             Audience::Room => ("room", None, None),
         };
-        element.push_child(
-            Element::new(NS, "say")
-                .with_attr("to", to)
-                .with_attr_opt("when", when)
-                .with_text(material.texts.notice(*notice, language).text),
-        );
+        let text = material.texts.notice(*notice, language).text;
+        if !text.is_empty() {
+            let say = Element::new(NS, "say").with_attr("to", to).with_attr_opt("when", when);
+            element.push_child(say.with_text(text));
+        }
     }
     if let Some(wait) = effects.knock {
         element

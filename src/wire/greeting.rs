@@ -1,7 +1,9 @@
 //! `hello`: what a gate and the component tell each other first.
 
 use super::{NS, NS_FAMILY, VERSION};
+use crate::policy::gate_words::{GATE_WORDS, SHARED};
 use crate::policy::rules::Policy;
+use crate::policy::texts::Texts;
 use crate::xmpp::element::Element;
 
 /// What a gate says of itself.
@@ -71,6 +73,7 @@ pub fn welcome(policy: &Policy, service: &str, observed: bool) -> Element {
         .with_attr("component", env!("CARGO_PKG_VERSION"))
         .with_attr("revision", &policy.revision)
         .with_attr_opt("observe", observed.then_some("true"))
+        .with_attr("language", &policy.texts.default)
         .with_children(services.into_iter().map(|jid| {
             Element::new(NS, "service")
                 .with_attr("jid", jid.as_str())
@@ -83,11 +86,27 @@ pub fn welcome(policy: &Policy, service: &str, observed: bool) -> Element {
                 .filter(|_| !observed)
                 .map(|nick| Element::new(NS, "reserve").with_attr("nick", nick)),
         )
+        .with_children(words(&policy.texts))
+}
+
+/// What the gate says by itself, in the operator's words.
+fn words(texts: &Texts) -> impl Iterator<Item = Element> {
+    let names = || GATE_WORDS.iter().map(|(name, _)| *name).chain(SHARED);
+    texts.languages.values().flat_map(move |words| {
+        let known = names().filter_map(|name| Some((name, words.sentences.get(name)?)));
+        known.map(|(name, text)| {
+            Element::new(NS, "words")
+                .with_attr("name", name)
+                .with_attr("xml:lang", &words.language)
+                .with_text(text)
+        })
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::texts::Words;
 
     #[test]
     fn a_gate_of_another_version_is_told_both_versions() {
@@ -104,6 +123,26 @@ mod tests {
         let reserves = |observed| welcome(&policy, "x", observed).child(NS, "reserve").is_some();
         assert!(reserves(false) && !reserves(true));
         assert_eq!(welcome(&policy, "x", true).attr("observe"), Some("true"));
+    }
+
+    #[test]
+    fn a_gate_is_told_its_own_words_and_no_others() {
+        let mut policy = Policy::default();
+        policy.texts.default = "de".to_owned();
+        let said = [("gate-chat", "Nein."), ("banned", "Nie."), ("reserved-nick", "Vergeben.")];
+        let sentences = said.map(|(name, text)| (name, text.to_owned())).into();
+        let words = Words { language: "de-CH".to_owned(), sentences, ..Words::default() };
+        policy.texts.languages.insert("de-ch".to_owned(), words);
+        let welcome = welcome(&policy, "x", false);
+        assert_eq!(welcome.attr("language"), Some("de"));
+        let told = welcome.children().filter(|child| child.is(NS, "words"));
+        let told =
+            told.map(|it| (it.attr("name").unwrap(), it.attr("xml:lang").unwrap(), it.text()));
+        let told: Vec<_> = told.collect();
+        let text = |text: &str| text.to_owned();
+        let expected =
+            [("gate-chat", "de-CH", text("Nein.")), ("reserved-nick", "de-CH", text("Vergeben."))];
+        assert_eq!(told, expected);
     }
 
     #[test]

@@ -24,6 +24,7 @@ use vestibule::policy::removal::By;
 use vestibule::policy::rules::{Policy, Rules};
 use vestibule::policy::set::Set;
 use vestibule::policy::settings::{Settings, SubjectBy};
+use vestibule::policy::texts::{Texts, Words};
 use vestibule::policy::who::Who;
 
 /// The moment of every case: 2026-01-01T12:00:00Z.
@@ -74,6 +75,9 @@ pub(crate) fn policy(name: &str) -> Option<Policy> {
     if name.ends_with("exceptions") {
         policy.exceptions = exceptions();
     }
+    if name.starts_with("told") {
+        policy.texts = told();
+    }
     policy.base = Arc::new(rules(name)?);
     Some(policy)
 }
@@ -93,7 +97,8 @@ fn rules(name: &str) -> Option<Rules> {
     let by_nobody = Set::at(Who::Nobody, 30);
     let by_operator = Set::at(Who::Operator, 31);
     match name {
-        "default" | "unbanned" => {}
+        "default" | "unbanned" | "told" => {}
+        "told-no-password" => Arc::make_mut(&mut rules.password).tell.value = false,
         "password-and-lobby" => {
             Arc::make_mut(&mut rules.lobby).admission.value = Admission::PasswordAndLobby
         }
@@ -266,6 +271,14 @@ fn rules(name: &str) -> Option<Rules> {
         _ => return None,
     }
     Some(rules)
+}
+
+/// What the operator has written for everybody and for moderators.
+fn told() -> Texts {
+    let sentences = [("notice-enter", "Welcome."), ("notice-moderate", "It is {password}.")];
+    let sentences = sentences.map(|(name, text)| (name, text.to_owned())).into();
+    let words = Words { language: "en".to_owned(), sentences, ..Words::default() };
+    Texts { languages: [("en".to_owned(), words)].into(), ..Texts::default() }
 }
 
 fn exceptions() -> Exceptions {

@@ -1,0 +1,54 @@
+-- What the gate says by itself, in English or as the component has told it.
+
+local ENGLISH = {
+	["gate-chat"] = "You may not write to this room.",
+	["gate-private"] = "You may not write privately to anybody in this room.",
+	["gate-rename"] = "You may not change your name in this room.",
+	["gate-media"] = "Who may speak, show himself and share the screen is set by the server.",
+	["gate-admitted"] = "You have been admitted.",
+	["gate-nobody"] = "Nobody has let you in. Try again later.",
+	["gate-away"] = "The meeting policy does not answer. Try again in a moment.",
+	["gate-full"] = "Too many people wait here. Try again in a moment.",
+	["gate-too-large"] = "The request is too large.",
+	["say-suspended-here"] =
+		"This meeting is suspended by the operator of this server: only moderators can speak and write.",
+	["reserved-nick"] = "This nickname is reserved.",
+};
+
+local told, default = {}, nil; -- by language in lower case, then by name; and what is read by whoever does not say
+
+local words = {};
+
+-- Prosody writes `en` on what comes over a stream of no language: it says nothing.
+function words.language_of(stanza)
+	local language = stanza and stanza.attr["xml:lang"];
+	return language ~= "en" and language or nil;
+end
+
+local function find(tag, name)
+	tag = tag and tag:lower();
+	while tag do
+		local known = told[tag] and told[tag][name];
+		if known then return known.text, known.language; end
+		if tag == "en" then return ENGLISH[name], "en"; end
+		tag = tag:match("^(.*)%-[^-]*$");
+	end
+end
+
+-- Words, and the language that they are in; `stanza`: of whoever is told.
+function words.of(name, stanza)
+	local text, language = find(words.language_of(stanza), name);
+	if not text then text, language = find(default, name); end
+	return text or ENGLISH[name], language or "en";
+end
+
+function words.learn(list, language)
+	told, default = {}, language;
+	for _, item in ipairs(list or {}) do
+		local tag = item.language:lower();
+		told[tag] = told[tag] or {};
+		told[tag][item.name] = item;
+	end
+end
+
+return words;

@@ -1,0 +1,17 @@
+//! What a gate says by itself, without asking: its names in the operator's file, and its words in English.
+
+/// The name, and the English words as the gate has them.
+pub const GATE_WORDS: [(&str, &str); 9] = [
+    ("gate-chat", "You may not write to this room."),
+    ("gate-private", "You may not write privately to anybody in this room."),
+    ("gate-rename", "You may not change your name in this room."),
+    ("gate-media", "Who may speak, show himself and share the screen is set by the server."),
+    ("gate-admitted", "You have been admitted."),
+    ("gate-nobody", "Nobody has let you in. Try again later."),
+    ("gate-away", "The meeting policy does not answer. Try again in a moment."),
+    ("gate-full", "Too many people wait here. Try again in a moment."),
+    ("gate-too-large", "The request is too large."),
+];
+
+/// Those that the component says, too: they have their names already.
+pub const SHARED: [&str; 2] = ["say-suspended-here", "reserved-nick"];

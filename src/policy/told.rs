@@ -1,0 +1,84 @@
+//! What people are told beside, where the operator has written words for it: nothing, unless the file says so.
+
+use super::decide::Case;
+use super::notice::Notice;
+use super::verdict::{Audience, Effects, Verdict};
+
+/// A notice of the operator's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Told {
+    /// To whoever comes in.
+    Enter,
+    /// To whoever moderates when he comes in.
+    Moderate,
+    /// To whoever has to wait, beside the reason.
+    Wait,
+    /// To whoever is asked for a password, beside the reason.
+    Password,
+    /// To whoever may not come in, beside the reason.
+    Refused,
+}
+
+impl Told {
+    /// Every one.
+    pub const ALL: [Self; 5] =
+        [Self::Enter, Self::Moderate, Self::Wait, Self::Password, Self::Refused];
+
+    /// The name in the operator's file.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Enter => "notice-enter",
+            Self::Moderate => "notice-moderate",
+            Self::Wait => "notice-wait",
+            Self::Password => "notice-password",
+            Self::Refused => "notice-refused",
+        }
+    }
+
+    /// The placeholders that it may have. The gate fills those of the first two.
+    pub const fn template(self) -> &'static str {
+        match self {
+            Self::Enter => "{room} {nick}",
+            Self::Moderate => "{room} {nick} {password}",
+            Self::Wait | Self::Password | Self::Refused => "{room} {rule}",
+        }
+    }
+
+    /// The one that goes with an answer to somebody who wants to come in.
+    pub const fn beside(verdict: Verdict) -> Option<Self> {
+        match verdict {
+            Verdict::Allow => None,
+            Verdict::Hold => Some(Self::Wait),
+            Verdict::Prompt => Some(Self::Password),
+            Verdict::Deny => Some(Self::Refused),
+        }
+    }
+}
+
+/// Whoever comes in is told what there is to tell him.
+pub(super) fn entered(case: &Case<'_>, moderates: bool, effects: &mut Effects) {
+    let texts = &case.policy.texts;
+    let mut tell = |told: Told| {
+        // Where moderators are not told the password, not in this way either.
+        let tells = case.rules.password.tell.value;
+        if texts.has(told, |text| tells || !text.contains("{password}")) {
+            effects.notices.push((Audience::RequesterJoined, Notice::Told(told)));
+        }
+    };
+    tell(Told::Enter);
+    if moderates {
+        tell(Told::Moderate);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_answer_has_its_own() {
+        let verdicts = [Verdict::Allow, Verdict::Hold, Verdict::Prompt, Verdict::Deny];
+        let beside = verdicts.map(Told::beside);
+        assert_eq!(beside, [None, Some(Told::Wait), Some(Told::Password), Some(Told::Refused)]);
+    }
+}
