@@ -1,0 +1,58 @@
+"""The real client in a suspended meeting, and what it shows of the operator's notices."""
+
+from lab.browser_meeting import at
+from lab.jitsi_meeting import vestibule
+from lab.jitsi_plugins import needs_jitsi_plugins
+from lab.meet import MEET_SERVICE
+
+SECRET = "seven tall quartz lanterns"
+POLICY = (
+    MEET_SERVICE
+    + f"""
+[policy.lobby]
+admission = "password"
+[policy.password]
+source = "preset"
+preset = "{SECRET}"
+[text.en]
+notice-enter = "Welcome to {{room}}, {{nick}}."
+"""
+)
+SYSTEM = "conference.non_participant_message_received"
+
+
+async def told(person, words, since=0):
+    """Waits until the system has told somebody something with these words in it."""
+    while True:
+        message = await person.wait_for(SYSTEM, since=since)
+        since = person.seen.index(message) + 1
+        if words in message.params[1]["message"]:
+            assert message.params[1]["type"] == "system_chat_message"
+            return message.params[1]["message"]
+
+
+@needs_jitsi_plugins
+async def test_the_client_shows_a_notice_and_what_a_suspension_takes(meet, browser):
+    async with at(meet, browser) as visit:
+        room = meet.room()
+        alice, bob, eve = await visit.people("alice", "bob", "eve")
+        assert (await alice.join(room, name="Alice")).joined
+        assert (await bob.join(room, SECRET, name="Bob")).joined
+        assert await told(bob, "Welcome") == f"Welcome to {room.partition('@')[0]}, Bob."
+        vestibule(meet, "suspend", room)
+        for person in (alice, bob):
+            await told(person, "has suspended this meeting")
+            await person.wait_for("conference.av_moderation.changed", {"enabled": True, "mediaType": "audio"})
+        await bob.say("I may not")
+        await bob.hears("only moderators can speak and write")
+        me = (await alice.state())["id"]
+        await alice.say("I may")
+        await bob.wait_for("conference.messageReceived", me, "I may")
+        assert not [seen for seen in alice.events("conference.messageReceived") if "I may not" in seen.params]
+        assert not (await eve.join(room, SECRET)).joined
+        vestibule(meet, "resume", room)
+        await told(bob, "has resumed this meeting")
+        since = alice.mark()
+        await bob.say("again")
+        await alice.wait_for("conference.messageReceived", since=since)
+        assert (await eve.join(room, SECRET)).joined
