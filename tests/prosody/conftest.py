@@ -10,6 +10,7 @@ from lab import (
     MEET_SERVICE,
     SERVICE,
     Browser,
+    Chromium,
     Door,
     MeetDoor,
     Prosody,
@@ -123,5 +124,15 @@ def browser():
     shared = Browser()
     try:
         yield shared.start()
+    finally:
+        shared.close()
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """One Chromium for the component's page; `chromium.sign_in(component)` gives a page."""
+    shared = Chromium()
+    try:
+        yield shared
     finally:
         shared.close()

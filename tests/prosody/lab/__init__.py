@@ -11,6 +11,7 @@ from .jitsi_outcome import JitsiOutcome
 from .jitsi_plugins import needs_jitsi_plugins
 from .meet import MEET_SERVICE, Meet, MeetDoor
 from .outcome import Outcome
+from .page import Chromium, Page
 from .people import Crowd, Person
 from .postgres import Postgres
 from .process import Failed
@@ -22,6 +23,7 @@ __all__ = [
     "SERVICE",
     "AdHoc",
     "Browser",
+    "Chromium",
     "Crowd",
     "Door",
     "Failed",
@@ -32,6 +34,7 @@ __all__ = [
     "Meet",
     "MeetDoor",
     "Outcome",
+    "Page",
     "Person",
     "Postgres",
     "Prosody",

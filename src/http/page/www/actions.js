@@ -85,7 +85,9 @@ export async function carryOut(command, situation = {}, pressed = null) {
 
 /** Sends a command, and says how it went. */
 export async function send(known, values, pressed = null) {
-  if (pressed) pressed.disabled = true;
+  // A button that is disabled would lose the focus.
+  if (pressed?.getAttribute('aria-disabled')) return null;
+  pressed?.setAttribute('aria-disabled', 'true');
   try {
     const result = await command(known.name, values);
     done(said(known, values, result));
@@ -94,7 +96,7 @@ export async function send(known, values, pressed = null) {
     failed(error);
     return null;
   } finally {
-    if (pressed) pressed.disabled = false;
+    pressed?.removeAttribute('aria-disabled');
   }
 }
 

@@ -14,7 +14,7 @@ export function dialog(label, build) {
     box.append(h('h2', { id }, label), ...[build(finish, box)].flat());
     box.addEventListener('close', () => {
       box.remove();
-      if (before?.isConnected) before.focus();
+      (before?.isConnected ? before : document.getElementById('main'))?.focus();
       resolve(result);
     });
     box.addEventListener('click', event => { if (event.target === box) box.close(); });

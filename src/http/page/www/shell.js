@@ -28,7 +28,7 @@ export function shell(app, signOut) {
   const mine = VIEWS.filter(view => view.name !== 'more' && view.offered());
   replace(app,
     h('header.top', {},
-      h('a.brand', { href: to('rooms') }, mark(), h('span', {}, 'Vestibule')),
+      h('a.brand', { href: to('rooms'), 'aria-label': 'Vestibule' }, mark(), h('span', {}, 'Vestibule')),
       pill,
       h('form.search', { role: 'search', onsubmit: event => { event.preventDefault(); find(true); } }, icon('log'), search, h('kbd', { 'aria-hidden': 'true' }, '/')),
       h('div.me', {}, h('span.me-name', {}, h('bdi', {}, state.caller.name), h('span.role', {}, state.caller.role)),

@@ -1,0 +1,172 @@
+"""Commands that are given on the page, and what becomes of them on the server."""
+
+import json
+
+from lab import SERVICE, Crowd
+from lab.knocking import invited
+
+SECRET = "seven tall quartz lanterns"
+POLICY = (
+    SERVICE
+    + f"""
+[policy.password]
+source = "preset"
+preset = "{SECRET}"
+"""
+)
+# What `test_each_command_has_its_button_or_its_form` finds beside a room or a person; all others by their form.
+ON_ROOMS = {"close", "suspend", "end"}
+ON_PEOPLE = {"remove"}
+ON_WAITING = {"admit", "reject"}
+
+
+async def meeting(door, crowd, name="room"):
+    """A room with Alice, who moderates, and Bob; and a guest, who waits."""
+    room = door.room(name)
+    alice = await crowd.connect("alice@localhost")
+    bob = await crowd.connect("bob@localhost")
+    guest = await crowd.connect("guest.localhost")
+    assert (await alice.join(room, "Alice")).joined
+    assert (await bob.join(room, "Bob", SECRET)).joined
+    await guest.join(room, "Guest")
+    return room, alice, bob, guest
+
+
+def said(door, *arguments):
+    return json.loads(door.component.run(*arguments, "--json").stdout)
+
+
+def buttons(within):
+    return f"[...document.querySelectorAll('{within} [data-command]')].map(each => each.dataset.command)"
+
+
+async def test_each_command_has_its_button_or_its_form(door, chromium):
+    async with Crowd(door.server) as crowd, chromium.sign_in(door.component) as page:
+        room, *_ = await meeting(door, crowd)
+        await page.go(f"room/{room}")
+        await page.shows("1 person waiting")
+        await page.shows("2 people inside")
+        assert set(await page.read(buttons(".actions"))) >= ON_ROOMS
+        assert set(await page.read(buttons(".panel.waiting"))) >= ON_WAITING
+        assert set(await page.read(buttons(".people > :last-child"))) >= ON_PEOPLE
+        await page.go("commands")
+        table = await page.read(
+            "fetch('/api/v1/commands', {headers: {Authorization: 'Bearer ' + sessionStorage.getItem('vestibule.token')}})"
+            ".then(reply => reply.json())"
+        )
+        for command in table["commands"]:
+            await page.go(f"commands/{command['name']}")
+            await page.until(f"document.querySelector('form [data-command={command['name']}]')")
+            fields = await page.read("[...document.querySelector('main form').elements].map(each => each.name).filter(Boolean)")
+            assert fields == [field["name"] for field in command["fields"]], command["name"]
+
+
+async def test_somebody_who_only_looks_has_no_buttons(door, chromium):
+    async with Crowd(door.server) as crowd, chromium.sign_in(door.component, "viewer") as page:
+        room, *_ = await meeting(door, crowd)
+        await page.go(f"room/{room}")
+        await page.shows("2 people inside")
+        assert await page.read(buttons("main")) == []
+
+
+async def test_a_room_is_closed_and_reopened_by_one_press(door, chromium):
+    async with Crowd(door.server) as crowd, chromium.sign_in(door.component, "duty") as page:
+        room, alice, _, guest = await meeting(door, crowd)
+        await page.go(f"room/{room}")
+        await page.act("close")
+        await page.told("Done: close")
+        await alice.wait_for(lambda seen: seen.sender == room and "closed" in (seen.body or ""))
+        assert (await guest.join(room, "Guest", SECRET)).condition == "not-allowed"
+        await page.act("reopen")
+        await page.told("Done: reopen")
+        assert (await guest.join(room, "Guest", SECRET)).joined
+        await page.until("document.querySelector('[data-command=close]')")
+
+
+async def test_people_who_wait_are_let_in_or_turned_away(door, chromium):
+    async with Crowd(door.server) as crowd, chromium.sign_in(door.component, "duty") as page:
+        room, _, _, guest = await meeting(door, crowd)
+        await page.go(f"room/{room}")
+        await page.act("admit", ".waiting")
+        await invited(guest, room)
+        assert (await guest.join(room, "Guest")).joined
+        await page.shows("3 people inside")
+        other = await crowd.connect("guest.localhost")
+        await other.join(room, "Other")
+        await page.shows("1 person waiting")
+        await page.act("reject", ".waiting")
+        told = await other.wait_for(lambda seen: seen.name == "message" and seen.sender == room)
+        assert "declined" in told.body
+        await page.until("document.querySelector('.panel.waiting').hidden")
+
+
+async def test_somebody_is_removed_with_a_reason(door, chromium):
+    async with Crowd(door.server) as crowd, chromium.sign_in(door.component, "duty") as page:
+        room, _, bob, _ = await meeting(door, crowd)
+        await page.go(f"room/{room}")
+        await page.click("[aria-label='Remove: Bob']")
+        await page.fill("dialog [name=reason]", "not invited")
+        await page.click("dialog [type=submit]")
+        gone = await bob.wait_for(lambda seen: 307 in seen.statuses)
+        assert "not invited" in repr(gone)
+        await page.shows("1 person inside")
+
+
+async def test_a_room_is_suspended_and_resumed(door, chromium):
+    async with Crowd(door.server) as crowd, chromium.sign_in(door.component, "duty") as page:
+        room, _, _, guest = await meeting(door, crowd)
+        await page.go(f"room/{room}")
+        await page.act("suspend")
+        await page.fill("dialog [name=reason]", "a moment, please")
+        await page.press("Enter")
+        await page.shows("Suspended")
+        assert not (await guest.join(room, "Guest", SECRET)).joined
+        await page.act("resume")
+        await page.until("document.querySelector('[data-command=suspend]')")
+        assert (await guest.join(room, "Guest", SECRET)).joined
+
+
+async def test_a_room_is_ended_only_by_whoever_means_it(door, chromium):
+    async with Crowd(door.server) as crowd, chromium.sign_in(door.component, "duty") as page:
+        room, alice, *_ = await meeting(door, crowd)
+        await page.go(f"room/{room}")
+        await page.act("end")
+        # Whoever presses Enter without reading has done nothing.
+        await page.until("document.activeElement.innerText === 'Cancel'")
+        await page.press("Enter")
+        await page.until("!document.querySelector('dialog')")
+        assert said(door, "room", room)["occupants"]
+        await page.act("end")
+        await page.fill("dialog [name=reason]", "the hall is needed")
+        await page.click("dialog .danger")
+        await alice.wait_for(lambda seen: seen.destroyed == "the hall is needed")
+        await page.shows("This room is not open")
+
+
+async def test_what_cannot_be_done_is_said_in_words(door, chromium):
+    async with chromium.sign_in(door.component) as page:
+        await page.go("commands/close")
+        await page.fill("form [name=room]", f"nowhere@{door.server.service}")
+        await page.click("form [type=submit]")
+        await page.until("document.querySelector('#alarms .toast')?.innerText.length > 10")
+        assert await page.read("document.getElementById('alarms').getAttribute('role')") == "alert"
+
+
+async def test_an_attempt_is_explained_and_a_file_is_tried(door, chromium):
+    async with Crowd(door.server) as crowd, chromium.sign_in(door.component) as page:
+        room, *_ = await meeting(door, crowd)
+        await page.go(f"explain?room={room}&jid=eve%40localhost")
+        await page.click("form [type=submit]")
+        await page.shows("What would change it")
+        assert "lobby.admission" in await page.read("document.querySelector('.explained').innerText")
+        await page.go("policy")
+        await page.click("summary")
+        await page.fill("form [name=text]", POLICY + "[policy.close]\nat_occupants = 1\n")
+        await page.click("form [type=submit]")
+        await page.shows("What it would do")
+        await page.fill("form [name=text]", "nonsense = ")
+        await page.click("form [type=submit]")
+        await page.shows("The file is not sound")
+        await page.act("reload")
+        await page.click("dialog [type=submit]")
+        await page.told("Done: reload")
