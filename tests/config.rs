@@ -355,7 +355,7 @@ fn a_dated_ban_lasts_to_the_end_of_its_day() {
     let jid = "x@guest.localhost".parse().unwrap();
     let on = |address: &str, room: &str, now: &str| {
         bans.on(&jid, Some(address.parse().unwrap()), room, now.parse().unwrap())
-            .map(|ban| ban.line)
+            .map(|ban| ban.line())
     };
     assert_eq!(on("192.0.2.7", "team-1", "2027-01-31T23:59:59Z"), Some(2));
     assert_eq!(on("::ffff:192.0.2.7", "team-1", "2027-01-31T00:00:00Z"), Some(2));

@@ -14,7 +14,7 @@ use vestibule::component::audit::Audit;
 use vestibule::component::desk::{Desk, Judged, Mode};
 use vestibule::component::line::Line;
 use vestibule::policy::attempt::Action;
-use vestibule::policy::bans::Ban;
+use vestibule::policy::bans::{Ban, Origin};
 use vestibule::policy::class::{Class, ClassSet};
 use vestibule::policy::modes;
 use vestibule::policy::rules::Policy;
@@ -224,7 +224,8 @@ fn a_new_policy_is_applied_to_those_inside() {
     }
     gate.report("left", "jid='gone@example.org/x'");
     let mut next = policy("default").unwrap();
-    let ban = |line| Ban { line, until: None, rooms: None, reason: String::new() };
+    let ban =
+        |line| Ban { origin: Origin::Line(line), until: None, rooms: None, reason: String::new() };
     for (line, who) in
         ["eve@example.org", "gone@example.org", "focus@auth.example.org"].iter().enumerate()
     {
@@ -255,7 +256,8 @@ fn a_policy_that_would_remove_too_many_changes_nothing() {
     );
     let mut next = policy("default").unwrap();
     next.revision = "next".to_owned();
-    let ban = |line| Ban { line, until: None, rooms: None, reason: String::new() };
+    let ban =
+        |line| Ban { origin: Origin::Line(line), until: None, rooms: None, reason: String::new() };
     next.bans.ban_jid(jid("ann@example.org"), ban(1));
     next.bans.ban_jid(jid("bob@example.org"), ban(2));
     let next = Arc::new(next);
@@ -290,7 +292,7 @@ fn those_who_wait_are_judged_by_a_new_policy() {
     let mut next = policy("default").unwrap();
     Arc::make_mut(&mut Arc::make_mut(&mut next.base).lobby).bypass.value =
         ClassSet::of(&[Class::Account]);
-    let ban = Ban { line: 1, until: None, rooms: None, reason: String::new() };
+    let ban = Ban { origin: Origin::Line(1), until: None, rooms: None, reason: String::new() };
     next.bans.ban_jid(jid("eve@example.org"), ban);
     let found = gate.desk.consequences(&next, now());
     let names = |judged: &[Judged]| -> Vec<String> {

@@ -220,7 +220,7 @@ proptest! {
         prop_assume!(world.now < Timestamp::MAX && !world.applies_policy());
         let Some(jid) = world.attempt.requester.jid.clone() else { return Ok(()) };
         let mut banned = world;
-        let ban = vestibule::policy::bans::Ban { line: 1, until, rooms: None, reason: String::new() };
+        let ban = vestibule::policy::bans::Ban { origin: vestibule::policy::bans::Origin::Line(1), until, rooms: None, reason: String::new() };
         banned.parts.bans.push((any::Target::Jid(jid), ban));
         let decision = banned.decide();
         prop_assert!(decision.verdict == Verdict::Deny || decision.class == Class::Service);

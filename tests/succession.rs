@@ -190,7 +190,7 @@ fn a_remedy_is_written_in_the_words_of_the_protocol() {
     let write = |remedy: &Remedy| {
         let effects = effects(remedy, None);
         let material = Material { password: None, texts: &Texts::default(), language: None };
-        command(&jid(ROOM), "g", 3, "d1", &effects, material, [])
+        command(&jid(ROOM), "g", Some(3), "d1", &effects, material, [])
     };
     let admitted = r#"{"v":1,"entry":"admitted","moderator":true}"#;
     for (remedy, name) in

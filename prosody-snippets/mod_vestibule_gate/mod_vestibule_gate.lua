@@ -395,7 +395,9 @@ local function run_command(e)
 	local data = kept(room);
 	if not fx then return send_error(e, "modify", "bad-request"); end
 	if not room then return send_error(e, "cancel", "item-not-found"); end
-	if not data or command.attr.generation ~= data.generation or tonumber(command.attr.base) ~= data.revision then
+	local base = command.attr.base;
+	if not base and fx.record then return send_error(e, "modify", "bad-request"); end
+	if not data or command.attr.generation ~= data.generation or base and tonumber(base) ~= data.revision then
 		return send_error(e, "cancel", "conflict");
 	end
 	effects.before(room, fx);

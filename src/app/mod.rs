@@ -2,6 +2,7 @@
 
 mod adhoc;
 mod audit;
+mod bans;
 mod clock;
 mod doctor;
 mod listed;
@@ -39,6 +40,7 @@ use crate::config::{
 use crate::control::{SocketError, serve};
 use crate::http::{Access, HttpError, Server, router};
 use crate::secret::Secret;
+use crate::store::StoreError;
 use crate::xmpp::link::{Link, LinkHandle, LinkSettings};
 
 pub use self::clock::now;
@@ -67,6 +69,9 @@ pub enum RunError {
     /// The audit database cannot be kept.
     #[error(transparent)]
     Store(#[from] store::OpenError),
+    /// The bans in it cannot be read.
+    #[error("the bans in the audit database cannot be read: {0}")]
+    Bans(#[from] StoreError),
     /// The socket for the command line cannot be made.
     #[error(transparent)]
     Socket(#[from] SocketError),
@@ -89,6 +94,8 @@ struct Shared {
     upkeep: Arc<Mutex<Upkeep>>,
     /// Asks for a reload.
     reload_now: Arc<Notify>,
+    /// The bans that operators have made.
+    bans: Arc<bans::Book>,
     /// Held while the file is read and put in force.
     reloading: Arc<AsyncMutex<()>>,
     /// Wakes the audit before its time.
@@ -142,7 +149,7 @@ pub async fn run(
     mode: Mode,
 ) -> Result<(), RunError> {
     let warnings = loaded.warnings_at(now()).cloned().collect();
-    let Loaded { settings, policy, text, .. } = loaded;
+    let Loaded { settings, mut policy, text, .. } = loaded;
     let known = Arc::new(settings.clone());
     let component = settings.component;
     if component.secret.is_empty() {
@@ -154,6 +161,11 @@ pub async fn run(
     };
     let mask = store::mask(&settings.store, &component.state_dir)?;
     let store = store::open(&settings.store, &component.state_dir)?;
+    let mut book = bans::Book::default();
+    if let Some(store) = &store {
+        let (kept, made) = bans::Book::read(store).await?;
+        (book, policy.made) = (kept, Arc::new(made));
+    }
     let name = store::name(&settings.store, &component);
     let audit = audit.with_store(name.clone(), mask, store);
     revision::started(&audit, &policy.revision, &file, &text).await;
@@ -188,6 +200,7 @@ pub async fn run(
             warnings,
         })),
         reload_now: Arc::default(),
+        bans: Arc::new(book),
         reloading: Arc::default(),
         audit_now: Arc::default(),
         paging: Arc::default(),
@@ -221,6 +234,7 @@ pub async fn run(
     let looking = tokio::spawn(doctor::watch(shared.clone()));
     let timing = tokio::spawn(timers::watch(shared.clone()));
     let exchanging = store::exchange(&settings.store, &name, &shared);
+    let banning = tokio::spawn(bans::watch(shared.clone()));
     let page = server.map(|server| {
         let router = router(Arc::clone(&operator), Arc::clone(&shared.access));
         tokio::spawn(server.serve(router))
@@ -248,6 +262,7 @@ pub async fn run(
     exchanging.inspect(JoinHandle::abort);
     page.iter().for_each(JoinHandle::abort);
     looking.abort();
+    banning.abort();
     stop.cancel();
     let _ = linked.await;
     let _ = std::fs::remove_file(&component.socket);

@@ -28,7 +28,8 @@ pub(super) async fn plan(shared: &Shared, candidate: Option<Candidate>) -> Resul
         .warnings_at(now())
         .map(|warning| warning.to_string().trim_start_matches("warning: ").to_owned())
         .collect();
-    let Loaded { policy, settings, text, .. } = loaded;
+    let Loaded { mut policy, settings, text, .. } = loaded;
+    policy.made = Arc::clone(&shared.desk().policy().made);
     if shared.desk().mode() == Mode::Observe {
         warnings.push("nothing is enforced: no room and nobody is affected".to_owned());
     }

@@ -3,7 +3,10 @@
 use std::iter;
 use std::sync::Arc;
 
+use jid::BareJid;
+
 use super::clock::now;
+use super::rooms::RoomError;
 use super::{Shared, Upkeep, revision, rooms};
 use crate::component::desk::{Consequences, Judged};
 use crate::component::measures::settled;
@@ -76,12 +79,13 @@ fn unchanged(reason: &str, running: &str) -> String {
 
 fn put_in_force(shared: &Shared, loaded: Loaded, limit: Option<Limit>) -> Result<Reloaded, String> {
     let warnings = loaded.warnings_at(now()).cloned().collect();
-    let Loaded { policy, settings, text, .. } = loaded;
+    let Loaded { mut policy, settings, text, .. } = loaded;
     let known = Arc::new(settings.clone());
     let revision = policy.revision.clone();
     let most = |inside| limit.map_or(usize::MAX, |limit| limit.of(inside));
     let (consequences, welcomes) = {
         let mut desk = shared.desk();
+        policy.made = Arc::clone(&desk.policy().made);
         let consequences = desk
             .replace_policy(Arc::new(policy), most, now())
             .map_err(|refused| too_many(&refused, most(refused.inside)))?;
@@ -100,7 +104,10 @@ fn put_in_force(shared: &Shared, loaded: Loaded, limit: Option<Limit>) -> Result
     }
     let removed = consequences.removed.len();
     tracing::info!(revision, removed, "the file is reloaded");
-    tokio::spawn(carry_out(shared.clone(), consequences));
+    tokio::spawn({
+        let shared = shared.clone();
+        async move { carry_out(&shared, &consequences).await }
+    });
     shared.audit_now.notify_one();
     shared.doctor.look_soon();
     Ok(Reloaded { revision, removed })
@@ -116,15 +123,18 @@ fn too_many(consequences: &Consequences, most: usize) -> String {
 }
 
 /// Removes those who may no longer be inside, lets in those who need not wait any more, and turns away those who
-/// could only wait in vain.
-async fn carry_out(shared: Shared, consequences: Consequences) {
-    rooms::remove_all(&shared, consequences.removed).await;
-    let let_in = consequences.let_in.into_iter().zip(iter::repeat(true));
-    for (judged, lets_in) in
-        let_in.chain(consequences.turned_away.into_iter().zip(iter::repeat(false)))
+/// could only wait in vain. Who is still inside, and why.
+pub(super) async fn carry_out(
+    shared: &Shared,
+    consequences: &Consequences,
+) -> Vec<(BareJid, BareJid, RoomError)> {
+    let failed = rooms::remove_all(shared, &consequences.removed).await;
+    let let_in = consequences.let_in.iter().zip(iter::repeat(true));
+    for (judged, lets_in) in let_in.chain(consequences.turned_away.iter().zip(iter::repeat(false)))
     {
-        answer(&shared, &judged, lets_in).await;
+        answer(shared, judged, lets_in).await;
     }
+    failed
 }
 
 async fn answer(shared: &Shared, judged: &Judged, lets_in: bool) {

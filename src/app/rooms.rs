@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures_util::{StreamExt as _, stream};
 use jid::BareJid;
 use serde_json::Map;
 
@@ -10,6 +11,7 @@ use super::clock::now;
 use crate::component::desk::Judged;
 use crate::component::making::{self, MakingError};
 use crate::component::neighbours::{Neighbour, among};
+use crate::policy::denial::Denial;
 use crate::policy::verdict::{Effects, NewPassword};
 use crate::secret::Secret;
 use crate::wire::NS;
@@ -22,6 +24,8 @@ use crate::xmpp::stanza::Condition;
 
 /// Rooms in a page of a snapshot.
 const PAGE: u32 = 50;
+/// Commands to rooms that wait for an answer at the same time.
+pub(super) const AT_ONCE: usize = 64;
 /// How often a command is tried on a room that changes meanwhile.
 const TRIES: u32 = 5;
 
@@ -85,7 +89,7 @@ pub(super) async fn change(
     effects: impl Fn(&LiveRoom) -> (Effects, Vec<Element>),
 ) -> Result<(), RoomError> {
     apply(shared, jid, person, effects).await?;
-    shared.desk().operator_action(action, jid.as_str(), Map::new(), now());
+    shared.desk().audit().event(action, jid.as_str(), Map::new(), now());
     Ok(())
 }
 
@@ -94,6 +98,17 @@ pub(super) async fn apply(
     shared: &Shared,
     jid: &BareJid,
     person: Option<&BareJid>,
+    effects: impl Fn(&LiveRoom) -> (Effects, Vec<Element>),
+) -> Result<(), RoomError> {
+    apply_with(shared, jid, person, None, effects).await
+}
+
+/// The same, with the password that an operator has typed.
+pub(super) async fn apply_with(
+    shared: &Shared,
+    jid: &BareJid,
+    person: Option<&BareJid>,
+    typed: Option<&Secret>,
     effects: impl Fn(&LiveRoom) -> (Effects, Vec<Element>),
 ) -> Result<(), RoomError> {
     let service = service(shared, jid)?;
@@ -107,10 +122,12 @@ pub(super) async fn apply(
             let mut desk = shared.desk();
             (desk.next_id(), Arc::clone(desk.policy()))
         };
-        let password = effects.password.map(|new| password(shared, &live, new)).transpose()?;
+        let password =
+            effects.password.map(|new| password(shared, &live, new, typed)).transpose()?;
         let material =
             Material { password: password.as_ref(), texts: &policy.texts, language: None };
-        let element = command(jid, &live.generation, live.revision, &id, &effects, material, more);
+        let element =
+            command(jid, &live.generation, Some(live.revision), &id, &effects, material, more);
         match shared.link.command(&*service, element).await {
             Ok(_) => {
                 if let Some(record) = effects.record {
@@ -125,33 +142,83 @@ pub(super) async fn apply(
     Err(RoomError::Busy)
 }
 
-fn password(shared: &Shared, live: &LiveRoom, new: NewPassword) -> Result<Secret, RoomError> {
-    let desk = shared.desk();
-    let rules = desk.live().rules_at(desk.policy(), live);
-    Ok(making::password(new, Some(&live.jid), None, &rules, now())?)
+/// Has a room of that generation do what makes nothing of its record, without a look at it first.
+pub(super) async fn order(
+    shared: &Shared,
+    jid: &BareJid,
+    generation: &str,
+    orders: Vec<Element>,
+) -> Result<(), RoomError> {
+    let service = service(shared, jid)?;
+    let (id, policy) = {
+        let mut desk = shared.desk();
+        (desk.next_id(), Arc::clone(desk.policy()))
+    };
+    let material = Material { password: None, texts: &policy.texts, language: None };
+    let element = command(jid, generation, None, &id, &Effects::default(), material, orders);
+    match shared.link.command(&*service, element).await {
+        Ok(_) => Ok(()),
+        // The room of that address is another by now.
+        Err(RequestError::Refused(error)) if is_gone(error.condition) => {
+            Err(RoomError::None(jid.clone()))
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
-/// Removes those who may no longer be inside.
-pub(super) async fn remove_all(shared: &Shared, removed: Vec<Judged>) {
-    for judged in &removed {
-        let (Some((room, jid)), Some(denial)) = (judged.about(), judged.decision.denial) else {
-            continue;
+fn is_gone(condition: Condition) -> bool {
+    matches!(condition, Condition::ItemNotFound | Condition::Conflict)
+}
+
+fn password(
+    shared: &Shared,
+    live: &LiveRoom,
+    new: NewPassword,
+    typed: Option<&Secret>,
+) -> Result<Secret, RoomError> {
+    let desk = shared.desk();
+    let rules = desk.live().rules_at(desk.policy(), live);
+    Ok(making::password(new, Some(&live.jid), typed, &rules, now())?)
+}
+
+/// Removes those who may no longer be inside; who could not be removed, and why.
+pub(super) async fn remove_all(
+    shared: &Shared,
+    removed: &[Judged],
+) -> Vec<(BareJid, BareJid, RoomError)> {
+    let those = removed.iter().filter_map(|judged| {
+        let (room, jid) = judged.about()?;
+        Some((room.clone(), jid.clone(), judged.decision.denial?))
+    });
+    let those: Vec<_> = those.collect();
+    let removals = those.into_iter().map(|(room, jid, denial)| async move {
+        let done = remove(shared, &room, &jid, denial).await;
+        done.err().map(|error| (room, jid, error))
+    });
+    let failed = stream::iter(removals).buffer_unordered(AT_ONCE);
+    failed.filter_map(std::future::ready).collect().await
+}
+
+async fn remove(
+    shared: &Shared,
+    room: &BareJid,
+    jid: &BareJid,
+    denial: Denial,
+) -> Result<(), RoomError> {
+    let effects = |_: &LiveRoom| {
+        let effects = Effects {
+            people: vec![(jid.clone(), None)],
+            remove: vec![(jid.clone(), denial)],
+            ..Effects::default()
         };
-        let effects = |_: &LiveRoom| {
-            let effects = Effects {
-                people: vec![(jid.clone(), None)],
-                remove: vec![(jid.clone(), denial)],
-                ..Effects::default()
-            };
-            (effects, Vec::new())
-        };
-        match change(shared, room, "removed", None, effects).await {
-            Ok(()) => {
-                tracing::info!(?room, ?jid, "removed: the policy no longer admits this person")
-            }
-            Err(error) => tracing::error!(?room, ?jid, %error, "could not be removed"),
-        }
+        (effects, Vec::new())
+    };
+    let done = change(shared, room, "removed", None, effects).await;
+    match &done {
+        Ok(()) => tracing::info!(?room, ?jid, "removed: the policy no longer admits this person"),
+        Err(error) => tracing::error!(?room, ?jid, %error, "could not be removed"),
     }
+    done
 }
 
 /// Tells a gate anew what it has to know before it may ask.

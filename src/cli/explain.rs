@@ -56,8 +56,11 @@ pub(super) fn in_words(value: &Value, file: Option<&Path>) -> String {
         (Some(line), Some(file)) => format!("{}:{line}", file.display()),
         (Some(line), None) => format!("line {line} of its file"),
     };
-    let mut lines =
-        vec![format!("{}, by {} ({})", text(value, "verdict"), text(value, "rule"), place(value))];
+    let by = match value.get("ban").and_then(Value::as_str) {
+        Some(id) => format!("ban {id} (made at run time)"),
+        None => format!("{} ({})", text(value, "rule"), place(value)),
+    };
+    let mut lines = vec![format!("{}, by {by}", text(value, "verdict"))];
     if let Some(told) = value.get("told").and_then(Value::as_str) {
         lines.push(format!("  the requester is told: {told}"));
     }

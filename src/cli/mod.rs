@@ -1,6 +1,8 @@
 //! The command line.
 
+mod commands;
 mod doctor;
+mod done;
 mod explain;
 mod log;
 mod out;
@@ -25,7 +27,7 @@ use self::out::{fail, say};
 use crate::app;
 use crate::component::desk::Mode;
 use crate::config::{self, Described, Environment, Format, LoadError, Loaded, Log};
-use crate::control::{Candidate, ENDED, REMOVED, Request, Role};
+use crate::control::{Candidate, Request, Role};
 use crate::proof::unseen::{Seen, see};
 
 /// Decides who may open, enter and change the rooms of a Prosody or Jitsi Meet server, by one file.
@@ -98,82 +100,8 @@ enum Verb {
     },
     /// Say how the running component is
     Status,
-    /// List the open rooms
-    Rooms,
-    /// Show one room: who is inside, who waits
-    Room {
-        /// The room's address
-        #[arg(allow_hyphen_values = true)]
-        room: String,
-    },
     /// Search the audit: what was decided, what operators did, who came and went
     Log(log::Arguments),
-    /// Close a room: nobody else may enter
-    Close {
-        /// The room's address
-        #[arg(allow_hyphen_values = true)]
-        room: String,
-    },
-    /// Let people enter a closed room again
-    Reopen {
-        /// The room's address
-        #[arg(allow_hyphen_values = true)]
-        room: String,
-    },
-    /// Suspend a meeting: nobody else may enter, only moderators speak, nothing is recorded
-    Suspend {
-        /// The room's address
-        #[arg(allow_hyphen_values = true)]
-        room: String,
-        /// What those inside are told beside
-        #[arg(long)]
-        reason: Option<String>,
-    },
-    /// Resume a suspended meeting
-    Resume {
-        /// The room's address
-        #[arg(allow_hyphen_values = true)]
-        room: String,
-    },
-    /// End a room: everybody out
-    End {
-        /// The room's address
-        #[arg(allow_hyphen_values = true)]
-        room: String,
-        /// What those inside are told
-        #[arg(long, default_value = ENDED)]
-        reason: String,
-    },
-    /// Let somebody in who waits
-    Admit {
-        /// The room's address
-        #[arg(allow_hyphen_values = true)]
-        room: String,
-        /// Who
-        #[arg(allow_hyphen_values = true)]
-        jid: String,
-    },
-    /// Turn somebody away who waits
-    Reject {
-        /// The room's address
-        #[arg(allow_hyphen_values = true)]
-        room: String,
-        /// Who
-        #[arg(allow_hyphen_values = true)]
-        jid: String,
-    },
-    /// Remove somebody from a room
-    Remove {
-        /// The room's address
-        #[arg(allow_hyphen_values = true)]
-        room: String,
-        /// Who
-        #[arg(allow_hyphen_values = true)]
-        jid: String,
-        /// What he is told
-        #[arg(long, default_value = REMOVED)]
-        reason: String,
-    },
     /// Print the address that opens the page, logged in for 12 hours
     Page {
         /// What the session may do: viewer, duty or operator
@@ -189,6 +117,8 @@ enum Verb {
         #[arg(long, value_parser = role)]
         role: Role,
     },
+    #[command(flatten)]
+    Command(commands::Verb),
     /// Say what another file would do to the rooms and people that are there, and change nothing
     Plan {
         /// The file
@@ -210,10 +140,8 @@ pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let environment = Environment::of_process();
     let Arguments { config: file, socket, json, verb } = arguments;
-    let ask = |request| {
-        let socket = socket.clone().or_else(|| config::socket(&file, &environment));
-        running::ask(socket, &request, json)
-    };
+    let found = || socket.clone().or_else(|| config::socket(&file, &environment));
+    let ask = |request| running::ask(found(), &request, json);
     match verb {
         Verb::Run { observe } => run(file, environment, observe),
         Verb::Check { file: other, log } => {
@@ -239,19 +167,10 @@ pub fn main() -> ExitCode {
             doctor::look(&file, socket, &environment, arguments, json)
         }
         Verb::Status => ask(Request::Status {}),
-        Verb::Rooms => ask(Request::Rooms {}),
-        Verb::Room { room } => ask(Request::Room { room }),
         Verb::Log(arguments) => log::by_arguments(&file, socket, &environment, &arguments, json),
-        Verb::Close { room } => ask(Request::Close { room }),
-        Verb::Reopen { room } => ask(Request::Reopen { room }),
-        Verb::Suspend { room, reason } => ask(Request::Suspend { room, reason }),
-        Verb::Resume { room } => ask(Request::Resume { room }),
-        Verb::End { room, reason } => ask(Request::End { room, reason }),
-        Verb::Admit { room, jid } => ask(Request::Admit { room, jid }),
-        Verb::Reject { room, jid } => ask(Request::Reject { room, jid }),
-        Verb::Remove { room, jid, reason } => ask(Request::Remove { room, jid, reason }),
         Verb::Page { role } => ask(Request::Page { role }),
         Verb::Token { name, role } => token::print(&name, role, json),
+        Verb::Command(verb) => commands::give(verb, found(), json),
         Verb::Plan { file: other } => match config::load(&other, &environment) {
             Ok(loaded) => ask(Request::Plan {
                 candidate: Some(Box::new(Candidate {

@@ -37,6 +37,17 @@ pub(super) fn fail(error: &(impl Display + ?Sized)) -> ExitCode {
     ExitCode::from(TROUBLE)
 }
 
+/// Asks whether that is meant. Where nobody can be asked, it is.
+pub(super) fn confirms(what: impl FnOnce() -> String) -> bool {
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        return true;
+    }
+    let _ = write!(io::stderr(), "{} Go on? [y/N] ", what());
+    let mut answer = String::new();
+    let read = io::stdin().read_line(&mut answer);
+    read.is_ok() && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
+}
+
 /// How far a long work is, on a terminal.
 #[derive(Debug)]
 pub(super) struct Progress {

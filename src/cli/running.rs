@@ -7,28 +7,34 @@ use serde_json::Value;
 
 use super::out::{NO, fail, note, say};
 use super::plan;
-use super::{doctor, explain, log};
+use super::{doctor, done, explain, log};
 use crate::control::{Plan, Reply, Request, Status, ask as ask_component};
 use crate::store::SharedState;
 
 /// Asks, shows the reply, and gives the exit status for it.
 pub(super) fn ask(socket: Option<PathBuf>, request: &Request, json: bool) -> ExitCode {
+    match reply(socket, request) {
+        Ok(value) => show(request, &value, json),
+        Err(status) => status,
+    }
+}
+
+/// Asks; what there is to say, or what went wrong has been said, and the exit status for it.
+pub(super) fn reply(socket: Option<PathBuf>, request: &Request) -> Result<Value, ExitCode> {
     let Some(socket) = socket else {
-        return fail(
+        return Err(fail(
             "the file cannot be read, so the socket is not known: give --socket or --config",
-        );
+        ));
     };
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return fail(&error),
-    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| fail(&error))?;
     match runtime.block_on(ask_component(&socket, request)) {
-        Err(error) => fail(&error),
+        Err(error) => Err(fail(&error)),
         Ok(Reply::Failed(failure)) => {
             note(&format!("error: {failure}"));
-            ExitCode::from(NO)
+            Err(ExitCode::from(NO))
         }
-        Ok(Reply::Done(value)) => show(request, &value, json),
+        Ok(Reply::Done(value)) => Ok(value),
     }
 }
 
@@ -58,24 +64,18 @@ fn show(request: &Request, value: &Value, json: bool) -> ExitCode {
                 return ExitCode::from(if plan.refused { NO } else { 0 });
             }
         },
-        _ if json => {}
+        _ if json => return done::status(request, value),
         Request::Doctor { .. } => {}
         Request::Rooms {} => rooms(value),
         Request::Room { .. } => room(value),
         Request::Log(_) => log::show(value),
         Request::Explain { .. } => say(&explain::in_words(value, None)),
-        Request::Close { room } => say(&format!("{room} is closed: nobody else may enter")),
-        Request::Reopen { room } => say(&format!("{room} takes people in again")),
         Request::Suspend { room, .. } => suspended(room, value),
         Request::Resume { room } => {
             let closed = value.get("closed").is_some_and(|closed| !closed.is_null());
             let closed = if closed { ", and stays closed as it was before" } else { "" };
             say(&format!("{room} is resumed{closed}"));
         }
-        Request::End { room, .. } => say(&format!("{room} has ended")),
-        Request::Admit { room, jid } => say(&format!("{jid} may enter {room} and is invited")),
-        Request::Reject { room, jid } => say(&format!("{jid} no longer waits at {room}")),
-        Request::Remove { room, jid, .. } => say(&format!("{jid} is no longer in {room}")),
         Request::Page { .. } => say(value.get("url").map_or("?", text)),
         Request::Reload { .. } => {
             let removed = value.get("removed").and_then(Value::as_u64).unwrap_or_default();
@@ -84,6 +84,18 @@ fn show(request: &Request, value: &Value, json: bool) -> ExitCode {
                 say(&format!("{removed} people may no longer be inside, and are removed"));
             }
         }
+        Request::Close { .. }
+        | Request::Reopen { .. }
+        | Request::End { .. }
+        | Request::Admit { .. }
+        | Request::Reject { .. }
+        | Request::Remove { .. }
+        | Request::Ban { .. }
+        | Request::Unban { .. }
+        | Request::Bans {}
+        | Request::Password { .. }
+        | Request::Say { .. }
+        | Request::EndMany { .. } => return done::show(request, value),
     }
     ExitCode::SUCCESS
 }
@@ -239,10 +251,10 @@ fn is_suspended(room: &Value) -> bool {
     room.get("state").is_some_and(|state| state == "suspended")
 }
 
-fn field<'a>(value: &'a Value, name: &str) -> &'a str {
+pub(super) fn field<'a>(value: &'a Value, name: &str) -> &'a str {
     value.get(name).map_or("?", text)
 }
 
-fn text(value: &Value) -> &str {
+pub(super) fn text(value: &Value) -> &str {
     value.as_str().unwrap_or("?")
 }

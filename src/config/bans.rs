@@ -6,7 +6,7 @@ use super::covered::{self, On, Reach};
 use super::names::{domain_name, glob, jid, moment, network};
 use super::section::Section;
 use super::values::{some_text, text};
-use crate::policy::bans::{Ban, Bans};
+use crate::policy::bans::{Ban, Bans, Origin};
 
 /// Reads every `[[ban]]`, and how many there are.
 pub(super) fn read(sections: Vec<Section<'_>>) -> (Bans, usize) {
@@ -71,7 +71,7 @@ fn one(mut section: Section<'_>, bans: &mut Bans, reaches: &mut Vec<Reach>) {
         place: section.place(),
     }));
     let ban = Ban {
-        line: section.line(),
+        origin: Origin::Line(section.line()),
         until: until.and_then(|(until, _)| until),
         rooms,
         reason: reason.map(|(reason, _)| reason).unwrap_or_default(),

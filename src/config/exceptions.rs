@@ -7,12 +7,10 @@ use super::modes::what_is_wrong_with;
 use super::names::{domain_name, jid, moment};
 use super::section::{Item, Read, Section};
 use super::values::{list, some_text, text, word};
+use crate::policy::bans::BAN;
 use crate::policy::class::Class;
 use crate::policy::exceptions::{Exception, Exceptions, Whom};
 use crate::policy::modes::named;
-
-/// Lifts bans, beside the rules that can be switched.
-const BAN: &str = "ban";
 
 /// Reads every `[[exception]]`.
 pub(super) fn read(sections: Vec<Section<'_>>) -> Exceptions {

@@ -79,3 +79,4 @@ pub use settings::{
 };
 pub use store::database;
 pub use trials::{Effect, Expected, Trial, load_trials, parse_trials};
+pub use values::{LONGEST, length};

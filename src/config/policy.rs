@@ -55,6 +55,7 @@ pub(super) fn read(
         operators,
         reserved_nicks,
         bans,
+        made: Arc::default(),
         exceptions,
         texts: texts::read(root.table("text")),
         base,

@@ -12,7 +12,7 @@ use super::suggest;
 use crate::policy::class::{Class, ClassSet};
 
 /// The longest duration: a hundred years.
-const LONGEST: Duration = Duration::from_secs(100 * 366 * 86_400);
+pub const LONGEST: Duration = Duration::from_secs(100 * 366 * 86_400);
 
 /// `true` or `false`; a variable holds them as text.
 pub(super) fn boolean(item: &Item<'_>) -> Read<bool> {
@@ -59,6 +59,13 @@ pub(super) fn whole(limits: RangeInclusive<u32>) -> impl Fn(&Item<'_>) -> Read<u
     }
 }
 
+/// Reads a duration with its units: "2 hours", "30s". `None`: it is none, or longer than can be.
+pub fn length(text: &str) -> Option<Duration> {
+    let span = SpanParser::new().parse_span(text.trim()).ok()?;
+    let length = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
+    Duration::try_from(length).ok()
+}
+
 /// A duration with its units, not shorter than `least`.
 pub(super) fn duration(least: Duration) -> impl Fn(&Item<'_>) -> Read<Duration> {
     move |item| {
@@ -72,12 +79,7 @@ pub(super) fn duration(least: Duration) -> impl Fn(&Item<'_>) -> Read<Duration> 
                 wrongs
             });
         };
-        let length = SpanParser::new()
-            .parse_span(text.trim())
-            .and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()))
-            .ok()
-            .and_then(|length| Duration::try_from(length).ok());
-        match length {
+        match length(text) {
             None if text.trim().parse::<f64>().is_ok() => item.wrong(
                 format!("`{text}` has no unit"),
                 Some(format!("write \"{} seconds\" or another unit", text.trim())),

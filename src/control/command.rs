@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::caller::Caller;
+use super::described::ATTEMPT;
 use super::request::{Failure, FailureKind, Request};
 use crate::config::Role;
 use crate::store::Kind;
@@ -88,16 +89,16 @@ pub enum FieldKind {
     List,
 }
 
-const fn must(name: &'static str, label: &'static str, kind: FieldKind) -> Field {
+pub(super) const fn must(name: &'static str, label: &'static str, kind: FieldKind) -> Field {
     Field { name, label, kind, required: true }
 }
 
-const fn may(name: &'static str, label: &'static str, kind: FieldKind) -> Field {
+pub(super) const fn may(name: &'static str, label: &'static str, kind: FieldKind) -> Field {
     Field { name, label, kind, required: false }
 }
 
-const ROOM: Field = must("room", "Room", FieldKind::Room);
-const PERSON: Field = must("jid", "Person", FieldKind::Person);
+pub(super) const ROOM: Field = must("room", "Room", FieldKind::Room);
+pub(super) const PERSON: Field = must("jid", "Person", FieldKind::Person);
 
 /// Every command, those that only look first.
 pub static COMMANDS: &[Command] = &[
@@ -111,6 +112,7 @@ pub static COMMANDS: &[Command] = &[
     looks("rooms", "Rooms", "The rooms that are open.", &[]),
     looks("room", "One room", "Who is in a room, and who waits.", &[ROOM]),
     looks("log", "Log", "What was decided, done by operators, and seen to happen.", SEARCH),
+    looks("bans", "Bans", "Who stays out of rooms, by bans that operators have made.", &[]),
     Command {
         within: Some("attempt"),
         ..looks("explain", "Explain", "What would be decided on an attempt, and why.", ATTEMPT)
@@ -145,8 +147,67 @@ pub static COMMANDS: &[Command] = &[
         "Remove",
         "Remove somebody from a room.",
         Stakes::Changes,
-        &[ROOM, PERSON, may("reason", "What he is told", FieldKind::Text)],
+        &[
+            ROOM,
+            PERSON,
+            may("keep_out", "How long he stays out of this room", FieldKind::Duration),
+            may("reason", "What he is told", FieldKind::Text),
+        ],
     ),
+    on_rooms(
+        "ban",
+        "Ban",
+        "Remove somebody from all rooms, and keep him out.",
+        Stakes::Changes,
+        &[
+            must("who", "JID, domain, or network", FieldKind::Text),
+            may("room", "Only from rooms whose name is like this", FieldKind::Text),
+            may("for", "For how long", FieldKind::Duration),
+            may("reason", "Why, for the next operator", FieldKind::Text),
+        ],
+    ),
+    on_rooms(
+        "unban",
+        "Lift a ban",
+        "Take back bans that operators have made.",
+        Stakes::Changes,
+        &[
+            must("who", "JID, domain, or network", FieldKind::Text),
+            may("room", "Only those for rooms whose name is like this", FieldKind::Text),
+        ],
+    ),
+    on_rooms(
+        "password",
+        "Password",
+        "Give the room another password; the moderators inside are told.",
+        Stakes::Changes,
+        &[ROOM, may("password", "Password; without one, a new one is made", FieldKind::Secret)],
+    ),
+    on_rooms(
+        "say",
+        "Say",
+        "Say something to everybody in the room, as the room.",
+        Stakes::Changes,
+        &[ROOM, must("text", "Text", FieldKind::Text)],
+    ),
+    Command {
+        role: Role::Operator,
+        ..on_rooms(
+            "end-many",
+            "End many rooms",
+            "Everybody out of all rooms that these are true of, and the rooms are no more.",
+            Stakes::Final,
+            &[
+                may("match", "Whose name is like this", FieldKind::Text),
+                may("service", "Of this service", FieldKind::Text),
+                may("older", "Opened at least so long ago", FieldKind::Duration),
+                may("unmoderated", "Without a moderator inside", FieldKind::Flag),
+                may("all", "Every room there is", FieldKind::Flag),
+                may("reason", "What those inside are told", FieldKind::Text),
+                may("dry_run", "Only say which", FieldKind::Flag),
+            ],
+        )
+    },
     Command {
         role: Role::Operator,
         within: Some("candidate"),
@@ -193,31 +254,6 @@ const SEARCH: &[Field] = &[
     may("after", "Numbers after this one, the oldest first", FieldKind::Number),
     may("before", "Numbers before this one", FieldKind::Number),
     may("limit", "At most so many (100, and at most 1000)", FieldKind::Number),
-];
-
-/// What an attempt is described by ([`crate::config::Described`]).
-const ATTEMPT: &[Field] = &[
-    ROOM,
-    PERSON,
-    may("what", "What is tried", FieldKind::Text),
-    may(
-        "auth",
-        "How the session logged in",
-        FieldKind::Choice(&["account", "token", "anonymous", "server", "component"]),
-    ),
-    may("claims", "Claims of the token, as NAME=VALUE", FieldKind::List),
-    may("unencrypted", "The connection is not encrypted", FieldKind::Flag),
-    may("address", "Network address", FieldKind::Text),
-    may("password", "What is typed as password", FieldKind::Choice(&["none", "wrong", "right"])),
-    may("admitted", "Somebody inside has let him in", FieldKind::Flag),
-    may("moderator", "Moderates the room", FieldKind::Flag),
-    may("occupants", "People inside", FieldKind::Number),
-    may("moderators", "Moderators inside", FieldKind::Number),
-    may("waiting", "People waiting", FieldKind::Number),
-    may("no_password", "The room has no password", FieldKind::Flag),
-    may("closed", "The room is closed", FieldKind::Flag),
-    may("jitsi", "Uses Jitsi Meet", FieldKind::Flag),
-    may("e2ee", "Can encrypt end to end", FieldKind::Flag),
 ];
 
 const fn looks(

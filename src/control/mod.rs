@@ -8,11 +8,13 @@
 mod caller;
 mod client;
 mod command;
+mod described;
 mod plan;
 mod request;
 mod room_line;
 mod server;
 mod status;
+mod typed;
 
 pub use self::caller::{Caller, Face};
 pub use self::client::{ClientError, ask};
@@ -22,4 +24,5 @@ pub use self::request::{ENDED, Failure, FailureKind, REMOVED, Reply, Request};
 pub use self::room_line::{OccupantLine, RoomLine, RoomState, WaitingLine};
 pub use self::server::{Handler, SocketError, serve};
 pub use self::status::{ServiceStatus, Status};
+pub use self::typed::{Length, Typed};
 pub use crate::config::Role;

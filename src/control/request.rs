@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::command::{Command, PAGE};
 use super::plan::Candidate;
+use super::typed::{Length, Typed};
 use crate::config::{Described, Role};
 use crate::store::Query;
 
@@ -80,6 +81,66 @@ pub enum Request {
         /// What he is told.
         #[serde(default = "removed")]
         reason: String,
+        /// How long he stays out of this room; `None`: as the room's rules say.
+        keep_out: Option<Length>,
+    },
+    /// Everybody of that description out of the rooms, and not in again.
+    Ban {
+        /// A JID, a domain, or a network.
+        who: String,
+        /// The rooms, by the pattern of their names; `None`: all.
+        room: Option<String>,
+        /// How long; `None`: until it is lifted.
+        #[serde(rename = "for")]
+        time: Option<Length>,
+        /// Why, for the next operator.
+        #[serde(default)]
+        reason: String,
+    },
+    /// Take back bans that were made so.
+    Unban {
+        /// Whom they are on.
+        who: String,
+        /// Only those for this pattern; `None`: all.
+        room: Option<String>,
+    },
+    /// The bans that were made so.
+    Bans {},
+    /// Give a room another password.
+    Password {
+        /// The room.
+        room: String,
+        /// That one; `None`: one is made.
+        password: Option<Typed>,
+    },
+    /// Say something to everybody in a room.
+    Say {
+        /// The room.
+        room: String,
+        /// What.
+        text: String,
+    },
+    /// End many rooms.
+    EndMany {
+        /// Those whose name this pattern is for.
+        #[serde(rename = "match")]
+        pattern: Option<String>,
+        /// Those of this service.
+        service: Option<String>,
+        /// Those that were opened so long ago.
+        older: Option<Length>,
+        /// Those without a moderator inside.
+        #[serde(default)]
+        unmoderated: bool,
+        /// Every room there is.
+        #[serde(default)]
+        all: bool,
+        /// What those inside are told.
+        #[serde(default = "ended")]
+        reason: String,
+        /// Only say which.
+        #[serde(default)]
+        dry_run: bool,
     },
     /// Search the audit.
     Log(Box<Query>),
@@ -136,6 +197,12 @@ impl Request {
             Self::Admit { .. } => "admit",
             Self::Reject { .. } => "reject",
             Self::Remove { .. } => "remove",
+            Self::Ban { .. } => "ban",
+            Self::Unban { .. } => "unban",
+            Self::Bans {} => "bans",
+            Self::Password { .. } => "password",
+            Self::Say { .. } => "say",
+            Self::EndMany { .. } => "end-many",
             Self::Explain { .. } => "explain",
             Self::Plan { .. } => "plan",
             Self::Reload { .. } => "reload",

@@ -9,6 +9,7 @@ use super::attempt::{Affiliation, Auth};
 use super::class::{Class, ClassSet};
 use super::decide::Case;
 use super::denial::Denial;
+use super::made;
 use super::room_name::spellings;
 use super::set::Set;
 use super::verdict::{Opinion, Rule};
@@ -73,7 +74,10 @@ pub(super) fn enter(case: &Case<'_>) -> Option<Opinion> {
         true => bans.on_account(jid, room, case.now),
     };
     if let Some(ban) = named.into_iter().find_map(on) {
-        return Some(Opinion::deny(Rule::new("ban", ban.line), Denial::Banned));
+        return Some(Opinion::deny(Rule::new("ban", ban.line()), Denial::Banned));
+    }
+    if made::keeps_out(case) {
+        return Some(Opinion::deny(Rule::new("ban", 0), Denial::Banned));
     }
     if who.affiliation == Affiliation::Outcast {
         return Some(Opinion::deny(Rule::new("room.outcast", 0), Denial::Outcast));

@@ -4,6 +4,7 @@ use jid::BareJid;
 use serde::{Deserialize, Serialize};
 
 use super::facts::is_unset;
+use super::made::Held;
 use super::record::{Person, Record};
 pub use super::requester::{Affiliation, Auth, Client, Requester, Role};
 use super::setting::{Setting, To};
@@ -207,6 +208,8 @@ pub struct Attempt {
     pub behind: Option<Requester>,
     /// What the room remembers of the others that the action names.
     pub others: Vec<(BareJid, Person)>,
+    /// The bans made at run time that held, as far as it was noted ([`Policy::held`](super::rules::Policy::held)).
+    pub banned: Held,
 }
 
 impl Attempt {

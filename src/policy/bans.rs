@@ -1,4 +1,4 @@
-//! Who stays out of every room.
+//! Who stays out of rooms.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -9,13 +9,26 @@ use ipnet::IpNet;
 use jid::BareJid;
 use jiff::Timestamp;
 
+pub use super::banned::Banned;
 use super::room_name::spellings;
 
-/// One ban of the file.
+/// The name of the rule.
+pub const BAN: &str = "ban";
+
+/// Where a ban comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The file: its 1-based line.
+    Line(u32),
+    /// An operator made it while the component ran: its id.
+    Made(String),
+}
+
+/// One ban.
 #[derive(Clone, Debug)]
 pub struct Ban {
-    /// Its 1-based line in the file.
-    pub line: u32,
+    /// Where it comes from.
+    pub origin: Origin,
     /// When it ends; `None`: never.
     pub until: Option<Timestamp>,
     /// The rooms it is for, by name; `None`: all.
@@ -25,6 +38,14 @@ pub struct Ban {
 }
 
 impl Ban {
+    /// Its line in the file; 0: it is in no file.
+    pub const fn line(&self) -> u32 {
+        match self.origin {
+            Origin::Line(line) => line,
+            Origin::Made(_) => 0,
+        }
+    }
+
     fn holds(&self, room: &str, now: Timestamp) -> bool {
         self.until.is_none_or(|until| now < until)
             && self
@@ -44,11 +65,25 @@ pub struct Bans {
 }
 
 impl Bans {
+    /// There is none.
+    pub fn is_empty(&self) -> bool {
+        self.jids.is_empty() && self.domains.is_empty() && self.networks.is_empty()
+    }
+
     /// The line of each.
     pub fn lines(&self) -> impl Iterator<Item = u32> {
         let networks = self.networks.iter().flat_map(|(.., bans)| bans.values());
         let all = self.jids.values().chain(self.domains.values()).chain(networks);
-        all.flatten().map(|ban| ban.line)
+        all.flatten().map(Ban::line)
+    }
+
+    /// Bans.
+    pub fn ban(&mut self, whom: Banned, ban: Ban) {
+        match whom {
+            Banned::Jid(jid) => self.ban_jid(jid, ban),
+            Banned::Domain(domain) => self.ban_domain(&domain, ban),
+            Banned::Network(network) => self.ban_network(network, ban),
+        }
     }
 
     /// Bans a bare JID.
@@ -74,6 +109,19 @@ impl Bans {
         if let Some((_, _, map)) = self.networks.get_mut(at) {
             map.entry(network.network()).or_default().push(ban);
         }
+    }
+
+    /// A ban on just this JID, domain or network.
+    pub fn just_on(&self, whom: &Banned) -> Option<&Ban> {
+        let bans = match whom {
+            Banned::Jid(jid) => self.jids.get(jid),
+            Banned::Domain(domain) => self.domains.get(domain),
+            Banned::Network(network) => self.networks.iter().find_map(|(len, v4, map)| {
+                let is_so = (*len, *v4) == (network.prefix_len(), network.addr().is_ipv4());
+                is_so.then(|| map.get(&network.addr())).flatten()
+            }),
+        };
+        bans?.first()
     }
 
     /// The ban on this account itself, for whoever is exempt from those on others.
@@ -109,7 +157,7 @@ impl Bans {
 
 /// A domain has several spellings: with a dot at the end, in punycode, with dots of other scripts, in
 /// capitals. A ban is on the domain, whichever its users come by (RFC 5890 §2.3.2.1).
-fn one_spelling(domain: &str) -> Cow<'_, str> {
+pub(super) fn one_spelling(domain: &str) -> Cow<'_, str> {
     let is_plain = domain.is_ascii()
         && !domain.ends_with('.')
         && !domain.contains("xn--")
@@ -122,7 +170,7 @@ fn one_spelling(domain: &str) -> Cow<'_, str> {
 }
 
 /// The same address with its domain in the one spelling; `None` if it is so already.
-fn respelled(jid: &BareJid) -> Option<BareJid> {
+pub(super) fn respelled(jid: &BareJid) -> Option<BareJid> {
     match one_spelling(jid.domain().as_str()) {
         Cow::Borrowed(_) => None,
         Cow::Owned(domain) => {
@@ -134,7 +182,7 @@ fn respelled(jid: &BareJid) -> Option<BareJid> {
 
 /// An IPv4 network that is written as IPv6 (RFC 4291 §2.5.5.2) is the IPv4 network: addresses are
 /// compared in that form.
-fn canonical(network: IpNet) -> IpNet {
+pub(super) fn canonical(network: IpNet) -> IpNet {
     let IpNet::V6(six) = network else { return network };
     six.addr()
         .to_ipv4_mapped()
@@ -159,7 +207,7 @@ mod tests {
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
     fn ban(line: u32) -> Ban {
-        Ban { line, until: None, rooms: None, reason: String::new() }
+        Ban { origin: Origin::Line(line), until: None, rooms: None, reason: String::new() }
     }
 
     fn jid(text: &str) -> BareJid {
@@ -169,12 +217,12 @@ mod tests {
     /// The line of the ban on somebody at that address.
     fn at(bans: &Bans, address: &str) -> Option<u32> {
         let address = Some(address.parse().unwrap());
-        bans.on(&jid("bob@example.org"), address, "tea", NOW).map(|ban| ban.line)
+        bans.on(&jid("bob@example.org"), address, "tea", NOW).map(Ban::line)
     }
 
     /// The line of the ban on that JID.
     fn of(bans: &Bans, who: &str, room: &str, now: Timestamp) -> Option<u32> {
-        bans.on(&jid(who), None, room, now).map(|ban| ban.line)
+        bans.on(&jid(who), None, room, now).map(Ban::line)
     }
 
     #[test]
@@ -277,9 +325,9 @@ mod tests {
         bans.ban_jid(BareJid::from_str("mallory@evil.example").unwrap(), ban(2));
         for spelling in ["a@bücher.example", "a@xn--bcher-kva.example", "a@BÜCHER.example."] {
             let jid = BareJid::from_str(spelling).unwrap();
-            assert_eq!(bans.on(&jid, None, "tea", NOW).map(|ban| ban.line), Some(1), "{spelling}");
+            assert_eq!(bans.on(&jid, None, "tea", NOW).map(Ban::line), Some(1), "{spelling}");
         }
         let dotted = BareJid::from_str("mallory@evil.example.").unwrap();
-        assert_eq!(bans.on(&dotted, None, "tea", NOW).map(|ban| ban.line), Some(2));
+        assert_eq!(bans.on(&dotted, None, "tea", NOW).map(Ban::line), Some(2));
     }
 }

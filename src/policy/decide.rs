@@ -8,6 +8,7 @@ use super::class::{Class, ClassSet};
 use super::classify::classes;
 use super::denial::Denial;
 use super::exceptions::{Excepted, excepted};
+use super::made::Noted;
 use super::pressure::Pressure;
 use super::rules::{Policy, Rules};
 use super::verdict::{Decision, Effects, Opinion, Rule, Verdict};
@@ -32,6 +33,8 @@ pub(super) struct Case<'a> {
     pub(super) now: Timestamp,
     /// Bans on domains and networks do not hold.
     pub(super) exempt: bool,
+    /// The ban made at run time that was noted for whoever tries.
+    pub(super) noted: Option<&'a Noted>,
 }
 
 impl<'a> Case<'a> {
@@ -43,7 +46,9 @@ impl<'a> Case<'a> {
     pub(super) fn behind(&self) -> Option<Self> {
         let who = self.attempt.behind.as_ref()?;
         let jid = who.jid.as_ref()?;
-        Some(Self { who, jid, classes: classes(self.policy, self.rules, who), ..*self })
+        let (classes, noted) =
+            (classes(self.policy, self.rules, who), self.attempt.banned.behind.as_ref());
+        Some(Self { who, jid, classes, noted, ..*self })
     }
 
     /// The focus that opens the rooms of this service, if one does.
@@ -141,8 +146,22 @@ fn case<'a>(
 ) -> Option<Case<'a>> {
     let who = &attempt.requester;
     let (room_jid, jid) = (room_of(attempt)?, who.jid.as_ref()?);
-    let (classes, exempt) = (classes(policy, rules, who), false);
-    Some(Case { policy, rules, attempt, room_jid, who, jid, classes, room, pressure, now, exempt })
+    let (classes, exempt, noted) =
+        (classes(policy, rules, who), false, attempt.banned.requester.as_ref());
+    Some(Case {
+        policy,
+        rules,
+        attempt,
+        room_jid,
+        who,
+        jid,
+        classes,
+        room,
+        pressure,
+        now,
+        exempt,
+        noted,
+    })
 }
 
 /// What the rules of a case come to.

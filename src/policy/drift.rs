@@ -323,6 +323,7 @@ fn case<'a>(
         pressure,
         now: scene.now,
         exempt: false,
+        noted: None,
     }
 }
 

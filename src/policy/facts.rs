@@ -6,6 +6,7 @@ use jid::BareJid;
 use serde::{Deserialize, Serialize};
 
 use super::attempt::{Action, AffiliationChange, Attempt, Requester, RoleChange, RoomView};
+use super::made::Held;
 use super::pressure::Pressure;
 use super::record::Person;
 use super::removal::Removal;
@@ -31,6 +32,8 @@ pub struct Facts<'a> {
     room: Cow<'a, RoomView>,
     #[serde(default, skip_serializing_if = "is_unset")]
     pressure: Pressure,
+    #[serde(default, skip_serializing_if = "is_unset")]
+    banned: Cow<'a, Held>,
 }
 
 impl<'a> Facts<'a> {
@@ -44,7 +47,7 @@ impl<'a> Facts<'a> {
     ) -> Self {
         // Whoever adds to an attempt decides here how it is written down.
         let look = Look { policy, rules };
-        let Attempt { id: _, room: _, requester, action, behind, others } = attempt;
+        let Attempt { id: _, room: _, requester, action, behind, others, banned } = attempt;
         Self {
             who: session(look, requester),
             action: tried(look, action),
@@ -52,6 +55,7 @@ impl<'a> Facts<'a> {
             others: Cow::Borrowed(others),
             room: Cow::Borrowed(room),
             pressure: *pressure,
+            banned: Cow::Borrowed(banned),
         }
     }
 
@@ -64,8 +68,15 @@ impl<'a> Facts<'a> {
             action: self.action.into_owned(),
             behind: self.behind.map(Cow::into_owned),
             others: self.others.into_owned(),
+            banned: self.banned.into_owned(),
         };
         (attempt, self.room.into_owned(), self.pressure)
+    }
+
+    /// The id of the ban made at run time that held.
+    pub fn ban(&self) -> Option<&str> {
+        let Held { requester, behind } = &*self.banned;
+        requester.as_ref().or(behind.as_ref()).map(|ban| ban.id.as_str())
     }
 
     /// The claims that somebody had and of which the value is not known, by name.

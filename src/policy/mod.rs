@@ -7,6 +7,7 @@
 pub mod access;
 mod affairs;
 pub mod attempt;
+mod banned;
 pub mod bans;
 pub mod class;
 pub mod classify;
@@ -23,6 +24,7 @@ pub mod gate_words;
 pub mod hours;
 pub mod limits;
 pub mod lobby;
+pub mod made;
 pub mod mark;
 pub mod moderators;
 pub mod modes;

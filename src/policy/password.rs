@@ -97,7 +97,7 @@ impl Default for Guesses {
 
 impl Password {
     /// What is wrong with a password of that strength: the rule it fails, and why. `None`: it is good enough.
-    pub(super) fn weakness(&self, strength: Strength) -> Option<(Rule, Denial)> {
+    pub fn weakness(&self, strength: Strength) -> Option<(Rule, Denial)> {
         let weak = Denial::PasswordWeak { min_length: self.min_length.value };
         if strength.length < self.min_length.value {
             Some((Rule::new("password.min_length", self.min_length.line), weak))

@@ -50,7 +50,7 @@ impl<'a> RoomName<'a> {
 }
 
 /// Every spelling of a room's name in a rule: see [`RoomName::spellings`].
-pub(super) fn spellings(name: &str) -> impl Iterator<Item = Cow<'_, str>> {
+pub fn spellings(name: &str) -> impl Iterator<Item = Cow<'_, str>> {
     let without_tenant = split_tenant(name).map(|(_, rest)| rest);
     let written = [Some(name), without_tenant].into_iter().flatten();
     written.flat_map(|spelling| [Some(Cow::Borrowed(spelling)), decoded(spelling)]).flatten()

@@ -67,8 +67,10 @@ pub struct Policy {
     pub operators: HashMap<BareJid, u32>,
     /// Nicks that only services may bear, in lower case.
     pub reserved_nicks: Vec<String>,
-    /// Who stays out.
+    /// Who stays out, by the file.
     pub bans: Bans,
+    /// Who stays out beside, by bans that operators made while the component ran. No revision names them.
+    pub made: Arc<Bans>,
     /// For whom some rules do not hold.
     pub exceptions: Exceptions,
     /// The words for people.

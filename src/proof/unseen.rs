@@ -9,12 +9,10 @@ use jiff::Timestamp;
 
 use crate::component::line::{Line, VERSION};
 use crate::policy::attempt::{Attempt, RoomView};
+use crate::policy::bans::BAN;
 use crate::policy::decide::decide;
 use crate::policy::pressure::Pressure;
 use crate::policy::rules::Policy;
-
-/// The rule of bans.
-const BAN: &str = "ban";
 
 /// What a log had to do with a file.
 #[derive(Debug, Default)]

@@ -62,11 +62,12 @@ pub fn observed(question: &Question, id: &str) -> Element {
         .with_attr("decision", id)
 }
 
-/// A command to a room.
+/// A command to a room. `base`: the revision of its record that it was made for; `None`, where it makes nothing of the
+/// record: whatever that is by then.
 pub fn command(
     room: &BareJid,
     generation: &str,
-    base: u64,
+    base: Option<u64>,
     id: &str,
     effects: &Effects,
     material: Material<'_>,
@@ -75,7 +76,7 @@ pub fn command(
     let mut element = Element::new(NS, "do")
         .with_attr("room", room.as_str())
         .with_attr("generation", generation)
-        .with_attr("base", base.to_string())
+        .with_attr_opt("base", base.map(|base| base.to_string()))
         .with_attr("decision", id);
     push_effects(&mut element, effects, material);
     element.with_children(more)

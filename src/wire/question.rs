@@ -9,6 +9,7 @@ use crate::policy::attempt::{
     Action, Affiliation, AffiliationChange, Attempt, Auth, Client, Credential, FieldChange,
     Requester, Role, RoleChange, RoomView, Word,
 };
+use crate::policy::made::Held;
 use crate::policy::mark::Mark;
 use crate::policy::record::{Person, Record};
 use crate::policy::setting::Setting;
@@ -57,6 +58,7 @@ impl Question {
                         Some((bare(person.attr("jid"))?, Person::read(&person.text())?))
                     })
                     .collect(),
+                banned: Held::default(),
             },
             room: state.map(read_state).unwrap_or_default(),
             generation: text(ask, "generation"),

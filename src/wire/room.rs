@@ -132,7 +132,7 @@ mod tests {
         let effects = Effects { may: vec![(ann.clone(), may)], moderated, ..Effects::default() };
         let material = Material { password: None, texts: &Texts::default(), language: None };
         let tea = "tea@example.org".parse().unwrap();
-        let told = command(&tea, "g", 1, "c1", &effects, material, []);
+        let told = command(&tea, "g", Some(1), "c1", &effects, material, []);
         let room = told.child(NS, "room").unwrap();
         assert_eq!(room.attr("moderated-media"), Some("audio desktop"));
         let told = told.child(NS, "may").unwrap().clone();

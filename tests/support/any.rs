@@ -19,7 +19,7 @@ use vestibule::policy::attempt::{
     Action, Affiliation, AffiliationChange, Attempt, Auth, Client, Credential, FieldChange,
     Requester, Role, RoleChange, RoomView, Word,
 };
-use vestibule::policy::bans::Ban;
+use vestibule::policy::bans::{Ban, Origin};
 use vestibule::policy::class::{Class, ClassSet};
 use vestibule::policy::close::Conditions;
 use vestibule::policy::hours::{AtEnd, DAY, Hours, Span};
@@ -313,6 +313,7 @@ pub(crate) fn attempt() -> impl Strategy<Value = Attempt> {
             action,
             behind,
             others,
+            banned: vestibule::policy::made::Held::default(),
         })
         .boxed()
 }
@@ -572,7 +573,7 @@ pub(crate) fn ban() -> impl Strategy<Value = (Target, Ban)> {
     (target, 1_u32..100, option::weighted(0.3, moment()), rooms).prop_map(
         |(target, line, until, rooms)| {
             let rooms = rooms.map(|rooms| Glob::new(rooms).unwrap().compile_matcher());
-            (target, Ban { line, until, rooms, reason: String::new() })
+            (target, Ban { origin: Origin::Line(line), until, rooms, reason: String::new() })
         },
     )
 }

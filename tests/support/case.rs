@@ -206,6 +206,7 @@ impl Case {
                 client: Client::Jitsi,
                 ..Requester::default()
             }),
+            banned: vestibule::policy::made::Held::default(),
             others: self.others.iter().map(|(who, how)| (jid(who), person_of(how))).collect(),
         }
     }

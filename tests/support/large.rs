@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jid::BareJid;
 use jiff::Timestamp;
 use vestibule::policy::attempt::{Action, Attempt, Auth, Credential, Requester, RoomView};
-use vestibule::policy::bans::Ban;
+use vestibule::policy::bans::{Ban, Origin};
 use vestibule::policy::overrides::{Override, Overrides};
 use vestibule::policy::pattern::Pattern;
 use vestibule::policy::record::{Record, Source};
@@ -28,7 +28,7 @@ pub(crate) fn policy(overrides: u32, bans: u32) -> Policy {
     policy.operators.insert(jid("op@example.org"), 6);
     policy.services.insert(jid("focus@auth.example.org"), 5);
     for n in 0..bans {
-        let ban = Ban { line: n, until: None, rooms: None, reason: String::new() };
+        let ban = Ban { origin: Origin::Line(n), until: None, rooms: None, reason: String::new() };
         match n % 3 {
             0 => policy.bans.ban_jid(jid(&format!("user{n}@example.org")), ban),
             1 => policy.bans.ban_domain(&format!("d{n}.example"), ban),

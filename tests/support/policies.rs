@@ -10,7 +10,7 @@ use jid::BareJid;
 use jiff::civil::date;
 use jiff::tz::TimeZoneDatabase;
 use jiff::{SignedDuration, Timestamp};
-use vestibule::policy::bans::{Ban, Bans};
+use vestibule::policy::bans::{Ban, Bans, Origin};
 use vestibule::policy::class::{Class, ClassSet};
 use vestibule::policy::close::Conditions;
 use vestibule::policy::exceptions::{Exception, Exceptions, Whom};
@@ -319,7 +319,8 @@ fn exceptions() -> Exceptions {
 
 fn bans() -> Bans {
     let mut bans = Bans::default();
-    let ban = |line| Ban { line, until: None, rooms: None, reason: String::new() };
+    let ban =
+        |line| Ban { origin: Origin::Line(line), until: None, rooms: None, reason: String::new() };
     let hour = SignedDuration::from_hours(1);
     bans.ban_jid(jid("banned@example.org"), ban(90));
     bans.ban_jid(jid("was-banned@example.org"), Ban { until: Some(now() - hour), ..ban(91) });

@@ -1,16 +1,20 @@
 //! What is written down of a command.
 
-use serde_json::{Map, Value, json};
+use jiff::Timestamp;
+use serde_json::{Map, Value};
 
 use super::Operator;
+use crate::app::Shared;
 use crate::app::clock::now;
+use crate::component::audit::Action;
 use crate::control::{Caller, Command, Failure, FailureKind, FieldKind, Request, Stakes};
+use crate::store::By;
 
 /// A command that somebody gives: what of it may be written down.
 #[derive(Debug)]
 pub(super) struct Deed {
     command: &'static Command,
-    by: Value,
+    by: By,
     given: Map<String, Value>,
 }
 
@@ -18,7 +22,7 @@ impl Deed {
     /// What `caller` asks with this request.
     pub(super) fn new(command: &'static Command, caller: &Caller, request: &Request) -> Self {
         let Caller { face, name, role } = caller;
-        let by = json!({ "face": face.name(), "name": name, "role": role.name() });
+        let (face, role) = (face.name().into(), role.name().into());
         let request = serde_json::to_value(request).unwrap_or_default();
         let given = command.within.map_or(Some(&request), |key| request.get(key));
         // A file that is tried may hold passwords.
@@ -26,7 +30,7 @@ impl Deed {
         let fields = command.fields.iter().filter(|field| tells(field.kind));
         let value = |name| given?.get(name).filter(|value| !value.is_null() && **value != false);
         let given = fields.filter_map(|it| Some((it.name.to_owned(), value(it.name)?.clone())));
-        Self { command, by, given: given.collect() }
+        Self { command, by: By { face, name: name.clone(), role }, given: given.collect() }
     }
 
     /// The first field of that kind.
@@ -34,25 +38,93 @@ impl Deed {
         let mut fields = self.command.fields.iter().filter(|field| field.kind == kind);
         fields.find_map(|field| self.given.get(field.name)?.as_str())
     }
+
+    /// Writes down what a command did to one of many rooms, as if it had been asked for by itself.
+    pub(super) fn part(
+        &self,
+        command: &'static str,
+        room: &str,
+        details: Map<String, Value>,
+        shared: &Shared,
+        now: Timestamp,
+    ) {
+        let mut desk = shared.desk();
+        let id = desk.next_id();
+        let by = self.by.clone();
+        desk.audit().event(command, room, with(details.clone(), &by), now);
+        let (room, person, outcome) = (Some(room), None, Ok(()));
+        desk.audit().action(Action { id, command, by, room, person, outcome, details }, now);
+    }
+}
+
+fn with(mut details: Map<String, Value>, by: &By) -> Map<String, Value> {
+    details.insert("by".to_owned(), serde_json::to_value(by).unwrap_or_default());
+    details
 }
 
 impl Operator {
     /// Writes down what came of a command, unless it only looks and its caller may.
     pub(super) fn write_down(&self, deed: Deed, outcome: Result<&Value, &Failure>) {
-        let command = deed.command.name;
-        let Err(failure) = outcome else {
-            if deed.command.stakes != Stakes::Looks {
-                tracing::info!(command, by = %deed.by, "an operator's command");
-                let room = deed.field(FieldKind::Room).unwrap_or_default().to_owned();
-                let mut details = deed.given;
-                details.insert("by".to_owned(), deed.by);
-                self.shared.desk().operator_action(command, &room, details, now());
-            }
+        let failure = outcome.err().map(|failure| failure.kind);
+        if deed.command.stakes == Stakes::Looks && failure != Some(FailureKind::Forbidden) {
             return;
-        };
-        let (by, kind, reason) = (&deed.by, failure.kind, &*failure.reason);
-        if kind == FailureKind::Forbidden || deed.command.stakes != Stakes::Looks {
-            tracing::warn!(command, %by, ?kind, reason, "an operator's command was not carried out");
         }
+        let command = deed.command.name;
+        let (face, name) = (&*deed.by.face, &*deed.by.name);
+        let outcome = outcome.map(drop).map_err(|failure| &*failure.reason);
+        // Why not, the caller is told, and the audit.
+        match failure {
+            None => tracing::info!(command, face, name, "an operator's command"),
+            Some(kind) => {
+                tracing::warn!(
+                    command,
+                    face,
+                    name,
+                    ?kind,
+                    "an operator's command was not carried out"
+                );
+            }
+        }
+        let (room, person) = (deed.field(FieldKind::Room), deed.field(FieldKind::Person));
+        let mut desk = self.shared.desk();
+        let id = desk.next_id();
+        if outcome.is_ok() {
+            let details = with(deed.given.clone(), &deed.by);
+            desk.audit().event(command, room.unwrap_or_default(), details, now());
+        }
+        let (by, details) = (deed.by.clone(), deed.given.clone());
+        desk.audit().action(Action { id, command, by, room, person, outcome, details }, now());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::{COMMANDS, Face, Role};
+
+    const CANARY: &str = "canary";
+
+    #[test]
+    fn no_secret_of_a_request_is_written_down() {
+        let mut secrets = 0;
+        for command in COMMANDS {
+            let hidden = |kind| matches!(kind, FieldKind::Secret | FieldKind::Lines);
+            let fields = command.fields.iter().filter(|field| field.required || hidden(field.kind));
+            let values = fields.map(|field| {
+                secrets += u32::from(hidden(field.kind));
+                let is_hidden = hidden(field.kind);
+                let text = if is_hidden { CANARY } else { "tea@rooms.example.org" };
+                (field.name.to_owned(), Value::from(text))
+            });
+            let request = command.request(values.collect()).unwrap();
+            let caller = Caller { face: Face::Http, name: "ann".to_owned(), role: Role::Operator };
+            let deed = Deed::new(command, &caller, &request);
+            assert!(!format!("{deed:?}").contains(CANARY), "{}", command.name);
+            let has_room =
+                command.fields.iter().any(|it| it.kind == FieldKind::Room && it.required);
+            let room = deed.field(FieldKind::Room);
+            assert_eq!(room, has_room.then_some("tea@rooms.example.org"), "{}", command.name);
+        }
+        assert!(secrets > 1, "only {secrets} secrets were tried");
     }
 }

@@ -27,6 +27,10 @@ pub(super) fn conflict(reason: impl ToString) -> Failure {
     Failure::new(FailureKind::Conflict, reason)
 }
 
+pub(super) fn not_found(reason: impl ToString) -> Failure {
+    Failure::new(FailureKind::NotFound, reason)
+}
+
 pub(super) fn unavailable(reason: impl ToString) -> Failure {
     Failure::new(FailureKind::Unavailable, reason)
 }

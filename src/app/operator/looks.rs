@@ -11,9 +11,11 @@ use crate::component::desk::Mode;
 use crate::config::Described;
 use crate::control::{Failure, ServiceStatus, Status};
 use crate::policy::attempt::RoomView;
+use crate::policy::bans::BAN;
 use crate::policy::explain::Explanation;
 use crate::policy::facts::Facts;
 use crate::policy::texts::Texts;
+use crate::policy::verdict::Rule;
 use crate::store::Query;
 
 impl Operator {
@@ -93,10 +95,14 @@ impl Operator {
             Err(error) => return Err(error.into()),
         };
         let desk = self.shared.desk();
+        attempt.banned = desk.policy().held(&attempt, now());
         let (explanation, facts) = desk.explain(&attempt, &view, now());
         Ok(explanation_to_json(&explanation, &facts, &desk.policy().texts))
     }
 }
+
+/// The rule of a decision that rests on a ban made at run time.
+const MADE: Rule = Rule::new(BAN, 0);
 
 /// An explanation, for whoever asked. What the requester is told stands there as for somebody whose language is
 /// not known.
@@ -106,6 +112,7 @@ pub fn explanation_to_json(explanation: &Explanation, facts: &Facts<'_>, texts: 
         "verdict": decision.verdict.name(),
         "rule": decision.rule.name,
         "line": decision.rule.line,
+        "ban": facts.ban().filter(|_| decision.rule == MADE),
         "class": decision.class.name(),
         "denial": decision.denial.map(|denial| denial.code()),
         "told": decision.denial.map(|denial| texts.denial(denial, None).text),

@@ -1,14 +1,18 @@
 //! What operators ask: who may, carrying it out, and writing it down.
 
+mod bans;
+mod bulk;
 mod deed;
 mod failure;
 mod looks;
+mod password;
 mod people;
 mod rooms;
 mod suspend;
 
 use serde_json::{Value, json};
 
+use self::bulk::Filter;
 use self::deed::Deed;
 use self::failure::{conflict, invalid, unavailable};
 pub use self::looks::explanation_to_json;
@@ -35,7 +39,12 @@ impl Operator {
         &self.shared
     }
 
-    async fn carry_out(&self, caller: &Caller, request: Request) -> Result<Value, Failure> {
+    async fn carry_out(
+        &self,
+        caller: &Caller,
+        request: Request,
+        deed: &Deed,
+    ) -> Result<Value, Failure> {
         match request {
             Request::Page { role } => page(&self.shared.access, caller, role),
             Request::Status {} => serde_json::to_value(self.status()).map_err(unavailable),
@@ -52,7 +61,22 @@ impl Operator {
             Request::End { room, reason } => self.end(&room, &reason).await,
             Request::Admit { room, jid } => self.admit(&room, jid).await,
             Request::Reject { room, jid } => self.reject(&room, jid).await,
-            Request::Remove { room, jid, reason } => self.remove(&room, jid, &reason).await,
+            Request::Remove { room, jid, reason, keep_out } => {
+                self.remove(&room, jid, &reason, keep_out.as_ref()).await
+            }
+            Request::Ban { who, room, time, reason } => {
+                self.ban(caller, &who, room.as_deref(), time.as_ref(), reason).await
+            }
+            Request::Unban { who, room } => self.unban(&who, room.as_deref()).await,
+            Request::Bans {} => Ok(self.bans().await),
+            Request::Password { room, password } => {
+                self.password(&room, password.map(|typed| typed.0)).await
+            }
+            Request::Say { room, text } => self.say(&room, &text).await,
+            Request::EndMany { pattern, service, older, unmoderated, all, reason, dry_run } => {
+                let filter = Filter { names: pattern, service, older, unmoderated, all };
+                self.end_many(filter, &reason, dry_run, deed).await
+            }
             Request::Log(query) => self.log(*query).await,
             Request::Explain { attempt } => self.explain(&attempt).await,
             Request::Plan { candidate } => {
@@ -74,7 +98,7 @@ impl Handler for Operator {
         };
         let deed = Deed::new(command, caller, &request);
         let outcome = match command.authorise(caller) {
-            Ok(()) => self.carry_out(caller, request).await,
+            Ok(()) => self.carry_out(caller, request, &deed).await,
             Err(forbidden) => Err(forbidden),
         };
         if let Some(counts) = self.shared.measures.commands.get(caller.face as usize) {

@@ -6,12 +6,13 @@ use jid::BareJid;
 use serde_json::Value;
 
 use super::Operator;
+use super::failure::conflict;
 use crate::app::clock::now;
 use crate::app::rooms::RoomError;
-use crate::control::Failure;
+use crate::control::{Failure, Length};
 use crate::policy::attempt::Requester;
 use crate::policy::record::{Person, Record};
-use crate::policy::removal::{keep_out, lift};
+use crate::policy::removal::{Removal, keep_out, lift};
 use crate::policy::verdict::Effects;
 use crate::wire::answer::remove;
 use crate::wire::room::LiveRoom;
@@ -45,21 +46,31 @@ impl Operator {
         self.change(room, None, reject).await
     }
 
-    /// Removes somebody, who stays out as long as the room's rules say.
+    /// Removes somebody, who stays out for so long, or as long as the room's rules say.
     pub(super) async fn remove(
         &self,
         room: &str,
         jid: String,
         reason: &str,
+        stays_out: Option<&Length>,
     ) -> Result<Value, Failure> {
         let jid = person(jid)?;
         let rules = self.rules(room);
+        let mut removal = Removal::clone(&rules.removal);
+        if let Some(time) = stays_out {
+            if removal.keep_out.value.is_none() {
+                return Err(conflict(
+                    "`removal.keep_out` is \"never\" for this room, so nobody is kept out of it: ban him from it instead",
+                ));
+            }
+            removal.keep_out.value = Some(time.time());
+        }
         let remove = |live: &LiveRoom| {
             let away = Requester { jid: Some(jid.clone()), ..Requester::default() };
             let inside = live.occupants.iter().filter(|who| who.jid == away.jid);
             let record = changed(live, |record| {
                 for who in iter::once(&away).chain(inside) {
-                    keep_out(record, &rules.removal, who, now());
+                    keep_out(record, &removal, who, now());
                 }
             });
             let people = vec![(jid.clone(), None)];

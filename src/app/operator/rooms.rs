@@ -6,15 +6,19 @@ use jid::BareJid;
 use serde_json::{Value, json};
 
 use super::Operator;
+use super::failure::invalid;
 use crate::app::clock::now;
 use crate::app::rooms::{address, apply};
 use crate::control::Failure;
 use crate::policy::close::closing;
 use crate::policy::rules::Rules;
 use crate::policy::verdict::Effects;
-use crate::wire::answer::end;
+use crate::wire::answer::{end, say_to_room};
 use crate::wire::room::LiveRoom;
 use crate::xmpp::Element;
+
+/// The longest that is said, in characters.
+const LONGEST: usize = 1000;
 
 impl Operator {
     /// Lets nobody else in, or people in again.
@@ -25,6 +29,15 @@ impl Operator {
     /// Everybody out, and the room is no more.
     pub(super) async fn end(&self, room: &str, reason: &str) -> Result<Value, Failure> {
         self.change(room, None, |_| (Effects::default(), vec![end(reason)])).await
+    }
+
+    /// Says something to everybody inside, as the room.
+    pub(super) async fn say(&self, room: &str, text: &str) -> Result<Value, Failure> {
+        let text = text.trim();
+        if let Some(wrong) = unspeakable(text) {
+            return Err(invalid(wrong));
+        }
+        self.change(room, None, |_| (Effects::default(), vec![say_to_room(text)])).await
     }
 
     /// The rules for a room as far as it is known.
@@ -43,5 +56,48 @@ impl Operator {
         let jid = address(room)?;
         apply(&self.shared, &jid, person, effects).await?;
         Ok(json!({ "room": jid.as_str() }))
+    }
+}
+
+/// Why this is not said to everybody, if so.
+fn unspeakable(text: &str) -> Option<String> {
+    // These change the order or the look of what stands beside them.
+    let is_unseen = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    if text.is_empty() {
+        Some("there is nothing to say".to_owned())
+    } else if text.chars().count() > LONGEST {
+        Some(format!("that is too long: at most {LONGEST} characters"))
+    } else if text.chars().any(is_unseen) {
+        Some("it has control characters: write one line of plain text".to_owned())
+    } else {
+        let is_brace = |c| matches!(c, '{' | '}');
+        text.contains(is_brace)
+            .then(|| "leave out the braces: a gate puts other words there".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_line_of_plain_text_is_said() {
+        for good in ["Two minutes left.", "Zwei Minuten \u{2014} bitte", &"x".repeat(LONGEST)] {
+            assert_eq!(unspeakable(good), None);
+        }
+        for wrong in [
+            "",
+            "a\nb",
+            "a\u{7}b",
+            "\u{202e}drow",
+            "it is {password}",
+            "{nick}",
+            &"x".repeat(LONGEST + 1),
+        ] {
+            assert!(unspeakable(wrong).is_some(), "{wrong:?}");
+        }
     }
 }

@@ -11,7 +11,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde_json::{Map, Value};
 
 use super::arrivals::Arrivals;
 use super::audit::Audit;
@@ -29,6 +28,7 @@ use crate::policy::decide::decide;
 use crate::policy::denial::Denial;
 use crate::policy::explain::{Explanation, explain};
 use crate::policy::facts::Facts;
+use crate::policy::made::Held;
 use crate::policy::pressure::{Pressure, Waits};
 use crate::policy::rules::{Policy, Rules};
 use crate::policy::verdict::{Decision, Effects, Rule, Verdict};
@@ -154,7 +154,7 @@ impl Desk {
             Mode::Enforce => (Cow::Borrowed(&question.attempt), question.room.clone()),
             Mode::Observe => as_if_enforced(question, self.live.claims(question), now),
         };
-        let attempt = &*attempt;
+        let attempt = &*self.noted(attempt, now);
         let rules = self.live.rules_of(&self.policy, attempt, &room);
         if self.mode == Mode::Observe {
             room.has_password |= rules.password.required.value && room.exists;
@@ -207,6 +207,15 @@ impl Desk {
         }
     }
 
+    /// The attempt, with the bans made at run time that hold.
+    fn noted<'a>(&self, mut attempt: Cow<'a, Attempt>, now: Timestamp) -> Cow<'a, Attempt> {
+        let held = self.policy.held(&attempt, now);
+        if held != Held::default() {
+            attempt.to_mut().banned = held;
+        }
+        attempt
+    }
+
     /// Explains an attempt at a room as it is.
     pub fn explain<'a>(
         &self,
@@ -218,17 +227,6 @@ impl Desk {
         let pressure = self.pressure(attempt, &rules, now);
         let explanation = explain(&self.policy, &rules, attempt, room, &pressure, now);
         (explanation, Facts::of(&self.policy, &rules, attempt, room, &pressure))
-    }
-
-    /// Writes down what an operator did, or what another policy did to somebody.
-    pub fn operator_action(
-        &self,
-        action: &str,
-        room: &str,
-        details: Map<String, Value>,
-        now: Timestamp,
-    ) {
-        self.audit.event(action, room, details, now);
     }
 
     /// The rooms as they are.

@@ -11,6 +11,7 @@ use crate::component::live::Room;
 use crate::policy::attempt::{Action, Attempt, Credential, Requester, RoomView};
 use crate::policy::decide::{decide, rejudge};
 use crate::policy::facts::Facts;
+use crate::policy::made::Held;
 use crate::policy::pressure::Pressure;
 use crate::policy::rules::{Policy, Rules};
 use crate::policy::verdict::{Decision, Verdict};
@@ -70,7 +71,7 @@ impl Desk {
             }
             let mut removed = HashSet::new();
             for who in room.occupants.values().map(|known| &known.who) {
-                let attempt = attempt(jid, who, Action::default());
+                let attempt = attempt(policy, jid, who, Action::default(), now);
                 let decision = rejudge(policy, &rules, &attempt, &room.view, now);
                 if let Some(decision) = decision
                     && removed.insert(who.jid.as_ref())
@@ -103,11 +104,13 @@ impl Desk {
         who: &Requester,
         now: Timestamp,
     ) -> Option<Judged> {
-        let attempt = attempt(jid, who, Action::Join { credential: Credential::None });
+        let action = Action::Join { credential: Credential::None };
+        let attempt = attempt(policy, jid, who, action, now);
         // He has his place among them already.
         let view = RoomView { waiting: 0, exists: true, ..room.view.clone() };
         let pressure = Pressure::default();
-        let before = decide(&self.policy, &room.rules, &attempt, &view, &pressure, now);
+        let unnoted = Attempt { banned: Held::default(), ..attempt.clone() };
+        let before = decide(&self.policy, &room.rules, &unnoted, &view, &pressure, now);
         let after = decide(policy, rules, &attempt, &view, &pressure, now);
         (before.verdict != after.verdict).then(|| Judged {
             attempt,
@@ -144,12 +147,20 @@ impl Desk {
     }
 }
 
-fn attempt(room: &BareJid, who: &Requester, action: Action) -> Attempt {
-    Attempt {
+/// Somebody who is there already, as the policy would meet him.
+fn attempt(
+    policy: &Policy,
+    room: &BareJid,
+    who: &Requester,
+    action: Action,
+    now: Timestamp,
+) -> Attempt {
+    let attempt = Attempt {
         id: "reload".to_owned(),
         room: Some(room.clone()),
         requester: who.clone(),
         action,
         ..Attempt::default()
-    }
+    };
+    Attempt { banned: policy.held(&attempt, now), ..attempt }
 }

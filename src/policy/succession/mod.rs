@@ -235,6 +235,7 @@ impl Scene<'_> {
             pressure: &Pressure::default(),
             now: self.now,
             exempt: false,
+            noted: None,
         }))
     }
 

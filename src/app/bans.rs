@@ -1,0 +1,136 @@
+//! The bans that operators make: kept in the database, and in force beside those of the file.
+
+use std::sync::Arc;
+
+use globset::{GlobBuilder, GlobMatcher};
+use jiff::Timestamp;
+use tokio::sync::{Mutex as AsyncMutex, MutexGuard as AsyncGuard};
+
+use super::Shared;
+use super::clock::now;
+use crate::component::desk::Consequences;
+use crate::policy::bans::{self, Banned, Bans, Origin};
+use crate::policy::rules::Policy;
+use crate::store::{Ban, Store, StoreError};
+
+/// The bans in force. Whoever changes them holds the lock until everybody is judged by them.
+#[derive(Debug, Default)]
+pub(super) struct Book(AsyncMutex<Vec<Ban>>);
+
+impl Book {
+    /// The book, to be changed.
+    pub(super) async fn open(&self) -> AsyncGuard<'_, Vec<Ban>> {
+        self.0.lock().await
+    }
+
+    /// The book as the database has it, and what it comes to.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub(super) async fn read(store: &Store) -> Result<(Self, Bans), StoreError> {
+        let kept = store.bans().await?;
+        let compiled = compile(&kept, now());
+        Ok((Self(AsyncMutex::new(kept)), compiled))
+    }
+}
+
+/// Reads the pattern for rooms of a ban, of their names.
+///
+/// # Errors
+/// It is none.
+pub(super) fn pattern(text: &str) -> Result<GlobMatcher, String> {
+    let text = text.trim().to_lowercase();
+    if text.contains('@') {
+        return Err(format!(
+            "`{text}` is an address: give a name or pattern of names, like `tea-*`"
+        ));
+    }
+    if text.is_empty() {
+        return Err("an empty pattern is for no room: leave it out for all rooms".to_owned());
+    }
+    let glob = GlobBuilder::new(&text).literal_separator(false).build();
+    glob.map(|glob| glob.compile_matcher())
+        .map_err(|error| format!("`{text}` is no pattern: {}", error.kind()))
+}
+
+/// The bans ready to be judged by. One that cannot be read is left out, and told.
+fn compile(kept: &[Ban], now: Timestamp) -> Bans {
+    let mut compiled = Bans::default();
+    for ban in kept.iter().filter(|ban| holds(ban, now)) {
+        let rooms = ban.room.as_deref().map(pattern).transpose();
+        match (Banned::read(&ban.who), rooms) {
+            (Ok(whom), Ok(rooms)) => {
+                let origin = Origin::Made(ban.id.clone());
+                let reason = ban.reason.clone();
+                compiled.ban(whom, bans::Ban { origin, until: ban.until, rooms, reason });
+            }
+            (Err(error), _) | (_, Err(error)) => {
+                tracing::error!(ban = ban.id, error, "a ban of the database is not in force");
+            }
+        }
+    }
+    compiled
+}
+
+/// It has not ended.
+pub(super) fn holds(ban: &Ban, now: Timestamp) -> bool {
+    ban.until.is_none_or(|until| now < until)
+}
+
+/// Puts these bans in force instead of those before; what follows for those who are there.
+pub(super) async fn put_in_force(shared: &Shared, bans: &[Ban]) -> Consequences {
+    // Another file may not come in between.
+    let _alone = shared.reloading.lock().await;
+    let made = Arc::new(compile(bans, now()));
+    let running = Arc::clone(shared.desk().policy());
+    let policy = Arc::new(Policy { made, ..Policy::clone(&running) });
+    let replaced = shared.desk().replace_policy(policy, |_| usize::MAX, now());
+    replaced.unwrap_or_else(|refused| refused)
+}
+
+/// Follows what other servers write into the database.
+pub(super) async fn watch(shared: Shared) {
+    let Some(store) = shared.desk().audit().store().map(Arc::clone) else { return };
+    let mut changes = store.watch_bans();
+    while changes.changed().await.is_ok() {
+        let mut book = shared.bans.open().await;
+        match store.bans().await {
+            Ok(kept) if kept == *book => {}
+            Ok(kept) => {
+                *book = kept;
+                let consequences = put_in_force(&shared, &book).await;
+                super::reload::carry_out(&shared, &consequences).await;
+            }
+            Err(error) => tracing::error!(%error, "the bans of the database are not known"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_is_of_names() {
+        assert!(pattern("Tea-*").unwrap().is_match("tea-1"));
+        for wrong in ["tea@rooms.example.org", "", "[a"] {
+            assert!(pattern(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_has_ended_or_cannot_be_read_is_not_in_force() {
+        let ban = |who: &str, until: Option<Timestamp>| Ban {
+            id: "1".to_owned(),
+            who: who.to_owned(),
+            room: None,
+            until,
+            reason: String::new(),
+            by: "root".to_owned(),
+            at: Timestamp::UNIX_EPOCH,
+        };
+        let now = Timestamp::UNIX_EPOCH;
+        assert!(compile(&[ban("bob@example.org", Some(now)), ban("bob@", None)], now).is_empty());
+        assert!(!compile(&[ban("bob@example.org", None)], now).is_empty());
+    }
+}

@@ -1,0 +1,124 @@
+//! Another password for a room.
+
+use std::sync::Arc;
+
+use jid::BareJid;
+use serde_json::{Value, json};
+
+use super::Operator;
+use super::failure::{conflict, invalid, unavailable};
+use crate::app::clock::now;
+use crate::app::rooms::{address, apply_with, room};
+use crate::control::Failure;
+use crate::password::{judge, period_at};
+use crate::policy::notice::Notice;
+use crate::policy::record::Source;
+use crate::policy::rules::Rules;
+use crate::policy::verdict::{Audience, Effects, NewPassword};
+use crate::secret::Secret;
+use crate::wire::room::LiveRoom;
+
+/// The longest password, in characters.
+const LONGEST: usize = 256;
+
+impl Operator {
+    /// Gives a room this password, or one as the policy makes them. The reply never has it; the moderators inside
+    /// are told, where the room's rules say so.
+    pub(super) async fn password(
+        &self,
+        name: &str,
+        typed: Option<Secret>,
+    ) -> Result<Value, Failure> {
+        let jid = address(name)?;
+        let live = room(&self.shared, &jid, None).await?;
+        let rules = {
+            let desk = self.shared.desk();
+            desk.live().rules_at(desk.policy(), &live)
+        };
+        let (new, source) = match &typed {
+            Some(typed) => {
+                self.is_good(typed, &jid, &rules).await?;
+                (NewPassword::Typed, Source::Creator)
+            }
+            None => {
+                let source = source(&rules, &live).map_err(conflict)?;
+                (NewPassword::Made(source), source)
+            }
+        };
+        let notice = (Audience::Moderators, Notice::PasswordChanged);
+        let tells = rules.password.tell.value;
+        let change = |live: &LiveRoom| {
+            let mut record = live.view.record.clone();
+            if let Some(record) = &mut record {
+                record.password = Some(source);
+            }
+            let effects = Effects {
+                record,
+                password: Some(new),
+                notices: tells.then_some(notice).into_iter().collect(),
+                ..Effects::default()
+            };
+            (effects, Vec::new())
+        };
+        apply_with(&self.shared, &jid, None, typed.as_ref(), change).await?;
+        Ok(json!({ "room": jid.as_str(), "source": source.name(), "told": tells }))
+    }
+
+    /// A typed password is as good as a moderator's has to be.
+    async fn is_good(
+        &self,
+        typed: &Secret,
+        room: &BareJid,
+        rules: &Arc<Rules>,
+    ) -> Result<(), Failure> {
+        let text = typed.expose();
+        if text.chars().count() > LONGEST || text.chars().any(char::is_control) {
+            return Err(invalid(format!(
+                "a password is at most {LONGEST} characters, without control characters"
+            )));
+        }
+        let strength = tokio::task::spawn_blocking({
+            let (typed, room, rules) = (typed.clone(), room.clone(), Arc::clone(rules));
+            move || judge(&typed, &room, &rules.password.deny_list.value)
+        });
+        let strength = strength.await.map_err(unavailable)?;
+        match rules.password.weakness(strength) {
+            None => Ok(()),
+            Some((rule, denial)) => Err(invalid(format!(
+                "{} ({}, line {})",
+                self.shared.desk().policy().texts.denial(denial, None).text,
+                rule.name,
+                rule.line
+            ))),
+        }
+    }
+}
+
+/// Where another password comes from.
+///
+/// # Errors
+/// It would be the same again.
+fn source(rules: &Rules, live: &LiveRoom) -> Result<Source, String> {
+    let settings = &rules.password;
+    let record = live.view.record.as_ref();
+    let is_from =
+        |source| live.view.has_password && record.is_some_and(|it| it.password == Some(source));
+    let same = "set one yourself, or change the file";
+    match settings.source.value {
+        // Nobody is there to be asked.
+        Source::Creator | Source::Generated => Ok(Source::Generated),
+        Source::Preset if is_from(Source::Preset) => Err(format!(
+            "the password of this room stands in the file, and would be the same again: {same}"
+        )),
+        Source::Derived if is_from(Source::Derived) => {
+            let period = |at| period_at(settings.period.value, at);
+            if record.is_some_and(|record| period(record.opened) == period(now())) {
+                return Err(format!(
+                    "the password of this room is derived, and would be the same again: {same}"
+                ));
+            }
+            Ok(Source::Derived)
+        }
+        source @ (Source::Preset | Source::Derived) => Ok(source),
+    }
+}

@@ -1,0 +1,126 @@
+//! What was done, in words.
+
+use std::process::ExitCode;
+
+use serde_json::Value;
+
+use super::out::{NO, say};
+use super::running::field;
+use crate::control::Request;
+
+/// Says it, and gives the exit status for it.
+pub(super) fn show(request: &Request, value: &Value) -> ExitCode {
+    match request {
+        Request::Close { room } => say(&format!("{room} is closed: nobody else may enter")),
+        Request::Reopen { room } => say(&format!("{room} takes people in again")),
+        Request::End { room, .. } => say(&format!("{room} has ended")),
+        Request::Admit { room, jid } => say(&format!("{jid} may enter {room} and is invited")),
+        Request::Reject { room, jid } => say(&format!("{jid} no longer waits at {room}")),
+        Request::Remove { room, jid, .. } => say(&format!("{jid} is no longer in {room}")),
+        Request::Say { room, .. } => say(&format!("everybody in {room} is told")),
+        Request::Password { room, .. } => password(room, value),
+        Request::Ban { .. } => ban(value),
+        Request::Unban { .. } => {
+            for ban in list(value, "lifted") {
+                say(&format!("lifted: {}", ban_in_words(ban)));
+            }
+        }
+        Request::Bans {} => bans(value),
+        Request::EndMany { .. } => end_many(value),
+        Request::Log(_)
+        | Request::Status {}
+        | Request::Doctor { .. }
+        | Request::Rooms {}
+        | Request::Room { .. }
+        | Request::Suspend { .. }
+        | Request::Resume { .. }
+        | Request::Explain { .. }
+        | Request::Plan { .. }
+        | Request::Reload { .. }
+        | Request::Page { .. } => {}
+    }
+    status(request, value)
+}
+
+/// The exit status: what was done in part is not done.
+pub(super) fn status(request: &Request, value: &Value) -> ExitCode {
+    let is_partial = matches!(request, Request::Ban { .. } | Request::EndMany { .. })
+        && !list(value, "failed").is_empty();
+    ExitCode::from(if is_partial { NO } else { 0 })
+}
+
+fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
+    value.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+}
+
+fn is_set(value: &Value, name: &str) -> bool {
+    value.get(name).and_then(Value::as_bool).unwrap_or_default()
+}
+
+fn password(room: &str, value: &Value) {
+    let told = if is_set(value, "told") {
+        "its moderators are told"
+    } else {
+        "nobody is told, as the file says"
+    };
+    say(&format!("{room} has another password: {told}"));
+}
+
+fn ban_in_words(ban: &Value) -> String {
+    let text = |name: &str| ban.get(name).and_then(Value::as_str);
+    let rooms = text("room").map_or(String::new(), |room| format!(" from rooms like `{room}`"));
+    let until = text("until").map_or("until it is lifted".to_owned(), |at| format!("until {at}"));
+    let reason = text("reason").map_or(String::new(), |reason| format!(": {reason}"));
+    format!(
+        "{} ({}){rooms}, {until}, by {} at {}, id {}{reason}",
+        field(ban, "who"),
+        field(ban, "kind"),
+        field(ban, "by"),
+        field(ban, "at"),
+        field(ban, "id"),
+    )
+}
+
+fn ban(value: &Value) {
+    say(&format!("banned: {}", ban_in_words(value)));
+    for one in list(value, "removed") {
+        say(&format!("  removed from {}: {}", field(one, "room"), field(one, "jid")));
+    }
+    for one in list(value, "failed") {
+        let (room, jid) = (field(one, "room"), field(one, "jid"));
+        say(&format!("  STILL IN {room}: {jid}: {}", field(one, "reason")));
+    }
+    if !is_set(value, "kept") {
+        say("  there is no audit database (`store.file`): the ban ends with the component");
+    }
+}
+
+fn bans(value: &Value) {
+    let bans = list(value, "bans");
+    for ban in bans {
+        say(&ban_in_words(ban));
+    }
+    if bans.is_empty() {
+        say("no operator has banned anybody");
+    }
+    let file = value.get("file").and_then(Value::as_u64).unwrap_or_default();
+    if file > 0 {
+        say(&format!("{file} more stand in the file"));
+    }
+}
+
+fn end_many(value: &Value) {
+    if is_set(value, "dry_run") {
+        let rooms = list(value, "rooms");
+        for room in rooms {
+            say(&format!("would end: {}", room.as_str().unwrap_or("?")));
+        }
+        say(&format!("{} rooms would end", rooms.len()));
+        return;
+    }
+    for one in list(value, "failed") {
+        say(&format!("NOT ENDED: {}: {}", field(one, "room"), field(one, "reason")));
+    }
+    let (ended, failed) = (list(value, "ended").len(), list(value, "failed").len());
+    say(&format!("{ended} rooms have ended, {failed} have not"));
+}

@@ -1,0 +1,130 @@
+//! Whom a ban is on, as somebody types it.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use jid::{BareJid, Jid};
+
+use super::bans::{canonical, one_spelling, respelled};
+
+/// Whom a ban is on, in the one spelling.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Banned {
+    /// A bare JID.
+    Jid(BareJid),
+    /// A domain: all its users and no subdomain.
+    Domain(String),
+    /// A network, or one address.
+    Network(IpNet),
+}
+
+impl Banned {
+    /// Reads a JID, a domain, or a network, told apart by their form: only a JID has an `@`, and only a network is
+    /// made of nothing but digits, dots, colons and a prefix length.
+    ///
+    /// # Errors
+    /// It is none of them; what is wrong with it.
+    pub fn read(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        if text.contains('@') {
+            return match Jid::new(text) {
+                Ok(jid) if jid.resource().is_some() => {
+                    Err(format!("`{text}` has a resource: write `{}`", jid.to_bare()))
+                }
+                Ok(jid) => {
+                    let jid = jid.to_bare();
+                    Ok(Self::Jid(respelled(&jid).unwrap_or(jid)))
+                }
+                Err(_) => Err(format!("`{text}` is no JID (RFC 7622)")),
+            };
+        }
+        let network = text.parse::<IpNet>();
+        if let Ok(network) = network.or_else(|_| text.parse::<IpAddr>().map(IpNet::from)) {
+            return Ok(Self::Network(canonical(network.trunc())));
+        }
+        let is_digit = |c: char| c.is_ascii_hexdigit() || ".:/[]%".contains(c);
+        let is_like_network = text.contains([':', '/'])
+            || text.chars().all(|c| c.is_ascii_digit() || c == '.') && !text.is_empty();
+        if is_like_network && text.chars().all(is_digit) {
+            return Err(format!(
+                "`{text}` is no network: write it like `192.0.2.0/24`, `2001:db8::/32` or `192.0.2.7`"
+            ));
+        }
+        match Jid::new(text) {
+            Ok(jid) if jid.node().is_none() && jid.resource().is_none() => {
+                Ok(Self::Domain(one_spelling(jid.domain().as_str()).into_owned()))
+            }
+            _ => Err(format!(
+                "`{text}` is nobody: give a JID (`bob@example.org`), a domain (`example.org`) or a network (`192.0.2.0/24`)"
+            )),
+        }
+    }
+
+    /// What it is.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Jid(_) => "jid",
+            Self::Domain(_) => "domain",
+            Self::Network(_) => "network",
+        }
+    }
+}
+
+impl fmt::Display for Banned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Jid(jid) => jid.fmt(f),
+            Self::Domain(domain) => f.write_str(domain),
+            Self::Network(network) if network.prefix_len() == network.max_prefix_len() => {
+                network.addr().fmt(f)
+            }
+            Self::Network(network) => network.fmt(f),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whom_a_ban_is_on_is_told_by_its_form_and_has_one_spelling() {
+        for (typed, kind, read) in [
+            ("Bob@Example.ORG", "jid", "bob@example.org"),
+            (" mallory@evil.example. ", "jid", "mallory@evil.example"),
+            ("a@xn--bcher-kva.example", "jid", "a@bücher.example"),
+            ("Example.ORG.", "domain", "example.org"),
+            ("localhost", "domain", "localhost"),
+            ("192.0.2.77/26", "network", "192.0.2.64/26"),
+            ("192.0.2.7", "network", "192.0.2.7"),
+            ("192.0.2.7/32", "network", "192.0.2.7"),
+            ("2001:DB8::/32", "network", "2001:db8::/32"),
+            ("::ffff:192.0.2.0/120", "network", "192.0.2.0/24"),
+            ("::1", "network", "::1"),
+            ("face.b00c.example", "domain", "face.b00c.example"),
+        ] {
+            let banned = Banned::read(typed).unwrap();
+            assert_eq!((banned.kind(), &*banned.to_string()), (kind, read), "{typed}");
+            assert_eq!(Banned::read(&banned.to_string()), Ok(banned));
+        }
+    }
+
+    #[test]
+    fn what_is_nobody_is_refused_with_what_to_write() {
+        for (typed, hint) in [
+            ("bob@example.org/phone", "write `bob@example.org`"),
+            ("@", "no JID"),
+            ("192.0.2.0/33", "no network"),
+            ("300.1.2.3", "no network"),
+            ("2001:db8::zz/32", "nobody"),
+            ("[::1]", "no network"),
+            ("example.org/room", "nobody"),
+            ("", "nobody"),
+            ("two words", "nobody"),
+        ] {
+            let error = Banned::read(typed).unwrap_err();
+            assert!(error.contains(hint), "{typed}: {error}");
+        }
+    }
+}

@@ -1,0 +1,167 @@
+"""Bans that an operator makes while meetings go on."""
+
+import json
+
+from lab import Crowd
+from storm import PASSWORD, SERVICE, guests, policy, until
+
+TEA, OTHER = f"tea@{SERVICE}", f"other@{SERVICE}"
+OPERATOR = ("[policy]", 'operators = ["root@operators.localhost"]')
+
+
+def rules(*lines):
+    """As `policy`, with an operator and a service account."""
+    text = policy(*lines, focus="focus@localhost")
+    return text.replace("[policy.password]", "\n".join([*OPERATOR, "[policy.password]"]))
+
+
+def read(vestibule, *arguments, code=0):
+    done = vestibule.run(*arguments, "--json")
+    assert done.returncode == code, (done.stdout, done.stderr)
+    return json.loads(done.stdout) if code == 0 else done.stderr
+
+
+def bans(vestibule):
+    return {(ban["who"], ban.get("room")) for ban in read(vestibule, "bans")["bans"]}
+
+
+async def inside(crowd, name, *rooms, nick=None):
+    """Somebody with an account, in these rooms."""
+    person = await crowd.connect(f"{name}@localhost")
+    for room in rooms:
+        assert (await person.join(room, nick or name.title(), PASSWORD)).joined
+    return person
+
+
+async def out_of(person, room):
+    return await person.wait_for(
+        lambda s: s.type == "unavailable" and 110 in s.statuses and s.sender.startswith(room)
+    )
+
+
+async def refused(person, room, nick="Again"):
+    assert (await person.join(room, nick, PASSWORD)).condition == "forbidden"
+
+
+async def test_a_ban_removes_somebody_everywhere_and_keeps_him_out(start_prosody, start_vestibule):
+    vestibule = start_vestibule(server := start_prosody(), rules())
+    async with Crowd(server) as crowd:
+        alice = await inside(crowd, "alice", TEA, OTHER)
+        bob = await inside(crowd, "bob", TEA, OTHER)
+        done = read(vestibule, "ban", "Bob@Localhost", "--for", "2 hours", "--reason", "spam")
+        assert (done["who"], done["kind"], done["kept"]) == ("bob@localhost", "jid", True)
+        assert {one["room"] for one in done["removed"]} == {TEA, OTHER} and not done["failed"]
+        for room in (TEA, OTHER):
+            assert 307 in (await out_of(bob, room)).statuses
+            await refused(bob, room)
+        await alice.wait_for(lambda s: s.type == "unavailable" and s.nick == "Bob")
+        assert "spam" not in repr(bob.seen) + repr(alice.seen), "the reason is for operators"
+        (ban,) = read(vestibule, "bans")["bans"]
+        assert ban["reason"] == "spam" and ban["until"] > ban["at"] and ban["by"].startswith("uid")
+
+        def named():
+            """The refusals, and the ban that each names."""
+            lines = [line for line in vestibule.decisions() if line.get("denial") == "banned"]
+            return [(line["line"], line["facts"]["banned"]["requester"]["id"]) for line in lines]
+
+        await until(lambda: len(named()) == 4, 3, "two removals and two refusals in the log")
+        assert set(named()) == {(0, ban["id"])}
+        explained = vestibule.run("explain", "--live", "--room", TEA, "--jid", bob.bare)
+        assert f"ban {ban['id']}" in explained.stdout, explained.stdout
+
+        lifted = read(vestibule, "unban", "bob@localhost")["lifted"]
+        assert [one["id"] for one in lifted] == [ban["id"]]
+        assert not bans(vestibule)
+        assert (await bob.join(TEA, "Bob", PASSWORD)).joined
+
+
+async def test_a_ban_outlives_a_kill_and_a_reload(start_prosody, start_vestibule):
+    vestibule = start_vestibule(server := start_prosody(), rules())
+    async with Crowd(server) as crowd:
+        await inside(crowd, "alice", TEA)
+        bob = await inside(crowd, "bob", TEA)
+        read(vestibule, "ban", bob.bare)
+        await out_of(bob, TEA)
+        vestibule.kill()
+        vestibule.start()
+        await refused(bob, TEA)
+        vestibule.write_config(rules().replace('admission = "password"', 'admission = "open"'))
+        assert vestibule.run("reload").returncode == 0
+        await refused(bob, TEA)
+        assert bans(vestibule) == {(bob.bare, None)}
+        plan = vestibule.run("plan", vestibule.config_path)
+        assert plan.returncode == 0
+        read(vestibule, "unban", bob.bare)
+        vestibule.kill()
+        vestibule.start()
+        assert (await bob.join(TEA, "Bob", PASSWORD)).joined
+
+
+async def test_a_ban_is_for_rooms_of_a_pattern(start_prosody, start_vestibule):
+    vestibule = start_vestibule(server := start_prosody(), rules())
+    async with Crowd(server) as crowd:
+        await inside(crowd, "alice", TEA, OTHER)
+        bob = await inside(crowd, "bob", TEA, OTHER)
+        done = read(vestibule, "ban", bob.bare, "--room", "Te?")
+        assert [one["room"] for one in done["removed"]] == [TEA]
+        await out_of(bob, TEA)
+        await refused(bob, TEA)
+        assert set(bob.occupants(OTHER)) == {"Alice", "Bob"}
+        assert bans(vestibule) == {(bob.bare, "te?")}
+        assert "no operator has banned" in read(vestibule, "unban", bob.bare, "--room", "x", code=1)
+        read(vestibule, "unban", bob.bare, "--room", "te?")
+        assert (await bob.join(TEA, "Bob", PASSWORD)).joined
+
+
+async def test_a_ban_is_on_a_domain_or_a_network(start_prosody, start_vestibule):
+    vestibule = start_vestibule(server := start_prosody(), rules())
+    async with Crowd(server) as crowd:
+        alice = await inside(crowd, "alice", TEA)
+        focus = await crowd.connect("focus@localhost")
+        assert (await focus.join(TEA, "focus")).joined
+        strangers = await guests(crowd, 3)
+        for number, stranger in enumerate(strangers):
+            assert (await stranger.join(TEA, f"S{number}", PASSWORD)).joined
+        done = read(vestibule, "ban", "guest.localhost")
+        assert (done["kind"], len(done["removed"])) == ("domain", 3)
+        for stranger in strangers:
+            await out_of(stranger, TEA)
+        await alice.ping()
+        assert set(alice.occupants(TEA)) == {"Alice", "focus"}
+        read(vestibule, "ban", "127.0.0.1")
+        await out_of(alice, TEA)
+        await focus.ping()
+        assert set(focus.occupants(TEA)) == {"focus"}, "services stay"
+        assert bans(vestibule) == {("guest.localhost", None), ("127.0.0.1", None)}
+
+
+async def test_whoever_waits_is_turned_away_by_a_ban(start_prosody, start_vestibule):
+    knocking = rules().replace('admission = "password"', 'admission = "lobby"')
+    vestibule = start_vestibule(server := start_prosody(), knocking)
+    async with Crowd(server) as crowd:
+        await inside(crowd, "alice", TEA)
+        bob = await crowd.connect("bob@localhost")
+        await bob.join(TEA, "Bob")
+        assert read(vestibule, "room", TEA)["waiting"]
+        read(vestibule, "ban", bob.bare)
+        assert not read(vestibule, "room", TEA)["waiting"]
+
+
+async def test_what_may_not_be_banned_is_refused_with_the_reason(start_prosody, start_vestibule):
+    ban = ("[[ban]]", 'jid = "eve@localhost"', 'reason = "by the file"')
+    vestibule = start_vestibule(start_prosody(), rules(*ban))
+    for who, words in [
+        ("focus@localhost", "is a service"),
+        ("root@operators.localhost", "is an operator"),
+        ("operators.localhost", "is an operator"),
+        ("0.0.0.0/0", "as good as everybody"),
+        ("bob@localhost/phone", "write `bob@localhost`"),
+        ("192.0.2.0/33", "no network"),
+        ("two words", "is nobody"),
+    ]:
+        assert words in read(vestibule, "ban", who, code=1), who
+    assert "is an address" in read(vestibule, "ban", "bob@localhost", "--room", TEA, code=1)
+    assert vestibule.run("ban", "bob@localhost", "--for", "0s").returncode == 2
+    assert "one of the file (line" in read(vestibule, "unban", "eve@localhost", code=1)
+    assert "no operator has banned" in read(vestibule, "unban", "bob@localhost", code=1)
+    assert read(vestibule, "bans") == {"bans": [], "file": 1}
