@@ -126,13 +126,13 @@ impl Exchange {
         }
         let mut marks = Marks::default();
         let mut bans = self.store.watch_bans();
-        bans.mark_changed();
+        let mut told = false;
         let mut asked = None::<Instant>;
         *pause = PAUSES.0;
         loop {
-            if bans.has_changed().unwrap_or_default() {
+            if !told || bans.has_changed().unwrap_or_default() {
                 bans.mark_unchanged();
-                self.tell_bans(&mut session, &mut marks).await?;
+                told = self.tell_bans(&mut session, &mut marks).await?;
             }
             if asked.is_none_or(|asked| asked.elapsed() >= BEAT) {
                 self.hear_bans(&session, &mut marks).await?;
@@ -146,22 +146,22 @@ impl Exchange {
             }
             tokio::select! {
                 () = news.notified() => asked = None,
-                _ = bans.changed() => bans.mark_changed(),
+                _ = bans.changed() => told = false,
                 () = sleep(TICK) => {}
             }
         }
     }
 
-    /// Tells the bans that have changed here.
-    async fn tell_bans(&self, session: &mut Session, marks: &mut Marks) -> Result<(), Trouble> {
+    /// Tells the bans that have changed here; whether that was all of them.
+    async fn tell_bans(&self, session: &mut Session, marks: &mut Marks) -> Result<bool, Trouble> {
         while let Some(changes) = here(self.store.ban_changes(marks.told).await) {
-            let Some((last, _)) = changes.last() else { break };
+            let Some((last, _)) = changes.last() else { return Ok(true) };
             let last = *last;
             let bans: Vec<_> = changes.into_iter().map(|(_, state)| state).collect();
             session.merge_bans(&bans).await?;
             marks.told = last;
         }
-        Ok(())
+        Ok(false)
     }
 
     /// Hears which bans have changed there.
@@ -184,13 +184,14 @@ impl Exchange {
         session: &Session,
         show: &(impl Fn(Arc<Entry>) + Send + Sync),
     ) -> Result<(), Trouble> {
-        loop {
-            let after = self.shown.unwrap_or_default();
-            let actions = session.actions(after, &self.server).await?;
-            let Some((last, _)) = actions.last() else { return Ok(()) };
-            self.shown = Some(*last);
+        let newest = session.newest_action().await?;
+        while let Some(shown) = self.shown.filter(|shown| *shown < newest) {
+            let actions = session.actions(shown, &self.server).await?;
+            // Beyond the last page there are only this server's own.
+            self.shown = Some(actions.last().map_or(newest, |(arrival, _)| *arrival));
             actions.into_iter().for_each(|(_, action)| show(Arc::new(action)));
         }
+        Ok(())
     }
 
     /// Ships the next entries; whether there are more.

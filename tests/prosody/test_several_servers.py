@@ -7,7 +7,6 @@ import time
 
 import pytest
 from lab import SERVICE, Crowd, Postgres
-from lab.process import HOST
 
 PASSWORD = "seven tall quartz lanterns"
 POLICY = (
@@ -129,8 +128,11 @@ async def test_nobody_waits_for_a_database_that_is_away_and_nothing_is_lost(
         print(f"a refused join, median: {statistics.median(before) * 1000:.1f} ms with the database,"
               f" {statistics.median(during) * 1000:.1f} ms while it was {how}")
     assert servers(component)["waiting"] == 0
-    log = component.run("status", "--json").stdout
-    assert json.loads(log)["store"]["lost"] == 0
+    assert json.loads(component.run("status", "--json").stdout)["store"]["lost"] == 0
+    kept = repr(shared.sql("select * from vestibule_entry", database))
+    assert ROOM in kept
+    for secret in (PASSWORD, server.secret, shared.password):
+        assert secret not in kept
 
 
 async def test_a_start_without_the_database_is_a_start_and_what_is_wrong_is_said(

@@ -57,7 +57,7 @@ impl Server {
         self.running = Some(Running::start(self.home.path(), self.port));
         let (address, started) = (self.database("postgres"), Instant::now());
         while block_on(address.config().connect(NoTls)).is_err() {
-            assert!(started.elapsed() < Duration::from_secs(30), "PostgreSQL does not answer");
+            assert!(started.elapsed() < Duration::from_secs(120), "PostgreSQL does not answer");
             std::thread::sleep(Duration::from_millis(20));
         }
     }

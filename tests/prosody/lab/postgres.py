@@ -30,7 +30,7 @@ class Postgres(Process):
     def __exit__(self, *_):
         self.close()
 
-    def start(self, seconds=30):
+    def start(self, seconds=120):
         """Starts the server, or starts it again on the same port and data."""
         self.spawn([SCRIPT, self.home, self.port, self.password], {})
         wait_until(self._answers, seconds, "PostgreSQL", self.tail)
