@@ -149,6 +149,7 @@ mod tests {
     use jid::BareJid;
 
     use super::*;
+    use crate::policy::close::closing;
     use crate::policy::drift::{Settings, compare};
     use crate::policy::lobby::Admission;
     use crate::policy::permissions::Permitted;
@@ -335,6 +336,17 @@ mod tests {
             room.settings.suspended = None;
             assert_eq!(room.drifts(), [], "a gate that does not tell");
         }
+    }
+
+    #[test]
+    fn of_a_suspended_room_nobody_is_told_that_it_is_open() {
+        let mut room = Room::new(false);
+        let said = |room: &Room, close| closing(&room.view, close, NOW).notices;
+        assert_eq!(said(&room, false), [(Audience::Room, Notice::Reopened)]);
+        let _ = room.suspend();
+        assert_eq!(said(&room, false), []);
+        assert_eq!(said(&room, true), [(Audience::Room, Notice::Closed)]);
+        assert!(closing(&room.view, false, NOW).record.unwrap().suspended.is_some());
     }
 
     #[test]
