@@ -8,11 +8,18 @@ use std::path::{Path, PathBuf};
 
 use vestibule::policy::attempt::{Action, Client, Credential};
 use vestibule::policy::gate_words::{GATE_WORDS, SHARED};
+use vestibule::policy::hours::AtEnd;
+use vestibule::policy::lobby::Admission;
+use vestibule::policy::moderators::Become;
 use vestibule::policy::modes::{ALWAYS, SWITCHES};
 use vestibule::policy::notice::Notice;
+use vestibule::policy::permissions::E2ee;
 use vestibule::policy::setting::Setting;
+use vestibule::policy::settings::SubjectBy;
 use vestibule::policy::shown::{Shown, shown};
+use vestibule::policy::succession::Rescue;
 use vestibule::policy::told::Told;
+use vestibule::policy::who::Who;
 use vestibule::policy::words::EVERY;
 
 /// Those that only somebody inside can get: they are no answers to a join.
@@ -221,4 +228,21 @@ fn the_rules_that_the_readme_explains_stand_in_the_lines_it_names() {
         count += 1;
     }
     assert!(count > 3, "{count} lines are named");
+}
+
+#[test]
+fn every_word_that_a_key_takes_stands_in_the_file_with_all_keys() {
+    let file = read("component.toml");
+    let words = Admission::ALL
+        .map(Admission::name)
+        .into_iter()
+        .chain(Become::ALL.map(Become::name))
+        .chain(Rescue::ALL.map(Rescue::name))
+        .chain(Who::ALL.map(Who::name))
+        .chain(SubjectBy::ALL.map(SubjectBy::name))
+        .chain(E2ee::ALL.map(E2ee::name))
+        .chain(AtEnd::ALL.map(AtEnd::name));
+    for word in words {
+        assert!(file.contains(&format!("\"{word}\"")), "{word}");
+    }
 }

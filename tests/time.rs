@@ -386,3 +386,10 @@ fn the_lobby_of_a_wave_is_taken_down_only_if_it_was_put_up_for_it() {
         assert_eq!((effects.lobby, effects.members_only), (down, down));
     }
 }
+
+#[test]
+fn what_timers_do_has_a_name_in_the_log() {
+    let warned = warning(0, Notice::TimeIsUp);
+    let deeds = [Deed::End(Notice::TimeIsUp), Deed::Close(Closed::Time), Deed::Calm, warned];
+    assert_eq!(deeds.map(Deed::name), ["ended", "closed", "lowered", "warned"]);
+}

@@ -330,4 +330,15 @@ mod tests {
         let dotted = BareJid::from_str("mallory@evil.example.").unwrap();
         assert_eq!(bans.on(&dotted, None, "tea", NOW).map(Ban::line), Some(2));
     }
+
+    #[test]
+    fn each_ban_is_named_by_its_line() {
+        let mut bans = Bans::default();
+        bans.ban_jid(jid("bob@example.org"), ban(1));
+        bans.ban_domain("spam.example", ban(2));
+        bans.ban_network("192.0.2.0/24".parse().unwrap(), ban(3));
+        let mut lines: Vec<_> = bans.lines().collect();
+        lines.sort_unstable();
+        assert_eq!(lines, [1, 2, 3]);
+    }
 }

@@ -152,4 +152,9 @@ mod tests {
         assert_eq!(three, ClassSet::of(&[Class::Token, Class::Account, Class::Guest]));
         assert_eq!(format!("{two:?}"), "{Account, Guest}");
     }
+
+    #[test]
+    fn a_class_is_shown_by_its_name() {
+        assert_eq!(Class::Returning.to_string(), "returning");
+    }
 }

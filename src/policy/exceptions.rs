@@ -232,4 +232,22 @@ mod tests {
             assert!(!exceptions.is_empty());
         }
     }
+
+    #[test]
+    fn each_exception_is_named_by_its_line() {
+        let of = |line| Exception {
+            line,
+            until: None,
+            rooms: None,
+            rules: Vec::new(),
+            bans: true,
+            reason: String::new(),
+        };
+        let mut exceptions = Exceptions::default();
+        exceptions.add(Whom::All, of(7));
+        exceptions.add(Whom::Class(Class::Guest), of(9));
+        let mut lines: Vec<_> = exceptions.lines().collect();
+        lines.sort_unstable();
+        assert_eq!(lines, [7, 9]);
+    }
 }

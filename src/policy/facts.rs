@@ -242,4 +242,19 @@ mod tests {
             assert!(written.get(action.name()).is_some(), "{written}");
         }
     }
+
+    #[test]
+    fn claims_without_a_value_are_told_by_name() {
+        let unread = |name: &str| vec![(name.to_owned(), None)];
+        let attempt = Attempt {
+            requester: Requester { unread: unread("email"), ..claimant() },
+            behind: Some(Requester { unread: unread("group"), ..claimant() }),
+            ..Attempt::default()
+        };
+        let (policy, rules, room) = (Policy::default(), Rules::default(), RoomView::default());
+        let facts = Facts::of(&policy, &rules, &attempt, &room, &Pressure::default());
+        assert!(facts.unread_claims().any(|name| name == "email"));
+        assert!(facts.unread_claims().any(|name| name == "group"));
+        assert!(!facts.unread_claims().any(|name| name == "moderator"));
+    }
 }

@@ -139,4 +139,34 @@ mod tests {
         assert_eq!(named("removal").count(), 1);
         assert_eq!(named("remov").count(), 0);
     }
+
+    #[test]
+    fn each_family_is_told_once_in_the_order_of_its_rules() {
+        let mut expected: Vec<_> = SWITCHES.iter().map(Switch::family).collect();
+        expected.dedup();
+        let told: Vec<_> = families().collect();
+        assert!(told.len() > 5 && told.iter().all(|family| expected.contains(family)), "{told:?}");
+        let mut once = told.clone();
+        once.sort_unstable();
+        once.dedup();
+        assert_eq!((once.len(), told[0]), (told.len(), SWITCHES[0].family()));
+    }
+
+    #[test]
+    fn a_mode_is_that_of_its_place_and_its_line() {
+        let mut modes = Modes::default();
+        modes.put([2], Set::at(Mode::Observe, 41));
+        assert_eq!((modes.of(2).value, modes.of(2).line), (Mode::Observe, 41));
+        assert_eq!(modes.of(1).value, Mode::Enforce);
+    }
+
+    #[test]
+    fn what_is_observed_is_strict_where_it_is_judged_as_if_it_were_enforced() {
+        let mut rules = Rules::default();
+        let mut modes = Modes::default();
+        modes.put(named("password.required"), Set::at(Mode::Observe, 41));
+        rules.modes = Arc::new(modes);
+        let in_force = rules.in_force();
+        assert!(!in_force.password.required.value && in_force.strict().password.required.value);
+    }
 }

@@ -148,3 +148,15 @@ impl Notice {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_notice_says_what_is_left() {
+        assert_eq!(Notice::Calm.text(), Notice::Calm.template());
+        let ends = Notice::EndsIn(Duration::from_secs(300)).text();
+        assert_eq!(ends, "This room ends in 5 minutes.");
+    }
+}

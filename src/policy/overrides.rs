@@ -282,4 +282,29 @@ mod tests {
             prop_assert_eq!(overrides.best(&room, &kept).map(|one| one.line), naive);
         }
     }
+
+    #[test]
+    fn overrides_are_counted_listed_and_asked_which_claims_they_want() {
+        let none = Overrides::default();
+        assert!(none.is_empty() && none.iter().next().is_none());
+        let claim = Some(("group".to_owned(), vec!["board".to_owned()]));
+        let of = |line, selector| Override {
+            selector,
+            priority: 0,
+            profile: None,
+            line,
+            rules: Arc::default(),
+        };
+        let all = vec![
+            of(3, Selector { claim, ..Selector::default() }),
+            of(5, Selector { pattern: Pattern::new("tea").ok(), ..Selector::default() }),
+        ];
+        let mut two = Overrides::new(all, Vec::new()).unwrap();
+        assert!(!two.is_empty() && two.len() == 2);
+        assert_eq!(two.iter().map(|one| one.line).collect::<Vec<_>>(), [5, 3]);
+        assert!(two.asks_for("group") && !two.asks_for("email"));
+        two.rules_mut()
+            .for_each(|rules| Arc::make_mut(&mut Arc::make_mut(rules).password).required.line = 77);
+        assert!(two.iter().all(|one| one.rules.password.required.line == 77));
+    }
 }

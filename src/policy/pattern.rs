@@ -184,4 +184,20 @@ mod tests {
         }
         assert!(Pattern::new("a[").is_err() && Pattern::new("a}").is_err());
     }
+
+    #[test]
+    fn a_name_is_exact_and_a_beginning_is_not() {
+        assert!(Pattern::new("tea").unwrap().is_exact());
+        assert!(!Pattern::new("tea*").unwrap().is_exact());
+    }
+
+    #[test]
+    fn between_slashes_two_stars_also_stand_for_nothing() {
+        let parts = |written| Pattern::new(written).unwrap().parts();
+        let a = Part::Literal('a');
+        assert_eq!(parts("a/**"), [a, Part::Any]);
+        assert_eq!(parts("a/*"), [a, Part::Literal('/'), Part::Any]);
+        assert_eq!(parts("a**"), [a, Part::Any]);
+        assert_eq!(parts("aa*"), [a, a, Part::Any]);
+    }
 }

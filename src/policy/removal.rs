@@ -342,4 +342,16 @@ mod tests {
         one.auth = Auth::Anonymous;
         assert_eq!(rules.marks(&[By::Token], &one), []);
     }
+
+    #[test]
+    fn a_claim_of_which_only_the_mark_is_kept_marks_by_its_own_name() {
+        let mark = |text| Some(Mark::of("token", text));
+        let who = Requester {
+            claims: Vec::new(),
+            unread: vec![("email".to_owned(), mark("mail")), ("id".to_owned(), mark("mallory"))],
+            ..person("mallory")
+        };
+        let marks = Removal::default().marks(&[By::Token], &who);
+        assert_eq!(marks, [(By::Token, Mark::of("token", "mallory"))]);
+    }
 }

@@ -117,4 +117,15 @@ mod tests {
         }
         assert_eq!(read("tea@elsewhere.test"), own("tea", "elsewhere.test", None));
     }
+
+    #[test]
+    fn a_service_of_the_file_is_itself_though_its_name_looks_like_a_tenant_of_another() {
+        let services =
+            ["conference.example.org".to_owned(), "conference.acme.example.org".to_owned()];
+        for room in ["tea@conference.acme.example.org", "conference.beta.example.org"] {
+            let room: BareJid = room.parse().unwrap();
+            let read = RoomName::of(&room, &services);
+            assert_eq!((read.tenant(), read.service), (None, room.domain().as_str()));
+        }
+    }
 }

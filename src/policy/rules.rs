@@ -110,3 +110,51 @@ impl Policy {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::attempt::Requester;
+    use crate::policy::overrides::Override;
+    use crate::policy::record::Record;
+    use crate::policy::selector::Selector;
+
+    fn claim(value: &str) -> Claim {
+        ("group".to_owned(), value.to_owned())
+    }
+
+    #[test]
+    fn a_room_has_the_claims_of_whoever_opened_it_or_is_about_to() {
+        let selector = Selector {
+            claim: Some(("group".to_owned(), vec!["board".to_owned(), "staff".to_owned()])),
+            ..Selector::default()
+        };
+        let one = Override { selector, priority: 0, profile: None, line: 3, rules: Arc::default() };
+        let policy =
+            Policy { rooms: Overrides::new(vec![one], Vec::new()).unwrap(), ..Policy::default() };
+        let who = |value: &str| Requester { claims: vec![claim(value)], ..Requester::default() };
+        let of = |attempt: &Attempt, room: &RoomView| policy.claims_of(attempt, room).into_owned();
+        let open = Attempt {
+            requester: who("staff"),
+            action: Action::Open { typed: None },
+            ..Attempt::default()
+        };
+        let mut record = Record::new(jiff::Timestamp::UNIX_EPOCH, "ann@example.org".into(), None);
+        record.claims = vec![claim("board")];
+        let there = RoomView { exists: true, record: Some(record), ..RoomView::default() };
+        let gone = RoomView { exists: false, ..there.clone() };
+        let bare = RoomView { exists: true, ..RoomView::default() };
+        let none = RoomView::default();
+        let join =
+            Attempt { requester: who("staff"), action: Action::Destroy, ..Attempt::default() };
+        assert_eq!(of(&open, &none), [claim("staff")]);
+        assert_eq!(of(&open, &gone), [claim("staff")]);
+        assert_eq!(of(&open, &bare), []);
+        assert_eq!(of(&open, &there), [claim("board")]);
+        assert_eq!(of(&join, &there), [claim("board")]);
+        assert_eq!(of(&join, &gone), [claim("board")]);
+        assert_eq!(of(&join, &none), [claim("staff")]);
+        let behind = Attempt { behind: Some(who("board")), ..open };
+        assert_eq!(of(&behind, &none), [claim("board")]);
+    }
+}

@@ -170,4 +170,19 @@ mod tests {
         assert!(!all.is_for(&RoomName { service: "elsewhere.test", ..tea }, "", &claims));
         assert!(!Selector { share: Some(0), ..all }.is_for(&room("[acme]tea-1"), "", &claims));
     }
+
+    #[test]
+    fn a_selector_is_empty_only_when_it_says_nothing_at_all() {
+        assert!(Selector::default().is_empty());
+        let one = Selector::default;
+        for selector in [
+            Selector { pattern: Pattern::new("tea").ok(), ..one() },
+            Selector { tenant: Some("acme".to_owned()), ..one() },
+            Selector { service: Some("rooms.test".to_owned()), ..one() },
+            Selector { claim: Some(("group".to_owned(), Vec::new())), ..one() },
+            share(50),
+        ] {
+            assert!(!selector.is_empty(), "{selector:?}");
+        }
+    }
 }

@@ -103,3 +103,34 @@ pub fn is_arrival(attempt: &Attempt, decision: &Decision) -> bool {
         && matches!(decision.verdict, Verdict::Allow | Verdict::Hold)
         && is_strange(decision.class, attempt.requester.affiliation)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::attempt::{Credential, Requester};
+
+    #[test]
+    fn strangers_who_come_in_or_knock_arrive_and_nobody_else() {
+        let arrives = |action, verdict, class, affiliation| {
+            let requester = Requester { affiliation, ..Requester::default() };
+            let attempt = Attempt { action, requester, ..Attempt::default() };
+            let decision = Decision {
+                verdict,
+                rule: Rule::new("lobby.admission", 1),
+                class,
+                denial: None,
+                effects: Effects::default(),
+                would: None,
+                exceptions: Vec::new(),
+            };
+            is_arrival(&attempt, &decision)
+        };
+        let join = || Action::Join { credential: Credential::None };
+        assert!(arrives(join(), Verdict::Allow, Class::Guest, Affiliation::None));
+        assert!(arrives(join(), Verdict::Hold, Class::Federated, Affiliation::None));
+        assert!(!arrives(join(), Verdict::Deny, Class::Guest, Affiliation::None));
+        assert!(!arrives(Action::Destroy, Verdict::Allow, Class::Guest, Affiliation::None));
+        assert!(!arrives(join(), Verdict::Allow, Class::Account, Affiliation::None));
+        assert!(!arrives(join(), Verdict::Allow, Class::Guest, Affiliation::Member));
+    }
+}

@@ -237,3 +237,25 @@ fn in_a_suspended_room_nobody_takes_over_and_nobody_is_let_in() {
     record.suspended = Some(Suspended { since: at(1000), raised: true });
     assert_eq!(room.plan(5000), None);
 }
+
+#[test]
+fn a_plan_is_about_whom_it_names_or_about_everybody() {
+    let (bob, eve) = (jid("bob@example.org"), jid("eve@example.org"));
+    let about = |remedy, person: Option<&BareJid>| {
+        Plan { rule: Rule::new("moderators.successors", 1), remedy }.is_about(person)
+    };
+    for remedy in [Remedy::Promote(bob.clone()), Remedy::Admit(bob.clone())] {
+        assert!(about(remedy.clone(), Some(&bob)));
+        assert!(!about(remedy.clone(), Some(&eve)) && !about(remedy, None));
+    }
+    assert!(about(Remedy::Nobody, None) && about(Remedy::Refuse(vec![bob]), Some(&eve)));
+}
+
+#[test]
+fn a_moderator_is_who_has_that_role_and_is_no_service() {
+    let room = Room::new(&[], &[]);
+    let moderator = |jid| Requester { role: Role::Moderator, ..account(jid) };
+    assert!(is_moderator(&room.policy, &moderator("bob@example.org")));
+    assert!(!is_moderator(&room.policy, &account("bob@example.org")));
+    assert!(!is_moderator(&room.policy, &moderator("focus@auth.example.org")));
+}
