@@ -22,7 +22,7 @@ export PROSODY
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit lint doc prosody-tests bench fuzz fuzz-short mutants deny static packages prosody13 browser install
+.PHONY: help demo test unit lint doc prosody-tests bench screenshots fuzz fuzz-short mutants deny static packages prosody13 browser install
 
 help: ## List these targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -64,6 +64,10 @@ prosody-tests: prosody13 browser ## Test against real Prosody (PROSODY=0.12, 13 
 	$(PYTEST) $(CROWDS)
 
 test: packages prosody13 lint unit doc prosody-tests ## Run everything that must pass
+
+screenshots: browser ## Take the pictures of the page anew, into docs/images
+	$(CARGO) build --locked
+	PROSODY=0.12 VESTIBULE_BIN=$(TARGET)/debug/vestibule $(PYTHON) scripts/screenshots.py
 
 bench: packages ## Measure; nothing here fails on a number (BENCH_ONLY=joins,memory: only these)
 	CARGO=$(CARGO) $(PYTHON) benches/run.py
