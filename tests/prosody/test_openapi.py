@@ -22,6 +22,7 @@ GIVEN = {
     "unban": {"who": "mallory@example.org"},
     "remove": {"jid": "bob", "reason": "not invited"},
     "end-many": {"all": True, "dry_run": True},
+    "password": {"password": "nine grey velvet harbours"},
     "say": {"text": "the hall closes soon"},
     "log": {"limit": 50},
     "why": {"decision": "last"},
@@ -74,7 +75,7 @@ async def test_every_reply_is_as_it_is_described(door):
                 status, reply = api.do(name, **given)
                 held(document, document["paths"][path]["post"], status, reply)
             done[name] = status
-        assert set(done.values()) == {200}, done
+        assert {name: status for name, status in done.items() if status != 200} == {}
 
 
 async def test_what_only_looks_replies_the_same_by_its_address(door):
