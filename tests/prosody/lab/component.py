@@ -160,7 +160,7 @@ class Vestibule(Process):
         files = (path for path in self.state_dir.rglob("*") if path.is_file())
         places = {str(path.relative_to(self.state_dir)): path.read_bytes() for path in files}
         places["its output"] = self.output.read_text(errors="replace")
-        places["what commands said"] = "\n".join(self.said)
+        places["what commands and the API said"] = "\n".join(self.said)
         places["Prosody's log"] = self.server.log()
         finds = canary.found(places)
         if finds:

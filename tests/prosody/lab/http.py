@@ -4,6 +4,8 @@ import http.client
 import json
 from urllib.parse import quote, urlsplit
 
+from . import canary
+
 
 class Api:
     """The API of a component, with the token of a session that its command line gave out."""
@@ -12,7 +14,8 @@ class Api:
         page = component.run("page", "--role", role)
         assert page.returncode == 0, page.stderr
         self.url, fragment = page.stdout.strip().split("#login=")
-        self.token = fragment if token is None else token
+        self.token = canary.note(fragment if token is None else token)
+        self.component = component
         self.address = urlsplit(self.url).netloc
 
     def open(self, seconds=20):
@@ -28,7 +31,9 @@ class Api:
         try:
             connection.request(method, path, body, {**sent, **(headers or {})})
             response = connection.getresponse()
-            return response.status, response.headers, response.read().decode()
+            text = response.read().decode()
+            self.component.said.append(f"{response.headers}\n{text}")
+            return response.status, response.headers, text
         finally:
             connection.close()
 
