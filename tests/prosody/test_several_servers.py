@@ -178,3 +178,94 @@ async def test_a_component_that_shares_nothing_says_nothing_of_it(start_prosody,
     component = start_vestibule(start_prosody(), POLICY)
     assert "shared" not in json.loads(component.run("status", "--json").stdout)["store"]
     assert "servers' database" not in component.run("status").stdout
+
+
+async def two(start_prosody, start_vestibule, shared, database):
+    """Two servers and their components, which share a database."""
+    servers = start_prosody(), start_prosody()
+    components = [
+        start_vestibule(server, POLICY, env=member(shared, database, name))
+        for server, name in zip(servers, ("one", "two"), strict=True)
+    ]
+    await there(*components)
+    return servers, components
+
+
+def does(component, *arguments):
+    done = component.run(*arguments, "--json")
+    assert done.returncode == 0, (done.stdout, done.stderr)
+    return json.loads(done.stdout)
+
+
+def banned(component):
+    return sorted(ban["who"] for ban in does(component, "bans")["bans"])
+
+
+async def inside(crowd, name):
+    person = await crowd.connect(f"{name}@localhost")
+    assert (await person.join(ROOM, name.title(), PASSWORD)).joined
+    return person
+
+
+async def test_a_ban_on_one_server_removes_and_refuses_on_the_other(
+    start_prosody, start_vestibule, shared, database
+):
+    (here, elsewhere), (one, other) = await two(start_prosody, start_vestibule, shared, database)
+    async with Crowd(here) as home, Crowd(elsewhere) as away_from_home:
+        await inside(home, "alice")
+        await inside(away_from_home, "alice")
+        bob = await inside(away_from_home, "bob")
+        before = time.monotonic()
+        does(one, "ban", "bob@localhost", "--reason", "shouting")
+        await bob.wait_for(lambda s: s.type == "unavailable" and 307 in s.statuses)
+        print(f"removed on the other server {(time.monotonic() - before) * 1000:.0f} ms after the ban was ordered")
+        assert (await bob.join(ROOM, "Bob", PASSWORD)).condition == "forbidden"
+        assert banned(one) == banned(other) == ["bob@localhost"]
+
+        # It holds while the database is away, after a restart too; and so does what is done meanwhile.
+        shared.kill()
+        try:
+            await away(other)
+            other.kill()
+            other.start()
+            assert (await bob.join(ROOM, "Bob", PASSWORD)).condition == "forbidden"
+            does(one, "ban", "eve@localhost")
+            does(other, "unban", "bob@localhost")
+            assert (await bob.join(ROOM, "Bob", PASSWORD)).joined
+            assert banned(one) == ["bob@localhost", "eve@localhost"]
+        finally:
+            shared.start()
+        await there(one, other)
+        await until(lambda: banned(one) == banned(other) == ["eve@localhost"], 15, "all bans")
+        eve = await away_from_home.connect("eve@localhost")
+        assert (await eve.join(ROOM, "Eve", PASSWORD)).condition == "forbidden"
+
+
+async def test_the_log_is_that_of_all_servers_and_of_one_while_the_database_is_away(
+    start_prosody, start_vestibule, shared, database
+):
+    (here, elsewhere), (one, other) = await two(start_prosody, start_vestibule, shared, database)
+
+    def found():
+        """The servers whose log of Bob is found at the first."""
+        done = one.run("log", "--person", "bob@localhost", "--kind", "joined", "--json", "--limit", "50")
+        assert done.returncode == 0, done.stderr
+        return sorted(json.loads(line)["server"] for line in done.stdout.splitlines()), done.stderr
+
+    async with Crowd(here) as home, Crowd(elsewhere) as away_from_home:
+        for crowd in (home, away_from_home):
+            await inside(crowd, "alice")
+            await inside(crowd, "bob")
+        await until(lambda: found() == (["one", "two"], ""), 10, "the entries of both")
+        does(other, "close", ROOM)
+        actions = "select server from vestibule_entry where kind = 'action' and command = 'close'"
+        await until(lambda: shared.sql(actions, database) == [["two"]], 10, "the action")
+        shared.kill()
+        try:
+            await away(one)
+            servers_found, note = found()
+            assert servers_found == ["one"]
+            assert "only the entries of this server were searched" in note
+        finally:
+            shared.start()
+        await until(lambda: found() == (["one", "two"], ""), 20, "the entries of both again")

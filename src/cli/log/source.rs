@@ -34,6 +34,8 @@ pub(super) struct Source {
     from: From,
     /// A component that is away is waited for.
     pub(super) is_patient: bool,
+    /// What the component last said was not searched.
+    missing: Option<String>,
 }
 
 enum From {
@@ -44,6 +46,8 @@ enum From {
 #[derive(Deserialize)]
 struct Found {
     entries: Vec<Entry>,
+    #[serde(default)]
+    note: Option<String>,
 }
 
 impl Source {
@@ -61,7 +65,13 @@ impl Source {
         if let Some(socket) = socket {
             let query = Query { limit: Some(1), ..Query::default() };
             match ask(&socket, &Request::Log(Box::new(query))).await {
-                Ok(_) => return Ok(Self { from: From::Component(socket), is_patient: false }),
+                Ok(_) => {
+                    return Ok(Self {
+                        from: From::Component(socket),
+                        is_patient: false,
+                        missing: None,
+                    });
+                }
                 Err(ClientError::Unreachable { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -74,7 +84,9 @@ impl Source {
 
     fn read(path: PathBuf) -> Result<Self, SourceError> {
         match Sqlite::read_only(&path).connect() {
-            Ok(connection) => Ok(Self { from: From::File(path, connection), is_patient: false }),
+            Ok(connection) => {
+                Ok(Self { from: From::File(path, connection), is_patient: false, missing: None })
+            }
             Err(reason) => Err(SourceError::Database { path, reason }),
         }
     }
@@ -102,9 +114,17 @@ impl Source {
                     }
                 };
                 match reply {
-                    Reply::Done(found) => serde_json::from_value::<Found>(found)
-                        .map(|found| found.entries)
-                        .map_err(SourceError::Nonsense),
+                    Reply::Done(found) => {
+                        let found: Found =
+                            serde_json::from_value(found).map_err(SourceError::Nonsense)?;
+                        if let Some(missing) = &found.note
+                            && self.missing != found.note
+                        {
+                            note(missing);
+                        }
+                        self.missing = found.note;
+                        Ok(found.entries)
+                    }
                     Reply::Failed(failure) => Err(failure.into()),
                 }
             }
