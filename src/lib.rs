@@ -29,6 +29,7 @@
 //! | [`cli`] | the command line | |
 //! | [`app`] | the wiring: clock, signals, tasks | |
 //! | [`proof`] | a log decided again, tests of a policy | open files, read clocks |
+//! | [`incident`] | an incident in one file, and its page | I/O, clocks, randomness |
 //! | [`http`] | the page and the JSON API | |
 //! | [`adhoc`] | the operators' commands in any XMPP client | I/O, clocks, randomness |
 //! | [`control`] | the socket for operators | |
@@ -53,6 +54,7 @@ pub mod config;
 pub mod control;
 pub mod doctor;
 pub mod http;
+pub mod incident;
 pub mod password;
 pub mod policy;
 pub mod proof;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// A module and the modules it may use, from the bottom up. `xmpp` is split: what reads and writes an
 /// element stands below all, the link above it.
-const LAYERS: [(&str, &[&str]); 16] = [
+const LAYERS: [(&str, &[&str]); 17] = [
     ("secret", &[]),
     ("xmpp", &["secret"]),
     ("policy", &["secret"]),
@@ -22,6 +22,7 @@ const LAYERS: [(&str, &[&str]); 16] = [
         &["doctor", "component", "store", "config", "policy", "wire", "password", "xmpp", "secret"],
     ),
     ("http", &["control", "doctor", "component", "store", "config", "policy", "secret"]),
+    ("incident", &["store", "policy", "secret"]),
     ("adhoc", &["control", "xmpp", "secret"]),
     (
         "proof",
@@ -43,6 +44,7 @@ const LAYERS: [(&str, &[&str]); 16] = [
         &[
             "http",
             "adhoc",
+            "incident",
             "control",
             "doctor",
             "component",
@@ -58,6 +60,7 @@ const LAYERS: [(&str, &[&str]); 16] = [
     (
         "cli",
         &[
+            "incident",
             "app",
             "http",
             "proof",

@@ -5,6 +5,7 @@ mod audit;
 mod bans;
 mod clock;
 mod doctor;
+mod incidents;
 mod listed;
 mod machine;
 mod operator;
@@ -45,6 +46,7 @@ use crate::xmpp::link::{Link, LinkHandle, LinkSettings};
 
 pub use self::clock::now;
 pub use self::doctor::alone;
+pub use self::incidents::write_new;
 pub use self::operator::explanation_to_json;
 
 /// Nothing for so long: ask the server whether it is there.

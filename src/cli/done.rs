@@ -37,6 +37,7 @@ pub(super) fn show(request: &Request, value: &Value) -> ExitCode {
         | Request::Explain { .. }
         | Request::Plan { .. }
         | Request::Reload { .. }
+        | Request::Incident { .. }
         | Request::Page { .. } => {}
     }
     status(request, value)

@@ -4,6 +4,7 @@ mod commands;
 mod doctor;
 mod done;
 mod explain;
+mod incident;
 mod log;
 mod out;
 mod password;
@@ -119,6 +120,8 @@ enum Verb {
     },
     #[command(flatten)]
     Command(commands::Verb),
+    /// Put everything about an incident into one file, after a stroke against it if there has to be one
+    Incident(incident::Arguments),
     /// Say what another file would do to the rooms and people that are there, and change nothing
     Plan {
         /// The file
@@ -143,6 +146,7 @@ pub fn main() -> ExitCode {
     let found = || socket.clone().or_else(|| config::socket(&file, &environment));
     let ask = |request| running::ask(found(), &request, json);
     match verb {
+        Verb::Incident(arguments) => incident::run(arguments, found(), json),
         Verb::Run { observe } => run(file, environment, observe),
         Verb::Check { file: other, log } => {
             check(&other.unwrap_or(file), log.as_deref(), &environment)

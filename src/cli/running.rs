@@ -76,6 +76,7 @@ fn show(request: &Request, value: &Value, json: bool) -> ExitCode {
             let closed = if closed { ", and stays closed as it was before" } else { "" };
             say(&format!("{room} is resumed{closed}"));
         }
+        Request::Incident { .. } => say(value),
         Request::Page { .. } => say(value.get("url").map_or("?", text)),
         Request::Reload { .. } => {
             let removed = value.get("removed").and_then(Value::as_u64).unwrap_or_default();

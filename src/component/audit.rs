@@ -77,6 +77,11 @@ impl Audit {
         self.live.subscribe()
     }
 
+    /// The component that writes, by its domain.
+    pub fn server(&self) -> &str {
+        &self.server
+    }
+
     /// The database.
     pub const fn store(&self) -> Option<&Arc<Store>> {
         self.store.as_ref()

@@ -208,6 +208,19 @@ pub static COMMANDS: &[Command] = &[
             ],
         )
     },
+    on_rooms(
+        "incident",
+        "Incident report",
+        "Who was there when, what they did, what was decided and by which policy, in one file.",
+        Stakes::Changes,
+        &[
+            may("room", "Room", FieldKind::Room),
+            may("person", "Person", FieldKind::Person),
+            may("since", "Since, if not for a day", FieldKind::Time),
+            may("until", "Until, if not now", FieldKind::Time),
+            may("note", "What there is to say of it", FieldKind::Text),
+        ],
+    ),
     Command {
         role: Role::Operator,
         within: Some("candidate"),

@@ -160,6 +160,19 @@ pub enum Request {
         #[serde(default)]
         force: bool,
     },
+    /// Everything about an incident, in one file.
+    Incident {
+        /// The room it happened in.
+        room: Option<String>,
+        /// The bare JID of whom it is about.
+        person: Option<String>,
+        /// From that moment on, or so long ago; a day ago, if nothing is said.
+        since: Option<String>,
+        /// Until that moment, or so long ago; now, if nothing is said.
+        until: Option<String>,
+        /// What there is to say of it.
+        note: Option<String>,
+    },
     /// A token for a session on the page: only over the socket.
     Page {
         /// What it is good for.
@@ -206,6 +219,7 @@ impl Request {
             Self::Explain { .. } => "explain",
             Self::Plan { .. } => "plan",
             Self::Reload { .. } => "reload",
+            Self::Incident { .. } => "incident",
             Self::Page { .. } => PAGE.name,
         }
     }

@@ -135,7 +135,7 @@ async def test_forms_are_of_the_kinds_that_the_fields_are(door):
         remove = await root.step("remove")
         assert remove.kinds == {"room": "list-single"} and remove.actions == {"next"}
         remove = await remove.go("next", room=room)
-        assert remove.kinds == {"jid": "list-single", "reason": "text-single"}
+        assert remove.kinds == {"jid": "list-single", "keep_out": "text-single", "reason": "text-single"}
         assert remove.actions == {"complete", "prev"}
         people = remove.options("jid")
         assert "Alice" in people["alice@localhost"] and "inside" in people["alice@localhost"]

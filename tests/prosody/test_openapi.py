@@ -24,6 +24,7 @@ GIVEN = {
     "end-many": {"all": True, "dry_run": True},
     "password": {"password": "nine grey velvet harbours"},
     "say": {"text": "the hall closes soon"},
+    "incident": {"person": "bob", "note": "shouting"},
     "log": {"limit": 50},
     "why": {"decision": "last"},
     "doctor": {"fresh": True},

@@ -4,6 +4,7 @@ mod bans;
 mod bulk;
 mod deed;
 mod failure;
+mod incident;
 mod looks;
 mod password;
 mod people;
@@ -78,6 +79,9 @@ impl Operator {
                 self.end_many(filter, &reason, dry_run, deed).await
             }
             Request::Log(query) => self.log(*query).await,
+            Request::Incident { room, person, since, until, note } => {
+                self.incident(caller, incident::Asked { room, person, since, until, note }).await
+            }
             Request::Explain { attempt } => self.explain(&attempt).await,
             Request::Plan { candidate } => {
                 let plan = plan(&self.shared, candidate.map(|candidate| *candidate)).await;

@@ -1,0 +1,224 @@
+//! Gathering what an incident is made of.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jid::BareJid;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use super::Operator;
+use super::failure::{invalid, unavailable};
+use crate::app::clock::now;
+use crate::app::incidents::keep;
+use crate::control::{Caller, Face, Failure, FailureKind};
+use crate::incident::{About, Context, MOST, bundle, moment, page, seal};
+use crate::store::{By, Entry, Kind, Query, Store};
+
+/// Where nothing is said: since so long ago.
+const USUAL: SignedDuration = SignedDuration::from_hours(24);
+/// Most rooms of one person.
+const ROOMS: usize = 20;
+/// Most bytes of a bundle's entries.
+const BYTES: usize = 8 * 1024 * 1024;
+/// What has just happened is in the database after so long.
+const SETTLED: Duration = Duration::from_millis(150);
+
+/// What is asked for.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) room: Option<String>,
+    pub(super) person: Option<String>,
+    pub(super) since: Option<String>,
+    pub(super) until: Option<String>,
+    pub(super) note: Option<String>,
+}
+
+impl Asked {
+    fn about(self, now: Timestamp) -> Result<About, Failure> {
+        if self.room.is_none() && self.person.is_none() {
+            return Err(invalid("an incident needs `room` or `person`, or both"));
+        }
+        let address = |text: Option<String>| match text.map(|text| text.parse::<BareJid>()) {
+            None => Ok(None),
+            Some(Ok(jid)) => Ok(Some(jid.to_string())),
+            Some(Err(_)) => Err(invalid("`room` and `person` have to be bare JIDs")),
+        };
+        let time = |text: Option<String>, usual: Option<Timestamp>| {
+            match text {
+            None => usual.ok_or_else(|| invalid("there is no such time")),
+            Some(text) => moment(&text, now).ok_or_else(|| {
+                invalid(format!(
+                    "`{text}` is no moment: write it like \"2026-11-24T09:30:00Z\", or \"2 hours\" for two hours ago"
+                ))
+            }),
+        }
+        };
+        let about = About {
+            room: address(self.room)?,
+            person: address(self.person)?,
+            since: time(self.since, now.checked_sub(USUAL).ok())?,
+            // What happens while it is gathered belongs to it.
+            until: time(self.until, now.checked_add(SignedDuration::from_secs(1)).ok())?,
+            note: self.note,
+        };
+        if about.since >= about.until {
+            return Err(invalid("`since` has to be before `until`"));
+        }
+        Ok(about)
+    }
+}
+
+impl Operator {
+    /// Everything about an incident. Who asks by ad-hoc command is told where it was kept; others get it.
+    pub(super) async fn incident(&self, caller: &Caller, asked: Asked) -> Result<Value, Failure> {
+        let about = asked.about(now())?;
+        let store = self.shared.desk().audit().store().cloned();
+        let store = store.ok_or_else(|| {
+            let reason = "nothing is kept to make it of: the file says `store.file = \"\"`";
+            Failure::new(FailureKind::Unavailable, reason)
+        })?;
+        tokio::time::sleep(SETTLED).await;
+        let gathered = Gathered::of(&store, &about).await?;
+        let (face, role) = (caller.face.name().into(), caller.role.name().into());
+        let by = By { face, name: caller.name.clone(), role };
+        let server = self.shared.desk().audit().server().to_owned();
+        let context = Context {
+            by: &by,
+            now: now(),
+            server: &server,
+            is_cut: gathered.is_cut,
+            lost: store.state().lost,
+        };
+        let Gathered { entries, before, policies, .. } = gathered;
+        let bundle = bundle(&about, &entries, &before, &policies, &context);
+        let sha256 = seal(&bundle);
+        match caller.face {
+            Face::CommandLine => Ok(json!({ "sha256": sha256, "incident": bundle })),
+            Face::Http => {
+                let page = page(&bundle);
+                Ok(json!({ "sha256": sha256, "incident": bundle, "page": page }))
+            }
+            Face::AdHoc => {
+                let directory = self.shared.upkeep().settings.component.state_dir.join("incidents");
+                let (page, made, seal) = (page(&bundle), context.now, sha256.clone());
+                let kept =
+                    tokio::task::spawn_blocking(move || keep(&directory, made, &seal, &page));
+                let path = kept.await.map_err(unavailable)?.map_err(|error| {
+                    unavailable(format!("the incident could not be kept: {error}"))
+                })?;
+                Ok(json!({
+                    "file": path.display().to_string(), "sha256": sha256, "entries": entries.len(),
+                    "cut": context.is_cut, "people": people(&bundle),
+                }))
+            }
+        }
+    }
+}
+
+/// How many people were there.
+fn people(bundle: &Value) -> usize {
+    let presences = bundle.get("presence").and_then(Value::as_array);
+    let people = presences.into_iter().flatten().filter_map(|it| it.get("person")?.as_str());
+    people.collect::<BTreeSet<_>>().len()
+}
+
+#[derive(Debug, Default)]
+struct Gathered {
+    entries: Vec<Entry>,
+    before: Vec<Entry>,
+    policies: Vec<Entry>,
+    is_cut: bool,
+}
+
+/// In the order of time, over all servers.
+type Found = BTreeMap<(Timestamp, i64, String), Entry>;
+
+impl Gathered {
+    async fn of(store: &Store, about: &About) -> Result<Self, Failure> {
+        let (mut found, mut is_cut) = (Found::new(), false);
+        let window =
+            Query { since: Some(about.since), until: Some(about.until), ..Query::default() };
+        let mut rooms: BTreeSet<String> = about.room.iter().cloned().collect();
+        if about.person.is_some() {
+            let query =
+                Query { person: about.person.clone(), room: about.room.clone(), ..window.clone() };
+            is_cut |= pages(store, query, about, &mut found).await?;
+            if about.room.is_none() {
+                rooms.extend(found.values().filter_map(|entry| entry.room.clone()));
+            }
+        }
+        is_cut |= rooms.len() > ROOMS;
+        let mut before = Found::new();
+        for room in rooms.iter().take(ROOMS) {
+            let query = Query { room: Some(room.clone()), ..window.clone() };
+            is_cut |= pages(store, query, about, &mut found).await?;
+            before.extend(earlier(store, room, about).await?);
+        }
+        let policies = policies(store, about).await?;
+        Ok(Self {
+            entries: found.into_values().collect(),
+            before: before.into_values().collect(),
+            policies,
+            is_cut,
+        })
+    }
+}
+
+/// Reads what a query finds, the newest first, as far as there is place. Whether there was more.
+async fn pages(
+    store: &Store,
+    query: Query,
+    about: &About,
+    found: &mut Found,
+) -> Result<bool, Failure> {
+    let mut bytes: usize = found.values().map(|entry| entry.body.len()).sum();
+    let mut before = None;
+    loop {
+        let page = Query { before, limit: Some(Query::MOST), ..query.clone() };
+        let page = store.search(page).await.map_err(unavailable)?;
+        let is_last = page.len() < usize::try_from(Query::MOST).unwrap_or(usize::MAX);
+        before = page.first().map(|entry| entry.seq);
+        for entry in page.into_iter().rev().filter(|entry| about.is_met_by(entry)) {
+            if found.len() >= MOST || bytes > BYTES {
+                return Ok(true);
+            }
+            bytes = bytes.saturating_add(entry.body.len());
+            found.insert(key(&entry), entry);
+        }
+        if is_last || before.is_none() {
+            return Ok(false);
+        }
+    }
+}
+
+/// Who came and went before, as far as it may tell who was there at the beginning.
+async fn earlier(store: &Store, room: &str, about: &About) -> Result<Found, Failure> {
+    let mut found = Found::new();
+    for kind in [Kind::Opened, Kind::Joined, Kind::Left, Kind::Waiting, Kind::Gone, Kind::Ended] {
+        let query = Query {
+            room: Some(room.to_owned()),
+            kind: Some(kind),
+            until: Some(about.since),
+            limit: Some(if kind == Kind::Opened { 1 } else { Query::MOST }),
+            ..Query::default()
+        };
+        let entries = store.search(query).await.map_err(unavailable)?;
+        found.extend(entries.into_iter().map(|entry| (key(&entry), entry)));
+    }
+    Ok(found)
+}
+
+/// The policy at the beginning, and each that came into force.
+async fn policies(store: &Store, about: &About) -> Result<Vec<Entry>, Failure> {
+    let of = Query { kind: Some(Kind::Revision), ..Query::default() };
+    let first = Query { until: Some(about.since), limit: Some(1), ..of.clone() };
+    let mut found = store.search(first).await.map_err(unavailable)?;
+    let then = Query { since: Some(about.since), until: Some(about.until), ..of };
+    found.extend(store.search(then).await.map_err(unavailable)?);
+    Ok(found)
+}
+
+fn key(entry: &Entry) -> (Timestamp, i64, String) {
+    (entry.at, entry.seq, entry.server.clone())
+}

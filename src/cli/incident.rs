@@ -1,0 +1,187 @@
+//! `vestibule incident`: a stroke against somebody, what happened in one file, and whether such a file is whole.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use serde_json::{Map, Value};
+
+use super::out::{NO, fail, note, say};
+use crate::app::write_new;
+use crate::control::{ClientError, Command, Reply, Request, ask};
+use crate::incident::{check, page};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The room it happened in
+    #[arg(long, value_name = "JID", required_unless_present_any = ["person", "verify"])]
+    room: Option<String>,
+    /// Whom it is about
+    #[arg(long, value_name = "JID")]
+    person: Option<String>,
+    /// From that moment on (RFC 3339), or so long ago
+    #[arg(long, value_name = "WHEN", default_value = "24 hours")]
+    since: String,
+    /// Until that moment, or so long ago; now, if nothing is said
+    #[arg(long, value_name = "WHEN")]
+    until: Option<String>,
+    /// What there is to say of it
+    #[arg(long, value_name = "TEXT")]
+    note: Option<String>,
+    /// First remove the person from all rooms, and keep him out for so long
+    #[arg(long, value_name = "HOW LONG", requires = "person")]
+    ban: Option<String>,
+    /// First let nobody else into the room
+    #[arg(long, requires = "room")]
+    close: bool,
+    /// First end the room
+    #[arg(long, requires = "room", conflicts_with = "close")]
+    end: bool,
+    /// The file to write, which must not be there; with a name in `.json`, the JSON alone
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Only check such a file
+    #[arg(long, value_name = "FILE", exclusive = true)]
+    verify: Option<PathBuf>,
+}
+
+/// Does what is asked, each step told.
+pub(super) fn run(arguments: Arguments, socket: Option<PathBuf>, json: bool) -> ExitCode {
+    if let Some(file) = &arguments.verify {
+        return verify(file);
+    }
+    let Some(socket) = socket else {
+        return fail(
+            "the file cannot be read, so the socket is not known: give --socket or --config",
+        );
+    };
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error),
+    };
+    runtime.block_on(steps(&arguments, &socket, json))
+}
+
+async fn steps(arguments: &Arguments, socket: &Path, json: bool) -> ExitCode {
+    let mut is_all_done = true;
+    for (step, told, fields) in measures(arguments) {
+        match give(socket, step, fields).await {
+            Err(error) => return fail(&error),
+            Ok(Reply::Done(_)) => note(&format!("done: {told}")),
+            Ok(Reply::Failed(failure)) => {
+                note(&format!("NOT DONE: {told}: {failure}"));
+                is_all_done = false;
+            }
+        }
+    }
+    let Arguments { room, person, since, until, note: remark, .. } = arguments;
+    let request = Request::Incident {
+        room: room.clone(),
+        person: person.clone(),
+        since: Some(since.clone()),
+        until: until.clone(),
+        note: remark.clone(),
+    };
+    let sealed = match ask(socket, &request).await {
+        Err(error) => return fail(&error),
+        Ok(Reply::Done(sealed)) => sealed,
+        Ok(Reply::Failed(failure)) => {
+            note(&format!("error: {failure}"));
+            return ExitCode::from(NO);
+        }
+    };
+    if json && arguments.out.is_none() {
+        say(&sealed);
+    } else if let Err(trouble) = write(&sealed, arguments.out.as_deref(), json) {
+        return fail(&trouble);
+    }
+    if is_all_done { ExitCode::SUCCESS } else { ExitCode::from(NO) }
+}
+
+type Step = (&'static str, String, Vec<(&'static str, String)>);
+
+/// What is done before everything is gathered.
+fn measures(arguments: &Arguments) -> Vec<Step> {
+    let mut steps: Vec<Step> = Vec::new();
+    if let (Some(time), Some(person)) = (&arguments.ban, &arguments.person) {
+        let reason = arguments.note.clone().unwrap_or_else(|| "an incident".to_owned());
+        let told = format!("{person} is removed from all rooms, and banned for {time}");
+        let fields = vec![("who", person.clone()), ("for", time.clone()), ("reason", reason)];
+        steps.push(("ban", told, fields));
+    }
+    if let Some(room) = &arguments.room {
+        let fields = vec![("room", room.clone())];
+        if arguments.close {
+            steps.push(("close", format!("{room} is closed"), fields));
+        } else if arguments.end {
+            steps.push(("end", format!("{room} has ended"), fields));
+        }
+    }
+    steps
+}
+
+async fn give(
+    socket: &Path,
+    command: &'static str,
+    fields: Vec<(&'static str, String)>,
+) -> Result<Reply, ClientError> {
+    let values = fields.into_iter().map(|(name, value)| (name.to_owned(), Value::from(value)));
+    let values: Map<String, Value> = values.collect();
+    match Command::named(command).map(|command| command.request(values)) {
+        Some(Ok(request)) => ask(socket, &request).await,
+        Some(Err(failure)) => Ok(Reply::Failed(failure)),
+        None => {
+            let kind = crate::control::FailureKind::Invalid;
+            Ok(Reply::Failed(crate::control::Failure::new(kind, "there is no such command")))
+        }
+    }
+}
+
+/// Writes the file, and says how it can be known again.
+fn write(sealed: &Value, out: Option<&Path>, json: bool) -> Result<(), String> {
+    let bundle = sealed.get("incident").ok_or("the component sent no incident")?;
+    let sha256 = sealed.get("sha256").and_then(Value::as_str).unwrap_or_default();
+    let short: String = sha256.chars().take(12).collect();
+    let path = out.map_or_else(|| PathBuf::from(format!("incident-{short}.html")), Path::to_owned);
+    let is_json = json || path.extension().is_some_and(|it| it == "json");
+    let text = if is_json { format!("{sealed}\n") } else { page(bundle) };
+    write_new(&path, &text).map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+    let count = |name: &str| bundle.get(name).and_then(Value::as_array).map_or(0, Vec::len);
+    say(&format!(
+        "{}: {} entries, {} policies\nSHA-256 {sha256}",
+        path.display(),
+        count("entries"),
+        count("policies")
+    ));
+    if bundle.get("cut") == Some(&Value::Bool(true)) {
+        note(
+            "There was more than fits: the oldest is left out. Ask for a shorter time with --since and --until.",
+        );
+    }
+    Ok(())
+}
+
+fn verify(file: &Path) -> ExitCode {
+    let text = match fs::read_to_string(file) {
+        Ok(text) => text,
+        Err(error) => return fail(&format!("cannot read {}: {error}", file.display())),
+    };
+    let checked = match check(&text) {
+        Ok(checked) => checked,
+        Err(error) => return fail(&format!("{}: {error}", file.display())),
+    };
+    if checked.sha256 != checked.said {
+        say(&format!(
+            "CHANGED: it says SHA-256 {}, and what it holds has {}",
+            checked.said, checked.sha256
+        ));
+    } else {
+        say(&format!("SHA-256 {}, as it says: compare it with what you were told", checked.sha256));
+    }
+    match checked.page {
+        Some(true) => say("the page shows what the JSON in it says"),
+        Some(false) => say("CHANGED: the page shows something else than the JSON in it says"),
+        None => {}
+    }
+    if checked.is_whole() { ExitCode::SUCCESS } else { ExitCode::from(NO) }
+}

@@ -1,0 +1,172 @@
+//! Who was there when, out of who came and went.
+
+use std::collections::HashMap;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::about::About;
+use crate::store::{Entry, Kind};
+
+/// Whoever opens a room may be told of before the room is. Whoever was there for longer when a room is opened was in an
+/// earlier one, whose end is not written down.
+const OPENING: SignedDuration = SignedDuration::from_secs(5);
+
+/// Somebody, in a room or before its door, for a time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Presence {
+    /// The room.
+    pub room: String,
+    /// His bare JID; empty: not known.
+    pub person: String,
+    /// His nick then.
+    pub nick: String,
+    /// `inside` or `waiting`.
+    pub what: &'static str,
+    /// Since when; `None`: it is not written down.
+    pub from: Option<Timestamp>,
+    /// Until when; `None`: he was still there at the end of the time that the incident is about.
+    pub until: Option<Timestamp>,
+}
+
+/// Who was there in that time, in the order in which they came. `entries` are in the order of time, and those from
+/// before may be among them: they tell who was there already.
+pub fn presences<'a>(entries: impl IntoIterator<Item = &'a Entry>, about: &About) -> Vec<Presence> {
+    let mut all: Vec<Presence> = Vec::new();
+    // By room, session and what: where in `all`.
+    let mut open: HashMap<(String, String, &'static str), usize> = HashMap::new();
+    for entry in entries {
+        let Some(room) = &entry.room else { continue };
+        let (what, begins) = match entry.kind {
+            Kind::Joined => ("inside", true),
+            Kind::Left => ("inside", false),
+            Kind::Waiting => ("waiting", true),
+            Kind::Gone => ("waiting", false),
+            Kind::Opened | Kind::Ended => {
+                open.retain(|(of, _, _), at| {
+                    let Some(presence) = all.get_mut(*at).filter(|_| of == room) else {
+                        return true;
+                    };
+                    let since = presence.from.map(|from| entry.at.duration_since(from));
+                    if entry.kind == Kind::Opened && since.is_some_and(|it| it < OPENING) {
+                        return true;
+                    }
+                    presence.until = Some(entry.at);
+                    false
+                });
+                continue;
+            }
+            Kind::Decision
+            | Kind::Action
+            | Kind::Revision
+            | Kind::Gate
+            | Kind::Timer
+            | Kind::Drift
+            | Kind::Doctor => continue,
+        };
+        let key = (room.clone(), session(entry), what);
+        let presence = |from, until| Presence {
+            room: room.clone(),
+            person: entry.person.clone().unwrap_or_default(),
+            nick: entry.nick.clone().unwrap_or_default(),
+            what,
+            from,
+            until,
+        };
+        if begins {
+            open.entry(key).or_insert_with(|| {
+                all.push(presence(Some(entry.at), None));
+                all.len().saturating_sub(1)
+            });
+        } else if let Some(known) = open.remove(&key).and_then(|at| all.get_mut(at)) {
+            known.until = Some(entry.at);
+        } else if entry.at >= about.since {
+            all.push(presence(None, Some(entry.at)));
+        }
+    }
+    all.retain(|it| {
+        it.from.is_none_or(|from| from < about.until)
+            && it.until.is_none_or(|until| until >= about.since)
+    });
+    all.sort_by_key(|it| (it.room.clone(), it.from));
+    all
+}
+
+/// What tells two clients of a person apart.
+fn session(entry: &Entry) -> String {
+    let body: Option<Value> = serde_json::from_str(&entry.body).ok();
+    let session = body.as_ref().and_then(|body| body.get("session")?.as_str());
+    let session = session.or(entry.person.as_deref()).or(entry.nick.as_deref());
+    session.unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn entry(second: i64, kind: Kind, who: &str) -> Entry {
+        Entry {
+            room: Some("tea@conference.example".into()),
+            person: Some(format!("{who}@example")),
+            nick: Some(who.to_owned()),
+            body: format!(r#"{{"session":"{who}@example/x"}}"#),
+            ..Entry::new(kind, at(second))
+        }
+    }
+
+    fn times(entries: &[Entry]) -> Vec<(String, &'static str, Option<i64>, Option<i64>)> {
+        let about = About { since: at(100), until: at(200), ..About::default() };
+        let second = |moment: Option<Timestamp>| moment.map(Timestamp::as_second);
+        presences(entries, &about)
+            .into_iter()
+            .map(|it| (it.nick, it.what, second(it.from), second(it.until)))
+            .collect()
+    }
+
+    #[test]
+    fn who_came_before_and_stayed_is_there_and_who_left_before_is_not() {
+        let entries = [
+            entry(10, Kind::Joined, "early"),
+            entry(20, Kind::Joined, "gone"),
+            entry(30, Kind::Left, "gone"),
+            entry(110, Kind::Joined, "bob"),
+            entry(115, Kind::Joined, "bob"),
+            entry(120, Kind::Left, "unseen"),
+            entry(150, Kind::Left, "bob"),
+        ];
+        assert_eq!(
+            times(&entries),
+            [
+                ("unseen".to_owned(), "inside", None, Some(120)),
+                ("early".to_owned(), "inside", Some(10), None),
+                ("bob".to_owned(), "inside", Some(110), Some(150)),
+            ]
+        );
+    }
+
+    #[test]
+    fn the_end_of_a_room_is_the_end_for_all_and_waiting_is_not_being_inside() {
+        let entries = [
+            entry(110, Kind::Waiting, "eve"),
+            entry(120, Kind::Gone, "eve"),
+            entry(120, Kind::Joined, "eve"),
+            entry(130, Kind::Ended, ""),
+            entry(140, Kind::Joined, "opener"),
+            entry(140, Kind::Opened, ""),
+            entry(160, Kind::Opened, ""),
+        ];
+        assert_eq!(
+            times(&entries),
+            [
+                ("eve".to_owned(), "waiting", Some(110), Some(120)),
+                ("eve".to_owned(), "inside", Some(120), Some(130)),
+                ("opener".to_owned(), "inside", Some(140), Some(160)),
+            ]
+        );
+    }
+}

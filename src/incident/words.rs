@@ -1,0 +1,176 @@
+//! An entry of the audit in one sentence.
+
+use serde_json::{Map, Value};
+
+use crate::policy::words::{EVERY, placeholders};
+use crate::store::{Entry, Kind};
+
+/// What happened, for a person. Names stand in it as they are.
+pub(super) fn sentence(entry: &Entry) -> String {
+    let who = who(entry);
+    let body = serde_json::from_str::<Map<String, Value>>(&entry.body).unwrap_or_default();
+    let text = |name: &str| body.get(name).and_then(Value::as_str);
+    match entry.kind {
+        Kind::Decision => decision(entry, &who),
+        Kind::Action => action(entry, &body),
+        Kind::Revision => {
+            let revision = entry.revision.as_deref().unwrap_or("?");
+            match text("why") {
+                Some("start") => format!("The component started with policy {revision}."),
+                _ => format!("Policy {revision} came into force."),
+            }
+        }
+        Kind::Joined => format!("{who} came in."),
+        Kind::Left => format!("{who} left."),
+        Kind::Waiting => format!("{who} began to wait."),
+        Kind::Gone => format!("{who} waits no more."),
+        Kind::Opened => "The room was opened.".to_owned(),
+        Kind::Ended => "The room ended.".to_owned(),
+        Kind::Gate | Kind::Timer | Kind::Drift | Kind::Doctor => {
+            let event = text("event").unwrap_or_else(|| entry.kind.name());
+            let rule = entry.rule.as_ref().map(|rule| format!(" by {rule}")).unwrap_or_default();
+            let about = match (&entry.person, &entry.nick) {
+                (None, None) => String::new(),
+                _ => format!(", about {who}"),
+            };
+            let reason = entry.reason.as_ref().map(|it| format!(": {it}")).unwrap_or_default();
+            format!("{}{rule}{about}{reason}.", event_in_words(event))
+        }
+    }
+}
+
+/// Why not, in the built-in words; what differs from case to case is left open.
+pub(super) fn denial(code: &str) -> Option<String> {
+    let template = EVERY.iter().find(|denial| denial.code() == code)?.template();
+    let open = |text: String, name: &str| text.replace(&format!("{{{name}}}"), "…");
+    Some(placeholders(template).fold(template.to_owned(), open))
+}
+
+fn who(entry: &Entry) -> String {
+    match (entry.nick.as_deref(), entry.person.as_deref()) {
+        (Some(nick), Some(person)) => format!("{nick} ({person})"),
+        (Some(one), None) | (None, Some(one)) => one.to_owned(),
+        (None, None) => "Somebody".to_owned(),
+    }
+}
+
+fn decision(entry: &Entry, who: &str) -> String {
+    let tried = match entry.attempt_kind.as_deref().unwrap_or_default() {
+        "request" => "asked for the room",
+        "open" => "wanted to open the room",
+        "join" => "wanted to come in",
+        "configure" => "wanted to change the room's settings",
+        "affiliation" => "wanted to change what somebody is in the room",
+        "role" => "wanted to change what somebody may do in the room",
+        "destroy" => "wanted to end the room",
+        "invite" => "wanted to invite somebody",
+        "knock" => "knocked",
+        "command" => "gave a command in the room",
+        "record" => "wanted to record",
+        "dial" => "wanted to call a telephone",
+        _ => "tried something",
+    };
+    let verdict = match entry.verdict.as_deref().unwrap_or_default() {
+        "allow" => "allowed",
+        "hold" => "sent to the lobby",
+        "prompt" => "asked for the password",
+        "deny" => "refused",
+        other => other,
+    };
+    let rule = entry.rule.as_deref().unwrap_or("?");
+    let line = match entry.line {
+        None | Some(0) => "the built-in default".to_owned(),
+        Some(line) => format!("line {line}"),
+    };
+    let why = entry.denial.as_deref().and_then(denial);
+    let why = why.map(|why| format!(": {why}")).unwrap_or_else(|| ".".to_owned());
+    let observed = if entry.observed { " It was only observed." } else { "" };
+    format!("{who} {tried}: {verdict} by {rule} ({line}){why}{observed}")
+}
+
+fn action(entry: &Entry, body: &Map<String, Value>) -> String {
+    let command = entry.command.as_deref().unwrap_or("?");
+    let by = entry.by.as_ref().map_or_else(
+        || "Somebody".to_owned(),
+        |by| format!("{} ({}, {})", by.name, by.role, by.face),
+    );
+    let shown = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let given: Vec<String> = body
+        .iter()
+        .filter(|(name, _)| !["by", "event", "room"].contains(&name.as_str()))
+        .map(|(name, value)| format!("{name}: {}", shown(value)))
+        .collect();
+    let on = entry.person.as_ref().map(|person| format!(" on {person}")).unwrap_or_default();
+    let given = if given.is_empty() { String::new() } else { format!(" ({})", given.join("; ")) };
+    let end = match (entry.outcome.as_deref(), &entry.reason) {
+        (Some("failed"), Some(reason)) => format!(", which failed: {reason}"),
+        (Some("failed"), None) => ", which failed.".to_owned(),
+        _ => ".".to_owned(),
+    };
+    format!("{by} gave the command {command}{on}{given}{end}")
+}
+
+fn event_in_words(event: &str) -> &str {
+    match event {
+        "timer" => "A time of the policy had come",
+        "no-moderator" => "The room was without a moderator",
+        "drift" => "The room differed from the policy",
+        "refused" => "The gate refused, without the component",
+        "opened-failing" => "The gate let in, without the component",
+        "failed" => "The gate could not carry something out",
+        "doctor" => "The doctor looked at the server",
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::store::By;
+
+    #[test]
+    fn a_refusal_says_who_what_by_which_line_and_why() {
+        let entry = Entry {
+            person: Some("bob@example.org".into()),
+            nick: Some("Bob".into()),
+            attempt_kind: Some("join".into()),
+            verdict: Some("deny".into()),
+            rule: Some("close.members".into()),
+            line: Some(41),
+            denial: Some("too-many-guesses".into()),
+            ..Entry::new(Kind::Decision, Timestamp::UNIX_EPOCH)
+        };
+        assert_eq!(
+            sentence(&entry),
+            "Bob (bob@example.org) wanted to come in: refused by close.members (line 41): \
+             Too many wrong passwords. Try again in …."
+        );
+    }
+
+    #[test]
+    fn every_denial_has_words() {
+        for known in EVERY {
+            assert!(denial(known.code()).is_some_and(|text| !text.contains('{')), "{known:?}");
+        }
+    }
+
+    #[test]
+    fn an_action_says_who_gave_it_and_how_it_ended() {
+        let entry = Entry {
+            person: Some("bob@example.org".into()),
+            command: Some("remove".into()),
+            by: Some(By { face: "http".into(), name: "anna".into(), role: "duty".into() }),
+            outcome: Some("failed".into()),
+            reason: Some("there is no room".into()),
+            body: r#"{"reason":"noise"}"#.into(),
+            ..Entry::new(Kind::Action, Timestamp::UNIX_EPOCH)
+        };
+        assert_eq!(
+            sentence(&entry),
+            "anna (duty, http) gave the command remove on bob@example.org (reason: noise), \
+             which failed: there is no room"
+        );
+    }
+}
