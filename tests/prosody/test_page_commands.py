@@ -15,8 +15,8 @@ preset = "{SECRET}"
 """
 )
 # What `test_each_command_has_its_button_or_its_form` finds beside a room or a person; all others by their form.
-ON_ROOMS = {"close", "suspend", "end"}
-ON_PEOPLE = {"remove"}
+ON_ROOMS = {"close", "suspend", "password", "say", "end"}
+ON_PEOPLE = {"remove", "ban"}
 ON_WAITING = {"admit", "reject"}
 
 
@@ -141,6 +141,60 @@ async def test_a_room_is_ended_only_by_whoever_means_it(door, chromium):
         await page.click("dialog .danger")
         await alice.wait_for(lambda seen: seen.destroyed == "the hall is needed")
         await page.shows("This room is not open")
+
+
+async def test_somebody_is_banned_everywhere_and_the_ban_is_lifted(door, chromium):
+    async with Crowd(door.server) as crowd, chromium.sign_in(door.component, "duty") as page:
+        room, _, bob, _ = await meeting(door, crowd)
+        await page.go(f"room/{room}")
+        await page.click("[aria-label='Ban: Bob']")
+        # Everywhere, unless somebody writes where.
+        assert await page.read("document.querySelector('dialog [name=room]').value") == ""
+        await page.fill("dialog [name=for]", "2 hours")
+        await page.fill("dialog [name=reason]", "shouts")
+        await page.click("dialog [type=submit]")
+        await bob.wait_for(lambda seen: seen.type == "unavailable" and seen.sender.startswith(room))
+        assert (await bob.join(door.room(), "Bob", SECRET)).condition == "forbidden"
+        await page.go("bans")
+        await page.shows("shouts")
+        assert await page.axe() == []
+        await page.act("unban")
+        await page.shows("Nobody is banned here")
+        assert (await bob.join(room, "Bob", SECRET)).joined
+
+
+async def test_a_room_is_spoken_to_and_has_another_password(door, chromium):
+    async with Crowd(door.server) as crowd, chromium.sign_in(door.component, "duty") as page:
+        room, alice, _, guest = await meeting(door, crowd)
+        await page.go(f"room/{room}")
+        await page.act("say")
+        await page.fill("dialog [name=text]", "Five minutes left.")
+        await page.click("dialog [type=submit]")
+        await alice.wait_for(lambda seen: "Five minutes left." in (seen.body or ""))
+        await page.act("password")
+        await page.fill("dialog [name=password]", "nine brisk copper herons")
+        await page.click("dialog [type=submit]")
+        await page.told("Done: password")
+        assert not (await guest.join(room, "Guest", SECRET)).joined
+        assert (await guest.join(room, "Guest", "nine brisk copper herons")).joined
+        assert "herons" not in await page.read("document.documentElement.outerHTML")
+
+
+async def test_many_rooms_are_ended_only_when_their_pattern_is_typed(door, chromium):
+    async with Crowd(door.server) as crowd, chromium.sign_in(door.component) as page:
+        room, alice, *_ = await meeting(door, crowd, "party")
+        kept, *_ = await meeting(door, crowd, "other")
+        await page.go("commands/end-many")
+        await page.fill("form [name=match]", "party-*")
+        await page.click("main [type=submit]")
+        await page.shows("What will be ended")
+        dialog = "document.querySelector('dialog').innerText"
+        assert room in await page.read(dialog) and kept not in await page.read(dialog)
+        assert await page.read("document.querySelector('dialog .danger').disabled")
+        await page.fill("#typed", "party-*")
+        await page.click("dialog .danger")
+        await alice.wait_for(lambda seen: seen.destroyed)
+        assert said(door, "room", kept)["occupants"]
 
 
 async def test_what_cannot_be_done_is_said_in_words(door, chromium):
