@@ -149,6 +149,11 @@ pub(super) enum Verb {
     },
     /// List the bans that were made by `ban`
     Bans,
+    /// Explain a decision of the audit again, by its id, from what it rested on
+    Why {
+        /// The decision's id
+        decision: String,
+    },
     /// Make a new password for a room; the moderators inside are told
     Rotate {
         /// The room's address
@@ -233,6 +238,7 @@ impl Verb {
             Self::Ban { who, room, time, reason } => Request::Ban { who, room, time, reason },
             Self::Unban { who, room } => Request::Unban { who, room },
             Self::Bans => Request::Bans {},
+            Self::Why { decision } => Request::Why { decision },
             Self::Rotate { room } => Request::Password { room, password: None },
             Self::SetPassword { room, file } => {
                 Request::Password { room, password: Some(password(file.as_deref())?) }

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use serde_json::Value;
 
+use super::explain;
 use super::out::{NO, say};
 use super::running::field;
 use crate::control::Request;
@@ -26,6 +27,7 @@ pub(super) fn show(request: &Request, value: &Value) -> ExitCode {
             }
         }
         Request::Bans {} => bans(value),
+        Request::Why { .. } => why(value),
         Request::EndMany { .. } => end_many(value),
         Request::Log(_)
         | Request::Status {}
@@ -107,6 +109,18 @@ fn bans(value: &Value) {
     let file = value.get("file").and_then(Value::as_u64).unwrap_or_default();
     if file > 0 {
         say(&format!("{file} more stand in the file"));
+    }
+}
+
+fn why(value: &Value) {
+    let entry = value.get("entry").unwrap_or(&Value::Null);
+    let (id, at, revision) = (field(entry, "id"), field(entry, "at"), field(entry, "revision"));
+    say(&format!("decision {id} at {at}, by policy {revision}: {}", field(entry, "verdict")));
+    if let Some(note) = value.get("note").and_then(Value::as_str) {
+        say(&format!("note: {note}"));
+    }
+    if let Some(explanation) = value.get("explanation").filter(|it| it.is_object()) {
+        say(&explain::in_words(explanation, None));
     }
 }
 

@@ -94,6 +94,7 @@ fn show(request: &Request, value: &Value, json: bool) -> ExitCode {
         | Request::Ban { .. }
         | Request::Unban { .. }
         | Request::Bans {}
+        | Request::Why { .. }
         | Request::Password { .. }
         | Request::Say { .. }
         | Request::EndMany { .. } => return done::show(request, value),

@@ -112,6 +112,12 @@ pub static COMMANDS: &[Command] = &[
     looks("rooms", "Rooms", "The rooms that are open.", &[]),
     looks("room", "One room", "Who is in a room, and who waits.", &[ROOM]),
     looks("log", "Log", "What was decided, done by operators, and seen to happen.", SEARCH),
+    looks(
+        "why",
+        "Why",
+        "A decision of the log, explained again from what it rested on.",
+        &[must("decision", "Id of the decision", FieldKind::Text)],
+    ),
     looks("bans", "Bans", "Who stays out of rooms, by bans that operators have made.", &[]),
     Command {
         within: Some("attempt"),

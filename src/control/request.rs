@@ -106,6 +106,11 @@ pub enum Request {
     },
     /// The bans that were made so.
     Bans {},
+    /// A decision of the audit, explained again.
+    Why {
+        /// Its id.
+        decision: String,
+    },
     /// Give a room another password.
     Password {
         /// The room.
@@ -213,6 +218,7 @@ impl Request {
             Self::Ban { .. } => "ban",
             Self::Unban { .. } => "unban",
             Self::Bans {} => "bans",
+            Self::Why { .. } => "why",
             Self::Password { .. } => "password",
             Self::Say { .. } => "say",
             Self::EndMany { .. } => "end-many",

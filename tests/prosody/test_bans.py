@@ -69,6 +69,13 @@ async def test_a_ban_removes_somebody_everywhere_and_keeps_him_out(start_prosody
         explained = vestibule.run("explain", "--live", "--room", TEA, "--jid", bob.bare)
         assert f"ban {ban['id']}" in explained.stdout, explained.stdout
 
+        logged = [line for line in vestibule.decisions() if line.get("denial") == "banned"]
+        (refusal, *_) = [line["id"] for line in logged if not line.get("again")]
+        why = read(vestibule, "why", refusal)
+        assert (why["explanation"]["ban"], why["note"]) == (ban["id"], None)
+        assert why["entry"]["id"] == refusal and "taken for" in vestibule.run("why", refusal).stdout
+        assert "no decision" in read(vestibule, "why", "nonsense-1", code=1)
+
         lifted = read(vestibule, "unban", "bob@localhost")["lifted"]
         assert [one["id"] for one in lifted] == [ban["id"]]
         assert not bans(vestibule)

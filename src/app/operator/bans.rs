@@ -121,7 +121,8 @@ impl Operator {
         json!({ "bans": bans, "file": file })
     }
 
-    fn store(&self) -> Option<Arc<Store>> {
+    /// The audit database.
+    pub(super) fn store(&self) -> Option<Arc<Store>> {
         self.shared.desk().audit().store().map(Arc::clone)
     }
 }

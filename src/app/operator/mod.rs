@@ -10,6 +10,7 @@ mod password;
 mod people;
 mod rooms;
 mod suspend;
+mod why;
 
 use serde_json::{Value, json};
 
@@ -70,6 +71,7 @@ impl Operator {
             }
             Request::Unban { who, room } => self.unban(&who, room.as_deref()).await,
             Request::Bans {} => Ok(self.bans().await),
+            Request::Why { decision } => self.why(decision).await,
             Request::Password { room, password } => {
                 self.password(&room, password.map(|typed| typed.0)).await
             }
