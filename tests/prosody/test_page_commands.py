@@ -15,7 +15,7 @@ preset = "{SECRET}"
 """
 )
 # What `test_each_command_has_its_button_or_its_form` finds beside a room or a person; all others by their form.
-ON_ROOMS = {"close", "suspend", "password", "say", "end"}
+ON_ROOMS = {"close", "suspend", "password", "say", "end", "incident"}
 ON_PEOPLE = {"remove", "ban"}
 ON_WAITING = {"admit", "reject"}
 
@@ -224,3 +224,14 @@ async def test_an_attempt_is_explained_and_a_file_is_tried(door, chromium):
         await page.act("reload")
         await page.click("dialog [type=submit]")
         await page.told("Done: reload")
+
+
+async def test_an_incident_is_taken_home_as_a_file(door, chromium):
+    async with Crowd(door.server) as crowd, chromium.sign_in(door.component, "duty") as page:
+        room, *_ = await meeting(door, crowd)
+        await page.go(f"room/{room}")
+        await page.shows("2 people inside")
+        await page.act("incident")
+        await page.fill("dialog [name=note]", "somebody shouted")
+        text = await page.download(selector="dialog [type=submit]")
+        assert room in text and "somebody shouted" in text and SECRET not in text
