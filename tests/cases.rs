@@ -21,6 +21,8 @@ use vestibule::policy::attempt::Action;
 use vestibule::policy::decide::{decide, rejudge};
 use vestibule::policy::explain::explain;
 use vestibule::policy::modes::{Mode, named};
+use vestibule::policy::overrides::{Override, Overrides};
+use vestibule::policy::selector::Selector;
 use vestibule::policy::set::Set;
 
 #[test]
@@ -98,4 +100,30 @@ fn check(case: &Case) -> Result<(), String> {
     }
     same("explanation", &format!("{decision:?}"), &format!("{:?}", explanation.decision));
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
+}
+
+#[test]
+fn whoever_takes_the_place_of_the_opener_brings_the_claims_by_which_rules_are_chosen() {
+    let case: Case = toml::from_str(
+        r#"
+        name = "the next who may open rooms"
+        do = "join"
+        who = { client = "jitsi" }
+        room = { jid = "tea@meet.example.org", lobby = true, members_only = true, occupants = 0, moderators = 0, awaited = 1 }
+        expect = "allow moderators.become"
+        "#,
+    )
+    .unwrap();
+    let staff = ("group".to_owned(), "staff".to_owned());
+    let selector =
+        Selector { claim: Some((staff.0.clone(), vec![staff.1.clone()])), ..Selector::default() };
+    let mut policy = policy("default").unwrap();
+    let rules = Arc::clone(&policy.base);
+    let one = Override { selector, priority: 0, profile: None, line: 3, rules };
+    policy.rooms = Overrides::new(vec![one], Vec::new()).unwrap();
+    let (mut attempt, room) = (case.attempt(), case.room());
+    attempt.requester.claims = vec![staff.clone(), ("email".to_owned(), "a@b.example".to_owned())];
+    let rules = policy.rules_of(&attempt, &room);
+    let decision = decide(&policy, &rules, &attempt, &room, &case.pressure(), now());
+    assert_eq!(decision.effects.record.unwrap().claims, [staff]);
 }

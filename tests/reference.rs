@@ -243,6 +243,6 @@ fn every_word_that_a_key_takes_stands_in_the_file_with_all_keys() {
         .chain(E2ee::ALL.map(E2ee::name))
         .chain(AtEnd::ALL.map(AtEnd::name));
     for word in words {
-        assert!(file.contains(&format!("\"{word}\"")), "{word}");
+        assert!(!word.is_empty() && file.contains(&format!("\"{word}\"")), "{word}");
     }
 }

@@ -166,7 +166,9 @@ mod tests {
         let mut modes = Modes::default();
         modes.put(named("password.required"), Set::at(Mode::Observe, 41));
         rules.modes = Arc::new(modes);
+        Arc::make_mut(&mut rules.password).required.line = 12;
         let in_force = rules.in_force();
+        assert_eq!(in_force.strict().password.required.line, 12);
         assert!(!in_force.password.required.value && in_force.strict().password.required.value);
     }
 }
