@@ -45,6 +45,8 @@ fn every_key_reaches_its_own_setting() {
         ("doctor.docker_env", "'x'", "docker_env"),
         ("reload.percent", "1", "percent"),
         ("store.file", "''", "file"),
+        ("store.keep", "'never'", "keep"),
+        ("store.keep_size", "'16 MiB'", "keep_size"),
         ("store.addresses", "'hash'", "addresses"),
         ("store.postgres", "'postgresql://v@127.0.0.1/v'", "postgres"),
         ("store.server", "'one'", "server"),

@@ -12,14 +12,14 @@ use super::Shared;
 use super::clock::now;
 use crate::config::{self, Addresses};
 use crate::store::sqlite::Sqlite;
-use crate::store::{Exchange, Mask, Store, StoreError};
+use crate::store::{Exchange, Keep, Mask, Store, StoreError};
 
 /// The audit database cannot be kept.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The file is none, or cannot be written.
     #[error(
-        "the audit database `{}` cannot be used: {reason}. Move it aside, with `-wal` and `-shm` beside it, and a new one is made at the next start; or set `store.file` to \"\" for none", path.display()
+        "the audit database `{}` cannot be used: {reason}. Move it aside, with `-wal` and `-shm` beside it, and a new one is made at the next start: the bans that operators made are in the old one only; or set `store.file` to \"\" for none", path.display()
     )]
     File {
         /// Its name.
@@ -39,6 +39,8 @@ pub enum OpenError {
     },
 }
 
+/// Bytes that the database may take beyond what is kept, at least: a batch of entries has to fit.
+const SPARE: u64 = 16 << 20;
 /// The file of the key for addresses that are hashed.
 const KEY: &str = "addresses.key";
 
@@ -78,7 +80,11 @@ pub(super) fn open(
 ) -> Result<Option<Arc<Store>>, OpenError> {
     let Some(name) = &settings.file else { return Ok(None) };
     let path = state_dir.join(name);
-    match Store::open(Sqlite::new(&path)) {
+    let size = settings.keep_size;
+    let keep = Keep { age: settings.keep, size, clock: Arc::new(now) };
+    // What is trimmed a little late still fits.
+    let most = size.saturating_add((size / 8).max(SPARE));
+    match Store::keeping(Sqlite::new(&path).at_most(most), Some(keep)) {
         Ok(store) => Ok(Some(Arc::new(store))),
         Err(reason) => Err(OpenError::File { path, reason }),
     }

@@ -134,6 +134,10 @@ pub struct Log {
 pub struct Store {
     /// The file, in `state_dir` unless absolute; `None`: there is none.
     pub file: Option<PathBuf>,
+    /// Entries that are older go; `None`: none is too old.
+    pub keep: Option<Duration>,
+    /// If the database takes more bytes than that, the oldest entries go.
+    pub keep_size: u64,
     /// What becomes of network addresses.
     pub addresses: Addresses,
     /// The database that several servers have in common.
@@ -146,6 +150,8 @@ impl Default for Store {
     fn default() -> Self {
         Self {
             file: Some("vestibule.db".into()),
+            keep: Some(Duration::from_secs(90 * 86_400)),
+            keep_size: 2 << 30,
             addresses: Addresses::default(),
             postgres: None,
             server: None,

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::component::default_state_dir;
 use super::environment::Environment;
@@ -9,7 +10,10 @@ use super::outside::Outside;
 use super::postgres;
 use super::section::Section;
 use super::settings::{Addresses, Store};
-use super::values::{text, word};
+use super::values::{duration_or_never, size, text, word};
+
+/// The least that the database may take, in bytes.
+const LEAST: u64 = 16 << 20;
 
 /// The database of the component that runs by this file, which need not be right, nor be there, for that; `None`: it
 /// has none.
@@ -31,6 +35,8 @@ pub(super) fn read(mut section: Section<'_>, outside: &Outside<'_>) -> Store {
     section.put("file", &mut store.file, |item| {
         text(item).map(|path| (!path.is_empty()).then(|| PathBuf::from(path)))
     });
+    section.put("keep", &mut store.keep, duration_or_never(Duration::from_secs(60)));
+    section.put("keep_size", &mut store.keep_size, size(LEAST));
     section.put("addresses", &mut store.addresses, word(&Addresses::ALL, Addresses::name));
     store.postgres = postgres::read(&mut section, outside);
     if store.postgres.is_some() && store.file.is_none() {

@@ -114,6 +114,31 @@ fn in_words(length: Duration) -> String {
     }
 }
 
+/// A number of bytes with its unit, not less than `least`.
+pub(super) fn size(least: u64) -> impl Fn(&Item<'_>) -> Read<u64> {
+    const UNITS: [(&str, u64); 6] = [
+        ("KiB", 1 << 10),
+        ("MiB", 1 << 20),
+        ("GiB", 1 << 30),
+        ("kB", 1_000),
+        ("MB", 1_000_000),
+        ("GB", 1_000_000_000),
+    ];
+    move |item| {
+        let hint = || Some("write it like \"500 MiB\" or \"2 GiB\"".to_owned());
+        let text = text(item)?;
+        let found = UNITS.iter().find_map(|(unit, bytes)| {
+            let number = text.trim().strip_suffix(unit)?.trim().parse::<u64>().ok()?;
+            number.checked_mul(*bytes)
+        });
+        match found {
+            None => item.wrong(format!("`{text}` is not a size"), hint()),
+            Some(bytes) if bytes < least => item.wrong(format!("`{text}` is too little"), hint()),
+            Some(bytes) => Ok(bytes),
+        }
+    }
+}
+
 /// One word of a closed list.
 pub(super) fn word<T: Copy + 'static>(
     all: &'static [T],

@@ -3,8 +3,11 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::ban::{Ban, BanState};
 use super::entry::Entry;
+use super::keep::Keep;
 use super::query::Query;
 
 /// A database did not do it.
@@ -46,6 +49,15 @@ pub trait Connection: Send {
     /// # Errors
     /// It is not known.
     fn last(&mut self) -> Result<i64, StoreError>;
+
+    /// Takes away a little of what is to be kept no longer; whether there is more. One that others look after does
+    /// nothing.
+    ///
+    /// # Errors
+    /// Nothing is taken away.
+    fn trim(&mut self, _keep: &Keep, _now: Timestamp) -> Result<bool, StoreError> {
+        Ok(false)
+    }
 
     /// Writes a ban. When it returns, the ban is there even if this program is killed.
     ///

@@ -11,9 +11,11 @@ use super::backend::{Connection, Database, StoreError};
 use super::ban::{Ban, BanState};
 use super::entry::Entry;
 use super::exchange::SharedState;
+use super::keep::Keep;
 use super::query::{Found, Query};
 use super::queue::{Job, Queue, StoreState};
 use super::readers::Readers;
+use super::trimming::Trimming;
 
 /// The longest that an entry waits for others to be written with: what a kill can lose, and the time of a commit.
 const GATHER: Duration = Duration::from_millis(50);
@@ -23,8 +25,10 @@ const AGAIN: Duration = Duration::from_secs(1);
 const IDLE: Duration = Duration::from_secs(60);
 /// So soon a server's entry is in the database that servers have in common, if it is there.
 const SETTLED: Duration = Duration::from_secs(2);
+/// Between two steps of giving up what is too old or too much.
+const SOON: Duration = Duration::from_millis(5);
 /// Entries in one transaction.
-const AT_ONCE: usize = 2000;
+const AT_ONCE: usize = 500;
 
 /// A database with its writing thread. What was left is written when it is dropped.
 #[derive(Debug)]
@@ -52,11 +56,20 @@ impl Store {
     /// # Errors
     /// It cannot be used.
     pub fn open(database: impl Database) -> Result<Self, StoreError> {
+        Self::keeping(database, None)
+    }
+
+    /// The same, and what is too old or too much is given up, little by little.
+    ///
+    /// # Errors
+    /// It cannot be used.
+    pub fn keeping(database: impl Database, keep: Option<Keep>) -> Result<Self, StoreError> {
         let database: Arc<dyn Database> = Arc::new(database);
         let mut connection = database.connect()?;
         let last = connection.last()?;
         let queue = Arc::<Queue>::default();
-        let writer = Writer { queue: Arc::clone(&queue), connection };
+        let writer =
+            Writer { queue: Arc::clone(&queue), connection, trimming: keep.map(Trimming::by) };
         let thread = std::thread::Builder::new()
             .name("store".to_owned())
             .spawn(move || writer.run())
@@ -245,12 +258,14 @@ fn gone() -> StoreError {
 struct Writer {
     queue: Arc<Queue>,
     connection: Box<dyn Connection>,
+    trimming: Option<Trimming>,
 }
 
 impl Writer {
     fn run(mut self) {
         loop {
-            let taken = self.queue.take(IDLE, GATHER);
+            let more = self.trimming.as_ref().is_some_and(|trimming| trimming.more);
+            let taken = self.queue.take(if more { SOON } else { IDLE }, GATHER);
             self.work(taken.jobs);
             let mut stop = taken.stop;
             for batch in taken.entries.chunks(AT_ONCE) {
@@ -259,7 +274,22 @@ impl Writer {
             if stop {
                 return;
             }
+            if let Some(trimming) = &mut self.trimming {
+                trimming.trim(&mut *self.connection);
+            }
         }
+    }
+
+    /// Makes room where there is none; whether there is some.
+    fn make_room(&mut self) -> bool {
+        let Some(trimming) = &mut self.trimming else { return false };
+        let mut is_some = false;
+        trimming.more = true;
+        while trimming.more {
+            trimming.trim(&mut *self.connection);
+            is_some |= trimming.more;
+        }
+        is_some
     }
 
     fn work(&mut self, jobs: Vec<Job>) {
@@ -283,6 +313,7 @@ impl Writer {
                     // One that can never be written takes no other with it.
                     return batch.chunks(1).fold(stop, |stop, one| self.write(one, stop) || stop);
                 }
+                Err(StoreError::Passing(_)) if !stop && self.make_room() => {}
                 Err(StoreError::Passing(error)) if !stop => {
                     if self.queue.trouble(Some(error.clone())) {
                         tracing::error!(

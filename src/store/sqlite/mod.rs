@@ -4,18 +4,23 @@ mod bans;
 mod rows;
 mod schema;
 mod search;
+mod trim;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use rusqlite::{ErrorCode, OpenFlags};
 
 use super::backend::{Connection, Database, StoreError};
 use super::ban::{Ban, BanState};
 use super::entry::Entry;
+use super::keep::Keep;
 use super::query::Query;
 
+/// The size of a page, in bytes, as SQLite has it if nothing is said.
+const PAGE: u64 = 4096;
 /// How long a connection waits for another that writes.
 const BUSY: Duration = Duration::from_secs(5);
 
@@ -24,17 +29,25 @@ const BUSY: Duration = Duration::from_secs(5);
 pub struct Sqlite {
     path: PathBuf,
     read_only: bool,
+    /// Bytes that it never grows beyond.
+    most: Option<u64>,
 }
 
 impl Sqlite {
     /// The file of that name, which is made, with its directory, for its owner only.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), read_only: false }
+        Self { path: path.into(), read_only: false, most: None }
     }
 
     /// The same file, to be looked at.
     pub fn read_only(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), read_only: true }
+        Self { path: path.into(), read_only: true, most: None }
+    }
+
+    /// It never takes more bytes of the disk than that, its log apart: what does not fit waits, and is lost at last.
+    #[must_use]
+    pub fn at_most(self, bytes: u64) -> Self {
+        Self { most: Some(bytes), ..self }
     }
 
     /// Its name.
@@ -57,6 +70,11 @@ impl Sqlite {
             rusqlite::Connection::open_with_flags(&self.path, flags).map_err(failed)?;
         connection.busy_timeout(BUSY).map_err(failed)?;
         schema::prepare(&mut connection)?;
+        if let Some(bytes) = self.most {
+            let pages = i64::try_from(bytes / PAGE).unwrap_or(i64::MAX);
+            let most = format!("PRAGMA max_page_count = {pages}");
+            connection.query_row(&most, [], |_| Ok(())).map_err(failed)?;
+        }
         Ok(connection)
     }
 }
@@ -102,6 +120,10 @@ impl Connection for File {
 
     fn search(&mut self, query: &Query) -> Result<Vec<Entry>, StoreError> {
         search::search(&self.connection, query).map_err(failed)
+    }
+
+    fn trim(&mut self, keep: &Keep, now: Timestamp) -> Result<bool, StoreError> {
+        trim::trim(&self.connection, keep, now).map_err(failed)
     }
 
     fn last(&mut self) -> Result<i64, StoreError> {

@@ -6,7 +6,7 @@ use super::failed;
 use crate::store::StoreError;
 
 /// Each brings the tables from the version of its place (0: an empty file) to the next. Never changed, only added to.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     "
     CREATE TABLE entries (
         seq INTEGER PRIMARY KEY,
@@ -44,6 +44,9 @@ const MIGRATIONS: [&str; 2] = [
     CREATE UNIQUE INDEX bans_change ON bans (change);
     CREATE INDEX bans_who ON bans (who);
 ",
+    "
+    CREATE INDEX entries_revision ON entries (seq, at) WHERE kind = 'revision';
+",
 ];
 
 /// Brings a file up to date.
@@ -51,6 +54,8 @@ pub(super) fn prepare(connection: &mut Connection) -> Result<(), StoreError> {
     // Only an empty file takes this; it lets pages that are free be given back.
     connection.pragma_update(None, "auto_vacuum", "INCREMENTAL").map_err(failed)?;
     connection.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
+    // What the log has grown to while something took long is given back.
+    connection.pragma_update(None, "journal_size_limit", 16 * 1024 * 1024).map_err(failed)?;
     connection.pragma_update(None, "synchronous", "NORMAL").map_err(failed)?;
     if version(connection)? == MIGRATIONS.len() {
         return Ok(());
