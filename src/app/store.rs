@@ -103,7 +103,7 @@ pub(super) fn exchange(
 ) -> Option<JoinHandle<()>> {
     let address = settings.postgres.clone()?;
     let store = Arc::clone(shared.desk().audit().store()?);
-    let exchange = Exchange::new(Arc::new(address), name.into(), store, now);
+    let exchange = Exchange::new(Arc::new(address), name.into(), store, settings.keep, now);
     let shared = shared.clone();
     Some(tokio::spawn(exchange.run(move |entry| shared.desk().audit().show(entry))))
 }

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
@@ -25,6 +25,8 @@ use crate::config::PostgresAddress;
 const TICK: Duration = Duration::from_millis(200);
 /// How often the database is asked without being told, and whether it is there at all.
 const BEAT: Duration = Duration::from_secs(2);
+/// How often what is too old is given up.
+const TRIM: Duration = Duration::from_secs(60);
 /// Entries in one step.
 const BATCH: u32 = 500;
 /// How often it is counted what waits, while the database is away.
@@ -56,6 +58,8 @@ pub struct Exchange {
     server: Arc<str>,
     store: Arc<Store>,
     now: fn() -> Timestamp,
+    /// Entries that are older go; `None`: none is too old.
+    keep: Option<Duration>,
     /// What is known to be there; `None`: not since the start.
     shipped: Option<i64>,
     /// The other servers' actions up to this one were shown.
@@ -72,11 +76,13 @@ struct Marks {
 }
 
 impl Exchange {
-    /// Between the store and the database at that address; `server`: this server's name in it.
+    /// Between the store and the database at that address; `server`: this server's name in it, whose entries it keeps
+    /// there for so long.
     pub fn new(
         address: Arc<PostgresAddress>,
         server: Arc<str>,
         store: Arc<Store>,
+        keep: Option<Duration>,
         now: fn() -> Timestamp,
     ) -> Self {
         let (name, since) = (server.to_string(), now());
@@ -88,7 +94,7 @@ impl Exchange {
             });
         });
         store.has_in_common(Arc::new(Postgres::new(Arc::clone(&address))), now);
-        Self { address, server, store, now, shipped: None, shown: None }
+        Self { address, server, store, now, keep, shipped: None, shown: None }
     }
 
     /// Goes on until it is dropped. `show` is given the other servers' actions.
@@ -127,7 +133,7 @@ impl Exchange {
         let mut marks = Marks::default();
         let mut bans = self.store.watch_bans();
         let mut told = false;
-        let mut asked = None::<Instant>;
+        let (mut asked, mut trimmed) = (None::<Instant>, None::<Instant>);
         *pause = PAUSES.0;
         loop {
             if !told || bans.has_changed().unwrap_or_default() {
@@ -139,6 +145,11 @@ impl Exchange {
                 self.hear_actions(&session, show).await?;
                 asked = Some(Instant::now());
             }
+            if trimmed.is_none_or(|trimmed| trimmed.elapsed() >= TRIM)
+                && !self.trim(&session).await?
+            {
+                trimmed = Some(Instant::now());
+            }
             let more = self.ship(&mut session).await?;
             self.there(more).await;
             if more {
@@ -149,6 +160,15 @@ impl Exchange {
                 _ = bans.changed() => told = false,
                 () = sleep(TICK) => {}
             }
+        }
+    }
+
+    /// Gives up a little of what is too old; whether there may be more.
+    async fn trim(&self, session: &Session) -> Result<bool, Trouble> {
+        let age = self.keep.and_then(|age| SignedDuration::try_from(age).ok());
+        match age.and_then(|age| (self.now)().checked_sub(age).ok()) {
+            Some(before) => session.trim(&self.server, before).await,
+            None => Ok(false),
         }
     }
 

@@ -40,6 +40,15 @@ fn now() -> Timestamp {
 
 impl Part {
     fn start(name: &'static str, home: &TempDir, database: &PostgresAddress) -> Self {
+        Self::keeping(name, home, database, None)
+    }
+
+    fn keeping(
+        name: &'static str,
+        home: &TempDir,
+        database: &PostgresAddress,
+        keep: Option<Duration>,
+    ) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -50,7 +59,7 @@ impl Part {
         let (show, shown) = channel();
         let show = Mutex::new(show);
         let exchange =
-            Exchange::new(Arc::new(database.clone()), name.into(), Arc::clone(&store), now);
+            Exchange::new(Arc::new(database.clone()), name.into(), Arc::clone(&store), keep, now);
         runtime.spawn(exchange.run(move |entry| show.lock().unwrap().send(entry).unwrap()));
         Self { store, shown: Mutex::new(shown), name, runtime: Some(runtime) }
     }
@@ -306,4 +315,26 @@ fn two_components_of_one_name_do_not_write_into_each_others_entries() {
     assert!(same.state().trouble.unwrap().contains("`store.server`"));
     drop(one);
     until("the name is free", || same.state().away_since.is_none());
+}
+
+#[test]
+fn a_server_s_entries_go_when_they_are_too_old_and_no_others() {
+    let (server, home) = (Server::shared(), homes());
+    let database = server.fresh();
+    let one = Part::start("one", &home, &database);
+    let two = Part::start("two", &home, &database);
+    let policy = Entry { kind: Kind::Revision, ..one.entry(-3000) };
+    one.store.leave(Arc::new(policy));
+    one.leave(-2999..0);
+    two.leave(-2000..0);
+    until("all arrive", || {
+        arrived(&database, "one").len() + arrived(&database, "two").len() == 5000
+    });
+    drop(one);
+    let one = Part::keeping("one", &home, &database, Some(Duration::from_secs(1000)));
+    until("the old are gone", || arrived(&database, "one").len() == 1001);
+    let stays: Vec<_> = std::iter::once(-3000).chain(-1000..0).collect();
+    assert_eq!(arrived(&database, "one"), stays);
+    assert_eq!(arrived(&database, "two").len(), 2000);
+    assert_eq!(one.state().waiting, 0);
 }

@@ -3,6 +3,7 @@
 use std::borrow::Borrow;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use tokio_postgres::types::ToSql;
 
 use super::rows;
@@ -153,6 +154,23 @@ impl Session {
             rows::BAN
         );
         self.rows(&sql, &[&after], rows::ban).await
+    }
+
+    /// Removes a page of this server's entries from before that moment, the oldest first; whether there may be more.
+    /// Policies stay: decisions that stay were made by them.
+    pub(in crate::store) async fn trim(
+        &self,
+        server: &str,
+        before: Timestamp,
+    ) -> Result<bool, Trouble> {
+        // The numbers are moments too, and there is an index of them.
+        let sql = format!(
+            "delete from vestibule_entry where server = $1 and seq in (select seq from vestibule_entry \
+             where server = $1 and seq < $2 and kind <> 'revision' order by seq limit {PAGE})"
+        );
+        let before = before.as_microsecond();
+        let removed = self.step(self.client.execute(&sql, &[&server, &before])).await?;
+        Ok(i64::try_from(removed).is_ok_and(|removed| removed >= PAGE))
     }
 
     async fn rows<T>(
