@@ -117,7 +117,8 @@ async function whole(entry) {
   if (entry.kind === 'decision' && entry.id && may('why')) {
     try {
       const why_ = await command('why', { decision: entry.id });
-      return explanation(why_.explanation ?? why_, entry);
+      const note = why_.note && h('p.hint', {}, visible(why_.note));
+      if (why_.explanation) return [note, ...explanation(why_.explanation, entry)].filter(Boolean);
     } catch (error) {
       if (error.kind === 'unauthorized') return [];
     }
