@@ -142,8 +142,9 @@ fn a_full_disk_stops_nobody_and_the_loss_is_counted() {
     let lost = store.state().lost;
     let waiting = u64::try_from(store.state().waiting).unwrap();
     drop(store);
-    let stored = database.connect().unwrap().count_after(0).unwrap();
-    assert_eq!(u64::try_from(stored).unwrap() + waiting + lost, left);
+    // Of what waited, the last may be few enough to find room.
+    let stored = u64::try_from(database.connect().unwrap().count_after(0).unwrap()).unwrap();
+    assert!(stored + lost <= left && left <= stored + waiting + lost, "{stored} {waiting} {lost}");
 }
 
 #[test]
