@@ -8,6 +8,7 @@ plugin_paths = { "/usr/local/share/vestibule/prosody-snippets" }
 Component "conference.localhost" "muc"
 	modules_enabled = { "vestibule_gate" }
 	vestibule_component = "vestibule.localhost"
+	muc_room_cache_size = 10000    -- with Prosody's 100, the 101st room slows all down
 
 	-- The gate's other options, each with its default:
 	-- vestibule_timeout = 5    -- seconds that one question may take

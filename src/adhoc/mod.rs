@@ -5,7 +5,7 @@
 //! offers is made of [`crate::control::COMMANDS`], and so are the rooms and people to choose from: they are
 //! asked for in the caller's own name.
 //!
-//! INVARIANT: only a [`Caller`] is told anything but that there are commands; a conversation is gone on with by
+//! INVARIANT: only a [`Caller`](crate::control::Caller) is told anything but that there are commands; a conversation is gone on with by
 //! the very client that began it, each step once.
 
 mod choices;

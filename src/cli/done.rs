@@ -1,5 +1,6 @@
 //! What was done, in words.
 
+use std::borrow::Cow;
 use std::process::ExitCode;
 
 use serde_json::Value;
@@ -72,16 +73,22 @@ fn password(room: &str, value: &Value) {
 fn ban_in_words(ban: &Value) -> String {
     let text = |name: &str| ban.get(name).and_then(Value::as_str);
     let rooms = text("room").map_or(String::new(), |room| format!(" from rooms like `{room}`"));
-    let until = text("until").map_or("until it is lifted".to_owned(), |at| format!("until {at}"));
+    let until = text("until")
+        .map_or("until it is lifted".to_owned(), |at| format!("until {}", to_the_second(at)));
     let reason = text("reason").map_or(String::new(), |reason| format!(": {reason}"));
     format!(
         "{} ({}){rooms}, {until}, by {} at {}, id {}{reason}",
         field(ban, "who"),
         field(ban, "kind"),
         field(ban, "by"),
-        field(ban, "at"),
+        to_the_second(field(ban, "at")),
         field(ban, "id"),
     )
+}
+
+/// A moment (RFC 3339, UTC) without the parts of its second.
+fn to_the_second(at: &str) -> Cow<'_, str> {
+    at.split_once('.').map_or(Cow::Borrowed(at), |(whole, _)| Cow::Owned(format!("{whole}Z")))
 }
 
 fn ban(value: &Value) {

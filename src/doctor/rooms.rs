@@ -5,7 +5,7 @@ use super::{Check, Looked, PROSODY, Severity};
 use crate::policy::class::{Class, ClassSet};
 use crate::wire::posture::{Host, Hosts};
 
-/// Fewer rooms in memory are few on a Jitsi.
+/// Fewer rooms in memory are few.
 const ROOMS: u64 = 1000;
 
 pub(super) static CHECKS: &[Check] = &[
@@ -52,8 +52,8 @@ pub(super) static CHECKS: &[Check] = &[
     Check {
         id: "room-cache",
         severity: Severity::Note,
-        looks_at: "muc_room_cache_size, on Jitsi",
-        why: "beyond it, rooms with people in them are saved and loaded again, each time anew",
+        looks_at: "muc_room_cache_size",
+        why: "beyond it, rooms with people in them are saved and loaded again, each time with the list of all: with a thousand rooms the server comes to a halt",
         source: "mod_muc of Prosody: 100 by default; docker-jitsi-meet sets 10000",
         look: cache,
     },
@@ -123,7 +123,7 @@ fn tombstones(case: &Case<'_>) -> Looked {
 }
 
 fn cache(case: &Case<'_>) -> Looked {
-    on_jitsi(case, |hosts, host, looked| {
+    case.each_service(|_, hosts, host, looked| {
         let size =
             hosts.option(host, "muc_room_cache_size").and_then(|it| it.text()?.parse::<u64>().ok());
         if size.unwrap_or(100) < ROOMS {

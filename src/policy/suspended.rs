@@ -151,7 +151,9 @@ mod tests {
     use super::*;
     use crate::policy::close::closing;
     use crate::policy::drift::{Settings, compare};
+    use crate::policy::exceptions::{Exception, Whom};
     use crate::policy::lobby::Admission;
+    use crate::policy::modes::named;
     use crate::policy::permissions::Permitted;
     use crate::policy::record::{Closed, Source};
     use crate::policy::rules::{Policy, Rules};
@@ -161,6 +163,7 @@ mod tests {
 
     /// A room in which everything is as the rules ask for it, in the lobby of a Jitsi or without one.
     struct Room {
+        policy: Policy,
         rules: Rules,
         view: RoomView,
         settings: Settings,
@@ -175,7 +178,7 @@ mod tests {
             let view =
                 RoomView { exists: true, has_password: true, lobby, record, ..RoomView::default() };
             let settings = Settings { suspended: Some(false), ..Settings::default() };
-            Self { rules, view, settings }
+            Self { policy: Policy::default(), rules, view, settings }
         }
 
         fn record(&mut self) -> &mut Record {
@@ -185,7 +188,7 @@ mod tests {
         fn scene<T>(&self, act: impl FnOnce(&Scene<'_>) -> T) -> T {
             let room: BareJid = "tea@conference.example.org".parse().unwrap();
             act(&Scene {
-                policy: &Policy::default(),
+                policy: &self.policy,
                 rules: &self.rules,
                 room: &room,
                 view: &self.view,
@@ -357,5 +360,26 @@ mod tests {
         assert_eq!(Record::read(&old), Some(record.clone()));
         record.suspended = Some(Suspended { since: NOW, raised: true });
         assert_eq!(Record::read(&record.write()), Some(record));
+    }
+
+    #[test]
+    fn what_was_put_up_goes_where_an_exception_holds_for_the_rule_that_would_keep_it() {
+        for excepted in [false, true] {
+            let mut room = Room::new(false);
+            std::sync::Arc::make_mut(&mut room.rules.lobby).admission.value = Admission::Lobby;
+            let exception = Exception {
+                line: 7,
+                until: None,
+                rooms: None,
+                rules: named("lobby.admission").collect(),
+                bans: false,
+                reason: String::new(),
+            };
+            if excepted {
+                room.policy.exceptions.add(Whom::All, exception);
+            }
+            room.suspend();
+            assert_eq!(room.resume().members_only, excepted.then_some(false));
+        }
     }
 }

@@ -305,4 +305,17 @@ mod tests {
             assert!(!denial.text().contains(['{', '}']), "{denial:?}");
         }
     }
+
+    #[test]
+    fn a_placeholder_is_a_name_between_braces() {
+        let found: Vec<_> = placeholders("{min_length} of {Room}, {a b} and {zone} {x").collect();
+        assert_eq!(found, ["min_length", "zone"]);
+    }
+
+    #[test]
+    fn a_moment_is_told_with_its_zone_in_any_language() {
+        let at = |offset| Clock { local: date(2026, 12, 24).at(18, 30, 0, 0), offset };
+        assert_eq!(when(at(Offset::UTC), "de"), "2026-12-24 18:30 (UTC)");
+        assert_eq!(when(at(Offset::constant(1)), "de"), "2026-12-24 18:30 (UTC+01)");
+    }
 }

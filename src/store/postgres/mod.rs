@@ -1,8 +1,8 @@
 //! PostgreSQL: the database that several servers have in common.
 //!
-//! A [`Session`](session::Session) does the work, in steps none of which may take longer than a few seconds.
+//! A `Session` does the work, in steps none of which may take longer than a few seconds.
 //! [`Postgres`] makes it a [`Database`], for whoever searches; what the servers tell each other is written by
-//! [`super::exchange`].
+//! `super::exchange`.
 
 mod rows;
 mod schema;

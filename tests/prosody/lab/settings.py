@@ -1,6 +1,7 @@
 """Prosody's configuration file, from Python values and the lines that are shipped."""
 
 import json
+import re
 
 from .process import HOST, ROOT
 
@@ -44,6 +45,8 @@ def shipped(secret, plugin_paths, muc_options, component_options):
     text = (SNIPPETS / "prosody.cfg.lua").read_text()
     paths = ", ".join(lua(path) for path in (SNIPPETS, *plugin_paths))
     text = replace_once(text, SHIPPED_PATH, paths)
+    for name in muc_options:
+        text = re.sub(rf"^\t{name} = .*\n", "", text, flags=re.MULTILINE)
     text = replace_once(text, SHIPPED_GATE, SHIPPED_GATE + assignments(muc_options, "\t"))
     link = replace_once(SHIPPED_LINK, SHIPPED_SECRET, lua(secret))
     return replace_once(text, SHIPPED_LINK, link + assignments(component_options, "\t"))
