@@ -1,5 +1,7 @@
 """What an operator tells people beside: whoever comes in, moderates, waits, or may not come in; and the gate's own words."""
 
+import asyncio
+
 from lab import SERVICE, Crowd
 from lab.stanza import CLIENT, element
 
@@ -138,7 +140,11 @@ async def test_the_gate_has_the_operator_s_words(door):
         assert refused.error[2] == "You may not change your name in this room."
         # Another file has other words, and a gate whose component is away has them still.
         door.enforce(POLICY.replace("Hier schreibt niemand.", "Niemand schreibt hier."))
-        assert await said_no(german, room) == "Niemand schreibt hier."
+        # The gate is told once the file is in force.
+        for _ in range(100):
+            if await said_no(german, room) == "Niemand schreibt hier.":
+                break
+            await asyncio.sleep(0.02)
         door.component.kill()
         assert await said_no(german, room) == "Niemand schreibt hier."
         door.component.start()
