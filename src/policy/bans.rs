@@ -341,4 +341,22 @@ mod tests {
         lines.sort_unstable();
         assert_eq!(lines, [1, 2, 3]);
     }
+
+    #[test]
+    fn a_ban_is_found_by_just_whom_it_is_on() {
+        let mut bans = Bans::default();
+        assert!(bans.is_empty());
+        bans.ban_jid(jid("bob@example.org"), ban(1));
+        bans.ban_domain("spam.example", ban(2));
+        bans.ban_network("192.0.2.0/24".parse().unwrap(), ban(3));
+        assert!(!bans.is_empty());
+        let on = |whom: &str| bans.just_on(&Banned::read(whom).unwrap()).map(Ban::line);
+        for (whom, line) in [("bob@example.org", 1), ("spam.example", 2), ("192.0.2.0/24", 3)] {
+            assert_eq!(on(whom), Some(line), "{whom}");
+        }
+        for whom in ["ann@example.org", "example.org", "192.0.2.0/25", "192.0.2.7", "2001:db8::/24"]
+        {
+            assert_eq!(on(whom), None, "{whom}");
+        }
+    }
 }

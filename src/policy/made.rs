@@ -203,6 +203,13 @@ mod tests {
             ..bob
         };
         let held = policy.held(&attempt, NOW);
-        assert_eq!((held.requester, held.behind.map(|ban| ban.id)), (None, Some("b1".to_owned())));
+        let id = held.behind.as_ref().map(|ban| ban.id.clone());
+        assert_eq!((&held.requester, id), (&None, Some("b1".to_owned())));
+        // Decided again by the file alone, as from the log.
+        policy.made = Arc::default();
+        let attempt = Attempt { banned: held, ..attempt };
+        let (view, calm) = (RoomView::default(), Pressure::default());
+        let decision = decide(&policy, &policy.base, &attempt, &view, &calm, NOW);
+        assert_eq!(decision.rule.name, "ban");
     }
 }
