@@ -259,7 +259,12 @@ fn log_to_stderr(log: &Log) {
     use tracing_subscriber::fmt;
 
     let filter = EnvFilter::try_new(&log.level).unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    // What cannot be written is left out: to complain of it, on the same stderr, would end the thread that says it.
+    let builder = fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .log_internal_errors(false);
     match log.format {
         Format::Text => {
             builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init();

@@ -5,11 +5,12 @@ import calendar
 import csv
 import io
 import json
+import resource
 import sqlite3
 import subprocess
 import time
 
-from lab import Crowd
+from lab import Crowd, Vestibule
 from lab.component import program
 from lab.process import environment
 from storm import PASSWORD, ROOM, guests, outcomes, policy, storm, until
@@ -169,3 +170,35 @@ async def test_a_file_that_is_no_database_is_left_alone_and_named(start_prosody,
     assert path.read_bytes() == broken
     path.rename(path.with_suffix(".broken"))
     vestibule.start()
+
+
+async def test_where_files_cannot_grow_the_audit_waits_and_nobody_else_does(start_prosody):
+    """A full disk, its own output included."""
+    server = start_prosody()
+    vestibule = Vestibule(server, policy())
+    # A file that may not grow is an error to it, and not its end.
+    deaf = ["sh", "-c", 'trap "" XFSZ; exec "$0" "$@"']
+    vestibule.spawn([*deaf, program(), "run", "--config", vestibule.config_path], vestibule.env)
+    try:
+        vestibule.wait_ready()
+
+        def store():
+            return json.loads(vestibule.run("status", "--json").stdout)["store"]
+
+        await until(lambda: store()["waiting"] == 0, 5, "all that is to be written")
+        unlimited = resource.prlimit(vestibule.child.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(vestibule.child.pid, resource.RLIMIT_FSIZE, (0, unlimited[1]))
+        async with Crowd(server) as crowd:
+            people = await guests(crowd, 10)
+            assert (await people[0].join(ROOM, "Opener")).joined
+            answers = await outcomes(people[1:], storm(people[1:]))
+            assert {answer.kind for answer in answers} == {"joined"}
+            await until(lambda: store().get("trouble"), 5, "that it is told")
+            assert store()["waiting"] >= 10 and store()["lost"] == 0
+            resource.prlimit(vestibule.child.pid, resource.RLIMIT_FSIZE, unlimited)
+            await until(lambda: store()["waiting"] == 0, 10, "all that had waited")
+            assert len(log(vestibule, "--kind", "decision")) >= 10 and store()["lost"] == 0
+    finally:
+        vestibule.kill()
+        vestibule.check_secrets()
+        vestibule.remove()
