@@ -7,7 +7,7 @@ local xmlns_nick = "http://jabber.org/protocol/nick";
 
 return function (gate)
 	local host, watched, looked; -- the lobby service; whose events are heard; when it was last looked for
-	local passes, counts = {}, {}; -- who may go in, by room and bare address: until when
+	local passes, counts = {}, {}; -- the passes of who may go in, by room and bare address
 
 	local lobby = {};
 
@@ -35,16 +35,28 @@ return function (gate)
 
 	local function forget_pass(room_jid, bare)
 		local list = passes[room_jid];
-		if not list or not list[bare] then return false; end
+		if not list or not list[bare] then return; end
 		list[bare], counts[room_jid] = nil, counts[room_jid] - 1;
 		if counts[room_jid] == 0 then passes[room_jid], counts[room_jid] = nil, nil; end
-		return true;
 	end
 
 	local function main_room(lobby_jid) return gate.get_room(jid.node(lobby_jid) .. "@" .. module.host); end
 
-	local function may_enter(room, bare)
-		return gate.is_service(bare) or room:get_affiliation(bare) == "owner" or forget_pass(room.jid, bare);
+	-- A pass is worth one entry and is spent at that entry: before it, other modules (Jitsi's rate limiter) may park the
+	-- stanza and bring it back as often as they like. Meanwhile the stanza keeps the pass that it came with.
+	local function may_enter(room, stanza, bare)
+		if gate.is_service(bare) or room:get_affiliation(bare) == "owner" then return true; end
+		local list = passes[room.jid];
+		local pass = stanza[gate.mark] or list and list[bare];
+		stanza[gate.mark] = pass;
+		return pass and not pass.spent;
+	end
+
+	local function spend(room, stanza, bare)
+		local pass, list = stanza[gate.mark], passes[room.jid];
+		if not pass then return; end
+		pass.spent = true;
+		if list and list[bare] == pass then forget_pass(room.jid, bare); end
 	end
 
 	local function watch()
@@ -54,7 +66,7 @@ return function (gate)
 			if gate.is_unguarded() or not room or not gate.kept.of(room) then return; end
 			local bare = jid.bare(event.stanza.attr.from);
 			if gate.is_reserved(jid.resource(event.occupant.nick), bare) then return gate.refuse_nick(event); end
-			if may_enter(room, bare) then return; end
+			if may_enter(room, event.stanza, bare) then return; end
 			return gate.refuse(event, "closed-way", "cancel", "not-allowed");
 		end);
 		gate.guard_at(service, "muc-occupant-pre-change", gate.PRIORITY.nick, function (event)
@@ -72,6 +84,7 @@ return function (gate)
 			local room, occupant = main_room(event.room.jid), event.occupant;
 			local bare = occupant.bare_jid;
 			if not room or not gate.kept.of(room) or gate.is_service(bare) then return; end
+			spend(room, event.stanza, bare);
 			if room:get_affiliation(bare) == "owner" then return; end
 			gate.waiting.add(room, occupant.jid, event.stanza:get_child_text("nick", xmlns_nick) or jid.resource(occupant.nick));
 		end);
@@ -125,7 +138,7 @@ return function (gate)
 			if count >= PASSES then return; end
 			passes[room.jid], counts[room.jid] = list, count + 1;
 		end
-		list[bare] = os.time() + seconds;
+		list[bare] = { expires = os.time() + seconds };
 	end
 
 	-- Whether somebody has to say a name before he may wait.
@@ -157,8 +170,8 @@ return function (gate)
 	function lobby.sweep()
 		local time = os.time();
 		for room_jid, list in pairs(passes) do
-			for bare, until_when in pairs(list) do
-				if until_when < time then forget_pass(room_jid, bare); end
+			for bare, pass in pairs(list) do
+				if pass.expires < time then forget_pass(room_jid, bare); end
 			end
 		end
 		return next(passes) ~= nil;

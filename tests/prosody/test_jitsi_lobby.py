@@ -1,5 +1,7 @@
 """Jitsi's own lobby under the policy: who waits in it, and what brings them in."""
 
+import asyncio
+
 import pytest
 from lab import Crowd, needs_jitsi_plugins
 from lab.jitsi_client import NICKNAME
@@ -89,6 +91,46 @@ async def test_all_who_wait_are_let_in_with_one_word(meet):
         alice.approve(room, *[await alice.knocker(lobby, person.nick) for person in three])
         for person in three:
             assert (await person.admitted(room)).joined
+
+
+@pytest.mark.parametrize("many", [12, 30])
+async def test_all_who_knock_at_once_are_seen_and_let_in(meet, many):
+    """Jitsi's rate limiter holds all but three a second at the lobby's door, and fires the same events again."""
+    async with meet.crowd() as crowd:
+        room = meet.room()
+        alice, _ = await opened(crowd, room)
+        lobby = await alice.attend_lobby(room)
+        people = await crowd.persons(*(f"Person {number}" for number in range(many)))
+        stopped = await asyncio.gather(*(person.enter(room) for person in people))
+        assert {outcome.lobby for outcome in stopped} == {lobby}
+        knocked = await asyncio.gather(*(person.knock(lobby, seconds=2 * many) for person in people))
+        assert all(outcome.joined for outcome in knocked), knocked
+        assert max(outcome.seconds for outcome in knocked) > 1, "the limiter has limited nothing"
+        assert sorted(waiting_at(meet, room)) == sorted(person.bare for person in people)
+        alice.approve(room, *[await alice.knocker(lobby, person.nick) for person in people])
+        admitted = await asyncio.gather(*(person.admitted(room) for person in people))
+        assert all(outcome.joined for outcome in admitted), admitted
+
+
+async def test_a_pass_into_the_lobby_that_the_rate_limiter_held_is_worth_one_entry(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room()
+        alice, _ = await opened(crowd, room)
+        lobby = await alice.attend_lobby(room)
+        people = await crowd.persons(*(f"Person {number}" for number in range(5)))
+        for person in people:
+            assert (await person.enter(room)).shown == "lobby"
+        # The last one sends it twice while it is held: both times with the one pass, under two names.
+        *others, eve = people
+        knocking = [asyncio.ensure_future(person.knock(lobby)) for person in others]
+        since = eve.ask_to_join(lobby, eve.nick)
+        eve.ask_to_join(lobby, "another")
+        await asyncio.gather(*knocking)
+        assert (await eve.outcome(lobby, since)).joined
+        await asyncio.sleep(1.2)  # until the limiter has brought back everything
+        assert waiting_at(meet, room).count(eve.bare) == 1
+        await eve.depart(lobby)
+        assert not (await eve.knock(lobby)).joined
 
 
 @pytest.mark.parametrize("reloads", [False, True])

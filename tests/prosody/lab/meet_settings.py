@@ -116,8 +116,8 @@ def _jitsi_hosts(server):
     breakout = {**closed, **server.breakout_options}
     components = (
         ("focus", "client_proxy", (), {"target_address": server.focus}),
-        ("lobby", "muc", ["muc_hide_all"], {**closed, **server.lobby_options}),
-        ("breakout", "muc", ["muc_hide_all", "muc_meeting_id"], breakout),
+        ("lobby", "muc", ["muc_hide_all", "muc_rate_limit"], {**closed, **server.lobby_options}),
+        ("breakout", "muc", ["muc_hide_all", "muc_meeting_id", "muc_rate_limit"], breakout),
         ("speakerstats", "speakerstats_component", (), muc),
         ("endconference", "end_conference", (), muc),
         ("avmoderation", "av_moderation_component", (), muc),
