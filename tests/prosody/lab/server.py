@@ -75,7 +75,7 @@ class Prosody(Process):
         for folder in ("data", "certs"):
             (self.home / folder).mkdir()
         if tls:
-            self._make_certificate()
+            self.make_certificate()
 
     def __enter__(self):
         self.start()
@@ -150,12 +150,15 @@ class Prosody(Process):
         except OSError:
             return False
 
-    def _make_certificate(self):
+    def make_certificate(self):
+        """Makes a certificate that nobody has signed; returns its `ssl` option."""
+        certificate, key = self.home / "tls.crt", self.home / "tls.key"
         subprocess.run(
             ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
             + ["-nodes", "-days", "2", "-subj", "/CN=localhost"]
             + ["-addext", "subjectAltName=DNS:localhost,DNS:guest.localhost"]
-            + ["-keyout", self.home / "tls.key", "-out", self.home / "tls.crt"],
+            + ["-keyout", key, "-out", certificate],
             check=True,
             capture_output=True,
         )
+        return {"certificate": certificate, "key": key}

@@ -1,0 +1,261 @@
+"""People of another server, whose stanzas come over a real stream between two servers."""
+
+import asyncio
+
+import pytest
+from lab import SERVICE, Crowd
+from lab.federation import ASCII, FAR, STRANGERS, UNICODE, FederatedDoor, cut
+from lab.knocking import invited, knock, let_in
+from lab.stanza import CLIENT, MUC_ADMIN, MUC_OWNER, element
+
+SECRET = "seven tall quartz lanterns"
+NEAR = "conference.localhost"
+POLICY = (
+    SERVICE
+    + f"""
+[policy]
+operators = ["root@{STRANGERS}"]
+[policy.access]
+open = ["account", "operator"]
+[policy.password]
+source = "preset"
+preset = "{SECRET}"
+[policy.moderators]
+become = ["opener", "operator"]
+[[room]]
+match = "shut-*"
+access = {{ enter = ["account"] }}
+"""
+)
+
+
+@pytest.fixture(scope="module")
+def door(prosody_version):
+    """The server with the gate, and another one that federates with it."""
+    shared = FederatedDoor(prosody_version, POLICY)
+    try:
+        yield shared.start()
+    finally:
+        shared.close()
+
+
+async def opened(people, room, name="alice"):
+    alice = await people.connect(f"{name}@localhost")
+    assert (await alice.join(room, "Alice", SECRET)).joined
+    return alice
+
+
+async def settled(*people):
+    """Waits until everything that these people have sent to the rooms' server was handled."""
+    for person in people:
+        await person.iq(NEAR, "get", element("urn:xmpp:ping", "ping"))
+
+
+def vestibule(door, *arguments, code=0):
+    """What the command prints for the operator."""
+    done = door.component.run(*arguments)
+    assert done.returncode == code, (done.stdout, done.stderr)
+    return done.stdout
+
+
+async def test_somebody_of_another_server_comes_in_and_is_heard(door):
+    async with Crowd(door.server) as people, door.abroad() as abroad:
+        room = door.room()
+        alice, bob = await opened(people, room), await abroad.connect(f"bob@{FAR}")
+        assert (await bob.join(room, "Bob", SECRET)).joined
+        bob.say(room, "hello from afar")
+        await alice.wait_for(lambda seen: seen.body == "hello from afar")
+        alice.say(room, "hello from here")
+        await bob.wait_for(lambda seen: seen.body == "hello from here")
+        line = await door.decision(kind="join", room=room, jid=bob.bare, verdict="allow")
+        assert line["facts"]["who"]["auth"] == "server"
+        await bob.leave(room, "Bob")
+        await settled(bob)
+        await alice.ping()
+        assert set(alice.occupants(room)) == {"Alice"}
+
+
+async def test_what_is_refused_is_told_across_servers(door):
+    async with Crowd(door.server) as people, door.abroad() as abroad:
+        room, shut, unopened = door.room(), door.room("shut"), door.room("unopened")
+        alice, bob = await opened(people, room), await abroad.connect(f"bob@{FAR}")
+        await opened(people, shut, "anna")
+        assert (await bob.join(room, "Bob", "wrong")).condition == "not-authorized"
+        refused = await bob.join(shut, "Bob", SECRET)
+        assert (refused.type, refused.condition) == ("cancel", "not-allowed")
+        assert "enter rooms" in refused.text
+        refused = await bob.join(unopened, "Bob")
+        assert refused.condition == "not-allowed" and "open rooms" in refused.text
+        assert (await bob.disco_info(unopened)).error[1] == "item-not-found"
+        assert (await bob.join(room, "Alice", SECRET)).condition == "conflict"
+        assert (await bob.join(room, "Bob", SECRET)).joined
+        reply = await bob.set_role(room, "Alice", "none")
+        assert reply.error[0] == "auth" or reply.error[1] in ("not-allowed", "forbidden")
+        assert alice.is_connected and "Alice" in alice.occupants(room)
+
+
+async def test_somebody_of_another_server_knocks_and_is_let_in(door):
+    async with Crowd(door.server) as people, door.abroad() as abroad:
+        room = door.room()
+        alice = await opened(people, room)
+        bob, carol = await abroad.connect_many([f"bob@{FAR}", f"carol@{UNICODE}"])
+        for person, nick in ((bob, "Bob"), (carol, "Carol")):
+            stopped = await person.join(room, nick)
+            assert stopped.condition == "registration-required"
+            form = await knock(alice, room, nick)
+            assert form["muc#jid"] == person.jid
+        await let_in(alice, room, "Bob")
+        await let_in(alice, room, "Carol")
+        for person, nick in ((bob, "Bob"), (carol, "Carol")):
+            await invited(person, room)
+            assert (await person.join(room, nick)).joined
+        assert set(alice.occupants(room)) == {"Alice", "Bob", "Carol"}
+
+
+async def test_somebody_of_another_server_is_removed_and_stays_out(door):
+    async with Crowd(door.server) as people, door.abroad() as abroad:
+        room = door.room()
+        alice = await opened(people, room)
+        bob = await abroad.connect(f"bob@{FAR}/one")
+        other = await abroad.connect(f"bob@{FAR}/two")
+        assert (await bob.join(room, "Bob", SECRET)).joined
+        vestibule(door, "remove", room, bob.bare)
+        gone = await bob.wait_for(lambda seen: seen.room == room and seen.type == "unavailable")
+        assert {110, 307} <= gone.statuses
+        for person in (bob, other):
+            refused = await person.join(room, "Again", SECRET)
+            assert refused.condition == "forbidden" and "were removed" in refused.text
+        await alice.ping()
+        assert set(alice.occupants(room)) == {"Alice"}
+
+
+async def test_another_server_is_banned_by_its_domain(door):
+    async with Crowd(door.server) as people, door.abroad() as abroad:
+        room = door.room()
+        alice = await opened(people, room)
+        bob = await abroad.connect(f"bob@{FAR}")
+        (sam,) = await abroad.strangers("sam")
+        assert (await bob.join(room, "Bob", SECRET)).joined
+        vestibule(door, "ban", FAR)
+        try:
+            gone = await bob.wait_for(lambda seen: seen.room == room and seen.type == "unavailable")
+            assert 307 in gone.statuses
+            refused = await bob.join(room, "Bob", SECRET)
+            assert refused.condition == "forbidden" and "not welcome" in refused.text
+            assert (await sam.join(room, "Sam", SECRET)).joined, "a subdomain is another domain"
+        finally:
+            vestibule(door, "unban", FAR)
+        assert (await bob.join(room, "Bob", SECRET)).joined
+        assert set(alice.occupants(room)) == {"Alice", "Bob", "Sam"}
+
+
+@pytest.mark.parametrize("written", [UNICODE, ASCII, UNICODE.upper()])
+async def test_a_domain_is_banned_however_it_is_written(door, written):
+    """Both servers here are what one registry sells once; Prosody takes them for two domains."""
+    async with Crowd(door.server) as people, door.abroad() as abroad:
+        room = door.room()
+        await opened(people, room)
+        both = await abroad.connect_many([f"bob@{UNICODE}", f"bob@{ASCII}"])
+        for number, person in enumerate(both):
+            assert (await person.join(room, f"Bob{number}", SECRET)).joined
+        vestibule(door, "ban", written)
+        try:
+            for person in both:
+                gone = await person.wait_for(lambda seen: seen.room == room and seen.type == "unavailable")
+                assert 307 in gone.statuses
+                assert (await person.join(room, "Bob", SECRET)).condition == "forbidden"
+        finally:
+            vestibule(door, "unban", written)
+
+
+# What a room is to those who are not in it
+
+
+def queries():
+    """What somebody outside may ask a room for, and is told nothing that is the room's."""
+    mam = element("urn:xmpp:mam:2", "query")
+    affiliations = element(MUC_ADMIN, "query")
+    affiliations.append(element(MUC_ADMIN, "item", affiliation="owner"))
+    occupants = element(MUC_ADMIN, "query")
+    occupants.append(element(MUC_ADMIN, "item", role="moderator"))
+    yield "set", mam, ""
+    yield "get", element("urn:xmpp:mam:2", "metadata"), ""
+    yield "get", element(MUC_OWNER, "query"), ""
+    yield "get", affiliations, ""
+    yield "get", occupants, ""
+    yield "get", element("vcard-temp", "vCard"), ""
+    for to in ("", "/Alice"):
+        yield "get", element("http://jabber.org/protocol/disco#items", "query"), to
+    yield "get", element("urn:xmpp:ping", "ping"), "/Alice"
+    yield "get", element("jabber:iq:version", "query"), "/Alice"
+
+
+async def test_nothing_of_a_room_reaches_another_server_uninvited(door):
+    async with Crowd(door.server) as people, door.abroad() as abroad:
+        room = door.room()
+        alice = await opened(people, room)
+        alice.set_subject(room, "a subject of ours")
+        alice.say(room, "a secret of ours")
+        eve = await abroad.connect(f"eve@{FAR}")
+        await alice.wait_for(lambda seen: seen.body == "a secret of ours")
+        await alice.wait_for(lambda seen: seen.subject == "a subject of ours")
+        since = alice.mark()
+        for kind, payload, to in queries():
+            reply = await eve.iq(room + to, kind, payload)
+            told = repr(reply)
+            assert "secret of ours" not in told and "alice@localhost" not in told, told
+            assert "Alice" not in told.replace(room + "/Alice", ""), told
+            if not payload.tag.endswith("disco#items}query"):
+                assert reply.error, told
+        eve.say(room, "hello")
+        eve.whisper(room, "Alice", "hello, you")
+        eve.set_subject(room, "a subject of mine")
+        eve.invite(room, f"eve@{FAR}")
+        for kind in (None, "probe", "unavailable", "subscribe", "error"):
+            for to in (room, f"{room}/Alice", f"{room}/Eve"):
+                eve.send(element(CLIENT, "presence", to=to, type=kind, id=eve.new_id()))
+        await settled(eve)
+        await alice.ping()
+        assert not [seen for seen in alice.seen[since:] if seen.room == room], "she is told nothing of it"
+        told = [seen for seen in eve.seen if seen.room == room and not seen.error]
+        assert {seen.name for seen in told} <= {"iq"}, told
+        assert set(alice.occupants(room)) == {"Alice"}
+
+
+# Streams that break
+
+
+async def test_an_answer_finds_its_way_when_the_streams_between_the_servers_have_ended(door):
+    async with Crowd(door.server) as people, door.abroad() as abroad:
+        room = door.room()
+        alice, bob = await opened(people, room), await abroad.connect(f"bob@{FAR}")
+        carol = await abroad.connect(f"carol@{FAR}")
+        door.component.freeze()
+        try:
+            asked, wrong = bob.ask_to_join(room, "Bob", SECRET), carol.ask_to_join(room, "Carol", "wrong")
+            await settled(bob)
+            await cut(alice)
+            await asyncio.sleep(0.2)
+        finally:
+            door.component.thaw()
+        assert (await bob.outcome(room, asked)).joined
+        assert (await carol.outcome(room, wrong)).condition == "not-authorized"
+        assert set(alice.occupants(room)) == {"Alice", "Bob"}
+        assert (len(bob.answers(room, asked)), len(carol.answers(room, wrong))) == (1, 1)
+
+
+async def test_whoever_leaves_while_he_is_judged_is_no_ghost(door):
+    async with Crowd(door.server) as people, door.abroad() as abroad:
+        room = door.room()
+        alice, bob = await opened(people, room), await abroad.connect(f"bob@{FAR}")
+        door.component.freeze()
+        try:
+            bob.ask_to_join(room, "Bob", SECRET)
+            await settled(bob)
+            await bob.disconnect()
+            await asyncio.sleep(0.2)
+        finally:
+            door.component.thaw()
+        await asyncio.sleep(0.2)
+        await alice.ping()
+        assert set(alice.occupants(room)) == {"Alice"}
