@@ -41,6 +41,7 @@
 //! | [`password`] | making and judging passwords | read clocks |
 //! | [`policy`] | the decisions | I/O, clocks, randomness, XML |
 //! | [`xmpp`] | stream, elements, stanzas; the link is the only socket to the server | |
+//! | [`jid`] | addresses, as the server stamped them | change one |
 //! | [`secret`] | texts that must never be seen | |
 //!
 //! The command line, the file and the wire are the contract. The Rust interface is not: it may change with
@@ -55,6 +56,7 @@ pub mod control;
 pub mod doctor;
 pub mod http;
 pub mod incident;
+pub mod jid;
 pub mod password;
 pub mod policy;
 pub mod proof;

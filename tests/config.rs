@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use jid::BareJid;
 use jiff::Timestamp;
 use proptest::prelude::*;
 use vestibule::config::{
     Environment, ExitKind, LoadError, Loaded, Outside, Problem, load, parse, report, schema,
 };
+use vestibule::jid::BareJid;
 use vestibule::policy::denial::Denial;
 use vestibule::policy::gate_words::GATE_WORDS;
 use vestibule::policy::modes::{Mode, named};
@@ -378,7 +378,7 @@ fn the_accounts_of_every_service_are_services() {
         ]
     ";
     let loaded = parse_with(text, &[SECRET]).unwrap();
-    let line = |jid: &str| loaded.policy.services.get(&BareJid::new(jid).unwrap()).copied();
+    let line = |jid: &str| loaded.policy.services.get(&BareJid::prepared(jid).unwrap()).copied();
     assert_eq!(line("focus@auth.example.org"), Some(4));
     assert_eq!(line("recorder@auth.example.org"), Some(8));
     assert_eq!(line("gateway.example.org"), Some(9));

@@ -7,23 +7,35 @@ use std::path::{Path, PathBuf};
 
 /// A module and the modules it may use, from the bottom up. `xmpp` is split: what reads and writes an
 /// element stands below all, the link above it.
-const LAYERS: [(&str, &[&str]); 17] = [
+const LAYERS: [(&str, &[&str]); 18] = [
     ("secret", &[]),
+    ("jid", &[]),
     ("xmpp", &["secret"]),
-    ("policy", &["secret"]),
-    ("password", &["policy", "secret"]),
-    ("wire", &["policy", "xmpp", "secret"]),
-    ("config", &["policy", "secret"]),
-    ("store", &["config", "policy", "secret"]),
-    ("component", &["store", "policy", "wire", "password", "xmpp", "secret"]),
-    ("doctor", &["component", "config", "policy", "wire", "secret"]),
+    ("policy", &["jid", "secret"]),
+    ("password", &["policy", "jid", "secret"]),
+    ("wire", &["policy", "xmpp", "jid", "secret"]),
+    ("config", &["policy", "jid", "secret"]),
+    ("store", &["config", "policy", "jid", "secret"]),
+    ("component", &["store", "policy", "wire", "password", "xmpp", "jid", "secret"]),
+    ("doctor", &["component", "config", "policy", "wire", "jid", "secret"]),
     (
         "control",
-        &["doctor", "component", "store", "config", "policy", "wire", "password", "xmpp", "secret"],
+        &[
+            "doctor",
+            "component",
+            "store",
+            "config",
+            "policy",
+            "wire",
+            "password",
+            "xmpp",
+            "jid",
+            "secret",
+        ],
     ),
-    ("http", &["control", "doctor", "component", "store", "config", "policy", "secret"]),
-    ("incident", &["store", "policy", "secret"]),
-    ("adhoc", &["control", "xmpp", "secret"]),
+    ("http", &["control", "doctor", "component", "store", "config", "policy", "jid", "secret"]),
+    ("incident", &["store", "policy", "jid", "secret"]),
+    ("adhoc", &["control", "xmpp", "jid", "secret"]),
     (
         "proof",
         &[
@@ -36,6 +48,7 @@ const LAYERS: [(&str, &[&str]); 17] = [
             "wire",
             "password",
             "xmpp",
+            "jid",
             "secret",
         ],
     ),
@@ -54,6 +67,7 @@ const LAYERS: [(&str, &[&str]); 17] = [
             "wire",
             "password",
             "xmpp",
+            "jid",
             "secret",
         ],
     ),
@@ -73,6 +87,7 @@ const LAYERS: [(&str, &[&str]); 17] = [
             "wire",
             "password",
             "xmpp",
+            "jid",
             "secret",
         ],
     ),
@@ -80,9 +95,8 @@ const LAYERS: [(&str, &[&str]); 17] = [
 ];
 
 /// What the policy may use beside itself and `secret`.
-const POLICY_CRATES: [&str; 13] = [
+const POLICY_CRATES: [&str; 12] = [
     "std",
-    "jid",
     "jiff",
     "globset",
     "percent_encoding",

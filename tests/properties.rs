@@ -86,7 +86,7 @@ impl World {
         let access = &rules.access;
         let listed = proved.is_some_and(|jid| {
             access.listed_jids.value.contains(jid)
-                || access.listed_domains.value.contains(jid.domain().as_str())
+                || access.listed_domains.value.contains(jid.domain())
         });
         let by_session = match who.auth {
             Auth::Token => Class::Token,

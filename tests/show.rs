@@ -5,8 +5,8 @@
 use std::fs;
 use std::path::Path;
 
-use jid::BareJid;
 use vestibule::config::{Environment, effective, load};
+use vestibule::jid::BareJid;
 use vestibule::policy::rules::Rules;
 
 const FILE: &str = r#"

@@ -8,12 +8,12 @@ mod policies;
 
 use std::sync::Arc;
 
-use jid::BareJid;
 use jiff::{SignedDuration, Timestamp};
 use policies::{jid, now, policy};
 use vestibule::component::audit::Audit;
 use vestibule::component::desk::{Desk, Mode};
 use vestibule::component::headless::{effects, plan_again, plans};
+use vestibule::jid::BareJid;
 use vestibule::policy::record::Person;
 use vestibule::policy::succession::Remedy;
 use vestibule::policy::texts::Texts;

@@ -2,7 +2,6 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use jid::Jid;
 use tokio::sync::Semaphore;
 
 use super::Shared;
@@ -10,6 +9,7 @@ use super::clock::now;
 use super::operator::Operator;
 use crate::adhoc::{AdHoc, Refusal, Step};
 use crate::control::{Caller, Face, Handler, Role};
+use crate::jid::BareJid;
 use crate::xmpp::ns;
 use crate::xmpp::stanza::{Iq, IqKind};
 
@@ -86,7 +86,7 @@ impl AdHocFace {
     /// Who sent it, if he may give commands. The server has stamped the address (RFC 6120 section 8.1.2.1); only the
     /// exact bare JID counts.
     fn caller(&self, iq: &Iq) -> Option<Caller> {
-        let jid = iq.from.as_deref()?.parse::<Jid>().ok()?.to_bare();
+        let jid = BareJid::stamped(iq.from.as_deref()?)?;
         let is_operator = self.shared.desk().policy().operators.contains_key(&jid);
         let operator = is_operator.then_some(Role::Operator);
         let role = operator.or_else(|| self.shared.access.role_of(&jid))?;

@@ -1,12 +1,12 @@
 //! The rooms as a list shows them, and one room with those in it.
 
-use jid::BareJid;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::component::desk::Desk;
 use crate::component::live::Room;
 use crate::control::{OccupantLine, RoomLine, RoomState, WaitingLine};
+use crate::jid::BareJid;
 use crate::policy::attempt::{Requester, RoomView};
 use crate::policy::classify::class;
 use crate::policy::rules::{Policy, Rules};

@@ -3,14 +3,13 @@
 use std::iter;
 use std::sync::Arc;
 
-use jid::BareJid;
-
 use super::clock::now;
 use super::rooms::RoomError;
 use super::{Shared, Upkeep, revision, rooms};
 use crate::component::desk::{Consequences, Judged};
 use crate::component::measures::settled;
 use crate::config::{Limit, Loaded, load};
+use crate::jid::BareJid;
 use crate::policy::record::Person;
 use crate::policy::verdict::Effects;
 use crate::wire::room::LiveRoom;

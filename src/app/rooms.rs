@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use futures_util::{StreamExt as _, stream};
-use jid::BareJid;
 use serde_json::Map;
 
 use super::Shared;
@@ -11,6 +10,7 @@ use super::clock::now;
 use crate::component::desk::Judged;
 use crate::component::making::{self, MakingError};
 use crate::component::neighbours::{Neighbour, among};
+use crate::jid::BareJid;
 use crate::policy::denial::Denial;
 use crate::policy::verdict::{Effects, NewPassword};
 use crate::secret::Secret;
@@ -59,7 +59,7 @@ pub(super) fn address(room: &str) -> Result<BareJid, RoomError> {
 }
 
 fn service(shared: &Shared, room: &BareJid) -> Result<Arc<str>, RoomError> {
-    let domain = room.domain().as_str();
+    let domain = room.domain();
     shared.desk().service(domain).ok_or_else(|| RoomError::Service(domain.to_owned()))
 }
 

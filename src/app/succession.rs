@@ -3,7 +3,6 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use jid::BareJid;
 use jiff::SignedDuration;
 use serde_json::{Map, Value};
 use tokio::task::JoinSet;
@@ -13,6 +12,7 @@ use super::clock::now;
 use super::trials::{LONGEST, Outcome, Trials};
 use super::{Shared, rooms};
 use crate::component::headless::{effects, plan_again, plans};
+use crate::jid::BareJid;
 use crate::policy::succession::{Plan, Remedy};
 use crate::wire::room::LiveRoom;
 

@@ -4,7 +4,6 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use jid::BareJid;
 use jiff::SignedDuration;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -13,6 +12,7 @@ use super::clock::now;
 use super::trials::{Outcome, Trials};
 use super::{Shared, rooms};
 use crate::component::timetable::{due_again, timetable};
+use crate::jid::BareJid;
 use crate::policy::timers::{Deed, Due, effects};
 use crate::policy::verdict::Effects;
 use crate::wire::answer::end;

@@ -2,8 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use jid::BareJid;
 use jiff::{SignedDuration, Timestamp};
+
+use crate::jid::BareJid;
 
 /// The longest time between two attempts at a room that cannot be helped.
 pub(super) const LONGEST: SignedDuration = SignedDuration::from_mins(5);

@@ -21,7 +21,6 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use jid::BareJid;
 use jiff::Timestamp;
 
 use self::out::{fail, say};
@@ -29,6 +28,7 @@ use crate::app;
 use crate::component::desk::Mode;
 use crate::config::{self, Described, Environment, Format, LoadError, Loaded, Log};
 use crate::control::{Candidate, Request, Role};
+use crate::jid::BareJid;
 use crate::proof::unseen::{Seen, see};
 
 /// Decides who may open, enter and change the rooms of a Prosody or Jitsi Meet server, by one file.

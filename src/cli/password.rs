@@ -2,11 +2,11 @@
 
 use std::process::ExitCode;
 
-use jid::BareJid;
 use jiff::{SignedDuration, Timestamp};
 
 use super::out::{fail, note, say};
 use crate::config::Loaded;
+use crate::jid::BareJid;
 use crate::password::{derive, period_at};
 use crate::policy::record::Source;
 

@@ -4,12 +4,12 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Args;
-use jid::BareJid;
 use serde_json::{Value, json};
 
 use super::broken;
 use super::out::{fail, say};
 use crate::config::{Effective, Environment, Layer, effective};
+use crate::jid::BareJid;
 use crate::policy::overrides::Override;
 
 /// Which room.

@@ -2,9 +2,9 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use jid::BareJid;
 use jiff::{SignedDuration, Timestamp};
 
+use crate::jid::BareJid;
 use crate::policy::limits::Limits;
 
 /// Most rooms; beyond it, new ones are not counted until old ones are over.

@@ -7,7 +7,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use jid::BareJid;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use tokio::sync::broadcast;
@@ -16,6 +15,7 @@ use super::entries;
 pub use super::entries::Action;
 use super::line::{Context, Line, VERSION};
 use super::spool::Spool;
+use crate::jid::BareJid;
 use crate::policy::attempt::{Attempt, Requester};
 use crate::policy::facts::Facts;
 use crate::policy::verdict::Decision;

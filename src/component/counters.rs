@@ -5,9 +5,9 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use jid::BareJid;
 use jiff::{SignedDuration, Timestamp};
 
+use crate::jid::BareJid;
 use crate::policy::attempt::{Action, Attempt, Auth, Credential};
 use crate::policy::denial::Denial;
 use crate::policy::mark::Mark;

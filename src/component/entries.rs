@@ -2,11 +2,11 @@
 
 use std::net::IpAddr;
 
-use jid::{BareJid, Jid};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::line::Context;
+use crate::jid::BareJid;
 use crate::policy::attempt::{Attempt, Requester};
 use crate::policy::verdict::Decision;
 use crate::store::{By, Entry, Kind};
@@ -120,13 +120,13 @@ pub(super) fn event(
         _ => return None,
     };
     let text = |name: &str| details.get(name).and_then(Value::as_str);
-    let person = text("jid").and_then(|jid| jid.parse::<Jid>().ok());
+    let person = text("jid").and_then(BareJid::stamped);
     let line = details.get("line").and_then(Value::as_u64);
     let mut body = details.clone();
     body.insert("event".to_owned(), event.into());
     Some(Entry {
         room: Some(room.to_owned()),
-        person: person.map(|jid| jid.to_bare().to_string()),
+        person: person.map(|jid| jid.to_string()),
         nick: text("nick").map(str::to_owned),
         rule: text("rule").map(|rule| rule.to_owned().into()),
         line: line.and_then(|line| u32::try_from(line).ok()),

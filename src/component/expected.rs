@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use jid::BareJid;
 use jiff::{SignedDuration, Timestamp};
 
+use crate::jid::BareJid;
 use crate::policy::record::Record;
 
 /// A room that has not come by then does not come.

@@ -1,10 +1,10 @@
 //! Rooms without a moderator, and what is to be done in them.
 
-use jid::BareJid;
 use jiff::Timestamp;
 
 use super::desk::{Desk, Mode};
 use super::live::{Known, Room};
+use crate::jid::BareJid;
 use crate::policy::attempt::{Requester, RoomView};
 use crate::policy::notice::Notice;
 use crate::policy::record::Person;

@@ -4,10 +4,10 @@ use std::borrow::Cow;
 use std::fmt;
 use std::ops::Not;
 
-use jid::BareJid;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::jid::BareJid;
 use crate::policy::attempt::Attempt;
 use crate::policy::facts::Facts;
 use crate::policy::verdict::{Decision, Opinion};

@@ -4,10 +4,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use jid::BareJid;
 use jiff::Timestamp;
 
 use super::expected::Expected;
+use crate::jid::BareJid;
 use crate::policy::attempt::{Attempt, Requester, RoomView};
 use crate::policy::moderators::Become;
 use crate::policy::record::Record;

@@ -1,8 +1,8 @@
 //! The password that a decision asks for.
 
-use jid::BareJid;
 use jiff::Timestamp;
 
+use crate::jid::BareJid;
 use crate::password::{DeriveError, RandomnessFailed, derive, generate, judge, period_at};
 use crate::policy::record::Source;
 use crate::policy::rules::Rules;

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use jid::BareJid;
 use jiff::Timestamp;
 
 use super::desk::{Desk, Mode};
+use crate::jid::BareJid;
 use crate::policy::hours::Hours;
 use crate::policy::timers::{Agenda, Deed, Due, Scene, agenda};
 use crate::wire::room::LiveRoom;

@@ -1,6 +1,6 @@
 //! `[policy.access]`, and `[room.access]` for some rooms.
 
-use super::names::{domain_name, globs, jid};
+use super::names::{domain_spellings, globs, jid};
 use super::section::Section;
 use super::values::{boolean, classes, list, text};
 use crate::policy::access::Access;
@@ -25,14 +25,14 @@ fn listed(section: &mut Section<'_>, rules: &mut Access) {
     let read = section.read("listed", |item| {
         list(|item| {
             let is_jid = text(item)?.contains(['@', '/']);
-            if is_jid { jid(item).map(Ok) } else { domain_name(item).map(Err) }
+            if is_jid { jid(item).map(Ok) } else { domain_spellings(item).map(Err) }
         })(item)
     });
     let Some((entries, place)) = read else { return };
     for entry in entries {
         match entry {
-            Ok(jid) => jids.push(jid),
-            Err(domain) => domains.push(domain),
+            Ok(jid) => jids.extend(jid.spellings()),
+            Err(spellings) => domains.extend(spellings),
         }
     }
     let line = section.notes().line(&place);

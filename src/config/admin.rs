@@ -3,13 +3,13 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use jid::BareJid;
 use serde::{Deserialize, Serialize};
 
 use super::names::account;
 use super::outside::Outside;
 use super::section::{Item, Read, Section};
 use super::values::{boolean, list, some_text, text, word};
+use crate::jid::BareJid;
 
 /// What somebody is trusted with. Each may do what those before it may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

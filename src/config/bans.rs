@@ -59,7 +59,7 @@ fn one(mut section: Section<'_>, bans: &mut Bans, reaches: &mut Vec<Reach>) {
     }
     let on = match (&jid, &domain, &network) {
         (Some((jid, _)), ..) => Some(On::Jid(jid.clone())),
-        (None, Some((domain, _)), _) => Some(On::Domain(domain.to_lowercase())),
+        (None, Some((domain, _)), _) => Some(On::Domain(domain.clone())),
         (None, None, Some((network, _))) => Some(On::Network(network.trunc())),
         (None, None, None) => None,
     };

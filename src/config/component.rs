@@ -4,7 +4,6 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use jid::BareJid;
 use tracing_subscriber::EnvFilter;
 
 use super::names::domain;
@@ -14,6 +13,7 @@ use super::secrets::{self, Keys};
 use super::section::{Item, Read, Section};
 use super::settings::{Component, Format, Log};
 use super::values::{boolean, duration, some_text, text, word};
+use crate::jid::BareJid;
 use crate::secret::Secret;
 
 /// Reads `[component]`; `None`: there is no domain to speak as, or no secret (which is noted).
@@ -22,7 +22,7 @@ pub(super) fn read(mut section: Section<'_>, outside: &Outside<'_>) -> Option<Co
     variables.put_into("component", &mut section);
 
     let mut component = Component {
-        domain: BareJid::new("vestibule.localhost").ok()?,
+        domain: BareJid::prepared("vestibule.localhost").ok()?,
         server: "127.0.0.1:5347".to_owned(),
         secret: Secret::new(""),
         allow_plaintext_network: false,

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use ipnet::IpNet;
-use jid::BareJid;
 use jiff::Timestamp;
 
 use super::notes::{Notes, Place};
+use crate::jid::BareJid;
 
 /// On whom a ban is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -2,10 +2,10 @@
 
 use std::net::IpAddr;
 
-use jid::BareJid;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::jid::BareJid;
 use crate::policy::attempt::{
     Action, Affiliation, AffiliationChange, Attempt, Auth, Client, Credential, FieldChange,
     Requester, Role, RoleChange, RoomView, Word,

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::path::Path;
 
-use jid::BareJid;
 use toml::de::{DeTable, DeValue};
 
 use super::environment::Environment;
@@ -11,6 +10,7 @@ use super::layers::{Layer, Value, defaults, lay_over, values};
 use super::load::{LoadError, load, read_again};
 use super::notes::{Notes, Place};
 use super::problem::Visible;
+use crate::jid::BareJid;
 use crate::policy::overrides::Override;
 use crate::policy::selector::Claim;
 

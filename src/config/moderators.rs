@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use toml::de::DeValue;
 
-use super::names::{domain_name, jid};
+use super::names::{domain_spellings, jid};
 use super::section::{Item, Read, Section};
 use super::values::{classes, duration_or_never, list, some_text, word};
 use crate::policy::moderators::{Become, Moderators};
@@ -14,7 +14,9 @@ use crate::policy::who::Who;
 pub(super) fn read(mut section: Section<'_>, rules: &mut Moderators) {
     section.set("become", &mut rules.become_by, ways);
     section.set("jids", &mut rules.jids, |item| list(jid)(item).map(collect));
-    section.set("domains", &mut rules.domains, |item| list(domain_name)(item).map(collect));
+    section.set("domains", &mut rules.domains, |item| {
+        list(domain_spellings)(item).map(|all| all.into_iter().flatten().collect())
+    });
     section.set("claim", &mut rules.claim, some_text);
     section.set("claim_values", &mut rules.claim_values, list(some_text));
     section.set("grant", &mut rules.grant, word(&Who::ALL, Who::name));

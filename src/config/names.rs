@@ -4,26 +4,24 @@ use std::str::FromStr as _;
 
 use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
 use ipnet::IpNet;
-use jid::{BareJid, Jid};
 use jiff::Timestamp;
 use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 
 use super::section::{Item, Read};
 use super::values::{list, text};
+use crate::jid::{BareJid, JidError, spellings};
 
 /// A bare JID: an account, or a domain that speaks for itself.
 pub(super) fn jid(item: &Item<'_>) -> Read<BareJid> {
     let text = text(item)?;
-    match BareJid::new(&text) {
+    match BareJid::prepared(&text) {
         Ok(jid) => Ok(jid),
-        Err(_) => match Jid::new(&text) {
-            Ok(full) => item.wrong(
-                format!("`{text}` has a resource, the bare JID is meant"),
-                Some(format!("write \"{}\"", full.to_bare())),
-            ),
-            Err(_) => item.wrong(format!("`{text}` is not a JID (RFC 7622)"), None),
-        },
+        Err(JidError::Resource(bare)) => item.wrong(
+            format!("`{text}` has a resource, the bare JID is meant"),
+            Some(format!("write \"{bare}\"")),
+        ),
+        Err(error) => item.wrong(format!("`{text}` is not a JID: {error}"), None),
     }
 }
 
@@ -40,19 +38,24 @@ pub(super) fn account(item: &Item<'_>) -> Read<BareJid> {
 /// A JID without anything before an `@` or after a `/`.
 pub(super) fn domain(item: &Item<'_>) -> Read<BareJid> {
     let text = text(item)?;
-    match Jid::new(&text) {
-        Ok(jid) if jid.node().is_none() && jid.resource().is_none() => Ok(jid.to_bare()),
-        Ok(jid) => {
+    match BareJid::prepared(&text) {
+        Ok(jid) if jid.node().is_none() => Ok(jid),
+        Ok(jid) | Err(JidError::Resource(jid)) => {
             let hint = format!("write \"{}\"", jid.domain());
             item.wrong(format!("`{text}` is a JID, only its domain is meant"), Some(hint))
         }
-        Err(_) => item.wrong(format!("`{text}` is not a domain"), None),
+        Err(error) => item.wrong(format!("`{text}` is not a domain: {error}"), None),
     }
 }
 
-/// The same, in lower case, as text.
+/// The same as text.
 pub(super) fn domain_name(item: &Item<'_>) -> Read<String> {
-    domain(item).map(|domain| domain.as_str().to_lowercase())
+    domain(item).map(|domain| domain.as_str().to_owned())
+}
+
+/// The same in each of its spellings.
+pub(super) fn domain_spellings(item: &Item<'_>) -> Read<Vec<String>> {
+    domain(item).map(|domain| spellings(domain.as_str()))
 }
 
 /// An address with its prefix length, or one address.

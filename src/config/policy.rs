@@ -3,13 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use jid::BareJid;
-
 use super::names::account;
 use super::outside::Outside;
 use super::section::{Item, Read, Section};
 use super::values::{list, some_text};
 use super::{bans, exceptions, profiles, rooms, rules, texts};
+use crate::jid::BareJid;
 use crate::policy::rules::{Policy, Rules};
 
 /// What the file says of its services.

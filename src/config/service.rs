@@ -2,13 +2,12 @@
 
 use std::collections::HashMap;
 
-use jid::BareJid;
-
 use super::names::{account, domain, jid};
 use super::notes::Place;
 use super::section::{Item, Read, Section};
 use super::settings::Service;
 use super::values::{list, text};
+use crate::jid::BareJid;
 
 /// Reads every `[[service]]`, and gives the accounts of all with their line.
 pub(super) fn read(
@@ -17,7 +16,7 @@ pub(super) fn read(
 ) -> (Vec<Service>, HashMap<BareJid, u32>) {
     let (mut services, mut accounts) = (Vec::<Service>::new(), HashMap::new());
     if sections.is_empty() {
-        services.extend(BareJid::new("conference.localhost").ok().map(without_accounts));
+        services.extend(BareJid::prepared("conference.localhost").ok().map(without_accounts));
     }
     for mut section in sections {
         let begin = section.place();

@@ -3,10 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use jid::BareJid;
-
 use super::admin::Admin;
 use super::postgres::PostgresAddress;
+use crate::jid::BareJid;
 use crate::policy::drift::family;
 use crate::policy::suspended;
 use crate::secret::Secret;

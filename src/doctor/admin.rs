@@ -63,7 +63,7 @@ fn accounts(case: &Case<'_>) -> Looked {
         if !is("allow_registration") || is("registration_invite_only") {
             return;
         }
-        for (jid, role) in all.iter().filter(|(jid, _)| jid.domain().as_str() == host.name) {
+        for (jid, role) in all.iter().filter(|(jid, _)| jid.domain() == host.name) {
             looked.find(
                 jid.as_str(),
                 format!("it has the role \"{}\", and anybody may register there", role.name()),

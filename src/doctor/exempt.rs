@@ -68,9 +68,9 @@ pub(super) static CHECKS: &[Check] = &[
 fn strangers<'a>(case: &Case<'_>, list: &'a Setting) -> impl Iterator<Item = &'a str> {
     let services: Vec<_> = case.policy.services.keys().cloned().collect();
     list.items().iter().map(String::as_str).filter(move |item| {
-        !services.iter().any(|jid| {
-            jid.as_str() == *item || (!item.contains('@') && jid.domain().as_str() == *item)
-        })
+        !services
+            .iter()
+            .any(|jid| jid.as_str() == *item || (!item.contains('@') && jid.domain() == *item))
     })
 }
 
@@ -112,7 +112,7 @@ fn recorder(case: &Case<'_>) -> Looked {
             let list = hosts.option(host, "muc_lobby_whitelist");
             let items = list.map(Setting::items).unwrap_or_default();
             for jid in own.iter().flat_map(|service| &service.trusted) {
-                let (account, domain) = (jid.as_str(), jid.domain().as_str());
+                let (account, domain) = (jid.as_str(), jid.domain());
                 if !items.iter().any(|item| item == account || item == domain) {
                     looked.find(
                         &host.name,

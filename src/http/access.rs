@@ -4,7 +4,6 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
-use jid::BareJid;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
 use tokio::time::Instant;
@@ -12,6 +11,7 @@ use tokio::time::Instant;
 use super::throttle::Throttle;
 use crate::config::Admin;
 use crate::control::{Caller, Face, Role};
+use crate::jid::BareJid;
 use crate::secret::Secret;
 
 /// How long the token of a session is good.

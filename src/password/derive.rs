@@ -4,11 +4,11 @@
 use std::time::Duration;
 
 use hmac::{Hmac, KeyInit, Mac};
-use jid::BareJid;
 use jiff::Timestamp;
 use sha2::Sha256;
 
 use super::words::pick;
+use crate::jid::BareJid;
 use crate::secret::Secret;
 
 /// No password can be derived.

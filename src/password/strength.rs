@@ -2,8 +2,7 @@
 
 use std::collections::HashSet;
 
-use jid::BareJid;
-
+use crate::jid::BareJid;
 use crate::policy::strength::Strength;
 use crate::secret::Secret;
 
@@ -18,7 +17,7 @@ const LOOKED_AT: usize = 100;
 /// Takes up to some 12 ms: call it where that blocks nobody.
 pub fn judge(password: &Secret, room: &BareJid, deny_list: &HashSet<String>) -> Strength {
     let text = password.expose();
-    let name = room.node().map(|node| node.as_str()).unwrap_or_default();
+    let name = room.node().unwrap_or_default();
     let mut context: Vec<&str> = vec![name];
     context.extend(name.split(|c: char| !c.is_alphanumeric()).filter(|word| word.len() > 2));
     context.extend(ALWAYS);

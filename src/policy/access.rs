@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 
 use globset::GlobSet;
-use jid::BareJid;
 
 use super::attempt::{Affiliation, Auth};
 use super::class::{Class, ClassSet};
@@ -13,6 +12,7 @@ use super::made;
 use super::room_name::spellings;
 use super::set::Set;
 use super::verdict::{Opinion, Rule};
+use crate::jid::BareJid;
 
 /// The rules on access.
 #[derive(Clone, Debug)]

@@ -1,7 +1,5 @@
 //! What people inside may do to and for one another.
 
-use jid::BareJid;
-
 use super::attempt::{Affiliation, AffiliationChange, Requester, Role, RoleChange};
 use super::decide::{Case, Strongest};
 use super::denial::Denial;
@@ -11,6 +9,7 @@ use super::record::Person;
 use super::removal;
 use super::verdict::{Effects, Opinion, Rule};
 use super::who::Who;
+use crate::jid::BareJid;
 
 const UNREADABLE: Rule = Rule::new("unreadable", 0);
 

@@ -1,6 +1,5 @@
 //! What somebody tries to do, as facts.
 
-use jid::BareJid;
 use serde::{Deserialize, Serialize};
 
 use super::facts::is_unset;
@@ -9,6 +8,7 @@ use super::record::{Person, Record};
 pub use super::requester::{Affiliation, Auth, Client, Requester, Role};
 use super::setting::{Setting, To};
 use super::strength::Strength;
+use crate::jid::BareJid;
 
 /// What was typed as the room's password, compared with it by the gate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -4,9 +4,9 @@ use std::fmt;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use jid::{BareJid, Jid};
 
-use super::bans::{canonical, one_spelling, respelled};
+use super::bans::canonical;
+use crate::jid::{BareJid, JidError, spellings};
 
 /// Whom a ban is on, in the one spelling.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -28,15 +28,12 @@ impl Banned {
     pub fn read(text: &str) -> Result<Self, String> {
         let text = text.trim();
         if text.contains('@') {
-            return match Jid::new(text) {
-                Ok(jid) if jid.resource().is_some() => {
-                    Err(format!("`{text}` has a resource: write `{}`", jid.to_bare()))
+            return match BareJid::prepared(text) {
+                Ok(jid) => Ok(Self::Jid(jid.spellings().swap_remove(0))),
+                Err(JidError::Resource(bare)) => {
+                    Err(format!("`{text}` has a resource: write `{bare}`"))
                 }
-                Ok(jid) => {
-                    let jid = jid.to_bare();
-                    Ok(Self::Jid(respelled(&jid).unwrap_or(jid)))
-                }
-                Err(_) => Err(format!("`{text}` is no JID (RFC 7622)")),
+                Err(error) => Err(format!("`{text}` is no JID: {error}")),
             };
         }
         let network = text.parse::<IpNet>();
@@ -51,9 +48,9 @@ impl Banned {
                 "`{text}` is no network: write it like `192.0.2.0/24`, `2001:db8::/32` or `192.0.2.7`"
             ));
         }
-        match Jid::new(text) {
-            Ok(jid) if jid.node().is_none() && jid.resource().is_none() => {
-                Ok(Self::Domain(one_spelling(jid.domain().as_str()).into_owned()))
+        match BareJid::prepared(text) {
+            Ok(jid) if jid.node().is_none() => {
+                Ok(Self::Domain(spellings(jid.domain()).swap_remove(0)))
             }
             _ => Err(format!(
                 "`{text}` is nobody: give a JID (`bob@example.org`), a domain (`example.org`) or a network (`192.0.2.0/24`)"

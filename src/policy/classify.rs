@@ -21,7 +21,7 @@ pub(super) fn classes(policy: &Policy, rules: &Rules, who: &Requester) -> ClassS
             classes = classes.with(Class::Operator);
         }
         if rules.access.listed_jids.value.contains(jid)
-            || rules.access.listed_domains.value.contains(jid.domain().as_str())
+            || rules.access.listed_domains.value.contains(jid.domain())
         {
             classes = classes.with(Class::Listed);
         }

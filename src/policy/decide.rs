@@ -1,6 +1,5 @@
 //! One attempt, one decision.
 
-use jid::BareJid;
 use jiff::Timestamp;
 
 use super::attempt::{Action, Attempt, Requester, RoomView};
@@ -17,6 +16,7 @@ use super::{
     access, affairs, close, configure, focus, hours, limits, lobby, moderators, open, permissions,
     removal, suspended, wave,
 };
+use crate::jid::BareJid;
 
 /// Everything that the rule families look at.
 #[derive(Clone, Copy)]
@@ -53,7 +53,7 @@ impl<'a> Case<'a> {
 
     /// The focus that opens the rooms of this service, if one does.
     pub(super) fn focus(&self) -> Option<&'a BareJid> {
-        self.policy.focuses.get(self.room_jid.domain().as_str())
+        self.policy.focuses.get(self.room_jid.domain())
     }
 
     /// The requester is that focus.
@@ -67,7 +67,7 @@ impl<'a> Case<'a> {
 
     /// The name of the room, the part before the `@`.
     pub(super) fn room_name(&self) -> &'a str {
-        self.room_jid.node().map(|node| node.as_str()).unwrap_or_default()
+        self.room_jid.node().unwrap_or_default()
     }
 }
 

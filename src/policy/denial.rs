@@ -9,7 +9,7 @@ use super::setting::Setting;
 /// Why an attempt is not simply allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Denial {
-    /// An address or name that is none by the rules of XMPP (RFC 7622).
+    /// An address or name that is none by the rules of XMPP (RFC 6122).
     Malformed,
     /// Something that this version cannot judge.
     Unknown,

@@ -3,7 +3,6 @@
 //! Other modules of the server change rooms without asking anybody. A room that is stricter than its rules
 //! ask for is as its moderators want it; only what is laxer, or nobody's to choose, is a difference.
 
-use jid::BareJid;
 use jiff::Timestamp;
 
 use super::attempt::{Affiliation, Attempt, Auth, Requester, RoomView};
@@ -17,6 +16,7 @@ use super::record::{Person, Record, Source};
 use super::rules::{Policy, Rules};
 use super::verdict::{Audience, Effects, NewPassword, Rule};
 use super::{focus, lobby, moderators, permissions, suspended};
+use crate::jid::BareJid;
 
 /// Settings of a room on which no decision rests. `None`: the gate does not tell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

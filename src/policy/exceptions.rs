@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use globset::GlobMatcher;
-use jid::BareJid;
 use jiff::Timestamp;
 
 use super::attempt::Requester;
@@ -15,6 +14,7 @@ use super::decide::Case;
 use super::modes::{SWITCHES, Switch};
 use super::room_name::spellings;
 use super::rules::Rules;
+use crate::jid::{self, BareJid};
 
 /// Whom an exception is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub enum Whom {
     All,
     /// One account.
     Jid(BareJid),
-    /// All accounts of a domain, in lower case, and of no subdomain.
+    /// All accounts of a domain, however it is spelt, and of no subdomain.
     Domain(String),
     /// A class.
     Class(Class),
@@ -67,6 +67,7 @@ pub struct Exceptions {
     jids: HashMap<BareJid, Vec<Exception>>,
     domains: HashMap<String, Vec<Exception>>,
     classes: Vec<(Class, Exception)>,
+    lines: Vec<u32>,
 }
 
 /// What does not hold for an attempt.
@@ -85,31 +86,32 @@ pub(super) struct Excepted {
 impl Exceptions {
     /// Adds one.
     pub fn add(&mut self, whom: Whom, exception: Exception) {
+        self.lines.push(exception.line);
         match whom {
             Whom::All => self.all.push(exception),
             Whom::Jid(jid) => self.jids.entry(jid).or_default().push(exception),
-            Whom::Domain(domain) => self.domains.entry(domain).or_default().push(exception),
+            Whom::Domain(domain) => {
+                for domain in jid::spellings(&domain) {
+                    self.domains.entry(domain).or_default().push(exception.clone());
+                }
+            }
             Whom::Class(class) => self.classes.push((class, exception)),
         }
     }
 
     /// The line of each.
     pub fn lines(&self) -> impl Iterator<Item = u32> {
-        let Self { all, jids, domains, classes } = self;
-        let by_whom = jids.values().chain(domains.values()).flatten();
-        let by_class = classes.iter().map(|(_, exception)| exception);
-        all.iter().chain(by_whom).chain(by_class).map(|exception| exception.line)
+        self.lines.iter().copied()
     }
 
     /// There is none.
     pub fn is_empty(&self) -> bool {
-        let Self { all, jids, domains, classes } = self;
-        all.is_empty() && jids.is_empty() && domains.is_empty() && classes.is_empty()
+        self.lines.is_empty()
     }
 
     /// The rules as they hold in this room for everybody: what sees to rooms by itself goes by them.
     pub fn in_room<'a>(&self, rules: &'a Rules, room: &BareJid, now: Timestamp) -> Cow<'a, Rules> {
-        let name = room.node().map(|node| node.as_str()).unwrap_or_default();
+        let name = room.node().unwrap_or_default();
         let mut rules = Cow::Borrowed(rules);
         for switch in self.for_all(name, now).flat_map(Exception::switches) {
             neutralise(rules.to_mut(), switch.off);
@@ -127,7 +129,7 @@ impl Exceptions {
     fn of<'a>(&'a self, who: &Requester, classes: ClassSet) -> impl Iterator<Item = &'a Exception> {
         let proved = who.proved();
         let by_jid = proved.and_then(|jid| self.jids.get(jid));
-        let by_domain = proved.and_then(|jid| self.domains.get(jid.domain().as_str()));
+        let by_domain = proved.and_then(|jid| self.domains.get(jid.domain()));
         let by_class = self.classes.iter().filter(move |(class, _)| classes.has(*class));
         by_jid
             .into_iter()

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use jid::BareJid;
 use serde::{Deserialize, Serialize};
 
 use super::attempt::{Action, AffiliationChange, Attempt, Requester, RoleChange, RoomView};
@@ -12,6 +11,7 @@ use super::record::Person;
 use super::removal::Removal;
 use super::rules::{Policy, Rules};
 use super::selector::Claim;
+use crate::jid::BareJid;
 
 /// Every input of [`decide`](super::decide::decide) but the policy, the room's address and the time: what
 /// an attempt's line in the decision log holds, and what is needed to decide it again.

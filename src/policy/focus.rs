@@ -1,6 +1,5 @@
 //! On Jitsi the conference focus opens every room, for whoever asked it.
 
-use jid::BareJid;
 use jiff::{SignedDuration, Timestamp};
 
 use super::attempt::{Action, Affiliation, AffiliationChange};
@@ -11,6 +10,7 @@ use super::record::Record;
 use super::rules::Policy;
 use super::verdict::{Opinion, Rule, Verdict};
 use super::{access, close, hours, limits, removal};
+use crate::jid::BareJid;
 
 /// How long the place of the opener is kept: as long as Jitsi's focus waits for the first participant
 /// (jicofo's `conference.initial-timeout`).
@@ -95,9 +95,9 @@ pub(super) fn is_health_check(case: &Case<'_>) -> bool {
 
 /// The same of a room that is there, by its record.
 pub(super) fn tries_itself_out(policy: &Policy, room: &BareJid, record: &Record) -> bool {
-    let focus = policy.focuses.get(room.domain().as_str());
+    let focus = policy.focuses.get(room.domain());
     focus.is_some_and(|focus| focus.as_str() == record.opener)
-        && room.node().is_some_and(|name| name.as_str().starts_with(HEALTH_CHECK))
+        && room.node().is_some_and(|name| name.starts_with(HEALTH_CHECK))
 }
 
 /// The record of a room that the focus opens at `now` for somebody, or for nobody that is known.

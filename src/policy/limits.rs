@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use jid::BareJid;
-
 use super::attempt::{Action, Attempt};
 use super::class::Class;
 use super::decide::Case;
@@ -11,6 +9,7 @@ use super::denial::Denial;
 use super::set::Set;
 use super::verdict::{Opinion, Rule};
 use super::{focus, moderators};
+use crate::jid::BareJid;
 
 /// The rules on numbers and durations.
 #[derive(Clone, Debug)]

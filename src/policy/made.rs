@@ -2,7 +2,6 @@
 //!
 //! A decision that rests on one is written down with it, so that it can be decided again by the file alone.
 
-use jid::BareJid;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +10,7 @@ use super::bans::{Ban, Bans, Origin};
 use super::decide::Case;
 use super::facts::is_unset;
 use super::rules::Policy;
+use crate::jid::BareJid;
 
 /// A ban that held for somebody.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,8 +39,7 @@ impl Policy {
     /// The bans made at run time that hold for those who try, to be noted in the attempt. They hold whether they
     /// are noted or not; noted, the attempt's facts say which.
     pub fn held(&self, attempt: &Attempt, now: Timestamp) -> Held {
-        let room = attempt.room.as_ref().and_then(|room| room.node());
-        let name = room.map(|name| name.as_str()).unwrap_or_default();
+        let name = attempt.room.as_ref().and_then(|room| room.node()).unwrap_or_default();
         if self.made.is_empty() {
             return Held::default();
         }

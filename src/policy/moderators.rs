@@ -3,8 +3,6 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use jid::BareJid;
-
 use super::attempt::{Action, Affiliation, Auth, Role};
 use super::class::{Class, ClassSet};
 use super::decide::Case;
@@ -13,6 +11,7 @@ use super::focus;
 use super::set::Set;
 use super::verdict::{Opinion, Rule};
 use super::who::Who;
+use crate::jid::BareJid;
 
 /// A way to become a moderator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -134,8 +133,7 @@ fn is_one(case: &Case<'_>, way: Become) -> bool {
     match way {
         Become::Operator => case.classes.has(Class::Operator),
         Become::Listed => who.proved().is_some_and(|jid| {
-            moderators.jids.value.contains(jid)
-                || moderators.domains.value.contains(jid.domain().as_str())
+            moderators.jids.value.contains(jid) || moderators.domains.value.contains(jid.domain())
         }),
         Become::Token => {
             who.auth == Auth::Token

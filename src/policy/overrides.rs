@@ -4,12 +4,12 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use globset::{Error, Glob, GlobBuilder, GlobSet, GlobSetBuilder};
-use jid::BareJid;
 
 use super::pattern::Kind;
 use super::room_name::RoomName;
 use super::rules::Rules;
 use super::selector::{Claim, Selector};
+use crate::jid::BareJid;
 
 /// The most claims that are kept with a room.
 const MOST_CLAIMS: usize = 16;

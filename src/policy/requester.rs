@@ -2,12 +2,12 @@
 
 use std::net::IpAddr;
 
-use jid::BareJid;
 use serde::{Deserialize, Serialize};
 
 use super::facts::is_unset;
 use super::mark::Mark;
 use super::record::Person;
+use crate::jid::BareJid;
 
 /// An affiliation (XEP-0045 §5.2), from the weakest up.
 #[derive(
@@ -155,7 +155,7 @@ impl Client {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Requester {
-    /// The real bare JID. `None`: what the server sent is no JID by our rules (RFC 7622), and is refused.
+    /// The real bare JID. `None`: what the server sent has not the form of one, and is refused.
     #[serde(skip_serializing_if = "is_unset")]
     pub jid: Option<BareJid>,
     /// How the session proved it.

@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
-use jid::BareJid;
 use percent_encoding::percent_decode_str;
+
+use crate::jid::BareJid;
 
 /// A room as the server knows it, apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,10 +19,7 @@ impl<'a> RoomName<'a> {
     /// The room of that address on one of these services. Jitsi's clients write `tea@conference.acme.example.org` for
     /// what the server knows as `[acme]tea@conference.example.org` (its `muc_domain_mapper`): both are one room.
     pub fn of(room: &'a BareJid, services: &'a [String]) -> Self {
-        let name = room
-            .node()
-            .map_or("", |node| room.as_str().get(..node.as_str().len()).unwrap_or_default());
-        let domain = room.as_str().get(name.len()..).unwrap_or_default().trim_start_matches('@');
+        let (name, domain) = (room.node().unwrap_or_default(), room.domain());
         let own = || RoomName { name: Cow::Borrowed(name), service: domain };
         if name.is_empty() || services.iter().any(|service| service == domain) {
             return own();
@@ -125,7 +123,7 @@ mod tests {
         for room in ["tea@conference.acme.example.org", "conference.beta.example.org"] {
             let room: BareJid = room.parse().unwrap();
             let read = RoomName::of(&room, &services);
-            assert_eq!((read.tenant(), read.service), (None, room.domain().as_str()));
+            assert_eq!((read.tenant(), read.service), (None, room.domain()));
         }
     }
 }

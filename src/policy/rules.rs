@@ -4,8 +4,6 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use jid::BareJid;
-
 use super::access::Access;
 use super::attempt::{Action, Attempt, RoomView};
 use super::bans::Bans;
@@ -23,6 +21,7 @@ use super::removal::Removal;
 use super::selector::Claim;
 use super::settings::Settings;
 use super::texts::Texts;
+use crate::jid::BareJid;
 
 /// The rules for one room, every family with every value. An override shares the families of which it says
 /// nothing.

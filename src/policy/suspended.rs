@@ -146,7 +146,7 @@ pub fn resuming(scene: &Scene<'_>) -> Option<Effects> {
 
 #[cfg(test)]
 mod tests {
-    use jid::BareJid;
+    use crate::jid::BareJid;
 
     use super::*;
     use crate::policy::close::closing;

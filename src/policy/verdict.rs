@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use jid::BareJid;
-
 use super::attempt::{Affiliation, Role};
 use super::class::Class;
 use super::denial::Denial;
 use super::notice::Notice;
 use super::permissions::{Ability, May};
 use super::record::{Person, Record, Source};
+use crate::jid::BareJid;
 
 /// The verdict on an attempt. The order is the conflict rule: the greatest opinion wins, whatever
 /// the order in the file.

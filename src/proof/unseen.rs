@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::{self, BufRead};
 
-use jid::BareJid;
 use jiff::Timestamp;
 
 use crate::component::line::{Line, VERSION};
+use crate::jid::BareJid;
 use crate::policy::attempt::{Attempt, RoomView};
 use crate::policy::bans::BAN;
 use crate::policy::decide::decide;

@@ -1,9 +1,8 @@
 //! A decision becomes an `answer`, or a `do`.
 
-use jid::BareJid;
-
 use super::NS;
 use super::question::Question;
+use crate::jid::BareJid;
 use crate::policy::attempt::{Action, Attempt};
 use crate::policy::denial::Denial;
 use crate::policy::permissions::{Ability, Degree};
@@ -127,7 +126,7 @@ fn beside(question: &Question, decision: &Decision, texts: &Texts) -> Option<Str
     let comes = matches!(action, Action::Request | Action::Open { .. } | Action::Join { .. });
     let told = Told::beside(decision.verdict).filter(|_| comes)?;
     texts.beside(told, requester.language.as_deref(), |name| match name {
-        "room" => Some(room.as_ref()?.node()?.as_str()),
+        "room" => Some(room.as_ref()?.node()?),
         "rule" => Some(decision.rule.name),
         _ => None,
     })

@@ -1,10 +1,7 @@
 //! `ask`: an element becomes an attempt.
 
-use std::str::FromStr;
-
-use jid::BareJid;
-
 use super::NS;
+use crate::jid::BareJid;
 use crate::policy::attempt::{
     Action, Affiliation, AffiliationChange, Attempt, Auth, Client, Credential, FieldChange,
     Requester, Role, RoleChange, RoomView, Word,
@@ -259,9 +256,7 @@ fn read_field(field: &Element, typed: &mut Option<Secret>) -> FieldChange {
 }
 
 fn bare(jid: Option<&str>) -> Option<BareJid> {
-    let jid = jid?;
-    let bare = jid.split_once('/').map_or(jid, |(bare, _)| bare);
-    BareJid::from_str(bare).ok()
+    BareJid::stamped(jid?)
 }
 
 fn text(element: &Element, name: &str) -> String {

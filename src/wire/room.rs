@@ -1,12 +1,10 @@
 //! `room`: a live room, as a look or a snapshot shows it.
 
-use std::str::FromStr;
-
-use jid::BareJid;
 use jiff::Timestamp;
 
 use super::NS;
 use super::question::{read_requester, read_state};
+use crate::jid::BareJid;
 use crate::policy::attempt::{Requester, RoomView};
 use crate::policy::drift::{Settings, Standing};
 use crate::policy::permissions::{Ability, May};
@@ -54,7 +52,7 @@ impl LiveRoom {
         let children = |name| element.children().filter(move |child| child.is(NS, name));
         let flag = |name| element.attr(name).map(|value| value == "true");
         Some(Self {
-            jid: BareJid::from_str(element.attr("jid")?).ok()?,
+            jid: BareJid::stamped(element.attr("jid")?)?,
             generation: element.attr("generation").unwrap_or_default().to_owned(),
             revision: element.attr("revision").and_then(|value| value.parse().ok())?,
             view: RoomView { exists: true, ..read_state(element) },
@@ -74,7 +72,7 @@ impl LiveRoom {
             occupants: children("occupant").map(read_requester).collect(),
             may: children("may")
                 .filter_map(|may| {
-                    let jid = BareJid::from_str(may.attr("jid")?).ok()?;
+                    let jid = BareJid::stamped(may.attr("jid")?)?;
                     Some((jid, May::told(|ability| may.attr(ability.name()))))
                 })
                 .collect(),

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use globset::Glob;
 use ipnet::IpNet;
-use jid::BareJid;
 use jiff::civil::date;
 use jiff::tz::TimeZoneDatabase;
 use jiff::{Timestamp, ToSpan};
@@ -15,6 +14,7 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
+use vestibule::jid::BareJid;
 use vestibule::policy::attempt::{
     Action, Affiliation, AffiliationChange, Attempt, Auth, Client, Credential, FieldChange,
     Requester, Role, RoleChange, RoomView, Word,
@@ -566,7 +566,7 @@ pub(crate) enum Target {
 pub(crate) fn ban() -> impl Strategy<Value = (Target, Ban)> {
     let target = prop_oneof![
         jid().prop_map(Target::Jid),
-        jid().prop_map(|jid| Target::Domain(jid.domain().as_str().to_uppercase())),
+        jid().prop_map(|jid| Target::Domain(jid.domain().to_owned())),
         select(&NETWORKS[..]).prop_map(|network| Target::Network(network.parse().unwrap())),
     ];
     let rooms = option::weighted(0.3, select(vec!["board-*", "t*", "*"]));

@@ -383,7 +383,7 @@ fn role_change(text: &str) -> RoleChange {
     }
 }
 
-fn maybe(text: &str) -> Option<jid::BareJid> {
+fn maybe(text: &str) -> Option<vestibule::jid::BareJid> {
     (text != "?").then(|| jid(text))
 }
 

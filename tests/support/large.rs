@@ -3,8 +3,8 @@
 use std::str::FromStr;
 use std::sync::Arc;
 
-use jid::BareJid;
 use jiff::Timestamp;
+use vestibule::jid::BareJid;
 use vestibule::policy::attempt::{Action, Attempt, Auth, Credential, Requester, RoomView};
 use vestibule::policy::bans::{Ban, Origin};
 use vestibule::policy::overrides::{Override, Overrides};

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
-use jid::BareJid;
 use jiff::civil::date;
 use jiff::tz::TimeZoneDatabase;
 use jiff::{SignedDuration, Timestamp};
+use vestibule::jid::BareJid;
 use vestibule::policy::bans::{Ban, Bans, Origin};
 use vestibule::policy::class::{Class, ClassSet};
 use vestibule::policy::close::Conditions;
@@ -328,7 +328,7 @@ fn bans() -> Bans {
     let board = Glob::new("board-*").unwrap().compile_matcher();
     bans.ban_jid(jid("not-the-board@example.org"), Ban { rooms: Some(board), ..ban(93) });
     bans.ban_jid(jid("focus@auth.example.org"), ban(94));
-    bans.ban_domain("Evil.example", ban(95));
+    bans.ban_domain("evil.example", ban(95));
     bans.ban_network("198.51.100.0/24".parse().unwrap(), ban(96));
     bans.ban_network("2001:db8:bad::/48".parse().unwrap(), ban(97));
     bans

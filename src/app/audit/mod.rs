@@ -5,7 +5,6 @@ mod trials;
 use std::future::pending;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use jid::BareJid;
 use serde_json::{Map, Value};
 
 use self::trials::{Key, Trials, Turn};
@@ -14,6 +13,7 @@ use super::rooms::{Pages, RoomError, apply, elements};
 use super::{Shared, config};
 use crate::component::desk::Mode;
 use crate::component::drift::drifts;
+use crate::jid::BareJid;
 use crate::policy::drift::Drift;
 use crate::policy::verdict::Effects;
 use crate::wire::room::LiveRoom;

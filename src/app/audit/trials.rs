@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use jid::BareJid;
 use jiff::{SignedDuration, Timestamp};
 
+use crate::jid::BareJid;
 use crate::policy::drift::Drift;
 
 /// The longest time between two repairs of what does not last.

@@ -142,7 +142,7 @@ fn is_allowed(whom: &Banned, policy: &Policy) -> Result<(), String> {
             Err(format!("`{jid}` is an operator of the file: take that away there first"))
         }
         Banned::Domain(domain) => {
-            let operator = policy.operators.keys().find(|jid| jid.domain().as_str() == domain);
+            let operator = policy.operators.keys().find(|jid| jid.domain() == domain);
             operator.map_or(Ok(()), |operator| {
                 Err(format!(
                     "`{operator}` is an operator of the file, and would be kept out, too: ban JIDs, or write a \

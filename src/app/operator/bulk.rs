@@ -2,7 +2,6 @@
 
 use futures_util::{StreamExt as _, stream};
 use globset::GlobMatcher;
-use jid::BareJid;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
@@ -14,6 +13,7 @@ use crate::app::clock::now;
 use crate::app::rooms::{AT_ONCE, order};
 use crate::component::live::Room;
 use crate::control::{Failure, Length};
+use crate::jid::BareJid;
 use crate::policy::room_name::spellings;
 use crate::policy::rules::Policy;
 use crate::wire::answer::end;
@@ -56,7 +56,7 @@ impl Filter {
 
 impl Wanted {
     fn is(&self, policy: &Policy, jid: &BareJid, room: &Room) -> bool {
-        let name = jid.node().map(|node| node.as_str()).unwrap_or_default();
+        let name = jid.node().unwrap_or_default();
         let opened = room.view.record.as_ref().map(|record| record.opened);
         let is_named = |names: &GlobMatcher| spellings(name).any(|it| names.is_match(&*it));
         self.names.as_ref().is_none_or(is_named)

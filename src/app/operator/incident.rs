@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use jid::BareJid;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -13,6 +12,7 @@ use crate::app::clock::now;
 use crate::app::incidents::keep;
 use crate::control::{Caller, Face, Failure, FailureKind};
 use crate::incident::{About, Context, MOST, bundle, moment, page, seal};
+use crate::jid::BareJid;
 use crate::store::{By, Entry, Kind, Query, Store};
 
 /// Where nothing is said: since so long ago.

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use jid::BareJid;
 use serde_json::{Value, json};
 
 use super::Operator;
@@ -10,6 +9,7 @@ use super::failure::{conflict, invalid, unavailable};
 use crate::app::clock::now;
 use crate::app::rooms::{address, apply_with, room};
 use crate::control::Failure;
+use crate::jid::BareJid;
 use crate::password::{judge, period_at};
 use crate::policy::notice::Notice;
 use crate::policy::record::Source;

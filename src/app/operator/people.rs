@@ -2,7 +2,6 @@
 
 use std::iter;
 
-use jid::BareJid;
 use serde_json::Value;
 
 use super::Operator;
@@ -10,6 +9,7 @@ use super::failure::conflict;
 use crate::app::clock::now;
 use crate::app::rooms::RoomError;
 use crate::control::{Failure, Length};
+use crate::jid::BareJid;
 use crate::policy::attempt::Requester;
 use crate::policy::record::{Person, Record};
 use crate::policy::removal::{Removal, keep_out, lift};

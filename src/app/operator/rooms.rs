@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use jid::BareJid;
 use serde_json::{Value, json};
 
 use super::Operator;
@@ -10,6 +9,7 @@ use super::failure::invalid;
 use crate::app::clock::now;
 use crate::app::rooms::{address, apply};
 use crate::control::Failure;
+use crate::jid::BareJid;
 use crate::policy::close::closing;
 use crate::policy::rules::Rules;
 use crate::policy::verdict::Effects;

@@ -56,7 +56,7 @@ fn report(policy: &Policy, live: &LiveRoom) -> Value {
     let people: Vec<_> = live.occupants.iter().filter(|who| !is_service(policy, who)).collect();
     let moderators = people.iter().filter(|who| who.role == Role::Moderator).count();
     let silent = people.len().saturating_sub(moderators);
-    let focus = policy.focuses.get(live.jid.domain().as_str());
+    let focus = policy.focuses.get(live.jid.domain());
     let services = live.occupants.iter().filter(|who| is_service(policy, who));
     let services: Vec<_> =
         services.filter_map(|who| who.jid.as_ref()).filter(|jid| Some(*jid) != focus).collect();

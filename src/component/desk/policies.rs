@@ -3,11 +3,11 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use jid::BareJid;
 use jiff::Timestamp;
 
 use super::{Desk, Mode};
 use crate::component::live::Room;
+use crate::jid::BareJid;
 use crate::policy::attempt::{Action, Attempt, Credential, Requester, RoomView};
 use crate::policy::decide::{decide, rejudge};
 use crate::policy::facts::Facts;

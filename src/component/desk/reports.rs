@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use jid::BareJid;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::Desk;
 use crate::component::decided::GateDeed;
+use crate::jid::BareJid;
 use crate::store::Kind;
 use crate::wire::question::read_requester;
 use crate::wire::room::LiveRoom;
@@ -21,7 +21,7 @@ impl Desk {
             self.services.insert(Arc::clone(service), None);
             return;
         }
-        let Some(jid) = report.attr("room").and_then(|room| room.parse::<BareJid>().ok()) else {
+        let Some(jid) = report.attr("room").and_then(BareJid::stamped) else {
             return;
         };
         let full = report.attr("jid").unwrap_or_default();

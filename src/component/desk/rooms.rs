@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use jid::BareJid;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::Desk;
+use crate::jid::BareJid;
 use crate::policy::attempt::{Action, Attempt, RoomView};
 use crate::policy::limits::{Limits, opener};
 use crate::policy::pressure::Pressure;

@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use jid::BareJid;
 use jiff::{SignedDuration, Timestamp};
 
 use super::attempt::{Action, Attempt, Credential, Requester, Role, RoomView};
@@ -15,6 +14,7 @@ use super::rules::{Policy, Rules};
 use super::verdict::{Opinion, Rule, Verdict};
 use super::who::Who;
 use super::{access, close, hours, limits, moderators, permissions, suspended};
+use crate::jid::BareJid;
 
 /// A way to help those who wait while nobody inside can let them in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

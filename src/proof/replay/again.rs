@@ -4,13 +4,13 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use jid::BareJid;
 use serde::Deserialize;
 
 use super::Question;
 use super::found::{Change, Ending, Found, Skipped, Totals};
 use super::pieces::Piece;
 use crate::component::line::{Line, VERSION};
+use crate::jid::BareJid;
 use crate::policy::attempt::{Attempt, RoomView};
 use crate::policy::decide::{decide, rejudge};
 use crate::policy::denial::Denial;

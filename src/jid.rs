@@ -1,0 +1,363 @@
+//! Addresses of XMPP: an opaque text, compared byte for byte.
+//!
+//! The server prepares each address before it stamps it on a stanza (RFC 6122), and only the server's preparation
+//! counts: two programs that prepare one address by different tables make two people of one, or one of two. So what
+//! the server stamped ([`BareJid::stamped`]) is never changed here. What people write is prepared once, strictly
+//! ([`BareJid::prepared`]): with the tables of RFC 3454, in which a code point that Unicode 3.2 does not know has
+//! no place.
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::str::FromStr;
+
+use idna::punycode;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use smol_str::SmolStr;
+use stringprep::tables::unassigned_code_point;
+
+/// Most bytes of a part (RFC 6122 §2.1).
+const LONGEST: usize = 1023;
+/// What an A-label begins with.
+const PUNYCODE: &str = "xn--";
+/// Most labels of a domain that have two spellings: it has one for each choice of them.
+const MOST_INTERNATIONAL: usize = 6;
+
+/// The address of an account, a room, or a domain: `node@domain` or `domain`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct BareJid {
+    text: SmolStr,
+    /// Where the `@` is; 0: there is none.
+    at: u16,
+}
+
+/// Why a text is no bare JID.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum JidError {
+    /// It has not the form.
+    #[error("it is not of the form `node@domain` or `domain`")]
+    Form,
+    /// It is a full JID, of this bare one.
+    #[error("it has a resource, the bare JID `{0}` is meant")]
+    Resource(BareJid),
+    /// A part is longer than 1,023 bytes.
+    #[error("the {0} is longer than {LONGEST} bytes")]
+    Long(Part),
+    /// Nothing is left of a part.
+    #[error("the {0} is empty")]
+    Empty(Part),
+    /// A code point that is not in Unicode 3.2.
+    #[error(
+        "`{1}` (U+{code:04X}) in the {0} is not in Unicode 3.2, which addresses are limited to (RFC 6122)",
+        code = u32::from(*.1)
+    )]
+    Unassigned(Part, char),
+    /// The domain is no name of a host.
+    #[error("`{0}` is no host name")]
+    Host(String),
+    /// A code point, or an order of them, that the part may not have.
+    #[error("the {0} has what it may not have (RFC 6122): {1}")]
+    Prohibited(Part, String),
+}
+
+/// A part of an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Before the `@`.
+    Node,
+    /// The domain.
+    Domain,
+    /// After the `/`.
+    Resource,
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Node => "part before the `@`",
+            Self::Domain => "domain",
+            Self::Resource => "resource",
+        })
+    }
+}
+
+impl BareJid {
+    /// Returns the bare JID of what the server stamped, unchanged; `None` if it has not the form of an address.
+    ///
+    /// For stanzas of the gate and what was written of them: records, logs, the audit database.
+    pub fn stamped(text: &str) -> Option<Self> {
+        let (node, domain, _) = split(text)?;
+        if [node.unwrap_or_default(), domain].iter().any(|part| part.len() > LONGEST) {
+            return None;
+        }
+        Some(Self::joined(node, domain))
+    }
+
+    /// Prepares what somebody wrote, strictly (RFC 6122, with Unicode 3.2 only).
+    ///
+    /// # Errors
+    /// It is not a bare JID.
+    pub fn prepared(text: &str) -> Result<Self, JidError> {
+        let (node, domain, resource) = split(text).ok_or(JidError::Form)?;
+        let domain = domain.strip_suffix('.').unwrap_or(domain);
+        let domain = prepare(Part::Domain, domain)?;
+        if !is_host(&domain) {
+            return Err(JidError::Host(domain));
+        }
+        let node = node.map(|node| prepare(Part::Node, node)).transpose()?;
+        let jid = Self::joined(node.as_deref(), &domain);
+        if resource.is_some() { Err(JidError::Resource(jid)) } else { Ok(jid) }
+    }
+
+    fn joined(node: Option<&str>, domain: &str) -> Self {
+        // At most 1,023 of them: see the callers.
+        let at = u16::try_from(node.map_or(0, str::len)).unwrap_or_default();
+        let text = match node {
+            Some(node) => smol_str::format_smolstr!("{node}@{domain}"),
+            None => SmolStr::new(domain),
+        };
+        Self { text, at }
+    }
+
+    /// Returns the same account at each spelling of its domain, itself among them.
+    pub fn spellings(&self) -> Vec<Self> {
+        let all = spellings(self.domain());
+        all.iter().map(|domain| Self::joined(self.node(), domain)).collect()
+    }
+
+    /// Returns the whole.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Returns what is before the `@`.
+    pub fn node(&self) -> Option<&str> {
+        self.text.get(..usize::from(self.at)).filter(|node| !node.is_empty())
+    }
+
+    /// Returns the domain.
+    pub fn domain(&self) -> &str {
+        match self.at {
+            0 => &self.text,
+            at => self.text.get(usize::from(at).saturating_add(1)..).unwrap_or_default(),
+        }
+    }
+}
+
+/// Node, domain and resource as Prosody's `util.jid.split` tells them apart. A part that is there is not empty.
+fn split(text: &str) -> Option<(Option<&str>, &str, Option<&str>)> {
+    let (bare, resource) = match text.split_once('/') {
+        Some((bare, resource)) => (bare, Some(resource)),
+        None => (text, None),
+    };
+    let (node, domain) = match bare.split_once('@') {
+        Some((node, domain)) => (Some(node), domain),
+        None => (None, bare),
+    };
+    let is_whole = ![node, Some(domain), resource].contains(&Some("")) && !domain.contains('@');
+    is_whole.then_some((node, domain, resource))
+}
+
+/// Prepares a part strictly.
+///
+/// # Errors
+/// It has something that it may not have, or has nothing at all.
+pub fn prepare(part: Part, text: &str) -> Result<String, JidError> {
+    if text.len() > LONGEST {
+        return Err(JidError::Long(part));
+    }
+    // Before any mapping: newer tables would make a known letter of a code point that was unknown then.
+    if let Some(unknown) = text.chars().find(|c| unassigned_code_point(*c)) {
+        return Err(JidError::Unassigned(part, unknown));
+    }
+    let prepared = match part {
+        Part::Node => stringprep::nodeprep(text),
+        Part::Domain => stringprep::nameprep(text),
+        Part::Resource => stringprep::resourceprep(text),
+    };
+    let prepared = prepared.map_err(|error| JidError::Prohibited(part, error.to_string()))?;
+    match prepared.len() {
+        0 => Err(JidError::Empty(part)),
+        len if len > LONGEST => Err(JidError::Long(part)),
+        _ => Ok(prepared.into_owned()),
+    }
+}
+
+/// Returns each spelling of a prepared domain, those in letters first: a label outside of ASCII is written as it is
+/// (U-label) or in punycode (A-label, RFC 5890 §2.3.2.1), and either may be stamped.
+pub fn spellings(domain: &str) -> Vec<String> {
+    let mut all = vec![String::new()];
+    for (at, label) in domain.split('.').enumerate() {
+        let dot = if at == 0 { "" } else { "." };
+        let forms = forms(label);
+        all = forms
+            .iter()
+            .flat_map(|form| all.iter().map(move |begin| format!("{begin}{dot}{form}")))
+            .collect();
+    }
+    all
+}
+
+/// A label in letters, and in punycode.
+fn forms(label: &str) -> Vec<String> {
+    if !label.is_ascii() {
+        let coded = punycode::encode_str(label).map(|code| format!("{PUNYCODE}{code}"));
+        return [Some(label.to_owned()), coded].into_iter().flatten().collect();
+    }
+    let letters = label.strip_prefix(PUNYCODE).and_then(punycode::decode_to_string);
+    let is_other = |letters: &String| {
+        !letters.is_ascii()
+            && prepare(Part::Domain, letters).as_ref() == Ok(letters)
+            && forms(letters).iter().any(|form| form == label)
+    };
+    letters.filter(is_other).into_iter().chain([label.to_owned()]).collect()
+}
+
+/// Labels of letters, digits and hyphens, or an IPv6 address in brackets.
+fn is_host(domain: &str) -> bool {
+    let is_address = || {
+        let address = domain.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+        address.is_some_and(|address| address.parse::<std::net::Ipv6Addr>().is_ok())
+    };
+    let is_of_host = |c: char| !c.is_ascii() || c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    let is_label = |label: &str| !label.is_empty() && label.chars().all(is_of_host);
+    let is_international = |label: &&str| !label.is_ascii() || label.starts_with(PUNYCODE);
+    let is_name = domain.split('.').all(is_label)
+        && domain.split('.').filter(is_international).count() <= MOST_INTERNATIONAL;
+    is_name || is_address()
+}
+
+impl FromStr for BareJid {
+    type Err = JidError;
+
+    fn from_str(text: &str) -> Result<Self, JidError> {
+        Self::prepared(text)
+    }
+}
+
+impl std::hash::Hash for BareJid {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.as_str().hash(state);
+    }
+}
+
+impl Borrow<str> for BareJid {
+    fn borrow(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl fmt::Display for BareJid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl fmt::Debug for BareJid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("BareJid").field(&self.as_str()).finish()
+    }
+}
+
+impl Serialize for BareJid {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+/// As [`BareJid::stamped`].
+impl<'de> Deserialize<'de> for BareJid {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::stamped(&text).ok_or_else(|| de::Error::custom(format!("`{text}` is no JID")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_server_stamped_stays_as_it_is() {
+        for (text, node, domain) in [
+            ("ann@example.org/phone", Some("ann"), "example.org"),
+            ("ann@example.org/a/b@c", Some("ann"), "example.org"),
+            ("Ro\u{1D52}t@Localhost.", Some("Ro\u{1D52}t"), "Localhost."),
+            ("example.org", None, "example.org"),
+            ("example.org/x", None, "example.org"),
+        ] {
+            let jid = BareJid::stamped(text).unwrap();
+            assert_eq!((jid.node(), jid.domain()), (node, domain));
+            assert_eq!(jid.as_str(), text.split('/').next().unwrap());
+        }
+    }
+
+    #[test]
+    fn what_has_not_the_form_of_an_address_is_none() {
+        let (long, longer) = ("a".repeat(1023), "a".repeat(1024));
+        for wrong in ["", "@", "@b", "a@", "a@/x", "a@b/", "/x", "a@b@c", "@@", "a@@b", "@a@b"] {
+            assert_eq!(BareJid::stamped(wrong), None, "{wrong}");
+            assert!(BareJid::prepared(wrong).is_err(), "{wrong}");
+        }
+        assert!(BareJid::stamped(&format!("{long}@{long}/{longer}")).is_some());
+        for wrong in [format!("{longer}@b"), format!("a@{longer}")] {
+            assert_eq!(BareJid::stamped(&wrong), None);
+            assert!(matches!(BareJid::prepared(&wrong), Err(JidError::Long(_))));
+        }
+    }
+
+    #[test]
+    fn what_people_write_is_prepared() {
+        for (written, prepared) in [
+            ("Ann@Example.ORG.", "ann@example.org"),
+            ("JOSÉ@BÜCHER.example", "josé@bücher.example"),
+            ("stra\u{DF}e@stra\u{DF}e.example", "strasse@strasse.example"),
+            ("\u{FF41}nn@example.org", "ann@example.org"),
+            ("an\u{AD}n@example.org", "ann@example.org"),
+            ("[acme]tea@conference.example.org", "[acme]tea@conference.example.org"),
+            ("[2001:db8::1]", "[2001:db8::1]"),
+            ("prosody_1.internal", "prosody_1.internal"),
+        ] {
+            assert_eq!(BareJid::prepared(written).unwrap().as_str(), prepared, "{written}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_told_why() {
+        for (written, why) in [
+            ("ro\u{1D52}t@localhost", "U+1D52"),
+            ("tea@example.org/ann", "has a resource"),
+            ("a b@example.org", "before the `@`"),
+            ("two words", "is no host name"),
+            ("a..b", "is no host name"),
+            (".", "the domain is empty"),
+            ("\u{AD}@example.org", "is empty"),
+            ("a@*", "is no host name"),
+            ("\u{1F389}@example.org", "Unicode 3.2"),
+            ("a@\u{E9}.\u{E9}.\u{E9}.\u{E9}.\u{E9}.\u{E9}.\u{E9}", "is no host name"),
+        ] {
+            let error = BareJid::prepared(written).unwrap_err().to_string();
+            assert!(error.contains(why), "{written}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_domain_is_spelt_in_letters_and_in_punycode() {
+        let both = ["bücher.example", "xn--bcher-kva.example"];
+        for domain in both {
+            assert_eq!(spellings(domain), both);
+        }
+        assert_eq!(spellings("example.org"), ["example.org"]);
+        assert_eq!(spellings("é.é").len(), 4);
+        // Letters that no server stamps: IDNA 2008 knows this one, Unicode 3.2 another for it; and what is no code.
+        for only in ["xn--strae-oqa.example", "xn--a.example", "xn--.example", "xn--abc-.example"] {
+            assert_eq!(spellings(only), [only]);
+        }
+    }
+
+    #[test]
+    fn what_was_written_down_is_read_as_it_was_stamped() {
+        let jid: BareJid = serde_json::from_str("\"Ro\u{1D52}t@localhost\"").unwrap();
+        assert_eq!(jid.as_str(), "Ro\u{1D52}t@localhost");
+        assert!(serde_json::from_str::<BareJid>("\"@\"").is_err());
+    }
+}
