@@ -6,7 +6,7 @@
 //! ([`BareJid::prepared`]): with the tables of RFC 3454, in which a code point that Unicode 3.2 does not know has
 //! no place.
 
-use std::borrow::Borrow;
+use std::borrow::{Borrow, Cow};
 use std::fmt;
 use std::str::FromStr;
 
@@ -169,16 +169,32 @@ pub fn prepare(part: Part, text: &str) -> Result<String, JidError> {
     if let Some(unknown) = text.chars().find(|c| unassigned_code_point(*c)) {
         return Err(JidError::Unassigned(part, unknown));
     }
+    let text: Cow<'_, str> = match text.contains(|c| corrected(c) != c) {
+        true => text.chars().map(corrected).collect(),
+        false => text.into(),
+    };
     let prepared = match part {
-        Part::Node => stringprep::nodeprep(text),
-        Part::Domain => stringprep::nameprep(text),
-        Part::Resource => stringprep::resourceprep(text),
+        Part::Node => stringprep::nodeprep(&text),
+        Part::Domain => stringprep::nameprep(&text),
+        Part::Resource => stringprep::resourceprep(&text),
     };
     let prepared = prepared.map_err(|error| JidError::Prohibited(part, error.to_string()))?;
     match prepared.len() {
         0 => Err(JidError::Empty(part)),
         len if len > LONGEST => Err(JidError::Long(part)),
         _ => Ok(prepared.into_owned()),
+    }
+}
+
+/// What Unicode 3.2 has for ideographs whose mapping was corrected after it (Corrigendum 4).
+const fn corrected(c: char) -> char {
+    match c {
+        '\u{2F868}' => '\u{2136A}',
+        '\u{2F874}' => '\u{5F33}',
+        '\u{2F91F}' => '\u{43AB}',
+        '\u{2F95F}' => '\u{7AAE}',
+        '\u{2F9BF}' => '\u{4D57}',
+        _ => c,
     }
 }
 
