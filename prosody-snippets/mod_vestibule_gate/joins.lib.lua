@@ -66,7 +66,7 @@ return function (gate)
 			return gate.refuse_nick(event);
 		end
 		-- The Jitsi rate limiter, when its queue is full, ends the event and so admits whoever comes.
-		local is_full = queue and queue:count() >= (queue.size or LIMIT.room);
+		local is_full = queue and queue:count() >= (queue.size or LIMIT.people);
 		if is_full and not gate.is_observing() and not gate.is_service(from) then
 			return gate.refuse(event, "overflow", "wait", "resource-constraint");
 		end

@@ -9,8 +9,9 @@
 --         vestibule_on_unavailable = "refuse"              -- or "allow"
 --         vestibule_trusted = { "focus@auth.example.org" } -- services, until the component has named them
 --
--- This file has the queue of attempts, their settling, and the link. Beside it:
+-- This file has what becomes of an attempt, and the link. Beside it:
 --
+--     queue, turns         whose turn it is
 --     joins, changes       what is asked about       backstops, reports   what is not, and what is told
 --     words                what the gate says itself
 --     facts, text          writing a question        answer, effects      reading an answer, carrying it out
@@ -52,7 +53,7 @@ local PRIORITY = {
 local AFFILIATION = { outcast = -1, none = 0, member = 1, admin = 2, owner = 3 };
 local ROLE = { none = 0, visitor = 1, participant = 2, moderator = 3 };
 local LIMIT = {
-	seconds = 10, one = 100, room = 1000, all = 10000, items = 64, stanza = 65536,
+	seconds = 10, one = 100, all = 10000, asked = 32, passed = 1000, items = 64, stanza = 65536,
 	record = 4096, person = 512, people = 1000,
 	waiting = 100, wait = 600, stale = 3, language = 35, name = 256, address = 1023, text = 1024, page = 50,
 	occupants = 256, page_bytes = 131072,
@@ -69,8 +70,7 @@ local state = "away"; -- away, greeting (hello sent), ready, refused (the compon
 local link, greeted; -- the component's session, and when it was greeted
 local heard, ready_since = 0, 0; -- when the component last answered, and when it was last ready to
 local services, reserved, observing = {}, {}, false; -- observing: nothing is enforced
-local parked_by = {}; -- their number by session
-local queues, parked, pending = {}, 0, {}; -- attempts by room, their number, and by the id of the question sent
+local greeting; -- the id of the hello that was not answered yet
 -- The field of this gate: in a stanza, what was answered for it; in a room, the roles by nick. Weak tables would do
 -- as well, but the collector pays for those with every join.
 local mark = {};
@@ -80,19 +80,18 @@ local gate = {
 	muc = muc, component = component, xmlns = xmlns_gate, SERVER = SERVER, VERSION = VERSION, text = module:require "text",
 	shown = module:require "shown", words = module:require "words",
 };
-for _, name in ipairs { "focus", "lobby", "kept", "facts", "answer", "effects", "waiting", "inquiries" } do
+for _, name in ipairs { "focus", "lobby", "kept", "facts", "answer", "effects", "waiting", "inquiries", "queue" } do
 	gate[name] = module:require(name)(gate);
 end
 local shown, focus, lobby, facts = gate.shown, gate.focus, gate.lobby, gate.facts;
-local effects, waiting = gate.effects, gate.waiting;
+local effects, waiting, queue = gate.effects, gate.waiting, gate.queue;
 local cut, begin, write, written = gate.text.cut, gate.text.begin, gate.text.write, gate.text.written;
 local attributes, kept, give_affiliation = gate.text.attributes, gate.kept.of, effects.give_affiliation;
 local words_of = gate.words.of;
 local replaying; -- the verdict in force while a stanza goes through the room again
 local passed_unasked = {}; -- let through while away, to be reported when the link is up
 local sweeping = false;
-local attempt_prefix, attempt_count, question_count = new_id.short() .. ".", 0, 0;
-local pump, sweep, greet;
+local sweep, greet;
 
 -- Facts
 
@@ -166,77 +165,36 @@ local function guard_at(context, event_name, priority, handler)
 end
 local function guard(...) return guard_at(module, ...); end
 
--- The queue: one for each room, first come, first served, one question at a time
-
-local function release(e)
-	local queue = queues[e.room];
-	e.done = true;
-	queue.count, parked = queue.count - 1, parked - 1;
-	parked_by[e.from] = parked_by[e.from] > 1 and parked_by[e.from] - 1 or nil;
-	if queue.joins[e.from] == e then queue.joins[e.from] = nil; end
-	if queue.asking == e then queue.asking, pending[e.iq] = nil, nil; end
-end
+-- Attempts
 
 -- Runs a step of an attempt; when it fails, the attempt is refused, unless it is answered already.
 local function try(e, step, ...)
 	local ok, err = xpcall(step, debug.traceback, ...);
 	if ok then return; end
 	module:log("error", "%s in %s: %s", e.kind, e.room, err);
-	if not e.done then release(e); end
+	queue.finish(e);
 	if not e.settled then refuse(e, "error", "cancel", "internal-server-error"); end
 end
 
 -- A client's session that hibernates has no connection, but it is not destroyed.
 local function is_gone(e) return e.origin.destroyed and e.origin_type ~= "s2sin" and e.origin_type ~= "s2sout"; end
 
-local function start(e)
-	attempt_count = attempt_count + 1;
-	e.attempt, e.at, e.stale = attempt_prefix .. attempt_count, now(), 0;
-	e.origin_type = e.origin.type;
-	return e;
-end
-
 local function run_sweep()
 	if not sweeping then sweeping = true; module:add_timer(0.25, sweep); end
 end
 
 local function park(e)
-	local queue = queues[e.room];
-	local older = e.kind == "join" and queue and queue.joins[e.from];
-	-- The newer takes the place of the older. With the same nick it is the same attempt: one answer serves both.
-	if older and older.stanza.attr.to ~= e.stanza.attr.to then send_error(older, "cancel", "conflict"); end
-	-- Who was at the head goes to the end: by repeating himself, he would hold up everybody else.
-	if older and queue.asking == older then release(older); older = nil; end
-	if older then
-		older.stanza, older.origin = e.stanza, e.origin;
-		start(older);
-	elseif parked >= LIMIT.all or queue and queue.count >= LIMIT.room or
-	e.kind ~= "do" and not is_service(e.from) and (parked_by[e.from] or 0) >= LIMIT.one then
-		return refuse(e, "overflow", "wait", "resource-constraint", words_of("gate-full", e.stanza));
-	else
-		if not queue then
-			queue = { first = 1, last = 0, count = 0, joins = {} };
-			queues[e.room] = queue;
-		end
-		queue.last = queue.last + 1;
-		queue[queue.last] = start(e);
-		queue.count, parked = queue.count + 1, parked + 1;
-		parked_by[e.from] = (parked_by[e.from] or 0) + 1;
-		if e.kind == "join" then queue.joins[e.from] = e; end
-		run_sweep();
-	end
-	pump(e.room);
-	return true;
+	run_sweep();
+	return queue.park(e) or refuse(e, "overflow", "wait", "resource-constraint", words_of("gate-full", e.stanza));
 end
 
-local function ask(e, queue, room)
+local function ask(e, room)
 	local data = kept(room);
 	local kind = e.kind == "join" and not data and "open" or e.kind;
 	e.generation, e.revision, e.new_room = data and data.generation, data and data.revision or 0, not room;
-	question_count = question_count + 1;
-	e.iq = e.attempt .. "." .. question_count;
+	local id = queue.name_question(e);
 	begin("<iq type='set' id='");
-	write(e.iq);
+	write(id);
 	write(addresses);
 	write("<ask ");
 	attributes("xmlns", xmlns_gate, "kind", kind, "attempt", e.attempt, "room", e.room,
@@ -250,10 +208,10 @@ local function ask(e, queue, room)
 	write("</ask></iq>");
 	local question = written();
 	if #e.from > LIMIT.address or #question > LIMIT.stanza then
-		release(e);
+		queue.finish(e);
 		return refuse(e, "malformed", "modify", "not-acceptable", words_of("gate-too-large", e.stanza));
 	end
-	queue.asking, pending[e.iq] = e, e;
+	queue.was_asked(e, id);
 	link.send(question);
 end
 
@@ -355,9 +313,10 @@ local function settle(e, fx, room)
 end
 
 local function answered(e, stanza)
-	local queue, room = queues[e.room], get_room(e.room);
+	local room = get_room(e.room);
 	local data = kept(room);
-	queue.asking, pending[e.iq], heard = nil, nil, now();
+	heard = now();
+	if e.done then return queue.go_on(e.room); end -- nobody waits for it any more
 	local answer = stanza.attr.type == "result" and stanza:get_child("answer", xmlns_gate);
 	local fx = answer and answer.attr.attempt == e.attempt and gate.answer.read(answer);
 	local is_stale = fx and (fx.base ~= e.revision or e.revision ~= (data and data.revision or 0)
@@ -366,8 +325,8 @@ local function answered(e, stanza)
 	local is_late = fx and not is_stale and fx.verdict == "allow" and not fx.observed
 		and e.kind == "join" and room and not data;
 	e.stale = e.stale + (is_stale and 1 or 0);
-	-- A stale answer: still at the head of the queue, the attempt is asked again.
-	if is_gone(e) or not is_stale and not is_late or e.stale > LIMIT.stale then release(e); end
+	-- After a stale answer the attempt still has its turn, and is asked again.
+	if is_gone(e) or not is_stale and not is_late or e.stale > LIMIT.stale then queue.finish(e); end
 	if is_late and not e.done then
 		try(e, function ()
 			gate.kept.new(room);
@@ -378,15 +337,13 @@ local function answered(e, stanza)
 		end);
 	end
 	if e.done and not is_gone(e) then
-		queue.busy = true; -- whatever this parks waits until it is done
 		if fx and not is_stale then
-			try(e, settle, e, fx, room);
+			queue.hold(e.room, try, e, settle, e, fx, room);
 		else
 			refuse(e, (fx or not answer) and "error" or "unknown-effect", "cancel", "internal-server-error");
 		end
-		queue.busy = false;
 	end
-	return pump(e.room);
+	return queue.go_on(e.room);
 end
 
 local function run_command(e)
@@ -405,69 +362,50 @@ local function run_command(e)
 	module:send(st.reply(e.stanza):tag("done", { xmlns = xmlns_gate, revision = tostring(data.revision) }));
 end
 
-function pump(room_jid)
-	local queue = queues[room_jid];
-	while queue and not queue.asking and not queue.busy do
-		local e = queue[queue.first];
-		local room = e and not e.done and get_room(room_jid);
-		if not e then
-			queues[room_jid] = nil;
-			return;
-		elseif e.done then
-			queue[queue.first], queue.first = nil, queue.first + 1;
-		elseif is_gone(e) then
-			release(e);
-		elseif room == false or room and room._data.destroyed or not room and e.kind ~= "join" and e.kind ~= "request" then
-			release(e);
-			send_error(e, "cancel", room and "gone" or "item-not-found");
-		elseif e.kind == "do" then
-			release(e);
-			queue.busy = true;
-			try(e, run_command, e);
-			queue.busy = false;
-		elseif state == "refused" then
-			release(e);
-			refuse(e, "away", "cancel", "internal-server-error", "The meeting policy does not work with this server.");
-		elseif state == "ready" then
-			try(e, ask, e, queue, room);
-		else
-			return;
-		end
+function queue.may_serve() return state == "ready" or state == "refused"; end
+
+function queue.serve(e)
+	local room = get_room(e.room);
+	if is_gone(e) then
+		queue.finish(e);
+	elseif room == false or room and room._data.destroyed or not room and e.kind ~= "join" and e.kind ~= "request" then
+		queue.finish(e);
+		send_error(e, "cancel", room and "gone" or "item-not-found");
+	elseif e.kind == "do" then
+		queue.finish(e);
+		queue.hold(e.room, try, e, run_command, e);
+	elseif state == "refused" then
+		queue.finish(e);
+		refuse(e, "away", "cancel", "internal-server-error", "The meeting policy does not work with this server.");
+	else
+		try(e, ask, e, room);
 	end
 end
 
 local function expire(e)
-	release(e);
+	queue.finish(e);
 	local may_pass = observing or failing_open and e.kind ~= "knock" and e.kind ~= "command";
 	if not may_pass or e.kind == "do" then return refuse_unanswered(e); end
 	if not observing then
 		module:log("warn", "let %s into %s unasked (%s): the component is away", e.from, e.room, e.kind);
 		local passed = { room = e.room, jid = cut(e.from, LIMIT.address) };
-		if #passed_unasked < LIMIT.room then t_insert(passed_unasked, passed); end
+		if #passed_unasked < LIMIT.passed then t_insert(passed_unasked, passed); end
 	end
 	replay(e, { failing = true }, get_room(e.room));
 end
 
-local function each_queue(act)
-	local rooms = {};
-	for room_jid in pairs(queues) do t_insert(rooms, room_jid); end
-	for _, room_jid in ipairs(rooms) do
-		local queue = queues[room_jid] or { first = 1, last = 0 };
-		for i = queue.first, queue.last do
-			if act and queue[i] and not queue[i].done then act(queue[i]); end
-		end
-		pump(room_jid);
-	end
-end
-
 local function sweep_once()
 	local time = now();
-	each_queue(function (e)
+	local late = queue.select(function (e)
 		-- Silence is counted from the last sign of life; whoever was parked while the component was away is asked late.
 		local limit = state ~= "ready" and grace or e.at < ready_since and math.max(grace, timeout) or timeout;
 		local since = state == "ready" and math.max(e.at, heard) or e.at;
-		if is_gone(e) then release(e); elseif time - since >= limit or time - e.at >= LIMIT.seconds then expire(e); end
+		return time - since >= limit or time - e.at >= LIMIT.seconds or is_gone(e);
 	end);
+	for _, e in ipairs(late) do
+		if e.done or is_gone(e) then queue.finish(e); else expire(e); end
+		queue.go_on(e.room);
+	end
 	if state == "greeting" and time - greeted >= timeout then greet(); end -- somebody waits: hello once more
 end
 
@@ -475,7 +413,7 @@ function sweep()
 	local ok, err = xpcall(sweep_once, debug.traceback);
 	if not ok then module:log("error", "sweep: %s", err); end -- an error must not end the timer
 	local some_wait, some_may, some_asked = waiting.sweep(), lobby.sweep(), focus.sweep();
-	sweeping = next(queues) ~= nil or some_wait or some_may or some_asked;
+	sweeping = not queue.is_empty() or some_wait or some_may or some_asked;
 	return sweeping and 0.25 or nil;
 end
 
@@ -483,10 +421,12 @@ end
 
 local function set_state(new_state)
 	-- Questions that were written do not bounce when the component dies: they are asked again.
-	state, pending = new_state, {};
+	state, greeting = new_state, nil;
 	if state == "ready" then ready_since = now(); end
-	for _, queue in pairs(queues) do queue.asking = nil; end
-	each_queue(observing and state == "away" and expire or nil);
+	if observing and state == "away" then
+		for _, e in ipairs(queue.select(function (e) return not e.done; end)) do expire(e); end
+	end
+	queue.ask_again();
 end
 
 local function learn(told)
@@ -529,10 +469,10 @@ local function greeting_answered(stanza)
 end
 
 function greet()
-	local rooms, id = 0, "hello." .. attempt_prefix .. new_id.short();
+	local rooms, id = 0, "hello." .. queue.prefix .. new_id.short();
 	for _ in muc.live_rooms() do rooms = rooms + 1; end
 	set_state("greeting");
-	greeted, pending[id] = now(), greeting_answered;
+	greeted, greeting = now(), id;
 	module:send(st.iq({ type = "set", id = id, from = module.host, to = component }):tag("hello", {
 		xmlns = xmlns_gate, version = "1", gate = VERSION, server = SERVER, rooms = tostring(rooms),
 		failure = failing_open and "allow" or "refuse", grace = tostring(grace), timeout = tostring(timeout),
@@ -559,12 +499,13 @@ guard("iq/host", PRIORITY.link, function (event)
 	local stanza, kind, query = event.stanza, event.stanza.attr.type, event.stanza.tags[1];
 	if stanza.attr.from ~= component then return; end
 	if kind == "result" or kind == "error" then
-		local e, err = pending[stanza.attr.id], stanza:get_child("error");
-		pending[stanza.attr.id] = nil;
+		if stanza.attr.id == greeting then
+			greeting_answered(stanza);
+			return true;
+		end
+		local e, err = queue.was_answered(stanza.attr.id), stanza:get_child("error");
 		if not e then return; end -- late, or not ours
-		if type(e) == "function" then
-			e(stanza);
-		elseif err and err:get_child("not-connected", "xmpp:prosody.im/protocol/component") then
+		if err and err:get_child("not-connected", "xmpp:prosody.im/protocol/component") then
 			set_state("away");
 		else
 			answered(e, stanza);
@@ -601,7 +542,7 @@ local function put(event, kind, more, room_jid)
 		more = more,
 		-- Room for what is added, as a table is copied whenever it grows.
 		attempt = nil, at = nil, stale = nil, origin_type = nil, done = nil, settled = nil,
-		generation = nil, revision = nil, new_room = nil, iq = nil, -- and no more than 16
+		generation = nil, revision = nil, new_room = nil, place = nil, -- and no more than 16
 	};
 end
 
@@ -616,15 +557,7 @@ function gate.is_observing() return observing; end
 function gate.is_unguarded() return observing or failing_open and state ~= "ready"; end
 function gate.replaying() return replaying; end
 
--- Whoever leaves while his join is parked takes it along.
-function gate.cancel(room_jid, from)
-	local queue = queues[room_jid];
-	local e = queue and queue.joins[from];
-	if not e then return; end
-	release(e);
-	pump(room_jid);
-	return true;
-end
+gate.cancel = queue.cancel;
 
 for _, name in ipairs { "changes", "permissions", "media" } do gate[name] = module:require(name)(gate); end
 for _, name in ipairs { "joins", "backstops", "reports" } do module:require(name)(gate); end
@@ -632,12 +565,11 @@ for _, name in ipairs { "joins", "backstops", "reports" } do module:require(name
 -- Loading and unloading
 
 function module.unload() -- timers end with the module, so everybody is answered now
-	for _, queue in pairs(queues) do
-		for i = queue.first, queue.last do
-			if queue[i] and not queue[i].done and not is_gone(queue[i]) then refuse_unanswered(queue[i]); end
-		end
+	function queue.may_serve() return false; end
+	for _, e in ipairs(queue.select(function (e) return not e.done; end)) do
+		queue.finish(e);
+		if not is_gone(e) then refuse_unanswered(e); end
 	end
-	queues, pending = {}, {};
 	report("unloading", {}, {});
 end
 function module.save() return { waiting = waiting.save() }; end

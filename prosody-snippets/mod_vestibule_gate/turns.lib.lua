@@ -1,0 +1,111 @@
+-- Items in rotation: by turns of groups, within a group of domains, within a domain of accounts; first come, first
+-- served within an account. Nobody gets more turns by having more items. Each step takes constant time.
+
+local turns = {};
+
+local function append(owner, node)
+	node.owner, node.before = owner, owner.last;
+	if owner.last then owner.last.after = node; else owner.first = node; end
+	owner.last = node;
+end
+
+local function unlink(node)
+	local owner, before, after = node.owner, node.before, node.after;
+	if before then before.after = after; else owner.first = after; end
+	if after then after.before = before; else owner.last = before; end
+	node.before, node.after = nil, nil;
+end
+
+local function move_to_end(node)
+	local owner = node.owner;
+	if not node.after then return; end
+	unlink(node);
+	append(owner, node);
+end
+
+-- Nodes are found by `by`, which an owner has from its second one on: most have one.
+local function child(owner, key)
+	local node = owner.first;
+	if node and node.key ~= key then node = owner.by and owner.by[key]; end
+	if node then return node; end
+	if owner.first and not owner.by then owner.by = { [owner.first.key] = owner.first }; end
+	node = { key = key, count = 0, by = nil, owner = nil, before = nil, after = nil, first = nil, last = nil };
+	if owner.by then owner.by[key] = node; end
+	append(owner, node);
+	return node;
+end
+
+function turns.new() return { by = nil, count = 0, first = nil, last = nil }; end
+
+-- Returns the item's place, for `drop` and `keys`.
+function turns.add(rotation, item, group, domain, account)
+	local place = { item = item, owner = nil, before = nil, after = nil };
+	local node = child(child(child(rotation, group), domain), account);
+	append(node, place);
+	while node do
+		node.count = node.count + 1;
+		node = node.owner;
+	end
+	return place;
+end
+
+function turns.drop(place)
+	local node = place.owner;
+	unlink(place);
+	place.owner = nil;
+	while node do
+		local owner = node.owner;
+		node.count = node.count - 1;
+		if owner and node.count == 0 then
+			unlink(node);
+			if owner.by then owner.by[node.key] = nil; end
+		end
+		node = owner;
+	end
+end
+
+-- The place whose turn it is, or nil.
+function turns.peek(rotation)
+	local group = rotation.first;
+	return group and group.first.first.first;
+end
+
+-- The item whose turn it is, or nil; the next turn is another's. It keeps its place until that is dropped.
+function turns.next(rotation)
+	local place = turns.peek(rotation);
+	local account = place and place.owner;
+	if not place then return nil; end
+	move_to_end(account);
+	move_to_end(account.owner);
+	move_to_end(account.owner.owner);
+	return place.item;
+end
+
+-- The group, domain and account of a place.
+function turns.keys(place)
+	local account = place.owner;
+	return account.owner.owner.key, account.owner.key, account.key;
+end
+
+-- Adds the items for which `is_meant` says so to a list.
+function turns.collect(rotation, is_meant, list)
+	local group = rotation.first;
+	while group do
+		local domain = group.first;
+		while domain do
+			local account = domain.first;
+			while account do
+				local place = account.first;
+				while place do
+					if is_meant(place.item) then list[#list + 1] = place.item; end
+					place = place.after;
+				end
+				account = account.after;
+			end
+			domain = domain.after;
+		end
+		group = group.after;
+	end
+end
+
+return turns;
