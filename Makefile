@@ -13,6 +13,7 @@ ONCE ?=
 MUTANTS ?=
 PREFIX ?= /usr/local
 DESTDIR ?=
+PROGRAM ?=
 FUZZ_SECONDS ?= 60
 # `advisories` needs the advisory database from the network.
 DENY ?= advisories bans licenses sources
@@ -40,9 +41,8 @@ demo: packages ## Show a meeting under a policy, on a real Prosody (ONCE=1: one 
 	$(CARGO) build --release --locked
 	ONCE=$(ONCE) VESTIBULE_BIN=$(TARGET)/release/vestibule $(PYTHON) demo/story.py
 
-install: ## Install the component on this machine: program, gate, unit, policy file, secret
-	$(CARGO) build --release --locked
-	PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) PROGRAM=$(TARGET)/release/vestibule scripts/deploy.sh
+install: ## Install program, gate, units, policy file and secret (PROGRAM=FILE: one that is built already)
+	@PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) PROGRAM=$(PROGRAM) CARGO=$(CARGO) scripts/deploy.sh
 
 lint: packages ## Check formatting, Rust and Lua
 	$(CARGO) fmt --check
@@ -91,6 +91,8 @@ deny: ## Check where dependencies come from and their licenses (needs cargo-deny
 	$(CARGO) deny --locked check $(DENY)
 
 static: ## Build a program without dynamic libraries into target/HOST/release
+	@test -n '$(HOST)' || { echo 'static: there is no cargo, in PATH or ~/.cargo/bin: https://rustup.rs'; exit 1; }
+	@command -v cc >/dev/null || { echo 'static: there is no C compiler and linker (cc): apt install build-essential'; exit 1; }
 	RUSTFLAGS='-C target-feature=+crt-static' $(CARGO) build --release --locked --target $(HOST)
 	@! ldd $(TARGET)/$(HOST)/release/vestibule 2>/dev/null | grep '=>' || exit 1
 	@echo $(TARGET)/$(HOST)/release/vestibule

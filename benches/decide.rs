@@ -95,7 +95,8 @@ fn loading(c: &mut Criterion) {
     let text = file(10_000);
     let environment = Environment::default();
     let read = |_: &Path| Err(std::io::ErrorKind::NotFound.into());
-    let outside = Outside { environment: &environment, read: &read, exposed: false };
+    let outside =
+        Outside { environment: &environment, read: &read, exposed: false, lenient: false };
     let mut group = c.benchmark_group("load");
     group.sample_size(20);
     group.bench_function("10,000 overrides", |b| {

@@ -2,10 +2,11 @@
 -- /etc/prosody/conf.avail/DOMAIN.cfg.lua, where these lines go: each below the header under which it stands here.
 -- Most headers are there already; a modules_enabled that is there keeps its names and gains those given here.
 
--- In the global section, above the first VirtualHost: where the folder mod_vestibule_gate is, beside Jitsi's own.
-plugin_paths = { "/usr/share/jitsi-meet/prosody-plugins/", "/usr/local/share/vestibule/prosody-snippets" }
+-- The gate is beside Jitsi's own modules, in /usr/share/jitsi-meet/prosody-plugins: `make install` links it there. Was
+-- Jitsi installed after Vestibule, run it again. When you are done: prosodyctl check config
 
--- The component connects from this machine, and nobody else may: the link is not encrypted.
+-- In the global section, above the first VirtualHost. The component connects from this machine, and nobody else may:
+-- the link is not encrypted.
 component_ports = { 5347 }
 component_interfaces = { "127.0.0.1" }
 
@@ -43,12 +44,14 @@ Component "conference.meet.example.org" "muc"
 	-- The lobby keeps its room when nobody is inside. Ended for all, such a room would be barred for a month.
 	muc_tombstones = false
 
+	muc_room_cache_size = 10000 -- with Prosody's 100, the 101st room slows all down
+
 	-- The gate's other options, each with its default:
 	-- vestibule_timeout = 5    -- seconds that one question may take
 	-- vestibule_grace = 5      -- seconds that a join waits while the component is away; the focus leaves after 15
 	-- vestibule_on_unavailable = "refuse"    -- after that; "allow" lets everybody in
 
--- The lobby, as the package configures it.
+-- The lobby. The package configures it already, with modules of its own (muc_hide_all, muc_rate_limit): they stay.
 Component "lobby.meet.example.org" "muc"
 	storage = "memory"
 	restrict_room_creation = true

@@ -1,8 +1,8 @@
--- What Prosody needs for Vestibule. Paste it into prosody.cfg.lua and change the
--- names and the secret; "conference.localhost" stands for your MUC service.
-
--- In the global section, above the first VirtualHost: where the folder mod_vestibule_gate is.
-plugin_paths = { "/usr/local/share/vestibule/prosody-snippets" }
+-- What Prosody needs for Vestibule. Paste it at the end of prosody.cfg.lua and change the names and the secret;
+-- "conference.localhost" stands for your MUC service. Where that has a Component line already, its options go below it.
+-- Then: prosodyctl check config
+--
+-- `make install` puts the gate into /usr/local/lib/prosody/modules, which is in Debian's plugin_paths.
 
 -- The MUC service. Without "vestibule_gate" here it is a plain MUC: no policy at all.
 Component "conference.localhost" "muc"

@@ -166,7 +166,8 @@ fn every_key_reaches_its_own_setting() {
     let secret = ("VESTIBULE_COMPONENT__SECRET".to_owned(), "x".to_owned());
     let environment = Environment::of([secret]);
     let read = |_: &Path| Ok("0123456789abcdef0123456789abcdef".to_owned());
-    let outside = Outside { environment: &environment, read: &read, exposed: false };
+    let outside =
+        Outside { environment: &environment, read: &read, exposed: false, lenient: false };
     let show = |text: &str| {
         // Nobody waits for a password that is not required.
         let text = format!(

@@ -35,7 +35,7 @@ struct Situation {
     machine: Machine,
     elections: u64,
     broken: Option<&'static str>,
-    on_disk: Option<&'static str>,
+    on_disk: Option<usize>,
 }
 
 impl Situation {
@@ -97,7 +97,12 @@ impl Situation {
                     ("state/decisions.jsonl", Kind::Kept, 0o600),
                     ("socket", Kind::Socket, 0o600),
                 ]
-                .map(|(path, kind, mode)| File { path: PathBuf::from(path), kind, mode: Ok(mode) })
+                .map(|(path, kind, mode)| File {
+                    path: PathBuf::from(path),
+                    kind,
+                    mode: Ok(mode),
+                    needs_others: false,
+                })
                 .into(),
                 listening: Some(vec!["127.0.0.1:5347".parse().unwrap()]),
                 package: None,
@@ -106,7 +111,7 @@ impl Situation {
             },
             elections: 0,
             broken: None,
-            on_disk: Some("same"),
+            on_disk: Some(0),
         }
     }
 
@@ -114,7 +119,8 @@ impl Situation {
         let secret = ("VESTIBULE_COMPONENT__SECRET".to_owned(), self.secret.to_owned());
         let environment = Environment::of([secret]);
         let read = |_: &Path| Ok(String::new());
-        let outside = Outside { environment: &environment, read: &read, exposed: false };
+        let outside =
+            Outside { environment: &environment, read: &read, exposed: false, lenient: false };
         let mut loaded = parse("f", &self.file, &outside).unwrap();
         loaded.policy.revision = "same".to_owned();
         loaded
@@ -355,6 +361,14 @@ const DEFECTS: &[(&str, Change, &str)] = &[
     ("admin-metrics", |it| it.file += "[admin]\nopen_metrics = true\n", "needs no token"),
     ("admin-accounts", |it| it.above += &option("allow_registration", "true"), "ann@example.org"),
     ("secret-file", |it| mode(it, "secret", 0o644), "mode 0644"),
+    (
+        "secret-file",
+        |it| {
+            let settings = it.machine.files.first_mut().unwrap();
+            settings.kind = Kind::Settings { has_secret: true };
+        },
+        "component.toml",
+    ),
     ("settings-file", |it| mode(it, "component.toml", 0o666), "can write it"),
     ("state-files", |it| mode(it, "state/decisions.jsonl", 0o644), "decisions.jsonl"),
     ("state-files", |it| mode(it, "state", 0o711), "state"),
@@ -496,7 +510,7 @@ const DEFECTS: &[(&str, Change, &str)] = &[
         "99 s slow",
     ),
     ("policy-file", |it| it.broken = Some("error: f:1:1: wrong\nmore"), "f:1:1: wrong"),
-    ("policy-pending", |it| it.on_disk = Some("other"), "same is in force"),
+    ("policy-pending", |it| it.on_disk = Some(2), "2 keys"),
     (
         "policy-suspicious",
         |it| it.file += "moderators.jids = ['x@example.org']\nmoderators.become = ['operator']\n",
@@ -548,6 +562,24 @@ fn a_debian_package_with_the_repair_is_fine_though_the_version_is_old() {
     let report = situation.report();
     let row = report.checks.iter().find(|row| row.id == "advisories").unwrap();
     assert_eq!(row.state, State::Fine, "{row:#?}");
+}
+
+#[test]
+fn no_advice_keeps_the_component_from_its_files() {
+    for (kind, needs_others, expected) in [
+        (Kind::Secret, false, "chmod o= secret"),
+        (Kind::Secret, true, "pass it to the unit by LoadCredential="),
+        (Kind::Settings { has_secret: true }, false, "chmod o= secret"),
+        (Kind::Settings { has_secret: true }, true, "move the secret into a file of its own"),
+    ] {
+        let mut situation = Situation::new();
+        let path = PathBuf::from("secret");
+        situation.machine.files = vec![File { path, kind, mode: Ok(0o644), needs_others }];
+        let report = situation.report();
+        let row = report.checks.iter().find(|row| row.id == "secret-file").unwrap();
+        let advice = row.findings.first().map(|finding| finding.line.clone()).unwrap_or_default();
+        assert!(advice.starts_with(expected), "{advice}");
+    }
 }
 
 #[test]

@@ -77,6 +77,7 @@ impl Site for Noting {
             rooms: 0,
             decisions: Tally::default(),
             drift: DriftTally::default(),
+            file: None,
             log_lines_lost: 0,
             store: None,
             doctor: None,

@@ -76,7 +76,8 @@ fn policy(text: &str) -> Policy {
     let variable = ("VESTIBULE_COMPONENT__SECRET", "correct horse battery staple");
     let environment = Environment::of([(variable.0.to_owned(), variable.1.to_owned())]);
     let read = |_: &Path| Err(io::ErrorKind::NotFound.into());
-    let outside = Outside { environment: &environment, read: &read, exposed: false };
+    let outside =
+        Outside { environment: &environment, read: &read, exposed: false, lenient: false };
     let loaded = parse("question.toml", text, &outside);
     assert!(loaded.is_ok(), "{:?}", loaded.err());
     loaded.map(|loaded| loaded.policy).unwrap_or_default()

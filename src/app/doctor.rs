@@ -89,10 +89,12 @@ pub(super) async fn report(shared: &Shared, fresh: bool) -> Result<Arc<Report>, 
 async fn review(shared: &Shared) -> Result<Arc<Report>, JoinError> {
     let _alone = shared.doctor.busy.lock().await;
     let servers = ask(shared).await;
+    reload::look_at_file(shared).await;
     let on_disk = reload::read(shared).await;
-    let (settings, warnings, text) = {
+    let pending = on_disk.as_ref().ok().map(|loaded| reload::pending(shared, loaded));
+    let (settings, warnings) = {
         let upkeep = shared.upkeep();
-        (Arc::clone(&upkeep.settings), Arc::clone(&upkeep.warnings), upkeep.text.clone())
+        (Arc::clone(&upkeep.settings), Arc::clone(&upkeep.warnings))
     };
     let (policy, elections) = {
         let desk = shared.desk();
@@ -100,14 +102,15 @@ async fn review(shared: &Shared) -> Result<Arc<Report>, JoinError> {
     };
     let (file, environment) = (Arc::clone(&shared.file), Arc::clone(&shared.environment));
     let looked = tokio::task::spawn_blocking(move || {
-        let machine = machine::look(&file, text.expose(), &settings, &environment);
+        let machine =
+            machine::look(&file, &settings, &environment, machine::Account::of_process().as_ref());
         let case = Case {
             servers: servers.as_deref().map_err(String::as_str),
             settings: &settings,
             policy: &policy,
             warnings: &warnings,
             broken: on_disk.as_ref().err().map(String::as_str),
-            on_disk: on_disk.as_ref().ok().map(|loaded| loaded.policy.revision.as_str()),
+            on_disk: pending,
             machine: &machine,
             elections,
             now: now(),
@@ -174,16 +177,16 @@ fn tell(shared: &Shared, report: &Report) {
 
 /// What can be told without a running component, and why no more.
 pub fn alone(file: &Path, environment: &Environment, loaded: &Loaded, reason: &str) -> Report {
-    let Loaded { settings, policy, text, .. } = loaded;
+    let Loaded { settings, policy, .. } = loaded;
     let warnings: Vec<Problem> = loaded.warnings_at(now()).cloned().collect();
-    let machine = machine::look(file, text.expose(), settings, environment);
+    let machine = machine::look(file, settings, environment, None);
     examine(&Case {
         servers: Err(reason),
         settings,
         policy,
         warnings: &warnings,
         broken: None,
-        on_disk: Some(&policy.revision),
+        on_disk: Some(0),
         machine: &machine,
         elections: 0,
         now: now(),

@@ -1,9 +1,9 @@
 //! What this machine is like, for the doctor.
 
-use std::fs;
+use std::fs::{self, Metadata};
 use std::io::Read as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::config::{Environment, Settings, held};
@@ -13,19 +13,22 @@ use crate::doctor::{File, Jicofo, Kind, Machine, Named, dotenv};
 const MOST: usize = 100;
 /// Most of a file that is read, in bytes.
 const SIZE: u64 = 1024 * 1024;
+/// The user who may read everything.
+const ROOT: u32 = 0;
 /// `TCP_LISTEN` of the kernel.
 const LISTENS: &str = "0A";
 
-/// Looks at this machine. Reads files: call it where that blocks nobody.
+/// Looks at this machine, for the component in this process, or (`account` is `None`) for one whose account is not
+/// known. Reads files: call it where that blocks nobody.
 pub(super) fn look(
     file: &Path,
-    text: &str,
     settings: &Settings,
     environment: &Environment,
+    account: Option<&Account>,
 ) -> Machine {
     let directory = file.parent().unwrap_or(Path::new(""));
     Machine {
-        files: files(file, text, settings, environment),
+        files: files(file, settings, environment, account),
         listening: listening(),
         package: package(Path::new("/var/lib/dpkg/status")),
         jicofo: named(directory, settings.doctor.jicofo_config.as_deref(), Jicofo::read),
@@ -33,9 +36,45 @@ pub(super) fn look(
     }
 }
 
-fn files(path: &Path, text: &str, settings: &Settings, environment: &Environment) -> Vec<File> {
+/// The account that the component runs as.
+#[derive(Debug)]
+pub(super) struct Account {
+    user: u32,
+    groups: Vec<u32>,
+}
+
+impl Account {
+    /// That of this process; `None`: the system does not say.
+    pub(super) fn of_process() -> Option<Self> {
+        let status = fs::read_to_string("/proc/self/status").ok()?;
+        let numbers = |field: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(field))?;
+            line.split_whitespace().map(|number| number.parse().ok()).collect::<Option<Vec<u32>>>()
+        };
+        // Real, effective, saved, of the file system: files are opened as the last.
+        let last = |field| numbers(field)?.last().copied();
+        let mut groups = numbers("Groups:")?;
+        groups.push(last("Gid:")?);
+        Some(Self { user: last("Uid:")?, groups })
+    }
+
+    /// It can read the file without the bits for all accounts.
+    fn reads(&self, file: &Metadata) -> bool {
+        self.user == ROOT
+            || self.user == file.uid()
+            || (self.groups.contains(&file.gid()) && file.mode() & 0o040 != 0)
+    }
+}
+
+fn files(
+    path: &Path,
+    settings: &Settings,
+    environment: &Environment,
+    account: Option<&Account>,
+) -> Vec<File> {
+    let file = |path, kind| file(path, kind, account);
     let component = &settings.component;
-    let held = held(path, text, environment);
+    let held = held(path, environment);
     let mut all = vec![file(path.to_owned(), Kind::Settings { has_secret: held.inline })];
     all.extend(held.files.into_iter().map(|path| file(path, Kind::Secret)));
     all.push(file(component.state_dir.clone(), Kind::State));
@@ -49,9 +88,15 @@ fn files(path: &Path, text: &str, settings: &Settings, environment: &Environment
     all
 }
 
-fn file(path: PathBuf, kind: Kind) -> File {
-    let mode = fs::metadata(&path).map(|it| it.permissions().mode() & 0o777);
-    File { mode: mode.map_err(|error| error.to_string()), path, kind }
+fn file(path: PathBuf, kind: Kind, account: Option<&Account>) -> File {
+    let found = fs::metadata(&path);
+    let needs_others = found.as_ref().is_ok_and(|found| match account {
+        Some(account) => !account.reads(found),
+        // A component by another account than root's can have been given a file of its own.
+        None => found.uid() == ROOT,
+    });
+    let mode = found.map(|found| found.mode() & 0o777).map_err(|error| error.to_string());
+    File { mode, path, kind, needs_others }
 }
 
 fn named<T>(directory: &Path, path: Option<&Path>, read: impl Fn(&str) -> T) -> Named<T> {
@@ -119,6 +164,30 @@ mod tests {
         assert_eq!(socket(&line(&four, "01")), None);
         assert_eq!(socket("  sl  local_address rem_address   st"), None);
         assert_eq!(socket(&line("ÄÄÄÄ", "0A")), None);
+    }
+
+    #[test]
+    fn who_can_read_a_file_is_known_by_its_owner_group_and_mode() {
+        use std::os::unix::fs::{PermissionsExt as _, chown};
+        let this = Account::of_process().unwrap();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        assert!(this.reads(&file.as_file().metadata().unwrap()));
+        let owned = file.as_file().metadata().unwrap();
+        let stranger = |groups: &[u32], mode| {
+            fs::set_permissions(file.path(), fs::Permissions::from_mode(mode)).unwrap();
+            let account = Account { user: owned.uid() + 1, groups: groups.into() };
+            account.reads(&file.as_file().metadata().unwrap())
+        };
+        let group = owned.gid();
+        assert!(stranger(&[group + 1, group], 0o640));
+        assert!(!stranger(&[group], 0o604) && !stranger(&[group + 1], 0o644));
+        // A file of root's, as one is that was installed, and nobody is known to run the component.
+        if this.user == ROOT {
+            let found = |account| super::file(file.path().to_owned(), Kind::Secret, account);
+            assert!(found(None).needs_others && !found(Some(&this)).needs_others);
+            chown(file.path(), Some(65_534), None).unwrap();
+            assert!(!found(None).needs_others);
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod bans;
 mod clock;
 mod doctor;
 mod incidents;
+mod key;
 mod listed;
 mod machine;
 mod operator;
@@ -71,6 +72,14 @@ pub enum RunError {
     /// The audit database cannot be kept.
     #[error(transparent)]
     Store(#[from] store::OpenError),
+    /// The key for what strangers see of the policy cannot be read or made.
+    #[error("the key `{}` cannot be used: {source}. Move it aside, and a new one is made", path.display())]
+    Key {
+        /// Its file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
     /// The bans in it cannot be read.
     #[error("the bans in the audit database cannot be read: {0}")]
     Bans(#[from] StoreError),
@@ -94,6 +103,8 @@ struct Shared {
     file: Arc<PathBuf>,
     environment: Arc<Environment>,
     upkeep: Arc<Mutex<Upkeep>>,
+    /// What there is to say of the file on the disk, when it was looked at last; `None`: it is in force.
+    on_disk: Arc<Mutex<Option<String>>>,
     /// Asks for a reload.
     reload_now: Arc<Notify>,
     /// The bans that operators have made.
@@ -105,6 +116,8 @@ struct Shared {
     /// Held by whoever reads all rooms, page by page: one at a time, so that the server is never held up.
     paging: Arc<AsyncMutex<()>>,
     doctor: Arc<doctor::Practice>,
+    /// For what strangers see in the place of the policy's revision.
+    revision_key: Arc<[u8; 32]>,
     started: Instant,
     /// The same, by the clock.
     started_at: Timestamp,
@@ -201,12 +214,14 @@ pub async fn run(
             settings: known,
             warnings,
         })),
+        on_disk: Arc::default(),
         reload_now: Arc::default(),
         bans: Arc::new(book),
         reloading: Arc::default(),
         audit_now: Arc::default(),
         paging: Arc::default(),
         doctor: Arc::default(),
+        revision_key: Arc::new(revision::key(&component.state_dir)?),
         started: clock::instant(),
         started_at: now(),
         measures: Arc::default(),

@@ -65,7 +65,8 @@ async fn understand(shared: &Shared, candidate: Candidate) -> Result<Loaded, Str
     let understand = move || {
         let directory = Path::new(&candidate.path).parent().unwrap_or(Path::new(""));
         let read = |other: &Path| std::fs::read_to_string(directory.join(other));
-        let outside = Outside { environment: &environment, read: &read, exposed: false };
+        let outside =
+            Outside { environment: &environment, read: &read, exposed: false, lenient: false };
         parse(&candidate.path, candidate.text.expose(), &outside)
             .map_err(|problems| LoadError::Invalid(problems).to_string())
     };

@@ -1,17 +1,18 @@
 //! The file again: all of it, or nothing.
 
 use std::iter;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use super::clock::now;
 use super::rooms::RoomError;
 use super::{Shared, Upkeep, revision, rooms};
 use crate::component::desk::{Consequences, Judged};
 use crate::component::measures::settled;
-use crate::config::{Limit, Loaded, load};
+use crate::config::{Limit, Loaded, changes, load};
 use crate::jid::BareJid;
 use crate::policy::record::Person;
 use crate::policy::verdict::Effects;
+use crate::secret::Secret;
 use crate::wire::room::LiveRoom;
 
 /// What a reload did.
@@ -46,6 +47,7 @@ async fn attempt(shared: &Shared, forced: bool) -> Result<Reloaded, String> {
         Ok(loaded) => loaded,
         Err(problems) => {
             tracing::error!(running = running(), "the file is not reloaded:\n{problems}");
+            said(shared, Some(wrong(&problems)));
             return Err(unchanged(&problems, &running()));
         }
     };
@@ -54,12 +56,50 @@ async fn attempt(shared: &Shared, forced: bool) -> Result<Reloaded, String> {
     }
     let limit = shared.upkeep().limit;
     match put_in_force(shared, loaded, (!forced).then_some(limit)) {
-        Ok(reloaded) => Ok(reloaded),
+        Ok(reloaded) => {
+            said(shared, None);
+            Ok(reloaded)
+        }
         Err(reason) => {
             tracing::error!(running = running(), "the file is not reloaded: {reason}");
             Err(unchanged(&reason, &running()))
         }
     }
+}
+
+/// Compares the file on the disk with the one in force, for [`super::Shared::on_disk`].
+pub(super) async fn look_at_file(shared: &Shared) {
+    let file = Arc::clone(&shared.file);
+    let text = tokio::task::spawn_blocking(move || std::fs::read_to_string(&*file).ok()).await;
+    let text = text.ok().flatten().map(Secret::new);
+    // Most of the time it is as it was; reading it whole takes milliseconds.
+    if text.as_ref() == Some(&shared.upkeep().text) {
+        return said(shared, None);
+    }
+    let found = match read(shared).await {
+        Err(problems) => wrong(&problems),
+        Ok(loaded) => match pending(shared, &loaded) {
+            0 => return said(shared, None),
+            1 => "the file on the disk is not in force: 1 key differs".to_owned(),
+            keys => format!("the file on the disk is not in force: {keys} keys differ"),
+        },
+    };
+    said(shared, Some(found));
+}
+
+fn said(shared: &Shared, found: Option<String>) {
+    *shared.on_disk.lock().unwrap_or_else(PoisonError::into_inner) = found;
+}
+
+fn wrong(problems: &str) -> String {
+    let first = problems.lines().next().unwrap_or_default().trim_start_matches("error: ");
+    format!("the file on the disk is WRONG, a restart would fail: {first}")
+}
+
+/// How many keys of the file on the disk differ from what is in force.
+pub(super) fn pending(shared: &Shared, on_disk: &Loaded) -> usize {
+    let running = shared.upkeep().text.clone();
+    changes(running.expose(), on_disk.text.expose()).len()
 }
 
 /// Reads the component's own file.

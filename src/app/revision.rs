@@ -2,13 +2,33 @@
 
 use std::path::Path;
 
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
+use sha2::Sha256;
 
+use super::RunError;
 use super::clock::now;
 use crate::component::audit::Audit;
 use crate::config::{redacted, redacted_changes};
 use crate::secret::Secret;
 use crate::store::{Entry, Kind, Query};
+
+/// The file of the key for what strangers see.
+const KEY: &str = "revision.key";
+
+/// Returns the key for [`shown`], which is made at the first start.
+pub(super) fn key(state_dir: &Path) -> Result<[u8; 32], RunError> {
+    let path = state_dir.join(KEY);
+    super::key::key(&path).map_err(|source| RunError::Key { path, source })
+}
+
+/// What strangers see in the place of a revision: another for each, from which nobody without the key learns what the
+/// file says, nor can tell whether a guess at it is right.
+pub(super) fn shown(key: &[u8; 32], revision: &str) -> String {
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return String::new() };
+    mac.update(revision.as_bytes());
+    hex::encode(mac.finalize().into_bytes()).chars().take(12).collect()
+}
 
 /// Writes down the policy that the component starts with, and how it differs from the last one that was in force.
 pub(super) async fn started(audit: &Audit, revision: &str, file: &Path, text: &Secret) {

@@ -1,15 +1,14 @@
 //! The audit database that the file asks for.
 
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::{fs, io};
 
 use tokio::task::JoinHandle;
 
 use super::Shared;
 use super::clock::now;
+use super::key::key;
 use crate::config::{self, Addresses};
 use crate::store::sqlite::Sqlite;
 use crate::store::{Exchange, Keep, Mask, Store, StoreError};
@@ -53,23 +52,6 @@ pub(super) fn mask(settings: &config::Store, state_dir: &Path) -> Result<Mask, O
     match key(&path) {
         Ok(key) => Ok(Mask::new(settings.addresses, key)),
         Err(error) => Err(OpenError::Key { path, source: error }),
-    }
-}
-
-fn key(path: &Path) -> io::Result<[u8; 32]> {
-    match fs::read(path) {
-        Ok(bytes) => bytes.try_into().map_err(|_| io::Error::other("it has not 32 bytes")),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let mut key = [0; 32];
-            getrandom::fill(&mut key).map_err(|error| io::Error::other(error.to_string()))?;
-            if let Some(directory) = path.parent() {
-                fs::create_dir_all(directory)?;
-            }
-            let mut options = fs::OpenOptions::new();
-            options.create_new(true).write(true).mode(0o600).open(path)?.write_all(&key)?;
-            Ok(key)
-        }
-        Err(error) => Err(error),
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::adhoc::{AdHocFace, Answered};
 use super::clock::{instant, now};
 use super::operator::Operator;
-use super::{Shared, rooms};
+use super::{Shared, revision, rooms};
 use crate::component::making;
 use crate::component::measures::Held;
 use crate::policy::attempt::Action;
@@ -162,7 +162,8 @@ impl Traffic {
         if let IqKind::Result(Some(info)) = &mut reply.kind
             && info.is(ns::DISCO_INFO, "query")
         {
-            info.push_child(software(&self.shared.desk().policy().revision));
+            let revision = self.shared.desk().policy().revision.clone();
+            info.push_child(software(&revision::shown(&self.shared.revision_key, &revision)));
         }
         Some(reply)
     }

@@ -181,13 +181,13 @@ pub(super) enum Verb {
 }
 
 /// Gives the command, shows the reply, and gives the exit status for it.
-pub(super) fn give(verb: Verb, socket: Option<PathBuf>, json: bool) -> ExitCode {
+pub(super) fn give(verb: Verb, socket: Result<PathBuf, String>, json: bool) -> ExitCode {
     let yes = matches!(&verb, Verb::End { yes: true, .. } | Verb::EndMany { yes: true, .. });
     let request = match verb.request() {
         Ok(request) => request,
         Err(error) => return fail(&error),
     };
-    if !yes && !is_meant(&request, socket.as_ref()) {
+    if !yes && !is_meant(&request, &socket) {
         note("nothing was done");
         return ExitCode::from(NO);
     }
@@ -195,7 +195,7 @@ pub(super) fn give(verb: Verb, socket: Option<PathBuf>, json: bool) -> ExitCode 
 }
 
 /// Asks again, on a terminal, before what cannot be taken back.
-fn is_meant(request: &Request, socket: Option<&PathBuf>) -> bool {
+fn is_meant(request: &Request, socket: &Result<PathBuf, String>) -> bool {
     if let Request::End { room, .. } = request {
         return confirms(|| format!("Everybody leaves {room}, and it ends."));
     }
@@ -204,7 +204,7 @@ fn is_meant(request: &Request, socket: Option<&PathBuf>) -> bool {
     *dry_run = true;
     confirms(|| {
         // Why it fails, it says by itself when it is given.
-        let rooms = reply(socket.cloned(), &look).ok();
+        let rooms = reply(socket.clone(), &look).ok();
         let count = rooms.and_then(|it| it.get("rooms")?.as_array().map(Vec::len));
         format!("This ends {} rooms.", count.map_or("?".to_owned(), |count| count.to_string()))
     })

@@ -27,15 +27,16 @@ pub(super) struct Arguments {
 /// Has the running component look. Without one, looks at the file and at this machine.
 pub(super) fn look(
     file: &Path,
-    socket: Option<PathBuf>,
+    socket: Result<PathBuf, String>,
     environment: &Environment,
     arguments: Arguments,
     json: bool,
 ) -> ExitCode {
     let reply = match socket {
-        None => Err("the file cannot be read, so the socket is not known".to_owned()),
-        Some(socket) => match runtime(&socket, &Request::Doctor { fresh: !arguments.last }) {
+        Err(reason) => Err(reason),
+        Ok(socket) => match runtime(&socket, &Request::Doctor { fresh: !arguments.last }) {
             Ok(Ok(reply)) => Ok(reply),
+            Ok(Err(error @ ClientError::Forbidden { .. })) => return fail(&error),
             Ok(Err(error)) => Err(error.to_string()),
             Err(error) => return fail(&error),
         },

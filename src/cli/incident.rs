@@ -46,14 +46,13 @@ pub(super) struct Arguments {
 }
 
 /// Does what is asked, each step told.
-pub(super) fn run(arguments: Arguments, socket: Option<PathBuf>, json: bool) -> ExitCode {
+pub(super) fn run(arguments: Arguments, socket: Result<PathBuf, String>, json: bool) -> ExitCode {
     if let Some(file) = &arguments.verify {
         return verify(file);
     }
-    let Some(socket) = socket else {
-        return fail(
-            "the file cannot be read, so the socket is not known: give --socket or --config",
-        );
+    let socket = match socket {
+        Ok(socket) => socket,
+        Err(reason) => return fail(&reason),
     };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,

@@ -16,7 +16,7 @@ mod token;
 mod trials;
 
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -26,7 +26,7 @@ use jiff::Timestamp;
 use self::out::{fail, say};
 use crate::app;
 use crate::component::desk::Mode;
-use crate::config::{self, Described, Environment, Format, LoadError, Loaded, Log};
+use crate::config::{self, Described, Environment, Format, LoadError, Loaded, Log, NOT_ALLOWED};
 use crate::control::{Candidate, Request, Role};
 use crate::jid::BareJid;
 use crate::proof::unseen::{Seen, see};
@@ -143,7 +143,10 @@ pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let environment = Environment::of_process();
     let Arguments { config: file, socket, json, verb } = arguments;
-    let found = || socket.clone().or_else(|| config::socket(&file, &environment));
+    let found = || match socket.clone() {
+        Some(socket) => Ok(socket),
+        None => config::socket(&file, &environment).map_err(|error| unknown_socket(&file, &error)),
+    };
     let ask = |request| running::ask(found(), &request, json);
     match verb {
         Verb::Incident(arguments) => incident::run(arguments, found(), json),
@@ -153,25 +156,22 @@ pub fn main() -> ExitCode {
         }
         Verb::Explain { live: true, attempt } => ask(Request::Explain { attempt }),
         Verb::Explain { live: false, attempt } => {
-            with_file(&file, &environment, |loaded| explain::by_file(&file, loaded, &attempt, json))
+            to_look(&file, &environment, |loaded| explain::by_file(&file, loaded, &attempt, json))
         }
         Verb::Show(arguments) => show::by_file(&file, &environment, &arguments, json),
         Verb::Replay(arguments) => {
             let file = arguments.policy.as_ref().unwrap_or(&file);
-            with_file(file, &environment, |loaded| replay::by_file(loaded, &arguments, json))
+            to_look(file, &environment, |loaded| replay::by_file(loaded, &arguments, json))
         }
-        Verb::Test(arguments) => with_file(&file, &environment, |loaded| {
-            trials::by_file(&file, loaded, &arguments, json)
-        }),
+        Verb::Test(arguments) => {
+            to_look(&file, &environment, |loaded| trials::by_file(&file, loaded, &arguments, json))
+        }
         Verb::Password { room, at } => with_file(&file, &environment, |loaded| {
             password::by_file(loaded, &room, at.unwrap_or_else(app::now))
         }),
-        Verb::Doctor(arguments) => {
-            let socket = socket.clone().or_else(|| config::socket(&file, &environment));
-            doctor::look(&file, socket, &environment, arguments, json)
-        }
+        Verb::Doctor(arguments) => doctor::look(&file, found(), &environment, arguments, json),
         Verb::Status => ask(Request::Status {}),
-        Verb::Log(arguments) => log::by_arguments(&file, socket, &environment, &arguments, json),
+        Verb::Log(arguments) => log::by_arguments(&file, found(), &environment, &arguments, json),
         Verb::Page { role } => ask(Request::Page { role }),
         Verb::Token { name, role } => token::print(&name, role, json),
         Verb::Command(verb) => commands::give(verb, found(), json),
@@ -223,7 +223,7 @@ fn run(file: PathBuf, environment: Environment, observe: bool) -> ExitCode {
 }
 
 fn check(file: &Path, log: Option<&Path>, environment: &Environment) -> ExitCode {
-    let result = config::load(file, environment);
+    let result = config::load_to_look(file, environment);
     let (text, kind) = config::report(&result, app::now());
     say(text.trim_end());
     if let (Ok(loaded), Some(log)) = (&result, log) {
@@ -249,6 +249,29 @@ fn with_file(
     }
 }
 
+/// The same, where nobody runs by the file.
+fn to_look(
+    file: &Path,
+    environment: &Environment,
+    then: impl FnOnce(&Loaded) -> ExitCode,
+) -> ExitCode {
+    match config::load_to_look(file, environment) {
+        Ok(loaded) => then(&loaded),
+        Err(error) => broken(error),
+    }
+}
+
+/// Why it is not known where the component listens.
+fn unknown_socket(file: &Path, error: &io::Error) -> String {
+    let file = file.display();
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => format!("cannot read {file}: {NOT_ALLOWED}"),
+        _ => format!(
+            "the socket is not known, for {file} cannot be read ({error}): give --socket or --config"
+        ),
+    }
+}
+
 fn broken(error: LoadError) -> ExitCode {
     let (text, _) = config::report(&Err(error), app::now());
     fail(&text.trim_end())
@@ -262,12 +285,12 @@ fn log_to_stderr(log: &Log) {
     // What cannot be written is left out: to complain of it, on the same stderr, would end the thread that says it.
     let builder = fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(io::stderr)
         .with_target(false)
         .log_internal_errors(false);
     match log.format {
         Format::Text => {
-            builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init();
+            builder.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).init();
         }
         Format::Json => builder.json().init(),
     }

@@ -12,7 +12,7 @@ use crate::control::{Plan, Reply, Request, Status, ask as ask_component};
 use crate::store::SharedState;
 
 /// Asks, shows the reply, and gives the exit status for it.
-pub(super) fn ask(socket: Option<PathBuf>, request: &Request, json: bool) -> ExitCode {
+pub(super) fn ask(socket: Result<PathBuf, String>, request: &Request, json: bool) -> ExitCode {
     match reply(socket, request) {
         Ok(value) => show(request, &value, json),
         Err(status) => status,
@@ -20,12 +20,8 @@ pub(super) fn ask(socket: Option<PathBuf>, request: &Request, json: bool) -> Exi
 }
 
 /// Asks; what there is to say, or what went wrong has been said, and the exit status for it.
-pub(super) fn reply(socket: Option<PathBuf>, request: &Request) -> Result<Value, ExitCode> {
-    let Some(socket) = socket else {
-        return Err(fail(
-            "the file cannot be read, so the socket is not known: give --socket or --config",
-        ));
-    };
+pub(super) fn reply(socket: Result<PathBuf, String>, request: &Request) -> Result<Value, ExitCode> {
+    let socket = socket.map_err(|reason| fail(&reason))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| fail(&error))?;
     match runtime.block_on(ask_component(&socket, request)) {
@@ -128,6 +124,7 @@ fn status_in_words(status: &Status) -> String {
         let trouble = status.trouble.as_deref().unwrap_or("not connected yet");
         lines.push(format!("no link to the server: {trouble}"));
     }
+    lines.extend(status.file.clone());
     for service in &status.services {
         lines.push(match (&service.gate, &service.server) {
             (Some(gate), Some(server)) => format!(

@@ -7,7 +7,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::environment::Environment;
 use super::layers::{Layer, Value, defaults, lay_over, values};
-use super::load::{LoadError, load, read_again};
+use super::load::{LoadError, load_to_look, read_again};
 use super::notes::{Notes, Place};
 use super::problem::Visible;
 use crate::jid::BareJid;
@@ -39,7 +39,7 @@ pub fn effective(
     room: &BareJid,
     claims: &[Claim],
 ) -> Result<Effective, LoadError> {
-    let loaded = load(path, environment)?;
+    let loaded = load_to_look(path, environment)?;
     let text = loaded.text.expose();
     let notes = Notes::new(&loaded.file, text);
     let (table, _) = DeTable::parse_recoverable(text);

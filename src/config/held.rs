@@ -1,13 +1,14 @@
-//! Where the secrets of a file are.
+//! Where the secrets of a file are: as the readers of its keys declare them.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::environment::Environment;
+use toml::de::DeTable;
 
-/// Keys with a secret in them.
-const INLINE: [&str; 3] = ["secret", "preset", "password"];
-/// Names of files without one.
-const HARMLESS: [&str; 1] = ["deny_list_file"];
+use super::environment::Environment;
+use super::load::read_keys;
+use super::notes::Notes;
+use super::outside::Outside;
 
 /// Where the secrets of a file are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,24 +19,22 @@ pub struct Held {
     pub files: Vec<PathBuf>,
 }
 
-/// Looks where the secrets of the file at `path` are, which has this text.
-pub fn held(path: &Path, text: &str, environment: &Environment) -> Held {
-    let mut held = Held::default();
+/// Returns where the secrets of the file at `path` are, as it is on the disk now. It need not be valid: of a broken
+/// one counts what can be read.
+pub fn held(path: &Path, environment: &Environment) -> Held {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    let notes = Notes::new("", &text);
+    let (table, _) = DeTable::parse_recoverable(&text);
+    let read = |_: &Path| Err(std::io::Error::from(std::io::ErrorKind::NotFound));
+    read_keys(
+        &notes,
+        table.get_ref(),
+        &Outside { environment, read: &read, exposed: false, lenient: false },
+    );
+    let mut held = notes.held();
     let directory = path.parent().unwrap_or(Path::new(""));
-    let table = text.parse::<toml::Table>().unwrap_or_default();
-    let mut values: Vec<(&str, &toml::Value)> =
-        table.iter().map(|(key, value)| (key.as_str(), value)).collect();
-    while let Some((key, value)) = values.pop() {
-        if let Some(table) = value.as_table() {
-            values.extend(table.iter().map(|(key, value)| (key.as_str(), value)));
-        } else if let Some(items) = value.as_array() {
-            values.extend(items.iter().map(|item| (key, item)));
-        } else if let Some(text) = value.as_str().filter(|text| !text.is_empty()) {
-            held.inline |= INLINE.contains(&key);
-            if key.ends_with("_file") && !HARMLESS.contains(&key) {
-                held.files.push(directory.join(text));
-            }
-        }
+    for file in &mut held.files {
+        *file = directory.join(&*file);
     }
     held.files.extend(environment.secret_file());
     held.files.sort();
@@ -45,22 +44,92 @@ pub fn held(path: &Path, text: &str, environment: &Environment) -> Held {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use super::super::load::schema;
     use super::*;
+
+    fn held_by(text: &str, environment: &Environment) -> (Held, PathBuf) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("component.toml");
+        fs::write(&path, text).unwrap();
+        (held(&path, environment), directory.path().to_owned())
+    }
 
     #[test]
     fn every_file_with_a_secret_is_named_and_no_other() {
         let text = "component.secret_file = 'a'\npolicy.password = { secret_file = '/b', deny_list_file = 'c' }\n\
-                    [[room]]\nmatch = 'x'\npassword = { preset_file = 'd' }\n";
+                    [[room]]\nmatch = 'x'\npassword = { preset_file = 'd' }\n\
+                    [profile.x.password]\nsecret_file = 'f'\n[store]\npostgres_password_file = 'g'\nfile = 'h'\n";
         let variables = [("VESTIBULE_COMPONENT__SECRET_FILE".to_owned(), "/e".to_owned())];
-        let held = held(Path::new("/etc/f.toml"), text, &Environment::of(variables));
-        assert_eq!(held.files, ["/b", "/e", "/etc/a", "/etc/d"].map(PathBuf::from));
+        let (held, directory) = held_by(text, &Environment::of(variables));
+        let mut expected: Vec<_> = ["a", "d", "f", "g"].map(|name| directory.join(name)).into();
+        expected.extend(["/b", "/e"].map(PathBuf::from));
+        expected.sort();
+        assert_eq!(held.files, expected);
         assert!(!held.inline);
     }
 
     #[test]
-    fn a_secret_in_the_file_itself_is_seen() {
-        let held = |text| held(Path::new("f"), text, &Environment::default()).inline;
-        assert!(held("component.secret = 'x'") && held("room = [{ password = { preset = 'x' } }]"));
-        assert!(!held("component.secret = ''") && !held("policy.password.source = 'preset'"));
+    fn a_secret_in_the_file_itself_is_seen_wherever_it_may_stand() {
+        let inline = |text: &str| held_by(text, &Environment::default()).0.inline;
+        // Whatever key of the schema is read as a secret, alone in a file.
+        let found: BTreeSet<_> = schema()
+            .into_iter()
+            .filter(|key| {
+                let in_array =
+                    ["service", "room", "ban", "exception", "admin.token", "admin.person"]
+                        .iter()
+                        .find(|array| key.starts_with(&format!("{array}.")));
+                let text = match in_array {
+                    Some(array) => format!("[[{array}]]\n{} = 'x'", &key[array.len() + 1..]),
+                    None => format!("{} = 'x'", key.replace("profile.NAME", "profile.lecture")),
+                };
+                inline(&text)
+            })
+            .collect();
+        let expected = [
+            "component.secret",
+            "policy.password.preset",
+            "policy.password.secret",
+            "profile.NAME.password.preset",
+            "profile.NAME.password.secret",
+            "room.password.preset",
+            "room.password.secret",
+            // What is no address of a database may be anything.
+            "store.postgres",
+            "store.postgres_password",
+        ];
+        assert_eq!(found, expected.map(str::to_owned).into());
+
+        for text in [
+            "store.postgres = 'postgresql://v:hunter2@127.0.0.1/v'",
+            "store.postgres = 'user=v password=hunter2'",
+            "store.postgres = 'postgresql://v@127.0.0.1/v?password=hunter2'",
+            // Broken behind it.
+            "component.secret = 'x'\n= 5\n",
+        ] {
+            assert!(inline(text), "{text}");
+        }
+        for text in [
+            include_str!("../../component.toml"),
+            "component.secret = ''",
+            "policy.password.source = 'preset'",
+            "[policy.modes]\npassword = 'enforce'\n'password.required' = 'observe'",
+            "policy.password.deny_list = ['secret']",
+            "store.postgres = 'postgresql://v@127.0.0.1/v'",
+            "[[admin.token]]\nname = 'a'\nrole = 'duty'\nsha256 = 'x'",
+        ] {
+            assert!(!inline(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_secret_that_a_variable_stands_in_for_still_stands_in_the_file() {
+        let environment =
+            Environment::of([("VESTIBULE_COMPONENT__SECRET".to_owned(), "s3cret".to_owned())]);
+        assert!(held_by("component.secret = 'x'", &environment).0.inline);
+        let (held, directory) = held_by("component.secret_file = 'a'", &environment);
+        assert_eq!((held.inline, held.files), (false, vec![directory.join("a")]));
     }
 }

@@ -12,6 +12,7 @@ use super::environment::Environment;
 use super::notes::Notes;
 use super::outside::Outside;
 use super::problem::{Problem, write_all};
+use super::redacted::{Lines, without_secrets};
 use super::section::{Item, Read, Section};
 use super::settings::Settings;
 use super::{admin, checks, component, doctor, policy, service, store, syntax, upkeep};
@@ -77,29 +78,42 @@ impl fmt::Display for All<'_> {
 /// # Errors
 /// It cannot be read, or something in it is wrong.
 pub fn load(path: &Path, environment: &Environment) -> Result<Loaded, LoadError> {
+    load_as(path, environment, false)
+}
+
+/// Reads a file to say something about it, not to run by it: where this account may not read a file with a secret, a
+/// warning says so, and something else stands in for the secret.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_to_look(path: &Path, environment: &Environment) -> Result<Loaded, LoadError> {
+    load_as(path, environment, true)
+}
+
+fn load_as(path: &Path, environment: &Environment, lenient: bool) -> Result<Loaded, LoadError> {
     let unreadable = |source| LoadError::Unreadable { path: path.to_owned(), source };
     let text = fs::read_to_string(path).map_err(unreadable)?;
     let directory = path.parent().unwrap_or(Path::new(""));
     let read = |other: &Path| fs::read_to_string(directory.join(other));
-    let outside = Outside { environment, read: &read, exposed: is_exposed(path) };
+    let outside = Outside { environment, read: &read, exposed: is_exposed(path), lenient };
     parse(&path.display().to_string(), &text, &outside).map_err(LoadError::Invalid)
 }
 
 /// The socket of the component that runs by this file: as the environment says, else the file, which need not
 /// be complete for that (who asks the running component need not know its secret).
-pub fn socket(path: &Path, environment: &Environment) -> Option<PathBuf> {
+///
+/// # Errors
+/// The file cannot be read, or is no TOML.
+pub fn socket(path: &Path, environment: &Environment) -> io::Result<PathBuf> {
     if let Some(socket) = environment.socket() {
-        return Some(socket);
+        return Ok(socket);
     }
-    let text = fs::read_to_string(path).ok()?;
-    let table: toml::Table = text.parse().ok()?;
+    let text = fs::read_to_string(path)?;
+    let table: toml::Table = text.parse().map_err(|_| io::Error::other("it is no TOML"))?;
     let written = table.get("component").and_then(|component| component.get("socket"));
-    Some(
-        written.and_then(toml::Value::as_str).map_or_else(
-            || component::default_socket(environment.runtime_directory()),
-            PathBuf::from,
-        ),
-    )
+    Ok(written
+        .and_then(toml::Value::as_str)
+        .map_or_else(|| component::default_socket(environment.runtime_directory()), PathBuf::from))
 }
 
 /// Reads a file of which nothing is wrong once more, for what is noted about it.
@@ -111,8 +125,8 @@ pub(super) fn read_again<'a>(
 ) {
     let directory = path.parent().unwrap_or(Path::new(""));
     let read_file = |other: &Path| fs::read_to_string(directory.join(other));
-    let outside = Outside { environment, read: &read_file, exposed: false };
-    _ = read(notes, table, "", &outside);
+    let outside = Outside { environment, read: &read_file, exposed: false, lenient: true };
+    _ = read(notes, table, &outside);
 }
 
 /// Reads the text of a file.
@@ -122,7 +136,11 @@ pub(super) fn read_again<'a>(
 pub fn parse(name: &str, text: &str, outside: &Outside<'_>) -> Result<Loaded, Vec<Problem>> {
     let notes = Notes::new(name, text);
     outside.environment.check(&notes);
-    let read = syntax::parse(&notes, text).and_then(|table| read(&notes, &table, text, outside));
+    let read = syntax::parse(&notes, text).and_then(|table| {
+        let (settings, mut policy, bans) = read(&notes, &table, outside)?;
+        policy.revision = revision(&without_secrets(&notes, &table, text, Lines::Joined));
+        Some((settings, policy, bans))
+    });
     let (errors, warnings) = notes.problems();
     let (ends, warnings) = warnings.into_iter().partition(|problem| problem.from.is_some());
     match read {
@@ -137,7 +155,6 @@ pub fn parse(name: &str, text: &str, outside: &Outside<'_>) -> Result<Loaded, Ve
 fn read<'a>(
     notes: &'a Notes<'a>,
     table: &'a DeTable<'a>,
-    text: &str,
     outside: &Outside<'_>,
 ) -> Option<(Settings, Policy, usize)> {
     let mut root = Section::root(notes, table);
@@ -157,7 +174,7 @@ fn read<'a>(
         .collect();
     let domains = services.iter().map(|service| service.domain.as_str().to_lowercase()).collect();
     let known = policy::Services { accounts, focuses, domains };
-    let (mut policy, bans) = policy::read(&mut root, known, revision(text), outside);
+    let (mut policy, bans) = policy::read(&mut root, known, outside);
     root.finish();
     if !notes.has_errors() {
         checks::check(notes, &policy);
@@ -181,15 +198,16 @@ fn version(item: &Item<'_>) -> Read<()> {
     }
 }
 
-/// The first 12 hex digits of the SHA-256 of the text.
-fn revision(text: &str) -> String {
-    hex::encode(Sha256::digest(text)).chars().take(12).collect()
+/// The first 12 hex digits of the SHA-256 of what a file says, without remarks and secrets: a revision is written down
+/// and shown, so nobody must be able to try secrets against it.
+fn revision(redacted: &str) -> String {
+    hex::encode(Sha256::digest(redacted)).chars().take(12).collect()
 }
 
 /// Every account of this machine can read the file. Its group may: that is how a service gets its file.
 fn is_exposed(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
-    fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o007 != 0)
+    fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o004 != 0)
 }
 
 /// Every key that a file may have, like `room.close.at_occupants`.
@@ -198,7 +216,8 @@ pub fn schema() -> BTreeSet<String> {
     let notes = Notes::learning(ONE_OF_EACH);
     let read = |_: &Path| Err(io::Error::from(io::ErrorKind::NotFound));
     let environment = Environment::default();
-    let outside = Outside { environment: &environment, read: &read, exposed: false };
+    let outside =
+        Outside { environment: &environment, read: &read, exposed: false, lenient: false };
     if let Some(table) = syntax::parse(&notes, ONE_OF_EACH) {
         read_keys(&notes, &table, &outside);
     }
@@ -207,5 +226,5 @@ pub fn schema() -> BTreeSet<String> {
 
 /// Reads for the sake of what is noted on the way.
 pub(super) fn read_keys(notes: &Notes<'_>, table: &DeTable<'_>, outside: &Outside<'_>) {
-    let _keys_only = read(notes, table, "", outside);
+    let _keys_only = read(notes, table, outside);
 }

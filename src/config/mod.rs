@@ -67,13 +67,13 @@ pub use effective::{Effective, effective};
 pub use environment::Environment;
 pub use held::{Held, held};
 pub use layers::Layer;
-pub use load::{LoadError, Loaded, load, parse, schema, socket};
+pub use load::{LoadError, Loaded, load, load_to_look, parse, schema, socket};
 pub use outline::{KeyChange, Said, changes};
 pub use outside::Outside;
 pub use postgres::PostgresAddress;
 pub use problem::{Problem, Severity, Visible};
 pub use redacted::{redacted, redacted_changes};
-pub use report::{ExitKind, report};
+pub use report::{ExitKind, NOT_ALLOWED, report};
 pub use settings::{
     Addresses, Audit, Component, Doctor, Format, Limit, Log, Service, Settings, Store,
 };

@@ -3,10 +3,12 @@
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
+use std::path::PathBuf;
 
 use jiff::Timestamp;
 
 use super::excerpt::{Excerpt, Lines};
+use super::held::Held;
 use super::load::schema;
 use super::problem::{Problem, Severity};
 
@@ -46,6 +48,7 @@ pub(super) struct Notes<'a> {
     notes: RefCell<Vec<Note>>,
     said: RefCell<HashSet<(Place, String)>>,
     hidden: RefCell<Vec<Range<usize>>>,
+    held: RefCell<Held>,
     /// Every key that was asked for; `None`: they are not wanted.
     keys: Option<RefCell<BTreeSet<String>>>,
     unknown: RefCell<Vec<UnknownKey>>,
@@ -60,6 +63,7 @@ impl<'a> Notes<'a> {
             notes: RefCell::default(),
             said: RefCell::default(),
             hidden: RefCell::default(),
+            held: RefCell::default(),
             keys: None,
             unknown: RefCell::default(),
         }
@@ -138,6 +142,21 @@ impl<'a> Notes<'a> {
         if let Place::Text(span) = place {
             self.hidden.borrow_mut().push(span.clone());
         }
+    }
+
+    /// The file itself holds a secret.
+    pub(super) fn holds_secret(&self) {
+        self.held.borrow_mut().inline = true;
+    }
+
+    /// The file names another one that holds a secret.
+    pub(super) fn names_secret(&self, file: PathBuf) {
+        self.held.borrow_mut().files.push(file);
+    }
+
+    /// Where its secrets are.
+    pub(super) fn held(&self) -> Held {
+        self.held.take()
     }
 
     /// Some of these bytes must not be shown.

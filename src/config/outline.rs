@@ -73,7 +73,11 @@ fn outline(text: &str) -> BTreeMap<String, Written> {
     let read = |_: &std::path::Path| Err(io::Error::from(io::ErrorKind::NotFound));
     let environment = Environment::default();
     // Reading it says which values are secrets.
-    read_keys(&notes, &table, &Outside { environment: &environment, read: &read, exposed: false });
+    read_keys(
+        &notes,
+        &table,
+        &Outside { environment: &environment, read: &read, exposed: false, lenient: false },
+    );
     flatten(&notes, text, &table, "", &mut all);
     all
 }

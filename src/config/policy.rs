@@ -25,7 +25,6 @@ pub(super) struct Services {
 pub(super) fn read(
     root: &mut Section<'_>,
     services: Services,
-    revision: String,
     outside: &Outside<'_>,
 ) -> (Policy, usize) {
     let mut section = root.table("policy");
@@ -48,7 +47,7 @@ pub(super) fn read(
     let operators = operators.into_iter().map(|(jid, place)| (jid, notes.line(&place))).collect();
     let base = Arc::new(base);
     let policy = Policy {
-        revision,
+        revision: String::new(),
         services: services.accounts,
         focuses: services.focuses,
         operators,

@@ -70,6 +70,12 @@ impl PostgresAddress {
     }
 }
 
+/// It holds a password, or cannot be understood and may hold one.
+fn may_hold_password(address: &str) -> bool {
+    let parsed = address.parse::<tokio_postgres::Config>();
+    parsed.map_or(true, |config| config.get_password().is_some())
+}
+
 fn is_loopback(address: &IpAddr) -> bool {
     address.to_canonical().is_loopback()
 }
@@ -100,6 +106,9 @@ impl fmt::Debug for PostgresAddress {
 pub(super) fn read(section: &mut Section<'_>, outside: &Outside<'_>) -> Option<PostgresAddress> {
     let password = secrets::read(section, KEYS, outside).ok().and_then(|read| read);
     let notes = section.notes();
+    if section.secret_in_file("postgres").is_some_and(may_hold_password) {
+        notes.holds_secret();
+    }
     let mut network = false;
     section.put("allow_plaintext_network", &mut network, super::values::boolean);
     let (address, place) = section.read("postgres", |item: &Item<'_>| -> Read<String> {

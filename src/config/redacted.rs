@@ -27,6 +27,15 @@ pub fn redacted_changes(before: &str, after: &str) -> Vec<KeyChange> {
     all
 }
 
+/// What becomes of the lines of a secret that has several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lines {
+    /// They stay, empty, so that each line of the file is where it was.
+    Kept,
+    /// They go: how many there are depends on the secret.
+    Joined,
+}
+
 /// The text of a file, each line where it was, without the values of secrets and without remarks, for nobody knows
 /// what stands in them. Of what is no TOML nothing is left.
 pub fn redacted(text: &str) -> String {
@@ -35,9 +44,23 @@ pub fn redacted(text: &str) -> String {
     let read = |_: &std::path::Path| Err(std::io::Error::from(std::io::ErrorKind::NotFound));
     let environment = Environment::default();
     // Reading it says which values are secrets.
-    read_keys(&notes, &table, &Outside { environment: &environment, read: &read, exposed: false });
+    read_keys(
+        &notes,
+        &table,
+        &Outside { environment: &environment, read: &read, exposed: false, lenient: false },
+    );
+    without_secrets(&notes, &table, text, Lines::Kept)
+}
+
+/// The same of a file that was read: its notes say which values are secrets.
+pub(super) fn without_secrets(
+    notes: &Notes<'_>,
+    table: &DeTable<'_>,
+    text: &str,
+    lines: Lines,
+) -> String {
     let mut pieces = Vec::new();
-    in_table(&table, false, &mut pieces);
+    in_table(table, false, &mut pieces);
     pieces.sort_by_key(|piece| piece.span.start);
 
     let (mut kept, mut at) = (String::with_capacity(text.len()), 0);
@@ -49,7 +72,9 @@ pub fn redacted(text: &str) -> String {
         let value = text.get(span.clone()).unwrap_or_default();
         if is_near || notes.is_hidden(&span) {
             kept.push_str(HIDDEN);
-            kept.extend(value.matches('\n'));
+            if lines == Lines::Kept {
+                kept.extend(value.matches('\n'));
+            }
         } else {
             kept.push_str(value);
         }

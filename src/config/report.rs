@@ -1,10 +1,14 @@
 //! What `vestibule check` prints.
 
 use std::fmt::Write as _;
+use std::io;
 
 use jiff::Timestamp;
 
 use super::load::{LoadError, Loaded};
+
+/// What is said to an account that may not do that.
+pub const NOT_ALLOWED: &str = "not allowed: run it with sudo";
 
 /// How a check ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -48,7 +52,11 @@ pub fn report(result: &Result<Loaded, LoadError>, now: Timestamp) -> (String, Ex
             (text, ExitKind::Valid)
         }
         Err(error @ LoadError::Unreadable { source, .. }) => {
-            (format!("error: {error}: {source}\n"), ExitKind::Unreadable)
+            let why = match source.kind() {
+                io::ErrorKind::PermissionDenied => NOT_ALLOWED.to_owned(),
+                _ => source.to_string(),
+            };
+            (format!("error: {error}: {why}\n"), ExitKind::Unreadable)
         }
         Err(error @ LoadError::Invalid(_)) => (format!("{error}\n"), ExitKind::Invalid),
     }

@@ -1,5 +1,6 @@
 //! Secrets, written in the file or in a file of their own.
 
+use std::io;
 use std::path::Path;
 
 use super::notes::Place;
@@ -19,6 +20,9 @@ pub(super) struct Keys {
     pub(super) least: usize,
 }
 
+/// What stands in for a secret that need not be known. Nobody runs by it.
+const STAND_IN: &str = "sturdy-lantern-ripple-magnet-orchid-39";
+
 /// A secret that could not be read, which is noted.
 pub(super) struct Noted;
 
@@ -29,6 +33,12 @@ pub(super) fn read(
     outside: &Outside<'_>,
 ) -> Result<Option<(Option<Secret>, Place)>, Noted> {
     let notes = section.notes();
+    if section.secret_in_file(keys.inline).is_some() {
+        notes.holds_secret();
+    }
+    if let Some(file) = section.text_in_file(keys.file) {
+        notes.names_secret(file.into());
+    }
     let inline = section.given(keys.inline, |item| {
         notes.hide(&item.place);
         (inline(item, keys.least), item.place.clone())
@@ -72,6 +82,11 @@ pub(super) fn read(
             section.error(place, keys.file, message);
             Err(Noted)
         }
+        (_, Some((path, place))) if outside.lenient && is_out_of_reach(&path, outside) => {
+            let message = format!("this account may not read `{path}`, so it is not checked");
+            notes.warning(place.clone(), section.path_of(keys.file), message, None);
+            Ok(Some((Some(Secret::new(STAND_IN)), place)))
+        }
         (_, Some((path, place))) if !path.is_empty() => {
             match from_file(Path::new(&path), keys.least, outside) {
                 Ok(secret) => Ok(Some((Some(secret), place))),
@@ -87,7 +102,7 @@ pub(super) fn read(
                     place.clone(),
                     section.path_of(keys.inline),
                     "other accounts of this machine can read this file, and the secret in it",
-                    Some(format!("make it readable for its owner alone, or use `{}`", keys.file)),
+                    Some(format!("put it into a file of its own, `{}`", keys.file)),
                 );
             }
             Ok(Some((secret, place)))
@@ -102,6 +117,12 @@ fn inline(item: &Item<'_>, least: usize) -> Result<Option<Secret>, String> {
         Ok(text) => long_enough(&text, least).map(Some),
         Err(wrongs) => Err(wrongs.into_iter().map(|wrong| wrong.message).collect()),
     }
+}
+
+fn is_out_of_reach(path: &str, outside: &Outside<'_>) -> bool {
+    !path.is_empty()
+        && (outside.read)(Path::new(path))
+            .is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
 }
 
 /// The secret that a file holds, without the end of its line.

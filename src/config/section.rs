@@ -74,6 +74,18 @@ impl<'a> Section<'a> {
         Some(take(&Item { value: value.get_ref(), place: Place::Text(value.span()) }))
     }
 
+    /// The text that the file itself gives a key, though a variable may stand in for it; `None`: none, or an empty one.
+    pub(super) fn text_in_file(&self, key: &str) -> Option<&'a str> {
+        self.table?.get(key)?.get_ref().as_str().filter(|text| !text.is_empty())
+    }
+
+    /// The same, of a key for a secret: what stands there is hidden, whatever it is.
+    pub(super) fn secret_in_file(&self, key: &str) -> Option<&'a str> {
+        let value = self.table?.get(key)?;
+        hide(self.notes, value.get_ref(), &Place::Text(value.span()));
+        self.text_in_file(key)
+    }
+
     /// The value of a key, with its place; `None`: not given, or wrong (which is noted).
     pub(super) fn read<T>(
         &mut self,

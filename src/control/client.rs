@@ -8,6 +8,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 
 use super::{Reply, Request};
+use crate::config::NOT_ALLOWED;
 
 /// How long a reply may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -25,6 +26,12 @@ pub enum ClientError {
         /// Why.
         source: io::Error,
     },
+    /// This account may not speak to it.
+    #[error("the component's socket `{}`: {NOT_ALLOWED}", path.display())]
+    Forbidden {
+        /// The socket.
+        path: PathBuf,
+    },
     /// The conversation broke off.
     #[error("the component broke off without a reply")]
     BrokenOff(#[source] io::Error),
@@ -41,9 +48,13 @@ pub enum ClientError {
 /// # Errors
 /// When there is none, or it does not reply.
 pub async fn ask(socket: &Path, request: &Request) -> Result<Reply, ClientError> {
-    let stream = UnixStream::connect(socket)
-        .await
-        .map_err(|source| ClientError::Unreachable { path: socket.to_owned(), source })?;
+    let stream = UnixStream::connect(socket).await.map_err(|source| {
+        let path = socket.to_owned();
+        match source.kind() {
+            io::ErrorKind::PermissionDenied => ClientError::Forbidden { path },
+            _ => ClientError::Unreachable { path, source },
+        }
+    })?;
     tokio::time::timeout(PATIENCE, converse(stream, request))
         .await
         .unwrap_or(Err(ClientError::Silent))

@@ -20,6 +20,9 @@ pub struct Status {
     pub trouble: Option<String>,
     /// The policy's revision.
     pub revision: String,
+    /// What there is to say of the file on the disk: that it is wrong, or not the one in force; `None`: it is in force.
+    #[serde(default)]
+    pub file: Option<String>,
     /// Decisions are only observed.
     pub observe: bool,
     /// Each service of the file, and what its gate said of itself.

@@ -21,8 +21,8 @@ pub struct Case<'a> {
     pub warnings: &'a [Problem],
     /// What is wrong with the file as it is on the disk; `None`: nothing.
     pub broken: Option<&'a str>,
-    /// The revision of the file as it is on the disk, if it can be read.
-    pub on_disk: Option<&'a str>,
+    /// How many keys of the file on the disk differ from what is in force; `None`: it is not valid.
+    pub on_disk: Option<usize>,
     /// What the component's machine is like.
     pub machine: &'a Machine,
     /// How often since the start the focus wanted to make an owner of somebody, and was refused.

@@ -2,7 +2,7 @@
 
 use super::case::Case;
 use super::machine::{File, Kind};
-use super::{Check, Looked, SHELL, Severity};
+use super::{COMPONENT, Check, Looked, SHELL, Severity};
 
 const OTHERS_READ: u32 = 0o004;
 const OTHERS: u32 = 0o007;
@@ -15,11 +15,7 @@ pub(super) static CHECKS: &[Check] = &[
         looks_at: "who may read the files that hold secrets",
         why: "every account of the machine can connect as the component, or derive the passwords of all rooms",
         source: "docs/troubleshooting.md",
-        look: |case| {
-            let is_secret =
-                |kind| matches!(kind, Kind::Secret | Kind::Settings { has_secret: true });
-            each(case, is_secret, OTHERS_READ, "every account of this machine can read it", "o=")
-        },
+        look: secrets,
     },
     Check {
         id: "settings-file",
@@ -62,6 +58,23 @@ pub(super) static CHECKS: &[Check] = &[
     },
 ];
 
+/// Whoever follows the advice must not keep the component from reading the file.
+fn secrets(case: &Case<'_>) -> Looked {
+    let is_secret = |kind| matches!(kind, Kind::Secret | Kind::Settings { has_secret: true });
+    let found = "every account of this machine can read it";
+    look(case, is_secret, OTHERS_READ, found, |file, path| match file {
+        File { needs_others: false, .. } => (SHELL, format!("chmod o= {path}")),
+        File { kind: Kind::Secret, .. } => {
+            let how = "pass it to the unit by LoadCredential= (docs/troubleshooting.md, Secrets)";
+            (SHELL, format!("{how}, then chmod o= {path}"))
+        }
+        File { .. } => {
+            let keys = "secret_file, preset_file or postgres_password_file";
+            (COMPONENT, format!("move the secret into a file of its own: {keys}"))
+        }
+    })
+}
+
 fn each(
     case: &Case<'_>,
     which: impl Fn(Kind) -> bool,
@@ -69,15 +82,23 @@ fn each(
     found: &str,
     change: &str,
 ) -> Looked {
+    look(case, which, bits, found, |_, path| (SHELL, format!("chmod {change} {path}")))
+}
+
+fn look(
+    case: &Case<'_>,
+    which: impl Fn(Kind) -> bool,
+    bits: u32,
+    found: &str,
+    advice: impl Fn(&File, &str) -> (&'static str, String),
+) -> Looked {
     let mut looked = Looked::default();
-    for File { path, mode, .. } in case.machine.files.iter().filter(|file| which(file.kind)) {
-        let path = path.display().to_string();
-        match mode {
-            Ok(mode) if mode & bits != 0 => looked.find(
-                &path,
-                format!("{found} (mode {mode:04o})"),
-                (SHELL, format!("chmod {change} {path}")),
-            ),
+    for file in case.machine.files.iter().filter(|file| which(file.kind)) {
+        let path = file.path.display().to_string();
+        match &file.mode {
+            Ok(mode) if mode & bits != 0 => {
+                looked.find(&path, format!("{found} (mode {mode:04o})"), advice(file, &path))
+            }
             Ok(_) => {}
             Err(reason) => looked.unknown(format!("{path}: {reason}")),
         }

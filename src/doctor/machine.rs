@@ -33,6 +33,9 @@ pub struct File {
     pub kind: Kind,
     /// The bits of its mode (`0o777`); `Err`: it cannot be looked at, and why.
     pub mode: Result<u32, String>,
+    /// The component may be able to read it by the bits for all accounts alone, as one with an account of its own
+    /// (`DynamicUser=`) reads a file of root's.
+    pub needs_others: bool,
 }
 
 /// What a file is for.

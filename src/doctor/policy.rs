@@ -51,9 +51,9 @@ fn pending(case: &Case<'_>) -> Looked {
     let mut looked = Looked::default();
     let running = &case.policy.revision;
     match case.on_disk {
-        Some(on_disk) if on_disk != running => looked.find(
+        Some(keys) if keys > 0 => looked.find(
             COMPONENT,
-            format!("{running} is in force, the file is {on_disk}"),
+            format!("{keys} keys of the file are not what is in force (revision {running})"),
             (SHELL, "vestibule reload --plan, then vestibule reload"),
         ),
         Some(_) => {}

@@ -2,6 +2,8 @@
 
 import os
 import re
+import shutil
+import subprocess
 import textwrap
 import tomllib
 from pathlib import Path
@@ -11,7 +13,7 @@ from lab import Vestibule
 from lab.component import program
 from lab.installed import Installed, edited, once
 from lab.process import ROOT
-from lab.settings import SNIPPETS
+from lab.settings import SNIPPETS, assignments
 
 DOCKER = SNIPPETS / "docker-jitsi-meet"
 PLUGINS = os.environ.get("JITSI_PROSODY_PLUGINS")
@@ -19,6 +21,8 @@ DEBIAN_EXAMPLE = "doc/debian/jitsi-meet-prosody/prosody.cfg.lua-jvb.example"
 SECRET = "replace with a long random secret"
 ENV_SECRET = "VESTIBULE_COMPONENT_SECRET"
 
+# Where the gate is. An installation has it where Prosody looks already: test_install.py.
+GATE = assignments({"plugin_paths": [SNIPPETS]})
 # What Jitsi's package or image gives the MUC service, as far as a Prosody without Jitsi's modules can do it.
 DEBIAN = '\nVirtualHost "auth.meet.example.org"\n\tauthentication = "internal_hashed"\n'
 IMAGE = """
@@ -30,7 +34,6 @@ VirtualHost "auth.meet.jitsi"
 Include "conf.d/*.cfg.lua"
 """
 IMAGE_MUC = """
-plugin_paths = {{ "/usr/local/share/vestibule/prosody-snippets" }}
 Component "muc.meet.jitsi" "muc"
 \trestrict_room_creation = true
 \tstorage = "memory"
@@ -69,7 +72,7 @@ def listens_to_itself_alone(server):
 
 def test_the_lines_for_debian_make_a_server_ready(prosody_version, start):
     text = (SNIPPETS / "jitsi.cfg.lua").read_text()
-    server = start(Installed(prosody_version, "meet.example.org", text + DEBIAN, secret=SECRET))
+    server = start(Installed(prosody_version, "meet.example.org", GATE + text + DEBIAN, secret=SECRET))
     start(Vestibule(server, policy_for_debian()))
     # Jitsi's own modules are not here; nothing else may be wrong.
     missing = [re.findall(r"Unable to load module '(\w+)'", line) for line in errors(server)]
@@ -83,8 +86,8 @@ def test_the_lines_for_debian_go_into_jitsis_own_example(prosody_version, start)
     example = example.replace("jitmeet.example.com", "meet.example.org").replace("focusUser@", "focus@")
     # The ciphers and certificates of a real machine.
     example = re.sub(r"^( *)ssl = \{.*?^\1\}", "", example, flags=re.MULTILINE | re.DOTALL)
-    example = once(example, "/usr/share/jitsi-meet/prosody-plugins/", PLUGINS)
-    lines = (SNIPPETS / "jitsi.cfg.lua").read_text().replace("/usr/share/jitsi-meet/prosody-plugins/", PLUGINS)
+    example = once(example, '"/usr/share/jitsi-meet/prosody-plugins/"', f'"{PLUGINS}", "{SNIPPETS}"')
+    lines = (SNIPPETS / "jitsi.cfg.lua").read_text()
     options = {"host": "meet.example.org", "secret": SECRET}
     alone = start(Installed(prosody_version, text=example, **options))
     server = start(Installed(prosody_version, text=edited(example, lines), **options))
@@ -104,7 +107,7 @@ def test_the_files_for_docker_make_a_server_ready(prosody_version, start):
     }
     secret = "the secret of the environment"
     options = {"files": files, "env": {ENV_SECRET: secret}, "secret": secret}
-    server = start(Installed(prosody_version, "meet.jitsi", IMAGE, **options))
+    server = start(Installed(prosody_version, "meet.jitsi", GATE + IMAGE, **options))
     start(Vestibule(server, (DOCKER / "component.toml").read_text()))
     assert errors(server) == []
     assert listens_to_itself_alone(server)
@@ -115,7 +118,7 @@ def test_without_the_secret_in_the_environment_no_component_gets_in(prosody_vers
         "conf.d/jitsi-meet.cfg.lua": IMAGE_MUC.format('"vestibule_gate"'),
         "conf.d/vestibule.cfg.lua": (DOCKER / "vestibule.cfg.lua").read_text(),
     }
-    server = start(Installed(prosody_version, "meet.jitsi", IMAGE, files=files, secret="any"))
+    server = start(Installed(prosody_version, "meet.jitsi", GATE + IMAGE, files=files, secret="any"))
     component = start(Vestibule(server, (DOCKER / "component.toml").read_text()), ready=False)
     with pytest.raises(Exception, match="not within"):
         component.wait_ready(3)
@@ -189,11 +192,32 @@ def test_every_variable_of_the_docker_files_is_explained_and_used():
     assert env_lines()["COMPOSE_FILE"].split(":") == ["docker-compose.yml", "vestibule.yml"]
 
 
-def test_the_image_has_the_files_that_the_build_needs():
+def sources():
+    """Every file of this tree that went into the program under test, by the compiler's own list: what it includes as
+    text too, whatever macro spells the name."""
+    listed = program().with_suffix(".d").read_text().split(": ", 1)[1].replace("\\ ", "\0").split()
+    top = next(Path(path[: -len("src/main.rs")]) for path in listed if path.endswith("/src/main.rs"))
+    return {str(Path(path.replace("\0", " ")).relative_to(top)) for path in listed}
+
+
+def test_the_image_has_the_files_that_the_build_needs(tmp_path):
     dockerfile = (DOCKER / "Dockerfile").read_text()
-    copied = [word for line in re.findall(r"^COPY (?!--)(.*)", dockerfile, re.MULTILINE) for word in line.split()[:-1]]
-    assert copied and all((ROOT / name).exists() for name in copied)
-    cargo = tomllib.loads((ROOT / "Cargo.toml").read_text())
-    assert f"rust:{cargo['package']['rust-version']}-" in dockerfile
-    assert {"benches", "src"} <= set(copied) and cargo["bench"]
-    assert re.search(r"^static:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    for line in re.findall(r"^COPY (?!--)(.*)", dockerfile, re.MULTILINE):
+        *names, target = line.split()
+        for name in names:
+            to = tmp_path / target
+            if (ROOT / name).is_dir():
+                shutil.copytree(ROOT / name, to)
+            else:
+                to.mkdir(parents=True, exist_ok=True)
+                shutil.copy(ROOT / name, to)
+    needed = sources()
+    assert {"component.toml", "docs/rules.md", "src/lib.rs"} <= needed
+    assert [name for name in sorted(needed) if not (tmp_path / name).is_file()] == []
+    # The manifest names targets, which have to be there, and the lock file is its own.
+    cargo = shutil.which("cargo") or Path.home() / ".cargo/bin/cargo"
+    for command in ([cargo, "metadata", "--no-deps", "--format-version=1", "--locked", "--offline"], ["make", "-n", "static"]):
+        read = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        assert read.returncode == 0, read.stderr
+    manifest = tomllib.loads((ROOT / "Cargo.toml").read_text())
+    assert f"rust:{manifest['package']['rust-version']}-" in dockerfile

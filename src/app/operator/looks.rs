@@ -1,5 +1,7 @@
 //! What only looks.
 
+use std::sync::PoisonError;
+
 use serde_json::{Map, Value, json};
 
 use super::Operator;
@@ -30,6 +32,7 @@ impl Operator {
             linked,
             trouble,
             revision: desk.policy().revision.clone(),
+            file: self.shared.on_disk.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             observe: desk.mode() == Mode::Observe,
             services: desk
                 .services()

@@ -22,7 +22,7 @@ use super::Shared;
 use super::doctor;
 use super::page::page;
 use super::plan::plan;
-use super::reload::reload;
+use super::reload::{look_at_file, reload};
 use crate::component::measures::settled;
 use crate::control::{Caller, Failure, Handler, Reply, Request};
 
@@ -49,7 +49,10 @@ impl Operator {
     ) -> Result<Value, Failure> {
         match request {
             Request::Page { role } => page(&self.shared.access, caller, role),
-            Request::Status {} => serde_json::to_value(self.status()).map_err(unavailable),
+            Request::Status {} => {
+                look_at_file(&self.shared).await;
+                serde_json::to_value(self.status()).map_err(unavailable)
+            }
             Request::Doctor { fresh } => {
                 let report = doctor::report(&self.shared, fresh).await.map_err(unavailable)?;
                 serde_json::to_value(&*report).map_err(unavailable)

@@ -84,7 +84,7 @@ enum Format {
 /// Searches, and shows what is found.
 pub(super) fn by_arguments(
     file: &Path,
-    socket: Option<PathBuf>,
+    socket: Result<PathBuf, String>,
     environment: &Environment,
     arguments: &Arguments,
     json: bool,

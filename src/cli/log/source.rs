@@ -54,15 +54,14 @@ impl Source {
     /// The file if one is named, else the component, else the file that the component would use.
     pub(super) async fn open(
         config: &Path,
-        socket: Option<PathBuf>,
+        socket: Result<PathBuf, String>,
         environment: &Environment,
         database: Option<&Path>,
     ) -> Result<Self, SourceError> {
         if let Some(path) = database {
             return Self::read(path.to_owned());
         }
-        let socket = socket.or_else(|| config::socket(config, environment));
-        if let Some(socket) = socket {
+        if let Ok(socket) = socket {
             let query = Query { limit: Some(1), ..Query::default() };
             match ask(&socket, &Request::Log(Box::new(query))).await {
                 Ok(_) => {

@@ -4,12 +4,11 @@ import re
 
 from .process import HOST, Failed, free_port, wait_until
 from .server import PROGRAMS, Prosody
-from .settings import SNIPPETS, assignments
+from .settings import assignments
 
 HEADER = re.compile(r'^(?:VirtualHost|Component) "(?P<host>[^"]+)"')
 SETTING = re.compile(r"^\s*(?P<name>\w+) = ")
 MODULES = "modules_enabled = {"
-INSTALLED = "/usr/local/share/vestibule/prosody-snippets"
 
 
 def once(text, old, new):
@@ -65,8 +64,8 @@ def edited(text, snippet):
 
 
 class Installed(Prosody):
-    """Prosody with the configuration `text`, in which INSTALLED stands for the snippets and 5347 for the
-    component's port. Clients of `host` may connect."""
+    """Prosody with the configuration `text`, in which 5347 stands for the component's port. Clients of `host` may
+    connect."""
 
     def __init__(self, version, host, text, *, files=None, env=None, secret):
         super().__init__(version)
@@ -74,7 +73,6 @@ class Installed(Prosody):
         self.text, self.files, self.env = text, files or {}, env or {}
 
     def _ours(self, text):
-        text = text.replace(INSTALLED, str(SNIPPETS))
         return text.replace("component_ports = { 5347 }", f"component_ports = {{ {self.component_port} }}")
 
     def start(self, seconds=20):

@@ -6,7 +6,6 @@ import re
 from .process import HOST, ROOT
 
 SNIPPETS = ROOT / "prosody-snippets"
-SHIPPED_PATH = '"/usr/local/share/vestibule/prosody-snippets"'
 SHIPPED_SECRET = '"replace with a long random secret"'
 SHIPPED_GATE = '\tvestibule_component = "vestibule.localhost"\n'
 SHIPPED_LINK = f"\tcomponent_secret = {SHIPPED_SECRET}\n"
@@ -41,10 +40,8 @@ def replace_once(text, old, new):
 
 
 def shipped(secret, plugin_paths, muc_options, component_options):
-    """The shipped lines with this laboratory's path, secret and options, else untouched."""
-    text = (SNIPPETS / "prosody.cfg.lua").read_text()
-    paths = ", ".join(lua(path) for path in (SNIPPETS, *plugin_paths))
-    text = replace_once(text, SHIPPED_PATH, paths)
+    """The shipped lines with this laboratory's secret and options, below the path of its modules; else untouched."""
+    text = assignments({"plugin_paths": [SNIPPETS, *plugin_paths]}) + (SNIPPETS / "prosody.cfg.lua").read_text()
     for name in muc_options:
         text = re.sub(rf"^\t{name} = .*\n", "", text, flags=re.MULTILINE)
     text = replace_once(text, SHIPPED_GATE, SHIPPED_GATE + assignments(muc_options, "\t"))

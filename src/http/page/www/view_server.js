@@ -9,7 +9,7 @@ import { entriesLost, notReady } from './condition.js';
 import { tree } from './tree.js';
 
 /** What has a place of its own below. */
-const SHOWN = new Set(['version', 'ready', 'linked', 'trouble', 'revision', 'observe', 'services', 'rooms', 'decisions', 'log_lines_lost', 'uptime', 'drift']);
+const SHOWN = new Set(['version', 'ready', 'linked', 'trouble', 'revision', 'file', 'observe', 'services', 'rooms', 'decisions', 'log_lines_lost', 'uptime', 'drift']);
 
 export function server(main) {
   const place = h('div');
