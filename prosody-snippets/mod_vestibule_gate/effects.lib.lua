@@ -11,10 +11,10 @@ return function (gate)
 	local applying = false; -- while the gate itself gives affiliations
 
 	-- While the gate itself gives an affiliation, no other module does.
-	local function set_affiliation(room, bare, affiliation)
+	local function set_affiliation(room, bare, affiliation, data)
 		local outer = applying;
 		applying = true;
-		local ok, kind, condition = room:set_affiliation(true, bare, affiliation);
+		local ok, kind, condition = room:set_affiliation(true, bare, affiliation, nil, data);
 		applying = outer;
 		return ok, kind, condition;
 	end

@@ -3,7 +3,6 @@
 local hashes, utf8, jid = require "util.hashes", require "util.encodings".utf8, require "util.jid";
 local jid_bare, jid_resource = jid.bare, jid.resource;
 
-local xmlns_muc = "http://jabber.org/protocol/muc";
 local NOTHING = {};
 
 return function (gate)
@@ -78,16 +77,16 @@ return function (gate)
 	end
 
 	local function write_credential(stanza, room, kind)
-		local typed, count = nil, 0;
-		for tag in stanza:get_child("x", xmlns_muc):childtags("password") do typed, count = tag:get_text(), count + 1; end
+		local join = gate.requests.read_join(stanza);
+		local typed, count = join.password, join.passwords;
 		if kind == "open" and not room then
-			if count == 1 and typed and typed ~= "" then element("credential", NOTHING, cut(typed, LIMIT.name)); end
+			if typed and typed ~= "" then element("credential", NOTHING, typed); end
 			return;
 		end
 		-- The room's password is compared here, in constant time: it can be newer than the component's record.
 		local password, check = room:get_password(), "none";
 		if password and count > 0 and (count > 1 or typed ~= "") then
-			check = count == 1 and typed and hashes.equals(typed, password) and "right" or "wrong";
+			check = typed and hashes.equals(typed, password) and "right" or "wrong";
 		end
 		write("<credential ");
 		attributes("check", check);

@@ -25,6 +25,8 @@ return function (gate)
 			return gate.refuse(event, "malformed", "modify", "jid-malformed");
 		elseif gate.is_reserved(nick, stanza.attr.from) then
 			return gate.refuse_nick(event);
+		elseif #(gate.requests.read_join(stanza).password or "") > LIMIT.name then -- it may become the room's
+			return gate.changes.refuse_value(event, "password");
 		end
 		return gate.put(event, "join");
 	end);
@@ -73,6 +75,7 @@ return function (gate)
 	end);
 
 	gate.guard("muc-occupant-pre-change", PRIORITY.nick, function (event)
+		if not gate.is_observing() then gate.requests.rebuild_join(event.stanza); end
 		if gate.is_reserved(jid_resource(event.dest_occupant.nick), event.stanza.attr.from) then
 			return gate.refuse_nick(event);
 		end

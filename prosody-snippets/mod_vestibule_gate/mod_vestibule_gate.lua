@@ -12,7 +12,10 @@
 -- This file has what becomes of an attempt, and the link. Beside it:
 --
 --     queue, turns         whose turn it is
---     joins, changes       what is asked about       backstops, reports   what is not, and what is told
+--     joins                what is asked about       backstops, reports   what is not, and what is told
+--     config_form, affiliations, invitations         that which people ask for (`changes`)
+--     requests             what clients' stanzas say, and the stanzas that go on
+--     upstream             weak spots of the server's own rooms
 --     words                what the gate says itself
 --     facts, text          writing a question        answer, effects      reading an answer, carrying it out
 --     kept, waiting        what a room remembers     shown                how a refusal reaches a client
@@ -45,6 +48,9 @@ local PRIORITY = {
 	read = 20; -- above muc/vcard (10)
 	backstop = 10;
 	config = 1; -- before the lobby (0)
+	form = 110; -- before anything that writes the form (100)
+	history = 5; -- before the core keeps a message (-1)
+	members_write = 1.5; -- before the core's restriction of private messages (1)
 	speech = 2; -- what people say and ask for: above the core (-2)
 	rename = 4; -- below the reserved nicks (12) and the arrivals (5)
 	seated = -999; -- after the modules that give roles and moderate media, before what is reported (-1000)
@@ -56,6 +62,9 @@ local LIMIT = {
 	seconds = 10, one = 100, all = 10000, asked = 32, passed = 1000, items = 64, stanza = 65536,
 	record = 4096, person = 512, people = 1000,
 	waiting = 100, wait = 600, stale = 3, language = 35, name = 256, address = 1023, text = 1024, page = 50,
+	value = 4096, -- of a setting; it goes into the question as it is
+	history = 1000, -- messages: the server keeps every one in memory, and sends as many to each newcomer
+	int = 2147483647, -- xs:int, the type of XEP-0045's numbers
 	occupants = 256, page_bytes = 131072,
 };
 
@@ -80,6 +89,7 @@ local gate = {
 	muc = muc, component = component, xmlns = xmlns_gate, SERVER = SERVER, VERSION = VERSION, text = module:require "text",
 	shown = module:require "shown", words = module:require "words",
 };
+gate.requests = module:require "requests"(LIMIT, AFFILIATION, ROLE);
 for _, name in ipairs { "focus", "lobby", "kept", "facts", "answer", "effects", "waiting", "inquiries", "queue" } do
 	gate[name] = module:require(name)(gate);
 end
@@ -234,26 +244,56 @@ end
 
 -- Settling an attempt
 
--- The stanza goes through the room again, marked. An origin that ended still needs a way back: routing.
-local function replay(e, verdict, room)
-	local origin, outer = e.origin, replaying;
-	if origin.destroyed then
-		origin = { type = e.origin_type, log = module._log, send = function (stanza) return module:send(stanza); end };
-	end
-	if e.kind ~= "join" then
-		-- The room itself may refuse what the policy allows; then nothing follows from it.
-		local answered_by = origin;
-		origin = setmetatable({ send = function (stanza)
-			verdict.failed = verdict.failed or stanza.attr and stanza.attr.type == "error";
+-- An origin that ended still needs a way back: routing.
+local function way_back(e)
+	local origin = e.origin;
+	if not origin.destroyed then return origin; end
+	return { type = e.origin_type, log = module._log, send = function (stanza) return module:send(stanza); end };
+end
+
+-- Carries out the steps of a request, all or none: the room may refuse what the policy allows, and then nothing follows
+-- from it. The client gets one answer, whatever there are of steps.
+local function carry_out(e, verdict, steps)
+	local answered_by, answer, is_over, done = way_back(e), nil, false, 0;
+	local origin = setmetatable({ send = function (stanza)
+		local attr = not is_over and stanza.attr or {};
+		verdict.failed = verdict.failed or attr.type == "error";
+		if #steps == 1 or attr.id ~= e.stanza.attr.id or attr.type ~= "error" and attr.type ~= "result" then
 			return answered_by.send(stanza);
-		end }, { __index = answered_by, __newindex = answered_by });
-	end
-	e.stanza[mark], replaying = verdict, verdict;
-	e.stanza.delayed_join_skip = true; -- the Jitsi rate limiter has counted this join already
+		end
+		if not answer or answer.attr.type ~= "error" then answer = stanza; end
+		return true;
+	end }, { __index = answered_by, __newindex = answered_by });
 	try(e, function ()
-		if e.kind == "join" and room then return room:handle_normal_presence(origin, e.stanza); end
-		return prosody.core_post_stanza(origin, e.stanza, false);
+		for _, step in ipairs(steps) do
+			step.stanza[mark] = verdict;
+			prosody.core_post_stanza(origin, step.stanza, false);
+			if verdict.failed then break; end
+			done = done + 1;
+		end
 	end);
+	is_over, verdict.failed = true, done < #steps;
+	for i = verdict.failed and done or 0, 1, -1 do
+		local room = steps[i].undo and get_room(e.room);
+		if room then steps[i].undo(room); end
+	end
+	if answer then answered_by.send(answer); end
+end
+
+-- The stanza goes through the room again, marked: `steps`, or as it was sent.
+local function replay(e, verdict, room, steps)
+	local outer = replaying;
+	e.stanza[mark], replaying = verdict, verdict;
+	if e.kind == "join" then
+		e.stanza.delayed_join_skip = true; -- the Jitsi rate limiter has counted this join already
+		if not verdict.as_sent then gate.requests.rebuild_join(e.stanza); end
+		try(e, function ()
+			if room then return room:handle_normal_presence(way_back(e), e.stanza); end
+			return prosody.core_post_stanza(way_back(e), e.stanza, false);
+		end);
+	else
+		carry_out(e, verdict, steps or { { stanza = e.stanza } });
+	end
 	replaying, e.settled = outer, true;
 	if e.kind ~= "join" then return; end
 	-- A join that was allowed and failed leaves nothing behind: no room without occupants, no affiliation.
@@ -279,8 +319,17 @@ local function replay(e, verdict, room)
 	end
 end
 
+-- What goes on into the room of an attempt that may pass; nil: nothing does any more, and that has been answered.
+local function steps_of(e, fx, room)
+	if not e.more or not e.more.rebuild then return { { stanza = e.stanza } }; end
+	local steps, kind, condition = nil, "cancel", "item-not-found";
+	if room then steps, kind, condition = e.more.rebuild(room, fx); end
+	if not steps then send_error(e, kind, condition); end
+	return steps;
+end
+
 local function settle(e, fx, room)
-	if fx.observed then return replay(e, { failing = true }, room); end
+	if fx.observed then return replay(e, { failing = true, as_sent = true }, room); end
 	local data, verdict = kept(room), nil;
 	local is_entry = e.kind == "join" and fx.verdict == "allow"; -- remembered when it has come to pass
 	local is_replayed = fx.verdict == "allow" and e.kind ~= "knock" and e.kind ~= "command";
@@ -296,12 +345,12 @@ local function settle(e, fx, room)
 	elseif e.kind == "join" then
 		data = data or {};
 		replay(e, { fx = fx, exactly = not e.generation, generation = data.generation, revision = data.revision }, room);
-	elseif e.more and e.more.before_replay and not e.more.before_replay(room, fx) then
-		return send_error(e, "cancel", "item-not-found");
 	else
 		verdict = { fx = fx, invited = {} };
 		if is_replayed then
-			replay(e, verdict, room);
+			local steps = steps_of(e, fx, room);
+			if not steps then return; end
+			replay(e, verdict, room, steps);
 			local after = get_room(e.room);
 			if verdict.failed or not kept(after) then return; end
 			if fx.record or fx.person then gate.kept.keep(kept(after), fx); after:save(); end
@@ -391,7 +440,9 @@ local function expire(e)
 		local passed = { room = e.room, jid = cut(e.from, LIMIT.address) };
 		if #passed_unasked < LIMIT.passed then t_insert(passed_unasked, passed); end
 	end
-	replay(e, { failing = true }, get_room(e.room));
+	local room = get_room(e.room);
+	local steps = observing and { { stanza = e.stanza } } or e.kind ~= "join" and steps_of(e, nil, room);
+	if steps ~= nil then replay(e, { failing = true, as_sent = observing }, room, steps or nil); end
 end
 
 local function sweep_once()
@@ -560,7 +611,7 @@ function gate.replaying() return replaying; end
 gate.cancel = queue.cancel;
 
 for _, name in ipairs { "changes", "permissions", "media" } do gate[name] = module:require(name)(gate); end
-for _, name in ipairs { "joins", "backstops", "reports" } do module:require(name)(gate); end
+for _, name in ipairs { "joins", "backstops", "reports", "upstream" } do module:require(name)(gate); end
 
 -- Loading and unloading
 

@@ -10,6 +10,7 @@ local ENGLISH = {
 	["gate-away"] = "The meeting policy does not answer. Try again in a moment.",
 	["gate-full"] = "Too many people wait here. Try again in a moment.",
 	["gate-too-large"] = "The request is too large.",
+	["gate-value"] = "This value cannot be used here: {field}.",
 	["say-suspended-here"] =
 		"This meeting is suspended by the operator of this server: only moderators can speak and write.",
 	["reserved-nick"] = "This nickname is reserved.",

@@ -8,8 +8,10 @@ use crate::policy::set::Set;
 use crate::policy::settings::{Settings, SubjectBy};
 use crate::policy::who::Who;
 
-/// The greatest bound on a text: a gate sends no more of a field.
+/// The greatest bound on a text, in characters.
 const LONGEST: u32 = 1000;
+/// The most messages of history, whatever the file says: a gate refuses a form that asks for more.
+const LONGEST_HISTORY: u32 = 1000;
 /// The choices of XEP-0045 §15.5.4 for `muc#roomconfig_whois`.
 static WHOIS: [&str; 2] = ["moderators", "anyone"];
 /// The same for `muc#roomconfig_allowpm`, and what Prosody has beside.
@@ -37,7 +39,7 @@ pub(super) fn read(mut section: Section<'_>, rules: &mut Settings) {
     section.set("name_length", &mut rules.name_length, whole(0..=LONGEST));
     section.set("description_length", &mut rules.description_length, whole(0..=LONGEST));
     section.set("subject_length", &mut rules.subject_length, whole(0..=LONGEST));
-    section.set("history_max", &mut rules.history_max, whole(0..=100_000));
+    section.set("history_max", &mut rules.history_max, whole(0..=LONGEST_HISTORY));
     section.set("max_occupants_least", &mut rules.max_occupants_least, whole(0..=1_000_000));
     section.set("max_occupants_most", &mut rules.max_occupants_most, whole(0..=1_000_000));
     section.set("languages", &mut rules.languages, |item| {

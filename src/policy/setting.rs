@@ -41,7 +41,7 @@ pub enum Setting {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum To {
-    /// A text of so many characters; [`u32::MAX`] if it was too long to be told.
+    /// A text of so many characters.
     Text(u32),
     /// A number; `None`: unlimited, or no number.
     Number(Option<u32>),
@@ -62,9 +62,6 @@ enum Kind {
     Flag,
     Anything,
 }
-
-/// A gate sends a field of at most 1,024 bytes and cuts at a character: what is so long may have been longer.
-const MAY_BE_CUT: usize = 1021;
 
 /// The fields, by XEP-0045 §10.2 and §15.5.4, and as Prosody has them.
 const FIELDS: [(&str, Setting, Kind); 20] = [
@@ -149,7 +146,6 @@ impl Setting {
     pub fn of_field(var: &str, value: &str) -> Option<(Self, To)> {
         let (_, setting, kind) = FIELDS.iter().find(|(name, ..)| *name == var)?;
         let to = match kind {
-            Kind::Text if value.len() >= MAY_BE_CUT => To::Text(u32::MAX),
             Kind::Text => To::Text(u32::try_from(value.chars().count()).unwrap_or(u32::MAX)),
             // A maximum of 0 is how servers write that there is none; a history of 0 is none.
             Kind::Number if *setting == Self::MaxOccupants => {
@@ -176,7 +172,7 @@ mod tests {
     fn a_field_is_read_as_a_room_reads_it() {
         let of = |var: &str, value: &str| Setting::of_field(var, value).map(|(_, to)| to);
         assert_eq!(of("muc#roomconfig_roomname", "Täglich"), Some(To::Text(7)));
-        assert_eq!(of("muc#roomconfig_roomname", &"x".repeat(1024)), Some(To::Text(u32::MAX)));
+        assert_eq!(of("muc#roomconfig_roomname", &"x".repeat(4096)), Some(To::Text(4096)));
         assert_eq!(of("muc#roomconfig_historylength", "20"), Some(To::Number(Some(20))));
         assert_eq!(of("muc#roomconfig_historylength", "-1"), Some(To::Number(None)));
         assert_eq!(of("muc#roomconfig_maxusers", "none"), Some(To::Number(None)));

@@ -21,6 +21,7 @@ local actions = {
 	end;
 	unlock = function (room) room._data.password = nil; end;
 	list = function (room) room:set_public(true); end;
+	history = function (room, value) room._data.history_length = tonumber(value); end;
 	owner = function (room, value) room._affiliations[value] = "owner"; end;
 	-- What the gate does is undone at once, again and again.
 	stubborn = function (room)

@@ -1,0 +1,185 @@
+-- Who is what in a room: affiliations, roles, registration (XEP-0045, 7.10, 8 and 9).
+
+local jid = require "util.jid";
+local jid_bare, jid_resource, t_insert = jid.bare, jid.resource, table.insert;
+
+local xmlns_admin = "http://jabber.org/protocol/muc#admin";
+
+return function (gate)
+	local PRIORITY, LIMIT, AFFILIATION = gate.PRIORITY, gate.LIMIT, gate.AFFILIATION;
+	local requests, changes = gate.requests, gate.changes;
+	local cut, write, attributes = gate.text.cut, gate.text.write, gate.text.attributes;
+
+	local function occupant_of(room, nick) return nick and room:get_occupant_by_nick(room.jid .. "/" .. nick); end
+
+	-- What an item asks for, with everything resolved: whom it is about, and what they are now. Or nil, and the error.
+	local function resolve(room, read)
+		local nick, address = read.nick, jid_bare(read.jid);
+		if read.role and not nick then nick = jid_resource(room:get_occupant_jid(read.jid)); end
+		local bearer = occupant_of(room, nick);
+		if bearer and address and bearer.bare_jid ~= address then return nil, "cancel", "conflict"; end
+		local item = { jid = address or bearer and bearer.bare_jid, nick = nick, reason = read.reason };
+		if not item.jid or read.role and not bearer then return nil, "modify", "item-not-found"; end
+		if read.role then
+			item.role, item.current = read.role, bearer.role or "none";
+			return item;
+		end
+		if gate.is_reserved(nick, item.jid) then return nil, "cancel", "conflict"; end
+		item.affiliation, item.current = read.affiliation, gate.affiliation_of(room, item.jid);
+		item.reserves = address and nick; -- a nick alone says who is meant: whoever bears it later is somebody else
+		return item;
+	end
+
+	local function resolve_all(room, read)
+		local items, known = {}, {};
+		for _, each in ipairs(read) do
+			local item, kind, condition = resolve(room, each);
+			if not item then return nil, kind, condition; end
+			local key = item.role and item.nick or item.jid;
+			local former = known[key];
+			if former and (former.affiliation ~= item.affiliation or former.role ~= item.role
+			or former.reserves ~= item.reserves) then
+				return nil, "modify", "bad-request";
+			end
+			if not former then t_insert(items, item); end -- Jitsi's clients name somebody once for each tab
+			known[key] = former or item;
+		end
+		return items;
+	end
+
+	local function bearer_of(room, item)
+		if item.role then return occupant_of(room, item.nick); end
+		for _, occupant in pairs(room._occupants) do
+			if occupant.bare_jid == item.jid then return occupant; end
+		end
+	end
+
+	local function write_items(items)
+		return function (room)
+			local others = {};
+			for _, item in ipairs(items) do
+				write("<item ");
+				attributes("jid", cut(item.jid, LIMIT.address), "nick", cut(item.nick, LIMIT.name),
+					"affiliation", item.affiliation, "role", item.role, "current", item.current);
+				write(">");
+				local bearer = bearer_of(room, item);
+				local session = bearer and prosody.full_sessions[bearer.jid];
+				if bearer then gate.facts.write_somebody("bearer", gate.facts.describe(room, bearer), session); end
+				write("</item>");
+				t_insert(others, item.jid);
+			end
+			changes.write_others(room, others);
+		end;
+	end
+
+	-- The room carries out one item of a list, or each on its own; either would do a part where one is refused. So each is
+	-- a stanza of its own, in an order in which what is refused comes first: what is about services, then what is about
+	-- others, then what the actor does to himself.
+	local function in_order(items, actor)
+		local ordered = {};
+		for _, is_turn in ipairs {
+			gate.is_service,
+			function (bare) return not gate.is_service(bare) and bare ~= actor; end,
+			function (bare) return not gate.is_service(bare) and bare == actor; end,
+		} do
+			for _, item in ipairs(items) do
+				if is_turn(item.jid) then t_insert(ordered, item); end
+			end
+		end
+		return ordered;
+	end
+
+	local function undo_of(room, item)
+		if item.role then
+			local before = occupant_of(room, item.nick).role;
+			return function (at)
+				local bearer = occupant_of(at, item.nick);
+				if bearer and bearer.bare_jid == item.jid then at:set_role(true, bearer.nick, before); end
+			end;
+		end
+		local before, data = room._affiliations[item.jid], room._affiliation_data[item.jid];
+		return function (at)
+			gate.effects.set_affiliation(at, item.jid, before or "none", data or false);
+		end;
+	end
+
+	-- The steps by which a list of items is carried out; or nil, and the error.
+	local function steps_for(stanza, items)
+		return function (room)
+			local steps, actor = {}, jid_bare(stanza.attr.from);
+			for _, item in ipairs(in_order(items, actor)) do
+				local bearer = item.role and occupant_of(room, item.nick);
+				if item.role and (not bearer or bearer.bare_jid ~= item.jid) then return nil, "cancel", "item-not-found"; end
+				local built = requests.build_item(stanza, {
+					jid = item.affiliation and item.jid, nick = item.role and item.nick or item.reserves or nil,
+					affiliation = item.affiliation, role = item.role, reason = item.reason,
+				});
+				t_insert(steps, { stanza = built, undo = undo_of(room, item) });
+			end
+			return steps;
+		end;
+	end
+
+	changes.guard_room("iq-set/bare/" .. xmlns_admin .. ":query", PRIORITY.admin, function (event, room, query)
+		local stanza, from = event.stanza, event.stanza.attr.from;
+		local read, wrong = requests.read_items(query);
+		if not read then
+			if gate.is_observing() then return; end
+			return changes.refuse_value(event, wrong);
+		end
+		local items, err, reason = resolve_all(room, read);
+		if not items then
+			if gate.is_observing() then return; end
+			return gate.shown.plain(event, err, reason);
+		end
+		local actor, kind = room:get_occupant_by_real_jid(from), items[1].role and "role" or "affiliation";
+		-- Not left to the core, which removes the bearer of a nick before it looks at the rights of who reserves it.
+		local is_moderator = kind == "role" and actor and actor.role == "moderator";
+		if not is_moderator and AFFILIATION[gate.affiliation_of(room, from)] < AFFILIATION.admin then
+			return gate.shown.plain(event, "cancel", "not-allowed");
+		end
+		return gate.put(event, kind, { detail = write_items(items), rebuild = steps_for(stanza, items) });
+	end);
+
+	-- Voice that a moderator gives on request: a change of one role.
+	function changes.give_voice(event, speaker)
+		local stanza, address, nick = event.stanza, speaker.jid, jid_resource(speaker.nick);
+		local item = { jid = speaker.bare_jid, nick = nick, role = "participant", current = speaker.role };
+		return gate.put(event, "role", {
+			detail = write_items { item },
+			rebuild = function (room)
+				local bearer = occupant_of(room, nick);
+				if not bearer or bearer.bare_jid ~= item.jid then return nil, "cancel", "item-not-found"; end
+				return { { stanza = gate.requests.build_voice(stanza, address, nick) } };
+			end,
+		});
+	end
+
+	-- The form as Prosody has it, with the fields that other modules add to it.
+	local function registration_form()
+		local layout = { { name = "muc#register_roomnick", type = "text-single" } };
+		for _, field in ipairs(module:get_host_items("muc-registration-field")) do t_insert(layout, field); end
+		return layout;
+	end
+
+	changes.guard_room("iq/bare/jabber:iq:register:query", PRIORITY.owner, function (event, room, query)
+		local stanza = event.stanza;
+		if stanza.attr.type ~= "set" then return; end
+		local request, wrong = requests.read_registration(query, registration_form());
+		if not request then
+			if gate.is_observing() then return; end
+			return changes.refuse_value(event, wrong);
+		elseif request.remove then
+			if not gate.is_observing() then requests.reduce(stanza, requests.build_registration(stanza, request)); end
+			return;
+		end
+		local bare, nick = jid_bare(stanza.attr.from), request.nick;
+		local current = gate.affiliation_of(room, bare);
+		if gate.is_reserved(nick, bare) then return gate.refuse_nick(event); end
+		local item = { jid = bare, nick = nick, affiliation = current == "none" and "member" or current, current = current };
+		return gate.put(event, "affiliation", {
+			detail = write_items { item }, register = true,
+			rebuild = function () return { { stanza = requests.build_registration(stanza, request) } }; end,
+		});
+	end);
+end;

@@ -1,0 +1,76 @@
+-- The configuration of a room (XEP-0045, 10): its form, its subject, its history, and its end.
+
+local hashes = require "util.hashes";
+
+local xmlns_owner = "http://jabber.org/protocol/muc#owner";
+local SECRET = "muc#roomconfig_roomsecret";
+
+return function (gate)
+	local PRIORITY, requests, changes = gate.PRIORITY, gate.requests, gate.changes;
+	local element = gate.text.element;
+
+	-- What a form shows of the password, and what it is.
+	local function is_hidden(room, fields)
+		local shown = fields[SECRET] and fields[SECRET].value or "";
+		return room:get_password() ~= nil and shown ~= room:get_password();
+	end
+
+	local function write_fields(form, address)
+		return function (room)
+			local fields = requests.by_name(room:get_form_layout(address));
+			for _, var in ipairs(form.names) do
+				local text, is_secret = table.concat(form.values[var], "\n"), var == SECRET;
+				local is_same = not is_secret and fields[var] and requests.is_same(fields[var], form.values[var])
+					-- Who is not shown the password is not told either whether they have guessed it.
+					or is_secret and not is_hidden(room, fields) and hashes.equals(text, room:get_password() or "");
+				element("field", { var = var, same = is_same and "true" or nil }, not (is_secret and is_same) and text or nil);
+			end
+		end;
+	end
+
+	changes.guard_room("iq-set/bare/" .. xmlns_owner .. ":query", PRIORITY.owner, function (event, room, query)
+		local stanza, from = event.stanza, event.stanza.attr.from;
+		if gate.affiliation_of(room, from) ~= "owner" then return; end -- the core refuses
+		local request, wrong = requests.read_owner(query);
+		-- It is how a focus comes in: without, it leaves again, and takes itself for broken.
+		if gate.focus.is_one(from) and not (request and request.name == "destroy") then return; end
+		local label;
+		if request and request.name == "submit" then
+			local layout = room:get_form_layout(from);
+			local fields = requests.by_name(layout);
+			request, wrong = requests.check_configuration(request, layout, is_hidden(room, fields));
+			label = wrong and fields[wrong] and fields[wrong].label;
+		end
+		if not request then
+			if gate.is_observing() then return; end
+			return changes.refuse_value(event, wrong, label);
+		elseif request.name == "cancel" then
+			if not gate.is_observing() then requests.reduce(stanza, requests.build_owner(stanza, request)); end
+			return;
+		end
+		return gate.put(event, request.name == "destroy" and "destroy" or "configure", {
+			detail = request.form and write_fields(request.form, from) or function () end,
+			rebuild = function (_, fx) return { { stanza = requests.build_owner(stanza, request, fx and fx.field) } }; end,
+		});
+	end);
+
+	-- A form without the field would have the Jitsi lobby taken down.
+	module:hook("muc-config-submitted", function (event)
+		local fields, name = event.fields, "muc#roomconfig_membersonly";
+		if fields[name] == nil and not gate.is_observing() then fields[name] = event.room:get_members_only() or false; end
+	end, PRIORITY.config);
+
+	-- A message to the room that changes its subject.
+	function changes.ask_for_subject(event)
+		local stanza = event.stanza;
+		local text, wrong = requests.read_subject(stanza);
+		if text == false or gate.is_observing() then return; end -- held, it would come after what he says next
+		if not text then return changes.refuse_value(event, wrong); end
+		return gate.put(event, "configure", {
+			detail = function (room)
+				element("field", { var = "subject", same = text == (room._data.subject or "") and "true" or nil }, text);
+			end,
+			rebuild = function () return { { stanza = requests.build_subject(stanza, text) } }; end,
+		});
+	end
+end;

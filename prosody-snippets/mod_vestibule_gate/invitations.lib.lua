@@ -1,0 +1,104 @@
+-- Messages to a room: `!word`, the subject, invitations, voice, and answers to knocks.
+
+local jid_bare = require "util.jid".bare;
+
+local xmlns_user = "http://jabber.org/protocol/muc#user";
+
+return function (gate)
+	local PRIORITY, LIMIT, requests, changes = gate.PRIORITY, gate.LIMIT, gate.requests, gate.changes;
+	local cut, element = gate.text.cut, gate.text.element;
+
+	local function hear(event, room, occupant)
+		local word = occupant and (event.stanza:get_child_text("body") or ""):match("^!([%w_-]+)%s*$");
+		if word then
+			return gate.put(event, "command", {
+				detail = function () element("command", { name = cut(word, LIMIT.name) }); end;
+			});
+		end
+		if not occupant or gate.permissions.refuse_chat(event, room, occupant) then return occupant and true; end
+		return changes.ask_for_subject(event);
+	end
+
+	local function invite(event, invitations)
+		local stanza = event.stanza;
+		return gate.put(event, "invite", {
+			detail = function (room)
+				local targets = {};
+				for i, invitation in ipairs(invitations) do
+					targets[i] = invitation.to;
+					element("target", { jid = cut(invitation.to, LIMIT.address) });
+				end
+				changes.write_others(room, targets);
+			end,
+			rebuild = function ()
+				local steps = {};
+				for i, invitation in ipairs(invitations) do
+					steps[i] = { stanza = requests.build_invitation(stanza, invitation) };
+				end
+				return steps;
+			end,
+		});
+	end
+
+	local function answer_knock(event, room, request)
+		for _, w in pairs(gate.waiting.people(room.jid)) do
+			if w.id == request.knock then
+				return gate.put(event, "knock", { detail = function (at)
+					element("target", { jid = cut(w.jid, LIMIT.address), answer = request.allows and "admit" or "reject" });
+					changes.write_others(at, { w.jid });
+				end });
+			end
+		end
+		return gate.shown.plain(event, "cancel", "item-not-found");
+	end
+
+	local function answer_request(event, room, request)
+		if request.knock then return answer_knock(event, room, request); end
+		local speaker = request.allows and room:get_occupant_by_real_jid(request.jid or "");
+		-- The room does nothing then, and says nothing.
+		if not speaker or speaker.role ~= "visitor" then return not gate.is_observing(); end
+		return changes.give_voice(event, speaker);
+	end
+
+	changes.guard_room("message/bare", PRIORITY.message, function (event, room)
+		local stanza = event.stanza;
+		local kind, occupant = stanza.attr.type, room:get_occupant_by_real_jid(stanza.attr.from);
+		if kind == "groupchat" then return hear(event, room, occupant); end
+		if kind ~= nil and kind ~= "normal" then return; end -- the room does not listen to it
+		local invitations, wrong = requests.read_invitations(stanza);
+		local request, also_wrong = requests.read_request(stanza);
+		if invitations == false and request == false then return; end
+		local is_decline = invitations and invitations[1].name == "decline";
+		local is_read = invitations ~= nil and request ~= nil;
+		if gate.is_observing() then
+			if not is_read or is_decline or not invitations and not occupant then return; end
+		elseif not occupant and not is_decline then -- a stranger's invitation to himself would bring him the password
+			return gate.shown.plain(event, "cancel", "not-acceptable");
+		elseif not is_read then
+			return changes.refuse_value(event, wrong or also_wrong);
+		end
+		if is_decline then
+			if not gate.is_observing() then requests.reduce(stanza, requests.build_invitation(stanza, invitations[1])); end
+			return;
+		elseif invitations then
+			return invite(event, invitations);
+		elseif occupant.role == "moderator" then
+			return answer_request(event, room, request);
+		elseif not gate.is_observing() then
+			requests.reduce(stanza, requests.build_voice(stanza));
+		end
+	end);
+
+	module:hook("muc-invite", function (event) -- after password.lib (0), which puts the password into every invitation
+		for x in event.stanza:childtags("x", xmlns_user) do
+			if gate.is_observing() then return; end
+			x:maptags(function (tag) return tag.name ~= "password" and tag or nil; end);
+		end
+		local room, bare = event.room, jid_bare(event.stanza.attr.to);
+		local replaying = gate.replaying();
+		if replaying and replaying.invited then replaying.invited[bare] = true; end
+		if gate.waiting.forget(room, bare) and not room:get_affiliation(bare) then
+			gate.effects.set_affiliation(room, bare, "member");
+		end
+	end, PRIORITY.last);
+end;
