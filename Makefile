@@ -47,7 +47,7 @@ install: ## Install program, gate, units, policy file and secret (PROGRAM=FILE: 
 lint: packages ## Check formatting, Rust and Lua
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets --locked -- -D warnings
-	luacheck --no-color prosody-snippets
+	luacheck --no-color prosody-snippets tests/lua
 
 # Properties are tried on the same cases each time; another seed, or more PROPTEST_CASES, tries others.
 export PROPTEST_RNG_SEED ?= 20261123

@@ -107,6 +107,23 @@ async def test_the_focus_is_not_for_moderators_to_change(meet):
         assert alice.occupants(room)["focus"]["affiliation"] == "owner"
 
 
+async def test_with_the_focus_in_it_nothing_of_a_list_is_carried_out(meet):
+    """Another module refuses what is about the focus, in the middle of the list."""
+    async with meet.crowd() as crowd:
+        room = meet.room("room")
+        alice, bob = await meeting(crowd, room)
+        before = await lists(alice, room)
+        member = {"jid": STRANGER, "affiliation": "member"}
+        focus = {"jid": meet.server.focus, "affiliation": "member"}
+        for several in ([member, focus], [focus, member], [member, focus, {"jid": bob.bare, "affiliation": "owner"}]):
+            assert (await alice.iq(room, "set", items(*several))).error, several
+            assert await lists(alice, room) == before
+        kicks = ({"nick": bob.nick, "role": "none"}, {"nick": "focus", "role": "none"})
+        assert (await alice.iq(room, "set", items(*kicks))).error
+        await alice.ping()
+        assert {bob.nick, "focus"} <= set(alice.occupants(room))
+
+
 async def test_somebody_who_is_no_moderator_changes_nobody(meet):
     async with meet.crowd() as crowd:
         room = meet.room()

@@ -10,7 +10,7 @@ from lab.stanza import MUC_OWNER, element, submission
 SERVICE_HOST = "conference.localhost"
 SERVER = {
     "plugin_paths": [Path(__file__).parent / "modules"],
-    "muc_options": {"modules_enabled": ["vestibule_gate", "lab_drift"]},
+    "muc_options": {"modules_enabled": ["vestibule_gate", "lab_drift", "muc_mam"]},
 }
 POLICY = SERVICE + "\n[policy.access]\nopen = ['guest', 'account']\n"
 HISTORY = "muc#roomconfig_historylength"
@@ -216,6 +216,26 @@ async def test_the_end_of_a_room_says_only_what_was_read(door):
         gone = await bob.wait_for(lambda seen: seen.type == "unavailable" and "destroy" in repr(seen))
         assert "enough" in repr(gone) and "tea@elsewhere.localhost" in repr(gone)
         assert "sesame" not in repr(gone) and "noise" not in repr(gone)
+
+
+async def test_a_password_that_the_form_hides_is_not_taken_away_by_it(door):
+    async with Crowd(door.server) as crowd:
+        room, guest, bob = await opened(door, crowd)
+        secret = (await guest.configuration(room))[SECRET]
+        hidden = element("urn:lab", "drift", action="hide", room=room)
+        assert not (await guest.iq(SERVICE_HOST, "set", hidden)).error
+        shown = await guest.configuration(room)
+        assert shown[SECRET] == ""
+        for fields in ({**shown, NAME: "Tea"}, {SECRET: ""}, {SECRET: []}, {NAME: "Coffee"}):
+            assert not (await guest.configure(room, fields)).error, fields
+        assert (await guest.configuration(room))[NAME] == "Coffee"
+        assert (await bob.join(room, "Bob", "wrong")).condition
+        assert (await bob.join(room, "Bob", secret)).joined
+        # Guessing it is a change as any other: the answer does not tell.
+        assert not (await guest.configure(room, {SECRET: secret})).error
+        await door.flushed()
+        changes = [line for line in door.component.decisions() if line.get("room") == room]
+        assert "password-set" in str(changes[-1]["facts"]), changes[-1]
 
 
 async def test_a_form_that_is_not_read_is_refused_and_reported(door):

@@ -21,6 +21,7 @@ local actions = {
 	end;
 	unlock = function (room) room._data.password = nil; end;
 	list = function (room) room:set_public(true); end;
+	hide = function (room) room.lab_hides = true; end;
 	history = function (room, value) room._data.history_length = tonumber(value); end;
 	owner = function (room, value) room._affiliations[value] = "owner"; end;
 	-- What the gate does is undone at once, again and again.
@@ -36,6 +37,13 @@ local actions = {
 	end;
 	crowd = function (room, value) crowd(room, tonumber(value)); end;
 };
+
+-- A form that does not show the password.
+module:hook("muc-config-form", function (event)
+	for _, field in ipairs(event.form) do
+		if event.room.lab_hides and field.name == "muc#roomconfig_roomsecret" then field.value = ""; end
+	end
+end, -10);
 
 -- The component's readings of all rooms, each held for a moment: how many were under way at once, and the largest of what
 -- was told on one page.
