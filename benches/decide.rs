@@ -25,7 +25,7 @@ use vestibule::wire::question::Question;
 use vestibule::xmpp::element::Element;
 
 const ASK: &[u8] = b"<ask xmlns='urn:vestibule:gate:1' kind='join' attempt='k3v9x1' room='tea@rooms.example.org' generation='5b1f0c' revision='7'>\
-<requester jid='bob@example.org/phone' nick='Bob' auth='account' secure='true' address='192.0.2.7' affiliation='none' role='none'/>\
+<requester jid='bob@example.org/phone' nick='Bob' session='client' host='example.org' provider='internal_hashed' mechanism='SCRAM-SHA-1' secure='true' address='192.0.2.7' affiliation='none' role='none'/>\
 <state occupants='3' moderators='1' waiting='0' password='true' members-only='false' existing='true'>\
 <record>{&quot;v&quot;:1,&quot;opened&quot;:&quot;2026-01-01T12:00:00Z&quot;,&quot;opener&quot;:&quot;ann@example.org&quot;,&quot;password&quot;:&quot;generated&quot;}</record>\
 </state><credential check='right'/></ask>";

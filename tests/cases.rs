@@ -58,7 +58,7 @@ fn check(case: &Case) -> Result<(), String> {
     let lines = lines::number(base);
     policy.put_in_force();
     let (attempt, room, pressure) = (case.attempt(), case.room(), case.pressure());
-    let rules = policy.rules_of(&attempt, &room);
+    let rules = policy.rules_of(&attempt, &room, now());
     let decision = decide(&policy, &rules, &attempt, &room, &pressure, now());
     let mut wrong = Vec::new();
     let mut same = |what: &str, expected: &str, found: &str| {
@@ -122,8 +122,9 @@ fn whoever_takes_the_place_of_the_opener_brings_the_claims_by_which_rules_are_ch
     let one = Override { selector, priority: 0, profile: None, line: 3, rules };
     policy.rooms = Overrides::new(vec![one], Vec::new()).unwrap();
     let (mut attempt, room) = (case.attempt(), case.room());
+    attempt.requester.auth = vestibule::policy::attempt::Auth::Token;
     attempt.requester.claims = vec![staff.clone(), ("email".to_owned(), "a@b.example".to_owned())];
-    let rules = policy.rules_of(&attempt, &room);
+    let rules = policy.rules_of(&attempt, &room, now());
     let decision = decide(&policy, &rules, &attempt, &room, &case.pressure(), now());
     assert_eq!(decision.effects.record.unwrap().claims, [staff]);
 }

@@ -91,7 +91,9 @@ impl Gate {
     }
 }
 
-const GUEST: &str = "jid='bob@guest.example.org/x' auth='anonymous' address='192.0.2.7'";
+/// How somebody of example.org has logged in.
+const LOG_IN: &str = "session='client' host='example.org' provider='internal_hashed' mechanism='SCRAM-SHA-1' secure='true'";
+const GUEST: &str = "jid='bob@guest.example.org/x' session='client' host='guest.example.org' provider='anonymous' mechanism='ANONYMOUS' address='192.0.2.7'";
 const HELLO: &str = "<hello xmlns='urn:vestibule:gate:1' version='1'/>";
 
 fn element(xml: &str) -> Element {
@@ -218,10 +220,11 @@ fn whoever_only_looks_on_changes_nothing() {
 fn a_new_policy_is_applied_to_those_inside() {
     let mut gate = Gate::under("default");
     gate.report("created", "");
-    for who in ["bob", "eve", "focus@auth.example.org", "gone"] {
-        let jid = if who.contains('@') { who.to_owned() } else { format!("{who}@example.org") };
-        gate.report("joined", &format!("nick='N' jid='{jid}/x' auth='account' secure='true'"));
+    for who in ["bob", "eve", "gone"] {
+        gate.report("joined", &format!("nick='N' jid='{who}@example.org/x' {LOG_IN}"));
     }
+    let focus = LOG_IN.replace("example.org", "auth.example.org");
+    gate.report("joined", &format!("nick='F' jid='focus@auth.example.org/x' {focus}"));
     gate.report("left", "jid='gone@example.org/x'");
     let mut next = policy("default").unwrap();
     let ban =
@@ -248,11 +251,11 @@ fn a_policy_that_would_remove_too_many_changes_nothing() {
     gate.report("created", "");
     for who in ["ann@example.org/1", "ann@example.org/2", "bob@example.org/1", "eve@example.org/1"]
     {
-        gate.report("joined", &format!("nick='N' jid='{who}' auth='account' secure='true'"));
+        gate.report("joined", &format!("nick='N' jid='{who}' {LOG_IN}"));
     }
     gate.report(
         "joined",
-        "nick='focus' jid='focus@auth.example.org/x' auth='account' secure='true'",
+        "nick='focus' jid='focus@auth.example.org/x' session='client' host='auth.example.org' provider='internal_hashed' mechanism='SCRAM-SHA-1' secure='true'",
     );
     let mut next = policy("default").unwrap();
     next.revision = "next".to_owned();
@@ -287,7 +290,7 @@ fn those_who_wait_are_judged_by_a_new_policy() {
     );
     gate.desk.restore(&service, &element(&room), now());
     for who in ["ann@example.org", "eve@example.org"] {
-        gate.report("waiting", &format!("nick='N' jid='{who}/x' auth='account' secure='true'"));
+        gate.report("waiting", &format!("nick='N' jid='{who}/x' {LOG_IN}"));
     }
     let mut next = policy("default").unwrap();
     Arc::make_mut(&mut Arc::make_mut(&mut next.base).lobby).bypass.value =
@@ -308,7 +311,7 @@ fn those_who_wait_are_judged_by_a_new_policy() {
 fn a_room_that_was_destroyed_is_judged_no_more() {
     let mut gate = Gate::under("default");
     gate.report("created", "");
-    gate.report("joined", "nick='E' jid='banned@example.org/x' auth='account' secure='true'");
+    gate.report("joined", "nick='E' jid='banned@example.org/x' session='client' host='example.org' provider='internal_hashed' mechanism='SCRAM-SHA-1' secure='true'");
     gate.report("destroyed", "");
     let same = Arc::new(policy("default").unwrap());
     assert!(gate.desk.replace_policy(same, no_limit, now()).unwrap().removed.is_empty());

@@ -16,6 +16,7 @@ use jiff::Timestamp;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use vestibule::component::line::{Context, Line};
+use vestibule::jid::BareJid;
 use vestibule::policy::attempt::{
     Action, Affiliation, Attempt, Auth, Credential, FieldChange, Requester, Role, RoomView, Word,
 };
@@ -31,6 +32,7 @@ use vestibule::policy::pressure::Pressure;
 use vestibule::policy::record::{Closed, Person, Record, Source};
 use vestibule::policy::removal::{By, keep_out, lift};
 use vestibule::policy::rules::{Policy, Rules};
+use vestibule::policy::session::{Session, SessionKind};
 use vestibule::policy::setting::{Setting, To};
 use vestibule::policy::settings::SubjectBy;
 use vestibule::policy::succession::{Remedy, Scene, Since, is_service, plan};
@@ -56,7 +58,7 @@ impl World {
     }
 
     fn rules(&self, policy: &Policy) -> Arc<Rules> {
-        policy.rules_of(&self.attempt, &self.room)
+        policy.rules_of(&self.attempt, &self.room, self.now)
     }
 
     /// The same with these rules for every room.
@@ -76,27 +78,79 @@ impl World {
         matches!(self.attempt.action, Action::Open { .. }) && self.room.exists
     }
 
+    /// A verified token for the room of the attempt, `tea` or another, which has not run out, or of somebody inside.
+    fn has_token(&self, session: &Session) -> bool {
+        let Some(token) = session.token.as_ref().filter(|_| &*session.provider == "token") else {
+            return false;
+        };
+        let Some(room) = &self.attempt.room else { return true };
+        let name = room.node().unwrap_or_default();
+        let claimed = token.room.as_deref().map(str::to_lowercase);
+        let is_named = match claimed.as_deref() {
+            None => token.domain.is_none(),
+            Some("*") => true,
+            Some(_) if token.pattern => name == "tea",
+            Some(claimed) => name == claimed,
+        };
+        let is_domain = claimed.is_none()
+            || token.domain.is_none()
+            || (room.domain() == "rooms.example.org"
+                && ["*", "example.org"].contains(&&*token.subject));
+        let comes = matches!(
+            self.attempt.action,
+            Action::Request | Action::Open { .. } | Action::Join { .. } | Action::Unknown
+        );
+        let is_inside = !comes && self.attempt.requester.role != Role::None;
+        let is_over = token.expires.is_some_and(|at| self.now.as_second() >= at);
+        name != "" && is_named && is_domain && (is_inside || !is_over)
+    }
+
     /// The classes, worked out anew.
     fn classes(&self, rules: &Rules) -> ClassSet {
         let who = &self.attempt.requester;
         let Some(jid) = &who.jid else { return ClassSet::of(&[Class::Guest]) };
-        let session = !matches!(who.auth, Auth::Anonymous | Auth::Unknown);
-        let proved = if session { Some(jid) } else { who.account.as_ref() };
+        let is_account = |session: &Session, jid: &BareJid| {
+            session.kind == SessionKind::Client
+                && *session.host == *jid.domain()
+                && ["internal_hashed", "ours"].contains(&&*session.provider)
+                && session.mechanism.as_deref() != Some("ANONYMOUS")
+        };
+        let auth = match &who.session {
+            None => who.auth,
+            Some(session) => match session.kind {
+                SessionKind::Server => Auth::Server,
+                SessionKind::Component => Auth::Component,
+                SessionKind::Unknown => Auth::Unknown,
+                SessionKind::Client if *session.host != *jid.domain() => Auth::Unknown,
+                SessionKind::Client if is_account(session, jid) => Auth::Account,
+                SessionKind::Client if self.has_token(session) => Auth::Token,
+                SessionKind::Client => Auth::Anonymous,
+            },
+        };
+        let account = who.account.as_ref().filter(|account| {
+            auth == Auth::Anonymous
+                && match &who.account_session {
+                    Some(session) => is_account(session, account),
+                    None => who.session.is_none(),
+                }
+        });
+        let session = !matches!(auth, Auth::Anonymous | Auth::Unknown);
+        let proved = if session { Some(jid) } else { account };
         let is = |name: &str| proved.is_some_and(|jid| jid.as_str() == name);
         let access = &rules.access;
         let listed = proved.is_some_and(|jid| {
             access.listed_jids.value.contains(jid)
                 || access.listed_domains.value.contains(jid.domain())
         });
-        let by_session = match who.auth {
+        let by_session = match auth {
             Auth::Token => Class::Token,
             Auth::Account => Class::Account,
             Auth::Server => Class::Federated,
-            Auth::Anonymous if who.account.is_some() => Class::Account,
+            Auth::Anonymous if account.is_some() => Class::Account,
             Auth::Anonymous | Auth::Component | Auth::Unknown => Class::Guest,
         };
         [
-            (Class::Service, who.account.is_none() && is("focus@auth.example.org")),
+            (Class::Service, account.is_none() && is("focus@auth.example.org")),
             (Class::Operator, is("op@example.org")),
             (Class::Listed, listed),
             (Class::Returning, who.person.is_some_and(|person| person.has_been_inside())),
@@ -138,7 +192,7 @@ proptest! {
             .facts
             .into_owned()
             .into_parts(read.attempt.into_owned(), read.room.map(Cow::into_owned));
-        prop_assert!(Arc::ptr_eq(&policy.rules_of(&attempt, &room), &rules));
+        prop_assert!(Arc::ptr_eq(&policy.rules_of(&attempt, &room, world.now), &rules));
         prop_assert_eq!(&decide(&policy, &rules, &attempt, &room, &pressure, read.at), &decided);
         prop_assert_eq!(read.verdict, decided.verdict.name());
         if !world.attempt.requester.claims.is_empty() {
@@ -278,6 +332,7 @@ proptest! {
         record.password = Some(Source::Creator);
         world.room.record = Some(record);
         let who = &mut world.attempt.requester;
+        who.session = None;
         who.auth = if unknown { Auth::Unknown } else { Auth::Anonymous };
         who.account = None;
         who.person = None;

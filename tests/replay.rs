@@ -82,9 +82,9 @@ impl Lab {
 
     /// One attempt of each kind that the log treats in a way of its own.
     fn ask_all(&mut self) {
-        let guest = "jid='bob@guest.example.org' auth='anonymous' address='192.0.2.7' ticket='t'>";
-        let chair = "jid='ann@example.org' auth='token'><claim name='rank'>chair</claim><claim name='sub'>canary</claim><claim name='mail'>canary</claim>";
-        let owner = "jid='ann@example.org' auth='account' affiliation='owner' role='moderator'>";
+        let guest = "jid='bob@guest.example.org' session='client' host='guest.example.org' provider='anonymous' mechanism='ANONYMOUS' address='192.0.2.7' ticket='t'>";
+        let chair = "jid='ann@example.org' session='client' host='example.org' provider='token' mechanism='ANONYMOUS' token-subject='*' token-room='*'><claim name='rank'>chair</claim><claim name='sub'>canary</claim><claim name='mail'>canary</claim>";
+        let owner = "jid='ann@example.org' session='client' host='example.org' provider='internal_hashed' mechanism='SCRAM-SHA-1' affiliation='owner' role='moderator'>";
         self.ask("open", chair, "");
         for check in ["none", "wrong", "wrong", "wrong", "wrong", "wrong", "right"] {
             self.ask("join", guest, &format!("<credential check='{check}'/>"));
@@ -93,7 +93,11 @@ impl Lab {
         self.ask("role", owner, "<item jid='eve@example.org' from='participant' to='none'/>");
         self.ask("destroy", owner, "");
         self.ask("configure", owner, "<field name='muc#roomconfig_roomsecret'/>");
-        self.ask("join", "jid='' auth='anonymous'>", "");
+        self.ask(
+            "join",
+            "jid='' session='client' host='' provider='anonymous' mechanism='ANONYMOUS'>",
+            "",
+        );
         self.ask("later", guest, "");
     }
 
@@ -213,7 +217,7 @@ fn whoever_is_judged_again_after_a_reload_is_judged_again_in_a_replay() {
     let mut lab = Lab::new();
     let report = format!(
         "<report xmlns='{NS}' event='joined' room='tea@{SERVICE}' generation='g' nick='N' \
-         jid='eve@example.org/x' auth='account' secure='true'/>"
+         jid='eve@example.org/x' session='client' host='example.org' provider='internal_hashed' mechanism='SCRAM-SHA-1' secure='true'/>"
     );
     let report = Element::parse(report.as_bytes(), "").unwrap();
     let now = lab.now;

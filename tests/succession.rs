@@ -25,7 +25,7 @@ use vestibule::xmpp::element::Element;
 const SERVICE: &str = "rooms.example.org";
 const ROOM: &str = "tea@rooms.example.org";
 const RECORD: &str = r#"{"v":1,"opened":"2026-01-01T11:55:00Z","opener":"ann@example.org"}"#;
-const ACCOUNT: &str = "auth='account' secure='true'";
+const ACCOUNT: &str = "session='client' host='example.org' provider='internal_hashed' mechanism='SCRAM-SHA-1' secure='true'";
 
 struct Gate {
     desk: Desk,
@@ -50,7 +50,8 @@ impl Gate {
     fn with_a_meeting() -> Self {
         let mut gate = Self::new(Mode::Enforce);
         gate.report("created", "");
-        let focus = "nick='focus' jid='focus@auth.example.org/f' auth='component' role='moderator'";
+        let focus =
+            "nick='focus' jid='focus@auth.example.org/f' session='component' role='moderator'";
         gate.report("joined", focus);
         gate.report(
             "joined",
@@ -58,7 +59,7 @@ impl Gate {
         );
         gate.report(
             "joined",
-            "nick='G' jid='g@guest.example.org/g' auth='anonymous' role='participant'",
+            "nick='G' jid='g@guest.example.org/g' session='client' host='guest.example.org' provider='anonymous' mechanism='ANONYMOUS' role='participant'",
         );
         gate.report(
             "joined",
@@ -122,7 +123,7 @@ fn a_moderator_who_is_made_none_leaves_the_room_without() {
 fn whoever_waits_is_known_until_he_is_gone() {
     let mut gate = Gate::new(Mode::Enforce);
     let eve = format!("nick='Eve' jid='eve@example.org/e' {ACCOUNT}");
-    let guest = "nick='G' jid='g@guest.example.org/g' auth='anonymous' secure='true'";
+    let guest = "nick='G' jid='g@guest.example.org/g' session='client' host='guest.example.org' provider='anonymous' mechanism='ANONYMOUS' secure='true'";
     gate.report("waiting", &eve);
     gate.report("waiting", guest);
     gate.report("gone", &eve);
@@ -138,12 +139,10 @@ fn the_gate_is_believed_before_anything_is_done() {
     gate.report("left", LEFT);
     gate.after(60);
     let bob = jid("bob@example.org");
-    let is_inside =
-        "<occupant nick='Bob' jid='bob@example.org/b' auth='account' role='participant'/>";
+    let is_inside = "<occupant nick='Bob' jid='bob@example.org/b' session='client' host='example.org' provider='internal_hashed' mechanism='SCRAM-SHA-1' role='participant'/>";
     assert_eq!(gate.again(1, is_inside, Some(&bob)), None, "there is a moderator");
     assert_eq!(gate.again(0, is_inside, Some(&bob)), Some(Remedy::Promote(bob.clone())));
-    let guest =
-        "<occupant nick='G' jid='g@guest.example.org/g' auth='anonymous' role='participant'/>";
+    let guest = "<occupant nick='G' jid='g@guest.example.org/g' session='client' host='guest.example.org' provider='anonymous' mechanism='ANONYMOUS' role='participant'/>";
     assert_eq!(gate.again(0, guest, Some(&bob)), Some(Remedy::Nobody), "bob has left");
 }
 

@@ -24,7 +24,7 @@ use vestibule::wire::room::LiveRoom;
 use vestibule::xmpp::element::Element;
 
 const SERVICE: &str = "rooms.example.org";
-const ANN: &str = "jid='ann@example.org/a' nick='Ann' auth='account' secure='true'";
+const ANN: &str = "jid='ann@example.org/a' nick='Ann' session='client' host='example.org' provider='internal_hashed' mechanism='SCRAM-SHA-1' secure='true'";
 
 struct Gate {
     desk: Desk,
@@ -235,13 +235,13 @@ fn rooms_are_counted_by_who_opened_them_also_before_they_are_there() {
     assert_eq!(gate.open("d"), "allow");
     assert_eq!(gate.open("e"), "deny");
 
-    let bob = "jid='bob@example.org/b' nick='Bob' auth='account' secure='true'";
+    let bob = "jid='bob@example.org/b' nick='Bob' session='client' host='example.org' provider='internal_hashed' mechanism='SCRAM-SHA-1' secure='true'";
     assert_eq!(gate.ask("open", "f", bob, ""), "allow");
     // What a service opened for itself does not count.
     let service = r#"{"v":1,"opened":"2026-01-01T11:30:00Z","opener":"focus@auth.example.org"}"#;
     gate.restore(&shown("health", service, 0));
     assert_eq!(gate.ask("open", "g", bob, ""), "allow");
-    let eve = "jid='eve@example.org/e' nick='Eve' auth='account' secure='true'";
+    let eve = "jid='eve@example.org/e' nick='Eve' session='client' host='example.org' provider='internal_hashed' mechanism='SCRAM-SHA-1' secure='true'";
     assert_eq!(gate.ask("open", "h", eve, ""), "deny");
 }
 
@@ -253,7 +253,9 @@ fn join(gate: &mut Gate, guest: &str, wave: bool) -> String {
         "<state occupants='1' moderators='1' password='true' existing='true'><record>{record}</record></state>\
          <credential check='right'/>"
     );
-    let who = format!("jid='{guest}@guest.example.org/x' auth='anonymous' secure='true'");
+    let who = format!(
+        "jid='{guest}@guest.example.org/x' session='client' host='guest.example.org' provider='anonymous' mechanism='ANONYMOUS' secure='true'"
+    );
     gate.ask("join", "tea", &who, &state)
 }
 

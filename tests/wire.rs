@@ -34,7 +34,7 @@ const NAMES: [&str; 14] = [
     "occupant",
     "standing",
 ];
-const ATTRIBUTES: [&str; 23] = [
+const ATTRIBUTES: [&str; 28] = [
     "kind",
     "attempt",
     "room",
@@ -42,7 +42,12 @@ const ATTRIBUTES: [&str; 23] = [
     "revision",
     "jid",
     "nick",
-    "auth",
+    "session",
+    "host",
+    "provider",
+    "token-subject",
+    "token-room",
+    "token-expires",
     "secure",
     "address",
     "affiliation",
@@ -59,7 +64,7 @@ const ATTRIBUTES: [&str; 23] = [
     "answer",
     "name",
 ];
-const WORDS: [&str; 27] = [
+const WORDS: [&str; 31] = [
     "open",
     "join",
     "configure",
@@ -77,6 +82,10 @@ const WORDS: [&str; 27] = [
     "moderator",
     "account",
     "anonymous",
+    "client",
+    "token",
+    "example.org",
+    "*",
     "1",
     "-1",
     "99999999999999999999",
@@ -133,7 +142,7 @@ proptest! {
         let mut question = Question::read(&ask);
         question.judge_typed(vestibule::policy::strength::Strength::default());
         let policy = parts.policy();
-        let rules = policy.rules_of(&question.attempt, &question.room);
+        let rules = policy.rules_of(&question.attempt, &question.room, now);
         let decision = decide(&policy, &rules, &question.attempt, &question.room, &pressure, now);
         if question.attempt.room.is_none() || question.attempt.requester.jid.is_none() {
             prop_assert_eq!(decision.verdict, Verdict::Deny);

@@ -30,12 +30,13 @@ pub(crate) fn check(bytes: &[u8]) {
     let policies = POLICIES.get_or_init(|| FILES.iter().map(|text| policy(text)).collect());
     for policy in policies {
         let mut question = read.clone();
-        let rules = policy.rules_of(&question.attempt, &question.room);
+        let now = Timestamp::UNIX_EPOCH;
+        let rules = policy.rules_of(&question.attempt, &question.room, now);
         if let Some(strength) = making::strength(&question, &rules) {
             question.judge_typed(strength);
         }
         let (attempt, room) = (&question.attempt, &question.room);
-        let (pressure, now) = (Pressure::default(), Timestamp::UNIX_EPOCH);
+        let pressure = Pressure::default();
         let decision = decide(policy, &rules, attempt, room, &pressure, now);
         assert_eq!(explain(policy, &rules, attempt, room, &pressure, now).decision, decision);
         let nobody = attempt.room.is_none() || attempt.requester.jid.is_none();

@@ -12,28 +12,10 @@ return function (gate)
 	local function flag(value) return value and "true" or nil; end
 	local function affiliation_of(room, address) return room:get_affiliation(address) or "none"; end
 
-	local is_anonymous = {}; -- by host
-	module:hook_global("config-reloaded", function () is_anonymous = {}; end);
-
-	local function has_account(session)
-		if is_anonymous[session.host] == nil then
-			local method = module:context(session.host):get_option_string("authentication");
-			is_anonymous[session.host] = method == "anonymous" or method == "jitsi-anonymous";
-		end
-		return not is_anonymous[session.host];
-	end
-
-	local function add_session(attr, session, stanza)
-		local kind = session and session.type;
-		attr.client, attr.ticket, attr.device, attr.account = gate.focus.describe(session, stanza);
-		if kind == "c2s" then
-			attr.secure, attr.address = session.secure and "true" or "false", session.ip;
-			attr.auth = (session.auth_token or session.jitsi_meet_context_user) and "token"
-				or has_account(session) and "account" or "anonymous";
-		else
-			attr.auth = (kind == "s2sin" or kind == "s2sout") and "server"
-				or (kind == "component" or kind == "local") and "component" or "unknown";
-		end
+	local function add_session(attr, session, room_jid, stanza)
+		attr.client, attr.ticket, attr.device, attr.account, attr["account-provider"], attr["account-mechanism"] =
+			gate.focus.describe(session, stanza);
+		gate.identity.add(attr, session, room_jid);
 		return attr;
 	end
 
@@ -52,9 +34,6 @@ return function (gate)
 			end
 		end
 	end
-	local function has_claims(session)
-		return session and (session.jitsi_meet_context_user or session.jitsi_meet_context_features);
-	end
 	local function write_claim(attr, value) element("claim", attr, value); end
 
 	local function census(room)
@@ -72,8 +51,9 @@ return function (gate)
 		return add_session({
 			nick = cut(jid_resource(occupant.nick), LIMIT.name), jid = cut(address or occupant.jid, LIMIT.address),
 			affiliation = affiliation_of(room, occupant.bare_jid), role = occupant.role or "none",
-			auth = nil, secure = nil, address = nil, client = nil, ticket = nil, device = nil, -- room for what is added
-		}, session or prosody.full_sessions[occupant.jid]);
+			session = nil, host = nil, provider = nil, mechanism = nil, -- room for what is added
+			secure = nil, address = nil, client = nil, ticket = nil, device = nil,
+		}, session or prosody.full_sessions[occupant.jid], room.jid);
 	end
 
 	local function write_credential(stanza, room, kind)
@@ -97,7 +77,7 @@ return function (gate)
 		write("<" .. name .. " ");
 		for key, value in pairs(attr) do attributes(key, value); end
 		write(">");
-		if has_claims(session) then each_claim(session, write_claim); end
+		if gate.identity.has_claims(session) then each_claim(session, write_claim); end
 		if person then element("person", NOTHING, person.text); end
 		write("</" .. name .. ">");
 	end
@@ -109,16 +89,17 @@ return function (gate)
 		local attr = add_session({
 			jid = e.from, nick = nick and cut(jid_resource(nick), LIMIT.name),
 			affiliation = room and affiliation_of(room, bare) or "none", role = occupant and occupant.role or "none",
-			auth = nil, secure = nil, address = nil, client = nil, ticket = nil, device = nil, e2ee = nil,
+			session = nil, host = nil, provider = nil, mechanism = nil,
+			secure = nil, address = nil, client = nil, ticket = nil, device = nil, e2ee = nil,
 			language = cut(gate.words.language_of(e.stanza), LIMIT.language),
-		}, session, e.kind == "join" and e.stanza);
+		}, session, e.room, e.kind == "join" and e.stanza);
 		attr.e2ee = e.kind == "join" and flag(gate.permissions.claims_e2ee(e.stanza)) or nil;
 		write_somebody("requester", attr, session, gate.kept.person(data, bare, attr.ticket));
 	end
 
 	local function write_opener(e)
 		local session, address = gate.focus.opener(e.room);
-		if session then write_somebody("opener", add_session({ jid = address }, session), session); end
+		if session then write_somebody("opener", add_session({ jid = address }, session, e.room), session); end
 	end
 
 	local function write_state(room, data, kind)
@@ -139,7 +120,7 @@ return function (gate)
 	end
 
 	return {
-		add_session = add_session, has_account = has_account, has_claims = has_claims, each_claim = each_claim,
+		add_session = add_session, each_claim = each_claim,
 		census = census, describe = describe,
 		write_credential = write_credential, write_somebody = write_somebody, write_requester = write_requester,
 		write_opener = write_opener, write_state = write_state,

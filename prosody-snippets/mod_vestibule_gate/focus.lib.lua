@@ -44,8 +44,10 @@ return function (gate)
 		return "[" .. tenant .. "]" .. node .. "@" .. module.host;
 	end
 
-	-- A ticket lets its bearer in: what is kept and told is its hash.
-	local function know_ticket(known, ticket) known.ticket, known.mark = ticket, sha256(ticket, true):sub(1, 32); end
+	-- A ticket lets its bearer in: what is kept and told is its hash. In another client it is another ticket.
+	local function know_ticket(known, ticket)
+		known.ticket, known.mark = ticket, sha256(ticket .. " " .. (known.device or ""), true):sub(1, 32);
+	end
 
 	-- The focus has answered a request: whom it refused, it opens nothing for.
 	local function note_answer(session, id, is_refused)
@@ -67,13 +69,21 @@ return function (gate)
 		local known = session and session[gate.mark];
 		if not known or gate.is_observing() or not focuses[jid.bare(attr.from)] and not proxies[attr.from] then return; end
 		note_answer(session, attr.id, attr.type == "error");
+		-- The focus does not know the log-in of that session id any more.
+		if attr.type == "error" and stanza:get_child("error"):get_child("session-invalid", "http://jitsi.org/jitmeet") then
+			known.account = nil;
+		end
 		local conference = attr.type == "result" and stanza:get_child("conference", xmlns_focus);
 		local given = conference and conference.attr["session-id"];
 		if conference and not given then
 			conference.attr["session-id"] = known.ticket;
-		elseif given and gate.facts.has_account(session) and not session.auth_token and #given <= LONGEST then
+		elseif given and #given <= LONGEST and not known.account then
 			local bare, room_jid = jid.bare(attr.to), internal(conference.attr.room);
-			log_ins:set(given, { account = bare, at = os.time() });
+			local provider, mechanism = gate.identity.log_in(session);
+			-- Whoever shows it later has to be the client to which it was given.
+			log_ins:set(given, {
+				account = bare, at = os.time(), device = known.device, provider = provider, mechanism = mechanism,
+			});
 			know_ticket(known, given);
 			local room = room_jid and gate.get_room(room_jid);
 			local data = gate.kept.of(room);
@@ -97,8 +107,9 @@ return function (gate)
 			conference.attr["session-id"] = nil; -- a focus knows nothing of it
 		else
 			local log_in = given and log_ins:get(given);
-			known.account = log_in and os.time() - log_in.at < LOG_IN_LASTS and log_in.account or nil;
-			if known.account then know_ticket(known, given); end
+			if log_in and (log_in.device ~= known.device or os.time() - log_in.at >= LOG_IN_LASTS) then log_in = nil; end
+			if log_in then know_ticket(known, given); end
+			known.account = log_in and log_in.account ~= jid.bare(from) and log_in or nil;
 		end
 		if not known.ticket then know_ticket(known, "vt-" .. new_id.long()); end
 		if origin.type == "c2s" then watched.client(origin.host); end
@@ -196,7 +207,10 @@ return function (gate)
 	-- What a session has told of its client; a join tells by its capabilities, too.
 	function focus.describe(session, stanza)
 		local known = session and session[gate.mark];
-		if known then return known.client, known.mark, known.device, known.account; end
+		local log_in = known and known.account or {};
+		if known then
+			return known.client, known.mark, known.device, log_in.account, log_in.provider, log_in.mechanism;
+		end
 		if not stanza or not next(focuses) then return nil; end
 		local caps = stanza:get_child("c", "http://jabber.org/protocol/caps");
 		return caps and (caps.attr.node or ""):find("//jitsi.org/", 1, true) and "jitsi" or nil;

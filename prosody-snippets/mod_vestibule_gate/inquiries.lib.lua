@@ -18,7 +18,7 @@ return function (gate)
 	local function add_somebody(reply, name, attr, session, person)
 		local weight = weight_of(attr);
 		reply:tag(name, attr);
-		if gate.facts.has_claims(session) then
+		if gate.identity.has_claims(session) then
 			gate.facts.each_claim(session, function (claim, value)
 				weight = weight + weight_of(claim) + #value;
 				reply:text_tag("claim", value, claim);
@@ -70,7 +70,7 @@ return function (gate)
 		for bare, w in pairs(people) do
 			weight = weight + add_somebody(reply, "waiting", gate.facts.add_session({
 				jid = w.jid, nick = cut(w.nick, LIMIT.name), since = tostring(w.since),
-			}, prosody.full_sessions[w.jid]), nil, data and data.people[bare]);
+			}, prosody.full_sessions[w.jid], room.jid), nil, data and data.people[bare]);
 		end
 		for _, occupant in pairs(room._occupants) do
 			count = count + 1;

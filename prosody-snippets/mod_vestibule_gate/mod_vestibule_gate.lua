@@ -17,7 +17,7 @@
 --     requests             what clients' stanzas say, and the stanzas that go on
 --     upstream             weak spots of the server's own rooms
 --     words                what the gate says itself
---     facts, text          writing a question        answer, effects      reading an answer, carrying it out
+--     facts, identity, text  writing a question      answer, effects      reading an answer, carrying it out
 --     kept, waiting        what a room remembers     shown                how a refusal reaches a client
 --     permissions          what people may inside    inquiries            what the component asks of rooms
 --     focus, lobby, media  Jitsi's                   posture              what it asks of the server
@@ -35,6 +35,7 @@ local PRIORITY = {
 	request = 5; -- on the focus's hosts, before whatever forwards to it (0)
 	reply = 5; -- on the clients' hosts, before the answer is delivered (0)
 	link = 10; -- before mod_iq (0): the component's answers are not for the room service
+	log_in = 5; -- on the clients' hosts: nothing else is decided there
 	arrival = 5; -- before mod_muc (-2): a join is parked while there is no room object yet
 	create = 98; -- after token checks (99), before anything with a side effect (0)
 	presets = -2; -- after password.lib (0), which overwrites the password, and the creator's ownership (-1)
@@ -90,7 +91,9 @@ local gate = {
 	shown = module:require "shown", words = module:require "words",
 };
 gate.requests = module:require "requests"(LIMIT, AFFILIATION, ROLE);
-for _, name in ipairs { "focus", "lobby", "kept", "facts", "answer", "effects", "waiting", "inquiries", "queue" } do
+for _, name in ipairs {
+	"identity", "focus", "lobby", "kept", "facts", "answer", "effects", "waiting", "inquiries", "queue",
+} do
 	gate[name] = module:require(name)(gate);
 end
 local shown, focus, lobby, facts = gate.shown, gate.focus, gate.lobby, gate.facts;
@@ -627,6 +630,7 @@ function module.save() return { waiting = waiting.save() }; end
 function module.restore(saved) waiting.restore(saved.waiting); run_sweep(); end
 
 learn(store:get(nil) or {});
+gate.identity.watch();
 if not component or component == "" then
 	module:log("error", "vestibule_component is not set: everybody is refused");
 elseif rawget(prosody.hosts, component) then

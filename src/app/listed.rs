@@ -8,7 +8,7 @@ use crate::component::live::Room;
 use crate::control::{OccupantLine, RoomLine, RoomState, WaitingLine};
 use crate::jid::BareJid;
 use crate::policy::attempt::{Requester, RoomView};
-use crate::policy::classify::class;
+use crate::policy::classify::{Place, class};
 use crate::policy::rules::{Policy, Rules};
 use crate::policy::succession::is_moderator;
 use crate::wire::room::LiveRoom;
@@ -38,7 +38,7 @@ pub(super) fn shown(desk: &Desk, live: &LiveRoom) -> Value {
             jid: who.jid.as_ref().map(BareJid::to_string),
             role: who.role.name().to_owned(),
             affiliation: who.affiliation.name().to_owned(),
-            class: class(policy, &rules, who).name().to_owned(),
+            class: class(policy, &rules, who, Place::inside(&live.jid)).name().to_owned(),
             since: since(who),
         })
         .collect();

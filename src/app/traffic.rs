@@ -95,7 +95,7 @@ impl Traffic {
         let began = instant();
         let mut question = Question::read(ask);
         let mut desk = self.shared.desk();
-        let rules = desk.live().rules_of(desk.policy(), &question.attempt, &question.room);
+        let rules = desk.live().rules_of(desk.policy(), &question.attempt, &question.room, now());
         let is_open = matches!(question.attempt.action, Action::Open { .. });
         let matters = question.typed.is_some()
             && (!is_open || rules.strict().password.source.value == Source::Creator);
@@ -122,7 +122,8 @@ impl Traffic {
                 }
                 // Another file came into force meanwhile: no decision rests on two.
                 judged_by = Arc::clone(desk.policy());
-                rules = desk.live().rules_of(desk.policy(), &question.attempt, &question.room);
+                rules =
+                    desk.live().rules_of(desk.policy(), &question.attempt, &question.room, now());
             };
             shared.measures.answers.took(began.elapsed());
             if let Err(error) = shared.link.send(Iq::result_to(&iq, Some(answer))) {

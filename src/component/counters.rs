@@ -9,11 +9,12 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::jid::BareJid;
 use crate::policy::attempt::{Action, Attempt, Auth, Credential};
+use crate::policy::classify::Place;
 use crate::policy::denial::Denial;
 use crate::policy::mark::Mark;
 use crate::policy::password::Guesses;
 use crate::policy::pressure::Pressure;
-use crate::policy::rules::Rules;
+use crate::policy::rules::{Policy, Rules};
 
 /// Most entries of each kind. Beyond it, new ones are not counted until old ones are over: the limit per
 /// room still holds then.
@@ -51,20 +52,26 @@ pub struct Counters {
 
 impl Counters {
     /// What the counters say about an attempt.
-    pub fn pressure(&self, attempt: &Attempt, rules: &Rules, now: Timestamp) -> Pressure {
+    pub fn pressure(
+        &self,
+        policy: &Policy,
+        attempt: &Attempt,
+        rules: &Rules,
+        now: Timestamp,
+    ) -> Pressure {
         let (Action::Join { credential }, Some(room)) = (&attempt.action, &attempt.room) else {
             return Pressure::default();
         };
         let mut pressure = Pressure::default();
         if *credential != Credential::None && !self.guesses.is_empty() {
-            pressure.guesses = subjects(attempt, false)
+            pressure.guesses = subjects(policy, attempt, false)
                 .filter_map(|subject| wait(self.guesses.get(&subject), now))
                 .max();
         }
         pressure.room = wait(self.rooms.get(room), now);
         if !self.knocks.is_empty() {
             let window = rules.lobby.knock_window.value;
-            pressure.knocks = subjects(attempt, true)
+            pressure.knocks = subjects(policy, attempt, true)
                 .filter_map(|subject| self.knocks.get(&(room.clone(), subject)))
                 .filter(|tally| tally.count >= rules.lobby.knocks.value)
                 .filter_map(|tally| left(later(tally.last, window), now))
@@ -76,6 +83,7 @@ impl Counters {
     /// Counts why something was refused: a wrong password, a knock.
     pub fn count(
         &mut self,
+        policy: &Policy,
         attempt: &Attempt,
         denial: Option<Denial>,
         rules: &Rules,
@@ -86,7 +94,7 @@ impl Counters {
             Some(Denial::PasswordWrong) if self.is_new(&attempt.id) => {
                 let limits = &rules.password.guesses;
                 make_space(&mut self.guesses, limits.forget.value, now);
-                for subject in subjects(attempt, false) {
+                for subject in subjects(policy, attempt, false) {
                     add(&mut self.guesses, subject, limits.free.value, limits, now);
                 }
                 make_space(&mut self.rooms, limits.forget.value, now);
@@ -95,7 +103,7 @@ impl Counters {
             Some(Denial::Lobby | Denial::NotOpenYet) if self.is_new(&attempt.id) => {
                 let window = rules.lobby.knock_window.value;
                 make_space(&mut self.knocks, window, now);
-                for subject in subjects(attempt, true) {
+                for subject in subjects(policy, attempt, true) {
                     add_knock(&mut self.knocks, (room.clone(), subject), window, now);
                 }
             }
@@ -119,12 +127,17 @@ impl Counters {
 
 /// Whom an attempt counts for. A session from this machine comes through a web server: its address would
 /// stand for everybody. An anonymous account is another one each time.
-fn subjects(attempt: &Attempt, any_jid: bool) -> impl Iterator<Item = Subject> {
+fn subjects<'a>(
+    policy: &Policy,
+    attempt: &'a Attempt,
+    any_jid: bool,
+) -> impl Iterator<Item = Subject> + use<'a> {
     let who = &attempt.requester;
     let network = who.address.filter(|address| !address.to_canonical().is_loopback()).map(network);
-    let known = matches!(who.auth, Auth::Account | Auth::Token | Auth::Server);
+    let identity = policy.identify(who, Place::ANY);
+    let known = matches!(identity.auth, Auth::Account | Auth::Token | Auth::Server);
     let own = who.jid.as_ref().filter(|_| known || any_jid);
-    let jid = who.account.as_ref().or(own).cloned().map(Subject::Jid);
+    let jid = identity.account.or(own).cloned().map(Subject::Jid);
     let ticket = who.ticket.map(Subject::Ticket);
     network.into_iter().chain(jid).chain(ticket)
 }
@@ -244,9 +257,9 @@ mod tests {
     /// Tries, counts, and tells the verdict.
     fn step(counters: &mut Counters, attempt: &Attempt, now: Timestamp) -> Decision {
         let (policy, rules) = (Policy::default(), Rules::default());
-        let pressure = counters.pressure(attempt, &rules, now);
+        let pressure = counters.pressure(&policy, attempt, &rules, now);
         let decision = decide(&policy, &rules, attempt, &room(), &pressure, now);
-        counters.count(attempt, decision.denial, &rules, now);
+        counters.count(&policy, attempt, decision.denial, &rules, now);
         decision
     }
 

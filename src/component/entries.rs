@@ -47,7 +47,7 @@ pub(super) fn person(
 ) -> Entry {
     let mut body = json!({
         "session": session,
-        "auth": who.auth.name(),
+        "proof": who.session,
         "role": who.role.name(),
         "affiliation": who.affiliation.name(),
     });

@@ -87,9 +87,15 @@ impl Live {
     }
 
     /// The rules for an attempt at a room as it is now, resolved once while its opener is the same.
-    pub fn rules_of(&self, policy: &Policy, attempt: &Attempt, view: &RoomView) -> Arc<Rules> {
+    pub fn rules_of(
+        &self,
+        policy: &Policy,
+        attempt: &Attempt,
+        view: &RoomView,
+        now: Timestamp,
+    ) -> Arc<Rules> {
         let Some(jid) = &attempt.room else { return Arc::clone(&policy.base) };
-        self.rules_by(policy, jid, &policy.claims_of(attempt, view))
+        self.rules_by(policy, jid, &policy.claims_of(attempt, view, now))
     }
 
     /// The rules for a room as it is now.

@@ -39,6 +39,7 @@ mod policy;
 mod postgres;
 mod problem;
 mod profiles;
+mod providers;
 mod redacted;
 mod removal;
 mod report;

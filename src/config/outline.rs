@@ -18,8 +18,8 @@ const HIDDEN: &str = "…";
 /// The longest value that is shown whole, in characters.
 const LONGEST: usize = 200;
 /// What sets tables of one name apart, the first that they have.
-const NAMES: [&str; 9] =
-    ["match", "jid", "domain", "network", "tenant", "claim", "service", "class", "room"];
+const NAMES: [&str; 10] =
+    ["match", "jid", "domain", "network", "tenant", "claim", "service", "class", "room", "name"];
 
 /// One key that a file gives, and as what.
 #[derive(Clone, Debug)]

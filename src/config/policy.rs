@@ -7,7 +7,7 @@ use super::names::account;
 use super::outside::Outside;
 use super::section::{Item, Read, Section};
 use super::values::{list, some_text};
-use super::{bans, exceptions, profiles, rooms, rules, texts};
+use super::{bans, exceptions, profiles, providers, rooms, rules, texts};
 use crate::jid::BareJid;
 use crate::policy::rules::{Policy, Rules};
 
@@ -44,6 +44,7 @@ pub(super) fn read(
     let rooms = rooms::read(notes, root.tables("room"), known, outside);
     let (bans, count) = bans::read(root.tables("ban"));
     let exceptions = exceptions::read(root.tables("exception"));
+    let providers = providers::read(root.tables("provider"));
     let operators = operators.into_iter().map(|(jid, place)| (jid, notes.line(&place))).collect();
     let base = Arc::new(base);
     let policy = Policy {
@@ -51,6 +52,7 @@ pub(super) fn read(
         services: services.accounts,
         focuses: services.focuses,
         operators,
+        providers,
         reserved_nicks,
         bans,
         made: Arc::default(),

@@ -131,8 +131,8 @@ pub(super) fn name(case: &Case<'_>) -> Option<Opinion> {
 
 /// Somebody who proved nothing could, and then he might.
 fn log_in_helps(case: &Case<'_>, may: ClassSet) -> bool {
-    case.who().auth == Auth::Anonymous
-        && case.who().account.is_none()
+    case.identity.auth == Auth::Anonymous
+        && case.identity.account.is_none()
         && (may.has(Class::Account) || may.has(Class::Token))
 }
 

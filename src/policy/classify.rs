@@ -1,20 +1,121 @@
 //! Who the requester is taken for.
 
-use super::attempt::{Auth, Requester};
+use jiff::Timestamp;
+
+use super::attempt::{Action, Attempt, Auth, Requester};
 use super::class::{Class, ClassSet};
+use super::providers::Proves;
 use super::rules::{Policy, Rules};
+use super::session::{Session, SessionKind};
+use crate::jid::BareJid;
+
+/// The SASL mechanism of whoever proves nothing (RFC 4505).
+const ANONYMOUS: &str = "ANONYMOUS";
+
+/// Where and when it is judged who somebody is: a token is for a room, and for a time.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    /// The room. `None`: wherever the token is for.
+    pub room: Option<&'a BareJid>,
+    /// The time. `None`: of somebody who is inside and keeps what they came in with.
+    pub now: Option<Timestamp>,
+}
+
+impl<'a> Place<'a> {
+    /// Anywhere, at any time.
+    pub const ANY: Self = Self { room: None, now: None };
+
+    /// Where somebody is inside.
+    pub const fn inside(room: &'a BareJid) -> Self {
+        Self { room: Some(room), now: None }
+    }
+
+    /// Where, and when, somebody tries something. Whoever is inside keeps what they came in with: a token that
+    /// has run out is judged when its bearer comes again.
+    pub fn of(attempt: &'a Attempt, now: Timestamp) -> Self {
+        let comes = matches!(
+            attempt.action,
+            Action::Request | Action::Open { .. } | Action::Join { .. } | Action::Unknown
+        );
+        let now = (comes || attempt.requester.role == super::attempt::Role::None).then_some(now);
+        Self { room: attempt.room.as_ref(), now }
+    }
+}
+
+/// What somebody has proved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity<'a> {
+    /// How.
+    pub auth: Auth,
+    /// The account that was logged in for the session, which itself proves nothing.
+    pub account: Option<&'a BareJid>,
+    /// The bare JID that was proved: of the session itself, or of that account.
+    pub jid: Option<&'a BareJid>,
+}
+
+impl Policy {
+    /// What somebody has proved.
+    ///
+    /// Only what the server has verified of a session counts: never a nick, a prefix, or anything that a client wrote.
+    pub fn identify<'a>(&self, who: &'a Requester, place: Place<'_>) -> Identity<'a> {
+        let auth = match &who.session {
+            Some(session) => self.auth(session, who.jid.as_ref(), place),
+            None => who.auth,
+        };
+        let account = who.account.as_ref().filter(|account| match &who.account_session {
+            Some(session) => self.auth(session, Some(account), place) == Auth::Account,
+            None => who.session.is_none(),
+        });
+        let account = account.filter(|_| auth == Auth::Anonymous);
+        let jid = match auth {
+            Auth::Account | Auth::Token | Auth::Server | Auth::Component => who.jid.as_ref(),
+            Auth::Anonymous | Auth::Unknown => account,
+        };
+        Identity { auth, account, jid }
+    }
+
+    fn auth(&self, session: &Session, jid: Option<&BareJid>, place: Place<'_>) -> Auth {
+        match session.kind {
+            SessionKind::Server => return Auth::Server,
+            SessionKind::Component => return Auth::Component,
+            SessionKind::Unknown => return Auth::Unknown,
+            SessionKind::Client => {}
+        }
+        if jid.is_none_or(|jid| jid.domain() != &*session.host) {
+            return Auth::Unknown;
+        }
+        match self.proves(&session.provider) {
+            Some(Proves::Account) if session.mechanism.as_deref() != Some(ANONYMOUS) => {
+                Auth::Account
+            }
+            Some(Proves::Token)
+                if session.token.as_ref().is_some_and(|token| {
+                    place.room.is_none_or(|room| token.is_for(room))
+                        && place.now.is_none_or(|now| token.holds(now))
+                }) =>
+            {
+                Auth::Token
+            }
+            Some(Proves::Account | Proves::Token | Proves::Guest) | None => Auth::Anonymous,
+        }
+    }
+}
 
 /// Every class that the requester has proved to belong to.
-///
-/// Only what a session authenticated as counts: never a nick, a prefix, or anything that a client wrote.
-pub(super) fn classes(policy: &Policy, rules: &Rules, who: &Requester) -> ClassSet {
+pub(super) fn classes(
+    policy: &Policy,
+    rules: &Rules,
+    who: &Requester,
+    place: Place<'_>,
+) -> ClassSet {
     let mut classes = ClassSet::NONE;
     if who.jid.is_none() {
         return classes.with(Class::Guest);
     }
-    if let Some(jid) = who.proved() {
+    let identity = policy.identify(who, place);
+    if let Some(jid) = identity.jid {
         // Services come themselves.
-        if who.account.is_none() && policy.services.contains_key(jid) {
+        if identity.account.is_none() && policy.services.contains_key(jid) {
             classes = classes.with(Class::Service);
         }
         if policy.operators.contains_key(jid) {
@@ -29,16 +130,16 @@ pub(super) fn classes(policy: &Policy, rules: &Rules, who: &Requester) -> ClassS
     if who.person.is_some_and(|person| person.has_been_inside()) {
         classes = classes.with(Class::Returning);
     }
-    classes.with(match who.auth {
+    classes.with(match identity.auth {
         Auth::Token => Class::Token,
         Auth::Account => Class::Account,
         Auth::Server => Class::Federated,
-        Auth::Anonymous if who.account.is_some() => Class::Account,
+        Auth::Anonymous if identity.account.is_some() => Class::Account,
         Auth::Anonymous | Auth::Component | Auth::Unknown => Class::Guest,
     })
 }
 
 /// Who somebody in a room is taken for, by the strongest proof.
-pub fn class(policy: &Policy, rules: &Rules, who: &Requester) -> Class {
-    classes(policy, rules, who).strongest()
+pub fn class(policy: &Policy, rules: &Rules, who: &Requester, place: Place<'_>) -> Class {
+    classes(policy, rules, who, place).strongest()
 }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::attempt::{Action, Attempt, Requester, RoomView};
 use super::class::{Class, ClassSet};
-use super::classify::classes;
+use super::classify::{Identity, Place, classes};
 use super::denial::Denial;
 use super::exceptions::{Excepted, excepted};
 use super::made::Noted;
@@ -27,6 +27,9 @@ pub(super) struct Case<'a> {
     pub(super) room_jid: &'a BareJid,
     pub(super) who: &'a Requester,
     pub(super) jid: &'a BareJid,
+    /// What of that counts, and what was proved of it.
+    pub(super) place: Place<'a>,
+    pub(super) identity: Identity<'a>,
     pub(super) classes: ClassSet,
     pub(super) room: &'a RoomView,
     pub(super) pressure: &'a Pressure,
@@ -46,9 +49,10 @@ impl<'a> Case<'a> {
     pub(super) fn behind(&self) -> Option<Self> {
         let who = self.attempt.behind.as_ref()?;
         let jid = who.jid.as_ref()?;
-        let (classes, noted) =
-            (classes(self.policy, self.rules, who), self.attempt.banned.behind.as_ref());
-        Some(Self { who, jid, classes, noted, ..*self })
+        let classes = classes(self.policy, self.rules, who, self.place);
+        let identity = self.policy.identify(who, self.place);
+        let noted = self.attempt.banned.behind.as_ref();
+        Some(Self { who, jid, identity, classes, noted, ..*self })
     }
 
     /// The focus that opens the rooms of this service, if one does.
@@ -105,8 +109,9 @@ pub fn decide(
     pressure: &Pressure,
     now: Timestamp,
 ) -> Decision {
-    let Some(case) = case(policy, rules, attempt, room, pressure, now) else {
-        return refused(classes(policy, rules, &attempt.requester));
+    let place = Place::of(attempt, now);
+    let Some(case) = case(policy, rules, attempt, room, pressure, (place, now)) else {
+        return refused(classes(policy, rules, &attempt.requester, place));
     };
     let Some(excepted) = excepted(&case) else { return settle(&case, &case) };
     let Excepted { room, person, bans, lines } = excepted;
@@ -142,12 +147,11 @@ fn case<'a>(
     attempt: &'a Attempt,
     room: &'a RoomView,
     pressure: &'a Pressure,
-    now: Timestamp,
+    (place, now): (Place<'a>, Timestamp),
 ) -> Option<Case<'a>> {
     let who = &attempt.requester;
     let (room_jid, jid) = (room_of(attempt)?, who.jid.as_ref()?);
-    let (classes, exempt, noted) =
-        (classes(policy, rules, who), false, attempt.banned.requester.as_ref());
+    let (exempt, noted) = (false, attempt.banned.requester.as_ref());
     Some(Case {
         policy,
         rules,
@@ -155,7 +159,9 @@ fn case<'a>(
         room_jid,
         who,
         jid,
-        classes,
+        place,
+        identity: policy.identify(who, place),
+        classes: classes(policy, rules, who, place),
         room,
         pressure,
         now,
@@ -177,7 +183,8 @@ pub(super) fn opinion_on(case: &Case<'_>) -> Opinion {
 
 /// Whether somebody who is inside may stay, by the rules in force now: `None`, or why not.
 ///
-/// Bans and access are judged again, not what was proved at the door (password, admission).
+/// Bans and access are judged again, not what was proved at the door (password, admission, a token that has run out
+/// since).
 pub fn rejudge(
     policy: &Policy,
     rules: &Rules,
@@ -186,8 +193,9 @@ pub fn rejudge(
     now: Timestamp,
 ) -> Option<Decision> {
     let pressure = Pressure::default();
-    let Some(case) = case(policy, rules, attempt, room, &pressure, now) else {
-        return Some(refused(classes(policy, rules, &attempt.requester)));
+    let place = Place { now: None, ..Place::of(attempt, now) };
+    let Some(case) = case(policy, rules, attempt, room, &pressure, (place, now)) else {
+        return Some(refused(classes(policy, rules, &attempt.requester, place)));
     };
     if case.is_service() {
         return None;

@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 
 use super::attempt::{Affiliation, Attempt, Auth, Requester, RoomView};
-use super::classify::classes;
+use super::classify::{Place, classes};
 use super::decide::{Case, rejudge};
 use super::exceptions::excepted;
 use super::notice::Notice;
@@ -311,6 +311,7 @@ fn case<'a>(
     jid: &'a BareJid,
     pressure: &'a Pressure,
 ) -> Case<'a> {
+    let place = Place::inside(scene.room);
     Case {
         policy: scene.policy,
         rules: scene.rules,
@@ -318,7 +319,9 @@ fn case<'a>(
         room_jid: scene.room,
         who,
         jid,
-        classes: classes(scene.policy, scene.rules, who),
+        place,
+        identity: scene.policy.identify(who, place),
+        classes: classes(scene.policy, scene.rules, who, place),
         room: scene.view,
         pressure,
         now: scene.now,

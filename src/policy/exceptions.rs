@@ -7,7 +7,6 @@ use std::sync::Arc;
 use globset::GlobMatcher;
 use jiff::Timestamp;
 
-use super::attempt::Requester;
 use super::class::{Class, ClassSet};
 use super::classify::classes;
 use super::decide::Case;
@@ -126,8 +125,11 @@ impl Exceptions {
 
     /// Those for somebody, whatever the room and the time. Only what he has proved counts, as for the class
     /// `listed`.
-    fn of<'a>(&'a self, who: &Requester, classes: ClassSet) -> impl Iterator<Item = &'a Exception> {
-        let proved = who.proved();
+    fn of<'a>(
+        &'a self,
+        proved: Option<&BareJid>,
+        classes: ClassSet,
+    ) -> impl Iterator<Item = &'a Exception> {
         let by_jid = proved.and_then(|jid| self.jids.get(jid));
         let by_domain = proved.and_then(|jid| self.domains.get(jid.domain()));
         let by_class = self.classes.iter().filter(move |(class, _)| classes.has(*class));
@@ -150,8 +152,10 @@ pub(super) fn excepted(case: &Case<'_>) -> Option<Excepted> {
     // What a focus does, it does for somebody.
     let behind = attempt.behind.as_ref().filter(|_| case.is_service());
     let who = behind.unwrap_or(case.who);
-    let classes = classes(policy, rules, who);
-    let mut for_person = exceptions.of(who, classes).filter(|one| one.holds(room, now)).peekable();
+    let classes = classes(policy, rules, who, case.place);
+    let proved = policy.identify(who, case.place).jid;
+    let mut for_person =
+        exceptions.of(proved, classes).filter(|one| one.holds(room, now)).peekable();
     if exceptions.for_all(room, now).next().is_none() && for_person.peek().is_none() {
         return None;
     }

@@ -62,6 +62,7 @@ const VARIATIONS: [Variation; 13] = [
         attempt.requester.role = super::attempt::Role::Moderator;
     }),
     ("logging in with an account of this server", |attempt, _, _| {
+        attempt.requester.session = None;
         attempt.requester.auth = Auth::Account;
     }),
     ("a client that can encrypt end to end", |attempt, _, _| attempt.requester.e2ee = true),

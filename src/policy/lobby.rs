@@ -228,7 +228,7 @@ pub(super) fn enter(case: &Case<'_>, credential: Credential, effects: &mut Effec
     if let Some(record) = case.room.record.as_ref().filter(is_awaited) {
         let opener = case.jid.to_string();
         let claims = if takes_the_place {
-            case.policy.rooms.wanted(&case.who().claims)
+            case.policy.claims_by(case.who(), case.place)
         } else {
             record.claims.clone()
         };

@@ -132,16 +132,16 @@ fn is_one(case: &Case<'_>, way: Become) -> bool {
     let who = case.who();
     match way {
         Become::Operator => case.classes.has(Class::Operator),
-        Become::Listed => who.proved().is_some_and(|jid| {
+        Become::Listed => case.identity.jid.is_some_and(|jid| {
             moderators.jids.value.contains(jid) || moderators.domains.value.contains(jid.domain())
         }),
         Become::Token => {
-            who.auth == Auth::Token
+            case.identity.auth == Auth::Token
                 && who.claims.iter().any(|(name, value)| {
                     *name == moderators.claim.value && moderators.claim_values.value.contains(value)
                 })
         }
-        Become::Account => who.auth == Auth::Account || who.account.is_some(),
+        Become::Account => case.identity.auth == Auth::Account || case.identity.account.is_some(),
         Become::Opener => match &case.room.record {
             None => matches!(case.attempt.action, Action::Open { .. }) && !case.room.exists,
             // Who opened it moderates when he comes back, unless that was taken from him since.

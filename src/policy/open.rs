@@ -51,7 +51,7 @@ pub(super) fn effects(case: &Case<'_>, effects: &mut Effects) {
         return;
     }
     let mut record = Record::new(case.now, case.jid.to_string(), source);
-    record.claims = case.policy.claims_of(case.attempt, case.room).into_owned();
+    record.claims = case.policy.claims_of(case.attempt, case.room, case.now).into_owned();
     if rules.close.at_occupants.value == 1 {
         record.closed = Some(Closed::Count);
     }

@@ -321,7 +321,7 @@ pub(super) fn voice(case: &Case<'_>, item: &RoleChange, effects: &mut Effects) {
     let person = case.attempt.other(jid);
     let bearer =
         Requester { jid: Some(jid.clone()), person, ..item.bearer.clone().unwrap_or_default() };
-    let before = case.rules.permissions.may(classes(case.policy, case.rules, &bearer));
+    let before = case.rules.permissions.may(classes(case.policy, case.rules, &bearer, case.place));
     let after = before.with_voice();
     if after != before {
         effects.may.push((jid.clone(), after));
@@ -333,7 +333,7 @@ pub(super) fn voice(case: &Case<'_>, item: &RoleChange, effects: &mut Effects) {
 pub(super) fn differing(case: &Case<'_>, told: May) -> Option<(Ability, May)> {
     // Whoever is inside may have come in before he had been there.
     let new = Requester { person: None, ..case.who().clone() };
-    let new = classes(case.policy, case.rules, &new);
+    let new = classes(case.policy, case.rules, &new, case.place);
     let permissions = &case.rules.permissions;
     let least = permissions.may(new);
     let most = permissions.may(new.with(Class::Returning)).with_voice();

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::attempt::{Auth, Requester};
+use super::attempt::Requester;
 use super::class::Class;
 use super::decide::Case;
 use super::denial::Denial;
@@ -95,7 +95,7 @@ impl Removal {
                     add(who.jid.as_ref().map(|jid| of(jid.as_str())));
                     add(who.account.as_ref().map(|jid| of(jid.as_str())));
                 }
-                By::Token if who.auth == Auth::Token => {
+                By::Token => {
                     let claim = &self.subject_claim.value;
                     let mut claims = who.claims.iter();
                     let subject = claims.find(|(name, text)| name == claim && !text.is_empty());
@@ -103,7 +103,6 @@ impl Removal {
                     let unread = || unread.find_map(|(_, mark)| *mark);
                     add(subject.map(|(_, text)| of(text)).or_else(unread));
                 }
-                By::Token => {}
                 By::Ticket => add(who.ticket),
                 By::Device => add(who.device),
                 By::Address => {
@@ -229,6 +228,7 @@ fn network(address: IpAddr) -> Option<IpNet> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::session::{Session, Token};
 
     fn record() -> Record {
         Record::new(Timestamp::UNIX_EPOCH, "ann@example.org".to_owned(), None)
@@ -237,7 +237,7 @@ mod tests {
     fn person(name: &str) -> Requester {
         Requester {
             jid: format!("{name}@example.org").parse().ok(),
-            auth: Auth::Token,
+            auth: crate::policy::attempt::Auth::Token,
             address: "192.0.2.7".parse().ok(),
             claims: vec![("id".to_owned(), name.to_owned())],
             ticket: Some(Mark::of("ticket", name)),
@@ -335,12 +335,11 @@ mod tests {
     }
 
     #[test]
-    fn a_claim_counts_only_in_a_token() {
-        let mut one = person("bob");
-        let rules = Removal::default();
-        assert_eq!(rules.marks(&[By::Token], &one).len(), 1);
-        one.auth = Auth::Anonymous;
-        assert_eq!(rules.marks(&[By::Token], &one), []);
+    fn whoever_comes_with_a_token_for_another_room_is_recognised_by_it() {
+        let token = Token { room: Some("other".into()), ..Token::default() };
+        let session = Session { token: Some(Box::new(token)), ..Session::default() };
+        let one = Requester { session: Some(Box::new(session)), ..person("bob") };
+        assert_eq!(Removal::default().marks(&[By::Token], &one).len(), 1);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::facts::is_unset;
 use super::mark::Mark;
 use super::record::Person;
+use super::session::Session;
 use crate::jid::BareJid;
 
 /// An affiliation (XEP-0045 §5.2), from the weakest up.
@@ -158,12 +159,18 @@ pub struct Requester {
     /// The real bare JID. `None`: what the server sent has not the form of one, and is refused.
     #[serde(skip_serializing_if = "is_unset")]
     pub jid: Option<BareJid>,
-    /// How the session proved it.
+    /// By what the session proved it, as the gate tells it.
+    #[serde(skip_serializing_if = "is_unset")]
+    pub session: Option<Box<Session>>,
+    /// How it was proved, of somebody of whom no session is told: one who is only supposed. Else unset.
     #[serde(skip_serializing_if = "is_unset")]
     pub auth: Auth,
     /// The account with which somebody logged in to the focus and came back without (Jitsi's secure domain).
     #[serde(skip_serializing_if = "is_unset")]
     pub account: Option<BareJid>,
+    /// By what that account was proved.
+    #[serde(skip_serializing_if = "is_unset")]
+    pub account_session: Option<Box<Session>>,
     /// Whether the connection to its own server is encrypted; `None`: unknown.
     #[serde(skip_serializing_if = "is_unset")]
     pub secure: Option<bool>,
@@ -179,7 +186,7 @@ pub struct Requester {
     /// Role in the room now.
     #[serde(skip_serializing_if = "is_unset")]
     pub role: Role,
-    /// Claims of a verified token: name and value.
+    /// Claims of a verified token, whatever room it is for: name and value.
     #[serde(skip_serializing_if = "is_unset")]
     pub claims: Vec<(String, String)>,
     /// Claims that were there, and of which the decision log did not keep the value: the name and, if somebody
@@ -204,14 +211,4 @@ pub struct Requester {
     /// His client says that it can encrypt end to end, as Jitsi's do.
     #[serde(skip_serializing_if = "is_unset")]
     pub e2ee: bool,
-}
-
-impl Requester {
-    /// The bare JID that was proved: of the session itself, or of the account that was logged in for it.
-    pub fn proved(&self) -> Option<&BareJid> {
-        match self.auth {
-            Auth::Account | Auth::Token | Auth::Server | Auth::Component => self.jid.as_ref(),
-            Auth::Anonymous | Auth::Unknown => self.account.as_ref(),
-        }
-    }
 }

@@ -4,9 +4,12 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::access::Access;
-use super::attempt::{Action, Attempt, RoomView};
+use super::attempt::{Action, Attempt, Auth, Requester, RoomView};
 use super::bans::Bans;
+use super::classify::Place;
 use super::close::Close;
 use super::exceptions::Exceptions;
 use super::hours::Hours;
@@ -17,6 +20,7 @@ use super::modes::Modes;
 use super::overrides::Overrides;
 use super::password::Password;
 use super::permissions::Permissions;
+use super::providers::Provider;
 use super::removal::Removal;
 use super::selector::Claim;
 use super::settings::Settings;
@@ -64,6 +68,8 @@ pub struct Policy {
     pub focuses: HashMap<String, BareJid>,
     /// Operators: exact bare JIDs, with their line.
     pub operators: HashMap<BareJid, u32>,
+    /// Authentication providers that the file names, by name.
+    pub providers: HashMap<String, Provider>,
     /// Nicks that only services may bear, in lower case.
     pub reserved_nicks: Vec<String>,
     /// Who stays out, by the file.
@@ -89,14 +95,19 @@ impl Policy {
     }
 
     /// The rules for an attempt at a room as it is.
-    pub fn rules_of(&self, attempt: &Attempt, room: &RoomView) -> Arc<Rules> {
+    pub fn rules_of(&self, attempt: &Attempt, room: &RoomView, now: Timestamp) -> Arc<Rules> {
         let Some(jid) = &attempt.room else { return Arc::clone(&self.base) };
-        self.rules_for(jid, &self.claims_of(attempt, room))
+        self.rules_for(jid, &self.claims_of(attempt, room, now))
     }
 
     /// The claims by which the rules of a room are chosen: those of whoever opened it, which its record keeps, or of
-    /// whoever is about to.
-    pub fn claims_of<'a>(&self, attempt: &Attempt, room: &'a RoomView) -> Cow<'a, [Claim]> {
+    /// whoever is about to, if they have a token for it.
+    pub fn claims_of<'a>(
+        &self,
+        attempt: &Attempt,
+        room: &'a RoomView,
+        now: Timestamp,
+    ) -> Cow<'a, [Claim]> {
         let opens = matches!(attempt.action, Action::Open { .. }) && !room.exists;
         match &room.record {
             Some(record) if !opens => Cow::Borrowed(&record.claims),
@@ -104,16 +115,21 @@ impl Policy {
             None if room.exists => Cow::Borrowed(&[]),
             Some(_) | None => {
                 let opener = attempt.behind.as_ref().unwrap_or(&attempt.requester);
-                Cow::Owned(self.rooms.wanted(&opener.claims))
+                Cow::Owned(self.claims_by(opener, Place::of(attempt, now)))
             }
         }
+    }
+
+    /// The claims of somebody by which the rules of a room that they open are chosen: none without a token for it.
+    pub(super) fn claims_by(&self, opener: &Requester, place: Place<'_>) -> Vec<Claim> {
+        let has_token = self.identify(opener, place).auth == Auth::Token;
+        if has_token { self.rooms.wanted(&opener.claims) } else { Vec::new() }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::attempt::Requester;
     use crate::policy::overrides::Override;
     use crate::policy::record::Record;
     use crate::policy::selector::Selector;
@@ -131,14 +147,20 @@ mod tests {
         let one = Override { selector, priority: 0, profile: None, line: 3, rules: Arc::default() };
         let policy =
             Policy { rooms: Overrides::new(vec![one], Vec::new()).unwrap(), ..Policy::default() };
-        let who = |value: &str| Requester { claims: vec![claim(value)], ..Requester::default() };
-        let of = |attempt: &Attempt, room: &RoomView| policy.claims_of(attempt, room).into_owned();
+        let who = |value: &str| Requester {
+            auth: Auth::Token,
+            claims: vec![claim(value)],
+            ..Requester::default()
+        };
+        let now = Timestamp::UNIX_EPOCH;
+        let of =
+            |attempt: &Attempt, room: &RoomView| policy.claims_of(attempt, room, now).into_owned();
         let open = Attempt {
             requester: who("staff"),
             action: Action::Open { typed: None },
             ..Attempt::default()
         };
-        let mut record = Record::new(jiff::Timestamp::UNIX_EPOCH, "ann@example.org".into(), None);
+        let mut record = Record::new(Timestamp::UNIX_EPOCH, "ann@example.org".into(), None);
         record.claims = vec![claim("board")];
         let there = RoomView { exists: true, record: Some(record), ..RoomView::default() };
         let gone = RoomView { exists: false, ..there.clone() };

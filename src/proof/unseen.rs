@@ -61,11 +61,11 @@ impl Seen {
             Some((first, last)) => (first.min(at), last.max(at)),
         });
         if let Some(room) = &attempt.room {
-            let matching = policy.rooms.matching(room, &policy.claims_of(attempt, view));
+            let matching = policy.rooms.matching(room, &policy.claims_of(attempt, view, at));
             self.lines.extend(matching.iter().map(|found| found.line));
             self.rooms.insert(room.clone());
         }
-        let rules = policy.rules_of(attempt, view);
+        let rules = policy.rules_of(attempt, view, at);
         let decision = decide(policy, &rules, attempt, view, pressure, at);
         if decision.rule.name == BAN {
             self.lines.insert(decision.rule.line);

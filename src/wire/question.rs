@@ -9,6 +9,7 @@ use crate::policy::attempt::{
 use crate::policy::made::Held;
 use crate::policy::mark::Mark;
 use crate::policy::record::{Person, Record};
+use crate::policy::session::{Domain, Session, SessionKind, Token};
 use crate::policy::setting::Setting;
 use crate::policy::strength::Strength;
 use crate::secret::Secret;
@@ -93,18 +94,30 @@ impl Question {
 
 /// Who somebody is, from the attributes that questions, reports and snapshots share.
 pub fn read_requester(element: &Element) -> Requester {
-    let auth = Auth::from_name(element.attr("auth").unwrap_or_default());
-    let secure = match auth {
+    let session = read_session(element);
+    let secure = match session.kind {
         // Whether a client is encrypted, its own server knows; of other sessions nobody may.
-        Auth::Account | Auth::Token | Auth::Anonymous => Some(is_true(element, "secure")),
-        Auth::Server | Auth::Component | Auth::Unknown => {
+        SessionKind::Client => Some(is_true(element, "secure")),
+        SessionKind::Server | SessionKind::Component | SessionKind::Unknown => {
             element.attr("secure").map(|value| value == "true")
         }
     };
+    let is_verified = session.token.is_some();
+    let account = bare(element.attr("account"));
     Requester {
         jid: bare(element.attr("jid")),
-        auth,
-        account: bare(element.attr("account")).filter(|_| auth == Auth::Anonymous),
+        session: Some(Box::new(session)),
+        auth: Auth::Unknown,
+        account_session: account.as_ref().map(|account| {
+            Box::new(Session {
+                kind: SessionKind::Client,
+                host: account.domain().into(),
+                provider: own(element, "account-provider").unwrap_or_default(),
+                mechanism: own(element, "account-mechanism"),
+                token: None,
+            })
+        }),
+        account,
         secure,
         address: element.attr("address").and_then(|address| address.parse().ok()),
         nick: text(element, "nick"),
@@ -112,7 +125,7 @@ pub fn read_requester(element: &Element) -> Requester {
         role: role(element, "role").unwrap_or_default(),
         claims: element
             .children()
-            .filter(|child| child.is(NS, "claim"))
+            .filter(|child| is_verified && child.is(NS, "claim"))
             .map(|claim| (text(claim, "name"), claim.text()))
             .collect(),
         unread: Vec::new(),
@@ -123,6 +136,44 @@ pub fn read_requester(element: &Element) -> Requester {
         device: element.attr("device").map(|device| Mark::of("device", device)),
         e2ee: is_true(element, "e2ee"),
     }
+}
+
+/// By what a session proved who it is.
+fn read_session(element: &Element) -> Session {
+    Session {
+        kind: SessionKind::from_name(element.attr("session").unwrap_or_default()),
+        host: own(element, "host").unwrap_or_default(),
+        provider: own(element, "provider").unwrap_or_default(),
+        mechanism: own(element, "mechanism"),
+        token: own(element, "token-subject").map(|subject| {
+            Box::new(Token {
+                issuer: own(element, "token-issuer"),
+                audience: own(element, "token-audience"),
+                subject,
+                room: own(element, "token-room"),
+                pattern: is_true(element, "token-pattern"),
+                found: own(element, "token-found"),
+                tenant: own(element, "token-tenant"),
+                asked_tenant: own(element, "token-asked-tenant"),
+                strict: is_true(element, "token-strict"),
+                expires: element
+                    .attr("token-expires")
+                    .map(|value| value.parse().unwrap_or(i64::MIN)),
+                domain: own(element, "token-service").map(|service| {
+                    Box::new(Domain {
+                        service,
+                        prefix: own(element, "token-prefix").unwrap_or_default(),
+                        names_room: is_true(element, "token-names-room"),
+                    })
+                }),
+                main: element.attr("token-main").map(|main| bare(Some(main))).unwrap_or_default(),
+            })
+        }),
+    }
+}
+
+fn own(element: &Element, name: &str) -> Option<Box<str>> {
+    element.attr(name).map(Box::from)
 }
 
 /// A language tag, by its characters (BCP 47; the longest that RFC 5646 §4.4.1 has anybody keep room for).
@@ -296,7 +347,7 @@ mod tests {
     fn a_join_reads_as_it_was_written() {
         let question = read(
             "<ask xmlns='urn:vestibule:gate:1' kind='join' attempt='a1' room='tea@conference.example.org' generation='g' revision='7'>\
-             <requester jid='bob@example.org/phone' nick='Bob' auth='account' secure='false' address='192.0.2.7' affiliation='none' role='none'>\
+             <requester jid='bob@example.org/phone' nick='Bob' session='client' host='example.org' provider='internal_hashed' mechanism='SCRAM-SHA-1' secure='false' address='192.0.2.7' affiliation='none' role='none'>\
              <claim name='moderator'>true</claim></requester>\
              <state occupants='3' moderators='1' waiting='2' password='true'/><credential check='wrong'/></ask>",
         );
@@ -306,18 +357,18 @@ mod tests {
         let who = &question.attempt.requester;
         assert_eq!(who.jid.as_ref().unwrap().as_str(), "bob@example.org");
         assert_eq!(who.secure, Some(false));
-        assert_eq!(who.claims, [("moderator".to_owned(), "true".to_owned())]);
+        assert_eq!(who.claims, [], "no token was verified");
     }
 
     #[test]
     fn a_client_that_is_not_said_to_be_encrypted_is_not() {
-        let secure = |auth: &str| {
+        let secure = |kind: &str| {
             let xml = format!(
-                "<ask xmlns='urn:vestibule:gate:1' kind='join'><requester jid='a@b' auth='{auth}'/></ask>"
+                "<ask xmlns='urn:vestibule:gate:1' kind='join'><requester jid='a@b' session='{kind}'/></ask>"
             );
             read(&xml).attempt.requester.secure
         };
-        assert_eq!(secure("anonymous"), Some(false));
+        assert_eq!(secure("client"), Some(false));
         assert_eq!(secure("server"), None);
     }
 
@@ -332,10 +383,11 @@ mod tests {
     #[test]
     fn two_requesters_are_none() {
         let question = read(
-            "<ask xmlns='urn:vestibule:gate:1' kind='join'><requester jid='a@b' auth='account'/><requester jid='c@d' auth='account'/></ask>",
+            "<ask xmlns='urn:vestibule:gate:1' kind='join'><requester jid='a@b' session='client' host='b' provider='internal_hashed' mechanism='SCRAM-SHA-1'/><requester jid='c@d' session='client' host='d' provider='internal_hashed' mechanism='SCRAM-SHA-1'/></ask>",
         );
         assert_eq!(question.attempt.requester.jid, None);
-        assert_eq!(question.attempt.requester.auth, Auth::Unknown);
+        let session = question.attempt.requester.session.unwrap();
+        assert_eq!(*session, Session::default());
     }
 
     #[test]

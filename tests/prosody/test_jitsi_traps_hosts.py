@@ -20,6 +20,7 @@ MEET = {
     "plugin_paths": [MODULES],
     "muc_plugins": ["lab_tokens", "lab_lobby"],
     "muc_options": token_options("muc_wait_for_host"),
+    "authentication": "token",
     "host_options": TOKENS,
 }
 POLICY = MEET_SERVICE + PRESET

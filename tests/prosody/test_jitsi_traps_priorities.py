@@ -32,6 +32,7 @@ MEET = {
         "muc_filter_whitelist": [DOMAIN, f"auth.{DOMAIN}", f"recorder.{DOMAIN}"],
         **token_options("token_verification", "token_affiliation", "muc_flip"),
     },
+    "authentication": "token",
     "host_options": TOKENS,
 }
 PRE_CREATE, PRE_JOIN = "muc-room-pre-create", "muc-occupant-pre-join"

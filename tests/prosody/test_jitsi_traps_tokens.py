@@ -10,6 +10,7 @@ MEET = {
     "plugin_paths": [MODULES],
     "muc_plugins": ["lab_tokens"],
     "muc_options": token_options("token_verification", "token_affiliation"),
+    "authentication": "token",
     "host_options": TOKENS,
 }
 POLICY = (

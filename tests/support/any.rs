@@ -31,10 +31,12 @@ use vestibule::policy::overrides::{Override, Overrides};
 use vestibule::policy::pattern::Pattern;
 use vestibule::policy::permissions::{E2ee, Permitted};
 use vestibule::policy::pressure::{Pressure, Waits};
+use vestibule::policy::providers::{Proves, Provider};
 use vestibule::policy::record::{Closed, Entry, Person, Record, Source};
 use vestibule::policy::removal::{By, Removed};
 use vestibule::policy::rules::{Policy, Rules};
 use vestibule::policy::selector::{Claim, Selector};
+use vestibule::policy::session::{Domain, Session, SessionKind, Token};
 use vestibule::policy::setting::{Setting, To};
 use vestibule::policy::settings::{Settings, SubjectBy};
 use vestibule::policy::strength::Strength;
@@ -180,6 +182,56 @@ fn auth() -> impl Strategy<Value = Auth> {
     select(vec![Account, Token, Anonymous, Server, Component, Unknown])
 }
 
+/// By what a session proved itself, at the rooms of this test.
+fn session() -> impl Strategy<Value = Session> {
+    let kind = select(vec![
+        SessionKind::Client,
+        SessionKind::Client,
+        SessionKind::Client,
+        SessionKind::Server,
+        SessionKind::Component,
+        SessionKind::Unknown,
+    ]);
+    let word = |words: &'static [&'static str]| select(words).prop_map(Box::<str>::from);
+    let host = word(&["example.org", "auth.example.org", "guest.example.org"]);
+    let provider =
+        word(&["internal_hashed", "token", "token", "anonymous", "homemade", "ours", ""]);
+    let mechanism = option::of(word(&["SCRAM-SHA-1", "ANONYMOUS"]));
+    (kind, host, provider, mechanism, option::of(token()))
+        .prop_map(|(kind, host, provider, mechanism, token)| Session {
+            kind,
+            host,
+            provider,
+            mechanism,
+            token: token.map(Box::new),
+        })
+        .boxed()
+}
+
+fn token() -> impl Strategy<Value = Token> {
+    let word = |words: &'static [&'static str]| select(words).prop_map(Box::<str>::from);
+    let room = option::of(word(&["*", "tea", "TEA", "other", "t.*"]));
+    let subject = word(&["*", "example.org", "rooms.example.org", "acme"]);
+    let expires = option::of(select(vec![0_i64, 1_767_225_600, 4_102_444_800]));
+    (room, subject, expires, any::<bool>(), any::<bool>())
+        .prop_map(|(room, subject, expires, pattern, domain)| Token {
+            room,
+            subject,
+            expires,
+            pattern,
+            found: pattern.then(|| "tea".into()),
+            domain: domain.then(|| {
+                Box::new(Domain {
+                    service: "rooms.example.org".into(),
+                    prefix: "rooms".into(),
+                    names_room: true,
+                })
+            }),
+            ..Token::default()
+        })
+        .boxed()
+}
+
 fn claim() -> impl Strategy<Value = Claim> {
     (select(vec!["moderator", "x", "id"]), select(vec!["true", "false"]))
         .prop_map(|(name, value)| (name.to_owned(), value.to_owned()))
@@ -195,16 +247,20 @@ pub(crate) fn requester() -> impl Strategy<Value = Requester> {
             option::of(mark("device")),
             option::weighted(0.2, jid()),
             any::<bool>(),
+            option::of((session(), session())),
         ),
     )
         .prop_map(
             |(
                 (jid, auth, secure, address, nick),
                 (affiliation, role, claims, person, jitsi),
-                (ticket, device, account, e2ee),
+                (ticket, device, account, e2ee, sessions),
             )| {
+                let (session, account_session) = sessions.unzip();
                 Requester {
                     jid,
+                    session: session.map(Box::new),
+                    account_session: account_session.map(Box::new),
                     auth,
                     secure,
                     address,
@@ -594,6 +650,8 @@ impl Parts {
             base: Arc::new(self.base.clone()),
             ..Policy::default()
         };
+        let own = Provider { proves: Proves::Account, line: 5 };
+        policy.providers.insert("ours".to_owned(), own);
         policy.services.insert("focus@auth.example.org".parse().unwrap(), 5);
         policy.operators.insert("op@example.org".parse().unwrap(), 6);
         for (target, ban) in self.bans.clone() {

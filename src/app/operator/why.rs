@@ -54,7 +54,7 @@ fn again(policy: &Policy, line: &str) -> Result<(Value, Option<&'static str>), &
     let room = line.room.map(Cow::into_owned);
     let (attempt, view, pressure) =
         line.facts.into_owned().into_parts(line.attempt.into_owned(), room);
-    let rules = policy.rules_of(&attempt, &view);
+    let rules = policy.rules_of(&attempt, &view, line.at);
     let explanation = explain(policy, &rules, &attempt, &view, &pressure, line.at);
     let facts = Facts::of(policy, &rules, &attempt, &view, &pressure);
     let now = &explanation.decision;

@@ -155,7 +155,7 @@ impl Desk {
             Mode::Observe => as_if_enforced(question, self.live.claims(question), now),
         };
         let attempt = &*self.noted(attempt, now);
-        let rules = self.live.rules_of(&self.policy, attempt, &room);
+        let rules = self.live.rules_of(&self.policy, attempt, &room, now);
         if self.mode == Mode::Observe {
             room.has_password |= rules.password.required.value && room.exists;
         }
@@ -181,11 +181,11 @@ impl Desk {
                 }
             },
         };
-        self.counters.count(attempt, decision.denial, &rules, now);
+        self.counters.count(&self.policy, attempt, decision.denial, &rules, now);
         self.count_stranger(attempt, &decision, &rules, now);
         if let Some(observed) = &rules.observed {
             let would = decision.would.as_ref().map_or(decision.denial, |would| would.denial);
-            self.observed.count(attempt, would, observed, now);
+            self.observed.count(&self.policy, attempt, would, observed, now);
         }
         let id = self.next_id();
         let facts = Facts::of(&self.policy, &rules, attempt, &room, &pressure);
@@ -223,7 +223,7 @@ impl Desk {
         room: &'a RoomView,
         now: Timestamp,
     ) -> (Explanation, Facts<'a>) {
-        let rules = self.live.rules_of(&self.policy, attempt, room);
+        let rules = self.live.rules_of(&self.policy, attempt, room, now);
         let pressure = self.pressure(attempt, &rules, now);
         let explanation = explain(&self.policy, &rules, attempt, room, &pressure, now);
         (explanation, Facts::of(&self.policy, &rules, attempt, room, &pressure))
@@ -276,11 +276,11 @@ impl Desk {
     }
 
     fn pressure(&self, attempt: &Attempt, rules: &Rules, now: Timestamp) -> Pressure {
-        let mut pressure = self.counters.pressure(attempt, rules, now);
+        let mut pressure = self.counters.pressure(&self.policy, attempt, rules, now);
         self.numbers(attempt, rules, now, &mut pressure);
         if let Some(observed) = &rules.observed {
             let Pressure { guesses, room, knocks, .. } =
-                self.observed.pressure(attempt, observed, now);
+                self.observed.pressure(&self.policy, attempt, observed, now);
             pressure.observed = Waits { guesses, room, knocks };
         }
         pressure

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::attempt::{Action, Attempt, Credential, Requester, Role, RoomView};
 use super::class::Class;
-use super::classify::classes;
+use super::classify::{Place, classes};
 use super::decide::Case;
 use super::pressure::Pressure;
 use super::rules::{Policy, Rules};
@@ -110,7 +110,8 @@ pub fn is_moderator(policy: &Policy, who: &Requester) -> bool {
 
 /// A service of the file.
 pub fn is_service(policy: &Policy, who: &Requester) -> bool {
-    who.account.is_none() && who.proved().is_some_and(|jid| policy.services.contains_key(jid))
+    let identity = policy.identify(who, Place::ANY);
+    identity.account.is_none() && identity.jid.is_some_and(|jid| policy.services.contains_key(jid))
 }
 
 /// What is to be done in this room now; `None`: nothing.
@@ -191,7 +192,8 @@ impl Scene<'_> {
         match self.rules.moderators.admit.value {
             Who::Moderator | Who::Anybody => true,
             Who::Operator => {
-                who.proved().is_some_and(|jid| self.policy.operators.contains_key(jid))
+                let identity = self.policy.identify(who, Place::inside(self.room));
+                identity.jid.is_some_and(|jid| self.policy.operators.contains_key(jid))
             }
             Who::Nobody => false,
         }
@@ -223,6 +225,8 @@ impl Scene<'_> {
         let jid = who.jid.as_ref()?;
         let attempt =
             Attempt { action: Action::Join { credential: Credential::None }, ..Attempt::default() };
+        // Whoever is given more by it has to prove it now.
+        let place = Place { room: Some(self.room), now: Some(self.now) };
         Some(opinion(&Case {
             policy: self.policy,
             rules: self.rules,
@@ -230,7 +234,9 @@ impl Scene<'_> {
             room_jid: self.room,
             who,
             jid,
-            classes: classes(self.policy, self.rules, who),
+            place,
+            identity: self.policy.identify(who, place),
+            classes: classes(self.policy, self.rules, who, place),
             room: self.view,
             pressure: &Pressure::default(),
             now: self.now,

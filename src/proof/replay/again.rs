@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::Question;
@@ -118,7 +119,7 @@ impl<'a> Judge<'a> {
         let room = room.map(Cow::into_owned);
         let unread: Vec<String> = facts.unread_claims().map(str::to_owned).collect();
         let (attempt, view, pressure) = facts.into_owned().into_parts(attempt.into_owned(), room);
-        let rules = self.rules(&attempt, &view);
+        let rules = self.rules(&attempt, &view, at);
         // By the same policy nothing was left unread that chooses the rules.
         let chooses =
             |name: &str| is_of_another && view.record.is_none() && self.policy.rooms.asks_for(name);
@@ -167,9 +168,9 @@ impl<'a> Judge<'a> {
         result.found.push(Found::Change(Box::new(change)));
     }
 
-    fn rules(&mut self, attempt: &Attempt, view: &RoomView) -> Arc<Rules> {
+    fn rules(&mut self, attempt: &Attempt, view: &RoomView, at: Timestamp) -> Arc<Rules> {
         let Some(room) = &attempt.room else { return Arc::clone(&self.policy.base) };
-        let claims = self.policy.claims_of(attempt, view);
+        let claims = self.policy.claims_of(attempt, view, at);
         if !claims.is_empty() {
             return self.policy.rules_for(room, &claims);
         }

@@ -41,7 +41,7 @@ impl Tried {
         now: Timestamp,
     ) -> Result<Self, DescribedError> {
         let (attempt, room) = (described.attempt()?, described.view(now));
-        let rules = policy.rules_of(&attempt, &room);
+        let rules = policy.rules_of(&attempt, &room, now);
         let pressure = Pressure::default();
         let explanation = explain(policy, &rules, &attempt, &room, &pressure, now);
         Ok(Self { attempt, room, rules, explanation })

@@ -14,7 +14,7 @@ pub fn join(out: &mut String, attempt: u64, room: u64, who: u64, occupants: u64)
         out,
         "<iq type='set' id='k3v9x1.{attempt}.1' from='{SERVICE}' to='{COMPONENT}'><ask xmlns='{GATE}' kind='join' \
          attempt='k3v9x1.{attempt}' room='meeting-{room}@{SERVICE}' generation='g{room}' revision='1'>\
-         <requester jid='person-{who}@localhost/Lz8kQpX2' nick='Person {who}' auth='account' secure='true' \
+         <requester jid='person-{who}@localhost/Lz8kQpX2' nick='Person {who}' session='client' host='localhost' provider='internal_hashed' mechanism='SCRAM-SHA-1' secure='true' \
          address='192.0.2.{}' affiliation='none' role='none'/>\
          <state occupants='{occupants}' moderators='1' waiting='0' password='true'><record>{RECORD}</record></state>\
          <credential check='right'/></ask></iq>",
@@ -37,7 +37,7 @@ pub fn joined(out: &mut String, room: u64, who: u64) {
         out,
         "<message type='normal' from='{SERVICE}' to='{COMPONENT}'><report xmlns='{GATE}' event='joined' \
          room='meeting-{room}@{SERVICE}' generation='g{room}' revision='1' nick='Person {who}' \
-         jid='person-{who}@localhost/Lz8kQpX2' affiliation='none' role='participant' auth='account' secure='true' \
+         jid='person-{who}@localhost/Lz8kQpX2' affiliation='none' role='participant' session='client' host='localhost' provider='internal_hashed' mechanism='SCRAM-SHA-1' secure='true' \
          address='192.0.2.{}'/></message>",
         who % 250,
     );

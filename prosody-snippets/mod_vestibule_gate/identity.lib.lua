@@ -1,0 +1,148 @@
+-- By what a session proved who it is: facts, from what the server's own verification has left in the session. What they
+-- are worth, the component decides.
+
+local jid, base64, json = require "util.jid", require "util.encodings".base64, require "util.json";
+local is_utf8 = require "util.encodings".utf8.valid;
+
+local KIND = { c2s = "client", s2sin = "server", s2sout = "server", component = "component", ["local"] = "component" };
+-- Fields of a session: they outlive a reload of this module.
+local LOG_IN, TOKEN = "vestibule_log_in", "vestibule_token";
+
+return function (gate)
+	local LIMIT, cut = gate.LIMIT, gate.text.cut;
+	local watched = {};
+	local service; -- what Jitsi's check of tokens asks for at this service
+	local identity = {};
+
+	local function provider_of(host)
+		local users = host and rawget(prosody.hosts, host) and prosody.hosts[host].users;
+		return users and users.name or nil;
+	end
+
+	-- The mechanism is known until the log-in is complete only (mod_saslauth then drops its handler).
+	local function logged_in(event)
+		local session = event.session;
+		local handler = session.sasl_handler;
+		session[LOG_IN] = { provider = provider_of(session.host), mechanism = handler and handler.selected };
+	end
+
+	local function watch(host)
+		local known = rawget(prosody.hosts, host);
+		if not known or known.type ~= "local" or watched[host] then return; end
+		watched[host] = true;
+		gate.guard_at(module:context(host), "authentication-success", gate.PRIORITY.log_in, logged_in);
+	end
+
+	function identity.watch()
+		for host in pairs(prosody.hosts) do watch(host); end
+		module:hook_global("host-activated", watch);
+		module:hook_global("host-deactivated", function (host) watched[host] = nil; end);
+		module:hook_global("config-reloaded", function () service = nil; end);
+	end
+
+	-- A claim that is read otherwise than it was written would be another claim.
+	local function text_of(value)
+		local is_good = type(value) == "string" and #value <= LIMIT.address and is_utf8(value) and not value:find("%c");
+		return is_good and value or nil;
+	end
+
+	-- What Jitsi's modules do not keep of a token that they have verified. It is read as they read it, and again only
+	-- when it is another.
+	local function rest_of(session)
+		local text, known = session.auth_token, session[TOKEN];
+		if known and known.text == text then return known; end
+		known = { text = text };
+		session[TOKEN] = known;
+		local parts = {};
+		for part in text:gmatch("[^\\.]+") do parts[#parts + 1] = part; end
+		local body = #parts == 3 and parts[2]:gsub("[-_]", { ["-"] = "+", _ = "/" });
+		body = body and base64.decode(body .. ("="):rep(-#body % 4));
+		local claims = body and json.decode(body);
+		if type(claims) ~= "table" or claims.exp and type(claims.exp) ~= "number" then return known; end
+		known.is_good = true;
+		known.expires = claims.exp and ("%.0f"):format(math.floor(math.max(math.min(claims.exp, 2^53), 0)));
+		known.issuer, known.audience = text_of(claims.iss), text_of(claims.aud);
+		return known;
+	end
+
+	-- Jitsi's mod_token_verification reads its options from the host above the service.
+	local function service_asks()
+		if not prosody.hosts[module.host].modules.token_verification then return {}; end
+		if service then return service; end
+		local above = module.host:gmatch("%w+.(%w.+)")();
+		local options = module:context(above or "*");
+		service = {};
+		if options:get_option_boolean("enable_domain_verification", true) then
+			local prefix, base = options:get_option_string("muc_mapper_domain_prefix", "conference"),
+				options:get_option_string("muc_mapper_domain_base");
+			service.prefix = prefix;
+			service.domain = options:get_option_string("muc_mapper_domain", base and prefix .. "." .. base) or "";
+			service.names_room = options:get_option_boolean("asap_require_room_claim", true) and "true" or nil;
+		end
+		return service;
+	end
+
+	-- Whether this service is that of the breakout rooms: their bearers' tokens are for the main room.
+	local function main_room(session)
+		if not session.jitsi_breakout_main_jid then return nil; end
+		for host in pairs(prosody.hosts) do
+			if module:context(host):get_option_string("breakout_rooms_muc") == module.host then
+				return session.jitsi_breakout_main_jid;
+			end
+		end
+	end
+
+	-- `auth_token` alone is a mere parameter of an address. Jitsi's verification sets `jitsi_meet_domain`, and whatever
+	-- refuses a token takes `auth_token` away. A token for a Matrix server is signed by its client.
+	local function has_token(session)
+		return type(session.auth_token) == "string" and session.jitsi_meet_domain ~= nil
+			and session.jitsi_meet_context_matrix == nil and session.auth_matrix_user_verification_is_owner == nil;
+	end
+
+	local function found_in(room_jid, pattern)
+		local name = jid.node(room_jid) or "";
+		local ok, found = pcall(string.match, name:match("^%[[^%]]+%](.+)$") or name, pattern:lower());
+		return ok and text_of(found) or nil;
+	end
+
+	local function add_token(attr, session, room_jid)
+		local rest, subject, room = rest_of(session), text_of(session.jitsi_meet_domain), text_of(session.jitsi_meet_room);
+		if not rest.is_good or not subject or session.jitsi_meet_room ~= nil and not room then return; end
+		local context, tenant, asks = session.jitsi_meet_context_room, text_of(session.jitsi_meet_str_tenant), service_asks();
+		local main = main_room(session);
+		attr["token-subject"], attr["token-room"], attr["token-expires"] = subject, room, rest.expires;
+		attr["token-issuer"], attr["token-audience"] = rest.issuer, rest.audience;
+		attr["token-tenant"], attr["token-asked-tenant"] = tenant, tenant and text_of(session.jitsi_web_query_prefix);
+		attr["token-service"], attr["token-prefix"], attr["token-names-room"] = asks.domain, asks.prefix, asks.names_room;
+		attr["token-main"] = main;
+		if room and type(context) == "table" and (context.regex == true or context.regex == "true") then
+			attr["token-pattern"], attr["token-found"] = "true", found_in(main or room_jid, room);
+		end
+		local there = tenant and gate.get_room(main or room_jid);
+		if there and there._data.allowUnauthenticatedAccess == false then attr["token-strict"] = "true"; end
+	end
+
+	-- Adds what is known of a session, for a room.
+	function identity.add(attr, session, room_jid)
+		local kind = session and KIND[session.type] or "unknown";
+		attr.session = kind;
+		if kind ~= "client" then return; end
+		local log_in = session[LOG_IN];
+		attr.secure, attr.address, attr.host = session.secure and "true" or "false", session.ip, session.host;
+		attr.provider = log_in and log_in.provider or not log_in and provider_of(session.host) or nil;
+		attr.mechanism = log_in and cut(text_of(log_in.mechanism), LIMIT.name);
+		if has_token(session) then add_token(attr, session, room_jid); end
+	end
+
+	-- How a session logged in, to be told of another session of the same person.
+	function identity.log_in(session)
+		local log_in = session[LOG_IN] or { provider = provider_of(session.host) };
+		return log_in.provider, log_in.mechanism;
+	end
+
+	function identity.has_claims(session)
+		return session and has_token(session) and (session.jitsi_meet_context_user or session.jitsi_meet_context_features);
+	end
+
+	return identity;
+end;

@@ -1,0 +1,3 @@
+-- An authentication provider of which nobody has heard.
+
+module:require "lab_any";
