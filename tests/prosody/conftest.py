@@ -91,7 +91,11 @@ def start_prosody(start, prosody_version):
 @pytest.fixture
 def start_vestibule(start):
     """Starts the component: `start_vestibule(server, config)`, as `Vestibule`."""
-    return lambda server, config=None, **options: start(Vestibule(server, config, **options))
+
+    def started(server, config=None, *, ready=True, **options):
+        return start(Vestibule(server, config, **options), ready=ready)
+
+    return started
 
 
 @pytest.fixture(scope="module")

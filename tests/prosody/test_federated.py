@@ -168,6 +168,32 @@ async def test_a_domain_is_banned_however_it_is_written(door, written):
             vestibule(door, "unban", written)
 
 
+# Prosody takes these names from another server, whose preparation they pass as unassigned; newer ones make `root` of them.
+LOOK_ALIKES = ("ro\u1d52t", "r\u2092ot", "roo\u1d57")
+
+
+async def test_a_look_alike_of_the_operator_is_nobody(door):
+    async with Crowd(door.server) as people, door.abroad() as abroad:
+        room, new = door.room(), door.room("new")
+        alice = await opened(people, room)
+        (root,) = await abroad.strangers("root")
+        assert (await root.join(room, "Operator")).joined, "the operator needs no password"
+        await root.leave(room, "Operator")
+        for eve in await abroad.strangers(*LOOK_ALIKES):
+            assert not (await eve.join(room, "Eve")).joined, eve.bare
+            assert not (await eve.join(new, "Eve")).joined, eve.bare
+            commands = await eve.iq(
+                "vestibule.localhost",
+                "get",
+                element("http://jabber.org/protocol/disco#items", "query", node="http://jabber.org/protocol/commands"),
+            )
+            assert not commands.xml.findall(".//{http://jabber.org/protocol/disco#items}item"), eve.bare
+        await alice.ping()
+        assert set(alice.occupants(room)) == {"Alice"}
+        joins = await door.decisions(kind="join", room=room, verdict="allow")
+        assert {line["jid"] for line in joins} <= {alice.bare, root.bare}
+
+
 # What a room is to those who are not in it
 
 

@@ -28,10 +28,12 @@ FAR_HOSTS = (FAR, UNICODE, ASCII, STRANGERS)
 MODULES = Path(__file__).parents[1] / "modules"
 
 
-def _links(port, others):
-    """Options of a server that listens for others on `port`; `others` are hosts and ports."""
+def _links(port, others, options):
+    """`options`, of a server that listens for others on `port`; `others` are hosts and ports."""
+    disabled = options.get("modules_disabled", settings.FORBIDDEN_MODULES)
     return {
-        "modules_disabled": [name for name in settings.FORBIDDEN_MODULES if name != "s2s"],
+        **options,
+        "modules_disabled": [name for name in disabled if name != "s2s"],
         "s2s_ports": [port],
         "s2s_interfaces": [HOST],
         "s2s_secure_auth": False,
@@ -59,16 +61,14 @@ class Far(Prosody):
 class FederatedDoor(Door):
     """A `Door` whose server federates with the server `far`; options as in `Door`."""
 
-    def __init__(self, version, policy=SERVICE, *, modules=(), plugin_paths=(), **options):
+    def __init__(self, version, policy=SERVICE, *, modules=(), options=None, **rest):
         ports = free_port(), free_port()
-        shared = {
-            "modules": ["s2s", "dialback", "lab_names", *modules],
-            "plugin_paths": [MODULES, *plugin_paths],
-        }
-        near = _links(ports[0], dict.fromkeys(FAR_HOSTS, ports[1]))
-        far = _links(ports[1], dict.fromkeys(NEAR_HOSTS, ports[0]))
-        super().__init__(version, policy, options=near, **shared, **options)
-        self.far = Far(version, options=far, **shared)
+        links = {"modules": ["s2s", "dialback", "lab_names"], "plugin_paths": [MODULES]}
+        near = _links(ports[0], dict.fromkeys(FAR_HOSTS, ports[1]), options or {})
+        far = _links(ports[1], dict.fromkeys(NEAR_HOSTS, ports[0]), {})
+        self.far = Far(version, options=far, **links)
+        links["modules"] += modules
+        super().__init__(version, policy, options=near, **links, **rest)
         for server in (self.server, self.far):
             server.options["ssl"] = server.make_certificate()
 

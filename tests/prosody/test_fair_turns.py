@@ -1,0 +1,239 @@
+"""Whose turn it is: what others do costs nobody more than one attempt of each of them.
+
+Turns are counted, by the order of the decisions; nothing here depends on time.
+"""
+
+import asyncio
+import contextlib
+import subprocess
+from pathlib import Path
+
+import pytest
+from lab import Crowd
+from lab.federation import FAR, FederatedDoor
+from lab.knocking import answer_knock, knock
+from lab.settings import SNIPPETS
+from lab.stanza import CLIENT, element, submission
+from lab.websocket import WebCrowd, web
+from proxy import Proxy
+from storm import PASSWORD, SERVICE, policy, until
+
+# docs/protocol.md, sections 2 and 7
+ASKED = 16
+EACH = 100
+PEOPLE = 300
+REGISTER = "http://jabber.org/protocol/muc#register"
+JOIN = "<presence{sender} to='{room}/M'><x xmlns='http://jabber.org/protocol/muc'/></presence>"
+POLICY = policy(
+    "[policy.access]",
+    'open = ["account", "federated", "guest"]',
+    "[policy.moderators]",
+    'become = ["opener"]',
+)
+
+
+@contextlib.contextmanager
+def holding(door):
+    """What is sent meanwhile waits, and is judged when the block ends."""
+    door.component.freeze()
+    try:
+        yield
+    finally:
+        door.component.thaw()
+
+
+@pytest.fixture(scope="module")
+def door(prosody_version):
+    """A server with the gate that has another server and a web server before it."""
+    served, port = web(consider_websocket_secure=True)
+    shared = FederatedDoor(prosody_version, POLICY, **served)
+    shared.web_port = port
+    try:
+        yield shared.start()
+    finally:
+        shared.close()
+
+
+async def opened(door, crowd, name="room"):
+    room = door.room(name)
+    alice = await crowd.connect("alice@localhost")
+    assert (await alice.join(room, "Alice", PASSWORD)).joined
+    return room, alice
+
+
+def registration(person, nick):
+    """A request for membership, which nobody gets by asking."""
+    query = element("jabber:iq:register", "query")
+    query.append(submission({"FORM_TYPE": REGISTER, "muc#register_roomnick": nick}))
+    request = element(CLIENT, "iq", type="set", id=person.new_id())
+    request.append(query)
+    return request
+
+
+def register(person, room, times):
+    for number in range(times):
+        request = registration(person, f"nick{number}")
+        request.set("to", room)
+        person.send(request)
+
+
+class Turns:
+    """The decisions made since."""
+
+    def __init__(self, door):
+        self.door = door
+        self.since = len(door.component.decisions())
+
+    async def of(self, jid):
+        """How many decisions there were before the first one about `jid`."""
+        await until(lambda: jid in self._jids(), 30, f"a decision about {jid}")
+        return self._jids().index(jid)
+
+    def _jids(self):
+        lines = self.door.component.decisions()[self.since :]
+        return [line["jid"] for line in lines if "verdict" in line]
+
+
+def test_the_queue_by_itself():
+    """Limits, networks, and three hundred steps at random, on the queue's file without a server."""
+    script = Path(__file__).with_name("lua") / "queue.lua"
+    gate = SNIPPETS / "mod_vestibule_gate"
+    done = subprocess.run(["lua5.4", script, "/usr/lib/prosody", gate], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) >= 9
+
+
+# In one room
+
+
+async def test_hopeless_requests_of_many_guests_cost_a_newcomer_one_turn_of_each(door):
+    async with Crowd(door.server) as crowd:
+        room, _ = await opened(door, crowd)
+        guests = await crowd.connect_many(["guest.localhost"] * 10, present=False)
+        bob = await crowd.connect("bob@localhost")
+        await door.flushed()
+        turns = Turns(door)
+        with holding(door):
+            for guest in guests:
+                register(guest, room, EACH)
+            await asyncio.gather(*(guest.ping(60) for guest in guests))
+            at = bob.ask_to_join(room, "Bob", PASSWORD)
+            await bob.ping()
+        assert (await bob.outcome(room, at, 30)).joined
+        assert await turns.of(bob.bare) <= len(guests) + 1
+        assert not [seen for guest in guests for seen in guest.seen if seen.error and seen.error[1] == "resource-constraint"]
+
+
+async def test_what_moderators_answer_comes_before_strangers(door):
+    async with Crowd(door.server) as crowd:
+        room, alice = await opened(door, crowd, "knock")
+        waits, *guests = await crowd.connect_many(["guest.localhost"] * 31, present=False)
+        door.enforce(POLICY + '[[room]]\nmatch = "knock-*"\nlobby = { admission = "lobby", max_waiting = 100 }\n')
+        assert (await waits.join(room, "Waits")).condition == "registration-required"
+        form = await knock(alice, room, "Waits")
+        await door.flushed()
+        turns = Turns(door)
+        with holding(door):
+            for number, guest in enumerate(guests):
+                guest.ask_to_join(room, f"Guest{number}")
+            await asyncio.gather(*(guest.ping(60) for guest in guests))
+            answer_knock(alice, room, form, True)
+            await alice.ping()
+        assert await turns.of(alice.bare) <= 1
+
+
+async def test_an_operator_waits_for_no_stranger(start_prosody, start_vestibule):
+    server = start_prosody()
+    async with Proxy(server.component_port) as link, Crowd(server) as crowd:
+        vestibule = start_vestibule(server, POLICY, env=link.environment, ready=False)
+        await asyncio.to_thread(vestibule.wait_ready)
+        room = f"room@{SERVICE}"
+        alice = await crowd.connect("alice@localhost")
+        assert (await alice.join(room, "Alice", PASSWORD)).joined
+        guests = await crowd.connect_many(["guest.localhost"] * 10, present=False)
+        link.delay = 0.1  # for each way: the thousand take more than three minutes
+        for guest in guests:
+            register(guest, room, EACH)
+        await asyncio.gather(*(guest.ping(60) for guest in guests))
+        before = len(vestibule.decisions())
+        done = await asyncio.to_thread(vestibule.run, "suspend", room)
+        assert done.returncode == 0, done.stderr
+        assert len(vestibule.decisions()) - before < 100, "of a thousand"
+        vestibule.kill()
+
+
+# Over all rooms
+
+
+async def test_a_flood_over_one_stream_costs_others_no_more_than_what_is_outstanding(door):
+    async with Crowd(door.server) as crowd, door.abroad() as abroad:
+        room, _ = await opened(door, crowd)
+        strangers = await abroad.strangers(*(f"s{number}" for number in range(200)))
+        bob, carol = await crowd.connect("bob@localhost"), await abroad.connect(f"carol@{FAR}")
+        other = door.room()
+        assert (await carol.join(other, "Carol", PASSWORD)).joined
+        await carol.leave(other, "Carol")
+        await door.flushed()
+        turns = Turns(door)
+        with holding(door):
+            for stranger in strangers:
+                rooms = [door.room("flood") for _ in range(10)]
+                stranger.send_raw("".join(JOIN.format(sender=f" from='{stranger.jid}'", room=each) for each in rooms))
+            # Over the same stream, so behind them all.
+            await strangers[0].iq(SERVICE, "get", element("urn:xmpp:ping", "ping"), 60)
+            marks = bob.ask_to_join(room, "Bob", PASSWORD), carol.ask_to_join(other, "Carol", PASSWORD)
+            await carol.iq(SERVICE, "get", element("urn:xmpp:ping", "ping"), 60)
+            await bob.ping()
+        assert (await bob.outcome(room, marks[0], 30)).joined
+        assert (await carol.outcome(other, marks[1], 30)).joined
+        assert await turns.of(bob.bare) <= ASKED + 4
+        assert await turns.of(carol.bare) <= ASKED + 4
+
+
+async def test_a_flood_of_one_network_costs_others_no_more_than_what_is_outstanding(door):
+    async with WebCrowd(door.server, door.web_port) as browsers, Crowd(door.server) as crowd:
+        room, _ = await opened(door, crowd)
+        flood = [await browsers.connect(f"198.51.100.{number}") for number in range(1, 101)]
+        bob = await browsers.connect("203.0.113.7")
+        await door.flushed()
+        turns = Turns(door)
+        with holding(door):
+            for person in flood:
+                for _ in range(10):
+                    person.ask_to_join(door.room("flood"), "M")
+            await asyncio.gather(*(person.ping(60) for person in flood))
+            at = bob.ask_to_join(room, "Bob", PASSWORD)
+            await bob.ping()
+        assert (await bob.outcome(room, at, 30)).joined
+        assert await turns.of(bob.bare) <= ASKED + 4
+        await asyncio.gather(*(person.ping(60) for person in flood))
+
+
+# Many who are no flood
+
+
+async def everybody_is_in(door, people):
+    """All come within a few seconds, to meetings of ten; every one is let in."""
+    rooms = [door.room("meeting") for _ in range(PEOPLE // 10)]
+    asked = [(person, rooms[number % len(rooms)], f"N{number}") for number, person in enumerate(people)]
+    marks = []
+    for person, room, nick in asked:
+        marks.append(person.ask_to_join(room, nick, PASSWORD))
+        await asyncio.sleep(0.02)
+    waits = (person.outcome(room, at, 60) for (person, room, _), at in zip(asked, marks, strict=True))
+    answers = await asyncio.gather(*waits)
+    assert len(answers) == PEOPLE
+    refused = [answer for answer in answers if not answer.joined]
+    assert not refused, (len(refused), refused[0])
+
+
+@pytest.mark.parametrize("address", ["203.0.113.9", None])
+async def test_three_hundred_behind_one_address_are_no_flood(door, address):
+    """None: behind a proxy that names nobody."""
+    async with WebCrowd(door.server, door.web_port) as browsers:
+        await everybody_is_in(door, [await browsers.connect(address) for _ in range(PEOPLE)])
+
+
+async def test_three_hundred_over_one_stream_between_servers_are_no_flood(door):
+    async with door.abroad() as abroad:
+        await everybody_is_in(door, await abroad.strangers(*(f"p{number}" for number in range(PEOPLE))))
