@@ -162,6 +162,8 @@ return function (gate)
 		return layout;
 	end
 
+	local is_for_all = module:get_option_boolean("allow_unaffiliated_register", false);
+
 	changes.guard_room("iq/bare/jabber:iq:register:query", PRIORITY.owner, function (event, room, query)
 		local stanza = event.stanza;
 		if stanza.attr.type ~= "set" then return; end
@@ -176,6 +178,12 @@ return function (gate)
 		local bare, nick = jid_bare(stanza.attr.from), request.nick;
 		local current = gate.affiliation_of(room, bare);
 		if gate.is_reserved(nick, bare) then return gate.refuse_nick(event); end
+		-- The room would refuse these whatever the policy says (XEP-0045, 7.10).
+		local bearer = occupant_of(room, nick);
+		local refusal = current == "outcast" and { "auth", "forbidden" }
+			or current == "none" and not is_for_all and { "auth", "registration-required" }
+			or bearer and bearer.bare_jid ~= bare and { "cancel", "conflict" };
+		if refusal and not gate.is_observing() then return gate.refuse(event, "closed-way", refusal[1], refusal[2]); end
 		local item = { jid = bare, nick = nick, affiliation = current == "none" and "member" or current, current = current };
 		return gate.put(event, "affiliation", {
 			detail = write_items { item }, register = true,

@@ -12,6 +12,7 @@ return function (gate)
 		local stanza = event.stanza;
 		local room_jid, kind = jid_bare(stanza.attr.to), stanza.attr.type;
 		if kind == "unavailable" then
+			gate.waiting.left(room_jid, stanza.attr.from);
 			return gate.cancel(room_jid, stanza.attr.from);
 		end
 		if kind ~= nil or stanza[mark] or not stanza:get_child("x", xmlns_muc) then return; end

@@ -71,12 +71,27 @@ return function (gate)
 	function waiting.people(room_jid) return lists[room_jid] and lists[room_jid].people or {}; end
 	function waiting.count(room_jid) return lists[room_jid] and lists[room_jid].count or 0; end
 
-	-- Forgets those who have waited for too long; returns whether others are left.
+	-- Somebody who has knocked says that this session is gone.
+	function waiting.left(room_jid, address)
+		local bare = jid_bare(address);
+		local w = waiting.people(room_jid)[bare];
+		if w and w.jid == address and not gate.lobby.is_there() then forget_waiting({ jid = room_jid }, bare); end
+	end
+
+	-- Of another server, this one does not know who is there.
+	local function is_gone(bare)
+		local host = prosody.hosts[jid.host(bare)];
+		return host and host.type == "local" and not prosody.bare_sessions[bare];
+	end
+
+	-- Forgets those who have waited for too long, or are gone; returns whether others are left.
 	function waiting.sweep()
 		local time = now();
 		for room_jid, list in pairs(lists) do
 			for bare, w in pairs(list.people) do
-				if w.expires < time then
+				if is_gone(bare) then
+					forget_waiting({ jid = room_jid }, bare);
+				elseif w.expires < time then
 					local room = gate.lobby.is_there() and gate.get_room(room_jid);
 					forget_waiting({ jid = room_jid }, bare);
 					if room then gate.lobby.dismiss(room, bare, (gate.words.of("gate-nobody"))); end

@@ -7,6 +7,7 @@ from lab import SERVICE, Crowd
 from lab.federation import ASCII, FAR, STRANGERS, UNICODE, FederatedDoor, cut
 from lab.knocking import invited, knock, let_in
 from lab.stanza import CLIENT, MUC_ADMIN, MUC_OWNER, element
+from storm import until
 
 SECRET = "seven tall quartz lanterns"
 NEAR = "conference.localhost"
@@ -109,7 +110,19 @@ async def test_somebody_of_another_server_knocks_and_is_let_in(door):
         for person, nick in ((bob, "Bob"), (carol, "Carol")):
             await invited(person, room)
             assert (await person.join(room, nick)).joined
+        await alice.ping()
         assert set(alice.occupants(room)) == {"Alice", "Bob", "Carol"}
+
+
+async def test_somebody_of_another_server_who_has_knocked_and_goes_waits_no_more(door):
+    async with Crowd(door.server) as people, door.abroad() as abroad:
+        room = door.room()
+        await opened(people, room)
+        bob = await abroad.connect(f"bob@{FAR}")
+        assert (await bob.join(room, "Bob")).condition == "registration-required"
+        assert "waiting" in vestibule(door, "room", room)
+        await bob.disconnect()
+        await until(lambda: "waiting" not in vestibule(door, "room", room), 5, "an empty lobby")
 
 
 async def test_somebody_of_another_server_is_removed_and_stays_out(door):
@@ -146,6 +159,7 @@ async def test_another_server_is_banned_by_its_domain(door):
         finally:
             vestibule(door, "unban", FAR)
         assert (await bob.join(room, "Bob", SECRET)).joined
+        await alice.ping()
         assert set(alice.occupants(room)) == {"Alice", "Bob", "Sam"}
 
 
@@ -266,6 +280,7 @@ async def test_an_answer_finds_its_way_when_the_streams_between_the_servers_have
             door.component.thaw()
         assert (await bob.outcome(room, asked)).joined
         assert (await carol.outcome(room, wrong)).condition == "not-authorized"
+        await alice.ping()
         assert set(alice.occupants(room)) == {"Alice", "Bob"}
         assert (len(bob.answers(room, asked)), len(carol.answers(room, wrong))) == (1, 1)
 

@@ -2,8 +2,9 @@
 
 import asyncio
 
-from lab import Crowd
-from lab.stanza import MUC_USER
+from lab import SERVICE, Crowd
+from lab.stanza import CLIENT, MUC_USER, element
+from storm import until
 
 ROOM = "tea@conference.localhost"
 
@@ -79,3 +80,24 @@ async def test_whoever_comes_in_by_the_password_waits_no_more(start_prosody, sta
         shown = component.run("room", ROOM).stdout
         assert "inside   Bob" in shown
         assert "waiting" not in shown
+
+
+async def test_whoever_has_knocked_and_is_gone_takes_no_place(start_prosody, start_vestibule):
+    server = start_prosody()
+    component = start_vestibule(server, SERVICE + "[policy.lobby]\nmax_waiting = 2\n")
+    async with Crowd(server) as people:
+        ann, bob, _ = await open_with_bob_waiting(people)
+        guest, carol, dave = await people.connect_many(["guest.localhost", "carol@localhost", "dave@localhost"])
+        assert (await guest.join(ROOM, "Guest")).condition == "registration-required"
+        assert (await carol.join(ROOM, "Carol")).condition == "resource-constraint"
+        guest.abort()  # the connection breaks
+        await leaves(bob, "Bob")  # he says that he goes, and stays connected
+        await until(lambda: "waiting" not in component.run("room", ROOM).stdout, 5, "an empty lobby")
+        for person, nick in ((carol, "Carol"), (dave, "Dave")):
+            assert (await person.join(ROOM, nick)).condition == "registration-required"
+        await ann.ping()
+
+
+async def leaves(person, nick):
+    person.send(element(CLIENT, "presence", to=f"{ROOM}/{nick}", type="unavailable"))
+    await person.ping()
