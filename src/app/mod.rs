@@ -115,6 +115,8 @@ struct Shared {
     audit_now: Arc<Notify>,
     /// Held by whoever reads all rooms, page by page: one at a time, so that the server is never held up.
     paging: Arc<AsyncMutex<()>>,
+    /// Held by whoever judges a password: one at a time, or a few would take every core from all other questions.
+    judging_turn: Arc<AsyncMutex<()>>,
     doctor: Arc<doctor::Practice>,
     /// For what strangers see in the place of the policy's revision.
     revision_key: Arc<[u8; 32]>,
@@ -220,6 +222,7 @@ pub async fn run(
         reloading: Arc::default(),
         audit_now: Arc::default(),
         paging: Arc::default(),
+        judging_turn: Arc::default(),
         doctor: Arc::default(),
         revision_key: Arc::new(revision::key(&component.state_dir)?),
         started: clock::instant(),

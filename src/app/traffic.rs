@@ -113,9 +113,11 @@ impl Traffic {
             let mut rules = rules;
             let _judging = Held::new(&shared.measures.judging);
             let answer = loop {
+                let turn = shared.judging_turn.blocking_lock();
                 if let Some(strength) = making::strength(&question, rules.strict()) {
                     question.judge_typed(strength);
                 }
+                drop(turn);
                 let mut desk = shared.desk();
                 if Arc::ptr_eq(desk.policy(), &judged_by) {
                     break desk.question(&service, &question, now());
