@@ -9,7 +9,7 @@ import subprocess
 import sys
 import traceback
 
-from measure import BENCHES, ROOT, decide, joins, memory, questions, replay, restart
+from measure import BENCHES, ROOT, decide, floods, joins, memory, questions, replay, restart
 from measure.figures import Unmeasured, budgets, judged, table, write_summary
 
 MEASUREMENTS = {
@@ -18,6 +18,7 @@ MEASUREMENTS = {
     "joins": joins,
     "memory": memory,
     "restart": restart,
+    "floods": floods,
     "replay": replay,
 }
 
