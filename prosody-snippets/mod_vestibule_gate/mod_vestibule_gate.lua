@@ -443,9 +443,11 @@ local function expire(e)
 		local passed = { room = e.room, jid = cut(e.from, LIMIT.address) };
 		if #passed_unasked < LIMIT.passed then t_insert(passed_unasked, passed); end
 	end
-	local room = get_room(e.room);
-	local steps = observing and { { stanza = e.stanza } } or e.kind ~= "join" and steps_of(e, nil, room);
-	if steps ~= nil then replay(e, { failing = true, as_sent = observing }, room, steps or nil); end
+	try(e, function ()
+		local room = get_room(e.room);
+		local steps = observing and { { stanza = e.stanza } } or e.kind ~= "join" and steps_of(e, nil, room);
+		if steps ~= nil then replay(e, { failing = true, as_sent = observing }, room, steps or nil); end
+	end);
 end
 
 local function sweep_once()

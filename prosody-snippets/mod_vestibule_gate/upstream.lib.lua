@@ -6,13 +6,14 @@ return function (gate)
 	local PRIORITY, LIMIT = gate.PRIORITY, gate.LIMIT;
 
 	-- Any number is taken for the length of the history: with a negative one, the server removes messages for ever once
-	-- somebody speaks; one that is no integer makes the form unanswerable. A room may have it from before the gate.
+	-- somebody speaks; one that is no integer makes the form unanswerable. A room may have it from before the gate; what
+	-- does no such harm stays as it was.
 	local function bound_history(event)
 		local room = event.room;
 		local length = not gate.is_observing() and room._data.history_length;
-		if not length or length >= 0 and length <= LIMIT.history and length % 1 == 0 then return; end
+		if not length or length >= 0 and length <= LIMIT.int and length % 1 == 0 then return; end
 		module:log("warn", "the history of %s has a length of %s: it is bounded", room.jid, length);
-		room._data.history_length = length > LIMIT.history and LIMIT.history or 0;
+		room._data.history_length = length > LIMIT.int and LIMIT.history or 0;
 	end
 	gate.guard("muc-add-history", PRIORITY.history, bound_history);
 	gate.guard("muc-config-form", PRIORITY.form, bound_history);
