@@ -13,7 +13,8 @@ use std::str::FromStr;
 use idna::punycode;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use smol_str::SmolStr;
-use stringprep::tables::unassigned_code_point;
+use stringprep::tables::{case_fold_for_nfkc, commonly_mapped_to_nothing, unassigned_code_point};
+use unicode_normalization::UnicodeNormalization as _;
 
 /// Most bytes of a part (RFC 6122 §2.1).
 const LONGEST: usize = 1023;
@@ -184,6 +185,21 @@ pub fn prepare(part: Part, text: &str) -> Result<String, JidError> {
         len if len > LONGEST => Err(JidError::Long(part)),
         _ => Ok(prepared.into_owned()),
     }
+}
+
+/// Returns a pattern for names of rooms as the server has the names: mapped and composed as a node is, with nothing
+/// refused. What Unicode 3.2 does not know stays.
+pub fn folded(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let known = text.split_inclusive(unassigned_code_point);
+    for run in known {
+        let end = run.chars().next_back().filter(|c| unassigned_code_point(*c));
+        let run = end.map_or(run, |end| run.strip_suffix(end).unwrap_or(run));
+        let mapped = run.chars().map(corrected).filter(|c| !commonly_mapped_to_nothing(*c));
+        out.extend(mapped.flat_map(case_fold_for_nfkc).nfkc());
+        out.extend(end);
+    }
+    out
 }
 
 /// What Unicode 3.2 has for ideographs whose mapping was corrected after it (Corrigendum 4).
@@ -367,6 +383,20 @@ mod tests {
         // Letters that no server stamps: IDNA 2008 knows this one, Unicode 3.2 another for it; and what is no code.
         for only in ["xn--strae-oqa.example", "xn--a.example", "xn--.example", "xn--abc-.example"] {
             assert_eq!(spellings(only), [only]);
+        }
+    }
+
+    #[test]
+    fn a_pattern_is_as_the_server_has_the_names() {
+        for (written, folded_to) in [
+            ("Tea-*", "tea-*"),
+            ("STRA\u{DF}E-{a,B}[0-9]", "strasse-{a,b}[0-9]"),
+            ("\u{FF42}oard e\u{301}\u{AD}", "board \u{E9}"),
+            ("\u{1F389}Stra\u{DF}e\u{1D52}", "\u{1F389}strasse\u{1D52}"),
+            ("", ""),
+        ] {
+            assert_eq!(folded(written), folded_to);
+            assert_eq!(folded(folded_to), folded_to);
         }
     }
 

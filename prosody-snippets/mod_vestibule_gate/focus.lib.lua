@@ -35,7 +35,7 @@ return function (gate)
 
 	-- Rooms of tenants: room@conference.tenant.example.org is [tenant]room@conference.example.org.
 	local function internal(address)
-		local node, host = jid.split(jid.prep(address or "") or "");
+		local node, host = jid.split(jid.prep(address or "", true) or "");
 		if not node or host == module.host then return node and node .. "@" .. host; end
 		local prefix, base = module.host:match("^([^.]+)%.(.+)$");
 		if not prefix or host:sub(1, #prefix + 1) ~= prefix .. "." or host:sub(-#base - 1) ~= "." .. base then return nil; end
@@ -98,6 +98,7 @@ return function (gate)
 		if not focuses[jid.bare(to)] and not proxies[to] then return; end
 		local conference = stanza:get_child("conference", xmlns_focus);
 		if not conference then return; end
+		if gate.addresses.refuse(event, conference.attr.room) then return true; end
 		local known, room_jid = known_of(origin), internal(conference.attr.room);
 		local given, device = conference.attr["session-id"], conference.attr["machine-uid"];
 		known.client = "jitsi";

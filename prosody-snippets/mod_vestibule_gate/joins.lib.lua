@@ -22,7 +22,7 @@ return function (gate)
 			return;
 		end
 		local nick = jid_resource(stanza.attr.to);
-		if not jid.prep(room_jid, true) or not stringprep.resourceprep(nick, true) then
+		if not stringprep.resourceprep(nick, true) then
 			return gate.refuse(event, "malformed", "modify", "jid-malformed");
 		elseif gate.is_reserved(nick, stanza.attr.from) then
 			return gate.refuse_nick(event);

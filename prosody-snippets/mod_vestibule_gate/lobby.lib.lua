@@ -61,6 +61,7 @@ return function (gate)
 
 	local function watch()
 		local service = module:context(host);
+		gate.addresses.watch(service);
 		gate.guard_at(service, "muc-occupant-pre-join", gate.PRIORITY.nick, function (event)
 			local room = main_room(event.room.jid);
 			if gate.is_unguarded() or not room or not gate.kept.of(room) then return; end

@@ -11,6 +11,7 @@
 --
 -- This file has what becomes of an attempt, and the link. Beside it:
 --
+--     addresses            whose stanzas are taken at all
 --     queue, turns         whose turn it is
 --     joins                what is asked about       backstops, reports   what is not, and what is told
 --     config_form, affiliations, invitations         that which people ask for (`changes`)
@@ -32,6 +33,7 @@ local xmlns_gate = "urn:vestibule:gate:1";
 
 -- util.events orders equal priorities at random, so every hook has a place that nothing else takes.
 local PRIORITY = {
+	address = 1000; -- above whatever answers a stanza
 	request = 5; -- on the focus's hosts, before whatever forwards to it (0)
 	reply = 5; -- on the clients' hosts, before the answer is delivered (0)
 	link = 10; -- before mod_iq (0): the component's answers are not for the room service
@@ -570,7 +572,7 @@ guard("iq/host", PRIORITY.link, function (event)
 	elseif not query or query.attr.xmlns ~= xmlns_gate then
 		return;
 	elseif kind == "get" and gate.inquiries[query.name] then
-		local reply = gate.inquiries[query.name](st.reply(stanza), query.attr);
+		local reply = gate.inquiries[query.name](st.reply(stanza), query.attr, query);
 		module:send(reply or st.error_reply(stanza, "cancel", "item-not-found"));
 		return true;
 	elseif kind == "set" and query.name == "hello" then
@@ -615,8 +617,11 @@ function gate.replaying() return replaying; end
 
 gate.cancel = queue.cancel;
 
-for _, name in ipairs { "changes", "permissions", "media" } do gate[name] = module:require(name)(gate); end
+for _, name in ipairs { "addresses", "changes", "permissions", "media" } do gate[name] = module:require(name)(gate); end
 for _, name in ipairs { "joins", "backstops", "reports", "upstream" } do module:require(name)(gate); end
+
+gate.addresses.watch(module);
+gate.inquiries.prepare = gate.addresses.prepare;
 
 -- Loading and unloading
 

@@ -9,6 +9,7 @@ local ENGLISH = {
 	["gate-nobody"] = "Nobody has let you in. Try again later.",
 	["gate-away"] = "The meeting policy does not answer. Try again in a moment.",
 	["gate-full"] = "Too many people wait here. Try again in a moment.",
+	["gate-address"] = "An address in this request has characters that are not allowed in addresses here.",
 	["gate-too-large"] = "The request is too large.",
 	["gate-value"] = "This value cannot be used here: {field}.",
 	["say-suspended-here"] =

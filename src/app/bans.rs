@@ -9,6 +9,7 @@ use tokio::sync::{Mutex as AsyncMutex, MutexGuard as AsyncGuard};
 use super::Shared;
 use super::clock::now;
 use crate::component::desk::Consequences;
+use crate::jid::folded;
 use crate::policy::bans::{self, Banned, Bans, Origin};
 use crate::policy::rules::Policy;
 use crate::store::{Ban, Store, StoreError};
@@ -39,7 +40,7 @@ impl Book {
 /// # Errors
 /// It is none.
 pub(super) fn pattern(text: &str) -> Result<GlobMatcher, String> {
-    let text = text.trim().to_lowercase();
+    let text = folded(text.trim());
     if text.contains('@') {
         return Err(format!(
             "`{text}` is an address: give a name or pattern of names, like `tea-*`"

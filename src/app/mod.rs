@@ -1,5 +1,6 @@
 //! The wiring: the one place that knows everyone. Clock, signals, tasks, reload, shutdown.
 
+mod addresses;
 mod adhoc;
 mod audit;
 mod bans;
@@ -109,6 +110,8 @@ struct Shared {
     reload_now: Arc<Notify>,
     /// The bans that operators have made.
     bans: Arc<bans::Book>,
+    /// What the servers make of the addresses of the file.
+    addresses: Arc<addresses::Addresses>,
     /// Held while the file is read and put in force.
     reloading: Arc<AsyncMutex<()>>,
     /// Wakes the audit before its time.
@@ -137,6 +140,8 @@ struct Upkeep {
     text: Secret,
     /// What is in force beside the policy, as far as a reload changes it.
     settings: Arc<Settings>,
+    /// The addresses in that file that are not ASCII.
+    written: Arc<[config::Written]>,
     /// What may not be meant in that file.
     warnings: Arc<[Problem]>,
 }
@@ -166,7 +171,7 @@ pub async fn run(
     mode: Mode,
 ) -> Result<(), RunError> {
     let warnings = loaded.warnings_at(now()).cloned().collect();
-    let Loaded { settings, mut policy, text, .. } = loaded;
+    let Loaded { settings, mut policy, text, written, .. } = loaded;
     let known = Arc::new(settings.clone());
     let component = settings.component;
     if component.secret.is_empty() {
@@ -214,11 +219,13 @@ pub async fn run(
             limit: settings.reload,
             text,
             settings: known,
+            written: written.into(),
             warnings,
         })),
         on_disk: Arc::default(),
         reload_now: Arc::default(),
         bans: Arc::new(book),
+        addresses: Arc::default(),
         reloading: Arc::default(),
         audit_now: Arc::default(),
         paging: Arc::default(),

@@ -25,7 +25,8 @@ pub(super) async fn watch(mut shared: Shared, ready_within: Duration) {
         let mut since = Instant::now();
         while shared.link.is_up() {
             let missing = missing(&shared);
-            if missing.is_empty() {
+            let problems = shared.addresses.problems();
+            if missing.is_empty() && problems.is_empty() {
                 if !told {
                     told = true;
                     tracing::info!("ready: every service is under the policy");
@@ -35,6 +36,11 @@ pub(super) async fn watch(mut shared: Shared, ready_within: Duration) {
                 told = false;
                 patience = AGAIN;
                 since = Instant::now();
+                if missing.is_empty() {
+                    tracing::error!("NOT READY: {}", problems.join("\n"));
+                    notify(&[NotifyState::Status("not ready: the server has another address")]);
+                    continue;
+                }
                 tracing::error!(
                     services = missing.join(", "),
                     "NOT READY: no gate has greeted from these services, so their rooms are under no policy. \

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 
 use super::clock::now;
 use super::rooms::RoomError;
-use super::{Shared, Upkeep, revision, rooms};
+use super::{Shared, Upkeep, addresses, revision, rooms};
 use crate::component::desk::{Consequences, Judged};
 use crate::component::measures::settled;
 use crate::config::{Limit, Loaded, changes, load};
@@ -118,7 +118,7 @@ fn unchanged(reason: &str, running: &str) -> String {
 
 fn put_in_force(shared: &Shared, loaded: Loaded, limit: Option<Limit>) -> Result<Reloaded, String> {
     let warnings = loaded.warnings_at(now()).cloned().collect();
-    let Loaded { mut policy, settings, text, .. } = loaded;
+    let Loaded { mut policy, settings, text, written, .. } = loaded;
     let known = Arc::new(settings.clone());
     let revision = policy.revision.clone();
     let most = |inside| limit.map_or(usize::MAX, |limit| limit.of(inside));
@@ -136,9 +136,17 @@ fn put_in_force(shared: &Shared, loaded: Loaded, limit: Option<Limit>) -> Result
     let before = shared.upkeep().text.clone();
     let entry = revision::reloaded(&revision, &shared.file, &before, &text);
     shared.desk().audit().record(entry);
-    *shared.upkeep() =
-        Upkeep { audit: settings.audit, limit: settings.reload, text, settings: known, warnings };
+    *shared.upkeep() = Upkeep {
+        audit: settings.audit,
+        limit: settings.reload,
+        text,
+        settings: known,
+        written: written.into(),
+        warnings,
+    };
+    shared.addresses.forget();
     for (welcome, service) in welcomes {
+        addresses::check(shared, &service);
         tokio::spawn(rooms::tell(shared.clone(), service, welcome));
     }
     let removed = consequences.removed.len();

@@ -10,7 +10,7 @@ use super::clock::now;
 use crate::component::desk::Judged;
 use crate::component::making::{self, MakingError};
 use crate::component::neighbours::{Neighbour, among};
-use crate::jid::BareJid;
+use crate::jid::{BareJid, JidError, Part};
 use crate::policy::denial::Denial;
 use crate::policy::verdict::{Effects, NewPassword};
 use crate::secret::Secret;
@@ -32,10 +32,10 @@ const TRIES: u32 = 5;
 /// A room cannot be changed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum RoomError {
-    #[error("`{0}` is no address of a room")]
-    Address(String),
-    #[error("`{0}` is no address of a person")]
-    Person(String),
+    #[error("`{0}` is no address of a room: {1}")]
+    Address(String, #[source] JidError),
+    #[error("`{0}` is no address of a person: {1}")]
+    Person(String, #[source] JidError),
     #[error("the file names no service `{0}`")]
     Service(String),
     #[error("there is no room `{0}`")]
@@ -52,10 +52,9 @@ pub(super) enum RoomError {
 
 /// The room of that address.
 pub(super) fn address(room: &str) -> Result<BareJid, RoomError> {
-    room.parse()
-        .ok()
-        .filter(|jid: &BareJid| jid.node().is_some())
-        .ok_or_else(|| RoomError::Address(room.to_owned()))
+    let wrong = |error| RoomError::Address(room.to_owned(), error);
+    let jid: BareJid = room.parse().map_err(wrong)?;
+    if jid.node().is_some() { Ok(jid) } else { Err(wrong(JidError::Empty(Part::Node))) }
 }
 
 fn service(shared: &Shared, room: &BareJid) -> Result<Arc<str>, RoomError> {

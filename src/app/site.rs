@@ -22,7 +22,7 @@ impl Site for Operator {
         let desk = shared.desk();
         let missing = desk.services().filter(|(_, hello)| hello.is_none());
         let reasons = missing.map(|(domain, _)| format!("no gate has greeted from {domain}"));
-        Readiness { reasons: reasons.collect() }
+        Readiness { reasons: reasons.chain(shared.addresses.problems()).collect() }
     }
 
     fn rooms(&self) -> Vec<RoomLine> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::adhoc::{AdHocFace, Answered};
 use super::clock::{instant, now};
 use super::operator::Operator;
-use super::{Shared, revision, rooms};
+use super::{Shared, addresses, revision, rooms};
 use crate::component::making;
 use crate::component::measures::Held;
 use crate::policy::attempt::Action;
@@ -140,6 +140,7 @@ impl Traffic {
         match welcome {
             Ok(welcome) => {
                 tracing::info!(%service, "the gate has greeted");
+                addresses::check(&self.shared, service);
                 tokio::spawn(rooms::restore(self.shared.clone(), Arc::clone(service)));
                 self.shared.doctor.look_soon();
                 tokio::spawn(rooms::look_around(self.shared.clone(), Arc::clone(service)));

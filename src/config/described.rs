@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::jid::BareJid;
+use crate::jid::{BareJid, JidError};
 use crate::policy::attempt::{
     Action, Affiliation, AffiliationChange, Attempt, Auth, Client, Credential, FieldChange,
     Requester, Role, RoleChange, RoomView, Word,
@@ -109,8 +109,8 @@ pub enum DescribedError {
         known: String,
     },
     /// No address.
-    #[error("`{0}` is no address like `name@domain`")]
-    Address(String),
+    #[error("`{0}` is no address like `name@domain`: {1}")]
+    Address(String, #[source] JidError),
     /// No claim.
     #[error("`{0}` is no claim like `name=value`")]
     Claim(String),
@@ -146,7 +146,7 @@ impl Described {
     /// # Errors
     /// When it is none.
     pub fn room(&self) -> Result<BareJid, DescribedError> {
-        self.room.parse().map_err(|_| DescribedError::Address(self.room.clone()))
+        self.room.parse().map_err(|error| DescribedError::Address(self.room.clone(), error))
     }
 
     /// The attempt.
@@ -155,7 +155,7 @@ impl Described {
     /// When the description cannot be understood.
     pub fn attempt(&self) -> Result<Attempt, DescribedError> {
         let jid: BareJid =
-            self.jid.parse().map_err(|_| DescribedError::Address(self.jid.clone()))?;
+            self.jid.parse().map_err(|error| DescribedError::Address(self.jid.clone(), error))?;
         let auth = Auth::from_name(&self.auth);
         if auth == Auth::Unknown {
             return Err(DescribedError::Word {

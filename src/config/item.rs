@@ -2,12 +2,14 @@
 
 use toml::de::DeValue;
 
-use super::notes::{Notes, Place};
+use super::notes::{Foreign, Notes, Place};
 
 /// A value as it was written, and where.
 pub(super) struct Item<'a> {
     pub(super) value: &'a DeValue<'a>,
     pub(super) place: Place,
+    /// For the addresses outside of ASCII.
+    pub(super) foreign: &'a Foreign,
 }
 
 /// Why a value is refused.

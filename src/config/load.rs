@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use toml::de::DeTable;
 
 use super::environment::Environment;
-use super::notes::Notes;
+use super::notes::{Notes, Written};
 use super::outside::Outside;
 use super::problem::{Problem, write_all};
 use super::redacted::{Lines, without_secrets};
@@ -35,6 +35,8 @@ pub struct Loaded {
     pub policy: Policy,
     /// How many `[[ban]]` the file has.
     pub bans: usize,
+    /// The addresses in it that are not ASCII.
+    pub written: Vec<Written>,
     /// What may not be meant.
     pub warnings: Vec<Problem>,
     /// What has no effect any more from some moment on: the bans and exceptions with an end.
@@ -141,12 +143,13 @@ pub fn parse(name: &str, text: &str, outside: &Outside<'_>) -> Result<Loaded, Ve
         policy.revision = revision(&without_secrets(&notes, &table, text, Lines::Joined));
         Some((settings, policy, bans))
     });
+    let written = notes.written();
     let (errors, warnings) = notes.problems();
     let (ends, warnings) = warnings.into_iter().partition(|problem| problem.from.is_some());
     match read {
         Some((settings, policy, bans)) if errors.is_empty() => {
             let (file, text) = (name.to_owned(), Secret::new(text));
-            Ok(Loaded { file, text, settings, policy, bans, warnings, ends })
+            Ok(Loaded { file, text, settings, policy, bans, written, warnings, ends })
         }
         _ => Err(errors),
     }
@@ -172,7 +175,7 @@ fn read<'a>(
         .iter()
         .filter_map(|service| Some((service.domain.to_string(), service.focus.clone()?)))
         .collect();
-    let domains = services.iter().map(|service| service.domain.as_str().to_lowercase()).collect();
+    let domains = services.iter().map(|service| service.domain.to_string()).collect();
     let known = policy::Services { accounts, focuses, domains };
     let (mut policy, bans) = policy::read(&mut root, known, outside);
     root.finish();

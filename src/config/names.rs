@@ -10,19 +10,27 @@ use jiff::tz::TimeZone;
 
 use super::section::{Item, Read};
 use super::values::{list, text};
-use crate::jid::{BareJid, JidError, spellings};
+use crate::jid::{BareJid, JidError, folded, spellings};
 
 /// A bare JID: an account, or a domain that speaks for itself.
 pub(super) fn jid(item: &Item<'_>) -> Read<BareJid> {
     let text = text(item)?;
     match BareJid::prepared(&text) {
-        Ok(jid) => Ok(jid),
+        Ok(jid) => Ok(noted(item, text, jid)),
         Err(JidError::Resource(bare)) => item.wrong(
             format!("`{text}` has a resource, the bare JID is meant"),
             Some(format!("write \"{bare}\"")),
         ),
         Err(error) => item.wrong(format!("`{text}` is not a JID: {error}"), None),
     }
+}
+
+/// Notes an address that the server is to prepare, too.
+fn noted(item: &Item<'_>, text: String, jid: BareJid) -> BareJid {
+    if !text.is_ascii() {
+        item.foreign.borrow_mut().push((text, jid.clone(), item.place.clone()));
+    }
+    jid
 }
 
 /// The bare JID of an account.
@@ -39,7 +47,7 @@ pub(super) fn account(item: &Item<'_>) -> Read<BareJid> {
 pub(super) fn domain(item: &Item<'_>) -> Read<BareJid> {
     let text = text(item)?;
     match BareJid::prepared(&text) {
-        Ok(jid) if jid.node().is_none() => Ok(jid),
+        Ok(jid) if jid.node().is_none() => Ok(noted(item, text, jid)),
         Ok(jid) | Err(JidError::Resource(jid)) => {
             let hint = format!("write \"{}\"", jid.domain());
             item.wrong(format!("`{text}` is a JID, only its domain is meant"), Some(hint))
@@ -72,10 +80,10 @@ pub(super) fn network(item: &Item<'_>) -> Read<IpNet> {
         )
 }
 
-/// A pattern for rooms. Room addresses are in lower case, so the pattern is put in lower case too.
+/// A pattern for rooms, put as the server has their names.
 pub(super) fn glob(item: &Item<'_>) -> Read<Glob> {
     let text = super::values::some_text(item)?;
-    GlobBuilder::new(&text.to_lowercase()).literal_separator(false).build().map_or_else(
+    GlobBuilder::new(&folded(&text)).literal_separator(false).build().map_or_else(
         |error| item.wrong(format!("`{text}` is not a pattern: {}", error.kind()), None),
         Ok,
     )

@@ -11,6 +11,7 @@ use super::excerpt::{Excerpt, Lines};
 use super::held::Held;
 use super::load::schema;
 use super::problem::{Problem, Severity};
+use crate::jid::BareJid;
 
 /// Where something was written.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -22,6 +23,9 @@ pub(super) enum Place {
     /// Nowhere: a default, or the file as a whole.
     Whole,
 }
+
+/// The addresses of a file that are not ASCII: as they were written, and prepared.
+pub(super) type Foreign = RefCell<Vec<(String, BareJid, Place)>>;
 
 struct Note {
     severity: Severity,
@@ -40,6 +44,17 @@ struct UnknownKey {
     suggestion: Option<String>,
 }
 
+/// An address of a file that is not ASCII.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// As it was written.
+    pub text: String,
+    /// Prepared by this program's tables.
+    pub prepared: BareJid,
+    /// Its 1-based line; 0: it is in no file.
+    pub line: u32,
+}
+
 /// The notes on one file.
 pub(super) struct Notes<'a> {
     name: &'a str,
@@ -52,6 +67,7 @@ pub(super) struct Notes<'a> {
     /// Every key that was asked for; `None`: they are not wanted.
     keys: Option<RefCell<BTreeSet<String>>>,
     unknown: RefCell<Vec<UnknownKey>>,
+    foreign: Foreign,
 }
 
 impl<'a> Notes<'a> {
@@ -66,6 +82,7 @@ impl<'a> Notes<'a> {
             held: RefCell::default(),
             keys: None,
             unknown: RefCell::default(),
+            foreign: Foreign::default(),
         }
     }
 
@@ -175,6 +192,19 @@ impl<'a> Notes<'a> {
     /// Every key that was asked for, if they are wanted.
     pub(super) fn keys(&self) -> BTreeSet<String> {
         self.keys.as_ref().map(RefCell::take).unwrap_or_default()
+    }
+
+    pub(super) const fn foreign(&self) -> &Foreign {
+        &self.foreign
+    }
+
+    /// The addresses outside of ASCII, each once.
+    pub(super) fn written(&self) -> Vec<Written> {
+        let mut said = HashSet::new();
+        let mut foreign = self.foreign.take();
+        foreign.retain(|(text, ..)| said.insert(text.clone()));
+        let written = |(text, prepared, place)| Written { text, prepared, line: self.line(&place) };
+        foreign.into_iter().map(written).collect()
     }
 
     /// The 1-based line of a place; 0: none.

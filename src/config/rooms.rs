@@ -10,6 +10,7 @@ use super::section::{Item, Read, Section};
 use super::suggest::did_you_mean;
 use super::values::{list, some_text, text, whole};
 use super::{rules, ties};
+use crate::jid::folded;
 use crate::policy::overrides::{Override, Overrides};
 use crate::policy::pattern::Pattern;
 use crate::policy::rules::Rules;
@@ -126,7 +127,7 @@ fn tenant(item: &Item<'_>) -> Read<String> {
         let hint = "for more than one write a pattern, like `match = \"\\\\[acme-*\\\\]*\"`";
         return item.wrong(format!("`{text}` is not the name of a tenant"), Some(hint.to_owned()));
     }
-    Ok(text.to_lowercase())
+    Ok(folded(&text))
 }
 
 fn service(item: &Item<'_>, services: &[String]) -> Read<String> {

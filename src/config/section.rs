@@ -68,10 +68,18 @@ impl<'a> Section<'a> {
     ) -> Option<T> {
         self.know(key);
         if let Some((_, variable, value)) = self.instead.iter().find(|(name, ..)| name == key) {
-            return Some(take(&Item { value, place: Place::Variable(variable.clone()) }));
+            return Some(take(&Item {
+                value,
+                place: Place::Variable(variable.clone()),
+                foreign: self.notes.foreign(),
+            }));
         }
         let value = self.table?.get(key)?;
-        Some(take(&Item { value: value.get_ref(), place: Place::Text(value.span()) }))
+        Some(take(&Item {
+            value: value.get_ref(),
+            place: Place::Text(value.span()),
+            foreign: self.notes.foreign(),
+        }))
     }
 
     /// The text that the file itself gives a key, though a variable may stand in for it; `None`: none, or an empty one.
@@ -141,7 +149,11 @@ impl<'a> Section<'a> {
                 if let Some(inner) = value.get_ref().as_table() {
                     tables.push((name, inner));
                 } else {
-                    let item = Item { value: value.get_ref(), place: Place::Text(value.span()) };
+                    let item = Item {
+                        value: value.get_ref(),
+                        place: Place::Text(value.span()),
+                        foreign: self.notes.foreign(),
+                    };
                     leaves.push((name, Place::Text(key.span()), item));
                 }
             }
@@ -333,7 +345,7 @@ impl<'a> Section<'a> {
     fn refuse(&self, value: &DeValue<'_>, place: &Place, path: &str, what: &str) {
         // `password = "…"` where the table `[policy.password]` was meant.
         hide(self.notes, value, place);
-        let item = Item { value, place: place.clone() };
+        let item = Item { value, place: place.clone(), foreign: self.notes.foreign() };
         for wrong in item.expected::<()>(what).err().into_iter().flatten() {
             self.notes.error(wrong.place, path, wrong.message, wrong.suggestion);
         }

@@ -172,10 +172,11 @@ pub(super) fn list<T>(kind: impl Fn(&Item<'_>) -> Read<T>) -> impl Fn(&Item<'_>)
         }
         let Some(items) = item.value.as_array() else { return item.expected("a list") };
         let (mut values, mut wrongs) = (Vec::new(), Vec::new());
-        for item in items.iter() {
+        for one in items.iter() {
             match kind(&Item {
-                value: item.get_ref(),
-                place: super::notes::Place::Text(item.span()),
+                value: one.get_ref(),
+                place: super::notes::Place::Text(one.span()),
+                foreign: item.foreign,
             }) {
                 Ok(value) => values.push(value),
                 Err(more) => wrongs.extend(more),

@@ -230,6 +230,38 @@ impl Request {
         }
     }
 
+    /// The addresses in it, as somebody has typed them.
+    pub fn addresses(&self) -> impl Iterator<Item = &str> {
+        let [one, other]: [Option<&String>; 2] = match self {
+            Self::Room { room }
+            | Self::Close { room }
+            | Self::Reopen { room }
+            | Self::Suspend { room, .. }
+            | Self::Resume { room }
+            | Self::End { room, .. }
+            | Self::Password { room, .. }
+            | Self::Say { room, .. } => [Some(room), None],
+            Self::Admit { room, jid }
+            | Self::Reject { room, jid }
+            | Self::Remove { room, jid, .. } => [Some(room), Some(jid)],
+            // Patterns for rooms are of names.
+            Self::Ban { who, .. } | Self::Unban { who, .. } => [Some(who), None],
+            Self::EndMany { service, .. } => [service.as_ref(), None],
+            Self::Explain { attempt } => [Some(&attempt.room), Some(&attempt.jid)],
+            Self::Incident { room, person, .. } => [room.as_ref(), person.as_ref()],
+            Self::Status {}
+            | Self::Doctor { .. }
+            | Self::Rooms {}
+            | Self::Bans {}
+            | Self::Why { .. }
+            | Self::Log(_)
+            | Self::Plan { .. }
+            | Self::Reload { .. }
+            | Self::Page { .. } => [None, None],
+        };
+        one.into_iter().chain(other).map(String::as_str)
+    }
+
     /// The command that it is. `None` is a mistake in the table, and nobody may give it.
     pub fn command(&self) -> Option<&'static Command> {
         if let Self::Page { .. } = self { Some(&PAGE) } else { Command::named(self.name()) }

@@ -1,7 +1,7 @@
 //! What a gate says by itself, without asking: its names in the operator's file, and its words in English.
 
 /// The name, and the English words as the gate has them.
-pub const GATE_WORDS: [(&str, &str); 10] = [
+pub const GATE_WORDS: [(&str, &str); 11] = [
     ("gate-chat", "You may not write to this room."),
     ("gate-private", "You may not write privately to anybody in this room."),
     ("gate-rename", "You may not change your name in this room."),
@@ -10,6 +10,10 @@ pub const GATE_WORDS: [(&str, &str); 10] = [
     ("gate-nobody", "Nobody has let you in. Try again later."),
     ("gate-away", "The meeting policy does not answer. Try again in a moment."),
     ("gate-full", "Too many people wait here. Try again in a moment."),
+    (
+        "gate-address",
+        "An address in this request has characters that are not allowed in addresses here.",
+    ),
     ("gate-too-large", "The request is too large."),
     ("gate-value", "This value cannot be used here: {field}."),
 ];

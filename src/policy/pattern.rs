@@ -2,6 +2,8 @@
 
 use globset::{Error, GlobBuilder, GlobMatcher};
 
+use crate::jid::folded;
+
 /// A part of a pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
@@ -32,12 +34,12 @@ pub(super) enum Kind {
 }
 
 impl Pattern {
-    /// Reads a pattern. Room addresses are in lower case, so it is put in lower case, too.
+    /// Reads a pattern, which is put as the server has the names of rooms: in lower case, among others.
     ///
     /// # Errors
     /// It is no pattern.
     pub fn new(written: &str) -> Result<Self, Error> {
-        let written = written.to_lowercase();
+        let written = folded(written);
         let kind = match plain(&written) {
             Some(kind) => kind,
             None => {
@@ -48,7 +50,7 @@ impl Pattern {
         Ok(Self { written, kind })
     }
 
-    /// As it was written, in lower case.
+    /// As it was written, as the server has names.
     pub fn as_str(&self) -> &str {
         &self.written
     }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 
-use crate::jid::BareJid;
+use crate::jid::{BareJid, folded};
 
 /// A room as the server knows it, apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,7 +64,7 @@ fn decoded(name: &str) -> Option<Cow<'_, str>> {
         return None;
     }
     let decoded = percent_decode_str(name).decode_utf8().ok()?;
-    Some(Cow::Owned(decoded.to_lowercase()))
+    Some(Cow::Owned(folded(&decoded)))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod greeting;
 pub mod posture;
+pub mod prepare;
 pub mod question;
 pub mod room;
 

@@ -161,3 +161,22 @@ async def test_a_request_for_what_is_no_room_harms_nobody(meet):
         assert not crowd.focus.conferences.keys() & {f"a b@{meet.server.service}", long}
         assert (await opened(crowd, meet.room())).is_connected
         assert "traceback" not in meet.server.log()
+
+
+ALIKE = "b\u1d52ard-1"  # a letter that Unicode 3.2 did not know, and newer tables make an `o` of
+
+
+@pytest.mark.parametrize("host", ["conference.{}", "conference.tenant.{}"])
+async def test_a_room_that_only_looks_like_another_is_none(meet, host):
+    async with meet.crowd() as crowd:
+        room = f"{ALIKE}@{host.format(DOMAIN)}"
+        eve = await crowd.person("Eve")
+        asked = request(eve, room)
+        eve.send(asked)
+        told = await eve.wait_for(lambda seen: seen.id == asked.get("id"))
+        assert told.error[:2] == ("modify", "jid-malformed")
+        if "tenant" not in room:
+            since = eve.ask_to_join(room, eve.nick)
+            told = await eve.wait_for(lambda seen: seen.name == "presence" and seen.error, since=since)
+            assert told.error[:2] == ("modify", "jid-malformed")
+        assert not crowd.focus.conferences

@@ -12,6 +12,7 @@ use crate::app::clock::now;
 use crate::app::reload::carry_out;
 use crate::component::desk::Judged;
 use crate::control::{Caller, Failure, Length};
+use crate::jid::folded;
 use crate::policy::bans::Banned;
 use crate::policy::rules::Policy;
 use crate::store::{Ban, Store};
@@ -32,7 +33,7 @@ impl Operator {
         reason: String,
     ) -> Result<Value, Failure> {
         let whom = Banned::read(who).map_err(invalid)?;
-        let room = room.map(|room| pattern(room).map(|_| room.trim().to_lowercase()));
+        let room = room.map(|room| pattern(room).map(|_| folded(room.trim())));
         let room = room.transpose().map_err(invalid)?;
         if reason.chars().count() > LONGEST_REASON || reason.chars().any(char::is_control) {
             return Err(invalid(format!(
@@ -83,7 +84,7 @@ impl Operator {
     /// Takes back the bans on just that JID, domain or network.
     pub(super) async fn unban(&self, who: &str, room: Option<&str>) -> Result<Value, Failure> {
         let whom = Banned::read(who).map_err(invalid)?;
-        let (name, room) = (whom.to_string(), room.map(|room| room.trim().to_lowercase()));
+        let (name, room) = (whom.to_string(), room.map(|room| folded(room.trim())));
         let mut book = self.shared.bans.open().await;
         let is_meant = |ban: &Ban| ban.who == name && (room.is_none() || ban.room == room);
         if !book.iter().any(|ban| is_meant(ban) && holds(ban, now())) {

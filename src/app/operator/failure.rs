@@ -6,7 +6,7 @@ use crate::control::{Failure, FailureKind};
 impl From<RoomError> for Failure {
     fn from(error: RoomError) -> Self {
         let kind = match &error {
-            RoomError::Address(_) | RoomError::Person(_) | RoomError::Service(_) => {
+            RoomError::Address(..) | RoomError::Person(..) | RoomError::Service(_) => {
                 FailureKind::Invalid
             }
             RoomError::None(_) => FailureKind::NotFound,

@@ -12,7 +12,7 @@ use crate::app::clock::now;
 use crate::app::incidents::keep;
 use crate::control::{Caller, Face, Failure, FailureKind};
 use crate::incident::{About, Context, MOST, bundle, moment, page, seal};
-use crate::jid::BareJid;
+use crate::jid::{BareJid, JidError};
 use crate::store::{By, Entry, Kind, Query, Store};
 
 /// Where nothing is said: since so long ago.
@@ -39,10 +39,15 @@ impl Asked {
         if self.room.is_none() && self.person.is_none() {
             return Err(invalid("an incident needs `room` or `person`, or both"));
         }
-        let address = |text: Option<String>| match text.map(|text| text.parse::<BareJid>()) {
+        // What was written down may be about an address that is none by strict preparation: a look-alike that was refused.
+        let read = |text: &str| match BareJid::prepared(text) {
+            Err(JidError::Unassigned(..)) => BareJid::stamped(text),
+            other => other.ok(),
+        };
+        let address = |text: Option<String>| match text.map(|text| read(&text)) {
             None => Ok(None),
-            Some(Ok(jid)) => Ok(Some(jid.to_string())),
-            Some(Err(_)) => Err(invalid("`room` and `person` have to be bare JIDs")),
+            Some(Some(jid)) => Ok(Some(jid.to_string())),
+            Some(None) => Err(invalid("`room` and `person` have to be bare JIDs")),
         };
         let time = |text: Option<String>, usual: Option<Timestamp>| {
             match text {

@@ -23,12 +23,13 @@ use crate::store::Query;
 impl Operator {
     pub(in crate::app) fn status(&self) -> Status {
         let linked = self.shared.link.is_up();
-        let trouble = self.shared.trouble().clone();
+        let problems = self.shared.addresses.problems();
+        let trouble = self.shared.trouble().clone().or_else(|| problems.first().cloned());
         let mut desk = self.shared.desk();
         let drift = *desk.drift();
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            ready: linked && desk.is_ready(),
+            ready: linked && desk.is_ready() && problems.is_empty(),
             linked,
             trouble,
             revision: desk.policy().revision.clone(),

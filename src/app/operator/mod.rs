@@ -18,11 +18,11 @@ use self::bulk::Filter;
 use self::deed::Deed;
 use self::failure::{conflict, invalid, unavailable};
 pub use self::looks::explanation_to_json;
-use super::Shared;
 use super::doctor;
 use super::page::page;
 use super::plan::plan;
 use super::reload::{look_at_file, reload};
+use super::{Shared, addresses};
 use crate::component::measures::settled;
 use crate::control::{Caller, Failure, Handler, Reply, Request};
 
@@ -39,6 +39,14 @@ impl Operator {
 
     pub(super) const fn shared(&self) -> &Shared {
         &self.shared
+    }
+
+    /// Has the server prepare the addresses that somebody has typed.
+    async fn confirm(&self, request: &Request) -> Result<(), Failure> {
+        for address in request.addresses() {
+            addresses::confirm(&self.shared, address).await?;
+        }
+        Ok(())
     }
 
     async fn carry_out(
@@ -107,7 +115,10 @@ impl Handler for Operator {
         };
         let deed = Deed::new(command, caller, &request);
         let outcome = match command.authorise(caller) {
-            Ok(()) => self.carry_out(caller, request, &deed).await,
+            Ok(()) => match self.confirm(&request).await {
+                Ok(()) => self.carry_out(caller, request, &deed).await,
+                Err(other) => Err(other),
+            },
             Err(forbidden) => Err(forbidden),
         };
         if let Some(counts) = self.shared.measures.commands.get(caller.face as usize) {

@@ -82,7 +82,7 @@ impl Operator {
 }
 
 fn person(jid: String) -> Result<BareJid, RoomError> {
-    jid.parse().map_err(|_| RoomError::Person(jid))
+    jid.parse().map_err(|error| RoomError::Person(jid, error))
 }
 
 /// The room's record, with this change. `None`: there is none, or it stays as it is.

@@ -23,7 +23,7 @@ from .stanza import CLIENT, element
 FAR = "far.example"
 UNICODE, ASCII = "bücher.example", "xn--bcher-kva.example"
 STRANGERS = "people.far.example"
-NEAR_HOSTS = ("localhost", "guest.localhost", "conference.localhost")
+NEAR_HOSTS = ("localhost", "guest.localhost", "conference.localhost", "vestibule.localhost")
 FAR_HOSTS = (FAR, UNICODE, ASCII, STRANGERS)
 MODULES = Path(__file__).parents[1] / "modules"
 

@@ -1,0 +1,144 @@
+//! Addresses that people wrote outside of ASCII: the server prepares them, too, and what it makes of them counts.
+//!
+//! Within ASCII both are the same, which a test shows for every address part; so is everything else, but a server
+//! may be built with other tables than those that were tried.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::Shared;
+use crate::config::Written;
+use crate::control::{Failure, FailureKind};
+use crate::jid::BareJid;
+use crate::wire::prepare::{MOST, prepare, prepared};
+use crate::xmpp::link::RequestError;
+
+/// What is wrong with the addresses of the file in force, by the server that was asked.
+#[derive(Debug, Default)]
+pub(super) struct Addresses(Mutex<BTreeMap<Arc<str>, Vec<String>>>);
+
+impl Addresses {
+    /// Why the component is not ready for it, a line each.
+    pub(super) fn problems(&self) -> Vec<String> {
+        self.lock().values().flatten().cloned().collect()
+    }
+
+    /// Another file is in force.
+    pub(super) fn forget(&self) {
+        self.lock().clear();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Vec<String>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Has the server of a service prepare the addresses of the file in force, and compares. Until it has answered, the
+/// component is not ready.
+pub(super) fn check(shared: &Shared, service: &Arc<str>) {
+    let written = Arc::clone(&shared.upkeep().written);
+    if written.is_empty() {
+        return;
+    }
+    let waits = format!("the server of {service} has not yet prepared the addresses of the file");
+    shared.addresses.lock().insert(Arc::clone(service), vec![waits]);
+    tokio::spawn(compare(shared.clone(), Arc::clone(service), written));
+}
+
+async fn compare(shared: Shared, service: Arc<str>, written: Arc<[Written]>) {
+    let texts: Vec<_> = written.iter().map(|written| &*written.text).collect();
+    let problems = match ask(&shared, &service, &texts).await {
+        Ok(theirs) => different(&written, &theirs, &service),
+        Err(error) => {
+            vec![format!(
+                "the gate of {service} did not prepare the addresses of the file: {error}"
+            )]
+        }
+    };
+    for problem in &problems {
+        tracing::error!("NOT READY: {problem}");
+    }
+    shared.addresses.lock().insert(service, problems);
+}
+
+fn different(written: &[Written], theirs: &[Option<BareJid>], service: &str) -> Vec<String> {
+    let theirs = theirs.iter().map(Option::as_ref).chain(std::iter::repeat(None));
+    let pairs = written.iter().zip(theirs);
+    pairs
+        .filter(|(ours, theirs)| Some(&ours.prepared) != *theirs)
+        .map(|(ours, theirs)| {
+            let Written { text, prepared, line } = ours;
+            let theirs = theirs.map_or("no address".to_owned(), |theirs| format!("`{theirs}`"));
+            format!(
+                "line {line} of the file: `{text}` is {theirs} for the server of {service}, and `{prepared}` here: \
+                 write the one that is meant as the server has it"
+            )
+        })
+        .collect()
+}
+
+/// Has a server prepare these addresses.
+async fn ask(
+    shared: &Shared,
+    service: &Arc<str>,
+    texts: &[&str],
+) -> Result<Vec<Option<BareJid>>, RequestError> {
+    let mut all = Vec::new();
+    for some in texts.chunks(MOST) {
+        let reply = shared.link.request(&**service, prepare(some.iter().copied())).await?;
+        // What is missing in one page must not move those of the next.
+        all.extend(prepared(&reply).into_iter().chain(std::iter::repeat(None)).take(some.len()));
+    }
+    Ok(all)
+}
+
+/// Has a server prepare what an operator has typed, before it is used.
+///
+/// # Errors
+/// The server makes another address of it, or none. What is none by our own tables is told where it is read.
+pub(super) async fn confirm(shared: &Shared, text: &str) -> Result<(), Failure> {
+    let text = text.trim();
+    let Ok(ours) = BareJid::prepared(text) else { return Ok(()) };
+    // Without a gate nothing but our tables is there.
+    let service = shared.desk().greeted().into_iter().next();
+    let Some(service) = service.filter(|_| !text.is_ascii()) else { return Ok(()) };
+    let theirs = ask(shared, &service, &[text]).await;
+    let theirs = theirs.map_err(|error| Failure::new(FailureKind::Unavailable, error))?;
+    let written = Written { text: text.to_owned(), prepared: ours, line: 0 };
+    match theirs.into_iter().next().flatten() {
+        Some(theirs) if theirs == written.prepared => Ok(()),
+        Some(theirs) => Err(Failure::new(
+            FailureKind::Invalid,
+            format!("the server makes `{theirs}` of `{text}`, not `{}`", written.prepared),
+        )),
+        None => Err(Failure::new(
+            FailureKind::Invalid,
+            format!("`{text}` is no address on this server"),
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_server_prepares_otherwise_is_told_with_its_line() {
+        let written = |text: &str, line| Written {
+            text: text.to_owned(),
+            prepared: BareJid::prepared(text).unwrap(),
+            line,
+        };
+        let ours = [written("J\u{F6}rg@Example.org", 3), written("\u{E9}.example", 7)];
+        let theirs: Vec<_> = ours.iter().map(|ours| Some(ours.prepared.clone())).collect();
+        assert!(different(&ours, &theirs, "c").is_empty());
+        for (theirs, said) in [
+            (vec![theirs[0].clone(), None], "line 7 of the file: `\u{E9}.example` is no address"),
+            (vec![theirs[0].clone()], "line 7"),
+            (vec![BareJid::stamped("jorg@example.org"), theirs[1].clone()], "line 3"),
+        ] {
+            let different = different(&ours, &theirs, "c");
+            assert!(different.len() == 1 && different[0].contains(said), "{different:?}");
+        }
+    }
+}

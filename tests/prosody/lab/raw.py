@@ -1,0 +1,86 @@
+"""A client that logs in under whatever name: slixmpp prepares names before the server does."""
+
+import asyncio
+import base64
+import re
+from xml.etree import ElementTree
+
+from slixmpp.xmlstream import tostring
+
+from .people import Person
+from .process import HOST, Failed
+from .server import PASSWORD
+from .stanza import CLIENT
+
+
+class Raw(Person):
+    """Somebody with the account `node@localhost`, which is made."""
+
+    def __init__(self, server, reader, writer):
+        self.server = server
+        self.seen = []
+        self._waiters = []
+        self._counter = 0
+        self._reader = reader
+        self._writer = writer
+        self._jid = None
+        self._task = None
+
+    @classmethod
+    async def log_in(cls, server, node):
+        """Logs in by SASL PLAIN and binds the resource `lab`."""
+        server.add_account(node)
+        person = cls(server, *await asyncio.open_connection(HOST, server.c2s_port))
+        await asyncio.wait_for(person._log_in(node), 10)
+        return person
+
+    jid = property(lambda self: self._jid)
+    bare = property(lambda self: self._jid.partition("/")[0])
+    is_connected = property(lambda self: not self._writer.is_closing())
+
+    def send(self, xml):
+        self.send_raw(tostring(xml, xmlns=CLIENT))
+
+    def send_raw(self, text):
+        self._writer.write(text.encode())
+
+    def close(self):
+        if self._task:
+            self._task.cancel()
+        self._writer.close()
+
+    async def _log_in(self, node):
+        header = (
+            f"<stream:stream xmlns='{CLIENT}' xmlns:stream='http://etherx.jabber.org/streams'"
+            f" to='{self.server.host}' version='1.0'>"
+        )
+        self.send_raw(header)
+        await self._until(b"</stream:features>")
+        proof = base64.b64encode(f"\0{node}\0{PASSWORD}".encode()).decode()
+        self.send_raw(f"<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>{proof}</auth>")
+        told = await self._until(b">")
+        if "<success" not in told:
+            raise Failed(f"{node} cannot log in: {told}")
+        self.send_raw(header)
+        await self._until(b"</stream:features>")
+        self.send_raw(
+            "<iq type='set' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'>"
+            "<resource>lab</resource></bind></iq>"
+        )
+        self._jid = re.search("<jid>(.*)</jid>", await self._until(b"</iq>")).group(1)
+        self._task = asyncio.ensure_future(self._read())
+
+    async def _until(self, end):
+        return (await self._reader.readuntil(end)).decode()
+
+    async def _read(self):
+        parser, depth, root = ElementTree.XMLPullParser(["start", "end"]), 0, None
+        parser.feed(f"<stream xmlns='{CLIENT}' xmlns:stream='http://etherx.jabber.org/streams'>")
+        while data := await self._reader.read(65536):
+            parser.feed(data.decode("utf-8", "surrogateescape"))
+            for event, xml in parser.read_events():
+                depth += 1 if event == "start" else -1
+                root = xml if event == "start" and depth == 1 else root
+                if event == "end" and depth == 1:
+                    self.saw(xml)
+                    root.remove(xml)
