@@ -137,6 +137,7 @@ fn every_key_reaches_its_own_setting() {
         ("policy.settings.max_occupants", "'nobody'", "max_occupants"),
         ("policy.settings.max_occupants_least", "9", "max_occupants_least"),
         ("policy.settings.max_occupants_most", "9", "max_occupants_most"),
+        ("policy.settings.persistent", "'nobody'", "persistent"),
         ("policy.settings.other", "'nobody'", "other"),
         ("policy.permissions.chat", "['moderator']", "chat"),
         ("policy.permissions.private", "['moderator', 'account']", "private"),

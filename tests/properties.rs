@@ -34,7 +34,7 @@ use vestibule::policy::removal::{By, keep_out, lift};
 use vestibule::policy::rules::{Policy, Rules};
 use vestibule::policy::session::{Session, SessionKind};
 use vestibule::policy::setting::{Setting, To};
-use vestibule::policy::settings::SubjectBy;
+use vestibule::policy::settings::{PersistentBy, SubjectBy};
 use vestibule::policy::succession::{Remedy, Scene, Since, is_service, plan};
 use vestibule::policy::suspended::Suspended;
 use vestibule::policy::verdict::{Decision, Verdict};
@@ -386,7 +386,10 @@ proptest! {
                 }
                 FieldChange::MembersOnly(on) => !on && rules.lobby.admission.value.is_members_only(),
                 FieldChange::Public(on) => on && rules.access.hidden.value == Some(true),
-                FieldChange::Persistent(on) => Some(on) != rules.access.persistent.value,
+                FieldChange::Persistent(on) => match rules.access.persistent.value.fixed() {
+                    Some(wanted) => on != wanted,
+                    None => rules.settings.persistent.value == PersistentBy::Only(Who::Nobody),
+                },
                 FieldChange::Setting(Setting::History, To::Number(number)) => {
                     let most = rules.settings.history_max.value;
                     rules.settings.history.value == Who::Nobody

@@ -33,7 +33,10 @@ return function (gate)
 			return AFFILIATION[attr.affiliation or "none"] and ROLE[attr.role or "none"];
 		end;
 		room = function (fx, attr)
-			fx.room = { password = attr.password, lobby = BOOLEAN[attr.lobby], suspended = BOOLEAN[attr.suspended] };
+			fx.room = {
+				password = attr.password, lobby = BOOLEAN[attr.lobby], suspended = BOOLEAN[attr.suspended],
+				keep = BOOLEAN[attr.keep],
+			};
 			for name, option in pairs(ROOM_FLAGS) do
 				fx.room[option] = BOOLEAN[attr[name]];
 				if attr[name] and fx.room[option] == nil then return false; end

@@ -77,19 +77,28 @@ return function (gate)
 		end
 	end
 
-	local function set_room(room, options, is_new)
+	local function set_options(room, options)
 		local changed = options.password and room:set_password(options.password);
 		if options.members_only and not room:get_members_only() then
 			-- Becoming members-only removes those without affiliation, and nobody is told that they went.
 			for _, occupant in room:each_occupant() do
-				if not room:get_affiliation(occupant.bare_jid) then set_affiliation(room, occupant.bare_jid, "member"); end
+				local bare = occupant.bare_jid;
+				if not room:get_affiliation(bare) and set_affiliation(room, bare, "member") then
+					gate.kept.lend(room, bare, "none", "member");
+				end
 			end
 		end
 		for _, option in pairs(ROOM_FLAGS) do
 			if options[option] ~= nil and room["set_" .. option](room, options[option]) then changed = true; end
 		end
-		local data = options.persistent ~= nil and gate.kept.of(room);
-		if data then data.lasts = options.persistent or nil; end
+		return changed;
+	end
+
+	local function set_room(room, options, is_new)
+		local data, changed = gate.kept.of(room), false;
+		if data then gate.kept.keep_room(data, options.keep); end
+		gate.kept.noting(room, function () changed = set_options(room, options); end);
+		if data and options.persistent ~= nil then data.lasts = options.persistent or nil; end
 		if options.suspended ~= nil then gate.kept.of(room).suspended = options.suspended or nil; end
 		if options.lobby then gate.lobby.raise(room); elseif options.lobby == false then gate.lobby.lower(room); end
 		if options.media and is_new then gate.media.preset(room, options.media); end
@@ -116,6 +125,23 @@ return function (gate)
 		end
 	end
 
+	local function dismiss(room, bare, text)
+		local w = gate.waiting.forget(room, bare);
+		text = text ~= "" and text or "Your request to enter " .. room.jid .. " was declined.";
+		if w then module:send(message(room, w.jid, "normal", text)); end
+		if gate.lobby.is_there() then gate.lobby.dismiss(room, bare, text); end
+	end
+
+	-- The end of a meeting in a room that was there before: everybody is out, and the room stays.
+	local function empty(room, text)
+		local nicks, waiting = {}, {};
+		for nick in room:each_occupant() do nicks[#nicks + 1] = nick; end
+		for bare in pairs(gate.waiting.people(room.jid)) do waiting[#waiting + 1] = bare; end
+		for _, bare in ipairs(waiting) do dismiss(room, bare, text); end
+		for _, nick in ipairs(nicks) do room:set_role(true, nick, nil, text ~= "" and text or nil); end
+		room:save();
+	end
+
 	local function apply_after(room, fx, requester, invited)
 		for _, who in ipairs(fx.admit or NOTHING) do admit(room, who.jid, invited and invited[who.jid]); end
 		for _, who in ipairs(fx.promote or NOTHING) do
@@ -136,19 +162,17 @@ return function (gate)
 		end
 		gate.permissions.apply(room, fx.may);
 		if fx.room and fx.room.media then gate.media.switch(room, fx.room.media); end
-		for _, who in ipairs(fx.reject or NOTHING) do
-			local w = gate.waiting.forget(room, who.jid);
-			local text = who.text ~= "" and who.text or "Your request to enter " .. room.jid .. " was declined.";
-			if w then module:send(message(room, w.jid, "normal", text)); end
-			if gate.lobby.is_there() then gate.lobby.dismiss(room, who.jid, text); end
-		end
+		for _, who in ipairs(fx.reject or NOTHING) do dismiss(room, who.jid, who.text); end
 		for _, who in ipairs(fx.remove or NOTHING) do
 			for nick, occupant in room:each_occupant() do
 				if occupant.bare_jid == who.jid then room:set_role(true, nick, nil, who.text); end
 			end
 			if room:get_affiliation(who.jid) then set_affiliation(room, who.jid, "none"); end
 		end
-		if fx.ending then
+		local data = gate.kept.of(room);
+		if fx.ending and data and data.keep then
+			empty(room, fx.ending);
+		elseif fx.ending then
 			room:set_persistent(false); -- or a tombstone would take its place
 			room:destroy(nil, fx.ending ~= "" and fx.ending or nil);
 		else

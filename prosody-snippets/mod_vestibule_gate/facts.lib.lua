@@ -110,10 +110,13 @@ return function (gate)
 			return write("/>");
 		end
 		local occupants, moderators = census(room);
+		local is_told_all = kind == "open" or kind == "request";
 		write("<state ");
-		attributes("occupants", occupants, "moderators", moderators, "existing", flag(kind == "open" or kind == "request"),
+		attributes("occupants", occupants, "moderators", moderators, "existing", flag(is_told_all),
 			"password", flag(room:get_password()), "members-only", flag(room:get_members_only()), "lobby", has_lobby,
-			"waiting", gate.waiting.count(room.jid));
+			"waiting", gate.waiting.count(room.jid), "persistent", flag(gate.kept.lasts(room)),
+			"unasked", flag(room._data.vestibule_unasked),
+			"affiliations", is_told_all and gate.kept.count_affiliations(room) or nil);
 		write(">");
 		if data and data.record then element("record", NOTHING, data.record); end
 		write("</state>");

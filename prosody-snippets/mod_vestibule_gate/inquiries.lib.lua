@@ -1,6 +1,7 @@
 -- What the component asks of the gate: a room, all rooms, the server.
 
-local jid_prep, t_insert = require "util.jid".prep, table.insert;
+local jid, t_insert = require "util.jid", table.insert;
+local jid_node, jid_prep = jid.node, jid.prep;
 
 return function (gate)
 	local LIMIT, cut, muc = gate.LIMIT, gate.text.cut, gate.muc;
@@ -57,7 +58,7 @@ return function (gate)
 			lobby = flag(gate.lobby.is_there()), hidden = tostring(not room:get_public()),
 			persistent = tostring(not not room:get_persistent()), moderated = tostring(not not room:get_moderated()),
 			suspended = tostring(data ~= nil and data.suspended == true), ["moderated-media"] = gate.media.moderated(room),
-			forgets = flag(data and data.count >= LIMIT.people),
+			forgets = flag(data and data.count >= LIMIT.people), unasked = flag(room._data.vestibule_unasked),
 		};
 		local weight = weight_of(attr);
 		reply:tag("room", attr);
@@ -85,7 +86,56 @@ return function (gate)
 		return count, weight;
 	end
 
+	-- A room as it is stored, or in memory.
+	local function add_stored(reply, room_jid, contents, affiliations)
+		local room, count = { jid = room_jid, _data = contents }, 0;
+		for key, affiliation in pairs(affiliations) do
+			-- In the store, what is no affiliation stands beside them.
+			if type(affiliation) == "string" and gate.AFFILIATION[affiliation] and key ~= "_jid" then count = count + 1; end
+		end
+		local data = gate.kept.of(room);
+		local attr = {
+			jid = room_jid, generation = data and data.generation, revision = tostring(data and data.revision or 0),
+			password = flag(contents.password), ["members-only"] = flag(contents.members_only),
+			hidden = tostring(contents.hidden == true), moderated = tostring(contents.moderated == true),
+			persistent = tostring(gate.kept.lasts(room)), unasked = flag(contents.vestibule_unasked),
+			affiliations = tostring(count), lobby = flag(gate.lobby.is_there()),
+		};
+		reply:tag("room", attr);
+		if data and data.record then reply:text_tag("record", data.record); end
+		reply:up();
+		return weight_of(attr) + #(data and data.record or "");
+	end
+
+	local function add_stored_page(reply, page, after)
+		local configs, names, live = module:open_store("config"), {}, {};
+		for room in muc.live_rooms() do live[room.jid] = room; end
+		for name in pairs(module:open_store("persistent"):get(nil) or {}) do
+			if name > after then t_insert(names, name); end
+		end
+		table.sort(names);
+		local weight, i = 0, 0;
+		while names[i + 1] and i < LIMIT.stored and weight < LIMIT.page_bytes do
+			i = i + 1;
+			local room = live[names[i]];
+			local frozen = not room and configs:get(jid_node(names[i])) or nil;
+			local contents = room and room._data or frozen and frozen._data;
+			-- The older format of the store has the affiliations apart.
+			local affiliations = room and room._affiliations or frozen and (frozen._affiliations or frozen);
+			if contents and not contents.destroyed then
+				weight = weight + add_stored(reply, names[i], contents, affiliations);
+			end
+		end
+		page.next = names[i + 1] and names[i] or nil;
+	end
+
 	local inquiries = {
+		stored = function (reply, attr)
+			local page = { xmlns = xmlns_gate };
+			reply:tag("stored", page);
+			add_stored_page(reply, page, attr.after or "");
+			return reply;
+		end;
 		look = function (reply, attr)
 			local room = gate.get_room(jid_prep(attr.room or "") or "");
 			if not room then return nil; end

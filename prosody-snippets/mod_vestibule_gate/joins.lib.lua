@@ -126,6 +126,7 @@ return function (gate)
 			local affiliation = wanted.affiliation or exactly and "none";
 			verdict.before = gate.effects.give_affiliation(room, bare, affiliation, exactly) or verdict.before;
 			verdict.given = gate.affiliation_of(room, bare);
+			if verdict.before then gate.kept.lend(room, bare, verdict.before, verdict.given); end
 		end
 		-- The occupant was made before the affiliation was given.
 		local role = room:get_default_role(room:get_affiliation(bare)) or "none";

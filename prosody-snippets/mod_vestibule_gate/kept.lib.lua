@@ -1,6 +1,6 @@
 -- What the component has a room remember: of itself, and of people.
 
-local new_id = require "util.id";
+local new_id, jid_node = require "util.id", require "util.jid".node;
 
 local NOTHING = {};
 
@@ -64,5 +64,92 @@ return function (gate)
 		return data and (data.people[bare] or ticket and data.tickets and data.people[data.tickets[ticket] or false]);
 	end
 
-	return { of = of, new = keep_new, keep = keep, recognise = recognise, person = person_of };
+	-- Jitsi's lobby and breakout rooms make a room last while they need it.
+	local function lasts(room)
+		local is_borrowed = room._data.persist_lobby or room._data.breakout_rooms;
+		return room._data.persistent and not is_borrowed and true or false;
+	end
+
+	-- A room that was there before is kept. What is set in it is remembered, with what it had before.
+	local OPTIONS = { "password", "members_only", "hidden", "persistent", "moderated" };
+
+	local function keep_room(data, is_kept)
+		if is_kept ~= nil then data.keep = is_kept and (data.keep or {}) or nil; end
+	end
+
+	-- Runs `act`, which sets options of the room.
+	local function noting(room, act)
+		local data, before = of(room), {};
+		for _, option in ipairs(OPTIONS) do before[option] = room._data[option]; end
+		act();
+		for _, option in ipairs(data and data.keep and OPTIONS or NOTHING) do
+			local is, noted = room._data[option], data.keep[option];
+			if noted then
+				noted.is = is;
+			elseif is ~= before[option] then
+				data.keep[option] = { was = before[option], is = is };
+			end
+		end
+	end
+
+	-- In a room that is kept, what an answer gives somebody is his while he is inside.
+	local function lend(room, bare, before, given)
+		local data = of(room);
+		if not data or not data.keep then return; end
+		data.lent = data.lent or {};
+		data.lent[bare] = { was = data.lent[bare] and data.lent[bare].was or before, is = given };
+	end
+
+	-- What somebody had before, if that is to be given back now.
+	local function give_back(room, bare)
+		local data = of(room);
+		local lent = data and data.lent and data.lent[bare];
+		if not lent then return nil; end
+		for _, occupant in pairs(room._occupants) do
+			if occupant.bare_jid == bare then return nil; end
+		end
+		data.lent[bare] = nil;
+		return gate.affiliation_of(room, bare) == lent.is and lent.was or nil;
+	end
+
+	-- A kept room becomes what it would be without the gate; returns whether it was one.
+	local function release(contents, affiliations)
+		local data = of { _data = contents };
+		if not data or not data.keep then return false; end
+		for option, noted in pairs(data.keep) do
+			if contents[option] == noted.is then contents[option] = noted.was; end
+		end
+		for bare, lent in pairs(data.lent or NOTHING) do
+			if affiliations[bare] == lent.is then affiliations[bare] = lent.was ~= "none" and lent.was or nil; end
+		end
+		contents.vestibule = nil;
+		return true;
+	end
+
+	-- All of them, in memory or not.
+	local function release_all()
+		local live, configs, list = {}, module:open_store("config"), module:open_store("persistent");
+		for room in gate.muc.live_rooms() do
+			live[room.jid] = true;
+			if release(room._data, room._affiliations) then room:save(true); end
+		end
+		for room_jid in pairs(list:get(nil) or NOTHING) do
+			local node = not live[room_jid] and jid_node(room_jid);
+			local stored = node and configs:get(node);
+			local affiliations = stored and (stored._affiliations or stored); -- the older format has them apart
+			if stored and stored._data and release(stored._data, affiliations) then configs:set(node, stored); end
+		end
+	end
+
+	local function count_affiliations(room)
+		local count = 0;
+		for _ in room:each_affiliation() do count = count + 1; end
+		return count;
+	end
+
+	return {
+		of = of, new = keep_new, keep = keep, recognise = recognise, person = person_of,
+		lasts = lasts, count_affiliations = count_affiliations,
+		keep_room = keep_room, noting = noting, lend = lend, give_back = give_back, release_all = release_all,
+	};
 end;

@@ -68,7 +68,7 @@ local LIMIT = {
 	value = 4096, -- of a setting; it goes into the question as it is
 	history = 1000, -- messages: the server keeps every one in memory, and sends as many to each newcomer
 	int = 2147483647, -- xs:int, the type of XEP-0045's numbers
-	occupants = 256, page_bytes = 131072,
+	occupants = 256, stored = 200, page_bytes = 131072,
 };
 
 local muc = module:depends("muc");
@@ -384,7 +384,8 @@ local function answered(e, stanza)
 	if is_late and not e.done then
 		try(e, function ()
 			gate.kept.new(room);
-			room._data.locked = nil; -- its settings are the component's: there is no configuration to wait for
+			-- Its settings are the component's: there is no configuration to wait for.
+			room._data.locked, room._data.vestibule_unasked = nil, nil;
 			effects.before(room, fx);
 			if fx.room and fx.room.media then gate.media.switch(room, fx.room.media); end
 			room:save();
@@ -625,6 +626,8 @@ gate.inquiries.prepare = gate.addresses.prepare;
 
 -- Loading and unloading
 
+local is_reloading = false;
+
 function module.unload() -- timers end with the module, so everybody is answered now
 	function queue.may_serve() return false; end
 	for _, e in ipairs(queue.select(function (e) return not e.done; end)) do
@@ -632,8 +635,12 @@ function module.unload() -- timers end with the module, so everybody is answered
 		if not is_gone(e) then refuse_unanswered(e); end
 	end
 	report("unloading", {}, {});
+	if not is_reloading then gate.kept.release_all(); end
 end
-function module.save() return { waiting = waiting.save() }; end
+function module.save()
+	is_reloading = true; -- it is called before the module is unloaded, and only if it comes back
+	return { waiting = waiting.save() };
+end
 function module.restore(saved) waiting.restore(saved.waiting); run_sweep(); end
 
 learn(store:get(nil) or {});

@@ -35,6 +35,8 @@ return function (gate)
 		local room, occupant = event.room, event.occupant;
 		if room[mark] then room[mark][occupant.nick] = nil; end
 		gate.report("left", room, gate.facts.describe(room, occupant));
+		local former = gate.kept.give_back(room, occupant.bare_jid);
+		if former then gate.effects.set_affiliation(room, occupant.bare_jid, former); end
 	end);
 	gate.guard("muc-set-affiliation", PRIORITY.last, function (event)
 		local room, waits = event.room, gate.waiting.people(event.room.jid)[event.jid];
@@ -47,7 +49,12 @@ return function (gate)
 	gate.guard("muc-config-submitted", PRIORITY.last, function (event)
 		gate.report("configured", event.room, { jid = gate.text.cut(event.actor, LIMIT.address) });
 	end);
-	gate.guard("muc-room-created", PRIORITY.last, function (event) gate.report("created", event.room, {}); end);
+	gate.guard("muc-room-created", PRIORITY.last, function (event)
+		local room = event.room;
+		-- By another module, or while the component was away: no room that was there before the gate.
+		if not gate.kept.of(room) and not gate.is_observing() then room._data.vestibule_unasked = true; end
+		gate.report("created", room, {});
+	end);
 	gate.guard("muc-room-destroyed", PRIORITY.backstop, function (event)
 		gate.report("destroyed", event.room, {});
 		for bare in pairs(gate.waiting.people(event.room.jid)) do gate.waiting.forget(event.room, bare); end

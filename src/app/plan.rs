@@ -110,7 +110,7 @@ fn room(
         let rules = desk.live().rules_at(desk.policy(), live);
         drifts(desk.policy(), &rules, live, now())
     };
-    drifts(policy, &policy.rules_for(&live.jid, live.claims()), live, now())
+    drifts(policy, &policy.rules_in(&live.jid, live.claims(), live.view.is_found()), live, now())
         .into_iter()
         // Who would be removed is told apart.
         .filter(|drift| drift.effects.remove.is_empty())

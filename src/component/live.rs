@@ -51,8 +51,8 @@ impl Room {
     /// Notes how it is now. Its rules are chosen anew when its opener is another.
     pub fn seen(&mut self, policy: &Policy, jid: &BareJid, view: RoomView) {
         let claims = view.record.as_ref().map_or(&[][..], |record| &record.claims);
-        if self.claims != claims {
-            self.rules = policy.rules_for(jid, claims);
+        if self.claims != claims || self.view.is_found() != view.is_found() {
+            self.rules = policy.rules_in(jid, claims, view.is_found());
             self.claims = claims.to_vec();
         }
         self.view = view;
@@ -95,18 +95,26 @@ impl Live {
         now: Timestamp,
     ) -> Arc<Rules> {
         let Some(jid) = &attempt.room else { return Arc::clone(&policy.base) };
-        self.rules_by(policy, jid, &policy.claims_of(attempt, view, now))
+        let claims = policy.claims_of(attempt, view, now);
+        self.rules_by(policy, jid, &claims, view.is_found())
     }
 
     /// The rules for a room as it is now.
     pub fn rules_at(&self, policy: &Policy, live: &LiveRoom) -> Arc<Rules> {
-        self.rules_by(policy, &live.jid, live.claims())
+        self.rules_by(policy, &live.jid, live.claims(), live.view.is_found())
     }
 
-    fn rules_by(&self, policy: &Policy, jid: &BareJid, claims: &[Claim]) -> Arc<Rules> {
+    fn rules_by(
+        &self,
+        policy: &Policy,
+        jid: &BareJid,
+        claims: &[Claim],
+        found: bool,
+    ) -> Arc<Rules> {
+        let is_same = |room: &Room| room.claims == claims && room.view.is_found() == found;
         match self.rooms.get(jid) {
-            Some(room) if room.claims == claims => Arc::clone(&room.rules),
-            _ => policy.rules_for(jid, claims),
+            Some(room) if is_same(room) => Arc::clone(&room.rules),
+            _ => policy.rules_in(jid, claims, found),
         }
     }
 
@@ -153,7 +161,7 @@ impl Live {
         self.expected.expect(jid, record, now);
     }
 
-    /// How many rooms there are that no service opened for itself, with those that may come at any moment;
+    /// How many rooms there are that were opened, by no service for itself, with those that may come at any moment;
     /// and how many of them `opener` opened.
     pub fn count(&self, policy: &Policy, opener: &BareJid, now: Timestamp) -> (u32, u32) {
         let live = self.rooms.values().map(|room| room.view.record.as_ref());
@@ -163,7 +171,8 @@ impl Live {
             let by = record.map(|record| record.opener.as_str());
             let is_service =
                 by.is_some_and(|by| policy.services.keys().any(|jid| jid.as_str() == by));
-            all = all.saturating_add(u32::from(!is_service));
+            let is_found = record.is_some_and(|record| record.found);
+            all = all.saturating_add(u32::from(!is_service && !is_found));
             own = own.saturating_add(u32::from(by == Some(opener.as_str())));
         }
         (all, own)
@@ -269,7 +278,7 @@ impl Live {
         let waiting = live.waiting.into_iter().filter_map(|(who, since)| {
             Some((who.jid.clone()?, Box::new(Known { who, since: since.unwrap_or(now) })))
         });
-        let rules = policy.rules_for(&live.jid, &claims);
+        let rules = policy.rules_in(&live.jid, &claims, live.view.is_found());
         // Who opens a room moderates it: where that is the rule, there was a moderator once.
         let opened = live.view.record.as_ref().is_some_and(|record| record.awaited.is_none());
         let had_one = opened && rules.moderators.become_by.value.contains(&Become::Opener);
@@ -289,7 +298,7 @@ impl Live {
     /// Resolves every room's rules by another policy.
     pub fn replace_policy(&mut self, policy: &Policy) {
         for (jid, room) in &mut self.rooms {
-            room.rules = policy.rules_for(jid, &room.claims);
+            room.rules = policy.rules_in(jid, &room.claims, room.view.is_found());
         }
     }
 

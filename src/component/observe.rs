@@ -25,6 +25,7 @@ pub(super) fn as_if_enforced<'a>(
     if room.record.is_none() && !matches!(attempt.action, Action::Open { .. }) {
         let mut record = Record::new(now, String::new(), None);
         record.claims = claims.to_vec();
+        record.found = room.is_found();
         room.record = Some(record);
     }
     (attempt, room)

@@ -1,9 +1,11 @@
 //! `[policy.access]`, and `[room.access]` for some rooms.
 
+use toml::de::DeValue;
+
 use super::names::{domain_spellings, globs, jid};
-use super::section::Section;
+use super::section::{Item, Read, Section};
 use super::values::{boolean, classes, list, text};
-use crate::policy::access::Access;
+use crate::policy::access::{Access, Persistence};
 use crate::policy::set::Set;
 
 /// Puts what the table says into the rules.
@@ -16,8 +18,24 @@ pub(super) fn read(mut section: Section<'_>, rules: &mut Access) {
     section.set("encrypted", &mut rules.encrypted, boolean);
     section.set("trust_loopback", &mut rules.trust_loopback, boolean);
     section.set("hidden", &mut rules.hidden, |item| boolean(item).map(Some));
-    section.set("persistent", &mut rules.persistent, |item| boolean(item).map(Some));
+    section.set("persistent", &mut rules.persistent, persistence);
     section.finish();
+}
+
+fn persistence(item: &Item<'_>) -> Read<Persistence> {
+    match item.value {
+        DeValue::String(text) if text.as_ref() == "keep" => Ok(Persistence::Keep),
+        DeValue::String(text) if !matches!(text.as_ref(), "true" | "false") => {
+            let hint = "write true, false or \"keep\"";
+            item.wrong(
+                format!("`{text}` is none of true, false and \"keep\""),
+                Some(hint.to_owned()),
+            )
+        }
+        _ => {
+            boolean(item).map(|lasts| if lasts { Persistence::Always } else { Persistence::Never })
+        }
+    }
 }
 
 fn listed(section: &mut Section<'_>, rules: &mut Access) {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::section::{Item, Read, Section};
 use super::values::{list, some_text, whole, word};
 use crate::policy::set::Set;
-use crate::policy::settings::{Settings, SubjectBy};
+use crate::policy::settings::{PersistentBy, Settings, SubjectBy};
 use crate::policy::who::Who;
 
 /// The greatest bound on a text, in characters.
@@ -36,6 +36,7 @@ pub(super) fn read(mut section: Section<'_>, rules: &mut Settings) {
     who("max_occupants", &mut rules.max_occupants);
     who("other", &mut rules.other);
     section.set("subject", &mut rules.subject, word(&SubjectBy::ALL, SubjectBy::name));
+    section.set("persistent", &mut rules.persistent, word(&PersistentBy::ALL, PersistentBy::name));
     section.set("name_length", &mut rules.name_length, whole(0..=LONGEST));
     section.set("description_length", &mut rules.description_length, whole(0..=LONGEST));
     section.set("subject_length", &mut rules.subject_length, whole(0..=LONGEST));

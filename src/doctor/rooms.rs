@@ -2,6 +2,7 @@
 
 use super::case::Case;
 use super::{Check, Looked, PROSODY, Severity};
+use crate::policy::access::Persistence;
 use crate::policy::class::{Class, ClassSet};
 use crate::wire::posture::{Host, Hosts};
 
@@ -140,7 +141,7 @@ fn defaults(case: &Case<'_>) -> Looked {
             let found = "new rooms are listed, and the policy hides them";
             looked.find(&host.name, found, (PROSODY, "muc_room_default_public = false"));
         }
-        if access.persistent.value == Some(false)
+        if access.persistent.value.preset() == Some(false)
             && is(hosts, host, "muc_room_default_persistent", true)
         {
             let found = "new rooms outlive their last occupant, and the policy says they do not";
@@ -150,7 +151,7 @@ fn defaults(case: &Case<'_>) -> Looked {
 }
 
 fn storage(case: &Case<'_>) -> Looked {
-    let persists = case.policy.base.access.persistent.value == Some(true);
+    let persists = case.policy.base.access.persistent.value == Persistence::Always;
     case.each_service(|_, hosts, host, looked| {
         let in_memory = match hosts.option(host, "storage") {
             Some(value) => value.items().iter().any(|item| item == "memory" || item == "config=memory"),

@@ -35,8 +35,43 @@ pub struct Access {
     pub trust_loopback: Set<bool>,
     /// Rooms do not appear in listings; `None`: that is left to the room.
     pub hidden: Set<Option<bool>>,
-    /// Rooms outlive their last occupant; `None`: that is left to the room.
-    pub persistent: Set<Option<bool>>,
+    /// Whether rooms outlive their last occupant.
+    pub persistent: Set<Persistence>,
+}
+
+/// Whether rooms outlive their last occupant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Persistence {
+    /// Those that were there before the policy stay as they are; a new one does not, unless somebody makes it so whom
+    /// `settings.persistent` lets.
+    #[default]
+    Keep,
+    /// They do.
+    Always,
+    /// They do not, those that were there before included.
+    Never,
+    /// That is left to the room. No word in the file: it is what remains of a rule that is off.
+    ByRoom,
+}
+
+impl Persistence {
+    /// Returns what is set in every room.
+    pub const fn fixed(self) -> Option<bool> {
+        match self {
+            Self::Always => Some(true),
+            Self::Never => Some(false),
+            Self::Keep | Self::ByRoom => None,
+        }
+    }
+
+    /// Returns what is set in a new room.
+    pub const fn preset(self) -> Option<bool> {
+        match self {
+            Self::Always => Some(true),
+            Self::Never | Self::Keep => Some(false),
+            Self::ByRoom => None,
+        }
+    }
 }
 
 impl Default for Access {
@@ -58,7 +93,7 @@ impl Default for Access {
             encrypted: Set::default_of(true),
             trust_loopback: Set::default_of(true),
             hidden: Set::default_of(Some(true)),
-            persistent: Set::default_of(Some(false)),
+            persistent: Set::default_of(Persistence::Keep),
         }
     }
 }

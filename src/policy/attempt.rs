@@ -244,7 +244,24 @@ pub struct RoomView {
     /// The room exists (also when no policy was applied to it yet).
     #[serde(skip_serializing_if = "is_unset")]
     pub exists: bool,
+    /// The room outlives its last occupant, and not only because Jitsi's lobby or breakout rooms need that.
+    #[serde(skip_serializing_if = "is_unset")]
+    pub persistent: bool,
+    /// It came to be under the gate, and nobody was asked: while the component was away, or by another module.
+    #[serde(skip_serializing_if = "is_unset")]
+    pub unasked: bool,
+    /// How many affiliations it has stored: owners, admins, members and outcasts.
+    #[serde(skip_serializing_if = "is_unset")]
+    pub affiliations: u32,
     /// What was written down when the policy was applied; `None`: never, or unreadable.
     #[serde(skip_serializing_if = "is_unset")]
     pub record: Option<Record>,
+}
+
+impl RoomView {
+    /// Returns whether the room was there before the policy.
+    pub fn is_found(&self) -> bool {
+        let is_older = self.exists && self.persistent && !self.unasked;
+        self.record.as_ref().map_or(is_older, |record| record.found)
+    }
 }

@@ -1,5 +1,6 @@
 //! What may be changed in a room's configuration.
 
+use super::access::Persistence;
 use super::attempt::FieldChange;
 use super::decide::{Case, Strongest};
 use super::denial::Denial;
@@ -50,10 +51,13 @@ fn one(case: &Case<'_>, field: &FieldChange) -> Option<Opinion> {
         }),
         FieldChange::Persistent(on) => {
             let persistent = rules.access.persistent;
-            persistent.value.is_some_and(|wanted| wanted != *on).then(|| {
-                let rule = Rule::new("access.persistent", persistent.line);
-                Opinion::deny(rule, Denial::PersistenceLocked)
-            })
+            let rule = Rule::new("access.persistent", persistent.line);
+            match persistent.value {
+                Persistence::ByRoom => None,
+                Persistence::Keep => Some(settings::persistent(case)),
+                Persistence::Always | Persistence::Never => (persistent.value.fixed() != Some(*on))
+                    .then(|| Opinion::deny(rule, Denial::PersistenceLocked)),
+            }
         }
     }
 }

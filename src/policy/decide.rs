@@ -13,8 +13,8 @@ use super::rules::{Policy, Rules};
 use super::verdict::{Decision, Effects, Opinion, Rule, Verdict};
 use super::would::would;
 use super::{
-    access, affairs, close, configure, focus, hours, limits, lobby, moderators, open, permissions,
-    removal, suspended, wave,
+    access, affairs, close, configure, focus, found, hours, limits, lobby, moderators, open,
+    permissions, removal, suspended, wave,
 };
 use crate::jid::BareJid;
 
@@ -102,6 +102,26 @@ const UNREADABLE: Rule = Rule::new("unreadable", 0);
 /// Total and deterministic: the same arguments give the same decision, and what cannot be judged is
 /// refused. `rules` are those of the room ([`Policy::rules_for`]), resolved when it was first seen.
 pub fn decide(
+    policy: &Policy,
+    rules: &Rules,
+    attempt: &Attempt,
+    room: &RoomView,
+    pressure: &Pressure,
+    now: Timestamp,
+) -> Decision {
+    let begun = matches!(attempt.action, Action::Join { .. })
+        .then(|| found::begun(room, now))
+        .flatten()
+        .map(|record| RoomView { record: Some(record), ..room.clone() });
+    let mut decision =
+        settled(policy, rules, attempt, begun.as_ref().unwrap_or(room), pressure, now);
+    if decision.verdict == Verdict::Allow && decision.effects.record.is_none() {
+        decision.effects.record = begun.and_then(|room| room.record);
+    }
+    decision
+}
+
+fn settled(
     policy: &Policy,
     rules: &Rules,
     attempt: &Attempt,

@@ -201,7 +201,7 @@ fn hidden(scene: &Scene<'_>) -> Option<Drift> {
 
 fn persistent(scene: &Scene<'_>) -> Option<Drift> {
     let rule = scene.rules.access.persistent;
-    let (is, should) = (scene.settings.persistent?, rule.value?);
+    let (is, should) = (scene.settings.persistent?, rule.value.fixed()?);
     // Jitsi's lobby and breakout rooms make a room last while they need it.
     let is_borrowed = is && scene.view.lobby;
     let words = |lasts| if lasts { "persistent" } else { "not persistent" };
@@ -210,7 +210,11 @@ fn persistent(scene: &Scene<'_>) -> Option<Drift> {
         who: None,
         is: words(is),
         should: words(should),
-        effects: Effects { persistent: Some(should), ..Effects::default() },
+        effects: Effects {
+            persistent: Some(should),
+            keep: scene.view.is_found().then_some(should),
+            ..Effects::default()
+        },
     })
 }
 
@@ -335,10 +339,11 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::policy::access::Access;
+    use crate::policy::access::{Access, Persistence};
     use crate::policy::class::{Class, ClassSet};
     use crate::policy::denial::Denial;
     use crate::policy::exceptions::{Exception, Exceptions, Whom};
+    use crate::policy::found;
     use crate::policy::lobby::{Admission, Lobby};
     use crate::policy::moderators::Moderators;
     use crate::policy::modes::SWITCHES;
@@ -554,6 +559,7 @@ mod tests {
         room.settings =
             Settings { hidden: Some(false), persistent: Some(true), ..Settings::default() };
         room.access().hidden.line = 4;
+        room.access().persistent.value = Persistence::Never;
         let listed = "access.hidden@4: listed -> hidden";
         let lasting = "access.persistent@0: persistent -> not persistent";
         assert_eq!(room.in_short(), [listed, lasting]);
@@ -567,14 +573,42 @@ mod tests {
         room.settings =
             Settings { hidden: Some(true), persistent: Some(false), ..Settings::default() };
         room.access().hidden.value = None;
-        room.access().persistent.value = Some(true);
+        room.access().persistent.value = Persistence::Always;
         assert_eq!(room.in_short(), ["access.persistent@0: not persistent -> persistent"]);
         room.settings = Settings::default();
         assert_eq!(room.in_short(), [""; 0], "a gate that does not tell");
         room.settings =
             Settings { hidden: Some(false), persistent: Some(true), ..Settings::default() };
-        (room.access().hidden.value, room.access().persistent.value) = (None, None);
+        room.access().hidden.value = None;
+        room.access().persistent.value = Persistence::ByRoom;
         assert_eq!(room.in_short(), [""; 0], "rules that are off");
+        room.access().persistent.value = Persistence::Keep;
+        assert_eq!(room.in_short(), [""; 0], "a room is as somebody made it");
+    }
+
+    #[test]
+    fn a_room_that_was_there_differs_only_from_an_override_that_names_it() {
+        let mut room = Room::new();
+        room.view.has_password = false;
+        room.settings =
+            Settings { hidden: Some(false), persistent: Some(true), ..Settings::default() };
+        room.standing.push(owner("eve@example.org", false));
+        let record = Record::new(Timestamp::UNIX_EPOCH, String::new(), None);
+        room.view.record = Some(Record { found: true, ..record });
+        let base = Rules::default();
+        room.rules = found::rules(&base, &base);
+        assert_eq!(room.in_short(), [""; 0]);
+        room.access().persistent.value = Persistence::Never;
+        let drift = room.drifts().remove(0);
+        assert_eq!((drift.effects.persistent, drift.effects.keep), (Some(false), Some(false)));
+
+        let mut over = base.clone();
+        Arc::make_mut(&mut over.password).source = Set::at(Source::Preset, 7);
+        Arc::make_mut(&mut over.access).hidden = Set::at(Some(true), 8);
+        Arc::make_mut(&mut over.lobby).admission = Set::at(Admission::Lobby, 9);
+        room.rules = found::rules(&over, &base);
+        let rules: Vec<_> = room.drifts().iter().map(|drift| drift.rule.name).collect();
+        assert_eq!(rules, ["password.required", "lobby.admission", "access.hidden"]);
     }
 
     #[test]
@@ -584,7 +618,7 @@ mod tests {
         room.settings.persistent = Some(true);
         assert_eq!(room.in_short(), [""; 0]);
         room.settings.persistent = Some(false);
-        room.access().persistent.value = Some(true);
+        room.access().persistent.value = Persistence::Always;
         assert_eq!(room.in_short(), ["access.persistent@0: not persistent -> persistent"]);
     }
 
@@ -678,6 +712,7 @@ mod tests {
         room.standing.push(owner("eve@example.org", false));
         let lobby = Set::default_of(Admission::Lobby);
         room.lobby().admission = lobby;
+        room.access().persistent.value = Persistence::Never;
         assert_eq!(room.drifts().len(), 5);
         for switch in SWITCHES {
             (switch.off)(&mut room.rules);

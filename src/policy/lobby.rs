@@ -12,7 +12,7 @@ use super::record::{Entry, Person, Record, Source};
 use super::set::Set;
 use super::succession::Rescue;
 use super::verdict::{Audience, Effects, Opinion, Rule, Verdict};
-use super::{focus, moderators, permissions, suspended, wave};
+use super::{focus, found, moderators, permissions, suspended, wave};
 
 /// What it takes to come in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -160,6 +160,10 @@ pub(super) fn join(case: &Case<'_>, credential: Credential) -> Option<Opinion> {
     let knows_one =
         is_right || (knows && (has_password(case) || case.rules.password.required.value));
     let allowed = || (!rules.lobby.by_room).then(|| Opinion::allow(rule(case)));
+    if is_for_members(case) && needs_lobby {
+        let knock = knock(case);
+        return Some(Opinion { rule: Rule::new(found::MEMBERS, 0), ..knock });
+    }
     match admission {
         Admission::Open => allowed(),
         Admission::Password if knows => allowed(),
@@ -177,6 +181,11 @@ pub(super) fn join(case: &Case<'_>, credential: Credential) -> Option<Opinion> {
         Admission::PasswordAndLobby if needs_lobby => Some(knock(case)),
         Admission::PasswordAndLobby => allowed(),
     }
+}
+
+/// Only members come in, as the room had it before the policy was there. On Jitsi its lobby sees to that.
+fn is_for_members(case: &Case<'_>) -> bool {
+    case.room.is_found() && case.room.members_only && !case.room.lobby
 }
 
 /// By which somebody has to knock: the policy's or, where there is none, that a moderator has put up.
@@ -204,13 +213,16 @@ pub(super) fn enter(case: &Case<'_>, credential: Credential, effects: &mut Effec
         return;
     }
     let moderates = moderators::entitlement(case).is_some();
+    let found = case.room.is_found();
+    let needs_membership = case.room.members_only && case.who().affiliation < Affiliation::Member;
     if moderates && !rules.moderators.by_room {
-        effects.affiliation = Some(Affiliation::Owner);
+        // A room that was there has owners of its own.
+        effects.affiliation = match found {
+            true => needs_membership.then_some(Affiliation::Member),
+            false => Some(Affiliation::Owner),
+        };
         effects.role = Some(Role::Moderator);
-    } else if case.room.members_only
-        && case.who().affiliation < Affiliation::Member
-        && !rules.lobby.by_room
-    {
+    } else if needs_membership && (found || !rules.lobby.by_room) {
         effects.affiliation = Some(Affiliation::Member);
         effects.role = Some(Role::Participant);
     }
@@ -244,7 +256,9 @@ pub(super) fn enter(case: &Case<'_>, credential: Credential, effects: &mut Effec
         (_, true, false) => Entry::Password,
         (_, false, _) => Entry::Admitted,
     };
-    let after = Person::entered(entry).as_moderator(moderates);
+    // Whom the room itself makes a moderator is one for as long as it does.
+    let by_the_room = found && case.who().affiliation >= Affiliation::Admin;
+    let after = Person::entered(entry).as_moderator(moderates && !by_the_room);
     if before != Some(after) {
         effects.people.push((case.jid.clone(), Some(after)));
     }
@@ -273,6 +287,7 @@ fn may_skip_password(case: &Case<'_>) -> bool {
     let who = case.who();
     case.rules.password.bypass.value.meets(case.classes)
         || who.affiliation >= Affiliation::Admin
+        || (case.room.is_found() && who.affiliation >= Affiliation::Member)
         || who.person.is_some_and(|person| person.knew_password())
         || (!has_password(case) && !case.rules.password.required.value)
 }

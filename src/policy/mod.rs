@@ -20,6 +20,7 @@ pub mod exceptions;
 pub mod explain;
 pub mod facts;
 mod focus;
+mod found;
 pub mod gate_words;
 pub mod hours;
 pub mod limits;

@@ -1,5 +1,6 @@
 //! What a room is given before it opens.
 
+use super::access::Persistence;
 use super::attempt::{Action, Affiliation, Role};
 use super::decide::Case;
 use super::denial::Denial;
@@ -43,11 +44,10 @@ pub(super) fn effects(case: &Case<'_>, effects: &mut Effects) {
     effects.members_only = (!rules.lobby.by_room).then(|| lobby::is_members_only(case));
     effects.lobby = lobby::has_own(case).then_some(true);
     effects.hidden = rules.access.hidden.value;
-    effects.persistent = rules.access.persistent.value;
+    effects.persistent = rules.access.persistent.value.preset();
     permissions::preset(case, effects);
     if case.room.exists {
-        // Whoever joins first is no opener: people may be inside, and somebody else may own it.
-        effects.record = Some(Record::new(case.now, String::new(), source));
+        adopt(case, source, effects);
         return;
     }
     let mut record = Record::new(case.now, case.jid.to_string(), source);
@@ -93,6 +93,19 @@ pub(super) fn effects(case: &Case<'_>, effects: &mut Effects) {
         });
         effects.role = Some(Role::Participant);
     }
+}
+
+/// What a room is given that was there. What it has of its own and is stricter stays.
+fn adopt(case: &Case<'_>, source: Option<Source>, effects: &mut Effects) {
+    let persistent = case.rules.access.persistent.value;
+    effects.members_only = effects.members_only.filter(|on| *on);
+    effects.hidden = effects.hidden.filter(|on| *on);
+    effects.persistent = persistent.fixed();
+    let found = case.room.is_found();
+    effects.keep = found.then_some(persistent != Persistence::Never);
+    // Whoever joins first is no opener: people may be inside, and somebody else may own it.
+    let record = Record::new(case.now, String::new(), source);
+    effects.record = Some(Record { found, ..record });
 }
 
 fn new_password(case: &Case<'_>) -> (Option<NewPassword>, Option<Source>) {

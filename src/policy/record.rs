@@ -109,6 +109,9 @@ pub struct Record {
     /// Of these moments, at which the room ends or closes, it has been told.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warned: Vec<Timestamp>,
+    /// The room was there before the policy: what it is, is kept.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub found: bool,
 }
 
 impl Record {
@@ -127,6 +130,7 @@ impl Record {
             wave: None,
             suspended: None,
             warned: Vec::new(),
+            found: false,
         }
     }
 

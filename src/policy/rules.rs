@@ -12,6 +12,7 @@ use super::bans::Bans;
 use super::classify::Place;
 use super::close::Close;
 use super::exceptions::Exceptions;
+use super::found;
 use super::hours::Hours;
 use super::limits::Limits;
 use super::lobby::Lobby;
@@ -90,14 +91,20 @@ impl Policy {
     /// The rules for a room that somebody with these claims opened: those of the most specific override that is for it,
     /// else the base. It hashes the room's names, so it is called when a room is first seen, not for each decision.
     pub fn rules_for(&self, room: &BareJid, claims: &[Claim]) -> Arc<Rules> {
-        let found = self.rooms.best(room, claims);
-        Arc::clone(found.map_or(&self.base, |found| &found.rules))
+        let best = self.rooms.best(room, claims);
+        Arc::clone(best.map_or(&self.base, |best| &best.rules))
+    }
+
+    /// The same, for a room that was there before the policy if it is `found`.
+    pub fn rules_in(&self, room: &BareJid, claims: &[Claim], found: bool) -> Arc<Rules> {
+        let rules = self.rules_for(room, claims);
+        if found { Arc::new(found::rules(&rules, &self.base)) } else { rules }
     }
 
     /// The rules for an attempt at a room as it is.
     pub fn rules_of(&self, attempt: &Attempt, room: &RoomView, now: Timestamp) -> Arc<Rules> {
         let Some(jid) = &attempt.room else { return Arc::clone(&self.base) };
-        self.rules_for(jid, &self.claims_of(attempt, room, now))
+        self.rules_in(jid, &self.claims_of(attempt, room, now), room.is_found())
     }
 
     /// The claims by which the rules of a room are chosen: those of whoever opened it, which its record keeps, or of

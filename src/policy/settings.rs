@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use super::attempt::Auth;
 use super::decide::Case;
 use super::denial::Denial;
-use super::moderators::require;
+use super::moderators::{self, require};
 use super::set::Set;
 use super::setting::{Setting, To};
 use super::verdict::{Opinion, Rule};
@@ -34,6 +35,37 @@ impl SubjectBy {
         match self {
             Self::Room => "room",
             Self::Only(who) => who.name(),
+        }
+    }
+}
+
+/// Who may have a room outlive its last occupant, or no longer, where `access.persistent` leaves that open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum PersistentBy {
+    /// Moderators who have an account on this server, and operators.
+    #[default]
+    Account,
+    /// Any of these.
+    Only(Who),
+    /// Whomever the room service lets. No word in the file: it is what remains of a rule that is off.
+    Anybody,
+}
+
+impl PersistentBy {
+    /// Every value of the file.
+    pub const ALL: [Self; 4] = [
+        Self::Account,
+        Self::Only(Who::Moderator),
+        Self::Only(Who::Operator),
+        Self::Only(Who::Nobody),
+    ];
+
+    /// The name in the file.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Account => "account",
+            Self::Only(who) => who.name(),
+            Self::Anybody => Who::Anybody.name(),
         }
     }
 }
@@ -85,8 +117,27 @@ pub struct Settings {
     pub max_occupants_least: Set<u32>,
     /// At most.
     pub max_occupants_most: Set<u32>,
+    /// Whether the room outlives its last occupant.
+    pub persistent: Set<PersistentBy>,
     /// Every field that has no key here.
     pub other: Set<Who>,
+}
+
+/// Judges a change of whether the room outlives its last occupant.
+pub(super) fn persistent(case: &Case<'_>) -> Opinion {
+    let persistent = case.rules.settings.persistent;
+    let rule = Rule::new("settings.persistent", persistent.line);
+    let who = case.who();
+    let has_account = who.auth == Auth::Account || who.account.is_some();
+    let may = match persistent.value {
+        PersistentBy::Anybody => true,
+        PersistentBy::Only(by) => moderators::may(case, by),
+        PersistentBy::Account => {
+            moderators::may(case, Who::Operator)
+                || (has_account && moderators::may(case, Who::Moderator))
+        }
+    };
+    if may { Opinion::allow(rule) } else { Opinion::deny(rule, Denial::PersistenceLocked) }
 }
 
 /// Judges a change of a setting.

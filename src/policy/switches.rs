@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::access::Persistence;
 use super::class::ClassSet;
 use super::close::Conditions;
 use super::hours::AtEnd;
@@ -12,7 +13,7 @@ use super::permissions::{E2ee, Permitted};
 use super::pressure::UNLIMITED;
 use super::record::Source;
 use super::rules::Rules;
-use super::settings::SubjectBy;
+use super::settings::{PersistentBy, SubjectBy};
 use super::who::Who;
 
 /// A rule that can be switched.
@@ -166,7 +167,7 @@ pub static SWITCHES: &[Switch] = &[
     }),
     switch("access.hidden", |rules| Arc::make_mut(&mut rules.access).hidden.value = None),
     switch("access.persistent", |rules| {
-        Arc::make_mut(&mut rules.access).persistent.value = None;
+        Arc::make_mut(&mut rules.access).persistent.value = Persistence::ByRoom;
     }),
     switch("removal.keep_out", |rules| {
         Arc::make_mut(&mut rules.removal).keep_out.value = None;
@@ -185,6 +186,7 @@ pub static SWITCHES: &[Switch] = &[
     setting!(max_occupants = Who::Anybody),
     setting!(other = Who::Anybody),
     setting!(subject = SubjectBy::Room),
+    setting!(persistent = PersistentBy::Anybody),
     setting!(name_length = 0),
     setting!(description_length = 0),
     setting!(subject_length = 0),
@@ -252,6 +254,7 @@ pub const ALWAYS: &[(&str, &str)] = &[
     ("room.outcast", "it is the room's own: its owners lift it"),
     ("room.password", "it is the room's own: its owners remove it"),
     ("room.lobby", "it is the room's own: its owners switch it off"),
+    ("room.members", "it is the room's own: its owners switch it off"),
     ("close.record", "what cannot be read might say that the room is closed"),
     ("command", "an unknown word has no meaning that could be let through"),
     ("no-objection", "it refuses nothing"),

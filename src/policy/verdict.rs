@@ -128,6 +128,8 @@ pub struct Effects {
     pub hidden: Option<bool>,
     /// The room outlives its last occupant.
     pub persistent: Option<bool>,
+    /// The room was there before and stays: what ends a room empties it.
+    pub keep: Option<bool>,
     /// Only moderators speak.
     pub suspended: Option<bool>,
     /// What is said to whom.
@@ -162,6 +164,7 @@ impl Effects {
         self.lobby = more.lobby.or(self.lobby);
         self.hidden = more.hidden.or(self.hidden);
         self.persistent = more.persistent.or(self.persistent);
+        self.keep = more.keep.or(self.keep);
         self.suspended = more.suspended.or(self.suspended);
         self.notices.extend(more.notices);
         self.knock = more.knock.or(self.knock);

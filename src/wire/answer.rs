@@ -147,6 +147,7 @@ fn push_effects(element: &mut Element, effects: &Effects, material: Material<'_>
         || effects.lobby.is_some()
         || effects.hidden.is_some()
         || effects.persistent.is_some()
+        || effects.keep.is_some()
         || effects.suspended.is_some()
         || effects.moderated.is_some();
     if has_settings {
@@ -158,6 +159,7 @@ fn push_effects(element: &mut Element, effects: &Effects, material: Material<'_>
                 .with_attr_opt("lobby", flag(effects.lobby))
                 .with_attr_opt("hidden", flag(effects.hidden))
                 .with_attr_opt("persistent", flag(effects.persistent))
+                .with_attr_opt("keep", flag(effects.keep))
                 .with_attr_opt("suspended", flag(effects.suspended))
                 .with_attr_opt("moderated-media", effects.moderated.as_deref().map(media)),
         );

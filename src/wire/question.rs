@@ -192,6 +192,9 @@ pub fn read_state(element: &Element) -> RoomView {
         members_only: is_true(element, "members-only"),
         lobby: is_true(element, "lobby"),
         exists: is_true(element, "existing"),
+        persistent: is_true(element, "persistent"),
+        unasked: is_true(element, "unasked"),
+        affiliations: count(element, "affiliations"),
         record: element.child(NS, "record").and_then(|record| Record::read(&record.text())),
     }
 }
@@ -295,10 +298,10 @@ fn read_field(field: &Element, typed: &mut Option<Secret>) -> FieldChange {
         }
         "muc#roomconfig_membersonly" => FieldChange::MembersOnly(on()),
         "muc#roomconfig_publicroom" => FieldChange::Public(on()),
-        "muc#roomconfig_persistentroom" => FieldChange::Persistent(on()),
         // It says which form it is.
         "FORM_TYPE" => FieldChange::Kept("FORM_TYPE".to_owned()),
         other if is_true(field, "same") => FieldChange::Kept(other.to_owned()),
+        "muc#roomconfig_persistentroom" => FieldChange::Persistent(on()),
         other => match Setting::of_field(other, &value()) {
             Some((setting, to)) => FieldChange::Setting(setting, to),
             None => FieldChange::Other(other.to_owned()),

@@ -18,6 +18,10 @@ preset = "{SECRET}"
 [policy.lobby]
 admission = "password"
 [[room]]
+match = "strict-*"
+password.source = "preset"
+access.hidden = true
+[[room]]
 match = "lasting-*"
 access = {{ persistent = true }}
 [[room]]
@@ -42,9 +46,9 @@ async def ready(door):
     await asyncio.to_thread(door.component.wait_ready)
 
 
-async def before_the_gate(door, fields):
+async def before_the_gate(door, fields, name="room"):
     """A persistent room, made on this server before the gate was."""
-    room = door.room()
+    room = door.room(name)
     door.server.gate = False
     door.server.start()
     async with Crowd(door.server) as crowd:
@@ -59,7 +63,7 @@ async def before_the_gate(door, fields):
 
 async def test_a_room_older_than_the_gate_gets_the_policy_before_anybody_is_in(prosody_version):
     with house(prosody_version) as door:
-        room = await before_the_gate(door, {"muc#roomconfig_publicroom": True})
+        room = await before_the_gate(door, {"muc#roomconfig_publicroom": True}, "strict")
         async with Crowd(door.server) as crowd:
             guest = await crowd.connect("guest.localhost")
             assert (await guest.join(room, "Guest")).condition == "not-authorized"

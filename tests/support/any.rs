@@ -15,6 +15,7 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 use vestibule::jid::BareJid;
+use vestibule::policy::access::Persistence;
 use vestibule::policy::attempt::{
     Action, Affiliation, AffiliationChange, Attempt, Auth, Client, Credential, FieldChange,
     Requester, Role, RoleChange, RoomView, Word,
@@ -38,7 +39,7 @@ use vestibule::policy::rules::{Policy, Rules};
 use vestibule::policy::selector::{Claim, Selector};
 use vestibule::policy::session::{Domain, Session, SessionKind, Token};
 use vestibule::policy::setting::{Setting, To};
-use vestibule::policy::settings::{Settings, SubjectBy};
+use vestibule::policy::settings::{PersistentBy, Settings, SubjectBy};
 use vestibule::policy::strength::Strength;
 use vestibule::policy::succession::Rescue;
 use vestibule::policy::suspended::Suspended;
@@ -505,11 +506,13 @@ prop_compose! {
     fn settings()(
         by in vec(who(), 13),
         subject in select(&SubjectBy::ALL[..]),
+        persistent in select(&PersistentBy::ALL[..]),
         bounds in vec(0_u32..100, 6),
         choices in vec(select(vec!["anyone", "moderators", "de"]), 0..3),
     ) -> Settings {
         let mut settings = Settings::default();
         settings.subject.value = subject;
+        settings.persistent.value = persistent;
         let keys = [
             &mut settings.name, &mut settings.description, &mut settings.subject_change,
             &mut settings.language, &mut settings.moderated, &mut settings.whois,
@@ -552,7 +555,8 @@ prop_compose! {
         (chat, rename, audio, record, dial, e2ee) in
             (permitted(), permitted(), permitted(), permitted(), permitted(), select(&E2ee::ALL[..])),
         (open, enter, listed, listed_domains) in (classes(), classes(), people(), domains()),
-        (everybody, encrypted, trust_loopback, hidden, persistent) in any::<(bool, bool, bool, bool, bool)>(),
+        (everybody, encrypted, trust_loopback, hidden) in any::<(bool, bool, bool, bool)>(),
+        persistent in select(vec![Persistence::Keep, Persistence::Always, Persistence::Never]),
         (keep_out, recognised_by) in (option::weighted(0.8, duration()), vec(select(&By::ALL[..]), 0..6)),
         settings in settings(),
         (hours, limits) in (hours(), limits()),
@@ -601,7 +605,7 @@ prop_compose! {
         Arc::make_mut(&mut rules.access).encrypted.value = encrypted;
         Arc::make_mut(&mut rules.access).trust_loopback.value = trust_loopback;
         Arc::make_mut(&mut rules.access).hidden.value = Some(hidden);
-        Arc::make_mut(&mut rules.access).persistent.value = Some(persistent);
+        Arc::make_mut(&mut rules.access).persistent.value = persistent;
         Arc::make_mut(&mut rules.removal).keep_out.value = keep_out;
         Arc::make_mut(&mut rules.removal).by.value = recognised_by;
         rules.settings = Arc::new(settings);

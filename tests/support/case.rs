@@ -107,6 +107,10 @@ struct Room {
     members_only: bool,
     lobby: bool,
     exists: Option<bool>,
+    persistent: bool,
+    unasked: bool,
+    /// It was there before the policy, and its record says so.
+    found: bool,
     record: Option<bool>,
     opener: Option<String>,
     /// Where its password comes from; without it, from the policy.
@@ -226,6 +230,9 @@ impl Case {
             members_only: room.members_only,
             lobby: room.lobby,
             exists: is_there,
+            persistent: room.persistent,
+            unasked: room.unasked,
+            affiliations: 0,
             record: has_record.then(|| {
                 let opener = room.opener.clone().unwrap_or("ann@example.org".to_owned());
                 let opened = ago(room.opened.unwrap_or(5));
@@ -236,6 +243,7 @@ impl Case {
                 let raised = room.members_only;
                 record.suspended =
                     room.suspended.map(|since| Suspended { since: ago(since), raised });
+                record.found = room.found;
                 record.removed = room.removed.iter().map(Gone::entry).collect();
                 record.wave =
                     room.wave.as_deref().map(|by| Wave { since: now(), lobby: by == "lobby" });
@@ -465,8 +473,9 @@ pub(crate) fn effects_in_short(effects: &Effects) -> Vec<String> {
             Some(Suspended { raised: true, .. }) => " suspended+raised",
         };
         let opener = &record.opener;
+        let found = if record.found { " found" } else { "" };
         lines.push(format!(
-            "record {state} by={opener} password={source}{awaited}{reopened}{removed}{wave}{suspended}"
+            "record {state} by={opener} password={source}{found}{awaited}{reopened}{removed}{wave}{suspended}"
         ));
     }
     for (who, person) in &effects.people {
@@ -496,6 +505,7 @@ pub(crate) fn effects_in_short(effects: &Effects) -> Vec<String> {
     put("lobby", effects.lobby.map(|on| on.to_string()));
     put("hidden", effects.hidden.map(|on| on.to_string()));
     put("persistent", effects.persistent.map(|on| on.to_string()));
+    put("keep", effects.keep.map(|on| on.to_string()));
     put("knock", effects.knock.map(|wait| wait.as_secs().to_string()));
     for (audience, notice) in &effects.notices {
         put("say", Some(format!("{audience:?} {notice:?}")));

@@ -10,6 +10,7 @@ use jiff::civil::date;
 use jiff::tz::TimeZoneDatabase;
 use jiff::{SignedDuration, Timestamp};
 use vestibule::jid::BareJid;
+use vestibule::policy::access::Persistence;
 use vestibule::policy::bans::{Ban, Bans, Origin};
 use vestibule::policy::class::{Class, ClassSet};
 use vestibule::policy::close::Conditions;
@@ -190,9 +191,10 @@ fn rules(name: &str) -> Option<Rules> {
         }
         "public" => {
             Arc::make_mut(&mut rules.access).hidden.value = Some(false);
-            Arc::make_mut(&mut rules.access).persistent.value = Some(true);
+            Arc::make_mut(&mut rules.access).persistent.value = Persistence::Always;
             Arc::make_mut(&mut rules.access).encrypted.value = false;
         }
+        "passing" => Arc::make_mut(&mut rules.access).persistent.value = Persistence::Never,
         "behind-no-proxy" => Arc::make_mut(&mut rules.access).trust_loopback.value = false,
         "exceptions" => {
             Arc::make_mut(&mut rules.lobby).admission.value = Admission::PasswordAndLobby

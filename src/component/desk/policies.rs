@@ -60,7 +60,7 @@ impl Desk {
             return all;
         }
         for (jid, room) in self.live.rooms() {
-            let rules = policy.rules_for(jid, room.claims());
+            let rules = policy.rules_in(jid, room.claims(), room.view.is_found());
             let mut seen = HashSet::new();
             for who in room.occupants.values().map(|known| &known.who) {
                 let is_service = |jid| policy.services.contains_key(jid);

@@ -171,8 +171,8 @@ impl<'a> Judge<'a> {
     fn rules(&mut self, attempt: &Attempt, view: &RoomView, at: Timestamp) -> Arc<Rules> {
         let Some(room) = &attempt.room else { return Arc::clone(&self.policy.base) };
         let claims = self.policy.claims_of(attempt, view, at);
-        if !claims.is_empty() {
-            return self.policy.rules_for(room, &claims);
+        if !claims.is_empty() || view.is_found() {
+            return self.policy.rules_in(room, &claims, view.is_found());
         }
         if let Some(rules) = self.rules.get(room) {
             return Arc::clone(rules);

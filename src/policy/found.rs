@@ -1,0 +1,74 @@
+//! Rooms that were there before the policy: what they are is kept.
+//!
+//! Their own password, list of members, listing and moderators count. A preset of the policy holds in such a room only
+//! where an override that matches the room says so.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::attempt::RoomView;
+use super::close::Conditions;
+use super::lobby::Admission;
+use super::record::Record;
+use super::rules::Rules;
+use super::set::Set;
+
+/// The rule by which only members come in.
+pub(super) const MEMBERS: &str = "room.members";
+
+/// Returns the rules for a room that was there: `rules` without those presets that `base` has as well.
+pub(super) fn rules(rules: &Rules, base: &Rules) -> Rules {
+    let mut kept = without_presets(rules, base);
+    if let (Some(observed), Some(of_base)) = (&rules.observed, base.observed.as_deref()) {
+        kept.observed = Some(Arc::new(without_presets(observed, of_base)));
+    }
+    kept
+}
+
+fn without_presets(rules: &Rules, base: &Rules) -> Rules {
+    let mut kept = rules.clone();
+    let (password, of_base) = (&rules.password, &base.password);
+    if !is_own(&password.required, &of_base.required) && !is_own(&password.source, &of_base.source)
+    {
+        Arc::make_mut(&mut kept.password).required.value = false;
+        Arc::make_mut(&mut kept.close).hold_until.value =
+            Conditions { password: false, ..rules.close.hold_until.value };
+    }
+    let lobby = Arc::make_mut(&mut kept.lobby);
+    if !is_own(&rules.lobby.admission, &base.lobby.admission) {
+        lobby.by_room = true;
+        lobby.admission.value = Admission::Password;
+    }
+    // A room that has owners is not without a moderator because none of them is there.
+    if !is_own(&rules.lobby.rescue, &base.lobby.rescue) {
+        lobby.rescue.value = Vec::new();
+    }
+    let moderators = &rules.moderators.succession_after;
+    if !is_own(moderators, &base.moderators.succession_after) {
+        Arc::make_mut(&mut kept.moderators).succession_after.value = None;
+    }
+    if !is_own(&rules.access.hidden, &base.access.hidden) {
+        Arc::make_mut(&mut kept.access).hidden.value = None;
+    }
+    kept
+}
+
+/// An override, or its profile, gives the value.
+const fn is_own<T>(value: &Set<T>, base: &Set<T>) -> bool {
+    value.line != base.line
+}
+
+/// Returns the record with which a new meeting begins in a room that was there and that nobody is in, or `None`
+/// where the meeting goes on. Times count from then on; who was removed stays out.
+pub(super) fn begun(room: &RoomView, now: Timestamp) -> Option<Record> {
+    let record = room.record.as_ref().filter(|record| record.found && room.occupants == 0)?;
+    Some(Record {
+        opened: now,
+        reopened: None,
+        closed: None,
+        wave: None,
+        warned: Vec::new(),
+        ..record.clone()
+    })
+}

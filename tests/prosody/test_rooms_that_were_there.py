@@ -1,0 +1,225 @@
+"""Rooms that people had before the gate came are kept as they are."""
+
+import contextlib
+import json
+import subprocess
+
+from lab import SERVICE, Crowd, Door
+from lab.server import encoded
+from lab.stanza import MUC_ADMIN, element
+from storm import MODULES, shell
+
+OWN = "a password of the room's own"
+OTHER = "seven tall quartz lanterns"
+CONFIG = "muc#roomconfig_"
+STAFF = {
+    f"{CONFIG}persistentroom": True,
+    f"{CONFIG}membersonly": True,
+    f"{CONFIG}moderatedroom": True,
+    f"{CONFIG}publicroom": False,
+    f"{CONFIG}roomsecret": OWN,
+    f"{CONFIG}roomname": "Staff",
+}
+CAFE = {f"{CONFIG}persistentroom": True, f"{CONFIG}publicroom": True}
+GATE = ["vestibule_gate", "muc_mam"]
+# Everything as the file shows it by default, but for what a test says.
+POLICY = SERVICE + '[policy.access]\nopen = ["account", "guest"]\n'
+# Prints what a file of Prosody's storage holds, a line for each value.
+DUMP = """
+local function walk(value, path, out)
+	if type(value) ~= "table" then out[#out + 1] = path .. "=" .. tostring(value); return; end
+	for key, each in pairs(value) do walk(each, path .. "/" .. tostring(key), out); end
+end
+local out = {}
+walk(dofile(arg[1]), "", out)
+table.sort(out)
+print(table.concat(out, "\\n"))
+"""
+
+
+class House(Door):
+    """A Door on a server that had the rooms `staff` and `cafe` before the gate came."""
+
+    staff, cafe = "staff@conference.localhost", "cafe@conference.localhost"
+
+    def stored(self, room):
+        """What Prosody has on disk of a room, without what the gate remembers."""
+        return self.on_disk("config", room)
+
+    def on_disk(self, store, room):
+        name = encoded(room.partition("@")[0])
+        folder = self.server.home / "data" / encoded("conference.localhost") / store
+        files = sorted(folder.glob(f"{name}.*"))
+        if store != "config":
+            return [file.read_bytes() for file in files]
+        if not files:
+            return None
+        script = self.server.home / "dump.lua"
+        script.write_text(DUMP)
+        lines = subprocess.run(["lua", script, files[0]], capture_output=True, text=True, check=True)
+        return [line for line in lines.stdout.splitlines() if "/_data/vestibule" not in line]
+
+    async def furnish(self):
+        self.server.gate, self.server.muc_options = False, {"modules_enabled": ["muc_mam"]}
+        self.server.start()
+        async with Crowd(self.server) as crowd:
+            ann = await crowd.connect("ann@localhost")
+            await ann.open(self.staff, "Ann", STAFF)
+            for name, affiliation in (("dan", "admin"), ("bob", "member"), ("mallory", "outcast")):
+                assert not (await ann.set_affiliation(self.staff, f"{name}@localhost", affiliation)).error
+            query = element(MUC_ADMIN, "query")
+            query.append(
+                element(MUC_ADMIN, "item", jid="bob@localhost", affiliation="member", nick="Bobby")
+            )
+            assert not (await ann.iq(self.staff, "set", query)).error
+            ann.set_subject(self.staff, "Rota")
+            ann.say(self.staff, "The keys are under the mat.")
+            await ann.open(self.cafe, "Ann", CAFE)
+            ann.say(self.cafe, "Coffee is on.")
+            await ann.ping()
+        self.server.stop()
+        self.server.gate, self.server.muc_options = True, {"modules_enabled": GATE}
+
+    def everything(self):
+        rooms = (self.staff, self.cafe)
+        found = {room: (self.stored(room), self.on_disk("muc_log", room)) for room in rooms}
+        assert all(config and archive for config, archive in found.values()), found
+        return found
+
+
+@contextlib.asynccontextmanager
+async def house(version, policy=POLICY):
+    door = House(version, policy, storage="internal", plugin_paths=[MODULES], modules=["lab_unload"])
+    try:
+        await door.furnish()
+        yield door
+    finally:
+        door.close()
+
+
+async def come_and_go(door):
+    """Somebody of each kind at each door; returns what became of them."""
+    async with Crowd(door.server) as crowd:
+        seen = {}
+        for name in ("mallory", "eve", "bob", "dan", "ann"):
+            person = await crowd.connect(f"{name}@localhost")
+            for room in (door.staff, door.cafe):
+                outcome = await person.join(room, name.capitalize())
+                item = outcome.presence.item if outcome.joined else {}
+                seen[name, room[:5]] = outcome.condition or f"{item['affiliation']} {item['role']}"
+                if outcome.joined:
+                    await person.leave(room, name.capitalize())
+        return seen
+
+
+EXPECTED = {
+    ("mallory", "staff"): "forbidden",
+    ("eve", "staff"): "registration-required",
+    ("bob", "staff"): "member participant",
+    ("dan", "staff"): "admin moderator",
+    ("ann", "staff"): "owner moderator",
+    ("mallory", "cafe@"): "none participant",
+    ("eve", "cafe@"): "none participant",
+    ("bob", "cafe@"): "none participant",
+    ("dan", "cafe@"): "none participant",
+    ("ann", "cafe@"): "owner moderator",
+}
+
+
+async def test_a_stored_room_is_after_the_gate_as_it_was_before(prosody_version):
+    async with house(prosody_version) as door:
+        before = door.everything()
+        door.start()
+        assert await come_and_go(door) == EXPECTED
+        assert door.everything() == before
+        door.server.restart()
+        door.component.wait_ready()
+        assert await come_and_go(door) == EXPECTED
+        assert door.everything() == before
+        async with Crowd(door.server) as crowd:
+            ann = await crowd.connect("ann@localhost")
+            assert (await ann.join(door.staff, "Ann")).joined
+            form = await ann.configuration(door.staff)
+            shown = {name: form[name] for name in STAFF}
+            assert shown == {
+                name: {True: "1", False: "0"}.get(value, value) for name, value in STAFF.items()
+            }
+            assert await ann.list_affiliation(door.staff, "outcast") == {"mallory@localhost"}
+
+
+async def test_the_end_of_a_meeting_empties_a_stored_room_and_leaves_it_there(prosody_version):
+    async with house(prosody_version) as door:
+        before = door.everything()
+        door.start()
+        async with Crowd(door.server) as crowd:
+            bob = await crowd.connect("bob@localhost")
+            for number, words in enumerate((["end", door.staff], ["end-many", "--all"])):
+                assert (await bob.join(door.staff, "Bob")).joined, number
+                since = bob.mark()
+                assert door.component.run(*words, "--reason", "Enough").returncode == 0
+                gone = await bob.wait_for(
+                    lambda seen: seen.type == "unavailable" and seen.room == door.staff, since=since
+                )
+                assert 307 in gone.statuses and gone.destroyed is None
+                assert door.everything() == before
+            mallory = await crowd.connect("mallory@localhost")
+            assert (await mallory.join(door.staff, "Mallory")).condition == "forbidden"
+
+
+async def test_a_stored_room_goes_by_the_file_where_it_says_that_rooms_pass(prosody_version):
+    async with house(prosody_version, POLICY + "persistent = false\n") as door:
+        door.start()
+        async with Crowd(door.server) as crowd:
+            bob = await crowd.connect("bob@localhost")
+            assert (await bob.join(door.staff, "Bob")).joined
+            assert door.stored(door.staff) is None
+            await bob.leave(door.staff, "Bob")
+            await bob.ping()
+        assert door.on_disk("muc_log", door.staff) == []
+
+
+LOCKED = (
+    POLICY
+    + f"""
+[[room]]
+match = "cafe"
+password = {{ source = "preset", preset = "{OTHER}" }}
+access.hidden = true
+"""
+)
+
+
+async def test_an_override_asks_for_a_password_and_unloading_gives_it_back(prosody_version):
+    async with house(prosody_version, LOCKED) as door:
+        before = door.everything()
+        door.start()
+        async with Crowd(door.server) as crowd:
+            eve = await crowd.connect("eve@localhost")
+            assert (await eve.join(door.cafe, "Eve")).condition == "not-authorized"
+            assert (await eve.join(door.cafe, "Eve", OTHER)).joined
+            after = door.everything()
+            assert after[door.staff] == before[door.staff]
+            changed = set(after[door.cafe][0]) ^ set(before[door.cafe][0])
+            assert changed == {f"/_data/password={OTHER}", "/_data/hidden=true"}, json.dumps(after)
+            ann = await crowd.connect("ann@localhost")
+            outcome = await ann.join(door.cafe, "Ann")
+            assert outcome.presence.item["role"] == "moderator", "an owner needs no password"
+            await shell(ann, "unload")
+            assert door.everything() == before
+            bob = await crowd.connect("bob@localhost")
+            assert (await bob.join(door.cafe, "Bob")).joined
+
+
+async def test_a_moderator_by_the_file_owns_nothing_in_a_stored_room(prosody_version):
+    policy = POLICY.replace("[policy.access]", '[policy]\noperators = ["root@localhost"]\n[policy.access]')
+    async with house(prosody_version, policy) as door:
+        before = door.everything()
+        door.start()
+        async with Crowd(door.server) as crowd:
+            root = await crowd.connect("root@localhost")
+            outcome = await root.join(door.staff, "Root")
+            item = outcome.presence.item
+            assert (item["affiliation"], item["role"]) == ("member", "moderator")
+            await root.leave(door.staff, "Root")
+            await root.ping()
+        assert door.everything() == before
