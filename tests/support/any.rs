@@ -141,7 +141,7 @@ pub(crate) fn record() -> impl Strategy<Value = Record> {
         option::of(closed),
         option::of(moment()),
         removed,
-        (wave, suspended, warned),
+        (wave, suspended, warned, any::<bool>()),
         claims,
     )
         .prop_map(
@@ -152,7 +152,7 @@ pub(crate) fn record() -> impl Strategy<Value = Record> {
                 closed,
                 reopened,
                 removed,
-                (wave, suspended, warned),
+                (wave, suspended, warned, found),
                 claims,
             )| {
                 let mut record = Record::new(opened, opener, source);
@@ -163,6 +163,7 @@ pub(crate) fn record() -> impl Strategy<Value = Record> {
                 record.suspended = suspended;
                 record.warned = warned;
                 record.claims = claims;
+                record.found = found;
                 record
             },
         )
@@ -391,11 +392,13 @@ pub(crate) fn room() -> impl Strategy<Value = RoomView> {
             any::<bool>(),
             option::weighted(0.8, record()),
         ),
+        (any::<bool>(), any::<bool>(), many()),
     )
         .prop_map(
             |(
                 (occupants, moderators, waiting),
                 (password, members_only, lobby, exists, record),
+                (persistent, unasked, affiliations),
             )| {
                 RoomView {
                     occupants,
@@ -405,6 +408,9 @@ pub(crate) fn room() -> impl Strategy<Value = RoomView> {
                     members_only,
                     lobby,
                     exists,
+                    persistent,
+                    unasked,
+                    affiliations,
                     record,
                 }
             },
