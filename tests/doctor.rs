@@ -13,6 +13,7 @@ use vestibule::doctor::{
 };
 use vestibule::wire::greeting::Hello;
 use vestibule::wire::posture::Posture;
+use vestibule::wire::room::LiveRoom;
 use vestibule::xmpp::Element;
 
 const NOW: &str = "2026-11-24T00:00:00Z";
@@ -33,6 +34,7 @@ struct Situation {
     attributes: String,
     hello: Option<Hello>,
     machine: Machine,
+    stored: Vec<LiveRoom>,
     elections: u64,
     broken: Option<&'static str>,
     on_disk: Option<usize>,
@@ -109,6 +111,7 @@ impl Situation {
                 jicofo: Some(Ok(Jicofo { auto_owner: Some(false), conference_request: Some(false) })),
                 docker: None,
             },
+            stored: Vec::new(),
             elections: 0,
             broken: None,
             on_disk: Some(0),
@@ -158,10 +161,24 @@ impl Situation {
             Some(_) => Ok(self.posture()),
             None => Err("no gate has greeted".to_owned()),
         };
-        let server =
-            Server { service: SERVICE.to_owned(), hello: self.hello.clone(), posture, asked };
+        let server = Server {
+            service: SERVICE.to_owned(),
+            hello: self.hello.clone(),
+            posture,
+            asked,
+            stored: Ok(self.stored.clone()),
+        };
         self.examined(Ok(&[server]))
     }
+}
+
+/// A listed room of four people that was there before the policy.
+fn stored(name: &str) -> LiveRoom {
+    let xml = format!(
+        "<room xmlns='urn:vestibule:gate:1' jid='{name}@{SERVICE}' revision='0' persistent='true' hidden='false' \
+         affiliations='4'/>"
+    );
+    LiveRoom::read(&Element::parse(xml.as_bytes(), "").unwrap()).unwrap()
 }
 
 fn option(name: &str, value: &str) -> String {
@@ -475,6 +492,22 @@ const DEFECTS: &[(&str, Change, &str)] = &[
         "kept in memory",
     ),
     (
+        "rooms-deleted",
+        |it| {
+            it.stored = vec![stored("staff"), stored("cafe")];
+            it.file += "access.persistent = false\n";
+        },
+        "2 stored rooms, with 8 owners",
+    ),
+    (
+        "rooms-kept",
+        |it| {
+            it.stored = vec![stored("staff"), stored("cafe")];
+            it.file += "[[room]]\nmatch = 'cafe'\naccess.hidden = true\n";
+        },
+        "1 are kept as they are, and 1 are changed",
+    ),
+    (
         "room-cache",
         |it| without(&mut it.service, "<option name='muc_room_cache_size'>10000</option>"),
         "100 rooms",
@@ -620,8 +653,13 @@ fn what_cannot_be_looked_at_is_never_fine() {
     );
     let posture = Ok(Posture::read(&element.unwrap()));
     let asked: Timestamp = NOW.parse().unwrap();
-    let server =
-        Server { service: SERVICE.to_owned(), hello: situation.hello.clone(), posture, asked };
+    let server = Server {
+        service: SERVICE.to_owned(),
+        hello: situation.hello.clone(),
+        posture,
+        asked,
+        stored: Err("the gate did not tell".to_owned()),
+    };
     let report = situation.examined(Ok(&[server]));
     let fine: BTreeSet<_> = report
         .checks

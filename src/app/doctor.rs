@@ -11,6 +11,7 @@ use tokio::task::JoinError;
 use tokio::time::sleep;
 
 use super::clock::now;
+use super::rooms::stored;
 use super::{Shared, machine, reload};
 use crate::config::{Environment, Loaded, Problem};
 use crate::doctor::{Case, Counts, Report, Server, State, examine};
@@ -146,7 +147,12 @@ async fn ask(shared: &Shared) -> Result<Vec<Server>, String> {
                 Err(error) => Err(format!("the gate did not tell: {error}")),
             },
         };
-        servers.push(Server { service, hello, posture, asked: now() });
+        let asked = now();
+        let stored = match &posture {
+            Err(reason) => Err(reason.clone()),
+            Ok(_) => stored(shared, &service).await.map_err(|error| error.to_string()),
+        };
+        servers.push(Server { service, hello, posture, asked, stored });
     }
     servers.sort_by(|one, other| one.service.cmp(&other.service));
     Ok(servers)

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use super::clock::now;
 use super::reload::read;
-use super::rooms::{Pages, elements};
+use super::rooms::{Pages, elements, stored};
 use super::{Shared, config};
 use crate::component::desk::{Judged, Mode};
-use crate::component::drift::drifts;
+use crate::component::drift::{drifts, in_stored};
 use crate::config::{LoadError, Loaded, Outside, changes, parse};
 use crate::control::{Candidate, List, PersonChange, Plan, RoomChange};
+use crate::policy::drift::Drift;
 use crate::policy::rules::Policy;
 use crate::wire::room::LiveRoom;
 
@@ -39,6 +40,10 @@ pub(super) async fn plan(shared: &Shared, candidate: Option<Candidate>) -> Resul
         }
         false => (None, Vec::new()),
     };
+    let (mut stored, mut kept) = (0, 0);
+    if rooms.is_some() {
+        (stored, kept) = stored_rooms(shared, &policy, &mut room_changes).await?;
+    }
     room_changes.sort_by(|a, b| (&a.room, &a.rule).cmp(&(&b.room, &b.rule)));
     let desk = shared.desk();
     let consequences = desk.consequences(&policy, now());
@@ -49,6 +54,8 @@ pub(super) async fn plan(shared: &Shared, candidate: Option<Candidate>) -> Resul
         warnings,
         keys: changes(upkeep.text.expose(), text.expose()),
         rooms,
+        stored,
+        kept,
         inside: consequences.inside,
         changes: List::of(room_changes),
         refused: consequences.removed.len() > limit,
@@ -96,6 +103,41 @@ async fn rooms(
     Ok((number, found))
 }
 
+/// Adds what would differ in stored rooms and does not now; how many there are, and how many of them were there before
+/// the policy and stay as they are.
+async fn stored_rooms(
+    shared: &Shared,
+    policy: &Policy,
+    changes: &mut Vec<RoomChange>,
+) -> Result<(usize, usize), String> {
+    let services = shared.desk().greeted();
+    let (mut number, mut kept) = (0_usize, 0_usize);
+    for service in services {
+        for live in stored(shared, &service).await.map_err(|error| error.to_string())? {
+            let then = in_stored(policy, &live, now());
+            number = number.saturating_add(1);
+            kept = kept.saturating_add(usize::from(live.view.is_found() && then.is_empty()));
+            // The others are compared as rooms in memory are.
+            if live.view.record.is_none() {
+                changes.extend(then.into_iter().map(|drift| change(&live, drift, true)));
+            }
+        }
+    }
+    Ok((number, kept))
+}
+
+fn change(live: &LiveRoom, drift: Drift, repaired: bool) -> RoomChange {
+    RoomChange {
+        room: live.jid.to_string(),
+        rule: drift.rule.name.to_owned(),
+        line: drift.rule.line,
+        jid: drift.who.map(|jid| jid.to_string()),
+        is: drift.is.to_owned(),
+        should: drift.should.to_owned(),
+        repaired,
+    }
+}
+
 fn room(
     shared: &Shared,
     policy: &Policy,
@@ -115,14 +157,9 @@ fn room(
         // Who would be removed is told apart.
         .filter(|drift| drift.effects.remove.is_empty())
         .filter(|drift| !before.iter().any(|known| known.is_same_as(drift)))
-        .map(|drift| RoomChange {
-            room: live.jid.to_string(),
-            rule: drift.rule.name.to_owned(),
-            line: drift.rule.line,
-            jid: drift.who.map(|jid| jid.to_string()),
-            is: drift.is.to_owned(),
-            should: drift.should.to_owned(),
-            repaired: settings.repairs(drift.rule.name),
+        .map(|drift| {
+            let repaired = settings.repairs(drift.rule.name);
+            change(live, drift, repaired)
         })
         .collect()
 }

@@ -24,6 +24,8 @@ use crate::xmpp::stanza::Condition;
 
 /// Rooms in a page of a snapshot.
 const PAGE: u32 = 50;
+/// Stored rooms that are looked at.
+const MOST_STORED: usize = 10_000;
 /// Commands to rooms that wait for an answer at the same time.
 pub(super) const AT_ONCE: usize = 64;
 /// How often a command is tried on a room that changes meanwhile.
@@ -258,21 +260,39 @@ pub(super) struct Pages<'a> {
     shared: &'a Shared,
     service: &'a str,
     after: Option<String>,
+    /// Asks for those that come after an address.
+    ask: fn(&str) -> Element,
 }
 
 impl<'a> Pages<'a> {
+    /// The rooms in memory.
     pub(super) fn new(shared: &'a Shared, service: &'a str) -> Self {
-        Self { shared, service, after: Some(String::new()) }
+        Self { shared, service, after: Some(String::new()), ask: |after| snapshot(after, PAGE) }
     }
 
     /// The next page; `None`: there is none.
     pub(super) async fn next(&mut self) -> Result<Option<Element>, RequestError> {
         let Some(after) = &self.after else { return Ok(None) };
-        let page = self.shared.link.request(self.service, snapshot(after, PAGE)).await?;
+        let page = self.shared.link.request(self.service, (self.ask)(after)).await?;
         let next = page.attr("next").filter(|next| *next > after.as_str()).map(str::to_owned);
         self.after = next;
         Ok(Some(page))
     }
+}
+
+/// Reads the rooms that the server of a service has stored, at most [`MOST_STORED`].
+pub(super) async fn stored(shared: &Shared, service: &str) -> Result<Vec<LiveRoom>, RequestError> {
+    let _alone = shared.paging.lock().await;
+    let mut pages = Pages { ask: crate::wire::room::stored, ..Pages::new(shared, service) };
+    let mut rooms = Vec::new();
+    while let Some(page) = pages.next().await? {
+        rooms.extend(elements(&page).filter_map(LiveRoom::read));
+        if rooms.len() >= MOST_STORED {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    Ok(rooms)
 }
 
 /// The rooms of a page.

@@ -23,6 +23,12 @@ pub(super) fn in_words(plan: &Plan) -> String {
         return lines.join("\n");
     };
     lines.push(format!("{rooms} rooms with {} people inside", plan.inside));
+    if plan.stored > 0 {
+        lines.push(format!(
+            "{} rooms are stored; {} of them were there before the policy and are kept as they are",
+            plan.stored, plan.kept
+        ));
+    }
     list(&mut lines, "differences in rooms", &plan.changes, room);
     list(&mut lines, "people inside who would be removed", &plan.removed, person);
     list(&mut lines, "people waiting who would be let in", &plan.let_in, person);

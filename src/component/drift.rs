@@ -3,13 +3,26 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::policy::attempt::RoomView;
 use crate::policy::drift::{Drift, Scene, compare};
+use crate::policy::record::Record;
 use crate::policy::rules::{Policy, Rules};
 use crate::wire::room::LiveRoom;
 
 /// In what this room differs from these rules of the policy.
 pub fn drifts(policy: &Policy, rules: &Rules, live: &LiveRoom, now: Timestamp) -> Vec<Drift> {
     compare(&scene(policy, rules, live, now))
+}
+
+/// Returns what these rules change in a stored room: at the next join, where no policy was applied to it yet.
+pub fn in_stored(policy: &Policy, live: &LiveRoom, now: Timestamp) -> Vec<Drift> {
+    let found = live.view.is_found();
+    let mut record = Record::new(now, String::new(), None);
+    record.found = found;
+    let record = live.view.record.clone().unwrap_or(record);
+    let view = RoomView { record: Some(record), ..live.view.clone() };
+    let rules = policy.rules_in(&live.jid, live.claims(), found);
+    drifts(policy, &rules, &LiveRoom { view, ..live.clone() }, now)
 }
 
 /// All that there is to compare of a room.

@@ -280,7 +280,8 @@ impl Live {
         });
         let rules = policy.rules_in(&live.jid, &claims, live.view.is_found());
         // Who opens a room moderates it: where that is the rule, there was a moderator once.
-        let opened = live.view.record.as_ref().is_some_and(|record| record.awaited.is_none());
+        let is_open = |record: &Record| record.awaited.is_none() && !record.found;
+        let opened = live.view.record.as_ref().is_some_and(is_open);
         let had_one = opened && rules.moderators.become_by.value.contains(&Become::Opener);
         let room = Room {
             service: Arc::clone(service),

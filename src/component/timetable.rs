@@ -37,6 +37,10 @@ pub fn timetable(desk: &Desk, now: Timestamp) -> Timetable {
     for (jid, room) in desk.live().rooms() {
         let rules = desk.policy().exceptions.in_room(&room.rules, jid, now);
         let Some(record) = &room.view.record else { continue };
+        if record.found && room.occupants.is_empty() {
+            // Its meeting is over. The next one begins with whoever comes first.
+            continue;
+        }
         let scene = Scene {
             rules: &rules,
             record,
@@ -66,6 +70,9 @@ pub fn due_again(desk: &mut Desk, live: &LiveRoom, now: Timestamp) -> Option<Due
     let (policy, rooms) = desk.parts();
     let room = rooms.room_mut(&live.jid).filter(|room| room.generation == live.generation)?;
     room.view = live.view.clone();
+    if live.view.is_found() && live.occupants.is_empty() {
+        return None;
+    }
     let unmoderated = room.moderated_until.filter(|_| live.view.moderators == 0);
     let rules = policy.exceptions.in_room(&room.rules, &live.jid, now).into_owned();
     agenda(&Scene {

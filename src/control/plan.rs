@@ -42,6 +42,12 @@ pub struct Plan {
     pub keys: Vec<KeyChange>,
     /// Rooms that are there; `None`: there is no link to the server, and only the keys were compared.
     pub rooms: Option<usize>,
+    /// Rooms that the server has stored.
+    #[serde(default)]
+    pub stored: usize,
+    /// Of these, rooms that were there before the policy and stay as they are.
+    #[serde(default)]
+    pub kept: usize,
     /// People inside, services apart: each once for each room.
     pub inside: usize,
     /// What would differ in rooms, and does not now.

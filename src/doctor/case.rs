@@ -7,6 +7,7 @@ use crate::config::{Problem, Settings};
 use crate::policy::rules::Policy;
 use crate::wire::greeting::Hello;
 use crate::wire::posture::{Host, Hosts, Posture};
+use crate::wire::room::LiveRoom;
 
 /// Everything that is looked at.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +43,8 @@ pub struct Server {
     pub posture: Result<Posture, String>,
     /// When that was, by the component's clock.
     pub asked: Timestamp,
+    /// The rooms that the server has stored; `Err`: why they are not known.
+    pub stored: Result<Vec<LiveRoom>, String>,
 }
 
 impl Case<'_> {

@@ -1,13 +1,18 @@
 //! The MUC service's own settings, where they say otherwise than the policy.
 
 use super::case::Case;
-use super::{Check, Looked, PROSODY, Severity};
+use super::{COMPONENT, Check, Looked, PROSODY, Severity};
+use crate::component::drift::in_stored;
 use crate::policy::access::Persistence;
 use crate::policy::class::{Class, ClassSet};
+use crate::policy::drift::Drift;
 use crate::wire::posture::{Host, Hosts};
+use crate::wire::room::LiveRoom;
 
 /// Fewer rooms in memory are few.
 const ROOMS: u64 = 1000;
+/// Rooms that are named in a finding.
+const NAMED: usize = 5;
 
 pub(super) static CHECKS: &[Check] = &[
     Check {
@@ -49,6 +54,22 @@ pub(super) static CHECKS: &[Check] = &[
         why: "with storage in memory a restart of the server forgets them, with their owners and bans",
         source: "Prosody, Storage",
         look: storage,
+    },
+    Check {
+        id: "rooms-deleted",
+        severity: Severity::Critical,
+        looks_at: "the rooms that the server has stored, beside access.persistent",
+        why: "a stored room that the policy has end with its last occupant loses its owners, members, bans and archive, and whoever comes next owns its name",
+        source: "README, Rooms you already have",
+        look: deleted,
+    },
+    Check {
+        id: "rooms-kept",
+        severity: Severity::Note,
+        looks_at: "the rooms that the server has stored, and that were there before the policy",
+        why: "they are kept as they are: their own password, list of members, owners and bans count, and the presets of the policy do not hold in them",
+        source: "README, Rooms you already have",
+        look: kept,
     },
     Check {
         id: "room-cache",
@@ -120,6 +141,62 @@ fn tombstones(case: &Case<'_>) -> Looked {
             let found = "rooms that were ended leave a tombstone";
             looked.find(&host.name, found, (PROSODY, "muc_tombstones = false"));
         }
+    })
+}
+
+/// Looks at the stored rooms of every service that were there before the policy, with what it changes in each.
+fn each_stored(
+    case: &Case<'_>,
+    mut look: impl FnMut(&str, &[(&LiveRoom, Vec<Drift>)], &mut Looked),
+) -> Looked {
+    case.each(|server, _, looked| match &server.stored {
+        Err(reason) => looked.unknown(format!("{}: {reason}", server.service)),
+        Ok(rooms) => {
+            let found = rooms.iter().filter(|room| room.view.is_found());
+            let changed = |room| (room, in_stored(case.policy, room, case.now));
+            look(&server.service, &found.map(changed).collect::<Vec<_>>(), looked);
+        }
+    })
+}
+
+fn deleted(case: &Case<'_>) -> Looked {
+    each_stored(case, |service, rooms, looked| {
+        let is_lost =
+            |drifts: &[Drift]| drifts.iter().any(|it| it.effects.persistent == Some(false));
+        let lost: Vec<_> = rooms.iter().filter(|(_, drifts)| is_lost(drifts)).collect();
+        if lost.is_empty() {
+            return;
+        }
+        let affiliations: u64 =
+            lost.iter().map(|(room, _)| u64::from(room.view.affiliations)).sum();
+        let names: Vec<_> = lost.iter().take(NAMED).map(|(room, _)| room.jid.as_str()).collect();
+        let more = if lost.len() > NAMED { ", …" } else { "" };
+        let found = format!(
+            "{} stored rooms, with {affiliations} owners, admins, members and outcasts, are deleted when their next \
+             meeting ends: {}{more}",
+            lost.len(),
+            names.join(", "),
+        );
+        looked.find(service, found, (COMPONENT, "[policy.access] persistent = \"keep\""));
+    })
+}
+
+fn kept(case: &Case<'_>) -> Looked {
+    each_stored(case, |service, rooms, looked| {
+        let same = rooms.iter().filter(|(_, drifts)| drifts.is_empty()).count();
+        if rooms.is_empty() {
+            return;
+        }
+        let others = match rooms.len().saturating_sub(same) {
+            0 => String::new(),
+            others => format!(", and {others} are changed by the file: `vestibule plan` says how"),
+        };
+        let found = format!(
+            "{} stored rooms were there before the policy: {same} are kept as they are{others}",
+            rooms.len()
+        );
+        let line = "[[room]] with `match` and the rules that are to hold in one of them";
+        looked.find(service, found, (COMPONENT, line));
     })
 }
 

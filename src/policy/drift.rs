@@ -204,7 +204,13 @@ fn persistent(scene: &Scene<'_>) -> Option<Drift> {
     let (is, should) = (scene.settings.persistent?, rule.value.fixed()?);
     // Jitsi's lobby and breakout rooms make a room last while they need it.
     let is_borrowed = is && scene.view.lobby;
-    let words = |lasts| if lasts { "persistent" } else { "not persistent" };
+    let words = |lasts| match lasts {
+        true => "persistent",
+        false if is && scene.view.is_found() => {
+            "not persistent: deleted, with its affiliations and archive, when the next meeting ends"
+        }
+        false => "not persistent",
+    };
     (is != should && !is_borrowed).then(|| Drift {
         rule: Rule::new("access.persistent", rule.line),
         who: None,

@@ -7,15 +7,14 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::attempt::RoomView;
+use super::attempt::{Affiliation, Role, RoomView};
 use super::close::Conditions;
-use super::lobby::Admission;
+use super::decide::Case;
+use super::lobby::{self, Admission};
 use super::record::Record;
 use super::rules::Rules;
 use super::set::Set;
-
-/// The rule by which only members come in.
-pub(super) const MEMBERS: &str = "room.members";
+use super::verdict::{Effects, Opinion, Rule};
 
 /// Returns the rules for a room that was there: `rules` without those presets that `base` has as well.
 pub(super) fn rules(rules: &Rules, base: &Rules) -> Rules {
@@ -71,4 +70,30 @@ pub(super) fn begun(room: &RoomView, now: Timestamp) -> Option<Record> {
         warned: Vec::new(),
         ..record.clone()
     })
+}
+
+/// Only members come in, by the room's own setting. On Jitsi its lobby sees to that.
+pub(super) fn is_for_members(case: &Case<'_>) -> bool {
+    case.room.is_found() && case.room.members_only && !case.room.lobby
+}
+
+/// What becomes of somebody who is none.
+pub(super) fn knock(case: &Case<'_>) -> Opinion {
+    Opinion { rule: Rule::new("room.members", 0), ..lobby::knock(case) }
+}
+
+/// The room itself makes the requester a moderator, for as long as it does.
+pub(super) fn moderates(case: &Case<'_>) -> bool {
+    case.room.is_found() && case.who().affiliation >= Affiliation::Admin
+}
+
+/// What somebody is given who comes in. The room has owners of its own, and nobody becomes one by coming in.
+pub(super) fn seat(case: &Case<'_>, moderates: bool, effects: &mut Effects) {
+    let needs_membership = case.room.members_only && case.who().affiliation < Affiliation::Member;
+    effects.affiliation = needs_membership.then_some(Affiliation::Member);
+    if moderates && !case.rules.moderators.by_room {
+        effects.role = Some(Role::Moderator);
+    } else if needs_membership {
+        effects.role = Some(Role::Participant);
+    }
 }

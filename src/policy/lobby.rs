@@ -160,9 +160,8 @@ pub(super) fn join(case: &Case<'_>, credential: Credential) -> Option<Opinion> {
     let knows_one =
         is_right || (knows && (has_password(case) || case.rules.password.required.value));
     let allowed = || (!rules.lobby.by_room).then(|| Opinion::allow(rule(case)));
-    if is_for_members(case) && needs_lobby {
-        let knock = knock(case);
-        return Some(Opinion { rule: Rule::new(found::MEMBERS, 0), ..knock });
+    if needs_lobby && found::is_for_members(case) {
+        return Some(found::knock(case));
     }
     match admission {
         Admission::Open => allowed(),
@@ -181,11 +180,6 @@ pub(super) fn join(case: &Case<'_>, credential: Credential) -> Option<Opinion> {
         Admission::PasswordAndLobby if needs_lobby => Some(knock(case)),
         Admission::PasswordAndLobby => allowed(),
     }
-}
-
-/// Only members come in, as the room had it before the policy was there. On Jitsi its lobby sees to that.
-fn is_for_members(case: &Case<'_>) -> bool {
-    case.room.is_found() && case.room.members_only && !case.room.lobby
 }
 
 /// By which somebody has to knock: the policy's or, where there is none, that a moderator has put up.
@@ -213,16 +207,15 @@ pub(super) fn enter(case: &Case<'_>, credential: Credential, effects: &mut Effec
         return;
     }
     let moderates = moderators::entitlement(case).is_some();
-    let found = case.room.is_found();
-    let needs_membership = case.room.members_only && case.who().affiliation < Affiliation::Member;
-    if moderates && !rules.moderators.by_room {
-        // A room that was there has owners of its own.
-        effects.affiliation = match found {
-            true => needs_membership.then_some(Affiliation::Member),
-            false => Some(Affiliation::Owner),
-        };
+    if case.room.is_found() {
+        found::seat(case, moderates, effects);
+    } else if moderates && !rules.moderators.by_room {
+        effects.affiliation = Some(Affiliation::Owner);
         effects.role = Some(Role::Moderator);
-    } else if needs_membership && (found || !rules.lobby.by_room) {
+    } else if case.room.members_only
+        && case.who().affiliation < Affiliation::Member
+        && !rules.lobby.by_room
+    {
         effects.affiliation = Some(Affiliation::Member);
         effects.role = Some(Role::Participant);
     }
@@ -256,9 +249,7 @@ pub(super) fn enter(case: &Case<'_>, credential: Credential, effects: &mut Effec
         (_, true, false) => Entry::Password,
         (_, false, _) => Entry::Admitted,
     };
-    // Whom the room itself makes a moderator is one for as long as it does.
-    let by_the_room = found && case.who().affiliation >= Affiliation::Admin;
-    let after = Person::entered(entry).as_moderator(moderates && !by_the_room);
+    let after = Person::entered(entry).as_moderator(moderates && !found::moderates(case));
     if before != Some(after) {
         effects.people.push((case.jid.clone(), Some(after)));
     }

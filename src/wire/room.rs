@@ -105,6 +105,11 @@ pub fn snapshot(after: &str, max: u32) -> Element {
     Element::new(NS, "snapshot").with_attr("after", after).with_attr("max", max.to_string())
 }
 
+/// Asks for the stored rooms whose address comes after `after`.
+pub fn stored(after: &str) -> Element {
+    Element::new(NS, "stored").with_attr("after", after)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
