@@ -23,6 +23,8 @@ def policy(every="1 second", repair="password lobby access ban moderators", line
     return (
         SERVICE
         + f"""
+[policy.access]
+persistent = false
 [policy.password]
 source = "preset"
 preset = "{SECRET}"

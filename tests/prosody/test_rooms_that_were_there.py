@@ -223,3 +223,29 @@ async def test_a_moderator_by_the_file_owns_nothing_in_a_stored_room(prosody_ver
             await root.leave(door.staff, "Root")
             await root.ping()
         assert door.everything() == before
+
+
+async def test_what_becomes_of_stored_rooms_is_said_before_anybody_joins(prosody_version):
+    async with house(prosody_version) as door:
+        before = door.everything()
+        door.start()
+        kept = "2 rooms are stored; 2 of them were there before the policy and are kept as they are"
+        words = door.component.run("plan", door.component.config_path).stdout
+        assert kept in words and "0 differences in rooms" in words
+        assert "2 stored rooms were there before the policy: 2 are kept as they are" in (
+            door.component.run("doctor").stdout
+        )
+        other = door.component.home / "other.toml"
+        other.write_text(LOCKED)
+        words = door.component.run("plan", other).stdout
+        assert "2 rooms are stored; 1 of them" in words, words
+        assert f"{door.cafe}: no password, should be a password, by password.required" in words
+        assert f"{door.cafe}: listed, should be hidden, by access.hidden" in words
+        passing = POLICY + "persistent = false\n"
+        other.write_text(passing)
+        words = door.component.run("plan", other).stdout
+        assert f"{door.staff}: persistent, should be not persistent: deleted, with its" in words
+        door.enforce(passing)
+        words = door.component.run("doctor").stdout
+        assert "rooms-deleted" in words and "2 stored rooms, with 5 owners, admins" in words, words
+        assert door.everything() == before, "nothing was changed by all that"

@@ -64,10 +64,14 @@ impl Coverage {
                 format!("{without:?}") != format!("{rules:?}")
             })
         };
+        // With "keep", `settings.persistent` decides.
+        let is_left = all.iter().all(|rules| rules.access.persistent.value.fixed().is_none());
         let rules = SWITCHES
             .iter()
             .filter(|switch| {
-                let is_beyond = BEYOND.contains(&switch.name) || switch.family() == SETTINGS;
+                let is_beyond = BEYOND.contains(&switch.name)
+                    || switch.family() == SETTINGS
+                    || (is_left && switch.name == "access.persistent");
                 !is_beyond && in_force(switch.off)
             })
             .map(|switch| (switch.name, false));
