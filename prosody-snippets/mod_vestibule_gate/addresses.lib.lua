@@ -63,7 +63,7 @@ return function (gate)
 		reply:tag("prepared", { xmlns = gate.xmlns });
 		for tag in query:childtags("address") do
 			local text = tag:get_text() or "";
-			reply:tag("address", { jid = jid_prep(text, true) }):up();
+			reply:tag("address", { jid = jid.prep(text, true) }):up();
 		end
 		return reply;
 	end

@@ -123,6 +123,8 @@ fn status_in_words(status: &Status) -> String {
     if !status.linked {
         let trouble = status.trouble.as_deref().unwrap_or("not connected yet");
         lines.push(format!("no link to the server: {trouble}"));
+    } else if let Some(trouble) = &status.trouble {
+        lines.push(trouble.clone());
     }
     lines.extend(status.file.clone());
     for service in &status.services {

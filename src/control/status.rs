@@ -16,7 +16,7 @@ pub struct Status {
     pub ready: bool,
     /// The link is up.
     pub linked: bool,
-    /// What is wrong with the link, if it is not up.
+    /// What is wrong with the link, or an address of the file that the server prepares otherwise.
     pub trouble: Option<String>,
     /// The policy's revision.
     pub revision: String,

@@ -2,9 +2,10 @@
 
 import pytest
 from lab import SERVICE, Crowd
-from lab.federation import STRANGERS, FederatedDoor
+from lab.federation import MODULES, STRANGERS, FederatedDoor
 from lab.raw import Raw
 from lab.stanza import CLIENT, MUC_ADMIN, MUC_OWNER, MUC_USER, element
+from storm import until
 
 SECRET = "seven tall quartz lanterns"
 NEAR = "conference.localhost"
@@ -188,3 +189,19 @@ async def test_the_server_prepares_what_the_file_has_outside_of_ascii(door):
         assert "NOT READY" not in door.component.tail(500)
     finally:
         door.enforce(POLICY)
+
+
+async def test_a_server_that_prepares_an_address_otherwise_is_found_out(start_prosody, start_vestibule):
+    server = start_prosody(modules=["lab_tables"], plugin_paths=[MODULES])
+    written = POLICY.replace("[policy.access]", '[policy.access]\nlisted = ["J\u00d6RG@Far.example"]')
+    vestibule = start_vestibule(server, written, ready=False)
+    line = written.splitlines().index('listed = ["J\u00d6RG@Far.example"]') + 1
+    said = f"line {line} of the file: `J\u00d6RG@Far.example` is `jorg@far.example` for the server"
+    await until(lambda: f"NOT READY: {said}" in vestibule.tail(500), 10, "a complaint in the log")
+    status = vestibule.run("status")
+    assert status.returncode == 1 and said in status.stdout, status.stdout
+    banned = vestibule.run("ban", "j\u00f6rg@far.example")
+    assert banned.returncode == 1 and "the server makes `jorg@far.example` of" in banned.stderr, banned.stderr
+    vestibule.write_config(POLICY)
+    vestibule.run("reload")
+    vestibule.wait_ready(10)
