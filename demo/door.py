@@ -95,7 +95,7 @@ async def eve_is_no_focus(stage):
     await stage.event(
         "refused",
         "refused at once, by the gate itself: {reason}",
-        stage.line_of("reserved_nicks"),
+        stage.line_of("reserved"),
         reason="reserved-nick",
     )
 

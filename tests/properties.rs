@@ -464,7 +464,11 @@ proptest! {
                 Action::Record { stops } => !stops,
                 Action::Command(word) => *word == Word::Reopen,
                 Action::Destroy | Action::Dial | Action::Invite { .. } => true,
-                Action::Request | Action::Open { .. } | Action::Join { .. } | Action::Unknown => false,
+                Action::Request
+                | Action::Open { .. }
+                | Action::Join { .. }
+                | Action::Rename
+                | Action::Unknown => false,
             };
             prop_assert!(!undoes, "{:?} was allowed", inside);
         }

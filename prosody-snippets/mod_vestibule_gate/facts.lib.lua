@@ -49,7 +49,8 @@ return function (gate)
 
 	local function describe(room, occupant, session, address)
 		return add_session({
-			nick = cut(jid_resource(occupant.nick), LIMIT.name), jid = cut(address or occupant.jid, LIMIT.address),
+			nick = cut(jid_resource(occupant.nick), LIMIT.address), jid = cut(address or occupant.jid, LIMIT.address),
+			name = gate.names.shown(occupant, address or occupant.jid),
 			affiliation = affiliation_of(room, occupant.bare_jid), role = occupant.role or "none",
 			session = nil, host = nil, provider = nil, mechanism = nil, -- room for what is added
 			secure = nil, address = nil, client = nil, ticket = nil, device = nil,
@@ -86,8 +87,11 @@ return function (gate)
 		local session, bare = e.origin, jid_bare(e.from);
 		local occupant = room and room:get_occupant_by_real_jid(e.from);
 		local nick = e.kind == "join" and e.stanza.attr.to or occupant and occupant.nick;
+		local name = e.more and e.more.name or gate.names.shown(occupant, e.from);
+		if e.kind == "join" then name = gate.names.tidy(e.stanza); end
+		nick = e.more and e.more.nick or nick and jid_resource(nick);
 		local attr = add_session({
-			jid = e.from, nick = nick and cut(jid_resource(nick), LIMIT.name),
+			jid = e.from, nick = nick and cut(nick, LIMIT.address), name = name,
 			affiliation = room and affiliation_of(room, bare) or "none", role = occupant and occupant.role or "none",
 			session = nil, host = nil, provider = nil, mechanism = nil,
 			secure = nil, address = nil, client = nil, ticket = nil, device = nil, e2ee = nil,

@@ -24,7 +24,7 @@ return function (gate)
 		local nick = jid_resource(stanza.attr.to);
 		if not stringprep.resourceprep(nick, true) then
 			return gate.refuse(event, "malformed", "modify", "jid-malformed");
-		elseif gate.is_reserved(nick, stanza.attr.from) then
+		elseif gate.is_reserved(nick, stanza.attr.from) or gate.is_reserved(gate.names.tidy(stanza), stanza.attr.from) then
 			return gate.refuse_nick(event);
 		elseif #(gate.requests.read_join(stanza).password or "") > LIMIT.name then -- it may become the room's
 			return gate.changes.refuse_value(event, "password");
@@ -65,7 +65,8 @@ return function (gate)
 
 	gate.guard("muc-occupant-pre-join", PRIORITY.nick, function (event)
 		local from, queue = event.stanza.attr.from, event.room.join_rate_presence_queue;
-		if gate.is_reserved(jid_resource(event.occupant.nick), from) then
+		if gate.is_reserved(jid_resource(event.occupant.nick), from)
+		or gate.is_reserved(gate.names.tidy(event.stanza), from) then
 			return gate.refuse_nick(event);
 		end
 		-- The Jitsi rate limiter, when its queue is full, ends the event and so admits whoever comes.

@@ -66,7 +66,10 @@ return function (gate)
 			local room = main_room(event.room.jid);
 			if gate.is_unguarded() or not room or not gate.kept.of(room) then return; end
 			local bare = jid.bare(event.stanza.attr.from);
-			if gate.is_reserved(jid.resource(event.occupant.nick), bare) then return gate.refuse_nick(event); end
+			local name = gate.names.tidy(event.stanza);
+			if gate.is_reserved(jid.resource(event.occupant.nick), bare) or gate.is_reserved(name, bare) then
+				return gate.refuse_nick(event);
+			end
 			if may_enter(room, event.stanza, bare) then return; end
 			return gate.refuse(event, "closed-way", "cancel", "not-allowed");
 		end);

@@ -120,7 +120,14 @@ end
 local function flag(value) return value and "true" or nil; end
 local function affiliation_of(room, address) return room:get_affiliation(address) or "none"; end
 local function is_service(address) return services[jid_bare(address)]; end
-local function fold(nick) return (encodings.stringprep.nodeprep(nick) or nick):lower(); end
+-- How names are compared while the component cannot be asked: where this Prosody has ICU, as eyes compare them.
+local skeleton = encodings.confusable and encodings.confusable.skeleton;
+local function fold(nick)
+	nick = nick:gsub("^%s+", ""):gsub("%s+$", "");
+	nick = (encodings.stringprep.nodeprep(nick) or nick):lower();
+	nick = (skeleton and skeleton(nick) or nick):lower():gsub("^%s+", ""):gsub("%s+$", "");
+	return nick;
+end
 local function is_reserved(nick, address) return nick and reserved[fold(nick)] and not is_service(address); end
 
 -- Answers to the requester, reports to the component
@@ -287,6 +294,7 @@ end
 
 -- The stanza goes through the room again, marked: `steps`, or as it was sent.
 local function replay(e, verdict, room, steps)
+	if e.more and e.more.granted then e.settled = true; return e.more.granted(e); end
 	local outer = replaying;
 	e.stanza[mark], replaying = verdict, verdict;
 	if e.kind == "join" then
@@ -341,6 +349,7 @@ local function settle(e, fx, room)
 	if room then effects.before(room, fx, is_replayed); end
 	if fx.verdict ~= "allow" then
 		e.settled = true;
+		if e.more and e.more.refused then return e.more.refused(e, fx); end
 		local is_held = turn_away(e, room, fx) and fx.verdict == "hold" and e.kind == "join";
 		if is_held and room and fx.knock then waiting.remember(room, e, fx.knock); end
 	elseif e.kind == "request" then
@@ -618,7 +627,9 @@ function gate.replaying() return replaying; end
 
 gate.cancel = queue.cancel;
 
-for _, name in ipairs { "addresses", "changes", "permissions", "media" } do gate[name] = module:require(name)(gate); end
+for _, name in ipairs { "addresses", "changes", "permissions", "names", "media" } do
+	gate[name] = module:require(name)(gate);
+end
 for _, name in ipairs { "joins", "backstops", "reports", "upstream" } do module:require(name)(gate); end
 
 gate.addresses.watch(module);

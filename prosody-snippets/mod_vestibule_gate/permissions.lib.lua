@@ -2,7 +2,7 @@
 
 local json = require "util.json";
 
-local xmlns_nick, xmlns_jitsi = "http://jabber.org/protocol/nick", "http://jitsi.org/jitmeet";
+local xmlns_jitsi = "http://jitsi.org/jitmeet";
 local xmlns_jibri, xmlns_rayo = "http://jitsi.org/protocol/jibri", "urn:xmpp:rayo:1";
 local E2EE = "https://jitsi.org/meet/e2ee";
 -- What shows nobody anything: typing, having read, and how a server should treat a message.
@@ -113,6 +113,8 @@ return function (gate)
 			what == "rename" and "not-acceptable" or "forbidden", words_for(room, what, event.stanza));
 	end
 
+	permissions.refuse = refuse;
+
 	-- Of a message to the room that is no `!word`, before anything becomes of it.
 	function permissions.refuse_chat(event, room, occupant)
 		if may(room, occupant, "chat") or says_nothing(event.stanza) then return false; end
@@ -131,40 +133,17 @@ return function (gate)
 		end
 	end);
 
-	-- Names: XEP-0045 section 7.6, and the one that Jitsi's clients show, in any presence.
-	gate.guard("muc-occupant-pre-change", PRIORITY.rename, function (event)
-		local from, to = event.orig_occupant, event.dest_occupant;
-		if from.nick == to.nick or may(event.room, from, "rename") then return; end
-		return refuse(event, "rename", event.room);
-	end);
-
-	local function hold_name(event, room)
-		local stanza = event.stanza;
-		local occupant = stanza.attr.type == nil and room:get_occupant_by_real_jid(stanza.attr.from);
-		if not occupant or may(room, occupant, "rename") then return; end
-		local before = occupant:get_presence(stanza.attr.from);
-		local name = before and before:get_child_text("nick", xmlns_nick);
-		if not name then return; end -- the first one counts
-		local named, same, asked = 0, true, nil;
-		for tag in stanza:childtags("nick", xmlns_nick) do
-			asked = gate.text.cut(tag:get_text() or "", LIMIT.name);
-			named, same = named + 1, same and tag:get_text() == name;
-		end
-		if named == 1 and same then return; end
-		stanza:maptags(function (tag)
-			return not (tag.name == "nick" and tag.attr.xmlns == xmlns_nick) and tag or nil;
-		end);
-		stanza:text_tag("nick", name, { xmlns = xmlns_nick });
-		-- Refused, a presence would take everything else that it says along, and the client out of the room. A client
-		-- says its name again with all it sends: told once for each.
+	-- Names, of somebody who may not change his: a refused presence would take everything else that it says along, and
+	-- the client out of the room. Told once for each name, for a client says its own again with all it sends.
+	function permissions.refuse_name(event, room, occupant, asked)
 		local list, bare = gate.kept.of(room).may, occupant.bare_jid;
 		local his = list and list[bare] or {};
-		if same or his.asked == asked then return; end
+		if his.asked == asked then return; end
 		his.asked = asked;
 		set(room, bare, his);
-		gate.effects.say(room, { { to = "requester", text = words_for(room, "rename", stanza) } }, stanza.attr.from);
+		local text = words_for(room, "rename", event.stanza);
+		gate.effects.say(room, { { to = "requester", text = text } }, event.stanza.attr.from);
 	end
-	for _, name in ipairs { "presence/full", "presence/bare" } do guard_room(name, PRIORITY.rename, hold_name); end
 
 	-- Recorders and telephones are asked of the focus.
 	guard_room("iq/full", PRIORITY.speech, function (event, room, query)

@@ -7,7 +7,7 @@ use crate::policy::class::Class;
 use crate::policy::verdict::{Decision, Verdict};
 
 /// The kinds of attempts, by name.
-const KINDS: [&str; 13] = [
+const KINDS: [&str; 14] = [
     "request",
     "open",
     "join",
@@ -17,6 +17,7 @@ const KINDS: [&str; 13] = [
     "destroy",
     "invite",
     "knock",
+    "rename",
     "command",
     "record",
     "dial",
@@ -183,7 +184,9 @@ mod tests {
 
     #[test]
     fn every_kind_of_attempt_has_its_place() {
-        for action in [Action::Request, Action::Destroy, Action::Dial, Action::Unknown] {
+        for action in
+            [Action::Request, Action::Destroy, Action::Rename, Action::Dial, Action::Unknown]
+        {
             assert!(KINDS.contains(&action.name()), "{}", action.name());
         }
     }

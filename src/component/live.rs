@@ -10,6 +10,7 @@ use super::expected::Expected;
 use crate::jid::BareJid;
 use crate::policy::attempt::{Attempt, Requester, RoomView};
 use crate::policy::moderators::Become;
+use crate::policy::names::{Looks, Namesake};
 use crate::policy::record::Record;
 use crate::policy::rules::{Policy, Rules};
 use crate::policy::selector::Claim;
@@ -67,6 +68,18 @@ impl Room {
     pub fn is_moderated(&self, policy: &Policy) -> bool {
         self.occupants.values().any(|known| is_moderator(policy, &known.who))
     }
+}
+
+/// They are one person: by the account, or by what this client has of its own.
+fn is_same(one: &Requester, other: &Requester) -> bool {
+    fn both<T: PartialEq>(one: Option<&T>, other: Option<&T>) -> bool {
+        one.is_some() && one == other
+    }
+    let account = |who: &'_ Requester| who.account.clone().or_else(|| who.jid.clone());
+    both(one.jid.as_ref(), other.jid.as_ref())
+        || both(account(one).as_ref(), account(other).as_ref())
+        || both(one.ticket.as_ref(), other.ticket.as_ref())
+        || both(one.device.as_ref(), other.device.as_ref())
 }
 
 /// Every room that is known of.
@@ -192,6 +205,36 @@ impl Live {
             let since = room.occupants.get(full).map_or(now, |known| known.since);
             room.occupants.insert(full.to_owned(), Box::new(Known { who, since }));
         }
+    }
+
+    /// Somebody inside is called otherwise.
+    pub fn renamed(&mut self, jid: &BareJid, full: &str, who: Requester) {
+        let room = self.rooms.get_mut(jid);
+        if let Some(known) = room.and_then(|room| room.occupants.get_mut(full)) {
+            known.who = who;
+        }
+    }
+
+    /// Somebody else in the room with a name that looks like one of these, the one who counts most. Whoever has the same
+    /// account, ticket or device is nobody else.
+    pub fn namesake(&self, policy: &Policy, jid: &BareJid, who: &Requester) -> Option<Namesake> {
+        let room = self.rooms.get(jid)?;
+        let looks = |who: &Requester| {
+            let names = [&who.nick, &who.name].into_iter().filter(|name| !name.is_empty());
+            names.map(|name| Looks::of(name)).collect::<Vec<_>>()
+        };
+        let asked = looks(who);
+        let others = room.occupants.values().map(|known| &known.who);
+        let others = others.filter(|other| !is_same(other, who));
+        let alike = others.filter(|other| {
+            looks(other).iter().any(|name| asked.iter().any(|asked| asked.is_like(name)))
+        });
+        alike
+            .map(|other| match is_moderator(policy, other) {
+                true => Namesake::Moderator,
+                false => Namesake::Occupant,
+            })
+            .max()
     }
 
     /// Somebody waits to be let in.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::names::account;
 use super::outside::Outside;
 use super::section::{Item, Read, Section};
-use super::values::{list, some_text};
+use super::values::list;
 use super::{bans, exceptions, profiles, providers, rooms, rules, texts};
 use crate::jid::BareJid;
 use crate::policy::rules::{Policy, Rules};
@@ -31,10 +31,7 @@ pub(super) fn read(
     let notes = section.notes();
     let operators = section.read("operators", list(placed_account));
     let operators = operators.map(|(operators, _)| operators).unwrap_or_default();
-    let mut reserved_nicks = vec!["focus".to_owned()];
-    section.put("reserved_nicks", &mut reserved_nicks, |item| {
-        list(some_text)(item).map(|nicks| nicks.iter().map(|nick| nick.to_lowercase()).collect())
-    });
+    section.renamed("reserved_nicks", "[policy.names] reserved = [ … ]");
     let mut base = Rules::default();
     rules::read(&mut section, &mut base, outside);
     section.finish();
@@ -53,7 +50,6 @@ pub(super) fn read(
         focuses: services.focuses,
         operators,
         providers,
-        reserved_nicks,
         bans,
         made: Arc::default(),
         exceptions,

@@ -6,7 +6,7 @@ use super::outside::Outside;
 use super::section::Section;
 use super::{
     access, close, hours, limits, lobby, moderators, modes, password, permissions, removal,
-    room_settings,
+    room_names, room_settings,
 };
 use crate::policy::rules::Rules;
 
@@ -21,6 +21,7 @@ pub(super) fn read(section: &mut Section<'_>, rules: &mut Rules, outside: &Outsi
     family(section, "close", &mut rules.close, close::read);
     family(section, "access", &mut rules.access, access::read);
     family(section, "removal", &mut rules.removal, removal::read);
+    family(section, "names", &mut rules.names, room_names::read);
     family(section, "settings", &mut rules.settings, room_settings::read);
     family(section, "permissions", &mut rules.permissions, permissions::read);
     family(section, "hours", &mut rules.hours, hours::read);

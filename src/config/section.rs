@@ -185,6 +185,15 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// A key that is another one now.
+    pub(super) fn renamed(&mut self, key: &'static str, to: &str) {
+        if let Some(value) = self.table.and_then(|table| table.get(key)) {
+            self.known.push(key);
+            let place = Place::Text(value.span());
+            self.error_with(place, key, "it has another place now", &format!("write `{to}`"));
+        }
+    }
+
     /// A table inside this one.
     pub(super) fn table(&mut self, key: &'static str) -> Self {
         self.know(key);

@@ -34,10 +34,10 @@ fn one_affiliation(case: &Case<'_>, item: &AffiliationChange, register: bool) ->
         return Opinion::deny(UNREADABLE, Denial::Malformed);
     };
     if let Some(nick) = &item.nick
-        && case.policy.reserved_nicks.contains(&nick.to_lowercase())
+        && let Some(rule) = case.rules.names.reserves(nick)
         && !case.policy.services.contains_key(jid)
     {
-        return Opinion::deny(Rule::new("policy.reserved_nicks", 0), Denial::ReservedNick);
+        return Opinion::deny(rule, Denial::ReservedNick);
     }
     let own = jid == case.jid;
     if register {

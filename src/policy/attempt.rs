@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::facts::is_unset;
 use super::made::Held;
+use super::names::Namesake;
 use super::record::{Person, Record};
 pub use super::requester::{Affiliation, Auth, Client, Requester, Role};
 use super::setting::{Setting, To};
@@ -158,6 +159,8 @@ pub enum Action {
         /// Let him in, or turn him away.
         admit: bool,
     },
+    /// Be called otherwise, inside: by the nick and the name of the requester.
+    Rename,
     /// A word to the room.
     Command(Word),
     /// Ask the focus to record, stream or transcribe (Jitsi).
@@ -185,6 +188,7 @@ impl Action {
             Self::Destroy => "destroy",
             Self::Invite { .. } => "invite",
             Self::Knock { .. } => "knock",
+            Self::Rename => "rename",
             Self::Command(_) => "command",
             Self::Record { .. } => "record",
             Self::Dial => "dial",
@@ -210,6 +214,9 @@ pub struct Attempt {
     pub others: Vec<(BareJid, Person)>,
     /// The bans made at run time that held, as far as it was noted ([`Policy::held`](super::rules::Policy::held)).
     pub banned: Held,
+    /// Somebody else inside with a name like one of the requester's, the one who counts most; looked for only where the
+    /// rules ask for it.
+    pub namesake: Option<Namesake>,
 }
 
 impl Attempt {

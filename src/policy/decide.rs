@@ -13,7 +13,7 @@ use super::rules::{Policy, Rules};
 use super::verdict::{Decision, Effects, Opinion, Rule, Verdict};
 use super::would::would;
 use super::{
-    access, affairs, close, configure, focus, found, hours, limits, lobby, moderators, open,
+    access, affairs, close, configure, focus, found, hours, limits, lobby, moderators, names, open,
     permissions, removal, suspended, wave,
 };
 use crate::jid::BareJid;
@@ -263,6 +263,7 @@ fn judge(case: &Case<'_>, strongest: &mut Strongest) {
     match &case.attempt.action {
         Action::Request => focus::request(case, strongest),
         Action::Open { typed } => {
+            strongest.hear(names::judge(case));
             strongest.hear(focus::comes_first(case));
             strongest.hear(hours::judge(case));
             strongest.hear(access::open(case));
@@ -272,6 +273,7 @@ fn judge(case: &Case<'_>, strongest: &mut Strongest) {
             strongest.hear(open::entitled(case));
         }
         Action::Join { credential } => {
+            strongest.hear(names::judge(case));
             strongest.hear(hours::judge(case));
             strongest.hear(removal::refuse(case));
             strongest.hear(permissions::enter(case));
@@ -286,6 +288,7 @@ fn judge(case: &Case<'_>, strongest: &mut Strongest) {
             affairs::affiliation(case, items, *register, strongest);
         }
         Action::Role { items } => affairs::role(case, items, strongest),
+        Action::Rename => strongest.hear(names::judge(case)),
         Action::Destroy => strongest.hear(Some(affairs::end(case))),
         Action::Invite { to } => affairs::invite(case, to, strongest),
         Action::Knock { target, .. } => strongest.hear(Some(affairs::knock(case, target.as_ref()))),
@@ -330,6 +333,7 @@ fn effects(case: &Case<'_>, opinion: &Opinion) -> Effects {
         (
             Verdict::Allow,
             Action::Request
+            | Action::Rename
             | Action::Destroy
             | Action::Record { .. }
             | Action::Dial

@@ -124,8 +124,14 @@ pub enum Denial {
     MayNotClose,
     /// Membership is not to be had by registration.
     MayNotRegister,
-    /// That nick is kept for a service.
+    /// That name is kept for a service.
     ReservedNick,
+    /// Somebody inside has a name that looks like it.
+    NameTaken,
+    /// That name is for moderators.
+    NameProtected,
+    /// It is in letters in which names are not written here.
+    NameScript,
     /// The password is told to moderators only.
     MayNotKnow,
     /// No such word.
@@ -203,6 +209,9 @@ impl Denial {
             Self::MayNotClose => "may-not-close",
             Self::MayNotRegister => "may-not-register",
             Self::ReservedNick => "reserved-nick",
+            Self::NameTaken => "name-taken",
+            Self::NameProtected => "name-protected",
+            Self::NameScript => "name-script",
             Self::MayNotKnow => "may-not-know",
             Self::UnknownWord => "unknown-word",
             Self::MayNotRecord => "may-not-record",
@@ -271,7 +280,8 @@ impl Denial {
             | Self::MayNotKnow
             | Self::MayNotRecord
             | Self::MayNotDial => ("auth", "forbidden"),
-            Self::ReservedNick => ("cancel", "conflict"),
+            Self::ReservedNick | Self::NameTaken | Self::NameProtected => ("cancel", "conflict"),
+            Self::NameScript => ("modify", "not-acceptable"),
             Self::UnknownWord => ("modify", "bad-request"),
         }
     }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::attempt::{Action, AffiliationChange, Attempt, Requester, RoleChange, RoomView};
 use super::made::Held;
+use super::names::Namesake;
 use super::pressure::Pressure;
 use super::record::Person;
 use super::removal::Removal;
@@ -34,6 +35,8 @@ pub struct Facts<'a> {
     pressure: Pressure,
     #[serde(default, skip_serializing_if = "is_unset")]
     banned: Cow<'a, Held>,
+    #[serde(default, skip_serializing_if = "is_unset")]
+    namesake: Option<Namesake>,
 }
 
 impl<'a> Facts<'a> {
@@ -47,7 +50,8 @@ impl<'a> Facts<'a> {
     ) -> Self {
         // Whoever adds to an attempt decides here how it is written down.
         let look = Look { policy, rules };
-        let Attempt { id: _, room: _, requester, action, behind, others, banned } = attempt;
+        let Attempt { id: _, room: _, requester, action, behind, others, banned, namesake } =
+            attempt;
         Self {
             who: session(look, requester),
             action: tried(look, action),
@@ -56,6 +60,7 @@ impl<'a> Facts<'a> {
             room: Cow::Borrowed(room),
             pressure: *pressure,
             banned: Cow::Borrowed(banned),
+            namesake: *namesake,
         }
     }
 
@@ -69,6 +74,7 @@ impl<'a> Facts<'a> {
             behind: self.behind.map(Cow::into_owned),
             others: self.others.into_owned(),
             banned: self.banned.into_owned(),
+            namesake: self.namesake,
         };
         (attempt, self.room.into_owned(), self.pressure)
     }
@@ -132,6 +138,7 @@ fn tried<'a>(look: Look<'_>, action: &'a Action) -> Cow<'a, Action> {
         | Action::Destroy
         | Action::Invite { .. }
         | Action::Knock { .. }
+        | Action::Rename
         | Action::Command(_)
         | Action::Record { .. }
         | Action::Dial

@@ -29,6 +29,7 @@ pub mod made;
 pub mod mark;
 pub mod moderators;
 pub mod modes;
+pub mod names;
 pub mod notice;
 mod open;
 pub mod overrides;

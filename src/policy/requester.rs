@@ -180,6 +180,9 @@ pub struct Requester {
     /// The nick asked for or borne.
     #[serde(skip_serializing_if = "is_unset")]
     pub nick: String,
+    /// The name that Jitsi's clients show (XEP-0172), asked for or borne; empty: none.
+    #[serde(skip_serializing_if = "is_unset")]
+    pub name: String,
     /// Affiliation in the room now.
     #[serde(skip_serializing_if = "is_unset")]
     pub affiliation: Affiliation,

@@ -18,6 +18,7 @@ use super::limits::Limits;
 use super::lobby::Lobby;
 use super::moderators::Moderators;
 use super::modes::Modes;
+use super::names::Names;
 use super::overrides::Overrides;
 use super::password::Password;
 use super::permissions::Permissions;
@@ -44,6 +45,8 @@ pub struct Rules {
     pub access: Arc<Access>,
     /// Those who were removed.
     pub removal: Arc<Removal>,
+    /// What people may call themselves.
+    pub names: Arc<Names>,
     /// What people inside may do.
     pub permissions: Arc<Permissions>,
     /// Opening hours.
@@ -61,7 +64,7 @@ pub struct Rules {
 /// Everything that decisions rest on.
 #[derive(Clone, Debug, Default)]
 pub struct Policy {
-    /// Names this policy: the first 12 hex digits of the SHA-256 of the file's bytes.
+    /// Names this policy: the first 12 hex digits of the SHA-256 of the file without remarks and secrets.
     pub revision: String,
     /// Service accounts: exact bare JIDs, with their line.
     pub services: HashMap<BareJid, u32>,
@@ -71,8 +74,6 @@ pub struct Policy {
     pub operators: HashMap<BareJid, u32>,
     /// Authentication providers that the file names, by name.
     pub providers: HashMap<String, Provider>,
-    /// Nicks that only services may bear, in lower case.
-    pub reserved_nicks: Vec<String>,
     /// Who stays out, by the file.
     pub bans: Bans,
     /// Who stays out beside, by bans that operators made while the component ran. No revision names them.

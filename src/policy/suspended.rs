@@ -55,7 +55,11 @@ pub(super) fn keep(case: &Case<'_>) -> Option<Opinion> {
         Action::Record { stops } => !stops,
         Action::Destroy | Action::Invite { .. } | Action::Dial => true,
         Action::Command(word) => *word == Word::Reopen,
-        Action::Request | Action::Open { .. } | Action::Join { .. } | Action::Unknown => false,
+        Action::Request
+        | Action::Open { .. }
+        | Action::Join { .. }
+        | Action::Rename
+        | Action::Unknown => false,
     };
     let binds = of(case.room).is_some() && !case.classes.has(Class::Operator);
     (undoes && binds).then(|| Opinion::deny(RULE, Denial::SuspendedInside))

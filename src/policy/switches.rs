@@ -9,6 +9,7 @@ use super::class::ClassSet;
 use super::close::Conditions;
 use super::hours::AtEnd;
 use super::lobby::Admission;
+use super::names::Unique;
 use super::permissions::{E2ee, Permitted};
 use super::pressure::UNLIMITED;
 use super::record::Source;
@@ -172,6 +173,18 @@ pub static SWITCHES: &[Switch] = &[
     switch("removal.keep_out", |rules| {
         Arc::make_mut(&mut rules.removal).keep_out.value = None;
     }),
+    switch("names.reserved", |rules| {
+        Arc::make_mut(&mut rules.names).reserved.value = Vec::new();
+    }),
+    switch("names.protected", |rules| {
+        Arc::make_mut(&mut rules.names).protected.value = Vec::new();
+    }),
+    switch("names.scripts", |rules| {
+        Arc::make_mut(&mut rules.names).scripts.value = Vec::new();
+    }),
+    switch("names.unique", |rules| {
+        Arc::make_mut(&mut rules.names).unique.value = Unique::Nobody;
+    }),
     setting!(name = Who::Anybody),
     setting!(description = Who::Anybody),
     setting!(language = Who::Anybody),
@@ -248,7 +261,6 @@ pub const ALWAYS: &[(&str, &str)] = &[
     ("service", "who serves a meeting is named under `[[service]]`: take the account out of it"),
     ("service.focus", "a service without the key `focus` has none"),
     ("policy.operators", "take the account out of the list"),
-    ("policy.reserved_nicks", "take the nick out of the list"),
     ("ban", "a ban is lifted by deleting it, or by an exception for one person"),
     ("suspended", "an operator resumes it (`vestibule resume`)"),
     ("room.outcast", "it is the room's own: its owners lift it"),

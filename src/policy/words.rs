@@ -19,7 +19,7 @@ pub(super) const WAIT: Duration = Duration::from_secs(30);
 const OPENS: Clock = Clock { local: date(2026, 1, 5).at(8, 0, 0, 0), offset: Offset::constant(1) };
 
 /// One of each denial, with values to show it with.
-pub const EVERY: [Denial; 55] = [
+pub const EVERY: [Denial; 58] = [
     Denial::Malformed,
     Denial::Unknown,
     Denial::Fault,
@@ -65,6 +65,9 @@ pub const EVERY: [Denial; 55] = [
     Denial::MayNotClose,
     Denial::MayNotRegister,
     Denial::ReservedNick,
+    Denial::NameTaken,
+    Denial::NameProtected,
+    Denial::NameScript,
     Denial::MayNotKnow,
     Denial::UnknownWord,
     Denial::MayNotRecord,
@@ -154,6 +157,13 @@ impl Denial {
             Self::MayNotClose => "You may not close or reopen this room.",
             Self::MayNotRegister => "Membership of this room is given by its moderators.",
             Self::ReservedNick => "This nickname is reserved.",
+            Self::NameTaken => {
+                "Somebody here has a name that looks like this one. Choose another name."
+            }
+            Self::NameProtected => "Only moderators may use this name. Choose another name.",
+            Self::NameScript => {
+                "Names on this server are written in other letters. Choose another name."
+            }
             Self::MayNotKnow => "The password of this room is told to its moderators only.",
             Self::UnknownWord => {
                 "The words that this room knows are !password, !close and !reopen."

@@ -81,10 +81,13 @@ pub fn welcome(policy: &Policy, service: &str, observed: bool) -> Element {
         }))
         .with_children(
             policy
-                .reserved_nicks
+                .base
+                .names
+                .reserved
+                .value
                 .iter()
                 .filter(|_| !observed)
-                .map(|nick| Element::new(NS, "reserve").with_attr("nick", nick)),
+                .map(|name| Element::new(NS, "reserve").with_attr("nick", &name.text)),
         )
         .with_children(words(&policy.texts))
 }
@@ -119,7 +122,7 @@ mod tests {
 
     #[test]
     fn a_gate_that_is_only_observed_reserves_no_nick() {
-        let policy = Policy { reserved_nicks: vec!["focus".to_owned()], ..Policy::default() };
+        let policy = Policy::default();
         let reserves = |observed| welcome(&policy, "x", observed).child(NS, "reserve").is_some();
         assert!(reserves(false) && !reserves(true));
         assert_eq!(welcome(&policy, "x", true).attr("observe"), Some("true"));

@@ -57,6 +57,7 @@ impl Question {
                     })
                     .collect(),
                 banned: Held::default(),
+                namesake: None,
             },
             room: state.map(read_state).unwrap_or_default(),
             generation: text(ask, "generation"),
@@ -84,6 +85,7 @@ impl Question {
             | Action::Destroy
             | Action::Invite { .. }
             | Action::Knock { .. }
+            | Action::Rename
             | Action::Command(_)
             | Action::Record { .. }
             | Action::Dial
@@ -121,6 +123,7 @@ pub fn read_requester(element: &Element) -> Requester {
         secure,
         address: element.attr("address").and_then(|address| address.parse().ok()),
         nick: text(element, "nick"),
+        name: text(element, "name"),
         affiliation: affiliation(element, "affiliation").unwrap_or_default(),
         role: role(element, "role").unwrap_or_default(),
         claims: element
@@ -252,6 +255,7 @@ fn read_action(ask: &Element) -> (Action, Option<Secret>) {
                 admit: target.and_then(|target| target.attr("answer")) == Some("admit"),
             }
         }
+        "rename" => Action::Rename,
         "record" => Action::Record { stops: is_true(ask, "stops") },
         "dial" => Action::Dial,
         "command" => {

@@ -13,7 +13,7 @@ POLICY = (
 trusted = ["focus@localhost", "recorder@localhost"]
 [policy]
 operators = ["root@localhost"]
-reserved_nicks = ["focus", "Recorder"]
+names.reserved = ["focus", "Recorder"]
 [policy.password]
 source = "preset"
 preset = "{SECRET}"

@@ -256,7 +256,9 @@ async def test_the_name_in_a_presence_stays_the_first_one(door, to):
             seen = await alice.wait_for(lambda seen: seen.text(CLIENT, "show") == show, since=since)
             return [child.text for child in seen.xml if child.tag == f"{{{NICK}}}nick"]
 
-        assert await named("Robert", show="away") == ["Robert"]
+        # The first one is judged before it is shown.
+        await named("Robert", show="away")
+        await alice.wait_for(lambda seen: seen.nick == "Bob" and seen.text(NICK, "nick") == "Robert")
         for number, forged in enumerate([["Alice"], ["Robert", "Alice"], ["Alice", "Robert"], [], [""]]):
             assert await named(*forged, show=f"xa{number}") == ["Robert"], forged
         await bob.ping()

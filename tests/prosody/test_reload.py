@@ -139,7 +139,7 @@ async def test_a_reload_reaches_the_gate_too(start_prosody, start_vestibule):
     async with Crowd(server) as crowd:
         alice, bob = await meeting(crowd, "bob")
         robot = await crowd.connect("robot@localhost")
-        text = policy("[policy]", 'reserved_nicks = ["focus", "chair"]', focus="robot@localhost")
+        text = policy("[policy.names]", 'reserved = ["focus", "chair"]', focus="robot@localhost")
         vestibule.write_config(text)
         assert vestibule.run("reload").returncode == 0
         (stranger,) = await guests(crowd, 1)

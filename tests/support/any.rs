@@ -28,6 +28,7 @@ use vestibule::policy::limits::Limits;
 use vestibule::policy::lobby::Admission;
 use vestibule::policy::mark::Mark;
 use vestibule::policy::moderators::Become;
+use vestibule::policy::names::{Namesake, Unique};
 use vestibule::policy::overrides::{Override, Overrides};
 use vestibule::policy::pattern::Pattern;
 use vestibule::policy::permissions::{E2ee, Permitted};
@@ -354,6 +355,7 @@ pub(crate) fn action() -> impl Strategy<Value = Action> {
         1 => word.prop_map(Action::Command),
         1 => any::<bool>().prop_map(|stops| Action::Record { stops }),
         1 => Just(Action::Dial),
+        1 => Just(Action::Rename),
         1 => Just(Action::Request),
         1 => Just(Action::Unknown),
     ]
@@ -363,8 +365,9 @@ pub(crate) fn attempt() -> impl Strategy<Value = Attempt> {
     let room = option::weighted(0.95, select(&ROOMS[..]).prop_map(room_jid));
     let behind = option::of(requester());
     let others = vec((jid(), person()), 0..3);
-    (room, requester(), action(), behind, others)
-        .prop_map(|(room, requester, action, behind, others)| Attempt {
+    let namesake = option::of(select(vec![Namesake::Occupant, Namesake::Moderator]));
+    (room, requester(), action(), behind, others, namesake)
+        .prop_map(|(room, requester, action, behind, others, namesake)| Attempt {
             id: "a1".to_owned(),
             room,
             requester,
@@ -372,6 +375,7 @@ pub(crate) fn attempt() -> impl Strategy<Value = Attempt> {
             behind,
             others,
             banned: vestibule::policy::made::Held::default(),
+            namesake,
         })
         .boxed()
 }
@@ -564,10 +568,11 @@ prop_compose! {
         (everybody, encrypted, trust_loopback, hidden) in any::<(bool, bool, bool, bool)>(),
         persistent in select(vec![Persistence::Keep, Persistence::Always, Persistence::Never]),
         (keep_out, recognised_by) in (option::weighted(0.8, duration()), vec(select(&By::ALL[..]), 0..6)),
-        settings in settings(),
+        (settings, unique) in (settings(), select(&Unique::ALL[..])),
         (hours, limits) in (hours(), limits()),
     ) -> Rules {
         let mut rules = Rules::default();
+        Arc::make_mut(&mut rules.names).unique.value = unique;
         Arc::make_mut(&mut rules.password).required.value = required;
         Arc::make_mut(&mut rules.password).source.value = source;
         Arc::make_mut(&mut rules.password).change.value = change;
@@ -655,11 +660,7 @@ pub(crate) struct Parts {
 
 impl Parts {
     pub(crate) fn policy(&self) -> Policy {
-        let mut policy = Policy {
-            reserved_nicks: vec!["focus".to_owned()],
-            base: Arc::new(self.base.clone()),
-            ..Policy::default()
-        };
+        let mut policy = Policy { base: Arc::new(self.base.clone()), ..Policy::default() };
         let own = Provider { proves: Proves::Account, line: 5 };
         policy.providers.insert("ours".to_owned(), own);
         policy.services.insert("focus@auth.example.org".parse().unwrap(), 5);

@@ -11,6 +11,7 @@ use vestibule::policy::attempt::{
 };
 use vestibule::policy::denial::Denial;
 use vestibule::policy::mark::Mark;
+use vestibule::policy::names::Namesake;
 use vestibule::policy::permissions::Degree;
 use vestibule::policy::pressure::{self, Pressure};
 use vestibule::policy::record::{Closed, Entry, Person, Record, Source};
@@ -55,6 +56,8 @@ pub(crate) struct Case {
     others: BTreeMap<String, String>,
     #[serde(default)]
     pressure: Waits,
+    /// Somebody else inside with a name like the requester's.
+    namesake: Option<Namesake>,
     pub(crate) expect: String,
     /// What would have been decided if what is observed were enforced; without it, the same.
     pub(crate) would: Option<String>,
@@ -76,6 +79,7 @@ struct Who {
     unknown_security: bool,
     address: Option<String>,
     nick: String,
+    name: String,
     affiliation: Option<String>,
     role: Option<String>,
     claims: BTreeMap<String, String>,
@@ -159,6 +163,7 @@ impl Who {
             secure: (!self.unknown_security).then(|| self.secure.unwrap_or(true)),
             address: self.address.as_deref().map(|address| address.parse().unwrap()),
             nick: self.nick.clone(),
+            name: self.name.clone(),
             affiliation: affiliation(self.affiliation.as_deref().unwrap_or("none")),
             role: role(self.role.as_deref().unwrap_or("none")),
             claims: self.claims.clone().into_iter().collect(),
@@ -211,6 +216,7 @@ impl Case {
                 ..Requester::default()
             }),
             banned: vestibule::policy::made::Held::default(),
+            namesake: self.namesake,
             others: self.others.iter().map(|(who, how)| (jid(who), person_of(how))).collect(),
         }
     }
@@ -313,6 +319,7 @@ impl Case {
             ["record"] => Action::Record { stops: false },
             ["stop", "recording"] => Action::Record { stops: true },
             ["dial"] => Action::Dial,
+            ["rename"] => Action::Rename,
             ["unknown"] => Action::Unknown,
             _ => panic!("`{}` is no action", self.action),
         }

@@ -9,6 +9,7 @@ use globset::{Glob, GlobSet, GlobSetBuilder};
 use jiff::civil::date;
 use jiff::tz::TimeZoneDatabase;
 use jiff::{SignedDuration, Timestamp};
+use unicode_script::Script;
 use vestibule::jid::BareJid;
 use vestibule::policy::access::Persistence;
 use vestibule::policy::bans::{Ban, Bans, Origin};
@@ -19,6 +20,7 @@ use vestibule::policy::hours::{AtEnd, Span};
 use vestibule::policy::lobby::Admission;
 use vestibule::policy::moderators::Become;
 use vestibule::policy::modes::named;
+use vestibule::policy::names::{Name, Unique};
 use vestibule::policy::permissions::{E2ee, Permitted};
 use vestibule::policy::record::Source;
 use vestibule::policy::removal::By;
@@ -61,11 +63,7 @@ fn settings_of(rules: &mut Rules, who: Set<Who>) {
 
 /// The policy of that name.
 pub(crate) fn policy(name: &str) -> Option<Policy> {
-    let mut policy = Policy {
-        revision: name.to_owned(),
-        reserved_nicks: vec!["focus".to_owned()],
-        ..Policy::default()
-    };
+    let mut policy = Policy { revision: name.to_owned(), ..Policy::default() };
     policy.services.insert(jid("focus@auth.example.org"), 5);
     policy.services.insert(jid("recorder@auth.example.org"), 5);
     policy.focuses.insert("meet.example.org".to_owned(), jid("focus@auth.example.org"));
@@ -147,6 +145,18 @@ fn rules(name: &str) -> Option<Rules> {
             settings.languages = choices(&["de", "pt-br"]);
             settings.whois_choices = choices(&["moderators"]);
             settings.private_message_choices = choices(&["moderators", "none"]);
+        }
+        "names" | "unique-moderators" => {
+            let names = Arc::make_mut(&mut rules.names);
+            let listed = |names: &[&str]| names.iter().map(|name| Name::new(*name)).collect();
+            names.reserved = Set::at(listed(&["focus", "Recorder"]), 50);
+            names.protected = Set::at(listed(&["Moderator", "Prof. Ann Smith"]), 51);
+            let unique = if name == "names" { Unique::Everybody } else { Unique::Moderators };
+            names.unique = Set::at(unique, 52);
+        }
+        "latin" => {
+            Arc::make_mut(&mut rules.names).scripts =
+                Set::at(vec![Script::from_full_name("Latin").unwrap()], 53);
         }
         "by-nobody" => Arc::make_mut(&mut rules.moderators).become_by.value = Vec::new(),
         "locked" => {

@@ -29,6 +29,7 @@ use crate::policy::denial::Denial;
 use crate::policy::explain::{Explanation, explain};
 use crate::policy::facts::Facts;
 use crate::policy::made::Held;
+use crate::policy::names::Unique;
 use crate::policy::pressure::{Pressure, Waits};
 use crate::policy::rules::{Policy, Rules};
 use crate::policy::verdict::{Decision, Effects, Rule, Verdict};
@@ -154,8 +155,10 @@ impl Desk {
             Mode::Enforce => (Cow::Borrowed(&question.attempt), question.room.clone()),
             Mode::Observe => as_if_enforced(question, self.live.claims(question), now),
         };
-        let attempt = &*self.noted(attempt, now);
-        let rules = self.live.rules_of(&self.policy, attempt, &room, now);
+        let mut attempt = self.noted(attempt, now);
+        let rules = self.live.rules_of(&self.policy, &attempt, &room, now);
+        self.look_for_namesake(&mut attempt, &rules);
+        let attempt = &*attempt;
         if self.mode == Mode::Observe {
             room.has_password |= rules.password.required.value && room.exists;
         }
@@ -214,6 +217,23 @@ impl Desk {
             attempt.to_mut().banned = held;
         }
         attempt
+    }
+
+    /// Notes whether somebody inside has a name like one that is asked for, where that matters.
+    fn look_for_namesake(&self, attempt: &mut Cow<'_, Attempt>, rules: &Rules) {
+        let asks =
+            matches!(attempt.action, Action::Open { .. } | Action::Join { .. } | Action::Rename);
+        let matters = |rules: &Rules| rules.names.unique.value != Unique::Nobody;
+        if !asks || !(matters(rules) || rules.observed.as_deref().is_some_and(matters)) {
+            return;
+        }
+        let found = attempt
+            .room
+            .as_ref()
+            .and_then(|room| self.live.namesake(&self.policy, room, &attempt.requester));
+        if found.is_some() {
+            attempt.to_mut().namesake = found;
+        }
     }
 
     /// Explains an attempt at a room as it is.

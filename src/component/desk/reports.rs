@@ -42,6 +42,9 @@ impl Desk {
                 let who = read_requester(report);
                 self.live.changed(&self.policy, &jid, full, &who, now);
             }
+            "renamed" => {
+                self.live.renamed(&jid, full, read_requester(report));
+            }
             "left" => {
                 let nick = report.attr("nick").unwrap_or_default();
                 self.audit.person(Kind::Left, &jid, full, &read_requester(report), now);

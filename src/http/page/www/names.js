@@ -22,12 +22,11 @@ export function named(text, kind = 'name') {
   return h(`bdi.${kind}`, { title: shown }, shown);
 }
 
+/** The mark of a name that may be taken for another; false for any other. */
+export const mixed = text => isMixed(text ?? '') && h('span.chip.hold', { title: 'Letters of several alphabets that look alike' }, 'mixed letters');
+
 /** A name, and a mark beside it if it may be taken for another. */
-export function person(text) {
-  return isMixed(text ?? '')
-    ? [named(text), h('span.chip.hold', { title: 'Letters of several alphabets that look alike' }, 'mixed letters')]
-    : [named(text)];
-}
+export const person = text => [named(text), mixed(text)].filter(Boolean);
 
 /** The parts of an address: before the @, and after. */
 export function parts(jid) {

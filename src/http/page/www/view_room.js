@@ -7,7 +7,7 @@ import { icon } from './icons.js';
 import { button, carryOut, fitting } from './actions.js';
 import { chip, isUrgent, requesterClass, roomState } from './badges.js';
 import { timeline, timelineItem } from './entry.js';
-import { bare, named, parts, person, visible } from './names.js';
+import { bare, mixed, named, parts, person, visible } from './names.js';
 import { inOrder } from './live.js';
 import { to } from './router.js';
 import { may, on, onEntries, state } from './state.js';
@@ -28,7 +28,7 @@ export function room(main, jid) {
   const gone = h('div.gone', { hidden: true });
   put(main,
     h('p.crumbs', {}, h('a', { href: to('rooms') }, icon('back'), 'Rooms')),
-    h('div.room-title', {}, heading(named(local, 'room'), ' ', h('bdi.domain', {}, visible(domain))), states),
+    h('div.room-title', {}, heading(named(local, 'room'), ' ', mixed(local), h('bdi.domain', {}, visible(domain))), states),
     facts, actions, gone,
     h('div.columns', {}, h('div.people', {}, waiting, inside), past));
 

@@ -4,7 +4,7 @@ import { attribute, h, heading, put, replace, text } from './dom.js';
 import { age, count, moment, plural } from './format.js';
 import { icon } from './icons.js';
 import { isUrgent, stateOf } from './badges.js';
-import { parts, visible } from './names.js';
+import { mixed, parts, visible } from './names.js';
 import { go, remember, to } from './router.js';
 import { on, state } from './state.js';
 import { VirtualList } from './virtual.js';
@@ -137,7 +137,7 @@ function update(made, room) {
   const [state_, name, waiting, occupants, moderators, door, opened_] = made.children;
   if (!name.firstChild) {
     const { local, domain } = parts(room.room);
-    put(name, h('a', { href: to('room', room.room), tabindex: '-1', title: visible(room.room) }, h('bdi.room', {}, visible(local))), h('bdi.domain', {}, visible(domain)));
+    put(name, h('a', { href: to('room', room.room), tabindex: '-1', title: visible(room.room) }, h('bdi.room', {}, visible(local))), mixed(local), h('bdi.domain', {}, visible(domain)));
   }
   replace(state_, h(`span.chip.${kind}`, {}, word));
   made.classList.toggle('is-urgent', isUrgent(room));

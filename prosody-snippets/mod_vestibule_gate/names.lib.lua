@@ -1,0 +1,140 @@
+-- What people call themselves: the nick (XEP-0045), and the name that Jitsi's clients show (XEP-0172). The component
+-- judges names; here one that is asked for waits for its answer while the old one goes on.
+
+local st, jid_bare, jid_resource = require "util.stanza", require "util.jid".bare, require "util.jid".resource;
+
+local xmlns_nick = "http://jabber.org/protocol/nick";
+
+return function (gate)
+	local PRIORITY, LIMIT, guard_room = gate.PRIORITY, gate.LIMIT, gate.changes.guard_room;
+	local cut = gate.text.cut;
+	local asked = {}; -- by room and full address: the name that was asked about last, and whether it was granted
+
+	local names = {};
+
+	local function set(stanza, name)
+		-- Jitsi's clients look at the element's name alone, and take the last one.
+		stanza:maptags(function (tag) return tag.name ~= "nick" and tag or nil; end);
+		if name then stanza:text_tag("nick", name, { xmlns = xmlns_nick }); end
+	end
+
+	-- The name in a presence, made one element with no more than is judged.
+	local function tidy(stanza)
+		local name, count, is_plain = nil, 0, true;
+		for _, tag in ipairs(stanza.tags) do
+			if tag.name == "nick" then
+				local text = tag:get_text() or "";
+				name, count = name or cut(text, LIMIT.name), count + 1;
+				is_plain = is_plain and tag.attr.xmlns == xmlns_nick and #tag.tags == 0 and text == name;
+			end
+		end
+		if count > 0 and (count > 1 or not is_plain) then set(stanza, name); end
+		return name;
+	end
+	names.tidy = tidy;
+
+	function names.shown(occupant, address)
+		local presence = occupant and occupant:get_presence(address);
+		return presence and presence:get_child_text("nick", xmlns_nick) or nil;
+	end
+
+	local function state_of(room_jid, address, is_new)
+		local list = asked[room_jid];
+		if not list and is_new then list = {}; asked[room_jid] = list; end
+		if list and not list[address] and is_new then list[address] = {}; end
+		return list and list[address];
+	end
+
+	-- The presence that somebody inside has, with another name.
+	local function carry_out(e, name)
+		local room = gate.get_room(e.room);
+		local occupant = room and room:get_occupant_by_real_jid(e.from);
+		local state = occupant and state_of(e.room, e.from);
+		local presence = state and state.name == name and occupant:get_presence(e.from);
+		if not presence or e.origin.destroyed then return; end
+		state.granted = true;
+		presence = st.clone(presence);
+		presence.attr.from, presence.attr.to, presence.attr.id, presence.attr.type = e.from, occupant.nick, nil, nil;
+		set(presence, name);
+		room:handle_normal_presence(e.origin, presence);
+		gate.report("renamed", room, gate.facts.describe(room, occupant, e.origin, e.from));
+	end
+
+	local function ask(event, room, occupant, name)
+		local stanza, state = event.stanza, state_of(room.jid, event.stanza.attr.from, true);
+		state.name, state.granted = name, false;
+		-- An error to a presence would take the client out of the room.
+		local question = st.message({
+			type = "normal", from = stanza.attr.from, to = room.jid, ["xml:lang"] = stanza.attr["xml:lang"],
+		});
+		return gate.put({ stanza = question, origin = event.origin }, "rename", {
+			detail = function () end, nick = jid_resource(occupant.nick), name = name,
+			granted = function (e) carry_out(e, name); end,
+			refused = function (e, fx)
+				local at = gate.get_room(e.room);
+				if at then gate.effects.say(at, { { to = "requester", text = fx.error[3] or "" } }, e.from); end
+			end,
+		});
+	end
+
+	local function hold(event, room)
+		local stanza = event.stanza;
+		if stanza.attr.type ~= nil then return; end
+		local occupant, name = room:get_occupant_by_real_jid(stanza.attr.from), tidy(stanza);
+		if not occupant or gate.is_observing() or gate.is_service(stanza.attr.from) then return; end
+		local before = names.shown(occupant, stanza.attr.from);
+		if before and not gate.permissions.may(room, occupant, "rename") then -- the first one counts
+			if name == before then return; end
+			set(stanza, before);
+			return gate.permissions.refuse_name(event, room, occupant, name);
+		end
+		local state = state_of(room.jid, stanza.attr.from);
+		if not name or name == before or state and state.granted and state.name == name then return; end
+		set(stanza, before);
+		-- A client says its name again with all it sends.
+		if state and state.name == name then return; end
+		if not gate.is_reserved(name, stanza.attr.from) then return ask(event, room, occupant, name) and nil; end
+		state_of(room.jid, stanza.attr.from, true).name = name;
+		gate.report("refused", room, { jid = stanza.attr.from, reason = "reserved-nick" });
+		gate.effects.say(room, { { to = "requester", text = (gate.words.of("reserved-nick", stanza)) } }, stanza.attr.from);
+	end
+	for _, event_name in ipairs { "presence/full", "presence/bare" } do guard_room(event_name, PRIORITY.rename, hold); end
+
+	-- A nick is changed when the answer is there. What else the presence says waits with it.
+	gate.guard("muc-occupant-pre-change", PRIORITY.rename, function (event)
+		local from, to, stanza = event.orig_occupant, event.dest_occupant, event.stanza;
+		if from.nick == to.nick or gate.is_observing() or gate.is_service(stanza.attr.from) then return; end
+		if not gate.permissions.may(event.room, from, "rename") then
+			return gate.permissions.refuse(event, "rename", event.room);
+		end
+		if stanza[gate.mark] then return; end
+		return gate.put(event, "rename", { detail = function () end, nick = jid_resource(to.nick), name = tidy(stanza) });
+	end);
+
+	-- In a message a name is no more than what the presence says: Jitsi's clients show it.
+	local function hold_message(event, room)
+		local stanza = event.stanza;
+		local occupant = stanza.attr.type ~= "error" and room:get_occupant_by_real_jid(stanza.attr.from);
+		if not occupant or gate.is_observing() or gate.is_service(stanza.attr.from) then return; end
+		local name = tidy(stanza);
+		local own = name and names.shown(occupant, stanza.attr.from);
+		if name and name ~= own then set(stanza, own); end
+	end
+	for _, event_name in ipairs { "message/full", "message/bare" } do
+		guard_room(event_name, PRIORITY.rename, hold_message);
+	end
+
+	gate.guard("muc-occupant-left", PRIORITY.seated, function (event)
+		local list = asked[event.room.jid];
+		if not list then return; end
+		for address in pairs(list) do
+			if jid_bare(address) == event.occupant.bare_jid and not event.room:get_occupant_by_real_jid(address) then
+				list[address] = nil;
+			end
+		end
+		if next(list) == nil then asked[event.room.jid] = nil; end
+	end);
+	gate.guard("muc-room-destroyed", PRIORITY.seated, function (event) asked[event.room.jid] = nil; end);
+
+	return names;
+end;

@@ -1,0 +1,433 @@
+//! What people call themselves: which names look alike, and who may have which.
+//!
+//! Two names are compared as eyes compare them: by the skeleton of UTS 39, after compatibility normalisation and case
+//! folding, without what is not seen. A name that is seen is the nick (XEP-0045), or the one that Jitsi's clients show
+//! (XEP-0172): each is judged.
+
+use icu_properties::CodePointSetData;
+use icu_properties::props::DefaultIgnorableCodePoint;
+use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization as _;
+use unicode_script::{Script, UnicodeScript as _};
+use unicode_security::skeleton;
+
+use super::decide;
+use super::denial::Denial;
+use super::moderators::{entitlement, may};
+use super::set::Set;
+use super::verdict::{Opinion, Rule};
+use super::who::Who;
+
+/// How often folding and skeletons are taken in turn: each may undo what the other has made equal.
+const ROUNDS: usize = 4;
+/// It has no shape, and is no space by its properties.
+const BRAILLE_BLANK: char = '\u{2800}';
+
+/// What a name looks like.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Looks {
+    /// Names with one of these in common look alike.
+    keys: Vec<String>,
+}
+
+impl Looks {
+    /// Returns what a name looks like.
+    pub fn of(name: &str) -> Self {
+        let mut keys = vec![key(name, Case::Folded), key(name, Case::Kept)];
+        // A control in it may ask for another direction than its own.
+        if name.contains(is_direction) {
+            let turned: String = name.chars().rev().collect();
+            keys.extend([key(&turned, Case::Folded), key(&turned, Case::Kept)]);
+        }
+        keys.dedup();
+        Self { keys }
+    }
+
+    /// It may be taken for the other.
+    pub fn is_like(&self, other: &Self) -> bool {
+        self.keys.iter().any(|key| other.keys.contains(key))
+    }
+
+    /// That name may be taken for it. Of a plain one nothing is allocated.
+    pub fn is_look_of(&self, name: &str) -> bool {
+        if name.bytes().all(is_plain) {
+            return self.keys.iter().any(|key| plain_key(name).eq(key.bytes()));
+        }
+        self.is_like(&Self::of(name))
+    }
+
+    /// Nothing of it is seen.
+    pub fn is_empty(&self) -> bool {
+        self.keys.iter().all(String::is_empty)
+    }
+}
+
+/// What is done with capitals before the first skeleton: some look like letters that their small letters do not look
+/// like, and a name in capitals is the same as one without.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Case {
+    Folded,
+    Kept,
+}
+
+/// A control that sets a direction (UAX 9, explicit formatting).
+const fn is_direction(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{61c}')
+}
+
+/// The same for all names that look alike. Marks on letters do not make another name, nor do the letters that look like
+/// `l`, among them a small `i`: in capitals it is one.
+fn key(name: &str, case: Case) -> String {
+    let mut key = spaced(name.nfkc());
+    if case == Case::Kept {
+        key = skeleton(&key).collect();
+    }
+    for _ in 0..ROUNDS {
+        let folded: String = skeleton(&key.to_lowercase()).filter(|c| !is_mark(*c)).collect();
+        let folded = spaced(folded.to_lowercase().chars());
+        if folded == key {
+            break;
+        }
+        key = folded;
+    }
+    key.replace('i', "l")
+}
+
+/// Letters, digits and a few signs of ASCII, for which [`plain_key`] is as good as [`key`].
+const fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b' ' | b'.' | b'-' | b'_' | b'(' | b')')
+}
+
+/// The [`key`] of a plain name.
+fn plain_key(name: &str) -> impl Iterator<Item = u8> {
+    let words = name.split(' ').filter(|word| !word.is_empty()).enumerate();
+    let spaced = words.flat_map(|(at, word)| {
+        let space = if at == 0 { None } else { Some(b' ') };
+        space.into_iter().chain(word.bytes())
+    });
+    spaced.flat_map(|byte| {
+        let (one, other) = match byte.to_ascii_lowercase() {
+            b'0' => (b'o', None),
+            b'1' | b'i' => (b'l', None),
+            b'm' => (b'r', Some(b'n')),
+            other => (other, None),
+        };
+        std::iter::once(one).chain(other)
+    })
+}
+
+/// What is seen of it, with one space for all that are beside one another, and none at the ends.
+fn spaced(name: impl Iterator<Item = char>) -> String {
+    let mut seen = String::new();
+    let mut is_apart = false;
+    for c in name {
+        if c.is_whitespace() || c == BRAILLE_BLANK {
+            is_apart = !seen.is_empty();
+        } else if !is_unseen(c) {
+            if std::mem::take(&mut is_apart) {
+                seen.push(' ');
+            }
+            seen.push(c);
+        }
+    }
+    seen
+}
+
+fn is_unseen(c: char) -> bool {
+    c.is_control() || CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
+}
+
+/// A mark that goes with letters of any script: accents and strokes, not the vowels of a script of its own.
+fn is_mark(c: char) -> bool {
+    unicode_normalization::char::is_combining_mark(c) && c.script() == Script::Inherited
+}
+
+/// A name in the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Name {
+    /// As it is written.
+    pub text: String,
+    /// What it looks like.
+    pub looks: Looks,
+}
+
+impl Name {
+    /// A name that is written like this.
+    pub fn new(text: impl Into<String>) -> Self {
+        let text = text.into();
+        let looks = Looks::of(&text);
+        Self { text, looks }
+    }
+}
+
+/// Whose names nobody else in the room may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Unique {
+    /// Nobody's.
+    Nobody,
+    /// Those of moderators who are inside.
+    Moderators,
+    /// Those of everybody inside.
+    Everybody,
+}
+
+impl Unique {
+    /// Every value.
+    pub const ALL: [Self; 3] = [Self::Nobody, Self::Moderators, Self::Everybody];
+
+    /// The name in the file.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Nobody => "nobody",
+            Self::Moderators => "moderators",
+            Self::Everybody => "everybody",
+        }
+    }
+}
+
+/// The rules on names.
+#[derive(Clone, Debug)]
+pub struct Names {
+    /// Names that only services have.
+    pub reserved: Set<Vec<Name>>,
+    /// Whose names nobody else in the room may take.
+    pub unique: Set<Unique>,
+    /// Names that only those who moderate may have.
+    pub protected: Set<Vec<Name>>,
+    /// The scripts that names may be written in; none: any.
+    pub scripts: Set<Vec<Script>>,
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        Self {
+            reserved: Set::default_of(vec![Name::new("focus")]),
+            unique: Set::default_of(Unique::Nobody),
+            protected: Set::default_of(Vec::new()),
+            scripts: Set::default_of(Vec::new()),
+        }
+    }
+}
+
+impl Names {
+    /// The rule by which only services have that name, if there is one.
+    pub(super) fn reserves(&self, name: &str) -> Option<Rule> {
+        let reserved = &self.reserved;
+        let is_reserved = reserved.value.iter().any(|one| one.looks.is_look_of(name));
+        is_reserved.then(|| Rule::new("names.reserved", reserved.line))
+    }
+}
+
+/// Somebody else in the room who has a name that looks like one of the requester's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Namesake {
+    /// One who does not moderate.
+    Occupant,
+    /// A moderator.
+    Moderator,
+}
+
+/// Whether the requester may be called so here.
+pub(super) fn judge(case: &decide::Case<'_>) -> Option<Opinion> {
+    let names = &case.rules.names;
+    let asked = [case.who().nick.as_str(), case.who().name.as_str()];
+    let mut asked = asked.into_iter().filter(|name| !name.is_empty());
+    if let Some(rule) = asked.clone().find_map(|name| names.reserves(name)) {
+        return Some(Opinion::deny(rule, Denial::ReservedNick));
+    }
+    if !names.protected.value.is_empty() && !moderates(case) {
+        let protects =
+            |name: &str| names.protected.value.iter().any(|one| one.looks.is_look_of(name));
+        if asked.clone().any(protects) {
+            let rule = Rule::new("names.protected", names.protected.line);
+            return Some(Opinion::deny(rule, Denial::NameProtected));
+        }
+    }
+    if !names.scripts.value.is_empty()
+        && asked.any(|name| !is_written_in(name, &names.scripts.value))
+    {
+        let rule = Rule::new("names.scripts", names.scripts.line);
+        return Some(Opinion::deny(rule, Denial::NameScript));
+    }
+    let least = match names.unique.value {
+        Unique::Nobody => return None,
+        Unique::Moderators => Namesake::Moderator,
+        Unique::Everybody => Namesake::Occupant,
+    };
+    (case.attempt.namesake >= Some(least))
+        .then(|| Opinion::deny(Rule::new("names.unique", names.unique.line), Denial::NameTaken))
+}
+
+/// By the rules, or because a moderator has made him one.
+fn moderates(case: &decide::Case<'_>) -> bool {
+    entitlement(case).is_some() || may(case, Who::Moderator)
+}
+
+/// Every letter of it is of one of the scripts; and there is something to be seen of it.
+fn is_written_in(name: &str, scripts: &[Script]) -> bool {
+    let is_of_them = |c: char| match c.script() {
+        // Digits, signs and spaces are of every script, what is not seen of none.
+        Script::Common | Script::Inherited => !is_unseen(c) || is_joiner(c),
+        script => scripts.contains(&script),
+    };
+    !Looks::of(name).is_empty() && name.chars().all(is_of_them)
+}
+
+/// It is not seen, and some scripts, and emoji, cannot be written without it.
+const fn is_joiner(c: char) -> bool {
+    matches!(c, '\u{200c}' | '\u{200d}' | '\u{fe0f}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn are_alike(one: &str, other: &str) -> bool {
+        Looks::of(one).is_like(&Looks::of(other))
+    }
+
+    #[test]
+    fn names_that_look_alike_are_the_same() {
+        for name in [
+            "Moderator ",
+            "\u{a0}\tModerator\u{2003}",
+            "MODERATOR",
+            // Cyrillic, Greek, full-width, mathematical.
+            "M\u{43e}derat\u{43e}r",
+            "\u{39c}\u{3bf}derator",
+            "\u{ff2d}\u{ff4f}\u{ff44}\u{ff45}\u{ff52}\u{ff41}\u{ff54}\u{ff4f}\u{ff52}",
+            "\u{1d40c}\u{1d428}\u{1d41d}\u{1d41e}\u{1d42b}\u{1d41a}\u{1d42d}\u{1d428}\u{1d42b}",
+            // Digits for letters.
+            "M0derat0r",
+            "M0DERAT0R",
+            // Not seen: Hangul fillers, joiners, soft hyphen, word joiner, variation selectors, a byte order mark, blanks.
+            "Moderator\u{3164}",
+            "\u{115f}Mo\u{1160}derator\u{ffa0}",
+            "Mod\u{200d}er\u{200c}at\u{ad}or",
+            "Mod\u{2060}erator\u{feff}\u{fe0f}\u{e0100}",
+            "\u{2800}Moderator\u{2800}",
+            "Mod\u{34f}erator",
+            // Directions, and what an override shows.
+            "\u{200f}Moderator\u{61c}",
+            "\u{202e}rotaredoM\u{202c}",
+            "\u{2067}rotaredoM\u{2069}",
+            // Marks.
+            "M\u{f3}derator",
+            "Mo\u{301}\u{327}d\u{335}erator",
+        ] {
+            assert!(are_alike(name, "Moderator"), "{name:?}: {:?}", Looks::of(name));
+            assert!(are_alike("Moderator", name), "{name:?}");
+        }
+        for (one, other) in [
+            ("AIice", "alice"),
+            ("AL1CE", "Alice"),
+            ("A|ice", "ALICE"),
+            ("Alice (Moderator)", "Al\u{456}ce  (Moderat\u{43e}r)"),
+            ("Corner", "Comer"),
+            ("\u{3164}", " "),
+            ("Bob", "B\u{1d0f}b"),
+            ("\u{418}\u{412}\u{410}\u{41d}", "\u{418}\u{432}\u{430}\u{43d}"),
+            ("Bob", "\u{412}ob"),
+        ] {
+            assert!(
+                are_alike(one, other),
+                "{one:?} {:?}, {other:?} {:?}",
+                Looks::of(one),
+                Looks::of(other)
+            );
+        }
+    }
+
+    #[test]
+    fn other_names_are_others() {
+        let names = [
+            "Moderator",
+            "Moderator 2",
+            "Moderators",
+            "Alice",
+            "Alicia",
+            "Bob",
+            "Rob",
+            "Zo\u{eb}",
+            "Jo",
+            "J\u{f6}rg",
+            "\u{410}\u{43d}\u{43d}\u{430}",
+            "\u{418}\u{432}\u{430}\u{43d}",
+            "\u{4f50}\u{85e4}",
+            "\u{c774}",
+            "\u{5d3}\u{5d5}\u{5d3}",
+            "\u{e2a}\u{e21}\u{e0a}\u{e32}\u{e22}",
+            "\u{e2a}\u{e21}\u{e1e}\u{e23}",
+            "\u{1f600}",
+            "\u{1f601}",
+            "",
+        ];
+        for (at, one) in names.iter().enumerate() {
+            for other in &names[at + 1..] {
+                assert!(!are_alike(one, other), "{one:?} {other:?}: {:?}", Looks::of(one));
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_name_looks_like_is_found_quickly_and_once() {
+        for name in [
+            "i",
+            "\u{130}",
+            "\u{fdfa}",
+            "m",
+            "rn",
+            "\u{1d400}",
+            "\u{e01}\u{e33}",
+            "W",
+            "\u{df}",
+            "\u{1e9e}",
+        ] {
+            let once = key(name, Case::Folded);
+            assert_eq!(key(&once, Case::Folded), once, "{name:?}");
+        }
+        let long = "\u{fdfa}".repeat(1000);
+        assert!(key(&long, Case::Kept).len() < 100_000);
+    }
+
+    #[test]
+    fn a_plain_name_looks_the_same_without_tables() {
+        let plain: Vec<char> = (0..128_u8).filter(|byte| is_plain(*byte)).map(char::from).collect();
+        let mut names: Vec<String> = plain.iter().map(char::to_string).collect();
+        for one in &plain {
+            names.extend(plain.iter().map(|other| format!("{one}{other}")));
+        }
+        names.extend(["  Ann   M.  (1) ", "", " ", "MODERATOR"].map(str::to_owned));
+        for name in names {
+            let quick: Vec<u8> = plain_key(&name).collect();
+            assert_eq!(Looks::of(&name).keys, [String::from_utf8(quick).unwrap()], "{name:?}");
+            assert!(Looks::of(&name).is_look_of(&name));
+        }
+    }
+
+    #[test]
+    fn scripts_are_those_of_the_letters() {
+        let latin = [Script::Latin];
+        for name in
+            ["Ann 2", "Zo\u{eb}", "Zoe\u{308}", "\u{1f469}\u{200d}\u{1f4bb} Ann", "Ann (she/her)"]
+        {
+            assert!(is_written_in(name, &latin), "{name:?}");
+        }
+        for name in [
+            "\u{410}nn",
+            "\u{418}\u{432}\u{430}\u{43d}",
+            "",
+            "\u{3164}",
+            "\u{202e}nnA",
+            " ",
+            "\u{e0041}Ann",
+        ] {
+            assert!(!is_written_in(name, &latin), "{name:?}");
+        }
+        assert!(is_written_in(
+            "\u{418}\u{432}\u{430}\u{43d} Ann",
+            &[Script::Latin, Script::Cyrillic]
+        ));
+    }
+}
