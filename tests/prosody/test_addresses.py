@@ -3,6 +3,7 @@
 import pytest
 from lab import SERVICE, Crowd
 from lab.federation import MODULES, STRANGERS, FederatedDoor
+from lab.http import Api
 from lab.raw import Raw
 from lab.stanza import CLIENT, MUC_ADMIN, MUC_OWNER, MUC_USER, element
 from storm import until
@@ -205,3 +206,11 @@ async def test_a_server_that_prepares_an_address_otherwise_is_found_out(start_pr
     vestibule.write_config(POLICY)
     vestibule.run("reload")
     vestibule.wait_ready(10)
+
+
+def test_a_look_alike_over_http_is_nobodys_room(door):
+    """The page and its API take addresses as people write them."""
+    api = Api(door.component)
+    for room in (f"{ROOM}@{NEAR}", f"{ROOM}@{NEAR}".upper(), f"room@{NEAR}/@{NEAR}", f"@{NEAR}", f"a@b@{NEAR}"):
+        status, told = api.do("close", room=room)
+        assert status == 400 and "address" in repr(told), (room, status, told)

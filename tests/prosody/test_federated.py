@@ -69,7 +69,7 @@ async def test_somebody_of_another_server_comes_in_and_is_heard(door):
         alice.say(room, "hello from here")
         await bob.wait_for(lambda seen: seen.body == "hello from here")
         line = await door.decision(kind="join", room=room, jid=bob.bare, verdict="allow")
-        assert line["facts"]["who"]["auth"] == "server"
+        assert line["facts"]["who"]["session"]["kind"] == "server"
         await bob.leave(room, "Bob")
         await settled(bob)
         await alice.ping()
