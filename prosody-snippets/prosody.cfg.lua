@@ -16,6 +16,8 @@ Component "conference.localhost" "muc"
 	-- vestibule_on_unavailable = "refuse"    -- after that; "allow" lets everybody in
 	-- vestibule_trusted = { }  -- exact bare JIDs of services (focus, bridge) that must get
 	--                             in before the component has spoken for the first time
+	-- vestibule_also = { }     -- namespaces of other modules' requests to rooms; `vestibule doctor` names
+	--                             those that it knows
 
 -- The component. It connects to port 5347 on the loopback interface, Prosody's default.
 Component "vestibule.localhost"

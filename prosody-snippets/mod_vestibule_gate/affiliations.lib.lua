@@ -47,6 +47,23 @@ return function (gate)
 		return items;
 	end
 
+	-- The items, and whom a ban of a domain means besides: everybody who is here from there.
+	local function reach(room, items)
+		local all, known = {}, {};
+		for _, item in ipairs(items) do t_insert(all, item); known[item.jid] = true; end
+		for _, item in ipairs(items) do
+			local domain = item.affiliation == "outcast" and not jid.node(item.jid) and item.jid;
+			for _, occupant in pairs(domain and room._occupants or {}) do
+				local bare = occupant.bare_jid;
+				if jid.host(bare) == domain and not known[bare] then
+					known[bare] = true;
+					t_insert(all, { jid = bare, affiliation = "outcast", current = gate.affiliation_of(room, bare) });
+				end
+			end
+		end
+		return all;
+	end
+
 	local function bearer_of(room, item)
 		if item.role then return occupant_of(room, item.nick); end
 		for _, occupant in pairs(room._occupants) do
@@ -94,7 +111,7 @@ return function (gate)
 			local before = occupant_of(room, item.nick).role;
 			return function (at)
 				local bearer = occupant_of(at, item.nick);
-				if bearer and bearer.bare_jid == item.jid then at:set_role(true, bearer.nick, before); end
+				if bearer and bearer.bare_jid == item.jid then gate.effects.set_role(at, bearer.nick, before); end
 			end;
 		end
 		local before, data = room._affiliations[item.jid], room._affiliation_data[item.jid];
@@ -138,7 +155,10 @@ return function (gate)
 		if not is_moderator and AFFILIATION[gate.affiliation_of(room, from)] < AFFILIATION.admin then
 			return gate.shown.plain(event, "cancel", "not-allowed");
 		end
-		return gate.put(event, kind, { detail = write_items(items), rebuild = steps_for(stanza, items) });
+		local judged = reach(room, items);
+		-- More than one question holds is refused: nobody could have judged it.
+		if #judged > LIMIT.items then return gate.refuse(event, "malformed", "modify", "not-acceptable"); end
+		return gate.put(event, kind, { items = items, detail = write_items(judged), rebuild = steps_for(stanza, items) });
 	end);
 
 	-- Voice that a moderator gives on request: a change of one role.
@@ -146,7 +166,7 @@ return function (gate)
 		local stanza, address, nick = event.stanza, speaker.jid, jid_resource(speaker.nick);
 		local item = { jid = speaker.bare_jid, nick = nick, role = "participant", current = speaker.role };
 		return gate.put(event, "role", {
-			detail = write_items { item },
+			items = { item }, detail = write_items { item },
 			rebuild = function (room)
 				local bearer = occupant_of(room, nick);
 				if not bearer or bearer.bare_jid ~= item.jid then return nil, "cancel", "item-not-found"; end
@@ -186,7 +206,7 @@ return function (gate)
 		if refusal and not gate.is_observing() then return gate.refuse(event, "closed-way", refusal[1], refusal[2]); end
 		local item = { jid = bare, nick = nick, affiliation = current == "none" and "member" or current, current = current };
 		return gate.put(event, "affiliation", {
-			detail = write_items { item }, register = true,
+			items = { item }, detail = write_items { item }, register = true,
 			rebuild = function () return { { stanza = requests.build_registration(stanza, request) } }; end,
 		});
 	end);

@@ -10,7 +10,9 @@ return function (gate)
 		["members-only"] = "members_only", hidden = "hidden", persistent = "persistent", moderated = "moderated",
 	};
 	local MEDIA = { audio = true, video = true, desktop = true };
-	local ABILITIES = { chat = true, private = true, rename = true, audio = true, video = true, desktop = true };
+	local ABILITIES = {
+		chat = true, private = true, rename = true, audio = true, video = true, desktop = true, form = true, secret = true,
+	};
 	local DEGREES = { yes = true, given = true, moderator = true, no = true };
 	local VERDICTS = { allow = true, hold = true, prompt = true, deny = true };
 
@@ -68,7 +70,7 @@ return function (gate)
 			local degrees = {};
 			for name, degree in pairs(attr) do
 				if ABILITIES[name] and DEGREES[degree] then
-					degrees[name] = degree ~= "yes" and degree or nil;
+					degrees[name] = degree;
 				elseif name ~= "jid" and name ~= "xmlns" then
 					return false;
 				end

@@ -1,43 +1,152 @@
--- What no answer stands behind, and what a room tells those who are not in it.
+-- What comes of a stanza is guarded as well as the stanza: a change of a room needs an answer that names it.
 
-local jid_bare = require "util.jid".bare;
+local jid = require "util.jid";
+local jid_bare, jid_resource = jid.bare, jid.resource;
+local getinfo, getlocal = debug.getinfo, debug.getlocal;
 
 return function (gate)
-	local PRIORITY, LIMIT, AFFILIATION = gate.PRIORITY, gate.LIMIT, gate.AFFILIATION;
+	local PRIORITY, LIMIT, AFFILIATION, ROLE = gate.PRIORITY, gate.LIMIT, gate.AFFILIATION, gate.ROLE;
+	local OURS, DEEP = "vestibule_gate", 200;
+
+	-- Who has caused what happens now: the stanza of a client that is being handled, and the module that acts. A timer, a
+	-- request by HTTP or the server itself has no stanza; this server's parts and its services are trusted with theirs.
+	local function cause()
+		local name;
+		for level = 3, DEEP do
+			local info = getinfo(level, "Sf");
+			if not info then break; end
+			local module_name = info.source:match("mod_([%w_]+)%.lua$");
+			if module_name and (not name or name == "muc") and module_name ~= OURS then name = module_name; end
+			if info.func == prosody.core_process_stanza then
+				local _, origin = getlocal(level, 1);
+				local _, stanza = getlocal(level, 2);
+				local from = stanza and stanza.attr and stanza.attr.from;
+				local is_client = origin and origin.type ~= "component" and not (from and gate.is_service(from));
+				return is_client and (from or "") or nil, name;
+			end
+		end
+		return nil, name;
+	end
+
+	local function carried_out(room, name, what, address)
+		module:log("info", "%s: by another module (%s): %s %s", room.jid, name or "?", what, address or "");
+	end
+	local function refused(room, name, what, address)
+		module:log("info", "%s: refused to another module (%s): %s %s", room.jid, name or "?", what, address);
+		gate.report("refused", room, { jid = gate.text.cut(address, LIMIT.address), reason = "module" });
+	end
+
+	-- Whether the answer that is carried out names this change. `matches` is given each item of it.
+	local function is_named(verdict, room, matches)
+		if verdict.failing then return true; end
+		if verdict.room ~= room.jid then return false; end
+		for _, item in ipairs(verdict.items or {}) do
+			if matches(item) then return true; end
+		end
+		return false;
+	end
+
+	local function has_target(verdict, bare)
+		for _, target in ipairs(verdict.targets or {}) do
+			if jid_bare(target) == bare then return true; end
+		end
+		return false;
+	end
+
+	local function is_inside(room, bare)
+		for _, occupant in pairs(room._occupants) do
+			if occupant.bare_jid == bare then return true; end
+		end
+		return false;
+	end
+
+	local function may_set_affiliation(event)
+		local room, bare, verdict = event.room, jid_bare(event.jid), gate.replaying();
+		local to, before = AFFILIATION[event.affiliation], AFFILIATION[event.previous_affiliation or "none"];
+		if verdict and is_named(verdict, room, function (item)
+			-- Jitsi takes back the affiliation of somebody who is kicked.
+			return item.jid == bare and (item.affiliation or item.role) == event.affiliation;
+		end) then
+			return true;
+		elseif event.actor then
+			return false;
+		end
+		local client, name = cause();
+		local rises = to >= AFFILIATION.admin and to > before;
+		if rises then
+			return gate.is_service(bare) or not gate.kept.of(room), name;
+		elseif not client and not verdict then
+			carried_out(room, name, event.affiliation, bare);
+			return true;
+		elseif bare == jid_bare(client or verdict.from or "") and to <= before and to >= AFFILIATION.none then
+			return true; -- one's own, given up
+		end
+		-- The lobby makes members of those who are inside, who come in by an answer, or who are let in.
+		local is_member = event.affiliation == "member" and to > before and before >= AFFILIATION.none;
+		local is_meant = is_inside(room, bare) or verdict and verdict.room == room.jid
+			and (verdict.kind == "join" and jid_bare(verdict.from) == bare or has_target(verdict, bare));
+		return is_member and is_meant, name;
+	end
 
 	gate.guard("muc-pre-set-affiliation", PRIORITY.backstop, function (event)
-		if gate.effects.are_being_applied() or gate.is_observing() or event.actor and gate.replaying() then return; end
-		local room, bare = event.room, jid_bare(event.jid);
-		local rises = AFFILIATION[event.affiliation] >= AFFILIATION.admin
-			and AFFILIATION[event.affiliation] > AFFILIATION[event.previous_affiliation or "none"];
-		-- A module that makes everybody an owner, say: who moderates is the component's to say.
-		if not event.actor and (not rises or gate.is_service(bare) or not gate.kept.of(room)) then return; end
+		if gate.effects.are_being_applied() or gate.is_observing() then return; end
+		local ok, name = may_set_affiliation(event);
+		if ok then return; end
 		event.allowed = false;
-		if event.actor then return; end
-		module:log("info", "another module would have made %s %s of %s", bare, event.affiliation, room.jid);
-		gate.report("refused", room, { jid = gate.text.cut(bare, LIMIT.address), reason = "module" });
+		refused(event.room, name, event.affiliation, jid_bare(event.jid));
 	end);
+
+	local function names_role(verdict, room, occupant, role)
+		local nick = jid_resource(occupant.nick);
+		return is_named(verdict, room, function (item)
+			return item.role == (role or "none") and item.nick == nick and item.jid == occupant.bare_jid;
+		end);
+	end
+
 	gate.guard("muc-pre-set-role", PRIORITY.backstop, function (event)
-		if gate.is_observing() or gate.replaying() or not event.actor then return; end
+		if gate.is_observing() or not event.actor then return; end
+		local verdict = gate.replaying();
+		if verdict and names_role(verdict, event.room, event.occupant, event.role) then return; end
 		event.allowed, event.error, event.condition = false, "cancel", "not-allowed";
 	end);
 
-	-- Reading: what a room tells those who are not in it
-
-	local function is_inside(room, address)
-		return gate.is_observing() or gate.is_service(address) or room:get_occupant_jid(address) ~= nil;
+	-- With `true` for the actor, no event asks.
+	local room_mt = gate.muc.room_mt;
+	local set_role = room_mt.set_role;
+	local function guarded_set_role(room, actor, nick, role, reason)
+		local occupant = actor == true and not gate.effects.are_being_applied() and not gate.is_observing()
+			and room:get_occupant_by_nick(nick);
+		local verdict = gate.replaying();
+		if not occupant or verdict and names_role(verdict, room, occupant, role) then
+			return set_role(room, actor, nick, role, reason);
+		end
+		local client, name = cause();
+		local rises = ROLE[role or "none"] == ROLE.moderator and occupant.role ~= "moderator";
+		local is_own = occupant.bare_jid == jid_bare(client or verdict and verdict.from or "");
+		if rises and gate.kept.of(room) or not rises and (client or verdict) and not is_own then
+			refused(room, name, role or "none", occupant.jid);
+			return nil, "cancel", "not-allowed";
+		end
+		carried_out(room, name, role or "none", occupant.jid);
+		return set_role(room, actor, nick, role, reason);
 	end
+	room_mt.set_role = guarded_set_role;
 
-	gate.guard("muc-disco#info", PRIORITY.last, function (event)
-		if is_inside(event.room, event.stanza.attr.from) then return; end
-		event.form = nil;
-		for identity in event.reply.tags[1]:childtags("identity") do identity.attr.name = nil; end
+	gate.guard("muc-pre-room-destroy", PRIORITY.backstop, function (event)
+		local room, verdict = event.room, gate.replaying();
+		if gate.effects.are_being_applied() or gate.is_observing() or not gate.kept.of(room) then return; end
+		if verdict and (verdict.failing or verdict.kind == "destroy" and verdict.room == room.jid) then return; end
+		local client, name = cause();
+		if not client and not verdict then
+			return carried_out(room, name, "ended");
+		end
+		event.allowed = false;
+		refused(room, name, "ended for", client or verdict.from or "");
 	end);
 
-	for _, query in ipairs { "urn:xmpp:mam:2:query", "urn:xmpp:mam:2:metadata", "urn:xmpp:mam:1:query",
-		"urn:xmpp:mam:0:query", "vcard-temp:vCard" } do
-		gate.changes.guard_room("iq/bare/" .. query, PRIORITY.read, function (event, room)
-			if not is_inside(room, event.stanza.attr.from) then return gate.shown.plain(event, "auth", "forbidden"); end
-		end);
-	end
+	return {
+		unload = function ()
+			if room_mt.set_role == guarded_set_role then room_mt.set_role = set_role; end
+		end;
+	};
 end;

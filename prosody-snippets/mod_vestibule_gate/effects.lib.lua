@@ -10,14 +10,19 @@ return function (gate)
 	local AFFILIATION, ROOM_FLAGS = gate.AFFILIATION, gate.answer.ROOM_FLAGS;
 	local applying = false; -- while the gate itself gives affiliations
 
-	-- While the gate itself gives an affiliation, no other module does.
-	local function set_affiliation(room, bare, affiliation, data)
+	-- What the gate does to a room by one of its methods; while it does, no other module does it.
+	local function apply(room, method, ...)
 		local outer = applying;
 		applying = true;
-		local ok, kind, condition = room:set_affiliation(true, bare, affiliation, nil, data);
+		local ran, ok, kind, condition = pcall(room[method], room, ...);
 		applying = outer;
+		if not ran then error(ok, 0); end
 		return ok, kind, condition;
 	end
+	local function set_affiliation(room, bare, affiliation, data)
+		return apply(room, "set_affiliation", true, bare, affiliation, nil, data);
+	end
+	local function set_role(room, nick, role, reason) return apply(room, "set_role", true, nick, role, reason); end
 
 	local function message(room, address, kind, body)
 		local stanza = st.message({ from = room.jid, to = address, type = kind, id = new_id.short() });
@@ -29,6 +34,7 @@ return function (gate)
 		if AFFILIATION[gate.affiliation_of(room, bare)] < AFFILIATION.member then set_affiliation(room, bare, "member"); end
 		for _, occupant in pairs(room._occupants) do is_invited = is_invited or occupant.bare_jid == bare; end
 		if is_invited then return; end
+		gate.declines.expect(room, bare, nil);
 		module:send(message(room, w and w.jid or bare, "normal")
 			:tag("x", { xmlns = xmlns_user }):tag("invite", { from = room.jid })
 				:text_tag("reason", (gate.words.of("gate-admitted"))):up():up()
@@ -148,7 +154,7 @@ return function (gate)
 			for nick, occupant in room:each_occupant() do
 				if occupant.bare_jid == who.jid then
 					give_affiliation(room, who.jid, "owner");
-					if occupant.role ~= "moderator" then room:set_role(true, nick, "moderator"); end
+					if occupant.role ~= "moderator" then set_role(room, nick, "moderator"); end
 				end
 			end
 		end
@@ -157,7 +163,7 @@ return function (gate)
 				set_affiliation(room, who.jid, who.affiliation);
 			end
 			for nick, occupant in room:each_occupant() do
-				if occupant.bare_jid == who.jid and occupant.role == "moderator" then room:set_role(true, nick, "participant"); end
+				if occupant.bare_jid == who.jid and occupant.role == "moderator" then set_role(room, nick, "participant"); end
 			end
 		end
 		gate.permissions.apply(room, fx.may);
@@ -165,7 +171,7 @@ return function (gate)
 		for _, who in ipairs(fx.reject or NOTHING) do dismiss(room, who.jid, who.text); end
 		for _, who in ipairs(fx.remove or NOTHING) do
 			for nick, occupant in room:each_occupant() do
-				if occupant.bare_jid == who.jid then room:set_role(true, nick, nil, who.text); end
+				if occupant.bare_jid == who.jid then set_role(room, nick, nil, who.text); end
 			end
 			if room:get_affiliation(who.jid) then set_affiliation(room, who.jid, "none"); end
 		end
@@ -174,14 +180,15 @@ return function (gate)
 			empty(room, fx.ending);
 		elseif fx.ending then
 			room:set_persistent(false); -- or a tombstone would take its place
-			room:destroy(nil, fx.ending ~= "" and fx.ending or nil);
+			apply(room, "destroy", nil, fx.ending ~= "" and fx.ending or nil);
 		else
 			say(room, fx.say, requester, false);
 		end
 	end
 
 	return {
-		message = message, each_session = each_session, set_affiliation = set_affiliation, admit = admit, say = say,
+		message = message, each_session = each_session, set_affiliation = set_affiliation, set_role = set_role,
+		admit = admit, say = say,
 		set_room = set_room, give_affiliation = give_affiliation, before = apply_before, after = apply_after,
 		are_being_applied = function () return applying; end,
 	};

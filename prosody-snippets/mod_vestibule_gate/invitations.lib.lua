@@ -20,14 +20,12 @@ return function (gate)
 	end
 
 	local function invite(event, invitations)
-		local stanza = event.stanza;
+		local stanza, targets = event.stanza, {};
+		for i, invitation in ipairs(invitations) do targets[i] = invitation.to; end
 		return gate.put(event, "invite", {
+			targets = targets,
 			detail = function (room)
-				local targets = {};
-				for i, invitation in ipairs(invitations) do
-					targets[i] = invitation.to;
-					element("target", { jid = cut(invitation.to, LIMIT.address) });
-				end
+				for _, target in ipairs(targets) do element("target", { jid = cut(target, LIMIT.address) }); end
 				changes.write_others(room, targets);
 			end,
 			rebuild = function ()
@@ -43,7 +41,7 @@ return function (gate)
 	local function answer_knock(event, room, request)
 		for _, w in pairs(gate.waiting.people(room.jid)) do
 			if w.id == request.knock then
-				return gate.put(event, "knock", { detail = function (at)
+				return gate.put(event, "knock", { targets = { w.jid }, detail = function (at)
 					element("target", { jid = cut(w.jid, LIMIT.address), answer = request.allows and "admit" or "reject" });
 					changes.write_others(at, { w.jid });
 				end });
@@ -72,14 +70,13 @@ return function (gate)
 		local is_read = invitations ~= nil and request ~= nil;
 		if gate.is_observing() then
 			if not is_read or is_decline or not invitations and not occupant then return; end
-		elseif not occupant and not is_decline then -- a stranger's invitation to himself would bring him the password
+		elseif not occupant then -- a stranger's invitation to himself would bring him the password
 			return gate.shown.plain(event, "cancel", "not-acceptable");
 		elseif not is_read then
 			return changes.refuse_value(event, wrong or also_wrong);
 		end
 		if is_decline then
-			if not gate.is_observing() then requests.reduce(stanza, requests.build_invitation(stanza, invitations[1])); end
-			return;
+			return gate.shown.plain(event, "cancel", "not-acceptable"); -- it has gone its own way: declines.lib.lua
 		elseif invitations then
 			return invite(event, invitations);
 		elseif occupant.role == "moderator" then
@@ -96,6 +93,7 @@ return function (gate)
 		end
 		local room, bare = event.room, jid_bare(event.stanza.attr.to);
 		local replaying = gate.replaying();
+		gate.declines.expect(room, bare, event.incoming and event.incoming.attr.from);
 		if replaying and replaying.invited then replaying.invited[bare] = true; end
 		if gate.waiting.forget(room, bare) and not room:get_affiliation(bare) then
 			gate.effects.set_affiliation(room, bare, "member");

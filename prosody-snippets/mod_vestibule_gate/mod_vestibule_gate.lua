@@ -8,16 +8,18 @@
 --         vestibule_grace = 5                              -- seconds to wait for an absent component, at most 10
 --         vestibule_on_unavailable = "refuse"              -- or "allow"
 --         vestibule_trusted = { "focus@auth.example.org" } -- services, until the component has named them
+--         vestibule_also = { "urn:example:x" }             -- requests to rooms that other modules answer
 --
 -- This file has what becomes of an attempt, and the link. Beside it:
 --
 --     addresses            whose stanzas are taken at all
 --     queue, turns         whose turn it is
---     joins                what is asked about       backstops, reports   what is not, and what is told
+--     entrance             what may reach a room     backstops            what may come of it
+--     joins                what is asked about       reading, declines    what rooms tell, and to whom
 --     config_form, affiliations, invitations         that which people ask for (`changes`)
 --     requests             what clients' stanzas say, and the stanzas that go on
 --     upstream             weak spots of the server's own rooms
---     words                what the gate says itself
+--     words                what the gate says itself reports              what the component is told
 --     facts, identity, text  writing a question      answer, effects      reading an answer, carrying it out
 --     kept, waiting        what a room remembers     shown                how a refusal reaches a client
 --     permissions          what people may inside    inquiries            what the component asks of rooms
@@ -34,6 +36,7 @@ local xmlns_gate = "urn:vestibule:gate:1";
 -- util.events orders equal priorities at random, so every hook has a place that nothing else takes.
 local PRIORITY = {
 	address = 1000; -- above whatever answers a stanza
+	entrance = 950; -- below that, above all else that answers
 	request = 5; -- on the focus's hosts, before whatever forwards to it (0)
 	reply = 5; -- on the clients' hosts, before the answer is delivered (0)
 	link = 10; -- before mod_iq (0): the component's answers are not for the room service
@@ -81,7 +84,7 @@ local store = module:open_store("vestibule_gate");
 local state = "away"; -- away, greeting (hello sent), ready, refused (the component does not want us)
 local link, greeted; -- the component's session, and when it was greeted
 local heard, ready_since = 0, 0; -- when the component last answered, and when it was last ready to
-local services, reserved, observing = {}, {}, false; -- observing: nothing is enforced
+local services, operators, reserved, observing = {}, {}, {}, false; -- observing: nothing is enforced
 local greeting; -- the id of the hello that was not answered yet
 -- The field of this gate: in a stanza, what was answered for it; in a room, the roles by nick. Weak tables would do
 -- as well, but the collector pays for those with every join.
@@ -296,6 +299,9 @@ end
 local function replay(e, verdict, room, steps)
 	if e.more and e.more.granted then e.settled = true; return e.more.granted(e); end
 	local outer = replaying;
+	-- What the answer names: backstops.lib.lua lets nothing else come of it.
+	verdict.kind, verdict.room, verdict.from = e.kind, e.room, e.from;
+	if e.more then verdict.items, verdict.targets = e.more.items, e.more.targets; end
 	e.stanza[mark], replaying = verdict, verdict;
 	if e.kind == "join" then
 		e.stanza.delayed_join_skip = true; -- the Jitsi rate limiter has counted this join already
@@ -498,7 +504,8 @@ local function set_state(new_state)
 end
 
 local function learn(told)
-	services, reserved = {}, {};
+	services, operators, reserved = {}, {}, {};
+	for _, address in ipairs(told.operators or {}) do operators[address] = true; end
 	for _, list in ipairs { module:get_option_array("vestibule_trusted", {}), told.services or {} } do
 		for _, address in ipairs(list) do services[jid_prep(address) or address] = true; end
 	end
@@ -508,11 +515,12 @@ local function learn(told)
 end
 
 local function welcomed(hello)
-	local told = { services = {}, nicks = {}, focus = {}, words = {}, language = hello.attr.language };
+	local told = { services = {}, operators = {}, nicks = {}, focus = {}, words = {}, language = hello.attr.language };
 	for tag in hello:childtags("service") do
 		told.services[#told.services + 1] = jid_prep(tag.attr.jid);
 		if tag.attr.focus == "true" then told.focus[#told.focus + 1] = jid_prep(tag.attr.jid); end
 	end
+	for tag in hello:childtags("operator") do t_insert(told.operators, jid_prep(tag.attr.jid)); end
 	for tag in hello:childtags("reserve") do told.nicks[#told.nicks + 1] = tag.attr.nick; end
 	for tag in hello:childtags("words") do
 		t_insert(told.words, { name = tag.attr.name, language = tag.attr["xml:lang"] or "en", text = tag:get_text() or "" });
@@ -621,16 +629,17 @@ gate.is_reserved, gate.is_service = is_reserved, is_service;
 gate.report, gate.refuse, gate.refuse_nick, gate.run_sweep, gate.put = report, refuse, refuse_nick, run_sweep, put;
 gate.guard, gate.guard_at = guard, guard_at;
 function gate.services() return services; end
+function gate.is_operator(address) return operators[jid_bare(address)]; end
 function gate.is_observing() return observing; end
 function gate.is_unguarded() return observing or failing_open and state ~= "ready"; end
 function gate.replaying() return replaying; end
 
 gate.cancel = queue.cancel;
 
-for _, name in ipairs { "addresses", "changes", "permissions", "names", "media" } do
+for _, name in ipairs { "addresses", "declines", "changes", "permissions", "names", "media", "backstops" } do
 	gate[name] = module:require(name)(gate);
 end
-for _, name in ipairs { "joins", "backstops", "reports", "upstream" } do module:require(name)(gate); end
+for _, name in ipairs { "entrance", "reading", "joins", "reports", "upstream" } do module:require(name)(gate); end
 
 gate.addresses.watch(module);
 gate.inquiries.prepare = gate.addresses.prepare;
@@ -645,6 +654,7 @@ function module.unload() -- timers end with the module, so everybody is answered
 		queue.finish(e);
 		if not is_gone(e) then refuse_unanswered(e); end
 	end
+	gate.backstops.unload();
 	report("unloading", {}, {});
 	if not is_reloading then gate.kept.release_all(); end
 end

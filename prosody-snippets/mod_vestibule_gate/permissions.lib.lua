@@ -15,14 +15,19 @@ return function (gate)
 	local PRIORITY, LIMIT, guard_room = gate.PRIORITY, gate.LIMIT, gate.changes.guard_room;
 	local permissions = {};
 
+	-- What somebody may of whom nothing else was said.
+	local ABSENT = { form = "moderator", secret = "moderator" };
+
 	-- "yes" for services and whoever is restricted in nothing, and where a gate only looks on. While the room is
 	-- suspended, nobody is given anything.
 	local function degree_of(room, occupant, what)
 		local data = gate.kept.of(room);
 		local his = data and data.may and data.may[occupant.bare_jid];
 		local is_free = gate.is_observing() or gate.is_service(occupant.bare_jid);
-		if is_free or not data then return "yes"; end
-		local degree, moderates = his and his[what] or "yes", occupant.role == "moderator";
+		if is_free then return "yes"; end
+		local absent = ABSENT[what] or "yes";
+		if not data then return absent; end
+		local degree, moderates = his and his[what] or absent, occupant.role == "moderator";
 		return (degree == "no" or data.suspended and not moderates) and "no" or degree;
 	end
 

@@ -16,6 +16,7 @@ return function (gate)
 		"muc_room_default_moderated", "muc_room_allow_public", "muc_room_allow_persistent",
 		"allow_unaffiliated_register", "enforce_registered_nickname", "component_admins_as_room_owners", "admins",
 		"vestibule_component", "vestibule_timeout", "vestibule_grace", "vestibule_on_unavailable", "vestibule_trusted",
+		"vestibule_also",
 		-- of hosts
 		"authentication", "allow_registration", "registration_invite_only", "c2s_require_encryption", "require_encryption",
 		"allow_unencrypted_plain_auth", "consider_bosh_secure", "consider_websocket_secure", "component_module",

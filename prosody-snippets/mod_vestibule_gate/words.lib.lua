@@ -12,6 +12,8 @@ local ENGLISH = {
 	["gate-address"] = "An address in this request has characters that are not allowed in addresses here.",
 	["gate-too-large"] = "The request is too large.",
 	["gate-value"] = "This value cannot be used here: {field}.",
+	["gate-outside"] = "You are not in this room.",
+	["gate-unnamed"] = "This room does not take such a request.",
 	["say-suspended-here"] =
 		"This meeting is suspended by the operator of this server: only moderators can speak and write.",
 	["reserved-nick"] = "This nickname is reserved.",

@@ -1,5 +1,7 @@
 //! What people inside may do to and for one another.
 
+use std::collections::HashMap;
+
 use super::attempt::{Affiliation, AffiliationChange, Requester, Role, RoleChange};
 use super::decide::{Case, Strongest};
 use super::denial::Denial;
@@ -206,12 +208,21 @@ fn session(jid: &BareJid, bearer: Option<&Requester>) -> Requester {
 }
 
 fn is_protected(case: &Case<'_>, jid: &BareJid) -> bool {
-    case.policy.services.contains_key(jid) || case.policy.operators.contains_key(jid)
+    meant(&case.policy.services, jid).is_some() || meant(&case.policy.operators, jid).is_some()
+}
+
+/// The line of whoever an item about `jid` means: with a domain, it means everybody there.
+fn meant(protected: &HashMap<BareJid, u32>, jid: &BareJid) -> Option<u32> {
+    if jid.node().is_some() {
+        return protected.get(jid).copied();
+    }
+    let there = protected.iter().filter(|(one, _)| one.domain() == jid.domain());
+    there.map(|(_, line)| *line).min()
 }
 
 fn protecting(case: &Case<'_>, jid: &BareJid) -> Rule {
-    match case.policy.services.get(jid) {
-        Some(line) => Rule::new("service", *line),
-        None => Rule::new("policy.operators", case.policy.operators.get(jid).copied().unwrap_or(0)),
+    match meant(&case.policy.services, jid) {
+        Some(line) => Rule::new("service", line),
+        None => Rule::new("policy.operators", meant(&case.policy.operators, jid).unwrap_or(0)),
     }
 }

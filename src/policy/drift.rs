@@ -288,7 +288,7 @@ fn occupant(scene: &Scene<'_>, who: &Requester) -> Option<Drift> {
 fn permitted(scene: &Scene<'_>, who: &Requester) -> Option<Drift> {
     let jid = who.jid.as_ref().filter(|jid| !scene.policy.services.contains_key(*jid))?;
     let told = scene.may.iter().find(|(told, _)| told == jid);
-    let told = told.map_or(May::EVERYTHING, |(_, may)| *may);
+    let told = told.map_or(May::default(), |(_, may)| *may);
     let attempt = Attempt::default();
     let calm = Pressure::default();
     let case = case(scene, &attempt, who, jid, &calm);
@@ -296,7 +296,7 @@ fn permitted(scene: &Scene<'_>, who: &Requester) -> Option<Drift> {
     let rules = excepted.as_ref().map_or(scene.rules, |excepted| &excepted.person);
     let (ability, may) = permissions::differing(&Case { rules, ..case }, told)?;
     Some(Drift {
-        rule: permissions::rule(&rules.permissions, ability),
+        rule: permissions::rule(rules, ability),
         who: Some(jid.clone()),
         is: "other permissions",
         should: "those of the rules",

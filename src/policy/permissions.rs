@@ -9,6 +9,7 @@ use super::classify::classes;
 use super::decide::Case;
 use super::denial::Denial;
 use super::notice::Notice;
+use super::rules::Rules;
 use super::set::Set;
 use super::verdict::{Audience, Effects, Opinion, Rule};
 use super::who::Who;
@@ -28,6 +29,8 @@ impl Permitted {
     pub const EVERYONE: Self = Self { classes: ClassSet::ALL, moderators: false };
     /// Moderators.
     pub const MODERATORS: Self = Self { classes: ClassSet::NONE, moderators: true };
+    /// Operators alone.
+    pub const OPERATORS: Self = Self { classes: ClassSet::NONE, moderators: false };
 
     const fn degree(self, classes: ClassSet) -> Degree {
         if self.classes.meets(classes) || classes.has(Class::Operator) {
@@ -107,27 +110,38 @@ impl Default for Permissions {
 }
 
 impl Permissions {
-    /// The rule on what the gate enforces.
-    pub const fn on(&self, ability: Ability) -> Set<Permitted> {
-        match ability {
-            Ability::Chat => self.chat,
-            Ability::Private => self.private,
-            Ability::Rename => self.rename,
-            Ability::Audio => self.audio,
-            Ability::Video => self.video,
-            Ability::Desktop => self.desktop,
-        }
-    }
-
-    fn may(&self, classes: ClassSet) -> May {
-        May(Ability::ALL.map(|ability| self.on(ability).value.degree(classes)))
-    }
-
     /// The media that not everybody may send.
     pub(super) fn moderated(&self) -> Vec<Ability> {
-        let is_moderated = |ability: &Ability| self.on(*ability).value.classes != ClassSet::ALL;
-        Ability::MEDIA.into_iter().filter(is_moderated).collect()
+        let kinds = [self.audio, self.video, self.desktop];
+        let moderated = Ability::MEDIA.into_iter().zip(kinds);
+        moderated
+            .filter(|(_, permitted)| permitted.value.classes != ClassSet::ALL)
+            .map(|(ability, _)| ability)
+            .collect()
     }
+}
+
+/// Who has an ability, and the rule that says so.
+fn on(rules: &Rules, ability: Ability) -> (&'static str, Set<Permitted>) {
+    let permissions = &rules.permissions;
+    match ability {
+        Ability::Chat => ("permissions.chat", permissions.chat),
+        Ability::Private => ("permissions.private", permissions.private),
+        Ability::Rename => ("permissions.rename", permissions.rename),
+        Ability::Audio => ("permissions.audio", permissions.audio),
+        Ability::Video => ("permissions.video", permissions.video),
+        Ability::Desktop => ("permissions.desktop", permissions.desktop),
+        Ability::Form => ("reading", Set::default_of(Permitted::MODERATORS)),
+        Ability::Secret => {
+            let tell = rules.password.tell;
+            let who = if tell.value { Permitted::MODERATORS } else { Permitted::OPERATORS };
+            ("password.tell", Set::at(who, tell.line))
+        }
+    }
+}
+
+fn may(rules: &Rules, classes: ClassSet) -> May {
+    May(Ability::ALL.map(|ability| on(rules, ability).1.value.degree(classes)))
 }
 
 /// What the gate enforces by itself.
@@ -145,12 +159,24 @@ pub enum Ability {
     Video,
     /// The screen.
     Desktop,
+    /// Reading the room's configuration form, and whom it bans.
+    Form,
+    /// Reading the password in that form.
+    Secret,
 }
 
 impl Ability {
     /// Every one, in the order of [`May`].
-    pub const ALL: [Self; 6] =
-        [Self::Chat, Self::Private, Self::Rename, Self::Audio, Self::Video, Self::Desktop];
+    pub const ALL: [Self; 8] = [
+        Self::Chat,
+        Self::Private,
+        Self::Rename,
+        Self::Audio,
+        Self::Video,
+        Self::Desktop,
+        Self::Form,
+        Self::Secret,
+    ];
     /// Those that are media.
     pub const MEDIA: [Self; 3] = [Self::Audio, Self::Video, Self::Desktop];
 
@@ -163,6 +189,21 @@ impl Ability {
             Self::Audio => "audio",
             Self::Video => "video",
             Self::Desktop => "desktop",
+            Self::Form => "form",
+            Self::Secret => "secret",
+        }
+    }
+
+    /// The degree of somebody of whom nothing is said: what is read is kept to moderators.
+    pub const fn unsaid(self) -> Degree {
+        match self {
+            Self::Form | Self::Secret => Degree::Moderator,
+            Self::Chat
+            | Self::Private
+            | Self::Rename
+            | Self::Audio
+            | Self::Video
+            | Self::Desktop => Degree::Yes,
         }
     }
 }
@@ -200,13 +241,17 @@ impl Degree {
 }
 
 /// What one person may do in a room.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct May([Degree; Ability::ALL.len()]);
 
-impl May {
-    /// Everything.
-    pub const EVERYTHING: Self = Self([Degree::Yes; Ability::ALL.len()]);
+impl Default for May {
+    /// What somebody may of whom nothing is said.
+    fn default() -> Self {
+        Self(Ability::ALL.map(Ability::unsaid))
+    }
+}
 
+impl May {
     /// Each ability, and whether he has it.
     pub fn iter(self) -> impl Iterator<Item = (Ability, Degree)> {
         Ability::ALL.into_iter().zip(self.0)
@@ -215,8 +260,9 @@ impl May {
     /// What is told by name; nothing of it is unknown.
     pub fn told<'a>(mut degree: impl FnMut(Ability) -> Option<&'a str>) -> Self {
         Self(
-            Ability::ALL
-                .map(|ability| degree(ability).and_then(Degree::from_name).unwrap_or_default()),
+            Ability::ALL.map(|ability| {
+                degree(ability).and_then(Degree::from_name).unwrap_or(ability.unsaid())
+            }),
         )
     }
 
@@ -224,22 +270,15 @@ impl May {
     fn with_voice(self) -> Self {
         let [chat, private, rest @ ..] = self.0;
         let given = |degree| if degree == Degree::Moderator { Degree::Given } else { degree };
-        let [rename, audio, video, desktop] = rest;
-        Self([given(chat), given(private), rename, audio, video, desktop])
+        let [rename, audio, video, desktop, form, secret] = rest;
+        Self([given(chat), given(private), rename, audio, video, desktop, form, secret])
     }
 }
 
 /// The rule on what the gate enforces.
-pub(super) const fn rule(rules: &Permissions, ability: Ability) -> Rule {
-    let line = rules.on(ability).line;
-    match ability {
-        Ability::Chat => Rule::new("permissions.chat", line),
-        Ability::Private => Rule::new("permissions.private", line),
-        Ability::Rename => Rule::new("permissions.rename", line),
-        Ability::Audio => Rule::new("permissions.audio", line),
-        Ability::Video => Rule::new("permissions.video", line),
-        Ability::Desktop => Rule::new("permissions.desktop", line),
-    }
+pub(super) fn rule(rules: &Rules, ability: Ability) -> Rule {
+    let (name, permitted) = on(rules, ability);
+    Rule::new(name, permitted.line)
 }
 
 /// Whether the client may come into a room that asks for end-to-end encryption.
@@ -252,12 +291,11 @@ pub(super) fn enter(case: &Case<'_>) -> Option<Opinion> {
 /// What somebody who comes in may do, and what moderators have to know of it.
 pub(super) fn entered(case: &Case<'_>, moderates: bool, effects: &mut Effects) {
     told::entered(case, moderates, effects);
-    let permissions = &case.rules.permissions;
-    let may = permissions.may(case.classes);
-    if may != May::EVERYTHING {
+    let may = may(case.rules, case.classes);
+    if may != May::default() {
         effects.may.push((case.jid.clone(), may));
     }
-    match permissions.e2ee.value {
+    match case.rules.permissions.e2ee.value {
         E2ee::Prefer if !case.who().e2ee => {
             effects.notices.push((Audience::Moderators, Notice::CannotEncrypt));
         }
@@ -321,7 +359,7 @@ pub(super) fn voice(case: &Case<'_>, item: &RoleChange, effects: &mut Effects) {
     let person = case.attempt.other(jid);
     let bearer =
         Requester { jid: Some(jid.clone()), person, ..item.bearer.clone().unwrap_or_default() };
-    let before = case.rules.permissions.may(classes(case.policy, case.rules, &bearer, case.place));
+    let before = may(case.rules, classes(case.policy, case.rules, &bearer, case.place));
     let after = before.with_voice();
     if after != before {
         effects.may.push((jid.clone(), after));
@@ -334,9 +372,8 @@ pub(super) fn differing(case: &Case<'_>, told: May) -> Option<(Ability, May)> {
     // Whoever is inside may have come in before he had been there.
     let new = Requester { person: None, ..case.who().clone() };
     let new = classes(case.policy, case.rules, &new, case.place);
-    let permissions = &case.rules.permissions;
-    let least = permissions.may(new);
-    let most = permissions.may(new.with(Class::Returning)).with_voice();
+    let least = may(case.rules, new);
+    let most = may(case.rules, new.with(Class::Returning)).with_voice();
     let mut should = told;
     let mut first = None;
     let range = most.iter().zip(least.iter());
@@ -351,6 +388,8 @@ pub(super) fn differing(case: &Case<'_>, told: May) -> Option<(Ability, May)> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     #[test]
@@ -363,9 +402,25 @@ mod tests {
             rename: Set::default_of(moderators),
             ..Permissions::default()
         };
-        let guest = rules.may(ClassSet::of(&[Class::Guest]));
+        let rules = Rules { permissions: Arc::new(rules), ..Rules::default() };
+        let guest = may(&rules, ClassSet::of(&[Class::Guest]));
         let degrees: Vec<_> = guest.with_voice().iter().map(|(_, degree)| degree.name()).collect();
-        assert_eq!(degrees, ["given", "no", "moderator", "yes", "yes", "yes"]);
+        assert_eq!(
+            degrees,
+            ["given", "no", "moderator", "yes", "yes", "yes", "moderator", "moderator"]
+        );
+    }
+
+    #[test]
+    fn operators_alone_read_a_password_that_is_told_to_nobody() {
+        let mut rules = Rules::default();
+        Arc::make_mut(&mut rules.password).tell.value = false;
+        let degree = |class| {
+            let [.., form, secret] = may(&rules, ClassSet::of(&[class])).0;
+            (form.name(), secret.name())
+        };
+        assert_eq!(degree(Class::Account), ("moderator", "no"));
+        assert_eq!(degree(Class::Operator), ("yes", "yes"));
     }
 
     #[test]

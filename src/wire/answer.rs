@@ -5,7 +5,7 @@ use super::question::Question;
 use crate::jid::BareJid;
 use crate::policy::attempt::{Action, Attempt};
 use crate::policy::denial::Denial;
-use crate::policy::permissions::{Ability, Degree};
+use crate::policy::permissions::Ability;
 use crate::policy::shown::{Shown, shown};
 use crate::policy::texts::Texts;
 use crate::policy::told::Told;
@@ -165,7 +165,7 @@ fn push_effects(element: &mut Element, effects: &Effects, material: Material<'_>
         );
     }
     for (jid, may) in &effects.may {
-        let degrees = may.iter().filter(|(_, degree)| *degree != Degree::Yes);
+        let degrees = may.iter().filter(|(ability, degree)| *degree != ability.unsaid());
         let element_of_his = Element::new(NS, "may").with_attr("jid", jid.as_str());
         element.push_child(degrees.fold(element_of_his, |all, (ability, degree)| {
             all.with_attr(ability.name(), degree.name())

@@ -68,6 +68,8 @@ pub fn welcome(policy: &Policy, service: &str, observed: bool) -> Element {
     let focus = policy.focuses.get(service);
     let mut services: Vec<_> = policy.services.keys().collect();
     services.sort();
+    let mut operators: Vec<_> = policy.operators.keys().collect();
+    operators.sort();
     Element::new(NS, "hello")
         .with_attr("version", VERSION)
         .with_attr("component", env!("CARGO_PKG_VERSION"))
@@ -79,6 +81,11 @@ pub fn welcome(policy: &Policy, service: &str, observed: bool) -> Element {
                 .with_attr("jid", jid.as_str())
                 .with_attr_opt("focus", (Some(jid) == focus).then_some("true"))
         }))
+        .with_children(
+            operators
+                .into_iter()
+                .map(|jid| Element::new(NS, "operator").with_attr("jid", jid.as_str())),
+        )
         .with_children(
             policy
                 .base

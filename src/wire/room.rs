@@ -126,10 +126,19 @@ mod tests {
             Ability::Rename => Some("moderator"),
             Ability::Desktop => Some("no"),
             Ability::Private => Some("yes"),
-            Ability::Audio | Ability::Video => Some("whatever"),
+            Ability::Audio | Ability::Video | Ability::Form => Some("whatever"),
+            Ability::Secret => Some("yes"),
         });
-        let degrees =
-            [Degree::Given, Degree::Yes, Degree::Moderator, Degree::Yes, Degree::Yes, Degree::No];
+        let degrees = [
+            Degree::Given,
+            Degree::Yes,
+            Degree::Moderator,
+            Degree::Yes,
+            Degree::Yes,
+            Degree::No,
+            Degree::Moderator,
+            Degree::Yes,
+        ];
         assert!(may.iter().eq(Ability::ALL.into_iter().zip(degrees)));
         let moderated = Some(vec![Ability::Audio, Ability::Desktop]);
         let effects = Effects { may: vec![(ann.clone(), may)], moderated, ..Effects::default() };
@@ -139,7 +148,11 @@ mod tests {
         let room = told.child(NS, "room").unwrap();
         assert_eq!(room.attr("moderated-media"), Some("audio desktop"));
         let told = told.child(NS, "may").unwrap().clone();
-        assert_eq!((told.attr("private"), told.attr("audio")), (None, None));
+        assert_eq!(
+            (told.attr("private"), told.attr("audio"), told.attr("form")),
+            (None, None, None)
+        );
+        assert_eq!(told.attr("secret"), Some("yes"));
         let room = Element::new(NS, "room")
             .with_attr("jid", "tea@example.org")
             .with_attr("revision", "1")

@@ -70,7 +70,7 @@ impl Desk {
                 self.tally.by_gate = self.tally.by_gate.saturating_add(1);
                 self.decided.by_gate(GateDeed::of(event));
                 let mut details = Map::new();
-                for name in ["jid", "nick", "reason"] {
+                for name in ["jid", "nick", "reason", "others"] {
                     if let Some(value) = report.attr(name) {
                         details.insert(name.to_owned(), Value::from(value));
                     }

@@ -95,7 +95,8 @@ def _client_hosts(server):
 
 def _main_muc(server):
     modules = [*(JITSI_MUC if server.plugins else ()), *server.muc_plugins]
-    options = {**focus_only(server), **server.muc_options}
+    named = {"vestibule_also": ["urn:lab"]} if any(name.startswith("lab_") for name in modules) else {}
+    options = {**focus_only(server), **named, **server.muc_options}
     if not server.gate:
         text = assignments({"plugin_paths": [settings.SNIPPETS, *server.plugin_paths]})
         text += _host("Component", server.service, modules, options, plugin="muc")

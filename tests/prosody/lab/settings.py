@@ -60,6 +60,13 @@ def ungated(secret, plugin_paths, muc_options, component_options):
     )
 
 
+def beside_the_gate(muc_options):
+    """The options of a service, with the requests of the laboratory's own modules named to the gate."""
+    modules = muc_options.get("modules_enabled", [])
+    named = {"vestibule_also": ["urn:lab"]} if any(name.startswith("lab_") for name in modules) else {}
+    return {**named, **muc_options}
+
+
 def common(server):
     """The global options of every server here."""
     options = {
@@ -93,7 +100,7 @@ def render(server):
     components = shipped if server.gate else ungated
     text = assignments(options) + "\n" + server.extra_global + "\n"
     text += components(
-        server.secret, server.plugin_paths, server.muc_options, server.component_options
+        server.secret, server.plugin_paths, beside_the_gate(server.muc_options), server.component_options
     )
     if server.plain_muc:
         text += '\nComponent "plain.localhost" "muc"\n'

@@ -1,0 +1,200 @@
+-- What may reach a room, its occupants and its service. What is not named here is refused before any module sees it.
+
+local jid_bare, jid_host = require "util.jid".bare, require "util.jid".host;
+
+local xmlns_muc, xmlns_disco = "http://jabber.org/protocol/muc", "http://jabber.org/protocol/disco";
+local xmlns_user = xmlns_muc .. "#user";
+
+-- Who may send a request: everybody, or occupants (by the session that is inside).
+local ANYBODY, INSIDE = 1, 2;
+
+-- Requests to a room, by namespace and name of the payload, then by type.
+local ROOM_REQUESTS = {
+	[xmlns_disco .. "#info query"] = { get = ANYBODY },
+	[xmlns_disco .. "#items query"] = { get = ANYBODY },
+	["urn:xmpp:ping ping"] = { get = ANYBODY },
+	["jabber:iq:register query"] = { get = ANYBODY, set = ANYBODY },
+	[xmlns_muc .. "#admin query"] = { get = INSIDE, set = INSIDE },
+	[xmlns_muc .. "#owner query"] = { get = INSIDE, set = INSIDE },
+	["vcard-temp vCard"] = { get = INSIDE, set = INSIDE },
+	["urn:xmpp:mam:2 query"] = { get = INSIDE, set = INSIDE },
+	["urn:xmpp:mam:2 metadata"] = { get = INSIDE },
+	["urn:xmpp:mam:1 query"] = { get = INSIDE, set = INSIDE },
+	["urn:xmpp:mam:0 query"] = { get = INSIDE, set = INSIDE },
+	-- Retraction by moderators (XEP-0425), in both its forms.
+	["urn:xmpp:fasten:0 apply-to"] = { set = INSIDE },
+	["urn:xmpp:message-moderate:1 moderate"] = { set = INSIDE },
+	-- Hats (XEP-0317) are given by commands.
+	["http://jabber.org/protocol/commands command"] = { set = INSIDE, node = "^urn:xmpp:hats:" },
+};
+
+-- Requests to the service.
+local SERVICE_REQUESTS = {
+	[xmlns_disco .. "#info query"] = { get = ANYBODY },
+	[xmlns_disco .. "#items query"] = { get = ANYBODY },
+	["urn:xmpp:ping ping"] = { get = ANYBODY },
+	["vcard-temp vCard"] = { get = ANYBODY },
+	[xmlns_muc .. "#unique unique"] = { get = ANYBODY },
+};
+
+-- Presences to a room or an occupant by somebody inside, by type ("" is available).
+local PRESENCES = { [""] = true, unavailable = true, error = true, probe = true };
+-- Messages to an occupant by somebody inside.
+local PRIVATE = { [""] = true, normal = true, chat = true, headline = true, error = true };
+
+return function (gate)
+	local PRIORITY = gate.PRIORITY;
+	local also = {}; -- the namespaces of other modules' requests
+	for _, namespace in ipairs(module:get_option_array("vestibule_also", {})) do also[namespace] = true; end
+
+	-- What strangers send is reported, but not more of it than an operator can read.
+	local BURST, PER_SECOND = 500, 20;
+	local tokens, filled, left_out = BURST, os.time(), 0;
+	local function take_token()
+		local time = os.time();
+		tokens, filled = math.min(BURST, tokens + (time - filled) * PER_SECOND), time;
+		if tokens < 1 then left_out = left_out + 1; return false; end
+		tokens = tokens - 1;
+		return true;
+	end
+
+	local function refuse(event, reason, kind, condition)
+		local stanza = event.stanza;
+		local text, language = gate.words.of(reason == "outside" and "gate-outside" or "gate-unnamed", stanza);
+		gate.shown.plain(event, kind, condition, text, language);
+		if not take_token() then return true; end
+		local attr = { jid = gate.text.cut(stanza.attr.from, gate.LIMIT.address), reason = reason };
+		if left_out > 0 then attr.others, left_out = tostring(left_out), 0; end
+		gate.report("refused", { jid = jid_bare(stanza.attr.to) }, attr);
+		return true;
+	end
+
+	-- Somebody outside is told what the room itself would tell; without a room, that there is none.
+	local function refuse_outside(event, room)
+		local is_presence = event.stanza.name == "presence" and event.stanza.attr.type ~= "probe";
+		return refuse(event, "outside", "cancel", (is_presence or not room) and "item-not-found" or "not-acceptable");
+	end
+
+	-- An answer that nobody waits for, or a farewell: gets no answer.
+	local function is_final(stanza)
+		local kind = stanza.attr.type;
+		return kind == "error" or kind == "result" or stanza.name == "presence" and kind == "unavailable";
+	end
+
+	local function one_child(parent, name, namespace)
+		local found, count = nil, 0;
+		for tag in parent:childtags(name, namespace) do found, count = tag, count + 1; end
+		return count == 1 and found or nil;
+	end
+
+	local function is_of_other_module(stanza)
+		for _, tag in ipairs(stanza.tags) do
+			if not also[tag.attr.xmlns] then return false; end
+		end
+		return #stanza.tags > 0;
+	end
+
+	local function is_decline(stanza)
+		local x = one_child(stanza, "x", xmlns_user);
+		local child = x and #x.tags == 1 and x.tags[1];
+		return child and child.name == "decline" and child.attr.xmlns == xmlns_user;
+	end
+
+	local function message_to_room(event, room, is_inside)
+		local stanza = event.stanza;
+		local kind = stanza.attr.type;
+		local is_plain = kind == nil or kind == "normal";
+		if is_plain and is_decline(stanza) then return gate.declines.take(event, room) or refuse_outside(event, room); end
+		if not is_inside then return refuse_outside(event, room); end
+		if kind == "groupchat" or kind == "error" then return; end
+		-- What it says is read, once, where it is asked about.
+		local is_request = stanza:get_child("x", xmlns_user) or stanza:get_child("x", "jabber:x:data");
+		if is_plain and (is_request or is_of_other_module(stanza)) then return; end
+		return refuse(event, "unnamed", "cancel", "service-unavailable");
+	end
+
+	local function request(event, room, is_inside, requests)
+		local stanza, payload = event.stanza, event.stanza.tags[1];
+		if #stanza.tags ~= 1 or not stanza.attr.id then return refuse(event, "unnamed", "modify", "bad-request"); end
+		local namespace = payload.attr.xmlns or "";
+		local row = requests[namespace .. " " .. payload.name];
+		local who = row and row[stanza.attr.type];
+		if who and row.node and not (payload.attr.node or ""):match(row.node) then who = nil; end
+		if also[namespace] then who = requests == ROOM_REQUESTS and INSIDE or ANYBODY; end
+		if who == ANYBODY or who == INSIDE and is_inside then return; end
+		-- An operator whom the component has named: whatever comes of it is asked about, or compared with what he may.
+		if who and gate.is_operator(stanza.attr.from) then return; end
+		if requests == ROOM_REQUESTS and not is_inside then return refuse_outside(event, room); end
+		return refuse(event, "unnamed", "cancel", "service-unavailable");
+	end
+
+	local to_room = {
+		message = message_to_room;
+		iq = function (event, room, is_inside) return request(event, room, is_inside, ROOM_REQUESTS); end;
+		presence = function (event, room, is_inside)
+			local stanza = event.stanza;
+			if is_inside and PRESENCES[stanza.attr.type or ""] then return; end
+			if is_inside then return refuse(event, "unnamed", "modify", "bad-request"); end
+			if stanza.attr.type == nil and stanza:get_child("x", xmlns_muc) then return; end -- a join
+			return refuse_outside(event, room);
+		end;
+	};
+
+	local to_occupant = {
+		presence = to_room.presence;
+		message = function (event, room, is_inside)
+			if not is_inside then return refuse_outside(event, room); end
+			if PRIVATE[event.stanza.attr.type or ""] then return; end
+			return refuse(event, "unnamed", "modify", "bad-request");
+		end;
+		iq = function (event, room, is_inside)
+			if not is_inside then return refuse_outside(event, room); end
+			local stanza = event.stanza;
+			if #stanza.tags == 1 and stanza.attr.id then return; end
+			return refuse(event, "unnamed", "modify", "bad-request");
+		end;
+	};
+
+	local to_service = {
+		iq = function (event) return request(event, nil, false, SERVICE_REQUESTS); end;
+		message = function (event)
+			if is_of_other_module(event.stanza) then return; end
+			return refuse_outside(event, nil);
+		end;
+		presence = function (event)
+			local stanza = event.stanza;
+			-- A join without a room has its own answer; and what is new in rooms is asked for by presence (XEP-0437).
+			local is_named = stanza:get_child("x", xmlns_muc) or one_child(stanza, "rai", "urn:xmpp:rai:0");
+			if stanza.attr.type == nil and is_named then return; end
+			return refuse_outside(event, nil);
+		end;
+	};
+
+	-- Services, other parts of this server, and what an answer has brought back.
+	local function is_exempt(event)
+		local from = event.stanza.attr.from;
+		return event.stanza[gate.mark] or gate.is_observing() or from == nil or from == gate.component
+			or gate.is_service(from) or event.origin == rawget(prosody.hosts, jid_host(from));
+	end
+
+	local function guard(place, rows)
+		for name, row in pairs(rows) do
+			gate.guard(name .. "/" .. place, PRIORITY.entrance, function (event)
+				if is_exempt(event) then return; end
+				local stanza = event.stanza;
+				local room = place ~= "host" and gate.get_room(jid_bare(stanza.attr.to)) or nil;
+				local is_inside = room and room:get_occupant_jid(stanza.attr.from) ~= nil;
+				if is_final(stanza) then
+					-- Answers to requests find whoever asked by their id; others come from inside or from nowhere.
+					local is_of_use = is_inside or stanza.name == "iq" or stanza.attr.type == "unavailable" and place == "full";
+					return not is_of_use;
+				end
+				if room and room._data.destroyed then return; end -- the service says that it is gone
+				return row(event, room, is_inside);
+			end);
+		end
+	end
+	guard("bare", to_room);
+	guard("full", to_occupant);
+	guard("host", to_service);
+end;
