@@ -530,6 +530,7 @@ mod tests {
         assert_eq!(effects.record.unwrap().password, Some(Source::Generated));
         assert_eq!(effects.notices, [(Audience::Moderators, Notice::PasswordChanged)]);
         room.password().tell.value = false;
+        room.password().hides = false; // who reads it is a difference of its own
         assert_eq!(room.drifts().remove(0).effects.notices, []);
         room.password().source.value = Source::Derived;
         let record = room.drifts().remove(0).effects.record.unwrap();

@@ -40,6 +40,9 @@ pub struct Password {
     pub change: Set<Who>,
     /// Whether moderators are told the password when they come in, when it changes, and when they ask.
     pub tell: Set<bool>,
+    /// Where moderators are not told it, the room's form does not show it. No key of the file: `false` is what remains of
+    /// `password.tell` when it is off.
+    pub hides: bool,
     /// Who needs none.
     pub bypass: Set<ClassSet>,
     /// Limits on guessing.
@@ -77,6 +80,7 @@ impl Default for Password {
             period: Set::default(),
             change: Set::default_of(Who::Moderator),
             tell: Set::default_of(true),
+            hides: true,
             bypass: Set::default_of(ClassSet::of(&[Class::Service, Class::Operator])),
             guesses: Guesses::default(),
         }

@@ -134,7 +134,8 @@ fn on(rules: &Rules, ability: Ability) -> (&'static str, Set<Permitted>) {
         Ability::Form => ("reading", Set::default_of(Permitted::MODERATORS)),
         Ability::Secret => {
             let tell = rules.password.tell;
-            let who = if tell.value { Permitted::MODERATORS } else { Permitted::OPERATORS };
+            let is_shown = tell.value || !rules.password.hides;
+            let who = if is_shown { Permitted::MODERATORS } else { Permitted::OPERATORS };
             ("password.tell", Set::at(who, tell.line))
         }
     }

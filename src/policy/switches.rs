@@ -82,7 +82,10 @@ pub static SWITCHES: &[Switch] = &[
     switch("password.change", |rules| {
         Arc::make_mut(&mut rules.password).change.value = Who::Anybody;
     }),
-    switch("password.tell", |rules| Arc::make_mut(&mut rules.password).tell.value = false),
+    switch("password.tell", |rules| {
+        Arc::make_mut(&mut rules.password).tell.value = false;
+        Arc::make_mut(&mut rules.password).hides = false;
+    }),
     switch("password.guesses", |rules| {
         Arc::make_mut(&mut rules.password).guesses.free.value = UNLIMITED;
     }),

@@ -205,7 +205,8 @@ async def test_only_the_gate_and_the_component_speak_with_one_another(door, name
         await alice.ping()
         assert set(alice.occupants(room)) == {"Alice"}
         await door.flushed()
-        assert {line["kind"] for line in await door.decisions(room=room)} == {"open"}
+        lines = await door.decisions(room=room)
+        assert {line.get("kind", line.get("event")) for line in lines} == {"open", "refused"}
 
 
 async def test_a_report_that_a_client_writes_is_not_believed(door):
