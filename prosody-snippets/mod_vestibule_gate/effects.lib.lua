@@ -144,7 +144,7 @@ return function (gate)
 		for nick in room:each_occupant() do nicks[#nicks + 1] = nick; end
 		for bare in pairs(gate.waiting.people(room.jid)) do waiting[#waiting + 1] = bare; end
 		for _, bare in ipairs(waiting) do dismiss(room, bare, text); end
-		for _, nick in ipairs(nicks) do room:set_role(true, nick, nil, text ~= "" and text or nil); end
+		for _, nick in ipairs(nicks) do set_role(room, nick, nil, text ~= "" and text or nil); end
 		room:save();
 	end
 
