@@ -6,6 +6,7 @@ use std::io;
 use jiff::Timestamp;
 
 use super::load::{LoadError, Loaded};
+use super::notes::Written;
 
 /// What is said to an account that may not do that.
 pub const NOT_ALLOWED: &str = "not allowed: run it with sudo";
@@ -49,6 +50,13 @@ pub fn report(result: &Result<Loaded, LoadError>, now: Timestamp) -> (String, Ex
                 count(loaded.policy.rooms.len(), "override"),
                 count(loaded.bans, "ban"),
             );
+            for Written { text: address, prepared, line } in &loaded.written {
+                _ = writeln!(
+                    text,
+                    "line {line}: `{address}` is taken for `{prepared}`, by this program's own tables: a running \
+                     component asks the server"
+                );
+            }
             (text, ExitKind::Valid)
         }
         Err(error @ LoadError::Unreadable { source, .. }) => {
