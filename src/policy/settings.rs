@@ -127,8 +127,7 @@ pub struct Settings {
 pub(super) fn persistent(case: &Case<'_>) -> Opinion {
     let persistent = case.rules.settings.persistent;
     let rule = Rule::new("settings.persistent", persistent.line);
-    let who = case.who();
-    let has_account = who.auth == Auth::Account || who.account.is_some();
+    let has_account = case.identity.auth == Auth::Account || case.identity.account.is_some();
     let may = match persistent.value {
         PersistentBy::Anybody => true,
         PersistentBy::Only(by) => moderators::may(case, by),

@@ -15,9 +15,15 @@ POLICY = (
     + f"""
 [policy]
 operators = ["root@localhost"]
+[policy.access]
+persistent = false
 [policy.password]
 source = "preset"
 preset = "{SECRET}"
+[[room]]
+match = "kept-*"
+access.persistent = "keep"
+access.open = ["account", "guest"]
 [[room]]
 match = "fixed-*"
 password = {{ change = "nobody" }}
@@ -197,3 +203,18 @@ async def test_a_new_room_is_open_at_once_and_the_gate_undoes_no_lock(door):
         guest = await crowd.connect("guest.localhost")
         await alice.join(room, "Alice")
         assert (await guest.join(room, "Guest", SECRET)).joined
+
+
+async def test_a_room_lasts_where_a_moderator_with_an_account_says_so(door):
+    async with Crowd(door.server) as crowd:
+        room, alice, bob = await opened(door, crowd, "kept")
+        assert not (await alice.configure(room, {PERSISTENT: True})).error
+        await alice.leave(room, "Alice")
+        await bob.leave(room, "Bob")
+        assert (await alice.join(room, "Alice")).presence.item["affiliation"] == "owner"
+        assert not (await alice.configure(room, {PERSISTENT: False})).error
+        other = door.room("kept")
+        guest = await crowd.connect("guest.localhost")
+        assert (await guest.join(other, "Guest", SECRET)).presence.item["role"] == "moderator"
+        refused = await guest.configure(other, {PERSISTENT: True})
+        assert refused.error and "set by the server" in refused.error[2]
