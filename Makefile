@@ -10,6 +10,7 @@ JOBS ?= 3
 CROWDS := $(addprefix tests/prosody/test_,component_restarts.py one_answer.py opening_race.py overflow.py reload_storm.py)
 PYTEST = VESTIBULE_BIN=$(TARGET)/debug/vestibule $(PYTHON) -m pytest -q -p no:cacheprovider
 ONCE ?=
+SEEDS ?= 2
 MUTANTS ?=
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -23,7 +24,7 @@ export PROSODY
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit lint doc prosody-tests bench screenshots fuzz fuzz-short mutants deny static packages prosody13 browser install
+.PHONY: help demo test unit lint doc prosody-tests property bench screenshots fuzz fuzz-short mutants deny static packages prosody13 browser install
 
 help: ## List these targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -64,6 +65,10 @@ prosody-tests: prosody13 browser ## Test against real Prosody (PROSODY=0.12, 13 
 	$(PYTEST) $(CROWDS)
 
 test: packages prosody13 lint unit doc prosody-tests ## Run everything that must pass
+
+property: prosody13 ## Send 2,000 drawn stanzas at real rooms on each Prosody (SEEDS=1,2: other ones)
+	$(CARGO) build --locked
+	LAB_SECONDS=1800 PROPERTY_STANZAS=2000 PROPERTY_SEEDS=$(SEEDS) $(PYTEST) tests/prosody/test_property.py
 
 screenshots: browser ## Take the pictures of the page anew, into docs/images
 	$(CARGO) build --locked

@@ -126,6 +126,12 @@ return function (gate)
 		return refuse(event, "chat", room);
 	end
 
+	-- What passes of somebody who may not write is kept nowhere: it would push out what others have said.
+	module:hook("muc-message-is-historic", function (event)
+		local occupant = event.room:get_occupant_by_nick(event.stanza.attr.from);
+		if occupant and not may(event.room, occupant, "chat") then return false; end
+	end, PRIORITY.backstop);
+
 	guard_room("message/full", PRIORITY.speech, function (event, room)
 		local stanza = event.stanza;
 		local occupant = room:get_occupant_by_real_jid(stanza.attr.from);

@@ -19,7 +19,7 @@ from lab import (
 )
 from lab.server import PROGRAMS
 
-SECONDS = 180
+SECONDS = int(os.environ.get("LAB_SECONDS") or 180)
 CHOICES = {"both": list(PROGRAMS), **{version: [version] for version in PROGRAMS}}
 
 

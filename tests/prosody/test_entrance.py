@@ -462,3 +462,16 @@ async def test_an_invitation_reaches_those_alone_whom_it_named(door):
         await bob.wait_for(lambda seen: seen.name == "message" and seen.error)
         await carol.ping()
         assert len([seen for seen in carol.seen if is_invitation(seen, room)]) == 1
+
+
+async def test_markers_of_somebody_who_may_not_chat_push_no_history_out(door):
+    async with Crowd(door.server) as crowd:
+        room, alice, bob, carol = await meeting(door, crowd, "quiet")
+        alice.say(room, "what was said")
+        await bob.wait_for(lambda seen: seen.body == "what was said")
+        for number in range(30):
+            marker = query("urn:xmpp:chat-markers:0", name="displayed", attributes=f"id='{number}'")
+            bob.send_raw(message(room, marker + "<store xmlns='urn:xmpp:hints'/>", "groupchat"))
+        await bob.ping()
+        assert (await carol.join(room, "Carol", SECRET)).joined
+        await carol.wait_for(lambda seen: seen.body == "what was said")
