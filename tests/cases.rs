@@ -19,6 +19,7 @@ use case::{Case, File, effects_in_short, in_short, would_in_short};
 use policies::{now, policy};
 use vestibule::policy::attempt::Action;
 use vestibule::policy::decide::{decide, rejudge};
+use vestibule::policy::denial::Denial;
 use vestibule::policy::explain::explain;
 use vestibule::policy::modes::{Mode, named};
 use vestibule::policy::overrides::{Override, Overrides};
@@ -84,7 +85,9 @@ fn check(case: &Case) -> Result<(), String> {
     if matches!(attempt.action, Action::Join { .. }) {
         // Whom these rules keep out does not stay inside either, whatever he knew at the door.
         let of_access = ["unreadable", "ban", "room.outcast", "access.encrypted", "access.enter"];
-        let goes = of_access.contains(&decision.rule.name).then(|| in_short(&decision));
+        let is_removed = matches!(decision.denial, Some(Denial::Removed { .. }));
+        let goes = is_removed || of_access.contains(&decision.rule.name);
+        let goes = goes.then(|| in_short(&decision));
         let again = rejudge(&policy, &rules, &attempt, &room, now());
         let again = again.as_ref().map_or("he stays".to_owned(), in_short);
         same("the same inside", &goes.unwrap_or("he stays".to_owned()), &again);

@@ -15,12 +15,16 @@ use any::{
 use jiff::Timestamp;
 use proptest::collection::vec;
 use proptest::prelude::*;
+use proptest::sample::select;
 use vestibule::component::line::{Context, Line};
 use vestibule::jid::BareJid;
 use vestibule::policy::attempt::{
-    Action, Affiliation, Attempt, Auth, Credential, FieldChange, Requester, Role, RoomView, Word,
+    Action, Affiliation, AffiliationChange, Attempt, Auth, Credential, FieldChange, Requester,
+    Role, RoleChange, RoomView, Word,
 };
+use vestibule::policy::authority::Protected;
 use vestibule::policy::class::{Class, ClassSet};
+use vestibule::policy::classify::Place;
 use vestibule::policy::decide::{decide, rejudge};
 use vestibule::policy::denial::Denial;
 use vestibule::policy::explain::explain;
@@ -512,6 +516,100 @@ proptest! {
     }
 
     #[test]
+    fn whoever_was_removed_or_banned_is_allowed_nothing(
+        world in world(), rules in rules(), record in record(), banned: bool,
+    ) {
+        prop_assume!(world.now < Timestamp::MAX && !world.applies_policy());
+        let mut world = world.under(rules);
+        let removal = Arc::make_mut(&mut world.parts.base.removal);
+        removal.keep_out.value = Some(std::time::Duration::from_secs(60));
+        removal.by.value = By::ALL.to_vec();
+        let Some(jid) = world.attempt.requester.jid.clone() else { return Ok(()) };
+        if banned {
+            let ban = vestibule::policy::bans::Ban { origin: vestibule::policy::bans::Origin::Line(1), until: None, rooms: None, reason: String::new() };
+            world.parts.bans.push((any::Target::Jid(jid), ban));
+        } else {
+            let mut record = record;
+            keep_out(&mut record, &world.parts.base.removal, &world.attempt.requester, world.now);
+            world.room.record = Some(record);
+        }
+        let decision = world.decide();
+        let is_free = decision.class == Class::Service || (!banned && decision.class == Class::Operator);
+        prop_assert!(decision.verdict == Verdict::Deny || is_free, "{:?}", decision);
+    }
+
+    #[test]
+    fn authority_needs_presence_or_the_file(world in world()) {
+        let mut world = world;
+        world.attempt.requester.role = Role::None;
+        let is_authority = match &world.attempt.action {
+            Action::Request | Action::Open { .. } | Action::Join { .. } | Action::Unknown => false,
+            Action::Affiliation { register, .. } => !register,
+            _ => true,
+        };
+        let decision = world.decide();
+        if !is_authority || decision.verdict != Verdict::Allow {
+            return Ok(());
+        }
+        let policy = world.parts.policy();
+        let rules = world.rules(&policy);
+        let place = Place::of(&world.attempt, world.now);
+        let proved = policy.identify(&world.attempt.requester, place).jid;
+        let is_named = proved.is_some_and(|jid| rules.moderators.jids.value.contains(jid));
+        prop_assert!(is_named || matches!(decision.class, Class::Service | Class::Operator), "{:?}", decision);
+    }
+
+    #[test]
+    fn nothing_is_taken_from_a_moderator_of_the_file_by_one_made_by_hand(
+        world in world(),
+        rules in rules(),
+        from in select(vec![Affiliation::None, Affiliation::Member, Affiliation::Admin, Affiliation::Owner]),
+        to in select(vec![Affiliation::Outcast, Affiliation::None, Affiliation::Member, Affiliation::Admin]),
+        role in select(vec![Role::None, Role::Visitor, Role::Participant]),
+        bearer in proptest::option::of(requester()),
+        others in vec(any::affiliation_change(), 0..3),
+        by_role: bool,
+        by_nick: bool,
+    ) {
+        let chair: BareJid = "chair@example.org".parse().unwrap();
+        let mut world = world.under(rules);
+        let moderators = Arc::make_mut(&mut world.parts.base.moderators);
+        moderators.become_by.value = vec![Become::Operator, Become::Listed, Become::Opener];
+        moderators.protect.value = vec![Protected::File];
+        moderators.jids.value = [chair.clone()].into();
+        moderators.domains.value.clear();
+        world.attempt.requester.jid = "hand@example.org".parse().ok();
+        world.attempt.requester.account = None;
+        let bearer = bearer.map(|bearer| Requester {
+            jid: Some(chair.clone()),
+            // Nothing by which the two are one person.
+            claims: Vec::new(), unread: Vec::new(), ticket: None, account: None,
+            ..bearer
+        });
+        let action = if by_role {
+            Action::Role { items: vec![RoleChange {
+                jid: Some(chair), from: Role::Moderator, to: Some(role), bearer,
+            }] }
+        } else if by_nick {
+            let displaced = vec![Requester { jid: Some(chair), ..bearer.unwrap_or_default() }];
+            let nick = Some("Chair".to_owned());
+            let item = AffiliationChange {
+                jid: "late@example.org".parse().ok(), to: Some(Affiliation::Member), nick, displaced,
+                ..AffiliationChange::default()
+            };
+            Action::Affiliation { items: others.into_iter().chain([item]).collect(), register: false }
+        } else {
+            prop_assume!(to < from);
+            let item = AffiliationChange {
+                jid: Some(chair), from, to: Some(to), bearer, ..AffiliationChange::default()
+            };
+            Action::Affiliation { items: others.into_iter().chain([item]).collect(), register: false }
+        };
+        let decision = world.trying(action).decide();
+        prop_assert_eq!(decision.verdict, Verdict::Deny);
+    }
+
+    #[test]
     fn a_removal_weakens_nothing(world in world(), removed in any::removed()) {
         prop_assume!(matches!(world.attempt.action, Action::Join { .. } | Action::Request));
         let before = world.decide();
@@ -536,7 +634,8 @@ proptest! {
         world.parts.overrides.clear();
         Arc::make_mut(&mut world.parts.base.moderators).become_by.value = Vec::<Become>::new();
         world.attempt.requester.affiliation = Affiliation::Member;
-        world.attempt.requester.person = world.attempt.requester.person.map(|p| p.as_moderator(false));
+        let person = world.attempt.requester.person;
+        world.attempt.requester.person = person.map(|p| p.as_moderator(false).restored());
         prop_assert_ne!(world.decide().effects.affiliation, Some(Affiliation::Owner));
     }
 

@@ -23,7 +23,9 @@ use vestibule::policy::who::Who;
 use vestibule::policy::words::EVERY;
 
 /// Those that only somebody inside can get: they are no answers to a join.
-const INSIDE: [&str; 26] = [
+const INSIDE: [&str; 28] = [
+    "higher-rank",
+    "not-inside",
     "suspended-inside",
     "password-mandatory",
     "password-locked",

@@ -1,7 +1,8 @@
 -- Who is what in a room: affiliations, roles, registration (XEP-0045, 7.10, 8 and 9).
 
 local jid = require "util.jid";
-local jid_bare, jid_resource, t_insert = jid.bare, jid.resource, table.insert;
+local jid_bare, jid_node, jid_host, jid_resource = jid.bare, jid.node, jid.host, jid.resource;
+local t_insert = table.insert;
 
 local xmlns_admin = "http://jabber.org/protocol/muc#admin";
 
@@ -71,6 +72,21 @@ return function (gate)
 		end
 	end
 
+	-- Whom the room would remove by an item beside the one it names: all of a domain, and whoever bears a reserved nick.
+	local function displaced_by(room, item)
+		local displaced, named = {}, item.reserves and occupant_of(room, item.reserves);
+		if named and named.bare_jid ~= item.jid then t_insert(displaced, named); end
+		if item.role or jid_node(item.jid) then return displaced; end
+		for _, occupant in pairs(room._occupants) do
+			if occupant ~= named and jid_host(occupant.bare_jid) == item.jid then t_insert(displaced, occupant); end
+		end
+		return displaced;
+	end
+
+	local function write_bearer(name, room, occupant)
+		gate.facts.write_somebody(name, gate.facts.describe(room, occupant), prosody.full_sessions[occupant.jid]);
+	end
+
 	local function write_items(items)
 		return function (room)
 			local others = {};
@@ -80,8 +96,11 @@ return function (gate)
 					"affiliation", item.affiliation, "role", item.role, "current", item.current);
 				write(">");
 				local bearer = bearer_of(room, item);
-				local session = bearer and prosody.full_sessions[bearer.jid];
-				if bearer then gate.facts.write_somebody("bearer", gate.facts.describe(room, bearer), session); end
+				if bearer then write_bearer("bearer", room, bearer); end
+				for _, occupant in ipairs(displaced_by(room, item)) do
+					write_bearer("displaced", room, occupant);
+					t_insert(others, occupant.bare_jid);
+				end
 				write("</item>");
 				t_insert(others, item.jid);
 			end
@@ -127,6 +146,8 @@ return function (gate)
 			for _, item in ipairs(in_order(items, actor)) do
 				local bearer = item.role and occupant_of(room, item.nick);
 				if item.role and (not bearer or bearer.bare_jid ~= item.jid) then return nil, "cancel", "item-not-found"; end
+				local named = occupant_of(room, item.reserves); -- by now it may be somebody, who would be removed
+				if named and named.bare_jid ~= item.jid then return nil, "cancel", "conflict"; end
 				local built = requests.build_item(stanza, {
 					jid = item.affiliation and item.jid, nick = item.role and item.nick or item.reserves or nil,
 					affiliation = item.affiliation, role = item.role, reason = item.reason,

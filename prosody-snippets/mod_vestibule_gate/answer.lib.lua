@@ -65,6 +65,10 @@ return function (gate)
 			add(fx, "demote", { jid = jid_bare(attr.jid), affiliation = attr.affiliation });
 			return attr.jid and (attr.affiliation == "member" or attr.affiliation == "none");
 		end;
+		affiliate = function (fx, attr)
+			add(fx, "affiliate", { jid = jid_bare(attr.jid), affiliation = attr.affiliation });
+			return attr.jid and AFFILIATION[attr.affiliation or ""] and attr.affiliation ~= "outcast";
+		end;
 		admit = read_jid("admit"), promote = read_jid("promote"), reject = read_jid("reject"), remove = read_jid("remove");
 		may = function (fx, attr)
 			local degrees = {};

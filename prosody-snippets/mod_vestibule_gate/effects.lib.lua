@@ -166,6 +166,11 @@ return function (gate)
 				if occupant.bare_jid == who.jid and occupant.role == "moderator" then set_role(room, nick, "participant"); end
 			end
 		end
+		for _, who in ipairs(fx.affiliate or NOTHING) do
+			if gate.affiliation_of(room, who.jid) ~= who.affiliation then
+				set_affiliation(room, who.jid, who.affiliation);
+			end
+		end
 		gate.permissions.apply(room, fx.may);
 		if fx.room and fx.room.media then gate.media.switch(room, fx.room.media); end
 		for _, who in ipairs(fx.reject or NOTHING) do dismiss(room, who.jid, who.text); end
@@ -173,7 +178,10 @@ return function (gate)
 			for nick, occupant in room:each_occupant() do
 				if occupant.bare_jid == who.jid then set_role(room, nick, nil, who.text); end
 			end
-			if room:get_affiliation(who.jid) then set_affiliation(room, who.jid, "none"); end
+			-- A ban of the room is not lifted by it.
+			if AFFILIATION[gate.affiliation_of(room, who.jid)] > AFFILIATION.none then
+				set_affiliation(room, who.jid, "none");
+			end
 		end
 		local data = gate.kept.of(room);
 		if fx.ending and data and data.keep then

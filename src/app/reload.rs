@@ -10,7 +10,7 @@ use crate::component::desk::{Consequences, Judged};
 use crate::component::measures::settled;
 use crate::config::{Limit, Loaded, changes, load};
 use crate::jid::BareJid;
-use crate::policy::record::Person;
+use crate::policy::removal::admission;
 use crate::policy::verdict::Effects;
 use crate::secret::Secret;
 use crate::wire::room::LiveRoom;
@@ -190,11 +190,7 @@ async fn answer(shared: &Shared, judged: &Judged, lets_in: bool) {
         let waits = live.waiting.iter().any(|(who, _)| who.jid.as_ref() == Some(jid));
         let effects = match (waits, lets_in) {
             (false, _) => Effects::default(),
-            (true, true) => Effects {
-                people: vec![(jid.clone(), Some(Person::admitted(live.person)))],
-                admit: vec![jid.clone()],
-                ..Effects::default()
-            },
+            (true, true) => admission(jid, live.person),
             (true, false) => Effects { reject: vec![(jid.clone(), None)], ..Effects::default() },
         };
         (effects, Vec::new())

@@ -12,6 +12,7 @@ use crate::component::making::{self, MakingError};
 use crate::component::neighbours::{Neighbour, among};
 use crate::jid::{BareJid, JidError, Part};
 use crate::policy::denial::Denial;
+use crate::policy::removal::taken;
 use crate::policy::verdict::{Effects, NewPassword};
 use crate::secret::Secret;
 use crate::wire::NS;
@@ -206,15 +207,15 @@ async fn remove(
     jid: &BareJid,
     denial: Denial,
 ) -> Result<(), RoomError> {
-    let effects = |_: &LiveRoom| {
+    let effects = |live: &LiveRoom| {
         let effects = Effects {
-            people: vec![(jid.clone(), None)],
+            people: vec![(jid.clone(), taken(live.person, live.affiliation_of(jid)))],
             remove: vec![(jid.clone(), denial)],
             ..Effects::default()
         };
         (effects, Vec::new())
     };
-    let done = change(shared, room, "removed", None, effects).await;
+    let done = change(shared, room, "removed", Some(jid), effects).await;
     match &done {
         Ok(()) => tracing::info!(?room, ?jid, "removed: the policy no longer admits this person"),
         Err(error) => tracing::error!(?room, ?jid, %error, "could not be removed"),

@@ -154,13 +154,13 @@ pub(super) enum Verb {
         /// The decision's id
         decision: String,
     },
-    /// Make a new password for a room; the moderators inside are told
+    /// Make a new password for a room; the moderators inside are told, others who come in have to type it
     Rotate {
         /// The room's address
         #[arg(allow_hyphen_values = true)]
         room: String,
     },
-    /// Give a room the password that stands in a file, or is typed; the moderators inside are told
+    /// Give a room the password that stands in a file, or is typed; the moderators inside are told, others who come in have to type it
     SetPassword {
         /// The room's address
         #[arg(allow_hyphen_values = true)]

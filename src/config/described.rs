@@ -184,7 +184,8 @@ impl Described {
         let (affiliation, role) = if self.moderator {
             (Affiliation::Owner, Role::Moderator)
         } else {
-            (Affiliation::None, Role::None)
+            let is_inside = !matches!(self.what.as_str(), "request" | "open" | "join");
+            (Affiliation::None, if is_inside { Role::Participant } else { Role::None })
         };
         Ok(Attempt {
             id: "described".to_owned(),
@@ -234,8 +235,7 @@ impl Described {
                 jid: somebody(),
                 from,
                 to: Some(to),
-                nick: None,
-                bearer: None,
+                ..AffiliationChange::default()
             }],
             register: false,
         };

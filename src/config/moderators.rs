@@ -7,6 +7,7 @@ use toml::de::DeValue;
 use super::names::{domain_spellings, jid};
 use super::section::{Item, Read, Section};
 use super::values::{classes, duration_or_never, list, some_text, word};
+use crate::policy::authority::Protected;
 use crate::policy::moderators::{Become, Moderators};
 use crate::policy::who::Who;
 
@@ -23,6 +24,7 @@ pub(super) fn read(mut section: Section<'_>, rules: &mut Moderators) {
     section.set("revoke", &mut rules.revoke, word(&Who::ALL, Who::name));
     section.set("remove", &mut rules.remove, word(&Who::ALL, Who::name));
     section.set("admit", &mut rules.admit, word(&Who::ALL, Who::name));
+    section.set("protect", &mut rules.protect, list(word(&Protected::ALL, Protected::name)));
     section.set("end", &mut rules.end, word(&Who::ALL, Who::name));
     section.set("successors", &mut rules.successors, classes);
     let after = duration_or_never(Duration::from_secs(1));

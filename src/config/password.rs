@@ -12,7 +12,7 @@ use super::section::{Item, Read, Section};
 use super::values::{
     boolean, classes, duration, duration_or_never, list, some_text, text, whole, word,
 };
-use crate::policy::password::{Guesses, Password};
+use crate::policy::password::{AskAgain, Guesses, Password};
 use crate::policy::record::Source;
 use crate::policy::set::Set;
 use crate::policy::who::Who;
@@ -37,6 +37,7 @@ pub(super) fn read(mut section: Section<'_>, rules: &mut Password, outside: &Out
     secret(&mut section, &mut rules.secret, derive, outside);
     section.set("period", &mut rules.period, duration_or_never(MINUTE));
     section.set("change", &mut rules.change, word(&Who::ALL, Who::name));
+    section.set("ask_again", &mut rules.ask_again, word(&AskAgain::ALL, AskAgain::name));
     section.set("tell", &mut rules.tell, boolean);
     section.set("bypass", &mut rules.bypass, classes);
     guesses(section.table("guesses"), &mut rules.guesses);

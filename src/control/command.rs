@@ -185,7 +185,7 @@ pub static COMMANDS: &[Command] = &[
     on_rooms(
         "password",
         "Password",
-        "Give the room another password; the moderators inside are told.",
+        "Give the room another password; the moderators inside are told, others who come in have to type it (`password.ask_again`).",
         Stakes::Changes,
         &[ROOM, may("password", "Password; without one, a new one is made", FieldKind::Secret)],
     ),

@@ -98,10 +98,9 @@ impl Default for Access {
     }
 }
 
-/// Whether the requester may be in any room at all: not banned, encrypted, of a class that may.
-pub(super) fn enter(case: &Case<'_>) -> Option<Opinion> {
+/// Whether a ban, of the file or made at run time, is on the requester.
+pub(super) fn banned(case: &Case<'_>) -> Option<Opinion> {
     let who = case.who();
-    let access = &case.rules.access;
     let named = [Some(case.jid), who.account.as_ref()].into_iter().flatten();
     let (bans, room) = (&case.policy.bans, case.room_name());
     let on = |jid| match case.exempt {
@@ -113,6 +112,16 @@ pub(super) fn enter(case: &Case<'_>) -> Option<Opinion> {
     }
     if made::keeps_out(case) {
         return Some(Opinion::deny(Rule::new("ban", 0), Denial::Banned));
+    }
+    None
+}
+
+/// Whether the requester may be in any room at all: not banned, encrypted, of a class that may.
+pub(super) fn enter(case: &Case<'_>) -> Option<Opinion> {
+    let who = case.who();
+    let access = &case.rules.access;
+    if let Some(banned) = banned(case) {
+        return Some(banned);
     }
     if who.affiliation == Affiliation::Outcast {
         return Some(Opinion::deny(Rule::new("room.outcast", 0), Denial::Outcast));

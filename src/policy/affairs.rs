@@ -8,9 +8,9 @@ use super::denial::Denial;
 use super::moderators::require;
 use super::permissions;
 use super::record::Person;
-use super::removal;
 use super::verdict::{Effects, Opinion, Rule};
 use super::who::Who;
+use super::{authority, removal};
 use crate::jid::BareJid;
 
 const UNREADABLE: Rule = Rule::new("unreadable", 0);
@@ -22,52 +22,88 @@ pub(super) fn affiliation(
     register: bool,
     strongest: &mut Strongest,
 ) {
-    if items.is_empty() {
+    if items.is_empty() || is_contradictory(items) {
         strongest.hear(Some(Opinion::deny(UNREADABLE, Denial::Malformed)));
     }
     for item in items {
-        strongest.hear(Some(one_affiliation(case, item, register)));
+        one_affiliation(case, item, register, strongest);
     }
 }
 
-fn one_affiliation(case: &Case<'_>, item: &AffiliationChange, register: bool) -> Opinion {
+/// One address is given two affiliations: what comes of it would depend on the order.
+fn is_contradictory(items: &[AffiliationChange]) -> bool {
+    let mut given = HashMap::new();
+    items.iter().any(|item| {
+        item.jid.as_ref().is_some_and(|jid| *given.entry(jid).or_insert(item.to) != item.to)
+    })
+}
+
+/// Each right that the change needs, whatever it is called: what takes moderation needs the right to take it, also
+/// as a ban.
+fn one_affiliation(
+    case: &Case<'_>,
+    item: &AffiliationChange,
+    register: bool,
+    strongest: &mut Strongest,
+) {
     let rules = &case.rules.moderators;
     let (Some(jid), Some(to)) = (&item.jid, item.to) else {
-        return Opinion::deny(UNREADABLE, Denial::Malformed);
+        return strongest.hear(Some(Opinion::deny(UNREADABLE, Denial::Malformed)));
     };
     if let Some(nick) = &item.nick
         && let Some(rule) = case.rules.names.reserves(nick)
         && !case.policy.services.contains_key(jid)
     {
-        return Opinion::deny(rule, Denial::ReservedNick);
+        strongest.hear(Some(Opinion::deny(rule, Denial::ReservedNick)));
     }
-    let own = jid == case.jid;
+    let (own, from) = (authority::is_own(case, jid, item.bearer.as_ref()), item.from);
+    let remove = || require(case, "moderators.remove", rules.remove, Denial::MayNotRemove);
+    // Whoever bears a nick that is reserved for another is removed by that.
+    for other in &item.displaced {
+        let is_own = other.jid.as_ref().is_some_and(|it| authority::is_own(case, it, Some(other)));
+        if item.nick.is_some() && !is_own {
+            strongest.hear(Some(remove()));
+        }
+        if let Some(other_jid) = &other.jid {
+            strongest.hear(authority::shields(case, other_jid, Some(other)));
+        }
+    }
     if register {
         // Nobody is asked about a registration, so nobody may rise by it: it reserves a nick.
         let rule = Rule::new("moderators.admit", rules.admit.line);
-        let keeps = own && item.from >= Affiliation::Member && to <= item.from;
-        return if keeps || rules.admit.value == Who::Anybody {
-            Opinion::allow(rule)
-        } else {
-            Opinion::deny(rule, Denial::MayNotRegister)
-        };
+        let keeps = jid == case.jid && from >= Affiliation::Member && to <= from;
+        let may = keeps || rules.admit.value == Who::Anybody;
+        return strongest.hear(Some(match may {
+            true => Opinion::allow(rule),
+            false => Opinion::deny(rule, Denial::MayNotRegister),
+        }));
     }
-    if to < item.from && is_protected(case, jid) {
-        return Opinion::deny(protecting(case, jid), Denial::Protected);
+    if to < from || to == Affiliation::Outcast {
+        strongest.hear(authority::shields(case, jid, item.bearer.as_ref()));
+        if jid.node().is_none() {
+            strongest.hear(authority::shields_domain(case, jid));
+        }
     }
     if to >= Affiliation::Admin {
-        require(case, "moderators.grant", rules.grant, Denial::MayNotGrant)
-    } else if to == Affiliation::Outcast {
-        require(case, "moderators.remove", rules.remove, Denial::MayNotRemove)
-    } else if item.from >= Affiliation::Admin {
-        if own {
-            return Opinion::allow(Rule::new("moderators.revoke", rules.revoke.line));
-        }
-        require(case, "moderators.revoke", rules.revoke, Denial::MayNotRevoke)
-    } else if to == Affiliation::Member || item.from == Affiliation::Outcast {
-        require(case, "moderators.admit", rules.admit, Denial::MayNotAdmit)
-    } else {
-        require(case, "moderators.remove", rules.remove, Denial::MayNotRemove)
+        let grant = require(case, "moderators.grant", rules.grant, Denial::MayNotGrant);
+        strongest.hear(Some(grant));
+    }
+    let is_lifted = from == Affiliation::Outcast && to > from;
+    if is_lifted || (to == Affiliation::Member && from < Affiliation::Admin) {
+        let admit = require(case, "moderators.admit", rules.admit, Denial::MayNotAdmit);
+        strongest.hear(Some(admit));
+    }
+    let is_banned = to == Affiliation::Outcast;
+    let loses_entry = to == Affiliation::None && from > to && from < Affiliation::Admin;
+    let is_nothing = to == Affiliation::None && from == to;
+    if is_banned || (!own && (loses_entry || is_nothing)) {
+        strongest.hear(Some(remove()));
+    }
+    if from >= Affiliation::Admin && to < from {
+        strongest.hear(Some(match own {
+            true => Opinion::allow(Rule::new("moderators.revoke", rules.revoke.line)),
+            false => require(case, "moderators.revoke", rules.revoke, Denial::MayNotRevoke),
+        }));
     }
 }
 
@@ -80,34 +116,52 @@ pub(super) fn affiliation_effects(
 ) {
     for item in items {
         let (Some(jid), Some(to)) = (&item.jid, item.to) else { continue };
+        for other in &item.displaced {
+            if let Some(other_jid) = other.jid.as_ref().filter(|_| item.nick.is_some()) {
+                remove(case, other_jid, Some(other), effects);
+            }
+        }
         if register && to == item.from {
             continue;
         }
+        let (before, who) = (case.attempt.other(jid), session(jid, item.bearer.as_ref()));
         match to {
             Affiliation::Owner | Affiliation::Admin => {
-                let person = Person::admitted(case.attempt.other(jid)).as_moderator(true);
+                let person = Person::admitted(before).as_moderator(true).restored();
                 remember(jid, Some(person), effects);
-                removal::let_in(case, &session(jid, item.bearer.as_ref()), effects);
+                removal::let_in(case, &who, effects);
                 effects.admit.push(jid.clone());
             }
             Affiliation::Member => {
+                let person = Person::admitted(before).restored();
                 let loses = item.from >= Affiliation::Admin;
-                admitted(case, jid, loses, effects);
+                let person = if loses { person.as_moderator(false) } else { person };
+                remember(jid, Some(person), effects);
+                removal::let_in(case, &session(jid, None), effects);
+                effects.admit.push(jid.clone());
             }
             // Whoever loses moderation has been inside, and stays admitted.
             Affiliation::None if item.from >= Affiliation::Admin => {
-                let person = Person::admitted(case.attempt.other(jid)).as_moderator(false);
+                let person = Person::admitted(before).as_moderator(false).restored();
                 remember(jid, Some(person), effects);
             }
-            Affiliation::None | Affiliation::Outcast => {
-                remember(jid, Some(Person::removed()), effects);
-                let who = session(jid, item.bearer.as_ref());
-                if to == Affiliation::Outcast {
+            Affiliation::Outcast => {
+                remember(jid, Some(Person::suspended(before, item.from)), effects);
+                if !authority::is_own(case, jid, item.bearer.as_ref()) {
                     removal::removed(case, &who, effects);
-                } else if item.from == Affiliation::Outcast {
-                    removal::let_in(case, &who, effects);
                 }
             }
+            Affiliation::None if item.from == Affiliation::Outcast => {
+                removal::let_in(case, &who, effects);
+                let suspended = before.and_then(|before| before.suspended);
+                let person = match suspended {
+                    Some(_) => Person::admitted(before).given_back(),
+                    None => Person::removed(),
+                };
+                remember(jid, Some(person), effects);
+                effects.affiliate.extend(suspended.map(|had| (jid.clone(), had)));
+            }
+            Affiliation::None => remember(jid, Some(Person::removed()), effects),
         }
     }
 }
@@ -127,9 +181,9 @@ fn one_role(case: &Case<'_>, item: &RoleChange) -> Opinion {
     let Some(to) = item.to else { return Opinion::deny(UNREADABLE, Denial::Malformed) };
     if (to < item.from || to == Role::None)
         && let Some(jid) = &item.jid
-        && is_protected(case, jid)
+        && let Some(shielded) = authority::shields(case, jid, item.bearer.as_ref())
     {
-        return Opinion::deny(protecting(case, jid), Denial::Protected);
+        return shielded;
     }
     match to {
         Role::Moderator => require(case, "moderators.grant", rules.grant, Denial::MayNotGrant),
@@ -146,10 +200,22 @@ pub(super) fn role_effects(case: &Case<'_>, items: &[RoleChange], effects: &mut 
         let (Some(jid), Some(to)) = (&item.jid, item.to) else { continue };
         permissions::voice(case, item, effects);
         if to == Role::None {
-            remember(jid, Some(Person::removed()), effects);
-            removal::removed(case, &session(jid, item.bearer.as_ref()), effects);
+            remove(case, jid, item.bearer.as_ref(), effects);
         }
     }
+}
+
+/// This person is removed, with every session and with what they are in the room. Whoever ends a session of their
+/// own is not.
+fn remove(case: &Case<'_>, jid: &BareJid, bearer: Option<&Requester>, effects: &mut Effects) {
+    if authority::is_own(case, jid, bearer) {
+        return;
+    }
+    let affiliation = bearer.map(|bearer| bearer.affiliation).unwrap_or_default();
+    let person = Person::suspended(case.attempt.other(jid), affiliation);
+    remember(jid, Some(person), effects);
+    removal::removed(case, &session(jid, bearer), effects);
+    effects.remove.push((jid.clone(), removal::denial(case)));
 }
 
 /// Whether this invitation may go out.
@@ -173,7 +239,7 @@ pub(super) fn knock(case: &Case<'_>, target: Option<&BareJid>) -> Opinion {
 /// What follows from the answer to a knock.
 pub(super) fn knock_effects(case: &Case<'_>, target: &BareJid, admit: bool, effects: &mut Effects) {
     if admit {
-        admitted(case, target, false, effects);
+        admitted(case, target, effects);
     } else {
         effects.reject.push((target.clone(), None));
     }
@@ -184,18 +250,10 @@ pub(super) fn end(case: &Case<'_>) -> Opinion {
     require(case, "moderators.end", case.rules.moderators.end, Denial::MayNotEnd)
 }
 
-/// Somebody inside has opened the door to `target`.
-pub(super) fn admitted(
-    case: &Case<'_>,
-    target: &BareJid,
-    loses_moderation: bool,
-    effects: &mut Effects,
-) {
-    let person = Person::admitted(case.attempt.other(target));
-    let person = if loses_moderation { person.as_moderator(false) } else { person };
-    remember(target, Some(person), effects);
+/// Somebody inside has opened the door to `target`, who gets back what a removal has taken.
+pub(super) fn admitted(case: &Case<'_>, target: &BareJid, effects: &mut Effects) {
+    effects.merge(removal::admission(target, case.attempt.other(target)));
     removal::let_in(case, &session(target, None), effects);
-    effects.admit.push(target.clone());
 }
 
 fn remember(jid: &BareJid, person: Option<Person>, effects: &mut Effects) {
@@ -205,24 +263,4 @@ fn remember(jid: &BareJid, person: Option<Person>, effects: &mut Effects) {
 /// Whoever an item is about, as far as the gate knows.
 fn session(jid: &BareJid, bearer: Option<&Requester>) -> Requester {
     Requester { jid: Some(jid.clone()), ..bearer.cloned().unwrap_or_default() }
-}
-
-fn is_protected(case: &Case<'_>, jid: &BareJid) -> bool {
-    meant(&case.policy.services, jid).is_some() || meant(&case.policy.operators, jid).is_some()
-}
-
-/// The line of whoever an item about `jid` means: with a domain, it means everybody there.
-fn meant(protected: &HashMap<BareJid, u32>, jid: &BareJid) -> Option<u32> {
-    if jid.node().is_some() {
-        return protected.get(jid).copied();
-    }
-    let there = protected.iter().filter(|(one, _)| one.domain() == jid.domain());
-    there.map(|(_, line)| *line).min()
-}
-
-fn protecting(case: &Case<'_>, jid: &BareJid) -> Rule {
-    match meant(&case.policy.services, jid) {
-        Some(line) => Rule::new("service", line),
-        None => Rule::new("policy.operators", meant(&case.policy.operators, jid).unwrap_or(0)),
-    }
 }

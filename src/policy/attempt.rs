@@ -78,6 +78,9 @@ pub struct AffiliationChange {
     /// Who it is, if inside.
     #[serde(skip_serializing_if = "is_unset")]
     pub bearer: Option<Requester>,
+    /// Who else inside is affected: the bearer of the nick that it reserves; of a whole domain, everybody from there.
+    #[serde(skip_serializing_if = "is_unset")]
+    pub displaced: Vec<Requester>,
 }
 
 /// A change of somebody's role.

@@ -6,7 +6,7 @@ use super::decide::{Case, Strongest};
 use super::denial::Denial;
 use super::moderators::{may, require};
 use super::notice::Notice;
-use super::record::{Record, Source};
+use super::record::Source;
 use super::setting::{Setting, To};
 use super::settings;
 use super::verdict::{Audience, Effects, Opinion, Rule};
@@ -69,7 +69,7 @@ pub(super) fn effects(case: &Case<'_>, fields: &[FieldChange], effects: &mut Eff
         return;
     }
     if let Some(record) = &case.room.record {
-        effects.record = Some(Record { password: Some(Source::Creator), ..record.clone() });
+        effects.record = Some(record.clone().with_password(Source::Creator));
     }
     if case.rules.password.tell.value {
         effects.notices.push((Audience::Moderators, Notice::PasswordChanged));

@@ -13,8 +13,8 @@ use super::rules::{Policy, Rules};
 use super::verdict::{Decision, Effects, Opinion, Rule, Verdict};
 use super::would::would;
 use super::{
-    access, affairs, close, configure, focus, found, hours, limits, lobby, moderators, names, open,
-    permissions, removal, suspended, wave,
+    access, affairs, authority, close, configure, focus, found, hours, limits, lobby, moderators,
+    names, open, permissions, removal, suspended, wave,
 };
 use crate::jid::BareJid;
 
@@ -53,6 +53,16 @@ impl<'a> Case<'a> {
         let identity = self.policy.identify(who, self.place);
         let noted = self.attempt.banned.behind.as_ref();
         Some(Self { who, jid, identity, classes, noted, ..*self })
+    }
+
+    /// The same, as if this person tried.
+    pub(super) fn of<'b>(&self, who: &'b Requester, jid: &'b BareJid) -> Case<'b>
+    where
+        'a: 'b,
+    {
+        let classes = classes(self.policy, self.rules, who, self.place);
+        let identity = self.policy.identify(who, self.place);
+        Case { who, jid, identity, classes, noted: None, ..*self }
     }
 
     /// The focus that opens the rooms of this service, if one does.
@@ -203,8 +213,8 @@ pub(super) fn opinion_on(case: &Case<'_>) -> Opinion {
 
 /// Whether somebody who is inside may stay, by the rules in force now: `None`, or why not.
 ///
-/// Bans and access are judged again, not what was proved at the door (password, admission, a token that has run out
-/// since).
+/// Bans, access and removals are judged again, not what was proved at the door (password, admission, a token that has
+/// run out since).
 pub fn rejudge(
     policy: &Policy,
     rules: &Rules,
@@ -220,13 +230,7 @@ pub fn rejudge(
     if case.is_service() {
         return None;
     }
-    let excepted = excepted(&case);
-    let (opinion, exceptions) = match &excepted {
-        None => (access::enter(&case), Vec::new()),
-        Some(Excepted { person, bans, lines, .. }) => {
-            (access::enter(&Case { rules: person, exempt: *bans, ..case }), lines.clone())
-        }
-    };
+    let (opinion, exceptions) = as_excepted(&case, stay);
     let opinion = opinion.filter(|opinion| opinion.verdict == Verdict::Deny)?;
     Some(Decision {
         verdict: opinion.verdict,
@@ -237,6 +241,33 @@ pub fn rejudge(
         would: None,
         exceptions,
     })
+}
+
+/// By the rules as they hold for the person who tries, and the lines of the exceptions.
+pub(super) fn as_excepted<T>(case: &Case<'_>, judge: impl FnOnce(&Case<'_>) -> T) -> (T, Vec<u32>) {
+    match excepted(case) {
+        None => (judge(case), Vec::new()),
+        Some(Excepted { person, bans, lines, .. }) => {
+            (judge(&Case { rules: &person, exempt: bans, ..*case }), lines)
+        }
+    }
+}
+
+/// What speaks against somebody's being in the room at all, whatever they want there.
+fn stay(case: &Case<'_>) -> Option<Opinion> {
+    let mut strongest = Strongest::default();
+    strongest.hear(access::enter(case));
+    strongest.hear(removal::refuse(case));
+    strongest.0
+}
+
+/// Whether somebody may be made a moderator without anybody inside who does it: nothing keeps them out, not even
+/// for a doubt whether they were removed.
+pub(super) fn is_fit(case: &Case<'_>) -> bool {
+    !case.is_service()
+        && stay(case).is_none()
+        && hours::judge(case).is_none()
+        && !removal::is_suspected(case)
 }
 
 /// The room, if it is one: the service itself is none.
@@ -258,8 +289,9 @@ fn judge(case: &Case<'_>, strongest: &mut Strongest) {
         // A room that was there before the policy: it is brought under it, and the join is asked anew.
         return;
     }
-    // Also of those inside: an owner needs no seat in the room to change it.
-    strongest.hear(access::enter(case));
+    // Whatever is tried, inside or out.
+    strongest.hear(stay(case));
+    strongest.hear(authority::require(case));
     match &case.attempt.action {
         Action::Request => focus::request(case, strongest),
         Action::Open { typed } => {
@@ -275,7 +307,6 @@ fn judge(case: &Case<'_>, strongest: &mut Strongest) {
         Action::Join { credential } => {
             strongest.hear(names::judge(case));
             strongest.hear(hours::judge(case));
-            strongest.hear(removal::refuse(case));
             strongest.hear(permissions::enter(case));
             strongest.hear(close::join(case));
             strongest.hear(limits::join(case));
@@ -318,7 +349,7 @@ fn effects(case: &Case<'_>, opinion: &Opinion) -> Effects {
         }
         (Verdict::Allow, Action::Invite { to }) => {
             for target in to.iter().flatten() {
-                affairs::admitted(case, target, false, &mut effects);
+                affairs::admitted(case, target, &mut effects);
             }
         }
         (Verdict::Allow, Action::Knock { target: Some(target), admit }) => {

@@ -116,6 +116,10 @@ pub enum Denial {
     MayNotRemove,
     /// Services and operators are not removed by people inside.
     Protected,
+    /// Moderators by the file are not removed or demoted by those made by somebody's hand.
+    HigherRank,
+    /// Authority is for those inside.
+    NotInside,
     /// May not invite or let people in.
     MayNotAdmit,
     /// May not destroy the room.
@@ -204,6 +208,8 @@ impl Denial {
             Self::MayNotRevoke => "may-not-revoke",
             Self::MayNotRemove => "may-not-remove",
             Self::Protected => "protected",
+            Self::HigherRank => "higher-rank",
+            Self::NotInside => "not-inside",
             Self::MayNotAdmit => "may-not-admit",
             Self::MayNotEnd => "may-not-end",
             Self::MayNotClose => "may-not-close",
@@ -256,7 +262,9 @@ impl Denial {
             }
             // XEP-0045 §8.1: who may not change the subject is told so.
             Self::SettingLocked(Setting::Subject) => ("auth", "forbidden"),
-            Self::SuspendedInside
+            // What a room answers to people outside (XEP-0045 §7.4).
+            Self::NotInside
+            | Self::SuspendedInside
             | Self::PasswordMandatory
             | Self::PasswordLocked
             | Self::LobbyMandatory
@@ -273,6 +281,7 @@ impl Denial {
             | Self::MayNotRevoke
             | Self::MayNotRemove
             | Self::Protected
+            | Self::HigherRank
             | Self::MayNotAdmit
             | Self::MayNotEnd
             | Self::MayNotClose

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::attempt::{Affiliation, Attempt, Auth, Requester, RoomView};
 use super::classify::{Place, classes};
-use super::decide::{Case, rejudge};
+use super::decide::{Case, as_excepted, rejudge};
 use super::exceptions::excepted;
 use super::notice::Notice;
 use super::permissions::May;
@@ -15,7 +15,7 @@ use super::pressure::Pressure;
 use super::record::{Person, Record, Source};
 use super::rules::{Policy, Rules};
 use super::verdict::{Audience, Effects, NewPassword, Rule};
-use super::{focus, lobby, moderators, permissions, suspended};
+use super::{access, focus, lobby, moderators, permissions, removal, suspended};
 use crate::jid::BareJid;
 
 /// Settings of a room on which no decision rests. `None`: the gate does not tell.
@@ -83,7 +83,7 @@ pub struct Drift {
 }
 
 /// Every rule that a room can differ from, beside what an operator did ([`suspended::RULE`]).
-pub const RULES: [&str; 15] = [
+pub const RULES: [&str; 16] = [
     "password.required",
     "lobby.admission",
     "access.hidden",
@@ -92,6 +92,7 @@ pub const RULES: [&str; 15] = [
     "access.encrypted",
     "ban",
     "room.outcast",
+    "removal.keep_out",
     "moderators.become",
     "permissions.chat",
     "permissions.private",
@@ -133,9 +134,16 @@ pub fn compare(scene: &Scene<'_>) -> Vec<Drift> {
         persistent(scene),
     ];
     let mut found: Vec<Drift> = of_room.into_iter().flatten().collect();
+    found.extend(judged.standing.iter().filter_map(|one| kept_out(judged, one)));
     // Of a room that was there before the policy, nobody knows who was made an owner, and why.
     if !record.opener.is_empty() {
-        found.extend(scene.standing.iter().filter_map(|one| standing(scene, one)));
+        let others: Vec<_> = scene
+            .standing
+            .iter()
+            .filter(|one| !found.iter().any(|drift| drift.who.as_ref() == Some(&one.jid)))
+            .filter_map(|one| standing(scene, one))
+            .collect();
+        found.extend(others);
     }
     for who in scene.occupants {
         if let Some(drift) = occupant(judged, who).or_else(|| permitted(judged, who))
@@ -164,7 +172,7 @@ fn password(scene: &Scene<'_>, record: &Record) -> Option<Drift> {
         is: "no password",
         should: "a password",
         effects: Effects {
-            record: Some(Record { password: Some(source), ..record.clone() }),
+            record: Some(record.clone().with_password(source)),
             password: Some(NewPassword::Made(source)),
             notices: notices.into_iter().collect(),
             ..Effects::default()
@@ -224,6 +232,35 @@ fn persistent(scene: &Scene<'_>) -> Option<Drift> {
     })
 }
 
+/// An owner or admin who is kept out: what they are is taken until that ends.
+fn kept_out(scene: &Scene<'_>, one: &Standing) -> Option<Drift> {
+    let is_inside = scene.occupants.iter().any(|who| who.jid.as_ref() == Some(&one.jid));
+    if is_inside || one.affiliation < Affiliation::Admin {
+        return None;
+    }
+    // Of those who are away the address is known, and nothing else.
+    let away =
+        Requester { jid: Some(one.jid.clone()), auth: Auth::Account, ..Requester::default() };
+    let (attempt, calm) = (Attempt::default(), Pressure::default());
+    let case = case(scene, &attempt, &away, &one.jid, &calm);
+    if case.is_service() {
+        return None;
+    }
+    let keeps_out = |case: &Case<'_>| access::banned(case).or_else(|| removal::refuse(case));
+    let opinion = as_excepted(&case, keeps_out).0?;
+    Some(Drift {
+        rule: opinion.rule,
+        who: Some(one.jid.clone()),
+        is: one.affiliation.name(),
+        should: "no owner or admin",
+        effects: Effects {
+            people: vec![(one.jid.clone(), removal::taken(one.person, one.affiliation))],
+            affiliate: vec![(one.jid.clone(), Affiliation::None)],
+            ..Effects::default()
+        },
+    })
+}
+
 /// An owner or admin whom no rule makes one, and nobody inside has.
 fn standing(scene: &Scene<'_>, one: &Standing) -> Option<Drift> {
     let policy = scene.policy;
@@ -276,7 +313,7 @@ fn occupant(scene: &Scene<'_>, who: &Requester) -> Option<Drift> {
         is: "inside",
         should: "outside",
         effects: Effects {
-            people: vec![(jid.clone(), None)],
+            people: vec![(jid.clone(), removal::taken(who.person, who.affiliation))],
             remove: vec![(jid, denial)],
             ..Effects::default()
         },

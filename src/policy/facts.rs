@@ -121,9 +121,15 @@ fn tried<'a>(look: Look<'_>, action: &'a Action) -> Cow<'a, Action> {
     };
     match action {
         Action::Affiliation { items, register } => {
-            let items = items
-                .iter()
-                .map(|item| AffiliationChange { bearer: part(&item.bearer), ..item.clone() });
+            let items = items.iter().map(|item| AffiliationChange {
+                bearer: part(&item.bearer),
+                displaced: item
+                    .displaced
+                    .iter()
+                    .map(|who| session(look, who).into_owned())
+                    .collect(),
+                ..item.clone()
+            });
             Cow::Owned(Action::Affiliation { items: items.collect(), register: *register })
         }
         Action::Role { items } => {

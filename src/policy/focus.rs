@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::attempt::{Action, Affiliation, AffiliationChange};
+use super::attempt::{Action, Affiliation, AffiliationChange, Requester};
 use super::class::{Class, ClassSet};
 use super::decide::{Case, Strongest};
 use super::denial::Denial;
@@ -26,7 +26,6 @@ pub(super) fn request(case: &Case<'_>, strongest: &mut Strongest) {
         strongest.hear(access::open(case));
         strongest.hear(limits::open(case));
     } else if case.room.record.is_some() {
-        strongest.hear(removal::refuse(case));
         strongest.hear(limits::join(case));
         strongest.hear(close::join(case).filter(|opinion| opinion.verdict == Verdict::Deny));
     }
@@ -80,12 +79,20 @@ fn elect(case: &Case<'_>, items: &[AffiliationChange], strongest: &mut Strongest
     for item in items.iter().filter(|item| item.to >= Some(Affiliation::Admin)) {
         let entitled = item.jid.as_ref().is_some_and(|jid| {
             case.policy.services.contains_key(jid)
-                || case.attempt.other(jid).is_some_and(|person| person.moderator)
+                || (case.attempt.other(jid).is_some_and(|person| person.moderator)
+                    && !keeps_out(case, jid, item.bearer.as_ref()))
         });
         if !entitled {
             strongest.hear(Some(Opinion::deny(rule, Denial::MayNotGrant)));
         }
     }
+}
+
+/// Somebody who may not be in the room, or was removed from it by what they are recognised by, is not elected.
+fn keeps_out(case: &Case<'_>, jid: &BareJid, bearer: Option<&Requester>) -> bool {
+    let away = Requester { jid: Some(jid.clone()), ..Requester::default() };
+    let case = case.of(bearer.unwrap_or(&away), jid);
+    access::banned(&case).is_some() || removal::refuse(&case).is_some()
 }
 
 /// A room that only the focus ever enters.

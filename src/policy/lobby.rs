@@ -7,12 +7,13 @@ use super::class::{Class, ClassSet};
 use super::decide::Case;
 use super::denial::Denial;
 use super::notice::Notice;
+use super::password::AskAgain;
 use super::pressure::UNLIMITED;
 use super::record::{Entry, Person, Record, Source};
 use super::set::Set;
 use super::succession::Rescue;
 use super::verdict::{Audience, Effects, Opinion, Rule, Verdict};
-use super::{focus, found, moderators, permissions, suspended, wave};
+use super::{authority, focus, found, moderators, permissions, suspended, wave};
 
 /// What it takes to come in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -212,6 +213,8 @@ pub(super) fn enter(case: &Case<'_>, credential: Credential, effects: &mut Effec
     } else if moderates && !rules.moderators.by_room {
         effects.affiliation = Some(Affiliation::Owner);
         effects.role = Some(Role::Moderator);
+    } else if let Some(suspended) = case.who().person.and_then(|person| person.suspended) {
+        effects.affiliation = Some(suspended);
     } else if case.room.members_only
         && case.who().affiliation < Affiliation::Member
         && !rules.lobby.by_room
@@ -240,7 +243,10 @@ pub(super) fn enter(case: &Case<'_>, credential: Credential, effects: &mut Effec
         effects.record = Some(Record { opener, claims, awaited: None, ..record.clone() });
     }
     let before = case.who().person;
-    let knows = credential == Credential::Right || before.is_some_and(|p| p.knew_password());
+    let knows = credential == Credential::Right || knew_password(case);
+    let proves = credential == Credential::Right;
+    let password =
+        if proves { password_now(case) } else { before.map_or(0, |person| person.password) };
     let admitted = before.is_some_and(|p| p.is_admitted());
     let entry = match (before.and_then(|p| p.entry), knows, admitted) {
         _ if takes_the_place => Entry::Opened,
@@ -249,7 +255,10 @@ pub(super) fn enter(case: &Case<'_>, credential: Credential, effects: &mut Effec
         (_, true, false) => Entry::Password,
         (_, false, _) => Entry::Admitted,
     };
-    let after = Person::entered(entry).as_moderator(moderates && !found::moderates(case));
+    let after = Person::entered(entry)
+        .as_moderator(moderates && !found::moderates(case))
+        .as_by_file(moderates && authority::is_by_file(case))
+        .with_password(password);
     if before != Some(after) {
         effects.people.push((case.jid.clone(), Some(after)));
     }
@@ -264,7 +273,8 @@ pub(super) fn wait(case: &Case<'_>, credential: Credential, effects: &mut Effect
     let proves =
         case.room.lobby && credential == Credential::Right && room_pressure(case).is_none();
     if proves && case.who().person.is_none() {
-        effects.people.push((case.jid.clone(), Some(Person::entered(Entry::Proved))));
+        let person = Person::entered(Entry::Proved).with_password(password_now(case));
+        effects.people.push((case.jid.clone(), Some(person)));
     }
 }
 
@@ -279,8 +289,22 @@ fn may_skip_password(case: &Case<'_>) -> bool {
     case.rules.password.bypass.value.meets(case.classes)
         || who.affiliation >= Affiliation::Admin
         || (case.room.is_found() && who.affiliation >= Affiliation::Member)
-        || who.person.is_some_and(|person| person.knew_password())
+        || knew_password(case)
         || (!has_password(case) && !case.rules.password.required.value)
+}
+
+/// The requester has proved to know the password, and need not prove it again.
+fn knew_password(case: &Case<'_>) -> bool {
+    case.who().person.is_some_and(|person| {
+        person.knew_password()
+            && (case.rules.password.ask_again.value == AskAgain::Nobody
+                || person.password == password_now(case))
+    })
+}
+
+/// Which of the room's passwords is the present one.
+fn password_now(case: &Case<'_>) -> u32 {
+    case.room.record.as_ref().map_or(0, |record| record.password_changes)
 }
 
 fn may_skip_lobby(case: &Case<'_>) -> bool {

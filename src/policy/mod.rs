@@ -7,6 +7,7 @@
 pub mod access;
 mod affairs;
 pub mod attempt;
+pub mod authority;
 mod banned;
 pub mod bans;
 pub mod class;

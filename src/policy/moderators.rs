@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use super::attempt::{Action, Affiliation, Auth, Role};
+use super::attempt::{Action, Affiliation, Auth};
+use super::authority::{self, Protected};
 use super::class::{Class, ClassSet};
 use super::decide::Case;
 use super::denial::Denial;
@@ -69,6 +70,8 @@ pub struct Moderators {
     pub remove: Set<Who>,
     /// Who may invite and let people in.
     pub admit: Set<Who>,
+    /// Whom moderators of a lower rank cannot remove, ban, demote or mute; empty: nobody but services and operators.
+    pub protect: Set<Vec<Protected>>,
     /// Who may destroy the room.
     pub end: Set<Who>,
     /// Who may take over from the last moderator.
@@ -95,6 +98,7 @@ impl Default for Moderators {
             revoke: Set::default_of(Who::Moderator),
             remove: Set::default_of(Who::Moderator),
             admit: Set::default_of(Who::Moderator),
+            protect: Set::default_of(vec![Protected::File]),
             end: Set::default_of(Who::Moderator),
             successors: Set::default_of(ClassSet::of(&[
                 Class::Operator,
@@ -117,7 +121,10 @@ pub(super) fn entitlement(case: &Case<'_>) -> Option<Rule> {
         return Some(rule);
     }
     let who = case.who();
-    let granted = who.person.is_some_and(|person| person.moderator);
+    // What a removal has taken counts again when it no longer keeps them out.
+    let granted = who
+        .person
+        .is_some_and(|person| person.moderator || person.suspended >= Some(Affiliation::Admin));
     (granted || who.affiliation >= Affiliation::Admin)
         .then(|| Rule::new("moderators.grant", moderators.grant.line))
 }
@@ -127,7 +134,7 @@ pub(super) fn join(case: &Case<'_>) -> Option<Opinion> {
     entitlement(case).map(Opinion::allow)
 }
 
-fn is_one(case: &Case<'_>, way: Become) -> bool {
+pub(super) fn is_one(case: &Case<'_>, way: Become) -> bool {
     let moderators = &case.rules.moderators;
     let who = case.who();
     match way {
@@ -155,18 +162,13 @@ fn is_one(case: &Case<'_>, way: Become) -> bool {
     }
 }
 
-/// Whether the requester, who is inside, may do what is reserved for `who`.
+/// Whether the requester may do what is reserved for `who`.
 pub(super) fn may(case: &Case<'_>, who: Who) -> bool {
-    let requester = case.who();
     match who {
         Who::Nobody => false,
         Who::Anybody => true,
         Who::Operator => case.classes.has(Class::Operator),
-        Who::Moderator => {
-            case.classes.has(Class::Operator)
-                || requester.role == Role::Moderator
-                || requester.affiliation >= Affiliation::Admin
-        }
+        Who::Moderator => case.classes.has(Class::Operator) || authority::has_standing(case),
     }
 }
 

@@ -13,6 +13,28 @@ use super::verdict::Rule;
 use super::who::Who;
 use crate::secret::Secret;
 
+/// Who has to type a room's password again after it was changed, of those who came in by the one before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AskAgain {
+    /// Everybody who comes in, also who was inside at that time and comes back.
+    Everybody,
+    /// Nobody: who has once come in by a password needs none later.
+    Nobody,
+}
+
+impl AskAgain {
+    /// Every value.
+    pub const ALL: [Self; 2] = [Self::Everybody, Self::Nobody];
+
+    /// The name in the file.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Everybody => "everybody",
+            Self::Nobody => "nobody",
+        }
+    }
+}
+
 /// The rules on passwords.
 #[derive(Clone, Debug)]
 pub struct Password {
@@ -38,6 +60,8 @@ pub struct Password {
     pub period: Set<Option<Duration>>,
     /// Who may set another one (as good as the policy asks); nobody may remove it.
     pub change: Set<Who>,
+    /// Who has to type it again after it was changed.
+    pub ask_again: Set<AskAgain>,
     /// Whether moderators are told the password when they come in, when it changes, and when they ask.
     pub tell: Set<bool>,
     /// Where moderators are not told it, the room's form does not show it. No key of the file: `false` is what remains of
@@ -79,6 +103,7 @@ impl Default for Password {
             secret: Set::default(),
             period: Set::default(),
             change: Set::default_of(Who::Moderator),
+            ask_again: Set::default_of(AskAgain::Everybody),
             tell: Set::default_of(true),
             hides: true,
             bypass: Set::default_of(ClassSet::of(&[Class::Service, Class::Operator])),

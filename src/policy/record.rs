@@ -6,7 +6,9 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::facts::is_unset;
 use super::removal::Removed;
+use super::requester::Affiliation;
 use super::selector::Claim;
 use super::suspended::Suspended;
 use super::wave::Wave;
@@ -84,6 +86,10 @@ pub struct Record {
     /// Where its password came from; `None`: it was opened without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<Source>,
+    /// How often the password was changed since. Who came in by an earlier one is asked again
+    /// ([`AskAgain`](super::password::AskAgain)).
+    #[serde(default, skip_serializing_if = "is_unset")]
+    pub password_changes: u32,
     /// Nobody else may enter, and why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed: Option<Closed>,
@@ -122,6 +128,7 @@ impl Record {
             opened,
             opener,
             password,
+            password_changes: 0,
             closed: None,
             reopened: None,
             awaited: None,
@@ -142,6 +149,13 @@ impl Record {
     /// Writes it.
     pub fn write(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// The same room with another password, from `source`.
+    #[must_use]
+    pub fn with_password(self, source: Source) -> Self {
+        let password_changes = self.password_changes.saturating_add(1);
+        Self { password: Some(source), password_changes, ..self }
     }
 
     /// When it was opened or, later, opened again.
@@ -175,19 +189,51 @@ pub struct Person {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entry: Option<Entry>,
     /// Made a moderator by the policy or by somebody who may.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "is_unset")]
     pub moderator: bool,
+    /// Moderates by the file rather than by somebody's hand, as of the last join.
+    #[serde(default, skip_serializing_if = "is_unset")]
+    pub by_file: bool,
+    /// The affiliation that a removal or ban has taken, to be given back when that ends.
+    #[serde(default, skip_serializing_if = "is_unset")]
+    pub suspended: Option<Affiliation>,
+    /// Which of the room's passwords this person has proved to know ([`Record::password_changes`] at that time).
+    #[serde(default, skip_serializing_if = "is_unset")]
+    pub password: u32,
 }
 
 impl Person {
     /// Somebody who came in that way.
     pub const fn entered(entry: Entry) -> Self {
-        Self { v: VERSION, entry: Some(entry), moderator: false }
+        Self {
+            v: VERSION,
+            entry: Some(entry),
+            moderator: false,
+            by_file: false,
+            suspended: None,
+            password: 0,
+        }
     }
 
     /// Somebody who was inside and was removed: what he has of the room no longer opens it.
     pub const fn removed() -> Self {
-        Self { v: VERSION, entry: None, moderator: false }
+        Self {
+            v: VERSION,
+            entry: None,
+            moderator: false,
+            by_file: false,
+            suspended: None,
+            password: 0,
+        }
+    }
+
+    /// Somebody who is removed now: keeps what is taken from them, the affiliation they have and what an earlier
+    /// removal took. A rank by the file is not lost.
+    pub fn suspended(before: Option<Self>, affiliation: Affiliation) -> Self {
+        let earlier = before.and_then(|before| before.suspended);
+        let suspended = earlier.max((affiliation >= Affiliation::Member).then_some(affiliation));
+        let by_file = before.is_some_and(|before| before.by_file);
+        Self { suspended, by_file, ..Self::removed() }
     }
 
     /// The same person, now that somebody inside has opened the door.
@@ -205,6 +251,31 @@ impl Person {
     #[must_use]
     pub const fn as_moderator(self, moderator: bool) -> Self {
         Self { moderator, ..self }
+    }
+
+    /// The same person, as moderator by the file or not.
+    #[must_use]
+    pub const fn as_by_file(self, by_file: bool) -> Self {
+        Self { by_file, ..self }
+    }
+
+    /// The same person, who has proved to know that one of the room's passwords.
+    #[must_use]
+    pub const fn with_password(self, password: u32) -> Self {
+        Self { password, ..self }
+    }
+
+    /// The same person, who is given back what a removal had taken.
+    #[must_use]
+    pub fn given_back(self) -> Self {
+        let moderator = self.moderator || self.suspended >= Some(Affiliation::Admin);
+        Self { moderator, ..self.restored() }
+    }
+
+    /// The same person, with nothing left to be given back.
+    #[must_use]
+    pub const fn restored(self) -> Self {
+        Self { suspended: None, ..self }
     }
 
     /// Reads an entry. `None`: another version, or nothing that we wrote.

@@ -3,16 +3,17 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use crate::jid::BareJid;
 use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::attempt::Requester;
+use super::attempt::{Affiliation, Requester};
 use super::class::Class;
 use super::decide::Case;
 use super::denial::Denial;
 use super::mark::Mark;
-use super::record::Record;
+use super::record::{Person, Record};
 use super::set::Set;
 use super::verdict::{Effects, Opinion, Rule};
 use super::{lobby, moderators};
@@ -152,14 +153,39 @@ pub fn lift(record: &mut Record, rules: &Removal, who: &Requester) {
     record.removed.retain(|one| !marks.iter().any(|(_, mark)| one.marks.contains(mark)));
 }
 
+/// What lets this person in, and gives back what a removal had taken. `before`: what the room remembers of them.
+pub fn admission(jid: &BareJid, before: Option<Person>) -> Effects {
+    let suspended = before.and_then(|before| before.suspended);
+    Effects {
+        people: vec![(jid.clone(), Some(Person::admitted(before).given_back()))],
+        admit: vec![jid.clone()],
+        affiliate: suspended.map(|had| (jid.clone(), had)).into_iter().collect(),
+        ..Effects::default()
+    }
+}
+
+/// What a room remembers of somebody who may no longer be inside, and had this affiliation: what is to be given back
+/// when that ends. `None`: nothing.
+pub fn taken(before: Option<Person>, affiliation: Affiliation) -> Option<Person> {
+    let person = Person::suspended(before, affiliation);
+    person.suspended.is_some().then_some(person)
+}
+
+/// Two sessions that are certainly of one person.
+pub(super) fn is_same(rules: &Removal, one: &Requester, other: &Requester) -> bool {
+    let own = rules.marks(&By::STRONG, one);
+    rules.marks(&By::STRONG, other).iter().any(|mark| own.contains(mark))
+}
+
 /// Somebody inside has removed this person.
 pub(super) fn removed(case: &Case<'_>, who: &Requester, effects: &mut Effects) {
     let rules = &case.rules.removal;
-    let own = rules.marks(&By::STRONG, case.who());
-    // Whoever ends a session of his own does not want to stay out.
-    if !rules.marks(&By::STRONG, who).iter().any(|mark| own.contains(mark)) {
-        change(case, effects, |record| keep_out(record, rules, who, case.now));
-    }
+    change(case, effects, |record| keep_out(record, rules, who, case.now));
+}
+
+/// How long somebody who is removed now stays out.
+pub(super) fn denial(case: &Case<'_>) -> Denial {
+    Denial::Removed { wait: case.rules.removal.keep_out.value.unwrap_or_default() }
 }
 
 /// Somebody inside has opened the door to this person.
@@ -192,6 +218,11 @@ pub(super) fn knock(case: &Case<'_>) -> Option<Opinion> {
         return None;
     }
     Some(lobby::knock_by(case, rule(case)))
+}
+
+/// Whether the requester is, or may be, one who was removed, whatever else speaks for them.
+pub(super) fn is_suspected(case: &Case<'_>) -> bool {
+    recognised(case).is_some() || case.who().person.is_some_and(|person| person.is_removed())
 }
 
 /// Whether the requester was removed, with certainty or not, and until when he stays out.

@@ -136,6 +136,9 @@ pub static SWITCHES: &[Switch] = &[
     switch("moderators.admit", |rules| {
         Arc::make_mut(&mut rules.moderators).admit.value = Who::Anybody;
     }),
+    switch("moderators.protect", |rules| {
+        Arc::make_mut(&mut rules.moderators).protect.value = Vec::new();
+    }),
     switch("moderators.successors", |rules| {
         Arc::make_mut(&mut rules.moderators).succession_after.value = None;
     }),
@@ -266,6 +269,7 @@ pub const ALWAYS: &[(&str, &str)] = &[
     ("policy.operators", "take the account out of the list"),
     ("ban", "a ban is lifted by deleting it, or by an exception for one person"),
     ("suspended", "an operator resumes it (`vestibule resume`)"),
+    ("presence", "it is what an affiliation is worth outside: nothing"),
     ("room.outcast", "it is the room's own: its owners lift it"),
     ("room.password", "it is the room's own: its owners remove it"),
     ("room.lobby", "it is the room's own: its owners switch it off"),

@@ -148,7 +148,9 @@ pub struct Effects {
     pub moderated: Option<Vec<Ability>>,
     /// These are owners or admins no longer, but have that affiliation.
     pub demote: Vec<(BareJid, Affiliation)>,
-    /// These are removed, and told why.
+    /// These get back the affiliation that a removal or ban had taken, or lose it.
+    pub affiliate: Vec<(BareJid, Affiliation)>,
+    /// These are removed with every session, and told why; their affiliation is taken.
     pub remove: Vec<(BareJid, Denial)>,
 }
 
@@ -174,6 +176,7 @@ impl Effects {
         self.may.extend(more.may);
         self.moderated = more.moderated.or(self.moderated.take());
         self.demote.extend(more.demote);
+        self.affiliate.extend(more.affiliate);
         self.remove.extend(more.remove);
     }
 }

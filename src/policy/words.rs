@@ -19,7 +19,7 @@ pub(super) const WAIT: Duration = Duration::from_secs(30);
 const OPENS: Clock = Clock { local: date(2026, 1, 5).at(8, 0, 0, 0), offset: Offset::constant(1) };
 
 /// One of each denial, with values to show it with.
-pub const EVERY: [Denial; 58] = [
+pub const EVERY: [Denial; 60] = [
     Denial::Malformed,
     Denial::Unknown,
     Denial::Fault,
@@ -60,6 +60,8 @@ pub const EVERY: [Denial; 58] = [
     Denial::MayNotRevoke,
     Denial::MayNotRemove,
     Denial::Protected,
+    Denial::HigherRank,
+    Denial::NotInside,
     Denial::MayNotAdmit,
     Denial::MayNotEnd,
     Denial::MayNotClose,
@@ -152,6 +154,10 @@ impl Denial {
             Self::MayNotRevoke => "You may not take moderation from others in this room.",
             Self::MayNotRemove => "You may not remove people from this room.",
             Self::Protected => "Services and operators of this server cannot be removed.",
+            Self::HigherRank => {
+                "This person moderates by the rules of this server: you may neither remove them nor take that from them."
+            }
+            Self::NotInside => "Only somebody who is in the room may do that: come in first.",
             Self::MayNotAdmit => "You may not invite people to this room or let them in.",
             Self::MayNotEnd => "You may not end this room.",
             Self::MayNotClose => "You may not close or reopen this room.",

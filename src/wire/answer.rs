@@ -202,6 +202,13 @@ fn push_effects(element: &mut Element, effects: &Effects, material: Material<'_>
                 .with_attr("affiliation", affiliation.name()),
         );
     }
+    for (jid, affiliation) in &effects.affiliate {
+        element.push_child(
+            Element::new(NS, "affiliate")
+                .with_attr("jid", jid.as_str())
+                .with_attr("affiliation", affiliation.name()),
+        );
+    }
     for (jid, denial) in &effects.remove {
         element.push_child(remove(jid, &material.texts.denial(*denial, None).text));
     }

@@ -230,6 +230,11 @@ fn read_action(ask: &Element) -> (Action, Option<Secret>) {
                     to: affiliation(item, "affiliation"),
                     nick: item.attr("nick").map(str::to_owned),
                     bearer: bearer(item),
+                    displaced: item
+                        .children()
+                        .filter(|child| child.is(NS, "displaced"))
+                        .map(read_requester)
+                        .collect(),
                 })
                 .collect(),
             register: is_true(ask, "register"),

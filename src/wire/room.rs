@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::NS;
 use super::question::{read_requester, read_state};
 use crate::jid::BareJid;
-use crate::policy::attempt::{Requester, RoomView};
+use crate::policy::attempt::{Affiliation, Requester, RoomView};
 use crate::policy::drift::{Settings, Standing};
 use crate::policy::permissions::{Ability, May};
 use crate::policy::record::Person;
@@ -45,6 +45,14 @@ impl LiveRoom {
     /// The claims of its opener by which the rules for it are chosen.
     pub fn claims(&self) -> &[Claim] {
         self.view.record.as_ref().map(|record| record.claims.as_slice()).unwrap_or_default()
+    }
+
+    /// The affiliation of this person, as far as the gate tells: of occupants, owners and admins.
+    pub fn affiliation_of(&self, jid: &BareJid) -> Affiliation {
+        let inside = self.occupants.iter().filter(|who| who.jid.as_ref() == Some(jid));
+        let stored = self.standing.iter().filter(|one| one.jid == *jid);
+        let inside = inside.map(|who| who.affiliation);
+        inside.chain(stored.map(|one| one.affiliation)).max().unwrap_or_default()
     }
 
     /// Reads a `room`. `None`: its address is none.

@@ -1,5 +1,7 @@
 """On Jitsi: who was removed is recognised when he comes back under another address."""
 
+import asyncio
+
 from lab import needs_jitsi_plugins
 from lab.jitsi_client import MACHINE
 from lab.meet import MEET_SERVICE, MeetDoor
@@ -12,6 +14,10 @@ POLICY = (
 [policy.password]
 source = "preset"
 preset = "{SECRET}"
+[[room]]
+match = "rescued-*"
+lobby = {{ rescue = ["knocker"], rescue_after = "1 second" }}
+moderators = {{ successors = ["guest"], succession_after = "never" }}
 """
 )
 WORDS = "You were removed from this meeting. You may come back in 60 minutes."
@@ -70,6 +76,36 @@ async def test_who_forgets_his_ticket_has_to_knock_whatever_he_knows(meet):
         assert outcome.joined, outcome
         decision = (await meet.decisions(kind="join", room=room, verdict="hold"))[0]
         assert decision["rule"] == "removal.keep_out"
+
+
+@needs_jitsi_plugins
+async def test_nobody_who_may_have_been_removed_is_rescued_as_a_moderator(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room("rescued")
+        zoe = await crowd.person("Zoe")
+        alice, bob = await crowd.persons("Alice", "Bob")
+        assert (await alice.enter(room)).joined
+        assert (await bob.enter(room, SECRET)).joined
+        assert (await zoe.enter(room, SECRET)).joined
+        await kicked(alice, bob, room)
+        again = await crowd.person("Robert", storage={MACHINE: bob.storage[MACHINE]})
+        stopped = await again.enter(room, SECRET)
+        assert stopped.shown == "lobby", stopped
+        assert (await again.knock(stopped.lobby)).joined
+        await alice.leave(room, alice.nick)
+
+        async def left_alone():
+            lines = [line for line in meet.component.decisions() if line.get("event") == "no-moderator"]
+            return [line["details"]["done"] for line in lines if line["room"] == room]
+
+        for _ in range(60):
+            await meet.flushed()
+            if await left_alone():
+                break
+            await asyncio.sleep(0.1)
+        assert await left_alone() == ["nothing"]
+        assert {item["role"] for item in zoe.occupants(room).values()} <= {"participant", "moderator"}
+        assert "Robert" not in {seen.nick for seen in zoe.seen if seen.name == "presence"}
 
 
 async def test_the_operator_removes_and_lets_in_again(meet):

@@ -133,7 +133,7 @@ async def test_moderators_of_the_file_cannot_be_locked_out_of_their_rank(door):
 
 ATTEMPTS = {
     "grant": lambda who, room: who.set_affiliation(room, "bob@localhost", "owner"),
-    "revoke": lambda who, room: who.set_affiliation(room, "chair@localhost", "none"),
+    "revoke": lambda who, room: who.set_affiliation(room, "bob@localhost", "none"),
     "remove": lambda who, room: who.set_role(room, "Bob", "none"),
     "admit": lambda who, room: who.set_affiliation(room, "late@localhost", "member"),
     "end": lambda who, room: who.destroy(room),
@@ -149,6 +149,8 @@ async def test_each_right_is_with_whom_the_file_gives_it(door, right, who):
         for name in ("alice", "chair", "bob", "root"):
             people[name] = await crowd.connect(f"{name}@localhost")
             assert (await people[name].join(room, name.title(), SECRET)).joined
+        if right == "revoke":
+            assert not (await people["root"].set_affiliation(room, "bob@localhost", "owner")).error
         reply = await ATTEMPTS[right](people["alice"], room)
         if who == "moderator":
             assert not reply.error

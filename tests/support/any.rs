@@ -20,6 +20,7 @@ use vestibule::policy::attempt::{
     Action, Affiliation, AffiliationChange, Attempt, Auth, Client, Credential, FieldChange,
     Requester, Role, RoleChange, RoomView, Word,
 };
+use vestibule::policy::authority::Protected;
 use vestibule::policy::bans::{Ban, Origin};
 use vestibule::policy::class::{Class, ClassSet};
 use vestibule::policy::close::Conditions;
@@ -30,6 +31,7 @@ use vestibule::policy::mark::Mark;
 use vestibule::policy::moderators::Become;
 use vestibule::policy::names::{Namesake, Unique};
 use vestibule::policy::overrides::{Override, Overrides};
+use vestibule::policy::password::AskAgain;
 use vestibule::policy::pattern::Pattern;
 use vestibule::policy::permissions::{E2ee, Permitted};
 use vestibule::policy::pressure::{Pressure, Waits};
@@ -94,8 +96,17 @@ pub(crate) fn entry() -> impl Strategy<Value = Entry> {
 }
 
 pub(crate) fn person() -> impl Strategy<Value = Person> {
-    (entry(), any::<bool>())
-        .prop_map(|(entry, moderator)| Person::entered(entry).as_moderator(moderator))
+    let had = select(vec![Affiliation::Member, Affiliation::Admin, Affiliation::Owner]);
+    let entry = option::weighted(0.8, entry());
+    (entry, any::<bool>(), option::weighted(0.3, had), any::<bool>(), 0_u32..3).prop_map(
+        |(entry, moderator, suspended, by_file, password)| match entry {
+            Some(entry) => Person::entered(entry)
+                .as_moderator(moderator)
+                .as_by_file(by_file)
+                .with_password(password),
+            None => Person::suspended(None, suspended.unwrap_or_default()).as_by_file(by_file),
+        },
+    )
 }
 
 fn mark(kind: &'static str) -> impl Strategy<Value = Mark> {
@@ -134,6 +145,7 @@ pub(crate) fn record() -> impl Strategy<Value = Record> {
     let suspended = option::weighted(0.2, (moment(), any::<bool>()))
         .prop_map(|suspended| suspended.map(|(since, raised)| Suspended { since, raised }));
     let warned = vec(moment(), 0..3);
+    let changes = 0_u32..3;
     let claims = vec(claim(), 0..2);
     (
         moment(),
@@ -142,7 +154,7 @@ pub(crate) fn record() -> impl Strategy<Value = Record> {
         option::of(closed),
         option::of(moment()),
         removed,
-        (wave, suspended, warned, any::<bool>()),
+        (wave, suspended, warned, any::<bool>(), changes),
         claims,
     )
         .prop_map(
@@ -153,11 +165,12 @@ pub(crate) fn record() -> impl Strategy<Value = Record> {
                 closed,
                 reopened,
                 removed,
-                (wave, suspended, warned, found),
+                (wave, suspended, warned, found, changes),
                 claims,
             )| {
                 let mut record = Record::new(opened, opener, source);
                 record.closed = closed;
+                record.password_changes = changes;
                 record.reopened = reopened;
                 record.removed = removed;
                 record.wave = wave;
@@ -323,13 +336,15 @@ pub(crate) fn affiliation_change() -> impl Strategy<Value = AffiliationChange> {
         option::weighted(0.9, affiliation()),
         nick,
         bearer,
+        vec(requester(), 0..2),
     )
-        .prop_map(|(jid, from, to, nick, bearer)| AffiliationChange {
+        .prop_map(|(jid, from, to, nick, bearer, displaced)| AffiliationChange {
             jid,
             from,
             to,
             nick,
             bearer,
+            displaced,
         })
 }
 
@@ -565,6 +580,7 @@ prop_compose! {
         (chat, rename, audio, record, dial, e2ee) in
             (permitted(), permitted(), permitted(), permitted(), permitted(), select(&E2ee::ALL[..])),
         (open, enter, listed, listed_domains) in (classes(), classes(), people(), domains()),
+        (protect, ask_again) in (vec(select(&Protected::ALL[..]), 0..3), select(&AskAgain::ALL[..])),
         (everybody, encrypted, trust_loopback, hidden) in any::<(bool, bool, bool, bool)>(),
         persistent in select(vec![Persistence::Keep, Persistence::Always, Persistence::Never]),
         (keep_out, recognised_by) in (option::weighted(0.8, duration()), vec(select(&By::ALL[..]), 0..6)),
@@ -598,6 +614,8 @@ prop_compose! {
         Arc::make_mut(&mut rules.moderators).remove.value = remove;
         Arc::make_mut(&mut rules.moderators).admit.value = admit;
         Arc::make_mut(&mut rules.moderators).end.value = end;
+        Arc::make_mut(&mut rules.moderators).protect.value = protect;
+        Arc::make_mut(&mut rules.password).ask_again.value = ask_again;
         Arc::make_mut(&mut rules.moderators).successors.value = successors;
         Arc::make_mut(&mut rules.moderators).succession_after.value = succession_after;
         Arc::make_mut(&mut rules.lobby).rescue.value = rescue;

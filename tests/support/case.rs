@@ -51,6 +51,9 @@ pub(crate) struct Case {
     items: Vec<String>,
     /// Who bears the nick of each item.
     bearer: Option<Who>,
+    /// Who else is affected by each item: bears the nick that it reserves, or is from the domain.
+    #[serde(default)]
+    displaced: Vec<Who>,
     /// What the room remembers of others: how they came in, and `moderator`.
     #[serde(default)]
     others: BTreeMap<String, String>,
@@ -127,6 +130,8 @@ struct Room {
     removed: Vec<Gone>,
     /// So many minutes ago an operator suspended it, and made it members-only for that.
     suspended: Option<i64>,
+    /// How often the password was changed.
+    password_changes: u32,
     /// A wave of strangers: `by` knocking, or with a `lobby` put up for it.
     wave: Option<String>,
 }
@@ -153,6 +158,17 @@ fn default_policy() -> String {
 }
 
 impl Who {
+    /// Inside, unless the case says otherwise.
+    fn occupant(&self) -> Requester {
+        let requester = self.requester();
+        let role = match self.role {
+            Some(_) => requester.role,
+            None if requester.affiliation >= Affiliation::Admin => Role::Moderator,
+            None => Role::Participant,
+        };
+        Requester { role, ..requester }
+    }
+
     fn requester(&self) -> Requester {
         let named = self.jid.as_deref().unwrap_or("bob@guest.example.org");
         let person = self.entered.as_deref().map(person_of);
@@ -206,7 +222,10 @@ impl Case {
             room: self.room.jid.as_deref().map_or(Some(jid("tea@rooms.example.org")), |room| {
                 (!room.is_empty()).then(|| jid(room))
             }),
-            requester: self.who.requester(),
+            requester: match self.action.split(' ').next() {
+                Some("request" | "open" | "join" | "register") => self.who.requester(),
+                _ => self.who.occupant(),
+            },
             action: self.action(),
             behind: self.behind.as_deref().map(|named| Requester {
                 jid: Some(jid(named)),
@@ -250,6 +269,7 @@ impl Case {
                 record.suspended =
                     room.suspended.map(|since| Suspended { since: ago(since), raised });
                 record.found = room.found;
+                record.password_changes = room.password_changes;
                 record.removed = room.removed.iter().map(Gone::entry).collect();
                 record.wave =
                     room.wave.as_deref().map(|by| Wave { since: now(), lobby: by == "lobby" });
@@ -298,6 +318,7 @@ impl Case {
                     .iter()
                     .map(|item| AffiliationChange {
                         bearer: self.bearer(),
+                        displaced: self.displaced.iter().map(Who::requester).collect(),
                         ..affiliation_change(item)
                     })
                     .collect(),
@@ -383,7 +404,7 @@ fn affiliation_change(text: &str) -> AffiliationChange {
             from: affiliation(from),
             to: Affiliation::from_name(to),
             nick,
-            bearer: None,
+            ..AffiliationChange::default()
         },
         _ => panic!("`{text}` is no change of an affiliation"),
     }
@@ -411,11 +432,15 @@ fn role(name: &str) -> Role {
 }
 
 fn person_of(text: &str) -> Person {
-    if text == "removed" {
-        return Person::removed();
-    }
     let (entry, rank) = text.split_once(' ').unwrap_or((text, ""));
-    Person::entered(entry_of(entry)).as_moderator(rank == "moderator")
+    if entry == "removed" {
+        let had = rank.strip_prefix("had=").map(affiliation);
+        return Person::suspended(None, had.unwrap_or_default());
+    }
+    let by_file = rank == "moderator by-file";
+    Person::entered(entry_of(entry))
+        .as_moderator(by_file || rank == "moderator")
+        .as_by_file(by_file)
 }
 
 fn entry_of(name: &str) -> Entry {
@@ -492,7 +517,14 @@ pub(crate) fn effects_in_short(effects: &Effects) -> Vec<String> {
                 let entry =
                     person.entry.map_or("removed".to_owned(), |e| format!("{e:?}").to_lowercase());
                 let rank = if person.moderator { " moderator" } else { "" };
-                format!("remember {who} {entry}{rank}")
+                let by_file = if person.by_file { " by-file" } else { "" };
+                let had = person.suspended.map(|had| format!(" had={}", had.name()));
+                let knows = match person.password {
+                    0 => String::new(),
+                    password => format!(" password={password}"),
+                };
+                let had = had.unwrap_or_default();
+                format!("remember {who} {entry}{rank}{by_file}{had}{knows}")
             }
         });
     }
@@ -525,6 +557,12 @@ pub(crate) fn effects_in_short(effects: &Effects) -> Vec<String> {
     }
     for who in &effects.promote {
         put("promote", Some(who.to_string()));
+    }
+    for (who, affiliation) in &effects.affiliate {
+        put("affiliate", Some(format!("{who} {}", affiliation.name())));
+    }
+    for (who, _) in &effects.remove {
+        put("remove", Some(who.to_string()));
     }
     for (who, may) in &effects.may {
         let restricted = may.iter().filter(|(_, degree)| *degree != Degree::Yes);

@@ -12,6 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use unicode_script::Script;
 use vestibule::jid::BareJid;
 use vestibule::policy::access::Persistence;
+use vestibule::policy::authority::Protected;
 use vestibule::policy::bans::{Ban, Bans, Origin};
 use vestibule::policy::class::{Class, ClassSet};
 use vestibule::policy::close::Conditions;
@@ -21,6 +22,7 @@ use vestibule::policy::lobby::Admission;
 use vestibule::policy::moderators::Become;
 use vestibule::policy::modes::named;
 use vestibule::policy::names::{Name, Unique};
+use vestibule::policy::password::AskAgain;
 use vestibule::policy::permissions::{E2ee, Permitted};
 use vestibule::policy::record::Source;
 use vestibule::policy::removal::By;
@@ -158,6 +160,18 @@ fn rules(name: &str) -> Option<Rules> {
             Arc::make_mut(&mut rules.names).scripts =
                 Set::at(vec![Script::from_full_name("Latin").unwrap()], 53);
         }
+        "ask-nobody-again" => {
+            Arc::make_mut(&mut rules.password).ask_again.value = AskAgain::Nobody;
+        }
+        "protect-opener" => {
+            Arc::make_mut(&mut rules.moderators).protect = Set::at(Protected::ALL.to_vec(), 70);
+        }
+        "protect-nobody" => {
+            Arc::make_mut(&mut rules.moderators).protect.value = Vec::new();
+        }
+        "revoke-operator" => Arc::make_mut(&mut rules.moderators).revoke = by_operator,
+        "admit-operator" => Arc::make_mut(&mut rules.moderators).admit = by_operator,
+        "remove-nobody" => Arc::make_mut(&mut rules.moderators).remove = by_nobody,
         "by-nobody" => Arc::make_mut(&mut rules.moderators).become_by.value = Vec::new(),
         "locked" => {
             Arc::make_mut(&mut rules.password).change = by_nobody;

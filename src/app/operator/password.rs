@@ -48,10 +48,8 @@ impl Operator {
         let notice = (Audience::Moderators, Notice::PasswordChanged);
         let tells = rules.password.tell.value;
         let change = |live: &LiveRoom| {
-            let mut record = live.view.record.clone();
-            if let Some(record) = &mut record {
-                record.password = Some(source);
-            }
+            let record = live.view.record.clone();
+            let record = record.map(|record| record.with_password(source));
             let effects = Effects {
                 record,
                 password: Some(new),

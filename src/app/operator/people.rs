@@ -11,8 +11,8 @@ use crate::app::rooms::RoomError;
 use crate::control::{Failure, Length};
 use crate::jid::BareJid;
 use crate::policy::attempt::Requester;
-use crate::policy::record::{Person, Record};
-use crate::policy::removal::{Removal, keep_out, lift};
+use crate::policy::record::Record;
+use crate::policy::removal::{Removal, admission, keep_out, lift, taken};
 use crate::policy::verdict::Effects;
 use crate::wire::answer::remove;
 use crate::wire::room::LiveRoom;
@@ -23,15 +23,9 @@ impl Operator {
         let jid = person(jid)?;
         let rules = self.rules(room);
         let admit = |live: &LiveRoom| {
-            let person = Person::admitted(live.person);
             let who = Requester { jid: Some(jid.clone()), ..Requester::default() };
             let record = changed(live, |record| lift(record, &rules.removal, &who));
-            let effects = Effects {
-                record,
-                people: vec![(jid.clone(), Some(person))],
-                admit: vec![jid.clone()],
-                ..Effects::default()
-            };
+            let effects = Effects { record, ..admission(&jid, live.person) };
             (effects, Vec::new())
         };
         self.change(room, Some(&jid), admit).await
@@ -73,11 +67,12 @@ impl Operator {
                     keep_out(record, &removal, who, now());
                 }
             });
-            let people = vec![(jid.clone(), None)];
+            let taken = taken(live.person, live.affiliation_of(&jid));
+            let people = vec![(jid.clone(), taken)];
             let effects = Effects { record, people, ..Effects::default() };
             (effects, vec![remove(&jid, reason)])
         };
-        self.change(room, None, remove).await
+        self.change(room, Some(&jid), remove).await
     }
 }
 

@@ -6,14 +6,14 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::attempt::{Action, Attempt, Credential, Requester, Role, RoomView};
-use super::class::Class;
 use super::classify::{Place, classes};
-use super::decide::Case;
+use super::decide::{Case, as_excepted, is_fit, opinion_on};
 use super::pressure::Pressure;
+use super::record::Person;
 use super::rules::{Policy, Rules};
-use super::verdict::{Opinion, Rule, Verdict};
+use super::verdict::{Rule, Verdict};
 use super::who::Who;
-use super::{access, close, hours, limits, moderators, permissions, suspended};
+use super::{moderators, suspended};
 use crate::jid::BareJid;
 
 /// A way to help those who wait while nobody inside can let them in.
@@ -199,35 +199,45 @@ impl Scene<'_> {
         }
     }
 
-    /// The successor, one of those whom `is_fit` takes, who has been inside longest.
-    fn heir(&self, is_fit: impl Fn(&Requester) -> bool) -> Option<BareJid> {
-        let is_one = |case: &Case<'_>| is_successor(case) && is_fit(case.who());
-        longest(&self.occupants, |who| self.judge(who, is_one).unwrap_or_default())
+    /// The successor, one of those whom `suits` takes, who has been inside longest.
+    fn heir(&self, suits: impl Fn(&Requester) -> bool) -> Option<BareJid> {
+        longest(&self.occupants, |who| {
+            self.judge(who, |case| is_successor(case) && suits(case.who()) && is_fit(case))
+        })
     }
 
     /// The one who waits longest and may come in as a moderator. `only_entitled`: only who moderates
     /// by the rules for everybody, like one who takes the place of an opener who never came.
     fn knocker(&self, only_entitled: bool) -> Option<BareJid> {
         longest(&self.waiting, |who| {
-            let can = |case: &Case<'_>| {
+            self.judge(who, |case| {
                 let is_one = (is_successor(case) && !only_entitled)
-                    || (moderators::entitlement(case).is_some() && !case.is_service());
-                let doors = [close::join, hours::judge, permissions::enter, limits::join];
-                let is_denial = |opinion: Opinion| opinion.verdict == Verdict::Deny;
-                let is_shut = doors.iter().any(|door| door(case).is_some_and(is_denial));
-                is_one && !is_shut && access::enter(case).is_none() && self.would_admit(case.who())
-            };
-            self.judge(who, can).unwrap_or_default()
+                    || moderators::entitlement(case).is_some();
+                let person = Person::admitted(who.person).as_moderator(true);
+                let moderator = Requester { person: Some(person), ..who.clone() };
+                is_one
+                    && self.would_admit(case.who())
+                    && is_fit(case)
+                    && opinion_on(case).verdict != Verdict::Deny
+                    && opinion_on(&case.of(&moderator, case.jid)).verdict == Verdict::Allow
+            })
         })
     }
 
-    fn judge<T>(&self, who: &Requester, opinion: impl FnOnce(&Case<'_>) -> T) -> Option<T> {
-        let jid = who.jid.as_ref()?;
-        let attempt =
-            Attempt { action: Action::Join { credential: Credential::None }, ..Attempt::default() };
+    /// Whether `is_one` takes somebody, who would come in without a word, by the rules as they hold for them.
+    fn judge(&self, who: &Requester, is_one: impl FnOnce(&Case<'_>) -> bool) -> bool {
+        let (Some(jid), calm) = (who.jid.as_ref(), Pressure::default()) else { return false };
+        let attempt = Attempt {
+            room: Some(self.room.clone()),
+            requester: who.clone(),
+            action: Action::Join { credential: Credential::None },
+            ..Attempt::default()
+        };
+        // They have their place among those who wait already.
+        let view = RoomView { waiting: 0, ..self.view.clone() };
         // Whoever is given more by it has to prove it now.
         let place = Place { room: Some(self.room), now: Some(self.now) };
-        Some(opinion(&Case {
+        let case = Case {
             policy: self.policy,
             rules: self.rules,
             attempt: &attempt,
@@ -237,12 +247,13 @@ impl Scene<'_> {
             place,
             identity: self.policy.identify(who, place),
             classes: classes(self.policy, self.rules, who, place),
-            room: self.view,
-            pressure: &Pressure::default(),
+            room: &view,
+            pressure: &calm,
             now: self.now,
             exempt: false,
             noted: None,
-        }))
+        };
+        as_excepted(&case, is_one).0
     }
 
     fn has_passed(&self, since: Timestamp, time: Duration) -> bool {
@@ -251,14 +262,10 @@ impl Scene<'_> {
     }
 }
 
-/// Of a class that may take over. Where nobody becomes a moderator, nobody takes over; and nobody does who
-/// was removed from the room.
+/// Of a class that may take over. Where nobody becomes a moderator, nobody takes over.
 fn is_successor(case: &Case<'_>) -> bool {
     let moderators = &case.rules.moderators;
-    moderators.successors.value.meets(case.classes)
-        && !case.classes.has(Class::Service)
-        && !moderators.become_by.value.is_empty()
-        && !case.who().person.is_some_and(|person| person.is_removed())
+    moderators.successors.value.meets(case.classes) && !moderators.become_by.value.is_empty()
 }
 
 /// Of those whom `is_one` takes, the one who has been there longest; of several, the first by address.

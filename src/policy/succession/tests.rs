@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use super::*;
 use crate::policy::attempt::Auth;
-use crate::policy::class::ClassSet;
+use crate::policy::bans::{Ban, Banned, Bans, Origin};
+use crate::policy::class::{Class, ClassSet};
 use crate::policy::close::Conditions;
-use crate::policy::record::{Closed, Person, Record};
+use crate::policy::record::{Closed, Entry, Person, Record};
+use crate::policy::removal::{Removal, keep_out};
 use crate::policy::suspended::Suspended;
 
 fn at(second: i64) -> Timestamp {
@@ -146,6 +148,66 @@ fn nobody_takes_over_who_may_not() {
     let mut room = Room::new(&[(account(BOB), 1)], &[]);
     Arc::make_mut(&mut room.rules.moderators).succession_after.value = None;
     assert_eq!(room.remedy(2000), None);
+}
+
+/// What keeps somebody out keeps them from being made a moderator, inside and at the door.
+#[test]
+fn nobody_is_made_a_moderator_who_could_not_come_in() {
+    type Change = fn(&mut Room, &mut Requester);
+    fn network(room: &mut Room) {
+        let other = Requester { address: "192.0.2.7".parse().ok(), ..account(EVE) };
+        let rules = Removal::default();
+        keep_out(room.view.record.as_mut().unwrap(), &rules, &other, at(1900));
+    }
+    fn ban(whom: &str) -> Arc<Bans> {
+        let ban = Ban {
+            origin: Origin::Made("b1".to_owned()),
+            until: None,
+            rooms: None,
+            reason: String::new(),
+        };
+        let mut bans = Bans::default();
+        bans.ban(Banned::read(whom).unwrap(), ban);
+        Arc::new(bans)
+    }
+    let changes: [(&str, Change); 7] = [
+        ("banned at run time", |room, _| room.policy.made = ban(BOB)),
+        ("a domain banned at run time", |room, _| room.policy.made = ban("example.org")),
+        ("not encrypted", |_, who| who.secure = Some(false)),
+        ("outside the hours", |room, _| {
+            Arc::make_mut(&mut room.rules.hours).closed_on.value =
+                vec![jiff::civil::date(1970, 1, 1)];
+        }),
+        ("certainly removed", |room, _| {
+            let rules = Removal::default();
+            keep_out(room.view.record.as_mut().unwrap(), &rules, &account(BOB), at(1900));
+        }),
+        ("perhaps removed", |room, who| {
+            who.address = "192.0.2.9".parse().ok();
+            network(room);
+        }),
+        ("perhaps removed, and let in since", |room, who| {
+            who.address = "192.0.2.9".parse().ok();
+            who.person = Some(Person::entered(Entry::Admitted));
+            network(room);
+        }),
+    ];
+    for (what, change) in changes {
+        let mut bob = account(BOB);
+        let mut room = Room::new(&[], &[]);
+        change(&mut room, &mut bob);
+        room.inside = vec![(bob.clone(), 1)];
+        assert_eq!(room.remedy(2000), Some(Remedy::Nobody), "{what}, inside");
+        room.inside = vec![(guest(GUEST), 1)];
+        room.waiting = vec![(bob, 1000)];
+        Arc::make_mut(&mut room.rules.lobby).rescue.value = vec![Rescue::Knocker];
+        assert_eq!(room.remedy(2000), Some(Remedy::Nobody), "{what}, at the door");
+    }
+    let mut room = Room::new(&[(guest(GUEST), 1)], &[(account(BOB), 1000)]);
+    assert_eq!(room.remedy(2000), admit(BOB), "with nothing against it");
+    room.waiting.clear();
+    room.inside.push((account(BOB), 1));
+    assert_eq!(room.remedy(2000), promote(BOB));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::policy::rules::{Policy, Rules};
 
 /// Rules that no described attempt can meet: they look at what happened before or at what somebody typed, act
 /// unasked, or are for the gate to compare.
-const BEYOND: [&str; 25] = [
+const BEYOND: [&str; 26] = [
     "password.guesses",
     "password.guesses.room_free",
     "password.min_length",
@@ -19,6 +19,7 @@ const BEYOND: [&str; 25] = [
     "password.tell",
     "lobby.knocks",
     "lobby.rescue",
+    "moderators.protect",
     "moderators.revoke",
     "moderators.successors",
     "removal.keep_out",
