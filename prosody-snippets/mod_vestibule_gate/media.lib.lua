@@ -8,7 +8,7 @@ local xmlns_jitsi = "http://jitsi.org/jitmeet";
 
 return function (gate)
 	local PRIORITY = gate.PRIORITY;
-	local host, watched, looked; -- the service that moderates; whose events are heard; when it was last looked for
+	local host, looked; -- the service that moderates, and when it was last looked for
 	local media = {};
 
 	-- Rooms of tenants have another address for clients and the focus: see focus.lib.lua.
@@ -51,35 +51,23 @@ return function (gate)
 		return true;
 	end
 
-	local function watch()
-		gate.guard_at(module:context(host), "message/host", PRIORITY.request, function (event)
-			local command = event.stanza:get_child("av_moderation");
-			local name, prefix = event.origin.jitsi_web_query_room, event.origin.jitsi_web_query_prefix;
-			if not command or not name or event.stanza.attr.type == "error" then return; end
-			local tenant = prefix and prefix ~= "" and "[" .. prefix .. "]" or "";
-			local room = gate.get_room(jid.prep(tenant .. name .. "@" .. module.host) or "");
-			local kind, target = command.attr.mediaType, command.attr.jidToWhitelist;
-			local is_ours = false;
-			for _, moderated in ipairs(room and moderated_in(room) or {}) do is_ours = is_ours or moderated == kind; end
-			if not is_ours or not room:get_occupant_by_real_jid(event.stanza.attr.from) then return; end
-			if command.attr.enable and command.attr.enable ~= "true" then return refuse(event, room); end
-			for _, occupant in pairs(target and room._occupants or {}) do
-				local degree = external(occupant.nick) == target and gate.permissions.degree(room, occupant, kind);
-				if degree == "no" then return refuse(event, room); end
-			end
-		end);
-	end
+	gate.jitsi_components.hear("av_moderation_component", "av_moderation", function (event, room, command)
+		local kind, target = command.attr.mediaType, command.attr.jidToWhitelist;
+		local is_ours = false;
+		for _, moderated in ipairs(moderated_in(room)) do is_ours = is_ours or moderated == kind; end
+		if not is_ours or not room:get_occupant_by_real_jid(event.stanza.attr.from) then return; end
+		if command.attr.enable and command.attr.enable ~= "true" then return refuse(event, room); end
+		for _, occupant in pairs(target and room._occupants or {}) do
+			local degree = external(occupant.nick) == target and gate.permissions.degree(room, occupant, kind);
+			if degree == "no" then return refuse(event, room); end
+		end
+	end);
 
 	-- Whether somebody here moderates media. Its module can be loaded after this one.
 	local function is_there()
 		if host and rawget(prosody.hosts, host) then return true; end
 		if looked == os.time() then return false; end
-		looked, host = os.time(), nil;
-		for name, one in pairs(prosody.hosts) do
-			if (one.modules or {}).av_moderation_component
-			and module:context(name):get_option_string("muc_component") == module.host then host = name; end
-		end
-		if host and watched ~= host then watched = host; watch(); end
+		looked, host = os.time(), gate.jitsi_components.find("av_moderation_component");
 		return host ~= nil;
 	end
 

@@ -23,7 +23,8 @@
 --     facts, identity, text  writing a question      answer, effects      reading an answer, carrying it out
 --     kept, waiting        what a room remembers     shown                how a refusal reaches a client
 --     permissions          what people may inside    inquiries            what the component asks of rooms
---     focus, lobby, media  Jitsi's                   posture              what it asks of the server
+--     focus, lobby, media  Jitsi's                   jitsi_components     and what its components do at a client's word
+--     posture              what it asks of the server
 
 local st, jid, new_id = require "util.stanza", require "util.jid", require "util.id";
 local encodings = require "util.encodings";
@@ -636,7 +637,9 @@ function gate.replaying() return replaying; end
 
 gate.cancel = queue.cancel;
 
-for _, name in ipairs { "addresses", "declines", "changes", "permissions", "names", "media", "backstops" } do
+for _, name in ipairs {
+	"addresses", "declines", "changes", "permissions", "names", "jitsi_components", "media", "backstops",
+} do
 	gate[name] = module:require(name)(gate);
 end
 for _, name in ipairs { "entrance", "reading", "joins", "reports", "upstream" } do module:require(name)(gate); end

@@ -301,6 +301,9 @@ return function (LIMIT, AFFILIATION, ROLE)
 		return finish(add_form(built, form, request.form_type or next(instead or NOTHING) and xmlns_config or nil));
 	end
 
+	-- The end of a meeting, as Jitsi's clients ask for it.
+	function requests.build_end_conference(stanza) return finish(stanza_like(stanza):tag("end_conference")); end
+
 	-- Affiliations and roles: <query xmlns='…muc#admin'/>
 
 	-- Reads a list of items: either all set affiliations, or all set roles.

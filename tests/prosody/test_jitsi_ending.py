@@ -1,0 +1,127 @@
+"""On Jitsi: who ends a meeting for all. Its component takes the room from the address that a client connected to."""
+
+from lab.jitsi_meeting import ended, is_open
+from lab.jitsi_plugins import needs_jitsi_plugins
+from lab.meet import MEET_SERVICE
+from lab.meet_settings import DOMAIN
+from lab.process import ROOT
+from lab.stanza import CLIENT, element
+
+pytestmark = needs_jitsi_plugins
+MEET = {"plugin_paths": [ROOT / "tests/prosody/modules"], "modules": ["lab_web_query"]}
+POLICY = f"""{MEET_SERVICE}
+[policy.lobby]
+admission = "open"
+[policy.close]
+hold_until = []
+[[room]]
+match = "kept-*"
+[room.moderators]
+end = "operator"
+[[room]]
+match = "still-*"
+[room.permissions]
+audio = ["moderator"]
+"""
+MAY_NOT_END = ("auth", "forbidden", "You may not end this room.")
+
+
+async def two(crowd, room):
+    """Alice, who has opened the room and moderates it, and Bob."""
+    alice, bob = await crowd.persons("Alice", "Bob")
+    assert (await alice.enter(room)).joined
+    assert (await bob.enter(room)).joined
+    return alice, bob
+
+
+async def connected_for(person, room, prefix=""):
+    """As if the browser had connected with ?room=...&prefix=..."""
+    query = element("urn:lab:web-query", "room", room.partition("@")[0], prefix=prefix)
+    assert not (await person.iq(DOMAIN, "set", query)).error
+
+
+async def ends(person, *more):
+    """Says "End meeting for all"; the error, or None."""
+    since = person.mark()
+    message = element(CLIENT, "message", to=f"endconference.{DOMAIN}", id=person.new_id())
+    message.extend([element(CLIENT, "end_conference"), *more])
+    person.send(message)
+    answer = await person.wait_for(
+        lambda seen: seen.id == message.get("id") or seen.name == "presence" and seen.type == "unavailable", since=since
+    )
+    return answer.error
+
+
+async def test_a_moderator_ends_the_meeting_for_all(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room()
+        alice, bob = await two(crowd, room)
+        await connected_for(alice, room)
+        assert await ends(alice, element("urn:lab", "also")) is None
+        gone = await bob.wait_for(lambda seen: seen.sender == f"{room}/{bob.nick}" and seen.type == "unavailable")
+        assert "The meeting has been terminated" in "".join(gone.xml.itertext())
+        await ended(meet, room)
+        told = await meet.decision(room=room, jid=alice.bare, kind="destroy")
+        assert (told["verdict"], told["rule"]) == ("allow", "moderators.end")
+
+
+async def test_who_may_not_is_refused_and_everybody_stays(meet):
+    async with meet.crowd() as crowd:
+        room, kept = meet.room(), meet.room("kept")
+        _, bob = await two(crowd, room)
+        await connected_for(bob, room)
+        assert await ends(bob) == MAY_NOT_END
+        carol, _ = await two(crowd, kept)
+        await connected_for(carol, kept)
+        assert await ends(carol) == MAY_NOT_END
+        for person, where in ((bob, room), (carol, kept)):
+            told = await meet.decision(room=where, jid=person.bare, kind="destroy")
+            assert (told["verdict"], told["rule"]) == ("deny", "moderators.end")
+            assert is_open(meet, where)
+            await person.ping()
+            assert not [seen for seen in person.seen if seen.name == "presence" and seen.type == "unavailable"]
+
+
+async def test_an_address_that_names_another_room_proves_nothing(meet):
+    async with meet.crowd() as crowd:
+        room, other = meet.room(), meet.room()
+        alice, _ = await two(crowd, room)
+        mallory = await crowd.person("Mallory")
+        assert (await mallory.enter(other)).joined
+        for prefix in ("", DOMAIN):
+            await connected_for(mallory, room, prefix)
+            assert (await ends(mallory))[:2] == ("cancel", "not-acceptable")
+        told = await meet.decisions(room=room, jid=mallory.bare, kind="destroy")
+        assert [(each["verdict"], each["rule"]) for each in told] == [("deny", "presence")] * 2
+        await connected_for(mallory, other, "tenant")
+        assert await ends(mallory), "the tenant has no such room"
+        assert is_open(meet, room) and is_open(meet, other)
+        await connected_for(alice, room, DOMAIN)
+        assert await ends(alice) is None
+        await ended(meet, room)
+
+
+async def test_a_tenant_s_meeting_is_ended_and_no_other_of_that_name(meet):
+    async with meet.crowd() as crowd:
+        plain = meet.room()
+        node = plain.partition("@")[0]
+        _, bob = await two(crowd, plain)
+        alice = await crowd.person("Alice")
+        assert (await alice.enter(f"{node}@conference.tenant.{DOMAIN}")).joined
+        await connected_for(alice, node, "tenant")
+        assert await ends(alice) is None
+        await ended(meet, f"[tenant]{plain}")
+        assert is_open(meet, plain)
+        assert bob.nick not in {seen.sender.rpartition("/")[2] for seen in bob.seen if seen.type == "unavailable"}
+
+
+async def test_the_moderation_of_media_is_guarded_by_whatever_name_the_room_is_found(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room("still")
+        alice, _ = await two(crowd, room)
+        await connected_for(alice, room, DOMAIN)
+        message = element(CLIENT, "message", to=f"avmoderation.{DOMAIN}", id=alice.new_id())
+        message.append(element(CLIENT, "av_moderation", room=room, enable="false", mediaType="audio"))
+        alice.send(message)
+        refused = await alice.wait_for(lambda seen: seen.id == message.get("id"))
+        assert refused.error[1] == "not-acceptable"
