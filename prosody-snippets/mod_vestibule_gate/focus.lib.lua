@@ -43,6 +43,7 @@ return function (gate)
 		if tenant == "" or tenant:find(".", 1, true) then return nil; end
 		return "[" .. tenant .. "]" .. node .. "@" .. module.host;
 	end
+	focus.internal = internal;
 
 	-- A ticket lets its bearer in: what is kept and told is its hash. In another client it is another ticket.
 	local function know_ticket(known, ticket)

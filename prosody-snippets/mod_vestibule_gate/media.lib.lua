@@ -51,7 +51,7 @@ return function (gate)
 		return true;
 	end
 
-	gate.jitsi_components.hear("av_moderation_component", "av_moderation", function (event, room, command)
+	local function command_of(event, room, command)
 		local kind, target = command.attr.mediaType, command.attr.jidToWhitelist;
 		local is_ours = false;
 		for _, moderated in ipairs(moderated_in(room)) do is_ours = is_ours or moderated == kind; end
@@ -61,7 +61,8 @@ return function (gate)
 			local degree = external(occupant.nick) == target and gate.permissions.degree(room, occupant, kind);
 			if degree == "no" then return refuse(event, room); end
 		end
-	end);
+	end
+	gate.jitsi_components.hear("av_moderation_component", { element = "av_moderation", act = command_of });
 
 	-- Whether somebody here moderates media. Its module can be loaded after this one.
 	local function is_there()

@@ -4,6 +4,7 @@
 -- A reader returns what it has read, or nil and the name of what is wrong. What it does not read goes nowhere.
 
 local st, datetime, jid = require "util.stanza", require "util.datetime", require "util.jid";
+local json = require "util.json";
 local resourceprep = require "util.encodings".stringprep.resourceprep;
 local jid_prep, t_insert = jid.prep, table.insert;
 
@@ -12,6 +13,7 @@ local xmlns_user, xmlns_admin, xmlns_owner = xmlns_muc .. "#user", xmlns_muc .. 
 local xmlns_request, xmlns_config = xmlns_muc .. "#request", xmlns_muc .. "#roomconfig";
 
 local BOOLEAN = { ["1"] = "1", ["true"] = "1", ["0"] = "0", ["false"] = "0" };
+local xmlns_jitsi, RECORDING = "http://jitsi.org/jitmeet", { "isTranscribingEnabled", "isRecordingRequested" };
 local NOTHING = {};
 
 return function (LIMIT, AFFILIATION, ROLE)
@@ -301,8 +303,31 @@ return function (LIMIT, AFFILIATION, ROLE)
 		return finish(add_form(built, form, request.form_type or next(instead or NOTHING) and xmlns_config or nil));
 	end
 
-	-- The end of a meeting, as Jitsi's clients ask for it.
+	-- What is said to Jitsi's components
+
 	function requests.build_end_conference(stanza) return finish(stanza_like(stanza):tag("end_conference")); end
+
+	-- Reads whether a room is to be transcribed and recorded, of its metadata. False: they are about something else.
+	function requests.read_recording(command)
+		local text = command:get_text() or "";
+		if #text > LIMIT.stanza then return nil, "room_metadata"; end
+		local content = json.decode(text);
+		if type(content) ~= "table" or content.key ~= "recording" then return false; end
+		if type(content.data) ~= "table" then return nil, "data"; end
+		local request = {};
+		for _, name in ipairs(RECORDING) do
+			local value = content.data[name];
+			if value ~= nil and type(value) ~= "boolean" then return nil, name; end
+			request[name] = value;
+		end
+		if next(request) == nil then return nil, "data"; end
+		return request;
+	end
+
+	function requests.build_recording(stanza, room, request)
+		local text = json.encode({ key = "recording", data = request });
+		return finish(stanza_like(stanza):text_tag("room_metadata", text, { xmlns = xmlns_jitsi, room = room }));
+	end
 
 	-- Affiliations and roles: <query xmlns='…muc#admin'/>
 

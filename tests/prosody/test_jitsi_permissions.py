@@ -108,6 +108,49 @@ async def test_two_requests_in_one_are_none(meet):
         assert not [seen for seen in crowd.focus.seen[since:] if seen.find(JIBRI, "jibri") is not None]
 
 
+async def transcribes(person, room, **data):
+    """Says so in the room's metadata; the error, or None when everybody is told."""
+    await person.iq(DOMAIN, "set", element("urn:lab:web-query", "room", room.partition("@")[0]))
+    since = person.mark()
+    message = element(CLIENT, "message", to=f"metadata.{DOMAIN}", id=person.new_id())
+    content = json.dumps({"key": "recording", "data": data or {"isTranscribingEnabled": True}})
+    message.append(element(JITSI, "room_metadata", content, room=room))
+    person.send(message)
+    answer = await person.wait_for(lambda seen: seen.sender == message.get("to"), since=since)
+    return answer.error
+
+
+def metadata(person, room):
+    """What somebody was told of recording in the metadata of the room, in order."""
+    told = [seen.find(JITSI, "json-message") for seen in person.seen if seen.sender == f"metadata.{DOMAIN}"]
+    contents = [json.loads(each.text) for each in told if each is not None and each.get("room") == room]
+    return [content["metadata"]["recording"] for content in contents if "recording" in content["metadata"]]
+
+
+@needs_jitsi_plugins
+async def test_the_metadata_of_the_room_are_asked_about_like_a_recorder(meet):
+    async with meet.crowd() as crowd:
+        room, encrypted = meet.room(), meet.room("encrypted")
+        alice, bob = await two(crowd, room)
+        assert await transcribes(bob, room) == MAY_NOT_RECORD
+        for wrong in ({"isTranscribingEnabled": "yes"}, {"other": True}):
+            assert (await transcribes(alice, room, **wrong))[1] == "not-acceptable"
+        await bob.ping()
+        assert metadata(bob, room) == []
+        assert await transcribes(alice, room, isTranscribingEnabled=True, other="x") is None
+        await bob.ping()
+        assert metadata(bob, room) == [{"isTranscribingEnabled": True}]
+        told = [(each["jid"], each["verdict"]) for each in await meet.decisions(room=room, kind="record")]
+        assert [(jid.partition("/")[0], verdict) for jid, verdict in told] == [(bob.bare, "deny"), (alice.bare, "allow")]
+        carol = await crowd.person("Carol")
+        assert (await joins(carol, encrypted, "https://jitsi.org/meet/e2ee")).joined
+        assert (await transcribes(carol, encrypted))[2] == ENCRYPTED
+        assert metadata(carol, encrypted) == []
+        assert await transcribes(carol, encrypted, isTranscribingEnabled=False) is None
+        assert metadata(carol, encrypted) == [{"isTranscribingEnabled": False}]
+        assert (await transcribes(carol, room))[1] == "not-acceptable", "she is not in it"
+
+
 async def test_the_role_of_the_moment_counts(meet):
     async with meet.crowd() as crowd:
         room = meet.room()
