@@ -266,6 +266,14 @@ const DEFECTS: &[(&str, Change, &str)] = &[
         "eve@example.org, which the file does not",
     ),
     (
+        "also",
+        |it| {
+            it.service += "<module name='http_file_share'/><module name='version'/>";
+            it.service += &list("vestibule_also", "jabber:iq:version");
+        },
+        "refused: http_file_share (urn:xmpp:http:upload:0)",
+    ),
+    (
         "token-allowlist",
         |it| it.service += &list("token_verification_allowlist", "guest.example.org"),
         "guest.example.org",

@@ -62,6 +62,25 @@ pub(super) static CHECKS: &[Check] = &[
         source: "prosody-snippets/jitsi.cfg.lua",
         look: bootstrap,
     },
+    Check {
+        id: "also",
+        severity: Severity::Note,
+        looks_at: "modules of the service whose requests the gate does not know, beside vestibule_also",
+        why: "the gate refuses requests that nobody has named, so what the module offers does not work there",
+        source: "docs/protocol.md, section 12",
+        look: also,
+    },
+];
+
+/// Modules that answer requests which the gate's own table does not have, and the namespaces of these.
+const REQUESTS: &[(&str, &[&str])] = &[
+    ("external_services", &["urn:xmpp:extdisco:2", "urn:xmpp:extdisco:1"]),
+    ("http_file_share", &["urn:xmpp:http:upload:0"]),
+    ("http_upload", &["urn:xmpp:http:upload:0", "urn:xmpp:http:upload"]),
+    ("http_upload_external", &["urn:xmpp:http:upload:0", "urn:xmpp:http:upload"]),
+    ("time", &["urn:xmpp:time"]),
+    ("uptime", &["jabber:iq:last"]),
+    ("version", &["jabber:iq:version"]),
 ];
 
 fn missing(case: &Case<'_>) -> Looked {
@@ -220,6 +239,29 @@ fn bootstrap(case: &Case<'_>) -> Looked {
                     ),
                 );
             }
+        }
+    })
+}
+
+fn also(case: &Case<'_>) -> Looked {
+    case.each_service(|_, hosts, host, looked| {
+        let mut named =
+            hosts.option(host, "vestibule_also").map(|it| it.items().to_vec()).unwrap_or_default();
+        let mut without = Vec::new();
+        for (module, namespaces) in REQUESTS {
+            let missing = namespaces.iter().filter(|it| !named.iter().any(|name| name == **it));
+            let missing: Vec<String> = missing.map(|it| (*it).to_owned()).collect();
+            if host.modules.contains(*module) && !missing.is_empty() {
+                without.push(format!("{module} ({})", missing.join(", ")));
+                named.extend(missing);
+            }
+        }
+        if !without.is_empty() {
+            looked.find(
+                &host.name,
+                format!("requests to these modules are refused: {}", without.join(", ")),
+                (PROSODY, format!("vestibule_also = {{ \"{}\" }}", named.join("\", \""))),
+            );
         }
     })
 }
