@@ -543,7 +543,8 @@ proptest! {
         let mut world = world;
         world.attempt.requester.role = Role::None;
         let is_authority = match &world.attempt.action {
-            Action::Request | Action::Open { .. } | Action::Join { .. } | Action::Unknown => false,
+            Action::Request | Action::Open { .. } | Action::Join { .. } | Action::Rename
+            | Action::Unknown => false,
             Action::Affiliation { register, .. } => !register,
             _ => true,
         };

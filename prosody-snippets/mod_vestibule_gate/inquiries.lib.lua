@@ -59,6 +59,7 @@ return function (gate)
 			persistent = tostring(not not room:get_persistent()), moderated = tostring(not not room:get_moderated()),
 			suspended = tostring(data ~= nil and data.suspended == true), ["moderated-media"] = gate.media.moderated(room),
 			forgets = flag(data and data.count >= LIMIT.people), unasked = flag(room._data.vestibule_unasked),
+			["person-affiliation"] = about and room._affiliations[about],
 		};
 		local weight = weight_of(attr);
 		reply:tag("room", attr);

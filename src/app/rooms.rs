@@ -209,7 +209,7 @@ async fn remove(
 ) -> Result<(), RoomError> {
     let effects = |live: &LiveRoom| {
         let effects = Effects {
-            people: vec![(jid.clone(), taken(live.person, live.affiliation_of(jid)))],
+            people: vec![(jid.clone(), taken(live.person, live.affiliation))],
             remove: vec![(jid.clone(), denial)],
             ..Effects::default()
         };

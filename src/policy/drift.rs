@@ -83,7 +83,7 @@ pub struct Drift {
 }
 
 /// Every rule that a room can differ from, beside what an operator did ([`suspended::RULE`]).
-pub const RULES: [&str; 16] = [
+pub const RULES: [&str; 18] = [
     "password.required",
     "lobby.admission",
     "access.hidden",
@@ -100,6 +100,8 @@ pub const RULES: [&str; 16] = [
     "permissions.audio",
     "permissions.video",
     "permissions.desktop",
+    "reading",
+    "password.tell",
 ];
 
 /// The family of a rule: `password` of `password.required`.

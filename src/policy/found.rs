@@ -84,13 +84,25 @@ pub(super) fn knock(case: &Case<'_>) -> Opinion {
 
 /// The room itself makes the requester a moderator, for as long as it does.
 pub(super) fn moderates(case: &Case<'_>) -> bool {
-    case.room.is_found() && case.who().affiliation >= Affiliation::Admin
+    case.room.is_found() && affiliation(case) >= Affiliation::Admin
+}
+
+/// What the requester is there, or was before a removal that is over.
+fn affiliation(case: &Case<'_>) -> Affiliation {
+    let suspended = case.who().person.and_then(|person| person.suspended);
+    suspended.unwrap_or_default().max(case.who().affiliation)
+}
+
+/// The room has the requester in its own lists, where nothing is against it.
+pub(super) fn is_member(case: &Case<'_>) -> bool {
+    case.room.is_found() && affiliation(case) >= Affiliation::Member
 }
 
 /// What somebody is given who comes in. The room has owners of its own, and nobody becomes one by coming in.
 pub(super) fn seat(case: &Case<'_>, moderates: bool, effects: &mut Effects) {
-    let needs_membership = case.room.members_only && case.who().affiliation < Affiliation::Member;
-    effects.affiliation = needs_membership.then_some(Affiliation::Member);
+    let needs_membership = case.room.members_only && affiliation(case) < Affiliation::Member;
+    let given_back = case.who().person.and_then(|person| person.suspended);
+    effects.affiliation = given_back.or(needs_membership.then_some(Affiliation::Member));
     if moderates && !case.rules.moderators.by_room {
         effects.role = Some(Role::Moderator);
     } else if needs_membership {

@@ -288,7 +288,7 @@ fn may_skip_password(case: &Case<'_>) -> bool {
     let who = case.who();
     case.rules.password.bypass.value.meets(case.classes)
         || who.affiliation >= Affiliation::Admin
-        || (case.room.is_found() && who.affiliation >= Affiliation::Member)
+        || found::is_member(case)
         || knew_password(case)
         || (!has_password(case) && !case.rules.password.required.value)
 }
@@ -313,6 +313,7 @@ fn may_skip_lobby(case: &Case<'_>) -> bool {
         || (who.affiliation >= Affiliation::Member
             && !who.person.is_some_and(|person| person.is_removed()))
         || who.person.is_some_and(|person| person.is_admitted())
+        || found::is_member(case)
 }
 
 fn guessed_too_often(case: &Case<'_>, credential: Credential) -> Option<Opinion> {

@@ -121,28 +121,40 @@ impl Permissions {
     }
 }
 
-/// Who has an ability, and the rule that says so.
-fn on(rules: &Rules, ability: Ability) -> (&'static str, Set<Permitted>) {
+/// Returns the rule on an ability, and who has it.
+fn on(rules: &Rules, ability: Ability) -> (Rule, Permitted) {
     let permissions = &rules.permissions;
     match ability {
-        Ability::Chat => ("permissions.chat", permissions.chat),
-        Ability::Private => ("permissions.private", permissions.private),
-        Ability::Rename => ("permissions.rename", permissions.rename),
-        Ability::Audio => ("permissions.audio", permissions.audio),
-        Ability::Video => ("permissions.video", permissions.video),
-        Ability::Desktop => ("permissions.desktop", permissions.desktop),
-        Ability::Form => ("reading", Set::default_of(Permitted::MODERATORS)),
+        Ability::Chat => {
+            (Rule::new("permissions.chat", permissions.chat.line), permissions.chat.value)
+        }
+        Ability::Private => {
+            (Rule::new("permissions.private", permissions.private.line), permissions.private.value)
+        }
+        Ability::Rename => {
+            (Rule::new("permissions.rename", permissions.rename.line), permissions.rename.value)
+        }
+        Ability::Audio => {
+            (Rule::new("permissions.audio", permissions.audio.line), permissions.audio.value)
+        }
+        Ability::Video => {
+            (Rule::new("permissions.video", permissions.video.line), permissions.video.value)
+        }
+        Ability::Desktop => {
+            (Rule::new("permissions.desktop", permissions.desktop.line), permissions.desktop.value)
+        }
+        Ability::Form => (Rule::new("reading", 0), Permitted::MODERATORS),
         Ability::Secret => {
             let tell = rules.password.tell;
             let is_shown = tell.value || !rules.password.hides;
             let who = if is_shown { Permitted::MODERATORS } else { Permitted::OPERATORS };
-            ("password.tell", Set::at(who, tell.line))
+            (Rule::new("password.tell", tell.line), who)
         }
     }
 }
 
 fn may(rules: &Rules, classes: ClassSet) -> May {
-    May(Ability::ALL.map(|ability| on(rules, ability).1.value.degree(classes)))
+    May(Ability::ALL.map(|ability| on(rules, ability).1.degree(classes)))
 }
 
 /// What the gate enforces by itself.
@@ -278,8 +290,7 @@ impl May {
 
 /// The rule on what the gate enforces.
 pub(super) fn rule(rules: &Rules, ability: Ability) -> Rule {
-    let (name, permitted) = on(rules, ability);
-    Rule::new(name, permitted.line)
+    on(rules, ability).0
 }
 
 /// Whether the client may come into a room that asks for end-to-end encryption.

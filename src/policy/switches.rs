@@ -270,6 +270,7 @@ pub const ALWAYS: &[(&str, &str)] = &[
     ("ban", "a ban is lifted by deleting it, or by an exception for one person"),
     ("suspended", "an operator resumes it (`vestibule resume`)"),
     ("presence", "it is what an affiliation is worth outside: nothing"),
+    ("reading", "the configuration form and the ban list are for those who moderate"),
     ("room.outcast", "it is the room's own: its owners lift it"),
     ("room.password", "it is the room's own: its owners remove it"),
     ("room.lobby", "it is the room's own: its owners switch it off"),

@@ -39,20 +39,14 @@ pub struct LiveRoom {
     pub waiting: Vec<(Requester, Option<Timestamp>)>,
     /// What the room remembers of the person that was asked about.
     pub person: Option<Person>,
+    /// What that person is there, inside or not.
+    pub affiliation: Affiliation,
 }
 
 impl LiveRoom {
     /// The claims of its opener by which the rules for it are chosen.
     pub fn claims(&self) -> &[Claim] {
         self.view.record.as_ref().map(|record| record.claims.as_slice()).unwrap_or_default()
-    }
-
-    /// The affiliation of this person, as far as the gate tells: of occupants, owners and admins.
-    pub fn affiliation_of(&self, jid: &BareJid) -> Affiliation {
-        let inside = self.occupants.iter().filter(|who| who.jid.as_ref() == Some(jid));
-        let stored = self.standing.iter().filter(|one| one.jid == *jid);
-        let inside = inside.map(|who| who.affiliation);
-        inside.chain(stored.map(|one| one.affiliation)).max().unwrap_or_default()
     }
 
     /// Reads a `room`. `None`: its address is none.
@@ -92,6 +86,10 @@ impl LiveRoom {
                 })
                 .collect(),
             person: element.child(NS, "person").and_then(|person| Person::read(&person.text())),
+            affiliation: element
+                .attr("person-affiliation")
+                .and_then(Affiliation::from_name)
+                .unwrap_or_default(),
         })
     }
 }

@@ -160,11 +160,15 @@ async def test_a_ban_of_the_room_takes_and_gives_back(door):
         assert (await bob.join(room, "Bob")).presence.item["role"] == "moderator"
 
 
-async def test_what_an_operator_removes_is_given_back_when_he_admits(door):
+@pytest.mark.parametrize("inside", [True, False])
+async def test_what_an_operator_removes_is_given_back_when_he_admits(door, inside):
     async with Crowd(door.server) as crowd:
         room, alice, bob, _ = await meeting(door, crowd)
+        if not inside:
+            await bob.leave(room, "Bob")
         assert door.component.run("remove", room, bob.bare).returncode == 0
-        await bob.wait_for(lambda seen: 307 in seen.statuses)
+        if inside:
+            await bob.wait_for(lambda seen: 307 in seen.statuses)
         assert await alice.list_affiliation(room, "owner") == {alice.bare}
         for what, reply in (await tried(bob, room, alice)).items():
             assert reply.error, what

@@ -67,7 +67,7 @@ impl Operator {
                     keep_out(record, &removal, who, now());
                 }
             });
-            let taken = taken(live.person, live.affiliation_of(&jid));
+            let taken = taken(live.person, live.affiliation);
             let people = vec![(jid.clone(), taken)];
             let effects = Effects { record, people, ..Effects::default() };
             (effects, vec![remove(&jid, reason)])
