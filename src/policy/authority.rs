@@ -1,6 +1,6 @@
 //! Who has authority in a room at all, and over whom.
 //!
-//! Authority needs presence or the file: an affiliation alone gives none. And it has a rank: moderators by the file
+//! Authority needs presence, or to be an operator of the file: an affiliation alone gives none. And it has a rank: moderators by the file
 //! are above moderators by somebody's hand (`moderators.protect`).
 
 use crate::jid::BareJid;
@@ -57,14 +57,6 @@ pub(super) fn is_inside(case: &Case<'_>) -> bool {
     case.who().role != Role::None
 }
 
-/// The file itself names the requester's account as one that moderates, so that it need not be inside.
-pub(super) fn is_named(case: &Case<'_>) -> bool {
-    let moderators = &case.rules.moderators;
-    case.classes.has(Class::Operator)
-        || (moderators.become_by.value.contains(&Become::Listed)
-            && case.identity.jid.is_some_and(|jid| moderators.jids.value.contains(jid)))
-}
-
 /// Whether the requester may exercise any authority, whatever the rule on it says.
 pub(super) fn require(case: &Case<'_>) -> Option<Opinion> {
     let is_exercised = match &case.attempt.action {
@@ -84,7 +76,7 @@ pub(super) fn require(case: &Case<'_>) -> Option<Opinion> {
         | Action::Rename
         | Action::Unknown => false,
     };
-    (is_exercised && !is_inside(case) && !is_named(case))
+    (is_exercised && !is_inside(case) && !case.classes.has(Class::Operator))
         .then(|| Opinion::deny(PRESENCE, Denial::NotInside))
 }
 
@@ -175,9 +167,8 @@ fn rank(case: &Case<'_>) -> Rank {
     }
 }
 
-/// The affiliation counts for nothing outside: only with a seat in the room, or by the file.
+/// What the requester is in the room counts only inside.
 pub(super) fn has_standing(case: &Case<'_>) -> bool {
     let who = case.who();
-    (is_inside(case) || is_named(case))
-        && (who.role == Role::Moderator || who.affiliation >= Affiliation::Admin)
+    is_inside(case) && (who.role == Role::Moderator || who.affiliation >= Affiliation::Admin)
 }
