@@ -12,6 +12,7 @@ use vestibule::policy::attempt::{
 use vestibule::policy::denial::Denial;
 use vestibule::policy::mark::Mark;
 use vestibule::policy::names::Namesake;
+use vestibule::policy::permissions::Degree;
 use vestibule::policy::pressure::{self, Pressure};
 use vestibule::policy::record::{Closed, Entry, Person, Record, Source};
 use vestibule::policy::removal::Removed;
@@ -564,7 +565,7 @@ pub(crate) fn effects_in_short(effects: &Effects) -> Vec<String> {
         put("remove", Some(who.to_string()));
     }
     for (who, may) in &effects.may {
-        let restricted = may.iter().filter(|(what, degree)| *degree != what.unsaid());
+        let restricted = may.iter().filter(|(_, degree)| *degree != Degree::Yes);
         let words = restricted.map(|(what, degree)| format!(" {}={}", what.name(), degree.name()));
         put("may", Some(format!("{who}{}", words.collect::<String>())));
     }
