@@ -124,7 +124,7 @@ return function (gate)
 		guard_room(event_name, PRIORITY.rename, hold_message);
 	end
 
-	gate.guard("muc-occupant-left", PRIORITY.seated, function (event)
+	gate.guard("muc-occupant-left", PRIORITY.rename, function (event)
 		local list = asked[event.room.jid];
 		if not list then return; end
 		for address in pairs(list) do

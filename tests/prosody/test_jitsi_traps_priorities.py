@@ -53,7 +53,7 @@ SIDES = [
     (ADMIN, "admin", [], ["muc_meeting_id", "muc_allowners", "muc_lobby_rooms", "muc -2"]),
     ("message/bare", "message", [], ["muc_lobby_rooms", "muc -2"]),
     ("presence/full", "arrival", ["muc_filter_access"], ["muc_domain_mapper", "muc -2"]),
-    ("iq/bare/vcard-temp:vCard", "read", [], ["muc?"]),
+    ("iq-get/bare/http://jabber.org/protocol/muc#admin:query", "read", [], ["muc -2"]),
     ("muc-config-submitted", "config", [], ["muc_lobby_rooms"]),
     ("muc-invite", "last", ["muc", "muc_lobby_rooms"], []),
     ("muc-disco#info", "last", ["muc", "muc_lobby_rooms", "muc_meeting_id"], []),
