@@ -149,6 +149,20 @@ async def test_nobody_is_removed_by_reserving_their_nick_for_another(door):
         assert "Carol" in bob.occupants(room)
 
 
+@pytest.mark.parametrize("name", ["remove", "room"])
+async def test_where_nobody_removes_a_list_of_members_removes_nobody(door, name):
+    async with Crowd(door.server) as crowd:
+        room, host, bob = await meeting(door, crowd, name)
+        carol = await crowd.connect("carol@localhost")
+        assert (await carol.join(room, "Carol", SECRET)).joined
+        assert not (await bob.configure(room, {"muc#roomconfig_membersonly": True})).error
+        # Prosody tells nobody that she went.
+        shown = door.component.run("room", room)
+        assert (carol.bare in shown.stdout) == (name == "remove"), shown.stdout
+        stranger = await crowd.connect("guest.localhost")
+        assert not (await stranger.join(room, "Stranger")).joined
+
+
 async def test_one_steps_down_oneself(door):
     async with Crowd(door.server) as crowd:
         room, host, bob = await meeting(door, crowd)
