@@ -95,7 +95,7 @@ const LAYERS: [(&str, &[&str]); 18] = [
 ];
 
 /// What the policy may use beside itself and `secret`.
-const POLICY_CRATES: [&str; 12] = [
+const POLICY_CRATES: [&str; 16] = [
     "std",
     "jiff",
     "globset",
@@ -104,6 +104,10 @@ const POLICY_CRATES: [&str; 12] = [
     "serde",
     "serde_json",
     "sha2",
+    "icu_properties",
+    "unicode_normalization",
+    "unicode_script",
+    "unicode_security",
     "super",
     "crate",
     "self",

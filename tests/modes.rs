@@ -93,7 +93,10 @@ proptest! {
             prop_assert_eq!(effects.password, None);
             prop_assert_eq!((effects.members_only, effects.lobby), (None, None));
             prop_assert_eq!((effects.hidden, effects.persistent), (None, None));
-            prop_assert_eq!((effects.affiliation, effects.role), (None, None));
+            prop_assert_eq!(effects.role, None);
+            // What a removal took is given back all the same.
+            let had = world.attempt.requester.person.and_then(|person| person.suspended);
+            prop_assert!(effects.affiliation.is_none() || effects.affiliation == had);
         }
     }
 

@@ -51,6 +51,9 @@ pub struct Described {
     /// Who tries
     #[arg(long, value_name = "USER@DOMAIN", allow_hyphen_values = true)]
     pub jid: String,
+    /// The nick that they ask for or bear
+    #[arg(long)]
+    pub nick: Option<String>,
     /// How the session logged in: account, token, anonymous, server, component
     #[arg(long, default_value = "account")]
     pub auth: String,
@@ -122,6 +125,7 @@ impl Default for Described {
             what: "join".to_owned(),
             room: String::new(),
             jid: String::new(),
+            nick: None,
             auth: "account".to_owned(),
             claims: Vec::new(),
             unencrypted: false,
@@ -195,7 +199,7 @@ impl Described {
                 auth,
                 secure: Some(!self.unencrypted),
                 address: self.address,
-                nick: "described".to_owned(),
+                nick: self.nick.clone().unwrap_or_else(|| "described".to_owned()),
                 affiliation,
                 role,
                 claims,

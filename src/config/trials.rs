@@ -213,6 +213,7 @@ fn layer(section: &mut Section<'_>) -> Layer {
     layer.take(section, "do", word_of(&ATTEMPTS[..]), |draft| &mut draft.attempt.what);
     layer.take(section, "room", address, |draft| &mut draft.attempt.room);
     layer.take(section, "jid", address, |draft| &mut draft.attempt.jid);
+    layer.take(section, "nick", |item| some_text(item).map(Some), |draft| &mut draft.attempt.nick);
     layer.take(section, "auth", word_of(&WAYS[..]), |draft| &mut draft.attempt.auth);
     layer.take(section, "claims", list(claim), |draft| &mut draft.attempt.claims);
     layer.take(section, "unencrypted", boolean, |draft| &mut draft.attempt.unencrypted);
