@@ -51,8 +51,10 @@ impl Gate {
 
     fn by(policy: Policy, mode: Mode, audit: Audit) -> Self {
         let policy = Arc::new(policy);
-        let desk = Desk::new(policy, [SERVICE.to_owned()], mode, audit, "r".to_owned());
+        let mut desk = Desk::new(policy, [SERVICE.to_owned()], mode, audit, "r".to_owned());
         let service = desk.service(SERVICE).unwrap();
+        // A server where nobody logs in.
+        desk.hello(&service, &element(HELLO)).unwrap();
         Self { desk, service, asked: 0 }
     }
 
@@ -94,7 +96,7 @@ impl Gate {
 /// How somebody of example.org has logged in.
 const LOG_IN: &str = "session='client' host='example.org' provider='internal_hashed' mechanism='SCRAM-SHA-1' secure='true'";
 const GUEST: &str = "jid='bob@guest.example.org/x' session='client' host='guest.example.org' provider='anonymous' mechanism='ANONYMOUS' address='192.0.2.7'";
-const HELLO: &str = "<hello xmlns='urn:vestibule:gate:1' version='1'/>";
+const HELLO: &str = "<hello xmlns='urn:vestibule:gate:1' version='1' hosts='all'/>";
 
 fn element(xml: &str) -> Element {
     Element::parse(xml.as_bytes(), "").unwrap()

@@ -11,6 +11,7 @@ use vestibule::config::{Environment, Loaded, Outside, parse};
 use vestibule::doctor::{
     Case, File, Jicofo, Kind, Machine, Report, Server, State, checks, dotenv, examine,
 };
+use vestibule::policy::logins::{Host, Hosts};
 use vestibule::wire::greeting::Hello;
 use vestibule::wire::posture::Posture;
 use vestibule::wire::room::LiveRoom;
@@ -86,6 +87,7 @@ impl Situation {
                 + &hooks.concat(),
             attributes: format!("server='Prosody 13.0.5' lua='5.4' gate='{version}' time='1795478400.5' memory='3000'"),
             hello: Some(Hello {
+                hosts: Hosts::default(),
                 gate: version.to_owned(),
                 server: "Prosody 13.0.5".to_owned(),
                 failure: "refuse".to_owned(),
@@ -420,6 +422,18 @@ const DEFECTS: &[(&str, Change, &str)] = &[
             it.file = it.file.replace("'account']", "'guest']");
         },
         "example.org",
+    ),
+    (
+        "login-provider",
+        |it| {
+            let host = Host {
+                name: "example.org".to_owned(),
+                provider: "our_own".to_owned(),
+                ..Host::default()
+            };
+            it.hello.as_mut().unwrap().hosts.hosts.push(host);
+        },
+        "mod_auth_our_own",
     ),
     (
         "auto-owner",

@@ -74,6 +74,7 @@ impl Site for Noting {
             revision: "r".to_owned(),
             observe: false,
             services: Vec::new(),
+            unlisted: Vec::new(),
             rooms: 0,
             decisions: Tally::default(),
             drift: DriftTally::default(),

@@ -33,11 +33,60 @@ return function (gate)
 		gate.guard_at(module:context(host), "authentication-success", gate.PRIORITY.log_in, logged_in);
 	end
 
+	-- Hosts that Jitsi's options name as those of services: they pass its lobby, its passwords or its limits.
+	local function hosts_of_services()
+		local found = {};
+		for host in pairs(prosody.hosts) do
+			local options = module:context(host);
+			for _, name in ipairs { "muc_lobby_whitelist", "muc_password_whitelist", "unlimited_jids" } do
+				local list = options:get_option(name);
+				for _, address in ipairs(type(list) == "table" and list or {}) do
+					local of = jid.host(tostring(address));
+					if of then found[of] = true; end
+				end
+			end
+		end
+		return found;
+	end
+
+	-- How many accounts a host has, as far as its provider keeps them itself.
+	local function count_accounts(users)
+		if not (users.name or ""):find("^internal_") then return nil; end
+		local ok, count = pcall(function ()
+			local count = 0;
+			for _ in users.users() do
+				count = count + 1;
+				if count > LIMIT.items then break; end
+			end
+			return count;
+		end);
+		return ok and tostring(count) or nil;
+	end
+
+	-- The hosts that somebody could log in to.
+	function identity.hosts()
+		local list, of_services = { all = true }, hosts_of_services();
+		for name, host in pairs(prosody.hosts) do
+			if host.type == "local" and host.users and #list < LIMIT.items then
+				list[#list + 1] = {
+					name = name, provider = cut(host.users.name or "null", LIMIT.name),
+					accounts = count_accounts(host.users), services = of_services[name] and "true" or nil,
+				};
+			elseif host.type == "local" and host.users then
+				list.all = false;
+			end
+		end
+		return list;
+	end
+
 	function identity.watch()
 		for host in pairs(prosody.hosts) do watch(host); end
 		module:hook_global("host-activated", watch);
 		module:hook_global("host-deactivated", function (host) watched[host] = nil; end);
 		module:hook_global("config-reloaded", function () service = nil; end);
+		-- Once all that belongs to the change is done.
+		local function tell() module:add_timer(1, function () gate.tell_hosts(); end); end
+		for _, name in ipairs { "host-activated", "host-deactivated", "config-reloaded" } do module:hook_global(name, tell); end
 	end
 
 	-- A claim that is read otherwise than it was written would be another claim.

@@ -545,15 +545,29 @@ local function greeting_answered(stanza)
 	passed_unasked = {};
 end
 
+local function with_hosts(stanza, name, attr)
+	local list = gate.identity.hosts();
+	attr.hosts = list.all and "all" or nil;
+	stanza:tag(name, attr);
+	for _, host in ipairs(list) do stanza:tag("host", host):up(); end
+	return stanza;
+end
+
 function greet()
 	local rooms, id = 0, "hello." .. queue.prefix .. new_id.short();
 	for _ in muc.live_rooms() do rooms = rooms + 1; end
 	set_state("greeting");
 	greeted, greeting = now(), id;
-	module:send(st.iq({ type = "set", id = id, from = module.host, to = component }):tag("hello", {
+	module:send(with_hosts(st.iq({ type = "set", id = id, from = module.host, to = component }), "hello", {
 		xmlns = xmlns_gate, version = "1", gate = VERSION, server = SERVER, rooms = tostring(rooms),
 		failure = failing_open and "allow" or "refuse", grace = tostring(grace), timeout = tostring(timeout),
 	}));
+end
+
+function gate.tell_hosts()
+	if state ~= "ready" then return; end
+	local message = st.message({ type = "normal", from = module.host, to = component });
+	module:send(with_hosts(message, "report", { xmlns = xmlns_gate, event = "hosts" }));
 end
 
 local function watch_component()

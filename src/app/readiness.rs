@@ -25,7 +25,8 @@ pub(super) async fn watch(mut shared: Shared, ready_within: Duration) {
         let mut since = Instant::now();
         while shared.link.is_up() {
             let missing = missing(&shared);
-            let problems = shared.addresses.problems();
+            let mut problems = shared.addresses.problems();
+            problems.extend(shared.desk().unlisted());
             if missing.is_empty() && problems.is_empty() {
                 if !told {
                     told = true;
@@ -38,7 +39,7 @@ pub(super) async fn watch(mut shared: Shared, ready_within: Duration) {
                 since = Instant::now();
                 if missing.is_empty() {
                     tracing::error!("NOT READY: {}", problems.join("\n"));
-                    notify(&[NotifyState::Status("not ready: the server has another address")]);
+                    notify(&[NotifyState::Status("not ready: see the log")]);
                     continue;
                 }
                 tracing::error!(

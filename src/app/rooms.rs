@@ -73,7 +73,11 @@ pub(super) async fn room(
 ) -> Result<LiveRoom, RoomError> {
     let service = service(shared, room)?;
     match shared.link.request(&*service, look(room, person)).await {
-        Ok(element) => LiveRoom::read(&element).ok_or(RoomError::Nonsense),
+        Ok(element) => {
+            let mut live = LiveRoom::read(&element).ok_or(RoomError::Nonsense)?;
+            live.view.nobody_logs_in = shared.desk().nobody_logs_in(&service);
+            Ok(live)
+        }
         Err(RequestError::Refused(error)) if error.condition == Condition::ItemNotFound => {
             Err(RoomError::None(room.clone()))
         }

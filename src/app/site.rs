@@ -22,7 +22,8 @@ impl Site for Operator {
         let desk = shared.desk();
         let missing = desk.services().filter(|(_, hello)| hello.is_none());
         let reasons = missing.map(|(domain, _)| format!("no gate has greeted from {domain}"));
-        Readiness { reasons: reasons.chain(shared.addresses.problems()).collect() }
+        let reasons = reasons.chain(shared.addresses.problems()).chain(desk.unlisted());
+        Readiness { reasons: reasons.collect() }
     }
 
     fn rooms(&self) -> Vec<RoomLine> {

@@ -127,6 +127,7 @@ fn status_in_words(status: &Status) -> String {
         lines.push(trouble.clone());
     }
     lines.extend(status.file.clone());
+    lines.extend(status.unlisted.iter().cloned());
     for service in &status.services {
         lines.push(match (&service.gate, &service.server) {
             (Some(gate), Some(server)) => format!(
@@ -139,6 +140,8 @@ fn status_in_words(status: &Status) -> String {
         });
     }
     for service in &status.services {
+        let opening = service.opening.iter();
+        lines.extend(opening.map(|who| format!("{}: rooms are opened by {who}", service.domain)));
         let told = service.neighbours.iter();
         lines.extend(told.map(|neighbour| format!("{}: warning: {neighbour}", service.domain)));
     }

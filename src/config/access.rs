@@ -5,12 +5,12 @@ use toml::de::DeValue;
 use super::names::{domain_spellings, globs, jid};
 use super::section::{Item, Read, Section};
 use super::values::{boolean, classes, list, text};
-use crate::policy::access::{Access, Persistence};
+use crate::policy::access::{Access, Opening, Persistence};
 use crate::policy::set::Set;
 
 /// Puts what the table says into the rules.
 pub(super) fn read(mut section: Section<'_>, rules: &mut Access) {
-    section.set("open", &mut rules.open, classes);
+    section.set("open", &mut rules.open, opening);
     section.set("enter", &mut rules.enter, classes);
     listed(&mut section, rules);
     section.set("rooms", &mut rules.rooms, globs);
@@ -56,4 +56,16 @@ fn listed(section: &mut Section<'_>, rules: &mut Access) {
     let line = section.notes().line(&place);
     rules.listed_jids = Set::at(jids.into_iter().collect(), line);
     rules.listed_domains = Set::at(domains.into_iter().collect(), line);
+}
+
+/// Classes, or "default".
+fn opening(item: &Item<'_>) -> Read<Opening> {
+    match text(item) {
+        Ok(word) if word == Opening::DEFAULT => Ok(Opening::Default),
+        Ok(word) => item.wrong(
+            format!("`{word}` is no list of classes"),
+            Some("write \"default\", or a list like [\"account\"]".to_owned()),
+        ),
+        Err(_) => classes(item).map(Opening::Classes),
+    }
 }

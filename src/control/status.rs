@@ -12,7 +12,7 @@ use crate::store::StoreState;
 pub struct Status {
     /// Its version.
     pub version: String,
-    /// Linked, and every service's gate has greeted.
+    /// Linked, every service's gate has greeted, and it is known what each log-in proves.
     pub ready: bool,
     /// The link is up.
     pub linked: bool,
@@ -27,6 +27,9 @@ pub struct Status {
     pub observe: bool,
     /// Each service of the file, and what its gate said of itself.
     pub services: Vec<ServiceStatus>,
+    /// What to write into the file of authentication providers of which nothing is known.
+    #[serde(default)]
+    pub unlisted: Vec<String>,
     /// Rooms that are open.
     pub rooms: usize,
     /// Decisions since the start.
@@ -57,6 +60,9 @@ pub struct ServiceStatus {
     pub server: Option<String>,
     /// What the gate does while the component is away: `refuse` or `allow`.
     pub failure: Option<String>,
+    /// Who may open rooms there, where no override says otherwise, and why; `None`: no gate has greeted.
+    #[serde(default)]
+    pub opening: Option<String>,
     /// Modules beside the gate that do by themselves what the policy decides, each with what to do about it.
     #[serde(default)]
     pub neighbours: Vec<String>,

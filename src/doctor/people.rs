@@ -44,6 +44,14 @@ pub(super) static CHECKS: &[Check] = &[
         source: "component.toml, access.open and moderators.become",
         look: opener,
     },
+    Check {
+        id: "login-provider",
+        severity: Severity::Critical,
+        looks_at: "whether it is known what a log-in to each host proves",
+        why: "whoever logs in with a provider of which nothing is known is a guest, and the component is not ready",
+        source: "docs/rules.md, What a log-in proves",
+        look: provider,
+    },
 ];
 
 fn listing(case: &Case<'_>) -> Looked {
@@ -110,10 +118,24 @@ fn address(case: &Case<'_>) -> Looked {
     })
 }
 
+fn provider(case: &Case<'_>) -> Looked {
+    case.each(|server, _, looked| {
+        let hosts = server.hello.as_ref().map(|hello| &hello.hosts);
+        for host in hosts.into_iter().flat_map(|hosts| case.policy.unlisted(hosts)) {
+            let name = &host.provider;
+            looked.find(
+                &host.name,
+                format!("nobody knows what a log-in by mod_auth_{name} proves"),
+                (COMPONENT, format!("[[provider]] name = \"{name}\", proves = \"account\", or \"guest\" if it takes anybody")),
+            );
+        }
+    })
+}
+
 fn opener(case: &Case<'_>) -> Looked {
     let base = &case.policy.base;
-    let guests =
-        base.access.open.value.has(Class::Guest) && base.access.enter.value.has(Class::Guest);
+    let guests = base.access.open.value.classes(false).has(Class::Guest)
+        && base.access.enter.value.has(Class::Guest);
     let opens = guests && base.moderators.become_by.value.contains(&Become::Opener);
     case.each_with_hosts(|_, _, hosts, looked| {
         let anonymous = doors(hosts).find(|host| {

@@ -14,11 +14,45 @@ use super::set::Set;
 use super::verdict::{Opinion, Rule};
 use crate::jid::BareJid;
 
+/// Who may open rooms.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Opening {
+    /// Whoever has proved something; guests too where nobody can, since nobody logs in to that server.
+    #[default]
+    Default,
+    /// These classes.
+    Classes(ClassSet),
+}
+
+impl Opening {
+    /// The name of the default in the file.
+    pub const DEFAULT: &'static str = "default";
+
+    const PROVED: ClassSet = ClassSet::of(&[
+        Class::Service,
+        Class::Operator,
+        Class::Listed,
+        Class::Token,
+        Class::Account,
+    ]);
+
+    /// The classes, on a server where people log in or not ([`RoomView::nobody_logs_in`]).
+    ///
+    /// [`RoomView::nobody_logs_in`]: super::attempt::RoomView::nobody_logs_in
+    pub const fn classes(self, nobody_logs_in: bool) -> ClassSet {
+        match self {
+            Self::Default if nobody_logs_in => Self::PROVED.with(Class::Guest),
+            Self::Default => Self::PROVED,
+            Self::Classes(classes) => classes,
+        }
+    }
+}
+
 /// The rules on access.
 #[derive(Clone, Debug)]
 pub struct Access {
     /// Who may open a room.
-    pub open: Set<ClassSet>,
+    pub open: Set<Opening>,
     /// Who may enter one.
     pub enter: Set<ClassSet>,
     /// The bare JIDs that make up the class `listed`.
@@ -77,14 +111,7 @@ impl Persistence {
 impl Default for Access {
     fn default() -> Self {
         Self {
-            open: Set::default_of(ClassSet::of(&[
-                Class::Service,
-                Class::Operator,
-                Class::Listed,
-                Class::Token,
-                Class::Account,
-                Class::Guest,
-            ])),
+            open: Set::default(),
             enter: Set::default_of(ClassSet::ALL),
             listed_jids: Set::default(),
             listed_domains: Set::default(),
@@ -145,13 +172,10 @@ pub(super) fn enter(case: &Case<'_>) -> Option<Opinion> {
 /// Whether the requester may open this room.
 pub(super) fn open(case: &Case<'_>) -> Option<Opinion> {
     let access = &case.rules.access;
-    if !access.open.value.meets(case.classes) {
+    let may = access.open.value.classes(case.room.nobody_logs_in);
+    if !may.meets(case.classes) {
         let rule = Rule::new("access.open", access.open.line);
-        let denial = if log_in_helps(case, access.open.value) {
-            Denial::LogInToOpen
-        } else {
-            Denial::MayNotOpen
-        };
+        let denial = if log_in_helps(case, may) { Denial::LogInToOpen } else { Denial::MayNotOpen };
         return Some(Opinion::deny(rule, denial));
     }
     name(case)

@@ -251,6 +251,9 @@ pub struct RoomView {
     /// The service has a lobby of its own, where people wait in a room beside (Jitsi's `muc_lobby_rooms`).
     #[serde(skip_serializing_if = "is_unset")]
     pub lobby: bool,
+    /// Nobody logs in to this server with an account or a token, services apart.
+    #[serde(skip_serializing_if = "is_unset")]
+    pub nobody_logs_in: bool,
     /// The room exists (also when no policy was applied to it yet).
     #[serde(skip_serializing_if = "is_unset")]
     pub exists: bool,

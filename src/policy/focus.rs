@@ -63,7 +63,7 @@ fn open(case: &Case<'_>, strongest: &mut Strongest) {
     strongest.hear(hours::judge(&nobody));
     strongest.hear(limits::open(&nobody));
     let access = &case.rules.access;
-    if !access.open.value.has(Class::Guest) {
+    if !access.open.value.classes(case.room.nobody_logs_in).has(Class::Guest) {
         let rule = Rule::new("access.open", access.open.line);
         strongest.hear(Some(Opinion::deny(rule, Denial::NobodyAsked)));
     }

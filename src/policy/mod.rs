@@ -26,6 +26,7 @@ pub mod gate_words;
 pub mod hours;
 pub mod limits;
 pub mod lobby;
+pub mod logins;
 pub mod made;
 pub mod mark;
 pub mod moderators;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::access::Persistence;
+use super::access::{Opening, Persistence};
 use super::class::ClassSet;
 use super::close::Conditions;
 use super::hours::AtEnd;
@@ -167,7 +167,9 @@ pub static SWITCHES: &[Switch] = &[
     switch("access.enter", |rules| {
         Arc::make_mut(&mut rules.access).enter.value = ClassSet::ALL;
     }),
-    switch("access.open", |rules| Arc::make_mut(&mut rules.access).open.value = ClassSet::ALL),
+    switch("access.open", |rules| {
+        Arc::make_mut(&mut rules.access).open.value = Opening::Classes(ClassSet::ALL)
+    }),
     switch("access.rooms", |rules| Arc::make_mut(&mut rules.access).rooms.value = None),
     switch("access.refused_rooms", |rules| {
         Arc::make_mut(&mut rules.access).refused_rooms.value = None;

@@ -2,6 +2,7 @@
 
 use super::{NS, NS_FAMILY, VERSION};
 use crate::policy::gate_words::{GATE_WORDS, SHARED};
+use crate::policy::logins::{Host, Hosts};
 use crate::policy::rules::Policy;
 use crate::policy::texts::Texts;
 use crate::xmpp::element::Element;
@@ -17,6 +18,8 @@ pub struct Hello {
     pub failure: String,
     /// How many rooms there are.
     pub rooms: u64,
+    /// The server's hosts.
+    pub hosts: Hosts,
 }
 
 /// Why a hello is not accepted.
@@ -58,8 +61,20 @@ impl Hello {
             server: text("server"),
             failure: text("failure"),
             rooms: element.attr("rooms").and_then(|rooms| rooms.parse().ok()).unwrap_or_default(),
+            hosts: read_hosts(element),
         })
     }
+}
+
+/// The hosts that a gate tells of, in its greeting or when one has changed.
+pub fn read_hosts(element: &Element) -> Hosts {
+    let hosts = element.children().filter(|child| child.is(NS, "host")).map(|host| Host {
+        name: host.attr("name").unwrap_or_default().to_owned(),
+        provider: host.attr("provider").unwrap_or_default().to_owned(),
+        accounts: host.attr("accounts").and_then(|count| count.parse().ok()),
+        services: host.attr("services") == Some("true"),
+    });
+    Hosts { hosts: hosts.collect(), complete: element.attr("hosts") == Some("all") }
 }
 
 /// The component's answer: what the gate of `service` has to know before it may ask. A gate that is only `observed` gets no

@@ -194,6 +194,7 @@ pub fn read_state(element: &Element) -> RoomView {
         has_password: is_true(element, "password"),
         members_only: is_true(element, "members-only"),
         lobby: is_true(element, "lobby"),
+        nobody_logs_in: false,
         exists: is_true(element, "existing"),
         persistent: is_true(element, "persistent"),
         unasked: is_true(element, "unasked"),

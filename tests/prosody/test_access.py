@@ -16,6 +16,9 @@ preset = "{SECRET}"
 listed = ["friend@localhost", "guest.localhost"]
 refused_rooms = ["admin-*"]
 [[room]]
+match = "guests-*"
+access.open = ["everyone"]
+[[room]]
 match = "accounts-*"
 access = {{ open = ["account"] }}
 [[room]]
@@ -76,7 +79,7 @@ async def attempt(door, crowd, room, jid):
     ("name", "jid", "rule"),
     [
         ("room", "alice@localhost", None),
-        ("room", "guest.localhost", None),
+        ("room", "guest.localhost", "access.open"),
         ("accounts", "alice@localhost", None),
         ("accounts", "root@localhost", None),
         ("listed", "friend@localhost", None),
@@ -141,7 +144,7 @@ async def test_banned_accounts_neither_open_nor_enter(door):
         ("room", "trudy@localhost", True),
         ("quiet", "late@localhost", True),
         ("accounts", "guest.localhost", False),
-        ("room", "guest.localhost", True),
+        ("guests", "guest.localhost", True),
         ("remote", "alice@localhost", False),
     ],
 )

@@ -154,7 +154,8 @@ GROUPS = {
                 "allow_registration": True,
             },
         },
-        SERVICE + "[doctor]\nignore = ['conflict-resolve', 'nonsense']\n",
+        SERVICE
+        + "[policy.access]\nopen = ['everyone']\n[doctor]\nignore = ['conflict-resolve', 'nonsense']\n",
         {
             "open-registration": "anybody may register",
             "c2s-unencrypted": "guest.localhost",

@@ -5,7 +5,7 @@ import re
 import pytest
 from jitsi_traps import MODULES, TOKENS, opened, token_options
 from lab import jitsi_plugins
-from lab.meet import DOMAIN
+from lab.meet import DOMAIN, MEET_SERVICE
 from lab.process import ROOT
 from lab.stanza import element
 
@@ -35,6 +35,7 @@ MEET = {
     "authentication": "token",
     "host_options": TOKENS,
 }
+POLICY = MEET_SERVICE + '[policy.access]\nopen = ["everyone"]\n'
 PRE_CREATE, PRE_JOIN = "muc-room-pre-create", "muc-occupant-pre-join"
 OWNER = "iq-set/bare/http://jabber.org/protocol/muc#owner:query"
 ADMIN = "iq-set/bare/http://jabber.org/protocol/muc#admin:query"

@@ -17,6 +17,8 @@ POLICY = (
     MEET_SERVICE
     + PRESET
     + """
+[policy.access]
+open = ["everyone"]
 [[room]]
 match = "plain-*"
 lobby = { admission = "password" }

@@ -16,6 +16,9 @@ preset = "{SECRET}"
 [policy.moderators]
 jids = ["chair@localhost"]
 [[room]]
+match = "anybody-*"
+access = {{ open = ["everyone"] }}
+[[room]]
 match = "account-*"
 moderators = {{ become = ["account"] }}
 [[room]]
@@ -85,7 +88,7 @@ async def test_a_guest_moderates_only_the_room_that_he_opened(door):
     async with Crowd(door.server) as crowd:
         guest = await crowd.connect("guest.localhost")
         alice = await crowd.connect("alice@localhost")
-        assert standing(await guest.join(door.room(), "Guest")) == MODERATES
+        assert standing(await guest.join(door.room("anybody"), "Guest")) == MODERATES
         other = door.room()
         await alice.join(other, "Alice")
         assert standing(await guest.join(other, "Guest", SECRET))["role"] == "participant"

@@ -36,12 +36,20 @@ HOSTS = {
     "homemade": {"authentication": "lab_homemade"},
     "ours": {"authentication": "lab_named"},
 }
-POLICY = (
-    MEET_SERVICE
-    + """
+NAMED = MEET_SERVICE + """
 [[provider]]
 name = "lab_named"
 proves = "account"
+"""
+# With the guests' host anonymous, and others with accounts.
+POLICY = (
+    NAMED
+    + """
+[policy.access]
+open = ["everyone"]
+[[provider]]
+name = "lab_homemade"
+proves = "guest"
 """
 )
 
@@ -111,7 +119,7 @@ LOG_INS = {
     "nobody": ("anonymous", None, None, "guest", "ANONYMOUS"),
     "nobody, by Jitsi": ("jitsi", None, None, "guest", "ANONYMOUS"),
     "no token where none is needed": ("token", None, None, "guest", "ANONYMOUS"),
-    "a provider of which nobody has heard": ("homemade", "root", "x", "guest", "PLAIN"),
+    "a provider that the file does not believe": ("homemade", "root", "x", "guest", "PLAIN"),
     "a provider that the file names": ("ours", "ann", "x", "account", "PLAIN"),
     "nobody by that provider": ("ours", None, None, "guest", "ANONYMOUS"),
 }
@@ -127,6 +135,20 @@ async def test_what_a_log_in_proves(meet, who):
     assert session["kind"] == "client" and session["host"] == f"{host}.{DOMAIN}"
     assert session["provider"] == HOSTS[host]["authentication"] and session["mechanism"] == mechanism
     assert "token" not in session and "claims" not in facts
+
+
+async def test_of_a_provider_of_which_nobody_has_heard_the_file_has_to_say_what_it_proves(meet):
+    meet.enforce(NAMED + '[policy.access]\nopen = ["everyone"]\n')
+    try:
+        status = meet.component.run("status")
+        assert status.returncode == 1 and "NOT READY" in status.stdout
+        told = [line for line in status.stdout.splitlines() if "[[provider]]" in line]
+        assert len(told) == 1 and 'name = "lab_homemade"' in told[0] and "homemade.meet.localhost" in told[0]
+        person = await asyncio.to_thread(client, meet, "homemade", "root", "x")
+        assert (await judged(meet, person))[0] == "guest"
+    finally:
+        meet.enforce(POLICY)
+    assert meet.component.run("status").returncode == 0
 
 
 # By name: a token holds the time, and tests that run side by side have to bear the same names.

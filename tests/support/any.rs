@@ -15,6 +15,7 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 use vestibule::jid::BareJid;
+use vestibule::policy::access::Opening;
 use vestibule::policy::access::Persistence;
 use vestibule::policy::attempt::{
     Action, Affiliation, AffiliationChange, Attempt, Auth, Client, Credential, FieldChange,
@@ -191,6 +192,10 @@ fn affiliation() -> impl Strategy<Value = Affiliation> {
 
 fn role() -> impl Strategy<Value = Role> {
     select(vec![Role::None, Role::Visitor, Role::Participant, Role::Moderator])
+}
+
+fn opening() -> impl Strategy<Value = Opening> {
+    prop_oneof![1 => Just(Opening::Default), 3 => classes().prop_map(Opening::Classes)].boxed()
 }
 
 fn auth() -> impl Strategy<Value = Auth> {
@@ -411,13 +416,13 @@ pub(crate) fn room() -> impl Strategy<Value = RoomView> {
             any::<bool>(),
             option::weighted(0.8, record()),
         ),
-        (any::<bool>(), any::<bool>(), many()),
+        (any::<bool>(), any::<bool>(), many(), any::<bool>()),
     )
         .prop_map(
             |(
                 (occupants, moderators, waiting),
                 (password, members_only, lobby, exists, record),
-                (persistent, unasked, affiliations),
+                (persistent, unasked, affiliations, nobody_logs_in),
             )| {
                 RoomView {
                     occupants,
@@ -430,6 +435,7 @@ pub(crate) fn room() -> impl Strategy<Value = RoomView> {
                     persistent,
                     unasked,
                     affiliations,
+                    nobody_logs_in,
                     record,
                 }
             },
@@ -579,7 +585,7 @@ prop_compose! {
             (classes(), option::of(duration()), vec(select(&Rescue::ALL[..]), 0..4), duration()),
         (chat, rename, audio, record, dial, e2ee) in
             (permitted(), permitted(), permitted(), permitted(), permitted(), select(&E2ee::ALL[..])),
-        (open, enter, listed, listed_domains) in (classes(), classes(), people(), domains()),
+        (open, enter, listed, listed_domains) in (opening(), classes(), people(), domains()),
         (protect, ask_again) in (vec(select(&Protected::ALL[..]), 0..3), select(&AskAgain::ALL[..])),
         (everybody, encrypted, trust_loopback, hidden) in any::<(bool, bool, bool, bool)>(),
         persistent in select(vec![Persistence::Keep, Persistence::Always, Persistence::Never]),
@@ -627,7 +633,8 @@ prop_compose! {
         Arc::make_mut(&mut rules.close).moderators_enter.value = moderators_enter;
         Arc::make_mut(&mut rules.close).by.value = by;
         Arc::make_mut(&mut rules.close).reopen.value = reopen;
-        Arc::make_mut(&mut rules.access).open.value = if everybody { ClassSet::ALL } else { open };
+        Arc::make_mut(&mut rules.access).open.value =
+            if everybody { Opening::Classes(ClassSet::ALL) } else { open };
         Arc::make_mut(&mut rules.access).enter.value = if everybody { ClassSet::ALL } else { enter };
         Arc::make_mut(&mut rules.access).listed_jids.value = listed;
         Arc::make_mut(&mut rules.access).listed_domains.value = listed_domains;

@@ -113,6 +113,8 @@ struct Room {
     password: Option<bool>,
     members_only: bool,
     lobby: bool,
+    /// People log in to the server; without it, it is one of guests.
+    people_log_in: bool,
     exists: Option<bool>,
     persistent: bool,
     unasked: bool,
@@ -254,6 +256,7 @@ impl Case {
             has_password: room.password.unwrap_or(is_there),
             members_only: room.members_only,
             lobby: room.lobby,
+            nobody_logs_in: !room.people_log_in,
             exists: is_there,
             persistent: room.persistent,
             unasked: room.unasked,

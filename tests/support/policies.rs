@@ -11,6 +11,7 @@ use jiff::tz::TimeZoneDatabase;
 use jiff::{SignedDuration, Timestamp};
 use unicode_script::Script;
 use vestibule::jid::BareJid;
+use vestibule::policy::access::Opening;
 use vestibule::policy::access::Persistence;
 use vestibule::policy::authority::Protected;
 use vestibule::policy::bans::{Ban, Bans, Origin};
@@ -198,7 +199,7 @@ fn rules(name: &str) -> Option<Rules> {
         }
         "members" => {
             let people = [Class::Operator, Class::Listed, Class::Token, Class::Account];
-            Arc::make_mut(&mut rules.access).open.value = ClassSet::of(&people);
+            Arc::make_mut(&mut rules.access).open.value = Opening::Classes(ClassSet::of(&people));
             Arc::make_mut(&mut rules.access).enter.value =
                 ClassSet::of(&people).with(Class::Federated);
             Arc::make_mut(&mut rules.access).rooms.value = Some(globs(&["tea", "team-*"]));
@@ -208,7 +209,8 @@ fn rules(name: &str) -> Option<Rules> {
             Arc::make_mut(&mut rules.access).enter.value = ClassSet::of(&[Class::Account])
         }
         "tokens-open" => {
-            Arc::make_mut(&mut rules.access).open.value = ClassSet::of(&[Class::Token])
+            Arc::make_mut(&mut rules.access).open.value =
+                Opening::Classes(ClassSet::of(&[Class::Token]))
         }
         "listed-enter" => {
             Arc::make_mut(&mut rules.access).enter.value = ClassSet::of(&[Class::Listed])

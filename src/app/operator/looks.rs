@@ -12,10 +12,14 @@ use crate::app::rooms::{RoomError, address, room};
 use crate::component::desk::Mode;
 use crate::config::Described;
 use crate::control::{Failure, ServiceStatus, Status};
+use crate::policy::access::Opening;
 use crate::policy::attempt::RoomView;
 use crate::policy::bans::BAN;
+use crate::policy::class::Class;
 use crate::policy::explain::Explanation;
 use crate::policy::facts::Facts;
+use crate::policy::logins::Hosts;
+use crate::policy::rules::Policy;
 use crate::policy::texts::Texts;
 use crate::policy::verdict::Rule;
 use crate::store::Query;
@@ -42,6 +46,7 @@ impl Operator {
                     gate: hello.map(|hello| hello.gate.clone()),
                     server: hello.map(|hello| hello.server.clone()),
                     failure: hello.map(|hello| hello.failure.clone()),
+                    opening: hello.map(|hello| opening(desk.policy(), domain, &hello.hosts)),
                     neighbours: desk
                         .neighbours(domain)
                         .iter()
@@ -49,6 +54,7 @@ impl Operator {
                         .collect(),
                 })
                 .collect(),
+            unlisted: desk.unlisted(),
             rooms: desk.live().rooms().count(),
             decisions: desk.tally(),
             drift,
@@ -90,7 +96,7 @@ impl Operator {
     pub(super) async fn explain(&self, described: &Described) -> Result<Value, Failure> {
         let mut attempt = described.attempt().map_err(invalid)?;
         let jid = described.room().map_err(invalid)?;
-        let view = match room(&self.shared, &jid, attempt.requester.jid.as_ref()).await {
+        let mut view = match room(&self.shared, &jid, attempt.requester.jid.as_ref()).await {
             Ok(live) => {
                 attempt.requester.person = attempt.requester.person.or(live.person);
                 live.view
@@ -100,9 +106,30 @@ impl Operator {
         };
         let desk = self.shared.desk();
         attempt.banned = desk.policy().held(&attempt, now());
+        view.nobody_logs_in = desk.nobody_logs_in(jid.domain());
         let (explanation, facts) = desk.explain(&attempt, &view, now());
         Ok(explanation_to_json(&explanation, &facts, &desk.policy().texts))
     }
+}
+
+/// Who opens rooms on a service, and by what of the server where the file leaves that to the default.
+fn opening(policy: &Policy, service: &str, hosts: &Hosts) -> String {
+    let open = policy.base.access.open.value;
+    let nobody = policy.nobody_logs_in(service, hosts);
+    let classes: Vec<_> = open.classes(nobody).iter().map(Class::name).collect();
+    let why = match open {
+        Opening::Classes(_) => "access.open".to_owned(),
+        Opening::Default if nobody => "nobody logs in to this server".to_owned(),
+        Opening::Default => {
+            let hosts = policy.login_hosts(service, hosts);
+            let names: Vec<_> = hosts.iter().take(3).map(|host| host.name.as_str()).collect();
+            match names.as_slice() {
+                [] => "the gate does not tell of all hosts".to_owned(),
+                names => format!("people log in to {}", names.join(", ")),
+            }
+        }
+    };
+    format!("{} ({why})", classes.join(", "))
 }
 
 /// The rule of a decision that rests on a ban made at run time.

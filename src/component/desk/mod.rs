@@ -34,7 +34,7 @@ use crate::policy::pressure::{Pressure, Waits};
 use crate::policy::rules::{Policy, Rules};
 use crate::policy::verdict::{Decision, Effects, Rule, Verdict};
 use crate::wire::answer::{Material, answer, observed};
-use crate::wire::greeting::{Hello, HelloError, welcome};
+use crate::wire::greeting::{Hello, HelloError, read_hosts, welcome};
 use crate::wire::question::Question;
 use crate::xmpp::element::Element;
 
@@ -144,9 +144,39 @@ impl Desk {
         self.neighbours.get(service).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// Every service's gate has greeted.
+    /// Every service's gate has greeted, and of every host's provider it is known what it proves.
     pub fn is_ready(&self) -> bool {
-        self.services.values().all(Option::is_some)
+        self.services.values().all(Option::is_some) && self.unlisted().is_empty()
+    }
+
+    /// Nobody logs in to the server of that service.
+    pub fn nobody_logs_in(&self, service: &str) -> bool {
+        let hello = self.services.get(service).and_then(Option::as_ref);
+        hello.is_some_and(|hello| self.policy.nobody_logs_in(service, &hello.hosts))
+    }
+
+    /// What to write into the file of each host's provider of which nothing is known, once each.
+    pub fn unlisted(&self) -> Vec<String> {
+        let hosts =
+            self.services.values().flatten().flat_map(|hello| self.policy.unlisted(&hello.hosts));
+        let lines = hosts.map(|host| {
+            format!(
+                "nobody knows what a log-in to {} by mod_auth_{} proves, so it proves nothing: write \
+                 [[provider]] name = \"{}\", proves = \"account\" (or \"guest\") into the file",
+                host.name, host.provider, host.provider
+            )
+        });
+        let mut lines: Vec<_> = lines.collect();
+        lines.sort();
+        lines.dedup();
+        lines
+    }
+
+    /// A gate tells which hosts there are now.
+    pub(super) fn set_hosts(&mut self, service: &Arc<str>, report: &Element) {
+        if let Some(Some(hello)) = self.services.get_mut(service) {
+            hello.hosts = read_hosts(report);
+        }
     }
 
     /// Answers a question. The strength of a typed password must be in it by now.
@@ -155,6 +185,7 @@ impl Desk {
             Mode::Enforce => (Cow::Borrowed(&question.attempt), question.room.clone()),
             Mode::Observe => as_if_enforced(question, self.live.claims(question), now),
         };
+        room.nobody_logs_in = self.nobody_logs_in(service);
         let mut attempt = self.noted(attempt, now);
         let rules = self.live.rules_of(&self.policy, &attempt, &room, now);
         self.look_for_namesake(&mut attempt, &rules);

@@ -21,6 +21,10 @@ impl Desk {
             self.services.insert(Arc::clone(service), None);
             return;
         }
+        if report.attr("event") == Some("hosts") {
+            self.set_hosts(service, report);
+            return;
+        }
         let Some(jid) = report.attr("room").and_then(BareJid::stamped) else {
             return;
         };
@@ -88,7 +92,8 @@ impl Desk {
             .filter(|child| child.name() == "occupant")
             .map(|occupant| occupant.attr("jid").unwrap_or_default().to_owned())
             .collect();
-        if let Some(room) = LiveRoom::read(element) {
+        if let Some(mut room) = LiveRoom::read(element) {
+            room.view.nobody_logs_in = self.nobody_logs_in(service);
             self.live.restore(&self.policy, service, room, &full, now);
         }
     }

@@ -1,5 +1,6 @@
 //! Who takes over, and who is helped.
 
+use crate::policy::access::Opening;
 use std::sync::Arc;
 
 use super::*;
@@ -275,8 +276,11 @@ fn who_waits_takes_the_place_of_an_opener_who_never_came() {
     let mut room = Room::new(&[], &[(guest(GUEST), 1000)]);
     room.until = None;
     room.view.record.as_mut().unwrap().awaited = Some(at(900));
+    assert_eq!(room.remedy(2000), refuse(&[GUEST]), "people log in there");
+    room.view.nobody_logs_in = true;
     assert_eq!(room.remedy(2000), admit(GUEST));
-    Arc::make_mut(&mut room.rules.access).open.value = ClassSet::of(&[Class::Account]);
+    Arc::make_mut(&mut room.rules.access).open.value =
+        Opening::Classes(ClassSet::of(&[Class::Account]));
     assert_eq!(room.remedy(2000), refuse(&[GUEST]));
 }
 
