@@ -86,7 +86,9 @@ return function (gate)
 		module:hook_global("config-reloaded", function () service = nil; end);
 		-- Once all that belongs to the change is done.
 		local function tell() module:add_timer(1, function () gate.tell_hosts(); end); end
-		for _, name in ipairs { "host-activated", "host-deactivated", "config-reloaded" } do module:hook_global(name, tell); end
+		for _, name in ipairs { "host-activated", "host-deactivated", "config-reloaded" } do
+			module:hook_global(name, tell);
+		end
 	end
 
 	-- A claim that is read otherwise than it was written would be another claim.

@@ -68,6 +68,12 @@ return function (gate)
 			reply:text_tag("record", data.record);
 		end
 		if data and about and data.people[about] then reply:text_tag("person", data.people[about].text); end
+		local user = about and prosody.bare_sessions[about];
+		for _, session in pairs(user and user.sessions or {}) do
+			local described = gate.facts.add_session({ jid = cut(session.full_jid, LIMIT.address) }, session, room.jid);
+			weight = weight + add_somebody(reply, "session", described, session);
+			if weight > LIMIT.page_bytes then break; end
+		end
 		weight = weight + add_standing(reply, room, data);
 		for bare, w in pairs(people) do
 			weight = weight + add_somebody(reply, "waiting", gate.facts.add_session({

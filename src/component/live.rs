@@ -351,6 +351,13 @@ impl Live {
         self.rooms.iter().map(|(jid, room)| (jid, &**room))
     }
 
+    /// A session of that address, of those that are in rooms.
+    pub fn session_of(&self, jid: Option<&BareJid>) -> Option<Requester> {
+        let known = self.rooms.values().flat_map(|room| room.occupants.values());
+        let mut sessions = known.map(|known| &known.who).filter(|who| who.jid.as_ref() == jid);
+        sessions.find(|who| who.session.is_some()).cloned()
+    }
+
     /// One room, to be changed.
     pub(super) fn room_mut(&mut self, jid: &BareJid) -> Option<&mut Room> {
         self.rooms.get_mut(jid).map(|room| &mut **room)

@@ -54,9 +54,9 @@ pub struct Described {
     /// The nick that they ask for or bear
     #[arg(long)]
     pub nick: Option<String>,
-    /// How the session logged in: account, token, anonymous, server, component
-    #[arg(long, default_value = "account")]
-    pub auth: String,
+    /// How the session logged in: account, token, anonymous, server, component; by default account, with --live as it is there
+    #[arg(long)]
+    pub auth: Option<String>,
     /// A claim of the token
     #[arg(long = "claim", value_name = "NAME=VALUE")]
     pub claims: Vec<String>,
@@ -126,7 +126,7 @@ impl Default for Described {
             room: String::new(),
             jid: String::new(),
             nick: None,
-            auth: "account".to_owned(),
+            auth: None,
             claims: Vec::new(),
             unencrypted: false,
             address: None,
@@ -160,11 +160,12 @@ impl Described {
     pub fn attempt(&self) -> Result<Attempt, DescribedError> {
         let jid: BareJid =
             self.jid.parse().map_err(|error| DescribedError::Address(self.jid.clone(), error))?;
-        let auth = Auth::from_name(&self.auth);
+        let given = self.auth.as_deref().unwrap_or(WAYS[0]);
+        let auth = Auth::from_name(given);
         if auth == Auth::Unknown {
             return Err(DescribedError::Word {
                 what: "way to log in",
-                given: self.auth.clone(),
+                given: given.to_owned(),
                 known: WAYS.join(", "),
             });
         }

@@ -214,7 +214,9 @@ fn layer(section: &mut Section<'_>) -> Layer {
     layer.take(section, "room", address, |draft| &mut draft.attempt.room);
     layer.take(section, "jid", address, |draft| &mut draft.attempt.jid);
     layer.take(section, "nick", |item| some_text(item).map(Some), |draft| &mut draft.attempt.nick);
-    layer.take(section, "auth", word_of(&WAYS[..]), |draft| &mut draft.attempt.auth);
+    layer.take(section, "auth", word_of(&WAYS[..]), |draft| {
+        draft.attempt.auth.get_or_insert_default()
+    });
     layer.take(section, "claims", list(claim), |draft| &mut draft.attempt.claims);
     layer.take(section, "unencrypted", boolean, |draft| &mut draft.attempt.unencrypted);
     layer.take(section, "address", network_address, |draft| &mut draft.attempt.address);

@@ -39,6 +39,8 @@ pub struct LiveRoom {
     pub waiting: Vec<(Requester, Option<Timestamp>)>,
     /// What the room remembers of the person that was asked about.
     pub person: Option<Person>,
+    /// The sessions of that person on this server, in the room or not.
+    pub sessions: Vec<Requester>,
     /// What that person is there, inside or not.
     pub affiliation: Affiliation,
 }
@@ -86,6 +88,7 @@ impl LiveRoom {
                 })
                 .collect(),
             person: element.child(NS, "person").and_then(|person| Person::read(&person.text())),
+            sessions: children("session").map(read_requester).collect(),
             affiliation: element
                 .attr("person-affiliation")
                 .and_then(Affiliation::from_name)

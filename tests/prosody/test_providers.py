@@ -257,3 +257,78 @@ async def test_a_token_is_for_the_room_that_it_is_for(meet, name):
         answer = await asyncio.to_thread(person.join, room)
     is_asked = any(line["jid"] == person.bare and line["kind"] == "join" for line in await meet.decisions(room=room))
     assert is_asked == is_for, "".join(answer.itertext())
+
+
+async def test_a_token_for_another_room_opens_nothing(prosody_version):
+    """The focus opens a room for whoever asked it: what that person's token is for is asked then."""
+    policy = MEET_SERVICE + '[policy.access]\nopen = ["token"]\n'
+    options = {"app_id": APP, "app_secret": SECRET, "allow_empty_token": True}
+    door = MeetDoor(
+        prosody_version,
+        policy,
+        authentication="token",
+        host_options=options,
+        muc_plugins=["token_verification"],
+    )
+    try:
+        door.start()
+        async with door.crowd() as crowd:
+            room = door.room()
+            for claims in ({"room": "another"}, {"sub": "acme"}):
+                eve = await asyncio.to_thread(BoshClient, door.server, DOMAIN, token=token(**claims))
+                answer = await asyncio.to_thread(eve.request, room)
+                assert answer.get("type") == "error"
+                await asyncio.to_thread(eve.join, room)
+            assert not crowd.focus.requests
+            assert door.component.run("room", room).returncode == 1
+            ann = await asyncio.to_thread(
+                BoshClient, door.server, DOMAIN, token=token(room=room.partition("@")[0])
+            )
+            answer = await asyncio.to_thread(ann.request, room)
+            assert answer.get("type") == "result"
+    finally:
+        door.close()
+
+
+async def test_a_token_that_runs_out_is_judged_when_its_bearer_comes_again(meet):
+    meet.enforce(POLICY + '[policy.lobby]\nbypass = ["token"]\n[policy.password]\nbypass = ["token"]\n')
+    try:
+        async with meet.crowd() as crowd:
+            room = meet.room()
+            alice = await crowd.person("Alice")
+            assert (await alice.enter(room)).joined
+            text = token(exp=int(time.time()) + 4)
+            eve = await asyncio.to_thread(client, meet, "token", token=text)
+            assert (await asyncio.to_thread(eve.join, room, "eve")).get("type") is None
+            joined = await meet.decision(kind="join", room=room, jid=eve.bare)
+            assert joined["class"] == "token" and joined["facts"]["who"]["session"]["token"]["expires"]
+            await asyncio.sleep(4.5)
+            await alice.ping()
+            assert any(item.get("jid", "").startswith(eve.bare) for item in alice.occupants(room).values())
+            await asyncio.to_thread(eve.leave, room, "eve")
+            await asyncio.to_thread(eve.join, room, "eve")
+            again = await meet.decision(kind="join", room=room, jid=eve.bare)
+            assert again["id"] != joined["id"] and again["class"] == "returning"
+            other = meet.room()
+            assert (await judged(meet, eve, other))[0] == "guest"
+    finally:
+        meet.enforce(POLICY)
+
+
+async def test_an_explanation_takes_somebody_connected_for_what_they_are(meet):
+    person = await asyncio.to_thread(client, meet, "token")
+    room = meet.room()
+    await judged(meet, person, room)
+    async with meet.crowd() as crowd:
+        alice = await crowd.person("Alice")
+        assert (await alice.enter(room)).joined
+
+        def explained(*more):
+            live = ["explain", "--live", "--room", room, "--jid", person.bare, "--json", *more]
+            return json.loads(meet.component.run(*live).stdout)["class"]
+
+        assert explained() == "guest"
+        assert explained("--auth", "account") == "account"
+        ann = await asyncio.to_thread(client, meet, "plain", "ann")
+        person = ann
+        assert explained() == "account"

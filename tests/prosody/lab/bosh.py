@@ -54,6 +54,12 @@ class BoshClient:
         self._send(f"<presence to='{room}/{nick}' xmlns='jabber:client'><x xmlns='{MUC}'/></presence>")
         return self._await(lambda it: it.tag.endswith("presence") and (it.get("from") or "").startswith(room))
 
+    def leave(self, room, nick="Somebody"):
+        """Leaves; returns when that is confirmed."""
+        self.seen.clear()
+        self._send(f"<presence to='{room}/{nick}' type='unavailable' xmlns='jabber:client'/>")
+        return self._await(lambda it: it.get("type") == "unavailable" and it.get("from") == f"{room}/{nick}")
+
     def request(self, room, machine="0" * 32):
         """Asks the focus for a room, and returns what it, or the gate, answers."""
         asked = f"<conference xmlns='http://jitsi.org/protocol/focus' room='{room}' machine-uid='{machine}'/>"
