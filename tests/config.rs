@@ -169,7 +169,8 @@ fn every_message_is_as_written_down() {
 fn without_revision(shown: &str) -> String {
     match shown.split_once("revision ") {
         Some((before, after)) => {
-            let after = after.get(12..).unwrap_or_default();
+            // As it is written down, or as it is shown.
+            let after = after.strip_prefix('…').or(after.get(12..)).unwrap_or_default();
             format!("{before}revision …{after}")
         }
         None => shown.to_owned(),
