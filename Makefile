@@ -7,7 +7,7 @@ PROSODY ?= both
 # Files of tests that run side by side, for they mostly wait ...
 JOBS ?= 3
 # ... but not these: hundreds of people, and moments that count.
-CROWDS := $(addprefix tests/prosody/test_,component_restarts.py one_answer.py opening_race.py overflow.py reload_storm.py)
+CROWDS := $(addprefix tests/prosody/test_,component_restarts.py fair_turns.py one_answer.py opening_race.py overflow.py reload_storm.py)
 PYTEST = VESTIBULE_BIN=$(TARGET)/debug/vestibule $(PYTHON) -m pytest -q -p no:cacheprovider
 ONCE ?=
 SEEDS ?= 2
