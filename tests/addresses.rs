@@ -1,6 +1,7 @@
 //! Addresses: what people write is prepared as Prosody prepares it, by the preparation of both Prosodys themselves.
 
 #![cfg(test)]
+#![expect(clippy::arithmetic_side_effects, reason = "a test that overflows fails")]
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

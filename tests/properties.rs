@@ -105,7 +105,7 @@ impl World {
         );
         let is_inside = !comes && self.attempt.requester.role != Role::None;
         let is_over = token.expires.is_some_and(|at| self.now.as_second() >= at);
-        name != "" && is_named && is_domain && (is_inside || !is_over)
+        !name.is_empty() && is_named && is_domain && (is_inside || !is_over)
     }
 
     /// The classes, worked out anew.
@@ -541,14 +541,13 @@ proptest! {
     fn authority_needs_presence_or_the_file(world in world()) {
         let mut world = world;
         world.attempt.requester.role = Role::None;
-        let is_authority = match &world.attempt.action {
+        let needs_none = matches!(
+            &world.attempt.action,
             Action::Request | Action::Open { .. } | Action::Join { .. } | Action::Rename
-            | Action::Unknown => false,
-            Action::Affiliation { register, .. } => !register,
-            _ => true,
-        };
+                | Action::Unknown | Action::Affiliation { register: true, .. }
+        );
         let decision = world.decide();
-        if !is_authority || decision.verdict != Verdict::Allow {
+        if needs_none || decision.verdict != Verdict::Allow {
             return Ok(());
         }
         prop_assert!(matches!(decision.class, Class::Service | Class::Operator), "{:?}", decision);

@@ -264,12 +264,12 @@ fn to_look(
 /// Why it is not known where the component listens.
 fn unknown_socket(file: &Path, error: &io::Error) -> String {
     let file = file.display();
-    match error.kind() {
-        io::ErrorKind::PermissionDenied => format!("cannot read {file}: {NOT_ALLOWED}"),
-        _ => format!(
-            "the socket is not known, for {file} cannot be read ({error}): give --socket or --config"
-        ),
+    if error.kind() == io::ErrorKind::PermissionDenied {
+        return format!("cannot read {file}: {NOT_ALLOWED}");
     }
+    format!(
+        "the socket is not known, for {file} cannot be read ({error}): give --socket or --config"
+    )
 }
 
 fn broken(error: LoadError) -> ExitCode {

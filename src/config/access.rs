@@ -23,18 +23,16 @@ pub(super) fn read(mut section: Section<'_>, rules: &mut Access) {
 }
 
 fn persistence(item: &Item<'_>) -> Read<Persistence> {
-    match item.value {
-        DeValue::String(text) if text.as_ref() == "keep" => Ok(Persistence::Keep),
-        DeValue::String(text) if !matches!(text.as_ref(), "true" | "false") => {
-            let hint = "write true, false or \"keep\"";
-            item.wrong(
-                format!("`{text}` is none of true, false and \"keep\""),
-                Some(hint.to_owned()),
-            )
-        }
-        _ => {
-            boolean(item).map(|lasts| if lasts { Persistence::Always } else { Persistence::Never })
-        }
+    let lasts =
+        || boolean(item).map(|it| if it { Persistence::Always } else { Persistence::Never });
+    let DeValue::String(text) = item.value else { return lasts() };
+    match text.as_ref() {
+        "keep" => Ok(Persistence::Keep),
+        "true" | "false" => lasts(),
+        text => item.wrong(
+            format!("`{text}` is none of true, false and \"keep\""),
+            Some("write true, false or \"keep\"".to_owned()),
+        ),
     }
 }
 

@@ -80,9 +80,12 @@ mod tests {
                 let in_array =
                     ["service", "room", "ban", "exception", "admin.token", "admin.person"]
                         .iter()
-                        .find(|array| key.starts_with(&format!("{array}.")));
+                        .find_map(|array| {
+                            let own = key.strip_prefix(array)?.strip_prefix('.')?;
+                            Some((array, own))
+                        });
                 let text = match in_array {
-                    Some(array) => format!("[[{array}]]\n{} = 'x'", &key[array.len() + 1..]),
+                    Some((array, own)) => format!("[[{array}]]\n{own} = 'x'"),
                     None => format!("{} = 'x'", key.replace("profile.NAME", "profile.lecture")),
                 };
                 inline(&text)

@@ -60,10 +60,8 @@ pub fn report(result: &Result<Loaded, LoadError>, now: Timestamp) -> (String, Ex
             (text, ExitKind::Valid)
         }
         Err(error @ LoadError::Unreadable { source, .. }) => {
-            let why = match source.kind() {
-                io::ErrorKind::PermissionDenied => NOT_ALLOWED.to_owned(),
-                _ => source.to_string(),
-            };
+            let is_forbidden = source.kind() == io::ErrorKind::PermissionDenied;
+            let why = if is_forbidden { NOT_ALLOWED.to_owned() } else { source.to_string() };
             (format!("error: {error}: {why}\n"), ExitKind::Unreadable)
         }
         Err(error @ LoadError::Invalid(_)) => (format!("{error}\n"), ExitKind::Invalid),

@@ -50,10 +50,10 @@ pub enum ClientError {
 pub async fn ask(socket: &Path, request: &Request) -> Result<Reply, ClientError> {
     let stream = UnixStream::connect(socket).await.map_err(|source| {
         let path = socket.to_owned();
-        match source.kind() {
-            io::ErrorKind::PermissionDenied => ClientError::Forbidden { path },
-            _ => ClientError::Unreachable { path, source },
+        if source.kind() == io::ErrorKind::PermissionDenied {
+            return ClientError::Forbidden { path };
         }
+        ClientError::Unreachable { path, source }
     })?;
     tokio::time::timeout(PATIENCE, converse(stream, request))
         .await

@@ -266,10 +266,13 @@ fn moderates(case: &decide::Case<'_>) -> bool {
 
 /// Every letter of it is of one of the scripts; and there is something to be seen of it.
 fn is_written_in(name: &str, scripts: &[Script]) -> bool {
-    let is_of_them = |c: char| match c.script() {
+    let is_of_them = |c: char| {
+        let script = c.script();
         // Digits, signs and spaces are of every script, what is not seen of none.
-        Script::Common | Script::Inherited => !is_unseen(c) || is_joiner(c),
-        script => scripts.contains(&script),
+        if matches!(script, Script::Common | Script::Inherited) {
+            return !is_unseen(c) || is_joiner(c);
+        }
+        scripts.contains(&script)
     };
     !Looks::of(name).is_empty() && name.chars().all(is_of_them)
 }
