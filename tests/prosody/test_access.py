@@ -2,10 +2,12 @@
 
 import pytest
 from lab import SERVICE, Crowd, Door
+from lab.component import OPENS_BY_DEFAULT
 
 SECRET = "seven tall quartz lanterns"
 POLICY = (
     SERVICE
+    + OPENS_BY_DEFAULT
     + f"""
 [policy]
 operators = ["root@localhost"]

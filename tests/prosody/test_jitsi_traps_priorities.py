@@ -32,7 +32,7 @@ MEET = {
         "muc_filter_whitelist": [DOMAIN, f"auth.{DOMAIN}", f"recorder.{DOMAIN}"],
         **token_options("token_verification", "token_affiliation", "muc_flip"),
     },
-    "authentication": "token",
+    "authentication": "token" if jitsi_plugins.plugins() else "anonymous",
     "host_options": TOKENS,
 }
 POLICY = MEET_SERVICE + '[policy.access]\nopen = ["everyone"]\n'

@@ -128,7 +128,8 @@ def questions(stream):
         stanza.append(line)
         if line.startswith(("</iq", "</message")):
             if any("urn:vestibule:gate:1" in each for each in stanza) and not any(
-                each.startswith(("<hello", "<snapshot", "<posture", "<stored")) for each in stanza
+                each.startswith(("<hello", "<snapshot", "<posture", "<stored", "<report event='hosts'"))
+                for each in stanza
             ):
                 kept += stanza
             stanza = []

@@ -2,10 +2,13 @@
 
 import pytest
 from lab import SERVICE, Crowd, needs_jitsi_plugins, settings
+from lab.component import OPENS_BY_DEFAULT
 from lab.meet import MEET_SERVICE, MeetDoor
 from lab.meet_settings import DOMAIN
 
 EMPTY = "version = 1\n"
+POLICY = SERVICE + OPENS_BY_DEFAULT
+MEET_POLICY = MEET_SERVICE + OPENS_BY_DEFAULT
 
 
 async def test_where_accounts_are_guests_open_nothing(door):
@@ -38,7 +41,7 @@ async def test_what_the_file_says_holds(door):
             alice = await crowd.connect("alice@localhost")
             assert not (await alice.join(door.room(), "Alice")).joined
     finally:
-        door.enforce(SERVICE)
+        door.enforce(POLICY)
 
 
 def host(name, **options):
@@ -55,7 +58,7 @@ BESIDE = {
 @needs_jitsi_plugins
 @pytest.mark.parametrize("layout", BESIDE)
 async def test_a_jitsi_of_guests_opens_as_it_always_did(prosody_version, layout):
-    door = MeetDoor(prosody_version, MEET_SERVICE, extra_hosts=BESIDE[layout])
+    door = MeetDoor(prosody_version, MEET_POLICY, extra_hosts=BESIDE[layout])
     try:
         door.start()
         assert "guest (nobody logs in to this server)" in door.component.run("status").stdout
@@ -69,7 +72,7 @@ async def test_a_jitsi_of_guests_opens_as_it_always_did(prosody_version, layout)
 @needs_jitsi_plugins
 @pytest.mark.parametrize("beside", ["", BESIDE["debian"]])
 async def test_a_jitsi_with_accounts_asks_for_a_log_in(prosody_version, beside):
-    door = MeetDoor(prosody_version, MEET_SERVICE, accounts=True, extra_hosts=beside)
+    door = MeetDoor(prosody_version, MEET_POLICY, accounts=True, extra_hosts=beside)
     try:
         door.start()
         assert f"account (people log in to {DOMAIN})" in door.component.run("status").stdout

@@ -2,10 +2,12 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import tempfile
+import tomllib
 from pathlib import Path
 
 from . import canary
@@ -20,6 +22,31 @@ def program():
 
 # Commands that print a secret, because that is what they are for.
 PRINTS_SECRETS = {"password", "token", "page"}
+
+
+# In a file: who opens rooms is left to the program's own default.
+OPENS_BY_DEFAULT = "# Who opens rooms: the default.\n"
+OPENERS = '["service", "operator", "listed", "token", "account", "guest"]'
+
+
+def openers_said(text):
+    """The file, in which guests open rooms too unless it says who does: most tests are about
+    something else, and the server of this laboratory is one that people log in to."""
+    try:
+        policy = tomllib.loads(text).get("policy", {})
+    except tomllib.TOMLDecodeError:
+        return text
+    access = policy.get("access", {})
+    if not isinstance(access, dict) or "open" in access or OPENS_BY_DEFAULT in text:
+        return text
+    for found, said in [
+        (r"^\[policy\.access\]\n", f"[policy.access]\nopen = {OPENERS}\n"),
+        (r"^access = \{ ?", f"access = {{ open = {OPENERS}, "),
+        (r"^access\.", f"access.open = {OPENERS}\naccess."),
+    ]:
+        if access and re.search(found, text, re.MULTILINE):
+            return re.sub(found, lambda _: said, text, count=1, flags=re.MULTILINE)
+    return f"{text}\n[policy.access]\nopen = {OPENERS}\n"
 
 
 class Vestibule(Process):
@@ -64,6 +91,7 @@ class Vestibule(Process):
     def write_config(self, text):
         """Replaces the policy file, whole at once; it goes live at `reload` or `restart`."""
         canary.note_file(text)
+        text = openers_said(text)
         beside = self.config_path.with_suffix(".new")
         beside.write_text(text)
         beside.replace(self.config_path)
