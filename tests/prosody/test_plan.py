@@ -25,6 +25,7 @@ def texts():
     before = policy(*board)
     after = policy(
         "[policy.access]",
+        'open = ["everyone"]',
         'listed = ["dave@localhost"]',
         "[reload]",
         "people = 0",

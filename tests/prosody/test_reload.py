@@ -91,7 +91,7 @@ async def test_a_broken_file_leaves_the_running_policy_and_says_where(start_pros
     async with Crowd(server) as crowd:
         alice, bob = await meeting(crowd, "bob")
         before = revision(vestibule)
-        text = policy(*BAN_BOB, "[policy.access]", "encrypted = 17")
+        text = policy(*BAN_BOB, "[policy.access]", 'open = ["everyone"]', "encrypted = 17")
         vestibule.write_config(text)
         line = text.split("\n").index("encrypted = 17") + 1
         place = f"component.toml:{line}:13"
