@@ -12,7 +12,7 @@ use std::sync::Arc;
 use any::{Parts, attempt, moment, parts, pressure, room};
 use jiff::Timestamp;
 use proptest::prelude::*;
-use vestibule::policy::attempt::{Action, Attempt, RoomView};
+use vestibule::policy::attempt::{Action, Affiliation, Attempt, RoomView};
 use vestibule::policy::class::Class;
 use vestibule::policy::decide::{decide, rejudge};
 use vestibule::policy::exceptions::{Exception, Whom};
@@ -93,10 +93,12 @@ proptest! {
             prop_assert_eq!(effects.password, None);
             prop_assert_eq!((effects.members_only, effects.lobby), (None, None));
             prop_assert_eq!((effects.hidden, effects.persistent), (None, None));
-            prop_assert_eq!(effects.role, None);
-            // What a removal took is given back all the same.
+            let is_found = world.room.record.as_ref().is_some_and(|record| record.found);
+            // What a removal took is given back all the same, and a room that was there before has members.
             let had = world.attempt.requester.person.and_then(|person| person.suspended);
-            prop_assert!(effects.affiliation.is_none() || effects.affiliation == had);
+            let is_lent = is_found && effects.affiliation == Some(Affiliation::Member);
+            prop_assert!(effects.role.is_none() || is_lent);
+            prop_assert!(effects.affiliation.is_none() || is_lent || effects.affiliation == had);
         }
     }
 

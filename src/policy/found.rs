@@ -101,9 +101,7 @@ pub(super) fn is_member(case: &Case<'_>) -> bool {
 /// What somebody is given who comes in. The room has owners of its own, and nobody becomes one by coming in, but those
 /// from whom a removal took it.
 pub(super) fn seat(case: &Case<'_>, moderates: bool, effects: &mut Effects) {
-    let needs_membership = case.room.members_only
-        && affiliation(case) < Affiliation::Member
-        && !case.rules.lobby.by_room;
+    let needs_membership = case.room.members_only && affiliation(case) < Affiliation::Member;
     let given_back = case.who().person.and_then(|person| person.suspended);
     effects.affiliation = given_back.or(needs_membership.then_some(Affiliation::Member));
     if moderates && !case.rules.moderators.by_room {

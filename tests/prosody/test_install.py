@@ -6,6 +6,7 @@ import re
 import shutil
 import stat
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -131,10 +132,16 @@ mkdir -p "$CARGO_TARGET_DIR/release" && cp "$BUILT" "$CARGO_TARGET_DIR/release/v
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root may be another user")
-def test_the_user_who_called_sudo_builds_and_root_installs(tmp_path_factory):
-    place = tmp_path_factory.mktemp("sudo")
-    for folder in (place, *place.parents[:2]):
-        folder.chmod(0o755)
+@pytest.fixture
+def open_place():
+    """A folder that every account may enter, unlike those of pytest."""
+    with tempfile.TemporaryDirectory(prefix="lab-install-") as place:
+        os.chmod(place, 0o755)
+        yield Path(place)
+
+
+def test_the_user_who_called_sudo_builds_and_root_installs(open_place):
+    place = open_place
     cargo = place / "cargo"
     cargo.write_text(CARGO)
     cargo.chmod(0o755)
