@@ -1,6 +1,7 @@
 """Two hundred people at the door of a room that does not exist yet."""
 
 from lab import Crowd
+from lab.process import ROOT as REPOSITORY
 from storm import MODULES, PASSWORD, ROOM, guests, one_answer_each, outcomes, policy, storm, tally
 
 CROWD = 200
@@ -56,7 +57,8 @@ async def test_one_of_two_hundred_opens_and_nobody_is_in_before_the_password_is(
 
 async def test_with_the_shipped_file_one_opens_and_the_others_knock(start_prosody, start_vestibule):
     server = start_prosody(**WITNESS)
-    start_vestibule(server)
+    shipped = (REPOSITORY / "component.toml").read_text()
+    start_vestibule(server, shipped.replace('open = "default"', 'open = ["everyone"]'))
     async with Crowd(server) as crowd:
         people = await guests(crowd, CROWD)
         marks = storm(people, password=None)
