@@ -641,10 +641,18 @@ proptest! {
         register: bool,
     ) {
         let protected = ["op@example.org", "focus@auth.example.org"];
-        // Everybody may step down.
+        // Everybody may step down, from whatever session they are recognised in.
         let own = world.attempt.requester.jid.clone();
-        let affiliations: Vec<_> =
-            affiliations.into_iter().filter(|item| item.jid.is_none() || item.jid != own).collect();
+        let affiliations: Vec<_> = affiliations
+            .into_iter()
+            .filter(|item| item.jid.is_none() || item.jid != own)
+            .map(|item| AffiliationChange { bearer: None, ..item })
+            .collect();
+        let roles: Vec<_> = roles
+            .into_iter()
+            .filter(|item| item.jid.is_none() || item.jid != own)
+            .map(|item| RoleChange { bearer: None, ..item })
+            .collect();
         let by_affiliation = affiliations.iter().any(|item| {
             item.jid.as_ref().is_some_and(|jid| protected.contains(&jid.as_str()))
                 && item.to.is_some_and(|to| to < item.from)
