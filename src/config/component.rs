@@ -72,7 +72,6 @@ pub const NO_SECRET_HINT: &str = "put the server's `component_secret` into a fil
      `secret_file = \"…\"`";
 
 fn secret(section: &mut Section<'_>, outside: &Outside<'_>) -> Option<Secret> {
-    let place = section.place();
     let given = secrets::read(section, KEYS, outside).ok()?.and_then(|(secret, _)| secret);
     if given.is_some() {
         return given;
@@ -84,8 +83,7 @@ fn secret(section: &mut Section<'_>, outside: &Outside<'_>) -> Option<Secret> {
             .map_err(|wrong| section.error(Place::Whole, "secret", wrong))
             .ok();
     }
-    // A file can be checked where there is no secret; only running needs one.
-    section.warning_with(place, "secret", NO_SECRET, NO_SECRET_HINT);
+    // Only running needs one, and says so: the unit hands it to the program, and to nobody who checks a file.
     Some(Secret::new(""))
 }
 
