@@ -717,6 +717,8 @@ proptest! {
                     let mut attempt = world.attempt.clone();
                     attempt.requester = who.clone();
                     attempt.requester.person = Some(Person::admitted(who.person).as_moderator(true));
+                    // Whose name somebody inside has is told by name, and may choose another.
+                    attempt.namesake = None;
                     attempt.action = Action::Join { credential: Credential::None };
                     let pressure = Pressure::default();
                     let joined = decide(&policy, &rules, &attempt, &view, &pressure, world.now);

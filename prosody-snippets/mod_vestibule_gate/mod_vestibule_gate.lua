@@ -296,9 +296,19 @@ local function carry_out(e, verdict, steps)
 	if answer then answered_by.send(answer); end
 end
 
+-- Says what is to be said once somebody has another name.
+local function tell_of_change(e, verdict)
+	local room = verdict.fx and get_room(e.room);
+	if room and room:get_occupant_jid(e.from) then effects.say(room, verdict.fx.say, e.from, true); end
+end
+
 -- The stanza goes through the room again, marked: `steps`, or as it was sent.
 local function replay(e, verdict, room, steps)
-	if e.more and e.more.granted then e.settled = true; return e.more.granted(e); end
+	if e.more and e.more.granted then
+		e.settled = true;
+		e.more.granted(e);
+		return tell_of_change(e, verdict);
+	end
 	local outer = replaying;
 	-- What the answer names: backstops.lib.lua lets nothing else come of it.
 	verdict.kind, verdict.room, verdict.from = e.kind, e.room, e.from;
@@ -315,6 +325,7 @@ local function replay(e, verdict, room, steps)
 		carry_out(e, verdict, steps or { { stanza = e.stanza } });
 	end
 	replaying, e.settled = outer, true;
+	if e.kind == "rename" then tell_of_change(e, verdict); end
 	if e.kind ~= "join" then return; end
 	-- A join that was allowed and failed leaves nothing behind: no room without occupants, no affiliation.
 	room = muc.get_room_from_jid(e.room);

@@ -217,24 +217,29 @@ impl Live {
 
     /// Somebody else in the room with a name that looks like one of these, the one who counts most. Whoever has the same
     /// account, ticket or device is nobody else.
-    pub fn namesake(&self, policy: &Policy, jid: &BareJid, who: &Requester) -> Option<Namesake> {
+    pub fn namesake(
+        &self,
+        policy: &Policy,
+        jid: &BareJid,
+        who: &Requester,
+        least: Namesake,
+    ) -> Option<Namesake> {
         let room = self.rooms.get(jid)?;
-        let looks = |who: &Requester| {
-            let names = [&who.nick, &who.name].into_iter().filter(|name| !name.is_empty());
-            names.map(|name| Looks::of(name)).collect::<Vec<_>>()
-        };
-        let asked = looks(who);
+        let asked = [&who.nick, &who.name].into_iter().filter(|name| !name.is_empty());
+        let asked: Vec<_> = asked.map(|name| Looks::of(name)).collect();
         let others = room.occupants.values().map(|known| &known.who);
-        let others = others.filter(|other| !is_same(other, who));
-        let alike = others.filter(|other| {
-            looks(other).iter().any(|name| asked.iter().any(|asked| asked.is_like(name)))
-        });
-        alike
-            .map(|other| match is_moderator(policy, other) {
+        let others = others.filter_map(|other| {
+            let is = match is_moderator(policy, other) {
                 true => Namesake::Moderator,
                 false => Namesake::Occupant,
-            })
-            .max()
+            };
+            (is >= least && !is_same(other, who)).then_some((other, is))
+        });
+        let alike = others.filter(|(other, _)| {
+            let mut names = [&other.nick, &other.name].into_iter().filter(|name| !name.is_empty());
+            names.any(|name| asked.iter().any(|asked| asked.is_look_of(name)))
+        });
+        alike.map(|(_, is)| is).max()
     }
 
     /// Somebody waits to be let in.

@@ -338,6 +338,7 @@ fn effects(case: &Case<'_>, opinion: &Opinion) -> Effects {
         (Verdict::Allow, Action::Join { credential }) => {
             lobby::enter(case, *credential, &mut effects);
         }
+        (Verdict::Allow, Action::Rename) => names::taken(case, &mut effects),
         (Verdict::Allow, Action::Configure { fields }) => {
             configure::effects(case, fields, &mut effects);
         }
@@ -364,7 +365,6 @@ fn effects(case: &Case<'_>, opinion: &Opinion) -> Effects {
         (
             Verdict::Allow,
             Action::Request
-            | Action::Rename
             | Action::Destroy
             | Action::Record { .. }
             | Action::Dial

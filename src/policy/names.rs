@@ -14,8 +14,9 @@ use unicode_security::skeleton;
 use super::decide;
 use super::denial::Denial;
 use super::moderators::{entitlement, may};
+use super::notice::Notice;
 use super::set::Set;
-use super::verdict::{Opinion, Rule};
+use super::verdict::{Audience, Effects, Opinion, Rule};
 use super::who::Who;
 
 /// How often folding and skeletons are taken in turn: each may undo what the other has made equal.
@@ -257,6 +258,13 @@ pub(super) fn judge(case: &decide::Case<'_>) -> Option<Opinion> {
     };
     (case.attempt.namesake >= Some(least))
         .then(|| Opinion::deny(Rule::new("names.unique", names.unique.line), Denial::NameTaken))
+}
+
+/// Tells moderators of a name that may be taken for one of theirs.
+pub(super) fn taken(case: &decide::Case<'_>, effects: &mut Effects) {
+    if case.attempt.namesake == Some(Namesake::Moderator) && !moderates(case) {
+        effects.notices.push((Audience::ModeratorsAfter, Notice::LooksAlike));
+    }
 }
 
 /// By the rules, or because a moderator has made him one.

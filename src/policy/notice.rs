@@ -39,6 +39,8 @@ pub enum Notice {
     Wave,
     /// To those who moderate: strangers need not knock any more.
     Calm,
+    /// To moderators: somebody inside has a name that may be taken for that of one of them.
+    LooksAlike,
     /// To moderators: somebody came in whose client cannot encrypt end to end.
     CannotEncrypt,
     /// To a moderator: only clients that can do so come in.
@@ -49,7 +51,7 @@ pub enum Notice {
 
 impl Notice {
     /// One of each notice that has built-in words.
-    pub const EVERY: [Self; 17] = [
+    pub const EVERY: [Self; 18] = [
         Self::Password,
         Self::PasswordChanged,
         Self::Closed,
@@ -65,6 +67,7 @@ impl Notice {
         Self::HoursAreOver,
         Self::Wave,
         Self::Calm,
+        Self::LooksAlike,
         Self::CannotEncrypt,
         Self::EncryptedOnly,
     ];
@@ -87,6 +90,7 @@ impl Notice {
             Self::HoursAreOver => "say-hours-are-over",
             Self::Wave => "say-wave",
             Self::Calm => "say-calm",
+            Self::LooksAlike => "say-looks-alike",
             Self::CannotEncrypt => "say-cannot-encrypt",
             Self::EncryptedOnly => "say-encrypted-only",
             Self::Told(told) => told.name(),
@@ -127,6 +131,9 @@ impl Notice {
             }
             Self::Resumed => "The operator of this server has resumed this meeting.",
             Self::Told(_) => "",
+            Self::LooksAlike => {
+                "Only moderators can read this. {nick} is now in the room under a name that looks like a moderator's."
+            }
             Self::CannotEncrypt => {
                 "Only moderators can read this. The client of {nick} does not say that it can encrypt end to end."
             }

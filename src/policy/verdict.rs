@@ -103,6 +103,8 @@ pub enum Audience {
     Requester,
     /// The moderators present.
     Moderators,
+    /// The moderators present, once the join or the change of name is complete.
+    ModeratorsAfter,
     /// Everybody inside.
     Room,
 }

@@ -177,6 +177,7 @@ fn push_effects(element: &mut Element, effects: &Effects, material: Material<'_>
             Audience::RequesterJoined => ("requester", Some("joined"), material.language),
             Audience::Requester => ("requester", None, material.language),
             Audience::Moderators => ("moderators", None, None),
+            Audience::ModeratorsAfter => ("moderators", Some("joined"), None),
             Audience::Room => ("room", None, None),
         };
         let text = material.texts.notice(*notice, language).text;

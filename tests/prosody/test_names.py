@@ -241,3 +241,25 @@ async def test_without_the_component_a_reserved_name_is_for_services_all_the_sam
         since = alice.mark()
         await take(guest, room, "Guest", "MODERATOR")
         assert await shown(alice, room, "Guest", since) == []
+
+
+async def test_moderators_are_told_of_a_name_that_looks_like_theirs(door):
+    def told(seen):
+        return bool(seen.body) and "looks like a moderator's" in seen.body
+
+    async with Crowd(door.server) as crowd:
+        room, alice = await opened(door, crowd)
+        bob = await crowd.connect("bob@localhost")
+        mark = alice.mark()
+        assert (await bob.join(room, "\u0410lice", SECRET)).joined
+        assert "\u0410lice is now in the room" in (await alice.wait_for(told, since=mark)).body
+        decision = await door.decision(room=room, kind="join")
+        assert decision["facts"]["namesake"] == "moderator"
+        assert "the name looks like a moderator's" in door.component.run("log", "--room", room).stdout
+        # And when a name becomes such a one inside, as a nick or where it is shown.
+        eve = await crowd.connect("eve@localhost")
+        assert (await eve.join(room, "Eve", SECRET)).joined
+        mark = alice.mark()
+        await take(eve, room, "Al\u0456ce")
+        assert "Al\u0456ce is now" in (await alice.wait_for(told, since=mark)).body
+        assert not [seen for seen in [*bob.seen, *eve.seen] if told(seen)], "nobody else is told"

@@ -65,7 +65,14 @@ fn decision(entry: &Entry) -> String {
     let why = entry.denial.as_deref().map(|denial| format!(": {}", reason(denial)));
     let id = entry.id.as_deref().unwrap_or("?");
     let why = why.unwrap_or_default();
-    format!("{tried}: {verdict}{}{}{why} [{id}]", rule(entry), observed(entry))
+    let body: Value = serde_json::from_str(&entry.body).unwrap_or_default();
+    let namesake = body.pointer("/facts/namesake").and_then(Value::as_str);
+    let alike = match namesake {
+        Some("moderator") => ", the name looks like a moderator's",
+        Some(_) => ", the name looks like another's",
+        None => "",
+    };
+    format!("{tried}: {verdict}{}{}{alike}{why} [{id}]", rule(entry), observed(entry))
 }
 
 fn action(entry: &Entry) -> String {
@@ -142,6 +149,22 @@ mod tests {
             line(&denied),
             "1970-01-01 00:00:00Z  tea@conference.example.org  bob@example.org (Bob\u{fffd}[2J\u{fffd})  \
              join: deny by password.guesses (line 41): Too many wrong passwords. Try again in …. [c41-19]"
+        );
+    }
+
+    #[test]
+    fn a_name_that_looks_like_a_moderators_is_marked() {
+        let entry = Entry {
+            id: Some("c41-19".into()),
+            attempt_kind: Some("rename".into()),
+            verdict: Some("allow".into()),
+            body: r#"{"facts":{"namesake":"moderator"}}"#.into(),
+            ..entry(Kind::Decision)
+        };
+        assert!(
+            line(&entry).ends_with("rename: allow, the name looks like a moderator's [c41-19]"),
+            "{}",
+            line(&entry)
         );
     }
 

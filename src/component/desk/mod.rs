@@ -29,7 +29,7 @@ use crate::policy::denial::Denial;
 use crate::policy::explain::{Explanation, explain};
 use crate::policy::facts::Facts;
 use crate::policy::made::Held;
-use crate::policy::names::Unique;
+use crate::policy::names::{Namesake, Unique};
 use crate::policy::pressure::{Pressure, Waits};
 use crate::policy::rules::{Policy, Rules};
 use crate::policy::verdict::{Decision, Effects, Rule, Verdict};
@@ -250,18 +250,20 @@ impl Desk {
         attempt
     }
 
-    /// Notes whether somebody inside has a name like one that is asked for, where that matters.
+    /// Notes whether a moderator inside has a name like one that is asked for; where it matters, whether anybody has.
     fn look_for_namesake(&self, attempt: &mut Cow<'_, Attempt>, rules: &Rules) {
-        let asks =
-            matches!(attempt.action, Action::Open { .. } | Action::Join { .. } | Action::Rename);
-        let matters = |rules: &Rules| rules.names.unique.value != Unique::Nobody;
-        if !asks || !(matters(rules) || rules.observed.as_deref().is_some_and(matters)) {
+        if !matches!(attempt.action, Action::Join { .. } | Action::Rename) {
             return;
         }
+        let matters = |rules: &Rules| rules.names.unique.value == Unique::Everybody;
+        let least = match matters(rules) || rules.observed.as_deref().is_some_and(matters) {
+            true => Namesake::Occupant,
+            false => Namesake::Moderator,
+        };
         let found = attempt
             .room
             .as_ref()
-            .and_then(|room| self.live.namesake(&self.policy, room, &attempt.requester));
+            .and_then(|room| self.live.namesake(&self.policy, room, &attempt.requester, least));
         if found.is_some() {
             attempt.to_mut().namesake = found;
         }

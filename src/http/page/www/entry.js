@@ -61,6 +61,12 @@ export function bodyOf(entry) {
   }
 }
 
+/** The mark of a name that may be taken for that of somebody inside; false for any other. */
+export function namesake(entry) {
+  const whose = entry.kind === 'decision' && bodyOf(entry).facts?.namesake;
+  return whose && h('span.chip.hold', { title: `The name looks like that of ${whose === 'moderator' ? 'a moderator' : 'somebody'} inside` }, whose === 'moderator' ? 'like a moderator' : 'look-alike');
+}
+
 /** The rule of a decision, with its line in the file. */
 export const ruleOf = entry => (entry.rule ? h('span.rule', { title: meaning(entry.rule) }, h('code', {}, entry.rule), h('span.line', {}, place(entry.line))) : null);
 
@@ -76,7 +82,7 @@ export function timelineItem(entry) {
     h('time', { datetime: exact(entry.at), title: when(entry.at) }, time(entry.at)),
     h('span.node', { 'aria-hidden': 'true' }),
     h('div.what', {}, h('p', {}, sentence(entry), entry.observed && h('span.observed', {}, 'observed')),
-      more && h('p.why', {}, more),
+      namesake(entry), more && h('p.why', {}, more),
       entry.rule && h('p.by', {}, ruleOf(entry), requesterClass(entry.class))),
     h('button.quiet.small.details', { type: 'button', 'aria-label': `Details of ${time(entry.at)}`, onclick: () => show(entry) }, 'Details'));
 }

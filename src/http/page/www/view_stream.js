@@ -4,7 +4,7 @@ import { attribute, h, heading, put, replace, text } from './dom.js';
 import { count, exact, time } from './format.js';
 import { icon } from './icons.js';
 import { requesterClass, verdict, VERDICTS } from './badges.js';
-import { ruleOf, show, tried, who } from './entry.js';
+import { namesake, ruleOf, show, tried, who } from './entry.js';
 import { parts, person, visible } from './names.js';
 import { ruleNames, why } from './reasons.js';
 import { remember } from './router.js';
@@ -115,7 +115,7 @@ function row(entry) {
   const made = h('div.row', {},
     cell('time', h('time', { datetime: exact(entry.at) }, time(entry.at))),
     cell('verdict', verdict(entry.verdict, entry.observed)),
-    cell('who', h('span.names', {}, person(who(entry) || 'somebody')), requesterClass(entry.class)),
+    cell('who', h('span.names', {}, person(who(entry) || 'somebody')), namesake(entry), requesterClass(entry.class)),
     cell('room', h('bdi.room', { title: visible(entry.room) }, visible(parts(entry.room).local))),
     cell('why', h('span.asked', {}, entry.attempt_kind === 'join' ? '' : `${tried(entry.attempt_kind)}: `), why(entry)),
     cell('rule', ruleOf(entry)));
