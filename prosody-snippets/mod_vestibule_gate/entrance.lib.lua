@@ -104,7 +104,9 @@ return function (gate)
 		local stanza = event.stanza;
 		local kind = stanza.attr.type;
 		local is_plain = kind == nil or kind == "normal";
-		if is_plain and is_decline(stanza) then return gate.declines.take(event, room) or refuse_outside(event, room); end
+		if is_plain and is_decline(stanza) then -- whoever is inside has come, and says what they may say
+			return not is_inside and gate.declines.take(event, room) or refuse_outside(event, room);
+		end
 		if not is_inside then return refuse_outside(event, room); end
 		if kind == "groupchat" or kind == "error" then return; end
 		-- What it says is read, once, where it is asked about.
@@ -185,8 +187,11 @@ return function (gate)
 				local room = place ~= "host" and gate.get_room(jid_bare(stanza.attr.to)) or nil;
 				local is_inside = room and room:get_occupant_jid(stanza.attr.from) ~= nil;
 				if is_final(stanza) then
-					-- Answers to requests find whoever asked by their id; others come from inside or from nowhere.
-					local is_of_use = is_inside or stanza.name == "iq" or stanza.attr.type == "unavailable" and place == "full";
+					-- Answers to requests find whoever asked by their id; others come from inside or from nowhere. Without a
+					-- room, the service would answer them.
+					local is_there = place == "host" or room and not room._data.destroyed;
+					local is_of_use = is_inside or stanza.name == "iq" and is_there
+						or stanza.attr.type == "unavailable" and place == "full";
 					return not is_of_use;
 				end
 				if room and room._data.destroyed then return; end -- the service says that it is gone

@@ -13,7 +13,9 @@ return function (gate)
 		local room_jid, kind = jid_bare(stanza.attr.to), stanza.attr.type;
 		if kind == "unavailable" then
 			gate.waiting.left(room_jid, stanza.attr.from);
-			return gate.cancel(room_jid, stanza.attr.from);
+			-- Without a room, the service would answer it.
+			local is_over = not gate.is_open(room_jid) and not gate.is_observing() and not gate.is_service(stanza.attr.from);
+			return gate.cancel(room_jid, stanza.attr.from) or is_over;
 		end
 		if kind ~= nil or stanza[mark] or not stanza:get_child("x", xmlns_muc) then return; end
 		if gate.get_room(room_jid) ~= nil then return; end -- there is one, or it cannot be loaded

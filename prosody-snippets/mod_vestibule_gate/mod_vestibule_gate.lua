@@ -651,6 +651,7 @@ end
 function gate.put_at(event, kind, room_jid) return put(event, kind, { detail = function () end }, room_jid); end
 
 gate.get_room, gate.affiliation_of = get_room, affiliation_of;
+function gate.is_open(room_jid) local room = get_room(room_jid); return room and not room._data.destroyed; end
 gate.is_reserved, gate.is_service = is_reserved, is_service;
 gate.report, gate.refuse, gate.refuse_nick, gate.run_sweep, gate.put = report, refuse, refuse_nick, run_sweep, put;
 gate.guard, gate.guard_at = guard, guard_at;

@@ -166,6 +166,26 @@ async def test_without_a_room_a_stranger_is_told_that_there_is_none(door):
         assert door.component.run("room", room).returncode != 0
 
 
+# What nobody waits for an answer to.
+FINAL = {
+    "error message": message("{room}/Alice", "<error/>", "error"),
+    "unavailable": presence("{room}/Alice", kind="unavailable"),
+    "error presence": presence("{room}/Alice", "<error/>", "error"),
+    "result": iq("result", "{room}/Alice", query("urn:example:anything")),
+    "error": iq("error", "{room}/Alice", "<error/>"),
+    "result of the room": iq("result", "{room}", query("urn:example:anything")),
+}
+
+
+async def test_an_answer_gets_no_answer_where_there_is_no_room_either(door):
+    async with Crowd(door.server) as crowd:
+        carol = await crowd.connect("carol@localhost")
+        room, _, _, dora = await meeting(door, crowd)
+        for name, text in FINAL.items():
+            assert await answer(carol, text.replace("{room}", door.room())) == [], name
+            assert await answer(dora, text.replace("{room}", room)) == [], name
+
+
 async def test_what_clients_ask_before_they_join_is_answered(door):
     async with Crowd(door.server) as crowd:
         room, _, _, carol = await meeting(door, crowd)
@@ -387,6 +407,19 @@ async def test_whoever_was_invited_declines_once_with_a_reason_alone(door):
         assert again.error == NOT_INSIDE
         await bob.ping()
         assert not [s for s in bob.seen[since[1]:] if s.name == "message"]
+
+
+async def test_whoever_was_invited_and_has_come_declines_nothing(door):
+    async with Crowd(door.server) as crowd:
+        room, alice, _, carol = await meeting(door, crowd, "quiet")
+        alice.invite(room, carol.bare)
+        await invited(carol, room)
+        assert (await carol.join(room, "Carol", SECRET)).joined
+        since = alice.mark()
+        (refused,) = await answer(carol, message(room, decline(alice.jid, reason="what I think")))
+        assert refused.error == NOT_INSIDE
+        await alice.ping()
+        assert "what I think" not in "".join(map(repr, alice.seen[since:]))
 
 
 async def test_the_invitation_of_another_room_is_no_reason_to_decline_here(door):
