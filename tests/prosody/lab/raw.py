@@ -1,4 +1,7 @@
-"""A client that logs in under whatever name: slixmpp prepares names before the server does."""
+"""A client that does no more than its test says: it logs in under whatever name, answers nothing, and costs little.
+
+slixmpp prepares names before the server does, and answers requests by itself.
+"""
 
 import asyncio
 import base64
@@ -14,7 +17,7 @@ from .stanza import CLIENT
 
 
 class Raw(Person):
-    """Somebody with the account `node@localhost`, which is made."""
+    """Somebody with an account, which is made, or a guest."""
 
     def __init__(self, server, reader, writer):
         self.server = server
@@ -27,11 +30,14 @@ class Raw(Person):
         self._task = None
 
     @classmethod
-    async def log_in(cls, server, node):
-        """Logs in by SASL PLAIN and binds the resource `lab`."""
-        server.add_account(node)
+    async def log_in(cls, server, node, host=None):
+        """Logs in as `node` at `host` (the server's own without one) by SASL PLAIN, or without a node by ANONYMOUS, and binds
+        the resource `lab`."""
+        host = host or server.host
+        if node:
+            server.add_account(node, host=host)
         person = cls(server, *await asyncio.open_connection(HOST, server.c2s_port))
-        await asyncio.wait_for(person._log_in(node), 10)
+        await asyncio.wait_for(person._log_in(node, host), 10)
         return person
 
     jid = property(lambda self: self._jid)
@@ -49,18 +55,21 @@ class Raw(Person):
             self._task.cancel()
         self._writer.close()
 
-    async def _log_in(self, node):
+    abort = close
+
+    async def _log_in(self, node, host):
         header = (
             f"<stream:stream xmlns='{CLIENT}' xmlns:stream='http://etherx.jabber.org/streams'"
-            f" to='{self.server.host}' version='1.0'>"
+            f" to='{host}' version='1.0'>"
         )
         self.send_raw(header)
         await self._until(b"</stream:features>")
-        proof = base64.b64encode(f"\0{node}\0{PASSWORD}".encode()).decode()
-        self.send_raw(f"<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>{proof}</auth>")
+        proof = base64.b64encode(f"\0{node}\0{PASSWORD}".encode()).decode() if node else ""
+        mechanism = "PLAIN" if node else "ANONYMOUS"
+        self.send_raw(f"<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='{mechanism}'>{proof}</auth>")
         told = await self._until(b">")
         if "<success" not in told:
-            raise Failed(f"{node} cannot log in: {told}")
+            raise Failed(f"{node} cannot log in at {host}: {told}")
         self.send_raw(header)
         await self._until(b"</stream:features>")
         self.send_raw(

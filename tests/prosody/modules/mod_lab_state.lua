@@ -1,7 +1,7 @@
 -- Loaded beside the gate by tests: tells everything that a room is, as one text in a fixed order.
 
 local muc = module:depends("muc");
-local st, json = require "util.stanza", require "util.json";
+local st, json, jid = require "util.stanza", require "util.json", require "util.jid";
 
 -- What can be written: the gate's own marks are tables for keys.
 local function plain(value, depth)
@@ -25,6 +25,17 @@ local function occupants_of(room)
 	return all;
 end
 
+-- How many messages of each sender are in the archive.
+local log = module:open_store("muc_log", "archive");
+local function archive_of(room)
+	local counts = {};
+	local each, state = log:find(jid.node(room.jid), {});
+	for _, stanza in each or function () end, state do
+		counts[stanza.attr.from] = (counts[stanza.attr.from] or 0) + 1;
+	end
+	return counts;
+end
+
 local function state_of(room)
 	local config, record = plain(room._data, 0), nil;
 	record, config.vestibule = config.vestibule, nil;
@@ -32,7 +43,7 @@ local function state_of(room)
 	for i, entry in ipairs(room._history or {}) do history[i] = tostring(entry.stanza.attr.from) .. " " .. entry.timestamp; end
 	return {
 		affiliations = plain(room._affiliations, 0), registrations = plain(room._affiliation_data, 0), config = config,
-		record = record, occupants = occupants_of(room), history = history,
+		record = record, occupants = occupants_of(room), history = history, archive = archive_of(room),
 	};
 end
 

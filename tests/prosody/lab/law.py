@@ -1,0 +1,346 @@
+"""What may come of a stanza, by what the component has logged: everything else is a fault.
+
+A step is one stanza of one person: the room as a whole before and after, what everybody received, and what was decided meanwhile.
+"""
+
+import dataclasses
+import re
+from collections import Counter
+
+from .knocking import is_invitation, is_knock
+from .stanza import MUC_ADMIN, MUC_OWNER, MUC_USER
+
+AFFILIATIONS = ["outcast", "none", "member", "admin", "owner"]
+ROLES = ["none", "visitor", "participant", "moderator"]
+# What of a room's configuration each setting of a decision is, as Prosody stores it.
+SETTINGS = {
+    "name": {"name"}, "description": {"description"}, "language": {"language"}, "subject": {"subject", "subject_from", "subject_time"},
+    "subject_change": {"changesubject"}, "moderated": {"moderated"}, "whois": {"whois"},
+    "history": {"history_length", "default_history_messages"}, "member_invites": {"allow_member_invites"},
+    "private_messages": {"allow_pm", "allow_modpm"}, "presence": {"presence_broadcast"}, "archive": {"archiving"},
+    "members-only": {"members_only"}, "public": {"hidden"}, "persistent": {"persistent"},
+    "password-set": {"password"}, "password-removed": {"password"}, "password-kept": set(), "kept": set(), "max_occupants": set(),
+}
+# What shows nobody anything: protocol.md, section 9.
+SILENT = ("http://jabber.org/protocol/chatstates", "urn:xmpp:chat-markers:0", "urn:xmpp:receipts", "urn:xmpp:hints", "urn:xmpp:sid:0",
+          "urn:xmpp:occupant-id:0")
+# All that somebody who is not in a room may be sent of it: protocol.md, section 12.
+OUTSIDE_RECEIVES = {
+    "answer": "the error or result to one's own stanza: every request has one, and what is refused is told",
+    "invitation": "after a decision that names them: how else would they know",
+    "word": "what became of their knock, after a decision that names them",
+    "farewell": "that they are out of it: kick, ban, destruction, after a decision that names them or the room",
+}
+# All that somebody who is not in a room may have others receive.
+OUTSIDE_CAUSES = {
+    "knock": "the form for moderators, after a join that was held",
+    "entry": "what a join brings that was allowed",
+    "decline": "to whoever had them invited, once for each invitation",
+}
+
+
+@dataclasses.dataclass
+class Step:
+    """`who` sent `text`, so many `times`. `received` has what each of `people` got, by name; harness traffic is left out."""
+
+    who: object
+    text: str
+    identity: str
+    times: int
+    room: str
+    before: dict
+    after: dict
+    people: dict
+    received: dict
+    secrets: list
+    decided: list = dataclasses.field(default_factory=list)
+
+    def name(self):
+        return next(name for name, person in self.people.items() if person is self.who)
+
+    def allowed(self, *kinds):
+        """The decisions of these kinds by which the sender was allowed something in this room."""
+        return [line for line in self.decided if line.get("verdict") == "allow" and line["kind"] in kinds and self._is_own(line)]
+
+    def _is_own(self, line):
+        return line.get("jid") == self.who.bare and line.get("room") == self.room
+
+    def items(self):
+        """Every (address, value) that an allowed decision gives."""
+        found = []
+        for line in self.allowed("affiliation", "role"):
+            found += [(item.get("jid"), item.get("to")) for item in line["facts"]["try"][line["kind"]].get("items", [])]
+        return found
+
+    def targets(self):
+        """Whom an allowed decision lets in, turns away or invites."""
+        found = set()
+        for line in self.allowed("invite", "knock"):
+            tried = line["facts"]["try"][line["kind"]]
+            found |= set(tried.get("to", [])) | {tried.get("target")}
+        return found
+
+    def settings(self):
+        """The names of the settings that an allowed decision changes; those of unknown fields are `None`."""
+        found = set()
+        for line in self.allowed("configure"):
+            for field in line["facts"]["try"]["configure"].get("fields", []):
+                (name, value), = field.items() if isinstance(field, dict) else [(field, None)]
+                found.add(value[0] if name == "setting" else name)
+        return found
+
+    def nicks(self):
+        """The sender's places in the room, before and after."""
+        return {nick for state in (self.before, self.after) for nick, one in occupants(state).items() if one["bare"] == self.who.bare}
+
+    def is_inside(self, person, states=None):
+        return any(person.jid in one["sessions"] for state in states or (self.before, self.after) for one in occupants(state).values())
+
+    def speaks(self):
+        """Whether the sender may chat: by the policy of the property."""
+        moderates = any(occupants(self.before)[nick]["role"] == "moderator" for nick in self.nicks() & set(occupants(self.before)))
+        return moderates or self.who.bare.endswith("@localhost")
+
+
+def occupants(state):
+    return state.get("occupants") or {}
+
+
+def history(state):
+    found = state.get("history") or {}
+    return list(found.values() if isinstance(found, dict) else found)
+
+
+def differences(step, part):
+    """{key: (before, after)} of a part of the room's state."""
+    before, after = step.before.get(part) or {}, step.after.get(part) or {}
+    return {key: (before.get(key), after.get(key)) for key in {*before, *after} if before.get(key) != after.get(key)}
+
+
+def rank(names, value):
+    return names.index(value or "none")
+
+
+# The state
+
+
+def affiliation_faults(step, former):
+    items, targets, settings = step.items(), step.targets(), step.settings()
+    for jid, (was, now) in differences(step, "affiliations").items():
+        lowered = rank(AFFILIATIONS, now) < rank(AFFILIATIONS, was) and rank(AFFILIATIONS, now) >= 1
+        is_own = jid == step.who.bare and (lowered or step.allowed("open", "join"))
+        is_member = now == "member" and (jid in targets or "members-only" in settings)
+        is_restored = jid in targets and now == former.get(jid)  # a removal has suspended it
+        if not is_own and not is_member and not is_restored and (jid, now or "none") not in items:
+            yield f"{jid} is {now}, was {was}"
+
+
+def registration_faults(step):
+    named = {jid for jid, _ in step.items()} | {step.who.bare}
+    yield from (f"a registration of {jid}" for jid in differences(step, "registrations") if jid not in named)
+
+
+def config_faults(step):
+    if step.allowed("open"):
+        return
+    may = set().union(*(SETTINGS.get(name, set()) for name in step.settings()))
+    others = None in step.settings() or {"other", "kept"} & step.settings()
+    yield from (f"{key} is {now}, was {was}" for key, (was, now) in differences(step, "config").items() if key not in may and not others)
+
+
+def occupant_faults(step):
+    named = {jid for jid, _ in step.items()}
+    given = {value for jid, value in step.items() if jid == step.who.bare}
+    entered, settings = step.allowed("open", "join"), step.settings()
+    for nick, (was, now) in differences(step, "occupants").items():
+        bare = (was or now)["bare"]
+        is_named = bare in named or bare.partition("@")[2] in named
+        rises = was and now and rank(ROLES, now["role"]) > rank(ROLES, was["role"])
+        if bare != step.who.bare:
+            removed = now is None and "members-only" in settings
+            if not is_named and not removed:
+                yield f"{nick} is {now}, was {was}"
+            continue
+        comes = now and set(now["sessions"]) - set(was["sessions"] if was else [])
+        if comes and not entered and not step.allowed("rename") or rises and not entered and not given:
+            yield f"{nick} is {now}, was {was}"
+
+
+def history_faults(step):
+    before, after = Counter(history(step.before)), Counter(history(step.after))
+    new, lost = after - before, before - after
+    may = step.speaks() or "subject" in step.settings()
+    nicks = tuple(f"{nick} " for nick in step.nicks())
+    yield from (f"{one} is in the history" for one in new if not may or not one.startswith(nicks))
+    if lost.total() > new.total() and "history" not in step.settings() and not step.allowed("open"):
+        yield f"the history has lost {list(lost)}"
+
+
+def archive_faults(step):
+    may = step.speaks() or "subject" in step.settings()
+    for sender, (was, now) in differences(step, "archive").items():
+        if (now or 0) < (was or 0) or not may or sender not in step.nicks():
+            yield f"of {sender} are {now} in the archive, were {was}"
+
+
+def record_faults(step):
+    if any(step._is_own(line) for line in step.decided):
+        return
+    was, now = step.before.get("record") or {}, step.after.get("record") or {}
+    for key in {*was, *now}:
+        if key == "may" and drop(was.get(key), step.who.bare) == drop(now.get(key), step.who.bare):
+            continue
+        if was.get(key) != now.get(key):
+            yield f"of the record, {key} is {now.get(key)}, was {was.get(key)}"
+
+
+def drop(table, key):
+    return {name: value for name, value in (table or {}).items() if name != key}
+
+
+def state_faults(step, former):
+    if not step.after and step.before:
+        if not step.allowed("destroy"):
+            yield "the room is gone"
+        return
+    yield from affiliation_faults(step, former)
+    for part in (registration_faults, config_faults, occupant_faults, history_faults, archive_faults, record_faults):
+        yield from part(step)
+
+
+# What people receive
+
+
+def says_nothing(stanza):
+    # The room itself marks private messages, by an element with nothing in it.
+    return all(child.tag[1:].partition("}")[0] in SILENT or child.tag.endswith("}error") or child.tag == f"{{{MUC_USER}}}x" and not len(child)
+               for child in stanza.xml)
+
+
+def is_plain_invitation(stanza):
+    """Whether nothing goes with an invitation but who invites where, and why."""
+    parts = {child.tag.rpartition("}")[2] for child in stanza.xml}
+    inside = {child.tag.rpartition("}")[2] for child in stanza.find(MUC_USER, "x").iter()}
+    return parts <= {"x", "body"} and inside <= {"x", "invite", "reason", "continue"} and len(stanza.xml.findall(f"{{{MUC_USER}}}x")) == 1
+
+
+def is_decline(stanza, room):
+    return stanza.name == "message" and stanza.sender == room and stanza.find(MUC_USER, "decline") is not None
+
+
+def is_farewell(stanza):
+    return stanza.name == "presence" and stanza.type == "unavailable"
+
+
+def is_answer(step, stanza):
+    return stanza.id == step.identity and stanza.type in ("error", "result") and stanza.name == step.text[1:].partition(" ")[0]
+
+
+def is_avatar(step, stanza):
+    """What all are told when an owner sets the room's picture: a request that is named, and no setting of the policy."""
+    sets = step.text.startswith("<iq") and "vcard-temp" in step.text and " type='set'" in step.text
+    tells = stanza.find("vcard-temp:x:update", "x") is not None or stanza.statuses == {104}
+    owns = (step.before.get("affiliations") or {}).get(step.who.bare) == "owner"
+    return sets and tells and owns and step.is_inside(step.who, [step.before])
+
+
+def own_voice(step, stanza):
+    """What people inside receive from an occupant, as XEP-0045 routes it."""
+    if stanza.sender not in step.nicks():
+        return False
+    if stanza.name == "message":
+        return step.speaks() or says_nothing(stanza) or stanza.subject is not None and "subject" in step.settings()
+    return True
+
+
+def follows(step, person, stanza):
+    """Whether a decision stands behind what somebody received."""
+    named = {jid for jid, _ in step.items()} | step.targets()
+    if is_knock(stanza, step.room):
+        held = [line for line in step.decided if step._is_own(line) and line["kind"] == "join" and line.get("verdict") == "hold"]
+        role = [one["role"] for one in occupants(step.before).values() if person.jid in one["sessions"]]
+        return bool(held) and role == ["moderator"] or person.bare in named
+    if is_invitation(stanza, step.room) and not is_plain_invitation(stanza):
+        return False
+    if is_invitation(stanza, step.room) or stanza.sender == step.room and not step.is_inside(person):
+        return person.bare in step.targets() | named
+    if is_farewell(stanza) and not step.is_inside(person, [step.after]) and not step.is_inside(person, [step.before]):
+        return False
+    if step.allowed("destroy"):
+        return is_farewell(stanza)
+    if not step.is_inside(person):
+        return False
+    moved = {nick for state in (step.before, step.after) for nick, one in occupants(state).items()
+             if one["bare"] in named or one["bare"].partition("@")[2] in named}
+    if stanza.sender in moved:
+        return stanza.name == "presence"
+    if stanza.sender == step.room:
+        asked = step.allowed("configure", "affiliation", "role", "open", "join", "knock", "invite", "rename")
+        return bool(asked) or is_avatar(step, stanza)
+    return is_farewell(stanza) and "members-only" in step.settings()
+
+
+def leaks(step, person, stanza):
+    """What of the room somebody outside is told, that they did not say themselves."""
+    told = repr(stanza)
+    return [secret for secret in step.secrets if secret in told and secret not in step.text and secret not in person.bare]
+
+
+def hearing_faults(step, invited):
+    for name, stanzas in step.received.items():
+        person = step.people[name]
+        is_outside = not step.is_inside(person)
+        for stanza in stanzas:
+            if is_outside and (found := leaks(step, person, stanza)) and not is_invitation(stanza, step.room):
+                yield f"{name} learns {found}: {stanza}"
+            if person is step.who:
+                if is_outside and not is_answer(step, stanza) and not (person.bare in step.targets() and stanza.sender == step.room):
+                    yield f"{name} received {stanza}"
+            elif is_decline(stanza, step.room) and not step.is_inside(step.who, [step.before]) and invited.get(step.who.bare) == person.bare:
+                invited.pop(step.who.bare)
+            elif not (not is_outside and own_voice(step, stanza)) and not follows(step, person, stanza):
+                yield f"{name} received {stanza}"
+
+
+def reading_faults(step):
+    """What of forms and lists is told to somebody who does not moderate: members may know of one another where all may know them."""
+    config, seats = step.before.get("config") or {}, occupants(step.before)
+    moderates = any(one["role"] == "moderator" for one in seats.values() if step.who.jid in one["sessions"])
+    is_open = config.get("members_only") and config.get("whois") == "anyone"
+    for stanza in step.received.get(step.name(), []):
+        lists = stanza.type == "result" and (stanza.find(MUC_OWNER, "query") is not None or stanza.find(MUC_ADMIN, "query") is not None)
+        if lists and stanza.xml[0][:] and not moderates and not is_open:
+            yield f"they read {stanza}"
+
+
+def omission_faults(step):
+    """What was decided and logged, and did not happen, though nothing is logged of a failure."""
+    if any(line.get("event") == "failed" for line in step.decided) or len(step.allowed("affiliation")) != 1 or not step.after:
+        return
+    given = step.after.get("affiliations") or {}
+    items = step.allowed("affiliation")[0]["facts"]["try"]["affiliation"]["items"]
+    yield from (f"{item['jid']} is not {item['to']}" for item in items if given.get(item["jid"], "none") != item["to"])
+
+
+def answer_faults(step):
+    answers = [stanza for stanza in step.received.get(step.name(), []) if is_answer(step, stanza)]
+    kind = (re.search(r"^<[^>]* type='([^']*)'", step.text) or [None, ""])[1]
+    is_request = step.text.startswith("<iq") and kind in ("get", "set")
+    is_final = kind in ("error", "result", "unavailable")
+    to_occupant = f" to='{step.room}/" in step.text and step.is_inside(step.who)
+    least = step.times if is_request and not to_occupant else 0
+    most = 0 if is_final and not step.is_inside(step.who) else step.times
+    if not least <= len(answers) <= most:
+        yield f"{len(answers)} answers to {step.times}"
+
+
+def faults(step, invited, former):
+    """Everything that nothing allows. `invited` has who may decline, with who had them invited, and `former` what affiliation people
+    had; both are kept up to date."""
+    yield from state_faults(step, former)
+    yield from hearing_faults(step, invited)
+    yield from reading_faults(step)
+    yield from omission_faults(step)
+    yield from answer_faults(step)
+    invited.update(dict.fromkeys(step.targets(), step.who.bare) if step.allowed("invite") else {})
+    former.update(step.before.get("affiliations") or {})
