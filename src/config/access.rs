@@ -2,7 +2,7 @@
 
 use toml::de::DeValue;
 
-use super::names::{domain_spellings, globs, jid};
+use super::names::{domain_spellings, globs, jid_spellings};
 use super::section::{Item, Read, Section};
 use super::values::{boolean, classes, list, text};
 use crate::policy::access::{Access, Opening, Persistence};
@@ -41,13 +41,13 @@ fn listed(section: &mut Section<'_>, rules: &mut Access) {
     let read = section.read("listed", |item| {
         list(|item| {
             let is_jid = text(item)?.contains(['@', '/']);
-            if is_jid { jid(item).map(Ok) } else { domain_spellings(item).map(Err) }
+            if is_jid { jid_spellings(item).map(Ok) } else { domain_spellings(item).map(Err) }
         })(item)
     });
     let Some((entries, place)) = read else { return };
     for entry in entries {
         match entry {
-            Ok(jid) => jids.extend(jid.spellings()),
+            Ok(spellings) => jids.extend(spellings),
             Err(spellings) => domains.extend(spellings),
         }
     }

@@ -177,7 +177,7 @@ fn read_person(mut section: Section<'_>, persons: &mut Vec<(BareJid, Role)>) {
         if persons.iter().any(|(other, _)| *other == jid) {
             section.error(place, "jid", format!("`{jid}` has a role already"));
         } else {
-            persons.push((jid, role));
+            persons.extend(jid.spellings().into_iter().map(|jid| (jid, role)));
         }
     }
     section.finish();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use toml::de::DeValue;
 
-use super::names::{domain_spellings, jid};
+use super::names::{domain_spellings, jid_spellings};
 use super::section::{Item, Read, Section};
 use super::values::{classes, duration_or_never, list, some_text, word};
 use crate::policy::authority::Protected;
@@ -14,10 +14,8 @@ use crate::policy::who::Who;
 /// Puts what the table says into the rules.
 pub(super) fn read(mut section: Section<'_>, rules: &mut Moderators) {
     section.set("become", &mut rules.become_by, ways);
-    section.set("jids", &mut rules.jids, |item| list(jid)(item).map(collect));
-    section.set("domains", &mut rules.domains, |item| {
-        list(domain_spellings)(item).map(|all| all.into_iter().flatten().collect())
-    });
+    section.set("jids", &mut rules.jids, |item| list(jid_spellings)(item).map(collect));
+    section.set("domains", &mut rules.domains, |item| list(domain_spellings)(item).map(collect));
     section.set("claim", &mut rules.claim, some_text);
     section.set("claim_values", &mut rules.claim_values, list(some_text));
     section.set("grant", &mut rules.grant, word(&Who::ALL, Who::name));
@@ -32,8 +30,8 @@ pub(super) fn read(mut section: Section<'_>, rules: &mut Moderators) {
     section.finish();
 }
 
-fn collect<T, C: FromIterator<T>>(values: Vec<T>) -> C {
-    values.into_iter().collect()
+fn collect<T, C: FromIterator<T>>(spellings: Vec<Vec<T>>) -> C {
+    spellings.into_iter().flatten().collect()
 }
 
 /// Every way, and `nobody`.

@@ -25,6 +25,11 @@ pub(super) fn jid(item: &Item<'_>) -> Read<BareJid> {
     }
 }
 
+/// The same account at each spelling of its domain, any of which the server may stamp.
+pub(super) fn jid_spellings(item: &Item<'_>) -> Read<Vec<BareJid>> {
+    jid(item).map(|jid| jid.spellings())
+}
+
 /// Notes an address that the server is to prepare, too.
 fn noted(item: &Item<'_>, text: String, jid: BareJid) -> BareJid {
     if !text.is_ascii() {

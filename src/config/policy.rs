@@ -42,7 +42,11 @@ pub(super) fn read(
     let (bans, count) = bans::read(root.tables("ban"));
     let exceptions = exceptions::read(root.tables("exception"));
     let providers = providers::read(root.tables("provider"));
-    let operators = operators.into_iter().map(|(jid, place)| (jid, notes.line(&place))).collect();
+    let operators = operators.into_iter().flat_map(|(jid, place)| {
+        let line = notes.line(&place);
+        jid.spellings().into_iter().map(move |jid| (jid, line))
+    });
+    let operators = operators.collect();
     let base = Arc::new(base);
     let policy = Policy {
         revision: String::new(),

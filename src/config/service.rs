@@ -35,7 +35,9 @@ pub(super) fn read(
             section.read("trusted", list(placed_jid)).unwrap_or((Vec::new(), Place::Whole)).0;
         let notes = section.notes();
         for (jid, place) in focus.iter().chain(&trusted) {
-            accounts.entry(jid.clone()).or_insert_with(|| notes.line(place));
+            for jid in jid.spellings() {
+                accounts.entry(jid).or_insert_with(|| notes.line(place));
+            }
         }
         if let Some((domain, place)) = read {
             if component == Some(&domain) {

@@ -20,7 +20,7 @@ use crate::jid::{self, BareJid};
 pub enum Whom {
     /// Everybody in its rooms: the rules do not hold there.
     All,
-    /// One account.
+    /// One account, however its domain is spelt.
     Jid(BareJid),
     /// All accounts of a domain, however it is spelt, and of no subdomain.
     Domain(String),
@@ -88,7 +88,11 @@ impl Exceptions {
         self.lines.push(exception.line);
         match whom {
             Whom::All => self.all.push(exception),
-            Whom::Jid(jid) => self.jids.entry(jid).or_default().push(exception),
+            Whom::Jid(jid) => {
+                for jid in jid.spellings() {
+                    self.jids.entry(jid).or_default().push(exception.clone());
+                }
+            }
             Whom::Domain(domain) => {
                 for domain in jid::spellings(&domain) {
                     self.domains.entry(domain).or_default().push(exception.clone());

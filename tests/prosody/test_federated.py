@@ -11,6 +11,9 @@ from storm import until
 
 SECRET = "seven tall quartz lanterns"
 NEAR = "conference.localhost"
+# Two services, whose domain the file writes in one way each.
+SERVANTS = {UNICODE: "servant", ASCII: "handmaid"}
+SERVICE += f"trusted = [{', '.join(f'{chr(34)}{name}@{domain}{chr(34)}' for domain, name in SERVANTS.items())}]\n"
 POLICY = (
     SERVICE
     + f"""
@@ -180,6 +183,62 @@ async def test_a_domain_is_banned_however_it_is_written(door, written):
                 assert (await person.join(room, "Bob", SECRET)).condition == "forbidden"
         finally:
             vestibule(door, "unban", written)
+
+
+# What the file gives somebody of an internationalised domain, by each key of it that names people; and what they are then.
+NAMED = {
+    "operators": ("operators = [{jid}]", "operator"),
+    "access.listed, the account": ("access = {{ listed = [{jid}] }}", "listed"),
+    "access.listed, the domain": ("access = {{ listed = [{domain}] }}", "listed"),
+    "moderators.jids": ('moderators = {{ become = ["listed"], jids = [{jid}] }}', "owner"),
+    "moderators.domains": ('moderators = {{ become = ["listed"], domains = [{domain}] }}', "owner"),
+    "exception, the account": ("[[exception]]\njid = {jid}", "excepted"),
+    "exception, the domain": ("[[exception]]\ndomain = {domain}", "excepted"),
+}
+EXCEPTION = '\nrules = ["password", "lobby"]\nreason = "a test"\n'
+
+
+@pytest.mark.parametrize("written", [UNICODE, ASCII])
+@pytest.mark.parametrize("key", NAMED)
+async def test_the_file_names_people_of_a_domain_however_it_is_written(door, key, written):
+    line, expected = NAMED[key]
+    line = line.format(jid=f'"bob@{written}"', domain=f'"{written}"')
+    policy = SERVICE + f'[policy.password]\nsource = "preset"\npreset = "{SECRET}"\n'
+    text = f"{line}{EXCEPTION}" if line.startswith("[[") else f"[policy]\n{line}\n"
+    door.enforce(policy + text if line.startswith("[[") else SERVICE + text + policy.removeprefix(SERVICE))
+    try:
+        async with Crowd(door.server) as people, door.abroad() as abroad:
+            room = door.room()
+            alice = await opened(people, room)
+            persons = await abroad.connect_many([f"bob@{UNICODE}", f"bob@{ASCII}", f"bob@{FAR}"])
+            for number, person in enumerate(persons):
+                password = None if expected == "excepted" else SECRET
+                outcome = await person.join(room, f"Bob{number}", password)
+                is_meant = person is not persons[2]
+                if expected == "excepted":
+                    assert outcome.joined == is_meant, person.bare
+                    continue
+                assert outcome.joined
+                found = (await door.decision(kind="join", room=room, jid=person.bare))["class"]
+                if expected == "owner":
+                    found = outcome.presence.item["affiliation"]
+                assert (found == expected) == is_meant, (person.bare, found)
+            await alice.ping()
+    finally:
+        door.enforce(POLICY)
+
+
+@pytest.mark.parametrize("written", [UNICODE, ASCII])
+async def test_a_service_is_trusted_however_its_domain_is_written(door, written):
+    async with Crowd(door.server) as people, door.abroad() as abroad:
+        room = door.room()
+        await opened(people, room)
+        name = SERVANTS[written]
+        for number, domain in enumerate((UNICODE, ASCII)):
+            servant = await abroad.connect(f"{name}@{domain}")
+            assert (await servant.join(room, f"Servant{number}")).joined, "a service needs no password"
+        other = await abroad.connect(f"{name}@{FAR}")
+        assert not (await other.join(room, "Other")).joined
 
 
 # Prosody takes these names from another server, whose preparation they pass as unassigned; newer ones make `root` of them.

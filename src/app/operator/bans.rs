@@ -177,6 +177,35 @@ fn shown(ban: &Ban, whom: &Banned) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{Environment, Outside, parse};
+
+    #[test]
+    fn nobody_is_banned_whom_the_server_needs_however_the_domain_is_spelt() {
+        for written in ["b\u{FC}cher.example", "xn--bcher-kva.example"] {
+            let text = format!(
+                "version = 1\n[[service]]\ndomain = \"rooms.example.org\"\ntrusted = [\"bot@{written}\"]\n\
+                 [policy]\noperators = [\"root@{written}\"]\n"
+            );
+            let environment = Environment::default();
+            let outside = Outside {
+                environment: &environment,
+                read: &|_| Err(std::io::ErrorKind::NotFound.into()),
+                exposed: false,
+                lenient: false,
+            };
+            let policy = parse("component.toml", &text, &outside).unwrap().policy;
+            for spelling in ["b\u{FC}cher.example", "xn--bcher-kva.example", "B\u{DC}CHER.example"]
+            {
+                for (who, allowed) in
+                    [("bot@", false), ("root@", false), ("", false), ("bob@", true)]
+                {
+                    let whom = Banned::read(&format!("{who}{spelling}")).unwrap();
+                    let found = is_allowed(&whom, &policy).is_ok();
+                    assert_eq!(found, allowed, "{who}{spelling} of {written}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn nobody_is_banned_whom_the_server_needs() {
