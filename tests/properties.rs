@@ -115,16 +115,19 @@ impl World {
         let is_account = |session: &Session, jid: &BareJid| {
             session.kind == SessionKind::Client
                 && *session.host == *jid.domain()
-                && ["internal_hashed", "ours"].contains(&&*session.provider)
-                && session.mechanism.as_deref() != Some("ANONYMOUS")
+                && match session.mechanism.as_deref() {
+                    None => *session.provider == *"internal_hashed",
+                    Some("ANONYMOUS") => false,
+                    Some(_) => ["internal_hashed", "ours"].contains(&&*session.provider),
+                }
         };
         let auth = match &who.session {
             None => who.auth,
             Some(session) => match session.kind {
                 SessionKind::Server => Auth::Server,
-                SessionKind::Component => Auth::Component,
                 SessionKind::Unknown => Auth::Unknown,
-                SessionKind::Client if *session.host != *jid.domain() => Auth::Unknown,
+                _ if *session.host != *jid.domain() => Auth::Unknown,
+                SessionKind::Component => Auth::Component,
                 SessionKind::Client if is_account(session, jid) => Auth::Account,
                 SessionKind::Client if self.has_token(session) => Auth::Token,
                 SessionKind::Client => Auth::Anonymous,

@@ -22,9 +22,11 @@ return function (gate)
 	-- What the server has verified of somebody, passed to `act` by name and value. Tokens are JSON: they can hold
 	-- what XML cannot.
 	local function each_claim(session, act)
+		if not gate.identity.has_claims(session) then return; end
 		local room_for = LIMIT.items;
 		for _, claims in ipairs { session.jitsi_meet_context_user or NOTHING, session.jitsi_meet_context_features } do
-			for name, value in pairs(claims) do
+			-- Tokens may have anything there.
+			for name, value in pairs(type(claims) == "table" and claims or NOTHING) do
 				local kind, text = type(value), tostring(value);
 				if type(name) == "string" and (kind == "string" or kind == "boolean" or kind == "number") and room_for > 0
 				and utf8.valid(name .. text) and not (name .. text):find("[%z\1-\8\11\12\14-\31]") then
@@ -78,7 +80,7 @@ return function (gate)
 		write("<" .. name .. " ");
 		for key, value in pairs(attr) do attributes(key, value); end
 		write(">");
-		if gate.identity.has_claims(session) then each_claim(session, write_claim); end
+		each_claim(session, write_claim);
 		if person then element("person", NOTHING, person.text); end
 		write("</" .. name .. ">");
 	end

@@ -19,18 +19,46 @@ return function (gate)
 		return users and users.name or nil;
 	end
 
-	-- The mechanism is known until the log-in is complete only (mod_saslauth then drops its handler).
+	-- The provider is that of the log-in: another one, later, has verified nothing of it.
+	local function note(session, mechanism)
+		session[LOG_IN] = { provider = provider_of(session.host), mechanism = mechanism };
+	end
+
+	-- The mechanism is known until the log-in is complete only: mod_saslauth and mod_sasl2 then drop their handler.
 	local function logged_in(event)
-		local session = event.session;
-		local handler = session.sasl_handler;
-		session[LOG_IN] = { provider = provider_of(session.host), mechanism = handler and handler.selected };
+		local handler = event.session.sasl_handler;
+		note(event.session, handler and handler.selected);
+	end
+
+	-- Older than the gate, or logged in by a way that tells nobody how.
+	local function bound(event)
+		if not event.session[LOG_IN] then note(event.session); end
+	end
+
+	-- Jitsi's providers give somebody who names a session (`?previd=`) the name of its user, on whatever host that is:
+	-- whoever has an account somewhere would be anybody of that name here. One's own sessions are on one's own host.
+	local function features(event)
+		local session = event.origin;
+		local named = session.type == "c2s_unauthed" and session.previd;
+		if not named or gate.is_observing() then return; end
+		for _, other in pairs(prosody.full_sessions) do
+			if other.resumption_token == named and other.host ~= session.host then
+				module:log("warn", "somebody at %s names the session of %s: the name is not theirs", session.host, other.full_jid);
+				session.previd = nil;
+				return;
+			end
+		end
 	end
 
 	local function watch(host)
 		local known = rawget(prosody.hosts, host);
 		if not known or known.type ~= "local" or watched[host] then return; end
 		watched[host] = true;
-		gate.guard_at(module:context(host), "authentication-success", gate.PRIORITY.log_in, logged_in);
+		local context, at = module:context(host), gate.PRIORITY;
+		gate.guard_at(context, "stream-features", at.log_in, features);
+		gate.guard_at(context, "authentication-success", at.log_in, logged_in);
+		gate.guard_at(context, "sasl2/c2s/success", at.log_in_2, logged_in);
+		gate.guard_at(context, "resource-bind", at.log_in, bound);
 	end
 
 	-- Hosts that Jitsi's options name as those of services: they pass its lobby, its passwords or its limits.
@@ -81,6 +109,7 @@ return function (gate)
 
 	function identity.watch()
 		for host in pairs(prosody.hosts) do watch(host); end
+		for _, session in pairs(prosody.full_sessions) do bound { session = session }; end
 		module:hook_global("host-activated", watch);
 		module:hook_global("host-deactivated", function (host) watched[host] = nil; end);
 		module:hook_global("config-reloaded", function () service = nil; end);
@@ -133,14 +162,12 @@ return function (gate)
 		return service;
 	end
 
-	-- Whether this service is that of the breakout rooms: their bearers' tokens are for the main room.
-	local function main_room(session)
-		if not session.jitsi_breakout_main_jid then return nil; end
-		for host in pairs(prosody.hosts) do
-			if module:context(host):get_option_string("breakout_rooms_muc") == module.host then
-				return session.jitsi_breakout_main_jid;
-			end
-		end
+	-- The main room of a breakout room, if the session has come through it: tokens are for the main room.
+	local function main_room(session, room_jid)
+		local address = session.jitsi_breakout_main_jid;
+		local host = address and rawget(prosody.hosts, jid.host(address));
+		local main = host and host.modules.muc and host.modules.muc.get_room_from_jid(address);
+		return main and (main._data.breakout_rooms or {})[room_jid] and main or nil;
 	end
 
 	-- `auth_token` alone is a mere parameter of an address. Jitsi's verification sets `jitsi_meet_domain`, and whatever
@@ -158,37 +185,38 @@ return function (gate)
 
 	local function add_token(attr, session, room_jid)
 		local rest, subject, room = rest_of(session), text_of(session.jitsi_meet_domain), text_of(session.jitsi_meet_room);
-		if not rest.is_good or not subject or session.jitsi_meet_room ~= nil and not room then return; end
-		local context, tenant, asks = session.jitsi_meet_context_room, text_of(session.jitsi_meet_str_tenant), service_asks();
-		local main = main_room(session);
+		local tenant = text_of(session.jitsi_meet_str_tenant);
+		if not rest.is_good or not subject or session.jitsi_meet_room ~= nil and not room
+		or session.jitsi_meet_str_tenant ~= nil and not tenant then
+			return;
+		end
+		local context, asks, main = session.jitsi_meet_context_room, service_asks(), main_room(session, room_jid);
 		attr["token-subject"], attr["token-room"], attr["token-expires"] = subject, room, rest.expires;
 		attr["token-issuer"], attr["token-audience"] = rest.issuer, rest.audience;
 		attr["token-tenant"], attr["token-asked-tenant"] = tenant, tenant and text_of(session.jitsi_web_query_prefix);
 		attr["token-service"], attr["token-prefix"], attr["token-names-room"] = asks.domain, asks.prefix, asks.names_room;
-		attr["token-main"] = main;
+		attr["token-main"] = main and main.jid;
 		if room and type(context) == "table" and (context.regex == true or context.regex == "true") then
-			attr["token-pattern"], attr["token-found"] = "true", found_in(main or room_jid, room);
+			attr["token-pattern"], attr["token-found"] = "true", found_in(main and main.jid or room_jid, room);
 		end
-		local there = tenant and gate.get_room(main or room_jid);
+		local there = tenant and (main or gate.get_room(room_jid));
 		if there and there._data.allowUnauthenticatedAccess == false then attr["token-strict"] = "true"; end
 	end
 
 	-- Adds what is known of a session, for a room.
 	function identity.add(attr, session, room_jid)
 		local kind = session and KIND[session.type] or "unknown";
-		attr.session = kind;
+		attr.session, attr.host = kind, (kind == "client" or kind == "component") and session.host or nil;
 		if kind ~= "client" then return; end
-		local log_in = session[LOG_IN];
-		attr.secure, attr.address, attr.host = session.secure and "true" or "false", session.ip, session.host;
-		attr.provider = log_in and log_in.provider or not log_in and provider_of(session.host) or nil;
-		attr.mechanism = log_in and cut(text_of(log_in.mechanism), LIMIT.name);
+		attr.secure, attr.address = session.secure and "true" or "false", session.ip;
+		attr.provider, attr.mechanism = identity.log_in(session);
 		if has_token(session) then add_token(attr, session, room_jid); end
 	end
 
-	-- How a session logged in, to be told of another session of the same person.
+	-- How a session logged in: the provider, and the mechanism.
 	function identity.log_in(session)
-		local log_in = session[LOG_IN] or { provider = provider_of(session.host) };
-		return log_in.provider, log_in.mechanism;
+		local log_in = session[LOG_IN] or {};
+		return log_in.provider, cut(text_of(log_in.mechanism), LIMIT.name);
 	end
 
 	function identity.has_claims(session)

@@ -19,12 +19,10 @@ return function (gate)
 	local function add_somebody(reply, name, attr, session, person)
 		local weight = weight_of(attr);
 		reply:tag(name, attr);
-		if gate.identity.has_claims(session) then
-			gate.facts.each_claim(session, function (claim, value)
-				weight = weight + weight_of(claim) + #value;
-				reply:text_tag("claim", value, claim);
-			end);
-		end
+		gate.facts.each_claim(session, function (claim, value)
+			weight = weight + weight_of(claim) + #value;
+			reply:text_tag("claim", value, claim);
+		end);
 		if person then
 			weight = weight + #person.text;
 			reply:text_tag("person", person.text);

@@ -42,6 +42,7 @@ local PRIORITY = {
 	reply = 5; -- on the clients' hosts, before the answer is delivered (0)
 	link = 10; -- before mod_iq (0): the component's answers are not for the room service
 	log_in = 5; -- on the clients' hosts: nothing else is decided there
+	log_in_2 = 500; -- after mod_sasl2 has authenticated (1000), before another session is resumed (110)
 	arrival = 5; -- before mod_muc (-2): a join is parked while there is no room object yet
 	create = 98; -- after token checks (99), before anything with a side effect (0)
 	presets = -2; -- after password.lib (0), which overwrites the password, and the creator's ownership (-1)

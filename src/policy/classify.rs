@@ -75,19 +75,18 @@ impl Policy {
     }
 
     fn auth(&self, session: &Session, jid: Option<&BareJid>, place: Place<'_>) -> Auth {
+        // A server says for which domains another one may speak; of its own hosts each speaks for itself.
+        let is_own = jid.is_some_and(|jid| jid.domain() == &*session.host);
         match session.kind {
             SessionKind::Server => return Auth::Server,
-            SessionKind::Component => return Auth::Component,
-            SessionKind::Unknown => return Auth::Unknown,
-            SessionKind::Client => {}
-        }
-        if jid.is_none_or(|jid| jid.domain() != &*session.host) {
-            return Auth::Unknown;
+            SessionKind::Component if is_own => return Auth::Component,
+            SessionKind::Client if is_own => {}
+            SessionKind::Component | SessionKind::Client | SessionKind::Unknown => {
+                return Auth::Unknown;
+            }
         }
         match self.proves(&session.provider) {
-            Some(Proves::Account) if session.mechanism.as_deref() != Some(ANONYMOUS) => {
-                Auth::Account
-            }
+            Some(Proves::Account) if self.is_of_account(session) => Auth::Account,
             Some(Proves::Token)
                 if session.token.as_ref().is_some_and(|token| {
                     place.room.is_none_or(|room| token.is_for(room))
@@ -97,6 +96,17 @@ impl Policy {
                 Auth::Token
             }
             Some(Proves::Account | Proves::Token | Proves::Guest) | None => Auth::Anonymous,
+        }
+    }
+}
+
+impl Policy {
+    /// Whether a log-in with a provider of accounts was one with an account. A mechanism that is not known is one only
+    /// where the provider has none but such.
+    fn is_of_account(&self, session: &Session) -> bool {
+        match session.mechanism.as_deref() {
+            Some(mechanism) => !mechanism.eq_ignore_ascii_case(ANONYMOUS),
+            None => self.always_proves(&session.provider),
         }
     }
 }

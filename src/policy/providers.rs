@@ -87,6 +87,9 @@ const PROVIDERS: [(&str, Proves); 35] = [
     ("wordpress", Proves::Account),
 ];
 
+/// Those of accounts that leave the mechanisms to something else, which may have ANONYMOUS among them.
+const MAY_BE_ANONYMOUS: [&str; 3] = ["cyrus", "dovecot", "imap"];
+
 /// The names of the table.
 pub fn names() -> impl Iterator<Item = &'static str> {
     PROVIDERS.iter().map(|(name, _)| *name)
@@ -102,6 +105,13 @@ impl Policy {
     pub fn proves(&self, provider: &str) -> Option<Proves> {
         let own = self.providers.get(provider).map(|provider| provider.proves);
         own.or_else(|| listed(provider))
+    }
+
+    /// Whether every log-in with the provider of that name proves the same, whatever the SASL mechanism: the table has
+    /// it, and it brings no mechanism without an account.
+    pub fn always_proves(&self, provider: &str) -> bool {
+        let listed = listed(provider);
+        listed.is_some() && listed == self.proves(provider) && !MAY_BE_ANONYMOUS.contains(&provider)
     }
 }
 
@@ -128,6 +138,26 @@ mod tests {
         policy.providers.insert("internal_hashed".to_owned(), own(Proves::Guest));
         assert_eq!(policy.proves("homemade"), Some(Proves::Account));
         assert_eq!(policy.proves("internal_hashed"), Some(Proves::Guest));
+    }
+
+    #[test]
+    fn what_is_not_in_the_table_or_has_its_mechanisms_from_elsewhere_does_not_always_prove_the_same()
+     {
+        let mut policy = Policy::default();
+        let own = Provider { proves: Proves::Account, line: 3 };
+        policy.providers.insert("homemade".to_owned(), own);
+        policy.providers.insert("insecure".to_owned(), own);
+        for (name, always) in [
+            ("internal_hashed", true),
+            ("ldap", true),
+            ("cyrus", false),
+            ("homemade", false),
+            ("insecure", false),
+            ("unknown", false),
+        ] {
+            assert_eq!(policy.always_proves(name), always, "{name}");
+        }
+        assert!(MAY_BE_ANONYMOUS.iter().all(|name| listed(name) == Some(Proves::Account)));
     }
 
     #[test]

@@ -182,6 +182,26 @@ async def test_a_token_beside_a_session_that_is_named_again_proves_nothing(meet,
     assert found == "guest" and "token" not in facts["session"] and "claims" not in facts
 
 
+@pytest.mark.parametrize("host", ["anonymous", "jitsi", "token", "strict"])
+async def test_nobody_takes_a_name_from_another_host(meet, host):
+    """`?previd=` gives the name of whatever session it names: an account's of another host, and the name of anybody."""
+    ann = await asyncio.to_thread(client, meet, "plain", "ann")
+    previd = await asyncio.to_thread(ann.hibernates)
+    query = {"token": token()} if host in ("token", "strict") else {}
+    again = await asyncio.to_thread(client, meet, host, previd=previd, **query)
+    assert not again.jid or not again.jid.startswith("ann@"), again.jid
+
+
+async def test_a_session_named_by_somebody_else_is_that_of_its_own_host_only(meet):
+    """Whoever knows the id has the session's name there, as Jitsi means it, and proves nothing by that."""
+    first = await asyncio.to_thread(client, meet, "token", token=token())
+    previd = await asyncio.to_thread(first.hibernates)
+    again = await asyncio.to_thread(client, meet, "token", previd=previd)
+    assert again.bare == first.bare
+    assert (await judged(meet, again))[0] == "guest"
+    assert (await judged(meet, first))[0] == "token"
+
+
 BAD = {
     "garbage": "garbage",
     "another key": token("another secret"),

@@ -152,20 +152,20 @@ class Link:
         self._task = None
 
     @classmethod
-    async def open(cls, server):
+    async def open(cls, server, domain=STRANGERS, secret=None):
         """Connects and proves itself."""
         link = cls(*await asyncio.open_connection(HOST, server.component_port))
         link.write(
             "<stream:stream xmlns='jabber:component:accept'"
-            f" xmlns:stream='http://etherx.jabber.org/streams' to='{STRANGERS}'>"
+            f" xmlns:stream='http://etherx.jabber.org/streams' to='{domain}'>"
         )
         header = (await link._reader.readuntil(b"<stream:stream")).decode()
         header = (await link._reader.readuntil(b">")).decode()
         identity = re.search(r"""\bid=['"]([^'"]*)""", header).group(1)
-        proof = hashlib.sha1((identity + server.secret).encode()).hexdigest()
+        proof = hashlib.sha1((identity + (secret or server.secret)).encode()).hexdigest()
         link.write(f"<handshake>{proof}</handshake>")
         if b"handshake" not in await link._reader.readuntil(b">"):
-            raise Failed("the far server does not take its component")
+            raise Failed(f"the server does not take {domain}")
         link._task = asyncio.ensure_future(link._read())
         return link
 
