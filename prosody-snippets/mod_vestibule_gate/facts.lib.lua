@@ -88,10 +88,9 @@ return function (gate)
 	local function write_requester(e, data, room)
 		local session, bare = e.origin, jid_bare(e.from);
 		local occupant = room and room:get_occupant_by_real_jid(e.from);
-		local nick = e.kind == "join" and e.stanza.attr.to or occupant and occupant.nick;
 		local name = e.more and e.more.name or gate.names.shown(occupant, e.from);
-		if e.kind == "join" then name = gate.names.tidy(e.stanza); end
-		nick = e.more and e.more.nick or nick and jid_resource(nick);
+		local nick = e.more and e.more.nick or occupant and jid_resource(occupant.nick);
+		if e.kind == "join" then name, nick = gate.names.tidy(e.stanza), gate.nick_of_join(room, e.stanza); end
 		local attr = add_session({
 			jid = e.from, nick = nick and cut(nick, LIMIT.address), name = name,
 			affiliation = room and affiliation_of(room, bare) or "none", role = occupant and occupant.role or "none",

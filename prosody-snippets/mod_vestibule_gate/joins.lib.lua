@@ -8,6 +8,20 @@ local xmlns_muc = "http://jabber.org/protocol/muc";
 return function (gate)
 	local PRIORITY, LIMIT, ROLE, mark = gate.PRIORITY, gate.LIMIT, gate.ROLE, gate.mark;
 
+	-- A nick that no room takes, or of which nothing is seen.
+	local function refuse_nobodys(event, nick)
+		local is_one = stringprep.resourceprep(nick, true) and nick:find("%S");
+		if is_one then return false; end
+		return gate.refuse(event, "malformed", "modify", "jid-malformed", gate.words.of("gate-address", event.stanza));
+	end
+
+	-- The nick by which somebody comes in: the server can be told to give people the one that they have registered.
+	local is_enforced = module:get_option_boolean("enforce_registered_nickname", false);
+	function gate.nick_of_join(room, stanza)
+		local registered = is_enforced and room and room:get_registered_nick(jid_bare(stanza.attr.from));
+		return registered or jid_resource(stanza.attr.to);
+	end
+
 	gate.guard("presence/full", PRIORITY.arrival, function (event)
 		local stanza = event.stanza;
 		local room_jid, kind = jid_bare(stanza.attr.to), stanza.attr.type;
@@ -24,8 +38,8 @@ return function (gate)
 			return;
 		end
 		local nick = jid_resource(stanza.attr.to);
-		if not stringprep.resourceprep(nick, true) then
-			return gate.refuse(event, "malformed", "modify", "jid-malformed");
+		if refuse_nobodys(event, nick) then
+			return true;
 		elseif gate.is_reserved(nick, stanza.attr.from) or gate.is_reserved(gate.names.tidy(stanza), stanza.attr.from) then
 			return gate.refuse_nick(event);
 		elseif #(gate.requests.read_join(stanza).password or "") > LIMIT.name then -- it may become the room's
@@ -67,7 +81,9 @@ return function (gate)
 
 	gate.guard("muc-occupant-pre-join", PRIORITY.nick, function (event)
 		local from, queue = event.stanza.attr.from, event.room.join_rate_presence_queue;
-		if gate.is_reserved(jid_resource(event.occupant.nick), from)
+		local nick = gate.nick_of_join(event.room, event.stanza);
+		if not gate.is_observing() and refuse_nobodys(event, nick) then return true; end
+		if gate.is_reserved(nick, from)
 		or gate.is_reserved(gate.names.tidy(event.stanza), from) then
 			return gate.refuse_nick(event);
 		end
@@ -79,7 +95,9 @@ return function (gate)
 	end);
 
 	gate.guard("muc-occupant-pre-change", PRIORITY.nick, function (event)
-		if not gate.is_observing() then gate.requests.rebuild_join(event.stanza); end
+		local is_held = not gate.is_observing();
+		if is_held then gate.requests.rebuild_join(event.stanza); end
+		if is_held and refuse_nobodys(event, jid_resource(event.dest_occupant.nick)) then return true; end
 		if gate.is_reserved(jid_resource(event.dest_occupant.nick), event.stanza.attr.from) then
 			return gate.refuse_nick(event);
 		end

@@ -78,11 +78,15 @@ return function (gate)
 	end
 
 	local function hold(event, room)
-		local stanza = event.stanza;
-		if stanza.attr.type ~= nil then return; end
+		local stanza, kind = event.stanza, event.stanza.attr.type;
+		if kind ~= nil and kind ~= "unavailable" or gate.is_observing() or gate.is_service(stanza.attr.from) then return; end
 		local occupant, name = room:get_occupant_by_real_jid(stanza.attr.from), tidy(stanza);
-		if not occupant or gate.is_observing() or gate.is_service(stanza.attr.from) then return; end
+		if not occupant then return; end
 		local before = names.shown(occupant, stanza.attr.from);
+		if kind == "unavailable" then -- nobody leaves by another name
+			if name and name ~= before then set(stanza, before); end
+			return;
+		end
 		if before and not gate.permissions.may(room, occupant, "rename") then -- the first one counts
 			if name == before then return; end
 			set(stanza, before);

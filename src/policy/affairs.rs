@@ -10,7 +10,7 @@ use super::permissions;
 use super::record::Person;
 use super::verdict::{Effects, Opinion, Rule};
 use super::who::Who;
-use super::{authority, removal};
+use super::{authority, names, removal};
 use crate::jid::BareJid;
 
 const UNREADABLE: Rule = Rule::new("unreadable", 0);
@@ -50,13 +50,16 @@ fn one_affiliation(
     let (Some(jid), Some(to)) = (&item.jid, item.to) else {
         return strongest.hear(Some(Opinion::deny(UNREADABLE, Denial::Malformed)));
     };
-    if let Some(nick) = &item.nick
-        && let Some(rule) = case.rules.names.reserves(nick)
-        && !case.policy.services.contains_key(jid)
-    {
-        strongest.hear(Some(Opinion::deny(rule, Denial::ReservedNick)));
-    }
     let (own, from) = (authority::is_own(case, jid, item.bearer.as_ref()), item.from);
+    let nick = item.nick.as_deref().filter(|_| !case.policy.services.contains_key(jid));
+    if let Some(nick) = nick {
+        let is_moderator = from.max(to) >= Affiliation::Admin;
+        strongest.hear(names::judge_kept(
+            case,
+            nick,
+            is_moderator || own && names::moderates(case),
+        ));
+    }
     let remove = || require(case, "moderators.remove", rules.remove, Denial::MayNotRemove);
     // Whoever bears a nick that is reserved for another is removed by that.
     for other in &item.displaced {
@@ -78,7 +81,8 @@ fn one_affiliation(
             false => Opinion::deny(rule, Denial::MayNotRegister),
         }));
     }
-    if to < from || to == Affiliation::Outcast {
+    // Whoever is given a nick loses the choice.
+    if to < from || to == Affiliation::Outcast || nick.is_some() {
         strongest.hear(authority::shields(case, jid, item.bearer.as_ref()));
         if jid.node().is_none() {
             strongest.hear(authority::shields_domain(case, jid));

@@ -234,22 +234,9 @@ pub(super) fn judge(case: &decide::Case<'_>) -> Option<Opinion> {
     let names = &case.rules.names;
     let asked = [case.who().nick.as_str(), case.who().name.as_str()];
     let mut asked = asked.into_iter().filter(|name| !name.is_empty());
-    if let Some(rule) = asked.clone().find_map(|name| names.reserves(name)) {
-        return Some(Opinion::deny(rule, Denial::ReservedNick));
-    }
-    if !names.protected.value.is_empty() && !moderates(case) {
-        let protects =
-            |name: &str| names.protected.value.iter().any(|one| one.looks.is_look_of(name));
-        if asked.clone().any(protects) {
-            let rule = Rule::new("names.protected", names.protected.line);
-            return Some(Opinion::deny(rule, Denial::NameProtected));
-        }
-    }
-    if !names.scripts.value.is_empty()
-        && asked.any(|name| !is_written_in(name, &names.scripts.value))
-    {
-        let rule = Rule::new("names.scripts", names.scripts.line);
-        return Some(Opinion::deny(rule, Denial::NameScript));
+    let is_moderator = !names.protected.value.is_empty() && moderates(case);
+    if let Some(opinion) = asked.find_map(|name| judge_kept(case, name, is_moderator)) {
+        return Some(opinion);
     }
     let least = match names.unique.value {
         Unique::Nobody => return None,
@@ -267,8 +254,27 @@ pub(super) fn taken(case: &decide::Case<'_>, effects: &mut Effects) {
     }
 }
 
+/// Whether a nick may be kept for somebody; `is_moderator`: for one who moderates.
+pub(super) fn judge_kept(
+    case: &decide::Case<'_>,
+    name: &str,
+    is_moderator: bool,
+) -> Option<Opinion> {
+    let names = &case.rules.names;
+    if let Some(rule) = names.reserves(name) {
+        return Some(Opinion::deny(rule, Denial::ReservedNick));
+    }
+    if !is_moderator && names.protected.value.iter().any(|one| one.looks.is_look_of(name)) {
+        let rule = Rule::new("names.protected", names.protected.line);
+        return Some(Opinion::deny(rule, Denial::NameProtected));
+    }
+    let scripts = &names.scripts;
+    (!scripts.value.is_empty() && !is_written_in(name, &scripts.value))
+        .then(|| Opinion::deny(Rule::new("names.scripts", scripts.line), Denial::NameScript))
+}
+
 /// By the rules, or because a moderator has made him one.
-fn moderates(case: &decide::Case<'_>) -> bool {
+pub(super) fn moderates(case: &decide::Case<'_>) -> bool {
     entitlement(case).is_some() || may(case, Who::Moderator)
 }
 

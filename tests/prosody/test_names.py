@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 from lab import SERVICE, Crowd
-from lab.stanza import CLIENT, element
+from lab.stanza import CLIENT, MUC, MUC_ADMIN, element
 
 SECRET = "seven tall quartz lanterns"
 NICK = "http://jabber.org/protocol/nick"
@@ -215,6 +215,78 @@ async def test_names_are_written_in_the_scripts_of_the_file(door, name):
         refused = await guest.join(room, "Guest", SECRET, extra=named(name))
         assert (refused.type, refused.condition) == ("modify", "not-acceptable")
         assert (await guest.join(room, "Guest", SECRET, extra=named("Zo\u00eb 2"))).joined
+
+
+def registration(nick):
+    return f"<x xmlns='jabber:x:data' type='submit'><field var='FORM_TYPE'><value>{MUC}#register</value></field>" \
+        f"<field var='muc#register_roomnick'><value>{nick}</value></field></x>"
+
+
+@pytest.mark.parametrize(("kind", "nick"), [("protected", "Host"), ("protected", "H\u043est"), ("latin", "\u0416\u0443\u043a")])
+async def test_a_name_that_somebody_may_not_have_is_not_kept_for_them(door, kind, nick):
+    async with Crowd(door.server) as crowd:
+        room, alice = await opened(door, crowd, kind)
+        bob = await crowd.connect("bob@localhost")
+        assert (await bob.join(room, "Bob", SECRET)).joined
+        assert not (await alice.set_affiliation(room, bob.bare, "member")).error
+        for who, query in (
+            (bob, f"<query xmlns='jabber:iq:register'>{registration(nick)}</query>"),
+            (alice, f"<query xmlns='{MUC_ADMIN}'><item affiliation='member' jid='late@localhost' nick='{nick}'/></query>"),
+        ):
+            since = who.mark()
+            who.send_raw(f"<iq type='set' to='{room}' id='keep'>{query}</iq>")
+            reply = await who.wait_for(lambda seen: seen.id == "keep", since=since)
+            assert reply.error[:2] == (("cancel", "conflict") if kind == "protected" else ("modify", "not-acceptable"))
+        since = bob.mark()
+        bob.send_raw(f"<iq type='set' to='{room}' id='keep'><query xmlns='jabber:iq:register'>{registration('Bobby')}</query></iq>")
+        assert not (await bob.wait_for(lambda seen: seen.id == "keep", since=since)).error
+        # For those who may have it, it is kept.
+        since = alice.mark()
+        alice.send_raw(f"<iq type='set' to='{room}' id='keep'><query xmlns='jabber:iq:register'>{registration('Host')}</query></iq>")
+        assert not (await alice.wait_for(lambda seen: seen.id == "keep", since=since)).error
+
+
+async def test_nobody_leaves_by_another_name(door):
+    async with Crowd(door.server) as crowd:
+        room, alice = await opened(door, crowd)
+        bob = await crowd.connect("bob@localhost")
+        assert (await bob.join(room, "Bob", SECRET, extra=named("Robert"))).joined
+        since = alice.mark()
+        leaving = element(CLIENT, "presence", to=f"{room}/Bob", type="unavailable")
+        leaving.extend(named("Moderator"))
+        bob.send(leaving)
+        seen = await alice.wait_for(lambda seen: seen.nick == "Bob" and seen.type == "unavailable", since=since)
+        assert "Moderator" not in repr(seen)
+
+
+@pytest.mark.parametrize("nick", ["  ", "\u00a0", "\u0378"])
+async def test_a_nick_that_no_room_takes_is_no_question(door, nick):
+    async with Crowd(door.server) as crowd:
+        room, _ = await opened(door, crowd)
+        bob = await crowd.connect("bob@localhost")
+        for at in (room, door.room()):
+            refused = await bob.join(at, nick, SECRET)
+            assert (refused.type, refused.condition) == ("modify", "jid-malformed")
+            assert refused.text
+        await door.flushed()
+        assert not [line for line in door.component.decisions() if line.get("jid") == bob.bare and line.get("room") == room and line.get("verdict")]
+
+
+async def test_a_nick_that_the_server_gives_is_judged(start_prosody, start_vestibule):
+    server = start_prosody(muc_options={"enforce_registered_nickname": True})
+    start_vestibule(server, POLICY)
+    room = f"protected-1@{server.service}"
+    async with Crowd(server) as crowd:
+        alice, bob = await crowd.connect("alice@localhost"), await crowd.connect("bob@localhost")
+        assert (await alice.join(room, "Alice")).joined
+        # While Bob moderates, the name is kept for him; afterwards it is not his any more.
+        assert not (await alice.set_affiliation(room, bob.bare, "admin")).error
+        query = f"<query xmlns='{MUC_ADMIN}'><item affiliation='admin' jid='{bob.bare}' nick='Host'/></query>"
+        alice.send_raw(f"<iq type='set' to='{room}' id='keep'>{query}</iq>")
+        assert not (await alice.wait_for(lambda seen: seen.id == "keep")).error
+        assert not (await alice.set_affiliation(room, bob.bare, "member")).error
+        refused = await bob.join(room, "Bob", SECRET)
+        assert not refused.joined and "Only moderators may use this name" in refused.text, refused
 
 
 def test_the_old_key_names_the_new_one(door):

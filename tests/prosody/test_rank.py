@@ -84,6 +84,15 @@ async def test_who_is_protected_loses_nothing_to_a_moderator_made_by_hand(door, 
         assert await host.list_affiliation(room, "outcast") == set()
 
 
+async def test_nobody_gives_a_nick_to_who_is_protected(door):
+    async with Crowd(door.server) as crowd:
+        room, host, bob = await meeting(door, crowd)
+        query = element(MUC_ADMIN, "query")
+        query.append(element(MUC_ADMIN, "item", jid=host.bare, affiliation="owner", nick="Nobody"))
+        assert (await bob.iq(room, "set", query)).error[:2] == FORBIDDEN
+        assert not (await host.iq(room, "set", query)).error
+
+
 async def test_the_refusal_says_why(door):
     async with Crowd(door.server) as crowd:
         room, _, bob = await meeting(door, crowd)
