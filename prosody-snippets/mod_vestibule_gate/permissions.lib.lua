@@ -20,9 +20,9 @@ return function (gate)
 
 	-- "yes" for services and whoever is restricted in nothing, and where a gate only looks on. While the room is
 	-- suspended, nobody is given anything.
-	local function degree_of(room, occupant, what)
+	local function degree_of(room, occupant, what, his)
 		local data = gate.kept.of(room);
-		local his = data and data.may and data.may[occupant.bare_jid];
+		his = his or data and data.may and data.may[occupant.bare_jid];
 		local is_free = gate.is_observing() or gate.is_service(occupant.bare_jid);
 		if is_free then return "yes"; end
 		local absent = ABSENT[what] or "yes";
@@ -31,8 +31,9 @@ return function (gate)
 		return (degree == "no" or data.suspended and not moderates) and "no" or degree;
 	end
 
-	local function may(room, occupant, what)
-		local degree = degree_of(room, occupant, what);
+	-- `his`: what they may by an answer that is not in force yet.
+	local function may(room, occupant, what, his)
+		local degree = degree_of(room, occupant, what, his);
 		return degree == "yes" or degree == "given" or degree == "moderator" and occupant.role == "moderator";
 	end
 
@@ -72,16 +73,19 @@ return function (gate)
 		end
 	end
 
+	-- What an answer says that an occupant may; nil: everything.
+	local function answered(fx, occupant)
+		for _, item in ipairs(fx.may or {}) do
+			if item.jid == occupant.bare_jid then return next(item.degrees) and item.degrees or nil; end
+		end
+	end
+
 	-- Before anything else can come of it: nothing is handled between a join and this.
 	gate.guard("muc-occupant-session-new", PRIORITY.seated, function (event)
 		local room, occupant, verdict = event.room, event.occupant, event.stanza[gate.mark];
 		local fx = verdict and verdict.fx;
 		if not fx or gate.is_observing() then return; end
-		local his;
-		for _, item in ipairs(fx.may or {}) do
-			if item.jid == occupant.bare_jid then his = next(item.degrees) and item.degrees; end
-		end
-		set(room, occupant.bare_jid, his or nil);
+		set(room, occupant.bare_jid, answered(fx, occupant));
 		gate.media.settle(room, occupant);
 	end);
 	gate.guard("muc-occupant-left", PRIORITY.seated, function (event)
@@ -92,7 +96,12 @@ return function (gate)
 		if not stays then set(room, bare, nil); end
 	end);
 
-	local function is_silent(tag) return SILENT[tag.attr.xmlns] == true; end
+	-- What is silent is empty, and says by its attributes which message it is about.
+	local function is_silent(tag)
+		local size = 0;
+		for name, value in pairs(tag.attr) do size = size + #name + #value; end
+		return SILENT[tag.attr.xmlns] == true and #tag == 0 and size <= LIMIT.text;
+	end
 
 	-- Clients hand each other keys in private messages; without, they cannot encrypt end to end.
 	local function is_key(tag)
@@ -107,6 +116,14 @@ return function (gate)
 			if not is_silent(tag) and not (also and also(tag)) then return false; end
 		end
 		return true;
+	end
+
+	-- Takes out of a presence or an error what people read in it.
+	local function hush(stanza)
+		stanza:maptags(function (tag) return tag.name ~= "status" and tag or nil; end);
+		for tag in stanza:childtags("error") do
+			tag:maptags(function (child) return child.name ~= "text" and child or nil; end);
+		end
 	end
 
 	local function words_for(room, what, stanza)
@@ -139,9 +156,24 @@ return function (gate)
 		if stanza.attr.type ~= "error" then return refuse(event, "private", room); end
 		-- An error gets no answer: it goes on with nothing to read in it.
 		stanza:maptags(function (tag) return (tag.name == "error" or is_silent(tag)) and tag or nil; end);
-		for tag in stanza:childtags("error") do
-			tag:maptags(function (child) return child.name ~= "text" and child or nil; end);
-		end
+		hush(stanza);
+	end);
+
+	-- Everybody is shown the words of a presence, and of an error by which somebody leaves.
+	local function hold_words(event, room)
+		local stanza = event.stanza;
+		local occupant = room:get_occupant_by_real_jid(stanza.attr.from);
+		if stanza.name == "message" and stanza.attr.type ~= "error" then return; end
+		if occupant and not may(room, occupant, "chat") then hush(stanza); end
+	end
+	for _, name in ipairs { "presence/full", "presence/bare", "message/full", "message/bare" } do
+		guard_room(name, PRIORITY.words, hold_words);
+	end
+	gate.guard("muc-occupant-pre-join", PRIORITY.words_of_join, function (event)
+		local verdict = event.stanza[gate.mark];
+		local fx = verdict and verdict.fx;
+		if not fx or gate.is_observing() then return; end
+		if not may(event.room, event.occupant, "chat", answered(fx, event.occupant) or {}) then hush(event.stanza); end
 	end);
 
 	-- Names, of somebody who may not change his: a refused presence would take everything else that it says along, and

@@ -30,6 +30,7 @@ permissions = {{ chat = ["account"] }}
 NICK = "http://jabber.org/protocol/nick"
 REACTIONS = "urn:xmpp:reactions:0"
 STATES = "http://jabber.org/protocol/chatstates"
+STANZAS = "urn:ietf:params:xml:ns:xmpp-stanzas"
 JITSI = "http://jitsi.org/jitmeet"
 NO_CHAT = ("auth", "forbidden", "You may not write to this room.")
 NO_PRIVATE = ("auth", "forbidden", "You may not write privately to anybody in this room.")
@@ -114,6 +115,71 @@ async def test_whoever_may_not_chat_says_nothing_to_the_room(door, payload):
         await alice.ping()
         messages = [seen for seen in alice.seen[since:] if seen.name == "message"]
         assert not payload or messages == []
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        element(STATES, "active", "what I think"),
+        element("urn:xmpp:receipts", "received", id="what I think" * 200),
+    ],
+    ids=["text", "attribute"],
+)
+async def test_what_passes_unread_has_nothing_to_read(door, payload):
+    async with Crowd(door.server) as crowd:
+        room = door.room("quiet")
+        alice, bob, _ = await meeting(crowd, room)
+        identity = send(bob, room, "groupchat", payload)
+        assert await error_of(bob, identity) == NO_CHAT
+        await alice.ping()
+        assert not [seen for seen in alice.seen if "what I think" in repr(seen)]
+
+
+STATUS = element(CLIENT, "status", "what I think")
+ERROR = element(CLIENT, "error", type="cancel")
+ERROR.extend([element(STANZAS, "gone"), element(STANZAS, "text", "what I think")])
+WORDS = {
+    "status": ("presence", "/Bob", None, STATUS),
+    "status to the room": ("presence", "", None, STATUS),
+    "status of another stream": ("presence", "/Bob", None, element("jabber:server", "status", "what I think")),
+    "leaving": ("presence", "/Bob", "unavailable", STATUS),
+    "leaving by an error": ("presence", "/Bob", "error", ERROR),
+    "an error to the room": ("message", "", "error", ERROR),
+    "an error to somebody": ("message", "/Alice", "error", ERROR),
+}
+
+
+@pytest.mark.parametrize("what", WORDS)
+async def test_whoever_may_not_chat_says_nothing_by_a_presence_or_an_error(door, what):
+    name, nick, kind, payload = WORDS[what]
+    async with Crowd(door.server) as crowd:
+        for kinds, is_heard in (("room", True), ("quiet", False)):
+            room = door.room(kinds)
+            alice, bob, _ = await meeting(crowd, room)
+            # The words of an error are shown where everybody knows who is who.
+            assert not (await alice.configure(room, {"muc#roomconfig_whois": "anyone"})).error
+            since = alice.mark()
+            stanza = element(CLIENT, name, to=room + nick, type=kind)
+            stanza.append(payload)
+            bob.send(stanza)
+            await bob.ping()
+            await alice.ping()
+            heard = [seen for seen in alice.seen[since:] if "what I think" in repr(seen)]
+            assert bool(heard) == is_heard or what == "status of another stream" and not heard
+            assert [seen for seen in alice.seen[since:] if seen.nick == "Bob"], "the rest of it passes"
+            for person in (alice, bob):
+                person.abort()
+
+
+async def test_whoever_may_not_chat_says_nothing_by_coming_in(door):
+    async with Crowd(door.server) as crowd:
+        for kind, is_heard in (("room", True), ("quiet", False)):
+            room = door.room(kind)
+            alice, _, _ = await meeting(crowd, room)
+            dora = await crowd.connect("dora@localhost")
+            assert (await dora.join(room, "Dora", SECRET, extra=[element(CLIENT, "status", "what I think")])).joined
+            await alice.wait_for(lambda seen: seen.nick == "Dora")
+            assert bool([seen for seen in alice.seen if "what I think" in repr(seen)]) == is_heard
 
 
 async def test_a_subject_is_chat_also_where_everybody_may_change_it(door):
