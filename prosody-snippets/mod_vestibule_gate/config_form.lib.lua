@@ -6,7 +6,7 @@ local xmlns_owner = "http://jabber.org/protocol/muc#owner";
 local SECRET = "muc#roomconfig_roomsecret";
 
 return function (gate)
-	local PRIORITY, requests, changes = gate.PRIORITY, gate.requests, gate.changes;
+	local PRIORITY, LIMIT, requests, changes = gate.PRIORITY, gate.LIMIT, gate.requests, gate.changes;
 	local element = gate.text.element;
 
 	-- What a form shows of the password, and what it is.
@@ -55,10 +55,31 @@ return function (gate)
 	end);
 
 	-- A form without the field would have the Jitsi lobby taken down.
-	module:hook("muc-config-submitted", function (event)
-		local fields, name = event.fields, "muc#roomconfig_membersonly";
-		if fields[name] == nil and not gate.is_observing() then fields[name] = event.room:get_members_only() or false; end
-	end, PRIORITY.config);
+	gate.guard("muc-config-submitted", PRIORITY.config, function (event)
+		local fields, room, name = event.fields, event.room, "muc#roomconfig_membersonly";
+		if gate.is_observing() then return; end
+		if fields[name] == nil then fields[name] = room:get_members_only() or false; end
+		if not fields[name] or room:get_members_only() then return; end
+		-- Whoever is no member is removed. Services are not.
+		for _, occupant in room:each_occupant() do
+			local bare = occupant.bare_jid;
+			if gate.is_service(bare) and gate.affiliation_of(room, bare) == "none" then
+				gate.effects.set_affiliation(room, bare, "member");
+			end
+		end
+	end);
+
+	-- The room's picture, where the server keeps one.
+	changes.guard_room("iq/bare/vcard-temp:vCard", PRIORITY.read, function (event, room, vcard)
+		local stanza = event.stanza;
+		local is_answered = prosody.hosts[module.host].modules.vcard and stanza.attr.type == "set";
+		if not is_answered or gate.affiliation_of(room, stanza.attr.from) ~= "owner" then return; end -- the core refuses
+		if #tostring(vcard) > LIMIT.stanza then return changes.refuse_value(event, "vCard"); end
+		return gate.put(event, "configure", {
+			detail = function () element("field", { var = "vcard-temp" }, ""); end,
+			rebuild = function () return { { stanza = requests.build_vcard(stanza, vcard) } }; end,
+		});
+	end);
 
 	-- A message to the room that changes its subject.
 	function changes.ask_for_subject(event)

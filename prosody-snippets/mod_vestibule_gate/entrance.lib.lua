@@ -5,6 +5,9 @@ local jid_bare, jid_host = require "util.jid".bare, require "util.jid".host;
 local xmlns_muc, xmlns_disco = "http://jabber.org/protocol/muc", "http://jabber.org/protocol/disco";
 local xmlns_user = xmlns_muc .. "#user";
 
+-- The namespaces of streams: of clients, between servers, and of components.
+local STREAMS = { ["jabber:client"] = true, ["jabber:server"] = true, ["jabber:component:accept"] = true };
+
 -- Who may send a request: everybody, or occupants (by the session that is inside).
 local ANYBODY, INSIDE = 1, 2;
 
@@ -172,6 +175,14 @@ return function (gate)
 		end;
 	};
 
+	-- An element that names the namespace of another kind of stream is one of the stream's own for whoever gets it over a
+	-- stream of that kind. Here too it is read as such.
+	local function read_as_own(stanza)
+		for _, tag in ipairs(stanza.tags) do
+			if STREAMS[tag.attr.xmlns or false] then tag.attr.xmlns = nil; end
+		end
+	end
+
 	-- Services, other parts of this server, and what an answer has brought back.
 	local function is_exempt(event)
 		local from = event.stanza.attr.from;
@@ -184,6 +195,7 @@ return function (gate)
 			gate.guard(name .. "/" .. place, PRIORITY.entrance, function (event)
 				if is_exempt(event) then return; end
 				local stanza = event.stanza;
+				read_as_own(stanza);
 				local room = place ~= "host" and gate.get_room(jid_bare(stanza.attr.to)) or nil;
 				local is_inside = room and room:get_occupant_jid(stanza.attr.from) ~= nil;
 				if is_final(stanza) then

@@ -21,10 +21,17 @@ return function (LIMIT, AFFILIATION, ROLE)
 
 	-- Stanzas
 
+	-- A language tag (RFC 5646).
+	local function is_language(text)
+		for part in (text .. "-"):gmatch("([^-]*)-") do
+			if not part:match("^%w+$") or #part > 8 then return false; end
+		end
+		return #text <= LIMIT.language and text:match("^%a") ~= nil;
+	end
+
 	local function language_of(stanza)
 		local tag = stanza.attr["xml:lang"];
-		local is_one = tag and #tag <= LIMIT.language and tag:match("^%a+[%w-]*$");
-		return is_one and tag or nil;
+		return tag and is_language(tag) and tag or nil;
 	end
 
 	-- Ends a stanza that was built: each element names its namespace, as after parsing.
@@ -125,11 +132,7 @@ return function (LIMIT, AFFILIATION, ROLE)
 			return number and number >= least and number <= most and ("%d"):format(number) or nil;
 		end;
 		["xs:language"] = function (text)
-			if text == "" then return text; end
-			for part in (text .. "-"):gmatch("([^-]*)-") do
-				if not part:match("^%w+$") or #part > 8 then return nil; end
-			end
-			return #text <= LIMIT.language and text:match("^%a") and text or nil;
+			return (text == "" or is_language(text)) and text or nil;
 		end;
 		["xs:dateTime"] = function (text)
 			local is_read, time = pcall(datetime.parse, text);
@@ -301,6 +304,13 @@ return function (LIMIT, AFFILIATION, ROLE)
 			form.values[var] = { value };
 		end
 		return finish(add_form(built, form, request.form_type or next(instead or NOTHING) and xmlns_config or nil));
+	end
+
+	-- The picture of a room: what is in it is read by clients alone.
+	function requests.build_vcard(stanza, vcard)
+		local built = stanza_like(stanza);
+		built:add_direct_child(st.clone(vcard));
+		return built;
 	end
 
 	-- What is said to Jitsi's components
@@ -506,8 +516,10 @@ return function (LIMIT, AFFILIATION, ROLE)
 		return join;
 	end
 
-	-- Puts what was read of a join in place of its MUC elements; what else the presence says stays.
+	-- Puts what was read of a join in place of its MUC elements; what else the presence says stays. Its language becomes
+	-- that of a room that it opens.
 	function requests.rebuild_join(stanza)
+		stanza.attr["xml:lang"] = language_of(stanza);
 		local first, count = stanza:get_child("x", xmlns_muc), 0;
 		if not first then return; end
 		for _ in stanza:childtags("x", xmlns_muc) do count = count + 1; end

@@ -27,6 +27,9 @@ preset = "{SECRET}"
 [policy.moderators]
 become = ["opener", "operator"]
 [[room]]
+match = "topic-*"
+settings = {{ subject = "moderator" }}
+[[room]]
 match = "shut-*"
 access = {{ enter = ["account"] }}
 """
@@ -77,6 +80,25 @@ async def test_somebody_of_another_server_comes_in_and_is_heard(door):
         await settled(bob)
         await alice.ping()
         assert set(alice.occupants(room)) == {"Alice"}
+
+
+async def test_what_is_written_for_another_kind_of_stream_is_read_as_it_arrives(door):
+    async with Crowd(door.server) as people, door.abroad() as abroad:
+        room = door.room("topic")
+        alice = await opened(people, room)
+        (eve,), bob = await abroad.strangers("eve"), await abroad.connect(f"bob@{FAR}")
+        assert (await eve.join(room, "Eve", SECRET)).joined
+        assert (await bob.join(room, "Bob", SECRET)).joined
+        assert not (await alice.configure(room, {"muc#roomconfig_changesubject": True})).error
+        for namespace in ("jabber:client", "jabber:server", "jabber:component:accept"):
+            subject = f"<subject xmlns='{namespace}'>Eve's subject</subject>"
+            eve.send_raw(f"<message from='{eve.jid}' to='{room}' type='groupchat' id='{namespace}'>{subject}</message>")
+            assert (await eve.wait_for(lambda seen: seen.id == namespace)).error[:2] == ("auth", "forbidden")
+        await settled(eve)
+        await alice.ping()
+        await settled(bob)
+        for person in (alice, bob):
+            assert not [seen for seen in person.seen if "Eve's subject" in repr(seen)]
 
 
 async def test_what_is_refused_is_told_across_servers(door):

@@ -114,6 +114,19 @@ async def test_a_room_that_a_service_opens_is_under_the_policy(door):
         assert joined.joined and joined.presence.item["role"] == "participant"
 
 
+async def test_a_service_stays_in_a_room_that_becomes_one_for_members(door):
+    async with Crowd(door.server) as crowd:
+        room, alice = await opened(door, crowd)
+        recorder, bob = await crowd.connect("recorder@localhost"), await crowd.connect("bob@localhost")
+        assert (await recorder.join(room, "Recorder")).joined
+        assert (await bob.join(room, "Bob", SECRET)).joined
+        assert not (await alice.configure(room, {"muc#roomconfig_membersonly": True})).error
+        await bob.wait_for(lambda seen: 322 in seen.statuses)
+        await recorder.ping()
+        assert not [seen for seen in recorder.seen if 322 in seen.statuses]
+        assert await alice.list_affiliation(room, "member") == {recorder.bare}
+
+
 async def test_a_service_is_not_removed_by_people_inside(door):
     async with Crowd(door.server) as crowd:
         room, alice = await opened(door, crowd)

@@ -325,6 +325,29 @@ async def test_of_a_join_the_room_hears_what_was_judged(door):
         assert "away" in repr(seen) and "caps" in repr(seen) and "vcard-temp:x:update" in repr(seen)
 
 
+async def test_the_picture_of_a_room_is_a_setting(door, prosody_version):
+    if prosody_version == "0.12":
+        pytest.skip("rooms have no picture there")
+    picture = "<vCard xmlns='vcard-temp'><PHOTO><TYPE>image/png</TYPE><BINVAL>aGVsbG8=</BINVAL></PHOTO></vCard>"
+    async with Crowd(door.server) as crowd:
+        for kind, is_allowed in (("room", True), ("locked", False)):
+            room, alice, bob, _ = await meeting(door, crowd, kind)
+            for who, may in ((alice, is_allowed), (bob, False)):
+                since = who.mark()
+                who.send_raw(f"<iq type='set' to='{room}' id='picture'>{picture}<x xmlns='other'/></iq>")
+                assert (await who.wait_for(lambda seen: seen.id == "picture", since=since)).error
+                since = who.mark()
+                who.send_raw(f"<iq type='set' to='{room}' id='picture'>{picture}</iq>")
+                reply = await who.wait_for(lambda seen: seen.id == "picture", since=since)
+                assert bool(reply.error) != may, reply
+            bob.send_raw(f"<iq type='get' to='{room}' id='get'><vCard xmlns='vcard-temp'/></iq>")
+            got = await bob.wait_for(lambda seen: seen.id == "get" and seen.room == room)
+            assert ("aGVsbG8=" in repr(got)) == is_allowed
+            logged = await door.decision(kind="configure", room=room)
+            expected = ("allow", "no-objection") if is_allowed else ("deny", "settings.other")
+            assert (logged["verdict"], logged["rule"]) == expected
+
+
 async def test_registration_is_for_the_nick_that_was_judged(door):
     async with Crowd(door.server) as crowd:
         room, alice, bob, _ = await meeting(door, crowd)

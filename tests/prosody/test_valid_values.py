@@ -183,6 +183,17 @@ async def test_what_was_stored_before_is_bounded(door):
             await goes_on(door, crowd, room, guest)
 
 
+@pytest.mark.parametrize(("language", "is_one"), [("de-AT", True), ("x" * 3000, False), ("no language", False)])
+async def test_a_room_takes_the_language_of_its_opener_if_it_is_one(door, language, is_one):
+    async with Crowd(door.server) as crowd:
+        room, guest = door.room(), await crowd.connect("guest.localhost")
+        since = guest.mark()
+        join = f"<x xmlns='http://jabber.org/protocol/muc'/>"
+        guest.send_raw(f"<presence to='{room}/Guest' xml:lang='{language}'>{join}</presence>")
+        assert (await guest.outcome(room, since)).joined
+        assert (await guest.configuration(room))[LANGUAGE] == (language if is_one else "")
+
+
 async def test_an_overlong_subject_is_refused_by_name(door):
     async with Crowd(door.server) as crowd:
         room, guest, _ = await opened(door, crowd)
