@@ -294,3 +294,22 @@ async def test_whoever_waits_says_a_name_first(meet):
         assert not (await bob.knock(f"{room.partition('@')[0]}@{meet.server.lobby}")).joined
         bob.name = "Bob"
         assert (await bob.enter(room)).shown == "lobby"
+
+
+async def test_a_nick_that_somebody_bears_changes_nothing_of_them(meet):
+    async with meet.crowd() as crowd, Crowd(meet.server) as others:
+        room = meet.room()
+        alice, _ = await opened(crowd, room)
+        await alice.attend_lobby(room)
+        bob, eve = [await others.connect(meet.server.guests) for _ in range(2)]
+        assert (await bob.join(room, "Bob", SECRET)).joined
+        assert not (await alice.set_role(room, "Bob", "visitor")).error
+        since = alice.mark()
+        assert (await eve.join(room, "Bob", SECRET)).condition == "conflict"
+        await bob.ping()
+        await alice.ping()
+        assert alice.occupants(room)["Bob"]["role"] == "visitor"
+        assert not [seen for seen in alice.seen[since:] if seen.room == room]
+        bob.send(element("jabber:client", "presence", to=f"{room}/Bob"))
+        seen = await alice.wait_for(lambda seen: seen.sender == f"{room}/Bob", since=since)
+        assert seen.item["role"] == "visitor"

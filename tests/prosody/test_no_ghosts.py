@@ -155,6 +155,19 @@ async def test_a_nick_conflict_takes_back_what_was_given(door):
         assert (outcome.presence.item["affiliation"], outcome.presence.item["role"]) == ("owner", "moderator")
 
 
+async def test_of_a_nick_conflict_nobody_is_told(door):
+    async with Crowd(door.server) as crowd:
+        room = door.room("lobby")
+        alice = await crowd.connect("alice@localhost")
+        await alice.join(room, "Alice")
+        since = alice.mark()
+        for name in ("friend", "chair"):
+            person = await crowd.connect(f"{name}@localhost")
+            assert (await person.join(room, "Alice")).condition == "conflict"
+        await alice.ping()
+        assert not [seen for seen in alice.seen[since:] if seen.room == room]
+
+
 async def test_a_join_that_failed_makes_nobody_a_returning_person(door):
     async with Crowd(door.server) as crowd:
         room = door.room()
