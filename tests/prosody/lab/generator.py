@@ -28,11 +28,11 @@ class Generator:
         """From now on these names become these texts."""
         self.choices.update({name: _choices(texts) for name, texts in names.items()})
 
-    def stanza(self):
-        """The next stanza: its text, its id, and how often to send it."""
+    def stanza(self, start="stanza"):
+        """The next stanza, drawn from `start`: its text, its id, and how often to send it."""
         self.count += 1
         identity = f"gen{self.count}"
-        text = self._drawn("stanza", identity, 0)
+        text = self._drawn(start, identity, 0)
         if self.random.randrange(100) < DOUBLED:
             text = re.sub(r"^(<[^>]*[^/]>)(.*)(</\w+>)$", r"\1\2\2\3", text, flags=re.DOTALL)
         return text, identity, 2 if self.random.randrange(100) < REPEATED else 1

@@ -22,27 +22,32 @@ def field(var, value):
 
 
 GRAMMAR = {
-    "stanza": [(4, "$message"), (3, "$presence"), (5, "$iq"), (9, "$honest")],
+    "stanza": [(4, "$message"), (3, "$presence"), (5, "$iq"), (5, "$honest")],
     # As clients write it: of what is sent otherwise, little is ever allowed.
-    "honest": [
-        (3, "<iq to='$room' id='$id' type='set'><query xmlns='" + ADMIN + "'>$honest_items</query></iq>"),
+    "honest": ["$asked", "$speech", "$entry"],
+    "asked": [
+        (4, "<iq to='$room' id='$id' type='set'><query xmlns='" + ADMIN + "'>$honest_items</query></iq>"),
         "<iq to='$room' id='$id' type='set'><query xmlns='" + ADMIN + "'>$kicks</query></iq>",
         (3, "<iq to='$room' id='$id' type='set'><query xmlns='" + OWNER + "'><x xmlns='" + FORM + "' type='submit'>"
          + field("FORM_TYPE", ROOMCONFIG) + "$honest_fields</x></query></iq>"),
-        "<message to='$room' id='$id'><x xmlns='" + USER + "'>$honest_calls</x></message>",
-        "<message to='$room' id='$id'><x xmlns='" + USER + "'><decline to='$bare'>$reason</decline></x></message>",
-        (2, "<message to='$room' id='$id' type='groupchat'>$payload</message>"),
-        (2, "<message to='$room/$nick' id='$id' type='chat'>$payload</message>"),
+        (2, "<message to='$room' id='$id'><x xmlns='" + USER + "'>$honest_calls</x>$more</message>"),
         "<message to='$room' id='$id' type='groupchat'><subject>$text</subject></message>",
-        "<presence to='$room/$new_nick' id='$id'><x xmlns='" + MUC + "'><password>$secret</password></x></presence>",
-        "<presence to='$room/$new_nick' id='$id'><x xmlns='" + MUC + "'/></presence>",
-        "<presence to='$room/$new_nick' id='$id'/>",
-        "<iq to='$room' id='$id' type='set'><query xmlns='" + REGISTER + "'><x xmlns='" + FORM + "' type='submit'>"
-        + field("FORM_TYPE", f"{MUC}#register") + field("muc#register_roomnick", "$new_nick") + "</x></query></iq>",
         "<iq to='$room' id='$id' type='get'><query xmlns='" + ADMIN + "'><item affiliation='$affiliation'/></query></iq>",
         "<iq to='$room' id='$id' type='get'><query xmlns='" + OWNER + "'/></iq>",
         "<iq to='$room' id='$id' type='set'><query xmlns='urn:xmpp:mam:2'/></iq>",
     ],
+    "speech": ["<message to='$room' id='$id' type='groupchat'>$payload</message>",
+               "<message to='$room/$nick' id='$id' type='chat'>$payload</message>"],
+    "entry": [
+        "<presence to='$room/$new_nick' id='$id'><x xmlns='" + MUC + "'><password>$secret</password></x></presence>",
+        "<presence to='$room/$new_nick' id='$id'><x xmlns='" + MUC + "'/></presence>", "<presence to='$room/$new_nick' id='$id'/>",
+        "<message to='$room' id='$id'><x xmlns='" + USER + "'><decline to='$bare'>$reason</decline></x></message>",
+        "<iq to='$room' id='$id' type='set'><query xmlns='" + REGISTER + "'><x xmlns='" + FORM + "' type='submit'>"
+        + field("FORM_TYPE", f"{MUC}#register") + field("muc#register_roomnick", "$new_nick") + "</x></query></iq>",
+    ],
+    # What somebody sends who moderates, and who may not chat.
+    "moderating": [(3, "$asked"), (2, "$stanza")],
+    "speaking": ["$speech", "$stanza"],
     "honest_items": [(5, "$honest_item"), (2, "$honest_item$honest_item"), "$honest_item$honest_item$honest_item"],
     "honest_item": ["<item affiliation='$affiliation' jid='$bare'>$reason</item>", "<item affiliation='$affiliation' jid='$domain'/>",
                     "<item affiliation='$affiliation' jid='$bare' nick='$new_nick'/>", "<item affiliation='$affiliation' jid='$bare'/>"],
@@ -222,6 +227,7 @@ GRAMMAR = {
 # What clients of Jitsi say to a meeting and to the components beside it; `parts` stands for their domain.
 JITSI = {
     **GRAMMAR,
+    "moderating": ["$asked", "$stanza"],
     "stanza": [(4, "$message"), (3, "$presence"), (4, "$iq"), (4, "$honest"), (9, "$jitsi")],
     "parts": ["$host"],
     "jitsi": [

@@ -21,22 +21,29 @@ SETTINGS = {
     "members-only": {"members_only"}, "public": {"hidden"}, "persistent": {"persistent"},
     "password-set": {"password"}, "password-removed": {"password"}, "password-kept": set(), "kept": set(), "max_occupants": set(),
 }
+# What Jitsi's breakout rooms keep there at a moderator's word, without a question.
+BREAKOUT = {"breakout_rooms", "breakout_rooms_active", "breakout_rooms_counter"}
 # What shows nobody anything: protocol.md, section 9.
 SILENT = ("http://jabber.org/protocol/chatstates", "urn:xmpp:chat-markers:0", "urn:xmpp:receipts", "urn:xmpp:hints", "urn:xmpp:sid:0",
           "urn:xmpp:occupant-id:0")
-# All that somebody who is not in a room may be sent of it: protocol.md, section 12.
-OUTSIDE_RECEIVES = {
-    "answer": "the error or result to one's own stanza: every request has one, and what is refused is told",
-    "invitation": "after a decision that names them: how else would they know",
-    "word": "what became of their knock, after a decision that names them",
-    "farewell": "that they are out of it: kick, ban, destruction, after a decision that names them or the room",
-}
-# All that somebody who is not in a room may have others receive.
-OUTSIDE_CAUSES = {
-    "knock": "the form for moderators, after a join that was held",
-    "entry": "what a join brings that was allowed",
-    "decline": "to whoever had them invited, once for each invitation",
-}
+
+
+@dataclasses.dataclass
+class Past:
+    """What was decided earlier in a room: who may decline, with who had them invited; what affiliation people had; and who was given
+    voice."""
+
+    invited: dict
+    former: dict
+    voiced: set = dataclasses.field(default_factory=set)
+
+    def add(self, step):
+        """Takes in what came of a step."""
+        self.invited.update(dict.fromkeys(step.targets(), step.who.bare) if step.allowed("invite") else {})
+        self.former.update(step.before.get("affiliations") or {})
+        self.voiced |= {item.get("jid") for line in step.allowed("role") for item in line["facts"]["try"]["role"]["items"]
+                        if item.get("to") == "participant"}
+        self.voiced &= {one["bare"] for one in occupants(step.after).values()}
 
 
 @dataclasses.dataclass
@@ -53,10 +60,15 @@ class Step:
     people: dict
     received: dict
     secrets: list
+    # Whose accounts may chat, by the policy of the property; and who is in which other rooms.
+    accounts: str = "localhost"
+    visits: dict = dataclasses.field(default_factory=dict)
+    past: object = None
     decided: list = dataclasses.field(default_factory=list)
 
-    def name(self):
-        return next(name for name, person in self.people.items() if person is self.who)
+    def name(self, person=None):
+        """What somebody is called here, or the sender."""
+        return next(name for name, one in self.people.items() if one is (person or self.who))
 
     def allowed(self, *kinds):
         """The decisions of these kinds by which the sender was allowed something in this room."""
@@ -96,10 +108,13 @@ class Step:
     def is_inside(self, person, states=None):
         return any(person.jid in one["sessions"] for state in states or (self.before, self.after) for one in occupants(state).values())
 
+    def moderates(self):
+        """Whether the sender's session is inside and moderates."""
+        return any(one["role"] == "moderator" for one in occupants(self.before).values() if self.who.jid in one["sessions"])
+
     def speaks(self):
         """Whether the sender may chat: by the policy of the property."""
-        moderates = any(occupants(self.before)[nick]["role"] == "moderator" for nick in self.nicks() & set(occupants(self.before)))
-        return moderates or self.who.bare.endswith("@localhost")
+        return self.moderates() or self.who.bare in self.past.voiced or self.who.bare.partition("@")[2] == self.accounts
 
 
 def occupants(state):
@@ -124,13 +139,13 @@ def rank(names, value):
 # The state
 
 
-def affiliation_faults(step, former):
+def affiliation_faults(step):
     items, targets, settings = step.items(), step.targets(), step.settings()
     for jid, (was, now) in differences(step, "affiliations").items():
         lowered = rank(AFFILIATIONS, now) < rank(AFFILIATIONS, was) and rank(AFFILIATIONS, now) >= 1
         is_own = jid == step.who.bare and (lowered or step.allowed("open", "join"))
         is_member = now == "member" and (jid in targets or "members-only" in settings)
-        is_restored = jid in targets and now == former.get(jid)  # a removal has suspended it
+        is_restored = jid in targets and now == step.past.former.get(jid)  # a removal has suspended it
         if not is_own and not is_member and not is_restored and (jid, now or "none") not in items:
             yield f"{jid} is {now}, was {was}"
 
@@ -144,6 +159,7 @@ def config_faults(step):
     if step.allowed("open"):
         return
     may = set().union(*(SETTINGS.get(name, set()) for name in step.settings()))
+    may |= BREAKOUT if step.moderates() else set()
     others = None in step.settings() or {"other", "kept"} & step.settings()
     yield from (f"{key} is {now}, was {was}" for key, (was, now) in differences(step, "config").items() if key not in may and not others)
 
@@ -172,7 +188,8 @@ def history_faults(step):
     may = step.speaks() or "subject" in step.settings()
     nicks = tuple(f"{nick} " for nick in step.nicks())
     yield from (f"{one} is in the history" for one in new if not may or not one.startswith(nicks))
-    if lost.total() > new.total() and "history" not in step.settings() and not step.allowed("open"):
+    is_full = len(history(step.after)) == step.before.get("config", {}).get("history_length", 20)
+    if lost and not (new and is_full) and "history" not in step.settings() and not step.allowed("open"):
         yield f"the history has lost {list(lost)}"
 
 
@@ -194,17 +211,22 @@ def record_faults(step):
             yield f"of the record, {key} is {now.get(key)}, was {was.get(key)}"
 
 
+def jitsi_faults(step):
+    """Moderated media and metadata: what moderators inside change there is compared with what they may, without a question."""
+    if not step.moderates() and not step.allowed("open", "join", "record"):
+        yield from (f"{key} is {now}, was {was}" for key, (was, now) in differences(step, "jitsi").items())
+
+
 def drop(table, key):
     return {name: value for name, value in (table or {}).items() if name != key}
 
 
-def state_faults(step, former):
+def state_faults(step):
     if not step.after and step.before:
         if not step.allowed("destroy"):
             yield "the room is gone"
         return
-    yield from affiliation_faults(step, former)
-    for part in (registration_faults, config_faults, occupant_faults, history_faults, archive_faults, record_faults):
+    for part in (affiliation_faults, registration_faults, config_faults, occupant_faults, history_faults, archive_faults, record_faults, jitsi_faults):
         yield from part(step)
 
 
@@ -236,6 +258,20 @@ def is_answer(step, stanza):
     return stanza.id == step.identity and stanza.type in ("error", "result") and stanza.name == step.text[1:].partition(" ")[0]
 
 
+def is_late_news(step, stanza):
+    """Breakout rooms tell all inside of everything, a little later."""
+    has_some = any((state.get("config") or {}).get("breakout_rooms_active") for state in (step.before, step.after))
+    return stanza.sender.startswith("breakout.") and has_some
+
+
+def is_by_component(step, stanza):
+    """What Jitsi's components tell people inside at the word of somebody inside: of moderation, at that of a moderator."""
+    domain, part = step.room.partition("@")[2].partition(".")[2], stanza.sender.partition(".")[0]
+    if stanza.sender != f"{part}.{domain}" or not step.is_inside(step.who, [step.before]):
+        return False
+    return part in ("polls", "speakerstats") or part in ("avmoderation", "breakout", "metadata") and step.moderates()
+
+
 def is_avatar(step, stanza):
     """What all are told when an owner sets the room's picture: a request that is named, and no setting of the policy."""
     sets = step.text.startswith("<iq") and "vcard-temp" in step.text and " type='set'" in step.text
@@ -253,63 +289,116 @@ def own_voice(step, stanza):
     return True
 
 
+def is_answer_of_focus(stanza):
+    """The focus is a client itself, and answers when it can: an earlier stanza, perhaps."""
+    return stanza.name == "iq" and stanza.type in ("error", "result") and stanza.sender.startswith("focus") and stanza.id.startswith("gen")
+
+
+def is_named(step, person):
+    """Whether an allowed decision names somebody."""
+    return person.bare in step.targets() | {jid for jid, _ in step.items()}
+
+
+def is_elsewhere(step, person, stanza):
+    visited = step.visits.get(step.name(person), ())
+    return stanza.room != step.room and stanza.room in visited
+
+
+def is_held_knock(step, person, stanza):
+    held = [line for line in step.decided if step._is_own(line) and line["kind"] == "join" and line.get("verdict") == "hold"]
+    roles = [one["role"] for one in occupants(step.before).values() if person.jid in one["sessions"]]
+    return is_knock(stanza, step.room) and bool(held) and roles == ["moderator"]
+
+
+def is_first_decline(step, person, stanza):
+    if not is_decline(stanza, step.room) or step.past.invited.get(step.who.bare) != person.bare:
+        return False
+    del step.past.invited[step.who.bare]
+    return True
+
+
+# The silence property: all that somebody who is outside of a room, before and after, may be sent of it.
+OUTSIDE_RECEIVES = {
+    # Every request is answered, and what is refused is told.
+    "answer": lambda step, person, stanza: person is step.who and is_answer(step, stanza) or is_answer_of_focus(stanza),
+    # How else would they know of it? After a decision that names them, and with no more than who, where and why.
+    "invitation": lambda step, person, stanza: is_invitation(stanza, step.room) and is_named(step, person) and is_plain_invitation(stanza),
+    # What became of their knock, after a decision that names them.
+    "word": lambda step, person, stanza: stanza.name == "message" and stanza.sender == step.room and is_named(step, person)
+    and not is_invitation(stanza, step.room),
+    # What happens in another room that they are in, as Jitsi's lobby is.
+    "elsewhere": is_elsewhere,
+}
+# And all that they may have others receive.
+OUTSIDE_CAUSES = {
+    # A join that was held is shown to moderators.
+    "knock": is_held_knock,
+    # To whoever had them invited, once for each invitation.
+    "decline": is_first_decline,
+    # They have registered, after a decision.
+    "registration": lambda step, person, stanza: stanza.sender == step.room and bool(step.allowed("affiliation")) and step.is_inside(person),
+    "elsewhere": is_elsewhere,
+}
+
+
+def is_one_of(kinds, step, person, stanza):
+    return any(kind(step, person, stanza) for kind in kinds.values())
+
+
 def follows(step, person, stanza):
-    """Whether a decision stands behind what somebody received."""
+    """Whether a decision stands behind what somebody inside received of somebody inside."""
     named = {jid for jid, _ in step.items()} | step.targets()
-    if is_knock(stanza, step.room):
-        held = [line for line in step.decided if step._is_own(line) and line["kind"] == "join" and line.get("verdict") == "hold"]
-        role = [one["role"] for one in occupants(step.before).values() if person.jid in one["sessions"]]
-        return bool(held) and role == ["moderator"] or person.bare in named
-    if is_invitation(stanza, step.room) and not is_plain_invitation(stanza):
-        return False
-    if is_invitation(stanza, step.room) or stanza.sender == step.room and not step.is_inside(person):
-        return person.bare in step.targets() | named
-    if is_farewell(stanza) and not step.is_inside(person, [step.after]) and not step.is_inside(person, [step.before]):
-        return False
     if step.allowed("destroy"):
         return is_farewell(stanza)
-    if not step.is_inside(person):
-        return False
-    moved = {nick for state in (step.before, step.after) for nick, one in occupants(state).items()
-             if one["bare"] in named or one["bare"].partition("@")[2] in named}
-    if stanza.sender in moved:
-        return stanza.name == "presence"
+    if is_by_component(step, stanza) or step.allowed("record") and stanza.sender.startswith("metadata."):
+        return True
+    if is_knock(stanza, step.room):  # whoever becomes a moderator is shown who waits
+        return person.bare in named or bool(step.allowed("open", "join"))
     if stanza.sender == step.room:
         asked = step.allowed("configure", "affiliation", "role", "open", "join", "knock", "invite", "rename")
         return bool(asked) or is_avatar(step, stanza)
+    moved = {nick for state in (step.before, step.after) for nick, one in occupants(state).items()
+             if one["bare"] in named or one["bare"].partition("@")[2] in named}
+    # Moderators are shown everybody's address, by everybody's presence.
+    if stanza.sender in moved or person.bare in named and stanza.room == step.room:
+        return stanza.name == "presence"
     return is_farewell(stanza) and "members-only" in step.settings()
 
 
 def leaks(step, person, stanza):
     """What of the room somebody outside is told, that they did not say themselves."""
     told = repr(stanza)
+    if is_elsewhere(step, person, stanza):
+        return [secret for secret in step.secrets[:3] if secret in told]  # who else is there is no secret there
     return [secret for secret in step.secrets if secret in told and secret not in step.text and secret not in person.bare]
 
 
-def hearing_faults(step, invited):
+def hearing_faults(step):
     for name, stanzas in step.received.items():
-        person = step.people[name]
-        is_outside = not step.is_inside(person)
+        person, is_own = step.people[name], step.people[name] is step.who
+        is_inside = step.is_inside(person)
         for stanza in stanzas:
-            if is_outside and (found := leaks(step, person, stanza)) and not is_invitation(stanza, step.room):
+            if not is_inside and not is_one_of(OUTSIDE_RECEIVES, step, person, stanza):
+                yield f"{name} received {stanza}"
+            elif not is_inside and not is_invitation(stanza, step.room) and (found := leaks(step, person, stanza)):
                 yield f"{name} learns {found}: {stanza}"
-            if person is step.who:
-                if is_outside and not is_answer(step, stanza) and not (person.bare in step.targets() and stanza.sender == step.room):
-                    yield f"{name} received {stanza}"
-            elif is_decline(stanza, step.room) and not step.is_inside(step.who, [step.before]) and invited.get(step.who.bare) == person.bare:
-                invited.pop(step.who.bare)
-            elif not (not is_outside and own_voice(step, stanza)) and not follows(step, person, stanza):
+            if is_own or not is_inside or is_answer_of_focus(stanza) or is_late_news(step, stanza) or is_elsewhere(step, person, stanza):
+                continue
+            if not step.is_inside(step.who):
+                may = is_one_of(OUTSIDE_CAUSES, step, person, stanza)
+            else:
+                may = own_voice(step, stanza) or follows(step, person, stanza)
+            if not may:
                 yield f"{name} received {stanza}"
 
 
 def reading_faults(step):
     """What of forms and lists is told to somebody who does not moderate: members may know of one another where all may know them."""
-    config, seats = step.before.get("config") or {}, occupants(step.before)
-    moderates = any(one["role"] == "moderator" for one in seats.values() if step.who.jid in one["sessions"])
+    config = step.before.get("config") or {}
     is_open = config.get("members_only") and config.get("whois") == "anyone"
     for stanza in step.received.get(step.name(), []):
         lists = stanza.type == "result" and (stanza.find(MUC_OWNER, "query") is not None or stanza.find(MUC_ADMIN, "query") is not None)
-        if lists and stanza.xml[0][:] and not moderates and not is_open:
+        if lists and stanza.xml[0][:] and not step.moderates() and not is_open:
             yield f"they read {stanza}"
 
 
@@ -328,19 +417,17 @@ def answer_faults(step):
     is_request = step.text.startswith("<iq") and kind in ("get", "set")
     is_final = kind in ("error", "result", "unavailable")
     to_occupant = f" to='{step.room}/" in step.text and step.is_inside(step.who)
-    least = step.times if is_request and not to_occupant else 0
+    service = step.room.partition("@")[2]
+    is_here = re.search(rf" to='([^@/']*@)?{re.escape(service)}[/']", step.text.partition(">")[0])
+    least = step.times if is_request and is_here and not to_occupant else 0
     most = 0 if is_final and not step.is_inside(step.who) else step.times
     if not least <= len(answers) <= most:
         yield f"{len(answers)} answers to {step.times}"
 
 
-def faults(step, invited, former):
-    """Everything that nothing allows. `invited` has who may decline, with who had them invited, and `former` what affiliation people
-    had; both are kept up to date."""
-    yield from state_faults(step, former)
-    yield from hearing_faults(step, invited)
-    yield from reading_faults(step)
-    yield from omission_faults(step)
-    yield from answer_faults(step)
-    invited.update(dict.fromkeys(step.targets(), step.who.bare) if step.allowed("invite") else {})
-    former.update(step.before.get("affiliations") or {})
+def faults(step, past):
+    """Everything that nothing allows, and `past` knows it from then on."""
+    step.past = past
+    for part in (state_faults, hearing_faults, reading_faults, omission_faults, answer_faults):
+        yield from part(step)
+    past.add(step)

@@ -6,7 +6,8 @@ import re
 import time
 
 from .federation import FAR, STRANGERS, Stranger
-from .law import Step, faults, occupants
+from .grammar import GRAMMAR
+from .law import Past, Step, faults, occupants
 from .raw import Raw
 from .stanza import CLIENT, element
 
@@ -24,7 +25,7 @@ SAID, TOLD = "a sentence of theirs", "a description of theirs"
 
 
 def nick(name):
-    return f"The {name}"
+    return "The" + name.replace(" ", "")
 
 
 class Log:
@@ -44,17 +45,19 @@ class Log:
 
 
 class Play:
-    """`people` by name, all of whom stay connected while rooms come and go. The watcher is an operator: it is inside, sees what all
+    """One meeting after another on a plain server. `people` by name, all of whom stay connected while rooms come and go. The watcher is an operator: it is inside, sees what all
     see, cannot be removed, and ends each step in the room's queue and in the log."""
 
-    def __init__(self, door, near, abroad):
+    inside, outside, watching, grammar = INSIDE, OUTSIDE, WATCHER, GRAMMAR
+
+    def __init__(self, door, near, abroad=None):
         self.door, self.near, self.abroad = door, near, abroad
         self.service = door.server.service
         self.people, self.room, self.steps, self.log = {}, None, [], Log(door.component)
 
     async def connect(self):
         """Everybody logs in."""
-        for name, jid in [("Watcher", WATCHER), *INSIDE.items(), *OUTSIDE.items()]:
+        for name, jid in [("Watcher", self.watching), *self.inside.items(), *self.outside.items()]:
             await self._connect(name, jid)
         self.watcher = self.people["Watcher"]
 
@@ -74,47 +77,62 @@ class Play:
         names = [name for name in self.people if name != "Watcher"]
         people = [self.people[name] for name in names]
         return {
-            "room": [self.room], "name": [self.room.partition("@")[0]], "service": [self.service], "component": ["vestibule.localhost"],
-            "host": ["localhost"], "nick": [nick(name) for name in names], "bare": [person.bare for person in people],
+            "room": [self.room], "name": [self.room.partition("@")[0]], "service": [self.service], "component": [f"vestibule.{self.near.server.host}"],
+            "host": [self.near.server.host], "nick": [nick(name) for name in [*names, *list(self.inside) * 3]], "bare": [person.bare for person in people],
             "jid": [person.jid for person in people], "domain": domains, "secret": [PASSWORD],
         }
 
     async def begin(self):
         """Everybody leaves the room that there was, and takes their place in and around a new one."""
         if self.room:
-            for person in (*self.people.values(), self.watcher):
-                self.send(person, f"<presence to='{self.room}/x' type='unavailable'/>")
-            await self.arrived()
-        for name, jid in [*INSIDE.items(), *OUTSIDE.items()]:
+            await self.leave()
+        for name, jid in [*self.inside.items(), *self.outside.items()]:
             if not self.people[name].is_connected:
                 await self._connect(name, jid)
-        self.room = room = self.door.room("play")
-        people, moderator = self.people, self.people["Moderator"]
-        inside = ["Moderator", "Watcher", "Member", "Muted", "Far", "Left", "Kicked", "Left afar"]
-        for name in inside:
-            outcome = await people[name].join(room, nick(name), PASSWORD)
+        self.room = self.door.room("play")
+        self.visits = {name: set() for name in self.people}
+        await self.gather()
+        await self.settle()
+        await self.arrived()
+        self.state, self.steps = await self.read(), []
+        await self._until_logged(1)
+
+    async def leave(self):
+        """Nobody is in the room any more."""
+        for person in (*self.people.values(), self.watcher):
+            self.send(person, f"<presence to='{self.room}/x' type='unavailable'/>")
+        await self.arrived()
+
+    async def come(self, *names):
+        """They join, with the password."""
+        for name in names:
+            outcome = await self.people[name].join(self.room, nick(name), PASSWORD)
             assert outcome.joined, (name, outcome)
+
+    async def gather(self):
+        """Who is to be inside comes, and those outside become what they are."""
+        room, people = self.room, self.people
+        moderator = people["Moderator"]
+        left = [name for name in self.outside if name.startswith("Left")]
+        await self.come("Moderator", "Watcher", *[name for name in self.inside if name != "Moderator"], "Kicked", *left)
         waits = await people["Waiting"].join(room, nick("Waiting"))
         assert waits.condition == "registration-required", waits
         moderator.say(room, SAID)
-        for jid, affiliation in [(people["Member"].bare, "member"), (people["Kicked"].bare, "owner"), (people["Banned"].bare, "outcast"),
-                                 (STRANGERS, "outcast")]:
+        banned = [STRANGERS] if "Banned domain" in people else []
+        for jid, affiliation in [(people["Member"].bare, "member"), (people["Kicked"].bare, "owner"),
+                                 *((jid, "outcast") for jid in (people["Banned"].bare, *banned))]:
             assert not (await moderator.set_affiliation(room, jid, affiliation)).error
         assert not (await moderator.set_role(room, nick("Kicked"), "none")).error
         assert not (await moderator.configure(room, {"muc#roomconfig_roomdesc": TOLD})).error
         moderator.invite(room, people["Invited"].bare)
-        for name in ("Left", "Left afar"):
+        for name in left:
             await people[name].leave(room, nick(name))
-        await self.settle()
-        await self.arrived()
-        self.state, self.steps = await self.read(), []
-        self.invited, self.former = {people["Invited"].bare: moderator.bare}, {people["Kicked"].bare: "owner"}
-        await self._until_logged(1)
+        self.past = Past({people["Invited"].bare: moderator.bare}, {people["Kicked"].bare: "owner"})
 
     def is_over(self):
         """Whether there is nobody left to watch, to moderate, or to be restricted."""
         seats = {session: one["role"] for one in occupants(self.state).values() for session in one["sessions"]}
-        there = [name for name in INSIDE if self.people[name].jid in seats]
+        there = [name for name in self.inside if self.people[name].jid in seats]
         return self.watcher.jid not in seats or seats.get(self.people["Moderator"].jid) != "moderator" or len(there) < 3
 
     def send(self, person, text):
@@ -135,6 +153,14 @@ class Play:
         ping = element("urn:xmpp:ping", "ping")
         await asyncio.gather(*(person.iq(self.service, "get", ping) for person in self.people.values() if person.is_connected))
 
+    async def handled(self, who, text):
+        """Returns when the server has handled what somebody sent."""
+        is_afar = who.bare.partition("@")[2] in (FAR, STRANGERS)
+        # Each host of this server has a stream of its own from another server.
+        addressed = {re.search("to='([^@/']*@)?([^/']*)", text)[2]} if is_afar else set()
+        for host in {self.service, *addressed}:
+            await who.iq(host, "get", element("urn:xmpp:ping", "ping"))
+
     async def read(self):
         """The room as a whole."""
         reply = await self.watcher.iq(self.service, "get", element("urn:lab", "state", room=self.room))
@@ -145,9 +171,7 @@ class Play:
         who, marks = self.people[name], {other: person.mark() for other, person in self.people.items()}
         for _ in range(times):
             self.send(who, text)
-        # Each of this server's hosts has a stream of its own from another server.
-        for host in {self.service, re.search("to='([^@/']*@)?([^/']*)", text)[2]}:
-            await who.iq(host, "get", element("urn:xmpp:ping", "ping"))
+        await self.handled(who, text)
         for _ in range(times):  # an operator's command comes before what else is in the queue
             await self.settle()
         _, after = await asyncio.gather(self.arrived(), self.read())
@@ -156,9 +180,13 @@ class Play:
             seen = [one for one in person.seen[marks[other]:] if not is_harness(one)]
             if seen:
                 received[other] = seen
+                self.visits[other] |= {one.room for one in seen if 110 in one.statuses and not one.type}
         people = {**self.people}
-        secrets = [PASSWORD, SAID, TOLD, *(nick(each) for each in INSIDE), *(person.bare for person in people.values())]
-        self.steps.append(Step(who, text, identity, times, self.room, self.state, after, people, received, secrets))
+        secrets = [PASSWORD, SAID, TOLD, *(nick(each) for each in self.inside), *(person.bare for person in people.values())]
+        self.steps.append(Step(
+            who, text, identity, times, self.room, self.state, after, people, received, secrets,
+            accounts=self.near.server.host, visits={other: {*rooms} for other, rooms in self.visits.items()},
+        ))
         self.state = after
 
     async def judged(self):
@@ -173,10 +201,10 @@ class Play:
             while lines and ends:
                 ends -= self._is_end(lines[0])
                 step.decided.append(lines.pop(0))
-        return [(step, found) for step in self.steps if (found := list(faults(step, self.invited, self.former)))]
+        return [(step, found) for step in self.steps if (found := list(faults(step, self.past)))]
 
     def _is_end(self, line):
-        return line.get("kind") == "command" and line.get("jid") == WATCHER and line.get("room") == self.room
+        return line.get("kind") == "command" and line.get("jid") == self.watching and line.get("room") == self.room
 
     async def _until_logged(self, count):
         lines, until = [], time.monotonic() + 5

@@ -44,6 +44,7 @@ local function state_of(room)
 	return {
 		affiliations = plain(room._affiliations, 0), registrations = plain(room._affiliation_data, 0), config = config,
 		record = record, occupants = occupants_of(room), history = history, archive = archive_of(room),
+		jitsi = { media = plain(room.av_moderation, 0), metadata = plain(room.jitsiMetadata, 0) },
 	};
 end
 
