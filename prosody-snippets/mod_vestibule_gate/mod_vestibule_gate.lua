@@ -163,6 +163,7 @@ local function refuse(event, reason, kind, condition, text, lang)
 			and focus.describe(event.origin, event.stanza) == "jitsi" and "retry") or "plain";
 	shown[way](event, kind, condition, text, lang);
 	if event.kind == "join" and focus.is_one(event.from) then focus.failed(event.room, "not-ready"); end
+	if event.more and event.more.unanswered then event.more.unanswered(); end
 	local room_jid = type(event.room) == "string" and event.room or jid_bare(attr.to);
 	report("refused", { jid = room_jid }, { jid = cut(attr.from, LIMIT.address), reason = reason });
 	return true;

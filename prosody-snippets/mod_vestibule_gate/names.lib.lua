@@ -8,7 +8,7 @@ local xmlns_nick = "http://jabber.org/protocol/nick";
 return function (gate)
 	local PRIORITY, LIMIT, guard_room = gate.PRIORITY, gate.LIMIT, gate.changes.guard_room;
 	local cut = gate.text.cut;
-	local asked = {}; -- by room and full address: the name that was asked about last, and whether it was granted
+	local asked = {}; -- by room, bare and full address: the name that was asked about last, and whether it was granted
 
 	local names = {};
 
@@ -38,11 +38,31 @@ return function (gate)
 		return presence and presence:get_child_text("nick", xmlns_nick) or nil;
 	end
 
-	local function state_of(room_jid, address, is_new)
-		local list = asked[room_jid];
-		if not list and is_new then list = {}; asked[room_jid] = list; end
-		if list and not list[address] and is_new then list[address] = {}; end
-		return list and list[address];
+	local function state_of(room_jid, address)
+		local people = asked[room_jid];
+		local sessions = people and people[jid_bare(address)];
+		return sessions and sessions[address];
+	end
+
+	-- Forgets those sessions of somebody that are not inside any more.
+	local function forget(room, bare)
+		local people = asked[room.jid];
+		local sessions = people and people[bare];
+		if not sessions then return; end
+		for address in pairs(sessions) do
+			if not room:get_occupant_jid(address) then sessions[address] = nil; end
+		end
+		if next(sessions) == nil then people[bare] = nil; end
+		if next(people) == nil then asked[room.jid] = nil; end
+	end
+
+	local function remember(room, address, name)
+		local bare = jid_bare(address);
+		forget(room, bare);
+		local people = asked[room.jid] or {};
+		local sessions = people[bare] or {};
+		asked[room.jid], people[bare], sessions[address] = people, sessions, { name = name };
+		return sessions[address];
 	end
 
 	-- The presence that somebody inside has, with another name.
@@ -52,17 +72,17 @@ return function (gate)
 		local state = occupant and state_of(e.room, e.from);
 		local presence = state and state.name == name and occupant:get_presence(e.from);
 		if not presence or e.origin.destroyed then return; end
-		state.granted = true;
+		state.is_granted = true;
 		presence = st.clone(presence);
 		presence.attr.from, presence.attr.to, presence.attr.id, presence.attr.type = e.from, occupant.nick, nil, nil;
 		set(presence, name);
 		room:handle_normal_presence(e.origin, presence);
-		gate.report("renamed", room, gate.facts.describe(room, occupant, e.origin, e.from));
+		local renamed = room:get_occupant_by_real_jid(e.from); -- the room gives out copies
+		if renamed then gate.report("renamed", room, gate.facts.describe(room, renamed, e.origin, e.from)); end
 	end
 
 	local function ask(event, room, occupant, name)
-		local stanza, state = event.stanza, state_of(room.jid, event.stanza.attr.from, true);
-		state.name, state.granted = name, false;
+		local stanza, state = event.stanza, remember(room, event.stanza.attr.from, name);
 		-- An error to a presence would take the client out of the room.
 		local question = st.message({
 			type = "normal", from = stanza.attr.from, to = room.jid, ["xml:lang"] = stanza.attr["xml:lang"],
@@ -70,6 +90,7 @@ return function (gate)
 		return gate.put({ stanza = question, origin = event.origin }, "rename", {
 			detail = function () end, nick = jid_resource(occupant.nick), name = name,
 			granted = function (e) carry_out(e, name); end,
+			unanswered = function () state.name = nil; end, -- so it is asked about again
 			refused = function (e, fx)
 				local at = gate.get_room(e.room);
 				if at then gate.effects.say(at, { { to = "requester", text = fx.error[3] or "" } }, e.from); end
@@ -93,12 +114,19 @@ return function (gate)
 			return gate.permissions.refuse_name(event, room, occupant, name);
 		end
 		local state = state_of(room.jid, stanza.attr.from);
-		if not name or name == before or state and state.granted and state.name == name then return; end
+		local is_granted = state and state.is_granted and state.name == name;
+		if before and not name then -- given up: somebody else can have it from now on
+			if state and state.is_granted then state.name = nil; end
+			local told = gate.facts.describe(room, occupant, event.origin, stanza.attr.from);
+			told.name = nil;
+			gate.report("renamed", room, told);
+		end
+		if not name or name == before or is_granted then return; end
 		set(stanza, before);
 		-- A client says its name again with all it sends.
 		if state and state.name == name then return; end
 		if not gate.is_reserved(name, stanza.attr.from) then return ask(event, room, occupant, name) and nil; end
-		state_of(room.jid, stanza.attr.from, true).name = name;
+		remember(room, stanza.attr.from, name);
 		gate.report("refused", room, { jid = stanza.attr.from, reason = "reserved-nick" });
 		gate.effects.say(room, { { to = "requester", text = (gate.words.of("reserved-nick", stanza)) } }, stanza.attr.from);
 	end
@@ -128,16 +156,7 @@ return function (gate)
 		guard_room(event_name, PRIORITY.rename, hold_message);
 	end
 
-	gate.guard("muc-occupant-left", PRIORITY.rename, function (event)
-		local list = asked[event.room.jid];
-		if not list then return; end
-		for address in pairs(list) do
-			if jid_bare(address) == event.occupant.bare_jid and not event.room:get_occupant_by_real_jid(address) then
-				list[address] = nil;
-			end
-		end
-		if next(list) == nil then asked[event.room.jid] = nil; end
-	end);
+	gate.guard("muc-occupant-left", PRIORITY.rename, function (event) forget(event.room, event.occupant.bare_jid); end);
 	gate.guard("muc-room-destroyed", PRIORITY.seated, function (event) asked[event.room.jid] = nil; end);
 
 	return names;

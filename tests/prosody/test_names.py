@@ -127,6 +127,51 @@ async def test_another_name_is_shown_when_it_is_granted(door):
         assert len(await door.decisions(kind="rename", room=room)) == 1
 
 
+async def test_a_name_that_nobody_has_answered_is_asked_about_again(start_prosody, start_vestibule):
+    server = start_prosody(muc_options={"vestibule_timeout": 1})
+    component = start_vestibule(server, POLICY)
+    async with Crowd(server) as crowd:
+        room = f"tea@{server.service}"
+        alice, guest = await crowd.connect("alice@localhost"), await crowd.connect("guest.localhost")
+        assert (await alice.join(room, "Alice")).joined
+        assert (await guest.join(room, "Guest", SECRET, extra=named("Guest"))).joined
+        component.freeze()
+        since = guest.mark()
+        await take(guest, room, "Guest", "Gregory")
+        refused = await guest.wait_for(lambda seen: seen.name == "message" and seen.error, since=since)
+        assert refused.error[1] == "remote-server-timeout"
+        component.thaw()
+        since = alice.mark()
+        await take(guest, room, "Guest", "Gregory")
+        await alice.wait_for(lambda seen: seen.name == "presence" and seen.text(NICK, "nick") == "Gregory", since=since)
+
+
+async def test_where_names_are_unique_one_that_is_taken_inside_is_somebody_s_until_it_is_given_up(door):
+    async with Crowd(door.server) as crowd:
+        room, alice = await opened(door, crowd, "unique")
+        guests = await crowd.connect_many(["guest.localhost", "guest.localhost"], present=False)
+        for number, guest in enumerate(guests):
+            assert (await guest.join(room, f"Nick{number}", SECRET)).joined
+
+        async def may_be_gregory(number):
+            since, told = alice.mark(), guests[number].mark()
+            await take(guests[number], room, f"Nick{number}", "Gregory")
+            assert await shown(alice, room, f"Nick{number}", since) != ["Gregory"], "it goes on at once, without"
+            seen = await guests[number].wait_for(
+                lambda seen: seen.text(NICK, "nick") == "Gregory" or "looks like this one" in (seen.body or ""), since=told
+            )
+            return seen.name == "presence"
+
+        assert await may_be_gregory(0)
+        assert not await may_be_gregory(1)
+        await take(guests[0], room, "Nick0")
+        await guests[0].ping()
+        await take(guests[1], room, "Nick1", "Greg")
+        await guests[1].wait_for(lambda seen: seen.text(NICK, "nick") == "Greg")
+        assert await may_be_gregory(1)
+        assert not await may_be_gregory(0)
+
+
 async def test_of_several_names_one_is_judged_and_shown(door):
     async with Crowd(door.server) as crowd:
         room, alice = await opened(door, crowd)
