@@ -317,12 +317,13 @@ return function (LIMIT, AFFILIATION, ROLE)
 
 	function requests.build_end_conference(stanza) return finish(stanza_like(stanza):tag("end_conference")); end
 
-	-- Reads whether a room is to be transcribed and recorded, of its metadata. False: they are about something else.
+	-- Reads whether a room is to be transcribed and recorded, of its metadata. False: they are about something else. What
+	-- is not read here may be for another reader of JSON, as Jitsi's releases differ in it.
 	function requests.read_recording(command)
 		local text = command:get_text() or "";
-		if #text > LIMIT.stanza then return nil, "room_metadata"; end
-		local content = json.decode(text);
-		if type(content) ~= "table" or content.key ~= "recording" then return false; end
+		local content = #text <= LIMIT.stanza and json.decode(text);
+		if type(content) ~= "table" then return nil, "room_metadata"; end
+		if content.key ~= "recording" then return false; end
 		if type(content.data) ~= "table" then return nil, "data"; end
 		local request = {};
 		for _, name in ipairs(RECORDING) do

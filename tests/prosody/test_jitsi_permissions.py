@@ -108,12 +108,12 @@ async def test_two_requests_in_one_are_none(meet):
         assert not [seen for seen in crowd.focus.seen[since:] if seen.find(JIBRI, "jibri") is not None]
 
 
-async def transcribes(person, room, **data):
-    """Says so in the room's metadata; the error, or None when everybody is told."""
+async def transcribes(person, room, text=None, **data):
+    """Says so in the room's metadata, or says the text; the error, or None when everybody is told."""
     await person.iq(DOMAIN, "set", element("urn:lab:web-query", "room", room.partition("@")[0]))
     since = person.mark()
     message = element(CLIENT, "message", to=f"metadata.{DOMAIN}", id=person.new_id())
-    content = json.dumps({"key": "recording", "data": data or {"isTranscribingEnabled": True}})
+    content = text or json.dumps({"key": "recording", "data": data or {"isTranscribingEnabled": True}})
     message.append(element(JITSI, "room_metadata", content, room=room))
     person.send(message)
     answer = await person.wait_for(lambda seen: seen.sender == message.get("to"), since=since)
@@ -135,6 +135,9 @@ async def test_the_metadata_of_the_room_are_asked_about_like_a_recorder(meet):
         assert await transcribes(bob, room) == MAY_NOT_RECORD
         for wrong in ({"isTranscribingEnabled": "yes"}, {"other": True}):
             assert (await transcribes(alice, room, **wrong))[1] == "not-acceptable"
+        # Other readers of JSON take this; and whoever may not record, says it so in vain.
+        loose = '{"key": "recording", "data": {"isTranscribingEnabled": true}, "x": NaN}'
+        assert (await transcribes(bob, room, loose))[1] == "not-acceptable"
         await bob.ping()
         assert metadata(bob, room) == []
         assert await transcribes(alice, room, isTranscribingEnabled=True, other="x") is None
