@@ -29,7 +29,8 @@ return function (gate)
 		for _, payload in ipairs(stanza.tags) do
 			local is_of_room = (payload.attr.xmlns or ""):sub(1, #xmlns_muc) == xmlns_muc;
 			for _, tag in ipairs(is_of_room and payload.tags or NOTHING) do
-				if is_nobody(tag.attr.jid) or is_nobody(tag.attr.to) then return true; end
+				local is_named = is_nobody(tag.attr.jid) and tag.attr.affiliation ~= "none" or is_nobody(tag.attr.to);
+				if is_named then return true; end
 			end
 		end
 		return false;

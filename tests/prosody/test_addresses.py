@@ -143,6 +143,10 @@ async def test_what_is_done_to_a_look_alike_is_not_done_to_the_other(door):
             query = element(MUC_ADMIN, "query")
             query.append(element(MUC_ADMIN, "item", jid=alike, **item))
             assert is_refusal(await alice.iq(room, "set", query)), item
+        query = element(MUC_ADMIN, "query")
+        query.append(element(MUC_ADMIN, "item", jid=alike, affiliation="none"))
+        taken = await alice.iq(room, "set", query)
+        assert taken.type == "result", "what it may have from before can be taken away"
         destroy = element(MUC_OWNER, "query")
         destroy.append(element(MUC_OWNER, "destroy", jid=f"{ROOM}@{NEAR}"))
         assert is_refusal(await alice.iq(room, "set", destroy))
