@@ -33,7 +33,7 @@ return function (gate)
 	end
 	local function refused(room, name, what, address)
 		module:log("info", "%s: refused to another module (%s): %s %s", room.jid, name or "?", what, address);
-		gate.report("refused", room, { jid = gate.text.cut(address, LIMIT.address), reason = "module" });
+		gate.report_refusal(room, { jid = gate.text.cut(address, LIMIT.address), reason = "module" });
 	end
 
 	-- Whether the answer that is carried out names this change. `matches` is given each item of it.

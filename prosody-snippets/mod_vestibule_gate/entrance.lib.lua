@@ -50,25 +50,12 @@ return function (gate)
 	local also = {}; -- the namespaces of other modules' requests
 	for _, namespace in ipairs(module:get_option_array("vestibule_also", {})) do also[namespace] = true; end
 
-	-- What strangers send is reported, but not more of it than an operator can read.
-	local BURST, PER_SECOND = 500, 20;
-	local tokens, filled, left_out = BURST, os.time(), 0;
-	local function take_token()
-		local time = os.time();
-		tokens, filled = math.min(BURST, tokens + (time - filled) * PER_SECOND), time;
-		if tokens < 1 then left_out = left_out + 1; return false; end
-		tokens = tokens - 1;
-		return true;
-	end
-
 	local function refuse(event, reason, kind, condition)
 		local stanza = event.stanza;
 		local text, language = gate.words.of(reason == "outside" and "gate-outside" or "gate-unnamed", stanza);
 		gate.shown.plain(event, kind, condition, text, language);
-		if not take_token() then return true; end
 		local attr = { jid = gate.text.cut(stanza.attr.from, gate.LIMIT.address), reason = reason };
-		if left_out > 0 then attr.others, left_out = tostring(left_out), 0; end
-		gate.report("refused", { jid = jid_bare(stanza.attr.to) }, attr);
+		gate.report_refusal({ jid = jid_bare(stanza.attr.to) }, attr);
 		return true;
 	end
 

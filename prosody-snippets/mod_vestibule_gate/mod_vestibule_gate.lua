@@ -153,6 +153,19 @@ local function report(event_name, room, attr)
 	link.send(written());
 end
 
+-- What is refused is reported, but not more of it than an operator can read: strangers can have anything refused.
+local BURST, PER_SECOND = 500, 20;
+local tokens, filled, left_out = BURST, os.time(), 0;
+local function report_refusal(room, attr)
+	if state ~= "ready" then return; end
+	local time = os.time();
+	tokens, filled = math.min(BURST, tokens + math.max(time - filled, 0) * PER_SECOND), time;
+	if tokens < 1 then left_out = left_out + 1; return; end
+	tokens = tokens - 1;
+	if left_out > 0 then attr.others, left_out = tostring(left_out), 0; end
+	report("refused", room, attr);
+end
+
 local send_error = shown.plain;
 
 -- A refusal that no answer stands behind. Jitsi's clients try again where they are told in their way.
@@ -165,7 +178,7 @@ local function refuse(event, reason, kind, condition, text, lang)
 	if event.kind == "join" and focus.is_one(event.from) then focus.failed(event.room, "not-ready"); end
 	if event.more and event.more.unanswered then event.more.unanswered(); end
 	local room_jid = type(event.room) == "string" and event.room or jid_bare(attr.to);
-	report("refused", { jid = room_jid }, { jid = cut(attr.from, LIMIT.address), reason = reason });
+	report_refusal({ jid = room_jid }, { jid = cut(attr.from, LIMIT.address), reason = reason });
 	return true;
 end
 
@@ -657,7 +670,8 @@ function gate.put_at(event, kind, room_jid) return put(event, kind, { detail = f
 gate.get_room, gate.affiliation_of = get_room, affiliation_of;
 function gate.is_open(room_jid) local room = get_room(room_jid); return room and not room._data.destroyed; end
 gate.is_reserved, gate.is_service = is_reserved, is_service;
-gate.report, gate.refuse, gate.refuse_nick, gate.run_sweep, gate.put = report, refuse, refuse_nick, run_sweep, put;
+gate.report, gate.report_refusal, gate.refuse, gate.refuse_nick = report, report_refusal, refuse, refuse_nick;
+gate.run_sweep, gate.put = run_sweep, put;
 gate.guard, gate.guard_at = guard, guard_at;
 function gate.services() return services; end
 function gate.is_operator(address) return operators[jid_bare(address)]; end

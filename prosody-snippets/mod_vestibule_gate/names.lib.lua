@@ -127,7 +127,7 @@ return function (gate)
 		if state and state.name == name then return; end
 		if not gate.is_reserved(name, stanza.attr.from) then return ask(event, room, occupant, name) and nil; end
 		remember(room, stanza.attr.from, name);
-		gate.report("refused", room, { jid = stanza.attr.from, reason = "reserved-nick" });
+		gate.report_refusal(room, { jid = stanza.attr.from, reason = "reserved-nick" });
 		gate.effects.say(room, { { to = "requester", text = (gate.words.of("reserved-nick", stanza)) } }, stanza.attr.from);
 	end
 	for _, event_name in ipairs { "presence/full", "presence/bare" } do guard_room(event_name, PRIORITY.rename, hold); end

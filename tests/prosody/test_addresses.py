@@ -125,6 +125,19 @@ async def test_whatever_a_look_alike_sends_is_refused_once_and_answers_get_none(
         assert not [seen for seen in alice.seen[since:] if seen.room == room]
 
 
+async def test_of_a_flood_by_a_look_alike_no_more_is_written_than_can_be_read(door):
+    async with Crowd(door.server) as people, door.abroad() as abroad:
+        room = door.room()
+        alice = await opened(people, room)
+        (alike,) = await abroad.strangers(BOB)
+        for _ in range(1500):
+            alike.send(element(CLIENT, "message", to=room, type="groupchat", id="flood"))
+        assert is_refusal(await alike.iq(room, "get", element("urn:xmpp:ping", "ping")))
+        await alice.ping()
+        lines = await door.decisions(event="refused", room=room)
+        assert 0 < len(lines) < 1000
+
+
 async def test_what_is_done_to_a_look_alike_is_not_done_to_the_other(door):
     async with Crowd(door.server) as people, door.abroad() as abroad:
         room = door.room()
