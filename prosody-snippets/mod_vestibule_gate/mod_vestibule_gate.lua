@@ -210,13 +210,16 @@ local function guard(...) return guard_at(module, ...); end
 
 -- Attempts
 
--- Runs a step of an attempt; when it fails, the attempt is refused, unless it is answered already.
+-- Runs a step of an attempt; when it fails, the attempt is refused, unless it is answered already. Returns whether it
+-- went well.
 local function try(e, step, ...)
 	local ok, err = xpcall(step, debug.traceback, ...);
-	if ok then return; end
+	if ok then return true; end
 	module:log("error", "%s in %s: %s", e.kind, e.room, err);
 	queue.finish(e);
 	if not e.settled then refuse(e, "error", "cancel", "internal-server-error"); end
+	e.settled = true;
+	return false;
 end
 
 -- A client's session that hibernates has no connection, but it is not destroyed.
@@ -291,13 +294,15 @@ local function carry_out(e, verdict, steps)
 	local origin = setmetatable({ send = function (stanza)
 		local attr = not is_over and stanza.attr or {};
 		verdict.failed = verdict.failed or attr.type == "error";
-		if #steps == 1 or attr.id ~= e.stanza.attr.id or attr.type ~= "error" and attr.type ~= "result" then
+		local is_answer = attr.id == e.stanza.attr.id and (attr.type == "error" or attr.type == "result");
+		if #steps == 1 or not is_answer then
+			e.settled = e.settled or is_answer; -- should the step fail after that, it is not answered again
 			return answered_by.send(stanza);
 		end
 		if not answer or answer.attr.type ~= "error" then answer = stanza; end
 		return true;
 	end }, { __index = answered_by, __newindex = answered_by });
-	try(e, function ()
+	local went_well = try(e, function ()
 		for _, step in ipairs(steps) do
 			step.stanza[mark] = verdict;
 			prosody.core_post_stanza(origin, step.stanza, false);
@@ -306,11 +311,12 @@ local function carry_out(e, verdict, steps)
 		end
 	end);
 	is_over, verdict.failed = true, done < #steps;
+	e.settled = true; -- by what comes below, or by the room
 	for i = verdict.failed and done or 0, 1, -1 do
 		local room = steps[i].undo and get_room(e.room);
-		if room then steps[i].undo(room); end
+		if room then try(e, steps[i].undo, room); end
 	end
-	if answer then answered_by.send(answer); end
+	if answer and went_well then answered_by.send(answer); end
 end
 
 -- Says what is to be said once somebody has another name.
