@@ -1,5 +1,6 @@
 -- What Prosody needs for Vestibule. Paste it at the end of prosody.cfg.lua and change the names and the secret;
--- "conference.localhost" stands for your MUC service. Where that has a Component line already, its options go below it.
+-- "conference.localhost" stands for your MUC service. Where that has a Component line already, its options go below it,
+-- and the gate's name into the modules_enabled that is there: a second modules_enabled replaces the first.
 -- Then: prosodyctl check config
 --
 -- `make install` puts the gate into /usr/local/lib/prosody/modules, which is in Debian's plugin_paths.
