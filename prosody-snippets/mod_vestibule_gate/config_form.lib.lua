@@ -81,15 +81,30 @@ return function (gate)
 		});
 	end);
 
-	-- A message to the room that changes its subject.
-	function changes.ask_for_subject(event)
+	-- A subject beside a text or thread is none for the room, and one for clients that do not look further.
+	local function hold_subject(event, room, occupant)
 		local stanza = event.stanza;
+		local text = stanza:get_child_text("subject");
+		if not text then return; end
+		if occupant.role ~= "moderator" and not room:get_changesubject() then
+			stanza:remove_children("subject");
+			return;
+		end
+		return gate.put(event, "configure", {
+			detail = function () element("field", { var = "subject" }, gate.text.cut(text, LIMIT.value)); end,
+		});
+	end
+
+	-- A message to the room that changes its subject.
+	function changes.ask_for_subject(event, room, occupant)
+		local stanza = event.stanza;
+		if gate.is_observing() then return; end -- held, it would come after what he says next
 		local text, wrong = requests.read_subject(stanza);
-		if text == false or gate.is_observing() then return; end -- held, it would come after what he says next
+		if text == false then return hold_subject(event, room, occupant); end
 		if not text then return changes.refuse_value(event, wrong); end
 		return gate.put(event, "configure", {
-			detail = function (room)
-				element("field", { var = "subject", same = text == (room._data.subject or "") and "true" or nil }, text);
+			detail = function (at)
+				element("field", { var = "subject", same = text == (at._data.subject or "") and "true" or nil }, text);
 			end,
 			rebuild = function () return { { stanza = requests.build_subject(stanza, text) } }; end,
 		});

@@ -40,10 +40,12 @@ local SERVICE_REQUESTS = {
 	[xmlns_muc .. "#unique unique"] = { get = ANYBODY },
 };
 
--- Presences to a room or an occupant by somebody inside, by type ("" is available).
-local PRESENCES = { [""] = true, unavailable = true, error = true, probe = true };
+-- Presences to a room or an occupant by somebody inside, by type; false: without one. Another server may send any.
+local PRESENCES = { [false] = true, unavailable = true, error = true, probe = true };
+-- The types of requests.
+local REQUESTS = { get = true, set = true };
 -- Messages to an occupant by somebody inside.
-local PRIVATE = { [""] = true, normal = true, chat = true, headline = true, error = true };
+local PRIVATE = { [false] = true, normal = true, chat = true, headline = true, error = true };
 
 return function (gate)
 	local PRIORITY = gate.PRIORITY;
@@ -112,7 +114,7 @@ return function (gate)
 		local row = requests[namespace .. " " .. payload.name];
 		local who = row and row[stanza.attr.type];
 		if who and row.node and not (payload.attr.node or ""):match(row.node) then who = nil; end
-		if also[namespace] then who = requests == ROOM_REQUESTS and INSIDE or ANYBODY; end
+		if also[namespace] and REQUESTS[stanza.attr.type] then who = requests == ROOM_REQUESTS and INSIDE or ANYBODY; end
 		if who == ANYBODY or who == INSIDE and is_inside then return; end
 		-- An operator whom the component has named: whatever comes of it is asked about, or compared with what he may.
 		if who and gate.is_operator(stanza.attr.from) then return; end
@@ -125,7 +127,7 @@ return function (gate)
 		iq = function (event, room, is_inside) return request(event, room, is_inside, ROOM_REQUESTS); end;
 		presence = function (event, room, is_inside)
 			local stanza = event.stanza;
-			if is_inside and PRESENCES[stanza.attr.type or ""] then return; end
+			if is_inside and PRESENCES[stanza.attr.type or false] then return; end
 			if is_inside then return refuse(event, "unnamed", "modify", "bad-request"); end
 			if stanza.attr.type == nil and stanza:get_child("x", xmlns_muc) then return; end -- a join
 			return refuse_outside(event, room);
@@ -136,13 +138,13 @@ return function (gate)
 		presence = to_room.presence;
 		message = function (event, room, is_inside)
 			if not is_inside then return refuse_outside(event, room); end
-			if PRIVATE[event.stanza.attr.type or ""] then return; end
+			if PRIVATE[event.stanza.attr.type or false] then return; end
 			return refuse(event, "unnamed", "modify", "bad-request");
 		end;
 		iq = function (event, room, is_inside)
 			if not is_inside then return refuse_outside(event, room); end
 			local stanza = event.stanza;
-			if #stanza.tags == 1 and stanza.attr.id then return; end
+			if REQUESTS[stanza.attr.type] and #stanza.tags == 1 and stanza.attr.id then return; end
 			return refuse(event, "unnamed", "modify", "bad-request");
 		end;
 	};

@@ -16,7 +16,7 @@ return function (gate)
 			});
 		end
 		if not occupant or gate.permissions.refuse_chat(event, room, occupant) then return occupant and true; end
-		return changes.ask_for_subject(event);
+		return changes.ask_for_subject(event, room, occupant);
 	end
 
 	local function invite(event, invitations)

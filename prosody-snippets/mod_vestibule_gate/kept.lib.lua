@@ -100,6 +100,9 @@ return function (gate)
 		data.lent[bare] = { was = data.lent[bare] and data.lent[bare].was or before, is = given };
 	end
 
+	-- Whether an occupant has left a nick for another one: the person stays.
+	local function is_rename(event) return event.stanza ~= nil and event.stanza.attr.type == nil; end
+
 	-- What somebody had before, if that is to be given back now.
 	local function give_back(room, bare)
 		local data = of(room);
@@ -150,6 +153,7 @@ return function (gate)
 	return {
 		of = of, new = keep_new, keep = keep, recognise = recognise, person = person_of,
 		lasts = lasts, count_affiliations = count_affiliations,
-		keep_room = keep_room, noting = noting, lend = lend, give_back = give_back, release_all = release_all,
+		keep_room = keep_room, noting = noting, lend = lend, give_back = give_back,
+		is_rename = is_rename, release_all = release_all,
 	};
 end;

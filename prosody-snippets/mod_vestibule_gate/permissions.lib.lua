@@ -89,9 +89,8 @@ return function (gate)
 		gate.media.settle(room, occupant);
 	end);
 	gate.guard("muc-occupant-left", PRIORITY.seated, function (event)
-		-- Whoever takes another nick leaves the one that he had, and stays.
 		local room, nick, bare = event.room, event.occupant.nick, event.occupant.bare_jid;
-		local stays = event.stanza and event.stanza.attr.type == nil;
+		local stays = gate.kept.is_rename(event);
 		each_seat(room, bare, function (occupant) stays = stays or occupant.nick ~= nick; end);
 		if not stays then set(room, bare, nil); end
 	end);

@@ -35,6 +35,7 @@ return function (gate)
 		local room, occupant = event.room, event.occupant;
 		if room[mark] then room[mark][occupant.nick] = nil; end
 		gate.report("left", room, gate.facts.describe(room, occupant));
+		if gate.kept.is_rename(event) then return; end
 		local former = gate.kept.give_back(room, occupant.bare_jid);
 		if former then gate.effects.set_affiliation(room, occupant.bare_jid, former); end
 	end);

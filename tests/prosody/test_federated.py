@@ -101,6 +101,26 @@ async def test_what_is_written_for_another_kind_of_stream_is_read_as_it_arrives(
             assert not [seen for seen in person.seen if "Eve's subject" in repr(seen)]
 
 
+async def test_a_type_that_no_client_sends_goes_to_nobody(door):
+    async with Crowd(door.server) as people, door.abroad() as abroad:
+        room = door.room()
+        alice, (eve,) = await opened(people, room), await abroad.strangers("eve")
+        assert (await eve.join(room, "Eve", SECRET)).joined
+        await alice.wait_for(lambda seen: seen.nick == "Eve")
+        payload = "<query xmlns='jabber:iq:version'/>"
+        for kind in ("", "odd", "SET", "get "):
+            since, heard = eve.mark(), alice.mark()
+            for name in ("message", "presence", "iq"):
+                for place, nick in (("room", ""), ("occupant", "/Alice")):
+                    to = room + ("/Eve" if name == "presence" and nick else nick)
+                    eve.send_raw(f"<{name} from='{eve.jid}' to='{to}' type='{kind}' id='{name} {place}'>{payload}</{name}>")
+            await settled(eve)
+            await alice.ping()
+            answers = [seen.id for seen in eve.seen[since:] if seen.type == "error" and " " in seen.id]
+            assert sorted(answers) == sorted(f"{n} {p}" for n in ("message", "presence", "iq") for p in ("room", "occupant")), kind
+            assert [seen for seen in alice.seen[heard:] if seen.room == room] == [], kind
+
+
 async def test_what_is_refused_is_told_across_servers(door):
     async with Crowd(door.server) as people, door.abroad() as abroad:
         room, shut, unopened = door.room(), door.room("shut"), door.room("unopened")

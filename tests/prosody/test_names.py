@@ -291,6 +291,25 @@ async def test_a_name_that_somebody_may_not_have_is_not_kept_for_them(door, kind
         assert not (await alice.wait_for(lambda seen: seen.id == "keep", since=since)).error
 
 
+async def test_a_name_that_was_asked_for_in_vain_is_asked_for_again(start_prosody, start_vestibule):
+    server = start_prosody(component_options={}, muc_options={"vestibule_grace": 1})
+    component = start_vestibule(server, POLICY)
+    room = f"room-1@{server.service}"
+    async with Crowd(server) as crowd:
+        alice, bob = await crowd.connect("alice@localhost"), await crowd.connect("bob@localhost")
+        assert (await alice.join(room, "Alice")).joined
+        assert (await bob.join(room, "Bob", SECRET, extra=named("Robert"))).joined
+        component.shutdown()
+        presence = element(CLIENT, "presence", to=f"{room}/Bob")
+        presence.extend(named("Bobby"))
+        bob.send(presence)
+        await asyncio.sleep(10.5)
+        component.start()
+        since = alice.mark()
+        bob.send(presence)
+        await alice.wait_for(lambda seen: seen.nick == "Bob" and "Bobby" in repr(seen), since=since)
+
+
 async def test_nobody_leaves_by_another_name(door):
     async with Crowd(door.server) as crowd:
         room, alice = await opened(door, crowd)

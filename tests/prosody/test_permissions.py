@@ -24,6 +24,9 @@ permissions = {{ chat = [], private = [], rename = [] }}
 match = "topic-*"
 permissions = {{ chat = [] }}
 [[room]]
+match = "agenda-*"
+settings = {{ subject = "moderator" }}
+[[room]]
 match = "staff-*"
 permissions = {{ chat = ["account"] }}
 """
@@ -115,6 +118,26 @@ async def test_whoever_may_not_chat_says_nothing_to_the_room(door, payload):
         await alice.ping()
         messages = [seen for seen in alice.seen[since:] if seen.name == "message"]
         assert not payload or messages == []
+
+
+@pytest.mark.parametrize("beside", ["body", "thread"])
+async def test_a_subject_beside_something_else_is_no_way_around_the_right_to_it(door, beside):
+    def say(person, text):
+        return send(person, room, "groupchat", element(CLIENT, "subject", text), element(CLIENT, beside, "beside"))
+
+    async with Crowd(door.server) as crowd:
+        room = door.room()
+        alice, bob, _ = await meeting(crowd, room)
+        sent = say(bob, "Bob's subject")
+        assert not (await alice.wait_for(lambda seen: (seen.id, seen.nick) == (sent, "Bob") and seen.name == "message")).subject, "the rest of it passes"
+        sent = say(alice, "Alice's subject")
+        assert (await bob.wait_for(lambda seen: (seen.id, seen.nick) == (sent, "Alice") and seen.name == "message")).subject == "Alice's subject"
+        room = door.room("agenda")
+        alice, bob, _ = await meeting(crowd, room)
+        assert not (await alice.configure(room, {"muc#roomconfig_changesubject": True})).error
+        assert (await error_of(bob, say(bob, "Bob's subject")))[:2] == ("auth", "forbidden")
+        await alice.ping()
+        assert not [seen for seen in alice.seen if seen.subject == "Bob's subject"]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import subprocess
 
 from lab import SERVICE, Crowd, Door
 from lab.server import encoded
-from lab.stanza import MUC_ADMIN, element
+from lab.stanza import CLIENT, MUC_ADMIN, element
 from storm import MODULES, shell
 
 OWN = "a password of the room's own"
@@ -95,6 +95,24 @@ async def house(version, policy=POLICY):
         yield door
     finally:
         door.close()
+
+
+async def test_what_is_lent_stays_with_whoever_takes_another_nick(prosody_version):
+    async with house(prosody_version, POLICY + '[policy.moderators]\njids = ["chair@localhost"]\n') as door:
+        door.start()
+        async with Crowd(door.server) as crowd:
+            chair = await crowd.connect("chair@localhost")
+            lent = (await chair.join(door.staff, "Chair")).presence.item["affiliation"]
+            assert lent != "none"
+            since = chair.mark()
+            chair.send(element(CLIENT, "presence", to=f"{door.staff}/Chairman"))
+            seen = await chair.wait_for(lambda seen: seen.nick == "Chairman" and not seen.type, since=since)
+            assert (seen.item["affiliation"], seen.item["role"]) == (lent, "moderator")
+            await chair.leave(door.staff, "Chairman")
+            ann = await crowd.connect("ann@localhost")
+            assert (await ann.join(door.staff, "Ann")).joined
+            for affiliation in ("owner", "admin", "member"):
+                assert chair.bare not in await ann.list_affiliation(door.staff, affiliation)
 
 
 async def come_and_go(door):
