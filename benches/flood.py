@@ -1,8 +1,9 @@
 """Floods a Prosody with joins that lead nowhere: `flood.py KIND JSON`, ends when its input does.
 
 Prints a line when it is connected, and sends its burst when it reads one. Kinds: `sender`, one session that asks for
-one room after the other; `guests`, a hundred sessions that guess passwords of rooms that others use; `stream`, as many
-people of a domain whose server says what it likes, over one stream between servers.
+one room after the other; `guests`, a hundred sessions that guess passwords of rooms that others use; `network`, a
+hundred browsers whose addresses are of one network; `stream`, as many people of a domain whose server says what it
+likes, over one stream between servers.
 """
 
 import asyncio
@@ -11,6 +12,8 @@ import hashlib
 import json
 import re
 import sys
+
+from lab.websocket import WebPerson
 
 HOST = "127.0.0.1"
 SERVICE = "conference.localhost"
@@ -57,38 +60,53 @@ async def discard(reader):
         pass
 
 
+class Sender:
+    """A connection whose answers nobody reads."""
+
+    def __init__(self, reader, writer):
+        self.writer = writer
+        self.task = asyncio.ensure_future(discard(reader))
+
+    def send_raw(self, text):
+        self.writer.write(text.encode())
+
+
+async def connections(kind, given):
+    """What the flood is sent over."""
+    port = given["port"]
+    if kind == "stream":
+        return [Sender(*await component(port, given["domain"], given["secret"]))]
+    if kind == "network":
+        browsers = [WebPerson(None) for _ in range(GUESTS)]
+        for number, browser in enumerate(browsers, 1):
+            await browser.open(port, f"198.51.100.{number}")
+        return browsers
+    return [Sender(*await guest(port)) for _ in range(GUESTS if kind == "guests" else 1)]
+
+
 def joins(kind, given):
-    """The burst: what each connection sends."""
+    """The burst: the stanzas of each connection."""
     rooms, count = given["rooms"], given["count"]
     if kind == "sender":
-        return ["".join(f"<presence to='flood{n}@{SERVICE}/M'>{X}</presence>" for n in range(count))]
-    if kind == "guests":
-        each = count // GUESTS
-        return [
-            "".join(f"<presence to='{rooms[(n + g) % len(rooms)]}/g{g}-{n}'>{X}</presence>" for n in range(each))
-            for g in range(GUESTS)
-        ]
+        return [[f"<presence to='flood{n}@{SERVICE}/M'>{X}</presence>" for n in range(count)]]
+    if kind == "stream":
+        sender = "s{}@" + given["domain"] + "/x"
+        return [[f"<presence from='{sender.format(n)}' to='flood{n}@{SERVICE}/M'>{X}</presence>" for n in range(count)]]
+    namespace = " xmlns='jabber:client'" if kind == "network" else ""
     return [
-        "".join(
-            f"<presence from='s{n}@{given['domain']}/x' to='flood{n}@{SERVICE}/M'>{X}</presence>"
-            for n in range(count)
-        )
+        [f"<presence{namespace} to='{rooms[(n + g) % len(rooms)]}/g{g}-{n}'>{X}</presence>" for n in range(count // GUESTS)]
+        for g in range(GUESTS)
     ]
 
 
 async def main(kind, given):
-    if kind == "stream":
-        people = [await component(given["port"], given["domain"], given["secret"])]
-    else:
-        people = [await guest(given["port"]) for _ in range(GUESTS if kind == "guests" else 1)]
-    readers = [asyncio.ensure_future(discard(reader)) for reader, _ in people]
+    people = await connections(kind, given)
     print("connected", flush=True)
     await asyncio.to_thread(sys.stdin.readline)
-    for (_, writer), text in zip(people, joins(kind, given), strict=True):
-        writer.write(text.encode())
+    for person, stanzas in zip(people, joins(kind, given), strict=True):
+        for stanza in stanzas:
+            person.send_raw(stanza)
     await asyncio.to_thread(sys.stdin.readline)
-    for task in readers:
-        task.cancel()
 
 
 if __name__ == "__main__":

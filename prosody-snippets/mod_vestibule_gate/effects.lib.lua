@@ -31,7 +31,10 @@ return function (gate)
 
 	local function admit(room, bare, is_invited)
 		local w = gate.waiting.forget(room, bare);
-		if AFFILIATION[gate.affiliation_of(room, bare)] < AFFILIATION.member then set_affiliation(room, bare, "member"); end
+		if AFFILIATION[gate.affiliation_of(room, bare)] < AFFILIATION.member then
+			local own, details = gate.kept.taken(room, bare);
+			set_affiliation(room, bare, own or "member", details);
+		end
 		for _, occupant in pairs(room._occupants) do is_invited = is_invited or occupant.bare_jid == bare; end
 		if is_invited then return; end
 		gate.declines.expect(room, bare, nil);
@@ -167,8 +170,9 @@ return function (gate)
 			end
 		end
 		for _, who in ipairs(fx.affiliate or NOTHING) do
+			local _, details = gate.kept.taken(room, who.jid);
 			if gate.affiliation_of(room, who.jid) ~= who.affiliation then
-				set_affiliation(room, who.jid, who.affiliation);
+				set_affiliation(room, who.jid, who.affiliation, details);
 			end
 		end
 		gate.permissions.apply(room, fx.may);
@@ -179,7 +183,9 @@ return function (gate)
 				if occupant.bare_jid == who.jid then set_role(room, nick, nil, who.text); end
 			end
 			-- A ban of the room is not lifted by it.
-			if AFFILIATION[gate.affiliation_of(room, who.jid)] > AFFILIATION.none then
+			local affiliation = gate.affiliation_of(room, who.jid);
+			if AFFILIATION[affiliation] > AFFILIATION.none then
+				gate.kept.take(room, who.jid, affiliation);
 				set_affiliation(room, who.jid, "none");
 			end
 		end

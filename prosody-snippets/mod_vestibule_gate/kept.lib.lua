@@ -92,10 +92,32 @@ return function (gate)
 		end
 	end
 
-	-- In a room that is kept, what an answer gives somebody is his while he is inside.
+	-- In a room that is kept, what a removal takes is still the person's own, with the nick that is reserved for it.
+	local function take(room, bare, affiliation)
+		local data = of(room);
+		if not data or not data.keep then return; end
+		data.taken = data.taken or {};
+		data.taken[bare] = { is = affiliation, data = room._affiliation_data[bare] };
+	end
+
+	-- What a removal took from somebody is given back now: returns the affiliation and its data, or nil.
+	local function taken(room, bare)
+		local list = (of(room) or NOTHING).taken;
+		local own = list and list[bare];
+		if not own then return nil; end
+		list[bare] = nil;
+		return own.is, own.data;
+	end
+
+	-- In a room that is kept, what an answer gives somebody is theirs while they are inside. What they had is not lent.
 	local function lend(room, bare, before, given)
 		local data = of(room);
 		if not data or not data.keep then return; end
+		local own, details = taken(room, bare);
+		if own and before == "none" then
+			before, room._affiliation_data[bare] = own, room._affiliation_data[bare] or details;
+		end
+		if before == given then return; end
 		data.lent = data.lent or {};
 		data.lent[bare] = { was = data.lent[bare] and data.lent[bare].was or before, is = given };
 	end
@@ -116,7 +138,7 @@ return function (gate)
 	end
 
 	-- A kept room becomes what it would be without the gate; returns whether it was one.
-	local function release(contents, affiliations)
+	local function release(contents, affiliations, details)
 		local data = of { _data = contents };
 		if not data or not data.keep then return false; end
 		for option, noted in pairs(data.keep) do
@@ -124,6 +146,9 @@ return function (gate)
 		end
 		for bare, lent in pairs(data.lent or NOTHING) do
 			if affiliations[bare] == lent.is then affiliations[bare] = lent.was ~= "none" and lent.was or nil; end
+		end
+		for bare, own in pairs(data.taken or NOTHING) do
+			if not affiliations[bare] then affiliations[bare], details[bare] = own.is, own.data; end
 		end
 		contents.vestibule = nil;
 		return true;
@@ -134,13 +159,16 @@ return function (gate)
 		local live, configs, list = {}, module:open_store("config"), module:open_store("persistent");
 		for room in gate.muc.live_rooms() do
 			live[room.jid] = true;
-			if release(room._data, room._affiliations) then room:save(true); end
+			if release(room._data, room._affiliations, room._affiliation_data) then room:save(true); end
 		end
 		for room_jid in pairs(list:get(nil) or NOTHING) do
 			local node = not live[room_jid] and jid_node(room_jid);
 			local stored = node and configs:get(node);
 			local affiliations = stored and (stored._affiliations or stored); -- the older format has them apart
-			if stored and stored._data and release(stored._data, affiliations) then configs:set(node, stored); end
+			if stored and stored._data then
+				stored._affiliation_data = stored._affiliation_data or {};
+				if release(stored._data, affiliations, stored._affiliation_data) then configs:set(node, stored); end
+			end
 		end
 	end
 
@@ -153,7 +181,7 @@ return function (gate)
 	return {
 		of = of, new = keep_new, keep = keep, recognise = recognise, person = person_of,
 		lasts = lasts, count_affiliations = count_affiliations,
-		keep_room = keep_room, noting = noting, lend = lend, give_back = give_back,
+		keep_room = keep_room, noting = noting, lend = lend, give_back = give_back, take = take, taken = taken,
 		is_rename = is_rename, release_all = release_all,
 	};
 end;

@@ -337,6 +337,7 @@ fn effects(case: &Case<'_>, opinion: &Opinion) -> Effects {
         (Verdict::Allow, Action::Open { .. }) => open::effects(case, &mut effects),
         (Verdict::Allow, Action::Join { credential }) => {
             lobby::enter(case, *credential, &mut effects);
+            names::taken(case, &mut effects);
         }
         (Verdict::Allow, Action::Rename) => names::taken(case, &mut effects),
         (Verdict::Allow, Action::Configure { fields }) => {

@@ -13,7 +13,7 @@ use super::rules::Rules;
 use super::set::Set;
 use super::verdict::{Audience, Effects, Opinion, Rule};
 use super::who::Who;
-use super::{moderators, names, told};
+use super::{moderators, told};
 
 /// Who may do something: people of these classes, and moderators where it says so. Operators always may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -303,9 +303,6 @@ pub(super) fn enter(case: &Case<'_>) -> Option<Opinion> {
 /// What somebody who comes in may do, and what moderators have to know of it.
 pub(super) fn entered(case: &Case<'_>, moderates: bool, effects: &mut Effects) {
     told::entered(case, moderates, effects);
-    if !moderates {
-        names::taken(case, effects);
-    }
     let may = may(case.rules, case.classes);
     if may != May::default() {
         effects.may.push((case.jid.clone(), may));

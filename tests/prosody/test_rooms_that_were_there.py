@@ -165,6 +165,49 @@ async def test_a_stored_room_is_after_the_gate_as_it_was_before(prosody_version)
             assert await ann.list_affiliation(door.staff, "outcast") == {"mallory@localhost"}
 
 
+async def comes_twice(person, room, nick):
+    """The affiliation that somebody has when they come, and when they come again."""
+    had = []
+    for _ in range(2):
+        outcome = await person.join(room, nick)
+        had.append(outcome.presence.item["affiliation"] if outcome.joined else outcome.condition)
+        if outcome.joined:
+            await person.leave(room, nick)
+            await person.ping()
+    return had
+
+
+async def test_what_a_removal_took_is_given_back_for_good(prosody_version):
+    async with house(prosody_version) as door:
+        before = door.everything()
+        door.start()
+        run = door.component.run
+        async with Crowd(door.server) as crowd:
+            ann, dan, bob = [await crowd.connect(f"{name}@localhost") for name in ("ann", "dan", "bob")]
+            for room in (door.staff, door.cafe):
+                assert (await ann.join(room, "Ann")).joined
+            assert run("ban", ann.bare).returncode == 0
+            await ann.ping()
+            assert (await ann.join(door.staff, "Ann")).condition == "forbidden"
+            assert run("unban", ann.bare).returncode == 0
+            for room in (door.staff, door.cafe):
+                assert await comes_twice(ann, room, "Ann") == ["owner", "owner"]
+            for person, affiliation in ((dan, "admin"), (bob, "member")):
+                assert (await person.join(door.staff, "Them")).joined
+                assert run("remove", door.staff, person.bare).returncode == 0
+                await person.ping()
+                assert (await person.join(door.staff, "Them")).condition == "forbidden"
+                assert run("admit", door.staff, person.bare).returncode == 0
+                assert await comes_twice(person, door.staff, "Them") == [affiliation, affiliation]
+            assert door.everything() == before
+            # And when the gate goes before that.
+            for room in (door.staff, door.cafe):
+                assert (await ann.join(room, "Ann")).joined
+            assert run("ban", ann.bare).returncode == 0
+            await shell(bob, "unload")
+            assert door.everything() == before
+
+
 async def test_the_end_of_a_meeting_empties_a_stored_room_and_leaves_it_there(prosody_version):
     async with house(prosody_version) as door:
         before = door.everything()
