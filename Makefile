@@ -66,7 +66,7 @@ prosody-tests: prosody13 browser ## Test against real Prosody (PROSODY=0.12, 13 
 
 test: packages prosody13 lint unit doc prosody-tests ## Run everything that must pass
 
-property: prosody13 ## Send 2,000 drawn stanzas at real rooms on each Prosody (SEEDS=1,2: other ones)
+property: prosody13 ## Send 2,000 generated stanzas at real rooms on each Prosody, plain and with Jitsi's modules (SEEDS=1,2: other ones)
 	$(CARGO) build --locked
 	LAB_SECONDS=1800 PROPERTY_STANZAS=2000 PROPERTY_SEEDS=$(SEEDS) $(PYTEST) tests/prosody/test_property.py
 

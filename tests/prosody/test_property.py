@@ -29,7 +29,7 @@ private = ["moderator", "account"]
 rename = ["moderator", "account"]
 """
 POLICY = f'{SERVICE}[policy]\noperators = ["{WATCHER}"]\n{RULES}'
-MUC = {"modules_enabled": ["muc_mam", "vestibule_gate", "lab_state"]}
+MUC = {"modules_enabled": ["muc_mam", "vestibule_gate", "lab_state", "lab_hole"]}
 MEET_POLICY = f'{MEET_SERVICE}[policy]\noperators = ["{JitsiPlay.watching}"]\n{RULES}'
 MEET = {"accounts": True, "muc_plugins": ["lab_state"], "modules": ["lab_web_query"], "plugin_paths": [MODULES]}
 # People inside have more to say that comes to something.
@@ -84,6 +84,24 @@ async def test_nothing_comes_of_a_stanza_but_what_was_decided(door, seed):
         found = await played(play, drawn, lambda names: Generator(drawn, names, play.grammar), STANZAS)
     assert not found, f"{len(found)} of {STANZAS}, by seed {seed}:\n" + "\n".join(found[:40])
     assert not [line for line in door.server.complaints() if "traceback" in line.lower()]
+
+
+# What a module of the laboratory does, that nothing has decided (modules/mod_lab_hole.lua).
+HOLES = ["affiliation", "registration", "config", "record", "role", "history", "archive", "inside", "outside", "invitation", "knock", "answer",
+         "silence", "occupant"]
+
+
+async def test_whatever_nothing_has_decided_is_found(door):
+    async with Crowd(door.server) as near, door.abroad() as abroad:
+        play = Play(door, near, abroad)
+        await play.connect()
+        await play.begin()
+        about = f"room='{play.room}' bare='{play.people['Muted'].bare}' full='{play.people['Member'].jid}' other='{play.people['Left'].jid}'"
+        for name in ("none", *HOLES):
+            request = f"<hole xmlns='urn:lab' name='{name}' {about}/>"
+            await play.step("Stranger", f"<iq to='{play.service}' id='{name}' type='set'>{request}</iq>", name)
+        found = [step.identity for step, _ in await play.judged()]
+    assert found == HOLES
 
 
 @needs_jitsi_plugins

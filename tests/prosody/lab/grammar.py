@@ -2,7 +2,8 @@
 
 Each name has the texts that it can become; `$name` in a text is drawn in turn. A text that stands in a pair with a number is drawn so
 many times as often. Texts are XML as it is sent. The generator adds the names that depend on the room: `room`, `service`, `component`,
-`host`, `nick`, `bare`, `jid`, `domain`, `secret`, `id`.
+`host`,
+`nick`, `heard` (the nick of somebody inside), `bare`, `jid`, `domain`, `secret`, `id`.
 """
 
 MUC = "http://jabber.org/protocol/muc"
@@ -37,7 +38,7 @@ GRAMMAR = {
         "<iq to='$room' id='$id' type='set'><query xmlns='urn:xmpp:mam:2'/></iq>",
     ],
     "speech": ["<message to='$room' id='$id' type='groupchat'>$payload</message>",
-               "<message to='$room/$nick' id='$id' type='chat'>$payload</message>"],
+               "<message to='$room/$heard' id='$id' type='chat'>$payload</message>"],
     "entry": [
         "<presence to='$room/$new_nick' id='$id'><x xmlns='" + MUC + "'><password>$secret</password></x></presence>",
         "<presence to='$room/$new_nick' id='$id'><x xmlns='" + MUC + "'/></presence>", "<presence to='$room/$new_nick' id='$id'/>",
@@ -47,7 +48,7 @@ GRAMMAR = {
     ],
     # What somebody sends who moderates, and who may not chat.
     "moderating": [(3, "$asked"), (2, "$stanza")],
-    "speaking": ["$speech", "$stanza"],
+    "speaking": [(2, "$speech"), "$stanza"],
     "honest_items": [(5, "$honest_item"), (2, "$honest_item$honest_item"), "$honest_item$honest_item$honest_item"],
     "honest_item": ["<item affiliation='$affiliation' jid='$bare'>$reason</item>", "<item affiliation='$affiliation' jid='$domain'/>",
                     "<item affiliation='$affiliation' jid='$bare' nick='$new_nick'/>", "<item affiliation='$affiliation' jid='$bare'/>"],

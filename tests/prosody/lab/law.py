@@ -355,7 +355,7 @@ def follows(step, person, stanza):
     if is_knock(stanza, step.room):  # whoever becomes a moderator is shown who waits
         return person.bare in named or bool(step.allowed("open", "join"))
     if stanza.sender == step.room:
-        asked = step.allowed("configure", "affiliation", "role", "open", "join", "knock", "invite", "rename")
+        asked = step.allowed("configure", "affiliation", "role", "open", "join", "knock", "invite", "rename", "command")
         return bool(asked) or is_avatar(step, stanza)
     moved = {nick for state in (step.before, step.after) for nick, one in occupants(state).items()
              if one["bare"] in named or one["bare"].partition("@")[2] in named}

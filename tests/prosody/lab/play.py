@@ -76,9 +76,11 @@ class Play:
         domains = sorted({person.bare.partition("@")[2] for person in self.people.values()})
         names = [name for name in self.people if name != "Watcher"]
         people = [self.people[name] for name in names]
+        host = self.near.server.host
         return {
-            "room": [self.room], "name": [self.room.partition("@")[0]], "service": [self.service], "component": [f"vestibule.{self.near.server.host}"],
-            "host": [self.near.server.host], "nick": [nick(name) for name in [*names, *list(self.inside) * 3]], "bare": [person.bare for person in people],
+            "room": [self.room], "name": [self.room.partition("@")[0]], "service": [self.service], "host": [host],
+            "component": [f"vestibule.{host}"], "nick": [nick(name) for name in [*names, *list(self.inside) * 3]],
+            "heard": [nick(name) for name in self.inside if name != "Muted"], "bare": [person.bare for person in people],
             "jid": [person.jid for person in people], "domain": domains, "secret": [PASSWORD],
         }
 
