@@ -34,7 +34,7 @@ MEET_POLICY = f'{MEET_SERVICE}[policy]\noperators = ["{JitsiPlay.watching}"]\n{R
 MEET = {"accounts": True, "muc_plugins": ["lab_state"], "modules": ["lab_web_query"], "plugin_paths": [MODULES]}
 # People inside have more to say that comes to something.
 SENDERS = [*OUTSIDE, *["Moderator"] * 9, *["Muted"] * 5, *["Member", "Far", "Muted too"] * 2, "Stranger", "Kicked", "Invited"]
-SENDS = {"Moderator": "moderating", "Muted": "speaking", "Muted too": "speaking"}
+SENDS = {**dict.fromkeys(OUTSIDE, "calling"), "Moderator": "moderating", "Muted": "speaking", "Muted too": "speaking"}
 
 
 @pytest.fixture(scope="module")

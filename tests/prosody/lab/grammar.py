@@ -46,9 +46,17 @@ GRAMMAR = {
         "<iq to='$room' id='$id' type='set'><query xmlns='" + REGISTER + "'><x xmlns='" + FORM + "' type='submit'>"
         + field("FORM_TYPE", f"{MUC}#register") + field("muc#register_roomnick", "$new_nick") + "</x></query></iq>",
     ],
-    # What somebody sends who moderates, and who may not chat.
+    "reading": [
+        "<iq to='$room' id='$id' type='get'><query xmlns='" + DISCO + "#info'$node/></iq>", "<iq to='$room' id='$id' type='get'><query xmlns='" + DISCO + "#items'/></iq>",
+        "<iq to='$room' id='$id' type='set'><query xmlns='urn:xmpp:mam:2'/></iq>", "<iq to='$room' id='$id' type='get'><query xmlns='" + OWNER + "'/></iq>",
+        "<iq to='$room' id='$id' type='get'><query xmlns='" + ADMIN + "'><item affiliation='$affiliation'/></query></iq>",
+        "<iq to='$room' id='$id' type='get'><query xmlns='" + ADMIN + "'><item role='$role'/></query></iq>",
+        "<iq to='$room' id='$id' type='get'><vCard xmlns='vcard-temp'/></iq>", "<iq to='$room/$nick' id='$id' type='get'>$peer</iq>",
+    ],
+    # What somebody sends who moderates, who may not chat, and who is outside.
     "moderating": [(3, "$asked"), (2, "$stanza")],
     "speaking": [(2, "$speech"), "$stanza"],
+    "calling": ["$reading", "$entry", (2, "$stanza")],
     "honest_items": [(5, "$honest_item"), (2, "$honest_item$honest_item"), "$honest_item$honest_item$honest_item"],
     "honest_item": ["<item affiliation='$affiliation' jid='$bare'>$reason</item>", "<item affiliation='$affiliation' jid='$domain'/>",
                     "<item affiliation='$affiliation' jid='$bare' nick='$new_nick'/>", "<item affiliation='$affiliation' jid='$bare'/>"],

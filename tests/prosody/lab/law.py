@@ -189,7 +189,7 @@ def history_faults(step):
     nicks = tuple(f"{nick} " for nick in step.nicks())
     yield from (f"{one} is in the history" for one in new if not may or not one.startswith(nicks))
     is_full = len(history(step.after)) == step.before.get("config", {}).get("history_length", 20)
-    if lost and not (new and is_full) and "history" not in step.settings() and not step.allowed("open"):
+    if lost and not is_full and "history" not in step.settings() and not step.allowed("open"):
         yield f"the history has lost {list(lost)}"
 
 
@@ -255,7 +255,9 @@ def is_farewell(stanza):
 
 
 def is_answer(step, stanza):
-    return stanza.id == step.identity and stanza.type in ("error", "result") and stanza.name == step.text[1:].partition(" ")[0]
+    # Clients of Jitsi are shown a refusal by the end of a room.
+    is_one = stanza.type in ("error", "result") or stanza.destroyed is not None and stanza.name == "presence"
+    return is_one and stanza.id == step.identity and stanza.name == step.text[1:].partition(" ")[0]
 
 
 def is_late_news(step, stanza):
@@ -408,7 +410,12 @@ def omission_faults(step):
         return
     given = step.after.get("affiliations") or {}
     items = step.allowed("affiliation")[0]["facts"]["try"]["affiliation"]["items"]
-    yield from (f"{item['jid']} is not {item['to']}" for item in items if given.get(item["jid"], "none") != item["to"])
+    named = {item["jid"] for item in items}
+    for item in items:
+        # Whoever is inside from a domain that is banned is named too, and is out.
+        is_of_domain = "@" in item["jid"] and item["jid"].partition("@")[2] in named
+        if not is_of_domain and given.get(item["jid"], "none") != item["to"]:
+            yield f"{item['jid']} is not {item['to']}"
 
 
 def answer_faults(step):

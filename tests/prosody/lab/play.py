@@ -54,6 +54,7 @@ class Play:
         self.door, self.near, self.abroad = door, near, abroad
         self.service = door.server.service
         self.people, self.room, self.steps, self.log = {}, None, [], Log(door.component)
+        self.left = set()  # the rooms that there were, which may have something to say still
 
     async def connect(self):
         """Everybody logs in."""
@@ -92,7 +93,7 @@ class Play:
             if not self.people[name].is_connected:
                 await self._connect(name, jid)
         self.room = self.door.room("play")
-        self.visits = {name: set() for name in self.people}
+        self.visits = {name: {*self.left} for name in self.people}
         await self.gather()
         await self.settle()
         await self.arrived()
@@ -101,8 +102,10 @@ class Play:
 
     async def leave(self):
         """Nobody is in the room any more."""
-        for person in (*self.people.values(), self.watcher):
-            self.send(person, f"<presence to='{self.room}/x' type='unavailable'/>")
+        for room in {self.room, *(room for rooms in self.visits.values() for room in rooms - self.left)}:
+            self.left.add(room)
+            for person in self.people.values():
+                self.send(person, f"<presence to='{room}/x' type='unavailable'/>")
         await self.arrived()
 
     async def come(self, *names):
