@@ -1,5 +1,6 @@
 //! What another file would do, before it does it.
 
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -7,12 +8,15 @@ use super::clock::now;
 use super::reload::read;
 use super::rooms::{Pages, elements, stored};
 use super::{Shared, config};
-use crate::component::desk::{Judged, Mode};
+use crate::component::desk::{Desk, Judged, Mode};
 use crate::component::drift::{drifts, in_stored};
 use crate::config::{LoadError, Loaded, Outside, changes, parse};
-use crate::control::{Candidate, List, PersonChange, Plan, RoomChange};
+use crate::control::{Candidate, List, PersonChange, Plan, ProviderChange, RoomChange};
+use crate::jid::BareJid;
 use crate::policy::drift::Drift;
+use crate::policy::providers::Proves;
 use crate::policy::rules::Policy;
+use crate::policy::session::SessionKind;
 use crate::wire::room::LiveRoom;
 
 /// Compares what is there with another file; without one, with the component's own as it is now. Nothing is changed.
@@ -50,13 +54,14 @@ pub(super) async fn plan(shared: &Shared, candidate: Option<Candidate>) -> Resul
     let limit = upkeep.limit.of(consequences.inside);
     Ok(Plan {
         running: desk.policy().revision.clone(),
-        revision: policy.revision,
+        revision: policy.revision.clone(),
         warnings,
         keys: changes(upkeep.text.expose(), text.expose()),
         rooms,
         stored,
         kept,
         inside: consequences.inside,
+        providers: providers(&desk, &policy),
         changes: List::of(room_changes),
         refused: consequences.removed.len() > limit,
         removed: people(&consequences.removed),
@@ -161,6 +166,35 @@ fn room(
             let repaired = settings.repairs(drift.rule.name);
             change(live, drift, repaired)
         })
+        .collect()
+}
+
+/// The providers of which another policy says something else than the one in force, or nothing, and whom that is about.
+fn providers(desk: &Desk, policy: &Policy) -> Vec<ProviderChange> {
+    let mut all = BTreeMap::<String, (BTreeSet<String>, HashSet<(&BareJid, &BareJid)>)>::new();
+    for host in desk.services().filter_map(|(_, hello)| hello).flat_map(|hello| &hello.hosts.hosts)
+    {
+        all.entry(host.provider.clone()).or_default().0.insert(host.name.clone());
+    }
+    for (room, inside) in desk.live().rooms() {
+        for who in inside.occupants.values().map(|known| &known.who) {
+            let session = who.session.as_deref().filter(|it| it.kind == SessionKind::Client);
+            if let (Some(session), Some(jid)) = (session, &who.jid) {
+                all.entry(session.provider.to_string()).or_default().1.insert((room, jid));
+            }
+        }
+    }
+    let name = |proves: Option<Proves>| proves.map(|proves| proves.name().to_owned());
+    all.into_iter()
+        .filter(|(provider, _)| !provider.is_empty())
+        .map(|(provider, (hosts, inside))| ProviderChange {
+            before: name(desk.policy().proves(&provider)),
+            after: name(policy.proves(&provider)),
+            name: provider,
+            hosts: hosts.into_iter().collect(),
+            inside: inside.len(),
+        })
+        .filter(|change| change.after.is_none() || change.before != change.after)
         .collect()
 }
 

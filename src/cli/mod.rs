@@ -158,7 +158,9 @@ pub fn main() -> ExitCode {
         Verb::Explain { live: false, attempt } => {
             to_look(&file, &environment, |loaded| explain::by_file(&file, loaded, &attempt, json))
         }
-        Verb::Show(arguments) => show::by_file(&file, &environment, &arguments, json),
+        Verb::Show(arguments) => {
+            show::by_file(&file, &environment, found().ok().as_deref(), &arguments, json)
+        }
         Verb::Replay(arguments) => {
             let file = arguments.policy.as_ref().unwrap_or(&file);
             to_look(file, &environment, |loaded| replay::by_file(loaded, &arguments, json))

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::config::{KeyChange, Said};
-use crate::control::{List, PersonChange, Plan, RoomChange};
+use crate::control::{List, PersonChange, Plan, ProviderChange, RoomChange};
 
 /// Most lines of a list that people are shown.
 const MOST: usize = 50;
@@ -29,6 +29,7 @@ pub(super) fn in_words(plan: &Plan) -> String {
             plan.stored, plan.kept
         ));
     }
+    lines.extend(plan.providers.iter().map(provider));
     list(&mut lines, "differences in rooms", &plan.changes, room);
     list(&mut lines, "people inside who would be removed", &plan.removed, person);
     list(&mut lines, "people waiting who would be let in", &plan.let_in, person);
@@ -83,6 +84,24 @@ fn room(change: &RoomChange) -> String {
     let who = jid.as_ref().map(|jid| format!(" {jid}:")).unwrap_or_default();
     let done = if *repaired { "repaired" } else { "only reported" };
     format!("{room}:{who} {is}, should be {should}, by {rule} ({}): {done}", place(*line))
+}
+
+fn provider(change: &ProviderChange) -> String {
+    let ProviderChange { name, hosts, before, after, inside } = change;
+    let known =
+        |proves: &Option<String>| proves.clone().unwrap_or_else(|| "nothing known".to_owned());
+    let hosts = if hosts.is_empty() { "no host".to_owned() } else { hosts.join(", ") };
+    let more = match after {
+        None => {
+            "; they count as guests, and the component is not ready until a [[provider]] names it"
+        }
+        Some(_) => "",
+    };
+    format!(
+        "a log-in by {name} ({hosts}) proves: {} -> {}, of {inside} people inside{more}",
+        known(before),
+        known(after)
+    )
 }
 
 fn person(change: &PersonChange) -> String {

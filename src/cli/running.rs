@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::out::{NO, fail, note, say};
 use super::plan;
 use super::{doctor, done, explain, log};
-use crate::control::{Plan, Reply, Request, Status, ask as ask_component};
+use crate::control::{LogIn, Plan, Reply, Request, ServiceStatus, Status, ask as ask_component};
 use crate::store::SharedState;
 
 /// Asks, shows the reply, and gives the exit status for it.
@@ -142,6 +142,7 @@ fn status_in_words(status: &Status) -> String {
     for service in &status.services {
         let opening = service.opening.iter();
         lines.extend(opening.map(|who| format!("{}: rooms are opened by {who}", service.domain)));
+        lines.extend(log_ins(service));
         let told = service.neighbours.iter();
         lines.extend(told.map(|neighbour| format!("{}: warning: {neighbour}", service.domain)));
     }
@@ -185,6 +186,18 @@ fn status_in_words(status: &Status) -> String {
         lines.extend(store.shared.as_ref().map(servers));
     }
     lines.join("\n")
+}
+
+/// What a log-in to each host proves, in one line.
+fn log_ins(service: &ServiceStatus) -> Option<String> {
+    let hosts = service.log_ins.iter().map(|LogIn { host, provider, proves, line, .. }| {
+        let proves = proves.as_deref().map_or("NOT KNOWN", |proves| proves);
+        let line = if *line > 0 { format!(", line {line}") } else { String::new() };
+        format!("{host} {proves} (by {provider}{line})")
+    });
+    let hosts: Vec<_> = hosts.collect();
+    (!hosts.is_empty())
+        .then(|| format!("{}: a log-in proves, at {}", service.domain, hosts.join(", ")))
 }
 
 /// How the database that several servers have in common is.

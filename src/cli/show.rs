@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::broken;
 use super::out::{fail, say};
 use crate::config::{Effective, Environment, Layer, effective};
+use crate::control::{Reply, Request, Status, ask};
 use crate::jid::BareJid;
 use crate::policy::overrides::Override;
 
@@ -22,10 +23,11 @@ pub(super) struct Arguments {
     claims: Vec<String>,
 }
 
-/// Shows it.
+/// Shows it; `socket`: that of the running component.
 pub(super) fn by_file(
     file: &Path,
     environment: &Environment,
+    socket: Option<&Path>,
     arguments: &Arguments,
     json: bool,
 ) -> ExitCode {
@@ -38,10 +40,30 @@ pub(super) fn by_file(
     }
     match effective(file, environment, &arguments.room, &claims) {
         Ok(found) if json => say(&to_json(&found)),
-        Ok(found) => say(found.to_string().trim_end()),
+        Ok(found) => {
+            say(found.to_string().trim_end());
+            if found.has_default_opening()
+                && let Some(opening) = running(socket, &found)
+            {
+                say(&format!(
+                    "\n# on the running server, by default rooms are opened by {opening}"
+                ));
+            }
+        }
         Err(error) => return broken(error),
     }
     ExitCode::SUCCESS
+}
+
+/// What the component says of who opens rooms there by default, if one runs.
+fn running(socket: Option<&Path>, found: &Effective) -> Option<String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
+    let Ok(Reply::Done(value)) = runtime.block_on(ask(socket?, &Request::Status {})) else {
+        return None;
+    };
+    let status: Status = serde_json::from_value(value).ok()?;
+    let domain = found.room.domain();
+    status.services.into_iter().find(|service| service.domain == domain)?.default_opening
 }
 
 fn to_json(found: &Effective) -> Value {

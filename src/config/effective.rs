@@ -11,6 +11,8 @@ use super::load::{LoadError, load_to_look, read_again};
 use super::notes::{Notes, Place};
 use super::problem::Visible;
 use crate::jid::BareJid;
+use crate::policy::access::Opening;
+use crate::policy::class::Class;
 use crate::policy::overrides::Override;
 use crate::policy::selector::Claim;
 
@@ -117,6 +119,15 @@ fn why(chosen: &Override, other: &Override) -> String {
 type Table<'a> = (String, Vec<(String, &'a (Value, u32))>);
 
 impl Effective {
+    /// Whether who opens the room is left to what the server is.
+    pub fn has_default_opening(&self) -> bool {
+        self.values.iter().any(|(value, _)| Self::is_default_opening(value))
+    }
+
+    fn is_default_opening(value: &Value) -> bool {
+        value.path.iter().eq(["access", "open"]) && value.text.as_deref() == Some("\"default\"")
+    }
+
     /// The tables of the policy, each with its values, in the order of the shipped file.
     fn tables(&self) -> Vec<Table<'_>> {
         let mut tables: Vec<Table<'_>> = Vec::new();
@@ -188,6 +199,16 @@ impl fmt::Display for Effective {
                     None => format!("# {key}: a secret, not shown; {origin}"),
                 };
                 writeln!(f, "{}", Visible(&said))?;
+                if Self::is_default_opening(value) {
+                    // What it comes to, the server says: a file is read without one.
+                    let classes: Vec<_> =
+                        Opening::Default.classes(false).iter().map(Class::name).collect();
+                    let classes = classes.join(", ");
+                    writeln!(
+                        f,
+                        "# default: {classes}; guests, too, where nobody logs in to the server"
+                    )?;
+                }
             }
         }
         Ok(())

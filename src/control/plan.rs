@@ -50,6 +50,9 @@ pub struct Plan {
     pub kept: usize,
     /// People inside, services apart: each once for each room.
     pub inside: usize,
+    /// Authentication providers of which the other file says something else than the one in force, or nothing.
+    #[serde(default)]
+    pub providers: Vec<ProviderChange>,
     /// What would differ in rooms, and does not now.
     pub changes: List<RoomChange>,
     /// Who would be removed.
@@ -112,4 +115,20 @@ pub struct PersonChange {
     pub rule: String,
     /// Its line in the other file; 0: a built-in default.
     pub line: u32,
+}
+
+/// What a log-in with an authentication provider proves, by the file in force and by another one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProviderChange {
+    /// The provider.
+    pub name: String,
+    /// The hosts that have it.
+    pub hosts: Vec<String>,
+    /// What it proves now: `account`, `token` or `guest`; `None`: it is not known, and counts as `guest`.
+    pub before: Option<String>,
+    /// What it would prove.
+    pub after: Option<String>,
+    /// People inside who logged in with it: each once for each room.
+    pub inside: usize,
 }

@@ -63,7 +63,28 @@ pub struct ServiceStatus {
     /// Who may open rooms there, where no override says otherwise, and why; `None`: no gate has greeted.
     #[serde(default)]
     pub opening: Option<String>,
+    /// The same where `access.open` is left at its default, for `show`; `None`: no gate has greeted.
+    #[serde(default)]
+    pub default_opening: Option<String>,
+    /// The hosts that somebody could log in to, by name.
+    #[serde(default)]
+    pub log_ins: Vec<LogIn>,
     /// Modules beside the gate that do by themselves what the policy decides, each with what to do about it.
     #[serde(default)]
     pub neighbours: Vec<String>,
+}
+
+/// A host of the server that somebody could log in to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogIn {
+    /// Its name.
+    pub host: String,
+    /// Its authentication provider.
+    pub provider: String,
+    /// What a log-in with it proves: `account`, `token` or `guest`; `None`: neither the file nor the table names it.
+    pub proves: Option<String>,
+    /// The line of the file that says so; 0: none does.
+    pub line: u32,
+    /// It counts as a host that people log in to.
+    pub people: bool,
 }

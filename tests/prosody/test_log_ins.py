@@ -1,6 +1,7 @@
 """How somebody has logged in, on a plain Prosody: by every way that its providers have, at every time."""
 
 import asyncio
+import json
 import re
 import signal
 import socket
@@ -338,6 +339,47 @@ async def test_a_host_that_appears_later_is_judged_as_any_other(door):
         line = '[[provider]]\nname = "lab_homemade"\nproves = "account"\n'
         door.enforce(POLICY + line)
         assert (await door.judged(person))[0] == "account"
+
+
+async def test_status_plan_and_show_say_what_a_log_in_proves(door, tmp_path):
+    people = [await stream(door, "named.localhost", "PLAIN", plain(name)) for name in ("one", "two")]
+    room = door.room()
+    assert (await people[0].open(room, "One")).joined
+    joined = await people[1].join(room, "Two")
+    assert joined.joined or joined.condition == "registration-required"
+    text = door.component.run("status").stdout
+    line = POLICY[: POLICY.index("[[provider]]")].count("\n") + 1
+    assert "conference.localhost: a log-in proves, at " in text
+    assert re.search(rf"named\.localhost account \(by lab_named, line {line}\)", text), text
+    assert "guest.localhost guest (by anonymous)" in text and "localhost account (by internal_plain)" in text
+
+    def planned(policy, *more):
+        other = tmp_path / "other.toml"
+        other.write_text(policy)
+        return door.component.run("plan", str(other), *more).stdout
+
+    before = json.loads(planned(POLICY, "--json"))["providers"]
+    assert "lab_named" not in [change["name"] for change in before]
+    without = POLICY[: POLICY.index("[[provider]]")]
+    (change,) = [one for one in json.loads(planned(without, "--json"))["providers"] if one["name"] == "lab_named"]
+    assert (change["before"], change["after"], change["hosts"]) == ("account", None, ["named.localhost"])
+    assert change["inside"] >= 1
+    said = planned(without)
+    assert f"proves: account -> nothing known, of {change['inside']} people inside" in said and "[[provider]]" in said
+    guest = without + '[[provider]]\nname = "lab_named"\nproves = "guest"\n'
+    assert "by lab_named (named.localhost) proves: account -> guest" in planned(guest)
+
+    def show():
+        return door.component.run("show", "--config", door.component.config_path, room).stdout
+
+    door.enforce(POLICY.replace('["everyone"]', '"default"'))
+    try:
+        shown = show()
+        assert "# default: service, operator, listed, token, account; guests, too, where nobody logs in" in shown
+        assert "by default rooms are opened by service, operator, listed, token, account (people log in to" in shown
+    finally:
+        door.enforce(POLICY)
+    assert "by default rooms are opened" not in show()
 
 
 GATEWAY = "gateway.localhost"

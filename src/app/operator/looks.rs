@@ -11,7 +11,7 @@ use crate::app::listed::{listed, shown};
 use crate::app::rooms::{RoomError, address, room};
 use crate::component::desk::Mode;
 use crate::config::Described;
-use crate::control::{Failure, ServiceStatus, Status};
+use crate::control::{Failure, LogIn, ServiceStatus, Status};
 use crate::policy::access::Opening;
 use crate::policy::attempt::{Requester, RoomView};
 use crate::policy::bans::BAN;
@@ -46,7 +46,20 @@ impl Operator {
                     gate: hello.map(|hello| hello.gate.clone()),
                     server: hello.map(|hello| hello.server.clone()),
                     failure: hello.map(|hello| hello.failure.clone()),
-                    opening: hello.map(|hello| opening(desk.policy(), domain, &hello.hosts)),
+                    opening: hello.map(|hello| {
+                        opening(
+                            desk.policy(),
+                            desk.policy().base.access.open.value,
+                            domain,
+                            &hello.hosts,
+                        )
+                    }),
+                    default_opening: hello.map(|hello| {
+                        opening(desk.policy(), Opening::Default, domain, &hello.hosts)
+                    }),
+                    log_ins: hello
+                        .map(|hello| log_ins(desk.policy(), domain, &hello.hosts))
+                        .unwrap_or_default(),
                     neighbours: desk
                         .neighbours(domain)
                         .iter()
@@ -132,9 +145,26 @@ fn as_there(who: &mut Requester, there: Option<Requester>) {
     who.client = there.client;
 }
 
-/// Who opens rooms on a service, and by what of the server where the file leaves that to the default.
-fn opening(policy: &Policy, service: &str, hosts: &Hosts) -> String {
-    let open = policy.base.access.open.value;
+/// The hosts of the server of a service, and what a log-in to each proves.
+fn log_ins(policy: &Policy, service: &str, hosts: &Hosts) -> Vec<LogIn> {
+    let people = policy.login_hosts(service, hosts);
+    let mut all: Vec<_> = hosts
+        .hosts
+        .iter()
+        .map(|host| LogIn {
+            host: host.name.clone(),
+            provider: host.provider.clone(),
+            proves: policy.proves(&host.provider).map(|proves| proves.name().to_owned()),
+            line: policy.providers.get(&host.provider).map_or(0, |provider| provider.line),
+            people: people.iter().any(|one| one.name == host.name),
+        })
+        .collect();
+    all.sort_by(|a, b| a.host.cmp(&b.host));
+    all
+}
+
+/// Who opens rooms on a service, and by what of the server where that is left to the default.
+fn opening(policy: &Policy, open: Opening, service: &str, hosts: &Hosts) -> String {
     let nobody = policy.nobody_logs_in(service, hosts);
     let classes: Vec<_> = open.classes(nobody).iter().map(Class::name).collect();
     let why = match open {
