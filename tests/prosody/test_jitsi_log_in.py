@@ -34,6 +34,24 @@ async def test_whoever_logs_in_and_comes_back_as_a_guest_is_taken_for_the_accoun
         assert (await stranger.enter(room)).shown == "prompt"
 
 
+async def test_the_session_id_of_somebody_else_is_no_log_in_in_another_browser(meet):
+    async with meet.crowd(authentication=True) as crowd:
+        room = meet.room()
+        guest = await crowd.person("Guest")
+        assert (await guest.request(room)).shown == "log-in"
+        chair = await crowd.person("Chair", f"chair@{meet.server.host}", storage=guest.storage)
+        assert (await chair.request(room)).kind == "ready"
+        stolen = {**guest.storage, "machine-uid": "0" * 32}
+        assert stolen["session-id"]
+        eve = await crowd.person("Eve", storage=stolen)
+        other = meet.room()
+        await eve.request(other)
+        decision = await meet.decision(kind="request", room=other, jid=eve.bare)
+        assert decision["class"] == "guest" and "account" not in decision["facts"]["who"]
+        assert (await guest.enter(room)).joined
+        assert not (await eve.enter(room)).joined
+
+
 async def test_a_session_id_that_was_invented_proves_nothing(meet):
     async with meet.crowd() as crowd:
         room = meet.room()

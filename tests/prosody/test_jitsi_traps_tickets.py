@@ -64,6 +64,19 @@ async def test_a_mark_of_the_browser_is_no_ticket(meet):
         assert (await eve.enter(room)).shown in STRANGER
 
 
+async def test_a_ticket_is_good_in_the_browser_to_which_it_was_given(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room()
+        alice = await opened(crowd, room)
+        stolen = {**alice.storage, "machine-uid": "0" * 32}
+        eve = await crowd.person("Eve", storage=stolen)
+        assert (await eve.enter(room)).shown in STRANGER
+        assert (await eve.enter(room, SECRET)).joined
+        assert not moderates(eve, room)
+        nobody = await crowd.person("Nobody", storage={**stolen, "machine-uid": ""})
+        assert (await nobody.enter(room)).shown in STRANGER
+
+
 async def test_two_tabs_with_one_ticket_are_both_in_and_neither_is_put_out(meet):
     async with meet.crowd() as crowd:
         room = meet.room()

@@ -279,6 +279,56 @@ async def test_a_token_is_for_the_room_that_it_is_for(meet, name):
     assert is_asked == is_for, "".join(answer.itertext())
 
 
+# Of the person, by whoever signs tokens: types that nobody expects are no claims, and no errors.
+ODD = {
+    "a text": "eve",
+    "a number": 7,
+    "a list": ["moderator", True],
+    "deep": {"moderator": {"moderator": True}, "id": ["eve"], "name": None},
+    "large": {f"name-{number}": "x" * 20 for number in range(80)},
+    "no text": {"moderator": "true\u0000", "\u0001": "x", "id": "\ud800"},
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+async def test_odd_claims_are_none(meet, name):
+    text = token(context={"user": ODD[name]})
+    person = await asyncio.to_thread(client, meet, "token", token=text)
+    if person.jid is None:
+        return  # the verification itself has refused it
+    found, facts = await judged(meet, person)
+    assert found == "token"
+    told = [claim for claim in facts.get("claims", []) if claim[0] == "moderator"]
+    assert not told, facts
+    assert not [line for line in meet.server.complaints() if "vestibule_gate" in line and "attempt to" in line]
+
+
+# What a token says of a tenant, what the address of the page says, and whether it is for the room of that tenant.
+TENANTS = {
+    "its own": ({"sub": "acme"}, {"prefix": "acme"}, True),
+    "its own, in capitals": ({"sub": "ACME"}, {"prefix": "acme"}, True),
+    "any": ({"sub": "*"}, {"prefix": "acme"}, True),
+    "another": ({"sub": "other"}, {"prefix": "acme"}, False),
+    "another, named in the address": ({"sub": "other"}, {"prefix": "other"}, False),
+    "none": ({"sub": DOMAIN}, {}, False),
+    "another room of it, named in the address": ({"sub": "acme", "room": "another"}, {"room": "NAME"}, False),
+    "a list": ({"sub": "*", "context": {"tenant": ["acme"]}}, {"prefix": "acme"}, False),
+}
+
+
+@pytest.mark.parametrize("name", TENANTS)
+async def test_a_token_is_for_the_rooms_of_its_tenant(meet, name):
+    """What stands in the address of the page (`?room=`, `?prefix=`) is somebody's word, and changes nothing."""
+    claims, query, is_for = TENANTS[name]
+    room = meet.room("tea")
+    own, _, service = room.partition("@")
+    query = {key: own if value == "NAME" else value for key, value in query.items()}
+    person = await asyncio.to_thread(client, meet, "token", token=token(**claims), **query)
+    await asyncio.to_thread(person.request, f"{own}@conference.acme.{DOMAIN}")
+    decision = await meet.decision(kind="request", room=f"[acme]{own}@{service}", jid=person.bare)
+    assert decision["class"] == ("token" if is_for else "guest"), decision["facts"]["who"]
+
+
 async def test_a_token_for_another_room_opens_nothing(prosody_version):
     """The focus opens a room for whoever asked it: what that person's token is for is asked then."""
     policy = MEET_SERVICE + '[policy.access]\nopen = ["token"]\n'
