@@ -97,7 +97,8 @@ return function (gate)
 		local kind = stanza.attr.type;
 		local is_plain = kind == nil or kind == "normal";
 		if is_plain and is_decline(stanza) then -- whoever is inside has come, and says what they may say
-			return not is_inside and gate.declines.take(event, room) or refuse_outside(event, room);
+			if is_inside then return refuse(event, "unnamed", "cancel", "not-acceptable"); end
+			return gate.declines.take(event, room) or refuse_outside(event, room);
 		end
 		if not is_inside then return refuse_outside(event, room); end
 		if kind == "groupchat" or kind == "error" then return; end
@@ -141,8 +142,9 @@ return function (gate)
 			if PRIVATE[event.stanza.attr.type or false] then return; end
 			return refuse(event, "unnamed", "modify", "bad-request");
 		end;
-		iq = function (event, room, is_inside)
-			if not is_inside then return refuse_outside(event, room); end
+		iq = function (event, _, is_inside)
+			-- Without a room too: of `item-not-found` a client that pings itself (XEP-0410) concludes that it is inside.
+			if not is_inside then return refuse(event, "outside", "cancel", "not-acceptable"); end
 			local stanza = event.stanza;
 			if REQUESTS[stanza.attr.type] and #stanza.tags == 1 and stanza.attr.id then return; end
 			return refuse(event, "unnamed", "modify", "bad-request");

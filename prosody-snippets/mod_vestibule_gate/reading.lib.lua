@@ -19,7 +19,9 @@ return function (gate)
 		return occupant ~= nil and gate.permissions.may(room, occupant, what);
 	end
 
-	local function forbid(event) return gate.shown.plain(event, "auth", "forbidden"); end
+	local function forbid(event)
+		return gate.shown.plain(event, "auth", "forbidden", gate.words.of("gate-read", event.stanza));
+	end
 
 	guard_room("iq-get/bare/" .. xmlns_muc .. "#owner:query", PRIORITY.read, function (event, room)
 		if not may_read(room, event.stanza.attr.from, "form") then return forbid(event); end
@@ -58,6 +60,7 @@ return function (gate)
 	gate.guard("muc-disco#info", PRIORITY.last, function (event)
 		if is_inside(event.room, event.stanza.attr.from) then return; end
 		event.form = nil;
+		if event.room:get_public() then return; end -- the list of rooms tells everybody its name
 		for identity in event.reply.tags[1]:childtags("identity") do identity.attr.name = nil; end
 	end);
 

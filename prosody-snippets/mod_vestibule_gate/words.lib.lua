@@ -14,6 +14,7 @@ local ENGLISH = {
 	["gate-value"] = "This value cannot be used here: {field}.",
 	["gate-outside"] = "You are not in this room.",
 	["gate-unnamed"] = "This room does not take such a request.",
+	["gate-read"] = "Only moderators can see this.",
 	["say-suspended-here"] =
 		"This meeting is suspended by the operator of this server: only moderators can speak and write.",
 	["reserved-nick"] = "This nickname is reserved.",

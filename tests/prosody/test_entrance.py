@@ -24,6 +24,7 @@ permissions = {{ chat = ["moderator"] }}
 NOT_INSIDE = ("cancel", "not-acceptable", "You are not in this room.")
 NO_SUCH = ("cancel", "item-not-found", "You are not in this room.")
 UNNAMED = ("cancel", "service-unavailable", "This room does not take such a request.")
+NOT_TAKEN = ("cancel", "not-acceptable", UNNAMED[2])
 DISCO = "http://jabber.org/protocol/disco"
 REGISTER = "jabber:iq:register"
 ROSTER = "jabber:iq:roster"
@@ -162,7 +163,9 @@ async def test_without_a_room_a_stranger_is_told_that_there_is_none(door):
         room = door.room()
         for name, text in {**REQUESTS, **MESSAGES, **PRESENCES}.items():
             got = [seen.error[1] for seen in await answer(carol, text.replace("{room}", room))]
-            assert got == ["item-not-found"], name
+            # Of `item-not-found` a client that pings itself (XEP-0410) concludes that it is inside.
+            is_to_occupant = name.startswith("occupant")
+            assert got == ["not-acceptable" if is_to_occupant else "item-not-found"], name
         assert door.component.run("room", room).returncode != 0
 
 
@@ -216,7 +219,7 @@ INSIDE = {
     "foreign invite": (message("{room}", invite("x@y", namespace="x")), unreadable("invite")),
     "odd type": (message("{room}/Bob", "<body>hello</body>", "odd"), ("modify", "bad-request", UNNAMED[2])),
     "two types": (message("{room}", form(("FORM_TYPE", REQUEST), ("FORM_TYPE", "x"))), unreadable("FORM_TYPE")),
-    "decline": (MESSAGES["decline"], NOT_INSIDE),
+    "decline": (MESSAGES["decline"], NOT_TAKEN),
 }
 
 
@@ -417,7 +420,7 @@ async def test_whoever_was_invited_and_has_come_declines_nothing(door):
         assert (await carol.join(room, "Carol", SECRET)).joined
         since = alice.mark()
         (refused,) = await answer(carol, message(room, decline(alice.jid, reason="what I think")))
-        assert refused.error == NOT_INSIDE
+        assert refused.error == NOT_TAKEN
         await alice.ping()
         assert "what I think" not in "".join(map(repr, alice.seen[since:]))
 
