@@ -2,7 +2,8 @@
 
 local jid_bare = require "util.jid".bare;
 
-local xmlns_user = "http://jabber.org/protocol/muc#user";
+local xmlns_muc = "http://jabber.org/protocol/muc";
+local xmlns_user = xmlns_muc .. "#user";
 
 return function (gate)
 	local PRIORITY, LIMIT, requests, changes = gate.PRIORITY, gate.LIMIT, gate.requests, gate.changes;
@@ -16,6 +17,10 @@ return function (gate)
 			});
 		end
 		if not occupant or gate.permissions.refuse_chat(event, room, occupant) then return occupant and true; end
+		if not gate.is_observing() then
+			-- By these the room itself speaks: the core takes them out of all but what everybody is told.
+			for _, namespace in ipairs { xmlns_user, xmlns_muc } do event.stanza:remove_children("x", namespace); end
+		end
 		return changes.ask_for_subject(event, room, occupant);
 	end
 

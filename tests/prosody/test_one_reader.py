@@ -325,6 +325,17 @@ async def test_of_a_join_the_room_hears_what_was_judged(door):
         assert "away" in repr(seen) and "caps" in repr(seen) and "vcard-temp:x:update" in repr(seen)
 
 
+async def test_nobody_speaks_as_the_room_in_a_message(door):
+    async with Crowd(door.server) as crowd:
+        room, alice, bob, _ = await meeting(door, crowd)
+        for inside in ("<status code='104'/>", "<invite from='alice@localhost'/>", "<destroy/>"):
+            since = alice.mark()
+            claim = f"<x xmlns='{MUC_USER}'>{inside}</x>"
+            bob.send_raw(f"<message to='{room}' type='groupchat' id='claim'><body>hello</body>{claim}</message>")
+            seen = await alice.wait_for(lambda seen: seen.body == "hello", since=since)
+            assert seen.find(MUC_USER, "x") is None
+
+
 async def test_the_picture_of_a_room_is_a_setting(door, prosody_version):
     if prosody_version == "0.12":
         pytest.skip("rooms have no picture there")

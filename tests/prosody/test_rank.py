@@ -3,6 +3,7 @@
 import pytest
 from lab import SERVICE, Crowd
 from lab.stanza import MUC_ADMIN, element
+from test_rooms_that_were_there import CONFIG, house
 
 SECRET = "seven tall quartz lanterns"
 POLICY = (
@@ -179,3 +180,25 @@ async def test_one_steps_down_oneself(door):
         await host.wait_for(lambda seen: seen.nick == "Bob" and seen.item.get("role") == "participant")
         assert not (await host.set_affiliation(room, bob.bare, "owner")).error
         assert not (await host.set_affiliation(room, host.bare, "none")).error
+
+
+async def test_nobody_who_moderates_is_removed_by_a_room_that_becomes_one_for_members(prosody_version):
+    policy = SERVICE + 'trusted = ["bot@localhost"]\n[policy]\noperators = ["root@localhost"]\n'
+    policy += '[policy.moderators]\njids = ["chair@localhost"]\n'
+    async with house(prosody_version, policy) as door:
+        door.start()
+        async with Crowd(door.server) as crowd:
+            people = {}
+            for name in ("ann", "chair", "root", "bot", "eve"):
+                people[name] = await crowd.connect(f"{name}@localhost")
+                assert (await people[name].join(door.cafe, name.capitalize())).joined
+            ann = people.pop("ann")
+            assert not (await ann.configure(door.cafe, {f"{CONFIG}membersonly": True})).error
+            for person in people.values():
+                await person.ping()
+            removed = {name for name, person in people.items() if [seen for seen in person.seen if 322 in seen.statuses]}
+            assert removed == {"eve"}
+            for name in ("chair", "root", "bot"):
+                await people[name].leave(door.cafe, name.capitalize())
+            await ann.ping()
+            assert await ann.list_affiliation(door.cafe, "member") == set(), "it was theirs while they were inside"
