@@ -422,7 +422,8 @@ def answer_faults(step):
     answers = [stanza for stanza in step.received.get(step.name(), []) if is_answer(step, stanza)]
     kind = (re.search(r"^<[^>]* type='([^']*)'", step.text) or [None, ""])[1]
     is_request = step.text.startswith("<iq") and kind in ("get", "set")
-    is_final = kind in ("error", "result", "unavailable")
+    # The server itself refuses an address that is none, whatever is sent there.
+    is_final = kind in ("error", "result", "unavailable") and not any(one.error and one.error[1] == "jid-malformed" for one in answers)
     to_occupant = f" to='{step.room}/" in step.text and step.is_inside(step.who)
     service = step.room.partition("@")[2]
     is_here = re.search(rf" to='([^@/']*@)?{re.escape(service)}[/']", step.text.partition(">")[0])
