@@ -21,8 +21,15 @@ return function (gate)
 		gate.effects.say(room, verdict.fx.say, event.jid, false);
 		gate.effects.say(room, verdict.fx.say, event.jid, true);
 	end);
+	local moving; -- the session that takes another nick now, from its old nick's end to its new one's first presence
 	gate.guard("muc-broadcast-presence", PRIORITY.last, function (event)
-		local room, occupant, known = event.room, event.occupant, event.room[mark];
+		local room, occupant, known, move = event.room, event.occupant, event.room[mark], moving;
+		moving = nil;
+		if move and move.stanza.attr.to == occupant.nick then
+			room[mark] = known or {};
+			room[mark][occupant.nick] = occupant.role;
+			return gate.report("renamed", room, gate.facts.describe(room, occupant, move.origin, move.stanza.attr.from));
+		end
 		local before = known and known[occupant.nick];
 		if not before or not occupant.role or before == occupant.role then return; end
 		known[occupant.nick] = occupant.role;
@@ -34,8 +41,8 @@ return function (gate)
 	gate.guard("muc-occupant-left", PRIORITY.backstop, function (event)
 		local room, occupant = event.room, event.occupant;
 		if room[mark] then room[mark][occupant.nick] = nil; end
+		if gate.kept.is_rename(event) then moving = event; return; end
 		gate.report("left", room, gate.facts.describe(room, occupant));
-		if gate.kept.is_rename(event) then return; end
 		local former = gate.kept.give_back(room, occupant.bare_jid);
 		if former then gate.effects.set_affiliation(room, occupant.bare_jid, former); end
 	end);

@@ -172,6 +172,26 @@ async def test_where_names_are_unique_one_that_is_taken_inside_is_somebody_s_unt
         assert not await may_be_gregory(0)
 
 
+async def test_where_names_are_unique_a_nick_that_is_taken_inside_is_somebody_s(door):
+    async with Crowd(door.server) as crowd:
+        room, alice = await opened(door, crowd, "unique")
+        guests = await crowd.connect_many(["guest.localhost", "guest.localhost"], present=False)
+        for number, guest in enumerate(guests):
+            assert (await guest.join(room, f"Nick{number}", SECRET)).joined
+        guests[0].send(element(CLIENT, "presence", to=f"{room}/Gregory"))
+        await alice.wait_for(lambda seen: seen.sender == f"{room}/Gregory")
+        told = guests[1].mark()
+        await take(guests[1], room, "Nick1", "Gregory")
+        await answered(guests[1], room, told, "looks like this one")
+        told = guests[1].mark()
+        await take(guests[1], room, "Nick1", "Nick0")
+        await guests[1].wait_for(lambda seen: seen.text(NICK, "nick") == "Nick0", since=told)
+        alice.send(element(CLIENT, "presence", to=f"{room}/Alicia"))
+        await guests[0].wait_for(lambda seen: seen.sender == f"{room}/Alicia")
+        refused = await (await crowd.connect("eve@localhost")).join(room, "\u0410licia", SECRET)
+        assert refused.condition == "conflict"
+
+
 async def test_of_several_names_one_is_judged_and_shown(door):
     async with Crowd(door.server) as crowd:
         room, alice = await opened(door, crowd)
