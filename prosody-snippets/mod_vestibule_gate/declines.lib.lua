@@ -2,7 +2,7 @@
 
 local st, jid = require "util.stanza", require "util.jid";
 local new_cache = require "util.cache".new;
-local jid_bare, jid_prep = jid.bare, jid.prep;
+local jid_bare = jid.bare;
 
 local xmlns_user = "http://jabber.org/protocol/muc#user";
 local SENT, LASTS = 10000, 24 * 60 * 60; -- invitations that are remembered, and for how many seconds
@@ -49,7 +49,7 @@ return function (gate)
 		return gate.refuse(event, "closed-way", "cancel", "not-acceptable");
 	end);
 	gate.guard("muc-invite", gate.PRIORITY.backstop, function (event)
-		local stanza, invitee = event.incoming, jid_prep(event.stanza.attr.to);
+		local stanza, invitee = event.incoming, event.stanza.attr.to; -- the room has prepared it
 		if gate.is_observing() or not stanza then return; end
 		local verdict = stanza[gate.mark];
 		for _, target in ipairs(verdict and verdict.targets or {}) do

@@ -37,7 +37,9 @@ const TRIES: u32 = 5;
 pub(super) enum RoomError {
     #[error("`{0}` is no address of a room: {1}")]
     Address(String, #[source] JidError),
-    #[error("`{0}` is no address of a person: {1}")]
+    #[error(
+        "`{0}` is no address of a person: {1}. Somebody who is there all the same is named as `vestibule room` shows them"
+    )]
     Person(String, #[source] JidError),
     #[error("the file names no service `{0}`")]
     Service(String),

@@ -33,6 +33,10 @@ impl Banned {
                 Err(JidError::Resource(bare)) => {
                     Err(format!("`{text}` has a resource: write `{bare}`"))
                 }
+                Err(error @ JidError::Unassigned(..)) => Err(format!(
+                    "`{text}` is no JID: {error}. Nobody of such an address is let in: whoever is inside already is removed \
+                     with `vestibule remove`"
+                )),
                 Err(error) => Err(format!("`{text}` is no JID: {error}")),
             };
         }

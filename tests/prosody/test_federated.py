@@ -7,7 +7,7 @@ from lab import SERVICE, Crowd
 from lab.federation import ASCII, FAR, STRANGERS, UNICODE, FederatedDoor, cut
 from lab.knocking import invited, knock, let_in
 from lab.stanza import CLIENT, MUC_ADMIN, MUC_OWNER, element
-from storm import until
+from storm import shell, until
 
 SECRET = "seven tall quartz lanterns"
 NEAR = "conference.localhost"
@@ -39,7 +39,7 @@ access = {{ enter = ["account"] }}
 @pytest.fixture(scope="module")
 def door(prosody_version):
     """The server with the gate, and another one that federates with it."""
-    shared = FederatedDoor(prosody_version, POLICY)
+    shared = FederatedDoor(prosody_version, POLICY, modules=["lab_unload"])
     try:
         yield shared.start()
     finally:
@@ -307,6 +307,38 @@ async def test_a_look_alike_of_the_operator_is_nobody(door):
         assert set(alice.occupants(room)) == {"Alice"}
         joins = await door.decisions(kind="join", room=room, verdict="allow")
         assert {line["jid"] for line in joins} <= {alice.bare, root.bare}
+
+
+async def test_a_look_alike_who_was_inside_before_the_gate_can_be_removed(door):
+    """By the address that the server has stamped, and by it nobody who is not there."""
+    async with Crowd(door.server) as people, door.abroad() as abroad:
+        room = door.room()
+        alice = await people.connect("alice@localhost")
+        (eve,) = await abroad.strangers(LOOK_ALIKES[0])
+        await shell(alice, "unload")
+        assert (await alice.open(room, "Alice")).joined
+        assert (await eve.join(room, "Eve")).joined, "there is no policy now"
+        await shell(alice, "load")
+        await asyncio.to_thread(door.component.wait_ready)
+        bob = await people.connect("bob@localhost")
+        await bob.join(room, "Bob", SECRET)  # the room is under the policy with the first who comes
+        assert eve.bare in vestibule(door, "room", room)
+        root = f"root@{STRANGERS}"
+        assert "Operator" not in vestibule(door, "room", room)
+        absent = f"{LOOK_ALIKES[1]}@{STRANGERS}"
+        for who in (absent, f"ro\u1d52t@{FAR}"):
+            done = door.component.run("remove", room, who)
+            assert done.returncode == 1 and "not in Unicode 3.2" in done.stderr, (who, done.stderr)
+        done = door.component.run("ban", eve.bare)
+        assert done.returncode == 1 and "vestibule remove" in done.stderr, done.stderr
+        vestibule(door, "remove", room, eve.bare)
+        gone = await eve.wait_for(lambda seen: seen.room == room and seen.type == "unavailable")
+        assert 110 in gone.statuses
+        assert not (await eve.join(room, "Eve")).joined
+        (operator,) = await abroad.strangers("root")
+        assert operator.bare == root and (await operator.join(room, "Operator")).joined, "nothing befell the operator"
+        await alice.ping()
+        assert set(alice.occupants(room)) - {"Bob"} == {"Alice", "Operator"}
 
 
 # What a room is to those who are not in it

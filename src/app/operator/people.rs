@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::Operator;
 use super::failure::conflict;
 use crate::app::clock::now;
-use crate::app::rooms::RoomError;
+use crate::app::rooms::{RoomError, address, room};
 use crate::control::{Failure, Length};
 use crate::jid::BareJid;
 use crate::policy::attempt::Requester;
@@ -20,7 +20,7 @@ use crate::wire::room::LiveRoom;
 impl Operator {
     /// Lets somebody in who waits.
     pub(super) async fn admit(&self, room: &str, jid: String) -> Result<Value, Failure> {
-        let jid = person(jid)?;
+        let jid = self.person(room, jid).await?;
         let rules = self.rules(room);
         let admit = |live: &LiveRoom| {
             let who = Requester { jid: Some(jid.clone()), ..Requester::default() };
@@ -33,7 +33,7 @@ impl Operator {
 
     /// Turns somebody away who waits.
     pub(super) async fn reject(&self, room: &str, jid: String) -> Result<Value, Failure> {
-        let jid = person(jid)?;
+        let jid = self.person(room, jid).await?;
         let reject = |_: &LiveRoom| {
             (Effects { reject: vec![(jid.clone(), None)], ..Effects::default() }, Vec::new())
         };
@@ -48,7 +48,7 @@ impl Operator {
         reason: &str,
         stays_out: Option<&Length>,
     ) -> Result<Value, Failure> {
-        let jid = person(jid)?;
+        let jid = self.person(room, jid).await?;
         let rules = self.rules(room);
         let mut removal = Removal::clone(&rules.removal);
         if let Some(time) = stays_out {
@@ -74,10 +74,20 @@ impl Operator {
         };
         self.change(room, Some(&jid), remove).await
     }
-}
 
-fn person(jid: String) -> Result<BareJid, RoomError> {
-    jid.parse().map_err(|error| RoomError::Person(jid, error))
+    /// Returns the person of that address: as somebody wrote it, prepared; or, where it is none, as the server has
+    /// stamped it on somebody who is in the room or waits. Whoever came in before the gate may have such an address.
+    async fn person(&self, name: &str, text: String) -> Result<BareJid, RoomError> {
+        let error = match text.parse() {
+            Ok(jid) => return Ok(jid),
+            Err(error) => error,
+        };
+        let stamped = BareJid::stamped(text.trim());
+        let live = room(&self.shared, &address(name)?, None).await?;
+        let waiting = live.waiting.iter().map(|(who, _)| who);
+        let is_there = live.occupants.iter().chain(waiting).any(|who| who.jid == stamped);
+        stamped.filter(|_| is_there).ok_or(RoomError::Person(text, error))
+    }
 }
 
 /// The room's record, with this change. `None`: there is none, or it stays as it is.
