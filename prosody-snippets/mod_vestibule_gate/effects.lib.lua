@@ -190,7 +190,7 @@ return function (gate)
 			end
 		end
 		local data = gate.kept.of(room);
-		if fx.ending and data and data.keep then
+		if fx.ending and data and data.keep and not data.passes then
 			empty(room, fx.ending);
 		elseif fx.ending then
 			room:set_persistent(false); -- or a tombstone would take its place

@@ -54,7 +54,7 @@ return function (gate)
 			generation = data and data.generation, revision = data and tostring(data.revision),
 			password = flag(room:get_password()), ["members-only"] = flag(room:get_members_only()),
 			lobby = flag(gate.lobby.is_there()), hidden = tostring(not room:get_public()),
-			persistent = tostring(not not room:get_persistent()), moderated = tostring(not not room:get_moderated()),
+			persistent = tostring(gate.kept.lasts(room)), moderated = tostring(not not room:get_moderated()),
 			suspended = tostring(data ~= nil and data.suspended == true), ["moderated-media"] = gate.media.moderated(room),
 			forgets = flag(data and data.count >= LIMIT.people), unasked = flag(room._data.vestibule_unasked),
 			["person-affiliation"] = about and room._affiliations[about],

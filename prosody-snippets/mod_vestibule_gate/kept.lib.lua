@@ -66,15 +66,16 @@ return function (gate)
 
 	-- Jitsi's lobby and breakout rooms make a room last while they need it.
 	local function lasts(room)
-		local is_borrowed = room._data.persist_lobby or room._data.breakout_rooms;
-		return room._data.persistent and not is_borrowed and true or false;
+		local is_borrowed, data = room._data.persist_lobby or room._data.breakout_rooms, of(room);
+		return room._data.persistent and not is_borrowed and not (data and data.passes) and true or false;
 	end
 
-	-- A room that was there before is kept. What is set in it is remembered, with what it had before.
+	-- A room that was there before is kept, or passes when its meeting ends. What is set in it is remembered, with what it
+	-- had before.
 	local OPTIONS = { "password", "members_only", "hidden", "persistent", "moderated" };
 
 	local function keep_room(data, is_kept)
-		if is_kept ~= nil then data.keep = is_kept and (data.keep or {}) or nil; end
+		if is_kept ~= nil then data.keep, data.passes = data.keep or {}, not is_kept or nil; end
 	end
 
 	-- Runs `act`, which sets options of the room.

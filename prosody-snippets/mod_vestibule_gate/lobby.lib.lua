@@ -101,7 +101,7 @@ return function (gate)
 	-- persistent_lobby and muc_breakout_rooms end rooms that nobody is in, also those that are to last.
 	module:hook_global("maybe-destroy-room", function (event)
 		local data = gate.kept.of(event.room);
-		return data and (data.lasts or data.keep) and not gate.is_observing() or nil;
+		return data and (data.lasts or data.keep and not data.passes) and not gate.is_observing() or nil;
 	end, gate.PRIORITY.backstop);
 
 	-- Whether the service has a lobby. Its modules can be loaded after this one.

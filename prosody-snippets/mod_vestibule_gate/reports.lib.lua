@@ -38,6 +38,11 @@ return function (gate)
 			for address in occupant:each_session() do gate.waiting.tell(room, address); end
 		end
 	end);
+	-- The end of the meeting is that of a room that was there before and may not stay.
+	gate.guard("muc-occupant-left", PRIORITY.ended, function (event)
+		local room, data = event.room, gate.kept.of(event.room);
+		if data and data.passes and not room:has_occupant() and not gate.is_observing() then room:set_persistent(false); end
+	end);
 	gate.guard("muc-occupant-left", PRIORITY.backstop, function (event)
 		local room, occupant = event.room, event.occupant;
 		if room[mark] then room[mark][occupant.nick] = nil; end

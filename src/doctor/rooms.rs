@@ -161,8 +161,7 @@ fn each_stored(
 
 fn deleted(case: &Case<'_>) -> Looked {
     each_stored(case, |service, rooms, looked| {
-        let is_lost =
-            |drifts: &[Drift]| drifts.iter().any(|it| it.effects.persistent == Some(false));
+        let is_lost = |drifts: &[Drift]| drifts.iter().any(|it| it.effects.keep == Some(false));
         let lost: Vec<_> = rooms.iter().filter(|(_, drifts)| is_lost(drifts)).collect();
         if lost.is_empty() {
             return;

@@ -227,7 +227,7 @@ fn persistent(scene: &Scene<'_>) -> Option<Drift> {
         is: words(is),
         should: words(should),
         effects: Effects {
-            persistent: Some(should),
+            persistent: Some(should).filter(|lasts| *lasts || !scene.view.is_found()),
             keep: scene.view.is_found().then_some(should),
             ..Effects::default()
         },

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::access::Persistence;
 use super::attempt::{Affiliation, Role, RoomView};
 use super::close::Conditions;
 use super::decide::Case;
@@ -103,6 +104,8 @@ pub(super) fn is_member(case: &Case<'_>) -> bool {
 pub(super) fn seat(case: &Case<'_>, moderates: bool, effects: &mut Effects) {
     let needs_membership = case.room.members_only && affiliation(case) < Affiliation::Member;
     let given_back = case.who().person.and_then(|person| person.suspended);
+    let is_kept = case.rules.access.persistent.value != Persistence::Never;
+    effects.keep = (is_kept != case.room.persistent).then_some(is_kept);
     effects.affiliation = given_back.or(needs_membership.then_some(Affiliation::Member));
     if moderates && !case.rules.moderators.by_room {
         effects.role = Some(Role::Moderator);

@@ -100,8 +100,9 @@ fn adopt(case: &Case<'_>, source: Option<Source>, effects: &mut Effects) {
     let persistent = case.rules.access.persistent.value;
     effects.members_only = effects.members_only.filter(|on| *on);
     effects.hidden = effects.hidden.filter(|on| *on);
-    effects.persistent = persistent.fixed();
     let found = case.room.is_found();
+    // What was stored before is there until the meeting has ended.
+    effects.persistent = persistent.fixed().filter(|lasts| *lasts || !found);
     effects.keep = found.then_some(persistent != Persistence::Never);
     // Whoever joins first is no opener: people may be inside, and somebody else may own it.
     let record = Record::new(case.now, String::new(), source);

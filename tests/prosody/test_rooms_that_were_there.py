@@ -227,16 +227,34 @@ async def test_the_end_of_a_meeting_empties_a_stored_room_and_leaves_it_there(pr
             assert (await mallory.join(door.staff, "Mallory")).condition == "forbidden"
 
 
-async def test_a_stored_room_goes_by_the_file_where_it_says_that_rooms_pass(prosody_version):
-    async with house(prosody_version, POLICY + "persistent = false\n") as door:
+async def test_a_stored_room_goes_with_its_meeting_where_the_file_says_that_rooms_pass(prosody_version):
+    passing = POLICY + "persistent = false\n"
+    async with house(prosody_version, passing) as door:
+        before = door.everything()
         door.start()
         async with Crowd(door.server) as crowd:
-            bob = await crowd.connect("bob@localhost")
+            eve, bob = await crowd.connect("eve@localhost"), await crowd.connect("bob@localhost")
+            assert (await eve.join(door.staff, "Eve")).condition == "registration-required"
+            assert door.everything() == before, "whoever is refused ends no meeting"
             assert (await bob.join(door.staff, "Bob")).joined
-            assert door.stored(door.staff) is None
+            assert door.stored(door.staff) == before[door.staff][0]
             await bob.leave(door.staff, "Bob")
             await bob.ping()
-        assert door.on_disk("muc_log", door.staff) == []
+            assert door.stored(door.staff) is None and door.on_disk("muc_log", door.staff) == []
+            # Another file takes it back, as long as the meeting goes on.
+            assert (await bob.join(door.cafe, "Bob")).joined
+            door.enforce(POLICY)
+            assert (await eve.join(door.cafe, "Eve")).joined
+            for person, nick in ((bob, "Bob"), (eve, "Eve")):
+                await person.leave(door.cafe, nick)
+                await person.ping()
+            assert door.stored(door.cafe) == before[door.cafe][0]
+            # An operator's end is one.
+            door.enforce(passing)
+            assert (await bob.join(door.cafe, "Bob")).joined
+            assert door.component.run("end", door.cafe).returncode == 0
+            await bob.ping()
+            assert door.stored(door.cafe) is None
 
 
 LOCKED = (
