@@ -1,7 +1,7 @@
 -- What the component asks of the gate: a room, all rooms, the server.
 
 local jid, t_insert = require "util.jid", table.insert;
-local jid_node, jid_prep = jid.node, jid.prep;
+local jid_node = jid.node;
 
 return function (gate)
 	local LIMIT, cut, muc = gate.LIMIT, gate.text.cut, gate.muc;
@@ -142,9 +142,9 @@ return function (gate)
 			return reply;
 		end;
 		look = function (reply, attr)
-			local room = gate.get_room(jid_prep(attr.room or "") or "");
+			local room = gate.get_room(attr.room or "");
 			if not room then return nil; end
-			add_room(reply, room, attr.person and jid_prep(attr.person));
+			add_room(reply, room, attr.person);
 			return reply;
 		end;
 		snapshot = function (reply, attr)

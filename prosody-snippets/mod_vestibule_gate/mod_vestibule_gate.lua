@@ -80,7 +80,7 @@ local LIMIT = {
 };
 
 local muc = module:depends("muc");
-local component = jid_prep(module:get_option_string("vestibule_component") or "");
+local component = jid_prep(module:get_option_string("vestibule_component") or "", true);
 local timeout = math.min(module:get_option_number("vestibule_timeout", 5), LIMIT.seconds);
 local grace = math.min(module:get_option_number("vestibule_grace", 5), LIMIT.seconds);
 local failing_open = module:get_option_string("vestibule_on_unavailable", "refuse") == "allow";
@@ -542,21 +542,25 @@ end
 local function learn(told)
 	services, operators, reserved = {}, {}, {};
 	for _, address in ipairs(told.operators or {}) do operators[address] = true; end
-	for _, list in ipairs { module:get_option_array("vestibule_trusted", {}), told.services or {} } do
-		for _, address in ipairs(list) do services[jid_prep(address) or address] = true; end
+	for _, address in ipairs(module:get_option_array("vestibule_trusted", {})) do
+		local prepared = jid_prep(address, true);
+		if not prepared then module:log("error", "vestibule_trusted: %s is no address", address); end
+		services[prepared or ""] = true;
 	end
+	for _, address in ipairs(told.services or {}) do services[address] = true; end
 	for _, nick in ipairs(told.nicks or {}) do reserved[fold(nick)] = true; end
 	focus.learn(told.focus or {});
 	gate.words.learn(told.words, told.language);
 end
 
+-- The component's addresses are what this server has prepared, or has stamped: they are compared as they are.
 local function welcomed(hello)
 	local told = { services = {}, operators = {}, nicks = {}, focus = {}, words = {}, language = hello.attr.language };
 	for tag in hello:childtags("service") do
-		told.services[#told.services + 1] = jid_prep(tag.attr.jid);
-		if tag.attr.focus == "true" then told.focus[#told.focus + 1] = jid_prep(tag.attr.jid); end
+		told.services[#told.services + 1] = tag.attr.jid;
+		if tag.attr.focus == "true" then told.focus[#told.focus + 1] = tag.attr.jid; end
 	end
-	for tag in hello:childtags("operator") do t_insert(told.operators, jid_prep(tag.attr.jid)); end
+	for tag in hello:childtags("operator") do told.operators[#told.operators + 1] = tag.attr.jid; end
 	for tag in hello:childtags("reserve") do told.nicks[#told.nicks + 1] = tag.attr.nick; end
 	for tag in hello:childtags("words") do
 		t_insert(told.words, { name = tag.attr.name, language = tag.attr["xml:lang"] or "en", text = tag:get_text() or "" });
@@ -648,8 +652,7 @@ guard("iq/host", PRIORITY.link, function (event)
 		module:send(st.reply(stanza));
 		return true;
 	elseif kind == "set" and query.name == "do" then
-		local room_jid = jid_prep(query.attr.room or "") or "";
-		return park { kind = "do", room = room_jid, from = component, origin = event.origin, stanza = stanza };
+		return park { kind = "do", room = query.attr.room or "", from = component, origin = event.origin, stanza = stanza };
 	end
 	return send_error(event, "modify", "bad-request");
 end);
