@@ -36,8 +36,8 @@ return function (gate)
 		return false;
 	end
 
-	-- Refuses a stanza from, for or about an address that is nobody's. An answer gets none, and whoever is inside all the
-	-- same may leave.
+	-- Refuses a stanza from, for or about an address that is nobody's. An answer gets none, and an occupant with such an
+	-- address may leave.
 	local function refuse(event, other)
 		local stanza = event.stanza;
 		local attr, kind = stanza.attr, stanza.attr.type;

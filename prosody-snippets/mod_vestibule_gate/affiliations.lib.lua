@@ -27,7 +27,7 @@ return function (gate)
 		end
 		if gate.is_reserved(nick, item.jid) then return nil, "cancel", "conflict"; end
 		item.affiliation, item.current = read.affiliation, gate.affiliation_of(room, item.jid);
-		item.reserves = address and nick; -- a nick alone says who is meant: whoever bears it later is somebody else
+		item.reserves = address and nick; -- a nick alone says who is meant: an occupant who bears it later is somebody else
 		return item;
 	end
 
@@ -48,7 +48,7 @@ return function (gate)
 		return items;
 	end
 
-	-- The items, and whom a ban of a domain means besides: everybody who is here from there.
+	-- The items, and those whom a ban of a domain means in addition: everybody who is here from there.
 	local function reach(room, items)
 		local all, known = {}, {};
 		for _, item in ipairs(items) do t_insert(all, item); known[item.jid] = true; end
@@ -72,7 +72,7 @@ return function (gate)
 		end
 	end
 
-	-- Whom the room would remove by an item beside the one it names: all of a domain, and whoever bears a reserved nick.
+	-- Whom an item removes in addition to the one it names: all of a domain, and the bearer of a reserved nick.
 	local function displaced_by(room, item)
 		local displaced, named = {}, item.reserves and occupant_of(room, item.reserves);
 		if named and named.bare_jid ~= item.jid then t_insert(displaced, named); end
@@ -110,7 +110,7 @@ return function (gate)
 
 	-- The room carries out one item of a list, or each on its own; either would do a part where one is refused. So each is
 	-- a stanza of its own, in an order in which what is refused comes first: what is about services, then what is about
-	-- others, then what the actor does to himself.
+	-- others, then what is about the actor.
 	local function in_order(items, actor)
 		local ordered = {};
 		for _, is_turn in ipairs {

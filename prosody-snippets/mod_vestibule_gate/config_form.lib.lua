@@ -98,7 +98,7 @@ return function (gate)
 	-- A message to the room that changes its subject.
 	function changes.ask_for_subject(event, room, occupant)
 		local stanza = event.stanza;
-		if gate.is_observing() then return; end -- held, it would come after what he says next
+		if gate.is_observing() then return; end -- held, it would come after the sender's next message
 		local text, wrong = requests.read_subject(stanza);
 		if text == false then return hold_subject(event, room, occupant); end
 		if not text then return changes.refuse_value(event, wrong); end

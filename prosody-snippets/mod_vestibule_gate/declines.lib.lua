@@ -13,12 +13,12 @@ return function (gate)
 
 	local function key(room_jid, bare) return room_jid .. "\0" .. bare; end
 
-	-- The room has invited somebody; `by`: the full address of whoever asked it to.
+	-- The room has invited somebody; `by`: the full address of the occupant who asked it to.
 	function declines.expect(room, invitee, by)
 		sent:set(key(room.jid, jid_bare(invitee)), { by = by, at = os.time() });
 	end
 
-	-- Takes a decline: what goes on to whoever invited is the reason alone. Returns nil where nothing was sent.
+	-- Takes a decline: what goes on to the inviter is the reason alone. Returns nil where nothing was sent.
 	function declines.take(event, room)
 		local stanza = event.stanza;
 		local name = room and key(room.jid, jid_bare(stanza.attr.from));

@@ -96,7 +96,7 @@ return function (gate)
 		local stanza = event.stanza;
 		local kind = stanza.attr.type;
 		local is_plain = kind == nil or kind == "normal";
-		if is_plain and is_decline(stanza) then -- whoever is inside has come, and says what they may say
+		if is_plain and is_decline(stanza) then -- an occupant has come, and says what they may say
 			if is_inside then return refuse(event, "unnamed", "cancel", "not-acceptable"); end
 			return gate.declines.take(event, room) or refuse_outside(event, room);
 		end
@@ -117,7 +117,7 @@ return function (gate)
 		if who and row.node and not (payload.attr.node or ""):match(row.node) then who = nil; end
 		if also[namespace] and REQUESTS[stanza.attr.type] then who = requests == ROOM_REQUESTS and INSIDE or ANYBODY; end
 		if who == ANYBODY or who == INSIDE and is_inside then return; end
-		-- An operator whom the component has named: whatever comes of it is asked about, or compared with what he may.
+		-- An operator whom the component has named: whatever comes of it is asked about, or compared with what they may.
 		if who and gate.is_operator(stanza.attr.from) then return; end
 		if requests == ROOM_REQUESTS and not is_inside then return refuse_outside(event, room); end
 		return refuse(event, "unnamed", "cancel", "service-unavailable");
@@ -166,7 +166,7 @@ return function (gate)
 		end;
 	};
 
-	-- An element that names the namespace of another kind of stream is one of the stream's own for whoever gets it over a
+	-- An element that names the namespace of another kind of stream is one of the stream's own for those who get it over a
 	-- stream of that kind. Here too it is read as such.
 	local function read_as_own(stanza)
 		for _, tag in ipairs(stanza.tags) do
@@ -190,7 +190,7 @@ return function (gate)
 				local room = place ~= "host" and gate.get_room(jid_bare(stanza.attr.to)) or nil;
 				local is_inside = room and room:get_occupant_jid(stanza.attr.from) ~= nil;
 				if is_final(stanza) then
-					-- Answers to requests find whoever asked by their id; others come from inside or from nowhere. Without a
+					-- Answers to requests find the requester by their id; others come from inside or from nowhere. Without a
 					-- room, the service would answer them.
 					local is_there = place == "host" or room and not room._data.destroyed;
 					local is_of_use = is_inside or stanza.name == "iq" and is_there

@@ -81,7 +81,7 @@ return function (gate)
 		elseif given and #given <= LONGEST and not known.account then
 			local bare, room_jid = jid.bare(attr.to), internal(conference.attr.room);
 			local provider, mechanism = gate.identity.log_in(session);
-			-- Whoever shows it later has to be the client to which it was given.
+			-- Only the client to which it was given may show it later.
 			log_ins:set(given, {
 				account = bare, at = os.time(), device = known.device, provider = provider, mechanism = mechanism,
 			});

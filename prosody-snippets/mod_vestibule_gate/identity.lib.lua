@@ -36,7 +36,7 @@ return function (gate)
 	end
 
 	-- Jitsi's providers give somebody who names a session (`?previd=`) the name of its user, on whatever host that is:
-	-- whoever has an account somewhere would be anybody of that name here. One's own sessions are on one's own host.
+	-- the owner of an account somewhere would be anybody of that name here. One's own sessions are on one's own host.
 	local function features(event)
 		local session = event.origin;
 		local named = session.type == "c2s_unauthed" and session.previd;

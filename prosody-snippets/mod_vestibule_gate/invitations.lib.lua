@@ -75,7 +75,7 @@ return function (gate)
 		local is_read = invitations ~= nil and request ~= nil;
 		if gate.is_observing() then
 			if not is_read or is_decline or not invitations and not occupant then return; end
-		elseif not occupant then -- a stranger's invitation to himself would bring him the password
+		elseif not occupant then -- strangers who invite themselves would get the password
 			return gate.shown.plain(event, "cancel", "not-acceptable");
 		elseif not is_read then
 			return changes.refuse_value(event, wrong or also_wrong);

@@ -10,7 +10,7 @@
 --         vestibule_trusted = { "focus@auth.example.org" } -- services, until the component has named them
 --         vestibule_also = { "urn:example:x" }             -- requests to rooms that other modules answer
 --
--- This file has what becomes of an attempt, and the link. Beside it:
+-- This file has what becomes of an attempt, and the link. The others:
 --
 --     addresses            whose stanzas are taken at all
 --     queue, turns         whose turn it is

@@ -161,8 +161,8 @@ return function (gate)
 	-- Everybody is shown the words of a presence, and of an error by which somebody leaves.
 	local function hold_words(event, room)
 		local stanza = event.stanza;
-		local occupant = room:get_occupant_by_real_jid(stanza.attr.from);
 		if stanza.name == "message" and stanza.attr.type ~= "error" then return; end
+		local occupant = room:get_occupant_by_real_jid(stanza.attr.from);
 		if occupant and not may(room, occupant, "chat") then hush(stanza); end
 	end
 	for _, name in ipairs { "presence/full", "presence/bare", "message/full", "message/bare" } do
@@ -175,7 +175,7 @@ return function (gate)
 		if not may(event.room, event.occupant, "chat", answered(fx, event.occupant) or {}) then hush(event.stanza); end
 	end);
 
-	-- Names, of somebody who may not change his: a refused presence would take everything else that it says along, and
+	-- Names of occupants who may not change theirs: a refused presence would take everything else that it says along, and
 	-- the client out of the room. Told once for each name, for a client says its own again with all it sends.
 	function permissions.refuse_name(event, room, occupant, asked)
 		local list, bare = gate.kept.of(room).may, occupant.bare_jid;

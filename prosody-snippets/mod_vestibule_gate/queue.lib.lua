@@ -286,7 +286,7 @@ return function (gate)
 		return pump_listed();
 	end
 
-	-- Whoever leaves takes the join along that has not been answered.
+	-- Somebody who leaves takes the join along that has not been answered.
 	function queue.cancel(room_jid, from)
 		local line = lines[room_jid];
 		local e = line and join_of(line, from);

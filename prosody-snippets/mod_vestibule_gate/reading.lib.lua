@@ -43,7 +43,7 @@ return function (gate)
 		if not item.attr.affiliation or not may_list(room, from, item.attr.affiliation) then return forbid(event); end
 	end);
 
-	-- The form, in which whoever may not know the password finds none.
+	-- The form, without the password for those who may not know it.
 	module:hook("muc-config-form", function (event)
 		if event.actor == nil or may_read(event.room, event.actor, "secret") then return; end
 		for _, field in ipairs(event.form) do
@@ -64,7 +64,7 @@ return function (gate)
 		for identity in event.reply.tags[1]:childtags("identity") do identity.attr.name = nil; end
 	end);
 
-	-- A nick that is reserved for whoever asks: members are told before they come in.
+	-- A nick that is reserved for the requester: members are told before they come in.
 	gate.guard("muc-disco#info/x-roomuser-item", PRIORITY.last, function (event)
 		local room, from = event.room, event.stanza.attr.from;
 		local is_member = AFFILIATION[gate.affiliation_of(room, jid_bare(from))] >= AFFILIATION.member;
