@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::Shared;
 use crate::config::Written;
@@ -12,6 +13,11 @@ use crate::control::{Failure, FailureKind};
 use crate::jid::BareJid;
 use crate::wire::prepare::{MOST, prepare, prepared};
 use crate::xmpp::link::RequestError;
+
+/// After an error the server is asked again, first after this time, ...
+const RETRY: Duration = Duration::from_secs(1);
+/// ... and each time after twice the time before, up to this.
+const LONGEST_RETRY: Duration = Duration::from_secs(60);
 
 /// What is wrong with the addresses of the file in force, by the server that was asked.
 #[derive(Debug, Default)]
@@ -47,18 +53,35 @@ pub(super) fn check(shared: &Shared, service: &Arc<str>) {
 
 async fn compare(shared: Shared, service: Arc<str>, written: Arc<[Written]>) {
     let texts: Vec<_> = written.iter().map(|written| &*written.text).collect();
-    let problems = match ask(&shared, &service, &texts).await {
-        Ok(theirs) => different(&written, &theirs, &service),
-        Err(error) => {
-            vec![format!(
-                "the gate of {service} did not prepare the addresses of the file: {error}"
-            )]
+    let mut pause = RETRY;
+    loop {
+        let answer = ask(&shared, &service, &texts).await;
+        let problems = match &answer {
+            Ok(theirs) => different(&written, theirs, &service),
+            Err(error) => {
+                vec![format!(
+                    "the gate of {service} did not prepare the addresses of the file: {error}"
+                )]
+            }
+        };
+        {
+            let mut known = shared.addresses.lock();
+            // What was found out about another file says nothing of this one.
+            if !Arc::ptr_eq(&shared.upkeep().written, &written) {
+                return;
+            }
+            for problem in &problems {
+                tracing::error!("NOT READY: {problem}");
+            }
+            known.insert(Arc::clone(&service), problems);
         }
-    };
-    for problem in &problems {
-        tracing::error!("NOT READY: {problem}");
+        let is_greeted = shared.desk().greeted().contains(&service);
+        if answer.is_ok() || !is_greeted {
+            return;
+        }
+        tokio::time::sleep(pause).await;
+        pause = pause.saturating_mul(2).min(LONGEST_RETRY);
     }
-    shared.addresses.lock().insert(service, problems);
 }
 
 fn different(written: &[Written], theirs: &[Option<BareJid>], service: &str) -> Vec<String> {

@@ -5,6 +5,13 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
+fn write_new(path: &Path, key: &[u8]) -> io::Result<()> {
+    let mut options = fs::OpenOptions::new();
+    let mut file = options.create(true).truncate(true).write(true).mode(0o600).open(path)?;
+    file.write_all(key)?;
+    file.sync_all()
+}
+
 /// Returns the key in that file, which is made where there is none.
 ///
 /// # Errors
@@ -18,9 +25,14 @@ pub(super) fn key(path: &Path) -> io::Result<[u8; 32]> {
             if let Some(directory) = path.parent() {
                 fs::create_dir_all(directory)?;
             }
-            let mut options = fs::OpenOptions::new();
-            options.create_new(true).write(true).mode(0o600).open(path)?.write_all(&key)?;
-            Ok(key)
+            // Whole or not at all; of two that start at once, one makes it.
+            let half = path.with_extension(format!("new-{}", std::process::id()));
+            let made = write_new(&half, &key).and_then(|()| fs::hard_link(&half, path));
+            fs::remove_file(&half)?;
+            match made {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => self::key(path),
+                made => made.map(|()| key),
+            }
         }
         Err(error) => Err(error),
     }

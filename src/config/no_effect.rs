@@ -43,6 +43,11 @@ fn may_meet(one: &Selector, other: &Selector) -> bool {
 }
 
 fn is_same(rules: &Rules, base: &Rules) -> bool {
+    // Whoever adds a family compares it here.
+    let Rules {
+        password: _, access: _, lobby: _, moderators: _, close: _, removal: _, names: _, settings: _,
+        permissions: _, hours: _, limits: _, modes: _, observed: _,
+    } = rules;
     let (password, plain) = (&rules.password, &base.password);
     let (access, open) = (&rules.access, &base.access);
     // What is secret or compiled cannot be read: written anew, it counts as another.
@@ -58,6 +63,7 @@ fn is_same(rules: &Rules, base: &Rules) -> bool {
         && same(&rules.moderators, &base.moderators)
         && same(&rules.close, &base.close)
         && same(&rules.removal, &base.removal)
+        && same(&rules.names, &base.names)
         && same(&rules.settings, &base.settings)
         && same(&rules.permissions, &base.permissions)
         && same(&rules.hours, &base.hours)

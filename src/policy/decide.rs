@@ -110,7 +110,7 @@ const UNREADABLE: Rule = Rule::new("unreadable", 0);
 /// Decides one attempt.
 ///
 /// Total and deterministic: the same arguments give the same decision, and what cannot be judged is
-/// refused. `rules` are those of the room ([`Policy::rules_for`]), resolved when it was first seen.
+/// refused. `rules` are those of the room ([`Policy::rules_in`]), resolved when it was first seen.
 pub fn decide(
     policy: &Policy,
     rules: &Rules,

@@ -58,7 +58,7 @@ impl Policy {
             return false;
         }
         let own = self.services.keys().filter(|jid| jid.domain() == host.name).count();
-        if own > 0 && host.accounts.map_or(focus.is_some(), |all| all as usize <= own) {
+        if own > 0 && host.accounts.map_or(host.services, |all| all as usize <= own) {
             return false;
         }
         let is_beside = host.services || host.name == "localhost" || host.accounts == Some(0);
@@ -113,6 +113,15 @@ mod tests {
         let mut more = hosts("jitsi-anonymous");
         more.push(host("chat.example.org", "internal_hashed", Some(3)));
         assert_eq!(people(&jitsi(), MEET, more), ["chat.example.org"]);
+    }
+
+    #[test]
+    fn a_service_account_does_not_make_a_host_that_cannot_count_one_of_services() {
+        let mut policy = jitsi();
+        policy.services.insert(BareJid::stamped("bot@corp.example.org").unwrap(), 2);
+        let corp = |services| Host { services, ..host("corp.example.org", "ldap", None) };
+        assert_eq!(people(&policy, MEET, vec![corp(false)]), ["corp.example.org"]);
+        assert!(people(&policy, MEET, vec![corp(true)]).is_empty());
     }
 
     #[test]

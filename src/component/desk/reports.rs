@@ -71,7 +71,9 @@ impl Desk {
                 self.arrivals.forget(&jid);
             }
             event @ ("refused" | "opened-failing" | "failed") => {
-                self.tally.by_gate = self.tally.by_gate.saturating_add(1);
+                let others = report.attr("others").and_then(|others| others.parse().ok());
+                let count = others.unwrap_or(0_u64).saturating_add(1);
+                self.tally.by_gate = self.tally.by_gate.saturating_add(count);
                 self.decided.by_gate(GateDeed::of(event));
                 let mut details = Map::new();
                 for name in ["jid", "nick", "reason", "others"] {
