@@ -52,10 +52,10 @@ return function (gate)
 	local also = {}; -- the namespaces of other modules' requests
 	for _, namespace in ipairs(module:get_option_array("vestibule_also", {})) do also[namespace] = true; end
 
-	local function refuse(event, reason, kind, condition)
+	local function refuse(event, reason, kind, condition, way)
 		local stanza = event.stanza;
-		local text, language = gate.words.of(reason == "outside" and "gate-outside" or "gate-unnamed", stanza);
-		gate.shown.plain(event, kind, condition, text, language);
+		local text, language = gate.words.of("gate-" .. reason, stanza);
+		gate.shown[way or "plain"](event, kind, condition, text, language);
 		local attr = { jid = gate.text.cut(stanza.attr.from, gate.LIMIT.address), reason = reason };
 		gate.report_refusal({ jid = jid_bare(stanza.attr.to) }, attr);
 		return true;
@@ -175,16 +175,16 @@ return function (gate)
 	end
 
 	-- Services, other parts of this server, and what an answer has brought back.
-	local function is_exempt(event)
+	local function is_trusted(event)
 		local from = event.stanza.attr.from;
-		return event.stanza[gate.mark] or gate.is_observing() or from == nil or from == gate.component
+		return event.stanza[gate.mark] or from == nil or from == gate.component
 			or gate.is_service(from) or event.origin == rawget(prosody.hosts, jid_host(from));
 	end
 
 	local function guard(place, rows)
 		for name, row in pairs(rows) do
 			gate.guard(name .. "/" .. place, PRIORITY.entrance, function (event)
-				if is_exempt(event) then return; end
+				if gate.is_observing() or is_trusted(event) then return; end
 				local stanza = event.stanza;
 				read_as_own(stanza);
 				local room = place ~= "host" and gate.get_room(jid_bare(stanza.attr.to)) or nil;
@@ -205,4 +205,6 @@ return function (gate)
 	guard("bare", to_room);
 	guard("full", to_occupant);
 	guard("host", to_service);
+
+	return { is_trusted = is_trusted, refuse = refuse };
 end;

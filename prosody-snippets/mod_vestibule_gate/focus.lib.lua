@@ -92,6 +92,21 @@ return function (gate)
 		end
 	end
 
+	-- Whether another gate decides on a room that is none of this service's, or Jitsi itself: of a breakout room that
+	-- there is, for people of its meeting. The focus can make rooms everywhere, and comes wherever it is asked to.
+	local function is_decided_elsewhere(address, session)
+		address = jid.prep(address or "", true);
+		local function is_guarded(host)
+			local there = host and rawget(prosody.hosts, host);
+			return there ~= nil and there.modules.vestibule_gate ~= nil;
+		end
+		local host = address and jid.host(address);
+		local main = host and gate.jitsi_components.main_of(host);
+		if main ~= module.host then return is_guarded(host) or is_guarded(main); end
+		local room = gate.get_room(session.jitsi_breakout_main_jid or "");
+		return room ~= nil and room ~= false and (room._data.breakout_rooms or {})[jid.bare(address)] ~= nil;
+	end
+
 	local function request(event)
 		local stanza, origin = event.stanza, event.origin;
 		local from, to = stanza.attr.from, stanza.attr.to;
@@ -101,6 +116,10 @@ return function (gate)
 		if not conference then return; end
 		if gate.addresses.refuse(event, conference.attr.room) then return true; end
 		local known, room_jid = known_of(origin), internal(conference.attr.room);
+		local is_elsewhere = not room_jid and is_decided_elsewhere(conference.attr.room, origin);
+		if not room_jid and not is_elsewhere and not gate.is_observing() then
+			return gate.entrance.refuse(event, "elsewhere", "cancel", "item-not-found", "reservation");
+		end
 		local given, device = conference.attr["session-id"], conference.attr["machine-uid"];
 		known.client = "jitsi";
 		known.device = device and gate.text.cut(device, LONGEST);

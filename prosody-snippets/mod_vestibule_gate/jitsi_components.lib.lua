@@ -1,13 +1,15 @@
--- Jitsi's components that change a room at a client's word. The room is the one that the message names, or the address
--- that the client has connected to: neither proves anything.
+-- Jitsi's components, which change a room or tell its people something at a client's word. The room is the one that the
+-- message names, or the address that the client has connected to: neither proves anything. What is not named here goes
+-- to none of them.
 
-local jid = require "util.jid";
+local jid, json = require "util.jid", require "util.json";
 
 local xmlns_jitsi = "http://jitsi.org/jitmeet";
 
 return function (gate)
-	local PRIORITY = gate.PRIORITY;
-	local components, handlers = {}, {};
+	local PRIORITY, LIMIT, requests = gate.PRIORITY, gate.LIMIT, gate.requests;
+	local heard, handlers = {}, {}; -- by module: the host that is listened to; what it takes
+	local components = {};
 
 	-- The address of the room, as Jitsi's own util.lib.lua finds it: by the connection, or by what the message names.
 	local function of_connection(host, session)
@@ -17,88 +19,174 @@ return function (gate)
 		return jid.join((tenant ~= "" and "[" .. tenant .. "]" or "") .. session.jitsi_web_query_room, module.host);
 	end
 
-	local function watch(host, handler)
-		gate.guard_at(module:context(host), "message/host", PRIORITY.request, function (event)
-			local stanza, session = event.stanza, event.origin;
-			local command = stanza:get_child(handler.element, handler.namespace);
-			if not command or stanza.attr.type == "error" or stanza[gate.mark] then return; end
-			local address = command.attr.room;
-			if not handler.names_room then address = of_connection(host, session); end
-			if not address then return; end -- it does nothing then
-			if gate.addresses.refuse(event, address) then return true; end
-			if jid.bare(address) ~= address and not gate.is_observing() then
-				return gate.refuse(event, "jid-malformed", "modify", "jid-malformed", gate.words.of("gate-address", stanza));
+	-- The service whose breakout rooms a host has.
+	function components.main_of(host)
+		for name, session in pairs(prosody.hosts) do
+			local options = (session.modules or {}).muc_breakout_rooms and module:context(name);
+			if options and options:get_option_string("breakout_rooms_muc", "breakout." .. name) == host then
+				return options:get_option_string("main_muc");
 			end
-			address = gate.focus.internal(address); -- nil: a room of another service
-			local room = address and gate.get_room(address);
-			if room then return handler.act(event, room, command); end
+		end
+	end
+
+	-- Who is in a breakout room has come out of the room itself.
+	local function is_inside(room, address)
+		if room:get_occupant_jid(address) then return true; end
+		for breakout in pairs(room._data.breakout_rooms or {}) do
+			local service = rawget(prosody.hosts, jid.host(breakout) or "");
+			local rooms = service and service.modules.muc;
+			local there = rooms and rooms.get_room_from_jid(breakout);
+			if there and there:get_occupant_jid(address) then return true; end
+		end
+		return false;
+	end
+
+	-- Where the gate only looks on, what it would refuse passes.
+	local function outside(event)
+		return not gate.is_observing() and gate.entrance.refuse(event, "outside", "cancel", "not-acceptable");
+	end
+	local function wrong_value(event, name) return not gate.is_observing() and gate.changes.refuse_value(event, name); end
+
+	-- One element of a message. Returns true where it has been answered.
+	local function take(event, host, handler, command)
+		local stanza, from = event.stanza, event.stanza.attr.from;
+		local address = command.attr.room;
+		if not handler.names_room then address = of_connection(host, event.origin); end
+		if not address then return outside(event); end
+		if gate.addresses.refuse(event, address) then return true; end
+		if jid.bare(address) ~= address and not gate.is_observing() then
+			return gate.refuse(event, "jid-malformed", "modify", "jid-malformed", gate.words.of("gate-address", stanza));
+		end
+		-- Of a breakout room Jitsi's own modules find out whether somebody is in it.
+		if handler.names_room and components.main_of(jid.host(address)) == module.host then return; end
+		address = gate.focus.internal(address); -- nil: a room of another service
+		local room = address and gate.get_room(address);
+		if not room or not is_inside(room, from) then return outside(event); end
+		return handler.act and handler.act(event, room, command);
+	end
+
+	local function watch(host, list)
+		gate.guard_at(module:context(host), "message/host", PRIORITY.request, function (event)
+			local stanza, is_any = event.stanza, false;
+			if stanza.attr.type == "error" or gate.entrance.is_trusted(event) then return; end
+			for _, handler in ipairs(list) do
+				local command = stanza:get_child(handler.element, handler.namespace);
+				if command then
+					is_any = true;
+					if take(event, host, handler, command) then return true; end
+				end
+			end
+			if not is_any and not gate.is_observing() then
+				return gate.entrance.refuse(event, "unnamed", "cancel", "service-unavailable");
+			end
 		end);
 	end
 
 	-- The host of the component that has this module loaded, for the rooms of this service.
 	function components.find(module_name)
 		for host, session in pairs(prosody.hosts) do
-			if (session.modules or {})[module_name]
-			and module:context(host):get_option_string("muc_component") == module.host then
-				return host;
-			end
+			local options = (session.modules or {})[module_name] and module:context(host);
+			local base = options and options:get_option_string("muc_mapper_domain_base");
+			local service = options and options:get_option_string("muc_component")
+				or base and options:get_option_string("muc_mapper_domain_prefix", "conference") .. "." .. base;
+			if service == module.host then return host; end
 		end
 	end
 
 	local function look()
-		for module_name, handler in pairs(handlers) do
+		for module_name, list in pairs(handlers) do
 			local host = components.find(module_name);
 			local session = host and prosody.hosts[host];
-			if session and handler.heard ~= session then
-				handler.heard = session;
-				watch(host, handler);
+			if session and heard[module_name] ~= session then
+				heard[module_name] = session;
+				watch(host, list);
 			end
 		end
 	end
 
-	-- Calls `act` with the event, the room and the element, when a client sends such an element to that module.
-	-- `names_room`: the element does.
+	-- Lets people inside send such an element to that module, once `act` with the event, the room and the element has not
+	-- returned true. `names_room`: the element says which room.
 	function components.hear(module_name, handler)
-		handlers[module_name] = handler;
-		look();
+		handlers[module_name] = handlers[module_name] or {};
+		table.insert(handlers[module_name], handler);
 	end
+	components.look = look;
 	module:hook_global("host-activated", look, -1); -- when its modules are loaded (0)
 	gate.guard("muc-room-created", PRIORITY.backstop, look); -- they can be loaded later, too
 
-	-- Asks about a message that goes on as `build` makes it. Somebody whom the file names may be allowed it from outside,
-	-- but the component does it for nobody there.
-	local function ask(event, kind, room, build, stops)
+	-- Asks about a message that goes on as `build` makes it.
+	local function ask(event, kind, room, build, more)
 		local from = event.stanza.attr.from;
-		if gate.is_service(from) then return; end
-		return gate.put(event, kind, {
-			stops = stops,
-			detail = function () end,
-			rebuild = function (present)
-				if not present:get_occupant_by_real_jid(from) then return nil, "cancel", "not-acceptable"; end
-				return { { stanza = build() } };
-			end,
-		}, room.jid);
+		more = more or {};
+		more.detail = more.detail or function () end;
+		function more.rebuild(present)
+			if not is_inside(present, from) then return nil, "cancel", "not-acceptable"; end
+			return { { stanza = build() } };
+		end
+		return gate.put(event, kind, more, room.jid);
 	end
 
 	-- "End meeting for all".
 	components.hear("end_conference", { element = "end_conference", act = function (event, room)
-		return ask(event, "destroy", room, function () return gate.requests.build_end_conference(event.stanza); end);
+		return ask(event, "destroy", room, function () return requests.build_end_conference(event.stanza); end);
 	end });
 
-	-- Of the room's metadata, whether it is recorded and transcribed: the focus does what stands there.
+	-- The room's metadata: the focus does what stands there of recording and translating, clients and modules the rest.
 	components.hear("room_metadata_component", {
 		element = "room_metadata", namespace = xmlns_jitsi, names_room = true,
 		act = function (event, room, command)
-			local request, wrong = gate.requests.read_recording(command);
-			if not request then
-				if request == false or gate.is_observing() then return; end
-				return gate.changes.refuse_value(event, wrong);
-			end
-			return ask(event, "record", room, function ()
-				return gate.requests.build_recording(event.stanza, command.attr.room, request);
-			end, not request.isTranscribingEnabled and not request.isRecordingRequested);
+			local request, wrong = requests.read_metadata(command);
+			if not request then return wrong_value(event, wrong); end
+			gate.media.keep_muted(room, request);
+			local function build() return requests.build_metadata(event.stanza, command.attr.room, request); end
+			if request.records ~= nil then return ask(event, "record", room, build, { stops = not request.records }); end
+			return ask(event, "configure", room, build, { detail = function ()
+				gate.text.element("field", { var = "metadata:" .. request.key }, json.encode(request.data));
+			end });
 		end,
 	});
+
+	-- Compared with what somebody may write: what they ask, answer and offer is shown to everybody.
+	local function needs_chat(event, room)
+		local occupant = room:get_occupant_by_real_jid(event.stanza.attr.from);
+		return occupant and not gate.permissions.may(room, occupant, "chat")
+			and gate.permissions.refuse(event, "chat", room);
+	end
+	components.hear("filesharing_component", {
+		element = "file-sharing", namespace = xmlns_jitsi,
+		act = function (event, room, command)
+			local file = command.attr.type ~= "add" or json.decode(command:get_text() or "");
+			if type(file) == "table" or file == true then return needs_chat(event, room); end
+			return wrong_value(event, "file-sharing");
+		end,
+	});
+	local function polled(event, room, command)
+		if needs_chat(event, room) then return true; end
+		local text = command:get_text() or "";
+		local poll = #text <= LIMIT.stanza and json.decode(text);
+		local known = type(poll) == "table" and room.polls and room.polls.by_id[poll.pollId or false];
+		local answers = known and poll.command == "answer-poll" and poll.answers;
+		-- More of them than there are make that module throw.
+		if type(answers) == "table" and #answers > #known.answers then return wrong_value(event, "answers"); end
+	end
+	components.hear("polls_component", { element = "json-message", namespace = xmlns_jitsi, act = polled });
+	components.hear("polls_component", { element = "json-message", act = polled });
+
+	-- Whose voice is translated for whom: for it, the focus lets somebody listen who is in no room.
+	components.hear("audio_translation_component", {
+		element = "audio-translation", namespace = xmlns_jitsi,
+		act = function (event, room, command)
+			local request, wrong = requests.read_translations(command);
+			if not request then return wrong_value(event, wrong); end
+			local function build() return requests.build_translations(event.stanza, request); end
+			return ask(event, "record", room, build, { stops = request.stops });
+		end,
+	});
+
+	-- Who has spoken, and looked how: shown as numbers.
+	for _, element in ipairs { "speakerstats", "faceLandmarks" } do
+		components.hear("speakerstats_component", { element = element, namespace = xmlns_jitsi, names_room = true });
+	end
 
 	return components;
 end;

@@ -58,7 +58,8 @@ return function (gate)
 		if not is_ours or not room:get_occupant_by_real_jid(event.stanza.attr.from) then return; end
 		if command.attr.enable and command.attr.enable ~= "true" then return refuse(event, room); end
 		for _, occupant in pairs(target and room._occupants or {}) do
-			local degree = external(occupant.nick) == target and gate.permissions.degree(room, occupant, kind);
+			local is_meant = occupant.nick == target or external(occupant.nick) == target;
+			local degree = is_meant and gate.permissions.degree(room, occupant, kind);
 			if degree == "no" then return refuse(event, room); end
 		end
 	end
@@ -78,11 +79,27 @@ return function (gate)
 	local function start_muted(room, kind, is_on)
 		local metadata, before = room.jitsiMetadata, room.av_moderation_startMuted_restore or {};
 		if not metadata then return; end
-		metadata.startMuted, room.av_moderation_startMuted_restore = metadata.startMuted or {}, before;
+		-- Whatever else somebody has put there.
+		if type(metadata.startMuted) ~= "table" then metadata.startMuted = {}; end
+		room.av_moderation_startMuted_restore = before;
 		if is_on and before[kind] == nil then before[kind] = metadata.startMuted[kind] or false; end
 		metadata.startMuted[kind] = is_on or before[kind] or nil;
 		if not is_on then before[kind] = nil; end
 	end
+
+	-- Of what a moderator says about the microphones of newcomers: what is moderated stays so.
+	function media.keep_muted(room, request)
+		if request.key ~= "startMuted" then return; end
+		for _, kind in ipairs(moderated_in(room)) do
+			if (room.av_moderation or {})[kind] then request.data[kind] = true; end
+		end
+	end
+	-- Older clients say it in their presence, and that module makes metadata of it.
+	gate.guard("room-metadata-changed", PRIORITY.backstop, function (event)
+		for _, kind in ipairs(moderated_in(event.room)) do
+			if (event.room.av_moderation or {})[kind] then start_muted(event.room, kind, true); end
+		end
+	end);
 
 	-- As if the focus had switched it on.
 	local function start(room)

@@ -330,7 +330,7 @@ end
 local function replay(e, verdict, room, steps)
 	if e.more and e.more.granted then
 		e.settled = true;
-		e.more.granted(e);
+		e.more.granted(e, verdict.fx);
 		return tell_of_change(e, verdict);
 	end
 	local outer = replaying;
@@ -387,7 +387,8 @@ local function settle(e, fx, room)
 	if fx.observed then return replay(e, { failing = true, as_sent = true }, room); end
 	local data, verdict = kept(room), nil;
 	local is_entry = e.kind == "join" and fx.verdict == "allow"; -- remembered when it has come to pass
-	local is_replayed = fx.verdict == "allow" and e.kind ~= "knock" and e.kind ~= "command";
+	local is_answer = e.kind == "knock" and not e.more.granted or e.kind == "command";
+	local is_replayed = fx.verdict == "allow" and not is_answer;
 	if room then effects.before(room, fx, is_replayed); end
 	if fx.verdict ~= "allow" then
 		e.settled = true;
@@ -696,9 +697,12 @@ for _, name in ipairs {
 } do
 	gate[name] = module:require(name)(gate);
 end
-for _, name in ipairs { "entrance", "reading", "joins", "reports", "upstream" } do module:require(name)(gate); end
+for _, name in ipairs { "entrance", "reading", "joins", "reports", "upstream" } do
+	gate[name] = module:require(name)(gate);
+end
 
 gate.addresses.watch(module);
+gate.jitsi_components.look();
 gate.inquiries.prepare = gate.addresses.prepare;
 
 -- Loading and unloading

@@ -13,8 +13,17 @@ local xmlns_user, xmlns_admin, xmlns_owner = xmlns_muc .. "#user", xmlns_muc .. 
 local xmlns_request, xmlns_config = xmlns_muc .. "#request", xmlns_muc .. "#roomconfig";
 
 local BOOLEAN = { ["1"] = "1", ["true"] = "1", ["0"] = "0", ["false"] = "0" };
-local xmlns_jitsi, RECORDING = "http://jitsi.org/jitmeet", { "isTranscribingEnabled", "isRecordingRequested" };
+local xmlns_jitsi = "http://jitsi.org/jitmeet";
 local NOTHING = {};
+-- Keys of a Jitsi room's metadata that modules look into, and what they look for; OPEN: more than is listed here.
+local OPEN = {};
+local METADATA = {
+	recording = { "isTranscribingEnabled", "isRecordingRequested" }, audioTranslation = { "enabled" },
+	startMuted = { "audio", "video", "desktop" }, permissions = { "groupChatRestricted", "pollCreationRestricted" },
+	visitors = OPEN,
+};
+local RECORDS = { recording = true, audioTranslation = true };
+local SERVERS_OWN = { lobbyEnabled = true }; -- beside those that Jitsi's module refuses itself
 
 return function (LIMIT, AFFILIATION, ROLE)
 	local requests = {};
@@ -317,27 +326,62 @@ return function (LIMIT, AFFILIATION, ROLE)
 
 	function requests.build_end_conference(stanza) return finish(stanza_like(stanza):tag("end_conference")); end
 
-	-- Reads whether a room is to be transcribed and recorded, of its metadata. False: they are about something else. What
-	-- is not read here may be for another reader of JSON, as Jitsi's releases differ in it.
-	function requests.read_recording(command)
+	local function true_or_false(value)
+		if type(value) == "boolean" then return value; end
+		if value == "true" or value == "false" then return value == "true"; end
+	end
+
+	-- Reads what one key of a room's metadata is to hold. Keys that modules of the server look into hold an object, and of
+	-- what they look for in it only what is true or false. What is not read here may be for another reader of JSON, as
+	-- Jitsi's releases differ in it.
+	function requests.read_metadata(command)
 		local text = command:get_text() or "";
-		local content = #text <= LIMIT.stanza and json.decode(text);
-		if type(content) ~= "table" then return nil, "room_metadata"; end
-		if content.key ~= "recording" then return false; end
-		if type(content.data) ~= "table" then return nil, "data"; end
-		local request = {};
-		for _, name in ipairs(RECORDING) do
-			local value = content.data[name];
-			if value ~= nil and type(value) ~= "boolean" then return nil, name; end
-			request[name] = value;
+		local content = #text <= LIMIT.value and json.decode(text);
+		local key, data = type(content) == "table" and content.key, type(content) == "table" and content.data;
+		if type(key) ~= "string" or key == "" or #key > LIMIT.name then return nil, "key"; end
+		if data == nil or data == json.null then return nil, "data"; end
+		if SERVERS_OWN[key] then return nil, key; end
+		local request, names = { key = key, data = data }, METADATA[key];
+		if not names then return request; end
+		if type(data) ~= "table" then return nil, key; end
+		if names == OPEN then return request; end
+		request.data = {};
+		for _, name in ipairs(names) do
+			local value = true_or_false(data[name]);
+			if value == nil and data[name] ~= nil then return nil, name; end
+			request.data[name] = value;
 		end
-		if next(request) == nil then return nil, "data"; end
+		if next(request.data) == nil then return nil, "data"; end
+		if RECORDS[key] then
+			request.records = false;
+			for _, value in pairs(request.data) do request.records = request.records or value; end
+		end
 		return request;
 	end
 
-	function requests.build_recording(stanza, room, request)
-		local text = json.encode({ key = "recording", data = request });
+	function requests.build_metadata(stanza, room, request)
+		local text = json.encode({ key = request.key, data = request.data });
 		return finish(stanza_like(stanza):text_tag("room_metadata", text, { xmlns = xmlns_jitsi, room = room }));
+	end
+
+	-- Reads whose voice somebody wants to hear in which language: texts by texts, "" for no more.
+	function requests.read_translations(command)
+		local text = command:get_text() or "";
+		local wanted, count = #text <= LIMIT.value and json.decode(text), 0;
+		if type(wanted) ~= "table" then return nil, "audio-translation"; end
+		local request = { wanted = wanted, stops = true };
+		for of, language in pairs(wanted) do
+			count = count + 1;
+			if type(of) ~= "string" or type(language) ~= "string" then return nil, "audio-translation"; end
+			request.stops = request.stops and language == "";
+		end
+		if count == 0 then return nil, "audio-translation"; end
+		return request;
+	end
+
+	function requests.build_translations(stanza, request)
+		local text = json.encode(request.wanted);
+		return finish(stanza_like(stanza):text_tag("audio-translation", text, { xmlns = xmlns_jitsi }));
 	end
 
 	-- Affiliations and roles: <query xmlns='…muc#admin'/>

@@ -15,6 +15,7 @@ local ENGLISH = {
 	["gate-outside"] = "You are not in this room.",
 	["gate-unnamed"] = "This room does not take such a request.",
 	["gate-read"] = "Only moderators can see this.",
+	["gate-elsewhere"] = "No meetings are held at this address.",
 	["say-suspended-here"] =
 		"This meeting is suspended by the operator of this server: only moderators can speak and write.",
 	["reserved-nick"] = "This nickname is reserved.",

@@ -1,7 +1,7 @@
 //! What a gate says by itself, without asking: its names in the operator's file, and its words in English.
 
 /// The name, and the English words as the gate has them.
-pub const GATE_WORDS: [(&str, &str); 14] = [
+pub const GATE_WORDS: [(&str, &str); 15] = [
     ("gate-chat", "You may not write to this room."),
     ("gate-private", "You may not write privately to anybody in this room."),
     ("gate-rename", "You may not change your name in this room."),
@@ -19,6 +19,7 @@ pub const GATE_WORDS: [(&str, &str); 14] = [
     ("gate-outside", "You are not in this room."),
     ("gate-unnamed", "This room does not take such a request."),
     ("gate-read", "Only moderators can see this."),
+    ("gate-elsewhere", "No meetings are held at this address."),
 ];
 
 /// Those that the component says, too: they have their names already.

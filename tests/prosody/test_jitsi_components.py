@@ -1,0 +1,216 @@
+"""What people send to Jitsi's components: only what is named, only from inside the room, and as far as the file lets them."""
+
+import asyncio
+import json
+
+import pytest
+from lab.jitsi_meeting import vestibule
+from lab.jitsi_plugins import needs_jitsi_plugins
+from lab.meet import MEET_SERVICE
+from lab.meet_settings import DOMAIN
+from lab.process import ROOT
+from lab.stanza import CLIENT, element
+
+pytestmark = needs_jitsi_plugins
+MEET = {
+    "plugin_paths": [ROOT / "tests/prosody/modules"],
+    "modules": ["lab_web_query"],
+    "extra_hosts": f"""
+Component "files.{DOMAIN}" "filesharing_component"
+\tmuc_component = "conference.{DOMAIN}"
+Component "translation.{DOMAIN}" "audio_translation_component"
+\tmuc_component = "conference.{DOMAIN}"
+""",
+}
+POLICY = f"""{MEET_SERVICE}
+[policy.lobby]
+admission = "open"
+[policy.close]
+hold_until = []
+[[room]]
+match = "still-*"
+permissions = {{ chat = ["moderator"], audio = ["moderator"] }}
+[[room]]
+match = "fixed-*"
+settings = {{ other = "operator" }}
+"""
+JITSI = "http://jitsi.org/jitmeet"
+OUTSIDE = ("cancel", "not-acceptable", "You are not in this room.")
+MAY_NOT_WRITE = ("auth", "forbidden", "You may not write to this room.")
+MAY_NOT_RECORD = ("auth", "forbidden", "You may not record, stream or transcribe this meeting.")
+
+
+async def two(crowd, room):
+    """Alice, who has opened the room and moderates it, and Bob; both by the room's address in the browser."""
+    alice, bob = await crowd.persons("Alice", "Bob")
+    for person in (alice, bob):
+        assert (await person.enter(room)).joined
+        await visit(person, room)
+    return alice, bob
+
+
+async def visit(person, room):
+    """As if the browser had connected with ?room=..."""
+    query = element("urn:lab:web-query", "room", room.partition("@")[0])
+    assert not (await person.iq(DOMAIN, "set", query)).error
+
+
+async def sends(person, component, *payloads):
+    """Sends these to the component; the error, or None."""
+    since = person.mark()
+    message = element(CLIENT, "message", to=f"{component}.{DOMAIN}", id=person.new_id())
+    message.extend(payloads)
+    person.send(message)
+    # Questions of one person are answered in their order.
+    await person.iq(DOMAIN, "get", element("http://jabber.org/protocol/disco#info", "query"))
+    await asyncio.sleep(0.3)
+    errors = [seen.error for seen in person.seen[since:] if seen.id == message.get("id")]
+    assert len(errors) <= 1
+    return errors[0] if errors else None
+
+
+def poll(number=1, **more):
+    content = {"type": "polls", "command": "new-poll", "pollId": f"poll-{number}", "question": "Loud?"}
+    content |= {"answers": [{"name": "Yes"}, {"name": "No"}], **more}
+    return element(JITSI, "json-message", json.dumps(content))
+
+
+def metadata(room, key, data):
+    return element(JITSI, "room_metadata", json.dumps({"key": key, "data": data}), room=room)
+
+
+def told(person, component):
+    """What somebody was told by a component, in order."""
+    seen = [seen.find(JITSI, "json-message") for seen in person.seen if seen.sender == f"{component}.{DOMAIN}"]
+    return [json.loads(each.text) for each in seen if each is not None]
+
+
+def held(person):
+    """The metadata of the room, as somebody was told last."""
+    return told(person, "metadata")[-1]["metadata"]
+
+
+def shouts(room):
+    """What somebody may send to each component."""
+    return {
+        "endconference": element(CLIENT, "end_conference"),
+        "avmoderation": element(CLIENT, "av_moderation", enable="true", mediaType="video"),
+        "metadata": metadata(room, "startMuted", {"audio": True}),
+        "polls": poll(),
+        "files": element(JITSI, "file-sharing", json.dumps({"fileId": "one"}), type="add"),
+        "speakerstats": element(JITSI, "speakerstats", room=room),
+        "translation": element(JITSI, "audio-translation", json.dumps({"0123abcd": "en"})),
+    }
+
+
+async def test_who_is_outside_says_nothing_to_a_component_and_no_question_is_asked(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room()
+        _, bob = await two(crowd, room)
+        mallory = await crowd.person("Mallory")
+        for where in (room, "nothing-there@" + room.partition("@")[2]):
+            await visit(mallory, where)
+            for component, payload in shouts(where).items():
+                assert await sends(mallory, component, payload) == OUTSIDE, component
+        of_whom = [decision["jid"].partition("/")[0] for decision in await meet.decisions(room=room)]
+        assert bob.bare in of_whom and mallory.bare not in of_whom
+        assert not told(bob, "polls") and not told(bob, "avmoderation")
+        assert vestibule(meet, "room", room)
+
+
+async def test_what_is_not_named_goes_to_no_component(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room()
+        alice, bob = await two(crowd, room)
+        before = len(told(bob, "metadata"))
+        for component in shouts(room):
+            for payload in (element("urn:other", "x"), element(CLIENT, "body", "hello")):
+                assert (await sends(bob, component, payload))[:2] == ("cancel", "service-unavailable"), component
+        for component, name in (("speakerstats", "speakerstats"), ("speakerstats", "faceLandmarks"), ("metadata", "room_metadata")):
+            assert await sends(alice, component, element(JITSI, name)) == OUTSIDE, "it names no room"
+        assert len(told(bob, "metadata")) == before
+        assert await sends(bob, "speakerstats", element(JITSI, "speakerstats", room=room)) is None
+
+
+async def test_polls_and_files_are_what_somebody_may_write(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room("still")
+        alice, bob = await two(crowd, room)
+        file = element(JITSI, "file-sharing", json.dumps({"fileId": "one"}), type="add")
+        assert await sends(bob, "polls", poll()) == MAY_NOT_WRITE
+        assert await sends(bob, "files", file) == MAY_NOT_WRITE
+        assert told(alice, "polls") == []
+        assert await sends(alice, "polls", poll(2)) is None
+        assert told(bob, "polls")[0]["question"] == "Loud?"
+        answer = {"command": "answer-poll", "answers": [True, False]}
+        assert await sends(bob, "polls", poll(2, **answer)) == MAY_NOT_WRITE
+        assert await sends(alice, "polls", poll(2, **answer)) is None
+        too_many = await sends(alice, "polls", poll(2, command="answer-poll", answers=[True] * 3))
+        assert too_many[:2] == ("modify", "not-acceptable")
+        assert (await sends(alice, "files", element(JITSI, "file-sharing", "5", type="add")))[1] == "not-acceptable"
+
+
+async def test_the_metadata_that_modules_read_hold_what_they_can_read(meet):
+    """Text where a table is looked for made their modules fail, and kept an operator from suspending the meeting."""
+    async with meet.crowd() as crowd:
+        room = meet.room("still")
+        alice, bob = await two(crowd, room)
+        for key in ("startMuted", "permissions", "visitors", "recording", "audioTranslation"):
+            for data in ("x", True, 5, {"audio": "x", "groupChatRestricted": "x"} if key != "visitors" else "x"):
+                assert (await sends(alice, "metadata", metadata(room, key, data)))[1] == "not-acceptable", (key, data)
+        for text in ("[1]", '"x"', "{", '{"key":"a"}', '{"key":"a","data":null}', '{"key":1,"data":1}'):
+            wrong = element(JITSI, "room_metadata", text, room=room)
+            assert (await sends(alice, "metadata", wrong))[1] == "not-acceptable", text
+        assert (await sends(alice, "metadata", metadata(room, "lobbyEnabled", True)))[1] == "not-acceptable"
+        # What is moderated by the file stays so for newcomers.
+        assert await sends(alice, "metadata", metadata(room, "startMuted", {"audio": False, "video": True})) is None
+        assert held(bob)["startMuted"] == {"audio": True, "video": True}
+        assert meet.component.run("suspend", room).returncode == 0
+        since = alice.mark()
+        bob.say(room, "still there")
+        await bob.wait_for(lambda seen: seen.name == "message" and seen.error)
+        assert not [seen for seen in alice.seen[since:] if seen.body == "still there"]
+
+
+async def test_other_metadata_are_a_setting_of_the_room(meet):
+    async with meet.crowd() as crowd:
+        room, fixed = meet.room(), meet.room("fixed")
+        alice, bob = await two(crowd, room)
+        carol, _ = await two(crowd, fixed)
+        data = {"list": [1, {"a": "b"}], "flag": False}
+        assert await sends(alice, "metadata", metadata(room, "custom", data)) is None
+        assert held(bob)["custom"] == data
+        assert (await sends(bob, "metadata", metadata(room, "custom", "mine")))[1] == "not-acceptable"
+        assert (await sends(carol, "metadata", metadata(fixed, "custom", data)))[1] == "not-acceptable"
+        told_of = [(each["verdict"], each["rule"]) for each in await meet.decisions(room=room, kind="configure")]
+        assert told_of == [("allow", "no-objection"), ("deny", "settings.other")]
+        assert (await meet.decision(room=fixed, kind="configure"))["rule"] == "settings.other"
+
+
+async def test_translating_is_asked_about_like_a_recorder(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room()
+        alice, bob = await two(crowd, room)
+        wanted = element(JITSI, "audio-translation", json.dumps({alice.nick: "en"}))
+        assert await sends(bob, "translation", wanted) == MAY_NOT_RECORD
+        assert await sends(bob, "metadata", metadata(room, "audioTranslation", {"enabled": True})) == MAY_NOT_RECORD
+        assert (await sends(alice, "translation", element(JITSI, "audio-translation", "[true]")))[1] == "not-acceptable"
+        assert await sends(alice, "translation", element(JITSI, "audio-translation", json.dumps({bob.nick: "de"}))) is None
+        assert await sends(alice, "metadata", metadata(room, "audioTranslation", {"enabled": False})) is None
+        assert held(bob)["audioTranslation"] == {"enabled": False}
+        rules = {decision["rule"] for decision in await meet.decisions(room=room, kind="record")}
+        assert "permissions.record" in rules
+
+
+# Whom the focus makes rooms for
+
+
+@pytest.mark.parametrize("host", ["lobby.{}", "breakout.{}", "focus.{}", "conference.a.b.{}", "internal.auth.{}", "elsewhere.org"])
+async def test_the_focus_makes_no_room_where_nobody_decides(meet, host):
+    async with meet.crowd() as crowd:
+        room = f"meeting@{host.format(DOMAIN)}"
+        eve, mallory = await crowd.persons("Eve", "Mallory")
+        asked = await eve.ask_focus(room)
+        assert asked.error == ("cancel", "service-unavailable", "No meetings are held at this address.")
+        assert not [seen for seen in crowd.focus.requests if "meeting@" in repr(seen)]
+        assert not (await mallory.join(room, seconds=2)).joined
