@@ -1,6 +1,7 @@
 -- Carrying out what the component answers.
 
-local jid_node, jid_resource = require "util.jid".node, require "util.jid".resource;
+local jid = require "util.jid";
+local jid_bare, jid_node, jid_resource = jid.bare, jid.node, jid.resource;
 local st, new_id, json = require "util.stanza", require "util.id", require "util.json";
 
 local xmlns_user = "http://jabber.org/protocol/muc#user";
@@ -57,7 +58,8 @@ return function (gate)
 		local occupant = address and room:get_occupant_by_real_jid(address);
 		local presence = occupant and occupant:get_presence(address);
 		local name = presence and presence:get_child_text("nick", "http://jabber.org/protocol/nick");
-		return occupant and gate.text.cut(name or jid_resource(occupant.nick), gate.LIMIT.name) or "";
+		name = name or occupant and jid_resource(occupant.nick) or address and gate.waiting.name_of(room, jid_bare(address));
+		return gate.text.cut(name or "", gate.LIMIT.name);
 	end
 
 	local function say(room, says, requester, joined)

@@ -3,6 +3,7 @@
 local jid, st = require "util.jid", require "util.stanza";
 
 local PASSES = 1000; -- people of one room who have been sent to its lobby and are not there yet
+local JITSI_NICK = "^%x%x%x%x%x%x%x%x$"; -- made by the client at random
 local xmlns_nick = "http://jabber.org/protocol/nick";
 
 return function (gate)
@@ -59,42 +60,126 @@ return function (gate)
 		if list and list[bare] == pass then forget_pass(room.jid, bare); end
 	end
 
+	-- Names in the lobby, which moderators read when they decide whom they let in.
+	local IN_LOBBY = {
+		of = function (lobby_room) return main_room(lobby_room.jid); end,
+		find = lobby_room_of,
+		told = function (room, occupant, e, fx)
+			local name = gate.names.shown(occupant, e.from) or jid.resource(occupant.nick);
+			if gate.waiting.people(room.jid)[occupant.bare_jid] then gate.waiting.add(room, e.from, name); end
+			gate.effects.say(room, fx and fx.say, e.from, true);
+		end,
+	};
+
+	-- Comes in as what has been judged: at the knock or, of those inside the room, there. Another name is asked about once
+	-- they wait. Jitsi's clients choose another nick for the lobby, and show none.
+	local function may_be_called(room, stanza, nick)
+		local pass, inside = stanza[gate.mark], room:get_occupant_by_real_jid(stanza.attr.from);
+		local name, judged = gate.names.tidy(stanza), nil;
+		if pass then
+			if nick ~= pass.nick and not nick:match(JITSI_NICK) then return false; end
+			judged = pass.name;
+		elseif inside then
+			judged = gate.names.shown(inside, stanza.attr.from);
+		end
+		if name and name ~= judged then
+			gate.names.set(stanza, judged);
+			if pass then pass.wanted = name; end
+		end
+		return true;
+	end
+
+	-- Turning somebody away with Jitsi's button is a kick in the lobby's own room: an answer to their knock. Nobody else
+	-- is removed there, and nobody made anything.
+	local function answer_knock(event, room)
+		local stanza, lobby_room = event.stanza, lobby_room_of(room);
+		local items = gate.requests.read_items(stanza.tags[1]);
+		local item = items and #items == 1 and items[1].role == "none" and items[1];
+		local nick = item and (item.nick or jid.resource(lobby_room:get_occupant_jid(item.jid) or ""));
+		local occupant = nick and lobby_room:get_occupant_by_nick(lobby_room.jid .. "/" .. nick);
+		local is_owner = room:get_affiliation(stanza.attr.from) == "owner";
+		if not is_owner or not occupant or not gate.waiting.people(room.jid)[occupant.bare_jid] then
+			return gate.shown.plain(event, "cancel", "not-allowed");
+		end
+		local bare = occupant.bare_jid;
+		return gate.put(event, "knock", {
+			targets = { occupant.jid },
+			detail = function (at)
+				gate.text.element("target", { jid = gate.text.cut(occupant.jid, gate.LIMIT.address), answer = "reject" });
+				gate.changes.write_others(at, { bare });
+			end,
+			granted = function (e)
+				local there = lobby_room_of(room);
+				local bearer = there and there:get_occupant_by_nick(occupant.nick);
+				if not bearer or bearer.bare_jid ~= bare then return; end
+				local built = gate.requests.build_item(stanza, { role = "none", nick = nick, reason = item.reason });
+				built[gate.mark] = true;
+				prosody.core_post_stanza(e.origin, built, false);
+			end,
+			refused = function (e, fx)
+				gate.effects.say(room, { { to = "requester", text = fx.error[3] or "" } }, e.from);
+			end,
+		}, room.jid);
+	end
+
+	-- Of a room that the policy governs, and of a stanza that it is asked about.
+	local function governed(event)
+		local room = main_room(jid.bare(event.stanza.attr.to));
+		local is_ours = not gate.is_unguarded() and room and gate.kept.of(room);
+		return is_ours and not gate.is_service(event.stanza.attr.from) and room or nil;
+	end
+
 	local function watch()
 		local service = module:context(host);
 		gate.addresses.watch(service);
 		gate.guard_at(service, "muc-occupant-pre-join", gate.PRIORITY.nick, function (event)
-			local room = main_room(event.room.jid);
+			local room, nick = main_room(event.room.jid), jid.resource(event.occupant.nick);
 			if gate.is_unguarded() or not room or not gate.kept.of(room) then return; end
 			local bare = jid.bare(event.stanza.attr.from);
-			local name = gate.names.tidy(event.stanza);
-			if gate.is_reserved(jid.resource(event.occupant.nick), bare) or gate.is_reserved(name, bare) then
+			if gate.is_reserved(nick, bare) or gate.is_reserved(gate.names.tidy(event.stanza), bare) then
 				return gate.refuse_nick(event);
 			end
-			if may_enter(room, event.stanza, bare) then return; end
+			if gate.is_service(bare) then return; end
+			if may_enter(room, event.stanza, bare) and may_be_called(room, event.stanza, nick) then return; end
 			return gate.refuse(event, "closed-way", "cancel", "not-allowed");
 		end);
 		gate.guard_at(service, "muc-occupant-pre-change", gate.PRIORITY.nick, function (event)
-			local nick, from = jid.resource(event.dest_occupant.nick), event.stanza.attr.from;
-			if not gate.is_observing() and gate.is_reserved(nick, from) then return gate.refuse_nick(event); end
+			if not governed(event) then return; end
+			if event.orig_occupant.nick ~= event.dest_occupant.nick then
+				return gate.refuse(event, "closed-way", "cancel", "not-acceptable");
+			end
+		end);
+		for _, name in ipairs { "presence/full", "presence/bare", "message/full", "message/bare" } do
+			local hold = name:find("^presence") and gate.names.hold or gate.names.hold_message;
+			gate.guard_at(service, name, gate.PRIORITY.rename, function (event)
+				local lobby_room = governed(event) and rooms().get_room_from_jid(jid.bare(event.stanza.attr.to));
+				if lobby_room then return hold(event, lobby_room, IN_LOBBY); end
+			end);
+		end
+		gate.guard_at(service, "iq-set/bare/http://jabber.org/protocol/muc#admin:query", gate.PRIORITY.admin, function (event)
+			local room = not event.stanza[gate.mark] and governed(event);
+			if room and lobby_room_of(room) then return answer_knock(event, room); end
 		end);
 		-- What is set in the lobby's own room, a password say, would keep those out who are sent there.
 		gate.guard_at(service, "iq-set/bare/http://jabber.org/protocol/muc#owner:query", gate.PRIORITY.owner, function (event)
-			local room = main_room(jid.bare(event.stanza.attr.to));
-			local is_ours = not gate.is_unguarded() and room and gate.kept.of(room);
-			if not is_ours or gate.is_service(event.stanza.attr.from) then return; end
-			return gate.shown.plain(event, "cancel", "not-allowed");
+			if governed(event) then return gate.shown.plain(event, "cancel", "not-allowed"); end
 		end);
 		gate.guard_at(service, "muc-occupant-joined", gate.PRIORITY.last, function (event)
-			local room, occupant = main_room(event.room.jid), event.occupant;
+			local room, occupant, pass = main_room(event.room.jid), event.occupant, event.stanza[gate.mark];
 			local bare = occupant.bare_jid;
 			if not room or not gate.kept.of(room) or gate.is_service(bare) then return; end
 			spend(room, event.stanza, bare);
 			if room:get_affiliation(bare) == "owner" then return; end
 			gate.waiting.add(room, occupant.jid, event.stanza:get_child_text("nick", xmlns_nick) or jid.resource(occupant.nick));
+			if pass and pass.wanted then gate.names.ask(event, event.room, occupant, pass.wanted, IN_LOBBY); end
 		end);
 		gate.guard_at(service, "muc-occupant-left", gate.PRIORITY.backstop, function (event)
 			local room = main_room(event.room.jid);
+			gate.names.forget(event.room, event.occupant.bare_jid);
 			if room then gate.waiting.forget(room, event.occupant.bare_jid); end
+		end);
+		gate.guard_at(service, "muc-room-destroyed", gate.PRIORITY.seated, function (event)
+			gate.names.forget_all(event.room.jid);
 		end);
 	end
 
@@ -135,14 +220,19 @@ return function (gate)
 	end
 
 	-- Lets somebody into the lobby of a room, once, within so many seconds.
-	function lobby.pass(room, bare, seconds)
+	function lobby.pass(room, bare, seconds, called)
 		local list = passes[room.jid] or {};
 		if not list[bare] then
 			local count = counts[room.jid] or 0;
 			if count >= PASSES then return; end
 			passes[room.jid], counts[room.jid] = list, count + 1;
 		end
-		list[bare] = { expires = os.time() + seconds };
+		list[bare] = { expires = os.time() + seconds, name = called.name, nick = called.nick };
+	end
+
+	function lobby.name_of(room, bare)
+		local pass = passes[room.jid] and passes[room.jid][bare];
+		return pass and (pass.name or pass.nick);
 	end
 
 	-- Whether somebody has to say a name before he may wait.

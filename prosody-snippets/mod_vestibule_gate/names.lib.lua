@@ -65,23 +65,30 @@ return function (gate)
 		return sessions[address];
 	end
 
-	-- The presence that somebody inside has, with another name.
-	local function carry_out(e, name)
-		local room = gate.get_room(e.room);
+	-- The presence that somebody has in a room, with another name.
+	local function carry_out(e, room, name)
 		local occupant = room and room:get_occupant_by_real_jid(e.from);
-		local state = occupant and state_of(e.room, e.from);
+		local state = occupant and state_of(room.jid, e.from);
 		local presence = state and state.name == name and occupant:get_presence(e.from);
-		if not presence or e.origin.destroyed then return; end
+		if not presence or e.origin.destroyed then return nil; end
 		state.is_granted = true;
 		presence = st.clone(presence);
 		presence.attr.from, presence.attr.to, presence.attr.id, presence.attr.type = e.from, occupant.nick, nil, nil;
 		set(presence, name);
 		room:handle_normal_presence(e.origin, presence);
-		local renamed = room:get_occupant_by_real_jid(e.from); -- the room gives out copies
-		if renamed then gate.report("renamed", room, gate.facts.describe(room, renamed, e.origin, e.from)); end
+		return room:get_occupant_by_real_jid(e.from); -- the room gives out copies
 	end
 
-	local function ask(event, room, occupant, name)
+	-- Where names are asked about: in the room, and (lobby.lib.lua) in its lobby. `of`: the room, of where somebody is;
+	-- `find`: that place, of the room; `told`: what follows when another name is shown.
+	local INSIDE = {
+		of = function (room) return room; end, find = function (room) return room; end,
+		told = function (room, occupant, e)
+			gate.report("renamed", room, gate.facts.describe(room, occupant, e.origin, e.from));
+		end,
+	};
+
+	local function ask(event, room, occupant, name, place)
 		local stanza, state = event.stanza, remember(room, event.stanza.attr.from, name);
 		-- An error to a presence would take the client out of the room.
 		local question = st.message({
@@ -89,33 +96,38 @@ return function (gate)
 		});
 		return gate.put({ stanza = question, origin = event.origin }, "rename", {
 			detail = function () end, nick = jid_resource(occupant.nick), name = name,
-			granted = function (e) carry_out(e, name); end,
+			granted = function (e, fx)
+				local main = gate.get_room(e.room);
+				local seated = main and carry_out(e, place.find(main), name);
+				if seated then place.told(main, seated, e, fx); end
+			end,
 			unanswered = function () state.name = nil; end, -- so it is asked about again
 			refused = function (e, fx)
 				local at = gate.get_room(e.room);
 				if at then gate.effects.say(at, { { to = "requester", text = fx.error[3] or "" } }, e.from); end
 			end,
-		});
+		}, place.of(room).jid);
 	end
 
-	local function hold(event, room)
+	-- A name that somebody says at the place where they are: what is shown is the one before, until another is granted.
+	local function hold(event, room, place)
 		local stanza, kind = event.stanza, event.stanza.attr.type;
 		if kind ~= nil and kind ~= "unavailable" or gate.is_observing() or gate.is_service(stanza.attr.from) then return; end
 		local occupant, name = room:get_occupant_by_real_jid(stanza.attr.from), tidy(stanza);
 		if not occupant then return; end
-		local before = names.shown(occupant, stanza.attr.from);
+		local before, main = names.shown(occupant, stanza.attr.from), place.of(room);
 		if kind == "unavailable" then -- nobody leaves by another name
 			if name and name ~= before then set(stanza, before); end
 			return;
 		end
-		if before and not gate.permissions.may(room, occupant, "rename") then -- the first one counts
+		if place == INSIDE and before and not gate.permissions.may(room, occupant, "rename") then -- the first one counts
 			if name == before then return; end
 			set(stanza, before);
 			return gate.permissions.refuse_name(event, room, occupant, name);
 		end
 		local state = state_of(room.jid, stanza.attr.from);
 		local is_granted = state and state.is_granted and state.name == name;
-		if before and not name then -- given up: somebody else can have it from now on
+		if place == INSIDE and before and not name then -- given up: somebody else can have it from now on
 			if state and state.is_granted then state.name = nil; end
 			local told = gate.facts.describe(room, occupant, event.origin, stanza.attr.from);
 			told.name = nil;
@@ -125,12 +137,14 @@ return function (gate)
 		set(stanza, before);
 		-- A client says its name again with all it sends.
 		if state and state.name == name then return; end
-		if not gate.is_reserved(name, stanza.attr.from) then return ask(event, room, occupant, name) and nil; end
+		if not gate.is_reserved(name, stanza.attr.from) then return ask(event, room, occupant, name, place) and nil; end
 		remember(room, stanza.attr.from, name);
-		gate.report_refusal(room, { jid = stanza.attr.from, reason = "reserved-nick" });
-		gate.effects.say(room, { { to = "requester", text = (gate.words.of("reserved-nick", stanza)) } }, stanza.attr.from);
+		gate.report_refusal(main, { jid = stanza.attr.from, reason = "reserved-nick" });
+		gate.effects.say(main, { { to = "requester", text = (gate.words.of("reserved-nick", stanza)) } }, stanza.attr.from);
 	end
-	for _, event_name in ipairs { "presence/full", "presence/bare" } do guard_room(event_name, PRIORITY.rename, hold); end
+	for _, event_name in ipairs { "presence/full", "presence/bare" } do
+		guard_room(event_name, PRIORITY.rename, function (event, room) return hold(event, room, INSIDE); end);
+	end
 
 	-- A nick is changed when the answer is there. What else the presence says waits with it.
 	gate.guard("muc-occupant-pre-change", PRIORITY.rename, function (event)
@@ -158,6 +172,9 @@ return function (gate)
 
 	gate.guard("muc-occupant-left", PRIORITY.rename, function (event) forget(event.room, event.occupant.bare_jid); end);
 	gate.guard("muc-room-destroyed", PRIORITY.seated, function (event) asked[event.room.jid] = nil; end);
+
+	names.set, names.ask, names.hold, names.hold_message, names.forget = set, ask, hold, hold_message, forget;
+	function names.forget_all(room_jid) asked[room_jid] = nil; end
 
 	return names;
 end;

@@ -45,9 +45,10 @@ return function (gate)
 		local known = list.people[bare];
 		if not known and list.count >= LIMIT.waiting then return; end
 		local w = known or { id = new_id.medium(), since = os.time() };
+		local is_told = known and known.nick == nick;
 		w.jid, w.nick, w.expires = address, nick, now() + (seconds or gate.kept.of(room).wait or LIMIT.wait);
-		if known then return; end -- knocking twice asks the moderators once
-		lists[room.jid], list.people[bare], list.count = list, w, list.count + 1;
+		if is_told then return; end -- knocking twice asks the moderators once
+		lists[room.jid], list.people[bare], list.count = list, w, list.count + (known and 0 or 1);
 		gate.run_sweep();
 		local attr = { jid = w.jid, nick = cut(w.nick, LIMIT.name) };
 		gate.report("waiting", room, gate.facts.add_session(attr, prosody.full_sessions[address], room.jid));
@@ -57,7 +58,9 @@ return function (gate)
 	local function remember_knock(room, e, seconds)
 		if gate.lobby.is_there() then
 			gate.kept.of(room).wait = seconds;
-			gate.lobby.pass(room, jid_bare(e.from), seconds);
+			gate.lobby.pass(room, jid_bare(e.from), seconds, {
+				name = gate.names.tidy(e.stanza), nick = jid_resource(e.stanza.attr.to),
+			});
 			return gate.run_sweep();
 		end
 		local w = waits(room, e.from, jid_resource(e.stanza.attr.to), seconds);
@@ -70,6 +73,12 @@ return function (gate)
 
 	function waiting.people(room_jid) return lists[room_jid] and lists[room_jid].people or {}; end
 	function waiting.count(room_jid) return lists[room_jid] and lists[room_jid].count or 0; end
+
+	-- What somebody who waits, or is sent to the lobby, is called.
+	function waiting.name_of(room, bare)
+		local w = waiting.people(room.jid)[bare];
+		return w and w.nick or gate.lobby.name_of(room, bare);
+	end
 
 	-- Somebody who has knocked says that this session is gone.
 	function waiting.left(room_jid, address)

@@ -362,6 +362,7 @@ fn effects(case: &Case<'_>, opinion: &Opinion) -> Effects {
         }
         (Verdict::Hold, Action::Join { credential }) => {
             lobby::wait(case, *credential, &mut effects);
+            names::knocks(case, &mut effects);
         }
         (
             Verdict::Allow,

@@ -11,7 +11,8 @@ use unicode_normalization::UnicodeNormalization as _;
 use unicode_script::{Script, UnicodeScript as _};
 use unicode_security::skeleton;
 
-use super::decide;
+use super::attempt::Action;
+use super::{authority, decide};
 use super::denial::Denial;
 use super::moderators::{entitlement, may};
 use super::notice::Notice;
@@ -247,10 +248,20 @@ pub(super) fn judge(case: &decide::Case<'_>) -> Option<Opinion> {
         .then(|| Opinion::deny(Rule::new("names.unique", names.unique.line), Denial::NameTaken))
 }
 
-/// Tells moderators of a name that may be taken for one of theirs.
+/// Tells moderators of a name that may be taken for one of theirs: of somebody who comes in, is inside, or waits.
 pub(super) fn taken(case: &decide::Case<'_>, effects: &mut Effects) {
+    if case.attempt.namesake != Some(Namesake::Moderator) || moderates(case) {
+        return;
+    }
+    let waits = matches!(case.attempt.action, Action::Rename) && !authority::is_inside(case);
+    let notice = if waits { Notice::KnocksAlike } else { Notice::LooksAlike };
+    effects.notices.push((Audience::ModeratorsAfter, notice));
+}
+
+/// The same, of somebody who is sent to wait.
+pub(super) fn knocks(case: &decide::Case<'_>, effects: &mut Effects) {
     if case.attempt.namesake == Some(Namesake::Moderator) && !moderates(case) {
-        effects.notices.push((Audience::ModeratorsAfter, Notice::LooksAlike));
+        effects.notices.push((Audience::Moderators, Notice::KnocksAlike));
     }
 }
 

@@ -41,6 +41,8 @@ pub enum Notice {
     Calm,
     /// To moderators: somebody inside has a name that may be taken for that of one of them.
     LooksAlike,
+    /// To moderators: somebody who asks to be let in has such a name.
+    KnocksAlike,
     /// To moderators: somebody came in whose client cannot encrypt end to end.
     CannotEncrypt,
     /// To a moderator: only clients that can do so come in.
@@ -51,7 +53,7 @@ pub enum Notice {
 
 impl Notice {
     /// One of each notice that has built-in words.
-    pub const EVERY: [Self; 18] = [
+    pub const EVERY: [Self; 19] = [
         Self::Password,
         Self::PasswordChanged,
         Self::Closed,
@@ -68,6 +70,7 @@ impl Notice {
         Self::Wave,
         Self::Calm,
         Self::LooksAlike,
+        Self::KnocksAlike,
         Self::CannotEncrypt,
         Self::EncryptedOnly,
     ];
@@ -91,6 +94,7 @@ impl Notice {
             Self::Wave => "say-wave",
             Self::Calm => "say-calm",
             Self::LooksAlike => "say-looks-alike",
+            Self::KnocksAlike => "say-knocks-alike",
             Self::CannotEncrypt => "say-cannot-encrypt",
             Self::EncryptedOnly => "say-encrypted-only",
             Self::Told(told) => told.name(),
@@ -133,6 +137,9 @@ impl Notice {
             Self::Told(_) => "",
             Self::LooksAlike => {
                 "Only moderators can read this. {nick} is now in the room under a name that looks like a moderator's."
+            }
+            Self::KnocksAlike => {
+                "Only moderators can read this. {nick} asks to be let in under a name that looks like a moderator's."
             }
             Self::CannotEncrypt => {
                 "Only moderators can read this. The client of {nick} does not say that it can encrypt end to end."

@@ -11,12 +11,13 @@ from lab.jitsi_meeting import (
     out_of_sight,
     owner,
     people,
+    vestibule,
     waiting,
     waiting_at,
 )
 from lab.meet import MEET_SERVICE
 from lab.meet_settings import DOMAIN
-from lab.stanza import element
+from lab.stanza import CLIENT, element
 
 pytestmark = needs_jitsi_plugins
 
@@ -33,6 +34,14 @@ preset = "{SECRET}"
 [policy.moderators]
 become = ["listed", "opener"]
 jids = ["{CHAIR}"]
+[policy.names]
+unique = "moderators"
+[[room]]
+match = "theirs-*"
+moderators = {{ admit = "operator" }}
+[[room]]
+match = "alike-*"
+names = {{ unique = "nobody" }}
 [[room]]
 match = "busy-*"
 lobby = {{ knocks = 2 }}
@@ -121,11 +130,11 @@ async def test_a_pass_into_the_lobby_that_the_rate_limiter_held_is_worth_one_ent
         people = await crowd.persons(*(f"Person {number}" for number in range(5)))
         for person in people:
             assert (await person.enter(room)).shown == "lobby"
-        # The last one sends it twice while it is held: both times with the one pass, under two names.
+        # The last one sends it twice while it is held: both times with the one pass, under two nicks.
         *others, eve = people
         knocking = [asyncio.ensure_future(person.knock(lobby)) for person in others]
         since = eve.ask_to_join(lobby, eve.nick)
-        eve.ask_to_join(lobby, "another")
+        eve.ask_to_join(lobby, "0123abcd")
         await asyncio.gather(*knocking)
         assert (await eve.outcome(lobby, since)).joined
         await asyncio.sleep(1.2)  # until the limiter has brought back everything
@@ -201,6 +210,107 @@ async def test_nobody_is_in_the_lobby_who_was_not_sent_there(meet):
         assert held.condition == "registration-required", held
         assert (await mallory.join(lobby, "Mallory")).joined
         assert waiting_at(meet, room) == [mallory.bare]
+
+
+# Names in the lobby
+
+
+def called(moderator, lobby, since=0):
+    """The names under which a moderator has seen somebody wait, in order."""
+    seen = [seen for seen in moderator.seen[since:] if seen.name == "presence" and seen.sender.startswith(f"{lobby}/")]
+    names = [each.text(NICKNAME, "nick") for each in seen if not each.type]
+    return [name for at, name in enumerate(names) if name not in names[:at]]
+
+
+async def takes(person, lobby, name):
+    presence = element(CLIENT, "presence", to=f"{lobby}/{person.nick}")
+    presence.append(element(NICKNAME, "nick", name))
+    person.send(presence)
+    await asyncio.sleep(0.3)
+    await person.iq(DOMAIN, "get", element("http://jabber.org/protocol/disco#info", "query"))
+
+
+@pytest.mark.parametrize("name", ["focus", "f\u043ecus", "Alice", "al\u0456ce "])
+async def test_nobody_waits_under_a_name_that_would_be_refused_inside(meet, name):
+    async with meet.crowd() as crowd:
+        room = meet.room()
+        alice, _ = await opened(crowd, room)
+        lobby = await alice.attend_lobby(room)
+        (bob,) = await waiting(crowd, room, "Bob")
+        carol = await crowd.person("Carol")
+        stopped = await carol.enter(room)
+        since = alice.mark()
+        await takes(bob, lobby, name)
+        carol.name = name
+        knocked = await carol.knock(stopped.lobby)
+        await asyncio.sleep(0.5)
+        await alice.ping()
+        # A reserved name is refused at the lobby's door; of another that is refused the one before stays.
+        assert knocked.joined or "focus" in name.replace("\u043e", "o")
+        assert called(alice, lobby, since) == (["Bob", "Carol"] if knocked.joined else ["Bob"])
+        assert {each["nick"] for each in vestibule(meet, "room", room)["waiting"]} <= {"Bob", "Carol"}
+
+
+async def test_whoever_waits_may_take_another_name(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room()
+        alice, _ = await opened(crowd, room)
+        lobby = await alice.attend_lobby(room)
+        (bob,) = await waiting(crowd, room, "Bob")
+        await takes(bob, lobby, "Robert")
+        carol = await crowd.person("Carol")
+        stopped = await carol.enter(room)
+        carol.name = "Caroline"  # as typed on the lobby's screen
+        assert (await carol.knock(stopped.lobby)).joined
+        await alice.wait_for(lambda seen: seen.text(NICKNAME, "nick") == "Caroline")
+        await alice.wait_for(lambda seen: seen.text(NICKNAME, "nick") == "Robert")
+        assert {each["nick"] for each in vestibule(meet, "room", room)["waiting"]} == {"Robert", "Caroline"}
+        alice.approve(room, await alice.knocker(lobby, carol.nick))
+        assert (await carol.admitted(room)).joined
+
+
+async def test_moderators_are_told_of_a_look_alike_who_knocks(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room("alike")
+        alice, _ = await opened(crowd, room)
+        lobby = await alice.attend_lobby(room)
+        await waiting(crowd, room, "\u0410lice")
+        told = lambda seen: seen.body and "asks to be let in under a name" in seen.body  # noqa: E731
+        assert "\u0410lice asks" in (await alice.wait_for(told)).body
+        since = alice.mark()
+        (bob,) = await waiting(crowd, room, "Bob")
+        await takes(bob, lobby, "Al\u0456ce")
+        assert "Al\u0456ce asks" in (await alice.wait_for(told, since=since)).body
+        assert not [seen for seen in bob.seen if told(seen)]
+
+
+async def test_whoever_may_let_nobody_in_turns_nobody_away(meet):
+    async with meet.crowd() as crowd:
+        room, theirs = meet.room(), meet.room("theirs")
+        alice, _ = await opened(crowd, room)
+        lobby = await alice.attend_lobby(room)
+        (bob,) = await waiting(crowd, room, "Bob")
+        since = bob.mark()
+        alice.deny(lobby, bob.nick)
+        assert 307 in (await out_of(bob, lobby, since)).statuses
+        decision = await meet.decision(room=room, kind="knock", jid=alice.bare)
+        assert decision["verdict"] == "allow"
+        carol, _ = await opened(crowd, theirs, "Carol")
+        lobby = await carol.attend_lobby(theirs)
+        (dave,) = await waiting(crowd, theirs, "Dave")
+        carol.deny(lobby, dave.nick)
+        decision = await meet.decision(room=theirs, kind="knock", jid=carol.bare)
+        assert (decision["verdict"], decision["rule"]) == ("deny", "moderators.admit")
+        # Nor are others removed who sit there, or made anything.
+        chair = await crowd.person("Chair", CHAIR)
+        assert (await chair.enter(theirs)).joined
+        await chair.attend_lobby(theirs)
+        mark = chair.mark()
+        carol.deny(lobby, chair.nick)
+        await carol.ping()
+        await chair.ping()
+        assert not [seen for seen in chair.seen[mark:] if seen.type == "unavailable"]
+        assert waiting_at(meet, theirs) == [dave.bare]
 
 
 # The password from the lobby's screen

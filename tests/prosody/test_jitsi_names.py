@@ -59,3 +59,7 @@ async def test_a_second_one_of_the_same_name_is_refused_where_names_are_unique(m
         await take(mallory, room, "Somebody else")
         seen = await alice.wait_for(lambda seen: seen.text(NICKNAME, "nick") == "Somebody else", since=since)
         assert seen.sender == f"{room}/{mallory.nick}"
+        # From now on it is this name that nobody else may have.
+        again, other = await crowd.person("SOMEBODY ELSE"), await crowd.person("Mallory")
+        assert not (await again.enter(room)).joined
+        assert (await other.enter(room)).joined
