@@ -45,8 +45,19 @@ fn may_meet(one: &Selector, other: &Selector) -> bool {
 fn is_same(rules: &Rules, base: &Rules) -> bool {
     // Whoever adds a family compares it here.
     let Rules {
-        password: _, access: _, lobby: _, moderators: _, close: _, removal: _, names: _, settings: _,
-        permissions: _, hours: _, limits: _, modes: _, observed: _,
+        password: _,
+        access: _,
+        lobby: _,
+        moderators: _,
+        close: _,
+        removal: _,
+        names: _,
+        settings: _,
+        permissions: _,
+        hours: _,
+        limits: _,
+        modes: _,
+        observed: _,
     } = rules;
     let (password, plain) = (&rules.password, &base.password);
     let (access, open) = (&rules.access, &base.access);

@@ -12,13 +12,13 @@ use unicode_script::{Script, UnicodeScript as _};
 use unicode_security::skeleton;
 
 use super::attempt::Action;
-use super::{authority, decide};
 use super::denial::Denial;
 use super::moderators::{entitlement, may};
 use super::notice::Notice;
 use super::set::Set;
 use super::verdict::{Audience, Effects, Opinion, Rule};
 use super::who::Who;
+use super::{authority, decide};
 
 /// How often folding and skeletons are taken in turn: each may undo what the other has made equal.
 const ROUNDS: usize = 4;
