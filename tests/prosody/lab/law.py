@@ -371,7 +371,7 @@ def leaks(step, person, stanza):
     """What of the room somebody outside is told, that they did not say themselves."""
     told = repr(stanza)
     if is_elsewhere(step, person, stanza):
-        return [secret for secret in step.secrets[:3] if secret in told]  # who else is there is no secret there
+        return [secret for secret in step.secrets[1:3] if secret in told]  # who else is there, and its password, are no secrets there
     return [secret for secret in step.secrets if secret in told and secret not in step.text and secret not in person.bare]
 
 
