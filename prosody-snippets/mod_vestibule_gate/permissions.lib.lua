@@ -11,6 +11,13 @@ local SILENT = {
 	["urn:xmpp:hints"] = true, ["urn:xmpp:sid:0"] = true,
 };
 
+-- The requests of clients to one another that say nothing: calls, what a client is, and what it has published.
+local CALLS = {
+	["urn:xmpp:jingle:1"] = true, ["urn:xmpp:ping"] = true, ["urn:xmpp:time"] = true, ["jabber:iq:version"] = true,
+	["jabber:iq:last"] = true, ["vcard-temp"] = true, ["http://jabber.org/protocol/disco#info"] = true,
+	["http://jabber.org/protocol/disco#items"] = true, ["http://jabber.org/protocol/pubsub"] = true,
+};
+
 return function (gate)
 	local PRIORITY, LIMIT, guard_room = gate.PRIORITY, gate.LIMIT, gate.changes.guard_room;
 	local permissions = {};
@@ -156,6 +163,17 @@ return function (gate)
 		-- An error gets no answer: it goes on with nothing to read in it.
 		stanza:maptags(function (tag) return (tag.name == "error" or is_silent(tag)) and tag or nil; end);
 		hush(stanza);
+	end);
+
+	-- A request can say as much as a message: a link with a description, a note.
+	guard_room("iq/full", PRIORITY.speech, function (event, room)
+		local stanza = event.stanza;
+		local occupant, payload = room:get_occupant_by_real_jid(stanza.attr.from), stanza.tags[1];
+		local is_answer = stanza.attr.type == "result" or stanza.attr.type == "error";
+		if not occupant or is_answer or payload and CALLS[payload.attr.xmlns] then return; end
+		local other = room:get_occupant_by_nick(stanza.attr.to);
+		if other and gate.is_service(other.bare_jid) or may(room, occupant, "private") then return; end
+		return refuse(event, "private", room);
 	end);
 
 	-- Everybody is shown the words of a presence, and of an error by which somebody leaves.

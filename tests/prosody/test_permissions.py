@@ -371,6 +371,26 @@ async def test_whoever_may_not_write_privately_reaches_nobody(door, kind):
         assert "psst" not in bodies(carol)
 
 
+async def test_whoever_may_not_write_privately_says_nothing_in_a_request(door):
+    def link(words):
+        query = element("jabber:iq:oob", "query")
+        query.extend([element("jabber:iq:oob", "url", "https://trap.example"), element("jabber:iq:oob", "desc", words)])
+        return query
+
+    async with Crowd(door.server) as crowd:
+        room = door.room("quiet")
+        alice, bob, carol = await meeting(crowd, room)
+        for kind in ("get", "set"):
+            refused = await bob.iq(f"{room}/Carol", kind, link("psst"))
+            assert refused.error == NO_PRIVATE
+        call = element("urn:xmpp:jingle:1", "jingle", action="session-initiate", sid="a")
+        assert (await bob.iq(f"{room}/Carol", "set", call)).error != NO_PRIVATE, "calls are no words"
+        await alice.iq(f"{room}/Carol", "set", link("a moderator may"))
+        await carol.ping()
+        heard = [desc.text for seen in carol.seen for desc in seen.xml.iter("{jabber:iq:oob}desc")]
+        assert heard == ["a moderator may"]
+
+
 async def test_an_error_carries_no_message(door):
     async with Crowd(door.server) as crowd:
         room = door.room("quiet")

@@ -274,14 +274,6 @@ def is_by_component(step, stanza):
     return part in ("polls", "speakerstats") or part in ("avmoderation", "breakout", "metadata") and step.moderates()
 
 
-def is_avatar(step, stanza):
-    """What all are told when an owner sets the room's picture: a request that is named, and no setting of the policy."""
-    sets = step.text.startswith("<iq") and "vcard-temp" in step.text and " type='set'" in step.text
-    tells = stanza.find("vcard-temp:x:update", "x") is not None or stanza.statuses == {104}
-    owns = (step.before.get("affiliations") or {}).get(step.who.bare) == "owner"
-    return sets and tells and owns and step.is_inside(step.who, [step.before])
-
-
 def own_voice(step, stanza):
     """What people inside receive from an occupant, as XEP-0045 routes it."""
     if stanza.sender not in step.nicks():
@@ -358,7 +350,7 @@ def follows(step, person, stanza):
         return person.bare in named or bool(step.allowed("open", "join"))
     if stanza.sender == step.room:
         asked = step.allowed("configure", "affiliation", "role", "open", "join", "knock", "invite", "rename", "command")
-        return bool(asked) or is_avatar(step, stanza)
+        return bool(asked)
     moved = {nick for state in (step.before, step.after) for nick, one in occupants(state).items()
              if one["bare"] in named or one["bare"].partition("@")[2] in named}
     # Moderators are shown everybody's address, by everybody's presence.
