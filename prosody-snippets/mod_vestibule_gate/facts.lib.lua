@@ -22,19 +22,15 @@ return function (gate)
 	-- What the server has verified of somebody, passed to `act` by name and value. Tokens are JSON: they can hold
 	-- what XML cannot.
 	local function each_claim(session, act)
-		if not gate.identity.has_claims(session) then return; end
 		local room_for = LIMIT.items;
-		for _, claims in ipairs { session.jitsi_meet_context_user or NOTHING, session.jitsi_meet_context_features } do
-			-- Tokens may have anything there.
-			for name, value in pairs(type(claims) == "table" and claims or NOTHING) do
-				local kind, text = type(value), tostring(value);
-				if type(name) == "string" and (kind == "string" or kind == "boolean" or kind == "number") and room_for > 0
-				and utf8.valid(name .. text) and not (name .. text):find("[%z\1-\8\11\12\14-\31]") then
-					room_for = room_for - 1;
-					act({ name = cut(name, LIMIT.name) }, cut(text, LIMIT.text));
-				end
+		gate.identity.each_claim(session, function (name, value)
+			local kind, text = type(value), tostring(value);
+			if type(name) == "string" and (kind == "string" or kind == "boolean" or kind == "number") and room_for > 0
+			and utf8.valid(name .. text) and not (name .. text):find("[%z\1-\8\11\12\14-\31]") then
+				room_for = room_for - 1;
+				act({ name = cut(name, LIMIT.name) }, cut(text, LIMIT.text));
 			end
-		end
+		end);
 	end
 	local function write_claim(attr, value) element("claim", attr, value); end
 

@@ -142,6 +142,8 @@ return function (gate)
 		known.is_good = true;
 		known.expires = claims.exp and ("%.0f"):format(math.floor(math.max(math.min(claims.exp, 2^53), 0)));
 		known.issuer, known.audience = text_of(claims.iss), text_of(claims.aud);
+		local context = type(claims.context) == "table" and claims.context or { user = { id = claims.user_id } };
+		known.user, known.features = context.user, context.features;
 		return known;
 	end
 
@@ -219,8 +221,19 @@ return function (gate)
 		return log_in.provider, cut(text_of(log_in.mechanism), LIMIT.name);
 	end
 
-	function identity.has_claims(session)
-		return session and has_token(session) and (session.jitsi_meet_context_user or session.jitsi_meet_context_features);
+	-- Calls `act` with each claim of a verified token. What stands in the session counts where the token says the same:
+	-- Jitsi's permissions give a session the features of whoever makes its bearer a moderator.
+	function identity.each_claim(session, act)
+		if not session or not has_token(session) then return; end
+		local rest = rest_of(session);
+		local function each(found, verified)
+			if type(found) ~= "table" or type(verified) ~= "table" then return; end
+			for name, value in pairs(found) do
+				if value == verified[name] then act(name, value); end
+			end
+		end
+		each(session.jitsi_meet_context_user, rest.user);
+		each(session.jitsi_meet_context_features, rest.features);
 	end
 
 	return identity;

@@ -27,10 +27,10 @@ def token_options(*modules):
     return {"lab_lua_path": LUA, "lab_token_modules": list(modules)}
 
 
-def token(**user):
-    """A token of the laboratory for every room, whose bearer has those claims."""
+def token(features=None, **user):
+    """A token of the laboratory for every room, whose bearer has those claims and features."""
     claims = {"iss": APP, "aud": "jitsi", "sub": "*", "room": "*", "exp": int(time.time()) + 600}
-    parts = [{"alg": "HS256", "typ": "JWT"}, {**claims, "context": {"user": user}}]
+    parts = [{"alg": "HS256", "typ": "JWT"}, {**claims, "context": {"user": user, **({"features": features} if features else {})}}]
     text = b".".join(_url64(json.dumps(part).encode()) for part in parts)
     mac = hmac.new(APP_SECRET.encode(), text, hashlib.sha256).digest()
     return (text + b"." + _url64(mac)).decode()

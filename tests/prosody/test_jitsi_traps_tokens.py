@@ -135,3 +135,21 @@ async def test_the_claim_of_whoever_opens_a_room_chooses_its_rules_from_the_firs
         bob = await crowd.person("Bob")
         assert (await bob.enter(board)).joined
         assert (await alice.enter(other)).shown == "lobby"
+
+
+async def test_what_a_moderator_lends_is_no_claim_of_the_token(meet):
+    """Jitsi's permissions copy a moderator's features into the session of whomever they make one, and leave them there."""
+    async with meet.crowd() as crowd:
+        room = meet.room()
+        await opened(crowd, room)
+        carol = await bearer(crowd, "Carol", features={"moderator": "true"})
+        assert (await carol.enter(room)).joined
+        assert standing(carol, room) == ("owner", "moderator"), "by her own"
+        eve = await bearer(crowd, "Eve")
+        assert (await eve.enter(room, SECRET)).joined
+        assert standing(eve, room)[1] == "participant"
+        for affiliation in ("owner", "none"):
+            assert not (await carol.set_affiliation(room, eve.bare, affiliation)).error
+        await eve.depart(room)
+        assert (await eve.enter(room, SECRET)).joined
+        assert standing(eve, room)[1] == "participant"
