@@ -215,6 +215,14 @@ return function (gate)
 		if has_token(session) then add_token(attr, session, room_jid); end
 	end
 
+	-- Adds what is known of somebody at that host who is not connected: a log-in there, by no mechanism that is known.
+	function identity.suppose(attr, domain)
+		local host = rawget(prosody.hosts, domain);
+		attr.session = not host and "server" or host.type == "local" and "client" or "component";
+		if host then attr.host, attr.provider = domain, provider_of(domain); end
+		return attr;
+	end
+
 	-- How a session logged in: the provider, and the mechanism.
 	function identity.log_in(session)
 		local log_in = session[LOG_IN] or {};

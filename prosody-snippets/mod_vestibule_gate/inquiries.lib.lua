@@ -1,7 +1,7 @@
--- What the component asks of the gate: a room, all rooms, the server.
+-- What the component asks of the gate: a room, a person, all rooms, the server.
 
 local jid, t_insert = require "util.jid", table.insert;
-local jid_node = jid.node;
+local jid_host, jid_node = jid.host, jid.node;
 
 return function (gate)
 	local LIMIT, cut, muc = gate.LIMIT, gate.text.cut, gate.muc;
@@ -45,19 +45,19 @@ return function (gate)
 		return weight;
 	end
 
-	local function add_room(reply, room, about)
+	local function add_room(reply, room, about, is_looked_at)
 		local data, people, count = gate.kept.of(room), gate.waiting.people(room.jid), 0;
 		local occupants, moderators = gate.facts.census(room);
 		local attr = {
 			xmlns = xmlns_gate, jid = room.jid,
 			occupants = tostring(occupants), moderators = tostring(moderators), waiting = tostring(gate.waiting.count(room.jid)),
-			generation = data and data.generation, revision = data and tostring(data.revision),
+			generation = data and data.generation, revision = data and tostring(data.revision) or is_looked_at and "0" or nil,
 			password = flag(room:get_password()), ["members-only"] = flag(room:get_members_only()),
 			lobby = flag(gate.lobby.is_there()), hidden = tostring(not room:get_public()),
 			persistent = tostring(gate.kept.lasts(room)), moderated = tostring(not not room:get_moderated()),
 			suspended = tostring(data ~= nil and data.suspended == true), ["moderated-media"] = gate.media.moderated(room),
 			forgets = flag(data and data.count >= LIMIT.people), unasked = flag(room._data.vestibule_unasked),
-			["person-affiliation"] = about and room._affiliations[about],
+			["person-affiliation"] = about and gate.affiliation_of(room, about),
 		};
 		local weight = weight_of(attr);
 		reply:tag("room", attr);
@@ -65,13 +65,8 @@ return function (gate)
 			weight = weight + #data.record;
 			reply:text_tag("record", data.record);
 		end
-		if data and about and data.people[about] then reply:text_tag("person", data.people[about].text); end
-		local user = about and prosody.bare_sessions[about];
-		for _, session in pairs(user and user.sessions or {}) do
-			local described = gate.facts.add_session({ jid = cut(session.full_jid, LIMIT.address) }, session, room.jid);
-			weight = weight + add_somebody(reply, "session", described, session);
-			if weight > LIMIT.page_bytes then break; end
-		end
+		local known = about and gate.kept.person(data, about, gate.focus.ticket_of(about));
+		if known then reply:text_tag("person", known.text); end
 		weight = weight + add_standing(reply, room, data);
 		for bare, w in pairs(people) do
 			weight = weight + add_somebody(reply, "waiting", gate.facts.add_session({
@@ -144,7 +139,21 @@ return function (gate)
 		look = function (reply, attr)
 			local room = gate.get_room(attr.room or "");
 			if not room then return nil; end
-			add_room(reply, room, attr.person);
+			add_room(reply, room, attr.person, true);
+			return reply;
+		end;
+		-- Somebody's sessions, and what one of that address would be at the least.
+		who = function (reply, attr)
+			local about, room_jid = attr.person, attr.room;
+			if not about or not room_jid then return nil; end
+			reply:tag("who", { xmlns = xmlns_gate });
+			local weight = add_somebody(reply, "supposed", gate.identity.suppose({ jid = about }, jid_host(about)));
+			local user = prosody.bare_sessions[about];
+			for _, session in pairs(user and user.sessions or {}) do
+				local described = gate.facts.add_session({ jid = cut(session.full_jid, LIMIT.address) }, session, room_jid);
+				weight = weight + add_somebody(reply, "session", described, session);
+				if weight > LIMIT.page_bytes then break; end
+			end
 			return reply;
 		end;
 		snapshot = function (reply, attr)

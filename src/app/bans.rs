@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
-use globset::{GlobBuilder, GlobMatcher};
 use jiff::Timestamp;
 use tokio::sync::{Mutex as AsyncMutex, MutexGuard as AsyncGuard};
 
 use super::Shared;
 use super::clock::now;
 use crate::component::desk::Consequences;
-use crate::jid::folded;
 use crate::policy::bans::{self, Banned, Bans, Origin};
+use crate::policy::room_name::pattern;
 use crate::policy::rules::Policy;
 use crate::store::{Ban, Store, StoreError};
 
@@ -35,32 +34,14 @@ impl Book {
     }
 }
 
-/// Reads the pattern for rooms of a ban, of their names.
-///
-/// # Errors
-/// It is none.
-pub(super) fn pattern(text: &str) -> Result<GlobMatcher, String> {
-    let text = folded(text.trim());
-    if text.contains('@') {
-        return Err(format!(
-            "`{text}` is an address: give a name or pattern of names, like `tea-*`"
-        ));
-    }
-    if text.is_empty() {
-        return Err("an empty pattern is for no room: leave it out for all rooms".to_owned());
-    }
-    let glob = GlobBuilder::new(&text).literal_separator(false).build();
-    glob.map(|glob| glob.compile_matcher())
-        .map_err(|error| format!("`{text}` is no pattern: {}", error.kind()))
-}
-
 /// The bans ready to be judged by. One that cannot be read is left out, and told.
 fn compile(kept: &[Ban], now: Timestamp) -> Bans {
     let mut compiled = Bans::default();
     for ban in kept.iter().filter(|ban| holds(ban, now)) {
         let rooms = ban.room.as_deref().map(pattern).transpose();
-        match (Banned::read(&ban.who), rooms) {
+        match (Banned::read(&ban.who), rooms.map_err(|error| error.to_string())) {
             (Ok(whom), Ok(rooms)) => {
+                let rooms = rooms.map(|rooms| rooms.compile_matcher());
                 let origin = Origin::Made(ban.id.clone());
                 let reason = ban.reason.clone();
                 compiled.ban(whom, bans::Ban { origin, until: ban.until, rooms, reason });
@@ -110,14 +91,6 @@ pub(super) async fn watch(shared: Shared) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_pattern_is_of_names() {
-        assert!(pattern("Tea-*").unwrap().is_match("tea-1"));
-        for wrong in ["tea@rooms.example.org", "", "[a"] {
-            assert!(pattern(wrong).is_err(), "{wrong}");
-        }
-    }
 
     #[test]
     fn what_has_ended_or_cannot_be_read_is_not_in_force() {

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod adhoc;
+mod around;
 mod audit;
 mod bans;
 mod clock;

@@ -9,7 +9,6 @@ use super::Shared;
 use super::clock::now;
 use crate::component::desk::Judged;
 use crate::component::making::{self, MakingError};
-use crate::component::neighbours::{Neighbour, among};
 use crate::jid::{BareJid, JidError, Part};
 use crate::policy::denial::Denial;
 use crate::policy::removal::taken;
@@ -17,8 +16,7 @@ use crate::policy::verdict::{Effects, NewPassword};
 use crate::secret::Secret;
 use crate::wire::NS;
 use crate::wire::answer::{Material, command};
-use crate::wire::posture::{Posture, posture};
-use crate::wire::room::{LiveRoom, look, snapshot};
+use crate::wire::room::{Connected, LiveRoom, look, snapshot, who};
 use crate::xmpp::Element;
 use crate::xmpp::link::RequestError;
 use crate::xmpp::stanza::Condition;
@@ -45,6 +43,8 @@ pub(super) enum RoomError {
     Service(String),
     #[error("there is no room `{0}`")]
     None(BareJid),
+    #[error("no policy was applied to `{0}` yet: that is done when somebody joins it")]
+    Before(BareJid),
     #[error("the room changes all the time: try again")]
     Busy,
     #[error("the gate sent something that is no room")]
@@ -87,6 +87,17 @@ pub(super) async fn room(
     }
 }
 
+/// The sessions of somebody, for a room that need not be there.
+pub(super) async fn connected(
+    shared: &Shared,
+    room: &BareJid,
+    person: &BareJid,
+) -> Result<Connected, RoomError> {
+    let service = service(shared, room)?;
+    let element = shared.link.request(&*service, who(room, person)).await?;
+    Ok(Connected::read(&element))
+}
+
 /// Changes a room by what `effects` makes of it, and of what it remembers of `person`, as it is now; and
 /// writes down that another policy did this.
 pub(super) async fn change(
@@ -122,6 +133,9 @@ pub(super) async fn apply_with(
     let service = service(shared, jid)?;
     for _ in 0..TRIES {
         let live = room(shared, jid, person).await?;
+        if live.generation.is_empty() {
+            return Err(RoomError::Before(jid.clone()));
+        }
         let (effects, more) = effects(&live);
         if more.is_empty() && effects == Effects::default() {
             return Ok(());
@@ -305,20 +319,4 @@ pub(super) async fn stored(shared: &Shared, service: &str) -> Result<Vec<LiveRoo
 /// The rooms of a page.
 pub(super) fn elements(page: &Element) -> impl Iterator<Item = &Element> {
     page.children().filter(|child| child.is(NS, "room"))
-}
-
-/// Looks for modules of the service that do by themselves what the policy decides, and says so.
-pub(super) async fn look_around(shared: Shared, service: Arc<str>) {
-    let element = match shared.link.request(&*service, posture()).await {
-        Ok(element) => element,
-        Err(error) => {
-            tracing::warn!(%service, %error, "the modules of the service are not known");
-            return;
-        }
-    };
-    let found = among(Posture::read(&element).modules.iter().map(String::as_str));
-    for Neighbour { module, advice } in &found {
-        tracing::warn!(%service, module, "a module beside the gate {advice}");
-    }
-    shared.desk().found(&service, found);
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::adhoc::{AdHocFace, Answered};
 use super::clock::{instant, now};
 use super::operator::Operator;
-use super::{Shared, addresses, revision, rooms};
+use super::{Shared, addresses, around, revision, rooms};
 use crate::component::making;
 use crate::component::measures::Held;
 use crate::policy::attempt::Action;
@@ -143,7 +143,7 @@ impl Traffic {
                 addresses::check(&self.shared, service);
                 tokio::spawn(rooms::restore(self.shared.clone(), Arc::clone(service)));
                 self.shared.doctor.look_soon();
-                tokio::spawn(rooms::look_around(self.shared.clone(), Arc::clone(service)));
+                tokio::spawn(around::look_around(self.shared.clone(), Arc::clone(service)));
                 Iq::result_to(iq, Some(welcome))
             }
             Err(error) => {

@@ -68,6 +68,11 @@ fn password(room: &str, value: &Value) {
         "nobody is told, as the file says"
     };
     say(&format!("{room} has another password: {told}"));
+    if let Some(admission) = value.get("unasked").and_then(Value::as_str) {
+        say(&format!(
+            "  nothing asks for it there: people come in by `lobby.admission = \"{admission}\"`"
+        ));
+    }
 }
 
 fn ban_in_words(ban: &Value) -> String {

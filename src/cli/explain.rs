@@ -79,6 +79,9 @@ pub(super) fn in_words(value: &Value, file: Option<&Path>) -> String {
         ));
     }
     lines.push(format!("  taken for: {}", text(value, "class")));
+    for assumed in value.get("assumed").and_then(Value::as_array).into_iter().flatten() {
+        lines.push(format!("  assumed: {}", assumed.as_str().unwrap_or("?")));
+    }
     let may = value.get("may").and_then(Value::as_object).into_iter().flatten();
     for (what, degree) in may.filter(|(_, degree)| *degree != "yes") {
         let degree = if degree == "moderator" { "while moderating" } else { "no" };

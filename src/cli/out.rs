@@ -28,13 +28,14 @@ pub(super) fn note(text: &(impl Display + ?Sized)) {
 
 /// Prints an error; the exit status for it.
 pub(super) fn fail(error: &(impl Display + ?Sized)) -> ExitCode {
-    let text = error.to_string();
-    if text.starts_with("error:") {
-        note(&text)
-    } else {
-        note(&format!("error: {text}"))
-    }
+    note_error(error);
     ExitCode::from(TROUBLE)
+}
+
+/// Prints an error, which may say itself that it is one.
+pub(super) fn note_error(error: &(impl Display + ?Sized)) {
+    let text = error.to_string();
+    if text.starts_with("error:") { note(&text) } else { note(&format!("error: {text}")) }
 }
 
 /// Asks whether that is meant. Where nobody can be asked, it is.

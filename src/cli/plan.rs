@@ -24,10 +24,13 @@ pub(super) fn in_words(plan: &Plan) -> String {
     };
     lines.push(format!("{rooms} rooms with {} people inside", plan.inside));
     if plan.stored > 0 {
-        lines.push(format!(
-            "{} rooms are stored; {} of them were there before the policy and are kept as they are",
-            plan.stored, plan.kept
-        ));
+        let stored = plan.stored;
+        lines.push(match plan.kept {
+            0 => format!("{stored} rooms are stored, none of them from before the policy"),
+            kept => format!(
+                "{stored} rooms are stored; {kept} of them were there before the policy and are kept as they are"
+            ),
+        });
     }
     lines.extend(plan.providers.iter().map(provider));
     list(&mut lines, "differences in rooms", &plan.changes, room);

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use serde_json::Value;
 
-use super::out::{NO, fail, note, say};
+use super::out::{NO, fail, note_error, say};
 use super::plan;
 use super::{doctor, done, explain, log};
 use crate::control::{LogIn, Plan, Reply, Request, ServiceStatus, Status, ask as ask_component};
@@ -27,7 +27,7 @@ pub(super) fn reply(socket: Result<PathBuf, String>, request: &Request) -> Resul
     match runtime.block_on(ask_component(&socket, request)) {
         Err(error) => Err(fail(&error)),
         Ok(Reply::Failed(failure)) => {
-            note(&format!("error: {failure}"));
+            note_error(&failure);
             Err(ExitCode::from(NO))
         }
         Ok(Reply::Done(value)) => Ok(value),
@@ -229,22 +229,30 @@ fn rooms(value: &Value) {
         };
         let closed = if is_suspended(room) { ", SUSPENDED" } else { closed };
         say(&format!(
-            "{}  {} inside{closed}, opened {} by {}",
+            "{}  {} inside{closed}, {}",
             field(room, "room"),
             room.get("occupants").and_then(Value::as_u64).unwrap_or_default(),
-            field(room, "opened"),
-            field(room, "opener"),
+            opened(room),
         ));
+    }
+}
+
+/// When a room was opened, and by whom, as far as that is known.
+fn opened(room: &Value) -> String {
+    let known = |name: &str| room.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+    match (known("opened"), known("opener")) {
+        (Some(at), Some(by)) => format!("opened {at} by {by}"),
+        (Some(at), None) => format!("under the policy since {at}"),
+        (None, _) => "under no policy yet".to_owned(),
     }
 }
 
 fn room(value: &Value) {
     let on = |name: &str| value.get(name).and_then(Value::as_bool).unwrap_or_default();
     say(&format!(
-        "{}, opened {} by {}{}{}{}{}",
+        "{}, {}{}{}{}{}",
         field(value, "room"),
-        field(value, "opened"),
-        field(value, "opener"),
+        opened(value),
         if on("password") { ", has a password" } else { "" },
         if on("lobby") { ", members only" } else { "" },
         if value.get("closed").is_some_and(|closed| !closed.is_null()) { ", CLOSED" } else { "" },

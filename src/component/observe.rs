@@ -22,11 +22,18 @@ pub(super) fn as_if_enforced<'a>(
     if room.exists && matches!(attempt.action, Action::Open { .. }) {
         attempt.to_mut().action = Action::Join { credential: question.credential };
     }
-    if room.record.is_none() && !matches!(attempt.action, Action::Open { .. }) {
+    if !matches!(attempt.action, Action::Open { .. }) {
+        as_if_open(&mut room, claims, now);
+    }
+    (attempt, room)
+}
+
+/// The room has a record, if only this one.
+pub(super) fn as_if_open(room: &mut RoomView, claims: &[Claim], now: Timestamp) {
+    if room.record.is_none() {
         let mut record = Record::new(now, String::new(), None);
         record.claims = claims.to_vec();
         record.found = room.is_found();
         room.record = Some(record);
     }
-    (attempt, room)
 }

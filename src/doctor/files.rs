@@ -13,7 +13,7 @@ pub(super) static CHECKS: &[Check] = &[
         id: "secret-file",
         severity: Severity::Critical,
         looks_at: "who may read the files that hold secrets",
-        why: "every account of the machine can connect as the component, or derive the passwords of all rooms",
+        why: "every account of the machine can read them: with that of the link it is the policy, with that of passwords it is in every room",
         source: "docs/troubleshooting.md",
         look: secrets,
     },

@@ -13,10 +13,18 @@ pub fn in_words(report: &Report, all: bool) -> String {
     let unknown: Vec<_> = report.checks.iter().filter(|row| !row.unknown.is_empty()).collect();
     if !unknown.is_empty() {
         _ = writeln!(text, "NOT KNOWN");
-        for row in unknown {
-            for reason in &row.unknown {
-                _ = writeln!(text, "  {}: {reason}", row.id);
-            }
+        // Where there is one reason for all, it is said at the end.
+        let reason = report.incomplete.as_ref();
+        let (alike, others): (Vec<_>, Vec<_>) = unknown
+            .iter()
+            .flat_map(|row| row.unknown.iter().map(|why| (row.id.as_str(), why)))
+            .partition(|(_, why)| Some(*why) == reason);
+        for (id, reason) in others {
+            _ = writeln!(text, "  {id}: {reason}");
+        }
+        if !alike.is_empty() {
+            let ids: Vec<_> = alike.into_iter().map(|(id, _)| id).collect();
+            _ = writeln!(text, "  without the server: {}", ids.join(", "));
         }
         text.push('\n');
     }

@@ -158,7 +158,7 @@ impl Bans {
 
 /// An IPv4 network that is written as IPv6 (RFC 4291 §2.5.5.2) is the IPv4 network: addresses are
 /// compared in that form.
-pub(super) fn canonical(network: IpNet) -> IpNet {
+pub fn canonical(network: IpNet) -> IpNet {
     let IpNet::V6(six) = network else { return network };
     six.addr()
         .to_ipv4_mapped()

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use globset::{ErrorKind, Glob, GlobBuilder};
 use percent_encoding::percent_decode_str;
 
 use crate::jid::{BareJid, folded};
@@ -47,6 +48,38 @@ impl<'a> RoomName<'a> {
     }
 }
 
+/// Something is no pattern for the names of rooms.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PatternError {
+    /// It has an `@`, which no name has.
+    #[error(
+        "`{0}` is an address, and only the name before the `@` is compared: give a name or pattern of names, like `tea-*`"
+    )]
+    Address(String),
+    /// There is nothing in it.
+    #[error("an empty pattern is for no room: leave it out for all rooms")]
+    Empty,
+    /// It cannot be read.
+    #[error("`{0}` is not a pattern: {1}")]
+    Unreadable(String, ErrorKind),
+}
+
+/// Reads a pattern for the names of rooms, put as the server has them.
+///
+/// # Errors
+/// No room's name can be like it.
+pub fn pattern(text: &str) -> Result<Glob, PatternError> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Err(PatternError::Empty);
+    }
+    if text.contains('@') {
+        return Err(PatternError::Address(text.to_owned()));
+    }
+    let glob = GlobBuilder::new(&folded(text)).literal_separator(false).build();
+    glob.map_err(|error| PatternError::Unreadable(text.to_owned(), error.kind().clone()))
+}
+
 /// Every spelling of a room's name in a rule: see [`RoomName::spellings`].
 pub fn spellings(name: &str) -> impl Iterator<Item = Cow<'_, str>> {
     let without_tenant = split_tenant(name).map(|(_, rest)| rest);
@@ -73,6 +106,14 @@ mod tests {
 
     fn all(name: &str) -> Vec<String> {
         spellings(name).map(Cow::into_owned).collect()
+    }
+
+    #[test]
+    fn a_pattern_is_of_names() {
+        assert!(pattern("Tea-*").unwrap().compile_matcher().is_match("tea-1"));
+        for wrong in ["tea@rooms.example.org", "*@*", "", " ", "[a"] {
+            assert!(pattern(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

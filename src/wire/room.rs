@@ -39,8 +39,6 @@ pub struct LiveRoom {
     pub waiting: Vec<(Requester, Option<Timestamp>)>,
     /// What the room remembers of the person that was asked about.
     pub person: Option<Person>,
-    /// The sessions of that person on this server, in the room or not.
-    pub sessions: Vec<Requester>,
     /// What that person is there, inside or not.
     pub affiliation: Affiliation,
 }
@@ -88,7 +86,6 @@ impl LiveRoom {
                 })
                 .collect(),
             person: element.child(NS, "person").and_then(|person| Person::read(&person.text())),
-            sessions: children("session").map(read_requester).collect(),
             affiliation: element
                 .attr("person-affiliation")
                 .and_then(Affiliation::from_name)
@@ -107,6 +104,31 @@ pub fn look(room: &BareJid, person: Option<&BareJid>) -> Element {
     Element::new(NS, "look")
         .with_attr("room", room.as_str())
         .with_attr_opt("person", person.map(|jid| jid.as_str()))
+}
+
+/// Asks for the sessions of a person, for a room that need not be there.
+pub fn who(room: &BareJid, person: &BareJid) -> Element {
+    Element::new(NS, "who").with_attr("room", room.as_str()).with_attr("person", person.as_str())
+}
+
+/// A person, connected or not.
+#[derive(Clone, Debug, Default)]
+pub struct Connected {
+    /// The sessions on this server.
+    pub sessions: Vec<Requester>,
+    /// What a session of that address would be, as far as its domain tells: without a SASL mechanism or a token.
+    pub supposed: Option<Requester>,
+}
+
+impl Connected {
+    /// Reads a `who`.
+    pub fn read(element: &Element) -> Self {
+        let children = |name| element.children().filter(move |child| child.is(NS, name));
+        Self {
+            sessions: children("session").map(read_requester).collect(),
+            supposed: children("supposed").map(read_requester).next(),
+        }
+    }
 }
 
 /// Asks for the rooms whose address comes after `after`.

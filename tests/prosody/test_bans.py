@@ -3,7 +3,8 @@
 import json
 
 from lab import Crowd
-from storm import PASSWORD, SERVICE, guests, policy, until
+from lab.websocket import WebCrowd, web
+from storm import PASSWORD, SERVICE, policy, until
 
 TEA, OTHER = f"tea@{SERVICE}", f"other@{SERVICE}"
 OPERATOR = ("[policy]", 'operators = ["root@operators.localhost"]')
@@ -120,26 +121,42 @@ async def test_a_ban_is_for_rooms_of_a_pattern(start_prosody, start_vestibule):
         assert (await bob.join(TEA, "Bob", PASSWORD)).joined
 
 
-async def test_a_ban_is_on_a_domain_or_a_network(start_prosody, start_vestibule):
-    vestibule = start_vestibule(server := start_prosody(), rules())
-    async with Crowd(server) as crowd:
+async def test_a_ban_is_on_a_network(start_prosody, start_vestibule):
+    options, port = web()
+    plain = ("[policy.access]", "encrypted = false")
+    vestibule = start_vestibule(server := start_prosody(**options), rules(*plain))
+    async with Crowd(server) as crowd, WebCrowd(server, port) as abroad:
         alice = await inside(crowd, "alice", TEA)
-        focus = await crowd.connect("focus@localhost")
-        assert (await focus.join(TEA, "focus")).joined
-        strangers = await guests(crowd, 3)
+        strangers = [await abroad.connect(f"192.0.2.{number}") for number in range(1, 4)]
         for number, stranger in enumerate(strangers):
             assert (await stranger.join(TEA, f"S{number}", PASSWORD)).joined
-        done = read(vestibule, "ban", "guest.localhost")
-        assert (done["kind"], len(done["removed"])) == ("domain", 3)
+        done = read(vestibule, "ban", "192.0.2.0/30")
+        assert (done["kind"], len(done["removed"])) == ("network", 3)
         for stranger in strangers:
             await out_of(stranger, TEA)
         await alice.ping()
-        assert set(alice.occupants(TEA)) == {"Alice", "focus"}
-        read(vestibule, "ban", "127.0.0.1")
-        await out_of(alice, TEA)
-        await focus.ping()
-        assert set(focus.occupants(TEA)) == {"focus"}, "services stay"
-        assert bans(vestibule) == {("guest.localhost", None), ("127.0.0.1", None)}
+        assert set(alice.occupants(TEA)) == {"Alice"}
+        assert bans(vestibule) == {("192.0.2.0/30", None)}
+
+
+async def test_nobody_bans_the_server_itself_though_the_file_has_no_operators(start_prosody, start_vestibule):
+    proxies = {"options": {"trusted_proxies": ["127.0.0.1", "::1", "198.51.100.7"]}}
+    vestibule = start_vestibule(server := start_prosody(**proxies), policy())
+    async with Crowd(server) as crowd:
+        await inside(crowd, "bob", TEA, nick="Bobby")
+        for who, words in [
+            ("guest.localhost", "a host of this server"),
+            ("localhost", "a host of this server"),
+            (SERVICE, "a host of this server"),
+            ("127.0.0.0/8", "this machine"),
+            ("::1", "this machine"),
+            ("198.51.100.0/24", "`198.51.100.7/32` of Prosody's `trusted_proxies`"),
+            ("bob", "did you mean `bob@localhost`?"),
+            ("Bobby", "did you mean `bob@localhost`?"),
+            ("mallory", "give an address like"),
+        ]:
+            assert words in read(vestibule, "ban", who, code=1), who
+        assert not bans(vestibule)
 
 
 async def test_whoever_waits_is_turned_away_by_a_ban(start_prosody, start_vestibule):

@@ -61,13 +61,30 @@ async def test_a_password_is_made_anew_and_the_old_one_is_refused(start_prosody,
         old = await told(alice, "The password of this room is")
         bob, carol = [await crowd.connect(f"{name}@localhost") for name in ("bob", "carol")]
         assert (await bob.join(TEA, "Bob", old)).joined
-        assert read(vestibule, "rotate", TEA) == {"room": TEA, "source": "generated", "told": True}
+        assert read(vestibule, "rotate", TEA) == {
+            "room": TEA, "source": "generated", "told": True, "unasked": None,
+        }  # fmt: skip
         new = await told(alice, "The password of this room is now")
         assert new and new != old
         assert (await carol.join(TEA, "Carol", old)).condition == "not-authorized"
         assert (await carol.join(TEA, "Carol", new)).joined
         await bob.ping()
         assert not [s for s in bob.seen if new in (s.body or "")], "only moderators are told"
+
+
+async def test_a_password_that_nothing_asks_for_is_said_to_be_so(start_prosody, start_vestibule):
+    rooms = '[[room]]\nmatch = "lobby-*"\nlobby.admission = "lobby"\n'
+    rooms += '[[room]]\nmatch = "free-*"\npassword.required = false\nlobby.admission = "open"\nclose.hold_until = []\n'
+    vestibule = start_vestibule(server := start_prosody(), GENERATED + rooms)
+    lobby, free = f"lobby-1@{SERVICE}", f"free-1@{SERVICE}"
+    async with Crowd(server) as crowd:
+        (alice,) = await meeting(crowd, "alice", room=lobby)
+        assert read(vestibule, "rotate", lobby)["unasked"] == "lobby"
+        done = vestibule.run("rotate", lobby)
+        assert 'nothing asks for it there: people come in by `lobby.admission = "lobby"`' in done.stdout
+        assert (await alice.join(free, "Alice")).joined
+        assert "the file asks for none there" in refusal(vestibule, "rotate", free)
+        assert not read(vestibule, "room", free)["password"]
 
 
 async def test_a_password_is_set_and_has_to_be_good(start_prosody, start_vestibule, tmp_path):
@@ -165,3 +182,47 @@ async def test_who_did_what_is_written_down_and_no_password(start_prosody, start
         assert remove[:4] == ("remove", "done", TEA, "bob@localhost")
         assert json.loads(remove[4])["reason"] == "too loud"
         assert CHOSEN not in repr(actions())
+
+
+async def test_words_say_what_is_so(start_prosody, start_vestibule):
+    vestibule = start_vestibule(server := start_prosody(), policy())
+    async with Crowd(server) as crowd:
+        await meeting(crowd, "alice")
+
+        def shown():
+            return vestibule.run("log", "--kind", "doctor").stdout
+
+        await until(lambda: "the doctor found" in shown(), 10, "the doctor's entry")
+        assert "{" not in shown() and " critical, " in shown()
+        for verb in (["rooms"], ["room", TEA]):
+            assert "by alice@localhost" in vestibule.run(*verb).stdout
+
+
+async def test_a_file_that_is_no_toml_is_said_to_be_with_its_line(start_prosody, start_vestibule):
+    vestibule = start_vestibule(start_prosody(), policy())
+    whole, socket = vestibule.config_path.read_text(), vestibule.env["VESTIBULE_COMPONENT__SOCKET"]
+    vestibule.config_path.write_text(whole + "\n[policy\n")
+    line = whole.count("\n") + 2
+    try:
+        reload = vestibule.run("reload")
+        assert reload.returncode == 1 and f":{line}:" in reload.stderr, reload.stderr
+        assert "error: error:" not in reload.stderr
+        assert f":{line}:" in vestibule.run("status").stdout
+        # Where only the file says it, the usual socket is tried.
+        del vestibule.env["VESTIBULE_COMPONENT__SOCKET"]
+        for verb in ("status", "reload", "rooms"):
+            alone = vestibule.run("--config", vestibule.config_path, verb)
+            assert alone.returncode == 2 and f":{line}:" in alone.stderr, alone.stderr
+            assert "/run/vestibule/control.sock" in alone.stderr
+    finally:
+        vestibule.config_path.write_text(whole)
+        vestibule.env["VESTIBULE_COMPONENT__SOCKET"] = socket
+    assert vestibule.run("reload").returncode == 0
+
+
+def test_without_a_component_the_doctor_says_that_once(start_prosody, start_vestibule):
+    vestibule = start_vestibule(start_prosody(), policy())
+    vestibule.shutdown()
+    said = vestibule.run("--config", vestibule.config_path, "doctor")
+    assert said.stdout.count("no component listens") == 1, said.stdout
+    assert "without the server: " in said.stdout

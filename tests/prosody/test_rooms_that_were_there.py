@@ -257,6 +257,20 @@ async def test_a_stored_room_goes_with_its_meeting_where_the_file_says_that_room
             assert door.stored(door.cafe) is None
 
 
+async def test_another_password_of_a_stored_room_is_asked_for_as_the_one_before(prosody_version):
+    async with house(prosody_version) as door:
+        door.start()
+        async with Crowd(door.server) as crowd:
+            ann, eve = [await crowd.connect(f"{name}@localhost") for name in ("ann", "eve")]
+            assert (await ann.join(door.cafe, "Ann")).joined
+            assert "has no password" in door.component.run("rotate", door.cafe).stderr
+            assert door.component.run("set-password", door.cafe, stdin=f"{OTHER}\n").returncode == 0
+            assert (await eve.join(door.cafe, "Eve")).condition == "not-authorized"
+            assert door.component.run("rotate", door.cafe).returncode == 0
+            for typed in (None, OTHER):
+                assert (await eve.join(door.cafe, "Eve", typed)).condition == "not-authorized"
+
+
 LOCKED = (
     POLICY
     + f"""

@@ -1,19 +1,23 @@
 //! Bans.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::Operator;
 use super::failure::{conflict, invalid, not_found, unavailable};
-use crate::app::bans::{holds, pattern, put_in_force};
+use crate::app::around::proxies;
+use crate::app::bans::{holds, put_in_force};
 use crate::app::clock::now;
 use crate::app::reload::carry_out;
 use crate::component::desk::Judged;
 use crate::control::{Caller, Failure, Length};
-use crate::jid::folded;
-use crate::policy::bans::Banned;
+use crate::jid::{folded, spellings};
+use crate::policy::bans::{Banned, canonical};
+use crate::policy::room_name::pattern;
 use crate::policy::rules::Policy;
 use crate::store::{Ban, Store};
 
@@ -21,6 +25,8 @@ use crate::store::{Ban, Store};
 const LONGEST_REASON: usize = 500;
 /// Fewer bits of an address are as good as everybody.
 const LEAST_BITS: [(bool, u8); 2] = [(true, 8), (false, 16)];
+/// Addresses that are proposed, at most.
+const NEAREST: usize = 3;
 
 impl Operator {
     /// Removes everybody of that description from the rooms, and keeps him out.
@@ -40,7 +46,8 @@ impl Operator {
                 "the reason is at most {LONGEST_REASON} characters, without control characters"
             )));
         }
-        is_allowed(&whom, self.shared.desk().policy()).map_err(conflict)?;
+        let own = self.own(matches!(whom, Banned::Network(_))).await;
+        is_allowed(&whom, self.shared.desk().policy(), &own).map_err(conflict)?;
         let at = now();
         let ban = Ban {
             id: self.shared.desk().next_id(),
@@ -122,6 +129,23 @@ impl Operator {
         json!({ "bans": bans, "file": file })
     }
 
+    /// What the server has of its own; its proxies only where that is asked for.
+    async fn own(&self, with_proxies: bool) -> Own {
+        let proxies = if with_proxies { proxies(&self.shared).await } else { Vec::new() };
+        let component = self.shared.upkeep().settings.component.domain.to_string();
+        let desk = self.shared.desk();
+        let services = desk.services().flat_map(|(service, hello)| {
+            let hosts = hello.into_iter().flat_map(|hello| &hello.hosts.hosts);
+            hosts.map(|host| host.name.clone()).chain([service.to_owned()])
+        });
+        let known = desk.live().rooms().flat_map(|(_, room)| {
+            room.occupants.values().chain(room.waiting.values()).map(|known| &known.who)
+        });
+        let people =
+            known.filter_map(|who| Some((who.jid.as_ref()?.to_string(), who.nick.clone())));
+        Own { hosts: services.chain([component]).collect(), proxies, people: people.collect() }
+    }
+
     /// The audit database.
     pub(super) fn store(&self) -> Option<Arc<Store>> {
         self.shared.desk().audit().store().map(Arc::clone)
@@ -133,8 +157,19 @@ fn end(at: Timestamp, time: &Length) -> Option<Timestamp> {
     at.checked_add(time).ok()
 }
 
-/// Whether somebody may be banned with a word: not those whom the server or its operators need.
-fn is_allowed(whom: &Banned, policy: &Policy) -> Result<(), String> {
+/// What a server has of its own.
+#[derive(Debug, Default)]
+struct Own {
+    /// Its hosts, its services and this component.
+    hosts: Vec<String>,
+    /// The web servers in front, whose address people have where those do not say who comes.
+    proxies: Vec<IpNet>,
+    /// Addresses and nicks of those who are in rooms or wait there.
+    people: Vec<(String, String)>,
+}
+
+/// Whether somebody may be banned with a word: not those whom the server or its operators need, nor nobody.
+fn is_allowed(whom: &Banned, policy: &Policy, own: &Own) -> Result<(), String> {
     match whom {
         Banned::Jid(jid) if policy.services.contains_key(jid) => {
             Err(format!("`{jid}` is a service of the file: rooms do not work without it"))
@@ -142,28 +177,73 @@ fn is_allowed(whom: &Banned, policy: &Policy) -> Result<(), String> {
         Banned::Jid(jid) if policy.operators.contains_key(jid) => {
             Err(format!("`{jid}` is an operator of the file: take that away there first"))
         }
-        Banned::Domain(domain) => {
-            let operator = policy.operators.keys().find(|jid| jid.domain() == domain);
-            operator.map_or(Ok(()), |operator| {
-                Err(format!(
-                    "`{operator}` is an operator of the file, and would be kept out, too: ban JIDs, or write a \
-                     `[[ban]]` into the file"
-                ))
-            })
-        }
-        Banned::Network(network) => {
-            let is_v4 = network.addr().is_ipv4();
-            let least = LEAST_BITS.iter().find(|(v4, _)| *v4 == is_v4).map_or(0, |(_, bits)| *bits);
-            if network.prefix_len() >= least {
-                return Ok(());
-            }
-            Err(format!(
-                "`{network}` is as good as everybody: a ban of less than {least} bits has to stand in the file, where \
-                 `vestibule plan` says whom it meets"
-            ))
-        }
+        Banned::Domain(domain) => is_domain_allowed(domain, policy, own),
+        Banned::Network(network) => is_network_allowed(network, own),
         Banned::Jid(_) => Ok(()),
     }
+}
+
+fn is_domain_allowed(domain: &str, policy: &Policy, own: &Own) -> Result<(), String> {
+    let operator = policy.operators.keys().find(|jid| jid.domain() == domain);
+    if let Some(operator) = operator {
+        return Err(format!(
+            "`{operator}` is an operator of the file, and would be kept out, too: ban JIDs, or write a `[[ban]]` \
+             into the file"
+        ));
+    }
+    if own.hosts.iter().any(|host| spellings(host).iter().any(|host| host == domain)) {
+        return Err(format!(
+            "`{domain}` is a host of this server: everybody there would be kept out. Ban JIDs, or say in the file who \
+             may enter (`access.enter`)"
+        ));
+    }
+    if domain.contains('.') {
+        return Ok(());
+    }
+    let folded = domain.to_lowercase();
+    let is_near = |(jid, nick): &&(String, String)| {
+        let node = jid.split_once('@').map_or("", |(node, _)| node);
+        [node, nick].iter().any(|name| name.to_lowercase().contains(&folded))
+    };
+    let mut near: Vec<_> = own.people.iter().filter(is_near).map(|(jid, _)| jid).collect();
+    near.sort();
+    near.dedup();
+    let near: Vec<_> = near.into_iter().take(NEAREST).map(|jid| format!("`{jid}`")).collect();
+    let meant = match near.as_slice() {
+        [] => "give an address like `bob@example.org`".to_owned(),
+        near => format!("did you mean {}?", near.join(" or ")),
+    };
+    Err(format!("`{domain}` is taken for a domain, has no dot, and is nobody's: {meant}"))
+}
+
+fn is_network_allowed(network: &IpNet, own: &Own) -> Result<(), String> {
+    let is_v4 = network.addr().is_ipv4();
+    let least = LEAST_BITS.iter().find(|(v4, _)| *v4 == is_v4).map_or(0, |(_, bits)| *bits);
+    if network.prefix_len() < least {
+        return Err(format!(
+            "`{network}` is as good as everybody: a ban of less than {least} bits has to stand in the file, where \
+             `vestibule plan` says whom it meets"
+        ));
+    }
+    let meets = |other: &IpNet| network.contains(other) || other.contains(network);
+    if loopback().iter().any(meets) {
+        return Err(format!(
+            "`{network}` is this machine: all who come by a web server in front of it may have that address"
+        ));
+    }
+    match own.proxies.iter().find(|proxy| meets(&canonical(**proxy))) {
+        Some(proxy) => Err(format!(
+            "`{network}` has the web server in front (`{proxy}` of Prosody's `trusted_proxies`): all who come by it may \
+             have that address"
+        )),
+        None => Ok(()),
+    }
+}
+
+/// The addresses of this machine (RFC 6890).
+fn loopback() -> [IpNet; 2] {
+    let four = Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8);
+    [IpNet::V4(four), IpNet::V6(Ipv6Net::from(Ipv6Addr::LOCALHOST))]
 }
 
 fn shown(ban: &Ban, whom: &Banned) -> Value {
@@ -200,7 +280,7 @@ mod tests {
                     [("bot@", false), ("root@", false), ("", false), ("bob@", true)]
                 {
                     let whom = Banned::read(&format!("{who}{spelling}")).unwrap();
-                    let found = is_allowed(&whom, &policy).is_ok();
+                    let found = is_allowed(&whom, &policy, &Own::default()).is_ok();
                     assert_eq!(found, allowed, "{who}{spelling} of {written}");
                 }
             }
@@ -225,7 +305,52 @@ mod tests {
             ("::/0", false),
             ("2001:db8::/32", true),
         ] {
-            assert_eq!(is_allowed(&Banned::read(who).unwrap(), &policy).is_ok(), allowed, "{who}");
+            let whom = Banned::read(who).unwrap();
+            assert_eq!(is_allowed(&whom, &policy, &Own::default()).is_ok(), allowed, "{who}");
         }
+    }
+
+    #[test]
+    fn what_is_the_server_s_own_is_not_banned_whatever_the_file_says() {
+        let own = Own {
+            hosts: vec!["guest.example.org".to_owned(), "xn--bcher-kva.example".to_owned()],
+            proxies: vec!["192.0.2.7/32".parse().unwrap(), "2001:db8:1::/48".parse().unwrap()],
+            people: Vec::new(),
+        };
+        for (who, reason) in [
+            ("guest.example.org", "a host of this server"),
+            ("b\u{FC}cher.example", "a host of this server"),
+            ("127.0.0.1", "this machine"),
+            ("127.4.0.0/16", "this machine"),
+            ("::1", "this machine"),
+            ("::/16", "this machine"),
+            ("::ffff:127.0.0.1", "this machine"),
+            ("192.0.2.0/24", "`192.0.2.7/32` of Prosody's `trusted_proxies`"),
+            ("192.0.2.7", "web server in front"),
+            ("2001:db8:1:2::/64", "web server in front"),
+            ("192.0.3.0/24", ""),
+            ("2001:db8:2::/64", ""),
+            ("elsewhere.example", ""),
+            ("mallory@guest.example.org", ""),
+        ] {
+            let found = is_allowed(&Banned::read(who).unwrap(), &Policy::default(), &own);
+            let found = found.err().unwrap_or_default();
+            assert_eq!(reason.is_empty(), found.is_empty(), "{who}: {found}");
+            assert!(found.contains(reason), "{who}: {found}");
+        }
+    }
+
+    #[test]
+    fn a_nick_is_nobody_and_who_may_be_meant_is_named() {
+        let people = ["bob@example.org", "x1@guest.example.org", "ann@example.org"];
+        let nicks = ["Robert", "Bobby", "Ann"];
+        let people = people.map(str::to_owned).into_iter().zip(nicks.map(str::to_owned));
+        let own = Own { people: people.collect(), ..Own::default() };
+        let refused = |who: &str| {
+            is_allowed(&Banned::read(who).unwrap(), &Policy::default(), &own).unwrap_err()
+        };
+        let bob = refused("Bob");
+        assert!(bob.contains("did you mean `bob@example.org` or `x1@guest.example.org`?"), "{bob}");
+        assert!(refused("mallory").contains("like `bob@example.org`"));
     }
 }

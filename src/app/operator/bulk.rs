@@ -8,13 +8,12 @@ use serde_json::{Map, Value, json};
 use super::Operator;
 use super::deed::Deed;
 use super::failure::{invalid, unavailable};
-use crate::app::bans::pattern;
 use crate::app::clock::now;
 use crate::app::rooms::{AT_ONCE, order};
 use crate::component::live::Room;
 use crate::control::{Failure, Length};
 use crate::jid::BareJid;
-use crate::policy::room_name::spellings;
+use crate::policy::room_name::{pattern, spellings};
 use crate::policy::rules::Policy;
 use crate::wire::answer::end;
 
@@ -46,6 +45,7 @@ impl Filter {
             ));
         }
         let names = names.map(|names| pattern(&names)).transpose().map_err(invalid)?;
+        let names = names.map(|names| names.compile_matcher());
         let opened_by = older.map(|older| {
             let older = SignedDuration::try_from(older.time()).unwrap_or(SignedDuration::MAX);
             now.checked_sub(older).unwrap_or(Timestamp::MIN)

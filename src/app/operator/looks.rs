@@ -5,15 +5,12 @@ use std::sync::PoisonError;
 use serde_json::{Map, Value, json};
 
 use super::Operator;
-use super::failure::{invalid, unavailable};
-use crate::app::clock::now;
+use super::failure::unavailable;
 use crate::app::listed::{listed, shown};
-use crate::app::rooms::{RoomError, address, room};
+use crate::app::rooms::{address, room};
 use crate::component::desk::Mode;
-use crate::config::Described;
 use crate::control::{Failure, LogIn, ServiceStatus, Status};
 use crate::policy::access::Opening;
-use crate::policy::attempt::{Requester, RoomView};
 use crate::policy::bans::BAN;
 use crate::policy::class::Class;
 use crate::policy::explain::Explanation;
@@ -104,45 +101,6 @@ impl Operator {
         let live = room(&self.shared, &jid, None).await?;
         Ok(shown(&self.shared.desk(), &live))
     }
-
-    /// What would be decided on an attempt.
-    pub(super) async fn explain(&self, described: &Described) -> Result<Value, Failure> {
-        let mut attempt = described.attempt().map_err(invalid)?;
-        let jid = described.room().map_err(invalid)?;
-        let mut there = None;
-        let mut view = match room(&self.shared, &jid, attempt.requester.jid.as_ref()).await {
-            Ok(live) => {
-                attempt.requester.person = attempt.requester.person.or(live.person);
-                let inside = live.occupants.iter().filter(|who| who.jid == attempt.requester.jid);
-                there = inside.chain(&live.sessions).next().cloned();
-                live.view
-            }
-            Err(RoomError::None(_)) => RoomView::default(),
-            Err(error) => return Err(error.into()),
-        };
-        let desk = self.shared.desk();
-        if described.auth.is_none() && described.claims.is_empty() {
-            let there = there.or_else(|| desk.live().session_of(attempt.requester.jid.as_ref()));
-            as_there(&mut attempt.requester, there);
-        }
-        attempt.banned = desk.policy().held(&attempt, now());
-        view.nobody_logs_in = desk.nobody_logs_in(jid.domain());
-        let (explanation, facts) = desk.explain(&attempt, &view, now());
-        Ok(explanation_to_json(&explanation, &facts, &desk.policy().texts))
-    }
-}
-
-/// Takes over by what somebody who is connected has proved who they are.
-fn as_there(who: &mut Requester, there: Option<Requester>) {
-    let Some(there) = there else { return };
-    who.session = there.session;
-    who.account = there.account;
-    who.account_session = there.account_session;
-    who.claims = there.claims;
-    who.address = who.address.or(there.address);
-    who.ticket = there.ticket;
-    who.device = there.device;
-    who.client = there.client;
 }
 
 /// The hosts of the server of a service, and what a log-in to each proves.

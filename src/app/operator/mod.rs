@@ -3,6 +3,7 @@
 mod bans;
 mod bulk;
 mod deed;
+mod explain;
 mod failure;
 mod incident;
 mod looks;

@@ -11,6 +11,7 @@ use crate::app::rooms::{address, apply_with, room};
 use crate::control::Failure;
 use crate::jid::BareJid;
 use crate::password::{judge, period_at};
+use crate::policy::lobby::Admission;
 use crate::policy::notice::Notice;
 use crate::policy::record::Source;
 use crate::policy::rules::Rules;
@@ -45,11 +46,13 @@ impl Operator {
                 (NewPassword::Made(source), source)
             }
         };
+        // Where the file requires none, a room asks for one of its own alone.
+        let kept = if rules.password.required.value { source } else { Source::Creator };
         let notice = (Audience::Moderators, Notice::PasswordChanged);
         let tells = rules.password.tell.value;
         let change = |live: &LiveRoom| {
             let record = live.view.record.clone();
-            let record = record.map(|record| record.with_password(source));
+            let record = record.map(|record| record.with_password(kept));
             let effects = Effects {
                 record,
                 password: Some(new),
@@ -59,7 +62,12 @@ impl Operator {
             (effects, Vec::new())
         };
         apply_with(&self.shared, &jid, None, typed.as_ref(), change).await?;
-        Ok(json!({ "room": jid.as_str(), "source": source.name(), "told": tells }))
+        let admission = rules.lobby.admission.value;
+        let unasked = matches!(admission, Admission::Lobby | Admission::Open);
+        let unasked = unasked.then(|| admission.name());
+        Ok(json!({
+            "room": jid.as_str(), "source": source.name(), "told": tells, "unasked": unasked,
+        }))
     }
 
     /// A typed password is as good as a moderator's has to be.
@@ -95,9 +103,16 @@ impl Operator {
 /// Where another password comes from.
 ///
 /// # Errors
-/// It would be the same again.
+/// There is none, or it would be the same again.
 fn source(rules: &Rules, live: &LiveRoom) -> Result<Source, String> {
     let settings = &rules.password;
+    if !live.view.has_password && !settings.required.value {
+        return Err(
+            "this room has no password, and the file asks for none there (`password.required = false`): \
+             `vestibule set-password` gives it one"
+                .to_owned(),
+        );
+    }
     let record = live.view.record.as_ref();
     let is_from =
         |source| live.view.has_password && record.is_some_and(|it| it.password == Some(source));

@@ -55,8 +55,21 @@ fn what(entry: &Entry) -> String {
                 rule(entry)
             )
         }
-        Kind::Doctor => body.to_string(),
+        Kind::Doctor => doctor(&body),
     }
+}
+
+/// What the doctor found, by the names of its checks.
+fn doctor(body: &Value) -> String {
+    let count = |name: &str| body.pointer(&format!("/counts/{name}")).and_then(Value::as_u64);
+    let found = body.get("found").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let counted = found.iter().filter(|row| row.get("ignored") != Some(&Value::Bool(true)));
+    let ids: Vec<_> = counted.filter_map(|row| row.get("id")?.as_str()).collect();
+    let names = if ids.is_empty() { String::new() } else { format!(": {}", ids.join(", ")) };
+    let part = if body.get("complete") == Some(&Value::Bool(false)) { ", of a part" } else { "" };
+    let [critical, warnings, notes] =
+        ["critical", "warning", "note"].map(|name| count(name).unwrap_or_default());
+    format!("the doctor found {critical} critical, {warnings} warnings, {notes} notes{part}{names}")
 }
 
 fn decision(entry: &Entry) -> String {

@@ -1,5 +1,6 @@
 //! Where the gates' questions are answered.
 
+mod described;
 mod policies;
 mod reports;
 mod rooms;
@@ -23,10 +24,9 @@ use super::making;
 use super::neighbours::Neighbour;
 use super::observe::as_if_enforced;
 use super::tally::Tally;
-use crate::policy::attempt::{Action, Attempt, RoomView};
+use crate::policy::attempt::{Action, Attempt};
 use crate::policy::decide::decide;
 use crate::policy::denial::Denial;
-use crate::policy::explain::{Explanation, explain};
 use crate::policy::facts::Facts;
 use crate::policy::made::Held;
 use crate::policy::names::{Namesake, Unique};
@@ -267,19 +267,6 @@ impl Desk {
         if found.is_some() {
             attempt.to_mut().namesake = found;
         }
-    }
-
-    /// Explains an attempt at a room as it is.
-    pub fn explain<'a>(
-        &self,
-        attempt: &'a Attempt,
-        room: &'a RoomView,
-        now: Timestamp,
-    ) -> (Explanation, Facts<'a>) {
-        let rules = self.live.rules_of(&self.policy, attempt, room, now);
-        let pressure = self.pressure(attempt, &rules, now);
-        let explanation = explain(&self.policy, &rules, attempt, room, &pressure, now);
-        (explanation, Facts::of(&self.policy, &rules, attempt, room, &pressure))
     }
 
     /// The rooms as they are.

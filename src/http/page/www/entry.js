@@ -151,6 +151,7 @@ export function explanation(found, entry = null) {
     differs && h('p', {}, meaning(found.rule)),
     found.told && h('p.told', {}, 'Told: ', h('q', {}, visible(found.told))),
     would && h('p', {}, 'If what is observed were enforced: ', verdict(would.verdict), ' ', place_(would)),
+    ...(found.assumed ?? []).map(text => h('p.hint', {}, `Assumed: ${visible(text)}`)),
     found.exceptions?.length ? h('p', {}, `With the exception of line ${found.exceptions.join(', ')}.`) : null,
     limits.length ? [h('h3', {}, 'What is not allowed inside'), h('ul', {}, limits.map(([what, degree]) => h('li', {}, `${capital(words(what))}: ${degree === 'moderator' ? 'while moderating' : 'no'}`)))] : null,
     changes.length ? [h('h3', {}, 'What would change it'), h('ul.plain.changes', {}, changes.map(change => h('li', {}, h('span', {}, `With ${visible(change.with)}`), verdict(change.verdict), place_(change))))] : null,
