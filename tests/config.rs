@@ -292,6 +292,10 @@ fn a_setting_remembers_its_line_and_a_default_has_none() {
 #[test]
 fn the_most_specific_override_counts() {
     let text = "
+        [[service]]
+        domain = 'conference.localhost'
+        [[service]]
+        domain = 'conference.example.org'
         [[room]]
         match = '*'
         password.words = 5

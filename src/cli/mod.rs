@@ -26,7 +26,9 @@ use jiff::Timestamp;
 use self::out::{fail, say};
 use crate::app;
 use crate::component::desk::Mode;
-use crate::config::{self, Described, Environment, Format, LoadError, Loaded, Log, NOT_ALLOWED};
+use crate::config::{
+    self, Described, Environment, Format, LoadError, Loaded, Log, NOT_ALLOWED, Socket,
+};
 use crate::control::{Candidate, Request, Role};
 use crate::jid::BareJid;
 use crate::proof::unseen::{Seen, see};
@@ -145,7 +147,16 @@ pub fn main() -> ExitCode {
     let Arguments { config: file, socket, json, verb } = arguments;
     let found = || match socket.clone() {
         Some(socket) => Ok(socket),
-        None => config::socket(&file, &environment).map_err(|error| unknown_socket(&file, &error)),
+        None => match config::socket(&file, &environment) {
+            Ok(Socket { path, problem }) => {
+                if let Some(problem) = problem {
+                    out::note(&problem);
+                    out::note(&format!("so the component is asked by `{}`", path.display()));
+                }
+                Ok(path)
+            }
+            Err(error) => Err(unknown_socket(&file, &error)),
+        },
     };
     let ask = |request| running::ask(found(), &request, json);
     match verb {

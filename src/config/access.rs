@@ -2,10 +2,11 @@
 
 use toml::de::DeValue;
 
-use super::names::{domain_spellings, globs, jid_spellings};
+use super::names::{domain_spellings, globs, jid_spellings, warn_of_words};
 use super::section::{Item, Read, Section};
-use super::values::{boolean, classes, list, text};
+use super::values::{CLASSES, boolean, classes, list, text, word};
 use crate::policy::access::{Access, Opening, Persistence};
+use crate::policy::class::ClassSet;
 use crate::policy::set::Set;
 
 /// Puts what the table says into the rules.
@@ -44,6 +45,7 @@ fn listed(section: &mut Section<'_>, rules: &mut Access) {
             if is_jid { jid_spellings(item).map(Ok) } else { domain_spellings(item).map(Err) }
         })(item)
     });
+    warn_of_words(section, "listed");
     let Some((entries, place)) = read else { return };
     for entry in entries {
         match entry {
@@ -56,14 +58,40 @@ fn listed(section: &mut Section<'_>, rules: &mut Access) {
     rules.listed_domains = Set::at(domains.into_iter().collect(), line);
 }
 
-/// Classes, or "default".
+/// The words for classes, and "default".
+static OPENINGS: [(&str, Option<ClassSet>); 10] = {
+    let mut all = [(Opening::DEFAULT, None); 10];
+    let mut at = 0;
+    while at < CLASSES.len() {
+        let (name, classes) = CLASSES[at];
+        all[at + 1] = (name, Some(classes));
+        at += 1;
+    }
+    all
+};
+
+/// Classes, or "default" alone.
 fn opening(item: &Item<'_>) -> Read<Opening> {
-    match text(item) {
-        Ok(word) if word == Opening::DEFAULT => Ok(Opening::Default),
-        Ok(word) => item.wrong(
-            format!("`{word}` is no list of classes"),
-            Some("write \"default\", or a list like [\"account\"]".to_owned()),
-        ),
-        Err(_) => classes(item).map(Opening::Classes),
+    if let Ok(word) = text(item) {
+        return match word == Opening::DEFAULT {
+            true => Ok(Opening::Default),
+            false => item.wrong(
+                format!("`{word}` is no list of classes"),
+                Some("write \"default\", or a list like [\"account\"]".to_owned()),
+            ),
+        };
+    }
+    let words = list(word(&OPENINGS, |(name, _)| name))(item)?;
+    let is_default = |(_, classes): &(&str, Option<ClassSet>)| classes.is_none();
+    match words.iter().any(is_default) {
+        true if words.len() == 1 => Ok(Opening::Default),
+        true => {
+            let hint = "write \"default\" alone, or the classes that it means".to_owned();
+            item.wrong("`default` stands beside others", Some(hint))
+        }
+        false => {
+            let all = words.into_iter().filter_map(|(_, classes)| classes);
+            Ok(Opening::Classes(all.fold(ClassSet::NONE, ClassSet::and)))
+        }
     }
 }

@@ -3,9 +3,10 @@
 use globset::GlobMatcher;
 
 use super::covered::{self, On, Reach};
-use super::names::{domain_name, glob, jid, moment, network};
-use super::section::Section;
+use super::names::{account_or, domain_name, glob, moment, network, warn_of_words};
+use super::section::{Item, Read, Section};
 use super::values::{some_text, text};
+use crate::jid::BareJid;
 use crate::policy::bans::{Ban, Bans, Origin};
 
 /// Reads every `[[ban]]`, and how many there are.
@@ -23,8 +24,9 @@ pub(super) fn read(sections: Vec<Section<'_>>) -> (Bans, usize) {
 
 fn one(mut section: Section<'_>, bans: &mut Bans, reaches: &mut Vec<Reach>) {
     let given = ["jid", "domain", "network"].map(|key| section.given(key, |_| ()).is_some());
-    let jid = section.read("jid", jid);
+    let jid = section.read("jid", account);
     let domain = section.read("domain", domain_name);
+    warn_of_words(&mut section, "domain");
     let network = section.read("network", network);
     let rooms = room(&mut section);
     let until = section.read("until", moment);
@@ -84,6 +86,11 @@ fn one(mut section: Section<'_>, bans: &mut Bans, reaches: &mut Vec<Reach>) {
         bans.ban_network(network, ban);
     }
     section.finish();
+}
+
+/// Somebody whom an entry is for; a domain is another key.
+pub(super) fn account(item: &Item<'_>) -> Read<BareJid> {
+    account_or(item, |domain| format!("write `domain = \"{domain}\"` for everybody from there"))
 }
 
 /// The rooms that an entry is for, by the pattern of their names; `None`: all.

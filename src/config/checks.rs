@@ -180,7 +180,7 @@ impl Checks<'_> {
                 access.open.line,
                 "access.open",
                 "nobody can open a room",
-                "write [\"everyone\"], or name the accounts of these classes",
+                "write \"default\", or name the accounts of these classes",
             );
         }
         // Everybody belongs to exactly one of these; the other classes come on top.

@@ -2,9 +2,9 @@
 
 use globset::GlobMatcher;
 
-use super::bans::room;
+use super::bans::{account, room};
 use super::modes::what_is_wrong_with;
-use super::names::{domain_name, jid, moment};
+use super::names::{domain_name, moment, warn_of_words};
 use super::section::{Item, Read, Section};
 use super::values::{list, some_text, text, word};
 use crate::policy::bans::BAN;
@@ -23,8 +23,9 @@ pub(super) fn read(sections: Vec<Section<'_>>) -> Exceptions {
 
 fn one(mut section: Section<'_>, exceptions: &mut Exceptions) {
     let given = ["jid", "domain", "class"].map(|key| section.given(key, |_| ()).is_some());
-    let jid = section.read("jid", jid).map(|(jid, _)| Whom::Jid(jid));
+    let jid = section.read("jid", account).map(|(jid, _)| Whom::Jid(jid));
     let domain = section.read("domain", domain_name).map(|(domain, _)| Whom::Domain(domain));
+    warn_of_words(&mut section, "domain");
     let class = section.read("class", word(&Class::ALL, Class::name));
     let class = class.map(|(class, _)| Whom::Class(class));
     let rooms: Option<GlobMatcher> = room(&mut section);

@@ -105,17 +105,32 @@ fn load_as(path: &Path, environment: &Environment, lenient: bool) -> Result<Load
 /// be complete for that (who asks the running component need not know its secret).
 ///
 /// # Errors
-/// The file cannot be read, or is no TOML.
-pub fn socket(path: &Path, environment: &Environment) -> io::Result<PathBuf> {
-    if let Some(socket) = environment.socket() {
-        return Ok(socket);
+/// The file cannot be read.
+pub fn socket(path: &Path, environment: &Environment) -> io::Result<Socket> {
+    if let Some(path) = environment.socket() {
+        return Ok(Socket { path, problem: None });
     }
     let text = fs::read_to_string(path)?;
-    let table: toml::Table = text.parse().map_err(|_| io::Error::other("it is no TOML"))?;
+    let usual = || component::default_socket(environment.runtime_directory());
+    let Ok(table) = text.parse::<toml::Table>() else {
+        let name = path.display().to_string();
+        let notes = Notes::new(&name, &text);
+        _ = syntax::parse(&notes, &text);
+        let problem = notes.problems().0.into_iter().next();
+        return Ok(Socket { path: usual(), problem });
+    };
     let written = table.get("component").and_then(|component| component.get("socket"));
-    Ok(written
-        .and_then(toml::Value::as_str)
-        .map_or_else(|| component::default_socket(environment.runtime_directory()), PathBuf::from))
+    let written = written.and_then(toml::Value::as_str);
+    Ok(Socket { path: written.map_or_else(usual, PathBuf::from), problem: None })
+}
+
+/// Where the component listens for commands.
+#[derive(Clone, Debug)]
+pub struct Socket {
+    /// Its path.
+    pub path: PathBuf,
+    /// The file is no TOML: where, and that this is the path where it would say none.
+    pub problem: Option<Problem>,
 }
 
 /// Reads a file of which nothing is wrong once more, for what is noted about it.

@@ -69,7 +69,7 @@ pub use effective::{Effective, effective};
 pub use environment::Environment;
 pub use held::{Held, held};
 pub use layers::Layer;
-pub use load::{LoadError, Loaded, load, load_to_look, parse, schema, socket};
+pub use load::{LoadError, Loaded, Socket, load, load_to_look, parse, schema, socket};
 pub use notes::Written;
 pub use outline::{KeyChange, Said, changes};
 pub use outside::Outside;

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use toml::de::DeValue;
 
-use super::names::{domain_spellings, jid_spellings};
+use super::names::{account_or, domain_spellings, warn_of_words};
 use super::section::{Item, Read, Section};
 use super::values::{classes, duration_or_never, list, some_text, word};
+use crate::jid::BareJid;
 use crate::policy::authority::Protected;
 use crate::policy::moderators::{Become, Moderators};
 use crate::policy::who::Who;
@@ -14,8 +15,9 @@ use crate::policy::who::Who;
 /// Puts what the table says into the rules.
 pub(super) fn read(mut section: Section<'_>, rules: &mut Moderators) {
     section.set("become", &mut rules.become_by, ways);
-    section.set("jids", &mut rules.jids, |item| list(jid_spellings)(item).map(collect));
+    section.set("jids", &mut rules.jids, |item| list(account)(item).map(collect));
     section.set("domains", &mut rules.domains, |item| list(domain_spellings)(item).map(collect));
+    warn_of_words(&mut section, "domains");
     section.set("claim", &mut rules.claim, some_text);
     section.set("claim_values", &mut rules.claim_values, list(some_text));
     section.set("grant", &mut rules.grant, word(&Who::ALL, Who::name));
@@ -28,6 +30,11 @@ pub(super) fn read(mut section: Section<'_>, rules: &mut Moderators) {
     let after = duration_or_never(Duration::from_secs(1));
     section.set("succession_after", &mut rules.succession_after, after);
     section.finish();
+}
+
+fn account(item: &Item<'_>) -> Read<Vec<BareJid>> {
+    let hint = |domain: &str| format!("write it into `domains`, like `domains = [\"{domain}\"]`");
+    account_or(item, hint).map(|jid| jid.spellings())
 }
 
 fn collect<T, C: FromIterator<T>>(spellings: Vec<Vec<T>>) -> C {

@@ -2,15 +2,16 @@
 
 use std::str::FromStr as _;
 
-use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
+use globset::{Glob, GlobSet, GlobSetBuilder};
 use ipnet::IpNet;
 use jiff::Timestamp;
 use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 
-use super::section::{Item, Read};
-use super::values::{list, text};
-use crate::jid::{BareJid, JidError, folded, spellings};
+use super::section::{Item, Read, Section};
+use super::values::{list, some_text, text};
+use crate::jid::{BareJid, JidError, spellings};
+use crate::policy::room_name::pattern;
 
 /// A bare JID: an account, or a domain that speaks for itself.
 pub(super) fn jid(item: &Item<'_>) -> Read<BareJid> {
@@ -40,12 +41,48 @@ fn noted(item: &Item<'_>, text: String, jid: BareJid) -> BareJid {
 
 /// The bare JID of an account.
 pub(super) fn account(item: &Item<'_>) -> Read<BareJid> {
+    account_or(item, |domain| format!("write it like \"someone@{domain}\""))
+}
+
+/// The same, with what to do about a domain.
+pub(super) fn account_or(item: &Item<'_>, hint: impl FnOnce(&str) -> String) -> Read<BareJid> {
     let jid = jid(item)?;
-    if jid.node().is_none() {
-        let hint = format!("write it like \"someone@{jid}\"");
-        return item.wrong(format!("`{jid}` is a domain, not an account"), Some(hint));
+    if jid.node().is_some() {
+        return Ok(jid);
     }
-    Ok(jid)
+    if is_word(jid.as_str()) {
+        let message = format!("`{}` has no domain: a nick is nobody's address", text(item)?);
+        return item.wrong(message, Some(format!("write it like \"{jid}@example.org\"")));
+    }
+    item.wrong(format!("`{jid}` is a domain, not an account"), Some(hint(jid.as_str())))
+}
+
+/// No server outside this machine has this as its domain.
+fn is_word(domain: &str) -> bool {
+    domain != "localhost" && !domain.contains(['.', ':'])
+}
+
+/// Warns of each domain at a key that is a mere word: a nick, say, is taken for a domain where one may stand.
+pub(super) fn warn_of_words(section: &mut Section<'_>, key: &'static str) {
+    let placed = |item: &Item<'_>| Ok((text(item)?, item.place.clone()));
+    let found = section.given(key, |item| match item.value.as_array() {
+        Some(_) => list(placed)(item),
+        None => placed(item).map(|one| vec![one]),
+    });
+    // What is no text is noted where it is read.
+    for (text, place) in found.and_then(Result::ok).unwrap_or_default() {
+        let is_domain = |jid: &BareJid| jid.node().is_none() && is_word(jid.as_str());
+        if let Some(domain) = BareJid::prepared(&text).ok().filter(is_domain) {
+            section.warning_with(
+                place,
+                key,
+                format!(
+                    "`{text}` is taken for the domain `{domain}`, which has no dot: nobody is there"
+                ),
+                &format!("if somebody is meant, write the address, like \"{domain}@example.org\""),
+            );
+        }
+    }
 }
 
 /// A JID without anything before an `@` or after a `/`.
@@ -85,13 +122,9 @@ pub(super) fn network(item: &Item<'_>) -> Read<IpNet> {
         )
 }
 
-/// A pattern for rooms, put as the server has their names.
+/// A pattern for the names of rooms.
 pub(super) fn glob(item: &Item<'_>) -> Read<Glob> {
-    let text = super::values::some_text(item)?;
-    GlobBuilder::new(&folded(&text)).literal_separator(false).build().map_or_else(
-        |error| item.wrong(format!("`{text}` is not a pattern: {}", error.kind()), None),
-        Ok,
-    )
+    pattern(&some_text(item)?).map_or_else(|error| item.wrong(error.to_string(), None), Ok)
 }
 
 /// Patterns for rooms; `None`: the list is empty.

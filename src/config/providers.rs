@@ -27,13 +27,24 @@ fn one(mut section: Section<'_>, providers: &mut HashMap<String, Provider>) {
         section.error_with(section.place(), key, "it is missing", hint);
     }
     if let (Some((name, place)), Some((proves, _))) = (name, proves) {
-        if listed(&name) == Some(proves) {
-            section.warning_with(
+        match listed(&name) {
+            Some(known) if known == proves => section.warning_with(
                 place.clone(),
                 "name",
                 format!("`{name}` proves that as it is: this table has no effect"),
                 "leave it out",
-            );
+            ),
+            Some(known) => section.warning_with(
+                place.clone(),
+                "name",
+                format!(
+                    "`{name}` is known to prove \"{}\", and this table says \"{}\" of all who log in by it",
+                    known.name(),
+                    proves.name()
+                ),
+                "delete this table, unless just that is meant",
+            ),
+            None => {}
         }
         let provider = Provider { proves, line: section.line() };
         if providers.insert(name.clone(), provider).is_some() {

@@ -10,9 +10,10 @@ use super::section::{Item, Read, Section};
 use super::suggest::did_you_mean;
 use super::values::{list, some_text, text, whole};
 use super::{rules, ties};
-use crate::jid::folded;
+use crate::jid::{BareJid, folded};
 use crate::policy::overrides::{Override, Overrides};
 use crate::policy::pattern::Pattern;
+use crate::policy::room_name::RoomName;
 use crate::policy::rules::Rules;
 use crate::policy::selector::Selector;
 
@@ -74,7 +75,7 @@ pub(super) fn read(
 fn selector(section: &mut Section<'_>, services: &[String]) -> (Option<Selector>, Place) {
     const KEYS: [&str; 5] = ["match", "tenant", "service", "claim", "share"];
     let given = KEYS.map(|key| section.given(key, |_| ()).is_some());
-    let pattern = section.read("match", pattern);
+    let pattern = section.read("match", |item| pattern(item, services));
     let place = pattern.as_ref().map_or_else(|| section.place(), |(_, place)| place.clone());
     let read = [
         section.read("tenant", tenant).map(|(value, _)| value),
@@ -113,12 +114,32 @@ fn selector(section: &mut Section<'_>, services: &[String]) -> (Option<Selector>
     ((!selector.is_empty()).then_some(selector), place)
 }
 
-fn pattern(item: &Item<'_>) -> Read<Pattern> {
+fn pattern(item: &Item<'_>, services: &[String]) -> Read<Pattern> {
     let text = some_text(item)?;
-    Pattern::new(&text).map_or_else(
-        |error| item.wrong(format!("`{text}` is not a pattern: {}", error.kind()), None),
-        Ok,
-    )
+    let pattern = match Pattern::new(&text) {
+        Ok(pattern) => pattern,
+        Err(error) => {
+            return item.wrong(format!("`{text}` is not a pattern: {}", error.kind()), None);
+        }
+    };
+    // What stands for several services is not compared with them.
+    let domain = pattern.as_str().rsplit_once('@').map(|(_, domain)| domain);
+    match domain.filter(|domain| !domain.contains(['*', '?', '[', '{', '\\'])) {
+        Some(domain) if !is_of(domain, services) => {
+            let domain = domain.to_owned();
+            no_service(item, &domain, services)
+        }
+        _ => Ok(pattern),
+    }
+}
+
+/// Rooms at this domain are of one of the services, by its own address or by that of a tenant.
+fn is_of(domain: &str, services: &[String]) -> bool {
+    let room = BareJid::prepared(&format!("room@{domain}"));
+    room.is_ok_and(|room| {
+        let found = RoomName::of(&room, services).service.to_owned();
+        services.contains(&found)
+    })
 }
 
 fn tenant(item: &Item<'_>) -> Read<String> {
@@ -135,8 +156,12 @@ fn service(item: &Item<'_>, services: &[String]) -> Read<String> {
     if services.contains(&domain) {
         return Ok(domain);
     }
+    no_service(item, &domain, services)
+}
+
+fn no_service<T>(item: &Item<'_>, domain: &str, services: &[String]) -> Read<T> {
     let all = services.iter().map(String::as_str);
-    let hint = did_you_mean(&domain, all)
+    let hint = did_you_mean(domain, all)
         .unwrap_or_else(|| format!("add it as `[[service]]` with `domain = \"{domain}\"`"));
     item.wrong(format!("`{domain}` is no service of this file"), Some(hint))
 }

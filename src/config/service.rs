@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::names::{account, domain, jid};
+use super::names::{account, domain, jid, warn_of_words};
 use super::notes::Place;
 use super::section::{Item, Read, Section};
 use super::settings::Service;
@@ -33,6 +33,7 @@ pub(super) fn read(
         let focus = section.read("focus", focus).and_then(|(jid, place)| Some((jid?, place)));
         let trusted =
             section.read("trusted", list(placed_jid)).unwrap_or((Vec::new(), Place::Whole)).0;
+        warn_of_words(&mut section, "trusted");
         let notes = section.notes();
         for (jid, place) in focus.iter().chain(&trusted) {
             for jid in jid.spellings() {
