@@ -90,7 +90,8 @@ fn is_at(attempt: &mut Attempt, live: Option<&LiveRoom>, notes: &mut Vec<String>
         (Action::Open { .. } | Action::Request, None) | (_, Some(_)) => {}
         (_, None) => return false,
     }
-    if live.is_some_and(|live| live.generation.is_empty()) {
+    let joins = matches!(attempt.action, Action::Join { .. });
+    if joins && live.is_some_and(|live| live.generation.is_empty()) {
         let first =
             "no policy was applied to the room yet: judged as the join that follows once one is";
         notes.push(first.to_owned());
