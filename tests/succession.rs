@@ -51,7 +51,7 @@ impl Gate {
         let mut gate = Self::new(Mode::Enforce);
         gate.report("created", "");
         let focus =
-            "nick='focus' jid='focus@auth.example.org/f' session='component' role='moderator'";
+            "nick='focus' jid='focus@auth.example.org/f' session='component' host='auth.example.org' role='moderator'";
         gate.report("joined", focus);
         gate.report(
             "joined",

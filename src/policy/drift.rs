@@ -646,7 +646,7 @@ mod tests {
         assert_eq!(room.in_short(), [""; 0]);
         room.access().persistent.value = Persistence::Never;
         let drift = room.drifts().remove(0);
-        assert_eq!((drift.effects.persistent, drift.effects.keep), (Some(false), Some(false)));
+        assert_eq!((drift.effects.persistent, drift.effects.keep), (None, Some(false)));
 
         let mut over = base.clone();
         Arc::make_mut(&mut over.password).source = Set::at(Source::Preset, 7);
