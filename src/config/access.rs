@@ -60,14 +60,23 @@ fn listed(section: &mut Section<'_>, rules: &mut Access) {
 
 /// The words for classes, and "default".
 static OPENINGS: [(&str, Option<ClassSet>); 10] = {
-    let mut all = [(Opening::DEFAULT, None); 10];
-    let mut at = 0;
-    while at < CLASSES.len() {
-        let (name, classes) = CLASSES[at];
-        all[at + 1] = (name, Some(classes));
-        at += 1;
+    type Word = (&'static str, ClassSet);
+    const fn class((name, classes): Word) -> (&'static str, Option<ClassSet>) {
+        (name, Some(classes))
     }
-    all
+    let [a, b, c, d, e, f, g, h, i] = CLASSES;
+    [
+        (Opening::DEFAULT, None),
+        class(a),
+        class(b),
+        class(c),
+        class(d),
+        class(e),
+        class(f),
+        class(g),
+        class(h),
+        class(i),
+    ]
 };
 
 /// Classes, or "default" alone.

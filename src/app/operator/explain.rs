@@ -41,9 +41,9 @@ impl Operator {
         let inside: Vec<_> = inside.filter(|who| who.jid.as_ref() == Some(&person)).collect();
         if described.auth.is_none() && described.claims.is_empty() {
             let elsewhere = desk.live().session_of(Some(&person));
-            let known = inside.iter().copied().chain(&connected.sessions).chain(&elsewhere);
+            let mut known = inside.iter().copied().chain(&connected.sessions).chain(&elsewhere);
             let who = &mut attempt.requester;
-            match known.filter(|who| is_known(who)).cloned().next() {
+            match known.find(|who| is_known(who)).cloned() {
                 Some(there) => as_there(who, there, described),
                 None => {
                     let supposed = connected.supposed.and_then(|who| who.session);
