@@ -50,8 +50,7 @@ impl Gate {
     fn with_a_meeting() -> Self {
         let mut gate = Self::new(Mode::Enforce);
         gate.report("created", "");
-        let focus =
-            "nick='focus' jid='focus@auth.example.org/f' session='component' host='auth.example.org' role='moderator'";
+        let focus = "nick='focus' jid='focus@auth.example.org/f' session='component' host='auth.example.org' role='moderator'";
         gate.report("joined", focus);
         gate.report(
             "joined",
