@@ -131,7 +131,10 @@ return function (gate)
 		local bare = jid_bare(event.stanza.attr.from);
 		if verdict and verdict.failing or gate.is_observing() then return; end
 		-- The room would refuse it after all this; the Jitsi lobby would give whoever bears the nick another role before.
-		if occupant.bare_jid ~= bare then return gate.shown.plain(event, "cancel", "conflict"); end
+		if occupant.bare_jid ~= bare then
+			promised[occupant.bare_jid] = nil;
+			return gate.shown.plain(event, "cancel", "conflict");
+		end
 		if not verdict then
 			if gate.is_service(bare) then let_in_service(room, occupant, bare); end
 			return;

@@ -63,7 +63,7 @@ local PRIORITY = {
 	words = 1.9; -- below that
 	words_of_join = -3.95; -- when the role is known: below the last check
 	rename = 4; -- below the reserved nicks (12) and the arrivals (5)
-	ended = 0; -- before the core ends a room that nobody is in (-1)
+	ended = 0.5; -- before other modules (0) and the core (-1) end a room that nobody is in
 	seated = -999; -- after the modules that give roles and moderate media, before what is reported (-1000)
 	last = -1000;
 };

@@ -166,7 +166,7 @@ return function (gate)
 	end);
 
 	-- A request can say as much as a message: a link with a description, a note.
-	guard_room("iq/full", PRIORITY.speech, function (event, room)
+	guard_room("iq/full", PRIORITY.words, function (event, room)
 		local stanza = event.stanza;
 		local occupant, payload = room:get_occupant_by_real_jid(stanza.attr.from), stanza.tags[1];
 		local is_answer = stanza.attr.type == "result" or stanza.attr.type == "error";

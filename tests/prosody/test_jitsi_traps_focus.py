@@ -90,7 +90,7 @@ async def test_the_nick_of_the_focus_is_not_for_those_who_wait(meet):
         assert (await eve.knock(stopped.lobby)).joined
         since = eve.mark()
         eve.send(element(CLIENT, "presence", to=f"{stopped.lobby}/Focus"))
-        await eve.wait_for(lambda seen: seen.error and seen.error[1] == "conflict", since=since)
+        await eve.wait_for(lambda seen: seen.error and seen.error[1] == "not-acceptable", since=since)
 
 
 async def test_an_account_of_that_name_elsewhere_is_no_focus(meet):
