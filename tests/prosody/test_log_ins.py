@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 from lab import SERVICE, Crowd
-from lab.community import CPATH, SASLPASSWD, SLAPD, modules, needs_cyrus, needs_ldap, needs_sasl2
+from lab.community import SASLPASSWD, SLAPD, modules, needs_cyrus, needs_ldap, needs_sasl2
 from lab.door import Door
 from lab.federation import Link
 from lab.process import HOST, Failed, Process, free_port, wait_until
@@ -108,9 +108,8 @@ class LogIns(Door):
         super().__init__(
             version,
             POLICY,
-            modules=["lab_cpath", "lab_hosts", "lab_unload", "smacks", "legacyauth"],
+            modules=["lab_hosts", "lab_unload", "smacks", "legacyauth"],
             plugin_paths=[MODULES, modules(home / "modules", "auth_cyrus", *SASL2_MODULES[version])],
-            options={"lab_lua_cpath": CPATH},
             extra_hosts=text,
         )
         self.server.env.update(env)

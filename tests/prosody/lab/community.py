@@ -21,11 +21,14 @@ def _has(name):
 
 
 def modules(folder, *names):
-    """Those modules that are installed, in a folder of their own: beside them are Prosody 0.12's."""
+    """Those modules that are installed, in a folder of their own: among them are Prosody 0.12's. They find the system's
+    C libraries, also where Prosody brings its own Lua."""
     folder.mkdir()
     for name in names:
         if _has(f"mod_{name}"):
-            (folder / f"mod_{name}").symlink_to(INSTALLED / f"mod_{name}")
+            shutil.copytree(INSTALLED / f"mod_{name}", folder / f"mod_{name}")
+            main = folder / f"mod_{name}" / f"mod_{name}.lua"
+            main.write_text(f'package.cpath = package.cpath .. ";{CPATH}"; {main.read_text()}')
     return folder
 
 
