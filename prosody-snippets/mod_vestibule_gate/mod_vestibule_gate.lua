@@ -70,7 +70,7 @@ local PRIORITY = {
 local AFFILIATION = { outcast = -1, none = 0, member = 1, admin = 2, owner = 3 };
 local ROLE = { none = 0, visitor = 1, participant = 2, moderator = 3 };
 local LIMIT = {
-	seconds = 10, one = 100, all = 10000, asked = 16, passed = 1000, items = 64, stanza = 65536,
+	seconds = 10, one = 100, all = 10000, asked = 2, passed = 1000, items = 64, stanza = 65536,
 	record = 4096, person = 512, people = 1000,
 	waiting = 100, wait = 600, stale = 3, language = 35, name = 256, address = 1023, text = 1024, page = 50,
 	value = 4096, -- of a setting; it goes into the question as it is
