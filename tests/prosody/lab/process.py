@@ -10,6 +10,7 @@ import ctypes
 import os
 import pathlib
 import random
+import re
 import signal
 import socket
 import subprocess
@@ -26,14 +27,24 @@ class Failed(Exception):
     """A part of the laboratory did not do what it must; the message ends with its log."""
 
 
-def free_port():
-    """A TCP port on loopback that was free a moment ago.
-
-    Not one that the kernel gives to outgoing connections: a client could have it before
-    the server that it is meant for.
-    """
+def _ports():
+    """Ports in turn: of those that tests side by side share out among them, none is given twice in a while."""
+    worker = re.search(r"\d+$", os.environ.get("PYTEST_XDIST_WORKER", ""))
+    first = 10_000 + SHARE * (int(worker[0]) % SHARES if worker else SHARES)
+    at = random.SystemRandom().randrange(SHARE)
     while True:
-        port = random.SystemRandom().randrange(10_000, 32_000)
+        yield first + at
+        at = (at + 1) % SHARE
+
+
+# Below those that the kernel gives to outgoing connections: a client could have it before the server that it is meant for.
+SHARES, SHARE = 10, 2_000
+PORTS = _ports()
+
+
+def free_port():
+    """A TCP port on loopback that was free a moment ago, and that nobody else here was given."""
+    for port in PORTS:
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind((HOST, port))
             return port
