@@ -81,7 +81,7 @@ return function (gate)
 		});
 	end);
 
-	-- A subject beside a text or thread is none for the room, and one for clients that do not look further.
+	-- A subject with a text or thread is none for the room, and one for clients that do not look further.
 	local function hold_subject(event, room, occupant)
 		local stanza = event.stanza;
 		local text = stanza:get_child_text("subject");

@@ -230,7 +230,7 @@ return function (gate)
 	end
 
 	-- Calls `act` with each claim of a verified token. What stands in the session counts where the token says the same:
-	-- Jitsi's permissions give a session the features of whoever makes its bearer a moderator.
+	-- Jitsi's permissions give a session the features of the person who makes its bearer a moderator.
 	function identity.each_claim(session, act)
 		if not session or not has_token(session) then return; end
 		local rest = rest_of(session);

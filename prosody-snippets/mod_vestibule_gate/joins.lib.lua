@@ -130,7 +130,7 @@ return function (gate)
 		local verdict, room, occupant = event.stanza[mark], event.room, event.occupant;
 		local bare = jid_bare(event.stanza.attr.from);
 		if verdict and verdict.failing or gate.is_observing() then return; end
-		-- The room would refuse it after all this; the Jitsi lobby would give whoever bears the nick another role before.
+		-- The room would refuse it after all this; the Jitsi lobby would give the bearer of the nick another role before.
 		if occupant.bare_jid ~= bare then
 			promised[occupant.bare_jid] = nil;
 			return gate.shown.plain(event, "cancel", "conflict");

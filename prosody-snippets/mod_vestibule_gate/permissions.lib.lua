@@ -27,20 +27,20 @@ return function (gate)
 
 	-- "yes" for services and whoever is restricted in nothing, and where a gate only looks on. While the room is
 	-- suspended, nobody is given anything.
-	local function degree_of(room, occupant, what, his)
+	local function degree_of(room, occupant, what, degrees)
 		local data = gate.kept.of(room);
-		his = his or data and data.may and data.may[occupant.bare_jid];
+		degrees = degrees or data and data.may and data.may[occupant.bare_jid];
 		local is_free = gate.is_observing() or gate.is_service(occupant.bare_jid);
 		if is_free then return "yes"; end
 		local absent = ABSENT[what] or "yes";
 		if not data then return absent; end
-		local degree, moderates = his and his[what] or absent, occupant.role == "moderator";
+		local degree, moderates = degrees and degrees[what] or absent, occupant.role == "moderator";
 		return (degree == "no" or data.suspended and not moderates) and "no" or degree;
 	end
 
-	-- `his`: what they may by an answer that is not in force yet.
-	local function may(room, occupant, what, his)
-		local degree = degree_of(room, occupant, what, his);
+	-- `degrees`: what they may by an answer that is not in force yet.
+	local function may(room, occupant, what, degrees)
+		local degree = degree_of(room, occupant, what, degrees);
 		return degree == "yes" or degree == "given" or degree == "moderator" and occupant.role == "moderator";
 	end
 
@@ -48,19 +48,19 @@ return function (gate)
 
 	-- What somebody was told that he may, as an effect says it; nil: everything.
 	function permissions.told(data, bare)
-		local his = data and data.may and data.may[bare];
-		if not his then return nil; end
+		local degrees = data and data.may and data.may[bare];
+		if not degrees then return nil; end
 		local attr = { jid = bare };
-		for name, degree in pairs(his) do attr[name] = name ~= "asked" and degree or nil; end
+		for name, degree in pairs(degrees) do attr[name] = name ~= "asked" and degree or nil; end
 		return attr;
 	end
 
 	-- Replaces what an address may do; nil: everything.
-	local function set(room, bare, his)
+	local function set(room, bare, degrees)
 		local data = gate.kept.of(room);
-		if not data or not his and not data.may then return; end
+		if not data or not degrees and not data.may then return; end
 		data.may = data.may or {};
-		data.may[bare] = his;
+		data.may[bare] = degrees;
 		if next(data.may) == nil then data.may = nil; end
 	end
 
@@ -197,10 +197,10 @@ return function (gate)
 	-- the client out of the room. Told once for each name, for a client says its own again with all it sends.
 	function permissions.refuse_name(event, room, occupant, asked)
 		local list, bare = gate.kept.of(room).may, occupant.bare_jid;
-		local his = list and list[bare] or {};
-		if his.asked == asked then return; end
-		his.asked = asked;
-		set(room, bare, his);
+		local degrees = list and list[bare] or {};
+		if degrees.asked == asked then return; end
+		degrees.asked = asked;
+		set(room, bare, degrees);
 		local text = words_for(room, "rename", event.stanza);
 		gate.effects.say(room, { { to = "requester", text = text } }, event.stanza.attr.from);
 	end
@@ -221,7 +221,7 @@ return function (gate)
 		end
 	end);
 
-	-- Whether somebody who comes in says that he can encrypt end to end: a claim of his client.
+	-- Whether the client of a newcomer says that it can encrypt end to end: a claim of its own.
 	function permissions.claims_e2ee(stanza)
 		local features = stanza:get_child("features");
 		if not features then return false; end

@@ -54,6 +54,8 @@ return function (gate)
 	gate.guard("muc-set-affiliation", PRIORITY.last, function (event)
 		local room, waits = event.room, gate.waiting.people(event.room.jid)[event.jid];
 		local is_member = AFFILIATION[event.affiliation] >= AFFILIATION.member;
+		-- What somebody else gives or takes is what is theirs from now on.
+		if not gate.effects.are_being_applied() then gate.kept.taken(room, event.jid); end
 		-- While an answer is carried out, its own `admit` follows.
 		if is_member and not gate.replaying() and waits then gate.effects.admit(room, event.jid); end
 		if not event.in_room then return; end

@@ -23,7 +23,7 @@ local METADATA = {
 	visitors = OPEN,
 };
 local RECORDS = { recording = true, audioTranslation = true };
-local SERVERS_OWN = { lobbyEnabled = true }; -- beside those that Jitsi's module refuses itself
+local SERVERS_OWN = { lobbyEnabled = true }; -- in addition to those that Jitsi's module refuses itself
 
 return function (LIMIT, AFFILIATION, ROLE)
 	local requests = {};

@@ -96,7 +96,7 @@ fn opening(item: &Item<'_>) -> Read<Opening> {
         true if words.len() == 1 => Ok(Opening::Default),
         true => {
             let hint = "write \"default\" alone, or the classes that it means".to_owned();
-            item.wrong("`default` stands beside others", Some(hint))
+            item.wrong("`default` stands with others", Some(hint))
         }
         false => {
             let all = words.into_iter().filter_map(|(_, classes)| classes);

@@ -65,7 +65,7 @@ pub(super) static CHECKS: &[Check] = &[
     Check {
         id: "also",
         severity: Severity::Note,
-        looks_at: "modules of the service whose requests the gate does not know, beside vestibule_also",
+        looks_at: "modules of the service whose requests the gate does not know, in addition to vestibule_also",
         why: "the gate refuses requests that nobody has named, so what the module offers does not work there",
         source: "docs/protocol.md, section 12",
         look: also,

@@ -48,7 +48,7 @@ pub(super) static CHECKS: &[Check] = &[
         id: "login-provider",
         severity: Severity::Critical,
         looks_at: "whether it is known what a log-in to each host proves",
-        why: "whoever logs in with a provider of which nothing is known is a guest, and the component is not ready",
+        why: "a person who logs in with a provider of which nothing is known is a guest, and the component is not ready",
         source: "docs/rules.md, What a log-in proves",
         look: provider,
     },

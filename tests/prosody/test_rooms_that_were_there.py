@@ -208,6 +208,21 @@ async def test_what_a_removal_took_is_given_back_for_good(prosody_version):
             assert door.everything() == before
 
 
+async def test_what_an_owner_takes_meanwhile_is_not_given_back(prosody_version):
+    async with house(prosody_version) as door:
+        door.start()
+        async with Crowd(door.server) as crowd:
+            ann, dan = await crowd.connect("ann@localhost"), await crowd.connect("dan@localhost")
+            assert (await ann.join(door.staff, "Ann")).joined
+            assert (await dan.join(door.staff, "Dan")).joined
+            assert door.component.run("remove", door.staff, dan.bare).returncode == 0
+            assert not (await ann.set_affiliation(door.staff, dan.bare, "none")).error
+            assert door.component.run("admit", door.staff, dan.bare).returncode == 0
+            await dan.ping()
+            assert await comes_twice(dan, door.staff, "Dan") == ["member", "member"]
+            assert dan.bare not in await ann.list_affiliation(door.staff, "admin")
+
+
 async def test_the_end_of_a_meeting_empties_a_stored_room_and_leaves_it_there(prosody_version):
     async with house(prosody_version) as door:
         before = door.everything()
