@@ -53,7 +53,9 @@ return function (gate)
 
 	local function watch(context)
 		for _, name in ipairs(EVENTS) do
-			gate.guard_at(context, name, gate.PRIORITY.address, function (event) return refuse(event); end);
+			gate.guard_at(context, name, gate.PRIORITY.address, function (event)
+				return not event.stanza[gate.mark] and gate.pace.hold(event) or refuse(event);
+			end);
 		end
 	end
 

@@ -13,7 +13,7 @@
 -- This file has what becomes of an attempt, and the link. The others:
 --
 --     addresses            whose stanzas are taken at all
---     queue, turns         whose turn it is
+--     queue, turns, pace   whose turn it is
 --     entrance             what may reach a room     backstops            what may come of it
 --     joins                what is asked about       reading, declines    what rooms tell, and to whom
 --     config_form, affiliations, invitations         that which people ask for (`changes`)
@@ -102,12 +102,12 @@ local gate = {
 };
 gate.requests = module:require "requests"(LIMIT, AFFILIATION, ROLE);
 for _, name in ipairs {
-	"identity", "focus", "lobby", "kept", "facts", "answer", "effects", "waiting", "inquiries", "queue",
+	"identity", "focus", "lobby", "kept", "facts", "answer", "effects", "waiting", "inquiries", "queue", "pace",
 } do
 	gate[name] = module:require(name)(gate);
 end
 local shown, focus, lobby, facts = gate.shown, gate.focus, gate.lobby, gate.facts;
-local effects, waiting, queue = gate.effects, gate.waiting, gate.queue;
+local effects, waiting, queue, pace = gate.effects, gate.waiting, gate.queue, gate.pace;
 local cut, begin, write, written = gate.text.cut, gate.text.begin, gate.text.write, gate.text.written;
 local attributes, kept, give_affiliation = gate.text.attributes, gate.kept.of, effects.give_affiliation;
 local words_of = gate.words.of;
@@ -469,6 +469,8 @@ local function run_command(e)
 	module:send(st.reply(e.stanza):tag("done", { xmlns = xmlns_gate, revision = tostring(data.revision) }));
 end
 
+queue.left = pace.served;
+function gate.is_ready() return state == "ready"; end
 function queue.may_serve() return state == "ready" or state == "refused"; end
 
 function queue.serve(e)
@@ -533,7 +535,7 @@ end
 local function set_state(new_state)
 	-- Questions that were written do not bounce when the component dies: they are asked again.
 	state, greeting = new_state, nil;
-	if state == "ready" then ready_since = now(); end
+	if state == "ready" then ready_since = now(); else pace.let_all_go_on(); end
 	if observing and state == "away" then
 		for _, e in ipairs(queue.select(function (e) return not e.done; end)) do expire(e); end
 	end
@@ -711,6 +713,8 @@ local is_reloading = false;
 
 function module.unload() -- timers end with the module, so everybody is answered now
 	function queue.may_serve() return false; end
+	state = "away";
+	pace.unload();
 	for _, e in ipairs(queue.select(function (e) return not e.done; end)) do
 		queue.finish(e);
 		if not is_gone(e) then refuse_unanswered(e); end

@@ -1,14 +1,21 @@
 -- The queue of attempts. Each room has a line, and one question outstanding; over all rooms LIMIT.asked are. In a line,
 -- commands of the component come first, then what services and the room's moderators ask for, then all others. Within
 -- these the turns go round by origin (turns.lib.lua), and so they do between the lines: a flood from one origin costs
--- all others the turns of one.
+-- all others the turns of one. While others come too, a group of which many wait has one question outstanding, and
+-- rests after the answer: what it costs the server is at most a sixth of the time.
 
 local jid, ip, pton = require "util.jid", require "util.ip", require "util.net".pton;
 local new_cache, now, new_id = require "util.cache".new, require "util.time".now, require "util.id";
-local jid_bare, jid_host = jid.bare, jid.host;
+local jid_bare, jid_host, t_insert = jid.bare, jid.host, table.insert;
 
 local MAPPED = ("\0"):rep(10) .. "\255\255"; -- how an IPv4 address begins that is written as IPv6
 local ADDRESSES = 1000; -- whose network is remembered
+local RECENTLY = 0.25; -- seconds in which somebody else has come, so that a group leaves time to others
+local MANY = 20; -- attempts of a group that wait: it is more than a few people who come at once
+local RESTS = 5; -- times as long as its attempt took
+local REST = 0.05; -- seconds at most: the component may be slow
+local PLACES = 4; -- of a line: so many groups can have its next turn
+local NOTHING = {};
 
 return function (gate)
 	local LIMIT, turns = gate.LIMIT, module:require "turns";
@@ -17,8 +24,11 @@ return function (gate)
 	local urgent_lines, other_lines = turns.new(), turns.new(); -- those that could ask, were it not for LIMIT.asked
 	local is_urgent_next = false;
 	local waiting, held, held_by_group = 0, {}, {}; -- the attempts in lines: all, by account, by group
+	local resting = {}; -- until when, by group
+	local last_group, changed = nil, 0; -- whose turn was the last, and when it was another's
 	local prefix, attempts, questions = new_id.short() .. ".", 0, 0;
 	local queue = { prefix = prefix };
+	function queue.left() end -- an attempt of that group waits no more: pace.lib.lua
 
 	-- Origins
 
@@ -80,8 +90,9 @@ return function (gate)
 				room = room_jid,
 				turn = nil, -- the attempt that is asked about, or is to be
 				iq = nil, -- the id of the question that is outstanding
+				since = nil, -- when that attempt had its turn
 				busy = nil, -- while an answer is carried out, what it parks waits
-				listed = nil, listed_in = nil, -- the place, in urgent_lines or other_lines
+				listed = nil, listed_in = nil, -- its places, in urgent_lines or other_lines
 				commands = nil, urgent = nil, others = nil, -- rotations of attempts
 				joins = nil, -- of those attempts the joins, by address
 			};
@@ -109,6 +120,8 @@ return function (gate)
 			waiting = waiting - 1;
 			add(held, account, -1);
 			add(held_by_group, group, -1);
+			if not held_by_group[group] then resting[group] = nil; end
+			queue.left(group);
 		end
 		turns.drop(place);
 		e.place = nil;
@@ -138,38 +151,92 @@ return function (gate)
 		return true;
 	end
 
+	local function may_go(group)
+		local till = resting[group];
+		return not till or till <= now() or now() - changed >= RECENTLY;
+	end
+
+	-- A group leaves time to others, if many more of it wait and others come. Returns until when.
+	local function rest(group, seconds)
+		local does = (held_by_group[group] or 0) >= MANY and now() - changed < RECENTLY;
+		resting[group] = does and now() + seconds or nil;
+		return resting[group];
+	end
+
+	local function begin_turn(e, line)
+		local group = origin_of(e);
+		line.turn, line.since = e, now();
+		if group ~= last_group then last_group, changed = group, line.since; end
+		rest(group, LIMIT.seconds);
+	end
+
+	local function end_turn(e, line)
+		line.turn = nil;
+		if next(resting) == nil then return; end
+		local group, took = origin_of(e), math.min(RESTS * (now() - line.since), REST);
+		local till = rest(group, took);
+		if not till then return; end
+		module:add_timer(took, function ()
+			if resting[group] == till then resting[group] = nil; end
+			queue.go_on_with_others();
+		end);
+	end
+
 	local function unlist(line)
-		if line.listed then turns.drop(line.listed); end
+		for _, place in ipairs(line.listed or NOTHING) do turns.drop(place); end
 		line.listed, line.listed_in = nil, nil;
 	end
 
-	-- The line is served when other questions have been answered. It keeps the place that it has.
+	local function is_listed(line, group)
+		for _, place in ipairs(line.listed or NOTHING) do
+			if turns.keys(place) == group then return true; end
+		end
+		return false;
+	end
+
+	local function list_in(rotation, line, group, ...)
+		if line.listed_in ~= rotation then unlist(line); end
+		line.listed, line.listed_in = line.listed or {}, rotation;
+		t_insert(line.listed, turns.add(rotation, { line = line, group = group }, group, ...));
+	end
+
+	-- The line is served when other questions have been answered, at the turn of any of those groups whose turns are next
+	-- in it. It keeps the places that it has.
 	local function list(line)
 		local urgent = line.urgent and turns.peek(line.urgent);
-		local rotation = (urgent or line.turn and is_urgent(line.turn)) and urgent_lines or other_lines;
-		if line.listed and (line.listed_in == rotation or rotation == other_lines) then return; end
-		unlist(line);
-		line.listed_in = rotation;
-		if line.turn then
-			line.listed = turns.add(rotation, line, origin_of(line.turn));
-		else
-			line.listed = turns.add(rotation, line, turns.keys(urgent or turns.peek(line.others)));
+		if line.listed and (line.turn or line.listed_in == urgent_lines) then
+			return;
+		elseif line.turn then -- it is asked about again
+			resting[(origin_of(line.turn))] = nil;
+			return list_in(is_urgent(line.turn) and urgent_lines or other_lines, line, origin_of(line.turn));
+		elseif urgent then
+			return list_in(urgent_lines, line, turns.keys(urgent));
+		end
+		for _, place in ipairs(turns.groups(line.others, PLACES)) do
+			if not is_listed(line, (turns.keys(place))) then list_in(other_lines, line, turns.keys(place)); end
 		end
 	end
 
-	local function take(rotation)
-		local e = rotation and turns.next(rotation);
+	local function leave_line(e)
 		if e then leave_place(e); end
 		return e;
+	end
+
+	-- The next attempt of a line; `group`: whose turn it is.
+	local function take(line, group)
+		local urgent = line.urgent and turns.next(line.urgent);
+		if urgent or not line.others then return leave_line(urgent); end
+		if group then return leave_line(turns.next_of(line.others, group)); end
+		return leave_line(turns.next(line.others, may_go));
 	end
 
 	local function must_be_listed() return asked >= LIMIT.asked or urgent_lines.first or other_lines.first; end
 
 	-- Serves a line as far as it goes. `queue.serve` asks about an attempt, or finishes it.
-	local function pump(line, is_its_turn)
+	local function pump(line, is_its_turn, group)
 		while not line.iq and not line.busy do
-			if line.turn and line.turn.done then line.turn = nil; end
-			local command = take(line.commands);
+			if line.turn and line.turn.done then end_turn(line.turn, line); end
+			local command = line.commands and leave_line(turns.next(line.commands));
 			if command then
 				queue.serve(command, line);
 			else
@@ -183,10 +250,19 @@ return function (gate)
 				elseif not is_its_turn and must_be_listed() then
 					return list(line);
 				end
-				line.turn = line.turn or take(line.urgent) or take(line.others);
+				if not line.turn then
+					local e = take(line, group);
+					if not e then return list(line); end
+					begin_turn(e, line);
+				end
+				group = nil;
 				queue.serve(line.turn, line);
 			end
 		end
+	end
+
+	local function next_of(rotation)
+		return turns.next(rotation, rotation == other_lines and may_go or nil);
 	end
 
 	-- Serves the lines that wait for others, while there are questions left to ask.
@@ -195,10 +271,10 @@ return function (gate)
 			local first, second = other_lines, urgent_lines;
 			if is_urgent_next then first, second = second, first; end
 			is_urgent_next = not is_urgent_next;
-			local line = turns.next(first) or turns.next(second);
-			if not line then return; end
-			unlist(line);
-			pump(line, true);
+			local place = next_of(first) or next_of(second);
+			if not place then return; end
+			unlist(place.line);
+			pump(place.line, true, place.group);
 		end
 	end
 
@@ -220,7 +296,7 @@ return function (gate)
 		if not line then return; end
 		leave_place(e);
 		if line.turn == e then
-			line.turn = nil;
+			end_turn(e, line);
 			if line.iq then forget_question(line); end
 		end
 	end
@@ -246,14 +322,16 @@ return function (gate)
 		start(e);
 		local is_idle = not line.iq and not line.busy and not line.turn and not (line.others and line.others.first)
 			and not (line.urgent and line.urgent.first);
-		if is_idle and e.kind ~= "do" and not must_be_listed() and queue.may_serve() then
-			line.turn = e;
+		local may_ask = is_idle and e.kind ~= "do" and not must_be_listed() and queue.may_serve();
+		if may_ask and (next(resting) == nil or may_go((origin_of(e)))) then
+			begin_turn(e, line);
 			queue.serve(e, line);
 		elseif not take_place(e, line) then
 			pump(line);
 			return false;
 		end
 		pump(line);
+		pump_listed();
 		return true;
 	end
 
@@ -286,6 +364,8 @@ return function (gate)
 		return pump_listed();
 	end
 
+	queue.go_on_with_others = pump_listed;
+
 	-- Somebody who leaves takes the join along that has not been answered.
 	function queue.cancel(room_jid, from)
 		local line = lines[room_jid];
@@ -317,6 +397,10 @@ return function (gate)
 		end
 		for _, room_jid in ipairs(rooms) do queue.go_on(room_jid); end
 	end
+
+	function queue.is_crowded() return waiting >= LIMIT.one; end
+	function queue.held_by_group(group) return held_by_group[group] or 0; end
+	queue.origin_of = origin_of;
 
 	function queue.is_empty() return next(lines) == nil; end
 

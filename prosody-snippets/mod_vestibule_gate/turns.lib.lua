@@ -24,9 +24,14 @@ local function move_to_end(node)
 end
 
 -- Nodes are found by `by`, which an owner has from its second one on: most have one.
-local function child(owner, key)
+local function find(owner, key)
 	local node = owner.first;
 	if node and node.key ~= key then node = owner.by and owner.by[key]; end
+	return node;
+end
+
+local function child(owner, key)
+	local node = find(owner, key);
 	if node then return node; end
 	if owner.first and not owner.by then owner.by = { [owner.first.key] = owner.first }; end
 	node = { key = key, count = 0, by = nil, owner = nil, before = nil, after = nil, first = nil, last = nil };
@@ -64,27 +69,47 @@ function turns.drop(place)
 	end
 end
 
--- The place whose turn it is, or nil.
-function turns.peek(rotation)
+-- The place whose turn it is, or nil; `may_go`: of the groups for which it says so.
+function turns.peek(rotation, may_go)
 	local group = rotation.first;
+	while group and may_go and not may_go(group.key) do group = group.after; end
 	return group and group.first.first.first;
 end
 
--- The item whose turn it is, or nil; the next turn is another's. It keeps its place until that is dropped.
-function turns.next(rotation)
-	local place = turns.peek(rotation);
-	local account = place and place.owner;
-	if not place then return nil; end
+-- The item of a place whose turn it is; the next turn is another's. It keeps its place until that is dropped.
+local function take(place)
+	local account = place.owner;
 	move_to_end(account);
 	move_to_end(account.owner);
 	move_to_end(account.owner.owner);
 	return place.item;
 end
 
+-- The item whose turn it is, or nil; `may_go`: of the groups for which it says so.
+function turns.next(rotation, may_go)
+	local place = turns.peek(rotation, may_go);
+	return place and take(place);
+end
+
+-- The item whose turn it is in that group, or nil.
+function turns.next_of(rotation, key)
+	local group = find(rotation, key);
+	return group and take(group.first.first.first);
+end
+
 -- The group, domain and account of a place.
 function turns.keys(place)
 	local account = place.owner;
 	return account.owner.owner.key, account.owner.key, account.key;
+end
+
+-- The first groups, in the order of their turns, as the places of their next items.
+function turns.groups(rotation, most)
+	local places, group = {}, rotation.first;
+	while group and #places < most do
+		places[#places + 1], group = group.first.first.first, group.after;
+	end
+	return places;
 end
 
 -- Adds the items for which `is_meant` says so to a list.

@@ -187,6 +187,12 @@ async def test_what_the_room_refuses_anyhow_is_no_question(door):
 # Over all rooms
 
 
+async def flooded(person):
+    """The server has read what others have sent before, as far as it reads it."""
+    for _ in range(20):
+        await person.ping()
+
+
 async def test_a_flood_over_one_stream_costs_others_no_more_than_what_is_outstanding(door):
     async with Crowd(door.server) as crowd, door.abroad() as abroad:
         room, _ = await opened(door, crowd)
@@ -201,8 +207,7 @@ async def test_a_flood_over_one_stream_costs_others_no_more_than_what_is_outstan
             for stranger in strangers:
                 rooms = [door.room("flood") for _ in range(5)]
                 stranger.send_raw("".join(JOIN.format(sender=f" from='{stranger.jid}'", room=each) for each in rooms))
-            # Over the same stream, so behind them all.
-            await strangers[0].iq(SERVICE, "get", element("urn:xmpp:ping", "ping"), 60)
+            await flooded(bob)
             marks = bob.ask_to_join(room, "Bob", PASSWORD), carol.ask_to_join(other, "Carol", PASSWORD)
             await carol.iq(SERVICE, "get", element("urn:xmpp:ping", "ping"), 60)
             await bob.ping()
@@ -223,12 +228,24 @@ async def test_a_flood_of_one_network_costs_others_no_more_than_what_is_outstand
             for person in flood:
                 for _ in range(5):
                     person.ask_to_join(door.room("flood"), "M")
-            await asyncio.gather(*(person.ping(60) for person in flood))
+            await flooded(bob)
             at = bob.ask_to_join(room, "Bob", PASSWORD)
             await bob.ping()
         assert (await bob.outcome(room, at, 30)).joined
         assert await turns.of(bob.bare) <= 2 * ASKED
         await asyncio.gather(*(person.ping(60) for person in flood))
+
+
+async def test_what_one_sends_ahead_of_the_answers_waits_unread_and_is_not_refused(door):
+    async with Crowd(door.server) as crowd:
+        eve, bob = await crowd.connect_many(["eve@localhost", "bob@localhost"])
+        rooms = [door.room("ahead") for _ in range(3 * EACH)]
+        with holding(door):
+            eve.send_raw("".join(JOIN.format(sender="", room=each) for each in rooms))
+            await flooded(bob)
+        await eve.ping(60)
+        for room in rooms:
+            assert (await eve.outcome(room, 0, 30)).joined
 
 
 # Many who are no flood

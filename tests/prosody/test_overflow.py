@@ -2,6 +2,7 @@
 
 import asyncio
 
+import pytest
 from lab import Crowd
 from lab.stanza import CLIENT, MUC_ADMIN, element
 from storm import MODULES, PASSWORD, QUICK, ROOM, SERVICE, guests, hear, logged, policy, shell, tally, until
@@ -12,6 +13,7 @@ MANY = 1000
 AWAY, FULL = "remote-server-timeout", "resource-constraint"
 # Long enough that nothing expires while the flood comes in.
 LONG = {"vestibule_grace": 10, "vestibule_timeout": 10}
+DISCO = "<query xmlns='http://jabber.org/protocol/disco#info'/>"
 JOIN = "<presence to='{room}/M'><x xmlns='http://jabber.org/protocol/muc'/></presence>"
 
 
@@ -93,6 +95,35 @@ async def test_one_session_cannot_take_all_the_places(start_prosody, start_vesti
         refused = await alice.join(ROOM, "Alice")
         assert refused.condition == AWAY, "she had a place and waited"
         await until(lambda: len(answers_in(mallory, 0, AWAY)) == EACH, 30, "the rest")
+
+
+@pytest.mark.parametrize("end", ["unload", "reload", "kill", "leave"])
+async def test_what_waits_unread_goes_on_when_nobody_asks_any_more(start_prosody, start_vestibule, end):
+    server = start_prosody(muc_options=LONG, plugin_paths=[MODULES], modules=["lab_unload"])
+    vestibule = start_vestibule(server, policy())
+    async with Crowd(server) as crowd:
+        alice, mallory, other = await crowd.connect_many(["alice@localhost", "mallory@localhost", "mallory@localhost"])
+        vestibule.freeze()
+        mallory.send_raw("".join(JOIN.format(room=f"r{n}@{SERVICE}") for n in range(MANY)))
+        for _ in range(20):
+            await alice.ping()
+        # Of the same account, and no attempt.
+        other.send_raw("".join(f"<iq type='get' to='{SERVICE}' id='i{n}'>{DISCO}</iq>" for n in range(2 * EACH)))
+        if end == "kill":
+            vestibule.kill()
+        elif end == "leave":
+            mallory.abort()
+            await alice.ping()
+            vestibule.thaw()
+        else:
+            await shell(alice, end)
+        if end != "leave":
+            await mallory.ping(60)
+            rooms = {f"r{n}@{SERVICE}" for n in range(MANY)}
+            await until(lambda: rooms <= {s.sender.split("/")[0] for s in mallory.seen}, 30, "an answer from each")
+        await other.ping(60)
+        await alice.ping()
+        assert "traceback" not in server.log().lower()
 
 
 async def test_a_session_that_cannot_decide_on_a_nick_holds_one_place(start_prosody, start_vestibule):

@@ -13,7 +13,23 @@ function module.context()
 	return { get_option_set = function () return require "util.set".new { "127.0.0.1", "10.0.0.0/8" }; end };
 end
 
-local LIMIT = { one = 10, all = 100, asked = 4 };
+local clock, timers = 1000, {};
+package.loaded["util.time"] = { now = function () return clock; end };
+function module.add_timer(_, seconds, act) timers[#timers + 1] = { at = clock + seconds, act = act }; end
+
+-- Lets time pass, a millisecond after the other.
+local function pass(seconds)
+	for _ = 1, math.ceil(seconds * 1000) do
+		clock = clock + 0.001;
+		local due = {};
+		for number = #timers, 1, -1 do
+			if timers[number].at <= clock then due[#due + 1] = table.remove(timers, number); end
+		end
+		for _, timer in ipairs(due) do timer.act(); end
+	end
+end
+
+local LIMIT = { one = 10, all = 100, asked = 4, seconds = 10 };
 local moderators, refused = {}, {};
 local function new_queue()
 	local gate = { LIMIT = LIMIT, shown = { plain = function (e) refused[#refused + 1] = e; end } };
@@ -47,7 +63,13 @@ local function new_queue()
 		queue.go_on(e.room);
 		return e;
 	end
-	function test.answer_all() while #asked > 0 do test.answer(); end end
+	-- Each after a millisecond.
+	function test.answer_all()
+		for _ = 1, 10000 do
+			pass(0.001);
+			if #asked > 0 then test.answer(); elseif queue.is_empty() then break; end
+		end
+	end
 	return test;
 end
 

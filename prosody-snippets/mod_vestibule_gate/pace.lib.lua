@@ -1,0 +1,93 @@
+-- Keeps connections from sending faster than they are served: of one whose group has LIMIT.one attempts waiting no
+-- further stanza is looked at, and nothing read, until one of these has been served. Nothing is refused for it.
+
+local async, add_task = require "util.async", require "util.timer".add_task;
+
+local STREAMS = { c2s = true, s2sin = true, s2sout = true };
+local BACKLOG = 100; -- stanzas that have been read and not looked at; with more, the server cannot stop reading
+
+return function (gate)
+	local LIMIT, queue = gate.LIMIT, gate.queue;
+	local paused = {}; -- by group: those that go on, in the order in which they came
+	local is_unloaded = false;
+	local pace = {};
+
+	local function is_ahead(group) return gate.is_ready() and queue.held_by_group(group) >= LIMIT.one; end
+
+	-- What a connection keeps of what it has received does not make it readable again: `pausefor` looks for that.
+	local function read_on(session)
+		if session.destroyed then return; end
+		local is_over = not session.conn or session.thread.state ~= "ready";
+		if not is_over and session.conn.pausefor then session.conn:pausefor(0.001); end
+	end
+
+	-- In the next turn of the server's loop: what others have sent is read before. A session that has ended stays. What
+	-- goes on may be no attempt: then the next may go on too.
+	local function resume(waits, group)
+		local session = waits.session;
+		add_task(0, function ()
+			if not session.destroyed then waits.go_on(); end
+			add_task(0, function () -- once it has looked at all that was read
+				read_on(session);
+				if not is_ahead(group) then pace.served(group); end
+			end);
+		end);
+	end
+
+	local function stop_reading(conn)
+		if conn.pausefor then conn:pausefor(false); end -- or it would end in between
+		conn:pause();
+	end
+
+	-- Over BOSH what is sent is not read by turns.
+	local function can_wait(session)
+		local thread = session.thread;
+		return STREAMS[session.type] and session.conn and not session.bosh_version and async.ready()
+			and thread and thread.queue and #thread.queue < BACKLOG;
+	end
+
+	-- Waits while the sender's group is ahead. Returns whether that is all that is to be done here: the session has ended
+	-- meanwhile, or this gate has.
+	function pace.hold(event)
+		local session, from = event.origin, event.stanza.attr.from;
+		if not STREAMS[session.type] or not queue.is_crowded() or gate.is_service(from) then return false; end
+		local group = queue.origin_of { from = from, origin = session, origin_type = session.type };
+		while is_ahead(group) and can_wait(session) do
+			local wait, go_on = async.waiter();
+			local line = paused[group] or { first = 1, last = 0 };
+			paused[group], line.last = line, line.last + 1;
+			line[line.last] = { session = session, go_on = go_on };
+			stop_reading(session.conn);
+			wait();
+			if session.destroyed then return true; end
+			if is_unloaded then
+				prosody.core_post_stanza(session, event.stanza, false);
+				return true;
+			end
+		end
+		return false;
+	end
+
+	-- One of the group's attempts has been served.
+	function pace.served(group)
+		local line = paused[group];
+		if not line then return; end
+		local waits = line[line.first];
+		line[line.first], line.first = nil, line.first + 1;
+		if line.first > line.last then paused[group] = nil; end
+		return resume(waits, group);
+	end
+
+	function pace.unload()
+		is_unloaded = true;
+		pace.let_all_go_on();
+	end
+
+	function pace.let_all_go_on()
+		for group in pairs(paused) do
+			while paused[group] do pace.served(group); end
+		end
+	end
+
+	return pace;
+end;
