@@ -183,9 +183,14 @@ return function (LIMIT, AFFILIATION, ROLE)
 		end;
 		fixed = function () return nil; end;
 	};
+	-- A single line of text (XEP-0004, 3.3): what breaks a line, and the controls of ASCII and of ISO 6429.
+	local function is_line(text)
+		return not text:find("%c") and not text:find("\194[\128-\159]") and not text:find("\226\128[\168\169]");
+	end
+
 	local function check_text(values, field)
 		local text, datatype = values[1] or "", DATATYPE[field.datatype or false];
-		if #values > 1 or #text > (LENGTH[field.var or field.name] or LIMIT.value) then return nil; end
+		if #values > 1 or not is_line(text) or #text > (LENGTH[field.var or field.name] or LIMIT.value) then return nil; end
 		if datatype then text = datatype(text, RANGE[field.var or field.name] or field); end
 		return text and { text };
 	end
