@@ -13,7 +13,10 @@ from lab import needs_jitsi_plugins, settings
 from lab.bosh import BoshClient
 from lab.meet import MEET_SERVICE, MeetDoor
 from lab.meet_settings import DOMAIN
+from lab.process import Failed
 from lab.server import PASSWORD
+from lab.stanza import element
+from lab.websocket import WebPerson
 
 pytestmark = needs_jitsi_plugins
 
@@ -169,6 +172,36 @@ async def test_a_token_in_the_address_proves_nothing_where_nobody_verifies_it(me
     person = await asyncio.to_thread(client, meet, host, token=UNVERIFIED[name])
     found, facts = await judged(meet, person)
     assert found == "guest" and "token" not in facts["session"] and "claims" not in facts
+
+
+async def over_a_websocket(meet, host, **query):
+    """Somebody who has asked the focus for a room over WebSocket: the class, and what was told of the session."""
+    person, room = WebPerson(meet.server), meet.room()
+    await person.open(meet.server.http_port, host=f"{host}.{DOMAIN}", **query)
+    try:
+        asked = element("http://jitsi.org/protocol/focus", "conference", room=room, **{"machine-uid": "0" * 32})
+        await person.iq(meet.server.focus_address, "set", asked)
+        decision = await meet.decision(kind="request", room=room, jid=person.bare)
+        return decision["class"], decision["facts"]["who"]
+    finally:
+        person.abort()
+
+
+@pytest.mark.parametrize("host", ["anonymous", "jitsi"])
+@pytest.mark.parametrize("name", UNVERIFIED)
+async def test_nor_does_one_in_the_address_of_a_websocket(meet, host, name):
+    found, facts = await over_a_websocket(meet, host, token=UNVERIFIED[name])
+    assert found == "guest" and "token" not in facts["session"] and "claims" not in facts
+
+
+@pytest.mark.parametrize("name", UNVERIFIED)
+async def test_a_token_in_the_address_of_a_websocket_is_one_where_it_is_verified(meet, name):
+    if name != "a good one":
+        with pytest.raises(Failed, match="refused"):
+            await over_a_websocket(meet, "strict", token=UNVERIFIED[name])
+        return
+    found, facts = await over_a_websocket(meet, "strict", token=UNVERIFIED[name])
+    assert found == "token" and facts["session"]["token"]["subject"] == "*"
 
 
 @pytest.mark.parametrize("name", UNVERIFIED)

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import os
 import struct
+from urllib.parse import urlencode
 from xml.etree import ElementTree
 
 from slixmpp.xmlstream import tostring
@@ -14,7 +15,7 @@ from .settings import FORBIDDEN_MODULES
 from .stanza import CLIENT
 
 GUESTS = "guest.localhost"
-OPEN = f"<open xmlns='urn:ietf:params:xml:ns:xmpp-framing' to='{GUESTS}' version='1.0'/>"
+OPEN = "<open xmlns='urn:ietf:params:xml:ns:xmpp-framing' to='{}' version='1.0'/>"
 AUTH = "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='ANONYMOUS'/>"
 BIND = f"<iq xmlns='{CLIENT}' type='set' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>"
 JID = "{urn:ietf:params:xml:ns:xmpp-bind}jid"
@@ -65,22 +66,28 @@ class WebPerson(Person):
     bare = property(lambda self: self._jid.partition("/")[0])
     is_connected = property(lambda self: self._writer is not None and not self._writer.is_closing())
 
-    async def open(self, port, address):
-        """Connects, logs in as nobody and binds."""
+    async def open(self, port, address=None, host=GUESTS, **query):
+        """Connects, logs in to `host` as nobody, or by what the `query` of the address says, and binds.
+
+        Raises `Failed` where the server refuses it.
+        """
         reader, self._writer = await asyncio.open_connection(HOST, port)
         named = f"X-Forwarded-For: {address}\r\n" if address else ""
+        path = f"/xmpp-websocket?{urlencode(query)}" if query else "/xmpp-websocket"
         self._writer.write(
-            f"GET /xmpp-websocket HTTP/1.1\r\nHost: {GUESTS}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"GET {path} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             f"Sec-WebSocket-Key: {base64.b64encode(os.urandom(16)).decode()}\r\n"
             f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: xmpp\r\n{named}\r\n".encode()
         )
         head = await reader.readuntil(b"\r\n\r\n")
         if b" 101 " not in head.partition(b"\r\n")[0]:
             raise Failed(f"no WebSocket: {head!r}")
-        for text, wanted in ((OPEN, "features"), (AUTH, "success"), (OPEN, "features"), (BIND, "iq")):
+        opening = OPEN.format(host)
+        for text, wanted in ((opening, "features"), (AUTH, "success"), (opening, "features"), (BIND, "iq")):
             self.send_raw(text)
             while (xml := await self._read(reader)) is None or not xml.tag.endswith(f"}}{wanted}"):
-                pass
+                if xml is not None and xml.tag.endswith("}failure"):
+                    raise Failed(f"refused: {tostring(xml)}")
         self._jid = next(xml.iter(JID)).text
         self._task = asyncio.ensure_future(self._listen(reader))
 
