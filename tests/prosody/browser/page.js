@@ -137,6 +137,9 @@
 		say: ({ text }) => present().sendTextMessage(text),
 		whisper: async ({ id, text }) => present().sendPrivateTextMessage(await participant(id), text),
 
+		/** Calls a method of the conference (JitsiConference.js). */
+		conference: ({ method, params }) => void present()[method](...params),
+
 		/** What the page knows: the conference if there is one, and what the library keeps. */
 		state: () => ({
 			jid: connection?.getJid() ?? null,

@@ -133,14 +133,16 @@ class BrowserPerson:
     async def _do(self, command, seconds=15, **given):
         return await self.browser.call(self.client, command, seconds, **given)
 
-    async def connect(self, jid=None, password=None, *, transport="websocket", token=None, **options):
+    async def connect(self, jid=None, password=None, *, transport="websocket", token=None, room=None, **options):
         """Connects anonymously, or as `jid`; returns the full JID. `transport` is
-        "websocket" or "bosh"; `options` are added to those of JitsiConnection."""
+        "websocket" or "bosh"; `room` is the address of the room that the page is for, which
+        Jitsi's components read; `options` are added to those of JitsiConnection."""
         address = f"{self.client}.localhost:{self.server.http_port}"
         urls = {"websocket": f"ws://{address}/xmpp-websocket", "bosh": f"http://{address}/http-bind"}
+        query = f"?room={room.partition('@')[0]}" if room else ""
         settings = {
             **addresses(self.server),
-            "serviceUrl": urls[transport],
+            "serviceUrl": urls[transport] + query,
             "websocketKeepAlive": -1,
             "deploymentInfo": {},
             **options,
@@ -205,6 +207,10 @@ class BrowserPerson:
     async def say(self, text, to=None):
         """Says it to the room, or privately `to` somebody in it."""
         await (self._do("whisper", id=to, text=text) if to else self._do("say", text=text))
+
+    async def call(self, method, *params):
+        """Calls a method of the library's conference; what the server makes of it is an event."""
+        await self._do("conference", method=method, params=params)
 
     async def state(self):
         """What the page knows now; see `state` in page.js."""
