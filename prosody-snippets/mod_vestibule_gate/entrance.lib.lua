@@ -1,5 +1,6 @@
 -- What may reach a room, its occupants and its service. What is not named here is refused before any module sees it.
 
+local json = require "util.json";
 local jid_bare, jid_host = require "util.jid".bare, require "util.jid".host;
 
 local xmlns_muc, xmlns_disco = "http://jabber.org/protocol/muc", "http://jabber.org/protocol/disco";
@@ -48,7 +49,7 @@ local REQUESTS = { get = true, set = true };
 local PRIVATE = { [false] = true, normal = true, chat = true, headline = true, error = true };
 
 return function (gate)
-	local PRIORITY = gate.PRIORITY;
+	local PRIORITY, LIMIT = gate.PRIORITY, gate.LIMIT;
 	local also = {}; -- the namespaces of other modules' requests
 	for _, namespace in ipairs(module:get_option_array("vestibule_also", {})) do also[namespace] = true; end
 
@@ -92,6 +93,17 @@ return function (gate)
 		return child and child.name == "decline" and child.attr.xmlns == xmlns_user;
 	end
 
+	-- Jitsi's modules read it without a look at what it is (mod_muc_meeting_id), and fail.
+	local function has_odd_json(stanza)
+		for _, tag in ipairs(stanza.tags) do
+			if tag.name == "json-message" then
+				local text = tag:get_text() or "";
+				if #text > LIMIT.stanza or type(json.decode(text)) ~= "table" then return true; end
+			end
+		end
+		return false;
+	end
+
 	local function message_to_room(event, room, is_inside)
 		local stanza = event.stanza;
 		local kind = stanza.attr.type;
@@ -101,7 +113,10 @@ return function (gate)
 			return gate.declines.take(event, room) or refuse_outside(event, room);
 		end
 		if not is_inside then return refuse_outside(event, room); end
-		if kind == "groupchat" or kind == "error" then return; end
+		if kind == "error" then return; end
+		if kind == "groupchat" then
+			return has_odd_json(stanza) and refuse(event, "unnamed", "modify", "bad-request") or nil;
+		end
 		-- What it says is read, once, where it is asked about.
 		local is_request = stanza:get_child("x", xmlns_user) or stanza:get_child("x", "jabber:x:data");
 		if is_plain and (is_request or is_of_other_module(stanza)) then return; end

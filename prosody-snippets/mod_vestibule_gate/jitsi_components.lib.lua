@@ -164,7 +164,8 @@ return function (gate)
 		if needs_chat(event, room) then return true; end
 		local text = command:get_text() or "";
 		local poll = #text <= LIMIT.stanza and json.decode(text);
-		local known = type(poll) == "table" and room.polls and room.polls.by_id[poll.pollId or false];
+		if type(poll) ~= "table" then return wrong_value(event, "json-message"); end
+		local known = room.polls and room.polls.by_id[poll.pollId or false];
 		local answers = known and poll.command == "answer-poll" and poll.answers;
 		-- More of them than there are make that module throw.
 		if type(answers) == "table" and #answers > #known.answers then return wrong_value(event, "answers"); end

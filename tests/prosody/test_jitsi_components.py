@@ -150,6 +150,24 @@ async def test_polls_and_files_are_what_somebody_may_write(meet):
         assert (await sends(alice, "files", element(JITSI, "file-sharing", "5", type="add")))[1] == "not-acceptable"
 
 
+ODD_JSON = ["5", "true", '"text"', "[", "", "nothing"]
+
+
+async def test_what_is_no_object_reaches_no_module_that_looks_for_one(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room("loud")
+        alice, bob = await two(crowd, room)
+        for text in ODD_JSON:
+            for namespace in (f" xmlns='{JITSI}'", ""):
+                odd, since = f"<json-message{namespace}>{text}</json-message>", alice.mark()
+                alice.send_raw(f"<message type='groupchat' to='{room}' id='odd'>{odd}</message>")
+                refused = await alice.wait_for(lambda seen: seen.id == "odd" and seen.type == "error", since=since)
+                assert refused.error[1] == "bad-request", (text, refused)
+            assert (await sends(alice, "polls", element(JITSI, "json-message", text)))[1] == "not-acceptable", text
+        assert await sends(alice, "polls", poll(3)) is None
+        assert "attempt to index" not in meet.server.log()
+
+
 async def test_the_metadata_that_modules_read_hold_what_they_can_read(meet):
     """Text where a table is looked for made their modules fail, and kept an operator from suspending the meeting."""
     async with meet.crowd() as crowd:
