@@ -178,7 +178,9 @@ return function (gate)
 		end
 		local judged = reach(room, items);
 		-- More than one question holds is refused: nobody could have judged it.
-		if #judged > LIMIT.items then return gate.refuse(event, "malformed", "modify", "not-acceptable"); end
+		if #judged > LIMIT.items then
+			return gate.refuse(event, "malformed", "modify", "not-acceptable", gate.words.of("gate-too-large", stanza));
+		end
 		return gate.put(event, kind, { items = items, detail = write_items(judged), rebuild = steps_for(stanza, items) });
 	end);
 
