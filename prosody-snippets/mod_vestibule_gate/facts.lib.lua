@@ -45,6 +45,46 @@ return function (gate)
 		return occupants, moderators;
 	end
 
+	-- People, by what only one person has: the first of it stands for the rest. The table is used again for each count.
+	local firsts, people = {}, 0;
+	local function first_of(own)
+		while firsts[own] and firsts[own] ~= own do own = firsts[own]; end
+		return firsts[own];
+	end
+	-- `own` is that of `person`, if there is one; returns whose it is.
+	local function add_own(person, own)
+		if not own then return person; end
+		local known = first_of(own);
+		if not person then
+			if not known then people, known, firsts[own] = people + 1, own, own; end
+			return known;
+		elseif known and known ~= person then
+			people = people - 1;
+		end
+		firsts[known or own] = person;
+		return person;
+	end
+
+	-- How many people are inside beside the requester, services apart, however many sessions each has. Sessions of one
+	-- address, account or ticket are one person's. A device, which the client names for itself, proves nothing: it excuses
+	-- one occupant, not all that share it.
+	local function count_others(room, e)
+		local services, shares_device = gate.services(), false;
+		local _, own_ticket, own_device, own_account = gate.focus.describe(e.origin);
+		for own in pairs(firsts) do firsts[own] = nil; end
+		people = 0;
+		for _, occupant in pairs(room._occupants) do
+			if not services[occupant.bare_jid] then
+				local _, ticket, device, account = gate.focus.describe(prosody.full_sessions[occupant.jid]);
+				add_own(add_own(add_own(nil, occupant.bare_jid), ticket), account);
+				shares_device = shares_device or own_device ~= nil and device == own_device;
+			end
+		end
+		local inside = people;
+		add_own(add_own(add_own(nil, jid_bare(e.from)), own_ticket), own_account);
+		return math.max(people - 1 - (people > inside and shares_device and 1 or 0), 0);
+	end
+
 	local function describe(room, occupant, session, address)
 		return add_session({
 			nick = cut(jid_resource(occupant.nick), LIMIT.address), jid = cut(address or occupant.jid, LIMIT.address),
@@ -103,7 +143,7 @@ return function (gate)
 		if session then write_somebody("opener", add_session({ jid = address }, session, e.room), session); end
 	end
 
-	local function write_state(room, data, kind)
+	local function write_state(room, data, kind, e)
 		local has_lobby = flag(gate.lobby.is_there());
 		if not room then
 			write("<state occupants='0' moderators='0' waiting='0' ");
@@ -113,7 +153,8 @@ return function (gate)
 		local occupants, moderators = census(room);
 		local is_told_all = kind == "open" or kind == "request";
 		write("<state ");
-		attributes("occupants", occupants, "moderators", moderators, "existing", flag(is_told_all),
+		attributes("occupants", occupants, "others", e and count_others(room, e), "moderators", moderators,
+			"existing", flag(is_told_all),
 			"password", flag(room:get_password()), "members-only", flag(room:get_members_only()), "lobby", has_lobby,
 			"waiting", gate.waiting.count(room.jid), "persistent", flag(gate.kept.lasts(room)),
 			"unasked", flag(room._data.vestibule_unasked),

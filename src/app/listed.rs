@@ -1,10 +1,13 @@
 //! The rooms as a list shows them, and one room with those in it.
 
+use std::collections::HashSet;
+
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::component::desk::Desk;
 use crate::component::live::Room;
+use crate::component::people;
 use crate::control::{OccupantLine, RoomLine, RoomState, WaitingLine};
 use crate::jid::BareJid;
 use crate::policy::attempt::{Requester, RoomView};
@@ -73,11 +76,13 @@ fn line<'a>(
 ) -> RoomLine {
     let is_person =
         |who: &&Requester| who.jid.as_ref().is_none_or(|jid| !policy.services.contains_key(jid));
-    let (mut occupants, mut moderators) = (0_usize, 0_usize);
-    for who in inside.filter(is_person) {
-        occupants = occupants.saturating_add(1);
-        moderators = moderators.saturating_add(usize::from(is_moderator(policy, who)));
-    }
+    let sessions: Vec<_> = inside.filter(is_person).collect();
+    // Sessions can share a nick.
+    let nicks = |is_one: &dyn Fn(&Requester) -> bool| {
+        let named = sessions.iter().filter(|who| is_one(who)).map(|who| who.nick.as_str());
+        named.collect::<HashSet<_>>().len()
+    };
+    let (occupants, moderators) = (nicks(&|_| true), nicks(&|who| is_moderator(policy, who)));
     let record = view.record.as_ref();
     // What is heard of a room that was just opened says nothing of the password that it was opened with.
     let password = view.has_password || record.is_some_and(|it| it.password.is_some());
@@ -95,6 +100,7 @@ fn line<'a>(
         service: jid.domain().to_string(),
         state,
         occupants,
+        people: people::count(sessions),
         moderators,
         waiting,
         password,

@@ -231,7 +231,7 @@ fn rooms(value: &Value) {
         say(&format!(
             "{}  {} inside{closed}, {}",
             field(room, "room"),
-            room.get("occupants").and_then(Value::as_u64).unwrap_or_default(),
+            room.get("people").and_then(Value::as_u64).unwrap_or_default(),
             opened(room),
         ));
     }

@@ -15,6 +15,7 @@ pub mod making;
 pub mod measures;
 pub mod neighbours;
 mod observe;
+pub mod people;
 mod spool;
 pub mod tally;
 pub mod timetable;

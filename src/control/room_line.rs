@@ -11,9 +11,12 @@ pub struct RoomLine {
     pub service: String,
     /// Who may enter.
     pub state: RoomState,
-    /// People inside, services apart.
+    /// Occupants (XEP-0045: one for each nick), services apart. Somebody with two tabs is two.
     pub occupants: usize,
-    /// Of these, moderators.
+    /// People inside, services apart, however many sessions each has.
+    #[serde(default)]
+    pub people: usize,
+    /// Of the occupants, moderators.
     pub moderators: usize,
     /// People who wait to be let in.
     pub waiting: usize,

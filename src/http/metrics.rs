@@ -106,7 +106,10 @@ impl Collected {
         let sum = |count: fn(&crate::control::RoomLine) -> usize| {
             float(rooms.iter().map(count).fold(0, usize::saturating_add))
         };
-        to.gauge("vestibule_occupants", "People inside rooms", sum(|room| room.occupants))?;
+        let help = "Occupants of rooms, services apart: one for each nick";
+        to.gauge("vestibule_occupants", help, sum(|room| room.occupants))?;
+        let help = "People inside rooms, services apart, however many sessions each has";
+        to.gauge("vestibule_people", help, sum(|room| room.people))?;
         to.gauge("vestibule_waiting", "People who wait to be let in", sum(|room| room.waiting))?;
         let help = "Rooms with somebody inside and no moderator";
         let unmoderated = rooms.iter().filter(|room| room.occupants > 0 && room.moderators == 0);

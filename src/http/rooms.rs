@@ -129,6 +129,7 @@ mod tests {
             service: "conference.example.org".to_owned(),
             state: RoomState::Open,
             occupants,
+            people: occupants,
             moderators: 1,
             waiting: 0,
             password: true,

@@ -233,9 +233,13 @@ impl Attempt {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RoomView {
-    /// Occupants that are not services.
+    /// Occupants that are not services: one for each nick, so somebody with two sessions can be two.
     #[serde(skip_serializing_if = "is_unset")]
     pub occupants: u32,
+    /// People inside, services and the requester apart, however many sessions each has; `None`: not told. See
+    /// [`others`](Self::others).
+    #[serde(skip_serializing_if = "is_unset")]
+    pub others: Option<u32>,
     /// Of these, moderators.
     #[serde(skip_serializing_if = "is_unset")]
     pub moderators: u32,
@@ -276,5 +280,11 @@ impl RoomView {
     pub fn is_found(&self) -> bool {
         let is_older = self.exists && self.persistent && !self.unasked;
         self.record.as_ref().map_or(is_older, |record| record.found)
+    }
+
+    /// Returns the number of people inside who are not the requester, services apart; of occupants, where nobody has
+    /// told who they are.
+    pub fn others(&self) -> u32 {
+        self.others.unwrap_or(self.occupants)
     }
 }

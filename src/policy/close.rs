@@ -112,7 +112,7 @@ pub(super) fn join(case: &Case<'_>) -> Option<Opinion> {
 /// Closes the room if the requester is the last that it takes.
 pub(super) fn count(case: &Case<'_>, effects: &mut Effects) {
     let limit = case.rules.close.at_occupants.value;
-    if limit == 0 || case.room.occupants.saturating_add(1) < limit {
+    if limit == 0 || case.room.others().saturating_add(1) < limit {
         return;
     }
     let record = effects.record.as_ref().or(case.room.record.as_ref());

@@ -53,7 +53,7 @@ impl Default for Limits {
 /// Whether there is room in the room. Its moderators and the operators find some in any case.
 pub(super) fn join(case: &Case<'_>) -> Option<Opinion> {
     let limit = case.rules.limits.occupants;
-    let is_full = limit.value > 0 && case.room.occupants >= limit.value;
+    let is_full = limit.value > 0 && case.room.others() >= limit.value;
     if !is_full || case.classes.has(Class::Operator) || moderators::entitlement(case).is_some() {
         return None;
     }

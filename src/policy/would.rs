@@ -26,7 +26,7 @@ fn as_it_would_be(case: &Case<'_>) -> RoomView {
         room.members_only |= lobby::is_members_only(case);
     }
     // A limit of 0 is none: then neither is in force.
-    let is_full = room.occupants >= rules.close.at_occupants.value;
+    let is_full = room.others() >= rules.close.at_occupants.value;
     let is_wave = case.pressure.strangers >= rules.limits.wave_strangers.value;
     if let Some(record) = &mut room.record {
         if is_full {

@@ -189,6 +189,7 @@ fn is_language(tag: &str) -> bool {
 pub fn read_state(element: &Element) -> RoomView {
     RoomView {
         occupants: count(element, "occupants"),
+        others: element.attr("others").map(|_| count(element, "others")),
         moderators: count(element, "moderators"),
         waiting: count(element, "waiting"),
         has_password: is_true(element, "password"),

@@ -74,6 +74,7 @@ async def test_the_rooms_and_one_of_them_are_shown(door):
             "service": door.server.service,
             "state": "open",
             "occupants": 2,
+            "people": 2,
             "moderators": 1,
             "waiting": 1,
             "password": True,

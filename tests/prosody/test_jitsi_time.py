@@ -2,6 +2,7 @@
 
 from lab import needs_jitsi_plugins
 from lab.jitsi_meeting import opened, out_of, people
+from lab.jitsi_client import MACHINE
 from lab.meet import MEET_SERVICE
 from lab.meet_settings import DOMAIN
 
@@ -26,6 +27,10 @@ limits = {{ wave_strangers = 2, wave_calm = "2 seconds" }}
 [[room]]
 match = "never-*"
 hours = {{ open = ["mon 00:00-00:01"] }}
+[[room]]
+match = "full-*"
+lobby = {{ admission = "password" }}
+limits = {{ occupants = 2 }}
 [[room]]
 match = "few-*"
 limits = {{ rooms_per_opener = 1 }}
@@ -59,6 +64,22 @@ async def test_outside_of_the_hours_the_request_is_refused_in_words(meet):
         refused = await alice.enter(meet.room("never"))
         assert refused.shown == "reservation"
         assert "open again on Monday" in refused.text
+
+
+async def test_a_dead_tab_of_one_s_own_keeps_nobody_out_of_a_full_meeting(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room("full")
+        await opened(crowd, room)
+        bob = await crowd.person("Bob")
+        assert (await bob.enter(room, SECRET)).joined
+        # The server does not know yet that the first tab is gone. The second has another address.
+        again = await crowd.person("Bob", storage=bob.storage)
+        assert again.bare != bob.bare and (await again.enter(room, SECRET)).joined
+        carol = await crowd.person("Carol")
+        assert "is full" in (await carol.enter(room, SECRET)).text
+        # What a client says of itself excuses one occupant.
+        copies = [await crowd.person(f"Bob {n}", storage={MACHINE: bob.storage[MACHINE]}) for n in range(2)]
+        assert [(await one.enter(room, SECRET)).joined for one in copies] == [True, False]
 
 
 async def test_one_account_opens_so_many_meetings_and_no_more(meet):

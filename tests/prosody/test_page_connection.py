@@ -34,7 +34,7 @@ async def test_a_killed_component_is_missed_and_found_again(start_prosody, start
         await page.click("text=Sign out")
         await page.fill("#token", TOKEN)
         await page.press("Enter")
-        people = "document.querySelector('[data-key] .c-occupants .value')?.innerText"
+        people = "document.querySelector('[data-key] .c-people .value')?.innerText"
         await page.until(f"{people} === '1'")
         component.kill()
         await page.shows("No connection to the component.")

@@ -42,14 +42,14 @@ async def test_rooms_come_change_and_go_by_themselves(door, chromium):
     async with Crowd(door.server) as crowd, chromium.sign_in(door.component, "viewer") as page:
         await page.shows("Ready")
         room, alice = await meeting(door, crowd)
-        await page.until(f"{cell(room, 'occupants')} === '1'")
+        await page.until(f"{cell(room, 'people')} === '1'")
         guest = await crowd.connect("guest.localhost")
         await guest.join(room, "Guest")
         await page.until(f"{cell(room, 'waiting')} === '1'")
         assert not await page.read(f"{row(room)}.classList.contains('is-urgent')")
         bob = await crowd.connect("bob@localhost")
         assert (await bob.join(room, "Bob", SECRET)).joined
-        await page.until(f"{cell(room, 'occupants')} === '2'")
+        await page.until(f"{cell(room, 'people')} === '2'")
         # Nobody is left who could let anybody in, and that is told.
         await alice.leave(room, "Alice")
         await page.until(f"{row(room)}.classList.contains('is-urgent')")

@@ -426,6 +426,7 @@ pub(crate) fn room() -> impl Strategy<Value = RoomView> {
             )| {
                 RoomView {
                     occupants,
+                    others: None,
                     moderators,
                     waiting,
                     has_password: password,

@@ -251,6 +251,7 @@ impl Case {
         let one = u32::from(is_there);
         RoomView {
             occupants: room.occupants.unwrap_or(one),
+            others: None,
             moderators: room.moderators.unwrap_or(one),
             waiting: room.waiting,
             has_password: room.password.unwrap_or(is_there),

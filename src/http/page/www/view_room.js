@@ -86,7 +86,7 @@ export function room(main, jid) {
     rows(waiting, 'waiting-title', `${plural(knocking.length, 'person', 'people')} waiting`, knocking, each => somebody(each, brief, true));
     waiting.classList.toggle('is-urgent', isUrgent(brief));
     people.sort((one, other) => (other.role === 'moderator') - (one.role === 'moderator') || String(one.nick).localeCompare(String(other.nick)));
-    rows(inside, 'inside-title', people.length ? `${plural(people.length, 'person', 'people')} inside` : 'Nobody inside', people, each => somebody(each, brief, false));
+    rows(inside, 'inside-title', people.length ? `${plural(found.people ?? people.length, 'person', 'people')} inside` : 'Nobody inside', people, each => somebody(each, brief, false));
   }
 
   function* extras(brief) {

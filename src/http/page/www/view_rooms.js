@@ -15,15 +15,15 @@ const SPOKEN = 20_000;
 
 /** How rooms are ordered, `[label, compare]`; each the way that is wanted first. */
 const ORDERS = {
-  attention: ['Attention', (one, other) => isUrgent(other) - isUrgent(one) || other.waiting - one.waiting || other.occupants - one.occupants],
+  attention: ['Attention', (one, other) => isUrgent(other) - isUrgent(one) || other.waiting - one.waiting || other.people - one.people],
   room: ['Room', (one, other) => one.room.localeCompare(other.room)],
   state: ['State', (one, other) => stateOf(one)[1].localeCompare(stateOf(other)[1])],
   waiting: ['Waiting', (one, other) => other.waiting - one.waiting],
-  occupants: ['People', (one, other) => other.occupants - one.occupants],
+  people: ['People', (one, other) => other.people - one.people],
   moderators: ['Moderators', (one, other) => one.moderators - other.moderators],
   opened: ['Age', (one, other) => opened(one) - opened(other)],
 };
-const COLUMNS = [['state', 'State'], ['room', 'Room'], ['waiting', 'Waiting'], ['occupants', 'People'], ['moderators', 'Moderators'], [null, 'Door'], ['opened', 'Age']];
+const COLUMNS = [['state', 'State'], ['room', 'Room'], ['waiting', 'Waiting'], ['people', 'People'], ['moderators', 'Moderators'], [null, 'Door'], ['opened', 'Age']];
 
 const opened = room => moment(Number(room.opened) || room.opened) || Infinity;
 
@@ -79,7 +79,7 @@ export function rooms(main, _, query) {
     order.value = filter.sort;
     COLUMNS.forEach(([name], index) => name && attribute(heads[index], 'aria-sort', filter.sort === name ? (filter.back ? 'descending' : 'ascending') : 'none'));
     attribute(grid, 'aria-rowcount', shown.length + 1);
-    text(total, state.heard ? `${plural(all.length, 'room')} · ${plural(sum(all, 'occupants'), 'person', 'people')} · ${count(sum(all, 'waiting'))} waiting` : '');
+    text(total, state.heard ? `${plural(all.length, 'room')} · ${plural(sum(all, 'people'), 'person', 'people')} · ${count(sum(all, 'waiting'))} waiting` : '');
     grid.classList.toggle('one-service', new Set(all.map(room => room.service ?? parts(room.room).domain)).size < 2);
     list.set(shown);
     grid.hidden = !shown.length;
@@ -121,7 +121,7 @@ function explainNothing(all, wanted) {
 
 function row() {
   const cell = name => h(`div.cell.c-${name}`, { role: 'gridcell' });
-  const made = h('div.row', {}, ...['state', 'room', 'waiting', 'occupants', 'moderators', 'door', 'opened'].map(cell));
+  const made = h('div.row', {}, ...['state', 'room', 'waiting', 'people', 'moderators', 'door', 'opened'].map(cell));
   made.addEventListener('click', event => { if (!event.target.closest('a, button')) go('room', made.dataset.key); });
   return made;
 }
@@ -131,10 +131,10 @@ function update(made, room) {
   const [kind, word] = stateOf(room);
   const old = opened(room);
   const since = Number.isFinite(old) ? age(old) : '';
-  const shown = `${word}|${room.waiting}|${room.occupants}|${room.moderators}|${room.password}|${room.lobby}|${since}`;
+  const shown = `${word}|${room.waiting}|${room.people}|${room.moderators}|${room.password}|${room.lobby}|${since}`;
   if (made.shown === shown) return;
   made.shown = shown;
-  const [state_, name, waiting, occupants, moderators, door, opened_] = made.children;
+  const [state_, name, waiting, people, moderators, door, opened_] = made.children;
   if (!name.firstChild) {
     const { local, domain } = parts(room.room);
     put(name, h('a', { href: to('room', room.room), tabindex: '-1', title: visible(room.room) }, h('bdi.room', {}, visible(local))), mixed(local), h('bdi.domain', {}, visible(domain)));
@@ -142,7 +142,7 @@ function update(made, room) {
   replace(state_, h(`span.chip.${kind}`, {}, word));
   made.classList.toggle('is-urgent', isUrgent(room));
   counted(waiting, room.waiting, 'waiting', room.waiting ? 'some' : 'none');
-  counted(occupants, room.occupants, room.occupants === 1 ? 'person' : 'people', '');
+  counted(people, room.people, room.people === 1 ? 'person' : 'people', '');
   counted(moderators, room.moderators, room.moderators === 1 ? 'moderator' : 'moderators', room.moderators ? '' : 'lacks');
   replace(door, room.password && mark('key', 'password'), room.lobby && mark('lobby', 'lobby'));
   text(opened_, since);
