@@ -82,6 +82,7 @@ impl Site for Noting {
             log_lines_lost: 0,
             store: None,
             doctor: None,
+            down: Vec::new(),
             uptime: 0,
         }
     }

@@ -1,5 +1,6 @@
 //! The bans that operators make: kept in the database, and in force beside those of the file.
 
+use std::future::pending;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -72,7 +73,8 @@ pub(super) async fn put_in_force(shared: &Shared, bans: &[Ban]) -> Consequences 
 
 /// Follows what other servers write into the database.
 pub(super) async fn watch(shared: Shared) {
-    let Some(store) = shared.desk().audit().store().map(Arc::clone) else { return };
+    let store = shared.desk().audit().store().map(Arc::clone);
+    let Some(store) = store else { return pending().await };
     let mut changes = store.watch_bans();
     while changes.changed().await.is_ok() {
         let mut book = shared.bans.open().await;

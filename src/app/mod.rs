@@ -21,18 +21,19 @@ mod rooms;
 mod site;
 mod store;
 mod succession;
+mod tasks;
 mod timers;
 mod traffic;
 mod trials;
 
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Mutex as AsyncMutex, Notify};
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::component::audit::{Audit, AuditError};
@@ -41,11 +42,13 @@ use crate::component::measures::Measures;
 use crate::config::{
     self, Environment, LoadError, Loaded, NO_SECRET, NO_SECRET_HINT, Problem, Settings,
 };
-use crate::control::{SocketError, serve};
-use crate::http::{Access, HttpError, Server, router};
+use crate::control::{ControlSocket, SocketError};
+use crate::http::{Access, Server, router};
 use crate::secret::Secret;
 use crate::store::StoreError;
 use crate::xmpp::link::{Link, LinkHandle, LinkSettings};
+
+use self::tasks::Tasks;
 
 pub use self::clock::now;
 pub use self::doctor::alone;
@@ -58,6 +61,13 @@ const PING_EVERY: Duration = Duration::from_secs(30);
 const SILENCE: Duration = Duration::from_secs(45);
 /// A gate answers a command within its own time limit, which is at most 10 s.
 const COMMAND_LIMIT: Duration = Duration::from_secs(15);
+/// How long the end of the link is waited for.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// The task of the link: decisions and reports are its own.
+const LINK: &str = "link";
+/// The task of the page, the API and the metrics.
+const PAGE: &str = "page";
 
 /// The component cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -88,9 +98,14 @@ pub enum RunError {
     /// The socket for the command line cannot be made.
     #[error(transparent)]
     Socket(#[from] SocketError),
-    /// The page and the API cannot be served.
-    #[error(transparent)]
-    Http(#[from] HttpError),
+    /// A task ended without which nothing is decided.
+    #[error("the task `{task}`, without which nothing is decided, is no more: {reason}")]
+    Ended {
+        /// Its name.
+        task: &'static str,
+        /// Why.
+        reason: String,
+    },
     /// The system gives no signals or random numbers.
     #[error("the system refuses what the component needs")]
     System(#[source] std::io::Error),
@@ -130,6 +145,8 @@ struct Shared {
     measures: Arc<Measures>,
     /// Who may use the page and the API.
     access: Arc<Access>,
+    /// The tasks that are down.
+    down: tasks::Down,
 }
 
 /// What of the settings a reload replaces.
@@ -237,9 +254,9 @@ pub async fn run(
         started_at: now(),
         measures: Arc::default(),
         access: Arc::new(Access::new(settings.admin.clone())),
+        down: tasks::Down::default(),
     };
-    let config::Admin { http, socket_mode, .. } = &settings.admin;
-    let server = Server::bind(http, *socket_mode, &shared.access).await?;
+    let control = ControlSocket::listen(&component.socket).await?;
     let stop = CancellationToken::new();
     let mut terminate = signal(SignalKind::terminate()).map_err(RunError::System)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(RunError::System)?;
@@ -251,28 +268,48 @@ pub async fn run(
     let operator = Arc::new(operator::Operator::new(shared.clone()));
     let domain = component.domain.to_string();
     let mut traffic = traffic::Traffic::new(shared.clone(), domain, Arc::clone(&operator));
-    let linked = tokio::spawn({
+    let fault = shared.environment.fault().and_then(tasks::Fault::read);
+    let mut tasks = Tasks::new(shared.down.clone(), fault);
+    tasks.need(LINK, {
         let stop = stop.clone();
         async move { link.run(stop, move |event, outbox| traffic.event(event, outbox)).await }
     });
-    let watching = tokio::spawn(readiness::watch(shared.clone(), component.ready_within));
-    let succeeding = tokio::spawn(succession::watch(shared.clone()));
-    let auditing = tokio::spawn(audit::watch(shared.clone()));
-    let reloading = tokio::spawn(reload::watch(shared.clone()));
-    let looking = tokio::spawn(doctor::watch(shared.clone()));
-    let timing = tokio::spawn(timers::watch(shared.clone()));
-    let exchanging = store::exchange(&settings.store, &name, &shared);
-    let banning = tokio::spawn(bans::watch(shared.clone()));
-    let page = server.map(|server| {
-        let router = router(Arc::clone(&operator), Arc::clone(&shared.access));
-        tokio::spawn(server.serve(router))
+    tasks.need("readiness", readiness::watch(shared.clone(), component.ready_within));
+    tasks.need("watchdog", readiness::feed_watchdog(shared.clone()));
+    tasks.need("succession", succession::watch(shared.clone()));
+    tasks.need("timers", timers::watch(shared.clone()));
+    tasks.need("bans", bans::watch(shared.clone()));
+    tasks.keep("audit", again(&shared, audit::watch));
+    tasks.keep("reload", again(&shared, reload::watch));
+    tasks.keep("doctor", again(&shared, doctor::watch));
+    tasks.keep("commands", {
+        let operator = Arc::clone(&operator);
+        move || {
+            let (control, operator) = (control.clone(), Arc::clone(&operator));
+            async move { control.serve(operator).await }
+        }
     });
-    let served = serve(&component.socket, operator);
-    tokio::pin!(served);
+    if let Some(postgres) = store::exchange(&settings.store, &name, &shared) {
+        tasks.keep("PostgreSQL", postgres);
+    }
+    if settings.admin.http != config::Listen::Off {
+        let (shared, admin) = (shared.clone(), settings.admin.clone());
+        tasks.keep(PAGE, move || {
+            let router = router(Arc::clone(&operator), Arc::clone(&shared.access));
+            let (access, admin) = (Arc::clone(&shared.access), admin.clone());
+            async move {
+                let server = Server::bind(&admin.http, admin.socket_mode, &access).await;
+                match server.map_err(|error| error.to_string())? {
+                    Some(server) => match server.serve(router).await {},
+                    None => Ok(()),
+                }
+            }
+        });
+    }
 
     let result = loop {
         tokio::select! {
-            ended = &mut served => break ended.map_err(RunError::from),
+            (task, reason) = tasks.ended() => break Err(RunError::Ended { task, reason }),
             _ = terminate.recv() => break Ok(()),
             _ = interrupt.recv() => break Ok(()),
             _ = hangup.recv() => {
@@ -281,21 +318,29 @@ pub async fn run(
             }
         }
     };
-    readiness::stopping();
-    watching.abort();
-    succeeding.abort();
-    auditing.abort();
-    reloading.abort();
-    timing.abort();
-    exchanging.inspect(JoinHandle::abort);
-    page.iter().for_each(JoinHandle::abort);
-    looking.abort();
-    banning.abort();
-    stop.cancel();
-    let _ = linked.await;
-    let _ = std::fs::remove_file(&component.socket);
-    if let config::Listen::Unix(socket) = http {
-        let _ = std::fs::remove_file(socket);
+    if let Err(error) = &result {
+        tracing::error!("{error}");
     }
+    readiness::stopping();
+    stop.cancel();
+    tasks.stop(FAREWELL, LINK).await;
     result
+}
+
+/// Starts a task that watches, as often as it is asked to.
+fn again<F: Future<Output = ()> + Send>(
+    shared: &Shared,
+    watch: impl Fn(Shared) -> F + Copy + Send + Sync + 'static,
+) -> impl FnMut() -> Pin<Box<dyn Future<Output = tasks::Ended> + Send>> + Send + 'static
+where
+    F: 'static,
+{
+    let shared = shared.clone();
+    move || {
+        let watching = watch(shared.clone());
+        Box::pin(async move {
+            watching.await;
+            Ok(())
+        })
+    }
 }

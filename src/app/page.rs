@@ -2,14 +2,19 @@
 
 use serde_json::{Value, json};
 
+use super::{PAGE, Shared};
 use crate::control::{Caller, Face, Failure, FailureKind, Role};
-use crate::http::Access;
 
 /// A new session's token, and the address that logs in with it.
-pub(super) fn page(access: &Access, caller: &Caller, role: Role) -> Result<Value, Failure> {
+pub(super) fn page(shared: &Shared, caller: &Caller, role: Role) -> Result<Value, Failure> {
     if caller.face != Face::CommandLine {
         return Err(Failure::new(FailureKind::Forbidden, "a session begins at the command line"));
     }
+    if let Some(down) = shared.down.all().into_iter().find(|down| down.task == PAGE) {
+        let reason = format!("the page is not there: {}", down.reason);
+        return Err(Failure::new(FailureKind::Unavailable, reason));
+    }
+    let access = &shared.access;
     let Some(url) = access.url() else {
         let reason = "the page listens on no address of this machine: see `admin.http` in the file";
         return Err(Failure::new(FailureKind::Unavailable, reason));

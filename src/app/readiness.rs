@@ -1,5 +1,6 @@
 //! Whether all is well, and saying so: to the log when a gate is missing, to systemd always.
 
+use std::future::pending;
 use std::time::Duration;
 
 use sd_notify::NotifyState;
@@ -15,7 +16,6 @@ const LOOK: Duration = Duration::from_millis(500);
 /// Watches until aborted. A service without a gate is one without a policy: nothing holds its joins, so it
 /// must not go unnoticed.
 pub(super) async fn watch(mut shared: Shared, ready_within: Duration) {
-    tokio::spawn(feed_watchdog(shared.clone()));
     // Started is all that systemd waits for: while Prosody is away or a gate is missing, starting again would
     // mend nothing, and forget who has guessed how often.
     notify(&[NotifyState::Ready, NotifyState::Status("not ready: no link to the server yet")]);
@@ -23,7 +23,7 @@ pub(super) async fn watch(mut shared: Shared, ready_within: Duration) {
     while shared.link.until_up().await {
         let mut patience = ready_within;
         let mut since = Instant::now();
-        while shared.link.is_up() {
+        while shared.link.lives() {
             let missing = missing(&shared);
             let mut problems = shared.addresses.problems();
             problems.extend(shared.desk().unlisted());
@@ -54,7 +54,10 @@ pub(super) async fn watch(mut shared: Shared, ready_within: Duration) {
         }
         told = false;
         notify(&[NotifyState::Status("not ready: no link to the server")]);
+        sleep(LOOK).await;
     }
+    // The end of the link is told by its own task.
+    pending().await
 }
 
 /// Tells systemd that the end is near.
@@ -70,14 +73,16 @@ fn missing(shared: &Shared) -> Vec<String> {
         .collect()
 }
 
-async fn feed_watchdog(shared: Shared) {
-    let Some(limit) = sd_notify::watchdog_enabled() else { return };
+/// Tells systemd that the component lives, for as long as the link has its turns and nothing holds the desk for ever.
+pub(super) async fn feed_watchdog(shared: Shared) {
+    let Some(limit) = sd_notify::watchdog_enabled() else { return pending().await };
     let mut beat = interval(limit.div_f32(2.0));
     loop {
         beat.tick().await;
-        // Whatever holds the desk for ever starves the watchdog.
-        drop(shared.desk());
-        notify(&[NotifyState::Watchdog]);
+        if shared.link.has_turns(limit) {
+            drop(shared.desk());
+            notify(&[NotifyState::Watchdog]);
+        }
     }
 }
 

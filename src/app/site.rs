@@ -16,7 +16,7 @@ use crate::store::Entry;
 impl Site for Operator {
     fn readiness(&self) -> Readiness {
         let shared = self.shared();
-        if !shared.link.is_up() {
+        if !shared.link.lives() {
             return Readiness { reasons: vec!["no link to the server".to_owned()] };
         }
         let desk = shared.desk();

@@ -2,13 +2,13 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::Arc;
-
-use tokio::task::JoinHandle;
 
 use super::Shared;
 use super::clock::now;
 use super::key::key;
+use super::tasks::Ended;
 use crate::config::{self, Addresses};
 use crate::store::sqlite::Sqlite;
 use crate::store::{Exchange, Keep, Mask, Store, StoreError};
@@ -77,15 +77,25 @@ pub(super) fn name(settings: &config::Store, component: &config::Component) -> S
     settings.server.clone().unwrap_or_else(|| component.domain.to_string())
 }
 
-/// Tells other servers, and hears them, by the database that the file names; `None`: it names none.
+/// Tells other servers, and hears them, by the database that the file names, each time that it is started; `None`: it
+/// names none.
 pub(super) fn exchange(
     settings: &config::Store,
     name: &str,
     shared: &Shared,
-) -> Option<JoinHandle<()>> {
-    let address = settings.postgres.clone()?;
+) -> Option<impl FnMut() -> Exchanging + use<>> {
+    let address = Arc::new(settings.postgres.clone()?);
     let store = Arc::clone(shared.desk().audit().store()?);
-    let exchange = Exchange::new(Arc::new(address), name.into(), store, settings.keep, now);
-    let shared = shared.clone();
-    Some(tokio::spawn(exchange.run(move |entry| shared.desk().audit().show(entry))))
+    let (shared, name, keep) = (shared.clone(), Arc::<str>::from(name), settings.keep);
+    Some(move || -> Exchanging {
+        let (address, name) = (Arc::clone(&address), Arc::clone(&name));
+        let exchange = Exchange::new(address, name, Arc::clone(&store), keep, now);
+        let shared = shared.clone();
+        Box::pin(async move {
+            exchange.run(move |entry| shared.desk().audit().show(entry)).await;
+            Ok(())
+        })
+    })
 }
+
+type Exchanging = Pin<Box<dyn Future<Output = Ended> + Send>>;

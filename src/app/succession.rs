@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::clock::now;
+use super::tasks::guarded;
 use super::trials::{LONGEST, Outcome, Trials};
 use super::{Shared, rooms};
 use crate::component::headless::{effects, plan_again, plans};
@@ -49,8 +50,12 @@ pub(super) async fn watch(shared: Shared) {
             {
                 let shared = shared.clone();
                 running.spawn(async move {
-                    let outcome = carry_out(&shared, &room, &plan).await;
-                    (room, outcome)
+                    let outcome = guarded(
+                        "seeing to a room without a moderator",
+                        carry_out(&shared, &room, &plan),
+                    )
+                    .await;
+                    (room, outcome.unwrap_or(Outcome::Failed))
                 });
             }
         }

@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use super::clock::now;
+use super::tasks::guarded;
 use super::trials::{Outcome, Trials};
 use super::{Shared, rooms};
 use crate::component::timetable::{due_again, timetable};
@@ -53,8 +54,9 @@ pub(super) async fn watch(shared: Shared) {
             if running.len() < AT_ONCE && trials.start(&room, false, now()) {
                 let shared = shared.clone();
                 running.spawn(async move {
-                    let outcome = carry_out(&shared, &room, &due).await;
-                    (room, outcome)
+                    let outcome =
+                        guarded("what is due in a room", carry_out(&shared, &room, &due)).await;
+                    (room, outcome.unwrap_or(Outcome::Failed))
                 });
             }
         }

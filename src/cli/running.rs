@@ -126,6 +126,11 @@ fn status_in_words(status: &Status) -> String {
     } else if let Some(trouble) = &status.trouble {
         lines.push(trouble.clone());
     }
+    let down = status
+        .down
+        .iter()
+        .map(|down| format!("{} is DOWN since {:.0}: {}", down.task, down.since, down.reason));
+    lines.extend(down);
     lines.extend(status.file.clone());
     lines.extend(status.unlisted.iter().cloned());
     for service in &status.services {

@@ -32,6 +32,9 @@ const VARIABLES: [(&str, &str, &str); 19] = [
     ("VESTIBULE_ADMIN__ALLOW_NETWORK", "admin", "allow_network"),
 ];
 
+/// Asks for the panic of a task, for tests of what follows: `TASK@SECONDS*TIMES`.
+const FAULT: &str = "VESTIBULE_TEST_FAULT";
+
 /// The variables that concern us.
 #[derive(Clone, Default)]
 pub struct Environment {
@@ -79,6 +82,11 @@ impl Environment {
         Self { ours, ..Self::default() }
     }
 
+    /// The panic that a test asks for.
+    pub fn fault(&self) -> Option<&str> {
+        self.ours.get(FAULT).map(String::as_str)
+    }
+
     /// The socket, if it is set here.
     pub(super) fn socket(&self) -> Option<PathBuf> {
         self.ours.get("VESTIBULE_COMPONENT__SOCKET").map(PathBuf::from)
@@ -113,7 +121,7 @@ impl Environment {
         let mut unknown: Vec<_> = self
             .ours
             .keys()
-            .filter(|name| !VARIABLES.iter().any(|(known, ..)| known == name))
+            .filter(|name| *name != FAULT && !VARIABLES.iter().any(|(known, ..)| known == name))
             .collect();
         unknown.sort();
         for name in unknown {

@@ -4,6 +4,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use tokio::net::{UnixListener, UnixStream};
@@ -33,27 +34,53 @@ pub trait Handler: Send + Sync + 'static {
     fn handle(&self, caller: &Caller, request: Request) -> impl Future<Output = Reply> + Send;
 }
 
-/// Listens on `socket` until cancelled; the future ends at once if it cannot.
-///
-/// # Errors
-/// When the socket cannot be made.
-pub async fn serve(socket: &Path, handler: Arc<impl Handler>) -> Result<(), SocketError> {
-    let listener =
-        listen(socket).await.map_err(|source| SocketError { path: socket.to_owned(), source })?;
-    let slots = Arc::new(Semaphore::new(MOST));
-    loop {
-        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return Ok(()) };
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                let handler = Arc::clone(&handler);
-                tokio::spawn(async move {
-                    converse(stream, &*handler).await;
-                    drop(slot);
-                });
-            }
-            Err(error) => {
-                tracing::warn!(%error, "a conversation on the socket could not begin");
-                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+/// The socket of the command line. Its file is removed when the last handle is dropped.
+#[derive(Clone, Debug)]
+pub struct ControlSocket(Arc<Bound>);
+
+#[derive(Debug)]
+struct Bound {
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+impl Drop for Bound {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+impl ControlSocket {
+    /// Listens on `socket`, which only its owner may open.
+    ///
+    /// # Errors
+    /// When it cannot be made, as where another component listens there.
+    pub async fn listen(socket: &Path) -> Result<Self, SocketError> {
+        let path = socket.to_owned();
+        match listen(socket).await {
+            Ok(listener) => Ok(Self(Arc::new(Bound { listener, path }))),
+            Err(source) => Err(SocketError { path, source }),
+        }
+    }
+
+    /// Has `handler` carry out what is asked, until it is cancelled.
+    pub async fn serve<E>(self, handler: Arc<impl Handler>) -> E {
+        let slots = Arc::new(Semaphore::new(MOST));
+        loop {
+            // The semaphore is never closed.
+            let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { continue };
+            match self.0.listener.accept().await {
+                Ok((stream, _)) => {
+                    let handler = Arc::clone(&handler);
+                    tokio::spawn(async move {
+                        converse(stream, &*handler).await;
+                        drop(slot);
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a conversation on the socket could not begin");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
             }
         }
     }

@@ -1,5 +1,6 @@
 //! How the component is.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::component::drift::DriftTally;
@@ -45,8 +46,22 @@ pub struct Status {
     /// What the doctor found last; `None`: nobody has looked yet.
     #[serde(default)]
     pub doctor: Option<Counts>,
+    /// What is not needed for deciding, and is down.
+    #[serde(default)]
+    pub down: Vec<TaskDown>,
     /// Seconds since the start.
     pub uptime: u64,
+}
+
+/// A task that is not needed for deciding, and is started again until it stays up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskDown {
+    /// Its name: `page`, `commands`, `audit`, `reload`, `doctor` or `PostgreSQL`.
+    pub task: String,
+    /// Why it ended last.
+    pub reason: String,
+    /// Since when it has been down.
+    pub since: Timestamp,
 }
 
 /// How one service is.

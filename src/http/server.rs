@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ const HEADERS: usize = 64;
 /// The page and the API cannot be served.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "the page and the API cannot listen on `{at}`: set `admin.http` to another address, or to \"\" for none"
+    "the page and the API cannot listen on `{at}` ({source}): end what listens there, or set `admin.http` to another address, or to \"\" for none"
 )]
 pub struct HttpError {
     at: String,
@@ -45,7 +45,15 @@ pub struct Server(Listener);
 #[derive(Debug)]
 enum Listener {
     Tcp(TcpListener),
-    Unix(UnixListener),
+    Unix(UnixListener, PathBuf),
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if let Self::Unix(_, path) = self {
+            let _ = std::fs::remove_file(path);
+        }
+    }
 }
 
 impl Server {
@@ -71,7 +79,7 @@ impl Server {
             Listen::Unix(path) => match listen_on_socket(path, mode).await {
                 Ok(listener) => {
                     tracing::info!(socket = %path.display(), "the page and the API are there");
-                    Ok(Some(Self(Listener::Unix(listener))))
+                    Ok(Some(Self(Listener::Unix(listener, path.clone()))))
                 }
                 Err(source) => Err(HttpError { at: format!("unix:{}", path.display()), source }),
             },
@@ -90,7 +98,7 @@ impl Server {
                     let _ = stream.set_nodelay(true);
                     tokio::spawn(converse(stream, router.clone(), slot));
                 }),
-                Listener::Unix(listener) => listener.accept().await.map(|(stream, _)| {
+                Listener::Unix(listener, _) => listener.accept().await.map(|(stream, _)| {
                     tokio::spawn(converse(stream, router.clone(), slot));
                 }),
             };

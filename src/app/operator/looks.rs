@@ -23,7 +23,7 @@ use crate::store::Query;
 
 impl Operator {
     pub(in crate::app) fn status(&self) -> Status {
-        let linked = self.shared.link.is_up();
+        let linked = self.shared.link.lives();
         let problems = self.shared.addresses.problems();
         let trouble = self.shared.trouble().clone().or_else(|| problems.first().cloned());
         let mut desk = self.shared.desk();
@@ -71,6 +71,7 @@ impl Operator {
             log_lines_lost: desk.audit().lost(),
             store: desk.audit().store().map(|store| store.state()),
             doctor: self.shared.doctor.counts(),
+            down: self.shared.down.all(),
             uptime: self.shared.started.elapsed().as_secs(),
         }
     }

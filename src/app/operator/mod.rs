@@ -57,7 +57,7 @@ impl Operator {
         deed: &Deed,
     ) -> Result<Value, Failure> {
         match request {
-            Request::Page { role } => page(&self.shared.access, caller, role),
+            Request::Page { role } => page(&self.shared, caller, role),
             Request::Status {} => {
                 look_at_file(&self.shared).await;
                 serde_json::to_value(self.status()).map_err(unavailable)

@@ -8,11 +8,14 @@ use tokio::time::timeout;
 
 use super::counters::Counters;
 use super::outbox::SendError;
+use super::pulse::Pulse;
 use super::requests::{Answer, RequestError};
 use crate::xmpp::element::Element;
 
 /// Orders that wait for the link.
 pub(super) const QUEUE: usize = 4096;
+/// A link whose task has had no turn for so long answers nothing, whatever it was before.
+const STUCK: Duration = Duration::from_secs(5);
 
 /// Sends stanzas that answer nothing, and asks questions. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -20,6 +23,7 @@ pub struct LinkHandle {
     pub(super) orders: mpsc::Sender<Order>,
     pub(super) up: watch::Receiver<bool>,
     pub(super) counters: Arc<Counters>,
+    pub(super) pulse: Arc<Pulse>,
     pub(super) limit: Duration,
 }
 
@@ -70,9 +74,19 @@ impl LinkHandle {
         self.ask(Ask::Set, to.into(), payload).await
     }
 
-    /// Whether there is a link.
+    /// Whether there is a link: its task has not ended.
     pub fn is_up(&self) -> bool {
-        *self.up.borrow()
+        *self.up.borrow() && self.up.has_changed().is_ok()
+    }
+
+    /// Whether there is a link and its task has its turns, so that questions are answered.
+    pub fn lives(&self) -> bool {
+        self.is_up() && self.has_turns(STUCK)
+    }
+
+    /// Whether the link's task has had a turn within this time, with a link or without.
+    pub fn has_turns(&self, within: Duration) -> bool {
+        self.up.has_changed().is_ok() && self.pulse.is_felt(within)
     }
 
     /// Waits until there is a link; false when there will not be one any more.

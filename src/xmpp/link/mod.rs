@@ -10,6 +10,7 @@ mod error;
 mod handle;
 mod liveness;
 mod outbox;
+mod pulse;
 mod requests;
 mod session;
 mod trouble;
@@ -25,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::counters::Count;
 use self::handle::{Order, QUEUE};
+use self::pulse::Pulse;
 use self::requests::Requests;
 use self::session::Session;
 use self::trouble::Trouble;
@@ -79,6 +81,7 @@ pub struct Link {
     orders: mpsc::Receiver<Order>,
     up: watch::Sender<bool>,
     counters: Arc<Counters>,
+    pulse: Arc<Pulse>,
 }
 
 /// A link that lasted this long was a success, and its end is the first failure.
@@ -91,9 +94,15 @@ impl Link {
         let (up, watched) = watch::channel(false);
         let counters = Arc::new(Counters::default());
         let limit = settings.request_limit;
-        let handle =
-            LinkHandle { orders: sender, up: watched, counters: Arc::clone(&counters), limit };
-        (Self { settings, orders, up, counters }, handle)
+        let pulse = Arc::<Pulse>::default();
+        let handle = LinkHandle {
+            orders: sender,
+            up: watched,
+            counters: Arc::clone(&counters),
+            pulse: Arc::clone(&pulse),
+            limit,
+        };
+        (Self { settings, orders, up, counters, pulse }, handle)
     }
 
     /// Keeps the link up until `cancel`, then closes it in good order.
@@ -108,6 +117,24 @@ impl Link {
     }
 
     async fn run_over<C, F, S>(
+        self,
+        connect: C,
+        cancel: CancellationToken,
+        handler: impl FnMut(LinkEvent, &mut Outbox),
+    ) where
+        C: FnMut() -> F,
+        F: Future<Output = Result<S, LinkError>>,
+        S: AsyncRead + AsyncWrite,
+    {
+        // In the same task: it beats for as long as the task has its turns.
+        let pulse = Arc::clone(&self.pulse);
+        tokio::select! {
+            () = self.stay(connect, cancel, handler) => {}
+            () = pulse.beat() => {}
+        }
+    }
+
+    async fn stay<C, F, S>(
         mut self,
         mut connect: C,
         cancel: CancellationToken,
@@ -154,7 +181,7 @@ impl Link {
         outbox: &mut Outbox,
         handler: &mut impl FnMut(LinkEvent, &mut Outbox),
     ) -> Result<(), Ended> {
-        let Self { settings, orders, up, counters } = self;
+        let Self { settings, orders, up, counters, .. } = self;
         let opening = async {
             let stream = connecting.await?;
             Session::open(stream, settings, orders, requests, outbox, counters).await

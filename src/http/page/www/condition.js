@@ -29,6 +29,7 @@ export function warnings() {
   if (!status.ready) found.push(['bad', notReady(status)]);
   if (status.file) found.push(['warn', `${status.file[0].toUpperCase()}${status.file.slice(1)}.`]);
   if (status.observe) found.push(['warn', 'Only observing: nothing is enforced. Decisions are written down as what would have been.']);
+  for (const { task, reason } of status.down ?? []) found.push(['warn', `${task} is down: ${reason}`]);
   const lost = entriesLost(status);
   if (lost) found.push(['warn', `${plural(lost, 'entry', 'entries')} of the audit could not be written and ${lost === 1 ? 'is' : 'are'} lost.`]);
   return found;

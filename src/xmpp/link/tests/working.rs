@@ -164,3 +164,42 @@ async fn a_real_connection_works_too() {
     drop(stream);
     task.await.unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_link_whose_task_has_died_is_none() {
+    let mut lab = Lab::start(|_| true);
+    let _peer = lab.up().await;
+    assert!(lab.handle.lives());
+    lab.task.abort();
+    let _ = (&mut lab.task).await;
+    assert!(!lab.handle.is_up() && !lab.handle.lives() && !lab.handle.has_turns(MINUTE));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_link_that_hangs_is_up_and_does_not_live() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let server = listener.local_addr().unwrap().to_string();
+    let (link, handle) = Link::new(LinkSettings { server, ..settings() });
+    let (free, stuck) = std::sync::mpsc::channel::<()>();
+    tokio::spawn(link.run(CancellationToken::new(), move |_, _| {
+        let _ = stuck.recv();
+    }));
+    let (mut stream, _) = listener.accept().await.unwrap();
+    let mut buffer = [0; 1024];
+    assert!(stream.read(&mut buffer).await.unwrap() > 100);
+    stream.write_all(HEADER.as_bytes()).await.unwrap();
+    assert!(stream.read(&mut buffer).await.unwrap() > 40);
+    stream.write_all(b"<handshake/>").await.unwrap();
+    assert!(handle.clone().until_up().await);
+    // Its handler never returns: without a turn it answers nobody.
+    let limit = Duration::from_millis(200);
+    // Not by the runtime's clock, which may hang with the handler.
+    std::thread::sleep(limit * 3);
+    assert!(handle.is_up() && !handle.has_turns(limit));
+    drop(free);
+    let felt = (0..100).any(|_| {
+        std::thread::sleep(Duration::from_millis(100));
+        handle.has_turns(limit)
+    });
+    assert!(felt);
+}
