@@ -92,7 +92,7 @@ return function (gate)
 			affiliation = affiliation_of(room, occupant.bare_jid), role = occupant.role or "none",
 			session = nil, host = nil, provider = nil, mechanism = nil, -- room for what is added
 			secure = nil, address = nil, client = nil, ticket = nil, device = nil,
-		}, session or prosody.full_sessions[occupant.jid], room.jid);
+		}, session or prosody.full_sessions[address or occupant.jid], room.jid);
 	end
 
 	local function write_credential(stanza, room, kind)

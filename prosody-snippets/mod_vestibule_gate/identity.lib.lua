@@ -205,10 +205,19 @@ return function (gate)
 		if there and there._data.allowUnauthenticatedAccess == false then attr["token-strict"] = "true"; end
 	end
 
+	-- Whose session it is that this server holds no connection of: another server's, or a local component's.
+	local function elsewhere(address)
+		local domain = jid.host(address);
+		local host = domain and rawget(prosody.hosts, domain);
+		if not host then return domain and "server" or "unknown"; end
+		return host.type == "component" and "component" or "unknown", domain;
+	end
+
 	-- Adds what is known of a session, for a room.
 	function identity.add(attr, session, room_jid)
-		local kind = session and KIND[session.type] or "unknown";
-		attr.session, attr.host = kind, (kind == "client" or kind == "component") and session.host or nil;
+		local kind, host;
+		if session then kind, host = KIND[session.type] or "unknown", session.host; else kind, host = elsewhere(attr.jid); end
+		attr.session, attr.host = kind, (kind == "client" or kind == "component") and host or nil;
 		if kind ~= "client" then return; end
 		attr.secure, attr.address = session.secure and "true" or "false", session.ip;
 		attr.provider, attr.mechanism = identity.log_in(session);

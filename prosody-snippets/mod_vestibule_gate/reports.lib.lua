@@ -2,11 +2,37 @@
 
 return function (gate)
 	local PRIORITY, LIMIT, AFFILIATION, mark = gate.PRIORITY, gate.LIMIT, gate.AFFILIATION, gate.mark;
+	local several = {}; -- the field of a room: the sessions of each nick that more than one has had
+
+	-- A nick as it was reported: its role and, where there are several, its sessions.
+	local function note(room, occupant)
+		room[mark] = room[mark] or {};
+		room[mark][occupant.nick] = occupant.role;
+		local first = next(occupant.sessions);
+		if not first or next(occupant.sessions, first) == nil then return; end
+		local sessions = {};
+		for address, presence in occupant:each_session() do
+			if presence.attr.type == nil then sessions[address] = true; end
+		end
+		room[several] = room[several] or {};
+		room[several][occupant.nick] = sessions;
+	end
+
+	local function forget(room, nick)
+		if room[mark] then room[mark][nick] = nil; end
+		if room[several] then room[several][nick] = nil; end
+	end
+
+	-- Rooms that are older than this gate in memory, and those that were swapped out.
+	local function note_all(room)
+		for _, occupant in pairs(room._occupants) do note(room, occupant); end
+	end
+	for room in gate.muc.live_rooms() do note_all(room); end
+	gate.guard("muc-room-restored", PRIORITY.last, function (event) note_all(event.room); end);
 
 	gate.guard("muc-occupant-session-new", PRIORITY.last, function (event)
 		local room, occupant, verdict = event.room, event.occupant, event.stanza[mark];
-		room[mark] = room[mark] or {};
-		room[mark][occupant.nick] = occupant.role;
+		note(room, occupant);
 		gate.report("joined", room, gate.facts.describe(room, occupant, event.origin, event.jid));
 		gate.waiting.forget(room, occupant.bare_jid);
 		if occupant.role == "moderator" then gate.waiting.tell(room, event.jid); end
@@ -21,15 +47,38 @@ return function (gate)
 		gate.effects.say(room, verdict.fx.say, event.jid, false);
 		gate.effects.say(room, verdict.fx.say, event.jid, true);
 	end);
-	local moving; -- the session that takes another nick now, from its old nick's end to its new one's first presence
-	gate.guard("muc-broadcast-presence", PRIORITY.last, function (event)
-		local room, occupant, known, move = event.room, event.occupant, event.room[mark], moving;
-		moving = nil;
-		if move and move.stanza.attr.to == occupant.nick then
-			room[mark] = known or {};
-			room[mark][occupant.nick] = occupant.role;
-			return gate.report("renamed", room, gate.facts.describe(room, occupant, move.origin, move.stanza.attr.from));
+	-- The session that takes another nick, until its first presence there, which never comes if the room refuses.
+	local moving = {};
+	gate.guard("muc-occupant-pre-change", PRIORITY.last, function (event)
+		local nick, stanza = event.dest_occupant.nick, event.stanza;
+		if nick == event.orig_occupant.nick then return; end
+		moving = { room = event.room, nick = nick, address = stanza.attr.from, origin = event.origin };
+	end);
+	local function is_inside(room, address)
+		return room._jid_nick[address] ~= nil or moving.room == room and moving.address == address;
+	end
+	-- Reports the sessions that a nick has lost, and goes on with others.
+	local function report_lost(room, occupant)
+		local sessions, present = room[several] and room[several][occupant.nick], room._occupants[occupant.nick];
+		for address in pairs(present and sessions or {}) do
+			local presence = present.sessions[address];
+			if not presence or presence.attr.type == "unavailable" then
+				sessions[address] = nil;
+				if not is_inside(room, address) then
+					gate.report("session-left", room, gate.facts.describe(room, present, nil, address));
+				end
+			end
 		end
+	end
+	gate.guard("muc-broadcast-presence", PRIORITY.last, function (event)
+		local room, occupant, known = event.room, event.occupant, event.room[mark];
+		if moving.room == room and moving.nick == occupant.nick and occupant.sessions[moving.address] then
+			local move = moving;
+			moving = {};
+			note(room, occupant);
+			return gate.report("renamed", room, gate.facts.describe(room, occupant, move.origin, move.address));
+		end
+		report_lost(room, occupant);
 		local before = known and known[occupant.nick];
 		if not before or not occupant.role or before == occupant.role then return; end
 		known[occupant.nick] = occupant.role;
@@ -45,8 +94,8 @@ return function (gate)
 	end);
 	gate.guard("muc-occupant-left", PRIORITY.backstop, function (event)
 		local room, occupant = event.room, event.occupant;
-		if room[mark] then room[mark][occupant.nick] = nil; end
-		if gate.kept.is_rename(event) then moving = event; return; end
+		forget(room, occupant.nick);
+		if gate.kept.is_rename(event) then return; end
 		gate.report("left", room, gate.facts.describe(room, occupant));
 		local former = gate.kept.give_back(room, occupant.bare_jid);
 		if former then gate.effects.set_affiliation(room, occupant.bare_jid, former); end

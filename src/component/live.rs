@@ -207,11 +207,15 @@ impl Live {
         }
     }
 
-    /// Somebody inside is called otherwise.
-    pub fn renamed(&mut self, jid: &BareJid, full: &str, who: Requester) {
-        let room = self.rooms.get_mut(jid);
-        if let Some(known) = room.and_then(|room| room.occupants.get_mut(full)) {
-            known.who = who;
+    /// A session inside takes another nick, or shows another name.
+    pub fn renamed(&mut self, jid: &BareJid, full: &str, who: Requester, now: Timestamp) {
+        self.joined(jid, full, who, now);
+    }
+
+    /// A session left. Its nick has others.
+    pub fn session_left(&mut self, jid: &BareJid, full: &str) {
+        if let Some(room) = self.rooms.get_mut(jid) {
+            room.occupants.remove(full);
         }
     }
 

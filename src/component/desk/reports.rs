@@ -47,7 +47,11 @@ impl Desk {
                 self.live.changed(&self.policy, &jid, full, &who, now);
             }
             "renamed" => {
-                self.live.renamed(&jid, full, read_requester(report));
+                self.live.renamed(&jid, full, read_requester(report), now);
+            }
+            "session-left" => {
+                self.audit.person(Kind::Left, &jid, full, &read_requester(report), now);
+                self.live.session_left(&jid, full);
             }
             "left" => {
                 let nick = report.attr("nick").unwrap_or_default();

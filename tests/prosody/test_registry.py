@@ -1,0 +1,176 @@
+"""What the component believes of a room is what its gate knows: renames, several sessions, large rooms, lost reports."""
+
+import asyncio
+import json
+
+import pytest
+from lab import SERVICE, Crowd
+from lab.federation import FAR, FederatedDoor
+from lab.stanza import CLIENT, element
+from storm import MODULES, shell, until
+
+# What was missed is not found by a comparison in between.
+POLICY = (
+    SERVICE
+    + """
+[audit]
+every = "never"
+[policy.access]
+open = ["account", "operator"]
+[policy.password]
+required = false
+[policy.lobby]
+admission = "open"
+[policy.close]
+hold_until = []
+[[room]]
+match = "lecture-*"
+moderators = { become = ["listed"], jids = ["alice@localhost"] }
+[[room]]
+match = "accounts-*"
+access = { enter = ["account", "federated"] }
+"""
+)
+
+
+@pytest.fixture(scope="module")
+def door(prosody_version):
+    """The server with the gate, and another one that federates with it."""
+    modules = ["lab_unload"]
+    shared = FederatedDoor(prosody_version, POLICY, modules=modules)
+    try:
+        yield shared.start()
+    finally:
+        shared.close()
+
+
+def told(door, *arguments, code=0):
+    done = door.component.run(*arguments, "--json")
+    assert done.returncode == code, (done.stdout, done.stderr)
+    return json.loads(done.stdout)
+
+
+def believed(door, room):
+    """The line of the room in the list, which is the component's own view."""
+    return next((line for line in told(door, "rooms") if line["room"] == room), None)
+
+
+def count(door, room):
+    line = believed(door, room)
+    return line and (line["people"], line["moderators"])
+
+
+async def counts(door, room, *expected):
+    await until(lambda: count(door, room) == expected, 3, f"{room} with {expected}, not {count(door, room)}")
+
+
+def banned(door, person):
+    """Whom a ban of that person removes, by room; it is lifted at once."""
+    done = told(door, "ban", person.bare)
+    told(door, "unban", person.bare)
+    assert not done["failed"], done
+    return sorted((one["room"], one["jid"]) for one in done["removed"])
+
+
+async def rename(person, room, nick):
+    since = person.mark()
+    person.send(element(CLIENT, "presence", to=f"{room}/{nick}"))
+    await person.wait_for(lambda seen: seen.name == "presence" and seen.sender == f"{room}/{nick}" and 110 in seen.statuses, since=since)
+
+
+async def inside(crowd, name, nick, *rooms):
+    person = await crowd.connect(f"{name}@localhost")
+    for room in rooms:
+        assert (await person.join(room, nick)).joined
+    return person
+
+
+async def test_somebody_who_takes_another_nick_again_and_again_is_banned_all_the_same(door):
+    async with Crowd(door.server) as crowd:
+        room = door.room()
+        await inside(crowd, "alice", "Alice", room)
+        bob = await inside(crowd, "bob", "Bob", room)
+        for number in range(5):
+            await rename(bob, room, f"Bob{number}")
+        await counts(door, room, 2, 1)
+        assert banned(door, bob) == [(room, bob.bare)]
+        await counts(door, room, 1, 1)
+
+
+@pytest.mark.parametrize("to", ["a new nick", "a nick of theirs"])
+async def test_one_session_of_two_takes_another_nick(door, to):
+    async with Crowd(door.server) as crowd:
+        room = door.room()
+        await inside(crowd, "alice", "Alice", room)
+        one, two = await inside(crowd, "bob", "Bob", room), await inside(crowd, "bob", "Bob", room)
+        if to == "a nick of theirs":
+            await inside(crowd, "bob", "Robert", room)
+        await rename(two, room, "Robert")
+        await counts(door, room, 2, 1)
+        # The nick that is left goes, and nobody with it.
+        await one.leave(room, "Bob")
+        await counts(door, room, 2, 1)
+        assert banned(door, two) == [(room, two.bare)]
+        await two.wait_for(lambda seen: seen.type == "unavailable" and 307 in seen.statuses)
+        await counts(door, room, 1, 1)
+
+
+async def test_a_session_that_leaves_a_nick_with_others_is_gone(door):
+    async with Crowd(door.server) as crowd:
+        room = door.room()
+        alice = await inside(crowd, "alice", "Alice", room)
+        one, two = await inside(crowd, "bob", "Bob", room), await inside(crowd, "bob", "Bob", room)
+        await counts(door, room, 2, 1)
+        await one.leave(room, "Bob")
+        await rename(two, room, "Robert")
+        await two.leave(room, "Robert")
+        await counts(door, room, 1, 1)
+        assert banned(door, two) == []
+        assert set(alice.occupants(room)) == {"Alice"}
+
+
+async def test_a_moderator_of_a_nick_with_two_sessions_stays_one(door):
+    async with Crowd(door.server) as crowd:
+        room = door.room()
+        one = await inside(crowd, "alice", "Alice", room)
+        two = await inside(crowd, "alice", "Alice", room)
+        await inside(crowd, "bob", "Bob", room)
+        await counts(door, room, 2, 1)
+        await rename(one, room, "Alicia")
+        await two.leave(room, "Alice")
+        await counts(door, room, 2, 1)
+        one.abort()
+        await counts(door, room, 1, 0)
+
+
+async def test_a_change_after_a_reload_of_the_gate_is_reported(door):
+    async with Crowd(door.server) as crowd:
+        room = door.room("lecture")
+        alice = await inside(crowd, "alice", "Alice", room)
+        one, two = await inside(crowd, "bob", "Bob", room), await inside(crowd, "bob", "Bob", room)
+        await shell(alice, "reload")
+        await counts(door, room, 2, 1)
+        assert not (await alice.set_role(room, "Bob", "moderator")).error
+        await counts(door, room, 2, 2)
+        await two.leave(room, "Bob")
+        await rename(one, room, "Robert")
+        await counts(door, room, 2, 2)
+
+
+async def test_somebody_of_another_server_is_no_guest_after_a_restart(door):
+    async with Crowd(door.server) as crowd, door.abroad() as abroad:
+        room = door.room("accounts")
+        await inside(crowd, "alice", "Alice", room)
+        carol = await abroad.connect(f"carol@{FAR}")
+        assert (await carol.join(room, "Carol")).joined
+        before = {line["nick"]: line["class"] for line in told(door, "room", room)["occupants"]}
+        door.component.kill()
+        door.component.start()
+        await counts(door, room, 2, 1)
+        after = {line["nick"]: line["class"] for line in told(door, "room", room)["occupants"]}
+        assert after == before, "and nobody became another"
+        assert after["Carol"] != "guest"
+        door.enforce(POLICY + "\n[[room]]\nmatch = 'other-*'\n")
+        await asyncio.sleep(0.3)
+        assert count(door, room) == (2, 1), "a reload judges by what was read, and removes nobody"
+        door.enforce(POLICY)
