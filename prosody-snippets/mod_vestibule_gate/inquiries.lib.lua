@@ -48,6 +48,7 @@ return function (gate)
 	local function add_room(reply, room, about, is_looked_at)
 		local data, people, count = gate.kept.of(room), gate.waiting.people(room.jid), 0;
 		local occupants, moderators = gate.facts.census(room);
+		local known = about and gate.kept.person(data, about, gate.focus.ticket_of(about));
 		local attr = {
 			xmlns = xmlns_gate, jid = room.jid,
 			occupants = tostring(occupants), moderators = tostring(moderators), waiting = tostring(gate.waiting.count(room.jid)),
@@ -57,7 +58,7 @@ return function (gate)
 			persistent = tostring(gate.kept.lasts(room)), moderated = tostring(not not room:get_moderated()),
 			suspended = tostring(data ~= nil and data.suspended == true), ["moderated-media"] = gate.media.moderated(room),
 			forgets = flag(data and data.count >= LIMIT.people), unasked = flag(room._data.vestibule_unasked),
-			["person-affiliation"] = about and gate.affiliation_of(room, about),
+			["person-affiliation"] = about and gate.affiliation_of(room, about), ["person-ticket"] = known and known.ticket,
 		};
 		local weight = weight_of(attr);
 		reply:tag("room", attr);
@@ -65,7 +66,6 @@ return function (gate)
 			weight = weight + #data.record;
 			reply:text_tag("record", data.record);
 		end
-		local known = about and gate.kept.person(data, about, gate.focus.ticket_of(about));
 		if known then reply:text_tag("person", known.text); end
 		weight = weight + add_standing(reply, room, data);
 		for bare, w in pairs(people) do

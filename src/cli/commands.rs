@@ -90,12 +90,12 @@ pub(super) enum Verb {
         #[arg(long, short)]
         yes: bool,
     },
-    /// Let somebody in who waits
+    /// Let somebody in who waits or was removed
     Admit {
         /// The room's address
         #[arg(allow_hyphen_values = true)]
         room: String,
-        /// Who
+        /// Who: an address, the nick of one person, or the id of a decision on them
         #[arg(allow_hyphen_values = true)]
         jid: String,
     },
@@ -104,16 +104,16 @@ pub(super) enum Verb {
         /// The room's address
         #[arg(allow_hyphen_values = true)]
         room: String,
-        /// Who
+        /// Who: an address, the nick of one person, or the id of a decision on them
         #[arg(allow_hyphen_values = true)]
         jid: String,
     },
-    /// Remove somebody from a room
+    /// Remove somebody from a room, also one who has just left
     Remove {
         /// The room's address
         #[arg(allow_hyphen_values = true)]
         room: String,
-        /// Who
+        /// Who: an address, the nick of one person, or the id of a decision on them
         #[arg(allow_hyphen_values = true)]
         jid: String,
         /// How long he stays out of this room, like "30 minutes", instead of what the file says

@@ -16,9 +16,11 @@ pub(super) fn show(request: &Request, value: &Value) -> ExitCode {
         Request::Close { room } => say(&format!("{room} is closed: nobody else may enter")),
         Request::Reopen { room } => say(&format!("{room} takes people in again")),
         Request::End { room, .. } => say(&format!("{room} has ended")),
-        Request::Admit { room, jid } => say(&format!("{jid} may enter {room} and is invited")),
-        Request::Reject { room, jid } => say(&format!("{jid} no longer waits at {room}")),
-        Request::Remove { room, jid, .. } => say(&format!("{jid} is no longer in {room}")),
+        Request::Admit { room, .. }
+        | Request::Reject { room, .. }
+        | Request::Remove { room, .. } => {
+            people(room, value);
+        }
         Request::Say { room, .. } => say(&format!("everybody in {room} is told")),
         Request::Password { room, .. } => password(room, value),
         Request::Ban { .. } => ban(value),
@@ -59,6 +61,33 @@ fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
 
 fn is_set(value: &Value, name: &str) -> bool {
     value.get(name).and_then(Value::as_bool).unwrap_or_default()
+}
+
+fn people(room: &str, value: &Value) {
+    for person in list(value, "people") {
+        let (jid, nick) = (field(person, "jid"), field(person, "nick"));
+        let who = if matches!(nick, "" | "?") { jid.to_owned() } else { format!("{nick} ({jid})") };
+        let found = match field(person, "found") {
+            "inside" => "inside",
+            "waits" => "waiting",
+            "refused" => "refused lately as removed",
+            "left" => "there lately",
+            _ => "not seen lately",
+        };
+        let done = match field(person, "done") {
+            "admitted" => "let in",
+            "may-enter" => "may enter now",
+            "rejected" => "turned away",
+            "removed" => "removed",
+            "kept-out" => "kept out from now on",
+            "demoted" => "has no affiliation any more",
+            _ => "nothing to do",
+        };
+        say(&format!("{room}: {who}: {found}; {done}"));
+    }
+    if is_set(value, "removal_lifted") {
+        say("  the removal is taken back");
+    }
 }
 
 fn password(room: &str, value: &Value) {

@@ -9,6 +9,7 @@ pub mod drift;
 mod entries;
 mod expected;
 pub mod headless;
+pub mod lately;
 pub mod line;
 pub mod live;
 pub mod making;

@@ -81,5 +81,6 @@ pub use settings::{
     Addresses, Audit, Component, Doctor, Format, Limit, Log, Service, Settings, Store,
 };
 pub use store::database;
+pub use suggest::nearest;
 pub use trials::{Effect, Expected, Trial, load_trials, parse_trials};
 pub use values::{LONGEST, length};

@@ -99,6 +99,8 @@ pub(super) const fn may(name: &'static str, label: &'static str, kind: FieldKind
 
 pub(super) const ROOM: Field = must("room", "Room", FieldKind::Room);
 pub(super) const PERSON: Field = must("jid", "Person", FieldKind::Person);
+const SOMEBODY: Field =
+    must("jid", "Person: address, nick, or id of a decision", FieldKind::Person);
 
 /// Every command, those that only look first.
 pub static COMMANDS: &[Command] = &[
@@ -146,16 +148,28 @@ pub static COMMANDS: &[Command] = &[
         Stakes::Final,
         &[ROOM, may("reason", "What those inside are told", FieldKind::Text)],
     ),
-    on_rooms("admit", "Admit", "Let somebody in who waits.", Stakes::Changes, &[ROOM, PERSON]),
-    on_rooms("reject", "Reject", "Turn somebody away who waits.", Stakes::Changes, &[ROOM, PERSON]),
+    on_rooms(
+        "admit",
+        "Admit",
+        "Let somebody in who waits or was removed.",
+        Stakes::Changes,
+        &[ROOM, SOMEBODY],
+    ),
+    on_rooms(
+        "reject",
+        "Reject",
+        "Turn somebody away who waits.",
+        Stakes::Changes,
+        &[ROOM, SOMEBODY],
+    ),
     on_rooms(
         "remove",
         "Remove",
-        "Remove somebody from a room.",
+        "Remove somebody from a room, also one who has just left.",
         Stakes::Changes,
         &[
             ROOM,
-            PERSON,
+            SOMEBODY,
             may("keep_out", "How long he stays out of this room", FieldKind::Duration),
             may("reason", "What he is told", FieldKind::Text),
         ],

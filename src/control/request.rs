@@ -58,25 +58,25 @@ pub enum Request {
         #[serde(default = "ended")]
         reason: String,
     },
-    /// Let somebody in who waits.
+    /// Let somebody in who waits or was removed.
     Admit {
         /// The room.
         room: String,
-        /// The bare JID.
+        /// An address, a nick, or the id of a decision.
         jid: String,
     },
     /// Turn somebody away who waits.
     Reject {
         /// The room.
         room: String,
-        /// The bare JID.
+        /// An address, a nick, or the id of a decision.
         jid: String,
     },
-    /// Remove somebody who is inside.
+    /// Remove somebody who is inside or was there lately.
     Remove {
         /// The room.
         room: String,
-        /// The bare JID.
+        /// An address, a nick, or the id of a decision.
         jid: String,
         /// What he is told.
         #[serde(default = "removed")]
@@ -243,7 +243,9 @@ impl Request {
             | Self::Say { room, .. } => [Some(room), None],
             Self::Admit { room, jid }
             | Self::Reject { room, jid }
-            | Self::Remove { room, jid, .. } => [Some(room), Some(jid)],
+            | Self::Remove { room, jid, .. } => {
+                [Some(room), Some(jid).filter(|jid| jid.contains('@'))]
+            }
             // Patterns for rooms are of names.
             Self::Ban { who, .. } | Self::Unban { who, .. } => [Some(who), None],
             Self::EndMany { service, .. } => [service.as_ref(), None],

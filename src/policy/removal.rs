@@ -153,6 +153,11 @@ pub fn lift(record: &mut Record, rules: &Removal, who: &Requester) {
     record.removed.retain(|one| !marks.iter().any(|(_, mark)| one.marks.contains(mark)));
 }
 
+/// The marks by which this person is recognised with certainty.
+pub fn certain_marks(rules: &Removal, who: &Requester) -> Vec<Mark> {
+    rules.marks(&By::STRONG, who).into_iter().map(|(_, mark)| mark).collect()
+}
+
 /// What lets this person in, and gives back what a removal had taken. `before`: what the room remembers of them.
 pub fn admission(jid: &BareJid, before: Option<Person>) -> Effects {
     let suspended = before.and_then(|before| before.suspended);
@@ -173,8 +178,8 @@ pub fn taken(before: Option<Person>, affiliation: Affiliation) -> Option<Person>
 
 /// Two sessions that are certainly of one person.
 pub(super) fn is_same(rules: &Removal, one: &Requester, other: &Requester) -> bool {
-    let own = rules.marks(&By::STRONG, one);
-    rules.marks(&By::STRONG, other).iter().any(|mark| own.contains(mark))
+    let own = certain_marks(rules, one);
+    certain_marks(rules, other).iter().any(|mark| own.contains(mark))
 }
 
 /// Somebody inside has removed this person.

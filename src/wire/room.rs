@@ -7,6 +7,7 @@ use super::question::{read_requester, read_state};
 use crate::jid::BareJid;
 use crate::policy::attempt::{Affiliation, Requester, RoomView};
 use crate::policy::drift::{Settings, Standing};
+use crate::policy::mark::Mark;
 use crate::policy::permissions::{Ability, May};
 use crate::policy::record::Person;
 use crate::policy::selector::Claim;
@@ -39,6 +40,8 @@ pub struct LiveRoom {
     pub waiting: Vec<(Requester, Option<Timestamp>)>,
     /// What the room remembers of the person that was asked about.
     pub person: Option<Person>,
+    /// The mark of the ticket that is kept with it.
+    pub ticket: Option<Mark>,
     /// What that person is there, inside or not.
     pub affiliation: Affiliation,
 }
@@ -86,6 +89,7 @@ impl LiveRoom {
                 })
                 .collect(),
             person: element.child(NS, "person").and_then(|person| Person::read(&person.text())),
+            ticket: element.attr("person-ticket").map(|ticket| Mark::of("ticket", ticket)),
             affiliation: element
                 .attr("person-affiliation")
                 .and_then(Affiliation::from_name)

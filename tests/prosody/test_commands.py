@@ -157,7 +157,7 @@ async def test_an_address_may_begin_with_a_hyphen(door, verb):
     """As those of anonymous people often do."""
     async with Crowd(door.server) as crowd:
         room, _, _ = await meeting(door, crowd)
-        say(door, verb, room, "-x1_y@guest.localhost")
+        assert "nobody of that address" in say(door, verb, room, "-x1_y@guest.localhost", code=1)
         explained = say(door, "explain", "--live", "--room", room, "--jid", "-x1_y@guest.localhost")
         assert "lobby.admission" in explained
 

@@ -104,6 +104,9 @@ async def test_commands_do_what_they_do_on_the_command_line(door):
         assert api.done("remove", room=room, jid=bob.bare, reason="not invited")
         gone = await bob.wait_for(lambda seen: 307 in seen.statuses)
         assert "not invited" in repr(gone)
+        for verb in ("admit", "reject", "remove"):
+            assert api.do(verb, room=room, jid="*")[0] == 404
+        assert api.do("reject", room=room, jid=alice.bare)[0] == 409
         assert api.done("end", room=room)
         await alice.wait_for(lambda seen: seen.destroyed)
         assert api.do("end", room=room)[0] == 404

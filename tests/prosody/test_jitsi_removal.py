@@ -123,6 +123,54 @@ async def test_the_operator_removes_and_lets_in_again(meet):
         assert (await again.enter(room, SECRET)).joined
 
 
+async def test_who_has_just_left_stays_out_when_he_reloads(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room()
+        alice, bob = await crowd.persons("Alice", "Bob")
+        assert (await alice.enter(room)).joined
+        assert (await bob.enter(room, SECRET)).joined
+        await bob.leave(room, bob.nick)
+        done = meet.component.run("remove", room, bob.bare)
+        assert (done.returncode, "there lately; kept out" in done.stdout) == (0, True), done
+        again = await crowd.reload(bob)
+        assert again.bare != bob.bare
+        assert (await again.enter(room, SECRET)).text == WORDS
+        assert meet.component.run("remove", room, "stranger@guest.meet.localhost").returncode == 1
+
+
+async def test_who_had_left_before_the_component_was_restarted_stays_out(prosody_version):
+    door = MeetDoor(prosody_version, POLICY)
+    try:
+        door.start()
+        async with door.crowd() as crowd:
+            room = door.room()
+            alice, bob = await crowd.persons("Alice", "Bob")
+            assert (await alice.enter(room)).joined
+            assert (await bob.enter(room, SECRET)).joined
+            await bob.leave(room, bob.nick)
+            await bob.disconnect()
+            door.component.kill()
+            door.component.start()
+            assert door.component.run("remove", room, bob.bare).returncode == 0
+            again = await crowd.reload(bob)
+            assert (await again.enter(room, SECRET)).text == WORDS
+    finally:
+        door.close()
+
+
+async def test_who_was_kicked_by_mistake_is_let_in_under_the_address_he_has_now(meet):
+    async with meet.crowd() as crowd:
+        for by_new_address in (True, False):
+            room = meet.room()
+            _, bob = await meeting(crowd, room)
+            again = await crowd.reload(bob)
+            assert (await again.enter(room, SECRET)).text == WORDS
+            done = meet.component.run("admit", room, again.bare if by_new_address else bob.bare)
+            assert (done.returncode, "taken back" in done.stdout) == (0, True), done
+            assert again.bare in done.stdout, done
+            assert (await again.enter(room)).joined
+
+
 @needs_jitsi_plugins
 async def test_a_token_keeps_its_bearer_out_in_every_browser(prosody_version):
     door = MeetDoor(prosody_version, POLICY, muc_plugins=["token_verification"], **TOKENS)

@@ -39,6 +39,19 @@ impl Deed {
         fields.find_map(|field| self.given.get(field.name)?.as_str())
     }
 
+    /// Takes the address of the person who was found in the place of what was typed.
+    fn found(&mut self, reply: &Value) {
+        let people = reply.get("people").and_then(Value::as_array).map(Vec::as_slice);
+        let jids = people.unwrap_or_default().iter().filter_map(|person| person.get("jid"));
+        let jids: Vec<_> = jids.collect();
+        let person = self.command.fields.iter().find(|field| field.kind == FieldKind::Person);
+        let (Some(person), Some(first)) = (person, jids.first()) else { return };
+        let given = self.given.entry(person.name).or_insert(Value::Null);
+        if !jids.contains(&&*given) {
+            *given = Value::clone(first);
+        }
+    }
+
     /// Writes down what a command did to one of many rooms, as if it had been asked for by itself.
     pub(super) fn part(
         &self,
@@ -64,10 +77,13 @@ fn with(mut details: Map<String, Value>, by: &By) -> Map<String, Value> {
 
 impl Operator {
     /// Writes down what came of a command, unless it only looks and its caller may.
-    pub(super) fn write_down(&self, deed: Deed, outcome: Result<&Value, &Failure>) {
+    pub(super) fn write_down(&self, mut deed: Deed, outcome: Result<&Value, &Failure>) {
         let failure = outcome.err().map(|failure| failure.kind);
         if deed.command.stakes == Stakes::Looks && failure != Some(FailureKind::Forbidden) {
             return;
+        }
+        if let Ok(done) = outcome {
+            deed.found(done);
         }
         let command = deed.command.name;
         let (face, name) = (&*deed.by.face, &*deed.by.name);

@@ -11,6 +11,7 @@ mod password;
 mod people;
 mod rooms;
 mod suspend;
+mod whom;
 mod why;
 
 use serde_json::{Value, json};
@@ -73,10 +74,10 @@ impl Operator {
             Request::Suspend { room, reason } => self.suspend(&room, reason.as_deref()).await,
             Request::Resume { room } => self.resume(&room).await,
             Request::End { room, reason } => self.end(&room, &reason).await,
-            Request::Admit { room, jid } => self.admit(&room, jid).await,
-            Request::Reject { room, jid } => self.reject(&room, jid).await,
+            Request::Admit { room, jid } => self.admit(&room, &jid).await,
+            Request::Reject { room, jid } => self.reject(&room, &jid).await,
             Request::Remove { room, jid, reason, keep_out } => {
-                self.remove(&room, jid, &reason, keep_out.as_ref()).await
+                self.remove(&room, &jid, &reason, keep_out.as_ref()).await
             }
             Request::Ban { who, room, time, reason } => {
                 self.ban(caller, &who, room.as_deref(), time.as_ref(), reason).await

@@ -18,6 +18,7 @@ use super::audit::Audit;
 use super::counters::Counters;
 use super::decided::Decided;
 use super::drift::DriftTally;
+use super::lately::{Last, Lately};
 use super::line::Context;
 use super::live::Live;
 use super::making;
@@ -57,6 +58,7 @@ pub struct Desk {
     /// What would be counted if the rules that are only observed were enforced.
     observed: Counters,
     live: Live,
+    lately: Lately,
     audit: Audit,
     services: HashMap<Arc<str>, Option<Hello>>,
     neighbours: HashMap<Arc<str>, Vec<Neighbour>>,
@@ -83,6 +85,7 @@ impl Desk {
             arrivals: Arrivals::default(),
             observed: Counters::default(),
             live: Live::default(),
+            lately: Lately::default(),
             audit,
             services: services.into_iter().map(|domain| (Arc::from(domain), None)).collect(),
             neighbours: HashMap::new(),
@@ -226,6 +229,9 @@ impl Desk {
         self.write_down(&decision, (attempt, &facts), &id, false, now);
         if self.mode == Mode::Enforce {
             self.tell_of_wave(attempt, &room, &decision, &rules, now);
+            if let (Some(Denial::Removed { .. }), Some(jid)) = (decision.denial, &attempt.room) {
+                self.lately.note(jid, attempt.requester.clone(), Last::Refused, now);
+            }
         }
         self.remember(service, question, attempt, room, &decision, now);
         match self.mode {
@@ -267,6 +273,11 @@ impl Desk {
         if found.is_some() {
             attempt.to_mut().namesake = found;
         }
+    }
+
+    /// Who was at the rooms lately.
+    pub const fn lately(&self) -> &Lately {
+        &self.lately
     }
 
     /// The rooms as they are.

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::Desk;
 use crate::component::decided::GateDeed;
+use crate::component::lately::Last;
 use crate::jid::BareJid;
 use crate::store::Kind;
 use crate::wire::question::read_requester;
@@ -55,7 +56,12 @@ impl Desk {
             }
             "left" => {
                 let nick = report.attr("nick").unwrap_or_default();
-                self.audit.person(Kind::Left, &jid, full, &read_requester(report), now);
+                let who = read_requester(report);
+                self.audit.person(Kind::Left, &jid, full, &who, now);
+                // The token's claims were told when they came in.
+                let known = self.live.room(&jid).and_then(|room| room.occupants.get(full));
+                let who = known.map_or(who, |known| known.who.clone());
+                self.lately.note(&jid, who, Last::Left, now);
                 self.live.left(&self.policy, &jid, full, nick, now);
             }
             "waiting" => {
@@ -67,11 +73,16 @@ impl Desk {
             "gone" => {
                 let who = read_requester(report);
                 self.audit.person(Kind::Gone, &jid, full, &who, now);
+                let room = self.live.room(&jid);
+                let known = room.and_then(|room| room.waiting.get(who.jid.as_ref()?));
+                let last = known.map_or_else(|| who.clone(), |known| known.who.clone());
+                self.lately.note(&jid, last, Last::Left, now);
                 self.live.gone(&jid, &who);
             }
             "destroyed" => {
                 self.audit.room(Kind::Ended, &jid, now);
                 self.live.destroyed(&jid);
+                self.lately.forget(&jid);
                 self.arrivals.forget(&jid);
             }
             event @ ("refused" | "opened-failing" | "failed") => {

@@ -1,0 +1,124 @@
+//! Who was at a room lately and is not there now: for commands about people who have just left or were refused.
+
+use std::collections::{HashMap, VecDeque};
+
+use jiff::Timestamp;
+
+use crate::jid::BareJid;
+use crate::policy::attempt::Requester;
+
+/// Most people of one room.
+const MOST_OF_ROOM: usize = 100;
+/// Most people of all rooms.
+const MOST: usize = 20_000;
+
+/// How somebody was last seen at a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Last {
+    /// Left, or gave up waiting.
+    Left,
+    /// Was refused, as one who was removed.
+    Refused,
+}
+
+/// Somebody who was at a room.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Seen {
+    /// Who, with the marks of that time.
+    pub who: Requester,
+    /// What became of them.
+    pub last: Last,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// The people who were at each room lately, the last first; bounded, the oldest go.
+#[derive(Debug, Default)]
+pub struct Lately {
+    rooms: HashMap<BareJid, VecDeque<Box<Seen>>>,
+    count: usize,
+}
+
+impl Lately {
+    /// Notes that somebody was at a room.
+    pub fn note(&mut self, room: &BareJid, who: Requester, last: Last, at: Timestamp) {
+        if who.jid.is_none() {
+            return;
+        }
+        let seen = self.rooms.entry(room.clone()).or_default();
+        let before = seen.len();
+        seen.retain(|one| one.last != last || one.who.jid != who.jid);
+        // Refusals alone must not push out those who were inside.
+        let is_full = seen.iter().filter(|one| one.last == last).count() >= MOST_OF_ROOM;
+        if is_full && let Some(oldest) = seen.iter().rposition(|one| one.last == last) {
+            seen.remove(oldest);
+        }
+        seen.push_front(Box::new(Seen { who, last, at }));
+        self.count = self.count.saturating_add(seen.len()).saturating_sub(before);
+        while self.count > MOST && self.forget_oldest(room) {}
+    }
+
+    /// Forgets the room that nobody was seen at for the longest time, other than `room`; false: there is none.
+    fn forget_oldest(&mut self, room: &BareJid) -> bool {
+        let others = self.rooms.iter().filter(|(other, _)| *other != room);
+        let oldest = others.min_by_key(|(_, seen)| seen.front().map(|one| one.at));
+        let Some(oldest) = oldest.map(|(jid, _)| jid.clone()) else { return false };
+        self.forget(&oldest);
+        true
+    }
+
+    /// The room is no more.
+    pub fn forget(&mut self, room: &BareJid) {
+        let gone = self.rooms.remove(room).map_or(0, |seen| seen.len());
+        self.count = self.count.saturating_sub(gone);
+    }
+
+    /// Who was at that room, the last first.
+    pub fn of(&self, room: &BareJid) -> impl Iterator<Item = &Seen> {
+        self.rooms.get(room).into_iter().flatten().map(|seen| &**seen)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn person(number: usize) -> Requester {
+        Requester { jid: format!("p{number}@example.org").parse().ok(), ..Requester::default() }
+    }
+
+    fn room(number: usize) -> BareJid {
+        format!("r{number}@rooms.example.org").parse().unwrap()
+    }
+
+    #[test]
+    fn the_last_of_a_room_are_kept_each_once_and_refusals_push_out_nobody_who_was_inside() {
+        let mut lately = Lately::default();
+        lately.note(&room(0), person(0), Last::Left, at(0));
+        for number in 0..3 * MOST_OF_ROOM {
+            lately.note(&room(0), person(number), Last::Refused, at(1));
+            lately.note(&room(0), person(number), Last::Refused, at(2));
+        }
+        let refused = lately.of(&room(0)).filter(|seen| seen.last == Last::Refused).count();
+        assert_eq!((refused, lately.count), (MOST_OF_ROOM, MOST_OF_ROOM + 1));
+        let left: Vec<_> = lately.of(&room(0)).filter(|seen| seen.last == Last::Left).collect();
+        assert_eq!(left[0].who, person(0));
+        lately.forget(&room(0));
+        assert_eq!((lately.of(&room(0)).count(), lately.count), (0, 0));
+    }
+
+    #[test]
+    fn of_many_rooms_those_without_visitors_are_forgotten_first() {
+        let mut lately = Lately::default();
+        for number in 0..=MOST {
+            lately.note(&room(number), person(0), Last::Left, at(number.try_into().unwrap()));
+        }
+        assert_eq!(lately.count, MOST);
+        assert_eq!(lately.of(&room(0)).count(), 0);
+        assert_eq!(lately.of(&room(MOST)).count(), 1);
+    }
+}

@@ -1,0 +1,157 @@
+"""What a command replies is what it found and did."""
+
+import json
+
+import pytest
+from lab import SERVICE, Crowd
+from lab.knocking import invited
+
+SECRET = "seven tall quartz lanterns"
+POLICY = (
+    SERVICE
+    + f"""
+[policy]
+operators = ["root@localhost"]
+[policy.password]
+source = "preset"
+preset = "{SECRET}"
+[[room]]
+match = "never-*"
+removal = {{ keep_out = "never" }}
+"""
+)
+NOBODY = "nobody of that address is inside or waits"
+VERBS = pytest.mark.parametrize("verb", ["admit", "reject", "remove"])
+
+
+def say(door, *arguments, code=0):
+    done = door.component.run(*arguments)
+    assert done.returncode == code, (arguments, done.stdout, done.stderr)
+    return done.stdout + done.stderr
+
+
+def read(door, *arguments, code=0):
+    done = door.component.run(arguments[0], "--json", *arguments[1:])
+    assert done.returncode == code, (arguments, done.stdout, done.stderr)
+    return json.loads(done.stdout)
+
+
+async def meeting(door, crowd, name="room"):
+    room = door.room(name)
+    alice = await crowd.connect("alice@localhost")
+    bob = await crowd.connect("bob@localhost")
+    assert (await alice.join(room, "Alice")).joined
+    assert (await bob.join(room, "Bob", SECRET)).joined
+    return room, alice, bob
+
+
+def affiliations(door, room):
+    return {who["jid"]: who["affiliation"] for who in read(door, "room", room)["occupants"]}
+
+
+@VERBS
+@pytest.mark.parametrize("whom", ["*", "nobody@nowhere.example", "Nobody", "-x1_y@guest.localhost", "guest.localhost"])
+async def test_nobody_is_meant_and_nothing_changes(door, verb, whom):
+    async with Crowd(door.server) as crowd:
+        room, alice, bob = await meeting(door, crowd)
+        before = read(door, "room", room)
+        assert NOBODY in say(door, verb, "--", room, whom, code=1)
+        assert read(door, "room", room) == before
+        for affiliation in ("member", "owner", "admin", "outcast"):
+            listed = str(await alice.list_affiliation(room, affiliation))
+            assert whom not in listed, (affiliation, listed)
+
+
+@VERBS
+async def test_who_may_be_meant_is_named(door, verb):
+    async with Crowd(door.server) as crowd:
+        room, _, bob = await meeting(door, crowd)
+        for near in ("bbo@localhost", "bob@elsewhere.example", "Bobb"):
+            said = say(door, verb, room, near, code=1)
+            assert NOBODY in said and f"did you mean `{bob.bare}`?" in said, said
+
+
+async def test_each_person_is_answered_with_what_was_found_and_done(door):
+    async with Crowd(door.server) as crowd:
+        room, alice, bob = await meeting(door, crowd)
+        guest = await crowd.connect("guest.localhost")
+        await guest.join(room, "Guest")
+        (person,) = read(door, "reject", "--", room, guest.bare)["people"]
+        assert person == {"jid": guest.bare, "nick": "Guest", "found": "waits", "done": "rejected"}
+        assert NOBODY not in say(door, "reject", "--", room, guest.bare, code=1)
+        await guest.join(room, "Guest")
+        (person,) = read(door, "admit", "--", room, guest.bare)["people"]
+        assert (person["found"], person["done"]) == ("waits", "admitted")
+        assert (await guest.join(room, "Guest")).joined
+        (person,) = read(door, "admit", "--", room, guest.bare)["people"]
+        assert (person["found"], person["done"]) == ("inside", "nothing")
+        assert "inside" in say(door, "reject", "--", room, guest.bare, code=1)
+        (person,) = read(door, "remove", "--", room, guest.bare)["people"]
+        assert (person["found"], person["done"]) == ("inside", "removed")
+        assert guest.bare not in affiliations(door, room)
+
+
+async def test_a_nick_that_one_person_bears_is_enough(door):
+    async with Crowd(door.server) as crowd:
+        room, _, bob = await meeting(door, crowd)
+        guest = await crowd.connect("guest.localhost")
+        await guest.join(room, "Guest")
+        assert "Guest" in say(door, "admit", room, "Guest")
+        await invited(guest, room)
+        assert (await guest.join(room, "Guest")).joined
+        say(door, "remove", room, "bob")
+        await bob.wait_for(lambda seen: 307 in seen.statuses)
+        assert (await bob.join(room, "Bob", SECRET)).condition == "forbidden"
+        (line,) = await door.decisions(event="remove", room=room)
+        assert line["details"]["jid"] == bob.bare
+
+
+async def test_a_nick_that_two_people_bear_names_both(door):
+    async with Crowd(door.server) as crowd:
+        room, _, _ = await meeting(door, crowd)
+        guests = [await crowd.connect("guest.localhost") for _ in range(2)]
+        for guest in guests:
+            await guest.join(room, "Guest")
+        said = say(door, "admit", room, "Guest", code=1)
+        assert all(guest.bare in said for guest in guests), said
+        assert len(read(door, "room", room)["waiting"]) == 2
+
+
+async def test_the_address_of_a_session_is_enough(door):
+    async with Crowd(door.server) as crowd:
+        room, _, bob = await meeting(door, crowd)
+        say(door, "remove", room, bob.jid)
+        await bob.wait_for(lambda seen: 307 in seen.statuses)
+
+
+async def test_who_has_just_left_is_kept_out(door):
+    async with Crowd(door.server) as crowd:
+        room, _, bob = await meeting(door, crowd)
+        guest = await crowd.connect("guest.localhost")
+        assert (await guest.join(room, "Guest", SECRET)).joined
+        for person, nick in ((bob, "Bob"), (guest, "Guest")):
+            await person.leave(room, nick)
+            (reply,) = read(door, "remove", "--", room, person.bare)["people"]
+            assert (reply["found"], reply["done"]) == ("left", "kept-out")
+            assert (await person.join(room, nick, SECRET)).condition == "forbidden"
+            (reply,) = read(door, "admit", "--", room, person.bare)["people"]
+            assert reply["done"] == "may-enter"
+            assert (await person.join(room, nick)).joined
+
+
+async def test_where_nobody_is_kept_out_one_who_has_left_is_not_removed(door):
+    async with Crowd(door.server) as crowd:
+        room, _, bob = await meeting(door, crowd, "never")
+        await bob.leave(room, "Bob")
+        assert "keep_out" in say(door, "remove", room, bob.bare, code=1)
+
+
+async def test_who_waits_and_is_removed_waits_no_longer(door):
+    async with Crowd(door.server) as crowd:
+        room, _, _ = await meeting(door, crowd)
+        guest = await crowd.connect("guest.localhost")
+        await guest.join(room, "Guest")
+        (person,) = read(door, "remove", "--", room, guest.bare)["people"]
+        assert (person["found"], person["done"]) == ("waits", "rejected")
+        assert not read(door, "room", room)["waiting"]
+        assert (await guest.join(room, "Guest", SECRET)).condition == "forbidden"
