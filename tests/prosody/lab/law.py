@@ -23,6 +23,8 @@ SETTINGS = {
 }
 # What Jitsi's breakout rooms keep there at a moderator's word, without a question.
 BREAKOUT = {"breakout_rooms", "breakout_rooms_active", "breakout_rooms_counter"}
+# What moderators are told of somebody who knocks (`say-knocks-alike`).
+LIKENESS = "asks to be let in under a name that looks like a moderator's."
 # What shows nobody anything: protocol.md, section 9.
 SILENT = ("http://jabber.org/protocol/chatstates", "urn:xmpp:chat-markers:0", "urn:xmpp:receipts", "urn:xmpp:hints", "urn:xmpp:sid:0",
           "urn:xmpp:occupant-id:0")
@@ -285,7 +287,8 @@ def own_voice(step, stanza):
 
 def is_answer_of_focus(stanza):
     """The focus is a client itself, and answers when it can: an earlier stanza, perhaps."""
-    return stanza.name == "iq" and stanza.type in ("error", "result") and stanza.sender.startswith("focus") and stanza.id.startswith("gen")
+    is_of_it = stanza.sender.startswith("focus") or stanza.sender.endswith("/focus")
+    return stanza.name == "iq" and stanza.type in ("error", "result") and is_of_it and stanza.id.startswith("gen")
 
 
 def is_named(step, person):
@@ -301,7 +304,8 @@ def is_elsewhere(step, person, stanza):
 def is_held_knock(step, person, stanza):
     held = [line for line in step.decided if step._is_own(line) and line["kind"] == "join" and line.get("verdict") == "hold"]
     roles = [one["role"] for one in occupants(step.before).values() if person.jid in one["sessions"]]
-    return is_knock(stanza, step.room) and bool(held) and roles == ["moderator"]
+    is_shown = is_knock(stanza, step.room) or stanza.sender == step.room and (stanza.body or "").endswith(LIKENESS)
+    return is_shown and bool(held) and roles == ["moderator"]
 
 
 def is_first_decline(step, person, stanza):
