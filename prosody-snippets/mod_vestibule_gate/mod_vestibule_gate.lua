@@ -90,6 +90,7 @@ local state = "away"; -- away, greeting (hello sent), ready, refused (the compon
 local link, greeted; -- the component's session, and when it was greeted
 local heard, ready_since = 0, 0; -- when the component last answered, and when it was last ready to
 local services, operators, reserved, observing = {}, {}, {}, false; -- observing: nothing is enforced
+local counts_people = false; -- how many people are inside matters to the policy
 local greeting; -- the id of the hello that was not answered yet
 -- The field of this gate: in a stanza, what was answered for it; in a room, the roles by nick. Weak tables would do
 -- as well, but the collector pays for those with every join.
@@ -249,7 +250,7 @@ local function ask(e, room)
 		"generation", e.generation, "revision", data and data.revision);
 	write(">");
 	facts.write_requester(e, data, room);
-	facts.write_state(room, data, kind, (e.kind == "join" or e.kind == "request") and e or nil);
+	facts.write_state(room, data, kind, counts_people and (e.kind == "join" or e.kind == "request") and e or nil);
 	if kind == "open" and not room and focus.is_one(e.from) then facts.write_opener(e); end
 	if e.kind == "join" then facts.write_credential(e.stanza, room, kind); elseif e.more then e.more.detail(room); end
 	write("</ask></iq>");
@@ -552,13 +553,15 @@ local function learn(told)
 	end
 	for _, address in ipairs(told.services or {}) do services[address] = true; end
 	for _, nick in ipairs(told.nicks or {}) do reserved[fold(nick)] = true; end
+	counts_people = told.counts_people;
 	focus.learn(told.focus or {});
 	gate.words.learn(told.words, told.language);
 end
 
 -- The component's addresses are what this server has prepared, or has stamped: they are compared as they are.
 local function welcomed(hello)
-	local told = { services = {}, operators = {}, nicks = {}, focus = {}, words = {}, language = hello.attr.language };
+	local told = { services = {}, operators = {}, nicks = {}, focus = {}, words = {}, language = hello.attr.language,
+		counts_people = hello.attr.people == "true" };
 	for tag in hello:childtags("service") do
 		told.services[#told.services + 1] = tag.attr.jid;
 		if tag.attr.focus == "true" then told.focus[#told.focus + 1] = tag.attr.jid; end

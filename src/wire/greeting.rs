@@ -3,7 +3,7 @@
 use super::{NS, NS_FAMILY, VERSION};
 use crate::policy::gate_words::{GATE_WORDS, SHARED};
 use crate::policy::logins::{Host, Hosts};
-use crate::policy::rules::Policy;
+use crate::policy::rules::{Policy, Rules};
 use crate::policy::texts::Texts;
 use crate::xmpp::element::Element;
 
@@ -90,6 +90,7 @@ pub fn welcome(policy: &Policy, service: &str, observed: bool) -> Element {
         .with_attr("component", env!("CARGO_PKG_VERSION"))
         .with_attr("revision", &policy.revision)
         .with_attr_opt("observe", observed.then_some("true"))
+        .with_attr_opt("people", counts_people(policy).then_some("true"))
         .with_attr("language", &policy.texts.default)
         .with_children(services.into_iter().map(|jid| {
             Element::new(NS, "service")
@@ -114,6 +115,13 @@ pub fn welcome(policy: &Policy, service: &str, observed: bool) -> Element {
         .with_children(words(&policy.texts))
 }
 
+/// How many people are inside matters to some rule: the gate counts them only then.
+fn counts_people(policy: &Policy) -> bool {
+    let limits =
+        |rules: &Rules| rules.limits.occupants.value > 0 || rules.close.at_occupants.value > 0;
+    limits(&policy.base) || policy.rooms.iter().any(|room| limits(&room.rules))
+}
+
 /// What the gate says by itself, in the operator's words.
 fn words(texts: &Texts) -> impl Iterator<Item = Element> {
     let names = || GATE_WORDS.iter().map(|(name, _)| *name).chain(SHARED);
@@ -130,6 +138,8 @@ fn words(texts: &Texts) -> impl Iterator<Item = Element> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::policy::texts::Words;
 
@@ -148,6 +158,16 @@ mod tests {
         let reserves = |observed| welcome(&policy, "x", observed).child(NS, "reserve").is_some();
         assert!(reserves(false) && !reserves(true));
         assert_eq!(welcome(&policy, "x", true).attr("observe"), Some("true"));
+    }
+
+    #[test]
+    fn a_gate_counts_people_where_a_rule_does() {
+        let counts = |policy: &Policy| welcome(policy, "x", false).attr("people").is_some();
+        let mut policy = Policy::default();
+        assert!(!counts(&policy));
+        let base = Arc::make_mut(&mut policy.base);
+        Arc::make_mut(&mut base.limits).occupants.value = 5;
+        assert!(counts(&policy));
     }
 
     #[test]
