@@ -23,6 +23,7 @@ use vestibule::policy::strength::Strength;
 use vestibule::store::Kind;
 use vestibule::wire::NS;
 use vestibule::wire::question::Question;
+use vestibule::wire::room::LiveRoom;
 use vestibule::xmpp::element::Element;
 
 const SERVICE: &str = "rooms.example.org";
@@ -290,7 +291,8 @@ fn those_who_wait_are_judged_by_a_new_policy() {
         "<room xmlns='{NS}' jid='tea@{SERVICE}' generation='g' revision='1' occupants='1' moderators='1' \
          password='true'><record>{RECORD}</record></room>"
     );
-    gate.desk.restore(&service, &element(&room), now());
+    let room = LiveRoom::read(&element(&room)).unwrap();
+    gate.desk.restore(&service, room, now());
     for who in ["ann@example.org", "eve@example.org"] {
         gate.report("waiting", &format!("nick='N' jid='{who}/x' {LOG_IN}"));
     }

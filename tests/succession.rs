@@ -169,7 +169,7 @@ fn a_snapshot_tells_how_long_people_have_waited() {
          <waiting nick='Bob' jid='bob@example.org/b' {ACCOUNT} since='nonsense'/></room>"
     ));
     let (service, moment) = (Arc::clone(&gate.service), gate.now);
-    gate.desk.restore(&service, &room, moment);
+    gate.desk.restore(&service, LiveRoom::read(&room).unwrap(), moment);
     // Its opener was a moderator, and may have left just now.
     assert_eq!(gate.after(59).remedies(), []);
     assert_eq!(gate.after(1).remedies(), [Remedy::Admit(jid("eve@example.org"))]);

@@ -93,7 +93,7 @@ impl Gate {
 
     fn restore(&mut self, room: &Element) {
         let service = Arc::clone(&self.service);
-        self.desk.restore(&service, room, self.now);
+        self.desk.restore(&service, LiveRoom::read(room).unwrap(), self.now);
     }
 
     fn wait(&mut self, seconds: i64) -> Vec<Deed> {

@@ -31,22 +31,49 @@ return function (gate)
 		return weight;
 	end
 
-	-- Who may rule the room without being in it.
-	local function add_standing(reply, room, data)
-		local weight, count = 0, 0;
+	-- The people of a room in an order that lasts: who may rule it without being in it, who waits, each session inside. At
+	-- a key a page ends, and the next one goes on.
+	local NOBODY = "4"; -- after all keys
+	local function people_of(room, after)
+		local keys, found = {}, {};
+		local function offer(key, who)
+			if key > after then keys[#keys + 1], found[key] = key, who; end
+		end
 		for bare, affiliation in room:each_affiliation() do
-			if affiliation == "owner" or affiliation == "admin" then
-				count = count + 1;
-				if count > LIMIT.items then break; end
-				local attr = { jid = bare, affiliation = affiliation };
-				weight = weight + add_somebody(reply, "standing", attr, nil, data and data.people[bare]);
+			if affiliation == "owner" or affiliation == "admin" then offer("1" .. bare, affiliation); end
+		end
+		for bare, w in pairs(gate.waiting.people(room.jid)) do offer("2" .. bare, w); end
+		for _, occupant in pairs(room._occupants) do
+			for address, presence in occupant:each_session() do
+				if presence.attr.type == nil then offer("3" .. address, occupant); end
 			end
 		end
-		return weight;
+		table.sort(keys);
+		return keys, found;
 	end
 
-	local function add_room(reply, room, about, is_looked_at)
-		local data, people, count = gate.kept.of(room), gate.waiting.people(room.jid), 0;
+	local add_one = {
+		["1"] = function (reply, _, data, bare, affiliation)
+			local attr = { jid = bare, affiliation = affiliation };
+			return add_somebody(reply, "standing", attr, nil, data and data.people[bare]);
+		end;
+		["2"] = function (reply, room, data, bare, w)
+			return add_somebody(reply, "waiting", gate.facts.add_session({
+				jid = w.jid, nick = cut(w.nick, LIMIT.name), since = tostring(w.since),
+			}, prosody.full_sessions[w.jid], room.jid), nil, data and data.people[bare]);
+		end;
+		["3"] = function (reply, room, data, address, occupant)
+			local session = prosody.full_sessions[address];
+			local described = gate.facts.describe(room, occupant, session, address);
+			local person = gate.kept.person(data, occupant.bare_jid, described.ticket);
+			local weight = add_somebody(reply, "occupant", described, session, person);
+			local may = gate.permissions.told(data, occupant.bare_jid);
+			return may and weight + add_somebody(reply, "may", may) or weight;
+		end;
+	};
+
+	local function add_room(reply, room, about, is_looked_at, after)
+		local data, count = gate.kept.of(room), 0;
 		local occupants, moderators = gate.facts.census(room);
 		local known = about and gate.kept.person(data, about, gate.focus.ticket_of(about));
 		local attr = {
@@ -67,20 +94,10 @@ return function (gate)
 			reply:text_tag("record", data.record);
 		end
 		if known then reply:text_tag("person", known.text); end
-		weight = weight + add_standing(reply, room, data);
-		for bare, w in pairs(people) do
-			weight = weight + add_somebody(reply, "waiting", gate.facts.add_session({
-				jid = w.jid, nick = cut(w.nick, LIMIT.name), since = tostring(w.since),
-			}, prosody.full_sessions[w.jid], room.jid), nil, data and data.people[bare]);
-		end
-		for _, occupant in pairs(room._occupants) do
-			count = count + 1;
-			if count > LIMIT.occupants or weight > LIMIT.page_bytes then attr.more = "true"; break; end
-			local session, described = prosody.full_sessions[occupant.jid], gate.facts.describe(room, occupant);
-			local person = gate.kept.person(data, occupant.bare_jid, described.ticket);
-			weight = weight + add_somebody(reply, "occupant", described, session, person);
-			local may = gate.permissions.told(data, occupant.bare_jid);
-			if may then weight = weight + add_somebody(reply, "may", may); end
+		local keys, found = people_of(room, after or "");
+		for i, key in ipairs(keys) do
+			if i > 1 and (count >= LIMIT.occupants or weight > LIMIT.page_bytes) then attr.next = keys[i - 1]; break; end
+			count, weight = count + 1, weight + add_one[key:sub(1, 1)](reply, room, data, key:sub(2), found[key]);
 		end
 		reply:up();
 		return count, weight;
@@ -139,7 +156,7 @@ return function (gate)
 		look = function (reply, attr)
 			local room = gate.get_room(attr.room or "");
 			if not room then return nil; end
-			add_room(reply, room, attr.person, true);
+			add_room(reply, room, attr.person, true, attr.people == "false" and NOBODY or attr.after);
 			return reply;
 		end;
 		-- Somebody's sessions, and what one of that address would be at the least.

@@ -46,6 +46,8 @@ pub(super) fn shown(desk: &Desk, live: &LiveRoom) -> Value {
         })
         .collect();
     occupants.sort_by(|one, other| one.nick.cmp(&other.nick));
+    // One for each nick, which may have several sessions.
+    occupants.dedup_by(|one, other| one.nick == other.nick);
     let waiting = live.waiting.iter().map(|(who, since)| WaitingLine {
         nick: who.nick.clone(),
         jid: who.jid.as_ref().map(BareJid::to_string),

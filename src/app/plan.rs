@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::clock::now;
 use super::reload::read;
-use super::rooms::{Pages, elements, stored};
+use super::rooms::{Pages, stored};
 use super::{Shared, config};
 use crate::component::desk::{Desk, Judged, Mode};
 use crate::component::drift::{drifts, in_stored};
@@ -97,8 +97,8 @@ async fn rooms(
     let _alone = shared.paging.lock().await;
     for service in services {
         let mut pages = Pages::new(shared, &service);
-        while let Some(page) = pages.next().await.map_err(|error| error.to_string())? {
-            for live in elements(&page).filter_map(LiveRoom::read) {
+        while let Some(page) = pages.next_rooms().await.map_err(|error| error.to_string())? {
+            for live in page {
                 number = number.saturating_add(1);
                 found.extend(room(shared, policy, settings, &live));
             }

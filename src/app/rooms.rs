@@ -16,7 +16,7 @@ use crate::policy::verdict::{Effects, NewPassword};
 use crate::secret::Secret;
 use crate::wire::NS;
 use crate::wire::answer::{Material, command};
-use crate::wire::room::{Connected, LiveRoom, look, snapshot, who};
+use crate::wire::room::{Connected, LiveRoom, glance, look, look_on, snapshot, who};
 use crate::xmpp::Element;
 use crate::xmpp::link::RequestError;
 use crate::xmpp::stanza::Condition;
@@ -73,10 +73,14 @@ pub(super) async fn room(
     room: &BareJid,
     person: Option<&BareJid>,
 ) -> Result<LiveRoom, RoomError> {
+    read(shared, room, look(room, person)).await
+}
+
+async fn read(shared: &Shared, room: &BareJid, ask: Element) -> Result<LiveRoom, RoomError> {
     let service = service(shared, room)?;
-    match shared.link.request(&*service, look(room, person)).await {
+    match shared.link.request(&*service, ask).await {
         Ok(element) => {
-            let mut live = LiveRoom::read(&element).ok_or(RoomError::Nonsense)?;
+            let mut live = whole(shared, &service, &element).await?;
             live.view.nobody_logs_in = shared.desk().nobody_logs_in(&service);
             Ok(live)
         }
@@ -85,6 +89,32 @@ pub(super) async fn room(
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// The room of an element, with all the people in it: of more than a page holds, the gate tells the rest part by part.
+pub(super) async fn whole(
+    shared: &Shared,
+    service: &str,
+    element: &Element,
+) -> Result<LiveRoom, RoomError> {
+    let mut live = LiveRoom::read(element).ok_or(RoomError::Nonsense)?;
+    while let Some(after) = live.next.take() {
+        let part = match shared.link.request(service, look_on(&live.jid, &after)).await {
+            Ok(element) => LiveRoom::read(&element).ok_or(RoomError::Nonsense)?,
+            Err(RequestError::Refused(error)) if error.condition == Condition::ItemNotFound => {
+                return Err(RoomError::None(live.jid));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        if part.generation != live.generation {
+            return Err(RoomError::Busy);
+        }
+        if part.next.as_ref().is_some_and(|next| *next <= after) {
+            return Err(RoomError::Nonsense);
+        }
+        live.extend(part);
+    }
+    Ok(live)
 }
 
 /// The sessions of somebody, for a room that need not be there.
@@ -130,9 +160,23 @@ pub(super) async fn apply_with(
     typed: Option<&Secret>,
     effects: impl Fn(&LiveRoom) -> (Effects, Vec<Element>),
 ) -> Result<(), RoomError> {
+    apply_reading(shared, jid, || look(jid, person), typed, effects).await
+}
+
+async fn apply_reading(
+    shared: &Shared,
+    jid: &BareJid,
+    ask: impl Fn() -> Element,
+    typed: Option<&Secret>,
+    effects: impl Fn(&LiveRoom) -> (Effects, Vec<Element>),
+) -> Result<(), RoomError> {
     let service = service(shared, jid)?;
     for _ in 0..TRIES {
-        let live = room(shared, jid, person).await?;
+        let live = match read(shared, jid, ask()).await {
+            // It became another one while it was read.
+            Err(RoomError::Busy) => continue,
+            read => read?,
+        };
         if live.generation.is_empty() {
             return Err(RoomError::Before(jid.clone()));
         }
@@ -235,9 +279,13 @@ async fn remove(
         };
         (effects, Vec::new())
     };
-    let done = change(shared, room, "removed", Some(jid), effects).await;
+    // Of whoever else is inside nothing is needed.
+    let done = apply_reading(shared, room, || glance(room, Some(jid)), None, effects).await;
     match &done {
-        Ok(()) => tracing::info!(?room, ?jid, "removed: the policy no longer admits this person"),
+        Ok(()) => {
+            shared.desk().audit().event("removed", room.as_str(), Map::new(), now());
+            tracing::info!(?room, ?jid, "removed: the policy no longer admits this person");
+        }
         Err(error) => tracing::error!(?room, ?jid, %error, "could not be removed"),
     }
     done
@@ -258,10 +306,10 @@ pub(super) async fn restore(shared: Shared, service: Arc<str>) {
     let _alone = shared.paging.lock().await;
     let mut pages = Pages::new(&shared, &service);
     loop {
-        match pages.next().await {
+        match pages.next_rooms().await {
             Ok(Some(page)) => {
                 let mut desk = shared.desk();
-                for room in elements(&page) {
+                for room in page {
                     desk.restore(&service, room, now());
                 }
             }
@@ -299,6 +347,31 @@ impl<'a> Pages<'a> {
         self.after = next;
         Ok(Some(page))
     }
+
+    /// The rooms of the next page, each with all its people; `None`: there is no page. A room that ended meanwhile is left
+    /// out.
+    pub(super) async fn next_rooms(&mut self) -> Result<Option<Vec<LiveRoom>>, RoomError> {
+        let Some(page) = self.next().await? else { return Ok(None) };
+        let mut rooms = Vec::new();
+        for element in elements(&page) {
+            match whole(self.shared, self.service, element).await {
+                Ok(live) => rooms.push(live),
+                Err(RoomError::None(_) | RoomError::Nonsense) => {}
+                // It is another one by now.
+                Err(RoomError::Busy) => {
+                    let jid = element.attr("jid").and_then(BareJid::stamped);
+                    let jid = jid.ok_or(RoomError::Nonsense)?;
+                    match room(self.shared, &jid, None).await {
+                        Ok(live) => rooms.push(live),
+                        Err(RoomError::None(_)) => {}
+                        Err(error) => return Err(error),
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Some(rooms))
+    }
 }
 
 /// Reads the rooms that the server of a service has stored, at most [`MOST_STORED`].
@@ -317,6 +390,6 @@ pub(super) async fn stored(shared: &Shared, service: &str) -> Result<Vec<LiveRoo
 }
 
 /// The rooms of a page.
-pub(super) fn elements(page: &Element) -> impl Iterator<Item = &Element> {
+fn elements(page: &Element) -> impl Iterator<Item = &Element> {
     page.children().filter(|child| child.is(NS, "room"))
 }

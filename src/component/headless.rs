@@ -52,10 +52,7 @@ pub fn plan_again(
     let room = rooms.room_mut(&live.jid).filter(|room| room.generation == live.generation)?;
     room.view = live.view.clone();
     room.waiting.retain(|jid, _| live.waiting.iter().any(|(who, _)| who.jid.as_ref() == Some(jid)));
-    // In a large room the gate shows some of the people, and their number.
-    let shows_all =
-        live.occupants.len() >= usize::try_from(live.view.occupants).unwrap_or_default();
-    if shows_all && !live.occupants.iter().any(|who| who.jid.as_ref() == asked) {
+    if !live.occupants.iter().any(|who| who.jid.as_ref() == asked) {
         room.occupants.retain(|_, known| known.who.jid.as_ref() != asked);
     }
     for known in room.occupants.values_mut().chain(room.waiting.values_mut()) {

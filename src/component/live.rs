@@ -317,14 +317,7 @@ impl Live {
     }
 
     /// Takes a room from a snapshot.
-    pub fn restore(
-        &mut self,
-        policy: &Policy,
-        service: &Arc<str>,
-        live: LiveRoom,
-        full: &[String],
-        now: Timestamp,
-    ) {
+    pub fn restore(&mut self, policy: &Policy, service: &Arc<str>, live: LiveRoom, now: Timestamp) {
         let claims = live.claims().to_vec();
         let occupants = live.occupants.into_iter().map(|who| Box::new(Known { who, since: now }));
         let waiting = live.waiting.into_iter().filter_map(|(who, since)| {
@@ -340,7 +333,7 @@ impl Live {
             generation: live.generation,
             rules,
             claims,
-            occupants: full.iter().cloned().zip(occupants).collect(),
+            occupants: live.sessions.into_iter().zip(occupants).collect(),
             waiting: waiting.collect(),
             moderated_until: had_one.then_some(now),
             view: live.view,

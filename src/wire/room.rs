@@ -32,8 +32,10 @@ pub struct LiveRoom {
     pub standing: Vec<Standing>,
     /// What it remembers of people may be less than there was.
     pub forgets: bool,
-    /// Who is inside.
+    /// Who is inside: each session.
     pub occupants: Vec<Requester>,
+    /// The full JIDs of these sessions, in the same order.
+    pub sessions: Vec<String>,
     /// What they were told that they may, if that is not everything.
     pub may: Vec<(BareJid, May)>,
     /// Who waits, and since when, where the gate says it.
@@ -44,6 +46,8 @@ pub struct LiveRoom {
     pub ticket: Option<Mark>,
     /// What that person is there, inside or not.
     pub affiliation: Affiliation,
+    /// Where the next part of its people begins; `None`: these are all.
+    pub next: Option<String>,
 }
 
 impl LiveRoom {
@@ -75,6 +79,9 @@ impl LiveRoom {
             standing: children("standing").filter_map(read_standing).collect(),
             forgets: flag("forgets") == Some(true),
             occupants: children("occupant").map(read_requester).collect(),
+            sessions: children("occupant")
+                .map(|occupant| occupant.attr("jid").unwrap_or_default().to_owned())
+                .collect(),
             may: children("may")
                 .filter_map(|may| {
                     let jid = BareJid::stamped(may.attr("jid")?)?;
@@ -94,7 +101,18 @@ impl LiveRoom {
                 .attr("person-affiliation")
                 .and_then(Affiliation::from_name)
                 .unwrap_or_default(),
+            next: element.attr("next").map(str::to_owned),
         })
+    }
+
+    /// Adds the people of the next part of the same room.
+    pub fn extend(&mut self, part: Self) {
+        self.standing.extend(part.standing);
+        self.occupants.extend(part.occupants);
+        self.sessions.extend(part.sessions);
+        self.may.extend(part.may);
+        self.waiting.extend(part.waiting);
+        self.next = part.next;
     }
 }
 
@@ -108,6 +126,16 @@ pub fn look(room: &BareJid, person: Option<&BareJid>) -> Element {
     Element::new(NS, "look")
         .with_attr("room", room.as_str())
         .with_attr_opt("person", person.map(|jid| jid.as_str()))
+}
+
+/// Asks for one room without the people in it, and what it remembers of `person`.
+pub fn glance(room: &BareJid, person: Option<&BareJid>) -> Element {
+    look(room, person).with_attr("people", "false")
+}
+
+/// Asks for the people of a room from there on.
+pub fn look_on(room: &BareJid, after: &str) -> Element {
+    look(room, None).with_attr("after", after)
 }
 
 /// Asks for the sessions of a person, for a room that need not be there.

@@ -6,7 +6,8 @@ import json
 import pytest
 from lab import SERVICE, Crowd
 from lab.federation import FAR, FederatedDoor
-from lab.stanza import CLIENT, element
+from lab.raw import Raw
+from lab.stanza import CLIENT, MUC_ADMIN, element
 from storm import MODULES, shell, until
 
 # What was missed is not found by a comparison in between.
@@ -174,3 +175,34 @@ async def test_somebody_of_another_server_is_no_guest_after_a_restart(door):
         await asyncio.sleep(0.3)
         assert count(door, room) == (2, 1), "a reload judges by what was read, and removes nobody"
         door.enforce(POLICY)
+
+
+CROWD = 270
+
+
+async def test_a_room_of_any_size_is_read_whole_after_a_restart(door):
+    async with Crowd(door.server) as crowd:
+        room = door.room()
+        alice = await inside(crowd, "alice", "Alice", room)
+        # Nobody but moderators sees who comes: a crowd is quick then.
+        assert not (await alice.configure(room, {"muc#roomconfig_presencebroadcast": ["moderator"]})).error
+        people = [await Raw.log_in(door.server, None, "guest.localhost") for _ in range(CROWD)]
+        crowd.people += people
+        for first in range(0, CROWD, 50):
+            some = people[first : first + 50]
+            marks = [person.ask_to_join(room, f"Guest{first + number}") for number, person in enumerate(some)]
+            for person, mark in zip(some, marks, strict=True):
+                assert (await person.outcome(room, mark)).joined
+        # Owners who are not there are more than a page of them.
+        owners = [(f"owner{number:03}@localhost", "admin") for number in range(70)]
+        for first in range(0, len(owners), 35):
+            query = element(MUC_ADMIN, "query")
+            query.extend(element(MUC_ADMIN, "item", jid=jid, affiliation=what) for jid, what in owners[first : first + 35])
+            assert not (await alice.iq(room, "set", query)).error
+        door.component.kill()
+        door.component.start()
+        await counts(door, room, CROWD + 1, 1)
+        assert len(told(door, "room", room)["occupants"]) == CROWD + 1
+        for person in sorted(people, key=lambda one: one.jid)[:: CROWD // 5] + [max(people, key=lambda one: one.jid)]:
+            assert banned(door, person) == [(room, person.bare)]
+            await person.wait_for(lambda seen: seen.type == "unavailable" and 307 in seen.statuses and 110 in seen.statuses)

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use self::trials::{Key, Trials, Turn};
 use super::clock::now;
-use super::rooms::{Pages, RoomError, apply, elements};
+use super::rooms::{Pages, RoomError, apply};
 use super::{Shared, config};
 use crate::component::desk::Mode;
 use crate::component::drift::drifts;
@@ -17,7 +17,6 @@ use crate::jid::BareJid;
 use crate::policy::drift::Drift;
 use crate::policy::verdict::Effects;
 use crate::wire::room::LiveRoom;
-use crate::xmpp::link::RequestError;
 
 /// Watches until aborted.
 pub(super) async fn watch(shared: Shared) {
@@ -71,12 +70,12 @@ async fn service_rooms(
     service: &Arc<str>,
     settings: &config::Audit,
     trials: &mut Trials,
-) -> Result<u64, RequestError> {
+) -> Result<u64, RoomError> {
     let _alone = shared.paging.lock().await;
     let mut pages = Pages::new(shared, service);
     let mut rooms: u64 = 0;
-    while let Some(page) = pages.next().await? {
-        for live in elements(&page).filter_map(LiveRoom::read) {
+    while let Some(page) = pages.next_rooms().await? {
+        for live in page {
             rooms = rooms.saturating_add(1);
             let found = compare(shared, &live);
             if !found.is_empty() {

@@ -1,5 +1,7 @@
 //! Suspending a meeting by one stroke, and resuming it.
 
+use std::collections::HashMap;
+
 use serde_json::{Value, json};
 
 use super::Operator;
@@ -53,13 +55,16 @@ impl Operator {
 
 /// What is so in a room after it was suspended, in words.
 fn report(policy: &Policy, live: &LiveRoom) -> Value {
-    let people: Vec<_> = live.occupants.iter().filter(|who| !is_service(policy, who)).collect();
-    let moderators = people.iter().filter(|who| who.role == Role::Moderator).count();
+    // A nick may have several sessions.
+    let people = live.occupants.iter().filter(|who| !is_service(policy, who));
+    let people: HashMap<_, _> = people.map(|who| (who.nick.as_str(), who.role)).collect();
+    let moderators = people.values().filter(|role| **role == Role::Moderator).count();
     let silent = people.len().saturating_sub(moderators);
     let focus = policy.focuses.get(live.jid.domain());
     let services = live.occupants.iter().filter(|who| is_service(policy, who));
-    let services: Vec<_> =
+    let mut services: Vec<_> =
         services.filter_map(|who| who.jid.as_ref()).filter(|jid| Some(*jid) != focus).collect();
+    services.dedup();
     let mut done = vec![
         "nobody else may enter but those whom `close` lets into a closed room".to_owned(),
         if live.view.lobby { "the lobby is up" } else { "the room is members-only" }.to_owned(),

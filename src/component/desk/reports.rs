@@ -103,15 +103,8 @@ impl Desk {
     }
 
     /// Takes a room from a snapshot.
-    pub fn restore(&mut self, service: &Arc<str>, element: &Element, now: Timestamp) {
-        let full: Vec<String> = element
-            .children()
-            .filter(|child| child.name() == "occupant")
-            .map(|occupant| occupant.attr("jid").unwrap_or_default().to_owned())
-            .collect();
-        if let Some(mut room) = LiveRoom::read(element) {
-            room.view.nobody_logs_in = self.nobody_logs_in(service);
-            self.live.restore(&self.policy, service, room, &full, now);
-        }
+    pub fn restore(&mut self, service: &Arc<str>, mut room: LiveRoom, now: Timestamp) {
+        room.view.nobody_logs_in = self.nobody_logs_in(service);
+        self.live.restore(&self.policy, service, room, now);
     }
 }
