@@ -147,6 +147,7 @@ impl Situation {
         examine(&Case {
             servers,
             settings: &loaded.settings,
+            in_file: &loaded.settings,
             policy: &loaded.policy,
             warnings: &loaded.warnings,
             broken: self.broken,

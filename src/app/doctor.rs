@@ -93,9 +93,9 @@ async fn review(shared: &Shared) -> Result<Arc<Report>, JoinError> {
     reload::look_at_file(shared).await;
     let on_disk = reload::read(shared).await;
     let pending = on_disk.as_ref().ok().map(|loaded| reload::pending(shared, loaded));
-    let (settings, warnings) = {
+    let (settings, in_file, warnings) = {
         let upkeep = shared.upkeep();
-        (Arc::clone(&upkeep.settings), Arc::clone(&upkeep.warnings))
+        (Arc::clone(&upkeep.settings), Arc::clone(&upkeep.in_file), Arc::clone(&upkeep.warnings))
     };
     let (policy, elections) = {
         let desk = shared.desk();
@@ -108,6 +108,7 @@ async fn review(shared: &Shared) -> Result<Arc<Report>, JoinError> {
         let case = Case {
             servers: servers.as_deref().map_err(String::as_str),
             settings: &settings,
+            in_file: &in_file,
             policy: &policy,
             warnings: &warnings,
             broken: on_disk.as_ref().err().map(String::as_str),
@@ -189,6 +190,7 @@ pub fn alone(file: &Path, environment: &Environment, loaded: &Loaded, reason: &s
     examine(&Case {
         servers: Err(reason),
         settings,
+        in_file: settings,
         policy,
         warnings: &warnings,
         broken: None,

@@ -156,12 +156,21 @@ struct Upkeep {
     limit: config::Limit,
     /// What the file in force says.
     text: Secret,
-    /// What is in force beside the policy, as far as a reload changes it.
+    /// What is in force beside the policy.
     settings: Arc<Settings>,
+    /// What the file in force says beside the policy: a part of it may take a restart.
+    in_file: Arc<Settings>,
     /// The addresses in that file that are not ASCII.
     written: Arc<[config::Written]>,
     /// What may not be meant in that file.
     warnings: Arc<[Problem]>,
+}
+
+impl Upkeep {
+    /// The keys of the file that take a restart to be in force.
+    fn needs_restart(&self) -> Vec<String> {
+        self.settings.needs_restart(&self.in_file)
+    }
 }
 
 impl Shared {
@@ -236,7 +245,8 @@ pub async fn run(
             audit: settings.audit,
             limit: settings.reload,
             text,
-            settings: known,
+            settings: Arc::clone(&known),
+            in_file: known,
             written: written.into(),
             warnings,
         })),

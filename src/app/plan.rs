@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::clock::now;
-use super::reload::read;
+use super::reload::{needs_restart, read};
 use super::rooms::{Pages, stored};
 use super::{Shared, config};
 use crate::component::desk::{Desk, Judged, Mode};
@@ -34,6 +34,10 @@ pub(super) async fn plan(shared: &Shared, candidate: Option<Candidate>) -> Resul
         .map(|warning| warning.to_string().trim_start_matches("warning: ").to_owned())
         .collect();
     let Loaded { mut policy, settings, text, .. } = loaded;
+    let restart = upkeep.settings.needs_restart(&settings);
+    if !restart.is_empty() {
+        warnings.push(format!("after a reload {}", needs_restart(&restart)));
+    }
     policy.made = Arc::clone(&shared.desk().policy().made);
     if shared.desk().mode() == Mode::Observe {
         warnings.push("nothing is enforced: no room and nobody is affected".to_owned());

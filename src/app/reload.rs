@@ -20,6 +20,8 @@ use crate::wire::room::LiveRoom;
 pub(super) struct Reloaded {
     pub(super) revision: String,
     pub(super) removed: usize,
+    /// The keys of the file that are not in force before a restart.
+    pub(super) restart: Vec<String>,
 }
 
 /// Reads the file again each time that it is asked for by a signal; several at once are one.
@@ -57,7 +59,10 @@ async fn attempt(shared: &Shared, forced: bool) -> Result<Reloaded, String> {
     let limit = shared.upkeep().limit;
     match put_in_force(shared, loaded, (!forced).then_some(limit)) {
         Ok(reloaded) => {
-            said(shared, None);
+            if !reloaded.restart.is_empty() {
+                tracing::warn!("{}", needs_restart(&reloaded.restart));
+            }
+            said(shared, in_part(shared));
             Ok(reloaded)
         }
         Err(reason) => {
@@ -74,12 +79,12 @@ pub(super) async fn look_at_file(shared: &Shared) {
     let text = text.ok().flatten().map(Secret::new);
     // Most of the time it is as it was; reading it whole takes milliseconds.
     if text.as_ref() == Some(&shared.upkeep().text) {
-        return said(shared, None);
+        return said(shared, in_part(shared));
     }
     let found = match read(shared).await {
         Err(problems) => wrong(&problems),
         Ok(loaded) => match pending(shared, &loaded) {
-            0 => return said(shared, None),
+            0 => return said(shared, in_part(shared)),
             1 => "the file on the disk is not in force: 1 key differs".to_owned(),
             keys => format!("the file on the disk is not in force: {keys} keys differ"),
         },
@@ -89,6 +94,17 @@ pub(super) async fn look_at_file(shared: &Shared) {
 
 fn said(shared: &Shared, found: Option<String>) {
     *shared.on_disk.lock().unwrap_or_else(PoisonError::into_inner) = found;
+}
+
+/// The words for keys that take a restart.
+pub(super) fn needs_restart(keys: &[String]) -> String {
+    format!("NOT IN FORCE until this component is restarted: {}", keys.join(", "))
+}
+
+/// What of the file that was loaded last is not in force.
+fn in_part(shared: &Shared) -> Option<String> {
+    let keys = shared.upkeep().needs_restart();
+    (!keys.is_empty()).then(|| format!("the file is in force in part; {}", needs_restart(&keys)))
 }
 
 fn wrong(problems: &str) -> String {
@@ -119,6 +135,8 @@ fn unchanged(reason: &str, running: &str) -> String {
 fn put_in_force(shared: &Shared, loaded: Loaded, limit: Option<Limit>) -> Result<Reloaded, String> {
     let warnings = loaded.warnings_at(now()).cloned().collect();
     let Loaded { mut policy, settings, text, written, .. } = loaded;
+    let in_file = Arc::new(settings.clone());
+    let settings = settings.reloaded(&shared.upkeep().settings);
     let known = Arc::new(settings.clone());
     let revision = policy.revision.clone();
     let most = |inside| limit.map_or(usize::MAX, |limit| limit.of(inside));
@@ -141,6 +159,7 @@ fn put_in_force(shared: &Shared, loaded: Loaded, limit: Option<Limit>) -> Result
         limit: settings.reload,
         text,
         settings: known,
+        in_file,
         written: written.into(),
         warnings,
     };
@@ -157,7 +176,8 @@ fn put_in_force(shared: &Shared, loaded: Loaded, limit: Option<Limit>) -> Result
     });
     shared.audit_now.notify_one();
     shared.doctor.look_soon();
-    Ok(Reloaded { revision, removed })
+    let restart = shared.upkeep().needs_restart();
+    Ok(Reloaded { revision, removed, restart })
 }
 
 fn too_many(consequences: &Consequences, most: usize) -> String {

@@ -39,7 +39,7 @@ pub(super) enum RoomError {
         "`{0}` is no address of a person: {1}. Somebody who is there all the same is named as `vestibule room` shows them"
     )]
     Person(String, #[source] JidError),
-    #[error("the file names no service `{0}`")]
+    #[error("the file that this component was started with names no service `{0}`")]
     Service(String),
     #[error("there is no room `{0}`")]
     None(BareJid),

@@ -73,13 +73,15 @@ impl Traffic {
             }
             (IqKind::Set(payload), None) if Hello::is_hello(payload) => {
                 let from = iq.from.as_deref().unwrap_or_default();
-                tracing::warn!(
-                    from = ?from,
-                    "a gate greets from a service that the file does not name: add `[[service]]` with its domain"
-                );
-                let text = format!(
-                    "the policy file of this component names no service `{from}`: add it as [[service]]"
-                );
+                let services = Arc::clone(&self.shared.upkeep().in_file);
+                let is_named = services.services.iter().any(|it| it.domain.as_str() == from);
+                let (found, line) = if is_named {
+                    ("was started before its file named this service", "restart it")
+                } else {
+                    ("has a file that does not name this service", "add it as [[service]]")
+                };
+                tracing::warn!(from = ?from, "a gate greets; this component {found}: {line}");
+                let text = format!("this component {found} (`{from}`): {line}");
                 let error = StanzaError::new(ErrorType::Auth, Condition::Forbidden).with_text(text);
                 Some(Iq::error_to(iq, error))
             }

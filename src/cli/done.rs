@@ -50,12 +50,14 @@ pub(super) fn show(request: &Request, value: &Value) -> ExitCode {
 
 /// The exit status: what was done in part is not done.
 pub(super) fn status(request: &Request, value: &Value) -> ExitCode {
-    let is_partial = matches!(request, Request::Ban { .. } | Request::EndMany { .. })
-        && !list(value, "failed").is_empty();
+    let is_partial = match request {
+        Request::Ban { .. } | Request::EndMany { .. } => !list(value, "failed").is_empty(),
+        request => matches!(request, Request::Reload { .. }) && !list(value, "restart").is_empty(),
+    };
     ExitCode::from(if is_partial { NO } else { 0 })
 }
 
-fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
+pub(super) fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
     value.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
 }
 

@@ -80,6 +80,12 @@ fn show(request: &Request, value: &Value, json: bool) -> ExitCode {
             if removed > 0 {
                 say(&format!("{removed} people may no longer be inside, and are removed"));
             }
+            let restart = done::list(value, "restart").iter().map(text);
+            let restart: Vec<_> = restart.collect();
+            if !restart.is_empty() {
+                say(&format!("NOT IN FORCE until a restart: {}", restart.join(", ")));
+            }
+            return done::status(request, value);
         }
         Request::Close { .. }
         | Request::Reopen { .. }

@@ -43,6 +43,7 @@ mod providers;
 mod redacted;
 mod removal;
 mod report;
+mod restart;
 mod room_names;
 mod room_settings;
 mod rooms;

@@ -14,8 +14,10 @@ use crate::wire::room::LiveRoom;
 pub struct Case<'a> {
     /// The services of the file; `Err`: the server could not be asked, and why.
     pub servers: Result<&'a [Server], &'a str>,
-    /// What the file says beside the policy.
+    /// What is in force beside the policy.
     pub settings: &'a Settings,
+    /// What the file in force says beside the policy: a part of it may take a restart.
+    pub in_file: &'a Settings,
     /// The policy in force.
     pub policy: &'a Policy,
     /// What may not be meant in the file.

@@ -122,11 +122,15 @@ fn alone(hosts: &Hosts) -> impl Iterator<Item = &Host> {
 fn unguarded(case: &Case<'_>) -> Looked {
     case.each_with_hosts(|_, _, hosts, looked| {
         for host in alone(hosts).filter(|host| !is_internal(host)) {
-            let line = format!(
-                "{}; and in component.toml: [[service]] domain = \"{}\"",
-                load_line(&host.name),
-                host.name
-            );
+            let is_named = case.in_file.services.iter().any(|it| it.domain.as_str() == host.name);
+            let line = match is_named {
+                true => format!("{}; then restart vestibule", load_line(&host.name)),
+                false => format!(
+                    "{}; and in component.toml: [[service]] domain = \"{}\", then restart vestibule",
+                    load_line(&host.name),
+                    host.name
+                ),
+            };
             looked.find(&host.name, "a MUC service without the gate", (PROSODY, line));
         }
     })

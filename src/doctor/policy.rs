@@ -59,6 +59,9 @@ fn pending(case: &Case<'_>) -> Looked {
         Some(_) => {}
         None => looked.unknown("the file on the disk is not valid"),
     }
+    for key in case.settings.needs_restart(case.in_file) {
+        looked.find(key, "takes a restart to be in force", (SHELL, "systemctl restart vestibule"));
+    }
     looked
 }
 

@@ -1,17 +1,20 @@
 """The file is read again while people are inside and come in."""
 
 import asyncio
+from pathlib import Path
 
 from lab import Crowd
 from storm import (
     PASSWORD,
     ROOM,
+    SERVICE,
     guests,
     hear,
     logged,
     one_answer_each,
     outcomes,
     policy,
+    shell,
     storm,
     tally,
     until,
@@ -199,3 +202,50 @@ async def test_whoever_waits_is_let_in_or_turned_away_by_another_file(start_pros
         assert "dave@localhost" in vestibule.run("room", ROOM).stdout, "he still waits"
         await alice.ping()
         assert set(alice.occupants(ROOM)) == {"Alice", "Carol"}
+
+
+async def test_what_takes_a_restart_is_named_and_not_called_in_force(start_prosody, start_vestibule):
+    server = start_prosody()
+    vestibule = start_vestibule(server, policy())
+    other = "second.conference.localhost"
+    changed = policy("[[service]]", f'domain = "{other}"', level="debug").replace(
+        'admission = "password"', 'admission = "open"'
+    )
+    vestibule.write_config(changed)
+    keys = ("log.level", f"[[service]] {other} (added)")
+    planned = vestibule.run("reload", "--plan").stdout
+    assert all(key in planned for key in keys), planned
+    before = revision(vestibule)
+    done = vestibule.run("reload")
+    assert done.returncode == 1, done
+    (line,) = [line for line in done.stdout.splitlines() if "NOT IN FORCE" in line]
+    assert all(key in line for key in keys) and "admission" not in line, done
+    assert revision(vestibule) != before, "the rest is in force"
+    for _ in range(2):
+        status = vestibule.run("status").stdout
+        assert "in force in part" in status and all(key in status for key in keys), status
+    doctor = vestibule.run("doctor").stdout
+    assert all(key in doctor for key in keys), doctor
+    told = vestibule.run("rooms").stdout
+    assert other not in told
+    vestibule.write_config(policy())
+    assert vestibule.run("reload").returncode == 0
+    assert "in force in part" not in vestibule.run("status").stdout
+    vestibule.write_config(policy(level="debug"))
+    assert vestibule.run("reload").returncode == 1
+    vestibule.kill()
+    vestibule.start()
+    assert "in force in part" not in vestibule.run("status").stdout
+
+
+async def test_a_gate_of_a_service_that_the_file_has_now_is_told_that_a_restart_is_due(
+    start_prosody, start_vestibule
+):
+    server = start_prosody(modules=["lab_unload"], plugin_paths=[Path(__file__).parent / "modules"])
+    vestibule = start_vestibule(server, policy().replace(SERVICE, "other.localhost"), ready=False)
+    await logged(vestibule, "add it as [[service]]")
+    vestibule.write_config(policy())
+    assert vestibule.run("reload").returncode == 1
+    async with Crowd(server) as crowd:
+        await shell(await crowd.connect("alice@localhost"), "reload")
+        await logged(vestibule, "was started before its file named this service: restart it")

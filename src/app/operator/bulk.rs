@@ -110,7 +110,9 @@ impl Operator {
         if let Some(service) = &wanted.service
             && desk.service(service).is_none()
         {
-            return Err(invalid(format!("the file names no service `{service}`")));
+            return Err(invalid(format!(
+                "the file that this component was started with names no service `{service}`"
+            )));
         }
         let rooms = desk.live().rooms().filter(|(jid, room)| wanted.is(desk.policy(), jid, room));
         Ok(rooms.map(|(jid, room)| (jid.clone(), room.generation.clone())).collect())

@@ -23,7 +23,7 @@ pub use self::looks::explanation_to_json;
 use super::doctor;
 use super::page::page;
 use super::plan::plan;
-use super::reload::{look_at_file, reload};
+use super::reload::{Reloaded, look_at_file, reload};
 use super::{Shared, addresses};
 use crate::component::measures::settled;
 use crate::control::{Caller, Failure, Handler, Reply, Request};
@@ -104,7 +104,8 @@ impl Operator {
             }
             Request::Reload { force } => {
                 let reloaded = reload(&self.shared, force).await.map_err(conflict)?;
-                Ok(json!({ "revision": reloaded.revision, "removed": reloaded.removed }))
+                let Reloaded { revision, removed, restart } = reloaded;
+                Ok(json!({ "revision": revision, "removed": removed, "restart": restart }))
             }
         }
     }
