@@ -2,9 +2,16 @@
 //!
 //! The gate keeps both as opaque text and brings them along with every question, so that the component
 //! needs no memory to answer right. The format is versioned; a text of another version is no record.
+//!
+//! A field that this program does not know is no other version: it is of a newer program that runs beside this one, or
+//! ran before it. Those of a record are written again as they were read; those of a person are left out. The version
+//! grows only for what an older program must not read.
+
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::facts::is_unset;
 use super::removal::Removed;
@@ -12,6 +19,9 @@ use super::requester::Affiliation;
 use super::selector::Claim;
 use super::suspended::Suspended;
 use super::wave::Wave;
+
+/// Fields that this program does not know, by name.
+pub type Unknown = BTreeMap<String, Value>;
 
 /// The version written, and the only one read.
 const VERSION: u8 = 1;
@@ -76,7 +86,6 @@ impl Closed {
 
 /// The record of one life of a room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Record {
     pub(super) v: u8,
     /// When the policy was applied to the room.
@@ -118,6 +127,9 @@ pub struct Record {
     /// The room was there before the policy: what it is, is kept.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub found: bool,
+    /// Fields of a newer program.
+    #[serde(flatten)]
+    pub(super) unknown: Unknown,
 }
 
 impl Record {
@@ -138,6 +150,7 @@ impl Record {
             suspended: None,
             warned: Vec::new(),
             found: false,
+            unknown: Unknown::new(),
         }
     }
 
@@ -182,7 +195,6 @@ pub enum Entry {
 
 /// What a room remembers of one bare address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Person {
     pub(super) v: u8,
     /// How he came in; `None`: he was removed.
@@ -319,6 +331,25 @@ mod tests {
             Record::new(Timestamp::UNIX_EPOCH, "ann@example.org".to_owned(), Some(Source::Derived));
         record.closed = Some(Closed::Count);
         assert_eq!(Record::read(&record.write()), Some(record));
+    }
+
+    #[test]
+    fn fields_of_a_newer_program_are_no_error_and_are_kept() {
+        let newer = r#"{"v":1,"opened":"1970-01-01T00:00:00Z","opener":"a@b","closed":"command",
+            "votes":{"lock":3},"wave":{"since":"1970-01-01T00:00:00Z","by":"c@d"},
+            "suspended":{"since":"1970-01-01T00:00:00Z","by":"c@d"},
+            "removed":[{"until":7,"marks":[],"by":"c@d"}]}"#;
+        let record = Record::read(newer).unwrap();
+        assert_eq!(record.closed, Some(Closed::Command));
+        assert!(record.wave.is_some() && record.suspended.is_some());
+        let written: Value =
+            serde_json::from_str(&Record { closed: None, ..record }.write()).unwrap();
+        assert_eq!(written.pointer("/votes/lock"), Some(&Value::from(3)));
+        assert_eq!(written.pointer("/removed/0/by"), Some(&Value::from("c@d")));
+        assert_eq!(written.get("closed"), None);
+        let person =
+            Person::read(r#"{"v":1,"entry":"admitted","moderator":true,"seat":4}"#).unwrap();
+        assert!(person.is_admitted() && person.moderator);
     }
 
     #[test]

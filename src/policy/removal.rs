@@ -13,7 +13,7 @@ use super::class::Class;
 use super::decide::Case;
 use super::denial::Denial;
 use super::mark::Mark;
-use super::record::{Person, Record};
+use super::record::{Person, Record, Unknown};
 use super::set::Set;
 use super::verdict::{Effects, Opinion, Rule};
 use super::{lobby, moderators};
@@ -118,13 +118,15 @@ impl Removal {
 
 /// Somebody who was removed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Removed {
     /// Until when he stays out, in whole seconds.
     #[serde(with = "jiff::fmt::serde::timestamp::second::required")]
     pub until: Timestamp,
     /// What he is recognised by.
     pub marks: Vec<Mark>,
+    /// Fields of a newer program, which are written as they were read.
+    #[serde(flatten)]
+    pub unknown: Unknown,
 }
 
 /// Notes that this person was removed at `now`.
@@ -139,7 +141,7 @@ pub fn keep_out(record: &mut Record, rules: &Removal, who: &Requester, now: Time
     record
         .removed
         .retain(|one| one.until > now && !one.marks.iter().all(|mark| marks.contains(mark)));
-    record.removed.push(Removed { until, marks });
+    record.removed.push(Removed { until, marks, unknown: Unknown::new() });
     let too_many = record.removed.len().saturating_sub(MOST);
     record.removed.drain(..too_many);
     while !record.removed.is_empty() && record.write().len() > LONGEST_RECORD {

@@ -26,7 +26,6 @@ pub const RULE: Rule = Rule::new("suspended", 0);
 
 /// A suspension, as a room's record has it. Whether the room was closed beside is another thing of the record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Suspended {
     /// Since then.
     pub since: Timestamp,

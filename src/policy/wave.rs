@@ -16,7 +16,6 @@ use super::verdict::{Audience, Decision, Effects, Opinion, Rule, Verdict};
 
 /// Strangers have to knock, as a room's record has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Wave {
     /// Since then.
     pub since: Timestamp,

@@ -126,7 +126,7 @@ pub(crate) fn removed() -> impl Strategy<Value = Removed> {
     ];
     (moment(), vec(mark, 0..4)).prop_map(|(until, marks)| {
         let until = Timestamp::from_second(until.as_second()).unwrap();
-        Removed { until, marks }
+        Removed { until, marks, unknown: std::collections::BTreeMap::new() }
     })
 }
 
