@@ -82,6 +82,10 @@ return function (gate)
 			add(fx, "may", { jid = jid_bare(attr.jid), degrees = degrees });
 			return attr.jid;
 		end;
+		only = function (fx, attr)
+			add(fx, "only", { when = attr.when, jid = jid_bare(attr.jid) });
+			return attr.when == "unmoderated" or (attr.when == "inside" or attr.when == "waiting") and attr.jid;
+		end;
 		["end"] = function (fx, _, text) fx.ending = text; return true; end;
 	};
 
@@ -102,7 +106,7 @@ return function (gate)
 	end
 
 	local function read_answer(answer)
-		local fx = read_effects(answer, {});
+		local fx = read_effects(answer, { only = true });
 		if not fx or not VERDICTS[answer.attr.verdict] then return nil; end
 		fx.observed = answer.attr.observe == "true" or nil;
 		fx.verdict, fx.base = answer.attr.verdict, tonumber(answer.attr.base or 0);

@@ -202,9 +202,46 @@ return function (gate)
 		end
 	end
 
+	-- Whether what a command asks for beforehand is so, and whom it meets: those for whom it is not so, or else the
+	-- occupants whom it removes or promotes.
+	local function look_first(room, fx)
+		local met, named, is_met = {}, {}, true;
+		local function note(occupant)
+			met[#met + 1] = {
+				jid = gate.text.cut(occupant.jid, gate.LIMIT.address), role = occupant.role,
+				nick = gate.text.cut(jid_resource(occupant.nick), gate.LIMIT.address),
+			};
+		end
+		local function is_inside(bare)
+			for _, occupant in pairs(room._occupants) do
+				if occupant.bare_jid == bare then return true; end
+			end
+			return false;
+		end
+		for _, only in ipairs(fx.only or NOTHING) do
+			if only.when == "unmoderated" then
+				gate.facts.each_moderator(room, note);
+				is_met = is_met and #met == 0;
+			elseif only.when == "inside" then
+				is_met = is_met and is_inside(only.jid);
+			else
+				is_met = is_met and gate.waiting.people(room.jid)[only.jid] ~= nil;
+			end
+		end
+		if not is_met then return false, met; end
+		for _, list in ipairs { fx.remove or NOTHING, fx.promote or NOTHING } do
+			for _, who in ipairs(list) do named[who.jid] = true; end
+		end
+		local services = gate.services();
+		for _, occupant in pairs(room._occupants) do
+			if named[occupant.bare_jid] or fx.ending and not services[occupant.bare_jid] then note(occupant); end
+		end
+		return true, met;
+	end
+
 	return {
 		message = message, each_session = each_session, set_affiliation = set_affiliation, set_role = set_role,
-		admit = admit, say = say,
+		look_first = look_first, admit = admit, say = say,
 		set_room = set_room, give_affiliation = give_affiliation, before = apply_before, after = apply_after,
 		are_being_applied = function () return applying; end,
 	};

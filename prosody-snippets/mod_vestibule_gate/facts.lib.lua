@@ -45,6 +45,16 @@ return function (gate)
 		return occupants, moderators;
 	end
 
+	-- The moderators inside who are no services, by `act`; it is over once that returns true.
+	local function each_moderator(room, act)
+		local services = gate.services();
+		for _, occupant in pairs(room._occupants) do
+			if occupant.role == "moderator" and not services[occupant.bare_jid] and act(occupant) then return true; end
+		end
+		return false;
+	end
+	local function has_moderator(room) return each_moderator(room, function () return true; end); end
+
 	-- People, by what only one person has: the first of it stands for the rest. The table is used again for each count.
 	local firsts, people = {}, 0;
 	local function first_of(own)
@@ -166,7 +176,7 @@ return function (gate)
 
 	return {
 		add_session = add_session, each_claim = each_claim,
-		census = census, describe = describe,
+		census = census, each_moderator = each_moderator, has_moderator = has_moderator, describe = describe,
 		write_credential = write_credential, write_somebody = write_somebody, write_requester = write_requester,
 		write_opener = write_opener, write_state = write_state,
 	};

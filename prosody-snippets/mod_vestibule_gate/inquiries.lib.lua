@@ -87,6 +87,8 @@ return function (gate)
 			forgets = flag(data and data.count >= LIMIT.people), unasked = flag(room._data.vestibule_unasked),
 			["person-affiliation"] = about and gate.affiliation_of(room, about), ["person-ticket"] = known and known.ticket,
 		};
+		local since = gate.kept.unmoderated_since(room);
+		attr["unmoderated-since"] = since and tostring(since);
 		local weight = weight_of(attr);
 		reply:tag("room", attr);
 		if data and data.record then

@@ -123,6 +123,21 @@ return function (gate)
 		data.lent[bare] = { was = data.lent[bare] and data.lent[bare].was or before, is = given };
 	end
 
+	-- Since when no moderator is inside, services apart; nil: one is, or none ever was. It is noted with the room, whoever
+	-- asks, so that it is known after a restart of the component.
+	local function unmoderated_since(room)
+		local data = of(room);
+		if not data then return nil; end
+		if gate.facts.has_moderator(room) then
+			data.moderated, data.unmoderated = true, nil;
+		elseif data.keep and not room:has_occupant() then -- its meeting is over
+			data.moderated, data.unmoderated = nil, nil;
+		elseif data.moderated then
+			data.unmoderated = data.unmoderated or os.time();
+		end
+		return data.unmoderated;
+	end
+
 	-- Whether an occupant has left a nick for another one: the person stays.
 	local function is_rename(event) return event.stanza ~= nil and event.stanza.attr.type == nil; end
 
@@ -181,7 +196,7 @@ return function (gate)
 
 	return {
 		of = of, new = keep_new, keep = keep, recognise = recognise, person = person_of,
-		lasts = lasts, count_affiliations = count_affiliations,
+		unmoderated_since = unmoderated_since, lasts = lasts, count_affiliations = count_affiliations,
 		keep_room = keep_room, noting = noting, lend = lend, give_back = give_back, take = take, taken = taken,
 		is_rename = is_rename, release_all = release_all,
 	};

@@ -465,9 +465,16 @@ local function run_command(e)
 	if not data or command.attr.generation ~= data.generation or base and tonumber(base) ~= data.revision then
 		return send_error(e, "cancel", "conflict");
 	end
-	effects.before(room, fx);
-	effects.after(room, fx);
-	module:send(st.reply(e.stanza):tag("done", { xmlns = xmlns_gate, revision = tostring(data.revision) }));
+	local is_met, met = effects.look_first(room, fx);
+	local done = { xmlns = xmlns_gate, unmet = flag(not is_met), met = tostring(#met) };
+	if is_met then
+		effects.before(room, fx);
+		effects.after(room, fx);
+	end
+	done.revision = tostring(data.revision);
+	local reply = st.reply(e.stanza):tag("done", done);
+	for i = 1, math.min(#met, LIMIT.items) do reply:tag("met", met[i]):up(); end
+	module:send(reply);
 end
 
 queue.left = pace.served;

@@ -35,7 +35,10 @@ return function (gate)
 		note(room, occupant);
 		gate.report("joined", room, gate.facts.describe(room, occupant, event.origin, event.jid));
 		gate.waiting.forget(room, occupant.bare_jid);
-		if occupant.role == "moderator" then gate.waiting.tell(room, event.jid); end
+		if occupant.role == "moderator" then
+			gate.kept.unmoderated_since(room);
+			gate.waiting.tell(room, event.jid);
+		end
 		local data, known = gate.kept.of(room), event.origin[mark];
 		if data and known then gate.kept.recognise(data, occupant.bare_jid, known.mark); end
 		if not verdict or not verdict.fx then return; end
@@ -82,6 +85,7 @@ return function (gate)
 		local before = known and known[occupant.nick];
 		if not before or not occupant.role or before == occupant.role then return; end
 		known[occupant.nick] = occupant.role;
+		gate.kept.unmoderated_since(room);
 		gate.report("role", room, gate.facts.describe(room, occupant));
 		if occupant.role == "moderator" then
 			for address in occupant:each_session() do gate.waiting.tell(room, address); end
@@ -96,6 +100,7 @@ return function (gate)
 		local room, occupant = event.room, event.occupant;
 		forget(room, occupant.nick);
 		if gate.kept.is_rename(event) then return; end
+		gate.kept.unmoderated_since(room);
 		gate.report("left", room, gate.facts.describe(room, occupant));
 		local former = gate.kept.give_back(room, occupant.bare_jid);
 		if former then gate.effects.set_affiliation(room, occupant.bare_jid, former); end

@@ -16,6 +16,7 @@ use crate::policy::verdict::{Effects, NewPassword};
 use crate::secret::Secret;
 use crate::wire::NS;
 use crate::wire::answer::{Material, command};
+use crate::wire::done::Done;
 use crate::wire::room::{Connected, LiveRoom, glance, look, look_on, snapshot, who};
 use crate::xmpp::Element;
 use crate::xmpp::link::RequestError;
@@ -45,6 +46,8 @@ pub(super) enum RoomError {
     None(BareJid),
     #[error("no policy was applied to `{0}` yet: that is done when somebody joins it")]
     Before(BareJid),
+    #[error("nothing was done: {0} moderates the room")]
+    Unmet(String),
     #[error("the room changes all the time: try again")]
     Busy,
     #[error("the gate sent something that is no room")]
@@ -195,6 +198,8 @@ async fn apply_reading(
         let element =
             command(jid, &live.generation, Some(live.revision), &id, &effects, material, more);
         match shared.link.command(&*service, element).await {
+            // It has come about meanwhile.
+            Ok(done) if Done::read(done.as_ref()).is_unmet => {}
             Ok(_) => {
                 if let Some(record) = effects.record {
                     shared.desk().recorded(jid, record);
@@ -223,7 +228,10 @@ pub(super) async fn order(
     let material = Material { password: None, texts: &policy.texts, language: None };
     let element = command(jid, generation, None, &id, &Effects::default(), material, orders);
     match shared.link.command(&*service, element).await {
-        Ok(_) => Ok(()),
+        Ok(done) => {
+            let done = Done::read(done.as_ref());
+            if done.is_unmet { Err(RoomError::Unmet(done.names())) } else { Ok(()) }
+        }
         // The room of that address is another by now.
         Err(RequestError::Refused(error)) if is_gone(error.condition) => {
             Err(RoomError::None(jid.clone()))

@@ -14,8 +14,11 @@ use super::trials::{LONGEST, Outcome, Trials};
 use super::{Shared, rooms};
 use crate::component::headless::{effects, plan_again, plans};
 use crate::jid::BareJid;
+use crate::policy::attempt::RoomView;
 use crate::policy::succession::{Plan, Remedy};
+use crate::wire::answer::{Only, only};
 use crate::wire::room::LiveRoom;
+use crate::xmpp::Element;
 
 /// How often we look.
 const LOOK: Duration = Duration::from_secs(1);
@@ -78,8 +81,9 @@ async fn carry_out(shared: &Shared, room: &BareJid, plan: &Plan) -> Outcome {
         // Of another person it is not known what the room remembers.
         let again = again.filter(|again| again.is_about(person));
         let effects = again.as_ref().map(|plan| effects(&plan.remedy, live.person));
+        let conditions = again.as_ref().map(|plan| conditions(&plan.remedy, &live.view));
         *done.lock().unwrap_or_else(PoisonError::into_inner) = again;
-        (effects.unwrap_or_default(), Vec::new())
+        (effects.unwrap_or_default(), conditions.unwrap_or_default())
     };
     let result = rooms::apply(shared, room, person, make).await;
     let done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -99,6 +103,19 @@ async fn carry_out(shared: &Shared, room: &BareJid, plan: &Plan) -> Outcome {
             Outcome::Failed
         }
     }
+}
+
+/// What has to be so still when a remedy reaches the room.
+fn conditions(remedy: &Remedy, view: &RoomView) -> Vec<Element> {
+    // Moderators who may let nobody in are no help.
+    let unmoderated = (view.moderators == 0).then_some(Only::Unmoderated);
+    let there = match remedy {
+        Remedy::Promote(jid) => Some(Only::Inside(jid)),
+        Remedy::Admit(jid) => Some(Only::Waiting(jid)),
+        Remedy::Refuse(_) => None,
+        Remedy::Nobody => return Vec::new(),
+    };
+    unmoderated.into_iter().chain(there).map(only).collect()
 }
 
 fn patience(shared: &Shared, room: &BareJid) -> SignedDuration {

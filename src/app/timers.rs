@@ -16,7 +16,7 @@ use crate::component::timetable::{due_again, timetable};
 use crate::jid::BareJid;
 use crate::policy::timers::{Deed, Due, effects};
 use crate::policy::verdict::Effects;
-use crate::wire::answer::end;
+use crate::wire::answer::{Only, end, only};
 use crate::wire::room::LiveRoom;
 
 /// We look at least that often: rooms change meanwhile.
@@ -94,7 +94,10 @@ async fn carry_out(shared: &Shared, room: &BareJid, due: &Due) -> Outcome {
             }
             Deed::Close(_) | Deed::Calm | Deed::Warn { .. } => Vec::new(),
         };
-        (effects(deed, &live.view, now()), more)
+        let more = more
+            .into_iter()
+            .chain(deed.is_for_want_of_a_moderator().then(|| only(Only::Unmoderated)));
+        (effects(deed, &live.view, now()), more.collect())
     };
     let result = rooms::apply(shared, room, None, make).await;
     let done = done.into_inner().unwrap_or_else(PoisonError::into_inner);

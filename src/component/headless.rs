@@ -51,6 +51,7 @@ pub fn plan_again(
     let (policy, rooms) = desk.parts();
     let room = rooms.room_mut(&live.jid).filter(|room| room.generation == live.generation)?;
     room.view = live.view.clone();
+    room.moderated_until = room.moderated_until.max(live.unmoderated_since);
     room.waiting.retain(|jid, _| live.waiting.iter().any(|(who, _)| who.jid.as_ref() == Some(jid)));
     if !live.occupants.iter().any(|who| who.jid.as_ref() == asked) {
         room.occupants.retain(|_, known| known.who.jid.as_ref() != asked);

@@ -335,7 +335,7 @@ impl Live {
             claims,
             occupants: live.sessions.into_iter().zip(occupants).collect(),
             waiting: waiting.collect(),
-            moderated_until: had_one.then_some(now),
+            moderated_until: live.unmoderated_since.or_else(|| had_one.then_some(now)),
             view: live.view,
         };
         self.rooms.insert(live.jid, Box::new(room));

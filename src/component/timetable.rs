@@ -73,6 +73,7 @@ pub fn due_again(desk: &mut Desk, live: &LiveRoom, now: Timestamp) -> Option<Due
     if live.view.is_found() && live.occupants.is_empty() {
         return None;
     }
+    room.moderated_until = room.moderated_until.max(live.unmoderated_since);
     let unmoderated = room.moderated_until.filter(|_| live.view.moderators == 0);
     let rules = policy.exceptions.in_room(&room.rules, &live.jid, now).into_owned();
     agenda(&Scene {

@@ -57,6 +57,15 @@ impl Deed {
             Self::Warn { .. } => "warned",
         }
     }
+
+    /// It is done because no moderator is inside, so it is done only while none is.
+    pub const fn is_for_want_of_a_moderator(self) -> bool {
+        match self {
+            Self::End(notice) => matches!(notice, Notice::NoModerator),
+            Self::Close(closed) => matches!(closed, Closed::Unmoderated),
+            Self::Calm | Self::Warn { .. } => false,
+        }
+    }
 }
 
 /// What happens, and by which rule.

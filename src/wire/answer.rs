@@ -86,6 +86,27 @@ pub fn remove(jid: &BareJid, reason: &str) -> Element {
     Element::new(NS, "remove").with_attr("jid", jid.as_str()).with_text(reason)
 }
 
+/// What has to be so when a command is carried out; else nothing of it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Only<'a> {
+    /// No moderator is inside, services apart.
+    Unmoderated,
+    /// This bare address is inside.
+    Inside(&'a BareJid),
+    /// This bare address waits to be let in.
+    Waiting(&'a BareJid),
+}
+
+/// The condition of a command.
+pub fn only(condition: Only<'_>) -> Element {
+    let (when, jid) = match condition {
+        Only::Unmoderated => ("unmoderated", None),
+        Only::Inside(jid) => ("inside", Some(jid.as_str())),
+        Only::Waiting(jid) => ("waiting", Some(jid.as_str())),
+    };
+    Element::new(NS, "only").with_attr("when", when).with_attr_opt("jid", jid)
+}
+
 /// The effect that says something to everybody inside.
 pub fn say_to_room(text: &str) -> Element {
     // What stands in braces, a gate puts in.

@@ -1,6 +1,7 @@
 //! The gate protocol (`docs/protocol.md`): elements to attempts, decisions to elements. Pure.
 
 pub mod answer;
+pub mod done;
 pub mod greeting;
 pub mod posture;
 pub mod prepare;

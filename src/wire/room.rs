@@ -48,6 +48,8 @@ pub struct LiveRoom {
     pub affiliation: Affiliation,
     /// Where the next part of its people begins; `None`: these are all.
     pub next: Option<String>,
+    /// Since when no moderator is inside; `None`: one is, none ever was, or the gate does not say it.
+    pub unmoderated_since: Option<Timestamp>,
 }
 
 impl LiveRoom {
@@ -89,11 +91,7 @@ impl LiveRoom {
                 })
                 .collect(),
             waiting: children("waiting")
-                .map(|waiting| {
-                    let since = waiting.attr("since").and_then(|since| since.parse().ok());
-                    let since = since.and_then(|since| Timestamp::from_second(since).ok());
-                    (read_requester(waiting), since)
-                })
+                .map(|waiting| (read_requester(waiting), seconds(waiting, "since")))
                 .collect(),
             person: element.child(NS, "person").and_then(|person| Person::read(&person.text())),
             ticket: element.attr("person-ticket").map(|ticket| Mark::of("ticket", ticket)),
@@ -102,6 +100,7 @@ impl LiveRoom {
                 .and_then(Affiliation::from_name)
                 .unwrap_or_default(),
             next: element.attr("next").map(str::to_owned),
+            unmoderated_since: seconds(element, "unmoderated-since"),
         })
     }
 
@@ -114,6 +113,11 @@ impl LiveRoom {
         self.waiting.extend(part.waiting);
         self.next = part.next;
     }
+}
+
+/// A moment in seconds since 1970.
+fn seconds(element: &Element, name: &str) -> Option<Timestamp> {
+    Timestamp::from_second(element.attr(name)?.parse().ok()?).ok()
 }
 
 fn read_standing(element: &Element) -> Option<Standing> {

@@ -9,13 +9,12 @@ use super::Operator;
 use super::deed::Deed;
 use super::failure::{invalid, unavailable};
 use crate::app::clock::now;
-use crate::app::rooms::{AT_ONCE, order};
+use crate::app::rooms::{AT_ONCE, RoomError, order};
 use crate::component::live::Room;
 use crate::control::{Failure, Length};
 use crate::jid::BareJid;
 use crate::policy::room_name::{pattern, spellings};
-use crate::policy::rules::Policy;
-use crate::wire::answer::end;
+use crate::wire::answer::{Only, end, only};
 
 /// Which rooms; everything that is given has to be true of a room.
 #[derive(Debug, Default)]
@@ -33,6 +32,15 @@ struct Wanted {
     service: Option<String>,
     opened_by: Option<Timestamp>,
     unmoderated: bool,
+}
+
+/// A room that may be meant.
+#[derive(Debug)]
+struct Candidate {
+    jid: BareJid,
+    generation: String,
+    /// As far as is known here, it is.
+    seems: bool,
 }
 
 impl Filter {
@@ -55,14 +63,13 @@ impl Filter {
 }
 
 impl Wanted {
-    fn is(&self, policy: &Policy, jid: &BareJid, room: &Room) -> bool {
+    fn is(&self, jid: &BareJid, room: &Room) -> bool {
         let name = jid.node().unwrap_or_default();
         let opened = room.view.record.as_ref().map(|record| record.opened);
         let is_named = |names: &GlobMatcher| spellings(name).any(|it| names.is_match(&*it));
         self.names.as_ref().is_none_or(is_named)
             && self.service.as_ref().is_none_or(|service| **service == *room.service)
             && self.opened_by.is_none_or(|by| opened.is_some_and(|opened| opened <= by))
-            && !(self.unmoderated && room.is_moderated(policy))
     }
 }
 
@@ -81,18 +88,24 @@ impl Operator {
         let wanted = filter.compile(now())?;
         let rooms = self.rooms_that(&wanted)?;
         if dry_run {
-            let rooms: Vec<_> = rooms.iter().map(|(jid, _)| jid.as_str()).collect();
+            let rooms = rooms.iter().filter(|room| room.seems);
+            let rooms: Vec<_> = rooms.map(|room| room.jid.as_str()).collect();
             return Ok(json!({ "dry_run": true, "rooms": rooms }));
         }
-        let endings = rooms.into_iter().map(|(jid, generation)| async move {
-            let result = order(&self.shared, &jid, &generation, vec![end(reason)]).await;
-            (jid, result)
+        let unmoderated = wanted.unmoderated;
+        let endings = rooms.into_iter().map(|room| async move {
+            let orders =
+                [end(reason)].into_iter().chain(unmoderated.then(|| only(Only::Unmoderated)));
+            let result = order(&self.shared, &room.jid, &room.generation, orders.collect()).await;
+            (room, result)
         });
         let mut results: Vec<_> = stream::iter(endings).buffer_unordered(AT_ONCE).collect().await;
-        results.sort_by(|(one, _), (other, _)| one.cmp(other));
+        results.sort_by(|(one, _), (other, _)| one.jid.cmp(&other.jid));
         let (mut ended, mut failed) = (Vec::new(), Vec::new());
-        for (jid, result) in results {
+        for (Candidate { jid, seems, .. }, result) in results {
             match result {
+                // It was not meant, and nobody thought so.
+                Err(RoomError::Unmet(_)) if !seems => {}
                 Ok(()) => {
                     self.write_down_of_many("end", &jid, deed);
                     ended.push(jid.to_string());
@@ -105,7 +118,8 @@ impl Operator {
         Ok(json!({ "dry_run": false, "ended": ended, "failed": failed }))
     }
 
-    fn rooms_that(&self, wanted: &Wanted) -> Result<Vec<(BareJid, String)>, Failure> {
+    /// Whether a moderator is inside, the gate knows when the room is to end; here it only seems so.
+    fn rooms_that(&self, wanted: &Wanted) -> Result<Vec<Candidate>, Failure> {
         let desk = self.shared.desk();
         if let Some(service) = &wanted.service
             && desk.service(service).is_none()
@@ -114,8 +128,13 @@ impl Operator {
                 "the file that this component was started with names no service `{service}`"
             )));
         }
-        let rooms = desk.live().rooms().filter(|(jid, room)| wanted.is(desk.policy(), jid, room));
-        Ok(rooms.map(|(jid, room)| (jid.clone(), room.generation.clone())).collect())
+        let rooms = desk.live().rooms().filter(|(jid, room)| wanted.is(jid, room));
+        let rooms = rooms.map(|(jid, room)| Candidate {
+            jid: jid.clone(),
+            generation: room.generation.clone(),
+            seems: !wanted.unmoderated || !room.is_moderated(desk.policy()),
+        });
+        Ok(rooms.collect())
     }
 
     /// One of many rooms of which a command was: it stands in the history of each.
@@ -134,6 +153,7 @@ mod tests {
     use crate::component::live::Live;
     use crate::policy::attempt::{Auth, Requester, Role, RoomView};
     use crate::policy::record::Record;
+    use crate::policy::rules::Policy;
 
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -162,7 +182,8 @@ mod tests {
             live.joined(&jid, "ann@example.org/x", who, NOW);
         }
         let wanted = filter.compile(NOW).unwrap_or_else(|failure| panic!("{failure}"));
-        let rooms = live.rooms().filter(|(jid, room)| wanted.is(&policy, jid, room));
+        let is = |room: &Room| !wanted.unmoderated || !room.is_moderated(&policy);
+        let rooms = live.rooms().filter(|(jid, room)| wanted.is(jid, room) && is(room));
         let mut names: Vec<_> = rooms.map(|(jid, _)| jid.to_string()).collect();
         names.sort();
         names

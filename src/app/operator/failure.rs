@@ -10,7 +10,7 @@ impl From<RoomError> for Failure {
                 FailureKind::Invalid
             }
             RoomError::None(_) => FailureKind::NotFound,
-            RoomError::Busy | RoomError::Before(_) => FailureKind::Conflict,
+            RoomError::Busy | RoomError::Before(_) | RoomError::Unmet(_) => FailureKind::Conflict,
             RoomError::Nonsense | RoomError::Password(_) | RoomError::Gate(_) => {
                 FailureKind::Unavailable
             }
