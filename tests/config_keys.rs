@@ -35,7 +35,7 @@ fn every_key_reaches_its_own_setting() {
         ("component.ready_within", "'1 minute'", "ready_within"),
         ("log.level", "'debug'", "level"),
         ("log.format", "'json'", "format"),
-        ("log.decisions", "''", "decisions"),
+        ("log.decisions", "'x'", "decisions"),
         ("audit.every", "'1h'", "every"),
         ("audit.repair", "['ban']", "repair"),
         ("reload.people", "1", "people"),

@@ -271,6 +271,7 @@ pub async fn run(
     let mut terminate = signal(SignalKind::terminate()).map_err(RunError::System)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(RunError::System)?;
     let mut hangup = signal(SignalKind::hangup()).map_err(RunError::System)?;
+    let mut moved = signal(SignalKind::user_defined1()).map_err(RunError::System)?;
 
     if mode == Mode::Observe {
         tracing::warn!("only observing: decisions are written down, and nothing is enforced");
@@ -322,9 +323,11 @@ pub async fn run(
             (task, reason) = tasks.ended() => break Err(RunError::Ended { task, reason }),
             _ = terminate.recv() => break Ok(()),
             _ = interrupt.recv() => break Ok(()),
-            _ = hangup.recv() => {
-                shared.desk().audit().reopen();
-                shared.reload_now.notify_one();
+            _ = hangup.recv() => shared.reload_now.notify_one(),
+            _ = moved.recv() => {
+                if let Err(error) = shared.desk().audit().reopen() {
+                    tracing::warn!(error, "no log is opened again");
+                }
             }
         }
     };

@@ -30,11 +30,11 @@ pub(super) enum Verb {
         #[arg(allow_hyphen_values = true)]
         room: String,
     },
-    /// Let people enter a closed room again
+    /// Let people enter a closed room again; without a room: go on in a new decision log, after the old one was moved away
     Reopen {
         /// The room's address
         #[arg(allow_hyphen_values = true)]
-        room: String,
+        room: Option<String>,
     },
     /// Suspend a meeting: nobody else may enter, only moderators speak, nothing is recorded
     Suspend {
@@ -216,7 +216,8 @@ impl Verb {
             Self::Rooms => Request::Rooms {},
             Self::Room { room } => Request::Room { room },
             Self::Close { room } => Request::Close { room },
-            Self::Reopen { room } => Request::Reopen { room },
+            Self::Reopen { room: Some(room) } => Request::Reopen { room },
+            Self::Reopen { room: None } => Request::ReopenLog {},
             Self::Suspend { room, reason } => Request::Suspend { room, reason },
             Self::Resume { room } => Request::Resume { room },
             Self::End { room, reason, yes: _ } => Request::End { room, reason },

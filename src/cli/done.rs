@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::explain;
 use super::out::{NO, say};
-use super::running::field;
+use super::running::{field, text};
 use crate::control::Request;
 
 /// Says it, and gives the exit status for it.
@@ -15,6 +15,7 @@ pub(super) fn show(request: &Request, value: &Value) -> ExitCode {
     match request {
         Request::Close { room } => say(&format!("{room} is closed: nobody else may enter")),
         Request::Reopen { room } => say(&format!("{room} takes people in again")),
+        Request::ReopenLog {} => say(&format!("{} is begun anew", field(value, "log"))),
         Request::End { room, .. } => say(&format!("{room} has ended")),
         Request::Admit { room, .. }
         | Request::Reject { room, .. }
@@ -137,7 +138,8 @@ fn ban(value: &Value) {
         say(&format!("  STILL IN {room}: {jid}: {}", field(one, "reason")));
     }
     if !is_set(value, "kept") {
-        say("  there is no audit database (`store.file`): the ban ends with the component");
+        let reason = value.get("not_kept").map_or("?", text);
+        say(&format!("  NOT STORED, so that it ends with the component: {reason}"));
     }
 }
 

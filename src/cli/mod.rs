@@ -173,8 +173,11 @@ pub fn main() -> ExitCode {
             show::by_file(&file, &environment, found().ok().as_deref(), &arguments, json)
         }
         Verb::Replay(arguments) => {
-            let file = arguments.policy.as_ref().unwrap_or(&file);
-            to_look(file, &environment, |loaded| replay::by_file(loaded, &arguments, json))
+            let database = || config::database(&file, &environment);
+            let policy = arguments.policy.as_ref().unwrap_or(&file);
+            to_look(policy, &environment, |loaded| {
+                replay::by_file(loaded, &arguments, database, json)
+            })
         }
         Verb::Test(arguments) => {
             to_look(&file, &environment, |loaded| trials::by_file(&file, loaded, &arguments, json))

@@ -89,6 +89,7 @@ fn show(request: &Request, value: &Value, json: bool) -> ExitCode {
         }
         Request::Close { .. }
         | Request::Reopen { .. }
+        | Request::ReopenLog {}
         | Request::End { .. }
         | Request::Admit { .. }
         | Request::Reject { .. }

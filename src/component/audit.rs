@@ -98,9 +98,10 @@ impl Audit {
         let Ok(line) = serde_json::to_string(&Line::new(decision, attempt, facts, context)) else {
             return;
         };
+        let line = self.mask.line(line);
         self.log(&line);
         if self.takes_entries() {
-            self.record(entries::decision(decision, attempt, context, self.mask.line(line)));
+            self.record(entries::decision(decision, attempt, context, line));
         }
     }
 
@@ -165,10 +166,16 @@ impl Audit {
         let _ = self.live.send(entry);
     }
 
-    /// Starts the file anew, after a log rotation has moved it away.
-    pub fn reopen(&self) {
-        if let Some(spool) = &self.spool {
-            spool.reopen();
+    /// Opens the decision log's file again, after it was moved away; its path.
+    ///
+    /// # Errors
+    /// There is no decision log, or it cannot be opened; then the old file goes on.
+    pub fn reopen(&self) -> Result<PathBuf, String> {
+        let spool = self.spool.as_ref();
+        let spool = spool.ok_or("there is no decision log: see `log.decisions` in the file")?;
+        match spool.reopen() {
+            Ok(()) => Ok(spool.path().to_owned()),
+            Err(error) => Err(format!("`{}` cannot be opened: {error}", spool.path().display())),
         }
     }
 

@@ -16,10 +16,13 @@ const GATHER: Duration = Duration::from_millis(50);
 const PLENTY: usize = 1024 * 1024;
 /// Bytes that may wait to be written.
 const MOST: usize = 32 * 1024 * 1024;
+/// Bytes of a file, at most: then it gets `.1` behind its name, in the place of the one before, and a new one is begun.
+const LARGEST: u64 = 256 * 1024 * 1024;
 
 /// A file that is appended to. Lines given to it are never waited for.
 #[derive(Debug)]
 pub(super) struct Spool {
+    path: PathBuf,
     shared: Arc<Shared>,
     writer: Option<JoinHandle<()>>,
 }
@@ -34,7 +37,8 @@ struct Shared {
 struct State {
     bytes: Vec<u8>,
     lost: u64,
-    reopen: bool,
+    /// A file to go on in, behind so many of these bytes.
+    fresh: Option<(Appended, usize)>,
     stop: bool,
 }
 
@@ -46,12 +50,17 @@ impl Spool {
     /// # Errors
     /// When it cannot be opened.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
-        let (file, torn) = append(path)?;
+        Self::bounded(path, LARGEST)
+    }
+
+    fn bounded(path: &Path, largest: u64) -> io::Result<Self> {
+        let file = append(path)?;
         let shared = Arc::<Shared>::default();
-        let writer = Writer { shared: Arc::clone(&shared), path: path.to_owned(), file, torn };
+        let path = path.to_owned();
+        let writer = Writer { shared: Arc::clone(&shared), path: path.clone(), file, largest };
         let writer =
             std::thread::Builder::new().name("log".to_owned()).spawn(move || writer.run())?;
-        Ok(Self { shared, writer: Some(writer) })
+        Ok(Self { path, shared, writer: Some(writer) })
     }
 
     /// Leaves a line to be written. One that finds no place is counted as lost.
@@ -69,10 +78,22 @@ impl Spool {
         }
     }
 
-    /// Goes on in a new file of the same name.
-    pub(super) fn reopen(&self) {
-        self.shared.lock().reopen = true;
+    /// Goes on in the file that has the path now, made where there is none.
+    ///
+    /// # Errors
+    /// When it cannot be opened; the old file goes on.
+    pub(super) fn reopen(&self) -> io::Result<()> {
+        let fresh = append(&self.path)?;
+        let mut state = self.shared.lock();
+        state.fresh = Some((fresh, state.bytes.len()));
+        drop(state);
         self.shared.news.notify_one();
+        Ok(())
+    }
+
+    /// Its path.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// How many lines were lost since the start.
@@ -100,8 +121,9 @@ impl Shared {
 
     /// Waits for something to do, and then for more of it.
     fn gather(&self) -> MutexGuard<'_, State> {
-        let idle = |state: &mut State| state.bytes.is_empty() && !state.stop && !state.reopen;
-        let few = |state: &mut State| state.bytes.len() < PLENTY && !state.stop && !state.reopen;
+        let nothing = |state: &State| !state.stop && state.fresh.is_none();
+        let idle = |state: &mut State| state.bytes.is_empty() && nothing(state);
+        let few = |state: &mut State| state.bytes.len() < PLENTY && nothing(state);
         let state = self.news.wait_while(self.lock(), idle).unwrap_or_else(PoisonError::into_inner);
         let gathered = self.news.wait_timeout_while(state, GATHER, few);
         gathered.unwrap_or_else(PoisonError::into_inner).0
@@ -111,8 +133,18 @@ impl Shared {
 struct Writer {
     shared: Arc<Shared>,
     path: PathBuf,
+    file: Appended,
+    /// Bytes of a file, at most.
+    largest: u64,
+}
+
+/// A file that is appended to.
+#[derive(Debug)]
+struct Appended {
     file: File,
-    /// The last line in the file is not whole.
+    /// Its bytes; `None`: it is no file, and has no bound.
+    size: Option<u64>,
+    /// Its last line is not whole.
     torn: bool,
 }
 
@@ -122,65 +154,102 @@ impl Writer {
         loop {
             let mut state = self.shared.gather();
             std::mem::swap(&mut batch, &mut state.bytes);
-            let (stop, reopen) = (state.stop, std::mem::take(&mut state.reopen));
+            let (stop, fresh) = (state.stop, state.fresh.take());
             drop(state);
-            self.write(&batch);
+            let mut rest = batch.as_slice();
+            if let Some((fresh, behind)) = fresh {
+                let (before, after) = rest.split_at_checked(behind).unwrap_or((rest, &[]));
+                self.write(before);
+                self.file = fresh;
+                rest = after;
+            }
+            self.write(rest);
             batch.clear();
             batch.shrink_to(PLENTY);
-            if reopen {
-                match append(&self.path) {
-                    Ok(fresh) => (self.file, self.torn) = fresh,
-                    Err(error) => {
-                        tracing::error!(%error, "the decision log could not be opened anew")
-                    }
-                }
-            }
             if stop {
                 return;
             }
         }
     }
 
-    fn write(&mut self, mut rest: &[u8]) {
-        if self.torn && !rest.is_empty() {
-            self.torn = self.file.write_all(b"\n").is_err();
+    fn write(&mut self, mut lines: &[u8]) {
+        while !lines.is_empty() {
+            let left = self.file.size.map(|size| self.largest.saturating_sub(size));
+            let fit = left.map_or(lines.len(), |left| whole_lines(lines, left));
+            if fit == 0 && self.file.size.is_some_and(|size| size > 0) {
+                if let Err(error) = self.rotate() {
+                    return self.lose(lines, Some(error));
+                }
+                continue;
+            }
+            // A line that fits into no file stands alone in one.
+            let line = memchr::memchr(b'\n', lines).map_or(lines.len(), |at| at.saturating_add(1));
+            let (now, later) = lines.split_at_checked(fit.max(line)).unwrap_or((lines, &[]));
+            self.append(now);
+            lines = later;
+        }
+    }
+
+    fn append(&mut self, mut rest: &[u8]) {
+        let to = &mut self.file;
+        if to.torn && !rest.is_empty() {
+            to.torn = to.file.write_all(b"\n").is_err();
         }
         while !rest.is_empty() {
-            match self.file.write(rest) {
+            match to.file.write(rest) {
                 Ok(count @ 1..) => {
-                    self.torn = rest.get(count.saturating_sub(1)) != Some(&b'\n');
+                    to.torn = rest.get(count.saturating_sub(1)) != Some(&b'\n');
+                    let written = u64::try_from(count).unwrap_or(u64::MAX);
+                    to.size = to.size.map(|size| size.saturating_add(written));
                     rest = rest.get(count..).unwrap_or_default();
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                failed => {
-                    let lines = memchr::memchr_iter(b'\n', rest).count();
-                    let lines = u64::try_from(lines).unwrap_or(u64::MAX);
-                    let error = failed.err();
-                    tracing::error!(?error, lost = lines, "decisions could not be written down");
-                    let mut state = self.shared.lock();
-                    state.lost = state.lost.saturating_add(lines);
-                    return;
-                }
+                failed => return self.lose(rest, failed.err()),
             }
         }
     }
+
+    /// Moves the file aside, in the place of the one before, and begins a new one.
+    fn rotate(&mut self) -> io::Result<()> {
+        let mut aside = self.path.clone().into_os_string();
+        aside.push(".1");
+        std::fs::rename(&self.path, aside)?;
+        self.file = append(&self.path)?;
+        Ok(())
+    }
+
+    fn lose(&self, rest: &[u8], error: Option<io::Error>) {
+        let lines = memchr::memchr_iter(b'\n', rest).count();
+        let lines = u64::try_from(lines).unwrap_or(u64::MAX);
+        tracing::error!(?error, lost = lines, "decisions could not be written down");
+        let mut state = self.shared.lock();
+        state.lost = state.lost.saturating_add(lines);
+    }
 }
 
-/// Opens a log to go on with it; whether its last line is not whole.
-fn append(path: &Path) -> io::Result<(File, bool)> {
+/// The length of the whole lines that fit into so many bytes.
+fn whole_lines(lines: &[u8], left: u64) -> usize {
+    let left = usize::try_from(left).unwrap_or(usize::MAX).min(lines.len());
+    let fit = lines.get(..left).unwrap_or_default();
+    memchr::memrchr(b'\n', fit).map_or(0, |at| at.saturating_add(1))
+}
+
+/// Opens a log to go on with it.
+fn append(path: &Path) -> io::Result<Appended> {
     use std::os::unix::fs::OpenOptionsExt;
     if let Some(directory) = path.parent() {
         std::fs::create_dir_all(directory)?;
     }
     let mut file =
         OpenOptions::new().create(true).read(true).append(true).mode(0o600).open(path)?;
-    let is_log = file.metadata()?.is_file();
+    let found = file.metadata()?;
+    let size = found.is_file().then(|| found.len());
     let mut last = [b'\n'];
-    let torn = is_log
+    let torn = size.is_some()
         && file.seek(SeekFrom::End(-1)).is_ok()
         && file.read_exact(&mut last).is_ok()
         && last != [b'\n'];
-    Ok((file, torn))
+    Ok(Appended { file, size, torn })
 }
 
 #[cfg(test)]
@@ -221,13 +290,34 @@ mod tests {
         let spool = Spool::open(&path).unwrap();
         spool.line("1");
         std::fs::rename(&path, &old).unwrap();
-        spool.reopen();
-        while !path.exists() {
-            std::thread::yield_now();
-        }
+        spool.reopen().unwrap();
+        assert!(path.exists());
         spool.line("2");
         drop(spool);
         assert_eq!((written(&old), written(&path)), (vec![1], vec![2]));
+    }
+
+    #[test]
+    fn a_file_that_is_full_is_moved_aside_and_there_are_never_more_than_two() {
+        let home = tempfile::tempdir().unwrap();
+        let (path, old) = (home.path().join("log"), home.path().join("log.1"));
+        std::fs::write(&path, "1000\n").unwrap();
+        let spool = Spool::bounded(&path, 100).unwrap();
+        for number in 1001..1100_u64 {
+            spool.line(&number.to_string());
+        }
+        drop(spool);
+        // 500 bytes: four files of a hundred went before the last.
+        assert_eq!(written(&old), (1060..1080).collect::<Vec<_>>());
+        assert_eq!(written(&path), (1080..1100).collect::<Vec<_>>());
+        assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 2);
+        // It goes on where it was, and a line that is too long for any file is not lost.
+        let spool = Spool::bounded(&path, 100).unwrap();
+        spool.line(&"7".repeat(200));
+        spool.line("8");
+        drop(spool);
+        assert_eq!(std::fs::read_to_string(&old).unwrap().len(), 201);
+        assert_eq!(written(&path), [8]);
     }
 
     #[test]

@@ -90,11 +90,7 @@ fn secret(section: &mut Section<'_>, outside: &Outside<'_>) -> Option<Secret> {
 /// Reads `[log]`.
 pub(super) fn read_log(mut section: Section<'_>, outside: &Outside<'_>) -> Log {
     outside.environment.put_into("log", &mut section);
-    let mut log = Log {
-        level: "info".to_owned(),
-        format: Format::default(),
-        decisions: Some("decisions.jsonl".into()),
-    };
+    let mut log = Log { level: "info".to_owned(), format: Format::default(), decisions: None };
     section.put("level", &mut log.level, level);
     section.put("format", &mut log.format, word(&Format::ALL, Format::name));
     section.put("decisions", &mut log.decisions, |item| {

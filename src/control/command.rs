@@ -262,13 +262,24 @@ pub static COMMANDS: &[Command] = &[
     },
 ];
 
-/// The one command that is in no table: whoever may open the socket, and nobody else, gets a token by it.
+/// A command that is in no table: whoever may open the socket, and nobody else, gets a token by it.
 pub(super) static PAGE: Command = Command {
     name: "page",
     title: "Page",
     about: "A token for a session on the page.",
     role: Role::Operator,
     stakes: Stakes::Changes,
+    fields: &[],
+    within: None,
+};
+
+/// Like [`PAGE`] in no table: it is about files of this machine.
+pub(super) static REOPEN_LOG: Command = Command {
+    name: "reopen-log",
+    title: "Reopen the log",
+    about: "Go on in a new file of the same name, after the decision log was moved away.",
+    role: Role::Operator,
+    stakes: Stakes::Looks,
     fields: &[],
     within: None,
 };

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::command::{Command, PAGE};
+use super::command::{Command, PAGE, REOPEN_LOG};
 use super::plan::Candidate;
 use super::typed::{Length, Typed};
 use crate::config::{Described, Role};
@@ -38,6 +38,8 @@ pub enum Request {
         /// The room.
         room: String,
     },
+    /// Go on in a new file, after the decision log was moved away.
+    ReopenLog {},
     /// Nobody else may enter, and only moderators speak.
     Suspend {
         /// The room.
@@ -227,6 +229,7 @@ impl Request {
             Self::Reload { .. } => "reload",
             Self::Incident { .. } => "incident",
             Self::Page { .. } => PAGE.name,
+            Self::ReopenLog {} => REOPEN_LOG.name,
         }
     }
 
@@ -259,6 +262,7 @@ impl Request {
             | Self::Log(_)
             | Self::Plan { .. }
             | Self::Reload { .. }
+            | Self::ReopenLog {}
             | Self::Page { .. } => [None, None],
         };
         one.into_iter().chain(other).map(String::as_str)
@@ -266,7 +270,11 @@ impl Request {
 
     /// The command that it is. `None` is a mistake in the table, and nobody may give it.
     pub fn command(&self) -> Option<&'static Command> {
-        if let Self::Page { .. } = self { Some(&PAGE) } else { Command::named(self.name()) }
+        match self {
+            Self::Page { .. } => Some(&PAGE),
+            Self::ReopenLog {} => Some(&REOPEN_LOG),
+            _ => Command::named(self.name()),
+        }
     }
 }
 

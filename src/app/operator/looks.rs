@@ -5,11 +5,11 @@ use std::sync::PoisonError;
 use serde_json::{Map, Value, json};
 
 use super::Operator;
-use super::failure::unavailable;
+use super::failure::{conflict, unavailable};
 use crate::app::listed::{listed, shown};
 use crate::app::rooms::{address, room};
 use crate::component::desk::Mode;
-use crate::control::{Failure, LogIn, ServiceStatus, Status};
+use crate::control::{Caller, Face, Failure, FailureKind, LogIn, ServiceStatus, Status};
 use crate::policy::access::Opening;
 use crate::policy::bans::BAN;
 use crate::policy::class::Class;
@@ -84,6 +84,17 @@ impl Operator {
         })?;
         let found = store.search_all(query).await.map_err(unavailable)?;
         Ok(json!({ "entries": found.entries, "note": found.note }))
+    }
+
+    /// Has the decision log go on in a new file; its path.
+    pub(super) fn reopen_log(&self, caller: &Caller) -> Result<Value, Failure> {
+        if caller.face != Face::CommandLine {
+            let reason = "files of this machine are for the command line";
+            return Err(Failure::new(FailureKind::Forbidden, reason));
+        }
+        let path = self.shared.desk().audit().reopen();
+        let path = path.map_err(conflict)?;
+        Ok(json!({ "log": path.display().to_string() }))
     }
 
     /// The rooms that are open.

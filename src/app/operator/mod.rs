@@ -59,6 +59,7 @@ impl Operator {
     ) -> Result<Value, Failure> {
         match request {
             Request::Page { role } => page(&self.shared, caller, role),
+            Request::ReopenLog {} => self.reopen_log(caller),
             Request::Status {} => {
                 look_at_file(&self.shared).await;
                 serde_json::to_value(self.status()).map_err(unavailable)

@@ -24,6 +24,9 @@ def program():
 PRINTS_SECRETS = {"password", "token", "page"}
 
 
+# In a file: it says itself whether there is a decision log. Every other component keeps one for the tests.
+LOGS = re.compile(r'^\[log\]\ndecisions = |^decisions = "[^"]', re.MULTILINE)
+
 # In a file: who opens rooms is left to the program's own default.
 OPENS_BY_DEFAULT = "# Who opens rooms: the default.\n"
 OPENERS = '["service", "operator", "listed", "token", "account", "guest"]'
@@ -73,6 +76,7 @@ class Vestibule(Process):
             "VESTIBULE_COMPONENT__STATE_DIR": str(self.state_dir),
             "VESTIBULE_COMPONENT__SOCKET": str(self.home / "socket"),
             "VESTIBULE_ADMIN__HTTP": f"{HOST}:0",
+            **({} if LOGS.search(config or "") else {"VESTIBULE_LOG__DECISIONS": "decisions.jsonl"}),
             **(env or {}),
         }
         self.policies = []
