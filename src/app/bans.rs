@@ -2,9 +2,11 @@
 
 use std::future::pending;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::{Mutex as AsyncMutex, MutexGuard as AsyncGuard};
+use tokio::time::sleep;
 
 use super::Shared;
 use super::clock::now;
@@ -14,13 +16,54 @@ use crate::policy::room_name::pattern;
 use crate::policy::rules::Policy;
 use crate::store::{Ban, Store, StoreError};
 
+/// How often the database is offered the bans that are only here.
+const AGAIN: Duration = Duration::from_secs(5);
+
 /// The bans in force. Whoever changes them holds the lock until everybody is judged by them.
 #[derive(Debug, Default)]
-pub(super) struct Book(AsyncMutex<Vec<Ban>>);
+pub(super) struct Book(AsyncMutex<Pages>);
+
+/// The bans, by where they are.
+#[derive(Debug, Default)]
+pub(super) struct Pages {
+    /// Those of the database, which outlive this process.
+    pub(super) stored: Vec<Ban>,
+    /// Those that are only here: there is no database, or it did not take them yet.
+    pub(super) unstored: Vec<Ban>,
+}
+
+impl Pages {
+    /// Every ban.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Ban> {
+        self.stored.iter().chain(&self.unstored)
+    }
+
+    /// A ban that the database has taken, as it has it.
+    pub(super) async fn taken(&mut self, store: &Store, ban: Ban) {
+        match store.bans().await {
+            Ok(kept) => self.stored = kept,
+            Err(_) => self.stored.push(ban),
+        }
+    }
+
+    /// Offers the database the bans that are only here; whether it has taken one.
+    async fn store(&mut self, store: &Store) -> bool {
+        let before = self.unstored.len();
+        let mut left = Vec::new();
+        for ban in std::mem::take(&mut self.unstored) {
+            match store.add_ban(ban.clone()).await {
+                Ok(()) => self.taken(store, ban).await,
+                Err(_) => left.push(ban),
+            }
+        }
+        self.unstored = left;
+        self.unstored.len() < before
+    }
+}
 
 impl Book {
     /// The book, to be changed.
-    pub(super) async fn open(&self) -> AsyncGuard<'_, Vec<Ban>> {
+    pub(super) async fn open(&self) -> AsyncGuard<'_, Pages> {
         self.0.lock().await
     }
 
@@ -29,16 +72,16 @@ impl Book {
     /// # Errors
     /// They cannot be read.
     pub(super) async fn read(store: &Store) -> Result<(Self, Bans), StoreError> {
-        let kept = store.bans().await?;
-        let compiled = compile(&kept, now());
-        Ok((Self(AsyncMutex::new(kept)), compiled))
+        let pages = Pages { stored: store.bans().await?, unstored: Vec::new() };
+        let compiled = compile(pages.all(), now());
+        Ok((Self(AsyncMutex::new(pages)), compiled))
     }
 }
 
 /// The bans ready to be judged by. One that cannot be read is left out, and told.
-fn compile(kept: &[Ban], now: Timestamp) -> Bans {
+fn compile<'a>(kept: impl IntoIterator<Item = &'a Ban>, now: Timestamp) -> Bans {
     let mut compiled = Bans::default();
-    for ban in kept.iter().filter(|ban| holds(ban, now)) {
+    for ban in kept.into_iter().filter(|ban| holds(ban, now)) {
         let rooms = ban.room.as_deref().map(pattern).transpose();
         match (Banned::read(&ban.who), rooms.map_err(|error| error.to_string())) {
             (Ok(whom), Ok(rooms)) => {
@@ -61,10 +104,10 @@ pub(super) fn holds(ban: &Ban, now: Timestamp) -> bool {
 }
 
 /// Puts these bans in force instead of those before; what follows for those who are there.
-pub(super) async fn put_in_force(shared: &Shared, bans: &[Ban]) -> Consequences {
+pub(super) async fn put_in_force(shared: &Shared, bans: &Pages) -> Consequences {
     // Another file may not come in between.
     let _alone = shared.reloading.lock().await;
-    let made = Arc::new(compile(bans, now()));
+    let made = Arc::new(compile(bans.all(), now()));
     let running = Arc::clone(shared.desk().policy());
     let policy = Arc::new(Policy { made, ..Policy::clone(&running) });
     let replaced = shared.desk().replace_policy(policy, |_| usize::MAX, now());
@@ -76,12 +119,22 @@ pub(super) async fn watch(shared: Shared) {
     let store = shared.desk().audit().store().map(Arc::clone);
     let Some(store) = store else { return pending().await };
     let mut changes = store.watch_bans();
-    while changes.changed().await.is_ok() {
+    loop {
+        tokio::select! {
+            changed = changes.changed() => if changed.is_err() { return },
+            () = sleep(AGAIN) => {
+                let mut book = shared.bans.open().await;
+                if book.store(&store).await {
+                    tracing::info!("the audit database has taken the bans that were only in memory");
+                }
+                continue;
+            }
+        }
         let mut book = shared.bans.open().await;
         match store.bans().await {
-            Ok(kept) if kept == *book => {}
+            Ok(kept) if kept == book.stored => {}
             Ok(kept) => {
-                *book = kept;
+                book.stored = kept;
                 let consequences = put_in_force(&shared, &book).await;
                 super::reload::carry_out(&shared, &consequences).await;
             }

@@ -1,6 +1,8 @@
 """Bans that an operator makes while meetings go on."""
 
+import asyncio
 import json
+import sqlite3
 
 from lab import Crowd
 from lab.websocket import WebCrowd, web
@@ -189,3 +191,37 @@ async def test_what_may_not_be_banned_is_refused_with_the_reason(start_prosody, 
     assert "one of the file (line" in read(vestibule, "unban", "eve@localhost", code=1)
     assert "no operator has banned" in read(vestibule, "unban", "bob@localhost", code=1)
     assert read(vestibule, "bans") == {"bans": [], "file": 1}
+
+
+async def test_a_ban_that_cannot_be_stored_is_in_force_and_says_so(start_prosody, start_vestibule):
+    server = start_prosody()
+    vestibule = start_vestibule(server, rules())
+    room = "full@conference.localhost"
+    async with Crowd(server) as crowd:
+        await inside(crowd, "alice", room)
+        mallory = await inside(crowd, "mallory", room)
+        # Like a full disk, the database takes nothing.
+        database = sqlite3.connect(vestibule.state_dir / "vestibule.db", isolation_level=None)
+        database.execute("begin immediate")
+        done = await asyncio.to_thread(vestibule.run, "ban", mallory.bare, "--json", seconds=30)
+        reply = json.loads(done.stdout)
+        assert done.returncode == 0 and reply["kept"] is False
+        assert "locked" in reply["not_kept"]
+        assert reply["removed"] == [{"room": room, "jid": mallory.bare}]
+        assert (await mallory.join(room, "Mallory", PASSWORD)).condition == "forbidden"
+        [ban] = json.loads(vestibule.run("bans", "--json").stdout)["bans"]
+        assert ban["id"] == reply["id"]
+        # Another ban takes nothing of it.
+        done = await asyncio.to_thread(vestibule.run, "ban", "eve@localhost", seconds=30)
+        assert "NOT STORED" in done.stdout and done.returncode == 0
+        assert (await mallory.join(room, "Mallory", PASSWORD)).condition == "forbidden"
+        # When there is room again, they are stored, and outlive the component.
+        database.execute("rollback")
+        query = "select count(*) from bans where not lifted"
+        await until(lambda: database.execute(query).fetchone() == (2,), 15, "the bans to be stored")
+        database.close()
+        vestibule.kill()
+        await asyncio.to_thread(vestibule.start)
+        assert (await mallory.join(room, "Mallory", PASSWORD)).condition == "forbidden"
+        assert vestibule.run("unban", mallory.bare).returncode == 0
+        assert (await mallory.join(room, "Mallory", PASSWORD)).joined

@@ -60,12 +60,18 @@ impl Operator {
         };
         let mut book = self.shared.bans.open().await;
         let store = self.store();
-        match &store {
-            Some(store) => {
-                store.add_ban(ban.clone()).await.map_err(unavailable)?;
-                *book = store.bans().await.map_err(unavailable)?;
+        let stored = match &store {
+            Some(store) => store.add_ban(ban.clone()).await.map_err(|error| error.to_string()),
+            None => Err("there is no audit database (`store.file`)".to_owned()),
+        };
+        // What cannot be stored is in force all the same.
+        match (&stored, &store) {
+            (Ok(()), Some(store)) => book.taken(store, ban.clone()).await,
+            (Ok(()), None) => {}
+            (Err(error), _) => {
+                tracing::warn!(id = ban.id, error, "a ban is in force, and not stored");
+                book.unstored.push(ban.clone());
             }
-            None => book.push(ban.clone()),
         }
         let consequences = put_in_force(&self.shared, &book).await;
         drop(book);
@@ -83,7 +89,10 @@ impl Operator {
                 json!({ "room": room, "jid": jid, "reason": error.to_string() })
             });
             fields.insert("failed".to_owned(), failed.collect());
-            fields.insert("kept".to_owned(), store.is_some().into());
+            fields.insert("kept".to_owned(), stored.is_ok().into());
+            if let Err(reason) = stored {
+                fields.insert("not_kept".to_owned(), reason.into());
+            }
         }
         Ok(reply)
     }
@@ -94,7 +103,7 @@ impl Operator {
         let (name, room) = (whom.to_string(), room.map(|room| folded(room.trim())));
         let mut book = self.shared.bans.open().await;
         let is_meant = |ban: &Ban| ban.who == name && (room.is_none() || ban.room == room);
-        if !book.iter().any(|ban| is_meant(ban) && holds(ban, now())) {
+        if !book.all().any(|ban| is_meant(ban) && holds(ban, now())) {
             let policy = Arc::clone(self.shared.desk().policy());
             return Err(match policy.bans.just_on(&whom) {
                 Some(ban) => conflict(format!(
@@ -104,14 +113,12 @@ impl Operator {
                 None => not_found(format!("no operator has banned `{name}`: see `vestibule bans`")),
             });
         }
-        let lifted = match self.store() {
-            Some(store) => {
-                let lifted = store.lift_bans(name, room).await.map_err(unavailable)?;
-                *book = store.bans().await.map_err(unavailable)?;
-                lifted
-            }
-            None => book.extract_if(.., |ban| is_meant(ban)).collect(),
-        };
+        let mut lifted = Vec::new();
+        if let Some(store) = self.store().filter(|_| book.stored.iter().any(is_meant)) {
+            store.lift_bans(name.clone(), room.clone()).await.map_err(unavailable)?;
+            lifted.extend(book.stored.extract_if(.., |ban| is_meant(ban)));
+        }
+        lifted.extend(book.unstored.extract_if(.., |ban| is_meant(ban)));
         let consequences = put_in_force(&self.shared, &book).await;
         drop(book);
         carry_out(&self.shared, &consequences).await;
@@ -122,7 +129,7 @@ impl Operator {
     /// The bans that operators have made, and how many the file has.
     pub(super) async fn bans(&self) -> Value {
         let book = self.shared.bans.open().await;
-        let in_force = book.iter().filter(|ban| holds(ban, now()));
+        let in_force = book.all().filter(|ban| holds(ban, now()));
         let bans = in_force.filter_map(|ban| Some(shown(ban, &Banned::read(&ban.who).ok()?)));
         let bans: Vec<_> = bans.collect();
         let file = self.shared.desk().policy().bans.lines().count();
