@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::Value;
 
-use super::out::{fail, say};
+use super::out::{fail, say, working};
 use super::with_file;
 use crate::app;
 use crate::config::Environment;
@@ -53,7 +53,7 @@ pub(super) fn look(
 
 fn runtime(socket: &Path, request: &Request) -> Result<Result<Reply, ClientError>, std::io::Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    Ok(runtime.block_on(ask(socket, request)))
+    Ok(runtime.block_on(ask(socket, request, working())))
 }
 
 /// Shows a report as it came.

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use serde_json::{Map, Value};
 
-use super::out::{NO, fail, note, say};
+use super::out::{NO, fail, note, say, working};
 use crate::app::write_new;
 use crate::control::{ClientError, Command, Reply, Request, ask};
 use crate::incident::{check, page};
@@ -81,7 +81,7 @@ async fn steps(arguments: &Arguments, socket: &Path, json: bool) -> ExitCode {
         until: until.clone(),
         note: remark.clone(),
     };
-    let sealed = match ask(socket, &request).await {
+    let sealed = match ask(socket, &request, working()).await {
         Err(error) => return fail(&error),
         Ok(Reply::Done(sealed)) => sealed,
         Ok(Reply::Failed(failure)) => {
@@ -127,7 +127,7 @@ async fn give(
     let values = fields.into_iter().map(|(name, value)| (name.to_owned(), Value::from(value)));
     let values: Map<String, Value> = values.collect();
     match Command::named(command).map(|command| command.request(values)) {
-        Some(Ok(request)) => ask(socket, &request).await,
+        Some(Ok(request)) => ask(socket, &request, working()).await,
         Some(Err(failure)) => Ok(Reply::Failed(failure)),
         None => {
             let kind = crate::control::FailureKind::Invalid;

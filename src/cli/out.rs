@@ -38,6 +38,17 @@ pub(super) fn note_error(error: &(impl Display + ?Sized)) {
     if text.starts_with("error:") { note(&text) } else { note(&format!("error: {text}")) }
 }
 
+/// Prints how long the component has worked on a reply, at ever longer intervals.
+pub(super) fn working() -> impl FnMut(u64) {
+    let mut next = 0;
+    move |seconds| {
+        if seconds >= next {
+            note(&format!("still working, for {seconds} s by now"));
+            next = seconds.saturating_mul(2);
+        }
+    }
+}
+
 /// Asks whether that is meant. Where nobody can be asked, it is.
 pub(super) fn confirms(what: impl FnOnce() -> String) -> bool {
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {

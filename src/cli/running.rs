@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use serde_json::Value;
 
-use super::out::{NO, fail, note_error, say};
+use super::out::{NO, fail, note_error, say, working};
 use super::plan;
 use super::{doctor, done, explain, log};
 use crate::control::{LogIn, Plan, Reply, Request, ServiceStatus, Status, ask as ask_component};
@@ -24,7 +24,7 @@ pub(super) fn reply(socket: Result<PathBuf, String>, request: &Request) -> Resul
     let socket = socket.map_err(|reason| fail(&reason))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| fail(&error))?;
-    match runtime.block_on(ask_component(&socket, request)) {
+    match runtime.block_on(ask_component(&socket, request, working())) {
         Err(error) => Err(fail(&error)),
         Ok(Reply::Failed(failure)) => {
             note_error(&failure);

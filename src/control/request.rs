@@ -278,6 +278,17 @@ impl Request {
     }
 }
 
+/// A line that the component sends on the socket.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Line {
+    /// The command is being carried out, for so many seconds by now.
+    Working(u64),
+    /// The reply.
+    #[serde(untagged)]
+    Reply(Reply),
+}
+
 /// The reply.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -3,18 +3,23 @@
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout};
 use tokio_util::codec::{Framed, LinesCodec};
 
+use super::request::Line;
 use super::{Caller, Face, Failure, FailureKind, Reply, Request, Role};
 
 /// The longest request, in bytes: a policy file may be in it.
 const LONGEST: usize = 8 * 1024 * 1024;
+/// How often a caller is told that their command is being carried out.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
 /// Most conversations at once.
 const MOST: usize = 64;
 
@@ -109,19 +114,80 @@ fn caller(stream: &UnixStream) -> Caller {
     Caller { face: Face::CommandLine, name, role: Role::Operator }
 }
 
+async fn sign_of_life(lines: &mut Framed<UnixStream, LinesCodec>, since: Duration) {
+    if let Ok(line) = serde_json::to_string(&Line::Working(since.as_secs())) {
+        // Whoever does not read does not hold the command up.
+        let _ = timeout(SIGN_OF_LIFE, lines.send(line)).await;
+    }
+}
+
 async fn converse(stream: UnixStream, handler: &impl Handler) {
     let caller = caller(&stream);
     let invalid = |reason: String| Reply::Failed(Failure::new(FailureKind::Invalid, reason));
     let mut lines = Framed::new(stream, LinesCodec::new_with_max_length(LONGEST));
     while let Some(line) = lines.next().await {
         let reply = match line.map(|line| serde_json::from_str(&line)) {
-            Ok(Ok(request)) => handler.handle(&caller, request).await,
+            Ok(Ok(request)) => {
+                let mut handled = pin!(handler.handle(&caller, request));
+                let began = Instant::now();
+                loop {
+                    // A command goes on, though nobody waits for its reply any more.
+                    match timeout(SIGN_OF_LIFE, &mut handled).await {
+                        Ok(reply) => break reply,
+                        Err(_) => sign_of_life(&mut lines, began.elapsed()).await,
+                    }
+                }
+            }
             Ok(Err(error)) => invalid(format!("the request makes no sense: {error}")),
             Err(_) => invalid("the request is too long, or no text".to_owned()),
         };
-        let Ok(reply) = serde_json::to_string(&reply) else { return };
+        let Ok(reply) = serde_json::to_string(&Line::Reply(reply)) else { return };
         if lines.send(reply).await.is_err() {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::control::client;
+
+    /// Takes its time.
+    struct Slow(Duration);
+
+    impl Handler for Slow {
+        async fn handle(&self, _: &Caller, _: Request) -> Reply {
+            tokio::time::sleep(self.0).await;
+            Reply::Done(json!("done"))
+        }
+    }
+
+    async fn ask(takes: Duration) -> (Reply, Vec<u64>) {
+        let (here, there) = UnixStream::pair().unwrap();
+        let server = tokio::spawn(async move { converse(there, &Slow(takes)).await });
+        let mut signs = Vec::new();
+        let asked = client::converse(here, &Request::Status {}, |seconds| signs.push(seconds));
+        let reply = asked.await.unwrap();
+        server.await.unwrap();
+        (reply, signs)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reply_is_waited_for_as_long_as_it_is_worked_on() {
+        let done = Reply::Done(json!("done"));
+        assert_eq!(ask(Duration::from_secs(1)).await, (done.clone(), Vec::new()));
+        let (reply, signs) = ask(Duration::from_secs(301)).await;
+        assert_eq!((reply, signs.first(), signs.last()), (done, Some(&5), Some(&300)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_component_that_gives_no_sign_of_life_is_given_up() {
+        let (here, there) = UnixStream::pair().unwrap();
+        let error = client::converse(here, &Request::Status {}, |_| {}).await.unwrap_err();
+        assert!(matches!(error, client::ClientError::Silent), "{error}");
+        drop(there);
     }
 }

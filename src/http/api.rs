@@ -22,8 +22,9 @@ use crate::control::{COMMANDS, Caller, Command, FailureKind, Field, FieldKind, R
 const LONGEST: usize = 2 * 1024 * 1024;
 /// How long a request may take to arrive.
 const ARRIVAL: Duration = Duration::from_secs(10);
-/// How long a command may take before its caller is told so; it goes on.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a command may take before its caller is told so; it goes on. Longer than one command to a room may take:
+/// a look, five tries of a look and a change, and a look, each with the link's own limit of 15 s.
+const PATIENCE: Duration = Duration::from_secs(240);
 
 /// The commands that the caller may give.
 pub(super) async fn table(Bearer { caller, .. }: Bearer) -> Json<Value> {

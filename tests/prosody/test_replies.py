@@ -1,5 +1,6 @@
 """What a command replies is what it found and did."""
 
+import asyncio
 import json
 
 import pytest
@@ -155,3 +156,18 @@ async def test_who_waits_and_is_removed_waits_no_longer(door):
         assert (person["found"], person["done"]) == ("waits", "rejected")
         assert not read(door, "room", room)["waiting"]
         assert (await guest.join(room, "Guest", SECRET)).condition == "forbidden"
+
+
+async def test_the_command_line_waits_for_a_slow_server_and_says_so(door):
+    async with Crowd(door.server) as crowd:
+        room, _, _ = await meeting(door, crowd)
+        door.server.freeze()
+        try:
+            asked = asyncio.create_task(asyncio.to_thread(door.component.run, "close", room))
+            await asyncio.sleep(6)
+        finally:
+            door.server.thaw()
+        done = await asked
+        assert (done.returncode, "is closed" in done.stdout) == (0, True), done
+        assert "still working, for 5 s" in done.stderr, done
+        assert "still working" not in door.component.run("reopen", room).stderr

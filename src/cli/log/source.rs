@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::cli::out::note;
+use crate::cli::out::{note, working};
 use crate::config::{self, Environment};
 use crate::control::{ClientError, Failure, Reply, Request, ask};
 use crate::store::sqlite::Sqlite;
@@ -63,7 +63,7 @@ impl Source {
         }
         if let Ok(socket) = socket {
             let query = Query { limit: Some(1), ..Query::default() };
-            match ask(&socket, &Request::Log(Box::new(query))).await {
+            match ask(&socket, &Request::Log(Box::new(query)), working()).await {
                 Ok(_) => {
                     return Ok(Self {
                         from: From::Component(socket),
@@ -100,7 +100,7 @@ impl Source {
                 let request = Request::Log(Box::new(query));
                 let mut is_away = false;
                 let reply = loop {
-                    match ask(socket, &request).await {
+                    match ask(socket, &request, working()).await {
                         Ok(reply) => break reply,
                         Err(error) if !self.is_patient => return Err(error.into()),
                         Err(error) => {
