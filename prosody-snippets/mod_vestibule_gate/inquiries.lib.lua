@@ -176,19 +176,26 @@ return function (gate)
 			return reply;
 		end;
 		snapshot = function (reply, attr)
-			local rooms, max = {}, math.min(tonumber(attr.max) or LIMIT.page, LIMIT.page);
+			local rooms, live, max = {}, {}, math.min(tonumber(attr.max) or LIMIT.page, LIMIT.page);
 			for room in muc.live_rooms() do
-				if room.jid > (attr.after or "") and not room._data.destroyed then t_insert(rooms, room); end
+				live[room.jid] = room;
+				if room.jid > (attr.after or "") and not room._data.destroyed then t_insert(rooms, room.jid); end
 			end
-			table.sort(rooms, function (a, b) return a.jid < b.jid; end);
+			for room_jid in pairs(gate.reports.occupied) do
+				if room_jid > (attr.after or "") and not live[room_jid] then t_insert(rooms, room_jid); end
+			end
+			table.sort(rooms);
 			local page, count, weight, i = { xmlns = xmlns_gate }, 0, 0, 0;
 			reply:tag("snapshot", page);
 			while rooms[i + 1] and i < max and count < LIMIT.occupants and weight < LIMIT.page_bytes do
 				i = i + 1;
-				local more, heavier = add_room(reply, rooms[i]);
-				count, weight = count + more, weight + heavier;
+				local room = live[rooms[i]] or gate.get_room(rooms[i]); -- one that was swapped out comes back for it
+				if room then
+					local more, heavier = add_room(reply, room);
+					count, weight = count + more, weight + heavier;
+				end
 			end
-			page.next = rooms[i + 1] and rooms[i] and rooms[i].jid or nil;
+			page.next = rooms[i + 1] and rooms[i] or nil;
 			return reply;
 		end;
 		posture = module:require "posture"(gate);

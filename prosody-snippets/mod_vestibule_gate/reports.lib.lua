@@ -1,13 +1,17 @@
 -- What happened in the rooms, for the component; and what follows when somebody is in.
 
+local jid = require "util.jid";
+
 return function (gate)
 	local PRIORITY, LIMIT, AFFILIATION, mark = gate.PRIORITY, gate.LIMIT, gate.AFFILIATION, gate.mark;
 	local several = {}; -- the field of a room: the sessions of each nick that more than one has had
 
+	local occupied = {}; -- the addresses of rooms that somebody is in: of many, the server swaps some out of memory
+
 	-- A nick as it was reported: its role and, where there are several, its sessions.
 	local function note(room, occupant)
 		room[mark] = room[mark] or {};
-		room[mark][occupant.nick] = occupant.role;
+		room[mark][occupant.nick], occupied[room.jid] = occupant.role, true;
 		local first = next(occupant.sessions);
 		if not first or next(occupant.sessions, first) == nil then return; end
 		local sessions = {};
@@ -27,7 +31,16 @@ return function (gate)
 	local function note_all(room)
 		for _, occupant in pairs(room._occupants) do note(room, occupant); end
 	end
-	for room in gate.muc.live_rooms() do note_all(room); end
+	local live = {};
+	for room in gate.muc.live_rooms() do
+		live[room.jid] = true;
+		note_all(room);
+	end
+	-- Where the server has only just started, nobody is in any, whatever it has stored.
+	local states = module:open_store("state");
+	for room_jid in pairs(prosody.start_time and module:open_store("persistent"):get(nil) or {}) do
+		if not live[room_jid] and states:get(jid.node(room_jid)) then occupied[room_jid] = true; end
+	end
 	gate.guard("muc-room-restored", PRIORITY.last, function (event) note_all(event.room); end);
 
 	gate.guard("muc-occupant-session-new", PRIORITY.last, function (event)
@@ -100,6 +113,7 @@ return function (gate)
 		local room, occupant = event.room, event.occupant;
 		forget(room, occupant.nick);
 		if gate.kept.is_rename(event) then return; end
+		if not room:has_occupant() then occupied[room.jid] = nil; end
 		gate.kept.unmoderated_since(room);
 		gate.report("left", room, gate.facts.describe(room, occupant));
 		local former = gate.kept.give_back(room, occupant.bare_jid);
@@ -126,7 +140,10 @@ return function (gate)
 	end);
 	gate.guard("muc-room-destroyed", PRIORITY.backstop, function (event)
 		gate.report("destroyed", event.room, {});
+		occupied[event.room.jid] = nil;
 		for bare in pairs(gate.waiting.people(event.room.jid)) do gate.waiting.forget(event.room, bare); end
 		gate.lobby.forget(event.room.jid);
 	end);
+
+	return { occupied = occupied };
 end;

@@ -328,6 +328,8 @@ impl Live {
         let is_open = |record: &Record| record.awaited.is_none() && !record.found;
         let opened = live.view.record.as_ref().is_some_and(is_open);
         let had_one = opened && rules.moderators.become_by.value.contains(&Become::Opener);
+        let known = self.rooms.get(&live.jid).filter(|room| room.generation == live.generation);
+        let known = known.and_then(|room| room.moderated_until);
         let room = Room {
             service: Arc::clone(service),
             generation: live.generation,
@@ -335,7 +337,7 @@ impl Live {
             claims,
             occupants: live.sessions.into_iter().zip(occupants).collect(),
             waiting: waiting.collect(),
-            moderated_until: live.unmoderated_since.or_else(|| had_one.then_some(now)),
+            moderated_until: known.max(live.unmoderated_since).or_else(|| had_one.then_some(now)),
             view: live.view,
         };
         self.rooms.insert(live.jid, Box::new(room));

@@ -1,0 +1,67 @@
+"""Rooms that the server has swapped out of memory are rooms like others: bans and audits reach whoever is in them."""
+
+import asyncio
+import json
+
+import pytest
+from lab import SERVICE, Crowd, Door
+
+SECRET = "seven tall quartz lanterns"
+POLICY = (
+    SERVICE
+    + f"""
+[policy.password]
+source = "preset"
+preset = "{SECRET}"
+"""
+)
+
+
+@pytest.fixture
+def small(prosody_version):
+    """A server that keeps one room in memory."""
+    door = Door(prosody_version, POLICY, storage="internal", muc_options={"muc_room_cache_size": 1})
+    try:
+        yield door.start()
+    finally:
+        door.close()
+
+
+def listed(door):
+    return {one["room"]: one["people"] for one in json.loads(door.component.run("rooms", "--json").stdout)}
+
+
+async def test_a_ban_reaches_somebody_in_rooms_that_are_swapped_out(small):
+    async with Crowd(small.server) as crowd:
+        rooms = [small.room() for _ in range(4)]
+        alice, bob = await crowd.connect("alice@localhost"), await crowd.connect("bob@localhost")
+        for room in rooms:
+            assert (await alice.join(room, "Alice")).joined
+            assert (await bob.join(room, "Bob", SECRET)).joined
+        small.component.restart()
+        for _ in range(100):
+            if listed(small) == dict.fromkeys(rooms, 2):
+                break
+            await asyncio.sleep(0.05)
+        assert listed(small) == dict.fromkeys(rooms, 2)
+        done = small.component.run("ban", bob.bare, "--json")
+        assert done.returncode == 0, done.stderr
+        assert sorted(one["room"] for one in json.loads(done.stdout)["removed"]) == sorted(rooms)
+        for room in rooms:
+            await alice.wait_for(lambda seen, room=room: seen.room == room and seen.nick == "Bob" and seen.type == "unavailable")
+            assert set(alice.occupants(room)) == {"Alice"}
+
+
+async def test_a_room_that_everybody_has_left_is_known_no_more(small):
+    async with Crowd(small.server) as crowd:
+        rooms = [small.room() for _ in range(3)]
+        alice = await crowd.connect("alice@localhost")
+        for room in rooms:
+            assert (await alice.join(room, "Alice")).joined
+        await alice.leave(rooms[0], "Alice")
+        small.component.restart()
+        for _ in range(100):
+            if set(listed(small)) == set(rooms[1:]):
+                break
+            await asyncio.sleep(0.05)
+        assert listed(small) == dict.fromkeys(rooms[1:], 1)
