@@ -10,7 +10,7 @@ from lab.knocking import invited
 SECRET = "seven tall quartz lanterns"
 POLICY = (
     SERVICE
-    + f"""
+    + f"""trusted = ["robot@localhost"]
 [policy]
 operators = ["root@localhost"]
 [policy.password]
@@ -171,3 +171,13 @@ async def test_the_command_line_waits_for_a_slow_server_and_says_so(door):
         assert (done.returncode, "is closed" in done.stdout) == (0, True), done
         assert "still working, for 5 s" in done.stderr, done
         assert "still working" not in door.component.run("reopen", room).stderr
+
+
+async def test_a_service_that_is_named_is_removed(door):
+    async with Crowd(door.server) as crowd:
+        room, _, _ = await meeting(door, crowd)
+        robot = await crowd.connect("robot@localhost")
+        assert (await robot.join(room, "Robot")).joined
+        (person,) = read(door, "remove", room, robot.bare)["people"]
+        assert (person["nick"], person["found"], person["done"]) == ("Robot", "inside", "removed")
+        await robot.wait_for(lambda seen: 307 in seen.statuses)

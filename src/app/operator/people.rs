@@ -132,8 +132,10 @@ impl Operator {
         let set = |plan| *planned.lock().unwrap_or_else(PoisonError::into_inner) = Some(plan);
         apply(&self.shared, &jid, Some(&whom), |live| {
             let people = self.people(live).same(&whom, live, &rules.removal);
-            let people: Vec<_> =
-                people.into_iter().filter(|it| !self.is_service(&it.jid)).collect();
+            let people: Vec<_> = people
+                .into_iter()
+                .filter(|it| it.jid == whom || !self.is_service(&it.jid))
+                .collect();
             match plan(&whom, &people, live) {
                 Err(failure) => {
                     set(Err(failure));
