@@ -59,6 +59,7 @@ pub mod incident;
 pub mod jid;
 pub mod password;
 pub mod policy;
+mod private;
 pub mod proof;
 pub mod secret;
 pub mod store;

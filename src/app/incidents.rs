@@ -1,11 +1,13 @@
 //! Incidents that are kept in files.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+
+use crate::private::{OWNER, make_directory};
 
 /// Most files in the directory. None is ever removed: that is for whoever answers for them.
 const MOST: usize = 1000;
@@ -31,7 +33,7 @@ pub(super) fn keep(
     sha256: &str,
     page: &str,
 ) -> io::Result<PathBuf> {
-    DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    make_directory(directory, OWNER)?;
     if std::fs::read_dir(directory)?.count() >= MOST {
         let reason = format!("{MOST} incidents are in {}: remove some", directory.display());
         return Err(io::Error::other(reason));

@@ -5,6 +5,8 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
+use crate::private::{OWNER, make_directory};
+
 /// Gives the file that name if no other has it. Where there are no hard links, it takes the place of one that has.
 fn put(half: &Path, path: &Path) -> io::Result<()> {
     match fs::hard_link(half, path) {
@@ -31,7 +33,7 @@ pub(super) fn key(path: &Path) -> io::Result<[u8; 32]> {
             let mut key = [0; 32];
             getrandom::fill(&mut key).map_err(|error| io::Error::other(error.to_string()))?;
             if let Some(directory) = path.parent() {
-                fs::create_dir_all(directory)?;
+                make_directory(directory, OWNER)?;
             }
             // Whole or not at all; of two that start at once, one makes it.
             let half = path.with_extension(format!("new-{}", std::process::id()));

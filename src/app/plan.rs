@@ -78,8 +78,12 @@ pub(super) async fn plan(shared: &Shared, candidate: Option<Candidate>) -> Resul
 /// Reads the text as this component would if it were its file, the files that it names included.
 async fn understand(shared: &Shared, candidate: Candidate) -> Result<Loaded, String> {
     let environment = Arc::clone(&shared.environment);
+    let file = Arc::clone(&shared.file);
     let understand = move || {
+        // A text without a path, or with a relative one, stands beside the component's own file.
+        let own = file.parent().unwrap_or(Path::new(""));
         let directory = Path::new(&candidate.path).parent().unwrap_or(Path::new(""));
+        let directory = own.join(directory);
         let read = |other: &Path| std::fs::read_to_string(directory.join(other));
         let outside =
             Outside { environment: &environment, read: &read, exposed: false, lenient: false };

@@ -10,6 +10,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crate::private::{OWNER, make_directory};
+
 /// The longest a line stays in memory.
 const GATHER: Duration = Duration::from_millis(50);
 /// Bytes that are written without waiting for more.
@@ -238,7 +240,7 @@ fn whole_lines(lines: &[u8], left: u64) -> usize {
 fn append(path: &Path) -> io::Result<Appended> {
     use std::os::unix::fs::OpenOptionsExt;
     if let Some(directory) = path.parent() {
-        std::fs::create_dir_all(directory)?;
+        make_directory(directory, OWNER)?;
     }
     let mut file =
         OpenOptions::new().create(true).read(true).append(true).mode(0o600).open(path)?;

@@ -1,7 +1,6 @@
 //! The answering side.
 
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
@@ -15,6 +14,7 @@ use tokio_util::codec::{Framed, LinesCodec};
 
 use super::request::Line;
 use super::{Caller, Face, Failure, FailureKind, Reply, Request, Role};
+use crate::private;
 
 /// The longest request, in bytes: a policy file may be in it.
 const LONGEST: usize = 8 * 1024 * 1024;
@@ -93,7 +93,7 @@ impl ControlSocket {
 
 async fn listen(socket: &Path) -> io::Result<UnixListener> {
     if let Some(directory) = socket.parent() {
-        std::fs::create_dir_all(directory)?;
+        private::make_directory(directory, private::GROUP)?;
     }
     // A socket that nobody answers on is left over from a component that was killed.
     if UnixStream::connect(socket).await.is_err() {
@@ -102,9 +102,7 @@ async fn listen(socket: &Path) -> io::Result<UnixListener> {
             _ => {}
         }
     }
-    let listener = UnixListener::bind(socket)?;
-    std::fs::set_permissions(socket, std::fs::Permissions::from_mode(0o600))?;
-    Ok(listener)
+    UnixListener::from_std(private::listen(socket, 0o600)?)
 }
 
 /// Whoever may open the socket is an operator; the audit tells which account of the system it was.

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::access::Access;
 use super::patience::Patience;
 use crate::config::{Listen, SocketMode};
+use crate::private;
 
 /// Most connections at once; more wait until one is free.
 const MOST: usize = 256;
@@ -116,13 +117,11 @@ async fn listen_on_socket(path: &Path, mode: SocketMode) -> io::Result<UnixListe
     if is_socket && UnixStream::connect(path).await.is_err() {
         std::fs::remove_file(path)?;
     }
-    let listener = UnixListener::bind(path)?;
     let bits = match mode {
         SocketMode::Owner => 0o600,
         SocketMode::Group => 0o660,
     };
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(bits))?;
-    Ok(listener)
+    UnixListener::from_std(private::listen(path, bits)?)
 }
 
 async fn converse<T>(stream: T, router: Router, slot: OwnedSemaphorePermit)

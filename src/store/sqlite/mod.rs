@@ -6,6 +6,7 @@ mod schema;
 mod search;
 mod trim;
 
+use crate::private::{OWNER, make_directory};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -93,7 +94,7 @@ fn make_private(path: &Path) -> Result<(), StoreError> {
     use std::os::unix::fs::OpenOptionsExt as _;
     let failed = |error: std::io::Error| StoreError::Lasting(error.to_string());
     if let Some(directory) = path.parent() {
-        std::fs::create_dir_all(directory).map_err(failed)?;
+        make_directory(directory, OWNER).map_err(failed)?;
     }
     let mut options = std::fs::OpenOptions::new();
     match options.create_new(true).write(true).mode(0o600).open(path) {

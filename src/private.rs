@@ -1,0 +1,84 @@
+//! Directories and sockets whose modes hold from the first moment, whatever the umask.
+
+use std::fs::{self, DirBuilder, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+
+/// For the component's own account only.
+pub(crate) const OWNER: u32 = 0o700;
+/// The same, and its group may look for a socket in it.
+pub(crate) const GROUP: u32 = 0o750;
+
+/// Makes a directory, and those above it, with this mode; one that is there keeps its own.
+///
+/// # Errors
+/// It cannot be made.
+pub(crate) fn make_directory(path: &Path, mode: u32) -> io::Result<()> {
+    // The umask can only take from these.
+    DirBuilder::new().recursive(true).mode(mode).create(path)
+}
+
+/// Listens on a socket that has this mode before anybody can find it.
+///
+/// # Errors
+/// It cannot be made, or something has its name.
+pub(crate) fn listen(path: &Path, mode: u32) -> io::Result<UnixListener> {
+    let directory = path.parent().unwrap_or(Path::new(""));
+    // Short: the path of a socket has at most 107 bytes.
+    let aside = directory.join(format!(".{}", std::process::id()));
+    let made = aside.join("s");
+    let clear = || {
+        let _ = fs::remove_file(&made);
+        let _ = fs::remove_dir(&aside);
+    };
+    // One may be left of a component that was killed.
+    clear();
+    DirBuilder::new().mode(OWNER).create(&aside)?;
+    let listening = UnixListener::bind(&made).and_then(|listener| {
+        fs::set_permissions(&made, Permissions::from_mode(mode))?;
+        // As `bind` would: what has the name keeps it.
+        fs::hard_link(&made, path).map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => io::ErrorKind::AddrInUse.into(),
+            _ => error,
+        })?;
+        listener.set_nonblocking(true)?;
+        Ok(listener)
+    });
+    clear();
+    listening
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn a_socket_has_its_mode_and_takes_no_name_that_is_taken() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("socket");
+        let listener = listen(&path, 0o600).unwrap();
+        assert_eq!(mode(&path), 0o600);
+        UnixStream::connect(&path).unwrap();
+        assert_eq!(listen(&path, 0o600).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        drop(listener);
+        assert_eq!(fs::read_dir(home.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_directory_has_its_mode_and_one_that_is_there_keeps_its_own() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("a/b");
+        make_directory(&path, OWNER).unwrap();
+        assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o700, 0o700));
+        make_directory(&path, GROUP).unwrap();
+        assert_eq!(mode(&path), 0o700);
+    }
+}
