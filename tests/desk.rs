@@ -359,3 +359,98 @@ fn an_explanation_agrees_with_the_answer_and_counts_nothing() {
     }
     assert_eq!(condition(&gate.join("right")), "");
 }
+
+fn seen_inside(desk: &Desk, room: &str) -> Vec<String> {
+    let room = desk.live().room(&jid(room));
+    let mut nicks: Vec<_> = room
+        .map(|room| room.occupants.values().map(|known| known.who.nick.clone()).collect())
+        .unwrap_or_default();
+    nicks.sort();
+    nicks
+}
+
+/// A report of that number about somebody in the room `tea`.
+fn numbered(gate: &mut Gate, number: u64, event: &str, nick: &str) -> bool {
+    let service = Arc::clone(&gate.service);
+    let report = format!(
+        "<report xmlns='{NS}' event='{event}' seq='{number}' room='tea@rooms.example.org' generation='g' revision='1' \
+         nick='{nick}' jid='{nick}@example.org/a' role='participant' affiliation='none'/>"
+    );
+    gate.desk.report(&service, &element(&report), now())
+}
+
+/// The room `tea` as it was after that report.
+fn page(number: u64, nicks: &[&str]) -> LiveRoom {
+    let inside: String = nicks
+        .iter()
+        .map(|nick| {
+            format!("<occupant nick='{nick}' jid='{nick}@example.org/a' role='participant'/>")
+        })
+        .collect();
+    let room = format!(
+        "<room xmlns='{NS}' jid='tea@rooms.example.org' seq='{number}' generation='g' revision='1'>{inside}</room>"
+    );
+    LiveRoom::read(&element(&room)).unwrap()
+}
+
+#[test]
+fn a_page_overwrites_nothing_that_was_reported_after_it() {
+    let mut gate = Gate::of("default", Mode::Enforce, Audit::none());
+    let service = Arc::clone(&gate.service);
+    gate.desk.begin_reading(&service);
+    gate.desk.ask_for_page(&service);
+    assert!(!numbered(&mut gate, 11, "left", "ann"));
+    assert!(!numbered(&mut gate, 12, "joined", "cid"));
+    gate.desk.restore(&service, page(10, &["ann", "bob"]), now());
+    assert_eq!(seen_inside(&gate.desk, "tea@rooms.example.org"), ["bob", "cid"]);
+    assert!(gate.desk.end_reading(&service, true));
+    // A room that ended is not there again.
+    gate.desk.begin_reading(&service);
+    gate.desk.ask_for_page(&service);
+    assert!(!numbered(&mut gate, 13, "destroyed", "ann"));
+    gate.desk.restore(&service, page(12, &["bob", "cid"]), now());
+    assert!(gate.desk.live().room(&jid("tea@rooms.example.org")).is_none());
+    assert!(gate.desk.end_reading(&service, true));
+}
+
+#[test]
+fn a_missing_report_is_noticed_once_until_the_rooms_are_read() {
+    let mut gate = Gate::of("default", Mode::Enforce, Audit::none());
+    let service = Arc::clone(&gate.service);
+    assert!(!numbered(&mut gate, 7, "joined", "ann"), "the first has no place to miss");
+    assert!(!numbered(&mut gate, 8, "joined", "bob"));
+    assert!(numbered(&mut gate, 10, "joined", "dan"));
+    assert!(!numbered(&mut gate, 12, "joined", "eve"));
+    gate.desk.begin_reading(&service);
+    assert!(!gate.desk.end_reading(&service, false), "they were not read");
+    gate.desk.begin_reading(&service);
+    gate.desk.restore(&service, page(12, &["ann", "bob", "cid"]), now());
+    assert!(gate.desk.end_reading(&service, true));
+    // One that is missing shows in the number of a page, too.
+    gate.desk.begin_reading(&service);
+    gate.desk.restore(&service, page(14, &["ann"]), now());
+    assert!(!gate.desk.end_reading(&service, true));
+    // With a new hello the count begins again.
+    gate.desk.hello(&service, &element(HELLO)).unwrap();
+    assert!(!numbered(&mut gate, 1, "joined", "ann"));
+}
+
+#[test]
+fn what_is_known_stays_until_the_rooms_are_read_and_a_room_that_is_not_there_goes() {
+    let mut gate = Gate::of("default", Mode::Enforce, Audit::none());
+    let service = Arc::clone(&gate.service);
+    let tea = jid("tea@rooms.example.org");
+    gate.desk.restore(&service, page(5, &["ann"]), now());
+    gate.desk.hello(&service, &element(HELLO)).unwrap();
+    assert_eq!(seen_inside(&gate.desk, "tea@rooms.example.org"), ["ann"]);
+    gate.desk.begin_reading(&service);
+    assert_eq!(gate.desk.unmet(&service), std::slice::from_ref(&tea));
+    numbered(&mut gate, 6, "joined", "bob");
+    assert!(gate.desk.unmet(&service).is_empty(), "it was heard of meanwhile");
+    gate.desk.not_there(&service, &tea, now());
+    assert!(gate.desk.live().room(&tea).is_some());
+    assert!(gate.desk.end_reading(&service, true));
+    gate.desk.begin_reading(&service);
+    gate.desk.not_there(&service, &tea, now());
+    assert!(gate.desk.live().room(&tea).is_none());
+}

@@ -77,7 +77,7 @@ return function (gate)
 		local occupants, moderators = gate.facts.census(room);
 		local known = about and gate.kept.person(data, about, gate.focus.ticket_of(about));
 		local attr = {
-			xmlns = xmlns_gate, jid = room.jid,
+			xmlns = xmlns_gate, jid = room.jid, seq = tostring(gate.last_report()),
 			occupants = tostring(occupants), moderators = tostring(moderators), waiting = tostring(gate.waiting.count(room.jid)),
 			generation = data and data.generation, revision = data and tostring(data.revision) or is_looked_at and "0" or nil,
 			password = flag(room:get_password()), ["members-only"] = flag(room:get_members_only()),
@@ -159,6 +159,19 @@ return function (gate)
 			local room = gate.get_room(attr.room or "");
 			if not room then return nil; end
 			add_room(reply, room, attr.person, true, attr.people == "false" and NOBODY or attr.after);
+			return reply;
+		end;
+		-- Of the rooms that are named, those in memory, and those that were swapped out with the people in them.
+		there = function (reply, _, query)
+			local live, states = {}, module:open_store("state");
+			for room in muc.live_rooms() do live[room.jid] = not room._data.destroyed; end
+			reply:tag("there", { xmlns = xmlns_gate });
+			for named in query:childtags("room") do
+				local at = named.attr.jid or "";
+				local is_there = live[at];
+				if is_there == nil then is_there = states:get(jid_node(at) or "") ~= nil; end
+				if is_there then reply:tag("room", { jid = at }):up(); end
+			end
 			return reply;
 		end;
 		-- Somebody's sessions, and what one of that address would be at the least.

@@ -144,11 +144,14 @@ local function is_reserved(nick, address) return nick and reserved[fold(nick)] a
 local addresses = "' from='" .. module.host .. "' to='" .. (component or "") .. "'>";
 local report_opens = "<message type='normal" .. addresses .. "<report xmlns='" .. xmlns_gate .. "' ";
 
+-- Each has a number, those too that go nowhere: the component learns that it has missed some.
+local reported = 0;
 local function report(event_name, room, attr)
+	reported = reported + 1;
 	if state ~= "ready" then return; end
 	local data = room._data and kept(room); -- where there is no room any more, its address is given alone
 	begin(report_opens);
-	attributes("event", event_name, "room", room.jid);
+	attributes("event", event_name, "seq", reported, "room", room.jid);
 	if data then attributes("generation", data.generation, "revision", data.revision); end
 	for key, value in pairs(attr) do attributes(key, value); end
 	write("/></message>");
@@ -478,6 +481,7 @@ local function run_command(e)
 end
 
 queue.left = pace.served;
+function gate.last_report() return reported; end
 function gate.is_ready() return state == "ready"; end
 function queue.may_serve() return state == "ready" or state == "refused"; end
 

@@ -63,12 +63,12 @@ return function (gate)
 		gate.effects.say(room, verdict.fx.say, event.jid, false);
 		gate.effects.say(room, verdict.fx.say, event.jid, true);
 	end);
-	-- The session that takes another nick, until its first presence there, which never comes if the room refuses.
+	-- The session that takes another nick, until its first presence there.
 	local moving = {};
 	gate.guard("muc-occupant-pre-change", PRIORITY.last, function (event)
-		local nick, stanza = event.dest_occupant.nick, event.stanza;
-		if nick == event.orig_occupant.nick then return; end
-		moving = { room = event.room, nick = nick, address = stanza.attr.from, origin = event.origin };
+		local from, to = event.orig_occupant, event.dest_occupant;
+		if to.nick == from.nick or to.bare_jid ~= from.bare_jid then return; end -- the room refuses the nick of another
+		moving = { room = event.room, nick = to.nick, address = event.stanza.attr.from, origin = event.origin };
 	end);
 	local function is_inside(room, address)
 		return room._jid_nick[address] ~= nil or moving.room == room and moving.address == address;

@@ -1,6 +1,8 @@
 //! Asking a gate about its rooms, and telling it to change them.
 
+use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
 use serde_json::Map;
@@ -17,7 +19,7 @@ use crate::secret::Secret;
 use crate::wire::NS;
 use crate::wire::answer::{Material, command};
 use crate::wire::done::Done;
-use crate::wire::room::{Connected, LiveRoom, glance, look, look_on, snapshot, who};
+use crate::wire::room::{Connected, LiveRoom, glance, look, look_on, snapshot, there, who};
 use crate::xmpp::Element;
 use crate::xmpp::link::RequestError;
 use crate::xmpp::stanza::Condition;
@@ -28,6 +30,9 @@ const PAGE: u32 = 50;
 const MOST_STORED: usize = 10_000;
 /// Commands to rooms that wait for an answer at the same time.
 pub(super) const AT_ONCE: usize = 64;
+/// Until rooms that could not be read are read again, at first and at the longest.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// How often a command is tried on a room that changes meanwhile.
 const TRIES: u32 = 5;
 
@@ -309,26 +314,86 @@ pub(super) async fn tell(shared: Shared, service: Arc<str>, welcome: Element) {
     }
 }
 
-/// Builds the view of a service's rooms anew, page by page; then they are compared with the policy.
+/// Reads all rooms of a service, again until it succeeds or the gate greets once more; then they are compared with the
+/// policy.
 pub(super) async fn restore(shared: Shared, service: Arc<str>) {
-    let _alone = shared.paging.lock().await;
-    let mut pages = Pages::new(&shared, &service);
+    let life = shared.desk().life(&service);
+    let mut wait = FIRST_WAIT;
     loop {
-        match pages.next_rooms().await {
-            Ok(Some(page)) => {
-                let mut desk = shared.desk();
-                for room in page {
-                    desk.restore(&service, room, now());
-                }
-            }
-            Ok(None) => break,
-            Err(error) => {
-                tracing::warn!(%service, %error, "the rooms of the service are not known");
-                return;
-            }
+        match read_all(&shared, &service).await {
+            Ok(true) => break,
+            Ok(false) => tracing::warn!(%service, "a report is missing: the rooms are read again"),
+            Err(error) => tracing::warn!(
+                %service, %error,
+                "the rooms of the service could not be read: what is known of them may be out of date; again in {wait:?}"
+            ),
+        }
+        tokio::time::sleep(wait).await;
+        wait = wait.saturating_mul(2).min(LONGEST_WAIT);
+        if shared.desk().life(&service) != life || !shared.link.is_up() {
+            return;
         }
     }
     shared.audit_now.notify_one();
+}
+
+async fn read_all(shared: &Shared, service: &Arc<str>) -> Result<bool, RoomError> {
+    let _alone = shared.paging.lock().await;
+    let mut reading = Reading::new(shared, service);
+    while reading.next().await?.is_some() {
+        tokio::task::yield_now().await;
+    }
+    reading.finish().await
+}
+
+/// All rooms of a service, read a page at a time, and taken into the view of the rooms as they are. Whoever reads them
+/// holds [`Shared::paging`].
+pub(super) struct Reading<'a> {
+    shared: &'a Shared,
+    service: &'a Arc<str>,
+    pages: Pages<'a>,
+    is_over: bool,
+}
+
+impl<'a> Reading<'a> {
+    pub(super) fn new(shared: &'a Shared, service: &'a Arc<str>) -> Self {
+        shared.desk().begin_reading(service);
+        Self { shared, service, pages: Pages::new(shared, service), is_over: false }
+    }
+
+    /// The rooms of the next page; `None`: there is none.
+    pub(super) async fn next(&mut self) -> Result<Option<Vec<LiveRoom>>, RoomError> {
+        self.shared.desk().ask_for_page(self.service);
+        let Some(page) = self.pages.next_rooms().await? else { return Ok(None) };
+        let mut desk = self.shared.desk();
+        for live in &page {
+            desk.restore(self.service, live.clone(), now());
+        }
+        Ok(Some(page))
+    }
+
+    /// After the last page: forgets rooms that are known and not there; returns whether every room is known as it is now.
+    pub(super) async fn finish(mut self) -> Result<bool, RoomError> {
+        let unmet = self.shared.desk().unmet(self.service);
+        for some in unmet.chunks(AT_ONCE) {
+            let found = self.shared.link.request(&**self.service, there(some)).await?;
+            let found: HashSet<_> = elements(&found).filter_map(|room| room.attr("jid")).collect();
+            let mut desk = self.shared.desk();
+            for jid in some.iter().filter(|jid| !found.contains(jid.as_str())) {
+                desk.not_there(self.service, jid, now());
+            }
+        }
+        self.is_over = true;
+        Ok(self.shared.desk().end_reading(self.service, true))
+    }
+}
+
+impl Drop for Reading<'_> {
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.shared.desk().end_reading(self.service, false);
+        }
+    }
 }
 
 /// The rooms of a service, a page at a time, in the order of their addresses. Whoever reads them holds

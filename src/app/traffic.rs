@@ -51,6 +51,7 @@ impl Traffic {
     }
 
     fn iq(&self, stanza: Element, outbox: &mut Outbox) {
+        let greets = stanza.child(NS, "hello").and(stanza.attr("from")).map(str::to_owned);
         let reply = match Iq::try_from(stanza) {
             Ok(iq) => self.answer(&iq),
             Err(invalid) => invalid.reply.map(|reply| *reply),
@@ -59,6 +60,12 @@ impl Traffic {
             && let Err(error) = outbox.send(reply)
         {
             tracing::warn!(%error, "an answer could not be sent");
+        }
+        // Not before the gate is told that it may ask: until then it reports nothing.
+        let greeted = self.shared.desk().greeted();
+        let service = greeted.into_iter().find(|service| greets.as_deref() == Some(service));
+        if let Some(service) = service {
+            tokio::spawn(rooms::restore(self.shared.clone(), service));
         }
     }
 
@@ -143,7 +150,6 @@ impl Traffic {
             Ok(welcome) => {
                 tracing::info!(%service, "the gate has greeted");
                 addresses::check(&self.shared, service);
-                tokio::spawn(rooms::restore(self.shared.clone(), Arc::clone(service)));
                 self.shared.doctor.look_soon();
                 tokio::spawn(around::look_around(self.shared.clone(), Arc::clone(service)));
                 Iq::result_to(iq, Some(welcome))
@@ -178,7 +184,12 @@ impl Traffic {
         let Some(report) = stanza.child(NS, "report") else { return };
         let mut desk = self.shared.desk();
         if let Some(service) = stanza.attr("from").and_then(|from| desk.service(from)) {
-            desk.report(&service, report, now());
+            let is_missing = desk.report(&service, report, now());
+            drop(desk);
+            if is_missing {
+                tracing::warn!(%service, "a report is missing: the rooms are read again");
+                tokio::spawn(rooms::restore(self.shared.clone(), service));
+            }
         }
     }
 }

@@ -1,5 +1,5 @@
 //! The rooms as they are, for people and for judging those inside again. A view: the truth is with the
-//! gate, and a snapshot rebuilds it after each connect.
+//! gate, and the rooms are read after each connect, at each audit, and where a report is missing.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -311,35 +311,57 @@ impl Live {
         self.rooms.remove(jid);
     }
 
-    /// Forgets every room of a service: its snapshot follows.
-    pub fn forget(&mut self, service: &str) {
-        self.rooms.retain(|_, room| &*room.service != service);
-    }
-
-    /// Takes a room from a snapshot.
-    pub fn restore(&mut self, policy: &Policy, service: &Arc<str>, live: LiveRoom, now: Timestamp) {
-        let claims = live.claims().to_vec();
-        let occupants = live.occupants.into_iter().map(|who| Box::new(Known { who, since: now }));
-        let waiting = live.waiting.into_iter().filter_map(|(who, since)| {
-            Some((who.jid.clone()?, Box::new(Known { who, since: since.unwrap_or(now) })))
+    /// Takes a room as it was read. Where it `is_older` than what was decided since, its record stays as it is known.
+    pub fn restore(
+        &mut self,
+        policy: &Policy,
+        service: &Arc<str>,
+        live: LiveRoom,
+        is_older: bool,
+        now: Timestamp,
+    ) {
+        let known = self.rooms.remove(&live.jid);
+        let known = known.filter(|room| room.generation == live.generation);
+        let (claims, view) = match &known {
+            Some(room) if is_older => (room.claims.clone(), room.view.clone()),
+            _ => (live.claims().to_vec(), live.view),
+        };
+        let since = |known: Option<&Box<Known>>| known.map_or(now, |known| known.since);
+        let inside = |full: &String| since(known.as_ref().and_then(|it| it.occupants.get(full)));
+        let waited = |bare: &BareJid| since(known.as_ref().and_then(|it| it.waiting.get(bare)));
+        let occupants = live.sessions.into_iter().zip(live.occupants);
+        let occupants = occupants.map(|(full, who)| {
+            let since = inside(&full);
+            (full, Box::new(Known { who, since }))
         });
-        let rules = policy.rules_in(&live.jid, &claims, live.view.is_found());
-        // Who opens a room moderates it: where that is the rule, there was a moderator once.
-        let is_open = |record: &Record| record.awaited.is_none() && !record.found;
-        let opened = live.view.record.as_ref().is_some_and(is_open);
-        let had_one = opened && rules.moderators.become_by.value.contains(&Become::Opener);
-        let known = self.rooms.get(&live.jid).filter(|room| room.generation == live.generation);
-        let known = known.and_then(|room| room.moderated_until);
-        let room = Room {
+        let waiting = live.waiting.into_iter().filter_map(|(who, since)| {
+            let bare = who.jid.clone()?;
+            let since = since.unwrap_or_else(|| waited(&bare));
+            Some((bare, Box::new(Known { who, since })))
+        });
+        let rules = policy.rules_in(&live.jid, &claims, view.is_found());
+        let mut room = Room {
             service: Arc::clone(service),
             generation: live.generation,
             rules,
             claims,
-            occupants: live.sessions.into_iter().zip(occupants).collect(),
+            occupants: occupants.collect(),
             waiting: waiting.collect(),
-            moderated_until: known.max(live.unmoderated_since).or_else(|| had_one.then_some(now)),
-            view: live.view,
+            moderated_until: None,
+            view,
         };
+        let heard = known.as_ref().and_then(|room| room.moderated_until);
+        room.moderated_until = heard.max(live.unmoderated_since).or_else(|| match &known {
+            Some(known) if known.is_moderated(policy) && !room.is_moderated(policy) => Some(now),
+            Some(_) => None,
+            None => {
+                // Who opens a room moderates it: where that is the rule, there was a moderator once.
+                let is_open = |record: &Record| record.awaited.is_none() && !record.found;
+                let opened = room.view.record.as_ref().is_some_and(is_open);
+                let is_rule = room.rules.moderators.become_by.value.contains(&Become::Opener);
+                (opened && is_rule).then_some(now)
+            }
+        });
         self.rooms.insert(live.jid, Box::new(room));
     }
 

@@ -8,6 +8,7 @@ pub mod desk;
 pub mod drift;
 mod entries;
 mod expected;
+mod feed;
 pub mod headless;
 pub mod lately;
 pub mod line;

@@ -46,6 +46,8 @@ pub struct LiveRoom {
     pub ticket: Option<Mark>,
     /// What that person is there, inside or not.
     pub affiliation: Affiliation,
+    /// The number of the last report of its gate before this was told.
+    pub number: Option<u64>,
     /// Where the next part of its people begins; `None`: these are all.
     pub next: Option<String>,
     /// Since when no moderator is inside; `None`: one is, none ever was, or the gate does not say it.
@@ -99,6 +101,7 @@ impl LiveRoom {
                 .attr("person-affiliation")
                 .and_then(Affiliation::from_name)
                 .unwrap_or_default(),
+            number: element.attr("seq").and_then(|number| number.parse().ok()),
             next: element.attr("next").map(str::to_owned),
             unmoderated_since: seconds(element, "unmoderated-since"),
         })
@@ -170,6 +173,14 @@ impl Connected {
 /// Asks for the rooms whose address comes after `after`.
 pub fn snapshot(after: &str, max: u32) -> Element {
     Element::new(NS, "snapshot").with_attr("after", after).with_attr("max", max.to_string())
+}
+
+/// Asks which of these rooms are there, in memory or swapped out with the people in them.
+pub fn there(rooms: &[BareJid]) -> Element {
+    let rooms = rooms.iter().map(|room| Element::new(NS, "room").with_attr("jid", room.as_str()));
+    let mut there = Element::new(NS, "there");
+    rooms.for_each(|room| there.push_child(room));
+    there
 }
 
 /// Asks for the stored rooms whose address comes after `after`.

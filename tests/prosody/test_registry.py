@@ -37,8 +37,7 @@ access = { enter = ["account", "federated"] }
 @pytest.fixture(scope="module")
 def door(prosody_version):
     """The server with the gate, and another one that federates with it."""
-    modules = ["lab_unload"]
-    shared = FederatedDoor(prosody_version, POLICY, modules=modules)
+    shared = FederatedDoor(prosody_version, POLICY, modules=["lab_unload", "lab_link"])
     try:
         yield shared.start()
     finally:
@@ -122,6 +121,10 @@ async def test_a_session_that_leaves_a_nick_with_others_is_gone(door):
         alice = await inside(crowd, "alice", "Alice", room)
         one, two = await inside(crowd, "bob", "Bob", room), await inside(crowd, "bob", "Bob", room)
         await counts(door, room, 2, 1)
+        # The nick of somebody else, which the room refuses: who has tried leaves like others.
+        since = one.mark()
+        one.send(element(CLIENT, "presence", to=f"{room}/Alice"))
+        await one.wait_for(lambda seen: seen.type == "error", since=since)
         await one.leave(room, "Bob")
         await rename(two, room, "Robert")
         await two.leave(room, "Robert")
@@ -206,3 +209,67 @@ async def test_a_room_of_any_size_is_read_whole_after_a_restart(door):
         for person in sorted(people, key=lambda one: one.jid)[:: CROWD // 5] + [max(people, key=lambda one: one.jid)]:
             assert banned(door, person) == [(room, person.bare)]
             await person.wait_for(lambda seen: seen.type == "unavailable" and 307 in seen.statuses and 110 in seen.statuses)
+
+
+async def link(person, action):
+    reply = await person.iq("localhost", "set", element("urn:lab", action))
+    assert reply.type == "result", reply
+
+
+async def test_a_lost_report_is_missed_at_the_next_one(door):
+    async with Crowd(door.server) as crowd:
+        room, other = door.room(), door.room()
+        alice = await inside(crowd, "alice", "Alice", room)
+        bob = await inside(crowd, "bob", "Bob", room)
+        await counts(door, room, 2, 1)
+        await link(alice, "lose")
+        await bob.leave(room, "Bob")
+        await alice.join(other, "Alice")
+        await counts(door, room, 1, 1)
+        await counts(door, other, 1, 1)
+
+
+async def test_what_a_lost_report_has_left_is_healed_when_rooms_are_compared(door):
+    async with Crowd(door.server) as crowd:
+        room, ended = door.room(), door.room()
+        alice = await inside(crowd, "alice", "Alice", room)
+        bob = await inside(crowd, "bob", "Bob", room, ended)
+        await counts(door, ended, 1, 1)
+        await link(alice, "lose")
+        await bob.leave(room, "Bob")
+        await asyncio.sleep(0.2)
+        assert count(door, room) == (2, 1), "nothing says yet that it is otherwise"
+        door.enforce(POLICY + "\n[[room]]\nmatch = 'compared-*'\naccess = { enter = ['account'] }\n")
+        await counts(door, room, 1, 1)
+        assert banned(door, bob) == [(ended, bob.bare)]
+        door.enforce(POLICY)
+
+
+async def test_a_page_that_fails_is_read_again_and_empties_nothing(door):
+    async with Crowd(door.server) as crowd:
+        room = door.room()
+        alice = await inside(crowd, "alice", "Alice", room)
+        bob = await inside(crowd, "bob", "Bob", room)
+        # A gate that greets again, of whose rooms more is known than the page would say.
+        await link(alice, "fail")
+        await shell(alice, "reload")
+        await counts(door, room, 2, 1)
+        # A component that knows of nothing yet.
+        await link(alice, "fail")
+        door.component.kill()
+        door.component.start()
+        await counts(door, room, 2, 1)
+        assert banned(door, bob) == [(room, bob.bare)]
+
+
+async def test_rooms_that_ended_while_the_component_was_away_are_gone(door):
+    async with Crowd(door.server) as crowd:
+        room, other = door.room(), door.room()
+        alice = await inside(crowd, "alice", "Alice", room, other)
+        bob = await inside(crowd, "bob", "Bob", room)
+        await shell(alice, "unload")
+        await bob.leave(room, "Bob")
+        await alice.leave(other, "Alice")
+        await shell(alice, "load")
+        await counts(door, room, 1, 1)
+        await until(lambda: believed(door, other) is None, 3, "no such room")

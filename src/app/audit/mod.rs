@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use self::trials::{Key, Trials, Turn};
 use super::clock::now;
-use super::rooms::{Pages, RoomError, apply};
+use super::rooms::{Reading, RoomError, apply, restore};
 use super::{Shared, config};
 use crate::component::desk::Mode;
 use crate::component::drift::drifts;
@@ -72,9 +72,9 @@ async fn service_rooms(
     trials: &mut Trials,
 ) -> Result<u64, RoomError> {
     let _alone = shared.paging.lock().await;
-    let mut pages = Pages::new(shared, service);
+    let mut reading = Reading::new(shared, service);
     let mut rooms: u64 = 0;
-    while let Some(page) = pages.next_rooms().await? {
+    while let Some(page) = reading.next().await? {
         for live in page {
             rooms = rooms.saturating_add(1);
             let found = compare(shared, &live);
@@ -83,6 +83,9 @@ async fn service_rooms(
             }
         }
         tokio::task::yield_now().await;
+    }
+    if !reading.finish().await? {
+        tokio::spawn(restore(shared.clone(), Arc::clone(service)));
     }
     Ok(rooms)
 }

@@ -18,6 +18,7 @@ use super::audit::Audit;
 use super::counters::Counters;
 use super::decided::Decided;
 use super::drift::DriftTally;
+use super::feed::Feed;
 use super::lately::{Last, Lately};
 use super::line::Context;
 use super::live::Live;
@@ -61,6 +62,7 @@ pub struct Desk {
     lately: Lately,
     audit: Audit,
     services: HashMap<Arc<str>, Option<Hello>>,
+    feeds: HashMap<Arc<str>, Feed>,
     neighbours: HashMap<Arc<str>, Vec<Neighbour>>,
     tally: Tally,
     decided: Decided,
@@ -88,6 +90,7 @@ impl Desk {
             lately: Lately::default(),
             audit,
             services: services.into_iter().map(|domain| (Arc::from(domain), None)).collect(),
+            feeds: HashMap::new(),
             neighbours: HashMap::new(),
             tally: Tally::default(),
             decided: Decided::default(),
@@ -110,13 +113,13 @@ impl Desk {
         }
     }
 
-    /// A gate introduces itself.
+    /// A gate introduces itself. What is known of its rooms stays until they are read.
     ///
     /// # Errors
     /// When it speaks another version.
     pub fn hello(&mut self, service: &Arc<str>, element: &Element) -> Result<Element, HelloError> {
         let hello = Hello::read(element)?;
-        self.live.forget(service);
+        self.feeds.entry(Arc::clone(service)).or_default().greeted();
         self.services.insert(Arc::clone(service), Some(hello));
         Ok(self.welcome(service))
     }

@@ -15,75 +15,54 @@ use crate::wire::room::LiveRoom;
 use crate::xmpp::element::Element;
 
 impl Desk {
-    /// A gate reports what happened.
-    pub fn report(&mut self, service: &Arc<str>, report: &Element, now: Timestamp) {
+    /// A gate reports what happened. Returns whether a report is missing, so that the rooms of the service have to be read
+    /// again; once, until they are.
+    pub fn report(&mut self, service: &Arc<str>, report: &Element, now: Timestamp) -> bool {
         if report.attr("event") == Some("unloading") {
             tracing::warn!(%service, "the gate is unloaded: the rooms of this service are under no policy");
             self.services.insert(Arc::clone(service), None);
-            return;
+            return false;
         }
         if report.attr("event") == Some("hosts") {
             self.set_hosts(service, report);
-            return;
+            return false;
         }
-        let Some(jid) = report.attr("room").and_then(BareJid::stamped) else {
-            return;
-        };
+        let is_missing = self.feeds.get_mut(service).is_some_and(|feed| feed.reported(report, now));
+        if let Some(jid) = report.attr("room").and_then(BareJid::stamped) {
+            self.write_report(&jid, report, now);
+            self.show(service, &jid, report, now);
+        }
+        is_missing
+    }
+
+    /// Writes a report down, and remembers who is gone by it.
+    fn write_report(&mut self, jid: &BareJid, report: &Element, now: Timestamp) {
         let full = report.attr("jid").unwrap_or_default();
-        let generation = report.attr("generation").unwrap_or_default();
+        let who = || read_requester(report);
         match report.attr("event").unwrap_or_default() {
-            event @ ("created" | "joined") => {
-                self.live.heard_of(&self.policy, service, &jid, generation);
-                if event == "created" {
-                    self.audit.room(Kind::Opened, &jid, now);
-                }
-                if !full.is_empty() {
-                    let who = read_requester(report);
-                    self.audit.person(Kind::Joined, &jid, full, &who, now);
-                    self.live.joined(&jid, full, who, now);
-                }
-            }
-            "role" => {
-                let who = read_requester(report);
-                self.live.changed(&self.policy, &jid, full, &who, now);
-            }
-            "renamed" => {
-                self.live.renamed(&jid, full, read_requester(report), now);
-            }
-            "session-left" => {
-                self.audit.person(Kind::Left, &jid, full, &read_requester(report), now);
-                self.live.session_left(&jid, full);
-            }
+            "created" => self.audit.room(Kind::Opened, jid, now),
+            "joined" => self.audit.person(Kind::Joined, jid, full, &who(), now),
+            "session-left" => self.audit.person(Kind::Left, jid, full, &who(), now),
             "left" => {
-                let nick = report.attr("nick").unwrap_or_default();
-                let who = read_requester(report);
-                self.audit.person(Kind::Left, &jid, full, &who, now);
+                let who = who();
+                self.audit.person(Kind::Left, jid, full, &who, now);
                 // The token's claims were told when they came in.
-                let known = self.live.room(&jid).and_then(|room| room.occupants.get(full));
+                let known = self.live.room(jid).and_then(|room| room.occupants.get(full));
                 let who = known.map_or(who, |known| known.who.clone());
-                self.lately.note(&jid, who, Last::Left, now);
-                self.live.left(&self.policy, &jid, full, nick, now);
+                self.lately.note(jid, who, Last::Left, now);
             }
-            "waiting" => {
-                self.live.heard_of(&self.policy, service, &jid, generation);
-                let who = read_requester(report);
-                self.audit.person(Kind::Waiting, &jid, full, &who, now);
-                self.live.waits(&jid, who, now);
-            }
+            "waiting" => self.audit.person(Kind::Waiting, jid, full, &who(), now),
             "gone" => {
-                let who = read_requester(report);
-                self.audit.person(Kind::Gone, &jid, full, &who, now);
-                let room = self.live.room(&jid);
+                let who = who();
+                self.audit.person(Kind::Gone, jid, full, &who, now);
+                let room = self.live.room(jid);
                 let known = room.and_then(|room| room.waiting.get(who.jid.as_ref()?));
-                let last = known.map_or_else(|| who.clone(), |known| known.who.clone());
-                self.lately.note(&jid, last, Last::Left, now);
-                self.live.gone(&jid, &who);
+                let last = known.map_or(who, |known| known.who.clone());
+                self.lately.note(jid, last, Last::Left, now);
             }
             "destroyed" => {
-                self.audit.room(Kind::Ended, &jid, now);
-                self.live.destroyed(&jid);
-                self.lately.forget(&jid);
-                self.arrivals.forget(&jid);
+                self.audit.room(Kind::Ended, jid, now);
+                self.lately.forget(jid);
             }
             event @ ("refused" | "opened-failing" | "failed") => {
                 let others = report.attr("others").and_then(|others| others.parse().ok());
@@ -102,9 +81,87 @@ impl Desk {
         }
     }
 
-    /// Takes a room from a snapshot.
+    /// Shows in the view of the rooms what a report says.
+    fn show(&mut self, service: &Arc<str>, jid: &BareJid, report: &Element, now: Timestamp) {
+        let full = report.attr("jid").unwrap_or_default();
+        let generation = report.attr("generation").unwrap_or_default();
+        match report.attr("event").unwrap_or_default() {
+            "created" | "joined" => {
+                self.live.heard_of(&self.policy, service, jid, generation);
+                if !full.is_empty() {
+                    self.live.joined(jid, full, read_requester(report), now);
+                }
+            }
+            "role" => {
+                self.live.changed(&self.policy, jid, full, &read_requester(report), now);
+            }
+            "renamed" => self.live.renamed(jid, full, read_requester(report), now),
+            "session-left" => self.live.session_left(jid, full),
+            "left" => {
+                let nick = report.attr("nick").unwrap_or_default();
+                self.live.left(&self.policy, jid, full, nick, now);
+            }
+            "waiting" => {
+                self.live.heard_of(&self.policy, service, jid, generation);
+                self.live.waits(jid, read_requester(report), now);
+            }
+            "gone" => self.live.gone(jid, &read_requester(report)),
+            "destroyed" => {
+                self.live.destroyed(jid);
+                self.arrivals.forget(jid);
+            }
+            _ => {}
+        }
+    }
+
+    /// How often the gate of a service has greeted.
+    pub fn life(&self, service: &str) -> u64 {
+        self.feeds.get(service).map_or(0, |feed| feed.life)
+    }
+
+    /// All rooms of a service are read from now on.
+    pub fn begin_reading(&mut self, service: &Arc<str>) {
+        self.feeds.entry(Arc::clone(service)).or_default().begin();
+    }
+
+    /// The next page of them is asked for.
+    pub fn ask_for_page(&mut self, service: &str) {
+        if let Some(feed) = self.feeds.get_mut(service) {
+            feed.ask();
+        }
+    }
+
+    /// Takes a room as it was read, and then what was reported since.
     pub fn restore(&mut self, service: &Arc<str>, mut room: LiveRoom, now: Timestamp) {
         room.view.nobody_logs_in = self.nobody_logs_in(service);
-        self.live.restore(&self.policy, service, room, now);
+        let feed = self.feeds.entry(Arc::clone(service)).or_default();
+        let (is_older, later) = feed.met(&room.jid, room.number);
+        let jid = room.jid.clone();
+        self.live.restore(&self.policy, service, room, is_older, now);
+        for (at, report) in later {
+            self.show(service, &jid, &report, at);
+        }
+    }
+
+    /// The rooms of a service that are known, were not among those read, and of which nothing was heard meanwhile.
+    pub fn unmet(&self, service: &str) -> Vec<BareJid> {
+        let Some(feed) = self.feeds.get(service) else { return Vec::new() };
+        let own = self.live.rooms().filter(|(_, room)| &*room.service == service);
+        own.filter(|(jid, _)| feed.is_unmet(jid)).map(|(jid, _)| jid.clone()).collect()
+    }
+
+    /// The gate says that a room which was not met is not there.
+    pub fn not_there(&mut self, service: &str, jid: &BareJid, now: Timestamp) {
+        if self.feeds.get(service).is_some_and(|feed| feed.is_unmet(jid)) {
+            self.audit.room(Kind::Ended, jid, now);
+            self.lately.forget(jid);
+            self.live.destroyed(jid);
+            self.arrivals.forget(jid);
+        }
+    }
+
+    /// The rooms of a service were read, or not all of them; returns whether every room is known as it is.
+    pub fn end_reading(&mut self, service: &str, is_complete: bool) -> bool {
+        self.feeds.get_mut(service).is_some_and(|feed| feed.end(is_complete))
     }
 }

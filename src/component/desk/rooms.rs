@@ -80,8 +80,11 @@ impl Desk {
                 let policy = &self.policy;
                 let room = self.live.heard_of(policy, service, jid, &question.generation);
                 room.seen(policy, jid, view);
+                if let Some(feed) = self.feeds.get_mut(service) {
+                    feed.decided(jid);
+                }
             }
-            (_, Some(record)) => self.live.recorded(&self.policy, jid, record),
+            (_, Some(record)) => self.recorded(jid, record),
             (_, None) => {}
         }
     }
@@ -132,6 +135,10 @@ impl Desk {
 
     /// A room was given another record.
     pub fn recorded(&mut self, room: &BareJid, record: Record) {
+        let service = self.live.room(room).map(|room| Arc::clone(&room.service));
+        if let Some(feed) = service.and_then(|service| self.feeds.get_mut(&service)) {
+            feed.decided(room);
+        }
         self.live.recorded(&self.policy, room, record);
     }
 }
