@@ -33,7 +33,7 @@ KINDS = {
     "reload": {"force": "boolean"},
 }
 # What makes no sense from afar.
-ONLY_SOCKET = {"page", "token"}
+ONLY_SOCKET = {"page", "token", "reopen-log"}
 
 
 def known(door):
