@@ -260,6 +260,7 @@ async def test_a_page_that_fails_is_read_again_and_empties_nothing(door):
         door.component.start()
         await counts(door, room, 2, 1)
         assert banned(door, bob) == [(room, bob.bare)]
+        assert door.server.log().count("a page of rooms fails") == 2
 
 
 async def test_rooms_that_ended_while_the_component_was_away_are_gone(door):

@@ -2,8 +2,6 @@
 
 local st = require "util.stanza";
 
-local is_failing = false;
-
 local function done(event)
 	event.origin.send(st.reply(event.stanza));
 	return true;
@@ -21,14 +19,15 @@ module:hook("iq-set/host/urn:lab:lose", function (event)
 end);
 
 module:hook("iq-set/host/urn:lab:fail", function (event)
-	is_failing = true;
+	local rooms = prosody.hosts["conference.localhost"].events;
+	local function fail(asked)
+		local query = asked.stanza.tags[1];
+		if not query or query.name ~= "snapshot" then return; end
+		rooms.remove_handler("iq/host", fail);
+		module:log("info", "a page of rooms fails");
+		asked.origin.send(st.error_reply(asked.stanza, "wait", "internal-server-error"));
+		return true;
+	end
+	rooms.add_handler("iq/host", fail, 2000);
 	return done(event);
 end);
-
-module:context("conference.localhost"):hook("iq/host", function (event)
-	local query = event.stanza.tags[1];
-	if not is_failing or not query or query.name ~= "snapshot" then return; end
-	is_failing = false;
-	event.origin.send(st.error_reply(event.stanza, "wait", "internal-server-error"));
-	return true;
-end, 2000);
