@@ -39,9 +39,9 @@ pub(crate) fn listen(path: &Path, mode: u32) -> io::Result<UnixListener> {
     let listening = UnixListener::bind(&made).and_then(|listener| {
         fs::set_permissions(&made, Permissions::from_mode(mode))?;
         // As `bind` would: what has the name keeps it.
-        fs::hard_link(&made, path).map_err(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists => io::ErrorKind::AddrInUse.into(),
-            _ => error,
+        fs::hard_link(&made, path).map_err(|error| {
+            let is_taken = error.kind() == io::ErrorKind::AlreadyExists;
+            if is_taken { io::ErrorKind::AddrInUse.into() } else { error }
         })?;
         listener.set_nonblocking(true)?;
         Ok(listener)

@@ -341,13 +341,10 @@ pub async fn run(
 }
 
 /// Starts a task that watches, as often as it is asked to.
-fn again<F: Future<Output = ()> + Send>(
+fn again<F: Future<Output = ()> + Send + 'static>(
     shared: &Shared,
     watch: impl Fn(Shared) -> F + Copy + Send + Sync + 'static,
-) -> impl FnMut() -> Pin<Box<dyn Future<Output = tasks::Ended> + Send>> + Send + 'static
-where
-    F: 'static,
-{
+) -> impl FnMut() -> Pin<Box<dyn Future<Output = tasks::Ended> + Send>> + Send + 'static {
     let shared = shared.clone();
     move || {
         let watching = watch(shared.clone());

@@ -213,7 +213,6 @@ impl Fault {
 }
 
 /// Runs a task, with the fault.
-#[expect(clippy::panic, reason = "a test asks for it, by the environment of the process")]
 async fn faulty(task: impl Future<Output = Ended>, fault: Option<Fault>) -> Ended {
     let Some(Fault { after, .. }) = fault else { return task.await };
     tokio::select! {

@@ -51,10 +51,10 @@ pub(super) fn show(request: &Request, value: &Value) -> ExitCode {
 
 /// The exit status: what was done in part is not done.
 pub(super) fn status(request: &Request, value: &Value) -> ExitCode {
-    let is_partial = match request {
-        Request::Ban { .. } | Request::EndMany { .. } => !list(value, "failed").is_empty(),
-        request => matches!(request, Request::Reload { .. }) && !list(value, "restart").is_empty(),
-    };
+    let is_to_many = matches!(request, Request::Ban { .. } | Request::EndMany { .. });
+    let is_reload = matches!(request, Request::Reload { .. });
+    let is_partial = is_to_many && !list(value, "failed").is_empty()
+        || is_reload && !list(value, "restart").is_empty();
     ExitCode::from(if is_partial { NO } else { 0 })
 }
 

@@ -245,7 +245,7 @@ fn append(path: &Path) -> io::Result<Appended> {
     let mut file =
         OpenOptions::new().create(true).read(true).append(true).mode(0o600).open(path)?;
     let found = file.metadata()?;
-    let size = found.is_file().then(|| found.len());
+    let size = found.is_file().then_some(found.len());
     let mut last = [b'\n'];
     let torn = size.is_some()
         && file.seek(SeekFrom::End(-1)).is_ok()

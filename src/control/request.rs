@@ -270,11 +270,13 @@ impl Request {
 
     /// The command that it is. `None` is a mistake in the table, and nobody may give it.
     pub fn command(&self) -> Option<&'static Command> {
-        match self {
-            Self::Page { .. } => Some(&PAGE),
-            Self::ReopenLog {} => Some(&REOPEN_LOG),
-            _ => Command::named(self.name()),
+        if matches!(self, Self::Page { .. }) {
+            return Some(&PAGE);
         }
+        if matches!(self, Self::ReopenLog {}) {
+            return Some(&REOPEN_LOG);
+        }
+        Command::named(self.name())
     }
 }
 

@@ -194,18 +194,6 @@ async def test_a_head_that_is_too_long_is_refused(door):
     assert api.request("GET", "/", headers={f"X-{n}": "x" for n in range(100)})[0] == 431
 
 
-async def test_a_port_that_is_taken_is_a_clear_error(door):
-    api = Api(door.component)
-    env = {**door.component.env, "VESTIBULE_ADMIN__HTTP": api.address, "PATH": "/usr/bin:/bin"}
-    env["VESTIBULE_COMPONENT__SOCKET"] = str(door.component.home / "other")
-    env["VESTIBULE_COMPONENT__STATE_DIR"] = str(door.component.home / "other-state")
-    done = subprocess.run(
-        [program(), "run", "--config", door.component.config_path],
-        env=env, capture_output=True, text=True, timeout=20, check=False,
-    )  # fmt: skip
-    assert done.returncode == 2 and "cannot listen on" in done.stderr and "admin.http" in done.stderr
-
-
 async def test_metrics_count_what_happens_and_name_nobody(door):
     async with Crowd(door.server) as crowd:
         api = Api(door.component, "viewer")

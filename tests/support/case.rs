@@ -212,7 +212,7 @@ impl Gone {
         Removed {
             until: now() + SignedDuration::from_mins(self.left),
             marks: self.marks.iter().map(|(kind, text)| Mark::of(kind, text)).collect(),
-            unknown: std::collections::BTreeMap::new(),
+            unknown: BTreeMap::new(),
         }
     }
 }
