@@ -7,16 +7,17 @@ use std::path::{Path, PathBuf};
 
 /// A module and the modules it may use, from the bottom up. `xmpp` is split: what reads and writes an
 /// element stands below all, the link above it.
-const LAYERS: [(&str, &[&str]); 18] = [
+const LAYERS: [(&str, &[&str]); 19] = [
     ("secret", &[]),
+    ("private", &[]),
     ("jid", &[]),
     ("xmpp", &["secret"]),
     ("policy", &["jid", "secret"]),
     ("password", &["policy", "jid", "secret"]),
     ("wire", &["policy", "xmpp", "jid", "secret"]),
     ("config", &["policy", "jid", "secret"]),
-    ("store", &["config", "policy", "jid", "secret"]),
-    ("component", &["store", "policy", "wire", "password", "xmpp", "jid", "secret"]),
+    ("store", &["config", "policy", "jid", "private", "secret"]),
+    ("component", &["store", "policy", "wire", "password", "xmpp", "jid", "private", "secret"]),
     ("doctor", &["component", "config", "policy", "wire", "jid", "secret"]),
     (
         "control",
@@ -30,10 +31,24 @@ const LAYERS: [(&str, &[&str]); 18] = [
             "password",
             "xmpp",
             "jid",
+            "private",
             "secret",
         ],
     ),
-    ("http", &["control", "doctor", "component", "store", "config", "policy", "jid", "secret"]),
+    (
+        "http",
+        &[
+            "control",
+            "doctor",
+            "component",
+            "store",
+            "config",
+            "policy",
+            "jid",
+            "private",
+            "secret",
+        ],
+    ),
     ("incident", &["store", "policy", "jid", "secret"]),
     ("adhoc", &["control", "xmpp", "jid", "secret"]),
     (
@@ -68,6 +83,7 @@ const LAYERS: [(&str, &[&str]); 18] = [
             "password",
             "xmpp",
             "jid",
+            "private",
             "secret",
         ],
     ),

@@ -11,7 +11,7 @@ use tokio::task::JoinError;
 use tokio::time::sleep;
 
 use super::clock::now;
-use super::rooms::stored;
+use super::reading::stored;
 use super::{Shared, machine, reload};
 use crate::config::{Environment, Loaded, Problem};
 use crate::doctor::{Case, Counts, Report, Server, State, examine};

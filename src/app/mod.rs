@@ -15,6 +15,7 @@ mod operator;
 mod page;
 mod plan;
 mod readiness;
+mod reading;
 mod reload;
 mod revision;
 mod rooms;

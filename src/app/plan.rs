@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::clock::now;
+use super::reading::{Pages, stored};
 use super::reload::{needs_restart, read};
-use super::rooms::{Pages, stored};
 use super::{Shared, config};
 use crate::component::desk::{Desk, Judged, Mode};
 use crate::component::drift::{drifts, in_stored};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::adhoc::{AdHocFace, Answered};
 use super::clock::{instant, now};
 use super::operator::Operator;
-use super::{Shared, addresses, around, revision, rooms};
+use super::{Shared, addresses, around, reading, revision};
 use crate::component::making;
 use crate::component::measures::Held;
 use crate::policy::attempt::Action;
@@ -65,7 +65,7 @@ impl Traffic {
         let greeted = self.shared.desk().greeted();
         let service = greeted.into_iter().find(|service| greets.as_deref() == Some(service));
         if let Some(service) = service {
-            tokio::spawn(rooms::restore(self.shared.clone(), service));
+            tokio::spawn(reading::restore(self.shared.clone(), service));
         }
     }
 
@@ -188,7 +188,7 @@ impl Traffic {
             drop(desk);
             if is_missing {
                 tracing::warn!(%service, "a report is missing: the rooms are read again");
-                tokio::spawn(rooms::restore(self.shared.clone(), service));
+                tokio::spawn(reading::restore(self.shared.clone(), service));
             }
         }
     }

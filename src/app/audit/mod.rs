@@ -9,7 +9,8 @@ use serde_json::{Map, Value};
 
 use self::trials::{Key, Trials, Turn};
 use super::clock::now;
-use super::rooms::{Reading, RoomError, apply, restore};
+use super::reading::{Reading, restore};
+use super::rooms::{RoomError, apply};
 use super::{Shared, config};
 use crate::component::desk::Mode;
 use crate::component::drift::drifts;
