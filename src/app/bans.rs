@@ -45,20 +45,6 @@ impl Pages {
             Err(_) => self.stored.push(ban),
         }
     }
-
-    /// Offers the database the bans that are only here; whether it has taken one.
-    async fn store(&mut self, store: &Store) -> bool {
-        let before = self.unstored.len();
-        let mut left = Vec::new();
-        for ban in std::mem::take(&mut self.unstored) {
-            match store.add_ban(ban.clone()).await {
-                Ok(()) => self.taken(store, ban).await,
-                Err(_) => left.push(ban),
-            }
-        }
-        self.unstored = left;
-        self.unstored.len() < before
-    }
 }
 
 impl Book {
@@ -114,6 +100,28 @@ pub(super) async fn put_in_force(shared: &Shared, bans: &Pages) -> Consequences 
     replaced.unwrap_or_else(|refused| refused)
 }
 
+/// Offers the database the bans that are only here. Nobody waits for the book meanwhile; a ban that was lifted meanwhile is
+/// lifted there, too.
+async fn offer(shared: &Shared, store: &Store) {
+    let unstored = shared.bans.open().await.unstored.clone();
+    for ban in unstored {
+        if store.add_ban(ban.clone()).await.is_err() {
+            return; // it takes no other either
+        }
+        let mut book = shared.bans.open().await;
+        let before = book.unstored.len();
+        book.unstored.retain(|one| one.id != ban.id);
+        if book.unstored.len() == before {
+            if let Err(error) = store.lift_bans(ban.who.clone(), ban.room.clone()).await {
+                tracing::error!(%error, ban = ban.id, "a ban that was lifted is stored");
+            }
+            continue;
+        }
+        tracing::info!(ban = ban.id, "the audit database has taken a ban that was only in memory");
+        book.taken(store, ban).await;
+    }
+}
+
 /// Follows what other servers write into the database.
 pub(super) async fn watch(shared: Shared) {
     let store = shared.desk().audit().store().map(Arc::clone);
@@ -123,10 +131,7 @@ pub(super) async fn watch(shared: Shared) {
         tokio::select! {
             changed = changes.changed() => if changed.is_err() { return },
             () = sleep(AGAIN) => {
-                let mut book = shared.bans.open().await;
-                if book.store(&store).await {
-                    tracing::info!("the audit database has taken the bans that were only in memory");
-                }
+                offer(&shared, &store).await;
                 continue;
             }
         }

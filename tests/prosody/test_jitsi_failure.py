@@ -186,7 +186,7 @@ async def test_away_services_work_and_the_meeting_goes_on(scene):
         assert time.monotonic() - began < 1, "nothing of it waits"
         recorder.say(s.room, "recording")
         await alice.wait_for(lambda seen: seen.body == "recording")
-        refused = await alice.lock_room(s.room, "another password")
+        refused = await alice.lock_room(s.room, "five loud paper boats")
         assert refused.error[:2] == ("wait", "remote-server-timeout"), refused
 
 
