@@ -2,7 +2,7 @@
 -- commands of the component come first, then what services and the room's moderators ask for, then all others. Within
 -- these the turns go round by origin (turns.lib.lua), and so they do between the lines: a flood from one origin costs
 -- all others the turns of one. While others come too, a group of which many wait has one question outstanding, and
--- rests after the answer: what it costs the server is at most a sixth of the time.
+-- rests after the answer: what it costs the server is at most a ninth of the time.
 
 local jid, ip, pton = require "util.jid", require "util.ip", require "util.net".pton;
 local new_cache, now, new_id = require "util.cache".new, require "util.time".now, require "util.id";
@@ -12,7 +12,7 @@ local MAPPED = ("\0"):rep(10) .. "\255\255"; -- how an IPv4 address begins that 
 local ADDRESSES = 1000; -- whose network is remembered
 local RECENTLY = 0.25; -- seconds in which somebody else has come, so that a group leaves time to others
 local MANY = 20; -- attempts of a group that wait: it is more than a few people who come at once
-local RESTS = 5; -- times as long as its attempt took
+local RESTS = 8; -- times as long as its attempt took
 local REST = 0.05; -- seconds at most: the component may be slow
 local PLACES = 4; -- of a line: so many groups can have its next turn
 local NOTHING = {};
