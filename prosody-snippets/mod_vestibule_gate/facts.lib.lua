@@ -75,7 +75,7 @@ return function (gate)
 		return person;
 	end
 
-	-- How many people are inside beside the requester, services apart, however many sessions each has. Sessions of one
+	-- How many people are inside apart from the requester and services, however many sessions each has. Sessions of one
 	-- address, account or ticket are one person's. A device, which the client names for itself, proves nothing: it excuses
 	-- one occupant, not all that share it.
 	local function count_others(room, e)

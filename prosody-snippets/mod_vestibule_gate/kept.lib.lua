@@ -123,8 +123,8 @@ return function (gate)
 		data.lent[bare] = { was = data.lent[bare] and data.lent[bare].was or before, is = given };
 	end
 
-	-- Since when no moderator is inside, services apart; nil: one is, or none ever was. It is noted with the room, whoever
-	-- asks, so that it is known after a restart of the component.
+	-- Since when no moderator is inside, services apart; nil: one is, or none ever was. It is noted with the room at
+	-- each look, so that it is known after a restart of the component.
 	local function unmoderated_since(room)
 		local data = of(room);
 		if not data then return nil; end

@@ -1,8 +1,10 @@
 -- Keeps connections from sending faster than they are served: of one whose group has LIMIT.one attempts waiting no
--- further stanza is looked at, and nothing read, until one of these has been served. Nothing is refused for it.
+-- further join or request from outside of its room is looked at, and nothing read, until one of these has been served.
+-- Nothing is refused for it, and nobody inside of a room is held back there, whoever shares their network.
 
-local async, add_task = require "util.async", require "util.timer".add_task;
+local async, add_task, jid_bare = require "util.async", require "util.timer".add_task, require "util.jid".bare;
 
+local REQUESTS = { get = true, set = true };
 local STREAMS = { c2s = true, s2sin = true, s2sout = true };
 local BACKLOG = 100; -- stanzas that have been read and not looked at; with more, the server cannot stop reading
 
@@ -46,11 +48,20 @@ return function (gate)
 			and thread and thread.queue and #thread.queue < BACKLOG;
 	end
 
+	local function is_from_outside(stanza)
+		local attr = stanza.attr;
+		local is_attempt = stanza.name == "presence" and attr.type == nil or stanza.name == "iq" and REQUESTS[attr.type];
+		if not is_attempt then return false; end
+		local room = gate.get_room(jid_bare(attr.to));
+		return not room or not room:get_occupant_jid(attr.from);
+	end
+
 	-- Waits while the sender's group is ahead. Returns whether that is all that is to be done here: the session has ended
 	-- meanwhile, or this gate has.
 	function pace.hold(event)
 		local session, from = event.origin, event.stanza.attr.from;
-		if not STREAMS[session.type] or not queue.is_crowded() or gate.is_service(from) then return false; end
+		if not STREAMS[session.type] or not queue.is_crowded() or gate.is_observing() then return false; end
+		if gate.is_service(from) or not is_from_outside(event.stanza) then return false; end
 		local group = queue.origin_of { from = from, origin = session, origin_type = session.type };
 		while is_ahead(group) and can_wait(session) do
 			local wait, go_on = async.waiter();

@@ -157,9 +157,9 @@ struct Upkeep {
     limit: config::Limit,
     /// What the file in force says.
     text: Secret,
-    /// What is in force beside the policy.
+    /// The settings in force.
     settings: Arc<Settings>,
-    /// What the file in force says beside the policy: a part of it may take a restart.
+    /// The settings in the file: some take a restart.
     in_file: Arc<Settings>,
     /// The addresses in that file that are not ASCII.
     written: Arc<[config::Written]>,

@@ -80,7 +80,7 @@ async fn understand(shared: &Shared, candidate: Candidate) -> Result<Loaded, Str
     let environment = Arc::clone(&shared.environment);
     let file = Arc::clone(&shared.file);
     let understand = move || {
-        // A text without a path, or with a relative one, stands beside the component's own file.
+        // A text without a path, or with a relative one, stands in the directory of the component's own file.
         let own = file.parent().unwrap_or(Path::new(""));
         let directory = Path::new(&candidate.path).parent().unwrap_or(Path::new(""));
         let directory = own.join(directory);

@@ -53,7 +53,7 @@ async fn read_all(shared: &Shared, service: &Arc<str>) -> Result<bool, RoomError
     reading.finish().await
 }
 
-/// All rooms of a service, read a page at a time, and taken into the view of the rooms as they are. Whoever reads them
+/// All rooms of a service, read a page at a time, and taken into the view of the rooms as they are. The caller
 /// holds [`Shared::paging`].
 pub(super) struct Reading<'a> {
     shared: &'a Shared,
@@ -103,7 +103,7 @@ impl Drop for Reading<'_> {
     }
 }
 
-/// The rooms of a service, a page at a time, in the order of their addresses. Whoever reads them holds
+/// The rooms of a service, a page at a time, in the order of their addresses. The caller holds
 /// [`Shared::paging`].
 pub(super) struct Pages<'a> {
     shared: &'a Shared,

@@ -282,7 +282,7 @@ async fn remove(
         };
         (effects, Vec::new())
     };
-    // Of whoever else is inside nothing is needed.
+    // The other people inside are not needed.
     let done = apply_reading(shared, room, || glance(room, Some(jid)), None, effects).await;
     match &done {
         Ok(()) => {

@@ -21,7 +21,7 @@ use crate::control::TaskDown;
 const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
 /// A task that runs for so long is up again.
 const SETTLED: Duration = Duration::from_secs(1);
-/// A task that ran for so long starts the back-off anew when it ends.
+/// A task that ran for so long starts the back-off again when it ends.
 const LASTING: Duration = Duration::from_secs(60);
 
 /// How a task ended that should go on: with a reason that is told.

@@ -15,7 +15,7 @@ pub(super) fn show(request: &Request, value: &Value) -> ExitCode {
     match request {
         Request::Close { room } => say(&format!("{room} is closed: nobody else may enter")),
         Request::Reopen { room } => say(&format!("{room} takes people in again")),
-        Request::ReopenLog {} => say(&format!("{} is begun anew", field(value, "log"))),
+        Request::ReopenLog {} => say(&format!("{} is begun again", field(value, "log"))),
         Request::End { room, .. } => say(&format!("{room} has ended")),
         Request::Admit { room, .. }
         | Request::Reject { room, .. }

@@ -1,6 +1,7 @@
 //! What of the settings is read at the start alone.
 
-use super::settings::Settings;
+use super::admin::Admin;
+use super::settings::{Component, Log, Settings, Store};
 use crate::jid::BareJid;
 
 impl Settings {
@@ -23,38 +24,47 @@ impl Settings {
 
     /// The keys that say something else in `file` than this program runs with, and take a restart to be in force.
     pub fn needs_restart(&self, file: &Self) -> Vec<String> {
-        let (one, other) = (&self.component, &file.component);
+        // Each key is named, so that a new one is not forgotten.
+        let Component {
+            domain,
+            server,
+            secret,
+            allow_plaintext_network,
+            state_dir,
+            socket,
+            ready_within,
+        } = &self.component;
+        let other = &file.component;
         let component = [
-            ("domain", one.domain != other.domain),
-            ("server", one.server != other.server),
-            ("secret", one.secret != other.secret),
-            (
-                "allow_plaintext_network",
-                one.allow_plaintext_network != other.allow_plaintext_network,
-            ),
-            ("state_dir", one.state_dir != other.state_dir),
-            ("socket", one.socket != other.socket),
-            ("ready_within", one.ready_within != other.ready_within),
+            ("domain", *domain != other.domain),
+            ("server", *server != other.server),
+            ("secret", *secret != other.secret),
+            ("allow_plaintext_network", *allow_plaintext_network != other.allow_plaintext_network),
+            ("state_dir", *state_dir != other.state_dir),
+            ("socket", *socket != other.socket),
+            ("ready_within", *ready_within != other.ready_within),
         ];
-        let (one, other) = (&self.log, &file.log);
+        let Log { level, format, decisions } = &self.log;
+        let other = &file.log;
         let log = [
-            ("level", one.level != other.level),
-            ("format", one.format != other.format),
-            ("decisions", one.decisions != other.decisions),
+            ("level", *level != other.level),
+            ("format", *format != other.format),
+            ("decisions", *decisions != other.decisions),
         ];
-        let (one, other) = (&self.store, &file.store);
+        let Store { file: database, keep, keep_size, addresses, postgres, server } = &self.store;
+        let other = &file.store;
         let store = [
-            ("file", one.file != other.file),
-            ("keep", one.keep != other.keep),
-            ("keep_size", one.keep_size != other.keep_size),
-            ("addresses", one.addresses != other.addresses),
-            ("postgres", one.postgres != other.postgres),
-            ("server", one.server != other.server),
+            ("file", *database != other.file),
+            ("keep", *keep != other.keep),
+            ("keep_size", *keep_size != other.keep_size),
+            ("addresses", *addresses != other.addresses),
+            ("postgres", *postgres != other.postgres),
+            ("server", *server != other.server),
         ];
-        let (one, other) = (&self.admin, &file.admin);
+        let Admin { http, socket_mode, .. } = &self.admin;
         let admin = [
-            ("http", one.http != other.http),
-            ("socket_mode", one.socket_mode != other.socket_mode),
+            ("http", *http != file.admin.http),
+            ("socket_mode", *socket_mode != file.admin.socket_mode),
         ];
         let tables =
             [("component", &component[..]), ("log", &log), ("store", &store), ("admin", &admin)];

@@ -262,7 +262,7 @@ pub static COMMANDS: &[Command] = &[
     },
 ];
 
-/// A command that is in no table: whoever may open the socket, and nobody else, gets a token by it.
+/// A command that is in no table: only those who may open the socket get a token by it.
 pub(super) static PAGE: Command = Command {
     name: "page",
     title: "Page",

@@ -114,7 +114,7 @@ fn caller(stream: &UnixStream) -> Caller {
 
 async fn sign_of_life(lines: &mut Framed<UnixStream, LinesCodec>, since: Duration) {
     if let Ok(line) = serde_json::to_string(&Line::Working(since.as_secs())) {
-        // Whoever does not read does not hold the command up.
+        // A client that does not read does not hold the command up.
         let _ = timeout(SIGN_OF_LIFE, lines.send(line)).await;
     }
 }

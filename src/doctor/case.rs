@@ -14,9 +14,9 @@ use crate::wire::room::LiveRoom;
 pub struct Case<'a> {
     /// The services of the file; `Err`: the server could not be asked, and why.
     pub servers: Result<&'a [Server], &'a str>,
-    /// What is in force beside the policy.
+    /// The settings in force.
     pub settings: &'a Settings,
-    /// What the file in force says beside the policy: a part of it may take a restart.
+    /// The settings in the file: some take a restart.
     pub in_file: &'a Settings,
     /// The policy in force.
     pub policy: &'a Policy,

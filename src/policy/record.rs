@@ -3,7 +3,7 @@
 //! The gate keeps both as opaque text and brings them along with every question, so that the component
 //! needs no memory to answer right. The format is versioned; a text of another version is no record.
 //!
-//! A field that this program does not know is no other version: it is of a newer program that runs beside this one, or
+//! A field that this program does not know is no other version: it is of a newer program that runs along with this one, or
 //! ran before it. Those of a record are written again as they were read; those of a person are left out. The version
 //! grows only for what an older program must not read.
 

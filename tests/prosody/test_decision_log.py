@@ -75,7 +75,7 @@ def status(vestibule):
 
 
 async def moved_and_begun_anew(server, vestibule, begin_anew):
-    """Moves the log away and begins it anew; the room is tea@, with one decision in each file."""
+    """Moves the log away and begins it again; the room is tea@, with one decision in each file."""
     path = vestibule.state_dir / "decisions.jsonl"
     async with Crowd(server) as crowd:
         opener, guest = await guests(crowd, 2)
@@ -104,7 +104,7 @@ async def test_a_log_that_was_moved_away_is_begun_anew_by_command(start_prosody,
     def reopen():
         done = vestibule.run("reopen")
         path = vestibule.state_dir / "decisions.jsonl"
-        assert (done.returncode, done.stdout) == (0, f"{path} is begun anew\n")
+        assert (done.returncode, done.stdout) == (0, f"{path} is begun again\n")
 
     await moved_and_begun_anew(server, vestibule, reopen)
 

@@ -248,6 +248,26 @@ async def test_what_one_sends_ahead_of_the_answers_waits_unread_and_is_not_refus
             assert (await eve.outcome(room, 0, 30)).joined
 
 
+async def test_nobody_inside_is_held_back_for_a_flood_of_their_network(door):
+    async with WebCrowd(door.server, door.web_port) as browsers, Crowd(door.server) as crowd:
+        room, alice = await opened(door, crowd)
+        near = await browsers.connect("198.51.100.1")
+        assert (await near.join(room, "Near", PASSWORD)).joined
+        flood = [await browsers.connect(f"198.51.100.{number}") for number in range(2, 42)]
+        with holding(door):
+            for person in flood:
+                for _ in range(5):
+                    person.ask_to_join(door.room("flood"), "M")
+            await flooded(alice)
+            since = alice.mark()
+            near.say(room, "we go on")
+            near.send_raw(f"<presence xmlns='{CLIENT}' to='{room}/Near'><show>away</show></presence>")
+            await near.ping()
+            await alice.wait_for(lambda seen: seen.body == "we go on", since=since)
+            await alice.wait_for(lambda seen: seen.nick == "Near" and seen.name == "presence", since=since)
+        await asyncio.gather(*(person.ping(60) for person in flood))
+
+
 # Many who are no flood
 
 

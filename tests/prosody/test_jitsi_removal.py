@@ -123,7 +123,7 @@ async def test_the_operator_removes_and_lets_in_again(meet):
         assert (await again.enter(room, SECRET)).joined
 
 
-async def test_who_has_just_left_stays_out_when_he_reloads(meet):
+async def test_who_has_just_left_stays_out_when_they_reload(meet):
     async with meet.crowd() as crowd:
         room = meet.room()
         alice, bob = await crowd.persons("Alice", "Bob")
@@ -158,7 +158,7 @@ async def test_who_had_left_before_the_component_was_restarted_stays_out(prosody
         door.close()
 
 
-async def test_who_was_kicked_by_mistake_is_let_in_under_the_address_he_has_now(meet):
+async def test_who_was_kicked_by_mistake_is_let_in_under_the_address_they_have_now(meet):
     async with meet.crowd() as crowd:
         for by_new_address in (True, False):
             room = meet.room()

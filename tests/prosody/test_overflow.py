@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from lab import Crowd
 from lab.stanza import CLIENT, MUC_ADMIN, element
+from lab.stream import Stream, plain
 from storm import MODULES, PASSWORD, QUICK, ROOM, SERVICE, guests, hear, logged, policy, shell, tally, until
 
 # docs/protocol.md, section 7
@@ -124,6 +125,37 @@ async def test_what_waits_unread_goes_on_when_nobody_asks_any_more(start_prosody
         await other.ping(60)
         await alice.ping()
         assert "traceback" not in server.log().lower()
+
+
+async def test_a_session_that_is_resumed_goes_on_where_it_waited(start_prosody, start_vestibule):
+    server = start_prosody(muc_options=LONG, modules=["smacks"])
+    vestibule = start_vestibule(server, policy())
+    server.add_account("mallory")
+    async with Crowd(server) as crowd:
+        alice = await crowd.connect("alice@localhost")
+        mallory = await Stream.connect_to(server, "localhost")
+        await (await mallory.sasl("PLAIN", plain("mallory"))).bind()
+        jid, previd = mallory.jid, await mallory.hibernates()
+        vestibule.freeze()
+        rooms = [f"r{n}@{SERVICE}" for n in range(3 * EACH)]
+        mallory.send_raw("".join(JOIN.format(room=room) for room in rooms))
+        for _ in range(20):
+            await alice.ping()
+        mallory.abort()
+        again = await Stream.connect_to(server, "localhost")
+        await again.sasl("PLAIN", plain("mallory"))
+        await again.resume(previd, jid)
+        vestibule.thaw()
+        await again.ping(60)
+        # What it had sent and the server had not read went with the connection.
+        answered = {seen.sender.partition("/")[0] for seen in again.seen} & set(rooms)
+        assert len(answered) > EACH
+        again.send_raw("".join(JOIN.format(room=room) for room in rooms))
+        await again.ping(60)
+        await until(lambda: set(rooms) <= {seen.sender.partition("/")[0] for seen in again.seen}, 30, "an answer from each")
+        await alice.ping()
+        assert "traceback" not in server.log().lower()
+        again.abort()
 
 
 async def test_a_session_that_cannot_decide_on_a_nick_holds_one_place(start_prosody, start_vestibule):

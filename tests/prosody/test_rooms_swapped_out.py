@@ -1,4 +1,4 @@
-"""Rooms that the server has swapped out of memory are rooms like others: bans and audits reach whoever is in them."""
+"""Rooms that the server has swapped out of memory are rooms like others: bans and audits reach the people in them."""
 
 import asyncio
 import json

@@ -109,7 +109,7 @@ impl Operator {
         if let Some(time) = stays_out {
             if removal.keep_out.value.is_none() {
                 return Err(conflict(
-                    "`removal.keep_out` is \"never\" for this room, so nobody is kept out of it: ban him from it instead",
+                    "`removal.keep_out` is \"never\" for this room, so nobody is kept out of it: ban them from it instead",
                 ));
             }
             removal.keep_out.value = Some(time.time());
@@ -190,7 +190,7 @@ impl Operator {
     }
 
     /// Returns the person who is meant: by an address, prepared or as the server has stamped it on somebody who is there
-    /// (whoever came in before the gate may have such an address); by a nick that one person bears; or by the id of a
+    /// (an occupant from before the gate may have such an address); by a nick that one person bears; or by the id of a
     /// decision on them.
     async fn whom(&self, jid: &BareJid, text: &str) -> Result<BareJid, Failure> {
         let text = text.trim();

@@ -112,7 +112,7 @@ impl People {
         Ok(None)
     }
 
-    /// Every address of one person, with the marks of each: whoever is certainly the same, also by the record of a
+    /// Every address of one person, with the marks of each: all that are certainly the same person's, also by the record of a
     /// removal.
     pub(super) fn same(&self, jid: &BareJid, live: &LiveRoom, rules: &Removal) -> Vec<Person> {
         let mut marks = certain_marks(rules, &away(jid, live));

@@ -1,4 +1,4 @@
--- Loaded beside the gate by tests: gives occupants another role and tells nobody, at once or just before the component's
+-- Loaded along with the gate by tests: gives occupants another role and tells nobody, at once or just before the component's
 -- next command to the room is carried out.
 
 local muc, st = module:depends("muc"), require "util.stanza";
