@@ -107,6 +107,19 @@ async def test_a_nick_that_one_person_bears_is_enough(door):
         assert line["details"]["jid"] == bob.bare
 
 
+@VERBS
+async def test_a_nick_that_reads_like_an_address_is_none(door, verb):
+    async with Crowd(door.server) as crowd:
+        room, _, _ = await meeting(door, crowd)
+        guest = await crowd.connect("guest.localhost")
+        for nick in ("carol@localhost", "Carol@LOCALHOST"):
+            assert (await guest.join(room, nick)).condition == "registration-required"
+            before = read(door, "room", room)
+            assert NOBODY in say(door, verb, "--", room, "carol@localhost", code=1)
+            assert read(door, "room", room) == before
+        assert (await guest.join(room, "Guest")).condition == "registration-required"
+
+
 async def test_a_nick_that_two_people_bear_names_both(door):
     async with Crowd(door.server) as crowd:
         room, _, _ = await meeting(door, crowd)

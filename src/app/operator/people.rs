@@ -206,7 +206,10 @@ impl Operator {
         if let Some(stamped) = BareJid::stamped(text).filter(|stamped| people.have(stamped)) {
             return Ok(stamped);
         }
-        if let Some(called) = people.called(text)? {
+        // Anybody may bear a nick that reads like the address of another person.
+        if !text.contains('@')
+            && let Some(called) = people.called(text)?
+        {
             return Ok(called.clone());
         }
         if let Some(meant) = self.of_decision(jid, text).await.filter(|meant| people.have(meant)) {
