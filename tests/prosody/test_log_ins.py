@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 from lab import SERVICE, Crowd
-from lab.community import SASLPASSWD, SLAPD, modules, needs_cyrus, needs_ldap, needs_sasl2
+from lab.community import OWN, SASLPASSWD, SLAPD, modules, needs_cyrus, needs_ldap, needs_sasl2, with_libraries
 from lab.door import Door
 from lab.federation import Link
 from lab.process import HOST, Failed, Process, free_port, wait_until
@@ -105,11 +105,14 @@ class LogIns(Door):
         text = "".join(
             f'\nVirtualHost "{name}"\n{assignments(options, chr(9))}' for name, options in hosts.items()
         )
+        borrowed = modules(home / "modules", "auth_cyrus", *SASL2_MODULES[version])
+        ldap = "mod_auth_ldap.lua"  # the server's own
+        (borrowed / ldap).write_text(with_libraries(OWN[version] / ldap))
         super().__init__(
             version,
             POLICY,
             modules=["lab_hosts", "lab_unload", "smacks", "legacyauth"],
-            plugin_paths=[MODULES, modules(home / "modules", "auth_cyrus", *SASL2_MODULES[version])],
+            plugin_paths=[MODULES, borrowed],
             extra_hosts=text,
         )
         self.server.env.update(env)

@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from .process import ROOT
+
 INSTALLED = Path("/usr/lib/prosody/modules")
+OWN = {"0.12": INSTALLED, "13": ROOT / "target/prosody13/usr/lib/prosody/modules"}
 LIBRARIES = next(Path("/usr/lib").glob("*-linux-gnu"), Path("/usr/lib"))
 CPATH = LIBRARIES / "lua/5.4/?.so"
 
@@ -28,8 +31,13 @@ def modules(folder, *names):
         if _has(f"mod_{name}"):
             shutil.copytree(INSTALLED / f"mod_{name}", folder / f"mod_{name}")
             main = folder / f"mod_{name}" / f"mod_{name}.lua"
-            main.write_text(f'package.cpath = package.cpath .. ";{CPATH}"; {main.read_text()}')
+            main.write_text(with_libraries(main))
     return folder
+
+
+def with_libraries(file):
+    """The text of a module that finds the system's C libraries, whichever module is loaded first."""
+    return f'package.cpath = package.cpath .. ";{CPATH}"; {file.read_text()}'
 
 
 def _library(name):
