@@ -131,6 +131,31 @@ async def test_a_nick_that_two_people_bear_names_both(door):
         assert len(read(door, "room", room)["waiting"]) == 2
 
 
+@VERBS
+async def test_the_id_of_a_decision_names_the_person_it_was_about(door, verb):
+    async with Crowd(door.server) as crowd:
+        room, _, _ = await meeting(door, crowd)
+        guest = await crowd.connect("guest.localhost")
+        await guest.join(room, "Guest")
+        about = await door.decision(kind="join", room=room, jid=guest.bare)
+        (person,) = read(door, verb, room, about["id"])["people"]
+        assert (person["jid"], person["found"]) == (guest.bare, "waits")
+
+
+@VERBS
+async def test_a_nick_that_is_the_id_of_a_decision_is_taken_for_nobody(door, verb):
+    async with Crowd(door.server) as crowd:
+        room, _, _ = await meeting(door, crowd)
+        guest, other = [await crowd.connect("guest.localhost") for _ in range(2)]
+        await guest.join(room, "Guest")
+        about = await door.decision(kind="join", room=room, jid=guest.bare)
+        await other.join(room, about["id"])
+        before = read(door, "room", room)
+        said = say(door, verb, room, about["id"], code=1)
+        assert guest.bare in said and other.bare in said and "give an address" in said, said
+        assert read(door, "room", room) == before
+
+
 async def test_the_address_of_a_session_is_enough(door):
     async with Crowd(door.server) as crowd:
         room, _, bob = await meeting(door, crowd)

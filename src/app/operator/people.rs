@@ -6,10 +6,11 @@ use std::sync::{Mutex, PoisonError};
 use serde_json::{Value, json};
 
 use super::Operator;
-use super::failure::{conflict, not_found};
+use super::failure::{conflict, not_found, unavailable};
 use super::whom::{Found, People, Person, away, is_known};
 use crate::app::clock::now;
 use crate::app::rooms::{RoomError, address, apply, room};
+use crate::component::desk::Desk;
 use crate::control::{Failure, Length};
 use crate::jid::BareJid;
 use crate::policy::attempt::Requester;
@@ -207,13 +208,17 @@ impl Operator {
             return Ok(stamped);
         }
         // Anybody may bear a nick that reads like the address of another person.
-        if !text.contains('@')
-            && let Some(called) = people.called(text)?
-        {
-            return Ok(called.clone());
-        }
-        if let Some(meant) = self.of_decision(jid, text).await.filter(|meant| people.have(meant)) {
-            return Ok(meant);
+        let called = if text.contains('@') { None } else { people.called(text)?.cloned() };
+        let about = self.of_decision(jid, text).await?.filter(|meant| people.have(meant));
+        match (called, about) {
+            // The ids of decisions can be guessed, so a nick may be one.
+            (Some(called), Some(about)) if called != about => {
+                return Err(conflict(format!(
+                    "`{text}` is the nick of `{called}` and a decision about `{about}`; give an address"
+                )));
+            }
+            (Some(meant), _) | (None, Some(meant)) => return Ok(meant),
+            (None, None) => {}
         }
         match parsed {
             Err(error) if text.contains('@') => {
@@ -223,13 +228,14 @@ impl Operator {
         }
     }
 
-    /// The person whom an entry of the audit is about.
-    async fn of_decision(&self, room: &BareJid, id: &str) -> Option<BareJid> {
-        let store = self.store()?;
+    /// The person whom an entry of the audit is about; `None`: there is no such entry, or no audit database.
+    async fn of_decision(&self, room: &BareJid, id: &str) -> Result<Option<BareJid>, Failure> {
+        let Some(store) = self.store().filter(|_| Desk::may_be_id(id)) else { return Ok(None) };
         let room = Some(room.to_string());
         let query = Query { room, id: Some(id.to_owned()), limit: Some(1), ..Query::default() };
-        let found = store.search_all(query).await.ok()?;
-        BareJid::stamped(found.entries.first()?.person.as_deref()?)
+        let found = store.search_all(query).await.map_err(unavailable)?;
+        let entry = found.entries.first();
+        Ok(entry.and_then(|entry| BareJid::stamped(entry.person.as_deref()?)))
     }
 
     fn people(&self, live: &LiveRoom) -> People {

@@ -329,6 +329,16 @@ impl Desk {
         format!("{}-{}", self.run, self.next)
     }
 
+    /// Returns whether a text has the form of a decision's id: hexadecimal digits, a hyphen, and a number.
+    pub fn may_be_id(text: &str) -> bool {
+        text.split_once('-').is_some_and(|(run, number)| {
+            !run.is_empty()
+                && run.bytes().all(|byte| byte.is_ascii_hexdigit())
+                && !number.is_empty()
+                && number.bytes().all(|byte| byte.is_ascii_digit())
+        })
+    }
+
     fn pressure(&self, attempt: &Attempt, rules: &Rules, now: Timestamp) -> Pressure {
         let mut pressure = self.counters.pressure(&self.policy, attempt, rules, now);
         self.numbers(attempt, rules, now, &mut pressure);
