@@ -15,6 +15,8 @@ use tempfile::TempDir;
 use vestibule::component::audit::Audit;
 use vestibule::component::desk::{Desk, Mode};
 use vestibule::config::{Environment, load};
+use vestibule::store::sqlite::Sqlite;
+use vestibule::store::{Mask, Store};
 use vestibule::wire::NS;
 use vestibule::wire::question::Question;
 use vestibule::xmpp::element::Element;
@@ -44,7 +46,9 @@ impl Lab {
         let now = Timestamp::from_second(1_767_268_800).unwrap();
         let mut lab = Self { home, desk: None, asked: 0, now };
         let policy = Arc::new(lab.load("component.toml"));
+        let store = Store::open(Sqlite::new(lab.home.path().join("audit.db"))).unwrap();
         let audit = Audit::open(&lab.log()).unwrap();
+        let audit = audit.with_store("one".to_owned(), Mask::default(), Some(Arc::new(store)));
         lab.desk = Some(Desk::new(policy, [SERVICE.to_owned()], mode, audit, "r".to_owned()));
         lab
     }
@@ -334,20 +338,22 @@ rules = ["password.guesses"]
 reason = "met"
 "#;
     fs::write(lab.home.path().join("new.toml"), file).unwrap();
-    let output = lab.vestibule(&["check", "new.toml", "--log", "decisions.jsonl"], "");
-    let shown = String::from_utf8(output.stdout).unwrap();
-    let unseen: Vec<_> = shown.lines().filter(|line| line.starts_with("unseen: ")).collect();
-    let expected = [
-        "unseen: new.toml:5: room `board-*`: nothing in the log has met it",
-        "unseen: new.toml:11: ban: nothing in the log has met it",
-        "unseen: new.toml:14: exception: nothing in the log has met it",
-    ];
-    assert_eq!(unseen, expected, "{shown}");
-    let last = shown.lines().last().unwrap();
-    assert!(
-        last.starts_with("the log has 14 decisions on 3 rooms, from 2026-01-01T12:00:01Z"),
-        "{last}"
-    );
+    for log in ["decisions.jsonl", "audit.db"] {
+        let output = lab.vestibule(&["check", "new.toml", "--log", log], "");
+        let shown = String::from_utf8(output.stdout).unwrap();
+        let unseen: Vec<_> = shown.lines().filter(|line| line.starts_with("unseen: ")).collect();
+        let expected = [
+            "unseen: new.toml:5: room `board-*`: nothing in the log has met it",
+            "unseen: new.toml:11: ban: nothing in the log has met it",
+            "unseen: new.toml:14: exception: nothing in the log has met it",
+        ];
+        assert_eq!(unseen, expected, "{log}: {shown}");
+        let last = shown.lines().last().unwrap();
+        assert!(
+            last.starts_with("the log has 14 decisions on 3 rooms, from 2026-01-01T12:00:01Z"),
+            "{log}: {last}"
+        );
+    }
     let missing = lab.vestibule(&["check", "new.toml", "--log", "nothing"], "");
     assert_eq!(missing.status.code(), Some(2));
 }

@@ -15,7 +15,6 @@ mod show;
 mod token;
 mod trials;
 
-use std::fs::File;
 use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -71,7 +70,7 @@ enum Verb {
     Check {
         /// The file, if not the one of --config
         file: Option<PathBuf>,
-        /// Say, too, which overrides, bans and exceptions nothing in this decision log has met
+        /// Say, too, which overrides, bans and exceptions nothing in this decision log or audit database has met
         #[arg(long, value_name = "LOG")]
         log: Option<PathBuf>,
     },
@@ -244,10 +243,10 @@ fn check(file: &Path, log: Option<&Path>, environment: &Environment) -> ExitCode
     say(text.trim_end());
     if let (Ok(loaded), Some(log)) = (&result, log) {
         let mut seen = Seen::default();
-        let read =
-            File::open(log).and_then(|file| see(&loaded.policy, BufReader::new(file), &mut seen));
+        let read = replay::decisions(log)
+            .and_then(|decisions| see(&loaded.policy, BufReader::new(decisions), &mut seen));
         if let Err(error) = read {
-            return fail(&format!("cannot read {}: {error}", log.display()));
+            return fail(&error);
         }
         say(seen.words(&loaded.file, &loaded.policy).trim_end());
     }

@@ -62,7 +62,7 @@ pub(super) fn by_file(
     let result = replay(
         &loaded.policy,
         question,
-        logs.iter().map(|path| open(path)),
+        logs.iter().map(|path| decisions(path)),
         |found| {
             if *all || shown < *first {
                 if json {
@@ -91,7 +91,11 @@ pub(super) fn by_file(
     if *exact && !totals.is_exact() { ExitCode::from(NO) } else { ExitCode::SUCCESS }
 }
 
-fn open(path: &Path) -> io::Result<Box<dyn Read + Send>> {
+/// Opens a decision log, an audit database, or the standard input.
+///
+/// # Errors
+/// It cannot be read; the error names it.
+pub(super) fn decisions(path: &Path) -> io::Result<Box<dyn Read + Send>> {
     if path == Path::new("-") {
         return Ok(Box::new(io::stdin()));
     }
