@@ -312,6 +312,7 @@ impl Live {
     }
 
     /// Takes a room as it was read. Where it `is_older` than what was decided since, its record stays as it is known.
+    /// Returns the room as it was known before, if it was, in the same life of it.
     pub fn restore(
         &mut self,
         policy: &Policy,
@@ -319,7 +320,7 @@ impl Live {
         live: LiveRoom,
         is_older: bool,
         now: Timestamp,
-    ) {
+    ) -> Option<Box<Room>> {
         let known = self.rooms.remove(&live.jid);
         let known = known.filter(|room| room.generation == live.generation);
         let (claims, view) = match &known {
@@ -363,6 +364,7 @@ impl Live {
             }
         });
         self.rooms.insert(live.jid, Box::new(room));
+        known
     }
 
     /// Resolves every room's rules by another policy.

@@ -65,7 +65,9 @@ pub fn presences<'a>(entries: impl IntoIterator<Item = &'a Entry>, about: &About
             | Kind::Drift
             | Kind::Doctor => continue,
         };
-        let key = (room.clone(), session(entry), what);
+        // A person waits once, whatever they knock with.
+        let person = entry.person.clone().filter(|_| what == "waiting");
+        let key = (room.clone(), person.unwrap_or_else(|| session(entry)), what);
         let presence = |from, until| Presence {
             room: room.clone(),
             person: entry.person.clone().unwrap_or_default(),

@@ -241,6 +241,9 @@ async def test_what_a_lost_report_has_left_is_healed_when_rooms_are_compared(doo
         assert count(door, room) == (2, 1), "nothing says yet that it is otherwise"
         door.enforce(POLICY + "\n[[room]]\nmatch = 'compared-*'\naccess = { enter = ['account'] }\n")
         await counts(door, room, 1, 1)
+        await door.flushed()
+        written = door.component.run("log", "--json", "--room", room, "--kind", "left").stdout
+        assert json.loads(written)["person"] == bob.bare, "what no report said is written down when it is found"
         assert banned(door, bob) == [(ended, bob.bare)]
         door.enforce(POLICY)
 

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::Desk;
 use crate::component::decided::GateDeed;
 use crate::component::lately::Last;
+use crate::component::live::Room;
 use crate::jid::BareJid;
 use crate::store::Kind;
 use crate::wire::question::read_requester;
@@ -137,9 +138,36 @@ impl Desk {
         let feed = self.feeds.entry(Arc::clone(service)).or_default();
         let (is_older, later) = feed.met(&room.jid, room.number);
         let jid = room.jid.clone();
-        self.live.restore(&self.policy, service, room, is_older, now);
+        let before = self.live.restore(&self.policy, service, room, is_older, now);
         for (at, report) in later {
             self.show(service, &jid, &report, at);
+        }
+        if let Some(before) = before {
+            self.write_unreported(&jid, *before, now);
+        }
+    }
+
+    /// Writes down who came and went by what was read of a room, with no report.
+    fn write_unreported(&mut self, jid: &BareJid, before: Room, now: Timestamp) {
+        let Some(room) = self.live.room(jid) else { return };
+        for (full, known) in &room.occupants {
+            if !before.occupants.contains_key(full) {
+                self.audit.person(Kind::Joined, jid, full, &known.who, now);
+            }
+        }
+        for (bare, known) in &room.waiting {
+            if !before.waiting.contains_key(bare) {
+                self.audit.person(Kind::Waiting, jid, bare.as_str(), &known.who, now);
+            }
+        }
+        let left =
+            before.occupants.into_iter().filter(|(full, _)| !room.occupants.contains_key(full));
+        let left = left.map(|(full, known)| (Kind::Left, full, known.who));
+        let gone = before.waiting.into_iter().filter(|(bare, _)| !room.waiting.contains_key(bare));
+        let gone = gone.map(|(bare, known)| (Kind::Gone, bare.to_string(), known.who));
+        for (kind, session, who) in left.chain(gone) {
+            self.audit.person(kind, jid, &session, &who, now);
+            self.lately.note(jid, who, Last::Left, now);
         }
     }
 
