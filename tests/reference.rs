@@ -202,6 +202,24 @@ fn every_test_that_proves_an_invariant_exists() {
 }
 
 #[test]
+fn every_file_that_the_architecture_names_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let document = read("docs/ARCHITECTURE.md");
+    let mut count = 0;
+    for name in document.split('`').skip(1).step_by(2) {
+        let path = match name {
+            name if name.contains("FAMILY") => continue,
+            name if name.ends_with(".lua") => format!("prosody-snippets/mod_vestibule_gate/{name}"),
+            name if name.starts_with("src") || name.starts_with("tests") => name.to_owned(),
+            _ => continue,
+        };
+        assert!(root.join(&path).exists(), "{path} does not exist");
+        count += 1;
+    }
+    assert!(count >= 20, "{count} files are named");
+}
+
+#[test]
 fn the_lines_that_a_run_of_the_demo_names_are_those_of_the_file() {
     let file = read("component.toml");
     let mut count = 0;
