@@ -159,7 +159,7 @@ impl World {
             (Class::Service, account.is_none() && is("focus@auth.example.org")),
             (Class::Operator, is("op@example.org")),
             (Class::Listed, listed),
-            (Class::Returning, who.person.is_some_and(|person| person.has_been_inside())),
+            (Class::Returning, who.person.as_ref().is_some_and(|person| person.has_been_inside())),
             (by_session, true),
         ]
         .into_iter()
@@ -719,7 +719,7 @@ proptest! {
                 let comes_in = waiting.iter().any(|(who, _)| {
                     let mut attempt = world.attempt.clone();
                     attempt.requester = who.clone();
-                    attempt.requester.person = Some(Person::admitted(who.person).as_moderator(true));
+                    attempt.requester.person = Some(Person::admitted(who.person.as_ref()).as_moderator(true));
                     // Whose name somebody inside has is told by name, and may choose another.
                     attempt.namesake = None;
                     attempt.action = Action::Join { credential: Credential::None };

@@ -210,7 +210,7 @@ async fn answer(shared: &Shared, judged: &Judged, lets_in: bool) {
         let waits = live.waiting.iter().any(|(who, _)| who.jid.as_ref() == Some(jid));
         let effects = match (waits, lets_in) {
             (false, _) => Effects::default(),
-            (true, true) => admission(jid, live.person),
+            (true, true) => admission(jid, live.person.as_ref()),
             (true, false) => Effects { reject: vec![(jid.clone(), None)], ..Effects::default() },
         };
         (effects, Vec::new())

@@ -276,7 +276,7 @@ async fn remove(
 ) -> Result<(), RoomError> {
     let effects = |live: &LiveRoom| {
         let effects = Effects {
-            people: vec![(jid.clone(), taken(live.person, live.affiliation))],
+            people: vec![(jid.clone(), taken(live.person.as_ref(), live.affiliation))],
             remove: vec![(jid.clone(), denial)],
             ..Effects::default()
         };

@@ -80,7 +80,7 @@ async fn carry_out(shared: &Shared, room: &BareJid, plan: &Plan) -> Outcome {
         let again = plan_again(&mut shared.desk(), live, person, now());
         // Of another person it is not known what the room remembers.
         let again = again.filter(|again| again.is_about(person));
-        let effects = again.as_ref().map(|plan| effects(&plan.remedy, live.person));
+        let effects = again.as_ref().map(|plan| effects(&plan.remedy, live.person.as_ref()));
         let conditions = again.as_ref().map(|plan| conditions(&plan.remedy, &live.view));
         *done.lock().unwrap_or_else(PoisonError::into_inner) = again;
         (effects.unwrap_or_default(), conditions.unwrap_or_default())

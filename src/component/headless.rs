@@ -58,7 +58,7 @@ pub fn plan_again(
     }
     for known in room.occupants.values_mut().chain(room.waiting.values_mut()) {
         if known.who.jid.as_ref() == asked {
-            known.who.person = live.person;
+            known.who.person.clone_from(&live.person);
         }
     }
     let rules = policy.exceptions.in_room(&room.rules, &live.jid, now);
@@ -66,7 +66,7 @@ pub fn plan_again(
 }
 
 /// What carries a plan out; `person`: what the room remembers of whomever it names.
-pub fn effects(remedy: &Remedy, person: Option<Person>) -> Effects {
+pub fn effects(remedy: &Remedy, person: Option<&Person>) -> Effects {
     let moderator =
         |jid: &BareJid| vec![(jid.clone(), Some(Person::admitted(person).as_moderator(true)))];
     match remedy {

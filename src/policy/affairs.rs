@@ -160,12 +160,12 @@ pub(super) fn affiliation_effects(
                 let suspended = before.and_then(|before| before.suspended);
                 let person = match suspended {
                     Some(_) => Person::admitted(before).given_back(),
-                    None => Person::removed(),
+                    None => Person::removed().known_as(before),
                 };
                 remember(jid, Some(person), effects);
                 effects.affiliate.extend(suspended.map(|had| (jid.clone(), had)));
             }
-            Affiliation::None => remember(jid, Some(Person::removed()), effects),
+            Affiliation::None => remember(jid, Some(Person::removed().known_as(before)), effects),
         }
     }
 }

@@ -224,8 +224,8 @@ pub struct Attempt {
 
 impl Attempt {
     /// What the room remembers of somebody whom the action names.
-    pub fn other(&self, jid: &BareJid) -> Option<Person> {
-        self.others.iter().find(|(other, _)| other == jid).map(|(_, person)| *person)
+    pub fn other(&self, jid: &BareJid) -> Option<&Person> {
+        self.others.iter().find(|(other, _)| other == jid).map(|(_, person)| person)
     }
 }
 
@@ -273,6 +273,9 @@ pub struct RoomView {
     /// What was written down when the policy was applied; `None`: never, or unreadable.
     #[serde(skip_serializing_if = "is_unset")]
     pub record: Option<Record>,
+    /// Something was written down that this program cannot read.
+    #[serde(skip_serializing_if = "is_unset")]
+    pub unreadable: bool,
 }
 
 impl RoomView {

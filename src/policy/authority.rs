@@ -93,7 +93,8 @@ pub(super) fn shields(
     let person = case.attempt.other(jid);
     // Of somebody who is away it is not known how they would prove who they are: the lists of the file count.
     let away = Requester { jid: Some(jid.clone()), auth: Auth::Server, ..Requester::default() };
-    let target = Requester { person, ..bearer.cloned().unwrap_or_else(|| away.clone()) };
+    let target =
+        Requester { person: person.cloned(), ..bearer.cloned().unwrap_or_else(|| away.clone()) };
     let there = Case { place: Place::inside(case.room_jid), ..*case };
     let shapes = [there.of(&away, jid), there.of(&target, jid)];
     if let Some(rule) = shapes.iter().find_map(untouchable) {

@@ -137,7 +137,7 @@ pub(super) fn classes(
             classes = classes.with(Class::Listed);
         }
     }
-    if who.person.is_some_and(|person| person.has_been_inside()) {
+    if who.person.as_ref().is_some_and(|person| person.has_been_inside()) {
         classes = classes.with(Class::Returning);
     }
     classes.with(match identity.auth {

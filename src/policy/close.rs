@@ -67,6 +67,9 @@ impl Default for Close {
     }
 }
 
+/// What was written down of the room cannot be read, or not all of it.
+pub(super) const RECORD: Rule = Rule::new("close.record", 0);
+
 /// Whether the room takes people in now.
 pub(super) fn join(case: &Case<'_>) -> Option<Opinion> {
     let close = &case.rules.close;
@@ -78,8 +81,7 @@ pub(super) fn join(case: &Case<'_>) -> Option<Opinion> {
     }
     let Some(record) = &case.room.record else {
         // What cannot be read might say that the room is closed.
-        let rule = Rule::new("close.record", 0);
-        return Some(Opinion::deny(rule, Denial::Closed(Closed::Command)));
+        return Some(Opinion::deny(RECORD, Denial::Closed(Closed::Command)));
     };
     if let Some(suspended) = suspended::join(case) {
         return Some(suspended);

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::attempt::{Affiliation, Attempt, Auth, Requester, RoomView};
 use super::classify::{Place, classes};
+use super::close::RECORD;
 use super::decide::{Case, as_excepted, rejudge};
 use super::exceptions::excepted;
 use super::notice::Notice;
@@ -118,7 +119,10 @@ impl Drift {
 
 /// Every difference. A room to which no policy was applied yet has none: its next join does that.
 pub fn compare(scene: &Scene<'_>) -> Vec<Drift> {
-    let Some(record) = &scene.view.record else { return Vec::new() };
+    let Some(record) = &scene.view.record else {
+        let is = "closed: its record is of another version, or damaged";
+        return scene.view.unreadable.then(|| of_record(is)).into_iter().collect();
+    };
     if focus::tries_itself_out(scene.policy, scene.room, record) {
         return Vec::new();
     }
@@ -136,6 +140,10 @@ pub fn compare(scene: &Scene<'_>) -> Vec<Drift> {
         persistent(scene),
     ];
     let mut found: Vec<Drift> = of_room.into_iter().flatten().collect();
+    let is_understood = record.unread().is_empty();
+    found.extend(
+        (!is_understood).then(|| of_record("values of a newer version, read as the stricter")),
+    );
     found.extend(judged.standing.iter().filter_map(|one| kept_out(judged, one)));
     // Of a room that was there before the policy, nobody knows who was made an owner, and why.
     if !record.opener.is_empty() {
@@ -155,6 +163,12 @@ pub fn compare(scene: &Scene<'_>) -> Vec<Drift> {
         }
     }
     found
+}
+
+/// What this program does not understand is reported, and left as it is.
+fn of_record(is: &'static str) -> Drift {
+    let should = "a record that this version understands";
+    Drift { rule: RECORD, who: None, is, should, effects: Effects::default() }
 }
 
 fn password(scene: &Scene<'_>, record: &Record) -> Option<Drift> {
@@ -256,7 +270,7 @@ fn kept_out(scene: &Scene<'_>, one: &Standing) -> Option<Drift> {
         is: one.affiliation.name(),
         should: "no owner or admin",
         effects: Effects {
-            people: vec![(one.jid.clone(), removal::taken(one.person, one.affiliation))],
+            people: vec![(one.jid.clone(), removal::taken(one.person.as_ref(), one.affiliation))],
             affiliate: vec![(one.jid.clone(), Affiliation::None)],
             ..Effects::default()
         },
@@ -282,8 +296,11 @@ fn standing(scene: &Scene<'_>, one: &Standing) -> Option<Drift> {
     let mut shapes = if is_inside { sessions } else { vec![&away] }.into_iter();
     let is_entitled = shapes.any(|who| {
         // As if he were no owner yet.
-        let who =
-            Requester { affiliation: Affiliation::None, person: one.person, ..(*who).clone() };
+        let who = Requester {
+            affiliation: Affiliation::None,
+            person: one.person.clone(),
+            ..(*who).clone()
+        };
         let attempt = Attempt::default();
         let calm = Pressure::default();
         moderators::entitlement(&case(scene, &attempt, &who, &one.jid, &calm)).is_some()
@@ -315,7 +332,7 @@ fn occupant(scene: &Scene<'_>, who: &Requester) -> Option<Drift> {
         is: "inside",
         should: "outside",
         effects: Effects {
-            people: vec![(jid.clone(), removal::taken(who.person, who.affiliation))],
+            people: vec![(jid.clone(), removal::taken(who.person.as_ref(), who.affiliation))],
             remove: vec![(jid, denial)],
             ..Effects::default()
         },

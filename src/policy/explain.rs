@@ -51,7 +51,7 @@ const VARIATIONS: [Variation; 13] = [
         if let Some(record) = &mut room.record {
             record.removed.clear();
         }
-        let knew = attempt.requester.person.is_some_and(|person| person.knew_password());
+        let knew = attempt.requester.person.as_ref().is_some_and(|person| person.knew_password());
         let entry = if knew { Entry::Both } else { Entry::Admitted };
         attempt.requester.person = Some(Person::entered(entry));
     }),

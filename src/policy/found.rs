@@ -90,7 +90,7 @@ pub(super) fn moderates(case: &Case<'_>) -> bool {
 
 /// What the requester is there, or was before a removal that is over.
 fn affiliation(case: &Case<'_>) -> Affiliation {
-    let suspended = case.who().person.and_then(|person| person.suspended);
+    let suspended = case.who().person.as_ref().and_then(|person| person.suspended);
     suspended.unwrap_or_default().max(case.who().affiliation)
 }
 
@@ -103,7 +103,7 @@ pub(super) fn is_member(case: &Case<'_>) -> bool {
 /// from whom a removal took it.
 pub(super) fn seat(case: &Case<'_>, moderates: bool, effects: &mut Effects) {
     let needs_membership = case.room.members_only && affiliation(case) < Affiliation::Member;
-    let given_back = case.who().person.and_then(|person| person.suspended);
+    let given_back = case.who().person.as_ref().and_then(|person| person.suspended);
     let is_kept = case.rules.access.persistent.value != Persistence::Never;
     effects.keep = (is_kept != case.room.persistent).then_some(is_kept);
     effects.affiliation = given_back.or(needs_membership.then_some(Affiliation::Member));

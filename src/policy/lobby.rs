@@ -213,7 +213,7 @@ pub(super) fn enter(case: &Case<'_>, credential: Credential, effects: &mut Effec
     } else if moderates && !rules.moderators.by_room {
         effects.affiliation = Some(Affiliation::Owner);
         effects.role = Some(Role::Moderator);
-    } else if let Some(suspended) = case.who().person.and_then(|person| person.suspended) {
+    } else if let Some(suspended) = case.who().person.as_ref().and_then(|person| person.suspended) {
         effects.affiliation = Some(suspended);
     } else if case.room.members_only
         && case.who().affiliation < Affiliation::Member
@@ -229,7 +229,8 @@ pub(super) fn enter(case: &Case<'_>, credential: Credential, effects: &mut Effec
     suspended::entered(case, effects);
     let takes_the_place = moderates && focus::takes_the_place(case);
     // The opener may have come back with another address before he was in for the first time.
-    let opened = case.who().person.is_some_and(|person| person.entry == Some(Entry::Opened));
+    let opened =
+        case.who().person.as_ref().is_some_and(|person| person.entry == Some(Entry::Opened));
     let is_opener = |record: &Record| opened || record.opener == case.jid.as_str();
     let is_awaited =
         |record: &&Record| record.awaited.is_some() && (takes_the_place || is_opener(record));
@@ -242,7 +243,7 @@ pub(super) fn enter(case: &Case<'_>, credential: Credential, effects: &mut Effec
         };
         effects.record = Some(Record { opener, claims, awaited: None, ..record.clone() });
     }
-    let before = case.who().person;
+    let before = case.who().person.as_ref();
     let knows = credential == Credential::Right || knew_password(case);
     let proves = credential == Credential::Right;
     let password =
@@ -258,8 +259,9 @@ pub(super) fn enter(case: &Case<'_>, credential: Credential, effects: &mut Effec
     let after = Person::entered(entry)
         .as_moderator(moderates && !found::moderates(case))
         .as_by_file(moderates && authority::is_by_file(case))
-        .with_password(password);
-    if before != Some(after) {
+        .with_password(password)
+        .known_as(before);
+    if before != Some(&after) {
         effects.people.push((case.jid.clone(), Some(after)));
     }
     wave::enter(case, effects);
@@ -295,7 +297,7 @@ fn may_skip_password(case: &Case<'_>) -> bool {
 
 /// The requester has proved to know the password, and need not prove it again.
 fn knew_password(case: &Case<'_>) -> bool {
-    case.who().person.is_some_and(|person| {
+    case.who().person.as_ref().is_some_and(|person| {
         person.knew_password()
             && (case.rules.password.ask_again.value == AskAgain::Nobody
                 || person.password == password_now(case))
@@ -311,8 +313,8 @@ fn may_skip_lobby(case: &Case<'_>) -> bool {
     let who = case.who();
     case.rules.lobby.bypass.value.meets(case.classes)
         || (who.affiliation >= Affiliation::Member
-            && !who.person.is_some_and(|person| person.is_removed()))
-        || who.person.is_some_and(|person| person.is_admitted())
+            && !who.person.as_ref().is_some_and(|person| person.is_removed()))
+        || who.person.as_ref().is_some_and(|person| person.is_admitted())
         || found::is_member(case)
 }
 

@@ -58,6 +58,7 @@ mod switches;
 pub mod texts;
 pub mod timers;
 pub mod told;
+pub mod unread;
 pub mod verdict;
 pub mod wave;
 pub mod who;

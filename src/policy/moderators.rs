@@ -124,6 +124,7 @@ pub(super) fn entitlement(case: &Case<'_>) -> Option<Rule> {
     // What a removal has taken counts again when it no longer keeps them out.
     let granted = who
         .person
+        .as_ref()
         .is_some_and(|person| person.moderator || person.suspended >= Some(Affiliation::Admin));
     (granted || who.affiliation >= Affiliation::Admin)
         .then(|| Rule::new("moderators.grant", moderators.grant.line))
@@ -154,7 +155,7 @@ pub(super) fn is_one(case: &Case<'_>, way: Become) -> bool {
             // Who opened it moderates when he comes back, unless that was taken from him since.
             Some(record) => {
                 (record.opener == case.jid.as_str()
-                    && who.person.is_some_and(|person| person.moderator))
+                    && who.person.as_ref().is_some_and(|person| person.moderator))
                     || (matches!(case.attempt.action, Action::Join { .. })
                         && focus::takes_the_place(case))
             }

@@ -368,9 +368,9 @@ pub(super) fn voice(case: &Case<'_>, item: &RoleChange, effects: &mut Effects) {
     if item.from == Role::Moderator {
         return;
     }
-    let person = case.attempt.other(jid);
-    let bearer =
-        Requester { jid: Some(jid.clone()), person, ..item.bearer.clone().unwrap_or_default() };
+    let person = case.attempt.other(jid).cloned();
+    let bearer = item.bearer.clone().unwrap_or_default();
+    let bearer = Requester { jid: Some(jid.clone()), person, ..bearer };
     let before = may(case.rules, classes(case.policy, case.rules, &bearer, case.place));
     let after = before.with_voice();
     if after != before {

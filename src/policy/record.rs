@@ -4,27 +4,28 @@
 //! needs no memory to answer right. The format is versioned; a text of another version is no record.
 //!
 //! A field that this program does not know is no other version: it is of a newer program that runs along with this one, or
-//! ran before it. Those of a record are written again as they were read; those of a person are left out. The version
-//! grows only for what an older program must not read.
+//! ran before it, and is written again as it was read. A known field with a value that this program does not know is read
+//! as the stricter of what it could mean, and is written again as it was read unless this program gives it another value.
+//! The version grows only for what an older program must not read.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::facts::is_unset;
-use super::removal::Removed;
+use super::removal::{self, Removed};
 use super::requester::Affiliation;
 use super::selector::Claim;
 use super::suspended::Suspended;
+use super::unread::{self, Object, Unknown, Unread};
 use super::wave::Wave;
-
-/// Fields that this program does not know, by name.
-pub type Unknown = BTreeMap<String, Value>;
 
 /// The version written, and the only one read.
 const VERSION: u8 = 1;
+/// A password that nobody has proved to know, where it is not understood which one it is.
+const ANOTHER_PASSWORD: u32 = 1 << 31;
 
 /// Where a room's password comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -113,7 +114,7 @@ pub struct Record {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub claims: Vec<Claim>,
     /// Who was removed and stays out, the oldest first.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, with = "removal::list", skip_serializing_if = "Vec::is_empty")]
     pub removed: Vec<Removed>,
     /// Strangers have to knock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -130,6 +131,9 @@ pub struct Record {
     /// Fields of a newer program.
     #[serde(flatten)]
     pub(super) unknown: Unknown,
+    /// Values of a newer program.
+    #[serde(skip)]
+    pub(super) unread: Unread,
 }
 
 impl Record {
@@ -151,17 +155,29 @@ impl Record {
             warned: Vec::new(),
             found: false,
             unknown: Unknown::new(),
+            unread: Unread::new(),
         }
     }
 
     /// Reads a record. `None`: another version, or nothing that we wrote.
     pub fn read(text: &str) -> Option<Self> {
-        serde_json::from_str(text).ok().filter(|record: &Self| record.v == VERSION)
+        let record = serde_json::from_str(text).ok().or_else(|| {
+            let (record, unread) = unread::read(text, &["v", "opened", "opener"], stricter)?;
+            Some(Self { unread, ..record })
+        });
+        record.filter(|record: &Self| record.v == VERSION)
     }
 
     /// Writes it.
     pub fn write(&self) -> String {
-        serde_json::to_string(self).unwrap_or_default()
+        unread::write(self, &self.unread)
+    }
+
+    /// Returns the names of the fields that are read as the stricter of what they could mean.
+    pub fn unread(&self) -> BTreeSet<&str> {
+        let mut names: BTreeSet<_> = self.unread.names().collect();
+        names.extend(self.removed.iter().any(|one| one.unread.is_some()).then_some("removed"));
+        names
     }
 
     /// The same room with another password, from `source`.
@@ -174,6 +190,24 @@ impl Record {
     /// When it was opened or, later, opened again.
     pub fn open_since(&self) -> Timestamp {
         self.reopened.map_or(self.opened, |reopened| reopened.max(self.opened))
+    }
+}
+
+/// What a field is read as whose value is not understood; `None`: as if it were absent.
+fn stricter(field: &str, record: &Object) -> Option<Value> {
+    let since = || json!({ "since": record.get("opened") });
+    match field {
+        // By somebody inside: nothing sets it back.
+        "password" => Some(json!(Source::Creator)),
+        "password_changes" => Some(json!(ANOTHER_PASSWORD)),
+        "closed" => Some(json!(Closed::Command)),
+        "wave" | "suspended" => Some(since()),
+        // Of one person, who could be anybody.
+        "removed" => Some(json!([record.get("removed")])),
+        // What the room has is kept.
+        "found" => Some(json!(true)),
+        // Times count from the opening, nobody takes the opener's place, and what was told is told again.
+        _ => None,
     }
 }
 
@@ -194,7 +228,7 @@ pub enum Entry {
 }
 
 /// What a room remembers of one bare address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Person {
     pub(super) v: u8,
     /// How he came in; `None`: he was removed.
@@ -212,68 +246,85 @@ pub struct Person {
     /// Which of the room's passwords this person has proved to know ([`Record::password_changes`] at that time).
     #[serde(default, skip_serializing_if = "is_unset")]
     pub password: u32,
+    /// Fields of a newer program.
+    #[serde(flatten)]
+    unknown: Unknown,
+    /// Values of a newer program.
+    #[serde(skip)]
+    pub(super) unread: Unread,
 }
 
 impl Person {
-    /// Somebody who came in that way.
-    pub const fn entered(entry: Entry) -> Self {
+    const fn new(entry: Option<Entry>) -> Self {
         Self {
             v: VERSION,
-            entry: Some(entry),
+            entry,
             moderator: false,
             by_file: false,
             suspended: None,
             password: 0,
+            unknown: Unknown::new(),
+            unread: Unread::new(),
         }
+    }
+
+    /// Somebody who came in that way.
+    pub const fn entered(entry: Entry) -> Self {
+        Self::new(Some(entry))
     }
 
     /// Somebody who was inside and was removed: what he has of the room no longer opens it.
     pub const fn removed() -> Self {
-        Self {
-            v: VERSION,
-            entry: None,
-            moderator: false,
-            by_file: false,
-            suspended: None,
-            password: 0,
-        }
+        Self::new(None)
+    }
+
+    /// The same person, of whom the room remembered that: fields that this program does not know are kept.
+    #[must_use]
+    pub fn known_as(self, before: Option<&Self>) -> Self {
+        let unknown = before.map(|before| before.unknown.clone()).unwrap_or_default();
+        Self { unknown, ..self }
     }
 
     /// Somebody who is removed now: keeps what is taken from them, the affiliation they have and what an earlier
     /// removal took. A rank by the file is not lost.
-    pub fn suspended(before: Option<Self>, affiliation: Affiliation) -> Self {
+    pub fn suspended(before: Option<&Self>, affiliation: Affiliation) -> Self {
         let earlier = before.and_then(|before| before.suspended);
         let suspended = earlier.max((affiliation >= Affiliation::Member).then_some(affiliation));
         let by_file = before.is_some_and(|before| before.by_file);
-        Self { suspended, by_file, ..Self::removed() }
+        let unread = before.map(|before| before.unread.clone().only("suspended"));
+        let unread = unread.unwrap_or_default();
+        Self { suspended, by_file, unread, ..Self::removed().known_as(before) }
     }
 
     /// The same person, now that somebody inside has opened the door.
-    pub const fn admitted(before: Option<Self>) -> Self {
+    pub fn admitted(before: Option<&Self>) -> Self {
         let Some(before) = before else { return Self::entered(Entry::Admitted) };
         let entry = match before.entry {
             Some(Entry::Password | Entry::Proved) => Entry::Both,
             Some(entry) => entry,
             None => Entry::Admitted,
         };
-        Self { entry: Some(entry), ..before }
+        Self { entry: Some(entry), ..before.clone() }
     }
 
     /// The same person, as moderator or not.
     #[must_use]
-    pub const fn as_moderator(self, moderator: bool) -> Self {
+    pub fn as_moderator(mut self, moderator: bool) -> Self {
+        self.unread.forget("moderator");
         Self { moderator, ..self }
     }
 
     /// The same person, as moderator by the file or not.
     #[must_use]
-    pub const fn as_by_file(self, by_file: bool) -> Self {
+    pub fn as_by_file(mut self, by_file: bool) -> Self {
+        self.unread.forget("by_file");
         Self { by_file, ..self }
     }
 
     /// The same person, who has proved to know that one of the room's passwords.
     #[must_use]
-    pub const fn with_password(self, password: u32) -> Self {
+    pub fn with_password(mut self, password: u32) -> Self {
+        self.unread.forget("password");
         Self { password, ..self }
     }
 
@@ -286,18 +337,27 @@ impl Person {
 
     /// The same person, with nothing left to be given back.
     #[must_use]
-    pub const fn restored(self) -> Self {
+    pub fn restored(mut self) -> Self {
+        self.unread.forget("suspended");
         Self { suspended: None, ..self }
     }
 
     /// Reads an entry. `None`: another version, or nothing that we wrote.
     pub fn read(text: &str) -> Option<Self> {
-        serde_json::from_str(text).ok().filter(|person: &Self| person.v == VERSION)
+        let person = serde_json::from_str(text).ok().or_else(|| {
+            // As who was removed, moderates nothing, has nothing to be given back, and knows no password.
+            let stricter = |field: &str, _: &Object| {
+                (field == "password").then(|| json!(ANOTHER_PASSWORD.saturating_add(1)))
+            };
+            let (person, unread) = unread::read(text, &["v"], stricter)?;
+            Some(Self { unread, ..person })
+        });
+        person.filter(|person: &Self| person.v == VERSION)
     }
 
     /// Writes it.
     pub fn write(&self) -> String {
-        serde_json::to_string(self).unwrap_or_default()
+        unread::write(self, &self.unread)
     }
 
     /// He was let in by somebody.
@@ -350,6 +410,110 @@ mod tests {
         let person =
             Person::read(r#"{"v":1,"entry":"admitted","moderator":true,"seat":4}"#).unwrap();
         assert!(person.is_admitted() && person.moderator);
+        let removed = Person::suspended(Some(&person), Affiliation::Owner);
+        for person in
+            [person.as_moderator(false), removed.clone(), Person::admitted(Some(&removed))]
+        {
+            assert!(person.write().contains(r#""seat":4"#), "{}", person.write());
+        }
+    }
+
+    /// Each known field of a record with a value that means nothing to this program, and what it is read as.
+    #[test]
+    fn a_value_that_is_not_understood_is_the_stricter_and_is_kept() {
+        let odd = json!({ "of": ["a newer", 7] });
+        let base = json!({ "v": 1, "opened": "1970-01-01T00:00:00Z", "opener": "a@b" });
+        let full = json!({
+            "v": 1, "opened": "1970-01-01T00:00:00Z", "opener": "a@b", "password": "creator",
+            "password_changes": 1, "closed": "command", "reopened": "1970-01-01T00:00:01Z",
+            "awaited": "1970-01-01T00:00:01Z", "claims": [["a", "b"]],
+            "removed": [{"until": 7, "marks": ["0123456789abcdef"]}],
+            "wave": {"since": "1970-01-01T00:00:01Z"}, "suspended": {"since": "1970-01-01T00:00:01Z"},
+            "warned": ["1970-01-01T00:00:01Z"], "found": true,
+        });
+        let known = serde_json::to_value(Record::read(&full.to_string()).unwrap()).unwrap();
+        assert_eq!(known, full, "every field is here");
+        let optional = |name: &&String| base.get(name.as_str()).is_none();
+        for name in full.as_object().unwrap().keys().filter(optional) {
+            let mut text = base.clone();
+            text[name] = odd.clone();
+            // One more, which is understood, is not lost for it.
+            text["warned"] = if name == "warned" { odd.clone() } else { full["warned"].clone() };
+            let record = Record::read(&text.to_string()).unwrap();
+            assert_eq!(record.unread(), BTreeSet::from([name.as_str()]));
+            assert_eq!(record.warned.is_empty(), name == "warned");
+            let stricter = match name.as_str() {
+                "password" => record.password == Some(Source::Creator),
+                "password_changes" => record.password_changes == ANOTHER_PASSWORD,
+                "closed" => record.closed == Some(Closed::Command),
+                "wave" => record.wave.is_some(),
+                "suspended" => record.suspended.is_some(),
+                "found" => record.found,
+                "removed" => record.removed.len() == 1,
+                _ => {
+                    record.reopened.is_none()
+                        && record.awaited.is_none()
+                        && record.claims.is_empty()
+                }
+            };
+            assert!(stricter, "{name}: {record:?}");
+            let written: Value = serde_json::from_str(&record.write()).unwrap();
+            assert_eq!(written[name], odd);
+            let changed = Record { opener: "c@d".to_owned(), ..record };
+            let read = Record::read(&changed.write()).unwrap();
+            assert_eq!(
+                read.unread(),
+                BTreeSet::from([name.as_str()]),
+                "also when something else is changed"
+            );
+        }
+    }
+
+    #[test]
+    fn what_this_program_decides_takes_the_place_of_what_it_does_not_understand() {
+        let text = r#"{"v":1,"opened":"1970-01-01T00:00:00Z","opener":"a@b","closed":"vote",
+            "suspended":{"until":9},"wave":7}"#;
+        let record = Record::read(text).unwrap();
+        assert_eq!(record.unread(), BTreeSet::from(["closed", "suspended", "wave"]));
+        let opened = Record { closed: None, suspended: None, ..record };
+        let read = Record::read(&opened.write()).unwrap();
+        assert_eq!(
+            (read.closed, read.suspended, read.unread()),
+            (None, None, BTreeSet::from(["wave"]))
+        );
+    }
+
+    #[test]
+    fn a_removal_that_is_not_understood_stays_beside_those_that_are() {
+        let text = r#"{"v":1,"opened":"1970-01-01T00:00:00Z","opener":"a@b","removed":
+            [{"until":9,"marks":["0123456789abcdef"]},{"until":8,"marks":[{"face":"x"}]},"vote"]}"#;
+        let record = Record::read(text).unwrap();
+        let until: Vec<_> = record.removed.iter().map(|one| one.until.as_second()).collect();
+        assert_eq!(until, [9, 8, Timestamp::MAX.as_second()]);
+        assert_eq!(record.unread(), BTreeSet::from(["removed"]));
+        let written: Value = serde_json::from_str(&record.write()).unwrap();
+        assert_eq!(written.pointer("/removed/1/marks/0/face"), Some(&json!("x")));
+        assert_eq!(written.pointer("/removed/2"), Some(&json!("vote")));
+    }
+
+    #[test]
+    fn of_a_person_too_what_is_not_understood_is_the_stricter_and_is_kept() {
+        let text = r#"{"v":1,"entry":"voucher","moderator":"co-host","by_file":"group",
+            "suspended":"steward","password":"yes"}"#;
+        let person = Person::read(text).unwrap();
+        assert!(person.is_removed() && !person.moderator && !person.by_file);
+        assert_eq!(person.suspended, None);
+        assert!(person.password > ANOTHER_PASSWORD);
+        let text: Value = serde_json::from_str(text).unwrap();
+        let written = |person: &Person| serde_json::from_str::<Value>(&person.write()).unwrap();
+        assert_eq!(written(&person), text);
+        let removed = written(&Person::suspended(Some(&person), Affiliation::None));
+        assert_eq!(removed, json!({ "v": 1, "suspended": "steward" }));
+        let admitted = written(&Person::admitted(Some(&person)).as_moderator(false).restored());
+        assert_eq!(
+            admitted,
+            json!({ "v": 1, "entry": "admitted", "by_file": "group", "password": "yes" })
+        );
     }
 
     #[test]
@@ -363,7 +527,7 @@ mod tests {
     fn a_person_reads_back() {
         for entry in [Entry::Opened, Entry::Password, Entry::Admitted, Entry::Both] {
             let person = Person::entered(entry).as_moderator(true);
-            assert_eq!(Person::read(&person.write()), Some(person));
+            assert_eq!(Person::read(&person.write()).as_ref(), Some(&person));
         }
     }
 }

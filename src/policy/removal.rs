@@ -7,14 +7,16 @@ use crate::jid::BareJid;
 use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::attempt::{Affiliation, Requester};
 use super::class::Class;
 use super::decide::Case;
 use super::denial::Denial;
 use super::mark::Mark;
-use super::record::{Person, Record, Unknown};
+use super::record::{Person, Record};
 use super::set::Set;
+use super::unread::Unknown;
 use super::verdict::{Effects, Opinion, Rule};
 use super::{lobby, moderators};
 
@@ -127,6 +129,43 @@ pub struct Removed {
     /// Fields of a newer program, which are written as they were read.
     #[serde(flatten)]
     pub unknown: Unknown,
+    /// What a newer program wrote instead, which this one does not understand: it could be anybody.
+    #[serde(skip)]
+    pub unread: Option<Value>,
+}
+
+/// The list of them in a room's record. One that is not understood is no reason not to read the others.
+pub(super) mod list {
+    use super::{Removed, Timestamp, Unknown, Value};
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(all: &[Removed], to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(all.iter().map(|one| match &one.unread {
+            Some(unread) => unread.clone(),
+            None => serde_json::to_value(one).unwrap_or_default(),
+        }))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Vec<Removed>, D::Error> {
+        let all = Vec::<Value>::deserialize(from)?;
+        Ok(all
+            .into_iter()
+            .map(|one| Removed::deserialize(&one).unwrap_or_else(|_| unread(one)))
+            .collect())
+    }
+
+    fn unread(one: Value) -> Removed {
+        let until = one.get("until").and_then(Value::as_i64);
+        let until = until.and_then(|until| Timestamp::from_second(until).ok());
+        Removed {
+            until: until.unwrap_or(Timestamp::MAX),
+            marks: Vec::new(),
+            unknown: Unknown::new(),
+            unread: Some(one),
+        }
+    }
 }
 
 /// Notes that this person was removed at `now`.
@@ -138,10 +177,11 @@ pub fn keep_out(record: &mut Record, rules: &Removal, who: &Requester, now: Time
     // The address is kept whatever `by` says: by it somebody is let in again.
     let by = By::ALL.iter().filter(|by| **by == By::Account || rules.by.value.contains(by));
     let marks: Vec<_> = rules.marks(by, who).into_iter().map(|(_, mark)| mark).collect();
-    record
-        .removed
-        .retain(|one| one.until > now && !one.marks.iter().all(|mark| marks.contains(mark)));
-    record.removed.push(Removed { until, marks, unknown: Unknown::new() });
+    record.removed.retain(|one| {
+        let is_same = one.unread.is_none() && one.marks.iter().all(|mark| marks.contains(mark));
+        one.until > now && !is_same
+    });
+    record.removed.push(Removed { until, marks, unknown: Unknown::new(), unread: None });
     let too_many = record.removed.len().saturating_sub(MOST);
     record.removed.drain(..too_many);
     while !record.removed.is_empty() && record.write().len() > LONGEST_RECORD {
@@ -161,7 +201,7 @@ pub fn certain_marks(rules: &Removal, who: &Requester) -> Vec<Mark> {
 }
 
 /// What lets this person in, and gives back what a removal had taken. `before`: what the room remembers of them.
-pub fn admission(jid: &BareJid, before: Option<Person>) -> Effects {
+pub fn admission(jid: &BareJid, before: Option<&Person>) -> Effects {
     let suspended = before.and_then(|before| before.suspended);
     Effects {
         people: vec![(jid.clone(), Some(Person::admitted(before).given_back()))],
@@ -173,7 +213,7 @@ pub fn admission(jid: &BareJid, before: Option<Person>) -> Effects {
 
 /// What a room remembers of somebody who may no longer be inside, and had this affiliation: what is to be given back
 /// when that ends. `None`: nothing.
-pub fn taken(before: Option<Person>, affiliation: Affiliation) -> Option<Person> {
+pub fn taken(before: Option<&Person>, affiliation: Affiliation) -> Option<Person> {
     let person = Person::suspended(before, affiliation);
     person.suspended.is_some().then_some(person)
 }
@@ -220,7 +260,7 @@ pub(super) fn refuse(case: &Case<'_>) -> Option<Opinion> {
 pub(super) fn knock(case: &Case<'_>) -> Option<Opinion> {
     let (is_certain, _) = recognised(case)?;
     let is_known = moderators::entitlement(case).is_some()
-        || case.who().person.is_some_and(|person| person.is_admitted());
+        || case.who().person.as_ref().is_some_and(|person| person.is_admitted());
     if is_certain || is_known {
         return None;
     }
@@ -229,7 +269,8 @@ pub(super) fn knock(case: &Case<'_>) -> Option<Opinion> {
 
 /// Whether the requester is, or may be, one who was removed, whatever else speaks for them.
 pub(super) fn is_suspected(case: &Case<'_>) -> bool {
-    recognised(case).is_some() || case.who().person.is_some_and(|person| person.is_removed())
+    recognised(case).is_some()
+        || case.who().person.as_ref().is_some_and(|person| person.is_removed())
 }
 
 /// Whether the requester was removed, with certainty or not, and until when he stays out.
@@ -245,6 +286,9 @@ fn recognised(case: &Case<'_>) -> Option<(bool, Timestamp)> {
         .iter()
         .filter(|one| one.until > case.now)
         .filter_map(|one| {
+            if one.unread.is_some() {
+                return Some((false, one.until));
+            }
             let matching = marks.iter().filter(|(_, mark)| one.marks.contains(mark));
             matching.map(|(by, _)| (By::STRONG.contains(by), one.until)).max()
         })

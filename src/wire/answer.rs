@@ -6,6 +6,7 @@ use crate::jid::BareJid;
 use crate::policy::attempt::{Action, Attempt};
 use crate::policy::denial::Denial;
 use crate::policy::permissions::Ability;
+use crate::policy::record::Person;
 use crate::policy::shown::{Shown, shown};
 use crate::policy::texts::Texts;
 use crate::policy::told::Told;
@@ -158,7 +159,7 @@ fn push_effects(element: &mut Element, effects: &Effects, material: Material<'_>
         element.push_child(Element::new(NS, "record").with_text(record.write()));
     }
     for (jid, person) in &effects.people {
-        let text = person.map(|person| person.write()).unwrap_or_default();
+        let text = person.as_ref().map(Person::write).unwrap_or_default();
         element
             .push_child(Element::new(NS, "person").with_attr("jid", jid.as_str()).with_text(text));
     }

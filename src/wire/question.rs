@@ -187,6 +187,8 @@ fn is_language(tag: &str) -> bool {
 
 /// How a room is, from the attributes that questions, reports and snapshots share.
 pub fn read_state(element: &Element) -> RoomView {
+    let written = element.child(NS, "record").map(Element::text);
+    let record = written.as_ref().and_then(|record| Record::read(record));
     RoomView {
         occupants: count(element, "occupants"),
         others: element.attr("others").map(|_| count(element, "others")),
@@ -200,7 +202,8 @@ pub fn read_state(element: &Element) -> RoomView {
         persistent: is_true(element, "persistent"),
         unasked: is_true(element, "unasked"),
         affiliations: count(element, "affiliations"),
-        record: element.child(NS, "record").and_then(|record| Record::read(&record.text())),
+        unreadable: written.is_some() && record.is_none(),
+        record,
     }
 }
 

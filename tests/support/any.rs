@@ -126,7 +126,7 @@ pub(crate) fn removed() -> impl Strategy<Value = Removed> {
     ];
     (moment(), vec(mark, 0..4)).prop_map(|(until, marks)| {
         let until = Timestamp::from_second(until.as_second()).unwrap();
-        Removed { until, marks, unknown: std::collections::BTreeMap::new() }
+        Removed { until, marks, unknown: std::collections::BTreeMap::new(), unread: None }
     })
 }
 
@@ -435,6 +435,7 @@ pub(crate) fn room() -> impl Strategy<Value = RoomView> {
                     exists,
                     persistent,
                     unasked,
+                    unreadable: false,
                     affiliations,
                     nobody_logs_in,
                     record,

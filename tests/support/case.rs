@@ -213,6 +213,7 @@ impl Gone {
             until: now() + SignedDuration::from_mins(self.left),
             marks: self.marks.iter().map(|(kind, text)| Mark::of(kind, text)).collect(),
             unknown: BTreeMap::new(),
+            unread: None,
         }
     }
 }
@@ -263,6 +264,7 @@ impl Case {
             persistent: room.persistent,
             unasked: room.unasked,
             affiliations: 0,
+            unreadable: false,
             record: has_record.then(|| {
                 let opener = room.opener.clone().unwrap_or("ann@example.org".to_owned());
                 let opened = ago(room.opened.unwrap_or(5));

@@ -108,7 +108,8 @@ async fn see_to(
     let mut wanted = Vec::new();
     for drift in found {
         let key = Key::new(room, &drift);
-        match trials.meet(&key, settings.repairs(drift.rule.name), now()) {
+        let repairs = drift.effects != Effects::default() && settings.repairs(drift.rule.name);
+        match trials.meet(&key, repairs, now()) {
             Turn::Repair => wanted.push(drift),
             Turn::Report => write_down(shared, room, &drift, false),
             Turn::Wait => {}

@@ -56,7 +56,7 @@ impl Operator {
         let is_told_all = matches!(attempt.action, Action::Open { .. } | Action::Request);
         let view = live.map_or_else(RoomView::default, |live| {
             let who = &mut attempt.requester;
-            who.person = who.person.or(live.person);
+            who.person = who.person.take().or(live.person);
             if !described.moderator {
                 who.affiliation = live.affiliation;
             }

@@ -260,13 +260,15 @@ fn admits(rules: &Removal, jid: &BareJid, people: &[Person], live: &LiveRoom) ->
         lift(record, rules, &away(jid, live));
         people.iter().for_each(|person| lift(record, rules, &person.who));
     });
-    let before = |it: &BareJid, who: &Requester| if it == jid { live.person } else { who.person };
+    let before = |it: &BareJid, who: &Requester| {
+        if it == jid { live.person.clone() } else { who.person.clone() }
+    };
     let lifts = record.is_some();
     let mut plan = Plan { lifts, ..Plan::default() };
     plan.effects.record = record;
     let mut add = |person: Person, done| {
         if done != Done::Nothing {
-            plan.effects.merge(admission(&person.jid, before(&person.jid, &person.who)));
+            plan.effects.merge(admission(&person.jid, before(&person.jid, &person.who).as_ref()));
         }
         plan.people.push((person, done));
     };
@@ -305,10 +307,10 @@ fn removes(
     those.entry(jid).or_insert(&unseen);
     for (address, person) in those {
         let (before, affiliation) = match address == jid {
-            true => (live.person, live.affiliation),
-            false => (person.who.person, person.who.affiliation),
+            true => (&live.person, live.affiliation),
+            false => (&person.who.person, person.who.affiliation),
         };
-        let taken = taken(before, affiliation);
+        let taken = taken(before.as_ref(), affiliation);
         let done = match person.found {
             Found::Inside => Done::Removed,
             Found::Waits => Done::Rejected,

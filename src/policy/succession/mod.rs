@@ -213,7 +213,7 @@ impl Scene<'_> {
             self.judge(who, |case| {
                 let is_one = (is_successor(case) && !only_entitled)
                     || moderators::entitlement(case).is_some();
-                let person = Person::admitted(who.person).as_moderator(true);
+                let person = Person::admitted(who.person.as_ref()).as_moderator(true);
                 let moderator = Requester { person: Some(person), ..who.clone() };
                 is_one
                     && self.would_admit(case.who())

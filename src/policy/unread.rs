@@ -1,0 +1,110 @@
+//! What a newer program wrote: read field by field, and written again as it was.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+/// Fields that this program does not know, by name.
+pub type Unknown = BTreeMap<String, Value>;
+
+/// A JSON object.
+pub(super) type Object = Map<String, Value>;
+
+/// Known fields whose values are not understood.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unread(BTreeMap<String, Replaced>);
+
+/// A value that is not understood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Replaced {
+    was: Value,
+    /// What is read instead, as it is written; `None`: nothing.
+    read_as: Option<Value>,
+}
+
+impl Unread {
+    /// Returns nothing unread.
+    pub const fn new() -> Self {
+        Self(BTreeMap::new())
+    }
+
+    /// Returns whether everything was understood.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Returns the names of the fields.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    /// Forgets a field: it is written anew.
+    pub(super) fn forget(&mut self, name: &str) {
+        self.0.remove(name);
+    }
+
+    /// Forgets every other field.
+    pub(super) fn only(mut self, name: &str) -> Self {
+        self.0.retain(|other, _| other == name);
+        self
+    }
+}
+
+/// Reads an object whose fields are not all understood, each by itself. `stricter` gives what is read in the place of a
+/// value that is not understood, from its name and the object; `None`: as if the field were absent.
+///
+/// Returns `None` where the `required` fields are not understood.
+pub(super) fn read<T: DeserializeOwned + Serialize>(
+    text: &str,
+    required: &[&str],
+    stricter: impl Fn(&str, &Object) -> Option<Value>,
+) -> Option<(T, Unread)> {
+    let whole: Object = serde_json::from_str(text).ok()?;
+    let is_required = |name: &str| required.contains(&name);
+    let base: Object = whole
+        .iter()
+        .filter(|(name, _)| is_required(name))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    let is_understood = |object: &Object| T::deserialize(Value::from(object.clone())).is_ok();
+    if !is_understood(&base) {
+        return None;
+    }
+    let (mut known, mut unread) = (whole.clone(), Unread::new());
+    for (name, value) in whole.iter().filter(|(name, _)| !is_required(name)) {
+        let mut alone = base.clone();
+        alone.insert(name.clone(), value.clone());
+        if is_understood(&alone) {
+            continue;
+        }
+        match stricter(name, &whole) {
+            Some(instead) => known.insert(name.clone(), instead),
+            None => known.remove(name),
+        };
+        unread.0.insert(name.clone(), Replaced { was: value.clone(), read_as: None });
+    }
+    let read = T::deserialize(Value::from(known)).ok()?;
+    let written = serde_json::to_value(&read).ok()?;
+    for (name, replaced) in &mut unread.0 {
+        replaced.read_as = written.get(name).cloned();
+    }
+    Some((read, unread))
+}
+
+/// Writes an object. A value that was not understood, and that nothing has replaced since, is written as it was.
+pub(super) fn write<T: Serialize>(object: &T, unread: &Unread) -> String {
+    if unread.is_empty() {
+        return serde_json::to_string(object).unwrap_or_default();
+    }
+    let mut written = serde_json::to_value(object).unwrap_or_default();
+    if let Some(fields) = written.as_object_mut() {
+        for (name, Replaced { was, read_as }) in &unread.0 {
+            if fields.get(name) == read_as.as_ref() {
+                fields.insert(name.clone(), was.clone());
+            }
+        }
+    }
+    written.to_string()
+}

@@ -1,0 +1,83 @@
+"""What another version of this program wrote: records of rooms, the database, and the other side of the link."""
+
+import json
+from pathlib import Path
+
+from lab import Crowd
+from lab.stanza import element
+from storm import PASSWORD, policy, until
+
+POLICY = policy("[audit]", 'every = "1 second"')
+SERVER = {
+    "plugin_paths": [Path(__file__).parent / "modules"],
+    "muc_options": {"modules_enabled": ["vestibule_gate", "lab_record", "lab_state"], "vestibule_also": ["urn:lab"]},
+}
+
+
+async def ask(asker, name, room, text=None, **attributes):
+    """Has one of the laboratory's modules do something to the room."""
+    payload = element("urn:lab", name, text, room=room, **attributes)
+    reply = await asker.iq(asker.server.service, "set" if text else "get", payload)
+    assert not reply.error, reply
+    return reply
+
+
+async def remembered(person, room):
+    """The record of the room, and what it remembers of people."""
+    reply = await ask(person, "state", room)
+    kept = json.loads(next(iter(reply.xml)).text)["record"]
+    people = {jid: json.loads(one["text"]) for jid, one in kept["people"].items()}
+    return json.loads(kept["record"]), people
+
+
+def differences(component, room):
+    done = component.run("log", "--kind", "drift", "--room", room, "--json")
+    return [json.loads(line)["body"] for line in done.stdout.splitlines()]
+
+
+async def test_a_word_of_a_newer_version_closes_a_room_until_an_operator_opens_it(door):
+    room = door.room("vote")
+    async with Crowd(door.server) as crowd:
+        alice, bob, carol = [await crowd.connect(f"{name}@localhost") for name in ("alice", "bob", "carol")]
+        assert (await alice.join(room, "Alice")).joined
+        record, people = await remembered(alice, room)
+        record |= {"closed": "by-vote", "votes": {"for": 3}}
+        person = people[alice.bare] | {"seat": 7}
+        await ask(alice, "record", room, json.dumps(record))
+        await ask(alice, "record", room, json.dumps(person), person=alice.bare)
+        refused = await bob.join(room, "Bob", PASSWORD)
+        assert (refused.condition, "closed" in refused.text) == ("not-allowed", True), refused
+        # It is said, and nothing of it is lost.
+        await until(lambda: differences(door.component, room), 15, "the difference in the log")
+        [told] = differences(door.component, room)
+        assert told["rule"] == "close.record" and "newer version" in told["is"], told
+        assert not told["repaired"]
+        assert "differ" in door.component.run("status").stdout
+        # An operator opens it: what the newer version wrote beside is still there.
+        done = door.component.run("reopen", room)
+        assert done.returncode == 0, done.stderr
+        assert (await bob.join(room, "Bob", PASSWORD)).joined
+        assert (await alice.set_affiliation(room, carol.bare, "member")).type == "result"
+        record, people = await remembered(alice, room)
+        assert "closed" not in record and record["votes"] == {"for": 3}
+        assert people[alice.bare]["seat"] == 7
+
+
+async def test_a_record_of_a_newer_schema_is_refused_and_said(door):
+    room = door.room("schema")
+    async with Crowd(door.server) as crowd:
+        alice, bob = [await crowd.connect(f"{name}@localhost") for name in ("alice", "bob")]
+        assert (await alice.join(room, "Alice")).joined
+        record, _ = await remembered(alice, room)
+        newer = record | {"v": 2, "opener": {"of": "another shape"}}
+        await ask(alice, "record", room, json.dumps(newer))
+        assert "closed" in (await bob.join(room, "Bob", PASSWORD)).text
+        await until(lambda: differences(door.component, room), 15, "the difference in the log")
+        [told] = differences(door.component, room)
+        assert told["rule"] == "close.record" and "another version" in told["is"], told
+        # It is left as it is ...
+        assert (await remembered(alice, room))[0] == newer
+        # ... until an operator begins a new one.
+        assert door.component.run("reopen", room).returncode == 0
+        assert (await remembered(alice, room))[0]["v"] == 1
+        assert (await bob.join(room, "Bob", PASSWORD)).joined
