@@ -17,7 +17,6 @@ use vestibule::policy::notice::Notice;
 use vestibule::policy::rules::Rules;
 use vestibule::policy::set::Set;
 use vestibule::policy::setting::Setting;
-use vestibule::policy::words::EVERY;
 
 const SECRET: (&str, &str) = ("VESTIBULE_COMPONENT__SECRET", "correct horse battery staple");
 
@@ -109,7 +108,10 @@ fn the_german_words_are_complete() {
     let loaded = parse_with(GERMAN, &[SECRET]).unwrap();
     let words = &loaded.policy.texts.languages["de"];
     assert_eq!(words.settings.len(), Setting::ALL.len());
-    let codes = EVERY.map(Denial::code).into_iter().chain(Notice::EVERY.map(Notice::name));
+    let codes = Denial::EVERY
+        .iter()
+        .map(|denial| denial.code())
+        .chain(Notice::EVERY.iter().map(|notice| notice.name()));
     let codes = codes.chain(GATE_WORDS.map(|(name, _)| name));
     // These very words make Jitsi's clients try again.
     let missing: Vec<_> = codes

@@ -146,7 +146,7 @@ const IMPURE: [&str; 12] = [
     "Timestamp::now",
 ];
 
-const LONGEST: usize = 400;
+const LONGEST: usize = 800;
 
 struct Source {
     /// From `src/` on.

@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use vestibule::policy::attempt::{Action, Client, Credential};
+use vestibule::policy::denial::Denial;
 use vestibule::policy::gate_words::{GATE_WORDS, SHARED};
 use vestibule::policy::hours::AtEnd;
 use vestibule::policy::lobby::Admission;
@@ -20,7 +21,6 @@ use vestibule::policy::shown::{Shown, shown};
 use vestibule::policy::succession::Rescue;
 use vestibule::policy::told::Told;
 use vestibule::policy::who::Who;
-use vestibule::policy::words::EVERY;
 
 /// Those that only somebody inside can get: they are no answers to a join.
 const INSIDE: [&str; 28] = [
@@ -118,7 +118,7 @@ fn every_rule_can_be_switched_or_is_listed_as_one_that_cannot() {
 
 #[test]
 fn every_denial_stands_in_the_list_with_its_error_and_its_words() {
-    let expected: Vec<String> = EVERY
+    let expected: Vec<String> = Denial::EVERY
         .iter()
         .map(|denial| {
             let (kind, condition) = denial.condition();
@@ -132,8 +132,9 @@ fn every_denial_stands_in_the_list_with_its_error_and_its_words() {
 fn whatever_else_is_said_stands_in_its_table() {
     let rules = read("docs/rules.md");
     let table = |heading: &str| rows_after(&rules, &format!("\n### {heading}\n"));
-    let notices =
-        Notice::EVERY.map(|notice| format!("| `{}` | {} |", notice.name(), notice.template()));
+    let notices = Notice::EVERY.iter();
+    let notices = notices.map(|notice| format!("| `{}` | {} |", notice.name(), notice.template()));
+    let notices: Vec<_> = notices.collect();
     assert_eq!(table("What the room says"), notices);
     let told: Vec<_> = table("What you may tell people beside");
     let beginning = |told: Told| format!("| `{}` | {} | ", told.name(), told.template());
@@ -143,7 +144,7 @@ fn whatever_else_is_said_stands_in_its_table() {
     assert_eq!(table("What the gate says by itself"), by_gate);
     let gate = read("prosody-snippets/mod_vestibule_gate/words.lib.lua");
     let shared = SHARED.map(|name| {
-        let denial = EVERY.iter().find(|denial| denial.code() == name).map(|it| it.text());
+        let denial = Denial::EVERY.iter().find(|denial| denial.code() == name).map(|it| it.text());
         let notice = Notice::EVERY.iter().find(|notice| notice.name() == name).map(|it| it.text());
         (name, denial.or(notice).unwrap().into_owned())
     });
@@ -159,7 +160,7 @@ fn whatever_else_is_said_stands_in_its_table() {
 #[test]
 fn every_answer_to_a_jitsi_client_stands_in_the_table() {
     let join = Action::Join { credential: Credential::None };
-    let expected: Vec<String> = EVERY
+    let expected: Vec<String> = Denial::EVERY
         .iter()
         .filter(|denial| !INSIDE.contains(&denial.code()))
         .map(|denial| {
@@ -179,12 +180,9 @@ fn every_answer_to_a_jitsi_client_stands_in_the_table() {
 }
 
 #[test]
-fn the_list_of_denials_is_complete() {
-    let source = read("src/policy/denial.rs");
-    let codes = source.split("fn code").nth(1).unwrap().split("fn condition").next().unwrap();
-    let in_code: BTreeSet<&str> = codes.split('"').skip(1).step_by(2).collect();
-    let listed: BTreeSet<&str> = EVERY.iter().map(|denial| denial.code()).collect();
-    assert_eq!(listed, in_code);
+fn no_two_denials_have_one_code() {
+    let codes: BTreeSet<&str> = Denial::EVERY.iter().map(|denial| denial.code()).collect();
+    assert_eq!(codes.len(), Denial::EVERY.len());
 }
 
 #[test]

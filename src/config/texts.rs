@@ -4,13 +4,14 @@ use super::notes::Place;
 use super::section::{Item, Read, Section};
 use super::suggest;
 use super::values::some_text;
+use crate::policy::denial::Denial;
 use crate::policy::gate_words::GATE_WORDS;
 use crate::policy::notice::Notice;
 use crate::policy::setting::Setting;
 use crate::policy::settings::is_that_language;
 use crate::policy::texts::{Texts, Words};
 use crate::policy::told::Told;
-use crate::policy::words::{ENGLISH, EVERY, placeholders};
+use crate::policy::words::{ENGLISH, placeholders};
 
 /// The longest text, in bytes: an answer is one small stanza.
 const LONGEST: usize = 1000;
@@ -19,7 +20,7 @@ const LONGEST_TAG: usize = 35;
 
 /// Every sentence, and the built-in template that says which placeholders it may have.
 fn sentences() -> impl Iterator<Item = (&'static str, &'static str)> {
-    let denials = EVERY.iter().map(|denial| (denial.code(), denial.template()));
+    let denials = Denial::EVERY.iter().map(|denial| (denial.code(), denial.template()));
     let notices = Notice::EVERY.iter().map(|notice| (notice.name(), notice.template()));
     let told = Told::ALL.iter().map(|told| (told.name(), told.template()));
     denials.chain(notices).chain(told).chain(GATE_WORDS)

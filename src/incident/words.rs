@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use crate::policy::words::{EVERY, placeholders};
+use crate::policy::denial::Denial;
+use crate::policy::words::placeholders;
 use crate::store::{Entry, Kind};
 
 /// What happened, for a person. Names stand in it as they are.
@@ -41,7 +42,7 @@ pub(super) fn sentence(entry: &Entry) -> String {
 
 /// Why not, in the built-in words; what differs from case to case is left open.
 pub(super) fn denial(code: &str) -> Option<String> {
-    let template = EVERY.iter().find(|denial| denial.code() == code)?.template();
+    let template = Denial::EVERY.iter().find(|denial| denial.code() == code)?.template();
     let open = |text: String, name: &str| text.replace(&format!("{{{name}}}"), "…");
     Some(placeholders(template).fold(template.to_owned(), open))
 }
@@ -151,7 +152,7 @@ mod tests {
 
     #[test]
     fn every_denial_has_words() {
-        for known in EVERY {
+        for known in Denial::EVERY {
             assert!(denial(known.code()).is_some_and(|text| !text.contains('{')), "{known:?}");
         }
     }

@@ -1,298 +1,389 @@
-//! Why somebody may not: the code and the stanza error. The words are beside.
+//! Why somebody may not: each denial in one row, with its code, its stanza error, what Jitsi's client makes of it, and
+//! its words in English.
 
 use std::time::Duration;
+
+use jiff::civil::date;
+use jiff::tz::Offset;
 
 use super::hours::Clock;
 use super::record::Closed;
 use super::setting::Setting;
 
-/// Why an attempt is not simply allowed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Denial {
+/// A stanza error's type and condition (RFC 6120 §8.3).
+pub type Condition = (&'static str, &'static str);
+
+/// What makes the right thing appear on the screen of somebody who joins by Jitsi's client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OnJitsi {
+    /// The words, as the reason of a room that was destroyed.
+    Words,
+    /// The dialog for a password, which the stanza error opens.
+    Dialog,
+    /// The lobby.
+    Lobby,
+    /// The offer to log in.
+    LogIn,
+    /// Nothing: the client tries again by itself.
+    Retry,
+}
+
+/// What a denial is for those who are told of it.
+struct Row {
+    code: &'static str,
+    condition: Condition,
+    on_jitsi: OnJitsi,
+    template: &'static str,
+}
+
+/// A moment that stands for any.
+pub(super) const WAIT: Duration = Duration::from_secs(30);
+const OPENS: Clock = Clock { local: date(2026, 1, 5).at(8, 0, 0, 0), offset: Offset::constant(1) };
+
+/// The value to show a variant with: the one that is given, or the variant itself.
+macro_rules! sample {
+    ($name:ident) => {
+        Self::$name
+    };
+    ($name:ident $sample:expr) => {
+        $sample
+    };
+}
+
+pub(super) use sample;
+
+/// One row a denial: what it is, `like` a value to show it with, and `=>` the stable code for the log; the type and the
+/// condition of the stanza error that makes an ordinary client do the right thing (XEP-0045 §7.2 for joins); what Jitsi's
+/// client shows to somebody who joins; and the words in English, with placeholders for what differs, like `{wait}`. They
+/// never say which line of the file it is.
+macro_rules! denials {
+    ($(
+        $(#[$doc:meta])*
+        $name:ident $(($($of:tt)*))? $({$($fields:tt)*})? $(like $sample:expr)? =>
+            $code:literal, $kind:literal $condition:literal, $on_jitsi:ident, $template:literal;
+    )*) => {
+        /// Why an attempt is not simply allowed.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Denial {
+            $($(#[$doc])* $name $(($($of)*))? $({$($fields)*})?,)*
+        }
+
+        impl Denial {
+            /// One of each denial, with values to show it with.
+            pub const EVERY: &[Self] = &[$(sample!($name $($sample)?)),*];
+
+            const fn row(self) -> Row {
+                match self {
+                    $(Self::$name { .. } => Row {
+                        code: $code,
+                        condition: ($kind, $condition),
+                        on_jitsi: OnJitsi::$on_jitsi,
+                        template: $template,
+                    },)*
+                }
+            }
+        }
+    };
+}
+
+denials! {
     /// An address or name that is none by the rules of XMPP (RFC 6122).
-    Malformed,
+    Malformed =>
+        "malformed", "modify" "jid-malformed", Words,
+        "That is not a valid address or name.";
     /// Something that this version cannot judge.
-    Unknown,
+    Unknown =>
+        "unknown-attempt", "cancel" "feature-not-implemented", Words,
+        "This server's meeting policy does not know this kind of request.";
     /// The component itself failed.
-    Fault,
+    Fault =>
+        "fault", "wait" "internal-server-error", Words,
+        "This server cannot open the room just now. Try again later.";
     /// A ban of the file.
-    Banned,
+    Banned =>
+        "banned", "auth" "forbidden", Words,
+        "You are not welcome in this room.";
     /// A ban of the room (affiliation `outcast`).
-    Outcast,
+    Outcast =>
+        "outcast", "auth" "forbidden", Words,
+        "You are not welcome in this room.";
     /// The connection is not encrypted.
-    NotEncrypted,
+    NotEncrypted =>
+        "not-encrypted", "modify" "policy-violation", Words,
+        "Rooms on this server are for encrypted connections only.";
     /// This requester may not open rooms.
-    MayNotOpen,
+    MayNotOpen =>
+        "may-not-open", "cancel" "not-allowed", Words,
+        "You may not open rooms on this server. Ask the person who invited you to come first.";
     /// The same, but somebody who logs in may.
-    LogInToOpen,
+    LogInToOpen =>
+        "log-in-to-open", "cancel" "not-allowed", LogIn,
+        "Log in to open a room on this server.";
     /// Where a focus opens the rooms, it has not opened this one yet.
-    FocusFirst,
+    FocusFirst =>
+        "focus-first", "cancel" "not-allowed", Retry,
+        "Room creation is restricted";
     /// The focus opens a room, and it is not known for whom.
-    NobodyAsked,
+    NobodyAsked =>
+        "nobody-asked", "cancel" "not-allowed", Words,
+        "The server cannot tell who wants to open this room. Ask the operator to have requests sent over XMPP.";
     /// A room of this name may not be opened.
-    RoomName,
+    RoomName =>
+        "room-name", "cancel" "not-allowed", Words,
+        "A room of this name may not be opened on this server.";
     /// This requester may not enter.
-    MayNotEnter,
+    MayNotEnter =>
+        "may-not-enter", "cancel" "not-allowed", Words,
+        "You may not enter rooms on this server.";
     /// The same, but somebody who logs in may.
-    LogInToEnter,
+    LogInToEnter =>
+        "log-in-to-enter", "cancel" "not-allowed", LogIn,
+        "Log in to enter rooms on this server.";
     /// A password has to be typed.
-    PasswordNeeded,
+    PasswordNeeded =>
+        "password-needed", "auth" "not-authorized", Dialog,
+        "This room needs a password.";
     /// It was the wrong one.
-    PasswordWrong,
+    PasswordWrong =>
+        "password-wrong", "auth" "not-authorized", Dialog,
+        "That is not the password of this room.";
     /// It is not good enough for a room.
     PasswordWeak {
         /// The least length asked for.
         min_length: u32,
-    },
+    } like Self::PasswordWeak { min_length: 8 } =>
+        "password-weak", "auth" "not-authorized", Dialog,
+        "This password is too easy to guess. Take at least {min_length} characters, and nothing that is in the room's name.";
     /// Too many wrong passwords.
     TooManyGuesses {
         /// How long to wait.
         wait: Duration,
-    },
+    } like Self::TooManyGuesses { wait: WAIT } =>
+        "too-many-guesses", "wait" "resource-constraint", Words,
+        "Too many wrong passwords. Try again in {wait}.";
     /// Somebody inside has to open the door.
-    Lobby,
+    Lobby =>
+        "lobby", "auth" "registration-required", Lobby,
+        "You have knocked. Somebody inside has to let you in; you will be invited.";
     /// Somebody would have to open the door, and there is no lobby to wait in.
-    NoLobby,
+    NoLobby =>
+        "no-lobby", "auth" "registration-required", Words,
+        "This room takes only people who were invited.";
     /// There are too many waiting.
-    LobbyFull,
+    LobbyFull =>
+        "lobby-full", "wait" "resource-constraint", Words,
+        "Too many people are waiting at this room. Try again later.";
     /// Knocked too often.
     TooManyKnocks {
         /// How long to wait.
         wait: Duration,
-    },
+    } like Self::TooManyKnocks { wait: WAIT } =>
+        "too-many-knocks", "wait" "resource-constraint", Words,
+        "You have knocked too often. Try again in {wait}.";
     /// Was removed from this room.
     Removed {
         /// How long to stay out.
         wait: Duration,
-    },
+    } like Self::Removed { wait: WAIT } =>
+        "removed", "auth" "forbidden", Words,
+        "You were removed from this meeting. You may come back in {wait}.";
     /// Nobody else may come in.
-    Closed(Closed),
+    Closed(Closed) like Self::Closed(Closed::Command) =>
+        "closed", "cancel" "not-allowed", Words,
+        "This room is closed: nobody else can come in.";
     /// An operator has suspended the meeting: nobody else may come in.
-    Suspended,
+    Suspended =>
+        "suspended", "cancel" "not-allowed", Words,
+        "This meeting is suspended by the operator of this server: nobody else can come in.";
     /// An operator has suspended the meeting: nobody inside takes that back.
-    SuspendedInside,
+    SuspendedInside =>
+        "suspended-inside", "cancel" "not-acceptable", Words,
+        "This meeting is suspended by the operator of this server: until it is resumed, that is not possible.";
     /// Not before a moderator is there, or before the room has a password.
-    NotOpenYet,
+    NotOpenYet =>
+        "not-open-yet", "auth" "registration-required", Words,
+        "This room is not open yet. You will be invited when it is.";
     /// The room must have a password.
-    PasswordMandatory,
+    PasswordMandatory =>
+        "password-mandatory", "cancel" "not-acceptable", Words,
+        "Rooms on this server must have a password: you can change it, not remove it.";
     /// The password is not the requester's to change.
-    PasswordLocked,
+    PasswordLocked =>
+        "password-locked", "cancel" "not-acceptable", Words,
+        "The password of this room is set by the server and cannot be changed.";
     /// The lobby stays on.
-    LobbyMandatory,
+    LobbyMandatory =>
+        "lobby-mandatory", "cancel" "not-acceptable", Words,
+        "The lobby of this room cannot be switched off.";
     /// The room stays unlisted.
-    ListingLocked,
+    ListingLocked =>
+        "listing-locked", "cancel" "not-acceptable", Words,
+        "Rooms on this server are not listed in public.";
     /// Whether the room outlives its occupants is not the requester's to change.
-    PersistenceLocked,
+    PersistenceLocked =>
+        "persistence-locked", "cancel" "not-acceptable", Words,
+        "Whether a room stays when it is empty is set by the server.";
     /// A setting is not the requester's to change.
-    SettingLocked(Setting),
+    SettingLocked(Setting) like Self::SettingLocked(Setting::Name) =>
+        "setting-locked", "cancel" "not-acceptable", Words,
+        "By the rules of this server, you may not change {setting}.";
     /// A text is longer than it may be.
     SettingTooLong {
         /// Which.
         setting: Setting,
         /// The greatest length, in characters.
         most: u32,
-    },
+    } like Self::SettingTooLong { setting: Setting::Name, most: 100 } =>
+        "setting-too-long", "cancel" "not-acceptable", Words,
+        "You may not change {setting} to more than {max} characters.";
     /// A number is greater than it may be.
     SettingTooHigh {
         /// Which.
         setting: Setting,
         /// The greatest.
         most: u32,
-    },
+    } like Self::SettingTooHigh { setting: Setting::History, most: 20 } =>
+        "setting-too-high", "cancel" "not-acceptable", Words,
+        "You may not change {setting} to more than {max}.";
     /// A number is smaller than it may be.
     SettingTooLow {
         /// Which.
         setting: Setting,
         /// The smallest.
         least: u32,
-    },
+    } like Self::SettingTooLow { setting: Setting::MaxOccupants, least: 2 } =>
+        "setting-too-low", "cancel" "not-acceptable", Words,
+        "You may not change {setting} to less than {min}.";
     /// What was chosen is not to be had.
-    SettingChoice(Setting),
+    SettingChoice(Setting) like Self::SettingChoice(Setting::Whois) =>
+        "setting-choice", "cancel" "not-acceptable", Words,
+        "By the rules of this server, you may not change {setting} to that.";
     /// May not make moderators.
-    MayNotGrant,
+    MayNotGrant =>
+        "may-not-grant", "auth" "forbidden", Words,
+        "You may not make others moderators in this room.";
     /// May not take moderation from others.
-    MayNotRevoke,
+    MayNotRevoke =>
+        "may-not-revoke", "auth" "forbidden", Words,
+        "You may not take moderation from others in this room.";
     /// May not remove people.
-    MayNotRemove,
+    MayNotRemove =>
+        "may-not-remove", "auth" "forbidden", Words,
+        "You may not remove people from this room.";
     /// Services and operators are not removed by people inside.
-    Protected,
+    Protected =>
+        "protected", "auth" "forbidden", Words,
+        "Services and operators of this server cannot be removed.";
     /// Moderators by the file are not removed or demoted by those made by somebody's hand.
-    HigherRank,
-    /// Authority is for those inside.
-    NotInside,
+    HigherRank =>
+        "higher-rank", "auth" "forbidden", Words,
+        "This person moderates by the rules of this server: you may neither remove them nor take that from them.";
+    /// Authority is for those inside (what a room answers to people outside, XEP-0045 §7.4).
+    NotInside =>
+        "not-inside", "cancel" "not-acceptable", Words,
+        "Only somebody who is in the room may do that: come in first.";
     /// May not invite or let people in.
-    MayNotAdmit,
+    MayNotAdmit =>
+        "may-not-admit", "auth" "forbidden", Words,
+        "You may not invite people to this room or let them in.";
     /// May not destroy the room.
-    MayNotEnd,
+    MayNotEnd =>
+        "may-not-end", "auth" "forbidden", Words,
+        "You may not end this room.";
     /// May not close or reopen the room.
-    MayNotClose,
+    MayNotClose =>
+        "may-not-close", "auth" "forbidden", Words,
+        "You may not close or reopen this room.";
     /// Membership is not to be had by registration.
-    MayNotRegister,
+    MayNotRegister =>
+        "may-not-register", "auth" "forbidden", Words,
+        "Membership of this room is given by its moderators.";
     /// That name is kept for a service.
-    ReservedNick,
+    ReservedNick =>
+        "reserved-nick", "cancel" "conflict", Words,
+        "This nickname is reserved.";
     /// Somebody inside has a name that looks like it.
-    NameTaken,
+    NameTaken =>
+        "name-taken", "cancel" "conflict", Words,
+        "Somebody here has a name that looks like this one. Choose another name.";
     /// That name is for moderators.
-    NameProtected,
+    NameProtected =>
+        "name-protected", "cancel" "conflict", Words,
+        "Only moderators may use this name. Choose another name.";
     /// It is in letters in which names are not written here.
-    NameScript,
+    NameScript =>
+        "name-script", "modify" "not-acceptable", Words,
+        "Names on this server are written in other letters. Choose another name.";
     /// The password is told to moderators only.
-    MayNotKnow,
+    MayNotKnow =>
+        "may-not-know", "auth" "forbidden", Words,
+        "The password of this room is told to its moderators only.";
     /// No such word.
-    UnknownWord,
+    UnknownWord =>
+        "unknown-word", "modify" "bad-request", Words,
+        "The words that this room knows are !password, !close and !reopen.";
     /// May not record, stream or transcribe.
-    MayNotRecord,
+    MayNotRecord =>
+        "may-not-record", "auth" "forbidden", Words,
+        "You may not record, stream or transcribe this meeting.";
     /// May not call telephones.
-    MayNotDial,
+    MayNotDial =>
+        "may-not-dial", "auth" "forbidden", Words,
+        "You may not call telephones from this meeting.";
     /// The room takes only clients that can encrypt end to end.
-    E2eeNeeded,
+    E2eeNeeded =>
+        "e2ee-needed", "cancel" "not-acceptable", Words,
+        "This meeting is encrypted end to end, and your client cannot do that or has not said so.";
     /// Nothing takes part that cannot encrypt end to end.
-    E2eeOnly,
+    E2eeOnly =>
+        "e2ee-only", "cancel" "not-acceptable", Words,
+        "This meeting is encrypted end to end: it cannot be recorded, and no telephone can take part.";
     /// It is not the time for rooms.
     OutsideHours {
         /// When it is next, if ever.
         opens: Option<Clock>,
-    },
-    /// There are as many inside as may be.
-    RoomFull,
+    } like Self::OutsideHours { opens: Some(OPENS) } =>
+        "outside-hours", "cancel" "not-allowed", Words,
+        "Rooms are not open now. They open again on {opens}.";
+    /// There are as many inside as may be (XEP-0045 §7.2.9).
+    RoomFull =>
+        "room-full", "wait" "service-unavailable", Words,
+        "This room is full. Try again when somebody has left.";
     /// The requester has opened as many rooms as one may.
-    TooManyOwnRooms,
+    TooManyOwnRooms =>
+        "too-many-own-rooms", "wait" "resource-constraint", Words,
+        "You have opened as many rooms as one person may. End one of them first.";
     /// There are as many rooms as may be.
-    TooManyRooms,
+    TooManyRooms =>
+        "too-many-rooms", "wait" "resource-constraint", Words,
+        "There are as many rooms on this server as it takes. Try again later.";
 }
-
-/// A stanza error's type and condition (RFC 6120 §8.3).
-pub type Condition = (&'static str, &'static str);
 
 impl Denial {
     /// The stable code, for the log and for whoever reads it by machine.
     pub const fn code(self) -> &'static str {
-        match self {
-            Self::Malformed => "malformed",
-            Self::Unknown => "unknown-attempt",
-            Self::Fault => "fault",
-            Self::Banned => "banned",
-            Self::Outcast => "outcast",
-            Self::NotEncrypted => "not-encrypted",
-            Self::MayNotOpen => "may-not-open",
-            Self::LogInToOpen => "log-in-to-open",
-            Self::FocusFirst => "focus-first",
-            Self::NobodyAsked => "nobody-asked",
-            Self::RoomName => "room-name",
-            Self::MayNotEnter => "may-not-enter",
-            Self::LogInToEnter => "log-in-to-enter",
-            Self::PasswordNeeded => "password-needed",
-            Self::PasswordWrong => "password-wrong",
-            Self::PasswordWeak { .. } => "password-weak",
-            Self::TooManyGuesses { .. } => "too-many-guesses",
-            Self::Lobby => "lobby",
-            Self::NoLobby => "no-lobby",
-            Self::LobbyFull => "lobby-full",
-            Self::TooManyKnocks { .. } => "too-many-knocks",
-            Self::Removed { .. } => "removed",
-            Self::Closed(_) => "closed",
-            Self::Suspended => "suspended",
-            Self::SuspendedInside => "suspended-inside",
-            Self::NotOpenYet => "not-open-yet",
-            Self::PasswordMandatory => "password-mandatory",
-            Self::PasswordLocked => "password-locked",
-            Self::LobbyMandatory => "lobby-mandatory",
-            Self::ListingLocked => "listing-locked",
-            Self::PersistenceLocked => "persistence-locked",
-            Self::SettingLocked(_) => "setting-locked",
-            Self::SettingTooLong { .. } => "setting-too-long",
-            Self::SettingTooHigh { .. } => "setting-too-high",
-            Self::SettingTooLow { .. } => "setting-too-low",
-            Self::SettingChoice(_) => "setting-choice",
-            Self::MayNotGrant => "may-not-grant",
-            Self::MayNotRevoke => "may-not-revoke",
-            Self::MayNotRemove => "may-not-remove",
-            Self::Protected => "protected",
-            Self::HigherRank => "higher-rank",
-            Self::NotInside => "not-inside",
-            Self::MayNotAdmit => "may-not-admit",
-            Self::MayNotEnd => "may-not-end",
-            Self::MayNotClose => "may-not-close",
-            Self::MayNotRegister => "may-not-register",
-            Self::ReservedNick => "reserved-nick",
-            Self::NameTaken => "name-taken",
-            Self::NameProtected => "name-protected",
-            Self::NameScript => "name-script",
-            Self::MayNotKnow => "may-not-know",
-            Self::UnknownWord => "unknown-word",
-            Self::MayNotRecord => "may-not-record",
-            Self::MayNotDial => "may-not-dial",
-            Self::E2eeNeeded => "e2ee-needed",
-            Self::E2eeOnly => "e2ee-only",
-            Self::OutsideHours { .. } => "outside-hours",
-            Self::RoomFull => "room-full",
-            Self::TooManyOwnRooms => "too-many-own-rooms",
-            Self::TooManyRooms => "too-many-rooms",
-        }
+        self.row().code
     }
 
-    /// The stanza error that makes an ordinary client do the right thing (XEP-0045 §7.2 for joins).
+    /// The stanza error that makes an ordinary client do the right thing.
     pub const fn condition(self) -> Condition {
-        match self {
-            Self::Malformed => ("modify", "jid-malformed"),
-            Self::Unknown => ("cancel", "feature-not-implemented"),
-            Self::Fault => ("wait", "internal-server-error"),
-            Self::Banned | Self::Outcast | Self::Removed { .. } => ("auth", "forbidden"),
-            Self::NotEncrypted => ("modify", "policy-violation"),
-            Self::MayNotOpen
-            | Self::LogInToOpen
-            | Self::FocusFirst
-            | Self::NobodyAsked
-            | Self::RoomName
-            | Self::MayNotEnter
-            | Self::LogInToEnter => ("cancel", "not-allowed"),
-            Self::PasswordNeeded | Self::PasswordWrong | Self::PasswordWeak { .. } => {
-                ("auth", "not-authorized")
-            }
-            Self::TooManyGuesses { .. }
-            | Self::LobbyFull
-            | Self::TooManyKnocks { .. }
-            | Self::TooManyOwnRooms
-            | Self::TooManyRooms => ("wait", "resource-constraint"),
-            // XEP-0045 §7.2.9.
-            Self::RoomFull => ("wait", "service-unavailable"),
-            Self::Lobby | Self::NoLobby | Self::NotOpenYet => ("auth", "registration-required"),
-            Self::Closed(_) | Self::Suspended | Self::OutsideHours { .. } => {
-                ("cancel", "not-allowed")
-            }
-            // XEP-0045 §8.1: who may not change the subject is told so.
-            Self::SettingLocked(Setting::Subject) => ("auth", "forbidden"),
-            // What a room answers to people outside (XEP-0045 §7.4).
-            Self::NotInside
-            | Self::SuspendedInside
-            | Self::PasswordMandatory
-            | Self::PasswordLocked
-            | Self::LobbyMandatory
-            | Self::ListingLocked
-            | Self::PersistenceLocked
-            | Self::E2eeNeeded
-            | Self::E2eeOnly
-            | Self::SettingLocked(_)
-            | Self::SettingTooLong { .. }
-            | Self::SettingTooHigh { .. }
-            | Self::SettingTooLow { .. }
-            | Self::SettingChoice(_) => ("cancel", "not-acceptable"),
-            Self::MayNotGrant
-            | Self::MayNotRevoke
-            | Self::MayNotRemove
-            | Self::Protected
-            | Self::HigherRank
-            | Self::MayNotAdmit
-            | Self::MayNotEnd
-            | Self::MayNotClose
-            | Self::MayNotRegister
-            | Self::MayNotKnow
-            | Self::MayNotRecord
-            | Self::MayNotDial => ("auth", "forbidden"),
-            Self::ReservedNick | Self::NameTaken | Self::NameProtected => ("cancel", "conflict"),
-            Self::NameScript => ("modify", "not-acceptable"),
-            Self::UnknownWord => ("modify", "bad-request"),
+        // XEP-0045 §8.1: who may not change the subject is told so.
+        if matches!(self, Self::SettingLocked(Setting::Subject)) {
+            return ("auth", "forbidden");
         }
+        self.row().condition
+    }
+
+    pub(super) const fn on_jitsi(self) -> OnJitsi {
+        self.row().on_jitsi
+    }
+
+    /// The words in English, with placeholders for what differs.
+    pub const fn template(self) -> &'static str {
+        if matches!(self, Self::OutsideHours { opens: None }) {
+            return "Rooms are not open on this server.";
+        }
+        self.row().template
     }
 
     /// The setting that it is about.

@@ -1,106 +1,111 @@
-//! What the room says to people, in one place.
+//! What the room says to people: each notice in one row, with its name and its words.
 
 use std::borrow::Cow;
 use std::time::Duration;
 
+use super::denial::{WAIT, sample};
 use super::told::Told;
-use super::words::{ENGLISH, WAIT, in_words};
+use super::words::{ENGLISH, in_words};
 
-/// A message from the room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Notice {
+/// One row a notice: what it is, `like` a value to show it with, and `=>` its name in the operator's file and its words in
+/// English, with placeholders for what differs.
+macro_rules! notices {
+    ($(
+        $(#[$doc:meta])*
+        $name:ident $(($of:ty) like $sample:expr)? => $key:literal, $template:literal;
+    )*) => {
+        /// A message from the room.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Notice {
+            $($(#[$doc])* $name $(($of))?,)*
+            /// What the operator has written, if anything.
+            Told(Told),
+        }
+
+        impl Notice {
+            /// One of each notice that has built-in words.
+            pub const EVERY: &[Self] = &[$(sample!($name $($sample)?)),*];
+
+            /// The name in the operator's file.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$name { .. } => $key,)*
+                    Self::Told(told) => told.name(),
+                }
+            }
+
+            /// The text in English, with placeholders for what differs.
+            pub const fn template(self) -> &'static str {
+                match self {
+                    $(Self::$name { .. } => $template,)*
+                    Self::Told(_) => "",
+                }
+            }
+        }
+    };
+}
+
+notices! {
     /// The password, to somebody who moderates.
-    Password,
+    Password =>
+        "say-password", "Only you can read this. The password of this room is: {password} (write !password to see it again)";
     /// The password has changed, to those who moderate.
-    PasswordChanged,
+    PasswordChanged =>
+        "say-password-changed", "Only moderators can read this. The password of this room is now: {password}";
     /// The room is closed now.
-    Closed,
+    Closed =>
+        "say-closed", "This room is closed now: nobody else can come in.";
     /// The room takes people in again.
-    Reopened,
+    Reopened =>
+        "say-reopened", "This room is open again.";
     /// An operator suspends the meeting, to everybody inside.
-    Suspended,
+    Suspended =>
+        "say-suspended", "The operator of this server has suspended this meeting: only moderators can speak and write, nobody else can come in, and nothing is recorded.";
     /// The meeting is suspended, to somebody who comes in.
-    SuspendedHere,
+    SuspendedHere =>
+        "say-suspended-here", "This meeting is suspended by the operator of this server: only moderators can speak and write.";
     /// An operator resumes the meeting.
-    Resumed,
+    Resumed =>
+        "say-resumed", "The operator of this server has resumed this meeting.";
     /// To those who wait: they are turned away.
-    NobodyThere,
+    NobodyThere =>
+        "say-nobody-there", "Nobody is there who could let you in. Try again later.";
     /// The room closes so soon.
-    ClosesIn(Duration),
+    ClosesIn(Duration) like Self::ClosesIn(WAIT) =>
+        "say-closes-in", "In {left} this room closes: nobody else can come in then.";
     /// The room ends so soon.
-    EndsIn(Duration),
+    EndsIn(Duration) like Self::EndsIn(WAIT) =>
+        "say-ends-in", "This room ends in {left}.";
     /// The room ends: it was open for as long as a room may be.
-    TimeIsUp,
+    TimeIsUp =>
+        "say-time-is-up", "This room was open for as long as a room may be here.";
     /// The room ends: no moderator was inside for too long.
-    NoModerator,
+    NoModerator =>
+        "say-no-moderator", "This room has ended: no moderator was left in it.";
     /// The room ends: the hours are over.
-    HoursAreOver,
+    HoursAreOver =>
+        "say-hours-are-over", "Rooms are not open any more for now.";
     /// To those who moderate: strangers have to knock now.
-    Wave,
+    Wave =>
+        "say-wave", "Only moderators can read this. Many strangers came in within a short time: from now on they have to be let in.";
     /// To those who moderate: strangers need not knock any more.
-    Calm,
+    Calm =>
+        "say-calm", "Only moderators can read this. No strangers have come for a while: they can come in again as before.";
     /// To moderators: somebody inside has a name that may be taken for that of one of them.
-    LooksAlike,
+    LooksAlike =>
+        "say-looks-alike", "Only moderators can read this. {nick} is now in the room under a name that looks like a moderator's.";
     /// To moderators: somebody who asks to be let in has such a name.
-    KnocksAlike,
+    KnocksAlike =>
+        "say-knocks-alike", "Only moderators can read this. {nick} asks to be let in under a name that looks like a moderator's.";
     /// To moderators: somebody came in whose client cannot encrypt end to end.
-    CannotEncrypt,
+    CannotEncrypt =>
+        "say-cannot-encrypt", "Only moderators can read this. The client of {nick} does not say that it can encrypt end to end.";
     /// To a moderator: only clients that can do so come in.
-    EncryptedOnly,
-    /// What the operator has written, if anything.
-    Told(Told),
+    EncryptedOnly =>
+        "say-encrypted-only", "Only you can read this. This room takes only clients that can encrypt end to end; nothing is recorded, and no telephone is called. Switch the encryption on in your client: the server cannot.";
 }
 
 impl Notice {
-    /// One of each notice that has built-in words.
-    pub const EVERY: [Self; 19] = [
-        Self::Password,
-        Self::PasswordChanged,
-        Self::Closed,
-        Self::Reopened,
-        Self::Suspended,
-        Self::SuspendedHere,
-        Self::Resumed,
-        Self::NobodyThere,
-        Self::ClosesIn(WAIT),
-        Self::EndsIn(WAIT),
-        Self::TimeIsUp,
-        Self::NoModerator,
-        Self::HoursAreOver,
-        Self::Wave,
-        Self::Calm,
-        Self::LooksAlike,
-        Self::KnocksAlike,
-        Self::CannotEncrypt,
-        Self::EncryptedOnly,
-    ];
-
-    /// The name in the operator's file.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Password => "say-password",
-            Self::PasswordChanged => "say-password-changed",
-            Self::Closed => "say-closed",
-            Self::Reopened => "say-reopened",
-            Self::Suspended => "say-suspended",
-            Self::SuspendedHere => "say-suspended-here",
-            Self::Resumed => "say-resumed",
-            Self::NobodyThere => "say-nobody-there",
-            Self::ClosesIn(_) => "say-closes-in",
-            Self::EndsIn(_) => "say-ends-in",
-            Self::TimeIsUp => "say-time-is-up",
-            Self::NoModerator => "say-no-moderator",
-            Self::HoursAreOver => "say-hours-are-over",
-            Self::Wave => "say-wave",
-            Self::Calm => "say-calm",
-            Self::LooksAlike => "say-looks-alike",
-            Self::KnocksAlike => "say-knocks-alike",
-            Self::CannotEncrypt => "say-cannot-encrypt",
-            Self::EncryptedOnly => "say-encrypted-only",
-            Self::Told(told) => told.name(),
-        }
-    }
-
     /// The text in English.
     pub fn text(self) -> Cow<'static, str> {
         self.fill(self.template(), ENGLISH)
@@ -113,52 +118,6 @@ impl Notice {
             Cow::Owned(template.replace("{left}", &in_words(left, language)))
         } else {
             Cow::Borrowed(template)
-        }
-    }
-
-    /// The text in English, with placeholders for what differs.
-    pub const fn template(self) -> &'static str {
-        match self {
-            Self::Password => {
-                "Only you can read this. The password of this room is: {password} (write !password to see it again)"
-            }
-            Self::PasswordChanged => {
-                "Only moderators can read this. The password of this room is now: {password}"
-            }
-            Self::Closed => "This room is closed now: nobody else can come in.",
-            Self::Reopened => "This room is open again.",
-            Self::Suspended => {
-                "The operator of this server has suspended this meeting: only moderators can speak and write, nobody else can come in, and nothing is recorded."
-            }
-            Self::SuspendedHere => {
-                "This meeting is suspended by the operator of this server: only moderators can speak and write."
-            }
-            Self::Resumed => "The operator of this server has resumed this meeting.",
-            Self::Told(_) => "",
-            Self::LooksAlike => {
-                "Only moderators can read this. {nick} is now in the room under a name that looks like a moderator's."
-            }
-            Self::KnocksAlike => {
-                "Only moderators can read this. {nick} asks to be let in under a name that looks like a moderator's."
-            }
-            Self::CannotEncrypt => {
-                "Only moderators can read this. The client of {nick} does not say that it can encrypt end to end."
-            }
-            Self::EncryptedOnly => {
-                "Only you can read this. This room takes only clients that can encrypt end to end; nothing is recorded, and no telephone is called. Switch the encryption on in your client: the server cannot."
-            }
-            Self::NobodyThere => "Nobody is there who could let you in. Try again later.",
-            Self::ClosesIn(_) => "In {left} this room closes: nobody else can come in then.",
-            Self::EndsIn(_) => "This room ends in {left}.",
-            Self::TimeIsUp => "This room was open for as long as a room may be here.",
-            Self::NoModerator => "This room has ended: no moderator was left in it.",
-            Self::HoursAreOver => "Rooms are not open any more for now.",
-            Self::Wave => {
-                "Only moderators can read this. Many strangers came in within a short time: from now on they have to be let in."
-            }
-            Self::Calm => {
-                "Only moderators can read this. No strangers have come for a while: they can come in again as before."
-            }
         }
     }
 }

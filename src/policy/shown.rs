@@ -6,7 +6,7 @@
 //! reservation that was refused (lib-jitsi-meet, `ChatRoom.onPresenceError` and `Moderator`).
 
 use super::attempt::{Action, Client};
-use super::denial::{Condition, Denial};
+use super::denial::{Condition, Denial, OnJitsi};
 
 /// An answer that is not `allow`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -50,29 +50,17 @@ pub const fn shown(denial: Denial, client: Client, action: &Action) -> Shown {
 }
 
 const fn requested(denial: Denial) -> Shown {
-    if is_for_log_in(denial) { Shown::LogIn } else { Shown::Reservation }
+    if matches!(denial.on_jitsi(), OnJitsi::LogIn) { Shown::LogIn } else { Shown::Reservation }
 }
 
 const fn joined(denial: Denial) -> Shown {
-    if is_for_log_in(denial) {
-        Shown::LogIn
-    } else if matches!(denial, Denial::FocusFirst) {
-        Shown::Retry
-    } else if matches!(denial, Denial::Lobby) {
-        Shown::Lobby
-    } else if opens_the_password_dialog(denial) {
-        Shown::Error(denial.condition())
-    } else {
-        Shown::Destroyed
+    match denial.on_jitsi() {
+        OnJitsi::Words => Shown::Destroyed,
+        OnJitsi::Dialog => Shown::Error(denial.condition()),
+        OnJitsi::Lobby => Shown::Lobby,
+        OnJitsi::LogIn => Shown::LogIn,
+        OnJitsi::Retry => Shown::Retry,
     }
-}
-
-const fn is_for_log_in(denial: Denial) -> bool {
-    matches!(denial, Denial::LogInToOpen | Denial::LogInToEnter)
-}
-
-const fn opens_the_password_dialog(denial: Denial) -> bool {
-    matches!(denial, Denial::PasswordNeeded | Denial::PasswordWrong | Denial::PasswordWeak { .. })
 }
 
 #[cfg(test)]

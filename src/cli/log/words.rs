@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use crate::config::Visible;
-use crate::policy::words::EVERY;
+use crate::policy::denial::Denial;
 use crate::store::{Entry, Kind};
 
 /// An entry in one line. What others wrote cannot make a terminal do anything.
@@ -115,7 +115,7 @@ const fn observed(entry: &Entry) -> &'static str {
 
 /// What somebody was told by this denial, in English; numbers and times in it are not in the log.
 fn reason(code: &str) -> Cow<'_, str> {
-    let Some(denial) = EVERY.iter().find(|denial| denial.code() == code) else {
+    let Some(denial) = Denial::EVERY.iter().find(|denial| denial.code() == code) else {
         return Cow::Borrowed(code);
     };
     let mut told = String::new();
