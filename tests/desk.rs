@@ -97,7 +97,7 @@ impl Gate {
 /// How somebody of example.org has logged in.
 const LOG_IN: &str = "session='client' host='example.org' provider='internal_hashed' mechanism='SCRAM-SHA-1' secure='true'";
 const GUEST: &str = "jid='bob@guest.example.org/x' session='client' host='guest.example.org' provider='anonymous' mechanism='ANONYMOUS' address='192.0.2.7'";
-const HELLO: &str = "<hello xmlns='urn:vestibule:gate:1' version='1' hosts='all'/>";
+const HELLO: &str = "<hello xmlns='urn:vestibule:gate:1' version='1' level='2' hosts='all'/>";
 
 fn element(xml: &str) -> Element {
     Element::parse(xml.as_bytes(), "").unwrap()

@@ -167,6 +167,7 @@ impl Situation {
         let server = Server {
             service: SERVICE.to_owned(),
             hello: self.hello.clone(),
+            refused: None,
             posture,
             asked,
             stored: Ok(self.stored.clone()),
@@ -679,6 +680,7 @@ fn what_cannot_be_looked_at_is_never_fine() {
     let server = Server {
         service: SERVICE.to_owned(),
         hello: situation.hello.clone(),
+        refused: None,
         posture,
         asked,
         stored: Err("the gate did not tell".to_owned()),

@@ -31,6 +31,7 @@ local encodings = require "util.encodings";
 local now, xpcall = require "util.time".now, require "util.xpcall".xpcall;
 local jid_bare, jid_resource, jid_prep, t_insert = jid.bare, jid.resource, jid.prep, table.insert;
 
+local LEVEL = "2"; -- of the protocol: the component's has to be the same
 local VERSION, SERVER = "0.1.0", "Prosody " .. prosody.version;
 local xmlns_gate = "urn:vestibule:gate:1";
 
@@ -595,6 +596,12 @@ local function greeting_answered(stanza)
 		module:log("error", "%s refuses this gate, so everybody is refused: %s %s", component, condition, text or "");
 		return set_state("refused");
 	end
+	local level = hello.attr.level or "1"; -- the first components said none
+	if level ~= LEVEL then
+		module:log("error", "gate and component are not of one release, so everybody is refused: install the component "
+			.. "that came with this gate, and restart it (the gate protocol, level %s here and %s there)", LEVEL, level);
+		return set_state("refused");
+	end
 	welcomed(hello);
 	set_state("ready");
 	for _, passed in ipairs(passed_unasked) do report("opened-failing", { jid = passed.room }, { jid = passed.jid }); end
@@ -615,7 +622,7 @@ function greet()
 	set_state("greeting");
 	greeted, greeting = now(), id;
 	module:send(with_hosts(st.iq({ type = "set", id = id, from = module.host, to = component }), "hello", {
-		xmlns = xmlns_gate, version = "1", gate = VERSION, server = SERVER, rooms = tostring(rooms),
+		xmlns = xmlns_gate, version = "1", level = LEVEL, gate = VERSION, server = SERVER, rooms = tostring(rooms),
 		failure = failing_open and "allow" or "refuse", grace = tostring(grace), timeout = tostring(timeout),
 	}));
 end

@@ -137,10 +137,13 @@ async fn ask(shared: &Shared) -> Result<Vec<Server>, String> {
     }
     let services: Vec<_> = {
         let desk = shared.desk();
-        desk.services().map(|(domain, hello)| (domain.to_owned(), hello.cloned())).collect()
+        let refused = |domain| desk.refusal(domain).cloned();
+        desk.services()
+            .map(|(domain, hello)| (domain.to_owned(), hello.cloned(), refused(domain)))
+            .collect()
     };
     let mut servers = Vec::new();
-    for (service, hello) in services {
+    for (service, hello, refused) in services {
         let posture = match &hello {
             None => Err("no gate has greeted".to_owned()),
             Some(_) => match shared.link.request(&*service, posture()).await {
@@ -153,7 +156,7 @@ async fn ask(shared: &Shared) -> Result<Vec<Server>, String> {
             Err(reason) => Err(reason.clone()),
             Ok(_) => stored(shared, &service).await.map_err(|error| error.to_string()),
         };
-        servers.push(Server { service, hello, posture, asked, stored });
+        servers.push(Server { service, hello, refused, posture, asked, stored });
     }
     servers.sort_by(|one, other| one.service.cmp(&other.service));
     Ok(servers)

@@ -26,7 +26,13 @@ pub(super) async fn watch(mut shared: Shared, ready_within: Duration) {
         while shared.link.lives() {
             let missing = missing(&shared);
             let mut problems = shared.addresses.problems();
-            problems.extend(shared.desk().unlisted());
+            {
+                let desk = shared.desk();
+                problems.extend(desk.unlisted());
+                problems.extend(desk.services().filter_map(|(domain, _)| {
+                    Some(format!("the gate of {domain} is refused: {}", desk.refusal(domain)?))
+                }));
+            }
             if missing.is_empty() && problems.is_empty() {
                 if !told {
                     told = true;
@@ -68,7 +74,7 @@ pub(super) fn stopping() {
 fn missing(shared: &Shared) -> Vec<String> {
     let desk = shared.desk();
     desk.services()
-        .filter(|(_, hello)| hello.is_none())
+        .filter(|(domain, hello)| hello.is_none() && desk.refusal(domain).is_none())
         .map(|(domain, _)| domain.to_owned())
         .collect()
 }

@@ -21,7 +21,10 @@ impl Site for Operator {
         }
         let desk = shared.desk();
         let missing = desk.services().filter(|(_, hello)| hello.is_none());
-        let reasons = missing.map(|(domain, _)| format!("no gate has greeted from {domain}"));
+        let reasons = missing.map(|(domain, _)| match desk.refusal(domain) {
+            Some(refusal) => format!("the gate of {domain} is refused: {refusal}"),
+            None => format!("no gate has greeted from {domain}"),
+        });
         let reasons = reasons.chain(shared.addresses.problems()).chain(desk.unlisted());
         Readiness { reasons: reasons.collect() }
     }

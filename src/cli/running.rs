@@ -148,6 +148,11 @@ fn status_in_words(status: &Status) -> String {
                 service.failure.as_deref().unwrap_or("?")
             ),
             _ if !status.linked => format!("{}: not known without a link", service.domain),
+            _ if service.refused.is_some() => format!(
+                "{}: the gate is REFUSED, and lets nobody in: {}",
+                service.domain,
+                service.refused.as_deref().unwrap_or_default()
+            ),
             _ => format!("{}: NO GATE has greeted, its rooms are under no policy", service.domain),
         });
     }

@@ -71,6 +71,9 @@ pub struct ServiceStatus {
     pub domain: String,
     /// Its gate's version; `None`: no gate has greeted.
     pub gate: Option<String>,
+    /// Why the gate that has greeted is refused: nobody is let in there; `None`: it is not.
+    #[serde(default)]
+    pub refused: Option<String>,
     /// The server's name and version.
     pub server: Option<String>,
     /// What the gate does while the component is away: `refuse` or `allow`.

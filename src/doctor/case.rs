@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::{Looked, Machine};
 use crate::config::{Problem, Settings};
 use crate::policy::rules::Policy;
-use crate::wire::greeting::Hello;
+use crate::wire::greeting::{Hello, HelloError};
 use crate::wire::posture::{Host, Hosts, Posture};
 use crate::wire::room::LiveRoom;
 
@@ -41,6 +41,8 @@ pub struct Server {
     pub service: String,
     /// What its gate said of itself; `None`: no gate has greeted.
     pub hello: Option<Hello>,
+    /// Why its gate is refused, if it is.
+    pub refused: Option<HelloError>,
     /// What its gate told of the server; `Err`: why it did not.
     pub posture: Result<Posture, String>,
     /// When that was, by the component's clock.

@@ -90,11 +90,17 @@ fn missing(case: &Case<'_>) -> Looked {
     };
     let mut looked = Looked::default();
     for server in servers.iter().filter(|server| server.hello.is_none()) {
-        looked.find(
-            &server.service,
-            "no gate has greeted from this service",
-            (PROSODY, load_line(&server.service)),
-        );
+        match &server.refused {
+            Some(refusal) => {
+                let found = format!("its gate is refused, and lets nobody in: {refusal}");
+                looked.find(&server.service, found, (SHELL, "make install"));
+            }
+            None => looked.find(
+                &server.service,
+                "no gate has greeted from this service",
+                (PROSODY, load_line(&server.service)),
+            ),
+        }
     }
     looked
 }

@@ -137,13 +137,19 @@ pub struct Removed {
 /// The list of them in a room's record. One that is not understood is no reason not to read the others.
 pub(super) mod list {
     use super::{Removed, Timestamp, Unknown, Value};
-    use serde::{Deserialize as _, Deserializer, Serializer};
+    use serde::{Deserialize as _, Deserializer, Serialize, Serializer};
+
+    #[derive(Serialize)]
+    #[serde(untagged)]
+    enum One<'a> {
+        Read(&'a Removed),
+        Unread(&'a Value),
+    }
 
     pub(crate) fn serialize<S: Serializer>(all: &[Removed], to: S) -> Result<S::Ok, S::Error> {
-        to.collect_seq(all.iter().map(|one| match &one.unread {
-            Some(unread) => unread.clone(),
-            None => serde_json::to_value(one).unwrap_or_default(),
-        }))
+        to.collect_seq(
+            all.iter().map(|one| one.unread.as_ref().map_or(One::Read(one), One::Unread)),
+        )
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(

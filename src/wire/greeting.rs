@@ -1,6 +1,6 @@
 //! `hello`: what a gate and the component tell each other first.
 
-use super::{NS, NS_FAMILY, VERSION};
+use super::{LEVEL, NS, NS_FAMILY, VERSION};
 use crate::policy::gate_words::{GATE_WORDS, SHARED};
 use crate::policy::logins::{Host, Hosts};
 use crate::policy::rules::{Policy, Rules};
@@ -33,6 +33,14 @@ pub enum HelloError {
         /// What the gate speaks.
         theirs: String,
     },
+    /// The same version, at another level.
+    #[error(
+        "gate and component are not of one release (the gate protocol, level {theirs} there and {LEVEL} here): install the mod_vestibule_gate that came with this component, and restart the server"
+    )]
+    Level {
+        /// The level of the gate.
+        theirs: String,
+    },
 }
 
 impl Hello {
@@ -51,9 +59,12 @@ impl Hello {
             .or_else(|| element.ns().strip_prefix(NS_FAMILY))
             .unwrap_or_default();
         if element.ns() != NS || theirs != VERSION {
-            // The words reach the operator's log: nothing long or odd in them.
-            let theirs = theirs.chars().filter(char::is_ascii_alphanumeric).take(8).collect();
-            return Err(HelloError::Version { theirs });
+            return Err(HelloError::Version { theirs: plain(theirs) });
+        }
+        // The first gates said none.
+        let theirs = element.attr("level").unwrap_or("1");
+        if theirs != LEVEL {
+            return Err(HelloError::Level { theirs: plain(theirs) });
         }
         let text = |name| element.attr(name).unwrap_or("?").to_owned();
         Ok(Self {
@@ -64,6 +75,11 @@ impl Hello {
             hosts: read_hosts(element),
         })
     }
+}
+
+/// For the operator's log: nothing long or odd.
+fn plain(text: &str) -> String {
+    text.chars().filter(char::is_ascii_alphanumeric).take(8).collect()
 }
 
 /// The hosts that a gate tells of, in its greeting or when one has changed.
@@ -87,6 +103,7 @@ pub fn welcome(policy: &Policy, service: &str, observed: bool) -> Element {
     operators.sort();
     Element::new(NS, "hello")
         .with_attr("version", VERSION)
+        .with_attr("level", LEVEL)
         .with_attr("component", env!("CARGO_PKG_VERSION"))
         .with_attr("revision", &policy.revision)
         .with_attr_opt("observe", observed.then_some("true"))
@@ -193,10 +210,20 @@ mod tests {
     #[test]
     fn a_gate_of_this_version_is_welcome() {
         let hello = Element::parse(
-            b"<hello xmlns='urn:vestibule:gate:1' version='1' gate='0.1.0' server='Prosody 0.12.3' failure='refuse' rooms='3'/>",
+            b"<hello xmlns='urn:vestibule:gate:1' version='1' level='2' gate='0.1.0' server='Prosody 0.12.3' failure='refuse' rooms='3'/>",
             "",
         )
         .unwrap();
         assert_eq!(Hello::read(&hello).unwrap().rooms, 3);
+    }
+
+    #[test]
+    fn a_gate_of_another_release_is_refused() {
+        for level in ["", " level='1'", " level='3'"] {
+            let hello = format!("<hello xmlns='urn:vestibule:gate:1' version='1'{level}/>");
+            let hello = Element::parse(hello.as_bytes(), "").unwrap();
+            let error = Hello::read(&hello).unwrap_err().to_string();
+            assert!(error.contains("not of one release"), "{error}");
+        }
     }
 }

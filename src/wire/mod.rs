@@ -14,3 +14,5 @@ pub const NS: &str = "urn:vestibule:gate:1";
 pub const NS_FAMILY: &str = "urn:vestibule:gate:";
 /// The version spoken here.
 pub const VERSION: &str = "1";
+/// The level of that version: grows where one side would do without the other what neither may do.
+pub const LEVEL: &str = "2";

@@ -1,11 +1,17 @@
 """What another version of this program wrote: records of rooms, the database, and the other side of the link."""
 
 import json
+import tarfile
 from pathlib import Path
 
+import pytest
 from lab import Crowd
+from lab.older_component import OlderComponent
+from lab.process import ROOT
 from lab.stanza import element
-from storm import PASSWORD, policy, until
+from storm import PASSWORD, logged, policy, until
+
+GOLDEN = ROOT / "tests/golden"
 
 POLICY = policy("[audit]", 'every = "1 second"')
 SERVER = {
@@ -81,3 +87,46 @@ async def test_a_record_of_a_newer_schema_is_refused_and_said(door):
         assert door.component.run("reopen", room).returncode == 0
         assert (await remembered(alice, room))[0]["v"] == 1
         assert (await bob.join(room, "Bob", PASSWORD)).joined
+
+
+@pytest.fixture
+def older_gate(tmp_path):
+    """The folder with the gate of f080bc5."""
+    with tarfile.open(GOLDEN / "f080bc5/gate.tar.gz") as archive:
+        archive.extractall(tmp_path)
+    return tmp_path / "prosody-snippets"
+
+
+async def test_an_older_gate_is_refused_in_words_and_lets_nobody_in(
+    start_prosody, start_vestibule, older_gate
+):
+    # As little as it can be: it is not even asked whether it would let them in.
+    allowing = {"vestibule_on_unavailable": "allow"}
+    server = start_prosody(gates=older_gate, muc_options=allowing)
+    component = start_vestibule(server, policy(), ready=False)
+    await logged(component, "the gate is refused", 15)
+    async with Crowd(server) as crowd:
+        alice, bob = [await crowd.connect(f"{name}@localhost") for name in ("alice", "bob")]
+        for who in (alice, bob):
+            refused = await who.join("tea@conference.localhost", "Alice", PASSWORD)
+            assert refused.condition == "internal-server-error", refused
+            assert "does not work with this server" in refused.text
+    status = component.run("status")
+    assert status.returncode == 1 and "NOT READY" in status.stdout
+    for said in (status.stdout, component.run("doctor").stdout, component.tail()):
+        assert "gate and component are not of one release" in said
+        assert "install the mod_vestibule_gate that came with this component" in said
+    # In Prosody's own log, too.
+    assert any("not of one release" in line for line in server.complaints())
+
+
+async def test_an_older_component_is_refused_in_words_and_nobody_gets_in(start_prosody):
+    server = start_prosody(muc_options={"vestibule_on_unavailable": "allow"})
+    async with OlderComponent(server) as component, Crowd(server) as crowd:
+        await logged(server, "not of one release", 15)
+        alice = await crowd.connect("alice@localhost")
+        refused = await alice.join("tea@conference.localhost", "Alice", PASSWORD)
+        assert refused.condition == "internal-server-error", refused
+        assert component.asked == []
+    [said] = [line for line in server.complaints() if "not of one release" in line]
+    assert "install the component that came with this gate" in said

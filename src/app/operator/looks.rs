@@ -41,6 +41,7 @@ impl Operator {
                 .map(|(domain, hello)| ServiceStatus {
                     domain: domain.to_owned(),
                     gate: hello.map(|hello| hello.gate.clone()),
+                    refused: desk.refusal(domain).map(ToString::to_string),
                     server: hello.map(|hello| hello.server.clone()),
                     failure: hello.map(|hello| hello.failure.clone()),
                     opening: hello.map(|hello| {

@@ -1,6 +1,7 @@
 //! Where the gates' questions are answered.
 
 mod described;
+mod gates;
 mod policies;
 mod reports;
 mod rooms;
@@ -62,6 +63,8 @@ pub struct Desk {
     lately: Lately,
     audit: Audit,
     services: HashMap<Arc<str>, Option<Hello>>,
+    /// Why a gate that has greeted is refused.
+    refused: HashMap<Arc<str>, HelloError>,
     feeds: HashMap<Arc<str>, Feed>,
     neighbours: HashMap<Arc<str>, Vec<Neighbour>>,
     tally: Tally,
@@ -90,6 +93,7 @@ impl Desk {
             lately: Lately::default(),
             audit,
             services: services.into_iter().map(|domain| (Arc::from(domain), None)).collect(),
+            refused: HashMap::new(),
             feeds: HashMap::new(),
             neighbours: HashMap::new(),
             tally: Tally::default(),
@@ -106,38 +110,9 @@ impl Desk {
         self.services.get_key_value(from).map(|(service, _)| Arc::clone(service))
     }
 
-    /// The link is gone: no gate is known until it greets again.
-    pub fn link_lost(&mut self) {
-        for hello in self.services.values_mut() {
-            *hello = None;
-        }
-    }
-
-    /// A gate introduces itself. What is known of its rooms stays until they are read.
-    ///
-    /// # Errors
-    /// When it speaks another version.
-    pub fn hello(&mut self, service: &Arc<str>, element: &Element) -> Result<Element, HelloError> {
-        let hello = Hello::read(element)?;
-        self.feeds.entry(Arc::clone(service)).or_default().greeted();
-        self.services.insert(Arc::clone(service), Some(hello));
-        Ok(self.welcome(service))
-    }
-
     /// What the gate of a service has to know before it may ask, by the policy in force.
     pub fn welcome(&self, service: &str) -> Element {
         welcome(&self.policy, service, self.mode == Mode::Observe)
-    }
-
-    /// The services whose gates have greeted.
-    pub fn greeted(&self) -> Vec<Arc<str>> {
-        let greeted = self.services.iter().filter(|(_, hello)| hello.is_some());
-        greeted.map(|(service, _)| Arc::clone(service)).collect()
-    }
-
-    /// The services of the file, and what their gates have said of themselves.
-    pub fn services(&self) -> impl Iterator<Item = (&str, Option<&Hello>)> {
-        self.services.iter().map(|(domain, hello)| (&**domain, hello.as_ref()))
     }
 
     /// These modules of a service do by themselves what the policy decides.

@@ -28,7 +28,8 @@ class Prosody(Process):
 
     With `gate`, the two components are the lines of `prosody-snippets/prosody.cfg.lua`.
     Without, the same hosts are plain. `plain_muc` adds an ungated `plain.localhost`.
-    `storage` is "memory", or "internal" for data that survives a restart.
+    `storage` is "memory", or "internal" for data that survives a restart. `gates` is the
+    folder in which the gate is.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Prosody(Process):
         component_options=None,
         extra_global="",
         extra_hosts="",
+        gates=settings.SNIPPETS,
     ):
         self.version = version
         self.gate = gate
@@ -61,6 +63,7 @@ class Prosody(Process):
         self.component_options = dict(component_options or {})
         self.extra_global = extra_global
         self.extra_hosts = extra_hosts
+        self.gates = gates
         self.secret = SECRET
         self.host = "localhost"
         self.service = "conference.localhost"

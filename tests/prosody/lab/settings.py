@@ -41,7 +41,7 @@ def replace_once(text, old, new):
 
 def shipped(secret, plugin_paths, muc_options, component_options):
     """The shipped lines with this laboratory's secret and options, below the path of its modules; else untouched."""
-    text = assignments({"plugin_paths": [SNIPPETS, *plugin_paths]}) + (SNIPPETS / "prosody.cfg.lua").read_text()
+    text = assignments({"plugin_paths": plugin_paths}) + (SNIPPETS / "prosody.cfg.lua").read_text()
     for name in muc_options:
         text = re.sub(rf"^\t{name} = .*\n", "", text, flags=re.MULTILINE)
     text = replace_once(text, SHIPPED_GATE, SHIPPED_GATE + assignments(muc_options, "\t"))
@@ -52,7 +52,7 @@ def shipped(secret, plugin_paths, muc_options, component_options):
 def ungated(secret, plugin_paths, muc_options, component_options):
     """The same hosts without the gate: what the gate is measured against."""
     return (
-        assignments({"plugin_paths": [SNIPPETS, *plugin_paths]})
+        assignments({"plugin_paths": plugin_paths})
         + '\nComponent "conference.localhost" "muc"\n'
         + assignments(muc_options, "\t")
         + '\nComponent "vestibule.localhost"\n'
@@ -100,7 +100,7 @@ def render(server):
     components = shipped if server.gate else ungated
     text = assignments(options) + "\n" + server.extra_global + "\n"
     text += components(
-        server.secret, server.plugin_paths, beside_the_gate(server.muc_options), server.component_options
+        server.secret, [server.gates, *server.plugin_paths], beside_the_gate(server.muc_options), server.component_options
     )
     if server.plain_muc:
         text += '\nComponent "plain.localhost" "muc"\n'

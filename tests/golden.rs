@@ -1,0 +1,175 @@
+//! What versions of this program have written (`tests/golden`, made by `make.py` there), read by this one.
+
+#![cfg(test)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use vestibule::policy::record::{Person, Record};
+use vestibule::store::sqlite::Sqlite;
+use vestibule::store::{Database as _, Kind, Query};
+use vestibule::wire::NS;
+use vestibule::wire::greeting::Hello;
+use vestibule::wire::question::Question;
+use vestibule::wire::room::LiveRoom;
+use vestibule::xmpp::element::Element;
+
+/// The commit from which records, database and protocol are kept readable.
+const FIRST: &str = "f080bc5";
+/// What a record and a person have at [`FIRST`]: it reads nothing that has another field.
+const FIELDS_OF_FIRST: [&str; 16] = [
+    "v",
+    "opened",
+    "opener",
+    "password",
+    "closed",
+    "reopened",
+    "awaited",
+    "claims",
+    "removed",
+    "wave",
+    "suspended",
+    "warned",
+    "entry",
+    "moderator",
+    "until",
+    "marks",
+];
+
+/// Every version, the oldest first.
+fn versions() -> Vec<(String, PathBuf)> {
+    let home = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    let entries = fs::read_dir(home).unwrap().map(|entry| entry.unwrap().path());
+    let mut all: Vec<_> = entries
+        .filter(|path| path.is_dir())
+        .map(|path| (path.file_name().unwrap().to_str().unwrap().to_owned(), path))
+        .collect();
+    all.sort_by_key(|(name, _)| name != FIRST);
+    assert!(all.len() > 1 && all[0].0 == FIRST, "{all:?}");
+    all
+}
+
+/// The rooms of a version: name, record, people.
+fn rooms(path: &Path) -> Vec<(String, String, Vec<String>)> {
+    let text = fs::read_to_string(path.join("rooms.json")).unwrap();
+    let rooms: Vec<Value> = serde_json::from_str(&text).unwrap();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let people = |room: &Value| room["people"].as_object().unwrap().values().map(text).collect();
+    rooms.iter().map(|room| (text(&room["room"]), text(&room["record"]), people(room))).collect()
+}
+
+/// The elements of the gate protocol that one side sent.
+fn sent(path: &Path, side: &str) -> Vec<Element> {
+    let text = fs::read_to_string(path.join(format!("from-{side}.xml"))).unwrap();
+    text.lines()
+        .map(|line| {
+            let stanza = Element::parse(line.as_bytes(), "jabber:component:accept").unwrap();
+            stanza.children().find(|child| child.ns() == NS).unwrap().clone()
+        })
+        .collect()
+}
+
+#[test]
+fn records_of_every_version_are_understood_and_written_again_as_they_were() {
+    for (version, path) in versions() {
+        let rooms = rooms(&path);
+        assert_eq!(rooms.len(), 6);
+        for (room, text, people) in rooms {
+            let record = Record::read(&text).unwrap();
+            assert!(record.unread().is_empty());
+            assert_eq!(record.write(), text, "{version}: {room}");
+            let is = |name| room == name;
+            assert_eq!(record.closed.is_some(), is("closed"));
+            assert_eq!(record.suspended.is_some(), is("suspended"));
+            assert_eq!(record.wave.is_some(), is("raid-1"));
+            assert_eq!(record.removed.len(), usize::from(is("tea")));
+            for text in people {
+                assert_eq!(Person::read(&text).unwrap().write(), text, "{version}: {room}");
+            }
+        }
+    }
+}
+
+/// What the first version can do with what this one writes, as docs/operating.md says.
+#[test]
+fn the_first_version_reads_every_record_but_those_with_news_in_them() {
+    let known = |text: &str| {
+        let value: Value = serde_json::from_str(text).unwrap();
+        value.as_object().unwrap().keys().all(|name| FIELDS_OF_FIRST.contains(&name.as_str()))
+    };
+    for (version, path) in versions() {
+        for (room, text, people) in rooms(&path) {
+            // The number of a room's passwords is news.
+            let is_news = version != FIRST && room == "rotated";
+            assert_eq!(known(&text), !is_news, "{version}: {room}: {text}");
+            assert!(people.iter().all(|text| known(text)), "{version}: {room}");
+        }
+    }
+}
+
+#[test]
+fn databases_of_every_version_are_gone_on_with() {
+    for (version, path) in versions() {
+        let home = tempfile::tempdir().unwrap();
+        let file = home.path().join("vestibule.db");
+        let made = rusqlite::Connection::open(&file).unwrap();
+        made.execute_batch(&fs::read_to_string(path.join("audit.sql")).unwrap()).unwrap();
+        let schema = |of: &rusqlite::Connection| -> i64 {
+            of.query_row("pragma user_version", [], |row| row.get(0)).unwrap()
+        };
+        let before = schema(&made);
+        let mut database = Sqlite::new(&file).connect().unwrap();
+        assert_eq!(schema(&made), before, "{version} can go on with it, too");
+        let bans = database.bans().unwrap();
+        let who: Vec<_> = bans.iter().map(|ban| ban.who.as_str()).collect();
+        assert_eq!(who, ["mallory@localhost", "192.0.2.0/24"], "{version}");
+        assert_eq!(
+            database.ban_changes(0).unwrap().iter().filter(|(_, ban)| ban.lifted).count(),
+            1
+        );
+        let all = Query { limit: Some(1000), ..Query::default() };
+        let entries = database.search(&all).unwrap();
+        for kind in [Kind::Decision, Kind::Action, Kind::Revision, Kind::Joined, Kind::Ended] {
+            assert!(entries.iter().any(|entry| entry.kind == kind), "{version}: {kind:?}");
+        }
+    }
+}
+
+#[test]
+fn what_passes_on_the_link_is_read_or_refused_as_it_should() {
+    for (version, path) in versions() {
+        let is_first = version == FIRST;
+        let gate = sent(&path, "gate");
+        let named = |name: &'static str| gate.iter().filter(move |it| it.name() == name);
+        for hello in named("hello") {
+            // It has nothing by which the component could tell an account from a guest, and reads no condition.
+            assert_eq!(Hello::read(hello).is_err(), is_first, "{version}");
+        }
+        let questions: Vec<_> = named("ask").map(Question::read).collect();
+        assert!(questions.len() >= 6, "{version}: {}", questions.len());
+        for question in &questions {
+            let who = &question.attempt.requester;
+            assert!(question.attempt.room.is_some() && who.jid.is_some());
+            assert_eq!(
+                who.session.as_ref().is_some_and(|session| **session != Default::default()),
+                !is_first
+            );
+        }
+        assert!(questions.iter().any(|question| question.room.record.is_some()));
+        let reports: Vec<_> = named("report").collect();
+        assert!(reports.iter().any(|report| report.attr("event") == Some("joined")));
+        assert_eq!(reports.iter().all(|report| report.attr("seq").is_some()), !is_first);
+        let rooms: Vec<_> = named("snapshot")
+            .flat_map(Element::children)
+            .filter(|child| child.name() == "room")
+            .map(|room| LiveRoom::read(room).unwrap())
+            .collect();
+        assert!(rooms.len() >= 4, "{version}");
+        assert!(rooms.iter().all(|room| room.view.record.is_some() && !room.occupants.is_empty()));
+        let component = sent(&path, "component");
+        for name in ["hello", "answer", "do", "look", "snapshot"] {
+            assert!(component.iter().any(|it| it.name() == name), "{version}: {name}");
+        }
+    }
+}
