@@ -229,8 +229,9 @@ fn whoever_is_judged_again_after_a_reload_is_judged_again_in_a_replay() {
     let banned = format!("{POLICY}\n[[ban]]\njid = \"eve@example.org\"\nreason = \"spam\"\n");
     fs::write(lab.home.path().join("component.toml"), banned).unwrap();
     let policy = Arc::new(lab.load("component.toml"));
-    let replaced = lab.desk.as_mut().unwrap().replace_policy(policy, |all| all, now);
-    assert_eq!(replaced.unwrap().removed.len(), 1);
+    let desk = lab.desk.as_mut().unwrap();
+    let before = desk.replace_policy(policy);
+    assert_eq!(desk.judge_again(&before, None, now).0.removed.len(), 1);
     let text = lab.written();
     assert!(text.contains(r#""again":true"#), "{text}");
     assert_eq!(lab.replay(&["--exact", "decisions.jsonl"]).0, Some(0));

@@ -6,16 +6,17 @@
 #[path = "support/policies.rs"]
 mod policies;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use policies::{jid, now, policy};
 use vestibule::component::audit::Audit;
 use vestibule::component::desk::{Desk, Mode};
-use vestibule::component::headless::{effects, plan_again, plans};
+use vestibule::component::headless::{effects, look, plan_again, plans};
 use vestibule::jid::BareJid;
 use vestibule::policy::record::Person;
-use vestibule::policy::succession::Remedy;
+use vestibule::policy::succession::{Plan, Remedy};
 use vestibule::policy::texts::Texts;
 use vestibule::wire::NS;
 use vestibule::wire::answer::{Material, command};
@@ -31,6 +32,8 @@ struct Gate {
     desk: Desk,
     service: Arc<str>,
     now: Timestamp,
+    /// What was planned in each room when it was looked at last.
+    known: BTreeMap<BareJid, Option<Plan>>,
 }
 
 fn element(xml: &str) -> Element {
@@ -43,7 +46,7 @@ impl Gate {
         let services = [SERVICE.to_owned()];
         let desk = Desk::new(policy, services, mode, Audit::none(), "r".to_owned());
         let service = desk.service(SERVICE).unwrap();
-        Self { desk, service, now: now() }
+        Self { desk, service, now: now(), known: BTreeMap::new() }
     }
 
     /// A room that ann moderates, with a guest, a service and bob inside.
@@ -80,8 +83,14 @@ impl Gate {
         self
     }
 
-    fn remedies(&self) -> Vec<Remedy> {
-        plans(&self.desk, self.now).into_iter().map(|(_, plan)| plan.remedy).collect()
+    /// What is planned in the rooms, which are looked at when their time comes. That is what a look at each of them shows.
+    fn remedies(&mut self) -> Vec<Remedy> {
+        self.known.extend(plans(&mut self.desk, usize::MAX, self.now));
+        self.known.retain(|jid, _| self.desk.live().room(jid).is_some());
+        for (jid, _) in self.desk.live().rooms() {
+            assert_eq!(self.known.get(jid), Some(&look(&self.desk, jid, self.now).0));
+        }
+        self.known.values().flatten().map(|plan| plan.remedy.clone()).collect()
     }
 
     /// What the gate's view of the room makes of it.

@@ -6,18 +6,28 @@
 #[path = "support/policies.rs"]
 mod policies;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use globset::Glob;
+use jiff::civil::date;
 use jiff::{SignedDuration, Timestamp};
 use policies::{jid, now, policy};
+use proptest::collection::vec;
+use proptest::prelude::*;
 use vestibule::component::audit::Audit;
 use vestibule::component::desk::{Desk, Mode};
-use vestibule::component::timetable::{Timetable, due_again, timetable};
+use vestibule::component::registry::Watch;
+use vestibule::component::timetable::{Look, Phases, due_again, look, timetable};
+use vestibule::jid::BareJid;
+use vestibule::policy::exceptions::{Exception, Whom};
+use vestibule::policy::hours::{AtEnd, Span};
+use vestibule::policy::modes::named;
 use vestibule::policy::notice::Notice;
-use vestibule::policy::record::Closed;
-use vestibule::policy::rules::Rules;
-use vestibule::policy::timers::Deed;
+use vestibule::policy::record::{Closed, Record};
+use vestibule::policy::rules::{Policy, Rules};
+use vestibule::policy::timers::{Deed, Due};
 use vestibule::wire::NS;
 use vestibule::wire::question::Question;
 use vestibule::wire::room::LiveRoom;
@@ -31,6 +41,13 @@ struct Gate {
     service: Arc<str>,
     now: Timestamp,
     asked: u32,
+    /// What was due and would be due in each room when it was looked at last.
+    known: BTreeMap<BareJid, Look>,
+}
+
+/// What is due, whatever the time that is left until then.
+fn short(due: Option<Due>) -> Option<(&'static str, &'static str)> {
+    due.map(|due| (due.rule.name, due.deed.name()))
 }
 
 fn element(xml: &str) -> Element {
@@ -58,7 +75,7 @@ impl Gate {
         let services = [SERVICE.to_owned()];
         let desk = Desk::new(Arc::new(policy), services, mode, Audit::none(), "r".to_owned());
         let service = desk.service(SERVICE).unwrap();
-        Self { desk, service, now: now(), asked: 0 }
+        Self { desk, service, now: now(), asked: 0, known: BTreeMap::new() }
     }
 
     fn with(change: impl FnOnce(&mut Rules)) -> Self {
@@ -98,7 +115,33 @@ impl Gate {
 
     fn wait(&mut self, seconds: i64) -> Vec<Deed> {
         self.now += SignedDuration::from_secs(seconds);
-        timetable(&self.desk, self.now).due.into_iter().map(|(_, due)| due.deed).collect()
+        self.look();
+        self.known.values().filter_map(|look| Some(look.due?.deed)).collect()
+    }
+
+    /// Looks at the rooms whose time has come. What is known then is what a look at every room shows.
+    fn look(&mut self) {
+        loop {
+            let looked = timetable(&mut self.desk, 7, self.now);
+            if looked.is_empty() {
+                break;
+            }
+            self.known.extend(looked);
+        }
+        self.known.retain(|jid, _| self.desk.live().room(jid).is_some());
+        let next = self.desk.next_look(Watch::Timers);
+        assert!(next.is_none_or(|next| next > self.now));
+        let mut phases = Phases::at(self.now);
+        for (jid, _) in self.desk.live().rooms() {
+            let naive = look(&self.desk, jid, &mut phases);
+            let known = self.known.get(jid).copied().unwrap_or_default();
+            assert_eq!(short(known.due), short(naive.due), "{jid} at {}", self.now);
+            assert_eq!(short(known.would), short(naive.would), "{jid} at {}", self.now);
+        }
+    }
+
+    fn would(&self) -> Vec<Deed> {
+        self.known.values().filter_map(|look| Some(look.would?.deed)).collect()
     }
 
     fn due_again(&mut self, room: &Element) -> Option<Deed> {
@@ -129,7 +172,7 @@ fn a_room_has_its_times_from_the_moment_at_which_it_is_opened() {
     assert_eq!(gate.open("tea"), "allow");
     gate.report("created", "tea", ANN);
     assert_eq!(gate.wait(3599), []);
-    let next = timetable(&gate.desk, gate.now).next;
+    let next = gate.desk.next_look(Watch::Timers);
     assert_eq!(next, Some(now() + SignedDuration::from_mins(60)));
     assert_eq!(gate.wait(1), [Deed::End(Notice::TimeIsUp)]);
     gate.report("destroyed", "tea", "");
@@ -140,7 +183,8 @@ fn a_room_has_its_times_from_the_moment_at_which_it_is_opened() {
 fn a_component_that_only_looks_on_does_nothing_by_itself() {
     let mut gate = Gate::under(Mode::Observe, ending);
     gate.restore(&shown("tea", &record("2026-01-01T00:00:00Z", ""), 1));
-    assert_eq!(timetable(&gate.desk, gate.now), Timetable::default());
+    assert_eq!(gate.wait(0), []);
+    assert_eq!((gate.would(), gate.desk.next_look(Watch::Timers)), (vec![], None));
 }
 
 #[test]
@@ -152,11 +196,10 @@ fn a_rule_that_is_only_observed_says_what_it_would_do() {
     });
     gate.restore(&shown("tea", &record("2026-01-01T11:30:00Z", ""), 1));
     let end = Some(now() + SignedDuration::from_mins(30));
-    let table = timetable(&gate.desk, gate.now);
-    assert_eq!((table.due.len(), table.would.len(), table.next), (0, 0, end));
+    assert_eq!(gate.wait(0), []);
+    assert_eq!((gate.would(), gate.desk.next_look(Watch::Timers)), (vec![], end));
     assert_eq!(gate.wait(1800), [], "nothing follows");
-    let would = timetable(&gate.desk, gate.now).would;
-    assert_eq!(would[0].1.deed, Deed::End(Notice::TimeIsUp));
+    assert_eq!(gate.would(), [Deed::End(Notice::TimeIsUp)]);
 }
 
 #[test]
@@ -301,5 +344,215 @@ fn a_wave_lasts_until_no_stranger_has_knocked_for_a_while_and_begins_anew() {
     for guest in ["e", "f"] {
         join(&mut gate, guest, false);
         assert!(!strangers(&gate));
+    }
+}
+
+/// How often rooms were looked at for their times.
+fn looks(gate: &Gate) -> u64 {
+    gate.desk.looks(Watch::Timers)
+}
+
+#[test]
+fn ten_thousand_rooms_that_are_due_at_one_time_are_looked_at_twice_each_and_an_idle_second_costs_none()
+ {
+    const ROOMS: u64 = 10_000;
+    let mut gate = Gate::with(|rules| {
+        ending(rules);
+        closing(rules);
+    });
+    for room in 0..ROOMS {
+        gate.restore(&shown(&format!("r{room}"), &record("2026-01-01T12:00:00Z", ""), 1));
+    }
+    let looked = |gate: &mut Gate, seconds: i64, most: usize| {
+        gate.now += SignedDuration::from_secs(seconds);
+        let before = looks(gate);
+        let table = timetable(&mut gate.desk, most, gate.now);
+        (
+            table.into_iter().filter(|(_, look)| look.due.is_some()).collect::<Vec<_>>(),
+            looks(gate) - before,
+        )
+    };
+    assert_eq!(looked(&mut gate, 0, usize::MAX), (vec![], ROOMS));
+    for _ in 0..599 {
+        assert_eq!(looked(&mut gate, 1, 50), (vec![], 0), "nothing has changed and nothing is due");
+    }
+    let before = looks(&gate);
+    gate.now += SignedDuration::from_secs(1);
+    // As the watcher does: some at a time; each is looked at as its gate shows it, and its record is changed.
+    let mut closed = 0;
+    loop {
+        let table = timetable(&mut gate.desk, 50, gate.now);
+        if table.is_empty() {
+            break;
+        }
+        for (jid, _) in table.into_iter().filter(|(_, look)| look.due.is_some()) {
+            let name = jid.node().unwrap().to_owned();
+            let open = record("2026-01-01T12:00:00Z", "");
+            assert_eq!(gate.due_again(&shown(&name, &open, 1)), Some(Deed::Close(Closed::Time)));
+            let done = record("2026-01-01T12:00:00Z", r#","closed":"time""#);
+            gate.desk.recorded(&jid, Record::read(&done).unwrap());
+            closed += 1;
+        }
+    }
+    assert_eq!((closed, looks(&gate) - before), (ROOMS, 2 * ROOMS));
+    assert_eq!(looked(&mut gate, 1, 50), (vec![], 0), "all is done");
+}
+
+#[test]
+fn a_policy_in_force_is_followed_by_all_rooms_a_part_at_a_time() {
+    let mut gate = Gate::with(|_| {});
+    for room in 0..1000 {
+        gate.restore(&shown(&format!("r{room}"), &record("2026-01-01T11:30:00Z", ""), 1));
+    }
+    assert_eq!(gate.wait(0), []);
+    gate.replace_policy(ending);
+    assert_eq!(gate.wait(1799), []);
+    assert_eq!(gate.wait(1).len(), 1000);
+}
+
+impl Gate {
+    /// Puts other rules in force, and has all rooms follow.
+    fn replace_policy(&mut self, change: impl FnOnce(&mut Rules)) {
+        let mut next = Policy::clone(self.desk.policy());
+        let mut rules = (*policy("default").unwrap().base).clone();
+        change(&mut rules);
+        next.base = Arc::new(rules);
+        let before = self.desk.replace_policy(Arc::new(next));
+        let mut after = None;
+        loop {
+            let (_, last) = self.desk.judge_again(&before, after.as_ref(), self.now);
+            if last.is_none() {
+                return;
+            }
+            after = last;
+        }
+    }
+}
+
+/// Rules under which something happens by itself.
+const RULES: [fn(&mut Rules); 8] = [
+    |_| {},
+    |rules| {
+        ending(rules);
+        Arc::make_mut(&mut rules.limits).warn_before.value = minutes(5);
+    },
+    |rules| {
+        closing(rules);
+        Arc::make_mut(&mut rules.close).when_unmoderated.value = minutes(1);
+    },
+    |rules| {
+        waves(rules);
+        Arc::make_mut(&mut rules.limits).without_moderator.value = minutes(2);
+    },
+    |rules| hours(rules, AtEnd::End, &[(8, 18)]),
+    |rules| hours(rules, AtEnd::Close, &[(8, 14), (16, 18)]),
+    // More openings in a row than the end of can be seen.
+    |rules| hours(rules, AtEnd::End, &[(0, 6), (6, 12), (12, 18), (18, 24)]),
+    |rules| {
+        let mut observed = rules.clone();
+        ending(&mut observed);
+        hours(&mut observed, AtEnd::Close, &[(8, 13)]);
+        rules.observed = Some(Arc::new(observed));
+        closing(rules);
+    },
+];
+
+fn hours(rules: &mut Rules, at_end: AtEnd, open: &[(u32, u32)]) {
+    let hours = Arc::make_mut(&mut rules.hours);
+    let span = |(from, to): &(u32, u32)| Span { days: 0x7f, from: from * 3600, to: to * 3600 };
+    hours.open.value = open.iter().map(span).collect();
+    hours.closed_on.value = vec![date(2026, 1, 3), date(2026, 1, 25)];
+    hours.at_end.value = at_end;
+}
+
+const RECORDS: [&str; 4] = [
+    "",
+    r#","closed":"time""#,
+    r#","reopened":"2026-01-01T12:10:00Z""#,
+    r#","wave":{"since":"2026-01-01T12:00:00Z"}"#,
+];
+const PEOPLE: [&str; 3] = [
+    "jid='ann@example.org/a' nick='Ann' affiliation='owner' role='moderator' session='client' host='example.org' provider='internal_hashed' mechanism='SCRAM-SHA-1' secure='true'",
+    "jid='bob@example.org/b' nick='Bob' role='participant' session='client' host='example.org' provider='internal_hashed' mechanism='SCRAM-SHA-1' secure='true'",
+    "jid='g@guest.example.org/g' nick='G' role='participant' session='client' host='guest.example.org' provider='anonymous' mechanism='ANONYMOUS' secure='true'",
+];
+const SECONDS: [i64; 9] = [0, 1, 59, 60, 540, 599, 3600, 6 * 3600, 86_400];
+
+#[test]
+fn an_end_of_the_hours_that_is_too_far_away_to_be_seen_comes_all_the_same() {
+    let mut gate =
+        Gate::with(|rules| hours(rules, AtEnd::End, &[(0, 6), (6, 12), (12, 18), (18, 24)]));
+    gate.now = "2026-01-04T06:00:00Z".parse().unwrap();
+    gate.restore(&shown("tea", &record("2026-01-04T00:00:00Z", ""), 1));
+    let end: Timestamp = "2026-01-25T00:00:00Z".parse().unwrap();
+    let warned = format!(r#","warned":["{end}"]"#);
+    assert_eq!(gate.wait(0), []);
+    while gate.now < end - SignedDuration::from_secs(1) {
+        let next = gate.desk.next_look(Watch::Timers).unwrap();
+        gate.now = next.min(end - SignedDuration::from_secs(1));
+        if gate.wait(0).iter().any(|deed| matches!(deed, Deed::Warn { .. })) {
+            gate.restore(&shown("tea", &record("2026-01-04T00:00:00Z", &warned), 1));
+        }
+        assert_eq!(gate.wait(0), [], "{}", gate.now);
+    }
+    assert_eq!(gate.wait(1), [Deed::End(Notice::HoursAreOver)]);
+}
+
+#[test]
+fn a_wave_without_its_last_stranger_is_over_sooner() {
+    let mut gate = Gate::with(waves);
+    for guest in ["a", "b", "c"] {
+        join(&mut gate, guest, false);
+    }
+    gate.wait(500);
+    assert_eq!(join(&mut gate, "d", true), "hold");
+    assert_eq!(gate.wait(100), []);
+    gate.desk.calmed(&jid(&format!("tea@{SERVICE}")));
+    assert_eq!(gate.wait(0), [Deed::Calm]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    /// What is known of the rooms that were looked at when their time came or they changed is what a look at all of them
+    /// shows: [`Gate::look`] compares.
+    #[test]
+    fn no_change_and_no_time_is_missed(
+        first in 0..RULES.len(),
+        steps in vec((0..11_u8, 0..3_u8, 0..PEOPLE.len(), 0..RECORDS.len(), 0..SECONDS.len(), 0..RULES.len()), 1..40),
+    ) {
+        let mut gate = Gate::with(RULES[first]);
+        let exception = Exception {
+            line: 1,
+            until: Some(now() + SignedDuration::from_mins(90)),
+            rooms: Some(Glob::new("r1").unwrap().compile_matcher()),
+            rules: ["limits.duration", "close.after"].iter().flat_map(|rule| named(rule)).collect(),
+            bans: false,
+            reason: String::new(),
+        };
+        let mut with_exception = Policy::clone(gate.desk.policy());
+        with_exception.exceptions.add(Whom::All, exception);
+        gate.desk.replace_policy(Arc::new(with_exception));
+        for (what, room, person, more, seconds, rules) in steps {
+            let room = format!("r{room}");
+            let at = jid(&format!("{room}@{SERVICE}"));
+            let known = shown(&room, &record("2026-01-01T11:55:00Z", RECORDS[more]), u32::from(person == 0));
+            match what {
+                0 => gate.report("created", &room, ""),
+                1 => gate.report("joined", &room, PEOPLE[person]),
+                2 => gate.report("left", &room, PEOPLE[person]),
+                3 => gate.report("role", &room, &PEOPLE[person].replace("role='moderator'", "role='participant'")),
+                4 => gate.report("destroyed", &room, ""),
+                5 => gate.restore(&known),
+                6 => drop(gate.due_again(&known)),
+                7 => gate.replace_policy(RULES[rules]),
+                8 => gate.desk.calmed(&at),
+                9 => {
+                    gate.open(&room);
+                }
+                _ => drop(join(&mut gate, "stranger", more == 3)),
+            }
+            gate.wait(SECONDS[seconds]);
+        }
     }
 }

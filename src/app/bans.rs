@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use tokio::sync::{Mutex as AsyncMutex, MutexGuard as AsyncGuard};
 use tokio::time::sleep;
 
-use super::Shared;
 use super::clock::now;
+use super::{Shared, parts};
 use crate::component::desk::Consequences;
 use crate::policy::bans::{self, Banned, Bans, Origin};
 use crate::policy::room_name::pattern;
@@ -96,8 +96,8 @@ pub(super) async fn put_in_force(shared: &Shared, bans: &Pages) -> Consequences 
     let made = Arc::new(compile(bans.all(), now()));
     let running = Arc::clone(shared.desk().policy());
     let policy = Arc::new(Policy { made, ..Policy::clone(&running) });
-    let replaced = shared.desk().replace_policy(policy, |_| usize::MAX, now());
-    replaced.unwrap_or_else(|refused| refused)
+    let before = shared.desk().replace_policy(policy);
+    parts::judge_again(shared, before).await
 }
 
 /// Offers the database the bans that are only here. Nobody waits for the book meanwhile; a ban that was lifted meanwhile is

@@ -5,9 +5,11 @@ use std::collections::HashSet;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::Shared;
+use super::parts::each_room;
 use crate::component::desk::Desk;
-use crate::component::live::Room;
 use crate::component::people;
+use crate::component::registry::Room;
 use crate::control::{OccupantLine, RoomLine, RoomState, WaitingLine};
 use crate::jid::BareJid;
 use crate::policy::attempt::{Requester, RoomView};
@@ -17,10 +19,9 @@ use crate::policy::succession::is_moderator;
 use crate::wire::room::LiveRoom;
 
 /// Every room, by address.
-pub(super) fn listed(desk: &Desk) -> Vec<RoomLine> {
-    let mut lines: Vec<_> =
-        desk.live().rooms().map(|(jid, room)| known(desk.policy(), jid, room)).collect();
-    lines.sort_by(|one, other| one.room.cmp(&other.room));
+pub(super) fn listed(shared: &Shared) -> Vec<RoomLine> {
+    let mut lines = Vec::new();
+    each_room(shared, |desk, jid, room| lines.push(known(desk, jid, room)));
     lines
 }
 
@@ -64,9 +65,10 @@ pub(super) fn shown(desk: &Desk, live: &LiveRoom) -> Value {
     shown
 }
 
-fn known(policy: &Policy, jid: &BareJid, room: &Room) -> RoomLine {
+fn known(desk: &Desk, jid: &BareJid, room: &Room) -> RoomLine {
     let inside = room.occupants.values().map(|known| &known.who);
-    line(policy, &room.rules, (jid, &room.view), inside, room.waiting.len())
+    let rules = desk.live().rules_in(desk.policy(), jid, room);
+    line(desk.policy(), &rules, (jid, &room.view), inside, room.waiting.len())
 }
 
 fn line<'a>(

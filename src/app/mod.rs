@@ -13,6 +13,7 @@ mod listed;
 mod machine;
 mod operator;
 mod page;
+mod parts;
 mod plan;
 mod readiness;
 mod reading;
@@ -116,6 +117,8 @@ pub enum RunError {
 #[derive(Clone, Debug)]
 struct Shared {
     desk: Arc<Mutex<Desk>>,
+    /// Held by whoever waits for the desk first.
+    turn: Arc<Mutex<()>>,
     link: LinkHandle,
     trouble: Arc<Mutex<Option<String>>>,
     file: Arc<PathBuf>,
@@ -180,6 +183,8 @@ impl Shared {
     }
 
     fn desk(&self) -> MutexGuard<'_, Desk> {
+        // Whoever takes it again and again lets those who wait have it in between, which the mutex alone does not see to.
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         self.desk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -238,6 +243,7 @@ pub async fn run(
     });
     let shared = Shared {
         desk: Arc::new(Mutex::new(desk)),
+        turn: Arc::default(),
         link: handle,
         trouble: Arc::default(),
         file: Arc::new(file),

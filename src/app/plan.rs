@@ -5,10 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::clock::now;
+use super::parts::each_room;
 use super::reading::{Pages, stored};
 use super::reload::{needs_restart, read};
-use super::{Shared, config};
-use crate::component::desk::{Desk, Judged, Mode};
+use super::{Shared, config, parts};
+use crate::component::desk::{Judged, Mode};
 use crate::component::drift::{drifts, in_stored};
 use crate::config::{LoadError, Loaded, Outside, changes, parse};
 use crate::control::{Candidate, List, PersonChange, Plan, ProviderChange, RoomChange};
@@ -53,11 +54,11 @@ pub(super) async fn plan(shared: &Shared, candidate: Option<Candidate>) -> Resul
         (stored, kept) = stored_rooms(shared, &policy, &mut room_changes).await?;
     }
     room_changes.sort_by(|a, b| (&a.room, &a.rule).cmp(&(&b.room, &b.rule)));
-    let desk = shared.desk();
-    let consequences = desk.consequences(&policy, now());
+    let consequences = parts::consequences(shared, &policy).await;
+    let providers = providers(shared, &policy);
     let limit = upkeep.limit.of(consequences.inside);
     Ok(Plan {
-        running: desk.policy().revision.clone(),
+        running: shared.desk().policy().revision.clone(),
         revision: policy.revision.clone(),
         warnings,
         keys: changes(upkeep.text.expose(), text.expose()),
@@ -65,7 +66,7 @@ pub(super) async fn plan(shared: &Shared, candidate: Option<Candidate>) -> Resul
         stored,
         kept,
         inside: consequences.inside,
-        providers: providers(&desk, &policy),
+        providers,
         changes: List::of(room_changes),
         refused: consequences.removed.len() > limit,
         removed: people(&consequences.removed),
@@ -178,25 +179,28 @@ fn room(
 }
 
 /// The providers of which another policy says something else than the one in force, or nothing, and whom that is about.
-fn providers(desk: &Desk, policy: &Policy) -> Vec<ProviderChange> {
-    let mut all = BTreeMap::<String, (BTreeSet<String>, HashSet<(&BareJid, &BareJid)>)>::new();
-    for host in desk.services().filter_map(|(_, hello)| hello).flat_map(|hello| &hello.hosts.hosts)
-    {
+fn providers(shared: &Shared, policy: &Policy) -> Vec<ProviderChange> {
+    let mut all = BTreeMap::<String, (BTreeSet<String>, HashSet<(BareJid, BareJid)>)>::new();
+    let hellos = shared.desk();
+    for host in hellos.services().filter_map(|(_, hello)| hello).flat_map(|it| &it.hosts.hosts) {
         all.entry(host.provider.clone()).or_default().0.insert(host.name.clone());
     }
-    for (room, inside) in desk.live().rooms() {
+    drop(hellos);
+    each_room(shared, |_, room, inside| {
         for who in inside.occupants.values().map(|known| &known.who) {
             let session = who.session.as_deref().filter(|it| it.kind == SessionKind::Client);
             if let (Some(session), Some(jid)) = (session, &who.jid) {
-                all.entry(session.provider.to_string()).or_default().1.insert((room, jid));
+                let inside = &mut all.entry(session.provider.to_string()).or_default().1;
+                inside.insert((room.clone(), jid.clone()));
             }
         }
-    }
+    });
+    let running = Arc::clone(shared.desk().policy());
     let name = |proves: Option<Proves>| proves.map(|proves| proves.name().to_owned());
     all.into_iter()
         .filter(|(provider, _)| !provider.is_empty())
         .map(|(provider, (hosts, inside))| ProviderChange {
-            before: name(desk.policy().proves(&provider)),
+            before: name(running.proves(&provider)),
             after: name(policy.proves(&provider)),
             name: provider,
             hosts: hosts.into_iter().collect(),

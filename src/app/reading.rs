@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::Shared;
 use super::clock::now;
+use super::parts::each_room;
 use super::rooms::{AT_ONCE, RoomError, room, whole};
 use crate::jid::BareJid;
 use crate::wire::NS;
@@ -81,7 +82,12 @@ impl<'a> Reading<'a> {
 
     /// After the last page: forgets rooms that are known and not there; returns whether every room is known as it is now.
     pub(super) async fn finish(mut self) -> Result<bool, RoomError> {
-        let unmet = self.shared.desk().unmet(self.service);
+        let mut unmet = Vec::new();
+        each_room(self.shared, |desk, jid, _| {
+            if desk.is_unmet(self.service, jid) {
+                unmet.push(jid.clone());
+            }
+        });
         for some in unmet.chunks(AT_ONCE) {
             let found = self.shared.link.request(&**self.service, there(some)).await?;
             let found: HashSet<_> = elements(&found).filter_map(|room| room.attr("jid")).collect();

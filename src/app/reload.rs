@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 
 use super::clock::now;
 use super::rooms::RoomError;
-use super::{Shared, Upkeep, addresses, revision, rooms};
+use super::{Shared, Upkeep, addresses, parts, revision, rooms};
 use crate::component::desk::{Consequences, Judged};
 use crate::component::measures::settled;
 use crate::config::{Limit, Loaded, changes, load};
@@ -57,7 +57,7 @@ async fn attempt(shared: &Shared, forced: bool) -> Result<Reloaded, String> {
         tracing::warn!("{}", warning.to_string().trim_start_matches("warning: "));
     }
     let limit = shared.upkeep().limit;
-    match put_in_force(shared, loaded, (!forced).then_some(limit)) {
+    match put_in_force(shared, loaded, (!forced).then_some(limit)).await {
         Ok(reloaded) => {
             if !reloaded.restart.is_empty() {
                 tracing::warn!("{}", needs_restart(&reloaded.restart));
@@ -132,27 +132,36 @@ fn unchanged(reason: &str, running: &str) -> String {
     format!("{reason}\nthe running policy {running} is unchanged")
 }
 
-fn put_in_force(shared: &Shared, loaded: Loaded, limit: Option<Limit>) -> Result<Reloaded, String> {
+async fn put_in_force(
+    shared: &Shared,
+    loaded: Loaded,
+    limit: Option<Limit>,
+) -> Result<Reloaded, String> {
     let warnings = loaded.warnings_at(now()).cloned().collect();
     let Loaded { mut policy, settings, text, written, .. } = loaded;
     let in_file = Arc::new(settings.clone());
     let settings = settings.reloaded(&shared.upkeep().settings);
     let known = Arc::new(settings.clone());
     let revision = policy.revision.clone();
-    let most = |inside| limit.map_or(usize::MAX, |limit| limit.of(inside));
-    let (consequences, welcomes) = {
+    policy.made = Arc::clone(&shared.desk().policy().made);
+    if let Some(limit) = limit {
+        let would = parts::consequences(shared, &policy).await;
+        let most = limit.of(would.inside);
+        if would.removed.len() > most {
+            return Err(too_many(&would, most));
+        }
+    }
+    let (before, welcomes) = {
         let mut desk = shared.desk();
-        policy.made = Arc::clone(&desk.policy().made);
-        let consequences = desk
-            .replace_policy(Arc::new(policy), most, now())
-            .map_err(|refused| too_many(&refused, most(refused.inside)))?;
+        let before = desk.replace_policy(Arc::new(policy));
         let greeted = desk.greeted().into_iter();
         let welcomes: Vec<_> = greeted.map(|service| (desk.welcome(&service), service)).collect();
-        (consequences, welcomes)
+        (before, welcomes)
     };
+    let consequences = parts::judge_again(shared, before).await;
     shared.access.replace(settings.admin);
-    let before = shared.upkeep().text.clone();
-    let entry = revision::reloaded(&revision, &shared.file, &before, &text);
+    let text_before = shared.upkeep().text.clone();
+    let entry = revision::reloaded(&revision, &shared.file, &text_before, &text);
     shared.desk().audit().record(entry);
     *shared.upkeep() = Upkeep {
         audit: settings.audit,

@@ -30,7 +30,7 @@ impl Site for Operator {
     }
 
     fn rooms(&self) -> Vec<RoomLine> {
-        listed(&self.shared().desk())
+        listed(self.shared())
     }
 
     fn status(&self) -> Status {
@@ -44,12 +44,12 @@ impl Site for Operator {
     fn figures(&self) -> Figures {
         let shared = self.shared();
         let (measures, counters) = (&shared.measures, shared.link.counters());
-        let status = Self::status(self);
+        let (status, rooms) = (Self::status(self), listed(shared));
         let desk = shared.desk();
         let dropped = [counters.not_sent(), counters.unreadable(), counters.refused()];
         Figures {
             status,
-            rooms: listed(&desk),
+            rooms,
             bans: desk.policy().bans.lines().count(),
             started: shared.started_at.as_duration().as_secs_f64(),
             decided: desk.decided().clone(),

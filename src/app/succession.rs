@@ -1,18 +1,15 @@
 //! Seeing to rooms that have lost their last moderator, and to people whom nobody lets in.
 
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use jiff::SignedDuration;
 use serde_json::{Map, Value};
-use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval};
 
 use super::clock::now;
-use super::tasks::guarded;
-use super::trials::{LONGEST, Outcome, Trials};
+use super::trials::{LONGEST, Outcome, see_to_rooms};
 use super::{Shared, rooms};
 use crate::component::headless::{effects, plan_again, plans};
+use crate::component::registry::Watch;
 use crate::jid::BareJid;
 use crate::policy::attempt::RoomView;
 use crate::policy::succession::{Plan, Remedy};
@@ -20,49 +17,15 @@ use crate::wire::answer::{Only, only};
 use crate::wire::room::LiveRoom;
 use crate::xmpp::Element;
 
-/// How often we look.
-const LOOK: Duration = Duration::from_secs(1);
-/// Rooms that are seen to at the same time; the others have their turn a moment later.
-const AT_ONCE: usize = 50;
 /// What was done shows in the gate's reports before that.
 const SETTLED: SignedDuration = SignedDuration::from_secs(5);
 
 /// Watches until aborted.
 pub(super) async fn watch(shared: Shared) {
-    let mut trials = Trials::default();
-    let mut running = JoinSet::new();
-    let mut beat = interval(LOOK);
-    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            _ = beat.tick() => {}
-            Some(ended) = running.join_next() => {
-                if let Ok((room, outcome)) = ended {
-                    trials.ended(&room, outcome, now());
-                }
-                continue;
-            }
-        }
-        if !shared.link.is_up() {
-            continue;
-        }
-        let due = plans(&shared.desk(), now());
-        trials.keep(due.iter().map(|(room, _)| room));
-        for (room, plan) in due {
-            if running.len() < AT_ONCE && trials.start(&room, plan.remedy == Remedy::Nobody, now())
-            {
-                let shared = shared.clone();
-                running.spawn(async move {
-                    let outcome = guarded(
-                        "seeing to a room without a moderator",
-                        carry_out(&shared, &room, &plan),
-                    )
-                    .await;
-                    (room, outcome.unwrap_or(Outcome::Failed))
-                });
-            }
-        }
-    }
+    let is_hopeless = |plan: &Plan| plan.remedy == Remedy::Nobody;
+    let see_to = |shared: Shared, room, plan| async move { carry_out(&shared, &room, &plan).await };
+    let what = "seeing to a room without a moderator";
+    see_to_rooms(shared, Watch::Succession, what, plans, is_hopeless, see_to).await;
 }
 
 /// Does what the plan says, if that is still what the room needs when its gate is asked.

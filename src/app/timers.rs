@@ -1,17 +1,15 @@
 //! Seeing to rooms whose time has come.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-use jiff::SignedDuration;
-use tokio::task::JoinSet;
-use tokio::time::sleep;
+use jiff::{SignedDuration, Timestamp};
 
 use super::clock::now;
-use super::tasks::guarded;
-use super::trials::{Outcome, Trials};
+use super::trials::{Outcome, see_to_rooms};
 use super::{Shared, rooms};
+use crate::component::desk::Desk;
+use crate::component::registry::Watch;
 use crate::component::timetable::{due_again, timetable};
 use crate::jid::BareJid;
 use crate::policy::timers::{Deed, Due, effects};
@@ -19,63 +17,32 @@ use crate::policy::verdict::Effects;
 use crate::wire::answer::{Only, end, only};
 use crate::wire::room::LiveRoom;
 
-/// We look at least that often: rooms change meanwhile.
-const LOOK: Duration = Duration::from_secs(1);
-/// Rooms that are seen to at the same time; the others have their turn a moment later.
-const AT_ONCE: usize = 50;
-
 /// Watches until aborted.
 pub(super) async fn watch(shared: Shared) {
-    let mut trials = Trials::default();
     let mut said = Said::default();
-    let mut running = JoinSet::new();
-    let mut pause = LOOK;
-    loop {
-        tokio::select! {
-            () = sleep(pause) => {}
-            Some(ended) = running.join_next() => {
-                if let Ok((room, outcome)) = ended {
-                    trials.ended(&room, outcome, now());
-                }
-            }
-        }
-        pause = LOOK;
-        if !shared.link.is_up() {
-            continue;
-        }
-        let table = timetable(&shared.desk(), now());
-        if let Some(next) = table.next {
-            let left = Duration::try_from(next.duration_since(now())).unwrap_or_default();
-            pause = pause.min(left);
-        }
-        said.tell(&shared, table.would);
-        trials.keep(table.due.iter().map(|(room, _)| room));
-        for (room, due) in table.due {
-            if running.len() < AT_ONCE && trials.start(&room, false, now()) {
-                let shared = shared.clone();
-                running.spawn(async move {
-                    let outcome =
-                        guarded("what is due in a room", carry_out(&shared, &room, &due)).await;
-                    (room, outcome.unwrap_or(Outcome::Failed))
-                });
-            }
-        }
-    }
+    let look = move |desk: &mut Desk, most, now| {
+        let looked = timetable(desk, most, now).into_iter().map(|(room, look)| {
+            said.tell(desk, &room, look.would, now);
+            (room, look.due)
+        });
+        looked.collect()
+    };
+    let see_to = |shared: Shared, room, due| async move { carry_out(&shared, &room, &due).await };
+    see_to_rooms(shared, Watch::Timers, "what is due in a room", look, |_| false, see_to).await;
 }
 
-/// What would be due if the rules that are only observed were enforced, and was written down once.
+/// What would be due if the rules that are only observed were enforced, and was written down once, by room.
 #[derive(Debug, Default)]
-struct Said(HashSet<(BareJid, &'static str)>);
+struct Said(HashMap<BareJid, &'static str>);
 
 impl Said {
-    fn tell(&mut self, shared: &Shared, would: Vec<(BareJid, Due)>) {
-        let before = std::mem::take(&mut self.0);
-        for (room, Due { rule, deed }) in would {
-            let one = (room, rule.name);
-            if !before.contains(&one) {
-                shared.desk().timed(deed.name(), &one.0, rule, true, now());
-            }
-            self.0.insert(one);
+    fn tell(&mut self, desk: &Desk, room: &BareJid, would: Option<Due>, now: Timestamp) {
+        let Some(Due { rule, deed }) = would else {
+            self.0.remove(room);
+            return;
+        };
+        if self.0.insert(room.clone(), rule.name) != Some(rule.name) {
+            desk.timed(deed.name(), room, rule, true, now);
         }
     }
 }

@@ -1,10 +1,23 @@
 //! Rooms in which something is due: what fails is tried again later and later.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use tokio::task::JoinSet;
+use tokio::time::sleep;
 
+use super::Shared;
+use super::clock::now;
+use super::tasks::guarded;
+use crate::component::desk::Desk;
+use crate::component::registry::Watch;
 use crate::jid::BareJid;
+
+/// We look at least that often: rooms change meanwhile.
+const LOOK: Duration = Duration::from_secs(1);
+/// Rooms that are seen to at the same time, or looked at in one go; the others have their turn a moment later.
+const AT_ONCE: usize = 50;
 
 /// The longest time between two attempts at a room that cannot be helped.
 pub(super) const LONGEST: SignedDuration = SignedDuration::from_mins(5);
@@ -33,30 +46,106 @@ struct Trial {
 
 /// The rooms in which something is due: no others, so they never grow beyond those that are there.
 #[derive(Debug, Default)]
-pub(super) struct Trials(HashMap<BareJid, Trial>);
+struct Trials(HashMap<BareJid, Trial>);
+
+/// Whether it is time to see to a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    /// It is, and from then on it is being seen to.
+    Now,
+    /// Not before then.
+    At(Timestamp),
+    /// It is being seen to, or nothing can be done, which was said.
+    Never,
+}
+
+/// Looks at rooms whose time has come or that have changed, and sees to those in which something is due, until aborted.
+/// `look` takes out at most so many rooms; nothing can be done about what `is_hopeless`, which is said once.
+pub(super) async fn see_to_rooms<D, F>(
+    shared: Shared,
+    watch: Watch,
+    what: &'static str,
+    mut look: impl FnMut(&mut Desk, usize, Timestamp) -> Vec<(BareJid, Option<D>)>,
+    is_hopeless: fn(&D) -> bool,
+    see_to: impl Fn(Shared, BareJid, D) -> F,
+) where
+    F: Future<Output = Outcome> + Send + 'static,
+{
+    let mut trials = Trials::default();
+    let mut running = JoinSet::new();
+    let mut pause = LOOK;
+    loop {
+        tokio::select! {
+            () = sleep(pause) => {}
+            Some(ended) = running.join_next() => {
+                if let Ok((room, outcome)) = ended {
+                    let again = trials.ended(&room, outcome, now());
+                    if !shared.desk().look_by(watch, &room, again) {
+                        trials.forget(&room);
+                    }
+                }
+            }
+        }
+        pause = LOOK;
+        let free = AT_ONCE.saturating_sub(running.len());
+        if free == 0 || !shared.link.is_up() {
+            continue;
+        }
+        let (looked, next) = {
+            let mut desk = shared.desk();
+            (look(&mut desk, free, now()), desk.next_look(watch))
+        };
+        if let Some(next) = next {
+            let left = Duration::try_from(next.duration_since(now())).unwrap_or_default();
+            pause = pause.min(left);
+        }
+        for (room, due) in looked {
+            let Some(due) = due else {
+                trials.forget(&room);
+                continue;
+            };
+            match trials.start(&room, is_hopeless(&due), now()) {
+                Turn::Now => {
+                    let step = see_to(shared.clone(), room.clone(), due);
+                    running.spawn(async move {
+                        (room, guarded(what, step).await.unwrap_or(Outcome::Failed))
+                    });
+                }
+                Turn::At(again) => {
+                    shared.desk().look_by(watch, &room, again);
+                }
+                Turn::Never => {}
+            }
+        }
+    }
+}
 
 impl Trials {
-    /// Forgets the rooms in which nothing is due any more.
-    pub(super) fn keep<'a>(&mut self, due: impl Iterator<Item = &'a BareJid>) {
-        let due: HashSet<_> = due.collect();
-        self.0.retain(|room, trial| trial.again.is_none() || due.contains(room));
+    /// Nothing is due in a room any more.
+    fn forget(&mut self, room: &BareJid) {
+        if self.0.get(room).is_some_and(|trial| trial.again.is_some()) {
+            self.0.remove(room);
+        }
     }
 
-    /// Whether it is time to see to a room; from then on it is being seen to. `is_hopeless`: nothing can be
-    /// done, which is said once.
-    pub(super) fn start(&mut self, room: &BareJid, is_hopeless: bool, now: Timestamp) -> bool {
+    /// Whether it is time to see to a room. `is_hopeless`: nothing can be done, which is said once.
+    fn start(&mut self, room: &BareJid, is_hopeless: bool, now: Timestamp) -> Turn {
         let new = Trial { again: Some(now), attempts: 0, is_told: false };
         let trial = self.0.entry(room.clone()).or_insert(new);
-        let is_said = trial.is_told && is_hopeless;
-        let is_time = trial.again.is_some_and(|again| again <= now) && !is_said;
-        if is_time {
-            trial.again = None;
+        match trial.again {
+            Some(_) if trial.is_told && is_hopeless => Turn::Never,
+            Some(again) if again > now => Turn::At(again),
+            Some(_) => {
+                trial.again = None;
+                Turn::Now
+            }
+            None => Turn::Never,
         }
-        is_time
     }
 
-    pub(super) fn ended(&mut self, room: &BareJid, outcome: Outcome, now: Timestamp) {
-        let Some(trial) = self.0.get_mut(room) else { return };
+    /// Notes what came of it; returns when to look again.
+    fn ended(&mut self, room: &BareJid, outcome: Outcome, now: Timestamp) -> Timestamp {
+        let Some(trial) = self.0.get_mut(room) else { return now };
         trial.is_told = outcome == Outcome::Nobody;
         trial.attempts = trial.attempts.saturating_add(1);
         // What does not help is not repeated for ever at the same pace, done or not.
@@ -67,7 +156,9 @@ impl Trials {
             Outcome::Nobody => SignedDuration::ZERO,
             Outcome::Failed => longer,
         };
-        trial.again = Some(now.checked_add(wait).unwrap_or(Timestamp::MAX));
+        let again = now.checked_add(wait).unwrap_or(Timestamp::MAX);
+        trial.again = Some(again);
+        again
     }
 }
 
@@ -88,9 +179,11 @@ mod tests {
         let mut trials = Trials::default();
         let mut times = Vec::new();
         for second in 0..1000 {
-            if trials.start(&tea(), false, at(second)) {
-                assert!(!trials.start(&tea(), false, at(second)), "it is being seen to");
-                trials.ended(&tea(), Outcome::Failed, at(second));
+            if trials.start(&tea(), false, at(second)) == Turn::Now {
+                let again = trials.start(&tea(), false, at(second));
+                assert_eq!(again, Turn::Never, "it is being seen to");
+                let again = trials.ended(&tea(), Outcome::Failed, at(second));
+                assert_eq!(trials.start(&tea(), false, at(second)), Turn::At(again));
                 times.push(second);
             }
         }
@@ -100,22 +193,20 @@ mod tests {
     #[test]
     fn that_nothing_can_be_done_is_said_once() {
         let mut trials = Trials::default();
-        assert!(trials.start(&tea(), true, at(0)));
+        assert_eq!(trials.start(&tea(), true, at(0)), Turn::Now);
         trials.ended(&tea(), Outcome::Nobody, at(0));
-        assert!(!trials.start(&tea(), true, at(1000)));
-        assert!(trials.start(&tea(), false, at(1000)), "somebody came");
+        assert_eq!(trials.start(&tea(), true, at(1000)), Turn::Never);
+        assert_eq!(trials.start(&tea(), false, at(1000)), Turn::Now, "somebody came");
     }
 
     #[test]
     fn a_room_in_which_nothing_is_due_is_forgotten() {
         let mut trials = Trials::default();
         trials.start(&tea(), true, at(0));
-        trials.keep([].into_iter());
+        trials.forget(&tea());
         assert_eq!(trials.0.len(), 1, "it is being seen to");
         trials.ended(&tea(), Outcome::Nobody, at(0));
-        trials.keep([tea()].iter());
-        assert_eq!(trials.0.len(), 1);
-        trials.keep([].into_iter());
+        trials.forget(&tea());
         assert!(trials.0.is_empty());
     }
 }

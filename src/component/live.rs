@@ -7,14 +7,15 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::expected::Expected;
+pub use super::registry::Room;
+use super::registry::Watch;
+use super::registry::{NextLooks, Registry};
 use crate::jid::BareJid;
 use crate::policy::attempt::{Attempt, Requester, RoomView};
 use crate::policy::moderators::Become;
-use crate::policy::names::{Looks, Namesake};
 use crate::policy::record::Record;
 use crate::policy::rules::{Policy, Rules};
 use crate::policy::selector::Claim;
-use crate::policy::succession::is_moderator;
 use crate::wire::question::Question;
 use crate::wire::room::LiveRoom;
 
@@ -27,76 +28,33 @@ pub struct Known {
     pub since: Timestamp,
 }
 
-/// One room.
-#[derive(Clone, Debug)]
-pub struct Room {
-    /// The service it lives on.
-    pub service: Arc<str>,
-    /// Names this life of it.
-    pub generation: String,
-    /// The rules for it.
-    pub rules: Arc<Rules>,
-    /// The claims of its opener by which these were chosen.
-    claims: Vec<Claim>,
-    /// Who is inside, by full JID.
-    pub occupants: HashMap<String, Box<Known>>,
-    /// Who waits to be let in.
-    pub waiting: HashMap<BareJid, Box<Known>>,
-    /// When the last moderator left or ceased to be one; `None`: as far as is known, there was none yet.
-    pub moderated_until: Option<Timestamp>,
-    /// How it was when it was last heard of.
-    pub view: RoomView,
-}
-
-impl Room {
-    /// Notes how it is now. Its rules are chosen anew when its opener is another.
-    pub fn seen(&mut self, policy: &Policy, jid: &BareJid, view: RoomView) {
-        let claims = view.record.as_ref().map_or(&[][..], |record| &record.claims);
-        if self.claims != claims || self.view.is_found() != view.is_found() {
-            self.rules = policy.rules_in(jid, claims, view.is_found());
-            self.claims = claims.to_vec();
-        }
-        self.view = view;
-    }
-
-    /// The claims of its opener by which the rules for it were chosen.
-    pub fn claims(&self) -> &[Claim] {
-        &self.claims
-    }
-
-    /// A moderator is inside.
-    pub fn is_moderated(&self, policy: &Policy) -> bool {
-        self.occupants.values().any(|known| is_moderator(policy, &known.who))
-    }
-}
-
-/// They are one person: by the account, or by what this client has of its own.
-fn is_same(one: &Requester, other: &Requester) -> bool {
-    fn both<T: PartialEq>(one: Option<&T>, other: Option<&T>) -> bool {
-        one.is_some() && one == other
-    }
-    let account = |who: &'_ Requester| who.account.clone().or_else(|| who.jid.clone());
-    both(one.jid.as_ref(), other.jid.as_ref())
-        || both(account(one).as_ref(), account(other).as_ref())
-        || both(one.ticket.as_ref(), other.ticket.as_ref())
-        || both(one.device.as_ref(), other.device.as_ref())
+fn number(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 /// Every room that is known of.
 #[derive(Clone, Debug, Default)]
 pub struct Live {
-    /// Apart from their keys: a table keeps places free, and an empty one should be small.
-    rooms: HashMap<BareJid, Box<Room>>,
+    rooms: Registry,
     expected: Expected,
+    /// Counts the policies: the rules of a room that were chosen by an older one do not count.
+    policy: u64,
 }
 
 impl Live {
     /// The rules for a room as far as it is known.
     pub fn rules(&self, policy: &Policy, room: Option<&BareJid>) -> Arc<Rules> {
         let Some(jid) = room else { return Arc::clone(&policy.base) };
-        self.rooms
-            .get(jid)
-            .map_or_else(|| policy.rules_for(jid, &[]), |room| Arc::clone(&room.rules))
+        let known = self.rooms.get(jid).map(|room| self.rules_in(policy, jid, room));
+        known.unwrap_or_else(|| policy.rules_for(jid, &[]))
+    }
+
+    /// The rules for a room that is known.
+    pub fn rules_in(&self, policy: &Policy, jid: &BareJid, room: &Room) -> Arc<Rules> {
+        match room.policy == self.policy {
+            true => Arc::clone(&room.rules),
+            false => policy.rules_in(jid, &room.claims, room.view.is_found()),
+        }
     }
 
     /// The rules for an attempt at a room as it is now, resolved once while its opener is the same.
@@ -124,7 +82,9 @@ impl Live {
         claims: &[Claim],
         found: bool,
     ) -> Arc<Rules> {
-        let is_same = |room: &Room| room.claims == claims && room.view.is_found() == found;
+        let is_same = |room: &Room| {
+            room.policy == self.policy && room.claims == claims && room.view.is_found() == found
+        };
         match self.rooms.get(jid) {
             Some(room) if is_same(room) => Arc::clone(&room.rules),
             _ => policy.rules_in(jid, claims, found),
@@ -145,28 +105,41 @@ impl Live {
         service: &Arc<str>,
         jid: &BareJid,
         generation: &str,
-    ) -> &mut Room {
-        let room = self.rooms.entry(jid.clone()).or_insert_with(|| {
-            Box::new(Room {
-                service: Arc::clone(service),
-                generation: String::new(),
-                rules: policy.rules_for(jid, &[]),
-                claims: Vec::new(),
-                occupants: HashMap::new(),
-                waiting: HashMap::new(),
-                moderated_until: None,
-                view: RoomView { exists: true, ..RoomView::default() },
-            })
-        });
-        if room.generation != generation {
-            generation.clone_into(&mut room.generation);
-            room.occupants.clear();
-            room.waiting.clear();
-            room.moderated_until = None;
-            let record = self.expected.take(jid);
-            room.seen(policy, jid, RoomView { exists: true, record, ..RoomView::default() });
+    ) {
+        if self.rooms.get(jid).is_some_and(|room| room.generation == generation) {
+            return;
         }
-        room
+        let record = (!generation.is_empty()).then(|| self.expected.take(jid)).flatten();
+        let claims = record.as_ref().map(|it| it.claims.clone()).unwrap_or_default();
+        let view = RoomView { exists: true, record, ..RoomView::default() };
+        let room = Room {
+            service: Arc::clone(service),
+            generation: generation.to_owned(),
+            rules: policy.rules_in(jid, &claims, view.is_found()),
+            policy: self.policy,
+            claims,
+            occupants: HashMap::new(),
+            waiting: HashMap::new(),
+            moderated_until: None,
+            view,
+            looks: NextLooks::default(),
+        };
+        self.rooms.put(jid.clone(), Box::new(room));
+    }
+
+    /// Notes how a room is now. Its rules are chosen anew when its opener is another.
+    pub fn seen(&mut self, policy: &Policy, jid: &BareJid, view: RoomView) {
+        let number = self.policy;
+        self.rooms.change(jid, |room| {
+            let claims = view.record.as_ref().map_or(&[][..], |record| &record.claims);
+            let is_found = view.is_found();
+            if room.policy != number || room.claims != claims || room.view.is_found() != is_found {
+                room.rules = policy.rules_in(jid, claims, is_found);
+                room.policy = number;
+                room.claims = claims.to_vec();
+            }
+            room.view = view;
+        });
     }
 
     /// A room may be opened, and gets this record if it comes.
@@ -177,34 +150,31 @@ impl Live {
     /// How many rooms there are that were opened, by no service for itself, with those that may come at any moment;
     /// and how many of them `opener` opened.
     pub fn count(&self, policy: &Policy, opener: &BareJid, now: Timestamp) -> (u32, u32) {
-        let live = self.rooms.values().map(|room| room.view.record.as_ref());
-        let coming = self.expected.iter(now).filter(|(jid, _)| !self.rooms.contains_key(*jid));
-        let (mut all, mut own) = (0_u32, 0_u32);
-        for record in live.chain(coming.map(|(_, record)| Some(record))) {
-            let by = record.map(|record| record.opener.as_str());
-            let is_service =
-                by.is_some_and(|by| policy.services.keys().any(|jid| jid.as_str() == by));
-            let is_found = record.is_some_and(|record| record.found);
-            all = all.saturating_add(u32::from(!is_service && !is_found));
-            own = own.saturating_add(u32::from(by == Some(opener.as_str())));
+        let (live, own) = self.rooms.opened(policy.services.keys(), opener);
+        let known = |jid: &BareJid| self.rooms.get(jid).is_some();
+        let coming = self.expected.iter(now).filter(|(jid, _)| !known(jid));
+        let (mut all, mut own) = (number(live), number(own));
+        for (_, record) in coming {
+            let is_service = policy.services.keys().any(|jid| jid.as_str() == record.opener);
+            all = all.saturating_add(u32::from(!is_service && !record.found));
+            own = own.saturating_add(u32::from(record.opener == opener.as_str()));
         }
         (all, own)
     }
 
     /// The record of a room has changed.
     pub fn recorded(&mut self, policy: &Policy, jid: &BareJid, record: Record) {
-        if let Some(room) = self.rooms.get_mut(jid) {
-            let view = RoomView { record: Some(record), ..std::mem::take(&mut room.view) };
-            room.seen(policy, jid, view);
+        if let Some(view) = self.rooms.get(jid).map(|room| room.view.clone()) {
+            self.seen(policy, jid, RoomView { record: Some(record), ..view });
         }
     }
 
     /// Somebody came in.
     pub fn joined(&mut self, jid: &BareJid, full: &str, who: Requester, now: Timestamp) {
-        if let Some(room) = self.rooms.get_mut(jid) {
+        self.rooms.change(jid, |room| {
             let since = room.occupants.get(full).map_or(now, |known| known.since);
             room.occupants.insert(full.to_owned(), Box::new(Known { who, since }));
-        }
+        });
     }
 
     /// A session inside takes another nick, or shows another name.
@@ -214,49 +184,21 @@ impl Live {
 
     /// A session left. Its nick has others.
     pub fn session_left(&mut self, jid: &BareJid, full: &str) {
-        if let Some(room) = self.rooms.get_mut(jid) {
-            room.occupants.remove(full);
-        }
-    }
-
-    /// Somebody else in the room with a name that looks like one of these, the one who counts most. Whoever has the same
-    /// account, ticket or device is nobody else.
-    pub fn namesake(
-        &self,
-        policy: &Policy,
-        jid: &BareJid,
-        who: &Requester,
-        least: Namesake,
-    ) -> Option<Namesake> {
-        let room = self.rooms.get(jid)?;
-        let asked = [&who.nick, &who.name].into_iter().filter(|name| !name.is_empty());
-        let asked: Vec<_> = asked.map(|name| Looks::of(name)).collect();
-        let others = room.occupants.values().map(|known| &known.who);
-        let others = others.filter_map(|other| {
-            let is = match is_moderator(policy, other) {
-                true => Namesake::Moderator,
-                false => Namesake::Occupant,
-            };
-            (is >= least && !is_same(other, who)).then_some((other, is))
-        });
-        let alike = others.filter(|(other, _)| {
-            let mut names = [&other.nick, &other.name].into_iter().filter(|name| !name.is_empty());
-            names.any(|name| asked.iter().any(|asked| asked.is_look_of(name)))
-        });
-        alike.map(|(_, is)| is).max()
+        self.rooms.change(jid, |room| room.occupants.remove(full));
     }
 
     /// Somebody waits to be let in.
     pub fn waits(&mut self, jid: &BareJid, who: Requester, now: Timestamp) {
-        if let (Some(room), Some(bare)) = (self.rooms.get_mut(jid), who.jid.clone()) {
-            room.waiting.insert(bare, Box::new(Known { who, since: now }));
+        if let Some(bare) = who.jid.clone() {
+            let known = Box::new(Known { who, since: now });
+            self.rooms.change(jid, |room| room.waiting.insert(bare, known));
         }
     }
 
     /// Somebody waits no longer.
     pub fn gone(&mut self, jid: &BareJid, who: &Requester) {
-        if let (Some(room), Some(bare)) = (self.rooms.get_mut(jid), &who.jid) {
-            room.waiting.remove(bare);
+        if let Some(bare) = &who.jid {
+            self.rooms.change(jid, |room| room.waiting.remove(bare));
         }
     }
 
@@ -298,12 +240,13 @@ impl Live {
         now: Timestamp,
         change: impl FnOnce(&mut Room),
     ) {
-        let Some(room) = self.rooms.get_mut(jid) else { return };
-        let was_moderated = room.is_moderated(policy);
-        change(room);
-        if was_moderated && !room.is_moderated(policy) {
-            room.moderated_until = Some(now);
-        }
+        self.rooms.change(jid, |room| {
+            let was_moderated = room.is_moderated(policy);
+            change(room);
+            if was_moderated && !room.is_moderated(policy) {
+                room.moderated_until = Some(now);
+            }
+        });
     }
 
     /// The room is no more.
@@ -345,11 +288,13 @@ impl Live {
             service: Arc::clone(service),
             generation: live.generation,
             rules,
+            policy: self.policy,
             claims,
             occupants: occupants.collect(),
             waiting: waiting.collect(),
             moderated_until: None,
             view,
+            looks: NextLooks::default(),
         };
         let heard = known.as_ref().and_then(|room| room.moderated_until);
         room.moderated_until = heard.max(live.unmoderated_since).or_else(|| match &known {
@@ -363,37 +308,59 @@ impl Live {
                 (opened && is_rule).then_some(now)
             }
         });
-        self.rooms.insert(live.jid, Box::new(room));
+        self.rooms.put(live.jid, Box::new(room));
         known
     }
 
-    /// Resolves every room's rules by another policy.
-    pub fn replace_policy(&mut self, policy: &Policy) {
-        for (jid, room) in &mut self.rooms {
-            room.rules = policy.rules_in(jid, &room.claims, room.view.is_found());
+    /// Another policy is in force: what was chosen by the one before counts no more.
+    pub(super) const fn policy_replaced(&mut self) {
+        self.policy = self.policy.wrapping_add(1);
+    }
+
+    /// Chooses the rules of a room by the policy in force.
+    pub(super) fn choose_rules(&mut self, policy: &Policy, jid: &BareJid) {
+        if let Some(view) = self.rooms.get(jid).map(|room| room.view.clone()) {
+            self.seen(policy, jid, view);
         }
     }
 
-    /// Every room with its address.
+    /// Every room with its address, in the order of addresses.
     pub fn rooms(&self) -> impl Iterator<Item = (&BareJid, &Room)> {
-        self.rooms.iter().map(|(jid, room)| (jid, &**room))
+        self.rooms.after(None)
     }
 
-    /// A session of that address, of those that are in rooms.
-    pub fn session_of(&self, jid: Option<&BareJid>) -> Option<Requester> {
-        let known = self.rooms.values().flat_map(|room| room.occupants.values());
-        let mut sessions = known.map(|known| &known.who).filter(|who| who.jid.as_ref() == jid);
-        sessions.find(|who| who.session.is_some()).cloned()
+    /// The rooms after an address, in that order.
+    pub fn rooms_after(&self, jid: Option<&BareJid>) -> impl Iterator<Item = (&BareJid, &Room)> {
+        self.rooms.after(jid)
     }
 
-    /// One room, to be changed.
-    pub(super) fn room_mut(&mut self, jid: &BareJid) -> Option<&mut Room> {
-        self.rooms.get_mut(jid).map(|room| &mut **room)
+    /// How many rooms there are.
+    pub fn count_rooms(&self) -> usize {
+        self.rooms.len()
+    }
+
+    /// Changes a room, if it is there.
+    pub(super) fn change<T>(
+        &mut self,
+        jid: &BareJid,
+        change: impl FnOnce(&mut Room) -> T,
+    ) -> Option<T> {
+        self.rooms.change(jid, change)
+    }
+
+    /// When the next room is to be looked at.
+    pub(super) fn next_look(&self, watch: Watch) -> Option<Timestamp> {
+        self.rooms.next_look(watch)
+    }
+
+    /// The rooms by when they are to be looked at.
+    pub(super) const fn registry(&mut self) -> &mut Registry {
+        &mut self.rooms
     }
 
     /// One room.
     pub fn room(&self, jid: &BareJid) -> Option<&Room> {
-        self.rooms.get(jid).map(|room| &**room)
+        self.rooms.get(jid)
     }
 }
 

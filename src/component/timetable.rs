@@ -6,81 +6,119 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::desk::{Desk, Mode};
+use super::registry::{Room, Watch};
 use crate::jid::BareJid;
-use crate::policy::hours::Hours;
+use crate::policy::hours::{AtEnd, Hours, Phase};
 use crate::policy::timers::{Agenda, Deed, Due, Scene, agenda};
 use crate::wire::room::LiveRoom;
 
-/// What is due in all rooms.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Timetable {
+/// What is due in a room.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Look {
     /// What seems to be due now, from what was reported. The gate knows better: see [`due_again`].
-    pub due: Vec<(BareJid, Due)>,
+    pub due: Option<Due>,
     /// What would be due if the rules that are only observed were enforced, but for what people are told.
-    pub would: Vec<(BareJid, Due)>,
-    /// When to look again, unless a room changes.
+    pub would: Option<Due>,
+    /// When to look again, unless the room changes.
     pub next: Option<Timestamp>,
 }
 
-/// What is due in the rooms now.
-pub fn timetable(desk: &Desk, now: Timestamp) -> Timetable {
-    let mut table = Timetable::default();
-    if desk.mode() == Mode::Observe {
-        return table;
+/// How it is with the hours now. Most rooms share them: they are kept for as long as their address stands for them.
+#[derive(Debug)]
+pub struct Phases {
+    known: HashMap<*const Hours, (Arc<Hours>, Phase)>,
+    now: Timestamp,
+}
+
+impl Phases {
+    /// Nothing is known of that moment yet.
+    pub fn at(now: Timestamp) -> Self {
+        Self { known: HashMap::new(), now }
     }
-    // Most rooms share their hours. They are kept for as long as their address stands for them.
-    let mut phases = HashMap::new();
-    let mut phase_of = |hours: &Arc<Hours>| {
-        let found = || (Arc::clone(hours), hours.phase(now));
-        phases.entry(Arc::as_ptr(hours)).or_insert_with(found).1
-    };
-    for (jid, room) in desk.live().rooms() {
-        let rules = desk.policy().exceptions.in_room(&room.rules, jid, now);
-        let Some(record) = &room.view.record else { continue };
-        if record.found && room.occupants.is_empty() {
-            // Its meeting is over. The next one begins with whoever comes first.
-            continue;
+
+    fn of(&mut self, hours: &Arc<Hours>) -> Phase {
+        let found = || (Arc::clone(hours), hours.phase(self.now));
+        self.known.entry(Arc::as_ptr(hours)).or_insert_with(found).1
+    }
+}
+
+/// Looks at rooms that have changed or whose time has come, at most `most` of them. A room that is no more has nothing due.
+pub fn timetable(desk: &mut Desk, most: usize, now: Timestamp) -> Vec<(BareJid, Look)> {
+    let mut phases = Phases::at(now);
+    let mut table = Vec::new();
+    while table.len() < most
+        && let Some(jid) = desk.take(Watch::Timers, now)
+    {
+        let look = look(desk, &jid, &mut phases);
+        if let Some(next) = look.next {
+            desk.look_by(Watch::Timers, &jid, next);
         }
-        let scene = Scene {
-            rules: &rules,
-            record,
-            phase: phase_of(&rules.hours),
-            unmoderated: room.moderated_until.filter(|_| !room.is_moderated(desk.policy())),
-            last_stranger: desk.last_stranger(jid),
-            now,
-        };
-        let Agenda { due, next } = agenda(&scene);
-        table.next = table.next.into_iter().chain(next).min();
-        if let Some(rules) = &rules.observed {
-            let observed = agenda(&Scene { rules, phase: phase_of(&rules.hours), ..scene });
-            let would = observed.due.filter(|would| {
-                !matches!(would.deed, Deed::Warn { .. })
-                    && due.map(|due| due.rule) != Some(would.rule)
-            });
-            table.would.extend(would.map(|would| (jid.clone(), would)));
-            table.next = table.next.into_iter().chain(observed.next).min();
-        }
-        table.due.extend(due.map(|due| (jid.clone(), due)));
+        table.push((jid, look));
     }
     table
 }
 
+/// Looks at one room.
+pub fn look(desk: &Desk, jid: &BareJid, phases: &mut Phases) -> Look {
+    let Some(room) = desk.live().room(jid) else { return Look::default() };
+    let Some(record) = &room.view.record else { return Look::default() };
+    // The meeting of a found room that is empty is over. The next one begins with whoever comes first.
+    if desk.mode() == Mode::Observe || (record.found && room.occupants.is_empty()) {
+        return Look::default();
+    }
+    let now = phases.now;
+    let exceptions = &desk.policy().exceptions;
+    let rules = desk.live().rules_in(desk.policy(), jid, room);
+    let rules = exceptions.in_room(&rules, jid, now);
+    let scene = Scene {
+        rules: &rules,
+        record,
+        phase: phases.of(&rules.hours),
+        unmoderated: unmoderated(desk, room),
+        last_stranger: desk.last_stranger(jid),
+        now,
+    };
+    let Agenda { due, next } = agenda(&scene);
+    let mut look = Look { due, would: None, next };
+    look.next = earliest([next, exceptions.next_end(jid, now), next_phase(&scene)]);
+    if let Some(rules) = &rules.observed {
+        let scene = Scene { rules, phase: phases.of(&rules.hours), ..scene };
+        let observed = agenda(&scene);
+        look.would = observed.due.filter(|would| {
+            !matches!(would.deed, Deed::Warn { .. }) && due.map(|due| due.rule) != Some(would.rule)
+        });
+        look.next = earliest([look.next, observed.next, next_phase(&scene)]);
+    }
+    look
+}
+
+fn earliest(moments: impl IntoIterator<Item = Option<Timestamp>>) -> Option<Timestamp> {
+    moments.into_iter().flatten().min()
+}
+
+/// When the hours are to be looked at again; `None`: nothing of a room comes of them.
+fn next_phase(scene: &Scene<'_>) -> Option<Timestamp> {
+    let hours = &scene.rules.hours;
+    (hours.at_end.value != AtEnd::Stay).then(|| hours.changes_after(scene.phase, scene.now))?
+}
+
+fn unmoderated(desk: &Desk, room: &Room) -> Option<Timestamp> {
+    room.moderated_until.filter(|_| !room.is_moderated(desk.policy()))
+}
+
 /// The same for one room, as its gate shows it.
 pub fn due_again(desk: &mut Desk, live: &LiveRoom, now: Timestamp) -> Option<Due> {
-    let (policy, rooms) = desk.parts();
-    let room = rooms.room_mut(&live.jid).filter(|room| room.generation == live.generation)?;
-    room.view = live.view.clone();
+    let until = desk.shown(live)?;
     if live.view.is_found() && live.occupants.is_empty() {
         return None;
     }
-    room.moderated_until = room.moderated_until.max(live.unmoderated_since);
-    let unmoderated = room.moderated_until.filter(|_| live.view.moderators == 0);
-    let rules = policy.exceptions.in_room(&room.rules, &live.jid, now).into_owned();
+    let rules = desk.live().rules(desk.policy(), Some(&live.jid));
+    let rules = desk.policy().exceptions.in_room(&rules, &live.jid, now);
     agenda(&Scene {
         rules: &rules,
         record: live.view.record.as_ref()?,
         phase: rules.hours.phase(now),
-        unmoderated,
+        unmoderated: until.filter(|_| live.view.moderators == 0),
         last_stranger: desk.last_stranger(&live.jid),
         now,
     })

@@ -122,6 +122,11 @@ impl Exceptions {
         rules
     }
 
+    /// When the next of those ends that hold in this room for everybody; `None`: none ends.
+    pub fn next_end(&self, room: &BareJid, now: Timestamp) -> Option<Timestamp> {
+        self.for_all(room.node().unwrap_or_default(), now).filter_map(|one| one.until).min()
+    }
+
     /// Those for everybody in the room of that name.
     fn for_all(&self, room: &str, now: Timestamp) -> impl Iterator<Item = &Exception> {
         self.all.iter().filter(move |one| one.holds(room, now))

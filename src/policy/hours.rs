@@ -160,6 +160,16 @@ impl Hours {
         Phase::Always
     }
 
+    /// When `phase`, which is so at that moment, may be another one; `None`: never.
+    pub fn changes_after(&self, phase: Phase, at: Timestamp) -> Option<Timestamp> {
+        match phase {
+            // So many openings follow one another that their end could not be seen.
+            Phase::Always => (!self.are_none()).then(|| self.end_of_one(at))?,
+            Phase::Open { until } => Some(until),
+            Phase::Closed { until, .. } => until,
+        }
+    }
+
     /// When rooms open next, after that moment.
     pub fn opens_after(&self, at: Timestamp) -> Option<Timestamp> {
         let mut day = self.date(at);

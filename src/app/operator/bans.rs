@@ -12,6 +12,7 @@ use super::failure::{conflict, invalid, not_found, unavailable};
 use crate::app::around::proxies;
 use crate::app::bans::{holds, put_in_force};
 use crate::app::clock::now;
+use crate::app::parts::each_room;
 use crate::app::reload::carry_out;
 use crate::component::desk::Judged;
 use crate::control::{Caller, Failure, Length};
@@ -46,7 +47,7 @@ impl Operator {
                 "the reason is at most {LONGEST_REASON} characters, without control characters"
             )));
         }
-        let own = self.own(matches!(whom, Banned::Network(_))).await;
+        let own = self.own(&whom).await;
         is_allowed(&whom, self.shared.desk().policy(), &own).map_err(conflict)?;
         let at = now();
         let ban = Ban {
@@ -136,21 +137,29 @@ impl Operator {
         json!({ "bans": bans, "file": file })
     }
 
-    /// What the server has of its own; its proxies only where that is asked for.
-    async fn own(&self, with_proxies: bool) -> Own {
-        let proxies = if with_proxies { proxies(&self.shared).await } else { Vec::new() };
+    /// What the server has of its own, as far as a ban on these may be about it.
+    async fn own(&self, whom: &Banned) -> Own {
+        let proxies = match whom {
+            Banned::Network(_) => proxies(&self.shared).await,
+            Banned::Jid(_) | Banned::Domain(_) => Vec::new(),
+        };
+        let mut people = Vec::new();
+        if matches!(whom, Banned::Domain(domain) if !domain.contains('.')) {
+            each_room(&self.shared, |_, _, room| {
+                let known = room.occupants.values().chain(room.waiting.values());
+                let known = known.map(|known| &known.who);
+                let named =
+                    known.filter_map(|who| Some((who.jid.as_ref()?.to_string(), who.nick.clone())));
+                people.extend(named);
+            });
+        }
         let component = self.shared.upkeep().settings.component.domain.to_string();
         let desk = self.shared.desk();
         let services = desk.services().flat_map(|(service, hello)| {
             let hosts = hello.into_iter().flat_map(|hello| &hello.hosts.hosts);
             hosts.map(|host| host.name.clone()).chain([service.to_owned()])
         });
-        let known = desk.live().rooms().flat_map(|(_, room)| {
-            room.occupants.values().chain(room.waiting.values()).map(|known| &known.who)
-        });
-        let people =
-            known.filter_map(|who| Some((who.jid.as_ref()?.to_string(), who.nick.clone())));
-        Own { hosts: services.chain([component]).collect(), proxies, people: people.collect() }
+        Own { hosts: services.chain([component]).collect(), proxies, people }
     }
 
     /// The audit database.

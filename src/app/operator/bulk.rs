@@ -9,8 +9,9 @@ use super::Operator;
 use super::deed::Deed;
 use super::failure::{invalid, unavailable};
 use crate::app::clock::now;
+use crate::app::parts::each_room;
 use crate::app::rooms::{AT_ONCE, RoomError, order};
-use crate::component::live::Room;
+use crate::component::registry::Room;
 use crate::control::{Failure, Length};
 use crate::jid::BareJid;
 use crate::policy::room_name::{pattern, spellings};
@@ -120,21 +121,22 @@ impl Operator {
 
     /// Whether a moderator is inside, the gate knows when the room is to end; here it only seems so.
     fn rooms_that(&self, wanted: &Wanted) -> Result<Vec<Candidate>, Failure> {
-        let desk = self.shared.desk();
         if let Some(service) = &wanted.service
-            && desk.service(service).is_none()
+            && self.shared.desk().service(service).is_none()
         {
             return Err(invalid(format!(
                 "the file that this component was started with names no service `{service}`"
             )));
         }
-        let rooms = desk.live().rooms().filter(|(jid, room)| wanted.is(jid, room));
-        let rooms = rooms.map(|(jid, room)| Candidate {
-            jid: jid.clone(),
-            generation: room.generation.clone(),
-            seems: !wanted.unmoderated || !room.is_moderated(desk.policy()),
+        let mut rooms = Vec::new();
+        each_room(&self.shared, |desk, jid, room| {
+            if wanted.is(jid, room) {
+                let seems = !wanted.unmoderated || !room.is_moderated(desk.policy());
+                let (jid, generation) = (jid.clone(), room.generation.clone());
+                rooms.push(Candidate { jid, generation, seems });
+            }
         });
-        Ok(rooms.collect())
+        Ok(rooms)
     }
 
     /// One of many rooms of which a command was: it stands in the history of each.
@@ -168,11 +170,9 @@ mod tests {
             let jid: BareJid = format!("{name}@{service}").parse().unwrap();
             let opened = Timestamp::from_second(at).unwrap();
             let record = (at <= 0).then(|| Record::new(opened, String::new(), None));
-            live.heard_of(&policy, &service, &jid, "1").seen(
-                &policy,
-                &jid,
-                RoomView { exists: true, record, ..RoomView::default() },
-            );
+            live.heard_of(&policy, &service, &jid, "1");
+            let view = RoomView { exists: true, record, ..RoomView::default() };
+            live.seen(&policy, &jid, view);
             let who = Requester {
                 jid: "ann@example.org".parse().ok(),
                 auth: Auth::Account,

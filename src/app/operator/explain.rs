@@ -5,16 +5,32 @@ use serde_json::Value;
 use super::Operator;
 use super::failure::{invalid, not_found};
 use super::looks::explanation_to_json;
+use crate::app::Shared;
 use crate::app::clock::now;
+use crate::app::parts::each_room;
 use crate::app::rooms::{RoomError, connected, room};
 use crate::config::Described;
 use crate::control::Failure;
+use crate::jid::BareJid;
 use crate::policy::attempt::{Action, Attempt, Auth, Credential, Requester, Role, RoomView};
 use crate::policy::providers::Proves;
 use crate::policy::rules::Policy;
 use crate::policy::session::{Session, SessionKind};
 use crate::policy::strength::Strength;
 use crate::wire::room::LiveRoom;
+
+/// A session of that address, of those that are in rooms.
+fn session_of(shared: &Shared, jid: &BareJid) -> Option<Requester> {
+    let mut found = None;
+    each_room(shared, |_, _, room| {
+        let mut sessions = room.occupants.values().map(|known| &known.who);
+        let is_one = |who: &&Requester| who.jid.as_ref() == Some(jid) && who.session.is_some();
+        if found.is_none() {
+            found = sessions.find(is_one).cloned();
+        }
+    });
+    found
+}
 
 impl Operator {
     /// What would be decided on an attempt, by how the room and the person are; and what of that was assumed.
@@ -30,6 +46,7 @@ impl Operator {
             Err(error) => return Err(error.into()),
         };
         let connected = connected(&self.shared, &jid, &person).await?;
+        let elsewhere = session_of(&self.shared, &person);
         let desk = self.shared.desk();
         let mut notes = Vec::new();
         if !is_at(&mut attempt, live.as_ref(), &mut notes) {
@@ -40,7 +57,6 @@ impl Operator {
         let inside = live.iter().flat_map(|live| &live.occupants);
         let inside: Vec<_> = inside.filter(|who| who.jid.as_ref() == Some(&person)).collect();
         if described.auth.is_none() && described.claims.is_empty() {
-            let elsewhere = desk.live().session_of(Some(&person));
             let mut known = inside.iter().copied().chain(&connected.sessions).chain(&elsewhere);
             let who = &mut attempt.requester;
             match known.find(|who| is_known(who)).cloned() {

@@ -66,7 +66,7 @@ impl Operator {
                 })
                 .collect(),
             unlisted: desk.unlisted(),
-            rooms: desk.live().rooms().count(),
+            rooms: desk.live().count_rooms(),
             decisions: desk.tally(),
             drift,
             log_lines_lost: desk.audit().lost(),
@@ -105,7 +105,7 @@ impl Operator {
                 "the rooms are not known without a link to the server: see `vestibule status`",
             ));
         }
-        serde_json::to_value(listed(&self.shared.desk())).map_err(unavailable)
+        serde_json::to_value(listed(&self.shared)).map_err(unavailable)
     }
 
     /// One room as it is now.

@@ -26,6 +26,7 @@ use super::live::Live;
 use super::making;
 use super::neighbours::Neighbour;
 use super::observe::as_if_enforced;
+use super::registry::Watches;
 use super::tally::Tally;
 use crate::policy::attempt::{Action, Attempt};
 use crate::policy::decide::decide;
@@ -60,6 +61,8 @@ pub struct Desk {
     /// What would be counted if the rules that are only observed were enforced.
     observed: Counters,
     live: Live,
+    /// How often rooms were looked at.
+    looks: Watches<u64>,
     lately: Lately,
     audit: Audit,
     services: HashMap<Arc<str>, Option<Hello>>,
@@ -90,6 +93,7 @@ impl Desk {
             arrivals: Arrivals::default(),
             observed: Counters::default(),
             live: Live::default(),
+            looks: Watches::default(),
             lately: Lately::default(),
             audit,
             services: services.into_iter().map(|domain| (Arc::from(domain), None)).collect(),
@@ -244,10 +248,8 @@ impl Desk {
             true => Namesake::Occupant,
             false => Namesake::Moderator,
         };
-        let found = attempt
-            .room
-            .as_ref()
-            .and_then(|room| self.live.namesake(&self.policy, room, &attempt.requester, least));
+        let room = attempt.room.as_ref().and_then(|room| self.live.room(room));
+        let found = room.and_then(|room| room.namesake(&self.policy, &attempt.requester, least));
         if found.is_some() {
             attempt.to_mut().namesake = found;
         }
@@ -263,9 +265,9 @@ impl Desk {
         &self.live
     }
 
-    /// The policy in force, and the rooms, to be changed.
-    pub(super) const fn parts(&mut self) -> (&Arc<Policy>, &mut Live) {
-        (&self.policy, &mut self.live)
+    /// The rooms, to be changed.
+    pub(super) const fn live_mut(&mut self) -> &mut Live {
+        &mut self.live
     }
 
     /// The policy in force.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::{Desk, Mode};
-use crate::component::live::Room;
+use crate::component::registry::Room;
 use crate::jid::BareJid;
 use crate::policy::attempt::{Action, Attempt, Credential, Requester, RoomView};
 use crate::policy::decide::{decide, rejudge};
@@ -52,99 +52,157 @@ pub struct Consequences {
     pub turned_away: Vec<Judged>,
 }
 
-impl Desk {
-    /// What a policy would mean for those who are there, as far as is known here. Nothing is changed.
-    pub fn consequences(&self, policy: &Policy, now: Timestamp) -> Consequences {
-        let mut all = Consequences::default();
-        if self.mode == Mode::Observe {
-            return all;
-        }
-        for (jid, room) in self.live.rooms() {
-            let rules = policy.rules_in(jid, room.claims(), room.view.is_found());
-            let mut seen = HashSet::new();
-            for who in room.occupants.values().map(|known| &known.who) {
-                let is_service = |jid| policy.services.contains_key(jid);
-                if who.jid.as_ref().is_some_and(is_service) || !seen.insert(who.jid.as_ref()) {
-                    continue;
-                }
-                all.inside = all.inside.saturating_add(1);
-            }
-            let mut removed = HashSet::new();
-            for who in room.occupants.values().map(|known| &known.who) {
-                let attempt = attempt(policy, jid, who, Action::default(), now);
-                let decision = rejudge(policy, &rules, &attempt, &room.view, now);
-                if let Some(decision) = decision
-                    && removed.insert(who.jid.as_ref())
-                {
-                    let (view, rules) = (room.view.clone(), Arc::clone(&rules));
-                    all.removed.push(Judged { attempt, view, rules, decision });
-                }
-            }
-            for who in room.waiting.values().map(|known| &known.who) {
-                let Some(judged) = self.waiting(policy, &rules, jid, room, who, now) else {
-                    continue;
-                };
-                match judged.decision.verdict {
-                    Verdict::Allow => all.let_in.push(judged),
-                    Verdict::Deny => all.turned_away.push(judged),
-                    Verdict::Hold | Verdict::Prompt => {}
-                }
-            }
-        }
-        all
-    }
+/// Sessions of which a part of all rooms consists: so many are judged in about a millisecond.
+const PART: usize = 256;
 
-    /// What another policy says of somebody who waits, if that is something else than what the policy in force says.
-    fn waiting(
+impl Consequences {
+    /// Adds those for other rooms.
+    pub fn extend(&mut self, other: Self) {
+        self.inside = self.inside.saturating_add(other.inside);
+        self.removed.extend(other.removed);
+        self.let_in.extend(other.let_in);
+        self.turned_away.extend(other.turned_away);
+    }
+}
+
+impl Desk {
+    /// What a policy would mean for those who are in the rooms after `after`, as far as is known here, for a part of these
+    /// rooms; and the last of them, `None`: there are no more. Nothing is changed.
+    pub fn consequences(
         &self,
         policy: &Policy,
-        rules: &Arc<Rules>,
-        jid: &BareJid,
-        room: &Room,
-        who: &Requester,
+        after: Option<&BareJid>,
         now: Timestamp,
-    ) -> Option<Judged> {
-        let action = Action::Join { credential: Credential::None };
-        let attempt = attempt(policy, jid, who, action, now);
-        // He has his place among them already.
-        let view = RoomView { waiting: 0, exists: true, ..room.view.clone() };
-        let pressure = Pressure::default();
-        let unnoted = Attempt { banned: Held::default(), ..attempt.clone() };
-        let before = decide(&self.policy, &room.rules, &unnoted, &view, &pressure, now);
-        let after = decide(policy, rules, &attempt, &view, &pressure, now);
-        (before.verdict != after.verdict).then(|| Judged {
-            attempt,
-            view,
-            rules: Arc::clone(rules),
-            decision: after,
-        })
+    ) -> (Consequences, Option<BareJid>) {
+        self.judge_part(&self.policy, policy, after, now)
     }
 
-    /// Puts another policy in force, unless it would remove more people than `limit` makes of the number inside:
-    /// what followed, or would have.
-    ///
-    /// # Errors
-    /// It would remove too many; nothing is changed.
-    pub fn replace_policy(
-        &mut self,
-        policy: Arc<Policy>,
-        limit: impl FnOnce(usize) -> usize,
+    /// The same for those who wait by `before` as well as for those inside.
+    fn judge_part(
+        &self,
+        before: &Policy,
+        policy: &Policy,
+        after: Option<&BareJid>,
         now: Timestamp,
-    ) -> Result<Consequences, Consequences> {
-        let consequences = self.consequences(&policy, now);
-        if consequences.removed.len() > limit(consequences.inside) {
-            return Err(consequences);
+    ) -> (Consequences, Option<BareJid>) {
+        let mut all = Consequences::default();
+        let (part, last) = self.part(after);
+        for jid in &part {
+            if let (Mode::Enforce, Some(room)) = (self.mode, self.live.room(jid)) {
+                self.judge_room(before, policy, (jid, room), &mut all, now);
+            }
         }
-        self.policy = policy;
-        self.live.replace_policy(&self.policy);
+        (all, last)
+    }
+
+    /// Some rooms after an address; and the last of them, `None`: there are no more.
+    pub fn part(&self, after: Option<&BareJid>) -> (Vec<BareJid>, Option<BareJid>) {
+        let (mut part, mut sessions) = (Vec::new(), 0_usize);
+        for (jid, room) in self.live.rooms_after(after) {
+            if sessions >= PART {
+                return (part.clone(), part.pop());
+            }
+            part.push(jid.clone());
+            sessions = sessions.saturating_add(room.sessions()).saturating_add(1);
+        }
+        (part, None)
+    }
+
+    fn judge_room(
+        &self,
+        before: &Policy,
+        policy: &Policy,
+        (jid, room): (&BareJid, &Room),
+        all: &mut Consequences,
+        now: Timestamp,
+    ) {
+        let rules = policy.rules_in(jid, room.claims(), room.view.is_found());
+        let mut seen = HashSet::new();
+        for who in room.occupants.values().map(|known| &known.who) {
+            let is_service = |jid| policy.services.contains_key(jid);
+            if who.jid.as_ref().is_some_and(is_service) || !seen.insert(who.jid.as_ref()) {
+                continue;
+            }
+            all.inside = all.inside.saturating_add(1);
+        }
+        let mut removed = HashSet::new();
+        for who in room.occupants.values().map(|known| &known.who) {
+            let attempt = attempt(policy, jid, who, Action::default(), now);
+            let decision = rejudge(policy, &rules, &attempt, &room.view, now);
+            if let Some(decision) = decision
+                && removed.insert(who.jid.as_ref())
+            {
+                let (view, rules) = (room.view.clone(), Arc::clone(&rules));
+                all.removed.push(Judged { attempt, view, rules, decision });
+            }
+        }
+        for who in room.waiting.values().map(|known| &known.who) {
+            let Some(judged) = waiting(before, policy, &rules, jid, room, who, now) else {
+                continue;
+            };
+            match judged.decision.verdict {
+                Verdict::Allow => all.let_in.push(judged),
+                Verdict::Deny => all.turned_away.push(judged),
+                Verdict::Hold | Verdict::Prompt => {}
+            }
+        }
+    }
+
+    /// Puts another policy in force for all that is decided from now on; returns the one before. Those who are there are
+    /// judged by [`Self::judge_again`].
+    pub fn replace_policy(&mut self, policy: Arc<Policy>) -> Arc<Policy> {
+        self.live.policy_replaced();
+        std::mem::replace(&mut self.policy, policy)
+    }
+
+    /// What the policy in force, instead of the one before, means for those who are in a part of the rooms after `after`;
+    /// and the last of these rooms, `None`: there are no more.
+    pub fn judge_again(
+        &mut self,
+        before: &Policy,
+        after: Option<&BareJid>,
+        now: Timestamp,
+    ) -> (Consequences, Option<BareJid>) {
+        let policy = Arc::clone(&self.policy);
+        let (consequences, last) = self.judge_part(before, &policy, after, now);
+        for jid in self.part(after).0 {
+            self.live.choose_rules(&policy, &jid);
+        }
         let pressure = Pressure::default();
         for Judged { attempt, view, rules, decision } in &consequences.removed {
             let id = self.next_id();
             let facts = Facts::of(&self.policy, rules, attempt, view, &pressure);
             self.write_down(decision, (attempt, &facts), &id, true, now);
         }
-        Ok(consequences)
+        (consequences, last)
     }
+}
+
+/// What another policy says of somebody who waits, if that is something else than what the one before says.
+fn waiting(
+    before: &Policy,
+    policy: &Policy,
+    rules: &Arc<Rules>,
+    jid: &BareJid,
+    room: &Room,
+    who: &Requester,
+    now: Timestamp,
+) -> Option<Judged> {
+    let action = Action::Join { credential: Credential::None };
+    let attempt = attempt(policy, jid, who, action, now);
+    // He has his place among them already.
+    let view = RoomView { waiting: 0, exists: true, ..room.view.clone() };
+    let pressure = Pressure::default();
+    let unnoted = Attempt { banned: Held::default(), ..attempt.clone() };
+    let rules_before = before.rules_in(jid, room.claims(), room.view.is_found());
+    let decided_before = decide(before, &rules_before, &unnoted, &view, &pressure, now);
+    let decision = decide(policy, rules, &attempt, &view, &pressure, now);
+    (decided_before.verdict != decision.verdict).then(|| Judged {
+        attempt,
+        view,
+        rules: Arc::clone(rules),
+        decision,
+    })
 }
 
 /// Somebody who is there already, as the policy would meet him.

@@ -171,11 +171,10 @@ impl Desk {
         }
     }
 
-    /// The rooms of a service that are known, were not among those read, and of which nothing was heard meanwhile.
-    pub fn unmet(&self, service: &str) -> Vec<BareJid> {
-        let Some(feed) = self.feeds.get(service) else { return Vec::new() };
-        let own = self.live.rooms().filter(|(_, room)| &*room.service == service);
-        own.filter(|(jid, _)| feed.is_unmet(jid)).map(|(jid, _)| jid.clone()).collect()
+    /// A room of a service that is known was not among those read, and nothing was heard of it meanwhile.
+    pub fn is_unmet(&self, service: &str, jid: &BareJid) -> bool {
+        let is_own = self.live.room(jid).is_some_and(|room| &*room.service == service);
+        is_own && self.feeds.get(service).is_some_and(|feed| feed.is_unmet(jid))
     }
 
     /// The gate says that a room which was not met is not there.

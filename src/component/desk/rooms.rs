@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::Desk;
+use crate::component::registry::Watch;
 use crate::jid::BareJid;
 use crate::policy::attempt::{Action, Attempt, RoomView};
 use crate::policy::limits::{Limits, opener};
@@ -15,6 +16,7 @@ use crate::policy::rules::Rules;
 use crate::policy::verdict::{Decision, Rule, Verdict};
 use crate::policy::wave::{self, is_arrival};
 use crate::wire::question::Question;
+use crate::wire::room::LiveRoom;
 
 impl Desk {
     /// How many rooms there are, for whoever opens one, and how many strangers, for whoever comes in.
@@ -78,8 +80,8 @@ impl Desk {
             {
                 let view = RoomView { record: record.or_else(|| room.record.clone()), ..room };
                 let policy = &self.policy;
-                let room = self.live.heard_of(policy, service, jid, &question.generation);
-                room.seen(policy, jid, view);
+                self.live.heard_of(policy, service, jid, &question.generation);
+                self.live.seen(policy, jid, view);
                 if let Some(feed) = self.feeds.get_mut(service) {
                     feed.decided(jid);
                 }
@@ -126,6 +128,39 @@ impl Desk {
     /// A wave is over: whoever came with it makes no new one.
     pub fn calmed(&mut self, room: &BareJid) {
         self.arrivals.forget(room);
+        self.look_by(Watch::Timers, room, Timestamp::MIN);
+    }
+
+    /// The next room that has changed or whose time to be looked at has come.
+    pub(in crate::component) fn take(&mut self, watch: Watch, now: Timestamp) -> Option<BareJid> {
+        let room = self.live.registry().take(watch, now)?;
+        let looks = self.looks.of_mut(watch);
+        *looks = looks.saturating_add(u64::from(self.live.room(&room).is_some()));
+        Some(room)
+    }
+
+    /// Has a room looked at by that time at the latest; returns whether it is there.
+    pub fn look_by(&mut self, watch: Watch, room: &BareJid, at: Timestamp) -> bool {
+        self.live.registry().look_by(watch, room, at)
+    }
+
+    /// When the next room is to be looked at, unless one changes.
+    pub fn next_look(&self, watch: Watch) -> Option<Timestamp> {
+        self.live.next_look(watch)
+    }
+
+    /// How often rooms were looked at since the start.
+    pub const fn looks(&self, watch: Watch) -> u64 {
+        *self.looks.of(watch)
+    }
+
+    /// Takes a room as its gate shows it; `None`: it is another one by now. Since when no moderator is inside, if none is.
+    pub(in crate::component) fn shown(&mut self, live: &LiveRoom) -> Option<Option<Timestamp>> {
+        let known = self.live.room(&live.jid).filter(|room| room.generation == live.generation)?;
+        let until = known.moderated_until.max(live.unmoderated_since);
+        self.live.seen(&self.policy, &live.jid, live.view.clone());
+        self.live.change(&live.jid, |room| room.moderated_until = until);
+        Some(until)
     }
 
     /// When the last stranger came to a room or knocked at it, as far as is remembered.

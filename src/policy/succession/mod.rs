@@ -16,6 +16,9 @@ use super::who::Who;
 use super::{moderators, suspended};
 use crate::jid::BareJid;
 
+/// Where nobody could take over, we look again after that time.
+const AGAIN: SignedDuration = SignedDuration::from_secs(10);
+
 /// A way to help those who wait while nobody inside can let them in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Rescue {
@@ -128,7 +131,46 @@ pub fn plan(scene: &Scene<'_>) -> Option<Plan> {
     }
 }
 
+/// When something may be due that is not due now, unless the room changes; `None`: nothing.
+pub fn next(scene: &Scene<'_>) -> Option<Timestamp> {
+    if suspended::of(scene.view).is_some() {
+        return None;
+    }
+    let moments = scene.moments();
+    let (past, coming): (Vec<_>, Vec<_>) = moments.into_iter().partition(|at| *at <= scene.now);
+    // Who is fit depends on the hour, too.
+    let again = (!past.is_empty()).then(|| scene.now.checked_add(AGAIN).ok()).flatten();
+    coming.into_iter().chain(again).min()
+}
+
 impl Scene<'_> {
+    /// When the time of somebody who takes over comes, and of each who waits.
+    fn moments(&self) -> Vec<Timestamp> {
+        let mut moments = Vec::new();
+        let mut add = |since: Timestamp, time: Duration| {
+            let time = SignedDuration::try_from(time).unwrap_or(SignedDuration::MAX);
+            moments.extend(since.checked_add(time));
+        };
+        if let (Some(after), Some(until), 0) = (
+            self.rules.moderators.succession_after.value,
+            self.moderated_until,
+            self.view.moderators,
+        ) {
+            add(until, after);
+        }
+        if !self.is_attended() {
+            for one in &self.waiting {
+                add(self.unattended(one), self.rules.lobby.rescue_after.value);
+            }
+        }
+        moments
+    }
+
+    /// Since when nobody has attended to one who waits.
+    fn unattended(&self, one: &Since<'_>) -> Timestamp {
+        self.moderated_until.map_or(one.since, |until| until.max(one.since))
+    }
+
     /// After the last moderator: somebody inside.
     fn succession(&self) -> Option<Plan> {
         let moderators = &self.rules.moderators;
@@ -147,10 +189,8 @@ impl Scene<'_> {
     /// For those who have waited too long.
     fn rescue(&self) -> Option<Plan> {
         let lobby = &self.rules.lobby;
-        let is_overdue = |one: &Since<'_>| {
-            let unattended = self.moderated_until.map_or(one.since, |until| until.max(one.since));
-            self.has_passed(unattended, lobby.rescue_after.value)
-        };
+        let is_overdue =
+            |one: &Since<'_>| self.has_passed(self.unattended(one), lobby.rescue_after.value);
         if self.is_attended() || !self.waiting.iter().any(is_overdue) {
             return None;
         }

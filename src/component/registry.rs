@@ -1,0 +1,251 @@
+//! Every room that is known of. No change of one is missed: each goes through [`Registry::change`], which has the room looked
+//! at again.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::live::Known;
+use crate::jid::BareJid;
+use crate::policy::attempt::RoomView;
+use crate::policy::record::Record;
+use crate::policy::rules::{Policy, Rules};
+use crate::policy::selector::Claim;
+use crate::policy::succession::is_moderator;
+
+/// One room.
+#[derive(Clone, Debug)]
+pub struct Room {
+    /// The service it lives on.
+    pub service: Arc<str>,
+    /// Names this life of it.
+    pub generation: String,
+    /// The rules for it by the policy of that number, and the claims of its opener by which they were chosen.
+    pub(super) rules: Arc<Rules>,
+    pub(super) policy: u64,
+    pub(super) claims: Vec<Claim>,
+    /// Who is inside, by full JID.
+    pub occupants: HashMap<String, Box<Known>>,
+    /// Who waits to be let in.
+    pub waiting: HashMap<BareJid, Box<Known>>,
+    /// When the last moderator left or ceased to be one; `None`: as far as is known, there was none yet.
+    pub moderated_until: Option<Timestamp>,
+    /// How it was when it was last heard of.
+    pub view: RoomView,
+    pub(super) looks: NextLooks,
+}
+
+impl Room {
+    /// The claims of its opener by which the rules for it were chosen.
+    pub fn claims(&self) -> &[Claim] {
+        &self.claims
+    }
+
+    /// A moderator is inside.
+    pub fn is_moderated(&self, policy: &Policy) -> bool {
+        self.occupants.values().any(|known| is_moderator(policy, &known.who))
+    }
+
+    /// The number of sessions inside and at the door.
+    pub fn sessions(&self) -> usize {
+        self.occupants.len().saturating_add(self.waiting.len())
+    }
+}
+
+/// What looks at a room when its time has come or something of it has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Watch {
+    /// What happens in rooms by itself.
+    Timers,
+    /// What is done in rooms without a moderator.
+    Succession,
+}
+
+impl Watch {
+    /// Each of them.
+    pub const ALL: [Self; 2] = [Self::Timers, Self::Succession];
+
+    /// The name in the metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Timers => "timers",
+            Self::Succession => "succession",
+        }
+    }
+}
+
+/// Something for each watch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Watches<T> {
+    timers: T,
+    succession: T,
+}
+
+impl<T> Watches<T> {
+    /// That of one watch.
+    pub const fn of(&self, watch: Watch) -> &T {
+        match watch {
+            Watch::Timers => &self.timers,
+            Watch::Succession => &self.succession,
+        }
+    }
+
+    /// The same, to be changed.
+    pub const fn of_mut(&mut self, watch: Watch) -> &mut T {
+        match watch {
+            Watch::Timers => &mut self.timers,
+            Watch::Succession => &mut self.succession,
+        }
+    }
+}
+
+/// When a room is looked at next; `None`: not before it changes.
+pub(super) type NextLooks = Watches<Option<Timestamp>>;
+
+/// The rooms.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Registry {
+    /// In the order of their addresses, so that they are walked a part at a time.
+    rooms: BTreeMap<BareJid, Box<Room>>,
+    /// Each room that has a next look, by its time. A room that changed, or is no more, comes first.
+    due: Watches<BTreeSet<(Timestamp, BareJid)>>,
+    opened: Opened,
+}
+
+impl Registry {
+    pub(super) fn len(&self) -> usize {
+        self.rooms.len()
+    }
+
+    pub(super) fn get(&self, jid: &BareJid) -> Option<&Room> {
+        self.rooms.get(jid).map(|room| &**room)
+    }
+
+    /// The rooms after an address, in the order of addresses.
+    pub(super) fn after(&self, jid: Option<&BareJid>) -> impl Iterator<Item = (&BareJid, &Room)> {
+        let from = jid.map_or(Bound::Unbounded, Bound::Excluded);
+        let rooms = self.rooms.range::<BareJid, _>((from, Bound::Unbounded));
+        rooms.map(|(jid, room)| (jid, &**room))
+    }
+
+    /// Changes a room, if it is there, and has it looked at again.
+    pub(super) fn change<T>(
+        &mut self,
+        jid: &BareJid,
+        change: impl FnOnce(&mut Room) -> T,
+    ) -> Option<T> {
+        let room = self.rooms.get_mut(jid)?;
+        self.opened.remove(room.view.record.as_ref());
+        let changed = change(room);
+        self.opened.add(room.view.record.as_ref());
+        for watch in Watch::ALL {
+            self.look_by(watch, jid, Timestamp::MIN);
+        }
+        Some(changed)
+    }
+
+    /// Puts a room in the place of what was known of it.
+    pub(super) fn put(&mut self, jid: BareJid, room: Box<Room>) {
+        self.remove(&jid);
+        self.opened.add(room.view.record.as_ref());
+        self.rooms.insert(jid.clone(), Box::new(Room { looks: NextLooks::default(), ..*room }));
+        for watch in Watch::ALL {
+            self.look_by(watch, &jid, Timestamp::MIN);
+        }
+    }
+
+    /// Takes a room out. That it is gone is seen at the next look.
+    pub(super) fn remove(&mut self, jid: &BareJid) -> Option<Box<Room>> {
+        let room = self.rooms.remove(jid)?;
+        self.opened.remove(room.view.record.as_ref());
+        for watch in Watch::ALL {
+            if let Some(at) = room.looks.of(watch) {
+                self.due.of_mut(watch).remove(&(*at, jid.clone()));
+            }
+            self.due.of_mut(watch).insert((Timestamp::MIN, jid.clone()));
+        }
+        Some(room)
+    }
+
+    /// Has a room looked at by that time at the latest; returns whether it is there.
+    pub(super) fn look_by(&mut self, watch: Watch, jid: &BareJid, at: Timestamp) -> bool {
+        let Some(room) = self.rooms.get_mut(jid) else { return false };
+        let next = room.looks.of_mut(watch);
+        if next.is_none_or(|next| at < next) {
+            let queue = self.due.of_mut(watch);
+            if let Some(before) = next.replace(at) {
+                queue.remove(&(before, jid.clone()));
+            }
+            queue.insert((at, jid.clone()));
+        }
+        true
+    }
+
+    /// When the next room is to be looked at.
+    pub(super) fn next_look(&self, watch: Watch) -> Option<Timestamp> {
+        self.due.of(watch).first().map(|(at, _)| *at)
+    }
+
+    /// The next room whose time to be looked at has come. It has no next look from then on.
+    pub(super) fn take(&mut self, watch: Watch, now: Timestamp) -> Option<BareJid> {
+        let queue = self.due.of_mut(watch);
+        let (_, jid) =
+            queue.first().is_some_and(|(at, _)| *at <= now).then(|| queue.pop_first())??;
+        if let Some(room) = self.rooms.get_mut(&jid) {
+            *room.looks.of_mut(watch) = None;
+        }
+        Some(jid)
+    }
+
+    /// How many rooms were opened, by none of these services for itself; and how many by `opener`.
+    pub(super) fn opened<'a>(
+        &self,
+        services: impl Iterator<Item = &'a BareJid>,
+        opener: &BareJid,
+    ) -> (usize, usize) {
+        let by = |who: &BareJid| self.opened.by.get(who.as_str()).copied().unwrap_or_default();
+        let by_services = services.map(|jid| by(jid).new).fold(0, usize::saturating_add);
+        let found = self.opened.found.saturating_add(by_services);
+        (self.rooms.len().saturating_sub(found), by(opener).all)
+    }
+}
+
+/// How many rooms somebody has opened.
+#[derive(Clone, Copy, Debug, Default)]
+struct Count {
+    all: usize,
+    /// Those that were not there before the policy.
+    new: usize,
+}
+
+/// Who has opened how many of the rooms.
+#[derive(Clone, Debug, Default)]
+struct Opened {
+    by: HashMap<String, Count>,
+    /// Rooms that were there before the policy.
+    found: usize,
+}
+
+impl Opened {
+    fn add(&mut self, record: Option<&Record>) {
+        let Some(record) = record else { return };
+        let new = usize::from(!record.found);
+        self.found = self.found.saturating_add(usize::from(record.found));
+        let count = self.by.entry(record.opener.clone()).or_default();
+        count.all = count.all.saturating_add(1);
+        count.new = count.new.saturating_add(new);
+    }
+
+    fn remove(&mut self, record: Option<&Record>) {
+        let Some(record) = record else { return };
+        self.found = self.found.saturating_sub(usize::from(record.found));
+        let Some(count) = self.by.get_mut(&record.opener) else { return };
+        count.all = count.all.saturating_sub(1);
+        count.new = count.new.saturating_sub(usize::from(!record.found));
+        if count.all == 0 {
+            self.by.remove(&record.opener);
+        }
+    }
+}
