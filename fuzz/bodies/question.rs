@@ -44,7 +44,8 @@ pub(crate) fn check(bytes: &[u8]) {
         let facts = Facts::of(policy, &rules, attempt, room, &pressure);
         let written = serde_json::to_string(&facts).unwrap();
         let read: Facts<'_> = serde_json::from_str(&written).unwrap();
-        assert_eq!(read, facts);
+        // What of a record is not understood is no fact.
+        assert_eq!(serde_json::to_string(&read).unwrap(), written);
         let (attempt, room, pressure) = read.into_parts(attempt.id.clone(), attempt.room.clone());
         assert_eq!(decide(policy, &rules, &attempt, &room, &pressure, now), decision);
         let password = decision.effects.password.and_then(|new| {

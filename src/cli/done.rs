@@ -13,16 +13,24 @@ use crate::control::Request;
 /// Says it, and gives the exit status for it.
 pub(super) fn show(request: &Request, value: &Value) -> ExitCode {
     match request {
-        Request::Close { room } => say(&format!("{room} is closed: nobody else may enter")),
-        Request::Reopen { room } => say(&format!("{room} takes people in again")),
+        Request::Close { room } => {
+            let already =
+                if is_text(value, "was_closed") { "was closed already" } else { "is closed" };
+            say(&format!("{room} {already}: nobody else may enter"));
+        }
+        Request::Reopen { room } => reopen(room, value),
         Request::ReopenLog {} => say(&format!("{} is begun again", field(value, "log"))),
-        Request::End { room, .. } => say(&format!("{room} has ended")),
+        Request::End { room, .. } => {
+            say(&format!("{room} has ended, with {} inside", occupants_of(value)));
+        }
         Request::Admit { room, .. }
         | Request::Reject { room, .. }
         | Request::Remove { room, .. } => {
             people(room, value);
         }
-        Request::Say { room, .. } => say(&format!("everybody in {room} is told")),
+        Request::Say { room, .. } => {
+            say(&format!("{room}: {} inside, and told", occupants_of(value)));
+        }
         Request::Password { room, .. } => password(room, value),
         Request::Ban { .. } => ban(value),
         Request::Unban { .. } => {
@@ -64,6 +72,34 @@ pub(super) fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
 
 fn is_set(value: &Value, name: &str) -> bool {
     value.get(name).and_then(Value::as_bool).unwrap_or_default()
+}
+
+fn is_text(value: &Value, name: &str) -> bool {
+    value.get(name).is_some_and(Value::is_string)
+}
+
+/// How many were inside.
+fn occupants_of(value: &Value) -> String {
+    match value.get("inside").and_then(Value::as_u64).unwrap_or_default() {
+        0 => "nobody".to_owned(),
+        1 => "1 occupant".to_owned(),
+        count => format!("{count} occupants"),
+    }
+}
+
+fn reopen(room: &str, value: &Value) {
+    let shut = value.get("shut").filter(|shut| shut.is_object());
+    say(&match (is_text(value, "was_closed"), shut.is_some()) {
+        (true, false) => format!("{room} takes people in again"),
+        (true, true) => format!("{room} is not closed any more"),
+        (false, _) => format!("{room} was not closed"),
+    });
+    if let Some(shut) = shut {
+        let (rule, told) = (field(shut, "rule"), field(shut, "told"));
+        let line = shut.get("line").and_then(Value::as_u64).filter(|line| *line > 0);
+        let line = line.map_or_else(String::new, |line| format!(", line {line}"));
+        say(&format!("  STILL SHUT to newcomers, by {rule}{line}: {told}"));
+    }
 }
 
 fn people(room: &str, value: &Value) {

@@ -14,9 +14,9 @@ use super::notice::Notice;
 use super::record::{Closed, Record};
 use super::rules::Rules;
 use super::set::Set;
-use super::suspended;
 use super::verdict::{Audience, Effects, Opinion, Rule, Verdict};
 use super::who::Who;
+use super::{hours, suspended};
 
 /// What must hold before others may come in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -93,7 +93,7 @@ pub(super) fn join(case: &Case<'_>) -> Option<Opinion> {
         let rule = Rule::new("close.after", close.after.line);
         return Some(Opinion::deny(rule, Denial::Closed(Closed::Time)));
     }
-    let rule = Rule::new("close.hold_until", close.hold_until.line);
+    let rule = hold_until(case.rules);
     let conditions = close.hold_until.value;
     if conditions.password && !case.room.has_password {
         return Some(Opinion::deny(rule, Denial::NotOpenYet));
@@ -151,9 +151,10 @@ pub(super) fn command_effects(case: &Case<'_>, word: Word, effects: &mut Effects
     }
 }
 
-/// What closing (or reopening) a room changes.
+/// What closing (or reopening) a room changes. What is so already is not said again.
 pub fn closing(room: &RoomView, close: bool, now: Timestamp) -> Effects {
     let record = room.record.clone().unwrap_or_else(|| Record::new(now, String::new(), None));
+    let was_closed = record.closed.is_some();
     let record = if close {
         Record { closed: Some(Closed::Command), ..record }
     } else {
@@ -161,12 +162,31 @@ pub fn closing(room: &RoomView, close: bool, now: Timestamp) -> Effects {
     };
     // Of a suspended room, it is for later.
     let notice = match (close, record.suspended) {
+        _ if close == was_closed => None,
         (true, _) => Some(Notice::Closed),
         (false, None) => Some(Notice::Reopened),
         (false, Some(_)) => None,
     };
     let notices = notice.map(|notice| (Audience::Room, notice)).into_iter().collect();
     Effects { record: Some(record), notices, ..Effects::default() }
+}
+
+/// What keeps newcomers out of a room that is not closed: the rule, and what they are told.
+pub fn shut_by(rules: &Rules, room: &RoomView, now: Timestamp) -> Option<(Rule, Denial)> {
+    if suspended::of(room).is_some() {
+        return Some((suspended::RULE, Denial::Suspended));
+    }
+    if let Some(outside) = hours::outside(&rules.hours, now) {
+        return Some(outside);
+    }
+    let (hold_until, rule) = (rules.close.hold_until.value, hold_until(rules));
+    let is_early =
+        hold_until.password && !room.has_password || hold_until.moderator && room.moderators == 0;
+    is_early.then_some((rule, Denial::NotOpenYet))
+}
+
+fn hold_until(rules: &Rules) -> Rule {
+    Rule::new("close.hold_until", rules.close.hold_until.line)
 }
 
 /// The rule that closed the room is still there. What somebody closed by hand stays closed, unless he who comes

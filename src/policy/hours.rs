@@ -276,14 +276,22 @@ enum Edge {
 /// Whether it is the time for this requester to open or enter a room.
 pub(super) fn judge(case: &Case<'_>) -> Option<Opinion> {
     let hours = &case.rules.hours;
-    if hours.who.value.meets(case.classes) || hours.is_open(case.now) {
+    if hours.who.value.meets(case.classes) {
         return None;
     }
-    let rule = if hours.is_closed_on(case.now) {
+    outside(hours, case.now).map(|(rule, denial)| Opinion::deny(rule, denial))
+}
+
+/// Why it is not the time for people whom the hours are for.
+pub(super) fn outside(hours: &Hours, now: Timestamp) -> Option<(Rule, Denial)> {
+    if hours.is_open(now) {
+        return None;
+    }
+    let rule = if hours.is_closed_on(now) {
         Rule::new("hours.closed_on", hours.closed_on.line)
     } else {
         Rule::new("hours.open", hours.open.line)
     };
-    let opens = hours.opens_after(case.now).map(|at| hours.clock(at));
-    Some(Opinion::deny(rule, Denial::OutsideHours { opens }))
+    let opens = hours.opens_after(now).map(|at| hours.clock(at));
+    Some((rule, Denial::OutsideHours { opens }))
 }

@@ -348,10 +348,13 @@ mod tests {
     fn of_a_suspended_room_nobody_is_told_that_it_is_open() {
         let mut room = Room::new(false);
         let said = |room: &Room, close| closing(&room.view, close, NOW).notices;
+        assert_eq!(said(&room, false), [], "it was not closed");
+        assert_eq!(said(&room, true), [(Audience::Room, Notice::Closed)]);
+        room.view.record = closing(&room.view, true, NOW).record;
+        assert_eq!(said(&room, true), [], "it is closed already");
         assert_eq!(said(&room, false), [(Audience::Room, Notice::Reopened)]);
         let _ = room.suspend();
         assert_eq!(said(&room, false), []);
-        assert_eq!(said(&room, true), [(Audience::Room, Notice::Closed)]);
         assert!(closing(&room.view, false, NOW).record.unwrap().suspended.is_some());
     }
 

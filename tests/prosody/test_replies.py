@@ -219,3 +219,33 @@ async def test_a_service_that_is_named_is_removed(door):
         (person,) = read(door, "remove", room, robot.bare)["people"]
         assert (person["nick"], person["found"], person["done"]) == ("Robot", "inside", "removed")
         await robot.wait_for(lambda seen: 307 in seen.statuses)
+
+
+async def test_close_and_reopen_say_how_it_was_and_what_still_keeps_people_out(door):
+    async with Crowd(door.server) as crowd:
+        room, alice, _ = await meeting(door, crowd)
+        assert "was not closed" in say(door, "reopen", room)
+        assert "is closed" in say(door, "close", room)
+        assert "was closed already" in say(door, "close", room)
+        assert "takes people in again" in say(door, "reopen", room)
+        say(door, "close", room)
+        say(door, "suspend", room)
+        shut = read(door, "reopen", room)
+        assert (shut["was_closed"], shut["shut"]["rule"]) == ("command", "suspended")
+        assert "STILL SHUT to newcomers, by suspended" in say(door, "reopen", room)
+        carol = await crowd.connect("carol@localhost")
+        assert not (await carol.join(room, "Carol", SECRET)).joined
+        say(door, "resume", room)
+        assert (await carol.join(room, "Carol", SECRET)).joined
+        said = [seen for seen in alice.seen if "open again" in str(seen)]
+        assert len(said) == 1, "nobody is told that a room is open again which was not closed, or is suspended"
+
+
+async def test_say_and_end_tell_how_many_were_inside(door):
+    async with Crowd(door.server) as crowd:
+        room, alice, bob = await meeting(door, crowd)
+        assert "2 occupants inside, and told" in say(door, "say", room, "Two minutes left.")
+        await bob.leave(room, "Bob")
+        assert read(door, "say", room, "One minute left.")["inside"] == 1
+        assert "has ended, with 1 occupant inside" in say(door, "end", room)
+        assert "there is no room" in say(door, "end", room, code=1)

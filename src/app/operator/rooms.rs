@@ -1,6 +1,7 @@
 //! What is done with one room.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Value, json};
 
@@ -10,7 +11,7 @@ use crate::app::clock::now;
 use crate::app::rooms::{address, apply};
 use crate::control::Failure;
 use crate::jid::BareJid;
-use crate::policy::close::closing;
+use crate::policy::close::{closing, shut_by};
 use crate::policy::rules::Rules;
 use crate::policy::verdict::Effects;
 use crate::wire::answer::{end, say_to_room};
@@ -21,23 +22,52 @@ use crate::xmpp::Element;
 const LONGEST: usize = 1000;
 
 impl Operator {
-    /// Lets nobody else in, or people in again.
+    /// Lets nobody else in, or people in again; how it was, and what still keeps people out.
     pub(super) async fn close(&self, room: &str, close: bool) -> Result<Value, Failure> {
-        self.change(room, None, |live| (closing(&live.view, close, now()), Vec::new())).await
+        let found = Mutex::new(None);
+        let jid = address(room)?;
+        apply(&self.shared, &jid, None, |live| {
+            *found.lock().unwrap_or_else(PoisonError::into_inner) = Some(live.clone());
+            (closing(&live.view, close, now()), Vec::new())
+        })
+        .await?;
+        let found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let was = found.as_ref().and_then(|live| live.view.record.as_ref()?.closed);
+        let shut = found.filter(|_| !close).and_then(|live| {
+            let desk = self.shared.desk();
+            let rules = desk.live().rules_at(desk.policy(), &live);
+            let (rule, denial) = shut_by(&rules, &live.view, now())?;
+            let told = desk.policy().texts.denial(denial, None).text.into_owned();
+            Some(json!({ "rule": rule.name, "line": rule.line, "told": told }))
+        });
+        let was = was.map(|closed| closed.name());
+        Ok(json!({ "room": jid.as_str(), "was_closed": was, "shut": shut }))
     }
 
-    /// Everybody out, and the room is no more.
+    /// Everybody out, and the room is no more; how many were inside.
     pub(super) async fn end(&self, room: &str, reason: &str) -> Result<Value, Failure> {
-        self.change(room, None, |_| (Effects::default(), vec![end(reason)])).await
+        self.tell(room, end(reason)).await
     }
 
-    /// Says something to everybody inside, as the room.
+    /// Says something to everybody inside, as the room; how many that are.
     pub(super) async fn say(&self, room: &str, text: &str) -> Result<Value, Failure> {
         let text = text.trim();
         if let Some(wrong) = unspeakable(text) {
             return Err(invalid(wrong));
         }
-        self.change(room, None, |_| (Effects::default(), vec![say_to_room(text)])).await
+        self.tell(room, say_to_room(text)).await
+    }
+
+    /// Does something to everybody inside; how many that are, one for each nick, without services.
+    async fn tell(&self, room: &str, order: Element) -> Result<Value, Failure> {
+        let inside = AtomicU32::new(0);
+        let jid = address(room)?;
+        apply(&self.shared, &jid, None, |live| {
+            inside.store(live.view.occupants, Ordering::Relaxed);
+            (Effects::default(), vec![order.clone()])
+        })
+        .await?;
+        Ok(json!({ "room": jid.as_str(), "inside": inside.into_inner() }))
     }
 
     /// The rules for a room as far as it is known.
