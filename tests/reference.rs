@@ -23,7 +23,7 @@ use vestibule::policy::told::Told;
 use vestibule::policy::who::Who;
 
 /// Those that only somebody inside can get: they are no answers to a join.
-const INSIDE: [&str; 28] = [
+const INSIDE: [&str; 29] = [
     "higher-rank",
     "not-inside",
     "suspended-inside",
@@ -47,6 +47,7 @@ const INSIDE: [&str; 28] = [
     "may-not-register",
     "may-not-know",
     "unknown-word",
+    "nobody-waits",
     "may-not-record",
     "may-not-dial",
     "e2ee-only",

@@ -9,12 +9,23 @@ return function (gate)
 	local PRIORITY, LIMIT, requests, changes = gate.PRIORITY, gate.LIMIT, gate.requests, gate.changes;
 	local cut, element = gate.text.cut, gate.text.element;
 
+	local function write_waiting(room)
+		local addresses = {};
+		for _, w in pairs(gate.waiting.people(room.jid)) do
+			addresses[#addresses + 1] = w.jid;
+			element("target", { jid = cut(w.jid, LIMIT.address) });
+		end
+		changes.write_others(room, addresses);
+	end
+
 	local function hear(event, room, occupant)
-		local word = occupant and (event.stanza:get_child_text("body") or ""):match("^!([%w_-]+)%s*$");
-		if word then
-			return gate.put(event, "command", {
-				detail = function () element("command", { name = cut(word, LIMIT.name) }); end;
-			});
+		local body = occupant and event.stanza:get_child_text("body") or "";
+		local word, about_all = body:match("^!([%w_-]+)%s*$"), body:match("^!([%w_-]+)%s+all%s*$");
+		if word or about_all then
+			return gate.put(event, "command", { detail = function (at)
+				element("command", { name = cut(word or about_all .. " all", LIMIT.name) });
+				if about_all then write_waiting(at); end
+			end });
 		end
 		if not occupant or gate.permissions.refuse_chat(event, room, occupant) then return occupant and true; end
 		if not gate.is_observing() then

@@ -6,9 +6,10 @@ use super::attempt::{Affiliation, AffiliationChange, Requester, Role, RoleChange
 use super::decide::{Case, Strongest};
 use super::denial::Denial;
 use super::moderators::require;
+use super::notice::Notice;
 use super::permissions;
 use super::record::Person;
-use super::verdict::{Effects, Opinion, Rule};
+use super::verdict::{Audience, Effects, Opinion, Rule};
 use super::who::Who;
 use super::{authority, names, removal};
 use crate::jid::BareJid;
@@ -247,6 +248,30 @@ pub(super) fn knock_effects(case: &Case<'_>, target: &BareJid, admit: bool, effe
     } else {
         effects.reject.push((target.clone(), None));
     }
+}
+
+/// Whether the requester may answer everybody who waits, and whether anybody does.
+pub(super) fn answer_all(case: &Case<'_>, waiting: &[BareJid], strongest: &mut Strongest) {
+    let admit = case.rules.moderators.admit;
+    strongest.hear(Some(require(case, "moderators.admit", admit, Denial::MayNotAdmit)));
+    if waiting.is_empty() {
+        strongest.hear(Some(Opinion::deny(Rule::new("command", 0), Denial::NobodyWaits)));
+    }
+}
+
+/// What follows from the answer to everybody who waits.
+pub(super) fn answer_all_effects(
+    case: &Case<'_>,
+    waiting: &[BareJid],
+    admit: bool,
+    effects: &mut Effects,
+) {
+    for target in waiting {
+        knock_effects(case, target, admit, effects);
+    }
+    let count = u32::try_from(waiting.len()).unwrap_or(u32::MAX);
+    let notice = if admit { Notice::LetIn(count) } else { Notice::TurnedAway(count) };
+    effects.notices.push((Audience::Requester, notice));
 }
 
 /// Whether the requester may destroy the room.

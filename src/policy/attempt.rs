@@ -162,6 +162,13 @@ pub enum Action {
         /// Let him in, or turn him away.
         admit: bool,
     },
+    /// Answer everybody who waits: `!admit all`, `!reject all`.
+    AnswerAll {
+        /// Who waits.
+        waiting: Vec<BareJid>,
+        /// Let them in, or turn them away.
+        admit: bool,
+    },
     /// Be called otherwise, inside: by the nick and the name of the requester.
     Rename,
     /// A word to the room.
@@ -192,7 +199,7 @@ impl Action {
             Self::Invite { .. } => "invite",
             Self::Knock { .. } => "knock",
             Self::Rename => "rename",
-            Self::Command(_) => "command",
+            Self::Command(_) | Self::AnswerAll { .. } => "command",
             Self::Record { .. } => "record",
             Self::Dial => "dial",
             Self::Unknown => "unknown",

@@ -66,6 +66,7 @@ pub(super) fn require(case: &Case<'_>) -> Option<Opinion> {
         | Action::Invite { .. }
         | Action::Knock { .. }
         | Action::Command(_)
+        | Action::AnswerAll { .. }
         | Action::Record { .. }
         | Action::Dial => true,
         // A member registers a nick from outside.

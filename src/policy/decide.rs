@@ -324,6 +324,7 @@ fn judge(case: &Case<'_>, strongest: &mut Strongest) {
         Action::Invite { to } => affairs::invite(case, to, strongest),
         Action::Knock { target, .. } => strongest.hear(Some(affairs::knock(case, target.as_ref()))),
         Action::Command(word) => strongest.hear(Some(close::command(case, *word))),
+        Action::AnswerAll { waiting, .. } => affairs::answer_all(case, waiting, strongest),
         Action::Record { stops } => strongest.hear(Some(permissions::record(case, *stops))),
         Action::Dial => strongest.hear(Some(permissions::dial(case))),
         Action::Unknown => strongest.hear(Some(Opinion::deny(UNREADABLE, Denial::Unknown))),
@@ -356,6 +357,9 @@ fn effects(case: &Case<'_>, opinion: &Opinion) -> Effects {
         }
         (Verdict::Allow, Action::Knock { target: Some(target), admit }) => {
             affairs::knock_effects(case, target, *admit, &mut effects);
+        }
+        (Verdict::Allow, Action::AnswerAll { waiting, admit }) => {
+            affairs::answer_all_effects(case, waiting, *admit, &mut effects);
         }
         (Verdict::Allow, Action::Command(word)) => {
             close::command_effects(case, *word, &mut effects)

@@ -321,7 +321,11 @@ denials! {
     /// No such word.
     UnknownWord =>
         "unknown-word", "modify" "bad-request", Words,
-        "The words that this room knows are !password, !close and !reopen.";
+        "The words that this room knows are !password, !close, !reopen, !admit all and !reject all.";
+    /// Nobody waits to be let in.
+    NobodyWaits =>
+        "nobody-waits", "cancel" "item-not-found", Words,
+        "Nobody waits to be let in.";
     /// May not record, stream or transcribe.
     MayNotRecord =>
         "may-not-record", "auth" "forbidden", Words,

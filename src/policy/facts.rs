@@ -146,6 +146,7 @@ fn tried<'a>(look: Look<'_>, action: &'a Action) -> Cow<'a, Action> {
         | Action::Knock { .. }
         | Action::Rename
         | Action::Command(_)
+        | Action::AnswerAll { .. }
         | Action::Record { .. }
         | Action::Dial
         | Action::Unknown => Cow::Borrowed(action),

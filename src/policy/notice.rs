@@ -103,6 +103,12 @@ notices! {
     /// To a moderator: only clients that can do so come in.
     EncryptedOnly =>
         "say-encrypted-only", "Only you can read this. This room takes only clients that can encrypt end to end; nothing is recorded, and no telephone is called. Switch the encryption on in your client: the server cannot.";
+    /// So many who waited were let in, to whoever asked for that.
+    LetIn(u32) like Self::LetIn(2) =>
+        "say-let-in", "Everybody who waited is let in: {count}.";
+    /// So many who waited were turned away.
+    TurnedAway(u32) like Self::TurnedAway(2) =>
+        "say-turned-away", "Everybody who waited is turned away: {count}.";
 }
 
 impl Notice {
@@ -116,6 +122,8 @@ impl Notice {
     pub(super) fn fill<'a>(self, template: &'a str, language: &str) -> Cow<'a, str> {
         if let Self::ClosesIn(left) | Self::EndsIn(left) = self {
             Cow::Owned(template.replace("{left}", &in_words(left, language)))
+        } else if let Self::LetIn(count) | Self::TurnedAway(count) = self {
+            Cow::Owned(template.replace("{count}", &count.to_string()))
         } else {
             Cow::Borrowed(template)
         }

@@ -50,7 +50,7 @@ pub(super) fn keep(case: &Case<'_>) -> Option<Opinion> {
         Action::Configure { fields } => fields.contains(&FieldChange::MembersOnly(false)),
         Action::Affiliation { items, .. } => items.iter().any(raises),
         Action::Role { items } => items.iter().any(gives_voice),
-        Action::Knock { admit, .. } => *admit,
+        Action::Knock { admit, .. } | Action::AnswerAll { admit, .. } => *admit,
         Action::Record { stops } => !stops,
         Action::Destroy | Action::Invite { .. } | Action::Dial => true,
         Action::Command(word) => *word == Word::Reopen,

@@ -87,6 +87,7 @@ impl Question {
             | Action::Knock { .. }
             | Action::Rename
             | Action::Command(_)
+            | Action::AnswerAll { .. }
             | Action::Record { .. }
             | Action::Dial
             | Action::Unknown => {}
@@ -270,12 +271,18 @@ fn read_action(ask: &Element) -> (Action, Option<Secret>) {
         "dial" => Action::Dial,
         "command" => {
             let command = ask.only_child(NS, "command").ok().flatten();
-            Action::Command(match command.and_then(|command| command.attr("name")) {
-                Some("password") => Word::Password,
-                Some("close") => Word::Close,
-                Some("reopen") => Word::Reopen,
-                Some(_) | None => Word::Unknown,
-            })
+            let answer_all = |admit| {
+                let waiting = children("target").filter_map(|target| bare(target.attr("jid")));
+                Action::AnswerAll { waiting: waiting.collect(), admit }
+            };
+            match command.and_then(|command| command.attr("name")) {
+                Some("password") => Action::Command(Word::Password),
+                Some("close") => Action::Command(Word::Close),
+                Some("reopen") => Action::Command(Word::Reopen),
+                Some("admit all") => answer_all(true),
+                Some("reject all") => answer_all(false),
+                Some(_) | None => Action::Command(Word::Unknown),
+            }
         }
         _ => Action::Unknown,
     };
