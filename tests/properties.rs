@@ -33,7 +33,7 @@ use vestibule::policy::lobby::Admission;
 use vestibule::policy::moderators::Become;
 use vestibule::policy::pressure::Pressure;
 use vestibule::policy::record::{Closed, Person, Record, Source};
-use vestibule::policy::removal::{By, keep_out, lift};
+use vestibule::policy::removal::{By, Proof, keep_out, lift};
 use vestibule::policy::rules::{Policy, Rules};
 use vestibule::policy::session::{Session, SessionKind};
 use vestibule::policy::setting::{Setting, To};
@@ -466,7 +466,7 @@ proptest! {
                 Action::Role { items } => items.iter().any(|item| {
                     matches!(item.to, Some(Role::Participant | Role::Moderator)) && item.from != Role::Moderator
                 }),
-                Action::Knock { admit, .. } => *admit,
+                Action::Knock { admit, .. } | Action::AnswerAll { admit, .. } => *admit,
                 Action::Record { stops } => !stops,
                 Action::Command(word) => *word == Word::Reopen,
                 Action::Destroy | Action::Dial | Action::Invite { .. } => true,
@@ -497,7 +497,7 @@ proptest! {
         let mut record = record;
         record.removed.clear();
         let mut with = record.clone();
-        keep_out(&mut with, removal, who, world.now);
+        keep_out(&mut with, removal, who, Proof::Guest, world.now);
         let is_free = matches!(world.decide().class, Class::Service | Class::Operator);
         world.room.record = Some(with);
         let decision = world.decide();
@@ -532,7 +532,7 @@ proptest! {
             world.parts.bans.push((any::Target::Jid(jid), ban));
         } else {
             let mut record = record;
-            keep_out(&mut record, &world.parts.base.removal, &world.attempt.requester, world.now);
+            keep_out(&mut record, &world.parts.base.removal, &world.attempt.requester, Proof::Guest, world.now);
             world.room.record = Some(record);
         }
         let decision = world.decide();

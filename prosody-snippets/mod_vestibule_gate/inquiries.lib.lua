@@ -65,6 +65,8 @@ return function (gate)
 		["3"] = function (reply, room, data, address, occupant)
 			local session = prosody.full_sessions[address];
 			local described = gate.facts.describe(room, occupant, session, address);
+			local since = gate.reports.arrival_of(room.jid, occupant.bare_jid);
+			described.since = since and tostring(since);
 			local person = gate.kept.person(data, occupant.bare_jid, described.ticket);
 			local weight = add_somebody(reply, "occupant", described, session, person);
 			local may = gate.permissions.told(data, occupant.bare_jid);
@@ -77,7 +79,7 @@ return function (gate)
 		local occupants, moderators = gate.facts.census(room);
 		local known = about and gate.kept.person(data, about, gate.focus.ticket_of(about));
 		local attr = {
-			xmlns = xmlns_gate, jid = room.jid, seq = tostring(gate.last_report()),
+			xmlns = xmlns_gate, jid = room.jid, seq = tostring(gate.last_report()), time = tostring(os.time()),
 			occupants = tostring(occupants), moderators = tostring(moderators), waiting = tostring(gate.waiting.count(room.jid)),
 			generation = data and data.generation, revision = data and tostring(data.revision) or is_looked_at and "0" or nil,
 			password = flag(room:get_password()), ["members-only"] = flag(room:get_members_only()),

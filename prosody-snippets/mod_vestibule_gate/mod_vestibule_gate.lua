@@ -746,9 +746,13 @@ function module.unload() -- timers end with the module, so everybody is answered
 end
 function module.save()
 	is_reloading = true; -- it is called before the module is unloaded, and only if it comes back
-	return { waiting = waiting.save() };
+	return { waiting = waiting.save(), arrivals = gate.reports.save() };
 end
-function module.restore(saved) waiting.restore(saved.waiting); run_sweep(); end
+function module.restore(saved)
+	waiting.restore(saved.waiting);
+	gate.reports.restore(saved.arrivals);
+	run_sweep();
+end
 
 learn(store:get(nil) or {});
 gate.identity.watch();

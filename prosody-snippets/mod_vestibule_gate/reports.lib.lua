@@ -22,6 +22,22 @@ return function (gate)
 		room[several][occupant.nick] = sessions;
 	end
 
+	-- Since when each bare address is inside, by room: a room that was swapped out comes back as another object.
+	local arrivals = {};
+	local function note_arrival(room, bare)
+		local list = arrivals[room.jid] or {};
+		arrivals[room.jid], list[bare] = list, list[bare] or os.time();
+	end
+	local function forget_arrival(room, bare)
+		local list = arrivals[room.jid];
+		if not list then return; end
+		for _, occupant in pairs(room._occupants) do
+			if occupant.bare_jid == bare then return; end
+		end
+		list[bare] = nil;
+		if next(list) == nil then arrivals[room.jid] = nil; end
+	end
+
 	local function forget(room, nick)
 		if room[mark] then room[mark][nick] = nil; end
 		if room[several] then room[several][nick] = nil; end
@@ -46,6 +62,7 @@ return function (gate)
 	gate.guard("muc-occupant-session-new", PRIORITY.last, function (event)
 		local room, occupant, verdict = event.room, event.occupant, event.stanza[mark];
 		note(room, occupant);
+		note_arrival(room, occupant.bare_jid);
 		gate.report("joined", room, gate.facts.describe(room, occupant, event.origin, event.jid));
 		gate.waiting.forget(room, occupant.bare_jid);
 		if occupant.role == "moderator" then
@@ -113,6 +130,7 @@ return function (gate)
 		local room, occupant = event.room, event.occupant;
 		forget(room, occupant.nick);
 		if gate.kept.is_rename(event) then return; end
+		forget_arrival(room, occupant.bare_jid);
 		if not room:has_occupant() then occupied[room.jid] = nil; end
 		gate.kept.unmoderated_since(room);
 		gate.report("left", room, gate.facts.describe(room, occupant));
@@ -140,10 +158,14 @@ return function (gate)
 	end);
 	gate.guard("muc-room-destroyed", PRIORITY.backstop, function (event)
 		gate.report("destroyed", event.room, {});
-		occupied[event.room.jid] = nil;
+		occupied[event.room.jid], arrivals[event.room.jid] = nil, nil;
 		for bare in pairs(gate.waiting.people(event.room.jid)) do gate.waiting.forget(event.room, bare); end
 		gate.lobby.forget(event.room.jid);
 	end);
 
-	return { occupied = occupied };
+	local reports = { occupied = occupied };
+	function reports.arrival_of(room_jid, bare) return arrivals[room_jid] and arrivals[room_jid][bare]; end
+	function reports.save() return arrivals; end
+	function reports.restore(saved) arrivals = saved or {}; end
+	return reports;
 end;

@@ -55,9 +55,7 @@ impl Choices {
 
     /// What is offered for this field.
     pub(super) fn of(&self, field: &Field) -> &[Choice] {
-        if !field.required {
-            &[]
-        } else if field.kind == FieldKind::Room {
+        if field.kind == FieldKind::Room && field.required {
             &self.rooms
         } else if field.kind == FieldKind::Person {
             &self.people
@@ -81,5 +79,5 @@ pub(super) fn room_of(command: &Command) -> Option<&'static Field> {
 pub(super) fn offers_people(command: &Command) -> bool {
     command.stakes != Stakes::Looks
         && room_of(command).is_some()
-        && command.fields.iter().any(|field| field.required && field.kind == FieldKind::Person)
+        && command.fields.iter().any(|field| field.kind == FieldKind::Person)
 }

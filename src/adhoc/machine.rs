@@ -175,6 +175,11 @@ impl AdHoc {
             (None, _) => self.run(talk, caller, now),
             (Some(Stage::Room | Stage::Fields), Some(form)) => {
                 talk.session.values.take(command.fields.iter(), form);
+                // Nobody is named yet.
+                if talk::before(command, Stage::Fields).is_some() && talk.session.values.count() < 2
+                {
+                    return self.show(talk, Stage::Fields, caller, None, now);
+                }
                 self.filled_in(talk, caller, now)
             }
             (Some(stage), _) => self.show(talk, stage, caller, None, now),

@@ -30,6 +30,11 @@ impl Values {
         }
     }
 
+    /// How many fields have a value.
+    pub(super) fn count(&self) -> usize {
+        self.0.len()
+    }
+
     /// The values for a request.
     pub(super) fn to_map(&self) -> Map<String, Value> {
         self.0.clone()

@@ -7,8 +7,9 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 use super::out::{NO, confirms, fail, note};
+use super::people::{Going, Whom};
 use super::running::{ask, reply};
-use crate::control::{ENDED, Length, REMOVED, Request, Typed};
+use crate::control::{ENDED, ForPeople, Length, Request, Typed};
 use crate::secret::Secret;
 
 /// The longest password that is read, in bytes.
@@ -90,39 +91,33 @@ pub(super) enum Verb {
         #[arg(long, short)]
         yes: bool,
     },
-    /// Let somebody in who waits or was removed
-    Admit {
-        /// The room's address
-        #[arg(allow_hyphen_values = true)]
-        room: String,
-        /// Who: an address, the nick of one person, or the id of a decision on them
-        #[arg(allow_hyphen_values = true)]
-        jid: String,
-    },
-    /// Turn somebody away who waits
-    Reject {
-        /// The room's address
-        #[arg(allow_hyphen_values = true)]
-        room: String,
-        /// Who: an address, the nick of one person, or the id of a decision on them
-        #[arg(allow_hyphen_values = true)]
-        jid: String,
-    },
-    /// Remove somebody from a room, also one who has just left
+    /// Let people in who wait, or one who was removed
+    ///
+    /// One person, or everybody who waits and of whom all that is given is true. Exit status 1: nobody was meant, or
+    /// somebody waits still.
+    Admit(Whom),
+    /// Turn people away who wait
+    ///
+    /// One person, or everybody who waits and of whom all that is given is true. Exit status 1: nobody was meant, or
+    /// somebody waits still.
+    Reject(Whom),
+    /// Remove people from a room, or one who has just left
+    ///
+    /// One person, or everybody who is inside or waits and of whom all that is given is true; services never, moderators and
+    /// operators only with --moderators (operators also with --class operator). Exit status 1: nobody was meant, or somebody is
+    /// there still.
     Remove {
-        /// The room's address
-        #[arg(allow_hyphen_values = true)]
-        room: String,
-        /// Who: an address, the nick of one person, or the id of a decision on them
-        #[arg(allow_hyphen_values = true)]
-        jid: String,
-        /// How long he stays out of this room, like "30 minutes", instead of what the file says
+        #[command(flatten)]
+        going: Going,
+        /// How long they stay out of this room, like "30 minutes", instead of what the file says
         #[arg(long, value_name = "LENGTH")]
         keep_out: Option<Length>,
-        /// What he is told
-        #[arg(long, default_value = REMOVED)]
-        reason: String,
     },
+    /// Send people back to the lobby: out, and in again once a moderator lets them in
+    ///
+    /// One person, or everybody inside of whom all that is given is true, with the same exceptions as `remove`. It is no ban:
+    /// they may knock, for as long as a removal lasts they have to, and `admit` takes it back.
+    Hold(Going),
     /// Remove somebody from all rooms, and keep him out
     Ban {
         /// A JID (bob@example.org), a domain (example.org), or a network (192.0.2.0/24)
@@ -231,11 +226,12 @@ impl Verb {
                 dry_run,
                 yes: _,
             } => Request::EndMany { pattern, service, older, unmoderated, all, reason, dry_run },
-            Self::Admit { room, jid } => Request::Admit { room, jid },
-            Self::Reject { room, jid } => Request::Reject { room, jid },
-            Self::Remove { room, jid, keep_out, reason } => {
-                Request::Remove { room, jid, reason, keep_out }
+            Self::Admit(whom) => Request::Admit(Box::new(whom.into())),
+            Self::Reject(whom) => Request::Reject(Box::new(whom.into())),
+            Self::Remove { going, keep_out } => {
+                Request::Remove(Box::new(ForPeople { keep_out, ..going.into() }))
             }
+            Self::Hold(going) => Request::Hold(Box::new(going.into())),
             Self::Ban { who, room, time, reason } => Request::Ban { who, room, time, reason },
             Self::Unban { who, room } => Request::Unban { who, room },
             Self::Bans => Request::Bans {},

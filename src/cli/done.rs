@@ -23,11 +23,10 @@ pub(super) fn show(request: &Request, value: &Value) -> ExitCode {
         Request::End { room, .. } => {
             say(&format!("{room} has ended, with {} inside", occupants_of(value)));
         }
-        Request::Admit { room, .. }
-        | Request::Reject { room, .. }
-        | Request::Remove { room, .. } => {
-            people(room, value);
-        }
+        Request::Admit(asked)
+        | Request::Reject(asked)
+        | Request::Remove(asked)
+        | Request::Hold(asked) => people(&asked.room, value),
         Request::Say { room, .. } => {
             say(&format!("{room}: {} inside, and told", occupants_of(value)));
         }
@@ -61,7 +60,11 @@ pub(super) fn show(request: &Request, value: &Value) -> ExitCode {
 pub(super) fn status(request: &Request, value: &Value) -> ExitCode {
     let is_to_many = matches!(request, Request::Ban { .. } | Request::EndMany { .. });
     let is_reload = matches!(request, Request::Reload { .. });
+    let remains = |person: &Value| field(person, "done") == "remains";
+    let is_stopped = value.get("stopped").is_some_and(Value::is_string);
     let is_partial = is_to_many && !list(value, "failed").is_empty()
+        || is_stopped
+        || list(value, "people").iter().any(remains)
         || is_reload && !list(value, "restart").is_empty();
     ExitCode::from(if is_partial { NO } else { 0 })
 }
@@ -103,30 +106,64 @@ fn reopen(room: &str, value: &Value) {
 }
 
 fn people(room: &str, value: &Value) {
+    let is_dry = is_set(value, "dry_run");
     for person in list(value, "people") {
-        let (jid, nick) = (field(person, "jid"), field(person, "nick"));
-        let who = if matches!(nick, "" | "?") { jid.to_owned() } else { format!("{nick} ({jid})") };
-        let found = match field(person, "found") {
-            "inside" => "inside",
-            "waits" => "waiting",
-            "refused" => "refused lately as removed",
-            "left" => "there lately",
-            _ => "not seen lately",
-        };
-        let done = match field(person, "done") {
-            "admitted" => "let in",
-            "may-enter" => "may enter now",
-            "rejected" => "turned away",
-            "removed" => "removed",
-            "kept-out" => "kept out from now on",
-            "demoted" => "has no affiliation any more",
-            _ => "nothing to do",
-        };
-        say(&format!("{room}: {who}: {found}; {done}"));
+        say(&format!("{room}: {}", person_in_words(person)));
     }
     if is_set(value, "removal_lifted") {
         say("  the removal is taken back");
     }
+    if is_set(value, "room_ended") {
+        say("  the room ended with the last person: whoever opens it again opens a new one");
+    }
+    if let Some(reason) = value.get("stopped").and_then(Value::as_str) {
+        say(&format!("STOPPED, others may be meant: {reason}"));
+    }
+    if is_dry {
+        say("nothing was done");
+    }
+}
+
+fn person_in_words(person: &Value) -> String {
+    let (jid, nick) = (field(person, "jid"), field(person, "nick"));
+    let who = if matches!(nick, "" | "?") { jid.to_owned() } else { format!("{nick} ({jid})") };
+    let by: Vec<_> = list(person, "known_by").iter().map(text).collect();
+    let class = field(person, "class");
+    let known =
+        if by.is_empty() { class.to_owned() } else { format!("{class} by {}", by.join(", ")) };
+    let found = match field(person, "found") {
+        "inside" => "inside",
+        "waits" => "waiting",
+        "refused" => "refused lately as removed",
+        "left" => "there lately",
+        _ => "not seen lately",
+    };
+    let would = person.get("would").and_then(Value::as_str);
+    let done = match would.unwrap_or_else(|| field(person, "done")) {
+        "admitted" => "let in",
+        "may-enter" => "may enter now",
+        "rejected" => "turned away",
+        "removed" => "removed",
+        "held" => "sent back to the lobby",
+        "must-knock" => "has to be let in from now on",
+        "kept-out" => "kept out from now on",
+        "demoted" => "has no affiliation any more",
+        "spared" => "spared: moderates, or is an operator",
+        "remains" => "STILL THERE, OR AGAIN",
+        _ => "nothing to do",
+    };
+    let would = if would.is_some() { "would be: " } else { "" };
+    let is_forgotten = person.get("kept_out").is_some_and(|kept| kept == &Value::Bool(false));
+    let forgotten =
+        if is_forgotten && matches!(field(person, "done"), "removed" | "rejected" | "held") {
+            "; NOT REMEMBERED, the room has no place for more"
+        } else {
+            ""
+        };
+    let is_shut = person.get("may_knock").is_some_and(|may| may == &Value::Bool(false));
+    let shut =
+        if is_shut { "; CANNOT WAIT THERE, the lobby is off: `admit` lets them in" } else { "" };
+    format!("{who}: {known}, {found}; {would}{done}{shut}{forgotten}")
 }
 
 fn password(room: &str, value: &Value) {

@@ -8,6 +8,7 @@ mod incident;
 mod log;
 mod out;
 mod password;
+mod people;
 mod plan;
 mod replay;
 mod running;

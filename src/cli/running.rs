@@ -91,9 +91,10 @@ fn show(request: &Request, value: &Value, json: bool) -> ExitCode {
         | Request::Reopen { .. }
         | Request::ReopenLog {}
         | Request::End { .. }
-        | Request::Admit { .. }
-        | Request::Reject { .. }
-        | Request::Remove { .. }
+        | Request::Admit(_)
+        | Request::Reject(_)
+        | Request::Remove(_)
+        | Request::Hold(_)
         | Request::Ban { .. }
         | Request::Unban { .. }
         | Request::Bans {}

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use crate::jid::BareJid;
 use crate::policy::attempt::Requester;
+use crate::policy::removal::Proof;
 
 /// Most people of one room.
 const MOST_OF_ROOM: usize = 100;
@@ -28,11 +29,13 @@ pub struct Seen {
     pub who: Requester,
     /// What became of them.
     pub last: Last,
+    /// How well it was proved who they are.
+    pub proof: Proof,
     /// When.
     pub at: Timestamp,
 }
 
-/// The people who were at each room lately, the last first; bounded, the oldest go.
+/// The people who were at each room lately, the last first; bounded: those of the weakest proof go, of these the oldest.
 #[derive(Debug, Default)]
 pub struct Lately {
     rooms: HashMap<BareJid, VecDeque<Box<Seen>>>,
@@ -41,19 +44,27 @@ pub struct Lately {
 
 impl Lately {
     /// Notes that somebody was at a room.
-    pub fn note(&mut self, room: &BareJid, who: Requester, last: Last, at: Timestamp) {
+    pub fn note(
+        &mut self,
+        room: &BareJid,
+        (who, proof): (Requester, Proof),
+        last: Last,
+        at: Timestamp,
+    ) {
         if who.jid.is_none() {
             return;
         }
         let seen = self.rooms.entry(room.clone()).or_default();
         let before = seen.len();
         seen.retain(|one| one.last != last || one.who.jid != who.jid);
+        seen.push_front(Box::new(Seen { who, last, proof, at }));
         // Refusals alone must not push out those who were inside.
-        let is_full = seen.iter().filter(|one| one.last == last).count() >= MOST_OF_ROOM;
-        if is_full && let Some(oldest) = seen.iter().rposition(|one| one.last == last) {
-            seen.remove(oldest);
+        let alike = || seen.iter().enumerate().filter(|(_, one)| one.last == last);
+        if alike().count() > MOST_OF_ROOM
+            && let Some((weakest, _)) = alike().rev().min_by_key(|(_, one)| one.proof)
+        {
+            seen.remove(weakest);
         }
-        seen.push_front(Box::new(Seen { who, last, at }));
         self.count = self.count.saturating_add(seen.len()).saturating_sub(before);
         while self.count > MOST && self.forget_oldest(room) {}
     }
@@ -98,10 +109,10 @@ mod tests {
     #[test]
     fn the_last_of_a_room_are_kept_each_once_and_refusals_push_out_nobody_who_was_inside() {
         let mut lately = Lately::default();
-        lately.note(&room(0), person(0), Last::Left, at(0));
+        lately.note(&room(0), (person(0), Proof::Account), Last::Left, at(0));
         for number in 0..3 * MOST_OF_ROOM {
-            lately.note(&room(0), person(number), Last::Refused, at(1));
-            lately.note(&room(0), person(number), Last::Refused, at(2));
+            lately.note(&room(0), (person(number), Proof::Account), Last::Refused, at(1));
+            lately.note(&room(0), (person(number), Proof::Account), Last::Refused, at(2));
         }
         let refused = lately.of(&room(0)).filter(|seen| seen.last == Last::Refused).count();
         assert_eq!((refused, lately.count), (MOST_OF_ROOM, MOST_OF_ROOM + 1));
@@ -112,10 +123,24 @@ mod tests {
     }
 
     #[test]
+    fn guests_push_out_no_account() {
+        let mut lately = Lately::default();
+        lately.note(&room(0), (person(0), Proof::Account), Last::Left, at(0));
+        for number in 1..5 * MOST_OF_ROOM {
+            lately.note(&room(0), (person(number), Proof::Guest), Last::Left, at(1));
+        }
+        let kept: Vec<_> = lately.of(&room(0)).map(|seen| &seen.who).collect();
+        assert_eq!(kept.len(), MOST_OF_ROOM);
+        assert!(kept.contains(&&person(0)) && kept.contains(&&person(5 * MOST_OF_ROOM - 1)));
+        assert!(!kept.contains(&&person(1)));
+    }
+
+    #[test]
     fn of_many_rooms_those_without_visitors_are_forgotten_first() {
         let mut lately = Lately::default();
         for number in 0..=MOST {
-            lately.note(&room(number), person(0), Last::Left, at(number.try_into().unwrap()));
+            let who = (person(0), Proof::Account);
+            lately.note(&room(number), who, Last::Left, at(number.try_into().unwrap()));
         }
         assert_eq!(lately.count, MOST);
         assert_eq!(lately.of(&room(0)).count(), 0);

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::caller::Caller;
 use super::described::ATTEMPT;
+use super::people::{ANSWERED, GOING, HELD};
 use super::request::{Failure, FailureKind, Request};
 use crate::config::Role;
 use crate::store::Kind;
@@ -99,9 +100,6 @@ pub(super) const fn may(name: &'static str, label: &'static str, kind: FieldKind
 
 pub(super) const ROOM: Field = must("room", "Room", FieldKind::Room);
 pub(super) const PERSON: Field = must("jid", "Person", FieldKind::Person);
-const SOMEBODY: Field =
-    must("jid", "Person: address, nick, or id of a decision", FieldKind::Person);
-
 /// Every command, those that only look first.
 pub static COMMANDS: &[Command] = &[
     looks("status", "Status", "How the component is.", &[]),
@@ -151,28 +149,30 @@ pub static COMMANDS: &[Command] = &[
     on_rooms(
         "admit",
         "Admit",
-        "Let somebody in who waits or was removed.",
+        "Let somebody in who waits or was removed; or everybody who waits and of whom all the rest is true.",
         Stakes::Changes,
-        &[ROOM, SOMEBODY],
+        ANSWERED,
     ),
     on_rooms(
         "reject",
         "Reject",
-        "Turn somebody away who waits.",
+        "Turn somebody away who waits; or everybody who waits and of whom all the rest is true.",
         Stakes::Changes,
-        &[ROOM, SOMEBODY],
+        ANSWERED,
     ),
     on_rooms(
         "remove",
         "Remove",
-        "Remove somebody from a room, also one who has just left.",
+        "Remove somebody from a room, also one who has just left; or everybody who is inside or waits and of whom all the rest is true.",
         Stakes::Changes,
-        &[
-            ROOM,
-            SOMEBODY,
-            may("keep_out", "How long he stays out of this room", FieldKind::Duration),
-            may("reason", "What he is told", FieldKind::Text),
-        ],
+        GOING,
+    ),
+    on_rooms(
+        "hold",
+        "Back to the lobby",
+        "Somebody out of a room, who comes in again once a moderator lets them in; or everybody inside of whom all the rest is true.",
+        Stakes::Changes,
+        HELD,
     ),
     on_rooms(
         "ban",

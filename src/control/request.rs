@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::command::{Command, PAGE, REOPEN_LOG};
+use super::people::ForPeople;
 use super::plan::Candidate;
 use super::typed::{Length, Typed};
 use crate::config::{Described, Role};
@@ -60,32 +61,14 @@ pub enum Request {
         #[serde(default = "ended")]
         reason: String,
     },
-    /// Let somebody in who waits or was removed.
-    Admit {
-        /// The room.
-        room: String,
-        /// An address, a nick, or the id of a decision.
-        jid: String,
-    },
-    /// Turn somebody away who waits.
-    Reject {
-        /// The room.
-        room: String,
-        /// An address, a nick, or the id of a decision.
-        jid: String,
-    },
-    /// Remove somebody who is inside or was there lately.
-    Remove {
-        /// The room.
-        room: String,
-        /// An address, a nick, or the id of a decision.
-        jid: String,
-        /// What he is told.
-        #[serde(default = "removed")]
-        reason: String,
-        /// How long he stays out of this room; `None`: as the room's rules say.
-        keep_out: Option<Length>,
-    },
+    /// Let people in who wait or were removed.
+    Admit(Box<ForPeople>),
+    /// Turn people away who wait.
+    Reject(Box<ForPeople>),
+    /// Remove people who are inside or were there lately.
+    Remove(Box<ForPeople>),
+    /// Send people back to the lobby.
+    Hold(Box<ForPeople>),
     /// Everybody of that description out of the rooms, and not in again.
     Ban {
         /// A JID, a domain, or a network.
@@ -191,13 +174,11 @@ pub enum Request {
 pub const ENDED: &str = "This meeting was ended by the operator of this server.";
 /// What somebody is told who is removed.
 pub const REMOVED: &str = "You were removed by the operator of this server.";
+/// What somebody is told who is sent back to the lobby.
+pub const HELD: &str = "The operator of this server has sent you back to the lobby. Join again; a moderator can let you in.";
 
 fn ended() -> String {
     ENDED.to_owned()
-}
-
-fn removed() -> String {
-    REMOVED.to_owned()
 }
 
 impl Request {
@@ -214,9 +195,10 @@ impl Request {
             Self::Suspend { .. } => "suspend",
             Self::Resume { .. } => "resume",
             Self::End { .. } => "end",
-            Self::Admit { .. } => "admit",
-            Self::Reject { .. } => "reject",
-            Self::Remove { .. } => "remove",
+            Self::Admit(_) => "admit",
+            Self::Reject(_) => "reject",
+            Self::Remove(_) => "remove",
+            Self::Hold(_) => "hold",
             Self::Ban { .. } => "ban",
             Self::Unban { .. } => "unban",
             Self::Bans {} => "bans",
@@ -244,10 +226,11 @@ impl Request {
             | Self::End { room, .. }
             | Self::Password { room, .. }
             | Self::Say { room, .. } => [Some(room), None],
-            Self::Admit { room, jid }
-            | Self::Reject { room, jid }
-            | Self::Remove { room, jid, .. } => {
-                [Some(room), Some(jid).filter(|jid| jid.contains('@'))]
+            Self::Admit(people)
+            | Self::Reject(people)
+            | Self::Remove(people)
+            | Self::Hold(people) => {
+                [Some(&people.room), people.jid.as_ref().filter(|jid| jid.contains('@'))]
             }
             // Patterns for rooms are of names.
             Self::Ban { who, .. } | Self::Unban { who, .. } => [Some(who), None],

@@ -112,12 +112,7 @@ impl Policy {
 }
 
 /// Every class that the requester has proved to belong to.
-pub(super) fn classes(
-    policy: &Policy,
-    rules: &Rules,
-    who: &Requester,
-    place: Place<'_>,
-) -> ClassSet {
+pub fn classes(policy: &Policy, rules: &Rules, who: &Requester, place: Place<'_>) -> ClassSet {
     let mut classes = ClassSet::NONE;
     if who.jid.is_none() {
         return classes.with(Class::Guest);

@@ -9,18 +9,21 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::attempt::{Affiliation, Requester};
+use super::attempt::{Affiliation, Auth, Requester};
 use super::class::Class;
+use super::classify::Place;
 use super::decide::Case;
 use super::denial::Denial;
+use super::facts::is_unset;
 use super::mark::Mark;
 use super::record::{Person, Record};
+use super::rules::Policy;
 use super::set::Set;
 use super::unread::Unknown;
 use super::verdict::{Effects, Opinion, Rule};
 use super::{lobby, moderators};
 
-/// Most of a room's removals that are kept; the oldest go first.
+/// Most of a room's removals that are kept; those of the weakest proof go first, of these the oldest.
 const MOST: usize = 32;
 /// The longest record that a gate keeps, in bytes.
 const LONGEST_RECORD: usize = 4096;
@@ -118,6 +121,36 @@ impl Removal {
     }
 }
 
+/// How well it was proved who somebody is. What anybody can make as often as they like does not push out what they cannot.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Proof {
+    /// Not at all: whoever comes without an account makes an identity for each session.
+    Guest,
+    /// By another server, for all who are there.
+    Server,
+    /// By an account or a token; and of somebody who was not there, nothing is known but the address.
+    #[default]
+    Account,
+}
+
+impl Policy {
+    /// How well it was proved who this is.
+    pub fn proof(&self, who: &Requester) -> Proof {
+        if who.session.is_none() && who.auth == Auth::Unknown {
+            return Proof::Account;
+        }
+        let identity = self.identify(who, Place::ANY);
+        match (identity.auth, identity.jid) {
+            (Auth::Server, _) => Proof::Server,
+            (_, Some(_)) => Proof::Account,
+            (_, None) => Proof::Guest,
+        }
+    }
+}
+
 /// Somebody who was removed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Removed {
@@ -126,6 +159,12 @@ pub struct Removed {
     pub until: Timestamp,
     /// What he is recognised by.
     pub marks: Vec<Mark>,
+    /// How well it was proved who they are.
+    #[serde(default, skip_serializing_if = "is_unset")]
+    pub proof: Proof,
+    /// They may come back once somebody inside lets them in.
+    #[serde(default, skip_serializing_if = "is_unset")]
+    pub knocks: bool,
     /// Fields of a newer program, which are written as they were read.
     #[serde(flatten)]
     pub unknown: Unknown,
@@ -168,14 +207,38 @@ pub(super) mod list {
         Removed {
             until: until.unwrap_or(Timestamp::MAX),
             marks: Vec::new(),
+            proof: super::Proof::Account,
+            knocks: false,
             unknown: Unknown::new(),
             unread: Some(one),
         }
     }
 }
 
-/// Notes that this person was removed at `now`.
-pub fn keep_out(record: &mut Record, rules: &Removal, who: &Requester, now: Timestamp) {
+/// Notes that this person was removed at `now`. Of too many, some are forgotten: see [`is_kept_out`].
+pub fn keep_out(
+    record: &mut Record,
+    rules: &Removal,
+    who: &Requester,
+    proof: Proof,
+    now: Timestamp,
+) {
+    remember(record, rules, who, (proof, false), now);
+}
+
+/// Notes that this person was sent back to the lobby at `now`, and takes back a removal.
+pub fn hold(record: &mut Record, rules: &Removal, who: &Requester, proof: Proof, now: Timestamp) {
+    lift(record, rules, who);
+    remember(record, rules, who, (proof, true), now);
+}
+
+fn remember(
+    record: &mut Record,
+    rules: &Removal,
+    who: &Requester,
+    (proof, knocks): (Proof, bool),
+    now: Timestamp,
+) {
     let Some(time) = rules.keep_out.value else { return };
     let until = SignedDuration::try_from(time).ok().and_then(|time| now.checked_add(time).ok());
     let until = until.unwrap_or(Timestamp::MAX);
@@ -187,23 +250,39 @@ pub fn keep_out(record: &mut Record, rules: &Removal, who: &Requester, now: Time
         let is_same = one.unread.is_none() && one.marks.iter().all(|mark| marks.contains(mark));
         one.until > now && !is_same
     });
-    record.removed.push(Removed { until, marks, unknown: Unknown::new(), unread: None });
-    let too_many = record.removed.len().saturating_sub(MOST);
-    record.removed.drain(..too_many);
-    while !record.removed.is_empty() && record.write().len() > LONGEST_RECORD {
-        record.removed.remove(0);
+    let (unknown, unread) = (Unknown::new(), None);
+    record.removed.push(Removed { until, marks, proof, knocks, unknown, unread });
+    while record.removed.len() > MOST || record.write().len() > LONGEST_RECORD {
+        let all = record.removed.iter().enumerate();
+        let weakest = all.min_by_key(|(at, one)| (one.proof, *at)).map(|(at, _)| at);
+        let Some(weakest) = weakest else { return };
+        record.removed.remove(weakest);
     }
+}
+
+/// Whether a room with this record recognises this person with certainty as one who was removed.
+pub fn is_kept_out(record: &Record, rules: &Removal, who: &Requester) -> bool {
+    let marks = certain_marks(rules, who);
+    record.removed.iter().any(|one| one.marks.iter().any(|mark| marks.contains(mark)))
 }
 
 /// Notes that this person was let in again.
 pub fn lift(record: &mut Record, rules: &Removal, who: &Requester) {
-    let marks = rules.marks(&By::STRONG, who);
-    record.removed.retain(|one| !marks.iter().any(|(_, mark)| one.marks.contains(mark)));
+    let marks = certain_marks(rules, who);
+    record.removed.retain(|one| !marks.iter().any(|mark| one.marks.contains(mark)));
 }
 
 /// The marks by which this person is recognised with certainty.
 pub fn certain_marks(rules: &Removal, who: &Requester) -> Vec<Mark> {
     rules.marks(&By::STRONG, who).into_iter().map(|(_, mark)| mark).collect()
+}
+
+/// What this person would be recognised by, the strongest first.
+pub fn recognised_by(rules: &Removal, who: &Requester, proof: Proof) -> Vec<By> {
+    let all = By::ALL.iter().filter(|by| proof > Proof::Guest || **by != By::Account);
+    let mut found: Vec<_> = rules.marks(all, who).into_iter().map(|(by, _)| by).collect();
+    found.dedup();
+    found
 }
 
 /// What lets this person in, and gives back what a removal had taken. `before`: what the room remembers of them.
@@ -232,8 +311,8 @@ pub(super) fn is_same(rules: &Removal, one: &Requester, other: &Requester) -> bo
 
 /// Somebody inside has removed this person.
 pub(super) fn removed(case: &Case<'_>, who: &Requester, effects: &mut Effects) {
-    let rules = &case.rules.removal;
-    change(case, effects, |record| keep_out(record, rules, who, case.now));
+    let (rules, proof) = (&case.rules.removal, case.policy.proof(who));
+    change(case, effects, |record| keep_out(record, rules, who, proof, case.now));
 }
 
 /// How long somebody who is removed now stays out.
@@ -255,22 +334,33 @@ fn change(case: &Case<'_>, effects: &mut Effects, change: impl FnOnce(&mut Recor
     }
 }
 
-/// Refuses whoever is certainly one who was removed.
-pub(super) fn refuse(case: &Case<'_>) -> Option<Opinion> {
-    let (is_certain, until) = recognised(case)?;
-    let wait = Duration::try_from(until.duration_since(case.now)).unwrap_or_default();
-    is_certain.then(|| Opinion::deny(rule(case), Denial::Removed { wait }))
+/// How somebody is known who was removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Known {
+    /// Perhaps: others have the same.
+    Perhaps,
+    /// Certainly one who has to be let in.
+    Held,
+    /// Certainly one who stays out.
+    Out,
 }
 
-/// Has whoever may be one who was removed knock, unless he was let in.
+/// Refuses whoever is certainly one who was removed.
+pub(super) fn refuse(case: &Case<'_>) -> Option<Opinion> {
+    let (known, until) = recognised(case)?;
+    let wait = Duration::try_from(until.duration_since(case.now)).unwrap_or_default();
+    (known == Known::Out).then(|| Opinion::deny(rule(case), Denial::Removed { wait }))
+}
+
+/// Has whoever was sent back to the lobby, or may be one who was removed, knock, unless they were let in since.
 pub(super) fn knock(case: &Case<'_>) -> Option<Opinion> {
-    let (is_certain, _) = recognised(case)?;
-    let is_known = moderators::entitlement(case).is_some()
-        || case.who().person.as_ref().is_some_and(|person| person.is_admitted());
-    if is_certain || is_known {
-        return None;
-    }
-    Some(lobby::knock_by(case, rule(case)))
+    let is_admitted = case.who().person.as_ref().is_some_and(|person| person.is_admitted());
+    let has_to = match recognised(case)?.0 {
+        Known::Perhaps => !is_admitted && moderators::entitlement(case).is_none(),
+        Known::Held => !is_admitted,
+        Known::Out => false,
+    };
+    has_to.then(|| lobby::knock_by(case, rule(case)))
 }
 
 /// Whether the requester is, or may be, one who was removed, whatever else speaks for them.
@@ -279,8 +369,8 @@ pub(super) fn is_suspected(case: &Case<'_>) -> bool {
         || case.who().person.as_ref().is_some_and(|person| person.is_removed())
 }
 
-/// Whether the requester was removed, with certainty or not, and until when he stays out.
-fn recognised(case: &Case<'_>) -> Option<(bool, Timestamp)> {
+/// How the requester is known as one who was removed, and until when that holds.
+fn recognised(case: &Case<'_>) -> Option<(Known, Timestamp)> {
     let rules = &case.rules.removal;
     let removed = case.room.record.as_ref().map(|record| &record.removed)?;
     let is_off = rules.keep_out.value.is_none() || removed.is_empty();
@@ -293,10 +383,15 @@ fn recognised(case: &Case<'_>) -> Option<(bool, Timestamp)> {
         .filter(|one| one.until > case.now)
         .filter_map(|one| {
             if one.unread.is_some() {
-                return Some((false, one.until));
+                return Some((Known::Perhaps, one.until));
             }
+            let known = |by: &By| match By::STRONG.contains(by) {
+                false => Known::Perhaps,
+                true if one.knocks => Known::Held,
+                true => Known::Out,
+            };
             let matching = marks.iter().filter(|(_, mark)| one.marks.contains(mark));
-            matching.map(|(by, _)| (By::STRONG.contains(by), one.until)).max()
+            matching.map(|(by, _)| (known(by), one.until)).max()
         })
         .max()
 }
@@ -325,7 +420,7 @@ mod tests {
     fn person(name: &str) -> Requester {
         Requester {
             jid: format!("{name}@example.org").parse().ok(),
-            auth: crate::policy::attempt::Auth::Token,
+            auth: Auth::Token,
             address: "192.0.2.7".parse().ok(),
             claims: vec![("id".to_owned(), name.to_owned())],
             ticket: Some(Mark::of("ticket", name)),
@@ -341,7 +436,7 @@ mod tests {
     #[test]
     fn a_record_with_removals_reads_back_and_never_names_anybody() {
         let mut record = record();
-        keep_out(&mut record, &Removal::default(), &person("mallory"), at(100));
+        keep_out(&mut record, &Removal::default(), &person("mallory"), Proof::Account, at(100));
         assert_eq!(record.removed[0].until, at(3700));
         assert_eq!(record.removed[0].marks.len(), 5);
         let text = record.write();
@@ -354,7 +449,13 @@ mod tests {
         for opener in ["ann@example.org".to_owned(), format!("{}@example.org", "é".repeat(500))] {
             let mut record = Record::new(at(0), opener, None);
             for n in 0..100 {
-                keep_out(&mut record, &Removal::default(), &person(&format!("p{n}")), at(n));
+                keep_out(
+                    &mut record,
+                    &Removal::default(),
+                    &person(&format!("p{n}")),
+                    Proof::Account,
+                    at(n),
+                );
                 assert!(record.write().len() <= 4096 && record.removed.len() <= 32);
                 assert_eq!(record.removed.last().map(|one| one.until), Some(at(n + 3600)));
             }
@@ -366,20 +467,20 @@ mod tests {
     fn a_record_that_is_as_long_as_may_be_loses_nobody() {
         let (mut record, rules) = (record(), Removal::default());
         for n in 0..20 {
-            keep_out(&mut record, &rules, &person(&format!("p{n}")), at(n));
+            keep_out(&mut record, &rules, &person(&format!("p{n}")), Proof::Account, at(n));
         }
         record.opener.push_str(&"x".repeat(LONGEST_RECORD - record.write().len()));
-        keep_out(&mut record, &rules, &person("p0"), at(20));
+        keep_out(&mut record, &rules, &person("p0"), Proof::Account, at(20));
         assert_eq!((record.write().len(), record.removed.len()), (LONGEST_RECORD, 20));
     }
 
     #[test]
     fn what_is_over_goes_and_somebody_removed_again_stands_there_once() {
         let (mut record, rules) = (record(), Removal::default());
-        keep_out(&mut record, &rules, &person("bob"), at(0));
-        keep_out(&mut record, &rules, &person("bob"), at(10));
+        keep_out(&mut record, &rules, &person("bob"), Proof::Account, at(0));
+        keep_out(&mut record, &rules, &person("bob"), Proof::Account, at(10));
         assert_eq!(record.removed.len(), 1);
-        keep_out(&mut record, &rules, &person("eve"), at(3610));
+        keep_out(&mut record, &rules, &person("eve"), Proof::Account, at(3610));
         assert_eq!(record.removed.len(), 1);
         assert_eq!(record.removed[0].until, at(7210));
     }
@@ -387,8 +488,8 @@ mod tests {
     #[test]
     fn letting_somebody_in_lifts_his_removal_and_no_neighbour_s() {
         let (mut record, rules) = (record(), Removal::default());
-        keep_out(&mut record, &rules, &person("bob"), at(0));
-        keep_out(&mut record, &rules, &person("eve"), at(0));
+        keep_out(&mut record, &rules, &person("bob"), Proof::Account, at(0));
+        keep_out(&mut record, &rules, &person("eve"), Proof::Account, at(0));
         lift(&mut record, &rules, &Requester { jid: person("bob").jid, ..Requester::default() });
         let ticket = Mark::of("ticket", "eve");
         assert!(record.removed.len() == 1 && record.removed[0].marks.contains(&ticket));
@@ -399,8 +500,46 @@ mod tests {
         let rules =
             Removal { keep_out: Set::default_of(Some(Duration::MAX)), ..Removal::default() };
         let mut record = record();
-        keep_out(&mut record, &rules, &person("bob"), at(0));
+        keep_out(&mut record, &rules, &person("bob"), Proof::Account, at(0));
         assert_eq!(Record::read(&record.write()), Some(record));
+    }
+
+    #[test]
+    fn hundreds_of_guests_push_out_no_account_and_no_newer_guest() {
+        let (mut record, rules) = (record(), Removal::default());
+        keep_out(&mut record, &rules, &person("mallory"), Proof::Account, at(0));
+        keep_out(&mut record, &rules, &person("abroad"), Proof::Server, at(0));
+        for n in 0..500 {
+            keep_out(&mut record, &rules, &person(&format!("g{n}")), Proof::Guest, at(n));
+        }
+        let record = Record::read(&record.write()).unwrap();
+        assert!(record.write().len() <= LONGEST_RECORD);
+        for (name, is_kept) in [("mallory", true), ("abroad", true), ("g499", true), ("g0", false)]
+        {
+            assert_eq!(is_kept_out(&record, &rules, &person(name)), is_kept, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_hold_takes_the_place_of_a_removal_and_a_removal_that_of_a_hold() {
+        let (mut record, rules) = (record(), Removal::default());
+        keep_out(&mut record, &rules, &person("bob"), Proof::Guest, at(0));
+        hold(&mut record, &rules, &person("bob"), Proof::Guest, at(1));
+        let entries =
+            |record: &Record| record.removed.iter().map(|one| one.knocks).collect::<Vec<_>>();
+        assert_eq!(entries(&Record::read(&record.write()).unwrap()), [true]);
+        keep_out(&mut record, &rules, &person("bob"), Proof::Guest, at(2));
+        assert_eq!(entries(&record), [false]);
+    }
+
+    #[test]
+    fn an_entry_without_a_proof_is_one_of_an_account() {
+        let mut record = record();
+        let rules = Removal::default();
+        keep_out(&mut record, &rules, &person("bob"), Proof::Account, at(0));
+        assert!(!record.write().contains("proof"));
+        keep_out(&mut record, &rules, &person("bob"), Proof::Guest, at(0));
+        assert!(record.write().contains(r#""proof":"guest""#));
     }
 
     #[test]
@@ -417,7 +556,7 @@ mod tests {
     fn a_removal_keeps_the_account_and_what_the_file_names() {
         let by_ticket = Removal { by: Set::default_of(vec![By::Ticket]), ..Removal::default() };
         let mut record = record();
-        keep_out(&mut record, &by_ticket, &person("bob"), at(0));
+        keep_out(&mut record, &by_ticket, &person("bob"), Proof::Account, at(0));
         let account = Mark::of("account", "bob@example.org");
         assert_eq!(record.removed[0].marks, [account, Mark::of("ticket", "bob")]);
     }

@@ -36,6 +36,10 @@ pub struct LiveRoom {
     pub occupants: Vec<Requester>,
     /// The full JIDs of these sessions, in the same order.
     pub sessions: Vec<String>,
+    /// Since when their bare address is inside, in the same order; `None`: the gate does not know it.
+    pub arrivals: Vec<Option<Timestamp>>,
+    /// The time of the gate's clock.
+    pub time: Option<Timestamp>,
     /// What they were told that they may, if that is not everything.
     pub may: Vec<(BareJid, May)>,
     /// Who waits, and since when, where the gate says it.
@@ -86,6 +90,8 @@ impl LiveRoom {
             sessions: children("occupant")
                 .map(|occupant| occupant.attr("jid").unwrap_or_default().to_owned())
                 .collect(),
+            arrivals: children("occupant").map(|occupant| seconds(occupant, "since")).collect(),
+            time: seconds(element, "time"),
             may: children("may")
                 .filter_map(|may| {
                     let jid = BareJid::stamped(may.attr("jid")?)?;
@@ -112,6 +118,7 @@ impl LiveRoom {
         self.standing.extend(part.standing);
         self.occupants.extend(part.occupants);
         self.sessions.extend(part.sessions);
+        self.arrivals.extend(part.arrivals);
         self.may.extend(part.may);
         self.waiting.extend(part.waiting);
         self.next = part.next;

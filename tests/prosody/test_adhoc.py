@@ -72,6 +72,24 @@ async def test_every_command_of_the_command_line_is_offered(door):
         assert "http://jabber.org/protocol/commands" in features
 
 
+async def test_everybody_who_waits_is_let_in(door):
+    async with Crowd(door.server) as crowd:
+        room, _, guest = await meeting(door, crowd)
+        duty = AdHoc(await crowd.connect("duty@localhost"))
+        stage = await duty.step("admit", room=room)
+        # One of them is chosen, or described.
+        stage = await duty.step("admit", sessionid=stage.sessionid)
+        assert "nobody is named" in str(stage.notes), stage.reply
+        stage = await duty.step("admit", sessionid=stage.sessionid, **{"class": "guest", "dry_run": "true"})
+        assert guest.bare in str(stage.reply) and "admitted" in str(stage.reply), stage.reply
+        assert (await guest.join(room, "Guest")).condition == "registration-required"
+        stage = await duty.step("admit", room=room)
+        stage = await duty.step("admit", sessionid=stage.sessionid, all="true")
+        assert guest.bare in str(stage.reply), stage.reply
+        await invited(guest, room)
+        assert (await guest.join(room, "Guest")).joined
+
+
 async def test_nobody_else_is_told_of_commands_or_rooms(door):
     async with Crowd(door.server) as crowd:
         room, alice, guest = await meeting(door, crowd)
@@ -135,7 +153,9 @@ async def test_forms_are_of_the_kinds_that_the_fields_are(door):
         remove = await root.step("remove")
         assert remove.kinds == {"room": "list-single"} and remove.actions == {"next"}
         remove = await remove.go("next", room=room)
-        assert remove.kinds == {"jid": "list-single", "keep_out": "text-single", "reason": "text-single"}
+        whom = {"jid": "list-single", "class": "list-single", "all": "boolean", "moderators": "boolean"}
+        whom |= {"since": "text-single", "match": "text-single", "network": "text-single", "dry_run": "boolean"}
+        assert remove.kinds == {**whom, "keep_out": "text-single", "reason": "text-single"}
         assert remove.actions == {"complete", "prev"}
         people = remove.options("jid")
         assert "Alice" in people["alice@localhost"] and "inside" in people["alice@localhost"]

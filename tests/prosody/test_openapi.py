@@ -20,6 +20,7 @@ GIVEN = {
     "reject": {"jid": "other"},
     "ban": {"who": "mallory@example.org", "for": "1 hour", "reason": "shouting"},
     "unban": {"who": "mallory@example.org"},
+    "hold": {"all": True, "reason": "one moment", "dry_run": True},
     "remove": {"jid": "bob", "reason": "not invited"},
     "end-many": {"all": True, "dry_run": True},
     "password": {"password": "nine grey velvet harbours"},

@@ -16,7 +16,7 @@ preset = "{SECRET}"
 )
 # What `test_each_command_has_its_button_or_its_form` finds beside a room or a person; all others by their form.
 ON_ROOMS = {"close", "suspend", "password", "say", "end", "incident"}
-ON_PEOPLE = {"remove", "ban"}
+ON_PEOPLE = {"remove", "hold", "ban"}
 ON_WAITING = {"admit", "reject"}
 
 
@@ -98,6 +98,52 @@ async def test_people_who_wait_are_let_in_or_turned_away(door, chromium):
         told = await other.wait_for(lambda seen: seen.name == "message" and seen.sender == room)
         assert "declined" in told.body
         await page.until("document.querySelector('.panel.waiting').hidden")
+
+
+async def test_all_who_wait_are_let_in_or_turned_away_by_one_press(door, chromium):
+    async with Crowd(door.server) as crowd, chromium.sign_in(door.component, "duty") as page:
+        room, _, _, guest = await meeting(door, crowd)
+        await page.go(f"room/{room}")
+        await page.shows("1 person waiting")
+        other = await crowd.connect("guest.localhost")
+        await other.join(room, "Other")
+        await page.shows("2 people waiting")
+        assert await page.axe() == []
+        await page.act("admit-all", ".waiting")
+        await page.told("2 admitted")
+        for person, nick in ((guest, "Guest"), (other, "Other")):
+            await invited(person, room)
+            assert (await person.join(room, nick)).joined
+        strangers = [await crowd.connect("guest.localhost") for _ in range(2)]
+        for number, stranger in enumerate(strangers):
+            await stranger.join(room, f"Stranger{number}")
+        await page.shows("2 people waiting")
+        await page.act("reject-all", ".waiting")
+        await page.told("2 rejected")
+        await page.until("document.querySelector('.panel.waiting').hidden")
+
+
+async def test_several_are_removed_and_one_is_sent_back_to_the_lobby(door, chromium):
+    async with Crowd(door.server) as crowd, chromium.sign_in(door.component, "duty") as page:
+        room, _, bob, guest = await meeting(door, crowd)
+        assert (await guest.join(room, "Guest", SECRET)).joined
+        await page.go(f"room/{room}")
+        await page.shows("3 people inside")
+        await page.click("[data-command=remove-several]")
+        assert await page.read("document.querySelector('dialog [name=jid]')") is None
+        await page.fill("dialog [name=match]", "gue*")
+        await page.click("dialog [type=submit]")
+        await guest.wait_for(lambda seen: 307 in seen.statuses)
+        await page.told("1 removed")
+        await page.shows("2 people inside")
+        since = bob.mark()
+        await page.click("[aria-label='Back to the lobby: Bob']")
+        assert await page.read("document.querySelector('dialog [name=all]')") is None
+        await page.fill("dialog [name=reason]", "one moment")
+        await page.click("dialog [type=submit]")
+        gone = await bob.wait_for(lambda seen: 307 in seen.statuses, since=since)
+        assert "one moment" in repr(gone)
+        assert (await bob.join(room, "Bob", SECRET)).condition == "registration-required"
 
 
 async def test_somebody_is_removed_with_a_reason(door, chromium):

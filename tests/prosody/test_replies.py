@@ -78,7 +78,8 @@ async def test_each_person_is_answered_with_what_was_found_and_done(door):
         guest = await crowd.connect("guest.localhost")
         await guest.join(room, "Guest")
         (person,) = read(door, "reject", "--", room, guest.bare)["people"]
-        assert person == {"jid": guest.bare, "nick": "Guest", "found": "waits", "done": "rejected"}
+        known = {"class": "guest", "known_by": []}
+        assert person == {"jid": guest.bare, "nick": "Guest", "found": "waits", "done": "rejected", **known}
         assert NOBODY not in say(door, "reject", "--", room, guest.bare, code=1)
         await guest.join(room, "Guest")
         (person,) = read(door, "admit", "--", room, guest.bare)["people"]

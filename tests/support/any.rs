@@ -38,7 +38,7 @@ use vestibule::policy::permissions::{E2ee, Permitted};
 use vestibule::policy::pressure::{Pressure, Waits};
 use vestibule::policy::providers::{Proves, Provider};
 use vestibule::policy::record::{Closed, Entry, Person, Record, Source};
-use vestibule::policy::removal::{By, Removed};
+use vestibule::policy::removal::{By, Proof, Removed};
 use vestibule::policy::rules::{Policy, Rules};
 use vestibule::policy::selector::{Claim, Selector};
 use vestibule::policy::session::{Domain, Session, SessionKind, Token};
@@ -124,9 +124,11 @@ pub(crate) fn removed() -> impl Strategy<Value = Removed> {
         select(vec!["192.0.2.0/24", "2001:db8::/64"])
             .prop_map(|network| Mark::of("address", network)),
     ];
-    (moment(), vec(mark, 0..4)).prop_map(|(until, marks)| {
+    let proof = select(vec![Proof::Guest, Proof::Server, Proof::Account]);
+    (moment(), vec(mark, 0..4), proof, any::<bool>()).prop_map(|(until, marks, proof, knocks)| {
         let until = Timestamp::from_second(until.as_second()).unwrap();
-        Removed { until, marks, unknown: std::collections::BTreeMap::new(), unread: None }
+        let unknown = std::collections::BTreeMap::new();
+        Removed { until, marks, proof, knocks, unknown, unread: None }
     })
 }
 
@@ -373,6 +375,8 @@ pub(crate) fn action() -> impl Strategy<Value = Action> {
         1 => vec(someone.clone(), 0..3).prop_map(|to| Action::Invite { to }),
         1 => (someone, any::<bool>()).prop_map(|(target, admit)| Action::Knock { target, admit }),
         1 => word.prop_map(Action::Command),
+        1 => (vec(jid(), 0..3), any::<bool>())
+            .prop_map(|(waiting, admit)| Action::AnswerAll { waiting, admit }),
         1 => any::<bool>().prop_map(|stops| Action::Record { stops }),
         1 => Just(Action::Dial),
         1 => Just(Action::Rename),

@@ -15,7 +15,7 @@ use vestibule::policy::names::Namesake;
 use vestibule::policy::permissions::Degree;
 use vestibule::policy::pressure::{self, Pressure};
 use vestibule::policy::record::{Closed, Entry, Person, Record, Source};
-use vestibule::policy::removal::Removed;
+use vestibule::policy::removal::{Proof, Removed};
 use vestibule::policy::setting::{Setting, To};
 use vestibule::policy::strength::Strength;
 use vestibule::policy::suspended::Suspended;
@@ -99,6 +99,8 @@ struct Who {
 #[derive(Deserialize)]
 struct Gone {
     left: i64,
+    #[serde(default)]
+    knocks: bool,
     #[serde(flatten)]
     marks: BTreeMap<String, String>,
 }
@@ -212,6 +214,8 @@ impl Gone {
         Removed {
             until: now() + SignedDuration::from_mins(self.left),
             marks: self.marks.iter().map(|(kind, text)| Mark::of(kind, text)).collect(),
+            proof: Proof::default(),
+            knocks: self.knocks,
             unknown: BTreeMap::new(),
             unread: None,
         }
@@ -342,6 +346,10 @@ impl Case {
             ["reject", who] => Action::Knock { target: maybe(who), admit: false },
             ["say", "!password"] => Action::Command(Word::Password),
             ["say", "!close"] => Action::Command(Word::Close),
+            ["say", which @ ("!admit" | "!reject"), "all"] => Action::AnswerAll {
+                waiting: self.items.iter().map(|jid| jid.parse().unwrap()).collect(),
+                admit: which == "!admit",
+            },
             ["say", "!reopen"] => Action::Command(Word::Reopen),
             ["say", _] => Action::Command(Word::Unknown),
             ["record"] => Action::Record { stops: false },

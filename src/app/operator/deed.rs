@@ -46,17 +46,18 @@ impl Deed {
         let jids: Vec<_> = jids.collect();
         let person = self.command.fields.iter().find(|field| field.kind == FieldKind::Person);
         let (Some(person), Some(first)) = (person, jids.first()) else { return };
-        let given = self.given.entry(person.name).or_insert(Value::Null);
+        // Of many, each is written down by themselves.
+        let Some(given) = self.given.get_mut(person.name) else { return };
         if !jids.contains(&&*given) {
             *given = Value::clone(first);
         }
     }
 
-    /// Writes down what a command did to one of many rooms, as if it had been asked for by itself.
+    /// Writes down what a command did to one of many rooms or people, as if it had been asked for by itself.
     pub(super) fn part(
         &self,
         command: &'static str,
-        room: &str,
+        (room, person): (&str, Option<&str>),
         details: Map<String, Value>,
         shared: &Shared,
         now: Timestamp,
@@ -64,8 +65,12 @@ impl Deed {
         let mut desk = shared.desk();
         let id = desk.next_id();
         let by = self.by.clone();
-        desk.audit().event(command, room, with(details.clone(), &by), now);
-        let (room, person, outcome) = (Some(room), None, Ok(()));
+        let mut told = with(details.clone(), &by);
+        if let Some(person) = person {
+            told.insert("jid".to_owned(), person.into());
+        }
+        desk.audit().event(command, room, told, now);
+        let (room, outcome) = (Some(room), Ok(()));
         desk.audit().action(Action { id, command, by, room, person, outcome, details }, now);
     }
 }

@@ -2,11 +2,13 @@
 
 mod bans;
 mod bulk;
+mod crowd;
 mod deed;
 mod explain;
 mod failure;
 mod incident;
 mod looks;
+mod outcome;
 mod password;
 mod people;
 mod rooms;
@@ -20,6 +22,7 @@ use self::bulk::Filter;
 use self::deed::Deed;
 use self::failure::{conflict, invalid, unavailable};
 pub use self::looks::explanation_to_json;
+use self::people::Out;
 use super::doctor;
 use super::page::page;
 use super::plan::plan;
@@ -75,11 +78,10 @@ impl Operator {
             Request::Suspend { room, reason } => self.suspend(&room, reason.as_deref()).await,
             Request::Resume { room } => self.resume(&room).await,
             Request::End { room, reason } => self.end(&room, &reason).await,
-            Request::Admit { room, jid } => self.admit(&room, &jid).await,
-            Request::Reject { room, jid } => self.reject(&room, &jid).await,
-            Request::Remove { room, jid, reason, keep_out } => {
-                self.remove(&room, &jid, &reason, keep_out.as_ref()).await
-            }
+            Request::Admit(asked) => self.admit(&asked, deed).await,
+            Request::Reject(asked) => self.reject(&asked, deed).await,
+            Request::Remove(asked) => self.remove(Out::Kept, &asked, deed).await,
+            Request::Hold(asked) => self.remove(Out::Held, &asked, deed).await,
             Request::Ban { who, room, time, reason } => {
                 self.ban(caller, &who, room.as_deref(), time.as_ref(), reason).await
             }

@@ -1,60 +1,30 @@
 //! What is done with people in one room.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Value, json};
 
 use super::Operator;
+use super::crowd::{Act, only_one};
+use super::deed::Deed;
 use super::failure::{conflict, not_found, unavailable};
+use super::outcome::{Done, after, told};
 use super::whom::{Found, People, Person, away, is_known};
 use crate::app::clock::now;
 use crate::app::rooms::{RoomError, address, apply, room};
 use crate::component::desk::Desk;
-use crate::control::{Failure, Length};
+use crate::control::{Failure, ForPeople, HELD, REMOVED};
 use crate::jid::BareJid;
 use crate::policy::attempt::Requester;
 use crate::policy::record::Record;
-use crate::policy::removal::{Removal, admission, keep_out, lift, taken};
+use crate::policy::removal::{Removal, admission, hold, keep_out, lift, taken};
+use crate::policy::rules::Policy;
 use crate::policy::verdict::Effects;
 use crate::store::Query;
 use crate::wire::answer::remove;
 use crate::wire::room::LiveRoom;
 use crate::xmpp::Element;
-
-/// What is done with one person.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Done {
-    /// Waited, and is let in.
-    Admitted,
-    /// Is not there, and may enter.
-    MayEnter,
-    /// Waited, and is turned away.
-    Rejected,
-    /// Was inside, and is out.
-    Removed,
-    /// Is not there, and may not enter for as long as the rules say.
-    KeptOut,
-    /// Is not there; what they are in the room is taken from them.
-    Demoted,
-    /// Is inside already.
-    Nothing,
-}
-
-impl Done {
-    /// The name in replies.
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Admitted => "admitted",
-            Self::MayEnter => "may-enter",
-            Self::Rejected => "rejected",
-            Self::Removed => "removed",
-            Self::KeptOut => "kept-out",
-            Self::Demoted => "demoted",
-            Self::Nothing => "nothing",
-        }
-    }
-}
 
 /// What a command does with one person: to each of their addresses, and to the room.
 #[derive(Debug, Default)]
@@ -66,16 +36,66 @@ struct Plan {
     lifts: bool,
 }
 
-impl Operator {
-    /// Lets somebody in who waits or was removed.
-    pub(super) async fn admit(&self, name: &str, text: &str) -> Result<Value, Failure> {
-        let rules = self.rules(name);
-        self.touch(name, text, |jid, people, live| Ok(admits(&rules.removal, jid, people, live)))
-            .await
+/// How somebody goes who is removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Out {
+    /// They stay out for the removal's time.
+    Kept,
+    /// They come in again once somebody inside lets them in.
+    Held,
+}
+
+/// By what somebody is removed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Removing<'a> {
+    pub(super) policy: &'a Policy,
+    pub(super) rules: &'a Removal,
+    pub(super) out: Out,
+    /// What they are told.
+    pub(super) reason: &'a str,
+}
+
+impl Removing<'_> {
+    /// Notes in a room's record that this person goes.
+    pub(super) fn note(&self, record: &mut Record, who: &Requester) {
+        let note = match self.out {
+            Out::Kept => keep_out,
+            Out::Held => hold,
+        };
+        note(record, self.rules, who, self.policy.proof(who), now());
     }
 
-    /// Turns somebody away who waits.
-    pub(super) async fn reject(&self, name: &str, text: &str) -> Result<Value, Failure> {
+    /// What becomes of somebody who was found so.
+    pub(super) fn done(&self, found: Found) -> Option<Done> {
+        match (self.out, found) {
+            (Out::Kept, Found::Inside) => Some(Done::Removed),
+            (Out::Kept, Found::Waits) => Some(Done::Rejected),
+            (Out::Kept, Found::Refused | Found::Left | Found::Known) => {
+                self.rules.keep_out.value.map(|_| Done::KeptOut)
+            }
+            (Out::Held, Found::Inside) => Some(Done::Held),
+            (Out::Held, Found::Waits | Found::Refused | Found::Left | Found::Known) => {
+                Some(Done::MustKnock)
+            }
+        }
+    }
+}
+
+impl Operator {
+    /// Lets people in who wait or were removed.
+    pub(super) async fn admit(&self, asked: &ForPeople, deed: &Deed) -> Result<Value, Failure> {
+        if asked.jid.is_none() {
+            return self.everybody(Act::Admit, asked, deed).await;
+        }
+        let rules = self.rules(&asked.room);
+        self.touch(asked, |jid, people, live| Ok(admits(&rules.removal, jid, people, live))).await
+    }
+
+    /// Turns people away who wait.
+    pub(super) async fn reject(&self, asked: &ForPeople, deed: &Deed) -> Result<Value, Failure> {
+        if asked.jid.is_none() {
+            return self.everybody(Act::Reject, asked, deed).await;
+        }
         let reject = |jid: &BareJid, people: &[Person], _: &LiveRoom| {
             let is_inside = people.iter().any(|person| person.found == Found::Inside);
             let waits = people.iter().filter(|person| person.found == Found::Waits);
@@ -94,100 +114,98 @@ impl Operator {
                 }
             }
         };
-        self.touch(name, text, reject).await
+        self.touch(asked, reject).await
     }
 
-    /// Removes somebody, who stays out for so long, or as long as the room's rules say.
+    /// Removes people, who stay out or have to be let in again, for as long as the request or the room's rules say.
     pub(super) async fn remove(
         &self,
-        name: &str,
-        text: &str,
-        reason: &str,
-        stays_out: Option<&Length>,
+        out: Out,
+        asked: &ForPeople,
+        deed: &Deed,
     ) -> Result<Value, Failure> {
-        let rules = self.rules(name);
-        let mut removal = Removal::clone(&rules.removal);
-        if let Some(time) = stays_out {
-            if removal.keep_out.value.is_none() {
-                return Err(conflict(
-                    "`removal.keep_out` is \"never\" for this room, so nobody is kept out of it: ban them from it instead",
-                ));
-            }
-            removal.keep_out.value = Some(time.time());
+        let rules = self.rules(&asked.room);
+        let is_never = rules.removal.keep_out.value.is_none();
+        if is_never && (asked.keep_out.is_some() || out == Out::Held) {
+            let instead = if out == Out::Held { "remove" } else { "ban" };
+            return Err(conflict(format!(
+                "`removal.keep_out` is \"never\" for this room, so nobody is kept out of it: {instead} them from it instead"
+            )));
         }
-        self.touch(name, text, |jid, people, live| removes(&removal, jid, people, live, reason))
-            .await
+        if asked.jid.is_none() {
+            return self.everybody(Act::Remove(out), asked, deed).await;
+        }
+        let removal = with_time(&rules.removal, asked);
+        let policy = Arc::clone(self.shared.desk().policy());
+        let reason = reason(out, asked);
+        let removing = Removing { policy: &policy, rules: &removal, out, reason };
+        self.touch(asked, |jid, people, live| removes(&removing, jid, people, live)).await
     }
 
     /// Changes a room by what `plan` makes of the person who is meant, as the room is now; and looks at the room again
     /// whether it is so.
     async fn touch(
         &self,
-        name: &str,
-        text: &str,
+        asked: &ForPeople,
         plan: impl Fn(&BareJid, &[Person], &LiveRoom) -> Result<Plan, Failure>,
     ) -> Result<Value, Failure> {
-        let (jid, rules) = (address(name)?, self.rules(name));
-        let whom = self.whom(&jid, text).await?;
-        let planned = Mutex::new(None);
-        let set = |plan| *planned.lock().unwrap_or_else(PoisonError::into_inner) = Some(plan);
-        apply(&self.shared, &jid, Some(&whom), |live| {
+        only_one(asked)?;
+        let (jid, rules) = (address(&asked.room)?, self.rules(&asked.room));
+        let whom = self.whom(&jid, asked.jid.as_deref().unwrap_or_default()).await?;
+        let plan = |live: &LiveRoom| {
             let people = self.people(live).same(&whom, live, &rules.removal);
             let people: Vec<_> = people
                 .into_iter()
                 .filter(|it| it.jid == whom || !self.is_service(&it.jid))
                 .collect();
-            match plan(&whom, &people, live) {
+            plan(&whom, &people, live)
+        };
+        let planned = Mutex::new(None);
+        let set = |plan| *planned.lock().unwrap_or_else(PoisonError::into_inner) = Some(plan);
+        if asked.dry_run {
+            let live = room(&self.shared, &jid, Some(&whom)).await?;
+            set(plan(&live).map(|plan| (plan.people, plan.lifts, live)));
+        } else {
+            apply(&self.shared, &jid, Some(&whom), |live| match plan(live) {
                 Err(failure) => {
                     set(Err(failure));
                     (Effects::default(), Vec::new())
                 }
                 Ok(Plan { people, effects, more, lifts }) => {
-                    set(Ok((people, lifts)));
+                    set(Ok((people, lifts, live.clone())));
                     (effects, more)
                 }
-            }
-        })
-        .await?;
-        let planned = planned.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let (people, lifts) = planned.unwrap_or_else(|| Err(conflict("nothing was planned")))?;
-        self.confirm_done(&jid, &people).await?;
-        let people: Vec<_> = people
-            .iter()
-            .map(|(person, done)| {
-                let Person { jid, found, who } = person;
-                json!({ "jid": jid, "nick": who.nick, "found": found.name(), "done": done.name() })
             })
-            .collect();
-        Ok(json!({ "room": jid, "people": people, "removal_lifted": lifts }))
+            .await?;
+        }
+        let planned = planned.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let (people, lifts, live) =
+            planned.unwrap_or_else(|| Err(conflict("nothing was planned")))?;
+        if !asked.dry_run {
+            self.confirm_done(&jid, &people).await?;
+        }
+        let policy = Arc::clone(self.shared.desk().policy());
+        let told = people
+            .iter()
+            .map(|(person, done)| told((&policy, &rules), &live, (person, *done), asked.dry_run));
+        let told: Vec<_> = told.collect();
+        let is_dry = asked.dry_run;
+        Ok(
+            json!({ "room": jid, "dry_run": is_dry, "people": told, "removal_lifted": lifts && !is_dry }),
+        )
     }
 
     /// Looks at a room again: those who were to be out are out, and those who waited do not.
     async fn confirm_done(&self, jid: &BareJid, people: &[(Person, Done)]) -> Result<(), Failure> {
-        let live = match room(&self.shared, jid, None).await {
-            Ok(live) => live,
-            // With the last person the room may have gone.
-            Err(RoomError::None(_)) => return Ok(()),
-            Err(error) => return Err(error.into()),
-        };
-        for (person, done) in people {
-            let is = |who: &Requester| who.jid.as_ref() == Some(&person.jid);
-            let (inside, waits) =
-                (live.occupants.iter().any(is), live.waiting.iter().any(|(who, _)| is(who)));
-            let wrong = match done {
-                Done::Removed if inside => "is inside still, or again",
-                Done::Admitted | Done::Rejected if waits => "waits still, or again",
-                Done::Removed
-                | Done::Admitted
-                | Done::Rejected
-                | Done::MayEnter
-                | Done::KeptOut
-                | Done::Demoted
-                | Done::Nothing => continue,
-            };
-            return Err(conflict(format!("`{}` {wrong}", person.jid)));
+        // With the last person the room may have gone.
+        let Some(live) = after(room(&self.shared, jid, None).await)? else { return Ok(()) };
+        match people.iter().find(|(person, done)| !done.is_so(person, &live)) {
+            None => Ok(()),
+            Some((person, Done::Removed | Done::Held)) => {
+                Err(conflict(format!("`{}` is inside still, or again", person.jid)))
+            }
+            Some((person, _)) => Err(conflict(format!("`{}` waits still, or again", person.jid))),
         }
-        Ok(())
     }
 
     /// Returns the person who is meant: by an address, prepared or as the server has stamped it on somebody who is there
@@ -238,12 +256,12 @@ impl Operator {
         Ok(entry.and_then(|entry| BareJid::stamped(entry.person.as_deref()?)))
     }
 
-    fn people(&self, live: &LiveRoom) -> People {
+    pub(super) fn people(&self, live: &LiveRoom) -> People {
         let desk = self.shared.desk();
         People::of(live, desk.lately().of(&live.jid))
     }
 
-    fn is_service(&self, jid: &BareJid) -> bool {
+    pub(super) fn is_service(&self, jid: &BareJid) -> bool {
         self.shared.desk().policy().services.contains_key(jid)
     }
 }
@@ -286,17 +304,15 @@ fn admits(rules: &Removal, jid: &BareJid, people: &[Person], live: &LiveRoom) ->
 
 /// Removes a person from the room and from those who wait, under every address that is certainly theirs.
 fn removes(
-    rules: &Removal,
+    removing: &Removing<'_>,
     jid: &BareJid,
     people: &[Person],
     live: &LiveRoom,
-    reason: &str,
 ) -> Result<Plan, Failure> {
     let away = away(jid, live);
     let record = changed(live, |record| {
-        for who in std::iter::once(&away).chain(people.iter().map(|person| &person.who)) {
-            keep_out(record, rules, who, now());
-        }
+        let people = people.iter().map(|person| &person.who);
+        std::iter::once(&away).chain(people).for_each(|who| removing.note(record, who));
     });
     let mut plan = Plan { effects: Effects { record, ..Effects::default() }, ..Plan::default() };
     let mut those: BTreeMap<&BareJid, &Person> = BTreeMap::new();
@@ -311,20 +327,15 @@ fn removes(
             false => (&person.who.person, person.who.affiliation),
         };
         let taken = taken(before.as_ref(), affiliation);
-        let done = match person.found {
-            Found::Inside => Done::Removed,
-            Found::Waits => Done::Rejected,
-            Found::Refused | Found::Left | Found::Known => match rules.keep_out.value {
-                Some(_) => Done::KeptOut,
-                None if taken.is_some() => Done::Demoted,
-                None => continue,
-            },
+        let Some(done) = removing.done(person.found).or(taken.as_ref().map(|_| Done::Demoted))
+        else {
+            continue;
         };
         plan.effects.people.push((address.clone(), taken));
         if done == Done::Rejected {
             plan.effects.reject.push((address.clone(), None));
         }
-        plan.more.push(remove(address, reason));
+        plan.more.push(remove(address, removing.reason));
         plan.people.push((person.clone(), done));
     }
     if plan.people.is_empty() {
@@ -335,12 +346,27 @@ fn removes(
     Ok(plan)
 }
 
+/// The rules on removals of a room, with the time that a request names.
+pub(super) fn with_time(rules: &Removal, asked: &ForPeople) -> Removal {
+    let mut removal = rules.clone();
+    if let Some(time) = &asked.keep_out {
+        removal.keep_out.value = Some(time.time());
+    }
+    removal
+}
+
+/// What somebody who goes is told.
+pub(super) fn reason(out: Out, asked: &ForPeople) -> &str {
+    let default = if out == Out::Held { HELD } else { REMOVED };
+    asked.reason.as_deref().unwrap_or(default)
+}
+
 fn known(jid: &BareJid, live: &LiveRoom) -> Person {
     Person { jid: jid.clone(), found: Found::Known, who: away(jid, live) }
 }
 
 /// The room's record, with this change. `None`: there is none, or it stays as it is.
-fn changed(live: &LiveRoom, change: impl FnOnce(&mut Record)) -> Option<Record> {
+pub(super) fn changed(live: &LiveRoom, change: impl FnOnce(&mut Record)) -> Option<Record> {
     let before = live.view.record.as_ref()?;
     let mut after = before.clone();
     change(&mut after);

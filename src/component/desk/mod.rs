@@ -212,7 +212,9 @@ impl Desk {
         if self.mode == Mode::Enforce {
             self.tell_of_wave(attempt, &room, &decision, &rules, now);
             if let (Some(Denial::Removed { .. }), Some(jid)) = (decision.denial, &attempt.room) {
-                self.lately.note(jid, attempt.requester.clone(), Last::Refused, now);
+                let who = attempt.requester.clone();
+                let proof = self.policy.proof(&who);
+                self.lately.note(jid, (who, proof), Last::Refused, now);
             }
         }
         self.remember(service, question, attempt, room, &decision, now);

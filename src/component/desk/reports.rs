@@ -50,7 +50,8 @@ impl Desk {
                 // The token's claims were told when they came in.
                 let known = self.live.room(jid).and_then(|room| room.occupants.get(full));
                 let who = known.map_or(who, |known| known.who.clone());
-                self.lately.note(jid, who, Last::Left, now);
+                let proof = self.policy.proof(&who);
+                self.lately.note(jid, (who, proof), Last::Left, now);
             }
             "waiting" => self.audit.person(Kind::Waiting, jid, full, &who(), now),
             "gone" => {
@@ -59,7 +60,8 @@ impl Desk {
                 let room = self.live.room(jid);
                 let known = room.and_then(|room| room.waiting.get(who.jid.as_ref()?));
                 let last = known.map_or(who, |known| known.who.clone());
-                self.lately.note(jid, last, Last::Left, now);
+                let proof = self.policy.proof(&last);
+                self.lately.note(jid, (last, proof), Last::Left, now);
             }
             "destroyed" => {
                 self.audit.room(Kind::Ended, jid, now);
@@ -167,7 +169,8 @@ impl Desk {
         let gone = gone.map(|(bare, known)| (Kind::Gone, bare.to_string(), known.who));
         for (kind, session, who) in left.chain(gone) {
             self.audit.person(kind, jid, &session, &who, now);
-            self.lately.note(jid, who, Last::Left, now);
+            let proof = self.policy.proof(&who);
+            self.lately.note(jid, (who, proof), Last::Left, now);
         }
     }
 

@@ -9,7 +9,7 @@ use crate::policy::bans::{Ban, Banned, Bans, Origin};
 use crate::policy::class::{Class, ClassSet};
 use crate::policy::close::Conditions;
 use crate::policy::record::{Closed, Entry, Person, Record};
-use crate::policy::removal::{Removal, keep_out};
+use crate::policy::removal::{Proof, Removal, keep_out};
 use crate::policy::suspended::Suspended;
 
 fn at(second: i64) -> Timestamp {
@@ -158,7 +158,7 @@ fn nobody_is_made_a_moderator_who_could_not_come_in() {
     fn network(room: &mut Room) {
         let other = Requester { address: "192.0.2.7".parse().ok(), ..account(EVE) };
         let rules = Removal::default();
-        keep_out(room.view.record.as_mut().unwrap(), &rules, &other, at(1900));
+        keep_out(room.view.record.as_mut().unwrap(), &rules, &other, Proof::Account, at(1900));
     }
     fn ban(whom: &str) -> Arc<Bans> {
         let ban = Ban {
@@ -181,7 +181,13 @@ fn nobody_is_made_a_moderator_who_could_not_come_in() {
         }),
         ("certainly removed", |room, _| {
             let rules = Removal::default();
-            keep_out(room.view.record.as_mut().unwrap(), &rules, &account(BOB), at(1900));
+            keep_out(
+                room.view.record.as_mut().unwrap(),
+                &rules,
+                &account(BOB),
+                Proof::Account,
+                at(1900),
+            );
         }),
         ("perhaps removed", |room, who| {
             who.address = "192.0.2.9".parse().ok();

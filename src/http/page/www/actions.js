@@ -13,6 +13,7 @@ const FITS = {
   admit: ({ waits }) => waits,
   reject: ({ waits }) => waits,
   remove: ({ waits }) => !waits,
+  hold: ({ waits }) => !waits,
   close: ({ room }) => room?.state !== 'closed' && room?.state !== 'suspended',
   reopen: ({ room }) => room?.state === 'closed',
   suspend: ({ room }) => room?.state !== 'suspended',
@@ -20,9 +21,12 @@ const FITS = {
 };
 
 /** The order of buttons; what is new comes after these. */
-const ORDER = ['admit', 'reject', 'remove', 'ban', 'close', 'reopen', 'suspend', 'resume', 'password', 'say', 'incident', 'end'];
+const ORDER = ['admit', 'reject', 'remove', 'hold', 'ban', 'close', 'reopen', 'suspend', 'resume', 'password', 'say', 'incident', 'end'];
 /** Commands that look, or that have a place of their own. */
 const ELSEWHERE = new Set(['unban', 'end-many', 'log', 'explain', 'room', 'incident']);
+
+/** Fields that say of whom a command for several people is meant. */
+const DESCRIBES = new Set(['all', 'since', 'match', 'class', 'network', 'moderators', 'dry_run']);
 
 const field = (command, name) => command.fields.find(each => each.name === name);
 
@@ -34,12 +38,15 @@ function sorted(commands) {
   return commands.sort((one, other) => place(one) - place(other));
 }
 
+/** Whether a command is about people of one room. */
+const isOfPeople = command => Boolean(personField(command) && field(command, 'room')?.required);
+
 /** The commands for a room, or for somebody there. */
 export function fitting(situation) {
   const all = [...state.commands.values()].filter(each => each.stakes !== 'looks' && !ELSEWHERE.has(each.name));
   const about = situation.jid
-    ? all.filter(each => personField(each)?.required && field(each, 'room'))
-    : all.filter(each => field(each, 'room')?.required && !personField(each)?.required);
+    ? all.filter(each => isOfPeople(each) || (personField(each)?.required && field(each, 'room')))
+    : all.filter(each => field(each, 'room')?.required && !personField(each));
   return sorted(about.filter(each => FITS[each.name]?.(situation) ?? true));
 }
 
@@ -61,13 +68,34 @@ export function button(command, situation, looks = '') {
   return h(`button.act${kind}`, { type: 'button', 'data-command': command.name, title: command.about, 'aria-label': `${command.title}: ${target}`, onclick: act }, asks(command, situation) ? `${command.title}…` : command.title);
 }
 
+/** A button that does a command with everybody who waits in a room. */
+export function buttonForAll(command, room, looks = '') {
+  const act = event => send(command, { room: room.room, all: true }, event.currentTarget);
+  const label = `${command.title} all`;
+  return h(`button.act${looks}`, { type: 'button', 'data-command': `${command.name}-all`, 'aria-label': `${label}: ${parts(room.room).local}`, onclick: act }, label);
+}
+
+/** A button that asks of whom in a room a command is meant. */
+export function buttonForSeveral(command, room) {
+  const situation = { room, several: true };
+  const act = event => carryOut(command, situation, event.currentTarget);
+  return h('button.act', { type: 'button', 'data-command': `${command.name}-several`, title: command.about, 'aria-label': `${command.title}, several: ${parts(room.room).local}`, onclick: act }, `${command.title}: several…`);
+}
+
+/** The fields that are asked for: of one person, none that describe others. */
+function asked(command, situation) {
+  const given = known(command, situation);
+  const fits = each => (situation.several ? each !== personField(command) : !situation.jid || !isOfPeople(command) || !DESCRIBES.has(each.name));
+  return command.fields.filter(each => !(each.name in given) && fits(each));
+}
+
 /** Whether something is asked before it is given. */
-const asks = (command, situation) => command.stakes === 'final' || command.fields.some(each => !(each.name in known(command, situation)));
+const asks = (command, situation) => command.stakes === 'final' || asked(command, situation).length > 0;
 
 /** Gives a command, after asking for what it needs. */
 export async function carryOut(command, situation = {}, pressed = null) {
   const given = known(command, situation);
-  const open = command.fields.filter(each => !(each.name in given));
+  const open = asked(command, situation);
   let values = given;
   if (asks(command, situation)) {
     const filled = await ask({
@@ -111,5 +139,20 @@ function described(command, { room, jid, nick }) {
 function said(command, values, result) {
   const about = [values.jid ?? values.who ?? values.person, values.room ?? values.match].filter(Boolean).map(visible).join(' · ');
   const counted = Number.isFinite(result?.ended) ? ` (${result.ended} ended)` : '';
-  return `Done: ${command.title.toLowerCase()}${about ? ` – ${about}` : ''}${counted}`;
+  const people = values.jid ? '' : ofPeople(result?.people);
+  const what = result?.dry_run ? 'Nothing done' : 'Done';
+  return `${what}: ${command.title.toLowerCase()}${about ? ` – ${about}` : ''}${counted}${people}`;
+}
+
+/** What became of several people, counted; those who are there all the same are named. */
+function ofPeople(people) {
+  if (!Array.isArray(people)) return '';
+  const counts = new Map();
+  for (const each of people) {
+    const done = each.would ? `would be ${each.would}` : each.done;
+    counts.set(done, (counts.get(done) ?? 0) + 1);
+  }
+  const told = [...counts].map(([done, count]) => `${count} ${done}`);
+  const left = people.filter(each => each.done === 'remains').map(each => visible(each.nick || each.jid));
+  return ` (${told.join(', ')}${left.length ? `: ${left.join(', ')}` : ''})`;
 }

@@ -4,7 +4,7 @@ import { attribute, h, heading, nothing, put, replace, text } from './dom.js';
 import { get } from './api.js';
 import { age, moment, plural } from './format.js';
 import { icon } from './icons.js';
-import { button, carryOut, fitting } from './actions.js';
+import { button, buttonForAll, buttonForSeveral, carryOut, fitting } from './actions.js';
 import { chip, isUrgent, requesterClass, roomState } from './badges.js';
 import { timeline, timelineItem } from './entry.js';
 import { bare, mixed, named, parts, person, visible } from './names.js';
@@ -83,11 +83,16 @@ export function room(main, jid) {
     buttons(actions, fitting({ room: brief }).map(each => button(each, { room: brief })),
       [...extras(brief)]);
     waiting.hidden = !knocking.length;
-    rows(waiting, 'waiting-title', `${plural(knocking.length, 'person', 'people')} waiting`, knocking, each => somebody(each, brief, true));
+    rows(waiting, 'waiting-title', `${plural(knocking.length, 'person', 'people')} waiting`, knocking, each => somebody(each, brief, true), forAll(brief, knocking));
     waiting.classList.toggle('is-urgent', isUrgent(brief));
     people.sort((one, other) => (other.role === 'moderator') - (one.role === 'moderator') || String(one.nick).localeCompare(String(other.nick)));
-    rows(inside, 'inside-title', people.length ? `${plural(found.people ?? people.length, 'person', 'people')} inside` : 'Nobody inside', people, each => somebody(each, brief, false));
+    rows(inside, 'inside-title', people.length ? `${plural(found.people ?? people.length, 'person', 'people')} inside` : 'Nobody inside', people, each => somebody(each, brief, false), forSeveral(brief, people));
   }
+
+  /** Buttons for everybody who waits. */
+  const forAll = (brief, knocking) => knocking.length < 2 ? [] : ['admit', 'reject'].filter(may).map(name => buttonForAll(state.commands.get(name), brief, name === 'admit' ? '.primary' : ''));
+  /** Buttons for some of those inside. */
+  const forSeveral = (brief, people) => people.length < 2 ? [] : ['remove', 'hold'].filter(may).map(name => buttonForSeveral(state.commands.get(name), brief));
 
   function* extras(brief) {
     if (may('incident')) yield h('button.act', { type: 'button', 'data-command': 'incident', onclick: event => bundle(brief, event.currentTarget) }, 'Incident bundle');
@@ -143,13 +148,16 @@ function buttons(place, made, more) {
 }
 
 /** Shows people; those who are still there keep their elements. */
-function rows(panel, id, title, people, make) {
+function rows(panel, id, title, people, make, several) {
   let list = panel.querySelector('ul');
   if (!list) {
     list = h('ul.plain.persons');
-    replace(panel, h('h2', { id }), list);
+    replace(panel, h('h2', { id }), h('div.actions.of-several'), list);
   }
   text(panel.querySelector('h2'), title);
+  const place = panel.querySelector('.of-several');
+  place.hidden = !several.length;
+  buttons(place, several, []);
   const keys = people.map(each => JSON.stringify([each.nick, each.jid, each.role, each.affiliation, each.class]));
   const old = new Map([...list.children].map(each => [each.key, each]));
   const wanted = people.map((each, index) => {

@@ -1,0 +1,505 @@
+//! What is done with everybody at a room of whom something is true.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ipnet::IpNet;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Map, Value, json};
+
+use super::Operator;
+use super::deed::Deed;
+use super::failure::{invalid, not_found};
+use super::outcome::{Done, after, classes_of, told};
+use super::people::{Out, Removing, changed, reason, with_time};
+use super::whom::{Found, Person};
+use crate::app::clock::now;
+use crate::app::rooms::{RoomError, address, apply, room};
+use crate::control::{Failure, ForPeople};
+use crate::jid::{BareJid, folded};
+use crate::policy::attempt::{Affiliation, Requester, Role};
+use crate::policy::bans::Banned;
+use crate::policy::class::Class;
+use crate::policy::pattern::Pattern;
+use crate::policy::record::Record;
+use crate::policy::removal::{Removal, admission, is_kept_out, lift, taken};
+use crate::policy::rules::{Policy, Rules};
+use crate::policy::verdict::Effects;
+use crate::wire::answer::remove;
+use crate::wire::room::LiveRoom;
+use crate::xmpp::Element;
+
+/// People whom one command to a gate is about, at most: it is carried out in one go.
+const AT_ONCE: usize = 50;
+/// How often a room is looked at, at most, for people who are meant and have come meanwhile.
+const LOOKS: usize = 60;
+
+/// What is done with them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Act {
+    Admit,
+    Reject,
+    Remove(Out),
+}
+
+impl Act {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Admit => "admit",
+            Self::Reject => "reject",
+            Self::Remove(Out::Kept) => "remove",
+            Self::Remove(Out::Held) => "hold",
+        }
+    }
+
+    /// Whether somebody who was found so can be meant.
+    const fn is_about(self, found: Found) -> bool {
+        match self {
+            Self::Admit | Self::Reject => matches!(found, Found::Waits),
+            Self::Remove(Out::Kept) => matches!(found, Found::Waits | Found::Inside),
+            Self::Remove(Out::Held) => matches!(found, Found::Inside),
+        }
+    }
+}
+
+/// A request for one person has no description of others.
+///
+/// # Errors
+/// It has.
+pub(super) fn only_one(asked: &ForPeople) -> Result<(), Failure> {
+    if asked.all || asked.moderators || is_described(asked) {
+        return Err(invalid(
+            "give either one person, or what is true of everybody who is meant (`all`, `since`, `match`, `class`, `network`)",
+        ));
+    }
+    Ok(())
+}
+
+const fn is_described(asked: &ForPeople) -> bool {
+    asked.since.is_some()
+        || asked.pattern.is_some()
+        || asked.class.is_some()
+        || asked.network.is_some()
+}
+
+/// Who is meant.
+#[derive(Debug)]
+struct Wanted {
+    since: Option<SignedDuration>,
+    pattern: Option<Pattern>,
+    class: Option<Class>,
+    network: Option<IpNet>,
+    moderators: bool,
+}
+
+impl Wanted {
+    fn new(asked: &ForPeople) -> Result<Self, Failure> {
+        if !asked.all && !is_described(asked) {
+            return Err(invalid(
+                "nobody is named: give a person, or what is true of everybody who is meant (`since`, `match`, `class`, \
+                 `network`), or `all` if everybody is meant",
+            ));
+        }
+        let network = asked.network.as_deref().map(|text| match Banned::read(text) {
+            Ok(Banned::Network(network)) => Ok(network),
+            Ok(Banned::Jid(_) | Banned::Domain(_)) => Err(invalid(format!(
+                "`{text}` is no network: write it like `192.0.2.0/24`, `2001:db8::/32` or `192.0.2.7`"
+            ))),
+            Err(reason) => Err(invalid(reason)),
+        });
+        let class = asked.class.as_deref().map(|name| {
+            let class = Class::from_name(name).filter(|class| *class != Class::Service);
+            class.ok_or_else(|| invalid(format!("`{name}` is no class of people")))
+        });
+        Ok(Self {
+            since: asked
+                .since
+                .as_ref()
+                .map(|time| SignedDuration::try_from(time.time()).unwrap_or(SignedDuration::MAX)),
+            pattern: asked.pattern.as_deref().map(Pattern::new).transpose().map_err(invalid)?,
+            class: class.transpose()?,
+            network: network.transpose()?,
+            moderators: asked.moderators,
+        })
+    }
+}
+
+/// Somebody at a room: all sessions of one address.
+#[derive(Clone, Debug)]
+struct Present {
+    person: Person,
+    sessions: Vec<Requester>,
+    /// When the first of them came, or when they knocked; `None`: it is not known.
+    came: Option<Timestamp>,
+}
+
+/// Everybody who is inside or waits, in the order of their addresses.
+fn present(live: &LiveRoom) -> Vec<Present> {
+    let mut all: BTreeMap<(Found, &BareJid), Present> = BTreeMap::new();
+    let arrivals = live.arrivals.iter().copied().chain(std::iter::repeat(None));
+    let inside = live.occupants.iter().zip(arrivals).map(|(who, at)| (Found::Inside, who, at));
+    let waiting = live.waiting.iter().map(|(who, since)| (Found::Waits, who, *since));
+    for (found, who, came) in inside.chain(waiting) {
+        let Some(jid) = &who.jid else { continue };
+        let person = Person { jid: jid.clone(), found, who: who.clone() };
+        let known = all.entry((found, jid));
+        let known = known.or_insert_with(|| Present { person, sessions: Vec::new(), came });
+        known.sessions.push(who.clone());
+        known.came = known.came.min(came);
+    }
+    all.into_values().collect()
+}
+
+/// By what the people of a room are judged.
+#[derive(Clone, Copy)]
+struct Judge<'a> {
+    wanted: &'a Wanted,
+    policy: &'a Policy,
+    rules: &'a Rules,
+    live: &'a LiveRoom,
+}
+
+impl Judge<'_> {
+    /// Everything that is given is true of them.
+    fn is_meant(&self, one: &Present) -> bool {
+        let Self { wanted, policy, rules, live } = *self;
+        let since = wanted.since.map(|time| {
+            let clock = live.time.unwrap_or_else(now);
+            clock.checked_sub(time).unwrap_or(Timestamp::MIN)
+        });
+        let is_like = |pattern: &Pattern, who: &Requester| {
+            let jid = who.jid.as_ref().map(|jid| jid.as_str()).unwrap_or_default();
+            [&*who.nick, &*who.name, jid].iter().any(|name| pattern.is_match(&folded(name)))
+        };
+        let is_session = |who: &Requester| {
+            let address = who.address.map(|address| address.to_canonical());
+            wanted.pattern.as_ref().is_none_or(|pattern| is_like(pattern, who))
+                && wanted.network.is_none_or(|net| address.is_some_and(|it| net.contains(&it)))
+        };
+        let classes = classes_of(policy, rules, live, &one.person);
+        wanted.class.is_none_or(|class| classes.has(class))
+            && since.is_none_or(|since| one.came.is_some_and(|came| came >= since))
+            && one.sessions.iter().any(is_session)
+    }
+
+    /// Moderators and operators go only where that is said.
+    fn is_spared(&self, act: Act, one: &Present) -> bool {
+        let Self { wanted, policy, rules, live } = *self;
+        let moderates =
+            |who: &Requester| who.role == Role::Moderator || who.affiliation >= Affiliation::Admin;
+        let is_operator = classes_of(policy, rules, live, &one.person).has(Class::Operator);
+        matches!(act, Act::Remove(_))
+            && !wanted.moderators
+            && !(is_operator && wanted.class == Some(Class::Operator))
+            && (is_operator || one.sessions.iter().any(moderates))
+    }
+}
+
+/// What one command to a gate does.
+#[derive(Debug, Default)]
+struct Part {
+    done: Vec<(Person, Done)>,
+    spared: Vec<Person>,
+    effects: Effects,
+    more: Vec<Element>,
+}
+
+impl Part {
+    fn admit(&mut self, one: &Present, live: &LiveRoom, removal: &Removal) {
+        let lifted = self.effects.record.take();
+        let record = change(live, lifted, |record| {
+            one.sessions.iter().for_each(|who| lift(record, removal, who));
+        });
+        self.effects.merge(admission(&one.person.jid, one.person.who.person.as_ref()));
+        self.effects.record = record;
+        self.done.push((one.person.clone(), Done::Admitted));
+    }
+
+    fn reject(&mut self, one: &Present) {
+        self.effects.reject.push((one.person.jid.clone(), None));
+        self.done.push((one.person.clone(), Done::Rejected));
+    }
+
+    fn remove(&mut self, one: &Present, live: &LiveRoom, removing: &Removing<'_>) {
+        let Some(done) = removing.done(one.person.found) else { return };
+        let Person { jid, who, .. } = &one.person;
+        let record = self.effects.record.take();
+        self.effects.record = change(live, record, |record| {
+            one.sessions.iter().for_each(|who| removing.note(record, who));
+        });
+        self.effects.people.push((jid.clone(), taken(who.person.as_ref(), who.affiliation)));
+        if done == Done::Rejected {
+            self.effects.reject.push((jid.clone(), None));
+        }
+        self.more.push(remove(jid, removing.reason));
+        self.done.push((one.person.clone(), done));
+    }
+}
+
+/// The record as it was changed so far, or as it is, with one change more.
+fn change(
+    live: &LiveRoom,
+    so_far: Option<Record>,
+    change: impl FnOnce(&mut Record),
+) -> Option<Record> {
+    match so_far {
+        Some(mut record) => {
+            change(&mut record);
+            Some(record)
+        }
+        None => changed(live, change),
+    }
+}
+
+impl Operator {
+    /// Does that with everybody at the room of whom everything that is given is true, as the gate knows them in each step;
+    /// looks again until nobody of them is left, and then whether it is so.
+    pub(super) async fn everybody(
+        &self,
+        act: Act,
+        asked: &ForPeople,
+        deed: &Deed,
+    ) -> Result<Value, Failure> {
+        let (wanted, jid, rules) =
+            (Wanted::new(asked)?, address(&asked.room)?, self.rules(&asked.room));
+        let policy = Arc::clone(self.shared.desk().policy());
+        let removal = with_time(&rules.removal, asked);
+        let out = if let Act::Remove(out) = act { out } else { Out::Kept };
+        let reason = reason(out, asked);
+        let removing = Removing { policy: &policy, rules: &removal, out, reason };
+        let part = |live: &LiveRoom, most: usize, before: &BTreeSet<BareJid>| {
+            let judge = Judge { wanted: &wanted, policy: &policy, rules: &rules, live };
+            let mut part = Part::default();
+            for one in present(live) {
+                let Person { jid, found, .. } = &one.person;
+                let can_be = act.is_about(*found) && !policy.services.contains_key(jid);
+                if !can_be || before.contains(jid) || !judge.is_meant(&one) {
+                    continue;
+                }
+                if judge.is_spared(act, &one) {
+                    part.spared.push(one.person);
+                    continue;
+                }
+                if part.done.len() >= most {
+                    continue;
+                }
+                match act {
+                    Act::Admit => part.admit(&one, live, &removal),
+                    Act::Reject => part.reject(&one),
+                    Act::Remove(_) => part.remove(&one, live, &removing),
+                }
+            }
+            part
+        };
+        let mut last = None;
+        let mut done: Vec<(Person, Done)> = Vec::new();
+        let mut spared = Vec::new();
+        let mut stopped = None;
+        if asked.dry_run {
+            let live = room(&self.shared, &jid, None).await?;
+            let planned = part(&live, usize::MAX, &BTreeSet::new());
+            (done, spared, last) = (planned.done, planned.spared, Some(live));
+        }
+        let looks = if asked.dry_run { 0 } else { LOOKS };
+        for look in 0..looks {
+            let before: BTreeSet<_> = done.iter().map(|(person, _)| person.jid.clone()).collect();
+            let planned = Mutex::new(None);
+            let result = apply(&self.shared, &jid, None, |live| {
+                let Part { done, spared, effects, more } = part(live, AT_ONCE, &before);
+                let set = Some((done, spared, live.clone()));
+                *planned.lock().unwrap_or_else(PoisonError::into_inner) = set;
+                (effects, more)
+            })
+            .await;
+            match result {
+                Ok(()) => {}
+                // With the last person the room may have gone.
+                Err(RoomError::None(_)) if look > 0 => break,
+                Err(error) if look > 0 => {
+                    stopped = Some(error.to_string());
+                    break;
+                }
+                Err(error) => return Err(error.into()),
+            }
+            let planned = planned.into_inner().unwrap_or_else(PoisonError::into_inner);
+            let Some((more, moderate, live)) = planned else { break };
+            (spared, last) = (moderate, Some(live));
+            if more.is_empty() {
+                break;
+            }
+            done.extend(more);
+        }
+        if done.is_empty() {
+            return Err(nobody(act, &spared));
+        }
+        let Some(live) = last else { return Err(nobody(act, &spared)) };
+        let now_there = match asked.dry_run {
+            true => None,
+            false => after(room(&self.shared, &jid, None).await)?,
+        };
+        let people = done.iter().map(|(person, done)| {
+            let is_so = now_there.as_ref().is_none_or(|live| done.is_so(person, live));
+            let done = if is_so { *done } else { Done::Remains };
+            let mut told = told((&policy, &rules), &live, (person, done), asked.dry_run);
+            let record = now_there.as_ref().and_then(|live| live.view.record.as_ref());
+            if let (Act::Remove(_), Some(fields)) = (act, told.as_object_mut())
+                && !asked.dry_run
+                && removal.keep_out.value.is_some()
+            {
+                let is_kept = record.is_some_and(|it| is_kept_out(it, &removal, &person.who));
+                fields.insert("kept_out".to_owned(), is_kept.into());
+            }
+            told
+        });
+        let mut people: Vec<Value> = people.collect();
+        if !asked.dry_run {
+            self.write_down_people(&jid, act, &people, deed);
+        }
+        let spare = |person| told((&policy, &rules), &live, (person, Done::Spared), asked.dry_run);
+        people.extend(spared.iter().map(spare));
+        let is_gone = !asked.dry_run && now_there.is_none();
+        Ok(json!({
+            "room": jid, "dry_run": asked.dry_run, "people": people, "removal_lifted": false,
+            "room_ended": is_gone, "stopped": stopped,
+        }))
+    }
+
+    /// Writes down what was done with each, as if it had been asked for by itself.
+    fn write_down_people(&self, room: &BareJid, act: Act, people: &[Value], deed: &Deed) {
+        for person in people {
+            let mut details = Map::new();
+            details.insert("of_many".to_owned(), true.into());
+            for name in ["found", "done"] {
+                if let Some(value) = person.get(name) {
+                    details.insert(name.to_owned(), value.clone());
+                }
+            }
+            let jid = person.get("jid").and_then(Value::as_str);
+            deed.part(act.name(), (room.as_str(), jid), details, &self.shared, now());
+        }
+    }
+}
+
+/// Nobody is meant.
+fn nobody(act: Act, spared: &[Person]) -> Failure {
+    let place = match act {
+        Act::Admit | Act::Reject => "waits",
+        Act::Remove(Out::Kept) => "is inside or waits",
+        Act::Remove(Out::Held) => "is inside",
+    };
+    let spared: Vec<_> = spared.iter().map(|person| format!("`{}`", person.jid)).collect();
+    let but = match spared.len() {
+        0 => String::new(),
+        count => format!(
+            " but {count} who moderate or are operators ({}): give `moderators` if they are meant, too",
+            spared.join(", ")
+        ),
+    };
+    not_found(format!("nobody {place} of whom all of this is true{but}: nothing is done"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::Length;
+    use crate::policy::attempt::{Auth, RoomView};
+
+    fn who(jid: &str, nick: &str) -> Requester {
+        Requester {
+            jid: jid.parse().ok(),
+            nick: nick.to_owned(),
+            auth: if jid.contains("guest") { Auth::Anonymous } else { Auth::Account },
+            address: if nick.len() > 3 { "192.0.2.7".parse().ok() } else { None },
+            role: Role::Participant,
+            ..Requester::default()
+        }
+    }
+
+    fn at(second: i64) -> Option<Timestamp> {
+        Timestamp::from_second(second).ok()
+    }
+
+    /// Ann since 0, Mallory of a guest's address since 900 and with a second session since 990, Eve who waits since 950, and
+    /// Old of whom the time is not known; at 1000.
+    fn live() -> LiveRoom {
+        let room = "<room xmlns='urn:vestibule:gate:1' jid='tea@rooms.example.org' generation='g' revision='1' time='1000'/>";
+        let element = Element::parse(room.as_bytes(), "").unwrap();
+        LiveRoom {
+            occupants: vec![
+                Requester { role: Role::Moderator, ..who("ann@example.org", "Ann") },
+                who("x1@guest.example.org", "Mallory"),
+                who("x1@guest.example.org", "Mal"),
+                who("old@example.org", "Old"),
+            ],
+            arrivals: vec![at(0), at(900), at(990), None],
+            waiting: vec![(who("x2@guest.example.org", "Évé"), at(950))],
+            view: RoomView::default(),
+            ..LiveRoom::read(&element).unwrap()
+        }
+    }
+
+    fn meant(asked: ForPeople) -> Vec<String> {
+        let (live, policy, rules) = (live(), Policy::default(), Rules::default());
+        let wanted = Wanted::new(&asked).unwrap();
+        let judge = Judge { wanted: &wanted, policy: &policy, rules: &rules, live: &live };
+        let meant = present(&live).into_iter().filter(|one| judge.is_meant(one));
+        meant.map(|one| one.person.jid.to_string()).collect()
+    }
+
+    #[test]
+    fn everything_that_is_given_has_to_be_true() {
+        let [ann, old] = ["ann@example.org", "old@example.org"];
+        let [mallory, eve] = ["x1@guest.example.org", "x2@guest.example.org"];
+        let none = ForPeople::default;
+        let since = |text| Length::read(text).ok();
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!(meant(ForPeople { all: true, ..none() }), [ann, old, mallory, eve]);
+        assert_eq!(meant(ForPeople { since: since("60 seconds"), ..none() }), [eve]);
+        assert_eq!(meant(ForPeople { since: since("2 minutes"), ..none() }), [mallory, eve]);
+        assert_eq!(meant(ForPeople { class: some("guest"), ..none() }), [mallory, eve]);
+        assert_eq!(meant(ForPeople { class: some("account"), ..none() }), [ann, old]);
+        assert_eq!(meant(ForPeople { pattern: some("MAL*"), ..none() }), [mallory]);
+        assert_eq!(meant(ForPeople { pattern: some("éVÉ"), ..none() }), [eve]);
+        assert_eq!(
+            meant(ForPeople { pattern: some("*@guest.example.org"), ..none() }),
+            [mallory, eve]
+        );
+        assert_eq!(meant(ForPeople { network: some("192.0.2.0/24"), ..none() }), [mallory, eve]);
+        let both = ForPeople { pattern: some("mal"), network: some("192.0.2.0/24"), ..none() };
+        assert!(meant(both).is_empty(), "they are true of different sessions");
+        let all =
+            ForPeople { all: true, class: some("guest"), since: since("60 seconds"), ..none() };
+        assert_eq!(meant(all), [eve]);
+    }
+
+    #[test]
+    fn moderators_go_only_where_that_is_said() {
+        let (live, policy, rules) = (live(), Policy::default(), Rules::default());
+        let spared = |asked: ForPeople, act| {
+            let wanted = Wanted::new(&asked).unwrap();
+            let judge = Judge { wanted: &wanted, policy: &policy, rules: &rules, live: &live };
+            present(&live).iter().filter(|one| judge.is_spared(act, one)).count()
+        };
+        let all = || ForPeople { all: true, ..ForPeople::default() };
+        assert_eq!(spared(all(), Act::Remove(Out::Kept)), 1);
+        assert_eq!(spared(all(), Act::Remove(Out::Held)), 1);
+        assert_eq!(spared(all(), Act::Admit), 0);
+        assert_eq!(spared(ForPeople { moderators: true, ..all() }, Act::Remove(Out::Kept)), 0);
+    }
+
+    #[test]
+    fn a_description_that_says_nothing_or_makes_no_sense_is_none() {
+        let wrong = [
+            ForPeople::default(),
+            ForPeople { moderators: true, ..ForPeople::default() },
+            ForPeople { class: Some("service".to_owned()), ..ForPeople::default() },
+            ForPeople { class: Some("friend".to_owned()), ..ForPeople::default() },
+            ForPeople { network: Some("example.org".to_owned()), ..ForPeople::default() },
+            ForPeople { network: Some("192.0.2.0/33".to_owned()), ..ForPeople::default() },
+            ForPeople { pattern: Some("[a".to_owned()), ..ForPeople::default() },
+        ];
+        for asked in wrong {
+            assert!(Wanted::new(&asked).is_err(), "{asked:?}");
+        }
+    }
+}
