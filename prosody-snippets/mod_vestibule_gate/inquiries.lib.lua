@@ -1,11 +1,11 @@
 -- What the component asks of the gate: a room, a person, all rooms, the server.
 
-local jid, t_insert = require "util.jid", table.insert;
+local jid = require "util.jid";
 local jid_host, jid_node = jid.host, jid.node;
 
 return function (gate)
 	local LIMIT, cut, muc = gate.LIMIT, gate.text.cut, gate.muc;
-	local xmlns_gate = gate.xmlns;
+	local xmlns_gate, listing = gate.xmlns, module:require "listing";
 
 	local function flag(value) return value and "true" or nil; end
 
@@ -34,23 +34,31 @@ return function (gate)
 	-- The people of a room in an order that lasts: who may rule it without being in it, who waits, each session inside. At
 	-- a key a page ends, and the next one goes on.
 	local NOBODY = "4"; -- after all keys
-	local function people_of(room, after)
-		local keys, found = {}, {};
-		local function offer(key, who)
-			if key > after then keys[#keys + 1], found[key] = key, who; end
-		end
+	local function rules(affiliation) return affiliation == "owner" or affiliation == "admin"; end
+	local function offer_people(room, offer)
 		for bare, affiliation in room:each_affiliation() do
-			if affiliation == "owner" or affiliation == "admin" then offer("1" .. bare, affiliation); end
+			if rules(affiliation) then offer("1" .. bare); end
 		end
-		for bare, w in pairs(gate.waiting.people(room.jid)) do offer("2" .. bare, w); end
+		for bare in pairs(gate.waiting.people(room.jid)) do offer("2" .. bare); end
 		for _, occupant in pairs(room._occupants) do
 			for address, presence in occupant:each_session() do
-				if presence.attr.type == nil then offer("3" .. address, occupant); end
+				if presence.attr.type == nil then offer("3" .. address); end
 			end
 		end
-		table.sort(keys);
-		return keys, found;
 	end
+	-- Who that is now; nil: nobody any more.
+	local find_one = {
+		["1"] = function (room, bare)
+			local affiliation = room._affiliations[bare];
+			return rules(affiliation) and affiliation or nil;
+		end;
+		["2"] = function (room, bare) return gate.waiting.people(room.jid)[bare]; end;
+		["3"] = function (room, address)
+			local occupant = room._occupants[room._jid_nick[address]];
+			local presence = occupant and occupant.sessions[address];
+			return presence and presence.attr.type == nil and occupant or nil;
+		end;
+	};
 
 	local add_one = {
 		["1"] = function (reply, _, data, bare, affiliation)
@@ -98,10 +106,17 @@ return function (gate)
 			reply:text_tag("record", data.record);
 		end
 		if known then reply:text_tag("person", known.text); end
-		local keys, found = people_of(room, after or "");
-		for i, key in ipairs(keys) do
-			if i > 1 and (count >= LIMIT.occupants or weight > LIMIT.page_bytes) then attr.next = keys[i - 1]; break; end
-			count, weight = count + 1, weight + add_one[key:sub(1, 1)](reply, room, data, key:sub(2), found[key]);
+		if after ~= NOBODY then
+			local list = "people of " .. room.jid;
+			local keys, i = listing.read(list, after or "", function (offer) offer_people(room, offer); end);
+			while keys[i] and (count == 0 or (count < LIMIT.occupants and weight <= LIMIT.page_bytes)) do
+				local kind, name = keys[i]:sub(1, 1), keys[i]:sub(2);
+				local who = find_one[kind](room, name);
+				if who then count, weight = count + 1, weight + add_one[kind](reply, room, data, name, who); end
+				i = i + 1;
+			end
+			attr.next = keys[i] and keys[i - 1] or nil;
+			if not attr.next then listing.forget(list); end
 		end
 		reply:up();
 		return count, weight;
@@ -128,26 +143,31 @@ return function (gate)
 		return weight_of(attr) + #(data and data.record or "");
 	end
 
-	local function add_stored_page(reply, page, after)
-		local configs, names, live = module:open_store("config"), {}, {};
+	local function live_rooms()
+		local live = {};
 		for room in muc.live_rooms() do live[room.jid] = room; end
-		for name in pairs(module:open_store("persistent"):get(nil) or {}) do
-			if name > after then t_insert(names, name); end
-		end
-		table.sort(names);
-		local weight, i = 0, 0;
-		while names[i + 1] and i < LIMIT.stored and weight < LIMIT.page_bytes do
-			i = i + 1;
-			local room = live[names[i]];
-			local frozen = not room and configs:get(jid_node(names[i])) or nil;
+		return live;
+	end
+
+	local function add_stored_page(reply, page, after)
+		local configs, live = module:open_store("config"), live_rooms();
+		local names, i = listing.read("stored", after, function (offer)
+			for name in pairs(module:open_store("persistent"):get(nil) or {}) do offer(name); end
+		end);
+		local weight, last = 0, i + LIMIT.stored;
+		while names[i] and i < last and weight < LIMIT.page_bytes do
+			local name, room = names[i], live[names[i]];
+			local frozen = not room and configs:get(jid_node(name)) or nil;
 			local contents = room and room._data or frozen and frozen._data;
 			-- The older format of the store has the affiliations apart.
 			local affiliations = room and room._affiliations or frozen and (frozen._affiliations or frozen);
 			if contents and not contents.destroyed then
-				weight = weight + add_stored(reply, names[i], contents, affiliations);
+				weight = weight + add_stored(reply, name, contents, affiliations);
 			end
+			i = i + 1;
 		end
-		page.next = names[i + 1] and names[i] or nil;
+		page.next = names[i] and names[i - 1] or nil;
+		if not page.next then listing.forget("stored"); end
 	end
 
 	local inquiries = {
@@ -165,13 +185,12 @@ return function (gate)
 		end;
 		-- Of the rooms that are named, those in memory, and those that were swapped out with the people in them.
 		there = function (reply, _, query)
-			local live, states = {}, module:open_store("state");
-			for room in muc.live_rooms() do live[room.jid] = not room._data.destroyed; end
+			local live, states = live_rooms(), module:open_store("state");
 			reply:tag("there", { xmlns = xmlns_gate });
 			for named in query:childtags("room") do
 				local at = named.attr.jid or "";
-				local is_there = live[at];
-				if is_there == nil then is_there = states:get(jid_node(at) or "") ~= nil; end
+				local room = live[at];
+				local is_there = room and not room._data.destroyed or not room and states:get(jid_node(at) or "") ~= nil;
 				if is_there then reply:tag("room", { jid = at }):up(); end
 			end
 			return reply;
@@ -191,26 +210,28 @@ return function (gate)
 			return reply;
 		end;
 		snapshot = function (reply, attr)
-			local rooms, live, max = {}, {}, math.min(tonumber(attr.max) or LIMIT.page, LIMIT.page);
-			for room in muc.live_rooms() do
-				live[room.jid] = room;
-				if room.jid > (attr.after or "") and not room._data.destroyed then t_insert(rooms, room.jid); end
-			end
-			for room_jid in pairs(gate.reports.occupied) do
-				if room_jid > (attr.after or "") and not live[room_jid] then t_insert(rooms, room_jid); end
-			end
-			table.sort(rooms);
-			local page, count, weight, i = { xmlns = xmlns_gate }, 0, 0, 0;
+			local live, after, max = live_rooms(), attr.after or "", math.min(tonumber(attr.max) or LIMIT.page, LIMIT.page);
+			local rooms, i = listing.read("rooms", after, function (offer)
+				for room_jid, room in pairs(live) do
+					if not room._data.destroyed then offer(room_jid); end
+				end
+				for room_jid in pairs(gate.reports.occupied) do
+					if not live[room_jid] then offer(room_jid); end
+				end
+			end);
+			local page, count, weight, last = { xmlns = xmlns_gate }, 0, 0, i + max;
 			reply:tag("snapshot", page);
-			while rooms[i + 1] and i < max and count < LIMIT.occupants and weight < LIMIT.page_bytes do
-				i = i + 1;
-				local room = live[rooms[i]] or gate.get_room(rooms[i]); -- one that was swapped out comes back for it
-				if room then
+			while rooms[i] and i < last and count < LIMIT.occupants and weight < LIMIT.page_bytes do
+				-- One that was swapped out comes back for it.
+				local room = live[rooms[i]] or gate.reports.occupied[rooms[i]] and gate.get_room(rooms[i]);
+				if room and not room._data.destroyed then
 					local more, heavier = add_room(reply, room);
 					count, weight = count + more, weight + heavier;
 				end
+				i = i + 1;
 			end
-			page.next = rooms[i + 1] and rooms[i] or nil;
+			page.next = rooms[i] and rooms[i - 1] or nil;
+			if not page.next then listing.forget("rooms"); end
 			return reply;
 		end;
 		posture = module:require "posture"(gate);

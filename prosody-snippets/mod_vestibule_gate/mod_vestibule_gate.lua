@@ -24,7 +24,7 @@
 --     kept, waiting        what a room remembers     shown                how a refusal reaches a client
 --     permissions          what people may inside    inquiries            what the component asks of rooms
 --     focus, lobby, media  Jitsi's                   jitsi_components     and what its components do at a client's word
---     posture              what it asks of the server
+--     posture              what it asks of the server listing              its pages of many rooms and people
 
 local st, jid, new_id = require "util.stanza", require "util.jid", require "util.id";
 local encodings = require "util.encodings";

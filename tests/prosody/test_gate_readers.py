@@ -1,4 +1,4 @@
-"""The gate's readers of stanzas, on each Prosody's own libraries and without a server."""
+"""The gate's readers of stanzas and its pages of rooms, on each Prosody's own libraries and without a server."""
 
 import os
 import subprocess
@@ -30,3 +30,12 @@ def test_what_is_built_is_what_was_read(prosody_version, seed):
     result = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120, check=False)
     assert result.returncode == 0, result.stderr[-4000:]
     assert "something goes on" in result.stdout
+
+
+def test_a_page_of_rooms_or_people_is_not_paid_for_by_all_of_them():
+    """Ten thousand rooms, people, and stored rooms: sorted once for a reading, and each met once, whoever comes and goes."""
+    script, gate = ROOT / "tests/prosody/lua/inquiries.lua", ROOT / "prosody-snippets/mod_vestibule_gate"
+    command = ["lua5.4", script, LIBRARIES["0.12"], gate]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert result.returncode == 0, result.stderr[-4000:]
+    assert "10,000 rooms" in result.stdout

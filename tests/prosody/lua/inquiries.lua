@@ -1,0 +1,200 @@
+-- Readings by themselves, on Prosody's own util.*: `lua5.4 inquiries.lua PROSODY GATE`, two folders. Rooms and people are as
+-- Prosody has them, as far as they are looked at.
+
+local prosody_path, gate_path = ...;
+package.path = prosody_path .. "/?.lua;" .. package.path;
+package.cpath = prosody_path .. "/?.so;" .. package.cpath;
+
+local st = require "util.stanza";
+
+local rooms, occupied, waiting, restored, stored = {}, {}, {}, 0, {};
+local function nothing() return nil; end
+
+prosody = { full_sessions = {}, bare_sessions = {} };
+module = {};
+function module.require(_, name)
+	if name == "posture" then return nothing; end
+	return dofile(gate_path .. "/" .. name .. ".lib.lua");
+end
+function module.open_store(_, name)
+	return { get = function (_, key)
+		if name == "persistent" then return stored; end
+		return name == "config" and key and { _data = {}, _affiliations = {} } or nil;
+	end };
+end
+
+local gate = {
+	xmlns = "urn:vestibule:gate:1", AFFILIATION = { owner = 3, admin = 2, member = 1, none = 0, outcast = -1 },
+	LIMIT = { page = 50, occupants = 256, stored = 200, page_bytes = 131072, address = 1023, name = 256, people = 1000 },
+	text = module:require "text",
+	muc = { live_rooms = function ()
+		local name;
+		return function ()
+			local room;
+			name, room = next(rooms, name);
+			return room;
+		end;
+	end },
+	facts = {
+		each_claim = nothing, census = function () return 0, 0; end,
+		add_session = function (attr) return attr; end,
+		describe = function (_, occupant, _, address) return { jid = address, nick = occupant.nick }; end,
+	},
+	kept = { of = nothing, person = nothing, unmoderated_since = nothing, lasts = nothing },
+	waiting = { people = function (room) return waiting[room] or {}; end, count = function () return 0; end },
+	lobby = { is_there = nothing }, media = { moderated = nothing }, permissions = { told = nothing },
+	reports = { occupied = occupied }, last_report = function () return 0; end,
+};
+
+local function new_room(name)
+	local room = { jid = name, _data = {}, _affiliations = {}, _occupants = {}, _jid_nick = {} };
+	function room.each_affiliation() return pairs(room._affiliations); end
+	room.get_password, room.get_members_only, room.get_public, room.get_moderated = nothing, nothing, nothing, nothing;
+	return room;
+end
+function gate.get_room(name)
+	if not rooms[name] and occupied[name] then rooms[name], restored = new_room(name), restored + 1; end
+	return rooms[name];
+end
+local function enter(room, address)
+	local nick = room.jid .. "/" .. address;
+	local occupant = { nick = nick, bare_jid = address, sessions = { [address] = st.presence() } };
+	function occupant.each_session() return pairs(occupant.sessions); end
+	room._occupants[nick], room._jid_nick[address] = occupant, nick;
+end
+local function leave(room, address)
+	room._occupants[room._jid_nick[address]], room._jid_nick[address] = nil, nil;
+end
+
+local inquiries = module:require "inquiries"(gate);
+
+-- What something costs: steps of Lua, and for each list that is sorted its length times the logarithm of it.
+local sorts, sort = 0, table.sort;
+local steps = 0;
+function table.sort(list, ...)
+	sorts, steps = sorts + 1, steps + #list * math.log(#list + 1, 2);
+	return sort(list, ...);
+end
+local function cost_of(act)
+	steps = 0;
+	debug.sethook(function () steps = steps + 100; end, "", 100);
+	act();
+	debug.sethook();
+	return steps;
+end
+
+-- All pages from the first on; `ask` gives one, `between` happens after each. The elements by address, and the costs.
+local function read_all(ask, between)
+	local found, costs, after = {}, {}, "";
+	repeat
+		local page;
+		costs[#costs + 1] = cost_of(function () page = ask(after); end);
+		for element in page:childtags() do
+			local at = element.attr.jid;
+			found[at] = (found[at] or 0) + 1;
+		end
+		local next_one = page.attr.next;
+		assert(next_one == nil or next_one > after, "a page goes on");
+		after = next_one;
+		if between and after then between(#costs, after); end
+	until not after;
+	return found, costs;
+end
+
+local function ask(kind)
+	return function (after) return inquiries[kind](st.stanza("reply"), { after = after, max = "50" }).tags[1]; end
+end
+local function size(list)
+	local count = 0;
+	for _ in pairs(list) do count = count + 1; end
+	return count;
+end
+local function each_once(found)
+	for at, times in pairs(found) do assert(times == 1, at .. " is met more than once"); end
+end
+local function later_cost_less(costs)
+	for i = 2, #costs do assert(costs[i] <= costs[1] / 2, ("page %d costs %.0f, the first %.0f"):format(i, costs[i], costs[1])); end
+end
+
+-- Ten thousand rooms
+
+for number = 1, 9900 do
+	local name = ("r%05d@conference.localhost"):format(number);
+	rooms[name] = new_room(name);
+end
+for number = 9901, 10000 do occupied[("r%05d@conference.localhost"):format(number)] = true; end
+sorts = 0;
+local found, costs = read_all(ask "snapshot");
+assert(size(found) == 10000 and #costs == 200);
+each_once(found);
+later_cost_less(costs);
+assert(restored == 100, "those that were swapped out come back, and nobody else");
+-- Each room has its people sorted, none here; all rooms only once.
+assert(sorts == 1 + 10000, sorts);
+print(("10,000 rooms: the first of 200 pages %.0f steps, the dearest of the others %.0f"):format(costs[1], math.max(table.unpack(costs, 2))));
+
+-- Rooms that come and go meanwhile
+
+local gone, new = {}, {};
+found = read_all(ask "snapshot", function (number)
+	local ends, comes = ("r%05d@conference.localhost"):format(number * 49), ("r%05dx@conference.localhost"):format(number * 47);
+	rooms[ends], gone[ends] = nil, true;
+	rooms[comes], new[comes] = new_room(comes), true;
+end);
+each_once(found);
+for number = 1, 10000 do
+	local name = ("r%05d@conference.localhost"):format(number);
+	assert(found[name] or gone[name], name .. " is there all the while");
+end
+-- A list that was forgotten is made again.
+local page = ask "snapshot"("r05000@conference.localhost");
+assert(page.tags[1].attr.jid == "r05001@conference.localhost", page.tags[1].attr.jid);
+
+-- Ten thousand people in a room
+
+local tea = new_room("tea@conference.localhost");
+rooms = { [tea.jid] = tea };
+for number = 1, 10000 do enter(tea, ("p%05d@localhost/x"):format(number)); end
+tea._affiliations["owner@localhost"], tea._affiliations["member@localhost"] = "owner", "member";
+waiting[tea.jid] = { ["w@localhost"] = { jid = "w@localhost/x", nick = "W", since = 0 } };
+local function look(after)
+	return inquiries.look(st.stanza("reply"), { room = tea.jid, after = after ~= "" and after or nil }).tags[1];
+end
+sorts = 0;
+found, costs = read_all(look);
+assert(size(found) == 10002 and #costs == 40, size(found));
+each_once(found);
+later_cost_less(costs);
+assert(sorts == 1, "they are sorted once");
+print(("10,000 people: the first of 40 pages %.0f steps, the dearest of the others %.0f"):format(costs[1], math.max(table.unpack(costs, 2))));
+gone = {};
+found = read_all(look, function (number)
+	local address = ("p%05d@localhost/x"):format(number * 250);
+	if tea._jid_nick[address] then leave(tea, address); gone[address] = true; end
+	enter(tea, ("p%05dx@localhost/x"):format(number * 240));
+end);
+each_once(found);
+for number = 1, 10000 do
+	local address = ("p%05d@localhost/x"):format(number);
+	assert(found[address] or gone[address], address .. " is there all the while");
+end
+assert(#inquiries.look(st.stanza("reply"), { room = tea.jid, people = "false" }).tags[1].tags == 0, "without any people");
+
+-- Many stored rooms
+
+rooms = {};
+for number = 1, 10000 do stored[("s%05d@conference.localhost"):format(number)] = true; end
+sorts = 0;
+found, costs = read_all(ask "stored");
+assert(size(found) == 10000 and #costs == 50 and sorts == 1);
+each_once(found);
+later_cost_less(costs);
+
+-- However many readings are begun and never ended, few lists are kept
+
+local listing = module:require "listing";
+local offered = 0;
+for number = 1, 1000 do listing.read("list " .. number, "", function (offer) offer("a"); offer("b"); end); end
+for number = 1, 1000 do listing.read("list " .. number, "a", function (offer) offered = offered + 1; offer("b"); end); end
+assert(offered >= 992, offered);
+listing.read("list 1000", "a", function () error("it is kept"); end);
