@@ -63,5 +63,6 @@ mod private;
 pub mod proof;
 pub mod secret;
 pub mod store;
+pub mod thread;
 pub mod wire;
 pub mod xmpp;

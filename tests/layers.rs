@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 
 /// A module and the modules it may use, from the bottom up. `xmpp` is split: what reads and writes an
 /// element stands below all, the link above it.
-const LAYERS: [(&str, &[&str]); 19] = [
+const LAYERS: [(&str, &[&str]); 20] = [
     ("secret", &[]),
+    ("thread", &[]),
     ("private", &[]),
     ("jid", &[]),
     ("xmpp", &["secret"]),
@@ -16,8 +17,11 @@ const LAYERS: [(&str, &[&str]); 19] = [
     ("password", &["policy", "jid", "secret"]),
     ("wire", &["policy", "xmpp", "jid", "secret"]),
     ("config", &["policy", "jid", "secret"]),
-    ("store", &["config", "policy", "jid", "private", "secret"]),
-    ("component", &["store", "policy", "wire", "password", "xmpp", "jid", "private", "secret"]),
+    ("store", &["config", "policy", "jid", "private", "secret", "thread"]),
+    (
+        "component",
+        &["store", "policy", "wire", "password", "xmpp", "jid", "private", "secret", "thread"],
+    ),
     ("doctor", &["component", "config", "policy", "wire", "jid", "secret"]),
     (
         "control",
@@ -85,6 +89,7 @@ const LAYERS: [(&str, &[&str]); 19] = [
             "jid",
             "private",
             "secret",
+            "thread",
         ],
     ),
     (

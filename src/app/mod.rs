@@ -287,6 +287,11 @@ pub async fn run(
     let domain = component.domain.to_string();
     let mut traffic = traffic::Traffic::new(shared.clone(), domain, Arc::clone(&operator));
     let fault = shared.environment.fault().and_then(tasks::Fault::read);
+    if let Some(fault) = fault.clone() {
+        let desk = shared.desk();
+        let threads = desk.audit().threads().map(|(name, health)| (name, health.clone()));
+        tokio::spawn(fault.have_fail(threads.collect()));
+    }
     let mut tasks = Tasks::new(shared.down.clone(), fault);
     tasks.need(LINK, {
         let stop = stop.clone();

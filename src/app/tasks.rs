@@ -3,7 +3,6 @@
 //! The first task needed for deciding that ends, ends the process with the reason, so that systemd starts it again.
 //! Every other task is started again with back-off, and `status` shows it while it is down.
 
-use std::any::Any;
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,7 +14,9 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::clock::now;
+use crate::component::audit::Audit;
 use crate::control::TaskDown;
+use crate::thread::{Health, words};
 
 /// The first pause before a task is started again, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
@@ -141,12 +142,6 @@ pub(super) async fn guarded<T>(what: &str, step: impl Future<Output = T>) -> Opt
     }
 }
 
-/// What a panic says.
-fn words(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&'static str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no reason given")
-}
-
 /// The tasks that are down at present.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Down(Arc<Mutex<BTreeMap<&'static str, (String, Timestamp)>>>);
@@ -188,6 +183,16 @@ impl Down {
     }
 }
 
+/// The threads that write and are down.
+pub(super) fn threads_down(audit: &Audit) -> impl Iterator<Item = TaskDown> {
+    let down = |(name, health): (&str, &Health)| {
+        let (reason, since) = health.down()?;
+        let since = now().checked_sub(since).unwrap_or_default();
+        Some(TaskDown { task: name.to_owned(), reason, since })
+    };
+    audit.threads().filter_map(down)
+}
+
 /// A panic that a test asks for: of that task, so long after it starts, so many times.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Fault {
@@ -203,6 +208,14 @@ impl Fault {
         let (task, after) = text.split_once('@').unwrap_or((text, "0"));
         let after = after.parse().ok().map(Duration::from_secs)?;
         Some(Self { task: task.to_owned(), after, times: times.parse().ok()? })
+    }
+
+    /// Has threads fail that are of that name.
+    pub(super) async fn have_fail(self, threads: Vec<(&'static str, Health)>) {
+        sleep(self.after).await;
+        for (_, health) in threads.iter().filter(|(name, _)| *name == self.task) {
+            health.fail(self.times);
+        }
     }
 
     /// The fault for another start of the task; `None`: it was asked for no more often.

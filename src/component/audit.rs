@@ -20,6 +20,7 @@ use crate::policy::attempt::{Attempt, Requester};
 use crate::policy::facts::Facts;
 use crate::policy::verdict::Decision;
 use crate::store::{Entry, Kind, Mask, Sequence, Store};
+use crate::thread::Health;
 
 /// Entries that somebody who looks on may be behind before he misses some.
 const BEHIND: usize = 2048;
@@ -187,6 +188,12 @@ impl Audit {
     /// How many lines of the decision log were lost since the start.
     pub fn lost(&self) -> u64 {
         self.spool.as_ref().map_or(0, Spool::lost)
+    }
+
+    /// Whether the threads that write are down, each by its name.
+    pub fn threads(&self) -> impl Iterator<Item = (&'static str, &Health)> {
+        let log = self.spool.iter().map(|spool| ("log", spool.health()));
+        log.chain(self.store.iter().map(|store| ("database", store.health())))
     }
 
     fn takes_entries(&self) -> bool {

@@ -11,6 +11,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::private::{OWNER, make_directory};
+use crate::thread::{Health, keep};
 
 /// The longest a line stays in memory.
 const GATHER: Duration = Duration::from_millis(50);
@@ -27,6 +28,7 @@ pub(super) struct Spool {
     path: PathBuf,
     shared: Arc<Shared>,
     writer: Option<JoinHandle<()>>,
+    health: Health,
 }
 
 #[derive(Debug, Default)]
@@ -59,10 +61,22 @@ impl Spool {
         let file = append(path)?;
         let shared = Arc::<Shared>::default();
         let path = path.to_owned();
-        let writer = Writer { shared: Arc::clone(&shared), path: path.clone(), file, largest };
-        let writer =
-            std::thread::Builder::new().name("log".to_owned()).spawn(move || writer.run())?;
-        Ok(Self { path, shared, writer: Some(writer) })
+        let health = Health::default();
+        let mut writer = Writer {
+            shared: Arc::clone(&shared),
+            health: health.clone(),
+            path: path.clone(),
+            file,
+            largest,
+            taken: 0,
+        };
+        let thread = keep("log", health.clone(), move || writer.run())?;
+        Ok(Self { path, shared, writer: Some(thread), health })
+    }
+
+    /// Whether the thread that writes is down.
+    pub(super) const fn health(&self) -> &Health {
+        &self.health
     }
 
     /// Leaves a line to be written. One that finds no place is counted as lost.
@@ -134,10 +148,13 @@ impl Shared {
 
 struct Writer {
     shared: Arc<Shared>,
+    health: Health,
     path: PathBuf,
     file: Appended,
     /// Bytes of a file, at most.
     largest: u64,
+    /// Lines that were taken, and are not written yet.
+    taken: u64,
 }
 
 /// A file that is appended to.
@@ -151,13 +168,18 @@ struct Appended {
 }
 
 impl Writer {
-    fn run(mut self) {
+    fn run(&mut self) {
+        // After a panic.
+        let lost = std::mem::take(&mut self.taken);
+        self.lose(lost, None);
         let mut batch = Vec::new();
         loop {
+            self.health.round();
             let mut state = self.shared.gather();
             std::mem::swap(&mut batch, &mut state.bytes);
             let (stop, fresh) = (state.stop, state.fresh.take());
             drop(state);
+            self.taken = lines(&batch);
             let mut rest = batch.as_slice();
             if let Some((fresh, behind)) = fresh {
                 let (before, after) = rest.split_at_checked(behind).unwrap_or((rest, &[]));
@@ -166,6 +188,7 @@ impl Writer {
                 rest = after;
             }
             self.write(rest);
+            self.taken = 0;
             batch.clear();
             batch.shrink_to(PLENTY);
             if stop {
@@ -180,7 +203,7 @@ impl Writer {
             let fit = left.map_or(lines.len(), |left| whole_lines(lines, left));
             if fit == 0 && self.file.size.is_some_and(|size| size > 0) {
                 if let Err(error) = self.rotate() {
-                    return self.lose(lines, Some(error));
+                    return self.lose(self::lines(lines), Some(error));
                 }
                 continue;
             }
@@ -206,7 +229,7 @@ impl Writer {
                     rest = rest.get(count..).unwrap_or_default();
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                failed => return self.lose(rest, failed.err()),
+                failed => return self.lose(lines(rest), failed.err()),
             }
         }
     }
@@ -220,13 +243,19 @@ impl Writer {
         Ok(())
     }
 
-    fn lose(&self, rest: &[u8], error: Option<io::Error>) {
-        let lines = memchr::memchr_iter(b'\n', rest).count();
-        let lines = u64::try_from(lines).unwrap_or(u64::MAX);
+    fn lose(&self, lines: u64, error: Option<io::Error>) {
+        if lines == 0 {
+            return;
+        }
         tracing::error!(?error, lost = lines, "decisions could not be written down");
         let mut state = self.shared.lock();
         state.lost = state.lost.saturating_add(lines);
     }
+}
+
+/// The number of whole lines.
+fn lines(text: &[u8]) -> u64 {
+    u64::try_from(memchr::memchr_iter(b'\n', text).count()).unwrap_or(u64::MAX)
 }
 
 /// The length of the whole lines that fit into so many bytes.

@@ -56,7 +56,8 @@ pub struct Status {
 /// A task that is not needed for deciding, and is started again until it stays up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskDown {
-    /// Its name: `page`, `commands`, `audit`, `reload`, `doctor` or `PostgreSQL`.
+    /// Its name: `page`, `commands`, `audit`, `reload`, `doctor` or `PostgreSQL`; of the threads that write, `log` or
+    /// `database`.
     pub task: String,
     /// Why it ended last.
     pub reason: String,

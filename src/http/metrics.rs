@@ -74,7 +74,10 @@ impl Collected {
         let help = "When the process started, in seconds since 1970";
         to.gauge("process_start_time_seconds", help, *started)?;
         let help = "Every service is under the policy, as /readyz says";
-        to.flag("vestibule_ready", help, status.ready)
+        to.flag("vestibule_ready", help, status.ready)?;
+        let down = status.down.iter().map(|down| (vec![("task", &*down.task)], 1.0));
+        let help = "Tasks that are down, and are started again until they stay up";
+        to.gauges("vestibule_task_down", help, &down.collect::<Vec<_>>())
     }
 
     fn link(&self, to: &mut Writer<'_>) -> Result<(), Error> {

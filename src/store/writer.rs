@@ -16,6 +16,7 @@ use super::query::{Found, Query};
 use super::queue::{Job, Queue, StoreState};
 use super::readers::Readers;
 use super::trimming::Trimming;
+use crate::thread::{self, Health};
 
 /// The longest that an entry waits for others to be written with: what a kill can lose, and the time of a commit.
 const GATHER: Duration = Duration::from_millis(50);
@@ -41,6 +42,7 @@ pub struct Store {
     common: OnceLock<Common>,
     last: i64,
     thread: Option<JoinHandle<()>>,
+    health: Health,
 }
 
 /// The database that servers have in common, to be searched.
@@ -68,16 +70,20 @@ impl Store {
         let mut connection = database.connect()?;
         let last = connection.last()?;
         let queue = Arc::<Queue>::default();
-        let writer =
-            Writer { queue: Arc::clone(&queue), connection, trimming: keep.map(Trimming::by) };
-        let thread = std::thread::Builder::new()
-            .name("store".to_owned())
-            .spawn(move || writer.run())
+        let health = Health::default();
+        let mut writer = Writer {
+            queue: Arc::clone(&queue),
+            health: health.clone(),
+            connection,
+            trimming: keep.map(Trimming::by),
+            taken: Vec::new(),
+        };
+        let thread = thread::keep("store", health.clone(), move || writer.run())
             .map_err(|error| StoreError::Passing(error.to_string()))?;
         let (bans, _) = watch::channel(0);
         let (readers, thread) = (Readers::new(database), Some(thread));
         let (shared, common) = (Mutex::default(), OnceLock::new());
-        Ok(Self { queue, readers, bans, shared, common, last, thread })
+        Ok(Self { queue, readers, bans, shared, common, last, thread, health })
     }
 
     /// The greatest number of all entries when it was opened.
@@ -88,6 +94,11 @@ impl Store {
     /// Leaves an entry to be written. Never blocks; one that finds no place is counted as lost.
     pub fn leave(&self, entry: Arc<Entry>) {
         self.queue.leave(entry);
+    }
+
+    /// Whether the thread that writes is down.
+    pub const fn health(&self) -> &Health {
+        &self.health
     }
 
     /// How it is.
@@ -252,24 +263,35 @@ impl Drop for Store {
 }
 
 fn gone() -> StoreError {
-    StoreError::Passing("the audit database is being closed".to_owned())
+    StoreError::Passing(
+        "the audit database does not answer: its thread ends, or is started again".to_owned(),
+    )
 }
 
 struct Writer {
     queue: Arc<Queue>,
+    health: Health,
     connection: Box<dyn Connection>,
     trimming: Option<Trimming>,
+    /// Entries that were taken, and are neither written nor given up.
+    taken: Vec<Arc<Entry>>,
 }
 
 impl Writer {
-    fn run(mut self) {
+    fn run(&mut self) {
+        // After a panic. One of them may have caused it, and some may be written.
+        let lost = std::mem::take(&mut self.taken);
+        self.queue.settle(&lost, true);
         loop {
+            self.health.round();
             let more = self.trimming.as_ref().is_some_and(|trimming| trimming.more);
             let taken = self.queue.take(if more { SOON } else { IDLE }, GATHER);
+            self.taken.clone_from(&taken.entries);
             self.work(taken.jobs);
             let mut stop = taken.stop;
             for batch in taken.entries.chunks(AT_ONCE) {
                 stop |= self.write(batch, stop);
+                self.taken.drain(..batch.len().min(self.taken.len()));
             }
             if stop {
                 return;

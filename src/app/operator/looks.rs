@@ -8,6 +8,7 @@ use super::Operator;
 use super::failure::{conflict, unavailable};
 use crate::app::listed::{listed, shown};
 use crate::app::rooms::{address, room};
+use crate::app::tasks::threads_down;
 use crate::component::desk::Mode;
 use crate::control::{Caller, Face, Failure, FailureKind, LogIn, ServiceStatus, Status};
 use crate::policy::access::Opening;
@@ -28,6 +29,8 @@ impl Operator {
         let trouble = self.shared.trouble().clone().or_else(|| problems.first().cloned());
         let mut desk = self.shared.desk();
         let drift = *desk.drift();
+        let down = self.shared.down.all().into_iter();
+        let down = down.chain(threads_down(desk.audit())).collect();
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             ready: linked && desk.is_ready() && problems.is_empty(),
@@ -72,7 +75,7 @@ impl Operator {
             log_lines_lost: desk.audit().lost(),
             store: desk.audit().store().map(|store| store.state()),
             doctor: self.shared.doctor.counts(),
-            down: self.shared.down.all(),
+            down,
             uptime: self.shared.started.elapsed().as_secs(),
         }
     }

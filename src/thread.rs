@@ -1,0 +1,134 @@
+//! Threads that are started again after a panic, and what is known of them meanwhile.
+
+use std::any::Any;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{Builder, JoinHandle, sleep};
+use std::time::{Duration, Instant};
+
+/// The first pause before a thread goes on after a panic, and the longest.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
+/// A thread that has gone on for so long is up again.
+const SETTLED: Duration = Duration::from_secs(1);
+/// A thread that has gone on for so long starts the back-off again.
+const LASTING: Duration = Duration::from_secs(60);
+
+/// Whether a thread is down.
+#[derive(Clone, Debug, Default)]
+pub struct Health(Arc<Mutex<Inner>>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// The last panic: what it said, and when the thread was first down since it was last up.
+    fall: Option<(String, Instant)>,
+    /// It goes on since then; `None`: it has not gone on yet.
+    goes_on: Option<Instant>,
+    /// So many panics are asked for.
+    faults: u32,
+}
+
+impl Health {
+    /// Why the thread is down, and for how long it has been; `None`: it is up.
+    pub fn down(&self) -> Option<(String, Duration)> {
+        let inner = self.lock();
+        let is_settled = inner.goes_on.is_some_and(|since| since.elapsed() >= SETTLED);
+        let (reason, since) = inner.fall.as_ref().filter(|_| !is_settled)?;
+        Some((reason.clone(), since.elapsed()))
+    }
+
+    /// Asks for that many panics, for a test.
+    pub fn fail(&self, times: u32) {
+        self.lock().faults = times;
+    }
+
+    /// Is called by the thread in each of its rounds.
+    ///
+    /// # Panics
+    /// Where a test has asked for it.
+    pub fn round(&self) {
+        let mut inner = self.lock();
+        let Some(left) = inner.faults.checked_sub(1) else { return };
+        inner.faults = left;
+        drop(inner);
+        panic_any("a test asks for it");
+    }
+
+    fn fell(&self, reason: &str) -> Duration {
+        let mut inner = self.lock();
+        let lasted = inner.goes_on.take().map_or(LASTING, |since| since.elapsed());
+        let before = inner.fall.take().filter(|_| lasted < SETTLED);
+        let since = before.map_or_else(Instant::now, |(_, since)| since);
+        inner.fall = Some((reason.to_owned(), since));
+        lasted
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Starts a thread that does `work` until that returns, again after each panic.
+///
+/// # Errors
+/// The system gives no thread.
+pub fn keep(
+    name: &'static str,
+    health: Health,
+    mut work: impl FnMut() + Send + 'static,
+) -> io::Result<JoinHandle<()>> {
+    Builder::new().name(name.to_owned()).spawn(move || {
+        let (first, longest) = PAUSES;
+        let mut pause = first;
+        while let Err(panic) = catch_unwind(AssertUnwindSafe(&mut work)) {
+            let reason = format!("it panicked: {}", words(&*panic));
+            if health.fell(&reason) >= LASTING {
+                pause = first;
+            }
+            tracing::error!(thread = name, reason, "a thread is down: it is started again");
+            sleep(pause);
+            pause = pause.saturating_mul(2).min(longest);
+            health.lock().goes_on = Some(Instant::now());
+        }
+    })
+}
+
+/// What a panic says.
+pub fn words(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&'static str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no reason given")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use super::*;
+
+    #[test]
+    fn a_thread_goes_on_after_a_panic_and_is_down_until_it_has_for_a_while() {
+        let health = Health::default();
+        let (give, work) = channel::<&str>();
+        let (done, result) = channel();
+        let kept = health.clone();
+        let thread = keep("test", health.clone(), move || {
+            while let Ok(word) = work.recv() {
+                kept.round();
+                done.send(word).unwrap();
+            }
+        });
+        give.send("one").unwrap();
+        assert_eq!(result.recv(), Ok("one"));
+        assert_eq!(health.down(), None);
+        health.fail(1);
+        give.send("lost").unwrap();
+        give.send("two").unwrap();
+        assert_eq!(result.recv(), Ok("two"));
+        let (reason, _) = health.down().unwrap();
+        assert_eq!(reason, "it panicked: a test asks for it");
+        sleep(SETTLED);
+        assert_eq!(health.down(), None);
+        drop(give);
+        thread.unwrap().join().unwrap();
+    }
+}
