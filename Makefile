@@ -24,7 +24,7 @@ export PROSODY
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit lint doc prosody-tests property bench screenshots fuzz fuzz-short mutants deny static packages prosody13 browser install
+.PHONY: help demo test unit lint doc prosody-tests property bench screenshots fuzz fuzz-short long mutants deny static packages prosody13 browser install
 
 help: ## List these targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -69,6 +69,10 @@ test: packages prosody13 lint unit doc prosody-tests ## Run everything that must
 property: prosody13 ## Send 2,000 generated stanzas at real rooms on each Prosody, plain and with Jitsi's modules (SEEDS=1,2: other ones)
 	$(CARGO) build --locked
 	LAB_SECONDS=1800 PROPERTY_STANZAS=2000 PROPERTY_SEEDS=$(SEEDS) $(PYTEST) tests/prosody/test_property.py
+
+long: prosody13 ## What is too long for `make test`: every fault with every deed (docs/chaos.md)
+	$(CARGO) build --locked
+	LAB_SECONDS=600 CHAOS=all $(PYTEST) tests/prosody/test_chaos.py
 
 screenshots: browser ## Take the pictures of the page anew, into docs/images
 	$(CARGO) build --locked

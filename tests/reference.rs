@@ -265,3 +265,35 @@ fn every_word_that_a_key_takes_stands_in_the_file_with_all_keys() {
         assert!(!word.is_empty() && file.contains(&format!("\"{word}\"")), "{word}");
     }
 }
+
+/// The entries of a dictionary of texts in a Python file.
+fn python_dictionary(source: &str, name: &str) -> Vec<(String, String)> {
+    let (_, rest) = source.split_once(&format!("\n{name} = {{")).unwrap();
+    let (entries, _) = rest.split_once('}').unwrap();
+    let text = |text: &str| text.trim().trim_matches('"').to_owned();
+    let entries = entries.split(',').filter_map(|entry| entry.split_once(':'));
+    entries.map(|(key, value)| (text(key), text(value))).collect()
+}
+
+#[test]
+fn the_matrix_of_faults_is_that_of_the_tests() {
+    let source = read("tests/prosody/test_chaos.py");
+    let [faults, deeds, ordinary] =
+        ["FAULTS", "DEEDS", "ORDINARY"].map(|name| python_dictionary(&source, name));
+    let ordinary = &ordinary;
+    let cells = faults.iter().flat_map(|(fault, _)| {
+        deeds.iter().map(move |(deed, _)| {
+            let is_ordinary = ordinary.contains(&(fault.clone(), deed.clone()));
+            let name = format!("`{fault}-{deed}`");
+            if is_ordinary { format!("**{name}**") } else { name }
+        })
+    });
+    let expected: Vec<String> = cells.collect();
+    assert_eq!((expected.len(), ordinary.len()), (40, faults.len()));
+    let docs = read("docs/chaos.md");
+    let (_, table) = docs.split_once("| what fails | join-storm |").unwrap();
+    let (table, _) = table.split_once("\n\n").unwrap();
+    let found = table.lines().skip(2).flat_map(|row| row.trim_matches('|').split('|').skip(1));
+    let found: Vec<String> = found.map(|cell| cell.trim().to_owned()).collect();
+    assert_eq!(found, expected);
+}
