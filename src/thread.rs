@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle, sleep};
 use std::time::{Duration, Instant};
@@ -46,12 +46,13 @@ impl Health {
     ///
     /// # Panics
     /// Where a test has asked for it.
+    #[expect(clippy::panic, reason = "a test asks for it")]
     pub fn round(&self) {
         let mut inner = self.lock();
         let Some(left) = inner.faults.checked_sub(1) else { return };
         inner.faults = left;
         drop(inner);
-        panic_any("a test asks for it");
+        panic!("a test asks for it");
     }
 
     fn fell(&self, reason: &str) -> Duration {
