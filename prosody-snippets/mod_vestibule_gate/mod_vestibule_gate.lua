@@ -65,6 +65,8 @@ local PRIORITY = {
 	words_of_join = -3.95; -- when the role is known: below the last check
 	rename = 4; -- below the reserved nicks (12) and the arrivals (5)
 	ended = 0.5; -- before other modules (0) and the core (-1) end a room that nobody is in
+	lone = -0.99; -- just above the core, which ends such a room (-1),
+	lone_over = -1.01; -- and just below
 	seated = -999; -- after the modules that give roles and moderate media, before what is reported (-1000)
 	last = -1000;
 };

@@ -18,6 +18,19 @@ return function (gate)
 	gate.guard("muc-add-history", PRIORITY.history, bound_history);
 	gate.guard("muc-config-form", PRIORITY.form, bound_history);
 
+	-- While somebody who is alone takes another nick, the room has nobody for a moment, and the server would end it: they would
+	-- believe to be inside of a room that is no more.
+	local function is_rename_alone(event) return gate.kept.is_rename(event) and not event.room:has_occupant(); end
+	local renaming; -- the room of which the server believes meanwhile that it ends already
+	gate.guard("muc-occupant-left", PRIORITY.lone, function (event)
+		local room = event.room;
+		if room.destroying or gate.is_observing() or not is_rename_alone(event) then return; end
+		room.destroying, renaming = true, room;
+	end);
+	gate.guard("muc-occupant-left", PRIORITY.lone_over, function ()
+		if renaming then renaming.destroying, renaming = nil, nil; end
+	end);
+
 	-- Prosody 13 looks for a role named `affiliated` where only members may write in private: others get no answer.
 	module:hook("muc-private-message", function (event)
 		local room, stanza = event.room, event.stanza;

@@ -97,6 +97,20 @@ async def test_somebody_who_takes_another_nick_again_and_again_is_banned_all_the
         await counts(door, room, 1, 1)
 
 
+async def test_somebody_alone_who_takes_another_nick_stays_in_the_room(door):
+    async with Crowd(door.server) as crowd:
+        room = door.room()
+        alice = await inside(crowd, "alice", "Alice", room)
+        assert not (await alice.configure(room, {"muc#roomconfig_roomname": "Tea"})).error
+        await rename(alice, room, "Alicia")
+        await inside(crowd, "bob", "Bob", room)
+        await counts(door, room, 2, 1)
+        assert set(alice.occupants(room)) == {"Alicia", "Bob"}
+        assert (await alice.configuration(room))["muc#roomconfig_roomname"] == "Tea"
+        await alice.leave(room, "Alicia")
+        await counts(door, room, 1, 0)
+
+
 @pytest.mark.parametrize("to", ["a new nick", "a nick of theirs"])
 async def test_one_session_of_two_takes_another_nick(door, to):
     async with Crowd(door.server) as crowd:
