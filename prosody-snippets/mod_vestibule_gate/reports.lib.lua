@@ -52,10 +52,17 @@ return function (gate)
 		live[room.jid] = true;
 		note_all(room);
 	end
-	-- Where the server has only just started, nobody is in any, whatever it has stored.
+	-- Where the server has only just started, nobody is in any, whatever it has stored: it would have them in the room again
+	-- with the next who comes.
 	local states = module:open_store("state");
-	for room_jid in pairs(prosody.start_time and module:open_store("persistent"):get(nil) or {}) do
-		if not live[room_jid] and states:get(jid.node(room_jid)) then occupied[room_jid] = true; end
+	local function forget_occupants(room_jid, state)
+		local last = state._last_message and { _last_message = state._last_message, _last_message_at = state._last_message_at };
+		states:set(jid.node(room_jid), last);
+	end
+	for room_jid in pairs(module:open_store("persistent"):get(nil) or {}) do
+		local state = not live[room_jid] and states:get(jid.node(room_jid));
+		if state and not prosody.start_time then forget_occupants(room_jid, state); end
+		if state and prosody.start_time then occupied[room_jid] = true; end
 	end
 	gate.guard("muc-room-restored", PRIORITY.last, function (event) note_all(event.room); end);
 

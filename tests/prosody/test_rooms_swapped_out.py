@@ -5,6 +5,7 @@ import json
 
 import pytest
 from lab import SERVICE, Crowd, Door
+from storm import MODULES, shell, until
 
 SECRET = "seven tall quartz lanterns"
 POLICY = (
@@ -20,7 +21,8 @@ preset = "{SECRET}"
 @pytest.fixture
 def small(prosody_version):
     """A server that keeps one room in memory."""
-    door = Door(prosody_version, POLICY, storage="internal", muc_options={"muc_room_cache_size": 1})
+    options = {"modules": ["lab_unload"], "plugin_paths": [MODULES], "muc_options": {"muc_room_cache_size": 1}}
+    door = Door(prosody_version, POLICY, storage="internal", **options)
     try:
         yield door.start()
     finally:
@@ -50,6 +52,24 @@ async def test_a_ban_reaches_somebody_in_rooms_that_are_swapped_out(small):
         for room in rooms:
             await alice.wait_for(lambda seen, room=room: seen.room == room and seen.nick == "Bob" and seen.type == "unavailable")
             assert set(alice.occupants(room)) == {"Alice"}
+
+
+async def test_after_a_crash_of_the_server_nobody_is_in_rooms_that_were_swapped_out(small):
+    async with Crowd(small.server) as crowd:
+        rooms = [small.room() for _ in range(3)]
+        alice = await crowd.connect("alice@localhost")
+        for room in rooms:
+            assert (await alice.join(room, "Alice")).joined
+    small.server.kill()
+    small.server.start()
+    small.component.wait_ready()
+    async with Crowd(small.server) as crowd:
+        bob = await crowd.connect("bob@localhost")
+        await shell(bob, "reload")
+        await until(lambda: listed(small) == {}, 3, "nobody is in any room")
+        await bob.join(rooms[0], "Bob", SECRET)
+        await until(lambda: set(bob.occupants(rooms[0])) == {"Bob"}, 3, "Bob is alone")
+        await until(lambda: listed(small) == {rooms[0]: 1}, 3, "one room with Bob")
 
 
 async def test_a_room_that_everybody_has_left_is_known_no_more(small):
