@@ -185,12 +185,12 @@ return function (gate)
 		end;
 		-- Of the rooms that are named, those in memory, and those that were swapped out with the people in them.
 		there = function (reply, _, query)
-			local live, states = live_rooms(), module:open_store("state");
-			reply:tag("there", { xmlns = xmlns_gate });
+			local live = live_rooms();
+			reply:tag("there", { xmlns = xmlns_gate, seq = tostring(gate.last_report()) });
 			for named in query:childtags("room") do
 				local at = named.attr.jid or "";
 				local room = live[at];
-				local is_there = room and not room._data.destroyed or not room and states:get(jid_node(at) or "") ~= nil;
+				local is_there = room and not room._data.destroyed or not room and gate.reports.occupied[at];
 				if is_there then reply:tag("room", { jid = at }):up(); end
 			end
 			return reply;

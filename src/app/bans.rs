@@ -9,6 +9,7 @@ use tokio::sync::{Mutex as AsyncMutex, MutexGuard as AsyncGuard};
 use tokio::time::sleep;
 
 use super::clock::now;
+use super::enforce::enforce;
 use super::{Shared, parts};
 use crate::component::desk::Consequences;
 use crate::policy::bans::{self, Banned, Bans, Origin};
@@ -141,7 +142,7 @@ pub(super) async fn watch(shared: Shared) {
             Ok(kept) => {
                 book.stored = kept;
                 let consequences = put_in_force(&shared, &book).await;
-                super::reload::carry_out(&shared, &consequences).await;
+                enforce(&shared, consequences).await;
             }
             Err(error) => tracing::error!(%error, "the bans of the database are not known"),
         }

@@ -7,6 +7,7 @@ mod audit;
 mod bans;
 mod clock;
 mod doctor;
+mod enforce;
 mod incidents;
 mod key;
 mod listed;

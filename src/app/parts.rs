@@ -41,6 +41,20 @@ pub(super) async fn consequences(shared: &Shared, policy: &Policy) -> Consequenc
     }
 }
 
+/// Who is inside and may not be by the policy in force, and who waits and is banned, as far as is known here.
+pub(super) async fn misplaced(shared: &Shared) -> Consequences {
+    let (mut all, mut after) = (Consequences::default(), None);
+    loop {
+        let (some, last) = shared.desk().misplaced(after.as_ref(), now());
+        all.extend(some);
+        if last.is_none() {
+            return all;
+        }
+        after = last;
+        yield_now().await;
+    }
+}
+
 /// What the policy in force, instead of the one before, means for those who are there. The caller holds
 /// [`Shared::reloading`].
 pub(super) async fn judge_again(shared: &Shared, before: Arc<Policy>) -> Consequences {

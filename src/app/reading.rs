@@ -21,6 +21,8 @@ const MOST_STORED: usize = 10_000;
 /// Until rooms that could not be read are read again, at first and at the longest.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// How often rooms are read that change meanwhile without a report of it.
+const TRIES: u32 = 3;
 
 /// Reads all rooms of a service, again until it succeeds or the gate greets once more; then they are compared with the
 /// policy.
@@ -43,6 +45,31 @@ pub(super) async fn restore(shared: Shared, service: Arc<str>) {
         }
     }
     shared.audit_now.notify_one();
+}
+
+/// Has the component know what the gates know now, where it does not; returns the services of which it does not even so.
+/// What the gates were told before has come about by then: what they report comes before their reply.
+pub(super) async fn catch_up(shared: &Shared) -> Vec<(Arc<str>, RoomError)> {
+    let mut unread = Vec::new();
+    let services = shared.desk().greeted();
+    for service in services {
+        if let Err(error) = catch_up_with(shared, &service).await {
+            tracing::warn!(%service, %error, "it is not known who is in the rooms of the service");
+            unread.push((service, error));
+        }
+    }
+    unread
+}
+
+async fn catch_up_with(shared: &Shared, service: &Arc<str>) -> Result<(), RoomError> {
+    for _ in 0..TRIES {
+        let reply = shared.link.request(&**service, there(&[])).await?;
+        let last = reply.attr("seq").and_then(|last| last.parse().ok());
+        if shared.desk().is_up_to(service, last) || read_all(shared, service).await? {
+            return Ok(());
+        }
+    }
+    Err(RoomError::Busy)
 }
 
 async fn read_all(shared: &Shared, service: &Arc<str>) -> Result<bool, RoomError> {

@@ -1,19 +1,14 @@
 //! The file again: all of it, or nothing.
 
-use std::iter;
 use std::sync::{Arc, PoisonError};
 
 use super::clock::now;
-use super::rooms::RoomError;
+use super::enforce::enforce;
 use super::{Shared, Upkeep, addresses, parts, revision, rooms};
-use crate::component::desk::{Consequences, Judged};
+use crate::component::desk::Consequences;
 use crate::component::measures::settled;
 use crate::config::{Limit, Loaded, changes, load};
-use crate::jid::BareJid;
-use crate::policy::removal::admission;
-use crate::policy::verdict::Effects;
 use crate::secret::Secret;
-use crate::wire::room::LiveRoom;
 
 /// What a reload did.
 #[derive(Clone, Debug)]
@@ -181,9 +176,12 @@ async fn put_in_force(
     tracing::info!(revision, removed, "the file is reloaded");
     tokio::spawn({
         let shared = shared.clone();
-        async move { carry_out(&shared, &consequences).await }
+        async move {
+            enforce(&shared, consequences).await;
+            // Not before: it would find people who are about to be out.
+            shared.audit_now.notify_one();
+        }
     });
-    shared.audit_now.notify_one();
     shared.doctor.look_soon();
     let restart = shared.upkeep().needs_restart();
     Ok(Reloaded { revision, removed, restart })
@@ -196,42 +194,4 @@ fn too_many(consequences: &Consequences, most: usize) -> String {
         consequences.removed.len(),
         consequences.inside
     )
-}
-
-/// Removes those who may no longer be inside, lets in those who need not wait any more, and turns away those who
-/// could only wait in vain. Who is still inside, and why.
-pub(super) async fn carry_out(
-    shared: &Shared,
-    consequences: &Consequences,
-) -> Vec<(BareJid, BareJid, RoomError)> {
-    let failed = rooms::remove_all(shared, &consequences.removed).await;
-    let let_in = consequences.let_in.iter().zip(iter::repeat(true));
-    for (judged, lets_in) in let_in.chain(consequences.turned_away.iter().zip(iter::repeat(false)))
-    {
-        answer(shared, judged, lets_in).await;
-    }
-    failed
-}
-
-async fn answer(shared: &Shared, judged: &Judged, lets_in: bool) {
-    let Some((room, jid)) = judged.about() else { return };
-    let effects = |live: &LiveRoom| {
-        let waits = live.waiting.iter().any(|(who, _)| who.jid.as_ref() == Some(jid));
-        let effects = match (waits, lets_in) {
-            (false, _) => Effects::default(),
-            (true, true) => admission(jid, live.person.as_ref()),
-            (true, false) => Effects { reject: vec![(jid.clone(), None)], ..Effects::default() },
-        };
-        (effects, Vec::new())
-    };
-    let action = if lets_in { "admitted" } else { "rejected" };
-    let rule = judged.decision.rule.name;
-    match rooms::change(shared, room, action, Some(jid), effects).await {
-        Ok(()) => {
-            tracing::info!(?room, ?jid, rule, "{action}: the policy has changed while he waited")
-        }
-        Err(error) => {
-            tracing::warn!(?room, ?jid, %error, "somebody who waits could not be answered")
-        }
-    }
 }

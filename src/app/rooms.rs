@@ -250,11 +250,11 @@ fn password(
     Ok(making::password(new, Some(&live.jid), typed, &rules, now())?)
 }
 
-/// Removes those who may no longer be inside; who could not be removed, and why.
+/// Removes those who may no longer be inside; of each whether they are out, or why not.
 pub(super) async fn remove_all(
     shared: &Shared,
     removed: &[Judged],
-) -> Vec<(BareJid, BareJid, RoomError)> {
+) -> Vec<(BareJid, BareJid, Result<(), RoomError>)> {
     let those = removed.iter().filter_map(|judged| {
         let (room, jid) = judged.about()?;
         Some((room.clone(), jid.clone(), judged.decision.denial?))
@@ -262,10 +262,9 @@ pub(super) async fn remove_all(
     let those: Vec<_> = those.collect();
     let removals = those.into_iter().map(|(room, jid, denial)| async move {
         let done = remove(shared, &room, &jid, denial).await;
-        done.err().map(|error| (room, jid, error))
+        (room, jid, done)
     });
-    let failed = stream::iter(removals).buffer_unordered(AT_ONCE);
-    failed.filter_map(std::future::ready).collect().await
+    stream::iter(removals).buffer_unordered(AT_ONCE).collect().await
 }
 
 async fn remove(
@@ -285,6 +284,8 @@ async fn remove(
     // The other people inside are not needed.
     let done = apply_reading(shared, room, || glance(room, Some(jid)), None, effects).await;
     match &done {
+        // With the last who left it.
+        Err(RoomError::None(_)) => return Ok(()),
         Ok(()) => {
             shared.desk().audit().event("removed", room.as_str(), Map::new(), now());
             tracing::info!(?room, ?jid, "removed: the policy no longer admits this person");

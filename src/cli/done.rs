@@ -62,7 +62,8 @@ pub(super) fn status(request: &Request, value: &Value) -> ExitCode {
     let is_reload = matches!(request, Request::Reload { .. });
     let remains = |person: &Value| field(person, "done") == "remains";
     let is_stopped = value.get("stopped").is_some_and(Value::is_string);
-    let is_partial = is_to_many && !list(value, "failed").is_empty()
+    let is_in_part = ["failed", "unread"].iter().any(|name| !list(value, name).is_empty());
+    let is_partial = is_to_many && is_in_part
         || is_stopped
         || list(value, "people").iter().any(remains)
         || is_reload && !list(value, "restart").is_empty();
@@ -209,6 +210,13 @@ fn ban(value: &Value) {
     for one in list(value, "failed") {
         let (room, jid) = (field(one, "room"), field(one, "jid"));
         say(&format!("  STILL IN {room}: {jid}: {}", field(one, "reason")));
+    }
+    for one in list(value, "turned_away") {
+        say(&format!("  turned away from {}: {}", field(one, "room"), field(one, "jid")));
+    }
+    for one in list(value, "unread") {
+        let (service, reason) = (field(one, "service"), field(one, "reason"));
+        say(&format!("  NOT KNOWN who is in rooms of {service}: {reason}"));
     }
     if !is_set(value, "kept") {
         let reason = value.get("not_kept").map_or("?", text);

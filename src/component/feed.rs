@@ -60,6 +60,11 @@ impl Feed {
         self.is_lost && !was_lost
     }
 
+    /// Everything is known that a gate knows whose last report has this number.
+    pub(super) fn is_up_to(&self, last: Option<u64>) -> bool {
+        last.is_some() && self.heard >= last && !self.is_lost && self.reading.is_none()
+    }
+
     /// The rooms are read from now on.
     pub(super) fn begin(&mut self) {
         self.reading = Some(Reading { was_lost: self.is_lost, ..Reading::default() });

@@ -105,7 +105,7 @@ async def test_somebody_alone_who_takes_another_nick_stays_in_the_room(door):
         await rename(alice, room, "Alicia")
         await inside(crowd, "bob", "Bob", room)
         await counts(door, room, 2, 1)
-        assert set(alice.occupants(room)) == {"Alicia", "Bob"}
+        await until(lambda: set(alice.occupants(room)) == {"Alicia", "Bob"}, 3, "both are inside")
         assert (await alice.configuration(room))["muc#roomconfig_roomname"] == "Tea"
         await alice.leave(room, "Alicia")
         await counts(door, room, 1, 0)
@@ -241,6 +241,32 @@ async def test_a_lost_report_is_missed_at_the_next_one(door):
         await alice.join(other, "Alice")
         await counts(door, room, 1, 1)
         await counts(door, other, 1, 1)
+
+
+async def test_a_ban_meets_who_is_there_whatever_reports_were_lost(door):
+    async with Crowd(door.server) as crowd:
+        room, other = door.room(), door.room()
+        alice = await inside(crowd, "alice", "Alice", room, other)
+        bob = await inside(crowd, "bob", "Bob", room)
+        await counts(door, room, 2, 1)
+        await link(alice, "lose")
+        assert (await bob.join(other, "Bob")).joined
+        assert banned(door, bob) == sorted([(room, bob.bare), (other, bob.bare)])
+        await bob.ping()
+        assert (await bob.join(room, "Bob")).joined
+        await counts(door, room, 2, 1)
+        await link(alice, "lose")
+        await bob.leave(room, "Bob")
+        assert banned(door, bob) == [], "they have left"
+
+
+async def test_rooms_that_end_together_are_those_that_are_there(door):
+    async with Crowd(door.server) as crowd:
+        rooms = [door.room("many") for _ in range(2)]
+        alice = await inside(crowd, "alice", "Alice", rooms[0])
+        await link(alice, "lose")
+        await alice.join(rooms[1], "Alice")
+        assert told(door, "end-many", "--match", "many-*", "--yes")["ended"] == rooms
 
 
 async def test_what_a_lost_report_has_left_is_healed_when_rooms_are_compared(door):

@@ -12,9 +12,8 @@ use super::failure::{conflict, invalid, not_found, unavailable};
 use crate::app::around::proxies;
 use crate::app::bans::{holds, put_in_force};
 use crate::app::clock::now;
+use crate::app::enforce::{Enforced, enforce};
 use crate::app::parts::each_room;
-use crate::app::reload::carry_out;
-use crate::component::desk::Judged;
 use crate::control::{Caller, Failure, Length};
 use crate::jid::{folded, spellings};
 use crate::policy::bans::{Banned, canonical};
@@ -76,20 +75,22 @@ impl Operator {
         }
         let consequences = put_in_force(&self.shared, &book).await;
         drop(book);
-        let failed = carry_out(&self.shared, &consequences).await;
-        let is_inside = |judged: &&Judged| {
-            let mut failed = failed.iter().map(|(room, jid, _)| (room, jid));
-            !failed.any(|one| judged.about() == Some(one))
-        };
-        let removed = consequences.removed.iter().filter(is_inside).filter_map(Judged::about);
+        let Enforced { removed, turned_away, failed, unread } =
+            enforce(&self.shared, consequences).await;
         let mut reply = shown(&ban, &whom);
         if let Some(fields) = reply.as_object_mut() {
-            let removed = removed.map(|(room, jid)| json!({ "room": room, "jid": jid }));
-            fields.insert("removed".to_owned(), removed.collect());
+            for (name, people) in [("removed", removed), ("turned_away", turned_away)] {
+                let people = people.iter().map(|(room, jid)| json!({ "room": room, "jid": jid }));
+                fields.insert(name.to_owned(), people.collect());
+            }
             let failed = failed.iter().map(|(room, jid, error)| {
                 json!({ "room": room, "jid": jid, "reason": error.to_string() })
             });
             fields.insert("failed".to_owned(), failed.collect());
+            let unread = unread.iter().map(
+                |(service, error)| json!({ "service": &**service, "reason": error.to_string() }),
+            );
+            fields.insert("unread".to_owned(), unread.collect());
             fields.insert("kept".to_owned(), stored.is_ok().into());
             if let Err(reason) = stored {
                 fields.insert("not_kept".to_owned(), reason.into());
@@ -122,7 +123,7 @@ impl Operator {
         lifted.extend(book.unstored.extract_if(.., |ban| is_meant(ban)));
         let consequences = put_in_force(&self.shared, &book).await;
         drop(book);
-        carry_out(&self.shared, &consequences).await;
+        enforce(&self.shared, consequences).await;
         let lifted = lifted.iter().map(|ban| shown(ban, &whom));
         Ok(json!({ "lifted": lifted.collect::<Vec<_>>() }))
     }

@@ -10,6 +10,7 @@ use super::deed::Deed;
 use super::failure::{invalid, unavailable};
 use crate::app::clock::now;
 use crate::app::parts::each_room;
+use crate::app::reading::catch_up;
 use crate::app::rooms::{AT_ONCE, RoomError, order};
 use crate::component::registry::Room;
 use crate::control::{Failure, Length};
@@ -87,6 +88,9 @@ impl Operator {
             return Err(unavailable("there is no link to the server: see `vestibule status`"));
         }
         let wanted = filter.compile(now())?;
+        if let Some((service, error)) = catch_up(&self.shared).await.first() {
+            return Err(unavailable(format!("the rooms of {service} are not known: {error}")));
+        }
         let rooms = self.rooms_that(&wanted)?;
         if dry_run {
             let rooms = rooms.iter().filter(|room| room.seems);

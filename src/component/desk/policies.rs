@@ -9,6 +9,7 @@ use super::{Desk, Mode};
 use crate::component::registry::Room;
 use crate::jid::BareJid;
 use crate::policy::attempt::{Action, Attempt, Credential, Requester, RoomView};
+use crate::policy::bans::BAN;
 use crate::policy::decide::{decide, rejudge};
 use crate::policy::facts::Facts;
 use crate::policy::made::Held;
@@ -168,13 +169,37 @@ impl Desk {
         for jid in self.part(after).0 {
             self.live.choose_rules(&policy, &jid);
         }
+        self.write_removals(&consequences.removed, now);
+        (consequences, last)
+    }
+
+    /// Who is inside of a part of the rooms after `after` and may not be, and who waits and is banned; and the last of these
+    /// rooms, `None`: there are no more.
+    pub fn misplaced(
+        &self,
+        after: Option<&BareJid>,
+        now: Timestamp,
+    ) -> (Consequences, Option<BareJid>) {
+        let policy = &self.policy;
+        let (mut all, last) = self.judge_part(policy, policy, after, now);
+        for jid in self.part(after).0 {
+            let (Mode::Enforce, Some(room)) = (self.mode, self.live.room(&jid)) else { continue };
+            let rules = policy.rules_in(&jid, room.claims(), room.view.is_found());
+            let waiting = room.waiting.values().map(|known| &known.who);
+            let judged = waiting.map(|who| knocking(policy, &rules, &jid, room, who, now));
+            all.turned_away.extend(judged.filter(|judged| judged.decision.rule.name == BAN));
+        }
+        (all, last)
+    }
+
+    /// Writes down that these are to be out.
+    pub fn write_removals(&mut self, removed: &[Judged], now: Timestamp) {
         let pressure = Pressure::default();
-        for Judged { attempt, view, rules, decision } in &consequences.removed {
+        for Judged { attempt, view, rules, decision } in removed {
             let id = self.next_id();
             let facts = Facts::of(&self.policy, rules, attempt, view, &pressure);
             self.write_down(decision, (attempt, &facts), &id, true, now);
         }
-        (consequences, last)
     }
 }
 
@@ -188,21 +213,29 @@ fn waiting(
     who: &Requester,
     now: Timestamp,
 ) -> Option<Judged> {
+    let judged = knocking(policy, rules, jid, room, who, now);
+    let unnoted = Attempt { banned: Held::default(), ..judged.attempt.clone() };
+    let rules_before = before.rules_in(jid, room.claims(), room.view.is_found());
+    let decided_before =
+        decide(before, &rules_before, &unnoted, &judged.view, &Pressure::default(), now);
+    (decided_before.verdict != judged.decision.verdict).then_some(judged)
+}
+
+/// What a policy says of somebody who waits.
+fn knocking(
+    policy: &Policy,
+    rules: &Arc<Rules>,
+    jid: &BareJid,
+    room: &Room,
+    who: &Requester,
+    now: Timestamp,
+) -> Judged {
     let action = Action::Join { credential: Credential::None };
     let attempt = attempt(policy, jid, who, action, now);
-    // He has his place among them already.
+    // They have their place among them already.
     let view = RoomView { waiting: 0, exists: true, ..room.view.clone() };
-    let pressure = Pressure::default();
-    let unnoted = Attempt { banned: Held::default(), ..attempt.clone() };
-    let rules_before = before.rules_in(jid, room.claims(), room.view.is_found());
-    let decided_before = decide(before, &rules_before, &unnoted, &view, &pressure, now);
-    let decision = decide(policy, rules, &attempt, &view, &pressure, now);
-    (decided_before.verdict != decision.verdict).then(|| Judged {
-        attempt,
-        view,
-        rules: Arc::clone(rules),
-        decision,
-    })
+    let decision = decide(policy, rules, &attempt, &view, &Pressure::default(), now);
+    Judged { attempt, view, rules: Arc::clone(rules), decision }
 }
 
 /// Somebody who is there already, as the policy would meet him.

@@ -122,6 +122,11 @@ impl Desk {
         self.feeds.get(service).map_or(0, |feed| feed.life)
     }
 
+    /// Everything is known that the gate of a service knows whose last report has this number.
+    pub fn is_up_to(&self, service: &str, last: Option<u64>) -> bool {
+        self.feeds.get(service).is_some_and(|feed| feed.is_up_to(last))
+    }
+
     /// All rooms of a service are read from now on.
     pub fn begin_reading(&mut self, service: &Arc<str>) {
         self.feeds.entry(Arc::clone(service)).or_default().begin();
