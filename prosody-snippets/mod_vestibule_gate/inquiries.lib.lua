@@ -219,7 +219,7 @@ return function (gate)
 					if not live[room_jid] then offer(room_jid); end
 				end
 			end);
-			local page, count, weight, last = { xmlns = xmlns_gate }, 0, 0, i + max;
+			local page, count, weight, last = { xmlns = xmlns_gate, seq = tostring(gate.last_report()) }, 0, 0, i + max;
 			reply:tag("snapshot", page);
 			while rooms[i] and i < last and count < LIMIT.occupants and weight < LIMIT.page_bytes do
 				-- One that was swapped out comes back for it.

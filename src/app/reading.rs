@@ -101,6 +101,7 @@ impl<'a> Reading<'a> {
         self.shared.desk().ask_for_page(self.service);
         let Some(page) = self.pages.next_rooms().await? else { return Ok(None) };
         let mut desk = self.shared.desk();
+        desk.told(self.service, self.pages.number);
         for live in &page {
             desk.restore(self.service, live.clone(), now());
         }
@@ -142,6 +143,8 @@ pub(super) struct Pages<'a> {
     shared: &'a Shared,
     service: &'a str,
     after: Option<String>,
+    /// The number of the last report before the last page.
+    number: Option<u64>,
     /// Asks for those that come after an address.
     ask: fn(&str) -> Element,
 }
@@ -149,13 +152,15 @@ pub(super) struct Pages<'a> {
 impl<'a> Pages<'a> {
     /// The rooms in memory.
     pub(super) fn new(shared: &'a Shared, service: &'a str) -> Self {
-        Self { shared, service, after: Some(String::new()), ask: |after| snapshot(after, PAGE) }
+        let after = Some(String::new());
+        Self { shared, service, after, number: None, ask: |after| snapshot(after, PAGE) }
     }
 
     /// The next page; `None`: there is none.
     pub(super) async fn next(&mut self) -> Result<Option<Element>, RequestError> {
         let Some(after) = &self.after else { return Ok(None) };
         let page = self.shared.link.request(self.service, (self.ask)(after)).await?;
+        self.number = page.attr("seq").and_then(|number| number.parse().ok());
         let next = page.attr("next").filter(|next| *next > after.as_str()).map(str::to_owned);
         self.after = next;
         Ok(Some(page))

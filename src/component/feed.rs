@@ -85,6 +85,13 @@ impl Feed {
         }
     }
 
+    /// The gate says that its last report had this number.
+    pub(super) fn told(&mut self, number: Option<u64>) {
+        let is_behind = |number| self.heard.is_some_and(|heard| heard < number);
+        self.is_lost |= number.is_some_and(is_behind);
+        self.heard = self.heard.max(number);
+    }
+
     /// A room was read as it was after report `number`. Returns whether its record is older than the one that is known,
     /// and the reports that came later.
     pub(super) fn met(
@@ -92,10 +99,7 @@ impl Feed {
         room: &BareJid,
         number: Option<u64>,
     ) -> (bool, Vec<(Timestamp, Element)>) {
-        if let Some(number) = number {
-            self.is_lost |= self.heard.is_some_and(|heard| heard < number);
-            self.heard = self.heard.max(Some(number));
-        }
+        self.told(number);
         let Some(reading) = &mut self.reading else { return (false, Vec::new()) };
         reading.met.insert(room.clone());
         let later = reading.reports.get(room).into_iter().flatten();

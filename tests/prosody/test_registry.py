@@ -260,6 +260,16 @@ async def test_a_ban_meets_who_is_there_whatever_reports_were_lost(door):
         assert banned(door, bob) == [], "they have left"
 
 
+async def test_a_report_is_missed_that_would_be_the_first_after_a_restart(door):
+    async with Crowd(door.server) as crowd:
+        alice = await crowd.connect("alice@localhost")
+        door.component.restart()
+        await link(alice, "lose")
+        room = door.room()
+        assert (await alice.join(room, "Alice")).joined
+        await counts(door, room, 1, 1)
+
+
 async def test_rooms_that_end_together_are_those_that_are_there(door):
     async with Crowd(door.server) as crowd:
         rooms = [door.room("many") for _ in range(2)]

@@ -139,6 +139,13 @@ impl Desk {
         }
     }
 
+    /// A page of rooms says that the last report had this number.
+    pub fn told(&mut self, service: &str, number: Option<u64>) {
+        if let Some(feed) = self.feeds.get_mut(service) {
+            feed.told(number);
+        }
+    }
+
     /// Takes a room as it was read, and then what was reported since.
     pub fn restore(&mut self, service: &Arc<str>, mut room: LiveRoom, now: Timestamp) {
         room.view.nobody_logs_in = self.nobody_logs_in(service);
