@@ -44,6 +44,12 @@ class Proxy:
         """From now on the connections that there are lose everything, and stay open."""
         self._lost.update(range(len(self._pairs)))
 
+    def cut(self):
+        """Ends the connections that there are."""
+        for pair in self._pairs:
+            for writer in pair:
+                writer.close()
+
     async def _accepted(self, reader, writer):
         there = await asyncio.open_connection(HOST, self.target)
         number = len(self._pairs)

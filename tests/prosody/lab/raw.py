@@ -30,14 +30,14 @@ class Raw(Person):
         self._task = None
 
     @classmethod
-    async def log_in(cls, server, node, host=None):
+    async def log_in(cls, server, node, host=None, resource="lab"):
         """Logs in as `node` at `host` (the server's own without one) by SASL PLAIN, or without a node by ANONYMOUS, and binds
-        the resource `lab`."""
+        the resource."""
         host = host or server.host
         if node:
             server.add_account(node, host=host)
         person = cls(server, *await asyncio.open_connection(HOST, server.c2s_port))
-        await asyncio.wait_for(person._log_in(node, host), 10)
+        await asyncio.wait_for(person._log_in(node, host, resource), 10)
         return person
 
     jid = property(lambda self: self._jid)
@@ -57,7 +57,7 @@ class Raw(Person):
 
     abort = close
 
-    async def _log_in(self, node, host):
+    async def _log_in(self, node, host, resource):
         header = (
             f"<stream:stream xmlns='{CLIENT}' xmlns:stream='http://etherx.jabber.org/streams'"
             f" to='{host}' version='1.0'>"
@@ -74,7 +74,7 @@ class Raw(Person):
         await self._until(b"</stream:features>")
         self.send_raw(
             "<iq type='set' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'>"
-            "<resource>lab</resource></bind></iq>"
+            f"<resource>{resource}</resource></bind></iq>"
         )
         self._jid = re.search("<jid>(.*)</jid>", await self._until(b"</iq>")).group(1)
         self._task = asyncio.ensure_future(self._read())
