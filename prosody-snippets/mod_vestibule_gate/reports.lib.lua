@@ -52,12 +52,12 @@ return function (gate)
 		live[room.jid] = true;
 		note_all(room);
 	end
-	-- Where the server has only just started, nobody is in any, whatever it has stored: it would have them in the room again
-	-- with the next who comes.
+	-- Where the server has only just started, nobody is in any, whatever it has stored: it would have them in the room
+	-- again with the next who comes.
 	local states = module:open_store("state");
 	local function forget_occupants(room_jid, state)
-		local last = state._last_message and { _last_message = state._last_message, _last_message_at = state._last_message_at };
-		states:set(jid.node(room_jid), last);
+		local last, at = state._last_message, state._last_message_at;
+		states:set(jid.node(room_jid), last and { _last_message = last, _last_message_at = at } or nil);
 	end
 	for room_jid in pairs(module:open_store("persistent"):get(nil) or {}) do
 		local state = not live[room_jid] and states:get(jid.node(room_jid));

@@ -18,8 +18,8 @@ return function (gate)
 	gate.guard("muc-add-history", PRIORITY.history, bound_history);
 	gate.guard("muc-config-form", PRIORITY.form, bound_history);
 
-	-- While somebody who is alone takes another nick, the room has nobody for a moment, and the server would end it: they would
-	-- believe to be inside of a room that is no more.
+	-- While somebody who is alone takes another nick, the room has nobody for a moment, and the server would end it: they
+	-- would believe to be inside of a room that is no more.
 	local function is_rename_alone(event) return gate.kept.is_rename(event) and not event.room:has_occupant(); end
 	local renaming; -- the room of which the server believes meanwhile that it ends already
 	gate.guard("muc-occupant-left", PRIORITY.lone, function (event)
