@@ -12,6 +12,7 @@ PYTEST = VESTIBULE_BIN=$(TARGET)/debug/vestibule $(PYTHON) -m pytest -q -p no:ca
 ONCE ?=
 SEEDS ?= 2
 MUTANTS ?=
+SOAK_MINUTES ?= 60
 PREFIX ?= /usr/local
 DESTDIR ?=
 PROGRAM ?=
@@ -24,7 +25,7 @@ export PROSODY
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit lint doc prosody-tests property bench screenshots fuzz fuzz-short long mutants deny static packages prosody13 browser install
+.PHONY: help demo test unit lint doc prosody-tests property bench screenshots fuzz fuzz-short long soak mutants deny static packages prosody13 browser install
 
 help: ## List these targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -73,6 +74,10 @@ property: prosody13 ## Send 2,000 generated stanzas at real rooms on each Prosod
 long: prosody13 ## What is too long for `make test`: every fault with every deed (docs/chaos.md)
 	$(CARGO) build --locked
 	LAB_SECONDS=600 CHAOS=all $(PYTEST) tests/prosody/test_chaos.py
+
+soak: packages ## Everything at once for SOAK_MINUTES (60): is anything growing? (docs/soak.md)
+	$(CARGO) build --locked
+	SOAK_MINUTES=$(SOAK_MINUTES) VESTIBULE_BIN=$(TARGET)/debug/vestibule $(PYTHON) tests/prosody/soak.py
 
 screenshots: browser ## Take the pictures of the page anew, into docs/images
 	$(CARGO) build --locked
