@@ -72,6 +72,17 @@ fn tables_of_a_newer_version_are_left_alone() {
 }
 
 #[test]
+fn an_entry_of_a_kind_that_only_a_newer_version_knows_is_left_out() {
+    let server = Server::shared();
+    let at = server.fresh();
+    let mut connection = Postgres::new(Arc::new(at.clone())).connect().unwrap();
+    let entries = [0, 1].map(|second| Arc::new(entry(second, "tea", "bob")));
+    connection.append(&entries).unwrap();
+    sql(&at, &format!("update vestibule_entry set kind = 'vote' where seq = {}", entries[0].seq));
+    assert_eq!(connection.search(&Query::default()).unwrap(), [(*entries[1]).clone()]);
+}
+
+#[test]
 fn components_that_start_at_once_make_the_tables_once() {
     let server = Server::shared();
     let database = server.fresh();

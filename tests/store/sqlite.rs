@@ -39,6 +39,21 @@ fn a_file_of_a_newer_version_is_left_alone() {
     assert!(matches!(refused, StoreError::Lasting(reason) if reason.contains("newer")));
 }
 
+#[test]
+fn an_entry_of_a_kind_that_only_a_newer_version_knows_is_left_out() {
+    let (database, _home) = fresh();
+    let mut connection = database.connect().unwrap();
+    let entries = [0, 1, 2].map(|second| Arc::new(entry(second, "tea", "bob")));
+    connection.append(&entries).unwrap();
+    let file = rusqlite::Connection::open(database.path()).unwrap();
+    file.execute("update entries set kind = 'vote' where seq = ?1", [entries[1].seq]).unwrap();
+    let mut found =
+        |limit| connection.search(&Query { limit: Some(limit), ..Query::default() }).unwrap();
+    let (all, two) = (found(10), found(2));
+    assert_eq!(all, [(*entries[0]).clone(), (*entries[2]).clone()]);
+    assert_eq!(all, two, "and makes no page shorter");
+}
+
 fn keep(age: Option<Duration>, size: u64, now: i64) -> Keep {
     Keep { age, size, clock: Arc::new(move || at(now)) }
 }

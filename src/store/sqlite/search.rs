@@ -4,7 +4,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, Error, params_from_iter};
 
 use super::rows;
-use crate::store::entry::Entry;
+use crate::store::entry::{Entry, Kind};
 use crate::store::query::Query;
 
 /// Conditions and the values in them.
@@ -66,8 +66,13 @@ fn conditions(query: &Query) -> Conditions {
     if let Some(verdict) = &query.verdict {
         all.must("verdict = ?", [text(verdict)]);
     }
-    if let Some(kind) = query.kind {
-        all.must("kind = ?", [text(kind.name())]);
+    match query.kind {
+        Some(kind) => all.must("kind = ?", [text(kind.name())]),
+        // One that only a newer version knows is left out.
+        None => {
+            let places = ["?"; Kind::NAMES.len()].join(", ");
+            all.must(&format!("kind IN ({places})"), Kind::NAMES.map(text));
+        }
     }
     if let Some(id) = &query.id {
         all.must("id = ?", [text(id)]);
