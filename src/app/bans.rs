@@ -141,6 +141,7 @@ pub(super) async fn watch(shared: Shared) {
             Ok(kept) if kept == book.stored => {}
             Ok(kept) => {
                 book.stored = kept;
+                let _alone = shared.banning.lock().await;
                 let consequences = put_in_force(&shared, &book).await;
                 enforce(&shared, consequences).await;
             }

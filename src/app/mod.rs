@@ -135,6 +135,8 @@ struct Shared {
     addresses: Arc<addresses::Addresses>,
     /// Held while the file is read and put in force.
     reloading: Arc<AsyncMutex<()>>,
+    /// Held while a ban removes people, who are named in its reply: the audit waits with what it would repair.
+    banning: Arc<AsyncMutex<()>>,
     /// Wakes the audit before its time.
     audit_now: Arc<Notify>,
     /// Held by whoever reads all rooms, page by page: one at a time, so that the server is never held up.
@@ -263,6 +265,7 @@ pub async fn run(
         bans: Arc::new(book),
         addresses: Arc::default(),
         reloading: Arc::default(),
+        banning: Arc::default(),
         audit_now: Arc::default(),
         paging: Arc::default(),
         judging_turn: Arc::default(),

@@ -80,6 +80,11 @@ async fn service_rooms(
             rooms = rooms.saturating_add(1);
             let found = compare(shared, &live);
             if !found.is_empty() {
+                // Whoever bans may wait for the end of this reading: after that it is begun anew.
+                let Ok(_alone) = shared.banning.try_lock() else {
+                    tokio::spawn(again(shared.clone()));
+                    return Ok(rooms);
+                };
                 see_to(shared, &live.jid, found, settings, trials).await;
             }
         }
@@ -89,6 +94,12 @@ async fn service_rooms(
         tokio::spawn(restore(shared.clone(), Arc::clone(service)));
     }
     Ok(rooms)
+}
+
+/// Asks for another audit once nobody bans any more.
+async fn again(shared: Shared) {
+    drop(shared.banning.lock().await);
+    shared.audit_now.notify_one();
 }
 
 fn compare(shared: &Shared, live: &LiveRoom) -> Vec<Drift> {

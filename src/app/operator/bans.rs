@@ -73,6 +73,7 @@ impl Operator {
                 book.unstored.push(ban.clone());
             }
         }
+        let _alone = self.shared.banning.lock().await;
         let consequences = put_in_force(&self.shared, &book).await;
         drop(book);
         let Enforced { removed, turned_away, failed, unread } =
@@ -121,6 +122,7 @@ impl Operator {
             lifted.extend(book.stored.extract_if(.., |ban| is_meant(ban)));
         }
         lifted.extend(book.unstored.extract_if(.., |ban| is_meant(ban)));
+        let _alone = self.shared.banning.lock().await;
         let consequences = put_in_force(&self.shared, &book).await;
         drop(book);
         enforce(&self.shared, consequences).await;
