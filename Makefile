@@ -11,6 +11,8 @@ CROWDS := $(addprefix tests/prosody/test_,component_restarts.py fair_turns.py on
 PYTEST = VESTIBULE_BIN=$(TARGET)/debug/vestibule $(PYTHON) -m pytest -q -p no:cacheprovider
 ONCE ?=
 SEEDS ?= 2
+MODEL_STEPS ?= 500
+MODEL_SEEDS ?= 1,2,3
 MUTANTS ?=
 SOAK_MINUTES ?= 60
 PREFIX ?= /usr/local
@@ -25,7 +27,7 @@ export PROSODY
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit lint doc prosody-tests property bench screenshots fuzz fuzz-short long soak mutants deny static packages prosody13 browser install
+.PHONY: help demo test unit lint doc prosody-tests property bench screenshots fuzz fuzz-short long soak model model-mutants mutants deny static packages prosody13 browser install
 
 help: ## List these targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -71,7 +73,15 @@ property: prosody13 ## Send 2,000 generated stanzas at real rooms on each Prosod
 	$(CARGO) build --locked
 	LAB_SECONDS=1800 PROPERTY_STANZAS=2000 PROPERTY_SEEDS=$(SEEDS) $(PYTEST) tests/prosody/test_property.py
 
-long: prosody13 ## What is too long for `make test`: every fault with every deed (docs/chaos.md)
+model: prosody13 ## Play 500 random steps on each Prosody and compare everybody's view of the rooms after each (MODEL_SEEDS=1,2: other ones)
+	$(CARGO) build --locked
+	LAB_SECONDS=3600 MODEL_STEPS=$(MODEL_STEPS) MODEL_SEEDS=$(MODEL_SEEDS) $(PYTEST) tests/prosody/test_model.py -k everybody
+
+model-mutants: prosody13 ## Put back each fault that the gate once had, and see that the model finds it
+	$(CARGO) build --locked
+	LAB_SECONDS=3600 MODEL_MUTANTS=all $(PYTEST) tests/prosody/test_model.py -k fault
+
+long: prosody13 model model-mutants ## What is too long for `make test`: every fault with every deed (docs/chaos.md), the model
 	$(CARGO) build --locked
 	LAB_SECONDS=600 CHAOS=all $(PYTEST) tests/prosody/test_chaos.py
 

@@ -331,7 +331,7 @@ class Model:
             return None if pair in self.been else "waits" if bare in waits or len(waits) < MOST_WAITING else "out"
         if room.startswith("small-") and not is_there and not is_moderator:
             people = {other.bare for other, _, _ in seats} - {ROBOT}
-            return None if pair in self.been else "in" if len(people) < MOST_PEOPLE else "out"
+            return "in" if len(people) < MOST_PEOPLE else "out"
         return "in"
 
     def knocked(self, session, room):

@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 
-from lab.http import Api
+from lab import Failed
 from lab.stanza import element
 from model import ACCOUNTS, KINDS, LONG, NICKS, PATIENCE, POLICY, ROBOT, Model, Wrong, inside, waiting
 
@@ -43,7 +43,8 @@ class Steps(Model):
                     self.log[-1] = f"{done} [{time.monotonic() - began:.1f} s]"
         except Exception as error:
             log = "\n".join(f"  {number}. {text}" for number, text in enumerate(self.log, 1)).replace(f"@{self.service}", "")
-            raise Wrong(f"seed {self.seed}, step {len(self.log)}:\n{log}\n{type(error).__name__}: {error}") from error
+            kind = Wrong if isinstance(error, Wrong) else Failed
+            raise kind(f"seed {self.seed}, step {len(self.log)}:\n{log}\n{type(error).__name__}: {error}") from error
 
     # People
 
