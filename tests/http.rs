@@ -91,6 +91,7 @@ impl Site for Noting {
         Figures {
             status: self.status(),
             rooms: self.rooms(),
+            looks: [("timers", 15), ("succession", 16)],
             bans: 2,
             started: 1.5,
             decided: self.decided.lock().unwrap().clone(),
@@ -635,6 +636,7 @@ async fn metrics_tell_what_was_counted_to_whoever_may_know() {
         ("vestibule_rooms{state=\"open\"}", 2.0),
         ("vestibule_occupants", 5.0),
         ("vestibule_people", 5.0),
+        ("vestibule_room_looks_total{watch=\"timers\"}", 15.0),
         ("vestibule_gate_deeds_total{deed=\"failed-open\"}", 1.0),
         ("vestibule_reloads_total{outcome=\"failed\"}", 4.0),
         ("vestibule_commands_total{face=\"http\",outcome=\"failed\"}", 8.0),

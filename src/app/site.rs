@@ -9,6 +9,7 @@ use super::clock::now;
 use super::listed::listed;
 use super::operator::Operator;
 use crate::component::measures::{add, less, now as count};
+use crate::component::registry::Watch;
 use crate::control::{RoomLine, Status};
 use crate::http::{Figures, Readiness, Site};
 use crate::store::Entry;
@@ -50,6 +51,7 @@ impl Site for Operator {
         Figures {
             status,
             rooms,
+            looks: Watch::ALL.map(|watch| (watch.name(), desk.looks(watch))),
             bans: desk.policy().bans.lines().count(),
             started: shared.started_at.as_duration().as_secs_f64(),
             decided: desk.decided().clone(),

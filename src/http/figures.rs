@@ -11,6 +11,8 @@ pub struct Figures {
     pub status: Status,
     /// The rooms.
     pub rooms: Vec<RoomLine>,
+    /// How often rooms were looked at, by what looks.
+    pub looks: [(&'static str, u64); 2],
     /// Bans of the file.
     pub bans: usize,
     /// When the process started, in seconds since 1970.

@@ -117,6 +117,9 @@ impl Collected {
         let help = "Rooms with somebody inside and no moderator";
         let unmoderated = rooms.iter().filter(|room| room.occupants > 0 && room.moderators == 0);
         to.gauge("vestibule_rooms_unmoderated", help, float(unmoderated.count()))?;
+        let looks = self.0.looks.map(|(watch, count)| (vec![("watch", watch)], count));
+        let help = "Rooms looked at because they changed or their time had come";
+        to.counters("vestibule_room_looks", help, looks)?;
         to.gauge("vestibule_bans", "Bans of the policy file", float(self.0.bans))
     }
 
