@@ -81,9 +81,11 @@ model-mutants: prosody13 ## Put back each fault that the gate once had, and see 
 	$(CARGO) build --locked
 	LAB_SECONDS=3600 MODEL_MUTANTS=all $(PYTEST) tests/prosody/test_model.py -k fault
 
-long: prosody13 model model-mutants ## What is too long for `make test`: every fault with every deed (docs/chaos.md), the model
+long: prosody13 model model-mutants ## What is too long for `make test`: every fault with every deed (docs/chaos.md), the model, 1,000 people, 10,001 rooms
 	$(CARGO) build --locked
 	LAB_SECONDS=600 CHAOS=all $(PYTEST) tests/prosody/test_chaos.py
+	LAB_SECONDS=1800 CROWD=1000 $(PYTEST) tests/prosody/test_registry.py -k any_size
+	LAB_SECONDS=3600 ROOMS=10001 $(PYTEST) tests/prosody/test_sizes.py
 
 soak: packages ## Everything at once for SOAK_MINUTES (60): is anything growing? (docs/soak.md)
 	$(CARGO) build --locked

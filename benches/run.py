@@ -9,7 +9,7 @@ import subprocess
 import sys
 import traceback
 
-from measure import BENCHES, ROOT, decide, floods, joins, memory, questions, replay, restart
+from measure import BENCHES, ROOT, decide, floods, joins, memory, questions, replay, restart, sizes
 from measure.figures import Unmeasured, budgets, judged, table, write_summary
 
 MEASUREMENTS = {
@@ -20,6 +20,7 @@ MEASUREMENTS = {
     "restart": restart,
     "floods": floods,
     "replay": replay,
+    "sizes": sizes,
 }
 
 

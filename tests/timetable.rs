@@ -512,7 +512,7 @@ fn a_wave_without_its_last_stranger_is_over_sooner() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
 
     /// What is known of the rooms that were looked at when their time came or they changed is what a look at all of them
     /// shows: [`Gate::look`] compares.

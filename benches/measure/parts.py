@@ -52,8 +52,8 @@ class PinnedVestibule(Vestibule):
 class PinnedProsody(Prosody):
     """Prosody on the core of what is measured. It does not lock new rooms: nobody configures them."""
 
-    def __init__(self, version, gate, **options):
-        rooms = {"muc_room_locking": False}
+    def __init__(self, version, gate, muc_options=None, **options):
+        rooms = {"muc_room_locking": False, **(muc_options or {})}
         super().__init__(version, gate=gate, muc_options=rooms, **options)
 
     def spawn(self, command, env):

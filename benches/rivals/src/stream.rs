@@ -45,8 +45,15 @@ impl Stream {
     /// # Errors
     /// Those of the socket, the end of the stream, and silence.
     pub async fn fill(&mut self) -> Result<()> {
-        let read = timeout(SILENCE, self.socket.read_buf(self.splitter.buffer())).await;
-        match read.map_err(|_| "the peer is silent")?? {
+        timeout(SILENCE, self.fill_some_time()).await.map_err(|_| "the peer is silent")?
+    }
+
+    /// The same, however long the peer is silent.
+    ///
+    /// # Errors
+    /// Those of the socket, and the end of the stream.
+    pub async fn fill_some_time(&mut self) -> Result<()> {
+        match self.socket.read_buf(self.splitter.buffer()).await? {
             0 => Err("the peer closed the connection".into()),
             _ => Ok(()),
         }

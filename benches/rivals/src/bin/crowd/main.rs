@@ -2,9 +2,10 @@
 //!
 //! `crowd rate` fills many rooms as fast as the server lets it in; `crowd latency` joins two servers in turn, one
 //! person at a time; `crowd storm` joins at a steady pace and writes down each outcome; `crowd back` waits for a
-//! server to come back and joins. Each prints one JSON object.
+//! server to come back and joins; `crowd hold` stays in its rooms. Each prints one JSON object, some one before.
 
 mod back;
+mod hold;
 mod join;
 mod latency;
 mod rate;
@@ -23,7 +24,8 @@ fn main() -> Result<()> {
             "latency" => latency::run(&arguments).await?,
             "storm" => storm::run(&arguments).await?,
             "back" => back::run(&arguments).await?,
-            other => return Err(format!("{other}: none of rate, latency, storm, back").into()),
+            "hold" => hold::run(&arguments).await?,
+            other => return Err(format!("{other}: none of rate, latency, storm, back, hold").into()),
         };
         println!("{figures}");
         Ok(())

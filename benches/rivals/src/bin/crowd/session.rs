@@ -10,6 +10,11 @@ const HOST: &str = "guest.localhost";
 
 /// Logs in at the client port, as nobody in particular (SASL ANONYMOUS).
 pub async fn log_in(port: u16) -> Result<Stream> {
+    Ok(log_in_as(port).await?.0)
+}
+
+/// The same, with the full JID that the session is given.
+pub async fn log_in_as(port: u16) -> Result<(Stream, String)> {
     let mut stream = Stream::over(TcpStream::connect(("127.0.0.1", port)).await?)?;
     open(&mut stream).await?;
     stream.send("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='ANONYMOUS'/>").await?;
@@ -23,10 +28,10 @@ pub async fn log_in(port: u16) -> Result<Stream> {
         .send("<iq type='set' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>")
         .await?;
     let answer = stream.next().await?;
-    if !has(&answer, "<jid>") {
-        return Err(format!("no resource: {}", String::from_utf8_lossy(&answer)).into());
-    }
-    Ok(stream)
+    let answer = String::from_utf8_lossy(&answer);
+    let jid = answer.split_once("<jid>").and_then(|(_, rest)| rest.split_once("</jid>"));
+    let (jid, _) = jid.ok_or_else(|| format!("no resource: {answer}"))?;
+    Ok((stream, jid.to_owned()))
 }
 
 /// Sends the header; reads the server's, and its features.
