@@ -14,20 +14,20 @@ async def ann_opens(stage):
     since = ann.mark()
     outcome = await ann.join(ROOM, "Ann")
     stage.joined(outcome, "moderator")
-    told = await stage.hears("Ann", since, "The password of this room is", "is told")
-    stage.password = told.body.partition("room is: ")[2].partition(" ")[0]
+    told = await stage.hears("Ann", since, "The password of this meeting is", "is told")
+    stage.password = told.body.partition("meeting is: ")[2].partition(" ")[0]
     stage.expect(stage.password, "a password in the message", told.body)
     await stage.decided("Ann", "open", "allow", "moderators.become")
 
 
 async def bob_knocks(stage):
-    stage.scene("Bob does not know the password: he knocks, and waits")
+    stage.scene("Bob does not know the password: he waits in the lobby")
     ann, bob = stage.people["Ann"], stage.people["Bob"]
     stage.before_knock = ann.mark()
     since = bob.mark()
     stage.did("Bob", "joins without a password")
     outcome = await bob.join(ROOM, "Bob")
-    stage.turned_away(outcome, "auth", "registration-required", "knocked")
+    stage.turned_away(outcome, "auth", "registration-required", "lobby")
     await stage.decided("Bob", "join", "hold", "lobby.admission")
     stage.did("Ann", "says “The vote is five to three.”")
     ann.say(ROOM, "The vote is five to three.")
@@ -44,7 +44,7 @@ async def mallory_guesses(stage):
     for guess in ("password", "12345678", "tea", "letmein", "correct-horse"):
         stage.did("Mallory", f"tries “{guess}”")
         outcome = await mallory.join(ROOM, "Mallory", guess)
-        stage.turned_away(outcome, "auth", "not-authorized", "not the password")
+        stage.turned_away(outcome, "auth", "not-authorized", "not correct")
     await stage.decided("Mallory", "join", "prompt", "password.required")
     stage.did("Mallory", "tries once more")
     outcome = await mallory.join(ROOM, "Mallory", "battery-staple")

@@ -18,7 +18,7 @@ async def ann_makes_it_public(stage):
     stage.scene("Ann would like the room to be listed")
     stage.did("Ann", "makes it public in the room's configuration")
     reply = await stage.people["Ann"].configure(ROOM, {"muc#roomconfig_publicroom": True})
-    stage.refused(reply.error, "cancel", "not-acceptable", "not listed")
+    stage.refused(reply.error, "cancel", "not-acceptable", "never listed")
     await stage.decided("Ann", "configure", "deny", "access.hidden")
 
 
@@ -39,7 +39,7 @@ async def bob_promotes_himself(stage):
     since = bob.mark()
     bob.say(ROOM, "!close")
     error = await bob.wait_for(lambda seen: seen.name == "message" and seen.error, since=since)
-    stage.refused(error.error, "auth", "forbidden", "may not close")
+    stage.refused(error.error, "auth", "forbidden", "cannot close")
     await stage.decided("Bob", "command", "deny", "close.by")
 
 
@@ -48,7 +48,7 @@ async def ann_closes(stage):
     bob, since = stage.people["Bob"], stage.people["Bob"].mark()
     stage.did("Ann", "writes !close")
     stage.people["Ann"].say(ROOM, "!close")
-    await stage.hears("Bob", since, "closed now", "Bob hears")
+    await stage.hears("Bob", since, "now closed", "Bob hears")
     echo = [each for each in bob.seen[since:] if each.body == "!close"]
     stage.expect(not echo, "that nobody reads the command", echo)
     await stage.decided("Ann", "command", "allow", "close.by")
@@ -79,7 +79,7 @@ async def the_operator_reopens(stage):
     stage.scene("The operator opens it again")
     since = stage.people["Ann"].mark()
     stage.operator("reopen", ROOM)
-    await stage.hears("Ann", since, "open again", "Ann hears")
+    await stage.hears("Ann", since, "open to new", "Ann hears")
     stage.did("Dave", "joins once more")
     outcome = await stage.people["Dave"].join(ROOM, "Dave", stage.password)
     stage.joined(outcome, "participant")

@@ -49,7 +49,7 @@ async def nobody_decides(stage):
     await stage.hears("Bob", before, "go on", "Bob hears")
     outcome = await eve.outcome(ROOM, since)
     stage.page.line("saw", "Eve", f"waits {time.monotonic() - began:.0f} s, and then")
-    stage.turned_away(outcome, "wait", "remote-server-timeout", "does not answer")
+    stage.turned_away(outcome, "wait", "remote-server-timeout", "briefly unavailable")
     stage.page.line("policy", "decision", "none: while nobody can decide, nobody else comes in (unless the operator has")
     stage.page.line("policy", "", "chosen otherwise), and those inside go on")
 

@@ -209,6 +209,6 @@ fn a_remedy_is_written_in_the_words_of_the_protocol() {
     }
     let refused = write(&Remedy::Refuse(vec![bob.clone(), jid("eve@example.org")]));
     let turned_away: Vec<_> = refused.children().map(|it| (it.name(), it.text())).collect();
-    let words = "Nobody is there who could let you in. Try again later.".to_owned();
+    let words = "Nobody is here to let you in. Please try again later.".to_owned();
     assert_eq!(turned_away, [("reject", words.clone()), ("reject", words)]);
 }

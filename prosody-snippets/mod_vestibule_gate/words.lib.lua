@@ -1,24 +1,24 @@
 -- What the gate says by itself, in English or as the component has told it.
 
 local ENGLISH = {
-	["gate-chat"] = "You may not write to this room.",
-	["gate-private"] = "You may not write privately to anybody in this room.",
-	["gate-rename"] = "You may not change your name in this room.",
-	["gate-media"] = "Who may speak, show himself and share the screen is set by the server.",
-	["gate-admitted"] = "You have been admitted.",
-	["gate-nobody"] = "Nobody has let you in. Try again later.",
-	["gate-away"] = "The meeting policy does not answer. Try again in a moment.",
-	["gate-full"] = "Too many people wait here. Try again in a moment.",
-	["gate-address"] = "An address in this request has characters that are not allowed in addresses here.",
+	["gate-chat"] = "You cannot write in this meeting.",
+	["gate-private"] = "You cannot send private messages in this meeting.",
+	["gate-rename"] = "You cannot change your name in this meeting.",
+	["gate-media"] = "Audio, video and screen sharing are controlled by this server.",
+	["gate-admitted"] = "A moderator has let you in.",
+	["gate-nobody"] = "Nobody has let you in. Please try again later.",
+	["gate-away"] = "The meeting service is briefly unavailable. Please try again in a moment.",
+	["gate-full"] = "Too many people are waiting. Please try again in a moment.",
+	["gate-address"] = "An address in this request has characters that are not allowed here.",
 	["gate-too-large"] = "The request is too large.",
 	["gate-value"] = "This value cannot be used here: {field}.",
 	["gate-outside"] = "You are not in this room.",
-	["gate-unnamed"] = "This room does not take such a request.",
+	["gate-unnamed"] = "This room does not support this request.",
 	["gate-read"] = "Only moderators can see this.",
 	["gate-elsewhere"] = "No meetings are held at this address.",
 	["say-suspended-here"] =
-		"This meeting is suspended by the operator of this server: only moderators can speak and write.",
-	["reserved-nick"] = "This nickname is reserved.",
+		"This meeting has been suspended by the server's operator. Only moderators can speak and write.",
+	["reserved-nick"] = "This name is reserved. Please choose another name.",
 };
 
 local told, default = {}, nil; -- by language in lower case, then by name; and what is read by whoever does not say

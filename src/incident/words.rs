@@ -146,7 +146,7 @@ mod tests {
         assert_eq!(
             sentence(&entry),
             "Bob (bob@example.org) wanted to come in: refused by close.members (line 41): \
-             Too many wrong passwords. Try again in …."
+             Too many wrong passwords. Please try again in …."
         );
     }
 

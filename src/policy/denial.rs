@@ -94,31 +94,31 @@ denials! {
     /// Something that this version cannot judge.
     Unknown =>
         "unknown-attempt", "cancel" "feature-not-implemented", Words,
-        "This server's meeting policy does not know this kind of request.";
+        "This server does not support this kind of request.";
     /// The component itself failed.
     Fault =>
         "fault", "wait" "internal-server-error", Words,
-        "This server cannot open the room just now. Try again later.";
+        "The meeting service is briefly unavailable. Please try again in a moment.";
     /// A ban of the file.
     Banned =>
         "banned", "auth" "forbidden", Words,
-        "You are not welcome in this room.";
+        "You are banned from this meeting.";
     /// A ban of the room (affiliation `outcast`).
     Outcast =>
         "outcast", "auth" "forbidden", Words,
-        "You are not welcome in this room.";
+        "You are banned from this meeting.";
     /// The connection is not encrypted.
     NotEncrypted =>
         "not-encrypted", "modify" "policy-violation", Words,
-        "Rooms on this server are for encrypted connections only.";
+        "This server requires an encrypted connection. Please turn on encryption and try again.";
     /// This requester may not open rooms.
     MayNotOpen =>
         "may-not-open", "cancel" "not-allowed", Words,
-        "You may not open rooms on this server. Ask the person who invited you to come first.";
+        "You cannot start a meeting on this server. Please wait for your host, then try again.";
     /// The same, but somebody who logs in may.
     LogInToOpen =>
         "log-in-to-open", "cancel" "not-allowed", LogIn,
-        "Log in to open a room on this server.";
+        "Please log in to start a meeting.";
     /// Where a focus opens the rooms, it has not opened this one yet.
     FocusFirst =>
         "focus-first", "cancel" "not-allowed", Retry,
@@ -126,107 +126,107 @@ denials! {
     /// The focus opens a room, and it is not known for whom.
     NobodyAsked =>
         "nobody-asked", "cancel" "not-allowed", Words,
-        "The server cannot tell who wants to open this room. Ask the operator to have requests sent over XMPP.";
+        "The server cannot tell who is starting this meeting. Please ask its operator to send conference requests over XMPP.";
     /// A room of this name may not be opened.
     RoomName =>
         "room-name", "cancel" "not-allowed", Words,
-        "A room of this name may not be opened on this server.";
+        "This meeting name is not allowed here. Please choose another name.";
     /// This requester may not enter.
     MayNotEnter =>
         "may-not-enter", "cancel" "not-allowed", Words,
-        "You may not enter rooms on this server.";
+        "You cannot join meetings on this server.";
     /// The same, but somebody who logs in may.
     LogInToEnter =>
         "log-in-to-enter", "cancel" "not-allowed", LogIn,
-        "Log in to enter rooms on this server.";
+        "Please log in to join this meeting.";
     /// A password has to be typed.
     PasswordNeeded =>
         "password-needed", "auth" "not-authorized", Dialog,
-        "This room needs a password.";
+        "This meeting requires a password.";
     /// It was the wrong one.
     PasswordWrong =>
         "password-wrong", "auth" "not-authorized", Dialog,
-        "That is not the password of this room.";
+        "That password is not correct.";
     /// It is not good enough for a room.
     PasswordWeak {
         /// The least length asked for.
         min_length: u32,
     } like Self::PasswordWeak { min_length: 8 } =>
         "password-weak", "auth" "not-authorized", Dialog,
-        "This password is too easy to guess. Take at least {min_length} characters, and nothing that is in the room's name.";
+        "This password is too easy to guess. Use at least {min_length} characters, and nothing from the meeting's name.";
     /// Too many wrong passwords.
     TooManyGuesses {
         /// How long to wait.
         wait: Duration,
     } like Self::TooManyGuesses { wait: WAIT } =>
         "too-many-guesses", "wait" "resource-constraint", Words,
-        "Too many wrong passwords. Try again in {wait}.";
+        "Too many wrong passwords. Please try again in {wait}.";
     /// Somebody inside has to open the door.
     Lobby =>
         "lobby", "auth" "registration-required", Lobby,
-        "You have knocked. Somebody inside has to let you in; you will be invited.";
+        "You're in the lobby. A moderator can let you in.";
     /// Somebody would have to open the door, and there is no lobby to wait in.
     NoLobby =>
         "no-lobby", "auth" "registration-required", Words,
-        "This room takes only people who were invited.";
+        "This meeting is for invited people only.";
     /// There are too many waiting.
     LobbyFull =>
         "lobby-full", "wait" "resource-constraint", Words,
-        "Too many people are waiting at this room. Try again later.";
+        "The lobby is full. Please try again later.";
     /// Knocked too often.
     TooManyKnocks {
         /// How long to wait.
         wait: Duration,
     } like Self::TooManyKnocks { wait: WAIT } =>
         "too-many-knocks", "wait" "resource-constraint", Words,
-        "You have knocked too often. Try again in {wait}.";
+        "You have asked to join too often. Please try again in {wait}.";
     /// Was removed from this room.
     Removed {
         /// How long to stay out.
         wait: Duration,
     } like Self::Removed { wait: WAIT } =>
         "removed", "auth" "forbidden", Words,
-        "You were removed from this meeting. You may come back in {wait}.";
+        "You were removed from this meeting. You can come back in {wait}.";
     /// Nobody else may come in.
     Closed(Closed) like Self::Closed(Closed::Command) =>
         "closed", "cancel" "not-allowed", Words,
-        "This room is closed: nobody else can come in.";
+        "This meeting is closed to new participants.";
     /// An operator has suspended the meeting: nobody else may come in.
     Suspended =>
         "suspended", "cancel" "not-allowed", Words,
-        "This meeting is suspended by the operator of this server: nobody else can come in.";
+        "This meeting has been suspended by the server's operator. Nobody else can join for now.";
     /// An operator has suspended the meeting: nobody inside takes that back.
     SuspendedInside =>
         "suspended-inside", "cancel" "not-acceptable", Words,
-        "This meeting is suspended by the operator of this server: until it is resumed, that is not possible.";
+        "This meeting has been suspended by the server's operator. That is not possible until it resumes.";
     /// Not before a moderator is there, or before the room has a password.
     NotOpenYet =>
         "not-open-yet", "auth" "registration-required", Words,
-        "This room is not open yet. You will be invited when it is.";
+        "This meeting is not open yet. You will be invited when it is.";
     /// The room must have a password.
     PasswordMandatory =>
         "password-mandatory", "cancel" "not-acceptable", Words,
-        "Rooms on this server must have a password: you can change it, not remove it.";
+        "Meetings on this server must have a password. You can change it, but not remove it.";
     /// The password is not the requester's to change.
     PasswordLocked =>
         "password-locked", "cancel" "not-acceptable", Words,
-        "The password of this room is set by the server and cannot be changed.";
+        "The password of this meeting is set by the server and cannot be changed.";
     /// The lobby stays on.
     LobbyMandatory =>
         "lobby-mandatory", "cancel" "not-acceptable", Words,
-        "The lobby of this room cannot be switched off.";
+        "The lobby cannot be turned off on this server.";
     /// The room stays unlisted.
     ListingLocked =>
         "listing-locked", "cancel" "not-acceptable", Words,
-        "Rooms on this server are not listed in public.";
+        "Meetings on this server are never listed publicly.";
     /// Whether the room outlives its occupants is not the requester's to change.
     PersistenceLocked =>
         "persistence-locked", "cancel" "not-acceptable", Words,
-        "Whether a room stays when it is empty is set by the server.";
+        "Whether an empty room is kept is set by the server.";
     /// A setting is not the requester's to change.
     SettingLocked(Setting) like Self::SettingLocked(Setting::Name) =>
         "setting-locked", "cancel" "not-acceptable", Words,
-        "By the rules of this server, you may not change {setting}.";
+        "This server does not let you change {setting}.";
     /// A text is longer than it may be.
     SettingTooLong {
         /// Which.
@@ -235,7 +235,7 @@ denials! {
         most: u32,
     } like Self::SettingTooLong { setting: Setting::Name, most: 100 } =>
         "setting-too-long", "cancel" "not-acceptable", Words,
-        "You may not change {setting} to more than {max} characters.";
+        "You cannot change {setting} to more than {max} characters.";
     /// A number is greater than it may be.
     SettingTooHigh {
         /// Which.
@@ -244,7 +244,7 @@ denials! {
         most: u32,
     } like Self::SettingTooHigh { setting: Setting::History, most: 20 } =>
         "setting-too-high", "cancel" "not-acceptable", Words,
-        "You may not change {setting} to more than {max}.";
+        "You cannot change {setting} to more than {max}.";
     /// A number is smaller than it may be.
     SettingTooLow {
         /// Which.
@@ -253,23 +253,23 @@ denials! {
         least: u32,
     } like Self::SettingTooLow { setting: Setting::MaxOccupants, least: 2 } =>
         "setting-too-low", "cancel" "not-acceptable", Words,
-        "You may not change {setting} to less than {min}.";
+        "You cannot change {setting} to less than {min}.";
     /// What was chosen is not to be had.
     SettingChoice(Setting) like Self::SettingChoice(Setting::Whois) =>
         "setting-choice", "cancel" "not-acceptable", Words,
-        "By the rules of this server, you may not change {setting} to that.";
+        "This server does not let you change {setting} to that.";
     /// May not make moderators.
     MayNotGrant =>
         "may-not-grant", "auth" "forbidden", Words,
-        "You may not make others moderators in this room.";
+        "You cannot make other people moderators here.";
     /// May not take moderation from others.
     MayNotRevoke =>
         "may-not-revoke", "auth" "forbidden", Words,
-        "You may not take moderation from others in this room.";
+        "You cannot take moderation from other people here.";
     /// May not remove people.
     MayNotRemove =>
         "may-not-remove", "auth" "forbidden", Words,
-        "You may not remove people from this room.";
+        "You cannot remove people from this meeting.";
     /// Services and operators are not removed by people inside.
     Protected =>
         "protected", "auth" "forbidden", Words,
@@ -277,90 +277,90 @@ denials! {
     /// Moderators by the file are not removed or demoted by those made by somebody's hand.
     HigherRank =>
         "higher-rank", "auth" "forbidden", Words,
-        "This person moderates by the rules of this server: you may neither remove them nor take that from them.";
+        "This person is a moderator by this server's rules. You cannot remove or demote them.";
     /// Authority is for those inside (what a room answers to people outside, XEP-0045 §7.4).
     NotInside =>
         "not-inside", "cancel" "not-acceptable", Words,
-        "Only somebody who is in the room may do that: come in first.";
+        "Only people in the meeting can do that. Please join first.";
     /// May not invite or let people in.
     MayNotAdmit =>
         "may-not-admit", "auth" "forbidden", Words,
-        "You may not invite people to this room or let them in.";
+        "You cannot invite people to this meeting or let them in.";
     /// May not destroy the room.
     MayNotEnd =>
         "may-not-end", "auth" "forbidden", Words,
-        "You may not end this room.";
+        "You cannot end this meeting.";
     /// May not close or reopen the room.
     MayNotClose =>
         "may-not-close", "auth" "forbidden", Words,
-        "You may not close or reopen this room.";
+        "You cannot close or reopen this meeting.";
     /// Membership is not to be had by registration.
     MayNotRegister =>
         "may-not-register", "auth" "forbidden", Words,
-        "Membership of this room is given by its moderators.";
+        "Only moderators can make you a member of this room.";
     /// That name is kept for a service.
     ReservedNick =>
         "reserved-nick", "cancel" "conflict", Words,
-        "This nickname is reserved.";
+        "This name is reserved. Please choose another name.";
     /// Somebody inside has a name that looks like it.
     NameTaken =>
         "name-taken", "cancel" "conflict", Words,
-        "Somebody here has a name that looks like this one. Choose another name.";
+        "Someone here has a name that looks like this one. Please choose another name.";
     /// That name is for moderators.
     NameProtected =>
         "name-protected", "cancel" "conflict", Words,
-        "Only moderators may use this name. Choose another name.";
+        "Only moderators can use this name. Please choose another name.";
     /// It is in letters in which names are not written here.
     NameScript =>
         "name-script", "modify" "not-acceptable", Words,
-        "Names on this server are written in other letters. Choose another name.";
+        "This name uses letters that are not allowed here. Please choose another name.";
     /// The password is told to moderators only.
     MayNotKnow =>
         "may-not-know", "auth" "forbidden", Words,
-        "The password of this room is told to its moderators only.";
+        "Only moderators can see the password.";
     /// No such word.
     UnknownWord =>
         "unknown-word", "modify" "bad-request", Words,
-        "The words that this room knows are !password, !close, !reopen, !admit all and !reject all.";
-    /// Nobody waits to be let in.
+        "This room understands !password, !close, !reopen, !admit all and !reject all.";
+    /// Nobody is waiting in the lobby.
     NobodyWaits =>
         "nobody-waits", "cancel" "item-not-found", Words,
-        "Nobody waits to be let in.";
+        "Nobody is waiting in the lobby.";
     /// May not record, stream or transcribe.
     MayNotRecord =>
         "may-not-record", "auth" "forbidden", Words,
-        "You may not record, stream or transcribe this meeting.";
+        "You cannot record, stream or transcribe this meeting.";
     /// May not call telephones.
     MayNotDial =>
         "may-not-dial", "auth" "forbidden", Words,
-        "You may not call telephones from this meeting.";
+        "You cannot call phone numbers from this meeting.";
     /// The room takes only clients that can encrypt end to end.
     E2eeNeeded =>
         "e2ee-needed", "cancel" "not-acceptable", Words,
-        "This meeting is encrypted end to end, and your client cannot do that or has not said so.";
+        "This meeting is end-to-end encrypted, and your client does not support that.";
     /// Nothing takes part that cannot encrypt end to end.
     E2eeOnly =>
         "e2ee-only", "cancel" "not-acceptable", Words,
-        "This meeting is encrypted end to end: it cannot be recorded, and no telephone can take part.";
+        "This meeting is end-to-end encrypted, so it cannot be recorded or joined by phone.";
     /// It is not the time for rooms.
     OutsideHours {
         /// When it is next, if ever.
         opens: Option<Clock>,
     } like Self::OutsideHours { opens: Some(OPENS) } =>
         "outside-hours", "cancel" "not-allowed", Words,
-        "Rooms are not open now. They open again on {opens}.";
+        "Meetings are closed right now. They open again on {opens}.";
     /// There are as many inside as may be (XEP-0045 §7.2.9).
     RoomFull =>
         "room-full", "wait" "service-unavailable", Words,
-        "This room is full. Try again when somebody has left.";
+        "This meeting is full. Please try again when someone has left.";
     /// The requester has opened as many rooms as one may.
     TooManyOwnRooms =>
         "too-many-own-rooms", "wait" "resource-constraint", Words,
-        "You have opened as many rooms as one person may. End one of them first.";
+        "You have reached the number of meetings that one person can have. Please end one first.";
     /// There are as many rooms as may be.
     TooManyRooms =>
         "too-many-rooms", "wait" "resource-constraint", Words,
-        "There are as many rooms on this server as it takes. Try again later.";
+        "This server cannot take more meetings right now. Please try again later.";
 }
 
 impl Denial {
@@ -385,7 +385,7 @@ impl Denial {
     /// The words in English, with placeholders for what differs.
     pub const fn template(self) -> &'static str {
         if matches!(self, Self::OutsideHours { opens: None }) {
-            return "Rooms are not open on this server.";
+            return "Meetings are closed on this server.";
         }
         self.row().template
     }

@@ -48,67 +48,67 @@ macro_rules! notices {
 notices! {
     /// The password, to somebody who moderates.
     Password =>
-        "say-password", "Only you can read this. The password of this room is: {password} (write !password to see it again)";
+        "say-password", "Only you can see this. The password of this meeting is: {password} (write !password to see it again)";
     /// The password has changed, to those who moderate.
     PasswordChanged =>
-        "say-password-changed", "Only moderators can read this. The password of this room is now: {password}";
+        "say-password-changed", "Only moderators can see this. The password of this meeting is now: {password}";
     /// The room is closed now.
     Closed =>
-        "say-closed", "This room is closed now: nobody else can come in.";
+        "say-closed", "This meeting is now closed to new participants.";
     /// The room takes people in again.
     Reopened =>
-        "say-reopened", "This room is open again.";
+        "say-reopened", "This meeting is open to new participants again.";
     /// An operator suspends the meeting, to everybody inside.
     Suspended =>
-        "say-suspended", "The operator of this server has suspended this meeting: only moderators can speak and write, nobody else can come in, and nothing is recorded.";
+        "say-suspended", "The server's operator has suspended this meeting. Only moderators can speak and write, nobody else can join, and nothing is recorded.";
     /// The meeting is suspended, to somebody who comes in.
     SuspendedHere =>
-        "say-suspended-here", "This meeting is suspended by the operator of this server: only moderators can speak and write.";
+        "say-suspended-here", "This meeting has been suspended by the server's operator. Only moderators can speak and write.";
     /// An operator resumes the meeting.
     Resumed =>
-        "say-resumed", "The operator of this server has resumed this meeting.";
+        "say-resumed", "The server's operator has resumed this meeting.";
     /// To those who wait: they are turned away.
     NobodyThere =>
-        "say-nobody-there", "Nobody is there who could let you in. Try again later.";
+        "say-nobody-there", "Nobody is here to let you in. Please try again later.";
     /// The room closes so soon.
     ClosesIn(Duration) like Self::ClosesIn(WAIT) =>
-        "say-closes-in", "In {left} this room closes: nobody else can come in then.";
+        "say-closes-in", "This meeting closes to new participants in {left}.";
     /// The room ends so soon.
     EndsIn(Duration) like Self::EndsIn(WAIT) =>
-        "say-ends-in", "This room ends in {left}.";
+        "say-ends-in", "This meeting ends in {left}.";
     /// The room ends: it was open for as long as a room may be.
     TimeIsUp =>
-        "say-time-is-up", "This room was open for as long as a room may be here.";
+        "say-time-is-up", "This meeting has reached the longest time allowed here.";
     /// The room ends: no moderator was inside for too long.
     NoModerator =>
-        "say-no-moderator", "This room has ended: no moderator was left in it.";
+        "say-no-moderator", "This meeting has ended because no moderator was left.";
     /// The room ends: the hours are over.
     HoursAreOver =>
-        "say-hours-are-over", "Rooms are not open any more for now.";
+        "say-hours-are-over", "Meetings are closed right now.";
     /// To those who moderate: strangers have to knock now.
     Wave =>
-        "say-wave", "Only moderators can read this. Many strangers came in within a short time: from now on they have to be let in.";
+        "say-wave", "Only moderators can see this. Many unknown people joined within a short time, so new ones now have to be let in.";
     /// To those who moderate: strangers need not knock any more.
     Calm =>
-        "say-calm", "Only moderators can read this. No strangers have come for a while: they can come in again as before.";
+        "say-calm", "Only moderators can see this. Unknown people can join as before, since none have come for a while.";
     /// To moderators: somebody inside has a name that may be taken for that of one of them.
     LooksAlike =>
-        "say-looks-alike", "Only moderators can read this. {nick} is now in the room under a name that looks like a moderator's.";
+        "say-looks-alike", "Only moderators can see this. {nick} now has a name here that looks like a moderator's.";
     /// To moderators: somebody who asks to be let in has such a name.
     KnocksAlike =>
-        "say-knocks-alike", "Only moderators can read this. {nick} asks to be let in under a name that looks like a moderator's.";
+        "say-knocks-alike", "Only moderators can see this. {nick} is asking to join with a name that looks like a moderator's.";
     /// To moderators: somebody came in whose client cannot encrypt end to end.
     CannotEncrypt =>
-        "say-cannot-encrypt", "Only moderators can read this. The client of {nick} does not say that it can encrypt end to end.";
+        "say-cannot-encrypt", "Only moderators can see this. {nick}'s client does not support end-to-end encryption.";
     /// To a moderator: only clients that can do so come in.
     EncryptedOnly =>
-        "say-encrypted-only", "Only you can read this. This room takes only clients that can encrypt end to end; nothing is recorded, and no telephone is called. Switch the encryption on in your client: the server cannot.";
+        "say-encrypted-only", "Only you can see this. This meeting admits only clients with end-to-end encryption; nothing is recorded and no phone can join. Please turn encryption on in your client: the server cannot.";
     /// So many who waited were let in, to whoever asked for that.
     LetIn(u32) like Self::LetIn(2) =>
-        "say-let-in", "Everybody who waited is let in: {count}.";
+        "say-let-in", "Everyone in the lobby was let in: {count}.";
     /// So many who waited were turned away.
     TurnedAway(u32) like Self::TurnedAway(2) =>
-        "say-turned-away", "Everybody who waited is turned away: {count}.";
+        "say-turned-away", "Everyone in the lobby was turned away: {count}.";
 }
 
 impl Notice {
@@ -138,6 +138,6 @@ mod tests {
     fn a_notice_says_what_is_left() {
         assert_eq!(Notice::Calm.text(), Notice::Calm.template());
         let ends = Notice::EndsIn(Duration::from_secs(300)).text();
-        assert_eq!(ends, "This room ends in 5 minutes.");
+        assert_eq!(ends, "This meeting ends in 5 minutes.");
     }
 }

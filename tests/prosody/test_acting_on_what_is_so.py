@@ -96,7 +96,7 @@ async def test_a_moderator_who_leaves_while_the_component_is_away_is_missed_from
         await alice.leave(room, "Alice")
         await asyncio.sleep(2)
         door.component.start()
-        await bob.wait_for(lambda seen: seen.sender == room and "closed now" in (seen.body or ""), SOON)
+        await bob.wait_for(lambda seen: seen.sender == room and "now closed" in (seen.body or ""), SOON)
         done = await until(lambda: log(door, "timer", room), "the log has nothing of it")
         assert done[-1]["rule"] == "close.when_unmoderated"
 

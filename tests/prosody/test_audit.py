@@ -63,7 +63,7 @@ async def test_what_happens_in_a_room_is_found_by_everything_it_is_about(start_p
     assert kinds(log(vestibule, "--limit", "1")) == ["ended"]
 
     text = vestibule.run("log", "--person", guest).stdout
-    assert "prompt by password.required (built in): That is not the password of this room." in text
+    assert "prompt by password.required (built in): That password is not correct." in text
     table = vestibule.run("log", "--format", "csv").stdout
     rows = list(csv.DictReader(io.StringIO(table)))
     assert [row["kind"] for row in rows] == story

@@ -105,10 +105,10 @@ LOBBY = "conference.connectionError.membersOnly"
 FAILS = ("conference.connectionError",)
 REFUSED = ("conference.reservationError", "403")
 ENDED = ("conference.destroyed",)
-NAME = "A room of this name may not be opened on this server."
-CLOSED = "This room is closed: nobody else can come in."
-NOT_WELCOME = "You are not welcome in this room."
-TOO_MANY = "Too many wrong passwords. Try again in "
+NAME = "This meeting name is not allowed here. Please choose another name."
+CLOSED = "This meeting is closed to new participants."
+NOT_WELCOME = "You are banned from this meeting."
+TOO_MANY = "Too many wrong passwords. Please try again in "
 TABLE = {
     "prompt": Row("room", OPEN, (), "<not-authorized", (PROMPT,)),
     "lobby": Row("knock", OPEN, (), "<lobbyroom", (LOBBY, "knock-")),

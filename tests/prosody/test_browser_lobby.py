@@ -77,7 +77,7 @@ async def test_who_is_turned_away_twice_is_told_to_wait(meet, browser):
         await bob.reload()
         since = await bob.ask_to_join(room, name="Guest")
         ended = await bob.wait_for("conference.failed", "conference.destroyed", since=since)
-        assert ended.params[1].startswith("You have knocked too often. Try again in "), ended
+        assert ended.params[1].startswith("You have asked to join too often. Please try again in "), ended
         assert len(alice.events(KNOCKED)) == 2
         assert not bob.events(JOINED)
 
@@ -107,7 +107,7 @@ async def test_the_lobby_cannot_be_switched_off(meet, browser):
         await alice.wait_for("conference.membersOnlyChanged", True)
         since = alice.mark()
         await alice.lobby(False)
-        words = "The lobby of this room cannot be switched off."
+        words = "The lobby cannot be turned off on this server."
         await alice.hears(words, since)
         assert (await alice.state())["membersOnly"]
         await admitted(bob, alice, room)

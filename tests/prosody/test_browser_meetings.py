@@ -33,7 +33,7 @@ settings = {{ subject = "das Thema" }}
 """
 )
 PROMPT = "conference.passwordRequired"
-TOLD = "Only you can read this. The password of this room is: "
+TOLD = "Only you can see this. The password of this meeting is: "
 
 
 async def told(person, since=0):

@@ -44,7 +44,7 @@ async def test_the_client_shows_a_notice_and_what_a_suspension_takes(meet, brows
             await told(person, "has suspended this meeting")
             await person.wait_for("conference.av_moderation.changed", {"enabled": True, "mediaType": "audio"})
         await bob.say("I may not")
-        await bob.hears("only moderators can speak and write")
+        await bob.hears("Only moderators can speak and write")
         me = (await alice.state())["id"]
         await alice.say("I may")
         await bob.wait_for("conference.messageReceived", me, "I may")

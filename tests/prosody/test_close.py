@@ -46,7 +46,7 @@ async def closed(door, crowd, name="room", who="alice@localhost"):
     room = door.room(name)
     opener = await crowd.connect(who)
     await opener.join(room, "Opener", SECRET)
-    await command(opener, room, "!close", "nobody else can come in")
+    await command(opener, room, "!close", "closed to new participants")
     return room, opener
 
 
@@ -68,14 +68,14 @@ async def test_a_moderator_closes_and_reopens_the_room(door):
         guest = await crowd.connect("guest.localhost")
         await alice.join(room, "Alice")
         await bob.join(room, "Bob", SECRET)
-        await command(alice, room, "!close", "nobody else can come in")
+        await command(alice, room, "!close", "closed to new participants")
         await bob.wait_for(lambda seen: seen.sender == room and "closed" in (seen.body or ""))
         refused = await guest.join(room, "Guest", SECRET)
         assert (refused.type, refused.condition) == CLOSED
         assert "closed" in refused.text
         await door.decision(kind="join", room=room, rule="close.by", denial="closed")
         assert "Bob" in alice.occupants(room)
-        await command(alice, room, "!reopen", "open again")
+        await command(alice, room, "!reopen", "open to new")
         assert (await guest.join(room, "Guest", SECRET)).joined
         words = [seen.body for seen in [*bob.seen, *guest.seen] if seen.body]
         assert not [word for word in words if word.startswith("!")]
@@ -96,7 +96,7 @@ async def test_whoever_was_inside_may_come_back(door):
         bob = await crowd.connect("bob@localhost")
         await alice.join(room, "Alice")
         await bob.join(room, "Bob", SECRET)
-        await command(alice, room, "!close", "nobody else can come in")
+        await command(alice, room, "!close", "closed to new participants")
         await bob.leave(room, "Bob")
         assert (await bob.join(room, "Bob", SECRET)).joined
 
@@ -108,7 +108,7 @@ async def test_a_room_can_be_shut_for_everybody(door):
         bob = await crowd.connect("bob@localhost")
         await alice.join(room, "Alice")
         await bob.join(room, "Bob", SECRET)
-        await command(alice, room, "!close", "nobody else can come in")
+        await command(alice, room, "!close", "closed to new participants")
         await bob.leave(room, "Bob")
         for jid in ("bob@localhost", "chair@localhost", "root@localhost"):
             person = await crowd.connect(jid)
@@ -123,7 +123,7 @@ async def test_a_removed_person_does_not_return_to_a_closed_room(door):
         bob = await crowd.connect("bob@localhost")
         await alice.join(room, "Alice")
         await bob.join(room, "Bob", SECRET)
-        await command(alice, room, "!close", "nobody else can come in")
+        await command(alice, room, "!close", "closed to new participants")
         await alice.set_role(room, "Bob", "none")
         await bob.wait_for(lambda seen: 307 in seen.statuses)
         assert (await bob.join(room, "Bob", SECRET)).condition == "not-allowed"
@@ -142,7 +142,7 @@ async def test_only_those_whom_the_file_names_close_and_reopen(door):
             since = person.mark()
             person.say(room, "!close")
             await person.wait_for(lambda seen: (seen.error or ("",) * 2)[1] == "forbidden", since=since)
-        await command(root, room, "!close", "nobody else can come in")
+        await command(root, room, "!close", "closed to new participants")
         since = root.mark()
         root.say(room, "!reopen")
         await root.wait_for(lambda seen: (seen.error or ("",) * 2)[1] == "forbidden", since=since)
@@ -205,7 +205,7 @@ async def test_the_room_closes_after_its_time_and_reopens_for_as_long(door):
         await asyncio.sleep(1.05)
         assert (await guest.join(room, "Guest", SECRET)).condition == "not-allowed"
         await door.decision(kind="join", room=room, rule="close.after", verdict="deny")
-        await command(alice, room, "!reopen", "open again")
+        await command(alice, room, "!reopen", "open to new")
         assert (await guest.join(room, "Guest", SECRET)).joined
 
 

@@ -8,11 +8,11 @@ from lab.component import program
 from lab.process import ROOT
 
 LANDMARKS = [
-    "is told  “Only you can read this.",
-    "sees  error auth / registration-required, “You have knocked.",
+    "is told  “Only you can see this.",
+    "sees  error auth / registration-required, “You're in the lobby.",
     "sees  error wait / resource-constraint, “Too many wrong passwords.",
     "decision  deny, by password.required",
-    "sees  error cancel / not-allowed, “This room is closed: nobody else can come in.”",
+    "sees  error cancel / not-allowed, “This meeting is closed to new participants.”",
     "with the room being open again: allow, by lobby.admission",
     "sees  error wait / remote-server-timeout",
     "steps went as told",

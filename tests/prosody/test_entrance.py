@@ -23,7 +23,7 @@ permissions = {{ chat = ["moderator"] }}
 """
 NOT_INSIDE = ("cancel", "not-acceptable", "You are not in this room.")
 NO_SUCH = ("cancel", "item-not-found", "You are not in this room.")
-UNNAMED = ("cancel", "service-unavailable", "This room does not take such a request.")
+UNNAMED = ("cancel", "service-unavailable", "This room does not support this request.")
 NOT_TAKEN = ("cancel", "not-acceptable", UNNAMED[2])
 DISCO = "http://jabber.org/protocol/disco"
 REGISTER = "jabber:iq:register"

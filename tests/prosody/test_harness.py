@@ -155,7 +155,7 @@ async def test_a_secret_that_is_written_down_is_found(start_prosody):
             told = await alice.wait_for(lambda seen: seen.body and canary.TOLD in seen.body)
         vestibule.check_secrets()
         (vestibule.state_dir / "a file").write_text(told.body)
-        with pytest.raises(Failed, match="a file: .*The password of this room is: <SECRET>"):
+        with pytest.raises(Failed, match="a file: .*The password of this meeting is: <SECRET>"):
             vestibule.check_secrets()
     finally:
         vestibule.kill()

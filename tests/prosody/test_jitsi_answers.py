@@ -87,14 +87,14 @@ REFUSALS = [
         "banned",
         "room",
         ("auth", "forbidden"),
-        "You are not welcome in this room.",
+        "You are banned from this meeting.",
         jid=MALLORY,
     ),
     Refusal(
         "outcast",
         "room",
         ("auth", "forbidden"),
-        "You are not welcome in this room.",
+        "You are banned from this meeting.",
         jid=f"outcast@{DOMAIN}",
     ),
     Refusal(
@@ -108,13 +108,13 @@ REFUSALS = [
         "not-encrypted",
         "encrypted",
         ("modify", "policy-violation"),
-        "Rooms on this server are for encrypted connections only.",
+        "This server requires an encrypted connection. Please turn on encryption and try again.",
     ),
     Refusal(
         "log-in-to-enter",
         "staff",
         ("cancel", "not-allowed"),
-        "Log in to enter rooms on this server.",
+        "Please log in to join this meeting.",
         asked="log-in",
         joined="log-in",
     ),
@@ -122,19 +122,19 @@ REFUSALS = [
         "may-not-enter",
         "invited",
         ("cancel", "not-allowed"),
-        "You may not enter rooms on this server.",
+        "You cannot join meetings on this server.",
     ),
     Refusal(
         "closed",
         "room",
         ("cancel", "not-allowed"),
-        "This room is closed: nobody else can come in.",
+        "This meeting is closed to new participants.",
     ),
     Refusal(
         "password-needed",
         "locked",
         ("auth", "not-authorized"),
-        "This room needs a password.",
+        "This meeting requires a password.",
         asked="ready",
         joined="prompt",
     ),
@@ -142,7 +142,7 @@ REFUSALS = [
         "password-wrong",
         "locked",
         ("auth", "not-authorized"),
-        "That is not the password of this room.",
+        "That password is not correct.",
         asked="ready",
         joined="prompt",
         typed="a wrong guess",
@@ -201,11 +201,11 @@ async def test_each_client_is_told_no_in_its_own_way(meet, refusal):
 @pytest.mark.parametrize(
     ("name", "code", "asked", "words"),
     [
-        ("refused", "room-name", "reservation", "A room of this name may not be opened"),
-        ("hosted", "may-not-open", "reservation", "You may not open rooms on this server."),
+        ("refused", "room-name", "reservation", "This meeting name is not allowed"),
+        ("hosted", "may-not-open", "reservation", "You cannot start a meeting on this server."),
         ("team", "log-in-to-open", "log-in", ""),
         ("staff", "log-in-to-enter", "log-in", ""),
-        ("encrypted", "not-encrypted", "reservation", "for encrypted connections only"),
+        ("encrypted", "not-encrypted", "reservation", "requires an encrypted connection"),
     ],
 )
 async def test_who_may_not_open_a_room_hears_it_before_the_focus_does(meet, name, code, asked, words):
@@ -291,7 +291,7 @@ async def test_a_reserved_nick_is_refused_to_every_client(meet):
         assert (await jitsi.join(room, "focus")).condition == "conflict"
         answer = await plain.join(room, "focus")
         assert (answer.type, answer.condition) == ("cancel", "conflict")
-        assert answer.text == "This nickname is reserved."
+        assert answer.text == "This name is reserved. Please choose another name."
 
 
 async def test_without_a_lobby_to_wait_in_jitsi_is_told_so(meet):
@@ -303,14 +303,14 @@ async def test_without_a_lobby_to_wait_in_jitsi_is_told_so(meet):
             assert (await (await crowd.person("First")).enter(room)).joined
         jitsi, plain = await crowd.person("Jitsi"), await others.connect(GUEST)
         refused = await jitsi.enter(rooms["knocking"])
-        assert refused.shown == "destroyed" and "only people who were invited" in refused.text
+        assert refused.shown == "destroyed" and "for invited people only" in refused.text
         refused = await jitsi.request(rooms["chaired"])
         assert refused.shown == "reservation" and "not open yet" in refused.text
         refused = await jitsi.join(rooms["chaired"])
         assert refused.shown == "destroyed" and "not open yet" in refused.text
         answer = await plain.join(rooms["knocking"], "Plain")
         assert (answer.type, answer.condition) == ("auth", "registration-required")
-        assert "You have knocked" in answer.text
+        assert "You're in the lobby" in answer.text
         first = crowd.people[0]
         assert (await knock(first, rooms["knocking"], "Plain"))["muc#jid"] == plain.jid
         answer = await plain.join(rooms["chaired"], "Plain")
@@ -322,8 +322,8 @@ async def test_without_a_lobby_to_wait_in_jitsi_is_told_so(meet):
 @pytest.mark.parametrize(
     ("name", "code", "words"),
     [
-        ("knocking", "lobby-full", "Too many people are waiting at this room."),
-        ("tiring", "too-many-knocks", "You have knocked too often. Try again in"),
+        ("knocking", "lobby-full", "The lobby is full."),
+        ("tiring", "too-many-knocks", "You have asked to join too often. Please try again in"),
     ],
 )
 async def test_whoever_cannot_even_wait_is_told_why(meet, name, code, words):

@@ -36,8 +36,8 @@ settings = {{ other = "operator" }}
 """
 JITSI = "http://jitsi.org/jitmeet"
 OUTSIDE = ("cancel", "not-acceptable", "You are not in this room.")
-MAY_NOT_WRITE = ("auth", "forbidden", "You may not write to this room.")
-MAY_NOT_RECORD = ("auth", "forbidden", "You may not record, stream or transcribe this meeting.")
+MAY_NOT_WRITE = ("auth", "forbidden", "You cannot write in this meeting.")
+MAY_NOT_RECORD = ("auth", "forbidden", "You cannot record, stream or transcribe this meeting.")
 
 
 async def two(crowd, room):

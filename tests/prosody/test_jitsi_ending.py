@@ -23,7 +23,7 @@ match = "still-*"
 [room.permissions]
 audio = ["moderator"]
 """
-MAY_NOT_END = ("auth", "forbidden", "You may not end this room.")
+MAY_NOT_END = ("auth", "forbidden", "You cannot end this meeting.")
 
 
 async def two(crowd, room):

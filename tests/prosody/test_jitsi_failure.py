@@ -26,8 +26,8 @@ class Scene:
         opener = await self.crowd.person(name)
         outcome = await opener.enter(self.room)
         assert outcome.joined, outcome
-        seen = await opener.wait_for(lambda seen: seen.body and "The password of this room is: " in seen.body)
-        return opener, seen.body.partition("The password of this room is: ")[2].partition(" (")[0]
+        seen = await opener.wait_for(lambda seen: seen.body and "The password of this meeting is: " in seen.body)
+        return opener, seen.body.partition("The password of this meeting is: ")[2].partition(" (")[0]
 
     async def back(self):
         self.component.start(ready=False)
@@ -150,7 +150,7 @@ async def test_refused_after_all_when_the_focus_opens_the_client_is_told_why(sce
         before_the_focus_opens(s.crowd.focus, forbid)
         refused = await alice.enter(s.room, seconds=5)
         assert (refused.shown, refused.code) == ("reservation", "403"), refused
-        assert "name may not be opened" in refused.text
+        assert "meeting name is not allowed" in refused.text
 
 
 async def test_frozen_a_client_is_told_to_try_again_and_thawed_it_is_in(scene):

@@ -29,8 +29,8 @@ async def opened(crowd, room, name="Alice"):
     opener = await crowd.person(name)
     outcome = await opener.enter(room)
     assert outcome.joined, outcome
-    seen = await opener.wait_for(lambda seen: seen.body and "The password of this room is: " in seen.body)
-    return opener, seen.body.partition("The password of this room is: ")[2].partition(" (")[0]
+    seen = await opener.wait_for(lambda seen: seen.body and "The password of this meeting is: " in seen.body)
+    return opener, seen.body.partition("The password of this meeting is: ")[2].partition(" (")[0]
 
 
 def affiliation(watcher, room, person):
@@ -152,8 +152,8 @@ async def test_a_secure_domain_makes_owners_of_whom_the_policy_names(start, star
         assert (await guest.enter(room)).shown == "log-in"
         chair = await crowd.person("Chair", f"chair@{server.host}")
         assert (await chair.enter(room)).joined
-        seen = await chair.wait_for(lambda seen: seen.body and "The password of this room is: " in seen.body)
-        password = seen.body.partition("The password of this room is: ")[2].partition(" (")[0]
+        seen = await chair.wait_for(lambda seen: seen.body and "The password of this meeting is: " in seen.body)
+        password = seen.body.partition("The password of this meeting is: ")[2].partition(" (")[0]
         clerk = await crowd.person("Clerk", f"clerk@{server.host}")
         assert (await clerk.enter(room)).shown == ("lobby" if server.plugins else "prompt")
         assert (await clerk.enter(room, password)).joined

@@ -161,7 +161,7 @@ async def test_whoever_is_turned_away_may_knock_again_but_not_for_ever(meet, rel
             assert waiting_at(meet, room) == []
             bob = await crowd.reload(bob) if reloads else bob
         limited = await bob.enter(room)
-        assert limited.shown == "destroyed" and "knocked too often" in limited.text
+        assert limited.shown == "destroyed" and "asked to join too often" in limited.text
         await meet.decision(kind="join", room=room, rule="lobby.knocks", verdict="deny")
 
 
@@ -275,7 +275,7 @@ async def test_moderators_are_told_of_a_look_alike_who_knocks(meet):
         alice, _ = await opened(crowd, room)
         lobby = await alice.attend_lobby(room)
         await waiting(crowd, room, "\u0410lice")
-        told = lambda seen: seen.body and "asks to be let in under a name" in seen.body  # noqa: E731
+        told = lambda seen: seen.body and "is asking to join with a name" in seen.body  # noqa: E731
         assert "\u0410lice asks" in (await alice.wait_for(told)).body
         since = alice.mark()
         (bob,) = await waiting(crowd, room, "Bob")

@@ -48,7 +48,7 @@ async def test_a_moderator_cannot_switch_the_lobby_off(meet, mode):
         lobby = await alice.attend_lobby(room)
         refused = await alice.set_members_only(room, False)
         assert refused.error[:2] == ("cancel", "not-acceptable")
-        assert "cannot be switched off" in refused.error[2]
+        assert "cannot be turned off" in refused.error[2]
         bob = await crowd.person("Bob")
         stopped = await bob.enter(room, SECRET if mode == "password-and-lobby" else None)
         assert (stopped.shown, stopped.lobby) == ("lobby", lobby)

@@ -39,7 +39,7 @@ async def test_a_reserved_name_is_refused_at_the_join_and_inside(meet, name):
         assert (await mallory.enter(room)).joined
         since, told = alice.mark(), mallory.mark()
         await take(mallory, room, name)
-        await mallory.wait_for(lambda seen: "This nickname is reserved." in repr(seen), since=told)
+        await mallory.wait_for(lambda seen: "This name is reserved. Please choose another name." in repr(seen), since=told)
         seen = await alice.wait_for(lambda seen: seen.sender == f"{room}/{mallory.nick}", since=since)
         assert (seen.text(NICKNAME, "nick"), seen.text(CLIENT, "audiomuted")) == ("Mallory", "true")
 
@@ -54,7 +54,7 @@ async def test_a_second_one_of_the_same_name_is_refused_where_names_are_unique(m
         assert (await mallory.enter(room)).joined
         told = mallory.mark()
         await take(mallory, room, alice.name)
-        await mallory.wait_for(lambda seen: "Choose another name" in repr(seen), since=told)
+        await mallory.wait_for(lambda seen: "choose another name" in repr(seen), since=told)
         since = alice.mark()
         await take(mallory, room, "Somebody else")
         seen = await alice.wait_for(lambda seen: seen.text(NICKNAME, "nick") == "Somebody else", since=since)

@@ -54,7 +54,7 @@ async def test_the_reason_that_is_shown_has_words_beside(meet):
         bob = await crowd.person("Bob")
         refused = await bob.enter(room, password)
         assert refused.shown in ("reservation", "destroyed"), refused
-        assert refused.text == "This room is closed: nobody else can come in. Fragen Sie nach close.by."
+        assert refused.text == "This meeting is closed to new participants. Fragen Sie nach close.by."
 
 
 async def test_the_gate_refuses_in_the_operator_s_words(meet):

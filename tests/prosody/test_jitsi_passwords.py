@@ -43,15 +43,15 @@ async def test_whoever_guesses_is_told_how_long_to_wait(meet):
             assert refused.shown == "destroyed" and "Too many wrong passwords" in refused.text
             answer = await plain.join(room, "Plain", typed)
             assert (answer.type, answer.condition) == ("wait", "resource-constraint")
-            assert "Try again in" in answer.text and "second" in answer.text
+            assert "try again in" in answer.text and "second" in answer.text
         assert len(await meet.decisions(kind="join", room=room, denial="too-many-guesses")) == 4
 
 
 @pytest.mark.parametrize(
     ("name", "password", "words"),
     [
-        ("room", "", "you can change it, not remove it"),
-        ("room", "1234", "This password is too easy to guess. Take at least 8 characters"),
+        ("room", "", "You can change it, but not remove it"),
+        ("room", "1234", "This password is too easy to guess. Use at least 8 characters"),
         ("room", "password1", "This password is too easy to guess."),
         ("locked", "twelve slow violet ferries", "set by the server and cannot be changed"),
     ],

@@ -44,9 +44,9 @@ desktop = []
 JITSI = "http://jitsi.org/jitmeet"
 JIBRI = "http://jitsi.org/protocol/jibri"
 RAYO = "urn:xmpp:rayo:1"
-MAY_NOT_RECORD = ("auth", "forbidden", "You may not record, stream or transcribe this meeting.")
-MAY_NOT_DIAL = ("auth", "forbidden", "You may not call telephones from this meeting.")
-ENCRYPTED = "This meeting is encrypted end to end: it cannot be recorded, and no telephone can take part."
+MAY_NOT_RECORD = ("auth", "forbidden", "You cannot record, stream or transcribe this meeting.")
+MAY_NOT_DIAL = ("auth", "forbidden", "You cannot call phone numbers from this meeting.")
+ENCRYPTED = "This meeting is end-to-end encrypted, so it cannot be recorded or joined by phone."
 
 
 def recording(action="start", **more):
@@ -198,7 +198,7 @@ async def test_only_clients_that_say_they_encrypt_come_in(meet):
         for features in ([], ["https://jitsi.org/meet/e2ee/not"], ["e2ee"]):
             outcome = await joins(bob, room, *features)
             assert outcome.kind == "destroyed", outcome
-            assert "encrypted end to end" in outcome.text
+            assert "end-to-end encrypted" in outcome.text
         assert (await joins(carol, room, "x", "https://jitsi.org/meet/e2ee")).joined
         await meet.decision(room=room, jid=bob.bare, rule="permissions.e2ee", denial="e2ee-needed")
         for payload in (recording(), call("jitsi_meet_transcribe"), call()):
@@ -214,8 +214,8 @@ async def test_moderators_are_told_who_cannot_encrypt(meet):
         alice, bob, carol = await crowd.persons("Alice", "Bob {password}", "Carol")
         assert (await joins(alice, room, "https://jitsi.org/meet/e2ee")).joined
         assert (await joins(bob, room)).joined
-        told = await alice.wait_for(lambda seen: seen.body and "can encrypt end to end" in seen.body)
-        assert "The client of Bob {password} does not say" in told.body
+        told = await alice.wait_for(lambda seen: seen.body and "end-to-end encryption" in seen.body)
+        assert "Bob {password}'s client does not support" in told.body
         assert (await joins(carol, room, "https://jitsi.org/meet/e2ee")).joined
         await bob.ping()
         assert not [seen for seen in bob.seen if seen.body and "encrypt" in seen.body]
@@ -232,14 +232,14 @@ async def test_an_error_is_shown_in_the_chat_and_a_name_stays(meet):
         alice, bob = await two(crowd, room)
         bob.say(room, "hello")
         refused = await bob.wait_for(lambda seen: seen.name == "message" and seen.error)
-        assert refused.error == ("auth", "forbidden", "You may not write to this room.")
+        assert refused.error == ("auth", "forbidden", "You cannot write in this meeting.")
         presence = element(CLIENT, "presence", to=f"{room}/{bob.nick}")
         presence.extend([element(NICKNAME, "nick", "Alice"), element(CLIENT, "audiomuted", "true")])
         since = alice.mark()
         bob.send(presence)
         seen = await alice.wait_for(lambda seen: seen.text(CLIENT, "audiomuted") == "true", since=since)
         assert seen.text(NICKNAME, "nick") == "Bob"
-        await bob.wait_for(lambda seen: seen.body == "You may not change your name in this room.")
+        await bob.wait_for(lambda seen: seen.body == "You cannot change your name in this meeting.")
 
 
 # Media
@@ -323,7 +323,7 @@ async def test_a_moderator_lets_single_people_speak_and_cannot_end_the_moderatio
             await bob.ping()
             return [seen.error for seen in alice.seen[since:] if seen.error]
 
-        refused = [("cancel", "not-acceptable", "Who may speak, show himself and share the screen is set by the server.")]
+        refused = [("cancel", "not-acceptable", "Audio, video and screen sharing are controlled by this server.")]
         assert await commands(enable="false", mediaType="audio") == refused
         await until_listed(meet, crowd.focus, room, "audio", alice)
         assert await commands(jidToWhitelist=f"{room}/{bob.nick}", mediaType="desktop") == refused

@@ -20,7 +20,7 @@ lobby = {{ rescue = ["knocker"], rescue_after = "1 second" }}
 moderators = {{ successors = ["guest"], succession_after = "never" }}
 """
 )
-WORDS = "You were removed from this meeting. You may come back in 60 minutes."
+WORDS = "You were removed from this meeting. You can come back in 60 minutes."
 
 
 async def meeting(crowd, room):

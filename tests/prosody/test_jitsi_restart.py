@@ -20,8 +20,8 @@ async def opened(crowd, room, name="Alice"):
     opener = await crowd.person(name)
     outcome = await opener.enter(room)
     assert outcome.joined, outcome
-    seen = await opener.wait_for(lambda seen: seen.body and "The password of this room is: " in seen.body)
-    return opener, seen.body.partition("The password of this room is: ")[2].partition(" (")[0]
+    seen = await opener.wait_for(lambda seen: seen.body and "The password of this meeting is: " in seen.body)
+    return opener, seen.body.partition("The password of this meeting is: ")[2].partition(" (")[0]
 
 
 async def gate(person, action):

@@ -23,8 +23,8 @@ match = "lobby-*"
 [room.lobby]
 admission = "password-or-lobby"
 """
-INSIDE = "This meeting is suspended by the operator of this server: until it is resumed, that is not possible."
-LOCKED = ("cancel", "not-acceptable", "Who may speak, show himself and share the screen is set by the server.")
+INSIDE = "This meeting has been suspended by the server's operator. That is not possible until it resumes."
+LOCKED = ("cancel", "not-acceptable", "Audio, video and screen sharing are controlled by this server.")
 MEDIA = ["audio", "video", "desktop"]
 
 
@@ -130,7 +130,7 @@ async def test_the_lobby_is_up_and_down_again_as_it_was(meet):
             assert await has_lobby()
             since = alice.mark()
             refused = await alice.set_members_only(room, False)
-            assert refused.error[2] == ("The lobby of this room cannot be switched off." if had_one else INSIDE)
+            assert refused.error[2] == ("The lobby cannot be turned off on this server." if had_one else INSIDE)
             if waits:
                 alice.approve(room, address)
                 await alice.wait_for(lambda seen: seen.error and seen.error[2] == INSIDE, since=since)
@@ -173,7 +173,7 @@ async def test_the_people_inside_are_told_in_their_client(meet):
                 assert seen.find("http://jitsi.org/jitmeet", "json-message") is not None, "a system message"
         bob.say(room, "hello")
         refused = await bob.wait_for(lambda seen: seen.name == "message" and seen.error)
-        assert "only moderators can speak" in refused.error[2]
+        assert "Only moderators can speak" in refused.error[2]
         alice.say(room, "hello from me")
         await bob.wait_for(lambda seen: seen.body == "hello from me")
         assert not any("focus@" in line for line in report["not"])

@@ -51,11 +51,11 @@ async def test_a_meeting_is_told_of_its_end_and_ends_in_words(meet):
         alice, _ = await opened(crowd, room)
         bob = await crowd.person("Bob")
         assert (await bob.enter(room, SECRET)).joined
-        await said(bob, room, "This room ends in 2 seconds.")
+        await said(bob, room, "This meeting ends in 2 seconds.")
         seen = await bob.wait_for(
             lambda seen: seen.room == room and seen.destroyed is not None, SOON
         )
-        assert "as long as a room may be" in seen.destroyed
+        assert "the longest time allowed" in seen.destroyed
 
 
 async def test_outside_of_the_hours_the_request_is_refused_in_words(meet):
@@ -89,7 +89,7 @@ async def test_one_account_opens_so_many_meetings_and_no_more(meet):
         assert (await alice.enter(first)).joined
         refused = await alice.enter(second)
         assert refused.shown == "reservation"
-        assert "as many rooms as one person may" in refused.text
+        assert "the number of meetings that one person can have" in refused.text
         bob = await crowd.person("Bob", f"bob@{DOMAIN}")
         assert (await bob.enter(second)).joined
 
@@ -103,7 +103,7 @@ async def test_a_wave_of_guests_waits_in_the_lobby_until_it_is_calm(meet):
         first, second, third, late = await crowd.persons("First", "Second", "Third", "Late")
         assert (await first.enter(room, SECRET)).joined
         assert (await second.enter(room, SECRET)).joined
-        await said(alice, room, "they have to be let in")
+        await said(alice, room, "new ones now have to be let in")
         stopped = await third.enter(room, SECRET)
         assert (stopped.shown, stopped.lobby) == ("lobby", lobby)
         await meet.decision(kind="join", room=room, verdict="hold", rule="limits.wave")
@@ -113,7 +113,7 @@ async def test_a_wave_of_guests_waits_in_the_lobby_until_it_is_calm(meet):
         # Whoever was inside comes back.
         await first.depart(room)
         assert (await first.enter(room, SECRET)).joined
-        await said(alice, room, "they can come in again")
+        await said(alice, room, "Unknown people can join as before")
         assert (await late.enter(room, SECRET)).joined
 
 
@@ -127,7 +127,7 @@ async def test_a_wave_puts_up_the_lobby_of_a_room_without_one_and_takes_it_down(
         features, _ = await alice.features(room)
         assert "muc_membersonly" not in features
         assert (await second.enter(room, SECRET)).joined
-        await said(alice, room, "they have to be let in")
+        await said(alice, room, "new ones now have to be let in")
         lobby = await alice.attend_lobby(room)
         assert people(alice, room) == {first.nick, second.nick}, "nobody is put out"
         refused = await alice.set_members_only(room, False)
@@ -136,7 +136,7 @@ async def test_a_wave_puts_up_the_lobby_of_a_room_without_one_and_takes_it_down(
         assert (stopped.shown, stopped.lobby) == ("lobby", lobby)
         assert (await third.knock(lobby)).joined
         # It is over: who waits is sent to the room, and comes in with the password.
-        await said(alice, room, "they can come in again")
+        await said(alice, room, "Unknown people can join as before")
         gone = await out_of(third, lobby)
         assert gone.destroyed is not None
         assert (await third.enter(room, SECRET)).joined

@@ -200,7 +200,7 @@ async def test_the_next_meeting_in_a_room_is_under_the_same_rules(meet):
         assert (await again.enter(room)).shown == at_the_door(meet.server)
         assert (await carol.enter(room, second)).joined
         refused = await carol.enter(meet.room("refused"))
-        assert refused.shown == "reservation" and "may not be opened" in refused.text
+        assert refused.shown == "reservation" and "is not allowed here" in refused.text
 
 
 async def test_a_lasting_room_keeps_its_password_and_its_door(meet):

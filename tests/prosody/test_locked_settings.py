@@ -63,9 +63,9 @@ async def opened(door, crowd, name="room"):
         ("fixed", {PASSWORD: BETTER}, "password.change", "set by the server"),
         ("operators", {PASSWORD: BETTER}, "password.change", "set by the server"),
         ("lobby", {MEMBERS: False}, "lobby.admission", "lobby"),
-        ("room", {PUBLIC: True}, "access.hidden", "not listed"),
+        ("room", {PUBLIC: True}, "access.hidden", "never listed"),
         ("room", {PERSISTENT: True}, "access.persistent", "set by the server"),
-        ("room", {PASSWORD: BETTER, PUBLIC: True}, "access.hidden", "not listed"),
+        ("room", {PASSWORD: BETTER, PUBLIC: True}, "access.hidden", "never listed"),
     ],
 )
 async def test_an_owner_s_form_is_refused_with_the_reason(door, name, fields, rule, words):

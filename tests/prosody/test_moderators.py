@@ -160,7 +160,7 @@ async def test_each_right_is_with_whom_the_file_gives_it(door, right, who):
             await door.decision(room=room, rule=f"moderators.{right}", verdict="allow")
             return
         assert reply.error[:2] == ("auth", "forbidden")
-        assert reply.error[2].startswith("You may not")
+        assert reply.error[2].startswith("You cannot")
         await door.decision(room=room, rule=f"moderators.{right}", verdict="deny")
         assert set(people["alice"].occupants(room)) == {"Alice", "Chair", "Bob", "Root"}
         assert bool((await ATTEMPTS[right](people["root"], room)).error) == (who == "nobody")

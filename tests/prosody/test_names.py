@@ -82,7 +82,7 @@ async def test_a_reserved_nick_is_not_had_by_its_looks(door, nick):
         room, alice = await opened(door, crowd)
         guest = await crowd.connect("guest.localhost")
         refused = await guest.join(room, nick, SECRET)
-        assert (refused.condition, refused.text) == ("conflict", "This nickname is reserved.")
+        assert (refused.condition, refused.text) == ("conflict", "This name is reserved. Please choose another name.")
         await alice.ping()
         assert set(alice.occupants(room)) == {"Alice"}
 
@@ -93,7 +93,7 @@ async def test_a_reserved_name_is_not_shown_by_its_looks(door, name):
         room, alice = await opened(door, crowd)
         guest = await crowd.connect("guest.localhost")
         refused = await guest.join(room, "0b5c8a11", SECRET, extra=named(name))
-        assert (refused.condition, refused.text) == ("conflict", "This nickname is reserved.")
+        assert (refused.condition, refused.text) == ("conflict", "This name is reserved. Please choose another name.")
         # Inside, the old name stays, and what else the presence says goes on.
         assert (await guest.join(room, "0b5c8a11", SECRET, extra=named("Guest"))).joined
         told = guest.mark()
@@ -101,7 +101,7 @@ async def test_a_reserved_name_is_not_shown_by_its_looks(door, name):
             since = alice.mark()
             await take(guest, room, "0b5c8a11", name, also=[element(CLIENT, "audiomuted", "true")])
             assert await shown(alice, room, "0b5c8a11", since) == ["Guest"]
-        await answered(guest, room, told, "This nickname is reserved.")
+        await answered(guest, room, told, "This name is reserved. Please choose another name.")
         await take(guest, room, "0b5c8a11", "Guest")
         await guest.ping()
         await asyncio.sleep(0.1)
@@ -226,13 +226,13 @@ async def test_where_names_are_unique_the_second_is_refused(door, name):
             room, alice = await opened(door, crowd, kind)
             guest = await crowd.connect("guest.localhost")
             refused = await guest.join(room, "0b5c8a11", SECRET, extra=named(name))
-            assert (refused.condition, "Choose another name" in refused.text) == ("conflict", True)
+            assert (refused.condition, "choose another name" in refused.text) == ("conflict", True)
             decision = await door.decision(kind="join", room=room, denial="name-taken")
             assert decision["rule"] == "names.unique"
             assert (await guest.join(room, "0b5c8a11", SECRET, extra=named("Guest"))).joined
             since, told = alice.mark(), guest.mark()
             await take(guest, room, "0b5c8a11", name)
-            await answered(guest, room, told, "Choose another name")
+            await answered(guest, room, told, "choose another name")
             assert await shown(alice, room, "0b5c8a11", since) == ["Guest"]
 
 
@@ -261,7 +261,7 @@ async def test_a_protected_name_is_for_moderators(door, name):
         room, alice = await opened(door, crowd, "protected")
         guest = await crowd.connect("guest.localhost")
         refused = await guest.join(room, "Guest", SECRET, extra=named(name))
-        assert refused.text == "Only moderators may use this name. Choose another name."
+        assert refused.text == "Only moderators can use this name. Please choose another name."
         assert (await guest.join(room, "Guest", SECRET)).joined
         since = guest.mark()
         guest.send_raw(f"<presence to='{room}/{name}'/>")
@@ -370,7 +370,7 @@ async def test_a_nick_that_the_server_gives_is_judged(start_prosody, start_vesti
         assert not (await alice.wait_for(lambda seen: seen.id == "keep")).error
         assert not (await alice.set_affiliation(room, bob.bare, "member")).error
         refused = await bob.join(room, "Bob", SECRET)
-        assert not refused.joined and "Only moderators may use this name" in refused.text, refused
+        assert not refused.joined and "Only moderators can use this name" in refused.text, refused
 
 
 def test_the_old_key_names_the_new_one(door):
@@ -408,7 +408,7 @@ async def test_moderators_are_told_of_a_name_that_looks_like_theirs(door):
         bob = await crowd.connect("bob@localhost")
         mark = alice.mark()
         assert (await bob.join(room, "\u0410lice", SECRET)).joined
-        assert "\u0410lice is now in the room" in (await alice.wait_for(told, since=mark)).body
+        assert "\u0410lice now has a name here" in (await alice.wait_for(told, since=mark)).body
         decision = await door.decision(room=room, kind="join")
         assert decision["facts"]["namesake"] == "moderator"
         assert "the name looks like a moderator's" in door.component.run("log", "--room", room).stdout
@@ -417,5 +417,5 @@ async def test_moderators_are_told_of_a_name_that_looks_like_theirs(door):
         assert (await eve.join(room, "Eve", SECRET)).joined
         mark = alice.mark()
         await take(eve, room, "Al\u0456ce")
-        assert "Al\u0456ce is now" in (await alice.wait_for(told, since=mark)).body
+        assert "Al\u0456ce now has" in (await alice.wait_for(told, since=mark)).body
         assert not [seen for seen in [*bob.seen, *eve.seen] if told(seen)], "nobody else is told"

@@ -99,11 +99,11 @@ async def test_the_reason_for_waiting_or_not_coming_in_has_words_beside(door):
         guest = await crowd.connect("guest.localhost")
         held = await guest.join(room, "Guest")
         name = room.partition("@")[0]
-        assert held.text.startswith("You have knocked.")
+        assert held.text.startswith("You're in the lobby.")
         assert held.text.endswith(f"In {name} lässt man Sie ein (lobby.admission).")
         room, alice = await opened(door, crowd, "password")
         asked = await guest.join(room, "Guest")
-        assert asked.text == "This room needs a password. Es steht in der Einladung."
+        assert asked.text == "This meeting requires a password. Es steht in der Einladung."
         alice.say(room, "!close")
         await alice.wait_for(lambda seen: seen.body and "closed" in seen.body)
         refused = await guest.join(room, "Guest", SECRET)
@@ -128,7 +128,7 @@ async def test_the_gate_has_the_operator_s_words(door):
     async with Crowd(door.server) as crowd:
         room, _ = await opened(door, crowd, "silent")
         people = {}
-        for language, words in ((None, "Hier schreibt niemand."), ("fr", "Personne n'écrit ici."), ("en-GB", "You may not write to this room.")):
+        for language, words in ((None, "Hier schreibt niemand."), ("fr", "Personne n'écrit ici."), ("en-GB", "You cannot write in this meeting.")):
             person = await crowd.connect("guest.localhost", language=language)
             assert (await person.join(room, f"P{language}", SECRET)).joined
             people[person] = words
@@ -137,7 +137,7 @@ async def test_the_gate_has_the_operator_s_words(door):
         (german, *_) = people
         german.send(element(CLIENT, "presence", to=f"{room}/Other"))
         refused = await german.wait_for(lambda seen: seen.name == "presence" and seen.error)
-        assert refused.error[2] == "You may not change your name in this room."
+        assert refused.error[2] == "You cannot change your name in this meeting."
         # Another file has other words, and a gate whose component is away has them still.
         door.enforce(POLICY.replace("Hier schreibt niemand.", "Niemand schreibt hier."))
         # The gate is told once the file is in force.

@@ -58,13 +58,13 @@ async def test_a_password_is_made_anew_and_the_old_one_is_refused(start_prosody,
     vestibule = start_vestibule(server := start_prosody(), GENERATED)
     async with Crowd(server) as crowd:
         (alice,) = await meeting(crowd, "alice")
-        old = await told(alice, "The password of this room is")
+        old = await told(alice, "The password of this meeting is")
         bob, carol = [await crowd.connect(f"{name}@localhost") for name in ("bob", "carol")]
         assert (await bob.join(TEA, "Bob", old)).joined
         assert read(vestibule, "rotate", TEA) == {
             "room": TEA, "source": "generated", "told": True, "unasked": None,
         }  # fmt: skip
-        new = await told(alice, "The password of this room is now")
+        new = await told(alice, "The password of this meeting is now")
         assert new and new != old
         assert (await carol.join(TEA, "Carol", old)).condition == "not-authorized"
         assert (await carol.join(TEA, "Carol", new)).joined
@@ -97,7 +97,7 @@ async def test_a_password_is_set_and_has_to_be_good(start_prosody, start_vestibu
         assert vestibule.run("set-password", TEA, stdin="\n").returncode == 2
         done = read(vestibule, "set-password", TEA, stdin=f"{CHOSEN}\n")
         assert done["source"] == "creator"
-        assert await told(alice, "The password of this room is now") == CHOSEN
+        assert await told(alice, "The password of this meeting is now") == CHOSEN
         bob = await crowd.connect("bob@localhost")
         assert (await bob.join(TEA, "Bob", PASSWORD)).condition == "not-authorized"
         assert (await bob.join(TEA, "Bob", CHOSEN)).joined

@@ -158,7 +158,7 @@ async def test_a_room_tells_what_happened_in_it(door, chromium):
         await bob.join(room, "Bob", "wrong")
         await page.until("document.querySelector('.timeline')?.innerText.includes('Bob asked to enter: prompted')")
         await page.click(".timeline li:has-text('prompted') .details")
-        await page.shows("That is not the password of this room.")
+        await page.shows("That password is not correct.")
         await page.press("Escape")
         assert (await bob.join(room, "Bob", SECRET)).joined
         await page.until("document.querySelector('.timeline').innerText.includes('Bob came in')")
@@ -180,7 +180,7 @@ async def test_decisions_stream_stand_still_and_are_explained(door, chromium):
         await page.shows("Ready")
         await page.go("decisions")
         await guest.join(room, "Guest", "wrong")
-        await page.until(f"{rows}.some(row => row.innerText.includes('Prompted') && row.innerText.includes('That is not the password'))")
+        await page.until(f"{rows}.some(row => row.innerText.includes('Prompted') && row.innerText.includes('That password is not correct'))")
         await page.press("p")
         await page.shows("Resume")
         await guest.join(room, "Guest")

@@ -200,7 +200,7 @@ async def test_a_guesser_has_to_wait_and_then_may_try_again(door):
         for typed in ("third", SECRET):
             outcome = await eve.join(room, "Eve", typed)
             assert (outcome.type, outcome.condition) == ("wait", "resource-constraint")
-            assert "Try again in" in outcome.text
+            assert "try again in" in outcome.text
         await door.decision(kind="join", room=room, rule="password.guesses", verdict="deny")
         await asyncio.sleep(1.05)
         assert (await eve.join(room, "Eve", SECRET)).joined

@@ -35,9 +35,9 @@ REACTIONS = "urn:xmpp:reactions:0"
 STATES = "http://jabber.org/protocol/chatstates"
 STANZAS = "urn:ietf:params:xml:ns:xmpp-stanzas"
 JITSI = "http://jitsi.org/jitmeet"
-NO_CHAT = ("auth", "forbidden", "You may not write to this room.")
-NO_PRIVATE = ("auth", "forbidden", "You may not write privately to anybody in this room.")
-NO_RENAME = ("cancel", "not-acceptable", "You may not change your name in this room.")
+NO_CHAT = ("auth", "forbidden", "You cannot write in this meeting.")
+NO_PRIVATE = ("auth", "forbidden", "You cannot send private messages in this meeting.")
+NO_RENAME = ("cancel", "not-acceptable", "You cannot change your name in this meeting.")
 
 
 async def meeting(crowd, room):
@@ -231,7 +231,7 @@ async def test_words_to_the_room_are_no_chat(door):
         room = door.room("quiet")
         _, bob, _ = await meeting(crowd, room)
         answered = await error_of(bob, send(bob, room, "groupchat", body("!password")))
-        assert answered[2] == "The password of this room is told to its moderators only."
+        assert answered[2] == "Only moderators can see the password."
 
 
 async def test_permission_comes_and_goes_with_the_role(door):

@@ -98,7 +98,7 @@ async def test_the_refusal_says_why(door):
     async with Crowd(door.server) as crowd:
         room, _, bob = await meeting(door, crowd)
         reply = await bob.set_role(room, "Host", "none")
-        assert reply.error[2].startswith("This person moderates by the rules of this server")
+        assert reply.error[2].startswith("This person is a moderator by this server's rules")
         decision = await door.decision(kind="role", room=room, verdict="deny")
         assert (decision["rule"], decision["denial"]) == ("moderators.protect", "higher-rank")
 

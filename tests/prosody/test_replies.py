@@ -238,7 +238,7 @@ async def test_close_and_reopen_say_how_it_was_and_what_still_keeps_people_out(d
         assert not (await carol.join(room, "Carol", SECRET)).joined
         say(door, "resume", room)
         assert (await carol.join(room, "Carol", SECRET)).joined
-        said = [seen for seen in alice.seen if "open again" in str(seen)]
+        said = [seen for seen in alice.seen if "open to new participants again" in str(seen)]
         assert len(said) == 1, "nobody is told that a room is open again which was not closed, or is suspended"
 
 

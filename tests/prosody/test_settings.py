@@ -44,7 +44,7 @@ settings.subject = "das Thema dieses Raums"
 )
 FRENCH = "Vous ne pouvez pas changer le nom de cette salle."
 GERMAN = "Sie dürfen den Namen dieses Raums nicht ändern."
-ENGLISH = "By the rules of this server, you may not change the name of this room."
+ENGLISH = "This server does not let you change the name of this room."
 
 
 async def opened(door, crowd, name="room", language=None):
@@ -60,7 +60,7 @@ async def opened(door, crowd, name="room", language=None):
     [
         ("de", GERMAN, "de", "Das Passwort: "),
         ("de-CH", GERMAN, "de", "Das Passwort: "),
-        ("en-GB", ENGLISH, "en", "Only you can read this. "),
+        ("en-GB", ENGLISH, "en", "Only you can see this. "),
         ("es", FRENCH, "fr", "Le mot de passe : "),
         (None, FRENCH, "fr", "Le mot de passe : "),
     ],

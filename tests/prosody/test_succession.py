@@ -139,7 +139,7 @@ async def test_guests_who_wait_in_vain_are_turned_away_in_words(door):
         message = await guest.wait_for(
             lambda seen: seen.name == "message" and seen.sender == room and seen.body, SOON
         )
-        assert message.body == "Nobody is there who could let you in. Try again later."
+        assert message.body == "Nobody is here to let you in. Please try again later."
         (done,) = await events(door, room)
         assert (done["done"], done["people"]) == ("refused", [guest.bare])
         assert not door.component.run("room", room, "--json").stdout.count('"Guest"')

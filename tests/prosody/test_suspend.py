@@ -41,10 +41,10 @@ moderators = {{ succession_after = "1 second", successors = ["everyone"] }}
 INSIDE = (
     "cancel",
     "not-acceptable",
-    "This meeting is suspended by the operator of this server: until it is resumed, that is not possible.",
+    "This meeting has been suspended by the server's operator. That is not possible until it resumes.",
 )
-SILENT = "This meeting is suspended by the operator of this server: only moderators can speak and write."
-OUTSIDE = "This meeting is suspended by the operator of this server: nobody else can come in."
+SILENT = "This meeting has been suspended by the server's operator. Only moderators can speak and write."
+OUTSIDE = "This meeting has been suspended by the server's operator. Nobody else can join for now."
 
 
 def vestibule(door, *arguments, code=0):
@@ -167,7 +167,7 @@ async def test_resuming_restores_what_was(door):
             assert vestibule(door, "resume", room) == {"room": room, "closed": "command"}
             await bob.wait_for(lambda seen: seen.body and "has resumed this meeting" in seen.body)
             assert await heard(bob, alice, room, f"resumed {room}") is True
-            quiet = "You may not write to this room."
+            quiet = "You cannot write in this meeting."
             assert await heard(carol, alice, room, f"and me {room}") == (quiet if name == "quiet" else True)
             assert await alice.configuration(room) == before
             stranger = await crowd.connect("guest.localhost")

@@ -101,13 +101,13 @@ async def test_a_room_closes_after_its_time_and_says_so_with_nobody_at_the_door(
         alice = await crowd.connect("alice@localhost")
         guest = await crowd.connect("guest.localhost")
         await alice.join(room, "Alice")
-        await said(alice, room, "closed now")
+        await said(alice, room, "now closed")
         assert (await timer(door, room, "closed"))["rule"] == "close.after"
         assert (await guest.join(room, "Guest", SECRET)).condition == "not-allowed"
         since = alice.mark()
         alice.say(room, "!reopen")
-        await said(alice, room, "open again", since)
-        await said(alice, room, "closed now", since)
+        await said(alice, room, "open to new", since)
+        await said(alice, room, "now closed", since)
 
 
 async def test_a_room_closes_when_its_last_moderator_has_left(door):
@@ -119,7 +119,7 @@ async def test_a_room_closes_when_its_last_moderator_has_left(door):
         await alice.join(room, "Alice")
         await bob.join(room, "Bob", SECRET)
         await alice.leave(room, "Alice")
-        await said(bob, room, "closed now")
+        await said(bob, room, "now closed")
         assert (await timer(door, room, "closed"))["rule"] == "close.when_unmoderated"
         refused = await guest.join(room, "Guest", SECRET)
         assert refused.condition == "not-allowed"
@@ -134,8 +134,8 @@ async def test_a_room_is_told_of_its_end_and_ends(door):
         guest = await crowd.connect("guest.localhost")
         await alice.join(room, "Alice")
         await guest.join(room, "Guest", SECRET)
-        await said(guest, room, "This room ends in 2 seconds.")
-        assert "as long as a room may be" in await destroyed(guest, room)
+        await said(guest, room, "This meeting ends in 2 seconds.")
+        assert "the longest time allowed" in await destroyed(guest, room)
         await destroyed(alice, room)
         assert (await timer(door, room, "warned"))["rule"] == "limits.duration"
         assert (await timer(door, room, "ended"))["rule"] == "limits.duration"
@@ -192,7 +192,7 @@ async def test_one_person_opens_so_many_rooms_and_no_more(door):
         outcomes = await asyncio.gather(*(alice.join(room, "Alice") for room in rooms))
         assert [outcome.joined for outcome in outcomes].count(True) == 2
         (refused,) = {one.text for one in outcomes if not one.joined}
-        assert "as many rooms as one person may" in refused
+        assert "the number of meetings that one person can have" in refused
         open_rooms = [room for room, one in zip(rooms, outcomes) if one.joined]
         closed_rooms = [room for room, one in zip(rooms, outcomes) if not one.joined]
         assert (await bob.join(closed_rooms[0], "Bob")).joined, "others have rooms of their own"
@@ -210,7 +210,7 @@ async def test_a_wave_of_strangers_has_to_knock_until_it_is_calm(door):
         await alice.join(room, "Alice")
         assert (await guests[0].join(room, "G0", SECRET)).joined
         assert (await guests[1].join(room, "G1", SECRET)).joined
-        await said(alice, room, "they have to be let in")
+        await said(alice, room, "new ones now have to be let in")
         assert (await timer(door, room, "raised"))["rule"] == "limits.wave"
         held = await guests[2].join(room, "G2", SECRET)
         assert held.condition == "registration-required"
@@ -222,7 +222,7 @@ async def test_a_wave_of_strangers_has_to_knock_until_it_is_calm(door):
         answer_knock(alice, room, await knock(alice, room, "G2"), True)
         await invited(guests[2], room)
         assert (await guests[2].join(room, "G2")).joined
-        await said(alice, room, "they can come in again")
+        await said(alice, room, "Unknown people can join as before")
         assert (await timer(door, room, "lowered"))["rule"] == "limits.wave"
         assert (await guests[3].join(room, "G3", SECRET)).joined
         assert not [seen for seen in bob.seen if "have to be let in" in (seen.body or "")]
@@ -273,7 +273,7 @@ async def refused_at_last(person, room):
 
 async def test_when_the_hours_end_people_stay_and_nobody_comes(start_prosody, start_vestibule):
     async def check(room, alice, guest, late):
-        assert "Rooms are not open now" in (await refused_at_last(late, room)).text
+        assert "Meetings are closed right now" in (await refused_at_last(late, room)).text
         await guest.ping()
         assert set(guest.occupants(room)) == {"Alice", "Guest"}
 
@@ -282,8 +282,8 @@ async def test_when_the_hours_end_people_stay_and_nobody_comes(start_prosody, st
 
 async def test_when_the_hours_end_rooms_close(start_prosody, start_vestibule):
     async def check(room, _, guest, late):
-        await said(guest, room, "this room closes")
-        await said(guest, room, "closed now")
+        await said(guest, room, "closes to new participants")
+        await said(guest, room, "now closed")
         assert not (await late.join(room, "Late", SECRET)).joined
         await guest.ping()
         assert set(guest.occupants(room)) == {"Alice", "Guest"}
@@ -293,10 +293,10 @@ async def test_when_the_hours_end_rooms_close(start_prosody, start_vestibule):
 
 async def test_when_the_hours_end_rooms_end(start_prosody, start_vestibule):
     async def check(room, alice, guest, _):
-        await said(guest, room, "This room ends")
-        assert "not open any more" in await destroyed(guest, room)
+        await said(guest, room, "This meeting ends")
+        assert "Meetings are closed right now" in await destroyed(guest, room)
         await destroyed(alice, room)
-        assert "Rooms are not open now" in (await alice.join(room, "Alice")).text
+        assert "Meetings are closed right now" in (await alice.join(room, "Alice")).text
 
     await with_hours(start_prosody, start_vestibule, "end", check, "2 seconds")
 
@@ -312,5 +312,5 @@ async def test_a_component_that_was_restarted_ends_what_has_come_to_its_end(
         await alice.join(room, "Alice")
         await said(alice, room, "ends in")
         component.restart()
-        assert "as long as a room may be" in await destroyed(alice, room)
+        assert "the longest time allowed" in await destroyed(alice, room)
         assert len([seen for seen in alice.seen if "ends in" in (seen.body or "")]) == 1

@@ -22,9 +22,9 @@ async def open_with_bob_waiting(people):
     """Ann opens the room and Bob knocks; returns both, and the password."""
     ann, bob = await people.connect_many(["ann@localhost", "bob@localhost"])
     assert (await ann.join(ROOM, "Ann")).joined
-    told = await ann.wait_for(lambda seen: "The password of this room is" in (seen.body or ""))
+    told = await ann.wait_for(lambda seen: "The password of this meeting is" in (seen.body or ""))
     assert (await bob.join(ROOM, "Bob")).condition == "registration-required"
-    return ann, bob, told.body.partition("room is: ")[2].partition(" ")[0]
+    return ann, bob, told.body.partition("meeting is: ")[2].partition(" ")[0]
 
 
 async def settled(*people):

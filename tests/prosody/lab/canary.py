@@ -9,7 +9,7 @@ import re
 # Shorter ones are words that stand in logs for other reasons.
 SHORTEST = 10
 # What the room tells its moderators, in the default words.
-TOLD = "The password of this room is: "
+TOLD = "The password of this meeting is: "
 
 _IN_A_FILE = re.compile(r'\b(?:secret|preset|app_secret)\s*=\s*"([^"\n]+)"')
 

@@ -24,7 +24,7 @@ SETTINGS = {
 # What Jitsi's breakout rooms keep there at a moderator's word, without a question.
 BREAKOUT = {"breakout_rooms", "breakout_rooms_active", "breakout_rooms_counter"}
 # What moderators are told of somebody who knocks (`say-knocks-alike`).
-LIKENESS = "asks to be let in under a name that looks like a moderator's."
+LIKENESS = "is asking to join with a name that looks like a moderator's."
 # What shows nobody anything: protocol.md, section 9.
 SILENT = ("http://jabber.org/protocol/chatstates", "urn:xmpp:chat-markers:0", "urn:xmpp:receipts", "urn:xmpp:hints", "urn:xmpp:sid:0",
           "urn:xmpp:occupant-id:0")
