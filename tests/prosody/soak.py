@@ -201,12 +201,16 @@ class Soak:
                 self.count("pages")
             stream = await asyncio.to_thread(api.stream)
             await asyncio.to_thread(stream.next)
-            if "stream" in self.leaks:
-                self.leaked.append(stream)
-            else:
-                stream.close()
+            stream.close()
             del self.component.said[:]
             await asyncio.sleep(0.3)
+
+    async def leaker(self, seconds):
+        """For a test: streams that nobody closes, evenly over the time."""
+        api = await asyncio.to_thread(Api, self.component)
+        while self.leaks and time.monotonic() < self.ends:
+            self.leaked.append(await asyncio.to_thread(api.stream))
+            await asyncio.sleep(seconds / 50)
 
     async def breaker(self, seconds):
         """The link breaks from time to time."""
@@ -245,7 +249,7 @@ class Soak:
         """For so long."""
         self.ends = time.monotonic() + seconds
         tasks = [self.person(number) for number in range(12)]
-        tasks += [self.operator(), self.moderator(), self.reader(), self.breaker(max(seconds / 20, 8))]
+        tasks += [self.operator(), self.moderator(), self.reader(), self.leaker(seconds), self.breaker(max(seconds / 20, 8))]
         await asyncio.gather(*tasks, self.sampler(max(seconds / 240, 0.5)))
 
 
