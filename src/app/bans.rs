@@ -31,6 +31,8 @@ pub(super) struct Pages {
     pub(super) stored: Vec<Ban>,
     /// Those that are only here: there is no database, or it did not take them yet.
     pub(super) unstored: Vec<Ban>,
+    /// On whom, and for which rooms, bans were lifted that the database has still: it did not take that yet.
+    pub(super) unlifted: Vec<(String, Option<String>)>,
 }
 
 impl Pages {
@@ -42,9 +44,19 @@ impl Pages {
     /// A ban that the database has taken, as it has it.
     pub(super) async fn taken(&mut self, store: &Store, ban: Ban) {
         match store.bans().await {
-            Ok(kept) => self.stored = kept,
+            Ok(kept) => self.stored = self.not_lifted(kept),
             Err(_) => self.stored.push(ban),
         }
+    }
+
+    /// Bans of the database, but for those that were lifted.
+    fn not_lifted(&self, mut kept: Vec<Ban>) -> Vec<Ban> {
+        let is_lifted = |ban: &Ban| {
+            let mut lifted = self.unlifted.iter();
+            lifted.any(|(who, room)| ban.who == *who && (room.is_none() || ban.room == *room))
+        };
+        kept.retain(|ban| !is_lifted(ban));
+        kept
     }
 }
 
@@ -59,7 +71,7 @@ impl Book {
     /// # Errors
     /// They cannot be read.
     pub(super) async fn read(store: &Store) -> Result<(Self, Bans), StoreError> {
-        let pages = Pages { stored: store.bans().await?, unstored: Vec::new() };
+        let pages = Pages { stored: store.bans().await?, ..Pages::default() };
         let compiled = compile(pages.all(), now());
         Ok((Self(AsyncMutex::new(pages)), compiled))
     }
@@ -104,6 +116,20 @@ pub(super) async fn put_in_force(shared: &Shared, bans: &Pages) -> Consequences 
 /// Offers the database the bans that are only here. Nobody waits for the book meanwhile; a ban that was lifted meanwhile is
 /// lifted there, too.
 async fn offer(shared: &Shared, store: &Store) {
+    let unlifted = shared.bans.open().await.unlifted.clone();
+    for (who, room) in unlifted {
+        // Whoever bans again meanwhile waits for the book.
+        let mut book = shared.bans.open().await;
+        let Some(at) = book.unlifted.iter().position(|one| *one == (who.clone(), room.clone()))
+        else {
+            continue;
+        };
+        if store.lift_bans(who.clone(), room).await.is_err() {
+            return;
+        }
+        book.unlifted.remove(at);
+        tracing::info!(who, "the audit database has taken that a ban was lifted");
+    }
     let unstored = shared.bans.open().await.unstored.clone();
     for ban in unstored {
         if store.add_ban(ban.clone()).await.is_err() {
@@ -138,9 +164,9 @@ pub(super) async fn watch(shared: Shared) {
         }
         let mut book = shared.bans.open().await;
         match store.bans().await {
-            Ok(kept) if kept == book.stored => {}
+            Ok(kept) if book.not_lifted(kept.clone()) == book.stored => {}
             Ok(kept) => {
-                book.stored = kept;
+                book.stored = book.not_lifted(kept);
                 let _alone = shared.banning.lock().await;
                 let consequences = put_in_force(&shared, &book).await;
                 enforce(&shared, consequences).await;

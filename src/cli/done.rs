@@ -36,6 +36,7 @@ pub(super) fn show(request: &Request, value: &Value) -> ExitCode {
             for ban in list(value, "lifted") {
                 say(&format!("lifted: {}", ban_in_words(ban)));
             }
+            not_kept(value);
         }
         Request::Bans {} => bans(value),
         Request::Why { .. } => why(value),
@@ -218,6 +219,14 @@ fn ban(value: &Value) {
         let (service, reason) = (field(one, "service"), field(one, "reason"));
         say(&format!("  NOT KNOWN who is in rooms of {service}: {reason}"));
     }
+    let marks = value.get("marks").and_then(Value::as_u64).unwrap_or_default();
+    if marks > 0 {
+        say(&format!("  and {marks} on marks by which they would come back under another address"));
+    }
+    not_kept(value);
+}
+
+fn not_kept(value: &Value) {
     if !is_set(value, "kept") {
         let reason = value.get("not_kept").map_or("?", text);
         say(&format!("  NOT STORED, so that it ends with the component: {reason}"));

@@ -84,6 +84,12 @@ impl Lately {
         self.count = self.count.saturating_sub(gone);
     }
 
+    /// Everybody of that address who was at any room.
+    pub fn everywhere<'a>(&'a self, jid: &'a BareJid) -> impl Iterator<Item = &'a Requester> {
+        let seen = self.rooms.values().flatten().map(|seen| &seen.who);
+        seen.filter(move |who| who.jid.as_ref() == Some(jid))
+    }
+
     /// Who was at that room, the last first.
     pub fn of(&self, room: &BareJid) -> impl Iterator<Item = &Seen> {
         self.rooms.get(room).into_iter().flatten().map(|seen| &**seen)

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::bans::canonical;
+use super::mark::Mark;
 use crate::jid::{BareJid, JidError, spellings};
 
 /// Whom a ban is on, in the one spelling.
@@ -17,7 +18,12 @@ pub enum Banned {
     Domain(String),
     /// A network, or one address.
     Network(IpNet),
+    /// Whoever has this mark, of a ticket, a token or an account, under whatever address.
+    Mark(Mark),
 }
+
+/// What the text of a mark begins with.
+const MARK: &str = "mark:";
 
 impl Banned {
     /// Reads a JID, a domain, or a network, told apart by their form: only a JID has an `@`, and only a network is
@@ -27,6 +33,10 @@ impl Banned {
     /// It is none of them; what is wrong with it.
     pub fn read(text: &str) -> Result<Self, String> {
         let text = text.trim();
+        if let Some(mark) = text.strip_prefix(MARK) {
+            let mark = Mark::try_from(mark.to_owned());
+            return mark.map(Self::Mark).map_err(|error| format!("`{text}` is no mark: {error}"));
+        }
         if text.contains('@') {
             return match BareJid::prepared(text) {
                 Ok(jid) => Ok(Self::Jid(jid.spellings().swap_remove(0))),
@@ -68,6 +78,7 @@ impl Banned {
             Self::Jid(_) => "jid",
             Self::Domain(_) => "domain",
             Self::Network(_) => "network",
+            Self::Mark(_) => "mark",
         }
     }
 }
@@ -77,6 +88,7 @@ impl fmt::Display for Banned {
         match self {
             Self::Jid(jid) => jid.fmt(f),
             Self::Domain(domain) => f.write_str(domain),
+            Self::Mark(mark) => write!(f, "{MARK}{}", String::from(*mark)),
             Self::Network(network) if network.prefix_len() == network.max_prefix_len() => {
                 network.addr().fmt(f)
             }
@@ -103,6 +115,7 @@ mod tests {
             ("2001:DB8::/32", "network", "2001:db8::/32"),
             ("::ffff:192.0.2.0/120", "network", "192.0.2.0/24"),
             ("::1", "network", "::1"),
+            ("mark:0123456789abcdef", "mark", "mark:0123456789abcdef"),
             ("face.b00c.example", "domain", "face.b00c.example"),
         ] {
             let banned = Banned::read(typed).unwrap();
@@ -123,6 +136,7 @@ mod tests {
             ("example.org/room", "nobody"),
             ("", "nobody"),
             ("two words", "nobody"),
+            ("mark:0123", "no mark"),
         ] {
             let error = Banned::read(typed).unwrap_err();
             assert!(error.contains(hint), "{typed}: {error}");

@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use jiff::Timestamp;
 
 pub use super::banned::Banned;
+use super::mark::Mark;
 use super::room_name;
 use crate::jid::{BareJid, spellings};
 
@@ -61,6 +62,7 @@ pub struct Bans {
     domains: HashMap<String, Vec<Ban>>,
     /// By prefix length, so that a look-up costs at most one probe per length in use.
     networks: Vec<(u8, bool, HashMap<IpAddr, Vec<Ban>>)>,
+    marks: HashMap<Mark, Vec<Ban>>,
     lines: Vec<u32>,
 }
 
@@ -81,6 +83,10 @@ impl Bans {
             Banned::Jid(jid) => self.ban_jid(jid, ban),
             Banned::Domain(domain) => self.ban_domain(&domain, ban),
             Banned::Network(network) => self.ban_network(network, ban),
+            Banned::Mark(mark) => {
+                self.lines.push(ban.line());
+                self.marks.entry(mark).or_default().push(ban);
+            }
         }
     }
 
@@ -124,6 +130,7 @@ impl Bans {
                 let is_so = (*len, *v4) == (network.prefix_len(), network.addr().is_ipv4());
                 is_so.then(|| map.get(&network.addr())).flatten()
             }),
+            Banned::Mark(mark) => self.marks.get(mark),
         };
         bans?.first()
     }
@@ -131,6 +138,16 @@ impl Bans {
     /// The ban on this account itself, for whoever is exempt from those on others.
     pub fn on_account(&self, jid: &BareJid, room: &str, now: Timestamp) -> Option<&Ban> {
         find(self.jids.get(jid), room, now)
+    }
+
+    /// Somebody is banned by a mark.
+    pub fn have_marks(&self) -> bool {
+        !self.marks.is_empty()
+    }
+
+    /// The ban on somebody by one of these marks.
+    pub fn on_marks(&self, marks: &[Mark], room: &str, now: Timestamp) -> Option<&Ban> {
+        marks.iter().find_map(|mark| find(self.marks.get(mark), room, now))
     }
 
     /// The ban that keeps this requester out of the room of that name now, if any.

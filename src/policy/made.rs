@@ -5,10 +5,13 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::attempt::{Attempt, Requester};
-use super::bans::{Ban, Bans, Origin};
+use super::attempt::{Attempt, Auth, Requester};
+use super::bans::{Ban, Origin};
+use super::classify::Place;
 use super::decide::Case;
 use super::facts::is_unset;
+use super::mark::Mark;
+use super::removal::{By, returning_marks};
 use super::rules::Policy;
 use crate::jid::BareJid;
 
@@ -44,13 +47,33 @@ impl Policy {
             return Held::default();
         }
         let noted = |who: &Requester| {
-            let (ban, account) = find(&self.made, who, who.jid.as_ref()?, name, now)?;
+            let (ban, account) = find(self, who, who.jid.as_ref()?, name, now)?;
             let Origin::Made(id) = &ban.origin else { return None };
             Some(Noted { id: id.clone(), account })
         };
         Held {
             requester: noted(&attempt.requester),
             behind: attempt.behind.as_ref().and_then(noted),
+        }
+    }
+
+    /// By what somebody is recognised with certainty when they come back under another address: ticket, token, and the
+    /// account behind them.
+    fn marks(&self, who: &Requester) -> Vec<Mark> {
+        let mut marks = returning_marks(&self.base.removal, who);
+        let account = self.identify(who, Place::ANY).account;
+        marks.extend(account.map(|account| Mark::of(By::Account.name(), account.as_str())));
+        marks
+    }
+
+    /// The marks that a ban on somebody's address needs, so that they do not come back under another one. None, where the
+    /// address is one that they log in with.
+    pub fn marks_to_ban(&self, who: &Requester) -> Vec<Mark> {
+        match self.identify(who, Place::ANY).auth {
+            Auth::Account => Vec::new(),
+            Auth::Unknown | Auth::Anonymous | Auth::Token | Auth::Server | Auth::Component => {
+                self.marks(who)
+            }
         }
     }
 }
@@ -61,21 +84,32 @@ pub(super) fn keeps_out(case: &Case<'_>) -> bool {
     let account = match case.noted {
         Some(noted) => Some(noted.account),
         None if made.is_empty() => None,
-        None => find(made, case.who, case.jid, case.room_name(), case.now).map(|(_, own)| own),
+        None => {
+            find(case.policy, case.who, case.jid, case.room_name(), case.now).map(|(_, own)| own)
+        }
     };
     account.is_some_and(|account| account || !case.exempt)
 }
 
 /// The ban on somebody, one on his own account before others; and whether it is such a one.
 fn find<'a>(
-    bans: &'a Bans,
+    policy: &'a Policy,
     who: &Requester,
     jid: &BareJid,
     room: &str,
     now: Timestamp,
 ) -> Option<(&'a Ban, bool)> {
+    let bans = &*policy.made;
     let named = || [Some(jid), who.account.as_ref()].into_iter().flatten();
     let own = named().find_map(|jid| bans.on_account(jid, room, now));
+    let marked = || {
+        let is_named = policy.identify(who, Place::ANY).jid.is_some_and(|jid| {
+            policy.operators.contains_key(jid) || policy.services.contains_key(jid)
+        });
+        // Whoever the file names is somebody else, with the same client.
+        if is_named { None } else { bans.on_marks(&policy.marks(who), room, now) }
+    };
+    let own = own.or_else(|| bans.have_marks().then(marked).flatten());
     let other = || named().find_map(|jid| bans.on(jid, who.address, room, now));
     own.map(|ban| (ban, true)).or_else(|| other().map(|ban| (ban, false)))
 }
@@ -86,7 +120,7 @@ mod tests {
 
     use super::*;
     use crate::policy::attempt::{Action, Credential, RoomView};
-    use crate::policy::bans::Banned;
+    use crate::policy::bans::{Banned, Bans};
     use crate::policy::decide::{decide, rejudge};
     use crate::policy::exceptions::{Exception, Whom};
     use crate::policy::facts::Facts;
@@ -113,7 +147,7 @@ mod tests {
             room: "tea@rooms.example.org".parse().ok(),
             requester: Requester {
                 jid: "bob@example.org".parse().ok(),
-                auth: crate::policy::attempt::Auth::Account,
+                auth: Auth::Account,
                 address: "192.0.2.7".parse().ok(),
                 secure: Some(true),
                 ..Requester::default()
@@ -187,6 +221,36 @@ mod tests {
         assert_ne!(ends(&excepted(&[("b1", "example.org")]), join(), NOW).0, "ban");
         let both = excepted(&[("b1", "example.org"), ("b2", "bob@example.org")]);
         assert_eq!(ends(&both, join(), NOW), ("ban", Some("b2".to_owned())));
+    }
+
+    #[test]
+    fn a_ban_on_a_mark_holds_under_another_address_and_on_nobody_whom_the_file_names() {
+        let ticket = Mark::of("ticket", "t1");
+        let guest = |jid: &str| Attempt {
+            requester: Requester {
+                jid: jid.parse().ok(),
+                auth: Auth::Anonymous,
+                ticket: Some(ticket),
+                ..join().requester
+            },
+            ..join()
+        };
+        let one = guest("x1@guest.example.org");
+        let whom = Banned::Mark(ticket).to_string();
+        let mut policy = policy(&[("b1", &whom)]);
+        assert_eq!(policy.marks_to_ban(&one.requester), [ticket]);
+        assert!(policy.marks_to_ban(&join().requester).is_empty(), "an account is its address");
+        assert_eq!(
+            ends(&policy, guest("x2@guest.example.org"), NOW),
+            ("ban", Some("b1".to_owned()))
+        );
+        let other = Requester { ticket: Some(Mark::of("ticket", "t2")), ..one.requester };
+        assert_ne!(ends(&policy, Attempt { requester: other, ..join() }, NOW).0, "ban");
+        let mut root = guest("root@example.org");
+        root.requester.auth = Auth::Account;
+        assert_eq!(ends(&policy, root.clone(), NOW).0, "ban");
+        policy.operators.insert("root@example.org".parse().unwrap(), 1);
+        assert_ne!(ends(&policy, root, NOW).0, "ban");
     }
 
     #[test]

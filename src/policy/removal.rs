@@ -277,6 +277,13 @@ pub fn certain_marks(rules: &Removal, who: &Requester) -> Vec<Mark> {
     rules.marks(&By::STRONG, who).into_iter().map(|(_, mark)| mark).collect()
 }
 
+/// The marks by which this person is recognised with certainty under another address.
+pub(super) fn returning_marks(rules: &Removal, who: &Requester) -> Vec<Mark> {
+    let by = [By::Token, By::Ticket];
+    let by = by.iter().filter(|by| rules.by.value.contains(by));
+    rules.marks(by, who).into_iter().map(|(_, mark)| mark).collect()
+}
+
 /// What this person would be recognised by, the strongest first.
 pub fn recognised_by(rules: &Removal, who: &Requester, proof: Proof) -> Vec<By> {
     let all = By::ALL.iter().filter(|by| proof > Proof::Guest || **by != By::Account);

@@ -225,3 +225,28 @@ async def test_a_ban_that_cannot_be_stored_is_in_force_and_says_so(start_prosody
         assert (await mallory.join(room, "Mallory", PASSWORD)).condition == "forbidden"
         assert vestibule.run("unban", mallory.bare).returncode == 0
         assert (await mallory.join(room, "Mallory", PASSWORD)).joined
+
+
+async def test_a_ban_whose_end_cannot_be_stored_is_lifted_and_the_reply_says_so(start_prosody, start_vestibule):
+    server = start_prosody()
+    vestibule = start_vestibule(server, rules())
+    room = "lifted@conference.localhost"
+    async with Crowd(server) as crowd:
+        await inside(crowd, "alice", room)
+        mallory = await inside(crowd, "mallory", room)
+        assert vestibule.run("ban", mallory.bare).returncode == 0
+        database = sqlite3.connect(vestibule.state_dir / "vestibule.db", isolation_level=None)
+        database.execute("begin immediate")
+        done = await asyncio.to_thread(vestibule.run, "unban", mallory.bare, "--json", seconds=30)
+        reply = json.loads(done.stdout)
+        assert done.returncode == 0 and reply["kept"] is False and "locked" in reply["not_kept"]
+        assert (await mallory.join(room, "Mallory", PASSWORD)).joined
+        assert json.loads(vestibule.run("bans", "--json").stdout)["bans"] == []
+        # When there is room again, that is stored, and outlives the component.
+        database.execute("rollback")
+        query = "select count(*) from bans where not lifted"
+        await until(lambda: database.execute(query).fetchone() == (0,), 15, "the end to be stored")
+        database.close()
+        vestibule.kill()
+        await asyncio.to_thread(vestibule.start)
+        assert (await mallory.join(room, "Mallory", PASSWORD)).joined

@@ -104,6 +104,33 @@ async def test_a_raid_is_sent_back_and_the_operator_lets_one_in(meet):
         assert (await again.admitted(room)).joined
 
 
+async def test_a_guest_who_has_just_left_is_banned_from_every_room_by_the_marks_they_had(meet):
+    async with meet.crowd() as crowd:
+        room, other = meet.room(), meet.room()
+        await opened(crowd, room)
+        await opened(crowd, other, "Zoe")
+        bob, carol = await crowd.persons("Bob", "Carol")
+        assert (await bob.enter(room, SECRET)).joined
+        assert (await carol.enter(room, SECRET)).joined
+        await bob.leave(room, bob.nick)
+        await bob.disconnect()
+        reply = vestibule(meet, "ban", bob.bare)
+        assert reply["marks"] == 1, reply
+        again = await crowd.reload(bob)
+        assert again.bare != bob.bare
+        for one in (room, other):
+            assert not (await again.enter(one, SECRET)).joined
+        decision = (await meet.decisions(room=other, verdict="deny"))[0]
+        assert decision["rule"] == "ban", decision
+        assert (await carol.enter(other, SECRET)).joined
+        meet.component.restart()
+        assert not (await again.enter(other, SECRET)).joined
+        lifted = vestibule(meet, "unban", bob.bare)["lifted"]
+        assert {ban["kind"] for ban in lifted} == {"jid", "mark"}
+        assert vestibule(meet, "bans")["bans"] == []
+        assert (await again.enter(other, SECRET)).joined
+
+
 async def test_where_the_lobby_is_off_the_reply_says_that_nobody_can_wait_there(meet):
     async with meet.crowd() as crowd:
         room = meet.room("open")

@@ -1,5 +1,6 @@
 //! Bans.
 
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
@@ -8,15 +9,16 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::Operator;
-use super::failure::{conflict, invalid, not_found, unavailable};
+use super::failure::{conflict, invalid, not_found};
 use crate::app::around::proxies;
-use crate::app::bans::{holds, put_in_force};
+use crate::app::bans::{Pages, holds, put_in_force};
 use crate::app::clock::now;
 use crate::app::enforce::{Enforced, enforce};
 use crate::app::parts::each_room;
 use crate::control::{Caller, Failure, Length};
 use crate::jid::{folded, spellings};
 use crate::policy::bans::{Banned, canonical};
+use crate::policy::mark::Mark;
 use crate::policy::room_name::pattern;
 use crate::policy::rules::Policy;
 use crate::store::{Ban, Store};
@@ -49,28 +51,24 @@ impl Operator {
         let own = self.own(&whom).await;
         is_allowed(&whom, self.shared.desk().policy(), &own).map_err(conflict)?;
         let at = now();
-        let ban = Ban {
-            id: self.shared.desk().next_id(),
-            who: whom.to_string(),
-            room,
-            until: time.and_then(|time| end(at, time)),
-            reason,
-            by: caller.name.clone(),
-            at,
-        };
+        let until = time.and_then(|time| end(at, time));
+        let by = caller.name.clone();
+        let id = self.shared.desk().next_id();
+        let ban = Ban { id, who: whom.to_string(), room, until, reason, by, at };
+        let marks = self.marks_to_ban(&whom);
+        let mut bans = vec![ban.clone()];
+        for mark in &marks {
+            let (id, who) = (self.shared.desk().next_id(), Banned::Mark(*mark).to_string());
+            bans.push(Ban { id, who, ..ban.clone() });
+        }
         let mut book = self.shared.bans.open().await;
         let store = self.store();
-        let stored = match &store {
-            Some(store) => store.add_ban(ban.clone()).await.map_err(|error| error.to_string()),
-            None => Err("there is no audit database (`store.file`)".to_owned()),
-        };
-        // What cannot be stored is in force all the same.
-        match (&stored, &store) {
-            (Ok(()), Some(store)) => book.taken(store, ban.clone()).await,
-            (Ok(()), None) => {}
-            (Err(error), _) => {
-                tracing::warn!(id = ban.id, error, "a ban is in force, and not stored");
-                book.unstored.push(ban.clone());
+        let mut stored = Ok(());
+        for ban in bans {
+            match stored {
+                Ok(()) => stored = keep(&mut book, store.as_deref(), ban).await,
+                // It takes no other either.
+                Err(_) => book.unstored.push(ban),
             }
         }
         let _alone = self.shared.banning.lock().await;
@@ -92,6 +90,7 @@ impl Operator {
                 |(service, error)| json!({ "service": &**service, "reason": error.to_string() }),
             );
             fields.insert("unread".to_owned(), unread.collect());
+            fields.insert("marks".to_owned(), marks.len().into());
             fields.insert("kept".to_owned(), stored.is_ok().into());
             if let Err(reason) = stored {
                 fields.insert("not_kept".to_owned(), reason.into());
@@ -116,18 +115,56 @@ impl Operator {
                 None => not_found(format!("no operator has banned `{name}`: see `vestibule bans`")),
             });
         }
-        let mut lifted = Vec::new();
-        if let Some(store) = self.store().filter(|_| book.stored.iter().any(is_meant)) {
-            store.lift_bans(name.clone(), room.clone()).await.map_err(unavailable)?;
-            lifted.extend(book.stored.extract_if(.., |ban| is_meant(ban)));
+        // What was banned together is lifted together.
+        let together: Vec<_> =
+            book.all().filter(|ban| is_meant(ban)).map(|ban| (ban.at, ban.by.clone())).collect();
+        let is_mark = |ban: &Ban| matches!(Banned::read(&ban.who), Ok(Banned::Mark(_)));
+        let goes = |ban: &Ban| {
+            let is_with = together.iter().any(|(at, by)| ban.at == *at && ban.by == *by);
+            is_meant(ban) || (is_with && is_mark(ban))
+        };
+        let mut lifted: Vec<Ban> = book.unstored.extract_if(.., |ban| goes(ban)).collect();
+        let stored: Vec<Ban> = book.stored.extract_if(.., |ban| goes(ban)).collect();
+        let mut kept = Ok(());
+        let names: BTreeSet<_> = stored.iter().map(|ban| ban.who.clone()).collect();
+        for name in names {
+            let Some(store) = self.store() else { break };
+            let lift = store.lift_bans(name.clone(), room.clone()).await;
+            // What cannot be written is in force all the same.
+            if let Err(error) = lift {
+                tracing::warn!(who = name, %error, "a ban is lifted, and stored still");
+                book.unlifted.push((name, room.clone()));
+                kept = Err(error.to_string());
+            }
         }
-        lifted.extend(book.unstored.extract_if(.., |ban| is_meant(ban)));
+        lifted.extend(stored);
         let _alone = self.shared.banning.lock().await;
         let consequences = put_in_force(&self.shared, &book).await;
         drop(book);
         enforce(&self.shared, consequences).await;
-        let lifted = lifted.iter().map(|ban| shown(ban, &whom));
-        Ok(json!({ "lifted": lifted.collect::<Vec<_>>() }))
+        let shown = |ban: &Ban| shown(ban, &Banned::read(&ban.who).unwrap_or(whom.clone()));
+        let lifted: Vec<_> = lifted.iter().map(shown).collect();
+        let mut reply = json!({ "lifted": lifted, "kept": kept.is_ok() });
+        if let (Err(reason), Some(fields)) = (kept, reply.as_object_mut()) {
+            fields.insert("not_kept".to_owned(), reason.into());
+        }
+        Ok(reply)
+    }
+
+    /// The marks by which everybody of an address that is banned comes back under another one, as far as they are or were
+    /// lately at a room.
+    fn marks_to_ban(&self, whom: &Banned) -> BTreeSet<Mark> {
+        let Banned::Jid(jid) = whom else { return BTreeSet::new() };
+        let mut marks = BTreeSet::new();
+        each_room(&self.shared, |desk, _, room| {
+            let known = room.occupants.values().chain(room.waiting.values());
+            let theirs = known.map(|known| &known.who).filter(|who| who.jid.as_ref() == Some(jid));
+            theirs.for_each(|who| marks.extend(desk.policy().marks_to_ban(who)));
+        });
+        let desk = self.shared.desk();
+        let lately = desk.lately().everywhere(jid);
+        lately.for_each(|who| marks.extend(desk.policy().marks_to_ban(who)));
+        marks
     }
 
     /// The bans that operators have made, and how many the file has.
@@ -144,7 +181,7 @@ impl Operator {
     async fn own(&self, whom: &Banned) -> Own {
         let proxies = match whom {
             Banned::Network(_) => proxies(&self.shared).await,
-            Banned::Jid(_) | Banned::Domain(_) => Vec::new(),
+            Banned::Jid(_) | Banned::Domain(_) | Banned::Mark(_) => Vec::new(),
         };
         let mut people = Vec::new();
         if matches!(whom, Banned::Domain(domain) if !domain.contains('.')) {
@@ -169,6 +206,27 @@ impl Operator {
     pub(super) fn store(&self) -> Option<Arc<Store>> {
         self.shared.desk().audit().store().map(Arc::clone)
     }
+}
+
+/// Puts a ban into the book, and into the database.
+///
+/// # Errors
+/// The database does not take it; it is in force all the same, and offered again.
+async fn keep(book: &mut Pages, store: Option<&Store>, ban: Ban) -> Result<(), String> {
+    book.unlifted.retain(|(who, _)| *who != ban.who);
+    let stored = match store {
+        Some(store) => store.add_ban(ban.clone()).await.map_err(|error| error.to_string()),
+        None => Err("there is no audit database (`store.file`)".to_owned()),
+    };
+    match (&stored, store) {
+        (Ok(()), Some(store)) => book.taken(store, ban).await,
+        (Ok(()), None) => {}
+        (Err(error), _) => {
+            tracing::warn!(id = ban.id, error, "a ban is in force, and not stored");
+            book.unstored.push(ban);
+        }
+    }
+    stored
 }
 
 fn end(at: Timestamp, time: &Length) -> Option<Timestamp> {
@@ -198,7 +256,7 @@ fn is_allowed(whom: &Banned, policy: &Policy, own: &Own) -> Result<(), String> {
         }
         Banned::Domain(domain) => is_domain_allowed(domain, policy, own),
         Banned::Network(network) => is_network_allowed(network, own),
-        Banned::Jid(_) => Ok(()),
+        Banned::Jid(_) | Banned::Mark(_) => Ok(()),
     }
 }
 

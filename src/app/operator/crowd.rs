@@ -102,7 +102,7 @@ impl Wanted {
         }
         let network = asked.network.as_deref().map(|text| match Banned::read(text) {
             Ok(Banned::Network(network)) => Ok(network),
-            Ok(Banned::Jid(_) | Banned::Domain(_)) => Err(invalid(format!(
+            Ok(Banned::Jid(_) | Banned::Domain(_) | Banned::Mark(_)) => Err(invalid(format!(
                 "`{text}` is no network: write it like `192.0.2.0/24`, `2001:db8::/32` or `192.0.2.7`"
             ))),
             Err(reason) => Err(invalid(reason)),
@@ -328,6 +328,9 @@ impl Operator {
                 break;
             }
             done.extend(more);
+            if look.saturating_add(1) == looks {
+                stopped = Some("so many are meant that others are left: give it again".to_owned());
+            }
         }
         if done.is_empty() {
             return Err(nobody(act, &spared));
