@@ -20,6 +20,8 @@ class Faults(Steps):
         await model.start()
         return model
 
+    is_other = False  # the policy in force
+
     async def nudge(self):
         """Has the gate report something: after that, the component knows that it has missed what was lost."""
         room = f"nudge-{len(self.log)}@{self.service}"
@@ -136,7 +138,9 @@ class Faults(Steps):
         return "the gate is loaded again"
 
     async def step_reload_the_policy(self):
-        self.door.component.write_config(f"{POLICY}\n# {len(self.log)}\n[[room]]\nmatch = 'other-{len(self.log)}'\n")
+        # Of two, for at the end all decisions are made again by each.
+        self.is_other = not self.is_other
+        self.door.component.write_config(f"{POLICY}\n[[room]]\nmatch = 'other-*'\n" if self.is_other else POLICY)
         done = await self.run("reload")
         if done.returncode != 0:
             raise Wrong(done.stderr)

@@ -17,7 +17,7 @@ MUTANTS = {
     ),
     "a session that leaves its nick to others is not reported": (
         [("reports.lib.lua", 'gate.report("session-left", room, gate.facts.describe(room, present, nil, address));', "")],
-        {"join": 60, "rename": 30, "lose_and_ban": 30},
+        {"connect": 30, "join": 80, "leave": 50, "rename": 60},
     ),
     "a role is not reported": (
         [("reports.lib.lua", 'gate.report("role", room, gate.facts.describe(room, occupant));', "")],
@@ -44,7 +44,8 @@ MUTANTS = {
         {"join": 60, "kill": 60},
     ),
     "who disconnects stays waiting": (
-        [("waiting.lib.lua", 'return host and host.type == "local" and not prosody.bare_sessions[bare];', "return false;")],
+        [("waiting.lib.lua", 'return host and host.type == "local" and not prosody.bare_sessions[bare];', "return false;"),
+         ("waiting.lib.lua", "if w and w.jid == address and", "if w and w.jid ~= address and")],
         {"join": 60, "connect": 30, "drop": 40},
     ),
     "who waits no more is not reported": (

@@ -62,9 +62,13 @@ class Steps(Model):
         choices = [(session, room) for session in self.sessions for room in self.rooms() if room not in session.seats]
         if not choices:
             return None
-        session, room = self.drawn.choice(choices)
+        knocks = [(session, room) for session, room in choices if self.is_knock(session, room)]
+        session, room = self.drawn.choice(choices + 3 * knocks)
         own = [seat.nick for other, _, seat in self.seated(room) if other.bare == session.bare]
         return session, room, self.drawn.choice([*own, self.some_nick(session, room)])
+
+    def is_knock(self, session, room):
+        return room.startswith("door-") and session.name.startswith("guest")
 
     async def step_join(self):
         drawn = self.draw_join()
@@ -108,7 +112,8 @@ class Steps(Model):
     async def step_drop(self):
         if len(self.sessions) < 3:
             return None
-        session = self.drawn.choice(self.sessions)
+        knocking = [session for people in self.waits.values() for session in people.values() if session in self.sessions]
+        session = self.drawn.choice(self.sessions + knocking)
         session.person.abort()
         self.gone(session)
         return f"{session.label} loses the connection"
@@ -177,7 +182,7 @@ class Steps(Model):
             if name == "join":
                 drawn = self.draw_join()
                 # Who waits, and how many, is known only where one comes after the other.
-                if drawn and not (drawn[1].startswith("door-") and drawn[0].name.startswith("guest")):
+                if drawn and not self.is_knock(*drawn[:2]):
                     session, room, nick = drawn
                     session.pending.append((room, session.person.ask_to_join(room, nick)))
                     texts.append(f"{session.label} joins {room} as {nick}")
