@@ -80,7 +80,9 @@ class Steps(Model):
         session.catch_up()
         text = f"{session.label} joins {room} as {nick}: {outcome.condition or outcome.kind} ({expected})"
         is_so = "in" if outcome.joined else "waits" if outcome.condition == "registration-required" else "out"
-        if expected not in (None, is_so) or outcome.kind == "silence":
+        # A change of somebody's nick may have been on its way.
+        is_taken = outcome.condition == "conflict"
+        if expected not in (None, is_so) and not is_taken or outcome.kind == "silence":
             raise Wrong(text + f" {outcome.text}")
         if is_so == "waits":
             self.knocked(session, room)
