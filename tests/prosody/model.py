@@ -15,7 +15,7 @@ import time
 from lab import SERVICE
 from lab.http import Api
 from lab.raw import Raw
-from lab.stanza import CLIENT, MUC_USER, element
+from lab.stanza import CLIENT, element
 
 ROBOT, LISTED = "robot@localhost", "alice@localhost"
 ACCOUNTS = ["alice", "bob", "carol", "dave", "robot"]
@@ -336,12 +336,6 @@ class Model:
 
     def knocked(self, session, room):
         self.waits.setdefault(room, {})[session.bare] = session
-
-    def invited(self, session, room):
-        return any(
-            stanza.room == room and stanza.xml.find(f"{{{MUC_USER}}}x/{{{MUC_USER}}}invite") is not None for stanza in session.person.seen
-            if stanza.name == "message"
-        )
 
     def presence(self, session, room, nick, kind=None):
         session.person.send(element(CLIENT, "presence", to=f"{room}/{nick}", type=kind))

@@ -1,12 +1,13 @@
 """The steps of the model: what people, operators, the network and the machine do to rooms."""
 
 import asyncio
+import fnmatch
 import json
 import time
 
 from lab import Failed
 from lab.stanza import element
-from model import ACCOUNTS, KINDS, LONG, NICKS, PATIENCE, POLICY, ROBOT, Model, Wrong, inside, waiting
+from model import ACCOUNTS, KINDS, LONG, NICKS, PATIENCE, ROBOT, Model, Wrong, inside, waiting
 
 REVERTS = {"close": ("reopen", "closed"), "suspend": ("resume", "suspended")}
 FACES = ("command line", "API", "words")
@@ -361,7 +362,7 @@ class Steps(Model):
         after = await self.read()
         pattern = options[1] if options[0] == "--match" else "*"
         meant = {
-            room for room, state in before.items() if fnmatched(room, pattern)
+            room for room, state in before.items() if is_named(room, pattern)
             and ("--unmoderated" not in options or not self.line(room, state)["moderators"])
         }
         reply = json.loads(done.stdout)
@@ -372,7 +373,5 @@ class Steps(Model):
         return text
 
 
-def fnmatched(room, pattern):
-    import fnmatch
-
+def is_named(room, pattern):
     return fnmatch.fnmatch(room.partition("@")[0], pattern)
