@@ -98,9 +98,9 @@ async def test_commands_do_what_they_do_on_the_command_line(door):
     async with Crowd(door.server) as crowd:
         api = Api(door.component, "duty")
         room, alice, bob = await meeting(door, crowd)
-        assert api.done("close", room=room) == {"room": room}
+        assert api.done("close", room=room) == {"room": room, "was_closed": None, "shut": None}
         assert api.done("room", room=room)["state"] == "closed"
-        assert api.done("reopen", room=room) == {"room": room}
+        assert api.done("reopen", room=room) == {"room": room, "was_closed": "command", "shut": None}
         assert api.done("remove", room=room, jid=bob.bare, reason="not invited")
         gone = await bob.wait_for(lambda seen: 307 in seen.statuses)
         assert "not invited" in repr(gone)

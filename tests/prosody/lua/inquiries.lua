@@ -43,7 +43,7 @@ local gate = {
 	kept = { of = nothing, person = nothing, unmoderated_since = nothing, lasts = nothing },
 	waiting = { people = function (room) return waiting[room] or {}; end, count = function () return 0; end },
 	lobby = { is_there = nothing }, media = { moderated = nothing }, permissions = { told = nothing },
-	reports = { occupied = occupied }, last_report = function () return 0; end,
+	reports = { occupied = occupied, arrival_of = nothing }, last_report = function () return 0; end,
 };
 
 local function new_room(name)
