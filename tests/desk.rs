@@ -450,6 +450,25 @@ fn a_page_overwrites_nothing_that_was_reported_after_it() {
 }
 
 #[test]
+fn a_page_with_a_room_that_ended_since_changes_nothing_of_the_next_room_of_that_address() {
+    let mut gate = Gate::of("default", Mode::Enforce, Audit::none());
+    let service = Arc::clone(&gate.service);
+    let tea = jid("tea@rooms.example.org");
+    gate.desk.restore(&service, page(9, &["ann"]), now());
+    gate.desk.begin_reading(&service);
+    gate.desk.ask_for_page(&service);
+    assert!(!numbered(&mut gate, 10, "joined", "ann"));
+    assert!(!numbered(&mut gate, 11, "destroyed", "ann"));
+    gate.ask("open", GUEST, "", "<credential>umbrella-kiwi</credential>");
+    assert!(!numbered(&mut gate, 12, "created", "bob"));
+    gate.desk.restore(&service, page(10, &["ann"]), now());
+    assert_eq!(seen_inside(&gate.desk, tea.as_str()), ["bob"]);
+    let record = gate.desk.live().room(&tea).and_then(|room| room.view.record.as_ref());
+    assert_eq!(record.map(|record| record.opener.as_str()), Some("bob@guest.example.org"));
+    assert!(gate.desk.end_reading(&service, true));
+}
+
+#[test]
 fn a_missing_report_is_noticed_once_until_the_rooms_are_read() {
     let mut gate = Gate::of("default", Mode::Enforce, Audit::none());
     let service = Arc::clone(&gate.service);

@@ -146,11 +146,15 @@ impl Desk {
         }
     }
 
-    /// Takes a room as it was read, and then what was reported since.
+    /// Takes a room as it was read, and then what was reported since; nothing of one that has ended since.
     pub fn restore(&mut self, service: &Arc<str>, mut room: LiveRoom, now: Timestamp) {
         room.view.nobody_logs_in = self.nobody_logs_in(service);
         let feed = self.feeds.entry(Arc::clone(service)).or_default();
         let (is_older, later) = feed.met(&room.jid, room.number);
+        // All that is known of that address was reported since, with the record that another room of it was opened with.
+        if later.iter().any(|(_, report)| report.attr("event") == Some("destroyed")) {
+            return;
+        }
         let jid = room.jid.clone();
         let before = self.live.restore(&self.policy, service, room, is_older, now);
         for (at, report) in later {
