@@ -120,10 +120,28 @@ class Faults(Steps):
         return f"the component ends and starts again: {text}"
 
     async def step_fail_a_page(self):
-        await self.ask("fail", to="localhost")
-        self.door.component.kill()
-        await self.come_back()
-        return "the component is killed, started again, and the first page of rooms fails"
+        """Also the next one, for else the comparison of all rooms that follows the reading would find what is wrong."""
+        await self.ask("fail", to="localhost", times="2")
+        how = self.drawn.choice(["kill", "reload_the_gate", "lose"])
+        text = await getattr(self, f"step_{how}")()
+        await self.ask("happened", to="localhost")
+        return f"two pages of rooms fail: {text}"
+
+    async def step_late_page(self):
+        """It is of the comparison that follows a reload: after that, nothing is read again which would heal what is wrong."""
+        await self.ask("hold", to="localhost")
+        await self.step_reload_the_policy()
+        await self.ask("happened", to="localhost")
+        texts = [await self.step_lock() if self.drawn.random() < 0.5 else None, await self.some(self.drawn.randint(2, 5))]
+        # What is reported of them comes before the page.
+        began = time.monotonic()
+        while any(session.pending for session in self.sessions) and time.monotonic() - began < PATIENCE:
+            await asyncio.sleep(0.05)
+            for session in self.sessions:
+                session.catch_up()
+        await self.ask("rooms")
+        await self.ask("release", to="localhost")
+        return f"while a page of rooms is on its way: {', '.join(text for text in texts if text)}"
 
     async def step_freeze(self):
         self.door.component.freeze()

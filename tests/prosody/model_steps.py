@@ -20,7 +20,7 @@ class Steps(Model):
     WEIGHTS = {
         "connect": 4, "join": 14, "rename": 6, "leave": 5, "drop": 3, "promote": 4, "demote": 3, "kick": 3, "destroy": 1, "say": 1,
         "burst": 6, "remove": 3, "admit": 4, "reject": 3, "ban": 3, "unban": 3, "lock": 3, "end": 1, "end_many": 1,
-        "lose": 2, "lose_and_ban": 1, "ban_meanwhile": 2, "delay": 2, "cut": 1, "kill": 1, "kill_in_burst": 2, "fail_a_page": 1,
+        "lose": 2, "lose_and_ban": 1, "ban_meanwhile": 2, "delay": 2, "cut": 1, "kill": 1, "kill_in_burst": 2, "fail_a_page": 1, "late_page": 2,
         "restart": 1, "reload_the_gate": 1, "reload_the_policy": 1, "freeze": 1, "orphan": 1, "restart_the_server": 1,
     }
     IN_BURST = {"join": 6, "rename": 4, "leave": 3, "drop": 2, "promote": 1, "kick": 1}

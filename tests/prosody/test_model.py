@@ -59,6 +59,11 @@ async def test_everybody_says_the_same_of_rooms_that_are_read_in_parts(play, tmp
     await play(SEEDS[0], STEPS, gates=mutated(tmp_path, SMALL_PAGES), often={"kill": 10})
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+async def test_everybody_says_the_same_of_rooms_whose_pages_fail_or_are_late(play, seed):
+    await play(seed, STEPS // 2, often={"fail_a_page": 20, "late_page": 60})
+
+
 @pytest.mark.parametrize("fault", MUTANTS if ALL else QUICK)
 async def test_a_fault_that_there_was_is_found(play, tmp_path, fault):
     changes, often = MUTANTS[fault]
