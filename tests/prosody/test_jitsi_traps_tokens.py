@@ -150,6 +150,7 @@ async def test_what_a_moderator_lends_is_no_claim_of_the_token(meet):
         assert standing(eve, room)[1] == "participant"
         for affiliation in ("owner", "none"):
             assert not (await carol.set_affiliation(room, eve.bare, affiliation)).error
-        await eve.depart(room)
+        # The lobby makes the room one for members (XEP-0045 §9.4).
+        await eve.wait_for(lambda seen: 321 in seen.statuses)
         assert (await eve.enter(room, SECRET)).joined
         assert standing(eve, room)[1] == "participant"
