@@ -33,6 +33,7 @@ return function (gate)
 		end);
 	end
 	local function write_claim(attr, value) element("claim", attr, value); end
+	local function write_claims(session) each_claim(session, write_claim); end
 
 	local function census(room)
 		local occupants, moderators, services = 0, 0, gate.services();
@@ -126,7 +127,7 @@ return function (gate)
 		write("<" .. name .. " ");
 		for key, value in pairs(attr) do attributes(key, value); end
 		write(">");
-		each_claim(session, write_claim);
+		write_claims(session);
 		if person then element("person", NOTHING, person.text); end
 		write("</" .. name .. ">");
 	end
@@ -175,7 +176,7 @@ return function (gate)
 	end
 
 	return {
-		add_session = add_session, each_claim = each_claim,
+		add_session = add_session, each_claim = each_claim, write_claims = write_claims,
 		census = census, each_moderator = each_moderator, has_moderator = has_moderator, describe = describe,
 		write_credential = write_credential, write_somebody = write_somebody, write_requester = write_requester,
 		write_opener = write_opener, write_state = write_state,

@@ -147,18 +147,27 @@ local function is_reserved(nick, address) return nick and reserved[fold(nick)] a
 local addresses = "' from='" .. module.host .. "' to='" .. (component or "") .. "'>";
 local report_opens = "<message type='normal" .. addresses .. "<report xmlns='" .. xmlns_gate .. "' ";
 
--- Each has a number, those too that go nowhere: the component learns that it has missed some.
 local reported = 0;
-local function report(event_name, room, attr)
-	reported = reported + 1;
-	if state ~= "ready" then return; end
+local function write_report(event_name, room, attr, session)
 	local data = room._data and kept(room); -- where there is no room any more, its address is given alone
 	begin(report_opens);
 	attributes("event", event_name, "seq", reported, "room", room.jid);
 	if data then attributes("generation", data.generation, "revision", data.revision); end
 	for key, value in pairs(attr) do attributes(key, value); end
-	write("/></message>");
-	link.send(written());
+	write(">");
+	if session then gate.facts.write_claims(session); end
+	write("</report></message>");
+	return written();
+end
+
+-- Each has a number, those too that go nowhere: the component learns that it has missed some. `session`: whose claims
+-- go along, where the report says who somebody is, and as far as they fit.
+local function report(event_name, room, attr, session)
+	reported = reported + 1;
+	if state ~= "ready" then return; end
+	local text = write_report(event_name, room, attr, session);
+	if #text > LIMIT.stanza then text = write_report(event_name, room, attr); end
+	link.send(text);
 end
 
 -- What is refused is reported, but not more of it than an operator can read: strangers can have anything refused.

@@ -84,7 +84,7 @@ return function (gate)
 	local INSIDE = {
 		of = function (room) return room; end, find = function (room) return room; end,
 		told = function (room, occupant, e)
-			gate.report("renamed", room, gate.facts.describe(room, occupant, e.origin, e.from));
+			gate.report("renamed", room, gate.facts.describe(room, occupant, e.origin, e.from), e.origin);
 		end,
 	};
 
@@ -131,7 +131,7 @@ return function (gate)
 			if state and state.is_granted then state.name = nil; end
 			local told = gate.facts.describe(room, occupant, event.origin, stanza.attr.from);
 			told.name = nil;
-			gate.report("renamed", room, told);
+			gate.report("renamed", room, told, event.origin);
 		end
 		if not name or name == before or is_granted then return; end
 		set(stanza, before);

@@ -70,7 +70,7 @@ return function (gate)
 		local room, occupant, verdict = event.room, event.occupant, event.stanza[mark];
 		note(room, occupant);
 		note_arrival(room, occupant.bare_jid);
-		gate.report("joined", room, gate.facts.describe(room, occupant, event.origin, event.jid));
+		gate.report("joined", room, gate.facts.describe(room, occupant, event.origin, event.jid), event.origin);
 		gate.waiting.forget(room, occupant.bare_jid);
 		if occupant.role == "moderator" then
 			gate.kept.unmoderated_since(room);
@@ -116,7 +116,7 @@ return function (gate)
 			local move = moving;
 			moving = {};
 			note(room, occupant);
-			return gate.report("renamed", room, gate.facts.describe(room, occupant, move.origin, move.address));
+			return gate.report("renamed", room, gate.facts.describe(room, occupant, move.origin, move.address), move.origin);
 		end
 		report_lost(room, occupant);
 		local before = known and known[occupant.nick];

@@ -51,7 +51,8 @@ return function (gate)
 		lists[room.jid], list.people[bare], list.count = list, w, list.count + (known and 0 or 1);
 		gate.run_sweep();
 		local attr = { jid = w.jid, nick = cut(w.nick, LIMIT.name) };
-		gate.report("waiting", room, gate.facts.add_session(attr, prosody.full_sessions[address], room.jid));
+		local session = prosody.full_sessions[address];
+		gate.report("waiting", room, gate.facts.add_session(attr, session, room.jid), session);
 		return w;
 	end
 

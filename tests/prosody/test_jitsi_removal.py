@@ -2,9 +2,12 @@
 
 import asyncio
 
+import pytest
 from lab import needs_jitsi_plugins
-from lab.jitsi_client import MACHINE
+from lab.jitsi_client import MACHINE, NICKNAME
+from lab.jitsi_meeting import vestibule
 from lab.meet import MEET_SERVICE, MeetDoor
+from lab.stanza import CLIENT, element
 from lab.tokens import TOKENS, token
 
 SECRET = "seven tall quartz lanterns"
@@ -191,5 +194,38 @@ async def test_a_token_keeps_its_bearer_out_in_every_browser(prosody_version):
             assert door.component.run("remove", room, zoe.bare).returncode == 0
             again = await crowd.person("Zoe", token=token(id="zoe"))
             assert (await again.enter(room, SECRET)).shown == "reservation"
+    finally:
+        door.close()
+
+
+@needs_jitsi_plugins
+@pytest.mark.parametrize("place", ["inside", "left", "waits", "named-anew"])
+async def test_a_ban_on_an_address_is_also_one_on_its_token(prosody_version, place):
+    """Reports tell the claims, too: nobody has to read the room before it is known who somebody is."""
+    door = MeetDoor(prosody_version, POLICY, muc_plugins=["token_verification"], **TOKENS)
+    try:
+        door.start()
+        async with door.crowd() as crowd:
+            room = door.room()
+            alice = await crowd.person("Alice", token=token(id="alice"))
+            bob = await crowd.person("Bob", token=token(id="bob"))
+            assert (await alice.enter(room)).joined
+            stopped = await bob.enter(room, None if place == "waits" else SECRET)
+            if place == "waits":
+                assert (await bob.knock(stopped.lobby)).joined
+            elif place == "left":
+                await bob.depart(room)
+            elif place == "named-anew":
+                presence = element(CLIENT, "presence", to=f"{room}/{bob.nick}")
+                presence.append(element(NICKNAME, "nick", "Robert"))
+                bob.send(presence)
+                await alice.wait_for(lambda seen: seen.text(NICKNAME, "nick") == "Robert")
+            reply = vestibule(door, "ban", bob.bare)
+            assert reply["marks"] == 2, reply
+            other = await crowd.person("Robert", token=token(id="bob"))
+            for where in (room, door.room()):
+                assert not (await other.enter(where, SECRET)).joined
+            zoe = await crowd.person("Zoe", token=token(id="zoe"))
+            assert (await zoe.enter(room, SECRET)).joined
     finally:
         door.close()
