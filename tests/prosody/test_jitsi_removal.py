@@ -199,7 +199,7 @@ async def test_a_token_keeps_its_bearer_out_in_every_browser(prosody_version):
 
 
 @needs_jitsi_plugins
-@pytest.mark.parametrize("place", ["inside", "left", "waits", "named-anew"])
+@pytest.mark.parametrize("place", ["inside", "left", "waits", "named-anew", "started-anew"])
 async def test_a_ban_on_an_address_is_also_one_on_its_token(prosody_version, place):
     """Reports tell the claims, too: nobody has to read the room before it is known who somebody is."""
     door = MeetDoor(prosody_version, POLICY, muc_plugins=["token_verification"], **TOKENS)
@@ -220,6 +220,9 @@ async def test_a_ban_on_an_address_is_also_one_on_its_token(prosody_version, pla
                 presence.append(element(NICKNAME, "nick", "Robert"))
                 bob.send(presence)
                 await alice.wait_for(lambda seen: seen.text(NICKNAME, "nick") == "Robert")
+            elif place == "started-anew":
+                door.component.kill()
+                door.component.start()
             reply = vestibule(door, "ban", bob.bare)
             assert reply["marks"] == 2, reply
             other = await crowd.person("Robert", token=token(id="bob"))

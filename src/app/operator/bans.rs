@@ -15,6 +15,7 @@ use crate::app::bans::{Pages, holds, put_in_force};
 use crate::app::clock::now;
 use crate::app::enforce::{Enforced, enforce};
 use crate::app::parts::each_room;
+use crate::app::reading::catch_up;
 use crate::control::{Caller, Failure, Length};
 use crate::jid::{folded, spellings};
 use crate::policy::bans::{Banned, canonical};
@@ -48,6 +49,8 @@ impl Operator {
                 "the reason is at most {LONGEST_REASON} characters, without control characters"
             )));
         }
+        // Whom they meet, and by which marks that person comes back, is looked at first.
+        catch_up(&self.shared).await;
         let own = self.own(&whom).await;
         is_allowed(&whom, self.shared.desk().policy(), &own).map_err(conflict)?;
         let at = now();
