@@ -31,8 +31,8 @@ pub(super) struct Pages {
     pub(super) stored: Vec<Ban>,
     /// Those that are only here: there is no database, or it did not take them yet.
     pub(super) unstored: Vec<Ban>,
-    /// On whom, and for which rooms, bans were lifted that the database has still: it did not take that yet.
-    pub(super) unlifted: Vec<(String, Option<String>)>,
+    /// The ids of bans that were lifted and that the database has still: it did not take that yet.
+    pub(super) unlifted: Vec<String>,
 }
 
 impl Pages {
@@ -51,11 +51,7 @@ impl Pages {
 
     /// Bans of the database, but for those that were lifted.
     fn not_lifted(&self, mut kept: Vec<Ban>) -> Vec<Ban> {
-        let is_lifted = |ban: &Ban| {
-            let mut lifted = self.unlifted.iter();
-            lifted.any(|(who, room)| ban.who == *who && (room.is_none() || ban.room == *room))
-        };
-        kept.retain(|ban| !is_lifted(ban));
+        kept.retain(|ban| !self.unlifted.contains(&ban.id));
         kept
     }
 }
@@ -117,18 +113,12 @@ pub(super) async fn put_in_force(shared: &Shared, bans: &Pages) -> Consequences 
 /// lifted there, too.
 async fn offer(shared: &Shared, store: &Store) {
     let unlifted = shared.bans.open().await.unlifted.clone();
-    for (who, room) in unlifted {
-        // Whoever bans again meanwhile waits for the book.
-        let mut book = shared.bans.open().await;
-        let Some(at) = book.unlifted.iter().position(|one| *one == (who.clone(), room.clone()))
-        else {
-            continue;
-        };
-        if store.lift_bans(who.clone(), room).await.is_err() {
+    if !unlifted.is_empty() {
+        if store.lift_bans(unlifted.clone()).await.is_err() {
             return;
         }
-        book.unlifted.remove(at);
-        tracing::info!(who, "the audit database has taken that a ban was lifted");
+        shared.bans.open().await.unlifted.retain(|id| !unlifted.contains(id));
+        tracing::info!(bans = ?unlifted, "the audit database has taken that bans were lifted");
     }
     let unstored = shared.bans.open().await.unstored.clone();
     for ban in unstored {
@@ -139,8 +129,9 @@ async fn offer(shared: &Shared, store: &Store) {
         let before = book.unstored.len();
         book.unstored.retain(|one| one.id != ban.id);
         if book.unstored.len() == before {
-            if let Err(error) = store.lift_bans(ban.who.clone(), ban.room.clone()).await {
-                tracing::error!(%error, ban = ban.id, "a ban that was lifted is stored");
+            if let Err(error) = store.lift_bans(vec![ban.id.clone()]).await {
+                tracing::warn!(ban = ban.id, %error, "a ban is lifted, and stored still");
+                book.unlifted.push(ban.id);
             }
             continue;
         }

@@ -65,12 +65,11 @@ pub trait Connection: Send {
     /// It is not written.
     fn add_ban(&mut self, ban: &Ban) -> Result<(), StoreError>;
 
-    /// Takes away every ban on this person, domain or network; with `room`, only those that were made for this
-    /// pattern. Those taken away.
+    /// Takes away the bans of these ids, all or none; those taken away.
     ///
     /// # Errors
     /// They are still there.
-    fn lift_bans(&mut self, who: &str, room: Option<&str>) -> Result<Vec<Ban>, StoreError>;
+    fn lift_bans(&mut self, ids: &[String]) -> Result<Vec<Ban>, StoreError>;
 
     /// Every ban, the oldest first; also those that have ended and were not cleared away yet.
     ///

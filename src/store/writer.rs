@@ -175,17 +175,12 @@ impl Store {
         Ok(())
     }
 
-    /// Takes away every ban on this person, domain or network; with `room`, only those that were made for this
-    /// pattern. Those taken away.
+    /// Takes away the bans of these ids, all or none; those taken away.
     ///
     /// # Errors
     /// They are still there.
-    pub async fn lift_bans(
-        &self,
-        who: String,
-        room: Option<String>,
-    ) -> Result<Vec<Ban>, StoreError> {
-        let lifted = self.write(move |it| it.lift_bans(&who, room.as_deref())).await?;
+    pub async fn lift_bans(&self, ids: Vec<String>) -> Result<Vec<Ban>, StoreError> {
+        let lifted = self.write(move |connection| connection.lift_bans(&ids)).await?;
         self.bans_changed();
         Ok(lifted)
     }

@@ -250,3 +250,28 @@ async def test_a_ban_whose_end_cannot_be_stored_is_lifted_and_the_reply_says_so(
         vestibule.kill()
         await asyncio.to_thread(vestibule.start)
         assert (await mallory.join(room, "Mallory", PASSWORD)).joined
+
+
+async def test_a_ban_that_was_lifted_does_not_come_back_with_another_one(start_prosody, start_vestibule):
+    """Neither when the database has taken the end of the first, nor when it did not take it yet."""
+    server = start_prosody()
+    vestibule = start_vestibule(server, rules())
+    async with Crowd(server) as crowd:
+        await inside(crowd, "alice", TEA)
+        mallory = await inside(crowd, "mallory", TEA)
+        read(vestibule, "ban", mallory.bare)
+        await out_of(mallory, TEA)
+        database = sqlite3.connect(vestibule.state_dir / "vestibule.db", isolation_level=None)
+        database.execute("begin immediate")
+        for command in (["unban", mallory.bare], ["ban", mallory.bare, "--for", "1 hour"]):
+            done = await asyncio.to_thread(vestibule.run, *command, "--json", seconds=30)
+            assert done.returncode == 0 and json.loads(done.stdout)["kept"] is False, done
+        database.execute("rollback")
+        query = "select count(*), count(until) from bans where not lifted"
+        await until(lambda: database.execute(query).fetchone() == (1, 1), 15, "the second ban alone")
+        database.close()
+        for _ in range(2):
+            (ban,) = read(vestibule, "bans")["bans"]
+            assert ban["who"] == mallory.bare and ban["until"], ban
+            vestibule.kill()
+            await asyncio.to_thread(vestibule.start)

@@ -232,3 +232,28 @@ async def test_a_ban_on_an_address_is_also_one_on_its_token(prosody_version, pla
             assert (await zoe.enter(room, SECRET)).joined
     finally:
         door.close()
+
+
+async def test_unban_lifts_the_marks_of_that_ban_and_of_no_other(meet):
+    """Two browsers' sessions of one person share a ticket: each ban has a row of its own for it."""
+    async with meet.crowd() as crowd:
+        room, other = meet.room(), meet.room()
+        for each in (room, other):
+            assert (await (await crowd.person("Alice")).enter(each)).joined
+        bob = await crowd.person("Bob")
+        assert (await bob.enter(room, SECRET)).joined
+        tab = await crowd.person("Bobby", storage=bob.storage)
+        assert (await tab.enter(room, SECRET)).joined
+        first = vestibule(meet, "ban", bob.bare, "--for", "1 hour")
+        second = vestibule(meet, "ban", tab.bare)
+        assert first["marks"] and second["marks"]
+        lifted = {ban["id"] for ban in vestibule(meet, "unban", bob.bare)["lifted"]}
+        meet.component.kill()
+        meet.component.start()
+        left = vestibule(meet, "bans")["bans"]
+        assert len(left) == 1 + second["marks"], left
+        assert {ban["at"] for ban in left} == {left[0]["at"]} and not lifted & {ban["id"] for ban in left}
+        again = await crowd.reload(tab)
+        assert not (await again.enter(other, SECRET)).joined
+        vestibule(meet, "unban", tab.bare)
+        assert (await again.enter(other, SECRET)).joined

@@ -98,7 +98,8 @@ impl Part {
     }
 
     fn lift(&self, who: &str) {
-        self.does(self.store.lift_bans(who.to_owned(), None)).unwrap();
+        let bans = self.does(self.store.bans()).unwrap().into_iter().filter(|ban| ban.who == who);
+        self.does(self.store.lift_bans(bans.map(|ban| ban.id).collect())).unwrap();
     }
 
     fn next_shown(&self) -> Entry {

@@ -225,13 +225,17 @@ pub(crate) fn bans_are_there_once_they_are_confirmed(database: impl Database + C
     assert_eq!(block_on(store.bans()).unwrap(), [one.clone(), two.clone(), three.clone()]);
     block_on(store.add_ban(one.clone())).unwrap_err();
 
-    let lift = |who: &str, room: Option<&str>| {
-        block_on(store.lift_bans(who.to_owned(), room.map(str::to_owned))).unwrap()
+    let lift = |ids: &[&str]| {
+        block_on(store.lift_bans(ids.iter().map(|id| (*id).to_owned()).collect())).unwrap()
     };
-    assert_eq!(lift("mallory@example.org", Some("tea")), []);
-    assert_eq!(lift("mallory@example.org", Some("team-*")), [two]);
-    assert_eq!(lift("192.0.2.0/24", None), [three]);
-    assert_eq!(database.connect().unwrap().bans().unwrap(), [one]);
+    // One of the same person, and for the same rooms, stays.
+    let four = ban("a-4", "mallory@example.org", Some("team-*"));
+    block_on(store.add_ban(four.clone())).unwrap();
+    assert_eq!(lift(&["a-5"]), []);
+    assert_eq!(lift(&["a-2"]), [two]);
+    assert_eq!(lift(&["a-2", "a-3", "a-5"]), [three]);
+    assert_eq!(lift(&[]), []);
+    assert_eq!(database.connect().unwrap().bans().unwrap(), [one, four]);
 }
 
 pub(crate) fn whoever_reads_the_bans_is_told_when_they_change(database: impl Database) {
@@ -241,7 +245,7 @@ pub(crate) fn whoever_reads_the_bans_is_told_when_they_change(database: impl Dat
     block_on(store.add_ban(ban("a-1", "mallory@example.org", None))).unwrap();
     assert!(news.has_changed().unwrap());
     news.mark_unchanged();
-    block_on(store.lift_bans("mallory@example.org".into(), None)).unwrap();
+    block_on(store.lift_bans(vec!["a-1".into()])).unwrap();
     assert!(news.has_changed().unwrap());
 }
 
@@ -265,8 +269,9 @@ pub(crate) fn bans_are_the_same_in_whatever_order_they_are_merged(database: impl
     );
     let mut last = changes[0].0;
     for number in 0..100 {
-        connection.add_ban(&ban(&format!("b-{number}"), "eve@example.org", None)).unwrap();
-        connection.lift_bans("eve@example.org", None).unwrap();
+        let id = format!("b-{number}");
+        connection.add_ban(&ban(&id, "eve@example.org", None)).unwrap();
+        connection.lift_bans(&[id]).unwrap();
         let changes = connection.ban_changes(last).unwrap();
         assert_eq!(changes.len(), 1);
         last = changes[0].0;

@@ -129,14 +129,12 @@ impl Operator {
         let mut lifted: Vec<Ban> = book.unstored.extract_if(.., |ban| goes(ban)).collect();
         let stored: Vec<Ban> = book.stored.extract_if(.., |ban| goes(ban)).collect();
         let mut kept = Ok(());
-        let names: BTreeSet<_> = stored.iter().map(|ban| ban.who.clone()).collect();
-        for name in names {
-            let Some(store) = self.store() else { break };
-            let lift = store.lift_bans(name.clone(), room.clone()).await;
+        let ids: Vec<_> = stored.iter().map(|ban| ban.id.clone()).collect();
+        if let Some(store) = self.store().filter(|_| !ids.is_empty()) {
             // What cannot be written is in force all the same.
-            if let Err(error) = lift {
+            if let Err(error) = store.lift_bans(ids.clone()).await {
                 tracing::warn!(who = name, %error, "a ban is lifted, and stored still");
-                book.unlifted.push((name, room.clone()));
+                book.unlifted.extend(ids);
                 kept = Err(error.to_string());
             }
         }
@@ -216,7 +214,6 @@ impl Operator {
 /// # Errors
 /// The database does not take it; it is in force all the same, and offered again.
 async fn keep(book: &mut Pages, store: Option<&Store>, ban: Ban) -> Result<(), String> {
-    book.unlifted.retain(|(who, _)| *who != ban.who);
     let stored = match store {
         Some(store) => store.add_ban(ban.clone()).await.map_err(|error| error.to_string()),
         None => Err("there is no audit database (`store.file`)".to_owned()),

@@ -106,8 +106,8 @@ impl Connection for Used {
         }
     }
 
-    fn lift_bans(&mut self, who: &str, room: Option<&str>) -> Result<Vec<Ban>, StoreError> {
-        self.does(async |session| session.lift_bans(who, room).await)
+    fn lift_bans(&mut self, ids: &[String]) -> Result<Vec<Ban>, StoreError> {
+        self.does(async |session| session.lift_bans(ids).await)
     }
 
     fn bans(&mut self) -> Result<Vec<Ban>, StoreError> {

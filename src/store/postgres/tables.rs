@@ -130,15 +130,17 @@ impl Session {
         self.rows(&sql, &[&after, &server], |row| Ok((row.try_get(23)?, rows::entry(row)?))).await
     }
 
-    /// Lifts every ban on this person, domain or network, with `room` only those for this pattern.
+    /// Lifts the bans of these ids; those that were there.
     pub(in crate::store) async fn lift_bans(
         &mut self,
-        who: &str,
-        room: Option<&str>,
+        ids: &[String],
     ) -> Result<Vec<Ban>, Trouble> {
-        let bans = self.bans().await?.into_iter();
-        let meant = |ban: &Ban| ban.who == who && (room.is_none() || ban.room.as_deref() == room);
-        let lifted: Vec<Ban> = bans.filter(meant).collect();
+        let sql = format!(
+            "select {} from vestibule_ban where id = any($1) and not lifted order by at, id",
+            rows::BAN
+        );
+        let ban = |row: &_| rows::ban(row).map(|(_, state)| state.ban);
+        let lifted = self.rows(&sql, &[&ids], ban).await?;
         let state = |ban: &Ban| BanState { ban: ban.clone(), lifted: true };
         self.merge_bans(&lifted.iter().map(state).collect::<Vec<_>>()).await?;
         Ok(lifted)

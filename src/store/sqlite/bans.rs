@@ -1,7 +1,7 @@
 //! Bans in the file.
 
 use jiff::Timestamp;
-use rusqlite::{Connection, Error, Row, TransactionBehavior, params};
+use rusqlite::{Connection, Error, OptionalExtension as _, Row, TransactionBehavior, params};
 
 use super::rows::moment;
 use crate::store::ban::{Ban, BanState};
@@ -32,21 +32,18 @@ pub(super) fn write(
     connection.prepare(statement)?.execute(values)
 }
 
-/// Lifts bans; those that were there.
-pub(super) fn lift(
-    connection: &mut Connection,
-    who: &str,
-    room: Option<&str>,
-) -> Result<Vec<Ban>, Error> {
+/// Lifts the bans of these ids; those that were there.
+pub(super) fn lift(connection: &mut Connection, ids: &[String]) -> Result<Vec<Ban>, Error> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let found = "SELECT id, who, room, until, reason, by, at FROM bans \
-                 WHERE who = ?1 AND (?2 IS NULL OR room = ?2) AND NOT lifted ORDER BY at, id";
-    let lifted: Vec<Ban> = transaction
-        .prepare(found)?
-        .query_map(params![who, room], ban)?
-        .collect::<Result<_, _>>()?;
-    for ban in &lifted {
-        write(&transaction, MERGE, ban, true)?;
+    let found =
+        "SELECT id, who, room, until, reason, by, at FROM bans WHERE id = ?1 AND NOT lifted";
+    let mut lifted = Vec::new();
+    for id in ids {
+        let ban = transaction.prepare(found)?.query_row([id], ban).optional()?;
+        if let Some(ban) = ban {
+            write(&transaction, MERGE, &ban, true)?;
+            lifted.push(ban);
+        }
     }
     transaction.commit()?;
     Ok(lifted)

@@ -136,8 +136,8 @@ impl Connection for File {
         bans::write(&self.connection, bans::INSERT, ban, false).map(drop).map_err(failed)
     }
 
-    fn lift_bans(&mut self, who: &str, room: Option<&str>) -> Result<Vec<Ban>, StoreError> {
-        bans::lift(&mut self.connection, who, room).map_err(failed)
+    fn lift_bans(&mut self, ids: &[String]) -> Result<Vec<Ban>, StoreError> {
+        bans::lift(&mut self.connection, ids).map_err(failed)
     }
 
     fn bans(&mut self) -> Result<Vec<Ban>, StoreError> {
