@@ -188,8 +188,9 @@ fn ban_in_words(ban: &Value) -> String {
     let until = text("until")
         .map_or("until it is lifted".to_owned(), |at| format!("until {}", to_the_second(at)));
     let reason = text("reason").map_or(String::new(), |reason| format!(": {reason}"));
+    let with = text("with").map_or(String::new(), |who| format!(" with the ban on {who}"));
     format!(
-        "{} ({}){rooms}, {until}, by {} at {}, id {}{reason}",
+        "{} ({}){with}{rooms}, {until}, by {} at {}, id {}{reason}",
         field(ban, "who"),
         field(ban, "kind"),
         field(ban, "by"),

@@ -247,6 +247,9 @@ async def test_unban_lifts_the_marks_of_that_ban_and_of_no_other(meet):
         first = vestibule(meet, "ban", bob.bare, "--for", "1 hour")
         second = vestibule(meet, "ban", tab.bare)
         assert first["marks"] and second["marks"]
+        shown = vestibule(meet, "bans")["bans"]
+        for ban, whose in ((first, bob.bare), (second, tab.bare)):
+            assert len([one for one in shown if one.get("with") == whose]) == ban["marks"], shown
         lifted = {ban["id"] for ban in vestibule(meet, "unban", bob.bare)["lifted"]}
         meet.component.kill()
         meet.component.start()
@@ -257,3 +260,23 @@ async def test_unban_lifts_the_marks_of_that_ban_and_of_no_other(meet):
         assert not (await again.enter(other, SECRET)).joined
         vestibule(meet, "unban", tab.bare)
         assert (await again.enter(other, SECRET)).joined
+
+
+@needs_jitsi_plugins
+async def test_a_mark_can_be_lifted_alone(prosody_version):
+    door = MeetDoor(prosody_version, POLICY, muc_plugins=["token_verification"], **TOKENS)
+    try:
+        door.start()
+        async with door.crowd() as crowd:
+            room = door.room()
+            bob = await crowd.person("Bob", token=token(id="bob"))
+            assert (await bob.enter(room)).joined
+            assert vestibule(door, "ban", bob.bare)["marks"] == 2
+            bans = vestibule(door, "bans")["bans"]
+            mark, other = [ban["who"] for ban in bans if ban["kind"] == "mark"]
+            lifted = vestibule(door, "unban", mark)["lifted"]
+            assert [ban["who"] for ban in lifted] == [mark]
+            assert {ban["who"] for ban in vestibule(door, "bans")["bans"]} == {bob.bare, other}
+            assert len(vestibule(door, "unban", bob.bare)["lifted"]) == 2
+    finally:
+        door.close()

@@ -1,6 +1,6 @@
 //! Bans.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
@@ -118,13 +118,14 @@ impl Operator {
                 None => not_found(format!("no operator has banned `{name}`: see `vestibule bans`")),
             });
         }
-        // What was banned together is lifted together.
-        let together: Vec<_> =
-            book.all().filter(|ban| is_meant(ban)).map(|ban| (ban.at, ban.by.clone())).collect();
-        let is_mark = |ban: &Ban| matches!(Banned::read(&ban.who), Ok(Banned::Mark(_)));
+        // What was banned together is lifted together; a mark can be lifted alone.
+        let together: BTreeSet<_> = if matches!(whom, Banned::Mark(_)) {
+            BTreeSet::new()
+        } else {
+            book.all().filter(|ban| is_meant(ban)).map(|ban| made(ban, ban.by.clone())).collect()
+        };
         let goes = |ban: &Ban| {
-            let is_with = together.iter().any(|(at, by)| ban.at == *at && ban.by == *by);
-            is_meant(ban) || (is_with && is_mark(ban))
+            is_meant(ban) || (is_on_mark(ban) && together.contains(&made(ban, ban.by.clone())))
         };
         let mut lifted: Vec<Ban> = book.unstored.extract_if(.., |ban| goes(ban)).collect();
         let stored: Vec<Ban> = book.stored.extract_if(.., |ban| goes(ban)).collect();
@@ -172,7 +173,17 @@ impl Operator {
     pub(super) async fn bans(&self) -> Value {
         let book = self.shared.bans.open().await;
         let in_force = book.all().filter(|ban| holds(ban, now()));
-        let bans = in_force.filter_map(|ban| Some(shown(ban, &Banned::read(&ban.who).ok()?)));
+        let others = book.all().filter(|ban| !is_on_mark(ban));
+        let others: BTreeMap<_, _> =
+            others.map(|ban| (made(ban, ban.by.as_str()), &ban.who)).collect();
+        let bans = in_force.filter_map(|ban| {
+            let mut shown = shown(ban, &Banned::read(&ban.who).ok()?);
+            let with = others.get(&made(ban, ban.by.as_str())).filter(|_| is_on_mark(ban));
+            if let (Some(with), Some(fields)) = (with, shown.as_object_mut()) {
+                fields.insert("with".to_owned(), with.as_str().into());
+            }
+            Some(shown)
+        });
         let bans: Vec<_> = bans.collect();
         let file = self.shared.desk().policy().bans.lines().count();
         json!({ "bans": bans, "file": file })
@@ -321,6 +332,15 @@ fn is_network_allowed(network: &IpNet, own: &Own) -> Result<(), String> {
 fn loopback() -> [IpNet; 2] {
     let four = Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8);
     [IpNet::V4(four), IpNet::V6(Ipv6Net::from(Ipv6Addr::LOCALHOST))]
+}
+
+/// What bans that were made together have in common: when, as precisely as it is stored, and by whom.
+fn made<T>(ban: &Ban, by: T) -> (i64, T) {
+    (ban.at.as_microsecond(), by)
+}
+
+fn is_on_mark(ban: &Ban) -> bool {
+    matches!(Banned::read(&ban.who), Ok(Banned::Mark(_)))
 }
 
 fn shown(ban: &Ban, whom: &Banned) -> Value {
