@@ -32,6 +32,10 @@ pub(super) enum RoomError {
     #[error("`{0}` is no address of a room: {1}")]
     Address(String, #[source] JidError),
     #[error(
+        "`{0}` is no address of a room: write `{0}@SERVICE`, with the service that the room is on"
+    )]
+    NoService(String),
+    #[error(
         "`{0}` is no address of a person: {1}. Somebody who is there all the same is named as `vestibule room` shows them"
     )]
     Person(String, #[source] JidError),
@@ -56,6 +60,9 @@ pub(super) enum RoomError {
 /// The room of that address.
 pub(super) fn address(room: &str) -> Result<BareJid, RoomError> {
     let wrong = |error| RoomError::Address(room.to_owned(), error);
+    if !room.contains('@') {
+        return Err(RoomError::NoService(room.to_owned()));
+    }
     let jid: BareJid = room.parse().map_err(wrong)?;
     if jid.node().is_some() { Ok(jid) } else { Err(wrong(JidError::Empty(Part::Node))) }
 }

@@ -10,6 +10,9 @@ use super::out::{NO, say};
 use super::running::{field, text};
 use crate::control::Request;
 
+/// Characters of a nick that are shown.
+const LONGEST_NICK: usize = 64;
+
 /// Says it, and gives the exit status for it.
 pub(super) fn show(request: &Request, value: &Value) -> ExitCode {
     match request {
@@ -61,12 +64,12 @@ pub(super) fn show(request: &Request, value: &Value) -> ExitCode {
 pub(super) fn status(request: &Request, value: &Value) -> ExitCode {
     let is_to_many = matches!(request, Request::Ban { .. } | Request::EndMany { .. });
     let is_reload = matches!(request, Request::Reload { .. });
-    let remains = |person: &Value| field(person, "done") == "remains";
+    let is_undone = |person: &Value| matches!(field(person, "done"), "remains" | "banned");
     let is_stopped = value.get("stopped").is_some_and(Value::is_string);
     let is_in_part = ["failed", "unread"].iter().any(|name| !list(value, name).is_empty());
     let is_partial = is_to_many && is_in_part
         || is_stopped
-        || list(value, "people").iter().any(remains)
+        || list(value, "people").iter().any(is_undone)
         || is_reload && !list(value, "restart").is_empty();
     ExitCode::from(if is_partial { NO } else { 0 })
 }
@@ -128,7 +131,9 @@ fn people(room: &str, value: &Value) {
 
 fn person_in_words(person: &Value) -> String {
     let (jid, nick) = (field(person, "jid"), field(person, "nick"));
-    let who = if matches!(nick, "" | "?") { jid.to_owned() } else { format!("{nick} ({jid})") };
+    // Anybody may choose a nick that reads like the rest of the line.
+    let nick: String = nick.chars().take(LONGEST_NICK).collect();
+    let who = if matches!(&*nick, "" | "?") { jid.to_owned() } else { format!("{nick:?} ({jid})") };
     let by: Vec<_> = list(person, "known_by").iter().map(text).collect();
     let class = field(person, "class");
     let known =
@@ -149,23 +154,34 @@ fn person_in_words(person: &Value) -> String {
         "held" => "sent back to the lobby",
         "must-knock" => "has to be let in from now on",
         "kept-out" => "kept out from now on",
+        "banned" => "still kept out: banned",
         "demoted" => "has no affiliation any more",
         "spared" => "spared: moderates, or is an operator",
         "remains" => "STILL THERE, OR AGAIN",
         _ => "nothing to do",
     };
+    let ban = match person.get("ban").and_then(Value::as_str) {
+        Some(ban) => format!(" ({ban})"),
+        None => String::new(),
+    };
     let would = if would.is_some() { "would be: " } else { "" };
     let is_forgotten = person.get("kept_out").is_some_and(|kept| kept == &Value::Bool(false));
-    let forgotten =
-        if is_forgotten && matches!(field(person, "done"), "removed" | "rejected" | "held") {
-            "; NOT REMEMBERED, the room has no place for more"
-        } else {
-            ""
-        };
+    let forgotten = if is_forgotten
+        && matches!(field(person, "done"), "removed" | "rejected" | "held")
+    {
+        match class {
+            "operator" | "service" => "; MAY COME BACK AT ONCE, as one whom the file names",
+            _ => {
+                "; NOT REMEMBERED: the room has no place for more, or `removal.by` names nothing that proves who they are"
+            }
+        }
+    } else {
+        ""
+    };
     let is_shut = person.get("may_knock").is_some_and(|may| may == &Value::Bool(false));
     let shut =
         if is_shut { "; CANNOT WAIT THERE, the lobby is off: `admit` lets them in" } else { "" };
-    format!("{who}: {known}, {found}; {would}{done}{shut}{forgotten}")
+    format!("{who}: {known}, {found}; {would}{done}{ban}{shut}{forgotten}")
 }
 
 fn password(room: &str, value: &Value) {

@@ -127,6 +127,14 @@ impl Exceptions {
         self.for_all(room.node().unwrap_or_default(), now).filter_map(|one| one.until).min()
     }
 
+    /// Whether one lifts bans on domains and networks in the room of that name, for whomever.
+    pub(super) fn lift_bans(&self, room: &str, now: Timestamp) -> bool {
+        let of_some = self.jids.values().chain(self.domains.values()).flatten();
+        let of_classes = self.classes.iter().map(|(_, one)| one);
+        let mut all = self.all.iter().chain(of_some).chain(of_classes);
+        all.any(|one| one.bans && one.holds(room, now))
+    }
+
     /// Those for everybody in the room of that name.
     fn for_all(&self, room: &str, now: Timestamp) -> impl Iterator<Item = &Exception> {
         self.all.iter().filter(move |one| one.holds(room, now))

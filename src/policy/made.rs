@@ -57,6 +57,26 @@ impl Policy {
         }
     }
 
+    /// The ban, of the file or made at run time, that keeps this person out of the room of that name now. Where an exception
+    /// lifts bans on domains and networks, for whomever, only one on the person themselves.
+    pub fn ban_on(
+        &self,
+        who: &Requester,
+        jid: &BareJid,
+        room: &str,
+        now: Timestamp,
+    ) -> Option<&Ban> {
+        let named = || [Some(jid), who.account.as_ref()].into_iter().flatten();
+        let own = || named().find_map(|jid| self.bans.on_account(jid, room, now));
+        let other = || named().find_map(|jid| self.bans.on(jid, who.address, room, now));
+        let made = find(self, who, jid, room, now);
+        let made_own = made.filter(|(_, own)| *own).map(|(ban, _)| ban);
+        // An exception lifts those on domains and networks.
+        let is_lifted = self.exceptions.lift_bans(room, now);
+        let not_own = || other().or(made.map(|(ban, _)| ban)).filter(|_| !is_lifted);
+        own().or(made_own).or_else(not_own)
+    }
+
     /// By what somebody is recognised with certainty when they come back under another address: ticket, token, and the
     /// account behind them.
     fn marks(&self, who: &Requester) -> Vec<Mark> {

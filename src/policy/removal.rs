@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::attempt::{Affiliation, Auth, Requester};
-use super::class::Class;
+use super::class::{Class, ClassSet};
 use super::classify::Place;
 use super::decide::Case;
 use super::denial::Denial;
@@ -260,10 +260,18 @@ fn remember(
     }
 }
 
-/// Whether a room with this record recognises this person with certainty as one who was removed.
-pub fn is_kept_out(record: &Record, rules: &Removal, who: &Requester) -> bool {
-    let marks = certain_marks(rules, who);
-    record.removed.iter().any(|one| one.marks.iter().any(|mark| marks.contains(mark)))
+/// Whether a room with this record recognises this person at `now` with certainty as one who was removed, by what the
+/// rules name.
+pub fn is_kept_out(record: &Record, rules: &Removal, who: &Requester, now: Timestamp) -> bool {
+    let by = By::STRONG.iter().filter(|by| rules.by.value.contains(by));
+    let marks = rules.marks(by, who);
+    let mut removed = record.removed.iter().filter(|one| one.until > now);
+    removed.any(|one| marks.iter().any(|(_, mark)| one.marks.contains(mark)))
+}
+
+/// Whether no removal keeps out somebody of these classes.
+pub const fn is_exempt(classes: ClassSet) -> bool {
+    classes.has(Class::Service) || classes.has(Class::Operator)
 }
 
 /// Notes that this person was let in again.
@@ -286,7 +294,8 @@ pub(super) fn returning_marks(rules: &Removal, who: &Requester) -> Vec<Mark> {
 
 /// What this person would be recognised by, the strongest first.
 pub fn recognised_by(rules: &Removal, who: &Requester, proof: Proof) -> Vec<By> {
-    let all = By::ALL.iter().filter(|by| proof > Proof::Guest || **by != By::Account);
+    let is_proved = |by: &By| proof > Proof::Guest || *by != By::Account;
+    let all = By::ALL.iter().filter(|by| rules.by.value.contains(by) && is_proved(by));
     let mut found: Vec<_> = rules.marks(all, who).into_iter().map(|(by, _)| by).collect();
     found.dedup();
     found
@@ -311,7 +320,7 @@ pub fn taken(before: Option<&Person>, affiliation: Affiliation) -> Option<Person
 }
 
 /// Two sessions that are certainly of one person.
-pub(super) fn is_same(rules: &Removal, one: &Requester, other: &Requester) -> bool {
+pub fn is_same(rules: &Removal, one: &Requester, other: &Requester) -> bool {
     let own = certain_marks(rules, one);
     certain_marks(rules, other).iter().any(|mark| own.contains(mark))
 }
@@ -381,7 +390,7 @@ fn recognised(case: &Case<'_>) -> Option<(Known, Timestamp)> {
     let rules = &case.rules.removal;
     let removed = case.room.record.as_ref().map(|record| &record.removed)?;
     let is_off = rules.keep_out.value.is_none() || removed.is_empty();
-    if is_off || case.is_service() || case.classes.has(Class::Operator) {
+    if is_off || is_exempt(case.classes) {
         return None;
     }
     let marks = rules.marks(&rules.by.value, case.who());
@@ -523,7 +532,7 @@ mod tests {
         assert!(record.write().len() <= LONGEST_RECORD);
         for (name, is_kept) in [("mallory", true), ("abroad", true), ("g499", true), ("g0", false)]
         {
-            assert_eq!(is_kept_out(&record, &rules, &person(name)), is_kept, "{name}");
+            assert_eq!(is_kept_out(&record, &rules, &person(name), at(1)), is_kept, "{name}");
         }
     }
 
@@ -566,6 +575,21 @@ mod tests {
         keep_out(&mut record, &by_ticket, &person("bob"), Proof::Account, at(0));
         let account = Mark::of("account", "bob@example.org");
         assert_eq!(record.removed[0].marks, [account, Mark::of("ticket", "bob")]);
+    }
+
+    #[test]
+    fn whom_a_removal_knows_by_nothing_that_the_file_names_is_not_kept_out() {
+        let by_token = Removal { by: Set::default_of(vec![By::Token]), ..Removal::default() };
+        let bob = || person("bob");
+        let nameless = Requester { claims: Vec::new(), ..bob() };
+        for (who, is_known) in [(bob(), true), (nameless, false)] {
+            let mut record = record();
+            keep_out(&mut record, &by_token, &who, Proof::Account, at(0));
+            assert_eq!(is_kept_out(&record, &by_token, &who, at(1)), is_known);
+            assert!(!is_kept_out(&record, &by_token, &who, at(3600)), "it is over");
+            let known_by = recognised_by(&by_token, &who, Proof::Account);
+            assert_eq!(!known_by.is_empty(), is_known);
+        }
     }
 
     #[test]

@@ -23,6 +23,12 @@ knocks = 1000
 match = "never-*"
 removal = {{ keep_out = "never" }}
 [[room]]
+match = "observed-*"
+modes = {{ removal = "observe" }}
+[[room]]
+match = "unnamed-*"
+removal = {{ by = ["token", "ticket"] }}
+[[room]]
 match = "open-*"
 lobby = {{ admission = "open" }}
 [[room]]
@@ -222,6 +228,46 @@ async def test_a_dry_run_for_one_person_does_nothing(door):
         assert {who["jid"] for who in read(door, "room", room)["occupants"]} == {alice.bare, guest.bare}
 
 
+async def test_one_guest_pushes_out_no_account(door):
+    async with Crowd(door.server) as crowd:
+        room, alice = await meeting(door, crowd)
+        mallory = await crowd.connect("mallory@localhost")
+        assert (await mallory.join(room, "Mallory", SECRET)).joined
+        assert read(door, "remove", room, mallory.bare)["people"][0]["kept_out"]
+        for number in range(31):
+            await alice.set_affiliation(room, f"user{number}@localhost", "outcast")
+        assert (await come_back(room, mallory, "Mallory")).condition == "forbidden"
+        (guest,), _ = await come(crowd, room, 1)
+        (reply,) = read(door, "remove", "--", room, guest.bare)["people"]
+        assert (reply["done"], reply["kept_out"]) == ("removed", False)
+        assert (await mallory.join(room, "Mallory", SECRET)).condition == "forbidden"
+        assert (await come_back(room, guest, "Guest")).joined
+        assert "NOT REMEMBERED" in say(door, "remove", "--", room, guest.bare)
+
+
+@pytest.mark.parametrize("whom", [["bob@localhost"], ["--match", "bob"]])
+async def test_who_is_known_by_nothing_that_the_rules_name_is_not_said_to_be_kept_out(door, whom):
+    async with Crowd(door.server) as crowd:
+        room, _ = await meeting(door, crowd, "unnamed")
+        bob = await crowd.connect("bob@localhost")
+        assert (await bob.join(room, "Bob", SECRET)).joined
+        (reply,) = read(door, "remove", room, *whom)["people"]
+        assert (reply["done"], reply["kept_out"], reply["known_by"]) == ("removed", False, [])
+        assert (await come_back(room, bob, "Bob")).joined
+
+
+@pytest.mark.parametrize("whom", [["bob@localhost"], ["--all"]])
+async def test_with_the_last_person_the_room_ends_and_that_is_said(door, whom):
+    async with Crowd(door.server) as crowd:
+        room, alice = await meeting(door, crowd)
+        bob = await crowd.connect("bob@localhost")
+        assert (await bob.join(room, "Bob", SECRET)).joined
+        await alice.leave(room, "Alice")
+        await until(door, room, lambda now: len(now["occupants"]) == 1)
+        reply = read(door, "remove", room, *whom, *(["--moderators"] if whom == ["--all"] else []))
+        assert reply["room_ended"] and "kept_out" not in reply["people"][0]
+
+
 # Back to the lobby
 
 
@@ -300,9 +346,16 @@ async def test_where_nobody_is_kept_out_nobody_is_sent_back(door):
     async with Crowd(door.server) as crowd:
         room, alice = await meeting(door, crowd, "never")
         (guest,), _ = await come(crowd, room, 1)
-        assert "keep_out" in say(door, "hold", room, "--all", code=1)
+        assert "is \"never\"" in say(door, "hold", room, "--all", code=1)
         assert guest.bare in {who["jid"] for who in read(door, "room", room)["occupants"]}
         assert "kept_out" not in read(door, "remove", room, "--class", "guest")["people"][0]
+
+
+async def test_where_removals_are_observed_nobody_is_sent_back_and_that_is_said(door):
+    async with Crowd(door.server) as crowd:
+        room, alice = await meeting(door, crowd, "observed")
+        said = say(door, "hold", room, "Alice", code=1)
+        assert "the mode of `removal.keep_out` is \"observe\"" in said, said
 
 
 # In the room

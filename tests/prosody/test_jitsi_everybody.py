@@ -145,3 +145,20 @@ async def test_where_the_lobby_is_off_the_reply_says_that_nobody_can_wait_there(
         assert not (await again.enter(room)).joined
         vestibule(meet, "admit", room, bob.bare)
         assert (await again.enter(room)).joined
+
+
+async def test_who_goes_goes_with_every_tab(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room()
+        await opened(crowd, room)
+        bob = await crowd.person("Bob")
+        assert (await bob.enter(room, SECRET)).joined
+        tab = await crowd.person("Bobby", storage=bob.storage)
+        assert (await tab.enter(room, SECRET)).joined
+        other = await crowd.person("Carol")
+        assert (await other.enter(room, SECRET)).joined
+        reply = vestibule(meet, "remove", room, "--match", tab.bare)
+        done = {each["jid"]: (each["done"], each["kept_out"]) for each in reply["people"]}
+        assert done == {bob.bare: ("removed", True), tab.bare: ("removed", True)}
+        inside = {who["jid"] for who in vestibule(meet, "room", room)["occupants"]}
+        assert other.bare in inside and not inside & {bob.bare, tab.bare}

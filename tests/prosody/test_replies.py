@@ -222,6 +222,52 @@ async def test_a_service_that_is_named_is_removed(door):
         await robot.wait_for(lambda seen: 307 in seen.statuses)
 
 
+@pytest.mark.parametrize("jid", ["root@localhost", "robot@localhost"])
+async def test_nobody_is_said_to_stay_out_whom_no_removal_keeps_out(door, jid):
+    async with Crowd(door.server) as crowd:
+        room, _, _ = await meeting(door, crowd)
+        one = await crowd.connect(jid)
+        for verb in ("remove", "hold"):
+            assert (await one.join(room, "One", SECRET)).joined
+            since = one.mark()
+            (person,) = read(door, verb, room, jid)["people"]
+            assert (person["found"], person["done"], person["kept_out"]) == ("inside", "removed", False)
+            await one.wait_for(lambda seen: 307 in seen.statuses, since=since)
+            assert "no removal keeps out operators and services" in say(door, verb, room, jid, code=1)
+        assert (await one.join(room, "One", SECRET)).joined
+        assert "MAY COME BACK AT ONCE" in say(door, "remove", room, jid)
+
+
+async def test_who_is_banned_is_not_said_to_be_let_in(door):
+    async with Crowd(door.server) as crowd:
+        room, _, bob = await meeting(door, crowd)
+        ban = read(door, "ban", bob.bare)
+        await bob.wait_for(lambda seen: 307 in seen.statuses or 301 in seen.statuses)
+        (person,) = read(door, "admit", room, bob.bare, code=1)["people"]
+        assert (person["done"], person["ban"]) == ("banned", ban["id"])
+        assert f"still kept out: banned ({ban['id']})" in say(door, "admit", room, bob.bare, code=1)
+        assert (await bob.join(room, "Bob", SECRET)).condition == "forbidden"
+        say(door, "unban", bob.bare)
+        (person,) = read(door, "admit", room, bob.bare)["people"]
+        assert person["done"] == "may-enter"
+        assert (await bob.join(room, "Bob")).joined
+
+
+async def test_a_nick_cannot_be_read_as_the_reply(door):
+    async with Crowd(door.server) as crowd:
+        room, _, _ = await meeting(door, crowd)
+        guest = await crowd.connect("guest.localhost")
+        for nick in ("Bob (alice@localhost): account, inside; spared", "z" * 900):
+            assert (await guest.join(room, nick, SECRET)).joined
+            said = say(door, "remove", "--dry-run", "--", room, guest.bare)
+            assert f'"{nick[:64]}" ({guest.bare}): guest' in said and len(said) < 400, said
+            await guest.leave(room, nick)
+
+
+def test_the_name_of_a_room_is_no_address_and_that_is_said(door):
+    assert "write `tea@SERVICE`" in say(door, "remove", "tea", "--all", code=1)
+
+
 async def test_close_and_reopen_say_how_it_was_and_what_still_keeps_people_out(door):
     async with Crowd(door.server) as crowd:
         room, alice, _ = await meeting(door, crowd)

@@ -147,7 +147,7 @@ impl Operator {
     fn write_down_of_many(&self, command: &'static str, room: &BareJid, deed: &Deed) {
         let mut details = Map::new();
         details.insert("of_many".to_owned(), true.into());
-        deed.part(command, (room.as_str(), None), details, &self.shared, now());
+        deed.part(command, (room.as_str(), None), details, Ok(()), &self.shared, now());
     }
 }
 

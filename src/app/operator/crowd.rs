@@ -1,28 +1,28 @@
 //! What is done with everybody at a room of whom something is true.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ipnet::IpNet;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::Operator;
 use super::deed::Deed;
-use super::failure::{invalid, not_found};
-use super::outcome::{Done, after, classes_of, told};
-use super::people::{Out, Removing, changed, reason, with_time};
+use super::failure::not_found;
+use super::going::{Out, Removing, reason, with_time};
+use super::outcome::{Done, after, classes_of, tell_kept_out, told};
+use super::people::changed;
+use super::wanted::Wanted;
 use super::whom::{Found, Person};
 use crate::app::clock::now;
 use crate::app::rooms::{RoomError, address, apply, room};
 use crate::control::{Failure, ForPeople};
 use crate::jid::{BareJid, folded};
 use crate::policy::attempt::{Affiliation, Requester, Role};
-use crate::policy::bans::Banned;
 use crate::policy::class::Class;
 use crate::policy::pattern::Pattern;
 use crate::policy::record::Record;
-use crate::policy::removal::{Removal, admission, is_kept_out, lift, taken};
+use crate::policy::removal::{Removal, admission, certain_marks, lift, taken};
 use crate::policy::rules::{Policy, Rules};
 use crate::policy::verdict::Effects;
 use crate::wire::answer::remove;
@@ -59,68 +59,6 @@ impl Act {
             Self::Remove(Out::Kept) => matches!(found, Found::Waits | Found::Inside),
             Self::Remove(Out::Held) => matches!(found, Found::Inside),
         }
-    }
-}
-
-/// A request for one person has no description of others.
-///
-/// # Errors
-/// It has.
-pub(super) fn only_one(asked: &ForPeople) -> Result<(), Failure> {
-    if asked.all || asked.moderators || is_described(asked) {
-        return Err(invalid(
-            "give either one person, or what is true of everybody who is meant (`all`, `since`, `match`, `class`, `network`)",
-        ));
-    }
-    Ok(())
-}
-
-const fn is_described(asked: &ForPeople) -> bool {
-    asked.since.is_some()
-        || asked.pattern.is_some()
-        || asked.class.is_some()
-        || asked.network.is_some()
-}
-
-/// Who is meant.
-#[derive(Debug)]
-struct Wanted {
-    since: Option<SignedDuration>,
-    pattern: Option<Pattern>,
-    class: Option<Class>,
-    network: Option<IpNet>,
-    moderators: bool,
-}
-
-impl Wanted {
-    fn new(asked: &ForPeople) -> Result<Self, Failure> {
-        if !asked.all && !is_described(asked) {
-            return Err(invalid(
-                "nobody is named: give a person, or what is true of everybody who is meant (`since`, `match`, `class`, \
-                 `network`), or `all` if everybody is meant",
-            ));
-        }
-        let network = asked.network.as_deref().map(|text| match Banned::read(text) {
-            Ok(Banned::Network(network)) => Ok(network),
-            Ok(Banned::Jid(_) | Banned::Domain(_) | Banned::Mark(_)) => Err(invalid(format!(
-                "`{text}` is no network: write it like `192.0.2.0/24`, `2001:db8::/32` or `192.0.2.7`"
-            ))),
-            Err(reason) => Err(invalid(reason)),
-        });
-        let class = asked.class.as_deref().map(|name| {
-            let class = Class::from_name(name).filter(|class| *class != Class::Service);
-            class.ok_or_else(|| invalid(format!("`{name}` is no class of people")))
-        });
-        Ok(Self {
-            since: asked
-                .since
-                .as_ref()
-                .map(|time| SignedDuration::try_from(time.time()).unwrap_or(SignedDuration::MAX)),
-            pattern: asked.pattern.as_deref().map(Pattern::new).transpose().map_err(invalid)?,
-            class: class.transpose()?,
-            network: network.transpose()?,
-            moderators: asked.moderators,
-        })
     }
 }
 
@@ -221,11 +159,14 @@ impl Part {
     }
 
     fn remove(&mut self, one: &Present, live: &LiveRoom, removing: &Removing<'_>) {
-        let Some(done) = removing.done(one.person.found) else { return };
+        let Some(done) = removing.done(&one.person, live) else { return };
         let Person { jid, who, .. } = &one.person;
         let record = self.effects.record.take();
         self.effects.record = change(live, record, |record| {
-            one.sessions.iter().for_each(|who| removing.note(record, who));
+            for who in &one.sessions {
+                let person = Person { who: who.clone(), ..one.person.clone() };
+                removing.note(record, live, &person);
+            }
         });
         self.effects.people.push((jid.clone(), taken(who.person.as_ref(), who.affiliation)));
         if done == Done::Rejected {
@@ -270,10 +211,24 @@ impl Operator {
         let part = |live: &LiveRoom, most: usize, before: &BTreeSet<BareJid>| {
             let judge = Judge { wanted: &wanted, policy: &policy, rules: &rules, live };
             let mut part = Part::default();
-            for one in present(live) {
-                let Person { jid, found, .. } = &one.person;
-                let can_be = act.is_about(*found) && !policy.services.contains_key(jid);
-                if !can_be || before.contains(jid) || !judge.is_meant(&one) {
+            let can_be = |one: &Present| {
+                act.is_about(one.person.found) && !policy.services.contains_key(&one.person.jid)
+            };
+            let all = present(live);
+            let marks_of = |one: &Present| {
+                let marks = one.sessions.iter().flat_map(|who| certain_marks(&removal, who));
+                marks.collect::<Vec<_>>()
+            };
+            let goes = |one: &&Present| {
+                let is_going = matches!(act, Act::Remove(_)) && can_be(one);
+                is_going && judge.is_meant(one) && !judge.is_spared(act, one)
+            };
+            // Who goes, goes with every session that is certainly theirs.
+            let marks: HashSet<_> = all.iter().filter(goes).flat_map(marks_of).collect();
+            for one in all {
+                let is_theirs = || marks_of(&one).iter().any(|mark| marks.contains(mark));
+                let is_known = before.contains(&one.person.jid);
+                if !can_be(&one) || is_known || !judge.is_meant(&one) && !is_theirs() {
                     continue;
                 }
                 if judge.is_spared(act, &one) {
@@ -341,16 +296,11 @@ impl Operator {
             false => after(room(&self.shared, &jid, None).await)?,
         };
         let people = done.iter().map(|(person, done)| {
-            let is_so = now_there.as_ref().is_none_or(|live| done.is_so(person, live));
+            let is_so = now_there.as_ref().is_none_or(|live| done.is_so(person, live, &removal));
             let done = if is_so { *done } else { Done::Remains };
             let mut told = told((&policy, &rules), &live, (person, done), asked.dry_run);
-            let record = now_there.as_ref().and_then(|live| live.view.record.as_ref());
-            if let (Act::Remove(_), Some(fields)) = (act, told.as_object_mut())
-                && !asked.dry_run
-                && removal.keep_out.value.is_some()
-            {
-                let is_kept = record.is_some_and(|it| is_kept_out(it, &removal, &person.who));
-                fields.insert("kept_out".to_owned(), is_kept.into());
+            if let Act::Remove(_) = act {
+                tell_kept_out(&mut told, person, (&policy, &removal), now_there.as_ref());
             }
             told
         });
@@ -378,7 +328,9 @@ impl Operator {
                 }
             }
             let jid = person.get("jid").and_then(Value::as_str);
-            deed.part(act.name(), (room.as_str(), jid), details, &self.shared, now());
+            let remains = person.get("done").is_some_and(|done| done == Done::Remains.name());
+            let outcome = if remains { Err("still there, or again") } else { Ok(()) };
+            deed.part(act.name(), (room.as_str(), jid), details, outcome, &self.shared, now());
         }
     }
 }

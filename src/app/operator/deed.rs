@@ -53,12 +53,13 @@ impl Deed {
         }
     }
 
-    /// Writes down what a command did to one of many rooms or people, as if it had been asked for by itself.
+    /// Writes down what a command did to one of many rooms or people, as if it had been asked for by itself; or why not.
     pub(super) fn part(
         &self,
         command: &'static str,
         (room, person): (&str, Option<&str>),
         details: Map<String, Value>,
+        outcome: Result<(), &str>,
         shared: &Shared,
         now: Timestamp,
     ) {
@@ -69,8 +70,10 @@ impl Deed {
         if let Some(person) = person {
             told.insert("jid".to_owned(), person.into());
         }
-        desk.audit().event(command, room, told, now);
-        let (room, outcome) = (Some(room), Ok(()));
+        if outcome.is_ok() {
+            desk.audit().event(command, room, told, now);
+        }
+        let room = Some(room);
         desk.audit().action(Action { id, command, by, room, person, outcome, details }, now);
     }
 }

@@ -6,9 +6,10 @@ use crate::control::{Failure, FailureKind};
 impl From<RoomError> for Failure {
     fn from(error: RoomError) -> Self {
         let kind = match &error {
-            RoomError::Address(..) | RoomError::Person(..) | RoomError::Service(_) => {
-                FailureKind::Invalid
-            }
+            RoomError::Address(..)
+            | RoomError::NoService(_)
+            | RoomError::Person(..)
+            | RoomError::Service(_) => FailureKind::Invalid,
             RoomError::None(_) => FailureKind::NotFound,
             RoomError::Busy | RoomError::Before(_) | RoomError::Unmet(_) => FailureKind::Conflict,
             RoomError::Nonsense | RoomError::Password(_) | RoomError::Gate(_) => {

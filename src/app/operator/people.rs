@@ -6,79 +6,35 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::{Value, json};
 
 use super::Operator;
-use super::crowd::{Act, only_one};
+use super::crowd::Act;
 use super::deed::Deed;
 use super::failure::{conflict, not_found, unavailable};
-use super::outcome::{Done, after, told};
-use super::whom::{Found, People, Person, away, is_known};
+use super::going::{Out, Removing, reason, removes, with_time};
+use super::outcome::{Done, after, tell_kept_out, told, why_never};
+use super::wanted::only_one;
+use super::whom::{Found, People, Person, away, is_known, known};
 use crate::app::clock::now;
 use crate::app::rooms::{RoomError, address, apply, room};
 use crate::component::desk::Desk;
-use crate::control::{Failure, ForPeople, HELD, REMOVED};
+use crate::control::{Failure, ForPeople};
 use crate::jid::BareJid;
 use crate::policy::attempt::Requester;
 use crate::policy::record::Record;
-use crate::policy::removal::{Removal, admission, hold, keep_out, lift, taken};
+use crate::policy::removal::{Removal, admission, lift};
 use crate::policy::rules::Policy;
 use crate::policy::verdict::Effects;
 use crate::store::Query;
-use crate::wire::answer::remove;
 use crate::wire::room::LiveRoom;
 use crate::xmpp::Element;
 
 /// What a command does with one person: to each of their addresses, and to the room.
 #[derive(Debug, Default)]
-struct Plan {
-    people: Vec<(Person, Done)>,
-    effects: Effects,
-    more: Vec<Element>,
+pub(super) struct Plan {
+    pub(super) people: Vec<(Person, Done)>,
+    pub(super) effects: Effects,
+    pub(super) more: Vec<Element>,
     /// A removal is taken back.
-    lifts: bool,
-}
-
-/// How somebody goes who is removed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Out {
-    /// They stay out for the removal's time.
-    Kept,
-    /// They come in again once somebody inside lets them in.
-    Held,
-}
-
-/// By what somebody is removed.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Removing<'a> {
-    pub(super) policy: &'a Policy,
-    pub(super) rules: &'a Removal,
-    pub(super) out: Out,
-    /// What they are told.
-    pub(super) reason: &'a str,
-}
-
-impl Removing<'_> {
-    /// Notes in a room's record that this person goes.
-    pub(super) fn note(&self, record: &mut Record, who: &Requester) {
-        let note = match self.out {
-            Out::Kept => keep_out,
-            Out::Held => hold,
-        };
-        note(record, self.rules, who, self.policy.proof(who), now());
-    }
-
-    /// What becomes of somebody who was found so.
-    pub(super) fn done(&self, found: Found) -> Option<Done> {
-        match (self.out, found) {
-            (Out::Kept, Found::Inside) => Some(Done::Removed),
-            (Out::Kept, Found::Waits) => Some(Done::Rejected),
-            (Out::Kept, Found::Refused | Found::Left | Found::Known) => {
-                self.rules.keep_out.value.map(|_| Done::KeptOut)
-            }
-            (Out::Held, Found::Inside) => Some(Done::Held),
-            (Out::Held, Found::Waits | Found::Refused | Found::Left | Found::Known) => {
-                Some(Done::MustKnock)
-            }
-        }
-    }
+    pub(super) lifts: bool,
 }
 
 impl Operator {
@@ -88,7 +44,11 @@ impl Operator {
             return self.everybody(Act::Admit, asked, deed).await;
         }
         let rules = self.rules(&asked.room);
-        self.touch(asked, |jid, people, live| Ok(admits(&rules.removal, jid, people, live))).await
+        let policy = Arc::clone(self.shared.desk().policy());
+        let admit = |jid: &BareJid, people: &[Person], live: &LiveRoom| {
+            Ok(admits((&policy, &rules.removal), jid, people, live))
+        };
+        self.touch(asked, None, admit).await
     }
 
     /// Turns people away who wait.
@@ -114,7 +74,7 @@ impl Operator {
                 }
             }
         };
-        self.touch(asked, reject).await
+        self.touch(asked, None, reject).await
     }
 
     /// Removes people, who stay out or have to be let in again, for as long as the request or the room's rules say.
@@ -129,7 +89,8 @@ impl Operator {
         if is_never && (asked.keep_out.is_some() || out == Out::Held) {
             let instead = if out == Out::Held { "remove" } else { "ban" };
             return Err(conflict(format!(
-                "`removal.keep_out` is \"never\" for this room, so nobody is kept out of it: {instead} them from it instead"
+                "{}, so nobody is kept out of it: {instead} them from it instead",
+                why_never(&rules)
             )));
         }
         if asked.jid.is_none() {
@@ -139,14 +100,31 @@ impl Operator {
         let policy = Arc::clone(self.shared.desk().policy());
         let reason = reason(out, asked);
         let removing = Removing { policy: &policy, rules: &removal, out, reason };
-        self.touch(asked, |jid, people, live| removes(&removing, jid, people, live)).await
+        let remove = |jid: &BareJid, people: &[Person], live: &LiveRoom| {
+            let plan = removes(&removing, jid, people, live);
+            if !plan.people.is_empty() {
+                return Ok(plan);
+            }
+            Err(conflict(match removal.keep_out.value {
+                Some(_) => format!(
+                    "`{jid}` is not inside and does not wait, and no removal keeps out operators and services of the file: \
+                     take them out of it to keep them out"
+                ),
+                None => format!(
+                    "`{jid}` is not inside and does not wait, and {}: nothing is done",
+                    why_never(&rules)
+                ),
+            }))
+        };
+        self.touch(asked, Some(&removal), remove).await
     }
 
     /// Changes a room by what `plan` makes of the person who is meant, as the room is now; and looks at the room again
-    /// whether it is so.
+    /// whether it is so. `removal`: by what people are removed.
     async fn touch(
         &self,
         asked: &ForPeople,
+        removal: Option<&Removal>,
         plan: impl Fn(&BareJid, &[Person], &LiveRoom) -> Result<Plan, Failure>,
     ) -> Result<Value, Failure> {
         only_one(asked)?;
@@ -181,26 +159,37 @@ impl Operator {
         let planned = planned.into_inner().unwrap_or_else(PoisonError::into_inner);
         let (people, lifts, live) =
             planned.unwrap_or_else(|| Err(conflict("nothing was planned")))?;
-        if !asked.dry_run {
-            self.confirm_done(&jid, &people).await?;
-        }
+        let after = match asked.dry_run {
+            true => None,
+            false => self.confirm_done(&jid, &people, &rules.removal).await?,
+        };
         let policy = Arc::clone(self.shared.desk().policy());
-        let told = people
-            .iter()
-            .map(|(person, done)| told((&policy, &rules), &live, (person, *done), asked.dry_run));
+        let told = people.iter().map(|(person, done)| {
+            let mut told = told((&policy, &rules), &live, (person, *done), asked.dry_run);
+            if let Some(removal) = removal {
+                tell_kept_out(&mut told, person, (&policy, removal), after.as_ref());
+            }
+            told
+        });
         let told: Vec<_> = told.collect();
         let is_dry = asked.dry_run;
-        Ok(
-            json!({ "room": jid, "dry_run": is_dry, "people": told, "removal_lifted": lifts && !is_dry }),
-        )
+        Ok(json!({
+            "room": jid, "dry_run": is_dry, "people": told, "removal_lifted": lifts && !is_dry,
+            "room_ended": !is_dry && after.is_none(),
+        }))
     }
 
-    /// Looks at a room again: those who were to be out are out, and those who waited do not.
-    async fn confirm_done(&self, jid: &BareJid, people: &[(Person, Done)]) -> Result<(), Failure> {
-        // With the last person the room may have gone.
-        let Some(live) = after(room(&self.shared, jid, None).await)? else { return Ok(()) };
-        match people.iter().find(|(person, done)| !done.is_so(person, &live)) {
-            None => Ok(()),
+    /// Looks at a room again: those who were to be out are out, and those who waited do not. `None`: the room has gone
+    /// with the last person.
+    async fn confirm_done(
+        &self,
+        jid: &BareJid,
+        people: &[(Person, Done)],
+        rules: &Removal,
+    ) -> Result<Option<LiveRoom>, Failure> {
+        let Some(live) = after(room(&self.shared, jid, None).await)? else { return Ok(None) };
+        match people.iter().find(|(person, done)| !done.is_so(person, &live, rules)) {
+            None => Ok(Some(live)),
             Some((person, Done::Removed | Done::Held)) => {
                 Err(conflict(format!("`{}` is inside still, or again", person.jid)))
             }
@@ -267,7 +256,17 @@ impl Operator {
 }
 
 /// Lets a person in under the address at which they are now; if they are nowhere, under the one that was given.
-fn admits(rules: &Removal, jid: &BareJid, people: &[Person], live: &LiveRoom) -> Plan {
+fn admits(
+    (policy, rules): (&Policy, &Removal),
+    jid: &BareJid,
+    people: &[Person],
+    live: &LiveRoom,
+) -> Plan {
+    let name = live.jid.node().unwrap_or_default();
+    let may_enter = |person: &Person| {
+        let ban = policy.ban_on(&person.who, &person.jid, name, now());
+        if ban.is_some() { Done::Banned } else { Done::MayEnter }
+    };
     let is_inside = people.iter().any(|person| person.found == Found::Inside);
     let comes = |person: &&Person| matches!(person.found, Found::Waits | Found::Refused);
     let mut let_in: BTreeMap<&BareJid, &Person> = BTreeMap::new();
@@ -291,78 +290,17 @@ fn admits(rules: &Removal, jid: &BareJid, people: &[Person], live: &LiveRoom) ->
         plan.people.push((person, done));
     };
     if let_in.is_empty() {
-        let done = if is_inside { Done::Nothing } else { Done::MayEnter };
         let found = people.first().cloned().unwrap_or_else(|| known(jid, live));
-        add(Person { jid: if is_inside { found.jid.clone() } else { jid.clone() }, ..found }, done);
+        let person =
+            Person { jid: if is_inside { found.jid.clone() } else { jid.clone() }, ..found };
+        let done = if is_inside { Done::Nothing } else { may_enter(&person) };
+        add(person, done);
     }
     for person in let_in.into_values() {
-        let done = if person.found == Found::Waits { Done::Admitted } else { Done::MayEnter };
+        let done = if person.found == Found::Waits { Done::Admitted } else { may_enter(person) };
         add(person.clone(), done);
     }
     plan
-}
-
-/// Removes a person from the room and from those who wait, under every address that is certainly theirs.
-fn removes(
-    removing: &Removing<'_>,
-    jid: &BareJid,
-    people: &[Person],
-    live: &LiveRoom,
-) -> Result<Plan, Failure> {
-    let away = away(jid, live);
-    let record = changed(live, |record| {
-        let people = people.iter().map(|person| &person.who);
-        std::iter::once(&away).chain(people).for_each(|who| removing.note(record, who));
-    });
-    let mut plan = Plan { effects: Effects { record, ..Effects::default() }, ..Plan::default() };
-    let mut those: BTreeMap<&BareJid, &Person> = BTreeMap::new();
-    for person in people {
-        those.entry(&person.jid).or_insert(person);
-    }
-    let unseen = known(jid, live);
-    those.entry(jid).or_insert(&unseen);
-    for (address, person) in those {
-        let (before, affiliation) = match address == jid {
-            true => (&live.person, live.affiliation),
-            false => (&person.who.person, person.who.affiliation),
-        };
-        let taken = taken(before.as_ref(), affiliation);
-        let Some(done) = removing.done(person.found).or(taken.as_ref().map(|_| Done::Demoted))
-        else {
-            continue;
-        };
-        plan.effects.people.push((address.clone(), taken));
-        if done == Done::Rejected {
-            plan.effects.reject.push((address.clone(), None));
-        }
-        plan.more.push(remove(address, removing.reason));
-        plan.people.push((person.clone(), done));
-    }
-    if plan.people.is_empty() {
-        return Err(conflict(format!(
-            "`{jid}` is not inside and does not wait, and `removal.keep_out` is \"never\" for this room: nothing is done"
-        )));
-    }
-    Ok(plan)
-}
-
-/// The rules on removals of a room, with the time that a request names.
-pub(super) fn with_time(rules: &Removal, asked: &ForPeople) -> Removal {
-    let mut removal = rules.clone();
-    if let Some(time) = &asked.keep_out {
-        removal.keep_out.value = Some(time.time());
-    }
-    removal
-}
-
-/// What somebody who goes is told.
-pub(super) fn reason(out: Out, asked: &ForPeople) -> &str {
-    let default = if out == Out::Held { HELD } else { REMOVED };
-    asked.reason.as_deref().unwrap_or(default)
-}
-
-fn known(jid: &BareJid, live: &LiveRoom) -> Person {
-    Person { jid: jid.clone(), found: Found::Known, who: away(jid, live) }
 }
 
 /// The room's record, with this change. `None`: there is none, or it stays as it is.

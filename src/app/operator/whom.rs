@@ -159,6 +159,11 @@ pub(super) fn away(jid: &BareJid, live: &LiveRoom) -> Requester {
     Requester { jid: Some(jid.clone()), ticket: live.ticket, ..Requester::default() }
 }
 
+/// The same, as a person.
+pub(super) fn known(jid: &BareJid, live: &LiveRoom) -> Person {
+    Person { jid: jid.clone(), found: Found::Known, who: away(jid, live) }
+}
+
 /// Whether the room knows somebody who is not there: `live` is a look at the room that asked about them.
 pub(super) fn is_known(jid: &BareJid, live: &LiveRoom, rules: &Removal) -> bool {
     let marks = certain_marks(rules, &away(jid, live));
