@@ -1,4 +1,4 @@
-//! Every room that is known of. No change of one is missed: each goes through [`Registry::change`], which has the room looked
+//! Every room that is known of. No change of one is missed: each goes through `Registry::change`, which has the room looked
 //! at again.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
