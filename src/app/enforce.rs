@@ -4,6 +4,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use serde_json::Map;
+
 use super::Shared;
 use super::clock::now;
 use super::parts;
@@ -61,7 +63,9 @@ pub(super) async fn enforce(shared: &Shared, consequences: Consequences) -> Enfo
         all.unread = reading::catch_up(shared).await;
         now_out = parts::misplaced(shared).await;
     }
+    // Somebody who came in meanwhile may have been removed twice.
     all.removed.sort();
+    all.removed.dedup();
     all
 }
 
@@ -109,10 +113,14 @@ async fn answer_one(
     };
     let action = if lets_in { "admitted" } else { "rejected" };
     let rule = judged.decision.rule.name;
-    match rooms::change(shared, room, action, Some(jid), effects).await {
+    match rooms::apply(shared, room, Some(jid), effects).await {
         Ok(()) => {
-            tracing::info!(?room, ?jid, rule, "{action}: the policy has changed while he waited");
-            Ok(waited.into_inner())
+            let waited = waited.into_inner();
+            if waited {
+                shared.desk().audit().event(action, room.as_str(), Map::new(), now());
+                tracing::info!(?room, ?jid, rule, "{action}: the policy has changed meanwhile");
+            }
+            Ok(waited)
         }
         Err(RoomError::None(_)) => Ok(false),
         Err(error) => {

@@ -133,21 +133,8 @@ pub(super) async fn connected(
     Ok(Connected::read(&element))
 }
 
-/// Changes a room by what `effects` makes of it, and of what it remembers of `person`, as it is now; and
-/// writes down that another policy did this.
-pub(super) async fn change(
-    shared: &Shared,
-    jid: &BareJid,
-    action: &str,
-    person: Option<&BareJid>,
-    effects: impl Fn(&LiveRoom) -> (Effects, Vec<Element>),
-) -> Result<(), RoomError> {
-    apply(shared, jid, person, effects).await?;
-    shared.desk().audit().event(action, jid.as_str(), Map::new(), now());
-    Ok(())
-}
-
-/// The same, with nothing written down. Where `effects` makes nothing of it, nothing is sent.
+/// Changes a room by what `effects` makes of it, and of what it remembers of `person`, as it is now. Where that is nothing,
+/// nothing is sent.
 pub(super) async fn apply(
     shared: &Shared,
     jid: &BareJid,

@@ -291,10 +291,17 @@ impl Operator {
             return Err(nobody(act, &spared));
         }
         let Some(live) = last else { return Err(nobody(act, &spared)) };
-        let now_there = match asked.dry_run {
-            true => None,
-            false => after(room(&self.shared, &jid, None).await)?,
-        };
+        let mut is_known = false;
+        let mut now_there = None;
+        if !asked.dry_run {
+            match after(room(&self.shared, &jid, None).await) {
+                Ok(live) => (is_known, now_there) = (true, live),
+                // What was done is done: it is told and written down.
+                Err(error) => {
+                    stopped = Some(format!("nobody could look at the room again: {error}"))
+                }
+            }
+        }
         let people = done.iter().map(|(person, done)| {
             let is_so = now_there.as_ref().is_none_or(|live| done.is_so(person, live, &removal));
             let done = if is_so { *done } else { Done::Remains };
@@ -310,7 +317,7 @@ impl Operator {
         }
         let spare = |person| told((&policy, &rules), &live, (person, Done::Spared), asked.dry_run);
         people.extend(spared.iter().map(spare));
-        let is_gone = !asked.dry_run && now_there.is_none();
+        let is_gone = is_known && now_there.is_none();
         Ok(json!({
             "room": jid, "dry_run": asked.dry_run, "people": people, "removal_lifted": false,
             "room_ended": is_gone, "stopped": stopped,
