@@ -21,7 +21,7 @@ async def ann_opens(stage):
 
 
 async def bob_knocks(stage):
-    stage.scene("Bob does not know the password: he waits in the lobby")
+    stage.scene("Bob does not know the password, and waits in the lobby")
     ann, bob = stage.people["Ann"], stage.people["Bob"]
     stage.before_knock = ann.mark()
     since = bob.mark()

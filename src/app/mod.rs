@@ -118,7 +118,7 @@ pub enum RunError {
 #[derive(Clone, Debug)]
 struct Shared {
     desk: Arc<Mutex<Desk>>,
-    /// Held by whoever waits for the desk first.
+    /// Held by the task that waits for the desk first.
     turn: Arc<Mutex<()>>,
     link: LinkHandle,
     trouble: Arc<Mutex<Option<String>>>,
@@ -186,7 +186,7 @@ impl Shared {
     }
 
     fn desk(&self) -> MutexGuard<'_, Desk> {
-        // Whoever takes it again and again lets those who wait have it in between, which the mutex alone does not see to.
+        // A task that takes it again and again lets others have it in between, which the mutex alone does not see to.
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         self.desk.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -119,7 +119,7 @@ fn people(room: &str, value: &Value) {
         say("  the removal is taken back");
     }
     if is_set(value, "room_ended") {
-        say("  the room ended with the last person: whoever opens it again opens a new one");
+        say("  the room ended with the last person: anyone who opens it again opens a new one");
     }
     if let Some(reason) = value.get("stopped").and_then(Value::as_str) {
         say(&format!("STOPPED, others may be meant: {reason}"));

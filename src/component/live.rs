@@ -127,7 +127,7 @@ impl Live {
         self.rooms.put(jid.clone(), Box::new(room));
     }
 
-    /// Notes how a room is now. Its rules are chosen anew when its opener is another.
+    /// Notes how a room is now. Its rules are chosen again when its opener is another.
     pub fn seen(&mut self, policy: &Policy, jid: &BareJid, view: RoomView) {
         let number = self.policy;
         self.rooms.change(jid, |room| {

@@ -18,7 +18,7 @@ pub enum Banned {
     Domain(String),
     /// A network, or one address.
     Network(IpNet),
-    /// Whoever has this mark, of a ticket, a token or an account, under whatever address.
+    /// Everybody who has this mark, of a ticket, a token or an account, under any address.
     Mark(Mark),
 }
 

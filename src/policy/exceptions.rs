@@ -127,7 +127,7 @@ impl Exceptions {
         self.for_all(room.node().unwrap_or_default(), now).filter_map(|one| one.until).min()
     }
 
-    /// Whether one lifts bans on domains and networks in the room of that name, for whomever.
+    /// Whether one lifts bans on domains and networks in the room of that name, for anybody.
     pub(super) fn lift_bans(&self, room: &str, now: Timestamp) -> bool {
         let of_some = self.jids.values().chain(self.domains.values()).flatten();
         let of_classes = self.classes.iter().map(|(_, one)| one);

@@ -58,7 +58,7 @@ impl Policy {
     }
 
     /// The ban, of the file or made at run time, that keeps this person out of the room of that name now. Where an exception
-    /// lifts bans on domains and networks, for whomever, only one on the person themselves.
+    /// lifts bans on domains and networks, for anybody, only one on the person themselves.
     pub fn ban_on(
         &self,
         who: &Requester,
@@ -126,7 +126,7 @@ fn find<'a>(
         let is_named = policy.identify(who, Place::ANY).jid.is_some_and(|jid| {
             policy.operators.contains_key(jid) || policy.services.contains_key(jid)
         });
-        // Whoever the file names is somebody else, with the same client.
+        // A person whom the file names is somebody else, with the same client.
         if is_named { None } else { bans.on_marks(&policy.marks(who), room, now) }
     };
     let own = own.or_else(|| bans.have_marks().then(marked).flatten());

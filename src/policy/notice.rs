@@ -103,7 +103,7 @@ notices! {
     /// To a moderator: only clients that can do so come in.
     EncryptedOnly =>
         "say-encrypted-only", "Only you can see this. This meeting admits only clients with end-to-end encryption; nothing is recorded and no phone can join. Please turn encryption on in your client: the server cannot.";
-    /// So many who waited were let in, to whoever asked for that.
+    /// So many who waited were let in, to the person who asked for that.
     LetIn(u32) like Self::LetIn(2) =>
         "say-let-in", "Everyone in the lobby was let in: {count}.";
     /// So many who waited were turned away.

@@ -127,7 +127,7 @@ impl Removal {
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum Proof {
-    /// Not at all: whoever comes without an account makes an identity for each session.
+    /// Not at all: a person without an account makes an identity for each session.
     Guest,
     /// By another server, for all who are there.
     Server,
@@ -368,7 +368,7 @@ pub(super) fn refuse(case: &Case<'_>) -> Option<Opinion> {
     (known == Known::Out).then(|| Opinion::deny(rule(case), Denial::Removed { wait }))
 }
 
-/// Has whoever was sent back to the lobby, or may be one who was removed, knock, unless they were let in since.
+/// Has people knock who were sent back to the lobby, or may be people who were removed, unless they were let in since.
 pub(super) fn knock(case: &Case<'_>) -> Option<Opinion> {
     let is_admitted = case.who().person.as_ref().is_some_and(|person| person.is_admitted());
     let has_to = match recognised(case)?.0 {

@@ -40,7 +40,7 @@ impl Unread {
         self.0.keys().map(String::as_str)
     }
 
-    /// Forgets a field: it is written anew.
+    /// Forgets a field: it is written again.
     pub(super) fn forget(&mut self, name: &str) {
         self.0.remove(name);
     }

@@ -80,7 +80,7 @@ async fn service_rooms(
             rooms = rooms.saturating_add(1);
             let found = compare(shared, &live);
             if !found.is_empty() {
-                // Whoever bans may wait for the end of this reading: after that it is begun anew.
+                // A ban may wait for the end of this reading, which begins again afterwards.
                 let Ok(_alone) = shared.banning.try_lock() else {
                     tokio::spawn(again(shared.clone()));
                     return Ok(rooms);

@@ -187,7 +187,12 @@ impl Operator {
         people: &[(Person, Done)],
         rules: &Removal,
     ) -> Result<Option<LiveRoom>, Failure> {
-        let Some(live) = after(room(&self.shared, jid, None).await)? else { return Ok(None) };
+        let seen = after(room(&self.shared, jid, None).await).map_err(|error| {
+            unavailable(format!(
+                "the gate did it, and nobody could look at the room again: {error}"
+            ))
+        })?;
+        let Some(live) = seen else { return Ok(None) };
         match people.iter().find(|(person, done)| !done.is_so(person, &live, rules)) {
             None => Ok(Some(live)),
             Some((person, Done::Removed | Done::Held)) => {

@@ -30,7 +30,7 @@ pub async fn run(arguments: &Arguments) -> Result<Value> {
     let since = Instant::now();
     let mut first = 0;
     while first < people {
-        // Whoever opens a room is alone at it.
+        // A person who opens a room is alone at it.
         let last = if first == 0 { 1 } else { people.min(first + AT_ONCE) };
         let mut some = Vec::new();
         for number in first..last {
