@@ -13,7 +13,6 @@ use policies::{jid, now, policy};
 use vestibule::component::audit::Audit;
 use vestibule::component::desk::{Consequences, Desk, Judged, Mode};
 use vestibule::component::line::Line;
-use vestibule::component::timetable::timetable;
 use vestibule::policy::attempt::Action;
 use vestibule::policy::bans::{Ban, Origin};
 use vestibule::policy::class::{Class, ClassSet};
@@ -508,64 +507,4 @@ fn what_is_known_stays_until_the_rooms_are_read_and_a_room_that_is_not_there_goe
     gate.desk.begin_reading(&service);
     gate.desk.not_there(&service, &tea, now());
     assert!(gate.desk.live().room(&tea).is_none());
-}
-
-/// Prints how long the desk is held in one piece, of 10,000 rooms with 100,000 people: `cargo test --release --test desk -- --ignored --nocapture`.
-#[test]
-#[ignore = "it only prints"]
-fn how_long_the_desk_is_held() {
-    let mut gate = Gate::under("default");
-    let service = Arc::clone(&gate.service);
-    for room in 0..10_000 {
-        let people = (0..10).map(|who| {
-            format!(
-                "<occupant jid='p{who}@example.org/x' nick='P{who}' {LOG_IN} role='participant'/>"
-            )
-        });
-        let xml = format!(
-            "<room xmlns='{NS}' jid='r{room}@{SERVICE}' generation='g' revision='1' occupants='10' moderators='0' \
-             password='true'><record>{RECORD}</record>{}</room>",
-            people.collect::<String>()
-        );
-        gate.desk.restore(&service, LiveRoom::read(&element(&xml)).unwrap(), now());
-    }
-    let mut next = policy("default").unwrap();
-    let ban = Ban { origin: Origin::Line(1), until: None, rooms: None, reason: String::new() };
-    next.bans.ban_jid(jid("p3@example.org"), ban);
-    let began = std::time::Instant::now();
-    let before = gate.desk.replace_policy(Arc::new(next));
-    let swap = began.elapsed();
-    let (mut after, mut parts) = (None, Vec::new());
-    loop {
-        let began = std::time::Instant::now();
-        let (_, last) = gate.desk.judge_again(&before, after.as_ref(), now());
-        parts.push(began.elapsed());
-        if last.is_none() {
-            break;
-        }
-        after = last;
-    }
-    let all: std::time::Duration = parts.iter().sum();
-    println!(
-        "a ban: {swap:?} to be in force, {all:?} for all rooms in {} parts, the longest {:?}",
-        parts.len(),
-        parts.iter().max().unwrap()
-    );
-    let (mut parts, mut looks) = (Vec::new(), 0);
-    loop {
-        let began = std::time::Instant::now();
-        let looked = timetable(&mut gate.desk, 50, now()).len();
-        parts.push(began.elapsed());
-        looks += looked;
-        if looked == 0 {
-            break;
-        }
-    }
-    let all: std::time::Duration = parts.iter().sum();
-    println!(
-        "times: {all:?} for {looks} rooms in {} parts, the longest {:?}; the last, of an idle second, {:?}",
-        parts.len(),
-        parts.iter().max().unwrap(),
-        parts.last().unwrap()
-    );
 }
