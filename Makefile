@@ -73,7 +73,7 @@ property: prosody13 ## Send 2,000 generated stanzas at real rooms on each Prosod
 	$(CARGO) build --locked
 	LAB_SECONDS=1800 PROPERTY_STANZAS=2000 PROPERTY_SEEDS=$(SEEDS) $(PYTEST) tests/prosody/test_property.py
 
-model: prosody13 ## Play 500 random steps on each Prosody and compare everybody's view of the rooms after each (MODEL_SEEDS=1,2: other ones)
+model: prosody13 ## Play 500 random steps on each Prosody, plain and with Jitsi's modules, and compare every view of the rooms after each (MODEL_SEEDS=1,2: other ones)
 	$(CARGO) build --locked
 	LAB_SECONDS=3600 MODEL_STEPS=$(MODEL_STEPS) MODEL_SEEDS=$(MODEL_SEEDS) $(PYTEST) tests/prosody/test_model.py -k everybody
 

@@ -12,17 +12,42 @@ import json
 import random
 import time
 
-from lab import SERVICE
+from lab.federation import FAR
 from lab.http import Api
 from lab.raw import Raw
 from lab.stanza import CLIENT, element
 
-ROBOT, LISTED = "robot@localhost", "alice@localhost"
-ACCOUNTS = ["alice", "bob", "carol", "dave", "robot"]
-GUESTS, SESSIONS_EACH = 3, 2
 KINDS = ["open-a", "open-b", "door", "small", "lecture"]
+GUESTS, SESSIONS_EACH = 3, 2
 MOST_PEOPLE, MOST_WAITING, MODERATED_FOR = 3, 2, 2
-POLICY = SERVICE + f"""trusted = ["{ROBOT}"]
+
+
+@dataclasses.dataclass(frozen=True)
+class World:
+    """A server with its rooms. `robot` is a service account, `named` the line of the policy that makes it one; `far_names` are people
+    of another server."""
+
+    host: str
+    guests: str
+    service: str
+    robot: str
+    named: str
+    names: tuple = ("alice", "bob", "carol", "dave")
+    far: str = FAR
+    far_names: tuple = ()
+
+    @property
+    def listed(self):
+        """Who moderates every room."""
+        return f"alice@{self.host}"
+
+    @property
+    def policy(self):
+        return f"""
+version = 1
+[[service]]
+domain = "{self.service}"
+{self.named} = {json.dumps(self.robot if self.named == "focus" else [self.robot])}
 [audit]
 every = "never"
 [policy.access]
@@ -31,7 +56,7 @@ open = ["service", "account"]
 required = false
 [policy.moderators]
 become = ["listed", "opener"]
-jids = ["{LISTED}"]
+jids = ["{self.listed}"]
 succession_after = "never"
 [policy.lobby]
 admission = "open"
@@ -49,14 +74,18 @@ match = "small-*"
 limits = {{ occupants = {MOST_PEOPLE} }}
 [[room]]
 match = "lecture-*"
-moderators = {{ become = ["listed"], jids = ["{LISTED}"] }}
+moderators = {{ become = ["listed"], jids = ["{self.listed}"] }}
 [[room]]
 match = "timed-*"
-moderators = {{ become = ["listed"], jids = ["{LISTED}"] }}
+moderators = {{ become = ["listed"], jids = ["{self.listed}"] }}
 close = {{ when_unmoderated = "{MODERATED_FOR} seconds" }}
 """
+
+
+PLAIN = World("localhost", "guest.localhost", "conference.localhost", "robot@localhost", "trusted", ("alice", "bob", "carol", "dave", "robot"), far_names=("frank",))
 # Beyond these, nobody here waits for anything to become so.
 PATIENCE, LONG = 10, 60
+MOST_WAITING_ELSEWHERE = 50
 NICKS = ["Ann", "Ben", "Cat", "Dan", "Eve", "Fay"]
 
 
@@ -68,6 +97,7 @@ class Wrong(AssertionError):
 class Seat:
     nick: str
     role: str
+    since: float  # when the session came in
 
 
 class Session:
@@ -77,6 +107,7 @@ class Session:
         self.name, self.person, self.seats, self._read = name, person, {}, 0
         self.jid, self.bare = person.jid, person.bare
         self.label = f"{name}/{self.jid.rpartition('/')[2][:4]}"
+        self.entered = []  # every room that it came into, one after the other
         self.pending = []  # rooms that it has asked to join, with the place where the answer begins
 
     def catch_up(self):
@@ -89,14 +120,16 @@ class Session:
                 if is_own and seat and seat.nick == stanza.nick and 303 not in stanza.statuses:
                     del self.seats[stanza.room]
             elif 110 in stanza.statuses:
-                self.seats[stanza.room] = Seat(stanza.nick, stanza.item.get("role"))
+                known = self.seats.get(stanza.room)
+                self.entered += [] if known else [stanza.room]
+                self.seats[stanza.room] = Seat(stanza.nick, stanza.item.get("role"), known.since if known else stanza.at)
         self._read = len(self.person.seen)
         self.pending = [(room, since) for room, since in self.pending if not self.person.answers(room, since)]
 
 
 def inside(rooms):
-    """Who is in which room, by bare address."""
-    return {(room, one["bare"]) for room, state in rooms.items() for one in state["occupants"].values()}
+    """Who is in which room, by bare address, without the service account."""
+    return {(room, one["bare"]) for room, state in rooms.items() for one in state["occupants"].values() if not one["serves"]}
 
 
 def waiting(rooms):
@@ -117,11 +150,16 @@ def compared(what, is_so, should_be):
 class Model:
     """The people, what is known of the rooms from what they did, and the comparison."""
 
+    WORLD = PLAIN
+
     def __init__(self, door, proxy, seed):
         self.door, self.proxy, self.drawn, self.seed = door, proxy, random.Random(seed), seed
-        self.service = door.server.service
+        self.world, self.service, self.robot = self.WORLD, self.WORLD.service, self.WORLD.robot
         self.sessions, self.log, self.api = [], [], None
+        self.left_behind = []  # sessions that are no more, here
+        self.services = []  # sessions of service accounts that do what they do by themselves
         self.life, self.number = 1, 0
+        self.noted = time.monotonic()  # when the rooms were looked at last
         self.bans = set()  # whom, and the pattern of rooms or None
         self.forget_rooms()
 
@@ -129,19 +167,21 @@ class Model:
         self.generations = {}
         self.waits = {}  # by room: the bare addresses of those who knocked, with the session
         self.closed, self.suspended = set(), set()
-        self.kept_out, self.let_in, self.been = set(), set(), set()  # room and bare address
+        self.kept_out, self.held, self.let_in, self.been = set(), set(), set(), set()  # room and bare address
+        self.arrivals = {}  # the same, with two moments between which they came in, or knocked
         self.unsure = set()  # the same: what follows for them depends on what came first
 
     # People
 
     async def connect(self, name=None):
-        name = name or self.drawn.choice([*ACCOUNTS, *[f"guest{number}" for number in range(GUESTS)]])
+        name = name or self.drawn.choice([*self.world.names, *self.world.far_names, *[f"guest{number}" for number in range(GUESTS)]])
         is_guest = name.startswith("guest")
         if sum(session.name == name for session in self.sessions) >= (1 if is_guest else SESSIONS_EACH):
             return None
         self.number += 1
-        node, host = (None, "guest.localhost") if is_guest else (name, None)
-        person = await Raw.log_in(self.door.server, node, host, resource=f"r{self.number}")
+        node, host = (None, self.world.guests) if is_guest else (name, None)
+        server = self.door.far if name in self.world.far_names else self.door.server
+        person = await Raw.log_in(server, node, host, resource=f"r{self.number}")
         person.send_raw("<presence/>")
         session = Session(name, person)
         self.sessions.append(session)
@@ -150,21 +190,21 @@ class Model:
     async def start(self):
         """The people of whom there are always some: one who looks on from outside, and one who has the gate report something."""
         self.watcher = await Raw.log_in(self.door.server, "watcher")
-        self.caller = await Raw.log_in(self.door.server, "caller")
-        for name in ACCOUNTS:
+        self.caller = Session("caller", await Raw.log_in(self.door.server, "caller"))
+        for name in (*self.world.names, *self.world.far_names):
             await self.connect(name)
 
     def close(self):
-        for person in [self.watcher, self.caller, *(session.person for session in self.sessions)]:
+        for person in [self.watcher, *(session.person for session in [self.caller, *self.services, *self.sessions, *self.left_behind])]:
             person.abort()
 
     def gone(self, session):
         """The session is no more."""
         self.sessions.remove(session)
-        if any(other.bare == session.bare for other in self.sessions):
-            return
+        is_last = all(other.bare != session.bare for other in self.sessions)
         for people in self.waits.values():
-            people.pop(session.bare, None)
+            if is_last or people.get(session.bare) is session:
+                people.pop(session.bare, None)
 
     def room(self, kind):
         return f"{kind}-{self.life}@{self.service}"
@@ -172,11 +212,11 @@ class Model:
     def rooms(self):
         return [self.room(kind) for kind in KINDS]
 
-    def seated(self, room=None, role=None):
+    def seated(self, room=None, role=None, sessions=None):
         """Sessions inside, with the room and their seat."""
         return [
-            (session, where, seat) for session in self.sessions for where, seat in session.seats.items()
-            if where in (room or where,) and seat.role in (role or seat.role,)
+            (session, where, seat) for session in sessions or self.sessions for where, seat in session.seats.items()
+            if where in (room or where,) and seat.role in (role or seat.role,) and where.endswith(f"@{self.service}")
         ]
 
     # What is so
@@ -186,14 +226,15 @@ class Model:
         assert reply.type == "result", reply
         return reply
 
-    async def read(self):
+    async def read(self, service=None):
         """The rooms as the room service has them, without those that only the harness uses."""
-        told = json.loads((await self.ask("rooms")).text("urn:lab", "rooms")) or {}
+        told = json.loads((await self.ask("rooms", to=service)).text("urn:lab", "rooms")) or {}
         rooms = {}
         for room, state in told.items():
             state = {key: value or {} if isinstance(value, (list, dict)) else value for key, value in state.items()}
             occupants = {
-                nick.rpartition("/")[2]: {**one, "sessions": set(one["sessions"] or ())} for nick, one in state["occupants"].items()
+                nick.rpartition("/")[2]: {**one, "sessions": set(one["sessions"] or ()), "serves": one["bare"] == self.robot}
+                for nick, one in state["occupants"].items()
             }
             if not (state["is_swapped_out"] and not occupants):
                 rooms[room] = {**state, "occupants": occupants}
@@ -202,7 +243,7 @@ class Model:
     def believed(self):
         """The same by what the clients were told: by room and nick, the sessions and their roles."""
         rooms = {}
-        for session, room, seat in self.seated():
+        for session, room, seat in self.seated(sessions=[*self.sessions, *self.services]):
             rooms.setdefault(room, {}).setdefault(seat.nick, {})[session.jid] = seat.role
         return rooms
 
@@ -214,10 +255,12 @@ class Model:
                 self.waits.pop(room, None)
                 self.closed.discard(room)
                 self.suspended.discard(room)
-                for pairs in (self.kept_out, self.let_in, self.been, self.unsure):
+                for pairs in (self.kept_out, self.held, self.let_in, self.been, self.unsure):
                     pairs -= {pair for pair in pairs if pair[0] == room}
             self.generations[room] = now
         self.been |= inside(rooms)
+        began, self.noted = self.noted, time.monotonic()
+        self.arrivals = {pair: self.arrivals.get(pair, (began, self.noted)) for pair in inside(rooms) | waiting(rooms)}
 
     async def get(self, path):
         return await asyncio.to_thread(self.api.get, path)
@@ -228,9 +271,11 @@ class Model:
     async def differences(self, look_at):
         """What is not as it has to be, as texts; `look_at` is the room that is looked at from near."""
         await self.ask("rooms")
-        await asyncio.gather(*(session.person.iq(self.service, "get", element("urn:xmpp:ping", "ping"), LONG) for session in self.sessions))
+        ping = element("urn:xmpp:ping", "ping")
+        everybody = [*self.sessions, *self.services]
+        await asyncio.gather(*(session.person.iq(self.service, "get", ping, LONG) for session in everybody))
         rooms = await self.read()
-        for session in self.sessions:
+        for session in everybody:
             session.catch_up()
         self.note(rooms)
         wrong = [f"no answer to {session.label} at {room}" for session in self.sessions for room, _ in session.pending]
@@ -259,7 +304,7 @@ class Model:
 
     def line(self, room, state):
         """What the line of a room says."""
-        people = {nick: one for nick, one in state["occupants"].items() if one["bare"] != ROBOT}
+        people = {nick: one for nick, one in state["occupants"].items() if not one["serves"]}
         return {
             "occupants": len(people), "people": len({one["bare"] for one in people.values()}),
             "moderators": sum(one["role"] == "moderator" for one in people.values()), "waiting": len(state["waiting"]),
@@ -312,27 +357,59 @@ class Model:
     def is_banned(self, bare, room):
         return any(who == bare and fnmatch.fnmatch(room.partition("@")[0], pattern or "*") for who, pattern in self.bans)
 
+    def has_lobby(self, room):
+        """Who is sent back to the lobby can wait there."""
+        return True
+
+    def is_stranger(self, session):
+        """They have no account here: they open no rooms, and knock where there is a door."""
+        return not session.bare.endswith(f"@{self.world.host}")
+
     def expected(self, session, room):
-        """"in", "out" or "waits"; None: that is not known here."""
+        """"in", "out" or "waits", or several of them; None: that is not known here."""
         bare, seats = session.bare, self.seated(room)
         pair = (room, bare)
-        if pair in self.unsure or bare == ROBOT or session.seats.get(room):
+        if pair in self.unsure or bare == self.robot or session.seats.get(room):
             return None
         if self.is_banned(bare, room) or pair in self.kept_out:
             return "out"
         if room not in self.generations or self.generations[room] is None:
-            return "out" if session.name.startswith("guest") else "in"
+            return "out" if self.is_stranger(session) else "in"
         is_there = any(other.bare == bare for other, _, _ in seats)
-        is_moderator = bare == LISTED or any(other.bare == bare and seat.role == "moderator" for other, _, seat in seats)
-        if room in self.closed or room in self.suspended:
+        is_moderator = bare == self.world.listed or any(other.bare == bare and seat.role == "moderator" for other, _, seat in seats)
+        is_shut = room in self.closed or room in self.suspended
+        waits = self.waits.get(room, {})
+        may_wait = self.has_lobby(room) and (bare in waits or len(waits) < (MOST_WAITING if room.startswith("door-") else MOST_WAITING_ELSEWHERE))
+        people = {other.bare for other, _, _ in seats} - {self.robot}
+        is_full = room.startswith("small-") and not is_there and len(people) >= MOST_PEOPLE
+        if pair in self.held:
+            # What a removal has taken of a moderator counts at the door.
+            return "out or waits" if is_shut or is_full else "waits" if may_wait else "out"
+        if is_shut:
             return None if pair in self.been or is_moderator or pair in self.let_in else "out"
-        if room.startswith("door-") and session.name.startswith("guest") and pair not in self.let_in:
-            waits = self.waits.get(room, {})
-            return None if pair in self.been else "waits" if bare in waits or len(waits) < MOST_WAITING else "out"
-        if room.startswith("small-") and not is_there and not is_moderator:
-            people = {other.bare for other, _, _ in seats} - {ROBOT}
-            return "in" if len(people) < MOST_PEOPLE else "out"
-        return "in"
+        if room.startswith("door-") and self.is_stranger(session) and pair not in self.let_in:
+            return None if pair in self.been else "waits" if may_wait else "out"
+        return "out" if is_full and not is_moderator else "in"
+
+    def came(self, room, bare):
+        """Two moments between which somebody came in, or knocked."""
+        first, last = self.arrivals.get((room, bare), (0, time.monotonic()))
+        return first, max([last, *(seat.since for session, _, seat in self.seated(room) if session.bare == bare)])
+
+    async def enter(self, session, room, nick):
+        """Joins as a client does; the Outcome. Who has to be let in waits then."""
+        return await session.person.join(room, nick, seconds=PATIENCE, extra=self.shows(nick))
+
+    def ask_to_join(self, session, room, nick):
+        """The same without waiting for the answer."""
+        session.pending.append((room, session.person.ask_to_join(room, nick, extra=self.shows(nick))))
+
+    def shows(self, nick):
+        """What a client's presence has beside the nick."""
+        return []
+
+    def stop_waiting(self, session, room):
+        self.presence(session, room, "x", "unavailable")
 
     def knocked(self, session, room):
         self.waits.setdefault(room, {})[session.bare] = session

@@ -1,12 +1,15 @@
 """The steps of the model in which something fails: reports, pages, the link, either program."""
 
 import asyncio
+import contextlib
 import time
 
+from lab import Failed
+from lab.federation import cut
 from lab.http import Api
-from model import MODERATED_FOR, PATIENCE, POLICY, ROBOT, Wrong
+from lab.stanza import element
+from model import MODERATED_FOR, PATIENCE, Wrong
 from model_steps import Steps
-from storm import shell
 
 
 class Faults(Steps):
@@ -25,8 +28,8 @@ class Faults(Steps):
     async def nudge(self):
         """Has the gate report something: after that, the component knows that it has missed what was lost."""
         room = f"nudge-{len(self.log)}@{self.service}"
-        assert (await self.caller.join(room, "Caller", seconds=PATIENCE)).joined
-        await self.caller.leave(room, "Caller", PATIENCE)
+        assert (await self.enter(self.caller, room, "Caller")).joined
+        await self.caller.person.leave(room, "Caller", PATIENCE)
 
     async def wait_ready(self):
         await asyncio.to_thread(self.door.component.wait_ready, 30)
@@ -38,7 +41,7 @@ class Faults(Steps):
         self.api = await asyncio.to_thread(Api, self.door.component)
 
     async def step_lose(self):
-        await self.ask("lose", to="localhost")
+        await self.ask("lose", to=self.world.host)
         text = await self.some(1)
         await self.nudge()
         return f"a report is lost: {text}"
@@ -46,11 +49,11 @@ class Faults(Steps):
     async def step_lose_and_ban(self):
         """The report that somebody came in is lost, and nothing comes after it."""
         drawn = self.draw_join()
-        if not drawn or drawn[0].bare == ROBOT or self.expected(drawn[0], drawn[1]) != "in":
+        if not drawn or drawn[0].bare == self.robot or self.expected(drawn[0], drawn[1]) != "in":
             return None
         session, room, nick = drawn
-        await self.ask("lose", to="localhost")
-        outcome = await session.person.join(room, nick, seconds=PATIENCE)
+        await self.ask("lose", to=self.world.host)
+        outcome = await self.enter(session, room, nick)
         self.log[-1] = f"{session.label} joins {room} as {nick}, and the report of it is lost: {outcome.kind}"
         self.log.append("(ban)")
         text = await self.step_ban(session.bare)
@@ -64,11 +67,10 @@ class Faults(Steps):
         if not drawn:
             return None
         session, room, nick = drawn
-        if session.bare == ROBOT:
+        if session.bare == self.robot:
             return None
         self.proxy.delay = 0.1
-        since = session.person.ask_to_join(room, nick)
-        session.pending.append((room, since))
+        self.ask_to_join(session, room, nick)
         await asyncio.sleep(self.drawn.random() * 0.5)
         done, _, said = await self.give("ban", session.bare, who=session.bare)
         self.require("done", done, True, said)
@@ -90,6 +92,19 @@ class Faults(Steps):
         await asyncio.sleep(0.05)
         await self.wait_ready()
         return f"the link is cut: {text}"
+
+    async def step_cut_servers(self):
+        """Every stream between the servers ends; the next stanza makes others."""
+        if not self.world.far_names:
+            return None
+        await cut(self.watcher)
+        # What is written into a stream that closes is lost.
+        for session in [session for session in self.sessions if session.name in self.world.far_names]:
+            for _ in range(10):
+                with contextlib.suppress(Failed):
+                    await session.person.iq(self.service, "get", element("urn:xmpp:ping", "ping"), 1)
+                    break
+        return f"the link between the servers is cut: {await self.some(self.drawn.randint(0, 3))}"
 
     async def step_kill(self):
         self.door.component.kill()
@@ -121,17 +136,17 @@ class Faults(Steps):
 
     async def step_fail_a_page(self):
         """Also the next one, for else the comparison of all rooms that follows the reading would find what is wrong."""
-        await self.ask("fail", to="localhost", times="2")
+        await self.ask("fail", to=self.world.host, times="2")
         how = self.drawn.choice(["kill", "reload_the_gate", "lose"])
         text = await getattr(self, f"step_{how}")()
-        await self.ask("happened", to="localhost")
+        await self.ask("happened", to=self.world.host)
         return f"two pages of rooms fail: {text}"
 
     async def step_late_page(self):
         """It is of the comparison that follows a reload: after that, nothing is read again which would heal what is wrong."""
-        await self.ask("hold", to="localhost")
+        await self.ask("hold", to=self.world.host)
         await self.step_reload_the_policy()
-        await self.ask("happened", to="localhost")
+        await self.ask("happened", to=self.world.host)
         texts = [await self.step_lock() if self.drawn.random() < 0.5 else None, await self.some(self.drawn.randint(2, 5))]
         # What is reported of them comes before the page.
         began = time.monotonic()
@@ -140,7 +155,7 @@ class Faults(Steps):
             for session in self.sessions:
                 session.catch_up()
         await self.ask("rooms")
-        await self.ask("release", to="localhost")
+        await self.ask("release", to=self.world.host)
         return f"while a page of rooms is on its way: {', '.join(text for text in texts if text)}"
 
     async def step_freeze(self):
@@ -151,14 +166,15 @@ class Faults(Steps):
         return f"the component stands still: {text}"
 
     async def step_reload_the_gate(self):
-        await shell(self.watcher, "reload")
+        await self.ask("reload", to=self.world.host, host=self.service)
         await self.wait_ready()
         return "the gate is loaded again"
 
     async def step_reload_the_policy(self):
         # Of two, for at the end all decisions are made again by each.
         self.is_other = not self.is_other
-        self.door.component.write_config(f"{POLICY}\n[[room]]\nmatch = 'other-*'\n" if self.is_other else POLICY)
+        other = "\n[[room]]\nmatch = 'other-*'\n" if self.is_other else ""
+        self.door.component.write_config(self.world.policy + other)
         done = await self.run("reload")
         if done.returncode != 0:
             raise Wrong(done.stderr)
@@ -172,7 +188,7 @@ class Faults(Steps):
         if any(self.is_banned(session.bare, room) for session in (alice, bob)):
             return None
         for session, nick in ((alice, "Alice"), (bob, "Bob")):
-            outcome = await session.person.join(room, nick, seconds=PATIENCE)
+            outcome = await self.enter(session, room, nick)
             if not outcome.joined:
                 raise Wrong(f"{session.label} joins {room}: {outcome}")
         how = self.drawn.choice(["leaves", "drops", "is demoted", "takes another nick and leaves"])
@@ -207,6 +223,8 @@ class Faults(Steps):
     async def step_restart_the_server(self):
         """Nobody is anywhere then."""
         for session in list(self.sessions):
+            # At the other server they are connected still, and what they have left there would have Prosody load stored rooms.
+            self.left_behind.append(session)
             self.gone(session)
         self.door.server.kill() if self.drawn.random() < 0.5 else await asyncio.to_thread(self.door.server.shutdown)
         self.life += 1

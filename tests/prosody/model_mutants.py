@@ -61,6 +61,26 @@ MUTANTS = {
          ("reports.lib.lua", "if state and not prosody.start_time then forget_occupants(room_jid, state); end", "")],
         {"join": 60, "restart_the_server": 60},
     ),
+    "who is sent back to the lobby stays inside, and that is reported as done": (
+        [("effects.lib.lua", "if occupant.bare_jid == who.jid then set_role(room, nick, nil, who.text); end", "")],
+        {"join": 60, "hold": 60},
+    ),
+    "who is sent back to the lobby need not be let in": (
+        [("kept.lib.lua", "if fx.record then data.record, data.revision = fx.record, data.revision + 1; end",
+          """if fx.record then
+				data.record = fx.record:find('"knocks":true', 1, true) and data.record or fx.record;
+				data.revision = data.revision + 1;
+			end""")],
+        {"join": 60, "hold": 60},
+    ),
+    "of several people only the first is removed": (
+        [("effects.lib.lua", "for _, who in ipairs(fx.remove or NOTHING) do", "for _, who in ipairs { (fx.remove or NOTHING)[1] } do")],
+        {"join": 60, "everybody": 60},
+    ),
+    "only the first of those who wait is answered": (
+        [("effects.lib.lua", "for _, who in ipairs(fx.admit or NOTHING) do", "for _, who in ipairs { (fx.admit or NOTHING)[1] } do")],
+        {"join": 60, "connect": 30, "hold": 30, "everybody": 60},
+    ),
 }
 # Those that are found within seconds.
 QUICK = ["a rename is a leave", "who disconnects stays waiting"]

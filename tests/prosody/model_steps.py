@@ -7,20 +7,20 @@ import time
 
 from lab import Failed
 from lab.stanza import element
-from model import ACCOUNTS, KINDS, LONG, NICKS, PATIENCE, ROBOT, Model, Wrong, inside, waiting
+from model import KINDS, LONG, NICKS, PATIENCE, Wrong, inside, waiting
+from model_people import People
 
 REVERTS = {"close": ("reopen", "closed"), "suspend": ("resume", "suspended")}
-FACES = ("command line", "API", "words")
 
 
-class Steps(Model):
+class Steps(People):
     """Each `step_*` does one thing and returns what it was, as a text; None: it cannot be done now."""
 
     # How often each is drawn; a burst is of those of `IN_BURST`.
     WEIGHTS = {
         "connect": 4, "join": 14, "rename": 6, "leave": 5, "drop": 3, "promote": 4, "demote": 3, "kick": 3, "destroy": 1, "say": 1,
-        "burst": 6, "remove": 3, "admit": 4, "reject": 3, "ban": 3, "unban": 3, "lock": 3, "end": 1, "end_many": 1,
-        "lose": 2, "lose_and_ban": 1, "ban_meanwhile": 2, "delay": 2, "cut": 1, "kill": 1, "kill_in_burst": 2, "fail_a_page": 1, "late_page": 2,
+        "burst": 6, "remove": 3, "admit": 4, "reject": 3, "hold": 4, "everybody": 6, "answer_all": 3, "ban": 3, "unban": 3, "lock": 3, "end": 1, "end_many": 1,
+        "lose": 2, "lose_and_ban": 1, "ban_meanwhile": 2, "delay": 2, "cut": 1, "cut_servers": 2, "kill": 1, "kill_in_burst": 2, "fail_a_page": 1, "late_page": 2,
         "restart": 1, "reload_the_gate": 1, "reload_the_policy": 1, "freeze": 1, "orphan": 1, "restart_the_server": 1,
     }
     IN_BURST = {"join": 6, "rename": 4, "leave": 3, "drop": 2, "promote": 1, "kick": 1}
@@ -31,6 +31,7 @@ class Steps(Model):
         try:
             for _ in range(8):
                 await self.step_join()
+                self.note(await self.read())
             await self.check()
             while len(self.log) < steps:
                 name = self.drawn.choices(names, weights)[0]
@@ -69,21 +70,23 @@ class Steps(Model):
         return session, room, self.drawn.choice([*own, self.some_nick(session, room)])
 
     def is_knock(self, session, room):
-        return room.startswith("door-") and session.name.startswith("guest")
+        return room.startswith("door-") and self.is_stranger(session) or (room, session.bare) in self.held
 
     async def step_join(self):
         drawn = self.draw_join()
         if not drawn:
             return None
-        session, room, nick = drawn
+        return await self.join(*drawn)
+
+    async def join(self, session, room, nick):
         expected = self.expected(session, room)
-        outcome = await session.person.join(room, nick, seconds=PATIENCE)
+        outcome = await self.enter(session, room, nick)
         session.catch_up()
         text = f"{session.label} joins {room} as {nick}: {outcome.condition or outcome.kind} ({expected})"
         is_so = "in" if outcome.joined else "waits" if outcome.condition == "registration-required" else "out"
         # A change of somebody's nick may have been on its way.
         is_taken = outcome.condition == "conflict"
-        if expected not in (None, is_so) and not is_taken or outcome.kind == "silence":
+        if is_so not in (expected or is_so).split(" or ") and not is_taken or outcome.kind == "silence":
             raise Wrong(text + f" {outcome.text}")
         if is_so == "waits":
             self.knocked(session, room)
@@ -103,13 +106,15 @@ class Steps(Model):
 
     async def step_leave(self):
         seats = [(session, room) for session, room, _ in self.seated()]
-        knocks = [(session, room) for room, people in self.waits.items() for session in people.values()]
+        knocks = [(session, room) for room, people in self.waits.items() for session in people.values() if session in self.sessions]
         if not seats + knocks:
             return None
         session, room = self.drawn.choice(seats + knocks)
-        self.presence(session, room, "x", "unavailable")
         if self.waits.get(room, {}).get(session.bare) is session:
+            self.stop_waiting(session, room)
             del self.waits[room][session.bare]
+        else:
+            self.presence(session, room, "x", "unavailable")
         return f"{session.label} leaves {room}"
 
     async def step_drop(self):
@@ -125,7 +130,7 @@ class Steps(Model):
         """A moderator, and somebody in the same room of whom `of` is true."""
         pairs = [
             (one, other, room, seat) for one, room, _ in self.seated(role="moderator") for other, _, seat in self.seated(room)
-            if other.bare not in (one.bare, ROBOT) and of(seat)
+            if other.bare not in (one.bare, self.robot) and of(seat)
         ]
         return self.drawn.choice(pairs) if pairs else None
 
@@ -187,7 +192,7 @@ class Steps(Model):
                 # Who waits, and how many, is known only where one comes after the other.
                 if drawn and not self.is_knock(*drawn[:2]):
                     session, room, nick = drawn
-                    session.pending.append((room, session.person.ask_to_join(room, nick)))
+                    self.ask_to_join(session, room, nick)
                     texts.append(f"{session.label} joins {room} as {nick}")
             elif name in ("promote", "kick"):
                 options = {"is_sure": False} if name == "kick" else {}
@@ -205,83 +210,11 @@ class Steps(Model):
 
     # Operators
 
-    async def give(self, name, *words, **fields):
-        """Gives a command over one of the faces: whether it was done, the reply if it is for programs, and what it printed."""
-        self.face = self.drawn.choice(FACES)
-        if self.face == "API":
-            status, reply = await asyncio.to_thread(self.api.do, name, **fields)
-            return status == 200, reply.get("done"), json.dumps(reply)
-        options = [f"--{key.replace('_', '-')}={value}" for key, value in fields.items() if key in ("room",) and name in ("ban", "unban")]
-        done = await self.run(name, *([] if self.face == "words" else ["--json"]), *options, "--", *words)
-        if done.returncode not in (0, 1):
-            raise Wrong(f"{name} {words}: exit status {done.returncode}: {done.stderr}")
-        is_json = self.face != "words" and done.stdout.startswith("{")
-        return done.returncode == 0, json.loads(done.stdout) if is_json else None, done.stdout + done.stderr
-
-    def require(self, what, is_so, should_be, said):
-        if is_so != should_be:
-            raise Wrong(f"{what} ({self.face}): {is_so}, and {should_be} is so\n  {said}")
-
-    def somebody(self):
-        """An address of somebody who is here, was here, or never was."""
-        bares = {session.bare for session in self.sessions} | {f"{name}@localhost" for name in ACCOUNTS if name != "robot"}
-        return self.drawn.choice([*sorted(bares - {ROBOT}), "nobody@localhost"])
-
-    def some_target(self, of_those_waiting):
-        """A room, and somebody whom a command may mean there."""
-        waits = [(room, bare) for room, people in self.waits.items() for bare in people]
-        seats = [(room, session.bare) for session, room, _ in self.seated() if session.bare != ROBOT]
-        anybody = [(self.drawn.choice(self.rooms()), self.somebody())]
-        return self.drawn.choice((waits or anybody) * of_those_waiting + (seats or anybody)[:] + anybody)
-
-    async def step_person(self, verb):
-        room, bare = self.some_target(12 if verb != "remove" else 1)
-        before = await self.read()
-        done, reply, said = await self.give(verb, room, bare, room=room, jid=bare)
-        after, text = await self.read(), f"operator: {verb} {room} {bare} ({self.face}): {'done' if done else 'not done'}"
-        left, unwaited = inside(before) - inside(after), waiting(before) - waiting(after)
-        self.log[-1] = text
-        self.require("who came in meanwhile", inside(after) - inside(before), set(), said)
-        if not done:
-            self.require("somebody is out although nothing was done", left | unwaited, set(), said)
-            is_there = (room, bare) in waiting(before) or verb != "reject" and (room, bare) in inside(before)
-            self.require("somebody is there, and the command fails", is_there, False, said)
-            return text
-        people = reply["people"] if reply else []
-        if reply:
-            by = {verb: {(room, one["jid"]) for one in people if one["done"] == verb} for verb in ("removed", "rejected", "admitted")}
-            self.require("who was removed", by["removed"], left, said)
-            self.require("who was let in or turned away", by["rejected"] | by["admitted"], unwaited, said)
-            found = {name: {(room, one["jid"]) for one in people if one["found"] == name} for name in ("inside", "waits")}
-            self.require("who was found", found["inside"] | found["waits"], {pair for pair in inside(before) | waiting(before) if pair[0] == room and pair[1] == bare}, said)
-        else:
-            self.require("who is named", all(other in said for _, other in left | unwaited), True, said)
-        self.require("of others", {pair for pair in left | unwaited if pair[1] != bare}, set(), said)
-        self.waits.get(room, {}).pop(bare, None)
-        if verb == "admit":
-            self.kept_out.discard((room, bare))
-            if not before.get(room, {}).get("occupants") or (room, bare) not in inside(before):
-                self.let_in.add((room, bare))
-        if verb == "remove":
-            self.require("is inside or waits", (room, bare) in inside(after) | waiting(after), False, said)
-            self.kept_out.add((room, bare))
-            self.let_in.discard((room, bare))
-        return text
-
-    def step_remove(self):
-        return self.step_person("remove")
-
-    def step_admit(self):
-        return self.step_person("admit")
-
-    def step_reject(self):
-        return self.step_person("reject")
-
     async def step_ban(self, bare=None, is_settled=True):
         people = sorted({session.bare for session, _, _ in self.seated()} | {bare for people in self.waits.values() for bare in people})
         bare = bare or (self.drawn.choice(people) if people and self.drawn.random() < 0.8 else self.somebody())
         pattern = self.drawn.choice([None, None, f"{self.drawn.choice(KINDS)}-*", "o*", "nowhere-*"])
-        if bare == ROBOT:
+        if bare == self.robot:
             return None
         before = await self.read()
         fields = {"who": bare, "room": pattern} if pattern else {"who": bare}

@@ -102,7 +102,7 @@ def _main_muc(server):
         text += _host("Component", server.service, modules, options, plugin="muc")
         link = {"component_secret": server.secret, **server.component_options}
         return text + _host("Component", f"vestibule.{DOMAIN}", options=link)
-    text = settings.shipped(server.secret, [settings.SNIPPETS, *server.plugin_paths], options, server.component_options)
+    text = settings.shipped(server.secret, [server.gates, *server.plugin_paths], options, server.component_options)
     gated = settings.lua(["vestibule_gate", *modules])
     text = settings.replace_once(text, SHIPPED_MODULES, gated)
     for name in ("conference", "vestibule"):

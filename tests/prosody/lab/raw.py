@@ -54,6 +54,9 @@ class Raw(Person):
         if self._task:
             self._task.cancel()
         self._writer.close()
+        for _, future in self._waiters:
+            if not future.done():
+                future.set_exception(Failed(f"{self._jid} has closed the connection"))
 
     abort = close
 

@@ -8,7 +8,7 @@ local function done(event)
 	return true;
 end
 
-local function link() return prosody.hosts["vestibule.localhost"].modules.component.session; end
+local function link() return prosody.hosts["vestibule." .. module.host].modules.component.session; end
 
 module:hook("iq-set/host/urn:lab:lose", function (event)
 	local session = link();
@@ -35,7 +35,7 @@ module:hook("iq-set/host/urn:lab:happened", function (event)
 end);
 
 module:hook("iq-set/host/urn:lab:fail", function (event)
-	local rooms = prosody.hosts["conference.localhost"].events;
+	local rooms = prosody.hosts["conference." .. module.host].events;
 	held, left = nil, tonumber(event.stanza.tags[1].attr.times) or 1;
 	local function fail(asked)
 		local query = asked.stanza.tags[1];
@@ -54,7 +54,7 @@ module:hook("iq-set/host/urn:lab:fail", function (event)
 end);
 
 module:hook("iq-set/host/urn:lab:hold", function (event)
-	local component = prosody.hosts["vestibule.localhost"].events;
+	local component = prosody.hosts["vestibule." .. module.host].events;
 	held, left = nil, 1;
 	local function hold(sent)
 		if not sent.stanza:get_child("snapshot", "urn:vestibule:gate:1") then return; end

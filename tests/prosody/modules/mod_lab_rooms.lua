@@ -32,6 +32,10 @@ local function in_memory(room)
 		end
 	end
 	for bare, affiliation in pairs(room._affiliations) do found.affiliations[bare] = affiliation; end
+	for _, occupant in pairs(room._occupants) do
+		local bare = occupant.bare_jid;
+		found.affiliations[bare] = room:get_affiliation(bare) or nil; -- an administrator of the service is in no list
+	end
 	found.generation = room._data.vestibule and room._data.vestibule.generation;
 	return found;
 end
