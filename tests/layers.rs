@@ -116,7 +116,7 @@ const LAYERS: [(&str, &[&str]); 20] = [
 ];
 
 /// What the policy may use beside itself and `secret`.
-const POLICY_CRATES: [&str; 16] = [
+const POLICY_CRATES: [&str; 17] = [
     "std",
     "jiff",
     "globset",
@@ -125,6 +125,7 @@ const POLICY_CRATES: [&str; 16] = [
     "serde",
     "serde_json",
     "sha2",
+    "strum",
     "icu_properties",
     "unicode_normalization",
     "unicode_script",

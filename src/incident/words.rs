@@ -1,12 +1,14 @@
 //! An entry of the audit in one sentence.
 
 use serde_json::{Map, Value};
+use strum::EnumMessage as _;
 
+use crate::policy::attempt;
 use crate::policy::denial::Denial;
 use crate::policy::words::placeholders;
 use crate::store::{Entry, Kind};
 
-/// What happened, for a person. Names stand in it as they are.
+/// Returns an entry as a sentence. Names are not escaped.
 pub(super) fn sentence(entry: &Entry) -> String {
     let who = who(entry);
     let body = serde_json::from_str::<Map<String, Value>>(&entry.body).unwrap_or_default();
@@ -56,21 +58,8 @@ fn who(entry: &Entry) -> String {
 }
 
 fn decision(entry: &Entry, who: &str) -> String {
-    let tried = match entry.attempt_kind.as_deref().unwrap_or_default() {
-        "request" => "asked for the room",
-        "open" => "wanted to open the room",
-        "join" => "wanted to come in",
-        "configure" => "wanted to change the room's settings",
-        "affiliation" => "wanted to change what somebody is in the room",
-        "role" => "wanted to change what somebody may do in the room",
-        "destroy" => "wanted to end the room",
-        "invite" => "wanted to invite somebody",
-        "knock" => "knocked",
-        "command" => "gave a command in the room",
-        "record" => "wanted to record",
-        "dial" => "wanted to call a telephone",
-        _ => "tried something",
-    };
+    let kind = entry.attempt_kind.as_deref().and_then(|kind| kind.parse().ok());
+    let tried = kind.unwrap_or(attempt::Kind::Unknown).get_message().unwrap_or_default();
     let verdict = match entry.verdict.as_deref().unwrap_or_default() {
         "allow" => "allowed",
         "hold" => "sent to the lobby",
@@ -145,7 +134,7 @@ mod tests {
         };
         assert_eq!(
             sentence(&entry),
-            "Bob (bob@example.org) wanted to come in: refused by close.members (line 41): \
+            "Bob (bob@example.org) tried to enter: refused by close.members (line 41): \
              Too many wrong passwords. Please try again in …."
         );
     }

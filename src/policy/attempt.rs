@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::facts::is_unset;
+use super::facts::facts;
 use super::made::Held;
 use super::names::Namesake;
 use super::record::{Person, Record};
@@ -59,46 +59,36 @@ pub enum FieldChange {
     Other(String),
 }
 
-/// A change of somebody's affiliation.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct AffiliationChange {
-    /// Whose. `None`: not a JID by our rules.
-    #[serde(skip_serializing_if = "is_unset")]
-    pub jid: Option<BareJid>,
-    /// From.
-    #[serde(skip_serializing_if = "is_unset")]
-    pub from: Affiliation,
-    /// To. `None`: the word is no affiliation.
-    #[serde(skip_serializing_if = "is_unset")]
-    pub to: Option<Affiliation>,
-    /// The nick reserved with it, if any.
-    #[serde(skip_serializing_if = "is_unset")]
-    pub nick: Option<String>,
-    /// Who it is, if inside.
-    #[serde(skip_serializing_if = "is_unset")]
-    pub bearer: Option<Requester>,
-    /// Who else inside is affected: the bearer of the nick that it reserves; of a whole domain, everybody from there.
-    #[serde(skip_serializing_if = "is_unset")]
-    pub displaced: Vec<Requester>,
+facts! {
+    /// A change of somebody's affiliation.
+    pub struct AffiliationChange {
+        /// Whose. `None`: not a JID by our rules.
+        pub jid: Option<BareJid>,
+        /// From.
+        pub from: Affiliation,
+        /// To. `None`: the word is no affiliation.
+        pub to: Option<Affiliation>,
+        /// The nick reserved with it, if any.
+        pub nick: Option<String>,
+        /// Who it is, if inside.
+        pub bearer: Option<Requester>,
+        /// Who else inside is affected: the bearer of the nick that it reserves; of a whole domain, everybody from there.
+        pub displaced: Vec<Requester>,
+    }
 }
 
-/// A change of somebody's role.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct RoleChange {
-    /// Whose, if the occupant is there.
-    #[serde(skip_serializing_if = "is_unset")]
-    pub jid: Option<BareJid>,
-    /// From.
-    #[serde(skip_serializing_if = "is_unset")]
-    pub from: Role,
-    /// To. `None`: the word is no role.
-    #[serde(skip_serializing_if = "is_unset")]
-    pub to: Option<Role>,
-    /// Who it is.
-    #[serde(skip_serializing_if = "is_unset")]
-    pub bearer: Option<Requester>,
+facts! {
+    /// A change of somebody's role.
+    pub struct RoleChange {
+        /// Whose, if the occupant is there.
+        pub jid: Option<BareJid>,
+        /// From.
+        pub from: Role,
+        /// To. `None`: the word is no role.
+        pub to: Option<Role>,
+        /// Who it is.
+        pub bearer: Option<Requester>,
+    }
 }
 
 /// A word that a person inside wrote to the room.
@@ -140,7 +130,7 @@ pub enum Action {
     Affiliation {
         /// Every item of the list.
         items: Vec<AffiliationChange>,
-        /// The requester asks for his own membership (`jabber:iq:register`).
+        /// The requester asks for their own membership (`jabber:iq:register`).
         register: bool,
     },
     /// Set roles.
@@ -159,7 +149,7 @@ pub enum Action {
     Knock {
         /// Who waits. `None`: not a JID by our rules.
         target: Option<BareJid>,
-        /// Let him in, or turn him away.
+        /// Admit them, or reject them.
         admit: bool,
     },
     /// Answer everybody who waits: `!admit all`, `!reject all`.
@@ -169,7 +159,7 @@ pub enum Action {
         /// Let them in, or turn them away.
         admit: bool,
     },
-    /// Be called otherwise, inside: by the nick and the name of the requester.
+    /// Change nick or display name, inside: to those of the requester.
     Rename,
     /// A word to the room.
     Command(Word),
@@ -185,25 +175,97 @@ pub enum Action {
     Unknown,
 }
 
+/// A kind of attempt, one row each: what it is (`docs/protocol.md`), its name on the wire, in the log and in the metrics,
+/// and what the report of an incident calls it.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    strum::EnumIter,
+    strum::EnumMessage,
+    strum::EnumString,
+    strum::IntoStaticStr,
+)]
+#[strum(serialize_all = "kebab-case")]
+pub enum Kind {
+    /// Ask the conference focus for a room: on Jitsi, before every join.
+    #[strum(message = "asked for the room")]
+    Request,
+    /// Join a room that does not exist, or to which no policy was applied yet.
+    #[strum(message = "tried to open the room")]
+    Open,
+    /// Join a room.
+    #[strum(message = "tried to enter")]
+    Join,
+    /// Submit the configuration form.
+    #[strum(message = "tried to change the room's settings")]
+    Configure,
+    /// Set affiliations.
+    #[strum(message = "tried to change an affiliation")]
+    Affiliation,
+    /// Set roles.
+    #[strum(message = "tried to change a role")]
+    Role,
+    /// Destroy the room.
+    #[strum(message = "tried to end the room")]
+    Destroy,
+    /// Invite a person (XEP-0045 §7.8.2).
+    #[strum(message = "tried to invite a person")]
+    Invite,
+    /// Answer a person who waits in the lobby.
+    #[strum(message = "answered a person in the lobby")]
+    Knock,
+    /// Change nick or display name.
+    #[strum(message = "tried to change their name")]
+    Rename,
+    /// Write a command to the room, like `!close`.
+    #[strum(message = "gave a command in the room")]
+    Command,
+    /// Ask the focus to record, stream or transcribe (Jitsi).
+    #[strum(message = "tried to record")]
+    Record,
+    /// Ask the focus to call a telephone (Jitsi).
+    #[strum(message = "tried to call a telephone")]
+    Dial,
+    /// A kind that this version does not know.
+    #[strum(message = "tried something that this version does not know")]
+    Unknown,
+}
+
+impl Kind {
+    /// Returns the name on the wire, in the log and in the metrics.
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
+}
+
 impl Action {
-    /// The name on the wire and in the log.
-    pub const fn name(&self) -> &'static str {
+    /// Returns the kind of attempt.
+    pub const fn kind(&self) -> Kind {
         match self {
-            Self::Request => "request",
-            Self::Open { .. } => "open",
-            Self::Join { .. } => "join",
-            Self::Configure { .. } => "configure",
-            Self::Affiliation { .. } => "affiliation",
-            Self::Role { .. } => "role",
-            Self::Destroy => "destroy",
-            Self::Invite { .. } => "invite",
-            Self::Knock { .. } => "knock",
-            Self::Rename => "rename",
-            Self::Command(_) | Self::AnswerAll { .. } => "command",
-            Self::Record { .. } => "record",
-            Self::Dial => "dial",
-            Self::Unknown => "unknown",
+            Self::Request => Kind::Request,
+            Self::Open { .. } => Kind::Open,
+            Self::Join { .. } => Kind::Join,
+            Self::Configure { .. } => Kind::Configure,
+            Self::Affiliation { .. } => Kind::Affiliation,
+            Self::Role { .. } => Kind::Role,
+            Self::Destroy => Kind::Destroy,
+            Self::Invite { .. } => Kind::Invite,
+            Self::Knock { .. } => Kind::Knock,
+            Self::Rename => Kind::Rename,
+            Self::Command(_) | Self::AnswerAll { .. } => Kind::Command,
+            Self::Record { .. } => Kind::Record,
+            Self::Dial => Kind::Dial,
+            Self::Unknown => Kind::Unknown,
         }
+    }
+
+    /// Returns the name of the kind.
+    pub fn name(&self) -> &'static str {
+        self.kind().name()
     }
 }
 
@@ -218,7 +280,7 @@ pub struct Attempt {
     pub requester: Requester,
     /// What.
     pub action: Action,
-    /// For whom a focus opens the room: whoever asked it last.
+    /// For whom a focus opens the room: the last who asked it.
     pub behind: Option<Requester>,
     /// What the room remembers of the others that the action names.
     pub others: Vec<(BareJid, Person)>,
@@ -236,53 +298,38 @@ impl Attempt {
     }
 }
 
-/// The room as it is at that moment.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct RoomView {
-    /// Occupants that are not services: one for each nick, so somebody with two sessions can be two.
-    #[serde(skip_serializing_if = "is_unset")]
-    pub occupants: u32,
-    /// People inside, services and the requester apart, however many sessions each has; `None`: not told. See
-    /// [`others`](Self::others).
-    #[serde(skip_serializing_if = "is_unset")]
-    pub others: Option<u32>,
-    /// Of these, moderators.
-    #[serde(skip_serializing_if = "is_unset")]
-    pub moderators: u32,
-    /// How many wait to be let in.
-    #[serde(skip_serializing_if = "is_unset")]
-    pub waiting: u32,
-    /// The room has a password.
-    #[serde(skip_serializing_if = "is_unset")]
-    pub has_password: bool,
-    /// The room service itself lets nobody in who is no member (XEP-0045 §3).
-    #[serde(skip_serializing_if = "is_unset")]
-    pub members_only: bool,
-    /// The service has a lobby of its own, where people wait in a room beside (Jitsi's `muc_lobby_rooms`).
-    #[serde(skip_serializing_if = "is_unset")]
-    pub lobby: bool,
-    /// Nobody logs in to this server with an account or a token, services apart.
-    #[serde(skip_serializing_if = "is_unset")]
-    pub nobody_logs_in: bool,
-    /// The room exists (also when no policy was applied to it yet).
-    #[serde(skip_serializing_if = "is_unset")]
-    pub exists: bool,
-    /// The room outlives its last occupant, and not only because Jitsi's lobby or breakout rooms need that.
-    #[serde(skip_serializing_if = "is_unset")]
-    pub persistent: bool,
-    /// It came to be under the gate, and nobody was asked: while the component was away, or by another module.
-    #[serde(skip_serializing_if = "is_unset")]
-    pub unasked: bool,
-    /// How many affiliations it has stored: owners, admins, members and outcasts.
-    #[serde(skip_serializing_if = "is_unset")]
-    pub affiliations: u32,
-    /// What was written down when the policy was applied; `None`: never, or unreadable.
-    #[serde(skip_serializing_if = "is_unset")]
-    pub record: Option<Record>,
-    /// Something was written down that this program cannot read.
-    #[serde(skip_serializing_if = "is_unset")]
-    pub unreadable: bool,
+facts! {
+    /// The room as it is at that moment.
+    pub struct RoomView {
+        /// Occupants that are not services, one for each nick: a person with two sessions can be two.
+        pub occupants: u32,
+        /// People inside, without services and the requester, however many sessions each has. `None`: not reported.
+        pub others: Option<u32>,
+        /// Occupants that moderate.
+        pub moderators: u32,
+        /// People in the lobby.
+        pub waiting: u32,
+        /// Whether the room has a password.
+        pub has_password: bool,
+        /// Whether the room service admits members only (XEP-0045 §3).
+        pub members_only: bool,
+        /// Whether the service has a lobby of its own, a separate room (Jitsi's `muc_lobby_rooms`).
+        pub lobby: bool,
+        /// Whether nobody logs in to this server with an account or a token, services apart.
+        pub nobody_logs_in: bool,
+        /// Whether the room exists, also without an applied policy.
+        pub exists: bool,
+        /// Whether the room outlives its last occupant, and not only because Jitsi's lobby or breakout rooms need that.
+        pub persistent: bool,
+        /// Whether the room came under the gate without an answer: while the component was away, or by another module.
+        pub unasked: bool,
+        /// Stored affiliations: owners, admins, members and outcasts.
+        pub affiliations: u32,
+        /// What the policy wrote down about the room. `None`: never, or unreadable.
+        pub record: Option<Record>,
+        /// Whether there is a record that this version cannot read.
+        pub unreadable: bool,
+    }
 }
 
 impl RoomView {
@@ -296,5 +343,27 @@ impl RoomView {
     /// told who they are.
     pub fn others(&self) -> u32 {
         self.others.unwrap_or(self.occupants)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use strum::{EnumMessage as _, IntoEnumIterator as _};
+
+    use super::*;
+
+    #[test]
+    fn the_protocol_lists_each_kind_once() {
+        let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/protocol.md");
+        let text = std::fs::read_to_string(file).unwrap();
+        let table = text.split("| kind | asked when |").nth(1).unwrap();
+        let rows =
+            table.lines().skip(2).map_while(|row| row.strip_prefix("| `")?.split('`').next());
+        let known = Kind::iter().filter(|kind| *kind != Kind::Unknown).map(Kind::name);
+        assert_eq!(rows.collect::<Vec<_>>(), known.collect::<Vec<_>>());
+        for kind in Kind::iter() {
+            assert_eq!(kind.name().parse(), Ok(kind));
+            assert!(kind.get_message().is_some(), "{kind:?}");
+        }
     }
 }

@@ -48,7 +48,7 @@ impl<'a> Facts<'a> {
         room: &'a RoomView,
         pressure: &Pressure,
     ) -> Self {
-        // Whoever adds to an attempt decides here how it is written down.
+        // A new part of an attempt is a decision here on how it is written down.
         let look = Look { policy, rules };
         let Attempt { id: _, room: _, requester, action, behind, others, banned, namesake } =
             attempt;
@@ -110,7 +110,37 @@ pub fn is_read(rules: &Rules, claim: &str) -> bool {
     rules.moderators.claim.value == claim
 }
 
-/// Nothing that would have to be written down.
+/// Declares a struct of facts, one row each: documentation, name and type. The name is the key in the log, which is left out while the fact
+/// is unset; `FACTS` lists both for `docs/replay.md`.
+macro_rules! facts {
+    (
+        $(#[$meta:meta])*
+        pub struct $name:ident {
+            $( $(#[doc = $doc:literal])+ pub $fact:ident: $type:ty, )*
+        }
+    ) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        pub struct $name {
+            $(
+                $(#[doc = $doc])+
+                #[serde(skip_serializing_if = "crate::policy::facts::is_unset")]
+                pub $fact: $type,
+            )*
+        }
+
+        impl $name {
+            /// The name and the documentation of each fact.
+            pub const FACTS: &'static [(&'static str, &'static str)] =
+                &[$( (stringify!($fact), concat!($($doc),+)), )*];
+        }
+    };
+}
+
+pub(super) use facts;
+
+/// Returns whether a fact is left out of the log.
 pub(super) fn is_unset<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
@@ -226,6 +256,19 @@ mod tests {
             written(&attempt),
             r#"{"who":{"jid":"ann@example.org","auth":"token","secure":true},"try":{"join":{"credential":"wrong"}}}"#
         );
+    }
+
+    #[test]
+    fn the_documents_list_each_fact_once() {
+        let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/replay.md");
+        let text = std::fs::read_to_string(file).unwrap();
+        for (key, facts) in [("who", Requester::FACTS), ("room", RoomView::FACTS)] {
+            let table = text.split(&format!("| fact of `{key}` | meaning |\n|---|---|\n")).nth(1);
+            let rows = table.unwrap().lines().take_while(|line| line.starts_with('|'));
+            let row = |(name, meaning): &(&str, &str)| format!("| `{name}` | {} |", meaning.trim());
+            let expected = facts.iter().map(row);
+            assert_eq!(rows.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
+        }
     }
 
     #[test]

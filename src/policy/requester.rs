@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::facts::is_unset;
+use super::facts::facts;
 use super::mark::Mark;
 use super::record::Person;
 use super::session::Session;
@@ -152,66 +152,46 @@ impl Client {
     }
 }
 
-/// Who tries.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Requester {
-    /// The real bare JID. `None`: what the server sent has not the form of one, and is refused.
-    #[serde(skip_serializing_if = "is_unset")]
-    pub jid: Option<BareJid>,
-    /// By what the session proved it, as the gate tells it.
-    #[serde(skip_serializing_if = "is_unset")]
-    pub session: Option<Box<Session>>,
-    /// How it was proved, of somebody of whom no session is told: one who is only supposed. Else unset.
-    #[serde(skip_serializing_if = "is_unset")]
-    pub auth: Auth,
-    /// The account with which somebody logged in to the focus and came back without (Jitsi's secure domain).
-    #[serde(skip_serializing_if = "is_unset")]
-    pub account: Option<BareJid>,
-    /// By what that account was proved.
-    #[serde(skip_serializing_if = "is_unset")]
-    pub account_session: Option<Box<Session>>,
-    /// Whether the connection to its own server is encrypted; `None`: unknown.
-    #[serde(skip_serializing_if = "is_unset")]
-    pub secure: Option<bool>,
-    /// Where it connects from, if the server knows.
-    #[serde(skip_serializing_if = "is_unset")]
-    pub address: Option<IpAddr>,
-    /// The nick asked for or borne.
-    #[serde(skip_serializing_if = "is_unset")]
-    pub nick: String,
-    /// The name that Jitsi's clients show (XEP-0172), asked for or borne; empty: none.
-    #[serde(skip_serializing_if = "is_unset")]
-    pub name: String,
-    /// Affiliation in the room now.
-    #[serde(skip_serializing_if = "is_unset")]
-    pub affiliation: Affiliation,
-    /// Role in the room now.
-    #[serde(skip_serializing_if = "is_unset")]
-    pub role: Role,
-    /// Claims of a verified token, whatever room it is for: name and value.
-    #[serde(skip_serializing_if = "is_unset")]
-    pub claims: Vec<(String, String)>,
-    /// Claims that were there, and of which the decision log did not keep the value: the name and, if somebody
-    /// can be recognised by it, the mark of the value. Empty unless an attempt was read from the log.
-    #[serde(skip_serializing_if = "is_unset")]
-    pub unread: Vec<(String, Option<Mark>)>,
-    /// What the room remembers of this person.
-    #[serde(skip_serializing_if = "is_unset")]
-    pub person: Option<Person>,
-    /// What kind of client.
-    #[serde(skip_serializing_if = "is_unset")]
-    pub client: Client,
-    /// The language that it wants to be answered in (BCP 47), if it says so. Only words follow from it.
-    #[serde(skip_serializing_if = "is_unset")]
-    pub language: Option<Box<str>>,
-    /// The ticket that the server gave to this client when it first asked for a room.
-    #[serde(skip_serializing_if = "is_unset")]
-    pub ticket: Option<Mark>,
-    /// A lasting mark that the client made itself.
-    #[serde(skip_serializing_if = "is_unset")]
-    pub device: Option<Mark>,
-    /// His client says that it can encrypt end to end, as Jitsi's do.
-    #[serde(skip_serializing_if = "is_unset")]
-    pub e2ee: bool,
+facts! {
+    /// Who tries.
+    pub struct Requester {
+        /// Bare JID of the session. `None`: what the server sent is no JID; the attempt is refused.
+        pub jid: Option<BareJid>,
+        /// What the session proved: kind, host, provider, mechanism, token.
+        pub session: Option<Box<Session>>,
+        /// Kind of proof, where no session was reported, as in an attempt that is only described.
+        pub auth: Auth,
+        /// Account that logged in to the focus for this session (Jitsi's secure domain).
+        pub account: Option<BareJid>,
+        /// What that account proved.
+        pub account_session: Option<Box<Session>>,
+        /// Whether the connection to its own server is encrypted. `None`: unknown.
+        pub secure: Option<bool>,
+        /// Network address, if the server knows it.
+        pub address: Option<IpAddr>,
+        /// Nick, asked for or borne.
+        pub nick: String,
+        /// Display name of Jitsi's clients (XEP-0172), asked for or borne. Empty: none.
+        pub name: String,
+        /// Affiliation in the room.
+        pub affiliation: Affiliation,
+        /// Role in the room.
+        pub role: Role,
+        /// Claims of a verified token, whatever room it is for: name and value. The log keeps those that the policy looks at.
+        pub claims: Vec<(String, String)>,
+        /// Claims without their value: name, and the mark of the value if a removal can recognise it. Only in attempts read from the log.
+        pub unread: Vec<(String, Option<Mark>)>,
+        /// What the room remembers of the person.
+        pub person: Option<Person>,
+        /// Kind of client: `jitsi` or `plain`.
+        pub client: Client,
+        /// Language of the stanza (BCP 47). It only chooses the words of the answer.
+        pub language: Option<Box<str>>,
+        /// Mark of the ticket that the server gave to the client when it first asked for a room.
+        pub ticket: Option<Mark>,
+        /// Mark of the identifier that the client made for itself. It proves nothing.
+        pub device: Option<Mark>,
+        /// Whether the client advertises end-to-end encryption, as Jitsi's do.
+        pub e2ee: bool,
+    }
 }

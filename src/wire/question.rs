@@ -3,7 +3,7 @@
 use super::NS;
 use crate::jid::BareJid;
 use crate::policy::attempt::{
-    Action, Affiliation, AffiliationChange, Attempt, Auth, Client, Credential, FieldChange,
+    Action, Affiliation, AffiliationChange, Attempt, Auth, Client, Credential, FieldChange, Kind,
     Requester, Role, RoleChange, RoomView, Word,
 };
 use crate::policy::made::Held;
@@ -24,7 +24,7 @@ pub struct Question {
     pub room: RoomView,
     /// Names this life of the room; empty for one that does not exist.
     pub generation: String,
-    /// How often the room's record has changed.
+    /// The number of changes of the room's record.
     pub revision: u64,
     /// The password that somebody chose, to be judged before the attempt is.
     pub typed: Option<Secret>,
@@ -38,7 +38,7 @@ impl Question {
     /// Never fails: what is missing, doubled or unreadable leaves a fact that the policy refuses.
     pub fn read(ask: &Element) -> Self {
         let empty = Element::new(NS, "requester");
-        // Two of a kind: whoever wrote that is not to be trusted with either.
+        // Two of a kind: a sender of both is not trusted with either.
         let requester = ask.only_child(NS, "requester").ok().flatten().unwrap_or(&empty);
         let state = ask.only_child(NS, "state").ok().flatten();
         let (action, typed) = read_action(ask);
@@ -95,7 +95,7 @@ impl Question {
     }
 }
 
-/// Who somebody is, from the attributes that questions, reports and snapshots share.
+/// Returns who somebody is, from the attributes that questions, reports and snapshots share.
 pub fn read_requester(element: &Element) -> Requester {
     let session = read_session(element);
     let secure = match session.kind {
@@ -186,7 +186,7 @@ fn is_language(tag: &str) -> bool {
         && tag.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
-/// How a room is, from the attributes that questions, reports and snapshots share.
+/// Returns how a room is, from the attributes that questions, reports and snapshots share.
 pub fn read_state(element: &Element) -> RoomView {
     let written = element.child(NS, "record").map(Element::text);
     let record = written.as_ref().and_then(|record| Record::read(record));
@@ -211,15 +211,16 @@ pub fn read_state(element: &Element) -> RoomView {
 fn read_action(ask: &Element) -> (Action, Option<Secret>) {
     let children = |name| ask.children().filter(move |child| child.is(NS, name));
     let credential = ask.only_child(NS, "credential").ok().flatten();
-    let action = match ask.attr("kind").unwrap_or_default() {
-        "open" => {
+    let kind = ask.attr("kind").and_then(|kind| kind.parse().ok());
+    let action = match kind.unwrap_or(Kind::Unknown) {
+        Kind::Open => {
             let typed = credential.map(Element::text).filter(|text| !text.is_empty());
             let strength = typed.is_some().then(Strength::default);
             return (Action::Open { typed: strength }, typed.map(Secret::new));
         }
-        "request" => Action::Request,
-        "join" => Action::Join { credential: read_credential(ask) },
-        "configure" => {
+        Kind::Request => Action::Request,
+        Kind::Join => Action::Join { credential: read_credential(ask) },
+        Kind::Configure => {
             let mut typed = None;
             let fields: Vec<_> =
                 children("field").map(|field| read_field(field, &mut typed)).collect();
@@ -228,7 +229,7 @@ fn read_action(ask: &Element) -> (Action, Option<Secret>) {
             let typed = typed.filter(|_| passwords.count() == 1);
             return (Action::Configure { fields }, typed);
         }
-        "affiliation" => Action::Affiliation {
+        Kind::Affiliation => Action::Affiliation {
             items: children("item")
                 .map(|item| AffiliationChange {
                     jid: bare(item.attr("jid")),
@@ -245,7 +246,7 @@ fn read_action(ask: &Element) -> (Action, Option<Secret>) {
                 .collect(),
             register: is_true(ask, "register"),
         },
-        "role" => Action::Role {
+        Kind::Role => Action::Role {
             items: children("item")
                 .map(|item| RoleChange {
                     jid: bare(item.attr("jid")),
@@ -255,21 +256,21 @@ fn read_action(ask: &Element) -> (Action, Option<Secret>) {
                 })
                 .collect(),
         },
-        "destroy" => Action::Destroy,
-        "invite" => Action::Invite {
+        Kind::Destroy => Action::Destroy,
+        Kind::Invite => Action::Invite {
             to: children("target").map(|target| bare(target.attr("jid"))).collect(),
         },
-        "knock" => {
+        Kind::Knock => {
             let target = ask.only_child(NS, "target").ok().flatten();
             Action::Knock {
                 target: target.and_then(|target| bare(target.attr("jid"))),
                 admit: target.and_then(|target| target.attr("answer")) == Some("admit"),
             }
         }
-        "rename" => Action::Rename,
-        "record" => Action::Record { stops: is_true(ask, "stops") },
-        "dial" => Action::Dial,
-        "command" => {
+        Kind::Rename => Action::Rename,
+        Kind::Record => Action::Record { stops: is_true(ask, "stops") },
+        Kind::Dial => Action::Dial,
+        Kind::Command => {
             let command = ask.only_child(NS, "command").ok().flatten();
             let answer_all = |admit| {
                 let waiting = children("target").filter_map(|target| bare(target.attr("jid")));
@@ -284,12 +285,12 @@ fn read_action(ask: &Element) -> (Action, Option<Secret>) {
                 Some(_) | None => Action::Command(Word::Unknown),
             }
         }
-        _ => Action::Unknown,
+        Kind::Unknown => Action::Unknown,
     };
     (action, None)
 }
 
-/// Who bears the nick of an item.
+/// Returns who bears the nick of an item.
 fn bearer(item: &Element) -> Option<Requester> {
     item.child(NS, "bearer").map(read_requester)
 }
