@@ -42,6 +42,7 @@
 //! | [`policy`] | the decisions | I/O, clocks, randomness, XML |
 //! | [`xmpp`] | stream, elements, stanzas; the link is the only socket to the server | |
 //! | [`jid`] | addresses, as the server stamped them | change one |
+//! | [`metrics`] | the types of metrics | |
 //! | [`secret`] | texts that must never be seen | |
 //!
 //! The command line, the file and the wire are the contract. The Rust interface is not: it may change with
@@ -57,6 +58,7 @@ pub mod doctor;
 pub mod http;
 pub mod incident;
 pub mod jid;
+pub mod metrics;
 pub mod password;
 pub mod policy;
 mod private;

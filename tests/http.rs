@@ -4,7 +4,6 @@
 
 use std::collections::HashMap;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -16,16 +15,15 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::broadcast;
 use tower::ServiceExt as _;
-use vestibule::component::decided::{Decided, GateDeed};
 use vestibule::component::drift::DriftTally;
-use vestibule::component::measures::Histogram;
-use vestibule::component::tally::Tally;
+use vestibule::component::metrics::{Counted, GateEvent, Tally};
 use vestibule::config::{Admin, Token};
 use vestibule::control::{
     COMMANDS, Caller, Command, Face, Failure, FailureKind, FieldKind, Handler, Reply, Role,
-    RoomLine, RoomState, Stakes, Status,
+    RoomLine, RoomMetrics, RoomState, Stakes, Status, StatusMetrics,
 };
-use vestibule::http::{Access, Figures, Readiness, Site, router};
+use vestibule::http::{Access, Readiness, Site, Totals, router};
+use vestibule::metrics::{Group as _, Latency, Registry};
 use vestibule::policy::attempt::{Action, Attempt, Credential, RoomView};
 use vestibule::policy::decide::decide;
 use vestibule::policy::pressure::Pressure;
@@ -37,10 +35,8 @@ use vestibule::store::{Entry, Kind};
 struct Noting {
     rooms: Mutex<Vec<RoomLine>>,
     entries: broadcast::Sender<Arc<Entry>>,
-    dropped: AtomicU64,
-    failed: AtomicU64,
-    decided: Mutex<Decided>,
-    answers: Histogram,
+    counted: Mutex<Counted>,
+    answers: Latency,
     asked: Mutex<Vec<(Caller, String)>>,
     fails: Mutex<Option<FailureKind>>,
     not_ready: Mutex<Vec<String>>,
@@ -87,23 +83,19 @@ impl Site for Noting {
         }
     }
 
-    fn figures(&self) -> Figures {
-        Figures {
-            status: self.status(),
-            rooms: self.rooms(),
-            looks: [("timers", 15), ("succession", 16)],
-            bans: 2,
-            started: 1.5,
-            decided: self.decided.lock().unwrap().clone(),
-            answers: self.answers.taken(),
-            judging: 1,
-            reloads: [3, 4],
-            commands: [[5, 6], [7, 8], [9, 10]],
-            logins_failed: self.failed.load(Ordering::Relaxed),
-            streams: 11,
-            entries_dropped: self.dropped.load(Ordering::Relaxed),
-            links: 12,
-            stanzas: [13, 14, 15],
+    fn register(&self, registry: &mut Registry) {
+        StatusMetrics::from(&self.status()).register(registry);
+        RoomMetrics::from(&*self.rooms()).register(registry);
+        self.counted.lock().unwrap().metrics.register(registry);
+        registry.register("vestibule_answer_seconds", "Latency", self.answers.clone());
+    }
+
+    fn totals(&self) -> Totals {
+        let counted = self.counted.lock().unwrap();
+        Totals {
+            joins: Verdict::ALL.map(|verdict| counted.joins(verdict)),
+            denials: counted.denials().clone(),
+            answers: self.answers.counts(),
         }
     }
 
@@ -111,18 +103,8 @@ impl Site for Noting {
         Timestamp::UNIX_EPOCH
     }
 
-    fn watching(&self, _more: bool) {}
-
     fn entries(&self) -> broadcast::Receiver<Arc<Entry>> {
         self.entries.subscribe()
-    }
-
-    fn entries_dropped(&self, entries: u64) {
-        self.dropped.fetch_add(entries, Ordering::Relaxed);
-    }
-
-    fn login_failed(&self) {
-        self.failed.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -146,10 +128,8 @@ fn face() -> Http {
     let site = Arc::new(Noting {
         rooms: Mutex::default(),
         entries: broadcast::Sender::new(1024),
-        dropped: AtomicU64::default(),
-        failed: AtomicU64::default(),
-        decided: Mutex::default(),
-        answers: Histogram::default(),
+        counted: Mutex::default(),
+        answers: Latency::default(),
         asked: Mutex::default(),
         fails: Mutex::default(),
         not_ready: Mutex::default(),
@@ -538,7 +518,11 @@ async fn who_reads_slowly_is_told_how_much_was_missed() {
     send(&face, 0..3000);
     let told = events.named("entries").await;
     assert_eq!(told["dropped"], 3000 - 1024);
-    assert_eq!(face.site.dropped.load(Ordering::Relaxed), 3000 - 1024);
+    let request = with_token(Request::get("/metrics").header("host", "localhost"), Some("viewer"));
+    let (_, _, text) = face.send(request.body(Body::empty()).unwrap()).await;
+    let samples = samples(&text);
+    assert_eq!(samples.get("vestibule_http_entries_dropped_total"), Some(&(3000.0 - 1024.0)));
+    assert_eq!(samples.get("vestibule_http_streams"), Some(&1.0));
     let entries = told["entries"].as_array().unwrap();
     assert_eq!((entries.len(), &entries[0]["seq"]), (200, &json!(3000 - 1024)));
     let before = tokio::time::Instant::now();
@@ -599,8 +583,8 @@ fn denied(face: &Http, times: usize) {
     let decision = decide(&policy, &policy.base, &attempt, &room, &pressure, Timestamp::UNIX_EPOCH);
     assert_eq!(decision.verdict, Verdict::Deny);
     for _ in 0..times {
-        face.site.decided.lock().unwrap().count(&attempt.action, &decision);
-        face.site.answers.took(std::time::Duration::from_micros(30));
+        face.site.counted.lock().unwrap().decision(&attempt.action, &decision);
+        face.site.answers.observe(std::time::Duration::from_micros(30));
     }
 }
 
@@ -618,7 +602,7 @@ async fn metrics_tell_what_was_counted_to_whoever_may_know() {
     let face = face();
     *face.site.rooms.lock().unwrap() = vec![room("secret-name@c", 3), room("b@c", 2)];
     denied(&face, 3);
-    face.site.decided.lock().unwrap().by_gate(GateDeed::FailedOpen);
+    face.site.counted.lock().unwrap().gate_event(GateEvent::FailedOpen, 1);
     let get = |token| {
         let request = with_token(Request::get("/metrics").header("host", "localhost"), token);
         face.send(request.body(Body::empty()).unwrap())
@@ -636,16 +620,15 @@ async fn metrics_tell_what_was_counted_to_whoever_may_know() {
         ("vestibule_rooms{state=\"open\"}", 2.0),
         ("vestibule_occupants", 5.0),
         ("vestibule_people", 5.0),
-        ("vestibule_room_looks_total{watch=\"timers\"}", 15.0),
+        ("vestibule_room_looks_total{watch=\"timers\"}", 0.0),
         ("vestibule_gate_deeds_total{deed=\"failed-open\"}", 1.0),
-        ("vestibule_reloads_total{outcome=\"failed\"}", 4.0),
-        ("vestibule_commands_total{face=\"http\",outcome=\"failed\"}", 8.0),
         ("vestibule_http_logins_failed_total", 1.0),
         ("vestibule_answer_seconds_count", 3.0),
         ("vestibule_answer_seconds_bucket{le=\"0.00002\"}", 0.0),
         ("vestibule_answer_seconds_bucket{le=\"0.00005\"}", 3.0),
-        ("vestibule_stanzas_total{direction=\"sent\"}", 14.0),
-        ("process_start_time_seconds", 1.5),
+        ("vestibule_http_streams", 0.0),
+        ("vestibule_store_up", 1.0),
+        ("vestibule_doctor_findings{severity=\"critical\"}", 0.0),
         ("vestibule_decisions_total{kind=\"join\",verdict=\"deny\",class=\"guest\"}", 3.0),
         ("vestibule_decisions_by_rule_total{family=\"unreadable\",verdict=\"deny\"}", 3.0),
     ] {

@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 
 /// A module and the modules it may use, from the bottom up. `xmpp` is split: what reads and writes an
 /// element stands below all, the link above it.
-const LAYERS: [(&str, &[&str]); 20] = [
+const LAYERS: [(&str, &[&str]); 21] = [
     ("secret", &[]),
     ("thread", &[]),
     ("private", &[]),
     ("jid", &[]),
-    ("xmpp", &["secret"]),
+    ("metrics", &[]),
+    ("xmpp", &["metrics", "secret"]),
     ("policy", &["jid", "secret"]),
     ("password", &["policy", "jid", "secret"]),
     ("wire", &["policy", "xmpp", "jid", "secret"]),
@@ -20,7 +21,10 @@ const LAYERS: [(&str, &[&str]); 20] = [
     ("store", &["config", "policy", "jid", "private", "secret", "thread"]),
     (
         "component",
-        &["store", "policy", "wire", "password", "xmpp", "jid", "private", "secret", "thread"],
+        &[
+            "store", "policy", "wire", "password", "xmpp", "jid", "metrics", "private", "secret",
+            "thread",
+        ],
     ),
     ("doctor", &["component", "config", "policy", "wire", "jid", "secret"]),
     (
@@ -35,6 +39,7 @@ const LAYERS: [(&str, &[&str]); 20] = [
             "password",
             "xmpp",
             "jid",
+            "metrics",
             "private",
             "secret",
         ],
@@ -49,6 +54,7 @@ const LAYERS: [(&str, &[&str]); 20] = [
             "config",
             "policy",
             "jid",
+            "metrics",
             "private",
             "secret",
         ],
@@ -87,6 +93,7 @@ const LAYERS: [(&str, &[&str]); 20] = [
             "password",
             "xmpp",
             "jid",
+            "metrics",
             "private",
             "secret",
             "thread",

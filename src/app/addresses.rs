@@ -19,7 +19,7 @@ const RETRY: Duration = Duration::from_secs(1);
 /// ... and each time after twice the time before, up to this.
 const LONGEST_RETRY: Duration = Duration::from_secs(60);
 
-/// What is wrong with the addresses of the file in force, by the server that was asked.
+/// The problems of addresses of the file in force, by the server that was asked.
 #[derive(Debug, Default)]
 pub(super) struct Addresses(Mutex<BTreeMap<Arc<str>, Vec<String>>>);
 

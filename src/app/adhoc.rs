@@ -26,14 +26,14 @@ pub(super) struct AdHocFace {
     slots: Arc<Semaphore>,
 }
 
-/// What becomes of a stanza.
+/// The outcome of a stanza.
 #[derive(Debug)]
 pub(super) enum Answered {
     /// This answer.
     Now(Box<Iq>),
-    /// It is answered when something has been carried out.
+    /// It is answered when the command is done.
     Later,
-    /// It is about something else.
+    /// It is no ad-hoc command.
     NotAsked,
 }
 
@@ -83,7 +83,7 @@ impl AdHocFace {
         Answered::Later
     }
 
-    /// Who sent it, if he may give commands. The server has stamped the address (RFC 6120 section 8.1.2.1); only the
+    /// The sender, if they may give commands. The server has stamped the address (RFC 6120 section 8.1.2.1); only the
     /// exact bare JID counts.
     fn caller(&self, iq: &Iq) -> Option<Caller> {
         let jid = BareJid::stamped(iq.from.as_deref()?)?;

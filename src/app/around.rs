@@ -1,4 +1,4 @@
-//! What a server is made of, as far as more than the doctor has to know it.
+//! The inventory of a server, as far as more than the doctor needs it.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -38,7 +38,7 @@ pub(super) async fn look_around(shared: Shared, service: Arc<str>) {
     };
     let found = among(Posture::read(&element).modules.iter().map(String::as_str));
     for Neighbour { module, advice } in &found {
-        tracing::warn!(%service, module, "a module beside the gate {advice}");
+        tracing::warn!(%service, module, "a module in addition to the gate {advice}");
     }
     shared.desk().found(&service, found);
 }

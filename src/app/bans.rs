@@ -1,4 +1,4 @@
-//! The bans that operators make: kept in the database, and in force beside those of the file.
+//! The bans that operators make: kept in the database, and in force in addition to those of the file.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -17,10 +17,10 @@ use crate::policy::room_name::pattern;
 use crate::policy::rules::Policy;
 use crate::store::{Ban, Store, StoreError};
 
-/// How often the database is offered the bans that are only here.
+/// The interval at which bans that are only in memory are written to the database.
 const AGAIN: Duration = Duration::from_secs(5);
 
-/// The bans in force. Whoever changes them holds the lock until everybody is judged by them.
+/// The bans in force. A change holds the lock until everybody is judged by it.
 #[derive(Debug, Default)]
 pub(super) struct Book(AsyncMutex<Pages>);
 
@@ -93,7 +93,7 @@ fn compile<'a>(kept: impl IntoIterator<Item = &'a Ban>, now: Timestamp) -> Bans 
     compiled
 }
 
-/// It has not ended.
+/// Returns whether a ban has not ended.
 pub(super) fn holds(ban: &Ban, now: Timestamp) -> bool {
     ban.until.is_none_or(|until| now < until)
 }

@@ -21,7 +21,7 @@ use crate::wire::posture::{Posture, posture};
 /// Gates of several services greet one after another.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// What was found last, and who is looking.
+/// The last report, and the examination in progress.
 #[derive(Debug, Default)]
 pub(super) struct Practice {
     last: Mutex<Option<Arc<Report>>>,
@@ -30,17 +30,17 @@ pub(super) struct Practice {
 }
 
 impl Practice {
-    /// Something may have changed.
+    /// Whether anything may have changed since.
     pub(super) fn look_soon(&self) {
         self.soon.notify_one();
     }
 
-    /// What was found last.
+    /// Returns the last report.
     pub(super) fn last(&self) -> Option<Arc<Report>> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// How many checks came to what.
+    /// Returns the number of checks by state.
     pub(super) fn counts(&self) -> Option<Counts> {
         self.last().map(|report| report.counts)
     }
@@ -78,7 +78,7 @@ async fn due(every: Option<Duration>, soon: &Notify) {
     }
 }
 
-/// What was found last, or what is found now.
+/// Returns the last report, or a fresh one.
 pub(super) async fn report(shared: &Shared, fresh: bool) -> Result<Arc<Report>, JoinError> {
     match shared.doctor.last().filter(|_| !fresh) {
         Some(last) => Ok(last),
@@ -185,7 +185,7 @@ fn tell(shared: &Shared, report: &Report) {
     shared.desk().audit().record(entry);
 }
 
-/// What can be told without a running component, and why no more.
+/// Returns the report that is possible without a running component.
 pub fn alone(file: &Path, environment: &Environment, loaded: &Loaded, reason: &str) -> Report {
     let Loaded { settings, policy, .. } = loaded;
     let warnings: Vec<Problem> = loaded.warnings_at(now()).cloned().collect();

@@ -17,10 +17,10 @@ use crate::policy::removal::admission;
 use crate::policy::verdict::Effects;
 use crate::wire::room::LiveRoom;
 
-/// How often it is looked again whether somebody is left.
+/// The number of looks at whether anyone is left.
 const ROUNDS: u32 = 3;
 
-/// What came of it: rooms with people, and why some are as they were.
+/// The outcome: people by room, and the rooms that failed.
 #[derive(Debug, Default)]
 pub(super) struct Enforced {
     /// Were inside, and are out.

@@ -9,13 +9,13 @@ use jiff::Timestamp;
 
 use crate::private::{OWNER, make_directory};
 
-/// Most files in the directory. None is ever removed: that is for whoever answers for them.
+/// Most files in the directory. None is ever removed: that is for the person who is responsible for them.
 const MOST: usize = 1000;
 
 /// Writes a file that only its owner may read, and that is not there yet.
 ///
 /// # Errors
-/// It is there, or it cannot be written; then nothing is left of it.
+/// The file exists, or it cannot be written; then nothing is left of it.
 pub fn write_new(path: &Path, text: &str) -> io::Result<()> {
     let mut file: File = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).inspect_err(|_| {

@@ -25,7 +25,7 @@ pub(super) fn listed(shared: &Shared) -> Vec<RoomLine> {
     lines
 }
 
-/// One room, as its gate shows it: the line of the list, with lists of who is inside, services too, and who waits.
+/// Returns a room, as its gate shows it: the line of the list, with lists of who is inside, services too, and who waits.
 pub(super) fn shown(desk: &Desk, live: &LiveRoom) -> Value {
     let policy = desk.policy();
     let rules = desk.live().rules_at(policy, live);

@@ -1,4 +1,4 @@
-//! What this machine is like, for the doctor.
+//! The facts of this machine, for the doctor.
 
 use std::fs::{self, Metadata};
 use std::io::Read as _;
@@ -44,7 +44,7 @@ pub(super) struct Account {
 }
 
 impl Account {
-    /// That of this process; `None`: the system does not say.
+    /// The account of this process; `None`: the system does not report it.
     pub(super) fn of_process() -> Option<Self> {
         let status = fs::read_to_string("/proc/self/status").ok()?;
         let numbers = |field: &str| {
@@ -58,7 +58,7 @@ impl Account {
         Some(Self { user: last("Uid:")?, groups })
     }
 
-    /// It can read the file without the bits for all accounts.
+    /// Returns whether the account can read the file without the bits for all accounts.
     fn reads(&self, file: &Metadata) -> bool {
         self.user == ROOT
             || self.user == file.uid()
@@ -80,7 +80,7 @@ fn files(
     all.push(file(component.state_dir.clone(), Kind::State));
     if let Ok(entries) = fs::read_dir(&component.state_dir) {
         let inside = entries.flatten().take(MOST).map(|entry| entry.path());
-        // The socket may be beside.
+        // The socket may be elsewhere.
         let inside = inside.filter(|path| *path != component.socket && path.is_file());
         all.extend(inside.map(|path| file(path, Kind::Kept)));
     }

@@ -12,6 +12,7 @@ mod incidents;
 mod key;
 mod listed;
 mod machine;
+mod metrics;
 mod operator;
 mod page;
 mod parts;
@@ -41,7 +42,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::component::audit::{Audit, AuditError};
 use crate::component::desk::{Desk, Mode};
-use crate::component::measures::Measures;
 use crate::config::{
     self, Environment, LoadError, Loaded, NO_SECRET, NO_SECRET_HINT, Problem, Settings,
 };
@@ -51,20 +51,22 @@ use crate::secret::Secret;
 use crate::store::StoreError;
 use crate::xmpp::link::{Link, LinkHandle, LinkSettings};
 
+use self::metrics::AppMetrics;
 use self::tasks::Tasks;
 
 pub use self::clock::now;
 pub use self::doctor::alone;
 pub use self::incidents::write_new;
+pub use self::metrics::names_of_samples;
 pub use self::operator::explanation_to_json;
 
-/// Nothing for so long: ask the server whether it is there.
+/// The time of silence after which the server is pinged.
 const PING_EVERY: Duration = Duration::from_secs(30);
-/// Nothing for so long: the connection is half-open.
+/// The time of silence after which the connection counts as half-open.
 const SILENCE: Duration = Duration::from_secs(45);
 /// A gate answers a command within its own time limit, which is at most 10 s.
 const COMMAND_LIMIT: Duration = Duration::from_secs(15);
-/// How long the end of the link is waited for.
+/// The time limit for closing the link.
 const FAREWELL: Duration = Duration::from_secs(5);
 
 /// The task of the link: decisions and reports are its own.
@@ -114,7 +116,7 @@ pub enum RunError {
     System(#[source] std::io::Error),
 }
 
-/// What the tasks share.
+/// The state that the tasks share.
 #[derive(Clone, Debug)]
 struct Shared {
     desk: Arc<Mutex<Desk>>,
@@ -125,13 +127,13 @@ struct Shared {
     file: Arc<PathBuf>,
     environment: Arc<Environment>,
     upkeep: Arc<Mutex<Upkeep>>,
-    /// What there is to say of the file on the disk, when it was looked at last; `None`: it is in force.
+    /// The problem of the file on the disk at the last look; `None`: it is in force.
     on_disk: Arc<Mutex<Option<String>>>,
     /// Asks for a reload.
     reload_now: Arc<Notify>,
     /// The bans that operators have made.
     bans: Arc<bans::Book>,
-    /// What the servers make of the addresses of the file.
+    /// The addresses of the file as the servers prepare them.
     addresses: Arc<addresses::Addresses>,
     /// Held while the file is read and put in force.
     reloading: Arc<AsyncMutex<()>>,
@@ -139,29 +141,29 @@ struct Shared {
     banning: Arc<AsyncMutex<()>>,
     /// Wakes the audit before its time.
     audit_now: Arc<Notify>,
-    /// Held by whoever reads all rooms, page by page: one at a time, so that the server is never held up.
+    /// Held while all rooms are read, page by page: one reader at a time, so that the server is never held up.
     paging: Arc<AsyncMutex<()>>,
-    /// Held by whoever judges a password: one at a time, or a few would take every core from all other questions.
+    /// Held while a password is judged: one at a time, or a few would take every core from all other questions.
     judging_turn: Arc<AsyncMutex<()>>,
     doctor: Arc<doctor::Practice>,
-    /// For what strangers see in the place of the policy's revision.
+    /// The key of what strangers see instead of the policy's revision.
     revision_key: Arc<[u8; 32]>,
     started: Instant,
     /// The same, by the clock.
     started_at: Timestamp,
-    measures: Arc<Measures>,
-    /// Who may use the page and the API.
+    metrics: AppMetrics,
+    /// The tokens of the page and the API.
     access: Arc<Access>,
     /// The tasks that are down.
     down: tasks::Down,
 }
 
-/// What of the settings a reload replaces.
+/// The settings that a reload replaces.
 #[derive(Clone, Debug)]
 struct Upkeep {
     audit: config::Audit,
     limit: config::Limit,
-    /// What the file in force says.
+    /// The text of the file in force.
     text: Secret,
     /// The settings in force.
     settings: Arc<Settings>,
@@ -169,7 +171,7 @@ struct Upkeep {
     in_file: Arc<Settings>,
     /// The addresses in that file that are not ASCII.
     written: Arc<[config::Written]>,
-    /// What may not be meant in that file.
+    /// The warnings of that file.
     warnings: Arc<[Problem]>,
 }
 
@@ -186,7 +188,7 @@ impl Shared {
     }
 
     fn desk(&self) -> MutexGuard<'_, Desk> {
-        // A task that takes it again and again lets others have it in between, which the mutex alone does not see to.
+        // A task that takes it again and again lets others have it in between, which the mutex alone does not ensure.
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         self.desk.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -199,7 +201,7 @@ impl Shared {
 /// Runs the component until it is told to stop (SIGTERM, SIGINT).
 ///
 /// # Errors
-/// When it cannot start. A server that is away is no error: the component waits for it.
+/// It cannot start. A server that is away is no error: the component waits for it.
 pub async fn run(
     file: PathBuf,
     environment: Environment,
@@ -273,7 +275,7 @@ pub async fn run(
         revision_key: Arc::new(revision::key(&component.state_dir)?),
         started: clock::instant(),
         started_at: now(),
-        measures: Arc::default(),
+        metrics: AppMetrics::default(),
         access: Arc::new(Access::new(settings.admin.clone())),
         down: tasks::Down::default(),
     };

@@ -1,4 +1,4 @@
-//! A session on the page, for whoever may open the socket.
+//! A session on the page, for anyone who may open the socket.
 
 use serde_json::{Value, json};
 

@@ -27,7 +27,7 @@ pub(super) fn each_room(shared: &Shared, mut see: impl FnMut(&Desk, &BareJid, &R
     }
 }
 
-/// What a policy would mean for those who are there, as far as is known here.
+/// Returns the consequences of a policy for those who are there, as far as is known here.
 pub(super) async fn consequences(shared: &Shared, policy: &Policy) -> Consequences {
     let (mut all, mut after) = (Consequences::default(), None);
     loop {
@@ -41,7 +41,7 @@ pub(super) async fn consequences(shared: &Shared, policy: &Policy) -> Consequenc
     }
 }
 
-/// Who is inside and may not be by the policy in force, and who waits and is banned, as far as is known here.
+/// Returns who is inside and may not be by the policy in force, and who waits and is banned, as far as is known here.
 pub(super) async fn misplaced(shared: &Shared) -> Consequences {
     let (mut all, mut after) = (Consequences::default(), None);
     loop {
@@ -55,7 +55,7 @@ pub(super) async fn misplaced(shared: &Shared) -> Consequences {
     }
 }
 
-/// What the policy in force, instead of the one before, means for those who are there. The caller holds
+/// Returns the consequences of the policy in force, compared with the one before, for those who are there. The caller holds
 /// [`Shared::reloading`].
 pub(super) async fn judge_again(shared: &Shared, before: Arc<Policy>) -> Consequences {
     let (mut all, mut after) = (Consequences::default(), None);

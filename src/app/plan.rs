@@ -1,4 +1,4 @@
-//! What another file would do, before it does it.
+//! The plan of a reload: what another file would change.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
@@ -95,7 +95,7 @@ async fn understand(shared: &Shared, candidate: Candidate) -> Result<Loaded, Str
     understood.unwrap_or_else(|error| Err(format!("the file could not be read: {error}")))
 }
 
-/// How many rooms there are, and what would differ in them that does not differ now.
+/// Returns the number of rooms, and the differences that the other file would add.
 async fn rooms(
     shared: &Shared,
     policy: &Policy,

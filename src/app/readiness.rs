@@ -8,9 +8,9 @@ use tokio::time::{Instant, interval, sleep};
 
 use super::Shared;
 
-/// How often a missing gate is complained of again.
+/// The interval of warnings about a missing gate.
 const AGAIN: Duration = Duration::from_secs(60);
-/// How often we look.
+/// The interval of looks.
 const LOOK: Duration = Duration::from_millis(500);
 
 /// Watches until aborted. A service without a gate is one without a policy: nothing holds its joins, so it

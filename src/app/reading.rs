@@ -21,7 +21,7 @@ const MOST_STORED: usize = 10_000;
 /// Until rooms that could not be read are read again, at first and at the longest.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
-/// How often rooms are read that change meanwhile without a report of it.
+/// The number of tries at rooms that change meanwhile without a report of it.
 const TRIES: u32 = 3;
 
 /// Reads all rooms of a service, again until it succeeds or the gate greets once more; then they are compared with the

@@ -6,11 +6,10 @@ use super::clock::now;
 use super::enforce::enforce;
 use super::{Shared, Upkeep, addresses, parts, revision, rooms};
 use crate::component::desk::Consequences;
-use crate::component::measures::settled;
 use crate::config::{Limit, Loaded, changes, load};
 use crate::secret::Secret;
 
-/// What a reload did.
+/// The result of a reload.
 #[derive(Clone, Debug)]
 pub(super) struct Reloaded {
     pub(super) revision: String,
@@ -32,12 +31,12 @@ pub(super) async fn watch(shared: Shared) {
 /// would remove more people than the running file lets a reload remove, unless it is forced.
 pub(super) async fn reload(shared: &Shared, forced: bool) -> Result<Reloaded, String> {
     let reloaded = attempt(shared, forced).await;
-    settled(&shared.measures.reloads, reloaded.is_ok());
+    shared.metrics.reload(reloaded.is_ok());
     reloaded
 }
 
 async fn attempt(shared: &Shared, forced: bool) -> Result<Reloaded, String> {
-    // Whoever comes later reads a later file.
+    // A later reload reads a later file.
     let _alone = shared.reloading.lock().await;
     let running = || shared.desk().policy().revision.clone();
     let loaded = match read(shared).await {
@@ -96,7 +95,7 @@ pub(super) fn needs_restart(keys: &[String]) -> String {
     format!("NOT IN FORCE until this component is restarted: {}", keys.join(", "))
 }
 
-/// What of the file that was loaded last is not in force.
+/// Returns the part of the file loaded last that is not in force.
 fn in_part(shared: &Shared) -> Option<String> {
     let keys = shared.upkeep().needs_restart();
     (!keys.is_empty()).then(|| format!("the file is in force in part; {}", needs_restart(&keys)))
@@ -107,7 +106,7 @@ fn wrong(problems: &str) -> String {
     format!("the file on the disk is WRONG, a restart would fail: {first}")
 }
 
-/// How many keys of the file on the disk differ from what is in force.
+/// Returns the number of keys of the file on the disk that differ from those in force.
 pub(super) fn pending(shared: &Shared, on_disk: &Loaded) -> usize {
     let running = shared.upkeep().text.clone();
     changes(running.expose(), on_disk.text.expose()).len()

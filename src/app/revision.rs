@@ -22,7 +22,7 @@ pub(super) fn key(state_dir: &Path) -> Result<[u8; 32], RunError> {
     super::key::key(&path).map_err(|source| RunError::Key { path, source })
 }
 
-/// What strangers see in the place of a revision: another for each, from which nobody without the key learns what the
+/// What strangers see instead of a revision: another for each, from which nobody without the key learns what the
 /// file says, nor can tell whether a guess at it is right.
 pub(super) fn shown(key: &[u8; 32], revision: &str) -> String {
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return String::new() };

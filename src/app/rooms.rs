@@ -23,7 +23,7 @@ use crate::xmpp::stanza::Condition;
 
 /// Commands to rooms that wait for an answer at the same time.
 pub(super) const AT_ONCE: usize = 64;
-/// How often a command is tried on a room that changes meanwhile.
+/// The number of tries of a command on a room that changes meanwhile.
 const TRIES: u32 = 5;
 
 /// A room cannot be changed.
@@ -72,7 +72,7 @@ fn service(shared: &Shared, room: &BareJid) -> Result<Arc<str>, RoomError> {
     shared.desk().service(domain).ok_or_else(|| RoomError::Service(domain.to_owned()))
 }
 
-/// One room as it is now, and what it remembers of `person`.
+/// Returns a room as it is now, and what it remembers of `person`.
 pub(super) async fn room(
     shared: &Shared,
     room: &BareJid,
@@ -289,7 +289,7 @@ async fn remove(
     done
 }
 
-/// Tells a gate anew what it has to know before it may ask.
+/// Tells a gate again what it has to know before it may ask.
 pub(super) async fn tell(shared: Shared, service: Arc<str>, welcome: Element) {
     if let Err(error) = shared.link.command(&*service, welcome).await {
         tracing::error!(

@@ -1,4 +1,4 @@
-//! What the page and the API show beside commands.
+//! What the page and the API show in addition to commands.
 
 use std::sync::Arc;
 
@@ -7,11 +7,12 @@ use tokio::sync::broadcast;
 
 use super::clock::now;
 use super::listed::listed;
+use super::metrics::Groups;
 use super::operator::Operator;
-use crate::component::measures::{add, less, now as count};
-use crate::component::registry::Watch;
 use crate::control::{RoomLine, Status};
-use crate::http::{Figures, Readiness, Site};
+use crate::http::{Readiness, Site, Totals};
+use crate::metrics::Registry;
+use crate::policy::verdict::Verdict;
 use crate::store::Entry;
 
 impl Site for Operator {
@@ -42,53 +43,22 @@ impl Site for Operator {
         self.shared().desk().audit().subscribe()
     }
 
-    fn figures(&self) -> Figures {
+    fn register(&self, registry: &mut Registry) {
+        Groups::now(self).register(registry);
+    }
+
+    fn totals(&self) -> Totals {
         let shared = self.shared();
-        let (measures, counters) = (&shared.measures, shared.link.counters());
-        let (status, rooms) = (Self::status(self), listed(shared));
         let desk = shared.desk();
-        let dropped = [counters.not_sent(), counters.unreadable(), counters.refused()];
-        Figures {
-            status,
-            rooms,
-            looks: Watch::ALL.map(|watch| (watch.name(), desk.looks(watch))),
-            bans: desk.policy().bans.lines().count(),
-            started: shared.started_at.as_duration().as_secs_f64(),
-            decided: desk.decided().clone(),
-            answers: measures.answers.taken(),
-            judging: count(&measures.judging),
-            reloads: measures.reloads.each_ref().map(count),
-            commands: measures.commands.each_ref().map(|counts| counts.each_ref().map(count)),
-            logins_failed: count(&measures.logins_failed),
-            streams: count(&measures.streams),
-            entries_dropped: count(&measures.entries_dropped),
-            links: counters.links(),
-            stanzas: [
-                counters.received(),
-                counters.sent(),
-                dropped.into_iter().fold(0, u64::saturating_add),
-            ],
+        let counted = desk.counted();
+        Totals {
+            joins: Verdict::ALL.map(|verdict| counted.joins(verdict)),
+            denials: counted.denials().clone(),
+            answers: shared.metrics.answers.counts(),
         }
     }
 
     fn now(&self) -> Timestamp {
         now()
-    }
-
-    fn watching(&self, more: bool) {
-        let streams = &self.shared().measures.streams;
-        if more {
-            add(streams, 1);
-        } else {
-            less(streams);
-        }
-    }
-
-    fn entries_dropped(&self, entries: u64) {
-        add(&self.shared().measures.entries_dropped, entries);
-    }
-
-    fn login_failed(&self) {
-        add(&self.shared().measures.logins_failed, 1);
     }
 }

@@ -18,7 +18,7 @@ use crate::store::{Exchange, Keep, Mask, Store, StoreError};
 pub enum OpenError {
     /// The file is none, or cannot be written.
     #[error(
-        "the audit database `{}` cannot be used: {reason}. Move it aside, with `-wal` and `-shm` beside it, and a new one is made at the next start: the bans that operators made are in the old one only; or set `store.file` to \"\" for none", path.display()
+        "the audit database `{}` cannot be used: {reason}. Move it aside, with its `-wal` and `-shm`, and a new one is made at the next start: the bans that operators made are in the old one only; or set `store.file` to \"\" for none", path.display()
     )]
     File {
         /// Its name.
@@ -43,7 +43,7 @@ const SPARE: u64 = 16 << 20;
 /// The file of the key for addresses that are hashed.
 const KEY: &str = "addresses.key";
 
-/// How the file wants network addresses kept. The key of the hash is made where there is none.
+/// How network addresses are kept, by the file. The key of the hash is made where there is none.
 pub(super) fn mask(settings: &config::Store, state_dir: &Path) -> Result<Mask, OpenError> {
     let path = state_dir.join(KEY);
     if settings.addresses != Addresses::Hash {
@@ -55,7 +55,7 @@ pub(super) fn mask(settings: &config::Store, state_dir: &Path) -> Result<Mask, O
     }
 }
 
-/// Opens it; `None`: the file wants none.
+/// Opens the audit database, or `None` where the file has none.
 pub(super) fn open(
     settings: &config::Store,
     state_dir: &Path,

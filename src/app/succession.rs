@@ -55,7 +55,7 @@ async fn carry_out(shared: &Shared, room: &BareJid, plan: &Plan) -> Outcome {
             write_down(shared, room, &plan);
             match plan.remedy {
                 Remedy::Nobody => Outcome::Nobody,
-                // He is invited, and has to come.
+                // They are invited, and have to come.
                 Remedy::Admit(_) => Outcome::Done(patience(shared, room)),
                 Remedy::Promote(_) | Remedy::Refuse(_) => Outcome::Done(SETTLED),
             }
@@ -68,7 +68,7 @@ async fn carry_out(shared: &Shared, room: &BareJid, plan: &Plan) -> Outcome {
     }
 }
 
-/// What has to be so still when a remedy reaches the room.
+/// The preconditions of a remedy when it reaches the room.
 fn conditions(remedy: &Remedy, view: &RoomView) -> Vec<Element> {
     // Moderators who may let nobody in are no help.
     let unmoderated = (view.moderators == 0).then_some(Only::Unmoderated);

@@ -25,7 +25,7 @@ const SETTLED: Duration = Duration::from_secs(1);
 /// A task that ran for so long starts the back-off again when it ends.
 const LASTING: Duration = Duration::from_secs(60);
 
-/// How a task ended that should go on: with a reason that is told.
+/// The end of a task that should go on: the reason.
 pub(super) type Ended = Result<(), String>;
 
 /// The tasks. Dropping them ends them.

@@ -31,7 +31,7 @@ pub(super) async fn watch(shared: Shared) {
     see_to_rooms(shared, Watch::Timers, "what is due in a room", look, |_| false, see_to).await;
 }
 
-/// What would be due if the rules that are only observed were enforced, and was written down once, by room.
+/// The actions due by observed rules that were written down once, by room.
 #[derive(Debug, Default)]
 struct Said(HashMap<BareJid, &'static str>);
 

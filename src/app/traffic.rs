@@ -1,4 +1,4 @@
-//! What comes over the link, and what goes back.
+//! The handler of stanzas from the link.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use super::clock::{instant, now};
 use super::operator::Operator;
 use super::{Shared, addresses, around, reading, revision};
 use crate::component::making;
-use crate::component::measures::Held;
+use crate::metrics::Raised;
 use crate::policy::attempt::Action;
 use crate::policy::record::Source;
 use crate::wire::NS;
@@ -111,7 +111,7 @@ impl Traffic {
         if !matters {
             let answer = desk.question(service, &question, now());
             drop(desk);
-            self.shared.measures.answers.took(began.elapsed());
+            self.shared.metrics.answers.observe(began.elapsed());
             return Some(Iq::result_to(iq, Some(answer)));
         }
         let mut judged_by = Arc::clone(desk.policy());
@@ -120,7 +120,7 @@ impl Traffic {
         let (shared, service, iq) = (self.shared.clone(), Arc::clone(service), iq.clone());
         tokio::task::spawn_blocking(move || {
             let mut rules = rules;
-            let _judging = Held::new(&shared.measures.judging);
+            let _judging = Raised::new(&shared.metrics.judging);
             let answer = loop {
                 let turn = shared.judging_turn.blocking_lock();
                 if let Some(strength) = making::strength(&question, rules.strict()) {
@@ -136,7 +136,7 @@ impl Traffic {
                 rules =
                     desk.live().rules_of(desk.policy(), &question.attempt, &question.room, now());
             };
-            shared.measures.answers.took(began.elapsed());
+            shared.metrics.answers.observe(began.elapsed());
             if let Err(error) = shared.link.send(Iq::result_to(&iq, Some(answer))) {
                 tracing::warn!(%error, "an answer could not be sent");
             }

@@ -22,25 +22,25 @@ const AT_ONCE: usize = 50;
 /// The longest time between two attempts at a room that cannot be helped.
 pub(super) const LONGEST: SignedDuration = SignedDuration::from_mins(5);
 
-/// What came of an attempt.
+/// The outcome of a try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// It is done, and has so long to take effect.
+    /// Done, with the time that it has to take effect.
     Done(SignedDuration),
-    /// Nothing can be done.
+    /// Hopeless.
     Nobody,
-    /// It was not done.
+    /// Failed.
     Failed,
 }
 
-/// One room in which something is due.
+/// A room in which an action is due.
 #[derive(Clone, Copy, Debug)]
 struct Trial {
     /// Not before then; `None`: it is being seen to.
     again: Option<Timestamp>,
-    /// How often something was tried since something is due.
+    /// The number of tries since the action is due.
     attempts: u32,
-    /// Nothing can be done, and that was said.
+    /// It is hopeless, and that was logged.
     is_told: bool,
 }
 
@@ -48,18 +48,18 @@ struct Trial {
 #[derive(Debug, Default)]
 struct Trials(HashMap<BareJid, Trial>);
 
-/// Whether it is time to see to a room.
+/// Returns whether a room is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Turn {
-    /// It is, and from then on it is being seen to.
+    /// It is due, and is being handled from now on.
     Now,
     /// Not before then.
     At(Timestamp),
-    /// It is being seen to, or nothing can be done, which was said.
+    /// It is being handled, or is hopeless, which was logged.
     Never,
 }
 
-/// Looks at rooms whose time has come or that have changed, and sees to those in which something is due, until aborted.
+/// Looks at rooms whose time has come or that have changed, and handles those in which something is due, until aborted.
 /// `look` takes out at most so many rooms; nothing can be done about what `is_hopeless`, which is said once.
 pub(super) async fn see_to_rooms<D, F>(
     shared: Shared,
@@ -121,14 +121,14 @@ pub(super) async fn see_to_rooms<D, F>(
 }
 
 impl Trials {
-    /// Nothing is due in a room any more.
+    /// Ends the tries in a room: no action is due any more.
     fn forget(&mut self, room: &BareJid) {
         if self.0.get(room).is_some_and(|trial| trial.again.is_some()) {
             self.0.remove(room);
         }
     }
 
-    /// Whether it is time to see to a room. `is_hopeless`: nothing can be done, which is said once.
+    /// Returns whether a room is due. `is_hopeless`: nothing can be done, which is said once.
     fn start(&mut self, room: &BareJid, is_hopeless: bool, now: Timestamp) -> Turn {
         let new = Trial { again: Some(now), attempts: 0, is_told: false };
         let trial = self.0.entry(room.clone()).or_insert(new);

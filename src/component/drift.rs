@@ -1,8 +1,9 @@
-//! Live rooms held against the policy, as their gate shows them.
+//! Drift: differences between live rooms, as their gate shows them, and the policy.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::metrics::{Counter, Gauge, metrics};
 use crate::policy::attempt::RoomView;
 use crate::policy::drift::{Drift, Scene, compare};
 use crate::policy::record::Record;
@@ -46,7 +47,37 @@ pub fn scene<'a>(
     }
 }
 
-/// How the audits went.
+metrics! {
+    /// What the drift audits count.
+    pub struct DriftMetrics {
+        /// Times that all rooms were compared with the policy
+        audits: Counter = "vestibule_drift_audits";
+        /// Differences between rooms and the policy that were found
+        found: Counter = "vestibule_drift_found";
+        /// Of these, repaired
+        repaired: Counter = "vestibule_drift_repaired";
+        /// Differences between rooms and the policy that are there
+        present: Gauge = "vestibule_drift_present";
+        /// Rooms that were compared the last time
+        rooms: Gauge;
+    }
+}
+
+impl DriftMetrics {
+    /// Returns the counts that `status` shows.
+    pub fn tally(&self) -> DriftTally {
+        let gauge = |gauge: &Gauge| u64::try_from(gauge.get()).unwrap_or_default();
+        DriftTally {
+            audits: self.audits.get(),
+            rooms: gauge(&self.rooms),
+            found: self.found.get(),
+            repaired: self.repaired.get(),
+            present: gauge(&self.present),
+        }
+    }
+}
+
+/// The counts of the drift audits, for `status`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DriftTally {
     /// Times that all rooms were compared since the start.

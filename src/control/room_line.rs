@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::metrics::{EncodeLabelSet, Family, Gauge, gauged, metrics};
+
 /// A room in the list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RoomLine {
@@ -42,7 +44,7 @@ pub enum RoomState {
     Open,
     /// Nobody else.
     Closed,
-    /// Nobody else, and only moderators speak; it may be closed beside.
+    /// Nobody else, and only moderators speak; it may be closed as well.
     Suspended,
 }
 
@@ -72,7 +74,7 @@ pub struct OccupantLine {
     pub role: String,
     /// `owner`, `admin`, `member` or `none` (XEP-0045 §5.2).
     pub affiliation: String,
-    /// Who he is taken for.
+    /// The class of the person.
     pub class: String,
     /// Since when, as far as is known.
     pub since: Option<String>,
@@ -87,4 +89,46 @@ pub struct WaitingLine {
     pub jid: Option<String>,
     /// Since when, as far as is known.
     pub since: Option<String>,
+}
+
+metrics! {
+    /// What the list of rooms shows, as metrics.
+    pub struct RoomMetrics {
+        /// Rooms, by who may enter
+        rooms: Family<StateLabel, Gauge> = "vestibule_rooms";
+        /// Occupants of rooms, services apart: one for each nick
+        occupants: Gauge = "vestibule_occupants";
+        /// People inside rooms, services apart, however many sessions each has
+        people: Gauge = "vestibule_people";
+        /// People who wait to be let in
+        waiting: Gauge = "vestibule_waiting";
+        /// Rooms with people inside and no moderator
+        unmoderated: Gauge = "vestibule_rooms_unmoderated";
+    }
+}
+
+/// The label of `vestibule_rooms`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct StateLabel {
+    state: &'static str,
+}
+
+impl From<&[RoomLine]> for RoomMetrics {
+    fn from(rooms: &[RoomLine]) -> Self {
+        let metrics = Self::default();
+        for state in RoomState::ALL {
+            let count = rooms.iter().filter(|room| room.state == state).count();
+            metrics.rooms.get_or_create(&StateLabel { state: state.name() }).set(gauged(count));
+        }
+        let sum = |count: fn(&RoomLine) -> usize| {
+            gauged(rooms.iter().map(count).fold(0, usize::saturating_add))
+        };
+        metrics.occupants.set(sum(|room| room.occupants));
+        metrics.people.set(sum(|room| room.people));
+        metrics.waiting.set(sum(|room| room.waiting));
+        metrics
+            .unmoderated
+            .set(sum(|room| usize::from(room.occupants > 0 && room.moderators == 0)));
+        metrics
+    }
 }

@@ -4,8 +4,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::component::drift::DriftTally;
-use crate::component::tally::Tally;
+use crate::component::metrics::Tally;
 use crate::doctor::Counts;
+use crate::metrics::{Counter, EncodeLabelSet, Family, Gauge, Info, gauged, metrics};
 use crate::store::StoreState;
 
 /// How the component is.
@@ -88,7 +89,7 @@ pub struct ServiceStatus {
     /// The hosts that somebody could log in to, by name.
     #[serde(default)]
     pub log_ins: Vec<LogIn>,
-    /// Modules beside the gate that do by themselves what the policy decides, each with what to do about it.
+    /// Other modules of the server that do by themselves what the policy decides, each with what to do about it.
     #[serde(default)]
     pub neighbours: Vec<String>,
 }
@@ -106,4 +107,96 @@ pub struct LogIn {
     pub line: u32,
     /// It counts as a host that people log in to.
     pub people: bool,
+}
+
+metrics! {
+    /// What a [`Status`] shows, as metrics.
+    pub struct StatusMetrics {
+        /// The program
+        build: Info<BuildLabel> = "vestibule_build";
+        /// The policy in force
+        policy: Info<PolicyLabels> = "vestibule_policy";
+        /// Every service is under the policy, as /readyz says
+        ready: Gauge = "vestibule_ready";
+        /// Tasks that are down, and are started again until they stay up
+        task_down: Family<TaskLabel, Gauge> = "vestibule_task_down";
+        /// The link to the server is up
+        link_up: Gauge = "vestibule_link_up";
+        /// Services of the file, each of which needs a gate
+        gates_expected: Gauge = "vestibule_gates_expected";
+        /// Gates that have greeted
+        gates_greeted: Gauge = "vestibule_gates_greeted";
+        /// Gates that let everybody in while the component is away
+        gates_fail_open: Gauge = "vestibule_gates_fail_open";
+        /// Lines of the decision log that were lost
+        log_lines_lost: Counter = "vestibule_log_lines_lost";
+        /// Entries of the audit database that were lost
+        store_lost: Counter = "vestibule_store_lost";
+        /// Entries that wait to be written into the audit database
+        store_waiting: Gauge = "vestibule_store_waiting";
+        /// The audit database can be written, or there is none
+        store_up: Gauge = "vestibule_store_up";
+        /// What the doctor found last
+        doctor_findings: Family<SeverityLabel, Gauge> = "vestibule_doctor_findings";
+    }
+}
+
+/// The label of `vestibule_build_info`.
+#[derive(Clone, Debug, Default, EncodeLabelSet)]
+pub struct BuildLabel {
+    version: String,
+}
+
+/// The labels of `vestibule_policy_info`.
+#[derive(Clone, Debug, Default, EncodeLabelSet)]
+pub struct PolicyLabels {
+    revision: String,
+    mode: &'static str,
+}
+
+/// The label of `vestibule_task_down`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct TaskLabel {
+    task: String,
+}
+
+/// The label of `vestibule_doctor_findings`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct SeverityLabel {
+    severity: &'static str,
+}
+
+impl From<&Status> for StatusMetrics {
+    fn from(status: &Status) -> Self {
+        let mode = if status.observe { "observe" } else { "enforce" };
+        let metrics = Self {
+            build: Info(BuildLabel { version: status.version.clone() }),
+            policy: Info(PolicyLabels { revision: status.revision.clone(), mode }),
+            ..Self::default()
+        };
+        metrics.ready.set(status.ready.into());
+        for TaskDown { task, .. } in &status.down {
+            metrics.task_down.get_or_create(&TaskLabel { task: task.clone() }).set(1);
+        }
+        metrics.link_up.set(status.linked.into());
+        let services = |counts: fn(&&ServiceStatus) -> bool| {
+            gauged(status.services.iter().filter(counts).count())
+        };
+        metrics.gates_expected.set(services(|_| true));
+        metrics.gates_greeted.set(services(|service| service.gate.is_some()));
+        let fails_open = |service: &&ServiceStatus| service.failure.as_deref() == Some("allow");
+        metrics.gates_fail_open.set(services(fails_open));
+        metrics.log_lines_lost.inc_by(status.log_lines_lost);
+        let store = status.store.as_ref();
+        metrics.store_lost.inc_by(store.map_or(0, |store| store.lost));
+        metrics.store_waiting.set(store.map_or(0, |store| gauged(store.waiting)));
+        metrics.store_up.set(store.is_none_or(|store| store.trouble.is_none()).into());
+        let Counts { critical, warning, note, unknown, .. } = status.doctor.unwrap_or_default();
+        let found =
+            [("critical", critical), ("warning", warning), ("note", note), ("unknown", unknown)];
+        for (severity, count) in found {
+            metrics.doctor_findings.get_or_create(&SeverityLabel { severity }).set(count.into());
+        }
+        metrics
+    }
 }

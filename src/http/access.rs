@@ -1,4 +1,4 @@
-//! Who may come in: the tokens of the file, those of sessions, and the names of this server.
+//! Authentication: the tokens of the file, those of sessions, and the names of this server.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
@@ -14,14 +14,14 @@ use crate::control::{Caller, Face, Role};
 use crate::jid::BareJid;
 use crate::secret::Secret;
 
-/// How long the token of a session is good.
+/// The lifetime of the token of a session.
 const SESSION: Duration = Duration::from_secs(12 * 60 * 60);
 /// Most sessions; one more ends the oldest.
 const SESSIONS: usize = 64;
 /// Failed logins that are answered as such at once, and how soon one more is.
 const FAILURES: (u32, Duration) = (20, Duration::from_secs(3));
 
-/// What is known of a token, by which it is found again.
+/// The digest of a token, by which it is found again.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Digest([u8; 32]);
 
@@ -35,7 +35,7 @@ impl Digest {
     }
 }
 
-/// Who may come in. One for the life of the program; a reload replaces what the file says.
+/// The tokens and host names that are accepted. One for the life of the program; a reload replaces those of the file.
 #[derive(Debug)]
 pub struct Access {
     admin: RwLock<Admin>,
@@ -68,7 +68,7 @@ impl Access {
         *self.admin.write().unwrap_or_else(PoisonError::into_inner) = admin;
     }
 
-    /// What this person is trusted with, by `[[admin.person]]`. The policy's operators are apart.
+    /// Returns what this person is trusted with, by `[[admin.person]]`. The policy's operators are apart.
     pub fn role_of(&self, person: &BareJid) -> Option<Role> {
         self.read(|admin| admin.role_of(person))
     }
@@ -90,7 +90,7 @@ impl Access {
         Ok(token)
     }
 
-    /// Whose token that is.
+    /// Returns whose token that is.
     pub(super) fn caller(&self, digest: &Digest) -> Option<Caller> {
         let of_file = self.read(|admin| {
             let token = admin.tokens.iter().find(|token| digest.is(&token.sha256))?;
@@ -105,17 +105,17 @@ impl Access {
         Some(Caller { face: Face::Http, name, role })
     }
 
-    /// Whether a failed login is to be told and logged as one; else there are too many.
+    /// Returns whether a failed login is to be told and logged as one; else there are too many.
     pub(super) fn may_fail(&self) -> bool {
         self.failures.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// `/metrics` is for whoever can connect.
+    /// `/metrics` is open to anyone who can connect.
     pub(super) fn metrics_are_open(&self) -> bool {
         self.read(|admin| admin.open_metrics)
     }
 
-    /// Whether a browser may come by this name, the value of `Host`. An attacker's name that leads to this machine
+    /// Returns whether a browser may come by this name, the value of `Host`. An attacker's name that leads to this machine
     /// (DNS rebinding) is none; an address is never one.
     pub(super) fn is_host(&self, host: &str) -> bool {
         let (name, port) = split_port(host);

@@ -20,9 +20,9 @@ use crate::control::{COMMANDS, Caller, Command, FailureKind, Field, FieldKind, R
 
 /// The longest request, in bytes: a policy file may be in it.
 const LONGEST: usize = 2 * 1024 * 1024;
-/// How long a request may take to arrive.
+/// The time limit for a request to arrive.
 const ARRIVAL: Duration = Duration::from_secs(10);
-/// How long a command may take before its caller is told so; it goes on. Longer than one command to a room may take:
+/// The time after which a caller is told that the command is still running. Longer than one command to a room may take:
 /// a look, five tries of a look and a change, and a look, each with the link's own limit of 15 s.
 const PATIENCE: Duration = Duration::from_secs(240);
 

@@ -1,4 +1,4 @@
-//! Who asks, by the token of the request.
+//! The caller, by the bearer token of the request.
 
 use axum::extract::FromRequestParts;
 use axum::http::header::AUTHORIZATION;
@@ -11,7 +11,7 @@ use super::router::State;
 use super::site::Site;
 use crate::control::Caller;
 
-/// Somebody with a good token.
+/// A caller with a valid token.
 #[derive(Debug)]
 pub(super) struct Bearer {
     pub(super) caller: Caller,
@@ -19,11 +19,11 @@ pub(super) struct Bearer {
 }
 
 impl Bearer {
-    /// Whose token stands in these headers; that there is none which is good is counted.
+    /// Returns whose token stands in these headers; that there is none which is good is counted.
     pub(super) fn checked<S: Site>(state: &State<S>, headers: &HeaderMap) -> Result<Self, Refused> {
         let found = Self::of(&state.access, headers);
         if found.is_err() {
-            state.site.login_failed();
+            state.metrics.logins_failed.inc();
         }
         found
     }

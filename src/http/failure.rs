@@ -1,4 +1,4 @@
-//! How a failure is told.
+//! Error responses.
 
 use axum::Json;
 use axum::http::header::WWW_AUTHENTICATE;

@@ -1,4 +1,4 @@
-//! What holds for every request: by which name it came, and what the browser may do with the response.
+//! Checks and headers of every request: the `Host` header, and the policies for browsers.
 
 use axum::extract::{Request, State as Of};
 use axum::http::header::{self, HeaderName};
@@ -10,7 +10,7 @@ use super::failure::Refused;
 use super::router::State;
 use super::site::Site;
 
-/// What the browser may do. The page is one document with its own script and style, and speaks to us alone.
+/// The content security policy. The page is one document with its own script and style, and speaks to us alone.
 const HEADERS: [(HeaderName, &str); 8] = [
     (
         header::CONTENT_SECURITY_POLICY,

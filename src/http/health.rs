@@ -1,4 +1,4 @@
-//! `/healthz` and `/readyz`: for whoever restarts programs, and whoever is woken up.
+//! `/healthz` and `/readyz`: for programs that restart the component, and for monitoring.
 
 use axum::Json;
 use axum::extract::State as Of;

@@ -1,6 +1,6 @@
 //! The last hour, a minute at a time, for the page's charts.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -8,10 +8,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::figures::Figures;
 use super::site::Site;
-use crate::component::decided::Decided;
-use crate::component::measures::Taken;
+use crate::metrics::LatencyCounts;
 use crate::policy::verdict::Verdict;
 
 /// Minutes that are kept.
@@ -21,24 +19,24 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// One minute; the last one is not over yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Minute {
-    /// When it began.
+    /// The time at which it began.
     at: String,
     /// Joins, by verdict.
     joins: BTreeMap<&'static str, u64>,
-    /// What was denied, by rule.
+    /// Denials, by rule.
     refusals: BTreeMap<&'static str, u64>,
     /// From a question to its answer.
     latency: Latency,
 }
 
-/// How long answers took, in microseconds; absent: there were none.
+/// Latency quantiles of answers, in µs; `None` without answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 struct Latency {
-    /// How many answers.
+    /// The number of answers.
     count: u64,
-    /// Half of them took at most so long.
+    /// The median.
     p50: Option<u64>,
-    /// Of a hundred, 99.
+    /// The 99th percentile.
     p99: Option<u64>,
 }
 
@@ -50,19 +48,18 @@ pub(super) struct Minutes(Mutex<Hour>);
 struct Hour {
     past: VecDeque<Minute>,
     /// When the present minute began, and what had been counted by then.
-    begun: Option<(Timestamp, Counted)>,
+    begun: Option<(Timestamp, Totals)>,
 }
 
-#[derive(Clone, Debug)]
-struct Counted {
-    decided: Decided,
-    answers: Taken,
-}
-
-impl Counted {
-    fn of(figures: Figures) -> Self {
-        Self { decided: figures.decided, answers: figures.answers }
-    }
+/// The totals since the start, on which the charts rest.
+#[derive(Clone, Debug, Default)]
+pub struct Totals {
+    /// Joins, by verdict, in the order of [`Verdict::ALL`].
+    pub joins: [u64; Verdict::ALL.len()],
+    /// Denials, by rule.
+    pub denials: HashMap<&'static str, u64>,
+    /// The latency of answers.
+    pub answers: LatencyCounts,
 }
 
 impl Minutes {
@@ -78,13 +75,13 @@ impl Minutes {
         loop {
             tick.tick().await;
             let Some(minutes) = minutes.upgrade() else { return };
-            minutes.hour().end(site.now(), Counted::of(site.figures()));
+            minutes.hour().end(site.now(), site.totals());
         }
     }
 
     /// The minutes so far, the oldest first.
     pub(super) fn so_far(&self, site: &impl Site) -> Vec<Minute> {
-        let now = Counted::of(site.figures());
+        let now = site.totals();
         let hour = self.hour();
         let present = hour.begun.as_ref().map(|(at, before)| minute(*at, before, &now));
         hour.past.iter().cloned().chain(present).collect()
@@ -96,7 +93,7 @@ impl Minutes {
 }
 
 impl Hour {
-    fn end(&mut self, at: Timestamp, now: Counted) {
+    fn end(&mut self, at: Timestamp, now: Totals) {
         if let Some((begun, before)) = &self.begun {
             self.past.push_back(minute(*begun, before, &now));
         }
@@ -107,32 +104,20 @@ impl Hour {
     }
 }
 
-fn minute(at: Timestamp, before: &Counted, now: &Counted) -> Minute {
-    let verdicts = [Verdict::Allow, Verdict::Hold, Verdict::Prompt, Verdict::Deny];
-    let joins = |counted: &Counted, verdict| counted.decided.of("join", verdict);
-    let denied = |counted: &Counted| -> BTreeMap<_, _> {
-        let denied = counted.decided.rules().filter(|(_, verdict, _)| *verdict == Verdict::Deny);
-        denied.map(|(rule, _, count)| (rule, count)).collect()
-    };
-    let denied_before = denied(before);
-    let grown = |rule: &&'static str, count: u64| {
-        count.saturating_sub(denied_before.get(rule).copied().unwrap_or_default())
-    };
+fn minute(at: Timestamp, before: &Totals, now: &Totals) -> Minute {
+    let joins = Verdict::ALL.into_iter().zip(now.joins.iter().zip(&before.joins));
+    let denials = now.denials.iter().map(|(rule, count)| {
+        let before = before.denials.get(rule).copied().unwrap_or_default();
+        (*rule, count.saturating_sub(before))
+    });
     let answers = now.answers.since(&before.answers);
     let micros = |quantile| answers.quantile(quantile).map(|nanoseconds| nanoseconds / 1000);
     Minute {
         at: format!("{at:.0}"),
-        joins: verdicts
-            .map(|verdict| {
-                let count = joins(now, verdict).saturating_sub(joins(before, verdict));
-                (verdict.name(), count)
-            })
-            .into(),
-        refusals: denied(now)
-            .into_iter()
-            .map(|(rule, count)| (rule, grown(&rule, count)))
-            .filter(|(_, count)| *count > 0)
+        joins: joins
+            .map(|(verdict, (now, before))| (verdict.name(), now.saturating_sub(*before)))
             .collect(),
+        refusals: denials.filter(|(_, count)| *count > 0).collect(),
         latency: Latency { count: answers.count(), p50: micros(500), p99: micros(990) },
     }
 }

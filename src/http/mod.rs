@@ -9,7 +9,6 @@ mod access;
 mod api;
 mod bearer;
 mod failure;
-mod figures;
 mod guard;
 mod health;
 mod metrics;
@@ -25,7 +24,8 @@ mod stream;
 mod throttle;
 
 pub use self::access::{Access, new_token};
-pub use self::figures::Figures;
+pub use self::metrics::HttpMetrics;
+pub use self::minutes::Totals;
 pub use self::openapi::document;
 pub use self::router::router;
 pub use self::server::{HttpError, Server};

@@ -1,4 +1,4 @@
-//! A connection that is given up when its other end takes nothing for too long.
+//! A write timeout for connections.
 
 use std::io;
 use std::pin::Pin;
@@ -8,11 +8,11 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
-/// How long the other end may take nothing of what is written.
+/// The write timeout: the time that the other end may take nothing.
 const STALLED: Duration = Duration::from_secs(20);
 
 /// A stream whose writes fail once the other end has taken nothing for that long. Reading is not limited: that is
-/// for whoever knows what is being read.
+/// for a caller that knows what is being read.
 #[derive(Debug)]
 pub(super) struct Patience<T> {
     stream: T,

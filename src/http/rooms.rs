@@ -1,4 +1,4 @@
-//! The rooms as they change, worked out once for all who look on.
+//! Changes of rooms, computed once for all readers of the event stream.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,14 +12,14 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::site::Site;
 use crate::control::{RoomLine, Status};
 
-/// How often the rooms are looked at.
+/// The interval at which rooms are compared.
 const LOOK: Duration = Duration::from_millis(500);
-/// So many looks pass at most until the status is told again, changed or not.
+/// The number of looks after which the status is sent again, changed or not.
 const STATUS_AGAIN: u32 = 20;
-/// Events that somebody may be behind before he is sent everything anew.
+/// The capacity of the stream of changes: a reader further behind is sent everything again.
 const BEHIND: usize = 64;
 
-/// Where changes of rooms and of the status are told, while anybody looks on.
+/// Sends changes of rooms and of the status, while there are readers.
 #[derive(Debug)]
 pub(super) struct Changes {
     events: broadcast::Sender<Bytes>,
@@ -38,13 +38,13 @@ pub(super) fn event(name: &str, data: &impl serde::Serialize) -> Bytes {
     format!("event: {name}\ndata: {data}\n\n").into()
 }
 
-/// Everything, for whoever knows nothing yet.
+/// Everything, for a new reader.
 pub(super) fn everything(site: &impl Site) -> [Bytes; 2] {
     [event("status", &site.status()), event("rooms", &json!({ "rooms": site.rooms() }))]
 }
 
 impl Changes {
-    /// Every change from now on. Changes are looked for while somebody wants to know them.
+    /// Every change from now on. Changes are looked for while there is a reader.
     pub(super) fn subscribe<S: Site>(
         self: &Arc<Self>,
         site: &Arc<S>,
@@ -75,7 +75,7 @@ impl Changes {
             }
             let rooms = by_address(site.rooms());
             if let Some(event) = change(&known, &rooms) {
-                // Whoever hangs up meanwhile misses nothing.
+                // A reader who hangs up meanwhile misses nothing.
                 let _ = self.events.send(event);
             }
             known = rooms;

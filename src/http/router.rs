@@ -8,19 +8,21 @@ use axum::routing::{get, post};
 use tokio::sync::Semaphore;
 
 use super::access::Access;
+use super::metrics::HttpMetrics;
 use super::minutes::Minutes;
 use super::rooms::Changes;
 use super::site::Site;
 use super::stream::STREAMS;
-use super::{api, guard, health, metrics, openapi, page, stream};
+use super::{api, guard, health, openapi, page, stream};
 
-/// What every request is answered from.
+/// The state that every request handler shares.
 #[derive(Debug)]
 pub(super) struct State<S> {
     pub(super) site: Arc<S>,
     pub(super) access: Arc<Access>,
     pub(super) changes: Arc<Changes>,
     pub(super) minutes: Arc<Minutes>,
+    pub(super) metrics: HttpMetrics,
     /// One for each stream.
     pub(super) streams: Arc<Semaphore>,
 }
@@ -32,6 +34,7 @@ impl<S> Clone for State<S> {
             access: Arc::clone(&self.access),
             changes: Arc::clone(&self.changes),
             minutes: Arc::clone(&self.minutes),
+            metrics: self.metrics.clone(),
             streams: Arc::clone(&self.streams),
         }
     }
@@ -42,7 +45,8 @@ pub fn router<S: Site>(site: Arc<S>, access: Arc<Access>) -> Router {
     let streams = Arc::new(Semaphore::new(STREAMS));
     let minutes = Arc::<Minutes>::default();
     minutes.keep(&site);
-    let state = State { site, access, changes: Arc::default(), minutes, streams };
+    let metrics = HttpMetrics::default();
+    let state = State { site, access, changes: Arc::default(), minutes, metrics, streams };
     let api = Router::new()
         .route("/commands", get(api::table))
         .route("/commands/{name}", post(api::command))
@@ -54,7 +58,7 @@ pub fn router<S: Site>(site: Arc<S>, access: Arc<Access>) -> Router {
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/openapi.json", get(openapi::serve))
-        .route("/metrics", get(metrics::metrics))
+        .route("/metrics", get(super::metrics::metrics))
         .nest("/api/v1", api)
         .fallback(page::serve)
         .layer(from_fn_with_state(state.clone(), guard::guard))

@@ -22,7 +22,7 @@ use crate::private;
 
 /// Most connections at once; more wait until one is free.
 const MOST: usize = 256;
-/// How long the head of a request may take to arrive, and a connection may lie idle before the next.
+/// The time limit for the head of a request, and for an idle connection.
 const HEAD: Duration = Duration::from_secs(10);
 /// Most of a request's head, in bytes: hyper's least is 8 KiB.
 const LONGEST_HEAD: usize = 16 * 1024;

@@ -1,34 +1,31 @@
-//! What this face shows and asks, beside commands.
+//! What the page and the API read of the component, in addition to commands.
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use tokio::sync::broadcast;
 
-use super::figures::Figures;
+use super::minutes::Totals;
 use crate::control::{Handler, RoomLine, Status};
+use crate::metrics::Registry;
 use crate::store::Entry;
 
-/// Whoever carries out commands, and knows how things are.
+/// The component as the page and the API see it: carries out commands, and returns state.
 pub trait Site: Handler {
-    /// Whether every service is under the policy.
+    /// Returns whether every service is under the policy.
     fn readiness(&self) -> Readiness;
     /// The rooms as they are known here, by address.
     fn rooms(&self) -> Vec<RoomLine>;
-    /// How the component is.
+    /// Returns the status of the component.
     fn status(&self) -> Status;
-    /// Everything that is counted.
-    fn figures(&self) -> Figures;
+    /// Registers every metric but those of the API.
+    fn register(&self, registry: &mut Registry);
+    /// Returns the totals that the charts of the page rest on.
+    fn totals(&self) -> Totals;
     /// The time of day.
     fn now(&self) -> Timestamp;
-    /// One more or one less looks on.
-    fn watching(&self, more: bool);
     /// Every entry of the audit from now on.
     fn entries(&self) -> broadcast::Receiver<Arc<Entry>>;
-    /// Somebody who looks on was too slow for so many entries.
-    fn entries_dropped(&self, entries: u64);
-    /// Somebody came without a valid token.
-    fn login_failed(&self);
 }
 
 /// Whether every service is under the policy.

@@ -24,9 +24,10 @@ use super::rooms::{event, everything};
 use super::router::State;
 use super::site::Site;
 use crate::control::FailureKind;
+use crate::metrics::Raised;
 use crate::store::Entry;
 
-/// How often entries are sent.
+/// The interval at which entries are sent.
 const PAUSE: Duration = Duration::from_millis(250);
 /// Most entries of one event.
 const AT_ONCE: usize = 200;
@@ -38,9 +39,9 @@ pub(super) async fn stream<S: Site>(
     Of(state): Of<State<S>>,
     Bearer { digest, .. }: Bearer,
 ) -> Result<Response, Refused> {
-    let slot = Arc::clone(&state.streams)
-        .try_acquire_owned()
-        .map_err(|_| Refused::new(FailureKind::Unavailable, "too many look on: try again later"))?;
+    let slot = Arc::clone(&state.streams).try_acquire_owned().map_err(|_| {
+        Refused::new(FailureKind::Unavailable, "too many clients read the stream: try again later")
+    })?;
     let watching = Watching::new(state, digest, slot);
     let events = unfold(watching, |mut watching| async {
         Some((Ok::<_, Infallible>(watching.next().await?), watching))
@@ -53,18 +54,13 @@ struct Watching<S: Site> {
     digest: Digest,
     changes: Receiver<Bytes>,
     entries: Receiver<Arc<Entry>>,
-    /// What is sent before anything else.
+    /// The events that are sent before anything else.
     next: VecDeque<Bytes>,
     tick: Interval,
     is_over: bool,
     /// Given back when this ends.
     _slot: OwnedSemaphorePermit,
-}
-
-impl<S: Site> Drop for Watching<S> {
-    fn drop(&mut self) {
-        self.state.site.watching(false);
-    }
+    _counted: Raised,
 }
 
 impl<S: Site> Watching<S> {
@@ -73,10 +69,20 @@ impl<S: Site> Watching<S> {
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let changes = state.changes.subscribe(&state.site);
         let entries = state.site.entries();
-        state.site.watching(true);
+        let counted = Raised::new(&state.metrics.streams);
         let mut next = VecDeque::from(everything(&*state.site));
         next.push_front(Bytes::from_static(b"retry: 2000\n\n"));
-        Self { state, digest, changes, entries, next, tick, is_over: false, _slot: slot }
+        Self {
+            state,
+            digest,
+            changes,
+            entries,
+            next,
+            tick,
+            is_over: false,
+            _slot: slot,
+            _counted: counted,
+        }
     }
 
     async fn next(&mut self) -> Option<Bytes> {
@@ -118,7 +124,7 @@ impl<S: Site> Watching<S> {
             }
         }
         if dropped > 0 {
-            self.state.site.entries_dropped(dropped);
+            self.state.metrics.entries_dropped.inc_by(dropped);
         }
         let entries: Vec<_> = entries.iter().map(|entry| &**entry).collect();
         let is_any = !entries.is_empty() || dropped > 0;

@@ -1,4 +1,4 @@
-//! A few events at once, and so many in a time: in constant memory, for whomever they come from.
+//! A token-bucket rate limiter with constant memory, shared by all clients.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ impl Throttle {
         Self { left: most, most, every, filled: Instant::now() }
     }
 
-    /// Whether one more may be.
+    /// Takes a token; returns whether there was one.
     pub(super) fn take(&mut self) -> bool {
         let passed = self.filled.elapsed().as_nanos().checked_div(self.every.as_nanos());
         if let Some(more) = passed.and_then(|passed| u32::try_from(passed).ok())

@@ -25,6 +25,9 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// Every verdict, from the weakest to the strongest.
+    pub const ALL: [Self; 4] = [Self::Allow, Self::Hold, Self::Prompt, Self::Deny];
+
     /// The name on the wire, in the log and on the command line.
     pub const fn name(self) -> &'static str {
         match self {

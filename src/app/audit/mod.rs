@@ -15,6 +15,7 @@ use super::{Shared, config};
 use crate::component::desk::Mode;
 use crate::component::drift::drifts;
 use crate::jid::BareJid;
+use crate::metrics::gauged;
 use crate::policy::drift::Drift;
 use crate::policy::verdict::Effects;
 use crate::wire::room::LiveRoom;
@@ -60,10 +61,11 @@ async fn audit(shared: &Shared, trials: &mut Trials) {
         }
     }
     let present = trials.end(now());
-    let mut desk = shared.desk();
-    let tally = desk.drift();
-    tally.audits = tally.audits.saturating_add(1);
-    (tally.rooms, tally.present) = (rooms, present);
+    let desk = shared.desk();
+    let metrics = desk.drift();
+    metrics.audits.inc();
+    metrics.rooms.set(gauged(rooms));
+    metrics.present.set(gauged(present));
 }
 
 async fn service_rooms(
@@ -195,9 +197,9 @@ fn write_down(shared: &Shared, room: &BareJid, drift: &Drift, repaired: bool) {
     details.insert("is".to_owned(), Value::from(*is));
     details.insert("should".to_owned(), Value::from(*should));
     details.insert("repaired".to_owned(), Value::from(repaired));
-    let mut desk = shared.desk();
-    let tally = desk.drift();
-    tally.found = tally.found.saturating_add(1);
-    tally.repaired = tally.repaired.saturating_add(u64::from(repaired));
+    let desk = shared.desk();
+    let metrics = desk.drift();
+    metrics.found.inc();
+    metrics.repaired.inc_by(u64::from(repaired));
     desk.audit().event("drift", room.as_str(), details, now());
 }

@@ -1,4 +1,4 @@
-//! What was seen and tried in rooms that differ, so that nothing is said or done again and again.
+//! The memory of differences and repairs, so that none is logged or tried again and again.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -13,7 +13,7 @@ const LONGEST: SignedDuration = SignedDuration::from_hours(1);
 /// The pace where nothing is compared at a pace.
 const PACE: SignedDuration = SignedDuration::from_mins(1);
 
-/// One difference: the room, the rule, and the person it is about, if any.
+/// The key of a difference: the room, the rule, and the person it is about, if any.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Key(BareJid, &'static str, Option<BareJid>);
 
@@ -23,14 +23,14 @@ impl Key {
     }
 }
 
-/// What to do about a difference.
+/// The next action on a difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Turn {
     /// Repair it.
     Repair,
     /// Say that it is there.
     Report,
-    /// Nothing, for now.
+    /// None for now.
     Wait,
 }
 

@@ -27,8 +27,7 @@ impl Operator {
         let linked = self.shared.link.lives();
         let problems = self.shared.addresses.problems();
         let trouble = self.shared.trouble().clone().or_else(|| problems.first().cloned());
-        let mut desk = self.shared.desk();
-        let drift = *desk.drift();
+        let desk = self.shared.desk();
         let down = self.shared.down.all().into_iter();
         let down = down.chain(threads_down(desk.audit())).collect();
         Status {
@@ -71,7 +70,7 @@ impl Operator {
             unlisted: desk.unlisted(),
             rooms: desk.live().count_rooms(),
             decisions: desk.tally(),
-            drift,
+            drift: desk.drift().tally(),
             log_lines_lost: desk.audit().lost(),
             store: desk.audit().store().map(|store| store.state()),
             doctor: self.shared.doctor.counts(),

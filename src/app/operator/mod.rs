@@ -30,7 +30,6 @@ use super::page::page;
 use super::plan::plan;
 use super::reload::{Reloaded, look_at_file, reload};
 use super::{Shared, addresses};
-use crate::component::measures::settled;
 use crate::control::{Caller, Failure, Handler, Reply, Request};
 
 /// Carries out what operators ask.
@@ -129,9 +128,7 @@ impl Handler for Operator {
             },
             Err(forbidden) => Err(forbidden),
         };
-        if let Some(counts) = self.shared.measures.commands.get(caller.face as usize) {
-            settled(counts, outcome.is_ok());
-        }
+        self.shared.metrics.command(caller.face, outcome.is_ok());
         self.write_down(deed, outcome.as_ref());
         match outcome {
             Ok(value) => Reply::Done(value),

@@ -13,7 +13,7 @@ use crate::policy::facts::Facts;
 use crate::policy::pressure::Pressure;
 
 impl Desk {
-    /// Completes what somebody has described by what is known besides, as with a question of a gate, and the room by what
+    /// Completes what somebody has described by what else is known, as with a question of a gate, and the room by what
     /// becomes of it before that question is answered.
     pub fn complete(
         &self,

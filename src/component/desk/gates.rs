@@ -18,7 +18,7 @@ impl Desk {
     /// A gate introduces itself. What is known of its rooms stays until they are read.
     ///
     /// # Errors
-    /// When it speaks another version. It is refused until it greets again.
+    /// It speaks another version. It is refused until it greets again.
     pub fn hello(&mut self, service: &Arc<str>, element: &Element) -> Result<Element, HelloError> {
         match Hello::read(element) {
             Ok(hello) => {

@@ -1,4 +1,4 @@
-//! Where the gates' questions are answered.
+//! The policy engine: answers the gates' requests.
 
 mod described;
 mod gates;
@@ -17,17 +17,15 @@ use jiff::Timestamp;
 use super::arrivals::Arrivals;
 use super::audit::Audit;
 use super::counters::Counters;
-use super::decided::Decided;
-use super::drift::DriftTally;
+use super::drift::DriftMetrics;
 use super::feed::Feed;
 use super::lately::{Last, Lately};
 use super::line::Context;
 use super::live::Live;
 use super::making;
+use super::metrics::{Counted, Tally};
 use super::neighbours::Neighbour;
 use super::observe::as_if_enforced;
-use super::registry::Watches;
-use super::tally::Tally;
 use crate::policy::attempt::{Action, Attempt};
 use crate::policy::decide::decide;
 use crate::policy::denial::Denial;
@@ -58,11 +56,9 @@ pub struct Desk {
     mode: Mode,
     counters: Counters,
     arrivals: Arrivals,
-    /// What would be counted if the rules that are only observed were enforced.
+    /// The counters as they would be if the observed rules were enforced.
     observed: Counters,
     live: Live,
-    /// How often rooms were looked at.
-    looks: Watches<u64>,
     lately: Lately,
     audit: Audit,
     services: HashMap<Arc<str>, Option<Hello>>,
@@ -70,9 +66,8 @@ pub struct Desk {
     refused: HashMap<Arc<str>, HelloError>,
     feeds: HashMap<Arc<str>, Feed>,
     neighbours: HashMap<Arc<str>, Vec<Neighbour>>,
-    tally: Tally,
-    decided: Decided,
-    drift: DriftTally,
+    counted: Counted,
+    drift: DriftMetrics,
     run: String,
     next: u64,
 }
@@ -93,28 +88,26 @@ impl Desk {
             arrivals: Arrivals::default(),
             observed: Counters::default(),
             live: Live::default(),
-            looks: Watches::default(),
             lately: Lately::default(),
             audit,
             services: services.into_iter().map(|domain| (Arc::from(domain), None)).collect(),
             refused: HashMap::new(),
             feeds: HashMap::new(),
             neighbours: HashMap::new(),
-            tally: Tally::default(),
-            decided: Decided::default(),
-            drift: DriftTally::default(),
+            counted: Counted::default(),
+            drift: DriftMetrics::default(),
             run,
             next: 0,
         }
     }
 
-    /// The service of that address, if it is one of the file. Only a service's own address counts: whoever
+    /// The service of that address, if it is one of the file. Only a service's own address counts: anyone
     /// else sends us the same elements is nobody.
     pub fn service(&self, from: &str) -> Option<Arc<str>> {
         self.services.get_key_value(from).map(|(service, _)| Arc::clone(service))
     }
 
-    /// What the gate of a service has to know before it may ask, by the policy in force.
+    /// Returns what the gate of a service has to know before it may ask, by the policy in force.
     pub fn welcome(&self, service: &str) -> Element {
         welcome(&self.policy, service, self.mode == Mode::Observe)
     }
@@ -124,7 +117,7 @@ impl Desk {
         self.neighbours.insert(Arc::clone(service), neighbours);
     }
 
-    /// What was found on a service, at its last greeting.
+    /// Returns what was found on a service, at its last greeting.
     pub fn neighbours(&self, service: &str) -> &[Neighbour] {
         self.neighbours.get(service).map(Vec::as_slice).unwrap_or_default()
     }
@@ -134,13 +127,13 @@ impl Desk {
         self.services.values().all(Option::is_some) && self.unlisted().is_empty()
     }
 
-    /// Nobody logs in to the server of that service.
+    /// Returns whether nobody logs in to the server of that service.
     pub fn nobody_logs_in(&self, service: &str) -> bool {
         let hello = self.services.get(service).and_then(Option::as_ref);
         hello.is_some_and(|hello| self.policy.nobody_logs_in(service, &hello.hosts))
     }
 
-    /// What to write into the file of each host's provider of which nothing is known, once each.
+    /// Returns what to write into the file of each host's provider of which nothing is known, once each.
     pub fn unlisted(&self) -> Vec<String> {
         let hosts =
             self.services.values().flatten().flat_map(|hello| self.policy.unlisted(&hello.hosts));
@@ -257,7 +250,7 @@ impl Desk {
         }
     }
 
-    /// Who was at the rooms lately.
+    /// Returns who was at the rooms lately.
     pub const fn lately(&self) -> &Lately {
         &self.lately
     }
@@ -277,19 +270,19 @@ impl Desk {
         &self.policy
     }
 
-    /// What was decided since the start.
-    pub const fn tally(&self) -> Tally {
-        self.tally
+    /// Returns the decisions since the start, by verdict.
+    pub fn tally(&self) -> Tally {
+        self.counted.tally()
     }
 
-    /// The same, by sort.
-    pub const fn decided(&self) -> &Decided {
-        &self.decided
+    /// Returns what was counted since the start.
+    pub const fn counted(&self) -> &Counted {
+        &self.counted
     }
 
-    /// How the audits of the rooms went.
-    pub const fn drift(&mut self) -> &mut DriftTally {
-        &mut self.drift
+    /// Returns the metrics of the drift audits.
+    pub const fn drift(&self) -> &DriftMetrics {
+        &self.drift
     }
 
     /// The decision log.
@@ -297,7 +290,7 @@ impl Desk {
         &self.audit
     }
 
-    /// Whether decisions are carried out.
+    /// Returns the mode: enforce or observe.
     pub const fn mode(&self) -> Mode {
         self.mode
     }
@@ -337,14 +330,13 @@ impl Desk {
         again: bool,
         now: Timestamp,
     ) {
-        self.tally.count(decision);
-        self.decided.count(&attempt.action, decision);
+        self.counted.decision(&attempt.action, decision);
         let is_focus = |jid| self.policy.focuses.values().any(|focus| focus == jid);
         if matches!(attempt.action, Action::Affiliation { .. })
             && decision.verdict == Verdict::Deny
             && attempt.requester.jid.as_ref().is_some_and(is_focus)
         {
-            self.tally.count_election();
+            self.counted.metrics.elections.inc();
         }
         if self.audit.is_kept() {
             let context = Context {

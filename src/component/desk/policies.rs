@@ -17,16 +17,16 @@ use crate::policy::pressure::Pressure;
 use crate::policy::rules::{Policy, Rules};
 use crate::policy::verdict::{Decision, Verdict};
 
-/// What a policy says of somebody.
+/// The judgement of a policy on a person.
 #[derive(Clone, Debug)]
 pub struct Judged {
-    /// Who, in which room.
+    /// The attempt: the person, in their room.
     pub attempt: Attempt,
     /// The room.
     pub view: RoomView,
     /// The rules for it.
     pub rules: Arc<Rules>,
-    /// What.
+    /// The decision.
     pub decision: Decision,
 }
 
@@ -40,10 +40,10 @@ impl Judged {
     }
 }
 
-/// What another policy means for those who are there.
+/// The consequences of another policy for those who are there.
 #[derive(Clone, Debug, Default)]
 pub struct Consequences {
-    /// How many are inside, services apart: each person once for each room.
+    /// The number of people inside, services apart: each person once for each room.
     pub inside: usize,
     /// Those inside who may not stay: each person once for each room.
     pub removed: Vec<Judged>,
@@ -67,7 +67,7 @@ impl Consequences {
 }
 
 impl Desk {
-    /// What a policy would mean for those who are in the rooms after `after`, as far as is known here, for a part of these
+    /// Returns what a policy would mean for those who are in the rooms after `after`, as far as is known here, for a part of these
     /// rooms; and the last of them, `None`: there are no more. Nothing is changed.
     pub fn consequences(
         &self,
@@ -156,7 +156,7 @@ impl Desk {
         std::mem::replace(&mut self.policy, policy)
     }
 
-    /// What the policy in force, instead of the one before, means for those who are in a part of the rooms after `after`;
+    /// Returns what the policy in force, instead of the one before, means for those who are in a part of the rooms after `after`;
     /// and the last of these rooms, `None`: there are no more.
     pub fn judge_again(
         &mut self,
@@ -173,7 +173,7 @@ impl Desk {
         (consequences, last)
     }
 
-    /// Who is inside of a part of the rooms after `after` and may not be, and who waits and is banned; and the last of these
+    /// Returns who is inside of a part of the rooms after `after` and may not be, and who waits and is banned; and the last of these
     /// rooms, `None`: there are no more.
     pub fn misplaced(
         &self,
@@ -203,7 +203,7 @@ impl Desk {
     }
 }
 
-/// What another policy says of somebody who waits, if that is something else than what the one before says.
+/// Judges a person who waits by another policy; `None` where the verdict is that of the policy before.
 fn waiting(
     before: &Policy,
     policy: &Policy,
@@ -221,7 +221,7 @@ fn waiting(
     (decided_before.verdict != judged.decision.verdict).then_some(judged)
 }
 
-/// What a policy says of somebody who waits.
+/// Judges a person who waits by a policy.
 fn knocking(
     policy: &Policy,
     rules: &Arc<Rules>,
@@ -238,7 +238,7 @@ fn knocking(
     Judged { attempt, view, rules: Arc::clone(rules), decision }
 }
 
-/// Somebody who is there already, as the policy would meet him.
+/// An occupant, as the policy would judge them.
 fn attempt(
     policy: &Policy,
     room: &BareJid,

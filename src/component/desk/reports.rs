@@ -1,4 +1,4 @@
-//! What a gate tells unasked: what happened, and how things are.
+//! Reports of a gate: events, and the state of rooms.
 
 use std::sync::Arc;
 
@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::Desk;
-use crate::component::decided::GateDeed;
 use crate::component::lately::Last;
 use crate::component::live::Room;
+use crate::component::metrics::GateEvent;
 use crate::jid::BareJid;
 use crate::store::Kind;
 use crate::wire::question::read_requester;
@@ -70,8 +70,7 @@ impl Desk {
             event @ ("refused" | "opened-failing" | "failed") => {
                 let others = report.attr("others").and_then(|others| others.parse().ok());
                 let count = others.unwrap_or(0_u64).saturating_add(1);
-                self.tally.by_gate = self.tally.by_gate.saturating_add(count);
-                self.decided.by_gate(GateDeed::of(event));
+                self.counted.gate_event(GateEvent::of(event), count);
                 let mut details = Map::new();
                 for name in ["jid", "nick", "reason", "others"] {
                     if let Some(value) = report.attr(name) {
@@ -117,7 +116,7 @@ impl Desk {
         }
     }
 
-    /// How often the gate of a service has greeted.
+    /// Returns how often the gate of a service has greeted.
     pub fn life(&self, service: &str) -> u64 {
         self.feeds.get(service).map_or(0, |feed| feed.life)
     }

@@ -19,7 +19,7 @@ use crate::wire::question::Question;
 use crate::wire::room::LiveRoom;
 
 impl Desk {
-    /// How many rooms there are, for whoever opens one, and how many strangers, for whoever comes in.
+    /// Sets the number of rooms, for an attempt to open one, and the number of strangers, for a join.
     pub(super) fn numbers(
         &self,
         attempt: &Attempt,
@@ -125,7 +125,7 @@ impl Desk {
         self.audit.event("timer", room.as_str(), details, now);
     }
 
-    /// A wave is over: whoever came with it makes no new one.
+    /// Ends a join flood: those who came with it start no new one.
     pub fn calmed(&mut self, room: &BareJid) {
         self.arrivals.forget(room);
         self.look_by(Watch::Timers, room, Timestamp::MIN);
@@ -134,8 +134,9 @@ impl Desk {
     /// The next room that has changed or whose time to be looked at has come.
     pub(in crate::component) fn take(&mut self, watch: Watch, now: Timestamp) -> Option<BareJid> {
         let room = self.live.registry().take(watch, now)?;
-        let looks = self.looks.of_mut(watch);
-        *looks = looks.saturating_add(u64::from(self.live.room(&room).is_some()));
+        if self.live.room(&room).is_some() {
+            self.counted.metrics.room_looks.get_or_create(&watch.into()).inc();
+        }
         Some(room)
     }
 
@@ -144,14 +145,14 @@ impl Desk {
         self.live.registry().look_by(watch, room, at)
     }
 
-    /// When the next room is to be looked at, unless one changes.
+    /// Returns when the next room is to be looked at, unless one changes.
     pub fn next_look(&self, watch: Watch) -> Option<Timestamp> {
         self.live.next_look(watch)
     }
 
-    /// How often rooms were looked at since the start.
-    pub const fn looks(&self, watch: Watch) -> u64 {
-        *self.looks.of(watch)
+    /// Returns how often rooms were looked at since the start.
+    pub fn looks(&self, watch: Watch) -> u64 {
+        self.counted.metrics.room_looks.get_or_create(&watch.into()).get()
     }
 
     /// Takes a room as its gate shows it; `None`: it is another one by now. Since when no moderator is inside, if none is.
@@ -163,7 +164,7 @@ impl Desk {
         Some(until)
     }
 
-    /// When the last stranger came to a room or knocked at it, as far as is remembered.
+    /// Returns when the last stranger came to a room or knocked at it, as far as is remembered.
     pub fn last_stranger(&self, room: &BareJid) -> Option<Timestamp> {
         self.arrivals.last(room)
     }

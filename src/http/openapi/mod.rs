@@ -6,10 +6,10 @@ use serde_json::{Map, Value, json};
 use super::api::kind;
 use crate::control::{COMMANDS, Command, Field, FieldKind, Stakes};
 
-/// What each command replies when it is done, as JSON Schema (2020-12). Strict: what is not here is not sent.
+/// The reply of each command, as JSON Schema (2020-12). Strict: what is not here is not sent.
 const REPLIES: &str = include_str!("replies.json");
 
-/// The description, for whoever writes a program.
+/// The OpenAPI description.
 pub(super) async fn serve() -> Json<Value> {
     Json(document())
 }

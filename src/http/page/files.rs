@@ -68,11 +68,11 @@ mod tests {
     #[test]
     fn every_file_beside_is_served_and_is_short_enough_to_read() {
         let www = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/http/page/www");
-        let beside = fs::read_dir(www).unwrap().map(|entry| entry.unwrap().file_name());
-        let beside: BTreeSet<_> = beside.map(|name| name.into_string().unwrap()).collect();
+        let present = fs::read_dir(www).unwrap().map(|entry| entry.unwrap().file_name());
+        let present: BTreeSet<_> = present.map(|name| name.into_string().unwrap()).collect();
         let served = FILES.iter().map(|(name, _)| (*name).to_owned());
         let served: BTreeSet<_> = served.filter(|name| name != "rules.md").collect();
-        assert_eq!(beside, served);
+        assert_eq!(present, served);
         for (name, text) in FILES {
             assert!(text.lines().count() <= 350, "{name} is too long");
         }

@@ -25,7 +25,7 @@ pub enum LinkError {
     Resolve {
         /// As it is in the settings.
         server: String,
-        /// What the resolver said, if anything.
+        /// The resolver's message, if any.
         source: Option<io::Error>,
     },
     /// No address of the server takes the connection.
@@ -33,15 +33,15 @@ pub enum LinkError {
     Connect {
         /// The address that was tried last.
         address: SocketAddr,
-        /// What the system said.
+        /// The system's message.
         source: io::Error,
     },
     /// Something took too long.
     #[error("the server did not answer within {limit:?} while {doing}")]
     TimedOut {
-        /// What was being done.
+        /// The step that timed out.
         doing: &'static str,
-        /// How long it was given.
+        /// The time limit.
         limit: Duration,
     },
     /// The server did not accept the component.
@@ -62,12 +62,12 @@ pub enum LinkError {
     /// The server is connected and says nothing, not even when asked.
     #[error("nothing came from the server for {silence:?}")]
     Silent {
-        /// How long nothing came.
+        /// The time of silence.
         silence: Duration,
     },
 }
 
-/// What is to be done about a [`LinkError`].
+/// The remedy for a [`LinkError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remedy {
     /// Try again: it may pass.
@@ -79,7 +79,7 @@ pub enum Remedy {
 }
 
 impl LinkError {
-    /// What is to be done.
+    /// Returns what is to be done.
     pub fn remedy(&self) -> Remedy {
         match self {
             Self::Plaintext { .. }
@@ -103,7 +103,7 @@ impl LinkError {
         }
     }
 
-    /// What an operator has to change for the component `domain` to connect, in words.
+    /// Returns what an operator has to change for the component `domain` to connect, in words.
     pub fn advice(&self, domain: &str) -> Option<String> {
         let condition = match self {
             Self::Handshake(HandshakeError::Refused(error)) | Self::Ended(error) => {
@@ -142,7 +142,7 @@ impl LinkError {
         })
     }
 
-    /// How the failure counts for the schedule of retries.
+    /// Returns how the failure counts for the schedule of retries.
     pub(super) fn failure(&self) -> Failure {
         match (self.remedy(), self) {
             (Remedy::TellOperator, _) => Failure::Misconfigured,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 
-use super::counters::Counters;
+use super::metrics::LinkMetrics;
 use super::outbox::SendError;
 use super::pulse::Pulse;
 use super::requests::{Answer, RequestError};
@@ -22,12 +22,12 @@ const STUCK: Duration = Duration::from_secs(5);
 pub struct LinkHandle {
     pub(super) orders: mpsc::Sender<Order>,
     pub(super) up: watch::Receiver<bool>,
-    pub(super) counters: Arc<Counters>,
+    pub(super) metrics: LinkMetrics,
     pub(super) pulse: Arc<Pulse>,
     pub(super) limit: Duration,
 }
 
-/// What a handle wants of the link.
+/// An order of a handle to the link.
 #[derive(Debug)]
 pub(super) enum Order {
     Send(Element),
@@ -74,17 +74,17 @@ impl LinkHandle {
         self.ask(Ask::Set, to.into(), payload).await
     }
 
-    /// Whether there is a link: its task has not ended.
+    /// Returns whether there is a link: its task has not ended.
     pub fn is_up(&self) -> bool {
         *self.up.borrow() && self.up.has_changed().is_ok()
     }
 
-    /// Whether there is a link and its task has its turns, so that questions are answered.
+    /// Returns whether there is a link and its task has its turns, so that questions are answered.
     pub fn lives(&self) -> bool {
         self.is_up() && self.has_turns(STUCK)
     }
 
-    /// Whether the link's task has had a turn within this time, with a link or without.
+    /// Returns whether the link's task has had a turn within this time, with a link or without.
     pub fn has_turns(&self, within: Duration) -> bool {
         self.up.has_changed().is_ok() && self.pulse.is_felt(within)
     }
@@ -94,9 +94,9 @@ impl LinkHandle {
         self.up.wait_for(|&up| up).await.is_ok()
     }
 
-    /// How much passed over the link.
-    pub fn counters(&self) -> &Counters {
-        &self.counters
+    /// Returns what passed over the link.
+    pub const fn metrics(&self) -> &LinkMetrics {
+        &self.metrics
     }
 
     async fn ask(&self, kind: Ask, to: String, payload: Element) -> Answer {

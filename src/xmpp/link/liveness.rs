@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// When bytes came last and when a ping was sent.
+/// The times of the last received bytes and of the last ping.
 #[derive(Debug)]
 pub(super) struct Liveness {
     ping_every: Duration,
@@ -13,7 +13,7 @@ pub(super) struct Liveness {
     pinged: Instant,
 }
 
-/// What is to be done now.
+/// The next action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Health {
     Fine,
@@ -33,7 +33,7 @@ impl Liveness {
         self.received = now;
     }
 
-    /// What is to be done; a ping is taken as sent.
+    /// Returns what is to be done; a ping is taken as sent.
     pub(super) fn check(&mut self, now: Instant) -> Health {
         if now.saturating_duration_since(self.received) >= self.silence {
             return Health::Silent;
@@ -46,7 +46,7 @@ impl Liveness {
         Health::Fine
     }
 
-    /// When to check next.
+    /// Returns when to check next.
     pub(super) fn due(&self) -> Instant {
         // `Instant` cannot overflow with durations an operator would set.
         let after = |from: Instant, wait| from.checked_add(wait).unwrap_or(from);

@@ -5,10 +5,10 @@
 //! tasks send and ask through a [`LinkHandle`].
 
 mod connect;
-mod counters;
 mod error;
 mod handle;
 mod liveness;
+mod metrics;
 mod outbox;
 mod pulse;
 mod requests;
@@ -24,7 +24,6 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use self::counters::Count;
 use self::handle::{Order, QUEUE};
 use self::pulse::Pulse;
 use self::requests::Requests;
@@ -34,32 +33,32 @@ use super::backoff::Backoff;
 use super::element::Element;
 use crate::secret::Secret;
 
-pub use self::counters::Counters;
 pub use self::error::{LinkError, Remedy};
 pub use self::handle::LinkHandle;
+pub use self::metrics::LinkMetrics;
 pub use self::outbox::{Outbox, SendError};
 pub use self::requests::RequestError;
 
-/// What a link needs to know.
+/// The settings of a link.
 #[derive(Clone, Debug)]
 pub struct LinkSettings {
-    /// Where the server's component port is, as `host:port`.
+    /// The address of the server's component port, as `host:port`.
     pub server: String,
     /// The component's domain, as the server's configuration names it.
     pub domain: String,
     /// The secret shared with the server.
     pub secret: Secret,
-    /// How long nothing may come before the server is asked whether it is there.
+    /// The time of silence after which the server is pinged.
     pub ping_every: Duration,
-    /// How long nothing may come before the connection is given up; longer than `ping_every`.
+    /// The time of silence after which the connection is given up; longer than `ping_every`.
     pub silence: Duration,
-    /// How long a question of a [`LinkHandle`] may remain unanswered.
+    /// The time limit for the answer to a request of a [`LinkHandle`].
     pub request_limit: Duration,
     /// Whether the server may be on another machine. The protocol has no encryption.
     pub allow_plaintext_network: bool,
 }
 
-/// What happens on a link.
+/// An event of a link.
 #[derive(Debug)]
 pub enum LinkEvent {
     /// The server has accepted the component; what is sent now goes out first.
@@ -80,7 +79,7 @@ pub struct Link {
     settings: LinkSettings,
     orders: mpsc::Receiver<Order>,
     up: watch::Sender<bool>,
-    counters: Arc<Counters>,
+    metrics: LinkMetrics,
     pulse: Arc<Pulse>,
 }
 
@@ -92,17 +91,17 @@ impl Link {
     pub fn new(settings: LinkSettings) -> (Self, LinkHandle) {
         let (sender, orders) = mpsc::channel(QUEUE);
         let (up, watched) = watch::channel(false);
-        let counters = Arc::new(Counters::default());
+        let metrics = LinkMetrics::default();
         let limit = settings.request_limit;
         let pulse = Arc::<Pulse>::default();
         let handle = LinkHandle {
             orders: sender,
             up: watched,
-            counters: Arc::clone(&counters),
+            metrics: metrics.clone(),
             pulse: Arc::clone(&pulse),
             limit,
         };
-        (Self { settings, orders, up, counters, pulse }, handle)
+        (Self { settings, orders, up, metrics, pulse }, handle)
     }
 
     /// Keeps the link up until `cancel`, then closes it in good order.
@@ -145,7 +144,7 @@ impl Link {
         S: AsyncRead + AsyncWrite,
     {
         let domain = Arc::from(self.settings.domain.as_str());
-        let mut outbox = Outbox::new(domain, Arc::clone(&self.counters));
+        let mut outbox = Outbox::new(domain, self.metrics.clone());
         let mut requests = Requests::new(getrandom::u64().unwrap_or_default());
         let mut backoff = Backoff::default();
         let mut trouble = Trouble::default();
@@ -172,7 +171,7 @@ impl Link {
         }
     }
 
-    /// One connection from its beginning to its end; `Ok` when it was cancelled.
+    /// Runs one connection from its beginning to its end; `Ok` when it was cancelled.
     async fn once<S: AsyncRead + AsyncWrite>(
         &mut self,
         connecting: impl Future<Output = Result<S, LinkError>>,
@@ -181,17 +180,17 @@ impl Link {
         outbox: &mut Outbox,
         handler: &mut impl FnMut(LinkEvent, &mut Outbox),
     ) -> Result<(), Ended> {
-        let Self { settings, orders, up, counters, .. } = self;
+        let Self { settings, orders, up, metrics, .. } = self;
         let opening = async {
             let stream = connecting.await?;
-            Session::open(stream, settings, orders, requests, outbox, counters).await
+            Session::open(stream, settings, orders, requests, outbox, metrics).await
         };
         let session = tokio::select! {
             biased;
             () = cancel.cancelled() => return Ok(()),
             opened = opening => opened.map_err(|error| Ended { lasted: None, error })?,
         };
-        counters.add(Count::Links);
+        metrics.links.inc();
         tracing::info!(domain = settings.domain, "connected to the server");
         let since = Instant::now();
         up.send_replace(true);
@@ -213,9 +212,9 @@ impl Link {
     }
 }
 
-/// How a connection ended.
+/// The end of a connection.
 struct Ended {
-    /// How long the link was up; `None` when it never was.
+    /// The time that the link was up; `None` when it never was.
     lasted: Option<Duration>,
     error: LinkError,
 }

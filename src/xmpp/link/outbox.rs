@@ -1,8 +1,8 @@
-//! What is about to be sent.
+//! The buffer of outgoing stanzas.
 
 use std::sync::Arc;
 
-use super::counters::{Count, Counters};
+use super::metrics::{LinkMetrics, SENT};
 use crate::xmpp::element::Element;
 use crate::xmpp::framer::MAX_STANZA;
 use crate::xmpp::ns;
@@ -11,7 +11,7 @@ use crate::xmpp::ns;
 #[derive(Debug)]
 pub struct Outbox {
     domain: Arc<str>,
-    counters: Arc<Counters>,
+    metrics: LinkMetrics,
     open: bool,
     bytes: Vec<u8>,
     written: usize,
@@ -38,8 +38,8 @@ pub enum SendError {
 }
 
 impl Outbox {
-    pub(super) const fn new(domain: Arc<str>, counters: Arc<Counters>) -> Self {
-        Self { domain, counters, open: false, bytes: Vec::new(), written: 0 }
+    pub(super) const fn new(domain: Arc<str>, metrics: LinkMetrics) -> Self {
+        Self { domain, metrics, open: false, bytes: Vec::new(), written: 0 }
     }
 
     /// Adds a stanza. Without a `from` it comes from the component's domain.
@@ -48,7 +48,10 @@ impl Outbox {
     /// [`SendError`]: the stanza is not sent and counted, and the link lives on.
     pub fn send(&mut self, stanza: impl Into<Element>) -> Result<(), SendError> {
         let result = self.add(stanza.into());
-        self.counters.add(if result.is_ok() { Count::Sent } else { Count::NotSent });
+        match result {
+            Ok(()) => self.metrics.count(&SENT),
+            Err(_) => _ = self.metrics.dropped.inc(),
+        }
         result
     }
 
@@ -90,7 +93,7 @@ impl Outbox {
         self.written = 0;
     }
 
-    /// What is still to be written.
+    /// Returns what is still to be written.
     pub(super) fn pending(&self) -> &[u8] {
         self.bytes.get(self.written..).unwrap_or_default()
     }
@@ -123,7 +126,7 @@ mod tests {
     use super::*;
 
     fn outbox() -> Outbox {
-        let mut outbox = Outbox::new("v.example".into(), Arc::default());
+        let mut outbox = Outbox::new("v.example".into(), LinkMetrics::default());
         outbox.open();
         outbox
     }

@@ -33,7 +33,7 @@ pub enum RequestError {
     Unsendable(super::SendError),
 }
 
-/// What an answer says: its payload, or why not.
+/// An answer: its payload, or the error.
 pub(super) type Answer = Result<Option<Element>, RequestError>;
 
 /// The open questions of one process.

@@ -12,9 +12,9 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::codec::Decoder as _;
 use tokio_util::sync::CancellationToken;
 
-use super::counters::Count;
 use super::handle::{Ask, Order};
 use super::liveness::{Health, Liveness};
+use super::metrics::{LinkMetrics, RECEIVED};
 use super::requests::{RequestError, Requests};
 use super::{LinkError, LinkEvent, LinkSettings, Outbox};
 use crate::xmpp::element::{Element, Scope};
@@ -24,7 +24,7 @@ use crate::xmpp::ns;
 use crate::xmpp::stanza::{Iq, IqKind};
 
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
-/// How long a farewell may take before the connection is dropped.
+/// The time limit for closing the stream before the connection is dropped.
 const FAREWELL_LIMIT: Duration = Duration::from_millis(500);
 /// Bytes that wait to be written before nothing more is read: a peer that sends questions and
 /// does not read answers is slowed down instead of filling the memory.
@@ -39,7 +39,7 @@ pub(super) struct Session<'a, S> {
     pub(super) orders: &'a mut mpsc::Receiver<Order>,
     pub(super) requests: &'a mut Requests,
     pub(super) outbox: &'a mut Outbox,
-    pub(super) counters: &'a super::Counters,
+    pub(super) metrics: &'a LinkMetrics,
     reader: ReadHalf<S>,
     writer: WriteHalf<S>,
     framer: Framer,
@@ -55,7 +55,7 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
         orders: &'a mut mpsc::Receiver<Order>,
         requests: &'a mut Requests,
         outbox: &'a mut Outbox,
-        counters: &'a super::Counters,
+        metrics: &'a LinkMetrics,
     ) -> Result<Self, LinkError> {
         let (reader, writer) = tokio::io::split(stream);
         let (framer, buffer, scope) = Default::default();
@@ -64,7 +64,7 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
             orders,
             requests,
             outbox,
-            counters,
+            metrics,
             reader,
             writer,
             framer,
@@ -186,17 +186,17 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
         while let Some(frame) = self.framer.decode(&mut self.buffer)? {
             match frame {
                 Frame::Stanza(bytes) => {
-                    self.counters.add(Count::Received);
+                    self.metrics.count(&RECEIVED);
                     match Element::parse_in(&bytes, &self.scope) {
                         Ok(stanza) => self.take(stanza, handler)?,
                         Err(error) => {
-                            self.counters.add(Count::Unreadable);
+                            self.metrics.dropped.inc();
                             tracing::debug!(%error, "dropped a stanza that cannot be read");
                         }
                     }
                 }
                 Frame::Refused(refusal) => {
-                    self.counters.add(Count::Refused);
+                    self.metrics.dropped.inc();
                     tracing::debug!(?refusal, "dropped a stanza");
                 }
                 Frame::Close => return Err(LinkError::Closed),

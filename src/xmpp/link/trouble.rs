@@ -1,4 +1,4 @@
-//! What an operator is told while there is no link: everything new at once, the same trouble
+//! Log messages while there is no link: everything new at once, the same trouble
 //! again every minute.
 
 use std::error::Error as _;

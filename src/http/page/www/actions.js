@@ -53,7 +53,7 @@ export function fitting(situation) {
 /** What a command is given by where its button stands. */
 function known(command, { room, jid }) {
   const given = {};
-  // A field of another kind is for patterns: whoever is banned is banned everywhere, unless somebody writes where.
+  // A field of another kind is for patterns: a ban holds everywhere, unless a pattern says where.
   if (room && field(command, 'room')?.kind === 'room') given.room = room.room;
   const who = personField(command);
   if (jid && who) given[who.name] = jid;

@@ -1,4 +1,4 @@
-// Charts in SVG. They are pictures of numbers that stand beside them as a table.
+// Charts in SVG. Each is a picture of the numbers in the table next to it.
 
 import { h, svg } from './dom.js';
 

@@ -138,7 +138,7 @@ async function whole(entry) {
   return Object.keys(facts).length ? [h('h3', {}, 'What it rested on'), tree(facts)] : [];
 }
 
-/** An explanation, as of `why` and `explain`; beside an entry, of what it does not say itself. */
+/** An explanation, as of `why` and `explain`; with an entry, what the entry does not say itself. */
 export function explanation(found, entry = null) {
   const place_ = of => h('span.rule', { title: meaning(of.rule) }, h('code', {}, of.rule), h('span.line', {}, place(of.line)));
   const would = found.would_have_been;

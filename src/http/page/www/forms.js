@@ -40,14 +40,14 @@ function control(field, value, quiet) {
   const { kind, choices } = kindOf(field);
   const shared = { id, name: field.name, required: field.required && kind !== 'flag', autocomplete: 'off' };
   const make = MAKERS[kind] ?? MAKERS.text;
-  const { input, read, beside, hint } = make(shared, value, choices);
+  const { input, read, extra, hint } = make(shared, value, choices);
   if (kind === 'flag') {
     return { input, read, element: h('div.field.flag', {}, input, h('label', { for: id }, field.label)) };
   }
   const note = hint && h('p.hint', { id: `${id}-hint` }, hint);
   if (note) input.setAttribute('aria-describedby', note.id);
   const label = h('label', { for: id }, field.label, !field.required && !quiet && h('span.optional', {}, 'optional'));
-  return { input, read, element: h('div.field', {}, label, input, beside, note) };
+  return { input, read, element: h('div.field', {}, label, input, extra, note) };
 }
 
 const trimmed = input => input.value.trim() || undefined;
@@ -74,7 +74,7 @@ const MAKERS = {
     const input = line(shared, value, { list: list.id, inputmode: 'email' });
     // `list` is a property that cannot be set.
     input.setAttribute('list', list.id);
-    return { input, beside: list, read: () => trimmed(input) };
+    return { input, extra: list, read: () => trimmed(input) };
   },
   person(shared, value) {
     const input = line(shared, value, { inputmode: 'email' });

@@ -1,4 +1,4 @@
-// Icons of 16 by 16, drawn with one line. They only repeat what words beside them say.
+// Icons of 16 by 16, drawn with one line. They only repeat the words next to them.
 
 import { svg } from './dom.js';
 

@@ -1,5 +1,5 @@
 // The stream of events (text/event-stream), read by fetch because it takes a token. When it breaks
-// off it is opened again, and everything is fetched anew.
+// off it is opened again, and everything is fetched again.
 
 import { get, open } from './api.js';
 import { now } from './format.js';
@@ -57,7 +57,7 @@ async function once(signal, opened) {
   signal.addEventListener('abort', abort);
   let timer = setTimeout(abort, SILENCE);
   try {
-    await anew(attempt.signal);
+    await refetch(attempt.signal);
     const response = await open('stream', { signal: attempt.signal });
     if (!response.ok || !response.body) throw new Error(`status ${response.status}`);
     await catchUp(attempt.signal);
@@ -83,7 +83,7 @@ async function once(signal, opened) {
 }
 
 /** What is known without the stream: so there is something to see even if it cannot be opened. */
-async function anew(signal) {
+async function refetch(signal) {
   const [status, rooms] = await Promise.allSettled([get('status', {}, { signal }), get('rooms', {}, { signal })]);
   if (status.status === 'rejected') throw status.reason;
   state.status = status.value;

@@ -18,7 +18,7 @@ function fromAddress() {
   history.replaceState(null, '', `${location.pathname}#/rooms`);
 }
 
-/** Shows the page to whoever has a token, and else the way to one. */
+/** Shows the page to a caller with a token, and otherwise the way to one. */
 async function enter() {
   leave();
   leave = () => {};
@@ -46,7 +46,7 @@ function take(table) {
   state.commands = new Map(commands.map(each => [each.name, each]));
 }
 
-/** What the doctor found last, for the number beside its name. */
+/** What the doctor found last, for the number next to its name. */
 async function review() {
   state.doctor = await get('doctor').catch(() => null);
   changed('doctor');

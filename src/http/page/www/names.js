@@ -25,7 +25,7 @@ export function named(text, kind = 'name') {
 /** The mark of a name that may be taken for another; false for any other. */
 export const mixed = text => isMixed(text ?? '') && h('span.chip.hold', { title: 'Letters of several alphabets that look alike' }, 'mixed letters');
 
-/** A name, and a mark beside it if it may be taken for another. */
+/** A name, and a mark next to it if it may be taken for another. */
 export const person = text => [named(text), mixed(text)].filter(Boolean);
 
 /** The parts of an address: before the @, and after. */

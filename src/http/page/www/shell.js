@@ -61,7 +61,7 @@ export function shell(app, signOut) {
     unmount = shown.mount(main, argument, query) ?? (() => {});
     if (!first) {
       scrollTo(0, 0);
-      // Whoever types into the search goes on typing.
+      // The search keeps the focus while the caller types.
       if (document.activeElement !== search) (main.querySelector('h1') ?? main).focus({ preventScroll: true });
     }
   };

@@ -1,4 +1,4 @@
-// What is known of the component, and who wants to hear of changes. Whoever listens is told once a
+// What is known of the component, and the listeners for changes. A listener is told once a
 // frame at most, however many events came in.
 
 import { now } from './format.js';

@@ -49,7 +49,7 @@ function panel(title) {
   return h('section.panel.chart-panel', { 'aria-label': title }, h('h2', {}, title), h('div.drawn', {}, h('p.hint', {}, 'Asking …')));
 }
 
-/** Draws anew; whether the numbers are open stays. */
+/** Draws again; whether the numbers are open stays. */
 function draw(place, chart, numbers = null) {
   const drawn = place.querySelector('.drawn');
   const open = drawn.querySelector('details')?.open ?? false;

@@ -51,7 +51,7 @@ function one(main, known) {
     result);
 }
 
-/** What cannot be undone is meant only by whoever says so; of many rooms, by whoever types which. */
+/** An irreversible command needs a confirmation; one on many rooms, their pattern typed again. */
 async function isMeant(known, values) {
   const about = [h('p.about', {}, known.about), tree(values), h('p.warn', {}, 'This cannot be undone.')];
   let typed = null;

@@ -17,7 +17,7 @@ export function server(main) {
   let shown = '';
   const refresh = () => {
     const { status } = state;
-    // What only counts on is not laid out anew while somebody reads it.
+    // Counters that only grow cause no new layout while the page is read.
     const key = JSON.stringify({ ...status, uptime: Math.floor((status?.uptime ?? 0) / 60) });
     if (key !== shown) { shown = key; replace(place, status ? about(status) : h('p.hint', {}, 'Asking …')); }
   };
@@ -40,7 +40,7 @@ function about(status) {
     h('section', {}, h('h2', {}, 'Services'), h('ul.plain.cards', {}, (status.services ?? []).map(service))),
     tally.length ? h('section', {}, h('h2', {}, 'Decisions since the start'), h('div.figures', {}, tally.map(([name, value]) => figure(VERDICTS[name] ?? words(name), count(value))))) : null,
     status.drift && Object.keys(status.drift).length ? h('section', {}, h('h2', {}, 'Rooms that differed from the policy'), tree(status.drift)) : null,
-    Object.keys(rest).length ? h('section', {}, h('h2', {}, 'Beside that'), tree(rest)) : null,
+    Object.keys(rest).length ? h('section', {}, h('h2', {}, 'Other'), tree(rest)) : null,
   ];
 }
 

@@ -1,6 +1,7 @@
 //! What a link does while it is up, and how it is told to stop.
 
 use super::*;
+use crate::xmpp::link::metrics::{RECEIVED, SENT};
 use crate::xmpp::ns;
 use crate::xmpp::stanza::Condition;
 
@@ -11,8 +12,8 @@ async fn questions_are_answered_in_the_order_they_came() {
     peer.say(&QUESTION.repeat(3)).await;
     assert_eq!(peer.hear(&ANSWER.repeat(3)).await, ANSWER.repeat(3));
     assert!(lab.handle.is_up());
-    assert_eq!(lab.handle.counters().received(), 3);
-    assert_eq!(lab.handle.counters().sent(), 3);
+    let stanzas = |direction| lab.handle.metrics().stanzas.get_or_create(direction).get();
+    assert_eq!((stanzas(&RECEIVED), stanzas(&SENT)), (3, 3));
 }
 
 #[tokio::test(start_paused = true)]
@@ -77,8 +78,8 @@ async fn a_stanza_that_cannot_be_read_is_dropped_and_the_link_lives() {
     peer.say(&format!("{}{}", "<a>".repeat(40), "</a>".repeat(40))).await;
     peer.say(QUESTION).await;
     peer.hear(ANSWER).await;
-    let counters = lab.handle.counters();
-    assert_eq!((counters.unreadable(), counters.refused(), counters.links()), (2, 1, 1));
+    let metrics = lab.handle.metrics();
+    assert_eq!((metrics.dropped.get(), metrics.links.get()), (3, 1));
 }
 
 #[tokio::test(start_paused = true)]
