@@ -1,7 +1,7 @@
 //! The audit database: what was decided, what operators did, what happened in the rooms; and the bans that
 //! operators have made.
 //!
-//! Decisions never wait for it. Whoever has an [`Entry`] leaves it with the [`Store`] and goes on; a thread takes
+//! Decisions never wait for it. The caller leaves an [`Entry`] with the [`Store`] and goes on; a thread takes
 //! all that is there twenty times a second and writes it in one transaction. What a database has to do is a
 //! [`Database`] that gives [`Connection`]s; the tests in `tests/store.rs` are the same for each kind.
 
@@ -15,6 +15,7 @@ pub mod postgres;
 mod query;
 mod queue;
 mod readers;
+mod search;
 mod sequence;
 pub mod sqlite;
 mod trimming;
