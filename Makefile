@@ -27,7 +27,7 @@ export PROSODY
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit lint doc prosody-tests property bench screenshots fuzz fuzz-short long soak model model-mutants mutants deny static packages prosody13 browser install
+.PHONY: help demo test unit lint words typos msrv doc prosody-tests property bench screenshots fuzz fuzz-short long soak model model-mutants mutants deny static packages prosody13 browser install
 
 help: ## List these targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -48,10 +48,23 @@ demo: packages ## Show a meeting under a policy, on a real Prosody (ONCE=1: one 
 install: ## Install program, gate, units, policy file and secret (PROGRAM=FILE: one that is built already)
 	@PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) PROGRAM=$(PROGRAM) CARGO=$(CARGO) scripts/deploy.sh
 
-lint: packages ## Check formatting, Rust and Lua
+lint: packages words ## Check formatting, Rust, Lua, words; spelling and dependencies where typos and cargo-deny are installed
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets --locked -- -D warnings
 	luacheck --no-color prosody-snippets tests/lua
+	@if command -v typos >/dev/null; then $(MAKE) --no-print-directory typos; fi
+	@if $(CARGO) deny --version >/dev/null 2>&1; then $(MAKE) --no-print-directory deny DENY='bans licenses sources'; fi
+
+words: ## Check comments, messages and docs for words that CONTRIBUTING.md names
+	$(PYTHON) scripts/words.py
+
+typos: ## Check spelling (needs typos)
+	@command -v typos >/dev/null || { \
+		echo 'typos: typos is missing: install it with `pip install typos` or `cargo install typos-cli --locked`'; exit 1; }
+	typos
+
+msrv: ## Check that the oldest Rust (rust-version in Cargo.toml) compiles it (needs rustup)
+	$(CARGO) +$(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml) check --locked --bins --lib
 
 # Properties are tried on the same cases each time; another seed, or more PROPTEST_CASES, tries others.
 export PROPTEST_RNG_SEED ?= 20261123
@@ -91,7 +104,7 @@ soak: packages ## Everything at once for SOAK_MINUTES (60): is anything growing?
 	$(CARGO) build --locked
 	SOAK_MINUTES=$(SOAK_MINUTES) VESTIBULE_BIN=$(TARGET)/debug/vestibule $(PYTHON) tests/prosody/soak.py
 
-screenshots: browser ## Take the pictures of the page anew, into docs/images
+screenshots: browser ## Take the pictures of the page again, into docs/images
 	$(CARGO) build --locked
 	PROSODY=0.12 VESTIBULE_BIN=$(TARGET)/debug/vestibule $(PYTHON) scripts/screenshots.py
 

@@ -297,3 +297,24 @@ fn the_matrix_of_faults_is_that_of_the_tests() {
     let found: Vec<String> = found.map(|cell| cell.trim().to_owned()).collect();
     assert_eq!(found, expected);
 }
+
+#[test]
+fn the_oldest_rust_is_the_same_everywhere() {
+    let manifest: toml::Table = toml::from_str(&read("Cargo.toml")).unwrap();
+    let oldest = manifest["package"]["rust-version"].as_str().unwrap();
+    for file in ["README.md", "CONTRIBUTING.md", "scripts/install.sh"] {
+        assert!(read(file).contains(&format!("{oldest} or newer")), "{file}: {oldest}");
+    }
+}
+
+#[test]
+fn every_target_that_ci_runs_exists() {
+    let makefile = read("Makefile");
+    let workflow = read(".github/workflows/ci.yml");
+    let run = workflow.lines().filter_map(|line| line.trim().strip_prefix("- run: make "));
+    let run: Vec<_> = run.map(|target| target.split(' ').next().unwrap()).collect();
+    assert!(run.len() > 4, "{run:?}");
+    for target in run {
+        assert!(makefile.contains(&format!("\n{target}:")), "{target}");
+    }
+}
