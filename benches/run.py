@@ -1,4 +1,4 @@
-"""`make bench`: measures, and prints each figure beside its budget.
+"""`make bench`: measures, and prints each figure next to its budget.
 
 Exits with 0 whatever the figures are, and with 1 if one could not be taken. `BENCH_ONLY=joins,memory` measures
 only these; `BENCH_QUICK=1` only shows that everything can be measured: its figures are worth nothing.

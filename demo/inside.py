@@ -25,7 +25,7 @@ async def ann_makes_it_public(stage):
 async def bob_promotes_himself(stage):
     stage.scene("Bob would like to be a moderator")
     bob = stage.people["Bob"]
-    stage.did("Bob", "makes himself an owner")
+    stage.did("Bob", "takes the affiliation of an owner")
     reply = await bob.set_affiliation(ROOM, bob.bare, "owner")
     stage.expect(reply.error, "an error", repr(reply))
     stage.refused(reply.error, reply.error[0], "not-allowed", "")

@@ -54,7 +54,7 @@ fi
 
 link() {
 	local place=$root$1/mod_vestibule_gate
-	# A copy from an earlier version would be loaded in the place of this one.
+	# A copy from an earlier version would be loaded instead of this one.
 	if [ -e "$place" ] && [ ! -L "$place" ]; then fail "$1/mod_vestibule_gate is there, and no link: remove it"; fi
 	install -d -m 0755 "$root$1"
 	ln -sfnr "$root$share/$gate" "$place"

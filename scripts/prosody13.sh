@@ -1,5 +1,5 @@
 #!/bin/sh
-# Puts Prosody 13 beside the system's Prosody, in target/prosody13, for the tests:
+# Puts Prosody 13 next to the system's Prosody, in target/prosody13, for the tests:
 # Debian 13's packages, fetched by apt with a state of its own, checked against
 # Debian's archive keyring, unpacked, and run by their own loader. Neither the
 # system's packages nor its apt state change. Safe to run again.

@@ -18,7 +18,7 @@ use unicode_normalization::UnicodeNormalization as _;
 
 /// Most bytes of a part (RFC 6122 §2.1).
 const LONGEST: usize = 1023;
-/// What an A-label begins with.
+/// The prefix of an A-label.
 const PUNYCODE: &str = "xn--";
 /// Most labels of a domain that have two spellings: it has one for each choice of them.
 const MOST_INTERNATIONAL: usize = 6;
@@ -27,7 +27,7 @@ const MOST_INTERNATIONAL: usize = 6;
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct BareJid {
     text: SmolStr,
-    /// Where the `@` is; 0: there is none.
+    /// The position of the `@`; 0: there is none.
     at: u16,
 }
 
@@ -202,7 +202,7 @@ pub fn folded(text: &str) -> String {
     out
 }
 
-/// What Unicode 3.2 has for ideographs whose mapping was corrected after it (Corrigendum 4).
+/// Returns what Unicode 3.2 has for ideographs whose mapping was corrected after it (Corrigendum 4).
 const fn corrected(c: char) -> char {
     match c {
         '\u{2F868}' => '\u{2136A}',

@@ -24,7 +24,7 @@ struct Inner {
     fall: Option<(String, Instant)>,
     /// It goes on since then; `None`: it has not gone on yet.
     goes_on: Option<Instant>,
-    /// So many panics are asked for.
+    /// The number of panics that a test asks for.
     faults: u32,
 }
 
@@ -94,7 +94,7 @@ pub fn keep(
     })
 }
 
-/// What a panic says.
+/// Returns what a panic says.
 pub fn words(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&'static str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no reason given")

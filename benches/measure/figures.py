@@ -28,7 +28,7 @@ def budgets():
 
 
 def judged(figure, budget):
-    """The figure beside its budget, as it goes into the summary."""
+    """The figure next to its budget, as it goes into the summary."""
     limit = met = None
     if budget is not None:
         limit = budget.get("at_least", budget.get("at_most"))
@@ -69,7 +69,7 @@ def write_summary(path, rows):
 
 
 def spread(values):
-    """The median, and beside it the range that it is the middle of."""
+    """The median, and the range that it is the middle of."""
     low, high = min(values), max(values)
     return statistics.median(values), f"{written(low)} to {written(high)} in {len(values)} rounds"
 

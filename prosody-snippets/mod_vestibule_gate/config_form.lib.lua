@@ -60,7 +60,7 @@ return function (gate)
 		if gate.is_observing() then return; end
 		if fields[name] == nil then fields[name] = room:get_members_only() or false; end
 		if not fields[name] or room:get_members_only() then return; end
-		-- Whoever is no member is removed. Services are not, nor are those who moderate without being one.
+		-- Anyone who is no member is removed. Services are not, nor are those who moderate without being one.
 		for _, occupant in room:each_occupant() do
 			local bare, stays = occupant.bare_jid, occupant.role == "moderator" or gate.is_service(occupant.bare_jid);
 			if stays and gate.affiliation_of(room, bare) == "none" and gate.effects.set_affiliation(room, bare, "member") then

@@ -139,8 +139,8 @@ return function (gate)
 
 	local function is_there(one) return os.time() - one.at <= PATIENCE and not one.session.destroyed; end
 
-	-- Remembers for whom the focus opens a room that is not there yet: whoever asks first, while he is there, unless the
-	-- focus refuses him.
+	-- Remembers for whom the focus opens a room that is not there yet: the person who asks first, while they are there, unless the
+	-- focus refuses them.
 	function focus.ask_for(e)
 		local list, mine = {}, nil;
 		for _, one in ipairs(asked[e.room] or list) do
@@ -237,7 +237,7 @@ return function (gate)
 		return caps and (caps.attr.node or ""):find("//jitsi.org/", 1, true) and "jitsi" or nil;
 	end
 
-	-- The mark of the ticket of whoever is here with that bare address.
+	-- Returns the mark of the ticket of the session with that bare address.
 	function focus.ticket_of(bare)
 		local user = prosody.bare_sessions[bare];
 		for _, session in pairs(user and user.sessions or {}) do

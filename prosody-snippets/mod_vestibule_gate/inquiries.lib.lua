@@ -126,7 +126,7 @@ return function (gate)
 	local function add_stored(reply, room_jid, contents, affiliations)
 		local room, count = { jid = room_jid, _data = contents }, 0;
 		for key, affiliation in pairs(affiliations) do
-			-- In the store, what is no affiliation stands beside them.
+			-- The store also holds values that are no affiliations.
 			if type(affiliation) == "string" and gate.AFFILIATION[affiliation] and key ~= "_jid" then count = count + 1; end
 		end
 		local data = gate.kept.of(room);

@@ -41,7 +41,7 @@ return function (gate)
 		return false;
 	end
 
-	-- Where the gate only looks on, what it would refuse passes.
+	-- Where the gate only observes, what it would refuse passes.
 	local function outside(event)
 		return not gate.is_observing() and gate.entrance.refuse(event, "outside", "cancel", "not-acceptable");
 	end

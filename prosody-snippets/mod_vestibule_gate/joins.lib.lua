@@ -87,7 +87,7 @@ return function (gate)
 		or gate.is_reserved(gate.names.tidy(event.stanza), from) then
 			return gate.refuse_nick(event);
 		end
-		-- The Jitsi rate limiter, when its queue is full, ends the event and so admits whoever comes.
+		-- The Jitsi rate limiter, when its queue is full, ends the event and so admits every join.
 		local is_full = queue and queue:count() >= (queue.size or LIMIT.people);
 		if is_full and not gate.is_observing() and not gate.is_service(from) then
 			return gate.refuse(event, "overflow", "wait", "resource-constraint");

@@ -1,4 +1,4 @@
--- The service's own lobby: Jitsi's muc_lobby_rooms and persistent_lobby, where people wait in a room beside.
+-- The service's own lobby: Jitsi's muc_lobby_rooms and persistent_lobby, where people wait in a separate room.
 
 local jid, st = require "util.jid", require "util.stanza";
 
@@ -89,7 +89,7 @@ return function (gate)
 		return true;
 	end
 
-	-- Turning somebody away with Jitsi's button is a kick in the lobby's own room: an answer to their knock. Nobody else
+	-- Rejecting a person with Jitsi's button is a kick in the lobby's own room: an answer to their knock. Nobody else
 	-- is removed there, and nobody made anything.
 	local function answer_knock(event, room)
 		local stanza, lobby_room = event.stanza, lobby_room_of(room);
@@ -213,7 +213,7 @@ return function (gate)
 		return room._data.lobbyroom;
 	end
 
-	-- Takes the lobby of a room away. Whoever waits in it is sent to the room, and tries to enter again.
+	-- Takes the lobby of a room away. Its occupants are sent to the room, and try to enter again.
 	function lobby.lower(room)
 		if not lobby.is_there() or not room._data.lobbyroom then return; end
 		prosody.events.fire_event("destroy-lobby-room", { room = room, newjid = room.jid });
@@ -235,7 +235,7 @@ return function (gate)
 		return pass and (pass.name or pass.nick);
 	end
 
-	-- Whether somebody has to say a name before he may wait.
+	-- Returns whether a person has to say a name before they may wait.
 	function lobby.lacks_name(stanza)
 		local name = stanza:get_child_text("nick", xmlns_nick);
 		return lobby.needs_name and (not name or name == "");

@@ -188,7 +188,7 @@ return function (gate)
 		return false;
 	end
 
-	-- Puts somebody on the lists that he belongs on, and off the others.
+	-- Puts an occupant on the lists where they belong, and takes them off the others.
 	function media.settle(room, occupant)
 		if gate.focus.is_one(occupant.bare_jid) or not start(room) then return; end
 		local name = external(occupant.nick);
@@ -207,7 +207,7 @@ return function (gate)
 		end
 	end
 
-	-- Whoever bears the nick next is somebody else; whoever takes another stays on the lists.
+	-- The next occupant with that nick is another person; one who takes another nick stays on the lists.
 	local function forget(room, occupant, next_nick)
 		for kind, list in pairs(#moderated_in(room) > 0 and room.av_moderation or {}) do
 			if take_out(list, external(occupant.nick)) then
@@ -225,7 +225,7 @@ return function (gate)
 		forget(event.room, event.occupant, stanza and stanza.attr.type == nil and stanza.attr.to or nil);
 	end);
 	gate.guard("muc-broadcast-presence", PRIORITY.seated, function (event)
-		local known = event.room[gate.mark]; -- the role that he had: reports.lib.lua learns the new one after this
+		local known = event.room[gate.mark]; -- the role before: reports.lib.lua learns the new one after this
 		local before = known and known[event.occupant.nick];
 		if before and event.occupant.role and before ~= event.occupant.role then media.settle(event.room, event.occupant); end
 	end);

@@ -534,7 +534,7 @@ end
 local function sweep_once()
 	local time = now();
 	local late = queue.select(function (e)
-		-- Silence is counted from the last sign of life; whoever was parked while the component was away is asked late.
+		-- Silence is counted from the last sign of life; what was parked while the component was away is asked late.
 		local limit = state ~= "ready" and grace or e.at < ready_since and math.max(grace, timeout) or timeout;
 		local since = state == "ready" and math.max(e.at, heard) or e.at;
 		return time - since >= limit or time - e.at >= LIMIT.seconds or is_gone(e);
@@ -653,7 +653,7 @@ local function watch_component()
 		greet();
 	end
 	host:hook("component-authenticated", function (event) linked(event.session); end);
-	-- Also fired for a second connection that was turned away.
+	-- Also fired for a second connection that was rejected.
 	host:hook("component-disconnected", function (event)
 		if event.session == link then link = nil; set_state("away"); end
 	end);
@@ -696,7 +696,7 @@ end);
 
 local function put(event, kind, more, room_jid)
 	local stanza = event.stanza;
-	if observing and state ~= "ready" then -- nobody looks on, and nobody waits for that
+	if observing and state ~= "ready" then -- nothing to observe, and nobody waits for that
 		stanza[mark] = { failing = true };
 		return nil;
 	end

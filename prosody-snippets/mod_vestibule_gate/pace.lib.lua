@@ -1,6 +1,6 @@
 -- Keeps connections from sending faster than they are served: of one whose group has LIMIT.one attempts waiting no
 -- further join or request from outside of its room is looked at, and nothing read, until one of these has been served.
--- Nothing is refused for it, and nobody inside of a room is held back there, whoever shares their network.
+-- Nothing is refused for it, and nobody inside of a room is held back there, even if others share their network.
 
 local async, add_task, jid_bare = require "util.async", require "util.timer".add_task, require "util.jid".bare;
 

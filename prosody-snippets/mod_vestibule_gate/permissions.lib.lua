@@ -25,7 +25,7 @@ return function (gate)
 	-- What somebody may of whom nothing else was said.
 	local ABSENT = { form = "moderator", secret = "moderator" };
 
-	-- "yes" for services and whoever is restricted in nothing, and where a gate only looks on. While the room is
+	-- "yes" for services and anyone without restrictions, and where a gate only observes. While the room is
 	-- suspended, nobody is given anything.
 	local function degree_of(room, occupant, what, degrees)
 		local data = gate.kept.of(room);
@@ -46,7 +46,7 @@ return function (gate)
 
 	permissions.degree, permissions.may = degree_of, may;
 
-	-- What somebody was told that he may, as an effect says it; nil: everything.
+	-- The permissions that an occupant was told of, as in an effect; nil: all.
 	function permissions.told(data, bare)
 		local degrees = data and data.may and data.may[bare];
 		if not degrees then return nil; end

@@ -369,7 +369,7 @@ return function (LIMIT, AFFILIATION, ROLE)
 		return finish(stanza_like(stanza):text_tag("room_metadata", text, { xmlns = xmlns_jitsi, room = room }));
 	end
 
-	-- Reads whose voice somebody wants to hear in which language: texts by texts, "" for no more.
+	-- Reads whose voice an occupant asks to hear in which language: texts by texts, "" for no more.
 	function requests.read_translations(command)
 		local text = command:get_text() or "";
 		local wanted, count = #text <= LIMIT.value and json.decode(text), 0;

@@ -21,7 +21,7 @@ local ENGLISH = {
 	["reserved-nick"] = "This name is reserved. Please choose another name.",
 };
 
-local told, default = {}, nil; -- by language in lower case, then by name; and what is read by whoever does not say
+local told, default = {}, nil; -- by language in lower case, then by name; and what is read without a language
 
 local words = {};
 
@@ -41,7 +41,7 @@ local function find(tag, name)
 	end
 end
 
--- Words, and the language that they are in; `stanza`: of whoever is told.
+-- Words, and the language that they are in; `stanza`: of the person who is told.
 function words.of(name, stanza)
 	local text, language = find(words.language_of(stanza), name);
 	if not text then text, language = find(default, name); end

@@ -1,4 +1,4 @@
-//! What is offered for a room or a person: those that are there.
+//! Choices for a room or a person: those that are there.
 
 use serde_json::Value;
 
@@ -7,14 +7,14 @@ use crate::control::{Command, Field, FieldKind, Stakes};
 /// With more rooms than this, the address is typed.
 const MOST: usize = 50;
 
-/// Something that is offered.
+/// A choice.
 #[derive(Debug)]
 pub(super) struct Choice {
     pub(super) value: String,
     pub(super) label: String,
 }
 
-/// What is offered.
+/// The choices of a field.
 #[derive(Debug, Default)]
 pub(super) struct Choices {
     rooms: Vec<Choice>,
@@ -53,7 +53,7 @@ impl Choices {
         Self { rooms: Vec::new(), people }
     }
 
-    /// What is offered for this field.
+    /// Returns what is offered for this field.
     pub(super) fn of(&self, field: &Field) -> &[Choice] {
         if field.kind == FieldKind::Room && field.required {
             &self.rooms
@@ -75,7 +75,7 @@ pub(super) fn room_of(command: &Command) -> Option<&'static Field> {
     fields.filter(|_| command.within.is_none()).find(|it| it.required && it.kind == FieldKind::Room)
 }
 
-/// Whether the people of a room are offered, so that the room has to be known first.
+/// Returns whether the people of a room are offered, so that the room has to be known first.
 pub(super) fn offers_people(command: &Command) -> bool {
     command.stakes != Stakes::Looks
         && room_of(command).is_some()

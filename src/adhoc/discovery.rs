@@ -1,4 +1,4 @@
-//! What somebody may do, told to his client (XEP-0030, XEP-0050 sections 3 and 4).
+//! Discovery of the commands that a caller may give (XEP-0030, XEP-0050 sections 3 and 4).
 
 use crate::control::{COMMANDS, Caller, Command};
 use crate::xmpp::Element;
@@ -22,7 +22,7 @@ pub(super) fn items(domain: &str, caller: Option<&Caller>) -> Element {
         .with_children(offered(caller).map(item))
 }
 
-/// What a node is. `None`: nothing for this caller.
+/// Returns what a node is. `None`: nothing for this caller.
 pub(super) fn info(node: &str, caller: Option<&Caller>) -> Option<Element> {
     if node == ns::COMMANDS {
         return Some(about(node, "command-list", "Commands", &[ns::DISCO_ITEMS]));

@@ -72,7 +72,7 @@ fn entry(field: &Field, given: &Values, choices: &Choices) -> Element {
         .with_children(words.iter().map(|word| option(word, word)))
 }
 
-/// What a person has to know to type it.
+/// Returns the hint for a person who types a value.
 const fn hint(kind: FieldKind) -> Option<&'static str> {
     match kind {
         FieldKind::Duration => Some("such as \"30 minutes\" or \"2 hours\""),
@@ -89,7 +89,7 @@ const fn hint(kind: FieldKind) -> Option<&'static str> {
     }
 }
 
-/// What a client may check before it sends the form (XEP-0122).
+/// Returns what a client may check before it sends the form (XEP-0122).
 fn validation(kind: FieldKind, written: &str) -> Option<Element> {
     let of = |datatype| Element::new(ns::VALIDATE, "validate").with_attr("datatype", datatype);
     let with = |name| Some(of("xs:string").with_child(Element::new(ns::VALIDATE, name)));

@@ -14,7 +14,7 @@ use crate::xmpp::Element;
 use crate::xmpp::ns;
 use crate::xmpp::stanza::{Iq, IqKind};
 
-/// What comes of a stanza.
+/// The outcome of a stanza.
 #[derive(Debug)]
 pub enum Step {
     /// This answer.
@@ -33,7 +33,7 @@ pub struct Pending {
 }
 
 impl Pending {
-    /// Who asks for what.
+    /// Returns who asks for what.
     pub const fn asks(&self) -> (&Caller, &Request) {
         (&self.caller, &self.request)
     }
@@ -41,9 +41,9 @@ impl Pending {
 
 #[derive(Debug)]
 enum Why {
-    /// To offer rooms or people; and the remark beside the form.
+    /// To offer rooms or people; and the remark with the form.
     Choices(Option<Note>),
-    /// It is what the caller wants.
+    /// It is what the caller meant.
     Command,
 }
 
@@ -62,12 +62,12 @@ pub struct AdHoc {
 }
 
 impl AdHoc {
-    /// How many conversations wait for their next step.
+    /// Returns the number of conversations that wait for their next step.
     pub fn waiting(&self) -> usize {
         self.sessions.count()
     }
 
-    /// Takes a stanza to `domain`. `caller` is whoever sent it, if he may give any command; `fresh` is the id of a
+    /// Takes a stanza to `domain`. `caller` is the sender, if they may give any command; `fresh` is the id of a
     /// conversation, should one begin: nobody can guess it. `None`: the stanza is about something else.
     pub fn handle(
         &mut self,
@@ -162,7 +162,7 @@ impl AdHoc {
         })
     }
 
-    /// Begins. Whoever knows the form may send it filled in at once.
+    /// Begins. A client that knows the form may send it filled in at once.
     fn begin(
         &mut self,
         mut talk: Talk,
@@ -294,7 +294,7 @@ impl AdHoc {
         }
     }
 
-    /// What was typed has to be typed anew.
+    /// Asks again for what was typed.
     fn not_done(&mut self, talk: Talk, reason: String, caller: Caller, now: Timestamp) -> Step {
         if talk.session.command.fields.is_empty() {
             return answer(&talk, talk::failed(&talk.id, talk.session.command, &reason));
@@ -309,7 +309,7 @@ impl AdHoc {
     }
 }
 
-/// What has to be known before the form of this stage can be made.
+/// Returns the data that the form of this stage needs.
 fn lookup(session: &Session) -> Option<Request> {
     let room = room_of(session.command)?;
     if is_about_people(session) {

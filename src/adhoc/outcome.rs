@@ -1,4 +1,4 @@
-//! What a command has brought, as a form of type `result` (XEP-0004 section 3.4): lists are tables.
+//! The result of a command as a form of type `result` (XEP-0004 section 3.4): lists are tables.
 
 use std::borrow::Cow;
 
@@ -16,7 +16,7 @@ const FIRST: [&str; 9] = ["seq", "at", "kind", "room", "name", "nick", "jid", "p
 /// The column that says which list a row is of, where there are several.
 const LIST: &str = "list";
 
-/// What there is to say, and what of it did not fit.
+/// The lines of a result, and the number that did not fit.
 #[derive(Debug, Default)]
 pub(super) struct Outcome {
     /// `None`: it is done, and that is all.
@@ -134,7 +134,7 @@ impl<'a> Told<'a> {
     }
 }
 
-/// How many bytes are left.
+/// The number of bytes that are left.
 #[derive(Debug)]
 struct Budget(usize);
 

@@ -8,30 +8,30 @@ use super::refusal::Refusal;
 use super::values::Values;
 use crate::control::Command;
 
-/// How long a conversation waits for its next step.
+/// The time that a conversation waits for its next step.
 pub const LIFETIME: SignedDuration = SignedDuration::from_mins(10);
 /// Most that wait, over all callers; the oldest gives way.
 pub const MOST: usize = 64;
 /// Most of one caller.
 pub const MOST_OF_ONE: usize = 8;
 
-/// Where in a conversation one is.
+/// The stage of a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
     /// The room is asked for, so that its people can be offered.
     Room,
     /// Everything else is asked for.
     Fields,
-    /// What nothing takes back is asked about once more.
+    /// The confirmation of an irreversible command.
     Confirm,
 }
 
 /// A conversation about one command.
 #[derive(Debug)]
 pub(super) struct Session {
-    /// The full JID that began it: nobody else, nor another of his clients, may go on with it.
+    /// The full JID that began it: nobody else, nor another client of theirs, may go on with it.
     pub(super) owner: String,
-    /// His bare JID.
+    /// The bare JID of the caller.
     pub(super) name: String,
     pub(super) command: &'static Command,
     pub(super) stage: Stage,
@@ -67,7 +67,7 @@ impl Sessions {
         }
     }
 
-    /// Takes it out: whoever sends the same step twice takes it once.
+    /// Takes the session out: a step that is sent twice is taken once.
     pub(super) fn take(&mut self, id: &str) -> Option<Session> {
         self.all.remove(id).map(|(_, session)| session)
     }
@@ -88,7 +88,7 @@ impl Sessions {
         self.all.insert(id, (now, session));
     }
 
-    /// How many wait.
+    /// Returns how many wait.
     pub(super) fn count(&self) -> usize {
         self.all.len()
     }

@@ -9,7 +9,7 @@ use crate::control::{Command, Field, Stakes};
 use crate::xmpp::Element;
 use crate::xmpp::ns;
 
-/// What a caller wants to do (XEP-0050 section 2.4).
+/// What a caller asks for (XEP-0050 section 2.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Action {
     /// Whatever is meant to come next.
@@ -33,7 +33,7 @@ impl Action {
     }
 }
 
-/// A remark beside a form.
+/// A remark with a form.
 #[derive(Clone, Debug)]
 pub(super) struct Note {
     kind: &'static str,
@@ -77,7 +77,7 @@ pub(super) fn before(command: &Command, stage: Stage) -> Option<Stage> {
     }
 }
 
-/// Whether the command is carried out after this stage.
+/// Returns whether the command is carried out after this stage.
 pub(super) fn is_last(command: &Command, stage: Stage) -> bool {
     match stage {
         Stage::Room => false,
@@ -86,7 +86,7 @@ pub(super) fn is_last(command: &Command, stage: Stage) -> bool {
     }
 }
 
-/// What is asked for at a stage.
+/// Returns what is asked for at a stage.
 pub(super) fn fields(
     command: &'static Command,
     stage: Stage,
@@ -100,7 +100,7 @@ pub(super) fn fields(
     })
 }
 
-/// Whether the form says yes to what nothing takes back.
+/// Returns whether the form confirms an irreversible command.
 pub(super) fn is_confirmed(form: &Element) -> bool {
     texts(form, CONFIRM).first().is_some_and(|value| matches!(value.trim(), "1" | "true"))
 }

@@ -1,4 +1,4 @@
-//! What was typed into forms, as values of a request.
+//! Parsing of submitted forms into the arguments of a request.
 
 use std::fmt;
 
@@ -30,7 +30,7 @@ impl Values {
         }
     }
 
-    /// How many fields have a value.
+    /// Returns the number of fields that have a value.
     pub(super) fn count(&self) -> usize {
         self.0.len()
     }
@@ -66,7 +66,7 @@ pub(super) fn texts(form: &Element, var: &str) -> Vec<String> {
     values.filter(|value| value.is(ns::DATA_FORMS, "value")).map(Element::text).collect()
 }
 
-/// What is no value of its kind stays a text: the request then says what is wrong with it.
+/// Returns a value as JSON. One that is not of its kind stays a text: the request then reports what is wrong with it.
 fn read(kind: FieldKind, texts: &[String]) -> Option<Value> {
     let first = texts.first().map(String::as_str).unwrap_or_default();
     match kind {

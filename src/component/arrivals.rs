@@ -1,4 +1,4 @@
-//! When strangers came into which room. In memory: a restart forgets it.
+//! The tracker of join floods: arrivals of strangers by room. In memory: a restart forgets it.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -24,7 +24,7 @@ struct Strangers {
 pub(super) struct Arrivals(HashMap<BareJid, Strangers>);
 
 impl Arrivals {
-    /// How many strangers have come into the room within the time that counts, beside this one.
+    /// Returns the number of strangers that have come into the room within the time that counts, this one apart.
     pub(super) fn count(
         &self,
         room: &BareJid,
@@ -72,7 +72,7 @@ impl Arrivals {
         }
     }
 
-    /// When the last stranger came or knocked.
+    /// Returns when the last stranger came or knocked.
     pub(super) fn last(&self, room: &BareJid) -> Option<Timestamp> {
         self.0.get(room).map(|strangers| strangers.last)
     }

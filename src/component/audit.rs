@@ -1,5 +1,5 @@
-//! Where everything is written down: the decision log (one JSON object a line, complete up to the last twentieth of
-//! a second), the audit database, and those who look on.
+//! The audit: the decision log (one JSON object a line, complete up to the last twentieth of
+//! a second), the audit database, and the readers of the event stream.
 //!
 //! Decisions never wait for it; what finds no place, in memory or on the disk, is counted as lost.
 
@@ -22,7 +22,7 @@ use crate::policy::verdict::Decision;
 use crate::store::{Entry, Kind, Mask, Sequence, Store};
 use crate::thread::Health;
 
-/// Entries that somebody who looks on may be behind before he misses some.
+/// The capacity of the event stream: a reader further behind misses entries.
 const BEHIND: usize = 2048;
 
 /// The log cannot be kept.
@@ -35,7 +35,7 @@ pub struct AuditError {
     source: io::Error,
 }
 
-/// Where everything is written down.
+/// The audit: decision log, audit database and event stream.
 #[derive(Debug)]
 pub struct Audit {
     spool: Option<Spool>,
@@ -47,7 +47,7 @@ pub struct Audit {
 }
 
 impl Audit {
-    /// Writes nothing down; who looks on is told.
+    /// Writes nothing down; only the event stream gets the entries.
     pub fn none() -> Self {
         let (live, _) = broadcast::channel(BEHIND);
         let (sequence, server) = (Sequence::default(), String::new());
@@ -73,7 +73,7 @@ impl Audit {
         Self { server, mask, store, sequence, ..self }
     }
 
-    /// Every entry from now on. Whoever is too slow misses some, and is told how many.
+    /// Subscribes to every entry from now on. A slow reader misses some, and is told how many.
     pub fn subscribe(&self) -> broadcast::Receiver<Arc<Entry>> {
         self.live.subscribe()
     }
@@ -146,7 +146,7 @@ impl Audit {
         self.record(entries::action(action, now));
     }
 
-    /// Writes an entry into the database, and shows it to those who look on; it is given its number. Never blocks.
+    /// Writes an entry into the database, and sends it to the event stream; it is given its number. Never blocks.
     /// There must be no secret in it.
     pub fn record(&self, mut entry: Entry) {
         if !self.takes_entries() {
@@ -158,11 +158,11 @@ impl Audit {
         if let Some(store) = &self.store {
             store.leave(Arc::clone(&entry));
         }
-        // Nobody looks on: that is no error.
+        // No reader: that is no error.
         let _ = self.live.send(entry);
     }
 
-    /// Shows another server's entry to those who look on.
+    /// Sends another server's entry to the event stream.
     pub fn show(&self, entry: Arc<Entry>) {
         let _ = self.live.send(entry);
     }
@@ -185,12 +185,12 @@ impl Audit {
         self.spool.is_some() || self.takes_entries()
     }
 
-    /// How many lines of the decision log were lost since the start.
+    /// Returns how many lines of the decision log were lost since the start.
     pub fn lost(&self) -> u64 {
         self.spool.as_ref().map_or(0, Spool::lost)
     }
 
-    /// Whether the threads that write are down, each by its name.
+    /// Returns whether the threads that write are down, each by its name.
     pub fn threads(&self) -> impl Iterator<Item = (&'static str, &Health)> {
         let log = self.spool.iter().map(|spool| ("log", spool.health()));
         log.chain(self.store.iter().map(|store| ("database", store.health())))

@@ -1,4 +1,4 @@
-//! Who has guessed and knocked how often. In memory: a restart forgets it.
+//! Counters of wrong guesses and knocks. In memory: a restart forgets them.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::IpAddr;
@@ -19,10 +19,10 @@ use crate::policy::rules::{Policy, Rules};
 /// Most entries of each kind. Beyond it, new ones are not counted until old ones are over: the limit per
 /// room still holds then.
 const MOST: usize = 100_000;
-/// How many attempts are remembered, so that one that is asked again is not counted again.
+/// The number of attempts that are remembered, so that one that is asked again is not counted again.
 const REMEMBERED: usize = 10_000;
 
-/// Somebody, for counting.
+/// The key of a counter.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Subject {
     /// An IPv4 address or IPv6 /64.
@@ -51,7 +51,7 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// What the counters say about an attempt.
+    /// Returns what the counters say about an attempt.
     pub fn pressure(
         &self,
         policy: &Policy,
@@ -125,7 +125,7 @@ impl Counters {
     }
 }
 
-/// Whom an attempt counts for. A session from this machine comes through a web server: its address would
+/// Returns the subjects that an attempt counts for. A session from this machine comes through a web server: its address would
 /// stand for everybody. An anonymous account is another one each time.
 fn subjects<'a>(
     policy: &Policy,

@@ -1,4 +1,4 @@
-//! What happened, as entries of the audit.
+//! Audit events as entries.
 
 use std::net::IpAddr;
 
@@ -37,7 +37,7 @@ pub(super) fn decision(
     }
 }
 
-/// The entry of somebody in a room or before it, with his session and the address that may be kept.
+/// The entry of a person in a room or before it, with their session and the address that may be kept.
 pub(super) fn person(
     kind: Kind,
     room: &BareJid,
@@ -63,14 +63,14 @@ pub(super) fn person(
     }
 }
 
-/// What an operator did, or tried. There must be no secret in it.
+/// A command of an operator, done or failed. There must be no secret in it.
 #[derive(Clone, Debug)]
 pub struct Action<'a> {
     /// Its id.
     pub id: String,
     /// The command's name.
     pub command: &'static str,
-    /// Who.
+    /// The caller.
     pub by: By,
     /// In which room.
     pub room: Option<&'a str>,
@@ -78,7 +78,7 @@ pub struct Action<'a> {
     pub person: Option<&'a str>,
     /// Why it failed, if it did.
     pub outcome: Result<(), &'a str>,
-    /// What else there is to say.
+    /// Further details.
     pub details: Map<String, Value>,
 }
 

@@ -10,10 +10,10 @@ use crate::xmpp::element::Element;
 /// The most reports that are kept while rooms are read. After more, the rooms are read again.
 const MOST_KEPT: usize = 100_000;
 
-/// What was heard of a gate.
+/// The reports of a gate.
 #[derive(Debug, Default)]
 pub(super) struct Feed {
-    /// How often the gate has greeted.
+    /// The number of greetings of the gate.
     pub(super) life: u64,
     /// The number of the last report.
     heard: Option<u64>,
@@ -28,7 +28,7 @@ struct Reading {
     /// A report was missing when this began.
     was_lost: bool,
     met: HashSet<BareJid>,
-    /// What was reported meanwhile: its number, when it came, and itself.
+    /// The reports that came meanwhile: number, time, report.
     reports: HashMap<BareJid, Vec<(u64, Timestamp, Element)>>,
     kept: usize,
     /// Rooms whose record a decision or a command has changed since the page that is awaited was asked for.

@@ -30,7 +30,7 @@ pub fn plans(desk: &mut Desk, most: usize, now: Timestamp) -> Vec<(BareJid, Opti
     all
 }
 
-/// What seems to be due in one room, and when to look again, unless it changes.
+/// Returns what seems to be due in one room, and when to look again, unless it changes.
 pub fn look(desk: &Desk, jid: &BareJid, now: Timestamp) -> (Option<Plan>, Option<Timestamp>) {
     let policy = desk.policy();
     let may_need_help = |room: &&Room| {
@@ -81,7 +81,7 @@ pub fn plan_again(
     plan(&scene(policy, &rules, &live.jid, room, &live.view, now))
 }
 
-/// What carries a plan out; `person`: what the room remembers of whomever it names.
+/// Returns the effects of a plan; `person`: what the room remembers of the person it names.
 pub fn effects(remedy: &Remedy, person: Option<&Person>) -> Effects {
     let moderator =
         |jid: &BareJid| vec![(jid.clone(), Some(Person::admitted(person).as_moderator(true)))];

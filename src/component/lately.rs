@@ -1,4 +1,4 @@
-//! Who was at a room lately and is not there now: for commands about people who have just left or were refused.
+//! Recent visitors of rooms: for commands about people who have just left or were refused.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -13,7 +13,7 @@ const MOST_OF_ROOM: usize = 100;
 /// Most people of all rooms.
 const MOST: usize = 20_000;
 
-/// How somebody was last seen at a room.
+/// The last event of a person at a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Last {
     /// Left, or gave up waiting.
@@ -22,16 +22,16 @@ pub enum Last {
     Refused,
 }
 
-/// Somebody who was at a room.
+/// A recent visitor.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Seen {
-    /// Who, with the marks of that time.
+    /// The requester, with the marks of that time.
     pub who: Requester,
-    /// What became of them.
+    /// The last event.
     pub last: Last,
-    /// How well it was proved who they are.
+    /// The proof of their identity.
     pub proof: Proof,
-    /// When.
+    /// The time.
     pub at: Timestamp,
 }
 
@@ -90,7 +90,7 @@ impl Lately {
         seen.filter(move |who| who.jid.as_ref() == Some(jid))
     }
 
-    /// Who was at that room, the last first.
+    /// Returns who was at that room, the last first.
     pub fn of(&self, room: &BareJid) -> impl Iterator<Item = &Seen> {
         self.rooms.get(room).into_iter().flatten().map(|seen| &**seen)
     }

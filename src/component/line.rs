@@ -15,18 +15,18 @@ use crate::policy::verdict::{Decision, Opinion};
 /// The version written, and the only one that can be decided again.
 pub const VERSION: u8 = 2;
 
-/// What stands in a line beside the decision itself.
+/// What a line holds in addition to the decision.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'a> {
     /// The decision's id.
     pub id: &'a str,
     /// The policy's revision.
     pub revision: &'a str,
-    /// It was only observed, not carried out.
+    /// Whether it was only observed, not carried out.
     pub observed: bool,
-    /// Somebody inside was judged again, because the policy has changed.
+    /// Whether an occupant was judged again, because the policy has changed.
     pub again: bool,
-    /// When.
+    /// The time.
     pub now: Timestamp,
 }
 
@@ -35,7 +35,7 @@ pub struct Context<'a> {
 pub struct Line<'a> {
     /// [`VERSION`].
     pub v: u8,
-    /// When, and therefore the `now` of the decision.
+    /// The time, and therefore the `now` of the decision.
     pub at: Timestamp,
     /// The decision's id, unique over restarts.
     #[serde(borrow)]
@@ -43,18 +43,18 @@ pub struct Line<'a> {
     /// The gate's name for the attempt.
     #[serde(borrow)]
     pub attempt: Cow<'a, str>,
-    /// What was tried.
+    /// The kind of attempt.
     #[serde(borrow)]
     pub kind: Cow<'a, str>,
     /// The room. `None`: not a JID.
     pub room: Option<Cow<'a, BareJid>>,
-    /// Who. `None`: not a JID.
+    /// The requester. `None`: not a JID.
     #[serde(borrow)]
     pub jid: Option<Cow<'a, str>>,
-    /// Who he was taken for.
+    /// The class of the requester.
     #[serde(borrow)]
     pub class: Cow<'a, str>,
-    /// What was decided.
+    /// The verdict.
     #[serde(borrow)]
     pub verdict: Cow<'a, str>,
     /// By which rule.
@@ -65,29 +65,29 @@ pub struct Line<'a> {
     /// Why not, unless allowed.
     #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
     pub denial: Option<Cow<'a, str>>,
-    /// It was only observed.
+    /// Whether it was only observed.
     #[serde(default, skip_serializing_if = "Not::not")]
     pub observed: bool,
-    /// What would have been decided if the rules that are only observed were enforced, where that differs.
+    /// The opinion of the observed rules, where it differs.
     #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
     pub would: Option<Would<'a>>,
     /// The lines of the exceptions that held for it.
     #[serde(default, skip_serializing_if = "<[u32]>::is_empty")]
     pub exceptions: Cow<'a, [u32]>,
-    /// Somebody inside was judged again.
+    /// Whether an occupant was judged again.
     #[serde(default, skip_serializing_if = "Not::not")]
     pub again: bool,
     /// The policy's revision.
     #[serde(borrow)]
     pub revision: Cow<'a, str>,
-    /// What it rested on.
+    /// The facts of the decision.
     pub facts: Cow<'a, Facts<'a>>,
 }
 
-/// What would have been decided.
+/// The decision by the observed rules.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Would<'a> {
-    /// What.
+    /// The verdict.
     #[serde(borrow)]
     pub verdict: Cow<'a, str>,
     /// By which rule.
@@ -101,7 +101,7 @@ pub struct Would<'a> {
 }
 
 impl Would<'_> {
-    /// That opinion.
+    /// Returns an opinion as a line shows it.
     pub fn of(opinion: &Opinion) -> Self {
         Self {
             verdict: opinion.verdict.name().into(),

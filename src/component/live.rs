@@ -19,12 +19,12 @@ use crate::policy::selector::Claim;
 use crate::wire::question::Question;
 use crate::wire::room::LiveRoom;
 
-/// Somebody inside or at the door.
+/// A person inside or in the lobby.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Known {
-    /// Who.
+    /// The requester.
     pub who: Requester,
-    /// Since when; for somebody who was there before us: since we know of him.
+    /// Since when; for an occupant who was there before the component: since it knows of them.
     pub since: Timestamp,
 }
 
@@ -147,7 +147,7 @@ impl Live {
         self.expected.expect(jid, record, now);
     }
 
-    /// How many rooms there are that were opened, by no service for itself, with those that may come at any moment;
+    /// Returns how many rooms there are that were opened, by no service for itself, with those that may come at any moment;
     /// and how many of them `opener` opened.
     pub fn count(&self, policy: &Policy, opener: &BareJid, now: Timestamp) -> (u32, u32) {
         let (live, own) = self.rooms.opened(policy.services.keys(), opener);
@@ -169,7 +169,7 @@ impl Live {
         }
     }
 
-    /// Somebody came in.
+    /// Adds an occupant.
     pub fn joined(&mut self, jid: &BareJid, full: &str, who: Requester, now: Timestamp) {
         self.rooms.change(jid, |room| {
             let since = room.occupants.get(full).map_or(now, |known| known.since);
@@ -187,7 +187,7 @@ impl Live {
         self.rooms.change(jid, |room| room.occupants.remove(full));
     }
 
-    /// Somebody waits to be let in.
+    /// Adds a person to the lobby.
     pub fn waits(&mut self, jid: &BareJid, who: Requester, now: Timestamp) {
         if let Some(bare) = who.jid.clone() {
             let known = Box::new(Known { who, since: now });
@@ -195,7 +195,7 @@ impl Live {
         }
     }
 
-    /// Somebody waits no longer.
+    /// Removes a person from the lobby.
     pub fn gone(&mut self, jid: &BareJid, who: &Requester) {
         if let Some(bare) = &who.jid {
             self.rooms.change(jid, |room| room.waiting.remove(bare));
@@ -224,7 +224,7 @@ impl Live {
         });
     }
 
-    /// Somebody left, with every session of that nick.
+    /// Removes an occupant, with every session of that nick.
     pub fn left(&mut self, policy: &Policy, jid: &BareJid, full: &str, nick: &str, now: Timestamp) {
         self.may_end_moderation(policy, jid, now, |room| {
             room.occupants.retain(|address, known| {
@@ -334,7 +334,7 @@ impl Live {
         self.rooms.after(jid)
     }
 
-    /// How many rooms there are.
+    /// Returns the number of rooms.
     pub fn count_rooms(&self) -> usize {
         self.rooms.len()
     }
@@ -348,7 +348,7 @@ impl Live {
         self.rooms.change(jid, change)
     }
 
-    /// When the next room is to be looked at.
+    /// Returns when the next room is to be looked at.
     pub(super) fn next_look(&self, watch: Watch) -> Option<Timestamp> {
         self.rooms.next_look(watch)
     }
@@ -358,7 +358,7 @@ impl Live {
         &mut self.rooms
     }
 
-    /// One room.
+    /// Returns a room.
     pub fn room(&self, jid: &BareJid) -> Option<&Room> {
         self.rooms.get(jid)
     }

@@ -11,7 +11,7 @@ use crate::policy::verdict::NewPassword;
 use crate::secret::Secret;
 use crate::wire::question::Question;
 
-/// There is no password to give.
+/// No password could be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MakingError {
     /// None can be generated.
@@ -28,7 +28,7 @@ pub enum MakingError {
 /// The password that a decision asks for in a room; `typed`: what the requester typed for it.
 ///
 /// # Errors
-/// When there is none to give.
+/// No password could be made.
 pub fn password(
     new: NewPassword,
     room: Option<&BareJid>,
@@ -54,7 +54,7 @@ pub fn password(
     }
 }
 
-/// How good the password is that somebody typed in this question, if it matters.
+/// Returns the strength of the password typed in this question, if it matters.
 ///
 /// Takes up to some 12 ms.
 pub fn strength(question: &Question, rules: &Rules) -> Option<Strength> {

@@ -1,6 +1,6 @@
 //! Modules of the server that do by themselves what the policy decides.
 
-/// One of them.
+/// A conflicting module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Neighbour {
     /// Its name in `modules_enabled`.
@@ -32,11 +32,11 @@ const NEIGHBOURS: [Neighbour; 11] = [
     },
     Neighbour {
         module: "token_lobby_autostart",
-        advice: "raises a lobby by the token of whoever comes first: take it out, lobby.admission does it",
+        advice: "raises a lobby by the token of the first who joins: take it out, lobby.admission does it",
     },
     Neighbour {
         module: "lobby_autostart_on_owner",
-        advice: "makes a moderator of whoever it likes: take it out, moderators.successors does it",
+        advice: "makes moderators by its own rules: take it out, moderators.successors does it",
     },
     Neighbour {
         module: "token_owner_party",
@@ -56,7 +56,7 @@ const NEIGHBOURS: [Neighbour; 11] = [
     },
 ];
 
-/// Those among the modules of a service, by name.
+/// Returns the conflicting modules among those of a service, by name.
 pub fn among<'a>(modules: impl IntoIterator<Item = &'a str>) -> Vec<Neighbour> {
     let mut found: Vec<Neighbour> = modules
         .into_iter()

@@ -1,4 +1,4 @@
-//! How many people there are among sessions.
+//! The number of people among sessions.
 
 use std::collections::HashMap;
 
@@ -6,7 +6,7 @@ use crate::jid::BareJid;
 use crate::policy::attempt::Requester;
 use crate::policy::mark::Mark;
 
-/// What only one person has.
+/// An identifier of one person.
 #[derive(PartialEq, Eq, Hash)]
 enum Own<'a> {
     Address(&'a BareJid),

@@ -15,7 +15,7 @@ use crate::policy::rules::{Policy, Rules};
 use crate::policy::selector::Claim;
 use crate::policy::succession::is_moderator;
 
-/// One room.
+/// A room.
 #[derive(Clone, Debug)]
 pub struct Room {
     /// The service it lives on.
@@ -26,13 +26,13 @@ pub struct Room {
     pub(super) rules: Arc<Rules>,
     pub(super) policy: u64,
     pub(super) claims: Vec<Claim>,
-    /// Who is inside, by full JID.
+    /// The sessions inside, by full JID.
     pub occupants: HashMap<String, Box<Known>>,
-    /// Who waits to be let in.
+    /// The people in the lobby.
     pub waiting: HashMap<BareJid, Box<Known>>,
-    /// When the last moderator left or ceased to be one; `None`: as far as is known, there was none yet.
+    /// The time at which the last moderator left or ceased to be one; `None`: as far as is known, there was none yet.
     pub moderated_until: Option<Timestamp>,
-    /// How it was when it was last heard of.
+    /// Its state by the last report.
     pub view: RoomView,
     pub(super) looks: NextLooks,
 }
@@ -54,12 +54,12 @@ impl Room {
     }
 }
 
-/// What looks at a room when its time has come or something of it has changed.
+/// A watcher of rooms: it looks at a room that is due or has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Watch {
-    /// What happens in rooms by itself.
+    /// Timers of the policy.
     Timers,
-    /// What is done in rooms without a moderator.
+    /// Succession in rooms without a moderator.
     Succession,
 }
 
@@ -76,7 +76,7 @@ impl Watch {
     }
 }
 
-/// Something for each watch.
+/// A value for each watcher.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Watches<T> {
     timers: T,
@@ -84,7 +84,7 @@ pub struct Watches<T> {
 }
 
 impl<T> Watches<T> {
-    /// That of one watch.
+    /// The value of one watcher.
     pub const fn of(&self, watch: Watch) -> &T {
         match watch {
             Watch::Timers => &self.timers,
@@ -101,7 +101,7 @@ impl<T> Watches<T> {
     }
 }
 
-/// When a room is looked at next; `None`: not before it changes.
+/// The next look at a room; `None`: not before it changes.
 pub(super) type NextLooks = Watches<Option<Timestamp>>;
 
 /// The rooms.
@@ -146,7 +146,7 @@ impl Registry {
         Some(changed)
     }
 
-    /// Puts a room in the place of what was known of it.
+    /// Replaces what was known of a room.
     pub(super) fn put(&mut self, jid: BareJid, room: Box<Room>) {
         self.remove(&jid);
         self.opened.add(room.view.record.as_ref());
@@ -183,7 +183,7 @@ impl Registry {
         true
     }
 
-    /// When the next room is to be looked at.
+    /// Returns when the next room is to be looked at.
     pub(super) fn next_look(&self, watch: Watch) -> Option<Timestamp> {
         self.due.of(watch).first().map(|(at, _)| *at)
     }
@@ -199,7 +199,7 @@ impl Registry {
         Some(jid)
     }
 
-    /// How many rooms were opened, by none of these services for itself; and how many by `opener`.
+    /// Returns the number of rooms that were opened, by none of these services for itself; and how many by `opener`.
     pub(super) fn opened<'a>(
         &self,
         services: impl Iterator<Item = &'a BareJid>,
@@ -212,7 +212,7 @@ impl Registry {
     }
 }
 
-/// How many rooms somebody has opened.
+/// The number of rooms of an opener.
 #[derive(Clone, Copy, Debug, Default)]
 struct Count {
     all: usize,
@@ -220,7 +220,7 @@ struct Count {
     new: usize,
 }
 
-/// Who has opened how many of the rooms.
+/// The number of rooms by opener.
 #[derive(Clone, Debug, Default)]
 struct Opened {
     by: HashMap<String, Count>,

@@ -1,6 +1,6 @@
 //! Lines on their way to a file.
 //!
-//! Whoever has a line leaves it in memory and goes on; a thread takes all that is there twenty times a
+//! The caller leaves a line in memory and goes on; a thread takes all that is there twenty times a
 //! second and writes it at once. Waking that thread for each line would cost more than the line.
 
 use std::fs::{File, OpenOptions};
@@ -19,7 +19,7 @@ const GATHER: Duration = Duration::from_millis(50);
 const PLENTY: usize = 1024 * 1024;
 /// Bytes that may wait to be written.
 const MOST: usize = 32 * 1024 * 1024;
-/// Bytes of a file, at most: then it gets `.1` behind its name, in the place of the one before, and a new one is begun.
+/// Bytes of a file, at most: then it is renamed to `NAME.1`, which replaces the one before, and a new one is begun.
 const LARGEST: u64 = 256 * 1024 * 1024;
 
 /// A file that is appended to. Lines given to it are never waited for.
@@ -74,7 +74,7 @@ impl Spool {
         Ok(Self { path, shared, writer: Some(thread), health })
     }
 
-    /// Whether the thread that writes is down.
+    /// Returns whether the thread that writes is down.
     pub(super) const fn health(&self) -> &Health {
         &self.health
     }
@@ -112,7 +112,7 @@ impl Spool {
         &self.path
     }
 
-    /// How many lines were lost since the start.
+    /// Returns the number of lines that were lost since the start.
     pub(super) fn lost(&self) -> u64 {
         self.shared.lock().lost
     }
@@ -234,7 +234,7 @@ impl Writer {
         }
     }
 
-    /// Moves the file aside, in the place of the one before, and begins a new one.
+    /// Rotates the file: renames it, which replaces the one before, and begins a new one.
     fn rotate(&mut self) -> io::Result<()> {
         let mut aside = self.path.clone().into_os_string();
         aside.push(".1");

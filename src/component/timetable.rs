@@ -1,4 +1,4 @@
-//! What is due in the rooms.
+//! Due actions in rooms.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,18 +12,18 @@ use crate::policy::hours::{AtEnd, Hours, Phase};
 use crate::policy::timers::{Agenda, Deed, Due, Scene, agenda};
 use crate::wire::room::LiveRoom;
 
-/// What is due in a room.
+/// The due actions of a room.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Look {
-    /// What seems to be due now, from what was reported. The gate knows better: see [`due_again`].
+    /// The actions that seem to be due, by what was reported. The gate knows better: see [`due_again`].
     pub due: Option<Due>,
-    /// What would be due if the rules that are only observed were enforced, but for what people are told.
+    /// The actions that would be due if the observed rules were enforced, without notices.
     pub would: Option<Due>,
-    /// When to look again, unless the room changes.
+    /// The time of the next look, unless the room changes.
     pub next: Option<Timestamp>,
 }
 
-/// How it is with the hours now. Most rooms share them: they are kept for as long as their address stands for them.
+/// The state of the opening hours. Most rooms share them: they are kept for as long as their address stands for them.
 #[derive(Debug)]
 pub struct Phases {
     known: HashMap<*const Hours, (Arc<Hours>, Phase)>,
@@ -62,7 +62,7 @@ pub fn timetable(desk: &mut Desk, most: usize, now: Timestamp) -> Vec<(BareJid, 
 pub fn look(desk: &Desk, jid: &BareJid, phases: &mut Phases) -> Look {
     let Some(room) = desk.live().room(jid) else { return Look::default() };
     let Some(record) = &room.view.record else { return Look::default() };
-    // The meeting of a found room that is empty is over. The next one begins with whoever comes first.
+    // The meeting of a found room that is empty is over. The next one begins with the first who joins.
     if desk.mode() == Mode::Observe || (record.found && room.occupants.is_empty()) {
         return Look::default();
     }
@@ -96,7 +96,7 @@ fn earliest(moments: impl IntoIterator<Item = Option<Timestamp>>) -> Option<Time
     moments.into_iter().flatten().min()
 }
 
-/// When the hours are to be looked at again; `None`: nothing of a room comes of them.
+/// Returns when the hours are to be looked at again; `None`: nothing of a room comes of them.
 fn next_phase(scene: &Scene<'_>) -> Option<Timestamp> {
     let hours = &scene.rules.hours;
     (hours.at_end.value != AtEnd::Stay).then(|| hours.changes_after(scene.phase, scene.now))?

@@ -25,7 +25,7 @@ pub(super) static CHECKS: &[Check] = &[
         id: "admin-accounts",
         severity: Severity::Warning,
         looks_at: "the accounts that may give commands by XMPP, where anybody may register",
-        why: "if such an account is deleted, whoever registers its name has its rights",
+        why: "if such an account is deleted, anyone who registers its name has its rights",
         source: "component.toml, policy.operators and [[admin.person]]",
         look: accounts,
     },

@@ -5,13 +5,13 @@
 pub(super) struct Advisory {
     /// Its number.
     pub(super) id: &'static str,
-    /// What it lets somebody do.
+    /// The impact.
     pub(super) what: &'static str,
     /// The first version of each branch that has the repair: `(branch, version)`; branches before the first have none.
     pub(super) repaired: &'static [Version],
     /// Revisions of Debian's package that have the repair without the version.
     pub(super) debian: &'static [&'static str],
-    /// Where that is from.
+    /// The source.
     pub(super) source: &'static str,
 }
 
@@ -103,7 +103,7 @@ pub(super) static ADVISORIES: [Advisory; 11] = [
 ];
 
 impl Advisory {
-    /// Whether that version is without the repair. A branch that no repair was made for is judged by the next older one that has one, and all before
+    /// Returns whether that version is without the repair. A branch that no repair was made for is judged by the next older one that has one, and all before
     /// the first are without.
     pub(super) fn is_about(&self, version: Version) -> bool {
         let branch = |(major, minor, _): Version| if major == 0 { (0, minor) } else { (major, 0) };
@@ -114,7 +114,7 @@ impl Advisory {
         }
     }
 
-    /// Whether the installed package of Debian has it nevertheless.
+    /// Returns whether the installed package of Debian has it nevertheless.
     pub(super) fn is_repaired_in(&self, package: &str) -> bool {
         self.debian.iter().any(|repaired| {
             let (version, revision) = repaired.split_once("+deb").unwrap_or((repaired, ""));

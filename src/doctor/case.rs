@@ -1,4 +1,4 @@
-//! What there is to look at.
+//! The input of the doctor's checks.
 
 use jiff::Timestamp;
 
@@ -20,15 +20,15 @@ pub struct Case<'a> {
     pub in_file: &'a Settings,
     /// The policy in force.
     pub policy: &'a Policy,
-    /// What may not be meant in the file.
+    /// The warnings of the file.
     pub warnings: &'a [Problem],
-    /// What is wrong with the file as it is on the disk; `None`: nothing.
+    /// The errors of the file as it is on the disk; `None`: it is valid.
     pub broken: Option<&'a str>,
-    /// How many keys of the file on the disk differ from what is in force; `None`: it is not valid.
+    /// The number of keys of the file on the disk that differ from those in force; `None`: it is not valid.
     pub on_disk: Option<usize>,
-    /// What the component's machine is like.
+    /// The component's machine.
     pub machine: &'a Machine,
-    /// How often since the start the focus wanted to make an owner of somebody, and was refused.
+    /// The number of times since the start that the focus was refused to make an owner.
     pub elections: u64,
     /// The component's clock.
     pub now: Timestamp,
@@ -39,13 +39,13 @@ pub struct Case<'a> {
 pub struct Server {
     /// Its domain.
     pub service: String,
-    /// What its gate said of itself; `None`: no gate has greeted.
+    /// The greeting of its gate; `None`: no gate has greeted.
     pub hello: Option<Hello>,
     /// Why its gate is refused, if it is.
     pub refused: Option<HelloError>,
-    /// What its gate told of the server; `Err`: why it did not.
+    /// The inventory of the server by its gate; `Err`: why there is none.
     pub posture: Result<Posture, String>,
-    /// When that was, by the component's clock.
+    /// The time of that, by the component's clock.
     pub asked: Timestamp,
     /// The rooms that the server has stored; `Err`: why they are not known.
     pub stored: Result<Vec<LiveRoom>, String>,

@@ -1,4 +1,4 @@
-//! How people come to the server at all: accounts, other servers, encryption.
+//! Exposure of the server: accounts, other servers, encryption.
 
 use super::case::{Case, has_s2s};
 use super::{COMPONENT, Check, Looked, PROSODY, Severity};
@@ -9,7 +9,7 @@ pub(super) static CHECKS: &[Check] = &[
     Check {
         id: "open-registration",
         severity: Severity::Warning,
-        looks_at: "whether anybody may make himself an account",
+        looks_at: "whether anybody may register an account",
         why: "the class \"account\" is then anybody, bans on accounts mean nothing, and \"focus@…\" can be taken",
         source: "mod_register_ibr of Prosody",
         look: registration,

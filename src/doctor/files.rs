@@ -1,4 +1,4 @@
-//! Who may read and write the component's files.
+//! Permissions of the component's files.
 
 use super::case::Case;
 use super::machine::{File, Kind};
@@ -43,7 +43,7 @@ pub(super) static CHECKS: &[Check] = &[
         id: "control-socket",
         severity: Severity::Critical,
         looks_at: "who may speak to the socket of the command line",
-        why: "whoever may is an operator",
+        why: "anyone who may is an operator",
         source: "src/control: the socket is for the component's own account and root",
         look: |case| {
             let is_socket = |kind| matches!(kind, Kind::Socket);
@@ -58,7 +58,7 @@ pub(super) static CHECKS: &[Check] = &[
     },
 ];
 
-/// Whoever follows the advice must not keep the component from reading the file.
+/// Advice that leaves the file readable for the component.
 fn secrets(case: &Case<'_>) -> Looked {
     let is_secret = |kind| matches!(kind, Kind::Secret | Kind::Settings { has_secret: true });
     let found = "every account of this machine can read it";

@@ -11,10 +11,10 @@ const DOTENV: &str = ".env";
 /// Jicofo's own default.
 const PORT: u16 = 8888;
 
-/// What Jicofo's file says; `None`: nothing, so its default holds.
+/// A value of Jicofo's file; `None`: not set, so its default holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Jicofo {
-    /// The first who comes is made an owner; by default he is.
+    /// The first who joins is made an owner; that is the default.
     pub auto_owner: Option<bool>,
     /// Conferences can be asked for over HTTP; by default they can.
     pub conference_request: Option<bool>,
@@ -49,7 +49,7 @@ pub(super) static CHECKS: &[Check] = &[
         id: "conference-request",
         severity: Severity::Warning,
         looks_at: "whether conferences can be asked for over HTTP, past the server (doctor.jicofo_config, ports of this machine)",
-        why: "who asks there is not known: a refusal reaches nobody, and he waits for ever",
+        why: "the person who asks there is not known: a refusal reaches nobody, and they wait for ever",
         source: "docs/jitsi.md, Close the other door",
         look: conference_request,
     },

@@ -9,7 +9,7 @@ use super::{COMPONENT, Check, Looked, PROSODY, Severity};
 const PLACEHOLDER: &str = "replace with a long random secret";
 /// Fewer characters are guessed.
 const LEAST: usize = 16;
-/// What zxcvbn calls very hard to guess.
+/// The score that zxcvbn calls very unguessable.
 const BEST: u8 = 4;
 
 pub(super) static CHECKS: &[Check] = &[
@@ -33,7 +33,7 @@ pub(super) static CHECKS: &[Check] = &[
         id: "conflict-resolve",
         severity: Severity::Note,
         looks_at: "what the server does with a second connection of the component",
-        why: "after a half-open connection, or for a standby, the new one is turned away until the old one has timed out",
+        why: "after a half-open connection, or for a standby, the new one is rejected until the old one has timed out",
         source: "mod_component of Prosody, component_conflict_resolve: kick_new by default",
         look: conflict,
     },

@@ -1,4 +1,4 @@
-//! What the component's machine is like. It is looked at elsewhere.
+//! The facts of the component's machine, collected elsewhere.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -6,15 +6,15 @@ use std::path::PathBuf;
 
 use super::jitsi::Jicofo;
 
-/// Something of a file that the operator names; `None`: he names none. `Err`: it cannot be read, and why.
+/// A value of a file that the operator names; `None`: the operator names none. `Err`: it cannot be read, and why.
 pub type Named<T> = Option<Result<T, String>>;
 
-/// What the component's machine is like.
+/// The facts of the component's machine.
 #[derive(Clone, Debug, Default)]
 pub struct Machine {
     /// Files and directories that matter.
     pub files: Vec<File>,
-    /// Where something listens; `None`: the system does not say.
+    /// The listening sockets; `None`: the system does not report them.
     pub listening: Option<Vec<SocketAddr>>,
     /// The version of the package `prosody` that Debian's package manager has installed.
     pub package: Option<String>,
@@ -27,9 +27,9 @@ pub struct Machine {
 /// A file or directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct File {
-    /// Where.
+    /// The path.
     pub path: PathBuf,
-    /// What it is for.
+    /// The purpose.
     pub kind: Kind,
     /// The bits of its mode (`0o777`); `Err`: it cannot be looked at, and why.
     pub mode: Result<u32, String>,
@@ -38,19 +38,19 @@ pub struct File {
     pub needs_others: bool,
 }
 
-/// What a file is for.
+/// The purpose of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// The operator's file; with secrets in it.
     Settings {
-        /// There is a secret in it.
+        /// A secret.
         has_secret: bool,
     },
     /// A file that holds a secret.
     Secret,
-    /// Where the component keeps its files.
+    /// The state directory of the component.
     State,
-    /// What the component keeps: log, database.
+    /// Data of the component: log, database.
     Kept,
     /// The socket of the command line.
     Socket,

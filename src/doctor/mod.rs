@@ -30,13 +30,13 @@ pub use self::words::in_words;
 
 use serde::{Deserialize, Serialize};
 
-/// How bad it is.
+/// The severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Severity {
-    /// Somebody can get past the policy.
+    /// A way past the policy.
     Critical,
-    /// Something undoes a part of it, or helps somebody to.
+    /// A part of the policy is undone, or easier to get past.
     Warning,
     /// Worth knowing.
     Note,
@@ -53,37 +53,37 @@ impl Severity {
     }
 }
 
-/// Something that the doctor looks at.
+/// A check of the doctor.
 #[derive(Debug)]
 pub struct Check {
     /// Its name, for `doctor.ignore` and for monitoring: it stays.
     pub id: &'static str,
-    /// How bad a finding is.
+    /// The severity of its findings.
     pub severity: Severity,
-    /// What is looked at.
+    /// What it looks at.
     pub looks_at: &'static str,
     /// Why a finding matters.
     pub why: &'static str,
-    /// Where that is known from.
+    /// The source of that knowledge.
     pub source: &'static str,
     look: fn(&Case<'_>) -> Looked,
 }
 
-/// What a check came to.
+/// The result of a check.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Looked {
-    /// What is not as it should be.
+    /// The findings.
     pub findings: Vec<Finding>,
-    /// What could not be looked at, and why.
+    /// The parts that could not be looked at, and why.
     pub unknown: Vec<String>,
 }
 
-/// Something that is not as it should be.
+/// A finding.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
     /// The host, account or file.
     pub about: String,
-    /// What was found.
+    /// The description.
     pub found: String,
     /// The file to change.
     pub file: String,
@@ -122,7 +122,7 @@ impl Looked {
     }
 }
 
-/// Where lines go.
+/// The output of lines.
 const PROSODY: &str = "prosody.cfg.lua";
 const COMPONENT: &str = "component.toml";
 const SHELL: &str = "shell";

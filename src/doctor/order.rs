@@ -1,4 +1,4 @@
-//! Whose handlers come when: nothing gets in the gate's way, or decides beside it.
+//! The order of event handlers: no other handler precedes the gate's, or decides in addition to it.
 
 use super::case::Case;
 use super::gate::{GATE, load_line};
@@ -6,7 +6,7 @@ use super::{Check, Looked, PROSODY, Severity};
 use crate::component::neighbours::among;
 use crate::wire::posture::Posture;
 
-/// Where the verdict on a join is asked for, in the gate's table of priorities.
+/// The hook of the gate that asks for the verdict on a join, in its table of priorities.
 const VERDICT: f64 = 2.5;
 
 /// The events that the gate has to handle.

@@ -24,7 +24,7 @@ pub(super) static CHECKS: &[Check] = &[
         id: "trusted-proxies",
         severity: Severity::Warning,
         looks_at: "whose word about a person's address the server takes",
-        why: "whoever comes from such a network writes his own address: bans and counts by address mean nothing",
+        why: "anyone from such a network writes their own address: bans and counts by address mean nothing",
         source: "mod_http of Prosody, trusted_proxies",
         look: proxies,
     },

@@ -65,7 +65,7 @@ fn pending(case: &Case<'_>) -> Looked {
     looked
 }
 
-/// What another check looks at with more knowledge.
+/// Warnings that another check covers with more knowledge.
 const ELSEWHERE: [&str; 1] = ["guests may open rooms"];
 
 fn suspicious(case: &Case<'_>) -> Looked {

@@ -1,4 +1,4 @@
-//! What the doctor says.
+//! The report of the doctor.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -8,25 +8,25 @@ use super::{Case, Check, Finding, Looked, Severity};
 /// The version of the report's JSON.
 const VERSION: u8 = 1;
 
-/// What was found by all checks.
+/// The results of all checks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     /// The version of this form, 1.
     pub v: u8,
-    /// When.
+    /// The time.
     pub at: Timestamp,
     /// The server could be asked; without that, what is found is a part.
     pub complete: bool,
     /// Why not, if not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub incomplete: Option<String>,
-    /// How many checks came to what.
+    /// The number of checks by state.
     pub counts: Counts,
     /// Every check, the worst first.
     pub checks: Vec<Row>,
 }
 
-/// How many checks came to what. Ignored ones are counted apart.
+/// The number of checks by state. Ignored ones are counted apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// With findings that are critical.
@@ -43,38 +43,38 @@ pub struct Counts {
     pub fine: u32,
 }
 
-/// What a check came to.
+/// The state of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
-    /// Something is not as it should be.
+    /// With findings.
     Found,
-    /// It could not be looked at, or not at all of it.
+    /// Not checked, or not completely.
     Unknown,
-    /// It is as it should be.
+    /// Without findings.
     Fine,
 }
 
-/// One check, and what it came to.
+/// A check and its result.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Row {
     /// Its name.
     pub id: String,
-    /// How bad a finding is.
+    /// The severity of its findings.
     pub severity: Severity,
-    /// What it came to.
+    /// The state.
     pub state: State,
     /// The file says to ignore it.
     pub ignored: bool,
-    /// What is looked at.
+    /// What it looks at.
     pub looks_at: String,
     /// Why a finding matters.
     pub why: String,
-    /// Where that is known from.
+    /// The source of that knowledge.
     pub source: String,
-    /// What was found.
+    /// The findings.
     pub findings: Vec<Finding>,
-    /// What could not be looked at, and why.
+    /// The parts that could not be looked at, and why.
     pub unknown: Vec<String>,
 }
 
@@ -142,7 +142,7 @@ impl Report {
         }
     }
 
-    /// What is found, without when: two reports with the same say the same.
+    /// Returns the findings without their times, to compare two reports.
     pub fn essence(&self) -> Vec<(&str, State, bool, &[Finding])> {
         let rows = self.checks.iter();
         rows.map(|row| (row.id.as_str(), row.state, row.ignored, row.findings.as_slice())).collect()

@@ -19,7 +19,7 @@ pub(super) static CHECKS: &[Check] = &[
         id: "room-creation",
         severity: Severity::Warning,
         looks_at: "restrict_room_creation of the service",
-        why: "on Jitsi only the focus may open rooms: who opens one without it moderates it himself (CVE-2021-33506); elsewhere the server would refuse whom the policy lets open rooms",
+        why: "on Jitsi only the focus may open rooms: anyone who opens one without it moderates it (CVE-2021-33506); elsewhere the server would refuse those who may open rooms by the policy",
         source: "Jitsi's advisory JSA-2021-0001; Prosody 13 restricts to local accounts by default",
         look: creation,
     },
@@ -42,7 +42,7 @@ pub(super) static CHECKS: &[Check] = &[
     Check {
         id: "room-defaults",
         severity: Severity::Note,
-        looks_at: "muc_room_default_… of the service, beside access.hidden and access.persistent",
+        looks_at: "muc_room_default_… of the service, compared with access.hidden and access.persistent",
         why: "each new room is made one way and changed to the other",
         source: "mod_muc of Prosody",
         look: defaults,
@@ -58,8 +58,8 @@ pub(super) static CHECKS: &[Check] = &[
     Check {
         id: "rooms-deleted",
         severity: Severity::Critical,
-        looks_at: "the rooms that the server has stored, beside access.persistent",
-        why: "a stored room that the policy has end with its last occupant loses its owners, members, bans and archive, and whoever comes next owns its name",
+        looks_at: "the rooms that the server has stored, compared with access.persistent",
+        why: "a stored room that the policy has end with its last occupant loses its owners, members, bans and archive, and the next who joins owns its name",
         source: "README, Rooms you already have",
         look: deleted,
     },

@@ -39,7 +39,7 @@ pub(super) static CHECKS: &[Check] = &[
     Check {
         id: "clock",
         severity: Severity::Warning,
-        looks_at: "the clock of the server beside that of the component",
+        looks_at: "the clock of the server, compared with that of the component",
         why: "records of rooms have the component's time: hours, deadlines and removals are early or late, and the logs do not fit together",
         source: "docs/time.md",
         look: clock,

@@ -1,11 +1,11 @@
-//! What an incident is about.
+//! The scope of an incident.
 
 use jiff::fmt::temporal::DateTimeParser;
 use jiff::{SpanRelativeTo, Timestamp};
 
 use crate::store::{Entry, Kind};
 
-/// What an incident is about. A room or a person is given, or both.
+/// The scope of an incident: a room, a person, or both.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct About {
     /// The room's bare JID.
@@ -16,12 +16,12 @@ pub struct About {
     pub since: Timestamp,
     /// Before that moment.
     pub until: Timestamp,
-    /// What the operator has to say of it.
+    /// The operator's note.
     pub note: Option<String>,
 }
 
 impl About {
-    /// Whether an entry of its time belongs to it. Where it is about a person, what was decided on others is left out;
+    /// Returns whether an entry of its time belongs to it. Where it is about a person, what was decided on others is left out;
     /// who else was there is not.
     pub fn is_met_by(&self, entry: &Entry) -> bool {
         let Some(person) = &self.person else { return true };

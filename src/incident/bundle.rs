@@ -13,16 +13,16 @@ pub const FORMAT: &str = "vestibule-incident-1";
 /// Most entries in a bundle; the newest of more are left out, and it says so.
 pub const MOST: usize = 10_000;
 
-/// What a bundle says of itself.
+/// The header of a bundle.
 #[derive(Clone, Debug)]
 pub struct Context<'a> {
-    /// Who asked for it.
+    /// The operator who asked for it.
     pub by: &'a By,
-    /// When.
+    /// The time.
     pub now: Timestamp,
     /// The component that made it, by its domain.
     pub server: &'a str,
-    /// There were more entries than [`MOST`].
+    /// Whether there were more entries than [`MOST`].
     pub is_cut: bool,
     /// Entries that the audit has lost since the component started.
     pub lost: u64,

@@ -6,7 +6,7 @@ use super::bundle::FORMAT;
 use super::page::{self, page};
 use super::seal::seal;
 
-/// What a file turned out to be.
+/// The result of verifying a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checked {
     /// The checksum of what it holds.
@@ -33,7 +33,7 @@ pub struct Unreadable;
 /// Checks the text of a file.
 ///
 /// # Errors
-/// It holds no incident.
+/// The file holds no incident.
 pub fn check(text: &str) -> Result<Checked, Unreadable> {
     let json = if text.trim_start().starts_with('{') {
         text

@@ -1,4 +1,4 @@
-//! Who was there when, out of who came and went.
+//! The presence of people over time, from their arrivals and departures.
 
 use std::collections::HashMap;
 
@@ -9,28 +9,28 @@ use serde_json::Value;
 use super::about::About;
 use crate::store::{Entry, Kind};
 
-/// Whoever opens a room may be told of before the room is. Whoever was there for longer when a room is opened was in an
+/// The opener of a room may be reported before the room is. An occupant who was there for longer when a room is opened was in an
 /// earlier one, whose end is not written down.
 const OPENING: SignedDuration = SignedDuration::from_secs(5);
 
-/// Somebody, in a room or before its door, for a time.
+/// The stay of a person in a room or its lobby.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Presence {
     /// The room.
     pub room: String,
-    /// His bare JID; empty: not known.
+    /// The bare JID; empty: not known.
     pub person: String,
-    /// His nick then.
+    /// The nick at that time.
     pub nick: String,
     /// `inside` or `waiting`.
     pub what: &'static str,
     /// Since when; `None`: it is not written down.
     pub from: Option<Timestamp>,
-    /// Until when; `None`: he was still there at the end of the time that the incident is about.
+    /// Until when; `None`: they were still there at the end of the time that the incident is about.
     pub until: Option<Timestamp>,
 }
 
-/// Who was there in that time, in the order in which they came. `entries` are in the order of time, and those from
+/// Returns who was there in that time, in the order in which they came. `entries` are in the order of time, and those from
 /// before may be among them: they tell who was there already.
 pub fn presences<'a>(entries: impl IntoIterator<Item = &'a Entry>, about: &About) -> Vec<Presence> {
     let mut all: Vec<Presence> = Vec::new();
@@ -95,7 +95,7 @@ pub fn presences<'a>(entries: impl IntoIterator<Item = &'a Entry>, about: &About
     all
 }
 
-/// What tells two clients of a person apart.
+/// Returns the key by which two clients of a person differ.
 fn session(entry: &Entry) -> String {
     let body: Option<Value> = serde_json::from_str(&entry.body).ok();
     let session = body.as_ref().and_then(|body| body.get("session")?.as_str());

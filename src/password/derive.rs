@@ -32,7 +32,7 @@ pub fn period_at(period: Option<Duration>, now: Timestamp) -> u64 {
 /// The password of `room` in `period`, of `count` words.
 ///
 /// # Errors
-/// When the secret cannot be used.
+/// The secret cannot be used.
 pub fn derive(
     secret: &Secret,
     room: &BareJid,

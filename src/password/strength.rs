@@ -1,4 +1,4 @@
-//! How good a password is.
+//! The strength of passwords.
 
 use std::collections::HashSet;
 

@@ -1,4 +1,4 @@
-//! What of a file nothing in a decision log had to do with: rooms, people and addresses that may not exist.
+//! Unused entries: rooms, people and addresses of a file that no line of a decision log matches.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -14,7 +14,7 @@ use crate::policy::decide::decide;
 use crate::policy::pressure::Pressure;
 use crate::policy::rules::Policy;
 
-/// What a log had to do with a file.
+/// The entries of a file that a log has matched.
 #[derive(Debug, Default)]
 pub struct Seen {
     decisions: u64,
@@ -73,7 +73,7 @@ impl Seen {
         self.lines.extend(decision.exceptions);
     }
 
-    /// What the log had nothing to do with, a line each, and how much of a log it was.
+    /// Returns what the log had nothing to do with, a line each, and how much of a log it was.
     pub fn words(&self, file: &str, policy: &Policy) -> String {
         let mut words = String::new();
         let overrides =

@@ -1,4 +1,4 @@
-//! Network addresses, as the file wants them kept.
+//! Masking of network addresses, by `store.addresses`.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -13,7 +13,7 @@ use crate::config::Addresses;
 /// quotation marks have a backslash before them.
 const KEY: &str = r#""address":""#;
 
-/// What becomes of network addresses.
+/// The masking of network addresses.
 #[derive(Clone)]
 pub struct Mask {
     how: Addresses,

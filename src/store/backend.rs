@@ -1,4 +1,4 @@
-//! What a database has to do.
+//! The interface of a database.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -90,7 +90,7 @@ pub trait Connection: Send {
     /// Nothing is written.
     fn merge_bans(&mut self, bans: &[BanState]) -> Result<u64, StoreError>;
 
-    /// How many entries have greater numbers than that.
+    /// Returns the number of entries that have greater numbers than that.
     ///
     /// # Errors
     /// It is not known.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub struct BanState {
     /// The ban.
     pub ban: Ban,
-    /// It was lifted. That never ends: whoever bans again makes another ban.
+    /// It was lifted. That never ends: banning again makes another ban.
     pub lifted: bool,
 }
 
@@ -17,7 +17,7 @@ pub struct BanState {
 pub struct Ban {
     /// Its id, unique over servers and restarts.
     pub id: String,
-    /// Whom it is on: a bare JID, a domain, or a network (`192.0.2.0/24`).
+    /// The target: a bare JID, a domain, or a network (`192.0.2.0/24`).
     pub who: String,
     /// The rooms it is for, a pattern as in `[[ban]]`; `None`: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -28,7 +28,7 @@ pub struct Ban {
     /// Why, for the next operator.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
-    /// Who made it.
+    /// The operator who made it.
     pub by: String,
     /// When.
     pub at: Timestamp,

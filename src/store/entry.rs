@@ -6,24 +6,24 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
-/// What an entry is about.
+/// The kind of an entry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// The verdict on an attempt.
     #[default]
     Decision,
-    /// What an operator did, or tried.
+    /// A command of an operator, done or failed.
     Action,
     /// A policy was put in force.
     Revision,
-    /// Somebody came in.
+    /// A person entered.
     Joined,
-    /// Somebody left.
+    /// A person left.
     Left,
-    /// Somebody waits in the lobby.
+    /// A person began to wait in the lobby.
     Waiting,
-    /// Somebody waits no more.
+    /// A person stopped waiting.
     Gone,
     /// A room was opened.
     Opened,
@@ -35,7 +35,7 @@ pub enum Kind {
     Timer,
     /// A room differed from the policy.
     Drift,
-    /// What the doctor found.
+    /// Findings of the doctor.
     Doctor,
 }
 
@@ -96,7 +96,7 @@ impl Kind {
 /// A name: of a rule, a verdict, a command.
 pub(crate) type Word = Cow<'static, str>;
 
-/// Who did something.
+/// The operator who gave a command.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct By {
     /// The way the request came: `command-line`, `http`, `ad-hoc`; `policy`, where nobody asked.
@@ -114,11 +114,11 @@ pub struct Entry {
     /// Its number: the microsecond (since 1970) in which it was made, or the next that was free. It only grows, over
     /// restarts and where the clock is set back; of several servers each has its own.
     pub seq: i64,
-    /// When, to the microsecond.
+    /// The time, to the microsecond.
     pub at: Timestamp,
     /// The component that wrote it, by its domain.
     pub server: String,
-    /// What it is about.
+    /// The kind.
     pub kind: Kind,
     /// The decision's or the action's id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -129,16 +129,16 @@ pub struct Entry {
     /// The bare JID of whom it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub person: Option<String>,
-    /// His nick.
+    /// The nick.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nick: Option<String>,
-    /// Of a decision: what was tried.
+    /// Of a decision: the kind of attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt_kind: Option<Word>,
-    /// Of a decision: who he was taken for.
+    /// Of a decision: the class of the requester.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class: Option<Word>,
-    /// Of a decision: what.
+    /// Of a decision: the verdict.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verdict: Option<Word>,
     /// The rule it rests on.
@@ -147,10 +147,10 @@ pub struct Entry {
     /// That rule's line in the file; 0: the built-in default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<u32>,
-    /// Of a decision: why not, unless allowed.
+    /// Of a decision: the code of the denial, unless allowed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub denial: Option<Word>,
-    /// It was only observed.
+    /// Whether it was only observed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub observed: bool,
     /// The policy's revision.
@@ -159,13 +159,13 @@ pub struct Entry {
     /// Of an action: the command.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<Word>,
-    /// Of an action: who did it.
+    /// Of an action: the operator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<By>,
-    /// Of an action: `done` or `failed`.
+    /// Of an action: the outcome, `done` or `failed`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Word>,
-    /// Of an action: why it failed. Of other entries: what was given as the reason.
+    /// Of an action: why it failed. Of other entries: the given reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// The line of the decision log, or the event's details: a JSON object, as text.
@@ -179,7 +179,7 @@ impl Entry {
         Self { kind, at, body: "{}".to_owned(), ..Self::default() }
     }
 
-    /// What it takes in memory, about, in bytes.
+    /// Returns the approximate size in memory, in bytes.
     pub(super) fn weight(&self) -> usize {
         let texts = [&self.id, &self.room, &self.person, &self.nick, &self.reason, &self.revision];
         let texts = texts.into_iter().flatten().map(String::len);

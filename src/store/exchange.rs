@@ -1,9 +1,9 @@
-//! What the servers tell each other, by a database that they have in common.
+//! Replication between servers through a shared database.
 //!
 //! This server's file comes first: decisions never wait for the database, and what was written while it was away is
 //! in the file. From there entries go to the database, in order, from where it says that it has them; bans go both
 //! ways, and are merged, so that it does not matter who tells whom how often; and the other servers' actions are shown
-//! to whoever looks on here.
+//! to the event stream of this server.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,20 +21,20 @@ use super::query::Query;
 use super::writer::Store;
 use crate::config::PostgresAddress;
 
-/// How often the file is looked at.
+/// The interval at which the file is read.
 const TICK: Duration = Duration::from_millis(200);
-/// How often the database is asked without being told, and whether it is there at all.
+/// The interval at which the database is polled without a notification, to find out whether it is there at all.
 const BEAT: Duration = Duration::from_secs(2);
-/// How often what is too old is given up.
+/// The interval at which old entries are deleted.
 const TRIM: Duration = Duration::from_secs(60);
 /// Entries in one step.
 const BATCH: u32 = 500;
-/// How often it is counted what waits, while the database is away.
+/// The interval at which waiting entries are counted while the database is away.
 const COUNT: Duration = Duration::from_secs(1);
 /// The first pause, and the longest, before a database that is away is tried again.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(8));
 
-/// How the database that servers have in common is.
+/// The state of the shared database.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct SharedState {
     /// This server's name in it.
@@ -51,7 +51,7 @@ pub struct SharedState {
     pub refused: u64,
 }
 
-/// One server's part in it.
+/// The replication of one server.
 #[derive(Debug)]
 pub struct Exchange {
     address: Arc<PostgresAddress>,
@@ -66,7 +66,7 @@ pub struct Exchange {
     shown: Option<i64>,
 }
 
-/// What one session has told and been told.
+/// The progress of one session in both directions.
 #[derive(Default)]
 struct Marks {
     /// The last change of bans here that was told.
@@ -116,7 +116,7 @@ impl Exchange {
         }
     }
 
-    /// One session, until it fails.
+    /// Runs one session until it fails.
     async fn session(
         &mut self,
         show: &(impl Fn(Arc<Entry>) + Send + Sync),
@@ -294,7 +294,7 @@ impl Exchange {
     }
 }
 
-/// What the file says. One that fails is told by the store itself, and is tried again.
+/// Reads the bans of the file. A failure is told by the store itself, and is tried again.
 fn here<T>(done: Result<T, StoreError>) -> Option<T> {
     done.inspect_err(|error| tracing::debug!(%error, "the file does not answer")).ok()
 }

@@ -1,4 +1,4 @@
-//! How much is kept, and for how long.
+//! Retention of the audit database.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-/// How much is kept, and for how long. Policies that were in force stay as long as decisions by them.
+/// The retention: size and age. Policies that were in force stay as long as decisions by them.
 #[derive(Clone)]
 pub struct Keep {
     /// Entries that are older go; `None`: none is too old.

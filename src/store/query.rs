@@ -1,4 +1,4 @@
-//! What is searched for.
+//! Queries of the audit database.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,7 @@ pub struct Query {
     pub rule: Option<String>,
     /// The verdict of a decision.
     pub verdict: Option<String>,
-    /// What it is about.
+    /// The kind of entry.
     pub kind: Option<Kind>,
     /// The id of a decision or an action.
     pub id: Option<String>,
@@ -38,22 +38,22 @@ pub struct Query {
     pub limit: Option<u32>,
 }
 
-/// What was found.
+/// The result of a query.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Found {
     /// The entries, in the order of their numbers.
     pub entries: Vec<Entry>,
-    /// What was not searched, and why.
+    /// A note on what was not searched, and why.
     pub note: Option<String>,
 }
 
 impl Query {
-    /// So many, where nothing is said.
+    /// The number of entries without a limit in the query.
     pub const USUAL: u32 = 100;
     /// The most that one search gives.
     pub const MOST: u32 = 1000;
 
-    /// How many are wanted.
+    /// Returns how many are wanted.
     pub fn count(&self) -> u32 {
         self.limit.unwrap_or(Self::USUAL).clamp(1, Self::MOST)
     }

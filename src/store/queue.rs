@@ -1,4 +1,4 @@
-//! What waits to be written.
+//! The queue of entries and jobs for the writing thread.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -16,10 +16,10 @@ const MOST_ENTRIES: usize = 100_000;
 /// Bytes that are written without waiting for more.
 const PLENTY: usize = 512 * 1024;
 
-/// What the writing thread is asked to do beside writing entries.
+/// A job for the writing thread other than an entry.
 pub(super) type Job = Box<dyn FnOnce(&mut dyn Connection) + Send>;
 
-/// How the database is.
+/// The state of the audit database.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoreState {
     /// Entries that were lost since the start.
@@ -34,7 +34,7 @@ pub struct StoreState {
     pub shared: Option<SharedState>,
 }
 
-/// Entries and jobs on their way to the writing thread. Whoever leaves something here goes on at once.
+/// Entries and jobs on their way to the writing thread. Adding never blocks.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     inner: Mutex<Inner>,
@@ -62,7 +62,7 @@ impl std::fmt::Debug for Inner {
     }
 }
 
-/// What was taken.
+/// The entries and jobs that were taken out.
 #[derive(Default)]
 pub(super) struct Taken {
     pub(super) entries: Vec<Arc<Entry>>,

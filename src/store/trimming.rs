@@ -1,4 +1,4 @@
-//! When something is given up.
+//! The schedule of deleting old entries.
 
 use std::time::Duration;
 

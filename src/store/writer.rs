@@ -24,7 +24,7 @@ const GATHER: Duration = Duration::from_millis(50);
 const AGAIN: Duration = Duration::from_secs(1);
 /// Without anything to do.
 const IDLE: Duration = Duration::from_secs(60);
-/// So soon a server's entry is in the database that servers have in common, if it is there.
+/// The time within which a server's entry is in the shared database, if that can be reached.
 const SETTLED: Duration = Duration::from_secs(2);
 /// Between two steps of giving up what is too old or too much.
 const SOON: Duration = Duration::from_millis(5);
@@ -96,12 +96,12 @@ impl Store {
         self.queue.leave(entry);
     }
 
-    /// Whether the thread that writes is down.
+    /// Returns whether the thread that writes is down.
     pub const fn health(&self) -> &Health {
         &self.health
     }
 
-    /// How it is.
+    /// Returns the state of the database and of its queue.
     pub fn state(&self) -> StoreState {
         let mut state = self.queue.state();
         self.shared(|shared| state.shared.clone_from(shared));
@@ -124,7 +124,7 @@ impl Store {
 
     /// The entries of all servers that a query is for, where they have a database in common that is there; else
     /// those of this one. What was left in the last second may not be there yet; of a search that goes forward, what was
-    /// left in the last two, so that whoever goes on after it misses nothing of a server that was slower than another.
+    /// left in the last two, so that a reader who continues after it misses nothing of a slower server.
     ///
     /// # Errors
     /// It could not be searched.
@@ -204,7 +204,7 @@ impl Store {
         Ok(())
     }
 
-    /// How many entries have greater numbers than that.
+    /// Returns the number of entries that have greater numbers than that.
     ///
     /// # Errors
     /// It is not known.
@@ -212,7 +212,7 @@ impl Store {
         self.readers.read(move |connection| connection.count_after(seq)).await
     }
 
-    /// Tells whoever has to read the bans anew; the value only tells one change from the next.
+    /// Notifies readers of changed bans; the value only tells one change from the next.
     pub fn watch_bans(&self) -> watch::Receiver<u64> {
         self.bans.subscribe()
     }
@@ -229,7 +229,7 @@ impl Store {
     ) -> Result<T, StoreError> {
         let (reply, done) = oneshot::channel();
         let job: Job = Box::new(move |connection| {
-            // Whoever asked may have gone.
+            // The caller may have gone.
             let _ = reply.send(what(connection));
         });
         self.queue.ask(job).map_err(|_| gone())?;

@@ -14,14 +14,14 @@ use crate::policy::verdict::{Audience, Decision, Effects, Verdict};
 use crate::secret::Secret;
 use crate::xmpp::element::Element;
 
-/// What must be known beside the effects to write them down.
+/// What writing an answer needs in addition to the effects.
 #[derive(Clone, Copy, Debug)]
 pub struct Material<'a> {
     /// The password for the room, where the effects give it a new one.
     pub password: Option<&'a Secret>,
     /// The words for people.
     pub texts: &'a Texts,
-    /// The language of whoever asked, if it is known.
+    /// The language of the requester, if it is known.
     pub language: Option<&'a str>,
 }
 
@@ -52,7 +52,7 @@ pub fn answer(
     element
 }
 
-/// The answer of a component that only looks on: the attempt goes on as if there were no gate.
+/// The answer of a component that only observes: the attempt goes on as if there were no gate.
 pub fn observed(question: &Question, id: &str) -> Element {
     Element::new(NS, "answer")
         .with_attr("attempt", &question.attempt.id)
@@ -87,7 +87,7 @@ pub fn remove(jid: &BareJid, reason: &str) -> Element {
     Element::new(NS, "remove").with_attr("jid", jid.as_str()).with_text(reason)
 }
 
-/// What has to be so when a command is carried out; else nothing of it is.
+/// The preconditions of a command; if one fails, nothing of it is carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Only<'a> {
     /// No moderator is inside, services apart.
@@ -131,8 +131,8 @@ fn error(question: &Question, decision: &Decision, texts: &Texts, denial: Denial
     let language = attempt.requester.language.as_deref();
     let said = texts.denial(denial, language);
     let mut words = said.text.into_owned();
-    if let Some(beside) = beside(question, decision, texts) {
-        words.extend([" ", &beside]);
+    if let Some(notice) = custom_notice(question, decision, texts) {
+        words.extend([" ", &notice]);
     }
     let text = Element::new(NS, "text").with_attr("xml:lang", said.language).with_text(words);
     Element::new(NS, "error")
@@ -142,8 +142,8 @@ fn error(question: &Question, decision: &Decision, texts: &Texts, denial: Denial
         .with_child(text)
 }
 
-/// What the operator tells whoever is not let in.
-fn beside(question: &Question, decision: &Decision, texts: &Texts) -> Option<String> {
+/// The operator's own notice for a person who is not let in.
+fn custom_notice(question: &Question, decision: &Decision, texts: &Texts) -> Option<String> {
     let Attempt { requester, action, room, .. } = &question.attempt;
     let comes = matches!(action, Action::Request | Action::Open { .. } | Action::Join { .. });
     let told = Told::beside(decision.verdict).filter(|_| comes)?;

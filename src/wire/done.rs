@@ -6,7 +6,7 @@ use crate::xmpp::element::Element;
 /// People named in words, at most.
 const NAMED: usize = 3;
 
-/// What came of a command.
+/// The outcome of a command.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Done {
     /// Nothing was done, because what the command asked for was not so.

@@ -7,7 +7,7 @@ use crate::policy::rules::{Policy, Rules};
 use crate::policy::texts::Texts;
 use crate::xmpp::element::Element;
 
-/// What a gate says of itself.
+/// The greeting of a gate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hello {
     /// The gate's own version.
@@ -16,7 +16,7 @@ pub struct Hello {
     pub server: String,
     /// What the gate does while the component is away: `refuse` or `allow`.
     pub failure: String,
-    /// How many rooms there are.
+    /// The number of rooms.
     pub rooms: u64,
     /// The server's hosts.
     pub hosts: Hosts,
@@ -30,7 +30,7 @@ pub enum HelloError {
         "the gate speaks version {theirs} of the gate protocol, this component version {VERSION}: install the mod_vestibule_gate that came with this component"
     )]
     Version {
-        /// What the gate speaks.
+        /// The version that the gate speaks.
         theirs: String,
     },
     /// The same version, at another level.
@@ -44,7 +44,7 @@ pub enum HelloError {
 }
 
 impl Hello {
-    /// Whether this is a greeting, of whatever version.
+    /// Returns whether this is a greeting, of whatever version.
     pub fn is_hello(element: &Element) -> bool {
         element.name() == "hello" && element.ns().starts_with(NS_FAMILY)
     }
@@ -132,14 +132,14 @@ pub fn welcome(policy: &Policy, service: &str, observed: bool) -> Element {
         .with_children(words(&policy.texts))
 }
 
-/// How many people are inside matters to some rule: the gate counts them only then.
+/// Returns whether a rule depends on the number of people inside: the gate counts them only then.
 fn counts_people(policy: &Policy) -> bool {
     let limits =
         |rules: &Rules| rules.limits.occupants.value > 0 || rules.close.at_occupants.value > 0;
     limits(&policy.base) || policy.rooms.iter().any(|room| limits(&room.rules))
 }
 
-/// What the gate says by itself, in the operator's words.
+/// Returns what the gate says by itself, in the operator's words.
 fn words(texts: &Texts) -> impl Iterator<Item = Element> {
     let names = || GATE_WORDS.iter().map(|(name, _)| *name).chain(SHARED);
     texts.languages.values().flat_map(move |words| {

@@ -16,7 +16,7 @@ pub fn posture() -> Element {
     Element::new(NS, "posture")
 }
 
-/// What a gate tells of its server. What an older gate does not tell is `None`.
+/// The inventory of a server by its gate. What an older gate does not report is `None`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Posture {
     /// The server's name and version, like `Prosody 0.12.3`.
@@ -27,19 +27,19 @@ pub struct Posture {
     pub gate: Option<String>,
     /// The server's clock.
     pub time: Option<Timestamp>,
-    /// What Lua's values take, in KiB.
+    /// The memory of Lua's values, in KiB.
     pub memory: Option<u64>,
     /// The modules of the gate's own service.
     pub modules: BTreeSet<String>,
     /// The server's hosts.
     pub hosts: Option<Hosts>,
-    /// What it listens on.
+    /// The listening ports.
     pub ports: Vec<Port>,
-    /// Who handles events of the service.
+    /// The handlers of the service's events.
     pub hooks: Vec<Hook>,
-    /// Who is there by HTTP now.
+    /// The sessions over HTTP.
     pub web: Option<Web>,
-    /// There is more than was told.
+    /// Whether the list was cut.
     pub is_cut: bool,
 }
 
@@ -56,7 +56,7 @@ pub struct Hosts {
 pub struct Host {
     /// Its name.
     pub name: String,
-    /// It is a `Component`.
+    /// Whether it is a `Component`.
     pub is_component: bool,
     /// The modules that it has loaded.
     pub modules: BTreeSet<String>,
@@ -75,7 +75,7 @@ pub enum Setting {
 /// A port that the server listens on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Port {
-    /// What for, like `c2s`.
+    /// The service, like `c2s`.
     pub service: String,
     /// An address, `*` or `::`.
     pub interface: String,
@@ -97,11 +97,11 @@ pub struct Hook {
 /// Sessions by BOSH and WebSocket.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Web {
-    /// How many.
+    /// The number of sessions.
     pub sessions: u64,
-    /// How many addresses they have between them.
+    /// The number of distinct addresses.
     pub addresses: u64,
-    /// How many of the sessions come from the server's own machine.
+    /// The number of sessions from the server's own machine.
     pub loopback: u64,
 }
 
@@ -152,7 +152,7 @@ impl Hosts {
 }
 
 impl Setting {
-    /// Whether it is that truth value.
+    /// Returns whether it is that truth value.
     pub fn is(&self, value: bool) -> bool {
         matches!(self, Self::One(text) if *text == value.to_string())
     }

@@ -20,9 +20,9 @@ pub struct LiveRoom {
     pub jid: BareJid,
     /// Names this life of it.
     pub generation: String,
-    /// How often its record has changed.
+    /// The number of changes of its record.
     pub revision: u64,
-    /// How it is.
+    /// The state of the room.
     pub view: RoomView,
     /// Its other settings.
     pub settings: Settings,
@@ -32,7 +32,7 @@ pub struct LiveRoom {
     pub standing: Vec<Standing>,
     /// What it remembers of people may be less than there was.
     pub forgets: bool,
-    /// Who is inside: each session.
+    /// The sessions inside.
     pub occupants: Vec<Requester>,
     /// The full JIDs of these sessions, in the same order.
     pub sessions: Vec<String>,

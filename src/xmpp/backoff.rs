@@ -1,8 +1,8 @@
-//! When the link tries again.
+//! The backoff of the link.
 
 use std::time::Duration;
 
-/// What sort of failure came last, as far as waiting is concerned.
+/// The kind of the last failure, as far as waiting is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
     /// Nobody listens on this machine's port: asking again costs nothing.
@@ -45,7 +45,7 @@ impl Backoff {
         self.attempts = 0;
     }
 
-    /// How long to wait before the next attempt.
+    /// Returns how long to wait before the next attempt.
     ///
     /// `random` is uniform over all values: it keeps many components from coming back in step.
     pub fn next(&mut self, failure: Failure, random: u32) -> Duration {

@@ -20,7 +20,7 @@ enum State {
     Answer(Scope),
 }
 
-/// What a frame asks for.
+/// The action that a frame asks for.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Step {
     /// Send these bytes and wait for the next frame.

@@ -1,10 +1,10 @@
-//! What every XMPP entity is asked: what it is, which version, whether it is there.
+//! Replies to service discovery, software version and ping.
 
 use super::element::Element;
 use super::ns;
 use super::stanza::{Condition, ErrorType, Iq, IqKind, StanzaError};
 
-/// What the service says of itself.
+/// The identity of the service.
 #[derive(Clone, Copy, Debug)]
 pub struct Identity<'a> {
     /// Its domain; only questions to the domain itself are answered.
@@ -13,7 +13,7 @@ pub struct Identity<'a> {
     pub name: &'a str,
     /// The version of the software.
     pub version: &'a str,
-    /// The features it has beside those answered here (XEP-0030 section 3.1).
+    /// The features it has in addition to those answered here (XEP-0030 section 3.1).
     pub features: &'a [&'a str],
 }
 

@@ -43,7 +43,7 @@ fn what_is_wrong_is_said_with_what_to_do_and_without_the_password() {
                 None,
             )
             .unwrap(),
-            "wants a password",
+            "requires a password",
         ),
         (server.database("missing"), "createdb --owner=vestibule"),
         (server.address(name, "reader", "reader password"), "make him its owner"),

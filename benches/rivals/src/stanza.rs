@@ -23,7 +23,7 @@ impl Splitter {
         &mut self.buffer
     }
 
-    /// A stream header follows anew (after authentication).
+    /// A new stream header follows (after authentication).
     pub fn restart(&mut self) {
         *self = Self::default();
     }

@@ -10,9 +10,9 @@ use sha2::{Digest as _, Sha256};
 use self::text::{base64, escaped, get, moment, whole};
 use super::seal::{canonical, seal};
 
-/// What stands before the JSON in a page. No name can contain it: every `<` of one is escaped.
+/// The text before the JSON in a page. No name can contain it: every `<` of one is escaped.
 pub(super) const OPENING: &str = "<script type=\"application/json\" id=\"incident\">";
-/// What stands after it.
+/// The text after it.
 pub(super) const CLOSING: &str = "</script>";
 
 const STYLE: &str = include_str!("style.css");
@@ -73,7 +73,7 @@ fn embedded(json: &str) -> String {
     out
 }
 
-/// What the page is about, at a glance.
+/// Returns what the page is about, at a glance.
 fn facts(bundle: &Value, about: &Value, sha256: &str) -> String {
     let by = bundle.get("by").unwrap_or(&Value::Null);
     let count = |name: &str| bundle.get(name).and_then(Value::as_array).map_or(0, Vec::len);
@@ -123,8 +123,8 @@ fn facts(bundle: &Value, about: &Value, sha256: &str) -> String {
 fn checking(sha256: &str) -> String {
     format!(
         "<section aria-labelledby=\"check\">\n<h2 id=\"check\">To check this file</h2>\n\
-         <p><code>vestibule incident --verify FILE</code> makes the checksum of the JSON in this file anew, and this page \
-         anew from the JSON, and compares both. The checksum was told to whoever made the file, too: \
+         <p><code>vestibule incident --verify FILE</code> computes the checksum of the JSON in this file again, and this page \
+         again from the JSON, and compares both. The checksum was told to the person who made the file, too: \
          <code>{sha256}</code>. All times are UTC.</p>\n</section>\n"
     )
 }

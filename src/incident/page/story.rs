@@ -1,4 +1,4 @@
-//! What happened, in tables.
+//! Tables of the events.
 
 use serde_json::Value;
 
@@ -19,7 +19,7 @@ fn is_of_one_room(bundle: &Value) -> bool {
     bundle.get("about").is_some_and(|about| get(about, "room").is_some())
 }
 
-/// What was decided, and why.
+/// Returns what was decided, and why.
 pub(super) fn decisions(bundle: &Value) -> String {
     let row = |entry: &Value| {
         let verdict = get(entry, "verdict").unwrap_or("?");
@@ -42,7 +42,7 @@ pub(super) fn decisions(bundle: &Value) -> String {
     table(bundle, "decisions", "What was decided", &columns, &["decision"], row)
 }
 
-/// What operators did.
+/// Returns what operators did.
 pub(super) fn actions(bundle: &Value) -> String {
     let row = |entry: &Value| {
         let outcome = get(entry, "outcome").unwrap_or("?");
@@ -98,7 +98,7 @@ pub(super) fn policies(bundle: &Value) -> String {
     out
 }
 
-/// How a policy differs from the one before.
+/// Returns how a policy differs from the one before.
 fn changes(body: &Value) -> String {
     let changes = list(body, "changes");
     if changes.is_empty() {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// A text as HTML. What turns the direction of writing, and what cannot be seen, is shown as U+FFFD: a name must not
-/// rearrange what stands beside it.
+/// rearrange the text next to it.
 pub(super) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for letter in text.chars() {

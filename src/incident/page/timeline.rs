@@ -1,4 +1,4 @@
-//! Who was there when, drawn.
+//! The drawing of the timeline: who was there when.
 
 use std::collections::BTreeMap;
 
@@ -100,7 +100,7 @@ fn bar(presence: &Value, axis: &Axis) -> String {
     )
 }
 
-/// What happened to somebody in a room.
+/// Returns what happened to somebody in a room.
 fn marks(bundle: &Value, room: &str, person: &str, axis: &Axis) -> String {
     let is_his =
         |entry: &&Value| get(entry, "person") == Some(person) && get(entry, "room") == Some(room);

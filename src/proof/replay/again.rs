@@ -1,4 +1,4 @@
-//! One line of the log, decided again.
+//! Reevaluation of one line of the log.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -29,14 +29,14 @@ pub(super) struct Judge<'a> {
     rules: HashMap<BareJid, Arc<Rules>>,
 }
 
-/// What a piece of the log came to.
+/// The result for a piece of the log.
 #[derive(Default)]
 pub(super) struct Result {
     pub(super) totals: Totals,
     pub(super) found: Vec<Found>,
 }
 
-/// What is in any line, whatever its version.
+/// The fields of a line of any version.
 #[derive(Deserialize)]
 struct Head {
     v: u8,

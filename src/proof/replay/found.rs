@@ -1,4 +1,4 @@
-//! What a replay finds.
+//! The findings of a replay.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -10,12 +10,12 @@ use crate::component::line::Would;
 use crate::policy::class::Class;
 use crate::policy::verdict::{Decision, Verdict};
 
-/// How many names a total is kept for; the rest is counted together.
+/// The number of names for which a total is kept; the rest is counted together.
 const MOST_NAMES: usize = 10_000;
 /// Under which name.
 const REST: &str = "(all others)";
 
-/// How an attempt ended.
+/// The outcome of an attempt.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Ending {
     /// The verdict.
@@ -26,9 +26,9 @@ pub struct Ending {
     pub line: u32,
     /// Why not, unless allowed.
     pub denial: Option<Cow<'static, str>>,
-    /// Who the requester was taken for.
+    /// The class of the requester.
     pub class: Cow<'static, str>,
-    /// What the rules that are only observed would have done.
+    /// The opinion of the observed rules, where it differs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub would: Option<String>,
 }
@@ -66,27 +66,27 @@ impl Ending {
 /// A decision that is another now.
 #[derive(Clone, Debug, Serialize)]
 pub struct Change {
-    /// When it was made.
+    /// The time of the decision.
     pub at: Timestamp,
     /// Its id in the log.
     pub id: String,
-    /// What was tried.
+    /// The kind of attempt.
     pub kind: String,
-    /// Where.
+    /// The room.
     pub room: Option<String>,
     /// By whom.
     pub jid: Option<String>,
-    /// How it ended.
+    /// The outcome then.
     pub then: Ending,
-    /// How it would end.
+    /// The outcome by the policy of the replay.
     pub now: Ending,
 }
 
-/// Something to tell of one line.
+/// A report about one line.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Found {
-    /// It would have ended otherwise.
+    /// A changed decision.
     Change(Box<Change>),
     /// The explanation of the decision is another than the decision.
     Unexplained {
@@ -95,7 +95,7 @@ pub enum Found {
     },
     /// It cannot be read.
     Unreadable {
-        /// How the line begins.
+        /// The beginning of the line.
         text: String,
         /// Why not.
         why: String,
@@ -140,7 +140,7 @@ impl Skipped {
     }
 }
 
-/// How often, by name.
+/// Counts by name.
 pub type Counts = BTreeMap<String, u64>;
 
 /// Everything that was counted.

@@ -2,7 +2,7 @@
 //!
 //! The log is read in pieces that end with a line; threads decide the pieces, and what they found is put
 //! together in the order of the log. Memory does not grow with the log: of changes only totals are kept,
-//! beside those that were asked for.
+//! in addition to those that were asked for.
 
 mod again;
 mod found;
@@ -20,7 +20,7 @@ pub use self::found::{Change, Counts, Ending, Found, Skipped, Totals};
 use self::pieces::Pieces;
 use crate::policy::rules::Policy;
 
-/// What is looked for.
+/// The options of a replay.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Question {
     /// The policy made the log: every decision has to be the same, to the rule and its line, and be explained
@@ -36,7 +36,7 @@ pub struct Question {
 /// line that cannot be read, in their order, and `read` with the bytes read so far.
 ///
 /// # Errors
-/// When a log cannot be read on.
+/// A log cannot be read any further.
 pub fn replay(
     policy: &Policy,
     question: Question,

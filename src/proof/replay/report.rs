@@ -1,4 +1,4 @@
-//! What a replay found, in words.
+//! The report of a replay.
 
 use super::found::{Change, Counts, Ending, Found, Skipped, Totals};
 

@@ -91,7 +91,7 @@ impl Coverage {
         }
     }
 
-    /// What no test reached: the names of rules, and of overrides with their line.
+    /// Returns what no test reached: the names of rules, and of overrides with their line.
     pub fn missed(&self) -> Vec<String> {
         let rules = self.rules.iter().filter(|(_, reached)| !**reached);
         let overrides = self.overrides.iter().filter(|(.., reached)| !reached);
@@ -101,12 +101,12 @@ impl Coverage {
             .collect()
     }
 
-    /// How many rules and overrides there are.
+    /// Returns the number of rules and overrides.
     pub fn all(&self) -> usize {
         self.rules.len().saturating_add(self.overrides.len())
     }
 
-    /// How many of a hundred were reached, rounded down; 100 where there is none.
+    /// Returns the percentage that was reached, rounded down; 100 where there is none.
     pub fn percent(&self) -> usize {
         let reached = self.all().saturating_sub(self.missed().len());
         reached.saturating_mul(100).checked_div(self.all()).unwrap_or(100)

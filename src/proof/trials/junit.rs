@@ -54,7 +54,7 @@ fn case(writer: &mut Writer<Vec<u8>>, file: &str, outcome: &Outcome<'_>) -> io::
     Ok(())
 }
 
-/// What XML has no way to write (XML 1.0, section 2.2) is replaced.
+/// Replaces characters that XML cannot contain (XML 1.0, section 2.2).
 fn visible(text: &str) -> String {
     let is_char = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
     text.chars().map(|c| if is_char(c) { c } else { '\u{fffd}' }).collect()

@@ -26,7 +26,7 @@ pub struct Tried {
     pub room: RoomView,
     /// The rules for it.
     pub rules: Arc<Rules>,
-    /// What was decided, and what would have changed it.
+    /// The decision, and what would have changed it.
     pub explanation: Explanation,
 }
 
@@ -47,13 +47,13 @@ impl Tried {
         Ok(Self { attempt, room, rules, explanation })
     }
 
-    /// What the decision rested on.
+    /// Returns what the decision rested on.
     pub fn facts(&self, policy: &Policy) -> Facts<'_> {
         Facts::of(policy, &self.rules, &self.attempt, &self.room, &Pressure::default())
     }
 }
 
-/// What became of one test.
+/// The result of one test.
 #[derive(Clone, Debug)]
 pub struct Outcome<'a> {
     /// The test.

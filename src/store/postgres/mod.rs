@@ -1,7 +1,7 @@
 //! PostgreSQL: the database that several servers have in common.
 //!
 //! A `Session` does the work, in steps none of which may take longer than a few seconds.
-//! [`Postgres`] makes it a [`Database`], for whoever searches; what the servers tell each other is written by
+//! [`Postgres`] makes it a [`Database`], for searches; what the servers tell each other is written by
 //! `super::exchange`.
 
 mod rows;

@@ -29,7 +29,7 @@ pub(super) const INSERT: &str = "insert into vestibule_entry (server, seq, at, k
     revision, command, face, caller, role, outcome, reason, body) \
     order by seq";
 
-/// What [`INSERT`] ends with, where those that are there already are to be left as they are.
+/// The end of [`INSERT`] where existing rows are to stay as they are.
 pub(super) const AGAIN: &str = " on conflict do nothing";
 
 /// The columns of a ban, read as [`ban`] does.
@@ -48,7 +48,7 @@ pub(super) const MERGE: &str = "insert into vestibule_ban as known (id, who, roo
 
 type Columns = Vec<Box<dyn ToSql + Sync + Send>>;
 
-/// One column of them all. The reason to own texts is that the driver wants them for as long as it runs.
+/// One column of them all. It owns its texts because the driver needs them for as long as it runs.
 fn column<'a, E, T: ToSql + Sync + Send + 'static>(
     rows: &'a [E],
     value: impl Fn(&'a E) -> T,

@@ -2,7 +2,7 @@
 
 use tokio_postgres::{Client, Error};
 
-/// What makes each version of the tables from the one before; the first from nothing.
+/// Migrations: each makes a version of the tables from the one before, the first from nothing.
 const VERSIONS: [&str; 1] = [include_str!("schema-1.sql")];
 /// The version that this program knows.
 #[expect(clippy::cast_possible_truncation, reason = "a handful")]

@@ -1,4 +1,4 @@
-//! What is read from the tables and written to them, each in one step of a [`Session`].
+//! Reads and writes of the tables, each one step of a [`Session`].
 
 use std::borrow::Borrow;
 use std::sync::Arc;
@@ -97,7 +97,7 @@ impl Session {
         }
     }
 
-    /// How many entries have a greater number.
+    /// Returns the number of entries that have a greater number.
     pub(in crate::store) async fn count_after(&self, seq: i64) -> Result<i64, Trouble> {
         let count = "select count(*) from vestibule_entry where seq > $1";
         self.step(self.client.query_one_scalar(count, &[&seq])).await
@@ -110,7 +110,7 @@ impl Session {
         self.rows(&sql, &[], |row| rows::ban(row).map(|(_, state)| state.ban)).await
     }
 
-    /// Where the newest action is, in the order of arrival; 0: there is none.
+    /// Returns where the newest action is, in the order of arrival; 0: there is none.
     pub(in crate::store) async fn newest_action(&self) -> Result<i64, Trouble> {
         let newest = "select coalesce(max(arrival), 0) from vestibule_entry where kind = 'action'";
         self.step(self.client.query_one_scalar(newest, &[])).await

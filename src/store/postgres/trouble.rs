@@ -42,7 +42,7 @@ impl Trouble {
         Self { said, lasts: false }
     }
 
-    /// What the driver, or the database, says.
+    /// The message of the driver or the database.
     pub(in crate::store) fn of(error: &Error, database: &PostgresAddress) -> Self {
         match error.as_db_error() {
             Some(error) => Self { said: refused(error, database), lasts: is_about_values(error) },
@@ -75,7 +75,7 @@ fn refused(error: &DbError, database: &PostgresAddress) -> String {
     let (code, said) = (error.code(), error.message());
     if matches!(*code, SqlState::INVALID_PASSWORD | SqlState::INVALID_AUTHORIZATION_SPECIFICATION) {
         return format!(
-            "{database} does not let the user `{user}` in ({said}): see to `store.postgres_password_file` here, and \
+            "{database} does not let the user `{user}` in ({said}): check `store.postgres_password_file` here, and \
              to `pg_hba.conf` there"
         );
     }
@@ -84,7 +84,7 @@ fn refused(error: &DbError, database: &PostgresAddress) -> String {
     }
     if matches!(*code, SqlState::INSUFFICIENT_PRIVILEGE | SqlState::INVALID_SCHEMA_NAME) {
         return format!(
-            "{database} does not let the user `{user}` make and use its tables ({said}): make him its owner"
+            "{database} does not let the user `{user}` make and use its tables ({said}): make the user its owner"
         );
     }
     if *code == SqlState::READ_ONLY_SQL_TRANSACTION {
@@ -99,7 +99,7 @@ fn undelivered(error: &Error, database: &PostgresAddress) -> String {
         && cause.is_some_and(|cause| cause.to_string() == "password missing")
     {
         return format!(
-            "{database} wants a password: put it into a file of its own, `store.postgres_password_file`"
+            "{database} requires a password: put it into a file of its own, `store.postgres_password_file`"
         );
     }
     match cause.and_then(|cause| cause.downcast_ref::<io::Error>()) {

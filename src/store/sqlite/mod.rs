@@ -22,7 +22,7 @@ use super::query::Query;
 
 /// The size of a page, in bytes, as SQLite has it if nothing is said.
 const PAGE: u64 = 4096;
-/// How long a connection waits for another that writes.
+/// The time that a connection waits for another that writes.
 const BUSY: Duration = Duration::from_secs(5);
 
 /// A database file.
@@ -158,7 +158,7 @@ impl Connection for File {
     }
 }
 
-/// What SQLite says, and whether it may pass.
+/// Returns what SQLite says, and whether it may pass.
 fn failed(error: rusqlite::Error) -> StoreError {
     let passes = matches!(
         error.sqlite_error_code(),

@@ -6,12 +6,12 @@ use smol_str::SmolStr;
 
 use super::ElementError;
 
-/// Whether XML 1.0 section 2.2 (`Char`) allows the character.
+/// Returns whether XML 1.0 section 2.2 (`Char`) allows the character.
 pub(super) const fn is_legal(c: char) -> bool {
     matches!(c, '\t' | '\n' | '\r' | ' '..='\u{FFFD}' | '\u{10000}'..='\u{10FFFF}')
 }
 
-/// Whether every character is legal.
+/// Returns whether every character is legal.
 ///
 /// Looks at bytes: in UTF-8 the only illegal ones are the C0 controls and `EF BF BE`, `EF BF BF`
 /// (U+FFFE and U+FFFF); surrogates cannot occur.
@@ -33,7 +33,7 @@ pub(super) fn clean(text: &str) -> Cow<'_, str> {
     Cow::Owned(text.chars().map(|c| if is_legal(c) { c } else { '\u{FFFD}' }).collect())
 }
 
-/// Whether the name is an `NCName` (XML Namespaces 1.0 section 3): a name without a colon.
+/// Returns whether the name is an `NCName` (XML Namespaces 1.0 section 3): a name without a colon.
 pub(super) fn is_ncname(name: &str) -> bool {
     if !name.is_ascii() {
         return is_long_way_ncname(name);
@@ -65,7 +65,7 @@ const fn is_name_char(c: char) -> bool {
             '-' | '.' | '0'..='9' | '\u{B7}' | '\u{300}'..='\u{36F}' | '\u{203F}'..='\u{2040}')
 }
 
-/// What `&name;` stands for: the five names of XML 1.0 section 4.6, or a character reference.
+/// Returns what `&name;` stands for: the five names of XML 1.0 section 4.6, or a character reference.
 pub(super) fn resolve_reference(name: &str) -> Result<char, ElementError> {
     let number = match name {
         "amp" => return Ok('&'),

@@ -81,7 +81,7 @@ pub enum ElementError {
     #[error("the element does not end")]
     Incomplete,
     /// Something before or after the one element.
-    #[error("something stands beside the element")]
+    #[error("there is more than the element")]
     Trailing,
     /// Two children where one is allowed: two readers may pick different ones.
     #[error("`{0}` is given more than once")]
@@ -110,7 +110,7 @@ impl Element {
         &self.ns
     }
 
-    /// Whether this is `{ns}name`.
+    /// Returns whether this is `{ns}name`.
     pub fn is(&self, ns: &str, name: &str) -> bool {
         self.name == name && self.ns == ns
     }

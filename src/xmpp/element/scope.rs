@@ -87,7 +87,7 @@ impl Scope {
         }
     }
 
-    /// What a prefix stands for here.
+    /// Returns what a prefix stands for here.
     pub(super) fn resolve(&self, prefix: &str) -> Result<SmolStr, ElementError> {
         if prefix == "xml" {
             return Ok(SmolStr::new_static(XML));

@@ -220,7 +220,7 @@ fn the_oracle_tells_good_from_bad() {
     }
 }
 
-/// Whether rxml, an independent strict XML reader made for XMPP, takes the document.
+/// Returns whether rxml, an independent strict XML reader made for XMPP, takes the document.
 fn oracle_accepts(xml: &str) -> bool {
     use rxml::Parse as _;
     let mut parser = rxml::Parser::default();

@@ -47,7 +47,7 @@ impl Scan {
         self.deepest
     }
 
-    /// How many bytes have been looked at.
+    /// Returns the number of bytes that have been looked at.
     pub(super) const fn at(&self) -> usize {
         self.at
     }

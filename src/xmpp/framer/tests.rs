@@ -6,7 +6,7 @@ use proptest::prelude::*;
 const HEADER: &str = "<?xml version='1.0'?><stream:stream id='7' from=\"x.example\" \
      xmlns:stream='http://etherx.jabber.org/streams' xmlns='jabber:component:accept'>";
 
-/// What came out, and how it ended: a frame, an error's text, or nothing.
+/// Returns what came out, and how it ended: a frame, an error's text, or nothing.
 fn frames(chunks: &[&[u8]]) -> Vec<String> {
     let mut framer = Framer::default();
     let mut buffer = BytesMut::new();
@@ -254,7 +254,7 @@ proptest! {
     }
 }
 
-/// Whether rxml takes the bytes as the beginning of a document.
+/// Returns whether rxml takes the bytes as the beginning of a document.
 fn oracle_accepts(xml: &[u8]) -> bool {
     use rxml::Parse as _;
     let mut parser = rxml::Parser::default();

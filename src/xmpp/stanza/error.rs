@@ -6,9 +6,9 @@ use super::super::ns;
 /// An error that answers a stanza.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StanzaError {
-    /// What the sender may do about it.
+    /// The error type: what the sender may do about it.
     pub kind: ErrorType,
-    /// What happened.
+    /// The defined condition.
     pub condition: Condition,
     /// Words for a person.
     pub text: Option<String>,
@@ -99,7 +99,7 @@ macro_rules! names {
 }
 
 names! {
-    /// What the sender may do about an error (RFC 6120 section 8.3.2).
+    /// The type of an error (RFC 6120 section 8.3.2).
     ErrorType {
         /// Retry after giving credentials.
         Auth = "auth",
@@ -115,7 +115,7 @@ names! {
 }
 
 names! {
-    /// What happened (RFC 6120 section 8.3.3).
+    /// A defined condition (RFC 6120 section 8.3.3).
     Condition {
         /// The stanza is malformed.
         BadRequest = "bad-request",

@@ -9,22 +9,22 @@ use super::{Condition, ErrorType, InvalidStanza, StanzaError, envelope, owned};
 pub struct Iq {
     /// Ties the answer to the question.
     pub id: String,
-    /// Who sent it; on a link from a server it is the server's word.
+    /// The sender, as stamped by the server.
     pub from: Option<String>,
-    /// Whom it is for.
+    /// The recipient.
     pub to: Option<String>,
-    /// What it says.
+    /// Type and payload.
     pub kind: IqKind,
 }
 
-/// What an [`Iq`] says.
+/// Type and payload of an [`Iq`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IqKind {
     /// Asks for something.
     Get(Element),
     /// Asks to do something.
     Set(Element),
-    /// What was asked for, or that it was done.
+    /// A result, with its payload if there is one.
     Result(Option<Element>),
     /// Why not.
     Error(StanzaError),
@@ -45,7 +45,7 @@ impl Iq {
         Self { id: request.id.clone(), from: request.to.clone(), to: request.from.clone(), kind }
     }
 
-    /// What is asked, if this is a question.
+    /// Returns what is asked, if this is a question.
     pub const fn question(&self) -> Option<&Element> {
         match &self.kind {
             IqKind::Get(payload) | IqKind::Set(payload) => Some(payload),
@@ -53,7 +53,7 @@ impl Iq {
         }
     }
 
-    /// Whether the element is an answer: a `result` or an `error`.
+    /// Returns whether the element is an answer: a `result` or an `error`.
     pub(crate) fn is_answer(element: &Element) -> bool {
         element.is(ns::COMPONENT, "iq") && matches!(element.attr("type"), Some("result" | "error"))
     }

@@ -9,17 +9,17 @@ use super::{InvalidStanza, StanzaError, envelope, owned};
 pub struct Message {
     /// The sender's name for it.
     pub id: Option<String>,
-    /// Who sent it.
+    /// The sender.
     pub from: Option<String>,
-    /// Whom it is for.
+    /// The recipient.
     pub to: Option<String>,
-    /// What sort of message it is.
+    /// The type.
     pub kind: MessageKind,
-    /// What it carries, the body included.
+    /// The payloads, the body included.
     pub payload: Vec<Element>,
 }
 
-/// What sort of message it is (RFC 6121 section 5.2.2).
+/// The type of a message (RFC 6121 section 5.2.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MessageKind {
     /// Part of a conversation.
@@ -28,7 +28,7 @@ pub enum MessageKind {
     Error(StanzaError),
     /// To or from a room.
     Groupchat,
-    /// An alert that wants no reply.
+    /// An alert that needs no reply.
     Headline,
     /// Anything else.
     Normal,
@@ -39,17 +39,17 @@ pub enum MessageKind {
 pub struct Presence {
     /// The sender's name for it.
     pub id: Option<String>,
-    /// Who sent it.
+    /// The sender.
     pub from: Option<String>,
-    /// Whom it is for.
+    /// The recipient.
     pub to: Option<String>,
-    /// What it says.
+    /// The type.
     pub kind: PresenceKind,
-    /// What it carries.
+    /// The payloads.
     pub payload: Vec<Element>,
 }
 
-/// What a presence says (RFC 6121 section 4.7.1).
+/// The type of a presence (RFC 6121 section 4.7.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PresenceKind {
     /// The sender is there.
@@ -58,13 +58,13 @@ pub enum PresenceKind {
     Error(StanzaError),
     /// The receiver asks what the sender's presence is.
     Probe,
-    /// The sender wants to be told the receiver's presence.
+    /// The sender asks for the receiver's presence.
     Subscribe,
     /// The sender lets the receiver know its presence.
     Subscribed,
     /// The sender is gone.
     Unavailable,
-    /// The sender no longer wants the receiver's presence.
+    /// The sender no longer asks for the receiver's presence.
     Unsubscribe,
     /// The sender no longer lets the receiver know its presence.
     Unsubscribed,

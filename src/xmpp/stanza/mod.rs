@@ -18,9 +18,9 @@ pub use self::message::{Message, MessageKind, Presence, PresenceKind};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a valid stanza: {reason}")]
 pub struct InvalidStanza {
-    /// What is wrong with it.
+    /// The fault.
     pub reason: &'static str,
-    /// What RFC 6120 section 8.3 wants the sender to be told, if anything.
+    /// The advice to the sender by RFC 6120 section 8.3, if any.
     pub reply: Option<Box<Iq>>,
 }
 

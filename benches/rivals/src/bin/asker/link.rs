@@ -30,7 +30,7 @@ pub struct Link {
 impl Link {
     /// Waits for the component and for its answer to `hello`.
     ///
-    /// Whatever proof it sends is taken: who connects here was started by whoever started us.
+    /// Any proof is taken: the program that connects here was started by the one that started this.
     pub async fn accept(port: u16) -> Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", port)).await?;
         println!(r#"{{"listening":{port}}}"#);
