@@ -46,7 +46,7 @@ fn what_is_wrong_is_said_with_what_to_do_and_without_the_password() {
             "requires a password",
         ),
         (server.database("missing"), "createdb --owner=vestibule"),
-        (server.address(name, "reader", "reader password"), "make him its owner"),
+        (server.address(name, "reader", "reader password"), "make the user its owner"),
         (
             PostgresAddress::parse("host=127.0.0.1 port=1 user=a", None).unwrap(),
             "cannot be reached",
