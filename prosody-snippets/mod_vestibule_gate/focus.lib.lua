@@ -139,8 +139,8 @@ return function (gate)
 
 	local function is_there(one) return os.time() - one.at <= PATIENCE and not one.session.destroyed; end
 
-	-- Remembers for whom the focus opens a room that is not there yet: the person who asks first, while they are there, unless the
-	-- focus refuses them.
+	-- Remembers for whom the focus opens a room that is not there yet: the person who asks first, while they are there,
+	-- unless the focus refuses them.
 	function focus.ask_for(e)
 		local list, mine = {}, nil;
 		for _, one in ipairs(asked[e.room] or list) do

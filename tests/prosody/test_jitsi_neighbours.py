@@ -21,7 +21,7 @@ async def test_the_operator_is_told_of_a_module_that_makes_everybody_a_moderator
         time.sleep(0.05)
     assert [found.partition(":")[0] for found in neighbours(meet)] == ["muc_allowners"]
     assert "muc_allowners: makes everybody a moderator" in meet.component.run("status").stdout
-    assert "a module beside the gate makes everybody a moderator" in meet.component.tail(200)
+    assert "a module in addition to the gate makes everybody a moderator" in meet.component.tail(200)
 
 
 @needs_jitsi_plugins
