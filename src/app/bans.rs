@@ -135,8 +135,15 @@ async fn offer(shared: &Shared, store: &Store) {
             }
             continue;
         }
-        tracing::info!(ban = ban.id, "the audit database has taken a ban that was only in memory");
+        let id = ban.id.clone();
+        tracing::info!(ban = id, "the audit database has taken a ban that was only in memory");
         book.taken(store, ban).await;
+        if !book.stored.iter().any(|ban| ban.id == id) {
+            // An earlier try had written it, and another server has lifted it since.
+            let _alone = shared.banning.lock().await;
+            let consequences = put_in_force(shared, &book).await;
+            enforce(shared, consequences).await;
+        }
     }
 }
 

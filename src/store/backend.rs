@@ -59,7 +59,7 @@ pub trait Connection: Send {
         Ok(false)
     }
 
-    /// Writes a ban. When it returns, the ban is there even if this program is killed.
+    /// Writes a ban; one of that id that is there already stays as it is. When it returns, the ban is there even if this program is killed.
     ///
     /// # Errors
     /// It is not written.

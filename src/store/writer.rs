@@ -165,7 +165,8 @@ impl Store {
         self.readers.read(|connection| connection.bans()).await
     }
 
-    /// Writes a ban. Once it has returned, the ban outlives a kill.
+    /// Writes a ban, which may be written already: a try that failed may have been carried out. Once it has returned, the
+    /// ban outlives a kill.
     ///
     /// # Errors
     /// It is not written.

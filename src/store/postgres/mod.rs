@@ -100,10 +100,7 @@ impl Connection for Used {
 
     fn add_ban(&mut self, ban: &Ban) -> Result<(), StoreError> {
         let state = BanState { ban: ban.clone(), lifted: false };
-        match self.merge_bans(&[state])? {
-            0 => Err(StoreError::Lasting(format!("there is a ban `{}`", ban.id))),
-            _ => Ok(()),
-        }
+        self.merge_bans(&[state]).map(drop)
     }
 
     fn lift_bans(&mut self, ids: &[String]) -> Result<Vec<Ban>, StoreError> {

@@ -9,12 +9,8 @@ use crate::store::ban::{Ban, BanState};
 /// Rows that are read at once.
 const PAGE: u32 = 500;
 
-/// Writes a ban that is not there.
-pub(super) const INSERT: &str = "INSERT INTO bans (id, who, room, until, reason, by, at, lifted, change) \
-    SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, coalesce(max(change), 0) + 1 FROM bans";
-
-/// Writes a ban, and of one that is there, that it was lifted.
-const MERGE: &str = "INSERT INTO bans (id, who, room, until, reason, by, at, lifted, change) \
+/// Writes a ban; of one of that id that is there, only that it was lifted.
+pub(super) const MERGE: &str = "INSERT INTO bans (id, who, room, until, reason, by, at, lifted, change) \
     SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, coalesce(max(change), 0) + 1 FROM bans WHERE true \
     ON CONFLICT (id) DO UPDATE SET lifted = 1, change = excluded.change \
     WHERE excluded.lifted AND NOT bans.lifted";

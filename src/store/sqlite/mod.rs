@@ -133,7 +133,7 @@ impl Connection for File {
     }
 
     fn add_ban(&mut self, ban: &Ban) -> Result<(), StoreError> {
-        bans::write(&self.connection, bans::INSERT, ban, false).map(drop).map_err(failed)
+        bans::write(&self.connection, bans::MERGE, ban, false).map(drop).map_err(failed)
     }
 
     fn lift_bans(&mut self, ids: &[String]) -> Result<Vec<Ban>, StoreError> {
