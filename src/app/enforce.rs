@@ -4,8 +4,6 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use serde_json::Map;
-
 use super::Shared;
 use super::clock::now;
 use super::parts;
@@ -76,7 +74,9 @@ fn owned(judged: &Judged) -> Option<(BareJid, BareJid)> {
 async fn remove(shared: &Shared, those: &[Judged], all: &mut Enforced) {
     for (room, jid, done) in rooms::remove_all(shared, those).await {
         match done {
-            Ok(()) => all.removed.push((room, jid)),
+            Ok(true) => all.removed.push((room, jid)),
+            // They had left before.
+            Ok(false) => {}
             Err(error) => all.failed.push((room, jid, error)),
         }
     }
@@ -117,7 +117,7 @@ async fn answer_one(
         Ok(()) => {
             let waited = waited.into_inner();
             if waited {
-                shared.desk().audit().event(action, room.as_str(), Map::new(), now());
+                shared.desk().audit().event(action, room.as_str(), rooms::about(jid), now());
                 tracing::info!(?room, ?jid, rule, "{action}: the policy has changed meanwhile");
             }
             Ok(waited)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::{StreamExt as _, stream};
-use serde_json::Map;
+use serde_json::{Map, Value};
 
 use super::Shared;
 use super::clock::now;
@@ -152,16 +152,17 @@ pub(super) async fn apply_with(
     typed: Option<&Secret>,
     effects: impl Fn(&LiveRoom) -> (Effects, Vec<Element>),
 ) -> Result<(), RoomError> {
-    apply_reading(shared, jid, || look(jid, person), typed, effects).await
+    apply_reading(shared, jid, || look(jid, person), typed, effects).await.map(drop)
 }
 
+/// Does so with the room that `ask` reads; returns what the gate has met.
 async fn apply_reading(
     shared: &Shared,
     jid: &BareJid,
     ask: impl Fn() -> Element,
     typed: Option<&Secret>,
     effects: impl Fn(&LiveRoom) -> (Effects, Vec<Element>),
-) -> Result<(), RoomError> {
+) -> Result<Done, RoomError> {
     let service = service(shared, jid)?;
     for _ in 0..TRIES {
         let live = match read(shared, jid, ask()).await {
@@ -174,7 +175,7 @@ async fn apply_reading(
         }
         let (effects, more) = effects(&live);
         if more.is_empty() && effects == Effects::default() {
-            return Ok(());
+            return Ok(Done::default());
         }
         let (id, policy) = {
             let mut desk = shared.desk();
@@ -186,14 +187,14 @@ async fn apply_reading(
             Material { password: password.as_ref(), texts: &policy.texts, language: None };
         let element =
             command(jid, &live.generation, Some(live.revision), &id, &effects, material, more);
-        match shared.link.command(&*service, element).await {
+        match shared.link.command(&*service, element).await.map(|done| Done::read(done.as_ref())) {
             // It has come about meanwhile.
-            Ok(done) if Done::read(done.as_ref()).is_unmet => {}
-            Ok(_) => {
+            Ok(done) if done.is_unmet => {}
+            Ok(done) => {
                 if let Some(record) = effects.record {
                     shared.desk().recorded(jid, record);
                 }
-                return Ok(());
+                return Ok(done);
             }
             Err(RequestError::Refused(error)) if error.condition == Condition::Conflict => {}
             Err(error) => return Err(error.into()),
@@ -244,11 +245,11 @@ fn password(
     Ok(making::password(new, Some(&live.jid), typed, &rules, now())?)
 }
 
-/// Removes those who may no longer be inside; of each whether they are out, or why not.
+/// Removes those who may no longer be inside; returns of each whether they were, or why they are still.
 pub(super) async fn remove_all(
     shared: &Shared,
     removed: &[Judged],
-) -> Vec<(BareJid, BareJid, Result<(), RoomError>)> {
+) -> Vec<(BareJid, BareJid, Result<bool, RoomError>)> {
     let those = removed.iter().filter_map(|judged| {
         let (room, jid) = judged.about()?;
         Some((room.clone(), jid.clone(), judged.decision.denial?))
@@ -266,7 +267,7 @@ async fn remove(
     room: &BareJid,
     jid: &BareJid,
     denial: Denial,
-) -> Result<(), RoomError> {
+) -> Result<bool, RoomError> {
     let effects = |live: &LiveRoom| {
         let effects = Effects {
             people: vec![(jid.clone(), taken(live.person.as_ref(), live.affiliation))],
@@ -277,16 +278,28 @@ async fn remove(
     };
     // The other people inside are not needed.
     let done = apply_reading(shared, room, || glance(room, Some(jid)), None, effects).await;
-    match &done {
+    match done {
         // With the last who left it.
-        Err(RoomError::None(_)) => return Ok(()),
-        Ok(()) => {
-            shared.desk().audit().event("removed", room.as_str(), Map::new(), now());
-            tracing::info!(?room, ?jid, "removed: the policy no longer admits this person");
+        Err(RoomError::None(_)) => Ok(false),
+        Ok(done) if done.met.is_empty() => {
+            tracing::info!(?room, ?jid, "had left before they could be removed");
+            Ok(false)
         }
-        Err(error) => tracing::error!(?room, ?jid, %error, "could not be removed"),
+        Ok(_) => {
+            shared.desk().audit().event("removed", room.as_str(), about(jid), now());
+            tracing::info!(?room, ?jid, "removed: the policy no longer admits this person");
+            Ok(true)
+        }
+        Err(error) => {
+            tracing::error!(?room, ?jid, %error, "could not be removed");
+            Err(error)
+        }
     }
-    done
+}
+
+/// Returns the details of an event that is about one person.
+pub(super) fn about(jid: &BareJid) -> Map<String, Value> {
+    Map::from_iter([("jid".to_owned(), jid.as_str().into())])
 }
 
 /// Tells a gate again what it has to know before it may ask.
