@@ -120,10 +120,11 @@ pub(super) enum Verb {
     Hold(Going),
     /// Remove somebody from all rooms, and keep him out
     Ban {
-        /// A JID (bob@example.org), a domain (example.org), or a network (192.0.2.0/24)
+        /// A JID (bob@example.org), a domain (example.org), or a network (192.0.2.0/24); with `--room`, also a nick there, or
+        /// the id of a decision
         #[arg(allow_hyphen_values = true)]
         who: String,
-        /// Only from rooms whose name (the part before the `@`) is like this
+        /// Only from rooms whose name (the part before the `@`) is like this; of an address, that part counts
         #[arg(long, value_name = "PATTERN")]
         room: Option<String>,
         /// For how long, like "7 days", instead of until it is lifted

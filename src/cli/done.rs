@@ -221,6 +221,11 @@ fn to_the_second(at: &str) -> Cow<'_, str> {
 }
 
 fn ban(value: &Value) {
+    if let Some(called) = value.get("called").and_then(Value::as_str) {
+        // Anybody may choose a nick that reads like the rest of the line.
+        let called: String = called.chars().take(LONGEST_NICK).collect();
+        say(&format!("{called:?} is {}", field(value, "who")));
+    }
     say(&format!("banned: {}", ban_in_words(value)));
     for one in list(value, "removed") {
         say(&format!("  removed from {}: {}", field(one, "room"), field(one, "jid")));

@@ -180,8 +180,12 @@ pub static COMMANDS: &[Command] = &[
         "Remove somebody from all rooms, and keep him out.",
         Stakes::Changes,
         &[
-            must("who", "JID, domain, or network", FieldKind::Text),
-            may("room", "Only from rooms whose name is like this", FieldKind::Text),
+            must("who", "JID, domain, or network; with a room, a nick there", FieldKind::Text),
+            may(
+                "room",
+                "Only from rooms whose name is like this; of an address, the name counts",
+                FieldKind::Text,
+            ),
             may("for", "For how long", FieldKind::Duration),
             may("reason", "Why, for the next operator", FieldKind::Text),
         ],

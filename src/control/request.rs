@@ -232,8 +232,12 @@ impl Request {
             | Self::Hold(people) => {
                 [Some(&people.room), people.jid.as_ref().filter(|jid| jid.contains('@'))]
             }
-            // Patterns for rooms are of names.
-            Self::Ban { who, .. } | Self::Unban { who, .. } => [Some(who), None],
+            // Patterns for rooms are of names, or the address of one.
+            Self::Ban { who, room, .. } | Self::Unban { who, room } => {
+                let room = room.as_ref().filter(|room| room.contains('@'));
+                // Where rooms are named, it may be a nick.
+                [Some(who).filter(|who| room.is_none() || who.contains('@')), room]
+            }
             Self::EndMany { service, .. } => [service.as_ref(), None],
             Self::Explain { attempt } => [Some(&attempt.room), Some(&attempt.jid)],
             Self::Incident { room, person, .. } => [room.as_ref(), person.as_ref()],

@@ -24,6 +24,12 @@ def read(vestibule, *arguments, code=0):
     return json.loads(done.stdout) if code == 0 else done.stderr
 
 
+def written(vestibule, command):
+    """The entries of the audit for a command."""
+    entries = map(json.loads, vestibule.run("log", "--json", "--kind", "action").stdout.splitlines())
+    return [entry for entry in entries if entry["command"] == command]
+
+
 def bans(vestibule):
     return {(ban["who"], ban.get("room")) for ban in read(vestibule, "bans")["bans"]}
 
@@ -123,6 +129,51 @@ async def test_a_ban_is_for_rooms_of_a_pattern(start_prosody, start_vestibule):
         assert (await bob.join(TEA, "Bob", PASSWORD)).joined
 
 
+async def test_a_nick_in_a_room_is_banned_as_its_bearer(start_prosody, start_vestibule):
+    vestibule = start_vestibule(server := start_prosody(), rules())
+    async with Crowd(server) as crowd:
+        await inside(crowd, "alice", TEA, OTHER)
+        bob = await inside(crowd, "bob", TEA, OTHER, nick="Mallory")
+        done = read(vestibule, "ban", "mallory", "--room", TEA)
+        assert (done["who"], done["kind"], done["room"], done["called"]) == (bob.bare, "jid", "tea", "mallory")
+        assert done["removed"] == [{"room": TEA, "jid": bob.bare}]
+        await out_of(bob, TEA)
+        await refused(bob, TEA)
+        assert set(bob.occupants(OTHER)) == {"Alice", "Mallory"}
+        await until(lambda: written(vestibule, "ban"), 3, "the ban in the log")
+        (entry,) = written(vestibule, "ban")
+        assert entry["body"].items() >= {"who": bob.bare, "called": "mallory"}.items(), entry
+        assert [ban["who"] for ban in read(vestibule, "unban", bob.bare, "--room", TEA)["lifted"]] == [bob.bare]
+        # Of those who have left, and in the rooms of a pattern.
+        said = vestibule.run("ban", "Mallory", "--room", "te*").stdout
+        assert f'"Mallory" is {bob.bare}' in said and "from rooms like `te*`" in said, said
+        assert bans(vestibule) == {(bob.bare, "te*")}
+
+
+async def test_a_nick_is_banned_only_where_it_is_certain_who_is_meant(start_prosody, start_vestibule):
+    vestibule = start_vestibule(server := start_prosody(), rules())
+    async with Crowd(server) as crowd:
+        await inside(crowd, "alice", TEA, OTHER)
+        bob = await inside(crowd, "bob", TEA, nick="192.0.2.0/24")
+        carol = await inside(crowd, "carol", TEA, nick="spam.example")
+        await inside(crowd, "dan", TEA, nick="Dan")
+        await inside(crowd, "eve", OTHER, nick="dan")
+        for who, rooms, words in [
+            ("192.0.2.0/24", TEA, f"the nick of `{bob.bare}`, too"),
+            ("spam.example", "*", f"the nick of `{carol.bare}`, too"),
+            ("dan", "*", "several people are called"),
+            ("nobody", "*", "nobody is called `nobody`"),
+            ("nobody", TEA, "nobody of that address is inside or waits"),
+            ("Dan", f"none@{SERVICE}", "there is no room"),
+            ("Dan", "", "an empty pattern"),
+        ]:
+            assert words in read(vestibule, "ban", who, "--room", rooms, code=1), (who, rooms)
+        # Without a room, a nick is nobody.
+        assert "A nick needs the room" in read(vestibule, "ban", "Dan", code=1)
+        assert not bans(vestibule)
+        assert read(vestibule, "ban", "evil.example", "--room", TEA)["kind"] == "domain"
+
+
 async def test_a_ban_is_on_a_network(start_prosody, start_vestibule):
     options, port = web()
     plain = ("[policy.access]", "encrypted = false")
@@ -186,7 +237,7 @@ async def test_what_may_not_be_banned_is_refused_with_the_reason(start_prosody, 
         ("two words", "is nobody"),
     ]:
         assert words in read(vestibule, "ban", who, code=1), who
-    assert "is an address" in read(vestibule, "ban", "bob@localhost", "--room", TEA, code=1)
+    assert "is no address of a room" in read(vestibule, "ban", "bob@localhost", "--room", "@" + SERVICE, code=1)
     assert vestibule.run("ban", "bob@localhost", "--for", "0s").returncode == 2
     assert "one of the file (line" in read(vestibule, "unban", "eve@localhost", code=1)
     assert "no operator has banned" in read(vestibule, "unban", "bob@localhost", code=1)

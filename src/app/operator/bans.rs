@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
+use globset::Glob;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -16,11 +17,13 @@ use crate::app::clock::now;
 use crate::app::enforce::{Enforced, enforce};
 use crate::app::parts::each_room;
 use crate::app::reading::catch_up;
+use crate::app::rooms::address;
 use crate::control::{Caller, Failure, Length};
-use crate::jid::{folded, spellings};
+use crate::jid::{BareJid, folded, spellings};
+use crate::policy::attempt::Requester;
 use crate::policy::bans::{Banned, canonical};
 use crate::policy::mark::Mark;
-use crate::policy::room_name::pattern;
+use crate::policy::room_name::{pattern, spellings as spellings_of};
 use crate::policy::rules::Policy;
 use crate::store::{Ban, Store};
 
@@ -41,9 +44,7 @@ impl Operator {
         time: Option<&Length>,
         reason: String,
     ) -> Result<Value, Failure> {
-        let whom = Banned::read(who).map_err(invalid)?;
-        let room = room.map(|room| pattern(room).map(|_| folded(room.trim())));
-        let room = room.transpose().map_err(invalid)?;
+        let rooms = room.map(Rooms::read).transpose()?;
         if reason.chars().count() > LONGEST_REASON || reason.chars().any(char::is_control) {
             return Err(invalid(format!(
                 "the reason is at most {LONGEST_REASON} characters, without control characters"
@@ -51,12 +52,14 @@ impl Operator {
         }
         // Whom they meet, and by which marks that person comes back, is looked at first.
         catch_up(&self.shared).await;
+        let (whom, called) = self.to_ban(who, rooms.as_ref()).await?;
         let own = self.own(&whom).await;
         is_allowed(&whom, self.shared.desk().policy(), &own).map_err(conflict)?;
         let at = now();
         let until = time.and_then(|time| end(at, time));
         let by = caller.name.clone();
         let id = self.shared.desk().next_id();
+        let room = rooms.map(|rooms| rooms.pattern);
         let ban = Ban { id, who: whom.to_string(), room, until, reason, by, at };
         let marks = self.marks_to_ban(&whom);
         let mut bans = vec![ban.clone()];
@@ -93,6 +96,9 @@ impl Operator {
                 |(service, error)| json!({ "service": &**service, "reason": error.to_string() }),
             );
             fields.insert("unread".to_owned(), unread.collect());
+            if let Some(called) = called {
+                fields.insert("called".to_owned(), called.into());
+            }
             fields.insert("marks".to_owned(), marks.len().into());
             fields.insert("kept".to_owned(), stored.is_ok().into());
             if let Err(reason) = stored {
@@ -102,10 +108,74 @@ impl Operator {
         Ok(reply)
     }
 
+    /// Returns whom a ban is to be on, and the nick or the id of a decision by which a person is meant: one at a room, so
+    /// only where rooms are named.
+    async fn to_ban(
+        &self,
+        text: &str,
+        rooms: Option<&Rooms>,
+    ) -> Result<(Banned, Option<String>), Failure> {
+        let read = Banned::read(text);
+        let is_other = match &read {
+            Ok(Banned::Jid(_) | Banned::Mark(_)) => return Ok((read.map_err(invalid)?, None)),
+            Err(_) => text.contains('@'),
+            Ok(Banned::Network(_)) => true,
+            Ok(Banned::Domain(domain)) => domain.contains('.'),
+        };
+        let Some(rooms) = rooms else { return Ok((read.map_err(invalid)?, None)) };
+        match (self.called(text, rooms).await, is_other) {
+            (Err(failure), false) => Err(failure),
+            (Err(_), true) => Ok((read.map_err(invalid)?, None)),
+            // Anybody may bear a nick that reads like something else that can be banned.
+            (Ok(jid), true) => Err(conflict(format!(
+                "`{text}` is the nick of `{jid}`, too: give that address if they are meant; else leave the room out"
+            ))),
+            (Ok(jid), false) => {
+                Ok((Banned::read(jid.as_str()).map_err(invalid)?, Some(text.trim().to_owned())))
+            }
+        }
+    }
+
+    /// Returns the person in these rooms who bears that nick, or whom a decision of that id is about.
+    async fn called(&self, text: &str, rooms: &Rooms) -> Result<BareJid, Failure> {
+        if let Some(room) = &rooms.one {
+            return self.whom(room, text).await;
+        }
+        let (folded, matcher) = (text.trim().to_lowercase(), rooms.glob.compile_matcher());
+        let is_called = |who: &Requester| {
+            [&who.nick, &who.name].iter().any(|name| name.to_lowercase() == folded)
+        };
+        let mut found = Vec::new();
+        each_room(&self.shared, |desk, jid, room| {
+            let known = room.occupants.values().chain(room.waiting.values());
+            let mut people = known.map(|known| &known.who);
+            let mut lately = desk.lately().of(jid).map(|seen| &seen.who);
+            let name = jid.node().unwrap_or_default();
+            if spellings_of(name).any(|name| matcher.is_match(&*name))
+                && (people.any(is_called) || lately.any(is_called))
+            {
+                found.push(jid.clone());
+            }
+        });
+        let mut meant = BTreeSet::new();
+        for room in &found {
+            meant.insert(self.whom(room, text).await?);
+        }
+        let several = meant.len() > 1;
+        match meant.pop_first() {
+            Some(jid) if !several => Ok(jid),
+            Some(_) => Err(conflict(format!(
+                "several people are called `{text}` in these rooms: give an address, or one room"
+            ))),
+            None => Err(not_found(format!("nobody is called `{text}` in these rooms"))),
+        }
+    }
+
     /// Takes back the bans on just that JID, domain or network.
     pub(super) async fn unban(&self, who: &str, room: Option<&str>) -> Result<Value, Failure> {
         let whom = Banned::read(who).map_err(invalid)?;
-        let (name, room) = (whom.to_string(), room.map(|room| folded(room.trim())));
+        let name = whom.to_string();
+        let room = room.map(Rooms::read).transpose()?.map(|rooms| rooms.pattern);
         let mut book = self.shared.bans.open().await;
         let is_meant = |ban: &Ban| ban.who == name && (room.is_none() || ban.room == room);
         if !book.all().any(|ban| is_meant(ban) && holds(ban, now())) {
@@ -130,16 +200,20 @@ impl Operator {
         let mut lifted: Vec<Ban> = book.unstored.extract_if(.., |ban| goes(ban)).collect();
         let stored: Vec<Ban> = book.stored.extract_if(.., |ban| goes(ban)).collect();
         let mut kept = Ok(());
-        let ids: Vec<_> = stored.iter().map(|ban| ban.id.clone()).collect();
-        if let Some(store) = self.store().filter(|_| !ids.is_empty()) {
+        let is_stored = !stored.is_empty();
+        lifted.extend(stored);
+        // The database may have one that it seemed not to take.
+        let ids: Vec<_> = lifted.iter().map(|ban| ban.id.clone()).collect();
+        if let Some(store) = self.store() {
             // What cannot be written is in force all the same.
             if let Err(error) = store.lift_bans(ids.clone()).await {
-                tracing::warn!(who = name, %error, "a ban is lifted, and stored still");
+                tracing::warn!(who = name, %error, "a ban is lifted, and may be stored still");
                 book.unlifted.extend(ids);
-                kept = Err(error.to_string());
+                if is_stored {
+                    kept = Err(error.to_string());
+                }
             }
         }
-        lifted.extend(stored);
         let _alone = self.shared.banning.lock().await;
         let consequences = put_in_force(&self.shared, &book).await;
         drop(book);
@@ -245,6 +319,30 @@ fn end(at: Timestamp, time: &Length) -> Option<Timestamp> {
     at.checked_add(time).ok()
 }
 
+/// The rooms that a ban is for.
+#[derive(Debug)]
+struct Rooms {
+    /// The one whose address was given.
+    one: Option<BareJid>,
+    /// The pattern of their names, as it is kept.
+    pattern: String,
+    glob: Glob,
+}
+
+impl Rooms {
+    /// Reads a pattern of names, or the address of a room.
+    ///
+    /// # Errors
+    /// No room's name can be like it, or it is no address of a room.
+    fn read(text: &str) -> Result<Self, Failure> {
+        let one = text.contains('@').then(|| address(text.trim())).transpose()?;
+        let name = one.as_ref().and_then(|room| room.node());
+        let pattern = name.map_or_else(|| folded(text.trim()), globset::escape);
+        let glob = self::pattern(&pattern).map_err(invalid)?;
+        Ok(Self { one, pattern, glob })
+    }
+}
+
 /// What a server has of its own.
 #[derive(Debug, Default)]
 struct Own {
@@ -298,10 +396,13 @@ fn is_domain_allowed(domain: &str, policy: &Policy, own: &Own) -> Result<(), Str
     near.dedup();
     let near: Vec<_> = near.into_iter().take(NEAREST).map(|jid| format!("`{jid}`")).collect();
     let meant = match near.as_slice() {
-        [] => "give an address like `bob@example.org`".to_owned(),
+        [] => "give an address like `bob@example.org`.".to_owned(),
         near => format!("did you mean {}?", near.join(" or ")),
     };
-    Err(format!("`{domain}` is taken for a domain, has no dot, and is nobody's: {meant}"))
+    Err(format!(
+        "`{domain}` is taken for a domain, has no dot, and is nobody's: {meant} A nick needs the room that it is in \
+         (`room`)"
+    ))
 }
 
 fn is_network_allowed(network: &IpNet, own: &Own) -> Result<(), String> {

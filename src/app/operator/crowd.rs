@@ -10,7 +10,7 @@ use super::Operator;
 use super::deed::Deed;
 use super::failure::not_found;
 use super::going::{Out, Removing, reason, with_time};
-use super::outcome::{Done, after, classes_of, tell_kept_out, told};
+use super::outcome::{Done, after, classes_of, is_banned, tell_kept_out, told};
 use super::people::changed;
 use super::wanted::Wanted;
 use super::whom::{Found, Person};
@@ -143,7 +143,11 @@ struct Part {
 }
 
 impl Part {
-    fn admit(&mut self, one: &Present, live: &LiveRoom, removal: &Removal) {
+    fn admit(&mut self, one: &Present, live: &LiveRoom, removal: &Removal, policy: &Policy) {
+        if one.sessions.iter().any(|who| is_banned(policy, live, &one.person.jid, who)) {
+            self.done.push((one.person.clone(), Done::Banned));
+            return;
+        }
         let lifted = self.effects.record.take();
         let record = change(live, lifted, |record| {
             one.sessions.iter().for_each(|who| lift(record, removal, who));
@@ -239,7 +243,7 @@ impl Operator {
                     continue;
                 }
                 match act {
-                    Act::Admit => part.admit(&one, live, &removal),
+                    Act::Admit => part.admit(&one, live, &removal, &policy),
                     Act::Reject => part.reject(&one),
                     Act::Remove(_) => part.remove(&one, live, &removing),
                 }
@@ -335,8 +339,13 @@ impl Operator {
                 }
             }
             let jid = person.get("jid").and_then(Value::as_str);
-            let remains = person.get("done").is_some_and(|done| done == Done::Remains.name());
-            let outcome = if remains { Err("still there, or again") } else { Ok(()) };
+            let is_left =
+                |as_one: Done| person.get("done").is_some_and(|done| done == as_one.name());
+            let outcome = match (is_left(Done::Remains), is_left(Done::Banned)) {
+                (true, _) => Err("still there, or again"),
+                (_, true) => Err("banned"),
+                (false, false) => Ok(()),
+            };
             deed.part(act.name(), (room.as_str(), jid), details, outcome, &self.shared, now());
         }
     }

@@ -41,6 +41,10 @@ impl Deed {
 
     /// Takes the address of the person who was found in the place of what was typed.
     fn found(&mut self, reply: &Value) {
+        if let (Some(called), Some(who)) = (reply.get("called"), reply.get("who")) {
+            self.given.insert("called".to_owned(), called.clone());
+            self.given.insert("who".to_owned(), who.clone());
+        }
         let people = reply.get("people").and_then(Value::as_array).map(Vec::as_slice);
         let jids = people.unwrap_or_default().iter().filter_map(|person| person.get("jid"));
         let jids: Vec<_> = jids.collect();

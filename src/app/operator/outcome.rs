@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::whom::{Found, Person};
 use crate::app::clock::now;
 use crate::app::rooms::RoomError;
+use crate::jid::BareJid;
 use crate::policy::attempt::{Client, Requester};
 use crate::policy::bans::Origin;
 use crate::policy::class::{Class, ClassSet};
@@ -30,7 +31,7 @@ pub(super) enum Done {
     MustKnock,
     /// Is not there, and may not enter for as long as the rules say.
     KeptOut,
-    /// Is not there, and may not enter: a ban is on them.
+    /// Is not inside, and may not enter: a ban is on them.
     Banned,
     /// Is not there; what they are in the room is taken from them.
     Demoted,
@@ -112,6 +113,12 @@ pub(super) fn tell_kept_out(
     let is_kept = !is_free(policy, live, person)
         && record.is_some_and(|record| is_kept_out(record, removal, &person.who, now()));
     fields.insert("kept_out".to_owned(), is_kept.into());
+}
+
+/// Whether a ban keeps this session of a person out of the room.
+pub(super) fn is_banned(policy: &Policy, live: &LiveRoom, jid: &BareJid, who: &Requester) -> bool {
+    let name = live.jid.node().unwrap_or_default();
+    policy.ban_on(who, jid, name, now()).is_some()
 }
 
 /// Why nobody is kept out of a room of these rules.

@@ -10,10 +10,9 @@ use super::crowd::Act;
 use super::deed::Deed;
 use super::failure::{conflict, not_found, unavailable};
 use super::going::{Out, Removing, reason, removes, with_time};
-use super::outcome::{Done, after, tell_kept_out, told, why_never};
+use super::outcome::{Done, after, is_banned, tell_kept_out, told, why_never};
 use super::wanted::only_one;
 use super::whom::{Found, People, Person, away, is_known, known};
-use crate::app::clock::now;
 use crate::app::rooms::{RoomError, address, apply, room};
 use crate::component::desk::Desk;
 use crate::control::{Failure, ForPeople};
@@ -205,7 +204,7 @@ impl Operator {
     /// Returns the person who is meant: by an address, prepared or as the server has stamped it on somebody who is there
     /// (an occupant from before the gate may have such an address); by a nick that one person bears; or by the id of a
     /// decision on them.
-    async fn whom(&self, jid: &BareJid, text: &str) -> Result<BareJid, Failure> {
+    pub(super) async fn whom(&self, jid: &BareJid, text: &str) -> Result<BareJid, Failure> {
         let text = text.trim();
         let parsed = text.parse::<BareJid>();
         let live = room(&self.shared, jid, parsed.as_ref().ok()).await?;
@@ -267,10 +266,8 @@ fn admits(
     people: &[Person],
     live: &LiveRoom,
 ) -> Plan {
-    let name = live.jid.node().unwrap_or_default();
-    let may_enter = |person: &Person| {
-        let ban = policy.ban_on(&person.who, &person.jid, name, now());
-        if ban.is_some() { Done::Banned } else { Done::MayEnter }
+    let unless_banned = |person: &Person, done: Done| {
+        if is_banned(policy, live, &person.jid, &person.who) { Done::Banned } else { done }
     };
     let is_inside = people.iter().any(|person| person.found == Found::Inside);
     let comes = |person: &&Person| matches!(person.found, Found::Waits | Found::Refused);
@@ -289,7 +286,9 @@ fn admits(
     let mut plan = Plan { lifts, ..Plan::default() };
     plan.effects.record = record;
     let mut add = |person: Person, done| {
-        if done != Done::Nothing {
+        // A removal is taken back of somebody who is banned, too; nobody who waits is let in to be refused.
+        let is_refused = done == Done::Banned && person.found == Found::Waits;
+        if done != Done::Nothing && !is_refused {
             plan.effects.merge(admission(&person.jid, before(&person.jid, &person.who).as_ref()));
         }
         plan.people.push((person, done));
@@ -298,12 +297,14 @@ fn admits(
         let found = people.first().cloned().unwrap_or_else(|| known(jid, live));
         let person =
             Person { jid: if is_inside { found.jid.clone() } else { jid.clone() }, ..found };
-        let done = if is_inside { Done::Nothing } else { may_enter(&person) };
+        let is_in = is_inside.then_some(Done::Nothing);
+        let done = is_in.unwrap_or_else(|| unless_banned(&person, Done::MayEnter));
         add(person, done);
     }
     for person in let_in.into_values() {
-        let done = if person.found == Found::Waits { Done::Admitted } else { may_enter(person) };
-        add(person.clone(), done);
+        let waits = person.found == Found::Waits;
+        let done = if waits { Done::Admitted } else { Done::MayEnter };
+        add(person.clone(), unless_banned(person, done));
     }
     plan
 }
