@@ -365,10 +365,24 @@ fn only_a_service_of_the_file_is_heard_and_only_in_this_version() {
     let newer = element("<hello xmlns='urn:vestibule:gate:2' version='2'/>");
     assert!(gate.desk.hello(&service, &newer).is_err() && !gate.desk.is_ready());
     let welcome = gate.desk.hello(&service, &element(HELLO)).unwrap();
-    assert!(gate.desk.is_ready());
+    assert!(!gate.desk.is_ready(), "its rooms are not read");
+    assert!(gate.desk.unread().eq([SERVICE]));
+    // One that fails, and one of which a report is missing, are none.
+    gate.desk.begin_reading(&service);
+    assert!(!gate.desk.end_reading(SERVICE, false) && !gate.desk.is_ready());
+    gate.desk.begin_reading(&service);
+    for seq in ["seq='1'", "seq='3'"] {
+        gate.report("created", seq);
+    }
+    assert!(!gate.desk.end_reading(SERVICE, true) && !gate.desk.is_ready());
+    gate.desk.begin_reading(&service);
+    assert!(gate.desk.end_reading(SERVICE, true) && gate.desk.is_ready());
     assert_eq!(welcome.child(NS, "service").unwrap().attr("jid"), Some("focus@auth.example.org"));
-    gate.desk.link_lost();
+    // Greeted again, they are to be read again.
+    gate.desk.hello(&service, &element(HELLO)).unwrap();
     assert!(!gate.desk.is_ready());
+    gate.desk.link_lost();
+    assert!(!gate.desk.is_ready() && gate.desk.unread().next().is_none());
 }
 
 #[test]

@@ -29,6 +29,9 @@ pub(super) async fn watch(mut shared: Shared, ready_within: Duration) {
             {
                 let desk = shared.desk();
                 problems.extend(desk.unlisted());
+                let unread = desk.unread();
+                problems
+                    .extend(unread.map(|domain| format!("the rooms of {domain} are not read yet")));
                 problems.extend(desk.services().filter_map(|(domain, _)| {
                     Some(format!("the gate of {domain} is refused: {}", desk.refusal(domain)?))
                 }));

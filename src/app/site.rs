@@ -27,6 +27,8 @@ impl Site for Operator {
             Some(refusal) => format!("the gate of {domain} is refused: {refusal}"),
             None => format!("no gate has greeted from {domain}"),
         });
+        let unread = desk.unread().map(|domain| format!("the rooms of {domain} are not read yet"));
+        let reasons = reasons.chain(unread);
         let reasons = reasons.chain(shared.addresses.problems()).chain(desk.unlisted());
         Readiness { reasons: reasons.collect() }
     }

@@ -144,9 +144,10 @@ fn status_in_words(status: &Status) -> String {
     for service in &status.services {
         lines.push(match (&service.gate, &service.server) {
             (Some(gate), Some(server)) => format!(
-                "{}: gate {gate} on {server}; joins while this component is away: {}",
+                "{}: gate {gate} on {server}; joins while this component is away: {}{}",
                 service.domain,
-                service.failure.as_deref().unwrap_or("?")
+                service.failure.as_deref().unwrap_or("?"),
+                if service.unread { "; its rooms are NOT READ yet" } else { "" }
             ),
             _ if !status.linked => format!("{}: not known without a link", service.domain),
             _ if service.refused.is_some() => format!(

@@ -19,6 +19,8 @@ pub(super) struct Feed {
     heard: Option<u64>,
     /// A report is missing since the rooms were read last.
     is_lost: bool,
+    /// All rooms were read once since the gate has greeted.
+    is_read: bool,
     reading: Option<Reading>,
 }
 
@@ -58,6 +60,11 @@ impl Feed {
             }
         }
         self.is_lost && !was_lost
+    }
+
+    /// Returns whether all rooms were read since the gate has greeted.
+    pub(super) const fn is_read(&self) -> bool {
+        self.is_read
     }
 
     /// Everything is known that a gate knows whose last report has this number.
@@ -119,6 +126,8 @@ impl Feed {
     pub(super) fn end(&mut self, is_complete: bool) -> bool {
         let reading = self.reading.take().unwrap_or_default();
         self.is_lost |= !is_complete && reading.was_lost;
-        is_complete && !self.is_lost
+        let is_known = is_complete && !self.is_lost;
+        self.is_read |= is_known;
+        is_known
     }
 }

@@ -14,7 +14,7 @@ use crate::store::StoreState;
 pub struct Status {
     /// Its version.
     pub version: String,
-    /// Linked, every service's gate has greeted, and it is known what each log-in proves.
+    /// Linked, every service's gate has greeted and its rooms were read, and it is known what each log-in proves.
     pub ready: bool,
     /// The link is up.
     pub linked: bool,
@@ -76,6 +76,9 @@ pub struct ServiceStatus {
     /// Why the gate that has greeted is refused: nobody is let in there; `None`: it is not.
     #[serde(default)]
     pub refused: Option<String>,
+    /// The gate has greeted, and its rooms were not read since: who is there is not known for certain.
+    #[serde(default)]
+    pub unread: bool,
     /// The server's name and version.
     pub server: Option<String>,
     /// What the gate does while the component is away: `refuse` or `allow`.

@@ -7,6 +7,7 @@ import os
 import pytest
 from lab import SERVICE, Crowd
 from lab.federation import FAR, FederatedDoor
+from lab.http import Api
 from lab.raw import Raw
 from lab.stanza import CLIENT, MUC_ADMIN, element
 from storm import MODULES, shell, until
@@ -227,8 +228,8 @@ async def test_a_room_of_any_size_is_read_whole_after_a_restart(door):
             await person.wait_for(lambda seen: seen.type == "unavailable" and 307 in seen.statuses and 110 in seen.statuses)
 
 
-async def link(person, action):
-    reply = await person.iq("localhost", "set", element("urn:lab", action))
+async def link(person, action, **attributes):
+    reply = await person.iq("localhost", "set", element("urn:lab", action, **attributes))
     assert reply.type == "result", reply
 
 
@@ -316,6 +317,36 @@ async def test_a_page_that_fails_is_read_again_and_empties_nothing(door):
         await counts(door, room, 2, 1)
         assert banned(door, bob) == [(room, bob.bare)]
         assert door.server.log().count("a page of rooms fails") == 2
+
+
+async def test_it_is_not_ready_before_the_rooms_are_read(door):
+    """Neither after a start nor after a reconnect of the gate."""
+    async with Crowd(door.server) as crowd:
+        room = door.room()
+        alice = await inside(crowd, "alice", "Alice", room)
+        await inside(crowd, "bob", "Bob", room)
+        door.component.kill()
+        await link(alice, "fail", times="2")
+        door.component.start(ready=False)
+        for again in (False, True):
+            if again:
+                await link(alice, "fail", times="2")
+                await shell(alice, "reload")
+            seen = []
+
+            def has_greeted():
+                done = door.component.run("status", "--json")
+                seen[:] = [json.loads(done.stdout)] if done.stdout else []
+                return seen and any(service["unread"] for service in seen[0]["services"])
+
+            await until(has_greeted, 10, "a gate whose rooms are not read")
+            assert not seen[0]["ready"] and seen[0]["linked"]
+            said = door.component.run("status")
+            assert said.returncode == 1 and "NOT READY" in said.stdout and "NOT READ yet" in said.stdout, said
+            status, reply = Api(door.component).get("/readyz")
+            assert (status, reply["ready"]) == (503, False) and "are not read yet" in str(reply["reasons"])
+            await asyncio.to_thread(door.component.wait_ready)
+            assert count(door, room) == (2, 1), "ready, so it is known who is there"
 
 
 async def test_rooms_that_ended_while_the_component_was_away_are_gone(door):

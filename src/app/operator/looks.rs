@@ -44,6 +44,7 @@ impl Operator {
                     domain: domain.to_owned(),
                     gate: hello.map(|hello| hello.gate.clone()),
                     refused: desk.refusal(domain).map(ToString::to_string),
+                    unread: desk.unread().any(|unread| unread == domain),
                     server: hello.map(|hello| hello.server.clone()),
                     failure: hello.map(|hello| hello.failure.clone()),
                     opening: hello.map(|hello| {

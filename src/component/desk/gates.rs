@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Desk;
+use crate::component::feed::Feed;
 use crate::wire::greeting::{Hello, HelloError};
 use crate::xmpp::element::Element;
 
@@ -39,6 +40,14 @@ impl Desk {
     pub fn greeted(&self) -> Vec<Arc<str>> {
         let greeted = self.services.iter().filter(|(_, hello)| hello.is_some());
         greeted.map(|(service, _)| Arc::clone(service)).collect()
+    }
+
+    /// Returns the services whose gates have greeted and whose rooms were not read since: what is known of these may be
+    /// out of date.
+    pub fn unread(&self) -> impl Iterator<Item = &str> {
+        let greeted = self.services.iter().filter(|(_, hello)| hello.is_some());
+        let is_unread = |service: &&Arc<str>| !self.feeds.get(*service).is_some_and(Feed::is_read);
+        greeted.map(|(service, _)| service).filter(is_unread).map(|service| &**service)
     }
 
     /// The services of the file, and what their gates have said of themselves.

@@ -122,9 +122,11 @@ impl Desk {
         self.neighbours.get(service).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// Every service's gate has greeted, and of every host's provider it is known what it proves.
+    /// Every service's gate has greeted, its rooms were read since, and of every host's provider it is known what it proves.
     pub fn is_ready(&self) -> bool {
-        self.services.values().all(Option::is_some) && self.unlisted().is_empty()
+        self.services.values().all(Option::is_some)
+            && self.unread().next().is_none()
+            && self.unlisted().is_empty()
     }
 
     /// Returns whether nobody logs in to the server of that service.
