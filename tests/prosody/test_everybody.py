@@ -5,8 +5,10 @@ import json
 import time
 
 import pytest
-from lab import SERVICE, Crowd
+from lab import SERVICE, Crowd, Vestibule
 from lab.knocking import invited
+from lab.replies import read, say
+from proxy import Proxy
 
 # The removals that a room remembers.
 MOST_REMEMBERED = 32
@@ -39,18 +41,6 @@ moderators = {{ admit = "operator" }}
 """
 )
 GUESTS = "guest.localhost"
-
-
-def say(door, *arguments, code=0):
-    done = door.component.run(*arguments)
-    assert done.returncode == code, (arguments, done.stdout, done.stderr)
-    return done.stdout + done.stderr
-
-
-def read(door, *arguments, code=0):
-    done = door.component.run(arguments[0], "--json", *arguments[1:])
-    assert done.returncode == code, (arguments, done.stdout, done.stderr)
-    return json.loads(done.stdout)
 
 
 def done(reply):
@@ -413,3 +403,78 @@ async def test_what_only_looks_like_a_word_is_chat(door):
             since = alice.mark()
             alice.say(room, text)
             await alice.wait_for(lambda seen: seen.type == "groupchat" and seen.body == text, since=since)
+
+
+async def actions(component, command, people):
+    """The people that an operator's command of that name was about, each with what came of it."""
+    deadline = time.monotonic() + 5
+    while True:
+        written = component.run("log", "--json", "--kind", "action").stdout.splitlines()
+        entries = [each for each in map(json.loads, written) if each["command"] == command]
+        found = {each["person"]: (each["outcome"], each.get("reason")) for each in entries if each.get("person")}
+        if found.keys() >= set(people):
+            return found
+        assert time.monotonic() < deadline, entries
+        await asyncio.sleep(0.05)
+
+
+async def test_nobody_who_is_banned_is_let_in_with_the_others(start_prosody, start_vestibule):
+    server = start_prosody()
+    component = start_vestibule(server, POLICY)
+    room = "room@conference.localhost"
+    async with Crowd(server) as crowd:
+        alice = await crowd.connect("alice@localhost")
+        assert (await alice.join(room, "Alice")).joined
+        bob, carol = await crowd.connect_many(["bob@localhost", "carol@localhost"])
+        for person, nick in ((bob, "Bob"), (carol, "Carol")):
+            assert (await person.join(room, nick)).condition == "registration-required"
+        # Nobody turns away those who wait when a component starts with another file.
+        component.shutdown()
+        component.write_config(f'{POLICY}\n[[ban]]\njid = "{bob.bare}"\nreason = "spam"\n')
+        await asyncio.to_thread(component.start)
+        done = component.run("admit", room, "--all", "--json", "--dry-run")
+        assert {each["jid"]: each["would"] for each in json.loads(done.stdout)["people"]} == {
+            bob.bare: "banned",
+            carol.bare: "admitted",
+        }
+        done = component.run("admit", room, "--all", "--json")
+        people = {each["jid"]: each for each in json.loads(done.stdout)["people"]}
+        assert done.returncode == 1, "not all of them are let in"
+        assert (people[bob.bare]["found"], people[bob.bare]["done"]) == ("waits", "banned")
+        assert people[bob.bare]["ban"].startswith("line ")
+        assert people[carol.bare]["done"] == "admitted"
+        await invited(carol, room)
+        assert (await carol.join(room, "Carol")).joined
+        written = await actions(component, "admit", [bob.bare, carol.bare])
+        assert written[bob.bare] == ("failed", "banned") and written[carol.bare][0] == "done", written
+        # By themselves no more than with others.
+        done = component.run("admit", room, bob.bare)
+        assert done.returncode == 1 and "still kept out: banned" in done.stdout
+        await bob.ping()
+        assert bob.bare not in {each["jid"] for each in json.loads(component.run("room", room, "--json").stdout)["occupants"]}
+        assert not [seen for seen in bob.seen if seen.name == "message"]
+        assert bob.bare not in await alice.list_affiliation(room, "member")
+
+
+async def test_whoever_is_back_at_once_is_told_and_written_down_as_there(start_prosody, start):
+    """The gate is slow to hear, and fast to let in: between the removal and the last look somebody is back."""
+    server = start_prosody()
+    room = "never-out@conference.localhost"
+    async with Proxy(server.component_port) as proxy, Crowd(server) as crowd:
+        component = Vestibule(server, POLICY, env=proxy.environment)
+        start(component, ready=False)
+        await asyncio.to_thread(component.wait_ready)
+        alice, bob, carol = [await crowd.connect(f"{name}@localhost") for name in ("alice", "bob", "carol")]
+        assert (await alice.join(room, "Alice")).joined
+        for person, nick in ((bob, "Bob"), (carol, "Carol")):
+            assert (await person.join(room, nick, SECRET)).joined
+        proxy.delay = 0.2
+        removing = asyncio.ensure_future(asyncio.to_thread(component.run, "remove", room, "--all", "--json"))
+        assert (await come_back(room, bob, "Bob")).joined
+        done = await removing
+        people = {each["jid"]: each["done"] for each in json.loads(done.stdout)["people"]}
+        assert done.returncode == 1
+        assert people == {alice.bare: "spared", bob.bare: "remains", carol.bare: "removed"}, people
+        proxy.delay = 0
+        written = await actions(component, "remove", [bob.bare, carol.bare])
+        assert written[bob.bare] == ("failed", "still there, or again") and written[carol.bare][0] == "done", written

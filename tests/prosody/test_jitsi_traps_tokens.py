@@ -3,7 +3,10 @@
 import pytest
 from jitsi_traps import MODULES, PRESET, SECRET, TOKENS, bear, inside, opened, token, token_options
 from lab import needs_jitsi_plugins
+from lab.jitsi_client import NICKNAME
+from lab.jitsi_meeting import vestibule
 from lab.meet import MEET_SERVICE
+from lab.stanza import CLIENT, element
 
 pytestmark = needs_jitsi_plugins
 MEET = {
@@ -154,3 +157,21 @@ async def test_what_a_moderator_lends_is_no_claim_of_the_token(meet):
         await eve.wait_for(lambda seen: 321 in seen.statuses)
         assert (await eve.enter(room, SECRET)).joined
         assert standing(eve, room)[1] == "participant"
+
+
+@pytest.mark.parametrize("size, marks", [(10, 2), (1000, 1)])
+async def test_a_report_that_would_be_too_large_goes_without_the_claims(meet, size, marks):
+    """Fourteen claims, in XML five times as long: the report is there all the same, and the link is."""
+    async with meet.crowd() as crowd:
+        room = meet.room()
+        alice = await opened(crowd, room)
+        eve = await inside(crowd, room, "Eve")
+        await bear(eve, token(id=f"eve{size}", **{f"claim{number}": "&" * size for number in range(14)}))
+        # A name that is given up is reported without a question, which such claims would be too large for.
+        since = alice.mark()
+        eve.send(element(CLIENT, "presence", to=f"{room}/{eve.nick}"))
+        await alice.wait_for(lambda seen: seen.nick == eve.nick and seen.text(NICKNAME, "nick") is None, since=since)
+        # The component recognises them by what was reported: the ticket and, where it is told, the token.
+        assert vestibule(meet, "ban", eve.bare)["marks"] == marks
+        assert vestibule(meet, "status")["ready"]
+        assert vestibule(meet, "room", room)["room"] == room

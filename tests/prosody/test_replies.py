@@ -1,11 +1,11 @@
 """What a command replies is what it found and did."""
 
 import asyncio
-import json
 
 import pytest
 from lab import SERVICE, Crowd
 from lab.knocking import invited
+from lab.replies import read, say
 
 SECRET = "seven tall quartz lanterns"
 POLICY = (
@@ -23,18 +23,6 @@ removal = {{ keep_out = "never" }}
 )
 NOBODY = "nobody of that address is inside or waits"
 VERBS = pytest.mark.parametrize("verb", ["admit", "reject", "remove"])
-
-
-def say(door, *arguments, code=0):
-    done = door.component.run(*arguments)
-    assert done.returncode == code, (arguments, done.stdout, done.stderr)
-    return done.stdout + done.stderr
-
-
-def read(door, *arguments, code=0):
-    done = door.component.run(arguments[0], "--json", *arguments[1:])
-    assert done.returncode == code, (arguments, done.stdout, done.stderr)
-    return json.loads(done.stdout)
 
 
 async def meeting(door, crowd, name="room"):
