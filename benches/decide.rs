@@ -11,11 +11,15 @@ mod large;
 
 use std::hint::black_box;
 use std::path::Path;
+use std::sync::Arc;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use large::{jid, join, now, policy, room};
+use vestibule::component::audit::Audit;
+use vestibule::component::desk::{Desk, Mode};
 use vestibule::config::{Environment, Outside, parse};
 use vestibule::policy::attempt::Credential;
+use vestibule::policy::bans::{Ban, Origin};
 use vestibule::policy::decide::decide;
 use vestibule::policy::pressure::Pressure;
 use vestibule::policy::record::{Entry, Person};
@@ -82,6 +86,36 @@ fn decisions(c: &mut Criterion) {
     group.finish();
 }
 
+/// A room of 1,000 people is judged in one piece, and meanwhile nothing else is decided.
+fn judging(c: &mut Criterion) {
+    const SERVICE: &str = "rooms.example.org";
+    let element = |xml: &str| Element::parse(xml.as_bytes(), "").unwrap();
+    let stay = Arc::new(policy(10_000, 100_000));
+    let mut go = policy(10_000, 100_000);
+    let ban = Ban { origin: Origin::Line(1), until: None, rooms: None, reason: String::new() };
+    go.bans.ban_domain("guest.example.org", ban);
+    let (services, run) = ([SERVICE.to_owned()], "r".to_owned());
+    let mut desk = Desk::new(Arc::clone(&stay), services, Mode::Enforce, Audit::none(), run);
+    let service = desk.service(SERVICE).unwrap();
+    let hello = "<hello xmlns='urn:vestibule:gate:1' version='1' level='2' hosts='all'/>";
+    desk.hello(&service, &element(hello)).unwrap();
+    for n in 0..1000 {
+        let joined = format!(
+            "<report xmlns='urn:vestibule:gate:1' event='joined' seq='{n}' room='tea@{SERVICE}' generation='g' \
+             nick='Guest {n}' jid='g{n}@guest.example.org/x' session='client' host='guest.example.org' \
+             provider='anonymous' mechanism='ANONYMOUS' secure='true' address='192.0.2.7' role='participant'/>"
+        );
+        desk.report(&service, &element(&joined), now());
+    }
+    let mut group = c.benchmark_group("judge");
+    for (name, next, removed) in [("1,000 who stay", &*stay, 0), ("1,000 who go", &go, 1000)] {
+        let once = || desk.consequences(next, None, now()).0;
+        assert_eq!((once().inside, once().removed.len()), (1000, removed), "{name}");
+        group.bench_function(name, |b| b.iter(|| black_box(once())));
+    }
+    group.finish();
+}
+
 /// A file of so many overrides: three of four by name, the others by the beginning of names, each with a value.
 fn file(overrides: u32) -> String {
     let one = |n: u32| {
@@ -109,5 +143,5 @@ fn loading(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, decisions, loading);
+criterion_group!(benches, decisions, judging, loading);
 criterion_main!(benches);
