@@ -289,7 +289,7 @@ fn the_matrix_of_faults_is_that_of_the_tests() {
         })
     });
     let expected: Vec<String> = cells.collect();
-    assert_eq!((expected.len(), ordinary.len()), (40, faults.len()));
+    assert_eq!((expected.len(), ordinary.len()), (50, faults.len()));
     let docs = read("docs/chaos.md");
     let (_, table) = docs.split_once("| what fails | join-storm |").unwrap();
     let (table, _) = table.split_once("\n\n").unwrap();

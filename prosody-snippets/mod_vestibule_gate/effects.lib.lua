@@ -143,12 +143,17 @@ return function (gate)
 		if gate.lobby.is_there() then gate.lobby.dismiss(room, bare, text); end
 	end
 
-	-- The end of a meeting in a room that was there before: everybody is out, and the room stays.
-	local function empty(room, text)
-		local nicks, waiting = {}, {};
-		for nick in room:each_occupant() do nicks[#nicks + 1] = nick; end
+	local function dismiss_all(room, text)
+		local waiting = {};
 		for bare in pairs(gate.waiting.people(room.jid)) do waiting[#waiting + 1] = bare; end
 		for _, bare in ipairs(waiting) do dismiss(room, bare, text); end
+	end
+
+	-- The end of a meeting in a room that was there before: everybody is out, and the room stays.
+	local function empty(room, text)
+		local nicks = {};
+		for nick in room:each_occupant() do nicks[#nicks + 1] = nick; end
+		dismiss_all(room, text);
 		for _, nick in ipairs(nicks) do set_role(room, nick, nil, text ~= "" and text or nil); end
 		room:save();
 	end
@@ -195,6 +200,8 @@ return function (gate)
 		if fx.ending and data and data.keep and not data.passes then
 			empty(room, fx.ending);
 		elseif fx.ending then
+			-- A lobby of the service's own ends with its room, and says so.
+			if not gate.lobby.is_there() then dismiss_all(room, fx.ending); end
 			room:set_persistent(false); -- or a tombstone would take its place
 			apply(room, "destroy", nil, fx.ending ~= "" and fx.ending or nil);
 		else

@@ -1,5 +1,5 @@
-"""Something fails, each time while something happens: nobody is wrongly in, nobody is without an answer, and `status`
-says what is so. docs/chaos.md has the matrix.
+"""Something fails, each time while something happens: nobody is wrongly in, nobody is without an answer, also of those
+who wait to be let in, and `status` says what is so. docs/chaos.md has the matrix.
 
 The ordinary run takes one deed for each fault, on one Prosody; CHAOS=all takes every one on both.
 """
@@ -9,11 +9,12 @@ import contextlib
 import json
 import os
 import socket
-import sqlite3
 import time
 
 import pytest
 from lab import Crowd, Postgres, Vestibule
+from lab.disk import small_disk
+from lab.knocking import invited
 from lab.process import HOST, Failed
 from proxy import Proxy
 from storm import PASSWORD, QUICK, logged, one_answer_each, outcomes, until
@@ -28,7 +29,7 @@ domain = "conference.localhost"
 source = "preset"
 preset = "{PASSWORD}"
 [policy.lobby]
-admission = "password"
+admission = "password-or-lobby"
 [policy.access]
 open = ["account"]
 [reload]
@@ -47,6 +48,9 @@ class Fault:
         self.scene, self.env = scene, {}
 
     def prepare(self):
+        """Before the component is there."""
+
+    def wrap(self, component):
         """Before the component starts."""
 
     async def begin(self):
@@ -78,8 +82,19 @@ class Kill(Fault):
 class Stop(Fault):
     """The component is there, and silent."""
 
+    # Seconds after which a command gives up.
+    patience = 30
+
     async def begin(self):
         await asyncio.to_thread(self.scene.component.freeze)
+        self.asked = time.monotonic()
+        self.status = asyncio.ensure_future(self.scene.run("status"))
+
+    async def says(self, status):
+        done = await self.status
+        assert time.monotonic() - self.asked >= self.patience
+        assert (done.returncode, done.stdout) == (2, "")
+        assert f"no sign of life for {self.patience} s" in done.stderr
 
     async def end(self):
         self.scene.component.thaw()
@@ -110,28 +125,58 @@ class HalfOpen(Fault):
 
 
 class FullDisk(Fault):
-    """Neither the database nor the decision log takes anything."""
+    """Neither the database nor the decision log finds room for anything."""
 
     def prepare(self):
-        self.env = {"VESTIBULE_LOG__DECISIONS": "/dev/full"}
+        self.disk = small_disk()
+        print(f"the full disk: {type(self.disk).__name__}")
+
+    def wrap(self, component):
+        self.disk.wrap(component)
 
     async def begin(self):
-        path = self.scene.component.state_dir / "vestibule.db"
-        self.database = sqlite3.connect(path, isolation_level=None, timeout=10)
-        self.database.execute("begin immediate")
+        await asyncio.to_thread(self.disk.fill)
 
     async def says(self, status):
-        # Not before an entry has waited for as long as SQLite tries.
         status = await self.scene.says(lambda it: it["store"].get("trouble"), 20, "the database's trouble")
         assert status["ready"] and status["log_lines_lost"] > 0 and status["store"]["lost"] == 0
+        assert status["store"]["waiting"] > 0
         text = (await self.scene.run("status")).stdout
-        assert "LINES of the decision log are LOST" in text and "locked" in text
+        assert "LINES of the decision log are LOST" in text and self.disk.says in text
+        banned = json.loads((await self.scene.run("ban", "eve@elsewhere.example", "--json")).stdout)
+        assert banned["kept"] is False and self.disk.says in banned["not_kept"]
 
     async def end(self):
-        self.database.execute("rollback")
-        self.database.close()
-        status = await self.scene.says(lambda it: not it["store"].get("trouble"), 30, "the database to be written")
+        await asyncio.to_thread(self.disk.empty)
+
+        def is_written(it):
+            return not it["store"].get("trouble") and not it["store"]["waiting"]
+
+        status = await self.scene.says(is_written, 30, "the database to be written")
         assert status["store"]["lost"] == 0
+        await logged(self.scene.component, "has taken a ban that was only in memory", 20)
+        await self.nothing_is_lost_silently()
+
+    async def nothing_is_lost_silently(self):
+        """Every decision is in the database, and those that the log lacks are counted."""
+        while True:
+            before = await self.scene.status()
+            found = await self.scene.run("log", "--json", "--kind", "decision", "--limit", "1000")
+            after = await self.scene.status()
+            if before["decisions"] == after["decisions"] and not before["store"]["waiting"]:
+                break
+        decided = {json.loads(line)["id"] for line in found.stdout.splitlines()}
+        count = sum(before["decisions"][verdict] for verdict in ("allow", "hold", "prompt", "deny"))
+        assert len(decided) == count
+        written = set()
+        for line in self.disk.path("decisions.jsonl").read_text().splitlines():
+            # One that was cut off is lost.
+            with contextlib.suppress(json.JSONDecodeError):
+                written.add(json.loads(line).get("id"))
+        assert 0 < len(decided - written) <= after["log_lines_lost"]
+
+    def close(self):
+        self.disk.close()
 
 
 class PortTaken(Fault):
@@ -228,7 +273,7 @@ class Scene:
 
     def __init__(self, server, component, proxy, alice, guests):
         self.server, self.component, self.proxy = server, component, proxy
-        self.alice, self.guests = alice, guests
+        self.alice, self.guests, self.knockers = alice, guests, []
 
     async def run(self, *arguments):
         """A command, while everything else goes on."""
@@ -310,6 +355,74 @@ class Bulk(JoinStorm):
         assert room not in {each["room"] for each in left}
 
 
+class BulkRemoval(JoinStorm):
+    """Everybody is removed from the meeting, those who wait too."""
+
+    async def act(self, scene):
+        while True:
+            done = await scene.run("remove", ROOM, "--all")
+            if done.returncode == 0 or "nobody is inside or waits" in done.stderr:
+                return
+            assert done.stderr or "STOPPED" in done.stdout or "STILL THERE" in done.stdout, done
+            await asyncio.sleep(0.3)
+
+    async def holds(self, scene, room):
+        # Who came meanwhile is inside.
+        await self.act(scene)
+        # Moderators are spared.
+        assert await inside(scene, room) == {scene.alice.bare}
+        carol = scene.knockers[0].person
+        kept_out = await carol.join(room, "Carol", PASSWORD)
+        assert kept_out.kind == "error" and kept_out.condition != "registration-required", kept_out
+
+
+class Knocker:
+    """Somebody who has no password, and waits to be let in."""
+
+    def __init__(self, person, nick):
+        self.person, self.nick, self.since = person, nick, 0
+        self.is_refused = False
+
+    async def knock(self, room):
+        """Returns whether they wait now; a refusal is an answer, too."""
+        answer = await self.person.join(room, self.nick, seconds=15)
+        assert answer.kind == "error", answer
+        self.since = self.person.mark()
+        self.is_refused = answer.condition != "registration-required"
+        return not self.is_refused
+
+    def is_answered(self, room):
+        """Whether they were refused, or told later on that nobody lets them in."""
+        later = self.person.seen[self.since :]
+        return self.is_refused or any(seen.name == "message" and seen.room == room and seen.body for seen in later)
+
+
+async def waiting(scene, room):
+    """The bare addresses of those who wait, as the gate says."""
+    done = await scene.run("room", room, "--json")
+    return {one["jid"] for one in json.loads(done.stdout)["waiting"]} if done.returncode == 0 else set()
+
+
+async def nobody_is_forgotten(scene, room):
+    """Asserts that those who knocked wait, and can be let in, or were answered; and that none of them is in by that alone."""
+    for one in scene.knockers:
+        await one.person.ping()
+    there = await inside(scene, room)
+    assert not [one.nick for one in scene.knockers if one.person.bare in there or one.person.occupants(room)]
+    wait = await waiting(scene, room)
+    for one in scene.knockers:
+        assert (one.person.bare in wait) != one.is_answered(room), (one.nick, wait, one.person.seen[-5:])
+    # Of a room that is suspended nobody is let in.
+    await scene.run("resume", room)
+    for one in scene.knockers:
+        if one.person.bare in wait:
+            done = json.loads((await scene.run("admit", "--json", "--", room, one.person.bare)).stdout)
+            assert [person["done"] for person in done["people"]] == ["admitted"], done
+            await invited(one.person, room, one.since)
+            answer = await one.person.join(room, one.nick)
+            assert answer.joined, answer
+
+
 async def inside(scene, room):
     """The bare addresses of those inside, as the gate says."""
     done = await scene.run("room", room, "--json")
@@ -328,17 +441,17 @@ FAULTS = {
     "database-thread": WriterPanic,
     "log-thread": LogPanic,
 }
-DEEDS = {"join-storm": JoinStorm, "reload": Reload, "suspend": Suspend, "bulk": Bulk}
+DEEDS = {"join-storm": JoinStorm, "reload": Reload, "suspend": Suspend, "bulk": Bulk, "remove": BulkRemoval}
 
 # In the ordinary run, and on which Prosody.
 ORDINARY = {
     "kill": "suspend",
     "stop": "reload",
     "slow": "bulk",
-    "half-open": "join-storm",
+    "half-open": "remove",
     "full-disk": "suspend",
     "port-taken": "reload",
-    "database-away": "bulk",
+    "database-away": "remove",
     "panic": "join-storm",
     "database-thread": "suspend",
     "log-thread": "bulk",
@@ -369,18 +482,24 @@ async def test_something_fails_while_something_happens(
             scene.component = Vestibule(server, POLICY, env={**proxy.environment, **fault.env})
             # What it decided under one file while another was written is not made again here.
             scene.component.is_replayed = False
+            fault.wrap(scene.component)
             start(scene.component, ready=False)
             await asyncio.to_thread(scene.component.wait_ready)
             scene.alice = await crowd.connect("alice@localhost")
             for room in (ROOM, OTHER):
                 assert (await scene.alice.join(room, "Alice")).joined
             scene.guests = await crowd.connect_many(["guest.localhost"] * GUESTS, present=False)
+            waits = await crowd.connect_many(["carol@localhost", "guest.localhost", "guest.localhost"])
+            scene.knockers = [Knocker(person, nick) for person, nick in zip(waits, ("Carol", "Dan", "Eve"), strict=True)]
             await happens(scene, fault, deed)
         finally:
             fault.close()
 
 
 async def happens(scene, fault, deed):
+    *before, late = scene.knockers
+    for one in before:
+        assert await one.knock(ROOM)
     await fault.begin()
     # Every other one with a wrong password.
     words = [PASSWORD if number % 2 == 0 else "wrong" for number in range(GUESTS)]
@@ -388,6 +507,7 @@ async def happens(scene, fault, deed):
     marks = [guest.ask_to_join(ROOM, f"Guest{n}", word) for n, (guest, word) in enumerate(people)]
     acting = asyncio.ensure_future(deed.act(scene))
     try:
+        await late.knock(ROOM)
         answers = await outcomes(scene.guests, marks, ROOM)
         # Everybody is answered once, and nobody comes in by a wrong password.
         assert {answer.kind for answer in answers} <= {"joined", "error"}, answers
@@ -408,5 +528,6 @@ async def happens(scene, fault, deed):
     believe = {guest.bare for guest in scene.guests if guest.occupants(ROOM)}
     assert await inside(scene, ROOM) - {scene.alice.bare} == believe
     await deed.holds(scene, ROOM)
+    await nobody_is_forgotten(scene, ROOM)
     status = await scene.status()
     assert status["ready"] and not status["down"] and not status["trouble"], status

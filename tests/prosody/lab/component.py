@@ -69,6 +69,8 @@ class Vestibule(Process):
         self.state_dir.mkdir(exist_ok=True)
         self.config_path = self.home / "component.toml"
         self.arguments = list(arguments)
+        # The command by which another starts it.
+        self.wrapper = []
         self.env = {
             "VESTIBULE_COMPONENT__SERVER": f"{HOST}:{server.component_port}",
             "VESTIBULE_COMPONENT__SECRET": server.secret,
@@ -106,7 +108,7 @@ class Vestibule(Process):
         """Starts the component and, with `ready`, waits until `vestibule status` is content."""
         if not program().exists():
             raise Failed(f"no component at {program()}: run `cargo build --release`")
-        self.spawn([program(), "run", "--config", self.config_path, *self.arguments], self.env)
+        self.spawn([*self.wrapper, program(), "run", "--config", self.config_path, *self.arguments], self.env)
         if ready:
             self.wait_ready(seconds)
 
