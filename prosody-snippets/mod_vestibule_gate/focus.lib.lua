@@ -246,5 +246,16 @@ return function (gate)
 		end
 	end
 
+	-- Across a reload: what is known of the sessions, whose field was the earlier module's, and who asked for which room.
+	function focus.save()
+		local sessions = {};
+		for _, session in pairs(prosody.full_sessions) do sessions[session] = session[gate.mark]; end
+		return { sessions = sessions, log_ins = log_ins, asked = asked };
+	end
+	function focus.restore(saved)
+		for session, known in pairs(saved.sessions) do session[gate.mark] = known; end
+		log_ins, asked = saved.log_ins, saved.asked;
+	end
+
 	return focus;
 end;

@@ -757,11 +757,12 @@ function module.unload() -- timers end with the module, so everybody is answered
 end
 function module.save()
 	is_reloading = true; -- it is called before the module is unloaded, and only if it comes back
-	return { waiting = waiting.save(), arrivals = gate.reports.save() };
+	return { waiting = waiting.save(), arrivals = gate.reports.save(), focus = focus.save() };
 end
 function module.restore(saved)
 	waiting.restore(saved.waiting);
 	gate.reports.restore(saved.arrivals);
+	if saved.focus then focus.restore(saved.focus); end -- an older version has none
 	run_sweep();
 end
 

@@ -1,5 +1,6 @@
 """On Jitsi: Prosody or the gate starts anew while there are rooms."""
 
+import json
 from pathlib import Path
 
 from lab import Focus, JitsiCrowd, Meet, needs_jitsi_plugins
@@ -93,6 +94,26 @@ async def test_reloaded_while_the_lobby_is_up(start, start_vestibule, prosody_ve
         reloaded = await crowd.reload(alice)
         assert (await reloaded.enter(room)).joined
         assert reloaded.occupants(room)[reloaded.nick]["affiliation"] == "owner"
+
+
+async def test_after_a_reload_of_the_gate_everybody_is_known_by_what_they_were_known_by(start, start_vestibule, prosody_version):
+    server = start(Meet(prosody_version, muc_options=FAST, **MODULES))
+    component = start_vestibule(server, POLICY)
+    room = f"room@{server.service}"
+    async with JitsiCrowd(server) as crowd:
+        alice, password = await opened(crowd, room)
+        bob, carol = await crowd.persons("Bob", "Carol")
+        for person in (bob, carol):
+            assert (await person.enter(room, password)).joined
+        await gate(alice, "reload")
+        done = component.run("remove", "--json", room, bob.bare)
+        (removed,) = json.loads(done.stdout)["people"]
+        assert {"ticket", "device"} <= set(removed["known_by"]), removed
+        again = await crowd.reload(bob)
+        assert again.bare != bob.bare
+        refused = await again.enter(room, password)
+        assert "removed" in refused.text, refused
+        assert (await (await crowd.reload(carol)).enter(room, password)).joined
 
 
 async def test_unloaded_jitsis_own_rules_stay_and_loaded_again_the_policy(
