@@ -40,8 +40,12 @@ def made(seen):
 class Meetings(Faults):
     """All steps, and those with breakout rooms."""
 
-    WORLD = JITSI
-    WEIGHTS = {**Faults.WEIGHTS, "join": 22, "connect": 7, "leave": 3, "open_breakout": 3, "go_apart": 8, "come_back_in": 5, "close_breakout": 2, "command_apart": 3}
+    WORLD, KNOWN_BY = JITSI, {"ticket", "device"}
+    # Bursts open no rooms here, so more is done for there being people in them.
+    WEIGHTS = {
+        **Faults.WEIGHTS, "gather": 12, "connect": 7, "leave": 3, "drop": 2, "ban": 1, "ban_meanwhile": 1, "unban": 8,
+        "open_breakout": 4, "go_apart": 14, "come_back_in": 6, "close_breakout": 2, "command_apart": 3,
+    }
 
     def forget_rooms(self):
         super().forget_rooms()
@@ -101,6 +105,16 @@ class Meetings(Faults):
             entered = await session.person.join(lobby, other, seconds=PATIENCE, extra=self.shows(nick))
             return outcome if entered.joined else entered
         return outcome
+
+    async def step_gather(self):
+        """A few people come into the same room, one after the other."""
+        room = self.drawn.choice(self.rooms())
+        outside = [session for session in self.sessions if room not in session.seats]
+        texts = []
+        for session in self.drawn.sample(outside, min(len(outside), 4)):
+            texts.append(await self.join(session, room, self.some_nick(session, room)))
+            self.note(await self.read())
+        return ", ".join(texts) or None
 
     def ask_to_join(self, session, room, nick):
         if self.generations.get(room) is None:

@@ -56,6 +56,10 @@ MUTANTS = {
         [("upstream.lib.lua", "room.destroying, renaming = true, room;", "")],
         {"rename": 60},
     ),
+    "what is known of sessions is lost with a reload": (
+        [("focus.lib.lua", "for session, known in pairs(saved.sessions) do session[gate.mark] = known; end", "")],
+        {"gather": 40, "reload_the_gate": 30, "hold": 60},
+    ),
     "a room that is stored is there": (
         [("inquiries.lib.lua", "or not room and gate.reports.occupied[at];", 'or not room and module:open_store("state"):get(jid_node(at)) ~= nil;'),
          ("reports.lib.lua", "if state and not prosody.start_time then forget_occupants(room_jid, state); end", "")],
@@ -82,6 +86,8 @@ MUTANTS = {
         {"join": 60, "connect": 30, "hold": 30, "everybody": 60},
     ),
 }
+# Those that only Jitsi's clients meet.
+ON_JITSI = ["what is known of sessions is lost with a reload"]
 # Those that are found within seconds.
 QUICK = ["a rename is a leave", "who disconnects stays waiting"]
 

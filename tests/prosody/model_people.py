@@ -26,6 +26,8 @@ def shown(rooms):
 class People(Model):
     """Commands about people, which other steps are built on."""
 
+    KNOWN_BY = set()  # what everybody inside is known by
+
     async def give(self, name, *words, **fields):
         """Gives a command over one of the faces: whether it was done, the reply if it is for programs, and what it printed."""
         self.face = self.drawn.choice(FACES)
@@ -79,14 +81,19 @@ class People(Model):
         self.let_in.discard((room, bare))
 
     def require_remembered(self, room, people, said):
-        """Who goes stays out, or has to be let in; of the many whom a room remembers, none is left out."""
+        """Who goes stays out, or has to be let in, and is known by all that their client has shown; of the many whom a room
+        remembers, none is left out."""
+        unknown = {one["jid"] for one in people if one["found"] == "inside" and not self.KNOWN_BY <= set(one["known_by"])}
+        self.require("who is not known well enough", unknown, set(), said)
         count = sum(pair[0] == room for pair in self.kept_out | self.held) + len(people)
         told = {one["kept_out"] for one in people if "kept_out" in one}
         if count <= REMEMBERED:
             self.require("kept out", told - {True}, set(), said)
 
     def require_lobby(self, room, people, said):
-        """Who is sent back is told to be able to wait only where there is a lobby for them."""
+        """Who is sent back is told to be able to wait only where there is a lobby for them; a suspended room may have one."""
+        if room in self.suspended:
+            return
         told = {one["may_knock"] for one in people if one["done"] == "held"}
         self.require("may knock", told - {self.has_lobby(room)}, set(), said)
 

@@ -245,7 +245,9 @@ class Steps(People):
         self.bans -= bans
         self.require("done", done, bool(bans), said)
         if reply and done:
-            self.require("lifted", {(one["who"], one.get("room")) for one in reply["lifted"]}, bans, said)
+            # With the address of somebody on Jitsi, the marks are banned by which they are known under another one.
+            lifted = {(one["who"], one.get("room")) for one in reply["lifted"] if one["kind"] != "mark"}
+            self.require("lifted", lifted, bans, said)
         return f"operator: unban {whom} ({self.face})"
 
     async def step_lock(self):

@@ -13,7 +13,7 @@ from lab.settings import SNIPPETS
 from model import Wrong
 from model_faults import Faults
 from model_jitsi import Meetings
-from model_mutants import MUTANTS, QUICK, SMALL_PAGES, mutated
+from model_mutants import MUTANTS, ON_JITSI, QUICK, SMALL_PAGES, mutated
 from proxy import Proxy
 from storm import MODULES
 
@@ -84,13 +84,13 @@ async def test_everybody_says_the_same_of_rooms_whose_pages_fail_or_are_late(pla
     await play(seed, STEPS // 2, often={"fail_a_page": 20, "late_page": 60})
 
 
-@pytest.mark.parametrize("fault", MUTANTS if ALL else QUICK)
+@pytest.mark.parametrize("fault", [pytest.param(fault, marks=needs_jitsi_plugins) if fault in ON_JITSI else fault for fault in (MUTANTS if ALL else QUICK)])
 async def test_a_fault_that_there_was_is_found(play, tmp_path, fault):
     changes, often = MUTANTS[fault]
-    gates = mutated(tmp_path, changes)
+    gates, world = mutated(tmp_path, changes), Meetings if fault in ON_JITSI else Faults
     for seed in range(1, TRIES + 1):
         try:
-            await play(seed, MUTANT_STEPS, gates=gates, often=often)
+            await play(seed, MUTANT_STEPS, world, gates, often)
         except Wrong:
             return
     raise AssertionError(f"{TRIES} sequences of {MUTANT_STEPS} steps found nothing")
