@@ -29,7 +29,7 @@ class Rival(slixmpp.ComponentXMPP):
         self.reply(iq, ElementTree.Element(f"{{{GATE}}}hello"))
 
     def allow(self, iq):
-        """Lets somebody in."""
+        """Lets a person in."""
         ask = iq.xml.find(f"{{{GATE}}}ask")
         requester = ask.find(f"{{{GATE}}}requester")
         answer = ElementTree.Element(

@@ -65,7 +65,7 @@ class Stage:
         self.refused((outcome.type, outcome.condition, outcome.text), kind, condition, words)
 
     async def hears(self, who, since, words, label="hears"):
-        """Somebody gets a message of the room with `words` in it; returns its text."""
+        """A person gets a message of the room with `words` in it; returns its text."""
         stanza = await self.people[who].wait_for(
             lambda seen: seen.name == "message" and seen.room == ROOM and words in (seen.body or ""),
             since=since,

@@ -54,7 +54,7 @@ def invite(page, server, component):
 
 
 async def stay(page, server, component):
-    """Shows decisions until somebody presses Ctrl-C."""
+    """Shows decisions until a person presses Ctrl-C."""
     shown = len(component.decisions())
     while True:
         for process, name in ((server, "Prosody"), (component, "Vestibule")):

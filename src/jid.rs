@@ -93,7 +93,7 @@ impl BareJid {
         Some(Self::joined(node, domain))
     }
 
-    /// Prepares what somebody wrote, strictly (RFC 6122, with Unicode 3.2 only).
+    /// Prepares what a person wrote, strictly (RFC 6122, with Unicode 3.2 only).
     ///
     /// # Errors
     /// It is not a bare JID.

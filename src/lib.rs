@@ -7,7 +7,7 @@
 //!
 //! # The life of a join
 //!
-//! 1. Somebody sends a join. The gate parks it and asks: an IQ with an `ask` ([`wire::question`]) that
+//! 1. A person sends a join. The gate parks it and asks: an IQ with an `ask` ([`wire::question`]) that
 //!    holds the facts of the session, the room, and what the room remembers.
 //! 2. The [`xmpp::link`] cuts the stanza out of the stream and hands it to [`app`]; [`component::desk`]
 //!    looks up the room's rules and what the counters say, and calls [`policy::decide::decide`].

@@ -1,4 +1,4 @@
-"""What others wait while somebody floods the server, against what they wait without."""
+"""What others wait while a person floods the server, against what they wait without."""
 
 import contextlib
 import json

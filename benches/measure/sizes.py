@@ -113,7 +113,7 @@ def swapped_out(scale, version):
             yield Figure("many-audit-missed", rooms - met, "rooms", "not compared with the policy")
             yield Figure("many-restart", back(component, rooms, 2 * rooms), "s", f"from the start until everybody is known; {kept}")
             removed, took = banned(component, people[1])
-            yield Figure("many-ban", took, "s", f"of somebody who is in all of them; {kept}")
+            yield Figure("many-ban", took, "s", f"of a person who is in all of them; {kept}")
             yield Figure("many-ban-missed", rooms - removed, "rooms", "not reached by a ban")
             driver.go_on()
             yield Figure("many-ban-kept", rooms - driver.said()["out"][1], "rooms", "that the one who is banned has not seen themselves leave")

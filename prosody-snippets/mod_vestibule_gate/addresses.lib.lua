@@ -1,5 +1,5 @@
 -- Addresses. Prosody's own preparation lets pass what Unicode 3.2 does not know, and of an address with such letters
--- newer tables make another one: a look-alike of somebody else's. Strict preparation refuses them (RFC 6122), and
+-- newer tables make another one: a look-alike of another person's. Strict preparation refuses them (RFC 6122), and
 -- whatever it would refuse or change is nobody here. What is left is compared byte for byte.
 
 local jid = require "util.jid";
@@ -22,8 +22,8 @@ return function (gate)
 		return bare:find(USUAL[1]) or bare:find(USUAL[2]) or jid_prep(bare, true) == bare;
 	end
 
-	-- What a request asks for somebody else. Of these the room prepares the address itself: only what strict
-	-- preparation would have refused becomes somebody whom nobody meant.
+	-- What a request asks for another person. Of these the room prepares the address itself: only what strict
+	-- preparation would have refused becomes a person whom nobody meant.
 	local function is_nobody(named) return named and named:find(FOREIGN) and not jid_prep(jid_bare(named), true); end
 	local function names_nobody(stanza)
 		for _, payload in ipairs(stanza.tags) do

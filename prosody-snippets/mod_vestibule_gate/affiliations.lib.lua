@@ -27,7 +27,7 @@ return function (gate)
 		end
 		if gate.is_reserved(nick, item.jid) then return nil, "cancel", "conflict"; end
 		item.affiliation, item.current = read.affiliation, gate.affiliation_of(room, item.jid);
-		item.reserves = address and nick; -- a nick alone says who is meant: an occupant who bears it later is somebody else
+		item.reserves = address and nick; -- a nick alone says who is meant: an occupant who bears it later is another person
 		return item;
 	end
 
@@ -42,7 +42,7 @@ return function (gate)
 			or former.reserves ~= item.reserves) then
 				return nil, "modify", "bad-request";
 			end
-			if not former then t_insert(items, item); end -- Jitsi's clients name somebody once for each tab
+			if not former then t_insert(items, item); end -- Jitsi's clients name a person once for each tab
 			known[key] = former or item;
 		end
 		return items;
@@ -146,7 +146,7 @@ return function (gate)
 			for _, item in ipairs(in_order(items, actor)) do
 				local bearer = item.role and occupant_of(room, item.nick);
 				if item.role and (not bearer or bearer.bare_jid ~= item.jid) then return nil, "cancel", "item-not-found"; end
-				local named = occupant_of(room, item.reserves); -- by now it may be somebody, who would be removed
+				local named = occupant_of(room, item.reserves); -- by now it may be a person, who would be removed
 				if named and named.bare_jid ~= item.jid then return nil, "cancel", "conflict"; end
 				local built = requests.build_item(stanza, {
 					jid = item.affiliation and item.jid, nick = item.role and item.nick or item.reserves or nil,

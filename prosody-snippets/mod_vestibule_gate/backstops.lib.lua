@@ -64,7 +64,7 @@ return function (gate)
 		local room, bare, verdict = event.room, jid_bare(event.jid), gate.replaying();
 		local to, before = AFFILIATION[event.affiliation], AFFILIATION[event.previous_affiliation or "none"];
 		if verdict and is_named(verdict, room, function (item)
-			-- Jitsi takes back the affiliation of somebody who is kicked.
+			-- Jitsi takes back the affiliation of a person who is kicked.
 			return item.jid == bare and (item.affiliation or item.role) == event.affiliation;
 		end) then
 			return true;

@@ -13,7 +13,7 @@ return function (gate)
 
 	local function key(room_jid, bare) return room_jid .. "\0" .. bare; end
 
-	-- The room has invited somebody; `by`: the full address of the occupant who asked it to.
+	-- The room has invited a person; `by`: the full address of the occupant who asked it to.
 	function declines.expect(room, invitee, by)
 		sent:set(key(room.jid, jid_bare(invitee)), { by = by, at = os.time() });
 	end
@@ -27,7 +27,7 @@ return function (gate)
 		sent:set(name, nil);
 		if os.time() - invitation.at > LASTS then return nil; end
 		local by = invitation.by and room:get_occupant_by_real_jid(invitation.by);
-		if not by then return true; end -- the room itself, or somebody who has gone: nobody is told
+		if not by then return true; end -- the room itself, or a person who has gone: nobody is told
 		local declined = stanza:get_child("x", xmlns_user):get_child("decline");
 		local reason = gate.text.cut(declined:get_child_text("reason") or "", gate.LIMIT.text);
 		local message = st.message({ from = stanza.attr.from, to = room.jid, id = stanza.attr.id })

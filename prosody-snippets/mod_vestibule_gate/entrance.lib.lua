@@ -41,11 +41,11 @@ local SERVICE_REQUESTS = {
 	[xmlns_muc .. "#unique unique"] = { get = ANYBODY },
 };
 
--- Presences to a room or an occupant by somebody inside, by type; false: without one. Another server may send any.
+-- Presences to a room or an occupant by a person inside, by type; false: without one. Another server may send any.
 local PRESENCES = { [false] = true, unavailable = true, error = true, probe = true };
 -- The types of requests.
 local REQUESTS = { get = true, set = true };
--- Messages to an occupant by somebody inside.
+-- Messages to an occupant by a person inside.
 local PRIVATE = { [false] = true, normal = true, chat = true, headline = true, error = true };
 
 return function (gate)
@@ -62,7 +62,7 @@ return function (gate)
 		return true;
 	end
 
-	-- Somebody outside is told what the room itself would tell; without a room, that there is none.
+	-- A person outside is told what the room itself would tell; without a room, that there is none.
 	local function refuse_outside(event, room)
 		local is_presence = event.stanza.name == "presence" and event.stanza.attr.type ~= "probe";
 		return refuse(event, "outside", "cancel", (is_presence or not room) and "item-not-found" or "not-acceptable");

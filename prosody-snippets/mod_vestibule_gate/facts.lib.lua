@@ -19,7 +19,7 @@ return function (gate)
 		return attr;
 	end
 
-	-- What the server has verified of somebody, passed to `act` by name and value. Tokens are JSON: they can hold
+	-- What the server has verified of a person, passed to `act` by name and value. Tokens are JSON: they can hold
 	-- what XML cannot.
 	local function each_claim(session, act)
 		local room_for = LIMIT.items;

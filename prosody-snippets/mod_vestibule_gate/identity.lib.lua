@@ -35,7 +35,7 @@ return function (gate)
 		if not event.session[LOG_IN] then note(event.session); end
 	end
 
-	-- Jitsi's providers give somebody who names a session (`?previd=`) the name of its user, on whatever host that is:
+	-- Jitsi's providers give a person who names a session (`?previd=`) the name of its user, on whatever host that is:
 	-- the owner of an account somewhere would be anybody of that name here. One's own sessions are on one's own host.
 	local function features(event)
 		local session = event.origin;
@@ -43,7 +43,7 @@ return function (gate)
 		if not named or gate.is_observing() then return; end
 		for _, other in pairs(prosody.full_sessions) do
 			if other.resumption_token == named and other.host ~= session.host then
-				module:log("warn", "somebody at %s names the session of %s: the name is not theirs", session.host, other.full_jid);
+				module:log("warn", "a person at %s names the session of %s: the name is not theirs", session.host, other.full_jid);
 				session.previd = nil;
 				return;
 			end
@@ -91,7 +91,7 @@ return function (gate)
 		return ok and tostring(count) or nil;
 	end
 
-	-- The hosts that somebody could log in to.
+	-- The hosts that a person could log in to.
 	function identity.hosts()
 		local list, of_services = { all = true }, hosts_of_services();
 		for name, host in pairs(prosody.hosts) do
@@ -224,7 +224,7 @@ return function (gate)
 		if has_token(session) then add_token(attr, session, room_jid); end
 	end
 
-	-- Adds what is known of somebody at that host who is not connected: a log-in there, by no mechanism that is known.
+	-- Adds what is known of a person at that host who is not connected: a log-in there, by no mechanism that is known.
 	function identity.suppose(attr, domain)
 		local host = rawget(prosody.hosts, domain);
 		attr.session = not host and "server" or host.type == "local" and "client" or "component";

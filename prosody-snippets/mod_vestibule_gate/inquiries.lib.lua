@@ -195,7 +195,7 @@ return function (gate)
 			end
 			return reply;
 		end;
-		-- Somebody's sessions, and what one of that address would be at the least.
+		-- A person's sessions, and what one of that address would be at the least.
 		who = function (reply, attr)
 			local about, room_jid = attr.person, attr.room;
 			if not about or not room_jid then return nil; end

@@ -57,7 +57,7 @@ return function (gate)
 		if jid.bare(address) ~= address and not gate.is_observing() then
 			return gate.refuse(event, "jid-malformed", "modify", "jid-malformed", gate.words.of("gate-address", stanza));
 		end
-		-- Of a breakout room Jitsi's own modules find out whether somebody is in it.
+		-- Of a breakout room Jitsi's own modules find out whether a person is in it.
 		if handler.names_room and components.main_of(jid.host(address)) == module.host then return; end
 		address = gate.focus.internal(address); -- nil: a room of another service
 		local room = address and gate.get_room(address);
@@ -146,7 +146,7 @@ return function (gate)
 		end,
 	});
 
-	-- Compared with what somebody may write: what they ask, answer and offer is shown to everybody.
+	-- Compared with what a person may write: what they ask, answer and offer is shown to everybody.
 	local function needs_chat(event, room)
 		local occupant = room:get_occupant_by_real_jid(event.stanza.attr.from);
 		return occupant and not gate.permissions.may(room, occupant, "chat")
@@ -173,7 +173,7 @@ return function (gate)
 	components.hear("polls_component", { element = "json-message", namespace = xmlns_jitsi, act = polled });
 	components.hear("polls_component", { element = "json-message", act = polled });
 
-	-- Whose voice is translated for whom: for it, the focus lets somebody listen who is in no room.
+	-- Whose voice is translated for whom: for it, the focus lets a person listen who is in no room.
 	components.hear("audio_translation_component", {
 		element = "audio-translation", namespace = xmlns_jitsi,
 		act = function (event, room, command)

@@ -15,7 +15,7 @@ return function (gate)
 		return gate.refuse(event, "malformed", "modify", "jid-malformed", gate.words.of("gate-address", event.stanza));
 	end
 
-	-- The nick by which somebody comes in: the server can be told to give people the one that they have registered.
+	-- The nick by which a person comes in: the server can be told to give people the one that they have registered.
 	local is_enforced = module:get_option_boolean("enforce_registered_nickname", false);
 	function gate.nick_of_join(room, stanza)
 		local registered = is_enforced and room and room:get_registered_nick(jid_bare(stanza.attr.from));

@@ -59,7 +59,7 @@ return function (gate)
 		end
 	end
 
-	-- What is kept of somebody: by the bare address, or by the ticket under another one.
+	-- What is kept of a person: by the bare address, or by the ticket under another one.
 	local function person_of(data, bare, ticket)
 		return data and (data.people[bare] or ticket and data.tickets and data.people[data.tickets[ticket] or false]);
 	end
@@ -101,7 +101,7 @@ return function (gate)
 		data.taken[bare] = { is = affiliation, data = room._affiliation_data[bare] };
 	end
 
-	-- What a removal took from somebody is given back now: returns the affiliation and its data, or nil.
+	-- What a removal took from a person is given back now: returns the affiliation and its data, or nil.
 	local function taken(room, bare)
 		local list = (of(room) or NOTHING).taken;
 		local own = list and list[bare];
@@ -110,7 +110,7 @@ return function (gate)
 		return own.is, own.data;
 	end
 
-	-- In a room that is kept, what an answer gives somebody is theirs while they are inside. What they had is not lent.
+	-- In a room that is kept, what an answer gives a person is theirs while they are inside. What they had is not lent.
 	local function lend(room, bare, before, given)
 		local data = of(room);
 		if not data or not data.keep then return; end
@@ -141,7 +141,7 @@ return function (gate)
 	-- Whether an occupant has left a nick for another one: the person stays.
 	local function is_rename(event) return event.stanza ~= nil and event.stanza.attr.type == nil; end
 
-	-- What somebody had before, if that is to be given back now.
+	-- What a person had before, if that is to be given back now.
 	local function give_back(room, bare)
 		local data = of(room);
 		local lent = data and data.lent and data.lent[bare];

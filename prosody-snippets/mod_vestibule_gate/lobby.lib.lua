@@ -219,7 +219,7 @@ return function (gate)
 		prosody.events.fire_event("destroy-lobby-room", { room = room, newjid = room.jid });
 	end
 
-	-- Lets somebody into the lobby of a room, once, within so many seconds.
+	-- Lets a person into the lobby of a room, once, within so many seconds.
 	function lobby.pass(room, bare, seconds, called)
 		local list = passes[room.jid] or {};
 		if not list[bare] then
@@ -241,7 +241,7 @@ return function (gate)
 		return lobby.needs_name and (not name or name == "");
 	end
 
-	-- Sends somebody who waits away, with words that the client shows.
+	-- Sends a person who waits away, with words that the client shows.
 	function lobby.dismiss(room, bare, text)
 		local lobby_room = lobby_room_of(room);
 		if not lobby_room then return; end

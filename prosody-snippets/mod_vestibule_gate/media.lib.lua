@@ -65,7 +65,7 @@ return function (gate)
 	end
 	gate.jitsi_components.hear("av_moderation_component", { element = "av_moderation", act = command_of });
 
-	-- Whether somebody here moderates media. Its module can be loaded after this one.
+	-- Whether a person here moderates media. Its module can be loaded after this one.
 	local function is_there()
 		if host and rawget(prosody.hosts, host) then return true; end
 		if looked == os.time() then return false; end
@@ -79,7 +79,7 @@ return function (gate)
 	local function start_muted(room, kind, is_on)
 		local metadata, before = room.jitsiMetadata, room.av_moderation_startMuted_restore or {};
 		if not metadata then return; end
-		-- Whatever else somebody has put there.
+		-- Whatever else a person has put there.
 		if type(metadata.startMuted) ~= "table" then metadata.startMuted = {}; end
 		room.av_moderation_startMuted_restore = before;
 		if is_on and before[kind] == nil then before[kind] = metadata.startMuted[kind] or false; end

@@ -161,7 +161,7 @@ local function write_report(event_name, room, attr, session)
 end
 
 -- Each has a number, those too that go nowhere: the component learns that it has missed some. `session`: whose claims
--- go along, where the report says who somebody is, and as far as they fit.
+-- go along, where the report says who a person is, and as far as they fit.
 local function report(event_name, room, attr, session)
 	reported = reported + 1;
 	if state ~= "ready" then return; end
@@ -282,7 +282,7 @@ end
 
 -- Waiting
 
--- To somebody who is not let in, as the answer says.
+-- To a person who is not let in, as the answer says.
 local function turn_away(e, room, fx)
 	local way, held = fx.way, fx.way == "lobby" and room and lobby.is_there();
 	-- Only Jitsi's clients can be asked for one.
@@ -336,7 +336,7 @@ local function carry_out(e, verdict, steps)
 	if answer and went_well then answered_by.send(answer); end
 end
 
--- Says what is to be said once somebody has another name.
+-- Says what is to be said once a person has another name.
 local function tell_of_change(e, verdict)
 	local room = verdict.fx and get_room(e.room);
 	if room and room:get_occupant_jid(e.from) then effects.say(room, verdict.fx.say, e.from, true); end
@@ -543,7 +543,7 @@ local function sweep_once()
 		if e.done or is_gone(e) then queue.finish(e); else expire(e); end
 		queue.go_on(e.room);
 	end
-	if state == "greeting" and time - greeted >= timeout then greet(); end -- somebody waits: hello once more
+	if state == "greeting" and time - greeted >= timeout then greet(); end -- a person waits: hello once more
 end
 
 function sweep()

@@ -44,7 +44,7 @@ return function (gate)
 		return sessions and sessions[address];
 	end
 
-	-- Forgets those sessions of somebody that are not inside any more.
+	-- Forgets those sessions of a person that are not inside any more.
 	local function forget(room, bare)
 		local people = asked[room.jid];
 		local sessions = people and people[bare];
@@ -65,7 +65,7 @@ return function (gate)
 		return sessions[address];
 	end
 
-	-- The presence that somebody has in a room, with another name.
+	-- The presence that a person has in a room, with another name.
 	local function carry_out(e, room, name)
 		local occupant = room and room:get_occupant_by_real_jid(e.from);
 		local state = occupant and state_of(room.jid, e.from);
@@ -79,7 +79,7 @@ return function (gate)
 		return room:get_occupant_by_real_jid(e.from); -- the room gives out copies
 	end
 
-	-- Where names are asked about: in the room, and (lobby.lib.lua) in its lobby. `of`: the room, of where somebody is;
+	-- Where names are asked about: in the room, and (lobby.lib.lua) in its lobby. `of`: the room, of where a person is;
 	-- `find`: that place, of the room; `told`: what follows when another name is shown.
 	local INSIDE = {
 		of = function (room) return room; end, find = function (room) return room; end,
@@ -109,7 +109,7 @@ return function (gate)
 		}, place.of(room).jid);
 	end
 
-	-- A name that somebody says at the place where they are: what is shown is the one before, until another is granted.
+	-- A name that a person says at the place where they are: what is shown is the one before, until another is granted.
 	local function hold(event, room, place)
 		local stanza, kind = event.stanza, event.stanza.attr.type;
 		if kind ~= nil and kind ~= "unavailable" or gate.is_observing() or gate.is_service(stanza.attr.from) then return; end
@@ -127,7 +127,7 @@ return function (gate)
 		end
 		local state = state_of(room.jid, stanza.attr.from);
 		local is_granted = state and state.is_granted and state.name == name;
-		if place == INSIDE and before and not name then -- given up: somebody else can have it from now on
+		if place == INSIDE and before and not name then -- given up: another person can have it from now on
 			if state and state.is_granted then state.name = nil; end
 			local told = gate.facts.describe(room, occupant, event.origin, stanza.attr.from);
 			told.name = nil;

@@ -22,7 +22,7 @@ return function (gate)
 	local PRIORITY, LIMIT, guard_room = gate.PRIORITY, gate.LIMIT, gate.changes.guard_room;
 	local permissions = {};
 
-	-- What somebody may of whom nothing else was said.
+	-- What a person may of whom nothing else was said.
 	local ABSENT = { form = "moderator", secret = "moderator" };
 
 	-- "yes" for services and anyone without restrictions, and where a gate only observes. While the room is
@@ -70,7 +70,7 @@ return function (gate)
 		end
 	end
 
-	-- From an answer or a command: what somebody inside may do from now on.
+	-- From an answer or a command: what a person inside may do from now on.
 	function permissions.apply(room, list)
 		for _, item in ipairs(list or {}) do
 			local seats = {};
@@ -149,7 +149,7 @@ return function (gate)
 		return refuse(event, "chat", room);
 	end
 
-	-- What passes of somebody who may not write is kept nowhere: it would push out what others have said.
+	-- What passes of a person who may not write is kept nowhere: it would push out what others have said.
 	module:hook("muc-message-is-historic", function (event)
 		local occupant = event.room:get_occupant_by_nick(event.stanza.attr.from);
 		if occupant and not may(event.room, occupant, "chat") then return false; end
@@ -176,7 +176,7 @@ return function (gate)
 		return refuse(event, "private", room);
 	end);
 
-	-- Everybody is shown the words of a presence, and of an error by which somebody leaves.
+	-- Everybody is shown the words of a presence, and of an error by which a person leaves.
 	local function hold_words(event, room)
 		local stanza = event.stanza;
 		if stanza.name == "message" and stanza.attr.type ~= "error" then return; end

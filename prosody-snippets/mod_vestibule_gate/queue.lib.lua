@@ -10,7 +10,7 @@ local jid_bare, jid_host, t_insert = jid.bare, jid.host, table.insert;
 
 local MAPPED = ("\0"):rep(10) .. "\255\255"; -- how an IPv4 address begins that is written as IPv6
 local ADDRESSES = 1000; -- whose network is remembered
-local RECENTLY = 0.25; -- seconds in which somebody else has come, so that a group leaves time to others
+local RECENTLY = 0.25; -- seconds in which another person has come, so that a group leaves time to others
 local MANY = 20; -- attempts of a group that wait: it is more than a few people who come at once
 local RESTS = 8; -- times as long as its attempt took
 local REST = 0.05; -- seconds at most: the component may be slow
@@ -366,7 +366,7 @@ return function (gate)
 
 	queue.go_on_with_others = pump_listed;
 
-	-- Somebody who leaves takes the join along that has not been answered.
+	-- A person who leaves takes the join along that has not been answered.
 	function queue.cancel(room_jid, from)
 		local line = lines[room_jid];
 		local e = line and join_of(line, from);

@@ -1,4 +1,4 @@
--- Reading: what a room tells, and to whom. Compared with what the component has said that somebody may, so it works
+-- Reading: what a room tells, and to whom. Compared with what the component has said that a person may, so it works
 -- while the component is away.
 
 local jid_bare = require "util.jid".bare;
@@ -12,7 +12,7 @@ return function (gate)
 
 	local function is_named(address) return gate.is_service(address) or gate.is_operator(address); end
 
-	-- Whether somebody may read the room's `form` (with it, whom it bans), or the `secret` in it.
+	-- Whether a person may read the room's `form` (with it, whom it bans), or the `secret` in it.
 	local function may_read(room, address, what)
 		if gate.is_observing() or is_named(address) then return true; end
 		local occupant = room:get_occupant_by_real_jid(address);

@@ -1,4 +1,4 @@
--- What happened in the rooms, for the component; and what follows when somebody is in.
+-- What happened in the rooms, for the component; and what follows when a person is in.
 
 local jid = require "util.jid";
 
@@ -6,7 +6,7 @@ return function (gate)
 	local PRIORITY, LIMIT, AFFILIATION, mark = gate.PRIORITY, gate.LIMIT, gate.AFFILIATION, gate.mark;
 	local several = {}; -- the field of a room: the sessions of each nick that more than one has had
 
-	local occupied = {}; -- the addresses of rooms that somebody is in: of many, the server swaps some out of memory
+	local occupied = {}; -- the addresses of rooms that a person is in: of many, the server swaps some out of memory
 
 	-- A nick as it was reported: its role and, where there are several, its sessions.
 	local function note(room, occupant)
@@ -147,7 +147,7 @@ return function (gate)
 	gate.guard("muc-set-affiliation", PRIORITY.last, function (event)
 		local room, waits = event.room, gate.waiting.people(event.room.jid)[event.jid];
 		local is_member = AFFILIATION[event.affiliation] >= AFFILIATION.member;
-		-- What somebody else gives or takes is what is theirs from now on.
+		-- What another person gives or takes is what is theirs from now on.
 		if not gate.effects.are_being_applied() then gate.kept.taken(room, event.jid); end
 		-- While an answer is carried out, its own `admit` follows.
 		if is_member and not gate.replaying() and waits then gate.effects.admit(room, event.jid); end

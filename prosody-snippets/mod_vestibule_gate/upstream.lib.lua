@@ -6,7 +6,7 @@ return function (gate)
 	local PRIORITY, LIMIT = gate.PRIORITY, gate.LIMIT;
 
 	-- Any number is taken for the length of the history: with a negative one, the server removes messages for ever once
-	-- somebody speaks; one that is no integer makes the form unanswerable. A room may have it from before the gate; what
+	-- a person speaks; one that is no integer makes the form unanswerable. A room may have it from before the gate; what
 	-- does no such harm stays as it was.
 	local function bound_history(event)
 		local room = event.room;
@@ -18,7 +18,7 @@ return function (gate)
 	gate.guard("muc-add-history", PRIORITY.history, bound_history);
 	gate.guard("muc-config-form", PRIORITY.form, bound_history);
 
-	-- While somebody who is alone takes another nick, the room has nobody for a moment, and the server would end it: they
+	-- While a person who is alone takes another nick, the room has nobody for a moment, and the server would end it: they
 	-- would believe to be inside of a room that is no more.
 	local function is_rename_alone(event) return gate.kept.is_rename(event) and not event.room:has_occupant(); end
 	local renaming; -- the room of which the server believes meanwhile that it ends already

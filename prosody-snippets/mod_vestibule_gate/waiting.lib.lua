@@ -75,13 +75,13 @@ return function (gate)
 	function waiting.people(room_jid) return lists[room_jid] and lists[room_jid].people or {}; end
 	function waiting.count(room_jid) return lists[room_jid] and lists[room_jid].count or 0; end
 
-	-- What somebody who waits, or is sent to the lobby, is called.
+	-- What a person who waits, or is sent to the lobby, is called.
 	function waiting.name_of(room, bare)
 		local w = waiting.people(room.jid)[bare];
 		return w and w.nick or gate.lobby.name_of(room, bare);
 	end
 
-	-- Somebody who has knocked says that this session is gone.
+	-- A person who has knocked says that this session is gone.
 	function waiting.left(room_jid, address)
 		local bare = jid_bare(address);
 		local w = waiting.people(room_jid)[bare];

@@ -1,7 +1,7 @@
 //! The operators' commands in any XMPP client: ad-hoc commands (XEP-0050) with forms (XEP-0004).
 //!
 //! A state machine that is told the time and does nothing itself: each step is answered at once, or ends in a
-//! [`Request`](crate::control::Request) that somebody has to carry out before the conversation goes on. What it
+//! [`Request`](crate::control::Request) that a person has to carry out before the conversation goes on. What it
 //! offers is made of [`crate::control::COMMANDS`], and so are the rooms and people to choose from: they are
 //! asked for in the caller's own name.
 //!

@@ -9,7 +9,7 @@ use super::Shared;
 use crate::component::neighbours::{Neighbour, among};
 use crate::wire::posture::{Posture, Setting, posture};
 
-/// The addresses from which the servers take it who somebody is: those of web servers in front.
+/// The addresses from which the servers take it who a person is: those of web servers in front.
 pub(super) async fn proxies(shared: &Shared) -> Vec<IpNet> {
     let mut found = Vec::new();
     let services = shared.desk().greeted();

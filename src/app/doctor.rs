@@ -1,4 +1,4 @@
-//! Having the server looked at: every day, after each greeting of a gate, and when somebody asks.
+//! Having the server looked at: every day, after each greeting of a gate, and when a person asks.
 
 use std::future::pending;
 use std::path::Path;

@@ -61,7 +61,7 @@ pub(super) async fn enforce(shared: &Shared, consequences: Consequences) -> Enfo
         all.unread = reading::catch_up(shared).await;
         now_out = parts::misplaced(shared).await;
     }
-    // Somebody who came in meanwhile may have been removed twice.
+    // A person who came in meanwhile may have been removed twice.
     all.removed.sort();
     all.removed.dedup();
     all
@@ -124,7 +124,7 @@ async fn answer_one(
         }
         Err(RoomError::None(_)) => Ok(false),
         Err(error) => {
-            tracing::warn!(?room, ?jid, %error, "somebody who waits could not be answered");
+            tracing::warn!(?room, ?jid, %error, "a person who waits could not be answered");
             Err(error)
         }
     }

@@ -36,14 +36,14 @@ pub(super) enum RoomError {
     )]
     NoService(String),
     #[error(
-        "`{0}` is no address of a person: {1}. Somebody who is there all the same is named as `vestibule room` shows them"
+        "`{0}` is no address of a person: {1}. A person who is there all the same is named as `vestibule room` shows them"
     )]
     Person(String, #[source] JidError),
     #[error("the file that this component was started with names no service `{0}`")]
     Service(String),
     #[error("there is no room `{0}`")]
     None(BareJid),
-    #[error("no policy was applied to `{0}` yet: that is done when somebody joins it")]
+    #[error("no policy was applied to `{0}` yet: that is done when a person joins it")]
     Before(BareJid),
     #[error("nothing was done: {0} moderates the room")]
     Unmet(String),
@@ -122,7 +122,7 @@ pub(super) async fn whole(
     Ok(live)
 }
 
-/// The sessions of somebody, for a room that need not be there.
+/// The sessions of a person, for a room that need not be there.
 pub(super) async fn connected(
     shared: &Shared,
     room: &BareJid,

@@ -196,7 +196,7 @@ mod tests {
         assert_eq!(trials.start(&tea(), true, at(0)), Turn::Now);
         trials.ended(&tea(), Outcome::Nobody, at(0));
         assert_eq!(trials.start(&tea(), true, at(1000)), Turn::Never);
-        assert_eq!(trials.start(&tea(), false, at(1000)), Turn::Now, "somebody came");
+        assert_eq!(trials.start(&tea(), false, at(1000)), Turn::Now, "a person came");
     }
 
     #[test]

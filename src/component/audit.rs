@@ -121,7 +121,7 @@ impl Audit {
         }
     }
 
-    /// Writes down that somebody came, left, waits or waits no more. Never blocks.
+    /// Writes down that a person came, left, waits or waits no more. Never blocks.
     pub fn person(
         &self,
         kind: Kind,

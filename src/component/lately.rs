@@ -43,7 +43,7 @@ pub struct Lately {
 }
 
 impl Lately {
-    /// Notes that somebody was at a room.
+    /// Notes that a person was at a room.
     pub fn note(
         &mut self,
         room: &BareJid,

@@ -202,7 +202,7 @@ impl Live {
         }
     }
 
-    /// The affiliation of somebody changed and, where the nick is told, the role. That makes nobody an occupant.
+    /// The affiliation of a person changed and, where the nick is told, the role. That makes nobody an occupant.
     pub fn changed(
         &mut self,
         policy: &Policy,

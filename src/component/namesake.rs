@@ -7,7 +7,7 @@ use crate::policy::rules::Policy;
 use crate::policy::succession::is_moderator;
 
 impl Room {
-    /// Somebody else in the room with a name that looks like one of these, the one who counts most. A person with the same
+    /// Another person in the room with a name that looks like one of these, the one who counts most. A person with the same
     /// account, ticket or device is nobody else.
     pub fn namesake(&self, policy: &Policy, who: &Requester, least: Namesake) -> Option<Namesake> {
         let asked = [&who.nick, &who.name].into_iter().filter(|name| !name.is_empty());

@@ -10,7 +10,7 @@ use crate::policy::selector::Claim;
 use crate::wire::question::Question;
 
 /// Returns the attempt and the room as they would be if the policy were in force. As it is not, nothing is ever written into a room: one
-/// that is there is taken for one that is simply open, and who joins it, for somebody who joins.
+/// that is there is taken for one that is simply open, and who joins it, for a person who joins.
 /// `claims`: what its record would keep of its opener.
 pub(super) fn as_if_enforced<'a>(
     question: &'a Question,

@@ -34,7 +34,7 @@ pub(super) static CHECKS: &[Check] = &[
         id: "s2s-authentication",
         severity: Severity::Note,
         looks_at: "whether other servers have to show a certificate",
-        why: "otherwise who controls their DNS for a moment can come as anybody of theirs, also as somebody whom the file names",
+        why: "otherwise who controls their DNS for a moment can come as anybody of theirs, also as a person whom the file names",
         source: "Prosody, s2s_secure_auth: false by default",
         look: authentication,
     },

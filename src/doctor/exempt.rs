@@ -1,4 +1,4 @@
-//! Exemptions that somebody can take who is not meant.
+//! Exemptions that a person can take who is not meant.
 
 use super::case::{Case, doors, has_anywhere, has_s2s};
 use super::{COMPONENT, Check, Looked, PROSODY, Severity};

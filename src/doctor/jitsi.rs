@@ -143,7 +143,7 @@ fn auto_owner(case: &Case<'_>) -> Looked {
     match (by_file.or(by_env), by_file.is_some()) {
         (None, _) if case.elections > 0 => {
             let times = case.elections;
-            let found = format!("since the start it wanted to make an owner of somebody {times} times, and was refused");
+            let found = format!("since the start it wanted to make an owner of a person {times} times, and was refused");
             looked.find("jicofo", found, (JICOFO, "jicofo { conference { enable-auto-owner = false } }"));
         }
         (None, _) => looked.unknown(

@@ -1,7 +1,7 @@
 //! The doctor: looks at the server through the gates' postures, at the operator's file and at the machine, and says
 //! what undoes the policy or gets round it.
 //!
-//! Pure: what there is to look at is a [`Case`], which somebody else gathers. Each [`Check`] is a row of one table,
+//! Pure: what there is to look at is a [`Case`], which the caller gathers. Each [`Check`] is a row of one table,
 //! [`checks`], in a file per family. What cannot be known is `unknown` with the reason, never fine.
 
 mod admin;

@@ -62,7 +62,7 @@ pub(super) static CHECKS: &[Check] = &[
         id: "gate-after",
         severity: Severity::Note,
         looks_at: "modules that handle a join after the gate has decided, and of which nothing is known",
-        why: "they can let somebody in, make a moderator or change the room after the decision",
+        why: "they can let a person in, make a moderator or change the room after the decision",
         source: "Prosody, Developers: Hooks and events",
         look: after,
     },

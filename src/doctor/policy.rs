@@ -24,7 +24,7 @@ pub(super) static CHECKS: &[Check] = &[
         id: "policy-suspicious",
         severity: Severity::Warning,
         looks_at: "what the file can hardly mean: rules that nobody satisfies, that others undo, or that have no effect",
-        why: "people wait for what does not come, or a rule that somebody relies on does nothing",
+        why: "people wait for what does not come, or a rule that a person relies on does nothing",
         source: "vestibule check",
         look: suspicious,
     },

@@ -53,7 +53,7 @@ fn who(entry: &Entry) -> String {
     match (entry.nick.as_deref(), entry.person.as_deref()) {
         (Some(nick), Some(person)) => format!("{nick} ({person})"),
         (Some(one), None) | (None, Some(one)) => one.to_owned(),
-        (None, None) => "Somebody".to_owned(),
+        (None, None) => "A person".to_owned(),
     }
 }
 
@@ -81,7 +81,7 @@ fn decision(entry: &Entry, who: &str) -> String {
 fn action(entry: &Entry, body: &Map<String, Value>) -> String {
     let command = entry.command.as_deref().unwrap_or("?");
     let by = entry.by.as_ref().map_or_else(
-        || "Somebody".to_owned(),
+        || "A person".to_owned(),
         |by| format!("{} ({}, {})", by.name, by.role, by.face),
     );
     let shown = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);

@@ -353,7 +353,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_protocol_lists_each_kind_once() {
+    fn the_protocol_lists_each_kind_once_and_the_page_has_words_for_it() {
         let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/protocol.md");
         let text = std::fs::read_to_string(file).unwrap();
         let table = text.split("| kind | asked when |").nth(1).unwrap();
@@ -361,7 +361,9 @@ mod tests {
             table.lines().skip(2).map_while(|row| row.strip_prefix("| `")?.split('`').next());
         let known = Kind::iter().filter(|kind| *kind != Kind::Unknown).map(Kind::name);
         assert_eq!(rows.collect::<Vec<_>>(), known.collect::<Vec<_>>());
+        let page = include_str!("../http/page/www/entry.js");
         for kind in Kind::iter() {
+            assert!(kind == Kind::Unknown || page.contains(&format!(" {}: '", kind.name())));
             assert_eq!(kind.name().parse(), Ok(kind));
             assert!(kind.get_message().is_some(), "{kind:?}");
         }

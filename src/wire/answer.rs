@@ -82,7 +82,7 @@ pub fn command(
     element.with_children(more)
 }
 
-/// The effect that removes somebody.
+/// The effect that removes a person.
 pub fn remove(jid: &BareJid, reason: &str) -> Element {
     Element::new(NS, "remove").with_attr("jid", jid.as_str()).with_text(reason)
 }

@@ -32,6 +32,6 @@ impl Done {
     pub fn names(&self) -> String {
         let named: Vec<_> = self.met.iter().take(NAMED).map(String::as_str).collect();
         let more = if self.met.len() > NAMED { " and others" } else { "" };
-        if named.is_empty() { "somebody".to_owned() } else { format!("{}{more}", named.join(", ")) }
+        if named.is_empty() { "a person".to_owned() } else { format!("{}{more}", named.join(", ")) }
     }
 }

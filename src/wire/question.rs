@@ -26,7 +26,7 @@ pub struct Question {
     pub generation: String,
     /// The number of changes of the room's record.
     pub revision: u64,
-    /// The password that somebody chose, to be judged before the attempt is.
+    /// The password that a person chose, to be judged before the attempt is.
     pub typed: Option<Secret>,
     /// What was typed, as seen from a room that is there, in whatever kind of question.
     pub credential: Credential,
@@ -95,7 +95,7 @@ impl Question {
     }
 }
 
-/// Returns who somebody is, from the attributes that questions, reports and snapshots share.
+/// Returns who a person is, from the attributes that questions, reports and snapshots share.
 pub fn read_requester(element: &Element) -> Requester {
     let session = read_session(element);
     let secure = match session.kind {

@@ -1,4 +1,4 @@
-//! Attempts that somebody only describes: what would be decided on them.
+//! Attempts that a person only describes: what would be decided on them.
 
 use std::borrow::Cow;
 
@@ -13,7 +13,7 @@ use crate::policy::facts::Facts;
 use crate::policy::pressure::Pressure;
 
 impl Desk {
-    /// Completes what somebody has described by what else is known, as with a question of a gate, and the room by what
+    /// Completes what a person has described by what else is known, as with a question of a gate, and the room by what
     /// becomes of it before that question is answered.
     pub fn complete(
         &self,

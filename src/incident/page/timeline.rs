@@ -100,7 +100,7 @@ fn bar(presence: &Value, axis: &Axis) -> String {
     )
 }
 
-/// Returns what happened to somebody in a room.
+/// Returns what happened to a person in a room.
 fn marks(bundle: &Value, room: &str, person: &str, axis: &Axis) -> String {
     let is_his =
         |entry: &&Value| get(entry, "person") == Some(person) && get(entry, "room") == Some(room);

@@ -45,7 +45,7 @@ impl Ending {
         }
     }
 
-    /// Somebody who was judged again may stay.
+    /// A person who was judged again may stay.
     pub(super) fn stays() -> Self {
         Self {
             verdict: Verdict::Allow.name().into(),

@@ -7,7 +7,7 @@ use super::Tried;
 use crate::policy::modes::SWITCHES;
 use crate::policy::rules::{Policy, Rules};
 
-/// Rules that no described attempt can meet: they look at what happened before or at what somebody typed, act
+/// Rules that no described attempt can meet: they look at what happened before or at what a person typed, act
 /// unasked, or are for the gate to compare.
 const BEYOND: [&str; 26] = [
     "password.guesses",

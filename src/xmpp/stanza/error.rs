@@ -143,7 +143,7 @@ names! {
         PolicyViolation = "policy-violation",
         /// The addressee is unavailable for now.
         RecipientUnavailable = "recipient-unavailable",
-        /// Ask somebody else.
+        /// Ask another person.
         Redirect = "redirect",
         /// The sender must register first.
         RegistrationRequired = "registration-required",

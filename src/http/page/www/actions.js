@@ -1,4 +1,4 @@
-// Commands as buttons: which there are for a room, or for somebody in it, comes from the table.
+// Commands as buttons: which there are for a room, or for a person in it, comes from the table.
 
 import { command } from './api.js';
 import { h } from './dom.js';
@@ -7,7 +7,7 @@ import { done, failed } from './toast.js';
 import { state } from './state.js';
 import { named, parts, visible } from './names.js';
 
-/** Where somebody has to be, and how the room has to be, for a command to make sense there. What is not
+/** Where a person has to be, and how the room has to be, for a command to make sense there. What is not
  * in here makes sense everywhere. */
 const FITS = {
   admit: ({ waits }) => waits,
@@ -41,7 +41,7 @@ function sorted(commands) {
 /** Whether a command is about people of one room. */
 const isOfPeople = command => Boolean(personField(command) && field(command, 'room')?.required);
 
-/** The commands for a room, or for somebody there. */
+/** The commands for a room, or for a person there. */
 export function fitting(situation) {
   const all = [...state.commands.values()].filter(each => each.stakes !== 'looks' && !ELSEWHERE.has(each.name));
   const about = situation.jid

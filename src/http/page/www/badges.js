@@ -26,7 +26,7 @@ export function roomState(room) {
   return h(`span.chip.${kind}`, {}, word);
 }
 
-/** Somebody waits, and nobody is there who could let them in. */
+/** A person waits, and nobody is there who could let them in. */
 export const isUrgent = room => room.waiting > 0 && !room.moderators;
 
 /** A word in a quiet mark. */

@@ -12,7 +12,7 @@ import { may, state } from './state.js';
 import { tree } from './tree.js';
 import { to } from './router.js';
 
-const DID = { join: 'to enter', open: 'to open the room', request: 'for the room', configure: 'to change settings', affiliation: 'to change affiliations', role: 'to change roles', destroy: 'to destroy the room', invite: 'to invite', knock: 'to answer a knock', command: 'a command', record: 'to record', dial: 'to call a telephone' };
+const DID = { join: 'to enter', open: 'to open the room', request: 'for the room', configure: 'to change settings', affiliation: 'to change affiliations', role: 'to change roles', destroy: 'to destroy the room', invite: 'to invite', knock: 'to answer a knock', command: 'a command', rename: 'to change their name', record: 'to record', dial: 'to call a telephone' };
 
 /** What was tried, after "asked". */
 export const tried = kind => DID[kind] ?? words(kind);
@@ -31,18 +31,18 @@ export const kindOf = entry => (entry.kind === 'decision' ? entry.verdict : entr
 
 /** What happened, as the pieces of a sentence. */
 export function sentence(entry) {
-  const somebody = who(entry) ? h('strong', {}, person(who(entry))) : null;
-  if (entry.kind === 'decision') return [somebody ?? 'Somebody', ` asked ${tried(entry.attempt_kind)}: `, (VERDICTS[entry.verdict] ?? words(entry.verdict)).toLowerCase()];
+  const named = who(entry) ? h('strong', {}, person(who(entry))) : null;
+  if (entry.kind === 'decision') return [named ?? 'A person', ` asked ${tried(entry.attempt_kind)}: `, (VERDICTS[entry.verdict] ?? words(entry.verdict)).toLowerCase()];
   if (entry.kind === 'action') {
     const { by } = entry;
     const title = state.commands.get(entry.command)?.title ?? capital(words(entry.command));
-    return [h('strong', {}, title), somebody && [' ', somebody], by?.name && [' by ', h('bdi', {}, visible(by.name))], entry.outcome === 'failed' && ' – failed'];
+    return [h('strong', {}, title), named && [' ', named], by?.name && [' by ', h('bdi', {}, visible(by.name))], entry.outcome === 'failed' && ' – failed'];
   }
   const [, verb] = EVENTS[entry.kind] ?? ['plain', capital(words(entry.kind))];
   const body = bodyOf(entry);
   const done = body.done ?? body.what ?? body.event;
-  if (['joined', 'left', 'waiting', 'gone'].includes(entry.kind)) return [somebody ?? 'Somebody', ` ${verb}`];
-  return [verb, somebody && [' ', somebody], typeof done === 'string' && ` ${visible(words(done))}`];
+  if (['joined', 'left', 'waiting', 'gone'].includes(entry.kind)) return [named ?? 'A person', ` ${verb}`];
+  return [verb, named && [' ', named], typeof done === 'string' && ` ${visible(words(done))}`];
 }
 
 /** The second line of it. */
@@ -61,10 +61,10 @@ export function bodyOf(entry) {
   }
 }
 
-/** The mark of a name that may be taken for that of somebody inside; false for any other. */
+/** The mark of a name that may be taken for that of a person inside; false for any other. */
 export function namesake(entry) {
   const whose = entry.kind === 'decision' && bodyOf(entry).facts?.namesake;
-  return whose && h('span.chip.hold', { title: `The name looks like that of ${whose === 'moderator' ? 'a moderator' : 'somebody'} inside` }, whose === 'moderator' ? 'like a moderator' : 'look-alike');
+  return whose && h('span.chip.hold', { title: `The name looks like that of ${whose === 'moderator' ? 'a moderator' : 'a person'} inside` }, whose === 'moderator' ? 'like a moderator' : 'look-alike');
 }
 
 /** The rule of a decision, with its line in the file. */

@@ -40,7 +40,7 @@ async function enter() {
 }
 
 function take(table) {
-  state.caller = table.caller ?? { name: 'somebody', role: 'viewer' };
+  state.caller = table.caller ?? { name: 'unknown', role: 'viewer' };
   const mine = ROLES.indexOf(state.caller.role);
   const commands = (table.commands ?? table).filter(each => ROLES.indexOf(each.role) <= mine);
   state.commands = new Map(commands.map(each => [each.name, each]));

@@ -25,7 +25,7 @@ const plain = cell => cell.replace(/`/g, '').replace(/\[([^\]]*)\]\([^)]*\)/g, '
 /** What a rule means. */
 export const rule = name => rules.get(name) ?? '';
 
-/** What somebody is told who was refused for this reason. Numbers in it are examples. */
+/** What a person is told who was refused for this reason. Numbers in it are examples. */
 export const reason = code => reasons.get(code) ?? '';
 
 /** What a rule means where it allows, if its meaning is about the other case. */

@@ -92,7 +92,7 @@ export function takeEntries({ entries = [], dropped = 0 }) {
   changed('entries');
 }
 
-/** Forgets everything, when somebody signs out. */
+/** Forgets everything, when the caller signs out. */
 export function forget() {
   last.clear();
   Object.assign(state, {

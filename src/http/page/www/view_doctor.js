@@ -19,7 +19,7 @@ export function doctor(main) {
   const at = h('span.total');
   const again = h('button', { type: 'button', onclick: () => refresh(true) }, 'Look again');
   const list = h('div', {}, h('p.hint', {}, 'Asking …'));
-  put(main, h('div.title', {}, heading('Doctor'), at, again), h('p.lead', {}, 'What on this server would let somebody past the policy, or keep it from working.'), list);
+  put(main, h('div.title', {}, heading('Doctor'), at, again), h('p.lead', {}, 'What on this server would let people past the policy, or keep it from working.'), list);
   let here = true;
 
   async function refresh(fresh) {

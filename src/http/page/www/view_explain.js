@@ -1,4 +1,4 @@
-// What would happen if somebody tried something, and why.
+// What would happen if a person tried something, and why.
 
 import { h, heading, put, replace } from './dom.js';
 import { command } from './api.js';

@@ -83,10 +83,10 @@ export function room(main, jid) {
     buttons(actions, fitting({ room: brief }).map(each => button(each, { room: brief })),
       [...extras(brief)]);
     waiting.hidden = !knocking.length;
-    rows(waiting, 'waiting-title', `${plural(knocking.length, 'person', 'people')} waiting`, knocking, each => somebody(each, brief, true), forAll(brief, knocking));
+    rows(waiting, 'waiting-title', `${plural(knocking.length, 'person', 'people')} waiting`, knocking, each => personRow(each, brief, true), forAll(brief, knocking));
     waiting.classList.toggle('is-urgent', isUrgent(brief));
     people.sort((one, other) => (other.role === 'moderator') - (one.role === 'moderator') || String(one.nick).localeCompare(String(other.nick)));
-    rows(inside, 'inside-title', people.length ? `${plural(found.people ?? people.length, 'person', 'people')} inside` : 'Nobody inside', people, each => somebody(each, brief, false), forSeveral(brief, people));
+    rows(inside, 'inside-title', people.length ? `${plural(found.people ?? people.length, 'person', 'people')} inside` : 'Nobody inside', people, each => personRow(each, brief, false), forSeveral(brief, people));
   }
 
   /** Buttons for everybody who waits. */
@@ -172,7 +172,7 @@ function rows(panel, id, title, people, make, several) {
   for (const each of list.querySelectorAll('[data-since]')) text(each, age(Number(each.dataset.since)));
 }
 
-function somebody(who, room_, waits) {
+function personRow(who, room_, waits) {
   const jid = bare(who.jid);
   const situation = { room: room_, jid, nick: who.nick ?? jid, waits };
   const since = who.since && h('span.since', { 'data-since': moment(Number(who.since) || who.since) }, age(moment(Number(who.since) || who.since)));

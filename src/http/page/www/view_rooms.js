@@ -10,7 +10,7 @@ import { on, state } from './state.js';
 import { VirtualList } from './virtual.js';
 
 const STATES = ['open', 'held', 'closed', 'suspended'];
-/** A screen reader hears of somebody who waits this often at most, in milliseconds. */
+/** A screen reader hears of a person who waits this often at most, in milliseconds. */
 const SPOKEN = 20_000;
 
 /** How rooms are ordered, `[label, compare]`; each the way that is wanted first. */

@@ -11,7 +11,7 @@ import { remember } from './router.js';
 import { on, state } from './state.js';
 import { VirtualList } from './virtual.js';
 
-/** Scrolled down further than this, in pixels, somebody is reading: nothing moves. */
+/** Scrolled down further than this, in pixels, the caller is reading: nothing moves. */
 const READING = 120;
 
 export function stream(main, _, query) {
@@ -78,7 +78,7 @@ export function stream(main, _, query) {
     empty.hidden = shown.length > 0;
     if (!shown.length) {
       const any = state.entries.some(entry => entry.kind === 'decision');
-      replace(empty, h('p.nothing-title', {}, any ? 'No decision like that' : 'Nothing has been decided yet'), h('p', {}, any ? 'Older ones are in the log.' : 'As soon as somebody asks to enter a room, it is here.'));
+      replace(empty, h('p.nothing-title', {}, any ? 'No decision like that' : 'Nothing has been decided yet'), h('p', {}, any ? 'Older ones are in the log.' : 'The first attempt to enter a room appears here.'));
     }
   }
 
@@ -115,7 +115,7 @@ function row(entry) {
   const made = h('div.row', {},
     cell('time', h('time', { datetime: exact(entry.at) }, time(entry.at))),
     cell('verdict', verdict(entry.verdict, entry.observed)),
-    cell('who', h('span.names', {}, person(who(entry) || 'somebody')), namesake(entry), requesterClass(entry.class)),
+    cell('who', h('span.names', {}, person(who(entry) || 'unknown')), namesake(entry), requesterClass(entry.class)),
     cell('room', h('bdi.room', { title: visible(entry.room) }, visible(parts(entry.room).local))),
     cell('why', h('span.asked', {}, entry.attempt_kind === 'join' ? '' : `${tried(entry.attempt_kind)}: `), why(entry)),
     cell('rule', ruleOf(entry)));

@@ -31,7 +31,7 @@ pub fn created(out: &mut String, room: u64) {
     );
 }
 
-/// Writes the report that somebody is in.
+/// Writes the report that a person is in.
 pub fn joined(out: &mut String, room: u64, who: u64) {
     let _ = write!(
         out,

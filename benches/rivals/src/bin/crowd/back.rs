@@ -1,4 +1,4 @@
-//! A server comes back: how soon does somebody get in?
+//! A server comes back: how soon does a person get in?
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 

@@ -96,12 +96,12 @@ pub async fn each(
     }
 }
 
-/// The room that somebody is in now.
+/// The room that a person is in now.
 pub fn joined(seen: &Seen) -> Option<&str> {
     if let Seen::Joined(room) = seen { Some(room) } else { None }
 }
 
-/// The room that somebody is in no more.
+/// The room that a person is in no more.
 pub fn left(seen: &Seen) -> Option<&str> {
     if let Seen::Left(room) = seen { Some(room) } else { None }
 }

@@ -15,7 +15,7 @@ const WARMUP: usize = 200;
 /// Between two joins: the server has nothing left to do from the one before.
 const PAUSE: Duration = Duration::from_millis(2);
 
-/// A server, a room on it, and somebody at its door.
+/// A server, a room on it, and a person at its door.
 struct Door {
     visitor: Stream,
     host: Stream,
