@@ -212,7 +212,7 @@ mod tests {
 
     const DAY: Duration = Duration::from_secs(86_400);
 
-    /// How often it is due within so long.
+    /// Returns the number of times that it is due within a time.
     async fn times(every: Option<Duration>, soon: &Notify, within: Duration) -> u32 {
         let mut count: u32 = 0;
         let looks = async {

@@ -43,7 +43,7 @@ const SPARE: u64 = 16 << 20;
 /// The file of the key for addresses that are hashed.
 const KEY: &str = "addresses.key";
 
-/// How network addresses are kept, by the file. The key of the hash is made where there is none.
+/// Returns how network addresses are kept, by the file. The key of the hash is made where there is none.
 pub(super) fn mask(settings: &config::Store, state_dir: &Path) -> Result<Mask, OpenError> {
     let path = state_dir.join(KEY);
     if settings.addresses != Addresses::Hash {

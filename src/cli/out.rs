@@ -12,7 +12,7 @@ const TROUBLE: u8 = 2;
 
 /// Prints a line for people or programs.
 pub(super) fn say(text: &(impl Display + ?Sized)) {
-    // Whoever has read enough (`| head`) is no trouble.
+    // A reader that has read enough (`| head`) is no error.
     if let Err(error) = writeln!(io::stdout(), "{text}")
         && error.kind() != io::ErrorKind::BrokenPipe
     {
@@ -74,7 +74,7 @@ impl Progress {
         Self { whole, last: Instant::now(), is_shown: false }
     }
 
-    /// So many are done.
+    /// The number that is done.
     pub(super) fn at(&mut self, done: u64) {
         const PAUSE: Duration = Duration::from_millis(500);
         if self.last.elapsed() < PAUSE || !io::stderr().is_terminal() {

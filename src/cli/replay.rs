@@ -52,7 +52,7 @@ pub(super) fn by_file(
     let Arguments { policy: _, logs, exact, since, until, first, all } = arguments;
     let kept: Vec<_> = if logs.is_empty() { database().into_iter().collect() } else { Vec::new() };
     if logs.is_empty() && kept.is_empty() {
-        return fail("the file wants no audit database (`store.file`): name a decision log");
+        return fail("the file has no audit database (`store.file`): name a decision log");
     }
     let logs: Vec<_> = logs.iter().chain(&kept).collect();
     let question = Question { exact: *exact, since: *since, until: *until };

@@ -37,7 +37,7 @@ impl Reach {
     }
 }
 
-/// Notes each ban that can never be the one that keeps somebody out. A ban on an account also holds for operators and
+/// Notes each ban that can never be the one that keeps a person out. A ban on an account also holds for operators and
 /// for whom exceptions spare, so only a ban on the account itself covers it.
 pub(super) fn check(notes: &Notes<'_>, bans: &[Reach]) {
     let mut by_whom: HashMap<&On, Vec<usize>> = HashMap::new();

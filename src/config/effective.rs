@@ -31,7 +31,7 @@ pub struct Effective {
     pub values: Vec<(Value, u32)>,
 }
 
-/// What a file comes to for a room that somebody with these claims opens.
+/// Returns what a file comes to for a room that a person with these claims opens.
 ///
 /// # Errors
 /// The file cannot be read, or something in it is wrong.
@@ -107,7 +107,7 @@ fn why(chosen: &Override, other: &Override) -> String {
     } else if first.exact != second.exact {
         "a pattern, not the name itself".to_owned()
     } else if first.others != second.others {
-        format!("{} selectors beside `match`, not {}", second.others, first.others)
+        format!("{} selectors in addition to `match`, not {}", second.others, first.others)
     } else if first.priority != second.priority {
         format!("priority {}, not {}", second.priority, first.priority)
     } else {
@@ -119,7 +119,7 @@ fn why(chosen: &Override, other: &Override) -> String {
 type Table<'a> = (String, Vec<(String, &'a (Value, u32))>);
 
 impl Effective {
-    /// Whether who opens the room is left to what the server is.
+    /// Returns whether who opens the room is left to what the server is.
     pub fn has_default_opening(&self) -> bool {
         self.values.iter().any(|(value, _)| Self::is_default_opening(value))
     }
@@ -133,7 +133,7 @@ impl Effective {
         let mut tables: Vec<Table<'_>> = Vec::new();
         for one in &self.values {
             let path = &one.0.path;
-            // In `[policy.modes]` a family's name stands beside those of its rules.
+            // In `[policy.modes]` a family's name stands next to those of its rules.
             let is_leaf = |upto: &[String]| self.values.iter().any(|(value, _)| value.path == upto);
             let split = (1..path.len())
                 .find(|upto| path.get(..*upto).is_some_and(is_leaf))
@@ -148,7 +148,7 @@ impl Effective {
         tables
     }
 
-    /// Where a value comes from, in words.
+    /// Returns where a value comes from, in words.
     pub fn origin(&self, value: &Value, line: u32) -> String {
         let file = &self.file;
         match &value.layer {

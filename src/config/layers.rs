@@ -69,7 +69,7 @@ pub(super) fn values(table: &DeTable<'_>, text: &str, layer: &Layer) -> Vec<Valu
     found
 }
 
-/// Lays values over others. Whoever gives a name takes away what is named after it; and whoever gives one of
+/// Lays values over others. A value for a name takes away what is named after it; and a value for one of
 /// `secret` and `secret_file`, which are one setting, leaves the other as it is by default.
 pub(super) fn lay_over(below: &mut Vec<Value>, above: Vec<Value>) {
     let defaults = defaults();

@@ -1,11 +1,11 @@
-//! What a file needs beside its text.
+//! What loading a file needs in addition to its text.
 
 use std::io;
 use std::path::Path;
 
 use super::environment::Environment;
 
-/// What a file needs beside its text.
+/// What loading a file needs in addition to its text.
 pub struct Outside<'a> {
     /// The environment.
     pub environment: &'a Environment,

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 pub enum Severity {
     /// The file is not used.
     Error,
-    /// The file is used, and may not do what its writer wants.
+    /// The file is used, and may not do what its writer means.
     Warning,
 }
 
@@ -65,7 +65,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// A text of somebody else on a terminal: no character of it can move the cursor or change colours.
+/// A text of another person on a terminal: no character of it can move the cursor or change colours.
 #[derive(Clone, Copy, Debug)]
 pub struct Visible<'a>(pub &'a str);
 

@@ -11,9 +11,9 @@ use super::outline::{KeyChange, changes};
 use super::outside::Outside;
 use super::syntax;
 
-/// What stands in the place of a secret.
+/// What is shown instead of a secret.
 const HIDDEN: &str = "\"…\"";
-/// Words that nobody may have as a password are near to those that somebody has.
+/// Words that nobody may have as a password are near to those that a person has.
 const NEAR_SECRETS: &str = "deny_list";
 
 /// In which keys two files differ, as it may be kept.
@@ -115,7 +115,7 @@ fn in_value(value: &DeValue<'_>, span: Range<usize>, is_near: bool, pieces: &mut
     }
 }
 
-/// What stands between keys and values, where every `#` begins a remark.
+/// Returns what stands between keys and values, where every `#` begins a remark.
 fn without_remarks(between: &str) -> String {
     let lines = between.split_inclusive('\n').map(|line| match line.split_once('#') {
         Some((before, rest)) if rest.ends_with('\n') => format!("{}\n", before.trim_end()),

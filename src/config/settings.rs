@@ -10,7 +10,7 @@ use crate::policy::drift::family;
 use crate::policy::suspended;
 use crate::secret::Secret;
 
-/// What the file says beside the policy.
+/// The settings of the file that are not policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// The component and its link to the server.
@@ -68,7 +68,7 @@ impl Default for Audit {
 }
 
 impl Audit {
-    /// Whether what differs from this rule is repaired. What an operator did is, in any case.
+    /// Returns whether what differs from this rule is repaired. What an operator did is, in any case.
     pub fn repairs(&self, rule: &str) -> bool {
         rule == suspended::RULE.name
             || self.repair.iter().any(|name| name == rule || name == family(rule))
@@ -78,9 +78,9 @@ impl Audit {
 /// How many of those inside a reload may remove without being told to: the larger of the two numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit {
-    /// So many people.
+    /// A number of people.
     pub people: u32,
-    /// So many of a hundred, 0 to 100.
+    /// A percentage, 0 to 100.
     pub percent: u32,
 }
 

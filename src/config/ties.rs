@@ -10,9 +10,9 @@ use crate::policy::overrides::Override;
 use crate::policy::pattern::Part;
 use crate::policy::selector::{Selector, Specificity};
 
-/// So many are told at once.
+/// The number of ties that are reported at once.
 const MOST: usize = 20;
-/// So many patterns are held against each other: beyond that, which no file of a usual shape reaches, the order of
+/// The number of patterns that are compared with each other: beyond that, which no file of a usual shape reaches, the order of
 /// the file settles what nobody was told of.
 const MOST_MEETINGS: u32 = 200_000;
 
@@ -25,7 +25,7 @@ pub(super) struct Tie {
 }
 
 impl Tie {
-    /// What to say of it, and what to do.
+    /// Returns what to say of it, and what to do.
     pub(super) fn said(
         &self,
         first: &Selector,
@@ -149,7 +149,7 @@ impl Ties<'_> {
     }
 }
 
-/// What both kinds name besides the pattern, if they do: it has to be the same.
+/// What both kinds name in addition to the pattern, if they do: it has to be the same.
 type Key<'a> = (Option<&'a str>, Option<&'a str>, Option<&'a str>);
 
 /// Compares the overrides of two kinds.

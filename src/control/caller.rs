@@ -27,13 +27,13 @@ impl Face {
     }
 }
 
-/// Somebody who asks something, once he has proved who he is.
+/// The person or program that gives a command, authenticated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
-    /// How he came.
+    /// The interface.
     pub face: Face,
     /// The name of the token, the bare JID, or the system's account.
     pub name: String,
-    /// What he is trusted with.
+    /// The role.
     pub role: Role,
 }

@@ -30,7 +30,7 @@ impl Length {
         Ok(Self { text: text.to_owned(), time })
     }
 
-    /// How long.
+    /// Returns the duration.
     pub const fn time(&self) -> Duration {
         self.time
     }
@@ -50,7 +50,7 @@ impl<'de> Deserialize<'de> for Length {
     }
 }
 
-/// A secret that somebody typed. It is sent over the socket as it is: that is the operator's own, and nothing of
+/// A secret that a person typed. It is sent over the socket as it is: that is the operator's own, and nothing of
 /// what passes over it is logged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Typed(pub Secret);

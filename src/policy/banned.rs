@@ -1,4 +1,4 @@
-//! Whom a ban is on, as somebody types it.
+//! Whom a ban is on, as a person types it.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -44,7 +44,7 @@ impl Banned {
                     Err(format!("`{text}` has a resource: write `{bare}`"))
                 }
                 Err(error @ JidError::Unassigned(..)) => Err(format!(
-                    "`{text}` is no JID: {error}. Nobody of such an address is let in: whoever is inside already is removed \
+                    "`{text}` is no JID: {error}. Nobody of such an address is let in: anyone who is inside already is removed \
                      with `vestibule remove`"
                 )),
                 Err(error) => Err(format!("`{text}` is no JID: {error}")),
@@ -72,7 +72,7 @@ impl Banned {
         }
     }
 
-    /// What it is.
+    /// Returns the target.
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Jid(_) => "jid",

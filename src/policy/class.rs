@@ -1,4 +1,4 @@
-//! Who somebody is, as far as it was proved.
+//! Who a person is, as far as it was proved.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ pub enum Class {
     Token,
     /// A session authenticated with an account on a local host.
     Account,
-    /// Somebody who was admitted to this life of the room before.
+    /// A person who was admitted to this life of the room before.
     Returning,
     /// A session of another server.
     Federated,
@@ -99,12 +99,12 @@ impl ClassSet {
         Self(self.0 | other.0)
     }
 
-    /// Whether the class is in the set.
+    /// Returns whether the class is in the set.
     pub const fn has(self, class: Class) -> bool {
         self.0 & class.bit() != 0
     }
 
-    /// Whether the two sets share a class.
+    /// Returns whether the two sets share a class.
     pub const fn meets(self, other: Self) -> bool {
         self.0 & other.0 != 0
     }

@@ -1,4 +1,4 @@
-//! What somebody can be recognised by, without keeping it.
+//! What a person can be recognised by, without keeping it.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};

@@ -46,7 +46,7 @@ macro_rules! notices {
 }
 
 notices! {
-    /// The password, to somebody who moderates.
+    /// The password, to a person who moderates.
     Password =>
         "say-password", "Only you can see this. The password of this meeting is: {password} (write !password to see it again)";
     /// The password has changed, to those who moderate.
@@ -61,7 +61,7 @@ notices! {
     /// An operator suspends the meeting, to everybody inside.
     Suspended =>
         "say-suspended", "The server's operator has suspended this meeting. Only moderators can speak and write, nobody else can join, and nothing is recorded.";
-    /// The meeting is suspended, to somebody who comes in.
+    /// The meeting is suspended, to a person who comes in.
     SuspendedHere =>
         "say-suspended-here", "This meeting has been suspended by the server's operator. Only moderators can speak and write.";
     /// An operator resumes the meeting.
@@ -91,22 +91,22 @@ notices! {
     /// To those who moderate: strangers need not knock any more.
     Calm =>
         "say-calm", "Only moderators can see this. Unknown people can join as before, since none have come for a while.";
-    /// To moderators: somebody inside has a name that may be taken for that of one of them.
+    /// To moderators: a person inside has a name that may be taken for that of one of them.
     LooksAlike =>
         "say-looks-alike", "Only moderators can see this. {nick} now has a name here that looks like a moderator's.";
-    /// To moderators: somebody who asks to be let in has such a name.
+    /// To moderators: a person who asks to be let in has such a name.
     KnocksAlike =>
         "say-knocks-alike", "Only moderators can see this. {nick} is asking to join with a name that looks like a moderator's.";
-    /// To moderators: somebody came in whose client cannot encrypt end to end.
+    /// To moderators: a person came in whose client cannot encrypt end to end.
     CannotEncrypt =>
         "say-cannot-encrypt", "Only moderators can see this. {nick}'s client does not support end-to-end encryption.";
     /// To a moderator: only clients that can do so come in.
     EncryptedOnly =>
         "say-encrypted-only", "Only you can see this. This meeting admits only clients with end-to-end encryption; nothing is recorded and no phone can join. Please turn encryption on in your client: the server cannot.";
-    /// So many who waited were let in, to the person who asked for that.
+    /// The number of those who waited and were let in, to the person who asked for that.
     LetIn(u32) like Self::LetIn(2) =>
         "say-let-in", "Everyone in the lobby was let in: {count}.";
-    /// So many who waited were turned away.
+    /// The number of those who waited and were turned away.
     TurnedAway(u32) like Self::TurnedAway(2) =>
         "say-turned-away", "Everyone in the lobby was turned away: {count}.";
 }
@@ -118,7 +118,7 @@ impl Notice {
     }
 
     /// Puts what differs into a template in that language. What the gate knows stays: it puts the room's
-    /// password in place of `{password}`, and the name of whoever came in in place of `{nick}`.
+    /// password instead of `{password}`, and the name of the person who came in instead of `{nick}`.
     pub(super) fn fill<'a>(self, template: &'a str, language: &str) -> Cow<'a, str> {
         if let Self::ClosesIn(left) | Self::EndsIn(left) = self {
             Cow::Owned(template.replace("{left}", &in_words(left, language)))

@@ -69,7 +69,7 @@ impl Pattern {
         }
     }
 
-    /// How many characters stand for themselves. What is inside `[…]` or `{…}` does not count.
+    /// Returns the number of characters that stand for themselves. What is inside `[…]` or `{…}` does not count.
     pub fn literals(&self) -> usize {
         match &self.kind {
             Kind::Exact(text) | Kind::Prefix(text) => text.chars().count(),

@@ -1,4 +1,4 @@
-//! How much somebody has tried lately, as an input of the decision.
+//! How much a person has tried lately, as an input of the decision.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ pub struct Pressure {
     /// This address or account has to wait so long before the next knock.
     #[serde(skip_serializing_if = "is_unset")]
     pub knocks: Option<Duration>,
-    /// Rooms that are there and were opened by whoever wants to open one now.
+    /// Rooms that are there and were opened by the person who is about to open one now.
     #[serde(skip_serializing_if = "is_unset")]
     pub rooms_of_opener: u32,
     /// Rooms that are there, but those that services opened for themselves.
@@ -37,7 +37,7 @@ pub struct Pressure {
     pub observed: Waits,
 }
 
-/// How long somebody would have to wait by rules that are only observed.
+/// How long a person would have to wait by rules that are only observed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Waits {

@@ -33,7 +33,7 @@ const ANOTHER_PASSWORD: u32 = 1 << 31;
 pub enum Source {
     /// Made by the component when the room opens.
     Generated,
-    /// Typed by whoever opens the room.
+    /// Typed by the person who opens the room.
     Creator,
     /// Computed from a secret, the room's name and the time.
     Derived,
@@ -60,7 +60,7 @@ impl Source {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Closed {
-    /// Somebody who may do so closed it.
+    /// A person who may do so closed it.
     Command,
     /// It was as full as `close.at_occupants` says.
     Count,
@@ -106,7 +106,7 @@ pub struct Record {
     /// When it was last opened for entry again; time-outs count from the later of this and `opened`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reopened: Option<Timestamp>,
-    /// A focus opened it, and its place as opener is kept so long; later whoever may open rooms takes it.
+    /// A focus opened it, and its place as opener is kept for this time; later anyone who may open rooms takes it.
     /// `None`: the opener has come.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub awaited: Option<Timestamp>,
@@ -187,17 +187,17 @@ impl Record {
         Self { password: Some(source), password_changes, ..self }
     }
 
-    /// When it was opened or, later, opened again.
+    /// Returns when it was opened or, later, opened again.
     pub fn open_since(&self) -> Timestamp {
         self.reopened.map_or(self.opened, |reopened| reopened.max(self.opened))
     }
 }
 
-/// What a field is read as whose value is not understood; `None`: as if it were absent.
+/// Returns what a field is read as whose value is not understood; `None`: as if it were absent.
 fn stricter(field: &str, record: &Object) -> Option<Value> {
     let since = || json!({ "since": record.get("opened") });
     match field {
-        // By somebody inside: nothing sets it back.
+        // By a person inside: nothing sets it back.
         "password" => Some(json!(Source::Creator)),
         "password_changes" => Some(json!(ANOTHER_PASSWORD)),
         "closed" => Some(json!(Closed::Command)),
@@ -211,7 +211,7 @@ fn stricter(field: &str, record: &Object) -> Option<Value> {
     }
 }
 
-/// How somebody came in.
+/// How a person came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Entry {
@@ -231,13 +231,13 @@ pub enum Entry {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Person {
     pub(super) v: u8,
-    /// How he came in; `None`: he was removed.
+    /// How they came in; `None`: they were removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entry: Option<Entry>,
-    /// Made a moderator by the policy or by somebody who may.
+    /// Made a moderator by the policy or by a person who may.
     #[serde(default, skip_serializing_if = "is_unset")]
     pub moderator: bool,
-    /// Moderates by the file rather than by somebody's hand, as of the last join.
+    /// Moderates by the file rather than by a person's hand, as of the last join.
     #[serde(default, skip_serializing_if = "is_unset")]
     pub by_file: bool,
     /// The affiliation that a removal or ban has taken, to be given back when that ends.
@@ -268,12 +268,12 @@ impl Person {
         }
     }
 
-    /// Somebody who came in that way.
+    /// A person who came in that way.
     pub const fn entered(entry: Entry) -> Self {
         Self::new(Some(entry))
     }
 
-    /// Somebody who was inside and was removed: what he has of the room no longer opens it.
+    /// A person who was inside and was removed: what they have of the room no longer opens it.
     pub const fn removed() -> Self {
         Self::new(None)
     }
@@ -285,7 +285,7 @@ impl Person {
         Self { unknown, ..self }
     }
 
-    /// Somebody who is removed now: keeps what is taken from them, the affiliation they have and what an earlier
+    /// A person who is removed now: keeps what is taken from them, the affiliation they have and what an earlier
     /// removal took. A rank by the file is not lost.
     pub fn suspended(before: Option<&Self>, affiliation: Affiliation) -> Self {
         let earlier = before.and_then(|before| before.suspended);
@@ -296,7 +296,7 @@ impl Person {
         Self { suspended, by_file, unread, ..Self::removed().known_as(before) }
     }
 
-    /// The same person, now that somebody inside has opened the door.
+    /// The same person, now that a person inside has opened the door.
     pub fn admitted(before: Option<&Self>) -> Self {
         let Some(before) = before else { return Self::entered(Entry::Admitted) };
         let entry = match before.entry {
@@ -360,22 +360,22 @@ impl Person {
         unread::write(self, &self.unread)
     }
 
-    /// He was let in by somebody.
+    /// They were let in by a person.
     pub const fn is_admitted(&self) -> bool {
         matches!(self.entry, Some(Entry::Opened | Entry::Admitted | Entry::Both))
     }
 
-    /// He was inside.
+    /// They were inside.
     pub const fn has_been_inside(&self) -> bool {
         matches!(self.entry, Some(Entry::Opened | Entry::Password | Entry::Admitted | Entry::Both))
     }
 
-    /// He was removed, and nobody has let him in since.
+    /// They were removed, and nobody has let them in since.
     pub const fn is_removed(&self) -> bool {
         self.entry.is_none()
     }
 
-    /// He knew the password.
+    /// They knew the password.
     pub const fn knew_password(&self) -> bool {
         matches!(self.entry, Some(Entry::Opened | Entry::Password | Entry::Both | Entry::Proved))
     }

@@ -1,4 +1,4 @@
-//! Who somebody is, to a room.
+//! Who a person is, to a room.
 
 use std::net::IpAddr;
 
@@ -126,7 +126,7 @@ impl Auth {
     }
 }
 
-/// What kind of client somebody uses. A client says so itself, so it only picks the way an answer is shown.
+/// What kind of client a person uses. A client says so itself, so it only picks the way an answer is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Client {

@@ -40,7 +40,7 @@ impl<'a> RoomName<'a> {
         split_tenant(&self.name).map(|(tenant, _)| tenant)
     }
 
-    /// How the room's name may be spelt in a rule: as it is, without the tenant in front, and each as people read
+    /// Returns how the room's name may be spelt in a rule: as it is, without the tenant in front, and each as people read
     /// what Jitsi's clients percent-encode (`caf%c3%a9`). An ordinary name has one spelling, and costs no
     /// allocation.
     pub fn spellings(&self) -> impl Iterator<Item = Cow<'_, str>> {

@@ -19,7 +19,7 @@ pub struct Selector {
     pub tenant: Option<String>,
     /// The domain of the MUC service.
     pub service: Option<String>,
-    /// A claim of whoever opened the room, and its values of which one must be there.
+    /// A claim of the opener, and its values of which one must be there.
     pub claim: Option<(String, Vec<String>)>,
     /// Holds for a share of the rooms, in percent.
     pub share: Option<u32>,
@@ -32,14 +32,14 @@ pub struct Specificity {
     pub literals: usize,
     /// The pattern is one name.
     pub exact: bool,
-    /// How many selectors are given beside the pattern.
+    /// The number of selectors in addition to the pattern.
     pub others: usize,
     /// Breaks a tie.
     pub priority: u32,
 }
 
 impl Selector {
-    /// How specific it is.
+    /// Returns how specific it is.
     pub fn specificity(&self, priority: u32) -> Specificity {
         let others = [
             self.tenant.is_some(),
@@ -65,7 +65,7 @@ impl Selector {
             && share.is_none()
     }
 
-    /// It holds for a room (`address` as it was written) that somebody with these claims opened.
+    /// It holds for a room (`address` as it was written) that a person with these claims opened.
     pub fn is_for(&self, room: &RoomName<'_>, address: &str, claims: &[Claim]) -> bool {
         let Self { pattern, tenant, service, claim, share } = self;
         tenant.as_ref().is_none_or(|tenant| room.tenant() == Some(tenant))

@@ -94,7 +94,7 @@ pub struct Token {
     /// `exp`, in seconds since 1970.
     #[serde(skip_serializing_if = "is_unset")]
     pub expires: Option<i64>,
-    /// What of it the room service asks for besides the room's name.
+    /// What of it the room service asks for in addition to the room's name.
     #[serde(skip_serializing_if = "is_unset")]
     pub domain: Option<Box<Domain>>,
     /// The room is a breakout room of this one, for which the token has to be.
@@ -116,12 +116,12 @@ pub struct Domain {
 }
 
 impl Token {
-    /// Whether it holds at that time.
+    /// Returns whether it holds at that time.
     pub fn holds(&self, now: Timestamp) -> bool {
         self.expires.is_none_or(|expires| now.as_second() < expires)
     }
 
-    /// Whether it is for this room, as Jitsi's own verification has it (`verify_room`).
+    /// Returns whether it is for this room, as Jitsi's own verification has it (`verify_room`).
     ///
     /// One difference: a pattern that does not match is never for the room, also where a server asks for no room.
     pub fn is_for(&self, room: &BareJid) -> bool {

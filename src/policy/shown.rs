@@ -39,7 +39,7 @@ impl Shown {
     }
 }
 
-/// What the client is answered.
+/// Returns what the client is answered.
 pub const fn shown(denial: Denial, client: Client, action: &Action) -> Shown {
     match (client, action) {
         // Only Jitsi's clients ask for rooms.

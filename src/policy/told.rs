@@ -1,4 +1,4 @@
-//! What people are told beside, where the operator has written words for it: nothing, unless the file says so.
+//! Custom notices: what people are told in addition, in the operator's words; nothing, unless the file has them.
 
 use super::decide::Case;
 use super::notice::Notice;
@@ -7,15 +7,15 @@ use super::verdict::{Audience, Effects, Verdict};
 /// A notice of the operator's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Told {
-    /// To whoever comes in.
+    /// To everybody who enters.
     Enter,
-    /// To whoever moderates when he comes in.
+    /// To moderators when they enter.
     Moderate,
-    /// To whoever has to wait, beside the reason.
+    /// To a person who has to wait, in addition to the reason.
     Wait,
-    /// To whoever is asked for a password, beside the reason.
+    /// To a person who is asked for a password, in addition to the reason.
     Password,
-    /// To whoever may not come in, beside the reason.
+    /// To a person who may not enter, in addition to the reason.
     Refused,
 }
 
@@ -44,7 +44,7 @@ impl Told {
         }
     }
 
-    /// The one that goes with an answer to somebody who wants to come in.
+    /// Returns the notice that goes with the answer to a join.
     pub const fn beside(verdict: Verdict) -> Option<Self> {
         match verdict {
             Verdict::Allow => None,
@@ -55,7 +55,7 @@ impl Told {
     }
 }
 
-/// Whoever comes in is told what there is to tell him.
+/// Adds the notices for a person who enters.
 pub(super) fn entered(case: &Case<'_>, moderates: bool, effects: &mut Effects) {
     let texts = &case.policy.texts;
     let mut tell = |told: Told| {
@@ -78,7 +78,7 @@ mod tests {
     #[test]
     fn each_answer_has_its_own() {
         let verdicts = [Verdict::Allow, Verdict::Hold, Verdict::Prompt, Verdict::Deny];
-        let beside = verdicts.map(Told::beside);
-        assert_eq!(beside, [None, Some(Told::Wait), Some(Told::Password), Some(Told::Refused)]);
+        let notices = verdicts.map(Told::beside);
+        assert_eq!(notices, [None, Some(Told::Wait), Some(Told::Password), Some(Told::Refused)]);
     }
 }

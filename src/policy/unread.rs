@@ -52,7 +52,7 @@ impl Unread {
     }
 }
 
-/// Reads an object whose fields are not all understood, each by itself. `stricter` gives what is read in the place of a
+/// Reads an object whose fields are not all understood, each by itself. `stricter` gives what is read instead of a
 /// value that is not understood, from its name and the object; `None`: as if the field were absent.
 ///
 /// Returns `None` where the `required` fields are not understood.

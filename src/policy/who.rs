@@ -10,7 +10,7 @@ pub enum Who {
     Operator,
     /// Nobody.
     Nobody,
-    /// Whomever the room service lets. No word in the file: it is what remains of a rule that is off.
+    /// Anyone whom the room service lets. No word in the file: it is what remains of a rule that is off.
     Anybody,
 }
 
