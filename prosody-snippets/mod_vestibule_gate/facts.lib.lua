@@ -154,7 +154,7 @@ return function (gate)
 		if session then write_somebody("opener", add_session({ jid = address }, session, e.room), session); end
 	end
 
-	local function write_state(room, data, kind, e)
+	local function write_state(room, data, kind, from, e)
 		local has_lobby = flag(gate.lobby.is_there());
 		if not room then
 			write("<state occupants='0' moderators='0' waiting='0' ");
@@ -167,7 +167,7 @@ return function (gate)
 		attributes("occupants", occupants, "others", e and count_others(room, e), "moderators", moderators,
 			"existing", flag(is_told_all),
 			"password", flag(room:get_password()), "members-only", flag(room:get_members_only()), "lobby", has_lobby,
-			"waiting", gate.waiting.count(room.jid), "persistent", flag(gate.kept.lasts(room)),
+			"waiting", gate.waiting.count(room.jid, jid_bare(from)), "persistent", flag(gate.kept.lasts(room)),
 			"unasked", flag(room._data.vestibule_unasked),
 			"affiliations", is_told_all and gate.kept.count_affiliations(room) or nil);
 		write(">");

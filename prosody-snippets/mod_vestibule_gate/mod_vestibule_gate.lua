@@ -265,7 +265,7 @@ local function ask(e, room)
 		"generation", e.generation, "revision", data and data.revision);
 	write(">");
 	facts.write_requester(e, data, room);
-	facts.write_state(room, data, kind, counts_people and (e.kind == "join" or e.kind == "request") and e or nil);
+	facts.write_state(room, data, kind, e.from, counts_people and (e.kind == "join" or e.kind == "request") and e or nil);
 	if kind == "open" and not room and focus.is_one(e.from) then facts.write_opener(e); end
 	if e.kind == "join" then facts.write_credential(e.stanza, room, kind); elseif e.more then e.more.detail(room); end
 	write("</ask></iq>");

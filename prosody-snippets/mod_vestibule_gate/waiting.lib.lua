@@ -73,7 +73,11 @@ return function (gate)
 	};
 
 	function waiting.people(room_jid) return lists[room_jid] and lists[room_jid].people or {}; end
-	function waiting.count(room_jid) return lists[room_jid] and lists[room_jid].count or 0; end
+	-- How many wait, without the one of that bare address.
+	function waiting.count(room_jid, but)
+		local list = lists[room_jid];
+		return list and list.count - (list.people[but] and 1 or 0) or 0;
+	end
 
 	-- What a person who waits, or is sent to the lobby, is called.
 	function waiting.name_of(room, bare)

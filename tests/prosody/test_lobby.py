@@ -171,6 +171,7 @@ async def test_no_more_wait_than_the_file_says(door):
         refused = await second.join(room, "Second")
         assert (refused.type, refused.condition) == TOO_MUCH
         await door.decision(kind="join", room=room, rule="lobby.max_waiting", verdict="deny")
+        assert (await first.join(room, "First")).condition == "registration-required", "they have their place already"
         await alice.ping()
         assert [form["muc#roomnick"] for form in knocks(alice, room)] == ["First"]
 
