@@ -80,6 +80,10 @@ class People(Model):
         self.held.add((room, bare))
         self.let_in.discard((room, bare))
 
+    def unwaited(self, before, after, *meant):
+        """Who waits no more; of a room that ended, only those who were meant: with it, nobody waits there."""
+        return {pair for pair in waiting(before) - waiting(after) if pair[0] in after or pair in meant}
+
     def require_remembered(self, room, people, said):
         """Who goes stays out, or has to be let in, and is known by all that their client has shown; of the many whom a room
         remembers, none is left out."""
@@ -111,7 +115,7 @@ class People(Model):
             would = await self.rehearse(verb, before, room, bare, room=room, jid=bare)
         done, reply, said = await self.give(verb, room, bare, room=room, jid=bare)
         after, text = await self.read(), f"operator: {verb} {room} {bare} ({self.face}): {'done' if done else 'not done'}"
-        left, unwaited = inside(before) - inside(after), waiting(before) - waiting(after)
+        left, unwaited = inside(before) - inside(after), self.unwaited(before, after, (room, bare))
         self.log[-1] = text
         self.require("who came in meanwhile", inside(after) - inside(before), set(), said)
         if not done:
@@ -260,10 +264,10 @@ class People(Model):
         earlier = self.meant(verb, fields, room, before)
         done, reply, said = await self.give(verb, room, room=room, **fields)
         does, is_certain = self.meant(verb, fields, room, before)
+        after = await self.read()
         # Somebody may have been there for long enough only when the command was begun.
         does, is_certain = {**earlier[0], **does}, earlier[1] & is_certain
-        after = await self.read()
-        left, unwaited = inside(before) - inside(after), waiting(before) - waiting(after)
+        left, unwaited = inside(before) - inside(after), self.unwaited(before, after, *((room, bare) for bare in does))
         options = " ".join(f"--{key}" if value is True else f"--{key} {value}" for key, value in fields.items())
         self.log[-1] = text = f"operator: {verb} {room} {options} ({self.face}): {'done' if done else 'not done'}"
         self.require("who came in meanwhile", inside(after) - inside(before), set(), said)
