@@ -50,6 +50,7 @@ class Meetings(Faults):
     def forget_rooms(self):
         super().forget_rooms()
         self.breakouts = {}  # by address: the meeting's room, and its generation
+        self.ever_suspended = set()  # rooms that had a lobby for that
 
     async def start(self):
         # It leaves a room with the last person, and not because nobody comes.
@@ -64,6 +65,7 @@ class Meetings(Faults):
         return await super().read(service)
 
     def note(self, rooms):
+        self.ever_suspended |= self.suspended
         super().note(rooms)
         self.breakouts = {small: it for small, it in self.breakouts.items() if self.generations.get(it[0]) == it[1]}
 
@@ -154,6 +156,11 @@ class Meetings(Faults):
         apart = [(self.breakouts[small][0], session.bare) for session, small, _ in self.apart() if session not in self.services and small in self.breakouts]
         return self.drawn.choice(apart) if apart and self.drawn.random() < 0.3 else super().some_target(of_those_waiting)
 
+    def moderators(self, room=None):
+        """Moderators, with their room, whom Jitsi knows as such: of several sessions with one nick it knows only one."""
+        nicks = [(where, seat.nick) for _, where, seat in self.seated(room)]
+        return [(session, where) for session, where, seat in self.seated(room, "moderator") if nicks.count((where, seat.nick)) == 1]
+
     async def say_of_breakouts(self, moderator, room, kind, **attributes):
         """A moderator's client says something to the service of breakout rooms."""
         query = element("urn:lab:web-query", "room", room.partition("@")[0])
@@ -166,7 +173,7 @@ class Meetings(Faults):
         def count(room):
             return sum(main == room for main, _ in self.breakouts.values())
 
-        seats = [(session, room) for session, room, _ in self.seated(role="moderator") if room in self.rooms() and count(room) < MOST_BREAKOUTS]
+        seats = [(session, room) for session, room in self.moderators() if room in self.rooms() and count(room) < MOST_BREAKOUTS]
         if not seats:
             return None
         session, room = self.drawn.choice(seats)
@@ -185,7 +192,7 @@ class Meetings(Faults):
             return None
         session, small = self.drawn.choice(open_to + 6 * insiders)
         room, text = self.breakouts[small][0], ""
-        moderators = [one for one, _, _ in self.seated(room, "moderator") if one is not session]
+        moderators = [one for one, _ in self.moderators(room) if one is not session]
         seat, through = session.seats.get(room), [each for each in session.entered if self.is_meeting(each)][-1:]
         if seat and moderators and self.drawn.random() < 0.5:
             since, moderator = session.person.mark(), self.drawn.choice(moderators)
@@ -202,9 +209,9 @@ class Meetings(Faults):
         is_member = bool(state) and state["affiliations"].get(session.bare, "none") != "none"
         if through != [room]:
             expected = "out"
-        elif self.has_lobby(room):
-            # The lobby takes a meeting of which everybody is in breakout rooms for one that is over.
-            expected = None if is_alone else "in" if is_member else "out"
+        elif self.has_lobby(room) or room in self.ever_suspended | self.suspended:
+            # Jitsi's lobby takes a meeting of which everybody is in breakout rooms for one that is over, also once it is off again.
+            expected = None if is_alone or not self.has_lobby(room) else "in" if is_member else "out"
         else:
             expected = "in"
         outcome = await self.enter(session, small, seat.nick if seat else self.some_nick(session, room))
@@ -224,7 +231,7 @@ class Meetings(Faults):
         return f"from {small[:8]}, {await self.join(session, self.breakouts[small][0], seat.nick)}"
 
     async def step_close_breakout(self):
-        pairs = [(session, small) for small, (room, _) in self.breakouts.items() for session, _, _ in self.seated(room, "moderator")]
+        pairs = [(session, small) for small, (room, _) in self.breakouts.items() for session, _ in self.moderators(room)]
         if not pairs:
             return None
         session, small = self.drawn.choice(pairs)
