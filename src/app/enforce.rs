@@ -67,6 +67,15 @@ pub(super) async fn enforce(shared: &Shared, consequences: Consequences) -> Enfo
     all
 }
 
+/// Rejects those who can only wait in vain by the policy in force, as far as is known here: it may be another one than that by
+/// which they knocked.
+pub(super) async fn turn_away(shared: &Shared) {
+    // Those whom a ban rejects are named in its reply.
+    let _alone = shared.banning.lock().await;
+    let waiting = parts::misplaced(shared).await.turned_away;
+    answer(shared, &waiting, false, &mut Enforced::default()).await;
+}
+
 fn owned(judged: &Judged) -> Option<(BareJid, BareJid)> {
     judged.about().map(|(room, jid)| (room.clone(), jid.clone()))
 }

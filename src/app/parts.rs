@@ -41,7 +41,8 @@ pub(super) async fn consequences(shared: &Shared, policy: &Policy) -> Consequenc
     }
 }
 
-/// Returns who is inside and may not be by the policy in force, and who waits and is banned, as far as is known here.
+/// Returns who is inside and may not be by the policy in force, and who waits and may not enter, as far as is
+/// known here.
 pub(super) async fn misplaced(shared: &Shared) -> Consequences {
     let (mut all, mut after) = (Consequences::default(), None);
     loop {

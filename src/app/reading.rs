@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::Shared;
 use super::clock::now;
+use super::enforce::turn_away;
 use super::parts::each_room;
 use super::rooms::{AT_ONCE, RoomError, room, whole};
 use crate::jid::BareJid;
@@ -44,6 +45,7 @@ pub(super) async fn restore(shared: Shared, service: Arc<str>) {
             return;
         }
     }
+    turn_away(&shared).await;
     shared.audit_now.notify_one();
 }
 

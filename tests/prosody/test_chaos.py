@@ -385,9 +385,10 @@ class Knocker:
 
     async def knock(self, room):
         """Returns whether they wait now; a refusal is an answer, too."""
+        # What follows on the answer may come with it.
+        self.since = self.person.mark()
         answer = await self.person.join(room, self.nick, seconds=15)
         assert answer.kind == "error", answer
-        self.since = self.person.mark()
         self.is_refused = answer.condition != "registration-required"
         return not self.is_refused
 

@@ -8,7 +8,10 @@ import pytest
 from lab import SERVICE, Crowd, Vestibule
 from lab.knocking import invited
 from lab.replies import read, say
+from lab.stanza import element
 from proxy import Proxy
+from storm import MODULES
+from storm import until as wait_for
 
 # The removals that a room remembers.
 MOST_REMEMBERED = 32
@@ -419,7 +422,7 @@ async def actions(component, command, people):
 
 
 async def test_nobody_who_is_banned_is_let_in_with_the_others(start_prosody, start_vestibule):
-    server = start_prosody()
+    server = start_prosody(modules=["lab_link"], plugin_paths=[MODULES])
     component = start_vestibule(server, POLICY)
     room = "room@conference.localhost"
     async with Crowd(server) as crowd:
@@ -428,10 +431,18 @@ async def test_nobody_who_is_banned_is_let_in_with_the_others(start_prosody, sta
         bob, carol = await crowd.connect_many(["bob@localhost", "carol@localhost"])
         for person, nick in ((bob, "Bob"), (carol, "Carol")):
             assert (await person.join(room, nick)).condition == "registration-required"
-        # Nobody turns away those who wait when a component starts with another file.
+        # A component that starts with another file does not know yet who waits.
         component.shutdown()
         component.write_config(f'{POLICY}\n[[ban]]\njid = "{bob.bare}"\nreason = "spam"\n')
-        await asyncio.to_thread(component.start)
+        failing = await alice.iq("localhost", "set", element("urn:lab", "fail", times="4"))
+        assert failing.type == "result"
+        component.start(ready=False)
+
+        def is_linked():
+            done = component.run("status", "--json")
+            return done.stdout and any(service["unread"] for service in json.loads(done.stdout)["services"])
+
+        await wait_for(is_linked, 10, "the gate to greet")
         done = component.run("admit", room, "--all", "--json", "--dry-run")
         assert {each["jid"]: each["would"] for each in json.loads(done.stdout)["people"]} == {
             bob.bare: "banned",
@@ -453,6 +464,9 @@ async def test_nobody_who_is_banned_is_let_in_with_the_others(start_prosody, sta
         await bob.ping()
         assert bob.bare not in {each["jid"] for each in json.loads(component.run("room", room, "--json").stdout)["occupants"]}
         assert not [seen for seen in bob.seen if seen.name == "message"]
+        # Who waits in vain is told once it is known that they wait.
+        await bob.wait_for(lambda seen: seen.name == "message" and "declined" in (seen.body or ""), 20)
+        assert json.loads(component.run("room", room, "--json").stdout)["waiting"] == []
         assert bob.bare not in await alice.list_affiliation(room, "member")
 
 

@@ -56,6 +56,9 @@ pub struct Consequences {
 /// Sessions of which a part of all rooms consists: so many are judged in about a millisecond.
 const PART: usize = 256;
 
+/// The rule on who may enter.
+const ENTER: &str = "access.enter";
+
 impl Consequences {
     /// Adds those for other rooms.
     pub fn extend(&mut self, other: Self) {
@@ -173,8 +176,8 @@ impl Desk {
         (consequences, last)
     }
 
-    /// Returns who is inside of a part of the rooms after `after` and may not be, and who waits and is banned; and the last of these
-    /// rooms, `None`: there are no more.
+    /// Returns who is inside of a part of the rooms after `after` and may not be, and who waits and may not enter, as the person
+    /// that they are; and the last of these rooms, `None`: there are no more.
     pub fn misplaced(
         &self,
         after: Option<&BareJid>,
@@ -187,7 +190,7 @@ impl Desk {
             let rules = policy.rules_in(&jid, room.claims(), room.view.is_found());
             let waiting = room.waiting.values().map(|known| &known.who);
             let judged = waiting.map(|who| knocking(policy, &rules, &jid, room, who, now));
-            all.turned_away.extend(judged.filter(|judged| judged.decision.rule.name == BAN));
+            all.turned_away.extend(judged.filter(waits_in_vain));
         }
         (all, last)
     }
@@ -219,6 +222,12 @@ fn waiting(
     let decided_before =
         decide(before, &rules_before, &unnoted, &judged.view, &Pressure::default(), now);
     (decided_before.verdict != judged.decision.verdict).then_some(judged)
+}
+
+/// Returns whether the policy refuses this person, whatever becomes of the room: one that is closed may be opened again.
+fn waits_in_vain(judged: &Judged) -> bool {
+    let Decision { verdict, rule, .. } = &judged.decision;
+    *verdict == Verdict::Deny && (rule.name == BAN || rule.name == ENTER)
 }
 
 /// Judges a person who waits by a policy.
