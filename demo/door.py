@@ -17,7 +17,7 @@ async def ann_opens(stage):
     told = await stage.hears("Ann", since, "The password of this meeting is", "is told")
     stage.password = told.body.partition("meeting is: ")[2].partition(" ")[0]
     stage.expect(stage.password, "a password in the message", told.body)
-    await stage.decided("Ann", "open", "allow", "moderators.become")
+    await stage.decided("Ann", "open", "allow", "moderators.assign")
 
 
 async def bob_knocks(stage):
@@ -49,7 +49,7 @@ async def mallory_guesses(stage):
     stage.did("Mallory", "tries once more")
     outcome = await mallory.join(ROOM, "Mallory", "battery-staple")
     stage.turned_away(outcome, "wait", "resource-constraint", "Too many wrong passwords")
-    await stage.decided("Mallory", "join", "deny", "password.guesses")
+    await stage.decided("Mallory", "join", "deny", "password.guesses.free")
 
 
 async def ann_admits(stage):

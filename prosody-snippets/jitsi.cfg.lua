@@ -27,8 +27,8 @@ VirtualHost "meet.example.org"
 -- Take these out of modules_enabled, here and elsewhere, for they decide what the policy decides:
 --   muc_wait_for_host    admits everybody who waits as soon as anybody with a token or an account comes;
 --                        say close.hold_until = ["moderator"]
---   muc_allowners        makes everybody a moderator; say moderators.become
---   token_affiliation    makes owners and members by token, and demotes those made by hand; say moderators.become and
+--   muc_allowners        makes everybody a moderator; say moderators.assign
+--   token_affiliation    makes owners and members by token, and demotes those made by hand; say moderators.assign and
 --                        moderators.claim
 --   modules that start, leave out or end the lobby, or set a password, by token or for all rooms (lobby_autostart,
 --   token_lobby_bypass, token_security_ondemand and their like); say lobby, access and password

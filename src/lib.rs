@@ -40,6 +40,7 @@
 //! | [`wire`] | the gate protocol, `docs/protocol.md` | I/O |
 //! | [`password`] | making and judging passwords | read clocks |
 //! | [`policy`] | the decisions | I/O, clocks, randomness, XML |
+//! | [`setting`] | values of the file, and the kinds there are | decide |
 //! | [`xmpp`] | stream, elements, stanzas; the link is the only socket to the server | |
 //! | [`jid`] | addresses, as the server stamped them | change one |
 //! | [`metrics`] | the types of metrics | |
@@ -64,6 +65,7 @@ pub mod policy;
 mod private;
 pub mod proof;
 pub mod secret;
+pub mod setting;
 pub mod store;
 pub mod thread;
 pub mod wire;

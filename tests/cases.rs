@@ -24,7 +24,6 @@ use vestibule::policy::explain::explain;
 use vestibule::policy::modes::{Mode, named};
 use vestibule::policy::overrides::{Override, Overrides};
 use vestibule::policy::selector::Selector;
-use vestibule::policy::set::Set;
 
 #[test]
 fn every_case_is_decided_as_written() {
@@ -54,7 +53,7 @@ fn check(case: &Case) -> Result<(), String> {
     for (name, mode) in &case.modes {
         let mode = Mode::ALL.into_iter().find(|known| known.name() == mode).unwrap();
         assert!(named(name).next().is_some(), "`{name}` is no rule");
-        Arc::make_mut(&mut base.modes).put(named(name), Set::at(mode, 50));
+        Arc::make_mut(&mut base.modes).put(named(name), mode, 50);
     }
     let lines = lines::number(base);
     policy.put_in_force();
@@ -113,7 +112,7 @@ fn whoever_takes_the_place_of_the_opener_brings_the_claims_by_which_rules_are_ch
         do = "join"
         who = { client = "jitsi" }
         room = { jid = "tea@meet.example.org", lobby = true, members_only = true, occupants = 0, moderators = 0, awaited = 1 }
-        expect = "allow moderators.become"
+        expect = "allow moderators.assign"
         "#,
     )
     .unwrap();

@@ -13,12 +13,11 @@ use policies::{jid, now, policy};
 use vestibule::component::audit::Audit;
 use vestibule::component::desk::{Consequences, Desk, Judged, Mode};
 use vestibule::component::line::Line;
+use vestibule::policy::Policy;
 use vestibule::policy::attempt::Action;
 use vestibule::policy::bans::{Ban, Origin};
 use vestibule::policy::class::{Class, ClassSet};
 use vestibule::policy::modes;
-use vestibule::policy::rules::Policy;
-use vestibule::policy::set::Set;
 use vestibule::policy::strength::Strength;
 use vestibule::store::Kind;
 use vestibule::wire::NS;
@@ -45,7 +44,7 @@ impl Gate {
     fn with(rule: &str, mode: modes::Mode) -> Self {
         let mut policy = policy("default").unwrap();
         let base = Arc::make_mut(&mut policy.base);
-        Arc::make_mut(&mut base.modes).put(modes::named(rule), Set::at(mode, 1));
+        Arc::make_mut(&mut base.modes).put(modes::named(rule), mode, 1);
         policy.put_in_force();
         Self::by(policy, Mode::Enforce, Audit::none())
     }
@@ -134,8 +133,8 @@ fn the_sixth_guess_has_to_wait() {
 
 #[test]
 fn observed_guesses_are_counted_apart_and_nobody_has_to_wait() {
-    let mut off = Gate::with("password.guesses", modes::Mode::Off);
-    let mut observed = Gate::with("password.guesses", modes::Mode::Observe);
+    let mut off = Gate::with("password.guesses.free", modes::Mode::Off);
+    let mut observed = Gate::with("password.guesses.free", modes::Mode::Observe);
     for check in ["wrong", "wrong", "wrong", "wrong", "wrong", "wrong", "right"] {
         assert_eq!(observed.join(check), off.join(check));
     }
@@ -156,7 +155,7 @@ fn an_opened_room_gets_a_password_that_the_log_never_sees() {
     assert!(!format!("{:?}", gate.desk).contains(&password));
     drop(gate);
     let log = std::fs::read_to_string(path).unwrap();
-    assert!(log.contains(r#""rule":"moderators.become""#), "{log}");
+    assert!(log.contains(r#""rule":"moderators.assign""#), "{log}");
     assert!(!log.contains(&password) && !log.contains("umbrella"), "{log}");
 }
 
@@ -221,7 +220,7 @@ fn whoever_only_looks_on_changes_nothing() {
     let log = std::fs::read_to_string(path).unwrap();
     let lines: Vec<&str> = log.lines().collect();
     assert!(lines[0].contains(r#""denial":"password-wrong""#), "{log}");
-    assert!(lines[1].contains(r#""rule":"moderators.become""#), "{log}");
+    assert!(lines[1].contains(r#""rule":"moderators.assign""#), "{log}");
     assert!(lines.iter().all(|line| line.contains(r#""observed":true"#)), "{log}");
 }
 

@@ -442,7 +442,7 @@ const DEFECTS: &[(&str, Change, &str)] = &[
         |it| {
             it.machine.jicofo = Some(Ok(Jicofo::default()));
             it.machine.docker = None;
-            it.file += "moderators.become = ['operator']\n";
+            it.file += "moderators.assign = ['operator']\n";
         },
         "no \"opener\"",
     ),
@@ -570,8 +570,8 @@ const DEFECTS: &[(&str, Change, &str)] = &[
     ("policy-pending", |it| it.on_disk = Some(2), "2 keys"),
     (
         "policy-suspicious",
-        |it| it.file += "moderators.jids = ['x@example.org']\nmoderators.become = ['operator']\n",
-        "not in `become`",
+        |it| it.file += "moderators.jids = ['x@example.org']\nmoderators.assign = ['operator']\n",
+        "not in `assign`",
     ),
     (
         "ignore",

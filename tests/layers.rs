@@ -7,17 +7,18 @@ use std::path::{Path, PathBuf};
 
 /// A module and the modules it may use, from the bottom up. `xmpp` is split: what reads and writes an
 /// element stands below all, the link above it.
-const LAYERS: [(&str, &[&str]); 21] = [
+const LAYERS: [(&str, &[&str]); 22] = [
     ("secret", &[]),
     ("thread", &[]),
     ("private", &[]),
     ("jid", &[]),
     ("metrics", &[]),
     ("xmpp", &["metrics", "secret"]),
-    ("policy", &["jid", "secret"]),
+    ("setting", &["jid"]),
+    ("policy", &["setting", "jid", "secret"]),
     ("password", &["policy", "jid", "secret"]),
     ("wire", &["policy", "xmpp", "jid", "secret"]),
-    ("config", &["policy", "jid", "secret"]),
+    ("config", &["setting", "policy", "jid", "secret"]),
     ("store", &["config", "policy", "jid", "private", "secret", "thread"]),
     (
         "component",

@@ -12,14 +12,13 @@ use std::sync::Arc;
 use any::{Parts, attempt, moment, parts, pressure, room};
 use jiff::Timestamp;
 use proptest::prelude::*;
+use vestibule::policy::Policy;
 use vestibule::policy::attempt::{Action, Affiliation, Attempt, RoomView};
 use vestibule::policy::class::Class;
 use vestibule::policy::decide::{decide, rejudge};
 use vestibule::policy::exceptions::{Exception, Whom};
-use vestibule::policy::modes::{ALWAYS, Mode, SWITCHES};
+use vestibule::policy::modes::{FIXED, Mode, SWITCHES};
 use vestibule::policy::pressure::Pressure;
-use vestibule::policy::rules::Policy;
-use vestibule::policy::set::Set;
 use vestibule::policy::verdict::{Decision, Verdict};
 
 #[derive(Clone, Debug)]
@@ -36,7 +35,7 @@ impl World {
     fn policy(&self, places: &[usize], mode: Mode) -> Policy {
         let mut policy = Parts { overrides: Vec::new(), ..self.parts.clone() }.policy();
         let base = Arc::make_mut(&mut policy.base);
-        Arc::make_mut(&mut base.modes).put(places.iter().copied(), Set::at(mode, 1));
+        Arc::make_mut(&mut base.modes).put(places.iter().copied(), mode, 1);
         policy.put_in_force();
         policy
     }
@@ -83,7 +82,7 @@ proptest! {
         let decision = world.under(&all(), Mode::Off);
         let is_word = matches!(world.attempt.action, Action::Command(_));
         if decision.verdict != Verdict::Allow && !is_word {
-            let always = ALWAYS.iter().any(|(name, _)| *name == decision.rule.name);
+            let always = FIXED.iter().any(|rule| rule.name == decision.rule.name);
             // What somebody closed by hand stays closed.
             prop_assert!(always || decision.rule.name == "close.by", "{:?}", decision);
         }

@@ -28,20 +28,20 @@ use vestibule::policy::decide::{decide, rejudge};
 use vestibule::policy::denial::Denial;
 use vestibule::policy::explain::explain;
 use vestibule::policy::facts::Facts;
+use vestibule::policy::form_field::{FormField, To};
 use vestibule::policy::hours::AtEnd;
 use vestibule::policy::lobby::Admission;
 use vestibule::policy::moderators::Become;
 use vestibule::policy::pressure::Pressure;
 use vestibule::policy::record::{Closed, Person, Record, Source};
 use vestibule::policy::removal::{By, Proof, keep_out, lift};
-use vestibule::policy::rules::{Policy, Rules};
+use vestibule::policy::room_form::{PersistentBy, SubjectBy};
 use vestibule::policy::session::{Session, SessionKind};
-use vestibule::policy::setting::{Setting, To};
-use vestibule::policy::settings::{PersistentBy, SubjectBy};
 use vestibule::policy::succession::{Remedy, Scene, Since, is_service, plan};
 use vestibule::policy::suspended::Suspended;
 use vestibule::policy::verdict::{Decision, Verdict};
 use vestibule::policy::who::Who;
+use vestibule::policy::{Policy, Rules};
 
 /// Everything that a decision rests on.
 #[derive(Clone, Debug)]
@@ -145,8 +145,8 @@ impl World {
         let is = |name: &str| proved.is_some_and(|jid| jid.as_str() == name);
         let access = &rules.access;
         let listed = proved.is_some_and(|jid| {
-            access.listed_jids.value.contains(jid)
-                || access.listed_domains.value.contains(jid.domain())
+            access.listed.value.jids.contains(jid)
+                || access.listed.value.domains.contains(jid.domain())
         });
         let by_session = match auth {
             Auth::Token => Class::Token,
@@ -261,7 +261,7 @@ proptest! {
     #[test]
     fn the_order_of_lists_does_not_matter(world in world()) {
         let mut other = world.clone();
-        Arc::make_mut(&mut other.parts.base.moderators).become_by.value.reverse();
+        Arc::make_mut(&mut other.parts.base.moderators).assign.value.reverse();
         Arc::make_mut(&mut other.parts.base.moderators).claim_values.value.reverse();
         other.attempt.requester.claims.reverse();
         prop_assert_eq!(world.decide(), other.decide());
@@ -398,12 +398,12 @@ proptest! {
                     Some(wanted) => on != wanted,
                     None => rules.settings.persistent.value == PersistentBy::Only(Who::Nobody),
                 },
-                FieldChange::Setting(Setting::History, To::Number(number)) => {
+                FieldChange::Setting(FormField::History, To::Number(number)) => {
                     let most = rules.settings.history_max.value;
                     rules.settings.history.value == Who::Nobody
                         || (most > 0 && number.is_none_or(|number| number > most))
                 }
-                FieldChange::Setting(Setting::Subject, _) => {
+                FieldChange::Setting(FormField::Subject, _) => {
                     rules.settings.subject.value == SubjectBy::Only(Who::Nobody)
                 }
                 FieldChange::Other(_) => rules.settings.other.value == Who::Nobody,
@@ -571,7 +571,7 @@ proptest! {
         let chair: BareJid = "chair@example.org".parse().unwrap();
         let mut world = world.under(rules);
         let moderators = Arc::make_mut(&mut world.parts.base.moderators);
-        moderators.become_by.value = vec![Become::Operator, Become::Listed, Become::Opener];
+        moderators.assign.value = vec![Become::Operator, Become::Listed, Become::Opener];
         moderators.protect.value = vec![Protected::File];
         moderators.jids.value = [chair.clone()].into();
         moderators.domains.value.clear();
@@ -629,7 +629,7 @@ proptest! {
     fn nobody_becomes_a_moderator_where_nobody_does(world in world(), credential in credential()) {
         let mut world = world.trying(Action::Join { credential });
         world.parts.overrides.clear();
-        Arc::make_mut(&mut world.parts.base.moderators).become_by.value = Vec::<Become>::new();
+        Arc::make_mut(&mut world.parts.base.moderators).assign.value = Vec::<Become>::new();
         world.attempt.requester.affiliation = Affiliation::Member;
         let person = world.attempt.requester.person;
         world.attempt.requester.person = person.map(|p| p.as_moderator(false).restored());

@@ -4,23 +4,26 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 use vestibule::policy::attempt::{Action, Client, Credential};
 use vestibule::policy::denial::Denial;
+use vestibule::policy::form_field::FormField;
 use vestibule::policy::gate_words::{GATE_WORDS, SHARED};
 use vestibule::policy::hours::AtEnd;
 use vestibule::policy::lobby::Admission;
 use vestibule::policy::moderators::Become;
-use vestibule::policy::modes::{ALWAYS, SWITCHES};
+use vestibule::policy::modes::{FIXED, SWITCHES};
 use vestibule::policy::notice::Notice;
 use vestibule::policy::permissions::E2ee;
-use vestibule::policy::setting::Setting;
-use vestibule::policy::settings::SubjectBy;
+use vestibule::policy::room_form::SubjectBy;
+use vestibule::policy::rules::{Families, Family, Key, Rules, Visit};
 use vestibule::policy::shown::{Shown, shown};
 use vestibule::policy::succession::Rescue;
 use vestibule::policy::told::Told;
 use vestibule::policy::who::Who;
+use vestibule::setting::{Kind, Setting};
 
 /// Those that only somebody inside can get: they are no answers to a join.
 const INSIDE: [&str; 29] = [
@@ -70,51 +73,79 @@ fn rows_after(text: &str, mark: &str) -> Vec<String> {
     section.lines().filter(|line| line.starts_with("| `")).map(str::to_owned).collect()
 }
 
-/// Every file below a directory.
-fn files(directory: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
-    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
-}
-
-/// The literals that stand, in the policy's code, where a rule is named.
-fn rules_in_code() -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
-    for path in files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/policy")) {
-        let text = fs::read_to_string(path).unwrap();
-        let code = text.split("\n#[cfg(test)]").next().unwrap();
-        for place in ["Rule::new(", "require(case,"] {
-            for after in code.split(place).skip(1) {
-                if let Some(literal) = after.trim_start().strip_prefix('"') {
-                    names.insert(literal.split('"').next().unwrap().to_owned());
-                }
-            }
-        }
+/// Replaces a part of a file, if UPDATE is set; the part must be that.
+fn current(path: &str, part: &str, expected: &str) {
+    if std::env::var_os("UPDATE").is_some() && part != expected {
+        let whole = read(path).replace(part, expected);
+        fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join(path), whole).unwrap();
+    } else {
+        assert_eq!(part, expected, "{path}: UPDATE=1 cargo test --test reference writes it");
     }
-    names
 }
 
 #[test]
 fn every_rule_is_explained_and_no_other() {
-    let documented: BTreeSet<String> =
-        rows("Rules").iter().map(|row| row.split('`').nth(1).unwrap().to_owned()).collect();
-    let in_code = rules_in_code();
-    assert!(in_code.contains("close.at_occupants") && in_code.len() > 30, "{in_code:?}");
-    assert_eq!(documented, in_code);
+    let keys = |keys: &[&str]| match keys {
+        [] => "none".to_owned(),
+        keys => keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", "),
+    };
+    let fixed =
+        FIXED.iter().map(|it| format!("| `{}` | {} | {} |", it.name, keys(it.keys), it.meaning));
+    let switched =
+        SWITCHES.iter().map(|it| format!("| `{0}` | `{0}` | {1} |", it.name, it.meaning));
+    let expected: Vec<String> = fixed.chain(switched).collect();
+    let names: BTreeSet<_> =
+        FIXED.iter().map(|rule| rule.name).chain(SWITCHES.iter().map(|rule| rule.name)).collect();
+    assert_eq!(names.len(), expected.len(), "a rule is declared twice");
+    current("docs/rules.md", &rows("Rules").join("\n"), &expected.join("\n"));
+
+    let always: Vec<_> =
+        FIXED.iter().map(|rule| format!("| `{}` | {} |", rule.name, rule.because)).collect();
+    let rows = rows_after(&read("docs/modes.md"), "\n## What always holds\n");
+    current("docs/modes.md", &rows.join("\n"), &always.join("\n"));
+}
+
+/// The tables of the policy, as the file with every key has them.
+#[derive(Default)]
+struct Tables(String);
+
+impl Tables {
+    fn begin<F: Family>(&mut self) {
+        let Self(text) = self;
+        text.push_str(&format!("[policy.{}]\n", F::NAME));
+        F::INTRO.iter().for_each(|line| text.push_str(&format!("# {line}\n")));
+    }
+}
+
+impl Families for Tables {
+    fn family<F: Family + Clone>(&mut self, family: &mut Arc<F>) {
+        self.begin::<F>();
+        Arc::make_mut(family).visit(self);
+        self.0.push('\n');
+    }
+}
+
+impl Visit for Tables {
+    fn setting<T: 'static>(&mut self, key: &Key, setting: &mut Setting<T>, kind: Kind<T>) {
+        key.doc.iter().for_each(|line| self.0.push_str(&format!("#{line}\n")));
+        self.0.push_str(&format!("{} = {}\n", key.name, kind.write(&setting.value)));
+    }
+
+    fn table<F: Family>(&mut self, _: &'static str, family: &mut F) {
+        self.0.push('\n');
+        self.begin::<F>();
+        family.visit(self);
+    }
 }
 
 #[test]
-fn every_rule_can_be_switched_or_is_listed_as_one_that_cannot() {
-    let documented: Vec<String> =
-        rows("Rules").iter().map(|row| row.split('`').nth(1).unwrap().to_owned()).collect();
-    let switched = SWITCHES.iter().map(|switch| switch.name);
-    let named: Vec<_> = switched.chain(ALWAYS.iter().map(|(name, _)| *name)).collect();
-    let set: BTreeSet<_> = named.iter().map(|name| (*name).to_owned()).collect();
-    assert_eq!(set.len(), named.len(), "a rule is listed twice");
-    assert_eq!(set, documented.into_iter().collect());
-
-    let always: Vec<_> = ALWAYS.iter().map(|(name, why)| format!("| `{name}` | {why} |")).collect();
-    let rows = rows_after(&read("docs/modes.md"), "\n## What always holds\n");
-    assert_eq!(rows, always, "\n{}\n", always.join("\n"));
+fn the_file_with_every_key_has_the_policy_as_it_is_declared() {
+    let mut tables = Tables::default();
+    Rules::default().visit(&mut tables);
+    let file = read("component.toml");
+    let (_, from) = file.split_once("\n\n[policy.password]\n").unwrap();
+    let (part, _) = from.split_once("[policy.modes]\n").unwrap();
+    current("component.toml", &format!("[policy.password]\n{part}"), &tables.0);
 }
 
 #[test]
@@ -154,7 +185,7 @@ fn whatever_else_is_said_stands_in_its_table() {
         let after = gate.split(&format!("[\"{name}\"] =")).nth(1).unwrap_or_default();
         assert!(after.trim_start().starts_with(&format!("\"{words}\",")), "{name}: {words}");
     }
-    let settings = Setting::ALL.map(|one| format!("| `{}` | {} |", one.name(), one.words()));
+    let settings = FormField::ALL.map(|one| format!("| `{}` | {} |", one.name(), one.words()));
     assert_eq!(table("What settings are called"), settings);
 }
 

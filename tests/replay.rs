@@ -61,7 +61,7 @@ impl Lab {
         self.home.path().join("decisions.jsonl")
     }
 
-    fn load(&self, file: &str) -> vestibule::policy::rules::Policy {
+    fn load(&self, file: &str) -> vestibule::policy::Policy {
         let environment = Environment::of([(SECRET.0.into(), SECRET.1.into())]);
         load(&self.home.path().join(file), &environment).unwrap().policy
     }
@@ -331,11 +331,11 @@ jid = "mallory@example.org"
 reason = "not met"
 [[exception]]
 domain = "guest.example.org"
-rules = ["password.guesses"]
+rules = ["password.guesses.free"]
 reason = "nothing of it is proved: not met"
 [[exception]]
 room = "tea1"
-rules = ["password.guesses"]
+rules = ["password.guesses.free"]
 reason = "met"
 "#;
     fs::write(lab.home.path().join("new.toml"), file).unwrap();

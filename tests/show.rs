@@ -7,7 +7,7 @@ use std::path::Path;
 
 use vestibule::config::{Environment, effective, load};
 use vestibule::jid::BareJid;
-use vestibule::policy::rules::Rules;
+use vestibule::policy::Rules;
 
 const FILE: &str = r#"
 [component]

@@ -13,11 +13,11 @@ use std::time::Duration;
 use jiff::tz::TimeZoneDatabase;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
+use vestibule::policy::Rules;
 use vestibule::policy::attempt::RoomView;
 use vestibule::policy::hours::{AtEnd, Hours, Phase, Span};
 use vestibule::policy::notice::Notice;
 use vestibule::policy::record::{Closed, Record};
-use vestibule::policy::rules::Rules;
 use vestibule::policy::suspended::Suspended;
 use vestibule::policy::timers::{Agenda, Deed, Scene, agenda, effects};
 use vestibule::policy::wave::Wave;
@@ -362,7 +362,7 @@ fn a_wave_is_over_when_no_stranger_has_come_for_a_while() {
     room.record.wave = Some(Wave { since: at(NOON), lobby: true });
     assert_eq!(room.agenda(at(NOON)).next, Some(after(at(NOON), 600)));
     room.last_stranger = Some(after(at(NOON), 30));
-    assert_eq!(room.live(9999), [(630, "limits.wave", Deed::Calm)]);
+    assert_eq!(room.live(9999), [(630, "limits.wave_strangers", Deed::Calm)]);
     assert_eq!(room.record.wave, None);
     // But not while the room is suspended: nobody comes in then.
     room.record.wave = Some(Wave { since: at(NOON), lobby: true });
@@ -372,7 +372,7 @@ fn a_wave_is_over_when_no_stranger_has_come_for_a_while() {
     // And at once where the rule is gone.
     room.record.wave = Some(Wave { since: at(NOON), lobby: false });
     Arc::make_mut(&mut room.rules.limits).wave_strangers.value = 0;
-    assert_eq!(room.live(9999), [(0, "limits.wave", Deed::Calm)]);
+    assert_eq!(room.live(9999), [(0, "limits.wave_strangers", Deed::Calm)]);
 }
 
 #[test]

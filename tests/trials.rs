@@ -92,13 +92,13 @@ fn everything_that_a_test_names_is_compared() {
             "[[case]]\nroom = \"tea@rooms.example.org\"\njid = \"ann@example.org\"\ndo = \"open\"\n{more}"
         )
     };
-    let right = "expect = \"allow\"\nrule = \"moderators.become\"\nclass = \"account\"\neffects = { moderator = true, password = true, lobby = false }";
+    let right = "expect = \"allow\"\nrule = \"moderators.assign\"\nclass = \"account\"\neffects = { moderator = true, password = true, lobby = false }";
     assert_eq!(tried("", &test(right), &[]).1, Some(0));
     for (slip, told) in [
         ("expect = \"deny\"", "verdict: expected deny, found allow"),
         (
             "expect = \"allow\"\nrule = \"access.open\"",
-            "rule: expected access.open, found moderators.become",
+            "rule: expected access.open, found moderators.assign",
         ),
         ("expect = \"allow\"\nclass = \"guest\"", "class: expected guest, found account"),
         ("expect = \"allow\"\ndenial = \"lobby\"", "denial: expected lobby, found none"),

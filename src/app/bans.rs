@@ -12,9 +12,9 @@ use super::clock::now;
 use super::enforce::enforce;
 use super::{Shared, parts};
 use crate::component::desk::Consequences;
+use crate::policy::Policy;
 use crate::policy::bans::{self, Banned, Bans, Origin};
 use crate::policy::room_name::pattern;
-use crate::policy::rules::Policy;
 use crate::store::{Ban, Store, StoreError};
 
 /// The interval at which bans that are only in memory are written to the database.

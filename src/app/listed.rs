@@ -14,8 +14,8 @@ use crate::control::{OccupantLine, RoomLine, RoomState, WaitingLine};
 use crate::jid::BareJid;
 use crate::policy::attempt::{Requester, RoomView};
 use crate::policy::classify::{Place, class};
-use crate::policy::rules::{Policy, Rules};
 use crate::policy::succession::is_moderator;
+use crate::policy::{Policy, Rules};
 use crate::wire::room::LiveRoom;
 
 /// Every room, by address.

@@ -9,7 +9,7 @@ use super::clock::now;
 use crate::component::desk::{Consequences, Desk};
 use crate::component::registry::Room;
 use crate::jid::BareJid;
-use crate::policy::rules::Policy;
+use crate::policy::Policy;
 
 /// Shows every room to `see`, in the order of their addresses. One that is there all the while is shown once.
 pub(super) fn each_room(shared: &Shared, mut see: impl FnMut(&Desk, &BareJid, &Room)) {

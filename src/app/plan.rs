@@ -14,9 +14,9 @@ use crate::component::drift::{drifts, in_stored};
 use crate::config::{LoadError, Loaded, Outside, changes, parse};
 use crate::control::{Candidate, List, PersonChange, Plan, ProviderChange, RoomChange};
 use crate::jid::BareJid;
+use crate::policy::Policy;
 use crate::policy::drift::Drift;
 use crate::policy::providers::Proves;
-use crate::policy::rules::Policy;
 use crate::policy::session::SessionKind;
 use crate::wire::room::LiveRoom;
 

@@ -10,7 +10,7 @@ use super::explain::in_words;
 use super::out::{NO, fail, say};
 use crate::app::{explanation_to_json, now};
 use crate::config::{self, Loaded, load_trials};
-use crate::policy::rules::Policy;
+use crate::policy::Policy;
 use crate::proof::trials::{Coverage, Outcome, junit, run};
 
 /// What is tested, and how it is told.

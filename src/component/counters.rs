@@ -14,7 +14,7 @@ use crate::policy::denial::Denial;
 use crate::policy::mark::Mark;
 use crate::policy::password::Guesses;
 use crate::policy::pressure::Pressure;
-use crate::policy::rules::{Policy, Rules};
+use crate::policy::{Policy, Rules};
 
 /// Most entries of each kind. Beyond it, new ones are not counted until old ones are over: the limit per
 /// room still holds then.
@@ -217,9 +217,9 @@ mod tests {
     use std::str::FromStr;
 
     use super::*;
+    use crate::policy::Policy;
     use crate::policy::attempt::{Requester, RoomView};
     use crate::policy::decide::decide;
-    use crate::policy::rules::Policy;
     use crate::policy::verdict::{Decision, Verdict};
 
     fn guess(id: usize, address: &str, credential: Credential) -> Attempt {

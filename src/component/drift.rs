@@ -7,7 +7,7 @@ use crate::metrics::{Counter, Gauge, metrics};
 use crate::policy::attempt::RoomView;
 use crate::policy::drift::{Drift, Scene, compare};
 use crate::policy::record::Record;
-use crate::policy::rules::{Policy, Rules};
+use crate::policy::{Policy, Rules};
 use crate::wire::room::LiveRoom;
 
 /// In what this room differs from these rules of the policy.

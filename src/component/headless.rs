@@ -9,9 +9,9 @@ use crate::jid::BareJid;
 use crate::policy::attempt::{Requester, RoomView};
 use crate::policy::notice::Notice;
 use crate::policy::record::Person;
-use crate::policy::rules::{Policy, Rules};
 use crate::policy::succession::{Plan, Remedy, Scene, Since, is_moderator, is_service, next, plan};
 use crate::policy::verdict::Effects;
+use crate::policy::{Policy, Rules};
 use crate::wire::room::LiveRoom;
 
 /// Looks at rooms that have changed or whose time has come, at most `most` of them: what seems to be due in each, from what

@@ -14,8 +14,8 @@ use crate::jid::BareJid;
 use crate::policy::attempt::{Attempt, Requester, RoomView};
 use crate::policy::moderators::Become;
 use crate::policy::record::Record;
-use crate::policy::rules::{Policy, Rules};
 use crate::policy::selector::Claim;
+use crate::policy::{Policy, Rules};
 use crate::wire::question::Question;
 use crate::wire::room::LiveRoom;
 
@@ -304,7 +304,7 @@ impl Live {
                 // Who opens a room moderates it: where that is the rule, there was a moderator once.
                 let is_open = |record: &Record| record.awaited.is_none() && !record.found;
                 let opened = room.view.record.as_ref().is_some_and(is_open);
-                let is_rule = room.rules.moderators.become_by.value.contains(&Become::Opener);
+                let is_rule = room.rules.moderators.assign.value.contains(&Become::Opener);
                 (opened && is_rule).then_some(now)
             }
         });

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 
 use crate::jid::BareJid;
 use crate::password::{DeriveError, RandomnessFailed, derive, generate, judge, period_at};
+use crate::policy::Rules;
 use crate::policy::record::Source;
-use crate::policy::rules::Rules;
 use crate::policy::strength::Strength;
 use crate::policy::verdict::NewPassword;
 use crate::secret::Secret;

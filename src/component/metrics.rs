@@ -285,8 +285,8 @@ mod tests {
 
     fn decision() -> Decision {
         crate::policy::decide::decide(
-            &crate::policy::rules::Policy::default(),
-            &crate::policy::rules::Policy::default().base,
+            &crate::policy::Policy::default(),
+            &crate::policy::Policy::default().base,
             &crate::policy::attempt::Attempt::default(),
             &crate::policy::attempt::RoomView::default(),
             &crate::policy::pressure::Pressure::default(),

@@ -1,9 +1,9 @@
 //! Names that look like those of people inside.
 
 use super::registry::Room;
+use crate::policy::Policy;
 use crate::policy::attempt::Requester;
 use crate::policy::names::{Looks, Namesake};
-use crate::policy::rules::Policy;
 use crate::policy::succession::is_moderator;
 
 impl Room {

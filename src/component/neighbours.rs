@@ -20,11 +20,11 @@ const NEIGHBOURS: [Neighbour; 11] = [
     },
     Neighbour {
         module: "token_affiliation",
-        advice: "makes members and owners of people with tokens: take it out, \"token\" in moderators.become does the same",
+        advice: "makes members and owners of people with tokens: take it out, \"token\" in moderators.assign does the same",
     },
     Neighbour {
         module: "token_affiliation_legacy",
-        advice: "makes members and owners of people with tokens: take it out, \"token\" in moderators.become does the same",
+        advice: "makes members and owners of people with tokens: take it out, \"token\" in moderators.assign does the same",
     },
     Neighbour {
         module: "lobby_autostart",

@@ -11,9 +11,9 @@ use super::live::Known;
 use crate::jid::BareJid;
 use crate::policy::attempt::RoomView;
 use crate::policy::record::Record;
-use crate::policy::rules::{Policy, Rules};
 use crate::policy::selector::Claim;
 use crate::policy::succession::is_moderator;
+use crate::policy::{Policy, Rules};
 
 /// A room.
 #[derive(Clone, Debug)]

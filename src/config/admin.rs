@@ -5,11 +5,12 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::names::account;
 use super::outside::Outside;
-use super::section::{Item, Read, Section};
-use super::values::{boolean, list, some_text, text, word};
+use super::section::Section;
 use crate::jid::BareJid;
+use crate::setting::address::account;
+use crate::setting::values::{boolean, list, some_text, text, word};
+use crate::setting::{Item, Read};
 
 /// What somebody is trusted with. Each may do what those before it may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -3,11 +3,13 @@
 use globset::GlobMatcher;
 
 use super::covered::{self, On, Reach};
-use super::names::{account_or, domain_name, glob, moment, network, warn_of_words};
-use super::section::{Item, Read, Section};
-use super::values::{some_text, text};
+use super::section::Section;
 use crate::jid::BareJid;
 use crate::policy::bans::{Ban, Bans, Origin};
+use crate::policy::rules::kinds::glob;
+use crate::setting::address::{account_or, domain_name, moment, network, words_for_domains};
+use crate::setting::values::{some_text, text};
+use crate::setting::{Item, Read};
 
 /// Reads every `[[ban]]`, and how many there are.
 pub(super) fn read(sections: Vec<Section<'_>>) -> (Bans, usize) {
@@ -26,7 +28,7 @@ fn one(mut section: Section<'_>, bans: &mut Bans, reaches: &mut Vec<Reach>) {
     let given = ["jid", "domain", "network"].map(|key| section.given(key, |_| ()).is_some());
     let jid = section.read("jid", account);
     let domain = section.read("domain", domain_name);
-    warn_of_words(&mut section, "domain");
+    section.warn("domain", words_for_domains);
     let network = section.read("network", network);
     let rooms = room(&mut section);
     let until = section.read("until", moment);

@@ -6,9 +6,9 @@ use crate::policy::class::{Class, ClassSet};
 use crate::policy::lobby::Admission;
 use crate::policy::moderators::Become;
 use crate::policy::record::Source;
-use crate::policy::rules::{Policy, Rules};
 use crate::policy::succession::Rescue;
 use crate::policy::who::Who;
+use crate::policy::{Policy, Rules};
 
 /// Notes what cannot be meant, or may not be: in the rules for every room, and in each override.
 pub(super) fn check(notes: &Notes<'_>, policy: &Policy) {
@@ -126,10 +126,10 @@ impl Checks<'_> {
         }
         if close.hold_until.value.moderator && !self.can_moderate() {
             self.error(
-                close.hold_until.line.max(self.rules.moderators.become_by.line),
+                close.hold_until.line.max(self.rules.moderators.assign.line),
                 "close.hold_until",
                 "people wait for a moderator, and nobody can become one",
-                "name operators, or another way in `moderators.become`",
+                "name operators, or another way in `moderators.assign`",
             );
         }
         let strangers = ClassSet::of(&[Class::Guest, Class::Federated]);
@@ -152,10 +152,10 @@ impl Checks<'_> {
         if admission.value.is_members_only() && !self.can_admit() {
             let moderators = &self.rules.moderators;
             self.warning(
-                admission.line.max(moderators.become_by.line).max(moderators.admit.line),
+                admission.line.max(moderators.assign.line).max(moderators.admit.line),
                 "lobby.admission",
                 "nobody can let people in from the lobby",
-                "name operators, or another way in `moderators.become` and `moderators.admit`",
+                "name operators, or another way in `moderators.assign` and `moderators.admit`",
             );
         }
         if !self.can_be(self.rules.access.enter.value) {
@@ -196,28 +196,28 @@ impl Checks<'_> {
                 "add them to `access.enter`, or take them from `access.open`",
             );
         }
-        let become_by = &self.rules.moderators.become_by;
+        let assign = &self.rules.moderators.assign;
         let guests_open = open.has(Class::Guest) && access.enter.value.has(Class::Guest);
-        if guests_open && become_by.value.contains(&Become::Opener) {
+        if guests_open && assign.value.contains(&Become::Opener) {
             self.warning(
-                access.open.line.max(become_by.line),
+                access.open.line.max(assign.line),
                 "access.open",
                 "guests may open rooms, and who opens a room moderates it: on a server without \
                  accounts, an early stranger",
-                "leave \"guest\" out of `access.open`, or \"opener\" out of `moderators.become`",
+                "leave \"guest\" out of `access.open`, or \"opener\" out of `moderators.assign`",
             );
         }
     }
 
     fn moderating(&self) {
         let moderators = &self.rules.moderators;
-        let ways = &moderators.become_by;
+        let ways = &moderators.assign;
         let named = !moderators.jids.value.is_empty() || !moderators.domains.value.is_empty();
         if named && !ways.value.contains(&Become::Listed) {
             self.warning(
                 moderators.jids.line.max(moderators.domains.line),
-                "moderators.become",
-                "`jids` and `domains` name moderators, and \"listed\" is not in `become`",
+                "moderators.assign",
+                "`jids` and `domains` name moderators, and \"listed\" is not in `assign`",
                 "add \"listed\"",
             );
         }
@@ -228,14 +228,14 @@ impl Checks<'_> {
             self.warning(
                 moderators.claim_values.line,
                 "moderators.claim_values",
-                "no value of the claim makes a moderator, and \"token\" is in `become`",
+                "no value of the claim makes a moderator, and \"token\" is in `assign`",
                 "write [\"true\"]",
             );
         }
         if !self.can_moderate() && self.policy.operators.is_empty() {
             self.warning(
                 ways.line,
-                "moderators.become",
+                "moderators.assign",
                 "nobody can ever moderate a room: nobody removes people there, or lets them in",
                 "name operators, or another way",
             );
@@ -247,7 +247,7 @@ impl Checks<'_> {
         let (moderators, lobby) = (&self.rules.moderators, &self.rules.lobby);
         let (successors, after) = (moderators.successors, moderators.succession_after);
         let rescue = &lobby.rescue;
-        let can_take_over = !moderators.become_by.value.is_empty()
+        let can_take_over = !moderators.assign.value.is_empty()
             && self.can_be(successors.value)
             && (after.value.is_some() || !rescue.value.is_empty());
         if lobby.admission.value.has_lobby()
@@ -272,7 +272,7 @@ impl Checks<'_> {
             Class::Service => !self.policy.services.is_empty(),
             Class::Operator => !self.policy.operators.is_empty(),
             Class::Listed => {
-                !access.listed_jids.value.is_empty() || !access.listed_domains.value.is_empty()
+                !access.listed.value.jids.is_empty() || !access.listed.value.domains.is_empty()
             }
             Class::Token | Class::Account | Class::Returning | Class::Federated | Class::Guest => {
                 true
@@ -282,7 +282,7 @@ impl Checks<'_> {
 
     fn can_moderate(&self) -> bool {
         let moderators = &self.rules.moderators;
-        moderators.become_by.value.iter().any(|way| match way {
+        moderators.assign.value.iter().any(|way| match way {
             Become::Operator => !self.policy.operators.is_empty(),
             Become::Listed => {
                 !moderators.jids.value.is_empty() || !moderators.domains.value.is_empty()

@@ -6,15 +6,16 @@ use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
 
-use super::names::domain;
 use super::notes::Place;
 use super::outside::Outside;
 use super::secrets::{self, Keys};
-use super::section::{Item, Read, Section};
+use super::section::Section;
 use super::settings::{Component, Format, Log};
-use super::values::{boolean, duration, some_text, text, word};
 use crate::jid::BareJid;
 use crate::secret::Secret;
+use crate::setting::address::domain;
+use crate::setting::values::{boolean, duration, some_text, text, word};
+use crate::setting::{Item, Read};
 
 /// Reads `[component]`; `None`: there is no domain to speak as, or no secret (which is noted).
 pub(super) fn read(mut section: Section<'_>, outside: &Outside<'_>) -> Option<Component> {

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::section::{Item, Read, Section};
+use super::section::Section;
 use super::settings::Doctor;
-use super::values::{duration_or_never, list, some_text, text};
+use crate::setting::values::{duration_or_never, list, some_text, text};
+use crate::setting::{Item, Read};
 
 /// Reads `[doctor]`.
 pub(super) fn read(mut section: Section<'_>) -> Doctor {

@@ -7,7 +7,7 @@ use config::Source as _;
 
 use super::notes::{Notes, Place};
 use super::section::Section;
-use super::suggest;
+use crate::setting::suggest;
 
 /// Every variable that stands in for a key of the file.
 const VARIABLES: [(&str, &str, &str); 19] = [

@@ -4,13 +4,14 @@ use globset::GlobMatcher;
 
 use super::bans::{account, room};
 use super::modes::what_is_wrong_with;
-use super::names::{domain_name, moment, warn_of_words};
-use super::section::{Item, Read, Section};
-use super::values::{list, some_text, text, word};
+use super::section::Section;
 use crate::policy::bans::BAN;
 use crate::policy::class::Class;
 use crate::policy::exceptions::{Exception, Exceptions, Whom};
 use crate::policy::modes::named;
+use crate::setting::address::{domain_name, moment, words_for_domains};
+use crate::setting::values::{list, some_text, text, word};
+use crate::setting::{Item, Read};
 
 /// Reads every `[[exception]]`.
 pub(super) fn read(sections: Vec<Section<'_>>) -> Exceptions {
@@ -25,7 +26,7 @@ fn one(mut section: Section<'_>, exceptions: &mut Exceptions) {
     let given = ["jid", "domain", "class"].map(|key| section.given(key, |_| ()).is_some());
     let jid = section.read("jid", account).map(|(jid, _)| Whom::Jid(jid));
     let domain = section.read("domain", domain_name).map(|(domain, _)| Whom::Domain(domain));
-    warn_of_words(&mut section, "domain");
+    section.warn("domain", words_for_domains);
     let class = section.read("class", word(&Class::ALL, Class::name));
     let class = class.map(|(class, _)| Whom::Class(class));
     let rooms: Option<GlobMatcher> = room(&mut section);

@@ -13,11 +13,12 @@ use super::notes::{Notes, Written};
 use super::outside::Outside;
 use super::problem::{Problem, write_all};
 use super::redacted::{Lines, without_secrets};
-use super::section::{Item, Read, Section};
+use super::section::Section;
 use super::settings::Settings;
 use super::{admin, checks, component, doctor, policy, service, store, syntax, upkeep};
-use crate::policy::rules::Policy;
+use crate::policy::Policy;
 use crate::secret::Secret;
+use crate::setting::{Item, Read};
 
 /// The version of the file that this program reads.
 const VERSION: &str = "1";

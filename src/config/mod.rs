@@ -4,11 +4,9 @@
 //! is read goes into the types of the policy with its line, what is wrong is noted with line and column,
 //! and a key that nobody asks for is unknown. So one pass finds every problem.
 
-mod access;
 mod admin;
 mod bans;
 mod checks;
-mod close;
 mod component;
 mod covered;
 mod described;
@@ -18,34 +16,23 @@ mod environment;
 mod exceptions;
 mod excerpt;
 mod held;
-mod hours;
-mod item;
 mod layers;
-mod limits;
 mod load;
-mod lobby;
 mod meeting;
-mod moderators;
 mod modes;
 mod moot;
-mod names;
 mod no_effect;
 mod notes;
 mod outline;
 mod outside;
-mod password;
-mod permissions;
 mod policy;
 mod postgres;
 mod problem;
 mod profiles;
 mod providers;
 mod redacted;
-mod removal;
 mod report;
 mod restart;
-mod room_names;
-mod room_settings;
 mod rooms;
 mod rules;
 mod secrets;
@@ -53,16 +40,16 @@ mod section;
 mod service;
 mod settings;
 mod store;
-mod suggest;
 mod syntax;
 mod texts;
 mod ties;
 mod times;
 mod trials;
 mod upkeep;
-mod values;
 mod written;
 
+pub use crate::setting::suggest::nearest;
+pub use crate::setting::values::{LONGEST, length};
 pub use admin::{Admin, Listen, Role, SocketMode, Token};
 pub use component::{NO_SECRET, NO_SECRET_HINT};
 pub use described::{Described, DescribedError};
@@ -82,6 +69,4 @@ pub use settings::{
     Addresses, Audit, Component, Doctor, Format, Limit, Log, Service, Settings, Store,
 };
 pub use store::database;
-pub use suggest::nearest;
 pub use trials::{Effect, Expected, Trial, load_trials, parse_trials};
-pub use values::{LONGEST, length};

@@ -1,10 +1,9 @@
 //! `[policy.modes]`, and `[room.modes]` for some rooms.
 
 use super::section::Section;
-use super::suggest;
-use super::values::word;
-use crate::policy::modes::{ALWAYS, Mode, Modes, SWITCHES, families, named};
-use crate::policy::set::Set;
+use crate::policy::modes::{FIXED, Mode, Modes, SWITCHES, families, named};
+use crate::setting::suggest;
+use crate::setting::values::word;
 
 /// Puts what the table says into the modes: first of whole families, then of single rules.
 pub(super) fn read(mut section: Section<'_>, modes: &mut Modes) {
@@ -25,7 +24,7 @@ pub(super) fn read(mut section: Section<'_>, modes: &mut Modes) {
     // A rule's name has a dot, a family's has none.
     found.sort_by_key(|(name, ..)| name.contains('.'));
     for (name, mode, line) in found {
-        modes.put(named(&name), Set::at(mode, line));
+        modes.put(named(&name), mode, line);
     }
 }
 
@@ -34,9 +33,8 @@ pub(super) fn what_is_wrong_with(name: &str) -> Option<(&'static str, String)> {
     if named(name).next().is_some() {
         return None;
     }
-    let always = ALWAYS.iter().find(|(rule, _)| *rule == name);
-    if let Some((_, why)) = always {
-        return Some(("this rule always holds", (*why).to_owned()));
+    if let Some(rule) = FIXED.iter().find(|rule| rule.name == name) {
+        return Some(("this rule always holds", rule.because.to_owned()));
     }
     let all = families().chain(SWITCHES.iter().map(|switch| switch.name));
     let hint = suggest::did_you_mean(name, all);

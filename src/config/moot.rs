@@ -6,9 +6,9 @@ use crate::policy::lobby::Admission;
 use crate::policy::moderators::Become;
 use crate::policy::record::Source;
 use crate::policy::removal::By;
-use crate::policy::rules::{Policy, Rules};
-use crate::policy::set::Set;
 use crate::policy::who::Who;
+use crate::policy::{Policy, Rules};
+use crate::setting::Setting;
 
 /// One suspicion: it is one if it holds, at that key's line.
 type Suspicion = (bool, u32, &'static str, &'static str, &'static str);
@@ -25,7 +25,7 @@ pub(super) fn check(notes: &Notes<'_>, policy: &Policy, rules: &Rules, plain: &R
 }
 
 /// It was written, and differs from what it would be.
-fn is_meant<T: PartialEq>(set: &Set<T>, default: &Set<T>) -> bool {
+fn is_meant<T: PartialEq>(set: &Setting<T>, default: &Setting<T>) -> bool {
     set.line > 0 && set.value != default.value
 }
 
@@ -79,7 +79,7 @@ fn passwords(rules: &Rules, plain: &Rules) -> Vec<Suspicion> {
 
 fn ways_in(policy: &Policy, rules: &Rules, plain: &Rules) -> Vec<Suspicion> {
     let (moderators, close, removal) = (&rules.moderators, &rules.close, &rules.removal);
-    let takes_tokens = moderators.become_by.value.contains(&Become::Token);
+    let takes_tokens = moderators.assign.value.contains(&Become::Token);
     let strangers = ClassSet::of(&[Class::Guest, Class::Federated]);
     let comes_from_jitsi = |by: &By| matches!(by, By::Ticket | By::Device);
     let by_subject = removal.by.value.contains(&By::Token);
@@ -90,7 +90,7 @@ fn ways_in(policy: &Policy, rules: &Rules, plain: &Rules) -> Vec<Suspicion> {
                     || is_meant(&moderators.claim_values, &plain.moderators.claim_values)),
             moderators.claim.line.max(moderators.claim_values.line),
             "moderators.claim",
-            "no claim makes a moderator: \"token\" is not in `become`",
+            "no claim makes a moderator: \"token\" is not in `assign`",
             "add \"token\"",
         ),
         (
@@ -141,7 +141,7 @@ fn ways_in(policy: &Policy, rules: &Rules, plain: &Rules) -> Vec<Suspicion> {
 fn settings(rules: &Rules) -> Vec<Suspicion> {
     let (settings, limits) = (&rules.settings, &rules.limits);
     let (least, most) = (settings.max_occupants_least, settings.max_occupants_most);
-    let locked = |by: Set<Who>, bound: Set<u32>| by.value == Who::Nobody && bound.value > 0;
+    let locked = |by: Setting<Who>, bound: Setting<u32>| by.value == Who::Nobody && bound.value > 0;
     vec![
         (
             most.value > 0 && least.value > most.value,

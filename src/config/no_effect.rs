@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::meeting::meet;
 use super::notes::Notes;
-use crate::policy::rules::{Policy, Rules};
 use crate::policy::selector::Selector;
+use crate::policy::{Policy, Rules};
 
 /// Files with more overrides were not written by hand, and are to load at once.
 const MOST: usize = 500;

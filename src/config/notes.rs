@@ -12,20 +12,7 @@ use super::held::Held;
 use super::load::schema;
 use super::problem::{Problem, Severity};
 use crate::jid::BareJid;
-
-/// Where something was written.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Place {
-    /// Bytes of the file.
-    Text(Range<usize>),
-    /// An environment variable.
-    Variable(String),
-    /// Nowhere: a default, or the file as a whole.
-    Whole,
-}
-
-/// The addresses of a file that are not ASCII: as they were written, and prepared.
-pub(super) type Foreign = RefCell<Vec<(String, BareJid, Place)>>;
+pub(super) use crate::setting::{Foreign, Place};
 
 struct Note {
     severity: Severity,

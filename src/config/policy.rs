@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::names::account;
 use super::outside::Outside;
-use super::section::{Item, Read, Section};
-use super::values::list;
+use super::section::Section;
 use super::{bans, exceptions, profiles, providers, rooms, rules, texts};
 use crate::jid::BareJid;
-use crate::policy::rules::{Policy, Rules};
+use crate::policy::{Policy, Rules};
+use crate::setting::address::account;
+use crate::setting::values::list;
+use crate::setting::{Item, Read};
 
 /// What the file says of its services.
 pub(super) struct Services {

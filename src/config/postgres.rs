@@ -8,9 +8,10 @@ use tokio_postgres::config::{Host, SslMode};
 
 use super::outside::Outside;
 use super::secrets::{self, Keys};
-use super::section::{Item, Read, Section};
-use super::values::text;
+use super::section::Section;
 use crate::secret::Secret;
+use crate::setting::values::text;
+use crate::setting::{Item, Read};
 
 const KEYS: Keys = Keys { inline: "postgres_password", file: "postgres_password_file", least: 1 };
 /// Where Debian's package has its socket.
@@ -110,7 +111,7 @@ pub(super) fn read(section: &mut Section<'_>, outside: &Outside<'_>) -> Option<P
         notes.holds_secret();
     }
     let mut network = false;
-    section.put("allow_plaintext_network", &mut network, super::values::boolean);
+    section.put("allow_plaintext_network", &mut network, crate::setting::values::boolean);
     let (address, place) = section.read("postgres", |item: &Item<'_>| -> Read<String> {
         let address = text(item)?;
         // It may hold a password, though it should not.

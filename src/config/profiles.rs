@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::outside::Outside;
 use super::rules;
 use super::section::Section;
-use crate::policy::rules::Rules;
+use crate::policy::Rules;
 
 /// Reads every profile: the base rules with its values in place, by its name.
 pub(super) fn read(

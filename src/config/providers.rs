@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
-use super::section::{Item, Read, Section};
-use super::values::{some_text, word};
+use super::section::Section;
 use crate::policy::providers::{Proves, Provider, listed};
+use crate::setting::values::{some_text, word};
+use crate::setting::{Item, Read};
 
 /// Reads every `[[provider]]`, by name.
 pub(super) fn read(sections: Vec<Section<'_>>) -> HashMap<String, Provider> {

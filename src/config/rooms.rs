@@ -3,19 +3,20 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::names::domain_name;
 use super::notes::{Notes, Place};
 use super::outside::Outside;
-use super::section::{Item, Read, Section};
-use super::suggest::did_you_mean;
-use super::values::{list, some_text, text, whole};
+use super::section::Section;
 use super::{rules, ties};
 use crate::jid::{BareJid, folded};
+use crate::policy::Rules;
 use crate::policy::overrides::{Override, Overrides};
 use crate::policy::pattern::Pattern;
 use crate::policy::room_name::RoomName;
-use crate::policy::rules::Rules;
 use crate::policy::selector::Selector;
+use crate::setting::address::domain_name;
+use crate::setting::suggest::did_you_mean;
+use crate::setting::values::{list, some_text, text, whole};
+use crate::setting::{Item, Read};
 
 /// Characters that no tenant has: it stands in brackets before a room's name, and is a part of a domain.
 const NO_TENANT: [char; 5] = ['[', ']', '.', '@', '/'];

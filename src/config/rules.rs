@@ -1,41 +1,84 @@
 //! The families of rules: in `[policy]` for every room, in `[[room]]` for some.
 
+use std::collections::HashSet;
+use std::path::Path;
 use std::sync::Arc;
 
+use super::modes;
 use super::outside::Outside;
+use super::secrets::{self, Keys};
 use super::section::Section;
-use super::{
-    access, close, hours, limits, lobby, moderators, modes, password, permissions, removal,
-    room_names, room_settings,
-};
-use crate::policy::rules::Rules;
+use crate::policy::password::Password;
+use crate::policy::rules::{Families, Family, Key, Rules, Visit};
+use crate::setting::values::text;
+use crate::setting::{Item, Kind, Read, Setting};
+
+/// The preset password.
+const PRESET: Keys = Keys { inline: "preset", file: "preset_file", least: 1 };
+/// The secret that passwords are derived from, with its least length in characters.
+const DERIVE: Keys = Keys { inline: "secret", file: "secret_file", least: 32 };
 
 /// Puts what the tables say into the rules. A family without a table stays shared with the rules that it is
 /// laid over.
 pub(super) fn read(section: &mut Section<'_>, rules: &mut Rules, outside: &Outside<'_>) {
-    family(section, "password", &mut rules.password, |section, rules| {
-        password::read(section, rules, outside);
-    });
-    family(section, "lobby", &mut rules.lobby, lobby::read);
-    family(section, "moderators", &mut rules.moderators, moderators::read);
-    family(section, "close", &mut rules.close, close::read);
-    family(section, "access", &mut rules.access, access::read);
-    family(section, "removal", &mut rules.removal, removal::read);
-    family(section, "names", &mut rules.names, room_names::read);
-    family(section, "settings", &mut rules.settings, room_settings::read);
-    family(section, "permissions", &mut rules.permissions, permissions::read);
-    family(section, "hours", &mut rules.hours, hours::read);
-    family(section, "limits", &mut rules.limits, limits::read);
-    family(section, "modes", &mut rules.modes, modes::read);
+    rules.visit(&mut Tables(section));
+    if let Some(table) = section.table_if_given(Password::NAME) {
+        from_files(table, Arc::make_mut(&mut rules.password), outside);
+    }
+    if let Some(table) = section.table_if_given("modes") {
+        modes::read(table, Arc::make_mut(&mut rules.modes));
+    }
 }
 
-fn family<T: Clone>(
-    section: &mut Section<'_>,
-    key: &'static str,
-    rules: &mut Arc<T>,
-    read: impl FnOnce(Section<'_>, &mut T),
-) {
-    if let Some(table) = section.table_if_given(key) {
-        read(table, Arc::make_mut(rules));
+struct Tables<'a, 'f>(&'a mut Section<'f>);
+
+impl Families for Tables<'_, '_> {
+    fn family<F: Family + Clone>(&mut self, family: &mut Arc<F>) {
+        if let Some(mut table) = self.0.table_if_given(F::NAME) {
+            Arc::make_mut(family).visit(&mut table);
+            table.finish();
+        }
+    }
+}
+
+impl Visit for Section<'_> {
+    fn setting<T: 'static>(&mut self, key: &Key, setting: &mut Setting<T>, kind: Kind<T>) {
+        self.set(key.name, setting, &kind);
+    }
+
+    fn table<F: Family>(&mut self, key: &'static str, family: &mut F) {
+        let mut table = self.table(key);
+        family.visit(&mut table);
+        table.finish();
+    }
+}
+
+/// Reads what may stand in files of their own: the secrets, and words of the deny list in addition to those of the key.
+fn from_files(mut section: Section<'_>, rules: &mut Password, outside: &Outside<'_>) {
+    for (setting, keys) in [(&mut rules.preset, PRESET), (&mut rules.secret, DERIVE)] {
+        if let Ok(Some((secret, place))) = secrets::read(&mut section, keys, outside) {
+            setting.set(secret, section.notes().line(&place));
+        }
+    }
+    let listed = section.read("deny_list_file", |item| words_of(item, outside));
+    if let Some((words, place)) = listed {
+        let mut all: HashSet<_> = words.iter().map(|word| word.to_lowercase()).collect();
+        if section.given("deny_list", |_| ()).is_some() {
+            all.extend(rules.deny_list.value.iter().cloned());
+            rules.deny_list.value = Arc::new(all);
+        } else {
+            rules.deny_list.set(Arc::new(all), section.notes().line(&place));
+        }
+    }
+}
+
+fn words_of(item: &Item<'_>, outside: &Outside<'_>) -> Read<Vec<String>> {
+    let name = text(item)?;
+    if name.is_empty() {
+        return Ok(Vec::new());
+    }
+    match (outside.read)(Path::new(&name)) {
+        Ok(words) => Ok(words.lines().filter(|word| !word.is_empty()).map(str::to_owned).collect()),
+        Err(error) => item.wrong(format!("cannot read `{name}`: {error}"), None),
     }
 }

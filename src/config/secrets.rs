@@ -5,9 +5,10 @@ use std::path::Path;
 
 use super::notes::Place;
 use super::outside::Outside;
-use super::section::{Item, Section};
-use super::values::text;
+use super::section::Section;
 use crate::secret::Secret;
+use crate::setting::Item;
+use crate::setting::values::text;
 
 /// The keys of a secret.
 #[derive(Clone, Copy)]

@@ -3,11 +3,8 @@
 use jiff::Timestamp;
 use toml::de::{DeTable, DeValue};
 
-use super::item::hide;
-pub(super) use super::item::{Item, Read};
-use super::notes::{Notes, Place};
-use super::suggest;
-use crate::policy::set::Set;
+use super::notes::Notes;
+use crate::setting::{Item, Kind, Place, Read, Setting, Wrong, suggest};
 
 /// A table of the file; a missing one is empty.
 ///
@@ -162,14 +159,26 @@ impl<'a> Section<'a> {
     }
 
     /// Puts a key's value into its setting, if it is given and right.
-    pub(super) fn set<T>(
+    pub(super) fn set<T: 'static>(
         &mut self,
         key: &'static str,
-        setting: &mut Set<T>,
-        kind: impl FnOnce(&Item<'_>) -> Read<T>,
+        setting: &mut Setting<T>,
+        kind: &Kind<T>,
     ) {
-        if let Some((value, place)) = self.read(key, kind) {
-            *setting = Set::at(value, self.notes.line(&place));
+        self.warn(key, |item| kind.warnings(item));
+        if let Some((value, place)) = self.read(key, |item| kind.read(item)) {
+            setting.set(value, self.notes.line(&place));
+        }
+    }
+
+    /// Notes what there is to warn of in a key's value.
+    pub(super) fn warn(
+        &mut self,
+        key: &'static str,
+        warnings: impl FnOnce(&Item<'_>) -> Vec<Wrong>,
+    ) {
+        for Wrong { place, message, suggestion } in self.given(key, warnings).unwrap_or_default() {
+            self.notes.warning(place, self.path_of(key), message, suggestion);
         }
     }
 
@@ -344,7 +353,8 @@ impl<'a> Section<'a> {
         self.notes
     }
 
-    fn know(&mut self, key: &'static str) {
+    /// Makes a key known.
+    pub(super) fn know(&mut self, key: &'static str) {
         self.known.push(key);
         if self.notes.is_learning() {
             self.notes.knows(join(&self.schema, key));
@@ -365,5 +375,23 @@ fn join(path: &str, key: &str) -> String {
     match (path, key) {
         (one, "") | ("", one) => one.to_owned(),
         (path, key) => format!("{path}.{key}"),
+    }
+}
+
+/// Hides every text in a value.
+pub(super) fn hide(notes: &Notes<'_>, value: &DeValue<'_>, place: &Place) {
+    match value {
+        DeValue::String(_) => notes.hide(place),
+        DeValue::Array(items) => {
+            for item in items.iter() {
+                hide(notes, item.get_ref(), &Place::Text(item.span()));
+            }
+        }
+        DeValue::Table(table) => {
+            for (_, value) in table.iter() {
+                hide(notes, value.get_ref(), &Place::Text(value.span()));
+            }
+        }
+        DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_) => {}
     }
 }

@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 
-use super::names::{account, domain, jid, warn_of_words};
 use super::notes::Place;
-use super::section::{Item, Read, Section};
+use super::section::Section;
 use super::settings::Service;
-use super::values::{list, text};
 use crate::jid::BareJid;
+use crate::setting::address::{account, domain, jid, words_for_domains};
+use crate::setting::values::{list, text};
+use crate::setting::{Item, Read};
 
 /// Reads every `[[service]]`, and gives the accounts of all with their line.
 pub(super) fn read(
@@ -33,7 +34,7 @@ pub(super) fn read(
         let focus = section.read("focus", focus).and_then(|(jid, place)| Some((jid?, place)));
         let trusted =
             section.read("trusted", list(placed_jid)).unwrap_or((Vec::new(), Place::Whole)).0;
-        warn_of_words(&mut section, "trusted");
+        section.warn("trusted", words_for_domains);
         let notes = section.notes();
         for (jid, place) in focus.iter().chain(&trusted) {
             for jid in jid.spellings() {

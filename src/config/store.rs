@@ -10,7 +10,7 @@ use super::outside::Outside;
 use super::postgres;
 use super::section::Section;
 use super::settings::{Addresses, Store};
-use super::values::{duration_or_never, size, text, word};
+use crate::setting::values::{duration_or_never, size, text, word};
 
 /// The least that the database may take, in bytes.
 const LEAST: u64 = 16 << 20;

@@ -1,17 +1,18 @@
 //! `[text]`: the operator's own words, in `[text.LANG]` each language's.
 
 use super::notes::Place;
-use super::section::{Item, Read, Section};
-use super::suggest;
-use super::values::some_text;
+use super::section::Section;
 use crate::policy::denial::Denial;
+use crate::policy::form_field::FormField;
 use crate::policy::gate_words::GATE_WORDS;
 use crate::policy::notice::Notice;
-use crate::policy::setting::Setting;
-use crate::policy::settings::is_that_language;
+use crate::policy::room_form::is_that_language;
 use crate::policy::texts::{Texts, Words};
 use crate::policy::told::Told;
 use crate::policy::words::{ENGLISH, placeholders};
+use crate::setting::suggest;
+use crate::setting::values::some_text;
+use crate::setting::{Item, Read};
 
 /// The longest text, in bytes: an answer is one small stanza.
 const LONGEST: usize = 1000;
@@ -43,7 +44,7 @@ pub(super) fn read(mut section: Section<'_>) -> Texts {
             }
         }
         let mut settings = table.table("settings");
-        for setting in Setting::ALL {
+        for setting in FormField::ALL {
             if let Some((text, _)) = settings.read(setting.name(), |item| text_for(item, "")) {
                 words.settings.insert(setting.name(), text);
             }
@@ -80,7 +81,7 @@ fn unnamed(table: &Section<'_>, words: &Words, place: Place) {
     if !words.sentences.values().any(names_one) {
         return;
     }
-    let names = Setting::ALL.iter().map(|setting| setting.name());
+    let names = FormField::ALL.iter().map(|setting| setting.name());
     let missing: Vec<_> = names
         .filter(|name| !words.settings.contains_key(name))
         .map(|name| format!("`{name}`"))

@@ -1,8 +1,8 @@
 //! Hours, limits and closing that cannot all be meant.
 
 use super::notes::Notes;
+use crate::policy::Rules;
 use crate::policy::hours::AtEnd;
-use crate::policy::rules::Rules;
 
 /// Notes which of the rules never come to pass because of others.
 pub(super) fn check(notes: &Notes<'_>, rules: &Rules, path: &str) {

@@ -9,16 +9,17 @@ use jiff::Timestamp;
 
 use super::described::{ATTEMPTS, Described, PASSWORDS, WAYS};
 use super::load::LoadError;
-use super::names::{jid, moment};
 use super::notes::Notes;
 use super::problem::Problem;
-use super::section::{Item, Read, Section};
-use super::suggest::did_you_mean;
+use super::section::Section;
 use super::syntax;
-use super::values::{boolean, list, some_text, text, whole, word};
 use crate::policy::class::Class;
-use crate::policy::modes::{ALWAYS, SWITCHES};
+use crate::policy::modes::{FIXED, SWITCHES};
 use crate::policy::verdict::Verdict;
+use crate::setting::address::{jid, moment};
+use crate::setting::suggest::did_you_mean;
+use crate::setting::values::{boolean, list, some_text, text, whole, word};
+use crate::setting::{Item, Read};
 
 /// One attempt, and how it has to end.
 #[derive(Clone, Debug)]
@@ -275,7 +276,7 @@ fn claim(item: &Item<'_>) -> Read<String> {
 fn rule(item: &Item<'_>) -> Read<String> {
     let text = text(item)?;
     let rules = || {
-        let always = ALWAYS.iter().map(|(name, _)| *name);
+        let always = FIXED.iter().map(|rule| rule.name);
         SWITCHES.iter().map(|switch| switch.name).chain(always)
     };
     if rules().any(|rule| rule == text) {

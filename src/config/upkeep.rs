@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use super::section::{Item, Read, Section};
+use super::section::Section;
 use super::settings::{Audit, Limit};
-use super::suggest;
-use super::values::{duration_or_never, list, some_text, whole};
 use crate::policy::drift::{RULES, family};
+use crate::setting::suggest;
+use crate::setting::values::{duration_or_never, list, some_text, whole};
+use crate::setting::{Item, Read};
 
 /// Reads `[audit]`.
 pub(super) fn read_audit(mut section: Section<'_>) -> Audit {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::{Looked, Machine};
 use crate::config::{Problem, Settings};
-use crate::policy::rules::Policy;
+use crate::policy::Policy;
 use crate::wire::greeting::{Hello, HelloError};
 use crate::wire::posture::{Host, Hosts, Posture};
 use crate::wire::room::LiveRoom;

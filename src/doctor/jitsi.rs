@@ -124,7 +124,7 @@ fn has_focus(case: &Case<'_>) -> bool {
 fn auto_owner(case: &Case<'_>) -> Looked {
     let mut looked = Looked::default();
     // Where the opener moderates anyhow, there is nothing to disagree about.
-    let agrees = case.policy.base.moderators.become_by.value.contains(&Become::Opener);
+    let agrees = case.policy.base.moderators.assign.value.contains(&Become::Opener);
     if !has_focus(case) {
         return looked;
     }
@@ -155,7 +155,7 @@ fn auto_owner(case: &Case<'_>) -> Looked {
             } else {
                 (DOTENV, "ENABLE_AUTO_OWNER=false")
             };
-            let found = "Jicofo makes an owner of the first who comes, and moderators.become has no \"opener\"";
+            let found = "Jicofo makes an owner of the first who comes, and moderators.assign has no \"opener\"";
             looked.find("jicofo", found, change);
         }
         _ => {}

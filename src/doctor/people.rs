@@ -41,7 +41,7 @@ pub(super) static CHECKS: &[Check] = &[
         severity: Severity::Warning,
         looks_at: "who opens rooms where people need no account",
         why: "an early stranger opens the room before its people come, and moderates it",
-        source: "component.toml, access.open and moderators.become",
+        source: "component.toml, access.open and moderators.assign",
         look: opener,
     },
     Check {
@@ -136,7 +136,7 @@ fn opener(case: &Case<'_>) -> Looked {
     let base = &case.policy.base;
     let guests = base.access.open.value.classes(false).has(Class::Guest)
         && base.access.enter.value.has(Class::Guest);
-    let opens = guests && base.moderators.become_by.value.contains(&Become::Opener);
+    let opens = guests && base.moderators.assign.value.contains(&Become::Opener);
     case.each_with_hosts(|_, _, hosts, looked| {
         let anonymous = doors(hosts).find(|host| {
             let way = hosts.option(host, "authentication").and_then(|it| it.text());

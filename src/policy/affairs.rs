@@ -61,7 +61,7 @@ fn one_affiliation(
             is_moderator || own && names::moderates(case),
         ));
     }
-    let remove = || require(case, "moderators.remove", rules.remove, Denial::MayNotRemove);
+    let remove = || require(case, &rules.remove, Denial::MayNotRemove);
     // Whoever bears a nick that is reserved for another is removed by that.
     for other in &item.displaced {
         let is_own = other.jid.as_ref().is_some_and(|it| authority::is_own(case, it, Some(other)));
@@ -74,7 +74,7 @@ fn one_affiliation(
     }
     if register {
         // Nobody is asked about a registration, so nobody may rise by it: it reserves a nick.
-        let rule = Rule::new("moderators.admit", rules.admit.line);
+        let rule = rules.admit.rule();
         let keeps = jid == case.jid && from >= Affiliation::Member && to <= from;
         let may = keeps || rules.admit.value == Who::Anybody;
         return strongest.hear(Some(match may {
@@ -90,12 +90,12 @@ fn one_affiliation(
         }
     }
     if to >= Affiliation::Admin {
-        let grant = require(case, "moderators.grant", rules.grant, Denial::MayNotGrant);
+        let grant = require(case, &rules.grant, Denial::MayNotGrant);
         strongest.hear(Some(grant));
     }
     let is_lifted = from == Affiliation::Outcast && to > from;
     if is_lifted || (to == Affiliation::Member && from < Affiliation::Admin) {
-        let admit = require(case, "moderators.admit", rules.admit, Denial::MayNotAdmit);
+        let admit = require(case, &rules.admit, Denial::MayNotAdmit);
         strongest.hear(Some(admit));
     }
     let is_banned = to == Affiliation::Outcast;
@@ -106,8 +106,8 @@ fn one_affiliation(
     }
     if from >= Affiliation::Admin && to < from {
         strongest.hear(Some(match own {
-            true => Opinion::allow(Rule::new("moderators.revoke", rules.revoke.line)),
-            false => require(case, "moderators.revoke", rules.revoke, Denial::MayNotRevoke),
+            true => Opinion::allow(rules.revoke.rule()),
+            false => require(case, &rules.revoke, Denial::MayNotRevoke),
         }));
     }
 }
@@ -191,11 +191,9 @@ fn one_role(case: &Case<'_>, item: &RoleChange) -> Opinion {
         return shielded;
     }
     match to {
-        Role::Moderator => require(case, "moderators.grant", rules.grant, Denial::MayNotGrant),
-        Role::None => require(case, "moderators.remove", rules.remove, Denial::MayNotRemove),
-        Role::Visitor | Role::Participant => {
-            require(case, "moderators.revoke", rules.revoke, Denial::MayNotRevoke)
-        }
+        Role::Moderator => require(case, &rules.grant, Denial::MayNotGrant),
+        Role::None => require(case, &rules.remove, Denial::MayNotRemove),
+        Role::Visitor | Role::Participant => require(case, &rules.revoke, Denial::MayNotRevoke),
     }
 }
 
@@ -229,7 +227,7 @@ pub(super) fn invite(case: &Case<'_>, to: &[Option<BareJid>], strongest: &mut St
         strongest.hear(Some(Opinion::deny(UNREADABLE, Denial::Malformed)));
     }
     let admit = case.rules.moderators.admit;
-    strongest.hear(Some(require(case, "moderators.admit", admit, Denial::MayNotAdmit)));
+    strongest.hear(Some(require(case, &admit, Denial::MayNotAdmit)));
 }
 
 /// Whether the requester may answer somebody who waits.
@@ -238,7 +236,7 @@ pub(super) fn knock(case: &Case<'_>, target: Option<&BareJid>) -> Opinion {
         return Opinion::deny(UNREADABLE, Denial::Malformed);
     }
     let admit = case.rules.moderators.admit;
-    require(case, "moderators.admit", admit, Denial::MayNotAdmit)
+    require(case, &admit, Denial::MayNotAdmit)
 }
 
 /// What follows from the answer to a knock.
@@ -253,7 +251,7 @@ pub(super) fn knock_effects(case: &Case<'_>, target: &BareJid, admit: bool, effe
 /// Whether the requester may answer everybody who waits, and whether anybody does.
 pub(super) fn answer_all(case: &Case<'_>, waiting: &[BareJid], strongest: &mut Strongest) {
     let admit = case.rules.moderators.admit;
-    strongest.hear(Some(require(case, "moderators.admit", admit, Denial::MayNotAdmit)));
+    strongest.hear(Some(require(case, &admit, Denial::MayNotAdmit)));
     if waiting.is_empty() {
         strongest.hear(Some(Opinion::deny(Rule::new("command", 0), Denial::NobodyWaits)));
     }
@@ -276,7 +274,7 @@ pub(super) fn answer_all_effects(
 
 /// Whether the requester may destroy the room.
 pub(super) fn end(case: &Case<'_>) -> Opinion {
-    require(case, "moderators.end", case.rules.moderators.end, Denial::MayNotEnd)
+    require(case, &case.rules.moderators.end, Denial::MayNotEnd)
 }
 
 /// Somebody inside has opened the door to `target`, who gets back what a removal has taken.

@@ -3,11 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::facts::facts;
+use super::form_field::{FormField, To};
 use super::made::Held;
 use super::names::Namesake;
 use super::record::{Person, Record};
 pub use super::requester::{Affiliation, Auth, Client, Requester, Role};
-use super::setting::{Setting, To};
 use super::strength::Strength;
 use crate::jid::BareJid;
 
@@ -52,7 +52,7 @@ pub enum FieldChange {
     /// `muc#roomconfig_persistentroom`.
     Persistent(bool),
     /// Another setting that we know.
-    Setting(Setting, To),
+    Setting(FormField, To),
     /// A field that is sent with the value that it has, by its name.
     Kept(String),
     /// Any other field, by its name.
@@ -284,7 +284,7 @@ pub struct Attempt {
     pub behind: Option<Requester>,
     /// What the room remembers of the others that the action names.
     pub others: Vec<(BareJid, Person)>,
-    /// The bans made at run time that held, as far as it was noted ([`Policy::held`](super::rules::Policy::held)).
+    /// The bans made at run time that held, as far as it was noted ([`Policy::held`](super::Policy::held)).
     pub banned: Held,
     /// Somebody else inside with a name like one of the requester's, the one who counts most; looked for only where the
     /// rules ask for it.

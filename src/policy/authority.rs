@@ -20,7 +20,7 @@ const PRESENCE: Rule = Rule::new("presence", 0);
 /// Whom moderators of a lower rank cannot remove, ban, demote or mute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Protected {
-    /// Moderators by the file: by each way of `moderators.become` but `opener`.
+    /// Moderators by the file: by each way of `moderators.assign` but `opener`.
     File,
     /// The opener, while they moderate.
     Opener,
@@ -110,7 +110,7 @@ pub(super) fn shields(
         Rank::File | Rank::Operator => protect.value.contains(&Protected::File),
     };
     (is_protected && rank(case) < target_rank)
-        .then(|| Opinion::deny(Rule::new("moderators.protect", protect.line), Denial::HigherRank))
+        .then(|| Opinion::deny(protect.rule(), Denial::HigherRank))
 }
 
 /// Why the requester may take nothing from everybody of this domain: the file names somebody there.
@@ -127,10 +127,10 @@ pub(super) fn shields_domain(case: &Case<'_>, domain: &BareJid) -> Option<Opinio
     let is_listed = moderators.jids.value.iter().any(|jid| lives_there(&jid))
         || moderators.domains.value.contains(domain.domain());
     let is_protected = is_listed
-        && moderators.become_by.value.contains(&Become::Listed)
+        && moderators.assign.value.contains(&Become::Listed)
         && protect.value.contains(&Protected::File);
     (is_protected && rank(case) < Rank::File)
-        .then(|| Opinion::deny(Rule::new("moderators.protect", protect.line), Denial::HigherRank))
+        .then(|| Opinion::deny(protect.rule(), Denial::HigherRank))
 }
 
 /// The requester moderates by the file.
@@ -158,7 +158,7 @@ fn rank(case: &Case<'_>) -> Rank {
     if case.classes.has(Class::Operator) {
         return Rank::Operator;
     }
-    let ways = &case.rules.moderators.become_by.value;
+    let ways = &case.rules.moderators.assign.value;
     let is_one = |way: &&Become| moderators::is_one(case, **way);
     match ways.iter().filter(|way| **way != Become::Opener).find(is_one) {
         Some(_) => Rank::File,

@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use super::attempt::{Action, Attempt, Auth, Requester};
 use super::class::{Class, ClassSet};
 use super::providers::Proves;
-use super::rules::{Policy, Rules};
 use super::session::{Session, SessionKind};
+use super::{Policy, Rules};
 use crate::jid::BareJid;
 
 /// The SASL mechanism of whoever proves nothing (RFC 4505).
@@ -126,8 +126,8 @@ pub fn classes(policy: &Policy, rules: &Rules, who: &Requester, place: Place<'_>
         if policy.operators.contains_key(jid) {
             classes = classes.with(Class::Operator);
         }
-        if rules.access.listed_jids.value.contains(jid)
-            || rules.access.listed_domains.value.contains(jid.domain())
+        if rules.access.listed.value.jids.contains(jid)
+            || rules.access.listed.value.domains.contains(jid.domain())
         {
             classes = classes.with(Class::Listed);
         }

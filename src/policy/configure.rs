@@ -4,12 +4,12 @@ use super::access::Persistence;
 use super::attempt::FieldChange;
 use super::decide::{Case, Strongest};
 use super::denial::Denial;
+use super::form_field::{FormField, To};
 use super::moderators::{may, require};
 use super::notice::Notice;
 use super::record::Source;
-use super::setting::{Setting, To};
-use super::settings;
-use super::verdict::{Audience, Effects, Opinion, Rule};
+use super::room_form;
+use super::verdict::{Audience, Effects, Opinion};
 use super::{lobby, wave};
 
 /// Judges every field; one that may not be changed refuses the whole form.
@@ -24,14 +24,14 @@ fn one(case: &Case<'_>, field: &FieldChange) -> Option<Opinion> {
     let password = &rules.password;
     match field {
         FieldChange::PasswordKept | FieldChange::Kept(_) => None,
-        FieldChange::Setting(setting, to) => settings::change(case, *setting, to),
-        FieldChange::Other(_) => settings::change(case, Setting::Other, &To::Anything),
+        FieldChange::Setting(setting, to) => room_form::change(case, *setting, to),
+        FieldChange::Other(_) => room_form::change(case, FormField::Other, &To::Anything),
         FieldChange::PasswordRemoved => password.required.value.then(|| {
-            let rule = Rule::new("password.required", password.required.line);
+            let rule = password.required.rule();
             Opinion::deny(rule, Denial::PasswordMandatory)
         }),
         FieldChange::PasswordSet(_) if !may(case, password.change.value) => {
-            Some(require(case, "password.change", password.change, Denial::PasswordLocked))
+            Some(require(case, &password.change, Denial::PasswordLocked))
         }
         FieldChange::PasswordSet(strength) => {
             password.weakness(*strength).map(|(rule, denial)| Opinion::deny(rule, denial))
@@ -41,20 +41,18 @@ fn one(case: &Case<'_>, field: &FieldChange) -> Option<Opinion> {
             if !on && !lobby::is_members_only(case) {
                 return wave::take_lobby_down(case);
             }
-            (!on).then(|| {
-                Opinion::deny(Rule::new("lobby.admission", admission.line), Denial::LobbyMandatory)
-            })
+            (!on).then(|| Opinion::deny(admission.rule(), Denial::LobbyMandatory))
         }
         FieldChange::Public(on) => (*on && rules.access.hidden.value == Some(true)).then(|| {
-            let rule = Rule::new("access.hidden", rules.access.hidden.line);
+            let rule = rules.access.hidden.rule();
             Opinion::deny(rule, Denial::ListingLocked)
         }),
         FieldChange::Persistent(on) => {
             let persistent = rules.access.persistent;
-            let rule = Rule::new("access.persistent", persistent.line);
+            let rule = persistent.rule();
             match persistent.value {
                 Persistence::ByRoom => None,
-                Persistence::Keep => Some(settings::persistent(case)),
+                Persistence::Keep => Some(room_form::persistent(case)),
                 Persistence::Always | Persistence::Never => (persistent.value.fixed() != Some(*on))
                     .then(|| Opinion::deny(rule, Denial::PersistenceLocked)),
             }

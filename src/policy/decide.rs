@@ -9,9 +9,9 @@ use super::denial::Denial;
 use super::exceptions::{Excepted, excepted};
 use super::made::Noted;
 use super::pressure::Pressure;
-use super::rules::{Policy, Rules};
 use super::verdict::{Decision, Effects, Opinion, Rule, Verdict};
 use super::would::would;
+use super::{Policy, Rules};
 use super::{
     access, affairs, authority, close, configure, focus, found, hours, limits, lobby, moderators,
     names, open, permissions, removal, suspended, wave,

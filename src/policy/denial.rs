@@ -6,9 +6,9 @@ use std::time::Duration;
 use jiff::civil::date;
 use jiff::tz::Offset;
 
+use super::form_field::FormField;
 use super::hours::Clock;
 use super::record::Closed;
-use super::setting::Setting;
 
 /// A stanza error's type and condition (RFC 6120 §8.3).
 pub type Condition = (&'static str, &'static str);
@@ -224,38 +224,38 @@ denials! {
         "persistence-locked", "cancel" "not-acceptable", Words,
         "Whether an empty room is kept is set by the server.";
     /// A setting is not the requester's to change.
-    SettingLocked(Setting) like Self::SettingLocked(Setting::Name) =>
+    SettingLocked(FormField) like Self::SettingLocked(FormField::Name) =>
         "setting-locked", "cancel" "not-acceptable", Words,
         "This server does not let you change {setting}.";
     /// A text is longer than it may be.
     SettingTooLong {
         /// Which.
-        setting: Setting,
+        setting: FormField,
         /// The greatest length, in characters.
         most: u32,
-    } like Self::SettingTooLong { setting: Setting::Name, most: 100 } =>
+    } like Self::SettingTooLong { setting: FormField::Name, most: 100 } =>
         "setting-too-long", "cancel" "not-acceptable", Words,
         "You cannot change {setting} to more than {max} characters.";
     /// A number is greater than it may be.
     SettingTooHigh {
         /// Which.
-        setting: Setting,
+        setting: FormField,
         /// The greatest.
         most: u32,
-    } like Self::SettingTooHigh { setting: Setting::History, most: 20 } =>
+    } like Self::SettingTooHigh { setting: FormField::History, most: 20 } =>
         "setting-too-high", "cancel" "not-acceptable", Words,
         "You cannot change {setting} to more than {max}.";
     /// A number is smaller than it may be.
     SettingTooLow {
         /// Which.
-        setting: Setting,
+        setting: FormField,
         /// The smallest.
         least: u32,
-    } like Self::SettingTooLow { setting: Setting::MaxOccupants, least: 2 } =>
+    } like Self::SettingTooLow { setting: FormField::MaxOccupants, least: 2 } =>
         "setting-too-low", "cancel" "not-acceptable", Words,
         "You cannot change {setting} to less than {min}.";
     /// What was chosen is not to be had.
-    SettingChoice(Setting) like Self::SettingChoice(Setting::Whois) =>
+    SettingChoice(FormField) like Self::SettingChoice(FormField::Whois) =>
         "setting-choice", "cancel" "not-acceptable", Words,
         "This server does not let you change {setting} to that.";
     /// May not make moderators.
@@ -372,7 +372,7 @@ impl Denial {
     /// The stanza error that makes an ordinary client do the right thing.
     pub const fn condition(self) -> Condition {
         // XEP-0045 §8.1: who may not change the subject is told so.
-        if matches!(self, Self::SettingLocked(Setting::Subject)) {
+        if matches!(self, Self::SettingLocked(FormField::Subject)) {
             return ("auth", "forbidden");
         }
         self.row().condition
@@ -391,7 +391,7 @@ impl Denial {
     }
 
     /// The setting that it is about.
-    pub const fn setting(self) -> Option<Setting> {
+    pub const fn setting(self) -> Option<FormField> {
         if let Self::SettingLocked(setting)
         | Self::SettingChoice(setting)
         | Self::SettingTooLong { setting, .. }

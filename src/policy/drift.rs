@@ -14,8 +14,8 @@ use super::notice::Notice;
 use super::permissions::May;
 use super::pressure::Pressure;
 use super::record::{Person, Record, Source};
-use super::rules::{Policy, Rules};
 use super::verdict::{Audience, Effects, NewPassword, Rule};
+use super::{Policy, Rules};
 use super::{access, focus, lobby, moderators, permissions, removal, suspended};
 use crate::jid::BareJid;
 
@@ -94,7 +94,7 @@ pub const RULES: [&str; 18] = [
     "ban",
     "room.outcast",
     "removal.keep_out",
-    "moderators.become",
+    "moderators.assign",
     "permissions.chat",
     "permissions.private",
     "permissions.rename",
@@ -183,7 +183,7 @@ fn password(scene: &Scene<'_>, record: &Record) -> Option<Drift> {
     };
     let notices = rules.tell.value.then_some((Audience::Moderators, Notice::PasswordChanged));
     Some(Drift {
-        rule: Rule::new("password.required", rules.required.line),
+        rule: rules.required.rule(),
         who: None,
         is: "no password",
         should: "a password",
@@ -200,7 +200,7 @@ fn admission(scene: &Scene<'_>) -> Option<Drift> {
     let (attempt, nobody, calm) = <(Attempt, Requester, Pressure)>::default();
     let case = case_of_nobody(scene, &attempt, &nobody, &calm);
     (lobby::is_members_only(&case) && !scene.view.members_only).then(|| Drift {
-        rule: Rule::new("lobby.admission", scene.rules.lobby.admission.line),
+        rule: scene.rules.lobby.admission.rule(),
         who: None,
         is: "open to strangers",
         should: "members only",
@@ -215,7 +215,7 @@ fn admission(scene: &Scene<'_>) -> Option<Drift> {
 fn hidden(scene: &Scene<'_>) -> Option<Drift> {
     let rule = scene.rules.access.hidden;
     (rule.value == Some(true) && scene.settings.hidden == Some(false)).then(|| Drift {
-        rule: Rule::new("access.hidden", rule.line),
+        rule: rule.rule(),
         who: None,
         is: "listed",
         should: "hidden",
@@ -236,7 +236,7 @@ fn persistent(scene: &Scene<'_>) -> Option<Drift> {
         false => "not persistent",
     };
     (is != should && !is_borrowed).then(|| Drift {
-        rule: Rule::new("access.persistent", rule.line),
+        rule: rule.rule(),
         who: None,
         is: words(is),
         should: words(should),
@@ -306,7 +306,7 @@ fn standing(scene: &Scene<'_>, one: &Standing) -> Option<Drift> {
         moderators::entitlement(&case(scene, &attempt, &who, &one.jid, &calm)).is_some()
     });
     (!is_entitled).then(|| Drift {
-        rule: Rule::new("moderators.become", scene.rules.moderators.become_by.line),
+        rule: scene.rules.moderators.assign.rule(),
         who: Some(one.jid.clone()),
         is: one.affiliation.name(),
         should: "no owner or admin",
@@ -412,7 +412,6 @@ mod tests {
     use crate::policy::password::Password;
     use crate::policy::permissions::{Ability, Permitted};
     use crate::policy::record::Entry;
-    use crate::policy::set::Set;
 
     fn jid(text: &str) -> BareJid {
         text.parse().unwrap()
@@ -522,7 +521,7 @@ mod tests {
     fn restricted(chat: Permitted, told: &str) -> Room {
         let mut room = Room::new();
         let permissions = Arc::make_mut(&mut room.rules.permissions);
-        permissions.chat = Set::at(chat, 9);
+        permissions.chat.set(chat, 9);
         room.standing.clear();
         room.occupants = vec![somebody("ann@example.org"), somebody("recorder@example.org")];
         room.policy.services.insert(jid("recorder@example.org"), 1);
@@ -578,8 +577,8 @@ mod tests {
     fn a_lost_password_is_made_anew_and_told_to_moderators() {
         let mut room = Room::new();
         room.view.has_password = false;
-        room.password().required = Set::at(true, 7);
-        room.password().source = Set::at(Source::Creator, 8);
+        room.password().required.set(true, 7);
+        room.password().source.set(Source::Creator, 8);
         assert_eq!(room.in_short(), ["password.required@7: no password -> a password"]);
         let effects = room.drifts().remove(0).effects;
         assert_eq!(effects.password, Some(NewPassword::Made(Source::Generated)));
@@ -598,7 +597,7 @@ mod tests {
     #[test]
     fn strangers_are_kept_out_where_admission_says_so() {
         let mut room = Room::new();
-        room.lobby().admission = Set::at(Admission::Lobby, 3);
+        room.lobby().admission.set(Admission::Lobby, 3);
         assert_eq!(room.in_short(), ["lobby.admission@3: open to strangers -> members only"]);
         let effects = room.drifts().remove(0).effects;
         assert_eq!((effects.members_only, effects.lobby), (Some(true), None));
@@ -666,9 +665,9 @@ mod tests {
         assert_eq!((drift.effects.persistent, drift.effects.keep), (None, Some(false)));
 
         let mut over = base.clone();
-        Arc::make_mut(&mut over.password).source = Set::at(Source::Preset, 7);
-        Arc::make_mut(&mut over.access).hidden = Set::at(Some(true), 8);
-        Arc::make_mut(&mut over.lobby).admission = Set::at(Admission::Lobby, 9);
+        Arc::make_mut(&mut over.password).source.set(Source::Preset, 7);
+        Arc::make_mut(&mut over.access).hidden.set(Some(true), 8);
+        Arc::make_mut(&mut over.lobby).admission.set(Admission::Lobby, 9);
         room.rules = found::rules(&over, &base);
         let rules: Vec<_> = room.drifts().iter().map(|drift| drift.rule.name).collect();
         assert_eq!(rules, ["password.required", "lobby.admission", "access.hidden"]);
@@ -689,8 +688,8 @@ mod tests {
     fn an_owner_whom_nothing_entitles_is_one_no_longer() {
         let mut room = Room::new();
         room.standing.push(owner("eve@example.org", false));
-        room.moderators().become_by.line = 5;
-        let differs = ["moderators.become@5 eve@example.org: owner -> no owner or admin"];
+        room.moderators().assign.line = 5;
+        let differs = ["moderators.assign@5 eve@example.org: owner -> no owner or admin"];
         assert_eq!(room.in_short(), differs);
         let demoted = |room: &Room| room.drifts().remove(0).effects.demote;
         assert_eq!(demoted(&room), [(jid("eve@example.org"), Affiliation::None)]);
@@ -773,11 +772,10 @@ mod tests {
         room.settings =
             Settings { hidden: Some(false), persistent: Some(true), ..Settings::default() };
         room.standing.push(owner("eve@example.org", false));
-        let lobby = Set::default_of(Admission::Lobby);
-        room.lobby().admission = lobby;
+        room.lobby().admission.value = Admission::Lobby;
         room.access().persistent.value = Persistence::Never;
         assert_eq!(room.drifts().len(), 5);
-        for switch in SWITCHES {
+        for switch in SWITCHES.iter() {
             (switch.off)(&mut room.rules);
         }
         assert_eq!(room.in_short(), [""; 0]);

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use globset::GlobMatcher;
 use jiff::Timestamp;
 
+use super::Rules;
 use super::class::{Class, ClassSet};
 use super::classify::classes;
 use super::decide::Case;
 use super::modes::{SWITCHES, Switch};
 use super::room_name::spellings;
-use super::rules::Rules;
 use crate::jid::{self, BareJid};
 
 /// Whom an exception is for.
@@ -185,7 +185,7 @@ pub(super) fn excepted(case: &Case<'_>) -> Option<Excepted> {
     let of_room = exceptions.in_room(rules, case.room_jid, now).into_owned();
     let mut of_person = of_room.clone();
     for exception in for_person {
-        exception.switches().for_each(|switch| neutralise(&mut of_person, switch.lift));
+        exception.switches().for_each(|switch| neutralise(&mut of_person, switch.exempt));
         bans |= exception.bans;
         lines.push(exception.line);
     }

@@ -6,9 +6,9 @@ use super::attempt::{Action, Attempt, Auth, Credential, RoomView};
 use super::decide::decide;
 use super::pressure::Pressure;
 use super::record::{Entry, Person};
-use super::rules::{Policy, Rules};
 use super::strength::Strength;
 use super::verdict::{Decision, Verdict};
+use super::{Policy, Rules};
 
 /// One thing that would have been otherwise, and the verdict then.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,8 +10,8 @@ use super::names::Namesake;
 use super::pressure::Pressure;
 use super::record::Person;
 use super::removal::Removal;
-use super::rules::{Policy, Rules};
 use super::selector::Claim;
+use super::{Policy, Rules};
 use crate::jid::BareJid;
 
 /// Every input of [`decide`](super::decide::decide) but the policy, the room's address and the time: what

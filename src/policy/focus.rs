@@ -2,12 +2,12 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::Policy;
 use super::attempt::{Action, Affiliation, AffiliationChange, Requester};
 use super::class::{Class, ClassSet};
 use super::decide::{Case, Strongest};
 use super::denial::Denial;
 use super::record::Record;
-use super::rules::Policy;
 use super::verdict::{Opinion, Rule, Verdict};
 use super::{access, close, hours, limits, removal};
 use crate::jid::BareJid;
@@ -64,7 +64,7 @@ fn open(case: &Case<'_>, strongest: &mut Strongest) {
     strongest.hear(limits::open(&nobody));
     let access = &case.rules.access;
     if !access.open.value.classes(case.room.nobody_logs_in).has(Class::Guest) {
-        let rule = Rule::new("access.open", access.open.line);
+        let rule = access.open.rule();
         strongest.hear(Some(Opinion::deny(rule, Denial::NobodyAsked)));
     }
 }
@@ -75,7 +75,7 @@ fn elect(case: &Case<'_>, items: &[AffiliationChange], strongest: &mut Strongest
     if moderators.by_room {
         return;
     }
-    let rule = Rule::new("moderators.become", moderators.become_by.line);
+    let rule = moderators.assign.rule();
     for item in items.iter().filter(|item| item.to >= Some(Affiliation::Admin)) {
         let entitled = item.jid.as_ref().is_some_and(|jid| {
             case.policy.services.contains_key(jid)

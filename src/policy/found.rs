@@ -7,15 +7,15 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::Rules;
 use super::access::Persistence;
 use super::attempt::{Affiliation, Role, RoomView};
 use super::close::Conditions;
 use super::decide::Case;
 use super::lobby::{self, Admission};
 use super::record::Record;
-use super::rules::Rules;
-use super::set::Set;
 use super::verdict::{Effects, Opinion, Rule};
+use crate::setting::Setting;
 
 /// Returns the rules for a room that was there: `rules` without those presets that `base` has as well.
 pub(super) fn rules(rules: &Rules, base: &Rules) -> Rules {
@@ -55,7 +55,7 @@ fn without_presets(rules: &Rules, base: &Rules) -> Rules {
 }
 
 /// An override, or its profile, gives the value.
-const fn is_own<T>(value: &Set<T>, base: &Set<T>) -> bool {
+const fn is_own<T>(value: &Setting<T>, base: &Setting<T>) -> bool {
     value.line != base.line
 }
 

@@ -1,7 +1,7 @@
 //! Whether people log in to a server, and with what: by the hosts that its gate tells of.
 
+use super::Policy;
 use super::providers::Proves;
-use super::rules::Policy;
 
 /// A host of the server that is no component.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

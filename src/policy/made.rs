@@ -5,6 +5,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::Policy;
 use super::attempt::{Attempt, Auth, Requester};
 use super::bans::{Ban, Origin};
 use super::classify::Place;
@@ -12,7 +13,6 @@ use super::decide::Case;
 use super::facts::is_unset;
 use super::mark::Mark;
 use super::removal::{By, returning_marks};
-use super::rules::Policy;
 use crate::jid::BareJid;
 
 /// A ban that held for somebody.

@@ -5,9 +5,10 @@
 
 use std::sync::Arc;
 
-use super::rules::{Policy, Rules};
-use super::set::Set;
-pub use super::switches::{ALWAYS, SWITCHES, Switch};
+pub use super::rules::fixed::FIXED;
+pub use super::rules::{SWITCHES, Switch};
+use super::{Policy, Rules};
+use crate::setting::Setting;
 
 /// What becomes of a rule's verdict.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -46,34 +47,38 @@ pub fn families() -> impl Iterator<Item = &'static str> {
 /// there is no such name.
 pub fn named(name: &str) -> impl Iterator<Item = usize> {
     let is_one = move |switch: &Switch| switch.name == name || switch.family() == name;
-    (0..).zip(SWITCHES).filter(move |(_, switch)| is_one(switch)).map(|(at, _)| at)
+    (0..).zip(SWITCHES.iter()).filter(move |(_, switch)| is_one(switch)).map(|(at, _)| at)
 }
 
 /// The mode of each rule. The default enforces all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Modes(Vec<Set<Mode>>);
+pub struct Modes(Vec<Setting<Mode>>);
 
 impl Modes {
-    /// The mode of the rule in that place among [`SWITCHES`].
-    pub fn of(&self, place: usize) -> Set<Mode> {
-        self.0.get(place).copied().unwrap_or_default()
+    /// Returns the mode of the rule in that place among [`SWITCHES`]; its line is 0 where the file does not say it.
+    pub fn of(&self, place: usize) -> Setting<Mode> {
+        let default = || Setting::default_of("", Mode::Enforce);
+        self.0.get(place).copied().unwrap_or_else(default)
     }
 
-    /// Sets that of some.
-    pub fn put(&mut self, places: impl IntoIterator<Item = usize>, mode: Set<Mode>) {
-        if self.0.is_empty() && mode.value == Mode::Enforce {
-            return;
+    /// Sets that of some, by what stands at `line`.
+    pub fn put(&mut self, places: impl IntoIterator<Item = usize>, mode: Mode, line: u32) {
+        if self.0.is_empty() {
+            if mode == Mode::Enforce {
+                return;
+            }
+            let all = SWITCHES.iter();
+            self.0 = all.map(|rule| Setting::default_of(rule.name, Mode::Enforce)).collect();
         }
-        self.0.resize(SWITCHES.len(), Set::default());
         for place in places {
             if let Some(of) = self.0.get_mut(place) {
-                *of = mode;
+                of.set(mode, line);
             }
         }
     }
 
     /// Every rule that is not enforced, with its mode.
-    pub fn switched(&self) -> impl Iterator<Item = (&'static Switch, Set<Mode>)> {
+    pub fn switched(&self) -> impl Iterator<Item = (&'static Switch, Setting<Mode>)> {
         let all = SWITCHES.iter().zip(self.0.iter().copied());
         all.filter(|(_, mode)| mode.value != Mode::Enforce)
     }
@@ -129,7 +134,7 @@ mod tests {
         };
         let once = shown(&mut SWITCHES.iter());
         assert_eq!(once, shown(&mut SWITCHES.iter().rev()));
-        assert_eq!(once, shown(&mut SWITCHES.iter().chain(SWITCHES)));
+        assert_eq!(once, shown(&mut SWITCHES.iter().chain(SWITCHES.iter())));
     }
 
     #[test]
@@ -155,7 +160,7 @@ mod tests {
     #[test]
     fn a_mode_is_that_of_its_place_and_its_line() {
         let mut modes = Modes::default();
-        modes.put([2], Set::at(Mode::Observe, 41));
+        modes.put([2], Mode::Observe, 41);
         assert_eq!((modes.of(2).value, modes.of(2).line), (Mode::Observe, 41));
         assert_eq!(modes.of(1).value, Mode::Enforce);
     }
@@ -164,7 +169,7 @@ mod tests {
     fn what_is_observed_is_strict_where_it_is_judged_as_if_it_were_enforced() {
         let mut rules = Rules::default();
         let mut modes = Modes::default();
-        modes.put(named("password.required"), Set::at(Mode::Observe, 41));
+        modes.put(named("password.required"), Mode::Observe, 41);
         rules.modes = Arc::new(modes);
         Arc::make_mut(&mut rules.password).required.line = 12;
         let in_force = rules.in_force();

@@ -7,7 +7,7 @@ use super::denial::Denial;
 use super::notice::Notice;
 use super::record::{Closed, Entry, Person, Record, Source};
 use super::strength::Strength;
-use super::verdict::{Audience, Effects, NewPassword, Opinion, Rule};
+use super::verdict::{Audience, Effects, NewPassword, Opinion};
 use super::{focus, lobby, moderators, permissions};
 
 /// Where the opener has to choose the password, whether he has, and a good one.
@@ -16,7 +16,7 @@ pub(super) fn password(case: &Case<'_>, typed: Option<Strength>) -> Option<Opini
     if rules.source.value != Source::Creator {
         return None;
     }
-    let rule = Rule::new("password.source", rules.source.line);
+    let rule = rules.source.rule();
     match typed {
         None if rules.required.value => Some(Opinion::prompt(rule, Denial::PasswordNeeded)),
         Some(strength) => {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use globset::{Error, Glob, GlobBuilder, GlobSet, GlobSetBuilder};
 
+use super::Rules;
 use super::pattern::Kind;
 use super::room_name::RoomName;
-use super::rules::Rules;
 use super::selector::{Claim, Selector};
 use crate::jid::BareJid;
 

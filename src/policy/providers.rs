@@ -2,7 +2,7 @@
 //!
 //! The one table of them. A provider that is in neither this table nor the file proves nothing.
 
-use super::rules::Policy;
+use super::Policy;
 
 /// What a log-in with a provider proves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

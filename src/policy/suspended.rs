@@ -159,8 +159,7 @@ mod tests {
     use crate::policy::modes::named;
     use crate::policy::permissions::Permitted;
     use crate::policy::record::{Closed, Source};
-    use crate::policy::rules::{Policy, Rules};
-    use crate::policy::set::Set;
+    use crate::policy::{Policy, Rules};
 
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -289,7 +288,7 @@ mod tests {
     fn media_are_moderated_again_as_the_file_says() {
         let mut room = Room::new(true);
         let permissions = std::sync::Arc::make_mut(&mut room.rules.permissions);
-        permissions.desktop = Set::default_of(Permitted::MODERATORS);
+        permissions.desktop.value = Permitted::MODERATORS;
         let _ = room.suspend();
         assert_eq!(room.resume().moderated, Some(vec![Ability::Desktop]));
     }

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::denial::Denial;
+use super::form_field::FormField;
 use super::notice::Notice;
-use super::setting::Setting;
 use super::told::Told;
 use super::words::{ENGLISH, fill, placeholders, put_in};
 
@@ -51,7 +51,7 @@ impl Texts {
         self.first(asked, true, |words| {
             let template = words.sentences.get(denial.code())?;
             let is_english = words.language.eq_ignore_ascii_case(ENGLISH);
-            let named = |setting: Setting| {
+            let named = |setting: FormField| {
                 let own = words.settings.get(setting.name());
                 own.map(String::as_str).or_else(|| is_english.then(|| setting.words()))
             };
@@ -170,12 +170,12 @@ mod tests {
     #[test]
     fn a_sentence_is_in_one_language() {
         let texts = texts("fr");
-        let named = texts.denial(Denial::SettingLocked(Setting::Name), Some("de-CH"));
+        let named = texts.denial(Denial::SettingLocked(FormField::Name), Some("de-CH"));
         assert_eq!(
             named,
             Said { text: "Sie dürfen den Namen nicht ändern.".into(), language: "de" }
         );
-        let unnamed = texts.denial(Denial::SettingLocked(Setting::Whois), Some("de"));
+        let unnamed = texts.denial(Denial::SettingLocked(FormField::Whois), Some("de"));
         assert_eq!(unnamed.language, "en");
         let wait = std::time::Duration::from_secs(61);
         assert_eq!(texts.denial(Denial::Removed { wait }, Some("de")).text, "Noch 61 s.");

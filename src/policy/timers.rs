@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::Rules;
 use super::attempt::RoomView;
 use super::hours::{AtEnd, Phase};
 use super::notice::Notice;
 use super::record::{Closed, Record};
-use super::rules::Rules;
 use super::verdict::{Audience, Effects, Rule};
 use super::{close, wave};
 
@@ -151,12 +151,12 @@ impl Scene<'_> {
         [
             ends(
                 later(record.opened, limits.duration.value),
-                Rule::new("limits.duration", limits.duration.line),
+                limits.duration.rule(),
                 Notice::TimeIsUp,
             ),
             ends(
                 self.unmoderated.and_then(|since| later(since, limits.without_moderator.value)),
-                Rule::new("limits.without_moderator", limits.without_moderator.line),
+                limits.without_moderator.rule(),
                 Notice::NoModerator,
             ),
             self.end_of_hours(),
@@ -187,7 +187,7 @@ impl Scene<'_> {
             AtEnd::End => Deed::End(Notice::HoursAreOver),
             AtEnd::Stay | AtEnd::Close => Deed::Close(Closed::Hours),
         };
-        let rule = Rule::new("hours.at_end", hours.at_end.line);
+        let rule = hours.at_end.rule();
         Some(Deadline { at, warn_before: hours.warn_before.value, due: Due { rule, deed } })
     }
 

@@ -9,6 +9,7 @@ use super::notice::Notice;
 use super::permissions::{Ability, May};
 use super::record::{Person, Record, Source};
 use crate::jid::BareJid;
+use crate::setting::Setting;
 
 /// The verdict on an attempt. The order is the conflict rule: the greatest opinion wins, whatever
 /// the order in the file.
@@ -52,6 +53,13 @@ impl Rule {
     /// The rule `name`, set at `line`.
     pub const fn new(name: &'static str, line: u32) -> Self {
         Self { name, line }
+    }
+}
+
+impl<T> Setting<T> {
+    /// Returns the rule that it is.
+    pub const fn rule(&self) -> Rule {
+        Rule::new(self.key, self.line)
     }
 }
 

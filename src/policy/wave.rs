@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::Rules;
 use super::attempt::{Action, Affiliation, Attempt, Role, RoomView};
 use super::class::Class;
 use super::decide::Case;
@@ -11,7 +12,6 @@ use super::lobby;
 use super::moderators::entitlement;
 use super::notice::Notice;
 use super::record::Record;
-use super::rules::Rules;
 use super::verdict::{Audience, Decision, Effects, Opinion, Rule, Verdict};
 
 /// Strangers have to knock, as a room's record has it.
@@ -81,7 +81,7 @@ pub(super) fn take_lobby_down(case: &Case<'_>) -> Option<Opinion> {
 
 /// The rule on waves.
 pub fn rule(rules: &Rules) -> Rule {
-    Rule::new("limits.wave", rules.limits.wave_strangers.line)
+    rules.limits.wave_strangers.rule()
 }
 
 /// A guest, or somebody of another server, whom nobody let in and who was not inside before.

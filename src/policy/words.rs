@@ -6,8 +6,8 @@ use std::time::Duration;
 use jiff::tz::Offset;
 
 use super::denial::Denial;
+use super::form_field::FormField;
 use super::hours::Clock;
-use super::setting::Setting;
 
 /// The language of the built-in words (BCP 47).
 pub const ENGLISH: &str = "en";
@@ -19,7 +19,7 @@ impl Denial {
     }
 }
 
-impl Setting {
+impl FormField {
     /// What people call it, in English: it follows "change".
     pub const fn words(self) -> &'static str {
         match self {
@@ -68,7 +68,7 @@ pub(super) fn fill<'a>(
     denial: Denial,
     template: &'a str,
     language: &str,
-    setting_words: impl Fn(Setting) -> Option<&'a str>,
+    setting_words: impl Fn(FormField) -> Option<&'a str>,
 ) -> Cow<'a, str> {
     let mut text = Cow::Borrowed(template);
     let mut put = |name: &str, value: &str| text = Cow::Owned(text.replace(name, value));

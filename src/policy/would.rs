@@ -1,10 +1,10 @@
 //! What would have been decided if the rules that are only observed were enforced.
 
+use super::Rules;
 use super::attempt::{Action, RoomView};
 use super::decide::{Case, opinion_on};
 use super::lobby;
 use super::record::Closed;
-use super::rules::Rules;
 use super::verdict::Opinion;
 use super::wave::Wave;
 

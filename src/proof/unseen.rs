@@ -8,11 +8,11 @@ use jiff::Timestamp;
 
 use crate::component::line::{Line, VERSION};
 use crate::jid::BareJid;
+use crate::policy::Policy;
 use crate::policy::attempt::{Attempt, RoomView};
 use crate::policy::bans::BAN;
 use crate::policy::decide::decide;
 use crate::policy::pressure::Pressure;
-use crate::policy::rules::Policy;
 
 /// The entries of a file that a log has matched.
 #[derive(Debug, Default)]

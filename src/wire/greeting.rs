@@ -3,8 +3,8 @@
 use super::{LEVEL, NS, NS_FAMILY, VERSION};
 use crate::policy::gate_words::{GATE_WORDS, SHARED};
 use crate::policy::logins::{Host, Hosts};
-use crate::policy::rules::{Policy, Rules};
 use crate::policy::texts::Texts;
+use crate::policy::{Policy, Rules};
 use crate::xmpp::element::Element;
 
 /// The greeting of a gate.

@@ -6,11 +6,11 @@ use crate::policy::attempt::{
     Action, Affiliation, AffiliationChange, Attempt, Auth, Client, Credential, FieldChange, Kind,
     Requester, Role, RoleChange, RoomView, Word,
 };
+use crate::policy::form_field::FormField;
 use crate::policy::made::Held;
 use crate::policy::mark::Mark;
 use crate::policy::record::{Person, Record};
 use crate::policy::session::{Domain, Session, SessionKind, Token};
-use crate::policy::setting::Setting;
 use crate::policy::strength::Strength;
 use crate::secret::Secret;
 use crate::xmpp::element::Element;
@@ -324,7 +324,7 @@ fn read_field(field: &Element, typed: &mut Option<Secret>) -> FieldChange {
         "FORM_TYPE" => FieldChange::Kept("FORM_TYPE".to_owned()),
         other if is_true(field, "same") => FieldChange::Kept(other.to_owned()),
         "muc#roomconfig_persistentroom" => FieldChange::Persistent(on()),
-        other => match Setting::of_field(other, &value()) {
+        other => match FormField::of_field(other, &value()) {
             Some((setting, to)) => FieldChange::Setting(setting, to),
             None => FieldChange::Other(other.to_owned()),
         },
@@ -362,7 +362,7 @@ fn role(element: &Element, name: &str) -> Option<Role> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::setting::To;
+    use crate::policy::form_field::To;
 
     fn read(xml: &str) -> Question {
         Question::read(&Element::parse(xml.as_bytes(), "").unwrap())
@@ -436,7 +436,7 @@ mod tests {
         let fields = vec![
             FieldChange::Kept("FORM_TYPE".to_owned()),
             FieldChange::Kept("muc#roomconfig_roomname".to_owned()),
-            FieldChange::Setting(Setting::History, To::Number(Some(20))),
+            FieldChange::Setting(FormField::History, To::Number(Some(20))),
             FieldChange::Other("x".to_owned()),
         ];
         assert_eq!(question.attempt.action, Action::Configure { fields });

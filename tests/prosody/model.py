@@ -55,7 +55,7 @@ open = ["service", "account"]
 [policy.password]
 required = false
 [policy.moderators]
-become = ["listed", "opener"]
+assign = ["listed", "opener"]
 jids = ["{self.listed}"]
 succession_after = "never"
 [policy.lobby]
@@ -74,10 +74,10 @@ match = "small-*"
 limits = {{ occupants = {MOST_PEOPLE} }}
 [[room]]
 match = "lecture-*"
-moderators = {{ become = ["listed"], jids = ["{self.listed}"] }}
+moderators = {{ assign = ["listed"], jids = ["{self.listed}"] }}
 [[room]]
 match = "timed-*"
-moderators = {{ become = ["listed"], jids = ["{self.listed}"] }}
+moderators = {{ assign = ["listed"], jids = ["{self.listed}"] }}
 close = {{ when_unmoderated = "{MODERATED_FOR} seconds" }}
 """
 

@@ -21,7 +21,7 @@ every = "never"
 source = "preset"
 preset = "{SECRET}"
 [policy.moderators]
-become = ["listed"]
+assign = ["listed"]
 jids = ["alice@localhost"]
 succession_after = "never"
 [[room]]
@@ -32,7 +32,7 @@ match = "left-*"
 close = {{ when_unmoderated = "2 seconds" }}
 [[room]]
 match = "heir-*"
-moderators = {{ become = ["listed", "opener"], succession_after = "1 second" }}
+moderators = {{ assign = ["listed", "opener"], succession_after = "1 second" }}
 """
 )
 SOON = 8

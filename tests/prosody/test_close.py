@@ -26,7 +26,7 @@ close = {{ after = "1 second" }}
 [[room]]
 match = "waiting-*"
 close = {{ hold_until = ["password", "moderator"] }}
-moderators = {{ become = ["listed"] }}
+moderators = {{ assign = ["listed"] }}
 [[room]]
 match = "shut-*"
 close = {{ may_enter = ["service"], moderators_enter = false }}

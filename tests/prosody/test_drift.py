@@ -106,7 +106,7 @@ async def test_a_room_that_another_module_changed_is_repaired(door):
         assert not (await stranger.join(room, "Stranger", SECRET)).joined
 
         rules = ["password.required", "lobby.admission", "access.hidden", "access.persistent"]
-        rules.append("moderators.become")
+        rules.append("moderators.assign")
         await until(
             lambda: len(differences(door.component, room, repaired=True)) == len(rules), 3, "the log"
         )

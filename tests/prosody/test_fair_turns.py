@@ -28,7 +28,7 @@ POLICY = policy(
     "[policy.access]",
     'open = ["account", "federated", "guest"]',
     "[policy.moderators]",
-    'become = ["opener"]',
+    'assign = ["opener"]',
 )
 
 

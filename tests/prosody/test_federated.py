@@ -25,7 +25,7 @@ open = ["account", "operator"]
 source = "preset"
 preset = "{SECRET}"
 [policy.moderators]
-become = ["opener", "operator"]
+assign = ["opener", "operator"]
 [[room]]
 match = "topic-*"
 settings = {{ subject = "moderator" }}
@@ -232,8 +232,8 @@ NAMED = {
     "operators": ("operators = [{jid}]", "operator"),
     "access.listed, the account": ("access = {{ listed = [{jid}] }}", "listed"),
     "access.listed, the domain": ("access = {{ listed = [{domain}] }}", "listed"),
-    "moderators.jids": ('moderators = {{ become = ["listed"], jids = [{jid}] }}', "owner"),
-    "moderators.domains": ('moderators = {{ become = ["listed"], domains = [{domain}] }}', "owner"),
+    "moderators.jids": ('moderators = {{ assign = ["listed"], jids = [{jid}] }}', "owner"),
+    "moderators.domains": ('moderators = {{ assign = ["listed"], domains = [{domain}] }}', "owner"),
     "exception, the account": ("[[exception]]\njid = {jid}", "excepted"),
     "exception, the domain": ("[[exception]]\ndomain = {domain}", "excepted"),
 }

@@ -24,7 +24,7 @@ POLICY = (
 source = "preset"
 preset = "{SECRET}"
 [policy.moderators]
-become = ["listed", "opener"]
+assign = ["listed", "opener"]
 jids = ["{CHAIR}"]
 [policy.access]
 listed = ["{CHAIR}"]
@@ -58,7 +58,7 @@ match = "tiring-*"
 lobby = {{ admission = "lobby", knocks = 1 }}
 [[room]]
 match = "chaired-*"
-moderators = {{ become = ["listed"] }}
+moderators = {{ assign = ["listed"] }}
 close = {{ hold_until = ["password", "moderator"] }}
 """
 )
@@ -266,7 +266,7 @@ async def test_whoever_comes_first_is_the_opener_where_nobody_asked(meet):
         assert (await guest.join(room)).joined and owner(guest, room)
         assert (await second.join(room)).shown == at_the_door(meet.server)
         taken = await meet.decision(kind="join", room=room, verdict="allow")
-        assert (taken["jid"], taken["rule"]) == (guest.bare, "moderators.become")
+        assert (taken["jid"], taken["rule"]) == (guest.bare, "moderators.assign")
 
 
 async def test_whoever_may_not_open_rooms_does_not_become_the_opener(meet):

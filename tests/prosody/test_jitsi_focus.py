@@ -16,7 +16,7 @@ match = "led-*"
 [room.lobby]
 admission = "open"
 [room.moderators]
-become = ["operator"]
+assign = ["operator"]
 [[room]]
 match = "lasting-*"
 [room.access]
@@ -61,7 +61,7 @@ async def test_the_first_to_join_need_not_be_who_asked_first(meet):
         alice.say(room, "good morning")
         await bob.wait_for(lambda seen: seen.body == "good morning")
         refused = await meet.decision(kind="affiliation", room=room)
-        assert (refused["verdict"], refused["rule"]) == ("deny", "moderators.become")
+        assert (refused["verdict"], refused["rule"]) == ("deny", "moderators.assign")
 
 
 async def test_where_nobody_is_to_moderate_nobody_does(meet):

@@ -32,7 +32,7 @@ POLICY = (
 source = "preset"
 preset = "{SECRET}"
 [policy.moderators]
-become = ["listed", "opener"]
+assign = ["listed", "opener"]
 jids = ["{CHAIR}"]
 [policy.names]
 unique = "moderators"

@@ -28,11 +28,11 @@ POLICY = (
 source = "preset"
 preset = "{SECRET}"
 [policy.moderators]
-become = ["listed", "opener"]
+assign = ["listed", "opener"]
 jids = ["{CHAIR}"]
 [[room]]
 match = "chaired-*"
-moderators = {{ become = ["listed"] }}
+moderators = {{ assign = ["listed"] }}
 close = {{ hold_until = ["password", "moderator"] }}
 """
     + "".join(f'[[room]]\nmatch = "{mode}-*"\nlobby = {{ admission = "{mode}" }}\n' for mode in MODES)

@@ -9,7 +9,7 @@ POLICY = (
 [policy.access]
 open = ["account"]
 [policy.moderators]
-become = ["account"]
+assign = ["account"]
 [policy.lobby]
 admission = "password"
 """

@@ -7,7 +7,7 @@ from storm import until
 
 POLICY = f"""{MEET_SERVICE}
 [policy.moderators]
-become = ["operator"]
+assign = ["operator"]
 """
 SESSION = "session-id"
 

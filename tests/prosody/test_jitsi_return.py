@@ -16,7 +16,7 @@ POLICY = (
     MEET_SERVICE
     + f"""
 [policy.moderators]
-become = ["listed", "opener"]
+assign = ["listed", "opener"]
 jids = ["{CHAIR}"]
 [[room]]
 match = "lasting-*"

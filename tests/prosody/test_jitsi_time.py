@@ -106,7 +106,7 @@ async def test_a_wave_of_guests_waits_in_the_lobby_until_it_is_calm(meet):
         await said(alice, room, "new ones now have to be let in")
         stopped = await third.enter(room, SECRET)
         assert (stopped.shown, stopped.lobby) == ("lobby", lobby)
-        await meet.decision(kind="join", room=room, verdict="hold", rule="limits.wave")
+        await meet.decision(kind="join", room=room, verdict="hold", rule="limits.wave_strangers")
         assert (await third.knock(lobby)).joined
         alice.approve(room, await alice.knocker(lobby, third.nick))
         assert (await third.admitted(room)).joined

@@ -131,7 +131,7 @@ async def test_guesses_are_counted_where_the_lobby_hides_them(meet):
         await eve.request(room)
         assert [(await eve.join(room, password=guess)).shown for guess in "ab"] == ["prompt"] * 2
         assert not (await eve.join(room, password=SECRET)).joined
-        await meet.decision(room=room, jid=eve.bare, rule="password.guesses")
+        await meet.decision(room=room, jid=eve.bare, rule="password.guesses.free")
         assert eve.bare not in await alice.list_affiliation(room, "member")
         assert (await inside(crowd, room, "Bob")).occupants(room)
 

@@ -59,7 +59,7 @@ async def test_the_claim_that_the_policy_names_makes_a_moderator(meet, claim):
         assert (await carol.enter(room)).joined
         assert standing(carol, room) == ("owner", "moderator")
         decision = await meet.decision(kind="join", room=room, jid=carol.bare)
-        assert (decision["class"], decision["rule"]) == ("token", "moderators.become")
+        assert (decision["class"], decision["rule"]) == ("token", "moderators.assign")
 
 
 @pytest.mark.parametrize("name", ["room", "plain", "tokens"])

@@ -25,11 +25,11 @@ trusted = ["{RECORDER}"]
 [policy.access]
 refused_rooms = ["refused-*"]
 [policy.moderators]
-become = ["listed", "opener"]
+assign = ["listed", "opener"]
 jids = ["{CHAIR}"]
 [[room]]
 match = "chaired-*"
-moderators = {{ become = ["listed"] }}
+moderators = {{ assign = ["listed"] }}
 close = {{ hold_until = ["password", "moderator"] }}
 [[room]]
 match = "strict-*"

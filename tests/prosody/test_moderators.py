@@ -20,16 +20,16 @@ match = "anybody-*"
 access = {{ open = ["everyone"] }}
 [[room]]
 match = "account-*"
-moderators = {{ become = ["account"] }}
+moderators = {{ assign = ["account"] }}
 [[room]]
 match = "nobody-*"
-moderators = {{ become = ["nobody"] }}
+moderators = {{ assign = ["nobody"] }}
 [[room]]
 match = "domain-*"
-moderators = {{ become = ["listed"], domains = ["localhost"] }}
+moderators = {{ assign = ["listed"], domains = ["localhost"] }}
 [[room]]
 match = "guests-*"
-moderators = {{ become = ["listed"], domains = ["guest.localhost"] }}
+moderators = {{ assign = ["listed"], domains = ["guest.localhost"] }}
 """
     + "".join(
         f"""
@@ -59,7 +59,7 @@ async def test_a_listed_account_moderates_in_its_very_first_presence(door):
         await alice.wait_for(lambda seen: seen.nick == "Chair")
         seen = [s.item["role"] for s in alice.seen if s.name == "presence" and s.nick == "Chair"]
         assert seen == ["moderator"]
-        await door.decision(room=room, jid=chair.bare, rule="moderators.become")
+        await door.decision(room=room, jid=chair.bare, rule="moderators.assign")
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ admission = "password"
 [policy.names]
 reserved = ["focus", "Moderator"]
 [policy.moderators]
-become = ["listed"]
+assign = ["listed"]
 jids = ["alice@localhost"]
 [policy.close]
 hold_until = []

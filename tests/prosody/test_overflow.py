@@ -29,7 +29,7 @@ def answers_in(person, since, condition):
 
 async def test_a_thousand_who_wait_at_one_room_keep_nobody_from_waiting_too(start_prosody, start_vestibule):
     server = start_prosody(muc_options={"vestibule_grace": 3, "vestibule_timeout": 3})
-    everybody_moderates = policy("[policy.moderators]", 'become = ["account"]')
+    everybody_moderates = policy("[policy.moderators]", 'assign = ["account"]')
     vestibule = start_vestibule(server, everybody_moderates)
     async with Crowd(server) as crowd:
         owners = await crowd.connect_many([f"owner{n}@localhost" for n in range(MANY // EACH)])

@@ -32,7 +32,7 @@ match = "long-*"
 password = {{ words = 7 }}
 [[room]]
 match = "unmoderated-*"
-moderators = {{ become = ["nobody"] }}
+moderators = {{ assign = ["nobody"] }}
 [[room]]
 match = "silent-*"
 password = {{ tell = false }}
@@ -201,7 +201,7 @@ async def test_a_guesser_has_to_wait_and_then_may_try_again(door):
             outcome = await eve.join(room, "Eve", typed)
             assert (outcome.type, outcome.condition) == ("wait", "resource-constraint")
             assert "try again in" in outcome.text
-        await door.decision(kind="join", room=room, rule="password.guesses", verdict="deny")
+        await door.decision(kind="join", room=room, rule="password.guesses.free", verdict="deny")
         await asyncio.sleep(1.05)
         assert (await eve.join(room, "Eve", SECRET)).joined
 

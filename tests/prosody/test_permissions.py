@@ -12,7 +12,7 @@ trusted = ["bot@localhost"]
 source = "preset"
 preset = "{SECRET}"
 [policy.moderators]
-become = ["listed", "opener"]
+assign = ["listed", "opener"]
 jids = ["chair@localhost"]
 [[room]]
 match = "quiet-*"

@@ -28,7 +28,7 @@ admission = "open"
 hold_until = []
 [[room]]
 match = "lecture-*"
-moderators = { become = ["listed"], jids = ["alice@localhost"] }
+moderators = { assign = ["listed"], jids = ["alice@localhost"] }
 [[room]]
 match = "accounts-*"
 access = { enter = ["account", "federated"] }

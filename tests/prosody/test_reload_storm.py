@@ -28,7 +28,7 @@ def revision_of(vestibule, text):
 
 def lines_of(text):
     """The line of each rule that a join may rest on here."""
-    found = {"no-objection": 0, "moderators.become": 0, "password.required": 0, "close.hold_until": 0}
+    found = {"no-objection": 0, "moderators.assign": 0, "password.required": 0, "close.hold_until": 0}
     for number, line in enumerate(text.split("\n"), 1):
         if line.startswith("admission"):
             found["lobby.admission"] = number

@@ -25,6 +25,7 @@ use vestibule::policy::authority::Protected;
 use vestibule::policy::bans::{Ban, Origin};
 use vestibule::policy::class::{Class, ClassSet};
 use vestibule::policy::close::Conditions;
+use vestibule::policy::form_field::{FormField, To};
 use vestibule::policy::hours::{AtEnd, DAY, Hours, Span};
 use vestibule::policy::limits::Limits;
 use vestibule::policy::lobby::Admission;
@@ -39,16 +40,15 @@ use vestibule::policy::pressure::{Pressure, Waits};
 use vestibule::policy::providers::{Proves, Provider};
 use vestibule::policy::record::{Closed, Entry, Person, Record, Source};
 use vestibule::policy::removal::{By, Proof, Removed};
-use vestibule::policy::rules::{Policy, Rules};
+use vestibule::policy::room_form::{PersistentBy, RoomForm, SubjectBy};
 use vestibule::policy::selector::{Claim, Selector};
 use vestibule::policy::session::{Domain, Session, SessionKind, Token};
-use vestibule::policy::setting::{Setting, To};
-use vestibule::policy::settings::{PersistentBy, Settings, SubjectBy};
 use vestibule::policy::strength::Strength;
 use vestibule::policy::succession::Rescue;
 use vestibule::policy::suspended::Suspended;
 use vestibule::policy::wave::Wave;
 use vestibule::policy::who::Who;
+use vestibule::policy::{Policy, Rules};
 
 /// Few enough addresses that rules and attempts meet.
 const PEOPLE: [&str; 7] = [
@@ -329,7 +329,7 @@ pub(crate) fn field() -> impl Strategy<Value = FieldChange> {
         any::<bool>().prop_map(FieldChange::Persistent),
         any::<String>().prop_map(FieldChange::Other),
         any::<String>().prop_map(FieldChange::Kept),
-        (select(&Setting::ALL[..]), to())
+        (select(&FormField::ALL[..]), to())
             .prop_map(|(setting, to)| FieldChange::Setting(setting, to)),
     ]
 }
@@ -546,8 +546,8 @@ prop_compose! {
         persistent in select(&PersistentBy::ALL[..]),
         bounds in vec(0_u32..100, 6),
         choices in vec(select(vec!["anyone", "moderators", "de"]), 0..3),
-    ) -> Settings {
-        let mut settings = Settings::default();
+    ) -> RoomForm {
+        let mut settings = RoomForm::default();
         settings.subject.value = subject;
         settings.persistent.value = persistent;
         let keys = [
@@ -583,7 +583,7 @@ prop_compose! {
             (any::<bool>(), select(&Source::ALL[..]), who(), any::<bool>(), classes()),
         (admission, skip_lobby, max_waiting, wait) in
             (select(&Admission::ALL[..]), classes(), 0_u32..6, duration()),
-        (become_by, jids, moderating, grant, revoke, remove, admit, end) in
+        (assign, jids, moderating, grant, revoke, remove, admit, end) in
             (vec(select(&Become::ALL[..]), 0..4), people(), domains(), who(), who(), who(), who(), who()),
         (password, moderator, at, after, may_enter, moderators_enter, by, reopen) in
             (any::<bool>(), any::<bool>(), 0_u32..6, option::of(duration()), classes(), any::<bool>(), who(), who()),
@@ -616,7 +616,7 @@ prop_compose! {
         Arc::make_mut(&mut rules.permissions).record.value = record;
         Arc::make_mut(&mut rules.permissions).dial.value = dial;
         Arc::make_mut(&mut rules.permissions).e2ee.value = e2ee;
-        Arc::make_mut(&mut rules.moderators).become_by.value = become_by;
+        Arc::make_mut(&mut rules.moderators).assign.value = assign;
         Arc::make_mut(&mut rules.moderators).jids.value = jids;
         Arc::make_mut(&mut rules.moderators).domains.value = moderating;
         Arc::make_mut(&mut rules.moderators).claim.value = "moderator".to_owned();
@@ -642,8 +642,8 @@ prop_compose! {
         Arc::make_mut(&mut rules.access).open.value =
             if everybody { Opening::Classes(ClassSet::ALL) } else { open };
         Arc::make_mut(&mut rules.access).enter.value = if everybody { ClassSet::ALL } else { enter };
-        Arc::make_mut(&mut rules.access).listed_jids.value = listed;
-        Arc::make_mut(&mut rules.access).listed_domains.value = listed_domains;
+        Arc::make_mut(&mut rules.access).listed.value.jids = listed;
+        Arc::make_mut(&mut rules.access).listed.value.domains = listed_domains;
         Arc::make_mut(&mut rules.access).encrypted.value = encrypted;
         Arc::make_mut(&mut rules.access).trust_loopback.value = trust_loopback;
         Arc::make_mut(&mut rules.access).hidden.value = Some(hidden);

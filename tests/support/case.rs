@@ -10,13 +10,13 @@ use vestibule::policy::attempt::{
     Requester, Role, RoleChange, RoomView, Word,
 };
 use vestibule::policy::denial::Denial;
+use vestibule::policy::form_field::{FormField, To};
 use vestibule::policy::mark::Mark;
 use vestibule::policy::names::Namesake;
 use vestibule::policy::permissions::Degree;
 use vestibule::policy::pressure::{self, Pressure};
 use vestibule::policy::record::{Closed, Entry, Person, Record, Source};
 use vestibule::policy::removal::{Proof, Removed};
-use vestibule::policy::setting::{Setting, To};
 use vestibule::policy::strength::Strength;
 use vestibule::policy::suspended::Suspended;
 use vestibule::policy::verdict::{Decision, Effects, NewPassword, Rule, Verdict};
@@ -383,9 +383,9 @@ fn field(text: &str) -> FieldChange {
         ["public", on] => FieldChange::Public(on == "on"),
         ["persistent", on] => FieldChange::Persistent(on == "on"),
         [name, "kept"] => FieldChange::Kept(name.to_owned()),
-        [name, ref value @ ..] => Setting::ALL
+        [name, ref value @ ..] => FormField::ALL
             .into_iter()
-            .find(|setting| setting.name() == name && *setting != Setting::Other)
+            .find(|setting| setting.name() == name && *setting != FormField::Other)
             .map_or_else(
                 || FieldChange::Other(text.to_owned()),
                 |setting| FieldChange::Setting(setting, to(value)),

@@ -10,8 +10,8 @@ use vestibule::policy::bans::{Ban, Origin};
 use vestibule::policy::overrides::{Override, Overrides};
 use vestibule::policy::pattern::Pattern;
 use vestibule::policy::record::{Record, Source};
-use vestibule::policy::rules::{Policy, Rules};
 use vestibule::policy::selector::Selector;
+use vestibule::policy::{Policy, Rules};
 
 pub(crate) fn jid(text: &str) -> BareJid {
     BareJid::from_str(text).unwrap()

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use vestibule::policy::rules::Rules;
+use vestibule::policy::Rules;
 
 /// Puts each rule on a line of its own; by the rule's name, the line.
 pub(crate) fn number(rules: &mut Rules) -> HashMap<&'static str, u32> {
@@ -36,19 +36,19 @@ pub(crate) fn number(rules: &mut Rules) -> HashMap<&'static str, u32> {
         ("limits.occupants", &mut limits.occupants.line),
         ("limits.rooms", &mut limits.rooms.line),
         ("limits.rooms_per_opener", &mut limits.rooms_per_opener.line),
-        ("limits.wave", &mut limits.wave_strangers.line),
+        ("limits.wave_strangers", &mut limits.wave_strangers.line),
         ("lobby.admission", &mut lobby.admission.line),
         ("lobby.knocks", &mut lobby.knocks.line),
         ("lobby.max_waiting", &mut lobby.max_waiting.line),
         ("moderators.admit", &mut moderators.admit.line),
-        ("moderators.become", &mut moderators.become_by.line),
+        ("moderators.assign", &mut moderators.assign.line),
         ("moderators.end", &mut moderators.end.line),
         ("moderators.grant", &mut moderators.grant.line),
         ("moderators.remove", &mut moderators.remove.line),
         ("moderators.revoke", &mut moderators.revoke.line),
         ("password.change", &mut password.change.line),
         ("password.deny_list", &mut password.deny_list.line),
-        ("password.guesses", &mut password.guesses.free.line),
+        ("password.guesses.free", &mut password.guesses.free.line),
         ("password.guesses.room_free", &mut password.guesses.room_free.line),
         ("password.min_length", &mut password.min_length.line),
         ("password.min_score", &mut password.min_score.line),

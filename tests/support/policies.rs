@@ -27,11 +27,10 @@ use vestibule::policy::password::AskAgain;
 use vestibule::policy::permissions::{E2ee, Permitted};
 use vestibule::policy::record::Source;
 use vestibule::policy::removal::By;
-use vestibule::policy::rules::{Policy, Rules};
-use vestibule::policy::set::Set;
-use vestibule::policy::settings::{Settings, SubjectBy};
+use vestibule::policy::room_form::SubjectBy;
 use vestibule::policy::texts::{Texts, Words};
 use vestibule::policy::who::Who;
+use vestibule::policy::{Policy, Rules};
 
 /// The moment of every case: 2026-01-01T12:00:00Z.
 pub(crate) fn now() -> Timestamp {
@@ -43,25 +42,26 @@ pub(crate) fn jid(text: &str) -> BareJid {
 }
 
 /// Every setting is theirs.
-fn settings_of(rules: &mut Rules, who: Set<Who>) {
-    let subject = Set::at(SubjectBy::Only(who.value), who.line);
-    rules.settings = Arc::new(Settings {
-        name: who,
-        description: who,
-        subject,
-        subject_change: who,
-        language: who,
-        moderated: who,
-        whois: who,
-        history: who,
-        member_invites: who,
-        private_messages: who,
-        presence: who,
-        archive: who,
-        max_occupants: who,
-        other: who,
-        ..Settings::default()
-    });
+fn settings_of(rules: &mut Rules, (who, line): (Who, u32)) {
+    let form = Arc::make_mut(&mut rules.settings);
+    form.subject.set(SubjectBy::Only(who), line);
+    for setting in [
+        &mut form.name,
+        &mut form.description,
+        &mut form.subject_change,
+        &mut form.language,
+        &mut form.moderated,
+        &mut form.whois,
+        &mut form.history,
+        &mut form.member_invites,
+        &mut form.private_messages,
+        &mut form.presence,
+        &mut form.archive,
+        &mut form.max_occupants,
+        &mut form.other,
+    ] {
+        setting.set(who, line);
+    }
 }
 
 /// The policy of that name.
@@ -86,18 +86,18 @@ pub(crate) fn policy(name: &str) -> Option<Policy> {
 
 fn rules(name: &str) -> Option<Rules> {
     let mut rules = Rules::default();
-    Arc::make_mut(&mut rules.moderators).become_by.value =
+    Arc::make_mut(&mut rules.moderators).assign.value =
         vec![Become::Operator, Become::Listed, Become::Token, Become::Opener];
     Arc::make_mut(&mut rules.moderators).claim.value = "moderator".to_owned();
     Arc::make_mut(&mut rules.moderators).claim_values.value = vec!["true".to_owned()];
     Arc::make_mut(&mut rules.moderators).jids.value = HashSet::from([jid("chair@example.org")]);
     Arc::make_mut(&mut rules.moderators).domains.value =
         HashSet::from(["board.example.org".to_owned()]);
-    Arc::make_mut(&mut rules.access).listed_jids.value = HashSet::from([jid("listed@example.org")]);
-    Arc::make_mut(&mut rules.access).listed_domains.value =
+    Arc::make_mut(&mut rules.access).listed.value.jids = HashSet::from([jid("listed@example.org")]);
+    Arc::make_mut(&mut rules.access).listed.value.domains =
         HashSet::from(["partner.example.net".to_owned()]);
-    let by_nobody = Set::at(Who::Nobody, 30);
-    let by_operator = Set::at(Who::Operator, 31);
+    let by_nobody = (Who::Nobody, 30);
+    let by_operator = (Who::Operator, 31);
     match name {
         "default" | "unbanned" | "told" => {}
         "told-no-password" => Arc::make_mut(&mut rules.password).tell.value = false,
@@ -123,67 +123,65 @@ fn rules(name: &str) -> Option<Rules> {
             Arc::make_mut(&mut rules.lobby).admission.value = Admission::Open;
             Arc::make_mut(&mut rules.close).hold_until.value =
                 Conditions { password: false, moderator: true };
-            Arc::make_mut(&mut rules.moderators).become_by.value =
+            Arc::make_mut(&mut rules.moderators).assign.value =
                 vec![Become::Operator, Become::Listed];
-            Arc::make_mut(&mut rules.moderators).grant = by_operator;
-            Arc::make_mut(&mut rules.moderators).revoke = by_operator;
-            Arc::make_mut(&mut rules.moderators).admit = by_operator;
+            Arc::make_mut(&mut rules.moderators).grant.set(Who::Operator, 31);
+            Arc::make_mut(&mut rules.moderators).revoke.set(Who::Operator, 31);
+            Arc::make_mut(&mut rules.moderators).admit.set(Who::Operator, 31);
         }
-        "by-account" => {
-            Arc::make_mut(&mut rules.moderators).become_by.value = vec![Become::Account]
-        }
+        "by-account" => Arc::make_mut(&mut rules.moderators).assign.value = vec![Become::Account],
         "settings-locked" => settings_of(&mut rules, by_nobody),
         "settings-for-operators" => settings_of(&mut rules, by_operator),
         "settings-bounded" => {
-            let choices = |choices: &[&str]| {
-                Set::at(choices.iter().map(|&choice| choice.to_owned()).collect(), 32)
-            };
+            let choices =
+                |choices: &[&str]| choices.iter().map(|&choice| choice.to_owned()).collect();
             let settings = Arc::make_mut(&mut rules.settings);
-            settings.name_length = Set::at(20, 33);
-            settings.description_length = Set::at(100, 34);
-            settings.subject_length = Set::at(30, 35);
-            settings.history_max = Set::at(20, 36);
-            settings.max_occupants_least = Set::at(2, 37);
-            settings.max_occupants_most = Set::at(50, 38);
-            settings.languages = choices(&["de", "pt-br"]);
-            settings.whois_choices = choices(&["moderators"]);
-            settings.private_message_choices = choices(&["moderators", "none"]);
+            settings.name_length.set(20, 33);
+            settings.description_length.set(100, 34);
+            settings.subject_length.set(30, 35);
+            settings.history_max.set(20, 36);
+            settings.max_occupants_least.set(2, 37);
+            settings.max_occupants_most.set(50, 38);
+            settings.languages.set(choices(&["de", "pt-br"]), 32);
+            settings.whois_choices.set(choices(&["moderators"]), 32);
+            settings.private_message_choices.set(choices(&["moderators", "none"]), 32);
         }
         "names" | "unique-moderators" => {
             let names = Arc::make_mut(&mut rules.names);
             let listed = |names: &[&str]| names.iter().map(|name| Name::new(*name)).collect();
-            names.reserved = Set::at(listed(&["focus", "Recorder"]), 50);
-            names.protected = Set::at(listed(&["Moderator", "Prof. Ann Smith"]), 51);
+            names.reserved.set(listed(&["focus", "Recorder"]), 50);
+            names.protected.set(listed(&["Moderator", "Prof. Ann Smith"]), 51);
             let unique = if name == "names" { Unique::Everybody } else { Unique::Moderators };
-            names.unique = Set::at(unique, 52);
+            names.unique.set(unique, 52);
         }
         "latin" => {
-            Arc::make_mut(&mut rules.names).scripts =
-                Set::at(vec![Script::from_full_name("Latin").unwrap()], 53);
+            Arc::make_mut(&mut rules.names)
+                .scripts
+                .set(vec![Script::from_full_name("Latin").unwrap()], 53);
         }
         "ask-nobody-again" => {
             Arc::make_mut(&mut rules.password).ask_again.value = AskAgain::Nobody;
         }
         "protect-opener" => {
-            Arc::make_mut(&mut rules.moderators).protect = Set::at(Protected::ALL.to_vec(), 70);
+            Arc::make_mut(&mut rules.moderators).protect.set(Protected::ALL.to_vec(), 70);
         }
         "protect-nobody" => {
             Arc::make_mut(&mut rules.moderators).protect.value = Vec::new();
         }
-        "revoke-operator" => Arc::make_mut(&mut rules.moderators).revoke = by_operator,
-        "admit-operator" => Arc::make_mut(&mut rules.moderators).admit = by_operator,
-        "remove-nobody" => Arc::make_mut(&mut rules.moderators).remove = by_nobody,
-        "by-nobody" => Arc::make_mut(&mut rules.moderators).become_by.value = Vec::new(),
+        "revoke-operator" => Arc::make_mut(&mut rules.moderators).revoke.set(Who::Operator, 31),
+        "admit-operator" => Arc::make_mut(&mut rules.moderators).admit.set(Who::Operator, 31),
+        "remove-nobody" => Arc::make_mut(&mut rules.moderators).remove.set(Who::Nobody, 30),
+        "by-nobody" => Arc::make_mut(&mut rules.moderators).assign.value = Vec::new(),
         "locked" => {
-            Arc::make_mut(&mut rules.password).change = by_nobody;
+            Arc::make_mut(&mut rules.password).change.set(Who::Nobody, 30);
             Arc::make_mut(&mut rules.password).tell.value = false;
-            Arc::make_mut(&mut rules.moderators).grant = by_nobody;
-            Arc::make_mut(&mut rules.moderators).revoke = by_nobody;
-            Arc::make_mut(&mut rules.moderators).remove = by_nobody;
-            Arc::make_mut(&mut rules.moderators).admit = by_nobody;
-            Arc::make_mut(&mut rules.moderators).end = by_nobody;
-            Arc::make_mut(&mut rules.close).by = by_nobody;
-            Arc::make_mut(&mut rules.close).reopen = by_nobody;
+            Arc::make_mut(&mut rules.moderators).grant.set(Who::Nobody, 30);
+            Arc::make_mut(&mut rules.moderators).revoke.set(Who::Nobody, 30);
+            Arc::make_mut(&mut rules.moderators).remove.set(Who::Nobody, 30);
+            Arc::make_mut(&mut rules.moderators).admit.set(Who::Nobody, 30);
+            Arc::make_mut(&mut rules.moderators).end.set(Who::Nobody, 30);
+            Arc::make_mut(&mut rules.close).by.set(Who::Nobody, 30);
+            Arc::make_mut(&mut rules.close).reopen.set(Who::Nobody, 30);
         }
         "closing" => {
             Arc::make_mut(&mut rules.close).at_occupants.value = 3;
@@ -225,32 +223,32 @@ fn rules(name: &str) -> Option<Rules> {
         "exceptions" => {
             Arc::make_mut(&mut rules.lobby).admission.value = Admission::PasswordAndLobby
         }
-        "removal-of-the-moment" => Arc::make_mut(&mut rules.removal).keep_out = Set::at(None, 40),
+        "removal-of-the-moment" => Arc::make_mut(&mut rules.removal).keep_out.set(None, 40),
         "removal-by-ticket" => Arc::make_mut(&mut rules.removal).by.value = vec![By::Ticket],
         "webinar" | "webinar with exceptions" => {
             let listed = Permitted { classes: ClassSet::of(&[Class::Listed]), moderators: true };
-            let moderators = Set::at(Permitted::MODERATORS, 50);
+
             let permissions = Arc::make_mut(&mut rules.permissions);
-            permissions.chat = moderators;
-            permissions.private = Set::at(Permitted { moderators: false, ..listed }, 51);
-            permissions.rename = Set::at(Permitted { classes: ClassSet::NONE, ..listed }, 52);
-            permissions.audio = Set::at(listed, 53);
-            permissions.desktop = moderators;
-            permissions.record = Set::at(Permitted { moderators: false, ..listed }, 54);
-            permissions.dial = Set::at(Permitted::EVERYONE, 55);
+            permissions.chat.set(Permitted::MODERATORS, 50);
+            permissions.private.set(Permitted { moderators: false, ..listed }, 51);
+            permissions.rename.set(Permitted { classes: ClassSet::NONE, ..listed }, 52);
+            permissions.audio.set(listed, 53);
+            permissions.desktop.set(Permitted::MODERATORS, 50);
+            permissions.record.set(Permitted { moderators: false, ..listed }, 54);
+            permissions.dial.set(Permitted::EVERYONE, 55);
         }
         "regulars" => {
             let returning = ClassSet::of(&[Class::Returning]);
             let permissions = Arc::make_mut(&mut rules.permissions);
-            permissions.chat = Set::at(Permitted::MODERATORS, 50);
-            permissions.private = Set::at(Permitted { classes: returning, moderators: true }, 51);
-            permissions.rename = Set::at(Permitted::MODERATORS, 52);
+            permissions.chat.set(Permitted::MODERATORS, 50);
+            permissions.private.set(Permitted { classes: returning, moderators: true }, 51);
+            permissions.rename.set(Permitted::MODERATORS, 52);
         }
         "encrypted-only" => {
-            Arc::make_mut(&mut rules.permissions).e2ee = Set::at(E2ee::Require, 60);
+            Arc::make_mut(&mut rules.permissions).e2ee.set(E2ee::Require, 60);
         }
         "encrypted-if-possible" => {
-            Arc::make_mut(&mut rules.permissions).e2ee = Set::at(E2ee::Prefer, 61);
+            Arc::make_mut(&mut rules.permissions).e2ee.set(E2ee::Prefer, 61);
         }
         "account-bypass" => {
             Arc::make_mut(&mut rules.lobby).admission.value = Admission::PasswordAndLobby;
@@ -259,27 +257,27 @@ fn rules(name: &str) -> Option<Rules> {
                 ClassSet::of(&[Class::Token, Class::Listed]);
         }
         // The moment of every case is a Thursday, noon.
-        "office-hours" => Arc::make_mut(&mut rules.hours).open = office_hours(8, 18),
-        "evenings" => Arc::make_mut(&mut rules.hours).open = office_hours(18, 22),
+        "office-hours" => Arc::make_mut(&mut rules.hours).open.set(office_hours(8, 18), 50),
+        "evenings" => Arc::make_mut(&mut rules.hours).open.set(office_hours(18, 22), 50),
         "berlin-mornings" => {
             let hours = Arc::make_mut(&mut rules.hours);
             hours.zone.value = TimeZoneDatabase::bundled().get("Europe/Berlin").unwrap();
-            hours.open = office_hours(8, 13);
+            hours.open.set(office_hours(8, 13), 50);
         }
         "holiday" => {
             let hours = Arc::make_mut(&mut rules.hours);
-            hours.open = office_hours(8, 18);
-            hours.closed_on = Set::at(vec![date(2026, 1, 1)], 51);
+            hours.open.set(office_hours(8, 18), 50);
+            hours.closed_on.set(vec![date(2026, 1, 1)], 51);
             hours.who.value = ClassSet::of(&[Class::Service, Class::Operator, Class::Account]);
         }
         "limited" => {
             let limits = Arc::make_mut(&mut rules.limits);
-            limits.occupants = Set::at(3, 60);
-            limits.rooms_per_opener = Set::at(2, 61);
-            limits.rooms = Set::at(10, 62);
+            limits.occupants.set(3, 60);
+            limits.rooms_per_opener.set(2, 61);
+            limits.rooms.set(10, 62);
         }
         "waves" | "waves-password" | "waves-open" | "waves-both" => {
-            Arc::make_mut(&mut rules.limits).wave_strangers = Set::at(3, 65);
+            Arc::make_mut(&mut rules.limits).wave_strangers.set(3, 65);
             Arc::make_mut(&mut rules.lobby).admission.value = match name {
                 "waves-password" => Admission::Password,
                 "waves-open" => Admission::Open,
@@ -288,13 +286,12 @@ fn rules(name: &str) -> Option<Rules> {
             };
         }
         "unmoderated" => {
-            Arc::make_mut(&mut rules.close).when_unmoderated =
-                Set::at(Some(Duration::from_secs(60)), 66);
+            Arc::make_mut(&mut rules.close).when_unmoderated.set(Some(Duration::from_secs(60)), 66);
         }
         "hours-close" => {
             let hours = Arc::make_mut(&mut rules.hours);
-            hours.open = office_hours(8, 18);
-            hours.at_end = Set::at(AtEnd::Close, 52);
+            hours.open.set(office_hours(8, 18), 50);
+            hours.at_end.set(AtEnd::Close, 52);
         }
         _ => return None,
     }
@@ -371,6 +368,6 @@ fn globs(patterns: &[&str]) -> GlobSet {
 }
 
 /// From Monday to Friday.
-fn office_hours(from: u32, to: u32) -> Set<Vec<Span>> {
-    Set::at(vec![Span { days: 0b001_1111, from: from * 3600, to: to * 3600 }], 50)
+fn office_hours(from: u32, to: u32) -> Vec<Span> {
+    vec![Span { days: 0b001_1111, from: from * 3600, to: to * 3600 }]
 }

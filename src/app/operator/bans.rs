@@ -20,11 +20,11 @@ use crate::app::reading::catch_up;
 use crate::app::rooms::address;
 use crate::control::{Caller, Failure, Length};
 use crate::jid::{BareJid, folded, spellings};
+use crate::policy::Policy;
 use crate::policy::attempt::Requester;
 use crate::policy::bans::{Banned, canonical};
 use crate::policy::mark::Mark;
 use crate::policy::room_name::{pattern, spellings as spellings_of};
-use crate::policy::rules::Policy;
 use crate::store::{Ban, Store};
 
 /// The longest reason, in characters.

@@ -157,9 +157,9 @@ mod tests {
 
     use super::*;
     use crate::component::live::Live;
+    use crate::policy::Policy;
     use crate::policy::attempt::{Auth, Requester, Role, RoomView};
     use crate::policy::record::Record;
-    use crate::policy::rules::Policy;
 
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 

@@ -11,7 +11,7 @@ use crate::policy::bans::Origin;
 use crate::policy::class::{Class, ClassSet};
 use crate::policy::classify::{Place, classes};
 use crate::policy::removal::{Removal, is_exempt, is_kept_out, is_same, recognised_by};
-use crate::policy::rules::{Policy, Rules};
+use crate::policy::{Policy, Rules};
 use crate::wire::room::LiveRoom;
 
 /// What is done with one person.

@@ -9,9 +9,9 @@ use super::failure::{not_found, unavailable};
 use super::looks::explanation_to_json;
 use crate::component::line::{Line, VERSION};
 use crate::control::Failure;
+use crate::policy::Policy;
 use crate::policy::explain::explain;
 use crate::policy::facts::Facts;
-use crate::policy::rules::Policy;
 use crate::store::{Kind, Query};
 
 impl Operator {

@@ -33,8 +33,8 @@ use crate::policy::facts::Facts;
 use crate::policy::made::Held;
 use crate::policy::names::{Namesake, Unique};
 use crate::policy::pressure::{Pressure, Waits};
-use crate::policy::rules::{Policy, Rules};
-use crate::policy::verdict::{Decision, Effects, Rule, Verdict};
+use crate::policy::verdict::{Decision, Effects, Verdict};
+use crate::policy::{Policy, Rules};
 use crate::wire::answer::{Material, answer, observed};
 use crate::wire::greeting::{Hello, HelloError, read_hosts, welcome};
 use crate::wire::question::Question;
@@ -188,7 +188,7 @@ impl Desk {
                 Err(error) => {
                     tracing::error!(%error, "no password could be made, so the room is not opened");
                     decision.verdict = Verdict::Deny;
-                    decision.rule = Rule::new("password.source", rules.password.source.line);
+                    decision.rule = rules.password.source.rule();
                     decision.denial = Some(Denial::Fault);
                     decision.effects = Effects::default();
                     None

@@ -14,8 +14,8 @@ use crate::policy::decide::{decide, rejudge};
 use crate::policy::facts::Facts;
 use crate::policy::made::Held;
 use crate::policy::pressure::Pressure;
-use crate::policy::rules::{Policy, Rules};
 use crate::policy::verdict::{Decision, Verdict};
+use crate::policy::{Policy, Rules};
 
 /// The judgement of a policy on a person.
 #[derive(Clone, Debug)]

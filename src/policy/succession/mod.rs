@@ -10,9 +10,9 @@ use super::classify::{Place, classes};
 use super::decide::{Case, as_excepted, is_fit, opinion_on};
 use super::pressure::Pressure;
 use super::record::Person;
-use super::rules::{Policy, Rules};
 use super::verdict::{Rule, Verdict};
 use super::who::Who;
+use super::{Policy, Rules};
 use super::{moderators, suspended};
 use crate::jid::BareJid;
 
@@ -177,11 +177,11 @@ impl Scene<'_> {
         let after = moderators.succession_after.value?;
         let has_people = self.occupants.iter().any(|one| !is_service(self.policy, one.who));
         let is_due = has_people
-            && !moderators.become_by.value.is_empty()
+            && !moderators.assign.value.is_empty()
             && self.view.moderators == 0
             && self.has_passed(self.moderated_until?, after);
         is_due.then(|| Plan {
-            rule: Rule::new("moderators.successors", moderators.successors.line),
+            rule: moderators.successors.rule(),
             remedy: self.heir(|_| true).map_or(Remedy::Nobody, Remedy::Promote),
         })
     }
@@ -207,7 +207,7 @@ impl Scene<'_> {
                 Some(Remedy::Refuse(all.collect()))
             }
         });
-        let rule = Rule::new("lobby.rescue", lobby.rescue.line);
+        let rule = lobby.rescue.rule();
         match remedy {
             Some(remedy) => Some(Plan { rule, remedy }),
             None => (!is_early).then_some(Plan { rule, remedy: Remedy::Nobody }),
@@ -305,7 +305,7 @@ impl Scene<'_> {
 /// Of a class that may take over. Where nobody becomes a moderator, nobody takes over.
 fn is_successor(case: &Case<'_>) -> bool {
     let moderators = &case.rules.moderators;
-    moderators.successors.value.meets(case.classes) && !moderators.become_by.value.is_empty()
+    moderators.successors.value.meets(case.classes) && !moderators.assign.value.is_empty()
 }
 
 /// Of those whom `is_one` takes, the one who has been there longest; of several, the first by address.

@@ -144,7 +144,7 @@ fn nobody_takes_over_who_may_not() {
     assert_eq!(Room::new(&[(removed, 1)], &[]).remedy(2000), Some(Remedy::Nobody));
 
     let mut room = Room::new(&[(account(BOB), 1)], &[]);
-    Arc::make_mut(&mut room.rules.moderators).become_by.value = Vec::new();
+    Arc::make_mut(&mut room.rules.moderators).assign.value = Vec::new();
     assert_eq!(room.remedy(2000), None);
     let mut room = Room::new(&[(account(BOB), 1)], &[]);
     Arc::make_mut(&mut room.rules.moderators).succession_after.value = None;

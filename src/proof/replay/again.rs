@@ -17,7 +17,7 @@ use crate::policy::decide::{decide, rejudge};
 use crate::policy::denial::Denial;
 use crate::policy::explain::explain;
 use crate::policy::facts::is_read;
-use crate::policy::rules::{Policy, Rules};
+use crate::policy::{Policy, Rules};
 
 /// Rooms whose rules are kept.
 const MOST_ROOMS: usize = 65_536;

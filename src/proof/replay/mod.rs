@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use self::again::Judge;
 pub use self::found::{Change, Counts, Ending, Found, Skipped, Totals};
 use self::pieces::Pieces;
-use crate::policy::rules::Policy;
+use crate::policy::Policy;
 
 /// The options of a replay.
 #[derive(Clone, Copy, Debug, Default)]

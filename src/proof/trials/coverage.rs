@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use super::Tried;
 use crate::policy::modes::SWITCHES;
-use crate::policy::rules::{Policy, Rules};
+use crate::policy::{Policy, Rules};
 
 /// Rules that no described attempt can meet: they look at what happened before or at what a person typed, act
 /// unasked, or are for the gate to compare.
 const BEYOND: [&str; 26] = [
-    "password.guesses",
+    "password.guesses.free",
     "password.guesses.room_free",
     "password.min_length",
     "password.min_score",
@@ -35,7 +35,7 @@ const BEYOND: [&str; 26] = [
     "limits.without_moderator",
     "limits.rooms_per_opener",
     "limits.rooms",
-    "limits.wave",
+    "limits.wave_strangers",
 ];
 
 /// The family of rules on single settings of a room: an attempt is described without them.

@@ -14,8 +14,8 @@ use crate::policy::attempt::{Affiliation, Attempt, Role, RoomView};
 use crate::policy::explain::{Explanation, explain};
 use crate::policy::facts::Facts;
 use crate::policy::pressure::Pressure;
-use crate::policy::rules::{Policy, Rules};
 use crate::policy::verdict::{Decision, Effects};
+use crate::policy::{Policy, Rules};
 
 /// A described attempt, decided.
 #[derive(Clone, Debug)]

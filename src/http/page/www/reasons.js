@@ -31,7 +31,7 @@ export const reason = code => reasons.get(code) ?? '';
 /** What a rule means where it allows, if its meaning is about the other case. */
 const ALLOWED = new Map([
   ['lobby.admission', 'Has what it takes to come in.'],
-  ['moderators.become', 'A moderator by the policy.'],
+  ['moderators.assign', 'A moderator by the policy.'],
   ['close.by', 'May close the room.'],
 ]);
 

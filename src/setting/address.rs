@@ -2,19 +2,17 @@
 
 use std::str::FromStr as _;
 
-use globset::{Glob, GlobSet, GlobSetBuilder};
 use ipnet::IpNet;
 use jiff::Timestamp;
 use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 
-use super::section::{Item, Read, Section};
-use super::values::{list, some_text, text};
+use super::item::{Item, Read, Wrong};
+use super::values::{list, text};
 use crate::jid::{BareJid, JidError, spellings};
-use crate::policy::room_name::pattern;
 
 /// A bare JID: an account, or a domain that speaks for itself.
-pub(super) fn jid(item: &Item<'_>) -> Read<BareJid> {
+pub(crate) fn jid(item: &Item<'_>) -> Read<BareJid> {
     let text = text(item)?;
     match BareJid::prepared(&text) {
         Ok(jid) => Ok(noted(item, text, jid)),
@@ -27,7 +25,7 @@ pub(super) fn jid(item: &Item<'_>) -> Read<BareJid> {
 }
 
 /// The same account at each spelling of its domain, any of which the server may stamp.
-pub(super) fn jid_spellings(item: &Item<'_>) -> Read<Vec<BareJid>> {
+pub(crate) fn jid_spellings(item: &Item<'_>) -> Read<Vec<BareJid>> {
     jid(item).map(|jid| jid.spellings())
 }
 
@@ -40,12 +38,12 @@ fn noted(item: &Item<'_>, text: String, jid: BareJid) -> BareJid {
 }
 
 /// The bare JID of an account.
-pub(super) fn account(item: &Item<'_>) -> Read<BareJid> {
+pub(crate) fn account(item: &Item<'_>) -> Read<BareJid> {
     account_or(item, |domain| format!("write it like \"someone@{domain}\""))
 }
 
 /// The same, with what to do about a domain.
-pub(super) fn account_or(item: &Item<'_>, hint: impl FnOnce(&str) -> String) -> Read<BareJid> {
+pub(crate) fn account_or(item: &Item<'_>, hint: impl FnOnce(&str) -> String) -> Read<BareJid> {
     let jid = jid(item)?;
     if jid.node().is_some() {
         return Ok(jid);
@@ -62,31 +60,32 @@ fn is_word(domain: &str) -> bool {
     domain != "localhost" && !domain.contains(['.', ':'])
 }
 
-/// Warns of each domain at a key that is a mere word: a nick, say, is taken for a domain where one may stand.
-pub(super) fn warn_of_words(section: &mut Section<'_>, key: &'static str) {
+/// Returns a warning for each domain that is a mere word: a nick, say, is taken for a domain where one may stand.
+pub(crate) fn words_for_domains(item: &Item<'_>) -> Vec<Wrong> {
     let placed = |item: &Item<'_>| Ok((text(item)?, item.place.clone()));
-    let found = section.given(key, |item| match item.value.as_array() {
+    let found = match item.value.as_array() {
         Some(_) => list(placed)(item),
         None => placed(item).map(|one| vec![one]),
-    });
+    };
     // What is no text is noted where it is read.
-    for (text, place) in found.and_then(Result::ok).unwrap_or_default() {
+    let words = found.unwrap_or_default().into_iter().filter_map(|(text, place)| {
         let is_domain = |jid: &BareJid| jid.node().is_none() && is_word(jid.as_str());
-        if let Some(domain) = BareJid::prepared(&text).ok().filter(is_domain) {
-            section.warning_with(
-                place,
-                key,
-                format!(
-                    "`{text}` is taken for the domain `{domain}`, which has no dot: nobody is there"
-                ),
-                &format!("if somebody is meant, write the address, like \"{domain}@example.org\""),
-            );
-        }
-    }
+        let domain = BareJid::prepared(&text).ok().filter(is_domain)?;
+        Some(Wrong {
+            place,
+            message: format!(
+                "`{text}` is taken for the domain `{domain}`, which has no dot: nobody is there"
+            ),
+            suggestion: Some(format!(
+                "if somebody is meant, write the address, like \"{domain}@example.org\""
+            )),
+        })
+    });
+    words.collect()
 }
 
 /// A JID without anything before an `@` or after a `/`.
-pub(super) fn domain(item: &Item<'_>) -> Read<BareJid> {
+pub(crate) fn domain(item: &Item<'_>) -> Read<BareJid> {
     let text = text(item)?;
     match BareJid::prepared(&text) {
         Ok(jid) if jid.node().is_none() => Ok(noted(item, text, jid)),
@@ -99,17 +98,17 @@ pub(super) fn domain(item: &Item<'_>) -> Read<BareJid> {
 }
 
 /// The same as text.
-pub(super) fn domain_name(item: &Item<'_>) -> Read<String> {
+pub(crate) fn domain_name(item: &Item<'_>) -> Read<String> {
     domain(item).map(|domain| domain.as_str().to_owned())
 }
 
 /// The same in each of its spellings.
-pub(super) fn domain_spellings(item: &Item<'_>) -> Read<Vec<String>> {
+pub(crate) fn domain_spellings(item: &Item<'_>) -> Read<Vec<String>> {
     domain(item).map(|domain| spellings(domain.as_str()))
 }
 
 /// An address with its prefix length, or one address.
-pub(super) fn network(item: &Item<'_>) -> Read<IpNet> {
+pub(crate) fn network(item: &Item<'_>) -> Read<IpNet> {
     let text = text(item)?;
     IpNet::from_str(&text)
         .or_else(|_| std::net::IpAddr::from_str(&text).map(IpNet::from))
@@ -122,29 +121,8 @@ pub(super) fn network(item: &Item<'_>) -> Read<IpNet> {
         )
 }
 
-/// A pattern for the names of rooms.
-pub(super) fn glob(item: &Item<'_>) -> Read<Glob> {
-    pattern(&some_text(item)?).map_or_else(|error| item.wrong(error.to_string(), None), Ok)
-}
-
-/// Patterns for rooms; `None`: the list is empty.
-pub(super) fn globs(item: &Item<'_>) -> Read<Option<GlobSet>> {
-    let globs = list(glob)(item)?;
-    if globs.is_empty() {
-        return Ok(None);
-    }
-    let mut set = GlobSetBuilder::new();
-    for glob in globs {
-        set.add(glob);
-    }
-    set.build().map_or_else(
-        |error| item.wrong(format!("the patterns are too much together: {}", error.kind()), None),
-        |set| Ok(Some(set)),
-    )
-}
-
 /// A moment with its offset, or a date: its end, in UTC. `None`: empty.
-pub(super) fn moment(item: &Item<'_>) -> Read<Option<Timestamp>> {
+pub(crate) fn moment(item: &Item<'_>) -> Read<Option<Timestamp>> {
     let text = match item.value.as_datetime() {
         Some(moment) => moment.to_string(),
         None => text(item)?,

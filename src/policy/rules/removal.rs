@@ -1,5 +1,7 @@
 //! Who was removed from a room stays out of it for a while.
 
+use super::family::family;
+use crate::setting::kind::{SECOND, duration_or_never, list, some_text, word};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -9,19 +11,18 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::attempt::{Affiliation, Auth, Requester};
-use super::class::{Class, ClassSet};
-use super::classify::Place;
-use super::decide::Case;
-use super::denial::Denial;
-use super::facts::is_unset;
-use super::mark::Mark;
-use super::record::{Person, Record};
-use super::rules::Policy;
-use super::set::Set;
-use super::unread::Unknown;
-use super::verdict::{Effects, Opinion, Rule};
 use super::{lobby, moderators};
+use crate::policy::Policy;
+use crate::policy::attempt::{Affiliation, Auth, Requester};
+use crate::policy::class::{Class, ClassSet};
+use crate::policy::classify::Place;
+use crate::policy::decide::Case;
+use crate::policy::denial::Denial;
+use crate::policy::facts::is_unset;
+use crate::policy::mark::Mark;
+use crate::policy::record::{Person, Record};
+use crate::policy::unread::Unknown;
+use crate::policy::verdict::{Effects, Opinion, Rule};
 
 /// Most of a room's removals that are kept; those of the weakest proof go first, of these the oldest.
 const MOST: usize = 32;
@@ -63,30 +64,24 @@ impl By {
     }
 }
 
-/// The rules on those who were removed.
-#[derive(Clone, Debug)]
-pub struct Removal {
-    /// How long they stay out; `None`: a removal is only of that moment.
-    pub keep_out: Set<Option<Duration>>,
-    /// What they are recognised by.
-    pub by: Set<Vec<By>>,
-    /// For [`By::Token`]: the claim that names the person.
-    pub subject_claim: Set<String>,
-}
-
-impl Default for Removal {
-    fn default() -> Self {
-        Self {
-            keep_out: Set::default_of(Some(Duration::from_secs(3600))),
-            by: Set::default_of(By::ALL.to_vec()),
-            subject_claim: Set::default_of("id".to_owned()),
-        }
+family! {
+    /// The rules on those who were removed.
+    "removal": Removal {
+        /// Who was kicked or banned stays out of that room so long; after "never", he may come back and knock.
+        keep_out: Option<Duration> = Some(Duration::from_secs(3600)), duration_or_never(SECOND),
+            rule "This person was removed from the room (kicked, banned, or by `vestibule remove`) and stays out for that time. Recognised by account, token or ticket, they are refused; by device or address alone, they have to knock, whatever else would let them in, unless they were let in or moderate. Letting them in or inviting them lifts it; operators are never kept out. Somebody who was sent back to the lobby by `vestibule hold` is recognised in the same way, and has to knock for that time, moderators by the file included, until they are let in. Who is removed has no authority from any session, and loses their affiliation until it is over or lifted: then it is given back."
+            [off None];
+        /// What he is recognised by. One of "account", "token" and "ticket" (given to clients of Jitsi) keeps him out;
+        /// "device" (of Jitsi) and "address" (the network) may mean somebody else, who has to knock.
+        by: Vec<By> = By::ALL.to_vec(), list(word());
+        /// For "token": the claim that names the person.
+        subject_claim: String = "id".to_owned(), some_text();
     }
 }
 
 impl Removal {
     /// The mark of a claim by which somebody is recognised; `None`: it says nothing.
-    pub(super) fn mark_of_claim(value: &str) -> Option<Mark> {
+    pub(in crate::policy) fn mark_of_claim(value: &str) -> Option<Mark> {
         (!value.is_empty()).then(|| Mark::of(By::Token.name(), value))
     }
 
@@ -174,7 +169,7 @@ pub struct Removed {
 }
 
 /// The list of them in a room's record. One that is not understood is no reason not to read the others.
-pub(super) mod list {
+pub(in crate::policy) mod list {
     use super::{Removed, Timestamp, Unknown, Value};
     use serde::{Deserialize as _, Deserializer, Serialize, Serializer};
 
@@ -286,7 +281,7 @@ pub fn certain_marks(rules: &Removal, who: &Requester) -> Vec<Mark> {
 }
 
 /// The marks by which this person is recognised with certainty under another address.
-pub(super) fn returning_marks(rules: &Removal, who: &Requester) -> Vec<Mark> {
+pub(in crate::policy) fn returning_marks(rules: &Removal, who: &Requester) -> Vec<Mark> {
     let by = [By::Token, By::Ticket];
     let by = by.iter().filter(|by| rules.by.value.contains(by));
     rules.marks(by, who).into_iter().map(|(_, mark)| mark).collect()
@@ -326,18 +321,18 @@ pub fn is_same(rules: &Removal, one: &Requester, other: &Requester) -> bool {
 }
 
 /// Somebody inside has removed this person.
-pub(super) fn removed(case: &Case<'_>, who: &Requester, effects: &mut Effects) {
+pub(in crate::policy) fn removed(case: &Case<'_>, who: &Requester, effects: &mut Effects) {
     let (rules, proof) = (&case.rules.removal, case.policy.proof(who));
     change(case, effects, |record| keep_out(record, rules, who, proof, case.now));
 }
 
 /// How long somebody who is removed now stays out.
-pub(super) fn denial(case: &Case<'_>) -> Denial {
+pub(in crate::policy) fn denial(case: &Case<'_>) -> Denial {
     Denial::Removed { wait: case.rules.removal.keep_out.value.unwrap_or_default() }
 }
 
 /// Somebody inside has opened the door to this person.
-pub(super) fn let_in(case: &Case<'_>, who: &Requester, effects: &mut Effects) {
+pub(in crate::policy) fn let_in(case: &Case<'_>, who: &Requester, effects: &mut Effects) {
     change(case, effects, |record| lift(record, &case.rules.removal, who));
 }
 
@@ -362,14 +357,14 @@ enum Known {
 }
 
 /// Refuses whoever is certainly one who was removed.
-pub(super) fn refuse(case: &Case<'_>) -> Option<Opinion> {
+pub(in crate::policy) fn refuse(case: &Case<'_>) -> Option<Opinion> {
     let (known, until) = recognised(case)?;
     let wait = Duration::try_from(until.duration_since(case.now)).unwrap_or_default();
     (known == Known::Out).then(|| Opinion::deny(rule(case), Denial::Removed { wait }))
 }
 
 /// Has people knock who were sent back to the lobby, or may be people who were removed, unless they were let in since.
-pub(super) fn knock(case: &Case<'_>) -> Option<Opinion> {
+pub(in crate::policy) fn knock(case: &Case<'_>) -> Option<Opinion> {
     let is_admitted = case.who().person.as_ref().is_some_and(|person| person.is_admitted());
     let has_to = match recognised(case)?.0 {
         Known::Perhaps => !is_admitted && moderators::entitlement(case).is_none(),
@@ -380,7 +375,7 @@ pub(super) fn knock(case: &Case<'_>) -> Option<Opinion> {
 }
 
 /// Whether the requester is, or may be, one who was removed, whatever else speaks for them.
-pub(super) fn is_suspected(case: &Case<'_>) -> bool {
+pub(in crate::policy) fn is_suspected(case: &Case<'_>) -> bool {
     recognised(case).is_some()
         || case.who().person.as_ref().is_some_and(|person| person.is_removed())
 }
@@ -413,7 +408,7 @@ fn recognised(case: &Case<'_>) -> Option<(Known, Timestamp)> {
 }
 
 fn rule(case: &Case<'_>) -> Rule {
-    Rule::new("removal.keep_out", case.rules.removal.keep_out.line)
+    case.rules.removal.keep_out.rule()
 }
 
 /// A connection from this machine comes through a web server: its address would stand for everybody.
@@ -513,8 +508,8 @@ mod tests {
 
     #[test]
     fn a_removal_without_end_is_no_failure() {
-        let rules =
-            Removal { keep_out: Set::default_of(Some(Duration::MAX)), ..Removal::default() };
+        let mut rules = Removal::default();
+        rules.keep_out.value = Some(Duration::MAX);
         let mut record = record();
         keep_out(&mut record, &rules, &person("bob"), Proof::Account, at(0));
         assert_eq!(Record::read(&record.write()), Some(record));
@@ -570,7 +565,8 @@ mod tests {
 
     #[test]
     fn a_removal_keeps_the_account_and_what_the_file_names() {
-        let by_ticket = Removal { by: Set::default_of(vec![By::Ticket]), ..Removal::default() };
+        let mut by_ticket = Removal::default();
+        by_ticket.by.value = vec![By::Ticket];
         let mut record = record();
         keep_out(&mut record, &by_ticket, &person("bob"), Proof::Account, at(0));
         let account = Mark::of("account", "bob@example.org");
@@ -579,7 +575,8 @@ mod tests {
 
     #[test]
     fn whom_a_removal_knows_by_nothing_that_the_file_names_is_not_kept_out() {
-        let by_token = Removal { by: Set::default_of(vec![By::Token]), ..Removal::default() };
+        let mut by_token = Removal::default();
+        by_token.by.value = vec![By::Token];
         let bob = || person("bob");
         let nameless = Requester { claims: Vec::new(), ..bob() };
         for (who, is_known) in [(bob(), true), (nameless, false)] {

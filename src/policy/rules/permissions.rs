@@ -3,17 +3,25 @@
 //! The gate enforces most of it without a question, by comparing: an answer to a join says what this person
 //! may do, and where a role matters, it is the one that he has at that moment.
 
-use super::attempt::{Requester, Role, RoleChange};
-use super::class::{Class, ClassSet};
-use super::classify::classes;
-use super::decide::Case;
-use super::denial::Denial;
-use super::notice::Notice;
-use super::rules::Rules;
-use super::set::Set;
-use super::verdict::{Audience, Effects, Opinion, Rule};
-use super::who::Who;
-use super::{moderators, told};
+use super::family::family;
+use super::kinds::{class_words, classes_and, words_in_list};
+use super::moderators;
+use crate::policy::Rules;
+use crate::policy::attempt::{Requester, Role, RoleChange};
+use crate::policy::class::{Class, ClassSet};
+use crate::policy::classify::classes;
+use crate::policy::decide::Case;
+use crate::policy::denial::Denial;
+use crate::policy::notice::Notice;
+use crate::policy::told;
+use crate::policy::verdict::{Audience, Effects, Opinion, Rule};
+use crate::policy::who::Who;
+use crate::setting::Setting;
+use crate::setting::kind::word;
+use crate::setting::{Item, Kind, values};
+use std::sync::LazyLock;
+
+use serde_json::json;
 
 /// Who may do something: people of these classes, and moderators where it says so. Operators always may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -68,50 +76,75 @@ impl E2ee {
     }
 }
 
-/// The rules on what people inside may do.
-#[derive(Clone, Debug)]
-pub struct Permissions {
-    /// Who may write to the room.
-    pub chat: Set<Permitted>,
-    /// Who may write to one occupant.
-    pub private: Set<Permitted>,
-    /// Who may change his name.
-    pub rename: Set<Permitted>,
-    /// Who may unmute the microphone (Jitsi).
-    pub audio: Set<Permitted>,
-    /// Who may start the camera (Jitsi).
-    pub video: Set<Permitted>,
-    /// Who may share the screen (Jitsi).
-    pub desktop: Set<Permitted>,
-    /// Who may record, stream and transcribe (Jitsi).
-    pub record: Set<Permitted>,
-    /// Who may call telephones (Jitsi).
-    pub dial: Set<Permitted>,
-    /// End-to-end encryption (Jitsi).
-    pub e2ee: Set<E2ee>,
+family! {
+    /// The rules on what people inside may do.
+    "permissions" [r#"What people inside may do: classes as above, and "moderator" for whoever moderates at that moment."#, "Operators and services always may. Who invites and removes people: [policy.moderators]."]: Permissions {
+        /// Who may write to the room.
+        chat: Permitted = Permitted::EVERYONE, permitted(),
+            rule "Who may write to the room. This and the next five are no decisions of their own: they are part of the answer to a join, and the gate holds people to it ([permissions](permissions.md))."
+            [off Permitted::EVERYONE];
+        /// Who may write to one occupant alone.
+        private: Permitted = Permitted::EVERYONE, permitted(),
+            rule "Who may write to one occupant alone."
+            [off Permitted::EVERYONE];
+        /// Who may change the name that others see.
+        rename: Permitted = Permitted::EVERYONE, permitted(),
+            rule "Who may change his name."
+            [off Permitted::EVERYONE];
+        /// On Jitsi, who may unmute the microphone.
+        audio: Permitted = Permitted::EVERYONE, permitted(),
+            rule "Who may unmute the microphone."
+            [off Permitted::EVERYONE];
+        /// On Jitsi, who may start the camera.
+        video: Permitted = Permitted::EVERYONE, permitted(),
+            rule "Who may start the camera."
+            [off Permitted::EVERYONE];
+        /// On Jitsi, who may share the screen.
+        desktop: Permitted = Permitted::EVERYONE, permitted(),
+            rule "Who may share the screen."
+            [off Permitted::EVERYONE];
+        /// On Jitsi, who may record, stream and transcribe.
+        record: Permitted = Permitted::MODERATORS, permitted(),
+            rule "Who may record, stream and transcribe, and stop it."
+            [off Permitted::EVERYONE];
+        /// On Jitsi, who may call telephones.
+        dial: Permitted = Permitted::MODERATORS, permitted(),
+            rule "Who may call telephones."
+            [off Permitted::EVERYONE];
+        /// On Jitsi, encryption from end to end: "require" lets in only clients that say they can, and refuses recorders and
+        /// telephones; "prefer" tells moderators who cannot; "off".
+        e2ee: E2ee = E2ee::Off, word(),
+            rule "The room takes only clients that say that they can encrypt end to end; nothing is recorded there and no telephone is called."
+            [off E2ee::Off];
+    }
 }
 
-impl Default for Permissions {
-    fn default() -> Self {
-        let everyone = Set::default_of(Permitted::EVERYONE);
-        let moderators = Set::default_of(Permitted::MODERATORS);
-        Self {
-            chat: everyone,
-            private: everyone,
-            rename: everyone,
-            audio: everyone,
-            video: everyone,
-            desktop: everyone,
-            record: moderators,
-            dial: moderators,
-            e2ee: Set::default_of(E2ee::Off),
-        }
-    }
+/// Classes, and `moderator`, which is no class but a role.
+fn permitted() -> Kind<Permitted> {
+    const MODERATOR: &str = "moderator";
+    static WORDS: LazyLock<Vec<(&str, Option<ClassSet>)>> =
+        LazyLock::new(|| classes_and(MODERATOR));
+    let read = |item: &Item<'_>| {
+        let words = values::list(values::word(&WORDS, |(name, _)| name))(item)?;
+        Ok(Permitted {
+            classes: words
+                .iter()
+                .filter_map(|(_, classes)| *classes)
+                .fold(ClassSet::NONE, ClassSet::and),
+            moderators: words.iter().any(|(_, classes)| classes.is_none()),
+        })
+    };
+    let write = |it: &Permitted| {
+        let classes = class_words(it.classes);
+        words_in_list(classes.into_iter().chain(it.moderators.then_some(MODERATOR)))
+    };
+    let names: Vec<_> = WORDS.iter().map(|(name, _)| *name).collect();
+    Kind::new(read, write, json!({ "type": "array", "items": { "enum": names } }))
 }
 
 impl Permissions {
     /// The media that not everybody may send.
-    pub(super) fn moderated(&self) -> Vec<Ability> {
+    pub(in crate::policy) fn moderated(&self) -> Vec<Ability> {
         let kinds = [self.audio, self.video, self.desktop];
         let moderated = Ability::MEDIA.into_iter().zip(kinds);
         moderated
@@ -125,30 +158,18 @@ impl Permissions {
 fn on(rules: &Rules, ability: Ability) -> (Rule, Permitted) {
     let permissions = &rules.permissions;
     match ability {
-        Ability::Chat => {
-            (Rule::new("permissions.chat", permissions.chat.line), permissions.chat.value)
-        }
-        Ability::Private => {
-            (Rule::new("permissions.private", permissions.private.line), permissions.private.value)
-        }
-        Ability::Rename => {
-            (Rule::new("permissions.rename", permissions.rename.line), permissions.rename.value)
-        }
-        Ability::Audio => {
-            (Rule::new("permissions.audio", permissions.audio.line), permissions.audio.value)
-        }
-        Ability::Video => {
-            (Rule::new("permissions.video", permissions.video.line), permissions.video.value)
-        }
-        Ability::Desktop => {
-            (Rule::new("permissions.desktop", permissions.desktop.line), permissions.desktop.value)
-        }
+        Ability::Chat => (permissions.chat.rule(), permissions.chat.value),
+        Ability::Private => (permissions.private.rule(), permissions.private.value),
+        Ability::Rename => (permissions.rename.rule(), permissions.rename.value),
+        Ability::Audio => (permissions.audio.rule(), permissions.audio.value),
+        Ability::Video => (permissions.video.rule(), permissions.video.value),
+        Ability::Desktop => (permissions.desktop.rule(), permissions.desktop.value),
         Ability::Form => (Rule::new("reading", 0), Permitted::MODERATORS),
         Ability::Secret => {
             let tell = rules.password.tell;
             let is_shown = tell.value || !rules.password.hides;
             let who = if is_shown { Permitted::MODERATORS } else { Permitted::OPERATORS };
-            (Rule::new("password.tell", tell.line), who)
+            (tell.rule(), who)
         }
     }
 }
@@ -289,19 +310,19 @@ impl May {
 }
 
 /// The rule on what the gate enforces.
-pub(super) fn rule(rules: &Rules, ability: Ability) -> Rule {
+pub(in crate::policy) fn rule(rules: &Rules, ability: Ability) -> Rule {
     on(rules, ability).0
 }
 
 /// Whether the client may come into a room that asks for end-to-end encryption.
-pub(super) fn enter(case: &Case<'_>) -> Option<Opinion> {
+pub(in crate::policy) fn enter(case: &Case<'_>) -> Option<Opinion> {
     let e2ee = case.rules.permissions.e2ee;
     (e2ee.value == E2ee::Require && !case.who().e2ee)
-        .then(|| Opinion::deny(Rule::new("permissions.e2ee", e2ee.line), Denial::E2eeNeeded))
+        .then(|| Opinion::deny(e2ee.rule(), Denial::E2eeNeeded))
 }
 
 /// What somebody who comes in may do, and what moderators have to know of it.
-pub(super) fn entered(case: &Case<'_>, moderates: bool, effects: &mut Effects) {
+pub(in crate::policy) fn entered(case: &Case<'_>, moderates: bool, effects: &mut Effects) {
     told::entered(case, moderates, effects);
     let may = may(case.rules, case.classes);
     if may != May::default() {
@@ -319,38 +340,36 @@ pub(super) fn entered(case: &Case<'_>, moderates: bool, effects: &mut Effects) {
 }
 
 /// What is preset in a room before anybody is in it.
-pub(super) fn preset(case: &Case<'_>, effects: &mut Effects) {
+pub(in crate::policy) fn preset(case: &Case<'_>, effects: &mut Effects) {
     effects.moderated = Some(case.rules.permissions.moderated()).filter(|all| !all.is_empty());
 }
 
 /// Whether the requester may record, stream or transcribe. What runs may be stopped in any case of encryption.
-pub(super) fn record(case: &Case<'_>, stops: bool) -> Opinion {
+pub(in crate::policy) fn record(case: &Case<'_>, stops: bool) -> Opinion {
     let rule = case.rules.permissions.record;
     if !stops && let Some(refusal) = in_clear(case) {
         return refusal;
     }
-    require_permission(case, Rule::new("permissions.record", rule.line), rule, Denial::MayNotRecord)
+    require_permission(case, rule.rule(), rule, Denial::MayNotRecord)
 }
 
 /// Whether the requester may call a telephone.
-pub(super) fn dial(case: &Case<'_>) -> Opinion {
+pub(in crate::policy) fn dial(case: &Case<'_>) -> Opinion {
     let rule = case.rules.permissions.dial;
-    in_clear(case).unwrap_or_else(|| {
-        require_permission(case, Rule::new("permissions.dial", rule.line), rule, Denial::MayNotDial)
-    })
+    in_clear(case)
+        .unwrap_or_else(|| require_permission(case, rule.rule(), rule, Denial::MayNotDial))
 }
 
 /// Recorders and telephones take no part in the encryption: with them, a room is in the clear.
 fn in_clear(case: &Case<'_>) -> Option<Opinion> {
     let e2ee = case.rules.permissions.e2ee;
-    (e2ee.value == E2ee::Require)
-        .then(|| Opinion::deny(Rule::new("permissions.e2ee", e2ee.line), Denial::E2eeOnly))
+    (e2ee.value == E2ee::Require).then(|| Opinion::deny(e2ee.rule(), Denial::E2eeOnly))
 }
 
 fn require_permission(
     case: &Case<'_>,
     rule: Rule,
-    permitted: Set<Permitted>,
+    permitted: Setting<Permitted>,
     denial: Denial,
 ) -> Opinion {
     let allowed = match permitted.value.degree(case.classes) {
@@ -362,7 +381,7 @@ fn require_permission(
 }
 
 /// Somebody who does not moderate is given voice: he may write from now on.
-pub(super) fn voice(case: &Case<'_>, item: &RoleChange, effects: &mut Effects) {
+pub(in crate::policy) fn voice(case: &Case<'_>, item: &RoleChange, effects: &mut Effects) {
     let (Some(jid), Some(Role::Participant)) = (&item.jid, item.to) else { return };
     // Whoever loses moderation by it is given nothing.
     if item.from == Role::Moderator {
@@ -380,7 +399,7 @@ pub(super) fn voice(case: &Case<'_>, item: &RoleChange, effects: &mut Effects) {
 
 /// What the requester, who is inside, should be told that he may, and the first rule by which it is neither what he
 /// was told nor what voice has made of it.
-pub(super) fn differing(case: &Case<'_>, told: May) -> Option<(Ability, May)> {
+pub(in crate::policy) fn differing(case: &Case<'_>, told: May) -> Option<(Ability, May)> {
     // Whoever is inside may have come in before he had been there.
     let new = Requester { person: None, ..case.who().clone() };
     let new = classes(case.policy, case.rules, &new, case.place);
@@ -408,12 +427,9 @@ mod tests {
     fn voice_gives_no_more_than_moderators_have() {
         let moderators = Permitted::MODERATORS;
         let nobody = Permitted { classes: ClassSet::NONE, moderators: false };
-        let rules = Permissions {
-            chat: Set::default_of(moderators),
-            private: Set::default_of(nobody),
-            rename: Set::default_of(moderators),
-            ..Permissions::default()
-        };
+        let mut rules = Permissions::default();
+        (rules.chat.value, rules.private.value, rules.rename.value) =
+            (moderators, nobody, moderators);
         let rules = Rules { permissions: Arc::new(rules), ..Rules::default() };
         let guest = may(&rules, ClassSet::of(&[Class::Guest]));
         let degrees: Vec<_> = guest.with_voice().iter().map(|(_, degree)| degree.name()).collect();

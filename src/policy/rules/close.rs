@@ -1,22 +1,28 @@
 //! When nobody else may come in.
 
+use super::family::family;
+use super::kinds::{classes, words_in_list};
+use crate::setting::kind::{SECOND, duration_or_never, flag, whole, word};
+use crate::setting::{Item, Kind, values};
+use serde_json::json;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::attempt::{RoomView, Word};
-use super::class::{Class, ClassSet};
-use super::decide::Case;
-use super::denial::Denial;
+use super::hours;
 use super::hours::AtEnd;
 use super::moderators::{entitlement, require};
-use super::notice::Notice;
-use super::record::{Closed, Record};
-use super::rules::Rules;
-use super::set::Set;
-use super::verdict::{Audience, Effects, Opinion, Rule, Verdict};
-use super::who::Who;
-use super::{hours, suspended};
+use crate::policy::Rules;
+use crate::policy::attempt::{RoomView, Word};
+use crate::policy::class::{Class, ClassSet};
+use crate::policy::decide::Case;
+use crate::policy::denial::Denial;
+use crate::policy::notice::Notice;
+use crate::policy::record::{Closed, Record};
+use crate::policy::suspended;
+use crate::policy::verdict::{Audience, Effects, Opinion, Rule, Verdict};
+use crate::policy::who::Who;
 
 /// What must hold before others may come in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -27,51 +33,61 @@ pub struct Conditions {
     pub moderator: bool,
 }
 
-/// The rules on closing.
-#[derive(Clone, Debug)]
-pub struct Close {
-    /// What must hold before others may come in.
-    pub hold_until: Set<Conditions>,
-    /// Close when so many are in; 0: never.
-    pub at_occupants: Set<u32>,
-    /// Close so long after opening; `None`: never.
-    pub after: Set<Option<Duration>>,
-    /// Close so long after the last moderator left; `None`: never.
-    pub when_unmoderated: Set<Option<Duration>>,
-    /// Who may come in all the same.
-    pub may_enter: Set<ClassSet>,
-    /// Whether those who are moderators by the policy may come in all the same.
-    pub moderators_enter: Set<bool>,
-    /// Who may close the room.
-    pub by: Set<Who>,
-    /// Who may open it again.
-    pub reopen: Set<Who>,
-}
-
-impl Default for Close {
-    fn default() -> Self {
-        Self {
-            hold_until: Set::default_of(Conditions { password: true, moderator: false }),
-            at_occupants: Set::default_of(0),
-            after: Set::default(),
-            when_unmoderated: Set::default(),
-            may_enter: Set::default_of(ClassSet::of(&[
-                Class::Service,
-                Class::Operator,
-                Class::Returning,
-            ])),
-            moderators_enter: Set::default_of(true),
-            by: Set::default_of(Who::Moderator),
-            reopen: Set::default_of(Who::Moderator),
-        }
+family! {
+    /// The rules on closing.
+    "close": Close {
+        /// What others wait for once the room is open: "password" (there is one), "moderator" (one is present).
+        hold_until: Conditions = Conditions { password: true, moderator: false }, conditions(),
+            rule "Others wait until the room has a password, or until a moderator is there."
+            [off Conditions::default()];
+        /// Close the room when so many people are in; 0 does not.
+        at_occupants: u32 = 0, whole(0..=1_000_000),
+            rule "The room is closed because so many people were in."
+            [off 0];
+        /// Close the room so long after it opened; "never" does not.
+        after: Option<Duration> = None, duration_or_never(SECOND),
+            rule "The room is closed because it was open for so long."
+            [off None];
+        /// Who may enter a closed room.
+        may_enter: ClassSet = ClassSet::of(&[Class::Service, Class::Operator, Class::Returning]), classes();
+        /// Moderators by the rules above may enter a closed room.
+        moderators_enter: bool = true, flag();
+        /// Who may close the room by writing !close: "moderator", "operator" or "nobody".
+        by: Who = Who::Moderator, word(),
+            rule "The room was closed by somebody; or: who may close it."
+            [off Who::Nobody, exempt |rules| Arc::make_mut(&mut rules.close).by.value = Who::Anybody];
+        /// Who may write !reopen.
+        reopen: Who = Who::Moderator, word(),
+            rule "Who may open a closed room again."
+            [off Who::Nobody, exempt |rules| Arc::make_mut(&mut rules.close).reopen.value = Who::Anybody];
+        /// Close the room so long after its last moderator left; "never" does not.
+        when_unmoderated: Option<Duration> = None, duration_or_never(SECOND),
+            rule "The room is closed because no moderator was inside for so long."
+            [off None];
     }
 }
 
+fn conditions() -> Kind<Conditions> {
+    static WORDS: [&str; 2] = ["password", "moderator"];
+    let read = |item: &Item<'_>| {
+        let words = values::list(values::word(&WORDS, |word| word))(item)?;
+        Ok(Conditions {
+            password: words.contains(&"password"),
+            moderator: words.contains(&"moderator"),
+        })
+    };
+    let write = |it: &Conditions| {
+        let all = WORDS.into_iter().zip([it.password, it.moderator]);
+        words_in_list(all.filter(|(_, is)| *is).map(|(word, _)| word))
+    };
+    Kind::new(read, write, json!({ "type": "array", "items": { "enum": WORDS } }))
+}
+
 /// What was written down of the room cannot be read, or not all of it.
-pub(super) const RECORD: Rule = Rule::new("close.record", 0);
+pub(in crate::policy) const RECORD: Rule = Rule::new("close.record", 0);
 
 /// Whether the room takes people in now.
-pub(super) fn join(case: &Case<'_>) -> Option<Opinion> {
+pub(in crate::policy) fn join(case: &Case<'_>) -> Option<Opinion> {
     let close = &case.rules.close;
     let moderates = entitlement(case).is_some();
     let may_enter =
@@ -90,7 +106,7 @@ pub(super) fn join(case: &Case<'_>) -> Option<Opinion> {
         return Some(Opinion::deny(closed_by(case.rules, closed), Denial::Closed(closed)));
     }
     if after(record, close.after.value).is_some_and(|moment| case.now >= moment) {
-        let rule = Rule::new("close.after", close.after.line);
+        let rule = close.after.rule();
         return Some(Opinion::deny(rule, Denial::Closed(Closed::Time)));
     }
     let rule = hold_until(case.rules);
@@ -112,7 +128,7 @@ pub(super) fn join(case: &Case<'_>) -> Option<Opinion> {
 }
 
 /// Closes the room if the requester is the last that it takes.
-pub(super) fn count(case: &Case<'_>, effects: &mut Effects) {
+pub(in crate::policy) fn count(case: &Case<'_>, effects: &mut Effects) {
     let limit = case.rules.close.at_occupants.value;
     if limit == 0 || case.room.others().saturating_add(1) < limit {
         return;
@@ -125,24 +141,22 @@ pub(super) fn count(case: &Case<'_>, effects: &mut Effects) {
 }
 
 /// A word to the room.
-pub(super) fn command(case: &Case<'_>, word: Word) -> Opinion {
+pub(in crate::policy) fn command(case: &Case<'_>, word: Word) -> Opinion {
     let rules = case.rules;
     match word {
         Word::Password if rules.password.tell.value => {
-            let who = Set::at(Who::Moderator, rules.password.tell.line);
-            require(case, "password.tell", who, Denial::MayNotKnow)
+            let who = rules.password.tell.with(Who::Moderator);
+            require(case, &who, Denial::MayNotKnow)
         }
-        Word::Password => {
-            Opinion::deny(Rule::new("password.tell", rules.password.tell.line), Denial::MayNotKnow)
-        }
-        Word::Close => require(case, "close.by", rules.close.by, Denial::MayNotClose),
-        Word::Reopen => require(case, "close.reopen", rules.close.reopen, Denial::MayNotClose),
+        Word::Password => Opinion::deny(rules.password.tell.rule(), Denial::MayNotKnow),
+        Word::Close => require(case, &rules.close.by, Denial::MayNotClose),
+        Word::Reopen => require(case, &rules.close.reopen, Denial::MayNotClose),
         Word::Unknown => Opinion::deny(Rule::new("command", 0), Denial::UnknownWord),
     }
 }
 
 /// What follows from a word that was allowed.
-pub(super) fn command_effects(case: &Case<'_>, word: Word, effects: &mut Effects) {
+pub(in crate::policy) fn command_effects(case: &Case<'_>, word: Word, effects: &mut Effects) {
     match word {
         Word::Password => effects.notices.push((Audience::Requester, Notice::Password)),
         Word::Close => effects.merge(closing(case.room, true, case.now)),
@@ -186,7 +200,7 @@ pub fn shut_by(rules: &Rules, room: &RoomView, now: Timestamp) -> Option<(Rule, 
 }
 
 fn hold_until(rules: &Rules) -> Rule {
-    Rule::new("close.hold_until", rules.close.hold_until.line)
+    rules.close.hold_until.rule()
 }
 
 /// The rule that closed the room is still there. What somebody closed by hand stays closed, unless he who comes
@@ -203,19 +217,19 @@ fn is_in_force(rules: &Rules, closed: Closed) -> bool {
 }
 
 /// When a room of that record has been open for so long, counted anew when it was reopened.
-pub(super) fn after(record: &Record, time: Option<Duration>) -> Option<Timestamp> {
+pub(in crate::policy) fn after(record: &Record, time: Option<Duration>) -> Option<Timestamp> {
     let time = SignedDuration::try_from(time?).ok()?;
     record.open_since().checked_add(time).ok()
 }
 
 /// The rule by which a room was closed.
-pub(super) fn closed_by(rules: &Rules, closed: Closed) -> Rule {
+pub(in crate::policy) fn closed_by(rules: &Rules, closed: Closed) -> Rule {
     let close = &rules.close;
     match closed {
-        Closed::Command => Rule::new("close.by", close.by.line),
-        Closed::Count => Rule::new("close.at_occupants", close.at_occupants.line),
-        Closed::Time => Rule::new("close.after", close.after.line),
-        Closed::Unmoderated => Rule::new("close.when_unmoderated", close.when_unmoderated.line),
-        Closed::Hours => Rule::new("hours.at_end", rules.hours.at_end.line),
+        Closed::Command => close.by.rule(),
+        Closed::Count => close.at_occupants.rule(),
+        Closed::Time => close.after.rule(),
+        Closed::Unmoderated => close.when_unmoderated.rule(),
+        Closed::Hours => rules.hours.at_end.rule(),
     }
 }

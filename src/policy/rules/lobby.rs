@@ -1,19 +1,23 @@
 //! Who has to knock.
 
+use super::family::family;
+use super::kinds::classes;
+use crate::setting::kind::{SECOND, duration, ordered, whole, word};
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::attempt::{Affiliation, Client, Credential, Role};
-use super::class::{Class, ClassSet};
-use super::decide::Case;
-use super::denial::Denial;
-use super::notice::Notice;
 use super::password::AskAgain;
-use super::pressure::UNLIMITED;
-use super::record::{Entry, Person, Record, Source};
-use super::set::Set;
-use super::succession::Rescue;
-use super::verdict::{Audience, Effects, Opinion, Rule, Verdict};
-use super::{authority, focus, found, moderators, permissions, suspended, wave};
+use super::{moderators, permissions};
+use crate::policy::attempt::{Affiliation, Client, Credential, Role};
+use crate::policy::class::{Class, ClassSet};
+use crate::policy::decide::Case;
+use crate::policy::denial::Denial;
+use crate::policy::notice::Notice;
+use crate::policy::pressure::UNLIMITED;
+use crate::policy::record::{Entry, Person, Record, Source};
+use crate::policy::succession::Rescue;
+use crate::policy::verdict::{Audience, Effects, Opinion, Rule, Verdict};
+use crate::policy::{authority, focus, found, suspended, wave};
 
 /// What it takes to come in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -59,57 +63,63 @@ impl Admission {
     }
 }
 
-/// The rules on the lobby.
-#[derive(Clone, Debug)]
-pub struct Lobby {
-    /// Who comes in is left to the room: its own password, its list of members and its lobby count, and none of
-    /// them is preset. No key of the file: it is what remains of `lobby.admission` when it is off.
-    pub by_room: bool,
-    /// What it takes to come in.
-    pub admission: Set<Admission>,
-    /// Who need not knock.
-    pub bypass: Set<ClassSet>,
-    /// Most people waiting at one room.
-    pub max_waiting: Set<u32>,
-    /// How long somebody may wait.
-    pub wait: Set<Duration>,
-    /// Knocks at one room by one address or account, within `knock_window`.
-    pub knocks: Set<u32>,
-    /// The time that `knocks` counts over.
-    pub knock_window: Set<Duration>,
-    /// What is tried, in this order, for those who wait while nobody inside can let them in.
-    pub rescue: Set<Vec<Rescue>>,
-    /// How long they have waited by then.
-    pub rescue_after: Set<Duration>,
-}
-
-impl Default for Lobby {
-    fn default() -> Self {
-        Self {
-            by_room: false,
-            admission: Set::default_of(Admission::PasswordOrLobby),
-            bypass: Set::default_of(ClassSet::of(&[
-                Class::Service,
-                Class::Operator,
-                Class::Listed,
-            ])),
-            max_waiting: Set::default_of(50),
-            wait: Set::default_of(Duration::from_secs(600)),
-            knocks: Set::default_of(5),
-            knock_window: Set::default_of(Duration::from_secs(300)),
-            rescue: Set::default_of(Rescue::ALL.to_vec()),
-            rescue_after: Set::default_of(Duration::from_secs(60)),
-        }
+family! {
+    /// The rules on the lobby.
+    "lobby": Lobby {
+        /// What it takes to come in: "password-or-lobby", "password-and-lobby", "password", "lobby" or "open".
+        admission: Admission = Admission::PasswordOrLobby, word(),
+            rule "What it takes to come in: the password, somebody inside who opens the door, both, or nothing."
+            [switch |rules| {
+                let lobby = Arc::make_mut(&mut rules.lobby);
+                lobby.by_room = true;
+                lobby.admission.value = match lobby.admission.value {
+                    Admission::PasswordOrLobby | Admission::PasswordAndLobby | Admission::Password => {
+                        Admission::Password
+                    }
+                    Admission::Lobby | Admission::Open => Admission::Open,
+                };
+            }, exempt |rules| Arc::make_mut(&mut rules.lobby).bypass.value = ClassSet::ALL];
+        /// Who need not knock.
+        bypass: ClassSet = ClassSet::of(&[Class::Service, Class::Operator, Class::Listed]), classes();
+        /// Most people waiting at one room.
+        max_waiting: u32 = 50, whole(0..=10_000),
+            rule "The lobby is full."
+            [off UNLIMITED];
+        /// How long somebody may wait.
+        wait: Duration = Duration::from_secs(600), duration(SECOND);
+        /// Knocks of one person at one room ...
+        knocks: u32 = 5, whole(1..=10_000),
+            rule "This address or account has knocked too often."
+            [off UNLIMITED];
+        /// ... within this time.
+        knock_window: Duration = Duration::from_secs(300), duration(SECOND);
+        /// What is tried, in this order, for people who have waited that long while nobody inside can let them in:
+        /// "occupant" makes a moderator of the successor (`moderators.successors`) who has been inside longest,
+        /// "knocker" lets in, as a moderator, the successor who has waited longest, "refuse" turns all who wait away
+        /// in words. Empty: the log says that they wait.
+        rescue: Vec<Rescue> = Rescue::ALL.to_vec(), ordered(),
+            rule "People waited, and nobody inside could let them in: somebody inside moderates now, or somebody who waited was let in as a moderator, or all who waited were turned away."
+            [switch |rules| {
+                let lobby = Arc::make_mut(&mut rules.lobby);
+                (lobby.rescue.value, lobby.rescue_after.value) = (Vec::new(), Duration::MAX);
+            }];
+        /// That long; counted anew when the last moderator leaves.
+        rescue_after: Duration = Duration::from_secs(60), duration(SECOND);
+    }
+    also {
+        /// Who comes in is left to the room: its own password, its list of members and its lobby count, and none of
+        /// them is preset. It is what remains of `lobby.admission` when it is off.
+        by_room: bool = false,
     }
 }
 
 /// The service's own lobby is on in every room.
-pub(super) fn has_own(case: &Case<'_>) -> bool {
+pub(in crate::policy) fn has_own(case: &Case<'_>) -> bool {
     case.room.lobby && case.rules.lobby.admission.value.has_lobby()
 }
 
 /// Every room is members-only: the room service keeps strangers out, or its lobby does.
-pub(super) fn is_members_only(case: &Case<'_>) -> bool {
+pub(in crate::policy) fn is_members_only(case: &Case<'_>) -> bool {
     case.rules.lobby.admission.value.is_members_only() || has_own(case)
 }
 
@@ -140,7 +150,7 @@ fn can_wait(case: &Case<'_>) -> bool {
 }
 
 /// What it takes this requester to come in.
-pub(super) fn join(case: &Case<'_>, credential: Credential) -> Option<Opinion> {
+pub(in crate::policy) fn join(case: &Case<'_>, credential: Credential) -> Option<Opinion> {
     let rules = case.rules;
     let admission = admission(case);
     if moderators::entitlement(case).is_some() {
@@ -186,11 +196,7 @@ pub(super) fn join(case: &Case<'_>, credential: Credential) -> Option<Opinion> {
 /// By which somebody has to knock: the policy's or, where there is none, that a moderator has put up.
 fn rule(case: &Case<'_>) -> Rule {
     let lobby = &case.rules.lobby;
-    if lobby.by_room {
-        Rule::new("room.lobby", 0)
-    } else {
-        Rule::new("lobby.admission", lobby.admission.line)
-    }
+    if lobby.by_room { Rule::new("room.lobby", 0) } else { lobby.admission.rule() }
 }
 
 /// There is a password to ask for. One that was made for the room counts as long as one is required; one that
@@ -202,7 +208,7 @@ fn has_password(case: &Case<'_>) -> bool {
 }
 
 /// What follows when somebody comes in.
-pub(super) fn enter(case: &Case<'_>, credential: Credential, effects: &mut Effects) {
+pub(in crate::policy) fn enter(case: &Case<'_>, credential: Credential, effects: &mut Effects) {
     let rules = case.rules;
     if case.is_service() {
         return;
@@ -269,7 +275,7 @@ pub(super) fn enter(case: &Case<'_>, credential: Credential, effects: &mut Effec
 }
 
 /// What follows when somebody has to wait.
-pub(super) fn wait(case: &Case<'_>, credential: Credential, effects: &mut Effects) {
+pub(in crate::policy) fn wait(case: &Case<'_>, credential: Credential, effects: &mut Effects) {
     effects.knock = Some(case.rules.lobby.wait.value);
     // A client that was let in from a lobby beside does not send the password again.
     let proves =
@@ -324,7 +330,7 @@ fn guessed_too_often(case: &Case<'_>, credential: Credential) -> Option<Opinion>
         return None;
     }
     let wait = case.pressure.guesses.filter(|_| guesses.free.value < UNLIMITED)?;
-    let rule = Rule::new("password.guesses", guesses.free.line);
+    let rule = guesses.free.rule();
     Some(Opinion::deny(rule, Denial::TooManyGuesses { wait }))
 }
 
@@ -333,11 +339,11 @@ fn ask_for_password(case: &Case<'_>, credential: Credential) -> Opinion {
     if credential != Credential::None
         && let Some(wait) = room_pressure(case)
     {
-        let rule = Rule::new("password.guesses.room_free", password.guesses.room_free.line);
+        let rule = password.guesses.room_free.rule();
         return Opinion::deny(rule, Denial::TooManyGuesses { wait });
     }
     let rule = if password.required.value {
-        Rule::new("password.required", password.required.line)
+        password.required.rule()
     } else {
         Rule::new("room.password", 0)
     };
@@ -351,7 +357,7 @@ fn ask_for_password(case: &Case<'_>, credential: Credential) -> Opinion {
 }
 
 /// He has to knock by another rule than that of the lobby.
-pub(super) fn knock_by(case: &Case<'_>, rule: Rule) -> Opinion {
+pub(in crate::policy) fn knock_by(case: &Case<'_>, rule: Rule) -> Opinion {
     // The service has lobbies, and this room's is off: there is none to wait in.
     let is_off = case.room.lobby && !case.room.members_only && case.who().client == Client::Jitsi;
     let knock = knock(case);
@@ -365,18 +371,18 @@ pub(super) fn knock_by(case: &Case<'_>, rule: Rule) -> Opinion {
     }
 }
 
-pub(super) fn knock(case: &Case<'_>) -> Opinion {
+pub(in crate::policy) fn knock(case: &Case<'_>) -> Opinion {
     let lobby = &case.rules.lobby;
     if !can_wait(case) {
         return Opinion::deny(rule(case), Denial::NoLobby);
     }
     if let Some(wait) = case.pressure.knocks.filter(|_| lobby.knocks.value < UNLIMITED) {
-        let rule = Rule::new("lobby.knocks", lobby.knocks.line);
+        let rule = lobby.knocks.rule();
         return Opinion::deny(rule, Denial::TooManyKnocks { wait });
     }
     let most = lobby.max_waiting.value;
     if most < UNLIMITED && case.room.waiting >= most {
-        let rule = Rule::new("lobby.max_waiting", lobby.max_waiting.line);
+        let rule = lobby.max_waiting.rule();
         return Opinion::deny(rule, Denial::LobbyFull);
     }
     Opinion::hold(rule(case), Denial::Lobby)

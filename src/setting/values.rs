@@ -7,18 +7,17 @@ use jiff::SpanRelativeTo;
 use jiff::fmt::friendly::SpanParser;
 use toml::de::DeValue;
 
-use super::section::{Item, Read};
+use super::item::{Item, Place, Read};
 use super::suggest;
-use crate::policy::class::{Class, ClassSet};
 
 /// The longest duration: a hundred years.
 pub const LONGEST: Duration = Duration::from_secs(100 * 366 * 86_400);
 
 /// `true` or `false`; a variable holds them as text.
-pub(super) fn boolean(item: &Item<'_>) -> Read<bool> {
+pub(crate) fn boolean(item: &Item<'_>) -> Read<bool> {
     match (item.value, &item.place) {
         (DeValue::Boolean(value), _) => Ok(*value),
-        (DeValue::String(text), super::notes::Place::Variable(_)) => match text.as_ref() {
+        (DeValue::String(text), Place::Variable(_)) => match text.as_ref() {
             "true" => Ok(true),
             "false" => Ok(false),
             _ => item.wrong("expected true or false", None),
@@ -32,18 +31,18 @@ pub(super) fn boolean(item: &Item<'_>) -> Read<bool> {
 }
 
 /// Any text.
-pub(super) fn text(item: &Item<'_>) -> Read<String> {
+pub(crate) fn text(item: &Item<'_>) -> Read<String> {
     item.value.as_str().map_or_else(|| item.expected("a string"), |text| Ok(text.to_owned()))
 }
 
 /// A text that is not blank.
-pub(super) fn some_text(item: &Item<'_>) -> Read<String> {
+pub(crate) fn some_text(item: &Item<'_>) -> Read<String> {
     let text = text(item)?;
     if text.trim().is_empty() { item.wrong("it is empty", None) } else { Ok(text) }
 }
 
 /// A whole number within these limits.
-pub(super) fn whole(limits: RangeInclusive<u32>) -> impl Fn(&Item<'_>) -> Read<u32> {
+pub(crate) fn whole(limits: RangeInclusive<u32>) -> impl Fn(&Item<'_>) -> Read<u32> {
     move |item| {
         let DeValue::Integer(number) = item.value else { return item.expected("a whole number") };
         u32::from_str_radix(number.as_str(), number.radix())
@@ -67,7 +66,7 @@ pub fn length(text: &str) -> Option<Duration> {
 }
 
 /// A duration with its units, not shorter than `least`.
-pub(super) fn duration(least: Duration) -> impl Fn(&Item<'_>) -> Read<Duration> {
+pub(crate) fn duration(least: Duration) -> impl Fn(&Item<'_>) -> Read<Duration> {
     move |item| {
         let DeValue::String(text) = item.value else {
             let hint = item.value.as_integer().map_or_else(
@@ -98,24 +97,31 @@ pub(super) fn duration(least: Duration) -> impl Fn(&Item<'_>) -> Read<Duration> 
 }
 
 /// A duration, or `never`.
-pub(super) fn duration_or_never(least: Duration) -> impl Fn(&Item<'_>) -> Read<Option<Duration>> {
+pub(crate) fn duration_or_never(least: Duration) -> impl Fn(&Item<'_>) -> Read<Option<Duration>> {
     move |item| match item.value.as_str() {
         Some(text) if text.trim() == "never" => Ok(None),
         Some(_) | None => duration(least)(item).map(Some),
     }
 }
 
-fn in_words(length: Duration) -> String {
-    match length.as_secs() {
-        0 => "1 millisecond".to_owned(),
-        1 => "1 second".to_owned(),
-        60 => "1 minute".to_owned(),
-        seconds => format!("{seconds} seconds"),
-    }
+/// Returns a length of time in the largest unit that it is a whole number of.
+pub(crate) fn in_words(length: Duration) -> String {
+    const UNITS: [(u128, &str); 5] = [
+        (86_400_000, "day"),
+        (3_600_000, "hour"),
+        (60_000, "minute"),
+        (1000, "second"),
+        (1, "millisecond"),
+    ];
+    let millis = length.as_millis();
+    let unit = UNITS.iter().find(|(unit, _)| millis > 0 && millis.is_multiple_of(*unit));
+    let (unit, name) = unit.copied().unwrap_or((1, "millisecond"));
+    let number = millis.checked_div(unit).unwrap_or(millis);
+    format!("{number} {name}{}", if number == 1 { "" } else { "s" })
 }
 
 /// A number of bytes with its unit, not less than `least`.
-pub(super) fn size(least: u64) -> impl Fn(&Item<'_>) -> Read<u64> {
+pub(crate) fn size(least: u64) -> impl Fn(&Item<'_>) -> Read<u64> {
     const UNITS: [(&str, u64); 6] = [
         ("KiB", 1 << 10),
         ("MiB", 1 << 20),
@@ -140,7 +146,7 @@ pub(super) fn size(least: u64) -> impl Fn(&Item<'_>) -> Read<u64> {
 }
 
 /// One word of a closed list.
-pub(super) fn word<T: Copy + 'static>(
+pub(crate) fn word<T: Copy + 'static>(
     all: &'static [T],
     name: fn(T) -> &'static str,
 ) -> impl Fn(&Item<'_>) -> Read<T> {
@@ -164,7 +170,7 @@ fn enumerate<'a>(names: impl Iterator<Item = &'a str>) -> String {
 }
 
 /// A list; all that is wrong with its items is told at once.
-pub(super) fn list<T>(kind: impl Fn(&Item<'_>) -> Read<T>) -> impl Fn(&Item<'_>) -> Read<Vec<T>> {
+pub(crate) fn list<T>(kind: impl Fn(&Item<'_>) -> Read<T>) -> impl Fn(&Item<'_>) -> Read<Vec<T>> {
     move |item| {
         if let Some(text) = item.value.as_str() {
             let hint = format!("write [\"{text}\"]");
@@ -175,7 +181,7 @@ pub(super) fn list<T>(kind: impl Fn(&Item<'_>) -> Read<T>) -> impl Fn(&Item<'_>)
         for one in items.iter() {
             match kind(&Item {
                 value: one.get_ref(),
-                place: super::notes::Place::Text(one.span()),
+                place: Place::Text(one.span()),
                 foreign: item.foreign,
             }) {
                 Ok(value) => values.push(value),
@@ -184,28 +190,4 @@ pub(super) fn list<T>(kind: impl Fn(&Item<'_>) -> Read<T>) -> impl Fn(&Item<'_>)
         }
         if wrongs.is_empty() { Ok(values) } else { Err(wrongs) }
     }
-}
-
-/// The words for requester classes.
-pub(super) static CLASSES: [(&str, ClassSet); 9] = {
-    const fn one(class: Class) -> (&'static str, ClassSet) {
-        (class.name(), ClassSet::of(&[class]))
-    }
-    [
-        one(Class::Service),
-        one(Class::Operator),
-        one(Class::Listed),
-        one(Class::Token),
-        one(Class::Account),
-        one(Class::Returning),
-        one(Class::Federated),
-        one(Class::Guest),
-        ("everyone", ClassSet::ALL),
-    ]
-};
-
-/// Requester classes; `everyone` is all of them.
-pub(super) fn classes(item: &Item<'_>) -> Read<ClassSet> {
-    let words = list(word(&CLASSES, |(name, _)| name))(item)?;
-    Ok(words.into_iter().fold(ClassSet::NONE, |all, (_, some)| all.and(some)))
 }

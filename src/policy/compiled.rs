@@ -1,4 +1,4 @@
-//! The compiled policy: what a file comes to.
+//! The compiled policy of a file.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -6,60 +6,17 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::access::Access;
+use super::Rules;
 use super::attempt::{Action, Attempt, Auth, Requester, RoomView};
 use super::bans::Bans;
 use super::classify::Place;
-use super::close::Close;
 use super::exceptions::Exceptions;
 use super::found;
-use super::hours::Hours;
-use super::limits::Limits;
-use super::lobby::Lobby;
-use super::moderators::Moderators;
-use super::modes::Modes;
-use super::names::Names;
 use super::overrides::Overrides;
-use super::password::Password;
-use super::permissions::Permissions;
 use super::providers::Provider;
-use super::removal::Removal;
 use super::selector::Claim;
-use super::settings::Settings;
 use super::texts::Texts;
 use crate::jid::BareJid;
-
-/// The rules for one room, every family with every value. An override shares the families of which it says
-/// nothing.
-#[derive(Clone, Debug, Default)]
-pub struct Rules {
-    /// Passwords.
-    pub password: Arc<Password>,
-    /// The lobby.
-    pub lobby: Arc<Lobby>,
-    /// Moderators.
-    pub moderators: Arc<Moderators>,
-    /// Closing.
-    pub close: Arc<Close>,
-    /// Access.
-    pub access: Arc<Access>,
-    /// Those who were removed.
-    pub removal: Arc<Removal>,
-    /// What people may call themselves.
-    pub names: Arc<Names>,
-    /// What people inside may do.
-    pub permissions: Arc<Permissions>,
-    /// Opening hours.
-    pub hours: Arc<Hours>,
-    /// Numbers and durations.
-    pub limits: Arc<Limits>,
-    /// Which of these are off, and which only observed.
-    pub modes: Arc<Modes>,
-    /// What the rules would be if those that are observed were enforced; `None`: none is.
-    pub observed: Option<Arc<Self>>,
-    /// Settings that moderators know.
-    pub settings: Arc<Settings>,
-}
 
 /// Everything that decisions rest on.
 #[derive(Clone, Debug, Default)]

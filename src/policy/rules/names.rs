@@ -4,21 +4,24 @@
 //! folding, without what is not seen. A name that is seen is the nick (XEP-0045), or the one that Jitsi's clients show
 //! (XEP-0172): each is judged.
 
+use super::family::family;
+use crate::setting::kind::{list, quoted, word};
+use crate::setting::{Item, Kind, values};
 use icu_properties::CodePointSetData;
 use icu_properties::props::DefaultIgnorableCodePoint;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_script::{Script, UnicodeScript as _};
 use unicode_security::skeleton;
 
-use super::attempt::Action;
-use super::denial::Denial;
 use super::moderators::{entitlement, may};
-use super::notice::Notice;
-use super::set::Set;
-use super::verdict::{Audience, Effects, Opinion, Rule};
-use super::who::Who;
-use super::{authority, decide};
+use crate::policy::attempt::Action;
+use crate::policy::denial::Denial;
+use crate::policy::notice::Notice;
+use crate::policy::verdict::{Audience, Effects, Opinion, Rule};
+use crate::policy::who::Who;
+use crate::policy::{authority, decide};
 
 /// How often folding and skeletons are taken in turn: each may undo what the other has made equal.
 const ROUNDS: usize = 4;
@@ -187,36 +190,60 @@ impl Unique {
     }
 }
 
-/// The rules on names.
-#[derive(Clone, Debug)]
-pub struct Names {
-    /// Names that only services have.
-    pub reserved: Set<Vec<Name>>,
-    /// Whose names nobody else in the room may take.
-    pub unique: Set<Unique>,
-    /// Names that only those who moderate may have.
-    pub protected: Set<Vec<Name>>,
-    /// The scripts that names may be written in; none: any.
-    pub scripts: Set<Vec<Script>>,
+family! {
+    /// The rules on names.
+    "names" ["What people may call themselves, by nick and by the name that Jitsi shows. Names that look alike are the same name:", "letters of another script, digits for letters, capitals, accents, and what is not seen make no other one."]: Names {
+        /// Names that only services have.
+        reserved: Vec<Name> = vec![Name::new("focus")], list(name()),
+            rule "A name that only services have, or one that looks like it."
+            [off Vec::new()];
+        /// Whose names nobody else in the room may take: "nobody", "moderators" or "everybody". Whoever has the same account,
+        /// ticket or device is nobody else.
+        unique: Unique = Unique::Nobody, word(),
+            rule "Somebody else inside has a name that looks like it."
+            [off Unique::Nobody];
+        /// Names that only those who moderate may have, like "Moderator" or "Prof. Ann Smith".
+        protected: Vec<Name> = Vec::new(), list(name()),
+            rule "A name that only moderators may have, or one that looks like it; nor is it reserved for others in the room."
+            [off Vec::new()];
+        /// The scripts that names may be written in, like "Latin" or "Cyrillic"; none: any.
+        scripts: Vec<Script> = Vec::new(), list(script()),
+            rule "A name in letters of another script, or of which nothing is seen."
+            [off Vec::new()];
+    }
 }
 
-impl Default for Names {
-    fn default() -> Self {
-        Self {
-            reserved: Set::default_of(vec![Name::new("focus")]),
-            unique: Set::default_of(Unique::Nobody),
-            protected: Set::default_of(Vec::new()),
-            scripts: Set::default_of(Vec::new()),
-        }
-    }
+fn name() -> Kind<Name> {
+    let read = |item: &Item<'_>| {
+        let name = Name::new(values::some_text(item)?);
+        if name.looks.is_empty() { item.wrong("nothing of it is seen", None) } else { Ok(name) }
+    };
+    Kind::new(read, |name| quoted(&name.text), json!({ "type": "string", "pattern": "\\S" }))
+}
+
+fn script() -> Kind<Script> {
+    let read = |item: &Item<'_>| {
+        let name = values::some_text(item)?;
+        let found = Script::from_full_name(&name);
+        let found = found.filter(|script| !matches!(script, Script::Common | Script::Inherited));
+        found.map_or_else(
+            || {
+                let hint =
+                    "write it like \"Latin\", \"Greek\", \"Cyrillic\", \"Arabic\" or \"Han\"";
+                item.wrong(format!("`{name}` is no script of Unicode"), Some(hint.to_owned()))
+            },
+            Ok,
+        )
+    };
+    Kind::new(read, |script| quoted(script.full_name()), json!({ "type": "string" }))
 }
 
 impl Names {
     /// The rule by which only services have that name, if there is one.
-    pub(super) fn reserves(&self, name: &str) -> Option<Rule> {
+    pub(in crate::policy) fn reserves(&self, name: &str) -> Option<Rule> {
         let reserved = &self.reserved;
         let is_reserved = reserved.value.iter().any(|one| one.looks.is_look_of(name));
-        is_reserved.then(|| Rule::new("names.reserved", reserved.line))
+        is_reserved.then(|| reserved.rule())
     }
 }
 
@@ -231,7 +258,7 @@ pub enum Namesake {
 }
 
 /// Whether the requester may be called so here.
-pub(super) fn judge(case: &decide::Case<'_>) -> Option<Opinion> {
+pub(in crate::policy) fn judge(case: &decide::Case<'_>) -> Option<Opinion> {
     let names = &case.rules.names;
     let asked = [case.who().nick.as_str(), case.who().name.as_str()];
     let mut asked = asked.into_iter().filter(|name| !name.is_empty());
@@ -245,11 +272,11 @@ pub(super) fn judge(case: &decide::Case<'_>) -> Option<Opinion> {
         Unique::Everybody => Namesake::Occupant,
     };
     (case.attempt.namesake >= Some(least))
-        .then(|| Opinion::deny(Rule::new("names.unique", names.unique.line), Denial::NameTaken))
+        .then(|| Opinion::deny(names.unique.rule(), Denial::NameTaken))
 }
 
 /// Tells moderators of a name that may be taken for one of theirs: of somebody who comes in, is inside, or waits.
-pub(super) fn taken(case: &decide::Case<'_>, effects: &mut Effects) {
+pub(in crate::policy) fn taken(case: &decide::Case<'_>, effects: &mut Effects) {
     if case.attempt.namesake != Some(Namesake::Moderator) || moderates(case) {
         return;
     }
@@ -259,14 +286,14 @@ pub(super) fn taken(case: &decide::Case<'_>, effects: &mut Effects) {
 }
 
 /// The same, of somebody who is sent to wait.
-pub(super) fn knocks(case: &decide::Case<'_>, effects: &mut Effects) {
+pub(in crate::policy) fn knocks(case: &decide::Case<'_>, effects: &mut Effects) {
     if case.attempt.namesake == Some(Namesake::Moderator) && !moderates(case) {
         effects.notices.push((Audience::Moderators, Notice::KnocksAlike));
     }
 }
 
 /// Whether a nick may be kept for somebody; `is_moderator`: for one who moderates.
-pub(super) fn judge_kept(
+pub(in crate::policy) fn judge_kept(
     case: &decide::Case<'_>,
     name: &str,
     is_moderator: bool,
@@ -276,16 +303,16 @@ pub(super) fn judge_kept(
         return Some(Opinion::deny(rule, Denial::ReservedNick));
     }
     if !is_moderator && names.protected.value.iter().any(|one| one.looks.is_look_of(name)) {
-        let rule = Rule::new("names.protected", names.protected.line);
+        let rule = names.protected.rule();
         return Some(Opinion::deny(rule, Denial::NameProtected));
     }
     let scripts = &names.scripts;
     (!scripts.value.is_empty() && !is_written_in(name, &scripts.value))
-        .then(|| Opinion::deny(Rule::new("names.scripts", scripts.line), Denial::NameScript))
+        .then(|| Opinion::deny(scripts.rule(), Denial::NameScript))
 }
 
 /// By the rules, or because a moderator has made him one.
-pub(super) fn moderates(case: &decide::Case<'_>) -> bool {
+pub(in crate::policy) fn moderates(case: &decide::Case<'_>) -> bool {
     entitlement(case).is_some() || may(case, Who::Moderator)
 }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// A setting, under whatever names the form has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Setting {
+pub enum FormField {
     /// The name.
     Name,
     /// The description.
@@ -64,31 +64,31 @@ enum Kind {
 }
 
 /// The fields, by XEP-0045 §10.2 and §15.5.4, and as Prosody has them.
-const FIELDS: [(&str, Setting, Kind); 20] = [
-    ("muc#roomconfig_roomname", Setting::Name, Kind::Text),
-    ("muc#roomconfig_roomdesc", Setting::Description, Kind::Text),
-    ("muc#roomconfig_lang", Setting::Language, Kind::Word),
-    (Setting::SUBJECT_FIELD, Setting::Subject, Kind::Text),
-    ("muc#roominfo_subject", Setting::Subject, Kind::Text),
-    ("muc#roomconfig_changesubject", Setting::SubjectChange, Kind::Flag),
-    ("muc#roominfo_subjectmod", Setting::SubjectChange, Kind::Flag),
-    ("muc#roomconfig_moderatedroom", Setting::Moderated, Kind::Flag),
-    ("muc#roomconfig_whois", Setting::Whois, Kind::Word),
-    ("muc#roomconfig_historylength", Setting::History, Kind::Number),
-    ("muc#roomconfig_defaulthistorymessages", Setting::History, Kind::Number),
-    ("muc#maxhistoryfetch", Setting::History, Kind::Number),
-    ("muc#roomconfig_allowinvites", Setting::MemberInvites, Kind::Flag),
+const FIELDS: [(&str, FormField, Kind); 20] = [
+    ("muc#roomconfig_roomname", FormField::Name, Kind::Text),
+    ("muc#roomconfig_roomdesc", FormField::Description, Kind::Text),
+    ("muc#roomconfig_lang", FormField::Language, Kind::Word),
+    (FormField::SUBJECT_FIELD, FormField::Subject, Kind::Text),
+    ("muc#roominfo_subject", FormField::Subject, Kind::Text),
+    ("muc#roomconfig_changesubject", FormField::SubjectChange, Kind::Flag),
+    ("muc#roominfo_subjectmod", FormField::SubjectChange, Kind::Flag),
+    ("muc#roomconfig_moderatedroom", FormField::Moderated, Kind::Flag),
+    ("muc#roomconfig_whois", FormField::Whois, Kind::Word),
+    ("muc#roomconfig_historylength", FormField::History, Kind::Number),
+    ("muc#roomconfig_defaulthistorymessages", FormField::History, Kind::Number),
+    ("muc#maxhistoryfetch", FormField::History, Kind::Number),
+    ("muc#roomconfig_allowinvites", FormField::MemberInvites, Kind::Flag),
     (
         "{http://prosody.im/protocol/muc}roomconfig_allowmemberinvites",
-        Setting::MemberInvites,
+        FormField::MemberInvites,
         Kind::Flag,
     ),
-    ("muc#roomconfig_allowpm", Setting::PrivateMessages, Kind::Word),
-    ("{xmpp:prosody.im}muc#allow_modpm", Setting::PrivateMessages, Kind::Flag),
-    ("muc#roomconfig_presencebroadcast", Setting::Presence, Kind::Anything),
-    ("muc#roomconfig_enablelogging", Setting::Archive, Kind::Flag),
-    ("muc#roomconfig_enablearchiving", Setting::Archive, Kind::Flag),
-    ("muc#roomconfig_maxusers", Setting::MaxOccupants, Kind::Number),
+    ("muc#roomconfig_allowpm", FormField::PrivateMessages, Kind::Word),
+    ("{xmpp:prosody.im}muc#allow_modpm", FormField::PrivateMessages, Kind::Flag),
+    ("muc#roomconfig_presencebroadcast", FormField::Presence, Kind::Anything),
+    ("muc#roomconfig_enablelogging", FormField::Archive, Kind::Flag),
+    ("muc#roomconfig_enablearchiving", FormField::Archive, Kind::Flag),
+    ("muc#roomconfig_maxusers", FormField::MaxOccupants, Kind::Number),
 ];
 
 /// Other words of servers for what XEP-0045 §15.5.4 calls `muc#roomconfig_allowpm`.
@@ -100,7 +100,7 @@ const SAME_WORDS: [(&str, &str); 5] = [
     ("affiliated", "members"),
 ];
 
-impl Setting {
+impl FormField {
     /// Every setting.
     pub const ALL: [Self; 14] = [
         Self::Name,
@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn a_field_is_read_as_a_room_reads_it() {
-        let of = |var: &str, value: &str| Setting::of_field(var, value).map(|(_, to)| to);
+        let of = |var: &str, value: &str| FormField::of_field(var, value).map(|(_, to)| to);
         assert_eq!(of("muc#roomconfig_roomname", "Täglich"), Some(To::Text(7)));
         assert_eq!(of("muc#roomconfig_roomname", &"x".repeat(4096)), Some(To::Text(4096)));
         assert_eq!(of("muc#roomconfig_historylength", "20"), Some(To::Number(Some(20))));

@@ -1,0 +1,170 @@
+//! How a family of settings is declared: once.
+//!
+//! From the declaration come the struct, the reader with its errors, the switches for modes and exceptions, the rows of
+//! `docs/rules.md`, the file that shows every key, and the JSON Schema of the file: by walks over it ([`Visit`]).
+
+use super::Rules;
+use crate::setting::{Kind, Setting};
+
+/// A family of settings: a table of the file, declared with `family!`.
+pub trait Family: Default {
+    /// The path of its table under `[policy]`.
+    const NAME: &'static str;
+    /// What stands under the header of its table, before the keys.
+    const INTRO: &'static [&'static str];
+
+    /// Returns this family of the rules, for a change.
+    fn of(rules: &mut Rules) -> &mut Self;
+
+    /// Visits every key, in the order of the declaration.
+    fn visit(&mut self, visitor: &mut impl Visit);
+
+    /// Returns the rules of the family that can be switched.
+    fn switches() -> Vec<Switch>;
+}
+
+/// A rule that can be switched.
+#[derive(Clone, Copy, Debug)]
+pub struct Switch {
+    /// Its name, the family before the first dot.
+    pub name: &'static str,
+    /// What it means that a decision rests on it.
+    pub meaning: &'static str,
+    /// Makes it neutral for a room: it permits everything, and nothing is preset by it.
+    pub off: fn(&mut Rules),
+    /// Makes it neutral for one person in a room where it holds for others.
+    pub exempt: fn(&mut Rules),
+}
+
+impl Switch {
+    /// Returns the family that it belongs to.
+    pub fn family(&self) -> &'static str {
+        self.name.split_once('.').map_or(self.name, |(family, _)| family)
+    }
+}
+
+/// What the declaration says of a key, for people.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// Its name in its table.
+    pub name: &'static str,
+    /// Its documentation, line by line, as the docstring has it.
+    pub doc: &'static [&'static str],
+    /// What it means that a decision rests on it; `None`: no decision does.
+    pub rule: Option<&'static str>,
+}
+
+/// Walks over the keys of a family, in the order of the declaration.
+pub trait Visit {
+    /// Visits a key and its setting.
+    fn setting<T: 'static>(&mut self, key: &Key, setting: &mut Setting<T>, kind: Kind<T>);
+
+    /// Visits a table inside the table.
+    fn table<F: Family>(&mut self, key: &'static str, family: &mut F);
+}
+
+/// Declares a family of settings: a table of the operator's file.
+///
+/// ```text
+/// family! {
+///     /// Documentation of the struct.
+///     "limits": Limits {
+///         /// Documentation of the key, which is also its comment in `component.toml`.
+///         occupants: u32 = 0, whole(0..=1_000_000), rule "What a decision by it means." [off 0];
+///     }
+/// }
+/// ```
+///
+/// The rule's name is the family's and the key's. In brackets stands how the rule is made neutral: `off VALUE`, or
+/// `switch |rules| …` where more than its own value changes, and `exempt |rules| …` where the exception of one person is
+/// made in another way. Tables inside the table follow in a block `tables { … }`, and state that is no key in a block
+/// `also { … }`. Text in brackets after the family's name stands under the header of the table.
+macro_rules! family {
+    (
+        $(#[$meta:meta])*
+        $family:literal $([$($intro:literal),+])?: $struct:ident {
+            $(
+                $(#[doc = $doc:literal])+
+                $name:ident: $type:ty = $default:expr, $kind:expr
+                    $(, rule $meaning:literal [$how:ident $neutral:expr $(, exempt $exempt:expr)?])?;
+            )*
+        }
+        $(tables { $($(#[$table_meta:meta])* $table:ident: $table_type:ty,)* })?
+        $(also { $($(#[$state_meta:meta])* $state:ident: $state_type:ty = $initial:expr,)* })?
+    ) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug)]
+        pub struct $struct {
+            $(
+                $(#[doc = $doc])+
+                pub $name: $crate::setting::Setting<$type>,
+            )*
+            $($($(#[$table_meta])* pub $table: $table_type,)*)?
+            $($($(#[$state_meta])* pub $state: $state_type,)*)?
+        }
+
+        impl Default for $struct {
+            fn default() -> Self {
+                Self {
+                    $($name: {
+                        let value: $type = $default;
+                        $crate::setting::Setting::default_of(
+                            concat!($family, ".", stringify!($name)),
+                            value,
+                        )
+                    },)*
+                    $($($table: Default::default(),)*)?
+                    $($($state: $initial,)*)?
+                }
+            }
+        }
+
+        impl $crate::policy::rules::Family for $struct {
+            const NAME: &'static str = $family;
+            const INTRO: &'static [&'static str] = &[$($($intro),+)?];
+
+            fn of(rules: &mut $crate::policy::Rules) -> &mut Self {
+                Self::in_rules(rules)
+            }
+
+            fn visit(&mut self, visitor: &mut impl $crate::policy::rules::Visit) {
+                $({
+                    let key = $crate::policy::rules::Key {
+                        name: stringify!($name),
+                        doc: &[$($doc),+],
+                        rule: None$(.or(Some($meaning)))?,
+                    };
+                    let kind: $crate::setting::Kind<$type> = $kind;
+                    visitor.setting(&key, &mut self.$name, kind);
+                })*
+                $($(visitor.table(stringify!($table), &mut self.$table);)*)?
+            }
+
+            fn switches() -> Vec<$crate::policy::rules::Switch> {
+                let mut switches = Vec::new();
+                $($({
+                    let name = concat!($family, ".", stringify!($name));
+                    let meaning = $meaning;
+                    let off: fn(&mut $crate::policy::Rules) =
+                        $crate::policy::rules::family::neutral!($how $name $neutral);
+                    let exempt: Option<fn(&mut $crate::policy::Rules)> = None$(.or(Some($exempt)))?;
+                    let exempt = exempt.unwrap_or(off);
+                    switches.push($crate::policy::rules::Switch { name, meaning, off, exempt });
+                })?)*
+                $($(switches.extend(<$table_type as $crate::policy::rules::Family>::switches());)*)?
+                switches
+            }
+        }
+    };
+}
+pub(crate) use family;
+
+macro_rules! neutral {
+    (off $name:ident $value:expr) => {
+        |rules| <Self as $crate::policy::rules::Family>::of(rules).$name.value = $value
+    };
+    (switch $name:ident $switch:expr) => {
+        $switch
+    };
+}
+pub(crate) use neutral;

@@ -1,0 +1,137 @@
+//! The rules, a file for each family: its settings with their defaults and bounds, declared once, and what it thinks.
+
+pub mod access;
+pub mod close;
+pub mod family;
+pub mod fixed;
+pub mod hours;
+pub mod kinds;
+pub mod limits;
+pub mod lobby;
+pub mod moderators;
+pub mod names;
+pub mod password;
+pub mod permissions;
+pub mod removal;
+pub mod room_form;
+
+use std::sync::{Arc, LazyLock};
+
+pub use self::family::{Family, Key, Switch, Visit};
+
+use self::access::Access;
+use self::close::Close;
+use self::hours::Hours;
+use self::limits::Limits;
+use self::lobby::Lobby;
+use self::moderators::Moderators;
+use self::names::Names;
+use self::password::Password;
+use self::permissions::Permissions;
+use self::removal::Removal;
+use self::room_form::RoomForm;
+
+use self::hours::AtEnd;
+use self::lobby::Admission;
+use self::moderators::Become;
+use self::names::Unique;
+use self::password::AskAgain;
+use self::permissions::E2ee;
+use self::removal::By;
+use self::room_form::{PersistentBy, SubjectBy};
+
+use crate::policy::authority::Protected;
+use crate::policy::modes::Modes;
+use crate::policy::record::Source;
+use crate::policy::succession::Rescue;
+use crate::policy::who::Who;
+use crate::setting::kind::words;
+
+/// Does something with each family, in the order of the file.
+pub trait Families {
+    /// Does it with this one.
+    fn family<F: Family + Clone>(&mut self, family: &mut Arc<F>);
+}
+
+macro_rules! families {
+    ($($(#[$meta:meta])* $field:ident: $family:ident,)*) => {
+        /// The rules for one room, every family with every value. An override shares the families of which it says
+        /// nothing.
+        #[derive(Clone, Debug, Default)]
+        pub struct Rules {
+            $($(#[$meta])* pub $field: Arc<$family>,)*
+            /// Which of these are off, and which only observed.
+            pub modes: Arc<Modes>,
+            /// What the rules would be if those that are observed were enforced; `None`: none is.
+            pub observed: Option<Arc<Self>>,
+        }
+
+        impl Rules {
+            /// Visits every family, in the order of the file.
+            pub fn visit(&mut self, visitor: &mut impl Families) {
+                $(visitor.family(&mut self.$field);)*
+            }
+        }
+
+        $(impl $family {
+            /// Returns this family of the rules, for a change.
+            pub(in crate::policy) fn in_rules(rules: &mut Rules) -> &mut Self {
+                Arc::make_mut(&mut rules.$field)
+            }
+        })*
+    };
+}
+
+families! {
+    /// Passwords.
+    password: Password,
+    /// The lobby.
+    lobby: Lobby,
+    /// Moderators.
+    moderators: Moderators,
+    /// Closing.
+    close: Close,
+    /// Access.
+    access: Access,
+    /// People who were removed.
+    removal: Removal,
+    /// Settings that moderators know from the configuration form.
+    settings: RoomForm,
+    /// What people may call themselves.
+    names: Names,
+    /// What people inside may do.
+    permissions: Permissions,
+    /// Opening hours.
+    hours: Hours,
+    /// Numbers and durations.
+    limits: Limits,
+}
+
+words!(
+    Admission,
+    AskAgain,
+    AtEnd,
+    Become,
+    By,
+    E2ee,
+    PersistentBy,
+    Protected,
+    Rescue,
+    Source,
+    SubjectBy,
+    Unique,
+    Who,
+);
+
+/// Every rule that can be switched, family by family.
+pub static SWITCHES: LazyLock<Vec<Switch>> = LazyLock::new(|| {
+    struct Collect(Vec<Switch>);
+    impl Families for Collect {
+        fn family<F: Family + Clone>(&mut self, _: &mut Arc<F>) {
+            self.0.extend(F::switches());
+        }
+    }
+    let mut collect = Collect(Vec::new());
+    Rules::default().visit(&mut collect);
+    collect.0
+});

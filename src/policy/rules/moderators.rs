@@ -1,0 +1,235 @@
+//! Who becomes a moderator, and who may make one.
+
+use super::family::family;
+use super::kinds::{classes, words_in_list};
+use crate::setting::address::{account_or, domain_spellings, words_for_domains};
+use crate::setting::kind::{SECOND, duration_or_never, list, once, some_text, word};
+use crate::setting::{Item, Kind, values};
+use serde_json::json;
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::jid::BareJid;
+use crate::policy::attempt::{Action, Affiliation, Auth};
+use crate::policy::authority::{self, Protected};
+use crate::policy::class::{Class, ClassSet};
+use crate::policy::decide::Case;
+use crate::policy::denial::Denial;
+use crate::policy::focus;
+use crate::policy::verdict::{Opinion, Rule};
+use crate::policy::who::Who;
+use crate::setting::Setting;
+
+/// A way to become a moderator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Become {
+    /// Operators of the file.
+    Operator,
+    /// The JIDs and domains listed beside.
+    Listed,
+    /// A verified token with the claim named beside.
+    Token,
+    /// An account on a local host.
+    Account,
+    /// Whoever opened the room.
+    Opener,
+}
+
+impl Become {
+    /// Every way.
+    pub const ALL: [Self; 5] =
+        [Self::Operator, Self::Listed, Self::Token, Self::Account, Self::Opener];
+
+    /// The name in the file.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Operator => "operator",
+            Self::Listed => "listed",
+            Self::Token => "token",
+            Self::Account => "account",
+            Self::Opener => "opener",
+        }
+    }
+}
+
+family! {
+    /// The rules on moderators.
+    "moderators": Moderators {
+        /// Who becomes a moderator, the strongest first: "operator", "listed" (here below), "token", "account",
+        /// "opener" (whoever opened the room), or "nobody".
+        assign: Vec<Become> = vec![Become::Operator, Become::Listed, Become::Token, Become::Opener], ways(),
+            rule "A moderator by the policy: operator, listed, token, account, or the opener."
+            [switch |rules| {
+                let moderators = Arc::make_mut(&mut rules.moderators);
+                (moderators.by_room, moderators.assign.value) = (true, Vec::new());
+            }, exempt |_| {}];
+        /// For "listed": bare JIDs.
+        jids: HashSet<BareJid> = HashSet::new(), accounts();
+        /// For "listed": domains.
+        domains: HashSet<String> = HashSet::new(), domains();
+        /// For "token": the claim that makes a moderator ...
+        claim: String = "moderator".to_owned(), some_text();
+        /// ... if it has one of these values.
+        claim_values: Vec<String> = vec!["true".to_owned()], list(some_text());
+        /// Who may make others moderators: "moderator", "operator" or "nobody", as in the next four.
+        grant: Who = Who::Moderator, word(),
+            rule "Made a moderator by somebody who may; or: who may do that."
+            [off Who::Anybody];
+        /// Who may take that right from them.
+        revoke: Who = Who::Moderator, word(),
+            rule "Who may take moderation from others, and give or take voice."
+            [off Who::Anybody];
+        /// Who may remove and ban people.
+        remove: Who = Who::Moderator, word(),
+            rule "Who may remove and ban people, and reserve a nick that somebody bears. A ban of a moderator takes moderation, and needs `revoke` as well."
+            [off Who::Anybody];
+        /// Who may invite people, and let them in from the lobby.
+        admit: Who = Who::Moderator, word(),
+            rule "Who may invite, let people in and make members. Nobody makes themselves a member by registration."
+            [off Who::Anybody];
+        /// Who may end the meeting for all.
+        end: Who = Who::Moderator, word(),
+            rule "Who may destroy the room."
+            [off Who::Anybody];
+        /// Whom moderators made by somebody's hand cannot remove, ban, demote or mute: "file" (moderators by `assign`, the
+        /// opener apart), "opener" (while moderating); [] protects services and operators only.
+        protect: Vec<Protected> = vec![Protected::File], list(word()),
+            rule "Moderators by the file (operators, listed, by token, by account: each way of `assign` but the opener) are not removed, banned, demoted, muted (by role) or given a nick by those made moderators by somebody's hand; nor is the opener, where the file says so. Among equals, and upwards down, the other rules decide; everybody may step down. Jitsi's own buttons to mute somebody are not held to it."
+            [off Vec::new()];
+        /// Who may take over when the last moderator has left; whoever has been inside longest does.
+        successors: ClassSet = ClassSet::of(&[Class::Operator, Class::Listed, Class::Token, Class::Account]), classes(),
+            rule "The last moderator has left and has not come back: whoever of these has been inside longest moderates now."
+            [switch |rules| Arc::make_mut(&mut rules.moderators).succession_after.value = None];
+        /// How long the last moderator has to come back before; "never": nobody takes over.
+        succession_after: Option<Duration> = Some(Duration::from_secs(60)), duration_or_never(SECOND);
+    }
+    also {
+        /// Who moderates is left to the room service: no rule makes a moderator, and none demotes an opener. It is what
+        /// remains of `moderators.assign` when it is off.
+        by_room: bool = false,
+    }
+}
+
+/// Every way, and `nobody`.
+static WAYS: [Option<Become>; 6] = [
+    Some(Become::Operator),
+    Some(Become::Listed),
+    Some(Become::Token),
+    Some(Become::Account),
+    Some(Become::Opener),
+    None,
+];
+
+/// The ways, the strongest first; `nobody` stands alone.
+fn ways() -> Kind<Vec<Become>> {
+    let name = |way: Option<Become>| way.map_or("nobody", Become::name);
+    let read = move |item: &Item<'_>| {
+        let words = values::list(values::word(&WAYS, name))(item)?;
+        if words.contains(&None) {
+            return match words.len() {
+                1 => Ok(Vec::new()),
+                _ => {
+                    item.wrong("`nobody` stands with others", Some("write [\"nobody\"]".to_owned()))
+                }
+            };
+        }
+        once(item, words.into_iter().flatten().collect())
+    };
+    let write = move |ways: &Vec<Become>| match ways.as_slice() {
+        [] => words_in_list([name(None)]),
+        ways => words_in_list(ways.iter().map(|way| way.name())),
+    };
+    Kind::new(read, write, json!({ "type": "array", "items": { "enum": WAYS.map(name) } }))
+}
+
+/// Accounts, at each spelling of their domains.
+fn accounts() -> Kind<HashSet<BareJid>> {
+    let account = |item: &Item<'_>| {
+        let hint =
+            |domain: &str| format!("write it into `domains`, like `domains = [\"{domain}\"]`");
+        account_or(item, hint).map(|jid| jid.spellings())
+    };
+    Kind::new(
+        move |item| Ok(values::list(account)(item)?.into_iter().flatten().collect()),
+        |jids: &HashSet<BareJid>| words_in_list(jids.iter().map(BareJid::as_str)),
+        json!({ "type": "array", "items": { "type": "string" } }),
+    )
+}
+
+/// Domains, in each of their spellings.
+fn domains() -> Kind<HashSet<String>> {
+    Kind::new(
+        |item| Ok(values::list(domain_spellings)(item)?.into_iter().flatten().collect()),
+        |domains: &HashSet<String>| words_in_list(domains.iter().map(String::as_str)),
+        json!({ "type": "array", "items": { "type": "string" } }),
+    )
+    .warning(words_for_domains)
+}
+
+/// The rule by which the requester moderates this room, if one does.
+///
+/// The ways are tried in the order of the file; then what moderators of the room have granted since.
+pub(in crate::policy) fn entitlement(case: &Case<'_>) -> Option<Rule> {
+    let moderators = &case.rules.moderators;
+    let rule = moderators.assign.rule();
+    if moderators.assign.value.iter().any(|way| is_one(case, *way)) {
+        return Some(rule);
+    }
+    let who = case.who();
+    // What a removal has taken counts again when it no longer keeps them out.
+    let granted = who
+        .person
+        .as_ref()
+        .is_some_and(|person| person.moderator || person.suspended >= Some(Affiliation::Admin));
+    (granted || who.affiliation >= Affiliation::Admin).then(|| moderators.grant.rule())
+}
+
+/// A moderator comes in.
+pub(in crate::policy) fn join(case: &Case<'_>) -> Option<Opinion> {
+    entitlement(case).map(Opinion::allow)
+}
+
+pub(in crate::policy) fn is_one(case: &Case<'_>, way: Become) -> bool {
+    let moderators = &case.rules.moderators;
+    let who = case.who();
+    match way {
+        Become::Operator => case.classes.has(Class::Operator),
+        Become::Listed => case.identity.jid.is_some_and(|jid| {
+            moderators.jids.value.contains(jid) || moderators.domains.value.contains(jid.domain())
+        }),
+        Become::Token => {
+            case.identity.auth == Auth::Token
+                && who.claims.iter().any(|(name, value)| {
+                    *name == moderators.claim.value && moderators.claim_values.value.contains(value)
+                })
+        }
+        Become::Account => case.identity.auth == Auth::Account || case.identity.account.is_some(),
+        Become::Opener => match &case.room.record {
+            None => matches!(case.attempt.action, Action::Open { .. }) && !case.room.exists,
+            // Who opened it moderates when he comes back, unless that was taken from him since.
+            Some(record) => {
+                (record.opener == case.jid.as_str()
+                    && who.person.as_ref().is_some_and(|person| person.moderator))
+                    || (matches!(case.attempt.action, Action::Join { .. })
+                        && focus::takes_the_place(case))
+            }
+        },
+    }
+}
+
+/// Whether the requester may do what is reserved for `who`.
+pub(in crate::policy) fn may(case: &Case<'_>, who: Who) -> bool {
+    match who {
+        Who::Nobody => false,
+        Who::Anybody => true,
+        Who::Operator => case.classes.has(Class::Operator),
+        Who::Moderator => case.classes.has(Class::Operator) || authority::has_standing(case),
+    }
+}
+
+/// Allows by `name` what is reserved for `who`, or denies.
+pub(in crate::policy) fn require(case: &Case<'_>, who: &Setting<Who>, denial: Denial) -> Opinion {
+    let rule = who.rule();
+    if may(case, who.value) { Opinion::allow(rule) } else { Opinion::deny(rule, denial) }
+}

@@ -1,0 +1,193 @@
+//! Every room has a password, good enough, and it stays.
+
+use super::Rules;
+use super::family::family;
+use super::kinds::classes;
+use crate::policy::pressure::UNLIMITED;
+use crate::setting::Kind;
+use crate::setting::kind::{
+    MILLISECOND, MINUTE, SECOND, duration, duration_or_never, external, flag, list, some_text,
+    whole, word,
+};
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::policy::class::{Class, ClassSet};
+use crate::policy::denial::Denial;
+use crate::policy::record::Source;
+use crate::policy::strength::Strength;
+use crate::policy::verdict::Rule;
+use crate::policy::who::Who;
+use crate::secret::Secret;
+
+/// Who has to type a room's password again after it was changed, of those who came in by the one before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AskAgain {
+    /// Everybody who comes in, also who was inside at that time and comes back.
+    Everybody,
+    /// Nobody: who has once come in by a password needs none later.
+    Nobody,
+}
+
+impl AskAgain {
+    /// Every value.
+    pub const ALL: [Self; 2] = [Self::Everybody, Self::Nobody];
+
+    /// The name in the file.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Everybody => "everybody",
+            Self::Nobody => "nobody",
+        }
+    }
+}
+
+family! {
+    /// The rules on passwords.
+    "password": Password {
+        /// Every room has a password.
+        required: bool = true, flag(),
+            rule r#"A password is asked for at the door, and cannot be removed. After it was changed (`vestibule rotate`, `set-password`, or a moderator) everybody who comes in types the new one, also who was inside with the one before; with `ask_again = "nobody"` those need not. Moderators by the rules, and who was let in from the lobby, need none in any case."#
+            [switch |rules| {
+                Arc::make_mut(&mut rules.password).required.value = false;
+                // Nobody is to wait for a password that nothing requires.
+                Arc::make_mut(&mut rules.close).hold_until.value.password = false;
+            }, exempt |rules| {
+                let password = Arc::make_mut(&mut rules.password);
+                password.required.value = false;
+                password.bypass.value = ClassSet::ALL;
+            }];
+        /// Where it comes from: "generated" when the room opens, "creator" types it, "derived" from a secret and
+        /// the room's name, "preset" in this file.
+        source: Source = Source::Generated, word(),
+            rule "Whoever opens the room has to choose its password; or a password could not be made."
+            [off Source::Generated];
+        /// Words in a generated or derived password, 3 to 12.
+        words: u32 = 4, whole(3..=12);
+        /// Least length of a password that a person chose, in characters.
+        min_length: u32 = 8, whole(1..=128),
+            rule "The chosen password is too short."
+            [off 0];
+        /// Least strength of a password that a person chose: 0 (guessed at once) to 4 (very hard to guess).
+        min_score: u32 = 3, whole(0..=4),
+            rule "The chosen password is too easy to guess."
+            [off 0];
+        /// Passwords that are never good enough.
+        deny_list: Arc<HashSet<String>> = Arc::default(), denied(),
+            rule "The chosen password is on the list of bad ones."
+            [switch |rules| Arc::make_mut(&mut rules.password).denies = false];
+        /// A file with more of them, one a line.
+        deny_list_file: InFile = InFile, external();
+        /// The password of every room, for source = "preset".
+        preset: Option<Secret> = None, external();
+        /// The file that holds it.
+        preset_file: InFile = InFile, external();
+        /// The secret that passwords are computed from, for source = "derived": at least 32 characters.
+        secret: Option<Secret> = None, external();
+        /// The file that holds it.
+        secret_file: InFile = InFile, external();
+        /// How long a derived password stays the same; "never" changes it never.
+        period: Option<Duration> = None, duration_or_never(MINUTE);
+        /// Who may choose another password: "moderator", "operator" or "nobody". Nobody may remove it.
+        change: Who = Who::Moderator, word(),
+            rule "Who may choose another password."
+            [off Who::Anybody];
+        /// Moderators are told the password when they come in, and when they write !password.
+        tell: bool = true, flag(),
+            rule "Whether moderators are told the password, also by `!password`."
+            [switch |rules| {
+                let password = Arc::make_mut(&mut rules.password);
+                (password.tell.value, password.hides) = (false, false);
+            }];
+        /// Who has to type the new password after it was changed, of people who came in by the one before: "everybody" (also
+        /// who is inside at that time and comes back) or "nobody". Moderators, and who was let in from the lobby, need none.
+        ask_again: AskAgain = AskAgain::Everybody, word();
+        /// Who needs no password.
+        bypass: ClassSet = ClassSet::of(&[Class::Service, Class::Operator]), classes();
+    }
+    tables {
+        /// Limits on guessing.
+        guesses: Guesses,
+    }
+    also {
+        /// Passwords of the deny list are refused: `false` is what remains of `password.deny_list` when it is off.
+        denies: bool = true,
+        /// Where moderators are not told the password, the room's form does not show it: `false` is what remains of
+        /// `password.tell` when it is off.
+        hides: bool = true,
+    }
+}
+
+/// The value of another key stands in a file: it is in that one's setting.
+#[derive(Clone, Copy, Debug)]
+pub struct InFile;
+
+/// Words, in lower case.
+fn denied() -> Kind<Arc<HashSet<String>>> {
+    list(some_text()).map(
+        |words| Arc::new(words.iter().map(|word| word.to_lowercase()).collect()),
+        |words: &Arc<HashSet<String>>| words.iter().cloned().collect(),
+    )
+}
+
+family! {
+    /// How wrong passwords slow the guesser down.
+    "password.guesses": Guesses {
+        /// Wrong passwords that one person may type before having to wait.
+        free: u32 = 5, whole(0..=10_000),
+            rule "This address or account typed too many wrong passwords and has to wait; the right one does not help meanwhile."
+            [off UNLIMITED];
+        /// Wrong passwords, from all strangers together, after which a room takes no more from them for a while.
+        room_free: u32 = 50, whole(0..=1_000_000),
+            rule "Strangers together typed too many wrong passwords at this room; it takes none from strangers meanwhile."
+            [off UNLIMITED];
+        /// The first wait; each further wrong password doubles it.
+        delay: Duration = Duration::from_secs(2), duration(MILLISECOND);
+        /// The longest wait.
+        max_delay: Duration = Duration::from_secs(300), duration(MILLISECOND);
+        /// Wrong passwords are forgotten so long after the last one.
+        forget: Duration = Duration::from_secs(900), duration(SECOND);
+    }
+}
+
+impl Guesses {
+    /// Returns this family of the rules, for a change.
+    pub(in crate::policy) fn in_rules(rules: &mut Rules) -> &mut Self {
+        &mut Password::in_rules(rules).guesses
+    }
+}
+
+impl Password {
+    /// What is wrong with a password of that strength: the rule it fails, and why. `None`: it is good enough.
+    pub fn weakness(&self, strength: Strength) -> Option<(Rule, Denial)> {
+        let weak = Denial::PasswordWeak { min_length: self.min_length.value };
+        if strength.length < self.min_length.value {
+            Some((self.min_length.rule(), weak))
+        } else if strength.denied && self.denies {
+            Some((self.deny_list.rule(), weak))
+        } else if u32::from(strength.score) < self.min_score.value {
+            Some((self.min_score.rule(), weak))
+        } else {
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed(strength: Strength) -> Option<&'static str> {
+        Password::default().weakness(strength).map(|(rule, _)| rule.name)
+    }
+
+    #[test]
+    fn a_password_has_to_be_long_unlisted_and_hard_to_guess() {
+        let good = Strength { length: 8, score: 3, denied: false };
+        assert_eq!(failed(good), None);
+        assert_eq!(failed(Strength { length: 7, ..good }), Some("password.min_length"));
+        assert_eq!(failed(Strength { score: 2, ..good }), Some("password.min_score"));
+        assert_eq!(failed(Strength { denied: true, ..good }), Some("password.deny_list"));
+    }
+}

@@ -1,0 +1,319 @@
+//! What may be changed of a room's settings, by whom and within which bounds.
+
+use super::family::family;
+use super::kinds::words_in_list;
+use crate::setting::kind::{list, some_text, whole, word};
+use crate::setting::{Item, Kind, values};
+use serde_json::json;
+use std::collections::BTreeSet;
+
+use super::moderators::{self, require};
+use crate::policy::attempt::Auth;
+use crate::policy::decide::Case;
+use crate::policy::denial::Denial;
+use crate::policy::form_field::{FormField, To};
+use crate::policy::verdict::{Opinion, Rule};
+use crate::policy::who::Who;
+
+/// Who may change the subject.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum SubjectBy {
+    /// Whom the room itself lets: moderators, and participants where the room is set so.
+    #[default]
+    Room,
+    /// Nobody else than these.
+    Only(Who),
+}
+
+impl SubjectBy {
+    /// Every value.
+    pub const ALL: [Self; 4] = [
+        Self::Room,
+        Self::Only(Who::Moderator),
+        Self::Only(Who::Operator),
+        Self::Only(Who::Nobody),
+    ];
+
+    /// The name in the file.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Room => "room",
+            Self::Only(who) => who.name(),
+        }
+    }
+}
+
+/// Who may have a room outlive its last occupant, or no longer, where `access.persistent` leaves that open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum PersistentBy {
+    /// Moderators who have an account on this server, and operators.
+    #[default]
+    Account,
+    /// Any of these.
+    Only(Who),
+    /// Whomever the room service lets. No word in the file: it is what remains of a rule that is off.
+    Anybody,
+}
+
+impl PersistentBy {
+    /// Every value of the file.
+    pub const ALL: [Self; 4] = [
+        Self::Account,
+        Self::Only(Who::Moderator),
+        Self::Only(Who::Operator),
+        Self::Only(Who::Nobody),
+    ];
+
+    /// The name in the file.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Account => "account",
+            Self::Only(who) => who.name(),
+            Self::Anybody => Who::Anybody.name(),
+        }
+    }
+}
+
+family! {
+    /// The rules on the configuration form: who may change each field, and to what. A bound of 0 is none, an empty list allows all.
+    "settings" [r#"Who may change the settings of a room: "moderator", "operator" or "nobody". The password, the lobby, listing and"#, "persistence have their rules above. Bounds hold for whoever changes a setting; 0 is no bound."]: RoomForm {
+        /// The name.
+        name: Who = Who::Moderator, word(),
+            rule "Who may change the room's name."
+            [off Who::Anybody];
+        /// Its greatest length, in characters.
+        name_length: u32 = 0, whole(0..=LONGEST),
+            rule "The name is too long."
+            [off 0];
+        /// The description.
+        description: Who = Who::Moderator, word(),
+            rule "Who may change the description."
+            [off Who::Anybody];
+        /// Its greatest length.
+        description_length: u32 = 0, whole(0..=LONGEST),
+            rule "The description is too long."
+            [off 0];
+        /// The subject; "room": whomever the room itself lets, participants too where it is set so.
+        subject: SubjectBy = SubjectBy::Room, word(),
+            rule "Who may change the subject, beside what the room itself says."
+            [off SubjectBy::Room];
+        /// Its greatest length.
+        subject_length: u32 = 0, whole(0..=LONGEST),
+            rule "The subject is too long."
+            [off 0];
+        /// Whether participants may change the subject.
+        subject_change: Who = Who::Moderator, word(),
+            rule "Who may change whether participants change the subject."
+            [off Who::Anybody];
+        /// The language.
+        language: Who = Who::Moderator, word(),
+            rule "Who may change the room's language."
+            [off Who::Anybody];
+        /// The languages to choose from, like "de" (which is "de-CH" too); none: any.
+        languages: BTreeSet<String> = BTreeSet::new(), languages(),
+            rule "The room's language is none of these."
+            [off BTreeSet::new()];
+        /// Whether only those with voice may speak.
+        moderated: Who = Who::Moderator, word(),
+            rule "Who may change whether only those with voice speak."
+            [off Who::Anybody];
+        /// Who sees the addresses of people inside.
+        whois: Who = Who::Moderator, word(),
+            rule "Who may change who sees addresses."
+            [off Who::Anybody];
+        /// The choices for that, "moderators" or "anyone"; none: any.
+        whois_choices: BTreeSet<String> = BTreeSet::new(), choices(&WHOIS),
+            rule "That choice is not to be had here."
+            [off BTreeSet::new()];
+        /// How much newcomers see of what was said before.
+        history: Who = Who::Moderator, word(),
+            rule "Who may change how much newcomers are shown."
+            [off Who::Anybody];
+        /// The most messages, up to 1000 (0: 1000).
+        history_max: u32 = 0, whole(0..=LONGEST_HISTORY),
+            rule "So many messages are not shown here."
+            [off 0];
+        /// Whether members may invite.
+        member_invites: Who = Who::Moderator, word(),
+            rule "Who may change whether members invite."
+            [off Who::Anybody];
+        /// Who may write private messages.
+        private_messages: Who = Who::Moderator, word(),
+            rule "Who may change who writes private messages."
+            [off Who::Anybody];
+        /// The choices for that, "anyone", "participants", "members", "moderators" or "none"; none: any.
+        private_message_choices: BTreeSet<String> = BTreeSet::new(), choices(&PRIVATE_MESSAGES),
+            rule "That choice is not to be had here."
+            [off BTreeSet::new()];
+        /// Whose presence is shown.
+        presence: Who = Who::Moderator, word(),
+            rule "Who may change whose presence is shown."
+            [off Who::Anybody];
+        /// Whether the conversation is kept.
+        archive: Who = Who::Moderator, word(),
+            rule "Who may change whether the conversation is kept."
+            [off Who::Anybody];
+        /// How many may be inside, where the room service has such a setting.
+        max_occupants: Who = Who::Moderator, word(),
+            rule "Who may change how many may be inside."
+            [off Who::Anybody];
+        /// The least they may set ...
+        max_occupants_least: u32 = 0, whole(0..=1_000_000),
+            rule "A moderator may not set fewer."
+            [off 0];
+        /// ... and the most.
+        max_occupants_most: u32 = 0, whole(0..=1_000_000),
+            rule "A moderator may not set more."
+            [off 0];
+        /// Whether the room outlives its last occupant, where [policy.access] leaves that open: "account" (moderators who have an
+        /// account on this server), or as above.
+        persistent: PersistentBy = PersistentBy::Account, word(),
+            rule r#"Who may have a room outlive its last occupant, or no longer, where `access.persistent` is `"keep"`."#
+            [off PersistentBy::Anybody];
+        /// Every other field of the configuration form.
+        other: Who = Who::Moderator, word(),
+            rule "Who may change any other field of the configuration form."
+            [off Who::Anybody];
+    }
+}
+
+/// The greatest bound on a text, in characters.
+const LONGEST: u32 = 1000;
+/// The most messages of history, whatever the file says: a gate refuses a form that asks for more.
+const LONGEST_HISTORY: u32 = 1000;
+/// The choices of XEP-0045 §15.5.4 for `muc#roomconfig_whois`.
+static WHOIS: [&str; 2] = ["moderators", "anyone"];
+/// The same for `muc#roomconfig_allowpm`, and what Prosody has in addition.
+static PRIVATE_MESSAGES: [&str; 5] = ["anyone", "participants", "members", "moderators", "none"];
+
+/// Some of these words.
+fn choices(all: &'static [&'static str]) -> Kind<BTreeSet<String>> {
+    let read = move |item: &Item<'_>| {
+        let words = values::list(values::word(all, |word| word))(item)?;
+        Ok(words.into_iter().map(str::to_owned).collect())
+    };
+    let write = |words: &BTreeSet<String>| words_in_list(words.iter().map(String::as_str));
+    Kind::new(read, write, json!({ "type": "array", "items": { "enum": all } }))
+}
+
+/// Language tags, in lower case.
+fn languages() -> Kind<BTreeSet<String>> {
+    list(some_text()).map(
+        |tags| tags.iter().map(|tag| tag.to_lowercase()).collect(),
+        |tags: &BTreeSet<String>| tags.iter().cloned().collect(),
+    )
+}
+
+/// Judges a change of whether the room outlives its last occupant.
+pub(in crate::policy) fn persistent(case: &Case<'_>) -> Opinion {
+    let persistent = case.rules.settings.persistent;
+    let rule = persistent.rule();
+    let has_account = case.identity.auth == Auth::Account || case.identity.account.is_some();
+    let may = match persistent.value {
+        PersistentBy::Anybody => true,
+        PersistentBy::Only(by) => moderators::may(case, by),
+        PersistentBy::Account => {
+            moderators::may(case, Who::Operator)
+                || (has_account && moderators::may(case, Who::Moderator))
+        }
+    };
+    if may { Opinion::allow(rule) } else { Opinion::deny(rule, Denial::PersistenceLocked) }
+}
+
+/// Judges a change of a setting.
+pub(in crate::policy) fn change(case: &Case<'_>, setting: FormField, to: &To) -> Option<Opinion> {
+    let by = by(case, setting).filter(|opinion| opinion.denial.is_some());
+    by.or_else(|| beyond(case, setting, to).map(|(rule, denial)| Opinion::deny(rule, denial)))
+}
+
+/// Whether it is the requester's to change.
+fn by(case: &Case<'_>, setting: FormField) -> Option<Opinion> {
+    let rules = &case.rules.settings;
+    let denial = Denial::SettingLocked(setting);
+    Some(match setting {
+        FormField::Name => require(case, &rules.name, denial),
+        FormField::Description => require(case, &rules.description, denial),
+        FormField::Language => require(case, &rules.language, denial),
+        FormField::Subject => match rules.subject.value {
+            SubjectBy::Room => return None,
+            SubjectBy::Only(who) => require(case, &rules.subject.with(who), denial),
+        },
+        FormField::SubjectChange => require(case, &rules.subject_change, denial),
+        FormField::Moderated => require(case, &rules.moderated, denial),
+        FormField::Whois => require(case, &rules.whois, denial),
+        FormField::History => require(case, &rules.history, denial),
+        FormField::MemberInvites => require(case, &rules.member_invites, denial),
+        FormField::PrivateMessages => require(case, &rules.private_messages, denial),
+        FormField::Presence => require(case, &rules.presence, denial),
+        FormField::Archive => require(case, &rules.archive, denial),
+        FormField::MaxOccupants => require(case, &rules.max_occupants, denial),
+        FormField::Other => require(case, &rules.other, denial),
+    })
+}
+
+/// The bound that the value is beyond, if it is. They bind whoever changes it: nobody is above a bound.
+fn beyond(case: &Case<'_>, setting: FormField, to: &To) -> Option<(Rule, Denial)> {
+    let rules = &case.rules.settings;
+    let length = |rule: Rule, most: u32, length: u32| {
+        let denial = Denial::SettingTooLong { setting, most };
+        (most > 0 && length > most).then_some((rule, denial))
+    };
+    let choice = |rule: Rule, choices: &BTreeSet<String>, is_one: bool| {
+        (!choices.is_empty() && !is_one).then_some((rule, Denial::SettingChoice(setting)))
+    };
+    match (setting, to) {
+        (FormField::Name, To::Text(characters)) => {
+            let most = rules.name_length;
+            length(most.rule(), most.value, *characters)
+        }
+        (FormField::Description, To::Text(characters)) => {
+            let most = rules.description_length;
+            length(most.rule(), most.value, *characters)
+        }
+        (FormField::Subject, To::Text(characters)) => {
+            let most = rules.subject_length;
+            length(most.rule(), most.value, *characters)
+        }
+        (FormField::History, To::Number(number)) => {
+            let most = rules.history_max;
+            let rule = most.rule();
+            let denial = Denial::SettingTooHigh { setting, most: most.value };
+            let is_more = number.is_none_or(|number| number > most.value);
+            (most.value > 0 && is_more).then_some((rule, denial))
+        }
+        (FormField::MaxOccupants, To::Number(number)) => {
+            let (least, most) = (rules.max_occupants_least, rules.max_occupants_most);
+            if most.value > 0 && number.is_none_or(|number| number > most.value) {
+                let rule = most.rule();
+                Some((rule, Denial::SettingTooHigh { setting, most: most.value }))
+            } else if number.is_some_and(|number| number < least.value) {
+                let rule = least.rule();
+                Some((rule, Denial::SettingTooLow { setting, least: least.value }))
+            } else {
+                None
+            }
+        }
+        (FormField::Language, To::Word(word)) => {
+            let choices = &rules.languages;
+            let is_one = choices.value.iter().any(|choice| is_that_language(word, choice));
+            choice(choices.rule(), &choices.value, is_one)
+        }
+        (FormField::Whois, To::Word(word)) => {
+            let choices = &rules.whois_choices;
+            let is_one = choices.value.contains(word);
+            choice(choices.rule(), &choices.value, is_one)
+        }
+        (FormField::PrivateMessages, To::Word(word)) => {
+            let choices = &rules.private_message_choices;
+            let is_one = choices.value.contains(word);
+            let rule = choices.rule();
+            choice(rule, &choices.value, is_one)
+        }
+        _ => None,
+    }
+}
+
+/// `de-ch` is `de` (RFC 4647 §3.3.1, basic filtering); both in lower case.
+pub fn is_that_language(tag: &str, range: &str) -> bool {
+    tag.strip_prefix(range).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+}
