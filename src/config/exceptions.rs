@@ -5,10 +5,10 @@ use globset::GlobMatcher;
 use super::bans::{account, room};
 use super::modes::what_is_wrong_with;
 use super::section::Section;
-use crate::policy::bans::BAN;
 use crate::policy::class::Class;
 use crate::policy::exceptions::{Exception, Exceptions, Whom};
 use crate::policy::modes::named;
+use crate::policy::rules::fixed;
 use crate::setting::address::{domain_name, moment, words_for_domains};
 use crate::setting::values::{list, some_text, text, word};
 use crate::setting::{Item, Read};
@@ -74,7 +74,7 @@ fn one(mut section: Section<'_>, exceptions: &mut Exceptions) {
         line: section.line(),
         until: until.and_then(|(until, _)| until),
         rooms,
-        bans: rules.iter().any(|name| name == BAN),
+        bans: rules.iter().any(|name| name == fixed::BAN.name),
         rules: rules.iter().flat_map(|name| named(name)).collect(),
         reason: reason.map(|(reason, _)| reason).unwrap_or_default(),
     };
@@ -84,7 +84,7 @@ fn one(mut section: Section<'_>, exceptions: &mut Exceptions) {
 
 fn rule(item: &Item<'_>) -> Read<String> {
     let name = text(item)?;
-    match what_is_wrong_with(&name).filter(|_| name != BAN) {
+    match what_is_wrong_with(&name).filter(|_| name != fixed::BAN.name) {
         None => Ok(name),
         Some((message, hint)) => item.wrong(message, Some(hint)),
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::section::Section;
 use super::settings::{Audit, Limit};
-use crate::policy::drift::{RULES, family};
+use crate::policy::drift::{compared, family};
 use crate::setting::suggest;
 use crate::setting::values::{duration_or_never, list, some_text, whole};
 use crate::setting::{Item, Read};
@@ -29,7 +29,7 @@ pub(super) fn read_reload(mut section: Section<'_>) -> Limit {
 
 fn rule_or_family(item: &Item<'_>) -> Read<String> {
     let name = some_text(item)?;
-    let names = || RULES.into_iter().chain(RULES.into_iter().map(family));
+    let names = || compared().chain(compared().map(family));
     if names().any(|known| known == name) {
         return Ok(name);
     }

@@ -1,5 +1,6 @@
 //! What people inside may do to and for one another.
 
+use super::rules::fixed;
 use std::collections::HashMap;
 
 use super::attempt::{Affiliation, AffiliationChange, Requester, Role, RoleChange};
@@ -9,12 +10,10 @@ use super::moderators::require;
 use super::notice::Notice;
 use super::permissions;
 use super::record::Person;
-use super::verdict::{Audience, Effects, Opinion, Rule};
+use super::verdict::{Audience, Effects, Opinion};
 use super::who::Who;
 use super::{authority, names, removal};
 use crate::jid::BareJid;
-
-const UNREADABLE: Rule = Rule::new("unreadable", 0);
 
 /// Judges every item; one that may not be refuses the whole list.
 pub(super) fn affiliation(
@@ -24,7 +23,7 @@ pub(super) fn affiliation(
     strongest: &mut Strongest,
 ) {
     if items.is_empty() || is_contradictory(items) {
-        strongest.hear(Some(Opinion::deny(UNREADABLE, Denial::Malformed)));
+        strongest.hear(Some(Opinion::deny(fixed::UNREADABLE.at(0), Denial::Malformed)));
     }
     for item in items {
         one_affiliation(case, item, register, strongest);
@@ -49,7 +48,7 @@ fn one_affiliation(
 ) {
     let rules = &case.rules.moderators;
     let (Some(jid), Some(to)) = (&item.jid, item.to) else {
-        return strongest.hear(Some(Opinion::deny(UNREADABLE, Denial::Malformed)));
+        return strongest.hear(Some(Opinion::deny(fixed::UNREADABLE.at(0), Denial::Malformed)));
     };
     let (own, from) = (authority::is_own(case, jid, item.bearer.as_ref()), item.from);
     let nick = item.nick.as_deref().filter(|_| !case.policy.services.contains_key(jid));
@@ -174,7 +173,7 @@ pub(super) fn affiliation_effects(
 /// Judges every item; one that may not be refuses the whole list.
 pub(super) fn role(case: &Case<'_>, items: &[RoleChange], strongest: &mut Strongest) {
     if items.is_empty() {
-        strongest.hear(Some(Opinion::deny(UNREADABLE, Denial::Malformed)));
+        strongest.hear(Some(Opinion::deny(fixed::UNREADABLE.at(0), Denial::Malformed)));
     }
     for item in items {
         strongest.hear(Some(one_role(case, item)));
@@ -183,7 +182,9 @@ pub(super) fn role(case: &Case<'_>, items: &[RoleChange], strongest: &mut Strong
 
 fn one_role(case: &Case<'_>, item: &RoleChange) -> Opinion {
     let rules = &case.rules.moderators;
-    let Some(to) = item.to else { return Opinion::deny(UNREADABLE, Denial::Malformed) };
+    let Some(to) = item.to else {
+        return Opinion::deny(fixed::UNREADABLE.at(0), Denial::Malformed);
+    };
     if (to < item.from || to == Role::None)
         && let Some(jid) = &item.jid
         && let Some(shielded) = authority::shields(case, jid, item.bearer.as_ref())
@@ -224,7 +225,7 @@ fn remove(case: &Case<'_>, jid: &BareJid, bearer: Option<&Requester>, effects: &
 /// Whether this invitation may go out.
 pub(super) fn invite(case: &Case<'_>, to: &[Option<BareJid>], strongest: &mut Strongest) {
     if to.is_empty() || to.iter().any(Option::is_none) {
-        strongest.hear(Some(Opinion::deny(UNREADABLE, Denial::Malformed)));
+        strongest.hear(Some(Opinion::deny(fixed::UNREADABLE.at(0), Denial::Malformed)));
     }
     let admit = case.rules.moderators.admit;
     strongest.hear(Some(require(case, &admit, Denial::MayNotAdmit)));
@@ -233,7 +234,7 @@ pub(super) fn invite(case: &Case<'_>, to: &[Option<BareJid>], strongest: &mut St
 /// Whether the requester may answer somebody who waits.
 pub(super) fn knock(case: &Case<'_>, target: Option<&BareJid>) -> Opinion {
     if target.is_none() {
-        return Opinion::deny(UNREADABLE, Denial::Malformed);
+        return Opinion::deny(fixed::UNREADABLE.at(0), Denial::Malformed);
     }
     let admit = case.rules.moderators.admit;
     require(case, &admit, Denial::MayNotAdmit)
@@ -253,7 +254,7 @@ pub(super) fn answer_all(case: &Case<'_>, waiting: &[BareJid], strongest: &mut S
     let admit = case.rules.moderators.admit;
     strongest.hear(Some(require(case, &admit, Denial::MayNotAdmit)));
     if waiting.is_empty() {
-        strongest.hear(Some(Opinion::deny(Rule::new("command", 0), Denial::NobodyWaits)));
+        strongest.hear(Some(Opinion::deny(fixed::COMMAND.at(0), Denial::NobodyWaits)));
     }
 }
 

@@ -3,6 +3,7 @@
 //! Authority needs presence, or to be an operator of the file: an affiliation alone gives none. And it has a rank: moderators by the file
 //! are above moderators by somebody's hand (`moderators.protect`).
 
+use super::rules::fixed;
 use crate::jid::BareJid;
 
 use super::attempt::{Action, Affiliation, Auth, Requester, Role};
@@ -13,9 +14,6 @@ use super::denial::Denial;
 use super::moderators::{self, Become};
 use super::removal;
 use super::verdict::{Opinion, Rule};
-
-/// The requester is not in the room.
-const PRESENCE: Rule = Rule::new("presence", 0);
 
 /// Whom moderators of a lower rank cannot remove, ban, demote or mute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -78,7 +76,7 @@ pub(super) fn require(case: &Case<'_>) -> Option<Opinion> {
         | Action::Unknown => false,
     };
     (is_exercised && !is_inside(case) && !case.classes.has(Class::Operator))
-        .then(|| Opinion::deny(PRESENCE, Denial::NotInside))
+        .then(|| Opinion::deny(fixed::PRESENCE.at(0), Denial::NotInside))
 }
 
 /// Why the requester may take nothing from this person: a service, an operator, or somebody of a higher rank.
@@ -118,10 +116,10 @@ pub(super) fn shields_domain(case: &Case<'_>, domain: &BareJid) -> Option<Opinio
     let lives_there = |jid: &&BareJid| jid.domain() == domain.domain();
     let Case { policy, rules, .. } = case;
     if let Some((_, line)) = policy.services.iter().find(|(jid, _)| lives_there(jid)) {
-        return Some(Opinion::deny(Rule::new("service", *line), Denial::Protected));
+        return Some(Opinion::deny(fixed::SERVICE.at(*line), Denial::Protected));
     }
     if let Some((_, line)) = policy.operators.iter().find(|(jid, _)| lives_there(jid)) {
-        return Some(Opinion::deny(Rule::new("policy.operators", *line), Denial::Protected));
+        return Some(Opinion::deny(fixed::OPERATORS.at(*line), Denial::Protected));
     }
     let (moderators, protect) = (&rules.moderators, &rules.moderators.protect);
     let is_listed = moderators.jids.value.iter().any(|jid| lives_there(&jid))
@@ -149,9 +147,9 @@ fn untouchable(case: &Case<'_>) -> Option<Rule> {
     let jid = case.identity.jid.unwrap_or(case.jid);
     if case.is_service() {
         let line = case.policy.services.get(jid).copied();
-        return Some(Rule::new("service", line.unwrap_or_default()));
+        return Some(fixed::SERVICE.at(line.unwrap_or_default()));
     }
-    case.policy.operators.get(jid).map(|line| Rule::new("policy.operators", *line))
+    case.policy.operators.get(jid).map(|line| fixed::OPERATORS.at(*line))
 }
 
 fn rank(case: &Case<'_>) -> Rank {

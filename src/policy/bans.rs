@@ -12,9 +12,6 @@ use super::mark::Mark;
 use super::room_name;
 use crate::jid::{BareJid, spellings};
 
-/// The name of the rule.
-pub const BAN: &str = "ban";
-
 /// Where a ban comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {

@@ -1,5 +1,6 @@
 //! One attempt, one decision.
 
+use super::rules::fixed;
 use jiff::Timestamp;
 
 use super::attempt::{Action, Attempt, Requester, RoomView};
@@ -9,7 +10,7 @@ use super::denial::Denial;
 use super::exceptions::{Excepted, excepted};
 use super::made::Noted;
 use super::pressure::Pressure;
-use super::verdict::{Decision, Effects, Opinion, Rule, Verdict};
+use super::verdict::{Decision, Effects, Opinion, Verdict};
 use super::would::would;
 use super::{Policy, Rules};
 use super::{
@@ -99,13 +100,6 @@ impl Strongest {
         }
     }
 }
-
-/// Where no rule has anything against it.
-const NO_OBJECTION: Rule = Rule::new("no-objection", 0);
-/// The requester is a service of the file.
-const SERVICE: &str = "service";
-/// The attempt cannot be judged.
-const UNREADABLE: Rule = Rule::new("unreadable", 0);
 
 /// Decides one attempt.
 ///
@@ -208,7 +202,7 @@ pub(super) fn opinion_on(case: &Case<'_>) -> Opinion {
     } else {
         judge(case, &mut strongest);
     }
-    strongest.0.unwrap_or_else(|| Opinion::allow(NO_OBJECTION))
+    strongest.0.unwrap_or_else(|| Opinion::allow(fixed::NO_OBJECTION.at(0)))
 }
 
 /// Whether somebody who is inside may stay, by the rules in force now: `None`, or why not.
@@ -281,7 +275,7 @@ fn serve(case: &Case<'_>, strongest: &mut Strongest) {
         focus::act(case, strongest);
     }
     let line = case.policy.services.get(case.jid).copied().unwrap_or_default();
-    strongest.hear(Some(Opinion::allow(Rule::new(SERVICE, line))));
+    strongest.hear(Some(Opinion::allow(fixed::SERVICE.at(line))));
 }
 
 fn judge(case: &Case<'_>, strongest: &mut Strongest) {
@@ -327,7 +321,9 @@ fn judge(case: &Case<'_>, strongest: &mut Strongest) {
         Action::AnswerAll { waiting, .. } => affairs::answer_all(case, waiting, strongest),
         Action::Record { stops } => strongest.hear(Some(permissions::record(case, *stops))),
         Action::Dial => strongest.hear(Some(permissions::dial(case))),
-        Action::Unknown => strongest.hear(Some(Opinion::deny(UNREADABLE, Denial::Unknown))),
+        Action::Unknown => {
+            strongest.hear(Some(Opinion::deny(fixed::UNREADABLE.at(0), Denial::Unknown)))
+        }
     }
     strongest.hear(suspended::keep(case));
 }
@@ -385,7 +381,7 @@ fn effects(case: &Case<'_>, opinion: &Opinion) -> Effects {
 fn refused(classes: ClassSet) -> Decision {
     Decision {
         verdict: Verdict::Deny,
-        rule: UNREADABLE,
+        rule: fixed::UNREADABLE.at(0),
         class: classes.strongest(),
         denial: Some(Denial::Malformed),
         effects: Effects::default(),

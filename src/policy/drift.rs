@@ -14,6 +14,7 @@ use super::notice::Notice;
 use super::permissions::May;
 use super::pressure::Pressure;
 use super::record::{Person, Record, Source};
+use super::rules::{SWITCHES, Trait, fixed};
 use super::verdict::{Audience, Effects, NewPassword, Rule};
 use super::{Policy, Rules};
 use super::{access, focus, lobby, moderators, permissions, removal, suspended};
@@ -83,27 +84,12 @@ pub struct Drift {
     pub effects: Effects,
 }
 
-/// Every rule that a room can differ from, beside what an operator did ([`suspended::RULE`]).
-pub const RULES: [&str; 18] = [
-    "password.required",
-    "lobby.admission",
-    "access.hidden",
-    "access.persistent",
-    "access.enter",
-    "access.encrypted",
-    "ban",
-    "room.outcast",
-    "removal.keep_out",
-    "moderators.assign",
-    "permissions.chat",
-    "permissions.private",
-    "permissions.rename",
-    "permissions.audio",
-    "permissions.video",
-    "permissions.desktop",
-    "reading",
-    "password.tell",
-];
+/// Returns every rule that a room can differ from, but for what an operator did ([`suspended::RULE`]).
+pub fn compared() -> impl Iterator<Item = &'static str> {
+    let switched = SWITCHES.iter().filter(|rule| rule.traits.contains(&Trait::Compared));
+    let fixed = [fixed::BAN, fixed::OUTCAST, fixed::READING];
+    switched.map(|rule| rule.name).chain(fixed.map(|rule| rule.name))
+}
 
 /// The family of a rule: `password` of `password.required`.
 pub fn family(rule: &str) -> &str {
@@ -408,7 +394,6 @@ mod tests {
     use crate::policy::found;
     use crate::policy::lobby::{Admission, Lobby};
     use crate::policy::moderators::Moderators;
-    use crate::policy::modes::SWITCHES;
     use crate::policy::password::Password;
     use crate::policy::permissions::{Ability, Permitted};
     use crate::policy::record::Entry;
@@ -629,7 +614,7 @@ mod tests {
         assert_eq!(drifts[0].effects.hidden, Some(true));
         assert_eq!(drifts[1].effects.persistent, Some(false));
         assert!(drifts[0].is_same_as(&drifts[0]) && !drifts[0].is_same_as(&drifts[1]));
-        assert!(drifts.iter().all(|drift| RULES.contains(&drift.rule.name)));
+        assert!(drifts.iter().all(|drift| compared().any(|rule| rule == drift.rule.name)));
         assert_eq!(family(drifts[1].rule.name), "access");
 
         room.settings =

@@ -1,5 +1,6 @@
 //! On Jitsi the conference focus opens every room, for whoever asked it.
 
+use super::rules::fixed;
 use jiff::{SignedDuration, Timestamp};
 
 use super::Policy;
@@ -8,7 +9,7 @@ use super::class::{Class, ClassSet};
 use super::decide::{Case, Strongest};
 use super::denial::Denial;
 use super::record::Record;
-use super::verdict::{Opinion, Rule, Verdict};
+use super::verdict::{Opinion, Verdict};
 use super::{access, close, hours, limits, removal};
 use crate::jid::BareJid;
 
@@ -34,7 +35,7 @@ pub(super) fn request(case: &Case<'_>, strongest: &mut Strongest) {
 /// Where a focus opens the rooms, nobody else does.
 pub(super) fn comes_first(case: &Case<'_>) -> Option<Opinion> {
     (case.focus().is_some() && !case.room.exists)
-        .then(|| Opinion::deny(Rule::new("service.focus", 0), Denial::FocusFirst))
+        .then(|| Opinion::deny(fixed::FOCUS.at(0), Denial::FocusFirst))
 }
 
 /// What the focus does in somebody's name.

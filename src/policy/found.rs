@@ -3,6 +3,7 @@
 //! Their own password, list of members, listing and moderators count. A preset of the policy holds in such a room only
 //! where an override that matches the room says so.
 
+use super::rules::fixed;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -14,7 +15,7 @@ use super::close::Conditions;
 use super::decide::Case;
 use super::lobby::{self, Admission};
 use super::record::Record;
-use super::verdict::{Effects, Opinion, Rule};
+use super::verdict::{Effects, Opinion};
 use crate::setting::Setting;
 
 /// Returns the rules for a room that was there: `rules` without those presets that `base` has as well.
@@ -80,7 +81,7 @@ pub(super) fn is_for_members(case: &Case<'_>) -> bool {
 
 /// What becomes of somebody who is none.
 pub(super) fn knock(case: &Case<'_>) -> Opinion {
-    Opinion { rule: Rule::new("room.members", 0), ..lobby::knock(case) }
+    Opinion { rule: fixed::ROOM_MEMBERS.at(0), ..lobby::knock(case) }
 }
 
 /// The room itself makes the requester a moderator, for as long as it does.

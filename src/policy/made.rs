@@ -200,7 +200,7 @@ mod tests {
         assert_eq!(decide(&file, &file.base, &again, &view, &calm, now), decision);
         let stays = rejudge(&file, &file.base, &again, &view, now).is_none();
         assert_eq!(stays, rejudge(policy, &policy.base, &attempt, &view, now).is_none());
-        assert_eq!(stays, decision.rule.name != crate::policy::bans::BAN);
+        assert_eq!(stays, decision.rule.name != crate::policy::rules::fixed::BAN.name);
         (decision.rule.name, ban)
     }
 

@@ -1,6 +1,7 @@
 //! A meeting that an operator has suspended: nobody else comes in, only moderators speak, nothing is recorded, and
 //! nobody inside takes any of that back.
 
+use super::rules::fixed;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +23,7 @@ use super::verdict::{Audience, Effects, Opinion, Rule};
 use super::wave::Wave;
 
 /// No line of the file stands behind it: an operator does.
-pub const RULE: Rule = Rule::new("suspended", 0);
+pub const RULE: Rule = fixed::SUSPENDED.at(0);
 
 /// A suspension, as a room's record has it. Whether the room was closed beside is another thing of the record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -10,9 +10,9 @@ use crate::component::line::{Line, VERSION};
 use crate::jid::BareJid;
 use crate::policy::Policy;
 use crate::policy::attempt::{Attempt, RoomView};
-use crate::policy::bans::BAN;
 use crate::policy::decide::decide;
 use crate::policy::pressure::Pressure;
+use crate::policy::rules::fixed;
 
 /// The entries of a file that a log has matched.
 #[derive(Debug, Default)]
@@ -67,7 +67,7 @@ impl Seen {
         }
         let rules = policy.rules_of(attempt, view, at);
         let decision = decide(policy, &rules, attempt, view, pressure, at);
-        if decision.rule.name == BAN {
+        if decision.rule.name == fixed::BAN.name {
             self.lines.insert(decision.rule.line);
         }
         self.lines.extend(decision.exceptions);
@@ -78,7 +78,7 @@ impl Seen {
         let mut words = String::new();
         let overrides =
             policy.rooms.iter().map(|room| (room.line, format!("room `{}`", room.selector)));
-        let bans = policy.bans.lines().map(|line| (line, BAN.to_owned()));
+        let bans = policy.bans.lines().map(|line| (line, fixed::BAN.name.to_owned()));
         let exceptions = policy.exceptions.lines().map(|line| (line, "exception".to_owned()));
         let all: BTreeSet<_> = overrides.chain(bans).chain(exceptions).collect();
         for (line, what) in all.iter().filter(|(line, _)| !self.lines.contains(line)) {

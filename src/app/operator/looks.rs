@@ -13,11 +13,11 @@ use crate::component::desk::Mode;
 use crate::control::{Caller, Face, Failure, FailureKind, LogIn, ServiceStatus, Status};
 use crate::policy::Policy;
 use crate::policy::access::Opening;
-use crate::policy::bans::BAN;
 use crate::policy::class::Class;
 use crate::policy::explain::Explanation;
 use crate::policy::facts::Facts;
 use crate::policy::logins::Hosts;
+use crate::policy::rules::fixed;
 use crate::policy::texts::Texts;
 use crate::policy::verdict::Rule;
 use crate::store::Query;
@@ -157,7 +157,7 @@ fn opening(policy: &Policy, open: Opening, service: &str, hosts: &Hosts) -> Stri
 }
 
 /// The rule of a decision that rests on a ban made at run time.
-const MADE: Rule = Rule::new(BAN, 0);
+const MADE: Rule = fixed::BAN.at(0);
 
 /// An explanation, for whoever asked. What the requester is told stands there as for somebody whose language is
 /// not known.

@@ -9,11 +9,11 @@ use super::{Desk, Mode};
 use crate::component::registry::Room;
 use crate::jid::BareJid;
 use crate::policy::attempt::{Action, Attempt, Credential, Requester, RoomView};
-use crate::policy::bans::BAN;
 use crate::policy::decide::{decide, rejudge};
 use crate::policy::facts::Facts;
 use crate::policy::made::Held;
 use crate::policy::pressure::Pressure;
+use crate::policy::rules::fixed;
 use crate::policy::verdict::{Decision, Verdict};
 use crate::policy::{Policy, Rules};
 
@@ -227,7 +227,7 @@ fn waiting(
 /// Returns whether the policy refuses this person, whatever becomes of the room: one that is closed may be opened again.
 fn waits_in_vain(judged: &Judged) -> bool {
     let Decision { verdict, rule, .. } = &judged.decision;
-    *verdict == Verdict::Deny && (rule.name == BAN || rule.name == ENTER)
+    *verdict == Verdict::Deny && (rule.name == fixed::BAN.name || rule.name == ENTER)
 }
 
 /// Judges a person who waits by a policy.

@@ -1,6 +1,7 @@
 //! Who may open rooms, and who may enter them at all.
 
 use super::family::family;
+use super::fixed;
 use super::kinds::{classes, classes_and, globs, words_in_list};
 use crate::setting::address::{domain_spellings, jid_spellings, words_for_domains};
 use crate::setting::kind::flag;
@@ -18,7 +19,7 @@ use crate::policy::decide::Case;
 use crate::policy::denial::Denial;
 use crate::policy::made;
 use crate::policy::room_name::spellings;
-use crate::policy::verdict::{Opinion, Rule};
+use crate::policy::verdict::Opinion;
 
 /// Who may open rooms.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -64,7 +65,7 @@ family! {
         /// Who may enter rooms at all.
         enter: ClassSet = ClassSet::ALL, classes(),
             rule "People of this class do not enter rooms here."
-            [off ClassSet::ALL];
+            [off ClassSet::ALL; Compared];
         /// JIDs and domains that make up the class "listed", like "ann@example.org" and "example.org".
         listed: Listed = Listed::default(), listed();
         /// Patterns for the names that rooms may have, like "team-*"; none: any name.
@@ -78,18 +79,18 @@ family! {
         /// Only people whose connection is encrypted may open or enter.
         encrypted: bool = true, flag(),
             rule "The connection is not encrypted, and has to be."
-            [off false];
+            [off false; Compared];
         /// A connection from this machine counts as encrypted: a web server in front of it ends TLS there.
         trust_loopback: bool = true, flag();
         /// Rooms do not appear in listings.
         hidden: Option<bool> = Some(true), flag().map(Some, |it| it.unwrap_or_default()),
             rule "Rooms are not listed in public, and nobody inside changes that."
-            [off None];
+            [off None; Compared];
         /// Rooms outlive their last occupant: true, false, or "keep": those that were there before this policy do as they did, and
         /// a new one does where somebody makes it so (`settings.persistent`). With false, stored rooms are lost: see the README.
         persistent: Persistence = Persistence::Keep, persistence(),
             rule r#"Whether a room outlives its last occupant is set here, and nobody inside changes that; with `"keep"` rooms do as they did, and `settings.persistent` says who changes it."#
-            [off Persistence::ByRoom];
+            [off Persistence::ByRoom; Compared];
     }
 }
 
@@ -229,10 +230,10 @@ pub(in crate::policy) fn banned(case: &Case<'_>) -> Option<Opinion> {
         true => bans.on_account(jid, room, case.now),
     };
     if let Some(ban) = named.into_iter().find_map(on) {
-        return Some(Opinion::deny(Rule::new("ban", ban.line()), Denial::Banned));
+        return Some(Opinion::deny(fixed::BAN.at(ban.line()), Denial::Banned));
     }
     if made::keeps_out(case) {
-        return Some(Opinion::deny(Rule::new("ban", 0), Denial::Banned));
+        return Some(Opinion::deny(fixed::BAN.at(0), Denial::Banned));
     }
     None
 }
@@ -245,7 +246,7 @@ pub(in crate::policy) fn enter(case: &Case<'_>) -> Option<Opinion> {
         return Some(banned);
     }
     if who.affiliation == Affiliation::Outcast {
-        return Some(Opinion::deny(Rule::new("room.outcast", 0), Denial::Outcast));
+        return Some(Opinion::deny(fixed::OUTCAST.at(0), Denial::Outcast));
     }
     if access.encrypted.value && who.secure == Some(false) && !is_local(case) {
         let rule = access.encrypted.rule();

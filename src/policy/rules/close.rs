@@ -1,6 +1,7 @@
 //! When nobody else may come in.
 
 use super::family::family;
+use super::fixed;
 use super::kinds::{classes, words_in_list};
 use crate::setting::kind::{SECOND, duration_or_never, flag, whole, word};
 use crate::setting::{Item, Kind, values};
@@ -63,7 +64,7 @@ family! {
         /// Close the room so long after its last moderator left; "never" does not.
         when_unmoderated: Option<Duration> = None, duration_or_never(SECOND),
             rule "The room is closed because no moderator was inside for so long."
-            [off None];
+            [off None; Undescribed];
     }
 }
 
@@ -84,7 +85,7 @@ fn conditions() -> Kind<Conditions> {
 }
 
 /// What was written down of the room cannot be read, or not all of it.
-pub(in crate::policy) const RECORD: Rule = Rule::new("close.record", 0);
+pub(in crate::policy) const RECORD: Rule = fixed::RECORD.at(0);
 
 /// Whether the room takes people in now.
 pub(in crate::policy) fn join(case: &Case<'_>) -> Option<Opinion> {
@@ -151,7 +152,7 @@ pub(in crate::policy) fn command(case: &Case<'_>, word: Word) -> Opinion {
         Word::Password => Opinion::deny(rules.password.tell.rule(), Denial::MayNotKnow),
         Word::Close => require(case, &rules.close.by, Denial::MayNotClose),
         Word::Reopen => require(case, &rules.close.reopen, Denial::MayNotClose),
-        Word::Unknown => Opinion::deny(Rule::new("command", 0), Denial::UnknownWord),
+        Word::Unknown => Opinion::deny(fixed::COMMAND.at(0), Denial::UnknownWord),
     }
 }
 

@@ -23,6 +23,16 @@ pub trait Family: Default {
     fn switches() -> Vec<Switch>;
 }
 
+/// What a rule does in addition to its verdict, or does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trait {
+    /// Live rooms are compared with it.
+    Compared,
+    /// No described attempt can meet it: it looks at what happened before or at what somebody typed, acts unasked, or is
+    /// for the gate to compare.
+    Undescribed,
+}
+
 /// A rule that can be switched.
 #[derive(Clone, Copy, Debug)]
 pub struct Switch {
@@ -30,6 +40,8 @@ pub struct Switch {
     pub name: &'static str,
     /// What it means that a decision rests on it.
     pub meaning: &'static str,
+    /// What it does in addition to its verdict, or does not.
+    pub traits: &'static [Trait],
     /// Makes it neutral for a room: it permits everything, and nothing is preset by it.
     pub off: fn(&mut Rules),
     /// Makes it neutral for one person in a room where it holds for others.
@@ -77,7 +89,7 @@ pub trait Visit {
 ///
 /// The rule's name is the family's and the key's. In brackets stands how the rule is made neutral: `off VALUE`, or
 /// `switch |rules| …` where more than its own value changes, and `exempt |rules| …` where the exception of one person is
-/// made in another way. Tables inside the table follow in a block `tables { … }`, and state that is no key in a block
+/// made in another way, and after a semicolon what else is so of it ([`Trait`]). Tables inside the table follow in a block `tables { … }`, and state that is no key in a block
 /// `also { … }`. Text in brackets after the family's name stands under the header of the table.
 macro_rules! family {
     (
@@ -86,7 +98,7 @@ macro_rules! family {
             $(
                 $(#[doc = $doc:literal])+
                 $name:ident: $type:ty = $default:expr, $kind:expr
-                    $(, rule $meaning:literal [$how:ident $neutral:expr $(, exempt $exempt:expr)?])?;
+                    $(, rule $meaning:literal [$how:ident $neutral:expr $(, exempt $exempt:expr)? $(; $($trait:ident)+)?])?;
             )*
         }
         $(tables { $($(#[$table_meta:meta])* $table:ident: $table_type:ty,)* })?
@@ -149,7 +161,8 @@ macro_rules! family {
                         $crate::policy::rules::family::neutral!($how $name $neutral);
                     let exempt: Option<fn(&mut $crate::policy::Rules)> = None$(.or(Some($exempt)))?;
                     let exempt = exempt.unwrap_or(off);
-                    switches.push($crate::policy::rules::Switch { name, meaning, off, exempt });
+                    let traits = &[$($($crate::policy::rules::Trait::$trait),+)?];
+                    switches.push($crate::policy::rules::Switch { name, meaning, traits, off, exempt });
                 })?)*
                 $($(switches.extend(<$table_type as $crate::policy::rules::Family>::switches());)*)?
                 switches

@@ -85,7 +85,7 @@ family! {
         /// (nobody else comes in then either) or "end".
         at_end: AtEnd = AtEnd::Stay, word(),
             rule "The hours have ended, and the room was closed, or ends."
-            [off AtEnd::Stay];
+            [off AtEnd::Stay; Undescribed];
         /// The room is told so long before it is closed or ended for that; "never" does not.
         warn_before: Option<Duration> = Some(Duration::from_secs(300)), duration_or_never(SECOND);
     }

@@ -24,25 +24,25 @@ family! {
         /// End the room so long after it opened; "never" does not.
         duration: Option<Duration> = None, duration_or_never(SECOND),
             rule "The room ends: it was open for as long as a room may be."
-            [off None];
+            [off None; Undescribed];
         /// The room is told so long before its end; "never" does not.
         warn_before: Option<Duration> = Some(Duration::from_secs(300)), duration_or_never(SECOND);
         /// End the room so long after its last moderator left; "never" does not.
         without_moderator: Option<Duration> = None, duration_or_never(SECOND),
             rule "The room ends: no moderator was inside for so long."
-            [off None];
+            [off None; Undescribed];
         /// Most rooms at a time that one person opened; 0: any number.
         rooms_per_opener: u32 = 0, whole(0..=1_000_000),
             rule "This person opened so many of the rooms that are there."
-            [off 0];
+            [off 0; Undescribed];
         /// Most rooms at a time on this server; 0: any number.
         rooms: u32 = 0, whole(0..=1_000_000),
             rule "There are so many rooms on the server."
-            [off 0];
+            [off 0; Undescribed];
         /// When so many strangers (guests, people of other servers) come into a room ... (0: any number may)
         wave_strangers: u32 = 0, whole(0..=1000),
             rule "Many strangers came in within a short time: further ones have to knock, even with the right password, and the lobby that was put up for it stays up."
-            [off 0];
+            [off 0; Undescribed];
         /// ... within this time, further ones have to knock, even with the right password ...
         wave_within: Duration = Duration::from_secs(60), duration(SECOND);
         /// ... until none has come for so long.

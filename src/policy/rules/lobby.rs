@@ -1,6 +1,7 @@
 //! Who has to knock.
 
 use super::family::family;
+use super::fixed;
 use super::kinds::classes;
 use crate::setting::kind::{SECOND, duration, ordered, whole, word};
 use std::sync::Arc;
@@ -78,7 +79,7 @@ family! {
                     }
                     Admission::Lobby | Admission::Open => Admission::Open,
                 };
-            }, exempt |rules| Arc::make_mut(&mut rules.lobby).bypass.value = ClassSet::ALL];
+            }, exempt |rules| Arc::make_mut(&mut rules.lobby).bypass.value = ClassSet::ALL; Compared];
         /// Who need not knock.
         bypass: ClassSet = ClassSet::of(&[Class::Service, Class::Operator, Class::Listed]), classes();
         /// Most people waiting at one room.
@@ -90,7 +91,7 @@ family! {
         /// Knocks of one person at one room ...
         knocks: u32 = 5, whole(1..=10_000),
             rule "This address or account has knocked too often."
-            [off UNLIMITED];
+            [off UNLIMITED; Undescribed];
         /// ... within this time.
         knock_window: Duration = Duration::from_secs(300), duration(SECOND);
         /// What is tried, in this order, for people who have waited that long while nobody inside can let them in:
@@ -102,7 +103,7 @@ family! {
             [switch |rules| {
                 let lobby = Arc::make_mut(&mut rules.lobby);
                 (lobby.rescue.value, lobby.rescue_after.value) = (Vec::new(), Duration::MAX);
-            }];
+            }; Undescribed];
         /// That long; counted anew when the last moderator leaves.
         rescue_after: Duration = Duration::from_secs(60), duration(SECOND);
     }
@@ -196,7 +197,7 @@ pub(in crate::policy) fn join(case: &Case<'_>, credential: Credential) -> Option
 /// By which somebody has to knock: the policy's or, where there is none, that a moderator has put up.
 fn rule(case: &Case<'_>) -> Rule {
     let lobby = &case.rules.lobby;
-    if lobby.by_room { Rule::new("room.lobby", 0) } else { lobby.admission.rule() }
+    if lobby.by_room { fixed::ROOM_LOBBY.at(0) } else { lobby.admission.rule() }
 }
 
 /// There is a password to ask for. One that was made for the room counts as long as one is required; one that
@@ -342,11 +343,8 @@ fn ask_for_password(case: &Case<'_>, credential: Credential) -> Opinion {
         let rule = password.guesses.room_free.rule();
         return Opinion::deny(rule, Denial::TooManyGuesses { wait });
     }
-    let rule = if password.required.value {
-        password.required.rule()
-    } else {
-        Rule::new("room.password", 0)
-    };
+    let rule =
+        if password.required.value { password.required.rule() } else { fixed::ROOM_PASSWORD.at(0) };
     Opinion::prompt(
         rule,
         match credential {

@@ -17,7 +17,7 @@ pub mod room_form;
 
 use std::sync::{Arc, LazyLock};
 
-pub use self::family::{Family, Key, Switch, Visit};
+pub use self::family::{Family, Key, Switch, Trait, Visit};
 
 use self::access::Access;
 use self::close::Close;

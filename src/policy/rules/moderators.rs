@@ -63,7 +63,7 @@ family! {
             [switch |rules| {
                 let moderators = Arc::make_mut(&mut rules.moderators);
                 (moderators.by_room, moderators.assign.value) = (true, Vec::new());
-            }, exempt |_| {}];
+            }, exempt |_| {}; Compared];
         /// For "listed": bare JIDs.
         jids: HashSet<BareJid> = HashSet::new(), accounts();
         /// For "listed": domains.
@@ -79,7 +79,7 @@ family! {
         /// Who may take that right from them.
         revoke: Who = Who::Moderator, word(),
             rule "Who may take moderation from others, and give or take voice."
-            [off Who::Anybody];
+            [off Who::Anybody; Undescribed];
         /// Who may remove and ban people.
         remove: Who = Who::Moderator, word(),
             rule "Who may remove and ban people, and reserve a nick that somebody bears. A ban of a moderator takes moderation, and needs `revoke` as well."
@@ -96,11 +96,11 @@ family! {
         /// opener apart), "opener" (while moderating); [] protects services and operators only.
         protect: Vec<Protected> = vec![Protected::File], list(word()),
             rule "Moderators by the file (operators, listed, by token, by account: each way of `assign` but the opener) are not removed, banned, demoted, muted (by role) or given a nick by those made moderators by somebody's hand; nor is the opener, where the file says so. Among equals, and upwards down, the other rules decide; everybody may step down. Jitsi's own buttons to mute somebody are not held to it."
-            [off Vec::new()];
+            [off Vec::new(); Undescribed];
         /// Who may take over when the last moderator has left; whoever has been inside longest does.
         successors: ClassSet = ClassSet::of(&[Class::Operator, Class::Listed, Class::Token, Class::Account]), classes(),
             rule "The last moderator has left and has not come back: whoever of these has been inside longest moderates now."
-            [switch |rules| Arc::make_mut(&mut rules.moderators).succession_after.value = None];
+            [switch |rules| Arc::make_mut(&mut rules.moderators).succession_after.value = None; Undescribed];
         /// How long the last moderator has to come back before; "never": nobody takes over.
         succession_after: Option<Duration> = Some(Duration::from_secs(60)), duration_or_never(SECOND);
     }

@@ -57,7 +57,7 @@ family! {
                 let password = Arc::make_mut(&mut rules.password);
                 password.required.value = false;
                 password.bypass.value = ClassSet::ALL;
-            }];
+            }; Compared];
         /// Where it comes from: "generated" when the room opens, "creator" types it, "derived" from a secret and
         /// the room's name, "preset" in this file.
         source: Source = Source::Generated, word(),
@@ -68,15 +68,15 @@ family! {
         /// Least length of a password that a person chose, in characters.
         min_length: u32 = 8, whole(1..=128),
             rule "The chosen password is too short."
-            [off 0];
+            [off 0; Undescribed];
         /// Least strength of a password that a person chose: 0 (guessed at once) to 4 (very hard to guess).
         min_score: u32 = 3, whole(0..=4),
             rule "The chosen password is too easy to guess."
-            [off 0];
+            [off 0; Undescribed];
         /// Passwords that are never good enough.
         deny_list: Arc<HashSet<String>> = Arc::default(), denied(),
             rule "The chosen password is on the list of bad ones."
-            [switch |rules| Arc::make_mut(&mut rules.password).denies = false];
+            [switch |rules| Arc::make_mut(&mut rules.password).denies = false; Undescribed];
         /// A file with more of them, one a line.
         deny_list_file: InFile = InFile, external();
         /// The password of every room, for source = "preset".
@@ -92,14 +92,14 @@ family! {
         /// Who may choose another password: "moderator", "operator" or "nobody". Nobody may remove it.
         change: Who = Who::Moderator, word(),
             rule "Who may choose another password."
-            [off Who::Anybody];
+            [off Who::Anybody; Undescribed];
         /// Moderators are told the password when they come in, and when they write !password.
         tell: bool = true, flag(),
             rule "Whether moderators are told the password, also by `!password`."
             [switch |rules| {
                 let password = Arc::make_mut(&mut rules.password);
                 (password.tell.value, password.hides) = (false, false);
-            }];
+            }; Compared Undescribed];
         /// Who has to type the new password after it was changed, of people who came in by the one before: "everybody" (also
         /// who is inside at that time and comes back) or "nobody". Moderators, and who was let in from the lobby, need none.
         ask_again: AskAgain = AskAgain::Everybody, word();
@@ -137,11 +137,11 @@ family! {
         /// Wrong passwords that one person may type before having to wait.
         free: u32 = 5, whole(0..=10_000),
             rule "This address or account typed too many wrong passwords and has to wait; the right one does not help meanwhile."
-            [off UNLIMITED];
+            [off UNLIMITED; Undescribed];
         /// Wrong passwords, from all strangers together, after which a room takes no more from them for a while.
         room_free: u32 = 50, whole(0..=1_000_000),
             rule "Strangers together typed too many wrong passwords at this room; it takes none from strangers meanwhile."
-            [off UNLIMITED];
+            [off UNLIMITED; Undescribed];
         /// The first wait; each further wrong password doubles it.
         delay: Duration = Duration::from_secs(2), duration(MILLISECOND);
         /// The longest wait.

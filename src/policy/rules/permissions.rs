@@ -4,6 +4,7 @@
 //! may do, and where a role matters, it is the one that he has at that moment.
 
 use super::family::family;
+use super::fixed;
 use super::kinds::{class_words, classes_and, words_in_list};
 use super::moderators;
 use crate::policy::Rules;
@@ -82,27 +83,27 @@ family! {
         /// Who may write to the room.
         chat: Permitted = Permitted::EVERYONE, permitted(),
             rule "Who may write to the room. This and the next five are no decisions of their own: they are part of the answer to a join, and the gate holds people to it ([permissions](permissions.md))."
-            [off Permitted::EVERYONE];
+            [off Permitted::EVERYONE; Compared Undescribed];
         /// Who may write to one occupant alone.
         private: Permitted = Permitted::EVERYONE, permitted(),
             rule "Who may write to one occupant alone."
-            [off Permitted::EVERYONE];
+            [off Permitted::EVERYONE; Compared Undescribed];
         /// Who may change the name that others see.
         rename: Permitted = Permitted::EVERYONE, permitted(),
             rule "Who may change his name."
-            [off Permitted::EVERYONE];
+            [off Permitted::EVERYONE; Compared Undescribed];
         /// On Jitsi, who may unmute the microphone.
         audio: Permitted = Permitted::EVERYONE, permitted(),
             rule "Who may unmute the microphone."
-            [off Permitted::EVERYONE];
+            [off Permitted::EVERYONE; Compared Undescribed];
         /// On Jitsi, who may start the camera.
         video: Permitted = Permitted::EVERYONE, permitted(),
             rule "Who may start the camera."
-            [off Permitted::EVERYONE];
+            [off Permitted::EVERYONE; Compared Undescribed];
         /// On Jitsi, who may share the screen.
         desktop: Permitted = Permitted::EVERYONE, permitted(),
             rule "Who may share the screen."
-            [off Permitted::EVERYONE];
+            [off Permitted::EVERYONE; Compared Undescribed];
         /// On Jitsi, who may record, stream and transcribe.
         record: Permitted = Permitted::MODERATORS, permitted(),
             rule "Who may record, stream and transcribe, and stop it."
@@ -164,7 +165,7 @@ fn on(rules: &Rules, ability: Ability) -> (Rule, Permitted) {
         Ability::Audio => (permissions.audio.rule(), permissions.audio.value),
         Ability::Video => (permissions.video.rule(), permissions.video.value),
         Ability::Desktop => (permissions.desktop.rule(), permissions.desktop.value),
-        Ability::Form => (Rule::new("reading", 0), Permitted::MODERATORS),
+        Ability::Form => (fixed::READING.at(0), Permitted::MODERATORS),
         Ability::Secret => {
             let tell = rules.password.tell;
             let is_shown = tell.value || !rules.password.hides;

@@ -70,7 +70,7 @@ family! {
         /// Who was kicked or banned stays out of that room so long; after "never", he may come back and knock.
         keep_out: Option<Duration> = Some(Duration::from_secs(3600)), duration_or_never(SECOND),
             rule "This person was removed from the room (kicked, banned, or by `vestibule remove`) and stays out for that time. Recognised by account, token or ticket, they are refused; by device or address alone, they have to knock, whatever else would let them in, unless they were let in or moderate. Letting them in or inviting them lifts it; operators are never kept out. Somebody who was sent back to the lobby by `vestibule hold` is recognised in the same way, and has to knock for that time, moderators by the file included, until they are let in. Who is removed has no authority from any session, and loses their affiliation until it is over or lifted: then it is given back."
-            [off None];
+            [off None; Compared Undescribed];
         /// What he is recognised by. One of "account", "token" and "ticket" (given to clients of Jitsi) keeps him out;
         /// "device" (of Jitsi) and "address" (the network) may mean somebody else, who has to knock.
         by: Vec<By> = By::ALL.to_vec(), list(word());

@@ -4,39 +4,8 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use super::Tried;
-use crate::policy::modes::SWITCHES;
+use crate::policy::rules::{SWITCHES, Trait};
 use crate::policy::{Policy, Rules};
-
-/// Rules that no described attempt can meet: they look at what happened before or at what a person typed, act
-/// unasked, or are for the gate to compare.
-const BEYOND: [&str; 26] = [
-    "password.guesses.free",
-    "password.guesses.room_free",
-    "password.min_length",
-    "password.min_score",
-    "password.deny_list",
-    "password.change",
-    "password.tell",
-    "lobby.knocks",
-    "lobby.rescue",
-    "moderators.protect",
-    "moderators.revoke",
-    "moderators.successors",
-    "removal.keep_out",
-    "close.when_unmoderated",
-    "hours.at_end",
-    "permissions.chat",
-    "permissions.private",
-    "permissions.rename",
-    "permissions.audio",
-    "permissions.video",
-    "permissions.desktop",
-    "limits.duration",
-    "limits.without_moderator",
-    "limits.rooms_per_opener",
-    "limits.rooms",
-    "limits.wave_strangers",
-];
 
 /// The family of rules on single settings of a room: an attempt is described without them.
 const SETTINGS: &str = "settings";
@@ -70,7 +39,7 @@ impl Coverage {
         let rules = SWITCHES
             .iter()
             .filter(|switch| {
-                let is_beyond = BEYOND.contains(&switch.name)
+                let is_beyond = switch.traits.contains(&Trait::Undescribed)
                     || switch.family() == SETTINGS
                     || (is_left && switch.name == "access.persistent");
                 !is_beyond && in_force(switch.off)
@@ -116,13 +85,6 @@ impl Coverage {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_is_beyond_a_description_is_a_rule() {
-        for name in BEYOND {
-            assert!(SWITCHES.iter().any(|switch| switch.name == name), "{name}");
-        }
-    }
 
     #[test]
     fn a_rule_is_in_a_policy_that_would_be_another_without_it() {
