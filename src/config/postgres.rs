@@ -34,9 +34,6 @@ impl PostgresAddress {
         if config.get_password().is_some() {
             return Err("it holds a password");
         }
-        if config.get_ssl_mode() == SslMode::Require {
-            return Err("`sslmode=require` is not possible: nothing encrypts the link");
-        }
         if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
             config.host_path(SOCKET);
         }
@@ -46,8 +43,16 @@ impl PostgresAddress {
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(CONNECT);
         }
-        config.ssl_mode(SslMode::Disable);
+        // By default the driver would try TLS and go on without: the file says which.
+        if config.get_ssl_mode() != SslMode::Require {
+            config.ssl_mode(SslMode::Disable);
+        }
         Ok(Self(config))
+    }
+
+    /// Returns whether the link is encrypted and the server's certificate verified (`sslmode=require`).
+    pub fn uses_tls(&self) -> bool {
+        self.0.get_ssl_mode() == SslMode::Require
     }
 
     /// What a connection is made from.
@@ -135,12 +140,12 @@ pub(super) fn read(section: &mut Section<'_>, outside: &Outside<'_>) -> Option<P
             return None;
         }
     };
-    if !network && !database.is_this_machine() {
+    if !network && !database.uses_tls() && !database.is_this_machine() {
         section.error_with(
             place,
             "postgres",
             "the database is on another machine: the link to it is not encrypted",
-            "use a tunnel, or set `allow_plaintext_network = true`",
+            "add `sslmode=require` to the address, or set `allow_plaintext_network = true`",
         );
     }
     Some(database)
@@ -196,11 +201,17 @@ mod tests {
     }
 
     #[test]
+    fn tls_is_required_or_not_used() {
+        assert!(database("postgresql://v@db.example/v?sslmode=require").uses_tls());
+        assert!(!database("postgresql://v@db.example/v?sslmode=prefer").uses_tls());
+        assert!(!database("postgresql://v@db.example/v").uses_tls());
+    }
+
+    #[test]
     fn what_is_wrong_is_said_without_the_address() {
         for address in [
             "postgresql://v:hunter2@127.0.0.1/v",
             "user=v password=hunter2",
-            "postgresql://v@127.0.0.1/v?sslmode=require",
             "hunter2",
             "port=hunter2",
         ] {

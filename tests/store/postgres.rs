@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use vestibule::config::PostgresAddress;
+use vestibule::secret::Secret;
 use vestibule::store::postgres::Postgres;
 use vestibule::store::{Database as _, Entry, Kind, Query, StoreError};
 
-use crate::server::{Server, sql, with};
+use crate::server::{PASSWORD, Server, sql, with};
 use crate::suite::entry;
 
 fn fresh() -> (Postgres, Arc<Server>) {
@@ -59,6 +60,48 @@ fn what_is_wrong_is_said_with_what_to_do_and_without_the_password() {
             !refusal.contains("password\"") && !refusal.contains("wrong password"),
             "{refusal}"
         );
+    }
+}
+
+/// The authorities are read from the environment, which a test must not change: it runs itself again.
+#[test]
+fn a_link_by_tls_needs_a_certificate_of_a_known_authority() {
+    const NAME: &str = "A_TEST_OF_TLS";
+    if let Some(port) = std::env::var_os(NAME) {
+        let port = port.to_string_lossy();
+        let address = format!("postgresql://vestibule@127.0.0.1:{port}/postgres?sslmode=require");
+        let address = PostgresAddress::parse(&address, Some(&Secret::new(PASSWORD))).unwrap();
+        let mut connection = Postgres::new(Arc::new(address)).connect().unwrap();
+        connection.append(&[Arc::new(entry(1, "tea", "bob"))]).unwrap();
+        return;
+    }
+    let server = Server::shared();
+    let database = server.database("postgres");
+    let again = |authority: &std::path::Path| {
+        let done = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "postgres::a_link_by_tls_needs_a_certificate_of_a_known_authority"])
+            .env(NAME, database.config().get_ports()[0].to_string())
+            .env("SSL_CERT_FILE", authority)
+            .env_remove("SSL_CERT_DIR")
+            .output()
+            .unwrap();
+        (done.status.success(), String::from_utf8(done.stdout).unwrap())
+    };
+    let (written, said) = again(&server.authority());
+    assert!(written && said.contains("1 passed"), "{said}");
+    let other = tempfile::tempdir().unwrap();
+    let (certificate, key) = (other.path().join("other.pem"), other.path().join("key"));
+    let made = std::process::Command::new("openssl")
+        .args("req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=other".split(' '))
+        .args(["-keyout", key.to_str().unwrap(), "-out", certificate.to_str().unwrap()])
+        .output();
+    assert!(made.unwrap().status.success());
+    for (authority, why) in [
+        (&*certificate, "cannot be verified: invalid peer certificate"),
+        (std::path::Path::new("/nonexistent"), "no certificates of authorities"),
+    ] {
+        let (written, said) = again(authority);
+        assert!(!written && said.contains(why), "{said}");
     }
 }
 

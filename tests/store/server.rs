@@ -15,7 +15,7 @@ use vestibule::secret::Secret;
 
 use crate::suite::block_on;
 
-const PASSWORD: &str = "laboratory password of the database";
+pub(crate) const PASSWORD: &str = "laboratory password of the database";
 
 /// The server, which is ended when this is dropped.
 pub(crate) struct Server {
@@ -85,6 +85,11 @@ impl Server {
     pub(crate) fn address(&self, name: &str, user: &str, password: &str) -> PostgresAddress {
         let address = format!("postgresql://{user}@127.0.0.1:{}/{name}", self.port);
         PostgresAddress::parse(&address, Some(&Secret::new(password))).unwrap()
+    }
+
+    /// The certificate of the authority that has signed the server's.
+    pub(crate) fn authority(&self) -> PathBuf {
+        self.home.path().join("authority.pem")
     }
 
     /// A database with nothing in it.

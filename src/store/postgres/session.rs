@@ -8,7 +8,9 @@ use std::future::poll_fn;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use tokio_postgres::{AsyncMessage, Client, Error, NoTls};
+use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
+use tokio_postgres::{AsyncMessage, Client, Error, NoTls, Socket};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::schema;
 use super::trouble::Trouble;
@@ -43,7 +45,25 @@ impl Session {
         database: &Arc<PostgresAddress>,
         news: Arc<Notify>,
     ) -> Result<Self, Trouble> {
-        let connecting = database.config().connect(NoTls);
+        if !database.uses_tls() {
+            return Self::open_with(database, NoTls, news).await;
+        }
+        // The certificates of the system, or of `SSL_CERT_FILE`.
+        let (tls, _) = MakeRustlsConnect::with_native_certs()
+            .map_err(|_| Trouble::no_certificates(database))?;
+        Self::open_with(database, tls, news).await
+    }
+
+    async fn open_with<T>(
+        database: &Arc<PostgresAddress>,
+        tls: T,
+        news: Arc<Notify>,
+    ) -> Result<Self, Trouble>
+    where
+        T: MakeTlsConnect<Socket, Stream: Send + 'static, TlsConnect: Send>,
+        <T::TlsConnect as TlsConnect<Socket>>::Future: Send,
+    {
+        let connecting = database.config().connect(tls);
         let (client, mut connection) = in_time(database, connecting).await?;
         let driver = tokio::spawn(async move {
             while let Some(Ok(message)) = poll_fn(|cx| connection.poll_message(cx)).await {

@@ -23,6 +23,14 @@ impl Trouble {
         Self::passing(format!("{database} does not answer"))
     }
 
+    /// There is no certificate to verify that of the server.
+    pub(in crate::store) fn no_certificates(database: &PostgresAddress) -> Self {
+        Self::passing(format!(
+            "{database} cannot be verified, because this system has no certificates of authorities: install \
+             ca-certificates, or name a file of them in the variable SSL_CERT_FILE"
+        ))
+    }
+
     /// Its tables are those of a newer version.
     pub(in crate::store) fn newer(database: &PostgresAddress, found: i32, known: i32) -> Self {
         Self::passing(format!(
@@ -101,6 +109,12 @@ fn undelivered(error: &Error, database: &PostgresAddress) -> String {
         return format!(
             "{database} requires a password: put it into a file of its own, `store.postgres_password_file`"
         );
+    }
+    // The driver names neither the kind nor the cause of a failed handshake.
+    if database.uses_tls()
+        && let Some(cause) = cause.filter(|_| error.to_string().contains("TLS"))
+    {
+        return format!("{database} cannot be verified: {cause}");
     }
     match cause.and_then(|cause| cause.downcast_ref::<io::Error>()) {
         Some(cause) => format!("{database} cannot be reached: {cause}"),
