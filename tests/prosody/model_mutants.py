@@ -17,7 +17,7 @@ MUTANTS = {
     ),
     "a session that leaves its nick to others is not reported": (
         [("reports.lib.lua", 'gate.report("session-left", room, gate.facts.describe(room, present, nil, address));', "")],
-        {"connect": 30, "join": 80, "leave": 50, "rename": 60},
+        {"connect": 40, "join": 200, "leave": 40, "rename": 100},
     ),
     "a role is not reported": (
         [("reports.lib.lua", 'gate.report("role", room, gate.facts.describe(room, occupant));', "")],
@@ -83,7 +83,7 @@ MUTANTS = {
     ),
     "only the first of those who wait is answered": (
         [("effects.lib.lua", "for _, who in ipairs(fx.admit or NOTHING) do", "for _, who in ipairs { (fx.admit or NOTHING)[1] } do")],
-        {"join": 60, "connect": 30, "hold": 30, "everybody": 60},
+        {"join": 120, "connect": 60, "hold": 60, "answer_all": 120, "everybody": 60},
     ),
 }
 # Those that only Jitsi's clients meet.
