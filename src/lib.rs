@@ -44,6 +44,7 @@
 //! | [`xmpp`] | stream, elements, stanzas; the link is the only socket to the server | |
 //! | [`jid`] | addresses, as the server stamped them | change one |
 //! | [`metrics`] | the types of metrics | |
+//! | [`schema`] | kinds of strings in JSON Schemas | |
 //! | [`secret`] | texts that must never be seen | |
 //!
 //! The command line, the file and the wire are the contract. The Rust interface is not: it may change with
@@ -64,6 +65,7 @@ pub mod password;
 pub mod policy;
 mod private;
 pub mod proof;
+pub mod schema;
 pub mod secret;
 pub mod setting;
 pub mod store;

@@ -9,14 +9,19 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use vestibule::adhoc::{AdHoc, LIFETIME, MOST, MOST_OF_ONE, Step};
+use vestibule::app::commands::commands;
 use vestibule::control::{
-    COMMANDS, Caller, Face, Failure, FailureKind, FieldKind, Reply, Request, Role, Stakes,
+    Caller, Command, Face, Failure, FailureKind, FieldKind, Impact, Reply, Request, Role,
 };
 use vestibule::xmpp::framer::MAX_STANZA;
 use vestibule::xmpp::stanza::{Condition, Iq, IqKind};
 use vestibule::xmpp::{Element, StanzaError, ns};
 
 const DOMAIN: &str = "vestibule.example.org";
+fn offered() -> impl Iterator<Item = &'static Command> {
+    commands().iter().filter(|command| !command.is_local)
+}
+
 const ROOM: &str = "tea@conference.example.org";
 
 /// A step, as a client writes it.
@@ -74,13 +79,24 @@ impl<'a> Sent<'a> {
 }
 
 /// The machine, and a component that does whatever it is asked, and remembers it.
-#[derive(Default)]
 struct World {
     machine: AdHoc,
     asked: Vec<Request>,
     begun: u32,
     later: SignedDuration,
     reply: Option<Reply>,
+}
+
+impl Default for World {
+    fn default() -> Self {
+        Self {
+            machine: AdHoc::new(commands()),
+            asked: Vec::new(),
+            begun: 0,
+            later: SignedDuration::ZERO,
+            reply: None,
+        }
+    }
 }
 
 impl World {
@@ -151,8 +167,9 @@ fn items(caller: Option<Caller>) -> BTreeSet<String> {
         to: Some(DOMAIN.into()),
         kind: IqKind::Get(query),
     };
-    let step =
-        AdHoc::default().handle(&iq, DOMAIN, caller, "s".into(), Timestamp::UNIX_EPOCH).unwrap();
+    let step = AdHoc::new(commands())
+        .handle(&iq, DOMAIN, caller, "s".into(), Timestamp::UNIX_EPOCH)
+        .unwrap();
     let Step::Answer(answer) = step else { panic!("{step:?}") };
     command(&answer).children().map(|item| item.attr("node").unwrap().to_owned()).collect()
 }
@@ -161,10 +178,9 @@ fn items(caller: Option<Caller>) -> BTreeSet<String> {
 fn whoever_asks_is_offered_what_the_table_says_he_may() {
     assert!(items(None).is_empty());
     for role in Role::ALL {
-        let may =
-            COMMANDS.iter().filter(|command| role >= command.role).map(|it| it.name.to_owned());
+        let may = offered().filter(|command| role >= command.role).map(|it| it.name.to_owned());
         assert_eq!(items(Some(Sent::new("").caller(role))), may.collect());
-        for each in COMMANDS {
+        for each in offered() {
             let answer = World::default().as_role(&Sent::new(each.name), Some(role));
             let is_refused = matches!(answer.kind, IqKind::Error(_));
             assert_eq!(is_refused, role < each.role, "{} {role:?}", each.name);
@@ -177,7 +193,7 @@ fn whoever_asks_is_offered_what_the_table_says_he_may() {
 
 #[test]
 fn each_command_asks_for_all_its_fields_and_for_a_yes_to_what_is_final() {
-    for each in COMMANDS {
+    for each in offered() {
         let mut world = World::default();
         let mut answer = world.send(&Sent::new(each.name));
         let mut asked = BTreeSet::new();
@@ -212,7 +228,7 @@ fn each_command_asks_for_all_its_fields_and_for_a_yes_to_what_is_final() {
         }
         let wanted: BTreeSet<String> = each.fields.iter().map(|it| it.name.to_owned()).collect();
         let extra = BTreeSet::from(["confirm".to_owned()]);
-        let extra = if each.stakes == Stakes::Final { extra } else { BTreeSet::new() };
+        let extra = if each.impact == Impact::Irreversible { extra } else { BTreeSet::new() };
         assert_eq!(asked, wanted.union(&extra).cloned().collect(), "{}", each.name);
         assert_eq!(world.asked.last().map(Request::name), Some(each.name));
         assert_eq!(world.machine.waiting(), 0);
@@ -222,7 +238,7 @@ fn each_command_asks_for_all_its_fields_and_for_a_yes_to_what_is_final() {
 #[test]
 fn what_was_typed_in_secret_is_neither_sent_back_nor_shown() {
     const SECRET: &str = "correct horse battery";
-    for each in COMMANDS {
+    for each in offered() {
         for field in each.fields.iter().filter(|field| field.kind == FieldKind::Secret) {
             // The form comes back, for want of what is required, or because it fails.
             let reply = Some(Reply::Failed(Failure::new(FailureKind::Invalid, "no")));
@@ -273,7 +289,7 @@ fn few_conversations_wait_and_the_oldest_gives_way() {
 
 #[test]
 fn a_room_that_is_not_there_is_asked_for_again() {
-    let mut machine = AdHoc::default();
+    let mut machine = AdHoc::new(commands());
     let sent = Sent::new("remove").with(&[("room", "no@conference.example.org")]);
     let caller = Some(sent.caller(Role::Duty));
     let now = Timestamp::UNIX_EPOCH;
@@ -322,7 +338,7 @@ fn a_huge_result_fits_a_stanza_and_says_what_is_left_out() {
 fn any_step()
 -> impl Strategy<Value = (usize, String, &'static str, usize, Vec<(String, String)>, i64)> {
     let node = prop_oneof![
-        8 => (0..COMMANDS.len()).prop_map(|at| COMMANDS[at].name.to_owned()),
+        8 => (0..offered().count()).prop_map(|at| offered().nth(at).unwrap().name.to_owned()),
         1 => ".{0,4}",
     ];
     let action = prop_oneof![
@@ -374,9 +390,9 @@ proptest! {
             }
             let done = world.done();
             if done.len() > before {
-                let what = COMMANDS.iter().find(|it| it.name == done[before]).unwrap();
+                let what = offered().find(|it| it.name == done[before]).unwrap();
                 let yes = form.iter().find(|(var, _)| var == "confirm").map(|(_, value)| value.as_str());
-                prop_assert!(what.stakes != Stakes::Final || yes == Some("1"));
+                prop_assert!(what.impact != Impact::Irreversible || yes == Some("1"));
             }
         }
     }

@@ -15,12 +15,13 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::broadcast;
 use tower::ServiceExt as _;
+use vestibule::app::commands::commands;
 use vestibule::component::drift::DriftTally;
 use vestibule::component::metrics::{Counted, GateEvent, Tally};
 use vestibule::config::{Admin, Token};
 use vestibule::control::{
-    COMMANDS, Caller, Command, Face, Failure, FailureKind, FieldKind, Handler, Reply, Role,
-    RoomLine, RoomMetrics, RoomState, Stakes, Status, StatusMetrics,
+    Caller, Command, Face, Failure, FailureKind, FieldKind, Handler, Impact, Reply, Role, RoomLine,
+    RoomMetrics, RoomState, Status, StatusMetrics,
 };
 use vestibule::http::{Access, Readiness, Site, Totals, router};
 use vestibule::metrics::{Group as _, Latency, Registry};
@@ -30,6 +31,10 @@ use vestibule::policy::decide::decide;
 use vestibule::policy::pressure::Pressure;
 use vestibule::policy::verdict::Verdict;
 use vestibule::store::{Entry, Kind};
+
+fn offered() -> impl Iterator<Item = &'static Command> {
+    commands().iter().filter(|command| !command.is_local)
+}
 
 /// Says yes to everything that the table allows, and remembers it.
 struct Noting {
@@ -43,6 +48,10 @@ struct Noting {
 }
 
 impl Handler for Noting {
+    fn commands(&self) -> &'static [Command] {
+        commands()
+    }
+
     async fn handle(&self, caller: &Caller, request: vestibule::control::Request) -> Reply {
         self.asked.lock().unwrap().push((caller.clone(), request.name().to_owned()));
         match *self.fails.lock().unwrap() {
@@ -197,7 +206,7 @@ fn required(command: &Command) -> Value {
 #[tokio::test]
 async fn every_command_is_for_the_roles_that_the_table_says_and_is_given_in_their_name() {
     let face = face();
-    for command in COMMANDS {
+    for command in offered() {
         for role in Role::ALL {
             face.site.asked.lock().unwrap().clear();
             let (status, reply) =
@@ -232,8 +241,7 @@ async fn a_caller_is_shown_the_commands_that_he_may_give() {
         assert_eq!(table["caller"], json!({"name": format!("{}-name", role.name()), "role": role}));
         let shown: Vec<_> =
             table["commands"].as_array().unwrap().iter().map(|it| &it["name"]).collect();
-        let may: Vec<_> =
-            COMMANDS.iter().filter(|it| it.role <= role).map(|it| json!(it.name)).collect();
+        let may: Vec<_> = offered().filter(|it| it.role <= role).map(|it| json!(it.name)).collect();
         assert_eq!(shown, may.iter().collect::<Vec<_>>());
     }
     let (_, table) = face.get("/api/v1/commands", Some("operator")).await;
@@ -248,11 +256,11 @@ async fn a_caller_is_shown_the_commands_that_he_may_give() {
 #[tokio::test]
 async fn what_only_looks_has_an_address_of_its_own_and_nothing_else_has() {
     let face = face();
-    for command in COMMANDS.iter().filter(|it| it.fields.iter().all(|field| !field.required)) {
+    for command in offered().filter(|it| it.fields.iter().all(|field| !field.required)) {
         let (status, _) = face.get(&format!("/api/v1/{}", command.name), Some("operator")).await;
-        let expected = match command.stakes {
-            Stakes::Looks => StatusCode::OK,
-            Stakes::Changes | Stakes::Final => StatusCode::METHOD_NOT_ALLOWED,
+        let expected = match command.impact {
+            Impact::ReadOnly => StatusCode::OK,
+            Impact::Reversible | Impact::Irreversible => StatusCode::METHOD_NOT_ALLOWED,
         };
         assert_eq!(status, expected, "{}", command.name);
     }

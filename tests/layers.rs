@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 /// A module and the modules it may use, from the bottom up. `xmpp` is split: what reads and writes an
 /// element stands below all, the link above it.
-const LAYERS: [(&str, &[&str]); 22] = [
+const LAYERS: [(&str, &[&str]); 23] = [
+    ("schema", &[]),
     ("secret", &[]),
     ("thread", &[]),
     ("private", &[]),
@@ -18,16 +19,16 @@ const LAYERS: [(&str, &[&str]); 22] = [
     ("policy", &["setting", "jid", "secret"]),
     ("password", &["policy", "jid", "secret"]),
     ("wire", &["policy", "xmpp", "jid", "secret"]),
-    ("config", &["setting", "policy", "jid", "secret"]),
-    ("store", &["config", "policy", "jid", "private", "secret", "thread"]),
+    ("config", &["setting", "policy", "jid", "schema", "secret"]),
+    ("store", &["config", "policy", "jid", "private", "schema", "secret", "thread"]),
     (
         "component",
         &[
-            "store", "policy", "wire", "password", "xmpp", "jid", "metrics", "private", "secret",
-            "thread",
+            "store", "policy", "wire", "password", "xmpp", "jid", "metrics", "private", "schema",
+            "secret", "thread",
         ],
     ),
-    ("doctor", &["component", "config", "policy", "wire", "jid", "secret"]),
+    ("doctor", &["component", "config", "policy", "wire", "jid", "schema", "secret"]),
     (
         "control",
         &[
@@ -42,6 +43,7 @@ const LAYERS: [(&str, &[&str]); 22] = [
             "jid",
             "metrics",
             "private",
+            "schema",
             "secret",
         ],
     ),
@@ -57,6 +59,7 @@ const LAYERS: [(&str, &[&str]); 22] = [
             "jid",
             "metrics",
             "private",
+            "schema",
             "secret",
         ],
     ),
@@ -96,6 +99,7 @@ const LAYERS: [(&str, &[&str]); 22] = [
             "jid",
             "metrics",
             "private",
+            "schema",
             "secret",
             "thread",
         ],
@@ -117,6 +121,7 @@ const LAYERS: [(&str, &[&str]); 22] = [
             "password",
             "xmpp",
             "jid",
+            "schema",
             "secret",
         ],
     ),

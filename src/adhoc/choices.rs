@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::control::{Command, Field, FieldKind, Stakes};
+use crate::control::{Command, Field, FieldKind, Impact};
 
 /// With more rooms than this, the address is typed.
 const MOST: usize = 50;
@@ -69,15 +69,16 @@ fn text<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
     value.get(name).and_then(Value::as_str)
 }
 
-/// The field for the room that the command is about. What is only described (`explain`) may be about any room.
+/// The field for the room that the command is about. What describes a room and a person (`explain`) may be about any
+/// room.
 pub(super) fn room_of(command: &Command) -> Option<&'static Field> {
-    let fields = command.fields.iter();
-    fields.filter(|_| command.within.is_none()).find(|it| it.required && it.kind == FieldKind::Room)
+    let required = |kind| command.fields.iter().find(move |it| it.required && it.kind == kind);
+    required(FieldKind::Room).filter(|_| required(FieldKind::Person).is_none())
 }
 
 /// Returns whether the people of a room are offered, so that the room has to be known first.
 pub(super) fn offers_people(command: &Command) -> bool {
-    command.stakes != Stakes::Looks
+    command.impact != Impact::ReadOnly
         && room_of(command).is_some()
         && command.fields.iter().any(|field| field.kind == FieldKind::Person)
 }

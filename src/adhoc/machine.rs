@@ -9,7 +9,7 @@ use super::refusal::Refusal;
 use super::session::{Session, Sessions, Stage};
 use super::talk::{self, Action, Note};
 use super::values::Values;
-use crate::control::{Caller, Command, FailureKind, Field, Reply, Request, Stakes};
+use crate::control::{Caller, Command, FailureKind, Field, Impact, Reply, Request};
 use crate::xmpp::Element;
 use crate::xmpp::ns;
 use crate::xmpp::stanza::{Iq, IqKind};
@@ -56,12 +56,18 @@ struct Talk {
 }
 
 /// The commands as conversations.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct AdHoc {
+    commands: &'static [Command],
     sessions: Sessions,
 }
 
 impl AdHoc {
+    /// The conversations about these commands.
+    pub fn new(commands: &'static [Command]) -> Self {
+        Self { commands, sessions: Sessions::default() }
+    }
+
     /// Returns the number of conversations that wait for their next step.
     pub fn waiting(&self) -> usize {
         self.sessions.count()
@@ -82,10 +88,10 @@ impl AdHoc {
         let answer = |payload| Step::Answer(Iq::result_to(iq, Some(payload)));
         match (&iq.kind, payload.ns(), payload.name()) {
             (IqKind::Get(_), ns::DISCO_ITEMS, "query") if node == Some(ns::COMMANDS) => {
-                Some(answer(discovery::items(domain, caller.as_ref())))
+                Some(answer(discovery::items(self.commands, domain, caller.as_ref())))
             }
             (IqKind::Get(_), ns::DISCO_INFO, "query") => {
-                discovery::info(node?, caller.as_ref()).map(answer)
+                discovery::info(self.commands, node?, caller.as_ref()).map(answer)
             }
             (IqKind::Set(_), ns::COMMANDS, "command") => {
                 let step = self.command(iq, payload, caller, fresh, now);
@@ -115,7 +121,7 @@ impl AdHoc {
     ) -> Result<Step, Refusal> {
         let caller = caller.ok_or(Refusal::Forbidden)?;
         let node = payload.attr("node").unwrap_or_default();
-        let command = Command::named(node).ok_or(Refusal::NoCommand)?;
+        let command = Command::named(self.commands, node).ok_or(Refusal::NoCommand)?;
         command.authorise(&caller).map_err(|_| Refusal::Forbidden)?;
         let action = Action::named(payload.attr("action").unwrap_or("execute"));
         let mut action = action.ok_or(Refusal::MalformedAction)?;
@@ -220,7 +226,7 @@ impl AdHoc {
         let command = talk.session.command;
         match command.request(talk.session.values.to_map()) {
             Err(failure) => self.show(talk, Stage::Fields, caller, Some(Note::error(failure)), now),
-            Ok(_) if command.stakes == Stakes::Final => {
+            Ok(_) if command.impact == Impact::Irreversible => {
                 self.show(talk, Stage::Confirm, caller, None, now)
             }
             Ok(request) => {
@@ -251,7 +257,7 @@ impl AdHoc {
         let room_first = talk::before(talk.session.command, stage) == Some(Stage::Room)
             && !room_of(talk.session.command).is_some_and(is_known);
         talk.session.stage = if room_first { Stage::Room } else { stage };
-        match lookup(&talk.session) {
+        match lookup(self.commands, &talk.session) {
             Some(request) => {
                 Step::Ask(Box::new(Pending { caller, request, talk, why: Why::Choices(note) }))
             }
@@ -310,15 +316,15 @@ impl AdHoc {
 }
 
 /// Returns the data that the form of this stage needs.
-fn lookup(session: &Session) -> Option<Request> {
+fn lookup(commands: &'static [Command], session: &Session) -> Option<Request> {
     let room = room_of(session.command)?;
     if is_about_people(session) {
         let room = session.values.lines(room.name).into_iter().next()?;
         let values = Map::from_iter([("room".to_owned(), Value::from(room))]);
-        return Command::named("room")?.request(values).ok();
+        return Command::named(commands, "room")?.request(values).ok();
     }
     let asks_for_room = talk::fields(session.command, session.stage).any(|it| it.name == room.name);
-    asks_for_room.then(|| Command::named("rooms")?.request(Map::new()).ok()).flatten()
+    asks_for_room.then(|| Command::named(commands, "rooms")?.request(Map::new()).ok()).flatten()
 }
 
 /// The room is known, and one of its people is asked for.

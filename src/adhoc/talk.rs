@@ -5,7 +5,7 @@ use super::form::{self, CONFIRM};
 use super::outcome::outcome;
 use super::session::{Session, Stage};
 use super::values::texts;
-use crate::control::{Command, Field, Stakes};
+use crate::control::{Command, Field, Impact};
 use crate::xmpp::Element;
 use crate::xmpp::ns;
 
@@ -61,7 +61,7 @@ impl Note {
 /// The first stage of a command. `None`: it takes nothing.
 pub(super) fn first_stage(command: &Command) -> Option<Stage> {
     match command.fields {
-        [] if command.stakes == Stakes::Final => Some(Stage::Confirm),
+        [] if command.impact == Impact::Irreversible => Some(Stage::Confirm),
         [] => None,
         _ if offers_people(command) => Some(Stage::Room),
         _ => Some(Stage::Fields),
@@ -81,7 +81,7 @@ pub(super) fn before(command: &Command, stage: Stage) -> Option<Stage> {
 pub(super) fn is_last(command: &Command, stage: Stage) -> bool {
     match stage {
         Stage::Room => false,
-        Stage::Fields => command.stakes != Stakes::Final,
+        Stage::Fields => command.impact != Impact::Irreversible,
         Stage::Confirm => true,
     }
 }

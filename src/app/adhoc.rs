@@ -6,7 +6,7 @@ use tokio::sync::Semaphore;
 
 use super::Shared;
 use super::clock::now;
-use super::operator::Operator;
+use super::commands::Operator;
 use crate::adhoc::{AdHoc, Refusal, Step};
 use crate::control::{Caller, Face, Handler, Role};
 use crate::jid::BareJid;
@@ -40,7 +40,8 @@ pub(super) enum Answered {
 impl AdHocFace {
     pub(super) fn new(shared: Shared, domain: String, operator: Arc<Operator>) -> Self {
         let slots = Arc::new(Semaphore::new(MOST));
-        Self { shared, domain, operator, machine: Arc::default(), slots }
+        let machine = Arc::new(Mutex::new(AdHoc::new(operator.commands())));
+        Self { shared, domain, operator, machine, slots }
     }
 
     /// Takes a stanza; never blocks.

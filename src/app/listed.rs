@@ -3,14 +3,13 @@
 use std::collections::HashSet;
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
 
 use super::Shared;
 use super::parts::each_room;
 use crate::component::desk::Desk;
 use crate::component::people;
 use crate::component::registry::Room;
-use crate::control::{OccupantLine, RoomLine, RoomState, WaitingLine};
+use crate::control::{OccupantLine, RoomDetails, RoomLine, RoomState, WaitingLine};
 use crate::jid::BareJid;
 use crate::policy::attempt::{Requester, RoomView};
 use crate::policy::classify::{Place, class};
@@ -26,7 +25,7 @@ pub(super) fn listed(shared: &Shared) -> Vec<RoomLine> {
 }
 
 /// Returns a room, as its gate shows it: the line of the list, with lists of who is inside, services too, and who waits.
-pub(super) fn shown(desk: &Desk, live: &LiveRoom) -> Value {
+pub(super) fn shown(desk: &Desk, live: &LiveRoom) -> RoomDetails {
     let policy = desk.policy();
     let rules = desk.live().rules_at(policy, live);
     let since = |who: &Requester| {
@@ -57,12 +56,20 @@ pub(super) fn shown(desk: &Desk, live: &LiveRoom) -> Value {
     let waiting: Vec<_> = waiting.collect();
     let inside = live.occupants.iter();
     let line = line(policy, &rules, (&live.jid, &live.view), inside, waiting.len());
-    let mut shown = json!(line);
-    if let Value::Object(shown) = &mut shown {
-        shown.insert("occupants".to_owned(), json!(occupants));
-        shown.insert("waiting".to_owned(), json!(waiting));
+    RoomDetails {
+        room: line.room,
+        service: line.service,
+        state: line.state,
+        occupants,
+        people: line.people,
+        moderators: line.moderators,
+        waiting,
+        password: line.password,
+        lobby: line.lobby,
+        opened: line.opened,
+        opener: line.opener,
+        closed: line.closed,
     }
-    shown
 }
 
 fn known(desk: &Desk, jid: &BareJid, room: &Room) -> RoomLine {

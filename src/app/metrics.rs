@@ -3,8 +3,8 @@
 use std::sync::atomic::AtomicU64;
 
 use super::Shared;
+use super::commands::Operator;
 use super::listed::listed;
-use super::operator::Operator;
 use crate::component::drift::DriftMetrics;
 use crate::component::metrics::DeskMetrics;
 use crate::control::{Face, RoomMetrics, StatusMetrics};

@@ -6,6 +6,7 @@ mod around;
 mod audit;
 mod bans;
 mod clock;
+pub mod commands;
 mod doctor;
 mod enforce;
 mod incidents;
@@ -13,8 +14,6 @@ mod key;
 mod listed;
 mod machine;
 mod metrics;
-mod operator;
-mod page;
 mod parts;
 mod plan;
 mod readiness;
@@ -58,7 +57,6 @@ pub use self::clock::now;
 pub use self::doctor::alone;
 pub use self::incidents::write_new;
 pub use self::metrics::names_of_samples;
-pub use self::operator::explanation_to_json;
 
 /// The time of silence after which the server is pinged.
 const PING_EVERY: Duration = Duration::from_secs(30);
@@ -289,7 +287,7 @@ pub async fn run(
     if mode == Mode::Observe {
         tracing::warn!("only observing: decisions are written down, and nothing is enforced");
     }
-    let operator = Arc::new(operator::Operator::new(shared.clone()));
+    let operator = Arc::new(commands::Operator::new(shared.clone()));
     let domain = component.domain.to_string();
     let mut traffic = traffic::Traffic::new(shared.clone(), domain, Arc::clone(&operator));
     let fault = shared.environment.fault().and_then(tasks::Fault::read);

@@ -2,6 +2,9 @@
 
 use std::sync::{Arc, PoisonError};
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use super::clock::now;
 use super::enforce::enforce;
 use super::{Shared, Upkeep, addresses, parts, revision, rooms};
@@ -9,13 +12,15 @@ use crate::component::desk::Consequences;
 use crate::config::{Limit, Loaded, changes, load};
 use crate::secret::Secret;
 
-/// The result of a reload.
-#[derive(Clone, Debug)]
-pub(super) struct Reloaded {
-    pub(super) revision: String,
-    pub(super) removed: usize,
+/// The policy in force, and how many people it removed.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Reloaded {
+    /// The revision of the policy.
+    pub revision: String,
+    /// How many people it removed.
+    pub removed: usize,
     /// The keys of the file that are not in force before a restart.
-    pub(super) restart: Vec<String>,
+    pub restart: Vec<String>,
 }
 
 /// Reads the file again each time that it is asked for by a signal; several at once are one.

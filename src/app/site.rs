@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use tokio::sync::broadcast;
 
 use super::clock::now;
+use super::commands::Operator;
 use super::listed::listed;
 use super::metrics::Groups;
-use super::operator::Operator;
 use crate::control::{RoomLine, Status};
 use crate::http::{Readiness, Site, Totals};
 use crate::metrics::Registry;

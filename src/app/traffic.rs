@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::adhoc::{AdHocFace, Answered};
 use super::clock::{instant, now};
-use super::operator::Operator;
+use super::commands::Operator;
 use super::{Shared, addresses, around, reading, revision};
 use crate::component::making;
 use crate::metrics::Raised;

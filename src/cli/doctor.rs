@@ -9,8 +9,9 @@ use serde_json::Value;
 use super::out::{fail, say, working};
 use super::with_file;
 use crate::app;
+use crate::app::commands::{Doctor, request};
 use crate::config::Environment;
-use crate::control::{ClientError, Reply, Request, ask};
+use crate::control::{ClientError, Reply, ask};
 use crate::doctor::{Report, in_words};
 
 /// How to look.
@@ -34,7 +35,7 @@ pub(super) fn look(
 ) -> ExitCode {
     let reply = match socket {
         Err(reason) => Err(reason),
-        Ok(socket) => match runtime(&socket, &Request::Doctor { fresh: !arguments.last }) {
+        Ok(socket) => match asked(&socket, !arguments.last) {
             Ok(Ok(reply)) => Ok(reply),
             Ok(Err(error @ ClientError::Forbidden { .. })) => return fail(&error),
             Ok(Err(error)) => Err(error.to_string()),
@@ -51,13 +52,15 @@ pub(super) fn look(
     }
 }
 
-fn runtime(socket: &Path, request: &Request) -> Result<Result<Reply, ClientError>, std::io::Error> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    Ok(runtime.block_on(ask(socket, request, working())))
+fn asked(socket: &Path, fresh: bool) -> Result<Result<Reply, ClientError>, String> {
+    let request = request(&Doctor { fresh }).map_err(|failure| failure.to_string())?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| error.to_string())?;
+    Ok(runtime.block_on(ask(socket, &request, working())))
 }
 
 /// Shows a report as it came.
-pub(super) fn show(value: &Value, all: bool, json: bool) -> ExitCode {
+fn show(value: &Value, all: bool, json: bool) -> ExitCode {
     match serde_json::from_value::<Report>(value.clone()) {
         Ok(report) => print(&report, all, json),
         Err(error) => fail(&error),

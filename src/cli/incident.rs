@@ -4,11 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::out::{NO, fail, note, say, working};
+use crate::app::commands::{Ban, Close, End, Incident, request};
 use crate::app::write_new;
-use crate::control::{ClientError, Command, Reply, Request, ask};
+use crate::control::{ENDED, Failure, FailureKind, Length, Reply, Request, ask};
 use crate::incident::{check, page};
 
 #[derive(Debug, clap::Args)]
@@ -63,8 +64,12 @@ pub(super) fn run(arguments: Arguments, socket: Result<PathBuf, String>, json: b
 
 async fn steps(arguments: &Arguments, socket: &Path, json: bool) -> ExitCode {
     let mut is_all_done = true;
-    for (step, told, fields) in measures(arguments) {
-        match give(socket, step, fields).await {
+    for (told, step) in measures(arguments) {
+        let reply = match step {
+            Ok(request) => ask(socket, &request, working()).await,
+            Err(failure) => Ok(Reply::Failed(failure)),
+        };
+        match reply {
             Err(error) => return fail(&error),
             Ok(Reply::Done(_)) => note(&format!("done: {told}")),
             Ok(Reply::Failed(failure)) => {
@@ -74,12 +79,16 @@ async fn steps(arguments: &Arguments, socket: &Path, json: bool) -> ExitCode {
         }
     }
     let Arguments { room, person, since, until, note: remark, .. } = arguments;
-    let request = Request::Incident {
+    let incident = Incident {
         room: room.clone(),
         person: person.clone(),
         since: Some(since.clone()),
         until: until.clone(),
         note: remark.clone(),
+    };
+    let request = match request(&incident) {
+        Ok(request) => request,
+        Err(failure) => return fail(&failure),
     };
     let sealed = match ask(socket, &request, working()).await {
         Err(error) => return fail(&error),
@@ -97,43 +106,27 @@ async fn steps(arguments: &Arguments, socket: &Path, json: bool) -> ExitCode {
     if is_all_done { ExitCode::SUCCESS } else { ExitCode::from(NO) }
 }
 
-type Step = (&'static str, String, Vec<(&'static str, String)>);
-
-/// What is done before everything is gathered.
-fn measures(arguments: &Arguments) -> Vec<Step> {
-    let mut steps: Vec<Step> = Vec::new();
+/// What is done before everything is gathered, in words, and as a request.
+fn measures(arguments: &Arguments) -> Vec<(String, Result<Request, Failure>)> {
+    let mut steps = Vec::new();
     if let (Some(time), Some(person)) = (&arguments.ban, &arguments.person) {
         let reason = arguments.note.clone().unwrap_or_else(|| "an incident".to_owned());
         let told = format!("{person} is removed from all rooms, and banned for {time}");
-        let fields = vec![("who", person.clone()), ("for", time.clone()), ("reason", reason)];
-        steps.push(("ban", told, fields));
+        let time = Length::read(time).map_err(|reason| Failure::new(FailureKind::Invalid, reason));
+        let ban = time.and_then(|time| {
+            request(&Ban { who: person.clone(), room: None, r#for: Some(time), reason })
+        });
+        steps.push((told, ban));
     }
-    if let Some(room) = &arguments.room {
-        let fields = vec![("room", room.clone())];
+    if let Some(room) = arguments.room.clone() {
         if arguments.close {
-            steps.push(("close", format!("{room} is closed"), fields));
+            steps.push((format!("{room} is closed"), request(&Close { room })));
         } else if arguments.end {
-            steps.push(("end", format!("{room} has ended"), fields));
+            let told = format!("{room} has ended");
+            steps.push((told, request(&End { room, reason: ENDED.to_owned() })));
         }
     }
     steps
-}
-
-async fn give(
-    socket: &Path,
-    command: &'static str,
-    fields: Vec<(&'static str, String)>,
-) -> Result<Reply, ClientError> {
-    let values = fields.into_iter().map(|(name, value)| (name.to_owned(), Value::from(value)));
-    let values: Map<String, Value> = values.collect();
-    match Command::named(command).map(|command| command.request(values)) {
-        Some(Ok(request)) => ask(socket, &request, working()).await,
-        Some(Err(failure)) => Ok(Reply::Failed(failure)),
-        None => {
-            let kind = crate::control::FailureKind::Invalid;
-            Ok(Reply::Failed(crate::control::Failure::new(kind, "there is no such command")))
-        }
-    }
 }
 
 /// Writes the file, and says how it can be known again.

@@ -2,14 +2,12 @@
 
 mod commands;
 mod doctor;
-mod done;
 mod explain;
+mod generate;
 mod incident;
 mod log;
 mod out;
 mod password;
-mod people;
-mod plan;
 mod replay;
 mod running;
 mod show;
@@ -21,15 +19,16 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use clap_complete::Shell;
 use jiff::Timestamp;
 
 use self::out::{fail, say};
-use crate::app;
+use crate::app::{self, commands as declared};
 use crate::component::desk::Mode;
 use crate::config::{
     self, Described, Environment, Format, LoadError, Loaded, Log, NOT_ALLOWED, Socket,
 };
-use crate::control::{Candidate, Request, Role};
+use crate::control::{Role, Typed};
 use crate::jid::BareJid;
 use crate::proof::unseen::{Seen, see};
 
@@ -101,8 +100,6 @@ enum Verb {
         #[arg(long, value_name = "RFC3339")]
         at: Option<Timestamp>,
     },
-    /// Say how the running component is
-    Status,
     /// Search the audit: what was decided, what operators did, who came and went
     Log(log::Arguments),
     /// Print the address that opens the page, logged in for 12 hours
@@ -110,6 +107,16 @@ enum Verb {
         /// What the session may do: viewer, duty or operator
         #[arg(long, default_value = "operator", value_parser = role)]
         role: Role,
+    },
+    /// Print the completion script of a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Write a man page for the program and one for each command
+    Man {
+        /// The directory to write them to
+        directory: PathBuf,
     },
     /// Print a new token for the API, this once, and the table that admits it
     Token {
@@ -121,7 +128,9 @@ enum Verb {
         role: Role,
     },
     #[command(flatten)]
-    Command(commands::Verb),
+    Given(declared::Given),
+    #[command(flatten)]
+    Other(commands::Other),
     /// Put everything about an incident into one file, after a stroke against it if there has to be one
     Incident(incident::Arguments),
     /// Say what another file would do to the rooms and people that are there, and change nothing
@@ -158,14 +167,15 @@ pub fn main() -> ExitCode {
             Err(error) => Err(unknown_socket(&file, &error)),
         },
     };
-    let ask = |request| running::ask(found(), &request, json);
     match verb {
         Verb::Incident(arguments) => incident::run(arguments, found(), json),
         Verb::Run { observe } => run(file, environment, observe),
         Verb::Check { file: other, log } => {
             check(&other.unwrap_or(file), log.as_deref(), &environment)
         }
-        Verb::Explain { live: true, attempt } => ask(Request::Explain { attempt }),
+        Verb::Explain { live: true, attempt } => {
+            running::ask(found(), &declared::Explain { attempt: *attempt }, json)
+        }
         Verb::Explain { live: false, attempt } => {
             to_look(&file, &environment, |loaded| explain::by_file(&file, loaded, &attempt, json))
         }
@@ -186,27 +196,34 @@ pub fn main() -> ExitCode {
             password::by_file(loaded, &room, at.unwrap_or_else(app::now))
         }),
         Verb::Doctor(arguments) => doctor::look(&file, found(), &environment, arguments, json),
-        Verb::Status => ask(Request::Status {}),
         Verb::Log(arguments) => log::by_arguments(&file, found(), &environment, &arguments, json),
-        Verb::Page { role } => ask(Request::Page { role }),
+        Verb::Page { role } => running::ask(found(), &declared::Page { role }, json),
+        Verb::Completions { shell } => generate::completions(shell),
+        Verb::Man { directory } => generate::man_pages(&directory),
         Verb::Token { name, role } => token::print(&name, role, json),
-        Verb::Command(verb) => commands::give(verb, found(), json),
+        Verb::Given(given) => commands::give(given, found(), json),
+        Verb::Other(other) => commands::give_other(other, found(), json),
         Verb::Plan { file: other } => match config::load(&other, &environment) {
-            Ok(loaded) => ask(Request::Plan {
-                candidate: Some(Box::new(Candidate {
-                    path: plan::absolute(&other),
-                    text: loaded.text,
-                })),
-            }),
+            Ok(loaded) => {
+                let (path, text) = (absolute(&other), Some(Typed(loaded.text)));
+                running::ask(found(), &declared::Plan { path, text }, json)
+            }
             Err(error) => {
                 let (text, kind) = config::report(&Err(error), app::now());
                 out::note(text.trim_end());
                 ExitCode::from(kind.code())
             }
         },
-        Verb::Reload { plan: true, .. } => ask(Request::Plan { candidate: None }),
-        Verb::Reload { force, plan: false } => ask(Request::Reload { force }),
+        Verb::Reload { plan: true, .. } => running::ask(found(), &declared::Plan::default(), json),
+        Verb::Reload { force, plan: false } => {
+            running::ask(found(), &declared::Reload { force }, json)
+        }
     }
+}
+
+/// The same file, as the component finds it from wherever it runs.
+fn absolute(file: &Path) -> String {
+    std::path::absolute(file).unwrap_or_else(|_| file.to_owned()).display().to_string()
 }
 
 fn role(word: &str) -> Result<Role, String> {

@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 
 use super::broken;
 use super::out::{fail, say, working};
+use crate::app::commands::{self as declared, request};
 use crate::config::{Effective, Environment, Layer, effective};
-use crate::control::{Reply, Request, Status, ask};
+use crate::control::{Reply, Status, ask};
 use crate::jid::BareJid;
 use crate::policy::overrides::Override;
 
@@ -58,8 +59,8 @@ pub(super) fn by_file(
 /// What the component says of who opens rooms there by default, if one runs.
 fn running(socket: Option<&Path>, found: &Effective) -> Option<String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
-    let Ok(Reply::Done(value)) = runtime.block_on(ask(socket?, &Request::Status {}, working()))
-    else {
+    let status = request(&declared::Status {}).ok()?;
+    let Ok(Reply::Done(value)) = runtime.block_on(ask(socket?, &status, working())) else {
         return None;
     };
     let status: Status = serde_json::from_value(value).ok()?;

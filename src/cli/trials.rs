@@ -6,9 +6,9 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use super::explain::in_words;
 use super::out::{NO, fail, say};
-use crate::app::{explanation_to_json, now};
+use crate::app::commands::Explained;
+use crate::app::now;
 use crate::config::{self, Loaded, load_trials};
 use crate::policy::Policy;
 use crate::proof::trials::{Coverage, Outcome, junit, run};
@@ -69,9 +69,8 @@ fn failure(tests: &str, file: &Path, policy: &Policy, outcome: &Outcome<'_>) -> 
         lines.push(format!("  {what}: expected {expected}, found {found}"));
     }
     if let Ok(tried) = &outcome.tried {
-        let explained =
-            explanation_to_json(&tried.explanation, &tried.facts(policy), &policy.texts);
-        let words = in_words(&explained, Some(file));
+        let explained = Explained::new(&tried.explanation, &tried.facts(policy), &policy.texts);
+        let words = explained.in_words(Some(file));
         lines.extend(words.lines().map(|line| format!("    {line}")));
     }
     lines.join("\n")
@@ -100,7 +99,7 @@ fn in_json(policy: &Policy, outcomes: &[Outcome<'_>], coverage: &Coverage) -> Va
             "passed": outcome.wrong.is_empty(),
             "wrong": wrong.collect::<Vec<_>>(),
             "explained":
-                tried.map(|tried| explanation_to_json(&tried.explanation, &tried.facts(policy), &policy.texts)),
+                tried.map(|tried| Explained::new(&tried.explanation, &tried.facts(policy), &policy.texts)),
         })
     });
     json!({

@@ -78,7 +78,9 @@ impl DriftMetrics {
 }
 
 /// The counts of the drift audits, for `status`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
 pub struct DriftTally {
     /// Times that all rooms were compared since the start.
     pub audits: u64,

@@ -119,7 +119,9 @@ impl GateEvent {
 }
 
 /// Decisions by verdict, for `status`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
 pub struct Tally {
     /// Allowed.
     pub allow: u64,
@@ -140,7 +142,9 @@ pub struct Tally {
 }
 
 /// Decisions by the verdict that the observed rules would have given, where it differs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
 pub struct Would {
     /// Allowed.
     pub allow: u64,

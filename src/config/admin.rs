@@ -13,10 +13,24 @@ use crate::setting::values::{boolean, list, some_text, text, word};
 use crate::setting::{Item, Read};
 
 /// What somebody is trusted with. Each may do what those before it may.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
     /// May look.
+    #[default]
     Viewer,
     /// Is on duty: may act on rooms and on people.
     Duty,

@@ -12,6 +12,7 @@ use crate::policy::attempt::{
 };
 use crate::policy::record::{Closed, Entry, Person, Record};
 use crate::policy::strength::Strength;
+use crate::schema;
 
 /// What may be tried.
 pub(super) static ATTEMPTS: [&str; 17] = [
@@ -39,16 +40,19 @@ pub(super) static WAYS: [&str; 5] = ["account", "token", "anonymous", "server", 
 pub(super) static PASSWORDS: [&str; 3] = ["none", "wrong", "right"];
 
 /// An attempt, described. The defaults are those of a stranger at a room with one moderator in it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, clap::Args)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, clap::Args, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["room", "jid"]))]
 pub struct Described {
     /// What is tried: request (of the focus, on Jitsi), open, join, remove-password, weaken-lobby, list, persist, record, dial, promote, kick, ban, invite, admit, destroy, close, reopen
     #[arg(long = "do", default_value = "join", value_name = "WHAT")]
     pub what: String,
     /// The room's address
     #[arg(long, value_name = "ROOM@SERVICE", allow_hyphen_values = true)]
+    #[schemars(with = "schema::Room")]
     pub room: String,
     /// Who tries
+    #[schemars(with = "schema::Person")]
     #[arg(long, value_name = "USER@DOMAIN", allow_hyphen_values = true)]
     pub jid: String,
     /// The nick that they ask for or bear
@@ -56,6 +60,7 @@ pub struct Described {
     pub nick: Option<String>,
     /// How the session logged in: account, token, anonymous, server, component; by default account, with --live as it is there
     #[arg(long)]
+    #[schemars(extend("enum" = WAYS))]
     pub auth: Option<String>,
     /// A claim of the token
     #[arg(long = "claim", value_name = "NAME=VALUE")]
@@ -68,6 +73,7 @@ pub struct Described {
     pub address: Option<IpAddr>,
     /// What is typed as password: none, wrong, right; for `open` the strength is taken to be good
     #[arg(long, default_value = "none")]
+    #[schemars(extend("enum" = PASSWORDS))]
     pub password: String,
     /// Somebody inside has let the requester in, or invited him
     #[arg(long)]

@@ -30,7 +30,7 @@ struct Written {
 }
 
 /// A value, where it is written. Neither holds a secret.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Said {
     /// As it is written.
     pub value: String,
@@ -39,7 +39,7 @@ pub struct Said {
 }
 
 /// A key that two files give differently. Where one of them says nothing, its default counts.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct KeyChange {
     /// The key, like `policy.lobby.admission` or `room["board-*"].lobby.admission`.
     pub key: String,

@@ -1,18 +1,24 @@
-//! Every command: who may give it, and what it takes. The one table that all faces are made from.
+//! What the interfaces know of a command: its name, who may give it, what it takes and replies. All of it is made from
+//! the command's declaration (`src/app/commands`).
 
+use std::fmt;
+
+use schemars::generate::SchemaSettings;
+use schemars::transform::transform_subschemas;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
-use super::caller::Caller;
-use super::described::ATTEMPT;
-use super::people::{ANSWERED, GOING, HELD};
+use super::caller::{Caller, Face};
 use super::request::{Failure, FailureKind, Request};
 use crate::config::Role;
-use crate::store::Kind;
+use crate::schema::KIND;
 
 /// A command.
 #[derive(Debug)]
 pub struct Command {
-    /// Its name: the request's `do`, the path of the API, the node of the ad-hoc command.
+    /// The request's `do`, the path of the API, the node of the ad-hoc command.
     pub name: &'static str,
     /// A few words for a button or a list.
     pub title: &'static str,
@@ -20,32 +26,56 @@ pub struct Command {
     pub about: &'static str,
     /// The least role that may give it.
     pub role: Role,
-    /// What is at stake.
-    pub stakes: Stakes,
+    /// Whether it changes anything, and whether that can be undone.
+    pub impact: Impact,
+    /// Only those who may open the socket give it; no other interface shows it.
+    pub is_local: bool,
     /// What it takes.
     pub fields: &'static [Field],
-    /// The key of the request under which the fields stand; `None`: in the request itself.
-    pub within: Option<&'static str>,
+    /// The JSON Schema of what it takes.
+    pub arguments: Schema,
+    /// Makes the JSON Schema of its reply.
+    pub reply: fn(&mut SchemaGenerator) -> Schema,
+    /// Puts a reply into words, for the command line.
+    pub show: fn(Value) -> Result<Shown, serde_json::Error>,
+    read: fn(Map<String, Value>) -> Result<Value, serde_json::Error>,
 }
 
-/// What is at stake.
+/// A reply in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// The words.
+    pub text: String,
+    /// All of it was done.
+    pub is_complete: bool,
+}
+
+/// What a command replies. [`Display`](fmt::Display) is what the command line shows.
+pub trait Answer: Serialize + DeserializeOwned + JsonSchema + fmt::Display {
+    /// Whether all was done that was asked for: else the exit status is 1.
+    fn is_complete(&self) -> bool {
+        true
+    }
+}
+
+/// What a command changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stakes {
-    /// Nothing: it only looks.
-    Looks,
-    /// Another command takes it back.
-    Changes,
-    /// Nothing takes it back: a face asks again before it is done.
-    Final,
+pub enum Impact {
+    /// Nothing.
+    ReadOnly,
+    /// Something that another command undoes.
+    Reversible,
+    /// Something that nothing undoes: an interface asks again before it is done.
+    Irreversible,
 }
 
-impl Stakes {
-    /// Its name.
+impl Impact {
+    /// The name in the API.
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Looks => "looks",
-            Self::Changes => "changes",
-            Self::Final => "final",
+            Self::ReadOnly => "looks",
+            Self::Reversible => "changes",
+            Self::Irreversible => "final",
         }
     }
 }
@@ -90,250 +120,106 @@ pub enum FieldKind {
     List,
 }
 
-pub(super) const fn must(name: &'static str, label: &'static str, kind: FieldKind) -> Field {
-    Field { name, label, kind, required: true }
+impl FieldKind {
+    /// The name in the API.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Lines => "lines",
+            Self::Room => "room",
+            Self::Person => "person",
+            Self::Duration => "duration",
+            Self::Time => "time",
+            Self::Flag => "flag",
+            Self::Number => "number",
+            Self::Secret => "secret",
+            Self::Choice(_) => "choice",
+            Self::List => "list",
+        }
+    }
+
+    fn of(schema: &Value) -> Self {
+        let text = |key: &str| schema.get(key).and_then(Value::as_str);
+        if let Some(words) = schema.get("enum").and_then(Value::as_array) {
+            let words = words.iter().filter_map(Value::as_str).map(forever);
+            return Self::Choice(Vec::leak(words.collect()));
+        }
+        match (text("type"), text(KIND).or(text("format"))) {
+            (Some("boolean"), _) => Self::Flag,
+            (Some("integer"), _) => Self::Number,
+            (Some("array"), _) => Self::List,
+            (_, Some("room")) => Self::Room,
+            (_, Some("person")) => Self::Person,
+            (_, Some("lines")) => Self::Lines,
+            (_, Some("duration")) => Self::Duration,
+            (_, Some("date-time")) => Self::Time,
+            (_, Some("password")) => Self::Secret,
+            _ => Self::Text,
+        }
+    }
 }
 
-pub(super) const fn may(name: &'static str, label: &'static str, kind: FieldKind) -> Field {
-    Field { name, label, kind, required: false }
+/// Keeps a text of the table, which is made once.
+fn forever(text: &str) -> &'static str {
+    String::leak(text.to_owned())
 }
 
-pub(super) const ROOM: Field = must("room", "Room", FieldKind::Room);
-pub(super) const PERSON: Field = must("jid", "Person", FieldKind::Person);
-/// Every command, those that only look first.
-pub static COMMANDS: &[Command] = &[
-    looks("status", "Status", "How the component is.", &[]),
-    looks(
-        "doctor",
-        "Doctor",
-        "What undoes the policy on the server, in the file and on the machine.",
-        &[may("fresh", "Look now, instead of what was found last", FieldKind::Flag)],
-    ),
-    looks("rooms", "Rooms", "The rooms that are open.", &[]),
-    looks("room", "One room", "Who is in a room, and who waits.", &[ROOM]),
-    looks("log", "Log", "What was decided, done by operators, and seen to happen.", SEARCH),
-    looks(
-        "why",
-        "Why",
-        "A decision of the log, explained again from what it rested on.",
-        &[must("decision", "Id of the decision", FieldKind::Text)],
-    ),
-    looks("bans", "Bans", "Who stays out of rooms, by bans that operators have made.", &[]),
-    Command {
-        within: Some("attempt"),
-        ..looks("explain", "Explain", "What would be decided on an attempt, and why.", ATTEMPT)
-    },
-    on_rooms("close", "Close", "Nobody else may enter the room.", Stakes::Changes, &[ROOM]),
-    on_rooms("reopen", "Reopen", "People may enter the room again.", Stakes::Changes, &[ROOM]),
-    on_rooms(
-        "suspend",
-        "Suspend",
-        "Nobody else may enter, only moderators speak, and nothing is recorded.",
-        Stakes::Changes,
-        &[ROOM, may("reason", "What those inside are told", FieldKind::Text)],
-    ),
-    on_rooms(
-        "resume",
-        "Resume",
-        "Take a suspension back, and nothing else.",
-        Stakes::Changes,
-        &[ROOM],
-    ),
-    on_rooms(
-        "end",
-        "End",
-        "Everybody out, and the room is no more.",
-        Stakes::Final,
-        &[ROOM, may("reason", "What those inside are told", FieldKind::Text)],
-    ),
-    on_rooms(
-        "admit",
-        "Admit",
-        "Let somebody in who waits or was removed; or everybody who waits and of whom all the rest is true.",
-        Stakes::Changes,
-        ANSWERED,
-    ),
-    on_rooms(
-        "reject",
-        "Reject",
-        "Turn somebody away who waits; or everybody who waits and of whom all the rest is true.",
-        Stakes::Changes,
-        ANSWERED,
-    ),
-    on_rooms(
-        "remove",
-        "Remove",
-        "Remove somebody from a room, also one who has just left; or everybody who is inside or waits and of whom all the rest is true.",
-        Stakes::Changes,
-        GOING,
-    ),
-    on_rooms(
-        "hold",
-        "Back to the lobby",
-        "Somebody out of a room, who comes in again once a moderator lets them in; or everybody inside of whom all the rest is true.",
-        Stakes::Changes,
-        HELD,
-    ),
-    on_rooms(
-        "ban",
-        "Ban",
-        "Remove somebody from all rooms, and keep him out.",
-        Stakes::Changes,
-        &[
-            must("who", "JID, domain, or network; with a room, a nick there", FieldKind::Text),
-            may(
-                "room",
-                "Only from rooms whose name is like this; of an address, the name counts",
-                FieldKind::Text,
-            ),
-            may("for", "For how long", FieldKind::Duration),
-            may("reason", "Why, for the next operator", FieldKind::Text),
-        ],
-    ),
-    on_rooms(
-        "unban",
-        "Lift a ban",
-        "Take back bans that operators have made.",
-        Stakes::Changes,
-        &[
-            must("who", "JID, domain, or network", FieldKind::Text),
-            may("room", "Only those for rooms whose name is like this", FieldKind::Text),
-        ],
-    ),
-    on_rooms(
-        "password",
-        "Password",
-        "Give the room another password; the moderators inside are told, others who come in have to type it (`password.ask_again`).",
-        Stakes::Changes,
-        &[ROOM, may("password", "Password; without one, a new one is made", FieldKind::Secret)],
-    ),
-    on_rooms(
-        "say",
-        "Say",
-        "Say something to everybody in the room, as the room.",
-        Stakes::Changes,
-        &[ROOM, must("text", "Text", FieldKind::Text)],
-    ),
-    Command {
-        role: Role::Operator,
-        ..on_rooms(
-            "end-many",
-            "End many rooms",
-            "Everybody out of all rooms that these are true of, and the rooms are no more.",
-            Stakes::Final,
-            &[
-                may("match", "Whose name is like this", FieldKind::Text),
-                may("service", "Of this service", FieldKind::Text),
-                may("older", "Opened at least so long ago", FieldKind::Duration),
-                may("unmoderated", "Without a moderator inside", FieldKind::Flag),
-                may("all", "Every room there is", FieldKind::Flag),
-                may("reason", "What those inside are told", FieldKind::Text),
-                may("dry_run", "Only say which", FieldKind::Flag),
-            ],
-        )
-    },
-    on_rooms(
-        "incident",
-        "Incident report",
-        "Who was there when, what they did, what was decided and by which policy, in one file.",
-        Stakes::Changes,
-        &[
-            may("room", "Room", FieldKind::Room),
-            may("person", "Person", FieldKind::Person),
-            may("since", "Since, if not for a day", FieldKind::Time),
-            may("until", "Until, if not now", FieldKind::Time),
-            may("note", "What there is to say of it", FieldKind::Text),
-        ],
-    ),
-    Command {
-        role: Role::Operator,
-        within: Some("candidate"),
-        ..looks(
-            "plan",
-            "Plan",
-            "What another file would do to the rooms and people that are there; without one, the component's own as it is now.",
-            &[may("path", "Its name", FieldKind::Text), may("text", "The file", FieldKind::Lines)],
-        )
-    },
-    Command {
-        name: "reload",
-        title: "Reload",
-        about: "Read the policy file again.",
-        role: Role::Operator,
-        stakes: Stakes::Changes,
-        fields: &[may("force", "Whatever it does to those who are there", FieldKind::Flag)],
-        within: None,
-    },
-];
-
-/// A command that is in no table: only those who may open the socket get a token by it.
-pub(super) static PAGE: Command = Command {
-    name: "page",
-    title: "Page",
-    about: "A token for a session on the page.",
-    role: Role::Operator,
-    stakes: Stakes::Changes,
-    fields: &[],
-    within: None,
-};
-
-/// Like [`PAGE`] in no table: it is about files of this machine.
-pub(super) static REOPEN_LOG: Command = Command {
-    name: "reopen-log",
-    title: "Reopen the log",
-    about: "Go on in a new file of the same name, after the decision log was moved away.",
-    role: Role::Operator,
-    stakes: Stakes::Looks,
-    fields: &[],
-    within: None,
-};
-
-/// What is searched for ([`crate::store::Query`]).
-const SEARCH: &[Field] = &[
-    may("room", "Room", FieldKind::Room),
-    may("person", "Person", FieldKind::Person),
-    may("rule", "Rule, or family of rules", FieldKind::Text),
-    may("verdict", "Verdict", FieldKind::Choice(&["allow", "hold", "prompt", "deny"])),
-    may("kind", "What it is about", FieldKind::Choice(&Kind::NAMES)),
-    may("id", "Id of a decision or an action", FieldKind::Text),
-    may("since", "From then on", FieldKind::Time),
-    may("until", "Before that", FieldKind::Time),
-    may("text", "Words in it", FieldKind::Text),
-    may("after", "Numbers after this one, the oldest first", FieldKind::Number),
-    may("before", "Numbers before this one", FieldKind::Number),
-    may("limit", "At most so many (100, and at most 1000)", FieldKind::Number),
-];
-
-const fn looks(
-    name: &'static str,
-    title: &'static str,
-    about: &'static str,
-    fields: &'static [Field],
-) -> Command {
-    Command { name, title, about, role: Role::Viewer, stakes: Stakes::Looks, fields, within: None }
-}
-
-const fn on_rooms(
-    name: &'static str,
-    title: &'static str,
-    about: &'static str,
-    stakes: Stakes,
-    fields: &'static [Field],
-) -> Command {
-    Command { name, title, about, role: Role::Duty, stakes, fields, within: None }
+/// The first paragraph of a docstring, without the full stop.
+fn first_paragraph(text: &str) -> String {
+    let first = text.split("\n\n").next().unwrap_or_default();
+    first.replace('\n', " ").trim_end_matches('.').to_owned()
 }
 
 impl Command {
-    /// The command of that name.
-    pub fn named(name: &str) -> Option<&'static Self> {
-        COMMANDS.iter().find(|command| command.name == name)
+    /// The command that takes `A` and replies `R`. Its sentence is the first paragraph of the docstring of `A`, the label of
+    /// a field that of the field's.
+    pub fn new<A, R>(
+        (name, title): (&'static str, &'static str),
+        role: Role,
+        impact: Impact,
+        is_local: bool,
+    ) -> Self
+    where
+        A: Serialize + DeserializeOwned + JsonSchema + Default,
+        R: Answer,
+    {
+        let settings = SchemaSettings::draft2020_12().with(|it| {
+            it.inline_subschemas = true;
+            it.meta_schema = None;
+        });
+        let mut arguments = settings.into_generator().into_root_schema_for::<A>();
+        strict(&mut arguments);
+        arguments.insert("additionalProperties".to_owned(), false.into());
+        let about = arguments.get("description").and_then(Value::as_str).map(first_paragraph);
+        let fields: Vec<_> = fields(&mut arguments, &keys_in_order(&A::default()));
+        Self {
+            name,
+            title,
+            about: about.map_or("", |about| String::leak(about)),
+            role,
+            impact,
+            is_local,
+            fields: Vec::leak(fields),
+            arguments,
+            reply: |generator| generator.subschema_for::<R>(),
+            show: |value| {
+                let reply: R = serde_json::from_value(value)?;
+                Ok(Shown { text: reply.to_string(), is_complete: reply.is_complete() })
+            },
+            read: |values| serde_json::to_value(serde_json::from_value::<A>(values.into())?),
+        }
+    }
+
+    /// The one of these that has that name, unless only the socket takes it.
+    pub fn named(commands: &'static [Self], name: &str) -> Option<&'static Self> {
+        commands.iter().find(|command| command.name == name && !command.is_local)
     }
 
     /// The request that this command is with these values. A field that is absent or null has its default.
     ///
     /// # Errors
     /// [`FailureKind::Invalid`] when a value is missing, unknown, or cannot be what it should be.
-    pub fn request(&self, mut values: Map<String, Value>) -> Result<Request, Failure> {
+    pub fn request(&'static self, mut values: Map<String, Value>) -> Result<Request, Failure> {
         let invalid = |reason: String| Failure::new(FailureKind::Invalid, reason);
         values.retain(|_, value| !value.is_null());
         for given in values.keys() {
@@ -350,13 +236,11 @@ impl Command {
         if let Some(field) = self.fields.iter().find(missing) {
             return Err(invalid(format!("`{}` needs `{}`", self.name, field.name)));
         }
-        let mut request = match self.within {
-            None => values,
-            Some(_) if values.is_empty() => Map::new(),
-            Some(key) => Map::from_iter([(key.to_owned(), Value::Object(values))]),
+        let read = (self.read)(values).map_err(|error| invalid(error.to_string()))?;
+        let Value::Object(arguments) = read else {
+            return Err(invalid("these are no arguments".to_owned()));
         };
-        request.insert("do".to_owned(), self.name.into());
-        serde_json::from_value(Value::Object(request)).map_err(|error| invalid(error.to_string()))
+        Ok(Request { command: self, arguments })
     }
 
     /// Whether this caller may give it.
@@ -364,80 +248,130 @@ impl Command {
     /// # Errors
     /// [`FailureKind::Forbidden`] when not.
     pub fn authorise(&self, caller: &Caller) -> Result<(), Failure> {
-        if caller.role >= self.role {
+        let name = self.name;
+        let reason = if self.is_local && caller.face != Face::CommandLine {
+            format!("`{name}` is for the command line")
+        } else if caller.role < self.role {
+            let (needs, has) = (self.role.name(), caller.role.name());
+            format!("`{name}` is for the role \"{needs}\"; yours is \"{has}\"")
+        } else {
             return Ok(());
-        }
-        let (name, needs, has) = (self.name, self.role.name(), caller.role.name());
-        Err(Failure::new(
-            FailureKind::Forbidden,
-            format!("`{name}` is for the role \"{needs}\"; yours is \"{has}\""),
-        ))
+        };
+        Err(Failure::new(FailureKind::Forbidden, reason))
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::control::Face;
-
-    /// A value that may stand in a field.
-    fn sample(kind: FieldKind) -> Value {
-        match kind {
-            FieldKind::Text | FieldKind::Lines | FieldKind::Secret => "some text".into(),
-            FieldKind::Room => "tea@conference.example.org".into(),
-            FieldKind::Person => "bob@example.org".into(),
-            FieldKind::Duration => "2 hours".into(),
-            FieldKind::Time => "2026-11-24T00:00:00Z".into(),
-            FieldKind::Flag => true.into(),
-            FieldKind::Number => 3.into(),
-            FieldKind::Choice(words) => words[0].into(),
-            FieldKind::List => vec!["a=b"].into(),
+/// What stands in the properties of a schema, in this order; the kind of each is noted there.
+fn fields(schema: &mut Schema, order: &[String]) -> Vec<Field> {
+    let required = schema.get("required").cloned().unwrap_or_default();
+    let is_required =
+        |name: &str| required.as_array().is_some_and(|all| all.iter().any(|it| it == name));
+    let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) else {
+        return Vec::new();
+    };
+    let field = |name: &String| {
+        let schema = properties.get_mut(name)?;
+        let kind = FieldKind::of(schema);
+        let text = |key: &str| schema.get(key).and_then(Value::as_str);
+        let label = text("title").or(text("description")).map(first_paragraph);
+        if let Some(schema) = schema.as_object_mut() {
+            schema.insert(KIND.to_owned(), kind.name().into());
         }
-    }
+        let (label, required) =
+            (label.map_or("", |label| String::leak(label)), is_required(name.as_str()));
+        Some(Field { name: forever(name), label, kind, required })
+    };
+    order.iter().filter_map(field).collect()
+}
 
-    fn filled(command: &Command, only_required: bool) -> Map<String, Value> {
-        let fields = command.fields.iter().filter(|field| field.required || !only_required);
-        fields
-            .map(|field| {
-                let value =
-                    if field.name == "address" { "192.0.2.7".into() } else { sample(field.kind) };
-                (field.name.to_owned(), value)
-            })
-            .collect()
-    }
-
-    #[test]
-    fn each_command_is_the_request_of_its_name_with_all_its_fields_or_the_required_ones() {
-        for command in COMMANDS {
-            for only_required in [false, true] {
-                let request = command.request(filled(command, only_required)).unwrap();
-                assert_eq!(request.command().map(|it| it.name), Some(command.name));
+/// Makes a schema say no more than it has to: nothing else is sent, and what may be left out is not null.
+pub fn strict(schema: &mut Schema) {
+    transform_subschemas(&mut strict, schema);
+    let required = schema.get("required").cloned().unwrap_or_default();
+    let is_required =
+        |name: &str| required.as_array().is_some_and(|all| all.iter().any(|it| it == name));
+    if let Some(Value::Object(properties)) = schema.get_mut("properties") {
+        for (name, property) in properties.iter_mut() {
+            let Value::Object(property) = property else { continue };
+            property.retain(|key, value| key != "default" || !value.is_null() && value != "");
+            if !is_required(name) {
+                not_null(property);
             }
         }
+        schema.insert("additionalProperties".to_owned(), false.into());
     }
-
-    #[test]
-    fn what_is_missing_or_unknown_is_named() {
-        let close = Command::named("close").unwrap();
-        let reason = |values: Value| {
-            let failure = close.request(values.as_object().unwrap().clone()).unwrap_err();
-            assert_eq!(failure.kind, FailureKind::Invalid);
-            failure.reason
-        };
-        assert_eq!(reason(serde_json::json!({})), "`close` needs `room`");
-        assert_eq!(
-            reason(serde_json::json!({"room": "a@b.example", "roam": "x"})),
-            "`close` takes no `roam`; it takes room"
-        );
+    // The variants of an enum, each with a docstring.
+    let variants = schema.get("oneOf").and_then(Value::as_array);
+    let words = variants.and_then(|all| all.iter().map(|it| it.get("const").cloned()).collect());
+    if let Some(words) = words {
+        schema.remove("oneOf");
+        schema.insert("type".to_owned(), "string".into());
+        schema.insert("enum".to_owned(), Value::Array(words));
     }
+    if schema.get("additionalProperties") == Some(&Value::Bool(true)) {
+        schema.remove("additionalProperties");
+    }
+    // What the machine makes of a number is no concern of those who read it.
+    if schema.get("type").is_some_and(is_number) {
+        schema.remove("format");
+        schema.remove("maximum");
+    }
+}
 
-    #[test]
-    fn a_role_may_do_what_those_before_it_may_and_no_more() {
-        for command in COMMANDS {
-            for role in Role::ALL {
-                let caller = Caller { face: Face::Http, name: "ann".to_owned(), role };
-                assert_eq!(command.authorise(&caller).is_ok(), role >= command.role);
-            }
+fn is_number(kind: &Value) -> bool {
+    let is_one = |kind: &Value| matches!(kind.as_str(), Some("integer" | "number"));
+    is_one(kind) || kind.as_array().is_some_and(|all| all.iter().any(is_one))
+}
+
+fn not_null(property: &mut Map<String, Value>) {
+    if let Some(Value::Array(kinds)) = property.get_mut("type") {
+        kinds.retain(|kind| kind != "null");
+        if let [one] = kinds.as_slice() {
+            let one = one.clone();
+            property.insert("type".to_owned(), one);
         }
     }
+    if let Some(Value::Array(words)) = property.get_mut("enum") {
+        words.retain(|word| !word.is_null());
+    }
+    if let Some(Value::Array(all)) = property.get_mut("anyOf") {
+        all.retain(|one| one.get("type").is_none_or(|kind| kind != "null"));
+        if let [Value::Object(one)] = all.as_slice() {
+            let one = one.clone();
+            property.remove("anyOf");
+            property.extend(one);
+        }
+    }
+}
+
+/// The keys under which a struct is written, in the order of its fields: a [`Map`] does not keep it.
+fn keys_in_order(value: &impl Serialize) -> Vec<String> {
+    struct Keys(Vec<String>);
+
+    impl<'de> Deserialize<'de> for Keys {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            struct Collect;
+
+            impl<'de> Visitor<'de> for Collect {
+                type Value = Keys;
+
+                fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                    f.write_str("an object")
+                }
+
+                fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Keys, M::Error> {
+                    let mut keys = Vec::new();
+                    while let Some((key, _)) = map.next_entry::<String, IgnoredAny>()? {
+                        keys.push(key);
+                    }
+                    Ok(Keys(keys))
+                }
+            }
+
+            deserializer.deserialize_map(Collect)
+        }
+    }
+
+    let text = serde_json::to_string(value).unwrap_or_default();
+    serde_json::from_str(&text).map_or_else(|_| Vec::new(), |Keys(keys)| keys)
 }

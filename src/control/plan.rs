@@ -1,6 +1,7 @@
 //! What another file would do to the rooms that are there.
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::config::KeyChange;
 use crate::secret::Secret;
@@ -9,28 +10,16 @@ use crate::secret::Secret;
 const MOST: usize = 1000;
 
 /// A file that is not in force.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
     /// Its absolute path: the files that it names are looked for beside it, by the component. Empty: the component's own file.
-    #[serde(default)]
     pub path: String,
     /// What it says.
-    #[serde(serialize_with = "expose", deserialize_with = "take")]
     pub text: Secret,
 }
 
-/// The socket is the operator's own, and nothing of what passes over it is logged.
-fn expose<S: Serializer>(text: &Secret, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(text.expose())
-}
-
-fn take<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
-    String::deserialize(deserializer).map(Secret::new)
-}
-
 /// What another file would do.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Plan {
     /// The revision in force.
     pub running: String,
@@ -68,7 +57,7 @@ pub struct Plan {
 }
 
 /// Some of many.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct List<T> {
     /// How many there are.
     pub count: usize,
@@ -86,7 +75,7 @@ impl<T> List<T> {
 }
 
 /// What would differ in a room.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RoomChange {
     /// The room.
     pub room: String,
@@ -105,7 +94,7 @@ pub struct RoomChange {
 }
 
 /// What would become of somebody.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PersonChange {
     /// The room.
     pub room: String,
@@ -118,7 +107,7 @@ pub struct PersonChange {
 }
 
 /// What a log-in with an authentication provider proves, by the file in force and by another one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProviderChange {
     /// The provider.

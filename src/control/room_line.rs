@@ -1,11 +1,13 @@
 //! A room in the list of rooms, and one room with those in it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::metrics::{EncodeLabelSet, Family, Gauge, gauged, metrics};
+use crate::schema;
 
 /// A room in the list.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RoomLine {
     /// Its address.
     pub room: String,
@@ -27,6 +29,37 @@ pub struct RoomLine {
     /// Strangers have to be let in.
     pub lobby: bool,
     /// When the policy was applied to it; `None`: it was not yet.
+    #[schemars(with = "Option<schema::Moment>")]
+    pub opened: Option<String>,
+    /// Who opened it.
+    pub opener: Option<String>,
+    /// Why it is closed.
+    pub closed: Option<String>,
+}
+
+/// One room, the people inside, services included, and those who wait.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RoomDetails {
+    /// Its address.
+    pub room: String,
+    /// The service that it lives on.
+    pub service: String,
+    /// Who may enter.
+    pub state: RoomState,
+    /// Who is inside, one for each nick.
+    pub occupants: Vec<OccupantLine>,
+    /// People inside, services apart, however many sessions each has.
+    pub people: usize,
+    /// Of the occupants, moderators.
+    pub moderators: usize,
+    /// Who waits.
+    pub waiting: Vec<WaitingLine>,
+    /// It has a password.
+    pub password: bool,
+    /// Strangers have to be let in.
+    pub lobby: bool,
+    /// When the policy was applied to it; null: it was not yet.
+    #[schemars(with = "Option<schema::Moment>")]
     pub opened: Option<String>,
     /// Who opened it.
     pub opener: Option<String>,
@@ -35,7 +68,7 @@ pub struct RoomLine {
 }
 
 /// Who may enter a room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum RoomState {
     /// Nobody yet: what `close.hold_until` asks for is not there.
@@ -64,7 +97,7 @@ impl RoomState {
 }
 
 /// Somebody inside.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OccupantLine {
     /// The nick.
     pub nick: String,
@@ -77,17 +110,19 @@ pub struct OccupantLine {
     /// The class of the person.
     pub class: String,
     /// Since when, as far as is known.
+    #[schemars(with = "Option<schema::Moment>")]
     pub since: Option<String>,
 }
 
 /// Somebody who waits.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WaitingLine {
     /// The nick.
     pub nick: String,
     /// The bare JID.
     pub jid: Option<String>,
     /// Since when, as far as is known.
+    #[schemars(with = "Option<schema::Moment>")]
     pub since: Option<String>,
 }
 

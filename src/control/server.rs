@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout};
 use tokio_util::codec::{Framed, LinesCodec};
 
 use super::request::Line;
-use super::{Caller, Face, Failure, FailureKind, Reply, Request, Role};
+use super::{Caller, Command, Face, Failure, FailureKind, Reply, Request, Role};
 use crate::private;
 
 /// The longest request, in bytes: a policy file may be in it.
@@ -35,6 +35,9 @@ pub struct SocketError {
 
 /// Whoever carries requests out.
 pub trait Handler: Send + Sync + 'static {
+    /// Every command.
+    fn commands(&self) -> &'static [Command];
+
     /// Carries one out, if this caller may.
     fn handle(&self, caller: &Caller, request: Request) -> impl Future<Output = Reply> + Send;
 }
@@ -124,8 +127,10 @@ async fn converse(stream: UnixStream, handler: &impl Handler) {
     let invalid = |reason: String| Reply::Failed(Failure::new(FailureKind::Invalid, reason));
     let mut lines = Framed::new(stream, LinesCodec::new_with_max_length(LONGEST));
     while let Some(line) = lines.next().await {
-        let reply = match line.map(|line| serde_json::from_str(&line)) {
-            Ok(Ok(request)) => {
+        let read = |values| Request::read(handler.commands(), values);
+        let reply = match line.map(|line| serde_json::from_str(&line).map(read)) {
+            Ok(Ok(Err(failure))) => Reply::Failed(failure),
+            Ok(Ok(Ok(request))) => {
                 let mut handled = pin!(handler.handle(&caller, request));
                 let began = Instant::now();
                 loop {
@@ -148,15 +153,40 @@ async fn converse(stream: UnixStream, handler: &impl Handler) {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use std::sync::LazyLock;
+
+    use schemars::JsonSchema;
+    use serde::{Deserialize, Serialize};
+    use serde_json::{Map, json};
 
     use super::*;
-    use crate::control::client;
+    use crate::control::{Impact, RoomDetails, client};
+
+    /// Takes nothing.
+    #[derive(Default, Deserialize, JsonSchema, Serialize)]
+    struct Nothing {}
+
+    static COMMANDS: LazyLock<[Command; 1]> = LazyLock::new(|| {
+        [Command::new::<Nothing, RoomDetails>(
+            ("status", "Status"),
+            Role::Viewer,
+            Impact::ReadOnly,
+            false,
+        )]
+    });
+
+    fn status() -> Request {
+        COMMANDS[0].request(Map::new()).unwrap()
+    }
 
     /// Takes its time.
     struct Slow(Duration);
 
     impl Handler for Slow {
+        fn commands(&self) -> &'static [Command] {
+            &*COMMANDS
+        }
+
         async fn handle(&self, _: &Caller, _: Request) -> Reply {
             tokio::time::sleep(self.0).await;
             Reply::Done(json!("done"))
@@ -167,7 +197,8 @@ mod tests {
         let (here, there) = UnixStream::pair().unwrap();
         let server = tokio::spawn(async move { converse(there, &Slow(takes)).await });
         let mut signs = Vec::new();
-        let asked = client::converse(here, &Request::Status {}, |seconds| signs.push(seconds));
+        let request = status();
+        let asked = client::converse(here, &request, |seconds| signs.push(seconds));
         let reply = asked.await.unwrap();
         server.await.unwrap();
         (reply, signs)
@@ -184,7 +215,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_component_that_gives_no_sign_of_life_is_given_up() {
         let (here, there) = UnixStream::pair().unwrap();
-        let error = client::converse(here, &Request::Status {}, |_| {}).await.unwrap_err();
+        let error = client::converse(here, &status(), |_| {}).await.unwrap_err();
         assert!(matches!(error, client::ClientError::Silent), "{error}");
         drop(there);
     }

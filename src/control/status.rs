@@ -1,16 +1,18 @@
 //! How the component is.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::component::drift::DriftTally;
 use crate::component::metrics::Tally;
 use crate::doctor::Counts;
 use crate::metrics::{Counter, EncodeLabelSet, Family, Gauge, Info, gauged, metrics};
+use crate::schema;
 use crate::store::StoreState;
 
 /// How the component is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Status {
     /// Its version.
     pub version: String,
@@ -55,7 +57,7 @@ pub struct Status {
 }
 
 /// A task that is not needed for deciding, and is started again until it stays up.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TaskDown {
     /// Its name: `page`, `commands`, `audit`, `reload`, `doctor` or `PostgreSQL`; of the threads that write, `log` or
     /// `database`.
@@ -63,11 +65,12 @@ pub struct TaskDown {
     /// Why it ended last.
     pub reason: String,
     /// Since when it has been down.
+    #[schemars(with = "schema::Moment")]
     pub since: Timestamp,
 }
 
 /// How one service is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ServiceStatus {
     /// Its domain.
     pub domain: String,
@@ -98,7 +101,7 @@ pub struct ServiceStatus {
 }
 
 /// A host of the server that somebody could log in to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LogIn {
     /// Its name.
     pub host: String,

@@ -9,11 +9,12 @@ use super::{Case, Check, Finding, Looked, Severity};
 const VERSION: u8 = 1;
 
 /// The results of all checks.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Report {
     /// The version of this form, 1.
     pub v: u8,
     /// The time.
+    #[schemars(with = "crate::schema::Moment")]
     pub at: Timestamp,
     /// The server could be asked; without that, what is found is a part.
     pub complete: bool,
@@ -27,7 +28,9 @@ pub struct Report {
 }
 
 /// The number of checks by state. Ignored ones are counted apart.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
 pub struct Counts {
     /// With findings that are critical.
     pub critical: u32,
@@ -44,7 +47,19 @@ pub struct Counts {
 }
 
 /// The state of a check.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
     /// With findings.
@@ -56,7 +71,7 @@ pub enum State {
 }
 
 /// A check and its result.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Row {
     /// Its name.
     pub id: String,

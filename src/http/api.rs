@@ -9,14 +9,17 @@ use axum::extract::{Path, Query, State as Of};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use serde_json::{Map, Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::{Map, Value};
 use tokio::time::timeout;
 
 use super::bearer::Bearer;
 use super::failure::{Refused, respond};
+use super::minutes::Minute;
 use super::router::State;
 use super::site::Site;
-use crate::control::{COMMANDS, Caller, Command, FailureKind, Field, FieldKind, Request, Stakes};
+use crate::control::{Caller, Command, FailureKind, Field, FieldKind, Impact, Request, Role};
 
 /// The longest request, in bytes: a policy file may be in it.
 const LONGEST: usize = 2 * 1024 * 1024;
@@ -26,54 +29,65 @@ const ARRIVAL: Duration = Duration::from_secs(10);
 /// a look, five tries of a look and a change, and a look, each with the link's own limit of 15 s.
 const PATIENCE: Duration = Duration::from_secs(240);
 
+/// The caller, and the commands that they may give.
+#[derive(JsonSchema, Serialize)]
+pub(super) struct Commands {
+    caller: Known,
+    commands: Vec<Listed>,
+}
+
+/// A caller.
+#[derive(JsonSchema, Serialize)]
+struct Known {
+    name: String,
+    role: Role,
+}
+
+/// A command.
+#[derive(JsonSchema, Serialize)]
+struct Listed {
+    name: &'static str,
+    title: &'static str,
+    about: &'static str,
+    role: Role,
+    stakes: &'static str,
+    fields: Vec<ListedField>,
+}
+
+/// A field of a command.
+#[derive(JsonSchema, Serialize)]
+struct ListedField {
+    name: &'static str,
+    label: &'static str,
+    kind: &'static str,
+    required: bool,
+    choices: &'static [&'static str],
+}
+
 /// The commands that the caller may give.
-pub(super) async fn table(Bearer { caller, .. }: Bearer) -> Json<Value> {
-    let commands: Vec<_> = COMMANDS
-        .iter()
-        .filter(|command| command.role <= caller.role)
-        .map(|command| {
-            json!({
-                "name": command.name,
-                "title": command.title,
-                "about": command.about,
-                "role": command.role,
-                "stakes": command.stakes.name(),
-                "fields": command.fields.iter().map(field).collect::<Vec<_>>(),
-            })
-        })
-        .collect();
-    Json(json!({
-        "caller": { "name": caller.name, "role": caller.role },
-        "commands": commands,
-    }))
+pub(super) async fn table<S: Site>(
+    Of(state): Of<State<S>>,
+    Bearer { caller, .. }: Bearer,
+) -> Json<Commands> {
+    let commands = state.site.commands().iter();
+    let commands = commands.filter(|command| command.authorise(&caller).is_ok());
+    let listed = commands.map(|command| Listed {
+        name: command.name,
+        title: command.title,
+        about: command.about,
+        role: command.role,
+        stakes: command.impact.name(),
+        fields: command.fields.iter().map(field).collect(),
+    });
+    let listed = listed.collect();
+    let Caller { name, role, .. } = caller;
+    Json(Commands { caller: Known { name, role }, commands: listed })
 }
 
-fn field(field: &Field) -> Value {
+fn field(field: &Field) -> ListedField {
     let choices = if let FieldKind::Choice(choices) = field.kind { choices } else { &[] };
-    json!({
-        "name": field.name,
-        "label": field.label,
-        "kind": kind(field.kind),
-        "required": field.required,
-        "choices": choices,
-    })
-}
-
-/// The name of a kind of field.
-pub(super) const fn kind(kind: FieldKind) -> &'static str {
-    match kind {
-        FieldKind::Text => "text",
-        FieldKind::Lines => "lines",
-        FieldKind::Room => "room",
-        FieldKind::Person => "person",
-        FieldKind::Duration => "duration",
-        FieldKind::Time => "time",
-        FieldKind::Flag => "flag",
-        FieldKind::Number => "number",
-        FieldKind::Secret => "secret",
-        FieldKind::Choice(_) => "choice",
-        FieldKind::List => "list",
-    }
+    let Field { name, label, kind, required } = *field;
+    ListedField { name, label, kind: kind.name(), required, choices }
 }
 
 /// Gives a command.
@@ -84,7 +98,7 @@ pub(super) async fn command<S: Site>(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refused> {
-    let command = named(&name, &caller)?;
+    let command = named(&*state.site, &name, &caller)?;
     let values = object(&headers, body).await?;
     Ok(give(state.site, caller, command.request(values)?).await)
 }
@@ -96,8 +110,8 @@ pub(super) async fn view<S: Site>(
     Path(name): Path<String>,
     Query(query): Query<Vec<(String, String)>>,
 ) -> Result<Response, Refused> {
-    let command = named(&name, &caller)?;
-    if command.stakes != Stakes::Looks {
+    let command = named(&*state.site, &name, &caller)?;
+    if command.impact != Impact::ReadOnly {
         let reason = "this is a command: POST it to /api/v1/commands";
         return Err(Refused::with(StatusCode::METHOD_NOT_ALLOWED, reason));
     }
@@ -116,14 +130,20 @@ pub(super) async fn room<S: Site>(
     Bearer { caller, .. }: Bearer,
     Path(room): Path<String>,
 ) -> Result<Response, Refused> {
-    let command = named("room", &caller)?;
+    let command = named(&*state.site, "room", &caller)?;
     let request = command.request(Map::from_iter([("room".to_owned(), Value::from(room))]))?;
     Ok(give(state.site, caller, request).await)
 }
 
+/// The last hour by the minute; the last one is not over yet.
+#[derive(JsonSchema, Serialize)]
+pub(super) struct Summary {
+    minutes: Vec<Minute>,
+}
+
 /// The last hour, a minute at a time.
-pub(super) async fn summary<S: Site>(Of(state): Of<State<S>>, _: Bearer) -> Json<Value> {
-    Json(json!({ "minutes": state.minutes.so_far(&*state.site) }))
+pub(super) async fn summary<S: Site>(Of(state): Of<State<S>>, _: Bearer) -> Json<Summary> {
+    Json(Summary { minutes: state.minutes.so_far(&*state.site) })
 }
 
 /// A text of the address as what the field takes. Null: it is the text.
@@ -140,8 +160,8 @@ fn read(kind: FieldKind, text: &str) -> Value {
 }
 
 /// The command of that name, if this caller may give it.
-fn named(name: &str, caller: &Caller) -> Result<&'static Command, Refused> {
-    let command = Command::named(name).ok_or_else(|| {
+fn named(site: &impl Site, name: &str, caller: &Caller) -> Result<&'static Command, Refused> {
+    let command = Command::named(site.commands(), name).ok_or_else(|| {
         Refused::new(FailureKind::NotFound, format!("there is no command `{name}`"))
     })?;
     command.authorise(caller)?;

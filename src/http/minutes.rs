@@ -5,21 +5,24 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::site::Site;
 use crate::metrics::LatencyCounts;
 use crate::policy::verdict::Verdict;
+use crate::schema;
 
 /// Minutes that are kept.
 const MINUTES: usize = 60;
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// One minute; the last one is not over yet.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub(super) struct Minute {
     /// The time at which it began.
+    #[schemars(with = "schema::Moment")]
     at: String,
     /// Joins, by verdict.
     joins: BTreeMap<&'static str, u64>,
@@ -30,7 +33,7 @@ pub(super) struct Minute {
 }
 
 /// Latency quantiles of answers, in µs; `None` without answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 struct Latency {
     /// The number of answers.
     count: u64,

@@ -48,7 +48,7 @@ pub fn router<S: Site>(site: Arc<S>, access: Arc<Access>) -> Router {
     let metrics = HttpMetrics::default();
     let state = State { site, access, changes: Arc::default(), minutes, metrics, streams };
     let api = Router::new()
-        .route("/commands", get(api::table))
+        .route("/commands", get(api::table::<S>))
         .route("/commands/{name}", post(api::command))
         .route("/rooms/{room}", get(api::room))
         .route("/metrics-summary", get(api::summary))
@@ -57,7 +57,7 @@ pub fn router<S: Site>(site: Arc<S>, access: Arc<Access>) -> Router {
     Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
-        .route("/openapi.json", get(openapi::serve))
+        .route("/openapi.json", get(openapi::serve::<S>))
         .route("/metrics", get(super::metrics::metrics))
         .nest("/api/v1", api)
         .fallback(page::serve)

@@ -13,7 +13,7 @@ pub struct BanState {
 }
 
 /// A ban. Those of the policy file are not here.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Ban {
     /// Its id, unique over servers and restarts.
     pub id: String,
@@ -24,6 +24,7 @@ pub struct Ban {
     pub room: Option<String>,
     /// Its end; `None`: never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<crate::schema::Moment>")]
     pub until: Option<Timestamp>,
     /// Why, for the next operator.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -31,5 +32,6 @@ pub struct Ban {
     /// The operator who made it.
     pub by: String,
     /// When.
+    #[schemars(with = "crate::schema::Moment")]
     pub at: Timestamp,
 }

@@ -7,7 +7,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 /// The kind of an entry.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// The verdict on an attempt.
@@ -97,7 +99,7 @@ impl Kind {
 pub(crate) type Word = Cow<'static, str>;
 
 /// The operator who gave a command.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct By {
     /// The way the request came: `command-line`, `http`, `ad-hoc`; `policy`, where nobody asked.
     pub face: Word,
@@ -109,12 +111,13 @@ pub struct By {
 
 /// An entry of the audit. Its JSON form is that of the API, the stream, the command line and the bundles
 /// (`docs/audit.md`); what is absent is left out.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Entry {
     /// Its number: the microsecond (since 1970) in which it was made, or the next that was free. It only grows, over
     /// restarts and where the clock is set back; of several servers each has its own.
     pub seq: i64,
     /// The time, to the microsecond.
+    #[schemars(with = "crate::schema::Moment")]
     pub at: Timestamp,
     /// The component that wrote it, by its domain.
     pub server: String,
@@ -170,6 +173,7 @@ pub struct Entry {
     pub reason: Option<String>,
     /// The line of the decision log, or the event's details: a JSON object, as text.
     #[serde(serialize_with = "as_json", deserialize_with = "as_text")]
+    #[schemars(with = "serde_json::Map<String, Value>")]
     pub body: String,
 }
 

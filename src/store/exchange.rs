@@ -35,12 +35,15 @@ const COUNT: Duration = Duration::from_secs(1);
 const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(8));
 
 /// The state of the shared database.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
 pub struct SharedState {
     /// This server's name in it.
     pub server: String,
     /// Since when it has been away; `None`: it is there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<crate::schema::Moment>")]
     pub away_since: Option<Timestamp>,
     /// Why it is away.
     #[serde(default, skip_serializing_if = "Option::is_none")]

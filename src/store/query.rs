@@ -4,37 +4,45 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::entry::{Entry, Kind};
+use crate::schema;
 
 /// Which entries; everything that is given has to hold. The newest of them, or with [`after`](Self::after) the
 /// oldest, at most [`limit`](Self::limit) of them, always in the order of their numbers.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Query {
-    /// The room's bare JID, or only the part before the `@`.
+    /// The room: its address, or only the part before the `@`.
+    #[schemars(with = "Option<schema::Room>")]
     pub room: Option<String>,
-    /// The person's bare JID, or only the part before the `@`.
+    /// The person: their address, or only the part before the `@`.
+    #[schemars(with = "Option<schema::Person>")]
     pub person: Option<String>,
-    /// A rule (`lobby.admission`), or a family of rules (`lobby`).
+    /// The rule (`lobby.admission`), or the family of rules (`lobby`).
     pub rule: Option<String>,
     /// The verdict of a decision.
+    #[schemars(extend("enum" = ["allow", "hold", "prompt", "deny"]))]
     pub verdict: Option<String>,
     /// The kind of entry.
+    #[schemars(with = "Option<String>", extend("enum" = Kind::NAMES))]
     pub kind: Option<Kind>,
     /// The id of a decision or an action.
     pub id: Option<String>,
     /// From that moment on.
+    #[schemars(with = "Option<schema::Moment>")]
     pub since: Option<Timestamp>,
     /// Before that moment.
+    #[schemars(with = "Option<schema::Moment>")]
     pub until: Option<Timestamp>,
-    /// Words that stand somewhere in the body or the nick; of Latin letters, capitals are small letters.
+    /// Words in the body or the nick; the case of Latin letters does not matter.
     pub text: Option<String>,
-    /// Numbers greater than that.
+    /// Entries after this number, the oldest first.
     pub after: Option<i64>,
-    /// Numbers less than that.
+    /// Entries before this number.
     pub before: Option<i64>,
     /// Only those of the server of that name.
+    #[schemars(skip)]
     pub server: Option<String>,
-    /// At most so many, 1 to [`Self::MOST`].
+    /// At most so many: 100 by default, 1000 at most.
     pub limit: Option<u32>,
 }
 

@@ -20,7 +20,7 @@ const PLENTY: usize = 512 * 1024;
 pub(super) type Job = Box<dyn FnOnce(&mut dyn Connection) + Send>;
 
 /// The state of the audit database.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct StoreState {
     /// Entries that were lost since the start.
     pub lost: u64,

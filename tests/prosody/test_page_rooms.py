@@ -163,7 +163,7 @@ async def test_a_room_tells_what_happened_in_it(door, chromium):
         assert (await bob.join(room, "Bob", SECRET)).joined
         await page.until("document.querySelector('.timeline').innerText.includes('Bob came in')")
         await page.act("close")
-        await page.until("document.querySelector('.timeline').innerText.includes('Close by')")
+        await page.until("document.querySelector('.timeline').innerText.includes('Close to newcomers by')")
         door.component.run("end", room)
         await page.shows("This room is not open")
         # Whoever comes later reads the same.

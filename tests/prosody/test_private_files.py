@@ -51,7 +51,7 @@ async def test_a_plan_without_a_path_looks_beside_the_configuration(start_prosod
     for path in ("", "other.toml", str(component.home / "other.toml")):
         with socket.socket(socket.AF_UNIX) as asked:
             asked.connect(str(component.home / "socket"))
-            request = {"do": "plan", "candidate": {"path": path, "text": text}}
+            request = {"do": "plan", "path": path, "text": text}
             asked.sendall(json.dumps(request).encode() + b"\n")
             reply = json.loads(asked.makefile().readline())
         assert "done" in reply, (path, reply)

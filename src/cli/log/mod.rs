@@ -2,7 +2,6 @@
 
 mod csv;
 mod source;
-mod words;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -13,11 +12,11 @@ use jiff::civil::Date;
 use jiff::fmt::friendly::SpanParser;
 use jiff::tz::TimeZone;
 use jiff::{SpanRelativeTo, Timestamp};
-use serde_json::Value;
 
 use self::source::Source;
 use super::out::{fail, say};
 use crate::app;
+use crate::app::commands::line;
 use crate::config::Environment;
 use crate::store::{Entry, Kind, Query};
 
@@ -181,19 +180,9 @@ async fn onwards(
 
 fn show_one(entry: &Entry, format: Format) {
     match format {
-        Format::Text => say(&words::line(entry)),
+        Format::Text => say(&line(entry)),
         Format::Csv => say(&csv::line(entry)),
         Format::Jsonl => say(&serde_json::to_string(entry).unwrap_or_default()),
-    }
-}
-
-/// Shows a reply of the component.
-pub(super) fn show(reply: &Value) {
-    let entries = reply.get("entries").and_then(Value::as_array);
-    for entry in entries.into_iter().flatten() {
-        if let Ok(entry) = serde_json::from_value::<Entry>(entry.clone()) {
-            say(&words::line(&entry));
-        }
     }
 }
 

@@ -3,11 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::Deserialize;
-
+use crate::app::commands::{Entries, Log, request};
 use crate::cli::out::{note, working};
 use crate::config::{self, Environment};
-use crate::control::{ClientError, Failure, Reply, Request, ask};
+use crate::control::{ClientError, Failure, Reply, ask};
 use crate::store::sqlite::Sqlite;
 use crate::store::{Connection, Database as _, Entry, Query, StoreError};
 
@@ -43,13 +42,6 @@ enum From {
     File(PathBuf, Box<dyn Connection>),
 }
 
-#[derive(Deserialize)]
-struct Found {
-    entries: Vec<Entry>,
-    #[serde(default)]
-    note: Option<String>,
-}
-
 impl Source {
     /// The file if one is named, else the component, else the file that the component would use.
     pub(super) async fn open(
@@ -63,7 +55,7 @@ impl Source {
         }
         if let Ok(socket) = socket {
             let query = Query { limit: Some(1), ..Query::default() };
-            match ask(&socket, &Request::Log(Box::new(query)), working()).await {
+            match ask(&socket, &request(&Log { query })?, working()).await {
                 Ok(_) => {
                     return Ok(Self {
                         from: From::Component(socket),
@@ -97,7 +89,7 @@ impl Source {
                 .search(&query)
                 .map_err(|reason| SourceError::Database { path: path.clone(), reason }),
             From::Component(socket) => {
-                let request = Request::Log(Box::new(query));
+                let request = request(&Log { query })?;
                 let mut is_away = false;
                 let reply = loop {
                     match ask(socket, &request, working()).await {
@@ -114,7 +106,7 @@ impl Source {
                 };
                 match reply {
                     Reply::Done(found) => {
-                        let found: Found =
+                        let found: Entries =
                             serde_json::from_value(found).map_err(SourceError::Nonsense)?;
                         if let Some(missing) = &found.note
                             && self.missing != found.note

@@ -1,26 +1,126 @@
 //! Suspending a meeting by one stroke, and resuming it.
 
 use std::collections::HashMap;
+use std::fmt;
 
-use serde_json::{Value, json};
+use clap::Args;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
-use super::Operator;
 use super::failure::conflict;
+use super::{Call, Operator, Verb};
 use crate::app::clock::now;
 use crate::app::rooms::{address, room};
 use crate::component::desk::Mode;
 use crate::component::drift::scene;
-use crate::control::Failure;
+use crate::config::Role;
+use crate::control::{Answer, Failure, Impact};
 use crate::policy::Policy;
-use crate::policy::attempt::Role;
+use crate::policy::attempt::Role as Occupancy;
 use crate::policy::succession::is_service;
 use crate::policy::suspended::{self, resuming, suspending};
+use crate::schema;
 use crate::wire::answer::say_to_room;
 use crate::wire::room::LiveRoom;
 
+/// Suspend a meeting: nobody else may enter, only moderators speak, and nothing is recorded
+#[derive(Clone, Debug, Default, Serialize, Deserialize, Args, JsonSchema)]
+pub struct Suspend {
+    /// The room's address
+    #[arg(allow_hyphen_values = true)]
+    #[schemars(with = "schema::Room")]
+    pub room: String,
+    /// What those inside are told in addition
+    #[arg(long)]
+    pub reason: Option<String>,
+}
+
+impl Verb for Suspend {
+    const NAME: &'static str = "suspend";
+    const TITLE: &'static str = "Suspend";
+    const ROLE: Role = Role::Duty;
+    const IMPACT: Impact = Impact::Reversible;
+    type Reply = Suspended;
+
+    fn addresses(&self) -> Vec<&str> {
+        vec![&self.room]
+    }
+
+    async fn run(self, call: &Call<'_>) -> Result<Suspended, Failure> {
+        call.suspend(&self.room, self.reason.as_deref()).await
+    }
+}
+
+/// What is so in the room now, and what is not, in words.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Suspended {
+    /// The room.
+    pub room: String,
+    /// Since when.
+    #[schemars(with = "Option<schema::Moment>")]
+    pub suspended: Option<String>,
+    /// What is so now.
+    pub done: Vec<String>,
+    /// What is not.
+    pub not: Vec<String>,
+}
+
+impl Answer for Suspended {}
+
+impl fmt::Display for Suspended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is suspended", self.room)?;
+        self.done.iter().try_for_each(|line| write!(f, "\n  done  {line}"))?;
+        self.not.iter().try_for_each(|line| write!(f, "\n  NOT   {line}"))
+    }
+}
+
+/// Resume a suspended meeting, and change nothing else
+#[derive(Clone, Debug, Default, Serialize, Deserialize, Args, JsonSchema)]
+pub struct Resume {
+    /// The room's address
+    #[arg(allow_hyphen_values = true)]
+    #[schemars(with = "schema::Room")]
+    pub room: String,
+}
+
+impl Verb for Resume {
+    const NAME: &'static str = "resume";
+    const TITLE: &'static str = "Resume";
+    const ROLE: Role = Role::Duty;
+    const IMPACT: Impact = Impact::Reversible;
+    type Reply = Resumed;
+
+    fn addresses(&self) -> Vec<&str> {
+        vec![&self.room]
+    }
+
+    async fn run(self, call: &Call<'_>) -> Result<Resumed, Failure> {
+        call.resume(&self.room).await
+    }
+}
+
+/// The room, and why it is still closed, if it is.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Resumed {
+    /// The room.
+    pub room: String,
+    /// Why it is closed.
+    pub closed: Option<String>,
+}
+
+impl Answer for Resumed {}
+
+impl fmt::Display for Resumed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let closed = if self.closed.is_some() { ", and stays closed as it was before" } else { "" };
+        write!(f, "{} is resumed{closed}", self.room)
+    }
+}
+
 impl Operator {
     /// Suspends a meeting; what was done, and what a server can only ask of clients.
-    pub(super) async fn suspend(&self, name: &str, reason: Option<&str>) -> Result<Value, Failure> {
+    async fn suspend(&self, name: &str, reason: Option<&str>) -> Result<Suspended, Failure> {
         if self.shared.desk().mode() == Mode::Observe {
             return Err(conflict("this component only looks on: nothing would be suspended"));
         }
@@ -35,7 +135,7 @@ impl Operator {
     }
 
     /// Takes that back.
-    pub(super) async fn resume(&self, name: &str) -> Result<Value, Failure> {
+    async fn resume(&self, name: &str) -> Result<Resumed, Failure> {
         let jid = address(name)?;
         let live = room(&self.shared, &jid, None).await?;
         if suspended::of(&live.view).is_none() && live.settings.suspended != Some(true) {
@@ -49,16 +149,16 @@ impl Operator {
         })
         .await?;
         let closed = live.view.record.as_ref().and_then(|record| record.closed);
-        Ok(json!({ "room": jid.as_str(), "closed": closed.map(|closed| closed.name()) }))
+        Ok(Resumed { room: jid.to_string(), closed: closed.map(|closed| closed.name().to_owned()) })
     }
 }
 
 /// What is so in a room after it was suspended, in words.
-fn report(policy: &Policy, live: &LiveRoom) -> Value {
+fn report(policy: &Policy, live: &LiveRoom) -> Suspended {
     // A nick may have several sessions.
     let people = live.occupants.iter().filter(|who| !is_service(policy, who));
     let people: HashMap<_, _> = people.map(|who| (who.nick.as_str(), who.role)).collect();
-    let moderators = people.values().filter(|role| **role == Role::Moderator).count();
+    let moderators = people.values().filter(|role| **role == Occupancy::Moderator).count();
     let silent = people.len().saturating_sub(moderators);
     let focus = policy.focuses.get(live.jid.domain());
     let services = live.occupants.iter().filter(|who| is_service(policy, who));
@@ -95,10 +195,6 @@ fn report(policy: &Policy, live: &LiveRoom) -> Value {
             "what records or calls already goes on; these services are inside: {names}"
         ));
     }
-    json!({
-        "room": live.jid.as_str(),
-        "suspended": suspended::of(&live.view).map(|it| format!("{:.0}", it.since)),
-        "done": done,
-        "not": not,
-    })
+    let suspended = suspended::of(&live.view).map(|it| format!("{:.0}", it.since));
+    Suspended { room: live.jid.to_string(), suspended, done, not }
 }

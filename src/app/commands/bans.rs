@@ -1,16 +1,20 @@
 //! Bans.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
+use clap::Args;
 use globset::Glob;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
-use super::Operator;
 use super::failure::{conflict, invalid, not_found};
+use super::outcome::LONGEST_NICK;
+use super::{Call, Operator, Verb};
 use crate::app::around::proxies;
 use crate::app::bans::{Pages, holds, put_in_force};
 use crate::app::clock::now;
@@ -18,14 +22,16 @@ use crate::app::enforce::{Enforced, enforce};
 use crate::app::parts::each_room;
 use crate::app::reading::catch_up;
 use crate::app::rooms::address;
-use crate::control::{Caller, Failure, Length};
+use crate::config::Role;
+use crate::control::{Answer, Caller, Failure, Impact, Length};
 use crate::jid::{BareJid, folded, spellings};
 use crate::policy::Policy;
 use crate::policy::attempt::Requester;
 use crate::policy::bans::{Banned, canonical};
 use crate::policy::mark::Mark;
 use crate::policy::room_name::{pattern, spellings as spellings_of};
-use crate::store::{Ban, Store};
+use crate::schema;
+use crate::store::{Ban as StoredBan, Store};
 
 /// The longest reason, in characters.
 const LONGEST_REASON: usize = 500;
@@ -34,16 +40,276 @@ const LEAST_BITS: [(bool, u8); 2] = [(true, 8), (false, 16)];
 /// Addresses that are proposed, at most.
 const NEAREST: usize = 3;
 
+/// The addresses in a description of whom a ban is on. Patterns for rooms are of names, or the address of one.
+fn typed<'a>(who: &'a str, room: Option<&'a str>) -> Vec<&'a str> {
+    let room = room.filter(|room| room.contains('@'));
+    // Where rooms are named, it may be a nick.
+    let who = Some(who).filter(|who| room.is_none() || who.contains('@'));
+    who.into_iter().chain(room).collect()
+}
+
+/// Ban someone: remove them from all rooms, and keep them out
+#[derive(Clone, Debug, Default, Serialize, Deserialize, Args, JsonSchema)]
+pub struct Ban {
+    /// A JID (bob@example.org), a domain (example.org), or a network (192.0.2.0/24); with a room, also a nick there, or
+    /// the id of a decision
+    #[arg(allow_hyphen_values = true)]
+    pub who: String,
+    /// Only from rooms whose name (the part before the `@`) is like this; of an address, that part counts
+    #[arg(long, value_name = "PATTERN")]
+    pub room: Option<String>,
+    /// For how long, like "7 days", instead of until it is lifted
+    #[arg(long, value_name = "LENGTH")]
+    #[schemars(with = "Option<schema::Length>")]
+    pub r#for: Option<Length>,
+    /// Why, for the next operator; those who are banned are not told
+    #[arg(long, default_value = "")]
+    #[serde(default)]
+    pub reason: String,
+}
+
+impl Verb for Ban {
+    const NAME: &'static str = "ban";
+    const TITLE: &'static str = "Ban";
+    const ROLE: Role = Role::Duty;
+    const IMPACT: Impact = Impact::Reversible;
+    type Reply = Banishment;
+
+    fn addresses(&self) -> Vec<&str> {
+        typed(&self.who, self.room.as_deref())
+    }
+
+    async fn run(self, call: &Call<'_>) -> Result<Banishment, Failure> {
+        let Self { who, room, r#for: time, reason } = self;
+        call.ban(call.caller, &who, room.as_deref(), time.as_ref(), reason).await
+    }
+}
+
+/// Lift bans that operators made with `ban`
+#[derive(Clone, Debug, Default, Serialize, Deserialize, Args, JsonSchema)]
+pub struct Unban {
+    /// The JID, domain or network
+    #[arg(allow_hyphen_values = true)]
+    pub who: String,
+    /// Only those for this pattern of room names
+    #[arg(long, value_name = "PATTERN")]
+    pub room: Option<String>,
+}
+
+impl Verb for Unban {
+    const NAME: &'static str = "unban";
+    const TITLE: &'static str = "Lift a ban";
+    const ROLE: Role = Role::Duty;
+    const IMPACT: Impact = Impact::Reversible;
+    type Reply = Lifted;
+
+    fn addresses(&self) -> Vec<&str> {
+        typed(&self.who, self.room.as_deref())
+    }
+
+    async fn run(self, call: &Call<'_>) -> Result<Lifted, Failure> {
+        call.unban(&self.who, self.room.as_deref()).await
+    }
+}
+
+/// List the bans that operators made with `ban`
+#[derive(Clone, Debug, Default, Serialize, Deserialize, Args, JsonSchema)]
+pub struct Bans {}
+
+impl Verb for Bans {
+    const NAME: &'static str = "bans";
+    const TITLE: &'static str = "Bans";
+    const ROLE: Role = Role::Viewer;
+    const IMPACT: Impact = Impact::ReadOnly;
+    type Reply = BanList;
+
+    async fn run(self, call: &Call<'_>) -> Result<BanList, Failure> {
+        Ok(call.bans().await)
+    }
+}
+
+/// A ban that an operator made.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct BanShown {
+    /// The ban.
+    #[serde(flatten)]
+    pub ban: StoredBan,
+    /// What it is on.
+    pub kind: String,
+    /// Of a ban on a mark, in the list of bans: whom the ban is on that it was made with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub with: Option<String>,
+}
+
+impl fmt::Display for BanShown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let StoredBan { id, who, room, until, reason, by, at } = &self.ban;
+        write!(f, "{who} ({})", self.kind)?;
+        self.with.iter().try_for_each(|who| write!(f, " with the ban on {who}"))?;
+        room.iter().try_for_each(|room| write!(f, " from rooms like `{room}`"))?;
+        match until {
+            Some(until) => write!(f, ", until {until:.0}")?,
+            None => f.write_str(", until it is lifted")?,
+        }
+        write!(f, ", by {by} at {at:.0}, id {id}")?;
+        if reason.is_empty() { Ok(()) } else { write!(f, ": {reason}") }
+    }
+}
+
+/// The ban, who was removed by it, and who could not be.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Banishment {
+    /// The ban.
+    #[serde(flatten)]
+    pub ban: BanShown,
+    /// Who was inside, and was removed.
+    pub removed: Vec<At>,
+    /// Who waited, and was turned away.
+    pub turned_away: Vec<At>,
+    /// Who is still inside.
+    pub failed: Vec<Remaining>,
+    /// Services of which it is not known who is there.
+    pub unread: Vec<Unread>,
+    /// The nick or the id of a decision by which the person was meant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub called: Option<String>,
+    /// Bans that were made with it, on marks by which they would come back under another address.
+    pub marks: usize,
+    /// It outlives a restart.
+    pub kept: bool,
+    /// Why it is in force and not stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_kept: Option<String>,
+}
+
+/// A person at a room.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct At {
+    /// The room.
+    pub room: String,
+    /// The person.
+    pub jid: String,
+}
+
+/// A person who is still at a room.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Remaining {
+    /// The room.
+    pub room: String,
+    /// The person.
+    pub jid: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// A service whose rooms could not be read.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Unread {
+    /// The service.
+    pub service: String,
+    /// Why.
+    pub reason: String,
+}
+
+impl Answer for Banishment {
+    fn is_complete(&self) -> bool {
+        self.failed.is_empty() && self.unread.is_empty()
+    }
+}
+
+impl fmt::Display for Banishment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(called) = &self.called {
+            // Anybody may choose a nick that reads like the rest of the line.
+            let called: String = called.chars().take(LONGEST_NICK).collect();
+            writeln!(f, "{called:?} is {}", self.ban.ban.who)?;
+        }
+        write!(f, "banned: {}", self.ban)?;
+        for At { room, jid } in &self.removed {
+            write!(f, "\n  removed from {room}: {jid}")?;
+        }
+        for Remaining { room, jid, reason } in &self.failed {
+            write!(f, "\n  STILL IN {room}: {jid}: {reason}")?;
+        }
+        for At { room, jid } in &self.turned_away {
+            write!(f, "\n  turned away from {room}: {jid}")?;
+        }
+        for Unread { service, reason } in &self.unread {
+            write!(f, "\n  NOT KNOWN who is in rooms of {service}: {reason}")?;
+        }
+        if self.marks > 0 {
+            let marks = self.marks;
+            write!(
+                f,
+                "\n  and {marks} on marks by which they would come back under another address"
+            )?;
+        }
+        not_kept(self.not_kept.as_deref(), f)
+    }
+}
+
+fn not_kept(reason: Option<&str>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let mut reason = reason.into_iter();
+    reason.try_for_each(|it| write!(f, "\n  NOT STORED, so that it ends with the component: {it}"))
+}
+
+/// The bans that were lifted.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Lifted {
+    /// The bans.
+    pub lifted: Vec<BanShown>,
+    /// It outlives a restart that they were lifted.
+    pub kept: bool,
+    /// Why the database has them still.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_kept: Option<String>,
+}
+
+impl Answer for Lifted {}
+
+impl fmt::Display for Lifted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, ban) in self.lifted.iter().enumerate() {
+            write!(f, "{}lifted: {ban}", if at > 0 { "\n" } else { "" })?;
+        }
+        not_kept(self.not_kept.as_deref(), f)
+    }
+}
+
+/// The bans that operators made, and how many the file has.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct BanList {
+    /// The bans that operators made.
+    pub bans: Vec<BanShown>,
+    /// How many stand in the file.
+    pub file: usize,
+}
+
+impl Answer for BanList {}
+
+impl fmt::Display for BanList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut lines: Vec<_> = self.bans.iter().map(BanShown::to_string).collect();
+        if lines.is_empty() {
+            lines.push("no operator has banned anybody".to_owned());
+        }
+        if self.file > 0 {
+            lines.push(format!("{} more stand in the file", self.file));
+        }
+        f.write_str(&lines.join("\n"))
+    }
+}
+
 impl Operator {
     /// Removes everybody of that description from the rooms, and keeps him out.
-    pub(super) async fn ban(
+    async fn ban(
         &self,
         caller: &Caller,
         who: &str,
         room: Option<&str>,
         time: Option<&Length>,
         reason: String,
-    ) -> Result<Value, Failure> {
+    ) -> Result<Banishment, Failure> {
         let rooms = room.map(Rooms::read).transpose()?;
         if reason.chars().count() > LONGEST_REASON || reason.chars().any(char::is_control) {
             return Err(invalid(format!(
@@ -60,12 +326,12 @@ impl Operator {
         let by = caller.name.clone();
         let id = self.shared.desk().next_id();
         let room = rooms.map(|rooms| rooms.pattern);
-        let ban = Ban { id, who: whom.to_string(), room, until, reason, by, at };
+        let ban = StoredBan { id, who: whom.to_string(), room, until, reason, by, at };
         let marks = self.marks_to_ban(&whom);
         let mut bans = vec![ban.clone()];
         for mark in &marks {
             let (id, who) = (self.shared.desk().next_id(), Banned::Mark(*mark).to_string());
-            bans.push(Ban { id, who, ..ban.clone() });
+            bans.push(StoredBan { id, who, ..ban.clone() });
         }
         let mut book = self.shared.bans.open().await;
         let store = self.store();
@@ -82,30 +348,30 @@ impl Operator {
         drop(book);
         let Enforced { removed, turned_away, failed, unread } =
             enforce(&self.shared, consequences).await;
-        let mut reply = shown(&ban, &whom);
-        if let Some(fields) = reply.as_object_mut() {
-            for (name, people) in [("removed", removed), ("turned_away", turned_away)] {
-                let people = people.iter().map(|(room, jid)| json!({ "room": room, "jid": jid }));
-                fields.insert(name.to_owned(), people.collect());
-            }
-            let failed = failed.iter().map(|(room, jid, error)| {
-                json!({ "room": room, "jid": jid, "reason": error.to_string() })
-            });
-            fields.insert("failed".to_owned(), failed.collect());
-            let unread = unread.iter().map(
-                |(service, error)| json!({ "service": &**service, "reason": error.to_string() }),
-            );
-            fields.insert("unread".to_owned(), unread.collect());
-            if let Some(called) = called {
-                fields.insert("called".to_owned(), called.into());
-            }
-            fields.insert("marks".to_owned(), marks.len().into());
-            fields.insert("kept".to_owned(), stored.is_ok().into());
-            if let Err(reason) = stored {
-                fields.insert("not_kept".to_owned(), reason.into());
-            }
-        }
-        Ok(reply)
+        let people = |people: &[(BareJid, BareJid)]| {
+            let people = people.iter();
+            people.map(|(room, jid)| At { room: room.to_string(), jid: jid.to_string() }).collect()
+        };
+        let failed = failed.iter().map(|(room, jid, error)| Remaining {
+            room: room.to_string(),
+            jid: jid.to_string(),
+            reason: error.to_string(),
+        });
+        let unread = unread.iter().map(|(service, error)| Unread {
+            service: service.to_string(),
+            reason: error.to_string(),
+        });
+        Ok(Banishment {
+            ban: shown(&ban, &whom),
+            removed: people(&removed),
+            turned_away: people(&turned_away),
+            failed: failed.collect(),
+            unread: unread.collect(),
+            called,
+            marks: marks.len(),
+            kept: stored.is_ok(),
+            not_kept: stored.err(),
+        })
     }
 
     /// Returns whom a ban is to be on, and the nick or the id of a decision by which a person is meant: one at a room, so
@@ -172,12 +438,12 @@ impl Operator {
     }
 
     /// Takes back the bans on just that JID, domain or network.
-    pub(super) async fn unban(&self, who: &str, room: Option<&str>) -> Result<Value, Failure> {
+    async fn unban(&self, who: &str, room: Option<&str>) -> Result<Lifted, Failure> {
         let whom = Banned::read(who).map_err(invalid)?;
         let name = whom.to_string();
         let room = room.map(Rooms::read).transpose()?.map(|rooms| rooms.pattern);
         let mut book = self.shared.bans.open().await;
-        let is_meant = |ban: &Ban| ban.who == name && (room.is_none() || ban.room == room);
+        let is_meant = |ban: &StoredBan| ban.who == name && (room.is_none() || ban.room == room);
         if !book.all().any(|ban| is_meant(ban) && holds(ban, now())) {
             let policy = Arc::clone(self.shared.desk().policy());
             return Err(match policy.bans.just_on(&whom) {
@@ -194,11 +460,11 @@ impl Operator {
         } else {
             book.all().filter(|ban| is_meant(ban)).map(|ban| made(ban, ban.by.clone())).collect()
         };
-        let goes = |ban: &Ban| {
+        let goes = |ban: &StoredBan| {
             is_meant(ban) || (is_on_mark(ban) && together.contains(&made(ban, ban.by.clone())))
         };
-        let mut lifted: Vec<Ban> = book.unstored.extract_if(.., |ban| goes(ban)).collect();
-        let stored: Vec<Ban> = book.stored.extract_if(.., |ban| goes(ban)).collect();
+        let mut lifted: Vec<StoredBan> = book.unstored.extract_if(.., |ban| goes(ban)).collect();
+        let stored: Vec<StoredBan> = book.stored.extract_if(.., |ban| goes(ban)).collect();
         let mut kept = Ok(());
         let is_stored = !stored.is_empty();
         lifted.extend(stored);
@@ -218,13 +484,9 @@ impl Operator {
         let consequences = put_in_force(&self.shared, &book).await;
         drop(book);
         enforce(&self.shared, consequences).await;
-        let shown = |ban: &Ban| shown(ban, &Banned::read(&ban.who).unwrap_or(whom.clone()));
-        let lifted: Vec<_> = lifted.iter().map(shown).collect();
-        let mut reply = json!({ "lifted": lifted, "kept": kept.is_ok() });
-        if let (Err(reason), Some(fields)) = (kept, reply.as_object_mut()) {
-            fields.insert("not_kept".to_owned(), reason.into());
-        }
-        Ok(reply)
+        let shown = |ban: &StoredBan| shown(ban, &Banned::read(&ban.who).unwrap_or(whom.clone()));
+        let lifted = lifted.iter().map(shown).collect();
+        Ok(Lifted { lifted, kept: kept.is_ok(), not_kept: kept.err() })
     }
 
     /// The marks by which everybody of an address that is banned comes back under another one, as far as they are or were
@@ -244,23 +506,20 @@ impl Operator {
     }
 
     /// The bans that operators have made, and how many the file has.
-    pub(super) async fn bans(&self) -> Value {
+    async fn bans(&self) -> BanList {
         let book = self.shared.bans.open().await;
         let in_force = book.all().filter(|ban| holds(ban, now()));
         let others = book.all().filter(|ban| !is_on_mark(ban));
         let others: BTreeMap<_, _> =
             others.map(|ban| (made(ban, ban.by.as_str()), &ban.who)).collect();
         let bans = in_force.filter_map(|ban| {
-            let mut shown = shown(ban, &Banned::read(&ban.who).ok()?);
             let with = others.get(&made(ban, ban.by.as_str())).filter(|_| is_on_mark(ban));
-            if let (Some(with), Some(fields)) = (with, shown.as_object_mut()) {
-                fields.insert("with".to_owned(), with.as_str().into());
-            }
-            Some(shown)
+            let with = with.map(|with| with.to_string());
+            Some(BanShown { with, ..shown(ban, &Banned::read(&ban.who).ok()?) })
         });
         let bans: Vec<_> = bans.collect();
         let file = self.shared.desk().policy().bans.lines().count();
-        json!({ "bans": bans, "file": file })
+        BanList { bans, file }
     }
 
     /// What the server has of its own, as far as a ban on these may be about it.
@@ -298,7 +557,7 @@ impl Operator {
 ///
 /// # Errors
 /// The database does not take it; it is in force all the same, and offered again.
-async fn keep(book: &mut Pages, store: Option<&Store>, ban: Ban) -> Result<(), String> {
+async fn keep(book: &mut Pages, store: Option<&Store>, ban: StoredBan) -> Result<(), String> {
     let stored = match store {
         Some(store) => store.add_ban(ban.clone()).await.map_err(|error| error.to_string()),
         None => Err("there is no audit database (`store.file`)".to_owned()),
@@ -436,20 +695,16 @@ fn loopback() -> [IpNet; 2] {
 }
 
 /// What bans that were made together have in common: when, as precisely as it is stored, and by whom.
-fn made<T>(ban: &Ban, by: T) -> (i64, T) {
+fn made<T>(ban: &StoredBan, by: T) -> (i64, T) {
     (ban.at.as_microsecond(), by)
 }
 
-fn is_on_mark(ban: &Ban) -> bool {
+fn is_on_mark(ban: &StoredBan) -> bool {
     matches!(Banned::read(&ban.who), Ok(Banned::Mark(_)))
 }
 
-fn shown(ban: &Ban, whom: &Banned) -> Value {
-    let mut shown = serde_json::to_value(ban).unwrap_or_default();
-    if let Some(fields) = shown.as_object_mut() {
-        fields.insert("kind".to_owned(), whom.kind().into());
-    }
-    shown
+fn shown(ban: &StoredBan, whom: &Banned) -> BanShown {
+    BanShown { ban: ban.clone(), kind: whom.kind().to_owned(), with: None }
 }
 
 #[cfg(test)]

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::outcome::{Done, is_free};
-use super::people::{Plan, changed};
+use super::people::{ForPeople, Plan, changed};
 use super::whom::{Found, Person, known};
 use crate::app::clock::now;
-use crate::control::{ForPeople, HELD, REMOVED};
+use crate::control::{HELD, REMOVED};
 use crate::jid::BareJid;
 use crate::policy::Policy;
 use crate::policy::attempt::Affiliation;

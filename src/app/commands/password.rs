@@ -1,14 +1,18 @@
 //! Another password for a room.
 
+use std::fmt;
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use clap::Args;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
-use super::Operator;
 use super::failure::{conflict, invalid, unavailable};
+use super::{Call, Operator, Verb};
 use crate::app::clock::now;
 use crate::app::rooms::{address, apply_with, room};
-use crate::control::Failure;
+use crate::config::Role;
+use crate::control::{Answer, Failure, Impact, Typed};
 use crate::jid::BareJid;
 use crate::password::{judge, period_at};
 use crate::policy::Rules;
@@ -16,20 +20,80 @@ use crate::policy::lobby::Admission;
 use crate::policy::notice::Notice;
 use crate::policy::record::Source;
 use crate::policy::verdict::{Audience, Effects, NewPassword};
+use crate::schema;
 use crate::secret::Secret;
 use crate::wire::room::LiveRoom;
 
 /// The longest password, in characters.
 const LONGEST: usize = 256;
 
+/// Give a room another password; the moderators inside are told it
+///
+/// Others who come in have to type it, unless `password.ask_again` is off.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, Args, JsonSchema)]
+pub struct Password {
+    /// The room's address
+    #[arg(allow_hyphen_values = true)]
+    #[schemars(with = "schema::Room")]
+    pub room: String,
+    /// The password; without one, a new one is made
+    #[arg(skip)]
+    #[schemars(with = "Option<schema::Hidden>")]
+    pub password: Option<Typed>,
+}
+
+impl Verb for Password {
+    const NAME: &'static str = "password";
+    const TITLE: &'static str = "Password";
+    const ROLE: Role = Role::Duty;
+    const IMPACT: Impact = Impact::Reversible;
+    type Reply = PasswordChanged;
+
+    fn addresses(&self) -> Vec<&str> {
+        vec![&self.room]
+    }
+
+    async fn run(self, call: &Call<'_>) -> Result<PasswordChanged, Failure> {
+        call.password(&self.room, self.password.map(|typed| typed.0)).await
+    }
+}
+
+/// Where the password comes from, and who is told it. The password itself is in no reply.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct PasswordChanged {
+    /// The room.
+    pub room: String,
+    /// Where the password comes from.
+    pub source: String,
+    /// Whether the moderators inside are told it.
+    pub told: bool,
+    /// The `lobby.admission` of the room, where nothing asks for a password by it.
+    pub unasked: Option<String>,
+}
+
+impl Answer for PasswordChanged {}
+
+impl fmt::Display for PasswordChanged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let told = match self.told {
+            true => "its moderators are told",
+            false => "nobody is told, as the file says",
+        };
+        write!(f, "{} has another password: {told}", self.room)?;
+        let Some(admission) = &self.unasked else { return Ok(()) };
+        let how = format!("people come in by `lobby.admission = \"{admission}\"`");
+        write!(f, "\n  nothing asks for it there: {how}")
+    }
+}
+
 impl Operator {
     /// Gives a room this password, or one as the policy makes them. The reply never has it; the moderators inside
     /// are told, where the room's rules say so.
-    pub(super) async fn password(
+    async fn password(
         &self,
         name: &str,
         typed: Option<Secret>,
-    ) -> Result<Value, Failure> {
+    ) -> Result<PasswordChanged, Failure> {
         let jid = address(name)?;
         let live = room(&self.shared, &jid, None).await?;
         let rules = {
@@ -64,10 +128,9 @@ impl Operator {
         apply_with(&self.shared, &jid, None, typed.as_ref(), change).await?;
         let admission = rules.lobby.admission.value;
         let unasked = matches!(admission, Admission::Lobby | Admission::Open);
-        let unasked = unasked.then(|| admission.name());
-        Ok(json!({
-            "room": jid.as_str(), "source": source.name(), "told": tells, "unasked": unasked,
-        }))
+        let unasked = unasked.then(|| admission.name().to_owned());
+        let (room, source) = (jid.to_string(), source.name().to_owned());
+        Ok(PasswordChanged { room, source, told: tells, unasked })
     }
 
     /// A typed password is as good as a moderator's has to be.

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use super::failure::{conflict, not_found};
 use crate::component::lately::{Last, Seen};
 use crate::config::nearest;
@@ -13,8 +16,11 @@ use crate::policy::removal::{Removal, certain_marks};
 use crate::wire::room::LiveRoom;
 
 /// Where somebody is, as seen from a room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Found {
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Found {
     /// Inside.
     Inside,
     /// Waits to be let in.
@@ -28,14 +34,14 @@ pub(super) enum Found {
 }
 
 impl Found {
-    /// The name in replies.
-    pub(super) const fn name(self) -> &'static str {
+    /// The words of the command line.
+    pub(super) const fn in_words(self) -> &'static str {
         match self {
             Self::Inside => "inside",
-            Self::Waits => "waits",
-            Self::Refused => "refused",
-            Self::Left => "left",
-            Self::Known => "known",
+            Self::Waits => "waiting",
+            Self::Refused => "refused lately as removed",
+            Self::Left => "there lately",
+            Self::Known => "not seen lately",
         }
     }
 }

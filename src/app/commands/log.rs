@@ -1,15 +1,66 @@
-//! An entry in words.
+//! `log`: entries of the audit, and an entry in words.
 
 use std::borrow::Cow;
+use std::fmt;
 
+use clap::Args;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::config::Visible;
+use super::failure::unavailable;
+use super::{Call, Verb};
+use crate::config::{Role, Visible};
+use crate::control::{Answer, Failure, Impact};
 use crate::policy::denial::Denial;
-use crate::store::{Entry, Kind};
+use crate::store::{Entry, Kind, Query};
+
+/// Search the audit: what was decided, what operators did, who came and went
+#[derive(Clone, Debug, Default, Serialize, Deserialize, Args, JsonSchema)]
+pub struct Log {
+    /// What is searched for
+    #[arg(skip)]
+    #[serde(flatten)]
+    pub query: Query,
+}
+
+impl Verb for Log {
+    const NAME: &'static str = "log";
+    const TITLE: &'static str = "Log";
+    const ROLE: Role = Role::Viewer;
+    const IMPACT: Impact = Impact::ReadOnly;
+    type Reply = Entries;
+
+    async fn run(self, call: &Call<'_>) -> Result<Entries, Failure> {
+        let store = call.shared.desk().audit().store().cloned();
+        let store = store.ok_or_else(|| {
+            unavailable("there is no audit database: the file says so (`store.file`)")
+        })?;
+        let found = store.search_all(self.query).await.map_err(unavailable)?;
+        Ok(Entries { entries: found.entries, note: found.note })
+    }
+}
+
+/// The entries, in the order of their numbers.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Entries {
+    /// The entries.
+    pub entries: Vec<Entry>,
+    /// What may be missing, and why.
+    pub note: Option<String>,
+}
+
+impl Answer for Entries {}
+
+impl fmt::Display for Entries {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines: Vec<_> = self.entries.iter().map(line).collect();
+        f.write_str(&lines.join("\n"))
+    }
+}
 
 /// An entry in one line. What others wrote cannot make a terminal do anything.
-pub(super) fn line(entry: &Entry) -> String {
+pub fn line(entry: &Entry) -> String {
     let mut words = vec![entry.at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()];
     words.extend(entry.room.clone());
     words.extend(match (&entry.person, &entry.nick) {

@@ -1,43 +1,62 @@
-//! `/openapi.json`: what the API is, in OpenAPI 3.1, made from the table of commands.
+//! `/openapi.json`: the API in OpenAPI 3.1, made from the commands and the types that the API replies.
 
 use axum::Json;
+use axum::extract::State as Of;
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
-use super::api::kind;
-use crate::control::{COMMANDS, Command, Field, FieldKind, Stakes};
-
-/// The reply of each command, as JSON Schema (2020-12). Strict: what is not here is not sent.
-const REPLIES: &str = include_str!("replies.json");
+use super::api::{Commands, Summary};
+use super::health::Ready;
+use super::router::State;
+use super::site::Site;
+use crate::control::{Command, Failure, Impact, strict};
 
 /// The OpenAPI description.
-pub(super) async fn serve() -> Json<Value> {
-    Json(document())
+pub(super) async fn serve<S: Site>(Of(state): Of<State<S>>) -> Json<Value> {
+    Json(document(state.site.commands()))
+}
+
+/// A reply to something that is done.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct Failed {
+    /// Why it was not done.
+    failed: Failure,
 }
 
 /// The whole description.
-pub fn document() -> Value {
-    let described: Value = serde_json::from_str(REPLIES).unwrap_or_default();
+pub fn document(commands: &[Command]) -> Value {
+    let settings = SchemaSettings::draft2020_12().for_serialize().with(|it| {
+        it.definitions_path = "/components/schemas".into();
+        it.meta_schema = None;
+    });
+    let mut types = settings.into_generator();
     let mut paths = Map::new();
-    for command in COMMANDS {
-        let done = described.pointer(&format!("/replies/{}", command.name));
-        let done = done.cloned().unwrap_or(Value::Bool(false));
+    for command in commands.iter().filter(|command| !command.is_local) {
+        let mut done = (command.reply)(&mut types);
+        strict(&mut done);
         let path = format!("/api/v1/commands/{}", command.name);
         paths.insert(path, json!({ "post": by_command(command, &done) }));
-        if command.stakes == Stakes::Looks {
+        if command.impact == Impact::ReadOnly {
             let path = format!("/api/v1/{}", command.name);
             paths.insert(path, json!({ "get": by_query(command, &done) }));
         }
         if command.name == "room" {
-            let room = json!({
-                "name": "room", "in": "path", "required": true, "schema": schema(FieldKind::Room),
-            });
             let mut get = by_query(command, &done);
-            put(&mut get, "parameters", json!([room]));
+            if let Some(room) = get.pointer_mut("/parameters/0") {
+                put(room, "in", "path".into());
+            }
             paths.insert("/api/v1/rooms/{room}".to_owned(), json!({ "get": get }));
         }
     }
-    paths.extend(views());
-    let failure = json!({ "$ref": "#/components/schemas/Failure" });
+    paths.extend(views(&mut types));
+    let failure = types.subschema_for::<Failed>();
+    let schemas = types.take_definitions(true).into_iter().map(|(name, schema)| {
+        let mut schema = Schema::try_from(schema).unwrap_or_default();
+        strict(&mut schema);
+        (name, Value::from(schema))
+    });
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -50,18 +69,15 @@ pub fn document() -> Value {
         "paths": paths,
         "components": {
             "responses": { "Failure": response("It is not done.", &failure) },
-            "schemas": described.get("schemas"),
+            "schemas": schemas.collect::<Map<_, _>>(),
             "securitySchemes": { "token": { "type": "http", "scheme": "bearer" } },
         },
     })
 }
 
 /// The paths that are no commands.
-fn views() -> Map<String, Value> {
-    let own = |about: &str, name: &str| {
-        let schema = json!({ "$ref": format!("#/components/schemas/{name}") });
-        json!({ "summary": about, "responses": responses(&schema, &["401"]) })
-    };
+fn views(types: &mut SchemaGenerator) -> Map<String, Value> {
+    let own = |about: &str, schema: Schema| json!({ "summary": about, "responses": responses(&schema, &["401"]) });
     let text = |about: &str, kind: &str| {
         let content =
             Map::from_iter([(kind.to_owned(), json!({ "schema": { "type": "string" } }))]);
@@ -72,17 +88,20 @@ fn views() -> Map<String, Value> {
         put(&mut view, "security", json!([]));
         view
     };
-    let mut ready = open(own("Whether every service is under the policy.", "Ready"));
+    let about_ready = "Whether every service is under the policy.";
+    let mut ready = open(own(about_ready, types.subschema_for::<Ready>()));
     if let Some(responses) = ready.get_mut("responses").and_then(Value::as_object_mut) {
         responses.remove("401");
         if let Some(reply) = responses.get("200").cloned() {
             responses.insert("503".to_owned(), reply);
         }
     }
+    let commands = own("The commands that the caller may give.", types.subschema_for::<Commands>());
+    let summary = own("The last hour, a minute at a time.", types.subschema_for::<Summary>());
     let stream = "Events as they happen: `status`, `rooms`, `entries`, and `over` at the end.";
     [
-        ("/api/v1/commands", own("The commands that the caller may give.", "Commands")),
-        ("/api/v1/metrics-summary", own("The last hour, a minute at a time.", "Summary")),
+        ("/api/v1/commands", commands),
+        ("/api/v1/metrics-summary", summary),
         ("/api/v1/stream", text(stream, "text/event-stream")),
         ("/metrics", text("Metrics in OpenMetrics text.", "application/openmetrics-text")),
         ("/healthz", open(text("The process answers.", "text/plain"))),
@@ -94,36 +113,27 @@ fn views() -> Map<String, Value> {
     .collect()
 }
 
-fn by_command(command: &Command, done: &Value) -> Value {
-    let fields = command.fields.iter();
-    let required: Vec<_> = fields.clone().filter(|it| it.required).map(|it| it.name).collect();
-    let body = json!({
-        "type": "object",
-        "properties": fields.map(|it| (it.name.to_owned(), described(it))).collect::<Map<_, _>>(),
-        "required": required,
-        "additionalProperties": false,
-    });
+fn by_command(command: &Command, done: &Schema) -> Value {
     let mut operation = operation(command, done);
     put(&mut operation, "operationId", command.name.into());
-    let content = json!({ "application/json": { "schema": body } });
+    let content = json!({ "application/json": { "schema": command.arguments } });
     put(&mut operation, "requestBody", json!({ "required": true, "content": content }));
     operation
 }
 
-fn by_query(command: &Command, done: &Value) -> Value {
-    let parameters: Vec<_> = command
-        .fields
-        .iter()
-        .map(|field| {
-            json!({ "name": field.name, "in": "query", "required": field.required, "schema": described(field) })
-        })
-        .collect();
+fn by_query(command: &Command, done: &Schema) -> Value {
+    let parameter = |name: &str, required: bool| {
+        let schema = command.arguments.pointer(&format!("/properties/{name}"));
+        json!({ "name": name, "in": "query", "required": required, "schema": schema })
+    };
+    let fields = command.fields.iter();
+    let parameters: Vec<_> = fields.map(|field| parameter(field.name, field.required)).collect();
     let mut operation = operation(command, done);
     put(&mut operation, "parameters", parameters.into());
     operation
 }
 
-fn operation(command: &Command, done: &Value) -> Value {
+fn operation(command: &Command, done: &Schema) -> Value {
     let reply = json!({
         "type": "object",
         "properties": { "done": done },
@@ -134,40 +144,20 @@ fn operation(command: &Command, done: &Value) -> Value {
         "summary": command.title,
         "description": command.about,
         "x-role": command.role,
-        "x-stakes": command.stakes.name(),
+        "x-stakes": command.impact.name(),
         "responses": responses(&reply, &["400", "401", "403", "404", "409", "503"]),
     })
 }
 
-fn responses(done: &Value, failures: &[&str]) -> Value {
+fn responses(done: &impl serde::Serialize, failures: &[&str]) -> Value {
     let failure = json!({ "$ref": "#/components/responses/Failure" });
     let failures = failures.iter().map(|status| ((*status).to_owned(), failure.clone()));
     let done = ("200".to_owned(), response("It is done.", done));
     failures.chain([done]).collect::<Map<_, _>>().into()
 }
 
-fn response(about: &str, schema: &Value) -> Value {
+fn response(about: &str, schema: &impl serde::Serialize) -> Value {
     json!({ "description": about, "content": { "application/json": { "schema": schema } } })
-}
-
-fn described(field: &Field) -> Value {
-    let mut schema = schema(field.kind);
-    put(&mut schema, "description", field.label.into());
-    put(&mut schema, "x-kind", kind(field.kind).into());
-    schema
-}
-
-fn schema(kind: FieldKind) -> Value {
-    match kind {
-        FieldKind::Text | FieldKind::Lines | FieldKind::Duration => json!({ "type": "string" }),
-        FieldKind::Room | FieldKind::Person => json!({ "type": "string", "format": "jid" }),
-        FieldKind::Time => json!({ "type": "string", "format": "date-time" }),
-        FieldKind::Flag => json!({ "type": "boolean", "default": false }),
-        FieldKind::Number => json!({ "type": "integer", "minimum": 0 }),
-        FieldKind::Secret => json!({ "type": "string", "format": "password", "writeOnly": true }),
-        FieldKind::Choice(words) => json!({ "type": "string", "enum": words }),
-        FieldKind::List => json!({ "type": "array", "items": { "type": "string" } }),
-    }
 }
 
 fn put(object: &mut Value, key: &str, value: Value) {

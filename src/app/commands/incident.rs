@@ -1,18 +1,24 @@
 //! Gathering what an incident is made of.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::time::Duration;
 
+use clap::Args;
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
-use super::Operator;
 use super::failure::{invalid, unavailable};
+use super::{Call, Verb};
 use crate::app::clock::now;
 use crate::app::incidents::keep;
-use crate::control::{Caller, Face, Failure, FailureKind};
+use crate::config::Role;
+use crate::control::{Answer, Face, Failure, FailureKind, Impact};
 use crate::incident::{About, Context, MOST, bundle, moment, page, seal};
 use crate::jid::{BareJid, JidError};
+use crate::schema;
 use crate::store::{By, Entry, Kind, Query, Store};
 
 /// Where nothing is said: since so long ago.
@@ -24,17 +30,65 @@ const BYTES: usize = 8 * 1024 * 1024;
 /// What has just happened is in the database after so long.
 const SETTLED: Duration = Duration::from_millis(150);
 
-/// What is asked for.
-#[derive(Debug)]
-pub(super) struct Asked {
-    pub(super) room: Option<String>,
-    pub(super) person: Option<String>,
-    pub(super) since: Option<String>,
-    pub(super) until: Option<String>,
-    pub(super) note: Option<String>,
+/// Put everything about an incident into one file: who was there when, what they did, what was decided and by which policy
+#[derive(Clone, Debug, Default, Serialize, Deserialize, Args, JsonSchema)]
+pub struct Incident {
+    /// The room it happened in
+    #[arg(long, value_name = "JID")]
+    #[schemars(with = "Option<schema::Room>")]
+    pub room: Option<String>,
+    /// The person it is about
+    #[arg(long, value_name = "JID")]
+    #[schemars(with = "Option<schema::Person>")]
+    pub person: Option<String>,
+    /// From that moment on (RFC 3339), or so long ago; a day ago by default
+    #[arg(long, value_name = "WHEN")]
+    #[schemars(with = "Option<schema::Moment>")]
+    pub since: Option<String>,
+    /// Until that moment, or so long ago; now by default
+    #[arg(long, value_name = "WHEN")]
+    #[schemars(with = "Option<schema::Moment>")]
+    pub until: Option<String>,
+    /// A remark for those who read it
+    #[arg(long, value_name = "TEXT")]
+    pub note: Option<String>,
 }
 
-impl Asked {
+/// What is known of it (docs/incidents.md), and its checksum.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Report {
+    /// The checksum of the incident.
+    pub sha256: String,
+    /// The incident; an ad-hoc command replies where it was kept instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Map<String, Value>>")]
+    pub incident: Option<Value>,
+    /// A page that shows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page: Option<String>,
+    /// Where it was kept on the server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// How many entries it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entries: Option<usize>,
+    /// Whether there was more than fits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cut: Option<bool>,
+    /// How many people were there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub people: Option<usize>,
+}
+
+impl Answer for Report {}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "incident with SHA-256 {}", self.sha256)
+    }
+}
+
+impl Incident {
     fn about(self, now: Timestamp) -> Result<About, Failure> {
         if self.room.is_none() && self.person.is_none() {
             return Err(invalid("an incident needs `room` or `person`, or both"));
@@ -74,11 +128,21 @@ impl Asked {
     }
 }
 
-impl Operator {
-    /// Everything about an incident. Who asks by ad-hoc command is told where it was kept; others get it.
-    pub(super) async fn incident(&self, caller: &Caller, asked: Asked) -> Result<Value, Failure> {
-        let about = asked.about(now())?;
-        let store = self.shared.desk().audit().store().cloned();
+impl Verb for Incident {
+    const NAME: &'static str = "incident";
+    const TITLE: &'static str = "Incident report";
+    const ROLE: Role = Role::Duty;
+    const IMPACT: Impact = Impact::Reversible;
+    type Reply = Report;
+
+    fn addresses(&self) -> Vec<&str> {
+        self.room.iter().chain(&self.person).map(String::as_str).collect()
+    }
+
+    /// A caller by ad-hoc command is told where it was kept; others get it.
+    async fn run(self, call: &Call<'_>) -> Result<Report, Failure> {
+        let (about, caller) = (self.about(now())?, call.caller);
+        let store = call.shared.desk().audit().store().cloned();
         let store = store.ok_or_else(|| {
             let reason = "nothing is kept to make it of: the file says `store.file = \"\"`";
             Failure::new(FailureKind::Unavailable, reason)
@@ -87,7 +151,7 @@ impl Operator {
         let gathered = Gathered::of(&store, &about).await?;
         let (face, role) = (caller.face.name().into(), caller.role.name().into());
         let by = By { face, name: caller.name.clone(), role };
-        let server = self.shared.desk().audit().server().to_owned();
+        let server = call.shared.desk().audit().server().to_owned();
         let context = Context {
             by: &by,
             now: now(),
@@ -99,23 +163,27 @@ impl Operator {
         let bundle = bundle(&about, &entries, &before, &policies, &context);
         let sha256 = seal(&bundle);
         match caller.face {
-            Face::CommandLine => Ok(json!({ "sha256": sha256, "incident": bundle })),
+            Face::CommandLine => Ok(Report { sha256, incident: Some(bundle), ..Report::default() }),
             Face::Http => {
-                let page = page(&bundle);
-                Ok(json!({ "sha256": sha256, "incident": bundle, "page": page }))
+                let page = Some(page(&bundle));
+                Ok(Report { sha256, incident: Some(bundle), page, ..Report::default() })
             }
             Face::AdHoc => {
-                let directory = self.shared.upkeep().settings.component.state_dir.join("incidents");
+                let directory = call.shared.upkeep().settings.component.state_dir.join("incidents");
                 let (page, made, seal) = (page(&bundle), context.now, sha256.clone());
                 let kept =
                     tokio::task::spawn_blocking(move || keep(&directory, made, &seal, &page));
                 let path = kept.await.map_err(unavailable)?.map_err(|error| {
                     unavailable(format!("the incident could not be kept: {error}"))
                 })?;
-                Ok(json!({
-                    "file": path.display().to_string(), "sha256": sha256, "entries": entries.len(),
-                    "cut": context.is_cut, "people": people(&bundle),
-                }))
+                Ok(Report {
+                    sha256,
+                    file: Some(path.display().to_string()),
+                    entries: Some(entries.len()),
+                    cut: Some(context.is_cut),
+                    people: Some(people(&bundle)),
+                    ..Report::default()
+                })
             }
         }
     }

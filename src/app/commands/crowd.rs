@@ -4,19 +4,19 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, json};
 
 use super::Operator;
 use super::deed::Deed;
 use super::failure::not_found;
 use super::going::{Out, Removing, reason, with_time};
-use super::outcome::{Done, after, classes_of, is_banned, tell_kept_out, told};
-use super::people::changed;
+use super::outcome::{Done, PeopleDone, PersonDone, after, classes_of, is_banned, is_kept, told};
+use super::people::{ForPeople, changed};
 use super::wanted::Wanted;
 use super::whom::{Found, Person};
 use crate::app::clock::now;
 use crate::app::rooms::{RoomError, address, apply, room};
-use crate::control::{Failure, ForPeople};
+use crate::control::Failure;
 use crate::jid::{BareJid, folded};
 use crate::policy::attempt::{Affiliation, Requester, Role};
 use crate::policy::class::Class;
@@ -204,7 +204,7 @@ impl Operator {
         act: Act,
         asked: &ForPeople,
         deed: &Deed,
-    ) -> Result<Value, Failure> {
+    ) -> Result<PeopleDone, Failure> {
         let (wanted, jid, rules) =
             (Wanted::new(asked)?, address(&asked.room)?, self.rules(&asked.room));
         let policy = Arc::clone(self.shared.desk().policy());
@@ -309,42 +309,48 @@ impl Operator {
         let people = done.iter().map(|(person, done)| {
             let is_so = now_there.as_ref().is_none_or(|live| done.is_so(person, live, &removal));
             let done = if is_so { *done } else { Done::Remains };
-            let mut told = told((&policy, &rules), &live, (person, done), asked.dry_run);
-            if let Act::Remove(_) = act {
-                tell_kept_out(&mut told, person, (&policy, &removal), now_there.as_ref());
-            }
-            told
+            let told = told((&policy, &rules), &live, (person, done), asked.dry_run);
+            let is_removal = matches!(act, Act::Remove(_));
+            let kept = || is_kept(person, (&policy, &removal), now_there.as_ref());
+            PersonDone { kept_out: is_removal.then(kept).flatten(), ..told }
         });
-        let mut people: Vec<Value> = people.collect();
+        let mut people: Vec<_> = people.collect();
         if !asked.dry_run {
             self.write_down_people(&jid, act, &people, deed);
         }
         let spare = |person| told((&policy, &rules), &live, (person, Done::Spared), asked.dry_run);
         people.extend(spared.iter().map(spare));
-        let is_gone = is_known && now_there.is_none();
-        Ok(json!({
-            "room": jid, "dry_run": asked.dry_run, "people": people, "removal_lifted": false,
-            "room_ended": is_gone, "stopped": stopped,
-        }))
+        Ok(PeopleDone {
+            room: jid.to_string(),
+            dry_run: asked.dry_run,
+            people,
+            removal_lifted: false,
+            room_ended: is_known && now_there.is_none(),
+            stopped,
+        })
     }
 
     /// Writes down what was done with each, as if it had been asked for by itself.
-    fn write_down_people(&self, room: &BareJid, act: Act, people: &[Value], deed: &Deed) {
+    fn write_down_people(&self, room: &BareJid, act: Act, people: &[PersonDone], deed: &Deed) {
         for person in people {
             let mut details = Map::new();
             details.insert("of_many".to_owned(), true.into());
-            for name in ["found", "done"] {
-                if let Some(value) = person.get(name) {
-                    details.insert(name.to_owned(), value.clone());
-                }
-            }
-            let jid = person.get("jid").and_then(Value::as_str);
-            let is_left =
-                |as_one: Done| person.get("done").is_some_and(|done| done == as_one.name());
-            let outcome = match (is_left(Done::Remains), is_left(Done::Banned)) {
-                (true, _) => Err("still there, or again"),
-                (_, true) => Err("banned"),
-                (false, false) => Ok(()),
+            details.insert("found".to_owned(), json!(person.found));
+            details.insert("done".to_owned(), json!(person.done));
+            let jid = Some(person.jid.as_str());
+            let outcome = match person.done {
+                Done::Remains => Err("still there, or again"),
+                Done::Banned => Err("banned"),
+                Done::Admitted
+                | Done::MayEnter
+                | Done::Rejected
+                | Done::Removed
+                | Done::Held
+                | Done::MustKnock
+                | Done::KeptOut
+                | Done::Demoted
+                | Done::Spared
+                | Done::Nothing => Ok(()),
             };
             deed.part(act.name(), (room.as_str(), jid), details, outcome, &self.shared, now());
         }

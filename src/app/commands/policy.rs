@@ -1,15 +1,111 @@
-//! `plan`: what another file would do, in words.
+//! Another policy: what it would do, and putting it in force.
 
-use std::path::Path;
+use std::fmt;
 
-use crate::config::{KeyChange, Said};
-use crate::control::{List, PersonChange, Plan, ProviderChange, RoomChange};
+use clap::Args;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
-/// Most lines of a list that people are shown.
+use super::failure::{conflict, invalid};
+use super::{Call, Verb};
+use crate::app::plan::plan;
+use crate::app::reload::{Reloaded, reload};
+use crate::config::{KeyChange, Role, Said};
+use crate::control::{
+    self, Answer, Candidate, Failure, Impact, List, PersonChange, ProviderChange, RoomChange, Typed,
+};
+use crate::schema;
+
+/// Most lines of a list that are shown.
 const MOST: usize = 50;
 
+/// Report what another file would do to the rooms and people that are there, and change nothing
+///
+/// Without a file: the component's own, as it is now.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, Args, JsonSchema)]
+pub struct Plan {
+    /// The absolute path of the file: the files that it names are looked for next to it
+    #[arg(skip)]
+    #[serde(default)]
+    pub path: String,
+    /// The text of the file
+    #[arg(skip)]
+    #[schemars(with = "Option<schema::Lines>")]
+    pub text: Option<Typed>,
+}
+
+impl Verb for Plan {
+    const NAME: &'static str = "plan";
+    const TITLE: &'static str = "Plan";
+    const ROLE: Role = Role::Operator;
+    const IMPACT: Impact = Impact::ReadOnly;
+    type Reply = control::Plan;
+
+    async fn run(self, call: &Call<'_>) -> Result<control::Plan, Failure> {
+        let candidate = match (self.path, self.text) {
+            (path, Some(Typed(text))) => Some(Candidate { path, text }),
+            (path, None) if path.is_empty() => None,
+            (_, None) => return Err(invalid("`plan` needs `text` where `path` is given")),
+        };
+        plan(&call.shared, candidate).await.map_err(invalid)
+    }
+}
+
+/// Read the policy file again; a file that would remove too many people is refused
+#[derive(Clone, Debug, Default, Serialize, Deserialize, Args, JsonSchema)]
+pub struct Reload {
+    /// Whatever it does to those who are there
+    #[arg(long)]
+    #[serde(default)]
+    pub force: bool,
+}
+
+impl Verb for Reload {
+    const NAME: &'static str = "reload";
+    const TITLE: &'static str = "Reload";
+    const ROLE: Role = Role::Operator;
+    const IMPACT: Impact = Impact::Reversible;
+    type Reply = Reloaded;
+
+    async fn run(self, call: &Call<'_>) -> Result<Reloaded, Failure> {
+        reload(&call.shared, self.force).await.map_err(conflict)
+    }
+}
+
+impl Answer for Reloaded {
+    fn is_complete(&self) -> bool {
+        self.restart.is_empty()
+    }
+}
+
+impl fmt::Display for Reloaded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { revision, removed, restart } = self;
+        write!(f, "policy {revision} is in force")?;
+        if *removed > 0 {
+            write!(f, "\n{removed} people may no longer be inside, and are removed")?;
+        }
+        if !restart.is_empty() {
+            write!(f, "\nNOT IN FORCE until a restart: {}", restart.join(", "))?;
+        }
+        Ok(())
+    }
+}
+
+impl Answer for control::Plan {
+    fn is_complete(&self) -> bool {
+        !self.refused
+    }
+}
+
+impl fmt::Display for control::Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&in_words(self))
+    }
+}
+
 /// The plan in words.
-pub(super) fn in_words(plan: &Plan) -> String {
+fn in_words(plan: &control::Plan) -> String {
     let mut lines: Vec<String> =
         plan.warnings.iter().map(|warning| format!("warning: {warning}")).collect();
     if plan.running == plan.revision {
@@ -45,11 +141,6 @@ pub(super) fn in_words(plan: &Plan) -> String {
     }
     lines.push("nothing was changed".to_owned());
     lines.join("\n")
-}
-
-/// The same file, as the component finds it from wherever it runs.
-pub(super) fn absolute(file: &Path) -> String {
-    std::path::absolute(file).unwrap_or_else(|_| file.to_owned()).display().to_string()
 }
 
 fn list<T>(lines: &mut Vec<String>, what: &str, all: &List<T>, shown: fn(&T) -> String) {

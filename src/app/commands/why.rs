@@ -1,23 +1,40 @@
 //! A decision of the log, explained again from its facts.
 
 use std::borrow::Cow;
+use std::fmt;
 
-use serde_json::{Value, json};
+use clap::Args;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
-use super::Operator;
+use super::explain::Explained;
 use super::failure::{not_found, unavailable};
-use super::looks::explanation_to_json;
+use super::{Call, Verb};
 use crate::component::line::{Line, VERSION};
-use crate::control::Failure;
+use crate::config::Role;
+use crate::control::{Answer, Failure, Impact};
 use crate::policy::Policy;
 use crate::policy::explain::explain;
 use crate::policy::facts::Facts;
-use crate::store::{Kind, Query};
+use crate::store::{Entry, Kind, Query};
 
-impl Operator {
-    /// The entry of a decision, and its explanation by the policy in force.
-    pub(super) async fn why(&self, decision: String) -> Result<Value, Failure> {
-        let store = self.store().ok_or_else(|| {
+/// Explain a decision of the audit again, from the facts it was made on
+#[derive(Clone, Debug, Default, Serialize, Deserialize, Args, JsonSchema)]
+pub struct Why {
+    /// The decision's id
+    pub decision: String,
+}
+
+impl Verb for Why {
+    const NAME: &'static str = "why";
+    const TITLE: &'static str = "Why";
+    const ROLE: Role = Role::Viewer;
+    const IMPACT: Impact = Impact::ReadOnly;
+    type Reply = Reason;
+
+    async fn run(self, call: &Call<'_>) -> Result<Reason, Failure> {
+        let decision = self.decision;
+        let store = call.store().ok_or_else(|| {
             unavailable("there is no audit database: the file says so (`store.file`)")
         })?;
         let query = Query {
@@ -30,18 +47,42 @@ impl Operator {
         let Some(entry) = found.entries.into_iter().next() else {
             return Err(not_found(format!("the audit has no decision `{decision}`")));
         };
-        let policy = self.shared.desk().policy().clone();
+        let policy = call.shared.desk().policy().clone();
         let (explanation, note) = match again(&policy, &entry.body) {
             Ok((explanation, note)) => (Some(explanation), note),
             Err(note) => (None, Some(note)),
         };
-        Ok(json!({ "entry": entry, "explanation": explanation, "note": note }))
+        Ok(Reason { entry, explanation, note: note.map(str::to_owned) })
+    }
+}
+
+/// The entry, its explanation by the policy in force, and a remark.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Reason {
+    /// The entry of the audit.
+    pub entry: Entry,
+    /// The explanation; null: there is none, as the note says.
+    pub explanation: Option<Explained>,
+    /// A remark.
+    pub note: Option<String>,
+}
+
+impl Answer for Reason {}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Entry { id, at, revision, verdict, .. } = &self.entry;
+        let [id, revision] = [id, revision].map(|it| it.as_deref().unwrap_or("?"));
+        let verdict = verdict.as_deref().unwrap_or("?");
+        write!(f, "decision {id} at {at}, by policy {revision}: {verdict}")?;
+        self.note.iter().try_for_each(|note| write!(f, "\nnote: {note}"))?;
+        self.explanation.iter().try_for_each(|explained| write!(f, "\n{explained}"))
     }
 }
 
 /// Explains a line of the log again; and what there is to say beside. It is decided by the file alone: the bans made
 /// at run time that held then are among its facts, and those made since are not meant.
-fn again(policy: &Policy, line: &str) -> Result<(Value, Option<&'static str>), &'static str> {
+fn again(policy: &Policy, line: &str) -> Result<(Explained, Option<&'static str>), &'static str> {
     let line: Line<'_> = serde_json::from_str(line)
         .map_err(|_| "what it rested on was not kept, or is not readable any more")?;
     if line.v != VERSION {
@@ -65,7 +106,7 @@ fn again(policy: &Policy, line: &str) -> Result<(Value, Option<&'static str>), &
         (false, true) => Some("decided again, it ends otherwise: see `vestibule replay --exact`"),
         (false, false) => Some("another policy decided it; this is how the one in force would"),
     };
-    Ok((explanation_to_json(&explanation, &facts, &policy.texts), note))
+    Ok((Explained::new(&explanation, &facts, &policy.texts), note))
 }
 
 #[cfg(test)]
@@ -83,7 +124,7 @@ mod tests {
         let policy = Policy { revision: "one".to_owned(), ..Policy::default() };
         let (explained, note) = again(&policy, &line("one", "")).unwrap();
         assert_eq!(note, None);
-        assert_eq!((&explained["rule"], &explained["ban"]), (&json!("ban"), &json!("b1")));
+        assert_eq!((&*explained.rule, explained.ban.as_deref()), ("ban", Some("b1")));
         let (_, note) = again(&policy, &line("two", "")).unwrap();
         assert!(note.unwrap().contains("another policy"));
         assert!(again(&policy, &line("one", r#","again":true"#)).is_err());

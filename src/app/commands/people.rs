@@ -3,25 +3,29 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use serde_json::{Value, json};
+use clap::Args;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
-use super::Operator;
 use super::crowd::Act;
 use super::deed::Deed;
 use super::failure::{conflict, not_found, unavailable};
 use super::going::{Out, Removing, reason, removes, with_time};
-use super::outcome::{Done, after, is_banned, tell_kept_out, told, why_never};
+use super::outcome::{Done, PeopleDone, PersonDone, after, is_banned, is_kept, told, why_never};
 use super::wanted::only_one;
 use super::whom::{Found, People, Person, away, is_known, known};
+use super::{Call, Operator, Verb};
 use crate::app::rooms::{RoomError, address, apply, room};
 use crate::component::desk::Desk;
-use crate::control::{Failure, ForPeople};
+use crate::config::Role;
+use crate::control::{Failure, Impact, Length};
 use crate::jid::BareJid;
 use crate::policy::Policy;
 use crate::policy::attempt::Requester;
 use crate::policy::record::Record;
 use crate::policy::removal::{Removal, admission, lift};
 use crate::policy::verdict::Effects;
+use crate::schema;
 use crate::store::Query;
 use crate::wire::room::LiveRoom;
 use crate::xmpp::Element;
@@ -36,9 +40,216 @@ pub(super) struct Plan {
     pub(super) lifts: bool,
 }
 
+/// The people of a room whom a command is about: one by name, or everyone of whom all that is given is true.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, Args, JsonSchema)]
+pub struct Whom {
+    /// The room's address
+    #[arg(allow_hyphen_values = true)]
+    #[schemars(with = "schema::Room")]
+    pub room: String,
+    /// Person: address, nick, or id of a decision on them; left out, everyone of whom all that is given is true
+    #[arg(allow_hyphen_values = true)]
+    #[schemars(with = "Option<schema::Person>")]
+    pub jid: Option<String>,
+    /// Everyone
+    #[arg(long)]
+    #[serde(default)]
+    pub all: bool,
+    /// Those who came or knocked within this time, like "5 minutes"
+    #[arg(long, value_name = "LENGTH")]
+    #[schemars(with = "Option<schema::Length>")]
+    pub since: Option<Length>,
+    /// Those whose nick, name or address is like this: `*` any text, `?` any character
+    #[arg(long, value_name = "PATTERN", allow_hyphen_values = true)]
+    pub r#match: Option<String>,
+    /// Those of this class of the policy, like guest
+    #[arg(long, value_name = "CLASS", value_parser = CLASSES)]
+    #[schemars(extend("enum" = CLASSES))]
+    pub class: Option<String>,
+    /// Those from this network, like 192.0.2.0/24
+    #[arg(long, value_name = "NETWORK")]
+    pub network: Option<String>,
+    /// Only say who, and do nothing
+    #[arg(long)]
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// The classes of people; services are none.
+const CLASSES: [&str; 7] =
+    ["operator", "listed", "token", "account", "returning", "federated", "guest"];
+
+impl Whom {
+    fn addresses(&self) -> Vec<&str> {
+        let jid = self.jid.iter().filter(|jid| jid.contains('@'));
+        [&self.room].into_iter().chain(jid).map(String::as_str).collect()
+    }
+}
+
+/// Let people in who wait, or one person who was removed
+///
+/// One person, or everyone who waits and of whom all that is given is true. Exit status 1: nobody was meant, or somebody
+/// waits still.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, Args, JsonSchema)]
+pub struct Admit {
+    /// Whom it is about
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub whom: Whom,
+}
+
+impl Verb for Admit {
+    const NAME: &'static str = "admit";
+    const TITLE: &'static str = "Admit";
+    const ROLE: Role = Role::Duty;
+    const IMPACT: Impact = Impact::Reversible;
+    type Reply = PeopleDone;
+
+    fn addresses(&self) -> Vec<&str> {
+        self.whom.addresses()
+    }
+
+    async fn run(self, call: &Call<'_>) -> Result<PeopleDone, Failure> {
+        call.admit(&self.whom.into(), call.deed).await
+    }
+}
+
+/// Turn people away who wait
+///
+/// One person, or everyone who waits and of whom all that is given is true. Exit status 1: nobody was meant, or somebody
+/// waits still.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, Args, JsonSchema)]
+pub struct Reject {
+    /// Whom it is about
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub whom: Whom,
+}
+
+impl Verb for Reject {
+    const NAME: &'static str = "reject";
+    const TITLE: &'static str = "Reject";
+    const ROLE: Role = Role::Duty;
+    const IMPACT: Impact = Impact::Reversible;
+    type Reply = PeopleDone;
+
+    fn addresses(&self) -> Vec<&str> {
+        self.whom.addresses()
+    }
+
+    async fn run(self, call: &Call<'_>) -> Result<PeopleDone, Failure> {
+        call.reject(&self.whom.into(), call.deed).await
+    }
+}
+
+/// Remove people from a room, or one person who has just left
+///
+/// One person, or everyone who is inside or waits and of whom all that is given is true; services never, moderators and
+/// operators only with --moderators (operators also with --class operator). Exit status 1: nobody was meant, or somebody is
+/// there still.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, Args, JsonSchema)]
+pub struct Remove {
+    /// Whom it is about
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub whom: Whom,
+    /// Moderators and operators, too, if more than one person is meant
+    #[arg(long)]
+    #[serde(default)]
+    pub moderators: bool,
+    /// What they are told
+    #[arg(long)]
+    pub reason: Option<String>,
+    /// How long they stay out of this room, like "30 minutes", instead of what the file says
+    #[arg(long, value_name = "LENGTH")]
+    #[schemars(with = "Option<schema::Length>")]
+    pub keep_out: Option<Length>,
+}
+
+impl Verb for Remove {
+    const NAME: &'static str = "remove";
+    const TITLE: &'static str = "Remove";
+    const ROLE: Role = Role::Duty;
+    const IMPACT: Impact = Impact::Reversible;
+    type Reply = PeopleDone;
+
+    fn addresses(&self) -> Vec<&str> {
+        self.whom.addresses()
+    }
+
+    async fn run(self, call: &Call<'_>) -> Result<PeopleDone, Failure> {
+        let Self { whom, moderators, reason, keep_out } = self;
+        let asked = ForPeople { moderators, reason, keep_out, ..whom.into() };
+        call.remove(Out::Kept, &asked, call.deed).await
+    }
+}
+
+/// Send people back to the lobby: out, and in again once a moderator lets them in
+///
+/// One person, or everyone inside of whom all that is given is true, with the same exceptions as `remove`. It is no ban:
+/// they may knock, for as long as a removal lasts they have to, and `admit` undoes it.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, Args, JsonSchema)]
+pub struct Hold {
+    /// Whom it is about
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub whom: Whom,
+    /// Moderators and operators, too, if more than one person is meant
+    #[arg(long)]
+    #[serde(default)]
+    pub moderators: bool,
+    /// What they are told
+    #[arg(long)]
+    pub reason: Option<String>,
+}
+
+impl Verb for Hold {
+    const NAME: &'static str = "hold";
+    const TITLE: &'static str = "Back to the lobby";
+    const ROLE: Role = Role::Duty;
+    const IMPACT: Impact = Impact::Reversible;
+    type Reply = PeopleDone;
+
+    fn addresses(&self) -> Vec<&str> {
+        self.whom.addresses()
+    }
+
+    async fn run(self, call: &Call<'_>) -> Result<PeopleDone, Failure> {
+        let Self { whom, moderators, reason } = self;
+        let asked = ForPeople { moderators, reason, ..whom.into() };
+        call.remove(Out::Held, &asked, call.deed).await
+    }
+}
+
+/// What one of these commands asks for.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ForPeople {
+    pub(super) room: String,
+    pub(super) jid: Option<String>,
+    pub(super) all: bool,
+    pub(super) since: Option<Length>,
+    pub(super) pattern: Option<String>,
+    pub(super) class: Option<String>,
+    pub(super) network: Option<String>,
+    pub(super) dry_run: bool,
+    /// Moderators and operators as well.
+    pub(super) moderators: bool,
+    /// What they are told; `None`: words of the command's own.
+    pub(super) reason: Option<String>,
+    /// How long they stay out of this room; `None`: as the room's rules say.
+    pub(super) keep_out: Option<Length>,
+}
+
+impl From<Whom> for ForPeople {
+    fn from(whom: Whom) -> Self {
+        let Whom { room, jid, all, since, r#match: pattern, class, network, dry_run } = whom;
+        Self { room, jid, all, since, pattern, class, network, dry_run, ..Self::default() }
+    }
+}
+
 impl Operator {
     /// Lets people in who wait or were removed.
-    pub(super) async fn admit(&self, asked: &ForPeople, deed: &Deed) -> Result<Value, Failure> {
+    async fn admit(&self, asked: &ForPeople, deed: &Deed) -> Result<PeopleDone, Failure> {
         if asked.jid.is_none() {
             return self.everybody(Act::Admit, asked, deed).await;
         }
@@ -51,7 +262,7 @@ impl Operator {
     }
 
     /// Turns people away who wait.
-    pub(super) async fn reject(&self, asked: &ForPeople, deed: &Deed) -> Result<Value, Failure> {
+    async fn reject(&self, asked: &ForPeople, deed: &Deed) -> Result<PeopleDone, Failure> {
         if asked.jid.is_none() {
             return self.everybody(Act::Reject, asked, deed).await;
         }
@@ -77,12 +288,12 @@ impl Operator {
     }
 
     /// Removes people, who stay out or have to be let in again, for as long as the request or the room's rules say.
-    pub(super) async fn remove(
+    async fn remove(
         &self,
         out: Out,
         asked: &ForPeople,
         deed: &Deed,
-    ) -> Result<Value, Failure> {
+    ) -> Result<PeopleDone, Failure> {
         let rules = self.rules(&asked.room);
         let is_never = rules.removal.keep_out.value.is_none();
         if is_never && (asked.keep_out.is_some() || out == Out::Held) {
@@ -125,7 +336,7 @@ impl Operator {
         asked: &ForPeople,
         removal: Option<&Removal>,
         plan: impl Fn(&BareJid, &[Person], &LiveRoom) -> Result<Plan, Failure>,
-    ) -> Result<Value, Failure> {
+    ) -> Result<PeopleDone, Failure> {
         only_one(asked)?;
         let (jid, rules) = (address(&asked.room)?, self.rules(&asked.room));
         let whom = self.whom(&jid, asked.jid.as_deref().unwrap_or_default()).await?;
@@ -164,18 +375,18 @@ impl Operator {
         };
         let policy = Arc::clone(self.shared.desk().policy());
         let told = people.iter().map(|(person, done)| {
-            let mut told = told((&policy, &rules), &live, (person, *done), asked.dry_run);
-            if let Some(removal) = removal {
-                tell_kept_out(&mut told, person, (&policy, removal), after.as_ref());
-            }
-            told
+            let told = told((&policy, &rules), &live, (person, *done), asked.dry_run);
+            let kept = removal.map(|removal| is_kept(person, (&policy, removal), after.as_ref()));
+            PersonDone { kept_out: kept.flatten(), ..told }
         });
-        let told: Vec<_> = told.collect();
-        let is_dry = asked.dry_run;
-        Ok(json!({
-            "room": jid, "dry_run": is_dry, "people": told, "removal_lifted": lifts && !is_dry,
-            "room_ended": !is_dry && after.is_none(),
-        }))
+        Ok(PeopleDone {
+            room: jid.to_string(),
+            dry_run: asked.dry_run,
+            people: told.collect(),
+            removal_lifted: lifts && !asked.dry_run,
+            room_ended: !asked.dry_run && after.is_none(),
+            stopped: None,
+        })
     }
 
     /// Looks at a room again: those who were to be out are out, and those who waited do not. `None`: the room has gone

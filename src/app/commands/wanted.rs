@@ -4,7 +4,8 @@ use ipnet::IpNet;
 use jiff::SignedDuration;
 
 use super::failure::invalid;
-use crate::control::{Failure, ForPeople};
+use super::people::ForPeople;
+use crate::control::Failure;
 use crate::policy::bans::Banned;
 use crate::policy::class::Class;
 use crate::policy::pattern::Pattern;

@@ -1,0 +1,418 @@
+//! An attempt that somebody describes, at the server as it is at this moment.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+
+use clap::Args;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::failure::{invalid, not_found};
+use super::{Call, Verb};
+use crate::app::Shared;
+use crate::app::clock::now;
+use crate::app::parts::each_room;
+use crate::app::rooms::{RoomError, connected, room};
+use crate::config::{Described, Role as Trust};
+use crate::control::{Answer, Failure, Impact};
+use crate::jid::BareJid;
+use crate::policy::Policy;
+use crate::policy::attempt::{Action, Attempt, Auth, Credential, Requester, Role, RoomView};
+use crate::policy::denial::Denial;
+use crate::policy::explain::Explanation;
+use crate::policy::facts::Facts;
+use crate::policy::providers::Proves;
+use crate::policy::rules::fixed;
+use crate::policy::session::{Session, SessionKind};
+use crate::policy::strength::Strength;
+use crate::policy::texts::Texts;
+use crate::policy::verdict::Rule;
+use crate::wire::room::LiveRoom;
+
+/// A session of that address, of those that are in rooms.
+fn session_of(shared: &Shared, jid: &BareJid) -> Option<Requester> {
+    let mut found = None;
+    each_room(shared, |_, _, room| {
+        let mut sessions = room.occupants.values().map(|known| &known.who);
+        let is_one = |who: &&Requester| who.jid.as_ref() == Some(jid) && who.session.is_some();
+        if found.is_none() {
+            found = sessions.find(is_one).cloned();
+        }
+    });
+    found
+}
+
+/// Explain what would be decided on an attempt, and why
+#[derive(Clone, Debug, Default, Serialize, Deserialize, Args, JsonSchema)]
+pub struct Explain {
+    /// The attempt
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub attempt: Described,
+}
+
+impl Verb for Explain {
+    const NAME: &'static str = "explain";
+    const TITLE: &'static str = "Explain";
+    const ROLE: Trust = Trust::Viewer;
+    const IMPACT: Impact = Impact::ReadOnly;
+    type Reply = Explained;
+
+    fn addresses(&self) -> Vec<&str> {
+        vec![&self.attempt.room, &self.attempt.jid]
+    }
+
+    /// Judges by how the room and the person are; the reply says what of that was assumed.
+    async fn run(self, call: &Call<'_>) -> Result<Explained, Failure> {
+        let described = &self.attempt;
+        let mut attempt = described.attempt().map_err(invalid)?;
+        let jid = described.room().map_err(invalid)?;
+        let Some(person) = attempt.requester.jid.clone() else {
+            return Err(invalid("nobody is described"));
+        };
+        let live = match room(&call.shared, &jid, Some(&person)).await {
+            Ok(live) => Some(live),
+            Err(RoomError::None(_)) => None,
+            Err(error) => return Err(error.into()),
+        };
+        let connected = connected(&call.shared, &jid, &person).await?;
+        let elsewhere = session_of(&call.shared, &person);
+        let desk = call.shared.desk();
+        let mut notes = Vec::new();
+        if !is_at(&mut attempt, live.as_ref(), &mut notes) {
+            return Err(not_found(format!(
+                "there is no room `{jid}`: at a room that is not open, only `--do join` can be explained, which opens it"
+            )));
+        }
+        let inside = live.iter().flat_map(|live| &live.occupants);
+        let inside: Vec<_> = inside.filter(|who| who.jid.as_ref() == Some(&person)).collect();
+        if described.auth.is_none() && described.claims.is_empty() {
+            let mut known = inside.iter().copied().chain(&connected.sessions).chain(&elsewhere);
+            let who = &mut attempt.requester;
+            match known.find(|who| is_known(who)).cloned() {
+                Some(there) => as_there(who, there, described),
+                None => {
+                    let supposed = connected.supposed.and_then(|who| who.session);
+                    let supposed = supposed.unwrap_or_default();
+                    as_supposed(who, &supposed, desk.policy(), described, &mut notes);
+                }
+            }
+        }
+        as_inside(&mut attempt, &inside, described, &mut notes);
+        let is_told_all = matches!(attempt.action, Action::Open { .. } | Action::Request);
+        let view = live.map_or_else(RoomView::default, |live| {
+            let who = &mut attempt.requester;
+            who.person = who.person.take().or(live.person);
+            if !described.moderator {
+                who.affiliation = live.affiliation;
+            }
+            RoomView { exists: is_told_all, ..live.view }
+        });
+        let (attempt, view) = desk.complete(attempt, view, now());
+        let (explanation, facts) = desk.explain(&attempt, &view, now());
+        let explained = Explained::new(&explanation, &facts, &desk.policy().texts);
+        Ok(Explained { assumed: Some(notes), ..explained })
+    }
+}
+
+/// What would be decided, and why.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Explained {
+    /// The verdict.
+    #[schemars(extend("enum" = ["allow", "hold", "prompt", "deny"]))]
+    pub verdict: String,
+    /// The rule that it rests on.
+    pub rule: String,
+    /// Its line in the file; 0: the built-in default.
+    pub line: u32,
+    /// The id of the ban, where it rests on one that an operator made.
+    pub ban: Option<String>,
+    /// The class of the requester.
+    pub class: String,
+    /// The denial.
+    pub denial: Option<String>,
+    /// What the requester is told, as somebody whose language is not known.
+    pub told: Option<String>,
+    /// The lines of the exceptions that were applied.
+    pub exceptions: Vec<u32>,
+    /// What it would have been if what is observed were enforced.
+    pub would_have_been: Option<Outcome>,
+    /// What the requester may do inside.
+    pub may: BTreeMap<String, String>,
+    /// What it rests on, as in the decision log (docs/replay.md).
+    pub facts: Map<String, Value>,
+    /// What would change it.
+    pub would_change_it: Vec<Change>,
+    /// Only with `explain`: what could not be looked at, and what was assumed instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assumed: Option<Vec<String>>,
+}
+
+/// How an attempt would end.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Outcome {
+    /// The verdict.
+    #[schemars(extend("enum" = ["allow", "hold", "prompt", "deny"]))]
+    pub verdict: String,
+    /// The rule that it rests on.
+    pub rule: String,
+    /// Its line in the file; 0: the built-in default.
+    pub line: u32,
+    /// The denial.
+    pub denial: Option<String>,
+}
+
+/// Something that would change a decision.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Change {
+    /// What.
+    pub with: String,
+    /// The verdict then.
+    #[schemars(extend("enum" = ["allow", "hold", "prompt", "deny"]))]
+    pub verdict: String,
+    /// The rule that it would rest on.
+    pub rule: String,
+    /// Its line in the file; 0: the built-in default.
+    pub line: u32,
+}
+
+/// The rule of a decision that rests on a ban made at run time.
+const MADE: Rule = fixed::BAN.at(0);
+
+impl Explained {
+    /// Describes an explanation.
+    pub fn new(explanation: &Explanation, facts: &Facts<'_>, texts: &Texts) -> Self {
+        let decision = &explanation.decision;
+        let may = decision.effects.may.iter().flat_map(|(_, may)| may.iter());
+        let facts_told = match serde_json::to_value(facts) {
+            Ok(Value::Object(facts)) => facts,
+            _ => Map::new(),
+        };
+        let denial = |denial: Option<Denial>| denial.map(|denial| denial.code().to_owned());
+        Self {
+            verdict: decision.verdict.name().to_owned(),
+            rule: decision.rule.name.to_owned(),
+            line: decision.rule.line,
+            ban: facts.ban().filter(|_| decision.rule == MADE).map(str::to_owned),
+            class: decision.class.name().to_owned(),
+            denial: denial(decision.denial),
+            told: decision.denial.map(|denial| texts.denial(denial, None).text.into_owned()),
+            exceptions: decision.exceptions.clone(),
+            would_have_been: decision.would.as_ref().map(|would| Outcome {
+                verdict: would.verdict.name().to_owned(),
+                rule: would.rule.name.to_owned(),
+                line: would.rule.line,
+                denial: denial(would.denial),
+            }),
+            may: may
+                .map(|(ability, degree)| (ability.name().to_owned(), degree.name().to_owned()))
+                .collect(),
+            facts: facts_told,
+            would_change_it: explanation
+                .changes
+                .iter()
+                .map(|change| Change {
+                    with: change.what.to_string(),
+                    verdict: change.decision.verdict.name().to_owned(),
+                    rule: change.decision.rule.name.to_owned(),
+                    line: change.decision.rule.line,
+                })
+                .collect(),
+            assumed: None,
+        }
+    }
+
+    /// Puts it into words. `file`: the policy file, if it is at hand.
+    pub fn in_words(&self, file: Option<&Path>) -> String {
+        let place = |line: u32| match (line, file) {
+            (0, _) => "built-in default".to_owned(),
+            (line, Some(file)) => format!("{}:{line}", file.display()),
+            (line, None) => format!("line {line} of its file"),
+        };
+        let by = match &self.ban {
+            Some(id) => format!("ban {id} (made at run time)"),
+            None => format!("{} ({})", self.rule, place(self.line)),
+        };
+        let mut lines = vec![format!("{}, by {by}", self.verdict)];
+        if let Some(told) = &self.told {
+            lines.push(format!("  the requester is told: {told}"));
+        }
+        if let Some(Outcome { verdict, rule, line, .. }) = &self.would_have_been {
+            let place = place(*line);
+            lines.push(format!(
+                "  would have been: {verdict}, by {rule} ({place}), if what is observed were enforced"
+            ));
+        }
+        let exceptions = self.exceptions.iter();
+        lines.extend(exceptions.map(|line| format!("  with the exception of {}", place(*line))));
+        lines.push(format!("  taken for: {}", self.class));
+        let assumed = self.assumed.iter().flatten();
+        lines.extend(assumed.map(|assumed| format!("  assumed: {assumed}")));
+        for (what, degree) in self.may.iter().filter(|(_, degree)| *degree != "yes") {
+            let degree = if degree == "moderator" { "while moderating" } else { "no" };
+            lines.push(format!("  inside, {what}: {degree}"));
+        }
+        let facts = self.facts.iter();
+        lines.extend(facts.map(|(of, facts)| format!("  {of}: {}", plain(facts))));
+        for Change { with, verdict, rule, line } in &self.would_change_it {
+            lines.push(format!("  with {with}: {verdict}, by {rule} ({})", place(*line)));
+        }
+        lines.join("\n")
+    }
+}
+
+impl Answer for Explained {}
+
+impl fmt::Display for Explained {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.in_words(None))
+    }
+}
+
+/// A value as people write it: `moderators 1, record (opener ann@example.org)`.
+fn plain(value: &Value) -> String {
+    let all = |values: &mut dyn Iterator<Item = String>| values.collect::<Vec<_>>().join(", ");
+    let inner = |value: &Value| match value {
+        Value::Object(_) => format!("({})", plain(value)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            plain(value)
+        }
+    };
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(values) => format!("[{}]", all(&mut values.iter().map(plain))),
+        Value::Object(values) => {
+            all(&mut values.iter().map(|(name, value)| format!("{name} {}", inner(value))))
+        }
+        Value::Null => "?".to_owned(),
+        Value::Bool(_) | Value::Number(_) => value.to_string(),
+    }
+}
+
+/// Makes of a join of a room that is not open one that opens it, and the other way round, as the gate does; false where
+/// the gate would ask nothing, since there is no room.
+fn is_at(attempt: &mut Attempt, live: Option<&LiveRoom>, notes: &mut Vec<String>) -> bool {
+    match (&attempt.action, live) {
+        (Action::Join { credential }, None) => {
+            notes.push("the room is not open: a join opens it, and is judged as that".to_owned());
+            let typed = *credential != Credential::None;
+            let good = Strength { length: 40, score: 4, denied: false };
+            attempt.action = Action::Open { typed: typed.then_some(good) };
+        }
+        (Action::Open { typed }, Some(_)) => {
+            notes.push("the room is open: who comes joins it, and is judged so".to_owned());
+            let credential = if typed.is_some() { Credential::Right } else { Credential::None };
+            attempt.action = Action::Join { credential };
+        }
+        (Action::Open { .. } | Action::Request, None) | (_, Some(_)) => {}
+        (_, None) => return false,
+    }
+    let joins = matches!(attempt.action, Action::Join { .. });
+    if joins && live.is_some_and(|live| live.generation.is_empty()) {
+        let first =
+            "no policy was applied to the room yet: judged as the join that follows once one is";
+        notes.push(first.to_owned());
+    }
+    true
+}
+
+/// The gate has seen the session, and told what it is.
+fn is_known(who: &Requester) -> bool {
+    who.session.as_ref().is_some_and(|session| session.kind != SessionKind::Unknown)
+}
+
+/// Takes over by what somebody has proved who they are: of a session that is there.
+fn as_there(who: &mut Requester, there: Requester, described: &Described) {
+    who.auth = Auth::Unknown;
+    who.session = there.session;
+    who.account = there.account;
+    who.account_session = there.account_session;
+    who.claims = there.claims;
+    who.secure = if described.unencrypted { Some(false) } else { there.secure };
+    who.address = who.address.or(there.address);
+    who.ticket = there.ticket;
+    who.device = there.device;
+    if !described.jitsi {
+        who.client = there.client;
+    }
+}
+
+/// Takes somebody who is not connected for what people of that host are.
+fn as_supposed(
+    who: &mut Requester,
+    supposed: &Session,
+    policy: &Policy,
+    described: &Described,
+    notes: &mut Vec<String>,
+) {
+    let Session { kind, host, provider, .. } = supposed;
+    let (auth, note) = match kind {
+        SessionKind::Client => {
+            let (auth, how) = match policy.proves(provider) {
+                Some(Proves::Account) => (Auth::Account, ""),
+                Some(Proves::Token) => (Auth::Anonymous, ", without a token"),
+                Some(Proves::Guest) => (Auth::Anonymous, ""),
+                None => (Auth::Anonymous, ", of which the file does not say what it proves"),
+            };
+            let note =
+                format!("not connected: as the users of {host} log in (mod_auth_{provider}{how})");
+            (auth, note)
+        }
+        SessionKind::Server => {
+            (Auth::Server, "as somebody of another server: this one has no such host".to_owned())
+        }
+        SessionKind::Component => {
+            (Auth::Component, format!("as the component {host} of this server"))
+        }
+        SessionKind::Unknown => (Auth::Unknown, "as somebody of whom nothing is known".to_owned()),
+    };
+    notes.push(note);
+    who.auth = auth;
+    let is_client = *kind == SessionKind::Client;
+    who.secure = match (described.unencrypted, is_client) {
+        (true, _) => Some(false),
+        (false, true) => {
+            notes.push("an encrypted connection".to_owned());
+            Some(true)
+        }
+        (false, false) => None,
+    };
+    if who.address.is_none() && is_client {
+        notes.push("a network address that no ban is on (`--address` says which)".to_owned());
+    }
+}
+
+/// Takes over what somebody is in the room.
+fn as_inside(
+    attempt: &mut Attempt,
+    inside: &[&Requester],
+    described: &Described,
+    notes: &mut Vec<String>,
+) {
+    let who = &mut attempt.requester;
+    let comes =
+        matches!(attempt.action, Action::Request | Action::Open { .. } | Action::Join { .. });
+    match (inside.first(), &described.nick) {
+        (_, Some(_)) => {}
+        (Some(there), None) => {
+            who.nick.clone_from(&there.nick);
+            who.name.clone_from(&there.name);
+        }
+        (None, None) if !matches!(attempt.action, Action::Request) => {
+            notes.push("a nick that nobody else has (`--nick` says which)".to_owned());
+        }
+        (None, None) => {}
+    }
+    if comes || described.moderator {
+        return;
+    }
+    match inside.iter().map(|who| who.role).max() {
+        Some(role) => who.role = role,
+        None => {
+            who.role = Role::Participant;
+            notes.push("somebody who is inside and does not moderate".to_owned());
+        }
+    }
+}

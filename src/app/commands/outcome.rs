@@ -1,0 +1,285 @@
+//! What a command did with people, for its reply.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::whom::{Found, Person};
+use crate::app::clock::now;
+use crate::app::rooms::RoomError;
+use crate::control::Answer;
+use crate::jid::BareJid;
+use crate::policy::attempt::{Client, Requester};
+use crate::policy::bans::Origin;
+use crate::policy::class::{Class, ClassSet};
+use crate::policy::classify::{Place, classes};
+use crate::policy::removal::{Removal, is_exempt, is_kept_out, is_same, recognised_by};
+use crate::policy::{Policy, Rules};
+use crate::wire::room::LiveRoom;
+
+/// Characters of a nick that are shown.
+pub(super) const LONGEST_NICK: usize = 64;
+
+/// The room, and what was done with each address of the people who were meant.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct PeopleDone {
+    /// The room.
+    pub room: String,
+    /// Nothing was done.
+    pub dry_run: bool,
+    /// The people: how they are known, where they were found, and what was done.
+    pub people: Vec<PersonDone>,
+    /// A removal from the room was taken back.
+    pub removal_lifted: bool,
+    /// The room ended with the last person: anyone who opens it again opens a new one.
+    pub room_ended: bool,
+    /// Of several: why not all of them were seen to.
+    pub stopped: Option<String>,
+}
+
+impl Answer for PeopleDone {
+    fn is_complete(&self) -> bool {
+        let is_undone = |person: &PersonDone| matches!(person.done, Done::Remains | Done::Banned);
+        self.stopped.is_none() && !self.people.iter().any(is_undone)
+    }
+}
+
+impl fmt::Display for PeopleDone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let people = self.people.iter().map(|person| format!("{}: {person}", self.room));
+        let mut lines: Vec<_> = people.collect();
+        if self.removal_lifted {
+            lines.push("  the removal is taken back".to_owned());
+        }
+        if self.room_ended {
+            let new = "anyone who opens it again opens a new one";
+            lines.push(format!("  the room ended with the last person: {new}"));
+        }
+        let stopped = self.stopped.iter();
+        lines.extend(stopped.map(|reason| format!("STOPPED, others may be meant: {reason}")));
+        if self.dry_run {
+            lines.push("nothing was done".to_owned());
+        }
+        f.write_str(&lines.join("\n"))
+    }
+}
+
+/// What was done with one person.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct PersonDone {
+    /// The bare JID.
+    pub jid: String,
+    /// The nick.
+    pub nick: String,
+    /// The class of the policy, by the strongest proof.
+    pub class: String,
+    /// By what they would be recognised: account, token, ticket, device, address.
+    pub known_by: Vec<String>,
+    /// Where they were found.
+    pub found: Found,
+    /// What was done.
+    pub done: Done,
+    /// In a dry run: what would be done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub would: Option<Done>,
+    /// Of those who go: the room remembers them and keeps them out. Left out where the room has ended, or keeps nobody out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept_out: Option<bool>,
+    /// Of somebody who is banned: the id of the ban, or its line in the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ban: Option<String>,
+    /// Of somebody who has to be let in again: there is a lobby in which they can wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub may_knock: Option<bool>,
+}
+
+impl fmt::Display for PersonDone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { jid, nick, class, known_by, found, done, would, kept_out, ban, may_knock } =
+            self;
+        // Anybody may choose a nick that reads like the rest of the line.
+        let nick: String = nick.chars().take(LONGEST_NICK).collect();
+        match nick.as_str() {
+            "" | "?" => write!(f, "{jid}: {class}")?,
+            nick => write!(f, "{nick:?} ({jid}): {class}")?,
+        }
+        if !known_by.is_empty() {
+            write!(f, " by {}", known_by.join(", "))?;
+        }
+        let would_be = if would.is_some() { "would be: " } else { "" };
+        write!(f, ", {}; {would_be}{}", found.in_words(), would.unwrap_or(*done).in_words())?;
+        ban.iter().try_for_each(|ban| write!(f, " ({ban})"))?;
+        if *may_knock == Some(false) {
+            f.write_str("; CANNOT WAIT THERE, the lobby is off: `admit` lets them in")?;
+        }
+        if *kept_out == Some(false) && matches!(done, Done::Removed | Done::Rejected | Done::Held) {
+            f.write_str(match class.as_str() {
+                "operator" | "service" => "; MAY COME BACK AT ONCE, as one whom the file names",
+                _ => {
+                    "; NOT REMEMBERED: the room has no place for more, or `removal.by` names nothing that proves who they are"
+                }
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// What is done with one person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Done {
+    /// Waited, and is let in.
+    Admitted,
+    /// Is not there, and may enter.
+    MayEnter,
+    /// Waited, and is turned away.
+    Rejected,
+    /// Was inside, and is out.
+    Removed,
+    /// Was inside, and has to be let in again.
+    Held,
+    /// Is not there, and has to be let in.
+    MustKnock,
+    /// Is not there, and may not enter for as long as the rules say.
+    KeptOut,
+    /// Is not inside, and may not enter: a ban is on them.
+    Banned,
+    /// Is not there; what they are in the room is taken from them.
+    Demoted,
+    /// A moderator or operator, whom the description was not meant for.
+    Spared,
+    /// Is there still, or again.
+    Remains,
+    /// Nothing.
+    Nothing,
+}
+
+impl Done {
+    const fn in_words(self) -> &'static str {
+        match self {
+            Self::Admitted => "let in",
+            Self::MayEnter => "may enter now",
+            Self::Rejected => "turned away",
+            Self::Removed => "removed",
+            Self::Held => "sent back to the lobby",
+            Self::MustKnock => "has to be let in from now on",
+            Self::KeptOut => "kept out from now on",
+            Self::Banned => "still kept out: banned",
+            Self::Demoted => "has no affiliation any more",
+            Self::Spared => "spared: moderates, or is an operator",
+            Self::Remains => "STILL THERE, OR AGAIN",
+            Self::Nothing => "nothing to do",
+        }
+    }
+
+    /// Whether the person is where this leaves them, as the room is now.
+    pub(super) fn is_so(self, person: &Person, live: &LiveRoom, rules: &Removal) -> bool {
+        let is_theirs = |who: &Requester| {
+            who.jid.as_ref() == Some(&person.jid) || is_same(rules, who, &person.who)
+        };
+        let inside = || live.occupants.iter().any(is_theirs);
+        let waits = || live.waiting.iter().any(|(who, _)| who.jid.as_ref() == Some(&person.jid));
+        match self {
+            Self::Removed | Self::Held => !inside(),
+            Self::Admitted | Self::Rejected => !waits(),
+            Self::MayEnter
+            | Self::MustKnock
+            | Self::KeptOut
+            | Self::Banned
+            | Self::Demoted
+            | Self::Spared
+            | Self::Remains
+            | Self::Nothing => true,
+        }
+    }
+}
+
+/// The classes of somebody at a room.
+pub(super) fn classes_of(policy: &Policy, rules: &Rules, live: &LiveRoom, it: &Person) -> ClassSet {
+    classes(policy, rules, &it.who, Place::inside(&live.jid))
+}
+
+/// Whether no removal keeps this person out.
+pub(super) fn is_free(policy: &Policy, live: &LiveRoom, it: &Person) -> bool {
+    // Of somebody who is not there, only the address is known.
+    let is_named =
+        || policy.operators.contains_key(&it.jid) || policy.services.contains_key(&it.jid);
+    is_exempt(classes_of(policy, &policy.base, live, it)) || it.found == Found::Known && is_named()
+}
+
+/// Whether the room, as it is after a removal by these rules, keeps the person out. `None`: the room went with them, or
+/// the rules keep nobody out.
+pub(super) fn is_kept(
+    person: &Person,
+    (policy, removal): (&Policy, &Removal),
+    after: Option<&LiveRoom>,
+) -> Option<bool> {
+    let live = after.filter(|_| removal.keep_out.value.is_some())?;
+    let record = live.view.record.as_ref();
+    let is_kept = |record| is_kept_out(record, removal, &person.who, now());
+    Some(!is_free(policy, live, person) && record.is_some_and(is_kept))
+}
+
+/// Whether a ban keeps this session of a person out of the room.
+pub(super) fn is_banned(policy: &Policy, live: &LiveRoom, jid: &BareJid, who: &Requester) -> bool {
+    let name = live.jid.node().unwrap_or_default();
+    policy.ban_on(who, jid, name, now()).is_some()
+}
+
+/// Why nobody is kept out of a room of these rules.
+pub(super) fn why_never(rules: &Rules) -> String {
+    let mut switched = rules.modes.switched();
+    match switched.find(|(switch, _)| switch.name == "removal.keep_out") {
+        Some((_, mode)) => {
+            format!("the mode of `removal.keep_out` is \"{}\" for this room", mode.value.name())
+        }
+        None => "`removal.keep_out` is \"never\" for this room".to_owned(),
+    }
+}
+
+/// Who it is, how they are known, where they were found, and what was done; in a dry run, what would be.
+pub(super) fn told(
+    (policy, rules): (&Policy, &Rules),
+    live: &LiveRoom,
+    (person, done): (&Person, Done),
+    is_dry: bool,
+) -> PersonDone {
+    let proof = policy.proof(&person.who);
+    let known_by = recognised_by(&rules.removal, &person.who, proof);
+    // Everybody inside has been inside: that says nothing about who they are.
+    let mut all = classes_of(policy, rules, live, person).iter();
+    let class = all.find(|class| *class != Class::Returning).unwrap_or(Class::Guest);
+    let would = (is_dry && done != Done::Spared).then_some(done);
+    let name = live.jid.node().unwrap_or_default();
+    let is_banned = done == Done::Banned;
+    let ban = is_banned.then(|| policy.ban_on(&person.who, &person.jid, name, now())).flatten();
+    let may_knock = matches!(done, Done::Held | Done::MustKnock).then(|| {
+        let has_lobby = live.view.lobby && live.view.members_only;
+        has_lobby || person.who.client == Client::Plain
+    });
+    PersonDone {
+        jid: person.jid.to_string(),
+        nick: person.who.nick.clone(),
+        class: class.name().to_owned(),
+        known_by: known_by.into_iter().map(|by| by.name().to_owned()).collect(),
+        found: person.found,
+        done: if would.is_some() { Done::Nothing } else { done },
+        would,
+        kept_out: None,
+        ban: ban.map(|ban| match &ban.origin {
+            Origin::Line(line) => format!("line {line}"),
+            Origin::Made(id) => id.clone(),
+        }),
+        may_knock,
+    }
+}
+
+/// The room after a command; `None`: it went with the last person.
+pub(super) fn after(live: Result<LiveRoom, RoomError>) -> Result<Option<LiveRoom>, RoomError> {
+    match live {
+        Ok(live) => Ok(Some(live)),
+        Err(RoomError::None(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,264 @@
+//! `status`: the state of the running component.
+
+use std::fmt;
+use std::sync::PoisonError;
+
+use clap::Args;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Call, Operator, Verb};
+use crate::app::reload::look_at_file;
+use crate::app::tasks::threads_down;
+use crate::component::desk::Mode;
+use crate::config::Role;
+use crate::control::{self, Answer, Failure, Impact, LogIn, ServiceStatus};
+use crate::policy::Policy;
+use crate::policy::access::Opening;
+use crate::policy::class::Class;
+use crate::policy::logins::Hosts;
+use crate::store::SharedState;
+
+/// Report the state of the running component
+#[derive(Clone, Debug, Default, Serialize, Deserialize, Args, JsonSchema)]
+pub struct Status {}
+
+impl Verb for Status {
+    const NAME: &'static str = "status";
+    const TITLE: &'static str = "Status";
+    const ROLE: Role = Role::Viewer;
+    const IMPACT: Impact = Impact::ReadOnly;
+    type Reply = control::Status;
+
+    async fn run(self, call: &Call<'_>) -> Result<control::Status, Failure> {
+        look_at_file(&call.shared).await;
+        Ok(call.status())
+    }
+}
+
+impl Answer for control::Status {
+    fn is_complete(&self) -> bool {
+        self.ready
+    }
+}
+
+impl fmt::Display for control::Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&in_words(self))
+    }
+}
+
+impl Operator {
+    pub(in crate::app) fn status(&self) -> control::Status {
+        let linked = self.shared.link.lives();
+        let problems = self.shared.addresses.problems();
+        let trouble = self.shared.trouble().clone().or_else(|| problems.first().cloned());
+        let desk = self.shared.desk();
+        let down = self.shared.down.all().into_iter();
+        let down = down.chain(threads_down(desk.audit())).collect();
+        control::Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            ready: linked && desk.is_ready() && problems.is_empty(),
+            linked,
+            trouble,
+            revision: desk.policy().revision.clone(),
+            file: self.shared.on_disk.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            observe: desk.mode() == Mode::Observe,
+            services: desk
+                .services()
+                .map(|(domain, hello)| ServiceStatus {
+                    domain: domain.to_owned(),
+                    gate: hello.map(|hello| hello.gate.clone()),
+                    refused: desk.refusal(domain).map(ToString::to_string),
+                    unread: desk.unread().any(|unread| unread == domain),
+                    server: hello.map(|hello| hello.server.clone()),
+                    failure: hello.map(|hello| hello.failure.clone()),
+                    opening: hello.map(|hello| {
+                        opening(
+                            desk.policy(),
+                            desk.policy().base.access.open.value,
+                            domain,
+                            &hello.hosts,
+                        )
+                    }),
+                    default_opening: hello.map(|hello| {
+                        opening(desk.policy(), Opening::Default, domain, &hello.hosts)
+                    }),
+                    log_ins: hello
+                        .map(|hello| log_ins(desk.policy(), domain, &hello.hosts))
+                        .unwrap_or_default(),
+                    neighbours: desk
+                        .neighbours(domain)
+                        .iter()
+                        .map(|found| format!("{}: {}", found.module, found.advice))
+                        .collect(),
+                })
+                .collect(),
+            unlisted: desk.unlisted(),
+            rooms: desk.live().count_rooms(),
+            decisions: desk.tally(),
+            drift: desk.drift().tally(),
+            log_lines_lost: desk.audit().lost(),
+            store: desk.audit().store().map(|store| store.state()),
+            doctor: self.shared.doctor.counts(),
+            down,
+            uptime: self.shared.started.elapsed().as_secs(),
+        }
+    }
+}
+
+/// The hosts of the server of a service, and what a log-in to each proves.
+fn log_ins(policy: &Policy, service: &str, hosts: &Hosts) -> Vec<LogIn> {
+    let people = policy.login_hosts(service, hosts);
+    let mut all: Vec<_> = hosts
+        .hosts
+        .iter()
+        .map(|host| LogIn {
+            host: host.name.clone(),
+            provider: host.provider.clone(),
+            proves: policy.proves(&host.provider).map(|proves| proves.name().to_owned()),
+            line: policy.providers.get(&host.provider).map_or(0, |provider| provider.line),
+            people: people.iter().any(|one| one.name == host.name),
+        })
+        .collect();
+    all.sort_by(|a, b| a.host.cmp(&b.host));
+    all
+}
+
+/// Who opens rooms on a service, and by what of the server where that is left to the default.
+fn opening(policy: &Policy, open: Opening, service: &str, hosts: &Hosts) -> String {
+    let nobody = policy.nobody_logs_in(service, hosts);
+    let classes: Vec<_> = open.classes(nobody).iter().map(Class::name).collect();
+    let why = match open {
+        Opening::Classes(_) => "access.open".to_owned(),
+        Opening::Default if nobody => "nobody logs in to this server".to_owned(),
+        Opening::Default => {
+            let hosts = policy.login_hosts(service, hosts);
+            let names: Vec<_> = hosts.iter().take(3).map(|host| host.name.as_str()).collect();
+            match names.as_slice() {
+                [] => "the gate does not tell of all hosts".to_owned(),
+                names => format!("people log in to {}", names.join(", ")),
+            }
+        }
+    };
+    format!("{} ({why})", classes.join(", "))
+}
+
+fn in_words(status: &control::Status) -> String {
+    let mut lines = vec![format!(
+        "vestibule {}, policy {}, up {} s: {}",
+        status.version,
+        status.revision,
+        status.uptime,
+        match (status.ready, status.observe) {
+            (true, false) => "ready",
+            (true, true) => "ready, only observing: nothing is enforced",
+            (false, _) => "NOT READY",
+        }
+    )];
+    if !status.linked {
+        let trouble = status.trouble.as_deref().unwrap_or("not connected yet");
+        lines.push(format!("no link to the server: {trouble}"));
+    } else if let Some(trouble) = &status.trouble {
+        lines.push(trouble.clone());
+    }
+    let down = status
+        .down
+        .iter()
+        .map(|down| format!("{} is DOWN since {:.0}: {}", down.task, down.since, down.reason));
+    lines.extend(down);
+    lines.extend(status.file.clone());
+    lines.extend(status.unlisted.iter().cloned());
+    for service in &status.services {
+        lines.push(match (&service.gate, &service.server) {
+            (Some(gate), Some(server)) => format!(
+                "{}: gate {gate} on {server}; joins while this component is away: {}{}",
+                service.domain,
+                service.failure.as_deref().unwrap_or("?"),
+                if service.unread { "; its rooms are NOT READ yet" } else { "" }
+            ),
+            _ if !status.linked => format!("{}: not known without a link", service.domain),
+            _ if service.refused.is_some() => format!(
+                "{}: the gate is REFUSED, and lets nobody in: {}",
+                service.domain,
+                service.refused.as_deref().unwrap_or_default()
+            ),
+            _ => format!("{}: NO GATE has greeted, its rooms are under no policy", service.domain),
+        });
+    }
+    for service in &status.services {
+        let opening = service.opening.iter();
+        lines.extend(opening.map(|who| format!("{}: rooms are opened by {who}", service.domain)));
+        lines.extend(log_ins_in_words(service));
+        let told = service.neighbours.iter();
+        lines.extend(told.map(|neighbour| format!("{}: warning: {neighbour}", service.domain)));
+    }
+    let decided = status.decisions;
+    lines.push(format!(
+        "{} rooms open; decided: {} allowed, {} held, {} asked for a password, {} denied; {} settled by a gate alone",
+        status.rooms, decided.allow, decided.hold, decided.prompt, decided.deny, decided.by_gate
+    ));
+    let would = decided.would;
+    if would.any() {
+        lines.push(format!(
+            "of these, if what is observed were enforced: {} would have been allowed, {} held, {} asked for a \
+             password, {} denied",
+            would.allow, would.hold, would.prompt, would.deny
+        ));
+    }
+    let drift = status.drift;
+    lines.push(format!(
+        "rooms compared with the policy {} times, {} the last time: {} differences found, {} repaired, {} there now",
+        drift.audits, drift.rooms, drift.found, drift.repaired, drift.present
+    ));
+    if let Some(counts) = status.doctor.filter(|counts| counts.critical > 0 || counts.warning > 0) {
+        lines.push(format!(
+            "the doctor found {} critical and {} other defects: `vestibule doctor` says which",
+            counts.critical, counts.warning
+        ));
+    }
+    if status.log_lines_lost > 0 {
+        lines.push(format!("{} LINES of the decision log are LOST", status.log_lines_lost));
+    }
+    if let Some(store) = &status.store {
+        if let Some(trouble) = &store.trouble {
+            lines.push(format!(
+                "the AUDIT DATABASE takes no entries, {} wait: {trouble}",
+                store.waiting
+            ));
+        }
+        if store.lost > 0 {
+            lines.push(format!("{} ENTRIES of the audit database are LOST", store.lost));
+        }
+        lines.extend(store.shared.as_ref().map(servers));
+    }
+    lines.join("\n")
+}
+
+/// What a log-in to each host proves, in one line.
+fn log_ins_in_words(service: &ServiceStatus) -> Option<String> {
+    let hosts = service.log_ins.iter().map(|LogIn { host, provider, proves, line, .. }| {
+        let proves = proves.as_deref().map_or("NOT KNOWN", |proves| proves);
+        let line = if *line > 0 { format!(", line {line}") } else { String::new() };
+        format!("{host} {proves} (by {provider}{line})")
+    });
+    let hosts: Vec<_> = hosts.collect();
+    (!hosts.is_empty())
+        .then(|| format!("{}: a log-in proves, at {}", service.domain, hosts.join(", ")))
+}
+
+/// How the database that several servers have in common is.
+fn servers(shared: &SharedState) -> String {
+    let SharedState { server, away_since, trouble, waiting, refused } = shared;
+    let refused = match refused {
+        0 => String::new(),
+        refused => format!("; it has REFUSED {refused}"),
+    };
+    match (away_since, trouble) {
+        (Some(since), Some(trouble)) => format!(
+            "the servers' database is AWAY since {since:.0}, {waiting} entries wait in the file: {trouble}{refused}"
+        ),
+        (Some(_), None) => "the servers' database is being reached".to_owned(),
+        (None, _) => format!("the servers' database is there, this server is `{server}`{refused}"),
+    }
+}

@@ -1,0 +1,46 @@
+//! Kinds of values that a JSON Schema has to tell apart: `#[schemars(with = "…")]` on a field that is a plain string in
+//! Rust.
+
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
+/// The extension by which a form knows what stands in a string (`x-kind`).
+pub const KIND: &str = "x-kind";
+
+macro_rules! strings {
+    ($($(#[$doc:meta])* $name:ident { $($key:literal : $value:tt),* })*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug)]
+        pub struct $name;
+
+        impl JsonSchema for $name {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({ "type": "string", $($key: $value),* })
+            }
+        }
+    )*};
+}
+
+strings! {
+    /// The bare JID of a room.
+    Room { "format": "jid", "x-kind": "room" }
+    /// The bare JID of a person.
+    Person { "format": "jid", "x-kind": "person" }
+    /// A length of time: "2 hours".
+    Length { "x-kind": "duration" }
+    /// A moment (RFC 3339).
+    Moment { "format": "date-time" }
+    /// Text of several lines.
+    Lines { "x-kind": "lines" }
+    /// A text that is shown to nobody.
+    Hidden { "format": "password", "writeOnly": true }
+}
