@@ -1,6 +1,6 @@
 //! Groups of metrics, each declared in the file that counts them.
 //!
-//! [`metrics!`](crate::metrics::metrics) declares a group: a struct with one row per metric, which gives the help text, the field, the
+//! `metrics!` declares a group: a struct with one row per metric, which gives the help text, the field, the
 //! type and the registered name. A row without a name is a count that only `status` or the page shows. Registering a group
 //! registers clones, which share their value with the original.
 
