@@ -79,7 +79,7 @@ MUTANTS = {
     ),
     "of several people only the first is removed": (
         [("effects.lib.lua", "for _, who in ipairs(fx.remove or NOTHING) do", "for _, who in ipairs { (fx.remove or NOTHING)[1] } do")],
-        {"join": 60, "everybody": 60},
+        {"connect": 40, "join": 160, "everybody": 120},
     ),
     "only the first of those who wait is answered": (
         [("effects.lib.lua", "for _, who in ipairs(fx.admit or NOTHING) do", "for _, who in ipairs { (fx.admit or NOTHING)[1] } do")],
