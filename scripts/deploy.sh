@@ -69,10 +69,13 @@ install -D -m 0644 -t "$root$share/$gate" "$gate"/*.lua
 install -D -m 0644 -t "$root$units" contrib/vestibule.service contrib/vestibule-secret.service
 sed -i "s|/usr/local/|$prefix/|" "$root$units"/vestibule.service "$root$units"/vestibule-secret.service
 
+install -D -m 0644 docs/component.schema.json "$root$share/component.schema.json"
+
 install -d -m 0755 "$root$etc"
 if [ ! -e "$root$etc/component.toml" ]; then
 	install -m 0644 component.toml "$root$etc/component.toml"
 	sed -i "0,/^secret_file = \"\"/s|^secret_file = \"\"|secret_file = \"$etc/component-secret\"|" "$root$etc/component.toml"
+	sed -i "s|^#:schema .*|#:schema $share/component.schema.json|" "$root$etc/component.toml"
 	echo "new: $etc/component.toml, every key with its default"
 fi
 # A package must not hold a secret that all who install it share: there it is made at the first start.

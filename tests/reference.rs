@@ -7,6 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use vestibule::config::json_schema;
 use vestibule::policy::attempt::{Action, Client, Credential};
 use vestibule::policy::denial::Denial;
 use vestibule::policy::form_field::FormField;
@@ -146,6 +147,13 @@ fn the_file_with_every_key_has_the_policy_as_it_is_declared() {
     let (_, from) = file.split_once("\n\n[policy.password]\n").unwrap();
     let (part, _) = from.split_once("[policy.modes]\n").unwrap();
     current("component.toml", &format!("[policy.password]\n{part}"), &tables.0);
+}
+
+#[test]
+fn the_schema_for_editors_is_that_of_the_program() {
+    let path = "docs/component.schema.json";
+    let expected = format!("{:#}\n", json_schema());
+    current(path, &read(path), &expected);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! `man` and `completions`: made from the same declarations that the command line is read by.
+//! `man`, `completions` and `schema`: made from the same declarations that the command line and the file are read by.
 
 use std::fs;
 use std::path::Path;
@@ -9,6 +9,7 @@ use clap_complete::Shell;
 
 use super::Arguments;
 use super::out::{fail, say};
+use crate::config::json_schema;
 
 /// The name of the program.
 const NAME: &str = "vestibule";
@@ -29,6 +30,12 @@ pub(super) fn man_pages(directory: &Path) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&format!("cannot write man pages to {}: {error}", directory.display())),
     }
+}
+
+/// Prints the JSON Schema of the operator's file.
+pub(super) fn schema() -> ExitCode {
+    say(&format!("{:#}", json_schema()));
+    ExitCode::SUCCESS
 }
 
 #[cfg(test)]

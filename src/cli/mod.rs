@@ -118,6 +118,8 @@ enum Verb {
         /// The directory to write them to
         directory: PathBuf,
     },
+    /// Print the JSON Schema of component.toml, for editors
+    Schema,
     /// Print a new token for the API, this once, and the table that admits it
     Token {
         /// Whose it is, for the audit
@@ -200,6 +202,7 @@ pub fn main() -> ExitCode {
         Verb::Page { role } => running::ask(found(), &declared::Page { role }, json),
         Verb::Completions { shell } => generate::completions(shell),
         Verb::Man { directory } => generate::man_pages(&directory),
+        Verb::Schema => generate::schema(),
         Verb::Token { name, role } => token::print(&name, role, json),
         Verb::Given(given) => commands::give(given, found(), json),
         Verb::Other(other) => commands::give_other(other, found(), json),

@@ -1,5 +1,6 @@
 """What is installed works where it lands: the program's file, the gate's place, the units, and no secret in a package."""
 
+import json
 import os
 import pwd
 import re
@@ -49,9 +50,15 @@ def test_everything_lands_in_its_place(root):
     assert len(gate) > 10
     snippets = [f"{share}/prosody-snippets/{path.name}" for path in SNIPPETS.glob("*.cfg.lua")]
     units = [f"{UNITS}/{path.name}" for path in (ROOT / "contrib").glob("*.service")]
-    others = ["etc/vestibule/component.toml", f"{MODULES}/mod_vestibule_gate", f"{share}/make-secret.sh"]
+    others = ["etc/vestibule/component.toml", f"{MODULES}/mod_vestibule_gate", f"{share}/make-secret.sh", f"{share}/component.schema.json"]
     assert installed(root) == sorted(["usr/local/bin/vestibule", *gate, *snippets, *units, *others])
     assert (root / MODULES / "mod_vestibule_gate/mod_vestibule_gate.lua").is_file()
+
+
+def test_the_file_names_the_schema_that_is_installed(root):
+    text = (root / "etc/vestibule/component.toml").read_text()
+    schema = re.search(r"^#:schema (.*)$", text, re.MULTILINE).group(1)
+    assert json.loads((root / schema.lstrip("/")).read_text())["properties"]["policy"]
 
 
 def test_what_the_units_name_is_installed(root):
