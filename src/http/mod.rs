@@ -3,7 +3,7 @@
 //! It listens on this machine unless the file says otherwise; TLS is a proxy's. That a person can connect proves
 //! nothing: every request but those about health and the page's own files bears a token
 //! (`Authorization: Bearer`, RFC 6750 §2.1), never a cookie, and never in the address. Commands are those of
-//! [`crate::control::COMMANDS`], carried out by the same handler as on every face.
+//! [`crate::app::commands`], carried out by the same handler as on every face.
 
 mod access;
 mod api;

@@ -4,7 +4,7 @@ use super::rules::fixed;
 use std::collections::HashMap;
 
 use super::attempt::{Affiliation, AffiliationChange, Requester, Role, RoleChange};
-use super::decide::{Case, Strongest};
+use super::context::{Case, Strongest};
 use super::denial::Denial;
 use super::moderators::require;
 use super::notice::Notice;

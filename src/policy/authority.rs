@@ -9,7 +9,7 @@ use crate::jid::BareJid;
 use super::attempt::{Action, Affiliation, Auth, Requester, Role};
 use super::class::Class;
 use super::classify::Place;
-use super::decide::Case;
+use super::context::Case;
 use super::denial::Denial;
 use super::moderators::{self, Become};
 use super::removal;

@@ -2,7 +2,7 @@
 
 use super::access::Persistence;
 use super::attempt::FieldChange;
-use super::decide::{Case, Strongest};
+use super::context::{Case, Strongest};
 use super::denial::Denial;
 use super::form_field::{FormField, To};
 use super::moderators::{may, require};

@@ -3,12 +3,12 @@
 use super::rules::fixed;
 use jiff::Timestamp;
 
-use super::attempt::{Action, Attempt, Requester, RoomView};
-use super::class::{Class, ClassSet};
-use super::classify::{Identity, Place, classes};
+use super::attempt::{Action, Attempt, RoomView};
+use super::class::ClassSet;
+use super::classify::{Place, classes};
+use super::context::{Case, Strongest};
 use super::denial::Denial;
 use super::exceptions::{Excepted, excepted};
-use super::made::Noted;
 use super::pressure::Pressure;
 use super::verdict::{Decision, Effects, Opinion, Verdict};
 use super::would::would;
@@ -17,89 +17,6 @@ use super::{
     access, affairs, authority, close, configure, focus, found, hours, limits, lobby, moderators,
     names, open, permissions, removal, suspended, wave,
 };
-use crate::jid::BareJid;
-
-/// Everything that the rule families look at.
-#[derive(Clone, Copy)]
-pub(super) struct Case<'a> {
-    pub(super) policy: &'a Policy,
-    pub(super) rules: &'a Rules,
-    pub(super) attempt: &'a Attempt,
-    pub(super) room_jid: &'a BareJid,
-    pub(super) who: &'a Requester,
-    pub(super) jid: &'a BareJid,
-    /// What of that counts, and what was proved of it.
-    pub(super) place: Place<'a>,
-    pub(super) identity: Identity<'a>,
-    pub(super) classes: ClassSet,
-    pub(super) room: &'a RoomView,
-    pub(super) pressure: &'a Pressure,
-    pub(super) now: Timestamp,
-    /// Bans on domains and networks do not hold.
-    pub(super) exempt: bool,
-    /// The ban made at run time that was noted for whoever tries.
-    pub(super) noted: Option<&'a Noted>,
-}
-
-impl<'a> Case<'a> {
-    pub(super) const fn who(&self) -> &'a Requester {
-        self.who
-    }
-
-    /// The same, as if whoever stands behind it tried himself.
-    pub(super) fn behind(&self) -> Option<Self> {
-        let who = self.attempt.behind.as_ref()?;
-        let jid = who.jid.as_ref()?;
-        let classes = classes(self.policy, self.rules, who, self.place);
-        let identity = self.policy.identify(who, self.place);
-        let noted = self.attempt.banned.behind.as_ref();
-        Some(Self { who, jid, identity, classes, noted, ..*self })
-    }
-
-    /// The same, as if this person tried.
-    pub(super) fn of<'b>(&self, who: &'b Requester, jid: &'b BareJid) -> Case<'b>
-    where
-        'a: 'b,
-    {
-        let classes = classes(self.policy, self.rules, who, self.place);
-        let identity = self.policy.identify(who, self.place);
-        Case { who, jid, identity, classes, noted: None, ..*self }
-    }
-
-    /// The focus that opens the rooms of this service, if one does.
-    pub(super) fn focus(&self) -> Option<&'a BareJid> {
-        self.policy.focuses.get(self.room_jid.domain())
-    }
-
-    /// The requester is that focus.
-    pub(super) fn is_focus(&self) -> bool {
-        self.is_service() && self.focus() == Some(self.jid)
-    }
-
-    pub(super) fn is_service(&self) -> bool {
-        self.classes.has(Class::Service)
-    }
-
-    /// The name of the room, the part before the `@`.
-    pub(super) fn room_name(&self) -> &'a str {
-        self.room_jid.node().unwrap_or_default()
-    }
-}
-
-/// The strongest opinion so far. Of equals the one of the family that was asked first stays, and the
-/// families are asked in a fixed order: the order of the file plays no part.
-#[derive(Default)]
-pub(super) struct Strongest(Option<Opinion>);
-
-impl Strongest {
-    pub(super) fn hear(&mut self, opinion: Option<Opinion>) {
-        if let Some(opinion) = opinion
-            && self.0.as_ref().is_none_or(|so_far| opinion.verdict > so_far.verdict)
-        {
-            self.0 = Some(opinion);
-        }
-    }
-}
 
 /// Decides one attempt.
 ///
@@ -134,7 +51,7 @@ fn settled(
     now: Timestamp,
 ) -> Decision {
     let place = Place::of(attempt, now);
-    let Some(case) = case(policy, rules, attempt, room, pressure, (place, now)) else {
+    let Some(case) = Case::new(policy, rules, attempt, room, pressure, (place, now)) else {
         return refused(classes(policy, rules, &attempt.requester, place));
     };
     let Some(excepted) = excepted(&case) else { return settle(&case, &case) };
@@ -164,36 +81,6 @@ fn settle(judged: &Case<'_>, presets: &Case<'_>) -> Decision {
     }
 }
 
-/// `None`: the attempt cannot be judged.
-fn case<'a>(
-    policy: &'a Policy,
-    rules: &'a Rules,
-    attempt: &'a Attempt,
-    room: &'a RoomView,
-    pressure: &'a Pressure,
-    (place, now): (Place<'a>, Timestamp),
-) -> Option<Case<'a>> {
-    let who = &attempt.requester;
-    let (room_jid, jid) = (room_of(attempt)?, who.jid.as_ref()?);
-    let (exempt, noted) = (false, attempt.banned.requester.as_ref());
-    Some(Case {
-        policy,
-        rules,
-        attempt,
-        room_jid,
-        who,
-        jid,
-        place,
-        identity: policy.identify(who, place),
-        classes: classes(policy, rules, who, place),
-        room,
-        pressure,
-        now,
-        exempt,
-        noted,
-    })
-}
-
 /// What the rules of a case come to.
 pub(super) fn opinion_on(case: &Case<'_>) -> Opinion {
     let mut strongest = Strongest::default();
@@ -202,7 +89,7 @@ pub(super) fn opinion_on(case: &Case<'_>) -> Opinion {
     } else {
         judge(case, &mut strongest);
     }
-    strongest.0.unwrap_or_else(|| Opinion::allow(fixed::NO_OBJECTION.at(0)))
+    strongest.or_no_objection()
 }
 
 /// Whether somebody who is inside may stay, by the rules in force now: `None`, or why not.
@@ -218,7 +105,7 @@ pub fn rejudge(
 ) -> Option<Decision> {
     let pressure = Pressure::default();
     let place = Place { now: None, ..Place::of(attempt, now) };
-    let Some(case) = case(policy, rules, attempt, room, &pressure, (place, now)) else {
+    let Some(case) = Case::new(policy, rules, attempt, room, &pressure, (place, now)) else {
         return Some(refused(classes(policy, rules, &attempt.requester, place)));
     };
     if case.is_service() {
@@ -252,7 +139,7 @@ fn stay(case: &Case<'_>) -> Option<Opinion> {
     let mut strongest = Strongest::default();
     strongest.hear(access::enter(case));
     strongest.hear(removal::refuse(case));
-    strongest.0
+    strongest.opinion()
 }
 
 /// Whether somebody may be made a moderator without anybody inside who does it: nothing keeps them out, not even
@@ -262,11 +149,6 @@ pub(super) fn is_fit(case: &Case<'_>) -> bool {
         && stay(case).is_none()
         && hours::judge(case).is_none()
         && !removal::is_suspected(case)
-}
-
-/// The room, if it is one: the service itself is none.
-fn room_of(attempt: &Attempt) -> Option<&BareJid> {
-    attempt.room.as_ref().filter(|room| room.node().is_some())
 }
 
 /// A service does what it likes; only what a focus does, it does for somebody.

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::Rules;
 use super::class::{Class, ClassSet};
 use super::classify::classes;
-use super::decide::Case;
+use super::context::Case;
 use super::modes::{SWITCHES, Switch};
 use super::room_name::spellings;
 use crate::jid::{self, BareJid};

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::Policy;
 use super::attempt::{Action, Affiliation, AffiliationChange, Requester};
 use super::class::{Class, ClassSet};
-use super::decide::{Case, Strongest};
+use super::context::{Case, Strongest};
 use super::denial::Denial;
 use super::record::Record;
 use super::verdict::{Opinion, Verdict};

@@ -12,7 +12,7 @@ use super::Rules;
 use super::access::Persistence;
 use super::attempt::{Affiliation, Role, RoomView};
 use super::close::Conditions;
-use super::decide::Case;
+use super::context::Case;
 use super::lobby::{self, Admission};
 use super::record::Record;
 use super::verdict::{Effects, Opinion};

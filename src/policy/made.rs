@@ -9,7 +9,7 @@ use super::Policy;
 use super::attempt::{Attempt, Auth, Requester};
 use super::bans::{Ban, Origin};
 use super::classify::Place;
-use super::decide::Case;
+use super::context::Case;
 use super::facts::is_unset;
 use super::mark::Mark;
 use super::removal::{By, returning_marks};

@@ -13,6 +13,7 @@ pub mod class;
 pub mod classify;
 mod compiled;
 mod configure;
+mod context;
 pub mod decide;
 pub mod denial;
 pub mod drift;

@@ -2,7 +2,7 @@
 
 use super::access::Persistence;
 use super::attempt::{Action, Affiliation, Role};
-use super::decide::Case;
+use super::context::Case;
 use super::denial::Denial;
 use super::notice::Notice;
 use super::record::{Closed, Entry, Person, Record, Source};

@@ -10,7 +10,7 @@ use super::attempt::{
     RoomView, Word,
 };
 use super::class::Class;
-use super::decide::Case;
+use super::context::Case;
 use super::denial::Denial;
 use super::drift::{Drift, Scene, case_of_nobody};
 use super::exceptions::excepted;

@@ -1,6 +1,6 @@
 //! Custom notices: what people are told in addition, in the operator's words; nothing, unless the file has them.
 
-use super::decide::Case;
+use super::context::Case;
 use super::notice::Notice;
 use super::verdict::{Audience, Effects, Verdict};
 

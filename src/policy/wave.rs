@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::Rules;
 use super::attempt::{Action, Affiliation, Attempt, Role, RoomView};
 use super::class::Class;
-use super::decide::Case;
+use super::context::Case;
 use super::denial::Denial;
 use super::lobby;
 use super::moderators::entitlement;

@@ -2,7 +2,8 @@
 
 use super::Rules;
 use super::attempt::{Action, RoomView};
-use super::decide::{Case, opinion_on};
+use super::context::Case;
+use super::decide::opinion_on;
 use super::lobby;
 use super::record::Closed;
 use super::verdict::Opinion;

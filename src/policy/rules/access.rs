@@ -15,7 +15,7 @@ use globset::GlobSet;
 use crate::jid::BareJid;
 use crate::policy::attempt::{Affiliation, Auth};
 use crate::policy::class::{Class, ClassSet};
-use crate::policy::decide::Case;
+use crate::policy::context::Case;
 use crate::policy::denial::Denial;
 use crate::policy::made;
 use crate::policy::room_name::spellings;

@@ -17,7 +17,7 @@ use super::moderators::{entitlement, require};
 use crate::policy::Rules;
 use crate::policy::attempt::{RoomView, Word};
 use crate::policy::class::{Class, ClassSet};
-use crate::policy::decide::Case;
+use crate::policy::context::Case;
 use crate::policy::denial::Denial;
 use crate::policy::notice::Notice;
 use crate::policy::record::{Closed, Record};

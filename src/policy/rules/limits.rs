@@ -8,7 +8,7 @@ use super::moderators;
 use crate::jid::BareJid;
 use crate::policy::attempt::{Action, Attempt};
 use crate::policy::class::Class;
-use crate::policy::decide::Case;
+use crate::policy::context::Case;
 use crate::policy::denial::Denial;
 use crate::policy::focus;
 use crate::policy::verdict::Opinion;

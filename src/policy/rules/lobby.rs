@@ -11,7 +11,7 @@ use super::password::AskAgain;
 use super::{moderators, permissions};
 use crate::policy::attempt::{Affiliation, Client, Credential, Role};
 use crate::policy::class::{Class, ClassSet};
-use crate::policy::decide::Case;
+use crate::policy::context::Case;
 use crate::policy::denial::Denial;
 use crate::policy::notice::Notice;
 use crate::policy::pressure::UNLIMITED;

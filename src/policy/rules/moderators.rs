@@ -14,7 +14,7 @@ use crate::jid::BareJid;
 use crate::policy::attempt::{Action, Affiliation, Auth};
 use crate::policy::authority::{self, Protected};
 use crate::policy::class::{Class, ClassSet};
-use crate::policy::decide::Case;
+use crate::policy::context::Case;
 use crate::policy::denial::Denial;
 use crate::policy::focus;
 use crate::policy::verdict::{Opinion, Rule};

@@ -21,7 +21,7 @@ use crate::policy::denial::Denial;
 use crate::policy::notice::Notice;
 use crate::policy::verdict::{Audience, Effects, Opinion, Rule};
 use crate::policy::who::Who;
-use crate::policy::{authority, decide};
+use crate::policy::{authority, context};
 
 /// How often folding and skeletons are taken in turn: each may undo what the other has made equal.
 const ROUNDS: usize = 4;
@@ -258,7 +258,7 @@ pub enum Namesake {
 }
 
 /// Whether the requester may be called so here.
-pub(in crate::policy) fn judge(case: &decide::Case<'_>) -> Option<Opinion> {
+pub(in crate::policy) fn judge(case: &context::Case<'_>) -> Option<Opinion> {
     let names = &case.rules.names;
     let asked = [case.who().nick.as_str(), case.who().name.as_str()];
     let mut asked = asked.into_iter().filter(|name| !name.is_empty());
@@ -276,7 +276,7 @@ pub(in crate::policy) fn judge(case: &decide::Case<'_>) -> Option<Opinion> {
 }
 
 /// Tells moderators of a name that may be taken for one of theirs: of somebody who comes in, is inside, or waits.
-pub(in crate::policy) fn taken(case: &decide::Case<'_>, effects: &mut Effects) {
+pub(in crate::policy) fn taken(case: &context::Case<'_>, effects: &mut Effects) {
     if case.attempt.namesake != Some(Namesake::Moderator) || moderates(case) {
         return;
     }
@@ -286,7 +286,7 @@ pub(in crate::policy) fn taken(case: &decide::Case<'_>, effects: &mut Effects) {
 }
 
 /// The same, of somebody who is sent to wait.
-pub(in crate::policy) fn knocks(case: &decide::Case<'_>, effects: &mut Effects) {
+pub(in crate::policy) fn knocks(case: &context::Case<'_>, effects: &mut Effects) {
     if case.attempt.namesake == Some(Namesake::Moderator) && !moderates(case) {
         effects.notices.push((Audience::Moderators, Notice::KnocksAlike));
     }
@@ -294,7 +294,7 @@ pub(in crate::policy) fn knocks(case: &decide::Case<'_>, effects: &mut Effects) 
 
 /// Whether a nick may be kept for somebody; `is_moderator`: for one who moderates.
 pub(in crate::policy) fn judge_kept(
-    case: &decide::Case<'_>,
+    case: &context::Case<'_>,
     name: &str,
     is_moderator: bool,
 ) -> Option<Opinion> {
@@ -312,7 +312,7 @@ pub(in crate::policy) fn judge_kept(
 }
 
 /// By the rules, or because a moderator has made him one.
-pub(in crate::policy) fn moderates(case: &decide::Case<'_>) -> bool {
+pub(in crate::policy) fn moderates(case: &context::Case<'_>) -> bool {
     entitlement(case).is_some() || may(case, Who::Moderator)
 }
 

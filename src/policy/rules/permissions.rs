@@ -11,7 +11,7 @@ use crate::policy::Rules;
 use crate::policy::attempt::{Requester, Role, RoleChange};
 use crate::policy::class::{Class, ClassSet};
 use crate::policy::classify::classes;
-use crate::policy::decide::Case;
+use crate::policy::context::Case;
 use crate::policy::denial::Denial;
 use crate::policy::notice::Notice;
 use crate::policy::told;

@@ -16,7 +16,7 @@ use crate::policy::Policy;
 use crate::policy::attempt::{Affiliation, Auth, Requester};
 use crate::policy::class::{Class, ClassSet};
 use crate::policy::classify::Place;
-use crate::policy::decide::Case;
+use crate::policy::context::Case;
 use crate::policy::denial::Denial;
 use crate::policy::facts::is_unset;
 use crate::policy::mark::Mark;

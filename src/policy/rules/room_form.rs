@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use super::moderators::{self, require};
 use crate::policy::attempt::Auth;
-use crate::policy::decide::Case;
+use crate::policy::context::Case;
 use crate::policy::denial::Denial;
 use crate::policy::form_field::{FormField, To};
 use crate::policy::verdict::{Opinion, Rule};

@@ -7,7 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::attempt::{Action, Attempt, Credential, Requester, Role, RoomView};
 use super::classify::{Place, classes};
-use super::decide::{Case, as_excepted, is_fit, opinion_on};
+use super::context::Case;
+use super::decide::{as_excepted, is_fit, opinion_on};
 use super::pressure::Pressure;
 use super::record::Person;
 use super::verdict::{Rule, Verdict};

@@ -1,0 +1,153 @@
+//! The case under judgement, and how opinions on it combine.
+
+use jiff::Timestamp;
+
+use super::attempt::{Attempt, Requester, RoomView};
+use super::class::{Class, ClassSet};
+use super::classify::{Identity, Place, classes};
+use super::made::Noted;
+use super::pressure::Pressure;
+use super::rules::fixed;
+use super::verdict::Opinion;
+use super::{Policy, Rules};
+use crate::jid::BareJid;
+
+/// Everything that the rule families look at.
+#[derive(Clone, Copy)]
+pub(super) struct Case<'a> {
+    pub(super) policy: &'a Policy,
+    pub(super) rules: &'a Rules,
+    pub(super) attempt: &'a Attempt,
+    pub(super) room_jid: &'a BareJid,
+    pub(super) who: &'a Requester,
+    pub(super) jid: &'a BareJid,
+    /// What of that counts, and what was proved of it.
+    pub(super) place: Place<'a>,
+    pub(super) identity: Identity<'a>,
+    pub(super) classes: ClassSet,
+    pub(super) room: &'a RoomView,
+    pub(super) pressure: &'a Pressure,
+    pub(super) now: Timestamp,
+    /// Bans on domains and networks do not hold.
+    pub(super) exempt: bool,
+    /// The ban made at run time that was noted for whoever tries.
+    pub(super) noted: Option<&'a Noted>,
+}
+
+impl<'a> Case<'a> {
+    /// Returns the case of an attempt, or `None` if it cannot be judged: it names no room, or nobody who tries.
+    pub(super) fn new(
+        policy: &'a Policy,
+        rules: &'a Rules,
+        attempt: &'a Attempt,
+        room: &'a RoomView,
+        pressure: &'a Pressure,
+        (place, now): (Place<'a>, Timestamp),
+    ) -> Option<Self> {
+        let who = &attempt.requester;
+        let (room_jid, jid) = (room_of(attempt)?, who.jid.as_ref()?);
+        let (exempt, noted) = (false, attempt.banned.requester.as_ref());
+        Some(Self {
+            policy,
+            rules,
+            attempt,
+            room_jid,
+            who,
+            jid,
+            place,
+            identity: policy.identify(who, place),
+            classes: classes(policy, rules, who, place),
+            room,
+            pressure,
+            now,
+            exempt,
+            noted,
+        })
+    }
+
+    pub(super) const fn who(&self) -> &'a Requester {
+        self.who
+    }
+
+    /// The same, as if whoever stands behind it tried himself.
+    pub(super) fn behind(&self) -> Option<Self> {
+        let who = self.attempt.behind.as_ref()?;
+        let jid = who.jid.as_ref()?;
+        let classes = classes(self.policy, self.rules, who, self.place);
+        let identity = self.policy.identify(who, self.place);
+        let noted = self.attempt.banned.behind.as_ref();
+        Some(Self { who, jid, identity, classes, noted, ..*self })
+    }
+
+    /// The same, as if this person tried.
+    pub(super) fn of<'b>(&self, who: &'b Requester, jid: &'b BareJid) -> Case<'b>
+    where
+        'a: 'b,
+    {
+        let classes = classes(self.policy, self.rules, who, self.place);
+        let identity = self.policy.identify(who, self.place);
+        Case { who, jid, identity, classes, noted: None, ..*self }
+    }
+
+    /// The focus that opens the rooms of this service, if one does.
+    pub(super) fn focus(&self) -> Option<&'a BareJid> {
+        self.policy.focuses.get(self.room_jid.domain())
+    }
+
+    /// The requester is that focus.
+    pub(super) fn is_focus(&self) -> bool {
+        self.is_service() && self.focus() == Some(self.jid)
+    }
+
+    pub(super) fn is_service(&self) -> bool {
+        self.classes.has(Class::Service)
+    }
+
+    /// The name of the room, the part before the `@`.
+    pub(super) fn room_name(&self) -> &'a str {
+        self.room_jid.node().unwrap_or_default()
+    }
+}
+
+/// The room, if it is one: the service itself is none.
+fn room_of(attempt: &Attempt) -> Option<&BareJid> {
+    attempt.room.as_ref().filter(|room| room.node().is_some())
+}
+
+/// The strongest opinion so far: how the rules of several families come to one verdict.
+///
+/// | heard before | heard now | stays |
+/// |---|---|---|
+/// | nothing | an opinion | the one heard now |
+/// | allow | hold, prompt, deny | the one heard now |
+/// | hold | prompt, deny | the one heard now |
+/// | prompt | deny | the one heard now |
+/// | any | as strong, weaker, or none | the one heard before |
+/// | nothing | none, to the end | allow, by `no-objection` |
+///
+/// Of equals the one of the family that was asked first stays, and the families are asked in a fixed order: the order of
+/// the file plays no part. What is off is neutral and has no opinion; what is observed has none either, and is heard in a
+/// second run of its own ([`super::decide`]); an exception makes rules neutral for the person it is for.
+#[derive(Default)]
+pub(super) struct Strongest(Option<Opinion>);
+
+impl Strongest {
+    /// Takes an opinion where it is stronger than all before.
+    pub(super) fn hear(&mut self, opinion: Option<Opinion>) {
+        if let Some(opinion) = opinion
+            && self.0.as_ref().is_none_or(|so_far| opinion.verdict > so_far.verdict)
+        {
+            self.0 = Some(opinion);
+        }
+    }
+
+    /// Returns the strongest opinion, or `None` if no family had one.
+    pub(super) fn opinion(self) -> Option<Opinion> {
+        self.0
+    }
+
+    /// Returns the strongest opinion; if no family had one, nothing is against it.
+    pub(super) fn or_no_objection(self) -> Opinion {
+        self.0.unwrap_or_else(|| Opinion::allow(fixed::NO_OBJECTION.at(0)))
+    }
+}
