@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use vestibule::adhoc::{AdHoc, LIFETIME, MOST, MOST_OF_ONE, Step};
 use vestibule::app::commands::commands;
 use vestibule::control::{
-    Caller, Command, Face, Failure, FailureKind, FieldKind, Impact, Reply, Request, Role,
+    Caller, Command, Failure, FailureKind, FieldKind, Impact, Interface, Reply, Request, Role,
 };
 use vestibule::xmpp::framer::MAX_STANZA;
 use vestibule::xmpp::stanza::{Condition, Iq, IqKind};
@@ -74,7 +74,7 @@ impl<'a> Sent<'a> {
 
     fn caller(&self, role: Role) -> Caller {
         let name = self.from.split('/').next().unwrap().to_owned();
-        Caller { face: Face::AdHoc, name, role }
+        Caller { face: Interface::AdHoc, name, role }
     }
 }
 

@@ -20,8 +20,8 @@ use vestibule::component::drift::DriftTally;
 use vestibule::component::metrics::{Counted, GateEvent, Tally};
 use vestibule::config::{Admin, Token};
 use vestibule::control::{
-    Caller, Command, Face, Failure, FailureKind, FieldKind, Handler, Impact, Reply, Role, RoomLine,
-    RoomMetrics, RoomState, Status, StatusMetrics,
+    Caller, Command, Failure, FailureKind, FieldKind, Handler, Impact, Interface, Reply, Role,
+    RoomLine, RoomMetrics, RoomState, Status, StatusMetrics,
 };
 use vestibule::http::{Access, Readiness, Site, Totals, router};
 use vestibule::metrics::{Group as _, Latency, Registry};
@@ -219,7 +219,7 @@ async fn every_command_is_for_the_roles_that_the_table_says_and_is_given_in_thei
             }
             assert_eq!((status, reply), (StatusCode::OK, json!({ "done": command.name })));
             let name = format!("{}-name", role.name());
-            let caller = Caller { face: Face::Http, name, role };
+            let caller = Caller { face: Interface::Http, name, role };
             assert_eq!(asked, [(caller, command.name.to_owned())]);
         }
         for token in [None, Some(""), Some("nonsense"), Some("Viewer")] {

@@ -8,7 +8,7 @@ use super::Shared;
 use super::clock::now;
 use super::commands::Operator;
 use crate::adhoc::{AdHoc, Refusal, Step};
-use crate::control::{Caller, Face, Handler, Role};
+use crate::control::{Caller, Handler, Interface, Role};
 use crate::jid::BareJid;
 use crate::xmpp::ns;
 use crate::xmpp::stanza::{Iq, IqKind};
@@ -91,7 +91,7 @@ impl AdHocFace {
         let is_operator = self.shared.desk().policy().operators.contains_key(&jid);
         let operator = is_operator.then_some(Role::Operator);
         let role = operator.or_else(|| self.shared.access.role_of(&jid))?;
-        Some(Caller { face: Face::AdHoc, name: jid.to_string(), role })
+        Some(Caller { face: Interface::AdHoc, name: jid.to_string(), role })
     }
 }
 

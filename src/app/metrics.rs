@@ -7,7 +7,7 @@ use super::commands::Operator;
 use super::listed::listed;
 use crate::component::drift::DriftMetrics;
 use crate::component::metrics::DeskMetrics;
-use crate::control::{Face, RoomMetrics, StatusMetrics};
+use crate::control::{Interface, RoomMetrics, StatusMetrics};
 use crate::http::HttpMetrics;
 use crate::metrics::{
     Counter, EncodeLabelSet, Family, Gauge, Group, Latency, Registry, gauged, metrics,
@@ -59,14 +59,14 @@ pub(super) struct CommandLabels {
 }
 
 impl CommandLabels {
-    const fn new(face: Face, is_done: bool) -> Self {
+    const fn new(face: Interface, is_done: bool) -> Self {
         Self { face: face.name(), outcome: outcome(is_done) }
     }
 }
 
 fn every_command() -> impl Iterator<Item = CommandLabels> {
     let both = |face| [true, false].map(|is_done| CommandLabels::new(face, is_done));
-    Face::ALL.into_iter().flat_map(both)
+    Interface::ALL.into_iter().flat_map(both)
 }
 
 const fn outcome(is_done: bool) -> &'static str {
@@ -75,7 +75,7 @@ const fn outcome(is_done: bool) -> &'static str {
 
 impl AppMetrics {
     /// Counts a command.
-    pub(super) fn command(&self, face: Face, is_done: bool) {
+    pub(super) fn command(&self, face: Interface, is_done: bool) {
         self.commands.get_or_create(&CommandLabels::new(face, is_done)).inc();
     }
 

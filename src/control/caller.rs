@@ -1,10 +1,10 @@
-//! Who asks.
+//! The caller of a command, and the interface they use.
 
 use crate::config::Role;
 
-/// By which way a request came.
+/// The interface by which a request came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Face {
+pub enum Interface {
     /// The command line, over the socket.
     CommandLine,
     /// The JSON API, and the page that uses it.
@@ -13,8 +13,8 @@ pub enum Face {
     AdHoc,
 }
 
-impl Face {
-    /// Every face.
+impl Interface {
+    /// Every interface.
     pub const ALL: [Self; 3] = [Self::CommandLine, Self::Http, Self::AdHoc];
 
     /// Its name, as in the audit.
@@ -31,7 +31,7 @@ impl Face {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
     /// The interface.
-    pub face: Face,
+    pub face: Interface,
     /// The name of the token, the bare JID, or the system's account.
     pub name: String,
     /// The role.

@@ -10,7 +10,7 @@ use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
-use super::caller::{Caller, Face};
+use super::caller::{Caller, Interface};
 use super::request::{Failure, FailureKind, Request};
 use crate::config::Role;
 use crate::schema::KIND;
@@ -249,7 +249,7 @@ impl Command {
     /// [`FailureKind::Forbidden`] when not.
     pub fn authorise(&self, caller: &Caller) -> Result<(), Failure> {
         let name = self.name;
-        let reason = if self.is_local && caller.face != Face::CommandLine {
+        let reason = if self.is_local && caller.face != Interface::CommandLine {
             format!("`{name}` is for the command line")
         } else if caller.role < self.role {
             let (needs, has) = (self.role.name(), caller.role.name());

@@ -17,7 +17,7 @@ mod server;
 mod status;
 mod typed;
 
-pub use self::caller::{Caller, Face};
+pub use self::caller::{Caller, Interface};
 pub use self::client::{ClientError, ask};
 pub use self::command::{Answer, Command, Field, FieldKind, Impact, Shown, strict};
 pub use self::plan::{Candidate, List, PersonChange, Plan, ProviderChange, RoomChange};

@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout};
 use tokio_util::codec::{Framed, LinesCodec};
 
 use super::request::Line;
-use super::{Caller, Command, Face, Failure, FailureKind, Reply, Request, Role};
+use super::{Caller, Command, Failure, FailureKind, Interface, Reply, Request, Role};
 use crate::private;
 
 /// The longest request, in bytes: a policy file may be in it.
@@ -112,7 +112,7 @@ async fn listen(socket: &Path) -> io::Result<UnixListener> {
 fn caller(stream: &UnixStream) -> Caller {
     let name =
         stream.peer_cred().map_or_else(|_| "?".to_owned(), |peer| format!("uid {}", peer.uid()));
-    Caller { face: Face::CommandLine, name, role: Role::Operator }
+    Caller { face: Interface::CommandLine, name, role: Role::Operator }
 }
 
 async fn sign_of_life(lines: &mut Framed<UnixStream, LinesCodec>, since: Duration) {

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::throttle::Throttle;
 use crate::config::Admin;
-use crate::control::{Caller, Face, Role};
+use crate::control::{Caller, Interface, Role};
 use crate::jid::BareJid;
 use crate::secret::Secret;
 
@@ -102,7 +102,7 @@ impl Access {
             Some((session.name.clone(), session.role))
         };
         let (name, role) = of_file.or_else(of_session)?;
-        Some(Caller { face: Face::Http, name, role })
+        Some(Caller { face: Interface::Http, name, role })
     }
 
     /// Returns whether a failed login is to be told and logged as one; else there are too many.

@@ -129,7 +129,7 @@ impl Operator {
 mod tests {
     use super::*;
     use crate::app::commands::commands;
-    use crate::control::{Face, Role};
+    use crate::control::{Interface, Role};
 
     const CANARY: &str = "canary";
 
@@ -146,7 +146,8 @@ mod tests {
                 (field.name.to_owned(), Value::from(text))
             });
             let request = command.request(values.collect()).unwrap();
-            let caller = Caller { face: Face::Http, name: "ann".to_owned(), role: Role::Operator };
+            let caller =
+                Caller { face: Interface::Http, name: "ann".to_owned(), role: Role::Operator };
             let deed = Deed::new(&caller, &request);
             assert!(!format!("{deed:?}").contains(CANARY), "{}", command.name);
             let has_room =

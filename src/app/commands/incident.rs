@@ -15,7 +15,7 @@ use super::{Call, Verb};
 use crate::app::clock::now;
 use crate::app::incidents::keep;
 use crate::config::Role;
-use crate::control::{Answer, Face, Failure, FailureKind, Impact};
+use crate::control::{Answer, Failure, FailureKind, Impact, Interface};
 use crate::incident::{About, Context, MOST, bundle, moment, page, seal};
 use crate::jid::{BareJid, JidError};
 use crate::schema;
@@ -163,12 +163,14 @@ impl Verb for Incident {
         let bundle = bundle(&about, &entries, &before, &policies, &context);
         let sha256 = seal(&bundle);
         match caller.face {
-            Face::CommandLine => Ok(Report { sha256, incident: Some(bundle), ..Report::default() }),
-            Face::Http => {
+            Interface::CommandLine => {
+                Ok(Report { sha256, incident: Some(bundle), ..Report::default() })
+            }
+            Interface::Http => {
                 let page = Some(page(&bundle));
                 Ok(Report { sha256, incident: Some(bundle), page, ..Report::default() })
             }
-            Face::AdHoc => {
+            Interface::AdHoc => {
                 let directory = call.shared.upkeep().settings.component.state_dir.join("incidents");
                 let (page, made, seal) = (page(&bundle), context.now, sha256.clone());
                 let kept =

@@ -260,7 +260,7 @@ mod tests {
     use serde_json::{Map, json};
 
     use super::*;
-    use crate::control::{Face, FailureKind, FieldKind};
+    use crate::control::{FailureKind, FieldKind, Interface};
 
     /// A value that may stand in a field.
     fn sample(kind: FieldKind) -> Value {
@@ -362,9 +362,9 @@ mod tests {
             for role in Role::ALL {
                 let caller = |face| Caller { face, name: "ann".to_owned(), role };
                 let may = role >= command.role;
-                assert_eq!(command.authorise(&caller(Face::CommandLine)).is_ok(), may);
+                assert_eq!(command.authorise(&caller(Interface::CommandLine)).is_ok(), may);
                 let may = may && !command.is_local;
-                assert_eq!(command.authorise(&caller(Face::Http)).is_ok(), may);
+                assert_eq!(command.authorise(&caller(Interface::Http)).is_ok(), may);
             }
         }
     }
