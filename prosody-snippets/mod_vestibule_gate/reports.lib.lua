@@ -166,6 +166,8 @@ return function (gate)
 	gate.guard("muc-room-destroyed", PRIORITY.backstop, function (event)
 		gate.report("destroyed", event.room, {});
 		occupied[event.room.jid], arrivals[event.room.jid] = nil, nil;
+		-- A lobby of the service's own ends with its room, and says so.
+		if not gate.lobby.is_there() then gate.effects.dismiss_all(event.room, (gate.words.of("gate-nobody"))); end
 		for bare in pairs(gate.waiting.people(event.room.jid)) do gate.waiting.forget(event.room, bare); end
 		gate.lobby.forget(event.room.jid);
 	end);

@@ -106,9 +106,14 @@ return function (gate)
 				if is_gone(bare) then
 					forget_waiting({ jid = room_jid }, bare);
 				elseif w.expires < time then
+					local text = gate.words.of("gate-nobody");
 					local room = gate.lobby.is_there() and gate.get_room(room_jid);
 					forget_waiting({ jid = room_jid }, bare);
-					if room then gate.lobby.dismiss(room, bare, (gate.words.of("gate-nobody"))); end
+					if room then
+						gate.lobby.dismiss(room, bare, text);
+					elseif not gate.lobby.is_there() then
+						module:send(gate.effects.message({ jid = room_jid }, w.jid, "normal", text));
+					end
 				end
 			end
 		end

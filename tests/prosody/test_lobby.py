@@ -185,6 +185,8 @@ async def test_a_knock_is_forgotten_when_its_time_is_over(door):
         await alice.join(room, "Alice")
         await guest.join(room, "Guest")
         form = await knock(alice, room, "Guest")
+        told = await guest.wait_for(lambda seen: seen.name == "message" and seen.sender == room)
+        assert "Nobody has let you in" in told.body
         while door.component.run("room", room, "--json").stdout.count(guest.bare):
             await alice.ping()
         answer_knock(alice, room, form, True)
@@ -193,6 +195,21 @@ async def test_a_knock_is_forgotten_when_its_time_is_over(door):
         await chair.ping()
         assert not knocks(chair, room)
         assert not any(is_invitation(seen, room) for seen in guest.seen)
+
+
+async def test_who_waits_is_told_when_the_last_one_leaves_and_the_room_ends(door):
+    async with Crowd(door.server) as crowd:
+        room = door.room()
+        alice = await crowd.connect("alice@localhost")
+        guest = await crowd.connect("guest.localhost")
+        await alice.join(room, "Alice")
+        await guest.join(room, "Guest")
+        await knock(alice, room, "Guest")
+        await alice.leave(room, "Alice")
+        told = await guest.wait_for(lambda seen: seen.name == "message" and seen.sender == room)
+        assert "Nobody has let you in" in told.body
+        await guest.ping()
+        assert len([seen for seen in guest.seen if seen.name == "message" and seen.sender == room]) == 1
 
 
 @pytest.mark.parametrize("way", ["invitation", "membership"])
