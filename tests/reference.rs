@@ -176,7 +176,7 @@ fn whatever_else_is_said_stands_in_its_table() {
     let notices = notices.map(|notice| format!("| `{}` | {} |", notice.name(), notice.template()));
     let notices: Vec<_> = notices.collect();
     assert_eq!(table("What the room says"), notices);
-    let told: Vec<_> = table("What you may tell people beside");
+    let told: Vec<_> = table("What you may tell people in addition");
     let beginning = |told: Told| format!("| `{}` | {} | ", told.name(), told.template());
     assert!(told.len() == Told::ALL.len());
     assert!(told.iter().zip(Told::ALL).all(|(row, one)| row.starts_with(&beginning(one))));

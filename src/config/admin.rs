@@ -12,7 +12,7 @@ use crate::setting::address::account;
 use crate::setting::values::{boolean, list, some_text, text, word};
 use crate::setting::{Item, Read};
 
-/// What somebody is trusted with. Each may do what those before it may.
+/// What a person is trusted with. Each may do what those before it may.
 #[derive(
     Clone,
     Copy,
@@ -61,13 +61,13 @@ pub struct Admin {
     pub allow_network: bool,
     /// The accounts in the socket's group may open it, where `http` is a Unix socket.
     pub socket_mode: SocketMode,
-    /// Names under which browsers come, beside those of this machine, in lower case.
+    /// Host names of the page in addition to those of this machine, in lower case.
     pub hosts: Vec<String>,
-    /// `/metrics` is for whoever can connect.
+    /// `/metrics` is open to anyone who can connect.
     pub open_metrics: bool,
     /// Who may use the API, by token.
     pub tokens: Vec<Token>,
-    /// Who may give commands by XMPP, beside the policy's operators.
+    /// Who may give commands by XMPP, in addition to the policy's operators.
     pub persons: Vec<(BareJid, Role)>,
 }
 
@@ -121,7 +121,7 @@ pub struct Token {
 }
 
 impl Admin {
-    /// What this person is trusted with, by `[[admin.person]]`. The policy's operators are apart.
+    /// Returns what this person is trusted with, by `[[admin.person]]`. The policy's operators are apart.
     pub fn role_of(&self, person: &BareJid) -> Option<Role> {
         let mut roles = self.persons.iter().filter(|(jid, _)| jid == person).map(|(_, role)| *role);
         roles.next()

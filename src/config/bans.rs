@@ -90,7 +90,7 @@ fn one(mut section: Section<'_>, bans: &mut Bans, reaches: &mut Vec<Reach>) {
     section.finish();
 }
 
-/// Somebody whom an entry is for; a domain is another key.
+/// A person whom an entry is for; a domain is another key.
 pub(super) fn account(item: &Item<'_>) -> Read<BareJid> {
     account_or(item, |domain| format!("write `domain = \"{domain}\"` for everybody from there"))
 }

@@ -257,15 +257,15 @@ impl Checks<'_> {
             self.warning(
                 rescue.line.max(successors.line).max(after.line),
                 "lobby.rescue",
-                "when the last moderator has left, nobody takes over, and whoever waits in the lobby \
+                "when the last moderator has left, nobody takes over, and a person who waits in the lobby \
                  is not told so",
-                "add \"refuse\", or let somebody take over (`moderators.successors`, \
+                "add \"refuse\", or let a person take over (`moderators.successors`, \
                  `moderators.succession_after`)",
             );
         }
     }
 
-    /// Somebody can belong to one of these classes.
+    /// A person can belong to one of these classes.
     fn can_be(&self, classes: ClassSet) -> bool {
         let access = &self.rules.access;
         classes.iter().any(|class| match class {

@@ -45,7 +45,7 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// What may not be meant, and what has ended by now.
+    /// Returns what may not be meant, and what has ended by now.
     pub fn warnings_at(&self, now: Timestamp) -> impl Iterator<Item = &Problem> {
         let ended = self.ends.iter().filter(move |end| end.from.is_some_and(|from| from <= now));
         self.warnings.iter().chain(ended)

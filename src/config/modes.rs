@@ -28,7 +28,7 @@ pub(super) fn read(mut section: Section<'_>, modes: &mut Modes) {
     }
 }
 
-/// What is wrong with a name that should be one of a rule or a family, and what to do about it.
+/// Returns what is wrong with a name that should be one of a rule or a family, and what to do about it.
 pub(super) fn what_is_wrong_with(name: &str) -> Option<(&'static str, String)> {
     if named(name).next().is_some() {
         return None;

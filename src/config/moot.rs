@@ -132,7 +132,7 @@ fn ways_in(policy: &Policy, rules: &Rules, plain: &Rules) -> Vec<Suspicion> {
                 && rules.lobby.rescue_after.value >= rules.lobby.wait.value,
             rules.lobby.rescue_after.line.max(rules.lobby.wait.line),
             "lobby.rescue_after",
-            "whoever waits is sent away (`lobby.wait`) before he is rescued",
+            "anyone who waits is sent away (`lobby.wait`) before they are rescued",
             "make it shorter than `wait`",
         ),
     ]
@@ -162,28 +162,28 @@ fn settings(rules: &Rules) -> Vec<Suspicion> {
             settings.name_length.line,
             "settings.name_length",
             "nobody may change the name",
-            "leave it out, or let somebody change it: `name = \"moderator\"`",
+            "leave it out, or let a person change it: `name = \"moderator\"`",
         ),
         (
             locked(settings.description, settings.description_length),
             settings.description_length.line,
             "settings.description_length",
             "nobody may change the description",
-            "leave it out, or let somebody change it: `description = \"moderator\"`",
+            "leave it out, or let a person change it: `description = \"moderator\"`",
         ),
         (
             locked(settings.history, settings.history_max),
             settings.history_max.line,
             "settings.history_max",
             "nobody may change the history",
-            "leave it out, or let somebody change it: `history = \"moderator\"`",
+            "leave it out, or let a person change it: `history = \"moderator\"`",
         ),
         (
             locked(settings.max_occupants, least) || locked(settings.max_occupants, most),
             least.line.max(most.line),
             "settings.max_occupants_most",
             "nobody may change how many may be inside",
-            "leave the bounds out, or let somebody change it: `max_occupants = \"moderator\"`",
+            "leave the bounds out, or let a person change it: `max_occupants = \"moderator\"`",
         ),
     ]
 }

@@ -43,7 +43,7 @@ fn may_meet(one: &Selector, other: &Selector) -> bool {
 }
 
 fn is_same(rules: &Rules, base: &Rules) -> bool {
-    // Whoever adds a family compares it here.
+    // A new family is compared here.
     let Rules {
         password: _,
         access: _,
@@ -61,7 +61,7 @@ fn is_same(rules: &Rules, base: &Rules) -> bool {
     } = rules;
     let (password, plain) = (&rules.password, &base.password);
     let (access, open) = (&rules.access, &base.access);
-    // What is secret or compiled cannot be read: written anew, it counts as another.
+    // What is secret or compiled cannot be read: written again, it counts as another.
     let reads = password.preset.line == plain.preset.line
         && password.secret.line == plain.secret.line
         && password.deny_list.line == plain.deny_list.line

@@ -158,7 +158,7 @@ impl<'a> Notes<'a> {
         self.held.borrow_mut().files.push(file);
     }
 
-    /// Where its secrets are.
+    /// Returns where its secrets are.
     pub(super) fn held(&self) -> Held {
         self.held.take()
     }

@@ -13,7 +13,7 @@ use super::outside::Outside;
 use super::syntax;
 use crate::secret::Secret;
 
-/// What stands in the place of a secret.
+/// What is shown instead of a secret.
 const HIDDEN: &str = "…";
 /// The longest value that is shown whole, in characters.
 const LONGEST: usize = 200;

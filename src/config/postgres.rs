@@ -55,7 +55,7 @@ impl PostgresAddress {
         self.0.get_ssl_mode() == SslMode::Require
     }
 
-    /// What a connection is made from.
+    /// Returns what a connection is made from.
     pub const fn config(&self) -> &tokio_postgres::Config {
         &self.0
     }

@@ -36,13 +36,13 @@ impl<'a> Section<'a> {
         Self { notes, table, instead: Vec::new(), path, schema, place, known: Vec::new() }
     }
 
-    /// Puts the value of a variable in the place of a key's.
+    /// Replaces the value of a key by that of a variable.
     pub(super) fn put_instead(&mut self, key: &str, variable: &str, value: &str) {
         let value = DeValue::String(value.to_owned().into());
         self.instead.push((key.to_owned(), variable.to_owned(), value));
     }
 
-    /// Where the table begins.
+    /// Returns where the table begins.
     pub(super) fn place(&self) -> Place {
         self.place.clone()
     }
@@ -101,7 +101,7 @@ impl<'a> Section<'a> {
         self.take(key, read).map(|value| (value, place))
     }
 
-    /// What was found at a key; what is wrong with it is noted.
+    /// Returns what was found at a key; what is wrong with it is noted.
     fn take<T>(&self, key: &str, read: Read<T>) -> Option<T> {
         match read {
             Ok(value) => Some(value),

@@ -61,7 +61,7 @@ fn one_affiliation(
         ));
     }
     let remove = || require(case, &rules.remove, Denial::MayNotRemove);
-    // Whoever bears a nick that is reserved for another is removed by that.
+    // The occupant whose nick is reserved for another is removed by that.
     for other in &item.displaced {
         let is_own = other.jid.as_ref().is_some_and(|it| authority::is_own(case, it, Some(other)));
         if item.nick.is_some() && !is_own {
@@ -81,7 +81,7 @@ fn one_affiliation(
             false => Opinion::deny(rule, Denial::MayNotRegister),
         }));
     }
-    // Whoever is given a nick loses the choice.
+    // A person who is given a nick loses the choice.
     if to < from || to == Affiliation::Outcast || nick.is_some() {
         strongest.hear(authority::shields(case, jid, item.bearer.as_ref()));
         if jid.node().is_none() {
@@ -144,7 +144,7 @@ pub(super) fn affiliation_effects(
                 removal::let_in(case, &session(jid, None), effects);
                 effects.admit.push(jid.clone());
             }
-            // Whoever loses moderation has been inside, and stays admitted.
+            // A person who loses moderation has been inside, and stays admitted.
             Affiliation::None if item.from >= Affiliation::Admin => {
                 let person = Person::admitted(before).as_moderator(false).restored();
                 remember(jid, Some(person), effects);
@@ -209,7 +209,7 @@ pub(super) fn role_effects(case: &Case<'_>, items: &[RoleChange], effects: &mut 
     }
 }
 
-/// This person is removed, with every session and with what they are in the room. Whoever ends a session of their
+/// This person is removed, with every session and with what they are in the room. Ending a session of their
 /// own is not.
 fn remove(case: &Case<'_>, jid: &BareJid, bearer: Option<&Requester>, effects: &mut Effects) {
     if authority::is_own(case, jid, bearer) {
@@ -231,7 +231,7 @@ pub(super) fn invite(case: &Case<'_>, to: &[Option<BareJid>], strongest: &mut St
     strongest.hear(Some(require(case, &admit, Denial::MayNotAdmit)));
 }
 
-/// Whether the requester may answer somebody who waits.
+/// Returns whether the requester may answer a person who waits.
 pub(super) fn knock(case: &Case<'_>, target: Option<&BareJid>) -> Opinion {
     if target.is_none() {
         return Opinion::deny(fixed::UNREADABLE.at(0), Denial::Malformed);
@@ -273,12 +273,12 @@ pub(super) fn answer_all_effects(
     effects.notices.push((Audience::Requester, notice));
 }
 
-/// Whether the requester may destroy the room.
+/// Returns whether the requester may destroy the room.
 pub(super) fn end(case: &Case<'_>) -> Opinion {
     require(case, &case.rules.moderators.end, Denial::MayNotEnd)
 }
 
-/// Somebody inside has opened the door to `target`, who gets back what a removal has taken.
+/// A person inside has opened the door to `target`, who gets back what a removal has taken.
 pub(super) fn admitted(case: &Case<'_>, target: &BareJid, effects: &mut Effects) {
     effects.merge(removal::admission(target, case.attempt.other(target)));
     removal::let_in(case, &session(target, None), effects);
@@ -288,7 +288,7 @@ fn remember(jid: &BareJid, person: Option<Person>, effects: &mut Effects) {
     effects.people.push((jid.clone(), person));
 }
 
-/// Whoever an item is about, as far as the gate knows.
+/// The person an item is about, as far as the gate knows.
 fn session(jid: &BareJid, bearer: Option<&Requester>) -> Requester {
     Requester { jid: Some(jid.clone()), ..bearer.cloned().unwrap_or_default() }
 }

@@ -1,4 +1,4 @@
-//! What somebody tries to do, as facts.
+//! What a person tries to do, as facts.
 
 use serde::{Deserialize, Serialize};
 
@@ -60,7 +60,7 @@ pub enum FieldChange {
 }
 
 facts! {
-    /// A change of somebody's affiliation.
+    /// A change of a person's affiliation.
     pub struct AffiliationChange {
         /// Whose. `None`: not a JID by our rules.
         pub jid: Option<BareJid>,
@@ -78,7 +78,7 @@ facts! {
 }
 
 facts! {
-    /// A change of somebody's role.
+    /// A change of a person's role.
     pub struct RoleChange {
         /// Whose, if the occupant is there.
         pub jid: Option<BareJid>,
@@ -140,12 +140,12 @@ pub enum Action {
     },
     /// Destroy the room.
     Destroy,
-    /// Invite somebody (XEP-0045 §7.8.2).
+    /// Invite a person (XEP-0045 §7.8.2).
     Invite {
         /// The invited. `None`: not a JID by our rules.
         to: Vec<Option<BareJid>>,
     },
-    /// Answer somebody who waits.
+    /// Answer a person who waits.
     Knock {
         /// Who waits. `None`: not a JID by our rules.
         target: Option<BareJid>,
@@ -269,7 +269,7 @@ impl Action {
     }
 }
 
-/// Somebody tries something.
+/// A person tries something.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Attempt {
     /// The gate's name for it; the same when it is asked again.
@@ -286,13 +286,13 @@ pub struct Attempt {
     pub others: Vec<(BareJid, Person)>,
     /// The bans made at run time that held, as far as it was noted ([`Policy::held`](super::Policy::held)).
     pub banned: Held,
-    /// Somebody else inside with a name like one of the requester's, the one who counts most; looked for only where the
+    /// Another person inside with a name like one of the requester's, the one who counts most; looked for only where the
     /// rules ask for it.
     pub namesake: Option<Namesake>,
 }
 
 impl Attempt {
-    /// What the room remembers of somebody whom the action names.
+    /// Returns what the room remembers of a person whom the action names.
     pub fn other(&self, jid: &BareJid) -> Option<&Person> {
         self.others.iter().find(|(other, _)| other == jid).map(|(_, person)| person)
     }

@@ -1,7 +1,7 @@
 //! Who has authority in a room at all, and over whom.
 //!
 //! Authority needs presence, or to be an operator of the file: an affiliation alone gives none. And it has a rank: moderators by the file
-//! are above moderators by somebody's hand (`moderators.protect`).
+//! are above moderators by a person's hand (`moderators.protect`).
 
 use super::rules::fixed;
 use crate::jid::BareJid;
@@ -37,10 +37,10 @@ impl Protected {
     }
 }
 
-/// By what somebody moderates, from the weakest up.
+/// By what a person moderates, from the weakest up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
-    /// By somebody's hand, or not at all.
+    /// By a person's hand, or not at all.
     Hand,
     /// They opened the room.
     Opener,
@@ -55,7 +55,7 @@ pub(super) fn is_inside(case: &Case<'_>) -> bool {
     case.who().role != Role::None
 }
 
-/// Whether the requester may exercise any authority, whatever the rule on it says.
+/// Returns whether the requester may exercise any authority, whatever the rule on it says.
 pub(super) fn require(case: &Case<'_>) -> Option<Opinion> {
     let is_exercised = match &case.attempt.action {
         Action::Configure { .. }
@@ -79,7 +79,7 @@ pub(super) fn require(case: &Case<'_>) -> Option<Opinion> {
         .then(|| Opinion::deny(fixed::PRESENCE.at(0), Denial::NotInside))
 }
 
-/// Why the requester may take nothing from this person: a service, an operator, or somebody of a higher rank.
+/// Why the requester may take nothing from this person: a service, an operator, or a person of a higher rank.
 /// `bearer`: the person's session, if they are inside.
 pub(super) fn shields(
     case: &Case<'_>,
@@ -90,7 +90,7 @@ pub(super) fn shields(
         return None;
     }
     let person = case.attempt.other(jid);
-    // Of somebody who is away it is not known how they would prove who they are: the lists of the file count.
+    // Of a person who is away it is not known how they would prove who they are: the lists of the file count.
     let away = Requester { jid: Some(jid.clone()), auth: Auth::Server, ..Requester::default() };
     let target =
         Requester { person: person.cloned(), ..bearer.cloned().unwrap_or_else(|| away.clone()) };
@@ -111,7 +111,7 @@ pub(super) fn shields(
         .then(|| Opinion::deny(protect.rule(), Denial::HigherRank))
 }
 
-/// Why the requester may take nothing from everybody of this domain: the file names somebody there.
+/// Why the requester may take nothing from everybody of this domain: the file names a person there.
 pub(super) fn shields_domain(case: &Case<'_>, domain: &BareJid) -> Option<Opinion> {
     let lives_there = |jid: &&BareJid| jid.domain() == domain.domain();
     let Case { policy, rules, .. } = case;
@@ -167,7 +167,7 @@ fn rank(case: &Case<'_>) -> Rank {
     }
 }
 
-/// What the requester is in the room counts only inside.
+/// Returns what the requester is in the room counts only inside.
 pub(super) fn has_standing(case: &Case<'_>) -> bool {
     let who = case.who();
     is_inside(case) && (who.role == Role::Moderator || who.affiliation >= Affiliation::Admin)

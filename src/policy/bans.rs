@@ -132,17 +132,17 @@ impl Bans {
         bans?.first()
     }
 
-    /// The ban on this account itself, for whoever is exempt from those on others.
+    /// The ban on this account itself, for people exempt from bans on others.
     pub fn on_account(&self, jid: &BareJid, room: &str, now: Timestamp) -> Option<&Ban> {
         find(self.jids.get(jid), room, now)
     }
 
-    /// Somebody is banned by a mark.
+    /// A person is banned by a mark.
     pub fn have_marks(&self) -> bool {
         !self.marks.is_empty()
     }
 
-    /// The ban on somebody by one of these marks.
+    /// The ban on a person by one of these marks.
     pub fn on_marks(&self, marks: &[Mark], room: &str, now: Timestamp) -> Option<&Ban> {
         marks.iter().find_map(|mark| find(self.marks.get(mark), room, now))
     }
@@ -204,7 +204,7 @@ mod tests {
         BareJid::from_str(text).unwrap()
     }
 
-    /// The line of the ban on somebody at that address.
+    /// The line of the ban on a person at that address.
     fn at(bans: &Bans, address: &str) -> Option<u32> {
         let address = Some(address.parse().unwrap());
         bans.on(&jid("bob@example.org"), address, "tea", NOW).map(Ban::line)

@@ -9,15 +9,15 @@ use super::session::{Session, SessionKind};
 use super::{Policy, Rules};
 use crate::jid::BareJid;
 
-/// The SASL mechanism of whoever proves nothing (RFC 4505).
+/// The SASL mechanism that proves nothing (RFC 4505).
 const ANONYMOUS: &str = "ANONYMOUS";
 
-/// Where and when it is judged who somebody is: a token is for a room, and for a time.
+/// Where and when it is judged who a person is: a token is for a room, and for a time.
 #[derive(Clone, Copy, Debug)]
 pub struct Place<'a> {
     /// The room. `None`: wherever the token is for.
     pub room: Option<&'a BareJid>,
-    /// The time. `None`: of somebody who is inside and keeps what they came in with.
+    /// The time. `None`: of a person who is inside and keeps what they came in with.
     pub now: Option<Timestamp>,
 }
 
@@ -25,12 +25,12 @@ impl<'a> Place<'a> {
     /// Anywhere, at any time.
     pub const ANY: Self = Self { room: None, now: None };
 
-    /// Where somebody is inside.
+    /// Where a person is inside.
     pub const fn inside(room: &'a BareJid) -> Self {
         Self { room: Some(room), now: None }
     }
 
-    /// Where, and when, somebody tries something. Whoever is inside keeps what they came in with: a token that
+    /// Where, and when, a person tries something. An occupant keeps what they came in with: a token that
     /// has run out is judged when its bearer comes again.
     pub fn of(attempt: &'a Attempt, now: Timestamp) -> Self {
         let comes = matches!(
@@ -42,7 +42,7 @@ impl<'a> Place<'a> {
     }
 }
 
-/// What somebody has proved.
+/// What a person has proved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Identity<'a> {
     /// How.
@@ -54,7 +54,7 @@ pub struct Identity<'a> {
 }
 
 impl Policy {
-    /// What somebody has proved.
+    /// Returns what a person has proved.
     ///
     /// Only what the server has verified of a session counts: never a nick, a prefix, or anything that a client wrote.
     pub fn identify<'a>(&self, who: &'a Requester, place: Place<'_>) -> Identity<'a> {
@@ -101,7 +101,7 @@ impl Policy {
 }
 
 impl Policy {
-    /// Whether a log-in with a provider of accounts was one with an account. A mechanism that is not known is one only
+    /// Returns whether a log-in with a provider of accounts was one with an account. A mechanism that is not known is one only
     /// where the provider has none but such.
     fn is_of_account(&self, session: &Session) -> bool {
         match session.mechanism.as_deref() {
@@ -144,7 +144,7 @@ pub fn classes(policy: &Policy, rules: &Rules, who: &Requester, place: Place<'_>
     })
 }
 
-/// Who somebody in a room is taken for, by the strongest proof.
+/// Returns who a person in a room is taken for, by the strongest proof.
 pub fn class(policy: &Policy, rules: &Rules, who: &Requester, place: Place<'_>) -> Class {
     classes(policy, rules, who, place).strongest()
 }

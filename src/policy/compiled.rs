@@ -33,7 +33,7 @@ pub struct Policy {
     pub providers: HashMap<String, Provider>,
     /// Who stays out, by the file.
     pub bans: Bans,
-    /// Who stays out beside, by bans that operators made while the component ran. No revision names them.
+    /// Who else stays out, by bans that operators made while the component ran. No revision names them.
     pub made: Arc<Bans>,
     /// For whom some rules do not hold.
     pub exceptions: Exceptions,
@@ -46,7 +46,7 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// The rules for a room that somebody with these claims opened: those of the most specific override that is for it,
+    /// The rules for a room that a person with these claims opened: those of the most specific override that is for it,
     /// else the base. It hashes the room's names, so it is called when a room is first seen, not for each decision.
     pub fn rules_for(&self, room: &BareJid, claims: &[Claim]) -> Arc<Rules> {
         let best = self.rooms.best(room, claims);
@@ -65,8 +65,8 @@ impl Policy {
         self.rules_in(jid, &self.claims_of(attempt, room, now), room.is_found())
     }
 
-    /// The claims by which the rules of a room are chosen: those of whoever opened it, which its record keeps, or of
-    /// whoever is about to, if they have a token for it.
+    /// The claims by which the rules of a room are chosen: those of the opener, which its record keeps, or of
+    /// the person about to open it, if they have a token for it.
     pub fn claims_of<'a>(
         &self,
         attempt: &Attempt,
@@ -76,7 +76,7 @@ impl Policy {
         let opens = matches!(attempt.action, Action::Open { .. }) && !room.exists;
         match &room.record {
             Some(record) if !opens => Cow::Borrowed(&record.claims),
-            // Whoever comes first to a room that was there before did not open it.
+            // The first who comes to a room that was there before did not open it.
             None if room.exists => Cow::Borrowed(&[]),
             Some(_) | None => {
                 let opener = attempt.behind.as_ref().unwrap_or(&attempt.requester);
@@ -85,7 +85,7 @@ impl Policy {
         }
     }
 
-    /// The claims of somebody by which the rules of a room that they open are chosen: none without a token for it.
+    /// The claims of a person by which the rules of a room that they open are chosen: none without a token for it.
     pub(super) fn claims_by(&self, opener: &Requester, place: Place<'_>) -> Vec<Claim> {
         let has_token = self.identify(opener, place).auth == Auth::Token;
         if has_token { self.rooms.wanted(&opener.claims) } else { Vec::new() }

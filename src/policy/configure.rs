@@ -62,7 +62,7 @@ fn one(case: &Case<'_>, field: &FieldChange) -> Option<Opinion> {
 
 /// What follows from a form that was allowed.
 pub(super) fn effects(case: &Case<'_>, fields: &[FieldChange], effects: &mut Effects) {
-    // A room that is for members from now on removes all others (XEP-0045 §9.5): of somebody who may not remove
+    // A room that is for members from now on removes all others (XEP-0045 §9.5): of a person who may not remove
     // people, the gate makes them members before.
     let closes = fields.contains(&FieldChange::MembersOnly(true)) && !case.room.members_only;
     if closes && !may(case, case.rules.moderators.remove.value) {

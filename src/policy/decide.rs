@@ -56,7 +56,7 @@ fn settled(
     };
     let Some(excepted) = excepted(&case) else { return settle(&case, &case) };
     let Excepted { room, person, bans, lines } = excepted;
-    // What is preset for a room is so for everybody in it; what he may do himself is his.
+    // What is preset for a room is so for everybody in it; what they may do themselves is theirs.
     let judged = Case { rules: &person, exempt: bans, ..case };
     let mut decision = settle(&judged, &Case { rules: &room, ..case });
     if !decision.effects.may.is_empty() {
@@ -92,7 +92,7 @@ pub(super) fn opinion_on(case: &Case<'_>) -> Opinion {
     strongest.or_no_objection()
 }
 
-/// Whether somebody who is inside may stay, by the rules in force now: `None`, or why not.
+/// Returns whether a person who is inside may stay, by the rules in force now: `None`, or why not.
 ///
 /// Bans, access and removals are judged again, not what was proved at the door (password, admission, a token that has
 /// run out since).
@@ -134,7 +134,7 @@ pub(super) fn as_excepted<T>(case: &Case<'_>, judge: impl FnOnce(&Case<'_>) -> T
     }
 }
 
-/// What speaks against somebody's being in the room at all, whatever they want there.
+/// Returns what speaks against a person's being in the room at all, whatever they want there.
 fn stay(case: &Case<'_>) -> Option<Opinion> {
     let mut strongest = Strongest::default();
     strongest.hear(access::enter(case));
@@ -142,7 +142,7 @@ fn stay(case: &Case<'_>) -> Option<Opinion> {
     strongest.opinion()
 }
 
-/// Whether somebody may be made a moderator without anybody inside who does it: nothing keeps them out, not even
+/// Returns whether a person may be made a moderator without anybody inside who does it: nothing keeps them out, not even
 /// for a doubt whether they were removed.
 pub(super) fn is_fit(case: &Case<'_>) -> bool {
     !case.is_service()
@@ -151,7 +151,7 @@ pub(super) fn is_fit(case: &Case<'_>) -> bool {
         && !removal::is_suspected(case)
 }
 
-/// A service does what it likes; only what a focus does, it does for somebody.
+/// A service does what it likes; only what a focus does, it does for a person.
 fn serve(case: &Case<'_>, strongest: &mut Strongest) {
     if case.is_focus() {
         focus::act(case, strongest);
@@ -162,7 +162,7 @@ fn serve(case: &Case<'_>, strongest: &mut Strongest) {
 
 fn judge(case: &Case<'_>, strongest: &mut Strongest) {
     if matches!(case.attempt.action, Action::Open { .. }) && case.room.exists {
-        // A room that was there before the policy: it is brought under it, and the join is asked anew.
+        // A room that was there before the policy: it is brought under it, and the join is asked again.
         return;
     }
     // Whatever is tried, inside or out.

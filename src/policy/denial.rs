@@ -1,4 +1,4 @@
-//! Why somebody may not: each denial in one row, with its code, its stanza error, what Jitsi's client makes of it, and
+//! Why a person may not: each denial in one row, with its code, its stanza error, what Jitsi's client makes of it, and
 //! its words in English.
 
 use std::time::Duration;
@@ -13,7 +13,7 @@ use super::record::Closed;
 /// A stanza error's type and condition (RFC 6120 §8.3).
 pub type Condition = (&'static str, &'static str);
 
-/// What makes the right thing appear on the screen of somebody who joins by Jitsi's client.
+/// What makes the right thing appear on the screen of a person who joins by Jitsi's client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum OnJitsi {
     /// The words, as the reason of a room that was destroyed.
@@ -54,7 +54,7 @@ pub(super) use sample;
 
 /// One row a denial: what it is, `like` a value to show it with, and `=>` the stable code for the log; the type and the
 /// condition of the stanza error that makes an ordinary client do the right thing (XEP-0045 §7.2 for joins); what Jitsi's
-/// client shows to somebody who joins; and the words in English, with placeholders for what differs, like `{wait}`. They
+/// client shows to a person who joins; and the words in English, with placeholders for what differs, like `{wait}`. They
 /// never say which line of the file it is.
 macro_rules! denials {
     ($(
@@ -115,7 +115,7 @@ denials! {
     MayNotOpen =>
         "may-not-open", "cancel" "not-allowed", Words,
         "You cannot start a meeting on this server. Please wait for your host, then try again.";
-    /// The same, but somebody who logs in may.
+    /// The same, but a person who logs in may.
     LogInToOpen =>
         "log-in-to-open", "cancel" "not-allowed", LogIn,
         "Please log in to start a meeting.";
@@ -135,7 +135,7 @@ denials! {
     MayNotEnter =>
         "may-not-enter", "cancel" "not-allowed", Words,
         "You cannot join meetings on this server.";
-    /// The same, but somebody who logs in may.
+    /// The same, but a person who logs in may.
     LogInToEnter =>
         "log-in-to-enter", "cancel" "not-allowed", LogIn,
         "Please log in to join this meeting.";
@@ -161,11 +161,11 @@ denials! {
     } like Self::TooManyGuesses { wait: WAIT } =>
         "too-many-guesses", "wait" "resource-constraint", Words,
         "Too many wrong passwords. Please try again in {wait}.";
-    /// Somebody inside has to open the door.
+    /// A person inside has to open the door.
     Lobby =>
         "lobby", "auth" "registration-required", Lobby,
         "You're in the lobby. A moderator can let you in.";
-    /// Somebody would have to open the door, and there is no lobby to wait in.
+    /// A person would have to open the door, and there is no lobby to wait in.
     NoLobby =>
         "no-lobby", "auth" "registration-required", Words,
         "This meeting is for invited people only.";
@@ -274,7 +274,7 @@ denials! {
     Protected =>
         "protected", "auth" "forbidden", Words,
         "Services and operators of this server cannot be removed.";
-    /// Moderators by the file are not removed or demoted by those made by somebody's hand.
+    /// Moderators by the file are not removed or demoted by those made by a person's hand.
     HigherRank =>
         "higher-rank", "auth" "forbidden", Words,
         "This person is a moderator by this server's rules. You cannot remove or demote them.";
@@ -302,7 +302,7 @@ denials! {
     ReservedNick =>
         "reserved-nick", "cancel" "conflict", Words,
         "This name is reserved. Please choose another name.";
-    /// Somebody inside has a name that looks like it.
+    /// A person inside has a name that looks like it.
     NameTaken =>
         "name-taken", "cancel" "conflict", Words,
         "Someone here has a name that looks like this one. Please choose another name.";
@@ -364,7 +364,7 @@ denials! {
 }
 
 impl Denial {
-    /// The stable code, for the log and for whoever reads it by machine.
+    /// The stable code, for the log and for programs that read it.
     pub const fn code(self) -> &'static str {
         self.row().code
     }

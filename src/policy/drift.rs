@@ -54,9 +54,9 @@ pub struct Scene<'a> {
     pub rules: &'a Rules,
     /// Its address.
     pub room: &'a BareJid,
-    /// How it is.
+    /// The value that was found.
     pub view: &'a RoomView,
-    /// How it is beside.
+    /// The value that was found, in addition.
     pub settings: Settings,
     /// Who is inside, as far as it is told.
     pub occupants: &'a [Requester],
@@ -152,7 +152,7 @@ pub fn compare(scene: &Scene<'_>) -> Vec<Drift> {
     found
 }
 
-/// What this program does not understand is reported, and left as it is.
+/// Returns what this program does not understand is reported, and left as it is.
 fn of_record(is: &'static str) -> Drift {
     let should = "a record that this version understands";
     Drift { rule: RECORD, who: None, is, should, effects: Effects::default() }
@@ -274,7 +274,7 @@ fn standing(scene: &Scene<'_>, one: &Standing) -> Option<Drift> {
     if is_kept || one.affiliation < Affiliation::Admin {
         return None;
     }
-    // Of somebody who is away nobody knows how he would prove who he is: he has the benefit of the doubt.
+    // How an absent person would log in is not known: they have the benefit of the doubt.
     let away =
         Requester { jid: Some(one.jid.clone()), auth: Auth::Account, ..Requester::default() };
     let sessions: Vec<_> =
@@ -282,7 +282,7 @@ fn standing(scene: &Scene<'_>, one: &Standing) -> Option<Drift> {
     let is_inside = !sessions.is_empty();
     let mut shapes = if is_inside { sessions } else { vec![&away] }.into_iter();
     let is_entitled = shapes.any(|who| {
-        // As if he were no owner yet.
+        // As if they were no owner yet.
         let who = Requester {
             affiliation: Affiliation::None,
             person: one.person.clone(),
@@ -307,7 +307,7 @@ fn standing(scene: &Scene<'_>, one: &Standing) -> Option<Drift> {
     })
 }
 
-/// Somebody inside who may not be.
+/// A person inside who may not be.
 fn occupant(scene: &Scene<'_>, who: &Requester) -> Option<Drift> {
     let attempt =
         Attempt { room: Some(scene.room.clone()), requester: who.clone(), ..Attempt::default() };
@@ -326,7 +326,7 @@ fn occupant(scene: &Scene<'_>, who: &Requester) -> Option<Drift> {
     })
 }
 
-/// Somebody inside who was told that he may something else than he may: the file has changed, or he came in while
+/// A person inside who was told other permissions than they have: the file has changed, or they came in while
 /// nobody decided.
 fn permitted(scene: &Scene<'_>, who: &Requester) -> Option<Drift> {
     let jid = who.jid.as_ref().filter(|jid| !scene.policy.services.contains_key(*jid))?;
@@ -535,7 +535,7 @@ mod tests {
             (nobody, "given", true),
             (nobody, "moderator", true),
             (nobody, "no", false),
-            // He may have been there before when he came in, or not.
+            // They may have been there before when they came in, or not.
             (returning, "yes", false),
             (returning, "moderator", false),
             (returning, "no", false),
@@ -547,7 +547,7 @@ mod tests {
         }
         let mut been_there = restricted(returning, "no");
         been_there.occupants[0].person = Some(Person::entered(Entry::Password));
-        assert_eq!(been_there.in_short(), [""; 0], "when he came in he had not been there");
+        assert_eq!(been_there.in_short(), [""; 0], "when they came in they had not been there");
         let drifts = restricted(nobody, "yes").drifts();
         let [drift] = &drifts[..] else { panic!("{drifts:?}") };
         let may = May::told(|ability| (ability == Ability::Chat).then_some("no"));
@@ -631,7 +631,7 @@ mod tests {
         room.access().persistent.value = Persistence::ByRoom;
         assert_eq!(room.in_short(), [""; 0], "rules that are off");
         room.access().persistent.value = Persistence::Keep;
-        assert_eq!(room.in_short(), [""; 0], "a room is as somebody made it");
+        assert_eq!(room.in_short(), [""; 0], "a room is as a person made it");
     }
 
     #[test]
@@ -683,7 +683,7 @@ mod tests {
         assert_eq!(room.in_short(), differs);
         assert_eq!(demoted(&room), [(jid("eve@example.org"), Affiliation::Member)]);
         room.occupants[1].affiliation = Affiliation::Owner;
-        assert_eq!(room.in_short(), differs, "what he has entitles him to nothing");
+        assert_eq!(room.in_short(), differs, "what they have entitles them to nothing");
         room.standing[1].affiliation = Affiliation::Admin;
         let admin = differs.map(|differs| differs.replace("owner ->", "admin ->"));
         assert_eq!(room.in_short(), admin);

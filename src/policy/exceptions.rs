@@ -74,7 +74,7 @@ pub struct Exceptions {
 pub(super) struct Excepted {
     /// The rules for the room: what is preset follows them.
     pub(super) room: Rules,
-    /// The rules for the requester in it: whether he may follows them.
+    /// The rules for the requester in it, by which they are judged.
     pub(super) person: Rules,
     /// Bans on domains and networks do not hold.
     pub(super) bans: bool,
@@ -112,7 +112,7 @@ impl Exceptions {
         self.lines.is_empty()
     }
 
-    /// The rules as they hold in this room for everybody: what sees to rooms by itself goes by them.
+    /// The rules as they hold in this room for everybody: what the policy does in rooms by itself follows them.
     pub fn in_room<'a>(&self, rules: &'a Rules, room: &BareJid, now: Timestamp) -> Cow<'a, Rules> {
         let name = room.node().unwrap_or_default();
         let mut rules = Cow::Borrowed(rules);
@@ -122,12 +122,12 @@ impl Exceptions {
         rules
     }
 
-    /// When the next of those ends that hold in this room for everybody; `None`: none ends.
+    /// Returns when the next of those ends that hold in this room for everybody; `None`: none ends.
     pub fn next_end(&self, room: &BareJid, now: Timestamp) -> Option<Timestamp> {
         self.for_all(room.node().unwrap_or_default(), now).filter_map(|one| one.until).min()
     }
 
-    /// Whether one lifts bans on domains and networks in the room of that name, for anybody.
+    /// Returns whether one lifts bans on domains and networks in the room of that name, for anybody.
     pub(super) fn lift_bans(&self, room: &str, now: Timestamp) -> bool {
         let of_some = self.jids.values().chain(self.domains.values()).flatten();
         let of_classes = self.classes.iter().map(|(_, one)| one);
@@ -140,7 +140,7 @@ impl Exceptions {
         self.all.iter().filter(move |one| one.holds(room, now))
     }
 
-    /// Those for somebody, whatever the room and the time. Only what he has proved counts, as for the class
+    /// Those for a person, whatever the room and the time. Only what they have proved counts, as for the class
     /// `listed`.
     fn of<'a>(
         &'a self,
@@ -158,7 +158,7 @@ impl Exceptions {
     }
 }
 
-/// What does not hold in this case. `None`, and no cost to speak of: all holds.
+/// Returns what does not hold in this case. `None`, and no cost to speak of: all holds.
 pub(super) fn excepted(case: &Case<'_>) -> Option<Excepted> {
     let Case { policy, rules, attempt, now, .. } = *case;
     let exceptions = &policy.exceptions;
@@ -166,7 +166,7 @@ pub(super) fn excepted(case: &Case<'_>) -> Option<Excepted> {
         return None;
     }
     let room = case.room_name();
-    // What a focus does, it does for somebody.
+    // What a focus does, it does for a person.
     let behind = attempt.behind.as_ref().filter(|_| case.is_service());
     let who = behind.unwrap_or(case.who);
     let classes = classes(policy, rules, who, case.place);
@@ -193,7 +193,7 @@ pub(super) fn excepted(case: &Case<'_>) -> Option<Excepted> {
     Some(Excepted { room: of_room, person: of_person, bans, lines })
 }
 
-/// In what is observed, too: nobody would have met with a rule that does not hold for him.
+/// In what is observed, too: nobody would have met with a rule that does not hold for them.
 fn neutralise(rules: &mut Rules, make_neutral: fn(&mut Rules)) {
     make_neutral(rules);
     if let Some(observed) = &mut rules.observed {

@@ -18,7 +18,7 @@ use crate::jid::BareJid;
 /// an attempt's line in the decision log holds, and what is needed to decide it again.
 ///
 /// Never a password. Of a token's claims the value only of those that the rules look at; of the claim that
-/// somebody is recognised by only its mark; of all others the name.
+/// a person is recognised by only its mark; of all others the name.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Facts<'a> {
@@ -85,7 +85,7 @@ impl<'a> Facts<'a> {
         requester.as_ref().or(behind.as_ref()).map(|ban| ban.id.as_str())
     }
 
-    /// The claims that somebody had and of which the value is not known, by name.
+    /// The claims that a person had and of which the value is not known, by name.
     pub fn unread_claims(&self) -> impl Iterator<Item = &str> {
         let sessions = std::iter::once(&self.who).chain(&self.behind);
         sessions.flat_map(|who| &who.unread).map(|(name, _)| name.as_str())

@@ -1,4 +1,4 @@
-//! On Jitsi the conference focus opens every room, for whoever asked it.
+//! On Jitsi the conference focus opens every room, for the person who asked it.
 
 use super::rules::fixed;
 use jiff::{SignedDuration, Timestamp};
@@ -32,13 +32,13 @@ pub(super) fn request(case: &Case<'_>, strongest: &mut Strongest) {
     }
 }
 
-/// Where a focus opens the rooms, nobody else does.
+/// Returns where a focus opens the rooms, nobody else does.
 pub(super) fn comes_first(case: &Case<'_>) -> Option<Opinion> {
     (case.focus().is_some() && !case.room.exists)
         .then(|| Opinion::deny(fixed::FOCUS.at(0), Denial::FocusFirst))
 }
 
-/// What the focus does in somebody's name.
+/// What the focus does in a person's name.
 pub(super) fn act(case: &Case<'_>, strongest: &mut Strongest) {
     if matches!(case.attempt.action, Action::Open { .. }) && !case.room.exists {
         open(case, strongest);
@@ -47,7 +47,7 @@ pub(super) fn act(case: &Case<'_>, strongest: &mut Strongest) {
     }
 }
 
-/// Whether the focus may open the room: as whoever asked it might.
+/// Returns whether the focus may open the room: as the person who asked it might.
 fn open(case: &Case<'_>, strongest: &mut Strongest) {
     if is_health_check(case) {
         return;
@@ -70,7 +70,7 @@ fn open(case: &Case<'_>, strongest: &mut Strongest) {
     }
 }
 
-/// The focus makes somebody an owner (jicofo's `enable-auto-owner`): only whom the rules make a moderator.
+/// The focus makes a person an owner (jicofo's `enable-auto-owner`): only whom the rules make a moderator.
 fn elect(case: &Case<'_>, items: &[AffiliationChange], strongest: &mut Strongest) {
     let moderators = &case.rules.moderators;
     if moderators.by_room {
@@ -89,7 +89,7 @@ fn elect(case: &Case<'_>, items: &[AffiliationChange], strongest: &mut Strongest
     }
 }
 
-/// Somebody who may not be in the room, or was removed from it by what they are recognised by, is not elected.
+/// A person who may not be in the room, or was removed from it by what they are recognised by, is not elected.
 fn keeps_out(case: &Case<'_>, jid: &BareJid, bearer: Option<&Requester>) -> bool {
     let away = Requester { jid: Some(jid.clone()), ..Requester::default() };
     let case = case.of(bearer.unwrap_or(&away), jid);
@@ -108,7 +108,7 @@ pub(super) fn tries_itself_out(policy: &Policy, room: &BareJid, record: &Record)
         && room.node().is_some_and(|name| name.starts_with(HEALTH_CHECK))
 }
 
-/// The record of a room that the focus opens at `now` for somebody, or for nobody that is known.
+/// The record of a room that the focus opens at `now` for a person, or for nobody that is known.
 pub(super) fn await_opener(record: Record, case: &Case<'_>) -> Record {
     match case.behind() {
         Some(opener) => Record {

@@ -1,4 +1,4 @@
-//! The settings of a room that moderators know from its configuration form (XEP-0045 §10.2), beside those that other
+//! The settings of a room that moderators know from its configuration form (XEP-0045 §10.2), in addition to those that other
 //! families lock: password, members only, listing, persistence.
 
 use serde::{Deserialize, Serialize};

@@ -74,12 +74,12 @@ pub(super) fn begun(room: &RoomView, now: Timestamp) -> Option<Record> {
     })
 }
 
-/// Only members come in, by the room's own setting. On Jitsi its lobby sees to that.
+/// Only members come in, by the room's own setting. On Jitsi its lobby ensures that.
 pub(super) fn is_for_members(case: &Case<'_>) -> bool {
     case.room.is_found() && case.room.members_only && !case.room.lobby
 }
 
-/// What becomes of somebody who is none.
+/// Returns what becomes of a person who is none.
 pub(super) fn knock(case: &Case<'_>) -> Opinion {
     Opinion { rule: fixed::ROOM_MEMBERS.at(0), ..lobby::knock(case) }
 }
@@ -89,7 +89,7 @@ pub(super) fn moderates(case: &Case<'_>) -> bool {
     case.room.is_found() && affiliation(case) >= Affiliation::Admin
 }
 
-/// What the requester is there, or was before a removal that is over.
+/// Returns what the requester is there, or was before a removal that is over.
 fn affiliation(case: &Case<'_>) -> Affiliation {
     let suspended = case.who().person.as_ref().and_then(|person| person.suspended);
     suspended.unwrap_or_default().max(case.who().affiliation)
@@ -100,7 +100,7 @@ pub(super) fn is_member(case: &Case<'_>) -> bool {
     case.room.is_found() && affiliation(case) >= Affiliation::Member
 }
 
-/// What somebody is given who comes in. The room has owners of its own, and nobody becomes one by coming in, but those
+/// What a person is given who comes in. The room has owners of its own, and nobody becomes one by coming in, but those
 /// from whom a removal took it.
 pub(super) fn seat(case: &Case<'_>, moderates: bool, effects: &mut Effects) {
     let needs_membership = case.room.members_only && affiliation(case) < Affiliation::Member;

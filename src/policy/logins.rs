@@ -29,7 +29,7 @@ impl Policy {
     /// The hosts that people log in to with an account or a token, on the server of this service.
     ///
     /// A host that is for services only does not count: that of the focus, those that hold service accounts of the
-    /// file only, and beside a Jitsi those that its configuration names as such, that have no account at all, and
+    /// file only, and with Jitsi those that its configuration names as such, that have no account at all, and
     /// the `localhost` that Debian ships. The host above the service always counts.
     pub fn login_hosts<'a>(&self, service: &str, hosts: &'a Hosts) -> Vec<&'a Host> {
         hosts.hosts.iter().filter(|host| self.is_for_people(service, host)).collect()

@@ -1,4 +1,4 @@
-//! Bans that operators make while the component runs: in force beside those of the file, and under no revision.
+//! Bans that operators make while the component runs: in force in addition to those of the file, and under no revision.
 //!
 //! A decision that rests on one is written down with it, so that it can be decided again by the file alone.
 
@@ -15,7 +15,7 @@ use super::mark::Mark;
 use super::removal::{By, returning_marks};
 use crate::jid::BareJid;
 
-/// A ban that held for somebody.
+/// A ban that held for a person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Noted {
@@ -33,7 +33,7 @@ pub struct Held {
     /// For the requester.
     #[serde(skip_serializing_if = "is_unset")]
     pub requester: Option<Noted>,
-    /// For whoever stands behind him.
+    /// For the person behind them.
     #[serde(skip_serializing_if = "is_unset")]
     pub behind: Option<Noted>,
 }
@@ -77,7 +77,7 @@ impl Policy {
         own().or(made_own).or_else(not_own)
     }
 
-    /// By what somebody is recognised with certainty when they come back under another address: ticket, token, and the
+    /// By what a person is recognised with certainty when they come back under another address: ticket, token, and the
     /// account behind them.
     fn marks(&self, who: &Requester) -> Vec<Mark> {
         let mut marks = returning_marks(&self.base.removal, who);
@@ -86,7 +86,7 @@ impl Policy {
         marks
     }
 
-    /// The marks that a ban on somebody's address needs, so that they do not come back under another one. None, where the
+    /// The marks that a ban on a person's address needs, so that they do not come back under another one. None, where the
     /// address is one that they log in with.
     pub fn marks_to_ban(&self, who: &Requester) -> Vec<Mark> {
         match self.identify(who, Place::ANY).auth {
@@ -98,7 +98,7 @@ impl Policy {
     }
 }
 
-/// Whether one keeps the requester out.
+/// Returns whether one keeps the requester out.
 pub(super) fn keeps_out(case: &Case<'_>) -> bool {
     let made = &case.policy.made;
     let account = match case.noted {
@@ -111,7 +111,7 @@ pub(super) fn keeps_out(case: &Case<'_>) -> bool {
     account.is_some_and(|account| account || !case.exempt)
 }
 
-/// The ban on somebody, one on his own account before others; and whether it is such a one.
+/// The most specific runtime ban that matches, and whether it names the account itself.
 fn find<'a>(
     policy: &'a Policy,
     who: &Requester,
@@ -126,7 +126,7 @@ fn find<'a>(
         let is_named = policy.identify(who, Place::ANY).jid.is_some_and(|jid| {
             policy.operators.contains_key(jid) || policy.services.contains_key(jid)
         });
-        // A person whom the file names is somebody else, with the same client.
+        // A person whom the file names is another person, with the same client.
         if is_named { None } else { bans.on_marks(&policy.marks(who), room, now) }
     };
     let own = own.or_else(|| bans.have_marks().then(marked).flatten());
@@ -181,7 +181,7 @@ mod tests {
         bob(Action::Join { credential: Credential::Right })
     }
 
-    /// The rule of the decision on him, and the ban that the facts name.
+    /// The rule of the decision on the person, and the ban that the facts name.
     fn ends(
         policy: &Policy,
         mut attempt: Attempt,

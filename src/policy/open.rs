@@ -10,7 +10,7 @@ use super::strength::Strength;
 use super::verdict::{Audience, Effects, NewPassword, Opinion};
 use super::{focus, lobby, moderators, permissions};
 
-/// Where the opener has to choose the password, whether he has, and a good one.
+/// Returns where the opener has to choose the password, whether they have, and a good one.
 pub(super) fn password(case: &Case<'_>, typed: Option<Strength>) -> Option<Opinion> {
     let rules = &case.rules.password;
     if rules.source.value != Source::Creator {
@@ -26,7 +26,7 @@ pub(super) fn password(case: &Case<'_>, typed: Option<Strength>) -> Option<Opini
     }
 }
 
-/// Names the rule by which the opener will moderate, if he will.
+/// Names the rule by which the opener will moderate, if they will.
 pub(super) fn entitled(case: &Case<'_>) -> Option<Opinion> {
     moderators::entitlement(case).map(Opinion::allow)
 }
@@ -74,7 +74,7 @@ pub(super) fn effects(case: &Case<'_>, effects: &mut Effects) {
         .people
         .push((case.jid.clone(), Some(Person::entered(Entry::Opened).as_moderator(moderates))));
     permissions::entered(case, moderates, effects);
-    // Whoever chose it knows it.
+    // The person who chose it knows it.
     let is_news = password.is_some() && password != Some(NewPassword::Typed);
     if (moderates || rules.moderators.by_room) && is_news && rules.password.tell.value {
         effects.notices.push((Audience::RequesterJoined, Notice::Password));
@@ -104,7 +104,7 @@ fn adopt(case: &Case<'_>, source: Option<Source>, effects: &mut Effects) {
     // What was stored before is there until the meeting has ended.
     effects.persistent = persistent.fixed().filter(|lasts| *lasts || !found);
     effects.keep = found.then_some(persistent != Persistence::Never);
-    // Whoever joins first is no opener: people may be inside, and somebody else may own it.
+    // The first who joins is no opener: people may be inside, and another person may own it.
     let record = Record::new(case.now, String::new(), source);
     effects.record = Some(Record { found, ..record });
 }
@@ -114,7 +114,7 @@ fn new_password(case: &Case<'_>) -> (Option<NewPassword>, Option<Source>) {
     if case.room.exists && case.room.has_password {
         return (None, Some(Source::Creator));
     }
-    // What a stranger types at a room that was there before was judged by nobody, and would let him in.
+    // What a stranger types at a room that was there before was judged by nobody, and would let them in.
     let typed = !case.room.exists && matches!(case.attempt.action, Action::Open { typed: Some(_) });
     let source = match rules.source.value {
         Source::Creator if typed => return (Some(NewPassword::Typed), Some(Source::Creator)),

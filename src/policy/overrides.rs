@@ -99,7 +99,7 @@ impl Overrides {
         Ok(())
     }
 
-    /// The override for a room that somebody with these claims opened.
+    /// The override for a room that a person with these claims opened.
     pub fn best(&self, room: &BareJid, claims: &[Claim]) -> Option<&Override> {
         if self.all.is_empty() {
             return None;
@@ -132,7 +132,7 @@ impl Overrides {
         self.all.iter_mut().map(|one| &mut one.rules)
     }
 
-    /// How many there are.
+    /// Returns how many there are.
     pub const fn len(&self) -> usize {
         self.all.len()
     }
@@ -142,7 +142,7 @@ impl Overrides {
         self.all.is_empty()
     }
 
-    /// Of the claims of somebody who opens a room, those that a selector names.
+    /// Of the claims of a person who opens a room, those that a selector names.
     pub fn wanted(&self, claims: &[Claim]) -> Vec<Claim> {
         let mut kept: Vec<Claim> =
             claims.iter().filter(|(name, value)| self.wants(name, value)).cloned().collect();

@@ -95,19 +95,19 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     PROVIDERS.iter().map(|(name, _)| *name)
 }
 
-/// What the table says of a provider.
+/// Returns what the table says of a provider.
 pub fn listed(name: &str) -> Option<Proves> {
     PROVIDERS.iter().find(|(known, _)| *known == name).map(|(_, proves)| *proves)
 }
 
 impl Policy {
-    /// What a log-in with the provider of that name proves, by the file, else by the table; `None`: neither names it.
+    /// Returns what a log-in with the provider of that name proves, by the file, else by the table; `None`: neither names it.
     pub fn proves(&self, provider: &str) -> Option<Proves> {
         let own = self.providers.get(provider).map(|provider| provider.proves);
         own.or_else(|| listed(provider))
     }
 
-    /// Whether every log-in with the provider of that name proves the same, whatever the SASL mechanism: the table has
+    /// Returns whether every log-in with the provider of that name proves the same, whatever the SASL mechanism: the table has
     /// it, and it brings no mechanism without an account.
     pub fn always_proves(&self, provider: &str) -> bool {
         let listed = listed(provider);

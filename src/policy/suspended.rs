@@ -25,7 +25,7 @@ use super::wave::Wave;
 /// No line of the file stands behind it: an operator does.
 pub const RULE: Rule = fixed::SUSPENDED.at(0);
 
-/// A suspension, as a room's record has it. Whether the room was closed beside is another thing of the record.
+/// A suspension, as a room's record has it. Whether the room was closed as well is another field of the record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Suspended {
     /// Since then.
@@ -40,12 +40,12 @@ pub fn of(room: &RoomView) -> Option<Suspended> {
     room.record.as_ref().and_then(|record| record.suspended)
 }
 
-/// Whoever may not enter a closed room may not enter this one.
+/// Anyone who may not enter a closed room may not enter this one.
 pub(super) fn join(case: &Case<'_>) -> Option<Opinion> {
     of(case.room).map(|_| Opinion::deny(RULE, Denial::Suspended))
 }
 
-/// What would take the suspension back, or record it, is not for people inside, operators excepted.
+/// Returns what would take the suspension back, or record it, is not for people inside, operators excepted.
 pub(super) fn keep(case: &Case<'_>) -> Option<Opinion> {
     let undoes = match &case.attempt.action {
         Action::Configure { fields } => fields.contains(&FieldChange::MembersOnly(false)),
@@ -65,7 +65,7 @@ pub(super) fn keep(case: &Case<'_>) -> Option<Opinion> {
     (undoes && binds).then(|| Opinion::deny(RULE, Denial::SuspendedInside))
 }
 
-/// Makes a member, who could come in, or somebody who could speak.
+/// Makes a member, who could come in, or a person who could speak.
 fn raises(item: &AffiliationChange) -> bool {
     item.to > Some(item.from) && item.to >= Some(Affiliation::Member)
 }
@@ -75,7 +75,7 @@ fn gives_voice(item: &RoleChange) -> bool {
     item.from < Role::Moderator && item.to >= Some(Role::Participant)
 }
 
-/// Whoever comes in is told.
+/// Those who enter are told.
 pub(super) fn entered(case: &Case<'_>, effects: &mut Effects) {
     if of(case.room).is_some() {
         effects.notices.push((Audience::RequesterJoined, Notice::SuspendedHere));
@@ -100,7 +100,7 @@ pub(super) fn drift(scene: &Scene<'_>) -> Option<Drift> {
     Some(Drift { rule: RULE, who: None, is, should: "suspended", effects })
 }
 
-/// What suspends a room; of one that is suspended, what it may have lost of that.
+/// Returns what suspends a room; of one that is suspended, what it may have lost of that.
 pub fn suspending(view: &RoomView, now: Timestamp) -> Effects {
     let before = view.record.clone().unwrap_or_else(|| Record::new(now, String::new(), None));
     let is_news = before.suspended.is_none();
@@ -117,7 +117,7 @@ pub fn suspending(view: &RoomView, now: Timestamp) -> Effects {
     }
 }
 
-/// What takes that back, and nothing else. `None`: the room is not suspended.
+/// Returns what takes that back, and nothing else. `None`: the room is not suspended.
 pub fn resuming(scene: &Scene<'_>) -> Option<Effects> {
     let view = scene.view;
     // Of a record that was lost meanwhile, the gate still knows.

@@ -1,4 +1,4 @@
-//! The operator's own words, in the languages of the file, and which of them somebody is told.
+//! The operator's own words, in the languages of the file, and which of them a person is told.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -63,7 +63,7 @@ impl Texts {
         .unwrap_or_else(|| Said { text: denial.text(), language: ENGLISH })
     }
 
-    /// What the room says, in the same way; the gate puts the password in. Of what has no words, nothing.
+    /// Returns what the room says, in the same way; the gate puts the password in. Of what has no words, nothing.
     pub fn notice(&self, notice: Notice, asked: Option<&str>) -> Said<'_> {
         let is_built_in = !matches!(notice, Notice::Told(_));
         self.first(asked, is_built_in, |words| {
@@ -79,8 +79,8 @@ impl Texts {
         texts.clone().next().is_some() && texts.all(|text| kind(text))
     }
 
-    /// What somebody who is not let in is told beside the reason, if anything.
-    pub fn beside<'a>(
+    /// Returns what a person who is not let in is told in addition to the reason, if anything.
+    pub fn custom_notice<'a>(
         &self,
         told: Told,
         asked: Option<&str>,
@@ -185,7 +185,7 @@ mod tests {
     fn what_has_no_words_of_the_operator_s_is_not_said() {
         let mut texts = texts("fr");
         let said = |texts: &Texts, asked| {
-            texts.beside(Told::Wait, asked, |name| (name == "room").then_some("tea{rule}"))
+            texts.custom_notice(Told::Wait, asked, |name| (name == "room").then_some("tea{rule}"))
         };
         assert_eq!(said(&texts, Some("de")), None);
         assert!(!texts.has(Told::Wait, |_| true));
@@ -197,7 +197,7 @@ mod tests {
         }
         assert!(texts.has(Told::Wait, |_| true) && !texts.has(Told::Wait, |_| false));
         texts.default = "es".to_owned();
-        assert_eq!(said(&texts, Some("de")), None, "no language of his");
+        assert_eq!(said(&texts, Some("de")), None, "no language of theirs");
         // Built-in words are English, and there are none of these.
         assert_eq!(texts.notice(Notice::Told(Told::Enter), None).text, "");
         assert_eq!(texts.notice(Notice::Closed, Some("en")).language, "en");

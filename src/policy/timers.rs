@@ -94,7 +94,7 @@ struct Deadline {
     due: Due,
 }
 
-/// What is due in a room.
+/// Returns what is due in a room.
 pub fn agenda(scene: &Scene<'_>) -> Agenda {
     let deadlines = scene.deadlines();
     let deadlines = || deadlines.iter().flatten();
@@ -113,7 +113,7 @@ pub fn agenda(scene: &Scene<'_>) -> Agenda {
     Agenda { due: due.or_else(warning), next: moments.filter(|moment| *moment > scene.now).min() }
 }
 
-/// What carries it out, beside the end of the room.
+/// Returns what carries it out, in addition to the end of the room.
 pub fn effects(deed: Deed, view: &RoomView, now: Timestamp) -> Effects {
     let record = view.record.clone();
     let (record, notice) = match deed {
@@ -205,7 +205,7 @@ impl Scene<'_> {
         Some(Deadline { at, warn_before: None, due })
     }
 
-    /// When the room is to be told of something that is still to come, if it has not been.
+    /// Returns when the room is to be told of something that is still to come, if it has not been.
     fn warning(&self, deadline: &Deadline) -> Option<Timestamp> {
         let before = SignedDuration::try_from(deadline.warn_before?).ok()?;
         let is_told = self.record.warned.contains(&deadline.at) || deadline.at <= self.now;

@@ -45,7 +45,7 @@ impl Told {
     }
 
     /// Returns the notice that goes with the answer to a join.
-    pub const fn beside(verdict: Verdict) -> Option<Self> {
+    pub const fn for_verdict(verdict: Verdict) -> Option<Self> {
         match verdict {
             Verdict::Allow => None,
             Verdict::Hold => Some(Self::Wait),
@@ -78,7 +78,7 @@ mod tests {
     #[test]
     fn each_answer_has_its_own() {
         let verdicts = [Verdict::Allow, Verdict::Hold, Verdict::Prompt, Verdict::Deny];
-        let notices = verdicts.map(Told::beside);
+        let notices = verdicts.map(Told::for_verdict);
         assert_eq!(notices, [None, Some(Told::Wait), Some(Told::Password), Some(Told::Refused)]);
     }
 }

@@ -15,13 +15,13 @@ use crate::setting::Setting;
 /// the order in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Verdict {
-    /// Go ahead.
+    /// Let it through.
     Allow,
-    /// Wait in the lobby.
+    /// Send to the lobby.
     Hold,
-    /// Type a password.
+    /// Ask for the password.
     Prompt,
-    /// No.
+    /// Refuse.
     Deny,
 }
 
@@ -108,9 +108,9 @@ pub enum NewPassword {
 /// Whom a notice is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Audience {
-    /// Whoever tried, once the join is complete.
+    /// To the requester, once the join is complete.
     RequesterJoined,
-    /// Whoever tried, at once.
+    /// To the requester, at once.
     Requester,
     /// The moderators present.
     Moderators,

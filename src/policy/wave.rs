@@ -24,7 +24,7 @@ pub struct Wave {
     pub lobby: bool,
 }
 
-/// What came of a join may not do for a stranger while there is a wave: he has to knock, also with the
+/// Returns what came of a join may not do for a stranger while there is a wave: they have to knock, also with the
 /// right password.
 pub(super) fn join(case: &Case<'_>, opinion: Option<Opinion>) -> Option<Opinion> {
     let is_wave = case.rules.limits.wave_strangers.value > 0
@@ -36,7 +36,7 @@ pub(super) fn join(case: &Case<'_>, opinion: Option<Opinion>) -> Option<Opinion>
     Some(lobby::knock_by(case, rule(case.rules)))
 }
 
-/// What follows when somebody comes in: if he is the stranger who makes a wave of them, strangers have to
+/// What follows when a person comes in: if they are the stranger who makes it a flood, strangers have to
 /// knock from now on.
 pub(super) fn enter(case: &Case<'_>, effects: &mut Effects) {
     let limit = case.rules.limits.wave_strangers.value;
@@ -58,7 +58,7 @@ pub(super) fn enter(case: &Case<'_>, effects: &mut Effects) {
     }
 }
 
-/// What lets strangers in again.
+/// Returns what lets strangers in again.
 pub(super) fn over(view: &RoomView) -> Option<Effects> {
     let record = view.record.as_ref()?;
     let wave = record.wave?;
@@ -72,7 +72,7 @@ pub(super) fn over(view: &RoomView) -> Option<Effects> {
     })
 }
 
-/// Whether the lobby that was put up for a wave may be taken down.
+/// Returns whether the lobby that was put up for a wave may be taken down.
 pub(super) fn take_lobby_down(case: &Case<'_>) -> Option<Opinion> {
     let wave = case.room.record.as_ref()?.wave?;
     let is_rule = case.rules.limits.wave_strangers.value > 0;
@@ -84,7 +84,7 @@ pub fn rule(rules: &Rules) -> Rule {
     rules.limits.wave_strangers.rule()
 }
 
-/// A guest, or somebody of another server, whom nobody let in and who was not inside before.
+/// A guest, or a person of another server, whom nobody let in and who was not inside before.
 fn is_stranger(case: &Case<'_>) -> bool {
     is_strange(case.classes.strongest(), case.who().affiliation)
         && !case.rules.lobby.bypass.value.meets(case.classes)

@@ -13,14 +13,14 @@ use super::hours::Clock;
 pub const ENGLISH: &str = "en";
 
 impl Denial {
-    /// What the requester is told, in English. It never says which line of the file it is.
+    /// Returns what the requester is told, in English. It never says which line of the file it is.
     pub fn text(self) -> Cow<'static, str> {
         fill(self, self.template(), ENGLISH, |setting| Some(setting.words()))
     }
 }
 
 impl FormField {
-    /// What people call it, in English: it follows "change".
+    /// Returns what people call it, in English: it follows "change".
     pub const fn words(self) -> &'static str {
         match self {
             Self::Name => "the name of this room",
@@ -95,7 +95,7 @@ pub(super) fn fill<'a>(
 
 /// In words where the language is English; else as every language writes it.
 pub(super) fn in_words(wait: Duration, language: &str) -> String {
-    // Whoever waits as long as told must not come too early.
+    // A client that waits as long as told must not come too early.
     let seconds = wait.as_millis().div_ceil(1000).max(1);
     let (number, words, unit) = if seconds < 120 {
         (seconds, if seconds == 1 { "second" } else { "seconds" }, "s")

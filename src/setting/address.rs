@@ -77,7 +77,7 @@ pub(crate) fn words_for_domains(item: &Item<'_>) -> Vec<Wrong> {
                 "`{text}` is taken for the domain `{domain}`, which has no dot: nobody is there"
             ),
             suggestion: Some(format!(
-                "if somebody is meant, write the address, like \"{domain}@example.org\""
+                "if a person is meant, write the address, like \"{domain}@example.org\""
             )),
         })
     });

@@ -146,8 +146,8 @@ fn error(question: &Question, decision: &Decision, texts: &Texts, denial: Denial
 fn custom_notice(question: &Question, decision: &Decision, texts: &Texts) -> Option<String> {
     let Attempt { requester, action, room, .. } = &question.attempt;
     let comes = matches!(action, Action::Request | Action::Open { .. } | Action::Join { .. });
-    let told = Told::beside(decision.verdict).filter(|_| comes)?;
-    texts.beside(told, requester.language.as_deref(), |name| match name {
+    let told = Told::for_verdict(decision.verdict).filter(|_| comes)?;
+    texts.custom_notice(told, requester.language.as_deref(), |name| match name {
         "room" => Some(room.as_ref()?.node()?),
         "rule" => Some(decision.rule.name),
         _ => None,

@@ -24,7 +24,7 @@ use crate::policy::verdict::Opinion;
 /// Who may open rooms.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Opening {
-    /// Whoever has proved something; guests too where nobody can, since nobody logs in to that server.
+    /// Anyone who has proved something; guests too where nobody can, since nobody logs in to that server.
     #[default]
     Default,
     /// These classes.
@@ -60,7 +60,7 @@ family! {
     "access": Access {
         /// Who may open rooms: classes, like ["account"]; or "default": not guests, but where nobody logs in to the server.
         open: Opening = Opening::Default, opening(),
-            rule r#"People of this class do not open rooms here. By default (`"default"`) that is guests and federated people; where nobody logs in to the server with an account or a token, guests open rooms. Hosts of services do not count: that of the focus, those with service accounts only, and beside a Jitsi the `localhost` that Debian ships, those that its options name, and those without an account."#
+            rule r#"People of this class do not open rooms here. By default (`"default"`) that is guests and federated people; where nobody logs in to the server with an account or a token, guests open rooms. Hosts of services do not count: that of the focus, those with service accounts only, and with Jitsi the `localhost` that Debian ships, those that its options name, and those without an account."#
             [off Opening::Classes(ClassSet::ALL)];
         /// Who may enter rooms at all.
         enter: ClassSet = ClassSet::ALL, classes(),
@@ -87,7 +87,7 @@ family! {
             rule "Rooms are not listed in public, and nobody inside changes that."
             [off None; Compared];
         /// Rooms outlive their last occupant: true, false, or "keep": those that were there before this policy do as they did, and
-        /// a new one does where somebody makes it so (`settings.persistent`). With false, stored rooms are lost: see the README.
+        /// a new one does where a person makes it so (`settings.persistent`). With false, stored rooms are lost: see the README.
         persistent: Persistence = Persistence::Keep, persistence(),
             rule r#"Whether a room outlives its last occupant is set here, and nobody inside changes that; with `"keep"` rooms do as they did, and `settings.persistent` says who changes it."#
             [off Persistence::ByRoom; Compared];
@@ -188,7 +188,7 @@ fn opening() -> Kind<Opening> {
 /// Whether rooms outlive their last occupant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Persistence {
-    /// Those that were there before the policy stay as they are; a new one does not, unless somebody makes it so whom
+    /// Those that were there before the policy stay as they are; a new one does not, unless a person makes it so whom
     /// `settings.persistent` lets.
     #[default]
     Keep,
@@ -220,7 +220,7 @@ impl Persistence {
     }
 }
 
-/// Whether a ban, of the file or made at run time, is on the requester.
+/// Returns whether a ban, of the file or made at run time, is on the requester.
 pub(in crate::policy) fn banned(case: &Case<'_>) -> Option<Opinion> {
     let who = case.who();
     let named = [Some(case.jid), who.account.as_ref()].into_iter().flatten();
@@ -238,7 +238,7 @@ pub(in crate::policy) fn banned(case: &Case<'_>) -> Option<Opinion> {
     None
 }
 
-/// Whether the requester may be in any room at all: not banned, encrypted, of a class that may.
+/// Returns whether the requester may be in any room at all: not banned, encrypted, of a class that may.
 pub(in crate::policy) fn enter(case: &Case<'_>) -> Option<Opinion> {
     let who = case.who();
     let access = &case.rules.access;
@@ -264,7 +264,7 @@ pub(in crate::policy) fn enter(case: &Case<'_>) -> Option<Opinion> {
     None
 }
 
-/// Whether the requester may open this room.
+/// Returns whether the requester may open this room.
 pub(in crate::policy) fn open(case: &Case<'_>) -> Option<Opinion> {
     let access = &case.rules.access;
     let may = access.open.value.classes(case.room.nobody_logs_in);
@@ -276,7 +276,7 @@ pub(in crate::policy) fn open(case: &Case<'_>) -> Option<Opinion> {
     name(case)
 }
 
-/// Whether a room of this name may be opened.
+/// Returns whether a room of this name may be opened.
 pub(in crate::policy) fn name(case: &Case<'_>) -> Option<Opinion> {
     let access = &case.rules.access;
     let is_one_of =
@@ -292,7 +292,7 @@ pub(in crate::policy) fn name(case: &Case<'_>) -> Option<Opinion> {
     None
 }
 
-/// Somebody who proved nothing could, and then he might.
+/// A guest could prove something, and then they might.
 fn log_in_helps(case: &Case<'_>, may: ClassSet) -> bool {
     case.identity.auth == Auth::Anonymous
         && case.identity.account.is_none()

@@ -55,7 +55,7 @@ family! {
         moderators_enter: bool = true, flag();
         /// Who may close the room by writing !close: "moderator", "operator" or "nobody".
         by: Who = Who::Moderator, word(),
-            rule "The room was closed by somebody; or: who may close it."
+            rule "The room was closed by a person; or: who may close it."
             [off Who::Nobody, exempt |rules| Arc::make_mut(&mut rules.close).by.value = Who::Anybody];
         /// Who may write !reopen.
         reopen: Who = Who::Moderator, word(),
@@ -87,7 +87,7 @@ fn conditions() -> Kind<Conditions> {
 /// What was written down of the room cannot be read, or not all of it.
 pub(in crate::policy) const RECORD: Rule = fixed::RECORD.at(0);
 
-/// Whether the room takes people in now.
+/// Returns whether the room takes people in now.
 pub(in crate::policy) fn join(case: &Case<'_>) -> Option<Opinion> {
     let close = &case.rules.close;
     let moderates = entitlement(case).is_some();
@@ -166,7 +166,7 @@ pub(in crate::policy) fn command_effects(case: &Case<'_>, word: Word, effects: &
     }
 }
 
-/// What closing (or reopening) a room changes. What is so already is not said again.
+/// Returns what closing (or reopening) a room changes. What is so already is not said again.
 pub fn closing(room: &RoomView, close: bool, now: Timestamp) -> Effects {
     let record = room.record.clone().unwrap_or_else(|| Record::new(now, String::new(), None));
     let was_closed = record.closed.is_some();
@@ -186,7 +186,7 @@ pub fn closing(room: &RoomView, close: bool, now: Timestamp) -> Effects {
     Effects { record: Some(record), notices, ..Effects::default() }
 }
 
-/// What keeps newcomers out of a room that is not closed: the rule, and what they are told.
+/// Returns what keeps newcomers out of a room that is not closed: the rule, and what they are told.
 pub fn shut_by(rules: &Rules, room: &RoomView, now: Timestamp) -> Option<(Rule, Denial)> {
     if suspended::of(room).is_some() {
         return Some((suspended::RULE, Denial::Suspended));
@@ -204,7 +204,7 @@ fn hold_until(rules: &Rules) -> Rule {
     rules.close.hold_until.rule()
 }
 
-/// The rule that closed the room is still there. What somebody closed by hand stays closed, unless he who comes
+/// The rule that closed the room is still there. What a person closed by hand stays closed, unless the one who comes
 /// is exempt from that.
 fn is_in_force(rules: &Rules, closed: Closed) -> bool {
     let close = &rules.close;
@@ -217,7 +217,7 @@ fn is_in_force(rules: &Rules, closed: Closed) -> bool {
     }
 }
 
-/// When a room of that record has been open for so long, counted anew when it was reopened.
+/// Returns when a room of that record has been open for so long, counted again when it was reopened.
 pub(in crate::policy) fn after(record: &Record, time: Option<Duration>) -> Option<Timestamp> {
     let time = SignedDuration::try_from(time?).ok()?;
     record.open_since().checked_add(time).ok()

@@ -28,7 +28,7 @@ pub trait Family: Default {
 pub enum Trait {
     /// Live rooms are compared with it.
     Compared,
-    /// No described attempt can meet it: it looks at what happened before or at what somebody typed, acts unasked, or is
+    /// No described attempt can meet it: it looks at what happened before or at what a person typed, acts unasked, or is
     /// for the gate to compare.
     Undescribed,
 }

@@ -61,7 +61,7 @@ fixed! {
         "The room's own ban (affiliation `outcast`).",
         because "it is the room's own: its owners lift it";
     ROOM_PASSWORD = "room.password" []
-        "The room's own password: none is required here, and somebody inside has chosen one.",
+        "The room's own password: none is required here, and a person inside has chosen one.",
         because "it is the room's own: its owners remove it";
     ROOM_LOBBY = "room.lobby" []
         "The room's own lobby: none is required here, and a moderator has switched one on.",

@@ -284,13 +284,13 @@ impl Hours {
         self.open.value.is_empty() && self.closed_on.value.is_empty()
     }
 
-    /// Whether rooms are open at that moment. Where the clock is set back, an hour that it shows twice is
+    /// Returns whether rooms are open at that moment. Where the clock is set back, an hour that it shows twice is
     /// open as a whole; one that it skips is not there.
     pub fn is_open(&self, at: Timestamp) -> bool {
         self.are_none() || self.around(at).next().is_some()
     }
 
-    /// How it is at that moment, since when and until when.
+    /// Returns how it is at that moment, since when and until when.
     pub fn phase(&self, at: Timestamp) -> Phase {
         if self.are_none() {
             return Phase::Always;
@@ -308,7 +308,7 @@ impl Hours {
         Phase::Always
     }
 
-    /// When `phase`, which is so at that moment, may be another one; `None`: never.
+    /// Returns when `phase`, which is so at that moment, may be another one; `None`: never.
     pub fn changes_after(&self, phase: Phase, at: Timestamp) -> Option<Timestamp> {
         match phase {
             // So many openings follow one another that their end could not be seen.
@@ -318,7 +318,7 @@ impl Hours {
         }
     }
 
-    /// When rooms open next, after that moment.
+    /// Returns when rooms open next, after that moment.
     pub fn opens_after(&self, at: Timestamp) -> Option<Timestamp> {
         let mut day = self.date(at);
         for _ in 0..self.horizon() {
@@ -351,7 +351,7 @@ impl Hours {
         self.around(at).map(|(_, end)| end).max()
     }
 
-    /// What is open at that moment.
+    /// Returns what is open at that moment.
     fn around(&self, at: Timestamp) -> impl Iterator<Item = (Timestamp, Timestamp)> {
         let today = self.date(at);
         // Where the clock is set back over midnight, the day before comes once more.
@@ -362,7 +362,7 @@ impl Hours {
             .filter(move |(start, end)| *start <= at && at < *end)
     }
 
-    /// When rooms were open for the last time.
+    /// Returns when rooms were open for the last time.
     fn last_end(&self, at: Timestamp) -> Option<Timestamp> {
         let mut day = self.date(at).tomorrow().unwrap_or(Date::MAX);
         for _ in 0..self.horizon() {
@@ -380,7 +380,7 @@ impl Hours {
         self.closed_on.value.len().saturating_add(2).saturating_mul(7)
     }
 
-    /// What is open on a day.
+    /// Returns what is open on a day.
     fn on(&self, day: Date) -> impl Iterator<Item = (Timestamp, Timestamp)> {
         static WHOLE: [Span; 1] = [Span { days: 0x7f, from: 0, to: DAY }];
         let spans = if self.open.value.is_empty() { &WHOLE[..] } else { &self.open.value };
@@ -394,7 +394,7 @@ impl Hours {
         )
     }
 
-    /// When the clock shows that second of the day: of two times the first or the last; and where it never
+    /// Returns when the clock shows that second of the day: of two times the first or the last; and where it never
     /// does, when it is set forward.
     fn instant(&self, day: Date, second: u32, edge: Edge) -> Option<Timestamp> {
         let midnight = day.at(0, 0, 0, 0);
@@ -421,7 +421,7 @@ enum Edge {
     End,
 }
 
-/// Whether it is the time for this requester to open or enter a room.
+/// Returns whether it is the time for this requester to open or enter a room.
 pub(in crate::policy) fn judge(case: &Case<'_>) -> Option<Opinion> {
     let hours = &case.rules.hours;
     if hours.who.value.meets(case.classes) {

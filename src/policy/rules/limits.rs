@@ -50,7 +50,7 @@ family! {
     }
 }
 
-/// Whether there is room in the room. Its moderators and the operators find some in any case.
+/// Returns whether there is room in the room. Its moderators and the operators find some in any case.
 pub(in crate::policy) fn join(case: &Case<'_>) -> Option<Opinion> {
     let limit = case.rules.limits.occupants;
     let is_full = limit.value > 0 && case.room.others() >= limit.value;
@@ -60,7 +60,7 @@ pub(in crate::policy) fn join(case: &Case<'_>) -> Option<Opinion> {
     Some(Opinion::deny(limit.rule(), Denial::RoomFull))
 }
 
-/// Whether one room more may be opened. Operators always may.
+/// Returns whether one room more may be opened. Operators always may.
 pub(in crate::policy) fn open(case: &Case<'_>) -> Option<Opinion> {
     if case.classes.has(Class::Operator) || focus::is_health_check(case) {
         return None;
@@ -78,7 +78,7 @@ pub(in crate::policy) fn open(case: &Case<'_>) -> Option<Opinion> {
     None
 }
 
-/// Whoever opens the room by this attempt, if it opens one: on Jitsi whoever asked the focus for it.
+/// The person who opens the room by this attempt, if it opens one: on Jitsi the person who asked the focus for it.
 pub fn opener(attempt: &Attempt) -> Option<&BareJid> {
     let is_open = matches!(attempt.action, Action::Open { .. });
     let opener = attempt.behind.as_ref().filter(|_| is_open).unwrap_or(&attempt.requester);
@@ -92,13 +92,13 @@ mod tests {
 
     #[test]
     fn the_opener_is_whoever_wants_the_room() {
-        let somebody = |jid: &str| Requester { jid: jid.parse().ok(), ..Requester::default() };
+        let person = |jid: &str| Requester { jid: jid.parse().ok(), ..Requester::default() };
         let opened = |action, behind| {
             let attempt =
-                Attempt { requester: somebody("focus@c"), behind, action, ..Attempt::default() };
+                Attempt { requester: person("focus@c"), behind, action, ..Attempt::default() };
             opener(&attempt).map(ToString::to_string)
         };
-        let (ann, open) = (Some(somebody("ann@c")), Action::Open { typed: None });
+        let (ann, open) = (Some(person("ann@c")), Action::Open { typed: None });
         assert_eq!(opened(open.clone(), None).as_deref(), Some("focus@c"));
         assert_eq!(opened(open, ann.clone()).as_deref(), Some("ann@c"));
         assert_eq!(opened(Action::Request, ann.clone()).as_deref(), Some("focus@c"));

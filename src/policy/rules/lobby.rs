@@ -23,14 +23,14 @@ use crate::policy::{authority, focus, found, suspended, wave};
 /// What it takes to come in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Admission {
-    /// The password, or somebody inside who opens the door.
+    /// The password, or a person inside who opens the door.
     #[default]
     PasswordOrLobby,
     /// Both.
     PasswordAndLobby,
     /// The password.
     Password,
-    /// Somebody inside who opens the door.
+    /// A person inside who opens the door.
     Lobby,
     /// Nothing.
     Open,
@@ -69,7 +69,7 @@ family! {
     "lobby": Lobby {
         /// What it takes to come in: "password-or-lobby", "password-and-lobby", "password", "lobby" or "open".
         admission: Admission = Admission::PasswordOrLobby, word(),
-            rule "What it takes to come in: the password, somebody inside who opens the door, both, or nothing."
+            rule "What it takes to come in: the password, a person inside who opens the door, both, or nothing."
             [switch |rules| {
                 let lobby = Arc::make_mut(&mut rules.lobby);
                 lobby.by_room = true;
@@ -86,7 +86,7 @@ family! {
         max_waiting: u32 = 50, whole(0..=10_000),
             rule "The lobby is full."
             [off UNLIMITED];
-        /// How long somebody may wait.
+        /// How long a person may wait.
         wait: Duration = Duration::from_secs(600), duration(SECOND);
         /// Knocks of one person at one room ...
         knocks: u32 = 5, whole(1..=10_000),
@@ -99,12 +99,12 @@ family! {
         /// "knocker" lets in, as a moderator, the successor who has waited longest, "refuse" turns all who wait away
         /// in words. Empty: the log says that they wait.
         rescue: Vec<Rescue> = Rescue::ALL.to_vec(), ordered(),
-            rule "People waited, and nobody inside could let them in: somebody inside moderates now, or somebody who waited was let in as a moderator, or all who waited were turned away."
+            rule "People waited, and nobody inside could let them in: a person inside moderates now, or a person who waited was let in as a moderator, or all who waited were turned away."
             [switch |rules| {
                 let lobby = Arc::make_mut(&mut rules.lobby);
                 (lobby.rescue.value, lobby.rescue_after.value) = (Vec::new(), Duration::MAX);
             }; Undescribed];
-        /// That long; counted anew when the last moderator leaves.
+        /// That long; counted again when the last moderator leaves.
         rescue_after: Duration = Duration::from_secs(60), duration(SECOND);
     }
     also {
@@ -124,7 +124,7 @@ pub(in crate::policy) fn is_members_only(case: &Case<'_>) -> bool {
     case.rules.lobby.admission.value.is_members_only() || has_own(case)
 }
 
-/// What it takes to come into this room: a moderator may have put up a lobby that the policy does not ask for.
+/// Returns what it takes to come into this room: a moderator may have put up a lobby that the policy does not ask for.
 fn admission(case: &Case<'_>) -> Admission {
     let by_policy = case.rules.lobby.admission.value;
     let wave = case.room.record.as_ref().and_then(|record| record.wave);
@@ -150,7 +150,7 @@ fn can_wait(case: &Case<'_>) -> bool {
     case.room.lobby || case.who().client == Client::Plain
 }
 
-/// What it takes this requester to come in.
+/// Returns what it takes this requester to come in.
 pub(in crate::policy) fn join(case: &Case<'_>, credential: Credential) -> Option<Opinion> {
     let rules = case.rules;
     let admission = admission(case);
@@ -194,21 +194,21 @@ pub(in crate::policy) fn join(case: &Case<'_>, credential: Credential) -> Option
     }
 }
 
-/// By which somebody has to knock: the policy's or, where there is none, that a moderator has put up.
+/// By which a person has to knock: the policy's or, where there is none, that a moderator has put up.
 fn rule(case: &Case<'_>) -> Rule {
     let lobby = &case.rules.lobby;
     if lobby.by_room { fixed::ROOM_LOBBY.at(0) } else { lobby.admission.rule() }
 }
 
 /// There is a password to ask for. One that was made for the room counts as long as one is required; one that
-/// somebody chose is the room's own.
+/// a person chose is the room's own.
 fn has_password(case: &Case<'_>) -> bool {
     let source = case.room.record.as_ref().and_then(|record| record.password);
     let is_own = source.is_none_or(|source| source == Source::Creator);
     case.room.has_password && (is_own || case.rules.password.required.value)
 }
 
-/// What follows when somebody comes in.
+/// What follows when a person comes in.
 pub(in crate::policy) fn enter(case: &Case<'_>, credential: Credential, effects: &mut Effects) {
     let rules = case.rules;
     if case.is_service() {
@@ -235,7 +235,7 @@ pub(in crate::policy) fn enter(case: &Case<'_>, credential: Credential, effects:
     permissions::entered(case, moderates, effects);
     suspended::entered(case, effects);
     let takes_the_place = moderates && focus::takes_the_place(case);
-    // The opener may have come back with another address before he was in for the first time.
+    // The opener may have come back with another address before they were in for the first time.
     let opened =
         case.who().person.as_ref().is_some_and(|person| person.entry == Some(Entry::Opened));
     let is_opener = |record: &Record| opened || record.opener == case.jid.as_str();
@@ -275,10 +275,10 @@ pub(in crate::policy) fn enter(case: &Case<'_>, credential: Credential, effects:
     super::close::count(case, effects);
 }
 
-/// What follows when somebody has to wait.
+/// What follows when a person has to wait.
 pub(in crate::policy) fn wait(case: &Case<'_>, credential: Credential, effects: &mut Effects) {
     effects.knock = Some(case.rules.lobby.wait.value);
-    // A client that was let in from a lobby beside does not send the password again.
+    // A client that was let in from a separate lobby does not send the password again.
     let proves =
         case.room.lobby && credential == Credential::Right && room_pressure(case).is_none();
     if proves && case.who().person.is_none() {
@@ -287,7 +287,7 @@ pub(in crate::policy) fn wait(case: &Case<'_>, credential: Credential, effects: 
     }
 }
 
-/// How long the room takes no password from strangers.
+/// Returns how long the room takes no password from strangers.
 fn room_pressure(case: &Case<'_>) -> Option<Duration> {
     let limit = case.rules.password.guesses.room_free.value;
     case.pressure.room.filter(|_| limit < UNLIMITED)
@@ -311,7 +311,7 @@ fn knew_password(case: &Case<'_>) -> bool {
     })
 }
 
-/// Which of the room's passwords is the present one.
+/// Returns which of the room's passwords is the present one.
 fn password_now(case: &Case<'_>) -> u32 {
     case.room.record.as_ref().map_or(0, |record| record.password_changes)
 }
@@ -354,7 +354,7 @@ fn ask_for_password(case: &Case<'_>, credential: Credential) -> Opinion {
     )
 }
 
-/// He has to knock by another rule than that of the lobby.
+/// They have to knock by another rule than that of the lobby.
 pub(in crate::policy) fn knock_by(case: &Case<'_>, rule: Rule) -> Opinion {
     // The service has lobbies, and this room's is off: there is none to wait in.
     let is_off = case.room.lobby && !case.room.members_only && case.who().client == Client::Jitsi;

@@ -26,13 +26,13 @@ use crate::setting::Setting;
 pub enum Become {
     /// Operators of the file.
     Operator,
-    /// The JIDs and domains listed beside.
+    /// The JIDs and domains of the list.
     Listed,
-    /// A verified token with the claim named beside.
+    /// A verified token with the named claim.
     Token,
     /// An account on a local host.
     Account,
-    /// Whoever opened the room.
+    /// The person who opened the room.
     Opener,
 }
 
@@ -57,7 +57,7 @@ family! {
     /// The rules on moderators.
     "moderators": Moderators {
         /// Who becomes a moderator, the strongest first: "operator", "listed" (here below), "token", "account",
-        /// "opener" (whoever opened the room), or "nobody".
+        /// "opener" (the person who opened the room), or "nobody".
         assign: Vec<Become> = vec![Become::Operator, Become::Listed, Become::Token, Become::Opener], ways(),
             rule "A moderator by the policy: operator, listed, token, account, or the opener."
             [switch |rules| {
@@ -74,7 +74,7 @@ family! {
         claim_values: Vec<String> = vec!["true".to_owned()], list(some_text());
         /// Who may make others moderators: "moderator", "operator" or "nobody", as in the next four.
         grant: Who = Who::Moderator, word(),
-            rule "Made a moderator by somebody who may; or: who may do that."
+            rule "Made a moderator by a person who may; or: who may do that."
             [off Who::Anybody];
         /// Who may take that right from them.
         revoke: Who = Who::Moderator, word(),
@@ -82,7 +82,7 @@ family! {
             [off Who::Anybody; Undescribed];
         /// Who may remove and ban people.
         remove: Who = Who::Moderator, word(),
-            rule "Who may remove and ban people, and reserve a nick that somebody bears. A ban of a moderator takes moderation, and needs `revoke` as well."
+            rule "Who may remove and ban people, and reserve a nick that a person bears. A ban of a moderator takes moderation, and needs `revoke` as well."
             [off Who::Anybody];
         /// Who may invite people, and let them in from the lobby.
         admit: Who = Who::Moderator, word(),
@@ -92,14 +92,14 @@ family! {
         end: Who = Who::Moderator, word(),
             rule "Who may destroy the room."
             [off Who::Anybody];
-        /// Whom moderators made by somebody's hand cannot remove, ban, demote or mute: "file" (moderators by `assign`, the
+        /// Whom moderators made by a person's hand cannot remove, ban, demote or mute: "file" (moderators by `assign`, the
         /// opener apart), "opener" (while moderating); [] protects services and operators only.
         protect: Vec<Protected> = vec![Protected::File], list(word()),
-            rule "Moderators by the file (operators, listed, by token, by account: each way of `assign` but the opener) are not removed, banned, demoted, muted (by role) or given a nick by those made moderators by somebody's hand; nor is the opener, where the file says so. Among equals, and upwards down, the other rules decide; everybody may step down. Jitsi's own buttons to mute somebody are not held to it."
+            rule "Moderators by the file (operators, listed, by token, by account: each way of `assign` but the opener) are not removed, banned, demoted, muted (by role) or given a nick by those made moderators by a person's hand; nor is the opener, where the file says so. Among equals, and upwards down, the other rules decide; everybody may step down. Jitsi's own buttons to mute a person are not held to it."
             [off Vec::new(); Undescribed];
-        /// Who may take over when the last moderator has left; whoever has been inside longest does.
+        /// Who may take over when the last moderator has left; the one who has been inside longest does.
         successors: ClassSet = ClassSet::of(&[Class::Operator, Class::Listed, Class::Token, Class::Account]), classes(),
-            rule "The last moderator has left and has not come back: whoever of these has been inside longest moderates now."
+            rule "The last moderator has left and has not come back: the one of these who has been inside longest moderates now."
             [switch |rules| Arc::make_mut(&mut rules.moderators).succession_after.value = None; Undescribed];
         /// How long the last moderator has to come back before; "never": nobody takes over.
         succession_after: Option<Duration> = Some(Duration::from_secs(60)), duration_or_never(SECOND);
@@ -207,7 +207,7 @@ pub(in crate::policy) fn is_one(case: &Case<'_>, way: Become) -> bool {
         Become::Account => case.identity.auth == Auth::Account || case.identity.account.is_some(),
         Become::Opener => match &case.room.record {
             None => matches!(case.attempt.action, Action::Open { .. }) && !case.room.exists,
-            // Who opened it moderates when he comes back, unless that was taken from him since.
+            // The opener moderates when they come back, unless that was taken from them since.
             Some(record) => {
                 (record.opener == case.jid.as_str()
                     && who.person.as_ref().is_some_and(|person| person.moderator))
@@ -218,7 +218,7 @@ pub(in crate::policy) fn is_one(case: &Case<'_>, way: Become) -> bool {
     }
 }
 
-/// Whether the requester may do what is reserved for `who`.
+/// Returns whether the requester may do what is reserved for `who`.
 pub(in crate::policy) fn may(case: &Case<'_>, who: Who) -> bool {
     match who {
         Who::Nobody => false,

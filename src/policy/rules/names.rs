@@ -121,7 +121,7 @@ fn plain_key(name: &str) -> impl Iterator<Item = u8> {
     })
 }
 
-/// What is seen of it, with one space for all that are beside one another, and none at the ends.
+/// Returns what is seen of it, with one space for each run of them, and none at the ends.
 fn spaced(name: impl Iterator<Item = char>) -> String {
     let mut seen = String::new();
     let mut is_apart = false;
@@ -197,10 +197,10 @@ family! {
         reserved: Vec<Name> = vec![Name::new("focus")], list(name()),
             rule "A name that only services have, or one that looks like it."
             [off Vec::new()];
-        /// Whose names nobody else in the room may take: "nobody", "moderators" or "everybody". Whoever has the same account,
+        /// Whose names nobody else in the room may take: "nobody", "moderators" or "everybody". Anyone with the same account,
         /// ticket or device is nobody else.
         unique: Unique = Unique::Nobody, word(),
-            rule "Somebody else inside has a name that looks like it."
+            rule "Another person inside has a name that looks like it."
             [off Unique::Nobody];
         /// Names that only those who moderate may have, like "Moderator" or "Prof. Ann Smith".
         protected: Vec<Name> = Vec::new(), list(name()),
@@ -247,7 +247,7 @@ impl Names {
     }
 }
 
-/// Somebody else in the room who has a name that looks like one of the requester's.
+/// Another person in the room who has a name that looks like one of the requester's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Namesake {
@@ -275,7 +275,7 @@ pub(in crate::policy) fn judge(case: &context::Case<'_>) -> Option<Opinion> {
         .then(|| Opinion::deny(names.unique.rule(), Denial::NameTaken))
 }
 
-/// Tells moderators of a name that may be taken for one of theirs: of somebody who comes in, is inside, or waits.
+/// Tells moderators of a name that may be taken for one of theirs: of a person who comes in, is inside, or waits.
 pub(in crate::policy) fn taken(case: &context::Case<'_>, effects: &mut Effects) {
     if case.attempt.namesake != Some(Namesake::Moderator) || moderates(case) {
         return;
@@ -285,14 +285,14 @@ pub(in crate::policy) fn taken(case: &context::Case<'_>, effects: &mut Effects) 
     effects.notices.push((Audience::ModeratorsAfter, notice));
 }
 
-/// The same, of somebody who is sent to wait.
+/// The same, of a person who is sent to wait.
 pub(in crate::policy) fn knocks(case: &context::Case<'_>, effects: &mut Effects) {
     if case.attempt.namesake == Some(Namesake::Moderator) && !moderates(case) {
         effects.notices.push((Audience::Moderators, Notice::KnocksAlike));
     }
 }
 
-/// Whether a nick may be kept for somebody; `is_moderator`: for one who moderates.
+/// Returns whether a nick may be kept for a person; `is_moderator`: for one who moderates.
 pub(in crate::policy) fn judge_kept(
     case: &context::Case<'_>,
     name: &str,

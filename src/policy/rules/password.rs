@@ -61,7 +61,7 @@ family! {
         /// Where it comes from: "generated" when the room opens, "creator" types it, "derived" from a secret and
         /// the room's name, "preset" in this file.
         source: Source = Source::Generated, word(),
-            rule "Whoever opens the room has to choose its password; or a password could not be made."
+            rule "The person who opens the room has to choose its password; or a password could not be made."
             [off Source::Generated];
         /// Words in a generated or derived password, 3 to 12.
         words: u32 = 4, whole(3..=12);
@@ -159,7 +159,7 @@ impl Guesses {
 }
 
 impl Password {
-    /// What is wrong with a password of that strength: the rule it fails, and why. `None`: it is good enough.
+    /// Returns what is wrong with a password of that strength: the rule it fails, and why. `None`: it is good enough.
     pub fn weakness(&self, strength: Strength) -> Option<(Rule, Denial)> {
         let weak = Denial::PasswordWeak { min_length: self.min_length.value };
         if strength.length < self.min_length.value {

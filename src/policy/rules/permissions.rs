@@ -1,7 +1,7 @@
 //! What people inside may do: talk, show themselves, change their name, record.
 //!
 //! The gate enforces most of it without a question, by comparing: an answer to a join says what this person
-//! may do, and where a role matters, it is the one that he has at that moment.
+//! may do, and where a role matters, it is the one that they have at that moment.
 
 use super::family::family;
 use super::fixed;
@@ -29,7 +29,7 @@ use serde_json::json;
 pub struct Permitted {
     /// People of these classes, whatever their role.
     pub classes: ClassSet,
-    /// Whoever moderates at that moment.
+    /// Those who moderate at that moment.
     pub moderators: bool,
 }
 
@@ -79,7 +79,7 @@ impl E2ee {
 
 family! {
     /// The rules on what people inside may do.
-    "permissions" [r#"What people inside may do: classes as above, and "moderator" for whoever moderates at that moment."#, "Operators and services always may. Who invites and removes people: [policy.moderators]."]: Permissions {
+    "permissions" [r#"What people inside may do: classes as above, and "moderator" for those who moderate at that moment."#, "Operators and services always may. Who invites and removes people: [policy.moderators]."]: Permissions {
         /// Who may write to the room.
         chat: Permitted = Permitted::EVERYONE, permitted(),
             rule "Who may write to the room. This and the next five are no decisions of their own: they are part of the answer to a join, and the gate holds people to it ([permissions](permissions.md))."
@@ -90,7 +90,7 @@ family! {
             [off Permitted::EVERYONE; Compared Undescribed];
         /// Who may change the name that others see.
         rename: Permitted = Permitted::EVERYONE, permitted(),
-            rule "Who may change his name."
+            rule "Who may change their name."
             [off Permitted::EVERYONE; Compared Undescribed];
         /// On Jitsi, who may unmute the microphone.
         audio: Permitted = Permitted::EVERYONE, permitted(),
@@ -229,7 +229,7 @@ impl Ability {
         }
     }
 
-    /// The degree of somebody of whom nothing is said: what is read is kept to moderators.
+    /// The degree of a person of whom nothing is said: what is read is kept to moderators.
     pub const fn unsaid(self) -> Degree {
         match self {
             Self::Form | Self::Secret => Degree::Moderator,
@@ -243,17 +243,17 @@ impl Ability {
     }
 }
 
-/// Whether somebody may do something, from the most to the least.
+/// Whether a person may do something, from the most to the least.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Degree {
-    /// He may.
+    /// They may.
     #[default]
     Yes,
-    /// He may, because a moderator has given him voice.
+    /// They may, because a moderator has given them voice.
     Given,
-    /// While he moderates.
+    /// While they moderate.
     Moderator,
-    /// He may not.
+    /// They may not.
     No,
 }
 
@@ -280,14 +280,14 @@ impl Degree {
 pub struct May([Degree; Ability::ALL.len()]);
 
 impl Default for May {
-    /// What somebody may of whom nothing is said.
+    /// What a person may of whom nothing is said.
     fn default() -> Self {
         Self(Ability::ALL.map(Ability::unsaid))
     }
 }
 
 impl May {
-    /// Each ability, and whether he has it.
+    /// Each ability, and whether they have it.
     pub fn iter(self) -> impl Iterator<Item = (Ability, Degree)> {
         Ability::ALL.into_iter().zip(self.0)
     }
@@ -315,14 +315,14 @@ pub(in crate::policy) fn rule(rules: &Rules, ability: Ability) -> Rule {
     on(rules, ability).0
 }
 
-/// Whether the client may come into a room that asks for end-to-end encryption.
+/// Returns whether the client may come into a room that asks for end-to-end encryption.
 pub(in crate::policy) fn enter(case: &Case<'_>) -> Option<Opinion> {
     let e2ee = case.rules.permissions.e2ee;
     (e2ee.value == E2ee::Require && !case.who().e2ee)
         .then(|| Opinion::deny(e2ee.rule(), Denial::E2eeNeeded))
 }
 
-/// What somebody who comes in may do, and what moderators have to know of it.
+/// What a person who comes in may do, and what moderators have to know of it.
 pub(in crate::policy) fn entered(case: &Case<'_>, moderates: bool, effects: &mut Effects) {
     told::entered(case, moderates, effects);
     let may = may(case.rules, case.classes);
@@ -345,7 +345,7 @@ pub(in crate::policy) fn preset(case: &Case<'_>, effects: &mut Effects) {
     effects.moderated = Some(case.rules.permissions.moderated()).filter(|all| !all.is_empty());
 }
 
-/// Whether the requester may record, stream or transcribe. What runs may be stopped in any case of encryption.
+/// Returns whether the requester may record, stream or transcribe. What runs may be stopped in any case of encryption.
 pub(in crate::policy) fn record(case: &Case<'_>, stops: bool) -> Opinion {
     let rule = case.rules.permissions.record;
     if !stops && let Some(refusal) = in_clear(case) {
@@ -354,7 +354,7 @@ pub(in crate::policy) fn record(case: &Case<'_>, stops: bool) -> Opinion {
     require_permission(case, rule.rule(), rule, Denial::MayNotRecord)
 }
 
-/// Whether the requester may call a telephone.
+/// Returns whether the requester may call a telephone.
 pub(in crate::policy) fn dial(case: &Case<'_>) -> Opinion {
     let rule = case.rules.permissions.dial;
     in_clear(case)
@@ -381,10 +381,10 @@ fn require_permission(
     if allowed { Opinion::allow(rule) } else { Opinion::deny(rule, denial) }
 }
 
-/// Somebody who does not moderate is given voice: he may write from now on.
+/// A person who does not moderate is given voice: they may write from now on.
 pub(in crate::policy) fn voice(case: &Case<'_>, item: &RoleChange, effects: &mut Effects) {
     let (Some(jid), Some(Role::Participant)) = (&item.jid, item.to) else { return };
-    // Whoever loses moderation by it is given nothing.
+    // A person who loses moderation by it is given nothing.
     if item.from == Role::Moderator {
         return;
     }
@@ -398,10 +398,10 @@ pub(in crate::policy) fn voice(case: &Case<'_>, item: &RoleChange, effects: &mut
     }
 }
 
-/// What the requester, who is inside, should be told that he may, and the first rule by which it is neither what he
+/// Returns what the requester, who is inside, should be told that they may, and the first rule by which it is neither what they
 /// was told nor what voice has made of it.
 pub(in crate::policy) fn differing(case: &Case<'_>, told: May) -> Option<(Ability, May)> {
-    // Whoever is inside may have come in before he had been there.
+    // An occupant may have come in before they had been there.
     let new = Requester { person: None, ..case.who().clone() };
     let new = classes(case.policy, case.rules, &new, case.place);
     let least = may(case.rules, new);

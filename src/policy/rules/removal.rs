@@ -29,7 +29,7 @@ const MOST: usize = 32;
 /// The longest record that a gate keeps, in bytes.
 const LONGEST_RECORD: usize = 4096;
 
-/// What somebody is recognised by, the strongest first.
+/// What a person is recognised by, the strongest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum By {
     /// The bare JID, and the account that was logged in for it.
@@ -67,12 +67,12 @@ impl By {
 family! {
     /// The rules on those who were removed.
     "removal": Removal {
-        /// Who was kicked or banned stays out of that room so long; after "never", he may come back and knock.
+        /// Who was kicked or banned stays out of that room so long; after "never", they may come back and knock.
         keep_out: Option<Duration> = Some(Duration::from_secs(3600)), duration_or_never(SECOND),
-            rule "This person was removed from the room (kicked, banned, or by `vestibule remove`) and stays out for that time. Recognised by account, token or ticket, they are refused; by device or address alone, they have to knock, whatever else would let them in, unless they were let in or moderate. Letting them in or inviting them lifts it; operators are never kept out. Somebody who was sent back to the lobby by `vestibule hold` is recognised in the same way, and has to knock for that time, moderators by the file included, until they are let in. Who is removed has no authority from any session, and loses their affiliation until it is over or lifted: then it is given back."
+            rule "This person was removed from the room (kicked, banned, or by `vestibule remove`) and stays out for that time. Recognised by account, token or ticket, they are refused; by device or address alone, they have to knock, whatever else would let them in, unless they were let in or moderate. Letting them in or inviting them lifts it; operators are never kept out. A person who was sent back to the lobby by `vestibule hold` is recognised in the same way, and has to knock for that time, moderators by the file included, until they are let in. Who is removed has no authority from any session, and loses their affiliation until it is over or lifted: then it is given back."
             [off None; Compared Undescribed];
-        /// What he is recognised by. One of "account", "token" and "ticket" (given to clients of Jitsi) keeps him out;
-        /// "device" (of Jitsi) and "address" (the network) may mean somebody else, who has to knock.
+        /// What they are recognised by. One of "account", "token" and "ticket" (given to clients of Jitsi) keeps them out;
+        /// "device" (of Jitsi) and "address" (the network) may mean another person, who has to knock.
         by: Vec<By> = By::ALL.to_vec(), list(word());
         /// For "token": the claim that names the person.
         subject_claim: String = "id".to_owned(), some_text();
@@ -80,12 +80,12 @@ family! {
 }
 
 impl Removal {
-    /// The mark of a claim by which somebody is recognised; `None`: it says nothing.
+    /// The mark of a claim by which a person is recognised; `None`: it says nothing.
     pub(in crate::policy) fn mark_of_claim(value: &str) -> Option<Mark> {
         (!value.is_empty()).then(|| Mark::of(By::Token.name(), value))
     }
 
-    /// What this person is recognised by, as far as `by` goes.
+    /// Returns what this person is recognised by, as far as `by` goes.
     fn marks<'a>(&self, by: impl IntoIterator<Item = &'a By>, who: &Requester) -> Vec<(By, Mark)> {
         let mut marks = Vec::new();
         for by in by {
@@ -116,7 +116,7 @@ impl Removal {
     }
 }
 
-/// How well it was proved who somebody is. What anybody can make as often as they like does not push out what they cannot.
+/// How well it was proved who a person is. What anybody can make as often as they like does not push out what they cannot.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -126,13 +126,13 @@ pub enum Proof {
     Guest,
     /// By another server, for all who are there.
     Server,
-    /// By an account or a token; and of somebody who was not there, nothing is known but the address.
+    /// By an account or a token; and of a person who was not there, nothing is known but the address.
     #[default]
     Account,
 }
 
 impl Policy {
-    /// How well it was proved who this is.
+    /// Returns how well it was proved who this is.
     pub fn proof(&self, who: &Requester) -> Proof {
         if who.session.is_none() && who.auth == Auth::Unknown {
             return Proof::Account;
@@ -146,18 +146,18 @@ impl Policy {
     }
 }
 
-/// Somebody who was removed.
+/// A person who was removed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Removed {
-    /// Until when he stays out, in whole seconds.
+    /// Until when they stay out, in whole seconds.
     #[serde(with = "jiff::fmt::serde::timestamp::second::required")]
     pub until: Timestamp,
-    /// What he is recognised by.
+    /// What they are recognised by.
     pub marks: Vec<Mark>,
     /// How well it was proved who they are.
     #[serde(default, skip_serializing_if = "is_unset")]
     pub proof: Proof,
-    /// They may come back once somebody inside lets them in.
+    /// They may come back once a person inside lets them in.
     #[serde(default, skip_serializing_if = "is_unset")]
     pub knocks: bool,
     /// Fields of a newer program, which are written as they were read.
@@ -238,7 +238,7 @@ fn remember(
     let until = SignedDuration::try_from(time).ok().and_then(|time| now.checked_add(time).ok());
     let until = until.unwrap_or(Timestamp::MAX);
     let until = Timestamp::from_second(until.as_second()).unwrap_or(until);
-    // The address is kept whatever `by` says: by it somebody is let in again.
+    // The address is kept whatever `by` says: by it a person is let in again.
     let by = By::ALL.iter().filter(|by| **by == By::Account || rules.by.value.contains(by));
     let marks: Vec<_> = rules.marks(by, who).into_iter().map(|(_, mark)| mark).collect();
     record.removed.retain(|one| {
@@ -255,7 +255,7 @@ fn remember(
     }
 }
 
-/// Whether a room with this record recognises this person at `now` with certainty as one who was removed, by what the
+/// Returns whether a room with this record recognises this person at `now` with certainty as one who was removed, by what the
 /// rules name.
 pub fn is_kept_out(record: &Record, rules: &Removal, who: &Requester, now: Timestamp) -> bool {
     let by = By::STRONG.iter().filter(|by| rules.by.value.contains(by));
@@ -264,7 +264,7 @@ pub fn is_kept_out(record: &Record, rules: &Removal, who: &Requester, now: Times
     removed.any(|one| marks.iter().any(|(_, mark)| one.marks.contains(mark)))
 }
 
-/// Whether no removal keeps out somebody of these classes.
+/// Returns whether no removal keeps out a person of these classes.
 pub const fn is_exempt(classes: ClassSet) -> bool {
     classes.has(Class::Service) || classes.has(Class::Operator)
 }
@@ -287,7 +287,7 @@ pub(in crate::policy) fn returning_marks(rules: &Removal, who: &Requester) -> Ve
     rules.marks(by, who).into_iter().map(|(_, mark)| mark).collect()
 }
 
-/// What this person would be recognised by, the strongest first.
+/// Returns what this person would be recognised by, the strongest first.
 pub fn recognised_by(rules: &Removal, who: &Requester, proof: Proof) -> Vec<By> {
     let is_proved = |by: &By| proof > Proof::Guest || *by != By::Account;
     let all = By::ALL.iter().filter(|by| rules.by.value.contains(by) && is_proved(by));
@@ -296,7 +296,7 @@ pub fn recognised_by(rules: &Removal, who: &Requester, proof: Proof) -> Vec<By> 
     found
 }
 
-/// What lets this person in, and gives back what a removal had taken. `before`: what the room remembers of them.
+/// Returns what lets this person in, and gives back what a removal had taken. `before`: what the room remembers of them.
 pub fn admission(jid: &BareJid, before: Option<&Person>) -> Effects {
     let suspended = before.and_then(|before| before.suspended);
     Effects {
@@ -307,7 +307,7 @@ pub fn admission(jid: &BareJid, before: Option<&Person>) -> Effects {
     }
 }
 
-/// What a room remembers of somebody who may no longer be inside, and had this affiliation: what is to be given back
+/// Returns what a room remembers of a person who may no longer be inside, and had this affiliation: what is to be given back
 /// when that ends. `None`: nothing.
 pub fn taken(before: Option<&Person>, affiliation: Affiliation) -> Option<Person> {
     let person = Person::suspended(before, affiliation);
@@ -320,18 +320,18 @@ pub fn is_same(rules: &Removal, one: &Requester, other: &Requester) -> bool {
     certain_marks(rules, other).iter().any(|mark| own.contains(mark))
 }
 
-/// Somebody inside has removed this person.
+/// A person inside has removed this person.
 pub(in crate::policy) fn removed(case: &Case<'_>, who: &Requester, effects: &mut Effects) {
     let (rules, proof) = (&case.rules.removal, case.policy.proof(who));
     change(case, effects, |record| keep_out(record, rules, who, proof, case.now));
 }
 
-/// How long somebody who is removed now stays out.
+/// Returns how long a person who is removed now stays out.
 pub(in crate::policy) fn denial(case: &Case<'_>) -> Denial {
     Denial::Removed { wait: case.rules.removal.keep_out.value.unwrap_or_default() }
 }
 
-/// Somebody inside has opened the door to this person.
+/// A person inside has opened the door to this person.
 pub(in crate::policy) fn let_in(case: &Case<'_>, who: &Requester, effects: &mut Effects) {
     change(case, effects, |record| lift(record, &case.rules.removal, who));
 }
@@ -345,7 +345,7 @@ fn change(case: &Case<'_>, effects: &mut Effects, change: impl FnOnce(&mut Recor
     }
 }
 
-/// How somebody is known who was removed.
+/// How a person is known who was removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Known {
     /// Perhaps: others have the same.
@@ -356,7 +356,7 @@ enum Known {
     Out,
 }
 
-/// Refuses whoever is certainly one who was removed.
+/// Refuses anyone who certainly was removed.
 pub(in crate::policy) fn refuse(case: &Case<'_>) -> Option<Opinion> {
     let (known, until) = recognised(case)?;
     let wait = Duration::try_from(until.duration_since(case.now)).unwrap_or_default();
@@ -374,13 +374,13 @@ pub(in crate::policy) fn knock(case: &Case<'_>) -> Option<Opinion> {
     has_to.then(|| lobby::knock_by(case, rule(case)))
 }
 
-/// Whether the requester is, or may be, one who was removed, whatever else speaks for them.
+/// Returns whether the requester is, or may be, one who was removed, whatever else speaks for them.
 pub(in crate::policy) fn is_suspected(case: &Case<'_>) -> bool {
     recognised(case).is_some()
         || case.who().person.as_ref().is_some_and(|person| person.is_removed())
 }
 
-/// How the requester is known as one who was removed, and until when that holds.
+/// Returns how the requester is known as one who was removed, and until when that holds.
 fn recognised(case: &Case<'_>) -> Option<(Known, Timestamp)> {
     let rules = &case.rules.removal;
     let removed = case.room.record.as_ref().map(|record| &record.removed)?;

@@ -51,7 +51,7 @@ pub enum PersistentBy {
     Account,
     /// Any of these.
     Only(Who),
-    /// Whomever the room service lets. No word in the file: it is what remains of a rule that is off.
+    /// Anyone whom the room service lets. No word in the file: it is what remains of a rule that is off.
     Anybody,
 }
 
@@ -76,7 +76,7 @@ impl PersistentBy {
 
 family! {
     /// The rules on the configuration form: who may change each field, and to what. A bound of 0 is none, an empty list allows all.
-    "settings" [r#"Who may change the settings of a room: "moderator", "operator" or "nobody". The password, the lobby, listing and"#, "persistence have their rules above. Bounds hold for whoever changes a setting; 0 is no bound."]: RoomForm {
+    "settings" [r#"Who may change the settings of a room: "moderator", "operator" or "nobody". The password, the lobby, listing and"#, "persistence have their rules above. Bounds hold for everybody who changes a setting; 0 is no bound."]: RoomForm {
         /// The name.
         name: Who = Who::Moderator, word(),
             rule "Who may change the room's name."
@@ -93,9 +93,9 @@ family! {
         description_length: u32 = 0, whole(0..=LONGEST),
             rule "The description is too long."
             [off 0];
-        /// The subject; "room": whomever the room itself lets, participants too where it is set so.
+        /// The subject; "room": anyone whom the room itself lets, participants too where it is set so.
         subject: SubjectBy = SubjectBy::Room, word(),
-            rule "Who may change the subject, beside what the room itself says."
+            rule "Who may change the subject, in addition to what the room itself says."
             [off SubjectBy::Room];
         /// Its greatest length.
         subject_length: u32 = 0, whole(0..=LONGEST),
@@ -226,7 +226,7 @@ pub(in crate::policy) fn change(case: &Case<'_>, setting: FormField, to: &To) ->
     by.or_else(|| beyond(case, setting, to).map(|(rule, denial)| Opinion::deny(rule, denial)))
 }
 
-/// Whether it is the requester's to change.
+/// Returns whether it is the requester's to change.
 fn by(case: &Case<'_>, setting: FormField) -> Option<Opinion> {
     let rules = &case.rules.settings;
     let denial = Denial::SettingLocked(setting);
@@ -251,7 +251,7 @@ fn by(case: &Case<'_>, setting: FormField) -> Option<Opinion> {
     })
 }
 
-/// The bound that the value is beyond, if it is. They bind whoever changes it: nobody is above a bound.
+/// The bound that the value is beyond, if it is. They bind everybody who changes it: nobody is above a bound.
 fn beyond(case: &Case<'_>, setting: FormField, to: &To) -> Option<(Rule, Denial)> {
     let rules = &case.rules.settings;
     let length = |rule: Rule, most: u32, length: u32| {

@@ -23,9 +23,9 @@ const AGAIN: SignedDuration = SignedDuration::from_secs(10);
 /// A way to help those who wait while nobody inside can let them in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Rescue {
-    /// The occupant who has been there longest becomes a moderator, if he is a successor.
+    /// The occupant who has been there longest becomes a moderator, if they are a successor.
     Occupant,
-    /// The one who waits longest is let in as a moderator, if he is a successor.
+    /// The one who waits longest is let in as a moderator, if they are a successor.
     Knocker,
     /// All who wait are turned away.
     Refuse,
@@ -45,7 +45,7 @@ impl Rescue {
     }
 }
 
-/// Somebody inside or at the door.
+/// A person inside or at the door.
 #[derive(Clone, Copy, Debug)]
 pub struct Since<'a> {
     /// Who.
@@ -63,7 +63,7 @@ pub struct Scene<'a> {
     pub rules: &'a Rules,
     /// Its address.
     pub room: &'a BareJid,
-    /// How it is.
+    /// The state of the room.
     pub view: &'a RoomView,
     /// Who is inside, services too.
     pub occupants: Vec<Since<'a>>,
@@ -118,9 +118,9 @@ pub fn is_service(policy: &Policy, who: &Requester) -> bool {
     identity.account.is_none() && identity.jid.is_some_and(|jid| policy.services.contains_key(jid))
 }
 
-/// What is to be done in this room now; `None`: nothing.
+/// Returns what is to be done in this room now; `None`: nothing.
 pub fn plan(scene: &Scene<'_>) -> Option<Plan> {
-    // Who speaks and who comes in is the operator's until he resumes it.
+    // Who speaks and who comes in is the operator's until they resume it.
     if suspended::of(scene.view).is_some() {
         return None;
     }
@@ -132,7 +132,7 @@ pub fn plan(scene: &Scene<'_>) -> Option<Plan> {
     }
 }
 
-/// When something may be due that is not due now, unless the room changes; `None`: nothing.
+/// Returns when something may be due that is not due now, unless the room changes; `None`: nothing.
 pub fn next(scene: &Scene<'_>) -> Option<Timestamp> {
     if suspended::of(scene.view).is_some() {
         return None;
@@ -145,7 +145,7 @@ pub fn next(scene: &Scene<'_>) -> Option<Timestamp> {
 }
 
 impl Scene<'_> {
-    /// When the time of somebody who takes over comes, and of each who waits.
+    /// Returns when the time of a person who takes over comes, and of each who waits.
     fn moments(&self) -> Vec<Timestamp> {
         let mut moments = Vec::new();
         let mut add = |since: Timestamp, time: Duration| {
@@ -172,7 +172,7 @@ impl Scene<'_> {
         self.moderated_until.map_or(one.since, |until| until.max(one.since))
     }
 
-    /// After the last moderator: somebody inside.
+    /// After the last moderator: a person inside.
     fn succession(&self) -> Option<Plan> {
         let moderators = &self.rules.moderators;
         let after = moderators.succession_after.value?;
@@ -215,7 +215,7 @@ impl Scene<'_> {
         }
     }
 
-    /// Somebody inside may let people in, and is asked to.
+    /// A person inside may let people in, and is asked to.
     fn is_attended(&self) -> bool {
         self.view.moderators > 0
             && match self.rules.moderators.admit.value {
@@ -265,7 +265,7 @@ impl Scene<'_> {
         })
     }
 
-    /// Whether `is_one` takes somebody, who would come in without a word, by the rules as they hold for them.
+    /// Returns whether `is_one` takes a person, who would come in without a word, by the rules as they hold for them.
     fn judge(&self, who: &Requester, is_one: impl FnOnce(&Case<'_>) -> bool) -> bool {
         let (Some(jid), calm) = (who.jid.as_ref(), Pressure::default()) else { return false };
         let attempt = Attempt {
@@ -276,7 +276,7 @@ impl Scene<'_> {
         };
         // They have their place among those who wait already.
         let view = RoomView { waiting: 0, ..self.view.clone() };
-        // Whoever is given more by it has to prove it now.
+        // A person who is given more by it has to prove it now.
         let place = Place { room: Some(self.room), now: Some(self.now) };
         let case = Case {
             policy: self.policy,

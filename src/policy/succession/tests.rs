@@ -118,7 +118,7 @@ fn the_successor_who_has_been_inside_longest_takes_over_when_the_time_is_up() {
     assert_eq!(room.remedy(1060), promote(BOB));
     assert_eq!(room.plan(1060).unwrap().rule.name, "moderators.successors");
     room.view.moderators = 1;
-    assert_eq!(room.remedy(1060), None, "somebody came back");
+    assert_eq!(room.remedy(1060), None, "a person came back");
     room.view.moderators = 0;
     room.until = None;
     assert_eq!(room.remedy(1060), None, "there never was one");
@@ -151,7 +151,7 @@ fn nobody_takes_over_who_may_not() {
     assert_eq!(room.remedy(2000), None);
 }
 
-/// What keeps somebody out keeps them from being made a moderator, inside and at the door.
+/// What keeps a person out keeps them from being made a moderator, inside and at the door.
 #[test]
 fn nobody_is_made_a_moderator_who_could_not_come_in() {
     type Change = fn(&mut Room, &mut Requester);
@@ -244,7 +244,7 @@ fn nobody_is_rescued_before_the_moderators_have_had_the_time() {
     room.view.moderators = 1;
     assert_eq!(room.remedy(5000), None, "there is one to ask");
     Arc::make_mut(&mut room.rules.moderators).admit.value = Who::Nobody;
-    assert_eq!(room.remedy(5000), refuse(&[BOB]), "he may let nobody in");
+    assert_eq!(room.remedy(5000), refuse(&[BOB]), "they may let nobody in");
     Arc::make_mut(&mut room.rules.moderators).admit.value = Who::Operator;
     room.waiting.push((account("op@example.org"), 200));
     assert_eq!(room.remedy(5000), admit("op@example.org"));
