@@ -44,6 +44,10 @@ READ = (
 ).split()
 SUFFIXES = {".css", ".html", ".js", ".json", ".lua", ".md", ".py", ".rs", ".service", ".sh", ".toml", ".yml", ""}
 SKIPPED = {
+    # Made of the comments in src.
+    "docs/openapi.json",
+    # Rows are reworded when what they state changes.
+    "docs/invariants.md",
     # What was said when it was said.
     "CHANGELOG.md",
     # German.
@@ -52,17 +56,12 @@ SKIPPED = {
     "scripts/words.py",
 }
 
-# Not reworded yet.
-PENDING = (
-    "docs/invariants.md", "docs/openapi.json", "docs/operating.md", "src/app/operator/", "src/app/commands/", "src/cli/", "src/commands/",
-    "src/config/described.rs", "src/control/", "src/http/openapi/",
-)
-
 # Where a word is right: part of a name or a quotation, as `file: text of the line`.
 ALLOWED = [
     ("contrib/vestibule.service", "Wants="),
     ("demo/outage.py", "Eve"),
     ("README.md", "somebody@else.invalid"),
+    ("src/config/described.rs", "somebody"),
     ("src/policy/rules/names.rs", "Ann (she/her)"),
     ("CONTRIBUTING.md", "- *in addition*, not *beside*"),
 ]
@@ -97,8 +96,6 @@ def main():
     count = 0
     for name in files():
         path = ROOT / name
-        if not only and name.startswith(PENDING):
-            continue
         if only and not any(name == part or name.startswith(part.rstrip("/") + "/") for part in only) or not path.is_file():
             continue
         for number, word, advice in found(name, path.read_text(encoding="utf-8")):

@@ -1,4 +1,4 @@
-//! `vestibule incident`: a stroke against somebody, what happened in one file, and whether such a file is whole.
+//! `vestibule incident`: a stroke against a person, what happened in one file, and whether such a file is whole.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -29,7 +29,7 @@ pub(super) struct Arguments {
     /// What there is to say of it
     #[arg(long, value_name = "TEXT")]
     note: Option<String>,
-    /// First remove the person from all rooms, and keep him out for so long
+    /// First remove the person from all rooms, and keep them out for this time
     #[arg(long, value_name = "HOW LONG", requires = "person")]
     ban: Option<String>,
     /// First let nobody else into the room
@@ -106,7 +106,7 @@ async fn steps(arguments: &Arguments, socket: &Path, json: bool) -> ExitCode {
     if is_all_done { ExitCode::SUCCESS } else { ExitCode::from(NO) }
 }
 
-/// What is done before everything is gathered, in words, and as a request.
+/// Returns what is done before everything is gathered, in words, and as a request.
 fn measures(arguments: &Arguments) -> Vec<(String, Result<Request, Failure>)> {
     let mut steps = Vec::new();
     if let (Some(time), Some(person)) = (&arguments.ban, &arguments.person) {

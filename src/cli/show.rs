@@ -19,7 +19,7 @@ use crate::policy::overrides::Override;
 pub(super) struct Arguments {
     /// The room's address
     room: BareJid,
-    /// A claim of the token of whoever opens it
+    /// A claim of the opener's token
     #[arg(long = "claim", value_name = "NAME=VALUE")]
     claims: Vec<String>,
 }
@@ -56,7 +56,7 @@ pub(super) fn by_file(
     ExitCode::SUCCESS
 }
 
-/// What the component says of who opens rooms there by default, if one runs.
+/// Returns what the component says of who opens rooms there by default, if one runs.
 fn running(socket: Option<&Path>, found: &Effective) -> Option<String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
     let status = request(&declared::Status {}).ok()?;

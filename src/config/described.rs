@@ -1,4 +1,4 @@
-//! An attempt that somebody describes in words, to have it explained.
+//! An attempt that a person describes in words, to have it explained.
 
 use std::net::IpAddr;
 
@@ -75,7 +75,7 @@ pub struct Described {
     #[arg(long, default_value = "none")]
     #[schemars(extend("enum" = PASSWORDS))]
     pub password: String,
-    /// Somebody inside has let the requester in, or invited him
+    /// A person inside has let the requester in, or invited them
     #[arg(long)]
     pub admitted: bool,
     /// The requester moderates the room (or was made a moderator of it before)

@@ -52,7 +52,7 @@ pub struct Shown {
 
 /// What a command replies. [`Display`](fmt::Display) is what the command line shows.
 pub trait Answer: Serialize + DeserializeOwned + JsonSchema + fmt::Display {
-    /// Whether all was done that was asked for: else the exit status is 1.
+    /// Returns whether all was done that was asked for: else the exit status is 1.
     fn is_complete(&self) -> bool {
         true
     }
@@ -261,7 +261,7 @@ impl Command {
     }
 }
 
-/// What stands in the properties of a schema, in this order; the kind of each is noted there.
+/// Returns what stands in the properties of a schema, in this order; the kind of each is noted there.
 fn fields(schema: &mut Schema, order: &[String]) -> Vec<Field> {
     let required = schema.get("required").cloned().unwrap_or_default();
     let is_required =

@@ -3,7 +3,7 @@
 //!
 //! A [`Command`] is made from its declaration in `app::commands`, and handed to each interface by the [`Handler`].
 //!
-//! It is a Unix socket that only the component's own account (and root) may open: whoever can, is an
+//! It is a Unix socket that only the component's own account (and root) may open: anyone who can, is an
 //! operator. Every other face (ad-hoc commands, HTTP) hands the same [`Request`] to the same [`Handler`], with
 //! a [`Caller`] of its own.
 

@@ -12,7 +12,7 @@ const MOST: usize = 1000;
 /// A file that is not in force.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
-    /// Its absolute path: the files that it names are looked for beside it, by the component. Empty: the component's own file.
+    /// Its absolute path: the files that it names are looked for in its folder, by the component. Empty: the component's own file.
     pub path: String,
     /// What it says.
     pub text: Secret,
@@ -93,7 +93,7 @@ pub struct RoomChange {
     pub repaired: bool,
 }
 
-/// What would become of somebody.
+/// What would become of a person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PersonChange {
     /// The room.

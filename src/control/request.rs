@@ -18,7 +18,7 @@ pub struct Request {
 }
 
 impl Request {
-    /// Reads a request of the socket: the name of a command under `do`, and beside it what the command takes.
+    /// Reads a request of the socket: the name of a command under `do`, with the arguments of the command.
     ///
     /// # Errors
     /// [`FailureKind::Invalid`] when it is none of these commands, or its arguments are wrong.
@@ -49,7 +49,7 @@ impl Request {
         self.command.name
     }
 
-    /// What it is given, defaults included.
+    /// Returns what it is given, defaults included.
     pub const fn arguments(&self) -> &Map<String, Value> {
         &self.arguments
     }
@@ -84,9 +84,9 @@ impl Serialize for Request {
 
 /// What those inside are told when their meeting is ended.
 pub const ENDED: &str = "This meeting was ended by the operator of this server.";
-/// What somebody is told who is removed.
+/// What a person is told who is removed.
 pub const REMOVED: &str = "You were removed by the operator of this server.";
-/// What somebody is told who is sent back to the lobby.
+/// What a person is told who is sent back to the lobby.
 pub const HELD: &str = "The operator of this server has sent you back to the lobby. Join again; a moderator can let you in.";
 
 /// A line that the component sends on the socket.

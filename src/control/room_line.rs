@@ -15,7 +15,7 @@ pub struct RoomLine {
     pub service: String,
     /// Who may enter.
     pub state: RoomState,
-    /// Occupants (XEP-0045: one for each nick), services apart. Somebody with two tabs is two.
+    /// Occupants (XEP-0045: one for each nick), services apart. A person with two tabs is two.
     pub occupants: usize,
     /// People inside, services apart, however many sessions each has.
     #[serde(default)]
@@ -96,7 +96,7 @@ impl RoomState {
     }
 }
 
-/// Somebody inside.
+/// A person inside.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OccupantLine {
     /// The nick.
@@ -114,7 +114,7 @@ pub struct OccupantLine {
     pub since: Option<String>,
 }
 
-/// Somebody who waits.
+/// A person who waits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WaitingLine {
     /// The nick.

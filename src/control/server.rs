@@ -33,7 +33,7 @@ pub struct SocketError {
     source: io::Error,
 }
 
-/// Whoever carries requests out.
+/// Carries requests out.
 pub trait Handler: Send + Sync + 'static {
     /// Every command.
     fn commands(&self) -> &'static [Command];
@@ -108,7 +108,7 @@ async fn listen(socket: &Path) -> io::Result<UnixListener> {
     UnixListener::from_std(private::listen(socket, 0o600)?)
 }
 
-/// Whoever may open the socket is an operator; the audit tells which account of the system it was.
+/// Anyone who may open the socket is an operator; the audit tells which account of the system it was.
 fn caller(stream: &UnixStream) -> Caller {
     let name =
         stream.peer_cred().map_or_else(|_| "?".to_owned(), |peer| format!("uid {}", peer.uid()));

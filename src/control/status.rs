@@ -92,7 +92,7 @@ pub struct ServiceStatus {
     /// The same where `access.open` is left at its default, for `show`; `None`: no gate has greeted.
     #[serde(default)]
     pub default_opening: Option<String>,
-    /// The hosts that somebody could log in to, by name.
+    /// The hosts that a person could log in to, by name.
     #[serde(default)]
     pub log_ins: Vec<LogIn>,
     /// Other modules of the server that do by themselves what the policy decides, each with what to do about it.
@@ -100,7 +100,7 @@ pub struct ServiceStatus {
     pub neighbours: Vec<String>,
 }
 
-/// A host of the server that somebody could log in to.
+/// A host of the server that a person could log in to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LogIn {
     /// Its name.

@@ -301,7 +301,7 @@ impl fmt::Display for BanList {
 }
 
 impl Operator {
-    /// Removes everybody of that description from the rooms, and keeps him out.
+    /// Removes everybody whom the ban matches from the rooms, and keeps them out.
     async fn ban(
         &self,
         caller: &Caller,
@@ -522,7 +522,7 @@ impl Operator {
         BanList { bans, file }
     }
 
-    /// What the server has of its own, as far as a ban on these may be about it.
+    /// Returns what the server has of its own, as far as a ban on these may be about it.
     async fn own(&self, whom: &Banned) -> Own {
         let proxies = match whom {
             Banned::Network(_) => proxies(&self.shared).await,
@@ -613,7 +613,7 @@ struct Own {
     people: Vec<(String, String)>,
 }
 
-/// Whether somebody may be banned with a word: not those whom the server or its operators need, nor nobody.
+/// Whether a person may be banned with a word: not those whom the server or its operators need, nor nobody.
 fn is_allowed(whom: &Banned, policy: &Policy, own: &Own) -> Result<(), String> {
     match whom {
         Banned::Jid(jid) if policy.services.contains_key(jid) => {
@@ -694,7 +694,7 @@ fn loopback() -> [IpNet; 2] {
     [IpNet::V4(four), IpNet::V6(Ipv6Net::from(Ipv6Addr::LOCALHOST))]
 }
 
-/// What bans that were made together have in common: when, as precisely as it is stored, and by whom.
+/// Returns what bans that were made together have in common: when, as precisely as it is stored, and by whom.
 fn made<T>(ban: &StoredBan, by: T) -> (i64, T) {
     (ban.at.as_microsecond(), by)
 }

@@ -205,7 +205,7 @@ impl fmt::Display for ManyEnded {
 }
 
 impl Operator {
-    /// Whether a moderator is inside, the gate knows when the room is to end; here it only seems so.
+    /// Returns whether a moderator is inside, the gate knows when the room is to end; here it only seems so.
     fn rooms_that(&self, wanted: &Wanted) -> Result<Vec<Candidate>, Failure> {
         if let Some(service) = &wanted.service
             && self.shared.desk().service(service).is_none()

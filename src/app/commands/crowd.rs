@@ -52,7 +52,7 @@ impl Act {
         }
     }
 
-    /// Whether somebody who was found so can be meant.
+    /// Returns whether a person who was found so can be meant.
     const fn is_about(self, found: Found) -> bool {
         match self {
             Self::Admit | Self::Reject => matches!(found, Found::Waits),
@@ -62,7 +62,7 @@ impl Act {
     }
 }
 
-/// Somebody at a room: all sessions of one address.
+/// A person at a room: all sessions of one address.
 #[derive(Clone, Debug)]
 struct Present {
     person: Person,

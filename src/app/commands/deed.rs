@@ -10,7 +10,7 @@ use crate::component::audit::Action;
 use crate::control::{Caller, Command, Failure, FailureKind, FieldKind, Impact, Request};
 use crate::store::By;
 
-/// A command that somebody gives: what of it may be written down.
+/// A command that a person gives: what of it may be written down.
 #[derive(Debug)]
 pub(super) struct Deed {
     command: &'static Command,
@@ -39,7 +39,7 @@ impl Deed {
         fields.find_map(|field| self.given.get(field.name)?.as_str())
     }
 
-    /// Takes the address of the person who was found in the place of what was typed.
+    /// Replaces what was typed by the address of the person who was found.
     fn found(&mut self, reply: &Value) {
         if let (Some(called), Some(who)) = (reply.get("called"), reply.get("who")) {
             self.given.insert("called".to_owned(), called.clone());

@@ -1,4 +1,4 @@
-//! An attempt that somebody describes, at the server as it is at this moment.
+//! An attempt that a person describes, at the server as it is at this moment.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -133,7 +133,7 @@ pub struct Explained {
     pub class: String,
     /// The denial.
     pub denial: Option<String>,
-    /// What the requester is told, as somebody whose language is not known.
+    /// What the requester is told, as a person whose language is not known.
     pub told: Option<String>,
     /// The lines of the exceptions that were applied.
     pub exceptions: Vec<u32>,
@@ -323,7 +323,7 @@ fn is_known(who: &Requester) -> bool {
     who.session.as_ref().is_some_and(|session| session.kind != SessionKind::Unknown)
 }
 
-/// Takes over by what somebody has proved who they are: of a session that is there.
+/// Takes over by what a person has proved who they are: of a session that is there.
 fn as_there(who: &mut Requester, there: Requester, described: &Described) {
     who.auth = Auth::Unknown;
     who.session = there.session;
@@ -339,7 +339,7 @@ fn as_there(who: &mut Requester, there: Requester, described: &Described) {
     }
 }
 
-/// Takes somebody who is not connected for what people of that host are.
+/// Takes a person who is not connected for what people of that host are.
 fn as_supposed(
     who: &mut Requester,
     supposed: &Session,
@@ -361,12 +361,12 @@ fn as_supposed(
             (auth, note)
         }
         SessionKind::Server => {
-            (Auth::Server, "as somebody of another server: this one has no such host".to_owned())
+            (Auth::Server, "as a person of another server: this one has no such host".to_owned())
         }
         SessionKind::Component => {
             (Auth::Component, format!("as the component {host} of this server"))
         }
-        SessionKind::Unknown => (Auth::Unknown, "as somebody of whom nothing is known".to_owned()),
+        SessionKind::Unknown => (Auth::Unknown, "as a person of whom nothing is known".to_owned()),
     };
     notes.push(note);
     who.auth = auth;
@@ -384,7 +384,7 @@ fn as_supposed(
     }
 }
 
-/// Takes over what somebody is in the room.
+/// Takes over what a person is in the room.
 fn as_inside(
     attempt: &mut Attempt,
     inside: &[&Requester],
@@ -412,7 +412,7 @@ fn as_inside(
         Some(role) => who.role = role,
         None => {
             who.role = Role::Participant;
-            notes.push("somebody who is inside and does not moderate".to_owned());
+            notes.push("a person who is inside and does not moderate".to_owned());
         }
     }
 }

@@ -16,16 +16,16 @@ use crate::policy::verdict::Effects;
 use crate::wire::answer::remove;
 use crate::wire::room::LiveRoom;
 
-/// How somebody goes who is removed.
+/// How a person goes who is removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Out {
     /// They stay out for the removal's time.
     Kept,
-    /// They come in again once somebody inside lets them in.
+    /// They come in again once a person inside lets them in.
     Held,
 }
 
-/// By what somebody is removed.
+/// By what a person is removed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Removing<'a> {
     pub(super) policy: &'a Policy,
@@ -49,7 +49,7 @@ impl Removing<'_> {
         note(record, self.rules, who, self.policy.proof(who), now());
     }
 
-    /// What becomes of somebody who was found so.
+    /// Returns what becomes of a person who was found so.
     pub(super) fn done(&self, person: &Person, live: &LiveRoom) -> Option<Done> {
         let is_free = is_free(self.policy, live, person);
         match (self.out, person.found) {
@@ -77,7 +77,7 @@ pub(super) fn removes(
     live: &LiveRoom,
 ) -> Plan {
     let unseen = known(jid, live);
-    // Of somebody who was found more is known than the address, also how well it was proved.
+    // Of a person who was found more is known than the address, also how well it was proved.
     let is_found = people.iter().any(|person| person.jid == *jid);
     let record = changed(live, |record| {
         let unseen = (!is_found).then_some(&unseen);
@@ -119,7 +119,7 @@ pub(super) fn with_time(rules: &Removal, asked: &ForPeople) -> Removal {
     removal
 }
 
-/// What somebody who goes is told.
+/// Returns what a person who goes is told.
 pub(super) fn reason(out: Out, asked: &ForPeople) -> &str {
     let default = if out == Out::Held { HELD } else { REMOVED };
     asked.reason.as_deref().unwrap_or(default)

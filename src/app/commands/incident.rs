@@ -191,7 +191,7 @@ impl Verb for Incident {
     }
 }
 
-/// How many people were there.
+/// Returns how many people were there.
 fn people(bundle: &Value) -> usize {
     let presences = bundle.get("presence").and_then(Value::as_array);
     let people = presences.into_iter().flatten().filter_map(|it| it.get("person")?.as_str());
@@ -267,7 +267,7 @@ async fn pages(
     }
 }
 
-/// Who came and went before, as far as it may tell who was there at the beginning.
+/// Returns who came and went before, as far as it may tell who was there at the beginning.
 async fn earlier(store: &Store, room: &str, about: &About) -> Result<Found, Failure> {
     let mut found = Found::new();
     for kind in [Kind::Opened, Kind::Joined, Kind::Left, Kind::Waiting, Kind::Gone, Kind::Ended] {

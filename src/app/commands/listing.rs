@@ -89,7 +89,7 @@ impl fmt::Display for RoomList {
     }
 }
 
-/// When a room was opened, and by whom, as far as that is known.
+/// Returns when a room was opened, and by whom, as far as that is known.
 fn opening(opened: Option<&str>, opener: Option<&str>) -> String {
     match (opened, opener.filter(|opener| !opener.is_empty())) {
         (Some(at), Some(by)) => format!("opened {at} by {by}"),

@@ -110,7 +110,7 @@ fn what(entry: &Entry) -> String {
     }
 }
 
-/// What the doctor found, by the names of its checks.
+/// Returns what the doctor found, by the names of its checks.
 fn doctor(body: &Value) -> String {
     let count = |name: &str| body.pointer(&format!("/counts/{name}")).and_then(Value::as_u64);
     let found = body.get("found").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
@@ -164,7 +164,7 @@ const fn observed(entry: &Entry) -> &'static str {
     if entry.observed { ", only observed" } else { "" }
 }
 
-/// What somebody was told by this denial, in English; numbers and times in it are not in the log.
+/// Returns what a person was told by this denial, in English; numbers and times in it are not in the log.
 fn reason(code: &str) -> Cow<'_, str> {
     let Some(denial) = Denial::EVERY.iter().find(|denial| denial.code() == code) else {
         return Cow::Borrowed(code);

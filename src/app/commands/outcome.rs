@@ -86,10 +86,10 @@ pub struct PersonDone {
     /// Of those who go: the room remembers them and keeps them out. Left out where the room has ended, or keeps nobody out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept_out: Option<bool>,
-    /// Of somebody who is banned: the id of the ban, or its line in the file.
+    /// Of a person who is banned: the id of the ban, or its line in the file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ban: Option<String>,
-    /// Of somebody who has to be let in again: there is a lobby in which they can wait.
+    /// Of a person who has to be let in again: there is a lobby in which they can wait.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub may_knock: Option<bool>,
 }
@@ -173,7 +173,7 @@ impl Done {
         }
     }
 
-    /// Whether the person is where this leaves them, as the room is now.
+    /// Returns whether the person is where this leaves them, as the room is now.
     pub(super) fn is_so(self, person: &Person, live: &LiveRoom, rules: &Removal) -> bool {
         let is_theirs = |who: &Requester| {
             who.jid.as_ref() == Some(&person.jid) || is_same(rules, who, &person.who)
@@ -195,20 +195,20 @@ impl Done {
     }
 }
 
-/// The classes of somebody at a room.
+/// The classes of a person at a room.
 pub(super) fn classes_of(policy: &Policy, rules: &Rules, live: &LiveRoom, it: &Person) -> ClassSet {
     classes(policy, rules, &it.who, Place::inside(&live.jid))
 }
 
-/// Whether no removal keeps this person out.
+/// Returns whether no removal keeps this person out.
 pub(super) fn is_free(policy: &Policy, live: &LiveRoom, it: &Person) -> bool {
-    // Of somebody who is not there, only the address is known.
+    // Of a person who is not there, only the address is known.
     let is_named =
         || policy.operators.contains_key(&it.jid) || policy.services.contains_key(&it.jid);
     is_exempt(classes_of(policy, &policy.base, live, it)) || it.found == Found::Known && is_named()
 }
 
-/// Whether the room, as it is after a removal by these rules, keeps the person out. `None`: the room went with them, or
+/// Returns whether the room, as it is after a removal by these rules, keeps the person out. `None`: the room went with them, or
 /// the rules keep nobody out.
 pub(super) fn is_kept(
     person: &Person,
@@ -221,7 +221,7 @@ pub(super) fn is_kept(
     Some(!is_free(policy, live, person) && record.is_some_and(is_kept))
 }
 
-/// Whether a ban keeps this session of a person out of the room.
+/// Returns whether a ban keeps this session of a person out of the room.
 pub(super) fn is_banned(policy: &Policy, live: &LiveRoom, jid: &BareJid, who: &Requester) -> bool {
     let name = live.jid.node().unwrap_or_default();
     policy.ban_on(who, jid, name, now()).is_some()
@@ -238,7 +238,7 @@ pub(super) fn why_never(rules: &Rules) -> String {
     }
 }
 
-/// Who it is, how they are known, where they were found, and what was done; in a dry run, what would be.
+/// Returns who it is, how they are known, where they were found, and what was done; in a dry run, what would be.
 pub(super) fn told(
     (policy, rules): (&Policy, &Rules),
     live: &LiveRoom,

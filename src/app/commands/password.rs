@@ -163,7 +163,7 @@ impl Operator {
     }
 }
 
-/// Where another password comes from.
+/// Returns where another password comes from.
 ///
 /// # Errors
 /// There is none, or it would be the same again.

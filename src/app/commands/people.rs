@@ -88,7 +88,7 @@ impl Whom {
 
 /// Let people in who wait, or one person who was removed
 ///
-/// One person, or everyone who waits and of whom all that is given is true. Exit status 1: nobody was meant, or somebody
+/// One person, or everyone who waits and of whom all that is given is true. Exit status 1: nobody was meant, or a person
 /// waits still.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, Args, JsonSchema)]
 pub struct Admit {
@@ -116,7 +116,7 @@ impl Verb for Admit {
 
 /// Turn people away who wait
 ///
-/// One person, or everyone who waits and of whom all that is given is true. Exit status 1: nobody was meant, or somebody
+/// One person, or everyone who waits and of whom all that is given is true. Exit status 1: nobody was meant, or a person
 /// waits still.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, Args, JsonSchema)]
 pub struct Reject {
@@ -145,7 +145,7 @@ impl Verb for Reject {
 /// Remove people from a room, or one person who has just left
 ///
 /// One person, or everyone who is inside or waits and of whom all that is given is true; services never, moderators and
-/// operators only with --moderators (operators also with --class operator). Exit status 1: nobody was meant, or somebody is
+/// operators only with --moderators (operators also with --class operator). Exit status 1: nobody was meant, or a person is
 /// there still.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, Args, JsonSchema)]
 pub struct Remove {
@@ -412,7 +412,7 @@ impl Operator {
         }
     }
 
-    /// Returns the person who is meant: by an address, prepared or as the server has stamped it on somebody who is there
+    /// Returns the person who is meant: by an address, prepared or as the server has stamped it on a person who is there
     /// (an occupant from before the gate may have such an address); by a nick that one person bears; or by the id of a
     /// decision on them.
     pub(super) async fn whom(&self, jid: &BareJid, text: &str) -> Result<BareJid, Failure> {
@@ -497,7 +497,7 @@ fn admits(
     let mut plan = Plan { lifts, ..Plan::default() };
     plan.effects.record = record;
     let mut add = |person: Person, done| {
-        // A removal is taken back of somebody who is banned, too; nobody who waits is let in to be refused.
+        // A removal is taken back of a person who is banned, too; nobody who waits is let in to be refused.
         let is_refused = done == Done::Banned && person.found == Found::Waits;
         if done != Done::Nothing && !is_refused {
             plan.effects.merge(admission(&person.jid, before(&person.jid, &person.who).as_ref()));

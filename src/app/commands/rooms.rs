@@ -300,7 +300,7 @@ impl Operator {
 
 /// Why this is not said to everybody, if so.
 fn unspeakable(text: &str) -> Option<String> {
-    // These change the order or the look of what stands beside them.
+    // These change the order or the look of the text next to them.
     let is_unseen = |c: char| {
         c.is_control()
             || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')

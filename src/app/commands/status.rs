@@ -125,7 +125,7 @@ fn log_ins(policy: &Policy, service: &str, hosts: &Hosts) -> Vec<LogIn> {
     all
 }
 
-/// Who opens rooms on a service, and by what of the server where that is left to the default.
+/// Returns who opens rooms on a service, and by what of the server where that is left to the default.
 fn opening(policy: &Policy, open: Opening, service: &str, hosts: &Hosts) -> String {
     let nobody = policy.nobody_logs_in(service, hosts);
     let classes: Vec<_> = open.classes(nobody).iter().map(Class::name).collect();
@@ -235,7 +235,7 @@ fn in_words(status: &control::Status) -> String {
     lines.join("\n")
 }
 
-/// What a log-in to each host proves, in one line.
+/// Returns what a log-in to each host proves, in one line.
 fn log_ins_in_words(service: &ServiceStatus) -> Option<String> {
     let hosts = service.log_ins.iter().map(|LogIn { host, provider, proves, line, .. }| {
         let proves = proves.as_deref().map_or("NOT KNOWN", |proves| proves);
@@ -247,7 +247,7 @@ fn log_ins_in_words(service: &ServiceStatus) -> Option<String> {
         .then(|| format!("{}: a log-in proves, at {}", service.domain, hosts.join(", ")))
 }
 
-/// How the database that several servers have in common is.
+/// Returns how the database that several servers have in common is.
 fn servers(shared: &SharedState) -> String {
     let SharedState { server, away_since, trouble, waiting, refused } = shared;
     let refused = match refused {

@@ -122,7 +122,7 @@ impl Operator {
     /// Suspends a meeting; what was done, and what a server can only ask of clients.
     async fn suspend(&self, name: &str, reason: Option<&str>) -> Result<Suspended, Failure> {
         if self.shared.desk().mode() == Mode::Observe {
-            return Err(conflict("this component only looks on: nothing would be suspended"));
+            return Err(conflict("this component only observes: nothing would be suspended"));
         }
         self.change(name, None, |live| {
             let is_news = suspended::of(&live.view).is_none();
@@ -153,7 +153,7 @@ impl Operator {
     }
 }
 
-/// What is so in a room after it was suspended, in words.
+/// Returns what is so in a room after it was suspended, in words.
 fn report(policy: &Policy, live: &LiveRoom) -> Suspended {
     // A nick may have several sessions.
     let people = live.occupants.iter().filter(|who| !is_service(policy, who));

@@ -15,7 +15,7 @@ use crate::policy::mark::Mark;
 use crate::policy::removal::{Removal, certain_marks};
 use crate::wire::room::LiveRoom;
 
-/// Where somebody is, as seen from a room.
+/// Where a person is, as seen from a room.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
@@ -46,7 +46,7 @@ impl Found {
     }
 }
 
-/// Somebody at a room, with the marks that they have, or had.
+/// A person at a room, with the marks that they have, or had.
 #[derive(Clone, Debug)]
 pub(super) struct Person {
     pub(super) jid: BareJid,
@@ -77,12 +77,12 @@ impl People {
         Self(all)
     }
 
-    /// Whether somebody has that address.
+    /// Returns whether a person has that address.
     pub(super) fn have(&self, jid: &BareJid) -> bool {
         self.0.iter().any(|person| person.jid == *jid)
     }
 
-    /// The one who bears that nick or shown name. Of those who have left nobody is meant while somebody who is there
+    /// The one who bears that nick or shown name. Of those who have left nobody is meant while a person who is there
     /// bears it.
     ///
     /// # Errors
@@ -160,7 +160,7 @@ impl People {
     }
 }
 
-/// Somebody who is not there, by what the room knows of them.
+/// A person who is not there, by what the room knows of them.
 pub(super) fn away(jid: &BareJid, live: &LiveRoom) -> Requester {
     Requester { jid: Some(jid.clone()), ticket: live.ticket, ..Requester::default() }
 }
@@ -170,7 +170,7 @@ pub(super) fn known(jid: &BareJid, live: &LiveRoom) -> Person {
     Person { jid: jid.clone(), found: Found::Known, who: away(jid, live) }
 }
 
-/// Whether the room knows somebody who is not there: `live` is a look at the room that asked about them.
+/// Returns whether the room knows a person who is not there: `live` is a look at the room that asked about them.
 pub(super) fn is_known(jid: &BareJid, live: &LiveRoom, rules: &Removal) -> bool {
     let marks = certain_marks(rules, &away(jid, live));
     let mut removed = live.view.record.iter().flat_map(|record| &record.removed);

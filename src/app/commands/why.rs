@@ -80,7 +80,7 @@ impl fmt::Display for Reason {
     }
 }
 
-/// Explains a line of the log again; and what there is to say beside. It is decided by the file alone: the bans made
+/// Explains a line of the log again, with a note. It is decided by the file alone: the bans made
 /// at run time that held then are among its facts, and those made since are not meant.
 fn again(policy: &Policy, line: &str) -> Result<(Explained, Option<&'static str>), &'static str> {
     let line: Line<'_> = serde_json::from_str(line)
@@ -89,7 +89,7 @@ fn again(policy: &Policy, line: &str) -> Result<(Explained, Option<&'static str>
         return Err("another version wrote it down");
     }
     if line.again {
-        return Err("somebody inside was judged again: bans and access only, by another policy");
+        return Err("a person inside was judged again: bans and access only, by another policy");
     }
     let policy = &Policy { made: std::sync::Arc::default(), ..policy.clone() };
     let room = line.room.map(Cow::into_owned);

@@ -31,7 +31,7 @@ pub(super) struct Arguments {
     /// In this room: its address, or what stands before the @
     #[arg(long, allow_hyphen_values = true)]
     room: Option<String>,
-    /// About this person: his address, or what stands before the @
+    /// About this person: the address, or the part before the @
     #[arg(long, allow_hyphen_values = true)]
     person: Option<String>,
     /// By this rule (lobby.admission), or one of this family (lobby)

@@ -16,7 +16,7 @@ const AGAIN: Duration = Duration::from_secs(1);
 /// Entries cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SourceError {
-    #[error("no component runs, and the file wants no audit database (`store.file`)")]
+    #[error("no component runs, and the file has no audit database (`store.file`)")]
     None,
     #[error(transparent)]
     Client(#[from] ClientError),
