@@ -30,7 +30,7 @@ pub(super) struct Case<'a> {
     pub(super) now: Timestamp,
     /// Bans on domains and networks do not hold.
     pub(super) exempt: bool,
-    /// The ban made at run time that was noted for whoever tries.
+    /// The runtime ban that was noted for the requester.
     pub(super) noted: Option<&'a Noted>,
 }
 
@@ -69,7 +69,7 @@ impl<'a> Case<'a> {
         self.who
     }
 
-    /// The same, as if whoever stands behind it tried himself.
+    /// The same, as if the person behind it were the requester.
     pub(super) fn behind(&self) -> Option<Self> {
         let who = self.attempt.behind.as_ref()?;
         let jid = who.jid.as_ref()?;

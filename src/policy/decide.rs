@@ -81,7 +81,7 @@ fn settle(judged: &Case<'_>, presets: &Case<'_>) -> Decision {
     }
 }
 
-/// What the rules of a case come to.
+/// Returns what the rules of a case come to.
 pub(super) fn opinion_on(case: &Case<'_>) -> Opinion {
     let mut strongest = Strongest::default();
     if case.is_service() {

@@ -257,7 +257,7 @@ pub enum Namesake {
     Moderator,
 }
 
-/// Whether the requester may be called so here.
+/// Returns whether the requester may be called so here.
 pub(in crate::policy) fn judge(case: &context::Case<'_>) -> Option<Opinion> {
     let names = &case.rules.names;
     let asked = [case.who().nick.as_str(), case.who().name.as_str()];
@@ -311,7 +311,7 @@ pub(in crate::policy) fn judge_kept(
         .then(|| Opinion::deny(scripts.rule(), Denial::NameScript))
 }
 
-/// By the rules, or because a moderator has made him one.
+/// By the rules, or because a moderator has made them one.
 pub(in crate::policy) fn moderates(case: &context::Case<'_>) -> bool {
     entitlement(case).is_some() || may(case, Who::Moderator)
 }
