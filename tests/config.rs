@@ -51,7 +51,10 @@ fn contents(loaded: &Loaded) -> String {
 /// The shipped file with its examples in force: they are commented out without a blank after the `#`.
 fn with_examples() -> String {
     let line = |line: &str| match line.strip_prefix('#') {
-        Some(example) if !example.is_empty() && !example.starts_with(' ') => example.to_owned(),
+        // `#:schema` is for editors.
+        Some(example) if !example.is_empty() && !example.starts_with([' ', ':']) => {
+            example.to_owned()
+        }
         _ => line.to_owned(),
     };
     SHIPPED.lines().map(|text| line(text) + "\n").collect()
