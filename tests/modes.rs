@@ -92,7 +92,7 @@ proptest! {
             prop_assert_eq!(effects.password, None);
             prop_assert_eq!((effects.members_only, effects.lobby), (None, None));
             prop_assert_eq!((effects.hidden, effects.persistent), (None, None));
-            let is_found = world.room.record.as_ref().is_some_and(|record| record.found);
+            let is_found = world.room.is_found();
             // What a removal took is given back all the same, and a room that was there before has members.
             let had = world.attempt.requester.person.and_then(|person| person.suspended);
             let is_lent = is_found && effects.affiliation == Some(Affiliation::Member);
