@@ -203,7 +203,7 @@ impl Desk {
         }
         let id = self.next_id();
         let facts = Facts::of(&self.policy, &rules, attempt, &room, &pressure);
-        self.write_down(&decision, (attempt, &facts), &id, false, now);
+        self.write_down(&decision, (attempt, &facts), &id, None, now);
         if self.mode == Mode::Enforce {
             self.tell_of_wave(attempt, &room, &decision, &rules, now);
             if let (Some(Denial::Removed { .. }), Some(jid)) = (decision.denial, &attempt.room) {
@@ -324,12 +324,13 @@ impl Desk {
         pressure
     }
 
+    /// Writes a decision down; `again`: the revision of the policy that judged a person again who is inside or waits.
     fn write_down(
         &mut self,
         decision: &Decision,
         (attempt, facts): (&Attempt, &Facts<'_>),
         id: &str,
-        again: bool,
+        again: Option<&str>,
         now: Timestamp,
     ) {
         self.counted.decision(&attempt.action, decision);
@@ -343,9 +344,9 @@ impl Desk {
         if self.audit.is_kept() {
             let context = Context {
                 id,
-                revision: &self.policy.revision,
+                revision: again.unwrap_or(&self.policy.revision),
                 observed: self.mode == Mode::Observe,
-                again,
+                again: again.is_some(),
                 now,
             };
             self.audit.decision(decision, attempt, facts, context);

@@ -26,6 +26,8 @@ pub struct Judged {
     pub view: RoomView,
     /// The rules for it.
     pub rules: Arc<Rules>,
+    /// The revision of the policy that judged: by the time it is written down, another may be in force.
+    pub revision: String,
     /// The decision.
     pub decision: Decision,
 }
@@ -137,7 +139,8 @@ impl Desk {
                 && removed.insert(who.jid.as_ref())
             {
                 let (view, rules) = (room.view.clone(), Arc::clone(&rules));
-                all.removed.push(Judged { attempt, view, rules, decision });
+                let revision = policy.revision.clone();
+                all.removed.push(Judged { attempt, view, rules, revision, decision });
             }
         }
         for who in room.waiting.values().map(|known| &known.who) {
@@ -198,10 +201,10 @@ impl Desk {
     /// Writes down that these are to be out.
     pub fn write_removals(&mut self, removed: &[Judged], now: Timestamp) {
         let pressure = Pressure::default();
-        for Judged { attempt, view, rules, decision } in removed {
+        for Judged { attempt, view, rules, revision, decision } in removed {
             let id = self.next_id();
             let facts = Facts::of(&self.policy, rules, attempt, view, &pressure);
-            self.write_down(decision, (attempt, &facts), &id, true, now);
+            self.write_down(decision, (attempt, &facts), &id, Some(revision), now);
         }
     }
 }
@@ -244,7 +247,8 @@ fn knocking(
     // They have their place among them already.
     let view = RoomView { waiting: 0, exists: true, ..room.view.clone() };
     let decision = decide(policy, rules, &attempt, &view, &Pressure::default(), now);
-    Judged { attempt, view, rules: Arc::clone(rules), decision }
+    let revision = policy.revision.clone();
+    Judged { attempt, view, rules: Arc::clone(rules), revision, decision }
 }
 
 /// An occupant, as the policy would judge them.
