@@ -177,6 +177,22 @@ fn a_log_that_says_otherwise_is_found_out() {
 }
 
 #[test]
+fn a_log_with_the_names_of_before_is_decided_alike() {
+    let mut lab = Lab::new();
+    lab.ask_all();
+    let text = lab.written();
+    let mut older = text.clone();
+    for (before, now) in vestibule::policy::rules::RENAMED {
+        older = older.replace(&format!(r#""rule":"{now}""#), &format!(r#""rule":"{before}""#));
+    }
+    assert!(older != text, "{text}");
+    fs::write(lab.log(), older).unwrap();
+    let (status, said) = lab.replay(&["--exact", "decisions.jsonl"]);
+    assert_eq!(status, Some(0), "{said}");
+    assert!(said.starts_with("14 lines, 14 decided again: 14 the same, 0 DIFFERENT"), "{said}");
+}
+
+#[test]
 fn another_policy_is_compared_by_how_attempts_end() {
     let mut lab = Lab::new();
     lab.ask_all();

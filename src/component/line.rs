@@ -5,11 +5,12 @@ use std::fmt;
 use std::ops::Not;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::jid::BareJid;
 use crate::policy::attempt::Attempt;
 use crate::policy::facts::Facts;
+use crate::policy::rules::renamed;
 use crate::policy::verdict::{Decision, Opinion};
 
 /// The version written, and the only one that can be decided again.
@@ -57,8 +58,8 @@ pub struct Line<'a> {
     /// The verdict.
     #[serde(borrow)]
     pub verdict: Cow<'a, str>,
-    /// By which rule.
-    #[serde(borrow)]
+    /// By which rule; of one that was renamed since, the name that it has now.
+    #[serde(borrow, deserialize_with = "current_rule")]
     pub rule: Cow<'a, str>,
     /// Its line in the file; 0: the built-in default.
     pub line: u32,
@@ -90,14 +91,22 @@ pub struct Would<'a> {
     /// The verdict.
     #[serde(borrow)]
     pub verdict: Cow<'a, str>,
-    /// By which rule.
-    #[serde(borrow)]
+    /// By which rule; of one that was renamed since, the name that it has now.
+    #[serde(borrow, deserialize_with = "current_rule")]
     pub rule: Cow<'a, str>,
     /// Its line in the file; 0: the built-in default.
     pub line: u32,
     /// Why not, unless allowed.
     #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
     pub denial: Option<Cow<'a, str>>,
+}
+
+/// Reads the name of a rule, by whichever name it was written down.
+fn current_rule<'de: 'a, 'a, D: Deserializer<'de>>(reader: D) -> Result<Cow<'a, str>, D::Error> {
+    #[derive(Deserialize)]
+    struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+    let Name(name) = Name::deserialize(reader)?;
+    Ok(renamed(&name).map_or(name, Cow::Borrowed))
 }
 
 impl Would<'_> {

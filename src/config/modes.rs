@@ -2,6 +2,7 @@
 
 use super::section::Section;
 use crate::policy::modes::{FIXED, Mode, Modes, SWITCHES, families, named};
+use crate::policy::rules::renamed;
 use crate::setting::suggest;
 use crate::setting::values::word;
 
@@ -35,6 +36,9 @@ pub(super) fn what_is_wrong_with(name: &str) -> Option<(&'static str, String)> {
     }
     if let Some(rule) = FIXED.iter().find(|rule| rule.name == name) {
         return Some(("this rule always holds", rule.because.to_owned()));
+    }
+    if let Some(now) = renamed(name) {
+        return Some(("this rule has another name now", format!("write `{now}`")));
     }
     let all = families().chain(SWITCHES.iter().map(|switch| switch.name));
     let hint = suggest::did_you_mean(name, all);

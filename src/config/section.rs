@@ -199,7 +199,7 @@ impl<'a> Section<'a> {
         if let Some(value) = self.table.and_then(|table| table.get(key)) {
             self.known.push(key);
             let place = Place::Text(value.span());
-            self.error_with(place, key, "it has another place now", &format!("write `{to}`"));
+            self.error_with(place, key, "it has another name now", &format!("write `{to}`"));
         }
     }
 

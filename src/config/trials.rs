@@ -15,6 +15,7 @@ use super::section::Section;
 use super::syntax;
 use crate::policy::class::Class;
 use crate::policy::modes::{FIXED, SWITCHES};
+use crate::policy::rules::renamed;
 use crate::policy::verdict::Verdict;
 use crate::setting::address::{jid, moment};
 use crate::setting::suggest::did_you_mean;
@@ -282,5 +283,6 @@ fn rule(item: &Item<'_>) -> Read<String> {
     if rules().any(|rule| rule == text) {
         return Ok(text);
     }
-    item.wrong(format!("`{text}` is no rule"), did_you_mean(&text, rules()))
+    let now = renamed(&text).map(|now| format!("it is `{now}` now"));
+    item.wrong(format!("`{text}` is no rule"), now.or_else(|| did_you_mean(&text, rules())))
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::section::Section;
 use super::settings::{Audit, Limit};
 use crate::policy::drift::{compared, family};
+use crate::policy::rules::renamed;
 use crate::setting::suggest;
 use crate::setting::values::{duration_or_never, list, some_text, whole};
 use crate::setting::{Item, Read};
@@ -34,5 +35,6 @@ fn rule_or_family(item: &Item<'_>) -> Read<String> {
         return Ok(name);
     }
     let message = format!("`{name}` is no rule that a room could differ from");
-    item.wrong(message, suggest::did_you_mean(&name, names()))
+    let now = renamed(&name).map(|now| format!("it is `{now}` now"));
+    item.wrong(message, now.or_else(|| suggest::did_you_mean(&name, names())))
 }

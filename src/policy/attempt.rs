@@ -1,6 +1,7 @@
 //! What a person tries to do, as facts.
 
 use serde::{Deserialize, Serialize};
+use strum::{EnumIter, EnumMessage, EnumString, IntoStaticStr};
 
 use super::facts::facts;
 use super::form_field::{FormField, To};
@@ -178,16 +179,7 @@ pub enum Action {
 /// A kind of attempt, one row each: what it is (`docs/protocol.md`), its name on the wire, in the log and in the metrics,
 /// and what the report of an incident calls it.
 #[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    Hash,
-    strum::EnumIter,
-    strum::EnumMessage,
-    strum::EnumString,
-    strum::IntoStaticStr,
+    Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, EnumMessage, EnumString, IntoStaticStr,
 )]
 #[strum(serialize_all = "kebab-case")]
 pub enum Kind {

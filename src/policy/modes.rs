@@ -57,7 +57,8 @@ pub struct Modes(Vec<Setting<Mode>>);
 impl Modes {
     /// Returns the mode of the rule in that place among [`SWITCHES`]; its line is 0 where the file does not say it.
     pub fn of(&self, place: usize) -> Setting<Mode> {
-        let default = || Setting::default_of("", Mode::Enforce);
+        let name = || SWITCHES.get(place).map_or("", |rule| rule.name);
+        let default = || Setting::default_of(name(), Mode::Enforce);
         self.0.get(place).copied().unwrap_or_else(default)
     }
 

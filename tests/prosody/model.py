@@ -405,7 +405,7 @@ class Model:
         session.pending.append((room, session.person.ask_to_join(room, nick, extra=self.shows(nick))))
 
     def shows(self, nick):
-        """What a client's presence has beside the nick."""
+        """What a client's presence has in addition to the nick."""
         return []
 
     def stop_waiting(self, session, room):

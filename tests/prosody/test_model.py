@@ -32,7 +32,7 @@ WORLDS = [pytest.param(Faults, id="plain"), pytest.param(Meetings, id="jitsi", m
 
 
 def door(world, version, gates):
-    """A server of that world, with the component: a plain one has another server beside it."""
+    """A server of that world, with the component: a plain one has another server next to it."""
     policy, modules = world.WORLD.policy, ["lab_unload", "lab_link"]
     if world is Faults:
         return FederatedDoor(version, policy, modules=modules, storage="internal", muc_options=MUC, gates=gates)

@@ -62,8 +62,6 @@ pub struct Key {
     pub name: &'static str,
     /// Its documentation, line by line, as the docstring has it.
     pub doc: &'static [&'static str],
-    /// What it means that a decision rests on it; `None`: no decision does.
-    pub rule: Option<&'static str>,
 }
 
 /// Walks over the keys of a family, in the order of the declaration.
@@ -89,8 +87,9 @@ pub trait Visit {
 ///
 /// The rule's name is the family's and the key's. In brackets stands how the rule is made neutral: `off VALUE`, or
 /// `switch |rules| …` where more than its own value changes, and `exempt |rules| …` where the exception of one person is
-/// made in another way, and after a semicolon what else is so of it ([`Trait`]). Tables inside the table follow in a block `tables { … }`, and state that is no key in a block
-/// `also { … }`. Text in brackets after the family's name stands under the header of the table.
+/// made in another way, and after a semicolon what else is so of it ([`Trait`]). Tables inside the table follow in a
+/// block `tables { … }`, and state that is no key in a block `also { … }`. Text in brackets after the family's name
+/// stands under the header of the table.
 macro_rules! family {
     (
         $(#[$meta:meta])*
@@ -144,7 +143,6 @@ macro_rules! family {
                     let key = $crate::policy::rules::Key {
                         name: stringify!($name),
                         doc: &[$($doc),+],
-                        rule: None$(.or(Some($meaning)))?,
                     };
                     let kind: $crate::setting::Kind<$type> = $kind;
                     visitor.setting(&key, &mut self.$name, kind);

@@ -21,24 +21,15 @@ pub use self::family::{Family, Key, Switch, Trait, Visit};
 
 use self::access::Access;
 use self::close::Close;
-use self::hours::Hours;
+use self::hours::{AtEnd, Hours};
 use self::limits::Limits;
-use self::lobby::Lobby;
-use self::moderators::Moderators;
-use self::names::Names;
-use self::password::Password;
-use self::permissions::Permissions;
-use self::removal::Removal;
-use self::room_form::RoomForm;
-
-use self::hours::AtEnd;
-use self::lobby::Admission;
-use self::moderators::Become;
-use self::names::Unique;
-use self::password::AskAgain;
-use self::permissions::E2ee;
-use self::removal::By;
-use self::room_form::{PersistentBy, SubjectBy};
+use self::lobby::{Admission, Lobby};
+use self::moderators::{Become, Moderators};
+use self::names::{Names, Unique};
+use self::password::{AskAgain, Password};
+use self::permissions::{E2ee, Permissions};
+use self::removal::{By, Removal};
+use self::room_form::{PersistentBy, RoomForm, SubjectBy};
 
 use crate::policy::authority::Protected;
 use crate::policy::modes::Modes;
@@ -135,3 +126,15 @@ pub static SWITCHES: LazyLock<Vec<Switch>> = LazyLock::new(|| {
     Rules::default().visit(&mut collect);
     collect.0
 });
+
+/// Rules, and the keys that they are, by the names that they had before, with the name that each has now.
+pub const RENAMED: [(&str, &str); 3] = [
+    ("limits.wave", "limits.wave_strangers"),
+    ("moderators.become", "moderators.assign"),
+    ("password.guesses", "password.guesses.free"),
+];
+
+/// Returns the name that a renamed rule has now, or `None` of any other.
+pub fn renamed(name: &str) -> Option<&'static str> {
+    RENAMED.iter().find(|(before, _)| *before == name).map(|(_, now)| *now)
+}
