@@ -182,7 +182,7 @@ fn whatever_else_is_said_stands_in_its_table() {
     assert!(told.iter().zip(Told::ALL).all(|(row, one)| row.starts_with(&beginning(one))));
     let by_gate = GATE_WORDS.map(|(name, words)| format!("| `{name}` | {words} |"));
     assert_eq!(table("What the gate says by itself"), by_gate);
-    let gate = read("prosody-snippets/mod_vestibule_gate/words.lib.lua");
+    let gate = read("prosody-snippets/mod_vestibule_gate/messages.lib.lua");
     let shared = SHARED.map(|name| {
         let denial = Denial::EVERY.iter().find(|denial| denial.code() == name).map(|it| it.text());
         let notice = Notice::EVERY.iter().find(|notice| notice.name() == name).map(|it| it.text());

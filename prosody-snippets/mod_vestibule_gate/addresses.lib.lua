@@ -1,6 +1,7 @@
--- Addresses. Prosody's own preparation lets pass what Unicode 3.2 does not know, and of an address with such letters
--- newer tables make another one: a look-alike of another person's. Strict preparation refuses them (RFC 6122), and
--- whatever it would refuse or change is nobody here. What is left is compared byte for byte.
+-- Gates addresses: whose stanzas are taken at all. Prosody's own preparation lets pass what Unicode 3.2 does not know,
+-- and of an address with such letters newer tables make another one: a look-alike of another person's. Strict
+-- preparation refuses them (RFC 6122), and whatever it would refuse or change is nobody here. What is left is compared
+-- byte for byte.
 
 local jid = require "util.jid";
 local jid_bare, jid_prep, jid_resource = jid.bare, jid.prep, jid.resource;
@@ -48,13 +49,13 @@ return function (gate)
 			return;
 		end
 		if is_answer then return true; end
-		return gate.refuse(event, "jid-malformed", "modify", "jid-malformed", gate.words.of("gate-address", stanza));
+		return gate.refuse(event, "jid-malformed", "modify", "jid-malformed", gate.messages.of("gate-address", stanza));
 	end
 
 	local function watch(context)
 		for _, name in ipairs(EVENTS) do
 			gate.guard_at(context, name, gate.PRIORITY.address, function (event)
-				return not event.stanza[gate.mark] and gate.pace.hold(event) or refuse(event);
+				return not event.stanza[gate.mark] and gate.backpressure.hold(event) or refuse(event);
 			end);
 		end
 	end

@@ -1,4 +1,4 @@
--- Who is what in a room: affiliations, roles, registration (XEP-0045, 7.10, 8 and 9).
+-- Gates affiliations and roles, the lists of them, and registration (XEP-0045, 7.10, 8 and 9).
 
 local jid = require "util.jid";
 local jid_bare, jid_node, jid_host, jid_resource = jid.bare, jid.node, jid.host, jid.resource;
@@ -8,7 +8,8 @@ local xmlns_admin = "http://jabber.org/protocol/muc#admin";
 
 return function (gate)
 	local PRIORITY, LIMIT, AFFILIATION = gate.PRIORITY, gate.LIMIT, gate.AFFILIATION;
-	local requests, changes = gate.requests, gate.changes;
+	local requests, guard_room = gate.requests, gate.guard_room;
+	local affiliations = {};
 	local cut, write, attributes = gate.text.cut, gate.text.write, gate.text.attributes;
 
 	local function occupant_of(room, nick) return nick and room:get_occupant_by_nick(room.jid .. "/" .. nick); end
@@ -104,7 +105,7 @@ return function (gate)
 				write("</item>");
 				t_insert(others, item.jid);
 			end
-			changes.write_others(room, others);
+			gate.facts.write_persons(room, others);
 		end;
 	end
 
@@ -158,34 +159,34 @@ return function (gate)
 		end;
 	end
 
-	changes.guard_room("iq-set/bare/" .. xmlns_admin .. ":query", PRIORITY.admin, function (event, room, query)
+	guard_room("iq-set/bare/" .. xmlns_admin .. ":query", PRIORITY.admin, function (event, room, query)
 		local stanza, from = event.stanza, event.stanza.attr.from;
 		local read, wrong = requests.read_items(query);
 		if not read then
 			if gate.is_observing() then return; end
-			return changes.refuse_value(event, wrong);
+			return gate.refuse_value(event, wrong);
 		end
 		local items, err, reason = resolve_all(room, read);
 		if not items then
 			if gate.is_observing() then return; end
-			return gate.shown.plain(event, err, reason);
+			return gate.client_response.plain(event, err, reason);
 		end
 		local actor, kind = room:get_occupant_by_real_jid(from), items[1].role and "role" or "affiliation";
 		-- Not left to the core, which removes the bearer of a nick before it looks at the rights of who reserves it.
 		local is_moderator = kind == "role" and actor and actor.role == "moderator";
 		if not is_moderator and AFFILIATION[gate.affiliation_of(room, from)] < AFFILIATION.admin then
-			return gate.shown.plain(event, "cancel", "not-allowed");
+			return gate.client_response.plain(event, "cancel", "not-allowed");
 		end
 		local judged = reach(room, items);
 		-- More than one question holds is refused: nobody could have judged it.
 		if #judged > LIMIT.items then
-			return gate.refuse(event, "malformed", "modify", "not-acceptable", gate.words.of("gate-too-large", stanza));
+			return gate.refuse(event, "malformed", "modify", "not-acceptable", gate.messages.of("gate-too-large", stanza));
 		end
 		return gate.put(event, kind, { items = items, detail = write_items(judged), rebuild = steps_for(stanza, items) });
 	end);
 
 	-- Voice that a moderator gives on request: a change of one role.
-	function changes.give_voice(event, speaker)
+	function affiliations.give_voice(event, speaker)
 		local stanza, address, nick = event.stanza, speaker.jid, jid_resource(speaker.nick);
 		local item = { jid = speaker.bare_jid, nick = nick, role = "participant", current = speaker.role };
 		return gate.put(event, "role", {
@@ -207,13 +208,13 @@ return function (gate)
 
 	local is_for_all = module:get_option_boolean("allow_unaffiliated_register", false);
 
-	changes.guard_room("iq/bare/jabber:iq:register:query", PRIORITY.owner, function (event, room, query)
+	guard_room("iq/bare/jabber:iq:register:query", PRIORITY.owner, function (event, room, query)
 		local stanza = event.stanza;
 		if stanza.attr.type ~= "set" then return; end
 		local request, wrong = requests.read_registration(query, registration_form());
 		if not request then
 			if gate.is_observing() then return; end
-			return changes.refuse_value(event, wrong);
+			return gate.refuse_value(event, wrong);
 		elseif request.remove then
 			if not gate.is_observing() then requests.reduce(stanza, requests.build_registration(stanza, request)); end
 			return;
@@ -233,4 +234,26 @@ return function (gate)
 			rebuild = function () return { { stanza = requests.build_registration(stanza, request) } }; end,
 		});
 	end);
+
+	-- Reading the lists
+
+	-- Clients encrypt for all members of a room where everybody may know who they are.
+	local function may_list(room, address, affiliation)
+		local is_open = room:get_members_only() and room:get_whois() == "anyone";
+		local is_member = AFFILIATION[gate.affiliation_of(room, address)] >= AFFILIATION.member;
+		return is_open and is_member and affiliation ~= "outcast" and room:get_occupant_jid(address) ~= nil;
+	end
+
+	guard_room("iq-get/bare/" .. xmlns_admin .. ":query", PRIORITY.read, function (event, room, query)
+		local item, from = query.tags[1], event.stanza.attr.from;
+		local is_proper = item and #query.tags == 1 and item.name == "item"
+			and (item.attr.affiliation == nil) ~= (item.attr.role == nil);
+		if not is_proper then return gate.client_response.plain(event, "modify", "bad-request"); end
+		if gate.config_form.may_read(room, from, "form") then return; end
+		if not item.attr.affiliation or not may_list(room, from, item.attr.affiliation) then
+			return gate.config_form.forbid(event);
+		end
+	end);
+
+	return affiliations;
 end;

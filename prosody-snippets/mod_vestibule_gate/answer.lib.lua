@@ -1,9 +1,9 @@
--- Reading what the component answers.
+-- Reads an answer of the component: its verdict and its effects. Pure functions of elements.
 
 local jid_bare = require "util.jid".bare;
 
 return function (gate)
-	local LIMIT, AFFILIATION, ROLE, shown = gate.LIMIT, gate.AFFILIATION, gate.ROLE, gate.shown;
+	local LIMIT, AFFILIATION, ROLE, respond = gate.LIMIT, gate.AFFILIATION, gate.ROLE, gate.client_response;
 
 	local BOOLEAN = { ["true"] = true, ["false"] = false };
 	local ROOM_FLAGS = {
@@ -95,7 +95,7 @@ return function (gate)
 			local reader = not unless[tag.name] and read[tag.name];
 			if tag.name == "error" and not unless.error then
 				local text, condition = tag:get_child("text"), tag.attr.condition;
-				if not condition or not condition:match("^[a-z-]+$") or not shown[tag.attr.as or "plain"] then return nil; end
+				if not condition or not condition:match("^[a-z-]+$") or not respond[tag.attr.as or "plain"] then return nil; end
 				fx.way = tag.attr.as or "plain";
 				fx.error = { tag.attr.type or "cancel", condition, text and text:get_text(), text and text.attr["xml:lang"] };
 			elseif not reader or not reader(fx, tag.attr, tag:get_text() or "") then

@@ -1,4 +1,5 @@
--- The configuration of a room (XEP-0045, 10): its form, its subject, its history, and its end.
+-- Gates the configuration of a room (XEP-0045, 10): its form (who changes and who reads it), subject, history, picture,
+-- and its end.
 
 local hashes = require "util.hashes";
 
@@ -6,8 +7,9 @@ local xmlns_owner = "http://jabber.org/protocol/muc#owner";
 local SECRET = "muc#roomconfig_roomsecret";
 
 return function (gate)
-	local PRIORITY, LIMIT, requests, changes = gate.PRIORITY, gate.LIMIT, gate.requests, gate.changes;
+	local PRIORITY, LIMIT, requests, guard_room = gate.PRIORITY, gate.LIMIT, gate.requests, gate.guard_room;
 	local element = gate.text.element;
+	local config_form = {};
 
 	-- What a form shows of the password, and what it is.
 	local function is_hidden(room, fields)
@@ -28,7 +30,7 @@ return function (gate)
 		end;
 	end
 
-	changes.guard_room("iq-set/bare/" .. xmlns_owner .. ":query", PRIORITY.owner, function (event, room, query)
+	guard_room("iq-set/bare/" .. xmlns_owner .. ":query", PRIORITY.owner, function (event, room, query)
 		local stanza, from = event.stanza, event.stanza.attr.from;
 		if gate.affiliation_of(room, from) ~= "owner" then return; end -- the core refuses
 		local request, wrong = requests.read_owner(query);
@@ -43,7 +45,7 @@ return function (gate)
 		end
 		if not request then
 			if gate.is_observing() then return; end
-			return changes.refuse_value(event, wrong, label);
+			return gate.refuse_value(event, wrong, label);
 		elseif request.name == "cancel" then
 			if not gate.is_observing() then requests.reduce(stanza, requests.build_owner(stanza, request)); end
 			return;
@@ -64,17 +66,17 @@ return function (gate)
 		for _, occupant in room:each_occupant() do
 			local bare, stays = occupant.bare_jid, occupant.role == "moderator" or gate.is_service(occupant.bare_jid);
 			if stays and gate.affiliation_of(room, bare) == "none" and gate.effects.set_affiliation(room, bare, "member") then
-				gate.kept.lend(room, bare, "none", "member");
+				gate.room_data.lend(room, bare, "none", "member");
 			end
 		end
 	end);
 
 	-- The room's picture, where the server keeps one.
-	changes.guard_room("iq/bare/vcard-temp:vCard", PRIORITY.read, function (event, room, vcard)
+	guard_room("iq/bare/vcard-temp:vCard", PRIORITY.read, function (event, room, vcard)
 		local stanza = event.stanza;
 		local is_answered = prosody.hosts[module.host].modules.vcard and stanza.attr.type == "set";
 		if not is_answered or gate.affiliation_of(room, stanza.attr.from) ~= "owner" then return; end -- the core refuses
-		if #tostring(vcard) > LIMIT.stanza then return changes.refuse_value(event, "vCard"); end
+		if #tostring(vcard) > LIMIT.stanza then return gate.refuse_value(event, "vCard"); end
 		return gate.put(event, "configure", {
 			detail = function () element("field", { var = "vcard-temp" }, ""); end,
 			rebuild = function () return { { stanza = requests.build_vcard(stanza, vcard) } }; end,
@@ -96,12 +98,12 @@ return function (gate)
 	end
 
 	-- A message to the room that changes its subject.
-	function changes.ask_for_subject(event, room, occupant)
+	function config_form.ask_for_subject(event, room, occupant)
 		local stanza = event.stanza;
 		if gate.is_observing() then return; end -- held, it would come after the sender's next message
 		local text, wrong = requests.read_subject(stanza);
 		if text == false then return hold_subject(event, room, occupant); end
-		if not text then return changes.refuse_value(event, wrong); end
+		if not text then return gate.refuse_value(event, wrong); end
 		return gate.put(event, "configure", {
 			detail = function (at)
 				element("field", { var = "subject", same = text == (at._data.subject or "") and "true" or nil }, text);
@@ -109,4 +111,45 @@ return function (gate)
 			rebuild = function () return { { stanza = requests.build_subject(stanza, text) } }; end,
 		});
 	end
+
+	-- Reading the form
+
+	-- Whether a person may read the room's `form` (with it, whom it bans), or the `secret` in it.
+	local function may_read(room, address, what)
+		if gate.is_observing() or gate.is_service_or_operator(address) then return true; end
+		local occupant = room:get_occupant_by_real_jid(address);
+		return occupant ~= nil and gate.permissions.may(room, occupant, what);
+	end
+
+	local function forbid(event)
+		return gate.client_response.plain(event, "auth", "forbidden", gate.messages.of("gate-read", event.stanza));
+	end
+
+	guard_room("iq-get/bare/" .. xmlns_owner .. ":query", PRIORITY.read, function (event, room)
+		if not may_read(room, event.stanza.attr.from, "form") then return forbid(event); end
+	end);
+
+	-- The form, without the password for those who may not know it.
+	module:hook("muc-config-form", function (event)
+		if event.actor == nil or may_read(event.room, event.actor, "secret") then return; end
+		for _, field in ipairs(event.form) do
+			if field.name == SECRET then field.value = ""; end
+		end
+	end, PRIORITY.last);
+
+	-- Any number is taken for the length of the history: with a negative one, the server removes messages for ever once
+	-- a person speaks; one that is no integer makes the form unanswerable. A room may have it from before the gate; what
+	-- does no such harm stays as it was.
+	local function bound_history(event)
+		local room = event.room;
+		local length = not gate.is_observing() and room._data.history_length;
+		if not length or length >= 0 and length <= LIMIT.int and length % 1 == 0 then return; end
+		module:log("warn", "the history of %s has a length of %s: it is bounded", room.jid, length);
+		room._data.history_length = length > LIMIT.int and LIMIT.history or 0;
+	end
+	gate.guard("muc-add-history", PRIORITY.history, bound_history);
+	gate.guard("muc-config-form", PRIORITY.form, bound_history);
+
+	config_form.may_read, config_form.forbid = may_read, forbid;
+	return config_form;
 end;

@@ -1,4 +1,4 @@
--- Carrying out what the component answers.
+-- Carries out the effects of an answer or a command.
 
 local jid = require "util.jid";
 local jid_bare, jid_node, jid_resource = jid.bare, jid.node, jid.resource;
@@ -31,17 +31,17 @@ return function (gate)
 	end
 
 	local function admit(room, bare, is_invited)
-		local w = gate.waiting.forget(room, bare);
+		local w = gate.lobby_queue.forget(room, bare);
 		if AFFILIATION[gate.affiliation_of(room, bare)] < AFFILIATION.member then
-			local own, details = gate.kept.taken(room, bare);
+			local own, details = gate.room_data.taken(room, bare);
 			set_affiliation(room, bare, own or "member", details);
 		end
 		for _, occupant in pairs(room._occupants) do is_invited = is_invited or occupant.bare_jid == bare; end
 		if is_invited then return; end
-		gate.declines.expect(room, bare, nil);
+		gate.invitations.expect(room, bare, nil);
 		module:send(message(room, w and w.jid or bare, "normal")
 			:tag("x", { xmlns = xmlns_user }):tag("invite", { from = room.jid })
-				:text_tag("reason", (gate.words.of("gate-admitted"))):up():up()
+				:text_tag("reason", (gate.messages.of("gate-admitted"))):up():up()
 			:tag("x", { xmlns = "jabber:x:conference", jid = room.jid }):up());
 	end
 
@@ -58,7 +58,8 @@ return function (gate)
 		local occupant = address and room:get_occupant_by_real_jid(address);
 		local presence = occupant and occupant:get_presence(address);
 		local name = presence and presence:get_child_text("nick", "http://jabber.org/protocol/nick");
-		name = name or occupant and jid_resource(occupant.nick) or address and gate.waiting.name_of(room, jid_bare(address));
+		name = name or occupant and jid_resource(occupant.nick)
+			or address and gate.lobby_queue.name_of(room, jid_bare(address));
 		return gate.text.cut(name or "", gate.LIMIT.name);
 	end
 
@@ -95,7 +96,7 @@ return function (gate)
 			for _, occupant in room:each_occupant() do
 				local bare = occupant.bare_jid;
 				if not room:get_affiliation(bare) and set_affiliation(room, bare, "member") then
-					gate.kept.lend(room, bare, "none", "member");
+					gate.room_data.lend(room, bare, "none", "member");
 				end
 			end
 		end
@@ -106,11 +107,11 @@ return function (gate)
 	end
 
 	local function set_room(room, options, is_new)
-		local data, changed = gate.kept.of(room), false;
-		if data then gate.kept.keep_room(data, options.keep); end
-		gate.kept.noting(room, function () changed = set_options(room, options); end);
+		local data, changed = gate.room_data.of(room), false;
+		if data then gate.room_data.keep_room(data, options.keep); end
+		gate.room_data.noting(room, function () changed = set_options(room, options); end);
 		if data and options.persistent ~= nil then data.lasts = options.persistent or nil; end
-		if options.suspended ~= nil then gate.kept.of(room).suspended = options.suspended or nil; end
+		if options.suspended ~= nil then gate.room_data.of(room).suspended = options.suspended or nil; end
 		if options.lobby then gate.lobby.raise(room); elseif options.lobby == false then gate.lobby.lower(room); end
 		if options.media and is_new then gate.media.preset(room, options.media); end
 		if changed and not is_new then
@@ -128,8 +129,8 @@ return function (gate)
 	end
 
 	local function apply_before(room, fx, is_kept_later)
-		local data = not is_kept_later and gate.kept.of(room);
-		if data then gate.kept.keep(data, fx); end
+		local data = not is_kept_later and gate.room_data.of(room);
+		if data then gate.room_data.keep(data, fx); end
 		if fx.room then set_room(room, fx.room); end
 		if fx.room or data and (fx.record or fx.person) then
 			room:save(fx.room and fx.room.persistent == false); -- forced, it also takes what was stored away
@@ -137,7 +138,7 @@ return function (gate)
 	end
 
 	local function dismiss(room, bare, text)
-		local w = gate.waiting.forget(room, bare);
+		local w = gate.lobby_queue.forget(room, bare);
 		text = text ~= "" and text or "Your request to enter " .. room.jid .. " was declined.";
 		if w then module:send(message(room, w.jid, "normal", text)); end
 		if gate.lobby.is_there() then gate.lobby.dismiss(room, bare, text); end
@@ -145,7 +146,7 @@ return function (gate)
 
 	local function dismiss_all(room, text)
 		local waiting = {};
-		for bare in pairs(gate.waiting.people(room.jid)) do waiting[#waiting + 1] = bare; end
+		for bare in pairs(gate.lobby_queue.people(room.jid)) do waiting[#waiting + 1] = bare; end
 		for _, bare in ipairs(waiting) do dismiss(room, bare, text); end
 	end
 
@@ -177,7 +178,7 @@ return function (gate)
 			end
 		end
 		for _, who in ipairs(fx.affiliate or NOTHING) do
-			local _, details = gate.kept.taken(room, who.jid);
+			local _, details = gate.room_data.taken(room, who.jid);
 			if gate.affiliation_of(room, who.jid) ~= who.affiliation then
 				set_affiliation(room, who.jid, who.affiliation, details);
 			end
@@ -192,11 +193,11 @@ return function (gate)
 			-- A ban of the room is not lifted by it.
 			local affiliation = gate.affiliation_of(room, who.jid);
 			if AFFILIATION[affiliation] > AFFILIATION.none then
-				gate.kept.take(room, who.jid, affiliation);
+				gate.room_data.take(room, who.jid, affiliation);
 				set_affiliation(room, who.jid, "none");
 			end
 		end
-		local data = gate.kept.of(room);
+		local data = gate.room_data.of(room);
 		if fx.ending and data and data.keep and not data.passes then
 			empty(room, fx.ending);
 		elseif fx.ending then
@@ -232,7 +233,7 @@ return function (gate)
 			elseif only.when == "inside" then
 				is_met = is_met and is_inside(only.jid);
 			else
-				is_met = is_met and gate.waiting.people(room.jid)[only.jid] ~= nil;
+				is_met = is_met and gate.lobby_queue.people(room.jid)[only.jid] ~= nil;
 			end
 		end
 		if not is_met then return false, met; end

@@ -1,62 +1,27 @@
--- What may reach a room, its occupants and its service. What is not named here is refused before any module sees it.
+-- Gates what reaches a room, its occupants and its service at all, and what disco tells those outside. What `PASSES`
+-- (hooks.lib.lua) does not name is refused before any module sees it.
 
 local json = require "util.json";
 local jid_bare, jid_host = require "util.jid".bare, require "util.jid".host;
 
-local xmlns_muc, xmlns_disco = "http://jabber.org/protocol/muc", "http://jabber.org/protocol/disco";
+local xmlns_muc = "http://jabber.org/protocol/muc";
 local xmlns_user = xmlns_muc .. "#user";
 
 -- The namespaces of streams: of clients, between servers, and of components.
 local STREAMS = { ["jabber:client"] = true, ["jabber:server"] = true, ["jabber:component:accept"] = true };
 
--- Who may send a request: everybody, or occupants (by the session that is inside).
-local ANYBODY, INSIDE = 1, 2;
-
--- Requests to a room, by namespace and name of the payload, then by type.
-local ROOM_REQUESTS = {
-	[xmlns_disco .. "#info query"] = { get = ANYBODY },
-	[xmlns_disco .. "#items query"] = { get = ANYBODY },
-	["urn:xmpp:ping ping"] = { get = ANYBODY },
-	["jabber:iq:register query"] = { get = ANYBODY, set = ANYBODY },
-	[xmlns_muc .. "#admin query"] = { get = INSIDE, set = INSIDE },
-	[xmlns_muc .. "#owner query"] = { get = INSIDE, set = INSIDE },
-	["vcard-temp vCard"] = { get = INSIDE, set = INSIDE },
-	["urn:xmpp:mam:2 query"] = { get = INSIDE, set = INSIDE },
-	["urn:xmpp:mam:2 metadata"] = { get = INSIDE },
-	["urn:xmpp:mam:1 query"] = { get = INSIDE, set = INSIDE },
-	["urn:xmpp:mam:0 query"] = { get = INSIDE, set = INSIDE },
-	-- Retraction by moderators (XEP-0425), in both its forms.
-	["urn:xmpp:fasten:0 apply-to"] = { set = INSIDE },
-	["urn:xmpp:message-moderate:1 moderate"] = { set = INSIDE },
-	-- Hats (XEP-0317) are given by commands.
-	["http://jabber.org/protocol/commands command"] = { set = INSIDE, node = "^urn:xmpp:hats:" },
-};
-
--- Requests to the service.
-local SERVICE_REQUESTS = {
-	[xmlns_disco .. "#info query"] = { get = ANYBODY },
-	[xmlns_disco .. "#items query"] = { get = ANYBODY },
-	["urn:xmpp:ping ping"] = { get = ANYBODY },
-	["vcard-temp vCard"] = { get = ANYBODY },
-	[xmlns_muc .. "#unique unique"] = { get = ANYBODY },
-};
-
--- Presences to a room or an occupant by a person inside, by type; false: without one. Another server may send any.
-local PRESENCES = { [false] = true, unavailable = true, error = true, probe = true };
 -- The types of requests.
 local REQUESTS = { get = true, set = true };
--- Messages to an occupant by a person inside.
-local PRIVATE = { [false] = true, normal = true, chat = true, headline = true, error = true };
 
 return function (gate)
-	local PRIORITY, LIMIT = gate.PRIORITY, gate.LIMIT;
+	local PRIORITY, PASSES, LIMIT, AFFILIATION = gate.PRIORITY, gate.PASSES, gate.LIMIT, gate.AFFILIATION;
 	local also = {}; -- the namespaces of other modules' requests
 	for _, namespace in ipairs(module:get_option_array("vestibule_also", {})) do also[namespace] = true; end
 
 	local function refuse(event, reason, kind, condition, way)
 		local stanza = event.stanza;
-		local text, language = gate.words.of("gate-" .. reason, stanza);
-		gate.shown[way or "plain"](event, kind, condition, text, language);
+		local text, language = gate.messages.of("gate-" .. reason, stanza);
+		gate.client_response[way or "plain"](event, kind, condition, text, language);
 		local attr = { jid = gate.text.cut(stanza.attr.from, gate.LIMIT.address), reason = reason };
 		gate.report_refusal({ jid = jid_bare(stanza.attr.to) }, attr);
 		return true;
@@ -110,7 +75,7 @@ return function (gate)
 		local is_plain = kind == nil or kind == "normal";
 		if is_plain and is_decline(stanza) then -- an occupant has come, and says what they may say
 			if is_inside then return refuse(event, "unnamed", "cancel", "not-acceptable"); end
-			return gate.declines.take(event, room) or refuse_outside(event, room);
+			return gate.invitations.take(event, room) or refuse_outside(event, room);
 		end
 		if not is_inside then return refuse_outside(event, room); end
 		if kind == "error" then return; end
@@ -130,20 +95,21 @@ return function (gate)
 		local row = requests[namespace .. " " .. payload.name];
 		local who = row and row[stanza.attr.type];
 		if who and row.node and not (payload.attr.node or ""):match(row.node) then who = nil; end
-		if also[namespace] and REQUESTS[stanza.attr.type] then who = requests == ROOM_REQUESTS and INSIDE or ANYBODY; end
-		if who == ANYBODY or who == INSIDE and is_inside then return; end
+		local is_to_room = requests == PASSES.room;
+		if also[namespace] and REQUESTS[stanza.attr.type] then who = not is_to_room and gate.ANYBODY or true; end
+		if who == gate.ANYBODY or who and is_inside then return; end
 		-- An operator whom the component has named: whatever comes of it is asked about, or compared with what they may.
 		if who and gate.is_operator(stanza.attr.from) then return; end
-		if requests == ROOM_REQUESTS and not is_inside then return refuse_outside(event, room); end
+		if is_to_room and not is_inside then return refuse_outside(event, room); end
 		return refuse(event, "unnamed", "cancel", "service-unavailable");
 	end
 
 	local to_room = {
 		message = message_to_room;
-		iq = function (event, room, is_inside) return request(event, room, is_inside, ROOM_REQUESTS); end;
+		iq = function (event, room, is_inside) return request(event, room, is_inside, PASSES.room); end;
 		presence = function (event, room, is_inside)
 			local stanza = event.stanza;
-			if is_inside and PRESENCES[stanza.attr.type or false] then return; end
+			if is_inside and PASSES.presence[stanza.attr.type or false] then return; end
 			if is_inside then return refuse(event, "unnamed", "modify", "bad-request"); end
 			if stanza.attr.type == nil and stanza:get_child("x", xmlns_muc) then return; end -- a join
 			return refuse_outside(event, room);
@@ -154,7 +120,7 @@ return function (gate)
 		presence = to_room.presence;
 		message = function (event, room, is_inside)
 			if not is_inside then return refuse_outside(event, room); end
-			if PRIVATE[event.stanza.attr.type or false] then return; end
+			if PASSES.private[event.stanza.attr.type or false] then return; end
 			return refuse(event, "unnamed", "modify", "bad-request");
 		end;
 		iq = function (event, _, is_inside)
@@ -167,7 +133,7 @@ return function (gate)
 	};
 
 	local to_service = {
-		iq = function (event) return request(event, nil, false, SERVICE_REQUESTS); end;
+		iq = function (event) return request(event, nil, false, PASSES.service); end;
 		message = function (event)
 			if is_of_other_module(event.stanza) then return; end
 			return refuse_outside(event, nil);
@@ -220,6 +186,27 @@ return function (gate)
 	guard("bare", to_room);
 	guard("full", to_occupant);
 	guard("host", to_service);
+
+	-- What disco tells those who are not in the room
+
+	local function may_see(room, address)
+		return gate.is_observing() or gate.is_service_or_operator(address) or room:get_occupant_jid(address) ~= nil;
+	end
+
+	gate.guard("muc-disco#info", PRIORITY.last, function (event)
+		if may_see(event.room, event.stanza.attr.from) then return; end
+		event.form = nil;
+		if event.room:get_public() then return; end -- the list of rooms tells everybody its name
+		for identity in event.reply.tags[1]:childtags("identity") do identity.attr.name = nil; end
+	end);
+
+	-- A nick that is reserved for the requester: members are told before they come in.
+	gate.guard("muc-disco#info/x-roomuser-item", PRIORITY.last, function (event)
+		local room, from = event.room, event.stanza.attr.from;
+		local is_member = AFFILIATION[gate.affiliation_of(room, jid_bare(from))] >= AFFILIATION.member;
+		if may_see(room, from) or is_member then return; end
+		event.reply.tags[1]:maptags(function (tag) return tag.name ~= "identity" and tag or nil; end);
+	end);
 
 	return { is_trusted = is_trusted, refuse = refuse };
 end;

@@ -1,4 +1,4 @@
--- What a question tells the component: who tries, and how the room is.
+-- Writes the facts of a question to the component: who attempts it, and the state of the room.
 
 local hashes, utf8, jid = require "util.hashes", require "util.encodings".utf8, require "util.jid";
 local jid_bare, jid_resource = jid.bare, jid.resource;
@@ -143,10 +143,10 @@ return function (gate)
 			affiliation = room and affiliation_of(room, bare) or "none", role = occupant and occupant.role or "none",
 			session = nil, host = nil, provider = nil, mechanism = nil,
 			secure = nil, address = nil, client = nil, ticket = nil, device = nil, e2ee = nil,
-			language = cut(gate.words.language_of(e.stanza), LIMIT.language),
+			language = cut(gate.messages.language_of(e.stanza), LIMIT.language),
 		}, session, e.room, e.kind == "join" and e.stanza);
 		attr.e2ee = e.kind == "join" and flag(gate.permissions.claims_e2ee(e.stanza)) or nil;
-		write_somebody("requester", attr, session, gate.kept.person(data, bare, attr.ticket));
+		write_somebody("requester", attr, session, gate.room_data.person(data, bare, attr.ticket));
 	end
 
 	local function write_opener(e)
@@ -167,18 +167,30 @@ return function (gate)
 		attributes("occupants", occupants, "others", e and count_others(room, e), "moderators", moderators,
 			"existing", flag(is_told_all),
 			"password", flag(room:get_password()), "members-only", flag(room:get_members_only()), "lobby", has_lobby,
-			"waiting", gate.waiting.count(room.jid, jid_bare(from)), "persistent", flag(gate.kept.lasts(room)),
+			"waiting", gate.lobby_queue.count(room.jid, jid_bare(from)), "persistent", flag(gate.room_data.lasts(room)),
 			"unasked", flag(room._data.vestibule_unasked),
-			"affiliations", is_told_all and gate.kept.count_affiliations(room) or nil);
+			"affiliations", is_told_all and gate.room_data.count_affiliations(room) or nil);
 		write(">");
 		if data and data.record then element("record", NOTHING, data.record); end
 		write("</state>");
+	end
+
+	-- What the room remembers of those whom a question names.
+	local function write_persons(room, addresses)
+		local data, written_of = gate.room_data.of(room) or { people = {} }, {};
+		for _, address in ipairs(addresses) do
+			local bare = jid_bare(address);
+			if data.people[bare] and not written_of[bare] then
+				written_of[bare] = true;
+				element("person", { jid = bare }, data.people[bare].text);
+			end
+		end
 	end
 
 	return {
 		add_session = add_session, each_claim = each_claim, write_claims = write_claims,
 		census = census, each_moderator = each_moderator, has_moderator = has_moderator, describe = describe,
 		write_credential = write_credential, write_somebody = write_somebody, write_requester = write_requester,
-		write_opener = write_opener, write_state = write_state,
+		write_opener = write_opener, write_state = write_state, write_persons = write_persons,
 	};
 end;

@@ -1,4 +1,5 @@
--- The conference focus: people ask it for rooms, and it opens them. What is known of those who ask.
+-- Gates Jitsi's conference requests: clients ask the conference focus for a room, and it opens the room. Remembers what
+-- they have told of themselves.
 
 local jid, st, new_id = require "util.jid", require "util.stanza", require "util.id";
 local new_cache, sha256 = require "util.cache".new, require "util.hashes".sha256;
@@ -87,8 +88,8 @@ return function (gate)
 			});
 			know_ticket(known, given);
 			local room = room_jid and gate.get_room(room_jid);
-			local data = gate.kept.of(room);
-			if data then gate.kept.recognise(data, bare, known.mark); room:save(); end
+			local data = gate.room_data.of(room);
+			if data then gate.room_data.recognise(data, bare, known.mark); room:save(); end
 		end
 	end
 
@@ -174,7 +175,9 @@ return function (gate)
 		for _, one in ipairs(list or {}) do
 			local stanza = st.iq({ type = "set", id = one.id, from = one.jid, to = one.to })
 				:tag("conference", { xmlns = xmlns_focus, room = one.room }):up();
-			if is_there(one) and not one.answered then gate.shown[way]({ origin = one.session, stanza = stanza }, ...); end
+			if is_there(one) and not one.answered then
+				gate.client_response[way]({ origin = one.session, stanza = stanza }, ...);
+			end
 		end
 	end
 

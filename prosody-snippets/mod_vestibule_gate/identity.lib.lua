@@ -1,5 +1,5 @@
--- By what a session proved who it is: facts, from what the server's own verification has left in the session. What they
--- are worth, the component decides.
+-- Finds out by what a session proved who it is: facts, from what the server's own verification has left in the session.
+-- The component decides what they are worth.
 
 local jid, base64, json = require "util.jid", require "util.encodings".base64, require "util.json";
 local is_utf8 = require "util.encodings".utf8.valid;

@@ -1,52 +1,58 @@
--- Messages to a room: `!word`, the subject, invitations, voice, and answers to knocks.
+-- Gates invitations: each is asked about; the person who was invited can decline, once; what is invited or declined in
+-- another way is refused.
 
-local jid_bare = require "util.jid".bare;
+local st, jid = require "util.stanza", require "util.jid";
+local new_cache = require "util.cache".new;
+local jid_bare = jid.bare;
 
-local xmlns_muc = "http://jabber.org/protocol/muc";
-local xmlns_user = xmlns_muc .. "#user";
+local xmlns_user = "http://jabber.org/protocol/muc#user";
+local SENT, LASTS = 10000, 24 * 60 * 60; -- invitations that are remembered, and for how many seconds
 
 return function (gate)
-	local PRIORITY, LIMIT, requests, changes = gate.PRIORITY, gate.LIMIT, gate.requests, gate.changes;
-	local cut, element = gate.text.cut, gate.text.element;
+	local LIMIT, PRIORITY, requests = gate.LIMIT, gate.PRIORITY, gate.requests;
+	local cut = gate.text.cut;
+	local sent = new_cache(SENT); -- by room and bare address: who invited, and when
+	local invitations = {};
 
-	local function write_waiting(room)
-		local addresses = {};
-		for _, w in pairs(gate.waiting.people(room.jid)) do
-			addresses[#addresses + 1] = w.jid;
-			element("target", { jid = cut(w.jid, LIMIT.address) });
-		end
-		changes.write_others(room, addresses);
+	local function key(room_jid, bare) return room_jid .. "\0" .. bare; end
+
+	-- The room has invited a person; `by`: the full address of the occupant who asked it to.
+	function invitations.expect(room, invitee, by)
+		sent:set(key(room.jid, jid_bare(invitee)), { by = by, at = os.time() });
 	end
 
-	local function hear(event, room, occupant)
-		local body = occupant and event.stanza:get_child_text("body") or "";
-		local word, about_all = body:match("^!([%w_-]+)%s*$"), body:match("^!([%w_-]+)%s+all%s*$");
-		if word or about_all then
-			return gate.put(event, "command", { detail = function (at)
-				element("command", { name = cut(word or about_all .. " all", LIMIT.name) });
-				if about_all then write_waiting(at); end
-			end });
-		end
-		if not occupant or gate.permissions.refuse_chat(event, room, occupant) then return occupant and true; end
-		if not gate.is_observing() then
-			-- By these the room itself speaks: the core takes them out of all but what everybody is told.
-			for _, namespace in ipairs { xmlns_user, xmlns_muc } do event.stanza:remove_children("x", namespace); end
-		end
-		return changes.ask_for_subject(event, room, occupant);
+	-- Takes a decline: what goes on to the inviter is the reason alone. Returns nil where nothing was sent.
+	function invitations.take(event, room)
+		local stanza = event.stanza;
+		local name = room and key(room.jid, jid_bare(stanza.attr.from));
+		local invitation = name and sent:get(name);
+		if not invitation then return nil; end
+		sent:set(name, nil);
+		if os.time() - invitation.at > LASTS then return nil; end
+		local by = invitation.by and room:get_occupant_by_real_jid(invitation.by);
+		if not by then return true; end -- the room itself, or a person who has gone: nobody is told
+		local declined = stanza:get_child("x", xmlns_user):get_child("decline");
+		local reason = cut(declined:get_child_text("reason") or "", LIMIT.text);
+		local message = st.message({ from = stanza.attr.from, to = room.jid, id = stanza.attr.id })
+			:tag("x", { xmlns = xmlns_user }):tag("decline", { to = invitation.by }):text_tag("reason", reason):up():up();
+		message[gate.mark] = { kind = "decline", room = room.jid, to = invitation.by };
+		prosody.core_post_stanza(event.origin, message, false);
+		return true;
 	end
 
-	local function invite(event, invitations)
+	-- Asks about all invitations of one message.
+	function invitations.invite(event, list)
 		local stanza, targets = event.stanza, {};
-		for i, invitation in ipairs(invitations) do targets[i] = invitation.to; end
+		for i, invitation in ipairs(list) do targets[i] = invitation.to; end
 		return gate.put(event, "invite", {
 			targets = targets,
 			detail = function (room)
-				for _, target in ipairs(targets) do element("target", { jid = cut(target, LIMIT.address) }); end
-				changes.write_others(room, targets);
+				for _, target in ipairs(targets) do gate.text.element("target", { jid = cut(target, LIMIT.address) }); end
+				gate.facts.write_persons(room, targets);
 			end,
 			rebuild = function ()
 				local steps = {};
-				for i, invitation in ipairs(invitations) do
+				for i, invitation in ipairs(list) do
 					steps[i] = { stanza = requests.build_invitation(stanza, invitation) };
 				end
 				return steps;
@@ -54,52 +60,27 @@ return function (gate)
 		});
 	end
 
-	local function answer_knock(event, room, request)
-		for _, w in pairs(gate.waiting.people(room.jid)) do
-			if w.id == request.knock then
-				return gate.put(event, "knock", { targets = { w.jid }, detail = function (at)
-					element("target", { jid = cut(w.jid, LIMIT.address), answer = request.allows and "admit" or "reject" });
-					changes.write_others(at, { w.jid });
-				end });
-			end
+	-- What the service sends on, another module's way included, is what a verdict or an invitation stands behind.
+	gate.guard("muc-pre-decline", PRIORITY.backstop, function (event)
+		local verdict = event.stanza[gate.mark];
+		if gate.is_observing() or verdict and (verdict.kind == "decline" or verdict.failing) then return; end
+		return gate.refuse(event, "closed-way", "cancel", "not-acceptable");
+	end);
+	gate.guard("muc-pre-invite", PRIORITY.backstop, function (event)
+		local verdict = event.stanza[gate.mark];
+		if gate.is_observing() or verdict and (verdict.kind == "invite" or verdict.failing) then return; end
+		return gate.refuse(event, "closed-way", "cancel", "not-acceptable");
+	end);
+	gate.guard("muc-invite", PRIORITY.backstop, function (event)
+		local stanza, invitee = event.incoming, event.stanza.attr.to; -- the room has prepared it
+		if gate.is_observing() or not stanza then return; end
+		local verdict = stanza[gate.mark];
+		for _, target in ipairs(verdict and verdict.targets or {}) do
+			if target == invitee then return; end
 		end
-		return gate.shown.plain(event, "cancel", "item-not-found");
-	end
-
-	local function answer_request(event, room, request)
-		if request.knock then return answer_knock(event, room, request); end
-		local speaker = request.allows and room:get_occupant_by_real_jid(request.jid or "");
-		-- The room does nothing then, and says nothing.
-		if not speaker or speaker.role ~= "visitor" then return not gate.is_observing(); end
-		return changes.give_voice(event, speaker);
-	end
-
-	changes.guard_room("message/bare", PRIORITY.message, function (event, room)
-		local stanza = event.stanza;
-		local kind, occupant = stanza.attr.type, room:get_occupant_by_real_jid(stanza.attr.from);
-		if kind == "groupchat" then return hear(event, room, occupant); end
-		if kind ~= nil and kind ~= "normal" then return; end -- the room does not listen to it
-		local invitations, wrong = requests.read_invitations(stanza);
-		local request, also_wrong = requests.read_request(stanza);
-		if invitations == false and request == false then return; end
-		local is_decline = invitations and invitations[1].name == "decline";
-		local is_read = invitations ~= nil and request ~= nil;
-		if gate.is_observing() then
-			if not is_read or is_decline or not invitations and not occupant then return; end
-		elseif not occupant then -- strangers who invite themselves would get the password
-			return gate.shown.plain(event, "cancel", "not-acceptable");
-		elseif not is_read then
-			return changes.refuse_value(event, wrong or also_wrong);
-		end
-		if is_decline then
-			return gate.shown.plain(event, "cancel", "not-acceptable"); -- it has gone its own way: declines.lib.lua
-		elseif invitations then
-			return invite(event, invitations);
-		elseif occupant.role == "moderator" then
-			return answer_request(event, room, request);
-		elseif not gate.is_observing() then
-			requests.reduce(stanza, requests.build_voice(stanza));
-		end
+		if verdict and verdict.failing then return; end
+		module:log("warn", "%s would have been invited to %s: nothing allows it", invitee, event.room.jid);
+		return true;
 	end);
 
 	module:hook("muc-invite", function (event) -- after password.lib (0), which puts the password into every invitation
@@ -109,10 +90,12 @@ return function (gate)
 		end
 		local room, bare = event.room, jid_bare(event.stanza.attr.to);
 		local replaying = gate.replaying();
-		gate.declines.expect(room, bare, event.incoming and event.incoming.attr.from);
+		invitations.expect(room, bare, event.incoming and event.incoming.attr.from);
 		if replaying and replaying.invited then replaying.invited[bare] = true; end
-		if gate.waiting.forget(room, bare) and not room:get_affiliation(bare) then
+		if gate.lobby_queue.forget(room, bare) and not room:get_affiliation(bare) then
 			gate.effects.set_affiliation(room, bare, "member");
 		end
 	end, PRIORITY.last);
+
+	return invitations;
 end;

@@ -1,6 +1,6 @@
--- Jitsi's components, which change a room or tell its people something at a client's word. The room is the one that the
--- message names, or the address that the client has connected to: neither proves anything. What is not named here goes
--- to none of them.
+-- Gates what clients tell Jitsi's components, which change a room or tell its occupants something for it. The room is
+-- the one that the message names, or the address that the client has connected to: neither proves anything. What is not
+-- named here goes to none of them.
 
 local jid, json = require "util.jid", require "util.json";
 
@@ -45,7 +45,7 @@ return function (gate)
 	local function outside(event)
 		return not gate.is_observing() and gate.entrance.refuse(event, "outside", "cancel", "not-acceptable");
 	end
-	local function wrong_value(event, name) return not gate.is_observing() and gate.changes.refuse_value(event, name); end
+	local function wrong_value(event, name) return not gate.is_observing() and gate.refuse_value(event, name); end
 
 	-- One element of a message. Returns true where it has been answered.
 	local function take(event, host, handler, command)
@@ -55,7 +55,7 @@ return function (gate)
 		if not address then return outside(event); end
 		if gate.addresses.refuse(event, address) then return true; end
 		if jid.bare(address) ~= address and not gate.is_observing() then
-			return gate.refuse(event, "jid-malformed", "modify", "jid-malformed", gate.words.of("gate-address", stanza));
+			return gate.refuse(event, "jid-malformed", "modify", "jid-malformed", gate.messages.of("gate-address", stanza));
 		end
 		-- Of a breakout room Jitsi's own modules find out whether a person is in it.
 		if handler.names_room and components.main_of(jid.host(address)) == module.host then return; end
@@ -111,7 +111,7 @@ return function (gate)
 		table.insert(handlers[module_name], handler);
 	end
 	components.look = look;
-	module:hook_global("host-activated", look, -1); -- when its modules are loaded (0)
+	module:hook_global("host-activated", look, PRIORITY.loaded);
 	gate.guard("muc-room-created", PRIORITY.backstop, look); -- they can be loaded later, too
 
 	-- Asks about a message that goes on as `build` makes it.

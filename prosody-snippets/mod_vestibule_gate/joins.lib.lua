@@ -1,4 +1,4 @@
--- Creating and joining rooms: what is asked about, and where in a join the answer takes effect.
+-- Gates opening and joining a room: what is asked about, and where in a join the answer takes effect.
 
 local jid, stringprep = require "util.jid", require "util.encodings".stringprep;
 local jid_bare, jid_resource = jid.bare, jid.resource;
@@ -12,7 +12,7 @@ return function (gate)
 	local function refuse_nobodys(event, nick)
 		local is_one = stringprep.resourceprep(nick, true) and nick:find("%S");
 		if is_one then return false; end
-		return gate.refuse(event, "malformed", "modify", "jid-malformed", gate.words.of("gate-address", event.stanza));
+		return gate.refuse(event, "malformed", "modify", "jid-malformed", gate.messages.of("gate-address", event.stanza));
 	end
 
 	-- The nick by which a person comes in: the server can be told to give people the one that they have registered.
@@ -26,7 +26,7 @@ return function (gate)
 		local stanza = event.stanza;
 		local room_jid, kind = jid_bare(stanza.attr.to), stanza.attr.type;
 		if kind == "unavailable" then
-			gate.waiting.left(room_jid, stanza.attr.from);
+			gate.lobby_queue.left(room_jid, stanza.attr.from);
 			-- Without a room, the service would answer it.
 			local is_over = not gate.is_open(room_jid) and not gate.is_observing() and not gate.is_service(stanza.attr.from);
 			return gate.cancel(room_jid, stanza.attr.from) or is_over;
@@ -43,7 +43,7 @@ return function (gate)
 		elseif gate.is_reserved(nick, stanza.attr.from) or gate.is_reserved(gate.names.tidy(stanza), stanza.attr.from) then
 			return gate.refuse_nick(event);
 		elseif #(gate.requests.read_join(stanza).password or "") > LIMIT.name then -- it may become the room's
-			return gate.changes.refuse_value(event, "password");
+			return gate.refuse_value(event, "password");
 		end
 		return gate.put(event, "join");
 	end);
@@ -70,8 +70,8 @@ return function (gate)
 		local fx = verdict.fx;
 		if not fx then return; end
 		room._data.locked = nil; -- its settings are the component's: there is no configuration to wait for
-		local data = gate.kept.new(room);
-		gate.kept.keep(data, fx);
+		local data = gate.room_data.new(room);
+		gate.room_data.keep(data, fx);
 		if fx.room then gate.effects.set_room(room, fx.room, true); end
 		local bare = jid_bare(event.stanza.attr.from);
 		if fx.requester then gate.effects.give_affiliation(room, bare, fx.requester.affiliation or "none", true); end
@@ -104,7 +104,7 @@ return function (gate)
 	end);
 
 	gate.guard("muc-occupant-pre-join", PRIORITY.verdict, function (event)
-		local verdict, data = event.stanza[mark], gate.kept.of(event.room);
+		local verdict, data = event.stanza[mark], gate.room_data.of(event.room);
 		if verdict and (event.is_new_room or verdict.failing
 		or data and data.generation == verdict.generation and data.revision == verdict.revision) then
 			verdict.passed = true;
@@ -133,7 +133,7 @@ return function (gate)
 		-- The room would refuse it after all this; the Jitsi lobby would give the bearer of the nick another role before.
 		if occupant.bare_jid ~= bare then
 			promised[occupant.bare_jid] = nil;
-			return gate.shown.plain(event, "cancel", "conflict");
+			return gate.client_response.plain(event, "cancel", "conflict");
 		end
 		if not verdict then
 			if gate.is_service(bare) then let_in_service(room, occupant, bare); end
@@ -152,7 +152,7 @@ return function (gate)
 			local affiliation = wanted.affiliation or exactly and "none";
 			verdict.before = gate.effects.give_affiliation(room, bare, affiliation, exactly) or verdict.before;
 			verdict.given = gate.affiliation_of(room, bare);
-			if verdict.before then gate.kept.lend(room, bare, verdict.before, verdict.given); end
+			if verdict.before then gate.room_data.lend(room, bare, verdict.before, verdict.given); end
 		end
 		-- The occupant was made before the affiliation was given.
 		local role = room:get_default_role(room:get_affiliation(bare)) or "none";

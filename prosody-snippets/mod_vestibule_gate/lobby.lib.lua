@@ -1,4 +1,4 @@
--- The service's own lobby: Jitsi's muc_lobby_rooms and persistent_lobby, where people wait in a separate room.
+-- Gates Jitsi's lobby (muc_lobby_rooms and persistent_lobby), a separate room in which people wait.
 
 local jid, st = require "util.jid", require "util.stanza";
 
@@ -66,7 +66,7 @@ return function (gate)
 		find = lobby_room_of,
 		told = function (room, occupant, e, fx)
 			local name = gate.names.shown(occupant, e.from) or jid.resource(occupant.nick);
-			if gate.waiting.people(room.jid)[occupant.bare_jid] then gate.waiting.add(room, e.from, name); end
+			if gate.lobby_queue.people(room.jid)[occupant.bare_jid] then gate.lobby_queue.add(room, e.from, name); end
 			gate.effects.say(room, fx and fx.say, e.from, true);
 		end,
 	};
@@ -98,15 +98,15 @@ return function (gate)
 		local nick = item and (item.nick or jid.resource(lobby_room:get_occupant_jid(item.jid) or ""));
 		local occupant = nick and lobby_room:get_occupant_by_nick(lobby_room.jid .. "/" .. nick);
 		local is_owner = room:get_affiliation(stanza.attr.from) == "owner";
-		if not is_owner or not occupant or not gate.waiting.people(room.jid)[occupant.bare_jid] then
-			return gate.shown.plain(event, "cancel", "not-allowed");
+		if not is_owner or not occupant or not gate.lobby_queue.people(room.jid)[occupant.bare_jid] then
+			return gate.client_response.plain(event, "cancel", "not-allowed");
 		end
 		local bare = occupant.bare_jid;
 		return gate.put(event, "knock", {
 			targets = { occupant.jid },
 			detail = function (at)
 				gate.text.element("target", { jid = gate.text.cut(occupant.jid, gate.LIMIT.address), answer = "reject" });
-				gate.changes.write_others(at, { bare });
+				gate.facts.write_persons(at, { bare });
 			end,
 			granted = function (e)
 				local there = lobby_room_of(room);
@@ -125,7 +125,7 @@ return function (gate)
 	-- Of a room that the policy governs, and of a stanza that it is asked about.
 	local function governed(event)
 		local room = main_room(jid.bare(event.stanza.attr.to));
-		local is_ours = not gate.is_unguarded() and room and gate.kept.of(room);
+		local is_ours = not gate.is_unguarded() and room and gate.room_data.of(room);
 		return is_ours and not gate.is_service(event.stanza.attr.from) and room or nil;
 	end
 
@@ -134,7 +134,7 @@ return function (gate)
 		gate.addresses.watch(service);
 		gate.guard_at(service, "muc-occupant-pre-join", gate.PRIORITY.nick, function (event)
 			local room, nick = main_room(event.room.jid), jid.resource(event.occupant.nick);
-			if gate.is_unguarded() or not room or not gate.kept.of(room) then return; end
+			if gate.is_unguarded() or not room or not gate.room_data.of(room) then return; end
 			local bare = jid.bare(event.stanza.attr.from);
 			if gate.is_reserved(nick, bare) or gate.is_reserved(gate.names.tidy(event.stanza), bare) then
 				return gate.refuse_nick(event);
@@ -162,21 +162,22 @@ return function (gate)
 		end);
 		-- What is set in the lobby's own room, a password say, would keep those out who are sent there.
 		gate.guard_at(service, "iq-set/bare/http://jabber.org/protocol/muc#owner:query", gate.PRIORITY.owner, function (event)
-			if governed(event) then return gate.shown.plain(event, "cancel", "not-allowed"); end
+			if governed(event) then return gate.client_response.plain(event, "cancel", "not-allowed"); end
 		end);
 		gate.guard_at(service, "muc-occupant-joined", gate.PRIORITY.last, function (event)
 			local room, occupant, pass = main_room(event.room.jid), event.occupant, event.stanza[gate.mark];
 			local bare = occupant.bare_jid;
-			if not room or not gate.kept.of(room) or gate.is_service(bare) then return; end
+			if not room or not gate.room_data.of(room) or gate.is_service(bare) then return; end
 			spend(room, event.stanza, bare);
 			if room:get_affiliation(bare) == "owner" then return; end
-			gate.waiting.add(room, occupant.jid, event.stanza:get_child_text("nick", xmlns_nick) or jid.resource(occupant.nick));
+			local name = event.stanza:get_child_text("nick", xmlns_nick) or jid.resource(occupant.nick);
+			gate.lobby_queue.add(room, occupant.jid, name);
 			if pass and pass.wanted then gate.names.ask(event, event.room, occupant, pass.wanted, IN_LOBBY); end
 		end);
 		gate.guard_at(service, "muc-occupant-left", gate.PRIORITY.backstop, function (event)
 			local room = main_room(event.room.jid);
 			gate.names.forget(event.room, event.occupant.bare_jid);
-			if room then gate.waiting.forget(room, event.occupant.bare_jid); end
+			if room then gate.lobby_queue.forget(room, event.occupant.bare_jid); end
 		end);
 		gate.guard_at(service, "muc-room-destroyed", gate.PRIORITY.seated, function (event)
 			gate.names.forget_all(event.room.jid);
@@ -185,7 +186,7 @@ return function (gate)
 
 	-- persistent_lobby and muc_breakout_rooms end rooms that nobody is in, also those that are to last.
 	module:hook_global("maybe-destroy-room", function (event)
-		local data = gate.kept.of(event.room);
+		local data = gate.room_data.of(event.room);
 		return data and (data.lasts or data.keep and not data.passes) and not gate.is_observing() or nil;
 	end, gate.PRIORITY.backstop);
 

@@ -1,5 +1,5 @@
--- Who may send audio, video and the screen: Jitsi's av_moderation_component keeps the lists, and Jitsi's focus
--- enforces them. The gate has moderation on from the start, and puts people on the lists.
+-- Gates audio, video and screen sharing: Jitsi's av_moderation_component keeps the lists of who may send them, and
+-- Jitsi's focus enforces these. The gate has moderation on from the start, and puts people on the lists.
 
 local jid, st, json = require "util.jid", require "util.stanza", require "util.json";
 local array = require "util.array";
@@ -21,7 +21,7 @@ return function (gate)
 	end
 
 	local function moderated_in(room)
-		local data = not gate.is_observing() and gate.kept.of(room);
+		local data = not gate.is_observing() and gate.room_data.of(room);
 		return data and data.media or {};
 	end
 
@@ -45,8 +45,8 @@ return function (gate)
 	end
 
 	local function refuse(event, room)
-		local text, language = gate.words.of("gate-media", event.stanza);
-		gate.shown.plain(event, "cancel", "not-acceptable", text, language);
+		local text, language = gate.messages.of("gate-media", event.stanza);
+		gate.client_response.plain(event, "cancel", "not-acceptable", text, language);
 		gate.effects.say(room, { { to = "requester", text = text } }, event.stanza.attr.from, nil);
 		return true;
 	end
@@ -114,7 +114,7 @@ return function (gate)
 		return true;
 	end
 
-	local function keep(room, kinds) gate.kept.of(room).media = #kinds > 0 and kinds or nil; end
+	local function keep(room, kinds) gate.room_data.of(room).media = #kinds > 0 and kinds or nil; end
 
 	function media.preset(room, kinds)
 		keep(room, kinds);

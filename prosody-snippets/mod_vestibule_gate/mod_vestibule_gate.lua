@@ -10,21 +10,25 @@
 --         vestibule_trusted = { "focus@auth.example.org" } -- services, until the component has named them
 --         vestibule_also = { "urn:example:x" }             -- requests to rooms that other modules answer
 --
--- This file has what becomes of an attempt, and the link. The others:
+-- Here are the attempts, what becomes of them, and the link to the component. Each other file is named for its feature:
 --
---     addresses            whose stanzas are taken at all
---     queue, turns, pace   whose turn it is
---     entrance             what may reach a room     backstops            what may come of it
---     joins                what is asked about       reading, declines    what rooms tell, and to whom
---     config_form, affiliations, invitations         that which people ask for (`changes`)
---     requests             what clients' stanzas say, and the stanzas that go on
---     upstream             weak spots of the server's own rooms
---     words                what the gate says itself reports              what the component is told
---     facts, identity, text  writing a question      answer, effects      reading an answer, carrying it out
---     kept, waiting        what a room remembers     shown                how a refusal reaches a client
---     permissions          what people may inside    inquiries            what the component asks of rooms
---     focus, lobby, media  Jitsi's                   jitsi_components     and what its components do at a client's word
---     posture              what it asks of the server listing              its pages of many rooms and people
+--     hooks              the order of all hooks, and what may pass at all
+--     addresses          senders and their addresses        entrance           stanzas to rooms, occupants, the service
+--     joins              opening and joining a room         names              nicks and displayed names
+--     config_form        a room's form, subject, end        affiliations       affiliations, roles, registration
+--     invitations        invitations, declines              room_messages      `!word`, voice, answers to knocks
+--     permissions        chat, recording, dialling          media              microphones, cameras, screens (Jitsi)
+--     lobby, lobby_queue those who wait to be let in        jitsi_components   what clients tell Jitsi's components
+--     focus              Jitsi's conference requests        fail_closed        changes that no answer names
+--
+-- What they use:
+--
+--     requests           reads and rebuilds client stanzas  client_response    how a refusal reaches each client
+--     facts, identity    write a question                   answer, effects    read an answer and carry it out
+--     queue, round_robin whose turn it is                   backpressure       stops reading from a flood
+--     room_data          what a room remembers              messages, text     texts for people, XML as text
+--     reports            what the component is told         queries            what the component asks
+--     server_inventory   the server, for the doctor
 
 local st, jid, new_id = require "util.stanza", require "util.jid", require "util.id";
 local encodings = require "util.encodings";
@@ -35,41 +39,6 @@ local LEVEL = "2"; -- of the protocol: the component's has to be the same
 local VERSION, SERVER = "0.1.0", "Prosody " .. prosody.version;
 local xmlns_gate = "urn:vestibule:gate:1";
 
--- util.events orders equal priorities at random, so every hook has a place that nothing else takes.
-local PRIORITY = {
-	address = 1000; -- above whatever answers a stanza
-	entrance = 950; -- below that, above all else that answers
-	request = 5; -- on the focus's hosts, before whatever forwards to it (0)
-	reply = 5; -- on the clients' hosts, before the answer is delivered (0)
-	link = 10; -- before mod_iq (0): the component's answers are not for the room service
-	log_in = 5; -- on the clients' hosts: nothing else is decided there
-	log_in_2 = 500; -- after mod_sasl2 has authenticated (1000), before another session is resumed (110)
-	arrival = 5; -- before mod_muc (-2): a join is parked while there is no room object yet
-	create = 98; -- after token checks (99), before anything with a side effect (0)
-	presets = -2; -- after password.lib (0), which overwrites the password, and the creator's ownership (-1)
-	nick = 12; -- before whatever parks joins (9, 8)
-	verdict = 2.5; -- after those, above markers that only an error presence clears (2)
-	raise = -3.75; -- as late as an affiliation can be given: the Jitsi lobby is at -4
-	password = -3.9; -- the last place above the lobby, for the last check
-	owner = 5; -- above token_verification (-1)
-	admin = 12; -- above meeting_id (10) and the lobby (1), which replaces the core's handler
-	message = 3; -- above the lobby (1)
-	read = 20; -- above muc/vcard (10)
-	backstop = 10;
-	config = 1; -- before the lobby (0)
-	form = 110; -- before anything that writes the form (100)
-	history = 5; -- before the core keeps a message (-1)
-	members_write = 1.5; -- before the core's restriction of private messages (1)
-	speech = 2; -- what people say and ask for: above the core (-2)
-	words = 1.9; -- below that
-	words_of_join = -3.95; -- when the role is known: below the last check
-	rename = 4; -- below the reserved nicks (12) and the arrivals (5)
-	ended = 0.5; -- before other modules (0) and the core (-1) end a room that nobody is in
-	lone = -0.99; -- just above the core, which ends such a room (-1),
-	lone_over = -1.01; -- and just below
-	seated = -999; -- after the modules that give roles and moderate media, before what is reported (-1000)
-	last = -1000;
-};
 local AFFILIATION = { outcast = -1, none = 0, member = 1, admin = 2, owner = 3 };
 local ROLE = { none = 0, visitor = 1, participant = 2, moderator = 3 };
 local LIMIT = {
@@ -95,32 +64,36 @@ local heard, ready_since = 0, 0; -- when the component last answered, and when i
 local services, operators, reserved, observing = {}, {}, {}, false; -- observing: nothing is enforced
 local counts_people = false; -- how many people are inside matters to the policy
 local greeting; -- the id of the hello that was not answered yet
+local hooks = module:require "hooks";
+local PRIORITY = hooks.PRIORITY;
 -- The field of this gate: in a stanza, what was answered for it; in a room, the roles by nick. Weak tables would do
 -- as well, but the collector pays for those with every join.
 local mark = {};
 -- What the other files of the gate use of this one, and of one another.
 local gate = {
-	PRIORITY = PRIORITY, LIMIT = LIMIT, AFFILIATION = AFFILIATION, ROLE = ROLE, mark = mark,
+	PRIORITY = PRIORITY, PASSES = hooks.PASSES, ANYBODY = hooks.ANYBODY,
+	LIMIT = LIMIT, AFFILIATION = AFFILIATION, ROLE = ROLE, mark = mark,
 	muc = muc, component = component, xmlns = xmlns_gate, SERVER = SERVER, VERSION = VERSION, text = module:require "text",
-	shown = module:require "shown", words = module:require "words",
+	client_response = module:require "client_response", messages = module:require "messages",
 };
 gate.requests = module:require "requests"(LIMIT, AFFILIATION, ROLE);
 for _, name in ipairs {
-	"identity", "focus", "lobby", "kept", "facts", "answer", "effects", "waiting", "inquiries", "queue", "pace",
+	"identity", "focus", "lobby", "room_data", "facts", "answer", "effects", "lobby_queue", "queries", "queue",
+	"backpressure",
 } do
 	gate[name] = module:require(name)(gate);
 end
-local shown, focus, lobby, facts = gate.shown, gate.focus, gate.lobby, gate.facts;
-local effects, waiting, queue, pace = gate.effects, gate.waiting, gate.queue, gate.pace;
+local respond, focus, lobby, facts = gate.client_response, gate.focus, gate.lobby, gate.facts;
+local effects, lobby_queue, queue, backpressure = gate.effects, gate.lobby_queue, gate.queue, gate.backpressure;
 local cut, begin, write, written = gate.text.cut, gate.text.begin, gate.text.write, gate.text.written;
-local attributes, kept, give_affiliation = gate.text.attributes, gate.kept.of, effects.give_affiliation;
-local words_of = gate.words.of;
+local attributes, give_affiliation, message_of = gate.text.attributes, effects.give_affiliation, gate.messages.of;
+local data_of = gate.room_data.of;
 local replaying; -- the verdict in force while a stanza goes through the room again
 local passed_unasked = {}; -- let through while away, to be reported when the link is up
 local sweeping = false;
 local sweep, greet;
 
--- Facts
+-- Rooms and people
 
 local function get_room(room_jid)
 	local room = muc.get_room_from_jid(room_jid);
@@ -149,7 +122,7 @@ local report_opens = "<message type='normal" .. addresses .. "<report xmlns='" .
 
 local reported = 0;
 local function write_report(event_name, room, attr, session)
-	local data = room._data and kept(room); -- where there is no room any more, its address is given alone
+	local data = room._data and data_of(room); -- where there is no room any more, its address is given alone
 	begin(report_opens);
 	attributes("event", event_name, "seq", reported, "room", room.jid);
 	if data then attributes("generation", data.generation, "revision", data.revision); end
@@ -183,7 +156,7 @@ local function report_refusal(room, attr)
 	report("refused", room, attr);
 end
 
-local send_error = shown.plain;
+local send_error = respond.plain;
 
 -- A refusal that no answer stands behind. Jitsi's clients try again where they are told in their way.
 local function refuse(event, reason, kind, condition, text, lang)
@@ -191,7 +164,7 @@ local function refuse(event, reason, kind, condition, text, lang)
 	local way = kind == "wait" and (event.kind == "request" and "not-ready"
 		or attr.type == nil and event.stanza.name == "presence"
 			and focus.describe(event.origin, event.stanza) == "jitsi" and "retry") or "plain";
-	shown[way](event, kind, condition, text, lang);
+	respond[way](event, kind, condition, text, lang);
 	if event.kind == "join" and focus.is_one(event.from) then focus.failed(event.room, "not-ready"); end
 	if event.more and event.more.unanswered then event.more.unanswered(); end
 	local room_jid = type(event.room) == "string" and event.room or jid_bare(attr.to);
@@ -201,11 +174,19 @@ end
 
 local function refuse_unanswered(e)
 	return refuse(e, state == "ready" and "timeout" or "away", "wait", "remote-server-timeout",
-		words_of("gate-away", e.stanza));
+		message_of("gate-away", e.stanza));
 end
 
 local function refuse_nick(event)
-	return refuse(event, "reserved-nick", "cancel", "conflict", words_of("reserved-nick", event.stanza));
+	return refuse(event, "reserved-nick", "cancel", "conflict", message_of("reserved-nick", event.stanza));
+end
+
+-- Refuses what cannot be read; `name`: of the field, attribute or element that is wrong, `label`: what people call it.
+local function refuse_value(event, name, label)
+	name = cut(name, LIMIT.name);
+	local text, language = message_of("gate-value", event.stanza);
+	text = text:gsub("{field}", function () return label and label .. " (" .. name .. ")" or name; end);
+	return refuse(event, "malformed", "modify", "not-acceptable", text, language);
 end
 
 -- Hooks fail closed: an error is answered and logged. They never return false, which would end the event and let
@@ -224,6 +205,15 @@ local function guard_at(context, event_name, priority, handler)
 	end, priority);
 end
 local function guard(...) return guard_at(module, ...); end
+
+-- For handlers that need the room, and see each stanza once but not its replay.
+local function guard_room(event_name, priority, handler)
+	guard(event_name, priority, function (event)
+		if event.stanza[mark] then return; end
+		local room = get_room(jid_bare(event.stanza.attr.to));
+		if room and not room._data.destroyed then return handler(event, room, event.stanza.tags[1]); end
+	end);
+end
 
 -- Attempts
 
@@ -248,11 +238,11 @@ end
 
 local function park(e)
 	run_sweep();
-	return queue.park(e) or refuse(e, "overflow", "wait", "resource-constraint", words_of("gate-full", e.stanza));
+	return queue.park(e) or refuse(e, "overflow", "wait", "resource-constraint", message_of("gate-full", e.stanza));
 end
 
 local function ask(e, room)
-	local data = kept(room);
+	local data = data_of(room);
 	local kind = e.kind == "join" and not data and "open" or e.kind;
 	e.generation, e.revision, e.new_room = data and data.generation, data and data.revision or 0, not room;
 	local id = queue.name_question(e);
@@ -272,30 +262,26 @@ local function ask(e, room)
 	local question = written();
 	if #e.from > LIMIT.address or #question > LIMIT.stanza then
 		queue.finish(e);
-		return refuse(e, "malformed", "modify", "not-acceptable", words_of("gate-too-large", e.stanza));
+		return refuse(e, "malformed", "modify", "not-acceptable", message_of("gate-too-large", e.stanza));
 	end
 	queue.was_asked(e, id);
 	link.send(question);
 end
 
--- Effects
+-- Settling an attempt
 
--- Waiting
-
--- To a person who is not let in, as the answer says.
-local function turn_away(e, room, fx)
+-- Tells a person that they are not let in, as the answer says.
+local function reject(e, room, fx)
 	local way, held = fx.way, fx.way == "lobby" and room and lobby.is_there();
 	-- Only Jitsi's clients can be asked for one.
 	local is_jitsi = held and focus.describe(e.origin, e.stanza) == "jitsi";
 	if is_jitsi and lobby.lacks_name(e.stanza) then way = "name-required"; end
-	shown[way](e, fx.error[1], fx.error[2], fx.error[3], fx.error[4], held and lobby.raise(room) or nil);
+	respond[way](e, fx.error[1], fx.error[2], fx.error[3], fx.error[4], held and lobby.raise(room) or nil);
 	if e.kind == "join" and focus.is_one(e.from) then
 		focus.failed(e.room, "reservation", nil, nil, fx.error[3], fx.error[4]);
 	end
 	return way ~= "name-required";
 end
-
--- Settling an attempt
 
 -- An origin that ended still needs a way back: routing.
 local function way_back(e)
@@ -350,7 +336,7 @@ local function replay(e, verdict, room, steps)
 		return tell_of_change(e, verdict);
 	end
 	local outer = replaying;
-	-- What the answer names: backstops.lib.lua lets nothing else come of it.
+	-- What the answer names: fail_closed.lib.lua lets nothing else come of it.
 	verdict.kind, verdict.room, verdict.from = e.kind, e.room, e.from;
 	if e.more then verdict.items, verdict.targets = e.more.items, e.more.targets; end
 	e.stanza[mark], replaying = verdict, verdict;
@@ -401,7 +387,7 @@ end
 
 local function settle(e, fx, room)
 	if fx.observed then return replay(e, { failing = true, as_sent = true }, room); end
-	local data, verdict = kept(room), nil;
+	local data, verdict = data_of(room), nil;
 	local is_entry = e.kind == "join" and fx.verdict == "allow"; -- remembered when it has come to pass
 	local is_answer = e.kind == "knock" and not e.more.granted or e.kind == "command";
 	local is_replayed = fx.verdict == "allow" and not is_answer;
@@ -409,8 +395,8 @@ local function settle(e, fx, room)
 	if fx.verdict ~= "allow" then
 		e.settled = true;
 		if e.more and e.more.refused then return e.more.refused(e, fx); end
-		local is_held = turn_away(e, room, fx) and fx.verdict == "hold" and e.kind == "join";
-		if is_held and room and fx.knock then waiting.remember(room, e, fx.knock); end
+		local is_held = reject(e, room, fx) and fx.verdict == "hold" and e.kind == "join";
+		if is_held and room and fx.knock then lobby_queue.remember(room, e, fx.knock); end
 	elseif e.kind == "request" then
 		if not room then focus.ask_for(e); run_sweep(); end
 		replay(e, { fx = fx }, room);
@@ -425,8 +411,8 @@ local function settle(e, fx, room)
 			if not steps then return; end
 			replay(e, verdict, room, steps);
 			local after = get_room(e.room);
-			if verdict.failed or not kept(after) then return; end
-			if fx.record or fx.person then gate.kept.keep(kept(after), fx); after:save(); end
+			if verdict.failed or not data_of(after) then return; end
+			if fx.record or fx.person then gate.room_data.keep(data_of(after), fx); after:save(); end
 		end
 		if fx.requester then give_affiliation(room, jid_bare(e.from), fx.requester.affiliation); end
 	end
@@ -436,7 +422,7 @@ end
 
 local function answered(e, stanza)
 	local room = get_room(e.room);
-	local data = kept(room);
+	local data = data_of(room);
 	heard = now();
 	if e.done then return queue.go_on(e.room); end -- nobody waits for it any more
 	local answer = stanza.attr.type == "result" and stanza:get_child("answer", xmlns_gate);
@@ -451,7 +437,7 @@ local function answered(e, stanza)
 	if is_gone(e) or not is_stale and not is_late or e.stale > LIMIT.stale then queue.finish(e); end
 	if is_late and not e.done then
 		try(e, function ()
-			gate.kept.new(room);
+			gate.room_data.new(room);
 			-- Its settings are the component's: there is no configuration to wait for.
 			room._data.locked, room._data.vestibule_unasked = nil, nil;
 			effects.before(room, fx);
@@ -472,7 +458,7 @@ end
 local function run_command(e)
 	local command, room = e.stanza.tags[1], get_room(e.room);
 	local fx = gate.answer.read_effects(command, { requester = true, field = true, knock = true, error = true });
-	local data = kept(room);
+	local data = data_of(room);
 	if not fx then return send_error(e, "modify", "bad-request"); end
 	if not room then return send_error(e, "cancel", "item-not-found"); end
 	local base = command.attr.base;
@@ -492,7 +478,7 @@ local function run_command(e)
 	module:send(reply);
 end
 
-queue.left = pace.served;
+queue.released = backpressure.served;
 function gate.last_report() return reported; end
 function gate.is_ready() return state == "ready"; end
 function queue.may_serve() return state == "ready" or state == "refused"; end
@@ -549,7 +535,7 @@ end
 function sweep()
 	local ok, err = xpcall(sweep_once, debug.traceback);
 	if not ok then module:log("error", "sweep: %s", err); end -- an error must not end the timer
-	local some_wait, some_may, some_asked = waiting.sweep(), lobby.sweep(), focus.sweep();
+	local some_wait, some_may, some_asked = lobby_queue.sweep(), lobby.sweep(), focus.sweep();
 	sweeping = not queue.is_empty() or some_wait or some_may or some_asked;
 	return sweeping and 0.25 or nil;
 end
@@ -559,7 +545,7 @@ end
 local function set_state(new_state)
 	-- Questions that were written do not bounce when the component dies: they are asked again.
 	state, greeting = new_state, nil;
-	if state == "ready" then ready_since = now(); else pace.let_all_go_on(); end
+	if state == "ready" then ready_since = now(); else backpressure.let_all_go_on(); end
 	if observing and state == "away" then
 		for _, e in ipairs(queue.select(function (e) return not e.done; end)) do expire(e); end
 	end
@@ -578,7 +564,7 @@ local function learn(told)
 	for _, nick in ipairs(told.nicks or {}) do reserved[fold(nick)] = true; end
 	counts_people = told.counts_people;
 	focus.learn(told.focus or {});
-	gate.words.learn(told.words, told.language);
+	gate.messages.learn(told.words, told.language);
 end
 
 -- The component's addresses are what this server has prepared, or has stamped: they are compared as they are.
@@ -678,8 +664,8 @@ guard("iq/host", PRIORITY.link, function (event)
 		return true;
 	elseif not query or query.attr.xmlns ~= xmlns_gate then
 		return;
-	elseif kind == "get" and gate.inquiries[query.name] then
-		local reply = gate.inquiries[query.name](st.reply(stanza), query.attr, query);
+	elseif kind == "get" and gate.queries[query.name] then
+		local reply = gate.queries[query.name](st.reply(stanza), query.attr, query);
 		module:send(reply or st.error_reply(stanza, "cancel", "item-not-found"));
 		return true;
 	elseif kind == "set" and query.name == "hello" then
@@ -692,8 +678,9 @@ guard("iq/host", PRIORITY.link, function (event)
 	return send_error(event, "modify", "bad-request");
 end);
 
--- Creating and joining
+-- What the other files use of this one
 
+-- Parks what a stanza attempts, of that kind, until the component has answered.
 local function put(event, kind, more, room_jid)
 	local stanza = event.stanza;
 	if observing and state ~= "ready" then -- nothing to observe, and nobody waits for that
@@ -717,9 +704,10 @@ function gate.is_open(room_jid) local room = get_room(room_jid); return room and
 gate.is_reserved, gate.is_service = is_reserved, is_service;
 gate.report, gate.report_refusal, gate.refuse, gate.refuse_nick = report, report_refusal, refuse, refuse_nick;
 gate.run_sweep, gate.put = run_sweep, put;
-gate.guard, gate.guard_at = guard, guard_at;
+gate.guard, gate.guard_at, gate.guard_room, gate.refuse_value = guard, guard_at, guard_room, refuse_value;
 function gate.services() return services; end
 function gate.is_operator(address) return operators[jid_bare(address)]; end
+function gate.is_service_or_operator(address) return is_service(address) or gate.is_operator(address); end
 function gate.is_observing() return observing; end
 function gate.is_unguarded() return observing or failing_open and state ~= "ready"; end
 function gate.replaying() return replaying; end
@@ -727,17 +715,15 @@ function gate.replaying() return replaying; end
 gate.cancel = queue.cancel;
 
 for _, name in ipairs {
-	"addresses", "declines", "changes", "permissions", "names", "jitsi_components", "media", "backstops",
+	"addresses", "config_form", "affiliations", "invitations", "room_messages", "permissions", "names",
+	"jitsi_components", "media", "fail_closed", "entrance", "joins", "reports",
 } do
-	gate[name] = module:require(name)(gate);
-end
-for _, name in ipairs { "entrance", "reading", "joins", "reports", "upstream" } do
 	gate[name] = module:require(name)(gate);
 end
 
 gate.addresses.watch(module);
 gate.jitsi_components.look();
-gate.inquiries.prepare = gate.addresses.prepare;
+gate.queries.prepare = gate.addresses.prepare;
 
 -- Loading and unloading
 
@@ -746,21 +732,21 @@ local is_reloading = false;
 function module.unload() -- timers end with the module, so everybody is answered now
 	function queue.may_serve() return false; end
 	state = "away";
-	pace.unload();
+	backpressure.unload();
 	for _, e in ipairs(queue.select(function (e) return not e.done; end)) do
 		queue.finish(e);
 		if not is_gone(e) then refuse_unanswered(e); end
 	end
-	gate.backstops.unload();
+	gate.fail_closed.unload();
 	report("unloading", {}, {});
-	if not is_reloading then gate.kept.release_all(); end
+	if not is_reloading then gate.room_data.release_all(); end
 end
 function module.save()
 	is_reloading = true; -- it is called before the module is unloaded, and only if it comes back
-	return { waiting = waiting.save(), arrivals = gate.reports.save(), focus = focus.save() };
+	return { waiting = lobby_queue.save(), arrivals = gate.reports.save(), focus = focus.save() };
 end
 function module.restore(saved)
-	waiting.restore(saved.waiting);
+	lobby_queue.restore(saved.waiting);
 	gate.reports.restore(saved.arrivals);
 	if saved.focus then focus.restore(saved.focus); end -- an older version has none
 	run_sweep();

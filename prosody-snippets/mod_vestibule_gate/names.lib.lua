@@ -1,12 +1,12 @@
--- What people call themselves: the nick (XEP-0045), and the name that Jitsi's clients show (XEP-0172). The component
--- judges names; here one that is asked for waits for its answer while the old one goes on.
+-- Gates what people call themselves: the nick (XEP-0045), and the name that Jitsi's clients show (XEP-0172). A new name
+-- waits for the component's answer, and the old one is shown meanwhile.
 
 local st, jid_bare, jid_resource = require "util.stanza", require "util.jid".bare, require "util.jid".resource;
 
 local xmlns_nick = "http://jabber.org/protocol/nick";
 
 return function (gate)
-	local PRIORITY, LIMIT, guard_room = gate.PRIORITY, gate.LIMIT, gate.changes.guard_room;
+	local PRIORITY, LIMIT, guard_room = gate.PRIORITY, gate.LIMIT, gate.guard_room;
 	local cut = gate.text.cut;
 	local asked = {}; -- by room, bare and full address: the name that was asked about last, and whether it was granted
 
@@ -140,7 +140,8 @@ return function (gate)
 		if not gate.is_reserved(name, stanza.attr.from) then return ask(event, room, occupant, name, place) and nil; end
 		remember(room, stanza.attr.from, name);
 		gate.report_refusal(main, { jid = stanza.attr.from, reason = "reserved-nick" });
-		gate.effects.say(main, { { to = "requester", text = (gate.words.of("reserved-nick", stanza)) } }, stanza.attr.from);
+		local text = gate.messages.of("reserved-nick", stanza);
+		gate.effects.say(main, { { to = "requester", text = text } }, stanza.attr.from);
 	end
 	for _, event_name in ipairs { "presence/full", "presence/bare" } do
 		guard_room(event_name, PRIORITY.rename, function (event, room) return hold(event, room, INSIDE); end);
@@ -169,6 +170,19 @@ return function (gate)
 	for _, event_name in ipairs { "message/full", "message/bare" } do
 		guard_room(event_name, PRIORITY.rename, hold_message);
 	end
+
+	-- While a person who is alone takes another nick, the room has nobody for a moment, and the server would end it: they
+	-- would believe to be inside of a room that is no more.
+	local function is_rename_alone(event) return gate.room_data.is_rename(event) and not event.room:has_occupant(); end
+	local renaming; -- the room of which the server believes meanwhile that it ends already
+	gate.guard("muc-occupant-left", PRIORITY.lone, function (event)
+		local room = event.room;
+		if room.destroying or gate.is_observing() or not is_rename_alone(event) then return; end
+		room.destroying, renaming = true, room;
+	end);
+	gate.guard("muc-occupant-left", PRIORITY.lone_over, function ()
+		if renaming then renaming.destroying, renaming = nil, nil; end
+	end);
 
 	gate.guard("muc-occupant-left", PRIORITY.rename, function (event) forget(event.room, event.occupant.bare_jid); end);
 	gate.guard("muc-room-destroyed", PRIORITY.seated, function (event) asked[event.room.jid] = nil; end);

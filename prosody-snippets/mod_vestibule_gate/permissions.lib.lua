@@ -1,25 +1,14 @@
--- What people inside may do, as the component has said: enforced by comparing, with the role of the moment.
+-- Gates what occupants do: chat, private messages, recording, dialling. Compares it with what the component has
+-- permitted, by the role of the moment.
 
-local json = require "util.json";
+local st, json = require "util.stanza", require "util.json";
 
 local xmlns_jitsi = "http://jitsi.org/jitmeet";
 local xmlns_jibri, xmlns_rayo = "http://jitsi.org/protocol/jibri", "urn:xmpp:rayo:1";
 local E2EE = "https://jitsi.org/meet/e2ee";
--- What shows nobody anything: typing, having read, and how a server should treat a message.
-local SILENT = {
-	["http://jabber.org/protocol/chatstates"] = true, ["urn:xmpp:chat-markers:0"] = true, ["urn:xmpp:receipts"] = true,
-	["urn:xmpp:hints"] = true, ["urn:xmpp:sid:0"] = true,
-};
-
--- The requests of clients to one another that say nothing: calls, what a client is, and what it has published.
-local CALLS = {
-	["urn:xmpp:jingle:1"] = true, ["urn:xmpp:ping"] = true, ["urn:xmpp:time"] = true, ["jabber:iq:version"] = true,
-	["jabber:iq:last"] = true, ["vcard-temp"] = true, ["http://jabber.org/protocol/disco#info"] = true,
-	["http://jabber.org/protocol/disco#items"] = true, ["http://jabber.org/protocol/pubsub"] = true,
-};
 
 return function (gate)
-	local PRIORITY, LIMIT, guard_room = gate.PRIORITY, gate.LIMIT, gate.changes.guard_room;
+	local PRIORITY, LIMIT, PASSES, guard_room = gate.PRIORITY, gate.LIMIT, gate.PASSES, gate.guard_room;
 	local permissions = {};
 
 	-- What a person may of whom nothing else was said.
@@ -28,7 +17,7 @@ return function (gate)
 	-- "yes" for services and anyone without restrictions, and where a gate only observes. While the room is
 	-- suspended, nobody is given anything.
 	local function degree_of(room, occupant, what, degrees)
-		local data = gate.kept.of(room);
+		local data = gate.room_data.of(room);
 		degrees = degrees or data and data.may and data.may[occupant.bare_jid];
 		local is_free = gate.is_observing() or gate.is_service(occupant.bare_jid);
 		if is_free then return "yes"; end
@@ -57,7 +46,7 @@ return function (gate)
 
 	-- Replaces what an address may do; nil: everything.
 	local function set(room, bare, degrees)
-		local data = gate.kept.of(room);
+		local data = gate.room_data.of(room);
 		if not data or not degrees and not data.may then return; end
 		data.may = data.may or {};
 		data.may[bare] = degrees;
@@ -97,7 +86,7 @@ return function (gate)
 	end);
 	gate.guard("muc-occupant-left", PRIORITY.seated, function (event)
 		local room, nick, bare = event.room, event.occupant.nick, event.occupant.bare_jid;
-		local stays = gate.kept.is_rename(event);
+		local stays = gate.room_data.is_rename(event);
 		each_seat(room, bare, function (occupant) stays = stays or occupant.nick ~= nick; end);
 		if not stays then set(room, bare, nil); end
 	end);
@@ -106,7 +95,7 @@ return function (gate)
 	local function is_silent(tag)
 		local size = 0;
 		for name, value in pairs(tag.attr) do size = size + #name + #value; end
-		return SILENT[tag.attr.xmlns] == true and #tag == 0 and size <= LIMIT.text;
+		return PASSES.silent[tag.attr.xmlns] == true and #tag == 0 and size <= LIMIT.text;
 	end
 
 	-- Clients hand each other keys in private messages; without, they cannot encrypt end to end.
@@ -133,11 +122,11 @@ return function (gate)
 	end
 
 	local function words_for(room, what, stanza)
-		return gate.words.of(gate.kept.of(room).suspended and "say-suspended-here" or "gate-" .. what, stanza);
+		return gate.messages.of(gate.room_data.of(room).suspended and "say-suspended-here" or "gate-" .. what, stanza);
 	end
 
 	local function refuse(event, what, room)
-		return gate.shown.plain(event, what == "rename" and "cancel" or "auth",
+		return gate.client_response.plain(event, what == "rename" and "cancel" or "auth",
 			what == "rename" and "not-acceptable" or "forbidden", words_for(room, what, event.stanza));
 	end
 
@@ -165,12 +154,25 @@ return function (gate)
 		hush(stanza);
 	end);
 
+	-- Prosody 13 looks for a role named `affiliated` where only members may write in private: others get no answer.
+	module:hook("muc-private-message", function (event)
+		local room, stanza = event.room, event.stanza;
+		if gate.is_observing() or not room.get_allow_pm or room:get_allow_pm() ~= "affiliated" then return; end
+		local from, to = room:get_occupant_by_nick(stanza.attr.from), room:get_occupant_by_nick(stanza.attr.to);
+		if not from or not to or from.bare_jid == to.bare_jid or room:get_affiliation(from.bare_jid) then return; end
+		local is_moderated = from.role == "moderator" or to.role == "moderator";
+		if is_moderated and room:get_allow_modpm() then return; end
+		room:route_to_occupant(from, st.error_reply(stanza, "cancel", "policy-violation",
+			(gate.messages.of("gate-private", stanza)), room.jid));
+		return false;
+	end, PRIORITY.members_write);
+
 	-- A request can say as much as a message: a link with a description, a note.
 	guard_room("iq/full", PRIORITY.words, function (event, room)
 		local stanza = event.stanza;
 		local occupant, payload = room:get_occupant_by_real_jid(stanza.attr.from), stanza.tags[1];
 		local is_answer = stanza.attr.type == "result" or stanza.attr.type == "error";
-		if not occupant or is_answer or payload and CALLS[payload.attr.xmlns] then return; end
+		if not occupant or is_answer or payload and PASSES.calls[payload.attr.xmlns] then return; end
 		local other = room:get_occupant_by_nick(stanza.attr.to);
 		if other and gate.is_service(other.bare_jid) or may(room, occupant, "private") then return; end
 		return refuse(event, "private", room);
@@ -196,7 +198,7 @@ return function (gate)
 	-- Names of occupants who may not change theirs: a refused presence would take everything else that it says along, and
 	-- the client out of the room. Told once for each name, for a client says its own again with all it sends.
 	function permissions.refuse_name(event, room, occupant, asked)
-		local list, bare = gate.kept.of(room).may, occupant.bare_jid;
+		local list, bare = gate.room_data.of(room).may, occupant.bare_jid;
 		local degrees = list and list[bare] or {};
 		if degrees.asked == asked then return; end
 		degrees.asked = asked;
@@ -211,7 +213,7 @@ return function (gate)
 		local occupant = stanza.attr.type == "set" and room:get_occupant_by_real_jid(stanza.attr.from);
 		if not occupant or gate.is_service(stanza.attr.from) or not query then return; end
 		local jibri, dial = stanza:get_child("jibri", xmlns_jibri), stanza:get_child("dial", xmlns_rayo);
-		if (jibri or dial) and #stanza.tags > 1 then return gate.shown.plain(event, "modify", "bad-request"); end
+		if (jibri or dial) and #stanza.tags > 1 then return gate.client_response.plain(event, "modify", "bad-request"); end
 		local action = jibri and (jibri.attr.action or ""):lower();
 		if jibri and jibri.attr.sipaddress and action ~= "stop" then dial = jibri; end
 		if dial and (dial.attr.to or ""):lower() ~= "jitsi_meet_transcribe" then

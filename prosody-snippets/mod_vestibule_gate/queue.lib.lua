@@ -1,8 +1,8 @@
--- The queue of attempts. Each room has a line, and one question outstanding; over all rooms LIMIT.asked are. In a line,
+-- Queues attempts. Each room has a line, and one question outstanding; over all rooms LIMIT.asked are. In a line,
 -- commands of the component come first, then what services and the room's moderators ask for, then all others. Within
--- these the turns go round by origin (turns.lib.lua), and so they do between the lines: a flood from one origin costs
--- all others the turns of one. While others come too, a group of which many wait has one question outstanding, and
--- rests after the answer: what it costs the server is at most a ninth of the time.
+-- these the turns go round by origin (round_robin.lib.lua), and so they do between the lines: a flood from one origin
+-- costs all others the turns of one. While others come too, a group of which many wait has one question outstanding,
+-- and rests after the answer: what it costs the server is at most a ninth of the time.
 
 local jid, ip, pton = require "util.jid", require "util.ip", require "util.net".pton;
 local new_cache, now, new_id = require "util.cache".new, require "util.time".now, require "util.id";
@@ -18,17 +18,18 @@ local PLACES = 4; -- of a line: so many groups can have its next turn
 local NOTHING = {};
 
 return function (gate)
-	local LIMIT, turns = gate.LIMIT, module:require "turns";
+	local LIMIT, round_robin = gate.LIMIT, module:require "round_robin";
 	local lines = {}; -- by room
 	local pending, asked = {}, 0; -- the attempts that are asked about, by the id of the question; their number
-	local urgent_lines, other_lines = turns.new(), turns.new(); -- those that could ask, were it not for LIMIT.asked
+	-- Those that could ask, were it not for LIMIT.asked.
+	local urgent_lines, other_lines = round_robin.new(), round_robin.new();
 	local is_urgent_next = false;
 	local waiting, held, held_by_group = 0, {}, {}; -- the attempts in lines: all, by account, by group
 	local resting = {}; -- until when, by group
 	local last_group, changed = nil, 0; -- whose turn was the last, and when it was another's
 	local prefix, attempts, questions = new_id.short() .. ".", 0, 0;
 	local queue = { prefix = prefix };
-	function queue.left() end -- an attempt of that group waits no more: pace.lib.lua
+	function queue.released() end -- an attempt of that group waits no more: backpressure.lib.lua
 
 	-- Origins
 
@@ -116,14 +117,14 @@ return function (gate)
 		local place, joins = e.place, lines[e.room].joins;
 		if not place then return; end
 		if e.kind ~= "do" then
-			local group, _, account = turns.keys(place);
+			local group, _, account = round_robin.keys(place);
 			waiting = waiting - 1;
 			add(held, account, -1);
 			add(held_by_group, group, -1);
 			if not held_by_group[group] then resting[group] = nil; end
-			queue.left(group);
+			queue.released(group);
 		end
-		turns.drop(place);
+		round_robin.drop(place);
 		e.place = nil;
 		if joins and joins[e.from] == e then joins[e.from] = nil; end
 	end
@@ -131,16 +132,16 @@ return function (gate)
 	-- One group takes no more places than it leaves to all others; only an account has a limit of its own.
 	local function take_place(e, line)
 		if e.kind == "do" then
-			line.commands = line.commands or turns.new();
-			e.place = turns.add(line.commands, e, "", "", "");
+			line.commands = line.commands or round_robin.new();
+			e.place = round_robin.add(line.commands, e, "", "", "");
 			return true;
 		end
 		local group, domain, account = origin_of(e);
 		if (held[account] or 0) >= LIMIT.one and not gate.is_service(e.from) then return false; end
 		if (held_by_group[group] or 0) >= LIMIT.all - waiting then return false; end
 		local name = is_urgent(e) and "urgent" or "others";
-		line[name] = line[name] or turns.new();
-		e.place = turns.add(line[name], e, group, domain, account);
+		line[name] = line[name] or round_robin.new();
+		e.place = round_robin.add(line[name], e, group, domain, account);
 		waiting = waiting + 1;
 		add(held, account, 1);
 		add(held_by_group, group, 1);
@@ -183,13 +184,13 @@ return function (gate)
 	end
 
 	local function unlist(line)
-		for _, place in ipairs(line.listed or NOTHING) do turns.drop(place); end
+		for _, place in ipairs(line.listed or NOTHING) do round_robin.drop(place); end
 		line.listed, line.listed_in = nil, nil;
 	end
 
 	local function is_listed(line, group)
 		for _, place in ipairs(line.listed or NOTHING) do
-			if turns.keys(place) == group then return true; end
+			if round_robin.keys(place) == group then return true; end
 		end
 		return false;
 	end
@@ -197,23 +198,23 @@ return function (gate)
 	local function list_in(rotation, line, group, ...)
 		if line.listed_in ~= rotation then unlist(line); end
 		line.listed, line.listed_in = line.listed or {}, rotation;
-		t_insert(line.listed, turns.add(rotation, { line = line, group = group }, group, ...));
+		t_insert(line.listed, round_robin.add(rotation, { line = line, group = group }, group, ...));
 	end
 
 	-- The line is served when other questions have been answered, at the turn of any of those groups whose turns are next
 	-- in it. It keeps the places that it has.
 	local function list(line)
-		local urgent = line.urgent and turns.peek(line.urgent);
+		local urgent = line.urgent and round_robin.peek(line.urgent);
 		if line.listed and (line.turn or line.listed_in == urgent_lines) then
 			return;
 		elseif line.turn then -- it is asked about again
 			resting[(origin_of(line.turn))] = nil;
 			return list_in(is_urgent(line.turn) and urgent_lines or other_lines, line, origin_of(line.turn));
 		elseif urgent then
-			return list_in(urgent_lines, line, turns.keys(urgent));
+			return list_in(urgent_lines, line, round_robin.keys(urgent));
 		end
-		for _, place in ipairs(turns.groups(line.others, PLACES)) do
-			if not is_listed(line, (turns.keys(place))) then list_in(other_lines, line, turns.keys(place)); end
+		for _, place in ipairs(round_robin.groups(line.others, PLACES)) do
+			if not is_listed(line, (round_robin.keys(place))) then list_in(other_lines, line, round_robin.keys(place)); end
 		end
 	end
 
@@ -224,10 +225,10 @@ return function (gate)
 
 	-- The next attempt of a line; `group`: whose turn it is.
 	local function take(line, group)
-		local urgent = line.urgent and turns.next(line.urgent);
+		local urgent = line.urgent and round_robin.next(line.urgent);
 		if urgent or not line.others then return leave_line(urgent); end
-		if group then return leave_line(turns.next_of(line.others, group)); end
-		return leave_line(turns.next(line.others, may_go));
+		if group then return leave_line(round_robin.next_of(line.others, group)); end
+		return leave_line(round_robin.next(line.others, may_go));
 	end
 
 	local function must_be_listed() return asked >= LIMIT.asked or urgent_lines.first or other_lines.first; end
@@ -236,7 +237,7 @@ return function (gate)
 	local function pump(line, is_its_turn, group)
 		while not line.iq and not line.busy do
 			if line.turn and line.turn.done then end_turn(line.turn, line); end
-			local command = line.commands and leave_line(turns.next(line.commands));
+			local command = line.commands and leave_line(round_robin.next(line.commands));
 			if command then
 				queue.serve(command, line);
 			else
@@ -262,7 +263,7 @@ return function (gate)
 	end
 
 	local function next_of(rotation)
-		return turns.next(rotation, rotation == other_lines and may_go or nil);
+		return round_robin.next(rotation, rotation == other_lines and may_go or nil);
 	end
 
 	-- Serves the lines that wait for others, while there are questions left to ask.
@@ -311,7 +312,9 @@ return function (gate)
 	function queue.park(e)
 		local line = line_of(e.room);
 		local older = e.kind == "join" and join_of(line, e.from);
-		if older and older.stanza.attr.to ~= e.stanza.attr.to then gate.shown.plain(older, "cancel", "conflict"); end
+		if older and older.stanza.attr.to ~= e.stanza.attr.to then
+			gate.client_response.plain(older, "cancel", "conflict");
+		end
 		if older and line.turn == older then
 			abandon(older, line);
 		elseif older then
@@ -381,9 +384,9 @@ return function (gate)
 		local found = {};
 		for _, line in pairs(lines) do
 			if line.turn and is_meant(line.turn) then found[#found + 1] = line.turn; end
-			if line.commands then turns.collect(line.commands, is_meant, found); end
-			if line.urgent then turns.collect(line.urgent, is_meant, found); end
-			if line.others then turns.collect(line.others, is_meant, found); end
+			if line.commands then round_robin.collect(line.commands, is_meant, found); end
+			if line.urgent then round_robin.collect(line.urgent, is_meant, found); end
+			if line.others then round_robin.collect(line.others, is_meant, found); end
 		end
 		return found;
 	end

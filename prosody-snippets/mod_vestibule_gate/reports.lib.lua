@@ -1,4 +1,4 @@
--- What happened in the rooms, for the component; and what follows when a person is in.
+-- Reports to the component what happened in the rooms; and does what follows when a person is in.
 
 local jid = require "util.jid";
 
@@ -71,16 +71,16 @@ return function (gate)
 		note(room, occupant);
 		note_arrival(room, occupant.bare_jid);
 		gate.report("joined", room, gate.facts.describe(room, occupant, event.origin, event.jid), event.origin);
-		gate.waiting.forget(room, occupant.bare_jid);
+		gate.lobby_queue.forget(room, occupant.bare_jid);
 		if occupant.role == "moderator" then
-			gate.kept.unmoderated_since(room);
-			gate.waiting.tell(room, event.jid);
+			gate.room_data.unmoderated_since(room);
+			gate.lobby_queue.tell(room, event.jid);
 		end
-		local data, known = gate.kept.of(room), event.origin[mark];
-		if data and known then gate.kept.recognise(data, occupant.bare_jid, known.mark); end
+		local data, known = gate.room_data.of(room), event.origin[mark];
+		if data and known then gate.room_data.recognise(data, occupant.bare_jid, known.mark); end
 		if not verdict or not verdict.fx then return; end
 		if not verdict.kept and (verdict.fx.record or verdict.fx.person) then
-			gate.kept.keep(gate.kept.of(room), verdict.fx);
+			gate.room_data.keep(gate.room_data.of(room), verdict.fx);
 			room:save();
 		end
 		verdict.kept = true;
@@ -122,33 +122,33 @@ return function (gate)
 		local before = known and known[occupant.nick];
 		if not before or not occupant.role or before == occupant.role then return; end
 		known[occupant.nick] = occupant.role;
-		gate.kept.unmoderated_since(room);
+		gate.room_data.unmoderated_since(room);
 		gate.report("role", room, gate.facts.describe(room, occupant));
 		if occupant.role == "moderator" then
-			for address in occupant:each_session() do gate.waiting.tell(room, address); end
+			for address in occupant:each_session() do gate.lobby_queue.tell(room, address); end
 		end
 	end);
 	-- The end of the meeting is that of a room that was there before and may not stay.
 	gate.guard("muc-occupant-left", PRIORITY.ended, function (event)
-		local room, data = event.room, gate.kept.of(event.room);
+		local room, data = event.room, gate.room_data.of(event.room);
 		if data and data.passes and not room:has_occupant() and not gate.is_observing() then room:set_persistent(false); end
 	end);
 	gate.guard("muc-occupant-left", PRIORITY.backstop, function (event)
 		local room, occupant = event.room, event.occupant;
 		forget(room, occupant.nick);
-		if gate.kept.is_rename(event) then return; end
+		if gate.room_data.is_rename(event) then return; end
 		forget_arrival(room, occupant.bare_jid);
 		if not room:has_occupant() then occupied[room.jid] = nil; end
-		gate.kept.unmoderated_since(room);
+		gate.room_data.unmoderated_since(room);
 		gate.report("left", room, gate.facts.describe(room, occupant));
-		local former = gate.kept.give_back(room, occupant.bare_jid);
+		local former = gate.room_data.give_back(room, occupant.bare_jid);
 		if former then gate.effects.set_affiliation(room, occupant.bare_jid, former); end
 	end);
 	gate.guard("muc-set-affiliation", PRIORITY.last, function (event)
-		local room, waits = event.room, gate.waiting.people(event.room.jid)[event.jid];
+		local room, waits = event.room, gate.lobby_queue.people(event.room.jid)[event.jid];
 		local is_member = AFFILIATION[event.affiliation] >= AFFILIATION.member;
 		-- What another person gives or takes is what is theirs from now on.
-		if not gate.effects.are_being_applied() then gate.kept.taken(room, event.jid); end
+		if not gate.effects.are_being_applied() then gate.room_data.taken(room, event.jid); end
 		-- While an answer is carried out, its own `admit` follows.
 		if is_member and not gate.replaying() and waits then gate.effects.admit(room, event.jid); end
 		if not event.in_room then return; end
@@ -160,15 +160,15 @@ return function (gate)
 	gate.guard("muc-room-created", PRIORITY.last, function (event)
 		local room = event.room;
 		-- By another module, or while the component was away: no room that was there before the gate.
-		if not gate.kept.of(room) and not gate.is_observing() then room._data.vestibule_unasked = true; end
+		if not gate.room_data.of(room) and not gate.is_observing() then room._data.vestibule_unasked = true; end
 		gate.report("created", room, {});
 	end);
 	gate.guard("muc-room-destroyed", PRIORITY.backstop, function (event)
 		gate.report("destroyed", event.room, {});
 		occupied[event.room.jid], arrivals[event.room.jid] = nil, nil;
 		-- A lobby of the service's own ends with its room, and says so.
-		if not gate.lobby.is_there() then gate.effects.dismiss_all(event.room, (gate.words.of("gate-nobody"))); end
-		for bare in pairs(gate.waiting.people(event.room.jid)) do gate.waiting.forget(event.room, bare); end
+		if not gate.lobby.is_there() then gate.effects.dismiss_all(event.room, (gate.messages.of("gate-nobody"))); end
+		for bare in pairs(gate.lobby_queue.people(event.room.jid)) do gate.lobby_queue.forget(event.room, bare); end
 		gate.lobby.forget(event.room.jid);
 	end);
 

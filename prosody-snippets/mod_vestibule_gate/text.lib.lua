@@ -1,4 +1,4 @@
--- What is written as text, not built as stanzas.
+-- Cuts texts, and writes XML as text where building stanzas would cost too much.
 
 local st = require "util.stanza";
 

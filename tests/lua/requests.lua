@@ -1,20 +1,13 @@
--- Runs the gate's readers of clients' stanzas on Prosody's own libraries, without a server:
---
---     lua5.4 tests/lua/requests.lua LIBRARIES [MUTATIONS] [SEED]
---
--- LIBRARIES is where Prosody's `util` is. Each stanza of the corpus, and MUTATIONS of it each, is read, built from what
--- was read, and read again. It ends with status 1 at the first that does not hold:
+-- Tests the gate's readers of client stanzas: `lua5.4 tests/lua/requests.lua LIBRARIES [MUTATIONS] [SEED]`. Each stanza
+-- of the corpus, and MUTATIONS of it each, is read, built from what was read, and read again. It ends with status 1 at
+-- the first that does not hold:
 --
 -- * nothing throws;
 -- * what is built reads as what was read;
 -- * what is built has no element, attribute or text that was not read.
 
-local here = arg[0]:match("^(.*)/") or ".";
-local libraries, mutations, seed = arg[1], tonumber(arg[2] or 300), tonumber(arg[3] or 20261129);
-
-package.path, package.cpath = libraries .. "/?.lua;" .. package.path, libraries .. "/?.so;" .. package.cpath;
-local loader = loadfile(libraries .. "/loader.lua"); -- Prosody 13 calls its libraries by another name
-if loader then loader("loader"); end
+local harness = dofile((arg[0]:match("^(.*)/") or ".") .. "/harness.lua");
+local here, mutations, seed = harness.here, tonumber(arg[2] or 300), tonumber(arg[3] or 20261129);
 local st, new_stream = require "util.stanza", require "util.xmppstream".new;
 
 local LIMIT = {
@@ -22,8 +15,7 @@ local LIMIT = {
 };
 local AFFILIATION = { outcast = -1, none = 0, member = 1, admin = 2, owner = 3 };
 local ROLE = { none = 0, visitor = 1, participant = 2, moderator = 3 };
-local gate = here .. "/../../prosody-snippets/mod_vestibule_gate/requests.lib.lua";
-local requests = assert(loadfile(gate))()(LIMIT, AFFILIATION, ROLE);
+local requests = harness.load "requests"(LIMIT, AFFILIATION, ROLE);
 
 -- Stanzas, as a server reads them
 

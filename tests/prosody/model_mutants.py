@@ -24,7 +24,7 @@ MUTANTS = {
         {"promote": 60, "demote": 40},
     ),
     "a page of people is taken for all": (
-        [*SMALL_PAGES, ("inquiries.lib.lua", "attr.next = keys[i] and keys[i - 1] or nil;", "")],
+        [*SMALL_PAGES, ("queries.lib.lua", "attr.next = keys[i] and keys[i - 1] or nil;", "")],
         {"join": 60, "kill": 40},
     ),
     "reports have no number": (
@@ -36,24 +36,24 @@ MUTANTS = {
         {"join": 200, "connect": 20},
     ),
     "since when no moderator is inside is not told": (
-        [("inquiries.lib.lua", 'attr["unmoderated-since"] = since and tostring(since);', "")],
+        [("queries.lib.lua", 'attr["unmoderated-since"] = since and tostring(since);', "")],
         {"orphan": 100},
     ),
     "rooms that were swapped out are left out": (
-        [("inquiries.lib.lua", "if not live[room_jid] then offer(room_jid); end", "")],
+        [("queries.lib.lua", "if not live[room_jid] then offer(room_jid); end", "")],
         {"join": 60, "kill": 60},
     ),
     "who disconnects stays waiting": (
-        [("waiting.lib.lua", 'return host and host.type == "local" and not prosody.bare_sessions[bare];', "return false;"),
-         ("waiting.lib.lua", "if w and w.jid == address and", "if w and w.jid ~= address and")],
+        [("lobby_queue.lib.lua", 'return host and host.type == "local" and not prosody.bare_sessions[bare];', "return false;"),
+         ("lobby_queue.lib.lua", "if w and w.jid == address and", "if w and w.jid ~= address and")],
         {"join": 60, "connect": 30, "drop": 40},
     ),
     "who waits no more is not reported": (
-        [("waiting.lib.lua", 'gate.report("gone", room, { jid = w.jid, nick = cut(w.nick, LIMIT.name) });', "")],
+        [("lobby_queue.lib.lua", 'gate.report("gone", room, { jid = w.jid, nick = cut(w.nick, LIMIT.name) });', "")],
         {"join": 60, "connect": 30, "drop": 40, "reject": 40},
     ),
     "a room ends when its only occupant takes another nick": (
-        [("upstream.lib.lua", "room.destroying, renaming = true, room;", "")],
+        [("names.lib.lua", "room.destroying, renaming = true, room;", "")],
         {"rename": 60},
     ),
     "what is known of sessions is lost with a reload": (
@@ -61,7 +61,7 @@ MUTANTS = {
         {"gather": 40, "reload_the_gate": 30, "hold": 60},
     ),
     "a room that is stored is there": (
-        [("inquiries.lib.lua", "or not room and gate.reports.occupied[at];", 'or not room and module:open_store("state"):get(jid_node(at)) ~= nil;'),
+        [("queries.lib.lua", "or not room and gate.reports.occupied[at];", 'or not room and module:open_store("state"):get(jid_node(at)) ~= nil;'),
          ("reports.lib.lua", "if state and not prosody.start_time then forget_occupants(room_jid, state); end", "")],
         {"join": 60, "restart_the_server": 60},
     ),
@@ -70,7 +70,7 @@ MUTANTS = {
         {"join": 60, "hold": 60},
     ),
     "who is sent back to the lobby need not be let in": (
-        [("kept.lib.lua", "if fx.record then data.record, data.revision = fx.record, data.revision + 1; end",
+        [("room_data.lib.lua", "if fx.record then data.record, data.revision = fx.record, data.revision + 1; end",
           """if fx.record then
 				data.record = fx.record:find('"knocks":true', 1, true) and data.record or fx.record;
 				data.revision = data.revision + 1;

@@ -5,14 +5,11 @@ Turns are counted, by the order of the decisions; nothing here depends on time.
 
 import asyncio
 import contextlib
-import subprocess
-from pathlib import Path
 
 import pytest
 from lab import Crowd
 from lab.federation import FAR, FederatedDoor
 from lab.knocking import answer_knock, knock
-from lab.settings import SNIPPETS
 from lab.stanza import CLIENT, element, submission
 from lab.websocket import WebCrowd, web
 from proxy import Proxy
@@ -100,15 +97,6 @@ class Turns:
     def _jids(self):
         lines = self.door.component.decisions()[self.since :]
         return [line["jid"] for line in lines if "verdict" in line]
-
-
-def test_the_queue_by_itself():
-    """Limits, networks, and three hundred steps at random, on the queue's file without a server."""
-    script = Path(__file__).with_name("lua") / "queue.lua"
-    gate = SNIPPETS / "mod_vestibule_gate"
-    done = subprocess.run(["lua5.4", script, "/usr/lib/prosody", gate], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert len(done.stdout.splitlines()) >= 9
 
 
 # In one room

@@ -19,8 +19,8 @@ end
 
 module:hook("iq-get/host/urn:lab:hooks", function (event)
 	local reply, by = st.reply(event.stanza):tag("hooks", { xmlns = "urn:lab" }), owners();
-	for host, session in pairs(prosody.hosts) do
-		for name, handlers in pairs(session.events and session.events._event_map or {}) do
+	local function add(host, events)
+		for name, handlers in pairs(events and events._event_map or {}) do
 			for handler, priority in pairs(handlers) do
 				local attr = { host = host, event = name, by = by[handler] or "core" };
 				attr.priority = ("%.6g"):format(priority);
@@ -28,6 +28,8 @@ module:hook("iq-get/host/urn:lab:hooks", function (event)
 			end
 		end
 	end
+	for host, session in pairs(prosody.hosts) do add(host, session.events); end
+	add("*", prosody.events);
 	event.origin.send(reply);
 	return true;
 end);

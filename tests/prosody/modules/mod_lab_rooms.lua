@@ -11,7 +11,7 @@ local function waiting_of(room_jid)
 	local save, list = gate and gate.module.save, nil;
 	for number = 1, save and 20 or 0 do
 		local name, value = debug.getupvalue(save, number);
-		if name == "waiting" then list = value.people(room_jid); end
+		if name == "lobby_queue" then list = value.people(room_jid); end
 	end
 	for bare, who in pairs(list or {}) do people[bare] = { session = who.jid, nick = who.nick }; end
 	return people;

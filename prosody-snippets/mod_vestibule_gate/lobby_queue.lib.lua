@@ -1,4 +1,4 @@
--- Those who wait to be let in: on a plain service by knocking, else in the service's own lobby.
+-- Keeps the list of those who wait to be let in: on a plain service by knocking, else in the service's own lobby.
 
 local jid, new_id, now = require "util.jid", require "util.id", require "util.time".now;
 local dataforms = require "util.dataforms";
@@ -46,7 +46,7 @@ return function (gate)
 		if not known and list.count >= LIMIT.waiting then return; end
 		local w = known or { id = new_id.medium(), since = os.time() };
 		local is_told = known and known.nick == nick;
-		w.jid, w.nick, w.expires = address, nick, now() + (seconds or gate.kept.of(room).wait or LIMIT.wait);
+		w.jid, w.nick, w.expires = address, nick, now() + (seconds or gate.room_data.of(room).wait or LIMIT.wait);
 		if is_told then return; end -- knocking twice asks the moderators once
 		lists[room.jid], list.people[bare], list.count = list, w, list.count + (known and 0 or 1);
 		gate.run_sweep();
@@ -58,7 +58,7 @@ return function (gate)
 
 	local function remember_knock(room, e, seconds)
 		if gate.lobby.is_there() then
-			gate.kept.of(room).wait = seconds;
+			gate.room_data.of(room).wait = seconds;
 			gate.lobby.pass(room, jid_bare(e.from), seconds, {
 				name = gate.names.tidy(e.stanza), nick = jid_resource(e.stanza.attr.to),
 			});
@@ -68,27 +68,27 @@ return function (gate)
 		if w then gate.effects.each_session(room, "moderator", function (address) send_knock(room, w, address); end); end
 	end
 
-	local waiting = {
+	local lobby_queue = {
 		forget = forget_waiting, tell = send_knocks, add = waits, remember = remember_knock,
 	};
 
-	function waiting.people(room_jid) return lists[room_jid] and lists[room_jid].people or {}; end
+	function lobby_queue.people(room_jid) return lists[room_jid] and lists[room_jid].people or {}; end
 	-- How many wait, without the one of that bare address.
-	function waiting.count(room_jid, but)
+	function lobby_queue.count(room_jid, but)
 		local list = lists[room_jid];
 		return list and list.count - (list.people[but] and 1 or 0) or 0;
 	end
 
 	-- What a person who waits, or is sent to the lobby, is called.
-	function waiting.name_of(room, bare)
-		local w = waiting.people(room.jid)[bare];
+	function lobby_queue.name_of(room, bare)
+		local w = lobby_queue.people(room.jid)[bare];
 		return w and w.nick or gate.lobby.name_of(room, bare);
 	end
 
 	-- A person who has knocked says that this session is gone.
-	function waiting.left(room_jid, address)
+	function lobby_queue.left(room_jid, address)
 		local bare = jid_bare(address);
-		local w = waiting.people(room_jid)[bare];
+		local w = lobby_queue.people(room_jid)[bare];
 		if w and w.jid == address and not gate.lobby.is_there() then forget_waiting({ jid = room_jid }, bare); end
 	end
 
@@ -99,14 +99,14 @@ return function (gate)
 	end
 
 	-- Forgets those who have waited for too long, or are gone; returns whether others are left.
-	function waiting.sweep()
+	function lobby_queue.sweep()
 		local time = now();
 		for room_jid, list in pairs(lists) do
 			for bare, w in pairs(list.people) do
 				if is_gone(bare) then
 					forget_waiting({ jid = room_jid }, bare);
 				elseif w.expires < time then
-					local text = gate.words.of("gate-nobody");
+					local text = gate.messages.of("gate-nobody");
 					local room = gate.lobby.is_there() and gate.get_room(room_jid);
 					forget_waiting({ jid = room_jid }, bare);
 					if room then
@@ -120,8 +120,8 @@ return function (gate)
 		return next(lists) ~= nil;
 	end
 
-	function waiting.save() return lists; end
-	function waiting.restore(saved) lists = saved or {}; end
+	function lobby_queue.save() return lists; end
+	function lobby_queue.restore(saved) lists = saved or {}; end
 
-	return waiting;
+	return lobby_queue;
 end;

@@ -1,5 +1,5 @@
--- What this server is made of, for the component's doctor: modules, hooks, ports, and options by name. Only the names
--- below are ever read, and none of them is of a secret.
+-- Lists what this server is made of, for the component's doctor: modules, hooks, ports, and options by name. Only the
+-- names below are ever read, and none of them is of a secret.
 
 local modulemanager, portmanager = require "core.modulemanager", require "core.portmanager";
 

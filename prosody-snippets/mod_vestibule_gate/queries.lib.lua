@@ -1,11 +1,62 @@
--- What the component asks of the gate: a room, a person, all rooms, the server.
+-- Answers queries of the component: about a room, a person, all rooms, the server.
 
 local jid = require "util.jid";
 local jid_host, jid_node = jid.host, jid.node;
 
+-- Lists that the component reads a page at a time: sorted once for a reading, at its first page. What comes later is
+-- reported by itself.
+
+local LISTS, SECONDS = 8, 60; -- lists that are kept, and how long one is that no page is asked of
+
+local lists, list_count = {}, 0; -- by name: the keys in order, and when a page of it was asked for
+
+local function forget_list(name)
+	if lists[name] then lists[name], list_count = nil, list_count - 1; end
+end
+
+local function make_room(now)
+	local oldest;
+	for name, list in pairs(lists) do
+		if now - list.used > SECONDS then
+			forget_list(name);
+		elseif not oldest or list.used < lists[oldest].used then
+			oldest = name;
+		end
+	end
+	if list_count >= LISTS then forget_list(oldest); end
+end
+
+-- The place of the first key that comes after `after`.
+local function place_after(keys, after)
+	local first, last = 1, #keys + 1;
+	while first < last do
+		local middle = math.floor((first + last) / 2);
+		if keys[middle] > after then last = middle; else first = middle + 1; end
+	end
+	return first;
+end
+
+-- The keys of the list of that name in order, and the place of the first that comes after `after`. `each` offers all
+-- keys there are, at the first page and where the list is forgotten.
+local function read_list(name, after, each)
+	local now = os.time();
+	local list = after ~= "" and lists[name];
+	if not list then
+		list = { keys = {} };
+		local keys, number = list.keys, 0;
+		each(function (key) number = number + 1; keys[number] = key; end);
+		table.sort(keys);
+		forget_list(name);
+		make_room(now);
+		lists[name], list_count = list, list_count + 1;
+	end
+	list.used = now;
+	return list.keys, place_after(list.keys, after);
+end
+
 return function (gate)
 	local LIMIT, cut, muc = gate.LIMIT, gate.text.cut, gate.muc;
-	local xmlns_gate, listing = gate.xmlns, module:require "listing";
+	local xmlns_gate = gate.xmlns;
 
 	local function flag(value) return value and "true" or nil; end
 
@@ -39,7 +90,7 @@ return function (gate)
 		for bare, affiliation in room:each_affiliation() do
 			if rules(affiliation) then offer("1" .. bare); end
 		end
-		for bare in pairs(gate.waiting.people(room.jid)) do offer("2" .. bare); end
+		for bare in pairs(gate.lobby_queue.people(room.jid)) do offer("2" .. bare); end
 		for _, occupant in pairs(room._occupants) do
 			for address, presence in occupant:each_session() do
 				if presence.attr.type == nil then offer("3" .. address); end
@@ -52,7 +103,7 @@ return function (gate)
 			local affiliation = room._affiliations[bare];
 			return rules(affiliation) and affiliation or nil;
 		end;
-		["2"] = function (room, bare) return gate.waiting.people(room.jid)[bare]; end;
+		["2"] = function (room, bare) return gate.lobby_queue.people(room.jid)[bare]; end;
 		["3"] = function (room, address)
 			local occupant = room._occupants[room._jid_nick[address]];
 			local presence = occupant and occupant.sessions[address];
@@ -75,7 +126,7 @@ return function (gate)
 			local described = gate.facts.describe(room, occupant, session, address);
 			local since = gate.reports.arrival_of(room.jid, occupant.bare_jid);
 			described.since = since and tostring(since);
-			local person = gate.kept.person(data, occupant.bare_jid, described.ticket);
+			local person = gate.room_data.person(data, occupant.bare_jid, described.ticket);
 			local weight = add_somebody(reply, "occupant", described, session, person);
 			local may = gate.permissions.told(data, occupant.bare_jid);
 			return may and weight + add_somebody(reply, "may", may) or weight;
@@ -83,21 +134,22 @@ return function (gate)
 	};
 
 	local function add_room(reply, room, about, is_looked_at, after)
-		local data, count = gate.kept.of(room), 0;
+		local data, count = gate.room_data.of(room), 0;
 		local occupants, moderators = gate.facts.census(room);
-		local known = about and gate.kept.person(data, about, gate.focus.ticket_of(about));
+		local known = about and gate.room_data.person(data, about, gate.focus.ticket_of(about));
 		local attr = {
 			xmlns = xmlns_gate, jid = room.jid, seq = tostring(gate.last_report()), time = tostring(os.time()),
-			occupants = tostring(occupants), moderators = tostring(moderators), waiting = tostring(gate.waiting.count(room.jid)),
+			occupants = tostring(occupants), moderators = tostring(moderators),
+			waiting = tostring(gate.lobby_queue.count(room.jid)),
 			generation = data and data.generation, revision = data and tostring(data.revision) or is_looked_at and "0" or nil,
 			password = flag(room:get_password()), ["members-only"] = flag(room:get_members_only()),
 			lobby = flag(gate.lobby.is_there()), hidden = tostring(not room:get_public()),
-			persistent = tostring(gate.kept.lasts(room)), moderated = tostring(not not room:get_moderated()),
+			persistent = tostring(gate.room_data.lasts(room)), moderated = tostring(not not room:get_moderated()),
 			suspended = tostring(data ~= nil and data.suspended == true), ["moderated-media"] = gate.media.moderated(room),
 			forgets = flag(data and data.count >= LIMIT.people), unasked = flag(room._data.vestibule_unasked),
 			["person-affiliation"] = about and gate.affiliation_of(room, about), ["person-ticket"] = known and known.ticket,
 		};
-		local since = gate.kept.unmoderated_since(room);
+		local since = gate.room_data.unmoderated_since(room);
 		attr["unmoderated-since"] = since and tostring(since);
 		local weight = weight_of(attr);
 		reply:tag("room", attr);
@@ -108,7 +160,7 @@ return function (gate)
 		if known then reply:text_tag("person", known.text); end
 		if after ~= NOBODY then
 			local list = "people of " .. room.jid;
-			local keys, i = listing.read(list, after or "", function (offer) offer_people(room, offer); end);
+			local keys, i = read_list(list, after or "", function (offer) offer_people(room, offer); end);
 			while keys[i] and (count == 0 or (count < LIMIT.occupants and weight <= LIMIT.page_bytes)) do
 				local kind, name = keys[i]:sub(1, 1), keys[i]:sub(2);
 				local who = find_one[kind](room, name);
@@ -116,7 +168,7 @@ return function (gate)
 				i = i + 1;
 			end
 			attr.next = keys[i] and keys[i - 1] or nil;
-			if not attr.next then listing.forget(list); end
+			if not attr.next then forget_list(list); end
 		end
 		reply:up();
 		return count, weight;
@@ -129,12 +181,12 @@ return function (gate)
 			-- The store also holds values that are no affiliations.
 			if type(affiliation) == "string" and gate.AFFILIATION[affiliation] and key ~= "_jid" then count = count + 1; end
 		end
-		local data = gate.kept.of(room);
+		local data = gate.room_data.of(room);
 		local attr = {
 			jid = room_jid, generation = data and data.generation, revision = tostring(data and data.revision or 0),
 			password = flag(contents.password), ["members-only"] = flag(contents.members_only),
 			hidden = tostring(contents.hidden == true), moderated = tostring(contents.moderated == true),
-			persistent = tostring(gate.kept.lasts(room)), unasked = flag(contents.vestibule_unasked),
+			persistent = tostring(gate.room_data.lasts(room)), unasked = flag(contents.vestibule_unasked),
 			affiliations = tostring(count), lobby = flag(gate.lobby.is_there()),
 		};
 		reply:tag("room", attr);
@@ -151,7 +203,7 @@ return function (gate)
 
 	local function add_stored_page(reply, page, after)
 		local configs, live = module:open_store("config"), live_rooms();
-		local names, i = listing.read("stored", after, function (offer)
+		local names, i = read_list("stored", after, function (offer)
 			for name in pairs(module:open_store("persistent"):get(nil) or {}) do offer(name); end
 		end);
 		local weight, last = 0, i + LIMIT.stored;
@@ -167,10 +219,10 @@ return function (gate)
 			i = i + 1;
 		end
 		page.next = names[i] and names[i - 1] or nil;
-		if not page.next then listing.forget("stored"); end
+		if not page.next then forget_list("stored"); end
 	end
 
-	local inquiries = {
+	local queries = {
 		stored = function (reply, attr)
 			local page = { xmlns = xmlns_gate };
 			reply:tag("stored", page);
@@ -211,7 +263,7 @@ return function (gate)
 		end;
 		snapshot = function (reply, attr)
 			local live, after, max = live_rooms(), attr.after or "", math.min(tonumber(attr.max) or LIMIT.page, LIMIT.page);
-			local rooms, i = listing.read("rooms", after, function (offer)
+			local rooms, i = read_list("rooms", after, function (offer)
 				for room_jid, room in pairs(live) do
 					if not room._data.destroyed then offer(room_jid); end
 				end
@@ -231,11 +283,11 @@ return function (gate)
 				i = i + 1;
 			end
 			page.next = rooms[i] and rooms[i - 1] or nil;
-			if not page.next then listing.forget("rooms"); end
+			if not page.next then forget_list("rooms"); end
 			return reply;
 		end;
-		posture = module:require "posture"(gate);
+		posture = module:require "server_inventory"(gate);
 	};
 
-	return inquiries;
+	return queries;
 end;

@@ -1,7 +1,7 @@
--- Items in rotation: by turns of groups, within a group of domains, within a domain of accounts; first come, first
+-- A fair queue of items: by turns of groups, within a group of domains, within a domain of accounts; first come, first
 -- served within an account. Nobody gets more turns by having more items. Each step takes constant time.
 
-local turns = {};
+local round_robin = {};
 
 local function append(owner, node)
 	node.owner, node.before = owner, owner.last;
@@ -40,10 +40,10 @@ local function child(owner, key)
 	return node;
 end
 
-function turns.new() return { by = nil, count = 0, first = nil, last = nil }; end
+function round_robin.new() return { by = nil, count = 0, first = nil, last = nil }; end
 
 -- Returns the item's place, for `drop` and `keys`.
-function turns.add(rotation, item, group, domain, account)
+function round_robin.add(rotation, item, group, domain, account)
 	local place = { item = item, owner = nil, before = nil, after = nil };
 	local node = child(child(child(rotation, group), domain), account);
 	append(node, place);
@@ -54,7 +54,7 @@ function turns.add(rotation, item, group, domain, account)
 	return place;
 end
 
-function turns.drop(place)
+function round_robin.drop(place)
 	local node = place.owner;
 	unlink(place);
 	place.owner = nil;
@@ -70,7 +70,7 @@ function turns.drop(place)
 end
 
 -- The place whose turn it is, or nil; `may_go`: of the groups for which it says so.
-function turns.peek(rotation, may_go)
+function round_robin.peek(rotation, may_go)
 	local group = rotation.first;
 	while group and may_go and not may_go(group.key) do group = group.after; end
 	return group and group.first.first.first;
@@ -86,25 +86,25 @@ local function take(place)
 end
 
 -- The item whose turn it is, or nil; `may_go`: of the groups for which it says so.
-function turns.next(rotation, may_go)
-	local place = turns.peek(rotation, may_go);
+function round_robin.next(rotation, may_go)
+	local place = round_robin.peek(rotation, may_go);
 	return place and take(place);
 end
 
 -- The item whose turn it is in that group, or nil.
-function turns.next_of(rotation, key)
+function round_robin.next_of(rotation, key)
 	local group = find(rotation, key);
 	return group and take(group.first.first.first);
 end
 
 -- The group, domain and account of a place.
-function turns.keys(place)
+function round_robin.keys(place)
 	local account = place.owner;
 	return account.owner.owner.key, account.owner.key, account.key;
 end
 
 -- The first groups, in the order of their turns, as the places of their next items.
-function turns.groups(rotation, most)
+function round_robin.groups(rotation, most)
 	local places, group = {}, rotation.first;
 	while group and #places < most do
 		places[#places + 1], group = group.first.first.first, group.after;
@@ -113,7 +113,7 @@ function turns.groups(rotation, most)
 end
 
 -- Adds the items for which `is_meant` says so to a list.
-function turns.collect(rotation, is_meant, list)
+function round_robin.collect(rotation, is_meant, list)
 	local group = rotation.first;
 	while group do
 		local domain = group.first;
@@ -133,4 +133,4 @@ function turns.collect(rotation, is_meant, list)
 	end
 end
 
-return turns;
+return round_robin;

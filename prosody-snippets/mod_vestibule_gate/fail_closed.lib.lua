@@ -1,4 +1,4 @@
--- What comes of a stanza is guarded as well as the stanza: a change of a room needs an answer that names it.
+-- Gates changes of a room, whatever causes them: each needs an answer that names it, or it is refused.
 
 local jid = require "util.jid";
 local jid_bare, jid_resource = jid.bare, jid.resource;
@@ -74,7 +74,7 @@ return function (gate)
 		local client, name = cause();
 		local rises = to >= AFFILIATION.admin and to > before;
 		if rises then
-			return gate.is_service(bare) or not gate.kept.of(room), name;
+			return gate.is_service(bare) or not gate.room_data.of(room), name;
 		elseif not client and not verdict then
 			carried_out(room, name, event.affiliation, bare);
 			return true;
@@ -123,7 +123,7 @@ return function (gate)
 		local client, name = cause();
 		local rises = ROLE[role or "none"] == ROLE.moderator and occupant.role ~= "moderator";
 		local is_own = occupant.bare_jid == jid_bare(client or verdict and verdict.from or "");
-		if rises and gate.kept.of(room) or not rises and (client or verdict) and not is_own then
+		if rises and gate.room_data.of(room) or not rises and (client or verdict) and not is_own then
 			refused(room, name, role or "none", occupant.jid);
 			return nil, "cancel", "not-allowed";
 		end
@@ -134,7 +134,7 @@ return function (gate)
 
 	gate.guard("muc-pre-room-destroy", PRIORITY.backstop, function (event)
 		local room, verdict = event.room, gate.replaying();
-		if gate.effects.are_being_applied() or gate.is_observing() or not gate.kept.of(room) then return; end
+		if gate.effects.are_being_applied() or gate.is_observing() or not gate.room_data.of(room) then return; end
 		if verdict and (verdict.failing or verdict.kind == "destroy" and verdict.room == room.jid) then return; end
 		local client, name = cause();
 		if not client and not verdict then

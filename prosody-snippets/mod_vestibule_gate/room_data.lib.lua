@@ -1,4 +1,4 @@
--- What the component has a room remember: of itself, and of people.
+-- Keeps what the component has a room remember, of itself and of people, and undoes what was lent to a room that stays.
 
 local new_id, jid_node = require "util.id", require "util.jid".node;
 

@@ -1,4 +1,4 @@
--- How a refusal reaches the client: docs/protocol.md, `as` on an error.
+-- Tells clients that they are refused, each in the way that it understands: docs/protocol.md, `as` on an error.
 
 local st, jid = require "util.stanza", require "util.jid";
 
@@ -20,17 +20,17 @@ end
 
 local function is_answer(stanza) return stanza.attr.type == "error" or stanza.attr.type == "result"; end
 
-local shown = {};
+local respond = {};
 
 -- The plain stanza error.
-function shown.plain(event, kind, condition, text, lang)
+function respond.plain(event, kind, condition, text, lang)
 	if is_answer(event.stanza) then return true; end
 	return send(event.origin, error_to(event.stanza, kind, condition, text, lang));
 end
 
 -- Where to wait. Jitsi's clients of before 2022 look for the second element.
-function shown.lobby(event, kind, condition, text, lang, lobby)
-	if not lobby then return shown.plain(event, kind, condition, text, lang); end
+function respond.lobby(event, kind, condition, text, lang, lobby)
+	if not lobby then return respond.plain(event, kind, condition, text, lang); end
 	local reply = error_to(event.stanza, kind, condition, text, lang);
 	local err = reply:get_child("error");
 	err.attr.code = "407";
@@ -39,24 +39,24 @@ function shown.lobby(event, kind, condition, text, lang, lobby)
 	return send(event.origin, reply);
 end
 
-shown["name-required"] = function (event)
+respond["name-required"] = function (event)
 	local reply = error_to(event.stanza, "modify", "not-acceptable");
 	reply:get_child("error"):tag("displayname-required", { xmlns = xmlns_jitsi, lobby = "true" }):up();
 	return send(event.origin, reply);
 end;
 
-shown["log-in"] = function (event, kind, condition, text, lang)
-	if event.stanza.name == "iq" then return shown.plain(event, "auth", "not-authorized", text, lang); end
+respond["log-in"] = function (event, kind, condition, text, lang)
+	if event.stanza.name == "iq" then return respond.plain(event, "auth", "not-authorized", text, lang); end
 	local reply = error_to(event.stanza, kind, condition, text, lang);
 	reply:get_child("error"):tag("authentication-required", { xmlns = xmlns_jitsi }):up();
 	return send(event.origin, reply);
 end;
 
-function shown.retry(event) -- these very words are what clients know
-	return shown.plain(event, "cancel", "not-allowed", "Room creation is restricted");
+function respond.retry(event) -- these very words are what clients know
+	return respond.plain(event, "cancel", "not-allowed", "Room creation is restricted");
 end
 
-function shown.destroyed(event, _, _, text)
+function respond.destroyed(event, _, _, text)
 	local attr = event.stanza.attr;
 	return send(event.origin, st.presence({ type = "unavailable", from = attr.to, to = attr.from, id = attr.id })
 		:tag("x", { xmlns = "http://jabber.org/protocol/muc#user" })
@@ -64,17 +64,17 @@ function shown.destroyed(event, _, _, text)
 			:tag("destroy"):text_tag("reason", text):up():up());
 end
 
-function shown.reservation(event, _, _, text, lang)
+function respond.reservation(event, _, _, text, lang)
 	local reply = error_to(event.stanza, "cancel", "service-unavailable", text, lang);
 	reply:get_child("error"):tag("reservation-error", { xmlns = xmlns_focus, ["error-code"] = "403" }):up();
 	return send(event.origin, reply);
 end
 
 -- To a request: the client asks again by itself, less and less often.
-shown["not-ready"] = function (event)
+respond["not-ready"] = function (event)
 	local conference = event.stanza:get_child("conference", xmlns_focus);
 	return send(event.origin, st.reply(event.stanza)
 		:tag("conference", { xmlns = xmlns_focus, room = conference.attr.room, ready = "false" }):up());
 end;
 
-return shown;
+return respond;

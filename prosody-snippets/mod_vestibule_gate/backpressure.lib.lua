@@ -1,6 +1,7 @@
--- Keeps connections from sending faster than they are served: of one whose group has LIMIT.one attempts waiting no
--- further join or request from outside of its room is looked at, and nothing read, until one of these has been served.
--- Nothing is refused for it, and nobody inside of a room is held back there, even if others share their network.
+-- Gates floods by backpressure, so that no connection sends faster than it is served: of one whose group has LIMIT.one
+-- attempts waiting no further join or request from outside of its room is looked at, and nothing read, until one of
+-- these has been served. Nothing is refused for it, and nobody inside of a room is held back there, even if others
+-- share their network.
 
 local async, add_task, jid_bare = require "util.async", require "util.timer".add_task, require "util.jid".bare;
 
@@ -12,7 +13,7 @@ return function (gate)
 	local LIMIT, queue = gate.LIMIT, gate.queue;
 	local paused = {}; -- by group: those that go on, in the order in which they came
 	local is_unloaded = false;
-	local pace = {};
+	local backpressure = {};
 
 	local function is_ahead(group) return gate.is_ready() and queue.held_by_group(group) >= LIMIT.one; end
 
@@ -31,7 +32,7 @@ return function (gate)
 			if not session.destroyed then waits.go_on(); end
 			add_task(0, function () -- once it has looked at all that was read
 				read_on(session);
-				if not is_ahead(group) then pace.served(group); end
+				if not is_ahead(group) then backpressure.served(group); end
 			end);
 		end);
 	end
@@ -58,7 +59,7 @@ return function (gate)
 
 	-- Waits while the sender's group is ahead. Returns whether that is all that is to be done here: the session has ended
 	-- meanwhile, or this gate has.
-	function pace.hold(event)
+	function backpressure.hold(event)
 		local session, from = event.origin, event.stanza.attr.from;
 		if not STREAMS[session.type] or not queue.is_crowded() or gate.is_observing() then return false; end
 		if gate.is_service(from) or not is_from_outside(event.stanza) then return false; end
@@ -80,7 +81,7 @@ return function (gate)
 	end
 
 	-- One of the group's attempts has been served.
-	function pace.served(group)
+	function backpressure.served(group)
 		local line = paused[group];
 		if not line then return; end
 		local waits = line[line.first];
@@ -89,16 +90,16 @@ return function (gate)
 		return resume(waits, group);
 	end
 
-	function pace.unload()
+	function backpressure.unload()
 		is_unloaded = true;
-		pace.let_all_go_on();
+		backpressure.let_all_go_on();
 	end
 
-	function pace.let_all_go_on()
+	function backpressure.let_all_go_on()
 		for group in pairs(paused) do
-			while paused[group] do pace.served(group); end
+			while paused[group] do backpressure.served(group); end
 		end
 	end
 
-	return pace;
+	return backpressure;
 end;

@@ -1,4 +1,4 @@
--- What the gate says by itself, in English or as the component has told it.
+-- Texts that the gate itself shows to people, in English or as the component has told it.
 
 local ENGLISH = {
 	["gate-chat"] = "You cannot write in this meeting.",
@@ -23,10 +23,10 @@ local ENGLISH = {
 
 local told, default = {}, nil; -- by language in lower case, then by name; and what is read without a language
 
-local words = {};
+local messages = {};
 
 -- Prosody writes `en` on what comes over a stream of no language: it says nothing.
-function words.language_of(stanza)
+function messages.language_of(stanza)
 	local language = stanza and stanza.attr["xml:lang"];
 	return language ~= "en" and language or nil;
 end
@@ -42,13 +42,13 @@ local function find(tag, name)
 end
 
 -- Words, and the language that they are in; `stanza`: of the person who is told.
-function words.of(name, stanza)
-	local text, language = find(words.language_of(stanza), name);
+function messages.of(name, stanza)
+	local text, language = find(messages.language_of(stanza), name);
 	if not text then text, language = find(default, name); end
 	return text or ENGLISH[name], language or "en";
 end
 
-function words.learn(list, language)
+function messages.learn(list, language)
 	told, default = {}, language;
 	for _, item in ipairs(list or {}) do
 		local tag = item.language:lower();
@@ -57,4 +57,4 @@ function words.learn(list, language)
 	end
 end
 
-return words;
+return messages;

@@ -1,13 +1,10 @@
--- The queue of the gate by itself, on Prosody's own util.*: `lua5.4 queue.lua PROSODY GATE`, two folders.
+-- Tests the gate's queue: limits, networks, and three hundred steps at random.
 
-local prosody_path, gate_path = ...;
-package.path = prosody_path .. "/?.lua;" .. package.path;
-package.cpath = prosody_path .. "/?.so;" .. package.cpath;
-
+local harness = dofile((arg[0]:match("^(.*)/") or ".") .. "/harness.lua");
 local st = require "util.stanza";
 
 module = {};
-function module.require(_, name) return dofile(gate_path .. "/" .. name .. ".lib.lua"); end
+function module.require(_, name) return harness.load(name); end
 function module.hook_global() end
 function module.context()
 	return { get_option_set = function () return require "util.set".new { "127.0.0.1", "10.0.0.0/8" }; end };
@@ -32,7 +29,7 @@ end
 local LIMIT = { one = 10, all = 100, asked = 4, seconds = 10 };
 local moderators, refused = {}, {};
 local function new_queue()
-	local gate = { LIMIT = LIMIT, shown = { plain = function (e) refused[#refused + 1] = e; end } };
+	local gate = { LIMIT = LIMIT, client_response = { plain = function (e) refused[#refused + 1] = e; end } };
 	function gate.is_service(address) return address == "focus@localhost/f"; end
 	function gate.get_room()
 		return { get_occupant_by_real_jid = function (_, address)
@@ -40,7 +37,7 @@ local function new_queue()
 		end };
 	end
 	local queue = module.require(nil, "queue")(gate);
-	local asked, order, is_ready, is_answering = {}, {}, true, false;
+	local asked, order, is_ready = {}, {}, true;
 	function queue.may_serve() return is_ready; end
 	function queue.serve(e)
 		order[#order + 1] = e;
@@ -116,7 +113,9 @@ end
 
 function tests.a_line_keeps_its_place_however_much_comes_to_it()
 	local test = new_queue();
-	for number = 1, 20 do test.queue.park(attempt("s" .. number .. "@flood.example/x", "f" .. number, "join", nil, "s2sin")); end
+	for number = 1, 20 do
+		test.queue.park(attempt("s" .. number .. "@flood.example/x", "f" .. number, "join", nil, "s2sin"));
+	end
 	test.queue.park(attempt("bob@localhost/x", "r"));
 	for number = 1, 30 do
 		test.answer();
@@ -154,7 +153,8 @@ function tests.one_group_leaves_half_of_the_places()
 	test.ready(false);
 	local taken = 0;
 	for number = 1, LIMIT.all do
-		taken = taken + (test.queue.park(attempt("s" .. number .. "@flood.example/x", "f" .. number, "join", nil, "s2sin")) and 1 or 0);
+		local e = attempt("s" .. number .. "@flood.example/x", "f" .. number, "join", nil, "s2sin");
+		taken = taken + (test.queue.park(e) and 1 or 0);
 	end
 	assert(taken == LIMIT.all // 2);
 	for number = 1, 10 do assert(test.queue.park(attempt("b" .. number .. "@localhost/x", "r"))); end
@@ -177,7 +177,8 @@ function tests.people_of_this_machine_and_behind_proxies_are_no_network()
 		local test, taken = new_queue(), 0;
 		test.ready(false);
 		for number = 1, 99 do
-			taken = taken + (test.queue.park(attempt("g" .. number .. "@guest/x", "r" .. number, "join", address .. number)) and 1 or 0);
+			local e = attempt("g" .. number .. "@guest/x", "r" .. number, "join", address .. number);
+			taken = taken + (test.queue.park(e) and 1 or 0);
 		end
 		assert(taken == LIMIT.all // 2, address);
 	end

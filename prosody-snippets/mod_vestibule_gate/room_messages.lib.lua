@@ -1,0 +1,83 @@
+-- Gates messages to a room: chat commands (`!word`), the subject, invitations, voice, and answers to knocks.
+
+local xmlns_muc = "http://jabber.org/protocol/muc";
+local xmlns_user = xmlns_muc .. "#user";
+
+return function (gate)
+	local PRIORITY, LIMIT, requests = gate.PRIORITY, gate.LIMIT, gate.requests;
+	local cut, element = gate.text.cut, gate.text.element;
+
+	local function write_waiting(room)
+		local addresses = {};
+		for _, w in pairs(gate.lobby_queue.people(room.jid)) do
+			addresses[#addresses + 1] = w.jid;
+			element("target", { jid = cut(w.jid, LIMIT.address) });
+		end
+		gate.facts.write_persons(room, addresses);
+	end
+
+	local function hear(event, room, occupant)
+		local body = occupant and event.stanza:get_child_text("body") or "";
+		local word, about_all = body:match("^!([%w_-]+)%s*$"), body:match("^!([%w_-]+)%s+all%s*$");
+		if word or about_all then
+			return gate.put(event, "command", { detail = function (at)
+				element("command", { name = cut(word or about_all .. " all", LIMIT.name) });
+				if about_all then write_waiting(at); end
+			end });
+		end
+		if not occupant or gate.permissions.refuse_chat(event, room, occupant) then return occupant and true; end
+		if not gate.is_observing() then
+			-- By these the room itself speaks: the core takes them out of all but what everybody is told.
+			for _, namespace in ipairs { xmlns_user, xmlns_muc } do event.stanza:remove_children("x", namespace); end
+		end
+		return gate.config_form.ask_for_subject(event, room, occupant);
+	end
+
+	local function answer_knock(event, room, request)
+		for _, w in pairs(gate.lobby_queue.people(room.jid)) do
+			if w.id == request.knock then
+				return gate.put(event, "knock", { targets = { w.jid }, detail = function (at)
+					element("target", { jid = cut(w.jid, LIMIT.address), answer = request.allows and "admit" or "reject" });
+					gate.facts.write_persons(at, { w.jid });
+				end });
+			end
+		end
+		return gate.client_response.plain(event, "cancel", "item-not-found");
+	end
+
+	local function answer_request(event, room, request)
+		if request.knock then return answer_knock(event, room, request); end
+		local speaker = request.allows and room:get_occupant_by_real_jid(request.jid or "");
+		-- The room does nothing then, and says nothing.
+		if not speaker or speaker.role ~= "visitor" then return not gate.is_observing(); end
+		return gate.affiliations.give_voice(event, speaker);
+	end
+
+	gate.guard_room("message/bare", PRIORITY.message, function (event, room)
+		local stanza = event.stanza;
+		local kind, occupant = stanza.attr.type, room:get_occupant_by_real_jid(stanza.attr.from);
+		if kind == "groupchat" then return hear(event, room, occupant); end
+		if kind ~= nil and kind ~= "normal" then return; end -- the room does not listen to it
+		local invitations, wrong = requests.read_invitations(stanza);
+		local request, also_wrong = requests.read_request(stanza);
+		if invitations == false and request == false then return; end
+		local is_decline = invitations and invitations[1].name == "decline";
+		local is_read = invitations ~= nil and request ~= nil;
+		if gate.is_observing() then
+			if not is_read or is_decline or not invitations and not occupant then return; end
+		elseif not occupant then -- strangers who invite themselves would get the password
+			return gate.client_response.plain(event, "cancel", "not-acceptable");
+		elseif not is_read then
+			return gate.refuse_value(event, wrong or also_wrong);
+		end
+		if is_decline then
+			return gate.client_response.plain(event, "cancel", "not-acceptable"); -- it has gone its own way: invitations.lib.lua
+		elseif invitations then
+			return gate.invitations.invite(event, invitations);
+		elseif occupant.role == "moderator" then
+			return answer_request(event, room, request);
+		elseif not gate.is_observing() then
+			requests.reduce(stanza, requests.build_voice(stanza));
+		end
+	end);
+end;
