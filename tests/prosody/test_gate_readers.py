@@ -47,6 +47,11 @@ def test_the_queue_by_itself(prosody_version):
     assert len(run(prosody_version, "queue").splitlines()) >= 9
 
 
+def test_the_pure_files_by_themselves(prosody_version):
+    """Texts, fair turns, answers, what a room remembers, names, permissions, and what a client is told."""
+    assert len(run(prosody_version, "units").splitlines()) >= 40
+
+
 def test_no_script_is_left_out():
-    ran = {"harness", "queries", "queue", "requests"}
+    ran = {"harness", "queries", "queue", "requests", "units"}
     assert {path.stem for path in SCRIPTS.glob("*.lua")} == ran
