@@ -49,7 +49,7 @@ async def mallory_guesses(stage):
     stage.did("Mallory", "tries once more")
     outcome = await mallory.join(ROOM, "Mallory", "battery-staple")
     stage.turned_away(outcome, "wait", "resource-constraint", "Too many wrong passwords")
-    await stage.decided("Mallory", "join", "deny", "password.guesses.free")
+    await stage.decided("Mallory", "join", "deny", "password.guesses.burst")
 
 
 async def ann_admits(stage):

@@ -26,7 +26,7 @@ POLICY = (
 [policy]
 operators = ["marta@localhost"]
 [policy.access]
-open = ["account"]
+create = ["account"]
 [policy.password]
 source = "preset"
 preset = "{PASSWORD}"

@@ -133,8 +133,8 @@ fn the_sixth_guess_has_to_wait() {
 
 #[test]
 fn observed_guesses_are_counted_apart_and_nobody_has_to_wait() {
-    let mut off = Gate::with("password.guesses.free", modes::Mode::Off);
-    let mut observed = Gate::with("password.guesses.free", modes::Mode::Observe);
+    let mut off = Gate::with("password.guesses.burst", modes::Mode::Off);
+    let mut observed = Gate::with("password.guesses.burst", modes::Mode::Observe);
     for check in ["wrong", "wrong", "wrong", "wrong", "wrong", "wrong", "right"] {
         assert_eq!(observed.join(check), off.join(check));
     }

@@ -63,7 +63,7 @@ impl Situation {
                 "[component]\ndomain = 'vestibule.example.org'\n[[service]]\ndomain = '{SERVICE}'\n\
                  focus = 'focus@auth.example.org'\ntrusted = ['recorder@recorder.example.org']\n\
                  [doctor]\njicofo_config = 'x'\n[policy]\noperators = ['ann@example.org']\n\
-                 access.open = ['service', 'operator', 'account']\n\
+                 access.create = ['service', 'operator', 'account']\n\
                  access.enter = ['service', 'operator', 'listed', 'token', 'account', 'returning', 'guest']\n"
             ),
             secret: "f0c6a1d2b7e94835a6d1c0ffee5eed42",

@@ -491,7 +491,7 @@ proptest! {
         let action = if asks { Action::Request } else { Action::Join { credential } };
         let mut world = world.under(rules).trying(action);
         world.room.exists = true;
-        Arc::make_mut(&mut world.parts.base.removal).keep_out.value = Some(std::time::Duration::from_secs(60));
+        Arc::make_mut(&mut world.parts.base.removal).keep_out_for.value = Some(std::time::Duration::from_secs(60));
         Arc::make_mut(&mut world.parts.base.removal).by.value = By::ALL.to_vec();
         let (removal, who) = (&world.parts.base.removal, &world.attempt.requester);
         let mut record = record;
@@ -524,7 +524,7 @@ proptest! {
         prop_assume!(world.now < Timestamp::MAX && !world.applies_policy());
         let mut world = world.under(rules);
         let removal = Arc::make_mut(&mut world.parts.base.removal);
-        removal.keep_out.value = Some(std::time::Duration::from_secs(60));
+        removal.keep_out_for.value = Some(std::time::Duration::from_secs(60));
         removal.by.value = By::ALL.to_vec();
         let Some(jid) = world.attempt.requester.jid.clone() else { return Ok(()) };
         if banned {

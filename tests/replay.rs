@@ -23,7 +23,7 @@ use vestibule::xmpp::element::Element;
 
 const SERVICE: &str = "conference.example.org";
 const SECRET: (&str, &str) = ("VESTIBULE_COMPONENT__SECRET", "correct horse battery staple");
-const POLICY: &str = r#"version = 1
+const POLICY: &str = r#"version = 2
 [policy.moderators]
 claim = "rank"
 claim_values = ["chair"]
@@ -347,11 +347,11 @@ jid = "mallory@example.org"
 reason = "not met"
 [[exception]]
 domain = "guest.example.org"
-rules = ["password.guesses.free"]
+rules = ["password.guesses.burst"]
 reason = "nothing of it is proved: not met"
 [[exception]]
 room = "tea1"
-rules = ["password.guesses.free"]
+rules = ["password.guesses.burst"]
 reason = "met"
 "#;
     fs::write(lab.home.path().join("new.toml"), file).unwrap();

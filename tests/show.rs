@@ -23,7 +23,7 @@ deny_list = [ # a comment
   "tea time"]
 
 [policy.password.guesses]
-free = 7
+burst = 7
 
 [policy.modes]
 close = "observe"

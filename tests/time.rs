@@ -358,11 +358,11 @@ fn of_what_is_due_at_once_the_gravest_is_done() {
 
 #[test]
 fn a_wave_is_over_when_no_stranger_has_come_for_a_while() {
-    let mut room = Room::new(|rules| Arc::make_mut(&mut rules.limits).wave_strangers.value = 3);
+    let mut room = Room::new(|rules| Arc::make_mut(&mut rules.limits).flood_strangers.value = 3);
     room.record.wave = Some(Wave { since: at(NOON), lobby: true });
     assert_eq!(room.agenda(at(NOON)).next, Some(after(at(NOON), 600)));
     room.last_stranger = Some(after(at(NOON), 30));
-    assert_eq!(room.live(9999), [(630, "limits.wave_strangers", Deed::Calm)]);
+    assert_eq!(room.live(9999), [(630, "limits.flood_strangers", Deed::Calm)]);
     assert_eq!(room.record.wave, None);
     // But not while the room is suspended: nobody comes in then.
     room.record.wave = Some(Wave { since: at(NOON), lobby: true });
@@ -371,8 +371,8 @@ fn a_wave_is_over_when_no_stranger_has_come_for_a_while() {
     room.record.suspended = None;
     // And at once where the rule is gone.
     room.record.wave = Some(Wave { since: at(NOON), lobby: false });
-    Arc::make_mut(&mut room.rules.limits).wave_strangers.value = 0;
-    assert_eq!(room.live(9999), [(0, "limits.wave_strangers", Deed::Calm)]);
+    Arc::make_mut(&mut room.rules.limits).flood_strangers.value = 0;
+    assert_eq!(room.live(9999), [(0, "limits.flood_strangers", Deed::Calm)]);
 }
 
 #[test]

@@ -309,7 +309,7 @@ fn strangers(gate: &Gate) -> bool {
 }
 
 fn waves(rules: &mut Rules) {
-    Arc::make_mut(&mut rules.limits).wave_strangers.value = 3;
+    Arc::make_mut(&mut rules.limits).flood_strangers.value = 3;
 }
 
 #[test]

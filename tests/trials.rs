@@ -27,7 +27,7 @@ fn vestibule(home: &Path, arguments: &[&str]) -> Output {
 /// Runs these tests on this policy.
 fn tried(policy: &str, tests: &str, more: &[&str]) -> (TempDir, Option<i32>, String) {
     let home = tempfile::tempdir().unwrap();
-    fs::write(home.path().join("component.toml"), format!("version = 1\n{policy}")).unwrap();
+    fs::write(home.path().join("component.toml"), format!("version = 2\n{policy}")).unwrap();
     fs::write(home.path().join("tests.toml"), tests).unwrap();
     let arguments = [&["--config", "component.toml", "tests.toml"], more].concat();
     let output = vestibule(home.path(), &arguments);
@@ -97,8 +97,8 @@ fn everything_that_a_test_names_is_compared() {
     for (slip, told) in [
         ("expect = \"deny\"", "verdict: expected deny, found allow"),
         (
-            "expect = \"allow\"\nrule = \"access.open\"",
-            "rule: expected access.open, found moderators.assign",
+            "expect = \"allow\"\nrule = \"access.create\"",
+            "rule: expected access.create, found moderators.assign",
         ),
         ("expect = \"allow\"\nclass = \"guest\"", "class: expected guest, found account"),
         ("expect = \"allow\"\ndenial = \"lobby\"", "denial: expected lobby, found none"),
@@ -155,7 +155,7 @@ fn what_no_test_has_reached_is_said() {
     let (_home, _, said) = tried(policy, TWO, &["--coverage"]);
     assert!(said.contains("not reached: [[room]] team-* (line 6)"), "{said}");
     assert!(!said.contains("board-*"), "{said}");
-    assert!(said.contains("not reached: access.open"), "{said}");
+    assert!(said.contains("not reached: access.create"), "{said}");
     let passing = TWO.replace("expect = \"allow\", rule", "expect = \"hold\", rule");
     assert_eq!(tried(policy, &passing, &[]).1, Some(0));
     let (_home, status, said) = tried(policy, &passing, &["--min-coverage", "50"]);

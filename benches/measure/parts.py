@@ -22,8 +22,8 @@ domain = "conference.localhost"
 source = "preset"
 preset = "{PASSWORD}"
 [policy.password.guesses]
-free = 10000
-room_free = 10000
+burst = 10000
+room_burst = 10000
 """
 
 # The last core is for the load: the first is where the kernel does most of its own work.

@@ -62,8 +62,8 @@ pub(super) fn open(
 ) -> Result<Option<Arc<Store>>, OpenError> {
     let Some(name) = &settings.file else { return Ok(None) };
     let path = state_dir.join(name);
-    let size = settings.keep_size;
-    let keep = Keep { age: settings.keep, size, clock: Arc::new(now) };
+    let size = settings.max_size;
+    let keep = Keep { age: settings.retention, size, clock: Arc::new(now) };
     // What is trimmed a little late still fits.
     let most = size.saturating_add((size / 8).max(SPARE));
     match Store::keeping(Sqlite::new(&path).at_most(most), Some(keep)) {
@@ -86,7 +86,7 @@ pub(super) fn exchange(
 ) -> Option<impl FnMut() -> Exchanging + use<>> {
     let address = Arc::new(settings.postgres.clone()?);
     let store = Arc::clone(shared.desk().audit().store()?);
-    let (shared, name, keep) = (shared.clone(), Arc::<str>::from(name), settings.keep);
+    let (shared, name, keep) = (shared.clone(), Arc::<str>::from(name), settings.retention);
     Some(move || -> Exchanging {
         let (address, name) = (Arc::clone(&address), Arc::clone(&name));
         let exchange = Exchange::new(address, name, Arc::clone(&store), keep, now);

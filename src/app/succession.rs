@@ -84,7 +84,7 @@ fn conditions(remedy: &Remedy, view: &RoomView) -> Vec<Element> {
 fn patience(shared: &Shared, room: &BareJid) -> SignedDuration {
     let desk = shared.desk();
     let rules = desk.live().rules(desk.policy(), Some(room));
-    SignedDuration::try_from(rules.lobby.rescue_after.value).unwrap_or(LONGEST)
+    SignedDuration::try_from(rules.lobby.unattended_after.value).unwrap_or(LONGEST)
 }
 
 fn write_down(shared: &Shared, room: &BareJid, plan: &Plan) {

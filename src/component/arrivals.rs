@@ -33,7 +33,7 @@ impl Arrivals {
         now: Timestamp,
     ) -> u32 {
         let Some(strangers) = self.0.get(room) else { return 0 };
-        let within = SignedDuration::try_from(limits.wave_within.value).unwrap_or_default();
+        let within = SignedDuration::try_from(limits.flood_within.value).unwrap_or_default();
         let is_recent = |came: &Timestamp| now.duration_since(*came) < within;
         let came = strangers.came.iter().filter(|(came, one)| is_recent(came) && one != who);
         let count = came.count();
@@ -50,7 +50,7 @@ impl Arrivals {
         now: Timestamp,
     ) {
         if self.0.len() >= MOST && !self.0.contains_key(room) {
-            let longest = limits.wave_within.value.max(limits.wave_calm.value);
+            let longest = limits.flood_within.value.max(limits.flood_calm.value);
             let longest = SignedDuration::try_from(longest).unwrap_or(SignedDuration::MAX);
             self.0.retain(|_, strangers| now.duration_since(strangers.last) < longest);
             if self.0.len() >= MOST {
@@ -65,7 +65,7 @@ impl Arrivals {
         if came_in {
             strangers.came.retain(|(_, one)| one != who);
             strangers.came.push_back((now, who.clone()));
-            let most = usize::try_from(limits.wave_strangers.value).unwrap_or(usize::MAX);
+            let most = usize::try_from(limits.flood_strangers.value).unwrap_or(usize::MAX);
             while strangers.came.len() > most {
                 strangers.came.pop_front();
             }

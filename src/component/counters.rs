@@ -70,10 +70,10 @@ impl Counters {
         }
         pressure.room = wait(self.rooms.get(room), now);
         if !self.knocks.is_empty() {
-            let window = rules.lobby.knock_window.value;
+            let window = rules.lobby.max_knocks_per.value;
             pressure.knocks = subjects(policy, attempt, true)
                 .filter_map(|subject| self.knocks.get(&(room.clone(), subject)))
-                .filter(|tally| tally.count >= rules.lobby.knocks.value)
+                .filter(|tally| tally.count >= rules.lobby.max_knocks.value)
                 .filter_map(|tally| left(later(tally.last, window), now))
                 .max();
         }
@@ -93,15 +93,15 @@ impl Counters {
         match denial {
             Some(Denial::PasswordWrong) if self.is_new(&attempt.id) => {
                 let limits = &rules.password.guesses;
-                make_space(&mut self.guesses, limits.forget.value, now);
+                make_space(&mut self.guesses, limits.reset_after.value, now);
                 for subject in subjects(policy, attempt, false) {
-                    add(&mut self.guesses, subject, limits.free.value, limits, now);
+                    add(&mut self.guesses, subject, limits.burst.value, limits, now);
                 }
-                make_space(&mut self.rooms, limits.forget.value, now);
-                add(&mut self.rooms, room.clone(), limits.room_free.value, limits, now);
+                make_space(&mut self.rooms, limits.reset_after.value, now);
+                add(&mut self.rooms, room.clone(), limits.room_burst.value, limits, now);
             }
             Some(Denial::Lobby | Denial::NotOpenYet) if self.is_new(&attempt.id) => {
-                let window = rules.lobby.knock_window.value;
+                let window = rules.lobby.max_knocks_per.value;
                 make_space(&mut self.knocks, window, now);
                 for subject in subjects(policy, attempt, true) {
                     add_knock(&mut self.knocks, (room.clone(), subject), window, now);
@@ -174,7 +174,7 @@ fn add<K: std::hash::Hash + Eq>(
         return;
     }
     let tally = tallies.entry(key).or_insert(Tally { count: 0, last: now, until: now });
-    if later(tally.last, limits.forget.value) < now {
+    if later(tally.last, limits.reset_after.value) < now {
         tally.count = 0;
     }
     tally.count = tally.count.saturating_add(1);

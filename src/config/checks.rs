@@ -171,14 +171,14 @@ impl Checks<'_> {
     fn opening(&self) {
         let access = &self.rules.access;
         // Without a server, one is assumed where people log in.
-        let open = access.open.value.classes(false);
+        let open = access.create.value.classes(false);
         // Nobody returns to a room that does not exist.
         let openers = Class::ALL.into_iter().filter(|class| *class != Class::Returning);
         let openers = openers.filter(|class| open.has(*class)).fold(ClassSet::NONE, ClassSet::with);
         if !self.can_be(openers) {
             self.error(
-                access.open.line,
-                "access.open",
+                access.create.line,
+                "access.create",
                 "nobody can open a room",
                 "write \"default\", or name the accounts of these classes",
             );
@@ -190,21 +190,21 @@ impl Checks<'_> {
         let outside: Vec<_> = outside.map(|class| format!("\"{class}\"")).collect();
         if !outside.is_empty() {
             self.warning(
-                access.open.line.max(access.enter.line),
-                "access.open",
+                access.create.line.max(access.enter.line),
+                "access.create",
                 format!("who opens a room enters it, and {} may not enter", outside.join(", ")),
-                "add them to `access.enter`, or take them from `access.open`",
+                "add them to `access.enter`, or take them from `access.create`",
             );
         }
         let assign = &self.rules.moderators.assign;
         let guests_open = open.has(Class::Guest) && access.enter.value.has(Class::Guest);
         if guests_open && assign.value.contains(&Become::Opener) {
             self.warning(
-                access.open.line.max(assign.line),
-                "access.open",
+                access.create.line.max(assign.line),
+                "access.create",
                 "guests may open rooms, and who opens a room moderates it: on a server without \
                  accounts, an early stranger",
-                "leave \"guest\" out of `access.open`, or \"opener\" out of `moderators.assign`",
+                "leave \"guest\" out of `access.create`, or \"opener\" out of `moderators.assign`",
             );
         }
     }
@@ -246,7 +246,7 @@ impl Checks<'_> {
     fn being_left(&self) {
         let (moderators, lobby) = (&self.rules.moderators, &self.rules.lobby);
         let (successors, after) = (moderators.successors, moderators.succession_after);
-        let rescue = &lobby.rescue;
+        let rescue = &lobby.unattended;
         let can_take_over = !moderators.assign.value.is_empty()
             && self.can_be(successors.value)
             && (after.value.is_some() || !rescue.value.is_empty());
@@ -256,7 +256,7 @@ impl Checks<'_> {
         {
             self.warning(
                 rescue.line.max(successors.line).max(after.line),
-                "lobby.rescue",
+                "lobby.unattended",
                 "when the last moderator has left, nobody takes over, and a person who waits in the lobby \
                  is not told so",
                 "add \"refuse\", or let a person take over (`moderators.successors`, \

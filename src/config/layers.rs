@@ -25,7 +25,7 @@ pub enum Layer {
 /// A value as it is in force for a room.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Value {
-    /// Its key, like `password`, `guesses`, `free`.
+    /// Its key, like `password`, `guesses`, `burst`.
     pub path: Vec<String>,
     /// As it was written, in one line; `None`: it is a secret.
     pub text: Option<String>,
@@ -133,6 +133,6 @@ mod tests {
         let defaults = defaults();
         let words = defaults.iter().find(|value| value.path == ["password", "words"]).unwrap();
         assert_eq!((words.text.as_deref(), &words.layer), (Some("4"), &Layer::Default));
-        assert!(defaults.iter().any(|value| value.path == ["password", "guesses", "free"]));
+        assert!(defaults.iter().any(|value| value.path == ["password", "guesses", "burst"]));
     }
 }

@@ -21,7 +21,7 @@ use crate::secret::Secret;
 use crate::setting::{Item, Read};
 
 /// The version of the file that this program reads.
-const VERSION: &str = "1";
+const VERSION: u32 = 2;
 
 /// A file that may go live.
 #[derive(Clone, Debug)]
@@ -177,7 +177,7 @@ fn read<'a>(
     outside: &Outside<'_>,
 ) -> Option<(Settings, Policy, usize)> {
     let mut root = Section::root(notes, table);
-    root.read("version", version);
+    let version = root.read("version", version);
     let component = component::read(root.table("component"), outside);
     let log = component::read_log(root.table("log"), outside);
     let audit = upkeep::read_audit(root.table("audit"));
@@ -194,6 +194,20 @@ fn read<'a>(
     let domains = services.iter().map(|service| service.domain.to_string()).collect();
     let known = policy::Services { accounts, focuses, domains };
     let (mut policy, bans) = policy::read(&mut root, known, outside);
+    if let Some((version, place)) = version.filter(|(version, _)| *version != VERSION) {
+        let message =
+            format!("this file is of version {version}, and this program reads version {VERSION}");
+        let hint = match notes.renamed() {
+            0 => format!("write `version = {VERSION}`: no key in it has another name now"),
+            1 => format!(
+                "write `version = {VERSION}`, and give the key that is named here its new name"
+            ),
+            keys => format!(
+                "write `version = {VERSION}`, and give the {keys} keys that are named here their new names"
+            ),
+        };
+        root.error_with(place, "version", message, &hint);
+    }
     root.finish();
     if !notes.has_errors() {
         checks::check(notes, &policy);
@@ -206,13 +220,16 @@ fn read<'a>(
     ))
 }
 
-fn version(item: &Item<'_>) -> Read<()> {
+/// Reads a version that there is, or was.
+fn version(item: &Item<'_>) -> Read<u32> {
     match item.value.as_integer() {
-        Some(version) if version.as_str() == VERSION && version.radix() == 10 => Ok(()),
-        Some(version) => {
-            let hint = format!("write `version = {VERSION}`");
-            item.wrong(format!("this program does not read version {version}"), Some(hint))
-        }
+        Some(number) => match number.as_str().parse() {
+            Ok(version @ 1..=VERSION) if number.radix() == 10 => Ok(version),
+            _ => {
+                let hint = format!("write `version = {VERSION}`");
+                item.wrong(format!("this program does not read version {number}"), Some(hint))
+            }
+        },
         None => item.expected("a whole number"),
     }
 }

@@ -104,7 +104,7 @@ fn ways_in(policy: &Policy, rules: &Rules, plain: &Rules) -> Vec<Suspicion> {
         (
             removal.by.line > 0
                 && policy.focuses.is_empty()
-                && removal.keep_out.value.is_some()
+                && removal.keep_out_for.value.is_some()
                 && !removal.by.value.is_empty()
                 && removal.by.value.iter().all(comes_from_jitsi),
             removal.by.line,
@@ -120,18 +120,18 @@ fn ways_in(policy: &Policy, rules: &Rules, plain: &Rules) -> Vec<Suspicion> {
             "add \"token\"",
         ),
         (
-            removal.keep_out.value.is_some() && removal.by.value.is_empty(),
+            removal.keep_out_for.value.is_some() && removal.by.value.is_empty(),
             removal.by.line,
             "removal.by",
-            "nobody who was removed is recognised: `keep_out` has no effect",
-            "write [\"account\", \"address\"], or `keep_out = \"never\"`",
+            "nobody who was removed is recognised: `keep_out_for` has no effect",
+            "write [\"account\", \"address\"], or `keep_out_for = \"never\"`",
         ),
         (
             rules.lobby.admission.value.has_lobby()
-                && !rules.lobby.rescue.value.is_empty()
-                && rules.lobby.rescue_after.value >= rules.lobby.wait.value,
-            rules.lobby.rescue_after.line.max(rules.lobby.wait.line),
-            "lobby.rescue_after",
+                && !rules.lobby.unattended.value.is_empty()
+                && rules.lobby.unattended_after.value >= rules.lobby.wait.value,
+            rules.lobby.unattended_after.line.max(rules.lobby.wait.line),
+            "lobby.unattended_after",
             "anyone who waits is sent away (`lobby.wait`) before they are rescued",
             "make it shorter than `wait`",
         ),
@@ -140,20 +140,20 @@ fn ways_in(policy: &Policy, rules: &Rules, plain: &Rules) -> Vec<Suspicion> {
 
 fn settings(rules: &Rules) -> Vec<Suspicion> {
     let (settings, limits) = (&rules.settings, &rules.limits);
-    let (least, most) = (settings.max_occupants_least, settings.max_occupants_most);
+    let (least, most) = (settings.max_occupants_min, settings.max_occupants_max);
     let locked = |by: Setting<Who>, bound: Setting<u32>| by.value == Who::Nobody && bound.value > 0;
     vec![
         (
             most.value > 0 && least.value > most.value,
             least.line.max(most.line),
-            "settings.max_occupants_least",
-            "it is more than `max_occupants_most`: no number is left",
+            "settings.max_occupants_min",
+            "it is more than `max_occupants_max`: no number is left",
             "make it the smaller one",
         ),
         (
             limits.occupants.value > 0 && most.value > limits.occupants.value,
             most.line.max(limits.occupants.line),
-            "settings.max_occupants_most",
+            "settings.max_occupants_max",
             "the room is full before that (`limits.occupants`)",
             "leave one of the two out",
         ),
@@ -181,7 +181,7 @@ fn settings(rules: &Rules) -> Vec<Suspicion> {
         (
             locked(settings.max_occupants, least) || locked(settings.max_occupants, most),
             least.line.max(most.line),
-            "settings.max_occupants_most",
+            "settings.max_occupants_max",
             "nobody may change how many may be inside",
             "leave the bounds out, or let a person change it: `max_occupants = \"moderator\"`",
         ),

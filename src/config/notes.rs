@@ -1,6 +1,6 @@
 //! What is noted while the file is read: problems, secrets' places, and the keys asked for.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
 use std::path::PathBuf;
@@ -54,6 +54,8 @@ pub(super) struct Notes<'a> {
     /// Every key that was asked for; `None`: they are not wanted.
     keys: Option<RefCell<BTreeSet<String>>>,
     unknown: RefCell<Vec<UnknownKey>>,
+    /// Keys by names that they had before.
+    renamed: Cell<u32>,
     foreign: Foreign,
 }
 
@@ -69,6 +71,7 @@ impl<'a> Notes<'a> {
             held: RefCell::default(),
             keys: None,
             unknown: RefCell::default(),
+            renamed: Cell::default(),
             foreign: Foreign::default(),
         }
     }
@@ -124,6 +127,16 @@ impl<'a> Notes<'a> {
     ) {
         let key = key.to_owned();
         self.unknown.borrow_mut().push(UnknownKey { place, table, key, suggestion });
+    }
+
+    /// Counts a key by the name that it had before.
+    pub(super) fn count_renamed(&self) {
+        self.renamed.update(|count| count.saturating_add(1));
+    }
+
+    /// Returns how many keys have the names that they had before.
+    pub(super) const fn renamed(&self) -> u32 {
+        self.renamed.get()
     }
 
     fn note(

@@ -154,8 +154,8 @@ mod tests {
 
     #[test]
     fn keys_are_told_apart_by_their_values_not_by_their_lines() {
-        let before = "[policy.lobby]\nadmission = \"open\"\nknocks = 3\n";
-        let after = "# a remark\n\n[policy.lobby]\nknocks = 3\nadmission = \"lobby\"\n[audit]\nevery = \"1 day\"\n";
+        let before = "[policy.lobby]\nadmission = \"open\"\nmax_knocks = 3\n";
+        let after = "# a remark\n\n[policy.lobby]\nmax_knocks = 3\nadmission = \"lobby\"\n[audit]\nevery = \"1 day\"\n";
         assert_eq!(
             in_words(before, after),
             [

@@ -32,7 +32,6 @@ pub(super) fn read(
     let notes = section.notes();
     let operators = section.read("operators", list(placed_account));
     let operators = operators.map(|(operators, _)| operators).unwrap_or_default();
-    section.renamed("reserved_nicks", "[policy.names] reserved = [ … ]");
     let mut base = Rules::default();
     rules::read(&mut section, &mut base, outside);
     section.finish();

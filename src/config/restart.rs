@@ -51,12 +51,13 @@ impl Settings {
             ("format", *format != other.format),
             ("decisions", *decisions != other.decisions),
         ];
-        let Store { file: database, keep, keep_size, addresses, postgres, server } = &self.store;
+        let Store { file: database, retention, max_size, addresses, postgres, server } =
+            &self.store;
         let other = &file.store;
         let store = [
             ("file", *database != other.file),
-            ("keep", *keep != other.keep),
-            ("keep_size", *keep_size != other.keep_size),
+            ("retention", *retention != other.retention),
+            ("max_size", *max_size != other.max_size),
             ("addresses", *addresses != other.addresses),
             ("postgres", *postgres != other.postgres),
             ("server", *server != other.server),
@@ -95,7 +96,7 @@ mod tests {
         let read = |_: &std::path::Path| Err(io::ErrorKind::NotFound.into());
         let outside =
             Outside { environment: &environment, read: &read, exposed: false, lenient: true };
-        parse("component.toml", &format!("version = 1\n{text}"), &outside).unwrap().settings
+        parse("component.toml", &format!("version = 2\n{text}"), &outside).unwrap().settings
     }
 
     const PLAIN: &str = "[[service]]\ndomain = \"rooms.example.org\"\n";
@@ -108,14 +109,14 @@ mod tests {
             ("[component]\nsecret = \"canary\"", &["component.secret"]),
             ("[component]\nsocket = \"/run/x.sock\"", &["component.socket"]),
             ("[log]\nlevel = \"debug\"", &["log.level"]),
-            ("[store]\nkeep = \"3 days\"", &["store.keep"]),
+            ("[store]\nretention = \"3 days\"", &["store.retention"]),
             ("[admin]\nhttp = \"off\"", &["admin.http"]),
             (
                 "[[service]]\ndomain = \"other.example.org\"",
                 &["[[service]] other.example.org (added)"],
             ),
             ("[audit]\nevery = \"1 day\"\n[admin]\nhosts = [\"x.example.org\"]", &[]),
-            ("[doctor]\nevery = \"2 days\"\n[reload]\npeople = 3", &[]),
+            ("[doctor]\nevery = \"2 days\"\n[reload]\nmax_removed = 3", &[]),
         ] {
             let file = settings(&format!("{PLAIN}{text}\n"));
             assert_eq!(running.needs_restart(&file), named, "{text}");

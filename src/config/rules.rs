@@ -9,7 +9,7 @@ use super::outside::Outside;
 use super::secrets::{self, Keys};
 use super::section::Section;
 use crate::policy::password::Password;
-use crate::policy::rules::{Families, Family, Key, RENAMED, Rules, Visit};
+use crate::policy::rules::{Families, Family, Key, Rules, Visit};
 use crate::setting::values::text;
 use crate::setting::{Item, Kind, Read, Setting};
 
@@ -35,15 +35,6 @@ struct Tables<'a, 'f>(&'a mut Section<'f>);
 impl Families for Tables<'_, '_> {
     fn family<F: Family + Clone>(&mut self, family: &mut Arc<F>) {
         if let Some(mut table) = self.0.table_if_given(F::NAME) {
-            for (before, now) in RENAMED {
-                let key = |name: &'static str| name.strip_prefix(F::NAME)?.strip_prefix('.');
-                // A name that only became longer was no key, but that of a rule alone.
-                if let (Some(before), Some(now)) = (key(before), key(now))
-                    && !now.starts_with(before)
-                {
-                    table.renamed(before, now);
-                }
-            }
             Arc::make_mut(family).visit(&mut table);
             table.finish();
         }

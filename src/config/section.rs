@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use toml::de::{DeTable, DeValue};
 
 use super::notes::Notes;
+use crate::policy::rules::renamed;
 use crate::setting::{Item, Kind, Place, Read, Setting, Wrong, suggest};
 
 /// A table of the file; a missing one is empty.
@@ -194,15 +195,6 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// A key that is another one now.
-    pub(super) fn renamed(&mut self, key: &'static str, to: &str) {
-        if let Some(value) = self.table.and_then(|table| table.get(key)) {
-            self.known.push(key);
-            let place = Place::Text(value.span());
-            self.error_with(place, key, "it has another name now", &format!("write `{to}`"));
-        }
-    }
-
     /// A table inside this one.
     pub(super) fn table(&mut self, key: &'static str) -> Self {
         self.know(key);
@@ -305,9 +297,20 @@ impl<'a> Section<'a> {
             if others.iter().any(|other| *other == *key.get_ref()) {
                 continue;
             }
+            let name = key.get_ref();
+            if let Some(now) = self.name_now(name) {
+                let hint = format!("write `{now}`");
+                self.error_with(
+                    Place::Text(key.span()),
+                    name,
+                    "this key has another name now",
+                    &hint,
+                );
+                self.notes.count_renamed();
+                continue;
+            }
             // The value of a mistyped `secret` is a secret.
             hide(self.notes, value.get_ref(), &Place::Text(value.span()));
-            let name = key.get_ref();
             self.notes.unknown_key(
                 Place::Text(key.span()),
                 self.path.clone(),
@@ -315,6 +318,19 @@ impl<'a> Section<'a> {
                 suggest::did_you_mean(name, self.known.iter().copied()),
             );
         }
+    }
+
+    /// Returns the name that a renamed key has now: in this table, or with that of its own.
+    fn name_now(&self, key: &str) -> Option<&'static str> {
+        let path = join(&self.schema, key);
+        let family =
+            ["policy.", "room.", "profile.NAME."].iter().find_map(|it| path.strip_prefix(it));
+        let now = renamed(family.unwrap_or(&path))?;
+        let table = self.schema.rsplit_once('.').map_or(self.schema.as_str(), |(_, last)| last);
+        Some(match now.rsplit_once('.') {
+            Some((other, key)) if other.ends_with(table) => key,
+            _ => now,
+        })
     }
 
     /// Notes an error at a key's value.

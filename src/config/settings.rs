@@ -79,14 +79,14 @@ impl Audit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit {
     /// A number of people.
-    pub people: u32,
+    pub max_removed: u32,
     /// A percentage, 0 to 100.
-    pub percent: u32,
+    pub max_removed_percent: u32,
 }
 
 impl Default for Limit {
     fn default() -> Self {
-        Self { people: 10, percent: 10 }
+        Self { max_removed: 10, max_removed_percent: 10 }
     }
 }
 
@@ -94,7 +94,7 @@ impl Limit {
     /// Most who may be removed where so many are inside.
     pub fn of(self, inside: usize) -> usize {
         let whole = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
-        whole(self.people).max(inside.saturating_mul(whole(self.percent)) / 100)
+        whole(self.max_removed).max(inside.saturating_mul(whole(self.max_removed_percent)) / 100)
     }
 }
 
@@ -134,9 +134,9 @@ pub struct Store {
     /// The file, in `state_dir` unless absolute; `None`: there is none.
     pub file: Option<PathBuf>,
     /// Entries that are older go; `None`: none is too old.
-    pub keep: Option<Duration>,
+    pub retention: Option<Duration>,
     /// If the database takes more bytes than that, the oldest entries go.
-    pub keep_size: u64,
+    pub max_size: u64,
     /// What becomes of network addresses.
     pub addresses: Addresses,
     /// The database that several servers have in common.
@@ -149,8 +149,8 @@ impl Default for Store {
     fn default() -> Self {
         Self {
             file: Some("vestibule.db".into()),
-            keep: Some(Duration::from_secs(90 * 86_400)),
-            keep_size: 2 << 30,
+            retention: Some(Duration::from_secs(90 * 86_400)),
+            max_size: 2 << 30,
             addresses: Addresses::default(),
             postgres: None,
             server: None,
@@ -227,13 +227,13 @@ mod tests {
 
     #[test]
     fn a_reload_may_remove_a_few_or_a_share_whichever_is_more() {
-        let limit = Limit { people: 10, percent: 10 };
+        let limit = Limit { max_removed: 10, max_removed_percent: 10 };
         assert_eq!(
             [0, 5, 100, 109, 110, 5000].map(|inside| limit.of(inside)),
             [10, 10, 10, 10, 11, 500]
         );
-        assert_eq!(Limit { people: 0, percent: 0 }.of(5000), 0);
-        assert_eq!(Limit { people: 0, percent: 100 }.of(7), 7);
+        assert_eq!(Limit { max_removed: 0, max_removed_percent: 0 }.of(5000), 0);
+        assert_eq!(Limit { max_removed: 0, max_removed_percent: 100 }.of(7), 7);
     }
 
     #[test]

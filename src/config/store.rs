@@ -35,8 +35,8 @@ pub(super) fn read(mut section: Section<'_>, outside: &Outside<'_>) -> Store {
     section.put("file", &mut store.file, |item| {
         text(item).map(|path| (!path.is_empty()).then(|| PathBuf::from(path)))
     });
-    section.put("keep", &mut store.keep, duration_or_never(Duration::from_secs(60)));
-    section.put("keep_size", &mut store.keep_size, size(LEAST));
+    section.put("retention", &mut store.retention, duration_or_never(Duration::from_secs(60)));
+    section.put("max_size", &mut store.max_size, size(LEAST));
     section.put("addresses", &mut store.addresses, word(&Addresses::ALL, Addresses::name));
     store.postgres = postgres::read(&mut section, outside);
     if store.postgres.is_some() && store.file.is_none() {

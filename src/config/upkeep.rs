@@ -22,8 +22,8 @@ pub(super) fn read_audit(mut section: Section<'_>) -> Audit {
 /// Reads `[reload]`.
 pub(super) fn read_reload(mut section: Section<'_>) -> Limit {
     let mut limit = Limit::default();
-    section.put("people", &mut limit.people, whole(0..=1_000_000));
-    section.put("percent", &mut limit.percent, whole(0..=100));
+    section.put("max_removed", &mut limit.max_removed, whole(0..=1_000_000));
+    section.put("max_removed_percent", &mut limit.max_removed_percent, whole(0..=100));
     section.finish();
     limit
 }

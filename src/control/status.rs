@@ -89,7 +89,7 @@ pub struct ServiceStatus {
     /// Who may open rooms there, where no override says otherwise, and why; `None`: no gate has greeted.
     #[serde(default)]
     pub opening: Option<String>,
-    /// The same where `access.open` is left at its default, for `show`; `None`: no gate has greeted.
+    /// The same where `access.create` is left at its default, for `show`; `None`: no gate has greeted.
     #[serde(default)]
     pub default_opening: Option<String>,
     /// The hosts that a person could log in to, by name.

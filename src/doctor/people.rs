@@ -41,7 +41,7 @@ pub(super) static CHECKS: &[Check] = &[
         severity: Severity::Warning,
         looks_at: "who opens rooms where people need no account",
         why: "an early stranger opens the room before its people come, and moderates it",
-        source: "component.toml, access.open and moderators.assign",
+        source: "component.toml, access.create and moderators.assign",
         look: opener,
     },
     Check {
@@ -134,7 +134,7 @@ fn provider(case: &Case<'_>) -> Looked {
 
 fn opener(case: &Case<'_>) -> Looked {
     let base = &case.policy.base;
-    let guests = base.access.open.value.classes(false).has(Class::Guest)
+    let guests = base.access.create.value.classes(false).has(Class::Guest)
         && base.access.enter.value.has(Class::Guest);
     let opens = guests && base.moderators.assign.value.contains(&Become::Opener);
     case.each_with_hosts(|_, _, hosts, looked| {
@@ -147,7 +147,7 @@ fn opener(case: &Case<'_>) -> Looked {
             looked.find(
                 &host.name,
                 "people come without an account there, guests may open rooms, and who opens a room moderates it",
-                (COMPONENT, "[policy.access] open = [\"service\", \"operator\", \"listed\", \"token\", \"account\"]"),
+                (COMPONENT, "[policy.access] create = [\"service\", \"operator\", \"listed\", \"token\", \"account\"]"),
             );
         }
     })

@@ -107,7 +107,7 @@ fn creation(case: &Case<'_>) -> Looked {
         let people = ClassSet::of(&[Class::Token, Class::Account, Class::Guest]);
         if !is_jitsi
             && is(hosts, host, NAME, true)
-            && case.policy.base.access.open.value.classes(false).meets(people)
+            && case.policy.base.access.create.value.classes(false).meets(people)
         {
             looked.find(
                 &host.name,

@@ -75,7 +75,7 @@ pub(super) fn effects(case: &Case<'_>, fields: &[FieldChange], effects: &mut Eff
     if let Some(record) = &case.room.record {
         effects.record = Some(record.clone().with_password(Source::Creator));
     }
-    if case.rules.password.tell.value {
+    if case.rules.password.show_to_moderators.value {
         effects.notices.push((Audience::Moderators, Notice::PasswordChanged));
     }
 }

@@ -168,7 +168,8 @@ fn password(scene: &Scene<'_>, record: &Record) -> Option<Drift> {
         Source::Creator => Source::Generated,
         source @ (Source::Generated | Source::Derived | Source::Preset) => source,
     };
-    let notices = rules.tell.value.then_some((Audience::Moderators, Notice::PasswordChanged));
+    let notices =
+        rules.show_to_moderators.value.then_some((Audience::Moderators, Notice::PasswordChanged));
     Some(Drift {
         rule: rules.required.rule(),
         who: None,
@@ -570,7 +571,7 @@ mod tests {
         assert_eq!(effects.password, Some(NewPassword::Made(Source::Generated)));
         assert_eq!(effects.record.unwrap().password, Some(Source::Generated));
         assert_eq!(effects.notices, [(Audience::Moderators, Notice::PasswordChanged)]);
-        room.password().tell.value = false;
+        room.password().show_to_moderators.value = false;
         room.password().hides = false; // who reads it is a difference of its own
         assert_eq!(room.drifts().remove(0).effects.notices, []);
         room.password().source.value = Source::Derived;

@@ -64,8 +64,8 @@ fn open(case: &Case<'_>, strongest: &mut Strongest) {
     strongest.hear(hours::judge(&nobody));
     strongest.hear(limits::open(&nobody));
     let access = &case.rules.access;
-    if !access.open.value.classes(case.room.nobody_logs_in).has(Class::Guest) {
-        let rule = access.open.rule();
+    if !access.create.value.classes(case.room.nobody_logs_in).has(Class::Guest) {
+        let rule = access.create.rule();
         strongest.hear(Some(Opinion::deny(rule, Denial::NobodyAsked)));
     }
 }

@@ -42,8 +42,8 @@ fn without_presets(rules: &Rules, base: &Rules) -> Rules {
         lobby.admission.value = Admission::Password;
     }
     // A room that has owners is not without a moderator because none of them is there.
-    if !is_own(&rules.lobby.rescue, &base.lobby.rescue) {
-        lobby.rescue.value = Vec::new();
+    if !is_own(&rules.lobby.unattended, &base.lobby.unattended) {
+        lobby.unattended.value = Vec::new();
     }
     let moderators = &rules.moderators.succession_after;
     if !is_own(moderators, &base.moderators.succession_after) {

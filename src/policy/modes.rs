@@ -140,8 +140,8 @@ mod tests {
 
     #[test]
     fn a_switch_belongs_to_the_family_before_the_first_dot() {
-        let room_free = named("password.guesses.room_free").next().unwrap();
-        assert_eq!(SWITCHES[room_free].family(), "password");
+        let room_burst = named("password.guesses.room_burst").next().unwrap();
+        assert_eq!(SWITCHES[room_burst].family(), "password");
         assert_eq!(named("removal").count(), 1);
         assert_eq!(named("remov").count(), 0);
     }

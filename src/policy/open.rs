@@ -76,7 +76,8 @@ pub(super) fn effects(case: &Case<'_>, effects: &mut Effects) {
     permissions::entered(case, moderates, effects);
     // The person who chose it knows it.
     let is_news = password.is_some() && password != Some(NewPassword::Typed);
-    if (moderates || rules.moderators.by_room) && is_news && rules.password.tell.value {
+    if (moderates || rules.moderators.by_room) && is_news && rules.password.show_to_moderators.value
+    {
         effects.notices.push((Audience::RequesterJoined, Notice::Password));
     }
     if rules.moderators.by_room {

@@ -29,7 +29,7 @@ pub struct Pressure {
     /// Rooms that are there, but those that services opened for themselves.
     #[serde(skip_serializing_if = "is_unset")]
     pub rooms: u32,
-    /// Strangers who have come into this room lately (`limits.wave_within`).
+    /// Strangers who have come into this room lately (`limits.flood_within`).
     #[serde(skip_serializing_if = "is_unset")]
     pub strangers: u32,
     /// The same, as the rules that are only observed would have it.

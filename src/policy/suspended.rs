@@ -289,7 +289,7 @@ mod tests {
     fn media_are_moderated_again_as_the_file_says() {
         let mut room = Room::new(true);
         let permissions = std::sync::Arc::make_mut(&mut room.rules.permissions);
-        permissions.desktop.value = Permitted::MODERATORS;
+        permissions.screen_share.value = Permitted::MODERATORS;
         let _ = room.suspend();
         assert_eq!(room.resume().moderated, Some(vec![Ability::Desktop]));
     }

@@ -196,10 +196,10 @@ impl Scene<'_> {
         let wave = self.record.wave.filter(|_| self.record.suspended.is_none())?;
         let last = self.last_stranger.map_or(wave.since, |last| last.max(wave.since));
         let limits = &self.rules.limits;
-        let at = if limits.wave_strangers.value == 0 {
+        let at = if limits.flood_strangers.value == 0 {
             wave.since
         } else {
-            later(last, Some(limits.wave_calm.value))?
+            later(last, Some(limits.flood_calm.value))?
         };
         let due = Due { rule: wave::rule(self.rules), deed: Deed::Calm };
         Some(Deadline { at, warn_before: None, due })

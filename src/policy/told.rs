@@ -60,7 +60,7 @@ pub(super) fn entered(case: &Case<'_>, moderates: bool, effects: &mut Effects) {
     let texts = &case.policy.texts;
     let mut tell = |told: Told| {
         // Where moderators are not told the password, not in this way either.
-        let tells = case.rules.password.tell.value;
+        let tells = case.rules.password.show_to_moderators.value;
         if texts.has(told, |text| tells || !text.contains("{password}")) {
             effects.notices.push((Audience::RequesterJoined, Notice::Told(told)));
         }

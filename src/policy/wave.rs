@@ -27,7 +27,7 @@ pub struct Wave {
 /// Returns what came of a join may not do for a stranger while there is a wave: they have to knock, also with the
 /// right password.
 pub(super) fn join(case: &Case<'_>, opinion: Option<Opinion>) -> Option<Opinion> {
-    let is_wave = case.rules.limits.wave_strangers.value > 0
+    let is_wave = case.rules.limits.flood_strangers.value > 0
         && case.room.record.as_ref().is_some_and(|record| record.wave.is_some());
     let comes_in = opinion.as_ref().is_none_or(|opinion| opinion.verdict == Verdict::Allow);
     if !is_wave || !comes_in || !is_stranger(case) {
@@ -39,7 +39,7 @@ pub(super) fn join(case: &Case<'_>, opinion: Option<Opinion>) -> Option<Opinion>
 /// What follows when a person comes in: if they are the stranger who makes it a flood, strangers have to
 /// knock from now on.
 pub(super) fn enter(case: &Case<'_>, effects: &mut Effects) {
-    let limit = case.rules.limits.wave_strangers.value;
+    let limit = case.rules.limits.flood_strangers.value;
     let is_last = limit > 0 && case.pressure.strangers.saturating_add(1) >= limit;
     let record = effects.record.as_ref().or(case.room.record.as_ref());
     let Some(record) = record.filter(|record| is_last && record.wave.is_none()) else { return };
@@ -75,13 +75,13 @@ pub(super) fn over(view: &RoomView) -> Option<Effects> {
 /// Returns whether the lobby that was put up for a wave may be taken down.
 pub(super) fn take_lobby_down(case: &Case<'_>) -> Option<Opinion> {
     let wave = case.room.record.as_ref()?.wave?;
-    let is_rule = case.rules.limits.wave_strangers.value > 0;
+    let is_rule = case.rules.limits.flood_strangers.value > 0;
     (wave.lobby && is_rule).then(|| Opinion::deny(rule(case.rules), Denial::LobbyMandatory))
 }
 
 /// The rule on waves.
 pub fn rule(rules: &Rules) -> Rule {
-    rules.limits.wave_strangers.rule()
+    rules.limits.flood_strangers.rule()
 }
 
 /// A guest, or a person of another server, whom nobody let in and who was not inside before.

@@ -28,7 +28,7 @@ fn as_it_would_be(case: &Case<'_>) -> RoomView {
     }
     // A limit of 0 is none: then neither is in force.
     let is_full = room.others() >= rules.close.at_occupants.value;
-    let is_wave = case.pressure.strangers >= rules.limits.wave_strangers.value;
+    let is_wave = case.pressure.strangers >= rules.limits.flood_strangers.value;
     if let Some(record) = &mut room.record {
         if is_full {
             record.closed = record.closed.or(Some(Closed::Count));

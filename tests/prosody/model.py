@@ -44,14 +44,14 @@ class World:
     @property
     def policy(self):
         return f"""
-version = 1
+version = 2
 [[service]]
 domain = "{self.service}"
 {self.named} = {json.dumps(self.robot if self.named == "focus" else [self.robot])}
 [audit]
 every = "never"
 [policy.access]
-open = ["service", "account"]
+create = ["service", "account"]
 [policy.password]
 required = false
 [policy.moderators]
@@ -60,9 +60,9 @@ jids = ["{self.listed}"]
 succession_after = "never"
 [policy.lobby]
 admission = "open"
-rescue = ["refuse"]
-rescue_after = "1 day"
-knocks = 10000
+unattended = ["refuse"]
+unattended_after = "1 day"
+max_knocks = 10000
 wait = "1 day"
 [policy.close]
 hold_until = []

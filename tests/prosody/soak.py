@@ -35,7 +35,7 @@ domain = "conference.localhost"
 [log]
 level = "warn"
 [policy.access]
-open = ["account"]
+create = ["account"]
 [policy.password]
 source = "preset"
 preset = "{PASSWORD}"
@@ -44,8 +44,8 @@ admission = "password"
 [audit]
 every = "20 seconds"
 [store]
-keep = "10 minutes"
-keep_size = "64 MiB"
+retention = "10 minutes"
+max_size = "64 MiB"
 [[room]]
 match = "lobby-*"
 lobby.admission = "password-and-lobby"
@@ -172,7 +172,7 @@ class Soak:
             for words in (
                 ["rooms"], ["room", room], ["close", room], ["reopen", room], ["suspend", room], ["resume", room],
                 ["say", room, "Good day."], ["ban", "mallory@localhost"], ["unban", "mallory@localhost"],
-                ["log", "--limit", "50"], ["bans"], ["remove", room, "hal@localhost", "--keep-out", "5 seconds"],
+                ["log", "--limit", "50"], ["bans"], ["remove", room, "hal@localhost", "--keep-out-for", "5 seconds"],
                 ["status"], ["end", room, "--yes"],
             ):
                 await self.run(*words)

@@ -19,13 +19,13 @@ listed = ["friend@localhost", "guest.localhost"]
 refused_rooms = ["admin-*"]
 [[room]]
 match = "guests-*"
-access.open = ["everyone"]
+access.create = ["everyone"]
 [[room]]
 match = "accounts-*"
-access = {{ open = ["account"] }}
+access = {{ create = ["account"] }}
 [[room]]
 match = "listed-*"
-access = {{ open = ["operator", "listed"], enter = ["operator", "listed"] }}
+access = {{ create = ["operator", "listed"], enter = ["operator", "listed"] }}
 [[room]]
 match = "named-*"
 access = {{ rooms = ["named-[0-9]*"] }}
@@ -81,7 +81,7 @@ async def attempt(door, crowd, room, jid):
     ("name", "jid", "rule"),
     [
         ("room", "alice@localhost", None),
-        ("room", "guest.localhost", "access.open"),
+        ("room", "guest.localhost", "access.create"),
         ("accounts", "alice@localhost", None),
         ("accounts", "root@localhost", None),
         ("listed", "friend@localhost", None),

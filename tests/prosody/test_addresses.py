@@ -16,7 +16,7 @@ POLICY = (
 [policy]
 operators = ["root@{STRANGERS}", "root@localhost"]
 [policy.access]
-open = ["account", "operator"]
+create = ["account", "operator"]
 [policy.password]
 source = "preset"
 preset = "{SECRET}"

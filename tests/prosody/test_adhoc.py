@@ -155,7 +155,7 @@ async def test_forms_are_of_the_kinds_that_the_fields_are(door):
         remove = await remove.go("next", room=room)
         whom = {"jid": "list-single", "class": "list-single", "all": "boolean", "moderators": "boolean"}
         whom |= {"since": "text-single", "match": "text-single", "network": "text-single", "dry_run": "boolean"}
-        assert remove.kinds == {**whom, "keep_out": "text-single", "reason": "text-single"}
+        assert remove.kinds == {**whom, "keep_out_for": "text-single", "reason": "text-single"}
         assert remove.actions == {"complete", "prev"}
         people = remove.options("jid")
         assert "Alice" in people["alice@localhost"] and "inside" in people["alice@localhost"]

@@ -15,7 +15,7 @@ from lab.component import program
 from lab.process import environment
 from storm import PASSWORD, ROOM, guests, outcomes, policy, storm, until
 
-QUIET = ("[policy.password.guesses]", "free = 10000", "room_free = 10000")
+QUIET = ("[policy.password.guesses]", "burst = 10000", "room_burst = 10000")
 
 
 def log(vestibule, *arguments):

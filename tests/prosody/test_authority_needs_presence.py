@@ -21,7 +21,7 @@ preset = "{SECRET}"
 jids = ["chair@localhost"]
 [[room]]
 match = "soon-*"
-removal = {{ keep_out = "2 seconds" }}
+removal = {{ keep_out_for = "2 seconds" }}
 [[room]]
 match = "again-*"
 password = {{ ask_again = "nobody" }}

@@ -60,7 +60,7 @@ async def test_another_machine_is_not_spoken_to_in_the_clear(start_prosody, star
 
 @pytest.mark.parametrize(
     ("text", "place"),
-    [("version = 1\n[policy\n", ":2:"), ("[policy.lobby]\nadmission = 7\n", ":2:13")],
+    [("version = 2\n[policy\n", ":2:"), ("[policy.lobby]\nadmission = 7\n", ":2:13")],
     ids=["no TOML", "a wrong type"],
 )
 def test_a_broken_file_does_not_start(start_prosody, start, text, place):

@@ -29,10 +29,10 @@ match = "knock-*"
 lobby = {{ admission = "lobby" }}
 [[room]]
 match = "hosted-*"
-access = {{ open = ["account"] }}
+access = {{ create = ["account"] }}
 [[room]]
 match = "guess-*"
-password = {{ guesses = {{ free = 2, delay = "20 seconds" }} }}
+password = {{ guesses = {{ burst = 2, delay = "20 seconds" }} }}
 """
 )
 PROMPT = "conference.passwordRequired"

@@ -17,7 +17,7 @@ POLICY = (
 source = "preset"
 preset = "{SECRET}"
 [policy.lobby]
-knocks = 2
+max_knocks = 2
 [[room]]
 match = "both-*"
 lobby = {{ admission = "password-and-lobby" }}

@@ -31,10 +31,10 @@ preset = "{PASSWORD}"
 [policy.lobby]
 admission = "password-or-lobby"
 [policy.access]
-open = ["account"]
+create = ["account"]
 [reload]
-percent = 100
-people = 1000
+max_removed_percent = 100
+max_removed = 1000
 """
 # Guests no more.
 STRICTER = POLICY.replace("[policy.access]", '[policy.access]\nenter = ["account"]')

@@ -32,7 +32,7 @@ match = "shut-*"
 close = {{ may_enter = ["service"], moderators_enter = false }}
 [[room]]
 match = "moment-*"
-removal = {{ keep_out = "never" }}
+removal = {{ keep_out_for = "never" }}
 [[room]]
 match = "operators-*"
 close = {{ by = "operator", reopen = "nobody" }}

@@ -10,7 +10,7 @@ import time
 from lab import Crowd
 from storm import PASSWORD, ROOM, guests, hear, outcomes, policy, storm, until
 
-QUIET = ("[policy.password.guesses]", "free = 10000", "room_free = 10000")
+QUIET = ("[policy.password.guesses]", "burst = 10000", "room_burst = 10000")
 
 
 def verdicts(vestibule):

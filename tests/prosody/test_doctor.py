@@ -13,11 +13,11 @@ from lab.settings import lua
 STRONG = note("f0c6a1d2b7e94835a6d1c0ffee5eed42")
 ACCOUNTS = """
 [policy.access]
-open = ["service", "operator", "account"]
+create = ["service", "operator", "account"]
 enter = ["service", "operator", "listed", "token", "account", "returning", "guest"]
 """
 FOCUS = """
-version = 1
+version = 2
 [[service]]
 domain = "conference.localhost"
 focus = "focus@localhost"
@@ -155,7 +155,7 @@ GROUPS = {
             },
         },
         SERVICE
-        + "[policy.access]\nopen = ['everyone']\n[doctor]\nignore = ['conflict-resolve', 'nonsense']\n",
+        + "[policy.access]\ncreate = ['everyone']\n[doctor]\nignore = ['conflict-resolve', 'nonsense']\n",
         {
             "open-registration": "anybody may register",
             "c2s-unencrypted": "guest.localhost",

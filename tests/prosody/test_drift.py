@@ -24,7 +24,7 @@ def policy(every="1 second", repair="password lobby access ban moderators", line
         SERVICE
         + f"""
 [policy.access]
-open = ["everyone"]
+create = ["everyone"]
 persistent = false
 [policy.password]
 source = "preset"

@@ -16,7 +16,7 @@ source = "preset"
 preset = "{SECRET}"
 [[room]]
 match = "untold-*"
-password = {{ tell = false, change = "nobody" }}
+password = {{ show_to_moderators = false, change = "nobody" }}
 [[room]]
 match = "quiet-*"
 permissions = {{ chat = ["moderator"] }}

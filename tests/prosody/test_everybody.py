@@ -25,10 +25,10 @@ operators = ["root@localhost"]
 source = "preset"
 preset = "{SECRET}"
 [policy.lobby]
-knocks = 1000
+max_knocks = 1000
 [[room]]
 match = "never-*"
-removal = {{ keep_out = "never" }}
+removal = {{ keep_out_for = "never" }}
 [[room]]
 match = "observed-*"
 modes = {{ removal = "observe" }}
@@ -288,7 +288,7 @@ async def test_who_is_sent_back_has_to_be_let_in_again(door, name):
             assert knocked.condition == "registration-required", knocked
             door.component.restart()
         decision = await door.decision(kind="join", room=room, verdict="hold")
-        assert decision["rule"] == "removal.keep_out"
+        assert decision["rule"] == "removal.keep_out_for"
         second = await crowd.connect("bob@localhost")
         assert (await second.join(room, "Robert", SECRET)).condition == "registration-required"
         (reply,) = [each for each in read(door, "admit", room, bob.bare)["people"] if each["found"] == "waits"]
@@ -351,7 +351,7 @@ async def test_where_removals_are_observed_nobody_is_sent_back_and_that_is_said(
     async with Crowd(door.server) as crowd:
         room, alice = await meeting(door, crowd, "observed")
         said = say(door, "hold", room, "Alice", code=1)
-        assert "the mode of `removal.keep_out` is \"observe\"" in said, said
+        assert "the mode of `removal.keep_out_for` is \"observe\"" in said, said
 
 
 # In the room

@@ -17,7 +17,7 @@ POLICY = (
 [policy]
 operators = ["root@localhost"]
 [policy.access]
-open = "default"
+create = "default"
 [policy.password]
 source = "preset"
 preset = "{SECRET}"
@@ -29,7 +29,7 @@ match = "encrypted-*"
 access = {{ trust_loopback = false }}
 [[room]]
 match = "guests-*"
-access = {{ open = ["guest"], enter = ["guest"] }}
+access = {{ create = ["guest"], enter = ["guest"] }}
 [[room]]
 match = "afar-*"
 access = {{ enter = ["federated"] }}

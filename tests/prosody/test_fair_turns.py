@@ -23,7 +23,7 @@ REGISTER = "http://jabber.org/protocol/muc#register"
 JOIN = "<presence{sender} to='{room}/M'><x xmlns='http://jabber.org/protocol/muc'/></presence>"
 POLICY = policy(
     "[policy.access]",
-    'open = ["account", "federated", "guest"]',
+    'create = ["account", "federated", "guest"]',
     "[policy.moderators]",
     'assign = ["opener"]',
 )

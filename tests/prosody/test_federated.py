@@ -20,7 +20,7 @@ POLICY = (
 [policy]
 operators = ["root@{STRANGERS}"]
 [policy.access]
-open = ["account", "operator"]
+create = ["account", "operator"]
 [policy.password]
 source = "preset"
 preset = "{SECRET}"

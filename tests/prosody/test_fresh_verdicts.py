@@ -18,7 +18,7 @@ preset = "{SECRET}"
 admission = "password"
 [[room]]
 match = "guess-*"
-password = {{ source = "preset", preset = "{SECRET}", guesses = {{ free = 3, delay = "1 minute" }} }}
+password = {{ source = "preset", preset = "{SECRET}", guesses = {{ burst = 3, delay = "1 minute" }} }}
 [[room]]
 match = "three-*"
 close = {{ at_occupants = 3 }}

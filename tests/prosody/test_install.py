@@ -112,9 +112,9 @@ def test_the_installed_policy_is_valid_and_is_never_overwritten(root):
     policy.write_text(text.replace("/etc/vestibule/component-secret", ""))
     checked = subprocess.run([root / "usr/local/bin/vestibule", "check", policy], capture_output=True, text=True)
     assert checked.returncode == 0, checked.stderr
-    policy.write_text("version = 1 # mine\n")
+    policy.write_text("version = 2 # mine\n")
     deploy(root)
-    assert policy.read_text() == "version = 1 # mine\n"
+    assert policy.read_text() == "version = 2 # mine\n"
 
 
 def test_beside_jitsi_the_gate_is_among_its_modules(tmp_path):

@@ -43,10 +43,10 @@ match = "invited-*"
 access = {{ enter = ["service", "listed"] }}
 [[room]]
 match = "team-*"
-access = {{ open = ["account"] }}
+access = {{ create = ["account"] }}
 [[room]]
 match = "hosted-*"
-access = {{ open = ["listed"] }}
+access = {{ create = ["listed"] }}
 [[room]]
 match = "locked-*"
 lobby = {{ admission = "password" }}
@@ -55,7 +55,7 @@ match = "knocking-*"
 lobby = {{ admission = "lobby", max_waiting = 1 }}
 [[room]]
 match = "tiring-*"
-lobby = {{ admission = "lobby", knocks = 1 }}
+lobby = {{ admission = "lobby", max_knocks = 1 }}
 [[room]]
 match = "chaired-*"
 moderators = {{ assign = ["listed"] }}

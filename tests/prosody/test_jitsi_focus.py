@@ -194,7 +194,7 @@ async def test_administrators_of_the_server_own_rooms_only_where_prosody_says_so
     """`component_admins_as_room_owners`: what Prosody itself makes of them passes the door."""
     options = {"admins": ADMINS, "component_admins_as_room_owners": own}
     server = start(Meet(prosody_version, accounts=True, options=options))
-    start_vestibule(server, MEET_SERVICE + '[policy.access]\nopen = ["everyone"]\n')
+    start_vestibule(server, MEET_SERVICE + '[policy.access]\ncreate = ["everyone"]\n')
     async with JitsiCrowd(server) as crowd:
         room = f"room@{server.service}"
         alice, password = await opened(crowd, room)

@@ -44,7 +44,7 @@ match = "alike-*"
 names = {{ unique = "nobody" }}
 [[room]]
 match = "busy-*"
-lobby = {{ knocks = 2 }}
+lobby = {{ max_knocks = 2 }}
 [[room]]
 match = "small-*"
 lobby = {{ max_waiting = 1 }}
@@ -162,7 +162,7 @@ async def test_whoever_is_turned_away_may_knock_again_but_not_for_ever(meet, rel
             bob = await crowd.reload(bob) if reloads else bob
         limited = await bob.enter(room)
         assert limited.shown == "destroyed" and "asked to join too often" in limited.text
-        await meet.decision(kind="join", room=room, rule="lobby.knocks", verdict="deny")
+        await meet.decision(kind="join", room=room, rule="lobby.max_knocks", verdict="deny")
 
 
 async def test_the_lobby_takes_no_more_than_the_file_says(meet):

@@ -7,7 +7,7 @@ POLICY = (
     MEET_SERVICE
     + """
 [policy.access]
-open = ["account"]
+create = ["account"]
 [policy.moderators]
 assign = ["account"]
 [policy.lobby]

@@ -20,7 +20,7 @@ password = {{ change = "nobody" }}
 [[room]]
 match = "guessed-*"
 lobby = {{ admission = "password" }}
-password = {{ guesses = {{ free = 1, delay = "1 minute" }} }}
+password = {{ guesses = {{ burst = 1, delay = "1 minute" }} }}
 [[room]]
 match = "chosen-*"
 password = {{ source = "creator" }}

@@ -39,7 +39,7 @@ match = "still-*"
 chat = ["moderator"]
 rename = ["moderator"]
 audio = ["moderator"]
-desktop = []
+screen_share = []
 """
 JITSI = "http://jitsi.org/jitmeet"
 JIBRI = "http://jitsi.org/protocol/jibri"

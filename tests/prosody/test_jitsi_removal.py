@@ -19,7 +19,7 @@ source = "preset"
 preset = "{SECRET}"
 [[room]]
 match = "rescued-*"
-lobby = {{ rescue = ["knocker"], rescue_after = "1 second" }}
+lobby = {{ unattended = ["knocker"], unattended_after = "1 second" }}
 moderators = {{ successors = ["guest"], succession_after = "never" }}
 """
 )
@@ -78,7 +78,7 @@ async def test_who_forgets_his_ticket_has_to_knock_whatever_he_knows(meet):
         outcome = await again.admitted(room)
         assert outcome.joined, outcome
         decision = (await meet.decisions(kind="join", room=room, verdict="hold"))[0]
-        assert decision["rule"] == "removal.keep_out"
+        assert decision["rule"] == "removal.keep_out_for"
 
 
 @needs_jitsi_plugins

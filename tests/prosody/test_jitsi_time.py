@@ -19,11 +19,11 @@ match = "brief-*"
 limits = {{ duration = "3 seconds", warn_before = "2 seconds" }}
 [[room]]
 match = "wave-*"
-limits = {{ wave_strangers = 2, wave_calm = "2 seconds" }}
+limits = {{ flood_strangers = 2, flood_calm = "2 seconds" }}
 [[room]]
 match = "bare-*"
 lobby = {{ admission = "password" }}
-limits = {{ wave_strangers = 2, wave_calm = "2 seconds" }}
+limits = {{ flood_strangers = 2, flood_calm = "2 seconds" }}
 [[room]]
 match = "never-*"
 hours = {{ open = ["mon 00:00-00:01"] }}
@@ -106,7 +106,7 @@ async def test_a_wave_of_guests_waits_in_the_lobby_until_it_is_calm(meet):
         await said(alice, room, "new ones now have to be let in")
         stopped = await third.enter(room, SECRET)
         assert (stopped.shown, stopped.lobby) == ("lobby", lobby)
-        await meet.decision(kind="join", room=room, verdict="hold", rule="limits.wave_strangers")
+        await meet.decision(kind="join", room=room, verdict="hold", rule="limits.flood_strangers")
         assert (await third.knock(lobby)).joined
         alice.approve(room, await alice.knocker(lobby, third.nick))
         assert (await third.admitted(room)).joined

@@ -16,7 +16,7 @@ POLICY = (
     + """
 [[room]]
 match = "members-*"
-access = { open = ["account"] }
+access = { create = ["account"] }
 """
 )
 FORGED = [

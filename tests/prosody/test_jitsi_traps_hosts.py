@@ -23,7 +23,7 @@ MEET = {
     "authentication": "token",
     "host_options": TOKENS,
 }
-POLICY = MEET_SERVICE + PRESET + '[policy.access]\nopen = ["everyone"]\n'
+POLICY = MEET_SERVICE + PRESET + '[policy.access]\ncreate = ["everyone"]\n'
 
 
 async def host(crowd, room, name="Carol"):

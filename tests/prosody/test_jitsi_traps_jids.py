@@ -16,10 +16,10 @@ POLICY = (
     + """
 [[room]]
 match = "board-*"
-access = { open = ["account"] }
+access = { create = ["account"] }
 [[room]]
 match = "café-*"
-access = { open = ["account"] }
+access = { create = ["account"] }
 """
 )
 STRANGER = ("prompt", "lobby")

@@ -19,10 +19,10 @@ match = "both-*"
 lobby = { admission = "password-and-lobby" }
 [[room]]
 match = "few-*"
-password = { guesses = { free = 2, delay = "30 seconds" } }
+password = { guesses = { burst = 2, delay = "30 seconds" } }
 [[room]]
 match = "flood-*"
-password = { guesses = { room_free = 3, delay = "30 seconds" } }
+password = { guesses = { room_burst = 3, delay = "30 seconds" } }
 [[room]]
 match = "plain-*"
 lobby = { admission = "password" }
@@ -131,7 +131,7 @@ async def test_guesses_are_counted_where_the_lobby_hides_them(meet):
         await eve.request(room)
         assert [(await eve.join(room, password=guess)).shown for guess in "ab"] == ["prompt"] * 2
         assert not (await eve.join(room, password=SECRET)).joined
-        await meet.decision(room=room, jid=eve.bare, rule="password.guesses.free")
+        await meet.decision(room=room, jid=eve.bare, rule="password.guesses.burst")
         assert eve.bare not in await alice.list_affiliation(room, "member")
         assert (await inside(crowd, room, "Bob")).occupants(room)
 

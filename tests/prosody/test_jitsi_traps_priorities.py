@@ -35,7 +35,7 @@ MEET = {
     "authentication": "token" if jitsi_plugins.plugins() else "anonymous",
     "host_options": TOKENS,
 }
-POLICY = MEET_SERVICE + '[policy.access]\nopen = ["everyone"]\n'
+POLICY = MEET_SERVICE + '[policy.access]\ncreate = ["everyone"]\n'
 PRE_CREATE, PRE_JOIN = "muc-room-pre-create", "muc-occupant-pre-join"
 OWNER = "iq-set/bare/http://jabber.org/protocol/muc#owner:query"
 ADMIN = "iq-set/bare/http://jabber.org/protocol/muc#admin:query"

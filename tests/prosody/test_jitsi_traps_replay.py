@@ -17,11 +17,11 @@ POLICY = (
     + """
 [[room]]
 match = "flood-*"
-password = { guesses = { room_free = 3, delay = "30 seconds" } }
+password = { guesses = { room_burst = 3, delay = "30 seconds" } }
 lobby = { admission = "password" }
 [[room]]
 match = "members-*"
-access = { open = ["account"] }
+access = { create = ["account"] }
 """
 )
 STRANGER = ("prompt", "lobby")

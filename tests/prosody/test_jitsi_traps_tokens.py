@@ -21,7 +21,7 @@ POLICY = (
     + PRESET
     + """
 [policy.access]
-open = ["everyone"]
+create = ["everyone"]
 [[room]]
 match = "plain-*"
 lobby = { admission = "password" }

@@ -17,7 +17,7 @@ MEET = {
 CHAIR = f"chair@{DOMAIN}"
 RECORDER = f"recorder@recorder.{DOMAIN}"
 POLICY = f"""
-version = 1
+version = 2
 [[service]]
 domain = "conference.{DOMAIN}"
 focus = "focus@auth.{DOMAIN}"

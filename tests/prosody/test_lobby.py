@@ -19,14 +19,14 @@ listed = ["listed@localhost"]
 jids = ["chair@localhost"]
 [[room]]
 match = "busy-*"
-lobby = {{ max_waiting = 1, knocks = 2 }}
+lobby = {{ max_waiting = 1, max_knocks = 2 }}
 [[room]]
 match = "brief-*"
 lobby = {{ wait = "1 second" }}
 [[room]]
 match = "moment-*"
 lobby = {{ admission = "lobby" }}
-removal = {{ keep_out = "never" }}
+removal = {{ keep_out_for = "never" }}
 """
     + "".join(f'[[room]]\nmatch = "{mode}-*"\nlobby = {{ admission = "{mode}" }}\n' for mode in MODES)
 )
@@ -157,7 +157,7 @@ async def test_nobody_knocks_too_often(door):
         refused = await guest.join(room, "Guest")
         assert (refused.type, refused.condition) == TOO_MUCH
         assert "too often" in refused.text
-        await door.decision(kind="join", room=room, rule="lobby.knocks", verdict="deny")
+        await door.decision(kind="join", room=room, rule="lobby.max_knocks", verdict="deny")
 
 
 async def test_no_more_wait_than_the_file_says(door):

@@ -23,7 +23,7 @@ preset = "{SECRET}"
 [[room]]
 match = "kept-*"
 access.persistent = "keep"
-access.open = ["account", "guest"]
+access.create = ["account", "guest"]
 [[room]]
 match = "fixed-*"
 password = {{ change = "nobody" }}

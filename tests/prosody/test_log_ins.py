@@ -23,7 +23,7 @@ POLICY = (
     SERVICE
     + """
 [policy.access]
-open = ["everyone"]
+create = ["everyone"]
 [[provider]]
 name = "lab_named"
 proves = "account"
@@ -389,7 +389,7 @@ GATEWAY = "gateway.localhost"
 
 async def test_a_gateway_speaks_for_its_own_users_only(start_prosody, start_vestibule):
     """Also where the server lets it give any sender."""
-    operators = f'[policy]\noperators = ["root@localhost", "root@{GATEWAY}"]\n[policy.access]\nopen = ["everyone"]\n'
+    operators = f'[policy]\noperators = ["root@localhost", "root@{GATEWAY}"]\n[policy.access]\ncreate = ["everyone"]\n'
     secret = {"component_secret": "gateway", "validate_from_addresses": False}
     server = start_prosody(extra_hosts=f'Component "{GATEWAY}"\n{assignments(secret, chr(9))}')
     component = start_vestibule(server, SERVICE + operators)

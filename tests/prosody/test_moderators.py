@@ -17,7 +17,7 @@ preset = "{SECRET}"
 jids = ["chair@localhost"]
 [[room]]
 match = "anybody-*"
-access = {{ open = ["everyone"] }}
+access = {{ create = ["everyone"] }}
 [[room]]
 match = "account-*"
 moderators = {{ assign = ["account"] }}

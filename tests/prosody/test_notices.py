@@ -27,7 +27,7 @@ match = "silent-*"
 permissions = {{ chat = [] }}
 [[room]]
 match = "untold-*"
-password = {{ tell = false }}
+password = {{ show_to_moderators = false }}
 [text]
 language = "de"
 [text.de]

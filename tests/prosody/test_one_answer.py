@@ -25,7 +25,7 @@ match = "password-*"
 lobby = {{ admission = "password" }}
 [[room]]
 match = "refused-*"
-access = {{ open = ["operator"] }}
+access = {{ create = ["operator"] }}
 """
 )
 LINKED = "External component successfully authenticated"

@@ -10,7 +10,7 @@ POLICY = (
     SERVICE
     + f"""
 [policy.access]
-open = ["guest", "account"]
+create = ["guest", "account"]
 [policy.password]
 source = "preset"
 preset = "{SECRET}"

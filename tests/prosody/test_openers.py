@@ -8,7 +8,7 @@ from lab.component import OPENS_BY_DEFAULT, program
 from lab.meet import MEET_SERVICE, MeetDoor
 from lab.meet_settings import DOMAIN
 
-EMPTY = "version = 1\n"
+EMPTY = "version = 2\n"
 POLICY = SERVICE + OPENS_BY_DEFAULT
 MEET_POLICY = MEET_SERVICE + OPENS_BY_DEFAULT
 
@@ -35,7 +35,7 @@ def test_a_file_that_says_nothing_of_it_is_not_warned_of(tmp_path, file):
 
 
 async def test_what_the_file_says_holds(door):
-    door.enforce(SERVICE + '[policy.access]\nopen = ["guest"]\n')
+    door.enforce(SERVICE + '[policy.access]\ncreate = ["guest"]\n')
     try:
         async with Crowd(door.server) as crowd:
             guest = await crowd.connect("guest.localhost")

@@ -115,11 +115,11 @@ async def test_who_is_removed_stays_out_as_long_as_is_said(start_prosody, start_
     vestibule = start_vestibule(server := start_prosody(), policy())
     async with Crowd(server) as crowd:
         _, bob = await meeting(crowd, "alice", "bob")
-        read(vestibule, "remove", TEA, bob.bare, "--keep-out", "3 days")
+        read(vestibule, "remove", TEA, bob.bare, "--keep-out-for", "3 days")
         await bob.wait_for(lambda s: s.type == "unavailable" and 110 in s.statuses)
         back = await bob.join(TEA, "Bob", PASSWORD)
         assert (back.condition, "days" in back.text or "72 hours" in back.text) == ("forbidden", True), back
-        assert vestibule.run("remove", TEA, bob.bare, "--keep-out", "soon").returncode == 2
+        assert vestibule.run("remove", TEA, bob.bare, "--keep-out-for", "soon").returncode == 2
 
 
 async def test_many_rooms_end_by_one_command(start_prosody, start_vestibule):

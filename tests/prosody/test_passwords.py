@@ -35,18 +35,18 @@ match = "unmoderated-*"
 moderators = {{ assign = ["nobody"] }}
 [[room]]
 match = "silent-*"
-password = {{ tell = false }}
+password = {{ show_to_moderators = false }}
 [[room]]
 match = "guess-*"
-password = {{ {PRESET}, guesses = {{ free = 2, delay = "1 second" }} }}
+password = {{ {PRESET}, guesses = {{ burst = 2, delay = "1 second" }} }}
 lobby = {{ admission = "password" }}
 [[room]]
 match = "flood-*"
-password = {{ {PRESET}, guesses = {{ room_free = 3, delay = "20 seconds" }} }}
+password = {{ {PRESET}, guesses = {{ room_burst = 3, delay = "20 seconds" }} }}
 lobby = {{ admission = "password" }}
 [[room]]
 match = "floodlobby-*"
-password = {{ {PRESET}, guesses = {{ room_free = 3, delay = "20 seconds" }} }}
+password = {{ {PRESET}, guesses = {{ room_burst = 3, delay = "20 seconds" }} }}
 """
 )
 
@@ -96,7 +96,7 @@ async def test_a_room_keeps_its_password_to_itself(door, name):
         refused = await alice.wait_for(lambda seen: seen.name == "message" and seen.error)
         assert refused.error[1] == "forbidden"
         assert not any(is_told(seen, room) for seen in alice.seen)
-        await door.decision(kind="command", room=room, rule="password.tell", verdict="deny")
+        await door.decision(kind="command", room=room, rule="password.show_to_moderators", verdict="deny")
 
 
 async def test_whoever_asks_is_told_alone(door):
@@ -201,7 +201,7 @@ async def test_a_guesser_has_to_wait_and_then_may_try_again(door):
             outcome = await eve.join(room, "Eve", typed)
             assert (outcome.type, outcome.condition) == ("wait", "resource-constraint")
             assert "try again in" in outcome.text
-        await door.decision(kind="join", room=room, rule="password.guesses.free", verdict="deny")
+        await door.decision(kind="join", room=room, rule="password.guesses.burst", verdict="deny")
         await asyncio.sleep(1.05)
         assert (await eve.join(room, "Eve", SECRET)).joined
 

@@ -25,11 +25,11 @@ def texts():
     before = policy(*board)
     after = policy(
         "[policy.access]",
-        'open = ["everyone"]',
+        'create = ["everyone"]',
         'listed = ["dave@localhost"]',
         "[reload]",
-        "people = 0",
-        "percent = 0",
+        "max_removed = 0",
+        "max_removed_percent = 0",
         "[[ban]]",
         'jid = "bob@localhost"',
         'reason = "known to the operator alone"',

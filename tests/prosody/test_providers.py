@@ -49,7 +49,7 @@ POLICY = (
     NAMED
     + """
 [policy.access]
-open = ["everyone"]
+create = ["everyone"]
 [[provider]]
 name = "lab_homemade"
 proves = "guest"
@@ -141,7 +141,7 @@ async def test_what_a_log_in_proves(meet, who):
 
 
 async def test_of_a_provider_of_which_nobody_has_heard_the_file_has_to_say_what_it_proves(meet):
-    meet.enforce(NAMED + '[policy.access]\nopen = ["everyone"]\n')
+    meet.enforce(NAMED + '[policy.access]\ncreate = ["everyone"]\n')
     try:
         status = meet.component.run("status")
         assert status.returncode == 1 and "NOT READY" in status.stdout
@@ -364,7 +364,7 @@ async def test_a_token_is_for_the_rooms_of_its_tenant(meet, name):
 
 async def test_a_token_for_another_room_opens_nothing(prosody_version):
     """The focus opens a room for whoever asked it: what that person's token is for is asked then."""
-    policy = MEET_SERVICE + '[policy.access]\nopen = ["token"]\n'
+    policy = MEET_SERVICE + '[policy.access]\ncreate = ["token"]\n'
     options = {"app_id": APP, "app_secret": SECRET, "allow_empty_token": True}
     door = MeetDoor(
         prosody_version,

@@ -19,7 +19,7 @@ POLICY = (
 [audit]
 every = "never"
 [policy.access]
-open = ["account", "operator"]
+create = ["account", "operator"]
 [policy.password]
 required = false
 [policy.lobby]

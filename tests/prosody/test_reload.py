@@ -94,7 +94,7 @@ async def test_a_broken_file_leaves_the_running_policy_and_says_where(start_pros
     async with Crowd(server) as crowd:
         alice, bob = await meeting(crowd, "bob")
         before = revision(vestibule)
-        text = policy(*BAN_BOB, "[policy.access]", 'open = ["everyone"]', "encrypted = 17")
+        text = policy(*BAN_BOB, "[policy.access]", 'create = ["everyone"]', "encrypted = 17")
         vestibule.write_config(text)
         line = text.split("\n").index("encrypted = 17") + 1
         place = f"component.toml:{line}:13"
@@ -115,13 +115,13 @@ async def test_a_broken_file_leaves_the_running_policy_and_says_where(start_pros
 
 
 async def test_reloads_in_a_storm_refuse_nobody(start_prosody, start_vestibule):
-    vestibule = start_vestibule(server := start_prosody(), policy("[reload]", "percent = 100"))
+    vestibule = start_vestibule(server := start_prosody(), policy("[reload]", "max_removed_percent = 100"))
     async with Crowd(server) as crowd:
         (alice,) = await meeting(crowd)
         people = await guests(crowd, 40)
         marks = storm(people)
         for number in range(5):
-            vestibule.write_config(policy("[policy.access]", f'refused_rooms = ["never-{number}"]', "[reload]", "percent = 100"))
+            vestibule.write_config(policy("[policy.access]", f'refused_rooms = ["never-{number}"]', "[reload]", "max_removed_percent = 100"))
             vestibule.reload()
             await asyncio.sleep(0.1)
         answers = await outcomes(people, marks)
@@ -159,7 +159,7 @@ async def test_a_reload_reaches_the_gate_too(start_prosody, start_vestibule):
 async def test_a_reload_that_would_remove_too_many_is_refused_unless_it_is_forced(
     start_prosody, start_vestibule
 ):
-    few = ("[reload]", "people = 1", "percent = 40")
+    few = ("[reload]", "max_removed = 1", "max_removed_percent = 40")
     vestibule = start_vestibule(server := start_prosody(), policy(*few))
     async with Crowd(server) as crowd:
         alice, bob, carol = await meeting(crowd, "bob", "carol")

@@ -14,7 +14,7 @@ def files():
     valid = []
     for number in range(8):
         enter = ('["everyone"]', '["account"]')[number % 2]
-        lines = ["[policy.access]", *["#"] * (number * 3), f"enter = {enter}", "[reload]", "percent = 100"]
+        lines = ["[policy.access]", *["#"] * (number * 3), f"enter = {enter}", "[reload]", "max_removed_percent = 100"]
         valid.append("#\n" * number + policy(*lines))
     return valid
 

@@ -17,7 +17,7 @@ source = "preset"
 preset = "{SECRET}"
 [[room]]
 match = "soon-*"
-removal = {{ keep_out = "2 seconds" }}
+removal = {{ keep_out_for = "2 seconds" }}
 [[room]]
 match = "open-*"
 lobby = {{ admission = "open" }}
@@ -59,7 +59,7 @@ async def test_who_was_kicked_stays_out_whatever_he_knows(door, name):
         other_session = await crowd.connect("bob@localhost")
         stays_out(await other_session.join(room, "Robert", SECRET))
         decision = await door.decision(kind="join", room=room, verdict="deny")
-        assert (decision["rule"], decision["denial"]) == ("removal.keep_out", "removed")
+        assert (decision["rule"], decision["denial"]) == ("removal.keep_out_for", "removed")
 
 
 async def test_who_was_kicked_may_enter_other_rooms(door):

@@ -18,7 +18,7 @@ source = "preset"
 preset = "{SECRET}"
 [[room]]
 match = "never-*"
-removal = {{ keep_out = "never" }}
+removal = {{ keep_out_for = "never" }}
 """
 )
 NOBODY = "nobody of that address is inside or waits"

@@ -23,7 +23,7 @@ STAFF = {
 CAFE = {f"{CONFIG}persistentroom": True, f"{CONFIG}publicroom": True}
 GATE = ["vestibule_gate", "muc_mam"]
 # Everything as the file shows it by default, but for what a test says.
-POLICY = SERVICE + '[policy.access]\nopen = ["account", "guest"]\n'
+POLICY = SERVICE + '[policy.access]\ncreate = ["account", "guest"]\n'
 # Prints what a file of Prosody's storage holds, a line for each value.
 DUMP = """
 local function walk(value, path, out)

@@ -18,8 +18,8 @@ operators = ["root@localhost"]
 source = "preset"
 preset = "{PASSWORD}"
 [policy.password.guesses]
-free = 10000
-room_free = 10000
+burst = 10000
+room_burst = 10000
 """
 )
 ROOM = "room@conference.localhost"

@@ -13,13 +13,13 @@ POLICY = (
 source = "preset"
 preset = "{SECRET}"
 [policy.lobby]
-rescue_after = "1 second"
+unattended_after = "1 second"
 [policy.moderators]
 succession_after = "1 second"
 [[room]]
 match = "alone-*"
 moderators = {{ succession_after = "never" }}
-lobby = {{ rescue = [] }}
+lobby = {{ unattended = [] }}
 [[room]]
 match = "patient-*"
 moderators = {{ succession_after = "3 seconds" }}
@@ -121,7 +121,7 @@ async def test_an_account_that_waits_is_let_in_and_moderates(door):
         assert (await bob.join(room, "Bob")).presence.item["role"] == "moderator"
         (done,) = await events(door, room)
         assert (done["done"], done["people"]) == ("admitted", [bob.bare])
-        assert done["rule"] == "lobby.rescue"
+        assert done["rule"] == "lobby.unattended"
         answer_knock(bob, room, await knock(bob, room, "First"), True)
         await invited(first, room)
 
@@ -156,7 +156,7 @@ async def test_without_a_rescue_people_wait_and_the_operator_is_told(door):
         await alice.leave(room, "Alice")
         await guest.join(room, "Guest")
         (done,) = await events(door, room)
-        assert (done["done"], done["rule"]) == ("nothing", "lobby.rescue")
+        assert (done["done"], done["rule"]) == ("nothing", "lobby.unattended")
         await asyncio.sleep(1.5)
         assert not [seen for seen in guest.seen if seen.name == "message"]
         # Whoever comes back finds him waiting.

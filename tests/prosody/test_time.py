@@ -43,7 +43,7 @@ match = "small-*"
 limits = { occupants = 2 }
 [[room]]
 match = "wave-*"
-limits = { wave_strangers = 2, wave_within = "1 minute", wave_calm = "2 seconds" }
+limits = { flood_strangers = 2, flood_within = "1 minute", flood_calm = "2 seconds" }
 [[room]]
 match = "few-*"
 limits = { rooms_per_opener = 2 }
@@ -211,10 +211,10 @@ async def test_a_wave_of_strangers_has_to_knock_until_it_is_calm(door):
         assert (await guests[0].join(room, "G0", SECRET)).joined
         assert (await guests[1].join(room, "G1", SECRET)).joined
         await said(alice, room, "new ones now have to be let in")
-        assert (await timer(door, room, "raised"))["rule"] == "limits.wave_strangers"
+        assert (await timer(door, room, "raised"))["rule"] == "limits.flood_strangers"
         held = await guests[2].join(room, "G2", SECRET)
         assert held.condition == "registration-required"
-        await door.decision(kind="join", room=room, verdict="hold", rule="limits.wave_strangers")
+        await door.decision(kind="join", room=room, verdict="hold", rule="limits.flood_strangers")
         # People who are known are no strangers.
         assert (await bob.join(room, "Bob", SECRET)).joined
         await guests[0].leave(room, "G0")
@@ -223,7 +223,7 @@ async def test_a_wave_of_strangers_has_to_knock_until_it_is_calm(door):
         await invited(guests[2], room)
         assert (await guests[2].join(room, "G2")).joined
         await said(alice, room, "Unknown people can join as before")
-        assert (await timer(door, room, "lowered"))["rule"] == "limits.wave_strangers"
+        assert (await timer(door, room, "lowered"))["rule"] == "limits.flood_strangers"
         assert (await guests[3].join(room, "G3", SECRET)).joined
         assert not [seen for seen in bob.seen if "have to be let in" in (seen.body or "")]
 

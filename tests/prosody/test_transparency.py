@@ -22,7 +22,7 @@ SECRET = "nine mild copper harbors"
 COMMON = f"""{SERVICE}
 [policy]
 access.hidden = false
-removal.keep_out = "never"
+removal.keep_out_for = "never"
 """
 POLICIES = {
     "open": COMMON + "lobby.admission = 'open'\npassword.required = false\nclose.hold_until = []\n",

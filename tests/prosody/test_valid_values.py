@@ -12,7 +12,7 @@ SERVER = {
     "plugin_paths": [Path(__file__).parent / "modules"],
     "muc_options": {"modules_enabled": ["vestibule_gate", "lab_drift", "muc_mam"]},
 }
-POLICY = SERVICE + "\n[policy.access]\nopen = ['guest', 'account']\n"
+POLICY = SERVICE + "\n[policy.access]\ncreate = ['guest', 'account']\n"
 HISTORY = "muc#roomconfig_historylength"
 DEFAULT_HISTORY = "muc#roomconfig_defaulthistorymessages"
 WHOIS = "muc#roomconfig_whois"

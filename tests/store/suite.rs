@@ -56,7 +56,7 @@ fn everything() -> Entry {
         attempt_kind: Some("join".into()),
         class: Some("guest".into()),
         verdict: Some("deny".into()),
-        rule: Some("access.open".into()),
+        rule: Some("access.create".into()),
         line: Some(41),
         denial: Some("not-open".into()),
         observed: true,
@@ -121,7 +121,7 @@ pub(crate) fn entries_are_found_by_each_of_their_columns(database: impl Database
     assert_eq!(found(person("bob")), [0]);
     assert!(found(person("ob")).is_empty());
     let rule = |rule| Query { rule: some(rule), ..Query::default() };
-    assert_eq!(found(rule("access.open")), [0]);
+    assert_eq!(found(rule("access.create")), [0]);
     assert_eq!(found(rule("access")), [0, 40]);
     assert!(found(rule("acces")).is_empty());
     assert_eq!(found(Query { verdict: some("deny"), ..Query::default() }), [0]);

@@ -530,11 +530,11 @@ fn limits() -> impl Strategy<Value = Limits> {
                 set.occupants.value,
                 set.rooms.value,
                 set.rooms_per_opener.value,
-                set.wave_strangers.value,
+                set.flood_strangers.value,
             ) = numbers;
             (set.duration.value, set.without_moderator.value, set.warn_before.value) = times;
-            set.wave_within.value = within;
-            set.wave_calm.value = calm;
+            set.flood_within.value = within;
+            set.flood_calm.value = calm;
             limits
         })
 }
@@ -563,7 +563,7 @@ prop_compose! {
         let keys = [
             &mut settings.name_length, &mut settings.description_length,
             &mut settings.subject_length, &mut settings.history_max,
-            &mut settings.max_occupants_least, &mut settings.max_occupants_most,
+            &mut settings.max_occupants_min, &mut settings.max_occupants_max,
         ];
         for (key, bound) in keys.into_iter().zip(bounds) {
             key.value = bound;
@@ -587,7 +587,7 @@ prop_compose! {
             (vec(select(&Become::ALL[..]), 0..4), people(), domains(), who(), who(), who(), who(), who()),
         (password, moderator, at, after, may_enter, moderators_enter, by, reopen) in
             (any::<bool>(), any::<bool>(), 0_u32..6, option::of(duration()), classes(), any::<bool>(), who(), who()),
-        (successors, succession_after, rescue, rescue_after) in
+        (successors, succession_after, rescue, unattended_after) in
             (classes(), option::of(duration()), vec(select(&Rescue::ALL[..]), 0..4), duration()),
         (chat, rename, audio, record, dial, e2ee) in
             (permitted(), permitted(), permitted(), permitted(), permitted(), select(&E2ee::ALL[..])),
@@ -604,7 +604,7 @@ prop_compose! {
         Arc::make_mut(&mut rules.password).required.value = required;
         Arc::make_mut(&mut rules.password).source.value = source;
         Arc::make_mut(&mut rules.password).change.value = change;
-        Arc::make_mut(&mut rules.password).tell.value = tell;
+        Arc::make_mut(&mut rules.password).show_to_moderators.value = tell;
         Arc::make_mut(&mut rules.password).bypass.value = skip_password;
         Arc::make_mut(&mut rules.lobby).admission.value = admission;
         Arc::make_mut(&mut rules.lobby).bypass.value = skip_lobby;
@@ -630,8 +630,8 @@ prop_compose! {
         Arc::make_mut(&mut rules.password).ask_again.value = ask_again;
         Arc::make_mut(&mut rules.moderators).successors.value = successors;
         Arc::make_mut(&mut rules.moderators).succession_after.value = succession_after;
-        Arc::make_mut(&mut rules.lobby).rescue.value = rescue;
-        Arc::make_mut(&mut rules.lobby).rescue_after.value = rescue_after;
+        Arc::make_mut(&mut rules.lobby).unattended.value = rescue;
+        Arc::make_mut(&mut rules.lobby).unattended_after.value = unattended_after;
         Arc::make_mut(&mut rules.close).hold_until.value = Conditions { password, moderator };
         Arc::make_mut(&mut rules.close).at_occupants.value = at;
         Arc::make_mut(&mut rules.close).after.value = after;
@@ -639,7 +639,7 @@ prop_compose! {
         Arc::make_mut(&mut rules.close).moderators_enter.value = moderators_enter;
         Arc::make_mut(&mut rules.close).by.value = by;
         Arc::make_mut(&mut rules.close).reopen.value = reopen;
-        Arc::make_mut(&mut rules.access).open.value =
+        Arc::make_mut(&mut rules.access).create.value =
             if everybody { Opening::Classes(ClassSet::ALL) } else { open };
         Arc::make_mut(&mut rules.access).enter.value = if everybody { ClassSet::ALL } else { enter };
         Arc::make_mut(&mut rules.access).listed.value.jids = listed;
@@ -648,7 +648,7 @@ prop_compose! {
         Arc::make_mut(&mut rules.access).trust_loopback.value = trust_loopback;
         Arc::make_mut(&mut rules.access).hidden.value = Some(hidden);
         Arc::make_mut(&mut rules.access).persistent.value = persistent;
-        Arc::make_mut(&mut rules.removal).keep_out.value = keep_out;
+        Arc::make_mut(&mut rules.removal).keep_out_for.value = keep_out;
         Arc::make_mut(&mut rules.removal).by.value = recognised_by;
         rules.settings = Arc::new(settings);
         rules.hours = Arc::new(hours);

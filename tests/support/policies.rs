@@ -100,7 +100,7 @@ fn rules(name: &str) -> Option<Rules> {
     let by_operator = (Who::Operator, 31);
     match name {
         "default" | "unbanned" | "told" => {}
-        "told-no-password" => Arc::make_mut(&mut rules.password).tell.value = false,
+        "told-no-password" => Arc::make_mut(&mut rules.password).show_to_moderators.value = false,
         "password-and-lobby" => {
             Arc::make_mut(&mut rules.lobby).admission.value = Admission::PasswordAndLobby
         }
@@ -140,8 +140,8 @@ fn rules(name: &str) -> Option<Rules> {
             settings.description_length.set(100, 34);
             settings.subject_length.set(30, 35);
             settings.history_max.set(20, 36);
-            settings.max_occupants_least.set(2, 37);
-            settings.max_occupants_most.set(50, 38);
+            settings.max_occupants_min.set(2, 37);
+            settings.max_occupants_max.set(50, 38);
             settings.languages.set(choices(&["de", "pt-br"]), 32);
             settings.whois_choices.set(choices(&["moderators"]), 32);
             settings.private_message_choices.set(choices(&["moderators", "none"]), 32);
@@ -174,7 +174,7 @@ fn rules(name: &str) -> Option<Rules> {
         "by-nobody" => Arc::make_mut(&mut rules.moderators).assign.value = Vec::new(),
         "locked" => {
             Arc::make_mut(&mut rules.password).change.set(Who::Nobody, 30);
-            Arc::make_mut(&mut rules.password).tell.value = false;
+            Arc::make_mut(&mut rules.password).show_to_moderators.value = false;
             Arc::make_mut(&mut rules.moderators).grant.set(Who::Nobody, 30);
             Arc::make_mut(&mut rules.moderators).revoke.set(Who::Nobody, 30);
             Arc::make_mut(&mut rules.moderators).remove.set(Who::Nobody, 30);
@@ -197,7 +197,7 @@ fn rules(name: &str) -> Option<Rules> {
         }
         "members" => {
             let people = [Class::Operator, Class::Listed, Class::Token, Class::Account];
-            Arc::make_mut(&mut rules.access).open.value = Opening::Classes(ClassSet::of(&people));
+            Arc::make_mut(&mut rules.access).create.value = Opening::Classes(ClassSet::of(&people));
             Arc::make_mut(&mut rules.access).enter.value =
                 ClassSet::of(&people).with(Class::Federated);
             Arc::make_mut(&mut rules.access).rooms.value = Some(globs(&["tea", "team-*"]));
@@ -207,7 +207,7 @@ fn rules(name: &str) -> Option<Rules> {
             Arc::make_mut(&mut rules.access).enter.value = ClassSet::of(&[Class::Account])
         }
         "tokens-open" => {
-            Arc::make_mut(&mut rules.access).open.value =
+            Arc::make_mut(&mut rules.access).create.value =
                 Opening::Classes(ClassSet::of(&[Class::Token]))
         }
         "listed-enter" => {
@@ -223,7 +223,7 @@ fn rules(name: &str) -> Option<Rules> {
         "exceptions" => {
             Arc::make_mut(&mut rules.lobby).admission.value = Admission::PasswordAndLobby
         }
-        "removal-of-the-moment" => Arc::make_mut(&mut rules.removal).keep_out.set(None, 40),
+        "removal-of-the-moment" => Arc::make_mut(&mut rules.removal).keep_out_for.set(None, 40),
         "removal-by-ticket" => Arc::make_mut(&mut rules.removal).by.value = vec![By::Ticket],
         "webinar" | "webinar with exceptions" => {
             let listed = Permitted { classes: ClassSet::of(&[Class::Listed]), moderators: true };
@@ -233,7 +233,7 @@ fn rules(name: &str) -> Option<Rules> {
             permissions.private.set(Permitted { moderators: false, ..listed }, 51);
             permissions.rename.set(Permitted { classes: ClassSet::NONE, ..listed }, 52);
             permissions.audio.set(listed, 53);
-            permissions.desktop.set(Permitted::MODERATORS, 50);
+            permissions.screen_share.set(Permitted::MODERATORS, 50);
             permissions.record.set(Permitted { moderators: false, ..listed }, 54);
             permissions.dial.set(Permitted::EVERYONE, 55);
         }
@@ -277,7 +277,7 @@ fn rules(name: &str) -> Option<Rules> {
             limits.rooms.set(10, 62);
         }
         "waves" | "waves-password" | "waves-open" | "waves-both" => {
-            Arc::make_mut(&mut rules.limits).wave_strangers.set(3, 65);
+            Arc::make_mut(&mut rules.limits).flood_strangers.set(3, 65);
             Arc::make_mut(&mut rules.lobby).admission.value = match name {
                 "waves-password" => Admission::Password,
                 "waves-open" => Admission::Open,

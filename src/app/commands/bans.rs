@@ -716,7 +716,7 @@ mod tests {
     fn nobody_is_banned_whom_the_server_needs_however_the_domain_is_spelt() {
         for written in ["b\u{FC}cher.example", "xn--bcher-kva.example"] {
             let text = format!(
-                "version = 1\n[[service]]\ndomain = \"rooms.example.org\"\ntrusted = [\"bot@{written}\"]\n\
+                "version = 2\n[[service]]\ndomain = \"rooms.example.org\"\ntrusted = [\"bot@{written}\"]\n\
                  [policy]\noperators = [\"root@{written}\"]\n"
             );
             let environment = Environment::default();

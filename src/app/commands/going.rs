@@ -59,7 +59,7 @@ impl Removing<'_> {
             (Out::Kept, Found::Inside) => Some(Done::Removed),
             (Out::Kept, Found::Waits) => Some(Done::Rejected),
             (Out::Kept, Found::Refused | Found::Left | Found::Known) => {
-                self.rules.keep_out.value.map(|_| Done::KeptOut)
+                self.rules.keep_out_for.value.map(|_| Done::KeptOut)
             }
             (Out::Held, Found::Inside) => Some(Done::Held),
             (Out::Held, Found::Waits | Found::Refused | Found::Left | Found::Known) => {
@@ -113,8 +113,8 @@ pub(super) fn removes(
 /// The rules on removals of a room, with the time that a request names.
 pub(super) fn with_time(rules: &Removal, asked: &ForPeople) -> Removal {
     let mut removal = rules.clone();
-    if let Some(time) = &asked.keep_out {
-        removal.keep_out.value = Some(time.time());
+    if let Some(time) = &asked.keep_out_for {
+        removal.keep_out_for.value = Some(time.time());
     }
     removal
 }

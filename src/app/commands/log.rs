@@ -204,7 +204,7 @@ mod tests {
             id: Some("c41-19".into()),
             attempt_kind: Some("join".into()),
             verdict: Some("deny".into()),
-            rule: Some("password.guesses.free".into()),
+            rule: Some("password.guesses.burst".into()),
             line: Some(41),
             denial: Some("too-many-guesses".into()),
             ..entry(Kind::Decision)
@@ -212,7 +212,7 @@ mod tests {
         assert_eq!(
             line(&denied),
             "1970-01-01 00:00:00Z  tea@conference.example.org  bob@example.org (Bob\u{fffd}[2J\u{fffd})  \
-             join: deny by password.guesses.free (line 41): Too many wrong passwords. Please try again in …. [c41-19]"
+             join: deny by password.guesses.burst (line 41): Too many wrong passwords. Please try again in …. [c41-19]"
         );
     }
 

@@ -337,7 +337,7 @@ mod tests {
                 "dry_run",
                 "moderators",
                 "reason",
-                "keep_out"
+                "keep_out_for"
             ]
         );
     }

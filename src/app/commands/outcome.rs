@@ -215,7 +215,7 @@ pub(super) fn is_kept(
     (policy, removal): (&Policy, &Removal),
     after: Option<&LiveRoom>,
 ) -> Option<bool> {
-    let live = after.filter(|_| removal.keep_out.value.is_some())?;
+    let live = after.filter(|_| removal.keep_out_for.value.is_some())?;
     let record = live.view.record.as_ref();
     let is_kept = |record| is_kept_out(record, removal, &person.who, now());
     Some(!is_free(policy, live, person) && record.is_some_and(is_kept))
@@ -230,11 +230,11 @@ pub(super) fn is_banned(policy: &Policy, live: &LiveRoom, jid: &BareJid, who: &R
 /// Why nobody is kept out of a room of these rules.
 pub(super) fn why_never(rules: &Rules) -> String {
     let mut switched = rules.modes.switched();
-    match switched.find(|(switch, _)| switch.name == "removal.keep_out") {
+    match switched.find(|(switch, _)| switch.name == "removal.keep_out_for") {
         Some((_, mode)) => {
-            format!("the mode of `removal.keep_out` is \"{}\" for this room", mode.value.name())
+            format!("the mode of `removal.keep_out_for` is \"{}\" for this room", mode.value.name())
         }
-        None => "`removal.keep_out` is \"never\" for this room".to_owned(),
+        None => "`removal.keep_out_for` is \"never\" for this room".to_owned(),
     }
 }
 

@@ -113,7 +113,7 @@ impl Operator {
         // Where the file requires none, a room asks for one of its own alone.
         let kept = if rules.password.required.value { source } else { Source::Creator };
         let notice = (Audience::Moderators, Notice::PasswordChanged);
-        let tells = rules.password.tell.value;
+        let tells = rules.password.show_to_moderators.value;
         let change = |live: &LiveRoom| {
             let record = live.view.record.clone();
             let record = record.map(|record| record.with_password(kept));

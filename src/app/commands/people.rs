@@ -163,7 +163,7 @@ pub struct Remove {
     /// How long they stay out of this room, like "30 minutes", instead of what the file says
     #[arg(long, value_name = "LENGTH")]
     #[schemars(with = "Option<schema::Length>")]
-    pub keep_out: Option<Length>,
+    pub keep_out_for: Option<Length>,
 }
 
 impl Verb for Remove {
@@ -178,8 +178,8 @@ impl Verb for Remove {
     }
 
     async fn run(self, call: &Call<'_>) -> Result<PeopleDone, Failure> {
-        let Self { whom, moderators, reason, keep_out } = self;
-        let asked = ForPeople { moderators, reason, keep_out, ..whom.into() };
+        let Self { whom, moderators, reason, keep_out_for } = self;
+        let asked = ForPeople { moderators, reason, keep_out_for, ..whom.into() };
         call.remove(Out::Kept, &asked, call.deed).await
     }
 }
@@ -237,7 +237,7 @@ pub(super) struct ForPeople {
     /// What they are told; `None`: words of the command's own.
     pub(super) reason: Option<String>,
     /// How long they stay out of this room; `None`: as the room's rules say.
-    pub(super) keep_out: Option<Length>,
+    pub(super) keep_out_for: Option<Length>,
 }
 
 impl From<Whom> for ForPeople {
@@ -295,8 +295,8 @@ impl Operator {
         deed: &Deed,
     ) -> Result<PeopleDone, Failure> {
         let rules = self.rules(&asked.room);
-        let is_never = rules.removal.keep_out.value.is_none();
-        if is_never && (asked.keep_out.is_some() || out == Out::Held) {
+        let is_never = rules.removal.keep_out_for.value.is_none();
+        if is_never && (asked.keep_out_for.is_some() || out == Out::Held) {
             let instead = if out == Out::Held { "remove" } else { "ban" };
             return Err(conflict(format!(
                 "{}, so nobody is kept out of it: {instead} them from it instead",
@@ -315,7 +315,7 @@ impl Operator {
             if !plan.people.is_empty() {
                 return Ok(plan);
             }
-            Err(conflict(match removal.keep_out.value {
+            Err(conflict(match removal.keep_out_for.value {
                 Some(_) => format!(
                     "`{jid}` is not inside and does not wait, and no removal keeps out operators and services of the file: \
                      take them out of it to keep them out"

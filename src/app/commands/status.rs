@@ -76,7 +76,7 @@ impl Operator {
                     opening: hello.map(|hello| {
                         opening(
                             desk.policy(),
-                            desk.policy().base.access.open.value,
+                            desk.policy().base.access.create.value,
                             domain,
                             &hello.hosts,
                         )
@@ -130,7 +130,7 @@ fn opening(policy: &Policy, open: Opening, service: &str, hosts: &Hosts) -> Stri
     let nobody = policy.nobody_logs_in(service, hosts);
     let classes: Vec<_> = open.classes(nobody).iter().map(Class::name).collect();
     let why = match open {
-        Opening::Classes(_) => "access.open".to_owned(),
+        Opening::Classes(_) => "access.create".to_owned(),
         Opening::Default if nobody => "nobody logs in to this server".to_owned(),
         Opening::Default => {
             let hosts = policy.login_hosts(service, hosts);

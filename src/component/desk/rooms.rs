@@ -183,5 +183,5 @@ impl Desk {
 fn waves(rules: &Rules) -> Option<&Limits> {
     let observed = rules.observed.as_ref().map(|rules| &rules.limits);
     let limits = [Some(&rules.limits), observed].into_iter().flatten();
-    limits.map(|limits| &**limits).find(|limits| limits.wave_strangers.value > 0)
+    limits.map(|limits| &**limits).find(|limits| limits.flood_strangers.value > 0)
 }

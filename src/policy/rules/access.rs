@@ -59,7 +59,7 @@ family! {
     /// The rules on access.
     "access": Access {
         /// Who may open rooms: classes, like ["account"]; or "default": not guests, but where nobody logs in to the server.
-        open: Opening = Opening::Default, opening(),
+        create: Opening = Opening::Default, opening(),
             rule r#"People of this class do not open rooms here. By default (`"default"`) that is guests and federated people; where nobody logs in to the server with an account or a token, guests open rooms. Hosts of services do not count: that of the focus, those with service accounts only, and with Jitsi the `localhost` that Debian ships, those that its options name, and those without an account."#
             [off Opening::Classes(ClassSet::ALL)];
         /// Who may enter rooms at all.
@@ -267,9 +267,9 @@ pub(in crate::policy) fn enter(case: &Case<'_>) -> Option<Opinion> {
 /// Returns whether the requester may open this room.
 pub(in crate::policy) fn open(case: &Case<'_>) -> Option<Opinion> {
     let access = &case.rules.access;
-    let may = access.open.value.classes(case.room.nobody_logs_in);
+    let may = access.create.value.classes(case.room.nobody_logs_in);
     if !may.meets(case.classes) {
-        let rule = access.open.rule();
+        let rule = access.create.rule();
         let denial = if log_in_helps(case, may) { Denial::LogInToOpen } else { Denial::MayNotOpen };
         return Some(Opinion::deny(rule, denial));
     }

@@ -145,11 +145,13 @@ pub(in crate::policy) fn count(case: &Case<'_>, effects: &mut Effects) {
 pub(in crate::policy) fn command(case: &Case<'_>, word: Word) -> Opinion {
     let rules = case.rules;
     match word {
-        Word::Password if rules.password.tell.value => {
-            let who = rules.password.tell.with(Who::Moderator);
+        Word::Password if rules.password.show_to_moderators.value => {
+            let who = rules.password.show_to_moderators.with(Who::Moderator);
             require(case, &who, Denial::MayNotKnow)
         }
-        Word::Password => Opinion::deny(rules.password.tell.rule(), Denial::MayNotKnow),
+        Word::Password => {
+            Opinion::deny(rules.password.show_to_moderators.rule(), Denial::MayNotKnow)
+        }
         Word::Close => require(case, &rules.close.by, Denial::MayNotClose),
         Word::Reopen => require(case, &rules.close.reopen, Denial::MayNotClose),
         Word::Unknown => Opinion::deny(fixed::COMMAND.at(0), Denial::UnknownWord),

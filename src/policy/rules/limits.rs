@@ -40,13 +40,13 @@ family! {
             rule "There are so many rooms on the server."
             [off 0; Undescribed];
         /// When so many strangers (guests, people of other servers) come into a room ... (0: any number may)
-        wave_strangers: u32 = 0, whole(0..=1000),
+        flood_strangers: u32 = 0, whole(0..=1000),
             rule "Many strangers came in within a short time: further ones have to knock, even with the right password, and the lobby that was put up for it stays up."
             [off 0; Undescribed];
         /// ... within this time, further ones have to knock, even with the right password ...
-        wave_within: Duration = Duration::from_secs(60), duration(SECOND);
+        flood_within: Duration = Duration::from_secs(60), duration(SECOND);
         /// ... until none has come for so long.
-        wave_calm: Duration = Duration::from_secs(600), duration(SECOND);
+        flood_calm: Duration = Duration::from_secs(600), duration(SECOND);
     }
 }
 

@@ -89,23 +89,23 @@ family! {
         /// How long a person may wait.
         wait: Duration = Duration::from_secs(600), duration(SECOND);
         /// Knocks of one person at one room ...
-        knocks: u32 = 5, whole(1..=10_000),
+        max_knocks: u32 = 5, whole(1..=10_000),
             rule "This address or account has knocked too often."
             [off UNLIMITED; Undescribed];
         /// ... within this time.
-        knock_window: Duration = Duration::from_secs(300), duration(SECOND);
+        max_knocks_per: Duration = Duration::from_secs(300), duration(SECOND);
         /// What is tried, in this order, for people who have waited that long while nobody inside can let them in:
         /// "occupant" makes a moderator of the successor (`moderators.successors`) who has been inside longest,
         /// "knocker" lets in, as a moderator, the successor who has waited longest, "refuse" turns all who wait away
         /// in words. Empty: the log says that they wait.
-        rescue: Vec<Rescue> = Rescue::ALL.to_vec(), ordered(),
+        unattended: Vec<Rescue> = Rescue::ALL.to_vec(), ordered(),
             rule "People waited, and nobody inside could let them in: a person inside moderates now, or a person who waited was let in as a moderator, or all who waited were turned away."
             [switch |rules| {
                 let lobby = Arc::make_mut(&mut rules.lobby);
-                (lobby.rescue.value, lobby.rescue_after.value) = (Vec::new(), Duration::MAX);
+                (lobby.unattended.value, lobby.unattended_after.value) = (Vec::new(), Duration::MAX);
             }; Undescribed];
         /// That long; counted again when the last moderator leaves.
-        rescue_after: Duration = Duration::from_secs(60), duration(SECOND);
+        unattended_after: Duration = Duration::from_secs(60), duration(SECOND);
     }
     also {
         /// Who comes in is left to the room: its own password, its list of members and its lobby count, and none of
@@ -229,7 +229,7 @@ pub(in crate::policy) fn enter(case: &Case<'_>, credential: Credential, effects:
         effects.affiliation = Some(Affiliation::Member);
         effects.role = Some(Role::Participant);
     }
-    if moderates && case.room.has_password && rules.password.tell.value {
+    if moderates && case.room.has_password && rules.password.show_to_moderators.value {
         effects.notices.push((Audience::RequesterJoined, Notice::Password));
     }
     permissions::entered(case, moderates, effects);
@@ -289,7 +289,7 @@ pub(in crate::policy) fn wait(case: &Case<'_>, credential: Credential, effects: 
 
 /// Returns how long the room takes no password from strangers.
 fn room_pressure(case: &Case<'_>) -> Option<Duration> {
-    let limit = case.rules.password.guesses.room_free.value;
+    let limit = case.rules.password.guesses.room_burst.value;
     case.pressure.room.filter(|_| limit < UNLIMITED)
 }
 
@@ -330,8 +330,8 @@ fn guessed_too_often(case: &Case<'_>, credential: Credential) -> Option<Opinion>
     if credential == Credential::None {
         return None;
     }
-    let wait = case.pressure.guesses.filter(|_| guesses.free.value < UNLIMITED)?;
-    let rule = guesses.free.rule();
+    let wait = case.pressure.guesses.filter(|_| guesses.burst.value < UNLIMITED)?;
+    let rule = guesses.burst.rule();
     Some(Opinion::deny(rule, Denial::TooManyGuesses { wait }))
 }
 
@@ -340,7 +340,7 @@ fn ask_for_password(case: &Case<'_>, credential: Credential) -> Opinion {
     if credential != Credential::None
         && let Some(wait) = room_pressure(case)
     {
-        let rule = password.guesses.room_free.rule();
+        let rule = password.guesses.room_burst.rule();
         return Opinion::deny(rule, Denial::TooManyGuesses { wait });
     }
     let rule =
@@ -374,8 +374,8 @@ pub(in crate::policy) fn knock(case: &Case<'_>) -> Opinion {
     if !can_wait(case) {
         return Opinion::deny(rule(case), Denial::NoLobby);
     }
-    if let Some(wait) = case.pressure.knocks.filter(|_| lobby.knocks.value < UNLIMITED) {
-        let rule = lobby.knocks.rule();
+    if let Some(wait) = case.pressure.knocks.filter(|_| lobby.max_knocks.value < UNLIMITED) {
+        let rule = lobby.max_knocks.rule();
         return Opinion::deny(rule, Denial::TooManyKnocks { wait });
     }
     let most = lobby.max_waiting.value;

@@ -127,14 +127,35 @@ pub static SWITCHES: LazyLock<Vec<Switch>> = LazyLock::new(|| {
     collect.0
 });
 
-/// Rules, and the keys that they are, by the names that they had before, with the name that each has now.
-pub const RENAMED: [(&str, &str); 3] = [
-    ("limits.wave", "limits.wave_strangers"),
+/// Keys of the file, and the rules named after them, by the names that they had before, with the name that each has now.
+pub const RENAMED: [(&str, &str); 24] = [
+    ("access.open", "access.create"),
+    ("limits.wave", "limits.flood_strangers"),
+    ("limits.wave_calm", "limits.flood_calm"),
+    ("limits.wave_strangers", "limits.flood_strangers"),
+    ("limits.wave_within", "limits.flood_within"),
+    ("lobby.knock_window", "lobby.max_knocks_per"),
+    ("lobby.knocks", "lobby.max_knocks"),
+    ("lobby.rescue", "lobby.unattended"),
+    ("lobby.rescue_after", "lobby.unattended_after"),
     ("moderators.become", "moderators.assign"),
-    ("password.guesses", "password.guesses.free"),
+    ("password.guesses", "password.guesses.burst"),
+    ("password.guesses.forget", "password.guesses.reset_after"),
+    ("password.guesses.free", "password.guesses.burst"),
+    ("password.guesses.room_free", "password.guesses.room_burst"),
+    ("password.tell", "password.show_to_moderators"),
+    ("permissions.desktop", "permissions.screen_share"),
+    ("reload.people", "reload.max_removed"),
+    ("reload.percent", "reload.max_removed_percent"),
+    ("removal.keep_out", "removal.keep_out_for"),
+    ("reserved_nicks", "names.reserved"),
+    ("settings.max_occupants_least", "settings.max_occupants_min"),
+    ("settings.max_occupants_most", "settings.max_occupants_max"),
+    ("store.keep", "store.retention"),
+    ("store.keep_size", "store.max_size"),
 ];
 
-/// Returns the name that a renamed rule has now, or `None` of any other.
+/// Returns the name that a renamed key or rule has now, or `None` of any other.
 pub fn renamed(name: &str) -> Option<&'static str> {
     RENAMED.iter().find(|(before, _)| *before == name).map(|(_, now)| *now)
 }

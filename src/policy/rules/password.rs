@@ -94,11 +94,11 @@ family! {
             rule "Who may choose another password."
             [off Who::Anybody; Undescribed];
         /// Moderators are told the password when they come in, and when they write !password.
-        tell: bool = true, flag(),
+        show_to_moderators: bool = true, flag(),
             rule "Whether moderators are told the password, also by `!password`."
             [switch |rules| {
                 let password = Arc::make_mut(&mut rules.password);
-                (password.tell.value, password.hides) = (false, false);
+                (password.show_to_moderators.value, password.hides) = (false, false);
             }; Compared Undescribed];
         /// Who has to type the new password after it was changed, of people who came in by the one before: "everybody" (also
         /// who is inside at that time and comes back) or "nobody". Moderators, and who was let in from the lobby, need none.
@@ -114,7 +114,7 @@ family! {
         /// Passwords of the deny list are refused: `false` is what remains of `password.deny_list` when it is off.
         denies: bool = true,
         /// Where moderators are not told the password, the room's form does not show it: `false` is what remains of
-        /// `password.tell` when it is off.
+        /// `password.show_to_moderators` when it is off.
         hides: bool = true,
     }
 }
@@ -135,11 +135,11 @@ family! {
     /// How wrong passwords slow the guesser down.
     "password.guesses": Guesses {
         /// Wrong passwords that one person may type before having to wait.
-        free: u32 = 5, whole(0..=10_000),
+        burst: u32 = 5, whole(0..=10_000),
             rule "This address or account typed too many wrong passwords and has to wait; the right one does not help meanwhile."
             [off UNLIMITED; Undescribed];
         /// Wrong passwords, from all strangers together, after which a room takes no more from them for a while.
-        room_free: u32 = 50, whole(0..=1_000_000),
+        room_burst: u32 = 50, whole(0..=1_000_000),
             rule "Strangers together typed too many wrong passwords at this room; it takes none from strangers meanwhile."
             [off UNLIMITED; Undescribed];
         /// The first wait; each further wrong password doubles it.
@@ -147,7 +147,7 @@ family! {
         /// The longest wait.
         max_delay: Duration = Duration::from_secs(300), duration(MILLISECOND);
         /// Wrong passwords are forgotten so long after the last one.
-        forget: Duration = Duration::from_secs(900), duration(SECOND);
+        reset_after: Duration = Duration::from_secs(900), duration(SECOND);
     }
 }
 

@@ -101,7 +101,7 @@ family! {
             rule "Who may start the camera."
             [off Permitted::EVERYONE; Compared Undescribed];
         /// On Jitsi, who may share the screen.
-        desktop: Permitted = Permitted::EVERYONE, permitted(),
+        screen_share: Permitted = Permitted::EVERYONE, permitted(),
             rule "Who may share the screen."
             [off Permitted::EVERYONE; Compared Undescribed];
         /// On Jitsi, who may record, stream and transcribe.
@@ -146,7 +146,7 @@ fn permitted() -> Kind<Permitted> {
 impl Permissions {
     /// The media that not everybody may send.
     pub(in crate::policy) fn moderated(&self) -> Vec<Ability> {
-        let kinds = [self.audio, self.video, self.desktop];
+        let kinds = [self.audio, self.video, self.screen_share];
         let moderated = Ability::MEDIA.into_iter().zip(kinds);
         moderated
             .filter(|(_, permitted)| permitted.value.classes != ClassSet::ALL)
@@ -164,13 +164,13 @@ fn on(rules: &Rules, ability: Ability) -> (Rule, Permitted) {
         Ability::Rename => (permissions.rename.rule(), permissions.rename.value),
         Ability::Audio => (permissions.audio.rule(), permissions.audio.value),
         Ability::Video => (permissions.video.rule(), permissions.video.value),
-        Ability::Desktop => (permissions.desktop.rule(), permissions.desktop.value),
+        Ability::Desktop => (permissions.screen_share.rule(), permissions.screen_share.value),
         Ability::Form => (fixed::READING.at(0), Permitted::MODERATORS),
         Ability::Secret => {
-            let tell = rules.password.tell;
-            let is_shown = tell.value || !rules.password.hides;
+            let shown = rules.password.show_to_moderators;
+            let is_shown = shown.value || !rules.password.hides;
             let who = if is_shown { Permitted::MODERATORS } else { Permitted::OPERATORS };
-            (tell.rule(), who)
+            (shown.rule(), who)
         }
     }
 }
@@ -443,7 +443,7 @@ mod tests {
     #[test]
     fn operators_alone_read_a_password_that_is_told_to_nobody() {
         let mut rules = Rules::default();
-        Arc::make_mut(&mut rules.password).tell.value = false;
+        Arc::make_mut(&mut rules.password).show_to_moderators.value = false;
         let degree = |class| {
             let [.., form, secret] = may(&rules, ClassSet::of(&[class])).0;
             (form.name(), secret.name())

@@ -68,7 +68,7 @@ family! {
     /// The rules on those who were removed.
     "removal": Removal {
         /// Who was kicked or banned stays out of that room so long; after "never", they may come back and knock.
-        keep_out: Option<Duration> = Some(Duration::from_secs(3600)), duration_or_never(SECOND),
+        keep_out_for: Option<Duration> = Some(Duration::from_secs(3600)), duration_or_never(SECOND),
             rule "This person was removed from the room (kicked, banned, or by `vestibule remove`) and stays out for that time. Recognised by account, token or ticket, they are refused; by device or address alone, they have to knock, whatever else would let them in, unless they were let in or moderate. Letting them in or inviting them lifts it; operators are never kept out. A person who was sent back to the lobby by `vestibule hold` is recognised in the same way, and has to knock for that time, moderators by the file included, until they are let in. Who is removed has no authority from any session, and loses their affiliation until it is over or lifted: then it is given back."
             [off None; Compared Undescribed];
         /// What they are recognised by. One of "account", "token" and "ticket" (given to clients of Jitsi) keeps them out;
@@ -234,7 +234,7 @@ fn remember(
     (proof, knocks): (Proof, bool),
     now: Timestamp,
 ) {
-    let Some(time) = rules.keep_out.value else { return };
+    let Some(time) = rules.keep_out_for.value else { return };
     let until = SignedDuration::try_from(time).ok().and_then(|time| now.checked_add(time).ok());
     let until = until.unwrap_or(Timestamp::MAX);
     let until = Timestamp::from_second(until.as_second()).unwrap_or(until);
@@ -328,7 +328,7 @@ pub(in crate::policy) fn removed(case: &Case<'_>, who: &Requester, effects: &mut
 
 /// Returns how long a person who is removed now stays out.
 pub(in crate::policy) fn denial(case: &Case<'_>) -> Denial {
-    Denial::Removed { wait: case.rules.removal.keep_out.value.unwrap_or_default() }
+    Denial::Removed { wait: case.rules.removal.keep_out_for.value.unwrap_or_default() }
 }
 
 /// A person inside has opened the door to this person.
@@ -384,7 +384,7 @@ pub(in crate::policy) fn is_suspected(case: &Case<'_>) -> bool {
 fn recognised(case: &Case<'_>) -> Option<(Known, Timestamp)> {
     let rules = &case.rules.removal;
     let removed = case.room.record.as_ref().map(|record| &record.removed)?;
-    let is_off = rules.keep_out.value.is_none() || removed.is_empty();
+    let is_off = rules.keep_out_for.value.is_none() || removed.is_empty();
     if is_off || is_exempt(case.classes) {
         return None;
     }
@@ -408,7 +408,7 @@ fn recognised(case: &Case<'_>) -> Option<(Known, Timestamp)> {
 }
 
 fn rule(case: &Case<'_>) -> Rule {
-    case.rules.removal.keep_out.rule()
+    case.rules.removal.keep_out_for.rule()
 }
 
 /// A connection from this machine comes through a web server: its address would stand for everybody.
@@ -509,7 +509,7 @@ mod tests {
     #[test]
     fn a_removal_without_end_is_no_failure() {
         let mut rules = Removal::default();
-        rules.keep_out.value = Some(Duration::MAX);
+        rules.keep_out_for.value = Some(Duration::MAX);
         let mut record = record();
         keep_out(&mut record, &rules, &person("bob"), Proof::Account, at(0));
         assert_eq!(Record::read(&record.write()), Some(record));

@@ -158,11 +158,11 @@ family! {
             rule "Who may change how many may be inside."
             [off Who::Anybody];
         /// The least they may set ...
-        max_occupants_least: u32 = 0, whole(0..=1_000_000),
+        max_occupants_min: u32 = 0, whole(0..=1_000_000),
             rule "A moderator may not set fewer."
             [off 0];
         /// ... and the most.
-        max_occupants_most: u32 = 0, whole(0..=1_000_000),
+        max_occupants_max: u32 = 0, whole(0..=1_000_000),
             rule "A moderator may not set more."
             [off 0];
         /// Whether the room outlives its last occupant, where [policy.access] leaves that open: "account" (moderators who have an
@@ -282,7 +282,7 @@ fn beyond(case: &Case<'_>, setting: FormField, to: &To) -> Option<(Rule, Denial)
             (most.value > 0 && is_more).then_some((rule, denial))
         }
         (FormField::MaxOccupants, To::Number(number)) => {
-            let (least, most) = (rules.max_occupants_least, rules.max_occupants_most);
+            let (least, most) = (rules.max_occupants_min, rules.max_occupants_max);
             if most.value > 0 && number.is_none_or(|number| number > most.value) {
                 let rule = most.rule();
                 Some((rule, Denial::SettingTooHigh { setting, most: most.value }))

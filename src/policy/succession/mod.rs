@@ -161,7 +161,7 @@ impl Scene<'_> {
         }
         if !self.is_attended() {
             for one in &self.waiting {
-                add(self.unattended(one), self.rules.lobby.rescue_after.value);
+                add(self.unattended(one), self.rules.lobby.unattended_after.value);
             }
         }
         moments
@@ -191,14 +191,14 @@ impl Scene<'_> {
     fn rescue(&self) -> Option<Plan> {
         let lobby = &self.rules.lobby;
         let is_overdue =
-            |one: &Since<'_>| self.has_passed(self.unattended(one), lobby.rescue_after.value);
+            |one: &Since<'_>| self.has_passed(self.unattended(one), lobby.unattended_after.value);
         if self.is_attended() || !self.waiting.iter().any(is_overdue) {
             return None;
         }
         // Where people are to wait for the first moderator, they do.
         let is_early =
             self.rules.close.hold_until.value.moderator && self.moderated_until.is_none();
-        let remedy = lobby.rescue.value.iter().find_map(|way| match way {
+        let remedy = lobby.unattended.value.iter().find_map(|way| match way {
             Rescue::Occupant if is_early => None,
             Rescue::Occupant => self.heir(|who| self.would_admit(who)).map(Remedy::Promote),
             Rescue::Knocker => self.knocker(is_early).map(Remedy::Admit),
@@ -208,7 +208,7 @@ impl Scene<'_> {
                 Some(Remedy::Refuse(all.collect()))
             }
         });
-        let rule = lobby.rescue.rule();
+        let rule = lobby.unattended.rule();
         match remedy {
             Some(remedy) => Some(Plan { rule, remedy }),
             None => (!is_early).then_some(Plan { rule, remedy: Remedy::Nobody }),

@@ -207,7 +207,7 @@ fn nobody_is_made_a_moderator_who_could_not_come_in() {
         assert_eq!(room.remedy(2000), Some(Remedy::Nobody), "{what}, inside");
         room.inside = vec![(guest(GUEST), 1)];
         room.waiting = vec![(bob, 1000)];
-        Arc::make_mut(&mut room.rules.lobby).rescue.value = vec![Rescue::Knocker];
+        Arc::make_mut(&mut room.rules.lobby).unattended.value = vec![Rescue::Knocker];
         assert_eq!(room.remedy(2000), Some(Remedy::Nobody), "{what}, at the door");
     }
     let mut room = Room::new(&[(guest(GUEST), 1)], &[(account(BOB), 1000)]);
@@ -224,15 +224,15 @@ fn the_steps_for_those_who_wait_are_tried_in_the_order_of_the_file() {
     Arc::make_mut(&mut room.rules.moderators).succession_after.value = None;
     assert_eq!(room.remedy(1059), None);
     assert_eq!(room.remedy(1060), promote(BOB));
-    assert_eq!(room.plan(1060).unwrap().rule.name, "lobby.rescue");
+    assert_eq!(room.plan(1060).unwrap().rule.name, "lobby.unattended");
     room.inside.remove(0);
     assert_eq!(room.remedy(1060), admit(EVE));
     room.waiting.pop();
     assert_eq!(room.remedy(1060), refuse(&[GUEST]));
-    Arc::make_mut(&mut room.rules.lobby).rescue.value = vec![Rescue::Refuse, Rescue::Occupant];
+    Arc::make_mut(&mut room.rules.lobby).unattended.value = vec![Rescue::Refuse, Rescue::Occupant];
     room.inside.push((account(BOB), 1));
     assert_eq!(room.remedy(1060), refuse(&[GUEST]));
-    Arc::make_mut(&mut room.rules.lobby).rescue.value = Vec::new();
+    Arc::make_mut(&mut room.rules.lobby).unattended.value = Vec::new();
     assert_eq!(room.remedy(1060), Some(Remedy::Nobody));
 }
 
@@ -257,9 +257,9 @@ fn nobody_is_rescued_before_the_moderators_have_had_the_time() {
 #[test]
 fn of_two_remedies_the_one_for_those_who_wait_comes_first() {
     let mut room = Room::new(&[(account(BOB), 1)], &[(guest(GUEST), 1000)]);
-    Arc::make_mut(&mut room.rules.lobby).rescue.value = vec![Rescue::Refuse];
+    Arc::make_mut(&mut room.rules.lobby).unattended.value = vec![Rescue::Refuse];
     assert_eq!(room.remedy(1060), refuse(&[GUEST]));
-    Arc::make_mut(&mut room.rules.lobby).rescue.value = Vec::new();
+    Arc::make_mut(&mut room.rules.lobby).unattended.value = Vec::new();
     assert_eq!(room.remedy(1060), promote(BOB), "where that helps nobody, the other");
 }
 
@@ -285,7 +285,7 @@ fn who_waits_takes_the_place_of_an_opener_who_never_came() {
     assert_eq!(room.remedy(2000), refuse(&[GUEST]), "people log in there");
     room.view.nobody_logs_in = true;
     assert_eq!(room.remedy(2000), admit(GUEST));
-    Arc::make_mut(&mut room.rules.access).open.value =
+    Arc::make_mut(&mut room.rules.access).create.value =
         Opening::Classes(ClassSet::of(&[Class::Account]));
     assert_eq!(room.remedy(2000), refuse(&[GUEST]));
 }

@@ -43,13 +43,13 @@ def openers_said(text):
     if not isinstance(access, dict) or "open" in access or OPENS_BY_DEFAULT in text:
         return text
     for found, said in [
-        (r"^\[policy\.access\]\n", f"[policy.access]\nopen = {OPENERS}\n"),
-        (r"^access = \{ ?", f"access = {{ open = {OPENERS}, "),
-        (r"^access\.", f"access.open = {OPENERS}\naccess."),
+        (r"^\[policy\.access\]\n", f"[policy.access]\ncreate = {OPENERS}\n"),
+        (r"^access = \{ ?", f"access = {{ create = {OPENERS}, "),
+        (r"^access\.", f"access.create = {OPENERS}\naccess."),
     ]:
         if access and re.search(found, text, re.MULTILINE):
             return re.sub(found, lambda _: said, text, count=1, flags=re.MULTILINE)
-    return f"{text}\n[policy.access]\nopen = {OPENERS}\n"
+    return f"{text}\n[policy.access]\ncreate = {OPENERS}\n"
 
 
 class Vestibule(Process):

@@ -13,7 +13,7 @@ from .process import Failed
 from .server import Prosody
 
 SERVICE = """
-version = 1
+version = 2
 [[service]]
 domain = "conference.localhost"
 """

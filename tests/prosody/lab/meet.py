@@ -10,7 +10,7 @@ from .process import HOST, free_port, wait_until
 from .server import Prosody
 
 MEET_SERVICE = f"""
-version = 1
+version = 2
 [[service]]
 domain = "conference.{DOMAIN}"
 focus = "focus@auth.{DOMAIN}"
