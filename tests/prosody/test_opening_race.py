@@ -58,7 +58,7 @@ async def test_one_of_two_hundred_opens_and_nobody_is_in_before_the_password_is(
 async def test_with_the_shipped_file_one_opens_and_the_others_knock(start_prosody, start_vestibule):
     server = start_prosody(**WITNESS)
     shipped = (REPOSITORY / "component.toml").read_text()
-    start_vestibule(server, shipped.replace('open = "default"', 'open = ["everyone"]'))
+    start_vestibule(server, shipped.replace('create = "default"', 'create = ["everyone"]'))
     async with Crowd(server) as crowd:
         people = await guests(crowd, CROWD)
         marks = storm(people, password=None)

@@ -40,7 +40,7 @@ def openers_said(text):
     except tomllib.TOMLDecodeError:
         return text
     access = policy.get("access", {})
-    if not isinstance(access, dict) or "open" in access or OPENS_BY_DEFAULT in text:
+    if not isinstance(access, dict) or "create" in access or OPENS_BY_DEFAULT in text:
         return text
     for found, said in [
         (r"^\[policy\.access\]\n", f"[policy.access]\ncreate = {OPENERS}\n"),
