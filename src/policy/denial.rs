@@ -134,7 +134,7 @@ denials! {
     /// This requester may not enter.
     MayNotEnter =>
         "may-not-enter", "cancel" "not-allowed", Words,
-        "You cannot join meetings on this server.";
+        "You cannot join meetings on this server. Please ask the person who invited you.";
     /// The same, but a person who logs in may.
     LogInToEnter =>
         "log-in-to-enter", "cancel" "not-allowed", LogIn,
@@ -168,7 +168,7 @@ denials! {
     /// A person would have to open the door, and there is no lobby to wait in.
     NoLobby =>
         "no-lobby", "auth" "registration-required", Words,
-        "This meeting is for invited people only.";
+        "This meeting is for invited people only. Please ask a moderator to invite you.";
     /// There are too many waiting.
     LobbyFull =>
         "lobby-full", "wait" "resource-constraint", Words,
@@ -222,7 +222,7 @@ denials! {
     /// Whether the room outlives its occupants is not the requester's to change.
     PersistenceLocked =>
         "persistence-locked", "cancel" "not-acceptable", Words,
-        "Whether an empty room is kept is set by the server.";
+        "The server decides whether an empty room is kept.";
     /// A setting is not the requester's to change.
     SettingLocked(FormField) like Self::SettingLocked(FormField::Name) =>
         "setting-locked", "cancel" "not-acceptable", Words,
@@ -321,7 +321,7 @@ denials! {
     /// No such word.
     UnknownWord =>
         "unknown-word", "modify" "bad-request", Words,
-        "This room understands !password, !close, !reopen, !admit all and !reject all.";
+        "Unknown command. This room understands !password, !close, !reopen, !admit all and !reject all.";
     /// Nobody is waiting in the lobby.
     NobodyWaits =>
         "nobody-waits", "cancel" "item-not-found", Words,
@@ -337,7 +337,7 @@ denials! {
     /// The room takes only clients that can encrypt end to end.
     E2eeNeeded =>
         "e2ee-needed", "cancel" "not-acceptable", Words,
-        "This meeting is end-to-end encrypted, and your client does not support that.";
+        "This meeting is end-to-end encrypted, and your client does not support that. Please join with one that does.";
     /// Nothing takes part that cannot encrypt end to end.
     E2eeOnly =>
         "e2ee-only", "cancel" "not-acceptable", Words,
@@ -356,7 +356,7 @@ denials! {
     /// The requester has opened as many rooms as one may.
     TooManyOwnRooms =>
         "too-many-own-rooms", "wait" "resource-constraint", Words,
-        "You have reached the number of meetings that one person can have. Please end one first.";
+        "You already have as many meetings as one person can have here. Please end one first.";
     /// There are as many rooms as may be.
     TooManyRooms =>
         "too-many-rooms", "wait" "resource-constraint", Words,

@@ -78,7 +78,7 @@ notices! {
         "say-ends-in", "This meeting ends in {left}.";
     /// The room ends: it was open for as long as a room may be.
     TimeIsUp =>
-        "say-time-is-up", "This meeting has reached the longest time allowed here.";
+        "say-time-is-up", "This meeting has ended because it reached the longest time allowed here.";
     /// The room ends: no moderator was inside for too long.
     NoModerator =>
         "say-no-moderator", "This meeting has ended because no moderator was left.";
@@ -105,10 +105,10 @@ notices! {
         "say-encrypted-only", "Only you can see this. This meeting admits only clients with end-to-end encryption; nothing is recorded and no phone can join. Please turn encryption on in your client: the server cannot.";
     /// The number of those who waited and were let in, to the person who asked for that.
     LetIn(u32) like Self::LetIn(2) =>
-        "say-let-in", "Everyone in the lobby was let in: {count}.";
+        "say-let-in", "Everyone in the lobby was let in ({count}).";
     /// The number of those who waited and were turned away.
     TurnedAway(u32) like Self::TurnedAway(2) =>
-        "say-turned-away", "Everyone in the lobby was turned away: {count}.";
+        "say-turned-away", "Everyone in the lobby was turned away ({count}).";
 }
 
 impl Notice {

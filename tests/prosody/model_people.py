@@ -322,7 +322,7 @@ class People(Model):
             self.require("nobody is answered, and waits", bool(people) and room not in self.suspended, False, text)
             self.require("who waits", waiting(after), waiting(before), text)
             return text
-        self.require("how many", answer.body, f"Everyone in the lobby was {'let in' if admits else 'turned away'}: {len(people)}.", text)
+        self.require("how many", answer.body, f"Everyone in the lobby was {'let in' if admits else 'turned away'} ({len(people)}).", text)
         self.require("who waits no more", waiting(before) - waiting(after), {(room, bare) for bare in people}, text)
         for bare in people:
             (self.admitted if admits else self.rejected)(room, bare)

@@ -21,8 +21,8 @@ password = {{ show_to_moderators = false, change = "nobody" }}
 match = "quiet-*"
 permissions = {{ chat = ["moderator"] }}
 """
-NOT_INSIDE = ("cancel", "not-acceptable", "You are not in this room.")
-NO_SUCH = ("cancel", "item-not-found", "You are not in this room.")
+NOT_INSIDE = ("cancel", "not-acceptable", "You are not in this room. Please join first.")
+NO_SUCH = ("cancel", "item-not-found", "You are not in this room. Please join first.")
 UNNAMED = ("cancel", "service-unavailable", "This room does not support this request.")
 NOT_TAKEN = ("cancel", "not-acceptable", UNNAMED[2])
 DISCO = "http://jabber.org/protocol/disco"
@@ -203,7 +203,7 @@ async def test_what_clients_ask_before_they_join_is_answered(door):
 
 
 def unreadable(name):
-    return ("modify", "not-acceptable", f"This value cannot be used here: {name}.")
+    return ("modify", "not-acceptable", f"This value is not allowed here: {name}.")
 
 
 INSIDE = {

@@ -122,7 +122,7 @@ REFUSALS = [
         "may-not-enter",
         "invited",
         ("cancel", "not-allowed"),
-        "You cannot join meetings on this server.",
+        "You cannot join meetings on this server. Please ask the person who invited you.",
     ),
     Refusal(
         "closed",

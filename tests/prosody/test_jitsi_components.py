@@ -35,7 +35,7 @@ match = "fixed-*"
 settings = {{ other = "operator" }}
 """
 JITSI = "http://jitsi.org/jitmeet"
-OUTSIDE = ("cancel", "not-acceptable", "You are not in this room.")
+OUTSIDE = ("cancel", "not-acceptable", "You are not in this room. Please join first.")
 MAY_NOT_WRITE = ("auth", "forbidden", "You cannot write in this meeting.")
 MAY_NOT_RECORD = ("auth", "forbidden", "You cannot record, stream or transcribe this meeting.")
 
