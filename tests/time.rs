@@ -10,12 +10,12 @@ mod any;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::tz::TimeZoneDatabase;
+use jiff::tz::{Offset, TimeZoneDatabase};
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use vestibule::policy::Rules;
 use vestibule::policy::attempt::RoomView;
-use vestibule::policy::hours::{AtEnd, Hours, Phase, Span};
+use vestibule::policy::hours::{AtEnd, Clock, Hours, Phase, Span};
 use vestibule::policy::notice::Notice;
 use vestibule::policy::record::{Closed, Record};
 use vestibule::policy::suspended::Suspended;
@@ -313,6 +313,12 @@ fn until_one(at_end: AtEnd) -> Room {
     })
 }
 
+/// The end of a room whose hours are over, until then, in UTC.
+fn hours_are_over(opens: &str) -> Deed {
+    let opens = Clock { local: opens.parse().unwrap(), offset: Offset::UTC };
+    Deed::End(Notice::HoursAreOver(Some(opens)))
+}
+
 #[test]
 fn when_the_hours_end_rooms_stay_or_close_or_end() {
     assert_eq!(until_one(AtEnd::Stay).live(99_999), []);
@@ -321,7 +327,7 @@ fn when_the_hours_end_rooms_stay_or_close_or_end() {
     let close = (3600, rule, Deed::Close(Closed::Hours));
     assert_eq!(until_one(AtEnd::Close).live(99_999), [(3300, rule, told), close]);
     let told = warning(3600, Notice::EndsIn(Duration::from_secs(300)));
-    let end = (3600, rule, Deed::End(Notice::HoursAreOver));
+    let end = (3600, rule, hours_are_over("2026-01-02T08:00:00"));
     assert_eq!(until_one(AtEnd::End).live(99_999), [(3300, rule, told), end]);
 }
 
@@ -334,14 +340,14 @@ fn what_is_opened_outside_of_the_hours_ends_with_the_next_ones() {
     room.record.opened = at("2026-01-01T13:00:00Z");
     assert_eq!(room.agenda(at("2026-01-01T20:00:01Z")).due, None, "opened as they ended");
     let due = room.agenda(at("2026-01-02T13:00:00Z")).due.unwrap();
-    assert_eq!(due.deed, Deed::End(Notice::HoursAreOver));
+    assert_eq!(due.deed, hours_are_over("2026-01-03T08:00:00"));
 }
 
 #[test]
 fn what_was_not_ended_in_time_is_ended_late_but_not_in_the_next_hours() {
     let room = until_one(AtEnd::End);
     let late = room.agenda(at("2026-01-01T23:00:00Z")).due.unwrap();
-    assert_eq!(late.deed, Deed::End(Notice::HoursAreOver));
+    assert_eq!(late.deed, hours_are_over("2026-01-02T08:00:00"));
     let next = room.agenda(at("2026-01-02T09:00:00Z"));
     assert_eq!((next.due, next.next), (None, Some(at("2026-01-02T12:55:00Z"))));
 }

@@ -139,7 +139,7 @@ return function (gate)
 
 	local function dismiss(room, bare, text)
 		local w = gate.lobby_queue.forget(room, bare);
-		text = text ~= "" and text or "Your request to enter " .. room.jid .. " was declined.";
+		text = text ~= "" and text or (gate.messages.of("gate-declined"));
 		if w then module:send(message(room, w.jid, "normal", text)); end
 		if gate.lobby.is_there() then gate.lobby.dismiss(room, bare, text); end
 	end

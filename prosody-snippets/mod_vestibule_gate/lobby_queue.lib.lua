@@ -21,7 +21,7 @@ return function (gate)
 	end
 
 	local knock_form = dataforms.new {
-		title = "Request to enter";
+		title = "Request to join";
 		{ name = "FORM_TYPE", type = "hidden", value = xmlns_request };
 		{ name = "muc#role", type = "list-single", label = "Role", value = "participant", options = { "participant" } };
 		{ name = "muc#jid", type = "jid-single", label = "Address" };
@@ -31,7 +31,9 @@ return function (gate)
 	};
 
 	local function send_knock(room, w, moderator)
-		module:send(gate.effects.message(room, moderator, "normal", w.nick .. " (" .. jid_bare(w.jid) .. ") asks to enter.")
+		local values = { nick = w.nick, address = jid_bare(w.jid) };
+		local text = gate.messages.of("gate-knock"):gsub("{(%a+)}", values);
+		module:send(gate.effects.message(room, moderator, "normal", text)
 			:add_child(knock_form:form({ ["muc#jid"] = w.jid, ["muc#roomnick"] = w.nick, ["vestibule#knock"] = w.id })));
 	end
 	local function send_knocks(room, moderator)

@@ -495,7 +495,7 @@ function queue.serve(e)
 		queue.hold(e.room, try, e, run_command, e);
 	elseif state == "refused" then
 		queue.finish(e);
-		refuse(e, "away", "cancel", "internal-server-error", "The meeting policy does not work with this server.");
+		refuse(e, "away", "cancel", "internal-server-error", message_of("gate-mismatch", e.stanza));
 	else
 		try(e, ask, e, room);
 	end

@@ -88,9 +88,9 @@ enum Verb {
     },
     /// Print what the file comes to for a room, where each value comes from, and why
     Show(show::Arguments),
-    /// Decide the decision log again, by this policy or another, and say what would have ended otherwise
+    /// Decide recorded attempts again, by this policy or another, and print which would be decided differently
     Replay(replay::Arguments),
-    /// Try the policy on attempts, and say which do not end as they have to
+    /// Run policy tests, and print those that fail
     Test(trials::Arguments),
     /// Print the derived password of a room
     Password {

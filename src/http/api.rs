@@ -175,7 +175,8 @@ async fn give<S: Site>(site: Arc<S>, caller: Caller, request: Request) -> Respon
         Ok(Ok(reply)) => respond(reply),
         Ok(Err(_)) => Refused::new(FailureKind::Unavailable, "it failed").into_response(),
         Err(_) => {
-            Refused::with(StatusCode::GATEWAY_TIMEOUT, "it takes long, and goes on").into_response()
+            let reason = "Timed out waiting; the command is still running.";
+            Refused::with(StatusCode::GATEWAY_TIMEOUT, reason).into_response()
         }
     }
 }

@@ -41,7 +41,7 @@ pub(super) async fn guard<S: Site>(
     let mut response = match host {
         Some(host) if state.access.is_host(host) => next.run(request).await,
         Some(_) => {
-            let reason = "this server has no such name: add it to `admin.hosts`";
+            let reason = "Unknown Host header; add this name to `admin.hosts`.";
             Refused::with(StatusCode::MISDIRECTED_REQUEST, reason).into_response()
         }
         None => Refused::with(StatusCode::BAD_REQUEST, "the request names no host").into_response(),

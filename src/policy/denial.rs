@@ -38,7 +38,8 @@ struct Row {
 
 /// A moment that stands for any.
 pub(super) const WAIT: Duration = Duration::from_secs(30);
-const OPENS: Clock = Clock { local: date(2026, 1, 5).at(8, 0, 0, 0), offset: Offset::constant(1) };
+pub(super) const OPENS: Clock =
+    Clock { local: date(2026, 1, 5).at(8, 0, 0, 0), offset: Offset::constant(1) };
 
 /// The value to show a variant with: the one that is given, or the variant itself.
 macro_rules! sample {

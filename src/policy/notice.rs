@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use super::denial::{WAIT, sample};
+use super::denial::{OPENS, WAIT, sample};
+use super::hours::Clock;
 use super::told::Told;
-use super::words::{ENGLISH, in_words};
+use super::words::{ENGLISH, in_words, when};
 
 /// One row a notice: what it is, `like` a value to show it with, and `=>` its name in the operator's file and its words in
 /// English, with placeholders for what differs.
@@ -37,6 +38,7 @@ macro_rules! notices {
             /// The text in English, with placeholders for what differs.
             pub const fn template(self) -> &'static str {
                 match self {
+                    Self::HoursAreOver(None) => "This meeting has ended because meetings are closed now.",
                     $(Self::$name { .. } => $template,)*
                     Self::Told(_) => "",
                 }
@@ -82,9 +84,9 @@ notices! {
     /// The room ends: no moderator was inside for too long.
     NoModerator =>
         "say-no-moderator", "This meeting has ended because no moderator was left.";
-    /// The room ends: the hours are over.
-    HoursAreOver =>
-        "say-hours-are-over", "Meetings are closed right now.";
+    /// The room ends: the hours are over, until then, if there are any more.
+    HoursAreOver(Option<Clock>) like Self::HoursAreOver(Some(OPENS)) =>
+        "say-hours-are-over", "This meeting has ended because meetings are closed now. They open again on {opens}.";
     /// To those who moderate: strangers have to knock now.
     Wave =>
         "say-wave", "Only moderators can see this. Many unknown people joined within a short time, so new ones now have to be let in.";
@@ -124,6 +126,8 @@ impl Notice {
             Cow::Owned(template.replace("{left}", &in_words(left, language)))
         } else if let Self::LetIn(count) | Self::TurnedAway(count) = self {
             Cow::Owned(template.replace("{count}", &count.to_string()))
+        } else if let Self::HoursAreOver(Some(opens)) = self {
+            Cow::Owned(template.replace("{opens}", &when(opens, language)))
         } else {
             Cow::Borrowed(template)
         }
@@ -139,5 +143,11 @@ mod tests {
         assert_eq!(Notice::Calm.text(), Notice::Calm.template());
         let ends = Notice::EndsIn(Duration::from_secs(300)).text();
         assert_eq!(ends, "This meeting ends in 5 minutes.");
+        let over = |opens| Notice::HoursAreOver(opens).text();
+        assert!(
+            over(Some(OPENS))
+                .ends_with("They open again on Monday, 5 January 2026, at 08:00 (UTC+01).")
+        );
+        assert!(!over(None).contains("again"));
     }
 }

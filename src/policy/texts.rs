@@ -68,7 +68,10 @@ impl Texts {
         let is_built_in = !matches!(notice, Notice::Told(_));
         self.first(asked, is_built_in, |words| {
             let template = words.sentences.get(notice.name())?;
-            Some(notice.fill(template, &words.language))
+            // As for a denial; what the gate puts in stays.
+            let text = notice.fill(template, &words.language);
+            let is_whole = placeholders(&text).all(|name| name != "opens");
+            is_whole.then_some(text)
         })
         .unwrap_or_else(|| Said { text: notice.text(), language: ENGLISH })
     }
@@ -177,6 +180,12 @@ mod tests {
         );
         let unnamed = texts.denial(Denial::SettingLocked(FormField::Whois), Some("de"));
         assert_eq!(unnamed.language, "en");
+        // There is no such moment: nobody is told half a sentence.
+        let hours = BTreeMap::from([(Notice::HoursAreOver(None).name(), "Ab {opens}.".to_owned())]);
+        let german = Words { language: "de".to_owned(), sentences: hours, ..Words::default() };
+        let languages = BTreeMap::from([("de".to_owned(), german)]);
+        let over = Texts { default: "de".to_owned(), languages };
+        assert_eq!(over.notice(Notice::HoursAreOver(None), Some("de")).language, "en");
         let wait = std::time::Duration::from_secs(61);
         assert_eq!(texts.denial(Denial::Removed { wait }, Some("de")).text, "Noch 61 s.");
     }

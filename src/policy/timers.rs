@@ -184,7 +184,10 @@ impl Scene<'_> {
             Phase::Closed { since: end, .. } => end.filter(|end| since < *end)?,
         };
         let deed = match hours.at_end.value {
-            AtEnd::End => Deed::End(Notice::HoursAreOver),
+            AtEnd::End => {
+                let opens = hours.opens_after(at).map(|opens| hours.clock(opens));
+                Deed::End(Notice::HoursAreOver(opens))
+            }
             AtEnd::Stay | AtEnd::Close => Deed::Close(Closed::Hours),
         };
         let rule = hours.at_end.rule();

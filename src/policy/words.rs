@@ -108,7 +108,7 @@ pub(super) fn in_words(wait: Duration, language: &str) -> String {
 }
 
 /// The same for a moment.
-fn when(clock: Clock, language: &str) -> String {
+pub(super) fn when(clock: Clock, language: &str) -> String {
     if is_english(language) {
         return clock.to_string();
     }

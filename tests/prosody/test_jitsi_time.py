@@ -89,7 +89,7 @@ async def test_one_account_opens_so_many_meetings_and_no_more(meet):
         assert (await alice.enter(first)).joined
         refused = await alice.enter(second)
         assert refused.shown == "reservation"
-        assert "the number of meetings that one person can have" in refused.text
+        assert "as many meetings as one person can have" in refused.text
         bob = await crowd.person("Bob", f"bob@{DOMAIN}")
         assert (await bob.enter(second)).joined
 

@@ -83,7 +83,7 @@ async def test_a_locked_setting_is_refused_in_the_language_of_whoever_asks(
     ("fields", "rule", "words"),
     [
         ({HISTORY: "31"}, "settings.history_max", "den Verlauf nicht auf mehr als 30"),
-        ({HISTORY: "5", WHOIS: "anyone"}, "settings.whois_choices", "who sees the addresses"),
+        ({HISTORY: "5", WHOIS: "anyone"}, "settings.whois_choices", "who can see the addresses"),
         ({NAME: "Tea", HISTORY: "5"}, "settings.name", "den Namen"),
     ],
 )

@@ -160,7 +160,7 @@ pub struct Totals {
     pub same: u64,
     /// Of these, by another rule.
     pub by_another_rule: u64,
-    /// Would have ended otherwise.
+    /// Would be decided differently.
     pub changed: u64,
     /// Decisions that are explained otherwise than they were made.
     pub unexplained: u64,

@@ -41,7 +41,7 @@ impl Totals {
             self.decided,
             self.same,
             self.changed,
-            if exact { "DIFFERENT" } else { "would have ended otherwise" }
+            if exact { "DIFFERENT" } else { "would be decided differently" }
         )];
         let mut told = |count: u64, what: &str| {
             if count > 0 {
