@@ -54,13 +54,13 @@ impl ReloadLabel {
 /// The labels of `vestibule_commands`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct CommandLabels {
-    face: &'static str,
+    interface: &'static str,
     outcome: &'static str,
 }
 
 impl CommandLabels {
     const fn new(face: Interface, is_done: bool) -> Self {
-        Self { face: face.name(), outcome: outcome(is_done) }
+        Self { interface: face.name(), outcome: outcome(is_done) }
     }
 }
 

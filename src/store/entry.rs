@@ -102,6 +102,7 @@ pub(crate) type Word = Cow<'static, str>;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct By {
     /// The way the request came: `command-line`, `http`, `ad-hoc`; `policy`, where nobody asked.
+    #[serde(rename = "interface", alias = "face")]
     pub face: Word,
     /// The token's name, the bare JID, the account of the system, or what of the policy it was.
     pub name: String,

@@ -15,6 +15,7 @@ pub mod postgres;
 mod query;
 mod queue;
 mod readers;
+mod renames;
 mod search;
 mod sequence;
 pub mod sqlite;

@@ -2,6 +2,7 @@
 
 use super::entry::Kind;
 use super::query::Query;
+use crate::policy::rules::renamed;
 
 /// The syntax in which the databases differ.
 pub(super) struct Dialect {
@@ -53,8 +54,10 @@ impl Conditions {
             all.address("person", person);
         }
         if let Some(rule) = &query.rule {
+            let now = renamed(rule).filter(|now| !now.starts_with(rule.as_str()));
+            let rule = now.unwrap_or(rule);
             // A family is what stands before the full stop, which is the character before `/`.
-            let values = [rule.clone(), format!("{rule}."), format!("{rule}/")];
+            let values = [rule.to_owned(), format!("{rule}."), format!("{rule}/")];
             all.and("(rule = ? or (rule >= ? and rule < ?))", values);
         }
         if let Some(verdict) = &query.verdict {

@@ -113,7 +113,7 @@ async def test_commands_do_what_they_do_on_the_command_line(door):
         assert api.do("close", room="no address")[0] == 400
         assert api.do("reload")[0] == 403
         closed = await door.decisions(event="close", room=room)
-        assert closed[0]["details"]["by"]["face"] == "http"
+        assert closed[0]["details"]["by"]["interface"] == "http"
 
 
 async def test_a_token_of_the_file_is_good_until_the_file_is_without_it(door):

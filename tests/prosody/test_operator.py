@@ -154,7 +154,7 @@ async def test_many_rooms_end_by_one_command(start_prosody, start_vestibule):
             return [line for line in vestibule.decisions() if line.get("event") == "end"]
 
         await until(lambda: len(ends()) == MANY, 5, "each room's end in the log")
-        assert {line["details"]["by"]["face"] for line in ends()} == {"command-line"}
+        assert {line["details"]["by"]["interface"] for line in ends()} == {"command-line"}
 
 
 async def test_who_did_what_is_written_down_and_no_password(start_prosody, start_vestibule):

@@ -144,7 +144,34 @@ fn components_that_start_at_once_make_the_tables_once() {
             .await
             .unwrap()
     });
-    assert_eq!(made, 1);
+    assert_eq!(made, 2);
+}
+
+#[test]
+fn entries_with_the_names_of_before_are_found_by_those_of_now() {
+    let server = Server::shared();
+    let address = server.fresh();
+    let before = concat!(
+        include_str!("../../src/store/postgres/schema-1.sql"),
+        "create table vestibule_schema (version integer primary key, made timestamptz not null default now());
+        insert into vestibule_schema (version) values (1);
+        insert into vestibule_entry (server, seq, at, kind, rule, observed, command, face, caller, role, body) values
+            ('a', 1, now(), 'decision', 'lobby.knocks', false, null, null, null, null, '{}'),
+            ('a', 2, now(), 'decision', 'lobby.wait', false, null, null, null, null, '{}'),
+            ('a', 3, now(), 'action', null, false, 'close', 'http', 'anna', 'duty', '{}');"
+    );
+    sql(&address, before);
+    let mut connection = Postgres::new(Arc::new(address)).connect().unwrap();
+    let mut named = |rule: &str| {
+        let query = Query { rule: Some(rule.to_owned()), ..Query::default() };
+        let found = connection.search(&query).unwrap();
+        found.into_iter().map(|entry| (entry.seq, entry.rule.unwrap())).collect::<Vec<_>>()
+    };
+    let now = [(1, "lobby.max_knocks".into())];
+    assert_eq!((named("lobby.max_knocks"), named("lobby.knocks")), (now.to_vec(), now.to_vec()));
+    assert_eq!(named("lobby.wait"), [(2, "lobby.wait".into())]);
+    let by = connection.search(&Query { kind: Some(Kind::Action), ..Query::default() }).unwrap();
+    assert_eq!(by[0].by.as_ref().unwrap().face, "http");
 }
 
 #[test]

@@ -102,11 +102,11 @@ impl Operator {
         let outcome = outcome.map(drop).map_err(|failure| &*failure.reason);
         // Why not, the caller is told, and the audit.
         match failure {
-            None => tracing::info!(command, face, name, "an operator's command"),
+            None => tracing::info!(command, interface = face, name, "an operator's command"),
             Some(kind) => {
                 tracing::warn!(
                     command,
-                    face,
+                    interface = face,
                     name,
                     ?kind,
                     "an operator's command was not carried out"

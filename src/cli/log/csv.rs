@@ -37,7 +37,7 @@ pub(super) fn line(entry: &Entry) -> String {
         (_, Some(Value::String(text))) => cell(text),
         ("by", Some(by)) => {
             let part = |name| by.get(name).and_then(Value::as_str).unwrap_or_default();
-            cell(&format!("{} ({}, {})", part("name"), part("role"), part("face")))
+            cell(&format!("{} ({}, {})", part("name"), part("role"), part("interface")))
         }
         ("event", _) => {
             let event = entry.get("body").and_then(|body| body.get("event")?.as_str());

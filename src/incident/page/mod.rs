@@ -90,7 +90,7 @@ fn facts(bundle: &Value, about: &Value, sha256: &str) -> String {
                 moment(get(bundle, "made")),
                 escaped(get(by, "name").unwrap_or("?")),
                 escaped(get(by, "role").unwrap_or("?")),
-                escaped(get(by, "face").unwrap_or("?")),
+                escaped(get(by, "interface").unwrap_or("?")),
                 escaped(get(bundle, "server").unwrap_or("?")),
             ),
         ),

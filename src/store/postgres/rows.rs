@@ -12,21 +12,21 @@ use crate::store::entry::{By, Entry, Kind};
 
 /// The columns of an entry, in the order of [`INSERT`], read as [`entry`] does. A moment is its microseconds since 1970.
 pub(super) const COLUMNS: &str = "server, seq, (extract(epoch from at) * 1000000)::bigint, kind, id, room, person, \
-    nick, attempt_kind, class, verdict, rule, line, denial, observed, revision, command, face, caller, role, outcome, \
+    nick, attempt_kind, class, verdict, rule, line, denial, observed, revision, command, interface, caller, role, outcome, \
     reason, body::text";
 
 /// Writes entries, each column an array.
 pub(super) const INSERT: &str = "insert into vestibule_entry (server, seq, at, kind, id, room, person, nick, \
-    attempt_kind, class, verdict, rule, line, denial, observed, revision, command, face, caller, role, outcome, reason, \
+    attempt_kind, class, verdict, rule, line, denial, observed, revision, command, interface, caller, role, outcome, reason, \
     body) \
     select server, seq, 'epoch'::timestamptz + at * interval '1 microsecond', kind, id, room, person, nick, \
-    attempt_kind, class, verdict, rule, line, denial, observed, revision, command, face, caller, role, outcome, reason, \
+    attempt_kind, class, verdict, rule, line, denial, observed, revision, command, interface, caller, role, outcome, reason, \
     body::json \
     from unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], \
     $9::text[], $10::text[], $11::text[], $12::text[], $13::integer[], $14::text[], $15::boolean[], $16::text[], \
     $17::text[], $18::text[], $19::text[], $20::text[], $21::text[], $22::text[], $23::text[]) \
     as given (server, seq, at, kind, id, room, person, nick, attempt_kind, class, verdict, rule, line, denial, observed, \
-    revision, command, face, caller, role, outcome, reason, body) \
+    revision, command, interface, caller, role, outcome, reason, body) \
     order by seq";
 
 /// The end of [`INSERT`] where existing rows are to stay as they are.

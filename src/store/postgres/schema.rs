@@ -2,8 +2,16 @@
 
 use tokio_postgres::{Client, Error};
 
+use crate::store::renames::renamed_rules;
+
 /// Migrations: each makes a version of the tables from the one before, the first from nothing.
-const VERSIONS: [&str; 1] = [include_str!("schema-1.sql")];
+const VERSIONS: [&str; 2] = [
+    include_str!("schema-1.sql"),
+    concat!(
+        "alter table vestibule_entry rename column face to interface;",
+        renamed_rules!("vestibule_entry")
+    ),
+];
 /// The version that this program knows.
 #[expect(clippy::cast_possible_truncation, reason = "a handful")]
 #[expect(clippy::cast_possible_wrap, reason = "a handful")]

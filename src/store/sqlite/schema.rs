@@ -4,9 +4,10 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use super::failed;
 use crate::store::StoreError;
+use crate::store::renames::renamed_rules;
 
 /// Each brings the tables from the version of its place (0: an empty file) to the next. Never changed, only added to.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     "
     CREATE TABLE entries (
         seq INTEGER PRIMARY KEY,
@@ -47,6 +48,7 @@ const MIGRATIONS: [&str; 3] = [
     "
     CREATE INDEX entries_revision ON entries (seq, at) WHERE kind = 'revision';
 ",
+    concat!("ALTER TABLE entries RENAME COLUMN face TO interface;", renamed_rules!("entries")),
 ];
 
 /// Brings a file up to date.

@@ -108,7 +108,7 @@ function summary(entry) {
     entry.class && ['Taken for', words(entry.class)],
     entry.rule && ['Rule', [ruleOf(entry), h('p.hint', {}, meaning(entry.rule))]],
     entry.denial && ['Reason', why(entry)],
-    entry.by && ['By', `${entry.by.name} (${entry.by.role}, ${words(entry.by.face)})`],
+    entry.by && ['By', `${entry.by.name} (${entry.by.role}, ${words(entry.by.interface)})`],
     entry.outcome && ['Outcome', entry.outcome],
     entry.reason && ['Because', visible(entry.reason)],
     entry.revision && ['Policy', h('code', {}, entry.revision)],
