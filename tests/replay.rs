@@ -185,6 +185,15 @@ fn a_log_with_the_names_of_before_is_decided_alike() {
     for (before, now) in vestibule::policy::rules::RENAMED {
         older = older.replace(&format!(r#""rule":"{now}""#), &format!(r#""rule":"{before}""#));
     }
+    for (before, now) in [
+        (r#""v":1"#, r#""v":2"#),
+        (r#""v":2"#, r#""v":3"#),
+        (r#""behind":"#, r#""on_behalf_of":"#),
+        (r#""banned":"#, r#""runtime_bans":"#),
+        (r#""marks":"#, r#""fingerprints":"#),
+    ] {
+        older = older.replace(now, before);
+    }
     assert!(older != text, "{text}");
     fs::write(lab.log(), older).unwrap();
     let (status, said) = lab.replay(&["--exact", "decisions.jsonl"]);
@@ -249,7 +258,7 @@ fn whoever_is_judged_again_after_a_reload_is_judged_again_in_a_replay() {
     let before = desk.replace_policy(policy);
     assert_eq!(desk.judge_again(&before, None, now).0.removed.len(), 1);
     let text = lab.written();
-    assert!(text.contains(r#""again":true"#), "{text}");
+    assert!(text.contains(r#""reevaluated":true"#), "{text}");
     assert_eq!(lab.replay(&["--exact", "decisions.jsonl"]).0, Some(0));
     fs::write(lab.home.path().join("old.toml"), POLICY).unwrap();
     let totals = lab.totals(&["--policy", "old.toml", "decisions.jsonl"]);

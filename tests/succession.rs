@@ -199,7 +199,7 @@ fn a_remedy_is_written_in_the_words_of_the_protocol() {
         let material = Material { password: None, texts: &Texts::default(), language: None };
         command(&jid(ROOM), "g", Some(3), "d1", &effects, material, [])
     };
-    let admitted = r#"{"v":1,"entry":"admitted","moderator":true}"#;
+    let admitted = r#"{"v":2,"entry":"admitted","moderator":true}"#;
     for (remedy, name) in
         [(Remedy::Promote(bob.clone()), "promote"), (Remedy::Admit(bob.clone()), "admit")]
     {

@@ -13,8 +13,9 @@ use crate::policy::facts::Facts;
 use crate::policy::rules::renamed;
 use crate::policy::verdict::{Decision, Opinion};
 
-/// The version written, and the only one that can be decided again.
-pub const VERSION: u8 = 2;
+/// The version written, and the only one that can be decided again. One of version 2 is read as such: only names are
+/// others in it.
+pub const VERSION: u8 = 3;
 
 /// What a line holds in addition to the decision.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +36,7 @@ pub struct Context<'a> {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Line<'a> {
     /// [`VERSION`].
+    #[serde(deserialize_with = "version")]
     pub v: u8,
     /// The time, and therefore the `now` of the decision.
     pub at: Timestamp,
@@ -70,13 +72,19 @@ pub struct Line<'a> {
     #[serde(default, skip_serializing_if = "Not::not")]
     pub observed: bool,
     /// The opinion of the observed rules, where it differs.
-    #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        borrow,
+        rename = "shadow",
+        alias = "would",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub would: Option<Would<'a>>,
     /// The lines of the exceptions that held for it.
     #[serde(default, skip_serializing_if = "<[u32]>::is_empty")]
     pub exceptions: Cow<'a, [u32]>,
     /// Whether an occupant was judged again.
-    #[serde(default, skip_serializing_if = "Not::not")]
+    #[serde(default, rename = "reevaluated", alias = "again", skip_serializing_if = "Not::not")]
     pub again: bool,
     /// The policy's revision.
     #[serde(borrow)]
@@ -99,6 +107,14 @@ pub struct Would<'a> {
     /// Why not, unless allowed.
     #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
     pub denial: Option<Cow<'a, str>>,
+}
+
+/// Reads a version: that of the names before is the present one.
+///
+/// # Errors
+/// It is no version.
+pub fn version<'de, D: Deserializer<'de>>(reader: D) -> Result<u8, D::Error> {
+    u8::deserialize(reader).map(|v| if v == 2 { VERSION } else { v })
 }
 
 /// Reads the name of a rule, by whichever name it was written down.

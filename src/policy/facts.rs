@@ -25,15 +25,20 @@ pub struct Facts<'a> {
     who: Cow<'a, Requester>,
     #[serde(rename = "try")]
     action: Cow<'a, Action>,
-    #[serde(default, skip_serializing_if = "is_unset")]
+    #[serde(default, rename = "on_behalf_of", alias = "behind", skip_serializing_if = "is_unset")]
     behind: Option<Cow<'a, Requester>>,
-    #[serde(default, skip_serializing_if = "is_unset")]
+    #[serde(
+        default,
+        rename = "target_records",
+        alias = "others",
+        skip_serializing_if = "is_unset"
+    )]
     others: Cow<'a, [(BareJid, Person)]>,
     #[serde(default, skip_serializing_if = "is_unset")]
     room: Cow<'a, RoomView>,
     #[serde(default, skip_serializing_if = "is_unset")]
     pressure: Pressure,
-    #[serde(default, skip_serializing_if = "is_unset")]
+    #[serde(default, rename = "runtime_bans", alias = "banned", skip_serializing_if = "is_unset")]
     banned: Cow<'a, Held>,
     #[serde(default, skip_serializing_if = "is_unset")]
     namesake: Option<Namesake>,

@@ -34,7 +34,7 @@ pub struct Held {
     #[serde(skip_serializing_if = "is_unset")]
     pub requester: Option<Noted>,
     /// For the person behind them.
-    #[serde(skip_serializing_if = "is_unset")]
+    #[serde(rename = "on_behalf_of", alias = "behind", skip_serializing_if = "is_unset")]
     pub behind: Option<Noted>,
 }
 

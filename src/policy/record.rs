@@ -1,7 +1,8 @@
 //! What travels with a room: the record of its life, and of each person in it.
 //!
 //! The gate keeps both as opaque text and brings them along with every question, so that the component
-//! needs no memory to answer right. The format is versioned; a text of another version is no record.
+//! needs no memory to answer right. The format is versioned; a text of a newer version is no record, and one of an older
+//! version is read by its names and written again by those of this one.
 //!
 //! A field that this program does not know is no other version: it is of a newer program that runs along with this one, or
 //! ran before it, and is written again as it was read. A known field with a value that this program does not know is read
@@ -11,7 +12,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 
 use super::facts::is_unset;
@@ -22,8 +23,8 @@ use super::suspended::Suspended;
 use super::unread::{self, Object, Unknown, Unread};
 use super::wave::Wave;
 
-/// The version written, and the only one read.
-const VERSION: u8 = 1;
+/// The version written. One of version 1 is read too: only names are others in it.
+const VERSION: u8 = 2;
 /// A password that nobody has proved to know, where it is not understood which one it is.
 const ANOTHER_PASSWORD: u32 = 1 << 31;
 
@@ -88,6 +89,7 @@ impl Closed {
 /// The record of one life of a room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
+    #[serde(deserialize_with = "version")]
     pub(super) v: u8,
     /// When the policy was applied to the room.
     pub opened: Timestamp,
@@ -117,7 +119,12 @@ pub struct Record {
     #[serde(default, with = "removal::list", skip_serializing_if = "Vec::is_empty")]
     pub removed: Vec<Removed>,
     /// Strangers have to knock.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        rename = "join_flood",
+        alias = "wave",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub wave: Option<Wave>,
     /// An operator has suspended the meeting.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -201,7 +208,7 @@ fn stricter(field: &str, record: &Object) -> Option<Value> {
         "password" => Some(json!(Source::Creator)),
         "password_changes" => Some(json!(ANOTHER_PASSWORD)),
         "closed" => Some(json!(Closed::Command)),
-        "wave" | "suspended" => Some(since()),
+        "join_flood" | "suspended" => Some(since()),
         // Of one person, who could be anybody.
         "removed" => Some(json!([record.get("removed")])),
         // What the room has is kept.
@@ -209,6 +216,11 @@ fn stricter(field: &str, record: &Object) -> Option<Value> {
         // Times count from the opening, nobody takes the opener's place, and what was told is told again.
         _ => None,
     }
+}
+
+/// Reads a version: that of the names before is the present one.
+fn version<'de, D: Deserializer<'de>>(from: D) -> Result<u8, D::Error> {
+    u8::deserialize(from).map(|v| if v == 1 { VERSION } else { v })
 }
 
 /// How a person came in.
@@ -230,6 +242,7 @@ pub enum Entry {
 /// What a room remembers of one bare address.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Person {
+    #[serde(deserialize_with = "version")]
     pub(super) v: u8,
     /// How they came in; `None`: they were removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -394,11 +407,28 @@ mod tests {
     }
 
     #[test]
+    fn a_record_with_the_names_of_before_is_read_and_written_with_those_of_now() {
+        let before = r#"{"v":1,"opened":"1970-01-01T00:00:00Z","opener":"a@b","removed":[{"until":7,"marks":["0123456789abcdef"]}],"wave":{"since":"1970-01-01T00:00:00Z"}}"#;
+        let now = r#"{"v":2,"opened":"1970-01-01T00:00:00Z","opener":"a@b","removed":[{"until":7,"fingerprints":["0123456789abcdef"]}],"join_flood":{"since":"1970-01-01T00:00:00Z"}}"#;
+        let record = Record::read(before).unwrap();
+        assert!(record.wave.is_some() && record.removed[0].marks.len() == 1);
+        assert!(record.unread().is_empty());
+        assert_eq!(record.write(), now);
+        assert_eq!(Record::read(now), Some(record));
+        let odd = r#"{"v":1,"opened":"1970-01-01T00:00:00Z","opener":"a@b","wave":7}"#;
+        let odd = Record::read(odd).unwrap();
+        assert!(odd.wave.is_some(), "what is not understood is the stricter");
+        assert_eq!(Record::read(&odd.write()), Some(odd));
+        let person = Person::read(r#"{"v":1,"entry":"admitted"}"#).unwrap();
+        assert_eq!(person.write(), r#"{"v":2,"entry":"admitted"}"#);
+    }
+
+    #[test]
     fn fields_of_a_newer_program_are_no_error_and_are_kept() {
-        let newer = r#"{"v":1,"opened":"1970-01-01T00:00:00Z","opener":"a@b","closed":"command",
-            "votes":{"lock":3},"wave":{"since":"1970-01-01T00:00:00Z","by":"c@d"},
+        let newer = r#"{"v":2,"opened":"1970-01-01T00:00:00Z","opener":"a@b","closed":"command",
+            "votes":{"lock":3},"join_flood":{"since":"1970-01-01T00:00:00Z","by":"c@d"},
             "suspended":{"since":"1970-01-01T00:00:00Z","by":"c@d"},
-            "removed":[{"until":7,"marks":[],"by":"c@d"}]}"#;
+            "removed":[{"until":7,"fingerprints":[],"by":"c@d"}]}"#;
         let record = Record::read(newer).unwrap();
         assert_eq!(record.closed, Some(Closed::Command));
         assert!(record.wave.is_some() && record.suspended.is_some());
@@ -408,7 +438,7 @@ mod tests {
         assert_eq!(written.pointer("/removed/0/by"), Some(&Value::from("c@d")));
         assert_eq!(written.get("closed"), None);
         let person =
-            Person::read(r#"{"v":1,"entry":"admitted","moderator":true,"seat":4}"#).unwrap();
+            Person::read(r#"{"v":2,"entry":"admitted","moderator":true,"seat":4}"#).unwrap();
         assert!(person.is_admitted() && person.moderator);
         let removed = Person::suspended(Some(&person), Affiliation::Owner);
         for person in
@@ -422,13 +452,13 @@ mod tests {
     #[test]
     fn a_value_that_is_not_understood_is_the_stricter_and_is_kept() {
         let odd = json!({ "of": ["a newer", 7] });
-        let base = json!({ "v": 1, "opened": "1970-01-01T00:00:00Z", "opener": "a@b" });
+        let base = json!({ "v": 2, "opened": "1970-01-01T00:00:00Z", "opener": "a@b" });
         let full = json!({
-            "v": 1, "opened": "1970-01-01T00:00:00Z", "opener": "a@b", "password": "creator",
+            "v": 2, "opened": "1970-01-01T00:00:00Z", "opener": "a@b", "password": "creator",
             "password_changes": 1, "closed": "command", "reopened": "1970-01-01T00:00:01Z",
             "awaited": "1970-01-01T00:00:01Z", "claims": [["a", "b"]],
-            "removed": [{"until": 7, "marks": ["0123456789abcdef"]}],
-            "wave": {"since": "1970-01-01T00:00:01Z"}, "suspended": {"since": "1970-01-01T00:00:01Z"},
+            "removed": [{"until": 7, "fingerprints": ["0123456789abcdef"]}],
+            "join_flood": {"since": "1970-01-01T00:00:01Z"}, "suspended": {"since": "1970-01-01T00:00:01Z"},
             "warned": ["1970-01-01T00:00:01Z"], "found": true,
         });
         let known = serde_json::to_value(Record::read(&full.to_string()).unwrap()).unwrap();
@@ -446,7 +476,7 @@ mod tests {
                 "password" => record.password == Some(Source::Creator),
                 "password_changes" => record.password_changes == ANOTHER_PASSWORD,
                 "closed" => record.closed == Some(Closed::Command),
-                "wave" => record.wave.is_some(),
+                "join_flood" => record.wave.is_some(),
                 "suspended" => record.suspended.is_some(),
                 "found" => record.found,
                 "removed" => record.removed.len() == 1,
@@ -471,34 +501,34 @@ mod tests {
 
     #[test]
     fn what_this_program_decides_takes_the_place_of_what_it_does_not_understand() {
-        let text = r#"{"v":1,"opened":"1970-01-01T00:00:00Z","opener":"a@b","closed":"vote",
-            "suspended":{"until":9},"wave":7}"#;
+        let text = r#"{"v":2,"opened":"1970-01-01T00:00:00Z","opener":"a@b","closed":"vote",
+            "suspended":{"until":9},"join_flood":7}"#;
         let record = Record::read(text).unwrap();
-        assert_eq!(record.unread(), BTreeSet::from(["closed", "suspended", "wave"]));
+        assert_eq!(record.unread(), BTreeSet::from(["closed", "suspended", "join_flood"]));
         let opened = Record { closed: None, suspended: None, ..record };
         let read = Record::read(&opened.write()).unwrap();
         assert_eq!(
             (read.closed, read.suspended, read.unread()),
-            (None, None, BTreeSet::from(["wave"]))
+            (None, None, BTreeSet::from(["join_flood"]))
         );
     }
 
     #[test]
     fn a_removal_that_is_not_understood_stays_beside_those_that_are() {
-        let text = r#"{"v":1,"opened":"1970-01-01T00:00:00Z","opener":"a@b","removed":
-            [{"until":9,"marks":["0123456789abcdef"]},{"until":8,"marks":[{"face":"x"}]},"vote"]}"#;
+        let text = r#"{"v":2,"opened":"1970-01-01T00:00:00Z","opener":"a@b","removed":
+            [{"until":9,"fingerprints":["0123456789abcdef"]},{"until":8,"fingerprints":[{"face":"x"}]},"vote"]}"#;
         let record = Record::read(text).unwrap();
         let until: Vec<_> = record.removed.iter().map(|one| one.until.as_second()).collect();
         assert_eq!(until, [9, 8, Timestamp::MAX.as_second()]);
         assert_eq!(record.unread(), BTreeSet::from(["removed"]));
         let written: Value = serde_json::from_str(&record.write()).unwrap();
-        assert_eq!(written.pointer("/removed/1/marks/0/face"), Some(&json!("x")));
+        assert_eq!(written.pointer("/removed/1/fingerprints/0/face"), Some(&json!("x")));
         assert_eq!(written.pointer("/removed/2"), Some(&json!("vote")));
     }
 
     #[test]
     fn of_a_person_too_what_is_not_understood_is_the_stricter_and_is_kept() {
-        let text = r#"{"v":1,"entry":"voucher","moderator":"co-host","by_file":"group",
+        let text = r#"{"v":2,"entry":"voucher","moderator":"co-host","by_file":"group",
             "suspended":"steward","password":"yes"}"#;
         let person = Person::read(text).unwrap();
         assert!(person.is_removed() && !person.moderator && !person.by_file);
@@ -508,18 +538,18 @@ mod tests {
         let written = |person: &Person| serde_json::from_str::<Value>(&person.write()).unwrap();
         assert_eq!(written(&person), text);
         let removed = written(&Person::suspended(Some(&person), Affiliation::None));
-        assert_eq!(removed, json!({ "v": 1, "suspended": "steward" }));
+        assert_eq!(removed, json!({ "v": 2, "suspended": "steward" }));
         let admitted = written(&Person::admitted(Some(&person)).as_moderator(false).restored());
         assert_eq!(
             admitted,
-            json!({ "v": 1, "entry": "admitted", "by_file": "group", "password": "yes" })
+            json!({ "v": 2, "entry": "admitted", "by_file": "group", "password": "yes" })
         );
     }
 
     #[test]
     fn another_version_is_no_record() {
-        assert_eq!(Record::read(r#"{"v":2,"opened":"1970-01-01T00:00:00Z","opener":"a@b"}"#), None);
-        assert_eq!(Person::read(r#"{"v":2}"#), None);
+        assert_eq!(Record::read(r#"{"v":3,"opened":"1970-01-01T00:00:00Z","opener":"a@b"}"#), None);
+        assert_eq!(Person::read(r#"{"v":3}"#), None);
         assert_eq!(Record::read("not a record"), None);
     }
 

@@ -9,6 +9,9 @@ use serde_json::{Map, Value};
 /// Fields that this program does not know, by name.
 pub type Unknown = BTreeMap<String, Value>;
 
+/// Fields by the names that they had before, with the name that each has now.
+const RENAMED: [(&str, &str); 1] = [("wave", "join_flood")];
+
 /// A JSON object.
 pub(super) type Object = Map<String, Value>;
 
@@ -61,7 +64,12 @@ pub(super) fn read<T: DeserializeOwned + Serialize>(
     required: &[&str],
     stricter: impl Fn(&str, &Object) -> Option<Value>,
 ) -> Option<(T, Unread)> {
-    let whole: Object = serde_json::from_str(text).ok()?;
+    let mut whole: Object = serde_json::from_str(text).ok()?;
+    for (before, now) in RENAMED {
+        if let Some(value) = whole.remove(before) {
+            whole.insert(now.to_owned(), value);
+        }
+    }
     let is_required = |name: &str| required.contains(&name);
     let base: Object = whole
         .iter()

@@ -71,7 +71,7 @@ async def test_a_ban_removes_somebody_everywhere_and_keeps_him_out(start_prosody
         def named():
             """The refusals, and the ban that each names."""
             lines = [line for line in vestibule.decisions() if line.get("denial") == "banned"]
-            return [(line["line"], line["facts"]["banned"]["requester"]["id"]) for line in lines]
+            return [(line["line"], line["facts"]["runtime_bans"]["requester"]["id"]) for line in lines]
 
         await until(lambda: len(named()) == 4, 3, "two removals and two refusals in the log")
         assert set(named()) == {(0, ban["id"])}
@@ -79,7 +79,7 @@ async def test_a_ban_removes_somebody_everywhere_and_keeps_him_out(start_prosody
         assert f"ban {ban['id']}" in explained.stdout, explained.stdout
 
         logged = [line for line in vestibule.decisions() if line.get("denial") == "banned"]
-        (refusal, *_) = [line["id"] for line in logged if not line.get("again")]
+        (refusal, *_) = [line["id"] for line in logged if not line.get("reevaluated")]
         why = read(vestibule, "why", refusal)
         assert (why["explanation"]["ban"], why["note"]) == (ban["id"], None)
         assert why["entry"]["id"] == refusal and "taken for" in vestibule.run("why", refusal).stdout

@@ -18,7 +18,7 @@ async def test_whoever_asked_the_focus_moderates_and_is_told_the_password(meet):
         assert alice.occupants(room)[alice.nick]["affiliation"] == "owner"
         assert not crowd.focus.errors
         decision = await meet.decision(kind="open", room=room)
-        assert decision["facts"]["behind"]["jid"] == alice.bare
+        assert decision["facts"]["on_behalf_of"]["jid"] == alice.bare
 
 
 async def test_the_second_person_is_stopped_at_the_door(meet):

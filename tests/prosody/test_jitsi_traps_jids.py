@@ -52,7 +52,7 @@ async def test_a_tenants_room_is_one_room_under_both_names(meet):
     async with meet.crowd() as crowd:
         outside, within = names()
         alice = await opened(crowd, outside)
-        assert (await meet.decision(kind="open", room=within))["facts"]["behind"]["jid"] == alice.bare
+        assert (await meet.decision(kind="open", room=within))["facts"]["on_behalf_of"]["jid"] == alice.bare
         bob = await crowd.person("Bob")
         for name in (outside, within):
             bob.send(request(bob, name))

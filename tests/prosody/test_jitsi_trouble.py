@@ -85,7 +85,7 @@ async def test_people_who_ask_and_join_together_with_the_opener_all_stop_at_the_
         assert len(inside) == 1
         # The room's opener is the one who has it, not one who asked later.
         decision = await meet.decision(kind="open", room=room)
-        assert decision["facts"]["behind"]["jid"] == inside[0].bare
+        assert decision["facts"]["on_behalf_of"]["jid"] == inside[0].bare
 
 
 # Everybody waiting let in when the host comes

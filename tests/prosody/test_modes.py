@@ -174,7 +174,7 @@ async def held(start_prosody, start, mode):
 async def test_not_one_byte_lies_between_off_and_observed(start_prosody, start):
     outcomes, off, decided, _ = await held(start_prosody, start, "off")
     assert [kind for _, kind in outcomes].count("joined") >= 7, outcomes
-    assert not any("would" in decision for decision in decided)
+    assert not any("shadow" in decision for decision in decided)
 
     observed_outcomes, observed, decisions, status = await held(start_prosody, start, "observe")
     assert observed_outcomes == outcomes
@@ -182,7 +182,7 @@ async def test_not_one_byte_lies_between_off_and_observed(start_prosody, start):
     assert not (found := differences(off, observed)), "\n".join(found)
     assert [d.get("verdict") for d in decisions] == [d.get("verdict") for d in decided]
 
-    would = {(d["kind"], d["would"]["verdict"], d["would"]["rule"]) for d in decisions if "would" in d}
+    would = {(d["kind"], d["shadow"]["verdict"], d["shadow"]["rule"]) for d in decisions if "shadow" in d}
     assert {
         ("join", "hold", "lobby.admission"),
         ("configure", "deny", "password.required"),
@@ -216,5 +216,5 @@ async def test_on_jitsi_people_see_the_same(start, start_vestibule, prosody_vers
     assert seen["off"] == seen["observe"]
     verdicts = {mode: [d.get("verdict") for d in decisions] for mode, decisions in decided.items()}
     assert verdicts["off"] == verdicts["observe"]
-    assert any("would" in decision for decision in decided["observe"])
-    assert not any("would" in decision for decision in decided["off"])
+    assert any("shadow" in decision for decision in decided["observe"])
+    assert not any("shadow" in decision for decision in decided["off"])

@@ -75,7 +75,7 @@ async def test_a_record_of_a_newer_schema_is_refused_and_said(door):
         alice, bob = [await crowd.connect(f"{name}@localhost") for name in ("alice", "bob")]
         assert (await alice.join(room, "Alice")).joined
         record, _ = await remembered(alice, room)
-        newer = record | {"v": 2, "opener": {"of": "another shape"}}
+        newer = record | {"v": 3, "opener": {"of": "another shape"}}
         await ask(alice, "record", room, json.dumps(newer))
         assert "closed" in (await bob.join(room, "Bob", PASSWORD)).text
         await until(lambda: differences(door.component, room), 15, "the difference in the log")
@@ -85,7 +85,7 @@ async def test_a_record_of_a_newer_schema_is_refused_and_said(door):
         assert (await remembered(alice, room))[0] == newer
         # ... until an operator begins a new one.
         assert door.component.run("reopen", room).returncode == 0
-        assert (await remembered(alice, room))[0]["v"] == 1
+        assert (await remembered(alice, room))[0]["v"] == 2
         assert (await bob.join(room, "Bob", PASSWORD)).joined
 
 

@@ -153,6 +153,7 @@ pub struct Removed {
     #[serde(with = "jiff::fmt::serde::timestamp::second::required")]
     pub until: Timestamp,
     /// What they are recognised by.
+    #[serde(rename = "fingerprints", alias = "marks")]
     pub marks: Vec<Mark>,
     /// How well it was proved who they are.
     #[serde(default, skip_serializing_if = "is_unset")]

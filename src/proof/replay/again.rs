@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::Question;
 use super::found::{Change, Ending, Found, Skipped, Totals};
 use super::pieces::Piece;
-use crate::component::line::{Line, VERSION};
+use crate::component::line::{Line, VERSION, version};
 use crate::jid::BareJid;
 use crate::policy::attempt::{Attempt, RoomView};
 use crate::policy::decide::{decide, rejudge};
@@ -39,6 +39,7 @@ pub(super) struct Result {
 /// The fields of a line of any version.
 #[derive(Deserialize)]
 struct Head {
+    #[serde(deserialize_with = "version")]
     v: u8,
     event: Option<String>,
 }
