@@ -467,9 +467,9 @@ proptest! {
                     matches!(item.to, Some(Role::Participant | Role::Moderator)) && item.from != Role::Moderator
                 }),
                 Action::Knock { admit, .. } | Action::AnswerAll { admit, .. } => *admit,
-                Action::Record { stops } => !stops,
+                Action::Feature(feature) => !feature.stops(),
                 Action::Command(word) => *word == Word::Reopen,
-                Action::Destroy | Action::Dial | Action::Invite { .. } => true,
+                Action::Destroy | Action::Invite { .. } => true,
                 Action::Request
                 | Action::Open { .. }
                 | Action::Join { .. }

@@ -26,39 +26,6 @@ use vestibule::policy::told::Told;
 use vestibule::policy::who::Who;
 use vestibule::setting::{Kind, Setting};
 
-/// Those that only somebody inside can get: they are no answers to a join.
-const INSIDE: [&str; 29] = [
-    "higher-rank",
-    "not-inside",
-    "suspended-inside",
-    "password-mandatory",
-    "password-locked",
-    "lobby-mandatory",
-    "listing-locked",
-    "persistence-locked",
-    "setting-locked",
-    "setting-too-long",
-    "setting-too-high",
-    "setting-too-low",
-    "setting-choice",
-    "may-not-grant",
-    "may-not-revoke",
-    "may-not-remove",
-    "protected",
-    "may-not-admit",
-    "may-not-end",
-    "may-not-close",
-    "may-not-register",
-    "may-not-know",
-    "unknown-word",
-    "nobody-waits",
-    "may-not-record",
-    "may-not-dial",
-    "e2ee-only",
-    "unknown-attempt",
-    "nobody-asked",
-];
-
 fn read(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
 }
@@ -202,7 +169,7 @@ fn every_answer_to_a_jitsi_client_stands_in_the_table() {
     let join = Action::Join { credential: Credential::None };
     let expected: Vec<String> = Denial::EVERY
         .iter()
-        .filter(|denial| !INSIDE.contains(&denial.code()))
+        .filter(|denial| denial.is_for_joins())
         .map(|denial| {
             let answer = |action| {
                 let shown = shown(*denial, Client::Jitsi, action);

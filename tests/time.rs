@@ -103,7 +103,7 @@ fn a_day_without_hours_is_closed_from_midnight_to_midnight() {
 fn many_days_without_hours_are_passed_over() {
     let mut hours = hours("UTC", &[(1, 480, 540)]);
     let monday = |week: i64| at("2026-01-05T08:00:00Z") + SignedDuration::from_hours(week * 168);
-    let date = |week| jiff::tz::Offset::UTC.to_datetime(monday(week)).date();
+    let date = |week| Offset::UTC.to_datetime(monday(week)).date();
     hours.closed_on.value = (0..100).map(date).collect();
     assert_eq!(hours.opens_after(at("2026-01-01T00:00:00Z")), Some(monday(100)));
 }

@@ -1,21 +1,25 @@
 //! An attempt that a person describes in words, to have it explained.
 
 use std::net::IpAddr;
+use std::sync::LazyLock;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use strum::IntoEnumIterator;
 
 use crate::jid::{BareJid, JidError};
 use crate::policy::attempt::{
-    Action, Affiliation, AffiliationChange, Attempt, Auth, Client, Credential, FieldChange,
-    Requester, Role, RoleChange, RoomView, Word,
+    Action, Affiliation, AffiliationChange, Attempt, Auth, Client, Credential, Feature,
+    FieldChange, Requester, Role, RoleChange, RoomView, Word,
 };
 use crate::policy::record::{Closed, Entry, Person, Record};
 use crate::policy::strength::Strength;
 use crate::schema;
 
 /// What may be tried.
-pub(super) static ATTEMPTS: [&str; 17] = [
+pub(super) static ATTEMPTS: LazyLock<Vec<&str>> =
+    LazyLock::new(|| OTHERS.into_iter().chain(Feature::iter().map(Into::into)).collect());
+const OTHERS: [&str; 15] = [
     "request",
     "open",
     "join",
@@ -23,8 +27,6 @@ pub(super) static ATTEMPTS: [&str; 17] = [
     "weaken-lobby",
     "list",
     "persist",
-    "record",
-    "dial",
     "promote",
     "kick",
     "ban",
@@ -44,7 +46,7 @@ pub(super) static PASSWORDS: [&str; 3] = ["none", "wrong", "right"];
 #[serde(default, deny_unknown_fields)]
 #[schemars(extend("required" = ["room", "jid"]))]
 pub struct Described {
-    /// What is tried: request (of the focus, on Jitsi), open, join, remove-password, weaken-lobby, list, persist, record, dial, promote, kick, ban, invite, admit, destroy, close, reopen
+    /// What is tried: request (of the focus, on Jitsi), open, join, remove-password, weaken-lobby, list, persist, promote, kick, ban, invite, admit, destroy, close, reopen, record, dial
     #[arg(long = "do", default_value = "join", value_name = "WHAT")]
     pub what: String,
     /// The room's address
@@ -262,6 +264,9 @@ impl Described {
                 });
             }
         };
+        if let Some(feature) = Feature::read(&self.what, false) {
+            return Ok(Action::Feature(feature));
+        }
         Ok(match self.what.as_str() {
             "open" => Action::Open {
                 typed: (credential != Credential::None).then_some(Strength {
@@ -276,8 +281,6 @@ impl Described {
             "weaken-lobby" => Action::Configure { fields: vec![FieldChange::MembersOnly(false)] },
             "list" => Action::Configure { fields: vec![FieldChange::Public(true)] },
             "persist" => Action::Configure { fields: vec![FieldChange::Persistent(true)] },
-            "record" => Action::Record { stops: false },
-            "dial" => Action::Dial,
             "promote" => affiliation(Affiliation::None, Affiliation::Owner),
             "ban" => affiliation(Affiliation::None, Affiliation::Outcast),
             "kick" => Action::Role {
@@ -327,7 +330,7 @@ mod tests {
 
     #[test]
     fn every_attempt_that_is_named_can_be_described() {
-        for what in ATTEMPTS {
+        for what in ATTEMPTS.iter().copied() {
             let described = Described {
                 what: what.to_owned(),
                 room: "tea@conference.example.org".to_owned(),

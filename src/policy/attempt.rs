@@ -106,6 +106,48 @@ pub enum Word {
     Unknown,
 }
 
+/// A feature of Jitsi that an occupant asks the focus or a component for. For one more: a variant here and in [`Kind`], and
+/// who may use it in [`permissions`](super::rules::permissions).
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, EnumIter, EnumString, IntoStaticStr,
+)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[strum(serialize_all = "kebab-case")]
+pub enum Feature {
+    /// Record, stream or transcribe.
+    Record {
+        /// To stop that.
+        stops: bool,
+    },
+    /// Call a telephone.
+    Dial,
+}
+
+impl Feature {
+    /// Returns the feature of that name; `stops`: the use of it is to stop.
+    pub fn read(name: &str, stops: bool) -> Option<Self> {
+        Some(match name.parse().ok()? {
+            Self::Record { .. } => Self::Record { stops },
+            Self::Dial => Self::Dial,
+        })
+    }
+
+    /// Returns whether the use of it is to stop.
+    pub const fn stops(self) -> bool {
+        match self {
+            Self::Record { stops } => stops,
+            Self::Dial => false,
+        }
+    }
+
+    const fn kind(self) -> Kind {
+        match self {
+            Self::Record { .. } => Kind::Record,
+            Self::Dial => Kind::Dial,
+        }
+    }
+}
+
 /// What is tried.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -164,16 +206,12 @@ pub enum Action {
     Rename,
     /// A word to the room.
     Command(Word),
-    /// Ask the focus to record, stream or transcribe (Jitsi).
-    Record {
-        /// To stop that.
-        stops: bool,
-    },
-    /// Ask the focus to call a telephone (Jitsi).
-    Dial,
     /// A kind of attempt that this version does not know.
     #[default]
     Unknown,
+    /// Use a feature (Jitsi).
+    #[serde(untagged)]
+    Feature(Feature),
 }
 
 /// A kind of attempt, one row each: what it is (`docs/protocol.md`), its name on the wire, in the log and in the metrics,
@@ -249,8 +287,7 @@ impl Action {
             Self::Knock { .. } => Kind::Knock,
             Self::Rename => Kind::Rename,
             Self::Command(_) | Self::AnswerAll { .. } => Kind::Command,
-            Self::Record { .. } => Kind::Record,
-            Self::Dial => Kind::Dial,
+            Self::Feature(feature) => feature.kind(),
             Self::Unknown => Kind::Unknown,
         }
     }
@@ -358,6 +395,23 @@ mod tests {
             assert!(kind == Kind::Unknown || page.contains(&format!(" {}: '", kind.name())));
             assert_eq!(kind.name().parse(), Ok(kind));
             assert!(kind.get_message().is_some(), "{kind:?}");
+        }
+    }
+    #[test]
+    fn a_feature_is_written_down_under_its_own_name() {
+        for (written, feature) in [
+            (r#"{"record":{"stops":true}}"#, Feature::Record { stops: true }),
+            (r#""dial""#, Feature::Dial),
+        ] {
+            let action: Action = serde_json::from_str(written).unwrap();
+            assert_eq!(action, Action::Feature(feature));
+            assert_eq!(serde_json::to_string(&action).unwrap(), written);
+        }
+        for unknown in [r#""record""#, r#""nothing""#, r#"{"record":{"stops":true,"more":1}}"#] {
+            serde_json::from_str::<Action>(unknown).unwrap_err();
+        }
+        for feature in Feature::iter() {
+            assert_eq!(Feature::read(feature.kind().name(), feature.stops()), Some(feature));
         }
     }
 }

@@ -65,8 +65,7 @@ pub(super) fn require(case: &Case<'_>) -> Option<Opinion> {
         | Action::Knock { .. }
         | Action::Command(_)
         | Action::AnswerAll { .. }
-        | Action::Record { .. }
-        | Action::Dial => true,
+        | Action::Feature(_) => true,
         // A member registers a nick from outside.
         Action::Affiliation { register, .. } => !register,
         Action::Request

@@ -201,8 +201,7 @@ fn judge(case: &Case<'_>, strongest: &mut Strongest) {
         Action::Knock { target, .. } => strongest.hear(Some(affairs::knock(case, target.as_ref()))),
         Action::Command(word) => strongest.hear(Some(close::command(case, *word))),
         Action::AnswerAll { waiting, .. } => affairs::answer_all(case, waiting, strongest),
-        Action::Record { stops } => strongest.hear(Some(permissions::record(case, *stops))),
-        Action::Dial => strongest.hear(Some(permissions::dial(case))),
+        Action::Feature(feature) => strongest.hear(Some(permissions::feature(case, *feature))),
         Action::Unknown => {
             strongest.hear(Some(Opinion::deny(fixed::UNREADABLE.at(0), Denial::Unknown)))
         }
@@ -250,8 +249,7 @@ fn effects(case: &Case<'_>, opinion: &Opinion) -> Effects {
             Verdict::Allow,
             Action::Request
             | Action::Destroy
-            | Action::Record { .. }
-            | Action::Dial
+            | Action::Feature(_)
             | Action::Knock { target: None, .. }
             | Action::Unknown,
         )

@@ -26,6 +26,8 @@ pub(super) enum OnJitsi {
     LogIn,
     /// Nothing: the client tries again by itself.
     Retry,
+    /// Nothing: no join is refused for it.
+    Never,
 }
 
 /// What a denial is for those who are told of it.
@@ -94,7 +96,7 @@ denials! {
         "That is not a valid address or name.";
     /// Something that this version cannot judge.
     Unknown =>
-        "unknown-attempt", "cancel" "feature-not-implemented", Words,
+        "unknown-attempt", "cancel" "feature-not-implemented", Never,
         "This server does not support this kind of request.";
     /// The component itself failed.
     Fault =>
@@ -126,7 +128,7 @@ denials! {
         "Room creation is restricted";
     /// The focus opens a room, and it is not known for whom.
     NobodyAsked =>
-        "nobody-asked", "cancel" "not-allowed", Words,
+        "nobody-asked", "cancel" "not-allowed", Never,
         "The server cannot tell who is starting this meeting. Please ask its operator to send conference requests over XMPP.";
     /// A room of this name may not be opened.
     RoomName =>
@@ -198,7 +200,7 @@ denials! {
         "This meeting has been suspended by the server's operator. Nobody else can join for now.";
     /// An operator has suspended the meeting: nobody inside takes that back.
     SuspendedInside =>
-        "suspended-inside", "cancel" "not-acceptable", Words,
+        "suspended-inside", "cancel" "not-acceptable", Never,
         "This meeting has been suspended by the server's operator. That is not possible until it resumes.";
     /// Not before a moderator is there, or before the room has a password.
     NotOpenYet =>
@@ -206,27 +208,27 @@ denials! {
         "This meeting is not open yet. You will be invited when it is.";
     /// The room must have a password.
     PasswordMandatory =>
-        "password-mandatory", "cancel" "not-acceptable", Words,
+        "password-mandatory", "cancel" "not-acceptable", Never,
         "Meetings on this server must have a password. You can change it, but not remove it.";
     /// The password is not the requester's to change.
     PasswordLocked =>
-        "password-locked", "cancel" "not-acceptable", Words,
+        "password-locked", "cancel" "not-acceptable", Never,
         "The password of this meeting is set by the server and cannot be changed.";
     /// The lobby stays on.
     LobbyMandatory =>
-        "lobby-mandatory", "cancel" "not-acceptable", Words,
+        "lobby-mandatory", "cancel" "not-acceptable", Never,
         "The lobby cannot be turned off on this server.";
     /// The room stays unlisted.
     ListingLocked =>
-        "listing-locked", "cancel" "not-acceptable", Words,
+        "listing-locked", "cancel" "not-acceptable", Never,
         "Meetings on this server are never listed publicly.";
     /// Whether the room outlives its occupants is not the requester's to change.
     PersistenceLocked =>
-        "persistence-locked", "cancel" "not-acceptable", Words,
+        "persistence-locked", "cancel" "not-acceptable", Never,
         "The server decides whether an empty room is kept.";
     /// A setting is not the requester's to change.
     SettingLocked(FormField) like Self::SettingLocked(FormField::Name) =>
-        "setting-locked", "cancel" "not-acceptable", Words,
+        "setting-locked", "cancel" "not-acceptable", Never,
         "This server does not let you change {setting}.";
     /// A text is longer than it may be.
     SettingTooLong {
@@ -235,7 +237,7 @@ denials! {
         /// The greatest length, in characters.
         most: u32,
     } like Self::SettingTooLong { setting: FormField::Name, most: 100 } =>
-        "setting-too-long", "cancel" "not-acceptable", Words,
+        "setting-too-long", "cancel" "not-acceptable", Never,
         "You cannot change {setting} to more than {max} characters.";
     /// A number is greater than it may be.
     SettingTooHigh {
@@ -244,7 +246,7 @@ denials! {
         /// The greatest.
         most: u32,
     } like Self::SettingTooHigh { setting: FormField::History, most: 20 } =>
-        "setting-too-high", "cancel" "not-acceptable", Words,
+        "setting-too-high", "cancel" "not-acceptable", Never,
         "You cannot change {setting} to more than {max}.";
     /// A number is smaller than it may be.
     SettingTooLow {
@@ -253,51 +255,51 @@ denials! {
         /// The smallest.
         least: u32,
     } like Self::SettingTooLow { setting: FormField::MaxOccupants, least: 2 } =>
-        "setting-too-low", "cancel" "not-acceptable", Words,
+        "setting-too-low", "cancel" "not-acceptable", Never,
         "You cannot change {setting} to less than {min}.";
     /// What was chosen is not to be had.
     SettingChoice(FormField) like Self::SettingChoice(FormField::Whois) =>
-        "setting-choice", "cancel" "not-acceptable", Words,
+        "setting-choice", "cancel" "not-acceptable", Never,
         "This server does not let you change {setting} to that.";
     /// May not make moderators.
     MayNotGrant =>
-        "may-not-grant", "auth" "forbidden", Words,
+        "may-not-grant", "auth" "forbidden", Never,
         "You cannot make other people moderators here.";
     /// May not take moderation from others.
     MayNotRevoke =>
-        "may-not-revoke", "auth" "forbidden", Words,
+        "may-not-revoke", "auth" "forbidden", Never,
         "You cannot take moderation from other people here.";
     /// May not remove people.
     MayNotRemove =>
-        "may-not-remove", "auth" "forbidden", Words,
+        "may-not-remove", "auth" "forbidden", Never,
         "You cannot remove people from this meeting.";
     /// Services and operators are not removed by people inside.
     Protected =>
-        "protected", "auth" "forbidden", Words,
+        "protected", "auth" "forbidden", Never,
         "Services and operators of this server cannot be removed.";
     /// Moderators by the file are not removed or demoted by those made by a person's hand.
     HigherRank =>
-        "higher-rank", "auth" "forbidden", Words,
+        "higher-rank", "auth" "forbidden", Never,
         "This person is a moderator by this server's rules. You cannot remove or demote them.";
     /// Authority is for those inside (what a room answers to people outside, XEP-0045 §7.4).
     NotInside =>
-        "not-inside", "cancel" "not-acceptable", Words,
+        "not-inside", "cancel" "not-acceptable", Never,
         "Only people in the meeting can do that. Please join first.";
     /// May not invite or let people in.
     MayNotAdmit =>
-        "may-not-admit", "auth" "forbidden", Words,
+        "may-not-admit", "auth" "forbidden", Never,
         "You cannot invite people to this meeting or let them in.";
     /// May not destroy the room.
     MayNotEnd =>
-        "may-not-end", "auth" "forbidden", Words,
+        "may-not-end", "auth" "forbidden", Never,
         "You cannot end this meeting.";
     /// May not close or reopen the room.
     MayNotClose =>
-        "may-not-close", "auth" "forbidden", Words,
+        "may-not-close", "auth" "forbidden", Never,
         "You cannot close or reopen this meeting.";
     /// Membership is not to be had by registration.
     MayNotRegister =>
-        "may-not-register", "auth" "forbidden", Words,
+        "may-not-register", "auth" "forbidden", Never,
         "Only moderators can make you a member of this room.";
     /// That name is kept for a service.
     ReservedNick =>
@@ -317,23 +319,23 @@ denials! {
         "This name uses letters that are not allowed here. Please choose another name.";
     /// The password is told to moderators only.
     MayNotKnow =>
-        "may-not-know", "auth" "forbidden", Words,
+        "may-not-know", "auth" "forbidden", Never,
         "Only moderators can see the password.";
     /// No such word.
     UnknownWord =>
-        "unknown-word", "modify" "bad-request", Words,
+        "unknown-word", "modify" "bad-request", Never,
         "Unknown command. This room understands !password, !close, !reopen, !admit all and !reject all.";
     /// Nobody is waiting in the lobby.
     NobodyWaits =>
-        "nobody-waits", "cancel" "item-not-found", Words,
+        "nobody-waits", "cancel" "item-not-found", Never,
         "Nobody is waiting in the lobby.";
     /// May not record, stream or transcribe.
     MayNotRecord =>
-        "may-not-record", "auth" "forbidden", Words,
+        "may-not-record", "auth" "forbidden", Never,
         "You cannot record, stream or transcribe this meeting.";
     /// May not call telephones.
     MayNotDial =>
-        "may-not-dial", "auth" "forbidden", Words,
+        "may-not-dial", "auth" "forbidden", Never,
         "You cannot call phone numbers from this meeting.";
     /// The room takes only clients that can encrypt end to end.
     E2eeNeeded =>
@@ -341,7 +343,7 @@ denials! {
         "This meeting is end-to-end encrypted, and your client does not support that. Please join with one that does.";
     /// Nothing takes part that cannot encrypt end to end.
     E2eeOnly =>
-        "e2ee-only", "cancel" "not-acceptable", Words,
+        "e2ee-only", "cancel" "not-acceptable", Never,
         "This meeting is end-to-end encrypted, so it cannot be recorded or joined by phone.";
     /// It is not the time for rooms.
     OutsideHours {
@@ -377,6 +379,11 @@ impl Denial {
             return ("auth", "forbidden");
         }
         self.row().condition
+    }
+
+    /// Returns whether a person who comes in may be refused for it.
+    pub const fn is_for_joins(self) -> bool {
+        !matches!(self.row().on_jitsi, OnJitsi::Never)
     }
 
     pub(super) const fn on_jitsi(self) -> OnJitsi {

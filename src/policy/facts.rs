@@ -182,8 +182,7 @@ fn tried<'a>(look: Look<'_>, action: &'a Action) -> Cow<'a, Action> {
         | Action::Rename
         | Action::Command(_)
         | Action::AnswerAll { .. }
-        | Action::Record { .. }
-        | Action::Dial
+        | Action::Feature(_)
         | Action::Unknown => Cow::Borrowed(action),
     }
 }

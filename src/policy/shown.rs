@@ -55,7 +55,7 @@ const fn requested(denial: Denial) -> Shown {
 
 const fn joined(denial: Denial) -> Shown {
     match denial.on_jitsi() {
-        OnJitsi::Words => Shown::Destroyed,
+        OnJitsi::Words | OnJitsi::Never => Shown::Destroyed,
         OnJitsi::Dialog => Shown::Error(denial.condition()),
         OnJitsi::Lobby => Shown::Lobby,
         OnJitsi::LogIn => Shown::LogIn,

@@ -52,8 +52,8 @@ pub(super) fn keep(case: &Case<'_>) -> Option<Opinion> {
         Action::Affiliation { items, .. } => items.iter().any(raises),
         Action::Role { items } => items.iter().any(gives_voice),
         Action::Knock { admit, .. } | Action::AnswerAll { admit, .. } => *admit,
-        Action::Record { stops } => !stops,
-        Action::Destroy | Action::Invite { .. } | Action::Dial => true,
+        Action::Feature(feature) => !feature.stops(),
+        Action::Destroy | Action::Invite { .. } => true,
         Action::Command(word) => *word == Word::Reopen,
         Action::Request
         | Action::Open { .. }

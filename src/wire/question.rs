@@ -3,8 +3,8 @@
 use super::NS;
 use crate::jid::BareJid;
 use crate::policy::attempt::{
-    Action, Affiliation, AffiliationChange, Attempt, Auth, Client, Credential, FieldChange, Kind,
-    Requester, Role, RoleChange, RoomView, Word,
+    Action, Affiliation, AffiliationChange, Attempt, Auth, Client, Credential, Feature,
+    FieldChange, Kind, Requester, Role, RoleChange, RoomView, Word,
 };
 use crate::policy::form_field::FormField;
 use crate::policy::made::Held;
@@ -88,8 +88,7 @@ impl Question {
             | Action::Rename
             | Action::Command(_)
             | Action::AnswerAll { .. }
-            | Action::Record { .. }
-            | Action::Dial
+            | Action::Feature(_)
             | Action::Unknown => {}
         }
     }
@@ -212,15 +211,18 @@ fn read_action(ask: &Element) -> (Action, Option<Secret>) {
     let children = |name| ask.children().filter(move |child| child.is(NS, name));
     let credential = ask.only_child(NS, "credential").ok().flatten();
     let kind = ask.attr("kind").and_then(|kind| kind.parse().ok());
-    let action = match kind.unwrap_or(Kind::Unknown) {
-        Kind::Open => {
+    let kind = kind.unwrap_or(Kind::Unknown);
+    let feature = Feature::read(kind.name(), is_true(ask, "stops"));
+    let action = match (kind, feature) {
+        (_, Some(feature)) => Action::Feature(feature),
+        (Kind::Open, None) => {
             let typed = credential.map(Element::text).filter(|text| !text.is_empty());
             let strength = typed.is_some().then(Strength::default);
             return (Action::Open { typed: strength }, typed.map(Secret::new));
         }
-        Kind::Request => Action::Request,
-        Kind::Join => Action::Join { credential: read_credential(ask) },
-        Kind::Configure => {
+        (Kind::Request, None) => Action::Request,
+        (Kind::Join, None) => Action::Join { credential: read_credential(ask) },
+        (Kind::Configure, None) => {
             let mut typed = None;
             let fields: Vec<_> =
                 children("field").map(|field| read_field(field, &mut typed)).collect();
@@ -229,7 +231,7 @@ fn read_action(ask: &Element) -> (Action, Option<Secret>) {
             let typed = typed.filter(|_| passwords.count() == 1);
             return (Action::Configure { fields }, typed);
         }
-        Kind::Affiliation => Action::Affiliation {
+        (Kind::Affiliation, None) => Action::Affiliation {
             items: children("item")
                 .map(|item| AffiliationChange {
                     jid: bare(item.attr("jid")),
@@ -246,7 +248,7 @@ fn read_action(ask: &Element) -> (Action, Option<Secret>) {
                 .collect(),
             register: is_true(ask, "register"),
         },
-        Kind::Role => Action::Role {
+        (Kind::Role, None) => Action::Role {
             items: children("item")
                 .map(|item| RoleChange {
                     jid: bare(item.attr("jid")),
@@ -256,21 +258,19 @@ fn read_action(ask: &Element) -> (Action, Option<Secret>) {
                 })
                 .collect(),
         },
-        Kind::Destroy => Action::Destroy,
-        Kind::Invite => Action::Invite {
+        (Kind::Destroy, None) => Action::Destroy,
+        (Kind::Invite, None) => Action::Invite {
             to: children("target").map(|target| bare(target.attr("jid"))).collect(),
         },
-        Kind::Knock => {
+        (Kind::Knock, None) => {
             let target = ask.only_child(NS, "target").ok().flatten();
             Action::Knock {
                 target: target.and_then(|target| bare(target.attr("jid"))),
                 admit: target.and_then(|target| target.attr("answer")) == Some("admit"),
             }
         }
-        Kind::Rename => Action::Rename,
-        Kind::Record => Action::Record { stops: is_true(ask, "stops") },
-        Kind::Dial => Action::Dial,
-        Kind::Command => {
+        (Kind::Rename, None) => Action::Rename,
+        (Kind::Command, None) => {
             let command = ask.only_child(NS, "command").ok().flatten();
             let answer_all = |admit| {
                 let waiting = children("target").filter_map(|target| bare(target.attr("jid")));
@@ -285,7 +285,7 @@ fn read_action(ask: &Element) -> (Action, Option<Secret>) {
                 Some(_) | None => Action::Command(Word::Unknown),
             }
         }
-        Kind::Unknown => Action::Unknown,
+        (_, None) => Action::Unknown,
     };
     (action, None)
 }

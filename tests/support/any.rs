@@ -14,12 +14,13 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
+use strum::IntoEnumIterator;
 use vestibule::jid::BareJid;
 use vestibule::policy::access::Opening;
 use vestibule::policy::access::Persistence;
 use vestibule::policy::attempt::{
-    Action, Affiliation, AffiliationChange, Attempt, Auth, Client, Credential, FieldChange,
-    Requester, Role, RoleChange, RoomView, Word,
+    Action, Affiliation, AffiliationChange, Attempt, Auth, Client, Credential, Feature,
+    FieldChange, Requester, Role, RoleChange, RoomView, Word,
 };
 use vestibule::policy::authority::Protected;
 use vestibule::policy::bans::{Ban, Origin};
@@ -377,8 +378,8 @@ pub(crate) fn action() -> impl Strategy<Value = Action> {
         1 => word.prop_map(Action::Command),
         1 => (vec(jid(), 0..3), any::<bool>())
             .prop_map(|(waiting, admit)| Action::AnswerAll { waiting, admit }),
-        1 => any::<bool>().prop_map(|stops| Action::Record { stops }),
-        1 => Just(Action::Dial),
+        2 => (select(Feature::iter().map(Into::into).collect::<Vec<&str>>()), any::<bool>())
+            .prop_map(|(name, stops)| Action::Feature(Feature::read(name, stops).unwrap())),
         1 => Just(Action::Rename),
         1 => Just(Action::Request),
         1 => Just(Action::Unknown),

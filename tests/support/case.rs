@@ -6,8 +6,8 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use serde::Deserialize;
 use vestibule::policy::attempt::{
-    Action, Affiliation, AffiliationChange, Attempt, Auth, Client, Credential, FieldChange,
-    Requester, Role, RoleChange, RoomView, Word,
+    Action, Affiliation, AffiliationChange, Attempt, Auth, Client, Credential, Feature,
+    FieldChange, Requester, Role, RoleChange, RoomView, Word,
 };
 use vestibule::policy::denial::Denial;
 use vestibule::policy::form_field::{FormField, To};
@@ -352,11 +352,11 @@ impl Case {
             },
             ["say", "!reopen"] => Action::Command(Word::Reopen),
             ["say", _] => Action::Command(Word::Unknown),
-            ["record"] => Action::Record { stops: false },
-            ["stop", "recording"] => Action::Record { stops: true },
-            ["dial"] => Action::Dial,
+            ["stop", "recording"] => Action::Feature(Feature::Record { stops: true }),
             ["rename"] => Action::Rename,
             ["unknown"] => Action::Unknown,
+            [name] => Feature::read(name, false)
+                .map_or_else(|| panic!("`{name}` is no action"), Action::Feature),
             _ => panic!("`{}` is no action", self.action),
         }
     }

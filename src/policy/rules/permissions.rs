@@ -8,7 +8,7 @@ use super::fixed;
 use super::kinds::{class_words, classes_and, words_in_list};
 use super::moderators;
 use crate::policy::Rules;
-use crate::policy::attempt::{Requester, Role, RoleChange};
+use crate::policy::attempt::{Feature, Requester, Role, RoleChange};
 use crate::policy::class::{Class, ClassSet};
 use crate::policy::classify::classes;
 use crate::policy::context::Case;
@@ -345,20 +345,19 @@ pub(in crate::policy) fn preset(case: &Case<'_>, effects: &mut Effects) {
     effects.moderated = Some(case.rules.permissions.moderated()).filter(|all| !all.is_empty());
 }
 
-/// Returns whether the requester may record, stream or transcribe. What runs may be stopped in any case of encryption.
-pub(in crate::policy) fn record(case: &Case<'_>, stops: bool) -> Opinion {
-    let rule = case.rules.permissions.record;
-    if !stops && let Some(refusal) = in_clear(case) {
+/// Returns whether the requester may use a feature of Jitsi. What runs may be stopped in any case of encryption.
+pub(in crate::policy) fn feature(case: &Case<'_>, feature: Feature) -> Opinion {
+    let permissions = &case.rules.permissions;
+    let (rule, denial) = match feature {
+        Feature::Record { .. } => (permissions.record, Denial::MayNotRecord),
+        Feature::Dial => (permissions.dial, Denial::MayNotDial),
+    };
+    if !feature.stops()
+        && let Some(refusal) = in_clear(case)
+    {
         return refusal;
     }
-    require_permission(case, rule.rule(), rule, Denial::MayNotRecord)
-}
-
-/// Returns whether the requester may call a telephone.
-pub(in crate::policy) fn dial(case: &Case<'_>) -> Opinion {
-    let rule = case.rules.permissions.dial;
-    in_clear(case)
-        .unwrap_or_else(|| require_permission(case, rule.rule(), rule, Denial::MayNotDial))
+    require_permission(case, rule.rule(), rule, denial)
 }
 
 /// Recorders and telephones take no part in the encryption: with them, a room is in the clear.
