@@ -16,16 +16,15 @@ use std::sync::Arc;
 use criterion::{Criterion, criterion_group, criterion_main};
 use large::{jid, join, now, policy, room};
 use vestibule::component::audit::Audit;
-use vestibule::component::desk::{Desk, Mode};
+use vestibule::component::engine::{Desk, Mode};
 use vestibule::config::{Environment, Outside, parse};
-use vestibule::policy::attempt::Credential;
+use vestibule::policy::attempt::{Credential, Pressure};
 use vestibule::policy::bans::{Ban, Origin};
 use vestibule::policy::decide::decide;
-use vestibule::policy::pressure::Pressure;
 use vestibule::policy::record::{Entry, Person};
 use vestibule::policy::verdict::Verdict;
 use vestibule::wire::answer::{Material, answer};
-use vestibule::wire::question::Question;
+use vestibule::wire::request::Question;
 use vestibule::xmpp::element::Element;
 
 const ASK: &[u8] = b"<ask xmlns='urn:vestibule:gate:1' kind='join' attempt='k3v9x1' room='tea@rooms.example.org' generation='5b1f0c' revision='7'>\

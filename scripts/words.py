@@ -61,7 +61,7 @@ ALLOWED = [
     ("contrib/vestibule.service", "Wants="),
     ("demo/outage.py", "Eve"),
     ("README.md", "somebody@else.invalid"),
-    ("src/config/described.rs", "somebody"),
+    ("src/config/attempt_args.rs", "somebody"),
     ("src/policy/rules/names.rs", "Ann (she/her)"),
     ("CONTRIBUTING.md", "- *in addition*, not *beside*"),
 ]

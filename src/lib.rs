@@ -7,9 +7,9 @@
 //!
 //! # The life of a join
 //!
-//! 1. A person sends a join. The gate parks it and asks: an IQ with an `ask` ([`wire::question`]) that
+//! 1. A person sends a join. The gate parks it and asks: an IQ with an `ask` ([`crate::wire::request`]) that
 //!    holds the facts of the session, the room, and what the room remembers.
-//! 2. The [`xmpp::link`] cuts the stanza out of the stream and hands it to [`app`]; [`component::desk`]
+//! 2. The [`xmpp::link`] cuts the stanza out of the stream and hands it to [`app`]; [`crate::component::engine`]
 //!    looks up the room's rules and what the counters say, and calls [`policy::decide::decide`].
 //! 3. The decision is written down ([`component::audit`]) and goes back ([`wire::answer`]), with its
 //!    effects: the room's password, the requester's role, what the room has to remember.

@@ -11,11 +11,10 @@ use std::hint::black_box;
 use globset::Glob;
 use large::{join, now, policy, room};
 use vestibule::policy::Policy;
-use vestibule::policy::attempt::{Attempt, Credential};
+use vestibule::policy::attempt::{Attempt, Credential, Pressure};
 use vestibule::policy::class::Class;
 use vestibule::policy::decide::decide;
-use vestibule::policy::exceptions::{Exception, Whom};
-use vestibule::policy::pressure::Pressure;
+use vestibule::policy::modes::{Exception, Whom};
 use vestibule::policy::record::{Entry, Person};
 use vestibule::policy::verdict::Verdict;
 

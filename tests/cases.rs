@@ -20,10 +20,9 @@ use policies::{now, policy};
 use vestibule::policy::attempt::Action;
 use vestibule::policy::decide::{decide, rejudge};
 use vestibule::policy::denial::Denial;
-use vestibule::policy::explain::explain;
+use vestibule::policy::facts::explain;
 use vestibule::policy::modes::{Mode, named};
-use vestibule::policy::overrides::{Override, Overrides};
-use vestibule::policy::selector::Selector;
+use vestibule::policy::overrides::{Override, Overrides, Selector};
 
 #[test]
 fn every_case_is_decided_as_written() {

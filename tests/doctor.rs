@@ -12,9 +12,9 @@ use vestibule::doctor::{
     Case, File, Jicofo, Kind, Machine, Report, Server, State, checks, dotenv, examine,
 };
 use vestibule::policy::logins::{Host, Hosts};
-use vestibule::wire::greeting::Hello;
-use vestibule::wire::posture::Posture;
+use vestibule::wire::handshake::Hello;
 use vestibule::wire::room::LiveRoom;
+use vestibule::wire::server_inventory::Posture;
 use vestibule::xmpp::Element;
 
 const NOW: &str = "2026-11-24T00:00:00Z";

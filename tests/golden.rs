@@ -6,14 +6,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use vestibule::component::line::{self, Line};
+use vestibule::component::decision_record;
+use vestibule::component::decision_record::Line;
 use vestibule::policy::record::{Person, Record};
 use vestibule::policy::rules::RENAMED;
 use vestibule::store::sqlite::Sqlite;
 use vestibule::store::{Database as _, Kind, Query};
 use vestibule::wire::NS;
-use vestibule::wire::greeting::Hello;
-use vestibule::wire::question::Question;
+use vestibule::wire::handshake::Hello;
+use vestibule::wire::request::Question;
 use vestibule::wire::room::LiveRoom;
 use vestibule::xmpp::element::Element;
 
@@ -162,7 +163,7 @@ fn databases_of_every_version_are_gone_on_with() {
         let decisions = entries.iter().filter(|entry| entry.kind == Kind::Decision);
         for entry in decisions {
             let line: Line<'_> = serde_json::from_str(&entry.body).unwrap();
-            assert_eq!(line.v, line::VERSION, "{version}: {}", entry.body);
+            assert_eq!(line.v, decision_record::VERSION, "{version}: {}", entry.body);
         }
     }
 }

@@ -26,9 +26,8 @@ use vestibule::control::{
 use vestibule::http::{Access, Readiness, Site, Totals, router};
 use vestibule::metrics::{Group as _, Latency, Registry};
 use vestibule::policy::Policy;
-use vestibule::policy::attempt::{Action, Attempt, Credential, RoomView};
+use vestibule::policy::attempt::{Action, Attempt, Credential, Pressure, RoomView};
 use vestibule::policy::decide::decide;
-use vestibule::policy::pressure::Pressure;
 use vestibule::policy::verdict::Verdict;
 use vestibule::store::{Entry, Kind};
 

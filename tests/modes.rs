@@ -13,12 +13,10 @@ use any::{Parts, attempt, moment, parts, pressure, room};
 use jiff::Timestamp;
 use proptest::prelude::*;
 use vestibule::policy::Policy;
-use vestibule::policy::attempt::{Action, Affiliation, Attempt, RoomView};
+use vestibule::policy::attempt::{Action, Affiliation, Attempt, Pressure, RoomView};
 use vestibule::policy::class::Class;
 use vestibule::policy::decide::{decide, rejudge};
-use vestibule::policy::exceptions::{Exception, Whom};
-use vestibule::policy::modes::{FIXED, Mode, SWITCHES};
-use vestibule::policy::pressure::Pressure;
+use vestibule::policy::modes::{Exception, FIXED, Mode, SWITCHES, Whom};
 use vestibule::policy::verdict::{Decision, Verdict};
 
 #[derive(Clone, Debug)]

@@ -54,10 +54,10 @@ fn alerts_and_dashboard_name_metrics_that_there_are() {
 #[test]
 fn alerts_and_dashboard_ask_for_labels_that_there_are() {
     let sources = [
-        "src/app/metrics.rs",
+        "src/app/api_backend.rs",
         "src/component/metrics.rs",
-        "src/control/status.rs",
-        "src/control/room_line.rs",
+        "src/control/reply.rs",
+        "src/control/reply.rs",
         "src/policy/verdict.rs",
     ];
     let source = sources.map(read).concat();

@@ -16,31 +16,29 @@ use jiff::Timestamp;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
-use vestibule::component::line::{Context, Line};
+use vestibule::component::decision_record::{Context, Line};
 use vestibule::jid::BareJid;
 use vestibule::policy::attempt::{
-    Action, Affiliation, AffiliationChange, Attempt, Auth, Credential, FieldChange, Requester,
-    Role, RoleChange, RoomView, Word,
+    Action, Affiliation, AffiliationChange, Attempt, Auth, Credential, FieldChange, Pressure,
+    Requester, Role, RoleChange, RoomView, Word,
 };
-use vestibule::policy::authority::Protected;
 use vestibule::policy::class::{Class, ClassSet};
 use vestibule::policy::decide::{decide, rejudge};
 use vestibule::policy::denial::Denial;
-use vestibule::policy::explain::explain;
-use vestibule::policy::facts::Facts;
+use vestibule::policy::facts::{Facts, explain};
 use vestibule::policy::form_field::{FormField, To};
 use vestibule::policy::hours::AtEnd;
 use vestibule::policy::lobby::Admission;
+use vestibule::policy::moderation::Protected;
 use vestibule::policy::moderators::Become;
-use vestibule::policy::pressure::Pressure;
 use vestibule::policy::record::{Closed, Person, Record, Source};
 use vestibule::policy::removal::{By, Proof, keep_out, lift};
+use vestibule::policy::requester::{Session, SessionKind};
 use vestibule::policy::room_form::{PersistentBy, SubjectBy};
-use vestibule::policy::session::{Session, SessionKind};
+use vestibule::policy::rules::kinds::Who;
 use vestibule::policy::succession::{Remedy, Scene, Since, is_service, plan};
 use vestibule::policy::suspended::Suspended;
 use vestibule::policy::verdict::{Decision, Verdict};
-use vestibule::policy::who::Who;
 use vestibule::policy::{Policy, Rules};
 
 /// Everything that a decision rests on.

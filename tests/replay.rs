@@ -13,12 +13,12 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use vestibule::component::audit::Audit;
-use vestibule::component::desk::{Desk, Mode};
+use vestibule::component::engine::{Desk, Mode};
 use vestibule::config::{Environment, load};
 use vestibule::store::sqlite::Sqlite;
 use vestibule::store::{Mask, Store};
 use vestibule::wire::NS;
-use vestibule::wire::question::Question;
+use vestibule::wire::request::Question;
 use vestibule::xmpp::element::Element;
 
 const SERVICE: &str = "conference.example.org";

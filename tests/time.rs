@@ -18,9 +18,9 @@ use vestibule::policy::attempt::RoomView;
 use vestibule::policy::hours::{AtEnd, Clock, Hours, Phase, Span};
 use vestibule::policy::notice::Notice;
 use vestibule::policy::record::{Closed, Record};
+use vestibule::policy::rules::limits::Wave;
 use vestibule::policy::suspended::Suspended;
 use vestibule::policy::timers::{Agenda, Deed, Scene, agenda, effects};
-use vestibule::policy::wave::Wave;
 
 const EVERY_DAY: u8 = 0x7f;
 

@@ -7,14 +7,14 @@ mod any;
 
 use proptest::prelude::*;
 use proptest::sample::select;
+use vestibule::policy::attempt::Pressure;
 use vestibule::policy::decide::decide;
-use vestibule::policy::pressure::Pressure;
 use vestibule::policy::verdict::Verdict;
 use vestibule::secret::Secret;
 use vestibule::wire::NS;
 use vestibule::wire::answer::{Material, answer, observed};
-use vestibule::wire::greeting::Hello;
-use vestibule::wire::question::Question;
+use vestibule::wire::handshake::Hello;
+use vestibule::wire::request::Question;
 use vestibule::wire::room::LiveRoom;
 use vestibule::xmpp::element::Element;
 
@@ -140,7 +140,7 @@ proptest! {
     #[test]
     fn whatever_is_asked_is_answered(ask in tree("ask"), parts in any::parts(), pressure in any::pressure(), now in any::moment()) {
         let mut question = Question::read(&ask);
-        question.judge_typed(vestibule::policy::strength::Strength::default());
+        question.judge_typed(vestibule::policy::attempt::Strength::default());
         let policy = parts.policy();
         let rules = policy.rules_of(&question.attempt, &question.room, now);
         let decision = decide(&policy, &rules, &question.attempt, &question.room, &pressure, now);

@@ -5,17 +5,15 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use jiff::Timestamp;
-use vestibule::component::making;
 use vestibule::config::{Environment, Outside, parse};
 use vestibule::policy::Policy;
+use vestibule::policy::attempt::Pressure;
 use vestibule::policy::decide::decide;
-use vestibule::policy::explain::explain;
-use vestibule::policy::facts::Facts;
-use vestibule::policy::pressure::Pressure;
+use vestibule::policy::facts::{Facts, explain};
 use vestibule::policy::verdict::Verdict;
 use vestibule::wire::NS;
 use vestibule::wire::answer::{Material, answer, observed};
-use vestibule::wire::question::Question;
+use vestibule::wire::request::Question;
 use vestibule::xmpp::Element;
 
 /// What an empty file means, and one where every family has something to say.
@@ -32,7 +30,7 @@ pub(crate) fn check(bytes: &[u8]) {
         let mut question = read.clone();
         let now = Timestamp::UNIX_EPOCH;
         let rules = policy.rules_of(&question.attempt, &question.room, now);
-        if let Some(strength) = making::strength(&question, &rules) {
+        if let Some(strength) = vestibule::component::engine::rooms::strength(&question, &rules) {
             question.judge_typed(strength);
         }
         let (attempt, room) = (&question.attempt, &question.room);
@@ -49,7 +47,7 @@ pub(crate) fn check(bytes: &[u8]) {
         let (attempt, room, pressure) = read.into_parts(attempt.id.clone(), attempt.room.clone());
         assert_eq!(decide(policy, &rules, &attempt, &room, &pressure, now), decision);
         let password = decision.effects.password.and_then(|new| {
-            making::password(
+            vestibule::component::engine::rooms::password(
                 new,
                 question.attempt.room.as_ref(),
                 question.typed.as_ref(),

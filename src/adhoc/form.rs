@@ -1,10 +1,12 @@
 //! Forms (XEP-0004) made of a command's fields.
 
-use super::choices::Choices;
-use super::values::Values;
-use crate::control::{Command, Field, FieldKind};
-use crate::xmpp::Element;
-use crate::xmpp::ns;
+use std::borrow::Cow;
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+use crate::control::{Command, Field, FieldKind, Impact};
+use crate::xmpp::{Element, ns};
 
 /// The field that says yes to what nothing takes back.
 pub(super) const CONFIRM: &str = "confirm";
@@ -117,4 +119,362 @@ pub(super) fn value(text: &str) -> Element {
 
 fn option(label: &str, text: &str) -> Element {
     element("option").with_attr("label", label).with_child(value(text))
+}
+
+/// With more rooms than this, the address is typed.
+const MOST: usize = 50;
+
+/// A choice.
+#[derive(Debug)]
+pub(super) struct Choice {
+    pub(super) value: String,
+    pub(super) label: String,
+}
+
+/// The choices of a field.
+#[derive(Debug, Default)]
+pub(super) struct Choices {
+    rooms: Vec<Choice>,
+    people: Vec<Choice>,
+}
+
+impl Choices {
+    /// The rooms in the reply to `rooms`.
+    pub(super) fn rooms(reply: &Value) -> Self {
+        let rooms = reply.as_array().map(Vec::as_slice).unwrap_or_default();
+        if rooms.len() > MOST {
+            return Self::default();
+        }
+        let rooms = rooms.iter().filter_map(|room| {
+            let value = text(room, "room")?.to_owned();
+            let inside = room.get("occupants").and_then(Value::as_u64).unwrap_or_default();
+            Some(Choice { label: format!("{value} ({inside} inside)"), value })
+        });
+        Self { rooms: rooms.collect(), people: Vec::new() }
+    }
+
+    /// The people in the reply to `room`: those who wait first, for it is them that one comes for.
+    pub(super) fn people(reply: &Value) -> Self {
+        let mut people: Vec<Choice> = Vec::new();
+        for (list, state) in [("waiting", "waits"), ("occupants", "inside")] {
+            let list = reply.get(list).and_then(Value::as_array).map(Vec::as_slice);
+            for who in list.unwrap_or_default() {
+                let Some(jid) = text(who, "jid") else { continue };
+                if people.len() < MOST && !people.iter().any(|other| other.value == jid) {
+                    let nick = text(who, "nick").unwrap_or("?");
+                    let label = format!("{nick}, {jid} ({state})");
+                    people.push(Choice { value: jid.to_owned(), label });
+                }
+            }
+        }
+        Self { rooms: Vec::new(), people }
+    }
+
+    /// Returns what is offered for this field.
+    pub(super) fn of(&self, field: &Field) -> &[Choice] {
+        if field.kind == FieldKind::Room && field.required {
+            &self.rooms
+        } else if field.kind == FieldKind::Person {
+            &self.people
+        } else {
+            &[]
+        }
+    }
+}
+
+fn text<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
+    value.get(name).and_then(Value::as_str)
+}
+
+/// The field for the room that the command is about. What describes a room and a person (`explain`) may be about any
+/// room.
+pub(super) fn room_of(command: &Command) -> Option<&'static Field> {
+    let required = |kind| command.fields.iter().find(move |it| it.required && it.kind == kind);
+    required(FieldKind::Room).filter(|_| required(FieldKind::Person).is_none())
+}
+
+/// Returns whether the people of a room are offered, so that the room has to be known first.
+pub(super) fn offers_people(command: &Command) -> bool {
+    command.impact != Impact::ReadOnly
+        && room_of(command).is_some()
+        && command.fields.iter().any(|field| field.kind == FieldKind::Person)
+}
+
+/// The values of a command's fields so far. A secret may be among them, so it is not shown.
+#[derive(Clone, Default)]
+pub(super) struct Values(Map<String, Value>);
+
+impl fmt::Debug for Values {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+impl Values {
+    /// Takes these fields from a submitted form; one that is not in it has no value any more. What else is in the
+    /// form is ignored (XEP-0004 section 3.2).
+    pub(super) fn take<'a>(&mut self, fields: impl Iterator<Item = &'a Field>, form: &Element) {
+        for field in fields {
+            match read(field.kind, &texts(form, field.name)) {
+                Some(value) => self.0.insert(field.name.to_owned(), value),
+                None => self.0.remove(field.name),
+            };
+        }
+    }
+
+    /// Returns the number of fields that have a value.
+    pub(super) fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The values for a request.
+    pub(super) fn to_map(&self) -> Map<String, Value> {
+        self.0.clone()
+    }
+
+    /// A value as the lines of a field.
+    pub(super) fn lines(&self, name: &str) -> Vec<String> {
+        match self.0.get(name) {
+            None | Some(Value::Null) => Vec::new(),
+            Some(Value::String(text)) => text.split('\n').map(str::to_owned).collect(),
+            Some(Value::Array(all)) => {
+                all.iter().filter_map(Value::as_str).map(str::to_owned).collect()
+            }
+            Some(other) => vec![other.to_string()],
+        }
+    }
+
+    /// Forgets everything.
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
+/// The values of a field of a form.
+pub(super) fn texts(form: &Element, var: &str) -> Vec<String> {
+    let is_it =
+        |field: &&Element| field.is(ns::DATA_FORMS, "field") && field.attr("var") == Some(var);
+    let values = form.children().find(is_it).into_iter().flat_map(Element::children);
+    values.filter(|value| value.is(ns::DATA_FORMS, "value")).map(Element::text).collect()
+}
+
+/// Returns a value as JSON. One that is not of its kind stays a text: the request then reports what is wrong with it.
+fn read(kind: FieldKind, texts: &[String]) -> Option<Value> {
+    let first = texts.first().map(String::as_str).unwrap_or_default();
+    match kind {
+        FieldKind::Lines => {
+            let text = texts.join("\n");
+            Some(text).filter(|text| !text.trim().is_empty()).map(Value::from)
+        }
+        FieldKind::List => {
+            let lines: Vec<_> =
+                texts.iter().map(|line| line.trim()).filter(|line| !line.is_empty()).collect();
+            (!lines.is_empty()).then(|| lines.into())
+        }
+        FieldKind::Secret => Some(first).filter(|text| !text.is_empty()).map(Value::from),
+        FieldKind::Flag => match first.trim() {
+            "" => None,
+            "1" | "true" => Some(true.into()),
+            "0" | "false" => Some(false.into()),
+            other => Some(other.into()),
+        },
+        FieldKind::Number => match first.trim() {
+            "" => None,
+            text => Some(text.parse::<i64>().map_or_else(|_| text.into(), Value::from)),
+        },
+        FieldKind::Text
+        | FieldKind::Room
+        | FieldKind::Person
+        | FieldKind::Duration
+        | FieldKind::Time
+        | FieldKind::Choice(_) => {
+            Some(first.trim()).filter(|text| !text.is_empty()).map(Value::from)
+        }
+    }
+}
+
+/// The bytes that a result may take when it is written, of the 512 KiB of a stanza.
+const ROOM: usize = 160 * 1024;
+/// Columns that come first, in this order.
+const FIRST: [&str; 9] = ["seq", "at", "kind", "room", "name", "nick", "jid", "person", "role"];
+/// The column that says which list a row is of, where there are several.
+const LIST: &str = "list";
+
+/// The lines of a result, and the number that did not fit.
+#[derive(Debug, Default)]
+pub(super) struct Outcome {
+    /// `None`: it is done, and that is all.
+    pub(super) form: Option<Element>,
+    /// Rows and fields that are left out.
+    pub(super) left_out: usize,
+}
+
+/// The result of a command.
+pub(super) fn outcome(command: &Command, result: &Value) -> Outcome {
+    let mut told = Told::default();
+    match result {
+        Value::Null => return Outcome::default(),
+        Value::Array(_) => told.add(String::new(), result),
+        Value::Object(all) if all.is_empty() => return Outcome::default(),
+        Value::Object(all) => {
+            all.iter().for_each(|(name, value)| told.add(name.clone(), value));
+        }
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+            told.add("result".to_owned(), result);
+        }
+    }
+    told.form(command)
+}
+
+/// A result, taken apart.
+#[derive(Debug, Default)]
+struct Told<'a> {
+    /// Single values, by their path.
+    fields: Vec<(String, Vec<String>)>,
+    /// Rows of all lists, each with the name of its list.
+    rows: Vec<(String, &'a Map<String, Value>)>,
+}
+
+impl<'a> Told<'a> {
+    fn add(&mut self, path: String, value: &'a Value) {
+        match value {
+            Value::Object(all) => {
+                for (name, value) in all {
+                    self.add(format!("{path}.{name}"), value);
+                }
+            }
+            Value::Array(all) if all.iter().any(Value::is_object) => {
+                self.rows
+                    .extend(all.iter().filter_map(Value::as_object).map(|row| (path.clone(), row)));
+            }
+            Value::Array(all) if path.is_empty() => {
+                self.fields.push(("result".to_owned(), all.iter().map(cell).collect()));
+            }
+            Value::Array(all) => self.fields.push((path, all.iter().map(cell).collect())),
+            Value::Null => {}
+            Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+                self.fields.push((path, lines(value)));
+            }
+        }
+    }
+
+    fn form(self, command: &Command) -> Outcome {
+        let mut left = Budget(ROOM);
+        let mut left_out: usize = 0;
+        let mut form = blank("result", command.title);
+        for (name, lines) in &self.fields {
+            let field = field(name, lines);
+            if left.takes(&field) {
+                form.push_child(field);
+            } else {
+                left_out = left_out.saturating_add(1);
+            }
+        }
+        let columns = self.columns();
+        if !columns.is_empty() {
+            let reported = columns.iter().map(|name| {
+                element_outcome("field").with_attr("var", name).with_attr("label", label(name))
+            });
+            form.push_child(element_outcome("reported").with_children(reported));
+        }
+        let mut is_full = false;
+        for (list, row) in &self.rows {
+            let item = element_outcome("item").with_children(columns.iter().map(|name| {
+                let text = match row.get(*name) {
+                    None if *name == LIST => Cow::Borrowed(list.as_str()),
+                    None => Cow::Borrowed(""),
+                    Some(value) => Cow::Owned(cell(value)),
+                };
+                element_outcome("field").with_attr("var", name).with_child(value(&text))
+            }));
+            is_full = is_full || !left.takes(&item);
+            if is_full {
+                left_out = left_out.saturating_add(1);
+            } else {
+                form.push_child(item);
+            }
+        }
+        Outcome { form: Some(form), left_out }
+    }
+
+    /// Every key of every row, those that name what it is about first.
+    fn columns(&self) -> Vec<&str> {
+        let mut columns: Vec<&str> = Vec::new();
+        let several =
+            self.rows.iter().any(|(list, _)| self.rows.first().is_some_and(|(it, _)| it != list));
+        if several {
+            columns.push(LIST);
+        }
+        for key in self.rows.iter().flat_map(|(_, row)| row.keys()) {
+            if !columns.contains(&key.as_str()) {
+                columns.push(key);
+            }
+        }
+        columns.sort_by_key(|name| {
+            let place = FIRST.iter().position(|first| first == name);
+            (*name != LIST, place.unwrap_or(FIRST.len()))
+        });
+        columns
+    }
+}
+
+/// The number of bytes that are left.
+#[derive(Debug)]
+struct Budget(usize);
+
+impl Budget {
+    fn takes(&mut self, element: &Element) -> bool {
+        let mut written = Vec::new();
+        element.write_in(ns::DATA_FORMS, &mut written);
+        match self.0.checked_sub(written.len()) {
+            None => false,
+            Some(left) => {
+                self.0 = left;
+                true
+            }
+        }
+    }
+}
+
+fn field(name: &str, lines: &[String]) -> Element {
+    let kind = match lines.len() {
+        0 | 1 => "text-single",
+        _ => "text-multi",
+    };
+    element_outcome("field")
+        .with_attr("var", name)
+        .with_attr("type", kind)
+        .with_attr("label", label(name))
+        .with_children(lines.iter().map(|line| value(line)))
+}
+
+/// A value with its lines.
+fn lines(value: &Value) -> Vec<String> {
+    value
+        .as_str()
+        .map_or_else(|| vec![cell(value)], |text| text.lines().map(str::to_owned).collect())
+}
+
+/// A value in one text.
+fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Array(all) if all.iter().all(|it| !it.is_object() && !it.is_array()) => {
+            all.iter().map(cell).collect::<Vec<_>>().join(", ")
+        }
+        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
+    }
+}
+
+/// A key of JSON, for a person.
+fn label(name: &str) -> String {
+    let words = name.replace(['_', '-'], " ").replace('.', ", ");
+    let mut letters = words.chars();
+    let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    first + letters.as_str()
+}
+
+fn element_outcome(name: &'static str) -> Element {
+    Element::new(ns::DATA_FORMS, name)
 }

@@ -8,16 +8,9 @@
 //! INVARIANT: only a [`Caller`](crate::control::Caller) is told anything but that there are commands; a conversation is gone on with by
 //! the very client that began it, each step once.
 
-mod choices;
-mod discovery;
 mod form;
-mod machine;
-mod outcome;
-mod refusal;
 mod session;
-mod talk;
-mod values;
+mod state_machine;
 
-pub use self::machine::{AdHoc, Pending, Step};
-pub use self::refusal::Refusal;
 pub use self::session::{LIFETIME, MOST, MOST_OF_ONE};
+pub use self::state_machine::{AdHoc, Pending, Refusal, Step};

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::refusal::Refusal;
-use super::values::Values;
+use super::form::Values;
+use super::state_machine::Refusal;
 use crate::control::Command;
 
 /// The time that a conversation waits for its next step.

@@ -11,7 +11,7 @@ use super::Shared;
 use crate::config::Written;
 use crate::control::{Failure, FailureKind};
 use crate::jid::BareJid;
-use crate::wire::prepare::{MOST, prepare, prepared};
+use crate::wire::answer::{MOST, prepare, prepared};
 use crate::xmpp::link::RequestError;
 
 /// After an error the server is asked again, first after this time, ...

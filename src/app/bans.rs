@@ -9,9 +9,9 @@ use tokio::sync::{Mutex as AsyncMutex, MutexGuard as AsyncGuard};
 use tokio::time::sleep;
 
 use super::clock::now;
-use super::enforce::enforce;
-use super::{Shared, parts};
-use crate::component::desk::Consequences;
+use super::reload::enforce;
+use super::{Shared, rooms};
+use crate::component::engine::Consequences;
 use crate::policy::Policy;
 use crate::policy::bans::{self, Banned, Bans, Origin};
 use crate::policy::room_name::pattern;
@@ -106,7 +106,7 @@ pub(super) async fn put_in_force(shared: &Shared, bans: &Pages) -> Consequences 
     let running = Arc::clone(shared.desk().policy());
     let policy = Arc::new(Policy { made, ..Policy::clone(&running) });
     let before = shared.desk().replace_policy(policy);
-    parts::judge_again(shared, before).await
+    rooms::judge_again(shared, before).await
 }
 
 /// Offers the database the bans that are only here. Nobody waits for the book meanwhile; a ban that was lifted meanwhile is

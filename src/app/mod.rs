@@ -2,32 +2,19 @@
 
 mod addresses;
 mod adhoc;
-mod around;
+mod api_backend;
 mod audit;
 mod bans;
 mod clock;
 pub mod commands;
 mod doctor;
-mod enforce;
-mod incidents;
-mod key;
-mod listed;
-mod machine;
-mod metrics;
-mod parts;
-mod plan;
+mod due_actions;
 mod readiness;
-mod reading;
 mod reload;
-mod revision;
 mod rooms;
-mod site;
 mod store;
-mod succession;
 mod tasks;
-mod timers;
 mod traffic;
-mod trials;
 
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -40,7 +27,7 @@ use tokio::sync::{Mutex as AsyncMutex, Notify};
 use tokio_util::sync::CancellationToken;
 
 use crate::component::audit::{Audit, AuditError};
-use crate::component::desk::{Desk, Mode};
+use crate::component::engine::{Desk, Mode};
 use crate::config::{
     self, Environment, LoadError, Loaded, NO_SECRET, NO_SECRET_HINT, Problem, Settings,
 };
@@ -50,13 +37,13 @@ use crate::secret::Secret;
 use crate::store::StoreError;
 use crate::xmpp::link::{Link, LinkHandle, LinkSettings};
 
-use self::metrics::AppMetrics;
+use self::api_backend::AppMetrics;
 use self::tasks::Tasks;
 
+pub use self::api_backend::names_of_samples;
 pub use self::clock::now;
+pub use self::commands::incident::write_new;
 pub use self::doctor::alone;
-pub use self::incidents::write_new;
-pub use self::metrics::names_of_samples;
 
 /// The time of silence after which the server is pinged.
 const PING_EVERY: Duration = Duration::from_secs(30);
@@ -226,7 +213,7 @@ pub async fn run(
     }
     let name = store::name(&settings.store, &component);
     let audit = audit.with_store(name.clone(), mask, store);
-    revision::started(&audit, &policy.revision, &file, &text).await;
+    reload::started(&audit, &policy.revision, &file, &text).await;
     let run = clock::run_id();
     let desk = Desk::new(
         Arc::new(policy),
@@ -270,7 +257,7 @@ pub async fn run(
         paging: Arc::default(),
         judging_turn: Arc::default(),
         doctor: Arc::default(),
-        revision_key: Arc::new(revision::key(&component.state_dir)?),
+        revision_key: Arc::new(reload::key(&component.state_dir)?),
         started: clock::instant(),
         started_at: now(),
         metrics: AppMetrics::default(),
@@ -303,8 +290,8 @@ pub async fn run(
     });
     tasks.need("readiness", readiness::watch(shared.clone(), component.ready_within));
     tasks.need("watchdog", readiness::feed_watchdog(shared.clone()));
-    tasks.need("succession", succession::watch(shared.clone()));
-    tasks.need("timers", timers::watch(shared.clone()));
+    tasks.need("succession", due_actions::watch(shared.clone()));
+    tasks.need("timers", due_actions::watch_timers(shared.clone()));
     tasks.need("bans", bans::watch(shared.clone()));
     tasks.keep("audit", again(&shared, audit::watch));
     tasks.keep("reload", again(&shared, reload::watch));

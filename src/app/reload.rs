@@ -1,16 +1,36 @@
 //! The file again: all of it, or nothing.
 
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use sha2::Sha256;
 
 use super::clock::now;
-use super::enforce::enforce;
-use super::{Shared, Upkeep, addresses, parts, revision, rooms};
-use crate::component::desk::Consequences;
-use crate::config::{Limit, Loaded, changes, load};
+use super::rooms::{Pages, RoomError, each_room, stored};
+use super::{RunError, Shared, Upkeep, addresses, config, rooms};
+use crate::component::audit::Audit;
+use crate::component::drift::{drifts, in_stored};
+use crate::component::engine::{Consequences, Judged, Mode};
+use crate::config::{
+    Limit, LoadError, Loaded, Outside, changes, load, parse, redacted, redacted_changes,
+};
+use crate::control::{Candidate, List, PersonChange, Plan, ProviderChange, RoomChange};
+use crate::jid::BareJid;
+use crate::policy::Policy;
+use crate::policy::drift::Drift;
+use crate::policy::logins::Proves;
+use crate::policy::removal::admission;
+use crate::policy::requester::SessionKind;
+use crate::policy::verdict::Effects;
 use crate::secret::Secret;
+use crate::store::{Entry, Kind, Query};
+use crate::wire::room::LiveRoom;
 
 /// The policy in force, and how many people it removed.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -144,7 +164,7 @@ async fn put_in_force(
     let revision = policy.revision.clone();
     policy.made = Arc::clone(&shared.desk().policy().made);
     if let Some(limit) = limit {
-        let would = parts::consequences(shared, &policy).await;
+        let would = rooms::consequences(shared, &policy).await;
         let most = limit.of(would.inside);
         if would.removed.len() > most {
             return Err(too_many(&would, most));
@@ -157,10 +177,10 @@ async fn put_in_force(
         let welcomes: Vec<_> = greeted.map(|service| (desk.welcome(&service), service)).collect();
         (before, welcomes)
     };
-    let consequences = parts::judge_again(shared, before).await;
+    let consequences = rooms::judge_again(shared, before).await;
     shared.access.replace(settings.admin);
     let text_before = shared.upkeep().text.clone();
-    let entry = revision::reloaded(&revision, &shared.file, &text_before, &text);
+    let entry = reloaded(&revision, &shared.file, &text_before, &text);
     shared.desk().audit().record(entry);
     *shared.upkeep() = Upkeep {
         audit: settings.audit,
@@ -198,4 +218,387 @@ fn too_many(consequences: &Consequences, most: usize) -> String {
         consequences.removed.len(),
         consequences.inside
     )
+}
+
+/// Compares what is there with another file; without one, with the component's own as it is now. Nothing is changed.
+///
+/// # Errors
+/// The file is wrong, or the rooms could not be read.
+pub(super) async fn plan(shared: &Shared, candidate: Option<Candidate>) -> Result<Plan, String> {
+    let loaded = match candidate {
+        Some(candidate) => understand(shared, candidate).await,
+        None => read(shared).await,
+    }?;
+    let upkeep = shared.upkeep().clone();
+    let mut warnings: Vec<String> = loaded
+        .warnings_at(now())
+        .map(|warning| warning.to_string().trim_start_matches("warning: ").to_owned())
+        .collect();
+    let Loaded { mut policy, settings, text, .. } = loaded;
+    let restart = upkeep.settings.needs_restart(&settings);
+    if !restart.is_empty() {
+        warnings.push(format!("after a reload {}", needs_restart(&restart)));
+    }
+    policy.made = Arc::clone(&shared.desk().policy().made);
+    if shared.desk().mode() == Mode::Observe {
+        warnings.push("nothing is enforced: no room and nobody is affected".to_owned());
+    }
+    let (rooms, mut room_changes) = match shared.link.is_up() {
+        true => {
+            rooms(shared, &policy, &settings.audit).await.map(|(all, some)| (Some(all), some))?
+        }
+        false => (None, Vec::new()),
+    };
+    let (mut stored, mut kept) = (0, 0);
+    if rooms.is_some() {
+        (stored, kept) = stored_rooms(shared, &policy, &mut room_changes).await?;
+    }
+    room_changes.sort_by(|a, b| (&a.room, &a.rule).cmp(&(&b.room, &b.rule)));
+    let consequences = rooms::consequences(shared, &policy).await;
+    let providers = providers(shared, &policy);
+    let limit = upkeep.limit.of(consequences.inside);
+    Ok(Plan {
+        running: shared.desk().policy().revision.clone(),
+        revision: policy.revision.clone(),
+        warnings,
+        keys: changes(upkeep.text.expose(), text.expose()),
+        rooms,
+        stored,
+        kept,
+        inside: consequences.inside,
+        providers,
+        changes: List::of(room_changes),
+        refused: consequences.removed.len() > limit,
+        removed: people(&consequences.removed),
+        let_in: people(&consequences.let_in),
+        turned_away: people(&consequences.turned_away),
+        limit,
+    })
+}
+
+/// Reads the text as this component would if it were its file, the files that it names included.
+async fn understand(shared: &Shared, candidate: Candidate) -> Result<Loaded, String> {
+    let environment = Arc::clone(&shared.environment);
+    let file = Arc::clone(&shared.file);
+    let understand = move || {
+        // A text without a path, or with a relative one, stands in the directory of the component's own file.
+        let own = file.parent().unwrap_or(Path::new(""));
+        let directory = Path::new(&candidate.path).parent().unwrap_or(Path::new(""));
+        let directory = own.join(directory);
+        let read = |other: &Path| std::fs::read_to_string(directory.join(other));
+        let outside =
+            Outside { environment: &environment, read: &read, exposed: false, lenient: false };
+        parse(&candidate.path, candidate.text.expose(), &outside)
+            .map_err(|problems| LoadError::Invalid(problems).to_string())
+    };
+    let understood = tokio::task::spawn_blocking(understand).await;
+    understood.unwrap_or_else(|error| Err(format!("the file could not be read: {error}")))
+}
+
+/// Returns the number of rooms, and the differences that the other file would add.
+async fn rooms(
+    shared: &Shared,
+    policy: &Policy,
+    settings: &config::Audit,
+) -> Result<(usize, Vec<RoomChange>), String> {
+    let services = shared.desk().greeted();
+    let (mut number, mut found) = (0_usize, Vec::new());
+    let _alone = shared.paging.lock().await;
+    for service in services {
+        let mut pages = Pages::new(shared, &service);
+        while let Some(page) = pages.next_rooms().await.map_err(|error| error.to_string())? {
+            for live in page {
+                number = number.saturating_add(1);
+                found.extend(room(shared, policy, settings, &live));
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+    Ok((number, found))
+}
+
+/// Adds what would differ in stored rooms and does not now; how many there are, and how many of them were there before
+/// the policy and stay as they are.
+async fn stored_rooms(
+    shared: &Shared,
+    policy: &Policy,
+    changes: &mut Vec<RoomChange>,
+) -> Result<(usize, usize), String> {
+    let services = shared.desk().greeted();
+    let (mut number, mut kept) = (0_usize, 0_usize);
+    for service in services {
+        for live in stored(shared, &service).await.map_err(|error| error.to_string())? {
+            let then = in_stored(policy, &live, now());
+            number = number.saturating_add(1);
+            kept = kept.saturating_add(usize::from(live.view.is_found() && then.is_empty()));
+            // The others are compared as rooms in memory are.
+            if live.view.record.is_none() {
+                changes.extend(then.into_iter().map(|drift| change(&live, drift, true)));
+            }
+        }
+    }
+    Ok((number, kept))
+}
+
+fn change(live: &LiveRoom, drift: Drift, repaired: bool) -> RoomChange {
+    RoomChange {
+        room: live.jid.to_string(),
+        rule: drift.rule.name.to_owned(),
+        line: drift.rule.line,
+        jid: drift.who.map(|jid| jid.to_string()),
+        is: drift.is.to_owned(),
+        should: drift.should.to_owned(),
+        repaired,
+    }
+}
+
+fn room(
+    shared: &Shared,
+    policy: &Policy,
+    settings: &config::Audit,
+    live: &LiveRoom,
+) -> Vec<RoomChange> {
+    let before = {
+        let desk = shared.desk();
+        if desk.mode() == Mode::Observe {
+            return Vec::new();
+        }
+        let rules = desk.live().rules_at(desk.policy(), live);
+        drifts(desk.policy(), &rules, live, now())
+    };
+    drifts(policy, &policy.rules_in(&live.jid, live.claims(), live.view.is_found()), live, now())
+        .into_iter()
+        // Who would be removed is told apart.
+        .filter(|drift| drift.effects.remove.is_empty())
+        .filter(|drift| !before.iter().any(|known| known.is_same_as(drift)))
+        .map(|drift| {
+            let repaired = settings.repairs(drift.rule.name);
+            change(live, drift, repaired)
+        })
+        .collect()
+}
+
+/// The providers of which another policy says something else than the one in force, or nothing, and whom that is about.
+fn providers(shared: &Shared, policy: &Policy) -> Vec<ProviderChange> {
+    let mut all = BTreeMap::<String, (BTreeSet<String>, HashSet<(BareJid, BareJid)>)>::new();
+    let hellos = shared.desk();
+    for host in hellos.services().filter_map(|(_, hello)| hello).flat_map(|it| &it.hosts.hosts) {
+        all.entry(host.provider.clone()).or_default().0.insert(host.name.clone());
+    }
+    drop(hellos);
+    each_room(shared, |_, room, inside| {
+        for who in inside.occupants.values().map(|known| &known.who) {
+            let session = who.session.as_deref().filter(|it| it.kind == SessionKind::Client);
+            if let (Some(session), Some(jid)) = (session, &who.jid) {
+                let inside = &mut all.entry(session.provider.to_string()).or_default().1;
+                inside.insert((room.clone(), jid.clone()));
+            }
+        }
+    });
+    let running = Arc::clone(shared.desk().policy());
+    let name = |proves: Option<Proves>| proves.map(|proves| proves.name().to_owned());
+    all.into_iter()
+        .filter(|(provider, _)| !provider.is_empty())
+        .map(|(provider, (hosts, inside))| ProviderChange {
+            before: name(running.proves(&provider)),
+            after: name(policy.proves(&provider)),
+            name: provider,
+            hosts: hosts.into_iter().collect(),
+            inside: inside.len(),
+        })
+        .filter(|change| change.after.is_none() || change.before != change.after)
+        .collect()
+}
+
+fn people(judged: &[Judged]) -> List<PersonChange> {
+    let mut all: Vec<_> = judged
+        .iter()
+        .filter_map(|one| {
+            let (room, jid) = one.about()?;
+            let rule = one.decision.rule;
+            let (room, jid) = (room.to_string(), jid.to_string());
+            Some(PersonChange { room, jid, rule: rule.name.to_owned(), line: rule.line })
+        })
+        .collect();
+    all.sort_by(|a, b| (&a.room, &a.jid).cmp(&(&b.room, &b.jid)));
+    List::of(all)
+}
+
+/// The file of the key for what strangers see.
+const KEY: &str = "revision.key";
+
+/// Returns the key for [`shown`], which is made at the first start.
+pub(super) fn key(state_dir: &Path) -> Result<[u8; 32], RunError> {
+    let path = state_dir.join(KEY);
+    super::store::key(&path).map_err(|source| RunError::Key { path, source })
+}
+
+/// What strangers see instead of a revision: another for each, from which nobody without the key learns what the
+/// file says, nor can tell whether a guess at it is right.
+pub(super) fn shown(key: &[u8; 32], revision: &str) -> String {
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return String::new() };
+    mac.update(revision.as_bytes());
+    hex::encode(mac.finalize().into_bytes()).chars().take(12).collect()
+}
+
+/// Writes down the policy that the component starts with, and how it differs from the last one that was in force.
+pub(super) async fn started(audit: &Audit, revision: &str, file: &Path, text: &Secret) {
+    let Some(store) = audit.store() else { return };
+    let query = Query { kind: Some(Kind::Revision), limit: Some(1), ..Query::default() };
+    let last = match store.search(query).await {
+        Ok(found) => found.into_iter().next(),
+        Err(error) => {
+            tracing::warn!(%error, "the policy that was in force last is not known");
+            None
+        }
+    };
+    let before = last.and_then(|last| {
+        let body: Value = serde_json::from_str(&last.body).ok()?;
+        Some(body.get("text")?.as_str()?.to_owned())
+    });
+    let kept = redacted(text.expose());
+    let changes = before.map(|before| redacted_changes(&before, &kept));
+    audit.record(entry(revision, file, json!({"why": "start", "changes": changes, "text": kept})));
+}
+
+/// The entry of a policy that replaces another.
+pub(super) fn reloaded(revision: &str, file: &Path, before: &Secret, text: &Secret) -> Entry {
+    let changes = redacted_changes(before.expose(), text.expose());
+    let kept = redacted(text.expose());
+    entry(revision, file, json!({"why": "reload", "changes": changes, "text": kept}))
+}
+
+fn entry(revision: &str, file: &Path, mut body: Value) -> Entry {
+    if let Some(body) = body.as_object_mut() {
+        body.insert("file".to_owned(), file.display().to_string().into());
+    }
+    Entry {
+        revision: Some(revision.to_owned()),
+        body: body.to_string(),
+        ..Entry::new(Kind::Revision, now())
+    }
+}
+
+/// The number of looks at whether anyone is left.
+const ROUNDS: u32 = 3;
+
+/// The outcome: people by room, and the rooms that failed.
+#[derive(Debug, Default)]
+pub(super) struct Enforced {
+    /// Were inside, and are out.
+    pub(super) removed: Vec<(BareJid, BareJid)>,
+    /// Waited, and were turned away.
+    pub(super) turned_away: Vec<(BareJid, BareJid)>,
+    /// Are inside or wait still.
+    pub(super) failed: Vec<(BareJid, BareJid, RoomError)>,
+    /// Services of which it is not known who is there.
+    pub(super) unread: Vec<(Arc<str>, RoomError)>,
+}
+
+impl Enforced {
+    fn is_new(&self, judged: &Judged) -> bool {
+        let failed = self.failed.iter().map(|(room, jid, _)| (room, jid));
+        let mut tried = self.turned_away.iter().map(|(room, jid)| (room, jid)).chain(failed);
+        !tried.any(|one| judged.about() == Some(one))
+    }
+}
+
+/// Removes those who may no longer be inside, lets in those who need not wait any more, and turns away those who could only
+/// wait in vain, as the gates say who is there; and then those who came in meanwhile by an earlier decision.
+pub(super) async fn enforce(shared: &Shared, consequences: Consequences) -> Enforced {
+    let mut all = Enforced { unread: rooms::catch_up(shared).await, ..Enforced::default() };
+    let mut now_out = rooms::misplaced(shared).await;
+    let mut judged: HashSet<_> = consequences.removed.iter().filter_map(owned).collect();
+    answer(shared, &consequences.let_in, true, &mut all).await;
+    answer(shared, &consequences.turned_away, false, &mut all).await;
+    for _ in 0..ROUNDS {
+        now_out.removed.retain(|judged| all.is_new(judged));
+        now_out.turned_away.retain(|judged| all.is_new(judged));
+        if now_out.removed.is_empty() && now_out.turned_away.is_empty() {
+            break;
+        }
+        let new = now_out.removed.iter().filter(|it| owned(it).is_some_and(|it| judged.insert(it)));
+        let new: Vec<_> = new.cloned().collect();
+        shared.desk().write_removals(&new, now());
+        remove(shared, &now_out.removed, &mut all).await;
+        answer(shared, &now_out.turned_away, false, &mut all).await;
+        all.unread = rooms::catch_up(shared).await;
+        now_out = rooms::misplaced(shared).await;
+    }
+    // A person who came in meanwhile may have been removed twice.
+    all.removed.sort();
+    all.removed.dedup();
+    all
+}
+
+/// Rejects those who can only wait in vain by the policy in force, as far as is known here: it may be another one than that by
+/// which they knocked.
+pub(super) async fn turn_away(shared: &Shared) {
+    // Those whom a ban rejects are named in its reply.
+    let _alone = shared.banning.lock().await;
+    let waiting = rooms::misplaced(shared).await.turned_away;
+    answer(shared, &waiting, false, &mut Enforced::default()).await;
+}
+
+fn owned(judged: &Judged) -> Option<(BareJid, BareJid)> {
+    judged.about().map(|(room, jid)| (room.clone(), jid.clone()))
+}
+
+async fn remove(shared: &Shared, those: &[Judged], all: &mut Enforced) {
+    for (room, jid, done) in rooms::remove_all(shared, those).await {
+        match done {
+            Ok(true) => all.removed.push((room, jid)),
+            // They had left before.
+            Ok(false) => {}
+            Err(error) => all.failed.push((room, jid, error)),
+        }
+    }
+}
+
+async fn answer(shared: &Shared, those: &[Judged], lets_in: bool, all: &mut Enforced) {
+    for judged in those {
+        let Some((room, jid)) = judged.about() else { continue };
+        match answer_one(shared, judged, (room, jid), lets_in).await {
+            Ok(true) if !lets_in => all.turned_away.push((room.clone(), jid.clone())),
+            Ok(_) => {}
+            Err(error) => all.failed.push((room.clone(), jid.clone(), error)),
+        }
+    }
+}
+
+/// Returns whether they waited.
+async fn answer_one(
+    shared: &Shared,
+    judged: &Judged,
+    (room, jid): (&BareJid, &BareJid),
+    lets_in: bool,
+) -> Result<bool, RoomError> {
+    let waited = AtomicBool::new(false);
+    let effects = |live: &LiveRoom| {
+        let waits = live.waiting.iter().any(|(who, _)| who.jid.as_ref() == Some(jid));
+        waited.store(waits, Ordering::Relaxed);
+        let effects = match (waits, lets_in) {
+            (false, _) => Effects::default(),
+            (true, true) => admission(jid, live.person.as_ref()),
+            (true, false) => Effects { reject: vec![(jid.clone(), None)], ..Effects::default() },
+        };
+        (effects, Vec::new())
+    };
+    let action = if lets_in { "admitted" } else { "rejected" };
+    let rule = judged.decision.rule.name;
+    match rooms::apply(shared, room, Some(jid), effects).await {
+        Ok(()) => {
+            let waited = waited.into_inner();
+            if waited {
+                shared.desk().audit().event(action, room.as_str(), rooms::about(jid), now());
+                tracing::info!(?room, ?jid, rule, "{action}: the policy has changed meanwhile");
+            }
+            Ok(waited)
+        }
+        Err(RoomError::None(_)) => Ok(false),
+        Err(error) => {
+            tracing::warn!(?room, ?jid, %error, "a person who waits could not be answered");
+            Err(error)
+        }
+    }
 }

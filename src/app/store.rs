@@ -1,15 +1,18 @@
 //! The audit database that the file asks for.
 
-use std::io;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::{fs, io};
 
 use super::Shared;
 use super::clock::now;
-use super::key::key;
 use super::tasks::Ended;
-use crate::config::{self, Addresses};
+use crate::config;
+use crate::config::Addresses;
+use crate::private::{OWNER, make_directory};
 use crate::store::sqlite::Sqlite;
 use crate::store::{Exchange, Keep, Mask, Store, StoreError};
 
@@ -99,3 +102,64 @@ pub(super) fn exchange(
 }
 
 type Exchanging = Pin<Box<dyn Future<Output = Ended> + Send>>;
+
+/// Gives the file that name if no other has it. Where there are no hard links, it takes the place of one that has.
+fn put(half: &Path, path: &Path) -> io::Result<()> {
+    match fs::hard_link(half, path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => fs::rename(half, path),
+        linked => linked,
+    }
+}
+
+fn write_new(path: &Path, key: &[u8]) -> io::Result<()> {
+    let mut options = fs::OpenOptions::new();
+    let mut file = options.create(true).truncate(true).write(true).mode(0o600).open(path)?;
+    file.write_all(key)?;
+    file.sync_all()
+}
+
+/// Returns the key in that file, which is made where there is none.
+///
+/// # Errors
+/// The file cannot be read or made, or is no key.
+pub(super) fn key(path: &Path) -> io::Result<[u8; 32]> {
+    match fs::read(path) {
+        Ok(bytes) => bytes.try_into().map_err(|_| io::Error::other("it has not 32 bytes")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let mut fresh = [0; 32];
+            getrandom::fill(&mut fresh).map_err(|error| io::Error::other(error.to_string()))?;
+            if let Some(directory) = path.parent() {
+                make_directory(directory, OWNER)?;
+            }
+            // Whole or not at all; of two that start at once, one makes it.
+            let half = path.with_extension(format!("new-{}", std::process::id()));
+            let made = write_new(&half, &fresh).and_then(|()| put(&half, path));
+            let _left = fs::remove_file(&half);
+            match made {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => key(path),
+                made => made.map(|()| fresh),
+            }
+        }
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_key_is_made_once_and_whole() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("state").join("key");
+        let made = key(&path).unwrap();
+        assert_eq!(key(&path).unwrap(), made);
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        let files = fs::read_dir(home.path().join("state")).unwrap();
+        assert_eq!(files.count(), 1, "nothing half made is left");
+        fs::write(&path, [0; 31]).unwrap();
+        assert!(key(&path).unwrap_err().to_string().contains("32 bytes"));
+    }
+}

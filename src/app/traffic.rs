@@ -1,23 +1,26 @@
 //! The handler of stanzas from the link.
 
+use std::net::IpAddr;
 use std::sync::Arc;
+
+use ipnet::IpNet;
 
 use super::adhoc::{AdHocFace, Answered};
 use super::clock::{instant, now};
 use super::commands::Operator;
-use super::{Shared, addresses, around, reading, revision};
-use crate::component::making;
+use super::{Shared, addresses, reload, rooms};
+use crate::component::drift::{Neighbour, among};
 use crate::metrics::Raised;
 use crate::policy::attempt::Action;
 use crate::policy::record::Source;
 use crate::wire::NS;
-use crate::wire::greeting::Hello;
-use crate::wire::question::Question;
-use crate::xmpp::Element;
+use crate::wire::handshake::Hello;
+use crate::wire::request::Question;
+use crate::wire::server_inventory::{Posture, Setting, posture};
 use crate::xmpp::link::{LinkEvent, Outbox};
-use crate::xmpp::ns;
-use crate::xmpp::replies::{self, Identity};
+use crate::xmpp::replies::Identity;
 use crate::xmpp::stanza::{Condition, ErrorType, Iq, IqKind, StanzaError};
+use crate::xmpp::{Element, ns, replies};
 
 /// The handler of the link's events.
 #[derive(Debug)]
@@ -65,7 +68,7 @@ impl Traffic {
         let greeted = self.shared.desk().greeted();
         let service = greeted.into_iter().find(|service| greets.as_deref() == Some(service));
         if let Some(service) = service {
-            tokio::spawn(reading::restore(self.shared.clone(), service));
+            tokio::spawn(rooms::restore(self.shared.clone(), service));
         }
     }
 
@@ -123,7 +126,9 @@ impl Traffic {
             let _judging = Raised::new(&shared.metrics.judging);
             let answer = loop {
                 let turn = shared.judging_turn.blocking_lock();
-                if let Some(strength) = making::strength(&question, rules.strict()) {
+                if let Some(strength) =
+                    crate::component::engine::rooms::strength(&question, rules.strict())
+                {
                     question.judge_typed(strength);
                 }
                 drop(turn);
@@ -151,7 +156,7 @@ impl Traffic {
                 tracing::info!(%service, "the gate has greeted");
                 addresses::check(&self.shared, service);
                 self.shared.doctor.look_soon();
-                tokio::spawn(around::look_around(self.shared.clone(), Arc::clone(service)));
+                tokio::spawn(look_around(self.shared.clone(), Arc::clone(service)));
                 Iq::result_to(iq, Some(welcome))
             }
             Err(error) => {
@@ -175,7 +180,7 @@ impl Traffic {
             && info.is(ns::DISCO_INFO, "query")
         {
             let revision = self.shared.desk().policy().revision.clone();
-            info.push_child(software(&revision::shown(&self.shared.revision_key, &revision)));
+            info.push_child(software(&reload::shown(&self.shared.revision_key, &revision)));
         }
         Some(reply)
     }
@@ -188,7 +193,7 @@ impl Traffic {
             drop(desk);
             if is_missing {
                 tracing::warn!(%service, "a report is missing: the rooms are read again");
-                tokio::spawn(reading::restore(self.shared.clone(), service));
+                tokio::spawn(rooms::restore(self.shared.clone(), service));
             }
         }
     }
@@ -206,4 +211,38 @@ fn software(revision: &str) -> Element {
         .with_child(field("FORM_TYPE", "urn:vestibule:info").with_attr("type", "hidden"))
         .with_child(field("version", env!("CARGO_PKG_VERSION")))
         .with_child(field("revision", revision))
+}
+
+/// The addresses from which the servers take it who a person is: those of web servers in front.
+pub(super) async fn proxies(shared: &Shared) -> Vec<IpNet> {
+    let mut found = Vec::new();
+    let services = shared.desk().greeted();
+    for service in services {
+        // What is not told is not known: without the link nobody comes in either.
+        let Ok(element) = shared.link.request(&*service, posture()).await else { continue };
+        let hosts = Posture::read(&element).hosts;
+        let items = hosts.iter().filter_map(|hosts| hosts.global("trusted_proxies"));
+        found.extend(items.flat_map(Setting::items).filter_map(|item| network(item)));
+    }
+    found
+}
+
+fn network(item: &str) -> Option<IpNet> {
+    item.parse().ok().or_else(|| item.parse::<IpAddr>().ok().map(IpNet::from))
+}
+
+/// Looks for modules of the service that do by themselves what the policy decides, and says so.
+pub(super) async fn look_around(shared: Shared, service: Arc<str>) {
+    let element = match shared.link.request(&*service, posture()).await {
+        Ok(element) => element,
+        Err(error) => {
+            tracing::warn!(%service, %error, "the modules of the service are not known");
+            return;
+        }
+    };
+    let found = among(Posture::read(&element).modules.iter().map(String::as_str));
+    for Neighbour { module, advice } in &found {
+        tracing::warn!(%service, module, "a module in addition to the gate {advice}");
+    }
+    shared.desk().found(&service, found);
 }

@@ -6,10 +6,18 @@ use std::process::ExitCode;
 
 use clap::CommandFactory as _;
 use clap_complete::Shell;
+use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest as _, Sha256};
 
 use super::Arguments;
-use super::out::{fail, say};
-use crate::config::json_schema;
+use super::out::{fail, note, say};
+use crate::config::{Loaded, json_schema};
+use crate::control::Role;
+use crate::http::new_token;
+use crate::jid::BareJid;
+use crate::password;
+use crate::password::period_at;
+use crate::policy::record::Source;
 
 /// The name of the program.
 const NAME: &str = "vestibule";
@@ -36,6 +44,66 @@ pub(super) fn man_pages(directory: &Path) -> ExitCode {
 pub(super) fn schema() -> ExitCode {
     say(&format!("{:#}", json_schema()));
     ExitCode::SUCCESS
+}
+
+/// Prints a new token, this once, and the table with which the file admits it.
+pub(super) fn print(name: &str, role: Role, json: bool) -> ExitCode {
+    let token = match new_token() {
+        Ok(token) => token,
+        Err(error) => return fail(&format!("the system gives no random numbers: {error}")),
+    };
+    let sha256 = hex::encode(Sha256::digest(token.expose()));
+    if json {
+        let table = serde_json::json!({ "name": name, "role": role, "sha256": sha256 });
+        say(&serde_json::json!({ "token": token.expose(), "table": table }));
+        return ExitCode::SUCCESS;
+    }
+    say(token.expose());
+    note("This is shown once. Put this into the file, and reload it:\n");
+    let name = toml::Value::from(name);
+    note(&format!(
+        "[[admin.token]]\nname = {name}\nrole = \"{}\"\nsha256 = \"{sha256}\"",
+        role.name()
+    ));
+    ExitCode::SUCCESS
+}
+
+/// Prints it, by the file, for a room that opens at that time.
+pub(super) fn by_file(loaded: &Loaded, room: &BareJid, at: Timestamp) -> ExitCode {
+    let rules = loaded.policy.rules_for(room, &[]);
+    let settings = &rules.password;
+    if settings.source.value != Source::Derived {
+        return fail(&format!(
+            "the password of `{room}` is not derived: `password.source` is \"{}\"",
+            settings.source.value.name()
+        ));
+    }
+    let Some(secret) = &settings.secret.value else {
+        return fail(&"the file has no `password.secret` to derive it from");
+    };
+    let period = period_at(settings.period.value, at);
+    match password::derive(secret, room, period, settings.words.value) {
+        Ok(password) => {
+            say(password.expose());
+            if let Some(length) = settings.period.value {
+                let start = |period: u64| {
+                    let seconds = period.saturating_mul(length.as_secs());
+                    Timestamp::UNIX_EPOCH
+                        .checked_add(SignedDuration::from_secs(
+                            i64::try_from(seconds).unwrap_or(i64::MAX),
+                        ))
+                        .unwrap_or(Timestamp::MAX)
+                };
+                note(&format!(
+                    "for a room that opens from {} until {}",
+                    start(period),
+                    start(period.saturating_add(1))
+                ));
+            }
+            ExitCode::SUCCESS
+        }
+        Err(error) => fail(&error),
+    }
 }
 
 #[cfg(test)]

@@ -1,18 +1,13 @@
 //! The command line.
 
-mod commands;
-mod doctor;
-mod explain;
 mod generate;
 mod incident;
 mod log;
 mod out;
-mod password;
+mod policy_tests;
 mod replay;
 mod running;
 mod show;
-mod token;
-mod trials;
 
 use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
@@ -24,13 +19,13 @@ use jiff::Timestamp;
 
 use self::out::{fail, say};
 use crate::app::{self, commands as declared};
-use crate::component::desk::Mode;
+use crate::component::engine::Mode;
 use crate::config::{
     self, Described, Environment, Format, LoadError, Loaded, Log, NOT_ALLOWED, Socket,
 };
 use crate::control::{Role, Typed};
 use crate::jid::BareJid;
-use crate::proof::unseen::{Seen, see};
+use crate::proof::unused_entries::{Seen, see};
 
 /// Decides who may open, enter and change the rooms of a Prosody or Jitsi Meet server, by one file.
 ///
@@ -77,7 +72,7 @@ enum Verb {
     /// Say what on the server, in the file and on this machine undoes the policy, and which line to change
     ///
     /// Exit status: 0 nothing, 1 a warning or worse, 2 it could not be looked at.
-    Doctor(doctor::Arguments),
+    Doctor(running::Arguments),
     /// Say what would be decided on an attempt, by which rule and line, and what would change it
     Explain {
         /// Ask the running component, about the room as it is, instead of the file
@@ -91,7 +86,7 @@ enum Verb {
     /// Decide recorded attempts again, by this policy or another, and print which would be decided differently
     Replay(replay::Arguments),
     /// Run policy tests, and print those that fail
-    Test(trials::Arguments),
+    Test(policy_tests::Arguments),
     /// Print the derived password of a room
     Password {
         /// The room's address
@@ -132,7 +127,7 @@ enum Verb {
     #[command(flatten)]
     Given(declared::Given),
     #[command(flatten)]
-    Other(commands::Other),
+    Other(running::Other),
     /// Put everything about an incident into one file, after a stroke against it if there has to be one
     Incident(incident::Arguments),
     /// Say what another file would do to the rooms and people that are there, and change nothing
@@ -179,7 +174,7 @@ pub fn main() -> ExitCode {
             running::ask(found(), &declared::Explain { attempt: *attempt }, json)
         }
         Verb::Explain { live: false, attempt } => {
-            to_look(&file, &environment, |loaded| explain::by_file(&file, loaded, &attempt, json))
+            to_look(&file, &environment, |loaded| running::by_file(&file, loaded, &attempt, json))
         }
         Verb::Show(arguments) => {
             show::by_file(&file, &environment, found().ok().as_deref(), &arguments, json)
@@ -191,21 +186,21 @@ pub fn main() -> ExitCode {
                 replay::by_file(loaded, &arguments, database, json)
             })
         }
-        Verb::Test(arguments) => {
-            to_look(&file, &environment, |loaded| trials::by_file(&file, loaded, &arguments, json))
-        }
-        Verb::Password { room, at } => with_file(&file, &environment, |loaded| {
-            password::by_file(loaded, &room, at.unwrap_or_else(app::now))
+        Verb::Test(arguments) => to_look(&file, &environment, |loaded| {
+            policy_tests::by_file(&file, loaded, &arguments, json)
         }),
-        Verb::Doctor(arguments) => doctor::look(&file, found(), &environment, arguments, json),
+        Verb::Password { room, at } => with_file(&file, &environment, |loaded| {
+            generate::by_file(loaded, &room, at.unwrap_or_else(app::now))
+        }),
+        Verb::Doctor(arguments) => running::look(&file, found(), &environment, arguments, json),
         Verb::Log(arguments) => log::by_arguments(&file, found(), &environment, &arguments, json),
         Verb::Page { role } => running::ask(found(), &declared::Page { role }, json),
         Verb::Completions { shell } => generate::completions(shell),
         Verb::Man { directory } => generate::man_pages(&directory),
         Verb::Schema => generate::schema(),
-        Verb::Token { name, role } => token::print(&name, role, json),
-        Verb::Given(given) => commands::give(given, found(), json),
-        Verb::Other(other) => commands::give_other(other, found(), json),
+        Verb::Token { name, role } => generate::print(&name, role, json),
+        Verb::Given(given) => running::give_commands(given, found(), json),
+        Verb::Other(other) => running::give_other(other, found(), json),
         Verb::Plan { file: other } => match config::load(&other, &environment) {
             Ok(loaded) => {
                 let (path, text) = (absolute(&other), Some(Typed(loaded.text)));

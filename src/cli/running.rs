@@ -1,13 +1,24 @@
 //! Asking the running component, and showing what it replies.
 
-use std::path::PathBuf;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use clap::{Args, Subcommand};
 use serde_json::Value;
 
-use super::out::{NO, fail, note_error, say, working};
-use crate::app::commands::{Verb, request};
-use crate::control::{Failure, Reply, Request, Shown, ask as ask_component};
+use super::out::{NO, confirms, fail, note, note_error, say, working};
+use super::with_file;
+use crate::app;
+use crate::app::commands::{
+    Doctor, End, EndMany, Explained, Given, Password, Reopen, ReopenLog, Verb, request,
+};
+use crate::app::{commands, now};
+use crate::config::{Described, Environment, Loaded};
+use crate::control::{ClientError, Failure, Reply, Request, Shown, Typed, ask as ask_component};
+use crate::doctor::{Report, in_words};
+use crate::proof::policy_tests::Tried;
+use crate::secret::Secret;
 
 /// Asks, shows the reply, and returns the exit status for it.
 pub(super) fn ask<V: Verb>(socket: Result<PathBuf, String>, verb: &V, json: bool) -> ExitCode {
@@ -57,4 +68,175 @@ pub(super) fn reply(socket: Result<PathBuf, String>, request: &Request) -> Resul
 fn not_done(failure: &Failure) -> ExitCode {
     note_error(failure);
     ExitCode::from(NO)
+}
+
+/// How to look.
+#[derive(Args, Clone, Copy, Debug)]
+pub(super) struct Arguments {
+    /// Say what the component found last, instead of having it look now
+    #[arg(long)]
+    last: bool,
+    /// Say what is fine, too
+    #[arg(long)]
+    all: bool,
+}
+
+/// Has the running component look. Without one, looks at the file and at this machine.
+pub(super) fn look(
+    file: &Path,
+    socket: Result<PathBuf, String>,
+    environment: &Environment,
+    arguments: Arguments,
+    json: bool,
+) -> ExitCode {
+    let reply = match socket {
+        Err(reason) => Err(reason),
+        Ok(socket) => match asked(&socket, !arguments.last) {
+            Ok(Ok(reply)) => Ok(reply),
+            Ok(Err(error @ ClientError::Forbidden { .. })) => return fail(&error),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(error) => return fail(&error),
+        },
+    };
+    match reply {
+        Ok(Reply::Done(value)) => show(&value, arguments.all, json),
+        Ok(Reply::Failed(failure)) => fail(&failure),
+        Err(reason) => with_file(file, environment, |loaded| {
+            let reason = format!("{reason}. What the server is made of needs `vestibule run`");
+            print(&app::alone(file, environment, loaded, &reason), arguments.all, json)
+        }),
+    }
+}
+
+fn asked(socket: &Path, fresh: bool) -> Result<Result<Reply, ClientError>, String> {
+    let request = request(&Doctor { fresh }).map_err(|failure| failure.to_string())?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| error.to_string())?;
+    Ok(runtime.block_on(ask_component(socket, &request, working())))
+}
+
+/// Shows a report as it came.
+fn show(value: &Value, all: bool, json: bool) -> ExitCode {
+    match serde_json::from_value::<Report>(value.clone()) {
+        Ok(report) => print(&report, all, json),
+        Err(error) => fail(&error),
+    }
+}
+
+fn print(report: &Report, all: bool, json: bool) -> ExitCode {
+    if json {
+        match serde_json::to_string(report) {
+            Ok(text) => say(&text),
+            Err(error) => return fail(&error),
+        }
+    } else {
+        say(&in_words(report, all));
+    }
+    ExitCode::from(report.exit())
+}
+
+/// Explains an attempt by a file.
+pub(super) fn by_file(file: &Path, loaded: &Loaded, described: &Described, json: bool) -> ExitCode {
+    let tried = match Tried::new(&loaded.policy, described, now()) {
+        Ok(tried) => tried,
+        Err(error) => return fail(&error),
+    };
+    let facts = tried.facts(&loaded.policy);
+    let explained = Explained::new(&tried.explanation, &facts, &loaded.policy.texts);
+    match serde_json::to_string(&explained) {
+        Ok(text) if json => say(&text),
+        Ok(_) => say(&explained.in_words(Some(file))),
+        Err(error) => return fail(&error),
+    }
+    ExitCode::SUCCESS
+}
+
+/// The longest password that is read, in bytes.
+const LONGEST_PASSWORD: u64 = 4096;
+
+/// Commands whose form on the command line is another than the declared one.
+#[derive(Debug, Subcommand)]
+pub(super) enum Other {
+    /// Let people enter a closed room again; without a room: go on in a new decision log, after the old one was moved away
+    Reopen {
+        /// The room's address
+        #[arg(allow_hyphen_values = true)]
+        room: Option<String>,
+    },
+    /// Make a new password for a room; the moderators inside are told, others who come in have to type it
+    Rotate {
+        /// The room's address
+        #[arg(allow_hyphen_values = true)]
+        room: String,
+    },
+    /// Give a room the password that stands in a file, or is typed; the moderators inside are told, others who come in have to type it
+    SetPassword {
+        /// The room's address
+        #[arg(allow_hyphen_values = true)]
+        room: String,
+        /// Read it from this file instead of the standard input
+        #[arg(long, value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+}
+
+/// Gives a command with its declared arguments, shows the reply, and returns the exit status for it.
+pub(super) fn give_commands(given: Given, socket: Result<PathBuf, String>, json: bool) -> ExitCode {
+    let Given { request, is_confirmed } = given;
+    if !is_confirmed && request.as_ref().is_ok_and(|request| !is_meant(request, &socket)) {
+        note("nothing was done");
+        return ExitCode::from(NO);
+    }
+    give(socket, request, json)
+}
+
+/// Gives one of the others.
+pub(super) fn give_other(other: Other, socket: Result<PathBuf, String>, json: bool) -> ExitCode {
+    match other {
+        Other::Reopen { room: Some(room) } => ask(socket, &Reopen { room }, json),
+        Other::Reopen { room: None } => ask(socket, &ReopenLog {}, json),
+        Other::Rotate { room } => ask(socket, &Password { room, password: None }, json),
+        Other::SetPassword { room, file } => match password(file.as_deref()) {
+            Ok(typed) => ask(socket, &Password { room, password: Some(typed) }, json),
+            Err(error) => fail(&error),
+        },
+    }
+}
+
+/// Asks again, on a terminal, before what cannot be undone.
+fn is_meant(request: &Request, socket: &Result<PathBuf, String>) -> bool {
+    if request.name() == End::NAME {
+        let room = request.arguments().get("room").and_then(|room| room.as_str());
+        return confirms(|| format!("Everybody leaves {}, and it ends.", room.unwrap_or("?")));
+    }
+    let many = request.clone().parse::<EndMany>().ok().filter(|_| request.name() == EndMany::NAME);
+    let Some(many) = many.filter(|many| !many.dry_run) else { return true };
+    confirms(|| {
+        // Why it fails, it says by itself when it is given.
+        let dry = commands::request(&EndMany { dry_run: true, ..many }).ok();
+        let rooms = dry.and_then(|dry| reply(socket.clone(), &dry).ok());
+        let count = rooms.and_then(|it| it.get("rooms")?.as_array().map(Vec::len));
+        format!("This ends {} rooms.", count.map_or("?".to_owned(), |count| count.to_string()))
+    })
+}
+
+/// The first line of the file, or of the standard input: never an argument, which everybody on the machine can see.
+fn password(file: Option<&Path>) -> Result<Typed, String> {
+    let mut text = String::new();
+    let read = match file {
+        Some(path) => std::fs::File::open(path)
+            .and_then(|file| file.take(LONGEST_PASSWORD).read_to_string(&mut text))
+            .map_err(|error| format!("cannot read {}: {error}", path.display())),
+        None => std::io::stdin()
+            .take(LONGEST_PASSWORD)
+            .read_to_string(&mut text)
+            .map_err(|error| format!("cannot read the password: {error}")),
+    };
+    let text = Secret::new(text);
+    read?;
+    let line = text.expose().lines().next().unwrap_or_default();
+    if line.is_empty() {
+        return Err("there is no password: give it on the standard input, or by --file".to_owned());
+    }
+    Ok(Typed(Secret::new(line)))
 }

@@ -293,7 +293,7 @@ mod tests {
             &crate::policy::Policy::default().base,
             &crate::policy::attempt::Attempt::default(),
             &crate::policy::attempt::RoomView::default(),
-            &crate::policy::pressure::Pressure::default(),
+            &crate::policy::attempt::Pressure::default(),
             jiff::Timestamp::UNIX_EPOCH,
         )
     }

@@ -6,11 +6,10 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::outside::Outside;
-use super::section::Section;
+use super::environment::Outside;
+use super::table_reader::Section;
 use crate::jid::BareJid;
-use crate::setting::address::account;
-use crate::setting::values::{boolean, list, some_text, text, word};
+use crate::setting::values::{account, boolean, list, some_text, text, word};
 use crate::setting::{Item, Read};
 
 /// What a person is trusted with. Each may do what those before it may.

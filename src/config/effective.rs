@@ -1,20 +1,19 @@
 //! What the file comes to for one room, and where each value of it comes from.
 
 use std::fmt;
+use std::fmt::Write as _;
+use std::ops::Range;
 use std::path::Path;
 
 use toml::de::{DeTable, DeValue};
 
+use super::diagnostics::{Notes, Place, Visible, is_shown};
 use super::environment::Environment;
-use super::layers::{Layer, Value, defaults, lay_over, values};
 use super::load::{LoadError, load_to_look, read_again};
-use super::notes::{Notes, Place};
-use super::problem::Visible;
 use crate::jid::BareJid;
 use crate::policy::access::Opening;
 use crate::policy::class::Class;
-use crate::policy::overrides::Override;
-use crate::policy::selector::Claim;
+use crate::policy::overrides::{Claim, Override};
 
 /// What the file comes to for one room.
 #[derive(Clone, Debug)]
@@ -212,5 +211,203 @@ impl fmt::Display for Effective {
             }
         }
         Ok(())
+    }
+}
+
+/// The file that shows every key with its default.
+const DEFAULTS: &str = include_str!("../../component.toml");
+
+/// Where a value comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Layer {
+    /// It is a built-in default.
+    Default,
+    /// `[policy]`.
+    Policy,
+    /// The profile of that name.
+    Profile(String),
+    /// The `[[room]]` itself.
+    Room,
+}
+
+/// A value as it is in force for a room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Value {
+    /// Its key, like `password`, `guesses`, `burst`.
+    pub path: Vec<String>,
+    /// As it was written, in one line; `None`: it is a secret.
+    pub text: Option<String>,
+    /// Bytes of the file (for a default, of the one that shows them).
+    pub(super) span: Range<usize>,
+    /// Where it comes from.
+    pub layer: Layer,
+}
+
+/// The defaults.
+pub(super) fn defaults() -> Vec<Value> {
+    let (file, _) = DeTable::parse_recoverable(DEFAULTS);
+    let policy = file.get_ref().get("policy").and_then(|value| value.get_ref().as_table());
+    let values = policy.map(|policy| values(policy, DEFAULTS, &Layer::Default));
+    values.unwrap_or_default()
+}
+
+/// Every value in the tables of this one, in the order of the file.
+pub(super) fn values(table: &DeTable<'_>, text: &str, layer: &Layer) -> Vec<Value> {
+    let inner = table.iter().filter_map(|(key, value)| {
+        Some((vec![key.get_ref().to_string()], value.get_ref().as_table()?))
+    });
+    let (mut tables, mut found): (Vec<_>, Vec<_>) = (inner.collect(), Vec::new());
+    while let Some((path, table)) = tables.pop() {
+        for (key, value) in table {
+            let path = [path.as_slice(), &[key.get_ref().to_string()]].concat();
+            if let Some(table) = value.get_ref().as_table() {
+                tables.push((path, table));
+                continue;
+            }
+            let source = text.get(value.span()).unwrap_or_default();
+            found.push(Value {
+                path,
+                text: Some(written(value.get_ref(), source)),
+                span: value.span(),
+                layer: layer.clone(),
+            });
+        }
+    }
+    found.sort_by_key(|value| value.span.start);
+    found
+}
+
+/// Lays values over others. A value for a name takes away what is named after it; and a value for one of
+/// `secret` and `secret_file`, which are one setting, leaves the other as it is by default.
+pub(super) fn lay_over(below: &mut Vec<Value>, above: Vec<Value>) {
+    let defaults = defaults();
+    for value in above {
+        let (layer, path) = (value.layer.clone(), value.path.as_slice());
+        below.retain(|other| other.layer == layer || !is_after(path, &other.path));
+        let twins = below.iter_mut().filter(|other| other.layer != layer);
+        for twin in twins.filter(|other| are_twins(path, &other.path)) {
+            if let Some(default) = defaults.iter().find(|default| default.path == twin.path) {
+                twin.clone_from(default);
+            }
+        }
+        match below.iter_mut().find(|other| other.path == path) {
+            Some(old) => *old = value,
+            None => below.push(value),
+        }
+    }
+}
+
+fn is_after(this: &[String], other: &[String]) -> bool {
+    other.len() > this.len() && other.starts_with(this)
+}
+
+fn are_twins(this: &[String], other: &[String]) -> bool {
+    let (Some((one, table)), Some((other, other_table))) = (this.split_last(), other.split_last())
+    else {
+        return false;
+    };
+    let is_of = |one: &String, file: &String| file.strip_suffix("_file") == Some(one);
+    table == other_table && (is_of(one, other) || is_of(other, one))
+}
+
+/// A value as it was written, where that is one line that any terminal can show; else the same in another way.
+pub(super) fn written(value: &DeValue<'_>, source: &str) -> String {
+    if source.chars().all(is_shown) {
+        return source.to_owned();
+    }
+    let mut text = String::new();
+    write(value, &mut text);
+    text
+}
+
+fn write(value: &DeValue<'_>, into: &mut String) {
+    match value {
+        DeValue::String(text) => quote(text, into),
+        DeValue::Integer(number) => _ = write!(into, "{number}"),
+        DeValue::Float(number) => _ = write!(into, "{number}"),
+        DeValue::Boolean(value) => _ = write!(into, "{value}"),
+        DeValue::Datetime(moment) => _ = write!(into, "{moment}"),
+        DeValue::Array(items) => {
+            into.push('[');
+            for (at, item) in items.iter().enumerate() {
+                into.push_str(if at == 0 { "" } else { ", " });
+                write(item.get_ref(), into);
+            }
+            into.push(']');
+        }
+        DeValue::Table(table) => {
+            into.push('{');
+            for (at, (key, value)) in table.iter().enumerate() {
+                into.push_str(if at == 0 { " " } else { ", " });
+                quote(key.get_ref(), into);
+                into.push_str(" = ");
+                write(value.get_ref(), into);
+            }
+            into.push_str(" }");
+        }
+    }
+}
+
+fn quote(text: &str, into: &mut String) {
+    into.push('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => {
+                into.push('\\');
+                into.push(c);
+            }
+            c if is_shown(c) => into.push(c),
+            c => _ = write!(into, "\\U{:08X}", u32::from(c)),
+        }
+    }
+    into.push('"');
+}
+
+#[cfg(test)]
+mod tests {
+    use toml::de::DeTable;
+
+    use super::*;
+
+    fn of(text: &str, layer: &Layer) -> Vec<Value> {
+        values(DeTable::parse(text).unwrap().get_ref(), text, layer)
+    }
+
+    #[test]
+    fn what_is_given_above_takes_the_place_of_what_it_means() {
+        let mut values = of(
+            "password.secret = 'a'\npassword.words = 4\nmodes.password.source = 'observe'",
+            &Layer::Policy,
+        );
+        lay_over(
+            &mut values,
+            of("password.secret_file = 'b'\nmodes.password = 'off'", &Layer::Room),
+        );
+        let shown: Vec<_> = values.iter().map(|value| value.path.join(".")).collect();
+        assert_eq!(
+            shown,
+            ["password.secret", "password.words", "password.secret_file", "modes.password"]
+        );
+        assert_eq!(values[0].text.as_deref(), Some("\"\""));
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_the_shipped_file() {
+        let defaults = defaults();
+        let words = defaults.iter().find(|value| value.path == ["password", "words"]).unwrap();
+        assert_eq!((words.text.as_deref(), &words.layer), (Some("4"), &Layer::Default));
+        assert!(defaults.iter().any(|value| value.path == ["password", "guesses", "burst"]));
+    }
+
+    #[test]
+    fn what_is_written_again_means_the_same() {
+        let text =
+            "x = [ # two\n 'a\"\\', \"\\u202e\\n\", 0x1f, 1.5, true, 1979-05-27,\n {y = 1}, []]";
+        let table = DeTable::parse(text).unwrap();
+        let value = table.get_ref().get("x").unwrap();
+        let again = format!("x = {}", written(value.get_ref(), text.get(value.span()).unwrap()));
+        assert!(again.chars().all(is_shown), "{again}");
+        let read = |text: &str| text.parse::<toml::Table>().unwrap();
+        assert_eq!(read(&again), read(text));
     }
 }

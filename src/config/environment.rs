@@ -1,13 +1,14 @@
 //! The environment: read here and nowhere else.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use config::Source as _;
 
-use super::notes::{Notes, Place};
-use super::section::Section;
-use crate::setting::suggest;
+use super::diagnostics::{Notes, Place};
+use super::table_reader::Section;
+use crate::setting::kind;
 
 /// Every variable that stands in for a key of the file.
 const VARIABLES: [(&str, &str, &str); 19] = [
@@ -126,7 +127,7 @@ impl Environment {
         unknown.sort();
         for name in unknown {
             let place = Place::Variable(name.clone());
-            let suggestion = suggest::did_you_mean(name, VARIABLES.map(|(known, ..)| known));
+            let suggestion = kind::did_you_mean(name, VARIABLES.map(|(known, ..)| known));
             if suggestion.is_some() || name.contains("__") {
                 notes.error(place, "", "no such variable", suggestion);
             } else {
@@ -162,4 +163,16 @@ impl std::fmt::Debug for Environment {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_set().entries(self.ours.keys()).finish()
     }
+}
+
+/// What loading a file needs in addition to its text.
+pub struct Outside<'a> {
+    /// The environment.
+    pub environment: &'a Environment,
+    /// Reads another file that the file names.
+    pub read: &'a dyn Fn(&Path) -> io::Result<String>,
+    /// Other accounts of this machine can read the file.
+    pub exposed: bool,
+    /// Nobody runs by what is read: a file with a secret that this account may not read is no error.
+    pub lenient: bool,
 }

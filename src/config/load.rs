@@ -8,14 +8,12 @@ use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 use toml::de::DeTable;
 
-use super::environment::Environment;
-use super::notes::{Notes, Written};
-use super::outside::Outside;
-use super::problem::{Problem, write_all};
-use super::redacted::{Lines, without_secrets};
-use super::section::Section;
+use super::diagnostics::{Notes, Problem, Written, write_all};
+use super::environment::{Environment, Outside};
+use super::secrets::{Lines, without_secrets};
 use super::settings::Settings;
-use super::{admin, checks, component, doctor, policy, service, store, syntax, upkeep};
+use super::table_reader::Section;
+use super::{admin, checks, diagnostics, policy, settings, store};
 use crate::policy::Policy;
 use crate::secret::Secret;
 use crate::setting::{Item, Read};
@@ -112,11 +110,11 @@ pub fn socket(path: &Path, environment: &Environment) -> io::Result<Socket> {
         return Ok(Socket { path, problem: None });
     }
     let text = fs::read_to_string(path)?;
-    let usual = || component::default_socket(environment.runtime_directory());
+    let usual = || settings::default_socket(environment.runtime_directory());
     let Ok(table) = text.parse::<toml::Table>() else {
         let name = path.display().to_string();
         let notes = Notes::new(&name, &text);
-        _ = syntax::parse(&notes, &text);
+        _ = diagnostics::parse(&notes, &text);
         let problem = notes.problems().0.into_iter().next();
         return Ok(Socket { path: usual(), problem });
     };
@@ -154,7 +152,7 @@ pub(super) fn read_again<'a>(
 pub fn parse(name: &str, text: &str, outside: &Outside<'_>) -> Result<Loaded, Vec<Problem>> {
     let notes = Notes::new(name, text);
     outside.environment.check(&notes);
-    let read = syntax::parse(&notes, text).and_then(|table| {
+    let read = diagnostics::parse(&notes, text).and_then(|table| {
         let (settings, mut policy, bans) = read(&notes, &table, outside)?;
         policy.revision = revision(&without_secrets(&notes, &table, text, Lines::Joined));
         Some((settings, policy, bans))
@@ -178,15 +176,15 @@ fn read<'a>(
 ) -> Option<(Settings, Policy, usize)> {
     let mut root = Section::root(notes, table);
     let version = root.read("version", version);
-    let component = component::read(root.table("component"), outside);
-    let log = component::read_log(root.table("log"), outside);
-    let audit = upkeep::read_audit(root.table("audit"));
-    let reload = upkeep::read_reload(root.table("reload"));
+    let component = settings::read(root.table("component"), outside);
+    let log = settings::read_log(root.table("log"), outside);
+    let audit = settings::read_audit(root.table("audit"));
+    let reload = settings::read_reload(root.table("reload"));
     let store = store::read(root.table("store"), outside);
     let admin = admin::read(root.table("admin"), outside);
-    let doctor = doctor::read(root.table("doctor"));
+    let doctor = settings::read_doctor(root.table("doctor"));
     let domain = component.as_ref().map(|component| &component.domain);
-    let (services, accounts) = service::read(root.tables("service"), domain);
+    let (services, accounts) = settings::read_service(root.tables("service"), domain);
     let focuses = services
         .iter()
         .filter_map(|service| Some((service.domain.to_string(), service.focus.clone()?)))
@@ -254,7 +252,7 @@ pub fn schema() -> BTreeSet<String> {
     let environment = Environment::default();
     let outside =
         Outside { environment: &environment, read: &read, exposed: false, lenient: false };
-    if let Some(table) = syntax::parse(&notes, ONE_OF_EACH) {
+    if let Some(table) = diagnostics::parse(&notes, ONE_OF_EACH) {
         read_keys(&notes, &table, &outside);
     }
     notes.keys()

@@ -1,16 +1,36 @@
 //! The policy of a file: `[policy]`, `[[room]]` and `[[ban]]`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::Path;
 use std::sync::Arc;
 
-use super::outside::Outside;
-use super::section::Section;
-use super::{bans, exceptions, profiles, providers, rooms, rules, texts};
-use crate::jid::BareJid;
+use globset::GlobMatcher;
+
+use super::diagnostics::{Notes, Place};
+use super::environment::Outside;
+use super::pattern_overlap::{On, Reach};
+use super::secrets::Keys;
+use super::table_reader::Section;
+use super::{pattern_overlap, secrets, texts};
+use crate::jid::{BareJid, folded};
+use crate::policy::bans::{Ban, Bans, Origin};
+use crate::policy::class::Class;
+use crate::policy::logins::{Proves, Provider, listed};
+use crate::policy::modes::{
+    Exception, Exceptions, FIXED, Mode, Modes, SWITCHES, Whom, families, named,
+};
+use crate::policy::overrides::{Override, Overrides, Pattern, Selector};
+use crate::policy::password::Password;
+use crate::policy::room_name::RoomName;
+use crate::policy::rules::kinds::glob;
+use crate::policy::rules::{Families, Family, Key, Visit, fixed, renamed};
 use crate::policy::{Policy, Rules};
-use crate::setting::address::account;
-use crate::setting::values::list;
-use crate::setting::{Item, Read};
+use crate::setting::kind::did_you_mean;
+use crate::setting::values::{
+    account, account_or, domain_name, list, moment, network, some_text, text, whole, word,
+    words_for_domains,
+};
+use crate::setting::{Item, Kind, Read, Setting};
 
 /// What the file says of its services.
 pub(super) struct Services {
@@ -33,15 +53,15 @@ pub(super) fn read(
     let operators = section.read("operators", list(placed_account));
     let operators = operators.map(|(operators, _)| operators).unwrap_or_default();
     let mut base = Rules::default();
-    rules::read(&mut section, &mut base, outside);
+    read_rules(&mut section, &mut base, outside);
     section.finish();
 
-    let profiles = profiles::read(root, &base, outside);
-    let known = rooms::Known { base: &base, profiles: &profiles, services: services.domains };
-    let rooms = rooms::read(notes, root.tables("room"), known, outside);
-    let (bans, count) = bans::read(root.tables("ban"));
-    let exceptions = exceptions::read(root.tables("exception"));
-    let providers = providers::read(root.tables("provider"));
+    let profiles = read_profiles(root, &base, outside);
+    let known = Known { base: &base, profiles: &profiles, services: services.domains };
+    let rooms = read_rooms(notes, root.tables("room"), known, outside);
+    let (bans, count) = read_bans(root.tables("ban"));
+    let exceptions = read_exceptions(root.tables("exception"));
+    let providers = read_providers(root.tables("provider"));
     let operators = operators.into_iter().flat_map(|(jid, place)| {
         let line = notes.line(&place);
         jid.spellings().into_iter().map(move |jid| (jid, line))
@@ -64,6 +84,520 @@ pub(super) fn read(
     (policy, count)
 }
 
-fn placed_account(item: &Item<'_>) -> Read<(BareJid, super::notes::Place)> {
+fn placed_account(item: &Item<'_>) -> Read<(BareJid, Place)> {
     account(item).map(|jid| (jid, item.place.clone()))
+}
+
+/// Reads every profile: the base rules with its values in place, by its name.
+pub(super) fn read_profiles(
+    root: &mut Section<'_>,
+    base: &Rules,
+    outside: &Outside<'_>,
+) -> BTreeMap<String, Rules> {
+    root.tables_by_name("profile")
+        .into_iter()
+        .map(|(name, mut section)| {
+            let mut rules = base.clone();
+            read_rules(&mut section, &mut rules, outside);
+            section.finish();
+            (name, rules)
+        })
+        .collect()
+}
+
+/// The preset password.
+const PRESET: Keys = Keys { inline: "preset", file: "preset_file", least: 1 };
+/// The secret that passwords are derived from, with its least length in characters.
+const DERIVE: Keys = Keys { inline: "secret", file: "secret_file", least: 32 };
+
+/// Puts what the tables say into the rules. A family without a table stays shared with the rules that it is
+/// laid over.
+pub(super) fn read_rules(section: &mut Section<'_>, rules: &mut Rules, outside: &Outside<'_>) {
+    rules.visit(&mut Tables(section));
+    if let Some(table) = section.table_if_given(Password::NAME) {
+        from_files(table, Arc::make_mut(&mut rules.password), outside);
+    }
+    if let Some(table) = section.table_if_given("modes") {
+        read_modes(table, Arc::make_mut(&mut rules.modes));
+    }
+}
+
+struct Tables<'a, 'f>(&'a mut Section<'f>);
+
+impl Families for Tables<'_, '_> {
+    fn family<F: Family + Clone>(&mut self, family: &mut Arc<F>) {
+        if let Some(mut table) = self.0.table_if_given(F::NAME) {
+            Arc::make_mut(family).visit(&mut table);
+            table.finish();
+        }
+    }
+}
+
+impl Visit for Section<'_> {
+    fn setting<T: 'static>(&mut self, key: &Key, setting: &mut Setting<T>, kind: Kind<T>) {
+        self.set(key.name, setting, &kind);
+    }
+
+    fn table<F: Family>(&mut self, key: &'static str, family: &mut F) {
+        let mut table = self.table(key);
+        family.visit(&mut table);
+        table.finish();
+    }
+}
+
+/// Reads what may stand in files of their own: the secrets, and words of the deny list in addition to those of the key.
+fn from_files(mut section: Section<'_>, rules: &mut Password, outside: &Outside<'_>) {
+    for (setting, keys) in [(&mut rules.preset, PRESET), (&mut rules.secret, DERIVE)] {
+        if let Ok(Some((secret, place))) = secrets::read(&mut section, keys, outside) {
+            setting.set(secret, section.notes().line(&place));
+        }
+    }
+    let listed = section.read("deny_list_file", |item| words_of(item, outside));
+    if let Some((words, place)) = listed {
+        let mut all: HashSet<_> = words.iter().map(|word| word.to_lowercase()).collect();
+        if section.given("deny_list", |_| ()).is_some() {
+            all.extend(rules.deny_list.value.iter().cloned());
+            rules.deny_list.value = Arc::new(all);
+        } else {
+            rules.deny_list.set(Arc::new(all), section.notes().line(&place));
+        }
+    }
+}
+
+fn words_of(item: &Item<'_>, outside: &Outside<'_>) -> Read<Vec<String>> {
+    let name = text(item)?;
+    if name.is_empty() {
+        return Ok(Vec::new());
+    }
+    match (outside.read)(Path::new(&name)) {
+        Ok(words) => Ok(words.lines().filter(|word| !word.is_empty()).map(str::to_owned).collect()),
+        Err(error) => item.wrong(format!("cannot read `{name}`: {error}"), None),
+    }
+}
+
+/// Puts what the table says into the modes: first of whole families, then of single rules.
+pub(super) fn read_modes(mut section: Section<'_>, modes: &mut Modes) {
+    let mut found: Vec<(String, Mode, u32)> = Vec::new();
+    for (name, key, item) in section.leaves(families()) {
+        if let Some((message, hint)) = what_is_wrong_with(&name) {
+            section.hide(&item);
+            section.error_with(key, &name, message, &hint);
+            continue;
+        }
+        if found.iter().any(|(other, ..)| *other == name) {
+            section.error(key, &name, "it is there twice, with and without quotes");
+        }
+        if let Some(mode) = section.judge(&name, &item, word(&Mode::ALL, Mode::name)) {
+            found.push((name, mode, section.notes().line(&item.place)));
+        }
+    }
+    // A rule's name has a dot, a family's has none.
+    found.sort_by_key(|(name, ..)| name.contains('.'));
+    for (name, mode, line) in found {
+        modes.put(named(&name), mode, line);
+    }
+}
+
+/// Returns what is wrong with a name that should be one of a rule or a family, and what to do about it.
+pub(super) fn what_is_wrong_with(name: &str) -> Option<(&'static str, String)> {
+    if named(name).next().is_some() {
+        return None;
+    }
+    if let Some(rule) = FIXED.iter().find(|rule| rule.name == name) {
+        return Some(("this rule always holds", rule.because.to_owned()));
+    }
+    if let Some(now) = renamed(name) {
+        return Some(("this rule has another name now", format!("write `{now}`")));
+    }
+    let all = families().chain(SWITCHES.iter().map(|switch| switch.name));
+    let hint = did_you_mean(name, all);
+    let hint = hint.unwrap_or_else(|| "the names of the rules are in docs/rules.md".to_owned());
+    Some(("no rule or family has this name", hint))
+}
+
+/// Reads every `[[exception]]`.
+pub(super) fn read_exceptions(sections: Vec<Section<'_>>) -> Exceptions {
+    let mut exceptions = Exceptions::default();
+    for section in sections {
+        one(section, &mut exceptions);
+    }
+    exceptions
+}
+
+fn one(mut section: Section<'_>, exceptions: &mut Exceptions) {
+    let given = ["jid", "domain", "class"].map(|key| section.given(key, |_| ()).is_some());
+    let jid = section.read("jid", banned_account).map(|(jid, _)| Whom::Jid(jid));
+    let domain = section.read("domain", domain_name).map(|(domain, _)| Whom::Domain(domain));
+    section.warn("domain", words_for_domains);
+    let class = section.read("class", word(&Class::ALL, Class::name));
+    let class = class.map(|(class, _)| Whom::Class(class));
+    let rooms: Option<GlobMatcher> = room(&mut section);
+    let has_rules = section.given("rules", |_| ()).is_some();
+    let rules = section.read("rules", list(rule)).map(|(rules, _)| rules).unwrap_or_default();
+    let until = section.read("until", moment);
+    let has_reason = section.given("reason", |_| ()).is_some();
+    let reason = section.read("reason", some_text);
+
+    match given.into_iter().filter(|given| *given).count() {
+        0 if rooms.is_none() => section.error_with(
+            section.place(),
+            "",
+            "it is for everybody, everywhere",
+            "give one of `jid`, `domain` and `class`, or a `room`; or switch the rules off in `[policy.modes]`",
+        ),
+        0 | 1 => {}
+        _ => section.error_with(
+            section.place(),
+            "",
+            "it is for more than one",
+            "give one of `jid`, `domain` and `class`, and an exception of its own for each other",
+        ),
+    }
+    if !has_rules {
+        section.error_with(
+            section.place(),
+            "rules",
+            "it is missing",
+            "name the rules that do not hold, like `rules = [\"access.encrypted\"]`",
+        );
+    }
+    if !has_reason {
+        section.error_with(
+            section.place(),
+            "reason",
+            "it is missing",
+            "say why, for the next operator",
+        );
+    }
+    if let Some((Some(end), place)) = &until {
+        section.ends(*end, place.clone(), "until", "this exception has ended, and has no effect");
+    }
+    let exception = Exception {
+        line: section.line(),
+        until: until.and_then(|(until, _)| until),
+        rooms,
+        bans: rules.iter().any(|name| name == fixed::BAN.name),
+        rules: rules.iter().flat_map(|name| named(name)).collect(),
+        reason: reason.map(|(reason, _)| reason).unwrap_or_default(),
+    };
+    exceptions.add(jid.or(domain).or(class).unwrap_or(Whom::All), exception);
+    section.finish();
+}
+
+fn rule(item: &Item<'_>) -> Read<String> {
+    let name = text(item)?;
+    match what_is_wrong_with(&name).filter(|_| name != fixed::BAN.name) {
+        None => Ok(name),
+        Some((message, hint)) => item.wrong(message, Some(hint)),
+    }
+}
+
+/// Reads every `[[provider]]`, by name.
+pub(super) fn read_providers(sections: Vec<Section<'_>>) -> HashMap<String, Provider> {
+    let mut providers = HashMap::new();
+    for section in sections {
+        one_provider(section, &mut providers);
+    }
+    providers
+}
+
+fn one_provider(mut section: Section<'_>, providers: &mut HashMap<String, Provider>) {
+    let given = ["name", "proves"].map(|key| section.given(key, |_| ()).is_some());
+    let name = section.read("name", name);
+    let proves = section.read("proves", word(&Proves::ALL, Proves::name));
+    let hints = [
+        ("name", "write what `authentication` of the host says, like `name = \"custom_http\"`"),
+        ("proves", "write `proves = \"account\"`, `\"token\"` or `\"guest\"`"),
+    ];
+    for ((key, hint), _) in hints.into_iter().zip(given).filter(|(_, given)| !given) {
+        section.error_with(section.place(), key, "it is missing", hint);
+    }
+    if let (Some((name, place)), Some((proves, _))) = (name, proves) {
+        match listed(&name) {
+            Some(known) if known == proves => section.warning_with(
+                place.clone(),
+                "name",
+                format!("`{name}` proves that as it is: this table has no effect"),
+                "leave it out",
+            ),
+            Some(known) => section.warning_with(
+                place.clone(),
+                "name",
+                format!(
+                    "`{name}` is known to prove \"{}\", and this table says \"{}\" of all who log in by it",
+                    known.name(),
+                    proves.name()
+                ),
+                "delete this table, unless just that is meant",
+            ),
+            None => {}
+        }
+        let provider = Provider { proves, line: section.line() };
+        if providers.insert(name.clone(), provider).is_some() {
+            section.error(place, "name", format!("`{name}` has a table of its own already"));
+        }
+    }
+    section.finish();
+}
+
+/// The name of a provider, as Prosody's option `authentication` has it.
+fn name(item: &Item<'_>) -> Read<String> {
+    let name = some_text(item)?;
+    match name.strip_prefix("mod_auth_") {
+        Some(short) => {
+            let hint = format!("write \"{short}\", as in Prosody's `authentication`");
+            item.wrong(format!("`{name}` is the name of its module"), Some(hint))
+        }
+        None => Ok(name),
+    }
+}
+
+/// Reads every `[[ban]]`, and how many there are.
+pub(super) fn read_bans(sections: Vec<Section<'_>>) -> (Bans, usize) {
+    let (mut bans, mut reaches) = (Bans::default(), Vec::new());
+    let (count, notes) = (sections.len(), sections.first().map(Section::notes));
+    for section in sections {
+        one_target(section, &mut bans, &mut reaches);
+    }
+    if let Some(notes) = notes {
+        pattern_overlap::check_covered(notes, &reaches);
+    }
+    (bans, count)
+}
+
+fn one_target(mut section: Section<'_>, bans: &mut Bans, reaches: &mut Vec<Reach>) {
+    let given = ["jid", "domain", "network"].map(|key| section.given(key, |_| ()).is_some());
+    let jid = section.read("jid", banned_account);
+    let domain = section.read("domain", domain_name);
+    section.warn("domain", words_for_domains);
+    let network = section.read("network", network);
+    let rooms = room(&mut section);
+    let until = section.read("until", moment);
+    let has_reason = section.given("reason", |_| ()).is_some();
+    let reason = section.read("reason", some_text);
+
+    match given.into_iter().filter(|given| *given).count() {
+        1 => {}
+        0 => section.error_with(
+            section.place(),
+            "",
+            "it is on nobody",
+            "give one of `jid`, `domain` and `network`",
+        ),
+        _ => section.error_with(
+            section.place(),
+            "",
+            "it is on more than one",
+            "give one of `jid`, `domain` and `network`, and a ban of its own for each other",
+        ),
+    }
+    if !has_reason {
+        section.error_with(
+            section.place(),
+            "reason",
+            "it is missing",
+            "say why, for the next operator",
+        );
+    }
+    if let Some((Some(end), place)) = &until {
+        section.ends(*end, place.clone(), "until", "this ban has ended, and has no effect");
+    }
+    let on = match (&jid, &domain, &network) {
+        (Some((jid, _)), ..) => Some(On::Jid(jid.clone())),
+        (None, Some((domain, _)), _) => Some(On::Domain(domain.clone())),
+        (None, None, Some((network, _))) => Some(On::Network(network.trunc())),
+        (None, None, None) => None,
+    };
+    reaches.extend(on.map(|on| Reach {
+        on,
+        rooms: rooms.as_ref().map(|rooms| rooms.glob().glob().to_owned()),
+        until: until.as_ref().and_then(|(until, _)| *until),
+        line: section.line(),
+        place: section.place(),
+    }));
+    let ban = Ban {
+        origin: Origin::Line(section.line()),
+        until: until.and_then(|(until, _)| until),
+        rooms,
+        reason: reason.map(|(reason, _)| reason).unwrap_or_default(),
+    };
+    if let Some((jid, _)) = jid {
+        bans.ban_jid(jid, ban);
+    } else if let Some((domain, _)) = domain {
+        bans.ban_domain(&domain, ban);
+    } else if let Some((network, _)) = network {
+        bans.ban_network(network, ban);
+    }
+    section.finish();
+}
+
+/// A person whom an entry is for; a domain is another key.
+pub(super) fn banned_account(item: &Item<'_>) -> Read<BareJid> {
+    account_or(item, |domain| format!("write `domain = \"{domain}\"` for everybody from there"))
+}
+
+/// The rooms that an entry is for, by the pattern of their names; `None`: all.
+pub(super) fn room(section: &mut Section<'_>) -> Option<GlobMatcher> {
+    let pattern = section
+        .read("room", |item| if text(item)?.is_empty() { Ok(None) } else { glob(item).map(Some) });
+    pattern.and_then(|(rooms, _)| rooms).map(|glob| glob.compile_matcher())
+}
+
+/// Characters that no tenant has: it stands in brackets before a room's name, and is a part of a domain.
+const NO_TENANT: [char; 5] = ['[', ']', '.', '@', '/'];
+
+/// What overrides may refer to.
+pub(super) struct Known<'a> {
+    /// The rules that they are laid over.
+    pub(super) base: &'a Rules,
+    /// The same under each profile.
+    pub(super) profiles: &'a BTreeMap<String, Rules>,
+    /// The domains of the services.
+    pub(super) services: Vec<String>,
+}
+
+/// Reads every `[[room]]`.
+pub(super) fn read_rooms(
+    notes: &Notes<'_>,
+    sections: Vec<Section<'_>>,
+    known: Known<'_>,
+    outside: &Outside<'_>,
+) -> Overrides {
+    let mut rooms = Vec::with_capacity(sections.len());
+    let mut places = Vec::with_capacity(sections.len());
+    for mut section in sections {
+        let (selector, place) = selector(&mut section, &known.services);
+        let mut priority = 0;
+        section.put("priority", &mut priority, whole(0..=1000));
+        let profile = section.read("profile", |item| profile(item, known.profiles));
+        let profile = profile.map(|(name, _)| name);
+        let over = profile.as_ref().and_then(|name| known.profiles.get(name));
+        let mut rules = over.unwrap_or(known.base).clone();
+        read_rules(&mut section, &mut rules, outside);
+        if let Some(selector) = selector {
+            let key = if selector.pattern.is_some() { "match" } else { "" };
+            places.push((section.path_of(key), place));
+            let (line, rules) = (section.line(), Arc::new(rules));
+            rooms.push(Override { selector, priority, profile, line, rules });
+        }
+        section.finish();
+    }
+    for tie in pattern_overlap::find(&rooms, &known.services) {
+        if let (Some((path, place)), Some(later), Some(first)) =
+            (places.get(tie.later), rooms.get(tie.later), rooms.get(tie.first))
+        {
+            let (message, hint) = tie.said(&first.selector, first.line, &later.selector);
+            notes.error(place.clone(), path.clone(), message, hint);
+        }
+    }
+    Overrides::new(rooms, known.services).unwrap_or_else(|error| {
+        let message = format!("the patterns are too much together: {}", error.kind());
+        notes.error(Place::Whole, "room", message, None);
+        Overrides::default()
+    })
+}
+
+/// For which rooms it is, and where that is written. `None`: for none, or wrong, which is noted.
+fn selector(section: &mut Section<'_>, services: &[String]) -> (Option<Selector>, Place) {
+    const KEYS: [&str; 5] = ["match", "tenant", "service", "claim", "share"];
+    let given = KEYS.map(|key| section.given(key, |_| ()).is_some());
+    let pattern = section.read("match", |item| pattern(item, services));
+    let place = pattern.as_ref().map_or_else(|| section.place(), |(_, place)| place.clone());
+    let read = [
+        section.read("tenant", tenant).map(|(value, _)| value),
+        section.read("service", |item| service(item, services)).map(|(value, _)| value),
+        section.read("claim", some_text).map(|(value, _)| value),
+    ];
+    let [tenant, service, claim] = read;
+    let has_values = section.given("claim_values", |_| ()).is_some();
+    let values = section.read("claim_values", list(some_text)).map(|(values, _)| values);
+    let share = section.read("share", whole(1..=100)).map(|(share, _)| share);
+    let selector = Selector {
+        pattern: pattern.map(|(pattern, _)| pattern),
+        tenant,
+        service,
+        claim: claim.zip(values.filter(|values| !values.is_empty())),
+        share,
+    };
+    let [.., has_claim, _] = given;
+    if has_claim != has_values || (has_claim && has_values && selector.claim.is_none()) {
+        section.error_with(
+            section.place(),
+            "claim",
+            "a claim and its values are needed together",
+            "write them like `claim = \"group\"` and `claim_values = [\"board\"]`",
+        );
+    }
+    if !given.contains(&true) && !has_values {
+        section.error_with(
+            section.place(),
+            "match",
+            "it is for no rooms",
+            "write a pattern for their names, like `match = \"board-*\"`, or give a `tenant`, `service`, \
+             `claim` or `share`",
+        );
+    }
+    ((!selector.is_empty()).then_some(selector), place)
+}
+
+fn pattern(item: &Item<'_>, services: &[String]) -> Read<Pattern> {
+    let text = some_text(item)?;
+    let pattern = match Pattern::new(&text) {
+        Ok(pattern) => pattern,
+        Err(error) => {
+            return item.wrong(format!("`{text}` is not a pattern: {}", error.kind()), None);
+        }
+    };
+    // What stands for several services is not compared with them.
+    let domain = pattern.as_str().rsplit_once('@').map(|(_, domain)| domain);
+    match domain.filter(|domain| !domain.contains(['*', '?', '[', '{', '\\'])) {
+        Some(domain) if !is_of(domain, services) => {
+            let domain = domain.to_owned();
+            no_service(item, &domain, services)
+        }
+        _ => Ok(pattern),
+    }
+}
+
+/// Rooms at this domain are of one of the services, by its own address or by that of a tenant.
+fn is_of(domain: &str, services: &[String]) -> bool {
+    let room = BareJid::prepared(&format!("room@{domain}"));
+    room.is_ok_and(|room| {
+        let found = RoomName::of(&room, services).service.to_owned();
+        services.contains(&found)
+    })
+}
+
+fn tenant(item: &Item<'_>) -> Read<String> {
+    let text = some_text(item)?;
+    if text.contains(NO_TENANT) {
+        let hint = "for more than one write a pattern, like `match = \"\\\\[acme-*\\\\]*\"`";
+        return item.wrong(format!("`{text}` is not the name of a tenant"), Some(hint.to_owned()));
+    }
+    Ok(folded(&text))
+}
+
+fn service(item: &Item<'_>, services: &[String]) -> Read<String> {
+    let domain = domain_name(item)?;
+    if services.contains(&domain) {
+        return Ok(domain);
+    }
+    no_service(item, &domain, services)
+}
+
+fn no_service<T>(item: &Item<'_>, domain: &str, services: &[String]) -> Read<T> {
+    let all = services.iter().map(String::as_str);
+    let hint = did_you_mean(domain, all)
+        .unwrap_or_else(|| format!("add it as `[[service]]` with `domain = \"{domain}\"`"));
+    item.wrong(format!("`{domain}` is no service of this file"), Some(hint))
+}
+
+fn profile(item: &Item<'_>, profiles: &BTreeMap<String, Rules>) -> Read<String> {
+    let name = text(item)?;
+    if profiles.contains_key(&name) {
+        return Ok(name);
+    }
+    let hint = did_you_mean(&name, profiles.keys().map(String::as_str))
+        .unwrap_or_else(|| format!("write it as `[profile.{name}.…]`"));
+    item.wrong(format!("there is no profile `{name}`"), Some(hint))
 }

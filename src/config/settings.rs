@@ -1,14 +1,29 @@
 //! What the program needs to run; the policy is apart.
 
+use std::collections::HashMap;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use tracing_subscriber::EnvFilter;
+
 use super::admin::Admin;
-use super::postgres::PostgresAddress;
+use super::diagnostics::Place;
+use super::environment::Outside;
+use super::secrets;
+use super::secrets::Keys;
+use super::store::PostgresAddress;
+use super::table_reader::Section;
 use crate::jid::BareJid;
-use crate::policy::drift::family;
+use crate::policy::drift::{compared, family};
+use crate::policy::rules::renamed;
 use crate::policy::suspended;
 use crate::secret::Secret;
+use crate::setting::values::{
+    account, boolean, domain, duration, duration_or_never, jid, list, some_text, text, whole, word,
+    words_for_domains,
+};
+use crate::setting::{Item, Read, kind};
 
 /// The settings of the file that are not policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -221,6 +236,243 @@ pub struct Service {
     pub trusted: Vec<BareJid>,
 }
 
+/// Reads `[component]`; `None`: there is no domain to speak as, or no secret (which is noted).
+pub(super) fn read(mut section: Section<'_>, outside: &Outside<'_>) -> Option<Component> {
+    let variables = outside.environment;
+    variables.put_into("component", &mut section);
+
+    let mut component = Component {
+        domain: BareJid::prepared("vestibule.localhost").ok()?,
+        server: "127.0.0.1:5347".to_owned(),
+        secret: Secret::new(""),
+        allow_plaintext_network: false,
+        state_dir: default_state_dir(variables.state_directory()),
+        socket: default_socket(variables.runtime_directory()),
+        ready_within: Duration::from_secs(10),
+    };
+    section.put("domain", &mut component.domain, domain);
+    let server = section.read("server", server);
+    section.put("allow_plaintext_network", &mut component.allow_plaintext_network, boolean);
+    section.put("state_dir", &mut component.state_dir, path);
+    section.put("socket", &mut component.socket, path);
+    section.put("ready_within", &mut component.ready_within, duration(Duration::from_secs(1)));
+    if let Some((server, place)) = server {
+        if !component.allow_plaintext_network && !is_this_machine(&server) {
+            section.error_with(
+                place,
+                "server",
+                format!("`{server}` is another machine: the link to it is not encrypted"),
+                "use a tunnel, or set `allow_plaintext_network = true`",
+            );
+        }
+        component.server = server;
+    }
+    let secret = secret(&mut section, outside);
+    section.finish();
+    component.secret = secret?;
+    Some(component)
+}
+
+/// The directory that systemd made, or that it would make.
+pub(super) fn default_state_dir(state_directory: Option<PathBuf>) -> PathBuf {
+    state_directory.unwrap_or_else(|| "/var/lib/vestibule".into())
+}
+
+/// The socket in the directory that systemd made, or that it would make.
+pub(super) fn default_socket(runtime_directory: Option<PathBuf>) -> PathBuf {
+    runtime_directory.unwrap_or_else(|| "/run/vestibule".into()).join("control.sock")
+}
+
+const KEYS: Keys = Keys { inline: "secret", file: "secret_file", least: 1 };
+
+/// What is said where there is no secret.
+pub const NO_SECRET: &str = "there is no secret for the link to the server";
+/// What to do about it.
+pub const NO_SECRET_HINT: &str = "put the server's `component_secret` into a file of its own, and its name here: \
+     `secret_file = \"…\"`";
+
+fn secret(section: &mut Section<'_>, outside: &Outside<'_>) -> Option<Secret> {
+    let given = secrets::read(section, KEYS, outside).ok()?.and_then(|(secret, _)| secret);
+    if given.is_some() {
+        return given;
+    }
+    if let Some(path) = outside.environment.credential("component_secret")
+        && (outside.read)(&path).is_ok()
+    {
+        return secrets::from_file(&path, 1, outside)
+            .map_err(|wrong| section.error(Place::Whole, "secret", wrong))
+            .ok();
+    }
+    // Only running needs one, and says so: the unit hands it to the program, and to nobody who checks a file.
+    Some(Secret::new(""))
+}
+
+/// Reads `[log]`.
+pub(super) fn read_log(mut section: Section<'_>, outside: &Outside<'_>) -> Log {
+    outside.environment.put_into("log", &mut section);
+    let mut log = Log { level: "info".to_owned(), format: Format::default(), decisions: None };
+    section.put("level", &mut log.level, level);
+    section.put("format", &mut log.format, word(&Format::ALL, Format::name));
+    section.put("decisions", &mut log.decisions, |item| {
+        text(item).map(|path| (!path.is_empty()).then(|| PathBuf::from(path)))
+    });
+    section.finish();
+    log
+}
+
+fn level(item: &Item<'_>) -> Read<String> {
+    let level = some_text(item)?;
+    // A filter takes any single word for the name of a module, and would then show nothing.
+    let is_word = level.chars().all(|c| c.is_ascii_alphanumeric());
+    let is_level = ["off", "error", "warn", "info", "debug", "trace"]
+        .iter()
+        .any(|name| level.eq_ignore_ascii_case(name));
+    if EnvFilter::try_new(&level).is_err() || (is_word && !is_level) {
+        let hint = "write \"error\", \"warn\", \"info\", \"debug\" or \"trace\"".to_owned();
+        return item.wrong(format!("`{level}` is not a level"), Some(hint));
+    }
+    Ok(level)
+}
+
+fn path(item: &Item<'_>) -> Read<PathBuf> {
+    some_text(item).map(PathBuf::from)
+}
+
+fn server(item: &Item<'_>) -> Read<String> {
+    let server = text(item)?;
+    let hint = || Some("write it like \"127.0.0.1:5347\"".to_owned());
+    let Some((host, port)) = server.rsplit_once(':') else {
+        return item.wrong(format!("`{server}` has no port"), hint());
+    };
+    let is_host = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        Some(host) => host.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => {
+            !host.is_empty()
+                && host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'))
+        }
+    };
+    if !is_host || !port.parse::<u16>().is_ok_and(|port| port > 0) {
+        return item.wrong(format!("`{server}` is not a host and a port"), hint());
+    }
+    Ok(server)
+}
+
+fn is_this_machine(server: &str) -> bool {
+    let host = server.rsplit_once(':').map_or(server, |(host, _)| host);
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
+}
+
+/// Reads `[doctor]`.
+pub(super) fn read_doctor(mut section: Section<'_>) -> Doctor {
+    let mut doctor = Doctor::default();
+    section.put("every", &mut doctor.every, duration_or_never(Duration::from_secs(60)));
+    section.put("ignore", &mut doctor.ignore, list(some_text));
+    section.put("jicofo_config", &mut doctor.jicofo_config, some_path);
+    section.put("docker_env", &mut doctor.docker_env, some_path);
+    section.finish();
+    doctor
+}
+
+fn some_path(item: &Item<'_>) -> Read<Option<PathBuf>> {
+    text(item).map(|path| (!path.is_empty()).then(|| PathBuf::from(path)))
+}
+
+/// Reads `[audit]`.
+pub(super) fn read_audit(mut section: Section<'_>) -> Audit {
+    let mut audit = Audit::default();
+    section.put("every", &mut audit.every, duration_or_never(Duration::from_secs(1)));
+    section.put("repair", &mut audit.repair, list(rule_or_family));
+    section.finish();
+    audit
+}
+
+/// Reads `[reload]`.
+pub(super) fn read_reload(mut section: Section<'_>) -> Limit {
+    let mut limit = Limit::default();
+    section.put("max_removed", &mut limit.max_removed, whole(0..=1_000_000));
+    section.put("max_removed_percent", &mut limit.max_removed_percent, whole(0..=100));
+    section.finish();
+    limit
+}
+
+fn rule_or_family(item: &Item<'_>) -> Read<String> {
+    let name = some_text(item)?;
+    let names = || compared().chain(compared().map(family));
+    if names().any(|known| known == name) {
+        return Ok(name);
+    }
+    let message = format!("`{name}` is no rule that a room could differ from");
+    let now = renamed(&name).map(|now| format!("it is `{now}` now"));
+    item.wrong(message, now.or_else(|| kind::did_you_mean(&name, names())))
+}
+
+/// Reads every `[[service]]`, and gives the accounts of all with their line.
+pub(super) fn read_service(
+    sections: Vec<Section<'_>>,
+    component: Option<&BareJid>,
+) -> (Vec<Service>, HashMap<BareJid, u32>) {
+    let (mut services, mut accounts) = (Vec::<Service>::new(), HashMap::new());
+    if sections.is_empty() {
+        services.extend(BareJid::prepared("conference.localhost").ok().map(without_accounts));
+    }
+    for mut section in sections {
+        let begin = section.place();
+        let has_domain = section.given("domain", |_| ()).is_some();
+        let read = section.read("domain", domain);
+        if !has_domain {
+            section.error_with(
+                begin,
+                "domain",
+                "it is missing",
+                "write the MUC service's, like `domain = \"conference.example.org\"`",
+            );
+        }
+        let focus = section.read("focus", focus).and_then(|(jid, place)| Some((jid?, place)));
+        let trusted =
+            section.read("trusted", list(placed_jid)).unwrap_or((Vec::new(), Place::Whole)).0;
+        section.warn("trusted", words_for_domains);
+        let notes = section.notes();
+        for (jid, place) in focus.iter().chain(&trusted) {
+            for jid in jid.spellings() {
+                accounts.entry(jid).or_insert_with(|| notes.line(place));
+            }
+        }
+        if let Some((domain, place)) = read {
+            if component == Some(&domain) {
+                section.error_with(
+                    place,
+                    "domain",
+                    format!("`{domain}` is the component's own domain"),
+                    "name the MUC service that is to be guarded",
+                );
+            } else if services.iter().any(|service| service.domain == domain) {
+                section.error(place, "domain", format!("`{domain}` is a service already"));
+            }
+            services.push(Service {
+                domain,
+                focus: focus.map(|(jid, _)| jid),
+                trusted: trusted.into_iter().map(|(jid, _)| jid).collect(),
+            });
+        }
+        section.finish();
+    }
+    (services, accounts)
+}
+
+const fn without_accounts(domain: BareJid) -> Service {
+    Service { domain, focus: None, trusted: Vec::new() }
+}
+
+fn focus(item: &Item<'_>) -> Read<Option<BareJid>> {
+    if text(item)?.is_empty() { Ok(None) } else { account(item).map(Some) }
+}
+
+fn placed_jid(item: &Item<'_>) -> Read<(BareJid, Place)> {
+    jid(item).map(|jid| (jid, item.place.clone()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -241,5 +493,17 @@ mod tests {
         let audit = Audit { repair: vec!["password".into(), "access.hidden".into()], every: None };
         let repaired = ["password.required", "access.hidden", "access.enter", "lobby.admission"];
         assert_eq!(repaired.map(|rule| audit.repairs(rule)), [true, true, false, false]);
+    }
+
+    #[test]
+    fn only_loopback_is_this_machine() {
+        for server in ["127.0.0.1:5347", "[::1]:1", "localhost:5347", "[::ffff:127.0.0.1]:1"] {
+            assert!(is_this_machine(server), "{server}");
+        }
+        for server in
+            ["10.0.0.1:5347", "prosody:5347", "[::]:1", "0.0.0.0:1", "localhost.example.org:1"]
+        {
+            assert!(!is_this_machine(server), "{server}");
+        }
     }
 }

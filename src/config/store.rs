@@ -1,16 +1,20 @@
 //! `[store]`: the audit database.
 
-use std::fs;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use std::{fmt, fs};
 
-use super::component::default_state_dir;
-use super::environment::Environment;
-use super::outside::Outside;
-use super::postgres;
-use super::section::Section;
-use super::settings::{Addresses, Store};
+use tokio_postgres::config::{Host, SslMode};
+
+use super::environment::{Environment, Outside};
+use super::secrets;
+use super::secrets::Keys;
+use super::settings::{Addresses, Store, default_state_dir};
+use super::table_reader::Section;
+use crate::secret::Secret;
 use crate::setting::values::{duration_or_never, size, text, word};
+use crate::setting::{Item, Read};
 
 /// The least that the database may take, in bytes.
 const LEAST: u64 = 16 << 20;
@@ -38,7 +42,7 @@ pub(super) fn read(mut section: Section<'_>, outside: &Outside<'_>) -> Store {
     section.put("retention", &mut store.retention, duration_or_never(Duration::from_secs(60)));
     section.put("max_size", &mut store.max_size, size(LEAST));
     section.put("addresses", &mut store.addresses, word(&Addresses::ALL, Addresses::name));
-    store.postgres = postgres::read(&mut section, outside);
+    store.postgres = read_postgres(&mut section, outside);
     if store.postgres.is_some() && store.file.is_none() {
         section.error_with(
             section.place(),
@@ -52,4 +56,214 @@ pub(super) fn read(mut section: Section<'_>, outside: &Outside<'_>) -> Store {
     });
     section.finish();
     store
+}
+
+const KEYS: Keys = Keys { inline: "postgres_password", file: "postgres_password_file", least: 1 };
+/// Where Debian's package has its socket.
+const SOCKET: &str = "/var/run/postgresql";
+/// The longest a connection may take, unless the address says otherwise.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// A PostgreSQL database, and how to get in. Its `Debug` and its `Display` show no password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PostgresAddress(tokio_postgres::Config);
+
+impl PostgresAddress {
+    /// Reads an address: a URL, or `key=value` words (PostgreSQL's manual, 34.1.1).
+    ///
+    /// # Errors
+    /// In words, what is wrong with it; nothing of the address is in them.
+    pub fn parse(address: &str, password: Option<&Secret>) -> Result<Self, &'static str> {
+        let mut config: tokio_postgres::Config =
+            address.parse().map_err(|_| "it is not the address of a PostgreSQL database")?;
+        if config.get_password().is_some() {
+            return Err("it holds a password");
+        }
+        if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
+            config.host_path(SOCKET);
+        }
+        if let Some(password) = password {
+            config.password(password.expose());
+        }
+        if config.get_connect_timeout().is_none() {
+            config.connect_timeout(CONNECT);
+        }
+        // By default the driver would try TLS and go on without: the file says which.
+        if config.get_ssl_mode() != SslMode::Require {
+            config.ssl_mode(SslMode::Disable);
+        }
+        Ok(Self(config))
+    }
+
+    /// Returns whether the link is encrypted and the server's certificate verified (`sslmode=require`).
+    pub fn uses_tls(&self) -> bool {
+        self.0.get_ssl_mode() == SslMode::Require
+    }
+
+    /// Returns what a connection is made from.
+    pub const fn config(&self) -> &tokio_postgres::Config {
+        &self.0
+    }
+
+    /// The link to it does not leave this machine.
+    fn is_this_machine(&self) -> bool {
+        let addresses = self.0.get_hostaddrs();
+        if !addresses.is_empty() {
+            return addresses.iter().all(is_loopback);
+        }
+        self.0.get_hosts().iter().all(|host| match host {
+            Host::Unix(_) => true,
+            Host::Tcp(name) => {
+                name.eq_ignore_ascii_case("localhost")
+                    || name.parse().is_ok_and(|address| is_loopback(&address))
+            }
+        })
+    }
+}
+
+/// It holds a password, or cannot be understood and may hold one.
+fn may_hold_password(address: &str) -> bool {
+    let parsed = address.parse::<tokio_postgres::Config>();
+    parsed.map_or(true, |config| config.get_password().is_some())
+}
+
+fn is_loopback(address: &IpAddr) -> bool {
+    address.to_canonical().is_loopback()
+}
+
+impl fmt::Display for PostgresAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hosts = self.0.get_hosts().iter().map(|host| match host {
+            Host::Tcp(name) => name.clone(),
+            Host::Unix(path) => path.display().to_string(),
+        });
+        let hosts: Vec<String> = match self.0.get_hostaddrs() {
+            [] => hosts.collect(),
+            addresses => addresses.iter().map(ToString::to_string).collect(),
+        };
+        let name = self.0.get_dbname().or(self.0.get_user()).unwrap_or("of this account");
+        write!(f, "the database `{name}` at {}", hosts.join(", "))
+    }
+}
+
+impl fmt::Debug for PostgresAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PostgresAddress({self}, user {:?})", self.0.get_user())
+    }
+}
+
+/// Reads the keys of `[store]` that are about the database; `None`: there is none, or it is wrong (which
+/// is noted).
+pub(super) fn read_postgres(
+    section: &mut Section<'_>,
+    outside: &Outside<'_>,
+) -> Option<PostgresAddress> {
+    let password = secrets::read(section, KEYS, outside).ok().flatten();
+    let notes = section.notes();
+    if section.secret_in_file("postgres").is_some_and(may_hold_password) {
+        notes.holds_secret();
+    }
+    let mut network = false;
+    section.put("allow_plaintext_network", &mut network, crate::setting::values::boolean);
+    let (address, place) = section.read("postgres", |item: &Item<'_>| -> Read<String> {
+        let address = text(item)?;
+        // It may hold a password, though it should not.
+        notes.hide(&item.place);
+        Ok(address)
+    })?;
+    if address.is_empty() {
+        return None;
+    }
+    let password = password.and_then(|(password, _)| password);
+    let database = match PostgresAddress::parse(&address, password.as_ref()) {
+        Ok(database) => database,
+        Err(wrong) => {
+            section.error_with(
+                place,
+                "postgres",
+                wrong,
+                "write it like \"postgresql://vestibule@127.0.0.1/vestibule\", and the password \
+                 into a file of its own, `postgres_password_file = \"…\"`",
+            );
+            return None;
+        }
+    };
+    if !network && !database.uses_tls() && !database.is_this_machine() {
+        section.error_with(
+            place,
+            "postgres",
+            "the database is on another machine: the link to it is not encrypted",
+            "add `sslmode=require` to the address, or set `allow_plaintext_network = true`",
+        );
+    }
+    Some(database)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn database(address: &str) -> PostgresAddress {
+        PostgresAddress::parse(address, Some(&Secret::new("hunter2"))).unwrap()
+    }
+
+    #[test]
+    fn only_loopback_and_a_socket_are_this_machine() {
+        for address in [
+            "postgresql://v@127.0.0.1/v",
+            "postgresql://v@[::1]:1/v",
+            "postgresql://v@localhost/v",
+            "postgresql:///v?user=v",
+            "host=/run/postgresql user=v",
+            "user=v",
+            "host=db.example hostaddr=127.0.0.1 user=v",
+        ] {
+            assert!(database(address).is_this_machine(), "{address}");
+        }
+        for address in [
+            "postgresql://v@db.example/v",
+            "postgresql://v@127.0.0.1,10.0.0.1/v",
+            "host=localhost.example.org user=v",
+            "host=127.0.0.1 hostaddr=10.0.0.1 user=v",
+            "host=/run/postgresql,db.example user=v",
+            "postgresql://v@0.0.0.0/v",
+        ] {
+            assert!(!database(address).is_this_machine(), "{address}");
+        }
+    }
+
+    #[test]
+    fn it_says_where_it_is_and_never_its_password() {
+        for (address, said) in [
+            (
+                "postgresql://v@127.0.0.1:1,b.example/store",
+                "the database `store` at 127.0.0.1, b.example",
+            ),
+            ("host=a hostaddr=10.0.0.1 user=v", "the database `v` at 10.0.0.1"),
+            ("", "the database `of this account` at /var/run/postgresql"),
+        ] {
+            let database = database(address);
+            assert_eq!(database.to_string(), said);
+            assert!(!format!("{database:?}").contains("hunter2"));
+        }
+    }
+
+    #[test]
+    fn tls_is_required_or_not_used() {
+        assert!(database("postgresql://v@db.example/v?sslmode=require").uses_tls());
+        assert!(!database("postgresql://v@db.example/v?sslmode=prefer").uses_tls());
+        assert!(!database("postgresql://v@db.example/v").uses_tls());
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_without_the_address() {
+        for address in [
+            "postgresql://v:hunter2@127.0.0.1/v",
+            "user=v password=hunter2",
+            "hunter2",
+            "port=hunter2",
+        ] {
+            assert!(!PostgresAddress::parse(address, None).unwrap_err().contains("hunter2"));
+        }
+    }
 }

@@ -1,18 +1,14 @@
 //! `[text]`: the operator's own words, in `[text.LANG]` each language's.
 
-use super::notes::Place;
-use super::section::Section;
+use super::diagnostics::Place;
+use super::table_reader::Section;
 use crate::policy::denial::Denial;
 use crate::policy::form_field::FormField;
-use crate::policy::gate_words::GATE_WORDS;
-use crate::policy::notice::Notice;
+use crate::policy::notice::{Notice, Told};
 use crate::policy::room_form::is_that_language;
-use crate::policy::texts::{Texts, Words};
-use crate::policy::told::Told;
-use crate::policy::words::{ENGLISH, placeholders};
-use crate::setting::suggest;
+use crate::policy::texts::{ENGLISH, GATE_WORDS, Texts, Words, placeholders};
 use crate::setting::values::some_text;
-use crate::setting::{Item, Read};
+use crate::setting::{Item, Read, kind};
 
 /// The longest text, in bytes: an answer is one small stanza.
 const LONGEST: usize = 1000;
@@ -103,7 +99,7 @@ fn text_for(item: &Item<'_>, template: &str) -> Read<String> {
     }
     let known: Vec<_> = placeholders(template).collect();
     if let Some(other) = placeholders(&text).find(|name| !known.contains(name)) {
-        let hint = suggest::nearest(other, known.iter().copied()).or(known.first().copied());
+        let hint = kind::nearest(other, known.iter().copied()).or(known.first().copied());
         let hint = hint.map_or_else(
             || "this text has no placeholders".to_owned(),
             |name| format!("did you mean `{{{name}}}`?"),

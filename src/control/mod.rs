@@ -7,25 +7,21 @@
 //! operator. Every other face (ad-hoc commands, HTTP) hands the same [`Request`] to the same [`Handler`], with
 //! a [`Caller`] of its own.
 
-mod caller;
-mod client;
 mod command;
-mod plan;
+mod reply;
 mod request;
-mod room_line;
-mod server;
-mod status;
-mod typed;
+mod socket;
 
-pub use self::caller::{Caller, Interface};
-pub use self::client::{ClientError, ask};
-pub use self::command::{Answer, Command, Field, FieldKind, Impact, Shown, strict};
-pub use self::plan::{Candidate, List, PersonChange, Plan, ProviderChange, RoomChange};
-pub use self::request::{ENDED, Failure, FailureKind, HELD, REMOVED, Reply, Request};
-pub use self::room_line::{
-    OccupantLine, RoomDetails, RoomLine, RoomMetrics, RoomState, WaitingLine,
+pub use self::command::{
+    Answer, Caller, Command, Field, FieldKind, Impact, Interface, Shown, strict,
 };
-pub use self::server::{ControlSocket, Handler, SocketError};
-pub use self::status::{LogIn, ServiceStatus, Status, StatusMetrics, TaskDown};
-pub use self::typed::{Length, Typed};
+pub use self::reply::{
+    Candidate, List, LogIn, OccupantLine, PersonChange, Plan, ProviderChange, RoomChange,
+    RoomDetails, RoomLine, RoomMetrics, RoomState, ServiceStatus, Status, StatusMetrics, TaskDown,
+    WaitingLine,
+};
+pub use self::request::{
+    ENDED, Failure, FailureKind, HELD, Length, REMOVED, Reply, Request, Typed,
+};
+pub use self::socket::{ClientError, ControlSocket, Handler, SocketError, ask};
 pub use crate::config::Role;

@@ -5,9 +5,9 @@ use jiff::Timestamp;
 use super::{Looked, Machine};
 use crate::config::{Problem, Settings};
 use crate::policy::Policy;
-use crate::wire::greeting::{Hello, HelloError};
-use crate::wire::posture::{Host, Hosts, Posture};
+use crate::wire::handshake::{Hello, HelloError};
 use crate::wire::room::LiveRoom;
+use crate::wire::server_inventory::{Host, Hosts, Posture};
 
 /// Everything that is looked at.
 #[derive(Clone, Copy, Debug)]

@@ -1,8 +1,11 @@
 //! The gate: there is one on every service, the right one, and it does what is expected of it.
 
+use std::net::SocketAddr;
+
 use super::case::{Case, services};
 use super::{COMPONENT, Check, Looked, PROSODY, SHELL, Severity};
-use crate::wire::posture::{Host, Hosts};
+use crate::component::drift::among;
+use crate::wire::server_inventory::{Host, Hosts, Posture};
 
 pub(super) const GATE: &str = "vestibule_gate";
 pub(super) static CHECKS: &[Check] = &[
@@ -274,4 +277,311 @@ fn also(case: &Case<'_>) -> Looked {
             );
         }
     })
+}
+
+/// The hook of the gate that asks for the verdict on a join, in its table of priorities.
+const VERDICT: f64 = 2.5;
+
+/// The events that the gate has to handle.
+const EVENTS: [&str; 11] = [
+    "muc-occupant-pre-join",
+    "muc-room-pre-create",
+    "muc-pre-set-affiliation",
+    "muc-config-submitted",
+    "muc-invite",
+    "muc-occupant-pre-change",
+    "presence/full",
+    "presence/bare",
+    "message/bare",
+    "iq-set/bare/http://jabber.org/protocol/muc#owner:query",
+    "iq-set/bare/http://jabber.org/protocol/muc#admin:query",
+];
+
+/// Modules that handle joins after the verdict, of which it is known what they do: they refuse, or they serve what was
+/// decided.
+const KNOWN: [&str; 20] = [
+    "muc",
+    "muc_lobby_rooms",
+    "muc_breakout_rooms",
+    "muc_password_whitelist",
+    "muc_rate_limit",
+    "muc_meeting_id",
+    "muc_max_occupants",
+    "muc_resource_validate",
+    "muc_occupant_id",
+    "muc_hide_all",
+    "persistent_lobby",
+    "register_nick",
+    "token_verification",
+    "visitors",
+    "visitors_component",
+    "fmuc",
+    "occupant_id",
+    "muc_occupant_joined",
+    "muc_mam",
+    "conference_duration",
+];
+
+pub(super) static ORDER_CHECKS: &[Check] = &[
+    Check {
+        id: "gate-order",
+        severity: Severity::Critical,
+        looks_at: "whether the gate handles the events that it must, at priorities that nothing else has",
+        why: "handlers with the same priority run in any order, so now and then the other one decides first",
+        source: "util.events of Prosody sorts equal priorities as they come",
+        look: order,
+    },
+    Check {
+        id: "gate-after",
+        severity: Severity::Note,
+        looks_at: "modules that handle a join after the gate has decided, and of which nothing is known",
+        why: "they can let a person in, make a moderator or change the room after the decision",
+        source: "Prosody, Developers: Hooks and events",
+        look: after,
+    },
+    Check {
+        id: "neighbours",
+        severity: Severity::Warning,
+        looks_at: "modules that decide by themselves what the policy decides",
+        why: "two that decide undo each other: who is let in depends on which comes first",
+        source: "docs/jitsi.md",
+        look: neighbours,
+    },
+];
+
+fn order(case: &Case<'_>) -> Looked {
+    case.each(|server, posture, looked| {
+        if posture.hooks.is_empty() {
+            looked.unknown(format!("{}: the gate does not tell of handlers", server.service));
+            return;
+        }
+        for event in EVENTS {
+            let at = |module: &str| of(posture, event, |it| it == Some(module));
+            let own = at(GATE);
+            if own.is_empty() {
+                looked.find(
+                    &server.service,
+                    format!("the gate does not handle `{event}`"),
+                    (PROSODY, load_line(&server.service)),
+                );
+            }
+            for (priority, module) in of(posture, event, |it| it != Some(GATE)) {
+                if own.iter().any(|(mine, _)| same(*mine, priority)) {
+                    let module = module.unwrap_or("a module that the server does not name");
+                    looked.find(
+                        &server.service,
+                        format!("{module} handles `{event}` at {priority}, as the gate does"),
+                        (PROSODY, format!("take \"{module}\" out of modules_enabled, or give its hook another priority")),
+                    );
+                }
+            }
+        }
+    })
+}
+
+fn same(one: f64, other: f64) -> bool {
+    (one - other).abs() < 1e-6
+}
+
+fn of<'a>(
+    posture: &'a Posture,
+    event: &str,
+    whose: impl Fn(Option<&str>) -> bool,
+) -> Vec<(f64, Option<&'a str>)> {
+    let hooks = posture.hooks.iter().filter(|hook| hook.event == event);
+    hooks
+        .filter(|hook| whose(hook.module.as_deref()))
+        .map(|hook| (hook.priority, hook.module.as_deref()))
+        .collect()
+}
+
+fn after(case: &Case<'_>) -> Looked {
+    case.each(|server, posture, looked| {
+        if posture.hooks.is_empty() {
+            looked.unknown(format!("{}: the gate does not tell of handlers", server.service));
+            return;
+        }
+        let unknown = |module: Option<&str>| {
+            module.is_none_or(|name| {
+                name != GATE && !KNOWN.contains(&name) && among([name]).is_empty()
+            })
+        };
+        for (priority, module) in of(posture, "muc-occupant-pre-join", unknown) {
+            if priority < VERDICT {
+                let module = module.unwrap_or("a module that the server does not name");
+                looked.find(
+                    &server.service,
+                    format!("{module} handles joins at {priority}, after the verdict at {VERDICT}"),
+                    (PROSODY, format!("read what mod_{module} does; if nobody needs it, take it out of modules_enabled")),
+                );
+            }
+        }
+    })
+}
+
+fn neighbours(case: &Case<'_>) -> Looked {
+    case.each(|server, posture, looked| {
+        let hosts = posture.hosts.iter().flat_map(|hosts| &hosts.all);
+        let elsewhere = hosts.map(|host| (host.name.as_str(), &host.modules));
+        let own = (server.service.as_str(), &posture.modules);
+        for (name, modules) in elsewhere.chain([own]) {
+            for found in among(modules.iter().map(String::as_str)) {
+                looked.find(
+                    name,
+                    format!("{} {}", found.module, found.advice),
+                    (
+                        PROSODY,
+                        format!("take \"{}\" out of modules_enabled of \"{name}\"", found.module),
+                    ),
+                );
+            }
+        }
+    })
+}
+
+/// The secret that stands in the shipped lines.
+const PLACEHOLDER: &str = "replace with a long random secret";
+/// Fewer characters are guessed.
+const LEAST: usize = 16;
+/// The score that zxcvbn calls very unguessable.
+const BEST: u8 = 4;
+
+pub(super) static LINK_CHECKS: &[Check] = &[
+    Check {
+        id: "component-port",
+        severity: Severity::Critical,
+        looks_at: "the addresses on which the server listens for components",
+        why: "who reaches the port may try secrets, and who has the secret is the policy; the link is not encrypted",
+        source: "XEP-0114, security considerations; component_interfaces of Prosody",
+        look: port,
+    },
+    Check {
+        id: "component-secret",
+        severity: Severity::Critical,
+        looks_at: "the secret of the link",
+        why: "who guesses it connects as the component and decides everything",
+        source: "XEP-0114, section 3",
+        look: secret,
+    },
+    Check {
+        id: "conflict-resolve",
+        severity: Severity::Note,
+        looks_at: "what the server does with a second connection of the component",
+        why: "after a half-open connection, or for a standby, the new one is rejected until the old one has timed out",
+        source: "mod_component of Prosody, component_conflict_resolve: kick_new by default",
+        look: conflict,
+    },
+    Check {
+        id: "link-network",
+        severity: Severity::Warning,
+        looks_at: "whether the link leaves this machine",
+        why: "passwords of rooms and the answers of the policy can be read and changed on the way",
+        source: "XEP-0114 has no encryption",
+        look: network,
+    },
+];
+
+fn port(case: &Case<'_>) -> Looked {
+    let mut looked = case.each(|server, posture, looked| {
+        let ports: Vec<_> =
+            posture.ports.iter().filter(|port| port.service == "component").collect();
+        if ports.is_empty() {
+            looked.unknown(format!("{}: the gate does not tell of ports", server.service));
+        }
+        for port in ports.into_iter().filter(|port| port.is_open()) {
+            let on = if port.interface.contains(':') {
+                format!("[{}]:{}", port.interface, port.port)
+            } else {
+                format!("{}:{}", port.interface, port.port)
+            };
+            looked.find(
+                &on,
+                "other machines reach the component port",
+                (PROSODY, "component_interfaces = { \"127.0.0.1\" }"),
+            );
+        }
+    });
+    // Where no gate tells, this machine may.
+    let number: Option<u16> =
+        case.settings.component.server.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+    if let (false, Some(listening), Some(number)) =
+        (looked.unknown.is_empty(), &case.machine.listening, number)
+    {
+        let here: Vec<&SocketAddr> = listening.iter().filter(|on| on.port() == number).collect();
+        for on in here.iter().filter(|on| !on.ip().to_canonical().is_loopback()) {
+            looked.find(
+                on.to_string(),
+                "other machines reach the component port",
+                (PROSODY, "component_interfaces = { \"127.0.0.1\" }"),
+            );
+        }
+        if !here.is_empty() {
+            looked.unknown.clear();
+        }
+    }
+    looked
+}
+
+fn secret(case: &Case<'_>) -> Looked {
+    let secret = case.settings.component.secret.expose();
+    if secret.is_empty() {
+        return Looked::unless_known("the secret is not known here: it is handed to the service");
+    }
+    let mut looked = Looked::default();
+    let found = if secret == PLACEHOLDER {
+        Some("it is the one of the example")
+    } else if secret.chars().count() < LEAST {
+        Some("it has fewer than 16 characters")
+    } else if u8::from(zxcvbn::zxcvbn(secret, &["vestibule", "prosody", "jitsi"]).score()) < BEST {
+        Some("it can be guessed")
+    } else {
+        None
+    };
+    if let Some(found) = found {
+        let line =
+            "component_secret = \"…\", and the same in secret_file: openssl rand -hex 32 makes one";
+        looked.find(case.settings.component.domain.as_str(), found, (PROSODY, line));
+    }
+    looked
+}
+
+fn conflict(case: &Case<'_>) -> Looked {
+    let domain = case.settings.component.domain.as_str();
+    case.each_with_hosts(|_, _, hosts, looked| {
+        let Some(host) = hosts.named(domain) else {
+            looked.unknown(format!("the gate does not tell of the host {domain}"));
+            return;
+        };
+        let given = hosts.option(host, "component_conflict_resolve").and_then(|it| it.text());
+        if given != Some("kick_old") {
+            looked.find(
+                domain,
+                format!("component_conflict_resolve is {}", given.unwrap_or("not set: kick_new")),
+                (
+                    PROSODY,
+                    format!("Component \"{domain}\"  component_conflict_resolve = \"kick_old\""),
+                ),
+            );
+        }
+    })
+}
+
+fn network(case: &Case<'_>) -> Looked {
+    let component = &case.settings.component;
+    let mut looked = Looked::default();
+    let host = component.server.rsplit_once(':').map_or("", |(host, _)| host);
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let is_here = host.eq_ignore_ascii_case("localhost")
+        || host.parse::<std::net::IpAddr>().is_ok_and(|it| it.to_canonical().is_loopback());
+    if component.allow_plaintext_network && !is_here {
+        looked.find(
+            &component.server,
+            "the link goes over a network, unencrypted",
+            (
+                COMPONENT,
+                "[component] server = \"127.0.0.1:5347\", with a tunnel or one network namespace",
+            ),
+        );
+    }
+    looked
 }

@@ -4,29 +4,19 @@
 //! Pure: what there is to look at is a [`Case`], which the caller gathers. Each [`Check`] is a row of one table,
 //! [`checks`], in a file per family. What cannot be known is `unknown` with the reason, never fine.
 
-mod admin;
-mod advisories;
 mod case;
-mod entrances;
-mod exempt;
-mod files;
+mod exposure;
 mod gate;
 mod jitsi;
-mod link;
-mod machine;
-mod order;
-mod people;
 mod policy;
 mod report;
 mod rooms;
 mod server;
-mod words;
 
 pub use self::case::{Case, Server};
 pub use self::jitsi::{Jicofo, dotenv};
-pub use self::machine::{File, Kind, Machine, Named};
-pub use self::report::{Counts, Report, Row, State};
-pub use self::words::in_words;
+pub use self::report::{Counts, Report, Row, State, in_words};
+pub use self::server::{File, Kind, Machine, Named};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -134,13 +124,13 @@ const SHELL: &str = "shell";
 pub fn checks() -> impl Iterator<Item = &'static Check> {
     let families: [&'static [Check]; 12] = [
         gate::CHECKS,
-        order::CHECKS,
-        exempt::CHECKS,
-        entrances::CHECKS,
-        link::CHECKS,
-        files::CHECKS,
-        admin::CHECKS,
-        people::CHECKS,
+        gate::ORDER_CHECKS,
+        policy::EXEMPT_CHECKS,
+        exposure::CHECKS,
+        gate::LINK_CHECKS,
+        server::FILES_CHECKS,
+        policy::ADMIN_CHECKS,
+        exposure::PEOPLE_CHECKS,
         jitsi::CHECKS,
         rooms::CHECKS,
         server::CHECKS,

@@ -1,7 +1,9 @@
 //! The operator's file itself.
 
-use super::case::Case;
-use super::{COMPONENT, Check, Looked, SHELL, Severity, checks};
+use super::case::{Case, doors, has_anywhere, has_s2s};
+use super::{COMPONENT, Check, Looked, PROSODY, SHELL, Severity, checks};
+use crate::config::{Listen, Role};
+use crate::wire::server_inventory::{Host, Setting};
 
 pub(super) static CHECKS: &[Check] = &[
     Check {
@@ -91,4 +93,243 @@ fn ignored(case: &Case<'_>) -> Looked {
         }
     }
     looked
+}
+
+pub(super) static ADMIN_CHECKS: &[Check] = &[
+    Check {
+        id: "admin-network",
+        severity: Severity::Warning,
+        looks_at: "whether the page and the API can be reached from other machines",
+        why: "nothing encrypts them: a token that is read on the way gives its owner's commands",
+        source: "component.toml, admin.http",
+        look: network,
+    },
+    Check {
+        id: "admin-metrics",
+        severity: Severity::Note,
+        looks_at: "whether /metrics needs a token",
+        why: "the numbers tell when meetings are, and how many people come",
+        source: "component.toml, admin.open_metrics",
+        look: metrics,
+    },
+    Check {
+        id: "admin-accounts",
+        severity: Severity::Warning,
+        looks_at: "the accounts that may give commands by XMPP, where anybody may register",
+        why: "if such an account is deleted, anyone who registers its name has its rights",
+        source: "component.toml, policy.operators and [[admin.person]]",
+        look: accounts,
+    },
+];
+
+fn network(case: &Case<'_>) -> Looked {
+    let mut looked = Looked::default();
+    if let Listen::Tcp(on) = &case.settings.admin.http
+        && !on.ip().to_canonical().is_loopback()
+    {
+        looked.find(
+            on.to_string(),
+            "it listens for other machines, unencrypted",
+            (COMPONENT, "[admin] http = \"127.0.0.1:5480\", and a proxy with TLS in front"),
+        );
+    }
+    looked
+}
+
+fn metrics(case: &Case<'_>) -> Looked {
+    let mut looked = Looked::default();
+    let admin = &case.settings.admin;
+    if admin.open_metrics && admin.http != Listen::Off {
+        looked.find("/metrics", "it needs no token", (COMPONENT, "[admin] open_metrics = false"));
+    }
+    looked
+}
+
+fn accounts(case: &Case<'_>) -> Looked {
+    let operators = case.policy.operators.keys().map(|jid| (jid, Role::Operator));
+    let persons = case.settings.admin.persons.iter().map(|(jid, role)| (jid, *role));
+    let all: Vec<_> = operators.chain(persons).collect();
+    case.each_door(|_, hosts, host, looked| {
+        let is = |name: &str| hosts.option(host, name).is_some_and(|value| value.is(true));
+        if !is("allow_registration") || is("registration_invite_only") {
+            return;
+        }
+        for (jid, role) in all.iter().filter(|(jid, _)| jid.domain() == host.name) {
+            looked.find(
+                jid.as_str(),
+                format!("it has the role \"{}\", and anybody may register there", role.name()),
+                (COMPONENT, "name accounts of a host where nobody registers"),
+            );
+        }
+    })
+}
+
+pub(super) static EXEMPT_CHECKS: &[Check] = &[
+    Check {
+        id: "token-allowlist",
+        severity: Severity::Warning,
+        looks_at: "token_verification_allowlist, compared with the accounts that the file names",
+        why: "anyone who logs in there needs no token, so no rule about tokens applies to them",
+        source: "mod_token_verification of Jitsi, verify_user",
+        look: |case| listed(case, "token_verification_allowlist"),
+    },
+    Check {
+        id: "access-whitelist",
+        severity: Severity::Warning,
+        looks_at: "muc_access_whitelist, compared with the accounts that the file names",
+        why: "anyone on it enters full rooms",
+        source: "mod_muc_max_occupants of Jitsi",
+        look: |case| listed(case, "muc_access_whitelist"),
+    },
+    Check {
+        id: "password-whitelist",
+        severity: Severity::Warning,
+        looks_at: "muc_password_whitelist, compared with the accounts that the file names",
+        why: "the server puts the password of the room into their joins; it is meant for focus and recorder",
+        source: "mod_muc_password_whitelist of Jitsi",
+        look: |case| listed(case, "muc_password_whitelist"),
+    },
+    Check {
+        id: "lobby-whitelist",
+        severity: Severity::Warning,
+        looks_at: "muc_lobby_whitelist, compared with the accounts that the file names",
+        why: "anyone who logs in there need not knock; it is meant for the recorder's host alone",
+        source: "mod_muc_lobby_rooms of Jitsi",
+        look: lobby,
+    },
+    Check {
+        id: "recorder-not-listed",
+        severity: Severity::Note,
+        looks_at: "whether muc_lobby_whitelist lets in the recorders that the file names",
+        why: "while the component is away, or only observes, the recorder would wait in the lobby",
+        source: "mod_muc_lobby_rooms of Jitsi",
+        look: recorder,
+    },
+    Check {
+        id: "prefixes",
+        severity: Severity::Note,
+        looks_at: "recorder_prefixes and transcriber_prefixes",
+        why: "Jitsi's modules treat an address that begins so as a recorder: it is not counted, and may stay",
+        source: "util.lib of Jitsi: is_jibri, is_transcriber",
+        look: prefixes,
+    },
+    Check {
+        id: "server-admins",
+        severity: Severity::Note,
+        looks_at: "admins of the services, compared with the accounts that the file names",
+        why: "an admin of the server owns every room there where component_admins_as_room_owners is on, whatever the policy says",
+        source: "mod_muc of Prosody; on by default in 0.12, off in 13",
+        look: admins,
+    },
+];
+
+/// The accounts or hosts of such a list that the file does not name as services. A whole host counts as named when only
+/// services log in there.
+fn strangers<'a>(case: &Case<'_>, list: &'a Setting) -> impl Iterator<Item = &'a str> {
+    let services: Vec<_> = case.policy.services.keys().cloned().collect();
+    list.items().iter().map(String::as_str).filter(move |item| {
+        !services
+            .iter()
+            .any(|jid| jid.as_str() == *item || (!item.contains('@') && jid.domain() == *item))
+    })
+}
+
+fn report(case: &Case<'_>, host: &Host, name: &str, list: &Setting, looked: &mut Looked) {
+    for item in strangers(case, list) {
+        let account = if item.contains('@') { item.to_owned() } else { format!("recorder@{item}") };
+        looked.find(
+            &host.name,
+            format!("{name} names {item}, which is no service of the file"),
+            (PROSODY, format!("take \"{item}\" out of {name}; or in component.toml: [[service]] trusted = [\"{account}\"]")),
+        );
+    }
+}
+
+fn listed(case: &Case<'_>, name: &str) -> Looked {
+    case.each_service(|_, hosts, host, looked| {
+        if let Some(list) = hosts.option(host, name) {
+            report(case, host, name, list, looked);
+        }
+    })
+}
+
+fn lobby(case: &Case<'_>) -> Looked {
+    const NAME: &str = "muc_lobby_whitelist";
+    case.each_with_hosts(|_, _, hosts, looked| {
+        for host in doors(hosts) {
+            if let Some(list) = hosts.option(host, NAME) {
+                report(case, host, NAME, list, looked);
+            }
+        }
+    })
+}
+
+fn recorder(case: &Case<'_>) -> Looked {
+    case.each_with_hosts(|server, _, hosts, looked| {
+        let own = case.settings.services.iter().find(|it| it.domain.as_str() == server.service);
+        let lobbies = doors(hosts).filter(|host| host.modules.contains("muc_lobby_rooms"));
+        for host in lobbies {
+            let list = hosts.option(host, "muc_lobby_whitelist");
+            let items = list.map(Setting::items).unwrap_or_default();
+            for jid in own.iter().flat_map(|service| &service.trusted) {
+                let (account, domain) = (jid.as_str(), jid.domain());
+                if !items.iter().any(|item| item == account || item == domain) {
+                    looked.find(
+                        &host.name,
+                        format!("muc_lobby_whitelist has neither {account} nor its host"),
+                        (PROSODY, format!("muc_lobby_whitelist = {{ \"{domain}\" }}")),
+                    );
+                }
+            }
+        }
+    })
+}
+
+fn prefixes(case: &Case<'_>) -> Looked {
+    case.each_service(|_, hosts, host, looked| {
+        for name in ["recorder_prefixes", "transcriber_prefixes"] {
+            let Some(list) = hosts.option(host, name) else {
+                if has_s2s(hosts) && has_anywhere(hosts, "muc_lobby_rooms") {
+                    let line = format!("{name} = {{ \"recorder@recorder.YOUR-DOMAIN\" }}");
+                    let found =
+                        format!("{name} is not set, so it is \"recorder@recorder.\" on any server");
+                    looked.find(&host.name, found, (PROSODY, line));
+                }
+                continue;
+            };
+            for item in list.items() {
+                let host_part = item.split_once('@').map(|(_, host)| host).unwrap_or_default();
+                if !host_part.contains('.') || host_part.ends_with('.') {
+                    looked.find(
+                        &host.name,
+                        format!("{name} has \"{item}\", which is no whole address"),
+                        (PROSODY, format!("{name} = {{ \"recorder@recorder.YOUR-DOMAIN\" }}")),
+                    );
+                }
+            }
+        }
+    })
+}
+
+fn admins(case: &Case<'_>) -> Looked {
+    case.each_with_hosts(|server, posture, hosts, looked| {
+        let Some(host) = hosts.named(&server.service) else { return };
+        let owns = match hosts.option(host, "component_admins_as_room_owners") {
+            Some(value) => value.is(true),
+            None => posture.server.contains(" 0."),
+        };
+        let Some(list) = hosts.option(host, "admins").filter(|_| owns) else { return };
+        let operators: Vec<_> = case.policy.operators.keys().map(|jid| jid.as_str()).collect();
+        for item in strangers(case, list).filter(|item| !operators.contains(item)) {
+            // Bridges have to be admins of the service for them, and come to no other.
+            if item.starts_with("jvb@") {
+                continue;
+            }
+            looked.find(
+                &host.name,
+                format!("{item} is an admin, and so owns every room"),
+                (COMPONENT, format!("[policy] operators = [\"{item}\"], or take it out of admins")),
+            );
+        }
+    })
 }

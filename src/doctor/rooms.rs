@@ -6,8 +6,8 @@ use crate::component::drift::in_stored;
 use crate::policy::access::Persistence;
 use crate::policy::class::{Class, ClassSet};
 use crate::policy::drift::Drift;
-use crate::wire::posture::{Host, Hosts};
 use crate::wire::room::LiveRoom;
+use crate::wire::server_inventory::{Host, Hosts};
 
 /// Fewer rooms in memory are few.
 const ROOMS: u64 = 1000;

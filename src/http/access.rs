@@ -4,11 +4,16 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
+use axum::extract::FromRequestParts;
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
 use tokio::time::Instant;
 
-use super::throttle::Throttle;
+use super::api::Site;
+use super::router::{Refused, State};
 use crate::config::Admin;
 use crate::control::{Caller, Interface, Role};
 use crate::jid::BareJid;
@@ -174,6 +179,96 @@ fn split_port(host: &str) -> (&str, Option<&str>) {
     }
 }
 
+/// A caller with a valid token.
+#[derive(Debug)]
+pub(super) struct Bearer {
+    pub(super) caller: Caller,
+    pub(super) digest: Digest,
+}
+
+impl Bearer {
+    /// Returns whose token stands in these headers; that there is none which is good is counted.
+    pub(super) fn checked<S: Site>(state: &State<S>, headers: &HeaderMap) -> Result<Self, Refused> {
+        let found = Self::of(&state.access, headers);
+        if found.is_err() {
+            state.metrics.logins_failed.inc();
+        }
+        found
+    }
+
+    fn of(access: &Access, headers: &HeaderMap) -> Result<Self, Refused> {
+        let token = token(headers);
+        let found = token
+            .map(Digest::of)
+            .and_then(|digest| access.caller(&digest).map(|caller| Self { caller, digest }));
+        found.ok_or_else(|| refused(access, token.is_some()))
+    }
+}
+
+impl<S: Site> FromRequestParts<State<S>> for Bearer {
+    type Rejection = Refused;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        state: &State<S>,
+    ) -> Result<Self, Self::Rejection> {
+        Self::checked(state, &parts.headers)
+    }
+}
+
+/// The scheme's name may be written in any case (RFC 9110 §11.1).
+fn token(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+fn refused(access: &Access, had_token: bool) -> Refused {
+    if !access.may_fail() {
+        let reason = "too many requests without a valid token: try again later";
+        return Refused::with(StatusCode::TOO_MANY_REQUESTS, reason);
+    }
+    let reason = if had_token {
+        tracing::warn!("a request to the API came with a token that is not valid");
+        "this token is not valid, or no longer"
+    } else {
+        "this needs a token, as `Authorization: Bearer TOKEN`"
+    };
+    Refused::with(StatusCode::UNAUTHORIZED, reason)
+}
+
+/// A bucket that refills.
+#[derive(Debug)]
+pub(super) struct Throttle {
+    left: u32,
+    most: u32,
+    every: Duration,
+    filled: Instant,
+}
+
+impl Throttle {
+    /// `most` at once, and one more each `every`.
+    pub(super) fn new(most: u32, every: Duration) -> Self {
+        Self { left: most, most, every, filled: Instant::now() }
+    }
+
+    /// Takes a token; returns whether there was one.
+    pub(super) fn take(&mut self) -> bool {
+        let passed = self.filled.elapsed().as_nanos().checked_div(self.every.as_nanos());
+        if let Some(more) = passed.and_then(|passed| u32::try_from(passed).ok())
+            && let Some(until) = self.every.checked_mul(more)
+        {
+            self.left = self.left.saturating_add(more).min(self.most);
+            self.filled = self.filled.checked_add(until).unwrap_or_else(Instant::now);
+        } else {
+            self.left = self.most;
+            self.filled = Instant::now();
+        }
+        let may = self.left > 0;
+        self.left = self.left.saturating_sub(1);
+        may
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -234,5 +329,17 @@ mod tests {
         {
             assert!(!access.is_host(host), "{host}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_lets_a_few_through_and_then_one_at_a_time() {
+        let mut throttle = Throttle::new(3, Duration::from_secs(6));
+        assert_eq!([(); 5].map(|()| throttle.take()), [true, true, true, false, false]);
+        tokio::time::advance(Duration::from_secs(7)).await;
+        assert_eq!([(); 2].map(|()| throttle.take()), [true, false]);
+        tokio::time::advance(Duration::from_secs(5)).await;
+        assert!(throttle.take(), "what is left of a time counts for the next");
+        tokio::time::advance(Duration::from_secs(1_000_000)).await;
+        assert_eq!([(); 4].map(|()| throttle.take()), [true, true, true, false]);
     }
 }

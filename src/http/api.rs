@@ -9,17 +9,22 @@ use axum::extract::{Path, Query, State as Of};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
+use tokio::sync::broadcast;
 use tokio::time::timeout;
 
-use super::bearer::Bearer;
-use super::failure::{Refused, respond};
-use super::minutes::Minute;
-use super::router::State;
-use super::site::Site;
-use crate::control::{Caller, Command, FailureKind, Field, FieldKind, Impact, Request, Role};
+use super::access::Bearer;
+use super::history::{Minute, Totals};
+use super::router::{Refused, State, respond};
+use crate::control::{
+    Caller, Command, FailureKind, Field, FieldKind, Handler, Impact, Request, Role, RoomLine,
+    Status,
+};
+use crate::metrics::Registry;
+use crate::store::Entry;
 
 /// The longest request, in bytes: a policy file may be in it.
 const LONGEST: usize = 2 * 1024 * 1024;
@@ -210,4 +215,29 @@ async fn object(headers: &HeaderMap, body: Body) -> Result<Map<String, Value>, R
     }
     serde_json::from_slice(&bytes)
         .map_err(|error| Refused::new(FailureKind::Invalid, format!("this is no object: {error}")))
+}
+
+/// The component as the page and the API see it: carries out commands, and returns state.
+pub trait Site: Handler {
+    /// Returns whether every service is under the policy.
+    fn readiness(&self) -> Readiness;
+    /// The rooms as they are known here, by address.
+    fn rooms(&self) -> Vec<RoomLine>;
+    /// Returns the status of the component.
+    fn status(&self) -> Status;
+    /// Registers every metric but those of the API.
+    fn register(&self, registry: &mut Registry);
+    /// Returns the totals that the charts of the page rest on.
+    fn totals(&self) -> Totals;
+    /// The time of day.
+    fn now(&self) -> Timestamp;
+    /// Every entry of the audit from now on.
+    fn entries(&self) -> broadcast::Receiver<Arc<Entry>>;
+}
+
+/// Whether every service is under the policy.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Readiness {
+    /// What keeps it from being so; nothing: it is.
+    pub reasons: Vec<String>,
 }

@@ -7,26 +7,16 @@
 
 mod access;
 mod api;
-mod bearer;
-mod failure;
-mod guard;
-mod health;
-mod metrics;
-mod minutes;
+mod history;
 mod openapi;
 mod page;
-mod patience;
-mod rooms;
 mod router;
 mod server;
-mod site;
 mod stream;
-mod throttle;
 
 pub use self::access::{Access, new_token};
-pub use self::metrics::HttpMetrics;
-pub use self::minutes::Totals;
+pub use self::api::{Readiness, Site};
+pub use self::history::Totals;
 pub use self::openapi::document;
-pub use self::router::router;
+pub use self::router::{HttpMetrics, router};
 pub use self::server::{HttpError, Server};
-pub use self::site::{Readiness, Site};

@@ -6,10 +6,8 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
-use super::api::{Commands, Summary};
-use super::health::Ready;
-use super::router::State;
-use super::site::Site;
+use super::api::{Commands, Site, Summary};
+use super::router::{Ready, State};
 use crate::control::{Command, Failure, Impact, strict};
 
 /// The OpenAPI description.

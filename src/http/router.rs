@@ -2,18 +2,25 @@
 
 use std::sync::Arc;
 
-use axum::Router;
-use axum::middleware::from_fn_with_state;
+use axum::extract::{Request, State as Of};
+use axum::http::header::{CONTENT_TYPE, HeaderName, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::{Json, Router};
+use prometheus_client::encoding::text::encode;
+use schemars::JsonSchema;
+use serde::Serialize;
 use tokio::sync::Semaphore;
 
-use super::access::Access;
-use super::metrics::HttpMetrics;
-use super::minutes::Minutes;
-use super::rooms::Changes;
-use super::site::Site;
-use super::stream::STREAMS;
-use super::{api, guard, health, openapi, page, stream};
+use super::access::{Access, Bearer};
+use super::api::Site;
+use super::history::Minutes;
+use super::stream::{Changes, STREAMS};
+use super::{api, openapi, page, stream};
+use crate::control::{Failure, FailureKind, Reply};
+use crate::metrics::{Counter, Gauge, Group as _, Registry, metrics};
 
 /// The state that every request handler shares.
 #[derive(Debug)]
@@ -55,12 +62,165 @@ pub fn router<S: Site>(site: Arc<S>, access: Arc<Access>) -> Router {
         .route("/stream", get(stream::stream))
         .route("/{view}", get(api::view));
     Router::new()
-        .route("/healthz", get(health::alive))
-        .route("/readyz", get(health::ready))
+        .route("/healthz", get(alive))
+        .route("/readyz", get(ready))
         .route("/openapi.json", get(openapi::serve::<S>))
-        .route("/metrics", get(super::metrics::metrics))
+        .route("/metrics", get(open_metrics))
         .nest("/api/v1", api)
         .fallback(page::serve)
-        .layer(from_fn_with_state(state.clone(), guard::guard))
+        .layer(from_fn_with_state(state.clone(), guard))
         .with_state(state)
+}
+
+/// The status for a kind of trouble (RFC 9110 §15).
+pub(super) const fn status(kind: FailureKind) -> StatusCode {
+    match kind {
+        FailureKind::Invalid => StatusCode::BAD_REQUEST,
+        FailureKind::Forbidden => StatusCode::FORBIDDEN,
+        FailureKind::NotFound => StatusCode::NOT_FOUND,
+        FailureKind::Conflict => StatusCode::CONFLICT,
+        FailureKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+/// A request that is refused before it is a command.
+#[derive(Debug)]
+pub(super) struct Refused(pub(super) StatusCode, pub(super) Failure);
+
+impl Refused {
+    pub(super) fn new(kind: FailureKind, reason: impl ToString) -> Self {
+        Self(status(kind), Failure::new(kind, reason))
+    }
+
+    /// With a status of its own.
+    pub(super) fn with(status: StatusCode, reason: &str) -> Self {
+        let kind = match status {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => FailureKind::Forbidden,
+            StatusCode::NOT_FOUND => FailureKind::NotFound,
+            _ if status.is_server_error() => FailureKind::Unavailable,
+            _ => FailureKind::Invalid,
+        };
+        Self(status, Failure::new(kind, reason))
+    }
+}
+
+impl From<Failure> for Refused {
+    fn from(failure: Failure) -> Self {
+        Self(status(failure.kind), failure)
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        let mut response = (self.0, Json(Reply::Failed(self.1))).into_response();
+        if self.0 == StatusCode::UNAUTHORIZED {
+            let scheme = HeaderValue::from_static("Bearer realm=\"vestibule\"");
+            response.headers_mut().insert(WWW_AUTHENTICATE, scheme);
+        }
+        response
+    }
+}
+
+/// A reply, with the status for it.
+pub(super) fn respond(reply: Reply) -> Response {
+    match reply {
+        Reply::Done(_) => Json(reply).into_response(),
+        Reply::Failed(failure) => Refused::from(failure).into_response(),
+    }
+}
+
+/// The content security policy. The page is one document with its own script and style, and speaks to us alone.
+const HEADERS: [(HeaderName, &str); 8] = [
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+         connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    (HeaderName::from_static("cross-origin-embedder-policy"), "require-corp"),
+    (HeaderName::from_static("permissions-policy"), "camera=(), microphone=(), geolocation=()"),
+];
+
+/// Lets a request through that came by a name of ours.
+pub(super) async fn guard<S: Site>(
+    Of(state): Of<State<S>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let host = request.uri().authority().map(|authority| authority.as_str()).or_else(|| {
+        let mut hosts = request.headers().get_all(header::HOST).iter();
+        // Two of them are a trick (RFC 9112 §3.2).
+        let host = hosts.next()?.to_str().ok()?;
+        hosts.next().is_none().then_some(host)
+    });
+    let mut response = match host {
+        Some(host) if state.access.is_host(host) => next.run(request).await,
+        Some(_) => {
+            let reason = "Unknown Host header; add this name to `admin.hosts`.";
+            Refused::with(StatusCode::MISDIRECTED_REQUEST, reason).into_response()
+        }
+        None => Refused::with(StatusCode::BAD_REQUEST, "the request names no host").into_response(),
+    };
+    let headers = response.headers_mut();
+    for (name, value) in HEADERS {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+/// The process answers.
+pub(super) async fn alive() -> &'static str {
+    "ok\n"
+}
+
+/// Whether every service is under the policy.
+#[derive(JsonSchema, Serialize)]
+pub(super) struct Ready {
+    ready: bool,
+    /// What keeps it from being so.
+    reasons: Vec<String>,
+}
+
+/// Every service is under the policy, or what keeps it from being so.
+pub(super) async fn ready<S: Site>(Of(state): Of<State<S>>) -> Response {
+    let reasons = state.site.readiness().reasons;
+    let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(Ready { ready: reasons.is_empty(), reasons })).into_response()
+}
+
+metrics! {
+    /// What the API counts.
+    pub struct HttpMetrics {
+        /// Requests to the API without a valid token
+        logins_failed: Counter = "vestibule_http_logins_failed";
+        /// Clients that read the event stream
+        streams: Gauge = "vestibule_http_streams";
+        /// Entries that were dropped because a client read the event stream too slowly
+        entries_dropped: Counter = "vestibule_http_entries_dropped";
+    }
+}
+
+/// Returns the metrics to a caller who may read them.
+async fn open_metrics<S: Site>(
+    Of(state): Of<State<S>>,
+    headers: HeaderMap,
+) -> Result<Response, Refused> {
+    if !state.access.metrics_are_open() {
+        Bearer::checked(&state, &headers)?;
+    }
+    let mut registry = Registry::default();
+    state.site.register(&mut registry);
+    state.metrics.register(&mut registry);
+    let mut text = String::new();
+    if encode(&mut text, &registry).is_err() {
+        let reason = "the metrics could not be written";
+        return Err(Refused::with(StatusCode::INTERNAL_SERVER_ERROR, reason));
+    }
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    Ok(([(CONTENT_TYPE, kind)], text).into_response())
 }

@@ -1,12 +1,14 @@
 //! Everything about an incident, as one JSON value.
 
-use jiff::Timestamp;
+use jiff::fmt::temporal::DateTimeParser;
+use jiff::{SpanRelativeTo, Timestamp};
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
-use super::about::About;
+use super::page::{self, page};
 use super::presence::presences;
 use super::words::sentence;
-use crate::store::{By, Entry};
+use crate::store::{By, Entry, Kind};
 
 /// The name of the form that a bundle has.
 pub const FORMAT: &str = "vestibule-incident-1";
@@ -60,4 +62,171 @@ fn told(entry: &Entry) -> Value {
         value.insert("in_words".to_owned(), sentence(entry).into());
     }
     value
+}
+
+/// The scope of an incident: a room, a person, or both.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct About {
+    /// The room's bare JID.
+    pub room: Option<String>,
+    /// The person's bare JID.
+    pub person: Option<String>,
+    /// From that moment on.
+    pub since: Timestamp,
+    /// Before that moment.
+    pub until: Timestamp,
+    /// The operator's note.
+    pub note: Option<String>,
+}
+
+impl About {
+    /// Returns whether an entry of its time belongs to it. Where it is about a person, what was decided on others is left out;
+    /// who else was there is not.
+    pub fn is_met_by(&self, entry: &Entry) -> bool {
+        let Some(person) = &self.person else { return true };
+        entry.person.as_ref() == Some(person)
+            || !matches!(entry.kind, Kind::Decision | Kind::Gate | Kind::Doctor)
+    }
+}
+
+/// A moment: as RFC 3339 has it, or so long ago (`2 hours`).
+pub fn moment(text: &str, now: Timestamp) -> Option<Timestamp> {
+    let text = text.trim();
+    if let Ok(moment) = DateTimeParser::new().parse_timestamp(text) {
+        return Some(moment);
+    }
+    let span = jiff::fmt::friendly::SpanParser::new().parse_span(text).ok()?;
+    let ago = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
+    now.checked_sub(ago.abs()).ok()
+}
+
+/// The result of verifying a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checked {
+    /// The checksum of what it holds.
+    pub sha256: String,
+    /// The checksum that it says it has.
+    pub said: String,
+    /// A page shows what its bundle says. `None`: it is no page, or was made by another version, which may have
+    /// shown it otherwise.
+    pub page: Option<bool>,
+}
+
+impl Checked {
+    /// Nothing in it was changed, as far as can be told from the file alone.
+    pub fn is_whole(&self) -> bool {
+        self.sha256 == self.said && self.page != Some(false)
+    }
+}
+
+/// A file is none of these.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("this is no incident: neither the page nor the JSON that `vestibule incident` writes")]
+pub struct Unreadable;
+
+/// Checks the text of a file.
+///
+/// # Errors
+/// The file holds no incident.
+pub fn check(text: &str) -> Result<Checked, Unreadable> {
+    let json = if text.trim_start().starts_with('{') {
+        text
+    } else {
+        let (_, rest) = text.split_once(page::OPENING).ok_or(Unreadable)?;
+        rest.split_once(page::CLOSING).ok_or(Unreadable)?.0
+    };
+    let sealed: Value = serde_json::from_str(json).map_err(|_| Unreadable)?;
+    let said = sealed.get("sha256").and_then(Value::as_str).ok_or(Unreadable)?;
+    let bundle = sealed.get("incident").ok_or(Unreadable)?;
+    let is = |name: &str, value: &str| bundle.get(name).and_then(Value::as_str) == Some(value);
+    if !is("format", FORMAT) {
+        return Err(Unreadable);
+    }
+    let can_compare = json.len() < text.len() && is("version", env!("CARGO_PKG_VERSION"));
+    Ok(Checked {
+        sha256: seal(bundle),
+        said: said.to_owned(),
+        page: can_compare.then(|| page(bundle) == text),
+    })
+}
+
+/// A value as canonical JSON: no spaces, keys in the order of their bytes, strings and numbers as `serde_json` writes
+/// them. It is what Python's `json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)` writes.
+pub fn canonical(value: &Value) -> String {
+    let mut out = String::new();
+    write(value, &mut out);
+    out
+}
+
+fn write(value: &Value, out: &mut String) {
+    match value {
+        Value::Object(map) => {
+            let mut keys: Vec<&String> = map.keys().collect();
+            keys.sort_unstable();
+            out.push('{');
+            for (at, key) in keys.into_iter().enumerate() {
+                if at > 0 {
+                    out.push(',');
+                }
+                out.push_str(&Value::String(key.clone()).to_string());
+                out.push(':');
+                write(map.get(key).unwrap_or(&Value::Null), out);
+            }
+            out.push('}');
+        }
+        Value::Array(all) => {
+            out.push('[');
+            for (at, value) in all.iter().enumerate() {
+                if at > 0 {
+                    out.push(',');
+                }
+                write(value, out);
+            }
+            out.push(']');
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+            out.push_str(&value.to_string());
+        }
+    }
+}
+
+/// The checksum of a bundle, in hexadecimal.
+pub fn seal(bundle: &Value) -> String {
+    hex::encode(Sha256::digest(canonical(bundle)))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_moment_is_one_or_so_long_ago() {
+        let now: Timestamp = "2026-11-24T12:00:00Z".parse().unwrap();
+        let at = |text| moment(text, now).map(|moment| moment.to_string());
+        assert_eq!(at("2026-11-24T09:30:00+01:00").as_deref(), Some("2026-11-24T08:30:00Z"));
+        assert_eq!(at("2 hours").as_deref(), Some("2026-11-24T10:00:00Z"));
+        assert_eq!(at(" 1 day ago ").as_deref(), Some("2026-11-23T12:00:00Z"));
+        for wrong in ["", "soon", "2", "yesterday", "9999999 years"] {
+            assert_eq!(at(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_order_of_keys_and_the_spaces_make_no_difference() {
+        let one: Value =
+            serde_json::from_str(r#"{"b": [1, {"z": null, "y": "é<"}], "a": 2}"#).unwrap();
+        let other = json!({"a": 2, "b": [1, {"y": "é<", "z": null}]});
+        assert_eq!(canonical(&one), r#"{"a":2,"b":[1,{"y":"é<","z":null}]}"#);
+        assert_eq!(seal(&one), seal(&other));
+        assert_ne!(seal(&one), seal(&json!({"a": 2, "b": [1, {"y": "é>", "z": null}]})));
+    }
+
+    #[test]
+    fn the_checksum_is_what_others_make_of_it() {
+        // printf '{"a":1}' | sha256sum
+        let known = "015abd7f5cc57a2dd94b7590f04ad8084273905ee33ec5cebeae62276a97f862";
+        assert_eq!(seal(&json!({"a": 1})), known);
+    }
 }

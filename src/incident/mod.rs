@@ -4,17 +4,12 @@
 //! in a browser and that holds the whole bundle as JSON. The page is made of the bundle alone, so that anyone
 //! who has one can make it again and compare.
 
-mod about;
 mod bundle;
-mod file;
 mod page;
 mod presence;
-mod seal;
 mod words;
 
-pub use about::{About, moment};
+pub use self::bundle::{About, Checked, Unreadable, canonical, check, moment, seal};
 pub use bundle::{Context, FORMAT, MOST, bundle};
-pub use file::{Checked, Unreadable, check};
 pub use page::page;
 pub use presence::{Presence, presences};
-pub use seal::{canonical, seal};

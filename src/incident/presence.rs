@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::about::About;
+use super::bundle::About;
 use crate::store::{Entry, Kind};
 
 /// The opener of a room may be reported before the room is. An occupant who was there for longer when a room is opened was in an

@@ -1,15 +1,16 @@
 //! What a person tries to do, as facts.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use strum::{EnumIter, EnumMessage, EnumString, IntoStaticStr};
 
-use super::facts::facts;
+use super::facts::{facts, is_unset};
 use super::form_field::{FormField, To};
-use super::made::Held;
 use super::names::Namesake;
 use super::record::{Person, Record};
 pub use super::requester::{Affiliation, Auth, Client, Requester, Role};
-use super::strength::Strength;
+use super::runtime_bans::Held;
 use crate::jid::BareJid;
 
 /// What was typed as the room's password, compared with it by the gate.
@@ -375,6 +376,73 @@ impl RoomView {
     }
 }
 
+/// What the policy has to know of a password, without knowing it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Strength {
+    /// Length in characters.
+    pub length: u32,
+    /// zxcvbn's score, 0 (guessed at once) to 4 (very hard to guess), with the room's words as context.
+    pub score: u8,
+    /// It stands on the deny-list.
+    pub denied: bool,
+}
+
+/// As a limit: there is none, whatever the counters of others say.
+pub(super) const UNLIMITED: u32 = u32::MAX;
+
+/// What the counters say about a requester at a room. They live outside the policy, in the component's
+/// memory: a restart forgets them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Pressure {
+    /// This address or account has to wait so long before the next password.
+    #[serde(skip_serializing_if = "is_unset")]
+    pub guesses: Option<Duration>,
+    /// Strangers have typed too many wrong passwords at this room; it takes none from them for so long.
+    #[serde(skip_serializing_if = "is_unset")]
+    pub room: Option<Duration>,
+    /// This address or account has to wait so long before the next knock.
+    #[serde(skip_serializing_if = "is_unset")]
+    pub knocks: Option<Duration>,
+    /// Rooms that are there and were opened by the person who is about to open one now.
+    #[serde(skip_serializing_if = "is_unset")]
+    pub rooms_of_opener: u32,
+    /// Rooms that are there, but those that services opened for themselves.
+    #[serde(skip_serializing_if = "is_unset")]
+    pub rooms: u32,
+    /// Strangers who have come into this room lately (`limits.flood_within`).
+    #[serde(skip_serializing_if = "is_unset")]
+    pub strangers: u32,
+    /// The same, as the rules that are only observed would have it.
+    #[serde(skip_serializing_if = "is_unset")]
+    pub observed: Waits,
+}
+
+/// How long a person would have to wait by rules that are only observed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Waits {
+    /// Before the next password.
+    #[serde(skip_serializing_if = "is_unset")]
+    pub guesses: Option<Duration>,
+    /// Until the room would take a password from strangers.
+    #[serde(skip_serializing_if = "is_unset")]
+    pub room: Option<Duration>,
+    /// Before the next knock.
+    #[serde(skip_serializing_if = "is_unset")]
+    pub knocks: Option<Duration>,
+}
+
+impl Pressure {
+    /// What the rules that are only observed are judged by.
+    #[must_use]
+    pub const fn as_observed(&self) -> Self {
+        let Waits { guesses, room, knocks } = self.observed;
+        Self { guesses, room, knocks, ..*self }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use strum::{EnumMessage as _, IntoEnumIterator as _};
@@ -390,7 +458,7 @@ mod tests {
             table.lines().skip(2).map_while(|row| row.strip_prefix("| `")?.split('`').next());
         let known = Kind::iter().filter(|kind| *kind != Kind::Unknown).map(Kind::name);
         assert_eq!(rows.collect::<Vec<_>>(), known.collect::<Vec<_>>());
-        let page = include_str!("../http/page/www/entry.js");
+        let page = include_str!("../http/www/entry.js");
         for kind in Kind::iter() {
             assert!(kind == Kind::Unknown || page.contains(&format!(" {}: '", kind.name())));
             assert_eq!(kind.name().parse(), Ok(kind));

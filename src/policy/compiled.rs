@@ -6,16 +6,14 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::Rules;
 use super::attempt::{Action, Attempt, Auth, Requester, RoomView};
 use super::bans::Bans;
-use super::classify::Place;
-use super::exceptions::Exceptions;
-use super::found;
-use super::overrides::Overrides;
-use super::providers::Provider;
-use super::selector::Claim;
+use super::class::Place;
+use super::logins::Provider;
+use super::modes::Exceptions;
+use super::overrides::{Claim, Overrides};
 use super::texts::Texts;
+use super::{Rules, open};
 use crate::jid::BareJid;
 
 /// Everything that decisions rest on.
@@ -56,7 +54,7 @@ impl Policy {
     /// The same, for a room that was there before the policy if it is `found`.
     pub fn rules_in(&self, room: &BareJid, claims: &[Claim], found: bool) -> Arc<Rules> {
         let rules = self.rules_for(room, claims);
-        if found { Arc::new(found::rules(&rules, &self.base)) } else { rules }
+        if found { Arc::new(open::rules(&rules, &self.base)) } else { rules }
     }
 
     /// The rules for an attempt at a room as it is.
@@ -95,9 +93,8 @@ impl Policy {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::overrides::Override;
+    use crate::policy::overrides::{Override, Selector};
     use crate::policy::record::Record;
-    use crate::policy::selector::Selector;
 
     fn claim(value: &str) -> Claim {
         ("group".to_owned(), value.to_owned())

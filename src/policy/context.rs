@@ -2,12 +2,10 @@
 
 use jiff::Timestamp;
 
-use super::attempt::{Attempt, Requester, RoomView};
-use super::class::{Class, ClassSet};
-use super::classify::{Identity, Place, classes};
-use super::made::Noted;
-use super::pressure::Pressure;
+use super::attempt::{Attempt, Pressure, Requester, RoomView};
+use super::class::{Class, ClassSet, Identity, Place, classes};
 use super::rules::fixed;
+use super::runtime_bans::Noted;
 use super::verdict::Opinion;
 use super::{Policy, Rules};
 use crate::jid::BareJid;

@@ -1,21 +1,19 @@
 //! One attempt, one decision.
 
-use super::rules::fixed;
 use jiff::Timestamp;
 
-use super::attempt::{Action, Attempt, RoomView};
-use super::class::ClassSet;
-use super::classify::{Place, classes};
+use super::attempt::{Action, Attempt, Pressure, RoomView};
+use super::class::{ClassSet, Place, classes};
 use super::context::{Case, Strongest};
 use super::denial::Denial;
-use super::exceptions::{Excepted, excepted};
-use super::pressure::Pressure;
+use super::modes::{Excepted, excepted};
+use super::record::Closed;
+use super::rules::limits::Wave;
+use super::rules::{fixed, room_form};
 use super::verdict::{Decision, Effects, Opinion, Verdict};
-use super::would::would;
-use super::{Policy, Rules};
 use super::{
-    access, affairs, authority, close, configure, focus, found, hours, limits, lobby, moderators,
-    names, open, permissions, removal, suspended, wave,
+    Policy, Rules, access, close, hours, limits, lobby, moderation, moderators, names, open,
+    permissions, removal, suspended,
 };
 
 /// Decides one attempt.
@@ -31,7 +29,7 @@ pub fn decide(
     now: Timestamp,
 ) -> Decision {
     let begun = matches!(attempt.action, Action::Join { .. })
-        .then(|| found::begun(room, now))
+        .then(|| open::begun(room, now))
         .flatten()
         .map(|record| RoomView { record: Some(record), ..room.clone() });
     let mut decision =
@@ -154,7 +152,7 @@ pub(super) fn is_fit(case: &Case<'_>) -> bool {
 /// A service does what it likes; only what a focus does, it does for a person.
 fn serve(case: &Case<'_>, strongest: &mut Strongest) {
     if case.is_focus() {
-        focus::act(case, strongest);
+        open::act(case, strongest);
     }
     let line = case.policy.services.get(case.jid).copied().unwrap_or_default();
     strongest.hear(Some(Opinion::allow(fixed::SERVICE.at(line))));
@@ -167,12 +165,12 @@ fn judge(case: &Case<'_>, strongest: &mut Strongest) {
     }
     // Whatever is tried, inside or out.
     strongest.hear(stay(case));
-    strongest.hear(authority::require(case));
+    strongest.hear(moderation::authority(case));
     match &case.attempt.action {
-        Action::Request => focus::request(case, strongest),
+        Action::Request => open::request(case, strongest),
         Action::Open { typed } => {
             strongest.hear(names::judge(case));
-            strongest.hear(focus::comes_first(case));
+            strongest.hear(open::comes_first(case));
             strongest.hear(hours::judge(case));
             strongest.hear(access::open(case));
             strongest.hear(permissions::enter(case));
@@ -187,20 +185,22 @@ fn judge(case: &Case<'_>, strongest: &mut Strongest) {
             strongest.hear(close::join(case));
             strongest.hear(limits::join(case));
             strongest.hear(removal::knock(case));
-            strongest.hear(wave::join(case, lobby::join(case, *credential)));
+            strongest.hear(limits::join_wave(case, lobby::join(case, *credential)));
             strongest.hear(moderators::join(case));
         }
-        Action::Configure { fields } => configure::judge(case, fields, strongest),
+        Action::Configure { fields } => room_form::judge(case, fields, strongest),
         Action::Affiliation { items, register } => {
-            affairs::affiliation(case, items, *register, strongest);
+            moderation::affiliation(case, items, *register, strongest);
         }
-        Action::Role { items } => affairs::role(case, items, strongest),
+        Action::Role { items } => moderation::role(case, items, strongest),
         Action::Rename => strongest.hear(names::judge(case)),
-        Action::Destroy => strongest.hear(Some(affairs::end(case))),
-        Action::Invite { to } => affairs::invite(case, to, strongest),
-        Action::Knock { target, .. } => strongest.hear(Some(affairs::knock(case, target.as_ref()))),
+        Action::Destroy => strongest.hear(Some(moderation::end(case))),
+        Action::Invite { to } => moderation::invite(case, to, strongest),
+        Action::Knock { target, .. } => {
+            strongest.hear(Some(moderation::knock(case, target.as_ref())))
+        }
         Action::Command(word) => strongest.hear(Some(close::command(case, *word))),
-        Action::AnswerAll { waiting, .. } => affairs::answer_all(case, waiting, strongest),
+        Action::AnswerAll { waiting, .. } => moderation::answer_all(case, waiting, strongest),
         Action::Feature(feature) => strongest.hear(Some(permissions::feature(case, *feature))),
         Action::Unknown => {
             strongest.hear(Some(Opinion::deny(fixed::UNREADABLE.at(0), Denial::Unknown)))
@@ -219,24 +219,24 @@ fn effects(case: &Case<'_>, opinion: &Opinion) -> Effects {
         }
         (Verdict::Allow, Action::Rename) => names::taken(case, &mut effects),
         (Verdict::Allow, Action::Configure { fields }) => {
-            configure::effects(case, fields, &mut effects);
+            room_form::effects(case, fields, &mut effects);
         }
         (Verdict::Allow, Action::Affiliation { items, register }) => {
-            affairs::affiliation_effects(case, items, *register, &mut effects);
+            moderation::affiliation_effects(case, items, *register, &mut effects);
         }
         (Verdict::Allow, Action::Role { items }) => {
-            affairs::role_effects(case, items, &mut effects)
+            moderation::role_effects(case, items, &mut effects)
         }
         (Verdict::Allow, Action::Invite { to }) => {
             for target in to.iter().flatten() {
-                affairs::admitted(case, target, &mut effects);
+                moderation::admitted(case, target, &mut effects);
             }
         }
         (Verdict::Allow, Action::Knock { target: Some(target), admit }) => {
-            affairs::knock_effects(case, target, *admit, &mut effects);
+            moderation::knock_effects(case, target, *admit, &mut effects);
         }
         (Verdict::Allow, Action::AnswerAll { waiting, admit }) => {
-            affairs::answer_all_effects(case, waiting, *admit, &mut effects);
+            moderation::answer_all_effects(case, waiting, *admit, &mut effects);
         }
         (Verdict::Allow, Action::Command(word)) => {
             close::command_effects(case, *word, &mut effects)
@@ -268,4 +268,35 @@ fn refused(classes: ClassSet) -> Decision {
         would: None,
         exceptions: Vec::new(),
     }
+}
+
+/// The opinion of these rules on a case that was judged by others.
+pub(super) fn would(case: &Case<'_>, rules: &Rules) -> Opinion {
+    let pressure = case.pressure.as_observed();
+    let room = as_it_would_be(&Case { rules, ..*case });
+    opinion_on(&Case { rules, room: &room, pressure: &pressure, ..*case })
+}
+
+/// The room as these rules would have made it, as far as that can be known: what nobody was refused, nobody
+/// remembers. Nothing of what is observed is ever written into the room.
+fn as_it_would_be(case: &Case<'_>) -> RoomView {
+    let (rules, mut room) = (case.rules, case.room.clone());
+    // Only of these a gate says whether the room is there.
+    let may_be_new = matches!(case.attempt.action, Action::Open { .. } | Action::Request);
+    if room.exists || !may_be_new {
+        room.has_password |= rules.password.required.value;
+        room.members_only |= lobby::is_members_only(case);
+    }
+    // A limit of 0 is none: then neither is in force.
+    let is_full = room.others() >= rules.close.at_occupants.value;
+    let is_wave = case.pressure.strangers >= rules.limits.flood_strangers.value;
+    if let Some(record) = &mut room.record {
+        if is_full {
+            record.closed = record.closed.or(Some(Closed::Count));
+        }
+        if is_wave {
+            record.wave = record.wave.or(Some(Wave { since: case.now, lobby: false }));
+        }
+    }
+    room
 }

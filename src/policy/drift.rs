@@ -5,20 +5,18 @@
 
 use jiff::Timestamp;
 
-use super::attempt::{Affiliation, Attempt, Auth, Requester, RoomView};
-use super::classify::{Place, classes};
+use super::attempt::{Affiliation, Attempt, Auth, Pressure, Requester, RoomView};
+use super::class::{Place, classes};
 use super::close::RECORD;
 use super::context::Case;
 use super::decide::{as_excepted, rejudge};
-use super::exceptions::excepted;
+use super::modes::excepted;
 use super::notice::Notice;
 use super::permissions::May;
-use super::pressure::Pressure;
 use super::record::{Person, Record, Source};
 use super::rules::{SWITCHES, Trait, fixed};
 use super::verdict::{Audience, Effects, NewPassword, Rule};
-use super::{Policy, Rules};
-use super::{access, focus, lobby, moderators, permissions, removal, suspended};
+use super::{Policy, Rules, access, lobby, moderators, open, permissions, removal, suspended};
 use crate::jid::BareJid;
 
 /// Settings of a room on which no decision rests. `None`: the gate does not tell.
@@ -110,7 +108,7 @@ pub fn compare(scene: &Scene<'_>) -> Vec<Drift> {
         let is = "closed: its record is of another version, or damaged";
         return scene.view.unreadable.then(|| of_record(is)).into_iter().collect();
     };
-    if focus::tries_itself_out(scene.policy, scene.room, record) {
+    if open::tries_itself_out(scene.policy, scene.room, record) {
         return Vec::new();
     }
     // What is presently no rule for anybody in the room.
@@ -392,10 +390,10 @@ mod tests {
     use crate::policy::access::{Access, Persistence};
     use crate::policy::class::{Class, ClassSet};
     use crate::policy::denial::Denial;
-    use crate::policy::exceptions::{Exception, Exceptions, Whom};
-    use crate::policy::found;
     use crate::policy::lobby::{Admission, Lobby};
     use crate::policy::moderators::Moderators;
+    use crate::policy::modes::{Exception, Exceptions, Whom};
+    use crate::policy::open;
     use crate::policy::password::Password;
     use crate::policy::permissions::{Ability, Permitted};
     use crate::policy::record::Entry;
@@ -645,7 +643,7 @@ mod tests {
         let record = Record::new(Timestamp::UNIX_EPOCH, String::new(), None);
         room.view.record = Some(Record { found: true, ..record });
         let base = Rules::default();
-        room.rules = found::rules(&base, &base);
+        room.rules = open::rules(&base, &base);
         assert_eq!(room.in_short(), [""; 0]);
         room.access().persistent.value = Persistence::Never;
         let drift = room.drifts().remove(0);
@@ -655,7 +653,7 @@ mod tests {
         Arc::make_mut(&mut over.password).source.set(Source::Preset, 7);
         Arc::make_mut(&mut over.access).hidden.set(Some(true), 8);
         Arc::make_mut(&mut over.lobby).admission.set(Admission::Lobby, 9);
-        room.rules = found::rules(&over, &base);
+        room.rules = open::rules(&over, &base);
         let rules: Vec<_> = room.drifts().iter().map(|drift| drift.rule.name).collect();
         assert_eq!(rules, ["password.required", "lobby.admission", "access.hidden"]);
     }

@@ -1,7 +1,6 @@
 //! Whether people log in to a server, and with what: by the hosts that its gate tells of.
 
 use super::Policy;
-use super::providers::Proves;
 
 /// A host of the server that is no component.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -63,6 +62,117 @@ impl Policy {
         }
         let is_beside = host.services || host.name == "localhost" || host.accounts == Some(0);
         focus.is_none() || !is_beside
+    }
+}
+
+/// What a log-in with a provider proves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Proves {
+    /// The account that the session is named after.
+    Account,
+    /// What its verified token says. Without a token: nothing.
+    Token,
+    /// Nothing.
+    Guest,
+}
+
+impl Proves {
+    /// Every value.
+    pub const ALL: [Self; 3] = [Self::Account, Self::Token, Self::Guest];
+
+    /// The name in the file.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Account => "account",
+            Self::Token => "token",
+            Self::Guest => "guest",
+        }
+    }
+
+    /// The value of that name, if there is one.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|proves| proves.name() == name)
+    }
+}
+
+/// A provider of the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Provider {
+    /// What a log-in with it proves.
+    pub proves: Proves,
+    /// The line of its name.
+    pub line: u32,
+}
+
+/// Every `mod_auth_NAME` of Prosody, of Jitsi and of the community's modules.
+#[rustfmt::skip]
+const PROVIDERS: [(&str, Proves); 35] = [
+    // Prosody
+    ("anonymous", Proves::Guest),
+    ("insecure", Proves::Guest), // takes any password
+    ("internal_hashed", Proves::Account),
+    ("internal_plain", Proves::Account),
+    ("ldap", Proves::Account),
+    ("null", Proves::Guest), // nobody can log in
+    // Jitsi
+    ("jitsi-anonymous", Proves::Guest),
+    ("jitsi-shared-secret", Proves::Account), // of services
+    ("token", Proves::Token), // the community has another of this name, whose sessions have no Jitsi token
+    // jitsi-contrib and Matrix
+    ("hybrid_matrix_token", Proves::Token),
+    ("matrix_user_verification", Proves::Guest), // the client signs its token itself
+    // the community's modules
+    ("any", Proves::Guest), // takes any password
+    ("ccert", Proves::Account),
+    ("custom_http", Proves::Account),
+    ("cyrus", Proves::Account),
+    ("dovecot", Proves::Account),
+    ("external", Proves::Account),
+    ("external_insecure", Proves::Account),
+    ("ha1", Proves::Account),
+    ("http", Proves::Account),
+    ("http_async", Proves::Account),
+    ("http_auth_cookie", Proves::Account),
+    ("http_cookie", Proves::Account),
+    ("imap", Proves::Account),
+    ("internal_yubikey", Proves::Account),
+    ("joomla", Proves::Account),
+    ("ldap2", Proves::Account),
+    ("oauth_external", Proves::Account),
+    ("oauthbearer", Proves::Account),
+    ("pam", Proves::Account),
+    ("phpbb", Proves::Account),
+    ("phpbb3", Proves::Account),
+    ("sql", Proves::Account),
+    ("sql_hashed", Proves::Account),
+    ("wordpress", Proves::Account),
+];
+
+/// Those of accounts that leave the mechanisms to something else, which may have ANONYMOUS among them.
+const MAY_BE_ANONYMOUS: [&str; 3] = ["cyrus", "dovecot", "imap"];
+
+/// The names of the table.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    PROVIDERS.iter().map(|(name, _)| *name)
+}
+
+/// Returns what the table says of a provider.
+pub fn listed(name: &str) -> Option<Proves> {
+    PROVIDERS.iter().find(|(known, _)| *known == name).map(|(_, proves)| *proves)
+}
+
+impl Policy {
+    /// Returns what a log-in with the provider of that name proves, by the file, else by the table; `None`: neither names it.
+    pub fn proves(&self, provider: &str) -> Option<Proves> {
+        let own = self.providers.get(provider).map(|provider| provider.proves);
+        own.or_else(|| listed(provider))
+    }
+
+    /// Returns whether every log-in with the provider of that name proves the same, whatever the SASL mechanism: the table has
+    /// it, and it brings no mechanism without an account.
+    pub fn always_proves(&self, provider: &str) -> bool {
+        let listed = listed(provider);
+        listed.is_some() && listed == self.proves(provider) && !MAY_BE_ANONYMOUS.contains(&provider)
     }
 }
 
@@ -151,5 +261,54 @@ mod tests {
         hosts.hosts.push(host("meet.example.org", "homemade", None));
         assert!(!policy.nobody_logs_in(MEET, &hosts));
         assert_eq!(policy.unlisted(&hosts).count(), 1);
+    }
+
+    #[test]
+    fn every_provider_is_listed_once() {
+        let mut all: Vec<_> = names().collect();
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), PROVIDERS.len());
+    }
+
+    #[test]
+    fn the_file_says_more_than_the_table() {
+        let mut policy = Policy::default();
+        assert_eq!(policy.proves("internal_hashed"), Some(Proves::Account));
+        assert_eq!(policy.proves("Internal_Hashed"), None);
+        assert_eq!(policy.proves("homemade"), None);
+        let own = |proves| Provider { proves, line: 3 };
+        policy.providers.insert("homemade".to_owned(), own(Proves::Account));
+        policy.providers.insert("internal_hashed".to_owned(), own(Proves::Guest));
+        assert_eq!(policy.proves("homemade"), Some(Proves::Account));
+        assert_eq!(policy.proves("internal_hashed"), Some(Proves::Guest));
+    }
+
+    #[test]
+    fn what_is_not_in_the_table_or_has_its_mechanisms_from_elsewhere_does_not_always_prove_the_same()
+     {
+        let mut policy = Policy::default();
+        let own = Provider { proves: Proves::Account, line: 3 };
+        policy.providers.insert("homemade".to_owned(), own);
+        policy.providers.insert("insecure".to_owned(), own);
+        for (name, always) in [
+            ("internal_hashed", true),
+            ("ldap", true),
+            ("cyrus", false),
+            ("homemade", false),
+            ("insecure", false),
+            ("unknown", false),
+        ] {
+            assert_eq!(policy.always_proves(name), always, "{name}");
+        }
+        assert!(MAY_BE_ANONYMOUS.iter().all(|name| listed(name) == Some(Proves::Account)));
+    }
+
+    #[test]
+    fn what_a_provider_proves_has_a_name_that_reads_back() {
+        for proves in Proves::ALL {
+            assert_eq!(Proves::from_name(proves.name()), Some(proves));
+        }
+        assert_eq!(Proves::from_name("operator"), None);
     }
 }

@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use super::context::Case;
 use super::denial::{OPENS, WAIT, sample};
 use super::hours::Clock;
-use super::told::Told;
-use super::words::{ENGLISH, in_words, when};
+use super::texts::{ENGLISH, in_words, when};
+use super::verdict::{Audience, Effects, Verdict};
 
 /// One row a notice: what it is, `like` a value to show it with, and `=>` its name in the operator's file and its words in
 /// English, with placeholders for what differs.
@@ -134,6 +135,73 @@ impl Notice {
     }
 }
 
+/// A notice of the operator's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Told {
+    /// To everybody who enters.
+    Enter,
+    /// To moderators when they enter.
+    Moderate,
+    /// To a person who has to wait, in addition to the reason.
+    Wait,
+    /// To a person who is asked for a password, in addition to the reason.
+    Password,
+    /// To a person who may not enter, in addition to the reason.
+    Refused,
+}
+
+impl Told {
+    /// Every one.
+    pub const ALL: [Self; 5] =
+        [Self::Enter, Self::Moderate, Self::Wait, Self::Password, Self::Refused];
+
+    /// The name in the operator's file.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Enter => "notice-enter",
+            Self::Moderate => "notice-moderate",
+            Self::Wait => "notice-wait",
+            Self::Password => "notice-password",
+            Self::Refused => "notice-refused",
+        }
+    }
+
+    /// The placeholders that it may have. The gate fills those of the first two.
+    pub const fn template(self) -> &'static str {
+        match self {
+            Self::Enter => "{room} {nick}",
+            Self::Moderate => "{room} {nick} {password}",
+            Self::Wait | Self::Password | Self::Refused => "{room} {rule}",
+        }
+    }
+
+    /// Returns the notice that goes with the answer to a join.
+    pub const fn for_verdict(verdict: Verdict) -> Option<Self> {
+        match verdict {
+            Verdict::Allow => None,
+            Verdict::Hold => Some(Self::Wait),
+            Verdict::Prompt => Some(Self::Password),
+            Verdict::Deny => Some(Self::Refused),
+        }
+    }
+}
+
+/// Adds the notices for a person who enters.
+pub(super) fn entered(case: &Case<'_>, moderates: bool, effects: &mut Effects) {
+    let texts = &case.policy.texts;
+    let mut tell = |told: Told| {
+        // Where moderators are not told the password, not in this way either.
+        let tells = case.rules.password.show_to_moderators.value;
+        if texts.has(told, |text| tells || !text.contains("{password}")) {
+            effects.notices.push((Audience::RequesterJoined, Notice::Told(told)));
+        }
+    };
+    tell(Told::Enter);
+    if moderates {
+        tell(Told::Moderate);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -149,5 +217,12 @@ mod tests {
                 .ends_with("They open again on Monday, 5 January 2026, at 08:00 (UTC+01).")
         );
         assert!(!over(None).contains("again"));
+    }
+
+    #[test]
+    fn each_answer_has_its_own() {
+        let verdicts = [Verdict::Allow, Verdict::Hold, Verdict::Prompt, Verdict::Deny];
+        let notices = verdicts.map(Told::for_verdict);
+        assert_eq!(notices, [None, Some(Told::Wait), Some(Told::Password), Some(Told::Refused)]);
     }
 }

@@ -1,15 +1,15 @@
 //! The overrides of a file, found without trying each.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 use std::sync::Arc;
 
-use globset::{Error, Glob, GlobBuilder, GlobSet, GlobSetBuilder};
+use globset::{Error, Glob, GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
+use sha2::{Digest as _, Sha256};
 
 use super::Rules;
-use super::pattern::Kind;
 use super::room_name::RoomName;
-use super::selector::{Claim, Selector};
-use crate::jid::BareJid;
+use crate::jid::{BareJid, folded};
 
 /// The most claims that are kept with a room.
 const MOST_CLAIMS: usize = 16;
@@ -203,6 +203,245 @@ fn glob(written: &str) -> Result<Glob, Error> {
     GlobBuilder::new(written).literal_separator(false).build()
 }
 
+/// A part of a pattern.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// A character that stands for itself.
+    Literal(char),
+    /// Any character. One of a class counts as any.
+    One,
+    /// Any text. One of several texts counts as any.
+    Any,
+}
+
+/// A pattern, ready to be compared.
+#[derive(Clone, Debug)]
+pub struct Pattern {
+    written: String,
+    kind: Kind,
+}
+
+/// How it is compared: nearly all are names, or a beginning of names.
+#[derive(Clone, Debug)]
+pub(super) enum Kind {
+    /// This text.
+    Exact(String),
+    /// A text that begins so.
+    Prefix(String),
+    /// Anything else.
+    Glob(Box<GlobMatcher>),
+}
+
+impl Pattern {
+    /// Reads a pattern, which is put as the server has the names of rooms: in lower case, among others.
+    ///
+    /// # Errors
+    /// It is no pattern.
+    pub fn new(written: &str) -> Result<Self, Error> {
+        let written = folded(written);
+        let kind = match plain(&written) {
+            Some(kind) => kind,
+            None => {
+                let glob = GlobBuilder::new(&written).literal_separator(false).build()?;
+                Kind::Glob(Box::new(glob.compile_matcher()))
+            }
+        };
+        Ok(Self { written, kind })
+    }
+
+    /// As it was written, as the server has names.
+    pub fn as_str(&self) -> &str {
+        &self.written
+    }
+
+    /// It stands for one name only.
+    pub const fn is_exact(&self) -> bool {
+        matches!(self.kind, Kind::Exact(_))
+    }
+
+    /// It stands for this text.
+    pub fn is_match(&self, text: &str) -> bool {
+        match &self.kind {
+            Kind::Exact(exact) => exact == text,
+            Kind::Prefix(prefix) => text.starts_with(prefix.as_str()),
+            Kind::Glob(glob) => glob.is_match(text),
+        }
+    }
+
+    /// Returns the number of characters that stand for themselves. What is inside `[…]` or `{…}` does not count.
+    pub fn literals(&self) -> usize {
+        match &self.kind {
+            Kind::Exact(text) | Kind::Prefix(text) => text.chars().count(),
+            Kind::Glob(_) => {
+                self.parts().iter().filter(|part| matches!(part, Part::Literal(_))).count()
+            }
+        }
+    }
+
+    /// Its parts.
+    pub fn parts(&self) -> Vec<Part> {
+        parts(&self.written)
+    }
+
+    pub(super) const fn kind(&self) -> &Kind {
+        &self.kind
+    }
+}
+
+/// A pattern without anything that only a matcher understands.
+fn plain(written: &str) -> Option<Kind> {
+    if written.contains(['?', '[', ']', '{', '}', '\\', '/']) {
+        return None;
+    }
+    match written.split_once('*') {
+        None => Some(Kind::Exact(written.to_owned())),
+        Some((prefix, "")) => Some(Kind::Prefix(prefix.to_owned())),
+        Some(_) => None,
+    }
+}
+
+fn parts(written: &str) -> Vec<Part> {
+    let mut parts = Vec::with_capacity(written.len());
+    let mut chars = written.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => parts.extend(chars.next().map(Part::Literal)),
+            '?' => parts.push(Part::One),
+            '*' => {
+                // `**/` and `/**` also stand for nothing.
+                if chars.peek() == Some(&'*') && parts.last() == Some(&Part::Literal('/')) {
+                    parts.pop();
+                }
+                while chars.next_if_eq(&'*').is_some() {
+                    chars.next_if_eq(&'/');
+                }
+                parts.push(Part::Any);
+            }
+            '[' => {
+                chars.next_if(|c| matches!(c, '!' | '^'));
+                // Right after the beginning `]` is one of the class.
+                chars.next();
+                chars.by_ref().take_while(|c| *c != ']').for_each(drop);
+                parts.push(Part::One);
+            }
+            '{' => {
+                let mut depth: usize = 1;
+                while depth > 0 {
+                    match chars.next() {
+                        Some('\\') => drop(chars.next()),
+                        Some('{') => depth = depth.saturating_add(1),
+                        Some('}') => depth = depth.saturating_sub(1),
+                        Some(_) => {}
+                        None => break,
+                    }
+                }
+                parts.push(Part::Any);
+            }
+            c => parts.push(Part::Literal(c)),
+        }
+    }
+    parts
+}
+
+/// A claim of a token: name and value.
+pub type Claim = (String, String);
+
+/// For which rooms an override is: all that is given must hold.
+#[derive(Clone, Debug, Default)]
+pub struct Selector {
+    /// The pattern for the room's name or its whole address.
+    pub pattern: Option<Pattern>,
+    /// Jitsi's tenant, in lower case.
+    pub tenant: Option<String>,
+    /// The domain of the MUC service.
+    pub service: Option<String>,
+    /// A claim of the opener, and its values of which one must be there.
+    pub claim: Option<(String, Vec<String>)>,
+    /// Holds for a share of the rooms, in percent.
+    pub share: Option<u32>,
+}
+
+/// How specific an override is: of several that are for a room the greatest counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Specificity {
+    /// Characters of the pattern that stand for themselves.
+    pub literals: usize,
+    /// The pattern is one name.
+    pub exact: bool,
+    /// The number of selectors in addition to the pattern.
+    pub others: usize,
+    /// Breaks a tie.
+    pub priority: u32,
+}
+
+impl Selector {
+    /// Returns how specific it is.
+    pub fn specificity(&self, priority: u32) -> Specificity {
+        let others = [
+            self.tenant.is_some(),
+            self.service.is_some(),
+            self.claim.is_some(),
+            self.share.is_some(),
+        ];
+        Specificity {
+            literals: self.pattern.as_ref().map_or(0, Pattern::literals),
+            exact: self.pattern.as_ref().is_some_and(Pattern::is_exact),
+            others: others.into_iter().filter(|given| *given).count(),
+            priority,
+        }
+    }
+
+    /// It says nothing.
+    pub const fn is_empty(&self) -> bool {
+        let Self { pattern, tenant, service, claim, share } = self;
+        pattern.is_none()
+            && tenant.is_none()
+            && service.is_none()
+            && claim.is_none()
+            && share.is_none()
+    }
+
+    /// It holds for a room (`address` as it was written) that a person with these claims opened.
+    pub fn is_for(&self, room: &RoomName<'_>, address: &str, claims: &[Claim]) -> bool {
+        let Self { pattern, tenant, service, claim, share } = self;
+        tenant.as_ref().is_none_or(|tenant| room.tenant() == Some(tenant))
+            && service.as_ref().is_none_or(|service| room.service == service)
+            && claim.as_ref().is_none_or(|(name, values)| {
+                claims.iter().any(|(other, value)| other == name && values.contains(value))
+            })
+            && pattern.as_ref().is_none_or(|pattern| {
+                room.spellings().any(|name| pattern.is_match(&name)) || pattern.is_match(address)
+            })
+            && share.is_none_or(|share| self.draw(room) < share)
+    }
+
+    /// A number from 0 to 99 for this room: always the same, and by chance another for another override. A larger share
+    /// has all rooms of a smaller one.
+    fn draw(&self, room: &RoomName<'_>) -> u32 {
+        let whole = Self { share: None, ..self.clone() };
+        let text = format!("{}@{}\n{whole}", room.name, room.service);
+        let hash = Sha256::digest(text);
+        let number =
+            hash.iter().take(8).fold(0_u64, |number, byte| (number << 8) | u64::from(*byte));
+        u32::try_from(number % 100).unwrap_or_default()
+    }
+}
+
+/// As its writer knows it: the pattern alone, or every selector by name.
+impl fmt::Display for Selector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { pattern, tenant, service, claim, share } = self;
+        let others = [
+            tenant.as_ref().map(|tenant| format!("tenant {tenant}")),
+            service.as_ref().map(|service| format!("service {service}")),
+            claim.as_ref().map(|(name, values)| format!("claim {name} = {}", values.join(" or "))),
+            share.map(|share| format!("share {share} %")),
+        ];
+        let parts = pattern.iter().map(|pattern| pattern.as_str().to_owned());
+        f.write_str(&parts.chain(others.into_iter().flatten()).collect::<Vec<_>>().join(", "))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::collection::vec;
@@ -211,7 +450,6 @@ mod tests {
     use proptest::sample::select;
 
     use super::*;
-    use crate::policy::pattern::Pattern;
 
     const SERVICE: &str = "conf.test";
 
@@ -306,5 +544,136 @@ mod tests {
         two.rules_mut()
             .for_each(|rules| Arc::make_mut(&mut Arc::make_mut(rules).password).required.line = 77);
         assert!(two.iter().all(|one| one.rules.password.required.line == 77));
+    }
+
+    #[test]
+    fn only_characters_that_stand_for_themselves_are_counted() {
+        for (pattern, count) in [
+            ("board-*", 6),
+            ("*", 0),
+            ("board-[0-9]?", 6),
+            ("{a,bc}x", 1),
+            (r"a\*b", 3),
+            ("[]a]b", 1),
+            (r"\[acme\]*", 6),
+        ] {
+            assert_eq!(Pattern::new(pattern).unwrap().literals(), count, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn names_and_beginnings_are_compared_without_a_matcher() {
+        let kind = |pattern| Pattern::new(pattern).unwrap().kind;
+        assert!(matches!(kind("Tea"), Kind::Exact(text) if text == "tea"));
+        assert!(matches!(kind("tea-*"), Kind::Prefix(text) if text == "tea-"));
+        for other in ["*tea", "te?", "t[ea]", "{tea,cup}", r"\*", "te**"] {
+            assert!(matches!(kind(other), Kind::Glob(_)), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_is_a_pattern_of_the_crate() {
+        let tries = ["", "tea", "tea-1", "[acme]tea", "a*b", "team/x", "cup"];
+        for pattern in ["*", "tea", "tea*", "te?", r"\[acme\]*", "{tea,cup}", r"a\*b", "**", "t**"]
+        {
+            let ours = Pattern::new(pattern).unwrap();
+            let glob = Glob::new(pattern).unwrap().compile_matcher();
+            for text in tries {
+                assert_eq!(ours.is_match(text), glob.is_match(text), "{pattern} {text}");
+            }
+        }
+        assert!(Pattern::new("a[").is_err() && Pattern::new("a}").is_err());
+    }
+
+    #[test]
+    fn a_name_is_exact_and_a_beginning_is_not() {
+        assert!(Pattern::new("tea").unwrap().is_exact());
+        assert!(!Pattern::new("tea*").unwrap().is_exact());
+    }
+
+    #[test]
+    fn between_slashes_two_stars_also_stand_for_nothing() {
+        let parts = |written| Pattern::new(written).unwrap().parts();
+        let a = Part::Literal('a');
+        assert_eq!(parts("a/**"), [a, Part::Any]);
+        assert_eq!(parts("a/*"), [a, Part::Literal('/'), Part::Any]);
+        assert_eq!(parts("a**"), [a, Part::Any]);
+        assert_eq!(parts("aa*"), [a, a, Part::Any]);
+    }
+
+    fn room(name: &str) -> RoomName<'_> {
+        RoomName { name: name.into(), service: "conference.example.org" }
+    }
+
+    fn share(percent: u32) -> Selector {
+        Selector { share: Some(percent), ..Selector::default() }
+    }
+
+    #[test]
+    fn a_share_is_a_share_and_grows_without_letting_go() {
+        let names: Vec<String> = (0..2000).map(|n| format!("room{n}")).collect();
+        let of = |selector: &Selector| -> Vec<&str> {
+            let has = |name: &&String| selector.is_for(&room(name), "", &[]);
+            names.iter().filter(has).map(String::as_str).collect()
+        };
+        let (tenth, third) = (of(&share(10)), of(&share(33)));
+        assert!((140..260).contains(&tenth.len()), "{}", tenth.len());
+        assert!((560..760).contains(&third.len()), "{}", third.len());
+        assert!(tenth.iter().all(|name| third.contains(name)));
+        assert_eq!(of(&share(100)).len(), names.len());
+
+        let other = Selector { pattern: Pattern::new("room*").ok(), ..share(10) };
+        assert_ne!(of(&other), tenth);
+    }
+
+    #[test]
+    fn a_share_holds_so_many_of_the_hundred_numbers() {
+        let drawn = Selector::default().draw(&room("tea"));
+        assert!(!share(drawn).is_for(&room("tea"), "", &[]));
+        assert!(share(drawn + 1).is_for(&room("tea"), "", &[]));
+    }
+
+    #[test]
+    fn a_share_never_moves() {
+        // Written down once: another version draws the same rooms.
+        let drawn: Vec<u32> =
+            ["tea", "board", "[acme]tea"].map(|name| share(1).draw(&room(name))).into();
+        assert_eq!(drawn, [58, 38, 27]);
+    }
+
+    #[test]
+    fn every_selector_has_to_hold() {
+        let all = Selector {
+            pattern: Pattern::new("tea*").ok(),
+            tenant: Some("acme".to_owned()),
+            service: Some("conference.example.org".to_owned()),
+            claim: Some(("group".to_owned(), vec!["board".to_owned(), "staff".to_owned()])),
+            share: Some(100),
+        };
+        let claims = [("group".to_owned(), "staff".to_owned())];
+        let tea = room("[acme]tea-1");
+        assert!(all.is_for(&tea, "", &claims));
+        assert!(!all.is_for(&tea, "", &[]));
+        assert!(!all.is_for(&tea, "", &[("group".to_owned(), "guests".to_owned())]));
+        assert!(!all.is_for(&room("[evil]tea-1"), "", &claims));
+        assert!(!all.is_for(&room("tea-1"), "", &claims));
+        assert!(!all.is_for(&room("[acme]cup"), "", &claims));
+        assert!(!all.is_for(&RoomName { service: "elsewhere.test", ..tea }, "", &claims));
+        assert!(!Selector { share: Some(0), ..all }.is_for(&room("[acme]tea-1"), "", &claims));
+    }
+
+    #[test]
+    fn a_selector_is_empty_only_when_it_says_nothing_at_all() {
+        assert!(Selector::default().is_empty());
+        let one = Selector::default;
+        for selector in [
+            Selector { pattern: Pattern::new("tea").ok(), ..one() },
+            Selector { tenant: Some("acme".to_owned()), ..one() },
+            Selector { service: Some("rooms.test".to_owned()), ..one() },
+            Selector { claim: Some(("group".to_owned(), Vec::new())), ..one() },
+            share(50),
+        ] {
+            assert!(!selector.is_empty(), "{selector:?}");
+        }
     }
 }

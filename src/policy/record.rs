@@ -9,19 +9,20 @@
 //! as the stricter of what it could mean, and is written again as it was read unless this program gives it another value.
 //! The version grows only for what an older program must not read.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::facts::is_unset;
-use super::removal::{self, Removed};
+use super::overrides::Claim;
+use super::removal;
+use super::removal::Removed;
 use super::requester::Affiliation;
-use super::selector::Claim;
+use super::rules::limits::Wave;
 use super::suspended::Suspended;
-use super::unread::{self, Object, Unknown, Unread};
-use super::wave::Wave;
 
 /// The version written. One of version 1 is read too: only names are others in it.
 const VERSION: u8 = 2;
@@ -169,7 +170,7 @@ impl Record {
     /// Reads a record. `None`: another version, or nothing that we wrote.
     pub fn read(text: &str) -> Option<Self> {
         let record = serde_json::from_str(text).ok().or_else(|| {
-            let (record, unread) = unread::read(text, &["v", "opened", "opener"], stricter)?;
+            let (record, unread) = read(text, &["v", "opened", "opener"], stricter)?;
             Some(Self { unread, ..record })
         });
         record.filter(|record: &Self| record.v == VERSION)
@@ -177,7 +178,7 @@ impl Record {
 
     /// Writes it.
     pub fn write(&self) -> String {
-        unread::write(self, &self.unread)
+        write(self, &self.unread)
     }
 
     /// Returns the names of the fields that are read as the stricter of what they could mean.
@@ -362,7 +363,7 @@ impl Person {
             let stricter = |field: &str, _: &Object| {
                 (field == "password").then(|| json!(ANOTHER_PASSWORD.saturating_add(1)))
             };
-            let (person, unread) = unread::read(text, &["v"], stricter)?;
+            let (person, unread) = read(text, &["v"], stricter)?;
             Some(Self { unread, ..person })
         });
         person.filter(|person: &Self| person.v == VERSION)
@@ -370,7 +371,7 @@ impl Person {
 
     /// Writes it.
     pub fn write(&self) -> String {
-        unread::write(self, &self.unread)
+        write(self, &self.unread)
     }
 
     /// They were let in by a person.
@@ -392,6 +393,117 @@ impl Person {
     pub const fn knew_password(&self) -> bool {
         matches!(self.entry, Some(Entry::Opened | Entry::Password | Entry::Both | Entry::Proved))
     }
+}
+
+/// Fields that this program does not know, by name.
+pub type Unknown = BTreeMap<String, Value>;
+
+/// Fields by the names that they had before, with the name that each has now.
+const RENAMED: [(&str, &str); 1] = [("wave", "join_flood")];
+
+/// A JSON object.
+pub(super) type Object = Map<String, Value>;
+
+/// Known fields whose values are not understood.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unread(BTreeMap<String, Replaced>);
+
+/// A value that is not understood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Replaced {
+    was: Value,
+    /// What is read instead, as it is written; `None`: nothing.
+    read_as: Option<Value>,
+}
+
+impl Unread {
+    /// Returns nothing unread.
+    pub const fn new() -> Self {
+        Self(BTreeMap::new())
+    }
+
+    /// Returns whether everything was understood.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Returns the names of the fields.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    /// Forgets a field: it is written again.
+    pub(super) fn forget(&mut self, name: &str) {
+        self.0.remove(name);
+    }
+
+    /// Forgets every other field.
+    pub(super) fn only(mut self, name: &str) -> Self {
+        self.0.retain(|other, _| other == name);
+        self
+    }
+}
+
+/// Reads an object whose fields are not all understood, each by itself. `stricter` gives what is read instead of a
+/// value that is not understood, from its name and the object; `None`: as if the field were absent.
+///
+/// Returns `None` where the `required` fields are not understood.
+pub(super) fn read<T: DeserializeOwned + Serialize>(
+    text: &str,
+    required: &[&str],
+    stricter: impl Fn(&str, &Object) -> Option<Value>,
+) -> Option<(T, Unread)> {
+    let mut whole: Object = serde_json::from_str(text).ok()?;
+    for (before, now) in RENAMED {
+        if let Some(value) = whole.remove(before) {
+            whole.insert(now.to_owned(), value);
+        }
+    }
+    let is_required = |name: &str| required.contains(&name);
+    let base: Object = whole
+        .iter()
+        .filter(|(name, _)| is_required(name))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    let is_understood = |object: &Object| T::deserialize(Value::from(object.clone())).is_ok();
+    if !is_understood(&base) {
+        return None;
+    }
+    let (mut known, mut unread) = (whole.clone(), Unread::new());
+    for (name, value) in whole.iter().filter(|(name, _)| !is_required(name)) {
+        let mut alone = base.clone();
+        alone.insert(name.clone(), value.clone());
+        if is_understood(&alone) {
+            continue;
+        }
+        match stricter(name, &whole) {
+            Some(instead) => known.insert(name.clone(), instead),
+            None => known.remove(name),
+        };
+        unread.0.insert(name.clone(), Replaced { was: value.clone(), read_as: None });
+    }
+    let read = T::deserialize(Value::from(known)).ok()?;
+    let written = serde_json::to_value(&read).ok()?;
+    for (name, replaced) in &mut unread.0 {
+        replaced.read_as = written.get(name).cloned();
+    }
+    Some((read, unread))
+}
+
+/// Writes an object. A value that was not understood, and that nothing has replaced since, is written as it was.
+pub(super) fn write<T: Serialize>(object: &T, unread: &Unread) -> String {
+    if unread.is_empty() {
+        return serde_json::to_string(object).unwrap_or_default();
+    }
+    let mut written = serde_json::to_value(object).unwrap_or_default();
+    if let Some(fields) = written.as_object_mut() {
+        for (name, Replaced { was, read_as }) in &unread.0 {
+            if fields.get(name) == read_as.as_ref() {
+                fields.insert(name.clone(), was.clone());
+            }
+        }
+    }
+    written.to_string()
 }
 
 #[cfg(test)]

@@ -2,12 +2,12 @@
 
 use std::net::IpAddr;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
-use super::facts::facts;
-use super::mark::Mark;
+use super::facts::{facts, is_unset};
 use super::record::Person;
-use super::session::Session;
 use crate::jid::BareJid;
 
 /// An affiliation (XEP-0045 §5.2), from the weakest up.
@@ -193,5 +193,224 @@ facts! {
         pub device: Option<Mark>,
         /// Whether the client advertises end-to-end encryption, as Jitsi's do.
         pub e2ee: bool,
+    }
+}
+
+/// The beginning of a SHA-256 of something that recognises a person or a client: 64 bits.
+///
+/// It is compared and kept in a room's record, and does not bring back what it was made of: a ticket lets its
+/// bearer in. Written as 16 hex digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct Mark([u8; 8]);
+
+impl Mark {
+    /// The mark of `text`; `kind` keeps the same text apart that means different things.
+    pub fn of(kind: &str, text: &str) -> Self {
+        let digest =
+            Sha256::new().chain_update(kind).chain_update([0]).chain_update(text).finalize();
+        let mut mark = [0; 8];
+        mark.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
+        Self(mark)
+    }
+}
+
+impl From<Mark> for String {
+    fn from(mark: Mark) -> Self {
+        hex::encode(mark.0)
+    }
+}
+
+impl TryFrom<String> for Mark {
+    type Error = hex::FromHexError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let mut mark = [0; 8];
+        hex::decode_to_slice(text, &mut mark)?;
+        Ok(Self(mark))
+    }
+}
+
+/// What sort of session it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SessionKind {
+    /// A client of this server.
+    Client,
+    /// Another server, which vouches for its own addresses.
+    Server,
+    /// A component of this server.
+    Component,
+    /// The gate could not tell.
+    #[default]
+    Unknown,
+}
+
+impl SessionKind {
+    /// The name on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Server => "server",
+            Self::Component => "component",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// The kind of that name; [`SessionKind::Unknown`] for any other.
+    pub fn from_name(name: &str) -> Self {
+        [Self::Client, Self::Server, Self::Component]
+            .into_iter()
+            .find(|kind| kind.name() == name)
+            .unwrap_or_default()
+    }
+}
+
+/// A session and how it logged in.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Session {
+    /// What sort.
+    pub kind: SessionKind,
+    /// The host of this server that it logged in to.
+    #[serde(skip_serializing_if = "is_unset")]
+    pub host: Box<str>,
+    /// The authentication provider of that host, by the name of its module without `mod_auth_`.
+    #[serde(skip_serializing_if = "is_unset")]
+    pub provider: Box<str>,
+    /// The SASL mechanism (RFC 4422). `None`: the session is older than the gate.
+    #[serde(skip_serializing_if = "is_unset")]
+    pub mechanism: Option<Box<str>>,
+    /// The token that the server verified.
+    #[serde(skip_serializing_if = "is_unset")]
+    pub token: Option<Box<Token>>,
+}
+
+/// A JSON Web Token (RFC 7519) that a module of the server verified for Jitsi.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Token {
+    /// `iss`.
+    #[serde(skip_serializing_if = "is_unset")]
+    pub issuer: Option<Box<str>>,
+    /// `aud`.
+    #[serde(skip_serializing_if = "is_unset")]
+    pub audience: Option<Box<str>>,
+    /// `sub`: the tenant that it is for, or the domain; `*`: any.
+    pub subject: Box<str>,
+    /// `room`: the room that it is for; `*`: any. `None`: it names none.
+    #[serde(skip_serializing_if = "is_unset")]
+    pub room: Option<Box<str>>,
+    /// `room` is a pattern.
+    #[serde(skip_serializing_if = "is_unset")]
+    pub pattern: bool,
+    /// What the pattern found in the name of the room of the attempt.
+    #[serde(skip_serializing_if = "is_unset")]
+    pub found: Option<Box<str>>,
+    /// `context.tenant`.
+    #[serde(skip_serializing_if = "is_unset")]
+    pub tenant: Option<Box<str>>,
+    /// The tenant that the client asked for in its address.
+    #[serde(skip_serializing_if = "is_unset")]
+    pub asked_tenant: Option<Box<str>>,
+    /// The room takes tokens of its own tenant only.
+    #[serde(skip_serializing_if = "is_unset")]
+    pub strict: bool,
+    /// `exp`, in seconds since 1970.
+    #[serde(skip_serializing_if = "is_unset")]
+    pub expires: Option<i64>,
+    /// What of it the room service asks for in addition to the room's name.
+    #[serde(skip_serializing_if = "is_unset")]
+    pub domain: Option<Box<Domain>>,
+    /// The room is a breakout room of this one, for which the token has to be.
+    #[serde(skip_serializing_if = "is_unset")]
+    pub main: Option<BareJid>,
+}
+
+/// How Jitsi's modules compare a token's `sub` with a room's address (`enable_domain_verification`).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Domain {
+    /// The room service (`muc_mapper_domain`).
+    pub service: Box<str>,
+    /// What stands before the domain in a service's address (`muc_mapper_domain_prefix`).
+    pub prefix: Box<str>,
+    /// A token has to name a room (`asap_require_room_claim`).
+    #[serde(skip_serializing_if = "is_unset")]
+    pub names_room: bool,
+}
+
+impl Token {
+    /// Returns whether it holds at that time.
+    pub fn holds(&self, now: Timestamp) -> bool {
+        self.expires.is_none_or(|expires| now.as_second() < expires)
+    }
+
+    /// Returns whether it is for this room, as Jitsi's own verification has it (`verify_room`).
+    ///
+    /// One difference: a pattern that does not match is never for the room, also where a server asks for no room.
+    pub fn is_for(&self, room: &BareJid) -> bool {
+        let room = self.main.as_ref().unwrap_or(room);
+        let Some(name) = room.node() else { return false };
+        let (tenant, plain) = split(name);
+        let claimed = self.room.as_deref().map(str::to_ascii_lowercase);
+        let claimed = match claimed.as_deref() {
+            Some("*") => plain,
+            Some(_) if self.pattern => match self.found.as_deref() {
+                Some(found) => found,
+                None => return false,
+            },
+            Some(claimed) => claimed,
+            None => return self.domain.as_ref().is_none_or(|domain| !domain.names_room),
+        };
+        if self.strict
+            && let Some(own) = self.tenant.as_deref()
+            && self.asked_tenant.as_deref() != Some(&own.to_ascii_lowercase())
+        {
+            return false;
+        }
+        let Some(domain) = &self.domain else {
+            return claimed == name || claimed == plain;
+        };
+        let subject = self.subject.to_ascii_lowercase();
+        let (name, service) = match tenant {
+            Some(tenant) => {
+                let tenant = if subject == "*" { tenant } else { &subject };
+                (format!("[{tenant}]{claimed}"), domain.service.to_string())
+            }
+            None if subject == "*" => (claimed.to_owned(), domain.service.to_string()),
+            None => (claimed.to_owned(), format!("{}.{subject}", domain.prefix)),
+        };
+        room.as_str() == format!("{name}@{service}")
+    }
+}
+
+/// The tenant of a room's name, if it has one, and the name without it: `[tenant]name`.
+fn split(name: &str) -> (Option<&str>, &str) {
+    let parts = name.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+    match parts.filter(|(tenant, plain)| !tenant.is_empty() && !plain.is_empty()) {
+        Some((tenant, plain)) => (Some(tenant), plain),
+        None => (None, name),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_is_the_same_for_the_same_thing_and_for_nothing_else() {
+        assert_eq!(Mark::of("ticket", "k3v9"), Mark::of("ticket", "k3v9"));
+        assert_ne!(Mark::of("ticket", "k3v9"), Mark::of("device", "k3v9"));
+        assert_ne!(Mark::of("a", "b"), Mark::of("ab", ""));
+    }
+
+    #[test]
+    fn a_mark_reads_back() {
+        let mark = Mark::of("ticket", "k3v9");
+        let written = serde_json::to_string(&mark).unwrap();
+        assert_eq!(written.len(), 18);
+        assert_eq!(serde_json::from_str::<Mark>(&written).unwrap(), mark);
+        assert!(serde_json::from_str::<Mark>("\"k3v9\"").is_err());
     }
 }

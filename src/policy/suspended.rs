@@ -6,21 +6,20 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::attempt::{
-    Action, Affiliation, AffiliationChange, Attempt, FieldChange, Requester, Role, RoleChange,
-    RoomView, Word,
+    Action, Affiliation, AffiliationChange, Attempt, FieldChange, Pressure, Requester, Role,
+    RoleChange, RoomView, Word,
 };
 use super::class::Class;
 use super::context::Case;
 use super::denial::Denial;
 use super::drift::{Drift, Scene, case_of_nobody};
-use super::exceptions::excepted;
 use super::lobby;
+use super::modes::excepted;
 use super::notice::Notice;
 use super::permissions::Ability;
-use super::pressure::Pressure;
 use super::record::Record;
+use super::rules::limits::Wave;
 use super::verdict::{Audience, Effects, Opinion, Rule};
-use super::wave::Wave;
 
 /// No line of the file stands behind it: an operator does.
 pub const RULE: Rule = fixed::SUSPENDED.at(0);
@@ -155,9 +154,8 @@ mod tests {
     use super::*;
     use crate::policy::close::closing;
     use crate::policy::drift::{Settings, compare};
-    use crate::policy::exceptions::{Exception, Whom};
     use crate::policy::lobby::Admission;
-    use crate::policy::modes::named;
+    use crate::policy::modes::{Exception, Whom, named};
     use crate::policy::permissions::Permitted;
     use crate::policy::record::{Closed, Source};
     use crate::policy::{Policy, Rules};

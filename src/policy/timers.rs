@@ -6,11 +6,12 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Rules;
 use super::attempt::RoomView;
+use super::close;
 use super::hours::{AtEnd, Phase};
 use super::notice::Notice;
 use super::record::{Closed, Record};
+use super::rules::limits;
 use super::verdict::{Audience, Effects, Rule};
-use super::{close, wave};
 
 /// A room and its times.
 #[derive(Clone, Copy, Debug)]
@@ -118,7 +119,7 @@ pub fn effects(deed: Deed, view: &RoomView, now: Timestamp) -> Effects {
     let record = view.record.clone();
     let (record, notice) = match deed {
         Deed::End(_) => return Effects::default(),
-        Deed::Calm => return wave::over(view).unwrap_or_default(),
+        Deed::Calm => return limits::over(view).unwrap_or_default(),
         Deed::Close(closed) => {
             (record.map(|record| Record { closed: Some(closed), ..record }), Notice::Closed)
         }
@@ -204,7 +205,7 @@ impl Scene<'_> {
         } else {
             later(last, Some(limits.flood_calm.value))?
         };
-        let due = Due { rule: wave::rule(self.rules), deed: Deed::Calm };
+        let due = Due { rule: limits::rule(self.rules), deed: Deed::Calm };
         Some(Deadline { at, warn_before: None, due })
     }
 

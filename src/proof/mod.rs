@@ -1,5 +1,5 @@
 //! What can be shown of a policy without a server: a log decided again, and tests of a policy.
 
+pub mod policy_tests;
 pub mod replay;
-pub mod trials;
-pub mod unseen;
+pub mod unused_entries;

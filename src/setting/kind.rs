@@ -1,12 +1,14 @@
 //! Kinds of values: how one is read, written as TOML, and described to an editor.
 
-use std::ops::RangeInclusive;
+use std::cell::RefCell;
+use std::ops::{Range, RangeInclusive};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use toml::de::DeValue;
 
-use super::item::{Item, Read, Wrong};
 use super::values;
+use crate::jid::BareJid;
 
 /// The least of durations that count wrong guesses.
 pub const MILLISECOND: Duration = Duration::from_millis(1);
@@ -190,4 +192,119 @@ pub fn once<T: Word>(item: &Item<'_>, words: Vec<T>) -> Read<Vec<T>> {
         }
     }
     Ok(words)
+}
+
+/// Where something was written.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Place {
+    /// Bytes of the file.
+    Text(Range<usize>),
+    /// An environment variable.
+    Variable(String),
+    /// Nowhere: a default, or the file as a whole.
+    Whole,
+}
+
+/// The addresses of a file that are not ASCII: as they were written, and prepared.
+pub type Foreign = RefCell<Vec<(String, BareJid, Place)>>;
+
+/// A value as it was written, and where.
+pub struct Item<'a> {
+    /// The value.
+    pub value: &'a DeValue<'a>,
+    /// Where it was written.
+    pub place: Place,
+    /// Takes the addresses that are not ASCII.
+    pub foreign: &'a Foreign,
+}
+
+/// Why a value is refused.
+#[derive(Debug)]
+pub struct Wrong {
+    /// Where it was written.
+    pub place: Place,
+    /// What is wrong, for the operator.
+    pub message: String,
+    /// What to write instead.
+    pub suggestion: Option<String>,
+}
+
+/// The value that was read, or everything that is wrong with it.
+pub type Read<T> = Result<T, Vec<Wrong>>;
+
+impl Item<'_> {
+    /// Refuses the value.
+    ///
+    /// # Errors
+    ///
+    /// Always: this message.
+    pub fn wrong<T>(&self, message: impl Into<String>, suggestion: Option<String>) -> Read<T> {
+        Err(vec![Wrong { place: self.place.clone(), message: message.into(), suggestion }])
+    }
+
+    /// Refuses the value, since another kind of value was expected.
+    ///
+    /// # Errors
+    ///
+    /// Always: what was expected, and what was found.
+    pub fn expected<T>(&self, what: &str) -> Read<T> {
+        let found = match self.value {
+            DeValue::String(_) => "a string",
+            DeValue::Integer(_) => "a whole number",
+            DeValue::Float(_) => "a fraction",
+            DeValue::Boolean(_) => "true or false",
+            DeValue::Datetime(_) => "a date",
+            DeValue::Array(_) => "a list",
+            DeValue::Table(_) => "a table",
+        };
+        self.wrong(format!("expected {what}, found {found}"), None)
+    }
+}
+
+/// Longer words are not compared: the comparison takes time with the square of the length.
+const LONGEST: usize = 64;
+
+/// The candidate that looks most like `word`, if one looks alike at all.
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    if word.len() > LONGEST {
+        return None;
+    }
+    let word = word.to_lowercase().replace('-', "_");
+    candidates
+        .into_iter()
+        .filter_map(|candidate| {
+            let other = candidate.to_lowercase().replace('-', "_");
+            let distance = strsim::osa_distance(&word, &other);
+            let is_part = word.len() >= 4
+                && other.len() >= 4
+                && (other.contains(&word) || word.contains(&other));
+            let near = distance <= (word.len().min(other.len()) / 3).max(1);
+            (near || is_part).then_some((distance, candidate))
+        })
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// The sentence that proposes it.
+pub(crate) fn did_you_mean<'a>(
+    word: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<String> {
+    nearest(word, candidates).map(|candidate| format!("did you mean `{candidate}`?"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_is_put_right_and_another_word_is_left_alone() {
+        let keys = ["at_occupants", "after", "by"];
+        assert_eq!(nearest("at_ocupants", keys), Some("at_occupants"));
+        assert_eq!(nearest("at-occupants", keys), Some("at_occupants"));
+        assert_eq!(nearest("occupants", keys), Some("at_occupants"));
+        assert_eq!(nearest("afetr", keys), Some("after"));
+        assert_eq!(nearest("colour", keys), None);
+        assert_eq!(nearest(&"a".repeat(100_000), keys), None);
+    }
 }

@@ -1,12 +1,9 @@
 //! Settings of the operator's file: their values, where they were written, and the kinds of values there are.
 
-pub mod address;
-pub mod item;
 pub mod kind;
-pub mod suggest;
 pub mod values;
 
-pub use item::{Foreign, Item, Place, Read, Wrong};
+pub use self::kind::{Foreign, Item, Place, Read, Wrong};
 pub use kind::Kind;
 
 /// A value of the policy, with its key and the place where it was written.

@@ -1,13 +1,13 @@
 //! The interface of a database.
 
+use std::fmt;
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::ban::{Ban, BanState};
-use super::entry::Entry;
-use super::keep::Keep;
+use super::entry::{Ban, BanState, Entry};
 use super::query::Query;
 
 /// A database did not do it.
@@ -95,4 +95,21 @@ pub trait Connection: Send {
     /// # Errors
     /// It is not known.
     fn count_after(&mut self, seq: i64) -> Result<i64, StoreError>;
+}
+
+/// The retention: size and age. Policies that were in force stay as long as decisions by them.
+#[derive(Clone)]
+pub struct Keep {
+    /// Entries that are older go; `None`: none is too old.
+    pub age: Option<Duration>,
+    /// If all of it takes more bytes than that, the oldest entries go.
+    pub size: u64,
+    /// What the time is.
+    pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+}
+
+impl Debug for Keep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keep").field("age", &self.age).field("size", &self.size).finish()
+    }
 }

@@ -7,28 +7,22 @@
 
 mod addresses;
 mod backend;
-mod ban;
 mod entry;
-mod exchange;
-mod keep;
 pub mod postgres;
 mod query;
 mod queue;
-mod readers;
 mod renames;
-mod search;
-mod sequence;
+mod replication;
 pub mod sqlite;
-mod trimming;
 mod writer;
 
+pub use self::backend::Keep;
+pub use self::entry::{Ban, BanState};
+pub use self::replication::{Exchange, SharedState};
+pub use self::writer::Sequence;
 pub use addresses::Mask;
 pub use backend::{Connection, Database, StoreError};
-pub use ban::{Ban, BanState};
 pub use entry::{By, Entry, Kind};
-pub use exchange::{Exchange, SharedState};
-pub use keep::Keep;
 pub use query::{Found, Query};
 pub use queue::StoreState;
-pub use sequence::Sequence;
 pub use writer::Store;

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::entry::{Entry, Kind};
+use crate::policy::rules::renamed;
 use crate::schema;
 
 /// Which entries; everything that is given has to hold. The newest of them, or with [`after`](Self::after) the
@@ -69,5 +70,113 @@ impl Query {
     /// The oldest come first, to go on after them.
     pub const fn goes_forward(&self) -> bool {
         self.after.is_some()
+    }
+}
+
+/// The syntax in which the databases differ.
+pub(super) struct Dialect {
+    /// A point in time, from a `?` that is its number of microseconds since 1970.
+    pub(super) moment: &'static str,
+    /// The condition that an entry contains a text, with a `?` twice.
+    pub(super) contains: &'static str,
+    /// Returns the value of these two for a text that is looked for.
+    pub(super) pattern: fn(&str) -> String,
+}
+
+/// The value of a `?`.
+#[derive(Debug)]
+pub(super) enum Value {
+    /// A text.
+    Text(String),
+    /// A number.
+    Number(i64),
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<String> for Value {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+/// A `where` clause, and the value of each `?` in it.
+#[derive(Default)]
+pub(super) struct Conditions {
+    pub(super) sql: String,
+    pub(super) values: Vec<Value>,
+}
+
+impl Conditions {
+    /// Returns the conditions of a query.
+    pub(super) fn of(query: &Query, dialect: &Dialect) -> Self {
+        let Dialect { moment, contains, pattern } = dialect;
+        let mut all = Self::default();
+        if let Some(room) = &query.room {
+            all.address("room", room);
+        }
+        if let Some(person) = &query.person {
+            all.address("person", person);
+        }
+        if let Some(rule) = &query.rule {
+            let now = renamed(rule).filter(|now| !now.starts_with(rule.as_str()));
+            let rule = now.unwrap_or(rule);
+            // A family is what stands before the full stop, which is the character before `/`.
+            let values = [rule.to_owned(), format!("{rule}."), format!("{rule}/")];
+            all.and("(rule = ? or (rule >= ? and rule < ?))", values);
+        }
+        if let Some(verdict) = &query.verdict {
+            all.and("verdict = ?", [verdict.as_str()]);
+        }
+        match query.kind {
+            Some(kind) => all.and("kind = ?", [kind.name()]),
+            // One that only a newer version knows is left out.
+            None => {
+                let places = ["?"; Kind::NAMES.len()].join(", ");
+                all.and(&format!("kind in ({places})"), Kind::NAMES);
+            }
+        }
+        if let Some(id) = &query.id {
+            all.and("id = ?", [id.as_str()]);
+        }
+        if let Some(since) = query.since {
+            all.and(&format!("at >= {moment}"), [Value::Number(since.as_microsecond())]);
+        }
+        if let Some(until) = query.until {
+            all.and(&format!("at < {moment}"), [Value::Number(until.as_microsecond())]);
+        }
+        if let Some(words) = &query.text {
+            all.and(contains, [pattern(words), pattern(words)]);
+        }
+        if let Some(server) = &query.server {
+            all.and("server = ?", [server.as_str()]);
+        }
+        if let Some(after) = query.after {
+            all.and("seq > ?", [Value::Number(after)]);
+        }
+        if let Some(before) = query.before {
+            all.and("seq < ?", [Value::Number(before)]);
+        }
+        all
+    }
+
+    /// Adds a condition, with a value for each `?`.
+    fn and<V: Into<Value>>(&mut self, condition: &str, values: impl IntoIterator<Item = V>) {
+        self.sql.push_str(if self.sql.is_empty() { " where " } else { " and " });
+        self.sql.push_str(condition);
+        self.values.extend(values.into_iter().map(Into::into));
+    }
+
+    fn address(&mut self, column: &str, address: &str) {
+        if address.contains('@') {
+            return self.and(&format!("{column} = ?"), [address]);
+        }
+        // What stands after the `@`, which is the character before `A`.
+        let range = format!("({column} >= ? and {column} < ?)");
+        self.and(&range, [format!("{address}@"), format!("{address}A")]);
     }
 }

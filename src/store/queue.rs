@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::backend::Connection;
 use super::entry::Entry;
-use super::exchange::SharedState;
+use super::replication::SharedState;
 
 /// Bytes that may wait, with those that are being written.
 const MOST_BYTES: usize = 32 * 1024 * 1024;

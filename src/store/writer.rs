@@ -1,22 +1,21 @@
 //! The thread that writes, and the handle that others have of it.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::fmt;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::{oneshot, watch};
 
-use super::backend::{Connection, Database, StoreError};
-use super::ban::{Ban, BanState};
-use super::entry::Entry;
-use super::exchange::SharedState;
-use super::keep::Keep;
+use super::backend::{Connection, Database, Keep, StoreError};
+use super::entry::{Ban, BanState, Entry};
 use super::query::{Found, Query};
 use super::queue::{Job, Queue, StoreState};
-use super::readers::Readers;
-use super::trimming::Trimming;
-use crate::thread::{self, Health};
+use super::replication::SharedState;
+use crate::thread;
+use crate::thread::Health;
 
 /// The longest that an entry waits for others to be written with: what a kill can lose, and the time of a commit.
 const GATHER: Duration = Duration::from_millis(50);
@@ -350,5 +349,127 @@ impl Writer {
                 }
             }
         }
+    }
+}
+
+/// Between two looks at whether there is something to give up.
+const PAUSE: Duration = Duration::from_secs(60);
+
+/// Giving up what is too old or too much.
+pub(super) struct Trimming {
+    keep: Keep,
+    next: Timestamp,
+    /// There is more to give up.
+    pub(super) more: bool,
+}
+
+impl Trimming {
+    /// By that, from now on.
+    pub(super) fn by(keep: Keep) -> Self {
+        let next = (keep.clock)();
+        Self { keep, next, more: true }
+    }
+
+    /// Takes a little away, if it is time for that.
+    pub(super) fn trim(&mut self, connection: &mut dyn Connection) {
+        let now = (self.keep.clock)();
+        if !self.more && now < self.next {
+            return;
+        }
+        self.next = now.checked_add(PAUSE).unwrap_or(now);
+        self.more = match connection.trim(&self.keep, now) {
+            Ok(more) => more,
+            Err(error) => {
+                tracing::warn!(%error, "nothing could be given up of what is too old or too much");
+                false
+            }
+        };
+    }
+}
+
+/// Connections that are kept.
+const KEPT: usize = 4;
+
+/// Connections to a database.
+pub(super) struct Readers {
+    database: Arc<dyn Database>,
+    kept: Mutex<Vec<Box<dyn Connection>>>,
+}
+
+impl Readers {
+    /// To that database.
+    pub(super) fn new(database: Arc<dyn Database>) -> Arc<Self> {
+        Arc::new(Self { database, kept: Mutex::default() })
+    }
+
+    /// Looks, with a connection that is free, or a new one.
+    ///
+    /// # Errors
+    /// The database cannot be asked.
+    pub(super) async fn read<T: Send + 'static>(
+        self: &Arc<Self>,
+        what: impl FnOnce(&mut dyn Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let readers = Arc::clone(self);
+        let reading = tokio::task::spawn_blocking(move || {
+            let free = readers.lock().pop();
+            let mut connection = match free {
+                Some(connection) => connection,
+                None => readers.database.connect()?,
+            };
+            let found = what(&mut *connection)?;
+            let mut kept = readers.lock();
+            if kept.len() < KEPT {
+                kept.push(connection);
+            }
+            Ok(found)
+        });
+        reading.await.unwrap_or_else(|_| Err(StoreError::Passing("it is being closed".to_owned())))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Box<dyn Connection>>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Readers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Readers").field(&self.database).finish()
+    }
+}
+
+/// Gives every entry a number: its microsecond, or the next that is free.
+#[derive(Debug, Default)]
+pub struct Sequence {
+    last: AtomicI64,
+}
+
+impl Sequence {
+    /// Numbers greater than this one.
+    pub const fn after(last: i64) -> Self {
+        Self { last: AtomicI64::new(last) }
+    }
+
+    /// The number of what happens now.
+    pub fn next(&self, now: Timestamp) -> i64 {
+        let now = now.as_microsecond();
+        let next = |last: i64| now.max(last.saturating_add(1));
+        let taken =
+            self.last.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(next(last)));
+        taken.map_or(now, next)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_only_grow_also_when_the_clock_is_set_back() {
+        let at = |micro| Timestamp::from_microsecond(micro).unwrap();
+        let sequence = Sequence::after(40);
+        let given = [at(50), at(50), at(7), at(53), at(52)].map(|now| sequence.next(now));
+        assert_eq!(given, [50, 51, 52, 53, 54]);
+        assert_eq!(Sequence::after(90).next(at(50)), 91);
     }
 }

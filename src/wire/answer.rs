@@ -1,15 +1,14 @@
 //! A decision becomes an `answer`, or a `do`.
 
 use super::NS;
-use super::question::Question;
+use super::request::Question;
 use crate::jid::BareJid;
 use crate::policy::attempt::{Action, Attempt};
-use crate::policy::denial::Denial;
+use crate::policy::denial::{Denial, Shown, shown};
+use crate::policy::notice::Told;
 use crate::policy::permissions::Ability;
 use crate::policy::record::Person;
-use crate::policy::shown::{Shown, shown};
 use crate::policy::texts::Texts;
-use crate::policy::told::Told;
 use crate::policy::verdict::{Audience, Decision, Effects, Verdict};
 use crate::secret::Secret;
 use crate::xmpp::element::Element;
@@ -245,4 +244,68 @@ fn push_effects(element: &mut Element, effects: &Effects, material: Material<'_>
 fn media(moderated: &[Ability]) -> String {
     let names: Vec<_> = moderated.iter().map(|ability| ability.name()).collect();
     names.join(" ")
+}
+
+/// People named in words, at most.
+const NAMED: usize = 3;
+
+/// The outcome of a command.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Done {
+    /// Nothing was done, because what the command asked for was not so.
+    pub is_unmet: bool,
+    /// Whom it met, by nick: those for whom it was not so, or those whom it removed or promoted. At most 64.
+    pub met: Vec<String>,
+}
+
+impl Done {
+    /// Reads the answer to a command.
+    pub fn read(element: Option<&Element>) -> Self {
+        let Some(element) = element.filter(|element| element.is(NS, "done")) else {
+            return Self::default();
+        };
+        let met = element.children().filter(|child| child.is(NS, "met"));
+        Self {
+            is_unmet: element.attr("unmet") == Some("true"),
+            met: met.filter_map(|met| met.attr("nick").map(str::to_owned)).collect(),
+        }
+    }
+
+    /// Returns the first of those whom it met, as words.
+    pub fn names(&self) -> String {
+        let named: Vec<_> = self.met.iter().take(NAMED).map(String::as_str).collect();
+        let more = if self.met.len() > NAMED { " and others" } else { "" };
+        if named.is_empty() { "a person".to_owned() } else { format!("{}{more}", named.join(", ")) }
+    }
+}
+
+/// Most addresses of one request.
+pub const MOST: usize = 64;
+
+/// Asks for these addresses as the server would stamp them.
+pub fn prepare<'a>(texts: impl IntoIterator<Item = &'a str>) -> Element {
+    let addresses = texts.into_iter().map(|text| Element::new(NS, "address").with_text(text));
+    Element::new(NS, "prepare").with_children(addresses)
+}
+
+/// Reads the reply: each address in its order, `None` where the server has none for it.
+pub fn prepared(reply: &Element) -> Vec<Option<BareJid>> {
+    let addresses = reply.children().filter(|child| child.is(NS, "address"));
+    addresses.map(|address| address.attr("jid").and_then(BareJid::stamped)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_address_is_answered_in_its_place() {
+        let asked = prepare(["J\u{F6}rg@example.org", "ro\u{1D52}t@localhost"]);
+        let texts: Vec<_> = asked.children().map(Element::text).collect();
+        assert_eq!(texts, ["J\u{F6}rg@example.org", "ro\u{1D52}t@localhost"]);
+        let reply = b"<prepared xmlns='urn:vestibule:gate:1'>\
+            <address jid='j\xC3\xB6rg@example.org'/><address/></prepared>";
+        let read = prepared(&Element::parse(reply, "").unwrap());
+        assert_eq!(read, [BareJid::stamped("j\u{F6}rg@example.org"), None]);
+    }
 }

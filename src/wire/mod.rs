@@ -1,12 +1,10 @@
 //! The gate protocol (`docs/protocol.md`): elements to attempts, decisions to elements. Pure.
 
 pub mod answer;
-pub mod done;
-pub mod greeting;
-pub mod posture;
-pub mod prepare;
-pub mod question;
+pub mod handshake;
+pub mod request;
 pub mod room;
+pub mod server_inventory;
 
 /// The namespace, version included.
 pub const NS: &str = "urn:vestibule:gate:1";

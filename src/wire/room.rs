@@ -3,14 +3,14 @@
 use jiff::Timestamp;
 
 use super::NS;
-use super::question::{read_requester, read_state};
+use super::request::{read_requester, read_state};
 use crate::jid::BareJid;
 use crate::policy::attempt::{Affiliation, Requester, RoomView};
 use crate::policy::drift::{Settings, Standing};
-use crate::policy::mark::Mark;
+use crate::policy::overrides::Claim;
 use crate::policy::permissions::{Ability, May};
 use crate::policy::record::Person;
-use crate::policy::selector::Claim;
+use crate::policy::requester::Mark;
 use crate::xmpp::element::Element;
 
 /// A live room.

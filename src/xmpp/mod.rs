@@ -7,7 +7,6 @@
 //! - [`link`] is the only place that touches a socket, [`backoff`] decides when it tries again;
 //! - [`replies`] answers what every XMPP entity is asked.
 
-pub mod backoff;
 pub mod element;
 pub mod framer;
 pub mod handshake;

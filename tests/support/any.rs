@@ -20,9 +20,8 @@ use vestibule::policy::access::Opening;
 use vestibule::policy::access::Persistence;
 use vestibule::policy::attempt::{
     Action, Affiliation, AffiliationChange, Attempt, Auth, Client, Credential, Feature,
-    FieldChange, Requester, Role, RoleChange, RoomView, Word,
+    FieldChange, Pressure, Requester, Role, RoleChange, RoomView, Strength, Waits, Word,
 };
-use vestibule::policy::authority::Protected;
 use vestibule::policy::bans::{Ban, Origin};
 use vestibule::policy::class::{Class, ClassSet};
 use vestibule::policy::close::Conditions;
@@ -30,25 +29,21 @@ use vestibule::policy::form_field::{FormField, To};
 use vestibule::policy::hours::{AtEnd, DAY, Hours, Span};
 use vestibule::policy::limits::Limits;
 use vestibule::policy::lobby::Admission;
-use vestibule::policy::mark::Mark;
+use vestibule::policy::logins::{Proves, Provider};
+use vestibule::policy::moderation::Protected;
 use vestibule::policy::moderators::Become;
 use vestibule::policy::names::{Namesake, Unique};
-use vestibule::policy::overrides::{Override, Overrides};
+use vestibule::policy::overrides::{Claim, Override, Overrides, Pattern, Selector};
 use vestibule::policy::password::AskAgain;
-use vestibule::policy::pattern::Pattern;
 use vestibule::policy::permissions::{E2ee, Permitted};
-use vestibule::policy::pressure::{Pressure, Waits};
-use vestibule::policy::providers::{Proves, Provider};
 use vestibule::policy::record::{Closed, Entry, Person, Record, Source};
 use vestibule::policy::removal::{By, Proof, Removed};
+use vestibule::policy::requester::{Domain, Mark, Session, SessionKind, Token};
 use vestibule::policy::room_form::{PersistentBy, RoomForm, SubjectBy};
-use vestibule::policy::selector::{Claim, Selector};
-use vestibule::policy::session::{Domain, Session, SessionKind, Token};
-use vestibule::policy::strength::Strength;
+use vestibule::policy::rules::kinds::Who;
+use vestibule::policy::rules::limits::Wave;
 use vestibule::policy::succession::Rescue;
 use vestibule::policy::suspended::Suspended;
-use vestibule::policy::wave::Wave;
-use vestibule::policy::who::Who;
 use vestibule::policy::{Policy, Rules};
 
 /// Few enough addresses that rules and attempts meet.
@@ -399,7 +394,7 @@ pub(crate) fn attempt() -> impl Strategy<Value = Attempt> {
             action,
             behind,
             others,
-            banned: vestibule::policy::made::Held::default(),
+            banned: vestibule::policy::runtime_bans::Held::default(),
             namesake,
         })
         .boxed()

@@ -5,22 +5,21 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use serde::Deserialize;
+use vestibule::policy::attempt;
 use vestibule::policy::attempt::{
     Action, Affiliation, AffiliationChange, Attempt, Auth, Client, Credential, Feature,
-    FieldChange, Requester, Role, RoleChange, RoomView, Word,
+    FieldChange, Pressure, Requester, Role, RoleChange, RoomView, Strength, Word,
 };
 use vestibule::policy::denial::Denial;
 use vestibule::policy::form_field::{FormField, To};
-use vestibule::policy::mark::Mark;
 use vestibule::policy::names::Namesake;
 use vestibule::policy::permissions::Degree;
-use vestibule::policy::pressure::{self, Pressure};
 use vestibule::policy::record::{Closed, Entry, Person, Record, Source};
 use vestibule::policy::removal::{Proof, Removed};
-use vestibule::policy::strength::Strength;
+use vestibule::policy::requester::Mark;
+use vestibule::policy::rules::limits::Wave;
 use vestibule::policy::suspended::Suspended;
 use vestibule::policy::verdict::{Decision, Effects, NewPassword, Rule, Verdict};
-use vestibule::policy::wave::Wave;
 
 use crate::policies::{jid, now};
 
@@ -242,7 +241,7 @@ impl Case {
                 client: Client::Jitsi,
                 ..Requester::default()
             }),
-            banned: vestibule::policy::made::Held::default(),
+            banned: vestibule::policy::runtime_bans::Held::default(),
             namesake: self.namesake,
             others: self.others.iter().map(|(who, how)| (jid(who), person_of(how))).collect(),
         }
@@ -296,7 +295,7 @@ impl Case {
             guesses: of(waits.guesses),
             room: of(waits.room),
             knocks: of(waits.knocks),
-            observed: pressure::Waits {
+            observed: attempt::Waits {
                 guesses: of(waits.observed_guesses),
                 room: of(waits.observed_room),
                 knocks: of(waits.observed_knocks),

@@ -7,10 +7,8 @@ use jiff::Timestamp;
 use vestibule::jid::BareJid;
 use vestibule::policy::attempt::{Action, Attempt, Auth, Credential, Requester, RoomView};
 use vestibule::policy::bans::{Ban, Origin};
-use vestibule::policy::overrides::{Override, Overrides};
-use vestibule::policy::pattern::Pattern;
+use vestibule::policy::overrides::{Override, Overrides, Pattern, Selector};
 use vestibule::policy::record::{Record, Source};
-use vestibule::policy::selector::Selector;
 use vestibule::policy::{Policy, Rules};
 
 pub(crate) fn jid(text: &str) -> BareJid {

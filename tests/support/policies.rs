@@ -13,23 +13,22 @@ use unicode_script::Script;
 use vestibule::jid::BareJid;
 use vestibule::policy::access::Opening;
 use vestibule::policy::access::Persistence;
-use vestibule::policy::authority::Protected;
 use vestibule::policy::bans::{Ban, Bans, Origin};
 use vestibule::policy::class::{Class, ClassSet};
 use vestibule::policy::close::Conditions;
-use vestibule::policy::exceptions::{Exception, Exceptions, Whom};
 use vestibule::policy::hours::{AtEnd, Span};
 use vestibule::policy::lobby::Admission;
+use vestibule::policy::moderation::Protected;
 use vestibule::policy::moderators::Become;
-use vestibule::policy::modes::named;
+use vestibule::policy::modes::{Exception, Exceptions, Whom, named};
 use vestibule::policy::names::{Name, Unique};
 use vestibule::policy::password::AskAgain;
 use vestibule::policy::permissions::{E2ee, Permitted};
 use vestibule::policy::record::Source;
 use vestibule::policy::removal::By;
 use vestibule::policy::room_form::SubjectBy;
+use vestibule::policy::rules::kinds::Who;
 use vestibule::policy::texts::{Texts, Words};
-use vestibule::policy::who::Who;
 use vestibule::policy::{Policy, Rules};
 
 /// The moment of every case: 2026-01-01T12:00:00Z.

@@ -6,21 +6,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::Timestamp;
 use serde_json::{Map, json};
 
-use super::Operator;
-use super::deed::Deed;
-use super::failure::not_found;
-use super::going::{Out, Removing, reason, with_time};
-use super::outcome::{Done, PeopleDone, PersonDone, after, classes_of, is_banned, is_kept, told};
+use super::audited::Deed;
+use super::outcome::{
+    Done, Out, PeopleDone, PersonDone, Removing, after, classes_of, is_banned, is_kept, reason,
+    told, with_time,
+};
 use super::people::{ForPeople, changed};
-use super::wanted::Wanted;
-use super::whom::{Found, Person};
+use super::targets::{Found, Person, Wanted};
+use super::{Operator, not_found};
 use crate::app::clock::now;
 use crate::app::rooms::{RoomError, address, apply, room};
 use crate::control::Failure;
 use crate::jid::{BareJid, folded};
 use crate::policy::attempt::{Affiliation, Requester, Role};
 use crate::policy::class::Class;
-use crate::policy::pattern::Pattern;
+use crate::policy::overrides::Pattern;
 use crate::policy::record::Record;
 use crate::policy::removal::{Removal, admission, certain_marks, lift, taken};
 use crate::policy::verdict::Effects;

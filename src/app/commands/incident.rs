@@ -1,8 +1,12 @@
 //! Gathering what an incident is made of.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+use std::{fmt, io};
 
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
@@ -10,14 +14,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::failure::{invalid, unavailable};
-use super::{Call, Verb};
+use super::{Call, Verb, invalid, unavailable};
 use crate::app::clock::now;
-use crate::app::incidents::keep;
 use crate::config::Role;
 use crate::control::{Answer, Failure, FailureKind, Impact, Interface};
 use crate::incident::{About, Context, MOST, bundle, moment, page, seal};
 use crate::jid::{BareJid, JidError};
+use crate::private::{OWNER, make_directory};
 use crate::schema;
 use crate::store::{By, Entry, Kind, Query, Store};
 
@@ -296,4 +299,39 @@ async fn policies(store: &Store, about: &About) -> Result<Vec<Entry>, Failure> {
 
 fn key(entry: &Entry) -> (Timestamp, i64, String) {
     (entry.at, entry.seq, entry.server.clone())
+}
+
+/// Most files in the directory. None is ever removed: that is for the person who is responsible for them.
+const MOST_FILES: usize = 1000;
+
+/// Writes a file that only its owner may read, and that is not there yet.
+///
+/// # Errors
+/// The file exists, or it cannot be written; then nothing is left of it.
+pub fn write_new(path: &Path, text: &str) -> io::Result<()> {
+    let mut file: File = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).inspect_err(|_| {
+        let _ = std::fs::remove_file(path);
+    })
+}
+
+/// Keeps the page of an incident in `directory`, under a name of its own.
+///
+/// # Errors
+/// It cannot be written, or too many are there.
+pub(super) fn keep(
+    directory: &Path,
+    made: Timestamp,
+    sha256: &str,
+    page: &str,
+) -> io::Result<PathBuf> {
+    make_directory(directory, OWNER)?;
+    if std::fs::read_dir(directory)?.count() >= MOST_FILES {
+        let reason = format!("{MOST_FILES} incidents are in {}: remove some", directory.display());
+        return Err(io::Error::other(reason));
+    }
+    let short: String = sha256.chars().take(12).collect();
+    let path = directory.join(format!("incident-{}-{short}.html", made.strftime("%Y%m%dT%H%M%SZ")));
+    write_new(&path, page)?;
+    Ok(path)
 }

@@ -1,18 +1,30 @@
 //! `rooms` and `room`: the open rooms, and the people in one of them.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use clap::Args;
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::failure::unavailable;
-use super::{Call, Verb};
-use crate::app::listed::{listed, shown};
-use crate::app::rooms::{address, room};
+use super::{Call, Verb, unavailable};
+use crate::app::Shared;
+use crate::app::rooms::{address, each_room, room};
+use crate::component::engine::Desk;
+use crate::component::registry;
+use crate::component::room_registry;
 use crate::config::Role;
-use crate::control::{Answer, Failure, Impact, RoomDetails, RoomLine, RoomState};
+use crate::control::{
+    Answer, Failure, Impact, OccupantLine, RoomDetails, RoomLine, RoomState, WaitingLine,
+};
+use crate::jid::BareJid;
+use crate::policy::attempt::{Requester, RoomView};
+use crate::policy::class::{Place, class};
+use crate::policy::succession::is_moderator;
+use crate::policy::{Policy, Rules};
 use crate::schema;
+use crate::wire::room::LiveRoom;
 
 /// List the open rooms
 #[derive(Clone, Debug, Default, Serialize, Deserialize, Args, JsonSchema)]
@@ -122,4 +134,113 @@ impl fmt::Display for RoomDetails {
         }
         Ok(())
     }
+}
+
+/// Every room, by address.
+pub(in crate::app) fn listed(shared: &Shared) -> Vec<RoomLine> {
+    let mut lines = Vec::new();
+    each_room(shared, |desk, jid, room| lines.push(known(desk, jid, room)));
+    lines
+}
+
+/// Returns a room, as its gate shows it: the line of the list, with lists of who is inside, services too, and who waits.
+pub(super) fn shown(desk: &Desk, live: &LiveRoom) -> RoomDetails {
+    let policy = desk.policy();
+    let rules = desk.live().rules_at(policy, live);
+    let since = |who: &Requester| {
+        let known = desk.live().room(&live.jid)?;
+        let mut same = known.occupants.values().filter(|known| known.who.nick == who.nick);
+        same.next().map(|known| at(known.since))
+    };
+    let mut occupants: Vec<_> = live
+        .occupants
+        .iter()
+        .map(|who| OccupantLine {
+            nick: who.nick.clone(),
+            jid: who.jid.as_ref().map(BareJid::to_string),
+            role: who.role.name().to_owned(),
+            affiliation: who.affiliation.name().to_owned(),
+            class: class(policy, &rules, who, Place::inside(&live.jid)).name().to_owned(),
+            since: since(who),
+        })
+        .collect();
+    occupants.sort_by(|one, other| one.nick.cmp(&other.nick));
+    // One for each nick, which may have several sessions.
+    occupants.dedup_by(|one, other| one.nick == other.nick);
+    let waiting = live.waiting.iter().map(|(who, since)| WaitingLine {
+        nick: who.nick.clone(),
+        jid: who.jid.as_ref().map(BareJid::to_string),
+        since: since.map(at),
+    });
+    let waiting: Vec<_> = waiting.collect();
+    let inside = live.occupants.iter();
+    let line = line(policy, &rules, (&live.jid, &live.view), inside, waiting.len());
+    RoomDetails {
+        room: line.room,
+        service: line.service,
+        state: line.state,
+        occupants,
+        people: line.people,
+        moderators: line.moderators,
+        waiting,
+        password: line.password,
+        lobby: line.lobby,
+        opened: line.opened,
+        opener: line.opener,
+        closed: line.closed,
+    }
+}
+
+fn known(desk: &Desk, jid: &BareJid, room: &registry::Room) -> RoomLine {
+    let inside = room.occupants.values().map(|known| &known.who);
+    let rules = desk.live().rules_in(desk.policy(), jid, room);
+    line(desk.policy(), &rules, (jid, &room.view), inside, room.waiting.len())
+}
+
+fn line<'a>(
+    policy: &Policy,
+    rules: &Rules,
+    (jid, view): (&BareJid, &RoomView),
+    inside: impl Iterator<Item = &'a Requester>,
+    waiting: usize,
+) -> RoomLine {
+    let is_person =
+        |who: &&Requester| who.jid.as_ref().is_none_or(|jid| !policy.services.contains_key(jid));
+    let sessions: Vec<_> = inside.filter(is_person).collect();
+    // Sessions can share a nick.
+    let nicks = |is_one: &dyn Fn(&Requester) -> bool| {
+        let named = sessions.iter().filter(|who| is_one(who)).map(|who| who.nick.as_str());
+        named.collect::<HashSet<_>>().len()
+    };
+    let (occupants, moderators) = (nicks(&|_| true), nicks(&|who| is_moderator(policy, who)));
+    let record = view.record.as_ref();
+    // What is heard of a room that was just opened says nothing of the password that it was opened with.
+    let password = view.has_password || record.is_some_and(|it| it.password.is_some());
+    let awaited = rules.close.hold_until.value;
+    let state = match record {
+        Some(record) if record.suspended.is_some() => RoomState::Suspended,
+        Some(record) if record.closed.is_some() => RoomState::Closed,
+        Some(_) if awaited.password && !password => RoomState::Held,
+        Some(_) if awaited.moderator && moderators == 0 => RoomState::Held,
+        Some(_) => RoomState::Open,
+        None => RoomState::Held,
+    };
+    RoomLine {
+        room: jid.to_string(),
+        service: jid.domain().to_string(),
+        state,
+        occupants,
+        people: room_registry::count(sessions),
+        moderators,
+        waiting,
+        password,
+        lobby: view.members_only,
+        opened: record.map(|record| at(record.opened)),
+        opener: record.map(|record| record.opener.clone()),
+        closed: record.and_then(|record| record.closed).map(|closed| closed.name().to_owned()),
+    }
+}
+
+fn at(moment: Timestamp) -> String {
+    format!("{moment:.0}")
 }

@@ -8,8 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::failure::unavailable;
-use super::{Call, Verb};
+use super::{Call, Verb, unavailable};
 use crate::config::{Role, Visible};
 use crate::control::{Answer, Failure, Impact};
 use crate::policy::denial::Denial;

@@ -2,17 +2,12 @@
 //! line, its help, its request on the socket, its HTTP route, its part of `docs/openapi.json`, its ad-hoc form, its form
 //! on the page and its entry in the audit.
 
+mod audited;
 mod bans;
-mod bulk;
 mod crowd;
-mod deed;
-mod doctor;
 mod explain;
-mod failure;
-mod going;
-mod incident;
-mod listing;
-mod local;
+pub(super) mod incident;
+pub(super) mod listing;
 mod log;
 mod outcome;
 mod password;
@@ -21,9 +16,7 @@ mod policy;
 mod rooms;
 mod status;
 mod suspend;
-mod wanted;
-mod whom;
-mod why;
+mod targets;
 
 use std::sync::LazyLock;
 
@@ -33,27 +26,24 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use self::deed::Deed;
-use self::failure::unavailable;
-use super::{Shared, addresses};
-use crate::config::Role;
-use crate::control::{Answer, Caller, Command, Failure, Handler, Impact, Reply, Request};
-
+use self::audited::Deed;
 pub use self::bans::{Ban, Bans, Unban};
-pub use self::bulk::EndMany;
-pub use self::doctor::Doctor;
-pub use self::explain::{Explain, Explained};
+pub use self::explain::{Explain, Explained, Why};
 pub use self::incident::Incident;
 pub use self::listing::{Room, Rooms};
-pub use self::local::{Page, ReopenLog};
 pub use self::log::{Entries, Log, line};
 pub use self::password::Password;
 pub use self::people::{Admit, Hold, Reject, Remove};
 pub use self::policy::{Plan, Reload};
-pub use self::rooms::{Close, End, Reopen, Say};
-pub use self::status::Status;
+pub use self::rooms::{Close, End, EndMany, Reopen, Say};
+pub use self::status::{Doctor, Page, ReopenLog, Status};
 pub use self::suspend::{Resume, Suspend};
-pub use self::why::Why;
+use super::{Shared, addresses};
+use crate::app::rooms::RoomError;
+use crate::config::Role;
+use crate::control::{
+    Answer, Caller, Command, Failure, FailureKind, Handler, Impact, Reply, Request,
+};
 
 /// A command: the type of its arguments. The first paragraph of its docstring is the command's one sentence, that of a
 /// field's is the field's label.
@@ -253,6 +243,39 @@ impl Handler for Operator {
             Err(failure) => Reply::Failed(failure),
         }
     }
+}
+
+impl From<RoomError> for Failure {
+    fn from(error: RoomError) -> Self {
+        let kind = match &error {
+            RoomError::Address(..)
+            | RoomError::NoService(_)
+            | RoomError::Person(..)
+            | RoomError::Service(_) => FailureKind::Invalid,
+            RoomError::None(_) => FailureKind::NotFound,
+            RoomError::Busy | RoomError::Before(_) | RoomError::Unmet(_) => FailureKind::Conflict,
+            RoomError::Nonsense | RoomError::Password(_) | RoomError::Gate(_) => {
+                FailureKind::Unavailable
+            }
+        };
+        Self::new(kind, error)
+    }
+}
+
+pub(super) fn invalid(reason: impl ToString) -> Failure {
+    Failure::new(FailureKind::Invalid, reason)
+}
+
+pub(super) fn conflict(reason: impl ToString) -> Failure {
+    Failure::new(FailureKind::Conflict, reason)
+}
+
+pub(super) fn not_found(reason: impl ToString) -> Failure {
+    Failure::new(FailureKind::NotFound, reason)
+}
+
+pub(super) fn unavailable(reason: impl ToString) -> Failure {
+    Failure::new(FailureKind::Unavailable, reason)
 }
 
 #[cfg(test)]

@@ -7,8 +7,7 @@ use clap::Args;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::failure::{conflict, invalid, unavailable};
-use super::{Call, Operator, Verb};
+use super::{Call, Operator, Verb, conflict, invalid, unavailable};
 use crate::app::clock::now;
 use crate::app::rooms::{address, apply_with, room};
 use crate::config::Role;

@@ -7,16 +7,16 @@ use clap::Args;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::audited::Deed;
 use super::crowd::Act;
-use super::deed::Deed;
-use super::failure::{conflict, not_found, unavailable};
-use super::going::{Out, Removing, reason, removes, with_time};
-use super::outcome::{Done, PeopleDone, PersonDone, after, is_banned, is_kept, told, why_never};
-use super::wanted::only_one;
-use super::whom::{Found, People, Person, away, is_known, known};
-use super::{Call, Operator, Verb};
+use super::outcome::{
+    Done, Out, PeopleDone, PersonDone, Removing, after, is_banned, is_kept, reason, removes, told,
+    why_never, with_time,
+};
+use super::targets::{Found, People, Person, away, is_known, known, only_one};
+use super::{Call, Operator, Verb, conflict, not_found, unavailable};
 use crate::app::rooms::{RoomError, address, apply, room};
-use crate::component::desk::Desk;
+use crate::component::engine::Desk;
 use crate::config::Role;
 use crate::control::{Failure, Impact, Length};
 use crate::jid::BareJid;

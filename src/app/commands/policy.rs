@@ -6,10 +6,8 @@ use clap::Args;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::failure::{conflict, invalid};
-use super::{Call, Verb};
-use crate::app::plan::plan;
-use crate::app::reload::{Reloaded, reload};
+use super::{Call, Verb, conflict, invalid};
+use crate::app::reload::{Reloaded, plan, reload};
 use crate::config::{KeyChange, Role, Said};
 use crate::control::{
     self, Answer, Candidate, Failure, Impact, List, PersonChange, ProviderChange, RoomChange, Typed,

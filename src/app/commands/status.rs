@@ -7,12 +7,15 @@ use clap::Args;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Call, Operator, Verb};
+use super::{Call, Operator, Verb, conflict, unavailable};
 use crate::app::reload::look_at_file;
 use crate::app::tasks::threads_down;
-use crate::component::desk::Mode;
+use crate::app::{PAGE, doctor};
+use crate::component::engine::Mode;
 use crate::config::Role;
-use crate::control::{self, Answer, Failure, Impact, LogIn, ServiceStatus};
+use crate::control;
+use crate::control::{Answer, Failure, Impact, LogIn, ServiceStatus};
+use crate::doctor::{Report, in_words};
 use crate::policy::Policy;
 use crate::policy::access::Opening;
 use crate::policy::class::Class;
@@ -44,7 +47,7 @@ impl Answer for control::Status {
 
 impl fmt::Display for control::Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&in_words(self))
+        f.write_str(&status_in_words(self))
     }
 }
 
@@ -144,7 +147,7 @@ fn opening(policy: &Policy, open: Opening, service: &str, hosts: &Hosts) -> Stri
     format!("{} ({why})", classes.join(", "))
 }
 
-fn in_words(status: &control::Status) -> String {
+fn status_in_words(status: &control::Status) -> String {
     let mut lines = vec![format!(
         "vestibule {}, policy {}, up {} s: {}",
         status.version,
@@ -260,5 +263,127 @@ fn servers(shared: &SharedState) -> String {
         ),
         (Some(_), None) => "the servers' database is being reached".to_owned(),
         (None, _) => format!("the servers' database is there, this server is `{server}`{refused}"),
+    }
+}
+
+/// Report what undoes the policy on the server, in the file and on the machine
+#[derive(Clone, Debug, Default, Serialize, Deserialize, Args, JsonSchema)]
+pub struct Doctor {
+    /// Look now, instead of repeating what was found last
+    #[arg(skip)]
+    #[serde(default)]
+    pub fresh: bool,
+}
+
+impl Verb for Doctor {
+    const NAME: &'static str = "doctor";
+    const TITLE: &'static str = "Doctor";
+    const ROLE: Role = Role::Viewer;
+    const IMPACT: Impact = Impact::ReadOnly;
+    type Reply = Report;
+
+    async fn run(self, call: &Call<'_>) -> Result<Report, Failure> {
+        let report = doctor::report(&call.shared, self.fresh).await.map_err(unavailable)?;
+        Ok(Report::clone(&report))
+    }
+}
+
+impl Answer for Report {
+    fn is_complete(&self) -> bool {
+        self.exit() == 0
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&in_words(self, false))
+    }
+}
+
+/// Print the address that opens the page, logged in for 12 hours
+#[derive(Clone, Debug, Default, Serialize, Deserialize, Args, JsonSchema)]
+pub struct Page {
+    /// What the session may do: viewer, duty or operator
+    #[arg(skip)]
+    #[schemars(with = "String", extend("enum" = ["viewer", "duty", "operator"]))]
+    pub role: Role,
+}
+
+impl Verb for Page {
+    const NAME: &'static str = "page";
+    const TITLE: &'static str = "Page";
+    const ROLE: Role = Role::Operator;
+    const IMPACT: Impact = Impact::Reversible;
+    const IS_LOCAL: bool = true;
+    type Reply = Session;
+
+    async fn run(self, call: &Call<'_>) -> Result<Session, Failure> {
+        if let Some(down) = call.shared.down.all().into_iter().find(|down| down.task == PAGE) {
+            return Err(unavailable(format!("the page is not there: {}", down.reason)));
+        }
+        let access = &call.shared.access;
+        let url = access.url().ok_or_else(|| {
+            unavailable(
+                "the page listens on no address of this machine: see `admin.http` in the file",
+            )
+        })?;
+        let token = access
+            .log_in(call.caller.name.clone(), self.role)
+            .map_err(|error| unavailable(format!("the system gives no random numbers: {error}")))?;
+        // The part behind `#` is never sent, so it stands in no log of a proxy.
+        let url = format!("{url}#login={}", token.expose());
+        Ok(Session { url, role: self.role })
+    }
+}
+
+/// A new session on the page.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Session {
+    /// The address that logs in.
+    pub url: String,
+    /// What the session may do.
+    #[schemars(with = "String", extend("enum" = ["viewer", "duty", "operator"]))]
+    pub role: Role,
+}
+
+impl Answer for Session {}
+
+impl fmt::Display for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.url)
+    }
+}
+
+/// Go on in a new file of the same name, after the decision log was moved away
+#[derive(Clone, Debug, Default, Serialize, Deserialize, Args, JsonSchema)]
+pub struct ReopenLog {}
+
+impl Verb for ReopenLog {
+    const NAME: &'static str = "reopen-log";
+    const TITLE: &'static str = "Reopen the log";
+    const ROLE: Role = Role::Operator;
+    const IMPACT: Impact = Impact::ReadOnly;
+    const IS_LOCAL: bool = true;
+    type Reply = LogReopened;
+
+    async fn run(self, call: &Call<'_>) -> Result<LogReopened, Failure> {
+        let path = call.shared.desk().audit().reopen();
+        let path = path.map_err(conflict)?;
+        Ok(LogReopened { log: path.display().to_string() })
+    }
+}
+
+/// The decision log that is begun.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct LogReopened {
+    /// Its path.
+    pub log: String,
+}
+
+impl Answer for LogReopened {}
+
+impl fmt::Display for LogReopened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is begun again", self.log)
     }
 }

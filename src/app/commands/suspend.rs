@@ -7,12 +7,11 @@ use clap::Args;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::failure::conflict;
-use super::{Call, Operator, Verb};
+use super::{Call, Operator, Verb, conflict};
 use crate::app::clock::now;
 use crate::app::rooms::{address, room};
-use crate::component::desk::Mode;
 use crate::component::drift::scene;
+use crate::component::engine::Mode;
 use crate::config::Role;
 use crate::control::{Answer, Failure, Impact};
 use crate::policy::Policy;

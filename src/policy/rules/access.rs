@@ -3,8 +3,8 @@
 use super::family::family;
 use super::fixed;
 use super::kinds::{classes, classes_and, globs, words_in_list};
-use crate::setting::address::{domain_spellings, jid_spellings, words_for_domains};
 use crate::setting::kind::flag;
+use crate::setting::values::{domain_spellings, jid_spellings, words_for_domains};
 use crate::setting::{Item, Kind, values};
 use serde_json::json;
 use std::collections::HashSet;
@@ -17,8 +17,8 @@ use crate::policy::attempt::{Affiliation, Auth};
 use crate::policy::class::{Class, ClassSet};
 use crate::policy::context::Case;
 use crate::policy::denial::Denial;
-use crate::policy::made;
 use crate::policy::room_name::spellings;
+use crate::policy::runtime_bans;
 use crate::policy::verdict::Opinion;
 
 /// Who may open rooms.
@@ -232,7 +232,7 @@ pub(in crate::policy) fn banned(case: &Case<'_>) -> Option<Opinion> {
     if let Some(ban) = named.into_iter().find_map(on) {
         return Some(Opinion::deny(fixed::BAN.at(ban.line()), Denial::Banned));
     }
-    if made::keeps_out(case) {
+    if runtime_bans::keeps_out(case) {
         return Some(Opinion::deny(fixed::BAN.at(0), Denial::Banned));
     }
     None

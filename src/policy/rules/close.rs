@@ -2,7 +2,7 @@
 
 use super::family::family;
 use super::fixed;
-use super::kinds::{classes, words_in_list};
+use super::kinds::{Who, classes, words_in_list};
 use crate::setting::kind::{SECOND, duration_or_never, flag, whole, word};
 use crate::setting::{Item, Kind, values};
 use serde_json::json;
@@ -23,7 +23,6 @@ use crate::policy::notice::Notice;
 use crate::policy::record::{Closed, Record};
 use crate::policy::suspended;
 use crate::policy::verdict::{Audience, Effects, Opinion, Rule, Verdict};
-use crate::policy::who::Who;
 
 /// What must hold before others may come in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -3,7 +3,7 @@
 use super::family::family;
 use super::kinds::{classes, words_in_list};
 use crate::setting::kind::{SECOND, duration_or_never, list, quoted, word};
-use crate::setting::{Item, Kind, suggest, values};
+use crate::setting::{Item, Kind, kind, values};
 use jiff::tz::TimeZoneDatabase;
 use serde_json::json;
 use std::fmt;
@@ -103,7 +103,7 @@ fn zone() -> Kind<TimeZone> {
         let zones = TimeZoneDatabase::bundled();
         zones.get(&name).or_else(|_| {
             let names: Vec<_> = zones.available().map(|name| name.to_string()).collect();
-            let hint = suggest::did_you_mean(&name, names.iter().map(String::as_str));
+            let hint = kind::did_you_mean(&name, names.iter().map(String::as_str));
             let hint = hint.unwrap_or_else(|| "write it like \"Europe/Berlin\"".to_owned());
             item.wrong(format!("`{name}` is no time zone"), Some(hint))
         })
@@ -215,7 +215,7 @@ fn day_of(written: &str) -> Result<u8, Wrong> {
         let is_long = lower.len() > 3;
         let short = DAYS.into_iter().find(|day| is_long && lower.starts_with(day));
         let hint = short.map(|day| format!("did you mean `{day}`?"));
-        (format!("`{written}` is no day"), hint.or_else(|| suggest::did_you_mean(&lower, DAYS)))
+        (format!("`{written}` is no day"), hint.or_else(|| kind::did_you_mean(&lower, DAYS)))
     })
 }
 

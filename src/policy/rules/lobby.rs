@@ -1,24 +1,22 @@
 //! Who has to knock.
 
 use super::family::family;
-use super::fixed;
 use super::kinds::classes;
+use super::{fixed, limits, moderators, permissions};
 use crate::setting::kind::{SECOND, duration, ordered, whole, word};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::password::AskAgain;
-use super::{moderators, permissions};
-use crate::policy::attempt::{Affiliation, Client, Credential, Role};
+use crate::policy::attempt::{Affiliation, Client, Credential, Role, UNLIMITED};
 use crate::policy::class::{Class, ClassSet};
 use crate::policy::context::Case;
 use crate::policy::denial::Denial;
 use crate::policy::notice::Notice;
-use crate::policy::pressure::UNLIMITED;
 use crate::policy::record::{Entry, Person, Record, Source};
 use crate::policy::succession::Rescue;
 use crate::policy::verdict::{Audience, Effects, Opinion, Rule, Verdict};
-use crate::policy::{authority, focus, found, suspended, wave};
+use crate::policy::{moderation, open, suspended};
 
 /// What it takes to come in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -172,8 +170,8 @@ pub(in crate::policy) fn join(case: &Case<'_>, credential: Credential) -> Option
     let knows_one =
         is_right || (knows && (has_password(case) || case.rules.password.required.value));
     let allowed = || (!rules.lobby.by_room).then(|| Opinion::allow(rule(case)));
-    if needs_lobby && found::is_for_members(case) {
-        return Some(found::knock(case));
+    if needs_lobby && open::is_for_members(case) {
+        return Some(open::knock(case));
     }
     match admission {
         Admission::Open => allowed(),
@@ -216,7 +214,7 @@ pub(in crate::policy) fn enter(case: &Case<'_>, credential: Credential, effects:
     }
     let moderates = moderators::entitlement(case).is_some();
     if case.room.is_found() {
-        found::seat(case, moderates, effects);
+        open::seat(case, moderates, effects);
     } else if moderates && !rules.moderators.by_room {
         effects.affiliation = Some(Affiliation::Owner);
         effects.role = Some(Role::Moderator);
@@ -234,7 +232,7 @@ pub(in crate::policy) fn enter(case: &Case<'_>, credential: Credential, effects:
     }
     permissions::entered(case, moderates, effects);
     suspended::entered(case, effects);
-    let takes_the_place = moderates && focus::takes_the_place(case);
+    let takes_the_place = moderates && open::takes_the_place(case);
     // The opener may have come back with another address before they were in for the first time.
     let opened =
         case.who().person.as_ref().is_some_and(|person| person.entry == Some(Entry::Opened));
@@ -264,14 +262,14 @@ pub(in crate::policy) fn enter(case: &Case<'_>, credential: Credential, effects:
         (_, false, _) => Entry::Admitted,
     };
     let after = Person::entered(entry)
-        .as_moderator(moderates && !found::moderates(case))
-        .as_by_file(moderates && authority::is_by_file(case))
+        .as_moderator(moderates && !open::moderates(case))
+        .as_by_file(moderates && moderation::is_by_file(case))
         .with_password(password)
         .known_as(before);
     if before != Some(&after) {
         effects.people.push((case.jid.clone(), Some(after)));
     }
-    wave::enter(case, effects);
+    limits::enter(case, effects);
     super::close::count(case, effects);
 }
 
@@ -297,7 +295,7 @@ fn may_skip_password(case: &Case<'_>) -> bool {
     let who = case.who();
     case.rules.password.bypass.value.meets(case.classes)
         || who.affiliation >= Affiliation::Admin
-        || found::is_member(case)
+        || open::is_member(case)
         || knew_password(case)
         || (!has_password(case) && !case.rules.password.required.value)
 }
@@ -322,7 +320,7 @@ fn may_skip_lobby(case: &Case<'_>) -> bool {
         || (who.affiliation >= Affiliation::Member
             && !who.person.as_ref().is_some_and(|person| person.is_removed()))
         || who.person.as_ref().is_some_and(|person| person.is_admitted())
-        || found::is_member(case)
+        || open::is_member(case)
 }
 
 fn guessed_too_often(case: &Case<'_>, credential: Credential) -> Option<Opinion> {

@@ -31,11 +31,11 @@ use self::permissions::{E2ee, Permissions};
 use self::removal::{By, Removal};
 use self::room_form::{PersistentBy, RoomForm, SubjectBy};
 
-use crate::policy::authority::Protected;
+use self::kinds::Who;
+use super::moderation::Protected;
 use crate::policy::modes::Modes;
 use crate::policy::record::Source;
 use crate::policy::succession::Rescue;
-use crate::policy::who::Who;
 use crate::setting::kind::words;
 
 /// Does something with each family, in the order of the file.

@@ -1,9 +1,9 @@
 //! Who becomes a moderator, and who may make one.
 
 use super::family::family;
-use super::kinds::{classes, words_in_list};
-use crate::setting::address::{account_or, domain_spellings, words_for_domains};
+use super::kinds::{Who, classes, words_in_list};
 use crate::setting::kind::{SECOND, duration_or_never, list, once, some_text, word};
+use crate::setting::values::{account_or, domain_spellings, words_for_domains};
 use crate::setting::{Item, Kind, values};
 use serde_json::json;
 use std::collections::HashSet;
@@ -12,13 +12,12 @@ use std::time::Duration;
 
 use crate::jid::BareJid;
 use crate::policy::attempt::{Action, Affiliation, Auth};
-use crate::policy::authority::{self, Protected};
 use crate::policy::class::{Class, ClassSet};
 use crate::policy::context::Case;
 use crate::policy::denial::Denial;
-use crate::policy::focus;
+use crate::policy::moderation::Protected;
 use crate::policy::verdict::{Opinion, Rule};
-use crate::policy::who::Who;
+use crate::policy::{moderation, open};
 use crate::setting::Setting;
 
 /// A way to become a moderator.
@@ -212,7 +211,7 @@ pub(in crate::policy) fn is_one(case: &Case<'_>, way: Become) -> bool {
                 (record.opener == case.jid.as_str()
                     && who.person.as_ref().is_some_and(|person| person.moderator))
                     || (matches!(case.attempt.action, Action::Join { .. })
-                        && focus::takes_the_place(case))
+                        && open::takes_the_place(case))
             }
         },
     }
@@ -224,7 +223,7 @@ pub(in crate::policy) fn may(case: &Case<'_>, who: Who) -> bool {
         Who::Nobody => false,
         Who::Anybody => true,
         Who::Operator => case.classes.has(Class::Operator),
-        Who::Moderator => case.classes.has(Class::Operator) || authority::has_standing(case),
+        Who::Moderator => case.classes.has(Class::Operator) || moderation::has_standing(case),
     }
 }
 

@@ -15,13 +15,13 @@ use unicode_normalization::UnicodeNormalization as _;
 use unicode_script::{Script, UnicodeScript as _};
 use unicode_security::skeleton;
 
+use super::kinds::Who;
 use super::moderators::{entitlement, may};
 use crate::policy::attempt::Action;
 use crate::policy::denial::Denial;
 use crate::policy::notice::Notice;
 use crate::policy::verdict::{Audience, Effects, Opinion, Rule};
-use crate::policy::who::Who;
-use crate::policy::{authority, context};
+use crate::policy::{context, moderation};
 
 /// How often folding and skeletons are taken in turn: each may undo what the other has made equal.
 const ROUNDS: usize = 4;
@@ -280,7 +280,7 @@ pub(in crate::policy) fn taken(case: &context::Case<'_>, effects: &mut Effects) 
     if case.attempt.namesake != Some(Namesake::Moderator) || moderates(case) {
         return;
     }
-    let waits = matches!(case.attempt.action, Action::Rename) && !authority::is_inside(case);
+    let waits = matches!(case.attempt.action, Action::Rename) && !moderation::is_inside(case);
     let notice = if waits { Notice::KnocksAlike } else { Notice::LooksAlike };
     effects.notices.push((Audience::ModeratorsAfter, notice));
 }

@@ -2,8 +2,8 @@
 
 use super::Rules;
 use super::family::family;
-use super::kinds::classes;
-use crate::policy::pressure::UNLIMITED;
+use super::kinds::{Who, classes};
+use crate::policy::attempt::{Strength, UNLIMITED};
 use crate::setting::Kind;
 use crate::setting::kind::{
     MILLISECOND, MINUTE, SECOND, duration, duration_or_never, external, flag, list, some_text,
@@ -16,9 +16,7 @@ use std::time::Duration;
 use crate::policy::class::{Class, ClassSet};
 use crate::policy::denial::Denial;
 use crate::policy::record::Source;
-use crate::policy::strength::Strength;
 use crate::policy::verdict::Rule;
-use crate::policy::who::Who;
 use crate::secret::Secret;
 
 /// Who has to type a room's password again after it was changed, of those who came in by the one before.

@@ -5,18 +5,15 @@
 
 use super::family::family;
 use super::fixed;
-use super::kinds::{class_words, classes_and, words_in_list};
+use super::kinds::{Who, class_words, classes_and, words_in_list};
 use super::moderators;
-use crate::policy::Rules;
 use crate::policy::attempt::{Feature, Requester, Role, RoleChange};
-use crate::policy::class::{Class, ClassSet};
-use crate::policy::classify::classes;
+use crate::policy::class::{Class, ClassSet, classes};
 use crate::policy::context::Case;
 use crate::policy::denial::Denial;
 use crate::policy::notice::Notice;
-use crate::policy::told;
 use crate::policy::verdict::{Audience, Effects, Opinion, Rule};
-use crate::policy::who::Who;
+use crate::policy::{Rules, notice};
 use crate::setting::Setting;
 use crate::setting::kind::word;
 use crate::setting::{Item, Kind, values};
@@ -324,7 +321,7 @@ pub(in crate::policy) fn enter(case: &Case<'_>) -> Option<Opinion> {
 
 /// What a person who comes in may do, and what moderators have to know of it.
 pub(in crate::policy) fn entered(case: &Case<'_>, moderates: bool, effects: &mut Effects) {
-    told::entered(case, moderates, effects);
+    notice::entered(case, moderates, effects);
     let may = may(case.rules, case.classes);
     if may != May::default() {
         effects.may.push((case.jid.clone(), may));

@@ -14,14 +14,12 @@ use serde_json::Value;
 use super::{lobby, moderators};
 use crate::policy::Policy;
 use crate::policy::attempt::{Affiliation, Auth, Requester};
-use crate::policy::class::{Class, ClassSet};
-use crate::policy::classify::Place;
+use crate::policy::class::{Class, ClassSet, Place};
 use crate::policy::context::Case;
 use crate::policy::denial::Denial;
 use crate::policy::facts::is_unset;
-use crate::policy::mark::Mark;
-use crate::policy::record::{Person, Record};
-use crate::policy::unread::Unknown;
+use crate::policy::record::{Person, Record, Unknown};
+use crate::policy::requester::Mark;
 use crate::policy::verdict::{Effects, Opinion, Rule};
 
 /// Most of a room's removals that are kept; those of the weakest proof go first, of these the oldest.
@@ -423,7 +421,7 @@ fn network(address: IpAddr) -> Option<IpNet> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::session::{Session, Token};
+    use crate::policy::requester::{Session, Token};
 
     fn record() -> Record {
         Record::new(Timestamp::UNIX_EPOCH, "ann@example.org".to_owned(), None)

@@ -1,19 +1,25 @@
 //! What may be changed of a room's settings, by whom and within which bounds.
 
-use super::family::family;
-use super::kinds::words_in_list;
-use crate::setting::kind::{list, some_text, whole, word};
-use crate::setting::{Item, Kind, values};
-use serde_json::json;
 use std::collections::BTreeSet;
 
-use super::moderators::{self, require};
-use crate::policy::attempt::Auth;
-use crate::policy::context::Case;
+use serde_json::json;
+
+use super::family::family;
+use super::kinds::{Who, words_in_list};
+use super::limits;
+use super::moderators::require;
+use crate::policy::access::Persistence;
+use crate::policy::attempt::{Auth, FieldChange};
+use crate::policy::context::{Case, Strongest};
 use crate::policy::denial::Denial;
 use crate::policy::form_field::{FormField, To};
-use crate::policy::verdict::{Opinion, Rule};
-use crate::policy::who::Who;
+use crate::policy::moderators::may;
+use crate::policy::notice::Notice;
+use crate::policy::record::Source;
+use crate::policy::verdict::{Audience, Effects, Opinion, Rule};
+use crate::policy::{lobby, room_form};
+use crate::setting::kind::{list, some_text, whole, word};
+use crate::setting::{Item, Kind, values};
 
 /// Who may change the subject.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -211,10 +217,9 @@ pub(in crate::policy) fn persistent(case: &Case<'_>) -> Opinion {
     let has_account = case.identity.auth == Auth::Account || case.identity.account.is_some();
     let may = match persistent.value {
         PersistentBy::Anybody => true,
-        PersistentBy::Only(by) => moderators::may(case, by),
+        PersistentBy::Only(by) => may(case, by),
         PersistentBy::Account => {
-            moderators::may(case, Who::Operator)
-                || (has_account && moderators::may(case, Who::Moderator))
+            may(case, Who::Operator) || (has_account && may(case, Who::Moderator))
         }
     };
     if may { Opinion::allow(rule) } else { Opinion::deny(rule, Denial::PersistenceLocked) }
@@ -316,4 +321,72 @@ fn beyond(case: &Case<'_>, setting: FormField, to: &To) -> Option<(Rule, Denial)
 /// `de-ch` is `de` (RFC 4647 §3.3.1, basic filtering); both in lower case.
 pub fn is_that_language(tag: &str, range: &str) -> bool {
     tag.strip_prefix(range).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+}
+
+/// Judges every field; one that may not be changed refuses the whole form.
+pub(in crate::policy) fn judge(case: &Case<'_>, fields: &[FieldChange], strongest: &mut Strongest) {
+    for field in fields {
+        strongest.hear(one(case, field));
+    }
+}
+
+fn one(case: &Case<'_>, field: &FieldChange) -> Option<Opinion> {
+    let rules = case.rules;
+    let password = &rules.password;
+    match field {
+        FieldChange::PasswordKept | FieldChange::Kept(_) => None,
+        FieldChange::Setting(setting, to) => change(case, *setting, to),
+        FieldChange::Other(_) => change(case, FormField::Other, &To::Anything),
+        FieldChange::PasswordRemoved => password.required.value.then(|| {
+            let rule = password.required.rule();
+            Opinion::deny(rule, Denial::PasswordMandatory)
+        }),
+        FieldChange::PasswordSet(_) if !may(case, password.change.value) => {
+            Some(require(case, &password.change, Denial::PasswordLocked))
+        }
+        FieldChange::PasswordSet(strength) => {
+            password.weakness(*strength).map(|(rule, denial)| Opinion::deny(rule, denial))
+        }
+        FieldChange::MembersOnly(on) => {
+            let admission = rules.lobby.admission;
+            if !on && !lobby::is_members_only(case) {
+                return limits::take_lobby_down(case);
+            }
+            (!on).then(|| Opinion::deny(admission.rule(), Denial::LobbyMandatory))
+        }
+        FieldChange::Public(on) => (*on && rules.access.hidden.value == Some(true)).then(|| {
+            let rule = rules.access.hidden.rule();
+            Opinion::deny(rule, Denial::ListingLocked)
+        }),
+        FieldChange::Persistent(on) => {
+            let persistent = rules.access.persistent;
+            let rule = persistent.rule();
+            match persistent.value {
+                Persistence::ByRoom => None,
+                Persistence::Keep => Some(room_form::persistent(case)),
+                Persistence::Always | Persistence::Never => (persistent.value.fixed() != Some(*on))
+                    .then(|| Opinion::deny(rule, Denial::PersistenceLocked)),
+            }
+        }
+    }
+}
+
+/// What follows from a form that was allowed.
+pub(in crate::policy) fn effects(case: &Case<'_>, fields: &[FieldChange], effects: &mut Effects) {
+    // A room that is for members from now on removes all others (XEP-0045 §9.5): of a person who may not remove
+    // people, the gate makes them members before.
+    let closes = fields.contains(&FieldChange::MembersOnly(true)) && !case.room.members_only;
+    if closes && !may(case, case.rules.moderators.remove.value) {
+        effects.members_only = Some(true);
+    }
+    let changes = fields.iter().any(|field| matches!(field, FieldChange::PasswordSet(_)));
+    if !changes {
+        return;
+    }
+    if let Some(record) = &case.room.record {
+        effects.record = Some(record.clone().with_password(Source::Creator));
+    }
+    if case.rules.password.show_to_moderators.value {
+        effects.notices.push((Audience::Moderators, Notice::PasswordChanged));
+    }
 }

@@ -4,21 +4,25 @@
 //! together in the order of the log. Memory does not grow with the log: of changes only totals are kept,
 //! in addition to those that were asked for.
 
-mod again;
-mod found;
-mod pieces;
 mod report;
 
-use std::collections::BTreeMap;
-use std::io::{self, Read};
-use std::sync::{Mutex, PoisonError, mpsc};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::io::Read;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
 use jiff::Timestamp;
+use serde::Deserialize;
 
-use self::again::Judge;
-pub use self::found::{Change, Counts, Ending, Found, Skipped, Totals};
-use self::pieces::Pieces;
-use crate::policy::Policy;
+pub use self::report::{Change, Counts, Ending, Found, Skipped, Totals};
+use crate::component::decision_record::{Line, VERSION, version};
+use crate::jid::BareJid;
+use crate::policy::attempt::{Attempt, RoomView};
+use crate::policy::decide::{decide, rejudge};
+use crate::policy::denial::Denial;
+use crate::policy::facts::{explain, is_read};
+use crate::policy::{Policy, Rules};
 
 /// The options of a replay.
 #[derive(Clone, Copy, Debug, Default)]
@@ -82,3 +86,285 @@ pub fn replay(
 
 /// More would only wait for the disk.
 const MOST_THREADS: usize = 8;
+
+/// Rooms whose rules are kept.
+const MOST_ROOMS: usize = 65_536;
+
+/// Decides lines by a policy.
+pub(super) struct Judge<'a> {
+    policy: &'a Policy,
+    question: Question,
+    rules: HashMap<BareJid, Arc<Rules>>,
+}
+
+/// The result for a piece of the log.
+#[derive(Default)]
+pub(super) struct Result {
+    pub(super) totals: Totals,
+    pub(super) found: Vec<Found>,
+}
+
+/// The fields of a line of any version.
+#[derive(Deserialize)]
+struct Head {
+    #[serde(deserialize_with = "version")]
+    v: u8,
+    event: Option<String>,
+}
+
+impl<'a> Judge<'a> {
+    pub(super) fn new(policy: &'a Policy, question: Question) -> Self {
+        Self { policy, question, rules: HashMap::new() }
+    }
+
+    /// Decides every line of a piece.
+    pub(super) fn piece(&mut self, piece: &Piece) -> Result {
+        let mut result = Result::default();
+        let mut rest = piece.bytes.as_slice();
+        result.totals.bytes = u64::try_from(rest.len()).unwrap_or(u64::MAX);
+        while !rest.is_empty() {
+            let end = memchr::memchr(b'\n', rest);
+            let (line, after) = match end.and_then(|end| rest.split_at_checked(end)) {
+                Some((line, after)) => (line, after.get(1..).unwrap_or_default()),
+                None => (rest, &[][..]),
+            };
+            rest = after;
+            if line.trim_ascii().is_empty() {
+                continue;
+            }
+            result.totals.lines = result.totals.lines.saturating_add(1);
+            self.line(line, piece.is_last && end.is_none(), &mut result);
+        }
+        result
+    }
+
+    fn line(&mut self, bytes: &[u8], may_be_torn: bool, result: &mut Result) {
+        let totals = &mut result.totals;
+        match serde_json::from_slice::<Line<'_>>(bytes) {
+            Ok(line) if line.v == VERSION => self.decision(line, result),
+            Ok(_) => totals.skip(Skipped::OtherVersion),
+            Err(error) => match serde_json::from_slice::<Head>(bytes) {
+                Ok(Head { event: Some(_), .. }) => totals.skip(Skipped::Event),
+                Ok(Head { v, .. }) if v != VERSION => totals.skip(Skipped::OtherVersion),
+                Err(_) if may_be_torn => totals.skip(Skipped::Torn),
+                Ok(_) | Err(_) => {
+                    totals.skip(Skipped::Unreadable);
+                    let text = String::from_utf8_lossy(bytes).chars().take(200).collect();
+                    result.found.push(Found::Unreadable { text, why: error.to_string() });
+                }
+            },
+        }
+    }
+
+    fn decision(&mut self, line: Line<'_>, result: &mut Result) {
+        let totals = &mut result.totals;
+        let Question { exact, since, until } = self.question;
+        if since.is_some_and(|since| line.at < since) || until.is_some_and(|until| line.at >= until)
+        {
+            return totals.skip(Skipped::OtherTime);
+        }
+        if line.denial.as_deref() == Some(Denial::Fault.code()) {
+            return totals.skip(Skipped::Fault);
+        }
+        let is_of_another = line.revision != self.policy.revision;
+        if exact && is_of_another {
+            return totals.skip(Skipped::OtherRevision);
+        }
+        let Line {
+            at,
+            id,
+            attempt,
+            kind,
+            room,
+            jid,
+            class,
+            verdict,
+            rule,
+            denial,
+            would,
+            facts,
+            ..
+        } = line;
+        let room = room.map(Cow::into_owned);
+        let unread: Vec<String> = facts.unread_claims().map(str::to_owned).collect();
+        let (attempt, view, pressure) = facts.into_owned().into_parts(attempt.into_owned(), room);
+        let rules = self.rules(&attempt, &view, at);
+        // By the same policy nothing was left unread that chooses the rules.
+        let chooses =
+            |name: &str| is_of_another && view.record.is_none() && self.policy.rooms.asks_for(name);
+        if unread.iter().any(|name| is_read(&rules, name) || chooses(name)) {
+            return totals.skip(Skipped::Claim);
+        }
+        let now = if line.again {
+            match rejudge(self.policy, &rules, &attempt, &view, at) {
+                Some(decision) => Ending::of(&decision),
+                None => Ending::stays(),
+            }
+        } else {
+            let decision = decide(self.policy, &rules, &attempt, &view, &pressure, at);
+            let is_explained = !exact
+                || explain(self.policy, &rules, &attempt, &view, &pressure, at).decision
+                    == decision;
+            if !is_explained {
+                totals.unexplained();
+                result.found.push(Found::Unexplained { id: id.clone().into_owned() });
+            }
+            Ending::of(&decision)
+        };
+        let then = Ending {
+            verdict: verdict.into_owned().into(),
+            rule: rule.into_owned().into(),
+            line: line.line,
+            denial: denial.map(|denial| denial.into_owned().into()),
+            class: class.into_owned().into(),
+            would: would.map(|would| would.to_string()),
+        };
+        totals.decided(line.observed, is_of_another);
+        let is_same = if exact { then == now } else { then.is_same_end(&now) };
+        if is_same {
+            return totals.same(then.rule == now.rule);
+        }
+        let change = Change {
+            at,
+            id: id.into_owned(),
+            kind: kind.into_owned(),
+            room: attempt.room.map(|room| room.to_string()),
+            jid: jid.map(Cow::into_owned),
+            then,
+            now,
+        };
+        totals.changed(&change);
+        result.found.push(Found::Change(Box::new(change)));
+    }
+
+    fn rules(&mut self, attempt: &Attempt, view: &RoomView, at: Timestamp) -> Arc<Rules> {
+        let Some(room) = &attempt.room else { return Arc::clone(&self.policy.base) };
+        let claims = self.policy.claims_of(attempt, view, at);
+        if !claims.is_empty() || view.is_found() {
+            return self.policy.rules_in(room, &claims, view.is_found());
+        }
+        if let Some(rules) = self.rules.get(room) {
+            return Arc::clone(rules);
+        }
+        if self.rules.len() >= MOST_ROOMS {
+            self.rules.clear();
+        }
+        let rules = self.policy.rules_for(room, &[]);
+        self.rules.insert(room.clone(), Arc::clone(&rules));
+        rules
+    }
+}
+
+/// Bytes of a piece: enough that handing it over costs nothing, little enough that it stays in the cache.
+const PIECE: usize = 256 * 1024;
+/// The longest line: far more than a gate can ask with.
+const LONGEST_LINE: usize = 4 * 1024 * 1024;
+
+/// Some lines of a log.
+pub(super) struct Piece {
+    /// How many came before, of all logs.
+    pub(super) number: u64,
+    /// The lines.
+    pub(super) bytes: Vec<u8>,
+    /// Nothing follows in this log, so the last line may be torn.
+    pub(super) is_last: bool,
+}
+
+/// Several logs, one after the other, in pieces.
+pub(super) struct Pieces<L> {
+    logs: L,
+    log: Option<Box<dyn Read + Send>>,
+    /// The beginning of the line that the last piece ended before.
+    rest: Vec<u8>,
+    number: u64,
+}
+
+impl<L: Iterator<Item = io::Result<Box<dyn Read + Send>>>> Pieces<L> {
+    pub(super) const fn new(logs: L) -> Self {
+        Self { logs, log: None, rest: Vec::new(), number: 0 }
+    }
+
+    /// The next piece; none after an error.
+    pub(super) fn next(&mut self) -> Option<io::Result<Piece>> {
+        loop {
+            let log = match &mut self.log {
+                Some(log) => log,
+                None => match self.logs.next()? {
+                    Ok(log) => self.log.insert(log),
+                    Err(error) => return Some(Err(error)),
+                },
+            };
+            let mut bytes = std::mem::take(&mut self.rest);
+            bytes.reserve(PIECE);
+            let is_last = match fill(log, &mut bytes) {
+                Ok(is_last) => is_last,
+                Err(error) => {
+                    self.log = None;
+                    return Some(Err(error));
+                }
+            };
+            if is_last {
+                self.log = None;
+            } else {
+                let end =
+                    memchr::memrchr(b'\n', &bytes).map_or(bytes.len(), |at| at.saturating_add(1));
+                self.rest = bytes.split_off(end);
+            }
+            if !bytes.is_empty() {
+                let number = self.number;
+                self.number = self.number.saturating_add(1);
+                return Some(Ok(Piece { number, bytes, is_last }));
+            }
+        }
+    }
+}
+
+/// Reads until there is a whole line and a piece is full, or a line is far too long (it is cut then, and
+/// cannot be read as one); whether the log has ended.
+fn fill(log: &mut impl Read, bytes: &mut Vec<u8>) -> io::Result<bool> {
+    loop {
+        let space = PIECE.saturating_sub(bytes.len()).max(PIECE / 4);
+        let space = u64::try_from(space).unwrap_or(u64::MAX);
+        if log.by_ref().take(space).read_to_end(bytes)? == 0 {
+            return Ok(true);
+        }
+        let is_full = bytes.len() >= PIECE && memchr::memrchr(b'\n', bytes).is_some();
+        if is_full || bytes.len() >= LONGEST_LINE {
+            return Ok(false);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cut(logs: &[&str]) -> Vec<(String, bool)> {
+        let logs = logs.iter().map(|log| {
+            Ok(Box::new(io::Cursor::new(log.as_bytes().to_vec())) as Box<dyn Read + Send>)
+        });
+        let mut pieces = Pieces::new(logs.collect::<Vec<_>>().into_iter());
+        std::iter::from_fn(|| pieces.next())
+            .map(|piece| piece.unwrap())
+            .map(|piece| (String::from_utf8(piece.bytes).unwrap(), piece.is_last))
+            .collect()
+    }
+
+    #[test]
+    fn every_byte_is_in_a_piece_and_no_line_in_two() {
+        let log: String = (0..200_000).map(|n| format!("line {n}\n")).collect();
+        let pieces = cut(&[&log, "", "torn"]);
+        assert!(pieces.len() > 5);
+        assert_eq!(pieces.iter().map(|(text, _)| text.as_str()).collect::<String>(), log + "torn");
+        for (text, is_last) in &pieces {
+            assert!(*is_last || text.ends_with('\n'));
+        }
+        assert_eq!(pieces.last(), Some(&("torn".to_owned(), true)));
+    }
+
+    #[test]
+    fn a_line_without_end_takes_no_memory_without_end() {
+        let pieces = cut(&[&"x".repeat(3 * LONGEST_LINE)]);
+        assert!(pieces.iter().all(|(text, _)| text.len() <= LONGEST_LINE + PIECE));
+    }
+}

@@ -1,6 +1,14 @@
 //! The report of a replay.
 
-use super::found::{Change, Counts, Ending, Found, Skipped, Totals};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::component::decision_record::Would;
+use crate::policy::class::Class;
+use crate::policy::verdict::{Decision, Verdict};
 
 /// Names shown of each total.
 const SHOWN: usize = 10;
@@ -95,4 +103,271 @@ fn table(counts: &Counts) -> Vec<String> {
         lines.push(format!("            and {more} more"));
     }
     lines
+}
+
+/// The number of names for which a total is kept; the rest is counted together.
+const MOST_NAMES: usize = 10_000;
+/// Under which name.
+const REST: &str = "(all others)";
+
+/// The outcome of an attempt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Ending {
+    /// The verdict.
+    pub verdict: Cow<'static, str>,
+    /// By which rule.
+    pub rule: Cow<'static, str>,
+    /// Its line in the file.
+    pub line: u32,
+    /// Why not, unless allowed.
+    pub denial: Option<Cow<'static, str>>,
+    /// The class of the requester.
+    pub class: Cow<'static, str>,
+    /// The opinion of the observed rules, where it differs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub would: Option<String>,
+}
+
+impl Ending {
+    pub(super) fn of(decision: &Decision) -> Self {
+        Self {
+            verdict: decision.verdict.name().into(),
+            rule: decision.rule.name.into(),
+            line: decision.rule.line,
+            denial: decision.denial.map(|denial| denial.code().into()),
+            class: decision.class.name().into(),
+            would: decision.would.as_ref().map(|would| Would::of(would).to_string()),
+        }
+    }
+
+    /// A person who was judged again may stay.
+    pub(super) fn stays() -> Self {
+        Self {
+            verdict: Verdict::Allow.name().into(),
+            rule: "no-objection".into(),
+            line: 0,
+            denial: None,
+            class: Class::Guest.name().into(),
+            would: None,
+        }
+    }
+
+    /// For the requester it is the same.
+    pub(super) fn is_same_end(&self, other: &Self) -> bool {
+        (&self.verdict, &self.denial) == (&other.verdict, &other.denial)
+    }
+}
+
+/// A decision that is another now.
+#[derive(Clone, Debug, Serialize)]
+pub struct Change {
+    /// The time of the decision.
+    pub at: Timestamp,
+    /// Its id in the log.
+    pub id: String,
+    /// The kind of attempt.
+    pub kind: String,
+    /// The room.
+    pub room: Option<String>,
+    /// By whom.
+    pub jid: Option<String>,
+    /// The outcome then.
+    pub then: Ending,
+    /// The outcome by the policy of the replay.
+    pub now: Ending,
+}
+
+/// A report about one line.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Found {
+    /// A changed decision.
+    Change(Box<Change>),
+    /// The explanation of the decision is another than the decision.
+    Unexplained {
+        /// The decision's id in the log.
+        id: String,
+    },
+    /// It cannot be read.
+    Unreadable {
+        /// The beginning of the line.
+        text: String,
+        /// Why not.
+        why: String,
+    },
+}
+
+/// Why a line was not decided again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Skipped {
+    /// It is no decision.
+    Event,
+    /// It is not of the time asked for.
+    OtherTime,
+    /// Another policy made it (only where every decision has to be the same).
+    OtherRevision,
+    /// Another version of the program wrote it, with other facts.
+    OtherVersion,
+    /// The component failed to carry the decision out, and refused.
+    Fault,
+    /// The policy looks at a claim that the policy of that time did not, so the log does not have its value.
+    Claim,
+    /// The last line of a log, not written to its end.
+    Torn,
+    /// No line of this log.
+    Unreadable,
+}
+
+impl Skipped {
+    /// In words, for so many lines.
+    pub(super) const fn words(self) -> &'static str {
+        match self {
+            Self::Event => "no decisions (what a gate or an operator did)",
+            Self::OtherTime => "outside the time asked for",
+            Self::OtherRevision => "decided by another revision of the policy",
+            Self::OtherVersion => "written by another version, with other facts",
+            Self::Fault => "refused because the component failed",
+            Self::Claim => "not decidable: this policy looks at a claim whose value was not logged",
+            Self::Torn => "torn at the end of a log",
+            Self::Unreadable => "UNREADABLE",
+        }
+    }
+}
+
+/// Counts by name.
+pub type Counts = BTreeMap<String, u64>;
+
+/// Everything that was counted.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Totals {
+    /// Bytes read.
+    pub bytes: u64,
+    /// Lines read.
+    pub lines: u64,
+    /// Decided again.
+    pub decided: u64,
+    /// Of these, only observed then.
+    pub observed: u64,
+    /// Of these, by another revision then.
+    pub by_another_revision: u64,
+    /// Ended the same way.
+    pub same: u64,
+    /// Of these, by another rule.
+    pub by_another_rule: u64,
+    /// Would be decided differently.
+    pub changed: u64,
+    /// Decisions that are explained otherwise than they were made.
+    pub unexplained: u64,
+    /// Lines that were not decided again, and why.
+    pub skipped: BTreeMap<Skipped, u64>,
+    /// Changes by verdict, `allow -> deny`.
+    pub by_verdict: Counts,
+    /// Changes by rule, `lobby.admission -> access.enter`.
+    pub by_rule: Counts,
+    /// Changes by what was tried.
+    pub by_kind: Counts,
+    /// Changes by who the requester was taken for.
+    pub by_class: Counts,
+    /// Changes by room.
+    pub by_room: Counts,
+}
+
+impl Totals {
+    /// Lines that were passed over for this reason.
+    pub fn skipped(&self, why: Skipped) -> u64 {
+        self.skipped.get(&why).copied().unwrap_or_default()
+    }
+
+    pub(super) fn skip(&mut self, why: Skipped) {
+        count(self.skipped.entry(why).or_default(), 1);
+    }
+
+    pub(super) fn decided(&mut self, observed: bool, by_another_revision: bool) {
+        count(&mut self.decided, 1);
+        count(&mut self.observed, observed.into());
+        count(&mut self.by_another_revision, by_another_revision.into());
+    }
+
+    pub(super) fn same(&mut self, by_same_rule: bool) {
+        count(&mut self.same, 1);
+        count(&mut self.by_another_rule, (!by_same_rule).into());
+    }
+
+    pub(super) fn unexplained(&mut self) {
+        count(&mut self.unexplained, 1);
+    }
+
+    pub(super) fn changed(&mut self, change: &Change) {
+        let Change { at: _, id: _, kind, room, jid: _, then, now } = change;
+        count(&mut self.changed, 1);
+        let end = |of: &Ending| match &of.denial {
+            None => of.verdict.to_string(),
+            Some(denial) => format!("{} {denial}", of.verdict),
+        };
+        name(&mut self.by_verdict, &format!("{} -> {}", end(then), end(now)), 1);
+        name(&mut self.by_rule, &format!("{} -> {}", then.rule, now.rule), 1);
+        name(&mut self.by_kind, kind, 1);
+        name(&mut self.by_class, &then.class, 1);
+        name(&mut self.by_room, room.as_deref().unwrap_or("?"), 1);
+    }
+
+    pub(super) fn add(&mut self, more: Self) {
+        let Self {
+            bytes,
+            lines,
+            decided,
+            observed,
+            by_another_revision,
+            same,
+            by_another_rule,
+            changed,
+            unexplained,
+            skipped,
+            by_verdict,
+            by_rule,
+            by_kind,
+            by_class,
+            by_room,
+        } = more;
+        for (total, more) in [
+            (&mut self.bytes, bytes),
+            (&mut self.lines, lines),
+            (&mut self.decided, decided),
+            (&mut self.observed, observed),
+            (&mut self.by_another_revision, by_another_revision),
+            (&mut self.same, same),
+            (&mut self.by_another_rule, by_another_rule),
+            (&mut self.changed, changed),
+            (&mut self.unexplained, unexplained),
+        ] {
+            count(total, more);
+        }
+        for (why, more) in skipped {
+            count(self.skipped.entry(why).or_default(), more);
+        }
+        for (total, more) in [
+            (&mut self.by_verdict, by_verdict),
+            (&mut self.by_rule, by_rule),
+            (&mut self.by_kind, by_kind),
+            (&mut self.by_class, by_class),
+            (&mut self.by_room, by_room),
+        ] {
+            more.iter().for_each(|(of, more)| name(total, of, *more));
+        }
+    }
+}
+
+const fn count(total: &mut u64, more: u64) {
+    *total = total.saturating_add(more);
+}
+
+fn name(totals: &mut Counts, of: &str, more: u64) {
+    let of = if totals.len() < MOST_NAMES || totals.contains_key(of) { of } else { REST };
+    match totals.get_mut(of) {
+        Some(total) => count(total, more),
+        None => {
+            totals.insert(of.to_owned(), more);
+        }
+    }
 }

@@ -2,24 +2,18 @@
 //!
 //! A `Session` does the work, in steps none of which may take longer than a few seconds.
 //! [`Postgres`] makes it a [`Database`], for searches; what the servers tell each other is written by
-//! `super::exchange`.
+//! `super::replication`.
 
-mod rows;
-mod schema;
-mod search;
 pub(super) mod session;
 mod tables;
-pub(super) mod trouble;
 
 use std::sync::Arc;
 
 use tokio::runtime::{Builder, Runtime};
 
-use self::session::Session;
-use self::trouble::Trouble;
+use self::session::{Session, Trouble};
 use super::backend::{Connection, Database, StoreError};
-use super::ban::{Ban, BanState};
-use super::entry::Entry;
+use super::entry::{Ban, BanState, Entry};
 use super::query::Query;
 use crate::config::PostgresAddress;
 

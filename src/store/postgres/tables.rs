@@ -1,18 +1,18 @@
 //! Reads and writes of the tables, each one step of a [`Session`].
 
-use std::borrow::Borrow;
+use std::borrow::{Borrow, Cow};
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use serde::de::IgnoredAny;
 use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Error, Row};
 
-use super::rows;
-use super::search::search;
-use super::session::{Session, in_time};
-use super::trouble::Trouble;
-use crate::store::ban::{Ban, BanState};
-use crate::store::entry::{Entry, Kind};
-use crate::store::query::Query;
+use super::session::{Session, Trouble, in_time};
+use crate::store::entry::{Ban, BanState, By, Entry, Kind};
+use crate::store::query::{Conditions, Dialect, Query, Value};
+use crate::store::renames::renamed_rules;
 
 /// Held by who writes what others read on from where they were, so that numbers come in the order of the commits:
 /// "vest" and "news" in ASCII.
@@ -26,12 +26,12 @@ impl Session {
         &mut self,
         entries: &[E],
     ) -> Result<(), Trouble> {
-        self.insert(rows::INSERT, entries).await
+        self.insert(INSERT, entries).await
     }
 
     /// Writes entries, all or none. Those that are there already stay as they are.
     pub(in crate::store) async fn ship(&mut self, entries: &[Entry]) -> Result<(), Trouble> {
-        self.insert(&format!("{}{}", rows::INSERT, rows::AGAIN), entries).await
+        self.insert(&format!("{}{}", INSERT, AGAIN), entries).await
     }
 
     async fn insert<E: Borrow<Entry>>(
@@ -40,12 +40,12 @@ impl Session {
         entries: &[E],
     ) -> Result<(), Trouble> {
         let has_action = entries.iter().any(|entry| entry.borrow().kind == Kind::Action);
-        self.write(statement, rows::entries(entries), has_action).await.map(drop)
+        self.write(statement, entry_columns(entries), has_action).await.map(drop)
     }
 
     /// Writes bans, and that bans were lifted; how many were news.
     pub(in crate::store) async fn merge_bans(&mut self, bans: &[BanState]) -> Result<u64, Trouble> {
-        self.write(rows::MERGE, rows::bans(bans), true).await
+        self.write(MERGE, ban_columns(bans), true).await
     }
 
     /// Writes all or none. With `tell`, the others are told when it is done.
@@ -61,7 +61,7 @@ impl Session {
             if tell {
                 transaction.execute("select pg_advisory_xact_lock($1)", &[&LOCK]).await?;
             }
-            let written = transaction.execute(statement, &rows::parameters(&columns)).await?;
+            let written = transaction.execute(statement, &parameters(&columns)).await?;
             if tell && written > 0 {
                 transaction.execute("notify vestibule", &[]).await?;
             }
@@ -74,7 +74,7 @@ impl Session {
     /// The entries that a query is for, in the order of their numbers.
     pub(in crate::store) async fn search(&self, query: &Query) -> Result<Vec<Entry>, Trouble> {
         let search = search(query);
-        let found = self.rows(&search.sql, &rows::parameters(&search.values), rows::entry).await;
+        let found = self.rows(&search.sql, &parameters(&search.values), entry).await;
         found.map(|mut found| {
             if !query.goes_forward() {
                 found.reverse();
@@ -105,9 +105,8 @@ impl Session {
 
     /// Every ban that was not lifted, the oldest first.
     pub(in crate::store) async fn bans(&self) -> Result<Vec<Ban>, Trouble> {
-        let sql =
-            format!("select {} from vestibule_ban where not lifted order by at, id", rows::BAN);
-        self.rows(&sql, &[], |row| rows::ban(row).map(|(_, state)| state.ban)).await
+        let sql = format!("select {} from vestibule_ban where not lifted order by at, id", BAN);
+        self.rows(&sql, &[], |row| ban(row).map(|(_, state)| state.ban)).await
     }
 
     /// Returns where the newest action is, in the order of arrival; 0: there is none.
@@ -125,9 +124,9 @@ impl Session {
         let sql = format!(
             "select {}, arrival from vestibule_entry where kind = 'action' and arrival > $1 and server <> $2 \
              order by arrival limit {PAGE}",
-            rows::COLUMNS
+            COLUMNS
         );
-        self.rows(&sql, &[&after, &server], |row| Ok((row.try_get(23)?, rows::entry(row)?))).await
+        self.rows(&sql, &[&after, &server], |row| Ok((row.try_get(23)?, entry(row)?))).await
     }
 
     /// Lifts the bans of these ids; those that were there.
@@ -137,9 +136,9 @@ impl Session {
     ) -> Result<Vec<Ban>, Trouble> {
         let sql = format!(
             "select {} from vestibule_ban where id = any($1) and not lifted order by at, id",
-            rows::BAN
+            BAN
         );
-        let ban = |row: &_| rows::ban(row).map(|(_, state)| state.ban);
+        let ban = |row: &_| ban(row).map(|(_, state)| state.ban);
         let lifted = self.rows(&sql, &[&ids], ban).await?;
         let state = |ban: &Ban| BanState { ban: ban.clone(), lifted: true };
         self.merge_bans(&lifted.iter().map(state).collect::<Vec<_>>()).await?;
@@ -153,9 +152,9 @@ impl Session {
     ) -> Result<Vec<(i64, BanState)>, Trouble> {
         let sql = format!(
             "select {} from vestibule_ban where change > $1 order by change limit {PAGE}",
-            rows::BAN
+            BAN
         );
-        self.rows(&sql, &[&after], rows::ban).await
+        self.rows(&sql, &[&after], ban).await
     }
 
     /// Removes a page of this server's entries from before that moment, the oldest first; whether there may be more.
@@ -179,7 +178,7 @@ impl Session {
         &self,
         sql: &str,
         values: &[&(dyn ToSql + Sync)],
-        read: impl Fn(&tokio_postgres::Row) -> Result<T, tokio_postgres::Error>,
+        read: impl Fn(&Row) -> Result<T, Error>,
     ) -> Result<Vec<T>, Trouble> {
         self.step(async {
             let rows = self.client.query(sql, values).await?;
@@ -187,4 +186,244 @@ impl Session {
         })
         .await
     }
+}
+
+/// The columns of an entry, in the order of [`INSERT`], read as [`entry`] does. A moment is its microseconds since 1970.
+pub(super) const COLUMNS: &str = "server, seq, (extract(epoch from at) * 1000000)::bigint, kind, id, room, person, \
+    nick, attempt_kind, class, verdict, rule, line, denial, observed, revision, command, interface, caller, role, outcome, \
+    reason, body::text";
+
+/// Writes entries, each column an array.
+pub(super) const INSERT: &str = "insert into vestibule_entry (server, seq, at, kind, id, room, person, nick, \
+    attempt_kind, class, verdict, rule, line, denial, observed, revision, command, interface, caller, role, outcome, reason, \
+    body) \
+    select server, seq, 'epoch'::timestamptz + at * interval '1 microsecond', kind, id, room, person, nick, \
+    attempt_kind, class, verdict, rule, line, denial, observed, revision, command, interface, caller, role, outcome, reason, \
+    body::json \
+    from unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], \
+    $9::text[], $10::text[], $11::text[], $12::text[], $13::integer[], $14::text[], $15::boolean[], $16::text[], \
+    $17::text[], $18::text[], $19::text[], $20::text[], $21::text[], $22::text[], $23::text[]) \
+    as given (server, seq, at, kind, id, room, person, nick, attempt_kind, class, verdict, rule, line, denial, observed, \
+    revision, command, interface, caller, role, outcome, reason, body) \
+    order by seq";
+
+/// The end of [`INSERT`] where existing rows are to stay as they are.
+pub(super) const AGAIN: &str = " on conflict do nothing";
+
+/// The columns of a ban, read as [`ban`] does.
+pub(super) const BAN: &str = "id, who, room, (extract(epoch from until) * 1000000)::bigint, reason, made_by, \
+    (extract(epoch from at) * 1000000)::bigint, lifted, change";
+
+/// Writes bans, each column an array, and of those that are there already, that they were lifted.
+pub(super) const MERGE: &str = "insert into vestibule_ban as known (id, who, room, until, reason, made_by, at, lifted, \
+    change) \
+    select id, who, room, 'epoch'::timestamptz + until * interval '1 microsecond', reason, made_by, \
+    'epoch'::timestamptz + at * interval '1 microsecond', lifted, nextval('vestibule_change') \
+    from unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::bigint[], $8::boolean[]) \
+    as given (id, who, room, until, reason, made_by, at, lifted) \
+    on conflict (id) do update set lifted = true, change = excluded.change \
+    where excluded.lifted and not known.lifted";
+
+type Columns = Vec<Box<dyn ToSql + Sync + Send>>;
+
+/// One column of them all. It owns its texts because the driver needs them for as long as it runs.
+fn column<'a, E, T: ToSql + Sync + Send + 'static>(
+    rows: &'a [E],
+    value: impl Fn(&'a E) -> T,
+) -> Box<dyn ToSql + Sync + Send> {
+    Box::new(rows.iter().map(value).collect::<Vec<T>>())
+}
+
+/// PostgreSQL has no texts with NUL in them.
+fn text(text: &str) -> String {
+    if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text.to_owned() }
+}
+
+fn maybe(value: Option<&str>) -> Option<String> {
+    value.map(text)
+}
+
+/// The parameters of [`INSERT`].
+fn entry_columns<E: Borrow<Entry>>(rows: &[E]) -> Columns {
+    let of = |value: fn(&Entry) -> Option<&str>| column(rows, move |it| maybe(value(it.borrow())));
+    vec![
+        column(rows, |it| text(&it.borrow().server)),
+        column(rows, |it| it.borrow().seq),
+        column(rows, |it| it.borrow().at.as_microsecond()),
+        column(rows, |it| it.borrow().kind.name()),
+        of(|it| it.id.as_deref()),
+        of(|it| it.room.as_deref()),
+        of(|it| it.person.as_deref()),
+        of(|it| it.nick.as_deref()),
+        of(|it| it.attempt_kind.as_deref()),
+        of(|it| it.class.as_deref()),
+        of(|it| it.verdict.as_deref()),
+        of(|it| it.rule.as_deref()),
+        column(rows, |it| it.borrow().line.and_then(|line| i32::try_from(line).ok())),
+        of(|it| it.denial.as_deref()),
+        column(rows, |it| it.borrow().observed),
+        of(|it| it.revision.as_deref()),
+        of(|it| it.command.as_deref()),
+        of(|it| it.by.as_ref().map(|by| &*by.face)),
+        of(|it| it.by.as_ref().map(|by| &*by.name)),
+        of(|it| it.by.as_ref().map(|by| &*by.role)),
+        of(|it| it.outcome.as_deref()),
+        of(|it| it.reason.as_deref()),
+        column(rows, |it| json(&it.borrow().body).into_owned()),
+    ]
+}
+
+/// A body is JSON; whatever else it were would stop all that is behind it.
+fn json(body: &str) -> Cow<'_, str> {
+    match serde_json::from_str::<IgnoredAny>(body) {
+        Ok(_) => Cow::Borrowed(body),
+        Err(_) => Cow::Owned(serde_json::Value::from(body).to_string()),
+    }
+}
+
+/// The parameters of [`MERGE`].
+fn ban_columns(rows: &[BanState]) -> Columns {
+    vec![
+        column(rows, |it| text(&it.ban.id)),
+        column(rows, |it| text(&it.ban.who)),
+        column(rows, |it| maybe(it.ban.room.as_deref())),
+        column(rows, |it| it.ban.until.map(Timestamp::as_microsecond)),
+        column(rows, |it| text(&it.ban.reason)),
+        column(rows, |it| text(&it.ban.by)),
+        column(rows, |it| it.ban.at.as_microsecond()),
+        column(rows, |it| it.lifted),
+    ]
+}
+
+/// Such parameters, as the driver takes them.
+pub(super) fn parameters(columns: &Columns) -> Vec<&(dyn ToSql + Sync)> {
+    columns.iter().map(|column| &**column as &(dyn ToSql + Sync)).collect()
+}
+
+/// The entry of a row of [`COLUMNS`]. One of a kind that only newer versions know counts as a decision.
+pub(super) fn entry(row: &Row) -> Result<Entry, Error> {
+    let text = |at: usize| row.try_get::<_, Option<String>>(at);
+    let word = |at: usize| text(at).map(|text| text.map(Into::into));
+    let by = match (text(17)?, text(18)?, text(19)?) {
+        (Some(face), Some(name), Some(role)) => {
+            Some(By { face: face.into(), name, role: role.into() })
+        }
+        _ => None,
+    };
+    Ok(Entry {
+        server: row.try_get::<_, &str>(0)?.into(),
+        seq: row.try_get(1)?,
+        at: moment(row.try_get(2)?),
+        kind: Kind::from_name(row.try_get(3)?).unwrap_or_default(),
+        id: text(4)?,
+        room: text(5)?,
+        person: text(6)?,
+        nick: text(7)?,
+        attempt_kind: word(8)?,
+        class: word(9)?,
+        verdict: word(10)?,
+        rule: word(11)?,
+        line: row.try_get::<_, Option<i32>>(12)?.and_then(|line| line.try_into().ok()),
+        denial: word(13)?,
+        observed: row.try_get(14)?,
+        revision: text(15)?,
+        command: word(16)?,
+        by,
+        outcome: word(20)?,
+        reason: text(21)?,
+        body: row.try_get(22)?,
+    })
+}
+
+/// The ban of a row of [`BAN`], and the number of its last change.
+pub(super) fn ban(row: &Row) -> Result<(i64, BanState), Error> {
+    let moment_at = |at: usize| row.try_get::<_, Option<i64>>(at).map(|micro| micro.map(moment));
+    let ban = Ban {
+        id: row.try_get(0)?,
+        who: row.try_get(1)?,
+        room: row.try_get(2)?,
+        until: moment_at(3)?,
+        reason: row.try_get(4)?,
+        by: row.try_get(5)?,
+        at: moment_at(6)?.unwrap_or_default(),
+    };
+    Ok((row.try_get(8)?, BanState { ban, lifted: row.try_get(7)? }))
+}
+
+fn moment(micro: i64) -> Timestamp {
+    Timestamp::from_microsecond(micro).unwrap_or_default()
+}
+
+const DIALECT: Dialect = Dialect {
+    moment: "'epoch'::timestamptz + ?::bigint * interval '1 microsecond'",
+    contains: "(position(?::text in lower(body::text)) > 0 or position(?::text in lower(nick)) > 0)",
+    pattern: str::to_lowercase,
+};
+
+/// A statement and the values in it.
+pub(super) struct Search {
+    pub(super) sql: String,
+    pub(super) values: Vec<Box<dyn ToSql + Sync + Send>>,
+}
+
+/// The statement that finds the entries that a query is for: the newest first, unless it goes forward.
+pub(super) fn search(query: &Query) -> Search {
+    let Conditions { sql: conditions, values } = Conditions::of(query, &DIALECT);
+    let mut sql = format!("select {} from vestibule_entry", COLUMNS);
+    for (number, part) in conditions.split('?').enumerate() {
+        if number > 0 {
+            let _ = write!(sql, "${number}");
+        }
+        sql.push_str(part);
+    }
+    let order = if query.goes_forward() { "asc" } else { "desc" };
+    let _ = write!(sql, " order by seq {order}, server limit {}", query.count());
+    Search { sql, values: values.into_iter().map(parameter).collect() }
+}
+
+fn parameter(value: Value) -> Box<dyn ToSql + Sync + Send> {
+    match value {
+        Value::Text(text) => Box::new(text.replace('\0', "\u{fffd}")),
+        Value::Number(number) => Box::new(number),
+    }
+}
+
+/// Migrations: each makes a version of the tables from the one before, the first from nothing.
+const VERSIONS: [&str; 2] = [
+    include_str!("schema-1.sql"),
+    concat!(
+        "alter table vestibule_entry rename column face to interface;",
+        renamed_rules!("vestibule_entry")
+    ),
+];
+/// The version that this program knows.
+#[expect(clippy::cast_possible_truncation, reason = "a handful")]
+#[expect(clippy::cast_possible_wrap, reason = "a handful")]
+pub(super) const VERSION: i32 = VERSIONS.len() as i32;
+/// Held while the tables are changed: "vest" and "ibul" in ASCII.
+const SCHEMA_LOCK: i64 = 0x7665_7374_6962_756c;
+
+/// Brings the tables to [`VERSION`]; the version they have then, which may be a newer one.
+///
+/// Components that start at once take turns.
+pub(super) async fn migrate(client: &mut Client) -> Result<i32, Error> {
+    let transaction = client.transaction().await?;
+    transaction.execute("select pg_advisory_xact_lock($1)", &[&SCHEMA_LOCK]).await?;
+    // Whether it is there is asked first: to make tables may be forbidden where all are made.
+    let is_there = "select to_regclass('vestibule_schema') is not null";
+    if !transaction.query_one(is_there, &[]).await?.try_get::<_, bool>(0)? {
+        let make = "create table vestibule_schema (version integer primary key, made timestamptz not null default now())";
+        transaction.batch_execute(make).await?;
+    }
+    let found = "select coalesce(max(version), 0) from vestibule_schema";
+    let found: i32 = transaction.query_one(found, &[]).await?.try_get(0)?;
+    let made = usize::try_from(found).unwrap_or(0);
+    for (version, statements) in (1..).zip(VERSIONS).skip(made) {
+        transaction.batch_execute(statements).await?;
+        transaction
+            .execute("insert into vestibule_schema (version) values ($1)", &[&version])
+            .await?;
+    }
+    transaction.commit().await?;
+    Ok(found.max(VERSION))
 }

@@ -1,16 +1,18 @@
 //! The link as the rest of the program sees it.
 
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
-use super::metrics::LinkMetrics;
-use super::outbox::SendError;
-use super::pulse::Pulse;
-use super::requests::{Answer, RequestError};
+use crate::metrics::{Counter, EncodeLabelSet, Family, metrics, zeroed};
 use crate::xmpp::element::Element;
+use crate::xmpp::framer::MAX_STANZA;
+use crate::xmpp::ns;
+use crate::xmpp::stanza::{Iq, IqKind, StanzaError};
 
 /// Orders that wait for the link.
 pub(super) const QUEUE: usize = 4096;
@@ -123,5 +125,390 @@ impl LinkHandle {
             mpsc::error::TrySendError::Full(_) => SendError::Full,
             mpsc::error::TrySendError::Closed(_) => SendError::Down,
         })
+    }
+}
+
+/// Between two beats.
+const BEAT: Duration = Duration::from_secs(1);
+
+/// The time of the task's last turn.
+#[derive(Debug)]
+pub(super) struct Pulse {
+    start: Instant,
+    /// In milliseconds since then.
+    last: AtomicU64,
+}
+
+impl Default for Pulse {
+    fn default() -> Self {
+        Self { start: Instant::now(), last: AtomicU64::new(0) }
+    }
+}
+
+impl Pulse {
+    /// Beats until it is dropped.
+    pub(super) async fn beat(&self) {
+        loop {
+            self.last.store(self.elapsed(), Ordering::Relaxed);
+            sleep(BEAT).await;
+        }
+    }
+
+    /// It has beaten within this time.
+    pub(super) fn is_felt(&self, within: Duration) -> bool {
+        let silence = self.elapsed().saturating_sub(self.last.load(Ordering::Relaxed));
+        Duration::from_millis(silence) <= within
+    }
+
+    fn elapsed(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+metrics! {
+    /// What passed over the link, and what did not.
+    pub struct LinkMetrics {
+        /// Times that the link came up
+        links: Counter = "vestibule_links";
+        /// Stanzas over the link
+        stanzas: Family<DirectionLabel, Counter> = "vestibule_stanzas", zeroed([RECEIVED, SENT]);
+        /// Stanzas that were not sent, not readable or too large
+        dropped: Counter = "vestibule_stanzas_dropped";
+    }
+}
+
+/// The label of `vestibule_stanzas`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct DirectionLabel {
+    direction: &'static str,
+}
+
+/// Stanzas that were received whole.
+pub(super) const RECEIVED: DirectionLabel = DirectionLabel { direction: "received" };
+/// Stanzas that were handed over to be sent.
+pub(super) const SENT: DirectionLabel = DirectionLabel { direction: "sent" };
+
+impl LinkMetrics {
+    /// Counts a stanza.
+    pub(super) fn count(&self, direction: &DirectionLabel) {
+        self.stanzas.get_or_create(direction).inc();
+    }
+}
+
+/// Questions open at once.
+pub(super) const MAX_OPEN: usize = 1024;
+
+/// Why a question got no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RequestError {
+    /// The link is down or went down.
+    #[error("the link to the server is down")]
+    Down,
+    /// Too many questions are open.
+    #[error("too many questions wait for an answer")]
+    Busy,
+    /// No answer came in time.
+    #[error("no answer came in time")]
+    TimedOut,
+    /// The answer is an error.
+    #[error("the question was refused with `{}`", .0.condition.as_str())]
+    Refused(StanzaError),
+    /// The answer is empty although something was asked for.
+    #[error("the answer is empty")]
+    Empty,
+    /// The question would close the link.
+    #[error(transparent)]
+    Unsendable(SendError),
+}
+
+/// An answer: its payload, or the error.
+pub(super) type Answer = Result<Option<Element>, RequestError>;
+
+/// The open questions of one process.
+#[derive(Debug)]
+pub(super) struct Requests {
+    prefix: String,
+    last: u64,
+    open: HashMap<String, Open>,
+}
+
+#[derive(Debug)]
+struct Open {
+    to: String,
+    answer: oneshot::Sender<Answer>,
+}
+
+impl Requests {
+    /// `seed` sets the ids of this process apart from those of an earlier one, whose answers may
+    /// still come.
+    pub(super) fn new(seed: u64) -> Self {
+        Self { prefix: format!("{seed:x}-"), last: 0, open: HashMap::new() }
+    }
+
+    /// An id that was not used before.
+    pub(super) fn next_id(&mut self) -> String {
+        self.last = self.last.saturating_add(1);
+        format!("{}{}", self.prefix, self.last)
+    }
+
+    /// Remembers a question; false when there are too many.
+    pub(super) fn begin(
+        &mut self,
+        id: String,
+        to: String,
+        answer: oneshot::Sender<Answer>,
+    ) -> Result<(), oneshot::Sender<Answer>> {
+        if self.open.len() >= MAX_OPEN {
+            self.open.retain(|_, open| !open.answer.is_closed());
+        }
+        if self.open.len() >= MAX_OPEN {
+            return Err(answer);
+        }
+        self.open.insert(id, Open { to, answer });
+        Ok(())
+    }
+
+    /// Hands an answer to who waits for it; gives it back when nobody does.
+    ///
+    /// An answer counts only from the address that was asked.
+    pub(super) fn settle(&mut self, element: Element) -> Option<Element> {
+        if self.open.is_empty() {
+            return Some(element);
+        }
+        let asked = element.attr("id").and_then(|id| self.open.get(id));
+        if asked.is_none_or(|open| element.attr("from") != Some(open.to.as_str())) {
+            return Some(element);
+        }
+        let open = element.attr("id").and_then(|id| self.open.remove(id))?;
+        let answer = match Iq::try_from(element).map(|iq| iq.kind) {
+            Ok(IqKind::Result(payload)) => Ok(payload),
+            Ok(IqKind::Error(error)) => Err(RequestError::Refused(error)),
+            Ok(IqKind::Get(_) | IqKind::Set(_)) | Err(_) => Err(RequestError::Empty),
+        };
+        // Nobody may be waiting any more.
+        let _ = open.answer.send(answer);
+        None
+    }
+
+    /// Tells who waits for this answer that it will not come.
+    pub(super) fn fail(&mut self, id: &str, error: RequestError) {
+        if let Some(open) = self.open.remove(id) {
+            let _ = open.answer.send(Err(error));
+        }
+    }
+
+    /// Tells everybody who waits that the link is down.
+    pub(super) fn abandon(&mut self) {
+        for (_, open) in self.open.drain() {
+            let _ = open.answer.send(Err(RequestError::Down));
+        }
+    }
+}
+
+/// The stanzas of one batch, already as bytes; they leave together.
+#[derive(Debug)]
+pub struct Outbox {
+    domain: Arc<str>,
+    metrics: LinkMetrics,
+    open: bool,
+    bytes: Vec<u8>,
+    written: usize,
+}
+
+/// Why a stanza is not sent: the server would close the link over it, or there is no link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SendError {
+    /// There is no link.
+    #[error("the link to the server is down")]
+    Down,
+    /// The queue to the link is full.
+    #[error("too many stanzas wait to be sent")]
+    Full,
+    /// The `from` is of another domain (`invalid-from`).
+    #[error("a stanza may only come from an address of the component's own domain")]
+    ForeignSender,
+    /// There is no `to`.
+    #[error("a stanza from a component must have an addressee")]
+    NoAddressee,
+    /// More bytes than a server takes.
+    #[error("a stanza may not be larger than {MAX_STANZA} bytes")]
+    TooLarge,
+}
+
+impl Outbox {
+    pub(super) const fn new(domain: Arc<str>, metrics: LinkMetrics) -> Self {
+        Self { domain, metrics, open: false, bytes: Vec::new(), written: 0 }
+    }
+
+    /// Adds a stanza. Without a `from` it comes from the component's domain.
+    ///
+    /// # Errors
+    /// [`SendError`]: the stanza is not sent and counted, and the link lives on.
+    pub fn send(&mut self, stanza: impl Into<Element>) -> Result<(), SendError> {
+        let result = self.add(stanza.into());
+        match result {
+            Ok(()) => self.metrics.count(&SENT),
+            Err(_) => _ = self.metrics.dropped.inc(),
+        }
+        result
+    }
+
+    fn add(&mut self, mut stanza: Element) -> Result<(), SendError> {
+        if !self.open {
+            return Err(SendError::Down);
+        }
+        match stanza.attr("from") {
+            None => stanza.set_attr("from", &self.domain),
+            Some(from) if domain_of(from) == &*self.domain => {}
+            Some(_) => return Err(SendError::ForeignSender),
+        }
+        if stanza.attr("to").is_none_or(str::is_empty) {
+            return Err(SendError::NoAddressee);
+        }
+        let start = self.bytes.len();
+        stanza.write_in(ns::COMPONENT, &mut self.bytes);
+        if self.bytes.len().saturating_sub(start) > MAX_STANZA {
+            self.bytes.truncate(start);
+            return Err(SendError::TooLarge);
+        }
+        Ok(())
+    }
+
+    /// Adds bytes that are no stanza: the stream's own.
+    pub(super) fn push_raw(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Lets stanzas in.
+    pub(super) const fn open(&mut self) {
+        self.open = true;
+    }
+
+    /// Forgets what was not written and takes nothing more.
+    pub(super) fn close(&mut self) {
+        self.open = false;
+        self.bytes = Vec::new();
+        self.written = 0;
+    }
+
+    /// Returns what is still to be written.
+    pub(super) fn pending(&self) -> &[u8] {
+        self.bytes.get(self.written..).unwrap_or_default()
+    }
+
+    /// Notes that the first `count` pending bytes are written.
+    pub(super) fn wrote(&mut self, count: usize) {
+        self.written = self.written.saturating_add(count);
+        if self.written >= self.bytes.len() {
+            self.bytes.clear();
+            self.bytes.shrink_to(KEPT);
+            self.written = 0;
+        } else if self.written > KEPT {
+            self.bytes.drain(..self.written);
+            self.written = 0;
+        }
+    }
+}
+
+/// Bytes of buffer kept between batches.
+const KEPT: usize = 256 * 1024;
+
+/// The domain of an address, taken apart as Prosody does to check it.
+fn domain_of(address: &str) -> &str {
+    let bare = address.split_once('/').map_or(address, |(bare, _)| bare);
+    bare.split_once('@').map_or(bare, |(_, domain)| domain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::xmpp::ns;
+
+    fn result(id: &str, from: &str) -> Element {
+        Element::new(ns::COMPONENT, "iq")
+            .with_attr("type", "result")
+            .with_attr("id", id)
+            .with_attr("from", from)
+    }
+
+    #[test]
+    fn only_who_was_asked_can_answer_and_only_once() {
+        let mut requests = Requests::new(7);
+        let (answer, mut answered) = oneshot::channel();
+        let id = requests.next_id();
+        requests.begin(id.clone(), "muc.example".into(), answer).unwrap();
+        assert!(requests.settle(result(&id, "other.example")).is_some());
+        assert!(requests.settle(result("other", "muc.example")).is_some());
+        assert!(requests.settle(result(&id, "muc.example")).is_none());
+        assert_eq!(answered.try_recv().unwrap(), Ok(None));
+        assert!(requests.settle(result(&id, "muc.example")).is_some());
+    }
+
+    #[test]
+    fn questions_are_bounded_and_given_up_ones_make_room() {
+        let mut requests = Requests::new(7);
+        let mut waiting = Vec::new();
+        for _ in 0..MAX_OPEN {
+            let (answer, answered) = oneshot::channel();
+            let id = requests.next_id();
+            requests.begin(id, "x".into(), answer).unwrap();
+            waiting.push(answered);
+        }
+        let (answer, _answered) = oneshot::channel();
+        assert!(requests.begin("more".into(), "x".into(), answer).is_err());
+        waiting.pop();
+        let (answer, _answered) = oneshot::channel();
+        assert!(requests.begin("more".into(), "x".into(), answer).is_ok());
+        requests.abandon();
+        assert_eq!(waiting.pop().unwrap().try_recv().unwrap(), Err(RequestError::Down));
+    }
+
+    fn outbox() -> Outbox {
+        let mut outbox = Outbox::new("v.example".into(), LinkMetrics::default());
+        outbox.open();
+        outbox
+    }
+
+    fn message(from: Option<&str>) -> Element {
+        Element::new(ns::COMPONENT, "message").with_attr("to", "a@b").with_attr_opt("from", from)
+    }
+
+    #[test]
+    fn every_stanza_comes_from_the_components_domain() {
+        let mut outbox = outbox();
+        outbox.send(message(None)).unwrap();
+        assert_eq!(outbox.pending(), b"<message to='a@b' from='v.example'/>");
+        for own in ["v.example", "x@v.example", "x@v.example/a@b/c", "v.example/r"] {
+            assert_eq!(outbox.send(message(Some(own))), Ok(()), "{own}");
+        }
+        for foreign in ["", "b", "v.example@b", "b/v.example", "b/@v.example", "V.example"] {
+            assert_eq!(outbox.send(message(Some(foreign))), Err(SendError::ForeignSender));
+        }
+    }
+
+    #[test]
+    fn what_would_close_the_link_is_not_sent() {
+        let mut outbox = outbox();
+        let nowhere = Element::new(ns::COMPONENT, "message");
+        assert_eq!(outbox.send(nowhere), Err(SendError::NoAddressee));
+        let large = message(None).with_text("x".repeat(MAX_STANZA));
+        assert_eq!(outbox.send(large), Err(SendError::TooLarge));
+        assert_eq!(outbox.pending(), b"");
+        outbox.close();
+        assert_eq!(outbox.send(message(None)), Err(SendError::Down));
+    }
+
+    #[test]
+    fn what_is_partly_written_goes_on_where_it_stopped() {
+        let mut outbox = outbox();
+        outbox.push_raw(b"abcdef");
+        outbox.wrote(2);
+        outbox.push_raw(b"g");
+        assert_eq!(outbox.pending(), b"cdefg");
+        outbox.wrote(5);
+        assert_eq!(outbox.pending(), b"");
+        outbox.push_raw(&vec![b'x'; 3 * KEPT]);
+        outbox.wrote(2 * KEPT);
+        assert_eq!(outbox.pending().len(), KEPT);
     }
 }

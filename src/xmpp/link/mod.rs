@@ -4,16 +4,9 @@
 //! that answers into an [`Outbox`] at once; what one read brought is answered by one write. Other
 //! tasks send and ask through a [`LinkHandle`].
 
-mod connect;
-mod error;
+pub mod error;
 mod handle;
-mod liveness;
-mod metrics;
-mod outbox;
-mod pulse;
-mod requests;
 mod session;
-mod trouble;
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -24,20 +17,14 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use self::handle::{Order, QUEUE};
-use self::pulse::Pulse;
-use self::requests::Requests;
+use self::error::{Backoff, Trouble};
+use self::handle::{Order, Pulse, QUEUE, Requests};
 use self::session::Session;
-use self::trouble::Trouble;
-use super::backoff::Backoff;
 use super::element::Element;
 use crate::secret::Secret;
 
 pub use self::error::{LinkError, Remedy};
-pub use self::handle::LinkHandle;
-pub use self::metrics::LinkMetrics;
-pub use self::outbox::{Outbox, SendError};
-pub use self::requests::RequestError;
+pub use self::handle::{LinkHandle, LinkMetrics, Outbox, RequestError, SendError};
 
 /// The settings of a link.
 #[derive(Clone, Debug)]
@@ -111,7 +98,7 @@ impl Link {
     pub async fn run(self, cancel: CancellationToken, handler: impl FnMut(LinkEvent, &mut Outbox)) {
         let server = self.settings.server.clone();
         let allow_network = self.settings.allow_plaintext_network;
-        let connect = || connect::connect(server.clone(), allow_network);
+        let connect = || session::connect(server.clone(), allow_network);
         self.run_over(connect, cancel, handler).await;
     }
 

@@ -7,15 +7,13 @@ use bytes::BytesMut;
 use tokio::io::{
     AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadHalf, WriteHalf,
 };
+use tokio::net::{TcpStream, lookup_host};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::codec::Decoder as _;
 use tokio_util::sync::CancellationToken;
 
-use super::handle::{Ask, Order};
-use super::liveness::{Health, Liveness};
-use super::metrics::{LinkMetrics, RECEIVED};
-use super::requests::{RequestError, Requests};
+use super::handle::{Ask, LinkMetrics, Order, RECEIVED, RequestError, Requests};
 use super::{LinkError, LinkEvent, LinkSettings, Outbox};
 use crate::xmpp::element::{Element, Scope};
 use crate::xmpp::framer::{Frame, Framer};
@@ -331,4 +329,136 @@ fn is_ping(stanza: &Element) -> bool {
     stanza.is(ns::COMPONENT, "iq")
         && stanza.attr("type") == Some("get")
         && stanza.child(ns::PING, "ping").is_some()
+}
+
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// Connects to `server` (`host:port`), which must be on this machine unless `allow_network`.
+///
+/// Every address of the name is checked before the first is tried: the secret's proof and every
+/// password of a room would cross the network in the clear.
+pub(super) async fn connect(server: String, allow_network: bool) -> Result<TcpStream, LinkError> {
+    let addresses: Vec<_> = match timeout(LIMIT, lookup_host(server.clone())).await {
+        Ok(Ok(addresses)) => addresses.collect(),
+        Ok(Err(source)) => return Err(LinkError::Resolve { server, source: Some(source) }),
+        Err(_) => {
+            return Err(LinkError::TimedOut { doing: "looking up its address", limit: LIMIT });
+        }
+    };
+    let remote = addresses.iter().find(|address| !address.ip().to_canonical().is_loopback());
+    if let (Some(&address), false) = (remote, allow_network) {
+        return Err(LinkError::Plaintext { address });
+    }
+    let mut last = LinkError::Resolve { server, source: None };
+    for address in addresses {
+        match timeout(LIMIT, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => {
+                // Answers are written in batches already; waiting for more only delays them.
+                stream.set_nodelay(true).map_err(LinkError::Io)?;
+                return Ok(stream);
+            }
+            Ok(Err(source)) => last = LinkError::Connect { address, source },
+            Err(_) => last = LinkError::TimedOut { doing: "connecting", limit: LIMIT },
+        }
+    }
+    Err(last)
+}
+
+/// The times of the last received bytes and of the last ping.
+#[derive(Debug)]
+pub(super) struct Liveness {
+    ping_every: Duration,
+    silence: Duration,
+    received: Instant,
+    pinged: Instant,
+}
+
+/// The next action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Health {
+    Fine,
+    /// Ask whether the other side is there.
+    Ping,
+    /// Give the connection up: it may be half-open.
+    Silent,
+}
+
+impl Liveness {
+    pub(super) const fn new(ping_every: Duration, silence: Duration, now: Instant) -> Self {
+        Self { ping_every, silence, received: now, pinged: now }
+    }
+
+    /// Bytes came; white space is enough.
+    pub(super) const fn hear(&mut self, now: Instant) {
+        self.received = now;
+    }
+
+    /// Returns what is to be done; a ping is taken as sent.
+    pub(super) fn check(&mut self, now: Instant) -> Health {
+        if now.saturating_duration_since(self.received) >= self.silence {
+            return Health::Silent;
+        }
+        let quiet_since = self.received.max(self.pinged);
+        if now.saturating_duration_since(quiet_since) >= self.ping_every {
+            self.pinged = now;
+            return Health::Ping;
+        }
+        Health::Fine
+    }
+
+    /// Returns when to check next.
+    pub(super) fn due(&self) -> Instant {
+        // `Instant` cannot overflow with durations an operator would set.
+        let after = |from: Instant, wait| from.checked_add(wait).unwrap_or(from);
+        let ping = after(self.received.max(self.pinged), self.ping_every);
+        ping.min(after(self.received, self.silence))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_server_elsewhere_is_refused_before_it_is_connected_to() {
+        let error = connect("192.0.2.1:5347".into(), false).await.unwrap_err();
+        assert!(matches!(error, LinkError::Plaintext { .. }), "{error}");
+        let error = connect("0.0.0.0:1".into(), false).await.unwrap_err();
+        assert!(matches!(error, LinkError::Plaintext { .. }), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_server_on_this_machine_is_connected_to() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        assert!(connect(address.to_string(), false).await.unwrap().nodelay().unwrap());
+        drop(listener);
+        let error = connect(address.to_string(), false).await.unwrap_err();
+        assert!(matches!(error, LinkError::Connect { .. }), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_name_without_port_is_told() {
+        let error = connect("localhost".into(), false).await.unwrap_err();
+        assert!(matches!(error, LinkError::Resolve { .. }), "{error}");
+    }
+
+    #[test]
+    fn silence_is_first_asked_about_and_then_believed() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut live = Liveness::new(Duration::from_secs(10), Duration::from_secs(25), start);
+        assert_eq!(live.due(), at(10));
+        assert_eq!(live.check(at(9)), Health::Fine);
+        assert_eq!(live.check(at(10)), Health::Ping);
+        assert_eq!(live.check(at(11)), Health::Fine);
+        live.hear(at(12));
+        assert_eq!(live.due(), at(22));
+        assert_eq!(live.check(at(22)), Health::Ping);
+        assert_eq!(live.check(at(32)), Health::Ping);
+        assert_eq!(live.due(), at(37));
+        assert_eq!(live.check(at(37)), Health::Silent);
+    }
 }

@@ -1,0 +1,613 @@
+//! From one step of a conversation to the next.
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use super::form;
+use super::form::{CONFIRM, Choices, Values, offers_people, outcome, room_of, texts};
+use super::session::{Session, Sessions, Stage};
+use crate::control::{Caller, Command, FailureKind, Field, Impact, Reply, Request};
+use crate::xmpp::stanza::{Condition, ErrorType, Iq, IqKind, StanzaError};
+use crate::xmpp::{Element, ns};
+
+/// The outcome of a stanza.
+#[derive(Debug)]
+pub enum Step {
+    /// This answer.
+    Answer(Iq),
+    /// Something has to be carried out first; then [`AdHoc::resume`].
+    Ask(Box<Pending>),
+}
+
+/// A conversation in the middle of a step. It waits in no list: the same step cannot be taken twice.
+#[derive(Debug)]
+pub struct Pending {
+    caller: Caller,
+    request: Request,
+    talk: Talk,
+    why: Why,
+}
+
+impl Pending {
+    /// Returns who asks for what.
+    pub const fn asks(&self) -> (&Caller, &Request) {
+        (&self.caller, &self.request)
+    }
+}
+
+#[derive(Debug)]
+enum Why {
+    /// To offer rooms or people; and the remark with the form.
+    Choices(Option<Note>),
+    /// It is what the caller meant.
+    Command,
+}
+
+/// A conversation and the stanza that it owes an answer.
+#[derive(Debug)]
+struct Talk {
+    iq: Iq,
+    id: String,
+    session: Session,
+}
+
+/// The commands as conversations.
+#[derive(Debug)]
+pub struct AdHoc {
+    commands: &'static [Command],
+    sessions: Sessions,
+}
+
+impl AdHoc {
+    /// The conversations about these commands.
+    pub fn new(commands: &'static [Command]) -> Self {
+        Self { commands, sessions: Sessions::default() }
+    }
+
+    /// Returns the number of conversations that wait for their next step.
+    pub fn waiting(&self) -> usize {
+        self.sessions.count()
+    }
+
+    /// Takes a stanza to `domain`. `caller` is the sender, if they may give any command; `fresh` is the id of a
+    /// conversation, should one begin: nobody can guess it. `None`: the stanza is about something else.
+    pub fn handle(
+        &mut self,
+        iq: &Iq,
+        domain: &str,
+        caller: Option<Caller>,
+        fresh: String,
+        now: Timestamp,
+    ) -> Option<Step> {
+        let payload = iq.question().filter(|_| iq.to.as_deref() == Some(domain))?;
+        let node = payload.attr("node");
+        let answer = |payload| Step::Answer(Iq::result_to(iq, Some(payload)));
+        match (&iq.kind, payload.ns(), payload.name()) {
+            (IqKind::Get(_), ns::DISCO_ITEMS, "query") if node == Some(ns::COMMANDS) => {
+                Some(answer(items(self.commands, domain, caller.as_ref())))
+            }
+            (IqKind::Get(_), ns::DISCO_INFO, "query") => {
+                info(self.commands, node?, caller.as_ref()).map(answer)
+            }
+            (IqKind::Set(_), ns::COMMANDS, "command") => {
+                let step = self.command(iq, payload, caller, fresh, now);
+                Some(step.unwrap_or_else(|refusal| refused(iq, refusal)))
+            }
+            (IqKind::Get(_), ns::COMMANDS, "command") => Some(refused(iq, Refusal::BadRequest)),
+            _ => None,
+        }
+    }
+
+    /// Goes on with the reply to what was asked.
+    pub fn resume(&mut self, pending: Pending, reply: Reply, now: Timestamp) -> Step {
+        let Pending { caller, talk, why, .. } = pending;
+        match why {
+            Why::Choices(note) => self.offer(talk, reply, caller, note, now),
+            Why::Command => self.carried_out(talk, reply, caller, now),
+        }
+    }
+
+    fn command(
+        &mut self,
+        iq: &Iq,
+        payload: &Element,
+        caller: Option<Caller>,
+        fresh: String,
+        now: Timestamp,
+    ) -> Result<Step, Refusal> {
+        let caller = caller.ok_or(Refusal::Forbidden)?;
+        let node = payload.attr("node").unwrap_or_default();
+        let command = Command::named(self.commands, node).ok_or(Refusal::NoCommand)?;
+        command.authorise(&caller).map_err(|_| Refusal::Forbidden)?;
+        let action = Action::named(payload.attr("action").unwrap_or("execute"));
+        let mut action = action.ok_or(Refusal::MalformedAction)?;
+        let form = match payload.child(ns::DATA_FORMS, "x").map(|form| (form, form.attr("type"))) {
+            None => None,
+            Some((form, Some("submit"))) => Some(form),
+            Some((_, Some("cancel"))) => {
+                action = Action::Cancel;
+                None
+            }
+            Some(_) => return Err(Refusal::BadPayload),
+        };
+        let owner = iq.from.clone().unwrap_or_default();
+        let iq = Iq { kind: IqKind::Result(None), ..iq.clone() };
+        let Some(id) = payload.attr("sessionid").filter(|id| !id.is_empty()) else {
+            if action != Action::Execute {
+                return Err(Refusal::BadSession);
+            }
+            let (name, values) = (caller.name.clone(), Values::default());
+            let session = Session { owner, name, command, stage: Stage::Fields, values };
+            return Ok(self.begin(Talk { iq, id: fresh, session }, form, caller, now));
+        };
+        let at = self.sessions.find(id, &owner, command, now)?.stage;
+        let is_offered = match action {
+            Action::Execute | Action::Cancel => true,
+            Action::Next => !is_last(command, at),
+            Action::Complete => is_last(command, at),
+            Action::Prev => before(command, at).is_some(),
+        };
+        if !is_offered {
+            return Err(Refusal::BadAction);
+        }
+        let session = self.sessions.take(id).ok_or(Refusal::BadSession)?;
+        let talk = Talk { iq, id: id.to_owned(), session };
+        Ok(match action {
+            Action::Cancel => answer(&talk, canceled(&talk.id, command)),
+            Action::Prev => {
+                let stage = before(command, at).unwrap_or(at);
+                self.show(talk, stage, caller, None, now)
+            }
+            Action::Execute | Action::Next | Action::Complete => {
+                self.submitted(talk, form, caller, now)
+            }
+        })
+    }
+
+    /// Begins. A client that knows the form may send it filled in at once.
+    fn begin(
+        &mut self,
+        mut talk: Talk,
+        form: Option<&Element>,
+        caller: Caller,
+        now: Timestamp,
+    ) -> Step {
+        let command = talk.session.command;
+        match (first_stage(command), form) {
+            (None, _) => self.run(talk, caller, now),
+            (Some(Stage::Room | Stage::Fields), Some(form)) => {
+                talk.session.values.take(command.fields.iter(), form);
+                // Nobody is named yet.
+                if before(command, Stage::Fields).is_some() && talk.session.values.count() < 2 {
+                    return self.show(talk, Stage::Fields, caller, None, now);
+                }
+                self.filled_in(talk, caller, now)
+            }
+            (Some(stage), _) => self.show(talk, stage, caller, None, now),
+        }
+    }
+
+    fn submitted(
+        &mut self,
+        mut talk: Talk,
+        form: Option<&Element>,
+        caller: Caller,
+        now: Timestamp,
+    ) -> Step {
+        let (command, stage) = (talk.session.command, talk.session.stage);
+        if let Some(form) = form {
+            talk.session.values.take(fields(command, stage), form);
+        }
+        match stage {
+            Stage::Room => {
+                let room = room_of(command).map(|field| talk.session.values.lines(field.name));
+                if room.is_none_or(|room| room.is_empty()) {
+                    let note = Note::error("Which room?");
+                    return self.show(talk, stage, caller, Some(note), now);
+                }
+                self.show(talk, Stage::Fields, caller, None, now)
+            }
+            Stage::Fields => self.filled_in(talk, caller, now),
+            Stage::Confirm if form.is_some_and(is_confirmed) => self.run(talk, caller, now),
+            Stage::Confirm => {
+                let note = Note::warn("Nothing was done: it has to be confirmed, or canceled.");
+                self.show(talk, stage, caller, Some(note), now)
+            }
+        }
+    }
+
+    /// Everything was asked for.
+    fn filled_in(&mut self, talk: Talk, caller: Caller, now: Timestamp) -> Step {
+        let command = talk.session.command;
+        match command.request(talk.session.values.to_map()) {
+            Err(failure) => self.show(talk, Stage::Fields, caller, Some(Note::error(failure)), now),
+            Ok(_) if command.impact == Impact::Irreversible => {
+                self.show(talk, Stage::Confirm, caller, None, now)
+            }
+            Ok(request) => {
+                Step::Ask(Box::new(Pending { caller, request, talk, why: Why::Command }))
+            }
+        }
+    }
+
+    fn run(&mut self, talk: Talk, caller: Caller, now: Timestamp) -> Step {
+        match talk.session.command.request(talk.session.values.to_map()) {
+            Ok(request) => {
+                Step::Ask(Box::new(Pending { caller, request, talk, why: Why::Command }))
+            }
+            Err(failure) => self.not_done(talk, failure.reason, caller, now),
+        }
+    }
+
+    /// Shows a stage, once it is known what can be offered there.
+    fn show(
+        &mut self,
+        mut talk: Talk,
+        stage: Stage,
+        caller: Caller,
+        note: Option<Note>,
+        now: Timestamp,
+    ) -> Step {
+        let is_known = |room: &Field| !talk.session.values.lines(room.name).is_empty();
+        let room_first = before(talk.session.command, stage) == Some(Stage::Room)
+            && !room_of(talk.session.command).is_some_and(is_known);
+        talk.session.stage = if room_first { Stage::Room } else { stage };
+        match lookup(self.commands, &talk.session) {
+            Some(request) => {
+                Step::Ask(Box::new(Pending { caller, request, talk, why: Why::Choices(note) }))
+            }
+            None => self.wait(talk, &Choices::default(), note.as_ref(), now),
+        }
+    }
+
+    fn offer(
+        &mut self,
+        talk: Talk,
+        reply: Reply,
+        caller: Caller,
+        note: Option<Note>,
+        now: Timestamp,
+    ) -> Step {
+        let stage = talk.session.stage;
+        let choices = match reply {
+            Reply::Done(value) if is_about_people(&talk.session) => Choices::people(&value),
+            Reply::Done(value) => Choices::rooms(&value),
+            // The room is not there, or cannot be: another has to be named.
+            Reply::Failed(failure) if stage == Stage::Fields && is_about_people(&talk.session) => {
+                return self.show(talk, Stage::Room, caller, Some(Note::error(failure)), now);
+            }
+            Reply::Failed(_) => Choices::default(),
+        };
+        self.wait(talk, &choices, note.as_ref(), now)
+    }
+
+    fn carried_out(&mut self, talk: Talk, reply: Reply, caller: Caller, now: Timestamp) -> Step {
+        let command = talk.session.command;
+        match reply {
+            Reply::Done(value) => answer(&talk, done(&talk.id, command, &value)),
+            Reply::Failed(failure) => match failure.kind {
+                FailureKind::Forbidden => refused(&talk.iq, Refusal::Forbidden),
+                FailureKind::Invalid => self.not_done(talk, failure.reason, caller, now),
+                FailureKind::NotFound | FailureKind::Conflict | FailureKind::Unavailable => {
+                    answer(&talk, failed(&talk.id, command, &failure.reason))
+                }
+            },
+        }
+    }
+
+    /// Asks again for what was typed.
+    fn not_done(&mut self, talk: Talk, reason: String, caller: Caller, now: Timestamp) -> Step {
+        if talk.session.command.fields.is_empty() {
+            return answer(&talk, failed(&talk.id, talk.session.command, &reason));
+        }
+        self.show(talk, Stage::Fields, caller, Some(Note::error(reason)), now)
+    }
+
+    fn wait(&mut self, talk: Talk, choices: &Choices, note: Option<&Note>, now: Timestamp) -> Step {
+        let step = answer(&talk, stage(&talk.id, &talk.session, choices, note));
+        self.sessions.keep(talk.id, talk.session, now);
+        step
+    }
+}
+
+/// Returns the data that the form of this stage needs.
+fn lookup(commands: &'static [Command], session: &Session) -> Option<Request> {
+    let room = room_of(session.command)?;
+    if is_about_people(session) {
+        let room = session.values.lines(room.name).into_iter().next()?;
+        let values = Map::from_iter([("room".to_owned(), Value::from(room))]);
+        return Command::named(commands, "room")?.request(values).ok();
+    }
+    let asks_for_room = fields(session.command, session.stage).any(|it| it.name == room.name);
+    asks_for_room.then(|| Command::named(commands, "rooms")?.request(Map::new()).ok()).flatten()
+}
+
+/// The room is known, and one of its people is asked for.
+fn is_about_people(session: &Session) -> bool {
+    before(session.command, session.stage) == Some(Stage::Room)
+}
+
+fn answer(talk: &Talk, payload: Element) -> Step {
+    Step::Answer(Iq::result_to(&talk.iq, Some(payload)))
+}
+
+fn refused(iq: &Iq, refusal: Refusal) -> Step {
+    Step::Answer(Iq::error_to(iq, refusal.into()))
+}
+
+/// The commands that this caller may give. Nobody else is told of one.
+pub(super) fn offered(
+    commands: &'static [Command],
+    caller: Option<&Caller>,
+) -> impl Iterator<Item = &'static Command> {
+    commands.iter().filter(move |it| caller.is_some_and(|caller| it.authorise(caller).is_ok()))
+}
+
+/// The list of commands at `domain`.
+pub(super) fn items(
+    commands: &'static [Command],
+    domain: &str,
+    caller: Option<&Caller>,
+) -> Element {
+    let item = |command: &Command| {
+        Element::new(ns::DISCO_ITEMS, "item")
+            .with_attr("jid", domain)
+            .with_attr("node", command.name)
+            .with_attr("name", command.title)
+    };
+    Element::new(ns::DISCO_ITEMS, "query")
+        .with_attr("node", ns::COMMANDS)
+        .with_children(offered(commands, caller).map(item))
+}
+
+/// Returns what a node is. `None`: nothing for this caller.
+pub(super) fn info(
+    commands: &'static [Command],
+    node: &str,
+    caller: Option<&Caller>,
+) -> Option<Element> {
+    if node == ns::COMMANDS {
+        return Some(about(node, "command-list", "Commands", &[ns::DISCO_ITEMS]));
+    }
+    let command = offered(commands, caller).find(|command| command.name == node)?;
+    Some(about(node, "command-node", command.title, &[ns::COMMANDS, ns::DATA_FORMS]))
+}
+
+fn about(node: &str, kind: &'static str, name: &str, features: &[&str]) -> Element {
+    let identity = Element::new(ns::DISCO_INFO, "identity")
+        .with_attr("category", "automation")
+        .with_attr("type", kind)
+        .with_attr("name", name);
+    let feature = |var: &&str| Element::new(ns::DISCO_INFO, "feature").with_attr("var", var);
+    Element::new(ns::DISCO_INFO, "query")
+        .with_attr("node", node)
+        .with_child(identity)
+        .with_children(features.iter().map(feature))
+}
+
+/// Why a step is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Not for this caller.
+    Forbidden,
+    /// There is no such command.
+    NoCommand,
+    /// No action that there is.
+    MalformedAction,
+    /// An action that this stage does not offer.
+    BadAction,
+    /// No form that was asked for.
+    BadPayload,
+    /// No conversation of this caller's.
+    BadSession,
+    /// A conversation that waited too long.
+    Expired,
+    /// A question where something is to be done.
+    BadRequest,
+    /// Too many commands run.
+    Busy,
+}
+
+impl From<Refusal> for StanzaError {
+    fn from(refusal: Refusal) -> Self {
+        use Condition::{BadRequest, Forbidden, ItemNotFound, NotAllowed, ResourceConstraint};
+        use ErrorType::{Auth, Cancel, Modify, Wait};
+        let (kind, condition, detail, text) = match refusal {
+            Refusal::Forbidden => (Auth, Forbidden, None, "This is not for you."),
+            Refusal::NoCommand => (Cancel, ItemNotFound, None, "There is no such command."),
+            Refusal::MalformedAction => {
+                (Modify, BadRequest, Some("malformed-action"), "There is no such action.")
+            }
+            Refusal::BadAction => {
+                (Modify, BadRequest, Some("bad-action"), "This action is not offered here.")
+            }
+            Refusal::BadPayload => (
+                Modify,
+                BadRequest,
+                Some("bad-payload"),
+                "This is not the form that was asked for.",
+            ),
+            Refusal::BadSession => (
+                Modify,
+                BadRequest,
+                Some("bad-sessionid"),
+                "There is no such conversation of yours: begin again.",
+            ),
+            Refusal::Expired => (
+                Cancel,
+                NotAllowed,
+                Some("session-expired"),
+                "This has waited too long: begin again.",
+            ),
+            Refusal::BadRequest => {
+                (Modify, BadRequest, None, "A command has to be an iq of type \"set\".")
+            }
+            Refusal::Busy => (
+                Wait,
+                ResourceConstraint,
+                None,
+                "Too many commands are being carried out: try again in a moment.",
+            ),
+        };
+        let error = Self::new(kind, condition).with_text(text);
+        match detail {
+            Some(name) => error.with_detail(ns::COMMANDS, name),
+            None => error,
+        }
+    }
+}
+
+/// What a caller asks for (XEP-0050 section 2.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Action {
+    /// Whatever is meant to come next.
+    Execute,
+    Next,
+    Prev,
+    Complete,
+    Cancel,
+}
+
+impl Action {
+    pub(super) fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "execute" => Self::Execute,
+            "next" => Self::Next,
+            "prev" => Self::Prev,
+            "complete" => Self::Complete,
+            "cancel" => Self::Cancel,
+            _ => return None,
+        })
+    }
+}
+
+/// A remark with a form.
+#[derive(Clone, Debug)]
+pub(super) struct Note {
+    kind: &'static str,
+    text: String,
+}
+
+impl Note {
+    pub(super) fn info(text: impl ToString) -> Self {
+        Self { kind: "info", text: text.to_string() }
+    }
+
+    pub(super) fn warn(text: impl ToString) -> Self {
+        Self { kind: "warn", text: text.to_string() }
+    }
+
+    pub(super) fn error(text: impl ToString) -> Self {
+        Self { kind: "error", text: text.to_string() }
+    }
+
+    fn element(&self) -> Element {
+        element("note").with_attr("type", self.kind).with_text(&self.text)
+    }
+}
+
+/// The first stage of a command. `None`: it takes nothing.
+pub(super) fn first_stage(command: &Command) -> Option<Stage> {
+    match command.fields {
+        [] if command.impact == Impact::Irreversible => Some(Stage::Confirm),
+        [] => None,
+        _ if offers_people(command) => Some(Stage::Room),
+        _ => Some(Stage::Fields),
+    }
+}
+
+/// The stage before this one.
+pub(super) fn before(command: &Command, stage: Stage) -> Option<Stage> {
+    match stage {
+        Stage::Room => None,
+        Stage::Fields => offers_people(command).then_some(Stage::Room),
+        Stage::Confirm => (!command.fields.is_empty()).then_some(Stage::Fields),
+    }
+}
+
+/// Returns whether the command is carried out after this stage.
+pub(super) fn is_last(command: &Command, stage: Stage) -> bool {
+    match stage {
+        Stage::Room => false,
+        Stage::Fields => command.impact != Impact::Irreversible,
+        Stage::Confirm => true,
+    }
+}
+
+/// Returns what is asked for at a stage.
+pub(super) fn fields(
+    command: &'static Command,
+    stage: Stage,
+) -> impl Iterator<Item = &'static Field> {
+    let room = room_of(command).map(|room| room.name);
+    let divided = offers_people(command);
+    command.fields.iter().filter(move |field| match stage {
+        Stage::Room => Some(field.name) == room,
+        Stage::Fields => !divided || Some(field.name) != room,
+        Stage::Confirm => false,
+    })
+}
+
+/// Returns whether the form confirms an irreversible command.
+pub(super) fn is_confirmed(form: &Element) -> bool {
+    texts(form, CONFIRM).first().is_some_and(|value| matches!(value.trim(), "1" | "true"))
+}
+
+/// A stage that waits for its form.
+pub(super) fn stage(
+    id: &str,
+    session: &Session,
+    choices: &Choices,
+    note: Option<&Note>,
+) -> Element {
+    let (command, at) = (session.command, session.stage);
+    let next = if is_last(command, at) { "complete" } else { "next" };
+    let prev = before(command, at).map(|_| element("prev"));
+    let form = match at {
+        Stage::Confirm => form::confirm(command, &session.values),
+        Stage::Room | Stage::Fields => {
+            form::ask(command, fields(command, at), &session.values, choices)
+        }
+    };
+    let actions = element("actions").with_attr("execute", next).with_child_opt(prev);
+    reply(command, id, "executing")
+        .with_child(actions.with_child(element(next)))
+        .with_children(note.map(Note::element))
+        .with_child(form)
+}
+
+/// The end: it is done.
+pub(super) fn done(id: &str, command: &Command, result: &Value) -> Element {
+    let outcome = outcome(command, result);
+    let said = match result.as_array() {
+        Some(list) => format!("{}: {}", command.title, list.len()),
+        None => format!("{}: done.", command.title),
+    };
+    let cut = (outcome.left_out > 0)
+        .then(|| Note::warn(format!("{} more entries do not fit here.", outcome.left_out)));
+    reply(command, id, "completed")
+        .with_child(Note::info(said).element())
+        .with_children(cut.iter().map(Note::element))
+        .with_child_opt(outcome.form)
+}
+
+/// The end: it could not be done.
+pub(super) fn failed(id: &str, command: &Command, reason: &str) -> Element {
+    reply(command, id, "completed").with_child(Note::error(reason).element())
+}
+
+/// The end: the caller does not want it any more.
+pub(super) fn canceled(id: &str, command: &Command) -> Element {
+    reply(command, id, "canceled")
+}
+
+fn reply(command: &Command, id: &str, status: &'static str) -> Element {
+    element("command")
+        .with_attr("node", command.name)
+        .with_attr("sessionid", id)
+        .with_attr("status", status)
+}
+
+fn element(name: &'static str) -> Element {
+    Element::new(ns::COMMANDS, name)
+}

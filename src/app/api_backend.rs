@@ -1,0 +1,199 @@
+//! Metrics of the running component: what is counted here, and every group that one scrape registers.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use jiff::Timestamp;
+use tokio::sync::broadcast;
+
+use super::Shared;
+use super::clock::now;
+use super::commands::Operator;
+use super::commands::listing::listed;
+use crate::component::drift::DriftMetrics;
+use crate::component::metrics::DeskMetrics;
+use crate::control::{Interface, RoomLine, RoomMetrics, Status, StatusMetrics};
+use crate::http::{HttpMetrics, Readiness, Site, Totals};
+use crate::metrics::{
+    Counter, EncodeLabelSet, Family, Gauge, Group, Latency, Registry, gauged, metrics,
+    sample_names, zeroed,
+};
+use crate::policy::verdict::Verdict;
+use crate::store::Entry;
+use crate::xmpp::link::LinkMetrics;
+
+metrics! {
+    /// What is counted around the desk.
+    pub(super) struct AppMetrics {
+        /// From a question to its answer
+        answers: Latency = "vestibule_answer_seconds";
+        /// Questions whose password is being judged
+        judging: Gauge = "vestibule_questions_in_flight";
+        /// Reloads of the policy file
+        reloads: Family<ReloadLabel, Counter> = "vestibule_reloads", zeroed([true, false].map(ReloadLabel::new));
+        /// Commands of operators
+        commands: Family<CommandLabels, Counter> = "vestibule_commands", zeroed(every_command());
+    }
+}
+
+metrics! {
+    /// What is read at each scrape.
+    pub(super) struct ProcessMetrics {
+        /// When the process started, in seconds since 1970
+        started: Gauge<f64, AtomicU64> = "process_start_time_seconds";
+        /// Bans of the policy file
+        bans: Gauge = "vestibule_bans";
+    }
+}
+
+/// The label of `vestibule_reloads`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct ReloadLabel {
+    outcome: &'static str,
+}
+
+impl ReloadLabel {
+    const fn new(is_done: bool) -> Self {
+        Self { outcome: outcome(is_done) }
+    }
+}
+
+/// The labels of `vestibule_commands`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct CommandLabels {
+    interface: &'static str,
+    outcome: &'static str,
+}
+
+impl CommandLabels {
+    const fn new(face: Interface, is_done: bool) -> Self {
+        Self { interface: face.name(), outcome: outcome(is_done) }
+    }
+}
+
+fn every_command() -> impl Iterator<Item = CommandLabels> {
+    let both = |face| [true, false].map(|is_done| CommandLabels::new(face, is_done));
+    Interface::ALL.into_iter().flat_map(both)
+}
+
+const fn outcome(is_done: bool) -> &'static str {
+    if is_done { "done" } else { "failed" }
+}
+
+impl AppMetrics {
+    /// Counts a command.
+    pub(super) fn command(&self, face: Interface, is_done: bool) {
+        self.commands.get_or_create(&CommandLabels::new(face, is_done)).inc();
+    }
+
+    /// Counts a reload.
+    pub(super) fn reload(&self, is_done: bool) {
+        self.reloads.get_or_create(&ReloadLabel::new(is_done)).inc();
+    }
+}
+
+/// Declares the groups: what a scrape registers, and what the documents must name.
+macro_rules! groups {
+    ($($name:ident: $group:ty),* $(,)?) => {
+        /// Every group of metrics but that of the API.
+        #[derive(Debug)]
+        pub(super) struct Groups {
+            $($name: $group,)*
+        }
+
+        impl Groups {
+            /// Registers every metric.
+            pub(super) fn register(&self, registry: &mut Registry) {
+                $(self.$name.register(registry);)*
+            }
+        }
+
+        /// Returns the names under which samples are read from `/metrics`.
+        pub fn names_of_samples() -> Vec<String> {
+            let groups = [$(<$group>::DECLARED,)* HttpMetrics::DECLARED];
+            groups.into_iter().flatten().flat_map(|(name, kind)| sample_names(name, *kind)).collect()
+        }
+    };
+}
+
+groups! {
+    status: StatusMetrics,
+    rooms: RoomMetrics,
+    process: ProcessMetrics,
+    app: AppMetrics,
+    link: LinkMetrics,
+    desk: DeskMetrics,
+    drift: DriftMetrics,
+}
+
+impl Groups {
+    /// Returns every group as it is now.
+    pub(super) fn now(operator: &Operator) -> Self {
+        let shared: &Shared = operator.shared();
+        let status = StatusMetrics::from(&operator.status());
+        let rooms = RoomMetrics::from(&*listed(shared));
+        let process = ProcessMetrics::default();
+        process.started.set(shared.started_at.as_duration().as_secs_f64());
+        let desk = shared.desk();
+        process.bans.set(gauged(desk.policy().bans.lines().count()));
+        Self {
+            status,
+            rooms,
+            process,
+            app: shared.metrics.clone(),
+            link: shared.link.metrics().clone(),
+            desk: desk.counted().metrics.clone(),
+            drift: desk.drift().clone(),
+        }
+    }
+}
+
+impl Site for Operator {
+    fn readiness(&self) -> Readiness {
+        let shared = self.shared();
+        if !shared.link.lives() {
+            return Readiness { reasons: vec!["no link to the server".to_owned()] };
+        }
+        let desk = shared.desk();
+        let missing = desk.services().filter(|(_, hello)| hello.is_none());
+        let reasons = missing.map(|(domain, _)| match desk.refusal(domain) {
+            Some(refusal) => format!("the gate of {domain} is refused: {refusal}"),
+            None => format!("no gate has greeted from {domain}"),
+        });
+        let unread = desk.unread().map(|domain| format!("the rooms of {domain} are not read yet"));
+        let reasons = reasons.chain(unread);
+        let reasons = reasons.chain(shared.addresses.problems()).chain(desk.unlisted());
+        Readiness { reasons: reasons.collect() }
+    }
+
+    fn rooms(&self) -> Vec<RoomLine> {
+        listed(self.shared())
+    }
+
+    fn status(&self) -> Status {
+        Self::status(self)
+    }
+
+    fn entries(&self) -> broadcast::Receiver<Arc<Entry>> {
+        self.shared().desk().audit().subscribe()
+    }
+
+    fn register(&self, registry: &mut Registry) {
+        Groups::now(self).register(registry);
+    }
+
+    fn totals(&self) -> Totals {
+        let shared = self.shared();
+        let desk = shared.desk();
+        let counted = desk.counted();
+        Totals {
+            joins: Verdict::ALL.map(|verdict| counted.joins(verdict)),
+            denials: counted.denials().clone(),
+            answers: shared.metrics.answers.counts(),
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        now()
+    }
+}

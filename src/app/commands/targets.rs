@@ -1,0 +1,248 @@
+//! Who is meant by an address, a nick, or the id of a decision.
+
+use std::collections::BTreeSet;
+
+use ipnet::IpNet;
+use jiff::SignedDuration;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::people::ForPeople;
+use super::{conflict, invalid, not_found};
+use crate::component::registry::{Last, Seen};
+use crate::config::nearest;
+use crate::control::Failure;
+use crate::jid::BareJid;
+use crate::policy::attempt::{Affiliation, Requester};
+use crate::policy::bans::Banned;
+use crate::policy::class::Class;
+use crate::policy::overrides::Pattern;
+use crate::policy::removal::{Removal, certain_marks};
+use crate::policy::requester::Mark;
+use crate::wire::room::LiveRoom;
+
+/// Where a person is, as seen from a room.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Found {
+    /// Inside.
+    Inside,
+    /// Waits to be let in.
+    Waits,
+    /// Was refused lately, as one who was removed.
+    Refused,
+    /// Was inside or waited lately.
+    Left,
+    /// Not seen lately; the room has a record of them, or they have an affiliation there.
+    Known,
+}
+
+impl Found {
+    /// The words of the command line.
+    pub(super) const fn in_words(self) -> &'static str {
+        match self {
+            Self::Inside => "inside",
+            Self::Waits => "waiting",
+            Self::Refused => "refused lately as removed",
+            Self::Left => "there lately",
+            Self::Known => "not seen lately",
+        }
+    }
+}
+
+/// A person at a room, with the marks that they have, or had.
+#[derive(Clone, Debug)]
+pub(super) struct Person {
+    pub(super) jid: BareJid,
+    pub(super) found: Found,
+    pub(super) who: Requester,
+}
+
+/// Everybody at a room: those inside, who wait, were refused, and have left.
+#[derive(Debug)]
+pub(super) struct People(Vec<Person>);
+
+impl People {
+    /// `seen`: who was there lately, the last first.
+    pub(super) fn of<'a>(live: &LiveRoom, seen: impl Iterator<Item = &'a Seen>) -> Self {
+        let inside = live.occupants.iter().map(|who| (Found::Inside, who.clone()));
+        let waiting = live.waiting.iter().map(|(who, _)| (Found::Waits, who.clone()));
+        let seen = seen.map(|seen| {
+            let found = match seen.last {
+                Last::Refused => Found::Refused,
+                Last::Left => Found::Left,
+            };
+            (found, seen.who.clone())
+        });
+        let all = inside.chain(waiting).chain(seen);
+        let all = all.filter_map(|(found, who)| Some(Person { jid: who.jid.clone()?, found, who }));
+        let mut all: Vec<_> = all.collect();
+        all.sort_by_key(|person| person.found);
+        Self(all)
+    }
+
+    /// Returns whether a person has that address.
+    pub(super) fn have(&self, jid: &BareJid) -> bool {
+        self.0.iter().any(|person| person.jid == *jid)
+    }
+
+    /// The one who bears that nick or shown name. Of those who have left nobody is meant while a person who is there
+    /// bears it.
+    ///
+    /// # Errors
+    /// Several people bear it.
+    pub(super) fn called(&self, name: &str) -> Result<Option<&BareJid>, Failure> {
+        let folded = name.to_lowercase();
+        let exactly = |who: &Requester| who.nick == name || who.name == name;
+        let nearly = |who: &Requester| {
+            who.nick.to_lowercase() == folded || who.name.to_lowercase() == folded
+        };
+        let is_there = |person: &Person| person.found <= Found::Waits;
+        let tests: [&dyn Fn(&Person) -> bool; 4] = [
+            &|person| is_there(person) && exactly(&person.who),
+            &|person| is_there(person) && nearly(&person.who),
+            &|person| exactly(&person.who),
+            &|person| nearly(&person.who),
+        ];
+        for test in tests {
+            let meant = self.0.iter().filter(|person| test(person)).map(|person| &person.jid);
+            let meant: BTreeSet<_> = meant.collect();
+            match meant.len() {
+                0 => {}
+                1 => return Ok(meant.into_iter().next()),
+                count => {
+                    let meant: Vec<_> = meant.iter().map(|jid| format!("`{jid}`")).collect();
+                    return Err(conflict(format!(
+                        "{count} people are called `{name}`; give an address: {}",
+                        meant.join(", ")
+                    )));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Every address of one person, with the marks of each: all that are certainly the same person's, also by the record of a
+    /// removal.
+    pub(super) fn same(&self, jid: &BareJid, live: &LiveRoom, rules: &Removal) -> Vec<Person> {
+        let mut marks = certain_marks(rules, &away(jid, live));
+        let named = self.0.iter().filter(|person| person.jid == *jid);
+        marks.extend(named.flat_map(|person| certain_marks(rules, &person.who)));
+        let removed = live.view.record.iter().flat_map(|record| &record.removed);
+        let theirs = removed.filter(|one| one.marks.iter().any(|mark| marks.contains(mark)));
+        let more: Vec<Mark> = theirs.flat_map(|one| one.marks.iter().copied()).collect();
+        marks.extend(more);
+        let is_same = |person: &&Person| {
+            certain_marks(rules, &person.who).iter().any(|mark| marks.contains(mark))
+        };
+        self.0.iter().filter(is_same).cloned().collect()
+    }
+
+    /// The failure for a text that names nobody, with the address that comes nearest.
+    pub(super) fn nobody(&self, text: &str) -> Failure {
+        let names = self.0.iter().map(|person| {
+            (
+                person.jid.as_str(),
+                person.jid.node().unwrap_or_default(),
+                &*person.who.nick,
+                &*person.who.name,
+            )
+        });
+        let node = text.split_once('@').map_or(text, |(node, _)| node);
+        let all: Vec<_> = names.collect();
+        let by_address = nearest(text, all.iter().map(|(jid, ..)| *jid));
+        let of_name = || {
+            let names = all.iter().flat_map(|(_, node, nick, name)| [*node, *nick, *name]);
+            let near = nearest(node, names.filter(|name| !name.is_empty()))?;
+            let owner =
+                all.iter().find(|(_, node, nick, name)| [*node, *nick, *name].contains(&near));
+            owner.map(|(jid, ..)| *jid)
+        };
+        let hint = by_address.or_else(of_name);
+        let hint = hint.map_or_else(String::new, |jid| format!("; did you mean `{jid}`?"));
+        not_found(format!("`{text}`: nobody of that address is inside or waits{hint}"))
+    }
+}
+
+/// A person who is not there, by what the room knows of them.
+pub(super) fn away(jid: &BareJid, live: &LiveRoom) -> Requester {
+    Requester { jid: Some(jid.clone()), ticket: live.ticket, ..Requester::default() }
+}
+
+/// The same, as a person.
+pub(super) fn known(jid: &BareJid, live: &LiveRoom) -> Person {
+    Person { jid: jid.clone(), found: Found::Known, who: away(jid, live) }
+}
+
+/// Returns whether the room knows a person who is not there: `live` is a look at the room that asked about them.
+pub(super) fn is_known(jid: &BareJid, live: &LiveRoom, rules: &Removal) -> bool {
+    let marks = certain_marks(rules, &away(jid, live));
+    let mut removed = live.view.record.iter().flat_map(|record| &record.removed);
+    live.person.is_some()
+        || live.affiliation != Affiliation::None
+        || removed.any(|one| one.marks.iter().any(|mark| marks.contains(mark)))
+}
+
+/// A request for one person has no description of others.
+///
+/// # Errors
+/// It has.
+pub(super) fn only_one(asked: &ForPeople) -> Result<(), Failure> {
+    if asked.all || asked.moderators || is_described(asked) {
+        return Err(invalid(
+            "give either one person, or what is true of everybody who is meant (`all`, `since`, `match`, `class`, `network`)",
+        ));
+    }
+    Ok(())
+}
+
+const fn is_described(asked: &ForPeople) -> bool {
+    asked.since.is_some()
+        || asked.pattern.is_some()
+        || asked.class.is_some()
+        || asked.network.is_some()
+}
+
+/// Who is meant.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    pub(super) since: Option<SignedDuration>,
+    pub(super) pattern: Option<Pattern>,
+    pub(super) class: Option<Class>,
+    pub(super) network: Option<IpNet>,
+    pub(super) moderators: bool,
+}
+
+impl Wanted {
+    pub(super) fn new(asked: &ForPeople) -> Result<Self, Failure> {
+        if !asked.all && !is_described(asked) {
+            return Err(invalid(
+                "nobody is named: give a person, or what is true of everybody who is meant (`since`, `match`, `class`, \
+                 `network`), or `all` if everybody is meant",
+            ));
+        }
+        let network = asked.network.as_deref().map(|text| match Banned::read(text) {
+            Ok(Banned::Network(network)) => Ok(network),
+            Ok(Banned::Jid(_) | Banned::Domain(_) | Banned::Mark(_)) => Err(invalid(format!(
+                "`{text}` is no network: write it like `192.0.2.0/24`, `2001:db8::/32` or `192.0.2.7`"
+            ))),
+            Err(reason) => Err(invalid(reason)),
+        });
+        let class = asked.class.as_deref().map(|name| {
+            let class = Class::from_name(name).filter(|class| *class != Class::Service);
+            class.ok_or_else(|| invalid(format!("`{name}` is no class of people")))
+        });
+        Ok(Self {
+            since: asked
+                .since
+                .as_ref()
+                .map(|time| SignedDuration::try_from(time.time()).unwrap_or(SignedDuration::MAX)),
+            pattern: asked.pattern.as_deref().map(Pattern::new).transpose().map_err(invalid)?,
+            class: class.transpose()?,
+            network: network.transpose()?,
+            moderators: asked.moderators,
+        })
+    }
+}

@@ -1,0 +1,389 @@
+//! Rooms in which something is due: what fails is tried again later and later.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Map, Value};
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use super::clock::now;
+use super::tasks::guarded;
+use super::{Shared, rooms};
+use crate::component::engine::Desk;
+use crate::component::registry::Watch;
+use crate::component::timetable::{due_again, effects_of_remedy, plan_again, plans, timetable};
+use crate::jid::BareJid;
+use crate::policy::attempt::RoomView;
+use crate::policy::succession::{Plan, Remedy};
+use crate::policy::timers::{Deed, Due, effects};
+use crate::policy::verdict::Effects;
+use crate::wire::answer::{Only, end, only};
+use crate::wire::room::LiveRoom;
+use crate::xmpp::Element;
+
+/// We look at least that often: rooms change meanwhile.
+const LOOK: Duration = Duration::from_secs(1);
+/// Rooms that are seen to at the same time, or looked at in one go; the others have their turn a moment later.
+const AT_ONCE: usize = 50;
+
+/// The longest time between two attempts at a room that cannot be helped.
+pub(super) const LONGEST: SignedDuration = SignedDuration::from_mins(5);
+
+/// The outcome of a try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// Done, with the time that it has to take effect.
+    Done(SignedDuration),
+    /// Hopeless.
+    Nobody,
+    /// Failed.
+    Failed,
+}
+
+/// A room in which an action is due.
+#[derive(Clone, Copy, Debug)]
+struct Trial {
+    /// Not before then; `None`: it is being seen to.
+    again: Option<Timestamp>,
+    /// The number of tries since the action is due.
+    attempts: u32,
+    /// It is hopeless, and that was logged.
+    is_told: bool,
+}
+
+/// The rooms in which something is due: no others, so they never grow beyond those that are there.
+#[derive(Debug, Default)]
+struct Trials(HashMap<BareJid, Trial>);
+
+/// Returns whether a room is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    /// It is due, and is being handled from now on.
+    Now,
+    /// Not before then.
+    At(Timestamp),
+    /// It is being handled, or is hopeless, which was logged.
+    Never,
+}
+
+/// Looks at rooms whose time has come or that have changed, and handles those in which something is due, until aborted.
+/// `look` takes out at most so many rooms; nothing can be done about what `is_hopeless`, which is said once.
+pub(super) async fn see_to_rooms<D, F>(
+    shared: Shared,
+    watch: Watch,
+    what: &'static str,
+    mut look: impl FnMut(&mut Desk, usize, Timestamp) -> Vec<(BareJid, Option<D>)>,
+    is_hopeless: fn(&D) -> bool,
+    see_to: impl Fn(Shared, BareJid, D) -> F,
+) where
+    F: Future<Output = Outcome> + Send + 'static,
+{
+    let mut trials = Trials::default();
+    let mut running = JoinSet::new();
+    let mut pause = LOOK;
+    loop {
+        tokio::select! {
+            () = sleep(pause) => {}
+            Some(ended) = running.join_next() => {
+                if let Ok((room, outcome)) = ended {
+                    let again = trials.ended(&room, outcome, now());
+                    if !shared.desk().look_by(watch, &room, again) {
+                        trials.forget(&room);
+                    }
+                }
+            }
+        }
+        pause = LOOK;
+        let free = AT_ONCE.saturating_sub(running.len());
+        if free == 0 || !shared.link.is_up() {
+            continue;
+        }
+        let (looked, next) = {
+            let mut desk = shared.desk();
+            (look(&mut desk, free, now()), desk.next_look(watch))
+        };
+        if let Some(next) = next {
+            let left = Duration::try_from(next.duration_since(now())).unwrap_or_default();
+            pause = pause.min(left);
+        }
+        for (room, due) in looked {
+            let Some(due) = due else {
+                trials.forget(&room);
+                continue;
+            };
+            match trials.start(&room, is_hopeless(&due), now()) {
+                Turn::Now => {
+                    let step = see_to(shared.clone(), room.clone(), due);
+                    running.spawn(async move {
+                        (room, guarded(what, step).await.unwrap_or(Outcome::Failed))
+                    });
+                }
+                Turn::At(again) => {
+                    shared.desk().look_by(watch, &room, again);
+                }
+                Turn::Never => {}
+            }
+        }
+    }
+}
+
+impl Trials {
+    /// Ends the tries in a room: no action is due any more.
+    fn forget(&mut self, room: &BareJid) {
+        if self.0.get(room).is_some_and(|trial| trial.again.is_some()) {
+            self.0.remove(room);
+        }
+    }
+
+    /// Returns whether a room is due. `is_hopeless`: nothing can be done, which is said once.
+    fn start(&mut self, room: &BareJid, is_hopeless: bool, now: Timestamp) -> Turn {
+        let new = Trial { again: Some(now), attempts: 0, is_told: false };
+        let trial = self.0.entry(room.clone()).or_insert(new);
+        match trial.again {
+            Some(_) if trial.is_told && is_hopeless => Turn::Never,
+            Some(again) if again > now => Turn::At(again),
+            Some(_) => {
+                trial.again = None;
+                Turn::Now
+            }
+            None => Turn::Never,
+        }
+    }
+
+    /// Notes what came of it; returns when to look again.
+    fn ended(&mut self, room: &BareJid, outcome: Outcome, now: Timestamp) -> Timestamp {
+        let Some(trial) = self.0.get_mut(room) else { return now };
+        trial.is_told = outcome == Outcome::Nobody;
+        trial.attempts = trial.attempts.saturating_add(1);
+        // What does not help is not repeated for ever at the same pace, done or not.
+        let longer = SignedDuration::from_secs(1).checked_mul(2_i32.saturating_pow(trial.attempts));
+        let longer = longer.map_or(LONGEST, |wait| wait.min(LONGEST));
+        let wait = match outcome {
+            Outcome::Done(wait) => wait.max(longer),
+            Outcome::Nobody => SignedDuration::ZERO,
+            Outcome::Failed => longer,
+        };
+        let again = now.checked_add(wait).unwrap_or(Timestamp::MAX);
+        trial.again = Some(again);
+        again
+    }
+}
+
+/// What was done shows in the gate's reports before that.
+const SETTLED: SignedDuration = SignedDuration::from_secs(5);
+
+/// Watches until aborted.
+pub(super) async fn watch(shared: Shared) {
+    let is_hopeless = |plan: &Plan| plan.remedy == Remedy::Nobody;
+    let see_to = |shared: Shared, room, plan| async move { carry_out(&shared, &room, &plan).await };
+    let what = "seeing to a room without a moderator";
+    see_to_rooms(shared, Watch::Succession, what, plans, is_hopeless, see_to).await;
+}
+
+/// Does what the plan says, if that is still what the room needs when its gate is asked.
+async fn carry_out(shared: &Shared, room: &BareJid, plan: &Plan) -> Outcome {
+    let person = match &plan.remedy {
+        Remedy::Promote(jid) | Remedy::Admit(jid) => Some(jid),
+        Remedy::Refuse(_) => None,
+        Remedy::Nobody => {
+            write_down(shared, room, plan);
+            return Outcome::Nobody;
+        }
+    };
+    let done = Mutex::new(None);
+    let make = |live: &LiveRoom| {
+        let again = plan_again(&mut shared.desk(), live, person, now());
+        // Of another person it is not known what the room remembers.
+        let again = again.filter(|again| again.is_about(person));
+        let effects =
+            again.as_ref().map(|plan| effects_of_remedy(&plan.remedy, live.person.as_ref()));
+        let conditions = again.as_ref().map(|plan| conditions(&plan.remedy, &live.view));
+        *done.lock().unwrap_or_else(PoisonError::into_inner) = again;
+        (effects.unwrap_or_default(), conditions.unwrap_or_default())
+    };
+    let result = rooms::apply(shared, room, person, make).await;
+    let done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    match (result, done) {
+        (Ok(()), Some(plan)) => {
+            write_down(shared, room, &plan);
+            match plan.remedy {
+                Remedy::Nobody => Outcome::Nobody,
+                // They are invited, and have to come.
+                Remedy::Admit(_) => Outcome::Done(patience(shared, room)),
+                Remedy::Promote(_) | Remedy::Refuse(_) => Outcome::Done(SETTLED),
+            }
+        }
+        (Ok(()), None) => Outcome::Failed,
+        (Err(error), _) => {
+            tracing::warn!(room = room.as_str(), %error, "a room without a moderator could not be helped");
+            Outcome::Failed
+        }
+    }
+}
+
+/// The preconditions of a remedy when it reaches the room.
+fn conditions(remedy: &Remedy, view: &RoomView) -> Vec<Element> {
+    // Moderators who may let nobody in are no help.
+    let unmoderated = (view.moderators == 0).then_some(Only::Unmoderated);
+    let there = match remedy {
+        Remedy::Promote(jid) => Some(Only::Inside(jid)),
+        Remedy::Admit(jid) => Some(Only::Waiting(jid)),
+        Remedy::Refuse(_) => None,
+        Remedy::Nobody => return Vec::new(),
+    };
+    unmoderated.into_iter().chain(there).map(only).collect()
+}
+
+fn patience(shared: &Shared, room: &BareJid) -> SignedDuration {
+    let desk = shared.desk();
+    let rules = desk.live().rules(desk.policy(), Some(room));
+    SignedDuration::try_from(rules.lobby.unattended_after.value).unwrap_or(LONGEST)
+}
+
+fn write_down(shared: &Shared, room: &BareJid, plan: &Plan) {
+    let (done, people) = match &plan.remedy {
+        Remedy::Promote(jid) => ("promoted", std::slice::from_ref(jid)),
+        Remedy::Admit(jid) => ("admitted", std::slice::from_ref(jid)),
+        Remedy::Refuse(all) => ("refused", all.as_slice()),
+        Remedy::Nobody => ("nothing", [].as_slice()),
+    };
+    let people: Vec<&str> = people.iter().map(|jid| jid.as_str()).collect();
+    let (rule, line) = (plan.rule.name, plan.rule.line);
+    tracing::warn!(
+        room = room.as_str(),
+        done,
+        people = people.join(", "),
+        rule,
+        line,
+        "no moderator is in the room"
+    );
+    let mut details = Map::new();
+    details.insert("done".to_owned(), Value::from(done));
+    details.insert("people".to_owned(), Value::from(people));
+    details.insert("rule".to_owned(), Value::from(rule));
+    details.insert("line".to_owned(), Value::from(line));
+    shared.desk().audit().event("no-moderator", room.as_str(), details, now());
+}
+
+/// Watches until aborted.
+pub(super) async fn watch_timers(shared: Shared) {
+    let mut said = Said::default();
+    let look = move |desk: &mut Desk, most, now| {
+        let looked = timetable(desk, most, now).into_iter().map(|(room, look)| {
+            said.tell(desk, &room, look.would, now);
+            (room, look.due)
+        });
+        looked.collect()
+    };
+    let see_to =
+        |shared: Shared, room, due| async move { carry_out_timers(&shared, &room, &due).await };
+    see_to_rooms(shared, Watch::Timers, "what is due in a room", look, |_| false, see_to).await;
+}
+
+/// The actions due by observed rules that were written down once, by room.
+#[derive(Debug, Default)]
+struct Said(HashMap<BareJid, &'static str>);
+
+impl Said {
+    fn tell(&mut self, desk: &Desk, room: &BareJid, would: Option<Due>, now: Timestamp) {
+        let Some(Due { rule, deed }) = would else {
+            self.0.remove(room);
+            return;
+        };
+        if self.0.insert(room.clone(), rule.name) != Some(rule.name) {
+            desk.timed(deed.name(), room, rule, true, now);
+        }
+    }
+}
+
+/// Does what is due, if it still is when the gate is asked.
+async fn carry_out_timers(shared: &Shared, room: &BareJid, due: &Due) -> Outcome {
+    let done = Mutex::new(None);
+    let make = |live: &LiveRoom| {
+        let again = due_again(&mut shared.desk(), live, now());
+        *done.lock().unwrap_or_else(PoisonError::into_inner) = again;
+        let Some(Due { deed, .. }) = again else { return (Effects::default(), Vec::new()) };
+        let more = match deed {
+            Deed::End(notice) => {
+                let policy = Arc::clone(shared.desk().policy());
+                vec![end(&policy.texts.notice(notice, None).text)]
+            }
+            Deed::Close(_) | Deed::Calm | Deed::Warn { .. } => Vec::new(),
+        };
+        let more = more
+            .into_iter()
+            .chain(deed.is_for_want_of_a_moderator().then(|| only(Only::Unmoderated)));
+        (effects(deed, &live.view, now()), more.collect())
+    };
+    let result = rooms::apply(shared, room, None, make).await;
+    let done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    match (result, done) {
+        (Ok(()), Some(Due { deed, rule })) => {
+            let mut desk = shared.desk();
+            if deed == Deed::Calm {
+                desk.calmed(room);
+            }
+            desk.timed(deed.name(), room, rule, false, now());
+            Outcome::Done(SignedDuration::ZERO)
+        }
+        // It is not due any more, which we know now.
+        (Ok(()), None) => Outcome::Done(SignedDuration::ZERO),
+        (Err(error), _) => {
+            let (room, rule) = (room.as_str(), due.rule.name);
+            tracing::warn!(room, rule, %error, "what was due in a room could not be done");
+            Outcome::Failed
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn tea() -> BareJid {
+        "tea@conference.example.org".parse().unwrap()
+    }
+
+    #[test]
+    fn what_fails_is_tried_again_later_and_later() {
+        let mut trials = Trials::default();
+        let mut times = Vec::new();
+        for second in 0..1000 {
+            if trials.start(&tea(), false, at(second)) == Turn::Now {
+                let again = trials.start(&tea(), false, at(second));
+                assert_eq!(again, Turn::Never, "it is being seen to");
+                let again = trials.ended(&tea(), Outcome::Failed, at(second));
+                assert_eq!(trials.start(&tea(), false, at(second)), Turn::At(again));
+                times.push(second);
+            }
+        }
+        assert_eq!(times, [0, 2, 6, 14, 30, 62, 126, 254, 510, 810]);
+    }
+
+    #[test]
+    fn that_nothing_can_be_done_is_said_once() {
+        let mut trials = Trials::default();
+        assert_eq!(trials.start(&tea(), true, at(0)), Turn::Now);
+        trials.ended(&tea(), Outcome::Nobody, at(0));
+        assert_eq!(trials.start(&tea(), true, at(1000)), Turn::Never);
+        assert_eq!(trials.start(&tea(), false, at(1000)), Turn::Now, "a person came");
+    }
+
+    #[test]
+    fn a_room_in_which_nothing_is_due_is_forgotten() {
+        let mut trials = Trials::default();
+        trials.start(&tea(), true, at(0));
+        trials.forget(&tea());
+        assert_eq!(trials.0.len(), 1, "it is being seen to");
+        trials.ended(&tea(), Outcome::Nobody, at(0));
+        trials.forget(&tea());
+        assert!(trials.0.is_empty());
+    }
+}

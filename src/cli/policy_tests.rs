@@ -1,0 +1,115 @@
+//! `test`: a policy, tried on attempts that have to end in certain ways.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+
+use super::out::{NO, fail, say};
+use crate::app::commands::Explained;
+use crate::app::now;
+use crate::config::{self, Loaded, load_trials};
+use crate::policy::Policy;
+use crate::proof::policy_tests;
+use crate::proof::policy_tests::{Coverage, Outcome, run};
+
+/// What is tested, and how it is told.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The file of tests
+    #[arg(value_name = "TESTS")]
+    tests: PathBuf,
+    /// Write the outcomes there, as JUnit's XML
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// Say which rules and overrides of the policy no test has reached
+    #[arg(long)]
+    coverage: bool,
+    /// Fail unless so many of a hundred rules and overrides are reached
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(..=100))]
+    min_coverage: Option<u8>,
+}
+
+/// Runs the tests on a file.
+pub(super) fn by_file(file: &Path, loaded: &Loaded, arguments: &Arguments, json: bool) -> ExitCode {
+    let trials = match load_trials(&arguments.tests) {
+        Ok(trials) => trials,
+        Err(error) => return fail(&config::report(&Err(error), now()).0.trim_end()),
+    };
+    let (outcomes, coverage) = run(&loaded.policy, &trials, now());
+    let tests = arguments.tests.display().to_string();
+    if let Some(path) = &arguments.junit {
+        let written = policy_tests::junit(&tests, &file.display().to_string(), &outcomes)
+            .and_then(|xml| fs::write(path, xml));
+        if let Err(error) = written {
+            return fail(&format!("cannot write {}: {error}", path.display()));
+        }
+    }
+    let failed = outcomes.iter().filter(|outcome| !outcome.wrong.is_empty()).count();
+    let is_covered =
+        arguments.min_coverage.is_none_or(|least| coverage.percent() >= usize::from(least));
+    if json {
+        say(&in_json(&loaded.policy, &outcomes, &coverage));
+    } else {
+        for outcome in outcomes.iter().filter(|outcome| !outcome.wrong.is_empty()) {
+            say(&failure(&tests, file, &loaded.policy, outcome));
+        }
+        say(&format!("{} tests, {failed} failed", outcomes.len()));
+        if arguments.coverage || !is_covered {
+            say(&covered(&coverage));
+        }
+    }
+    if failed == 0 && is_covered { ExitCode::SUCCESS } else { ExitCode::from(NO) }
+}
+
+fn failure(tests: &str, file: &Path, policy: &Policy, outcome: &Outcome<'_>) -> String {
+    let trial = outcome.trial;
+    let mut lines = vec![format!("FAILED {tests}:{}: {}", trial.line, trial.name)];
+    for (what, expected, found) in &outcome.wrong {
+        lines.push(format!("  {what}: expected {expected}, found {found}"));
+    }
+    if let Ok(tried) = &outcome.tried {
+        let explained = Explained::new(&tried.explanation, &tried.facts(policy), &policy.texts);
+        let words = explained.in_words(Some(file));
+        lines.extend(words.lines().map(|line| format!("    {line}")));
+    }
+    lines.join("\n")
+}
+
+fn covered(coverage: &Coverage) -> String {
+    let missed = coverage.missed();
+    let mut lines = vec![format!(
+        "{} % of {} rules and overrides were reached",
+        coverage.percent(),
+        coverage.all()
+    )];
+    lines.extend(missed.iter().map(|what| format!("  not reached: {what}")));
+    lines.join("\n")
+}
+
+fn in_json(policy: &Policy, outcomes: &[Outcome<'_>], coverage: &Coverage) -> Value {
+    let tests = outcomes.iter().map(|outcome| {
+        let wrong = outcome.wrong.iter().map(
+            |(what, expected, found)| json!({ "what": what, "expected": expected, "found": found }),
+        );
+        let tried = outcome.tried.as_ref().ok();
+        json!({
+            "name": outcome.trial.name,
+            "line": outcome.trial.line,
+            "passed": outcome.wrong.is_empty(),
+            "wrong": wrong.collect::<Vec<_>>(),
+            "explained":
+                tried.map(|tried| Explained::new(&tried.explanation, &tried.facts(policy), &policy.texts)),
+        })
+    });
+    json!({
+        "tests": tests.collect::<Vec<_>>(),
+        "failed": outcomes.iter().filter(|outcome| !outcome.wrong.is_empty()).count(),
+        "coverage": {
+            "percent": coverage.percent(),
+            "all": coverage.all(),
+            "missed": coverage.missed(),
+        },
+    })
+}

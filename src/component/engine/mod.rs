@@ -1,0 +1,454 @@
+//! The policy engine: answers the gates' requests.
+
+mod policies;
+mod reports;
+pub mod rooms;
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+pub use self::policies::{Consequences, Judged};
+use self::reports::Feed;
+use super::audit::Audit;
+use super::counters::{Arrivals, Counters};
+use super::decision_record::Context;
+use super::drift::{DriftMetrics, Neighbour};
+use super::metrics::{Counted, Tally};
+use super::registry::{Last, Lately};
+use super::room_registry::Live;
+use crate::policy::attempt::{Action, Attempt, Credential, Pressure, RoomView, Waits};
+use crate::policy::decide::decide;
+use crate::policy::denial::Denial;
+use crate::policy::facts::{Explanation, Facts, explain};
+use crate::policy::names::{Namesake, Unique};
+use crate::policy::overrides::Claim;
+use crate::policy::record::Record;
+use crate::policy::runtime_bans::Held;
+use crate::policy::verdict::{Decision, Effects, Verdict};
+use crate::policy::{Policy, Rules};
+use crate::wire::answer::{Material, answer, observed};
+use crate::wire::handshake::{Hello, HelloError, read_hosts, welcome};
+use crate::wire::request::Question;
+use crate::xmpp::element::Element;
+
+/// Whether decisions are carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// They are.
+    Enforce,
+    /// They are written down as what would have happened, and everything goes on as without a gate.
+    Observe,
+}
+
+/// Everything that answers rest on.
+#[derive(Debug)]
+pub struct Desk {
+    policy: Arc<Policy>,
+    mode: Mode,
+    counters: Counters,
+    arrivals: Arrivals,
+    /// The counters as they would be if the observed rules were enforced.
+    observed: Counters,
+    live: Live,
+    lately: Lately,
+    audit: Audit,
+    services: HashMap<Arc<str>, Option<Hello>>,
+    /// Why a gate that has greeted is refused.
+    refused: HashMap<Arc<str>, HelloError>,
+    feeds: HashMap<Arc<str>, Feed>,
+    neighbours: HashMap<Arc<str>, Vec<Neighbour>>,
+    counted: Counted,
+    drift: DriftMetrics,
+    run: String,
+    next: u64,
+}
+
+impl Desk {
+    /// A desk for these services (their domains). `run` makes decision ids unique over restarts.
+    pub fn new(
+        policy: Arc<Policy>,
+        services: impl IntoIterator<Item = String>,
+        mode: Mode,
+        audit: Audit,
+        run: String,
+    ) -> Self {
+        Self {
+            policy,
+            mode,
+            counters: Counters::default(),
+            arrivals: Arrivals::default(),
+            observed: Counters::default(),
+            live: Live::default(),
+            lately: Lately::default(),
+            audit,
+            services: services.into_iter().map(|domain| (Arc::from(domain), None)).collect(),
+            refused: HashMap::new(),
+            feeds: HashMap::new(),
+            neighbours: HashMap::new(),
+            counted: Counted::default(),
+            drift: DriftMetrics::default(),
+            run,
+            next: 0,
+        }
+    }
+
+    /// The service of that address, if it is one of the file. Only a service's own address counts: anyone
+    /// else sends us the same elements is nobody.
+    pub fn service(&self, from: &str) -> Option<Arc<str>> {
+        self.services.get_key_value(from).map(|(service, _)| Arc::clone(service))
+    }
+
+    /// Returns what the gate of a service has to know before it may ask, by the policy in force.
+    pub fn welcome(&self, service: &str) -> Element {
+        welcome(&self.policy, service, self.mode == Mode::Observe)
+    }
+
+    /// These modules of a service do by themselves what the policy decides.
+    pub fn found(&mut self, service: &Arc<str>, neighbours: Vec<Neighbour>) {
+        self.neighbours.insert(Arc::clone(service), neighbours);
+    }
+
+    /// Returns what was found on a service, at its last greeting.
+    pub fn neighbours(&self, service: &str) -> &[Neighbour] {
+        self.neighbours.get(service).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Every service's gate has greeted, its rooms were read since, and of every host's provider it is known what it proves.
+    pub fn is_ready(&self) -> bool {
+        self.services.values().all(Option::is_some)
+            && self.unread().next().is_none()
+            && self.unlisted().is_empty()
+    }
+
+    /// Returns whether nobody logs in to the server of that service.
+    pub fn nobody_logs_in(&self, service: &str) -> bool {
+        let hello = self.services.get(service).and_then(Option::as_ref);
+        hello.is_some_and(|hello| self.policy.nobody_logs_in(service, &hello.hosts))
+    }
+
+    /// Returns what to write into the file of each host's provider of which nothing is known, once each.
+    pub fn unlisted(&self) -> Vec<String> {
+        let hosts =
+            self.services.values().flatten().flat_map(|hello| self.policy.unlisted(&hello.hosts));
+        let lines = hosts.map(|host| {
+            format!(
+                "nobody knows what a log-in to {} by mod_auth_{} proves, so it proves nothing: write \
+                 [[provider]] name = \"{}\", proves = \"account\" (or \"guest\") into the file",
+                host.name, host.provider, host.provider
+            )
+        });
+        let mut lines: Vec<_> = lines.collect();
+        lines.sort();
+        lines.dedup();
+        lines
+    }
+
+    /// A gate tells which hosts there are now.
+    pub(super) fn set_hosts(&mut self, service: &Arc<str>, report: &Element) {
+        if let Some(Some(hello)) = self.services.get_mut(service) {
+            hello.hosts = read_hosts(report);
+        }
+    }
+
+    /// Answers a question. The strength of a typed password must be in it by now.
+    pub fn question(&mut self, service: &Arc<str>, question: &Question, now: Timestamp) -> Element {
+        let (attempt, mut room) = match self.mode {
+            Mode::Enforce => (Cow::Borrowed(&question.attempt), question.room.clone()),
+            Mode::Observe => as_if_enforced(question, self.live.claims(question), now),
+        };
+        room.nobody_logs_in = self.nobody_logs_in(service);
+        let mut attempt = self.noted(attempt, now);
+        let rules = self.live.rules_of(&self.policy, &attempt, &room, now);
+        self.look_for_namesake(&mut attempt, &rules);
+        let attempt = &*attempt;
+        if self.mode == Mode::Observe {
+            room.has_password |= rules.password.required.value && room.exists;
+        }
+        let pressure = self.pressure(attempt, &rules, now);
+        let mut decision = decide(&self.policy, &rules, attempt, &room, &pressure, now);
+        let password = match decision.effects.password {
+            None => None,
+            Some(new) => match rooms::password(
+                new,
+                attempt.room.as_ref(),
+                question.typed.as_ref(),
+                &rules,
+                now,
+            ) {
+                Ok(password) => Some(password),
+                Err(error) => {
+                    tracing::error!(%error, "no password could be made, so the room is not opened");
+                    decision.verdict = Verdict::Deny;
+                    decision.rule = rules.password.source.rule();
+                    decision.denial = Some(Denial::Fault);
+                    decision.effects = Effects::default();
+                    None
+                }
+            },
+        };
+        self.counters.count(&self.policy, attempt, decision.denial, &rules, now);
+        self.count_stranger(attempt, &decision, &rules, now);
+        if let Some(observed) = &rules.observed {
+            let would = decision.would.as_ref().map_or(decision.denial, |would| would.denial);
+            self.observed.count(&self.policy, attempt, would, observed, now);
+        }
+        let id = self.next_id();
+        let facts = Facts::of(&self.policy, &rules, attempt, &room, &pressure);
+        self.write_down(&decision, (attempt, &facts), &id, None, now);
+        if self.mode == Mode::Enforce {
+            self.tell_of_wave(attempt, &room, &decision, &rules, now);
+            if let (Some(Denial::Removed { .. }), Some(jid)) = (decision.denial, &attempt.room) {
+                let who = attempt.requester.clone();
+                let proof = self.policy.proof(&who);
+                self.lately.note(jid, (who, proof), Last::Refused, now);
+            }
+        }
+        self.remember(service, question, attempt, room, &decision, now);
+        match self.mode {
+            Mode::Observe => observed(question, &id),
+            Mode::Enforce => {
+                let material = Material {
+                    password: password.as_ref(),
+                    texts: &self.policy.texts,
+                    language: question.attempt.requester.language.as_deref(),
+                };
+                answer(question, &decision, &id, material)
+            }
+        }
+    }
+
+    /// The attempt, with the bans made at run time that hold.
+    fn noted<'a>(&self, mut attempt: Cow<'a, Attempt>, now: Timestamp) -> Cow<'a, Attempt> {
+        let held = self.policy.held(&attempt, now);
+        if held != Held::default() {
+            attempt.to_mut().banned = held;
+        }
+        attempt
+    }
+
+    /// Notes whether a moderator inside has a name like one that is asked for; where it matters, whether anybody has.
+    fn look_for_namesake(&self, attempt: &mut Cow<'_, Attempt>, rules: &Rules) {
+        if !matches!(attempt.action, Action::Join { .. } | Action::Rename) {
+            return;
+        }
+        let matters = |rules: &Rules| rules.names.unique.value == Unique::Everybody;
+        let least = match matters(rules) || rules.observed.as_deref().is_some_and(matters) {
+            true => Namesake::Occupant,
+            false => Namesake::Moderator,
+        };
+        let room = attempt.room.as_ref().and_then(|room| self.live.room(room));
+        let found = room.and_then(|room| room.namesake(&self.policy, &attempt.requester, least));
+        if found.is_some() {
+            attempt.to_mut().namesake = found;
+        }
+    }
+
+    /// Returns who was at the rooms lately.
+    pub const fn lately(&self) -> &Lately {
+        &self.lately
+    }
+
+    /// The rooms as they are.
+    pub const fn live(&self) -> &Live {
+        &self.live
+    }
+
+    /// The rooms, to be changed.
+    pub(super) const fn live_mut(&mut self) -> &mut Live {
+        &mut self.live
+    }
+
+    /// The policy in force.
+    pub const fn policy(&self) -> &Arc<Policy> {
+        &self.policy
+    }
+
+    /// Returns the decisions since the start, by verdict.
+    pub fn tally(&self) -> Tally {
+        self.counted.tally()
+    }
+
+    /// Returns what was counted since the start.
+    pub const fn counted(&self) -> &Counted {
+        &self.counted
+    }
+
+    /// Returns the metrics of the drift audits.
+    pub const fn drift(&self) -> &DriftMetrics {
+        &self.drift
+    }
+
+    /// The decision log.
+    pub const fn audit(&self) -> &Audit {
+        &self.audit
+    }
+
+    /// Returns the mode: enforce or observe.
+    pub const fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// An id for a decision or an operator's action.
+    pub fn next_id(&mut self) -> String {
+        self.next = self.next.wrapping_add(1);
+        format!("{}-{}", self.run, self.next)
+    }
+
+    /// Returns whether a text has the form of a decision's id: hexadecimal digits, a hyphen, and a number.
+    pub fn may_be_id(text: &str) -> bool {
+        text.split_once('-').is_some_and(|(run, number)| {
+            !run.is_empty()
+                && run.bytes().all(|byte| byte.is_ascii_hexdigit())
+                && !number.is_empty()
+                && number.bytes().all(|byte| byte.is_ascii_digit())
+        })
+    }
+
+    fn pressure(&self, attempt: &Attempt, rules: &Rules, now: Timestamp) -> Pressure {
+        let mut pressure = self.counters.pressure(&self.policy, attempt, rules, now);
+        self.numbers(attempt, rules, now, &mut pressure);
+        if let Some(observed) = &rules.observed {
+            let Pressure { guesses, room, knocks, .. } =
+                self.observed.pressure(&self.policy, attempt, observed, now);
+            pressure.observed = Waits { guesses, room, knocks };
+        }
+        pressure
+    }
+
+    /// Writes a decision down; `again`: the revision of the policy that judged a person again who is inside or waits.
+    fn write_down(
+        &mut self,
+        decision: &Decision,
+        (attempt, facts): (&Attempt, &Facts<'_>),
+        id: &str,
+        again: Option<&str>,
+        now: Timestamp,
+    ) {
+        self.counted.decision(&attempt.action, decision);
+        let is_focus = |jid| self.policy.focuses.values().any(|focus| focus == jid);
+        if matches!(attempt.action, Action::Affiliation { .. })
+            && decision.verdict == Verdict::Deny
+            && attempt.requester.jid.as_ref().is_some_and(is_focus)
+        {
+            self.counted.metrics.elections.inc();
+        }
+        if self.audit.is_kept() {
+            let context = Context {
+                id,
+                revision: again.unwrap_or(&self.policy.revision),
+                observed: self.mode == Mode::Observe,
+                again: again.is_some(),
+                now,
+            };
+            self.audit.decision(decision, attempt, facts, context);
+        }
+        tracing::debug!(
+            decision = id,
+            kind = attempt.action.name(),
+            verdict = decision.verdict.name(),
+            rule = decision.rule.name,
+            line = decision.rule.line,
+            class = decision.class.name(),
+            would_have_been = ?decision.would.as_ref().map(|it| (it.verdict.name(), it.rule.name)),
+            room = ?attempt.room.as_ref().map(|room| room.as_str()),
+            "decided"
+        );
+    }
+}
+
+/// Returns the attempt and the room as they would be if the policy were in force. As it is not, nothing is ever written into a room: one
+/// that is there is taken for one that is simply open, and who joins it, for a person who joins.
+/// `claims`: what its record would keep of its opener.
+pub(super) fn as_if_enforced<'a>(
+    question: &'a Question,
+    claims: &[Claim],
+    now: Timestamp,
+) -> (Cow<'a, Attempt>, RoomView) {
+    let mut attempt = Cow::Borrowed(&question.attempt);
+    let mut room = question.room.clone();
+    if room.exists && matches!(attempt.action, Action::Open { .. }) {
+        attempt.to_mut().action = Action::Join { credential: question.credential };
+    }
+    if !matches!(attempt.action, Action::Open { .. }) {
+        as_if_open(&mut room, claims, now);
+    }
+    (attempt, room)
+}
+
+/// The room has a record, if only this one.
+pub(super) fn as_if_open(room: &mut RoomView, claims: &[Claim], now: Timestamp) {
+    if room.record.is_none() {
+        let mut record = Record::new(now, String::new(), None);
+        record.claims = claims.to_vec();
+        record.found = room.is_found();
+        room.record = Some(record);
+    }
+}
+
+impl Desk {
+    /// Completes what a person has described by what else is known, as with a question of a gate, and the room by what
+    /// becomes of it before that question is answered.
+    pub fn complete(
+        &self,
+        attempt: Attempt,
+        mut room: RoomView,
+        now: Timestamp,
+    ) -> (Attempt, RoomView) {
+        let Some(jid) = attempt.room.clone() else { return (attempt, room) };
+        room.nobody_logs_in = self.nobody_logs_in(jid.domain());
+        let mut attempt = self.noted(Cow::Owned(attempt), now);
+        let joins = matches!(attempt.action, Action::Join { .. });
+        if self.mode == Mode::Enforce && joins && room.record.is_none() {
+            room = self.adopted(&attempt, room, now);
+        }
+        if let Action::Join { credential } = &mut attempt.to_mut().action
+            && !room.has_password
+        {
+            *credential = Credential::None;
+        }
+        if self.mode == Mode::Observe && !matches!(attempt.action, Action::Open { .. }) {
+            let known = self.live.room(&jid).map(|room| room.claims()).unwrap_or_default();
+            as_if_open(&mut room, known, now);
+        }
+        let rules = self.live.rules_of(&self.policy, &attempt, &room, now);
+        self.look_for_namesake(&mut attempt, &rules);
+        if self.mode == Mode::Observe && !matches!(attempt.action, Action::Open { .. }) {
+            room.has_password |= rules.password.required.value;
+        }
+        (attempt.into_owned(), room)
+    }
+
+    /// A room to which no policy was applied yet, once the first join has brought it under this one.
+    fn adopted(&self, attempt: &Attempt, room: RoomView, now: Timestamp) -> RoomView {
+        let open = Attempt { action: Action::Open { typed: None }, ..attempt.clone() };
+        let before = RoomView { exists: true, ..room };
+        let rules = self.live.rules_of(&self.policy, &open, &before, now);
+        let decided = decide(&self.policy, &rules, &open, &before, &Pressure::default(), now);
+        let effects = decided.effects;
+        RoomView {
+            has_password: before.has_password || effects.password.is_some(),
+            members_only: effects.members_only.unwrap_or(before.members_only),
+            persistent: effects.persistent.unwrap_or(before.persistent),
+            record: effects.record,
+            exists: false,
+            unasked: false,
+            ..before
+        }
+    }
+
+    /// Explains an attempt at a room as it is.
+    pub fn explain<'a>(
+        &self,
+        attempt: &'a Attempt,
+        room: &'a RoomView,
+        now: Timestamp,
+    ) -> (Explanation, Facts<'a>) {
+        let rules = self.live.rules_of(&self.policy, attempt, room, now);
+        let pressure = self.pressure(attempt, &rules, now);
+        let explanation = explain(&self.policy, &rules, attempt, room, &pressure, now);
+        (explanation, Facts::of(&self.policy, &rules, attempt, room, &pressure))
+    }
+}

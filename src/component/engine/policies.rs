@@ -1,0 +1,269 @@
+//! Another policy: what it would mean for those who are there, and putting it in force.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::{Desk, Mode};
+use crate::component::registry::Room;
+use crate::jid::BareJid;
+use crate::policy::attempt::{Action, Attempt, Credential, Pressure, Requester, RoomView};
+use crate::policy::decide::{decide, rejudge};
+use crate::policy::facts::Facts;
+use crate::policy::rules::fixed;
+use crate::policy::runtime_bans::Held;
+use crate::policy::verdict::{Decision, Verdict};
+use crate::policy::{Policy, Rules};
+
+/// The judgement of a policy on a person.
+#[derive(Clone, Debug)]
+pub struct Judged {
+    /// The attempt: the person, in their room.
+    pub attempt: Attempt,
+    /// The room.
+    pub view: RoomView,
+    /// The rules for it.
+    pub rules: Arc<Rules>,
+    /// The revision of the policy that judged: by the time it is written down, another may be in force.
+    pub revision: String,
+    /// The decision.
+    pub decision: Decision,
+}
+
+impl Judged {
+    /// The room and the person.
+    pub const fn about(&self) -> Option<(&BareJid, &BareJid)> {
+        match (&self.attempt.room, &self.attempt.requester.jid) {
+            (Some(room), Some(jid)) => Some((room, jid)),
+            _ => None,
+        }
+    }
+}
+
+/// The consequences of another policy for those who are there.
+#[derive(Clone, Debug, Default)]
+pub struct Consequences {
+    /// The number of people inside, services apart: each person once for each room.
+    pub inside: usize,
+    /// Those inside who may not stay: each person once for each room.
+    pub removed: Vec<Judged>,
+    /// Those waiting who need not wait any longer.
+    pub let_in: Vec<Judged>,
+    /// Those waiting who would be refused.
+    pub turned_away: Vec<Judged>,
+}
+
+/// Sessions of which a part of all rooms consists: so many are judged in about a millisecond.
+const PART: usize = 256;
+
+/// The rule on who may enter.
+const ENTER: &str = "access.enter";
+
+impl Consequences {
+    /// Adds those for other rooms.
+    pub fn extend(&mut self, other: Self) {
+        self.inside = self.inside.saturating_add(other.inside);
+        self.removed.extend(other.removed);
+        self.let_in.extend(other.let_in);
+        self.turned_away.extend(other.turned_away);
+    }
+}
+
+impl Desk {
+    /// Returns what a policy would mean for those who are in the rooms after `after`, as far as is known here, for a part of these
+    /// rooms; and the last of them, `None`: there are no more. Nothing is changed.
+    pub fn consequences(
+        &self,
+        policy: &Policy,
+        after: Option<&BareJid>,
+        now: Timestamp,
+    ) -> (Consequences, Option<BareJid>) {
+        self.judge_part(&self.policy, policy, after, now)
+    }
+
+    /// The same for those who wait by `before` as well as for those inside.
+    fn judge_part(
+        &self,
+        before: &Policy,
+        policy: &Policy,
+        after: Option<&BareJid>,
+        now: Timestamp,
+    ) -> (Consequences, Option<BareJid>) {
+        let mut all = Consequences::default();
+        let (part, last) = self.part(after);
+        for jid in &part {
+            if let (Mode::Enforce, Some(room)) = (self.mode, self.live.room(jid)) {
+                self.judge_room(before, policy, (jid, room), &mut all, now);
+            }
+        }
+        (all, last)
+    }
+
+    /// Some rooms after an address; and the last of them, `None`: there are no more.
+    pub fn part(&self, after: Option<&BareJid>) -> (Vec<BareJid>, Option<BareJid>) {
+        let (mut part, mut sessions) = (Vec::new(), 0_usize);
+        for (jid, room) in self.live.rooms_after(after) {
+            if sessions >= PART {
+                return (part.clone(), part.pop());
+            }
+            part.push(jid.clone());
+            sessions = sessions.saturating_add(room.sessions()).saturating_add(1);
+        }
+        (part, None)
+    }
+
+    fn judge_room(
+        &self,
+        before: &Policy,
+        policy: &Policy,
+        (jid, room): (&BareJid, &Room),
+        all: &mut Consequences,
+        now: Timestamp,
+    ) {
+        let rules = policy.rules_in(jid, room.claims(), room.view.is_found());
+        let mut seen = HashSet::new();
+        for who in room.occupants.values().map(|known| &known.who) {
+            let is_service = |jid| policy.services.contains_key(jid);
+            if who.jid.as_ref().is_some_and(is_service) || !seen.insert(who.jid.as_ref()) {
+                continue;
+            }
+            all.inside = all.inside.saturating_add(1);
+        }
+        let mut removed = HashSet::new();
+        for who in room.occupants.values().map(|known| &known.who) {
+            let attempt = attempt(policy, jid, who, Action::default(), now);
+            let decision = rejudge(policy, &rules, &attempt, &room.view, now);
+            if let Some(decision) = decision
+                && removed.insert(who.jid.as_ref())
+            {
+                let (view, rules) = (room.view.clone(), Arc::clone(&rules));
+                let revision = policy.revision.clone();
+                all.removed.push(Judged { attempt, view, rules, revision, decision });
+            }
+        }
+        for who in room.waiting.values().map(|known| &known.who) {
+            let Some(judged) = waiting(before, policy, &rules, jid, room, who, now) else {
+                continue;
+            };
+            match judged.decision.verdict {
+                Verdict::Allow => all.let_in.push(judged),
+                Verdict::Deny => all.turned_away.push(judged),
+                Verdict::Hold | Verdict::Prompt => {}
+            }
+        }
+    }
+
+    /// Puts another policy in force for all that is decided from now on; returns the one before. Those who are there are
+    /// judged by [`Self::judge_again`].
+    pub fn replace_policy(&mut self, policy: Arc<Policy>) -> Arc<Policy> {
+        self.live.policy_replaced();
+        std::mem::replace(&mut self.policy, policy)
+    }
+
+    /// Returns what the policy in force, instead of the one before, means for those who are in a part of the rooms after `after`;
+    /// and the last of these rooms, `None`: there are no more.
+    pub fn judge_again(
+        &mut self,
+        before: &Policy,
+        after: Option<&BareJid>,
+        now: Timestamp,
+    ) -> (Consequences, Option<BareJid>) {
+        let policy = Arc::clone(&self.policy);
+        let (consequences, last) = self.judge_part(before, &policy, after, now);
+        for jid in self.part(after).0 {
+            self.live.choose_rules(&policy, &jid);
+        }
+        self.write_removals(&consequences.removed, now);
+        (consequences, last)
+    }
+
+    /// Returns who is inside of a part of the rooms after `after` and may not be, and who waits and may not enter, as the person
+    /// that they are; and the last of these rooms, `None`: there are no more.
+    pub fn misplaced(
+        &self,
+        after: Option<&BareJid>,
+        now: Timestamp,
+    ) -> (Consequences, Option<BareJid>) {
+        let policy = &self.policy;
+        let (mut all, last) = self.judge_part(policy, policy, after, now);
+        for jid in self.part(after).0 {
+            let (Mode::Enforce, Some(room)) = (self.mode, self.live.room(&jid)) else { continue };
+            let rules = policy.rules_in(&jid, room.claims(), room.view.is_found());
+            let waiting = room.waiting.values().map(|known| &known.who);
+            let judged = waiting.map(|who| knocking(policy, &rules, &jid, room, who, now));
+            all.turned_away.extend(judged.filter(waits_in_vain));
+        }
+        (all, last)
+    }
+
+    /// Writes down that these are to be out.
+    pub fn write_removals(&mut self, removed: &[Judged], now: Timestamp) {
+        let pressure = Pressure::default();
+        for Judged { attempt, view, rules, revision, decision } in removed {
+            let id = self.next_id();
+            let facts = Facts::of(&self.policy, rules, attempt, view, &pressure);
+            self.write_down(decision, (attempt, &facts), &id, Some(revision), now);
+        }
+    }
+}
+
+/// Judges a person who waits by another policy; `None` where the verdict is that of the policy before.
+fn waiting(
+    before: &Policy,
+    policy: &Policy,
+    rules: &Arc<Rules>,
+    jid: &BareJid,
+    room: &Room,
+    who: &Requester,
+    now: Timestamp,
+) -> Option<Judged> {
+    let judged = knocking(policy, rules, jid, room, who, now);
+    let unnoted = Attempt { banned: Held::default(), ..judged.attempt.clone() };
+    let rules_before = before.rules_in(jid, room.claims(), room.view.is_found());
+    let decided_before =
+        decide(before, &rules_before, &unnoted, &judged.view, &Pressure::default(), now);
+    (decided_before.verdict != judged.decision.verdict).then_some(judged)
+}
+
+/// Returns whether the policy refuses this person, whatever becomes of the room: one that is closed may be opened again.
+fn waits_in_vain(judged: &Judged) -> bool {
+    let Decision { verdict, rule, .. } = &judged.decision;
+    *verdict == Verdict::Deny && (rule.name == fixed::BAN.name || rule.name == ENTER)
+}
+
+/// Judges a person who waits by a policy.
+fn knocking(
+    policy: &Policy,
+    rules: &Arc<Rules>,
+    jid: &BareJid,
+    room: &Room,
+    who: &Requester,
+    now: Timestamp,
+) -> Judged {
+    let action = Action::Join { credential: Credential::None };
+    let attempt = attempt(policy, jid, who, action, now);
+    // They have their place among them already.
+    let view = RoomView { waiting: 0, exists: true, ..room.view.clone() };
+    let decision = decide(policy, rules, &attempt, &view, &Pressure::default(), now);
+    let revision = policy.revision.clone();
+    Judged { attempt, view, rules: Arc::clone(rules), revision, decision }
+}
+
+/// An occupant, as the policy would judge them.
+fn attempt(
+    policy: &Policy,
+    room: &BareJid,
+    who: &Requester,
+    action: Action,
+    now: Timestamp,
+) -> Attempt {
+    let attempt = Attempt {
+        id: "reload".to_owned(),
+        room: Some(room.clone()),
+        requester: who.clone(),
+        action,
+        ..Attempt::default()
+    };
+    Attempt { banned: policy.held(&attempt, now), ..attempt }
+}

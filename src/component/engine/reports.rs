@@ -1,0 +1,393 @@
+//! Reports of a gate: events, and the state of rooms.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use super::Desk;
+use crate::component::metrics::GateEvent;
+use crate::component::registry::Last;
+use crate::component::room_registry::Room;
+use crate::jid::BareJid;
+use crate::store::Kind;
+use crate::wire::handshake::{Hello, HelloError};
+use crate::wire::request::read_requester;
+use crate::wire::room::LiveRoom;
+use crate::xmpp::element::Element;
+
+impl Desk {
+    /// A gate reports what happened. Returns whether a report is missing, so that the rooms of the service have to be read
+    /// again; once, until they are.
+    pub fn report(&mut self, service: &Arc<str>, report: &Element, now: Timestamp) -> bool {
+        if report.attr("event") == Some("unloading") {
+            tracing::warn!(%service, "the gate is unloaded: the rooms of this service are under no policy");
+            self.services.insert(Arc::clone(service), None);
+            return false;
+        }
+        if report.attr("event") == Some("hosts") {
+            self.set_hosts(service, report);
+            return false;
+        }
+        let is_missing = self.feeds.get_mut(service).is_some_and(|feed| feed.reported(report, now));
+        if let Some(jid) = report.attr("room").and_then(BareJid::stamped) {
+            self.write_report(&jid, report, now);
+            self.show(service, &jid, report, now);
+        }
+        is_missing
+    }
+
+    /// Writes a report down, and remembers who is gone by it.
+    fn write_report(&mut self, jid: &BareJid, report: &Element, now: Timestamp) {
+        let full = report.attr("jid").unwrap_or_default();
+        let who = || read_requester(report);
+        match report.attr("event").unwrap_or_default() {
+            "created" => self.audit.room(Kind::Opened, jid, now),
+            "joined" => self.audit.person(Kind::Joined, jid, full, &who(), now),
+            "session-left" => self.audit.person(Kind::Left, jid, full, &who(), now),
+            "left" => {
+                let who = who();
+                self.audit.person(Kind::Left, jid, full, &who, now);
+                // The token's claims were told when they came in.
+                let known = self.live.room(jid).and_then(|room| room.occupants.get(full));
+                let who = known.map_or(who, |known| known.who.clone());
+                let proof = self.policy.proof(&who);
+                self.lately.note(jid, (who, proof), Last::Left, now);
+            }
+            "waiting" => self.audit.person(Kind::Waiting, jid, full, &who(), now),
+            "gone" => {
+                let who = who();
+                self.audit.person(Kind::Gone, jid, full, &who, now);
+                let room = self.live.room(jid);
+                let known = room.and_then(|room| room.waiting.get(who.jid.as_ref()?));
+                let last = known.map_or(who, |known| known.who.clone());
+                let proof = self.policy.proof(&last);
+                self.lately.note(jid, (last, proof), Last::Left, now);
+            }
+            "destroyed" => {
+                self.audit.room(Kind::Ended, jid, now);
+                self.lately.forget(jid);
+            }
+            event @ ("refused" | "opened-failing" | "failed") => {
+                let others = report.attr("others").and_then(|others| others.parse().ok());
+                let count = others.unwrap_or(0_u64).saturating_add(1);
+                self.counted.gate_event(GateEvent::of(event), count);
+                let mut details = Map::new();
+                for name in ["jid", "nick", "reason", "others"] {
+                    if let Some(value) = report.attr(name) {
+                        details.insert(name.to_owned(), Value::from(value));
+                    }
+                }
+                self.audit.event(event, jid.as_str(), details, now);
+            }
+            _ => {}
+        }
+    }
+
+    /// Shows in the view of the rooms what a report says.
+    fn show(&mut self, service: &Arc<str>, jid: &BareJid, report: &Element, now: Timestamp) {
+        let full = report.attr("jid").unwrap_or_default();
+        let generation = report.attr("generation").unwrap_or_default();
+        match report.attr("event").unwrap_or_default() {
+            "created" | "joined" => {
+                self.live.heard_of(&self.policy, service, jid, generation);
+                if !full.is_empty() {
+                    self.live.joined(jid, full, read_requester(report), now);
+                }
+            }
+            "role" => {
+                self.live.changed(&self.policy, jid, full, &read_requester(report), now);
+            }
+            "renamed" => self.live.renamed(jid, full, read_requester(report), now),
+            "session-left" => self.live.session_left(jid, full),
+            "left" => {
+                let nick = report.attr("nick").unwrap_or_default();
+                self.live.left(&self.policy, jid, full, nick, now);
+            }
+            "waiting" => {
+                self.live.heard_of(&self.policy, service, jid, generation);
+                self.live.waits(jid, read_requester(report), now);
+            }
+            "gone" => self.live.gone(jid, &read_requester(report)),
+            "destroyed" => {
+                self.live.destroyed(jid);
+                self.arrivals.forget(jid);
+            }
+            _ => {}
+        }
+    }
+
+    /// Returns how often the gate of a service has greeted.
+    pub fn life(&self, service: &str) -> u64 {
+        self.feeds.get(service).map_or(0, |feed| feed.life)
+    }
+
+    /// Everything is known that the gate of a service knows whose last report has this number.
+    pub fn is_up_to(&self, service: &str, last: Option<u64>) -> bool {
+        self.feeds.get(service).is_some_and(|feed| feed.is_up_to(last))
+    }
+
+    /// All rooms of a service are read from now on.
+    pub fn begin_reading(&mut self, service: &Arc<str>) {
+        self.feeds.entry(Arc::clone(service)).or_default().begin();
+    }
+
+    /// The next page of them is asked for.
+    pub fn ask_for_page(&mut self, service: &str) {
+        if let Some(feed) = self.feeds.get_mut(service) {
+            feed.ask();
+        }
+    }
+
+    /// A page of rooms says that the last report had this number.
+    pub fn told(&mut self, service: &str, number: Option<u64>) {
+        if let Some(feed) = self.feeds.get_mut(service) {
+            feed.told(number);
+        }
+    }
+
+    /// Takes a room as it was read, and then what was reported since; nothing of one that has ended since.
+    pub fn restore(&mut self, service: &Arc<str>, mut room: LiveRoom, now: Timestamp) {
+        room.view.nobody_logs_in = self.nobody_logs_in(service);
+        let feed = self.feeds.entry(Arc::clone(service)).or_default();
+        let (is_older, later) = feed.met(&room.jid, room.number);
+        // All that is known of that address was reported since, with the record that another room of it was opened with.
+        if later.iter().any(|(_, report)| report.attr("event") == Some("destroyed")) {
+            return;
+        }
+        let jid = room.jid.clone();
+        let before = self.live.restore(&self.policy, service, room, is_older, now);
+        for (at, report) in later {
+            self.show(service, &jid, &report, at);
+        }
+        if let Some(before) = before {
+            self.write_unreported(&jid, *before, now);
+        }
+    }
+
+    /// Writes down who came and went by what was read of a room, with no report.
+    fn write_unreported(&mut self, jid: &BareJid, before: Room, now: Timestamp) {
+        let Some(room) = self.live.room(jid) else { return };
+        for (full, known) in &room.occupants {
+            if !before.occupants.contains_key(full) {
+                self.audit.person(Kind::Joined, jid, full, &known.who, now);
+            }
+        }
+        for (bare, known) in &room.waiting {
+            if !before.waiting.contains_key(bare) {
+                self.audit.person(Kind::Waiting, jid, bare.as_str(), &known.who, now);
+            }
+        }
+        let left =
+            before.occupants.into_iter().filter(|(full, _)| !room.occupants.contains_key(full));
+        let left = left.map(|(full, known)| (Kind::Left, full, known.who));
+        let gone = before.waiting.into_iter().filter(|(bare, _)| !room.waiting.contains_key(bare));
+        let gone = gone.map(|(bare, known)| (Kind::Gone, bare.to_string(), known.who));
+        for (kind, session, who) in left.chain(gone) {
+            self.audit.person(kind, jid, &session, &who, now);
+            let proof = self.policy.proof(&who);
+            self.lately.note(jid, (who, proof), Last::Left, now);
+        }
+    }
+
+    /// A room of a service that is known was not among those read, and nothing was heard of it meanwhile.
+    pub fn is_unmet(&self, service: &str, jid: &BareJid) -> bool {
+        let is_own = self.live.room(jid).is_some_and(|room| &*room.service == service);
+        is_own && self.feeds.get(service).is_some_and(|feed| feed.is_unmet(jid))
+    }
+
+    /// The gate says that a room which was not met is not there.
+    pub fn not_there(&mut self, service: &str, jid: &BareJid, now: Timestamp) {
+        if self.feeds.get(service).is_some_and(|feed| feed.is_unmet(jid)) {
+            self.audit.room(Kind::Ended, jid, now);
+            self.lately.forget(jid);
+            self.live.destroyed(jid);
+            self.arrivals.forget(jid);
+        }
+    }
+
+    /// The rooms of a service were read, or not all of them; returns whether every room is known as it is.
+    pub fn end_reading(&mut self, service: &str, is_complete: bool) -> bool {
+        self.feeds.get_mut(service).is_some_and(|feed| feed.end(is_complete))
+    }
+}
+
+impl Desk {
+    /// The link is gone: no gate is known until it greets again.
+    pub fn link_lost(&mut self) {
+        self.refused.clear();
+        for hello in self.services.values_mut() {
+            *hello = None;
+        }
+    }
+
+    /// A gate introduces itself. What is known of its rooms stays until they are read.
+    ///
+    /// # Errors
+    /// It speaks another version. It is refused until it greets again.
+    pub fn hello(&mut self, service: &Arc<str>, element: &Element) -> Result<Element, HelloError> {
+        match Hello::read(element) {
+            Ok(hello) => {
+                self.refused.remove(service);
+                self.feeds.entry(Arc::clone(service)).or_default().greeted();
+                self.services.insert(Arc::clone(service), Some(hello));
+                Ok(self.welcome(service))
+            }
+            Err(error) => {
+                self.refused.insert(Arc::clone(service), error.clone());
+                self.services.insert(Arc::clone(service), None);
+                Err(error)
+            }
+        }
+    }
+
+    /// The services whose gates have greeted.
+    pub fn greeted(&self) -> Vec<Arc<str>> {
+        let greeted = self.services.iter().filter(|(_, hello)| hello.is_some());
+        greeted.map(|(service, _)| Arc::clone(service)).collect()
+    }
+
+    /// Returns the services whose gates have greeted and whose rooms were not read since: what is known of these may be
+    /// out of date.
+    pub fn unread(&self) -> impl Iterator<Item = &str> {
+        let greeted = self.services.iter().filter(|(_, hello)| hello.is_some());
+        let is_unread = |service: &&Arc<str>| !self.feeds.get(*service).is_some_and(Feed::is_read);
+        greeted.map(|(service, _)| service).filter(is_unread).map(|service| &**service)
+    }
+
+    /// The services of the file, and what their gates have said of themselves.
+    pub fn services(&self) -> impl Iterator<Item = (&str, Option<&Hello>)> {
+        self.services.iter().map(|(domain, hello)| (&**domain, hello.as_ref()))
+    }
+
+    /// Why the gate of a service is refused; `None`: it is not.
+    pub fn refusal(&self, service: &str) -> Option<&HelloError> {
+        self.refused.get(service)
+    }
+}
+
+/// The most reports that are kept while rooms are read. After more, the rooms are read again.
+const MOST_KEPT: usize = 100_000;
+
+/// The reports of a gate.
+#[derive(Debug, Default)]
+pub(super) struct Feed {
+    /// The number of greetings of the gate.
+    pub(super) life: u64,
+    /// The number of the last report.
+    heard: Option<u64>,
+    /// A report is missing since the rooms were read last.
+    is_lost: bool,
+    /// All rooms were read once since the gate has greeted.
+    is_read: bool,
+    reading: Option<Reading>,
+}
+
+/// The rooms of a gate are being read.
+#[derive(Debug, Default)]
+struct Reading {
+    /// A report was missing when this began.
+    was_lost: bool,
+    met: HashSet<BareJid>,
+    /// The reports that came meanwhile: number, time, report.
+    reports: HashMap<BareJid, Vec<(u64, Timestamp, Element)>>,
+    kept: usize,
+    /// Rooms whose record a decision or a command has changed since the page that is awaited was asked for.
+    decided: HashSet<BareJid>,
+}
+
+impl Feed {
+    /// The gate greets: its reports begin again.
+    pub(super) fn greeted(&mut self) {
+        *self = Self { life: self.life.saturating_add(1), ..Self::default() };
+    }
+
+    /// Notes a report; returns whether the rooms have to be read again, for that was not known before.
+    pub(super) fn reported(&mut self, report: &Element, now: Timestamp) -> bool {
+        let number = report.attr("seq").and_then(|number| number.parse().ok());
+        let Some(number) = number else { return false };
+        let was_lost = self.is_lost;
+        self.is_lost |= self.heard.is_some_and(|heard| heard.checked_add(1) != Some(number));
+        self.heard = Some(number);
+        let room = report.attr("room").and_then(BareJid::stamped);
+        if let (Some(reading), Some(room)) = (&mut self.reading, room) {
+            if reading.kept < MOST_KEPT {
+                reading.kept = reading.kept.saturating_add(1);
+                reading.reports.entry(room).or_default().push((number, now, report.clone()));
+            } else {
+                self.is_lost = true;
+            }
+        }
+        self.is_lost && !was_lost
+    }
+
+    /// Returns whether all rooms were read since the gate has greeted.
+    pub(super) const fn is_read(&self) -> bool {
+        self.is_read
+    }
+
+    /// Everything is known that a gate knows whose last report has this number.
+    pub(super) fn is_up_to(&self, last: Option<u64>) -> bool {
+        last.is_some() && self.heard >= last && !self.is_lost && self.reading.is_none()
+    }
+
+    /// The rooms are read from now on.
+    pub(super) fn begin(&mut self) {
+        self.reading = Some(Reading { was_lost: self.is_lost, ..Reading::default() });
+        self.is_lost = false;
+    }
+
+    /// The next page is asked for.
+    pub(super) fn ask(&mut self) {
+        if let Some(reading) = &mut self.reading {
+            reading.decided.clear();
+        }
+    }
+
+    /// The record of a room was changed by a decision or a command.
+    pub(super) fn decided(&mut self, room: &BareJid) {
+        if let Some(reading) = &mut self.reading {
+            reading.decided.insert(room.clone());
+        }
+    }
+
+    /// The gate says that its last report had this number.
+    pub(super) fn told(&mut self, number: Option<u64>) {
+        let is_behind = |number| self.heard.is_some_and(|heard| heard < number);
+        self.is_lost |= number.is_some_and(is_behind);
+        self.heard = self.heard.max(number);
+    }
+
+    /// A room was read as it was after report `number`. Returns whether its record is older than the one that is known,
+    /// and the reports that came later.
+    pub(super) fn met(
+        &mut self,
+        room: &BareJid,
+        number: Option<u64>,
+    ) -> (bool, Vec<(Timestamp, Element)>) {
+        self.told(number);
+        let Some(reading) = &mut self.reading else { return (false, Vec::new()) };
+        reading.met.insert(room.clone());
+        let later = reading.reports.get(room).into_iter().flatten();
+        let later = later.filter(|(own, ..)| number.is_some_and(|number| *own > number));
+        let later = later.map(|(_, at, report)| (*at, report.clone())).collect();
+        (reading.decided.contains(room), later)
+    }
+
+    /// The room was not among those read, and nothing was heard of it meanwhile.
+    pub(super) fn is_unmet(&self, room: &BareJid) -> bool {
+        self.reading.as_ref().is_some_and(|it| {
+            !it.met.contains(room) && !it.reports.contains_key(room) && !it.decided.contains(room)
+        })
+    }
+
+    /// The reading is over; returns whether every room is known as it is.
+    pub(super) fn end(&mut self, is_complete: bool) -> bool {
+        let reading = self.reading.take().unwrap_or_default();
+        self.is_lost |= !is_complete && reading.was_lost;
+        let is_known = is_complete && !self.is_lost;
+        self.is_read |= is_known;
+        is_known
+    }
+}

@@ -1,0 +1,242 @@
+//! The rooms as the desk has left them: what their number, their records and their strangers come to.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use crate::component::engine::Desk;
+use crate::component::registry::Watch;
+use crate::jid::BareJid;
+use crate::password;
+use crate::password::{DeriveError, RandomnessFailed, generate, judge, period_at};
+use crate::policy::Rules;
+use crate::policy::attempt::{Action, Attempt, Pressure, RoomView, Strength};
+use crate::policy::limits::{Limits, opener};
+use crate::policy::record::{Record, Source};
+use crate::policy::rules::limits;
+use crate::policy::rules::limits::is_arrival;
+use crate::policy::verdict::{Decision, NewPassword, Rule, Verdict};
+use crate::secret::Secret;
+use crate::wire::request::Question;
+use crate::wire::room::LiveRoom;
+
+impl Desk {
+    /// Sets the number of rooms, for an attempt to open one, and the number of strangers, for a join.
+    pub(super) fn numbers(
+        &self,
+        attempt: &Attempt,
+        rules: &Rules,
+        now: Timestamp,
+        pressure: &mut Pressure,
+    ) {
+        let is_limited =
+            |limits: &Limits| limits.rooms.value > 0 || limits.rooms_per_opener.value > 0;
+        let observed = rules.observed.as_ref().map(|rules| &rules.limits);
+        if (is_limited(&rules.limits) || observed.is_some_and(|limits| is_limited(limits)))
+            && let Some(opener) = opener(attempt)
+        {
+            (pressure.rooms, pressure.rooms_of_opener) = self.live.count(&self.policy, opener, now);
+        }
+        if let (Some(limits), Action::Join { .. }, Some(room), Some(who)) =
+            (waves(rules), &attempt.action, &attempt.room, &attempt.requester.jid)
+        {
+            pressure.strangers = self.arrivals.count(room, who, limits, now);
+        }
+    }
+
+    /// Counts a stranger who comes in or knocks.
+    pub(super) fn count_stranger(
+        &mut self,
+        attempt: &Attempt,
+        decision: &Decision,
+        rules: &Rules,
+        now: Timestamp,
+    ) {
+        if let (Some(limits), Some(room), Some(who)) =
+            (waves(rules), &attempt.room, &attempt.requester.jid)
+            && is_arrival(attempt, decision)
+        {
+            let came_in = decision.verdict == Verdict::Allow;
+            self.arrivals.add(room, who, came_in, limits, now);
+        }
+    }
+
+    /// Keeps the view of a room up to date with what was decided about it.
+    pub(super) fn remember(
+        &mut self,
+        service: &Arc<str>,
+        question: &Question,
+        attempt: &Attempt,
+        room: RoomView,
+        decision: &Decision,
+        now: Timestamp,
+    ) {
+        let Some(jid) = &attempt.room else { return };
+        let record = decision.effects.record.clone();
+        match (&attempt.action, record) {
+            (Action::Open { .. }, Some(record)) if question.generation.is_empty() => {
+                self.live.expect(jid, record, now);
+            }
+            (Action::Join { .. } | Action::Open { .. }, record)
+                if !question.generation.is_empty() =>
+            {
+                let view = RoomView { record: record.or_else(|| room.record.clone()), ..room };
+                let policy = &self.policy;
+                self.live.heard_of(policy, service, jid, &question.generation);
+                self.live.seen(policy, jid, view);
+                if let Some(feed) = self.feeds.get_mut(service) {
+                    feed.decided(jid);
+                }
+            }
+            (_, Some(record)) => self.recorded(jid, record),
+            (_, None) => {}
+        }
+    }
+
+    /// From now on strangers have to knock: the operator sees why.
+    pub(super) fn tell_of_wave(
+        &self,
+        attempt: &Attempt,
+        room: &RoomView,
+        decision: &Decision,
+        rules: &Rules,
+        now: Timestamp,
+    ) {
+        let is_one = |record: Option<&Record>| record.is_some_and(|record| record.wave.is_some());
+        let Some(jid) = attempt
+            .room
+            .as_ref()
+            .filter(|_| is_one(decision.effects.record.as_ref()) && !is_one(room.record.as_ref()))
+        else {
+            return;
+        };
+        self.timed("raised", jid, limits::rule(rules), false, now);
+    }
+
+    /// Writes down what happened in a room by itself; `observed`: would have, if that rule were enforced.
+    pub fn timed(&self, done: &str, room: &BareJid, rule: Rule, observed: bool, now: Timestamp) {
+        let (name, line) = (rule.name, rule.line);
+        tracing::info!(room = room.as_str(), done, rule = name, line, observed, "by itself");
+        let mut details = Map::new();
+        details.insert("done".to_owned(), Value::from(done));
+        details.insert("rule".to_owned(), Value::from(name));
+        details.insert("line".to_owned(), Value::from(line));
+        if observed {
+            details.insert("observed".to_owned(), Value::from(true));
+        }
+        self.audit.event("timer", room.as_str(), details, now);
+    }
+
+    /// Ends a join flood: those who came with it start no new one.
+    pub fn calmed(&mut self, room: &BareJid) {
+        self.arrivals.forget(room);
+        self.look_by(Watch::Timers, room, Timestamp::MIN);
+    }
+
+    /// The next room that has changed or whose time to be looked at has come.
+    pub(in crate::component) fn take(&mut self, watch: Watch, now: Timestamp) -> Option<BareJid> {
+        let room = self.live.registry().take(watch, now)?;
+        if self.live.room(&room).is_some() {
+            self.counted.metrics.room_looks.get_or_create(&watch.into()).inc();
+        }
+        Some(room)
+    }
+
+    /// Has a room looked at by that time at the latest; returns whether it is there.
+    pub fn look_by(&mut self, watch: Watch, room: &BareJid, at: Timestamp) -> bool {
+        self.live.registry().look_by(watch, room, at)
+    }
+
+    /// Returns when the next room is to be looked at, unless one changes.
+    pub fn next_look(&self, watch: Watch) -> Option<Timestamp> {
+        self.live.next_look(watch)
+    }
+
+    /// Returns how often rooms were looked at since the start.
+    pub fn looks(&self, watch: Watch) -> u64 {
+        self.counted.metrics.room_looks.get_or_create(&watch.into()).get()
+    }
+
+    /// Takes a room as its gate shows it; `None`: it is another one by now. Since when no moderator is inside, if none is.
+    pub(in crate::component) fn shown(&mut self, live: &LiveRoom) -> Option<Option<Timestamp>> {
+        let known = self.live.room(&live.jid).filter(|room| room.generation == live.generation)?;
+        let until = known.moderated_until.max(live.unmoderated_since);
+        self.live.seen(&self.policy, &live.jid, live.view.clone());
+        self.live.change(&live.jid, |room| room.moderated_until = until);
+        Some(until)
+    }
+
+    /// Returns when the last stranger came to a room or knocked at it, as far as is remembered.
+    pub fn last_stranger(&self, room: &BareJid) -> Option<Timestamp> {
+        self.arrivals.last(room)
+    }
+
+    /// A room was given another record.
+    pub fn recorded(&mut self, room: &BareJid, record: Record) {
+        let service = self.live.room(room).map(|room| Arc::clone(&room.service));
+        if let Some(feed) = service.and_then(|service| self.feeds.get_mut(&service)) {
+            feed.decided(room);
+        }
+        self.live.recorded(&self.policy, room, record);
+    }
+}
+
+/// The limits by which strangers are counted, if any: those in force, or else those that are observed.
+fn waves(rules: &Rules) -> Option<&Limits> {
+    let observed = rules.observed.as_ref().map(|rules| &rules.limits);
+    let limits = [Some(&rules.limits), observed].into_iter().flatten();
+    limits.map(|limits| &**limits).find(|limits| limits.flood_strangers.value > 0)
+}
+
+/// No password could be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MakingError {
+    /// None can be generated.
+    #[error(transparent)]
+    Random(#[from] RandomnessFailed),
+    /// None can be derived.
+    #[error(transparent)]
+    Derive(#[from] DeriveError),
+    /// The file gives none. `check` refuses such a file, so this is a safeguard.
+    #[error("the file names no password or secret for this source")]
+    Missing,
+}
+
+/// The password that a decision asks for in a room; `typed`: what the requester typed for it.
+///
+/// # Errors
+/// No password could be made.
+pub fn password(
+    new: NewPassword,
+    room: Option<&BareJid>,
+    typed: Option<&Secret>,
+    rules: &Rules,
+    now: Timestamp,
+) -> Result<Secret, MakingError> {
+    let settings = &rules.password;
+    match new {
+        NewPassword::Typed | NewPassword::Made(Source::Creator) => {
+            typed.cloned().ok_or(MakingError::Missing)
+        }
+        NewPassword::Made(Source::Generated) => Ok(generate(settings.words.value)?),
+        NewPassword::Made(Source::Preset) => {
+            settings.preset.value.clone().ok_or(MakingError::Missing)
+        }
+        NewPassword::Made(Source::Derived) => {
+            let secret = settings.secret.value.as_ref().ok_or(MakingError::Missing)?;
+            let room = room.ok_or(MakingError::Missing)?;
+            let period = period_at(settings.period.value, now);
+            Ok(password::derive(secret, room, period, settings.words.value)?)
+        }
+    }
+}
+
+/// Returns the strength of the password typed in this question, if it matters.
+///
+/// Takes up to some 12 ms.
+pub fn strength(question: &Question, rules: &Rules) -> Option<Strength> {
+    let typed = question.typed.as_ref()?;
+    let room = question.attempt.room.as_ref()?;
+    Some(judge(typed, room, &rules.password.deny_list.value))
+}

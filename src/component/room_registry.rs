@@ -1,0 +1,542 @@
+//! The rooms as they are, for people and for judging those inside again. A view: the truth is with the
+//! gate, and the rooms are read after each connect, at each audit, and where a report is missing.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+pub use super::registry::Room;
+use super::registry::{NextLooks, Registry, Watch};
+use crate::jid::BareJid;
+use crate::policy::attempt::{Attempt, Requester, RoomView};
+use crate::policy::moderators::Become;
+use crate::policy::overrides::Claim;
+use crate::policy::record::Record;
+use crate::policy::requester::Mark;
+use crate::policy::{Policy, Rules};
+use crate::wire::request::Question;
+use crate::wire::room::LiveRoom;
+
+/// A person inside or in the lobby.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Known {
+    /// The requester.
+    pub who: Requester,
+    /// Since when; for an occupant who was there before the component: since it knows of them.
+    pub since: Timestamp,
+}
+
+fn number(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+/// Every room that is known of.
+#[derive(Clone, Debug, Default)]
+pub struct Live {
+    rooms: Registry,
+    expected: Expected,
+    /// Counts the policies: the rules of a room that were chosen by an older one do not count.
+    policy: u64,
+}
+
+impl Live {
+    /// The rules for a room as far as it is known.
+    pub fn rules(&self, policy: &Policy, room: Option<&BareJid>) -> Arc<Rules> {
+        let Some(jid) = room else { return Arc::clone(&policy.base) };
+        let known = self.rooms.get(jid).map(|room| self.rules_in(policy, jid, room));
+        known.unwrap_or_else(|| policy.rules_for(jid, &[]))
+    }
+
+    /// The rules for a room that is known.
+    pub fn rules_in(&self, policy: &Policy, jid: &BareJid, room: &Room) -> Arc<Rules> {
+        match room.policy == self.policy {
+            true => Arc::clone(&room.rules),
+            false => policy.rules_in(jid, &room.claims, room.view.is_found()),
+        }
+    }
+
+    /// The rules for an attempt at a room as it is now, resolved once while its opener is the same.
+    pub fn rules_of(
+        &self,
+        policy: &Policy,
+        attempt: &Attempt,
+        view: &RoomView,
+        now: Timestamp,
+    ) -> Arc<Rules> {
+        let Some(jid) = &attempt.room else { return Arc::clone(&policy.base) };
+        let claims = policy.claims_of(attempt, view, now);
+        self.rules_by(policy, jid, &claims, view.is_found())
+    }
+
+    /// The rules for a room as it is now.
+    pub fn rules_at(&self, policy: &Policy, live: &LiveRoom) -> Arc<Rules> {
+        self.rules_by(policy, &live.jid, live.claims(), live.view.is_found())
+    }
+
+    fn rules_by(
+        &self,
+        policy: &Policy,
+        jid: &BareJid,
+        claims: &[Claim],
+        found: bool,
+    ) -> Arc<Rules> {
+        let is_same = |room: &Room| {
+            room.policy == self.policy && room.claims == claims && room.view.is_found() == found
+        };
+        match self.rooms.get(jid) {
+            Some(room) if is_same(room) => Arc::clone(&room.rules),
+            _ => policy.rules_in(jid, claims, found),
+        }
+    }
+
+    /// The claims by which the rules for the room of a question were chosen, in this life of it.
+    pub fn claims(&self, question: &Question) -> &[Claim] {
+        let room = question.attempt.room.as_ref().and_then(|jid| self.rooms.get(jid));
+        let room = room.filter(|room| room.generation == question.generation);
+        room.map(|room| room.claims.as_slice()).unwrap_or_default()
+    }
+
+    /// Notes that a room is there, in this life of it.
+    pub fn heard_of(
+        &mut self,
+        policy: &Policy,
+        service: &Arc<str>,
+        jid: &BareJid,
+        generation: &str,
+    ) {
+        if self.rooms.get(jid).is_some_and(|room| room.generation == generation) {
+            return;
+        }
+        let record = (!generation.is_empty()).then(|| self.expected.take(jid)).flatten();
+        let claims = record.as_ref().map(|it| it.claims.clone()).unwrap_or_default();
+        let view = RoomView { exists: true, record, ..RoomView::default() };
+        let room = Room {
+            service: Arc::clone(service),
+            generation: generation.to_owned(),
+            rules: policy.rules_in(jid, &claims, view.is_found()),
+            policy: self.policy,
+            claims,
+            occupants: HashMap::new(),
+            waiting: HashMap::new(),
+            moderated_until: None,
+            view,
+            looks: NextLooks::default(),
+        };
+        self.rooms.put(jid.clone(), Box::new(room));
+    }
+
+    /// Notes how a room is now. Its rules are chosen again when its opener is another.
+    pub fn seen(&mut self, policy: &Policy, jid: &BareJid, view: RoomView) {
+        let number = self.policy;
+        self.rooms.change(jid, |room| {
+            let claims = view.record.as_ref().map_or(&[][..], |record| &record.claims);
+            let is_found = view.is_found();
+            if room.policy != number || room.claims != claims || room.view.is_found() != is_found {
+                room.rules = policy.rules_in(jid, claims, is_found);
+                room.policy = number;
+                room.claims = claims.to_vec();
+            }
+            room.view = view;
+        });
+    }
+
+    /// A room may be opened, and gets this record if it comes.
+    pub fn expect(&mut self, jid: &BareJid, record: Record, now: Timestamp) {
+        self.expected.expect(jid, record, now);
+    }
+
+    /// Returns how many rooms there are that were opened, by no service for itself, with those that may come at any moment;
+    /// and how many of them `opener` opened.
+    pub fn count(&self, policy: &Policy, opener: &BareJid, now: Timestamp) -> (u32, u32) {
+        let (live, own) = self.rooms.opened(policy.services.keys(), opener);
+        let known = |jid: &BareJid| self.rooms.get(jid).is_some();
+        let coming = self.expected.iter(now).filter(|(jid, _)| !known(jid));
+        let (mut all, mut own) = (number(live), number(own));
+        for (_, record) in coming {
+            let is_service = policy.services.keys().any(|jid| jid.as_str() == record.opener);
+            all = all.saturating_add(u32::from(!is_service && !record.found));
+            own = own.saturating_add(u32::from(record.opener == opener.as_str()));
+        }
+        (all, own)
+    }
+
+    /// The record of a room has changed.
+    pub fn recorded(&mut self, policy: &Policy, jid: &BareJid, record: Record) {
+        if let Some(view) = self.rooms.get(jid).map(|room| room.view.clone()) {
+            self.seen(policy, jid, RoomView { record: Some(record), ..view });
+        }
+    }
+
+    /// Adds an occupant.
+    pub fn joined(&mut self, jid: &BareJid, full: &str, who: Requester, now: Timestamp) {
+        self.rooms.change(jid, |room| {
+            let since = room.occupants.get(full).map_or(now, |known| known.since);
+            room.occupants.insert(full.to_owned(), Box::new(Known { who, since }));
+        });
+    }
+
+    /// A session inside takes another nick, or shows another name.
+    pub fn renamed(&mut self, jid: &BareJid, full: &str, who: Requester, now: Timestamp) {
+        self.joined(jid, full, who, now);
+    }
+
+    /// A session left. Its nick has others.
+    pub fn session_left(&mut self, jid: &BareJid, full: &str) {
+        self.rooms.change(jid, |room| room.occupants.remove(full));
+    }
+
+    /// Adds a person to the lobby.
+    pub fn waits(&mut self, jid: &BareJid, who: Requester, now: Timestamp) {
+        if let Some(bare) = who.jid.clone() {
+            let known = Box::new(Known { who, since: now });
+            self.rooms.change(jid, |room| room.waiting.insert(bare, known));
+        }
+    }
+
+    /// Removes a person from the lobby.
+    pub fn gone(&mut self, jid: &BareJid, who: &Requester) {
+        if let Some(bare) = &who.jid {
+            self.rooms.change(jid, |room| room.waiting.remove(bare));
+        }
+    }
+
+    /// The affiliation of a person changed and, where the nick is told, the role. That makes nobody an occupant.
+    pub fn changed(
+        &mut self,
+        policy: &Policy,
+        jid: &BareJid,
+        full: &str,
+        who: &Requester,
+        now: Timestamp,
+    ) {
+        self.may_end_moderation(policy, jid, now, |room| {
+            let known = room.occupants.iter_mut().map(|(full, known)| (full, &mut known.who));
+            for (address, known) in known.filter(|(_, known)| known.jid == who.jid) {
+                known.affiliation = who.affiliation;
+                // Nobody reports that a nick was changed.
+                if address == full || known.nick == who.nick {
+                    known.nick.clone_from(&who.nick);
+                    known.role = who.role;
+                }
+            }
+        });
+    }
+
+    /// Removes an occupant, with every session of that nick.
+    pub fn left(&mut self, policy: &Policy, jid: &BareJid, full: &str, nick: &str, now: Timestamp) {
+        self.may_end_moderation(policy, jid, now, |room| {
+            room.occupants.retain(|address, known| {
+                address != full && (nick.is_empty() || known.who.nick != nick)
+            });
+        });
+    }
+
+    fn may_end_moderation(
+        &mut self,
+        policy: &Policy,
+        jid: &BareJid,
+        now: Timestamp,
+        change: impl FnOnce(&mut Room),
+    ) {
+        self.rooms.change(jid, |room| {
+            let was_moderated = room.is_moderated(policy);
+            change(room);
+            if was_moderated && !room.is_moderated(policy) {
+                room.moderated_until = Some(now);
+            }
+        });
+    }
+
+    /// The room is no more.
+    pub fn destroyed(&mut self, jid: &BareJid) {
+        self.rooms.remove(jid);
+    }
+
+    /// Takes a room as it was read. Where it `is_older` than what was decided since, its record stays as it is known.
+    /// Returns the room as it was known before, if it was, in the same life of it.
+    pub fn restore(
+        &mut self,
+        policy: &Policy,
+        service: &Arc<str>,
+        live: LiveRoom,
+        is_older: bool,
+        now: Timestamp,
+    ) -> Option<Box<Room>> {
+        let known = self.rooms.remove(&live.jid);
+        let known = known.filter(|room| room.generation == live.generation);
+        let (claims, view) = match &known {
+            Some(room) if is_older => (room.claims.clone(), room.view.clone()),
+            _ => (live.claims().to_vec(), live.view),
+        };
+        let since = |known: Option<&Box<Known>>| known.map_or(now, |known| known.since);
+        let inside = |full: &String| since(known.as_ref().and_then(|it| it.occupants.get(full)));
+        let waited = |bare: &BareJid| since(known.as_ref().and_then(|it| it.waiting.get(bare)));
+        let occupants = live.sessions.into_iter().zip(live.occupants);
+        let occupants = occupants.map(|(full, who)| {
+            let since = inside(&full);
+            (full, Box::new(Known { who, since }))
+        });
+        let waiting = live.waiting.into_iter().filter_map(|(who, since)| {
+            let bare = who.jid.clone()?;
+            let since = since.unwrap_or_else(|| waited(&bare));
+            Some((bare, Box::new(Known { who, since })))
+        });
+        let rules = policy.rules_in(&live.jid, &claims, view.is_found());
+        let mut room = Room {
+            service: Arc::clone(service),
+            generation: live.generation,
+            rules,
+            policy: self.policy,
+            claims,
+            occupants: occupants.collect(),
+            waiting: waiting.collect(),
+            moderated_until: None,
+            view,
+            looks: NextLooks::default(),
+        };
+        let heard = known.as_ref().and_then(|room| room.moderated_until);
+        room.moderated_until = heard.max(live.unmoderated_since).or_else(|| match &known {
+            Some(known) if known.is_moderated(policy) && !room.is_moderated(policy) => Some(now),
+            Some(_) => None,
+            None => {
+                // Who opens a room moderates it: where that is the rule, there was a moderator once.
+                let is_open = |record: &Record| record.awaited.is_none() && !record.found;
+                let opened = room.view.record.as_ref().is_some_and(is_open);
+                let is_rule = room.rules.moderators.assign.value.contains(&Become::Opener);
+                (opened && is_rule).then_some(now)
+            }
+        });
+        self.rooms.put(live.jid, Box::new(room));
+        known
+    }
+
+    /// Another policy is in force: what was chosen by the one before counts no more.
+    pub(super) const fn policy_replaced(&mut self) {
+        self.policy = self.policy.wrapping_add(1);
+    }
+
+    /// Chooses the rules of a room by the policy in force.
+    pub(super) fn choose_rules(&mut self, policy: &Policy, jid: &BareJid) {
+        if let Some(view) = self.rooms.get(jid).map(|room| room.view.clone()) {
+            self.seen(policy, jid, view);
+        }
+    }
+
+    /// Every room with its address, in the order of addresses.
+    pub fn rooms(&self) -> impl Iterator<Item = (&BareJid, &Room)> {
+        self.rooms.after(None)
+    }
+
+    /// The rooms after an address, in that order.
+    pub fn rooms_after(&self, jid: Option<&BareJid>) -> impl Iterator<Item = (&BareJid, &Room)> {
+        self.rooms.after(jid)
+    }
+
+    /// Returns the number of rooms.
+    pub fn count_rooms(&self) -> usize {
+        self.rooms.len()
+    }
+
+    /// Changes a room, if it is there.
+    pub(super) fn change<T>(
+        &mut self,
+        jid: &BareJid,
+        change: impl FnOnce(&mut Room) -> T,
+    ) -> Option<T> {
+        self.rooms.change(jid, change)
+    }
+
+    /// Returns when the next room is to be looked at.
+    pub(super) fn next_look(&self, watch: Watch) -> Option<Timestamp> {
+        self.rooms.next_look(watch)
+    }
+
+    /// The rooms by when they are to be looked at.
+    pub(super) const fn registry(&mut self) -> &mut Registry {
+        &mut self.rooms
+    }
+
+    /// Returns a room.
+    pub fn room(&self, jid: &BareJid) -> Option<&Room> {
+        self.rooms.get(jid)
+    }
+}
+
+/// A room that has not come by then does not come.
+const PATIENCE: SignedDuration = SignedDuration::from_secs(15);
+/// Most at a time.
+const MOST: usize = 10_000;
+
+/// The records of rooms that may be opened.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Expected(HashMap<BareJid, (Record, Timestamp)>);
+
+impl Expected {
+    /// A room may be opened.
+    pub(super) fn expect(&mut self, room: &BareJid, record: Record, now: Timestamp) {
+        self.0.retain(|_, (_, since)| now.duration_since(*since) < PATIENCE);
+        if self.0.len() < MOST {
+            self.0.insert(room.clone(), (record, now));
+        }
+    }
+
+    /// It is there.
+    pub(super) fn take(&mut self, room: &BareJid) -> Option<Record> {
+        self.0.remove(room).map(|(record, _)| record)
+    }
+
+    /// Those that are still to come.
+    pub(super) fn iter(&self, now: Timestamp) -> impl Iterator<Item = (&BareJid, &Record)> {
+        self.0
+            .iter()
+            .filter(move |(_, (_, since))| now.duration_since(*since) < PATIENCE)
+            .map(|(room, (record, _))| (room, record))
+    }
+}
+
+/// An identifier of one person.
+#[derive(PartialEq, Eq, Hash)]
+enum Own<'a> {
+    Address(&'a BareJid),
+    Ticket(Mark),
+}
+
+/// Returns the number of people among these sessions. Sessions of one bare address, account or ticket are one person's;
+/// one of which nothing is known is a person of its own. A device proves nothing, so it makes nobody one with another.
+pub fn count<'a>(sessions: impl IntoIterator<Item = &'a Requester>) -> usize {
+    // Which session of a person was the first, by what they have; and of each session, which stands for it.
+    let (mut firsts, mut stands_for) = (HashMap::new(), Vec::<usize>::new());
+    let mut people = 0_usize;
+    for (number, who) in sessions.into_iter().enumerate() {
+        stands_for.push(number);
+        people = people.saturating_add(1);
+        let addresses = [who.jid.as_ref(), who.account.as_ref()].into_iter().flatten();
+        let own = addresses.map(Own::Address).chain(who.ticket.map(Own::Ticket));
+        for own in own {
+            let first = *firsts.entry(own).or_insert(number);
+            let (one, other) = (root(&stands_for, first), root(&stands_for, number));
+            if one != other
+                && let Some(stands_for) = stands_for.get_mut(other)
+            {
+                *stands_for = one;
+                people = people.saturating_sub(1);
+            }
+        }
+    }
+    people
+}
+
+fn root(stands_for: &[usize], mut number: usize) -> usize {
+    while let Some(&next) = stands_for.get(number)
+        && next != number
+    {
+        number = next;
+    }
+    number
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::attempt::{Affiliation, Auth, Role};
+
+    const BARE: &str = "bob@example.org";
+
+    fn bob(nick: &str, affiliation: Affiliation, role: Role) -> Requester {
+        Requester {
+            jid: "bob@example.org".parse().ok(),
+            auth: Auth::Account,
+            secure: Some(true),
+            nick: nick.to_owned(),
+            affiliation,
+            role,
+            ..Requester::default()
+        }
+    }
+
+    #[test]
+    fn a_new_affiliation_is_no_new_occupant() {
+        let (mut live, policy, now) = (Live::default(), Policy::default(), Timestamp::UNIX_EPOCH);
+        let tea: BareJid = "tea@conference.example.org".parse().unwrap();
+        live.heard_of(&policy, &Arc::from("conference.example.org"), &tea, "1");
+        live.changed(&policy, &tea, BARE, &bob("", Affiliation::Member, Role::None), now);
+        assert!(live.room(&tea).unwrap().occupants.is_empty());
+
+        live.joined(
+            &tea,
+            "bob@example.org/phone",
+            bob("Bob", Affiliation::None, Role::Participant),
+            now,
+        );
+        live.changed(&policy, &tea, BARE, &bob("", Affiliation::Member, Role::None), now);
+        let owner = bob("Bobby", Affiliation::Owner, Role::Moderator);
+        live.changed(&policy, &tea, "bob@example.org/phone", &owner, now);
+        let inside: Vec<_> =
+            live.room(&tea).unwrap().occupants.values().map(|known| &known.who).collect();
+        assert_eq!(inside, [&owner]);
+    }
+    #[test]
+    fn a_room_is_without_a_moderator_from_the_moment_at_which_the_last_one_goes() {
+        let (mut live, policy) = (Live::default(), Policy::default());
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let tea: BareJid = "tea@conference.example.org".parse().unwrap();
+        let until = |live: &Live| live.room(&tea).unwrap().moderated_until;
+        let [owner, guest] =
+            [(Affiliation::Owner, Role::Moderator), (Affiliation::None, Role::Participant)];
+        live.heard_of(&policy, &Arc::from("conference.example.org"), &tea, "1");
+        live.joined(&tea, "bob@example.org/a", bob("Bob", owner.0, owner.1), at(1));
+        live.joined(&tea, "bob@example.org/b", bob("Bob", owner.0, owner.1), at(2));
+        live.joined(&tea, "bob@example.org/c", bob("B2", guest.0, guest.1), at(3));
+        live.left(&policy, &tea, "bob@example.org/c", "B2", at(4));
+        assert_eq!(until(&live), None);
+        // Of several sessions with one nick only the last is reported.
+        live.left(&policy, &tea, "bob@example.org/b", "Bob", at(5));
+        assert_eq!(until(&live), Some(at(5)));
+        assert!(live.room(&tea).unwrap().occupants.is_empty());
+
+        live.joined(&tea, "bob@example.org/a", bob("Bob", owner.0, owner.1), at(6));
+        live.changed(&policy, &tea, "bob@example.org/a", &bob("Bob", guest.0, guest.1), at(7));
+        assert_eq!(until(&live), Some(at(7)));
+        live.heard_of(&policy, &Arc::from("conference.example.org"), &tea, "2");
+        assert_eq!(until(&live), None);
+    }
+
+    fn session(jid: &str, account: Option<&str>, ticket: Option<&str>) -> Requester {
+        Requester {
+            jid: jid.parse().ok(),
+            account: account.and_then(|account| account.parse().ok()),
+            ticket: ticket.map(|ticket| Mark::of("ticket", ticket)),
+            device: Some(Mark::of("device", "the same for all")),
+            ..Requester::default()
+        }
+    }
+
+    #[test]
+    fn sessions_of_one_address_account_or_ticket_are_one_person() {
+        let ann = [
+            session("ann@example.org", None, None),
+            session("x1@guest.example.org", Some("ann@example.org"), Some("t1")),
+            session("x2@guest.example.org", None, Some("t1")),
+        ];
+        assert_eq!(count(&ann), 1);
+        assert_eq!(count(ann.iter().rev()), 1);
+        // What makes them one comes last.
+        let bob = [
+            session("y1@guest.example.org", None, Some("t2")),
+            session("bob@example.org", None, None),
+            session("y2@guest.example.org", Some("bob@example.org"), Some("t2")),
+        ];
+        assert_eq!(count(&bob), 1);
+        assert_eq!(count(ann.iter().chain(&bob)), 2);
+    }
+
+    #[test]
+    fn a_device_makes_nobody_one_with_another_and_who_is_unknown_counts() {
+        let unknown = Requester::default();
+        let guests =
+            ["a@guest.example.org", "b@guest.example.org"].map(|jid| session(jid, None, None));
+        assert_eq!(count(guests.iter().chain([&unknown, &unknown])), 4);
+        assert_eq!(count([]), 0);
+    }
+}

@@ -1,0 +1,342 @@
+//! An attempt that a person describes in words, to have it explained.
+
+use std::net::IpAddr;
+use std::sync::LazyLock;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use strum::IntoEnumIterator;
+
+use crate::jid::{BareJid, JidError};
+use crate::policy::attempt::{
+    Action, Affiliation, AffiliationChange, Attempt, Auth, Client, Credential, Feature,
+    FieldChange, Requester, Role, RoleChange, RoomView, Strength, Word,
+};
+use crate::policy::record::{Closed, Entry, Person, Record};
+use crate::schema;
+
+/// What may be tried.
+pub(super) static ATTEMPTS: LazyLock<Vec<&str>> =
+    LazyLock::new(|| OTHERS.into_iter().chain(Feature::iter().map(Into::into)).collect());
+const OTHERS: [&str; 15] = [
+    "request",
+    "open",
+    "join",
+    "remove-password",
+    "weaken-lobby",
+    "list",
+    "persist",
+    "promote",
+    "kick",
+    "ban",
+    "invite",
+    "admit",
+    "destroy",
+    "close",
+    "reopen",
+];
+/// The ways to log in.
+pub(super) static WAYS: [&str; 5] = ["account", "token", "anonymous", "server", "component"];
+/// What may be typed as password, as seen from the room.
+pub(super) static PASSWORDS: [&str; 3] = ["none", "wrong", "right"];
+
+/// An attempt, described. The defaults are those of a stranger at a room with one moderator in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, clap::Args, schemars::JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["room", "jid"]))]
+pub struct Described {
+    /// What is tried: request (of the focus, on Jitsi), open, join, remove-password, weaken-lobby, list, persist, promote, kick, ban, invite, admit, destroy, close, reopen, record, dial
+    #[arg(long = "do", default_value = "join", value_name = "WHAT")]
+    pub what: String,
+    /// The room's address
+    #[arg(long, value_name = "ROOM@SERVICE", allow_hyphen_values = true)]
+    #[schemars(with = "schema::Room")]
+    pub room: String,
+    /// Who tries
+    #[schemars(with = "schema::Person")]
+    #[arg(long, value_name = "USER@DOMAIN", allow_hyphen_values = true)]
+    pub jid: String,
+    /// The nick that they ask for or bear
+    #[arg(long)]
+    pub nick: Option<String>,
+    /// How the session logged in: account, token, anonymous, server, component; by default account, with --live as it is there
+    #[arg(long)]
+    #[schemars(extend("enum" = WAYS))]
+    pub auth: Option<String>,
+    /// A claim of the token
+    #[arg(long = "claim", value_name = "NAME=VALUE")]
+    pub claims: Vec<String>,
+    /// The connection is not encrypted
+    #[arg(long)]
+    pub unencrypted: bool,
+    /// The network address
+    #[arg(long)]
+    pub address: Option<IpAddr>,
+    /// What is typed as password: none, wrong, right; for `open` the strength is taken to be good
+    #[arg(long, default_value = "none")]
+    #[schemars(extend("enum" = PASSWORDS))]
+    pub password: String,
+    /// A person inside has let the requester in, or invited them
+    #[arg(long)]
+    pub admitted: bool,
+    /// The requester moderates the room (or was made a moderator of it before)
+    #[arg(long)]
+    pub moderator: bool,
+    /// How many people are inside
+    #[arg(long, default_value_t = 1)]
+    pub occupants: u32,
+    /// How many of them moderate
+    #[arg(long, default_value_t = 1)]
+    pub moderators: u32,
+    /// How many wait
+    #[arg(long, default_value_t = 0)]
+    pub waiting: u32,
+    /// The room has no password
+    #[arg(long)]
+    pub no_password: bool,
+    /// The room is closed
+    #[arg(long)]
+    pub closed: bool,
+    /// The requester uses Jitsi Meet, and rooms have Jitsi's lobby
+    #[arg(long)]
+    pub jitsi: bool,
+    /// The requester's client says that it can encrypt end to end
+    #[arg(long)]
+    pub e2ee: bool,
+}
+
+/// The description cannot be understood.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DescribedError {
+    /// A word that is none of those known.
+    #[error("`{given}` is no {what}; it is one of: {known}")]
+    Word {
+        /// What the word should be.
+        what: &'static str,
+        /// The word.
+        given: String,
+        /// Those known.
+        known: String,
+    },
+    /// No address.
+    #[error("`{0}` is no address like `name@domain`: {1}")]
+    Address(String, #[source] JidError),
+    /// No claim.
+    #[error("`{0}` is no claim like `name=value`")]
+    Claim(String),
+}
+
+impl Default for Described {
+    fn default() -> Self {
+        Self {
+            what: "join".to_owned(),
+            room: String::new(),
+            jid: String::new(),
+            nick: None,
+            auth: None,
+            claims: Vec::new(),
+            unencrypted: false,
+            address: None,
+            password: "none".to_owned(),
+            admitted: false,
+            moderator: false,
+            occupants: 1,
+            moderators: 1,
+            waiting: 0,
+            no_password: false,
+            closed: false,
+            jitsi: false,
+            e2ee: false,
+        }
+    }
+}
+
+impl Described {
+    /// The room's address.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn room(&self) -> Result<BareJid, DescribedError> {
+        self.room.parse().map_err(|error| DescribedError::Address(self.room.clone(), error))
+    }
+
+    /// The attempt.
+    ///
+    /// # Errors
+    /// When the description cannot be understood.
+    pub fn attempt(&self) -> Result<Attempt, DescribedError> {
+        let jid: BareJid =
+            self.jid.parse().map_err(|error| DescribedError::Address(self.jid.clone(), error))?;
+        let given = self.auth.as_deref().unwrap_or(WAYS[0]);
+        let auth = Auth::from_name(given);
+        if auth == Auth::Unknown {
+            return Err(DescribedError::Word {
+                what: "way to log in",
+                given: given.to_owned(),
+                known: WAYS.join(", "),
+            });
+        }
+        let claims = self
+            .claims
+            .iter()
+            .map(|claim| {
+                claim
+                    .split_once('=')
+                    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                    .ok_or_else(|| DescribedError::Claim(claim.clone()))
+            })
+            .collect::<Result<_, _>>()?;
+        let entry = if self.admitted { Some(Entry::Admitted) } else { None };
+        let person = match (entry, self.moderator) {
+            (None, false) => None,
+            (entry, moderator) => {
+                Some(Person::entered(entry.unwrap_or(Entry::Both)).as_moderator(moderator))
+            }
+        };
+        let (affiliation, role) = if self.moderator {
+            (Affiliation::Owner, Role::Moderator)
+        } else {
+            let is_inside = !matches!(self.what.as_str(), "request" | "open" | "join");
+            (Affiliation::None, if is_inside { Role::Participant } else { Role::None })
+        };
+        Ok(Attempt {
+            id: "described".to_owned(),
+            room: Some(self.room()?),
+            requester: Requester {
+                jid: Some(jid),
+                auth,
+                secure: Some(!self.unencrypted),
+                address: self.address,
+                nick: self.nick.clone().unwrap_or_else(|| "described".to_owned()),
+                affiliation,
+                role,
+                claims,
+                person,
+                client: if self.jitsi { Client::Jitsi } else { Client::Plain },
+                e2ee: self.e2ee,
+                ..Requester::default()
+            },
+            action: self.action()?,
+            ..Attempt::default()
+        })
+    }
+
+    /// The room as described, opened by `somebody@else.invalid` at `now`.
+    pub fn view(&self, now: Timestamp) -> RoomView {
+        if self.what == "open" {
+            return RoomView::default();
+        }
+        let mut record = Record::new(now, "somebody@else.invalid".to_owned(), None);
+        record.closed = self.closed.then_some(Closed::Command);
+        RoomView {
+            occupants: self.occupants,
+            moderators: self.moderators,
+            waiting: self.waiting,
+            has_password: !self.no_password,
+            lobby: self.jitsi,
+            exists: true,
+            record: Some(record),
+            ..RoomView::default()
+        }
+    }
+
+    fn action(&self) -> Result<Action, DescribedError> {
+        let somebody = || "somebody@else.invalid".parse::<BareJid>().ok();
+        let affiliation = |from, to| Action::Affiliation {
+            items: vec![AffiliationChange {
+                jid: somebody(),
+                from,
+                to: Some(to),
+                ..AffiliationChange::default()
+            }],
+            register: false,
+        };
+        let credential = match self.password.as_str() {
+            "none" => Credential::None,
+            "wrong" => Credential::Wrong,
+            "right" => Credential::Right,
+            given => {
+                return Err(DescribedError::Word {
+                    what: "password, as seen from the room",
+                    given: given.to_owned(),
+                    known: PASSWORDS.join(", "),
+                });
+            }
+        };
+        if let Some(feature) = Feature::read(&self.what, false) {
+            return Ok(Action::Feature(feature));
+        }
+        Ok(match self.what.as_str() {
+            "open" => Action::Open {
+                typed: (credential != Credential::None).then_some(Strength {
+                    length: 40,
+                    score: 4,
+                    denied: false,
+                }),
+            },
+            "join" => Action::Join { credential },
+            "remove-password" => Action::Configure { fields: vec![FieldChange::PasswordRemoved] },
+            "request" => Action::Request,
+            "weaken-lobby" => Action::Configure { fields: vec![FieldChange::MembersOnly(false)] },
+            "list" => Action::Configure { fields: vec![FieldChange::Public(true)] },
+            "persist" => Action::Configure { fields: vec![FieldChange::Persistent(true)] },
+            "promote" => affiliation(Affiliation::None, Affiliation::Owner),
+            "ban" => affiliation(Affiliation::None, Affiliation::Outcast),
+            "kick" => Action::Role {
+                items: vec![RoleChange {
+                    jid: somebody(),
+                    from: Role::Participant,
+                    to: Some(Role::None),
+                    bearer: None,
+                }],
+            },
+            "invite" => Action::Invite { to: vec![somebody()] },
+            "admit" => Action::Knock { target: somebody(), admit: true },
+            "destroy" => Action::Destroy,
+            "close" => Action::Command(Word::Close),
+            "reopen" => Action::Command(Word::Reopen),
+            given => {
+                return Err(DescribedError::Word {
+                    what: "attempt",
+                    given: given.to_owned(),
+                    known: ATTEMPTS.join(", "),
+                });
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct CommandLine {
+        #[command(flatten)]
+        described: Described,
+    }
+
+    #[test]
+    fn what_is_not_said_is_the_same_on_the_command_line_and_in_a_file() {
+        let words = ["explain", "--room=tea@conference.example.org", "--jid=ann@example.org"];
+        let said = CommandLine::parse_from(words).described;
+        let room = "tea@conference.example.org".to_owned();
+        let jid = "ann@example.org".to_owned();
+        assert_eq!(said, Described { room, jid, ..Described::default() });
+    }
+
+    #[test]
+    fn every_attempt_that_is_named_can_be_described() {
+        for what in ATTEMPTS.iter() {
+            let described = Described {
+                what: (*what).to_owned(),
+                room: "tea@conference.example.org".to_owned(),
+                jid: "ann@example.org".to_owned(),
+                ..Described::default()
+            };
+            assert!(described.attempt().is_ok(), "{what}");
+        }
+    }
+}

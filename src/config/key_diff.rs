@@ -1,0 +1,332 @@
+//! What a file says, key by key, to tell two files apart.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+
+use serde::{Deserialize, Serialize};
+use toml::de::{DeTable, DeValue};
+
+use super::admin::Admin;
+use super::diagnostics;
+use super::diagnostics::{Notes, Place};
+use super::environment::{Environment, Outside};
+use super::load::read_keys;
+use super::settings::{Component, Log, Settings, Store};
+use crate::jid::BareJid;
+use crate::secret::Secret;
+
+/// What is shown instead of a secret.
+const HIDDEN: &str = "…";
+/// The longest value that is shown whole, in characters.
+const LONGEST: usize = 200;
+/// What sets tables of one name apart, the first that they have.
+const NAMES: [&str; 10] =
+    ["match", "jid", "domain", "network", "tenant", "claim", "service", "class", "room", "name"];
+
+/// One key that a file gives, and as what.
+#[derive(Clone, Debug)]
+struct Written {
+    value: Secret,
+    shown: String,
+    line: u32,
+}
+
+/// A value, where it is written. Neither holds a secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Said {
+    /// As it is written.
+    pub value: String,
+    /// The 1-based line.
+    pub line: u32,
+}
+
+/// A key that two files give differently. Where one of them says nothing, its default counts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct KeyChange {
+    /// The key, like `policy.lobby.admission` or `room["board-*"].lobby.admission`.
+    pub key: String,
+    /// In the one file.
+    pub before: Option<Said>,
+    /// In the other.
+    pub after: Option<Said>,
+}
+
+/// In which keys two files differ, in the order of the second; secrets are told apart, and not shown.
+pub fn changes(before: &str, after: &str) -> Vec<KeyChange> {
+    let (before, mut after) = (outline(before), outline(after));
+    let said = |written: &Written| Said { value: written.shown.clone(), line: written.line };
+    let mut found = Vec::new();
+    for (key, old) in before {
+        let new = after.remove(&key);
+        if new.as_ref().is_none_or(|new| new.value != old.value) {
+            found.push(KeyChange { key, before: Some(said(&old)), after: new.as_ref().map(said) });
+        }
+    }
+    let added = after.into_iter();
+    found.extend(added.map(|(key, new)| KeyChange { key, before: None, after: Some(said(&new)) }));
+    found.sort_by_key(|change| change.after.as_ref().or(change.before.as_ref()).map(|at| at.line));
+    found
+}
+
+fn outline(text: &str) -> BTreeMap<String, Written> {
+    let notes = Notes::new("", text);
+    let mut all = BTreeMap::new();
+    let Some(table) = diagnostics::parse(&notes, text) else { return all };
+    let read = |_: &std::path::Path| Err(io::Error::from(io::ErrorKind::NotFound));
+    let environment = Environment::default();
+    // Reading it says which values are secrets.
+    read_keys(
+        &notes,
+        &table,
+        &Outside { environment: &environment, read: &read, exposed: false, lenient: false },
+    );
+    flatten(&notes, text, &table, "", &mut all);
+    all
+}
+
+fn flatten(
+    notes: &Notes<'_>,
+    text: &str,
+    table: &DeTable<'_>,
+    path: &str,
+    all: &mut BTreeMap<String, Written>,
+) {
+    for (key, value) in table {
+        let name = key.get_ref();
+        let path = if path.is_empty() { name.to_string() } else { format!("{path}.{name}") };
+        match value.get_ref() {
+            DeValue::Table(inner) => flatten(notes, text, inner, &path, all),
+            DeValue::Array(items) if items.iter().any(|item| item.get_ref().is_table()) => {
+                let mut seen = HashMap::<String, usize>::new();
+                for inner in items.iter().filter_map(|item| item.get_ref().as_table()) {
+                    let mut path = format!("{path}[{}]", name_of(inner));
+                    let number = seen.entry(path.clone()).or_default();
+                    *number = number.saturating_add(1);
+                    if *number > 1 {
+                        path = format!("{path}({number})");
+                    }
+                    flatten(notes, text, inner, &path, all);
+                }
+            }
+            DeValue::String(_)
+            | DeValue::Integer(_)
+            | DeValue::Float(_)
+            | DeValue::Boolean(_)
+            | DeValue::Datetime(_)
+            | DeValue::Array(_) => {
+                let span = value.span();
+                let raw = text.get(span.clone()).unwrap_or_default();
+                let shown = if notes.is_hidden(&span) { HIDDEN.to_owned() } else { in_short(raw) };
+                let line = notes.line(&Place::Text(span));
+                all.insert(path, Written { value: Secret::new(raw), shown, line });
+            }
+        }
+    }
+}
+
+fn name_of(table: &DeTable<'_>) -> String {
+    let named = |name: &&str| table.get(*name).and_then(|value| value.get_ref().as_str());
+    let name = NAMES.iter().find_map(named);
+    name.map_or_else(String::new, |name| format!("{name:?}"))
+}
+
+fn in_short(raw: &str) -> String {
+    let mut words: String = raw.split_whitespace().collect::<Vec<_>>().join(" ");
+    if let Some((end, _)) = words.char_indices().nth(LONGEST) {
+        words.truncate(end);
+        words.push_str(HIDDEN);
+    }
+    words
+}
+
+impl Settings {
+    /// The settings in force once this file is loaded by a program that runs with `running`: what is read at the start
+    /// alone stays as it is.
+    #[must_use]
+    pub fn reloaded(self, running: &Self) -> Self {
+        let Self { component, log, services, store, .. } = running.clone();
+        let mut admin = self.admin;
+        admin.http = running.admin.http.clone();
+        admin.socket_mode = running.admin.socket_mode;
+        let focus_and_trusted = self.services;
+        let services = services.into_iter().map(|service| {
+            let same = focus_and_trusted.iter().find(|other| other.domain == service.domain);
+            same.cloned().unwrap_or(service)
+        });
+        let services = services.collect();
+        Self { component, log, services, store, admin, ..self }
+    }
+
+    /// The keys that say something else in `file` than this program runs with, and take a restart to be in force.
+    pub fn needs_restart(&self, file: &Self) -> Vec<String> {
+        // Each key is named, so that a new one is not forgotten.
+        let Component {
+            domain,
+            server,
+            secret,
+            allow_plaintext_network,
+            state_dir,
+            socket,
+            ready_within,
+        } = &self.component;
+        let other = &file.component;
+        let component = [
+            ("domain", *domain != other.domain),
+            ("server", *server != other.server),
+            ("secret", *secret != other.secret),
+            ("allow_plaintext_network", *allow_plaintext_network != other.allow_plaintext_network),
+            ("state_dir", *state_dir != other.state_dir),
+            ("socket", *socket != other.socket),
+            ("ready_within", *ready_within != other.ready_within),
+        ];
+        let Log { level, format, decisions } = &self.log;
+        let other = &file.log;
+        let log = [
+            ("level", *level != other.level),
+            ("format", *format != other.format),
+            ("decisions", *decisions != other.decisions),
+        ];
+        let Store { file: database, retention, max_size, addresses, postgres, server } =
+            &self.store;
+        let other = &file.store;
+        let store = [
+            ("file", *database != other.file),
+            ("retention", *retention != other.retention),
+            ("max_size", *max_size != other.max_size),
+            ("addresses", *addresses != other.addresses),
+            ("postgres", *postgres != other.postgres),
+            ("server", *server != other.server),
+        ];
+        let Admin { http, socket_mode, .. } = &self.admin;
+        let admin = [
+            ("http", *http != file.admin.http),
+            ("socket_mode", *socket_mode != file.admin.socket_mode),
+        ];
+        let tables =
+            [("component", &component[..]), ("log", &log), ("store", &store), ("admin", &admin)];
+        let keys = tables.into_iter().flat_map(|(table, keys)| {
+            let changed = keys.iter().filter(|(_, is_other)| *is_other);
+            changed.map(move |(key, _)| format!("{table}.{key}"))
+        });
+        let services = |of: &Self, not_in: &Self, word: &str| -> Vec<String> {
+            let named = |it: &BareJid| not_in.services.iter().any(|other| other.domain == *it);
+            let domains = of.services.iter().map(|service| &service.domain);
+            let domains = domains.filter(|domain| !named(domain));
+            domains.map(|domain| format!("[[service]] {domain} ({word})")).collect()
+        };
+        let added = services(file, self, "added");
+        keys.chain(added).chain(services(self, file, "taken out")).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+    use crate::config::{Environment, Outside, parse};
+
+    fn in_words(before: &str, after: &str) -> Vec<String> {
+        let said = |said: &Option<Said>| match said {
+            None => "default".to_owned(),
+            Some(Said { value, line }) => format!("{value}@{line}"),
+        };
+        let changes = changes(before, after).into_iter();
+        changes
+            .map(|one| format!("{}: {} -> {}", one.key, said(&one.before), said(&one.after)))
+            .collect()
+    }
+
+    #[test]
+    fn keys_are_told_apart_by_their_values_not_by_their_lines() {
+        let before = "[policy.lobby]\nadmission = \"open\"\nmax_knocks = 3\n";
+        let after = "# a remark\n\n[policy.lobby]\nmax_knocks = 3\nadmission = \"lobby\"\n[audit]\nevery = \"1 day\"\n";
+        assert_eq!(
+            in_words(before, after),
+            [
+                "policy.lobby.admission: \"open\"@2 -> \"lobby\"@5",
+                "audit.every: default -> \"1 day\"@7"
+            ]
+        );
+        assert_eq!(in_words(after, after), [""; 0]);
+    }
+
+    #[test]
+    fn tables_of_one_name_are_known_by_what_they_are_for() {
+        let room = |name: &str, admission: &str| {
+            format!("[[room]]\nmatch = \"{name}\"\nlobby.admission = \"{admission}\"\n")
+        };
+        let before = room("a-*", "open") + &room("b-*", "open");
+        let after = room("b-*", "lobby") + &room("a-*", "open");
+        assert_eq!(
+            in_words(&before, &after),
+            [r#"room["b-*"].lobby.admission: "open"@6 -> "lobby"@3"#]
+        );
+        let bans = "[[ban]]\njid = \"a@b\"\nreason = \"x\"\n";
+        assert_eq!(
+            in_words("", bans),
+            [r#"ban["a@b"].jid: default -> "a@b"@2"#, r#"ban["a@b"].reason: default -> "x"@3"#]
+        );
+        assert_eq!(in_words(&format!("{bans}{bans}"), bans).len(), 2);
+    }
+
+    #[test]
+    fn that_a_secret_changed_is_shown_and_not_as_what() {
+        let file = |secret: &str| {
+            format!(
+                "[component]\nsecret = \"{secret}\"\n[policy.password]\npreset = \"{secret}\"\ndeny_list = [\n\"x\",\n]\n"
+            )
+        };
+        let shown = in_words(&file("canary one"), &file("canary two"));
+        assert_eq!(shown, ["component.secret: …@2 -> …@2", "policy.password.preset: …@4 -> …@4"]);
+    }
+
+    fn settings(text: &str) -> Settings {
+        let environment = Environment::default();
+        let read = |_: &std::path::Path| Err(io::ErrorKind::NotFound.into());
+        let outside =
+            Outside { environment: &environment, read: &read, exposed: false, lenient: true };
+        parse("component.toml", &format!("version = 2\n{text}"), &outside).unwrap().settings
+    }
+
+    const PLAIN: &str = "[[service]]\ndomain = \"rooms.example.org\"\n";
+
+    #[test]
+    fn each_key_that_is_read_at_the_start_alone_is_named() {
+        let running = settings(PLAIN);
+        for (text, named) in [
+            ("[component]\nserver = \"127.0.0.1:5348\"", &["component.server"][..]),
+            ("[component]\nsecret = \"canary\"", &["component.secret"]),
+            ("[component]\nsocket = \"/run/x.sock\"", &["component.socket"]),
+            ("[log]\nlevel = \"debug\"", &["log.level"]),
+            ("[store]\nretention = \"3 days\"", &["store.retention"]),
+            ("[admin]\nhttp = \"off\"", &["admin.http"]),
+            (
+                "[[service]]\ndomain = \"other.example.org\"",
+                &["[[service]] other.example.org (added)"],
+            ),
+            ("[audit]\nevery = \"1 day\"\n[admin]\nhosts = [\"x.example.org\"]", &[]),
+            ("[doctor]\nevery = \"2 days\"\n[reload]\nmax_removed = 3", &[]),
+        ] {
+            let file = settings(&format!("{PLAIN}{text}\n"));
+            assert_eq!(running.needs_restart(&file), named, "{text}");
+            let now = file.clone().reloaded(&running);
+            assert_eq!(running.needs_restart(&now), [""; 0], "{text}: is what runs");
+            assert_eq!(now.needs_restart(&file), named, "{text}: stays to be said");
+        }
+        let fewer = settings("[[service]]\ndomain = \"other.example.org\"\n");
+        assert_eq!(
+            running.needs_restart(&fewer),
+            ["[[service]] other.example.org (added)", "[[service]] rooms.example.org (taken out)"]
+        );
+    }
+
+    #[test]
+    fn what_a_reload_changes_is_in_force_after_it() {
+        let running = settings(PLAIN);
+        let text =
+            format!("{PLAIN}focus = \"focus@auth.example.org\"\n[audit]\nevery = \"1 day\"\n");
+        let file = settings(&text);
+        assert_eq!(file.clone().reloaded(&running), file);
+    }
+}

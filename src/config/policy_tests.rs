@@ -1,0 +1,286 @@
+//! `policy-tests.toml`: attempts, and how they have to end.
+
+use std::collections::HashMap;
+use std::fs;
+use std::net::IpAddr;
+use std::path::Path;
+
+use jiff::Timestamp;
+
+use super::attempt_args::{ATTEMPTS, Described, PASSWORDS, WAYS};
+use super::diagnostics;
+use super::diagnostics::{Notes, Problem};
+use super::load::LoadError;
+use super::table_reader::Section;
+use crate::policy::class::Class;
+use crate::policy::modes::{FIXED, SWITCHES};
+use crate::policy::rules::renamed;
+use crate::policy::verdict::Verdict;
+use crate::setting::kind::did_you_mean;
+use crate::setting::values::{boolean, jid, list, moment, some_text, text, whole, word};
+use crate::setting::{Item, Read};
+
+/// One attempt, and how it has to end.
+#[derive(Clone, Debug)]
+pub struct Trial {
+    /// What it is about, for people.
+    pub name: String,
+    /// Its 1-based line in the file.
+    pub line: u32,
+    /// The attempt.
+    pub attempt: Described,
+    /// When; `None`: now.
+    pub at: Option<Timestamp>,
+    /// How it has to end.
+    pub expected: Expected,
+}
+
+/// How an attempt has to end; what is `None` is not looked at.
+#[derive(Clone, Debug)]
+pub struct Expected {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The rule's name.
+    pub rule: Option<String>,
+    /// The denial's code.
+    pub denial: Option<String>,
+    /// Who the requester is taken for.
+    pub class: Option<Class>,
+    /// What follows, and whether.
+    pub effects: Vec<(Effect, bool)>,
+}
+
+/// Something that may follow from a decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// The requester moderates.
+    Moderator,
+    /// The room gets a password.
+    Password,
+    /// The service's own lobby is up.
+    Lobby,
+    /// Only members may join.
+    MembersOnly,
+    /// The room is not listed.
+    Hidden,
+    /// The room outlives its last occupant.
+    Persistent,
+}
+
+impl Effect {
+    /// Every one.
+    pub const ALL: [Self; 6] = [
+        Self::Moderator,
+        Self::Password,
+        Self::Lobby,
+        Self::MembersOnly,
+        Self::Hidden,
+        Self::Persistent,
+    ];
+
+    /// The name in the file.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Moderator => "moderator",
+            Self::Password => "password",
+            Self::Lobby => "lobby",
+            Self::MembersOnly => "members_only",
+            Self::Hidden => "hidden",
+            Self::Persistent => "persistent",
+        }
+    }
+}
+
+/// What a table says of an attempt, to be laid over what others say.
+#[derive(Default)]
+struct Layer(Vec<Change>);
+
+type Change = Box<dyn Fn(&mut Draft)>;
+
+#[derive(Clone, Default)]
+struct Draft {
+    attempt: Described,
+    at: Option<Timestamp>,
+}
+
+static VERDICTS: [Verdict; 4] = [Verdict::Allow, Verdict::Hold, Verdict::Prompt, Verdict::Deny];
+
+/// Reads a file of tests.
+///
+/// # Errors
+/// It cannot be read, or something in it is wrong.
+pub fn load_trials(path: &Path) -> Result<Vec<Trial>, LoadError> {
+    let unreadable = |source| LoadError::Unreadable { path: path.to_owned(), source };
+    let text = fs::read_to_string(path).map_err(unreadable)?;
+    parse_trials(&path.display().to_string(), &text).map_err(LoadError::Invalid)
+}
+
+/// Reads the text of such a file.
+///
+/// # Errors
+/// Something in it is wrong: every error, in the order of the file.
+pub fn parse_trials(name: &str, text: &str) -> Result<Vec<Trial>, Vec<Problem>> {
+    let notes = Notes::new(name, text);
+    let trials = diagnostics::parse(&notes, text).map(|table| {
+        let mut root = Section::root(&notes, &table);
+        let trials = read(&mut root);
+        root.finish();
+        trials
+    });
+    let (errors, _) = notes.problems();
+    match trials {
+        Some(trials) if errors.is_empty() => Ok(trials),
+        Some(_) | None => Err(errors),
+    }
+}
+
+fn read(root: &mut Section<'_>) -> Vec<Trial> {
+    let mut defaults = root.table("defaults");
+    let usual = layer(&mut defaults);
+    defaults.finish();
+    let mut people = HashMap::new();
+    for (name, mut section) in root.tables_by_name("people") {
+        people.insert(name, layer(&mut section));
+        section.finish();
+    }
+    let sections = root.tables("case");
+    if sections.is_empty() {
+        root.error(root.place(), "case", "there is none");
+    }
+    sections.into_iter().filter_map(|section| trial(section, &usual, &people)).collect()
+}
+
+fn trial(
+    mut section: Section<'_>,
+    usual: &Layer,
+    people: &HashMap<String, Layer>,
+) -> Option<Trial> {
+    let mut draft = Draft::default();
+    usual.lay_over(&mut draft);
+    let who = section.read("who", |item| {
+        let name = text(item)?;
+        people.get(name.as_str()).map_or_else(
+            || {
+                let hint = did_you_mean(&name, people.keys().map(String::as_str));
+                item.wrong(format!("there is no `[people.{name}]`"), hint)
+            },
+            Ok,
+        )
+    });
+    if let Some((who, _)) = who {
+        who.lay_over(&mut draft);
+    }
+    layer(&mut section).lay_over(&mut draft);
+    let name = section.read("name", some_text).map(|(name, _)| name);
+    let expected = expected(&mut section);
+    let Draft { attempt, at } = draft;
+    for (key, value) in [("room", &attempt.room), ("jid", &attempt.jid)] {
+        // What is wrong there is told already.
+        let is_wrong = section.given(key, |_| ()).is_some();
+        if value.is_empty() && !is_wrong {
+            section.error(section.place(), key, format!("there is no `{key}`, here or above"));
+        }
+    }
+    let line = section.line();
+    let name = name.unwrap_or_else(|| format!("{} by {}", attempt.what, attempt.jid));
+    section.finish();
+    Some(Trial { name, line, attempt, at, expected: expected? })
+}
+
+fn expected(section: &mut Section<'_>) -> Option<Expected> {
+    let is_given = section.given("expect", |_| ()).is_some();
+    let verdict = section.read("expect", word(&VERDICTS, Verdict::name));
+    if !is_given {
+        section.error(section.place(), "expect", "there is no `expect`");
+    }
+    let rule = section.read("rule", rule).map(|(rule, _)| rule);
+    let denial = section.read("denial", some_text).map(|(denial, _)| denial);
+    let class = section.read("class", word(&Class::ALL, Class::name)).map(|(class, _)| class);
+    let mut effects = Vec::new();
+    let mut table = section.table("effects");
+    for effect in Effect::ALL {
+        effects.extend(table.read(effect.name(), boolean).map(|(follows, _)| (effect, follows)));
+    }
+    table.finish();
+    Some(Expected { verdict: verdict?.0, rule, denial, class, effects })
+}
+
+fn layer(section: &mut Section<'_>) -> Layer {
+    let mut layer = Layer::default();
+    let name = |name: &'static str| name;
+    let count = || whole(0..=u32::MAX);
+    let word_of = |words| move |item: &Item<'_>| word(words, name)(item).map(str::to_owned);
+    layer.take(section, "do", word_of(&ATTEMPTS[..]), |draft| &mut draft.attempt.what);
+    layer.take(section, "room", address, |draft| &mut draft.attempt.room);
+    layer.take(section, "jid", address, |draft| &mut draft.attempt.jid);
+    layer.take(section, "nick", |item| some_text(item).map(Some), |draft| &mut draft.attempt.nick);
+    layer.take(section, "auth", word_of(&WAYS[..]), |draft| {
+        draft.attempt.auth.get_or_insert_default()
+    });
+    layer.take(section, "claims", list(claim), |draft| &mut draft.attempt.claims);
+    layer.take(section, "unencrypted", boolean, |draft| &mut draft.attempt.unencrypted);
+    layer.take(section, "address", network_address, |draft| &mut draft.attempt.address);
+    layer.take(section, "password", word_of(&PASSWORDS[..]), |draft| &mut draft.attempt.password);
+    layer.take(section, "admitted", boolean, |draft| &mut draft.attempt.admitted);
+    layer.take(section, "moderator", boolean, |draft| &mut draft.attempt.moderator);
+    layer.take(section, "occupants", count(), |draft| &mut draft.attempt.occupants);
+    layer.take(section, "moderators", count(), |draft| &mut draft.attempt.moderators);
+    layer.take(section, "waiting", count(), |draft| &mut draft.attempt.waiting);
+    layer.take(section, "no_password", boolean, |draft| &mut draft.attempt.no_password);
+    layer.take(section, "closed", boolean, |draft| &mut draft.attempt.closed);
+    layer.take(section, "jitsi", boolean, |draft| &mut draft.attempt.jitsi);
+    layer.take(section, "e2ee", boolean, |draft| &mut draft.attempt.e2ee);
+    layer.take(section, "at", moment, |draft| &mut draft.at);
+    layer
+}
+
+impl Layer {
+    fn take<T: Clone + 'static>(
+        &mut self,
+        section: &mut Section<'_>,
+        key: &'static str,
+        kind: impl FnOnce(&Item<'_>) -> Read<T>,
+        of: fn(&mut Draft) -> &mut T,
+    ) {
+        if let Some((value, _)) = section.read(key, kind) {
+            self.0.push(Box::new(move |draft| of(draft).clone_from(&value)));
+        }
+    }
+
+    fn lay_over(&self, draft: &mut Draft) {
+        self.0.iter().for_each(|change| change(draft));
+    }
+}
+
+fn address(item: &Item<'_>) -> Read<String> {
+    jid(item).map(|jid| jid.to_string())
+}
+
+fn network_address(item: &Item<'_>) -> Read<Option<IpAddr>> {
+    let text = text(item)?;
+    text.parse()
+        .map_or_else(|_| item.wrong(format!("`{text}` is no IP address"), None), |ip| Ok(Some(ip)))
+}
+
+fn claim(item: &Item<'_>) -> Read<String> {
+    let text = text(item)?;
+    if text.contains('=') {
+        Ok(text)
+    } else {
+        item.wrong(format!("`{text}` is no claim"), Some("write \"name=value\"".to_owned()))
+    }
+}
+
+/// The name of a rule: a slip would be a test that cannot succeed.
+fn rule(item: &Item<'_>) -> Read<String> {
+    let text = text(item)?;
+    let rules = || {
+        let always = FIXED.iter().map(|rule| rule.name);
+        SWITCHES.iter().map(|switch| switch.name).chain(always)
+    };
+    if rules().any(|rule| rule == text) {
+        return Ok(text);
+    }
+    let now = renamed(&text).map(|now| format!("it is `{now}` now"));
+    item.wrong(format!("`{text}` is no rule"), now.or_else(|| did_you_mean(&text, rules())))
+}

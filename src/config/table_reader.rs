@@ -1,0 +1,413 @@
+//! A table of the file, read key by key.
+
+use jiff::Timestamp;
+use toml::de::{DeTable, DeValue};
+
+use super::diagnostics::Notes;
+use crate::policy::rules::renamed;
+use crate::setting::{Item, Kind, Place, Read, Setting, Wrong, kind};
+
+/// A table of the file; a missing one is empty.
+///
+/// Every key is asked for by name, which makes it known: [`Section::finish`] reports the others.
+pub(super) struct Section<'a> {
+    notes: &'a Notes<'a>,
+    table: Option<&'a DeTable<'a>>,
+    /// Values that stand in for those of the file: key, variable, value.
+    instead: Vec<(String, String, DeValue<'a>)>,
+    path: String,
+    schema: String,
+    place: Place,
+    known: Vec<&'static str>,
+}
+
+impl<'a> Section<'a> {
+    /// The whole file.
+    pub(super) fn root(notes: &'a Notes<'a>, table: &'a DeTable<'a>) -> Self {
+        Self::new(notes, Some(table), String::new(), String::new(), Place::Whole)
+    }
+
+    const fn new(
+        notes: &'a Notes<'a>,
+        table: Option<&'a DeTable<'a>>,
+        path: String,
+        schema: String,
+        place: Place,
+    ) -> Self {
+        Self { notes, table, instead: Vec::new(), path, schema, place, known: Vec::new() }
+    }
+
+    /// Replaces the value of a key by that of a variable.
+    pub(super) fn put_instead(&mut self, key: &str, variable: &str, value: &str) {
+        let value = DeValue::String(value.to_owned().into());
+        self.instead.push((key.to_owned(), variable.to_owned(), value));
+    }
+
+    /// Returns where the table begins.
+    pub(super) fn place(&self) -> Place {
+        self.place.clone()
+    }
+
+    /// The 1-based line where the table begins; 0: it is not there.
+    pub(super) fn line(&self) -> u32 {
+        self.notes.line(&self.place)
+    }
+
+    /// The path of a key, like `room[2].close.after`.
+    pub(super) fn path_of(&self, key: &str) -> String {
+        join(&self.path, key)
+    }
+
+    /// The value of a key, if it is given.
+    pub(super) fn given<T>(
+        &mut self,
+        key: &'static str,
+        take: impl FnOnce(&Item<'_>) -> T,
+    ) -> Option<T> {
+        self.know(key);
+        if let Some((_, variable, value)) = self.instead.iter().find(|(name, ..)| name == key) {
+            return Some(take(&Item {
+                value,
+                place: Place::Variable(variable.clone()),
+                foreign: self.notes.foreign(),
+            }));
+        }
+        let value = self.table?.get(key)?;
+        Some(take(&Item {
+            value: value.get_ref(),
+            place: Place::Text(value.span()),
+            foreign: self.notes.foreign(),
+        }))
+    }
+
+    /// The text that the file itself gives a key, though a variable may stand in for it; `None`: none, or an empty one.
+    pub(super) fn text_in_file(&self, key: &str) -> Option<&'a str> {
+        self.table?.get(key)?.get_ref().as_str().filter(|text| !text.is_empty())
+    }
+
+    /// The same, of a key for a secret: what stands there is hidden, whatever it is.
+    pub(super) fn secret_in_file(&self, key: &str) -> Option<&'a str> {
+        let value = self.table?.get(key)?;
+        hide(self.notes, value.get_ref(), &Place::Text(value.span()));
+        self.text_in_file(key)
+    }
+
+    /// The value of a key, with its place; `None`: not given, or wrong (which is noted).
+    pub(super) fn read<T>(
+        &mut self,
+        key: &'static str,
+        kind: impl FnOnce(&Item<'_>) -> Read<T>,
+    ) -> Option<(T, Place)> {
+        let (read, place) = self.given(key, |item| (kind(item), item.place.clone()))?;
+        self.take(key, read).map(|value| (value, place))
+    }
+
+    /// Returns what was found at a key; what is wrong with it is noted.
+    fn take<T>(&self, key: &str, read: Read<T>) -> Option<T> {
+        match read {
+            Ok(value) => Some(value),
+            Err(wrongs) => {
+                for wrong in wrongs {
+                    let path = self.path_of(key);
+                    self.notes.error(wrong.place, path, wrong.message, wrong.suggestion);
+                }
+                None
+            }
+        }
+    }
+
+    /// The value of one of the [`Section::leaves`].
+    pub(super) fn judge<T>(
+        &self,
+        name: &str,
+        item: &Item<'_>,
+        kind: impl FnOnce(&Item<'_>) -> Read<T>,
+    ) -> Option<T> {
+        self.take(name, kind(item))
+    }
+
+    /// A value that may not be what its writer took it for is not shown.
+    pub(super) fn hide(&self, item: &Item<'_>) {
+        hide(self.notes, item.value, &item.place);
+    }
+
+    /// Every value in this table and in those inside it: under its whole name, with the place of the name.
+    /// `usual`: the keys that are shown to who looks for what there is.
+    pub(super) fn leaves(
+        &mut self,
+        usual: impl IntoIterator<Item = &'static str>,
+    ) -> Vec<(String, Place, Item<'a>)> {
+        usual.into_iter().for_each(|key| self.know(key));
+        let mut leaves = Vec::new();
+        let mut tables: Vec<_> =
+            self.table.map(|table| (String::new(), table)).into_iter().collect();
+        while let Some((path, table)) = tables.pop() {
+            for (key, value) in table {
+                let name = join(&path, key.get_ref());
+                if let Some(inner) = value.get_ref().as_table() {
+                    tables.push((name, inner));
+                } else {
+                    let item = Item {
+                        value: value.get_ref(),
+                        place: Place::Text(value.span()),
+                        foreign: self.notes.foreign(),
+                    };
+                    leaves.push((name, Place::Text(key.span()), item));
+                }
+            }
+        }
+        leaves
+    }
+
+    /// Puts a key's value into its setting, if it is given and right.
+    pub(super) fn set<T: 'static>(
+        &mut self,
+        key: &'static str,
+        setting: &mut Setting<T>,
+        kind: &Kind<T>,
+    ) {
+        self.warn(key, |item| kind.warnings(item));
+        if let Some((value, place)) = self.read(key, |item| kind.read(item)) {
+            setting.set(value, self.notes.line(&place));
+        }
+    }
+
+    /// Notes what there is to warn of in a key's value.
+    pub(super) fn warn(
+        &mut self,
+        key: &'static str,
+        warnings: impl FnOnce(&Item<'_>) -> Vec<Wrong>,
+    ) {
+        for Wrong { place, message, suggestion } in self.given(key, warnings).unwrap_or_default() {
+            self.notes.warning(place, self.path_of(key), message, suggestion);
+        }
+    }
+
+    /// Puts a key's value into its place, if it is given and right.
+    pub(super) fn put<T>(
+        &mut self,
+        key: &'static str,
+        into: &mut T,
+        kind: impl FnOnce(&Item<'_>) -> Read<T>,
+    ) {
+        if let Some((value, _)) = self.read(key, kind) {
+            *into = value;
+        }
+    }
+
+    /// A table inside this one.
+    pub(super) fn table(&mut self, key: &'static str) -> Self {
+        self.know(key);
+        let (path, schema) = (self.path_of(key), join(&self.schema, key));
+        let Some(value) = self.table.and_then(|table| table.get(key)) else {
+            return Self::new(self.notes, None, path, schema, Place::Whole);
+        };
+        let place = Place::Text(value.span());
+        let table = value.get_ref().as_table();
+        if table.is_none() {
+            self.refuse(value.get_ref(), &place, &path, &format!("a table, `[{schema}]`"));
+        }
+        Self::new(self.notes, table, path, schema, place)
+    }
+
+    /// A table inside this one, where it is there or the keys it may have are asked for.
+    pub(super) fn table_if_given(&mut self, key: &'static str) -> Option<Self> {
+        let is_given = self.table.is_some_and(|table| table.contains_key(key));
+        if is_given || self.notes.is_learning() {
+            return Some(self.table(key));
+        }
+        self.known.push(key);
+        None
+    }
+
+    /// The tables inside this one's table of that name, by names that their writer gives them.
+    pub(super) fn tables_by_name(&mut self, key: &'static str) -> Vec<(String, Self)> {
+        let outer = self.table(key);
+        let mut sections = Vec::new();
+        for (name, value) in outer.table.into_iter().flat_map(|table| table.iter()) {
+            let (name, place) = (name.get_ref().as_ref(), Place::Text(value.span()));
+            let (path, schema) = (outer.path_of(name), join(&outer.schema, "NAME"));
+            match value.get_ref().as_table() {
+                Some(table) => sections.push((
+                    name.to_owned(),
+                    Self::new(self.notes, Some(table), path, schema, place),
+                )),
+                None => {
+                    let what = format!("a table, `[{key}.{name}]`");
+                    outer.refuse(value.get_ref(), &place, &path, &what);
+                }
+            }
+        }
+        sections
+    }
+
+    /// The tables of that name, each under a header of its own.
+    pub(super) fn tables(&mut self, key: &'static str) -> Vec<Self> {
+        self.know(key);
+        let (path, schema) = (self.path_of(key), join(&self.schema, key));
+        let Some(value) = self.table.and_then(|table| table.get(key)) else { return Vec::new() };
+        let what = format!("tables, each under `[[{schema}]]`");
+        let Some(array) = value.get_ref().as_array() else {
+            self.refuse(value.get_ref(), &Place::Text(value.span()), &path, &what);
+            return Vec::new();
+        };
+        let mut sections = Vec::new();
+        for (item, number) in array.iter().zip(1_usize..) {
+            let (path, place) = (format!("{path}[{number}]"), Place::Text(item.span()));
+            match item.get_ref().as_table() {
+                Some(table) => {
+                    sections.push(Self::new(self.notes, Some(table), path, schema.clone(), place));
+                }
+                None => self.refuse(item.get_ref(), &place, &path, &what),
+            }
+        }
+        sections
+    }
+
+    /// The tables inside this one whose names are the operator's, with their names and places; the other keys
+    /// that nobody asked for are reported.
+    pub(super) fn into_tables(self) -> Vec<(String, Place, Self)> {
+        let mut tables = Vec::new();
+        for (key, value) in self.table.into_iter().flat_map(|table| table.iter()) {
+            let name = key.get_ref();
+            if let Some(table) = value.get_ref().as_table()
+                && !self.known.contains(&name.as_ref())
+            {
+                let place = Place::Text(value.span());
+                let (path, schema) = (self.path_of(name), join(&self.schema, "*"));
+                let inner = Self::new(self.notes, Some(table), path, schema, place.clone());
+                tables.push((name.to_string(), place, inner));
+            }
+        }
+        let names: Vec<_> = tables.iter().map(|(name, ..)| name.clone()).collect();
+        self.finish_but(&names);
+        tables
+    }
+
+    /// Reports the keys that nobody asked for.
+    pub(super) fn finish(self) {
+        self.finish_but(&[]);
+    }
+
+    fn finish_but(self, others: &[String]) {
+        let Some(table) = self.table else { return };
+        for (key, value) in
+            table.iter().filter(|(key, _)| !self.known.contains(&key.get_ref().as_ref()))
+        {
+            if others.iter().any(|other| *other == *key.get_ref()) {
+                continue;
+            }
+            let name = key.get_ref();
+            if let Some(now) = self.name_now(name) {
+                let hint = format!("write `{now}`");
+                self.error_with(
+                    Place::Text(key.span()),
+                    name,
+                    "this key has another name now",
+                    &hint,
+                );
+                self.notes.count_renamed();
+                continue;
+            }
+            // The value of a mistyped `secret` is a secret.
+            hide(self.notes, value.get_ref(), &Place::Text(value.span()));
+            self.notes.unknown_key(
+                Place::Text(key.span()),
+                self.path.clone(),
+                name,
+                kind::did_you_mean(name, self.known.iter().copied()),
+            );
+        }
+    }
+
+    /// Returns the name that a renamed key has now: in this table, or with that of its own.
+    fn name_now(&self, key: &str) -> Option<&'static str> {
+        let path = join(&self.schema, key);
+        let family =
+            ["policy.", "room.", "profile.NAME."].iter().find_map(|it| path.strip_prefix(it));
+        let now = renamed(family.unwrap_or(&path))?;
+        let table = self.schema.rsplit_once('.').map_or(self.schema.as_str(), |(_, last)| last);
+        Some(match now.rsplit_once('.') {
+            Some((other, key)) if other.ends_with(table) => key,
+            _ => now,
+        })
+    }
+
+    /// Notes an error at a key's value.
+    pub(super) fn error(&self, place: Place, key: &str, message: impl Into<String>) {
+        self.notes.error(place, self.path_of(key), message, None);
+    }
+
+    /// The same, with what to write instead.
+    pub(super) fn error_with(
+        &self,
+        place: Place,
+        key: &str,
+        message: impl Into<String>,
+        hint: &str,
+    ) {
+        self.notes.error(place, self.path_of(key), message, Some(hint.to_owned()));
+    }
+
+    /// Notes a warning at a key's value, with what to write instead.
+    pub(super) fn warning_with(
+        &self,
+        place: Place,
+        key: &str,
+        message: impl Into<String>,
+        hint: &str,
+    ) {
+        self.notes.warning(place, self.path_of(key), message, Some(hint.to_owned()));
+    }
+
+    /// Notes that there is a warning at a key's value from that moment on.
+    pub(super) fn ends(&self, from: Timestamp, place: Place, key: &str, message: &str) {
+        self.notes.warning_from(from, place, self.path_of(key), message);
+    }
+
+    pub(super) const fn notes(&self) -> &'a Notes<'a> {
+        self.notes
+    }
+
+    /// Makes a key known.
+    pub(super) fn know(&mut self, key: &'static str) {
+        self.known.push(key);
+        if self.notes.is_learning() {
+            self.notes.knows(join(&self.schema, key));
+        }
+    }
+
+    fn refuse(&self, value: &DeValue<'_>, place: &Place, path: &str, what: &str) {
+        // `password = "…"` where the table `[policy.password]` was meant.
+        hide(self.notes, value, place);
+        let item = Item { value, place: place.clone(), foreign: self.notes.foreign() };
+        for wrong in item.expected::<()>(what).err().into_iter().flatten() {
+            self.notes.error(wrong.place, path, wrong.message, wrong.suggestion);
+        }
+    }
+}
+
+fn join(path: &str, key: &str) -> String {
+    match (path, key) {
+        (one, "") | ("", one) => one.to_owned(),
+        (path, key) => format!("{path}.{key}"),
+    }
+}
+
+/// Hides every text in a value.
+pub(super) fn hide(notes: &Notes<'_>, value: &DeValue<'_>, place: &Place) {
+    match value {
+        DeValue::String(_) => notes.hide(place),
+        DeValue::Array(items) => {
+            for item in items.iter() {
+                hide(notes, item.get_ref(), &Place::Text(item.span()));
+            }
+        }
+        DeValue::Table(table) => {
+            for (_, value) in table.iter() {
+                hide(notes, value.get_ref(), &Place::Text(value.span()));
+            }
+        }
+        DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_) => {}
+    }
+}

@@ -1,0 +1,302 @@
+//! The answering side.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout};
+use tokio_util::codec::{Framed, LinesCodec};
+
+use super::request::Line;
+use super::{Caller, Command, Failure, FailureKind, Interface, Reply, Request, Role};
+use crate::config::NOT_ALLOWED;
+use crate::private;
+
+/// The longest request, in bytes: a policy file may be in it.
+const LONGEST: usize = 8 * 1024 * 1024;
+/// How often a caller is told that their command is being carried out.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
+/// Most conversations at once.
+const MOST: usize = 64;
+
+/// The socket cannot be served.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the socket `{}` cannot be made: set `component.socket` to a path that the component may write to", path.display()
+)]
+pub struct SocketError {
+    path: PathBuf,
+    source: io::Error,
+}
+
+/// Carries requests out.
+pub trait Handler: Send + Sync + 'static {
+    /// Every command.
+    fn commands(&self) -> &'static [Command];
+
+    /// Carries one out, if this caller may.
+    fn handle(&self, caller: &Caller, request: Request) -> impl Future<Output = Reply> + Send;
+}
+
+/// The socket of the command line. Its file is removed when the last handle is dropped.
+#[derive(Clone, Debug)]
+pub struct ControlSocket(Arc<Bound>);
+
+#[derive(Debug)]
+struct Bound {
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+impl Drop for Bound {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+impl ControlSocket {
+    /// Listens on `socket`, which only its owner may open.
+    ///
+    /// # Errors
+    /// When it cannot be made, as where another component listens there.
+    pub async fn listen(socket: &Path) -> Result<Self, SocketError> {
+        let path = socket.to_owned();
+        match listen(socket).await {
+            Ok(listener) => Ok(Self(Arc::new(Bound { listener, path }))),
+            Err(source) => Err(SocketError { path, source }),
+        }
+    }
+
+    /// Has `handler` carry out what is asked, until it is cancelled.
+    pub async fn serve<E>(self, handler: Arc<impl Handler>) -> E {
+        let slots = Arc::new(Semaphore::new(MOST));
+        loop {
+            // The semaphore is never closed.
+            let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { continue };
+            match self.0.listener.accept().await {
+                Ok((stream, _)) => {
+                    let handler = Arc::clone(&handler);
+                    tokio::spawn(async move {
+                        converse(stream, &*handler).await;
+                        drop(slot);
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a conversation on the socket could not begin");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            }
+        }
+    }
+}
+
+async fn listen(socket: &Path) -> io::Result<UnixListener> {
+    if let Some(directory) = socket.parent() {
+        private::make_directory(directory, private::GROUP)?;
+    }
+    // A socket that nobody answers on is left over from a component that was killed.
+    if UnixStream::connect(socket).await.is_err() {
+        match std::fs::remove_file(socket) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    UnixListener::from_std(private::listen(socket, 0o600)?)
+}
+
+/// Anyone who may open the socket is an operator; the audit tells which account of the system it was.
+fn caller(stream: &UnixStream) -> Caller {
+    let name =
+        stream.peer_cred().map_or_else(|_| "?".to_owned(), |peer| format!("uid {}", peer.uid()));
+    Caller { face: Interface::CommandLine, name, role: Role::Operator }
+}
+
+async fn sign_of_life(lines: &mut Framed<UnixStream, LinesCodec>, since: Duration) {
+    if let Ok(line) = serde_json::to_string(&Line::Working(since.as_secs())) {
+        // A client that does not read does not hold the command up.
+        let _ = timeout(SIGN_OF_LIFE, lines.send(line)).await;
+    }
+}
+
+async fn converse(stream: UnixStream, handler: &impl Handler) {
+    let caller = caller(&stream);
+    let invalid = |reason: String| Reply::Failed(Failure::new(FailureKind::Invalid, reason));
+    let mut lines = Framed::new(stream, LinesCodec::new_with_max_length(LONGEST));
+    while let Some(line) = lines.next().await {
+        let read = |values| Request::read(handler.commands(), values);
+        let reply = match line.map(|line| serde_json::from_str(&line).map(read)) {
+            Ok(Ok(Err(failure))) => Reply::Failed(failure),
+            Ok(Ok(Ok(request))) => {
+                let mut handled = pin!(handler.handle(&caller, request));
+                let began = Instant::now();
+                loop {
+                    // A command goes on, though nobody waits for its reply any more.
+                    match timeout(SIGN_OF_LIFE, &mut handled).await {
+                        Ok(reply) => break reply,
+                        Err(_) => sign_of_life(&mut lines, began.elapsed()).await,
+                    }
+                }
+            }
+            Ok(Err(error)) => invalid(format!("the request makes no sense: {error}")),
+            Err(_) => invalid("the request is too long, or no text".to_owned()),
+        };
+        let Ok(reply) = serde_json::to_string(&Line::Reply(reply)) else { return };
+        if lines.send(reply).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// How long the component may send neither a reply nor a sign of life: several of those.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The component could not be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// Nobody listens.
+    #[error(
+        "no component listens on `{}`: is `vestibule run` up, and is `component.socket` the same for both?", path.display()
+    )]
+    Unreachable {
+        /// The socket.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// This account may not speak to it.
+    #[error("the component's socket `{}`: {NOT_ALLOWED}", path.display())]
+    Forbidden {
+        /// The socket.
+        path: PathBuf,
+    },
+    /// The conversation broke off.
+    #[error("the component broke off without a reply")]
+    BrokenOff(#[source] io::Error),
+    /// The reply is none.
+    #[error("the component's reply makes no sense: are both of the same version?")]
+    Nonsense(#[source] serde_json::Error),
+    /// Neither a reply nor a sign of life.
+    #[error("the component has sent no sign of life for {} s; it may still do what it was asked for", PATIENCE.as_secs())]
+    Silent,
+}
+
+/// Asks the component that listens on `socket`, and waits for as long as it works on the reply. `working` gets the
+/// seconds that it has worked by now, every few seconds.
+///
+/// # Errors
+/// When there is none, or it does not reply.
+pub async fn ask(
+    socket: &Path,
+    request: &Request,
+    working: impl FnMut(u64),
+) -> Result<Reply, ClientError> {
+    let stream = UnixStream::connect(socket).await.map_err(|source| {
+        let path = socket.to_owned();
+        if source.kind() == io::ErrorKind::PermissionDenied {
+            return ClientError::Forbidden { path };
+        }
+        ClientError::Unreachable { path, source }
+    })?;
+    converse_client(stream, request, working).await
+}
+
+pub(super) async fn converse_client(
+    stream: UnixStream,
+    request: &Request,
+    mut working: impl FnMut(u64),
+) -> Result<Reply, ClientError> {
+    let (read, mut write) = stream.into_split();
+    let mut line = serde_json::to_string(request).map_err(ClientError::Nonsense)?;
+    line.push('\n');
+    let written = timeout(PATIENCE, write.write_all(line.as_bytes())).await;
+    written.map_err(|_| ClientError::Silent)?.map_err(ClientError::BrokenOff)?;
+    let mut read = BufReader::new(read);
+    loop {
+        let mut line = String::new();
+        let taken = timeout(PATIENCE, read.read_line(&mut line)).await;
+        taken.map_err(|_| ClientError::Silent)?.map_err(ClientError::BrokenOff)?;
+        if line.is_empty() {
+            return Err(ClientError::BrokenOff(io::ErrorKind::UnexpectedEof.into()));
+        }
+        match serde_json::from_str(&line).map_err(ClientError::Nonsense)? {
+            Line::Working(seconds) => working(seconds),
+            Line::Reply(reply) => return Ok(reply),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::LazyLock;
+
+    use schemars::JsonSchema;
+    use serde::{Deserialize, Serialize};
+    use serde_json::{Map, json};
+
+    use super::*;
+    use crate::control::{Impact, RoomDetails};
+
+    /// Takes nothing.
+    #[derive(Default, Deserialize, JsonSchema, Serialize)]
+    struct Nothing {}
+
+    static COMMANDS: LazyLock<[Command; 1]> = LazyLock::new(|| {
+        [Command::new::<Nothing, RoomDetails>(
+            ("status", "Status"),
+            Role::Viewer,
+            Impact::ReadOnly,
+            false,
+        )]
+    });
+
+    fn status() -> Request {
+        COMMANDS[0].request(Map::new()).unwrap()
+    }
+
+    /// Takes its time.
+    struct Slow(Duration);
+
+    impl Handler for Slow {
+        fn commands(&self) -> &'static [Command] {
+            &*COMMANDS
+        }
+
+        async fn handle(&self, _: &Caller, _: Request) -> Reply {
+            tokio::time::sleep(self.0).await;
+            Reply::Done(json!("done"))
+        }
+    }
+
+    async fn ask(takes: Duration) -> (Reply, Vec<u64>) {
+        let (here, there) = UnixStream::pair().unwrap();
+        let server = tokio::spawn(async move { converse(there, &Slow(takes)).await });
+        let mut signs = Vec::new();
+        let request = status();
+        let asked = converse_client(here, &request, |seconds| signs.push(seconds));
+        let reply = asked.await.unwrap();
+        server.await.unwrap();
+        (reply, signs)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reply_is_waited_for_as_long_as_it_is_worked_on() {
+        let done = Reply::Done(json!("done"));
+        assert_eq!(ask(Duration::from_secs(1)).await, (done.clone(), Vec::new()));
+        let (reply, signs) = ask(Duration::from_secs(301)).await;
+        assert_eq!((reply, signs.first(), signs.last()), (done, Some(&5), Some(&300)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_component_that_gives_no_sign_of_life_is_given_up() {
+        let (here, there) = UnixStream::pair().unwrap();
+        let error = converse_client(here, &status(), |_| {}).await.unwrap_err();
+        assert!(matches!(error, ClientError::Silent), "{error}");
+        drop(there);
+    }
+}

@@ -1,0 +1,321 @@
+//! Exposure of the server: accounts, other servers, encryption.
+
+use ipnet::IpNet;
+
+use super::case::{Case, doors, has_anywhere, has_s2s, services};
+use super::{COMPONENT, Check, Looked, PROSODY, Severity};
+use crate::policy::class::Class;
+use crate::policy::moderators::Become;
+use crate::wire::server_inventory::{Host, Hosts, Posture, Web};
+
+pub(super) static CHECKS: &[Check] = &[
+    Check {
+        id: "open-registration",
+        severity: Severity::Warning,
+        looks_at: "whether anybody may register an account",
+        why: "the class \"account\" is then anybody, bans on accounts mean nothing, and \"focus@…\" can be taken",
+        source: "mod_register_ibr of Prosody",
+        look: registration,
+    },
+    Check {
+        id: "s2s-token",
+        severity: Severity::Critical,
+        looks_at: "other servers, where rooms are for people with tokens",
+        why: "mod_token_verification asks nobody for a token who comes from another server",
+        source: "mod_token_verification of Jitsi, verify_user: session.type == 's2sin'",
+        look: token,
+    },
+    Check {
+        id: "s2s-strangers",
+        severity: Severity::Note,
+        looks_at: "whether people of other servers can come, and may",
+        why: "their server says who they are, and the address of their network is not known",
+        source: "component.toml, access.enter",
+        look: strangers,
+    },
+    Check {
+        id: "s2s-authentication",
+        severity: Severity::Note,
+        looks_at: "whether other servers have to show a certificate",
+        why: "otherwise who controls their DNS for a moment can come as anybody of theirs, also as a person whom the file names",
+        source: "Prosody, s2s_secure_auth: false by default",
+        look: authentication,
+    },
+    Check {
+        id: "c2s-unencrypted",
+        severity: Severity::Warning,
+        looks_at: "whether clients may connect without encryption",
+        why: "passwords of accounts and rooms can be read on the way",
+        source: "Prosody, c2s_require_encryption",
+        look: unencrypted,
+    },
+    Check {
+        id: "plain-passwords",
+        severity: Severity::Warning,
+        looks_at: "whether clients may send account passwords without encryption",
+        why: "they can be read on the way, and the account is what makes an operator or a moderator",
+        source: "Prosody, allow_unencrypted_plain_auth",
+        look: plain,
+    },
+    Check {
+        id: "web-unencrypted",
+        severity: Severity::Warning,
+        looks_at: "sessions by HTTP that count as encrypted, and whether HTTP can be reached past the web server",
+        why: "who speaks to that port directly counts as encrypted without being so: access.encrypted does not hold",
+        source: "mod_bosh and mod_websocket of Prosody: consider_bosh_secure, consider_websocket_secure",
+        look: web,
+    },
+];
+
+fn registration(case: &Case<'_>) -> Looked {
+    case.each_door(|_, hosts, host, looked| {
+        let is = |name: &str| hosts.option(host, name).is_some_and(|value| value.is(true));
+        let can = ["register", "register_ibr"].iter().any(|module| hosts.has(host, module));
+        if can && is("allow_registration") && !is("registration_invite_only") {
+            looked.find(
+                &host.name,
+                "anybody may register an account",
+                (PROSODY, "allow_registration = false"),
+            );
+        }
+    })
+}
+
+fn token(case: &Case<'_>) -> Looked {
+    case.each_service(|_, hosts, host, looked| {
+        let asks = host.modules.contains("token_verification");
+        if asks && has_s2s(hosts) && !hosts.has(host, "s2s_whitelist") {
+            looked.find(
+                &host.name,
+                "people of any server come in without a token",
+                (PROSODY, "modules_disabled = { \"s2s\" }, or \"s2s_whitelist\" in modules_enabled and s2s_whitelist = { … }"),
+            );
+        }
+    })
+}
+
+fn strangers(case: &Case<'_>) -> Looked {
+    case.each_service(|_, hosts, host, looked| {
+        let enter = &case.policy.base.access.enter;
+        let is_limited = hosts.has(host, "s2s_whitelist");
+        if has_s2s(hosts) && enter.value.has(Class::Federated) && !is_limited {
+            looked.find(
+                &host.name,
+                "people of any server may enter",
+                (COMPONENT, "[policy.access] enter = [\"service\", \"operator\", \"listed\", \"token\", \"account\", \"returning\", \"guest\"]"),
+            );
+        }
+    })
+}
+
+fn authentication(case: &Case<'_>) -> Looked {
+    case.each_service(|_, hosts, host, looked| {
+        let is_asked = hosts.global("s2s_secure_auth").is_some_and(|value| value.is(true));
+        if has_s2s(hosts) && !is_asked {
+            looked.find(
+                &host.name,
+                "other servers are believed without a certificate",
+                (PROSODY, "s2s_secure_auth = true"),
+            );
+        }
+    })
+}
+
+fn requires_encryption(hosts: &Hosts, host: &Host) -> bool {
+    let given = ["c2s_require_encryption", "require_encryption"]
+        .iter()
+        .find_map(|name| hosts.option(host, name));
+    !given.is_some_and(|value| value.is(false))
+}
+
+fn is_open(posture: &Posture, service: &str) -> bool {
+    posture.ports.iter().any(|port| port.service == service && port.is_open())
+}
+
+fn unencrypted(case: &Case<'_>) -> Looked {
+    case.each_door(|posture, hosts, host, looked| {
+        if !requires_encryption(hosts, host) && is_open(posture, "c2s") {
+            looked.find(
+                &host.name,
+                "c2s_require_encryption is false, and the port is open to other machines",
+                (PROSODY, "c2s_require_encryption = true"),
+            );
+        }
+    })
+}
+
+fn plain(case: &Case<'_>) -> Looked {
+    case.each_door(|posture, hosts, host, looked| {
+        let allows =
+            hosts.option(host, "allow_unencrypted_plain_auth").is_some_and(|it| it.is(true));
+        if allows && !requires_encryption(hosts, host) && is_open(posture, "c2s") {
+            looked.find(
+                &host.name,
+                "allow_unencrypted_plain_auth is true, and the port is open to other machines",
+                (PROSODY, "allow_unencrypted_plain_auth = false"),
+            );
+        }
+    })
+}
+
+fn web(case: &Case<'_>) -> Looked {
+    case.each_door(|posture, hosts, host, looked| {
+        for (module, option) in
+            [("bosh", "consider_bosh_secure"), ("websocket", "consider_websocket_secure")]
+        {
+            let counts = hosts.option(host, option).is_some_and(|value| value.is(true));
+            if counts && hosts.has(host, module) && is_open(posture, "http") {
+                looked.find(
+                    &host.name,
+                    format!("{option} is true, and the HTTP port is open to other machines"),
+                    (PROSODY, "http_interfaces = { \"127.0.0.1\", \"::1\" }"),
+                );
+            }
+        }
+    })
+}
+
+/// Fewer sessions say nothing about all.
+const FEW: u64 = 3;
+
+pub(super) static PEOPLE_CHECKS: &[Check] = &[
+    Check {
+        id: "occupant-listing",
+        severity: Severity::Warning,
+        looks_at: "modules that list rooms and people over HTTP without a token",
+        why: "anybody learns which rooms there are and who is in them, with names and e-mail addresses",
+        source: "mod_muc_size and mod_muc_census of Jitsi; enable_roomsize_token_verification is off by default",
+        look: listing,
+    },
+    Check {
+        id: "trusted-proxies",
+        severity: Severity::Warning,
+        looks_at: "whose word about a person's address the server takes",
+        why: "anyone from such a network writes their own address: bans and counts by address mean nothing",
+        source: "mod_http of Prosody, trusted_proxies",
+        look: proxies,
+    },
+    Check {
+        id: "one-address",
+        severity: Severity::Warning,
+        looks_at: "the addresses of those who are there by HTTP now",
+        why: "if all have the web server's address, five wrong passwords of one are those of everybody, and a ban on an address is on all or none",
+        source: "docs/jitsi.md, Let the web server say who comes",
+        look: address,
+    },
+    Check {
+        id: "anonymous-opener",
+        severity: Severity::Warning,
+        looks_at: "who opens rooms where people need no account",
+        why: "an early stranger opens the room before its people come, and moderates it",
+        source: "component.toml, access.create and moderators.assign",
+        look: opener,
+    },
+    Check {
+        id: "login-provider",
+        severity: Severity::Critical,
+        looks_at: "whether it is known what a log-in to each host proves",
+        why: "a person who logs in with a provider of which nothing is known is a guest, and the component is not ready",
+        source: "docs/rules.md, What a log-in proves",
+        look: provider,
+    },
+];
+
+fn listing(case: &Case<'_>) -> Looked {
+    case.each_with_hosts(|_, _, hosts, looked| {
+        for host in &hosts.all {
+            let verifies = hosts
+                .option(host, "enable_roomsize_token_verification")
+                .is_some_and(|value| value.is(true));
+            if host.modules.contains("muc_size") && !verifies {
+                looked.find(
+                    &host.name,
+                    "muc_size answers /room and /room-size without a token",
+                    (PROSODY, "enable_roomsize_token_verification = true"),
+                );
+            }
+            if host.modules.contains("muc_census") {
+                looked.find(
+                    &host.name,
+                    "muc_census answers /room-census to everybody",
+                    (PROSODY, "take \"muc_census\" out of modules_enabled, or have the web server refuse /room-census"),
+                );
+            }
+        }
+    })
+}
+
+fn proxies(case: &Case<'_>) -> Looked {
+    case.each_with_hosts(|_, _, hosts, looked| {
+        for item in hosts.global("trusted_proxies").map(|it| it.items()).unwrap_or_default() {
+            let is_wide = item.parse::<IpNet>().is_ok_and(|net| match net {
+                IpNet::V4(net) => net.prefix_len() < 8,
+                IpNet::V6(net) => net.prefix_len() < 16,
+            });
+            if is_wide {
+                looked.find(
+                    item,
+                    "it is a large part of all addresses",
+                    (PROSODY, "trusted_proxies = { \"127.0.0.1\", \"::1\" }"),
+                );
+            }
+        }
+    })
+}
+
+fn address(case: &Case<'_>) -> Looked {
+    case.each_with_hosts(|server, posture, hosts, looked| {
+        if !has_anywhere(hosts, "bosh") && !has_anywhere(hosts, "websocket") {
+            return;
+        }
+        let Some(Web { sessions, addresses, loopback }) = posture.web else {
+            looked.unknown(format!("{}: the gate does not tell of sessions", server.service));
+            return;
+        };
+        if sessions < FEW {
+            looked.unknown(format!("{}: fewer than {FEW} people are there by HTTP now", server.service));
+        } else if addresses == 1 {
+            let whose = if loopback == sessions { "that of this machine" } else { "one and the same" };
+            looked.find(
+                &server.service,
+                format!("{sessions} sessions by HTTP have one address between them, {whose}"),
+                (PROSODY, "trusted_proxies = { \"127.0.0.1\", \"::1\", \"ADDRESS-OF-THE-WEB-SERVER\" }, and X-Forwarded-For in the web server"),
+            );
+        }
+    })
+}
+
+fn provider(case: &Case<'_>) -> Looked {
+    case.each(|server, _, looked| {
+        let hosts = server.hello.as_ref().map(|hello| &hello.hosts);
+        for host in hosts.into_iter().flat_map(|hosts| case.policy.unlisted(hosts)) {
+            let name = &host.provider;
+            looked.find(
+                &host.name,
+                format!("nobody knows what a log-in by mod_auth_{name} proves"),
+                (COMPONENT, format!("[[provider]] name = \"{name}\", proves = \"account\", or \"guest\" if it takes anybody")),
+            );
+        }
+    })
+}
+
+fn opener(case: &Case<'_>) -> Looked {
+    let base = &case.policy.base;
+    let guests = base.access.create.value.classes(false).has(Class::Guest)
+        && base.access.enter.value.has(Class::Guest);
+    let opens = guests && base.moderators.assign.value.contains(&Become::Opener);
+    case.each_with_hosts(|_, _, hosts, looked| {
+        let anonymous = doors(hosts).find(|host| {
+            let way = hosts.option(host, "authentication").and_then(|it| it.text());
+            matches!(way, Some("anonymous" | "jitsi-anonymous"))
+                || hosts.option(host, "allow_empty_token").is_some_and(|it| it.is(true))
+        });
+        if let Some(host) = anonymous.filter(|_| opens && services(hosts).next().is_some()) {
+            looked.find(
+                &host.name,
+                "people come without an account there, guests may open rooms, and who opens a room moderates it",
+                (COMPONENT, "[policy.access] create = [\"service\", \"operator\", \"listed\", \"token\", \"account\"]"),
+            );
+        }
+    })
+}

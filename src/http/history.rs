@@ -1,0 +1,126 @@
+//! The last hour, a minute at a time, for the page's charts.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::Serialize;
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::api::Site;
+use crate::metrics::LatencyCounts;
+use crate::policy::verdict::Verdict;
+use crate::schema;
+
+/// Minutes that are kept.
+const MINUTES: usize = 60;
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// One minute; the last one is not over yet.
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
+pub(super) struct Minute {
+    /// The time at which it began.
+    #[schemars(with = "schema::Moment")]
+    at: String,
+    /// Joins, by verdict.
+    joins: BTreeMap<&'static str, u64>,
+    /// Denials, by rule.
+    refusals: BTreeMap<&'static str, u64>,
+    /// From a question to its answer.
+    latency: Latency,
+}
+
+/// Latency quantiles of answers, in µs; `None` without answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
+struct Latency {
+    /// The number of answers.
+    count: u64,
+    /// The median.
+    p50: Option<u64>,
+    /// The 99th percentile.
+    p99: Option<u64>,
+}
+
+/// The last hour.
+#[derive(Debug, Default)]
+pub(super) struct Minutes(Mutex<Hour>);
+
+#[derive(Debug, Default)]
+struct Hour {
+    past: VecDeque<Minute>,
+    /// When the present minute began, and what had been counted by then.
+    begun: Option<(Timestamp, Totals)>,
+}
+
+/// The totals since the start, on which the charts rest.
+#[derive(Clone, Debug, Default)]
+pub struct Totals {
+    /// Joins, by verdict, in the order of [`Verdict::ALL`].
+    pub joins: [u64; Verdict::ALL.len()],
+    /// Denials, by rule.
+    pub denials: HashMap<&'static str, u64>,
+    /// The latency of answers.
+    pub answers: LatencyCounts,
+}
+
+impl Minutes {
+    /// Ends a minute every minute, as long as anybody can ask for them.
+    pub(super) fn keep<S: Site>(self: &Arc<Self>, site: &Arc<S>) {
+        let (minutes, site) = (Arc::downgrade(self), Arc::clone(site));
+        tokio::spawn(Self::count(minutes, site));
+    }
+
+    async fn count<S: Site>(minutes: Weak<Self>, site: Arc<S>) {
+        let mut tick = interval(MINUTE);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tick.tick().await;
+            let Some(minutes) = minutes.upgrade() else { return };
+            minutes.hour().end(site.now(), site.totals());
+        }
+    }
+
+    /// The minutes so far, the oldest first.
+    pub(super) fn so_far(&self, site: &impl Site) -> Vec<Minute> {
+        let now = site.totals();
+        let hour = self.hour();
+        let present = hour.begun.as_ref().map(|(at, before)| minute(*at, before, &now));
+        hour.past.iter().cloned().chain(present).collect()
+    }
+
+    fn hour(&self) -> MutexGuard<'_, Hour> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Hour {
+    fn end(&mut self, at: Timestamp, now: Totals) {
+        if let Some((begun, before)) = &self.begun {
+            self.past.push_back(minute(*begun, before, &now));
+        }
+        while self.past.len() >= MINUTES {
+            self.past.pop_front();
+        }
+        self.begun = Some((at, now));
+    }
+}
+
+fn minute(at: Timestamp, before: &Totals, now: &Totals) -> Minute {
+    let joins = Verdict::ALL.into_iter().zip(now.joins.iter().zip(&before.joins));
+    let denials = now.denials.iter().map(|(rule, count)| {
+        let before = before.denials.get(rule).copied().unwrap_or_default();
+        (*rule, count.saturating_sub(before))
+    });
+    let answers = now.answers.since(&before.answers);
+    let micros = |quantile| answers.quantile(quantile).map(|nanoseconds| nanoseconds / 1000);
+    Minute {
+        at: format!("{at:.0}"),
+        joins: joins
+            .map(|(verdict, (now, before))| (verdict.name(), now.saturating_sub(*before)))
+            .collect(),
+        refusals: denials.filter(|(_, count)| *count > 0).collect(),
+        latency: Latency { count: answers.count(), p50: micros(500), p99: micros(990) },
+    }
+}

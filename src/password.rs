@@ -1,0 +1,247 @@
+//! Making and judging passwords. Pure: randomness and time are arguments.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use hmac::{Hmac, KeyInit, Mac};
+use jiff::Timestamp;
+use sha2::Sha256;
+
+use crate::jid::BareJid;
+use crate::policy::attempt::Strength;
+use crate::secret::Secret;
+
+/// No password can be derived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DeriveError {
+    /// The secret cannot serve as a key.
+    #[error("the secret for derived passwords cannot be used as a key")]
+    Key,
+    /// The key stream ended. It takes 2^32 unlucky blocks.
+    #[error("no more key material")]
+    Exhausted,
+}
+
+/// The number of the period that `now` falls into; 0 without periods. Periods are counted from the Unix
+/// epoch, so a day's begins at midnight UTC.
+pub fn period_at(period: Option<Duration>, now: Timestamp) -> u64 {
+    let seconds = u64::try_from(now.as_second()).unwrap_or_default();
+    period.map_or(0, |period| seconds.checked_div(period.as_secs()).unwrap_or_default())
+}
+
+/// The password of `room` in `period`, of `count` words.
+///
+/// # Errors
+/// The secret cannot be used.
+pub fn derive(
+    secret: &Secret,
+    room: &BareJid,
+    period: u64,
+    count: u32,
+) -> Result<Secret, DeriveError> {
+    let mut block = 0_u32;
+    let mut stream: Vec<u8> = Vec::new();
+    pick(count, || {
+        if stream.is_empty() {
+            let mut mac = Hmac::<Sha256>::new_from_slice(secret.expose().as_bytes())
+                .map_err(|_| DeriveError::Key)?;
+            mac.update(b"vestibule password 1\0");
+            mac.update(room.as_str().as_bytes());
+            mac.update(b"\0");
+            mac.update(&period.to_be_bytes());
+            mac.update(&block.to_be_bytes());
+            block = block.checked_add(1).ok_or(DeriveError::Exhausted)?;
+            stream = mac.finalize().into_bytes().iter().rev().copied().collect();
+        }
+        match (stream.pop(), stream.pop()) {
+            (Some(high), Some(low)) => Ok(u16::from_be_bytes([high, low])),
+            _ => Err(DeriveError::Exhausted),
+        }
+    })
+}
+
+/// The long list of the Electronic Frontier Foundation for use with dice: 7,776 words, 12.9 bits each
+/// (CC BY 3.0 US, <https://www.eff.org/dice>). Four of its words have a hyphen of their own, which
+/// takes nothing from the entropy.
+const LIST: &str = include_str!("password/words.txt");
+
+/// The number of words in the list, 6^5.
+const COUNT: u16 = 7776;
+
+/// The largest multiple of [`COUNT`] that 16 bits hold; what lies above is thrown away, or the first
+/// words of the list would come up more often.
+const FAIR: u16 = u16::MAX - u16::MAX % COUNT;
+
+/// The system has no randomness to give.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the system gives no random numbers")]
+pub struct RandomnessFailed;
+
+/// Joins `count` words, picked by numbers from `numbers` (uniform over 16 bits).
+///
+/// # Errors
+/// Those of `numbers`.
+pub(super) fn pick<E>(
+    count: u32,
+    mut numbers: impl FnMut() -> Result<u16, E>,
+) -> Result<Secret, E> {
+    let list: Vec<&str> = LIST.lines().collect();
+    let mut text = String::new();
+    for _ in 0..count {
+        let number = loop {
+            let number = numbers()?;
+            if number < FAIR {
+                break number % COUNT;
+            }
+        };
+        if !text.is_empty() {
+            text.push('-');
+        }
+        text.push_str(list.get(usize::from(number)).copied().unwrap_or_default());
+    }
+    Ok(Secret::new(text))
+}
+
+/// A password of `count` random words.
+///
+/// # Errors
+/// When the system gives no random numbers.
+pub fn generate(count: u32) -> Result<Secret, RandomnessFailed> {
+    pick(count, || {
+        let mut bytes = [0; 2];
+        getrandom::fill(&mut bytes).map_err(|_| RandomnessFailed)?;
+        Ok(u16::from_be_bytes(bytes))
+    })
+}
+
+/// Words that everybody tries first at a meeting.
+const ALWAYS: [&str; 6] = ["jitsi", "meet", "meeting", "conference", "room", "password"];
+
+/// Characters that are judged: the time grows with the square of their number, and no good password of this length
+/// gets worse by what follows.
+const LOOKED_AT: usize = 50;
+
+/// Judges a password for a room; `deny_list` holds lower-case words.
+///
+/// Takes milliseconds: call it where that blocks nobody.
+pub fn judge(password: &Secret, room: &BareJid, deny_list: &HashSet<String>) -> Strength {
+    let text = password.expose();
+    let name = room.node().unwrap_or_default();
+    let mut context: Vec<&str> = vec![name];
+    context.extend(name.split(|c: char| !c.is_alphanumeric()).filter(|word| word.len() > 2));
+    context.extend(ALWAYS);
+    let looked_at: String = text.chars().take(LOOKED_AT).collect();
+    let score = u8::from(zxcvbn::zxcvbn(&looked_at, &context).score());
+    // A word of the room's own, dressed up with a digit or two, still scores well: what is left of the
+    // password without the words of the context has to carry it.
+    let mut rest = looked_at.to_lowercase();
+    for word in context.iter().filter(|word| word.len() > 2) {
+        rest = rest.replace(&word.to_lowercase(), "");
+    }
+    let rest_score = if rest.chars().count() < 4 { 0 } else { score };
+    Strength {
+        length: u32::try_from(text.chars().count()).unwrap_or(u32::MAX),
+        score: score.min(rest_score),
+        denied: deny_list.contains(&text.to_lowercase()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::str::FromStr;
+
+    use super::*;
+
+    fn at(room: &str, period: u64, words: u32) -> String {
+        let secret = Secret::new("0123456789abcdef0123456789abcdef");
+        let room = BareJid::from_str(room).unwrap();
+        derive(&secret, &room, period, words).unwrap().expose().to_owned()
+    }
+
+    #[test]
+    fn the_documented_vectors_hold() {
+        let document = include_str!("../docs/derived-passwords.md");
+        let rows: Vec<Vec<&str>> = document
+            .lines()
+            .filter(|line| line.starts_with("| `"))
+            .map(|line| line.split('|').map(|cell| cell.trim().trim_matches('`')).collect())
+            .collect();
+        assert!(rows.len() >= 4);
+        for row in rows {
+            let password = at(row[1], row[2].parse().unwrap(), row[3].parse().unwrap());
+            assert_eq!(password, row[4], "{row:?}");
+        }
+    }
+
+    #[test]
+    fn the_room_and_the_period_make_another_password() {
+        let base = at("tea@conference.example.org", 0, 4);
+        assert_ne!(base, at("tee@conference.example.org", 0, 4));
+        assert_ne!(base, at("tea@conference.example.org", 1, 4));
+    }
+
+    #[test]
+    fn periods_are_counted_from_the_epoch() {
+        let day = Some(Duration::from_secs(86_400));
+        assert_eq!(period_at(day, Timestamp::from_second(86_399).unwrap()), 0);
+        assert_eq!(period_at(day, Timestamp::from_second(86_400).unwrap()), 1);
+        assert_eq!(period_at(None, Timestamp::from_second(86_400).unwrap()), 0);
+    }
+
+    #[test]
+    fn the_list_is_complete_and_has_no_word_twice() {
+        let words: HashSet<&str> = LIST.lines().collect();
+        assert_eq!(words.len(), usize::from(COUNT));
+        assert!(words.iter().all(|word| word.chars().all(|c| c.is_ascii_lowercase() || c == '-')));
+    }
+
+    #[test]
+    fn a_generated_password_has_as_many_words_as_asked_for_and_is_another_each_time() {
+        let one = generate(4).unwrap();
+        assert!(one.expose().split('-').count() >= 4);
+        assert_ne!(one, generate(4).unwrap());
+    }
+
+    #[test]
+    fn numbers_that_would_favour_some_words_are_thrown_away() {
+        let mut numbers = [u16::MAX, FAIR, 1].into_iter();
+        let password = pick(1, || numbers.next().ok_or(())).unwrap();
+        assert_eq!(password.expose(), LIST.lines().nth(1).unwrap());
+    }
+
+    fn score(password: &str, room: &str) -> u8 {
+        let room = BareJid::from_str(room).unwrap();
+        judge(&Secret::new(password), &room, &HashSet::new()).score
+    }
+
+    #[test]
+    fn the_room_s_own_name_is_no_password() {
+        assert_eq!(score("myroomname-1", "myroomname@conference.example.org"), 0);
+        assert_eq!(score("jitsi-myroomname-1", "myroomname@conference.example.org"), 0);
+        assert_eq!(score("board-meeting-1", "board-meeting@conference.example.org"), 0);
+    }
+
+    #[test]
+    fn good_words_are_a_good_password() {
+        assert!(score("umbrella-kiwi-thunder", "tea@conference.example.org") >= 3);
+        assert!(score("password", "tea@conference.example.org") < 3);
+    }
+
+    #[test]
+    fn what_follows_fifty_characters_is_not_looked_at() {
+        let good = "umbrella-kiwi-thunder-lantern-quartz-violet-anchor";
+        assert_eq!(good.len(), LOOKED_AT);
+        assert_eq!(score(&format!("{good}{}", "a".repeat(200)), "tea@conference.example.org"), 4);
+        assert!(score(&"a".repeat(LOOKED_AT), "tea@conference.example.org") < 3);
+        let hidden = format!("{}{good}", "a".repeat(LOOKED_AT));
+        assert!(score(&hidden, "tea@conference.example.org") < 3);
+    }
+
+    #[test]
+    fn the_deny_list_is_blind_to_case() {
+        let room = BareJid::from_str("tea@conference.example.org").unwrap();
+        let denied = HashSet::from(["acme corporation".to_owned()]);
+        assert!(judge(&Secret::new("Acme Corporation"), &room, &denied).denied);
+    }
+}

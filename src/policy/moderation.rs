@@ -1,0 +1,451 @@
+//! What people inside may do to and for one another.
+
+use std::collections::HashMap;
+
+use super::attempt::{Action, Affiliation, AffiliationChange, Auth, Requester, Role, RoleChange};
+use super::class::{Class, Place};
+use super::context::{Case, Strongest};
+use super::denial::Denial;
+use super::moderators::{Become, require};
+use super::notice::Notice;
+use super::record::Person;
+use super::rules::fixed;
+use super::rules::kinds::Who;
+use super::verdict::{Audience, Effects, Opinion, Rule};
+use super::{moderators, names, permissions, removal};
+use crate::jid::BareJid;
+
+/// Judges every item; one that may not be refuses the whole list.
+pub(super) fn affiliation(
+    case: &Case<'_>,
+    items: &[AffiliationChange],
+    register: bool,
+    strongest: &mut Strongest,
+) {
+    if items.is_empty() || is_contradictory(items) {
+        strongest.hear(Some(Opinion::deny(fixed::UNREADABLE.at(0), Denial::Malformed)));
+    }
+    for item in items {
+        one_affiliation(case, item, register, strongest);
+    }
+}
+
+/// One address is given two affiliations: what comes of it would depend on the order.
+fn is_contradictory(items: &[AffiliationChange]) -> bool {
+    let mut given = HashMap::new();
+    items.iter().any(|item| {
+        item.jid.as_ref().is_some_and(|jid| *given.entry(jid).or_insert(item.to) != item.to)
+    })
+}
+
+/// Each right that the change needs, whatever it is called: what takes moderation needs the right to take it, also
+/// as a ban.
+fn one_affiliation(
+    case: &Case<'_>,
+    item: &AffiliationChange,
+    register: bool,
+    strongest: &mut Strongest,
+) {
+    let rules = &case.rules.moderators;
+    let (Some(jid), Some(to)) = (&item.jid, item.to) else {
+        return strongest.hear(Some(Opinion::deny(fixed::UNREADABLE.at(0), Denial::Malformed)));
+    };
+    let (own, from) = (is_own(case, jid, item.bearer.as_ref()), item.from);
+    let nick = item.nick.as_deref().filter(|_| !case.policy.services.contains_key(jid));
+    if let Some(nick) = nick {
+        let is_moderator = from.max(to) >= Affiliation::Admin;
+        strongest.hear(names::judge_kept(
+            case,
+            nick,
+            is_moderator || own && names::moderates(case),
+        ));
+    }
+    let remove = || require(case, &rules.remove, Denial::MayNotRemove);
+    // The occupant whose nick is reserved for another is removed by that.
+    for other in &item.displaced {
+        let is_own = other.jid.as_ref().is_some_and(|it| is_own(case, it, Some(other)));
+        if item.nick.is_some() && !is_own {
+            strongest.hear(Some(remove()));
+        }
+        if let Some(other_jid) = &other.jid {
+            strongest.hear(shields(case, other_jid, Some(other)));
+        }
+    }
+    if register {
+        // Nobody is asked about a registration, so nobody may rise by it: it reserves a nick.
+        let rule = rules.admit.rule();
+        let keeps = jid == case.jid && from >= Affiliation::Member && to <= from;
+        let may = keeps || rules.admit.value == Who::Anybody;
+        return strongest.hear(Some(match may {
+            true => Opinion::allow(rule),
+            false => Opinion::deny(rule, Denial::MayNotRegister),
+        }));
+    }
+    // A person who is given a nick loses the choice.
+    if to < from || to == Affiliation::Outcast || nick.is_some() {
+        strongest.hear(shields(case, jid, item.bearer.as_ref()));
+        if jid.node().is_none() {
+            strongest.hear(shields_domain(case, jid));
+        }
+    }
+    if to >= Affiliation::Admin {
+        let grant = require(case, &rules.grant, Denial::MayNotGrant);
+        strongest.hear(Some(grant));
+    }
+    let is_lifted = from == Affiliation::Outcast && to > from;
+    if is_lifted || (to == Affiliation::Member && from < Affiliation::Admin) {
+        let admit = require(case, &rules.admit, Denial::MayNotAdmit);
+        strongest.hear(Some(admit));
+    }
+    let is_banned = to == Affiliation::Outcast;
+    let loses_entry = to == Affiliation::None && from > to && from < Affiliation::Admin;
+    let is_nothing = to == Affiliation::None && from == to;
+    if is_banned || (!own && (loses_entry || is_nothing)) {
+        strongest.hear(Some(remove()));
+    }
+    if from >= Affiliation::Admin && to < from {
+        strongest.hear(Some(match own {
+            true => Opinion::allow(rules.revoke.rule()),
+            false => require(case, &rules.revoke, Denial::MayNotRevoke),
+        }));
+    }
+}
+
+/// What the room remembers after a list that was allowed.
+pub(super) fn affiliation_effects(
+    case: &Case<'_>,
+    items: &[AffiliationChange],
+    register: bool,
+    effects: &mut Effects,
+) {
+    for item in items {
+        let (Some(jid), Some(to)) = (&item.jid, item.to) else { continue };
+        for other in &item.displaced {
+            if let Some(other_jid) = other.jid.as_ref().filter(|_| item.nick.is_some()) {
+                remove(case, other_jid, Some(other), effects);
+            }
+        }
+        if register && to == item.from {
+            continue;
+        }
+        let (before, who) = (case.attempt.other(jid), session(jid, item.bearer.as_ref()));
+        match to {
+            Affiliation::Owner | Affiliation::Admin => {
+                let person = Person::admitted(before).as_moderator(true).restored();
+                remember(jid, Some(person), effects);
+                removal::let_in(case, &who, effects);
+                effects.admit.push(jid.clone());
+            }
+            Affiliation::Member => {
+                let person = Person::admitted(before).restored();
+                let loses = item.from >= Affiliation::Admin;
+                let person = if loses { person.as_moderator(false) } else { person };
+                remember(jid, Some(person), effects);
+                removal::let_in(case, &session(jid, None), effects);
+                effects.admit.push(jid.clone());
+            }
+            // A person who loses moderation has been inside, and stays admitted.
+            Affiliation::None if item.from >= Affiliation::Admin => {
+                let person = Person::admitted(before).as_moderator(false).restored();
+                remember(jid, Some(person), effects);
+            }
+            Affiliation::Outcast => {
+                remember(jid, Some(Person::suspended(before, item.from)), effects);
+                if !is_own(case, jid, item.bearer.as_ref()) {
+                    removal::removed(case, &who, effects);
+                }
+            }
+            Affiliation::None if item.from == Affiliation::Outcast => {
+                removal::let_in(case, &who, effects);
+                let suspended = before.and_then(|before| before.suspended);
+                let person = match suspended {
+                    Some(_) => Person::admitted(before).given_back(),
+                    None => Person::removed().known_as(before),
+                };
+                remember(jid, Some(person), effects);
+                effects.affiliate.extend(suspended.map(|had| (jid.clone(), had)));
+            }
+            Affiliation::None => remember(jid, Some(Person::removed().known_as(before)), effects),
+        }
+    }
+}
+
+/// Judges every item; one that may not be refuses the whole list.
+pub(super) fn role(case: &Case<'_>, items: &[RoleChange], strongest: &mut Strongest) {
+    if items.is_empty() {
+        strongest.hear(Some(Opinion::deny(fixed::UNREADABLE.at(0), Denial::Malformed)));
+    }
+    for item in items {
+        strongest.hear(Some(one_role(case, item)));
+    }
+}
+
+fn one_role(case: &Case<'_>, item: &RoleChange) -> Opinion {
+    let rules = &case.rules.moderators;
+    let Some(to) = item.to else {
+        return Opinion::deny(fixed::UNREADABLE.at(0), Denial::Malformed);
+    };
+    if (to < item.from || to == Role::None)
+        && let Some(jid) = &item.jid
+        && let Some(shielded) = shields(case, jid, item.bearer.as_ref())
+    {
+        return shielded;
+    }
+    match to {
+        Role::Moderator => require(case, &rules.grant, Denial::MayNotGrant),
+        Role::None => require(case, &rules.remove, Denial::MayNotRemove),
+        Role::Visitor | Role::Participant => require(case, &rules.revoke, Denial::MayNotRevoke),
+    }
+}
+
+/// What the room remembers after roles were set.
+pub(super) fn role_effects(case: &Case<'_>, items: &[RoleChange], effects: &mut Effects) {
+    for item in items {
+        let (Some(jid), Some(to)) = (&item.jid, item.to) else { continue };
+        permissions::voice(case, item, effects);
+        if to == Role::None {
+            remove(case, jid, item.bearer.as_ref(), effects);
+        }
+    }
+}
+
+/// This person is removed, with every session and with what they are in the room. Ending a session of their
+/// own is not.
+fn remove(case: &Case<'_>, jid: &BareJid, bearer: Option<&Requester>, effects: &mut Effects) {
+    if is_own(case, jid, bearer) {
+        return;
+    }
+    let affiliation = bearer.map(|bearer| bearer.affiliation).unwrap_or_default();
+    let person = Person::suspended(case.attempt.other(jid), affiliation);
+    remember(jid, Some(person), effects);
+    removal::removed(case, &session(jid, bearer), effects);
+    effects.remove.push((jid.clone(), removal::denial(case)));
+}
+
+/// Whether this invitation may go out.
+pub(super) fn invite(case: &Case<'_>, to: &[Option<BareJid>], strongest: &mut Strongest) {
+    if to.is_empty() || to.iter().any(Option::is_none) {
+        strongest.hear(Some(Opinion::deny(fixed::UNREADABLE.at(0), Denial::Malformed)));
+    }
+    let admit = case.rules.moderators.admit;
+    strongest.hear(Some(require(case, &admit, Denial::MayNotAdmit)));
+}
+
+/// Returns whether the requester may answer a person who waits.
+pub(super) fn knock(case: &Case<'_>, target: Option<&BareJid>) -> Opinion {
+    if target.is_none() {
+        return Opinion::deny(fixed::UNREADABLE.at(0), Denial::Malformed);
+    }
+    let admit = case.rules.moderators.admit;
+    require(case, &admit, Denial::MayNotAdmit)
+}
+
+/// What follows from the answer to a knock.
+pub(super) fn knock_effects(case: &Case<'_>, target: &BareJid, admit: bool, effects: &mut Effects) {
+    if admit {
+        admitted(case, target, effects);
+    } else {
+        effects.reject.push((target.clone(), None));
+    }
+}
+
+/// Whether the requester may answer everybody who waits, and whether anybody does.
+pub(super) fn answer_all(case: &Case<'_>, waiting: &[BareJid], strongest: &mut Strongest) {
+    let admit = case.rules.moderators.admit;
+    strongest.hear(Some(require(case, &admit, Denial::MayNotAdmit)));
+    if waiting.is_empty() {
+        strongest.hear(Some(Opinion::deny(fixed::COMMAND.at(0), Denial::NobodyWaits)));
+    }
+}
+
+/// What follows from the answer to everybody who waits.
+pub(super) fn answer_all_effects(
+    case: &Case<'_>,
+    waiting: &[BareJid],
+    admit: bool,
+    effects: &mut Effects,
+) {
+    for target in waiting {
+        knock_effects(case, target, admit, effects);
+    }
+    let count = u32::try_from(waiting.len()).unwrap_or(u32::MAX);
+    let notice = if admit { Notice::LetIn(count) } else { Notice::TurnedAway(count) };
+    effects.notices.push((Audience::Requester, notice));
+}
+
+/// Returns whether the requester may destroy the room.
+pub(super) fn end(case: &Case<'_>) -> Opinion {
+    require(case, &case.rules.moderators.end, Denial::MayNotEnd)
+}
+
+/// A person inside has opened the door to `target`, who gets back what a removal has taken.
+pub(super) fn admitted(case: &Case<'_>, target: &BareJid, effects: &mut Effects) {
+    effects.merge(removal::admission(target, case.attempt.other(target)));
+    removal::let_in(case, &session(target, None), effects);
+}
+
+fn remember(jid: &BareJid, person: Option<Person>, effects: &mut Effects) {
+    effects.people.push((jid.clone(), person));
+}
+
+/// The person an item is about, as far as the gate knows.
+fn session(jid: &BareJid, bearer: Option<&Requester>) -> Requester {
+    Requester { jid: Some(jid.clone()), ..bearer.cloned().unwrap_or_default() }
+}
+
+/// Whom moderators of a lower rank cannot remove, ban, demote or mute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Protected {
+    /// Moderators by the file: by each way of `moderators.assign` but `opener`.
+    File,
+    /// The opener, while they moderate.
+    Opener,
+}
+
+impl Protected {
+    /// Every value.
+    pub const ALL: [Self; 2] = [Self::File, Self::Opener];
+
+    /// The name in the file.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::Opener => "opener",
+        }
+    }
+}
+
+/// By what a person moderates, from the weakest up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    /// By a person's hand, or not at all.
+    Hand,
+    /// They opened the room.
+    Opener,
+    /// By the file.
+    File,
+    /// An operator of the file.
+    Operator,
+}
+
+/// The requester is an occupant of the room: this session, not another one of the same account.
+pub(super) fn is_inside(case: &Case<'_>) -> bool {
+    case.who().role != Role::None
+}
+
+/// Returns whether the requester may exercise any authority, whatever the rule on it says.
+pub(super) fn authority(case: &Case<'_>) -> Option<Opinion> {
+    let is_exercised = match &case.attempt.action {
+        Action::Configure { .. }
+        | Action::Role { .. }
+        | Action::Destroy
+        | Action::Invite { .. }
+        | Action::Knock { .. }
+        | Action::Command(_)
+        | Action::AnswerAll { .. }
+        | Action::Feature(_) => true,
+        // A member registers a nick from outside.
+        Action::Affiliation { register, .. } => !register,
+        Action::Request
+        | Action::Open { .. }
+        | Action::Join { .. }
+        | Action::Rename
+        | Action::Unknown => false,
+    };
+    (is_exercised && !is_inside(case) && !case.classes.has(Class::Operator))
+        .then(|| Opinion::deny(fixed::PRESENCE.at(0), Denial::NotInside))
+}
+
+/// Why the requester may take nothing from this person: a service, an operator, or a person of a higher rank.
+/// `bearer`: the person's session, if they are inside.
+pub(super) fn shields(
+    case: &Case<'_>,
+    jid: &BareJid,
+    bearer: Option<&Requester>,
+) -> Option<Opinion> {
+    if is_own(case, jid, bearer) {
+        return None;
+    }
+    let person = case.attempt.other(jid);
+    // Of a person who is away it is not known how they would prove who they are: the lists of the file count.
+    let away = Requester { jid: Some(jid.clone()), auth: Auth::Server, ..Requester::default() };
+    let target =
+        Requester { person: person.cloned(), ..bearer.cloned().unwrap_or_else(|| away.clone()) };
+    let there = Case { place: Place::inside(case.room_jid), ..*case };
+    let shapes = [there.of(&away, jid), there.of(&target, jid)];
+    if let Some(rule) = shapes.iter().find_map(untouchable) {
+        return Some(Opinion::deny(rule, Denial::Protected));
+    }
+    let protect = &case.rules.moderators.protect;
+    let by_file = person.is_some_and(|person| person.by_file).then_some(Rank::File);
+    let target_rank = shapes.iter().map(rank).chain(by_file).max().unwrap_or(Rank::Hand);
+    let is_protected = match target_rank {
+        Rank::Hand => false,
+        Rank::Opener => protect.value.contains(&Protected::Opener),
+        Rank::File | Rank::Operator => protect.value.contains(&Protected::File),
+    };
+    (is_protected && rank(case) < target_rank)
+        .then(|| Opinion::deny(protect.rule(), Denial::HigherRank))
+}
+
+/// Why the requester may take nothing from everybody of this domain: the file names a person there.
+pub(super) fn shields_domain(case: &Case<'_>, domain: &BareJid) -> Option<Opinion> {
+    let lives_there = |jid: &&BareJid| jid.domain() == domain.domain();
+    let Case { policy, rules, .. } = case;
+    if let Some((_, line)) = policy.services.iter().find(|(jid, _)| lives_there(jid)) {
+        return Some(Opinion::deny(fixed::SERVICE.at(*line), Denial::Protected));
+    }
+    if let Some((_, line)) = policy.operators.iter().find(|(jid, _)| lives_there(jid)) {
+        return Some(Opinion::deny(fixed::OPERATORS.at(*line), Denial::Protected));
+    }
+    let (moderators, protect) = (&rules.moderators, &rules.moderators.protect);
+    let is_listed = moderators.jids.value.iter().any(|jid| lives_there(&jid))
+        || moderators.domains.value.contains(domain.domain());
+    let is_protected = is_listed
+        && moderators.assign.value.contains(&Become::Listed)
+        && protect.value.contains(&Protected::File);
+    (is_protected && rank(case) < Rank::File)
+        .then(|| Opinion::deny(protect.rule(), Denial::HigherRank))
+}
+
+/// The requester moderates by the file.
+pub(super) fn is_by_file(case: &Case<'_>) -> bool {
+    rank(case) >= Rank::File
+}
+
+/// It is about the requester's own self: the account, or what else names nobody else.
+pub(super) fn is_own(case: &Case<'_>, jid: &BareJid, bearer: Option<&Requester>) -> bool {
+    jid == case.jid
+        || bearer.is_some_and(|bearer| removal::is_same(&case.rules.removal, case.who(), bearer))
+}
+
+/// The rule that names this person as a service or operator.
+fn untouchable(case: &Case<'_>) -> Option<Rule> {
+    let jid = case.identity.jid.unwrap_or(case.jid);
+    if case.is_service() {
+        let line = case.policy.services.get(jid).copied();
+        return Some(fixed::SERVICE.at(line.unwrap_or_default()));
+    }
+    case.policy.operators.get(jid).map(|line| fixed::OPERATORS.at(*line))
+}
+
+fn rank(case: &Case<'_>) -> Rank {
+    if case.classes.has(Class::Operator) {
+        return Rank::Operator;
+    }
+    let ways = &case.rules.moderators.assign.value;
+    let is_one = |way: &&Become| moderators::is_one(case, **way);
+    match ways.iter().filter(|way| **way != Become::Opener).find(is_one) {
+        Some(_) => Rank::File,
+        None if ways.iter().filter(|way| **way == Become::Opener).any(|way| is_one(&way)) => {
+            Rank::Opener
+        }
+        None => Rank::Hand,
+    }
+}
+
+/// Returns what the requester is in the room counts only inside.
+pub(super) fn has_standing(case: &Case<'_>) -> bool {
+    let who = case.who();
+    is_inside(case) && (who.role == Role::Moderator || who.affiliation >= Affiliation::Admin)
+}

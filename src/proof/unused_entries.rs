@@ -1,0 +1,96 @@
+//! Unused entries: rooms, people and addresses of a file that no line of a decision log matches.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::io::{self, BufRead};
+
+use jiff::Timestamp;
+
+use crate::component::decision_record::{Line, VERSION};
+use crate::jid::BareJid;
+use crate::policy::Policy;
+use crate::policy::attempt::{Attempt, Pressure, RoomView};
+use crate::policy::decide::decide;
+use crate::policy::rules::fixed;
+
+/// The entries of a file that a log has matched.
+#[derive(Debug, Default)]
+pub struct Seen {
+    decisions: u64,
+    period: Option<(Timestamp, Timestamp)>,
+    /// The lines of the file that some decision met.
+    lines: BTreeSet<u32>,
+    rooms: BTreeSet<BareJid>,
+}
+
+/// Decides every line of a log again by this policy, to see what of it is met with. Lines that are no decisions of
+/// this version are passed over.
+///
+/// # Errors
+/// The log cannot be read.
+pub fn see(policy: &Policy, mut log: impl BufRead, seen: &mut Seen) -> io::Result<()> {
+    let mut bytes = Vec::new();
+    while log.read_until(b'\n', &mut bytes)? > 0 {
+        if let Ok(line) = serde_json::from_slice::<Line<'_>>(&bytes)
+            && line.v == VERSION
+        {
+            let at = line.at;
+            let room = line.room.map(std::borrow::Cow::into_owned);
+            let (attempt, view, pressure) =
+                line.facts.into_owned().into_parts(line.attempt.into_owned(), room);
+            seen.one(policy, &attempt, &view, &pressure, at);
+        }
+        bytes.clear();
+    }
+    Ok(())
+}
+
+impl Seen {
+    fn one(
+        &mut self,
+        policy: &Policy,
+        attempt: &Attempt,
+        view: &RoomView,
+        pressure: &Pressure,
+        at: Timestamp,
+    ) {
+        self.decisions = self.decisions.saturating_add(1);
+        self.period = Some(match self.period {
+            None => (at, at),
+            Some((first, last)) => (first.min(at), last.max(at)),
+        });
+        if let Some(room) = &attempt.room {
+            let matching = policy.rooms.matching(room, &policy.claims_of(attempt, view, at));
+            self.lines.extend(matching.iter().map(|found| found.line));
+            self.rooms.insert(room.clone());
+        }
+        let rules = policy.rules_of(attempt, view, at);
+        let decision = decide(policy, &rules, attempt, view, pressure, at);
+        if decision.rule.name == fixed::BAN.name {
+            self.lines.insert(decision.rule.line);
+        }
+        self.lines.extend(decision.exceptions);
+    }
+
+    /// Returns what the log had nothing to do with, a line each, and how much of a log it was.
+    pub fn words(&self, file: &str, policy: &Policy) -> String {
+        let mut words = String::new();
+        let overrides =
+            policy.rooms.iter().map(|room| (room.line, format!("room `{}`", room.selector)));
+        let bans = policy.bans.lines().map(|line| (line, fixed::BAN.name.to_owned()));
+        let exceptions = policy.exceptions.lines().map(|line| (line, "exception".to_owned()));
+        let all: BTreeSet<_> = overrides.chain(bans).chain(exceptions).collect();
+        for (line, what) in all.iter().filter(|(line, _)| !self.lines.contains(line)) {
+            _ = writeln!(words, "unseen: {file}:{line}: {what}: nothing in the log has met it");
+        }
+        let (decisions, rooms) = (self.decisions, self.rooms.len());
+        _ = match self.period {
+            None => writeln!(words, "the log has no decisions that this version can read"),
+            Some((first, last)) => writeln!(
+                words,
+                "the log has {decisions} decisions on {rooms} rooms, from {first} to {last}"
+            ),
+        };
+        words
+    }
+}

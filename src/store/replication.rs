@@ -1,0 +1,302 @@
+//! Replication between servers through a shared database.
+//!
+//! This server's file comes first: decisions never wait for the database, and what was written while it was away is
+//! in the file. From there entries go to the database, in order, from where it says that it has them; bans go both
+//! ways, and are merged, so that it does not matter who tells whom how often; and the other servers' actions are shown
+//! to the event stream of this server.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep};
+
+use super::backend::StoreError;
+use super::entry::Entry;
+use super::postgres::Postgres;
+use super::postgres::session::{Session, Trouble};
+use super::query::Query;
+use super::writer::Store;
+use crate::config::PostgresAddress;
+
+/// The interval at which the file is read.
+const TICK: Duration = Duration::from_millis(200);
+/// The interval at which the database is polled without a notification, to find out whether it is there at all.
+const BEAT: Duration = Duration::from_secs(2);
+/// The interval at which old entries are deleted.
+const TRIM: Duration = Duration::from_secs(60);
+/// Entries in one step.
+const BATCH: u32 = 500;
+/// The interval at which waiting entries are counted while the database is away.
+const COUNT: Duration = Duration::from_secs(1);
+/// The first pause, and the longest, before a database that is away is tried again.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(8));
+
+/// The state of the shared database.
+#[derive(
+    Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
+pub struct SharedState {
+    /// This server's name in it.
+    pub server: String,
+    /// Since when it has been away; `None`: it is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<crate::schema::Moment>")]
+    pub away_since: Option<Timestamp>,
+    /// Why it is away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
+    /// Entries that are here and not there yet.
+    pub waiting: u64,
+    /// Entries that it refused to take, since the start.
+    pub refused: u64,
+}
+
+/// The replication of one server.
+#[derive(Debug)]
+pub struct Exchange {
+    address: Arc<PostgresAddress>,
+    server: Arc<str>,
+    store: Arc<Store>,
+    now: fn() -> Timestamp,
+    /// Entries that are older go; `None`: none is too old.
+    keep: Option<Duration>,
+    /// What is known to be there; `None`: not since the start.
+    shipped: Option<i64>,
+    /// The other servers' actions up to this one were shown.
+    shown: Option<i64>,
+}
+
+/// The progress of one session in both directions.
+#[derive(Default)]
+struct Marks {
+    /// The last change of bans here that was told.
+    told: i64,
+    /// The last change of bans there that was heard.
+    heard: i64,
+}
+
+impl Exchange {
+    /// Between the store and the database at that address; `server`: this server's name in it, whose entries it keeps
+    /// there for so long.
+    pub fn new(
+        address: Arc<PostgresAddress>,
+        server: Arc<str>,
+        store: Arc<Store>,
+        keep: Option<Duration>,
+        now: fn() -> Timestamp,
+    ) -> Self {
+        let (name, since) = (server.to_string(), now());
+        store.shared(|state| {
+            *state = Some(SharedState {
+                server: name,
+                away_since: Some(since),
+                ..SharedState::default()
+            });
+        });
+        store.has_in_common(Arc::new(Postgres::new(Arc::clone(&address))), now);
+        Self { address, server, store, now, keep, shipped: None, shown: None }
+    }
+
+    /// Goes on until it is dropped. `show` is given the other servers' actions.
+    pub async fn run(mut self, show: impl Fn(Arc<Entry>) + Send + Sync) {
+        let (first, longest) = PAUSES;
+        let mut pause = first;
+        loop {
+            let Err(trouble) = self.session(&show, &mut pause).await;
+            let until = Instant::now().checked_add(pause);
+            self.away(&trouble).await;
+            while let Some(rest) =
+                until.map(|until| until.saturating_duration_since(Instant::now()))
+                && !rest.is_zero()
+            {
+                sleep(rest.min(COUNT)).await;
+                self.count().await;
+            }
+            pause = pause.saturating_mul(2).min(longest);
+        }
+    }
+
+    /// Runs one session until it fails.
+    async fn session(
+        &mut self,
+        show: &(impl Fn(Arc<Entry>) + Send + Sync),
+        pause: &mut Duration,
+    ) -> Result<std::convert::Infallible, Trouble> {
+        let news = Arc::<Notify>::default();
+        let mut session = Session::open(&self.address, Arc::clone(&news)).await?;
+        session.prepare().await?;
+        session.enter(&self.server).await?;
+        self.shipped = Some(session.last(Some(&self.server)).await?);
+        if self.shown.is_none() {
+            self.shown = Some(session.newest_action().await?);
+        }
+        let mut marks = Marks::default();
+        let mut bans = self.store.watch_bans();
+        let mut told = false;
+        let (mut asked, mut trimmed) = (None::<Instant>, None::<Instant>);
+        *pause = PAUSES.0;
+        loop {
+            if !told || bans.has_changed().unwrap_or_default() {
+                bans.mark_unchanged();
+                told = self.tell_bans(&mut session, &mut marks).await?;
+            }
+            if asked.is_none_or(|asked| asked.elapsed() >= BEAT) {
+                self.hear_bans(&session, &mut marks).await?;
+                self.hear_actions(&session, show).await?;
+                asked = Some(Instant::now());
+            }
+            if trimmed.is_none_or(|trimmed| trimmed.elapsed() >= TRIM)
+                && !self.trim(&session).await?
+            {
+                trimmed = Some(Instant::now());
+            }
+            let more = self.ship(&mut session).await?;
+            self.there(more).await;
+            if more {
+                continue;
+            }
+            tokio::select! {
+                () = news.notified() => asked = None,
+                _ = bans.changed() => told = false,
+                () = sleep(TICK) => {}
+            }
+        }
+    }
+
+    /// Gives up a little of what is too old; whether there may be more.
+    async fn trim(&self, session: &Session) -> Result<bool, Trouble> {
+        let age = self.keep.and_then(|age| SignedDuration::try_from(age).ok());
+        match age.and_then(|age| (self.now)().checked_sub(age).ok()) {
+            Some(before) => session.trim(&self.server, before).await,
+            None => Ok(false),
+        }
+    }
+
+    /// Tells the bans that have changed here; whether that was all of them.
+    async fn tell_bans(&self, session: &mut Session, marks: &mut Marks) -> Result<bool, Trouble> {
+        while let Some(changes) = here(self.store.ban_changes(marks.told).await) {
+            let Some((last, _)) = changes.last() else { return Ok(true) };
+            let last = *last;
+            let bans: Vec<_> = changes.into_iter().map(|(_, state)| state).collect();
+            session.merge_bans(&bans).await?;
+            marks.told = last;
+        }
+        Ok(false)
+    }
+
+    /// Hears which bans have changed there.
+    async fn hear_bans(&self, session: &Session, marks: &mut Marks) -> Result<(), Trouble> {
+        loop {
+            let changes = session.ban_changes(marks.heard).await?;
+            let Some((last, _)) = changes.last() else { return Ok(()) };
+            let last = *last;
+            let bans = changes.into_iter().map(|(_, state)| state).collect();
+            if here(self.store.merge_bans(bans).await).is_none() {
+                return Ok(());
+            }
+            marks.heard = last;
+        }
+    }
+
+    /// Shows what others have done since.
+    async fn hear_actions(
+        &mut self,
+        session: &Session,
+        show: &(impl Fn(Arc<Entry>) + Send + Sync),
+    ) -> Result<(), Trouble> {
+        let newest = session.newest_action().await?;
+        while let Some(shown) = self.shown.filter(|shown| *shown < newest) {
+            let actions = session.actions(shown, &self.server).await?;
+            // Beyond the last page there are only this server's own.
+            self.shown = Some(actions.last().map_or(newest, |(arrival, _)| *arrival));
+            actions.into_iter().for_each(|(_, action)| show(Arc::new(action)));
+        }
+        Ok(())
+    }
+
+    /// Ships the next entries; whether there are more.
+    async fn ship(&mut self, session: &mut Session) -> Result<bool, Trouble> {
+        let query = Query { after: self.shipped, limit: Some(BATCH), ..Query::default() };
+        let Some(entries) = here(self.store.search(query).await) else { return Ok(false) };
+        let Some(last) = entries.last().map(|entry| entry.seq) else { return Ok(false) };
+        match session.ship(&entries).await {
+            Err(trouble) if trouble.lasts() => {
+                // One that is refused takes no other with it.
+                for entry in entries.chunks(1) {
+                    match session.ship(entry).await {
+                        Err(trouble) if trouble.lasts() => self.refused(&trouble),
+                        done => done?,
+                    }
+                }
+            }
+            done => done?,
+        }
+        self.shipped = Some(last);
+        Ok(u32::try_from(entries.len()).is_ok_and(|count| count >= BATCH))
+    }
+
+    fn refused(&self, trouble: &Trouble) {
+        tracing::error!(%trouble, "an entry of the audit is in the file only");
+        self.store.shared(|state| {
+            if let Some(state) = state {
+                state.refused = state.refused.saturating_add(1);
+            }
+        });
+    }
+
+    /// The database has answered.
+    async fn there(&self, more: bool) {
+        let waiting = if more { self.waiting().await } else { 0 };
+        let mut is_news = false;
+        self.store.shared(|state| {
+            if let Some(state) = state {
+                is_news = state.away_since.take().is_some();
+                state.trouble = None;
+                state.waiting = waiting;
+            }
+        });
+        if is_news {
+            tracing::info!(database = %self.address, "the servers' database is there");
+        }
+    }
+
+    /// The database is away.
+    async fn away(&self, trouble: &Trouble) {
+        let (waiting, now) = (self.waiting().await, (self.now)());
+        let mut is_news = false;
+        self.store.shared(|state| {
+            if let Some(state) = state {
+                is_news = state.trouble.as_deref() != Some(&*trouble.to_string());
+                state.away_since.get_or_insert(now);
+                state.trouble = Some(trouble.to_string());
+                state.waiting = waiting;
+            }
+        });
+        if is_news {
+            tracing::error!(%trouble, waiting, "the servers' database is away; what is for it waits in the file");
+        }
+    }
+
+    /// Counts what waits.
+    async fn count(&self) {
+        let waiting = self.waiting().await;
+        self.store.shared(|state| {
+            if let Some(state) = state {
+                state.waiting = waiting;
+            }
+        });
+    }
+
+    async fn waiting(&self) -> u64 {
+        let after = self.shipped.unwrap_or(self.store.last());
+        let count = here(self.store.count_after(after).await).unwrap_or_default();
+        u64::try_from(count).unwrap_or_default()
+    }
+}
+
+/// Reads the bans of the file. A failure is told by the store itself, and is tried again.
+fn here<T>(done: Result<T, StoreError>) -> Option<T> {
+    done.inspect_err(|error| tracing::debug!(%error, "the file does not answer")).ok()
+}

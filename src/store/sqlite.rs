@@ -1,0 +1,519 @@
+//! SQLite: a file in the component's own directory.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::types::Type;
+use rusqlite::{
+    Connection, Error, ErrorCode, OpenFlags, OptionalExtension as _, Row, Statement,
+    TransactionBehavior, params, params_from_iter, types,
+};
+
+use super::backend::{self, Database, Keep, StoreError};
+use super::entry::{Ban, BanState, Entry};
+use super::query::Query;
+use crate::private::{OWNER, make_directory};
+use crate::store::entry::{By, Kind};
+use crate::store::query::{Conditions, Dialect, Value};
+use crate::store::renames::renamed_rules;
+
+/// The size of a page, in bytes, as SQLite has it if nothing is said.
+const PAGE: u64 = 4096;
+/// The time that a connection waits for another that writes.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// A database file.
+#[derive(Clone, Debug)]
+pub struct Sqlite {
+    path: PathBuf,
+    read_only: bool,
+    /// Bytes that it never grows beyond.
+    most: Option<u64>,
+}
+
+impl Sqlite {
+    /// The file of that name, which is made, with its directory, for its owner only.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), read_only: false, most: None }
+    }
+
+    /// The same file, to be looked at.
+    pub fn read_only(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), read_only: true, most: None }
+    }
+
+    /// It never takes more bytes of the disk than that, its log apart: what does not fit waits, and is lost at last.
+    #[must_use]
+    pub fn at_most(self, bytes: u64) -> Self {
+        Self { most: Some(bytes), ..self }
+    }
+
+    /// Its name.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn open(&self) -> Result<Connection, StoreError> {
+        if self.read_only {
+            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let connection = Connection::open_with_flags(&self.path, flags).map_err(failed)?;
+            connection.busy_timeout(BUSY).map_err(failed)?;
+            check(&connection)?;
+            return Ok(connection);
+        }
+        make_private(&self.path)?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut connection = Connection::open_with_flags(&self.path, flags).map_err(failed)?;
+        connection.busy_timeout(BUSY).map_err(failed)?;
+        prepare(&mut connection)?;
+        if let Some(bytes) = self.most {
+            let pages = i64::try_from(bytes / PAGE).unwrap_or(i64::MAX);
+            let most = format!("PRAGMA max_page_count = {pages}");
+            connection.query_row(&most, [], |_| Ok(())).map_err(failed)?;
+        }
+        Ok(connection)
+    }
+}
+
+impl Database for Sqlite {
+    fn connect(&self) -> Result<Box<dyn backend::Connection>, StoreError> {
+        Ok(Box::new(File { connection: self.open()? }))
+    }
+}
+
+/// Makes the file, for its owner only; SQLite gives its other files the mode of this one.
+///
+/// A file that is there is not opened: closing it again would take away the locks that this process holds on it
+/// (fcntl, POSIX), and another program could take the log of the database for its own.
+fn make_private(path: &Path) -> Result<(), StoreError> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let failed = |error: std::io::Error| StoreError::Lasting(error.to_string());
+    if let Some(directory) = path.parent() {
+        make_directory(directory, OWNER).map_err(failed)?;
+    }
+    let mut options = std::fs::OpenOptions::new();
+    match options.create_new(true).write(true).mode(0o600).open(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        made => made.map(drop).map_err(failed),
+    }
+}
+
+struct File {
+    connection: Connection,
+}
+
+impl backend::Connection for File {
+    fn append(&mut self, entries: &[Arc<Entry>]) -> Result<(), StoreError> {
+        let transaction = self.connection.transaction().map_err(failed)?;
+        {
+            let mut statement = transaction.prepare(INSERT).map_err(failed)?;
+            for entry in entries {
+                insert(&mut statement, entry).map_err(failed)?;
+            }
+        }
+        transaction.commit().map_err(failed)
+    }
+
+    fn search(&mut self, query: &Query) -> Result<Vec<Entry>, StoreError> {
+        search(&self.connection, query).map_err(failed)
+    }
+
+    fn trim(&mut self, keep: &Keep, now: Timestamp) -> Result<bool, StoreError> {
+        trim(&self.connection, keep, now).map_err(failed)
+    }
+
+    fn last(&mut self) -> Result<i64, StoreError> {
+        let last = "SELECT coalesce(max(seq), 0) FROM entries";
+        self.connection.query_row(last, [], |row| row.get(0)).map_err(failed)
+    }
+
+    fn add_ban(&mut self, ban: &Ban) -> Result<(), StoreError> {
+        write(&self.connection, MERGE, ban, false).map(drop).map_err(failed)
+    }
+
+    fn lift_bans(&mut self, ids: &[String]) -> Result<Vec<Ban>, StoreError> {
+        lift(&mut self.connection, ids).map_err(failed)
+    }
+
+    fn bans(&mut self) -> Result<Vec<Ban>, StoreError> {
+        all(&self.connection).map_err(failed)
+    }
+
+    fn ban_changes(&mut self, after: i64) -> Result<Vec<(i64, BanState)>, StoreError> {
+        changes(&self.connection, after).map_err(failed)
+    }
+
+    fn merge_bans(&mut self, known: &[BanState]) -> Result<u64, StoreError> {
+        merge(&mut self.connection, known).map_err(failed)
+    }
+
+    fn count_after(&mut self, seq: i64) -> Result<i64, StoreError> {
+        let count = "SELECT count(*) FROM entries WHERE seq > ?1";
+        self.connection.query_row(count, [seq], |row| row.get(0)).map_err(failed)
+    }
+}
+
+/// Returns what SQLite says, and whether it may pass.
+fn failed(error: Error) -> StoreError {
+    let passes = matches!(
+        error.sqlite_error_code(),
+        Some(
+            ErrorCode::DatabaseBusy
+                | ErrorCode::DatabaseLocked
+                | ErrorCode::DiskFull
+                | ErrorCode::SystemIoFailure
+                | ErrorCode::CannotOpen
+                | ErrorCode::ReadOnly
+                | ErrorCode::OutOfMemory
+                | ErrorCode::NotADatabase
+                | ErrorCode::DatabaseCorrupt
+        )
+    );
+    let text = error.to_string();
+    if passes { StoreError::Passing(text) } else { StoreError::Lasting(text) }
+}
+
+/// Rows that are read at once.
+const BANS_PAGE: u32 = 500;
+
+/// Writes a ban; of one of that id that is there, only that it was lifted.
+pub(super) const MERGE: &str = "INSERT INTO bans (id, who, room, until, reason, by, at, lifted, change) \
+    SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, coalesce(max(change), 0) + 1 FROM bans WHERE true \
+    ON CONFLICT (id) DO UPDATE SET lifted = 1, change = excluded.change \
+    WHERE excluded.lifted AND NOT bans.lifted";
+
+/// Writes a ban by one of the statements; how many rows are others than they were.
+pub(super) fn write(
+    connection: &Connection,
+    statement: &str,
+    ban: &Ban,
+    lifted: bool,
+) -> Result<usize, Error> {
+    let until = ban.until.map(Timestamp::as_microsecond);
+    let at = ban.at.as_microsecond();
+    let values = params![ban.id, ban.who, ban.room, until, ban.reason, ban.by, at, lifted];
+    connection.prepare(statement)?.execute(values)
+}
+
+/// Lifts the bans of these ids; those that were there.
+pub(super) fn lift(connection: &mut Connection, ids: &[String]) -> Result<Vec<Ban>, Error> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let found =
+        "SELECT id, who, room, until, reason, by, at FROM bans WHERE id = ?1 AND NOT lifted";
+    let mut lifted = Vec::new();
+    for id in ids {
+        let ban = transaction.prepare(found)?.query_row([id], ban).optional()?;
+        if let Some(ban) = ban {
+            write(&transaction, MERGE, &ban, true)?;
+            lifted.push(ban);
+        }
+    }
+    transaction.commit()?;
+    Ok(lifted)
+}
+
+/// Every ban that was not lifted.
+pub(super) fn all(connection: &Connection) -> Result<Vec<Ban>, Error> {
+    let all =
+        "SELECT id, who, room, until, reason, by, at FROM bans WHERE NOT lifted ORDER BY at, id";
+    connection.prepare(all)?.query_map([], ban)?.collect()
+}
+
+/// A page of those that have changed.
+pub(super) fn changes(connection: &Connection, after: i64) -> Result<Vec<(i64, BanState)>, Error> {
+    let changed = "SELECT id, who, room, until, reason, by, at, lifted, change FROM bans WHERE change > ?1 \
+                   ORDER BY change LIMIT ?2";
+    let mut statement = connection.prepare(changed)?;
+    let state = |row: &Row<'_>| {
+        Ok((row.get("change")?, BanState { ban: ban(row)?, lifted: row.get("lifted")? }))
+    };
+    statement.query_map(params![after, BANS_PAGE], state)?.collect()
+}
+
+/// Writes what is known elsewhere; how many were news.
+pub(super) fn merge(connection: &mut Connection, known: &[BanState]) -> Result<u64, Error> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let mut news = 0_u64;
+    for state in known {
+        let changed = write(&transaction, MERGE, &state.ban, state.lifted)?;
+        news = news.saturating_add(u64::try_from(changed).unwrap_or_default());
+    }
+    transaction.commit()?;
+    Ok(news)
+}
+
+/// The ban of a row: id, who, room, until, reason, by, at.
+fn ban(row: &Row<'_>) -> Result<Ban, Error> {
+    Ok(Ban {
+        id: row.get(0)?,
+        who: row.get(1)?,
+        room: row.get(2)?,
+        until: moment(row, 3)?,
+        reason: row.get(4)?,
+        by: row.get(5)?,
+        at: moment(row, 6)?.unwrap_or_default(),
+    })
+}
+
+pub(super) const INSERT: &str = "INSERT INTO entries VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, \
+    ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)";
+
+/// Writes an entry by the statement of [`INSERT`].
+pub(super) fn insert(statement: &mut Statement<'_>, entry: &Entry) -> Result<(), Error> {
+    let by = entry.by.as_ref();
+    let values = params![
+        entry.seq,
+        entry.at.as_microsecond(),
+        entry.server,
+        entry.kind.name(),
+        entry.id,
+        entry.room,
+        entry.person,
+        entry.nick,
+        entry.attempt_kind.as_deref(),
+        entry.class.as_deref(),
+        entry.verdict.as_deref(),
+        entry.rule.as_deref(),
+        entry.line,
+        entry.denial.as_deref(),
+        entry.observed,
+        entry.revision,
+        entry.command.as_deref(),
+        by.map(|by| &*by.face),
+        by.map(|by| &*by.name),
+        by.map(|by| &*by.role),
+        entry.outcome.as_deref(),
+        entry.reason,
+        entry.body,
+    ];
+    statement.execute(values).map(drop)
+}
+
+/// The entry of a row of `SELECT *`.
+pub(super) fn entry(row: &Row<'_>) -> Result<Entry, Error> {
+    let word = |at: usize| row.get::<_, Option<String>>(at).map(|text| text.map(Into::into));
+    let text = |at: usize| row.get::<_, Option<String>>(at);
+    let kind: String = row.get(3)?;
+    let kind = Kind::from_name(&kind)
+        .ok_or_else(|| Error::FromSqlConversionFailure(3, Type::Text, kind.into()))?;
+    let by = match (text(17)?, text(18)?, text(19)?) {
+        (Some(face), Some(name), Some(role)) => {
+            Some(By { face: face.into(), name, role: role.into() })
+        }
+        _ => None,
+    };
+    Ok(Entry {
+        seq: row.get(0)?,
+        at: moment(row, 1)?.unwrap_or_default(),
+        server: row.get(2)?,
+        kind,
+        id: text(4)?,
+        room: text(5)?,
+        person: text(6)?,
+        nick: text(7)?,
+        attempt_kind: word(8)?,
+        class: word(9)?,
+        verdict: word(10)?,
+        rule: word(11)?,
+        line: row.get(12)?,
+        denial: word(13)?,
+        observed: row.get(14)?,
+        revision: text(15)?,
+        command: word(16)?,
+        by,
+        outcome: word(20)?,
+        reason: text(21)?,
+        body: row.get(22)?,
+    })
+}
+
+pub(super) fn moment(row: &Row<'_>, at: usize) -> Result<Option<Timestamp>, Error> {
+    let Some(micro) = row.get::<_, Option<i64>>(at)? else { return Ok(None) };
+    let moment = Timestamp::from_microsecond(micro);
+    moment.map(Some).map_err(|error| {
+        Error::FromSqlConversionFailure(at, Type::Integer, error.to_string().into())
+    })
+}
+
+const DIALECT: Dialect = Dialect {
+    moment: "?",
+    contains: r"(body like ? escape '\' or nick like ? escape '\')",
+    pattern,
+};
+
+/// Returns the pattern of `LIKE` for what contains these words.
+fn pattern(words: &str) -> String {
+    let mut pattern = String::from("%");
+    for c in words.chars() {
+        if matches!(c, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern.push('%');
+    pattern
+}
+
+impl From<Value> for types::Value {
+    fn from(value: Value) -> Self {
+        match value {
+            Value::Text(text) => Self::Text(text),
+            Value::Number(number) => Self::Integer(number),
+        }
+    }
+}
+
+/// The entries that a query is for, in the order of their numbers.
+pub(super) fn search(connection: &Connection, query: &Query) -> Result<Vec<Entry>, Error> {
+    let Conditions { sql, values } = Conditions::of(query, &DIALECT);
+    let (order, count) = (if query.goes_forward() { "asc" } else { "desc" }, query.count());
+    let sql = format!("select * from entries{sql} order by seq {order} limit {count}");
+    let mut statement = connection.prepare(&sql)?;
+    let values = values.into_iter().map(types::Value::from);
+    let found = statement.query_map(params_from_iter(values), entry)?;
+    let mut found = found.collect::<Result<Vec<_>, _>>()?;
+    if !query.goes_forward() {
+        found.reverse();
+    }
+    Ok(found)
+}
+
+/// Entries that go at once: what waits to be written does not wait long.
+const AT_ONCE: u32 = 100;
+/// Pages that are given back to the disk at once.
+const PAGES: u32 = 512;
+
+/// Those before a moment, but not the policy that was in force then: decisions that stay were made by it.
+const DELETE_OLD: &str = "DELETE FROM entries WHERE seq IN ( \
+    SELECT seq FROM entries WHERE at < ?1 AND seq IS NOT ( \
+        SELECT max(seq) FROM entries WHERE kind = 'revision' AND at < ?1) \
+    ORDER BY at LIMIT ?2)";
+/// The first ones, but not the policy that was in force then.
+const DELETE_FIRST: &str = "DELETE FROM entries WHERE seq IN ( \
+    SELECT seq FROM entries WHERE seq IS NOT ( \
+        SELECT max(seq) FROM entries WHERE kind = 'revision' AND seq <= ( \
+            SELECT max(seq) FROM (SELECT seq FROM entries ORDER BY seq LIMIT ?1))) \
+    ORDER BY seq LIMIT ?1)";
+
+/// Takes away a little of what is to be kept no longer; whether there is more.
+pub(super) fn trim(connection: &Connection, keep: &Keep, now: Timestamp) -> Result<bool, Error> {
+    let age = keep.age.and_then(|age| SignedDuration::try_from(age).ok());
+    if let Some(before) = age.and_then(|age| now.checked_sub(age).ok()) {
+        let before = before.as_microsecond();
+        if connection.execute(DELETE_OLD, params![before, AT_ONCE])? > 0 {
+            return Ok(true);
+        }
+    }
+    let (pages, free) = (number(connection, "page_count")?, number(connection, "freelist_count")?);
+    let used = pages.saturating_sub(free).saturating_mul(number(connection, "page_size")?);
+    if used > keep.size && connection.execute(DELETE_FIRST, [AT_ONCE])? > 0 {
+        return Ok(true);
+    }
+    if free == 0 {
+        return Ok(false);
+    }
+    // Each step of the statement gives one page back.
+    let mut statement = connection.prepare(&format!("PRAGMA incremental_vacuum({PAGES})"))?;
+    let mut rows = statement.query([])?;
+    while rows.next()?.is_some() {}
+    Ok(free > u64::from(PAGES))
+}
+
+fn number(connection: &Connection, name: &str) -> Result<u64, Error> {
+    let number = |row: &Row<'_>| row.get::<_, i64>(0);
+    let number = connection.query_row(&format!("PRAGMA {name}"), [], number)?;
+    Ok(u64::try_from(number).unwrap_or_default())
+}
+
+/// Each brings the tables from the version of its place (0: an empty file) to the next. Never changed, only added to.
+const MIGRATIONS: [&str; 4] = [
+    "
+    CREATE TABLE entries (
+        seq INTEGER PRIMARY KEY,
+        at INTEGER NOT NULL,
+        server TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        id TEXT, room TEXT, person TEXT, nick TEXT,
+        attempt_kind TEXT, class TEXT, verdict TEXT, rule TEXT, line INTEGER, denial TEXT,
+        observed INTEGER NOT NULL,
+        revision TEXT,
+        command TEXT, face TEXT, caller TEXT, role TEXT, outcome TEXT, reason TEXT,
+        body TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX entries_at ON entries (at);
+    CREATE INDEX entries_room ON entries (room) WHERE room IS NOT NULL;
+    CREATE INDEX entries_person ON entries (person) WHERE person IS NOT NULL;
+    CREATE INDEX entries_rule ON entries (rule) WHERE rule IS NOT NULL;
+    CREATE INDEX entries_id ON entries (id) WHERE id IS NOT NULL;
+    CREATE TABLE bans (
+        id TEXT PRIMARY KEY,
+        who TEXT NOT NULL,
+        room TEXT,
+        until INTEGER,
+        reason TEXT NOT NULL,
+        by TEXT NOT NULL,
+        at INTEGER NOT NULL
+    ) STRICT;
+",
+    "
+    -- It stays, for the servers that do not know yet.
+    ALTER TABLE bans ADD COLUMN lifted INTEGER NOT NULL DEFAULT 0;
+    -- Grows with every change of the table.
+    ALTER TABLE bans ADD COLUMN change INTEGER NOT NULL DEFAULT 0;
+    UPDATE bans SET change = rowid;
+    CREATE UNIQUE INDEX bans_change ON bans (change);
+    CREATE INDEX bans_who ON bans (who);
+",
+    "
+    CREATE INDEX entries_revision ON entries (seq, at) WHERE kind = 'revision';
+",
+    concat!("ALTER TABLE entries RENAME COLUMN face TO interface;", renamed_rules!("entries")),
+];
+
+/// Brings a file up to date.
+pub(super) fn prepare(connection: &mut Connection) -> Result<(), StoreError> {
+    // Only an empty file takes this; it lets pages that are free be given back.
+    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL").map_err(failed)?;
+    connection.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
+    // What the log has grown to while something took long is given back.
+    connection.pragma_update(None, "journal_size_limit", 16 * 1024 * 1024).map_err(failed)?;
+    connection.pragma_update(None, "synchronous", "NORMAL").map_err(failed)?;
+    if version(connection)? == MIGRATIONS.len() {
+        return Ok(());
+    }
+    let transaction =
+        connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+    let from = version(&transaction)?;
+    if from > MIGRATIONS.len() {
+        return Err(newer());
+    }
+    for migration in MIGRATIONS.iter().skip(from) {
+        transaction.execute_batch(migration).map_err(failed)?;
+    }
+    let to = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    transaction.pragma_update(None, "user_version", to).map_err(failed)?;
+    transaction.commit().map_err(failed)
+}
+
+/// Whether a file can be read as it is.
+pub(super) fn check(connection: &Connection) -> Result<(), StoreError> {
+    match version(connection)?.cmp(&MIGRATIONS.len()) {
+        std::cmp::Ordering::Equal => Ok(()),
+        std::cmp::Ordering::Greater => Err(newer()),
+        std::cmp::Ordering::Less => {
+            Err(StoreError::Lasting("an older vestibule wrote it: start this one once".to_owned()))
+        }
+    }
+}
+
+fn newer() -> StoreError {
+    StoreError::Lasting("a newer vestibule wrote it: this one cannot go on with it".to_owned())
+}
+
+fn version(connection: &Connection) -> Result<usize, StoreError> {
+    let version = |row: &Row<'_>| row.get::<_, i64>(0);
+    let version = connection.query_row("PRAGMA user_version", [], version).map_err(failed)?;
+    Ok(usize::try_from(version).unwrap_or(usize::MAX))
+}

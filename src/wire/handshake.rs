@@ -1,0 +1,228 @@
+//! `hello`: what a gate and the component tell each other first.
+
+use super::{LEVEL, NS, NS_FAMILY, VERSION};
+use crate::policy::logins::{Host, Hosts};
+use crate::policy::texts::{GATE_WORDS, SHARED, Texts};
+use crate::policy::{Policy, Rules};
+use crate::xmpp::element::Element;
+
+/// The greeting of a gate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hello {
+    /// The gate's own version.
+    pub gate: String,
+    /// The server's name and version.
+    pub server: String,
+    /// What the gate does while the component is away: `refuse` or `allow`.
+    pub failure: String,
+    /// The number of rooms.
+    pub rooms: u64,
+    /// The server's hosts.
+    pub hosts: Hosts,
+}
+
+/// Why a hello is not accepted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HelloError {
+    /// Another version of the protocol.
+    #[error(
+        "the gate speaks version {theirs} of the gate protocol, this component version {VERSION}: install the mod_vestibule_gate that came with this component"
+    )]
+    Version {
+        /// The version that the gate speaks.
+        theirs: String,
+    },
+    /// The same version, at another level.
+    #[error(
+        "gate and component are not of one release (the gate protocol, level {theirs} there and {LEVEL} here): install the mod_vestibule_gate that came with this component, and restart the server"
+    )]
+    Level {
+        /// The level of the gate.
+        theirs: String,
+    },
+}
+
+impl Hello {
+    /// Returns whether this is a greeting, of whatever version.
+    pub fn is_hello(element: &Element) -> bool {
+        element.name() == "hello" && element.ns().starts_with(NS_FAMILY)
+    }
+
+    /// Reads a greeting.
+    ///
+    /// # Errors
+    /// When the gate speaks another version of the protocol.
+    pub fn read(element: &Element) -> Result<Self, HelloError> {
+        let theirs = element
+            .attr("version")
+            .or_else(|| element.ns().strip_prefix(NS_FAMILY))
+            .unwrap_or_default();
+        if element.ns() != NS || theirs != VERSION {
+            return Err(HelloError::Version { theirs: plain(theirs) });
+        }
+        // The first gates said none.
+        let theirs = element.attr("level").unwrap_or("1");
+        if theirs != LEVEL {
+            return Err(HelloError::Level { theirs: plain(theirs) });
+        }
+        let text = |name| element.attr(name).unwrap_or("?").to_owned();
+        Ok(Self {
+            gate: text("gate"),
+            server: text("server"),
+            failure: text("failure"),
+            rooms: element.attr("rooms").and_then(|rooms| rooms.parse().ok()).unwrap_or_default(),
+            hosts: read_hosts(element),
+        })
+    }
+}
+
+/// For the operator's log: nothing long or odd.
+fn plain(text: &str) -> String {
+    text.chars().filter(char::is_ascii_alphanumeric).take(8).collect()
+}
+
+/// The hosts that a gate tells of, in its greeting or when one has changed.
+pub fn read_hosts(element: &Element) -> Hosts {
+    let hosts = element.children().filter(|child| child.is(NS, "host")).map(|host| Host {
+        name: host.attr("name").unwrap_or_default().to_owned(),
+        provider: host.attr("provider").unwrap_or_default().to_owned(),
+        accounts: host.attr("accounts").and_then(|count| count.parse().ok()),
+        services: host.attr("services") == Some("true"),
+    });
+    Hosts { hosts: hosts.collect(), complete: element.attr("hosts") == Some("all") }
+}
+
+/// The component's answer: what the gate of `service` has to know before it may ask. A gate that is only `observed` gets no
+/// nicks to reserve: that is enforced without a question.
+pub fn welcome(policy: &Policy, service: &str, observed: bool) -> Element {
+    let focus = policy.focuses.get(service);
+    let mut services: Vec<_> = policy.services.keys().collect();
+    services.sort();
+    let mut operators: Vec<_> = policy.operators.keys().collect();
+    operators.sort();
+    Element::new(NS, "hello")
+        .with_attr("version", VERSION)
+        .with_attr("level", LEVEL)
+        .with_attr("component", env!("CARGO_PKG_VERSION"))
+        .with_attr("revision", &policy.revision)
+        .with_attr_opt("observe", observed.then_some("true"))
+        .with_attr_opt("people", counts_people(policy).then_some("true"))
+        .with_attr("language", &policy.texts.default)
+        .with_children(services.into_iter().map(|jid| {
+            Element::new(NS, "service")
+                .with_attr("jid", jid.as_str())
+                .with_attr_opt("focus", (Some(jid) == focus).then_some("true"))
+        }))
+        .with_children(
+            operators
+                .into_iter()
+                .map(|jid| Element::new(NS, "operator").with_attr("jid", jid.as_str())),
+        )
+        .with_children(
+            policy
+                .base
+                .names
+                .reserved
+                .value
+                .iter()
+                .filter(|_| !observed)
+                .map(|name| Element::new(NS, "reserve").with_attr("nick", &name.text)),
+        )
+        .with_children(words(&policy.texts))
+}
+
+/// Returns whether a rule depends on the number of people inside: the gate counts them only then.
+fn counts_people(policy: &Policy) -> bool {
+    let limits =
+        |rules: &Rules| rules.limits.occupants.value > 0 || rules.close.at_occupants.value > 0;
+    limits(&policy.base) || policy.rooms.iter().any(|room| limits(&room.rules))
+}
+
+/// Returns what the gate says by itself, in the operator's words.
+fn words(texts: &Texts) -> impl Iterator<Item = Element> {
+    let names = || GATE_WORDS.iter().map(|(name, _)| *name).chain(SHARED);
+    texts.languages.values().flat_map(move |words| {
+        let known = names().filter_map(|name| Some((name, words.sentences.get(name)?)));
+        known.map(|(name, text)| {
+            Element::new(NS, "words")
+                .with_attr("name", name)
+                .with_attr("xml:lang", &words.language)
+                .with_text(text)
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::policy::texts::Words;
+
+    #[test]
+    fn a_gate_of_another_version_is_told_both_versions() {
+        let hello =
+            Element::parse(b"<hello xmlns='urn:vestibule:gate:2' version='2'/>", "").unwrap();
+        assert!(Hello::is_hello(&hello));
+        let error = Hello::read(&hello).unwrap_err().to_string();
+        assert!(error.contains("version 2") && error.contains("version 1"), "{error}");
+    }
+
+    #[test]
+    fn a_gate_that_is_only_observed_reserves_no_nick() {
+        let policy = Policy::default();
+        let reserves = |observed| welcome(&policy, "x", observed).child(NS, "reserve").is_some();
+        assert!(reserves(false) && !reserves(true));
+        assert_eq!(welcome(&policy, "x", true).attr("observe"), Some("true"));
+    }
+
+    #[test]
+    fn a_gate_counts_people_where_a_rule_does() {
+        let counts = |policy: &Policy| welcome(policy, "x", false).attr("people").is_some();
+        let mut policy = Policy::default();
+        assert!(!counts(&policy));
+        let base = Arc::make_mut(&mut policy.base);
+        Arc::make_mut(&mut base.limits).occupants.value = 5;
+        assert!(counts(&policy));
+    }
+
+    #[test]
+    fn a_gate_is_told_its_own_words_and_no_others() {
+        let mut policy = Policy::default();
+        policy.texts.default = "de".to_owned();
+        let said = [("gate-chat", "Nein."), ("banned", "Nie."), ("reserved-nick", "Vergeben.")];
+        let sentences = said.map(|(name, text)| (name, text.to_owned())).into();
+        let words = Words { language: "de-CH".to_owned(), sentences, ..Words::default() };
+        policy.texts.languages.insert("de-ch".to_owned(), words);
+        let welcome = welcome(&policy, "x", false);
+        assert_eq!(welcome.attr("language"), Some("de"));
+        let told = welcome.children().filter(|child| child.is(NS, "words"));
+        let told =
+            told.map(|it| (it.attr("name").unwrap(), it.attr("xml:lang").unwrap(), it.text()));
+        let told: Vec<_> = told.collect();
+        let text = |text: &str| text.to_owned();
+        let expected =
+            [("gate-chat", "de-CH", text("Nein.")), ("reserved-nick", "de-CH", text("Vergeben."))];
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn a_gate_of_this_version_is_welcome() {
+        let hello = Element::parse(
+            b"<hello xmlns='urn:vestibule:gate:1' version='1' level='2' gate='0.1.0' server='Prosody 0.12.3' failure='refuse' rooms='3'/>",
+            "",
+        )
+        .unwrap();
+        assert_eq!(Hello::read(&hello).unwrap().rooms, 3);
+    }
+
+    #[test]
+    fn a_gate_of_another_release_is_refused() {
+        for level in ["", " level='1'", " level='3'"] {
+            let hello = format!("<hello xmlns='urn:vestibule:gate:1' version='1'{level}/>");
+            let hello = Element::parse(hello.as_bytes(), "").unwrap();
+            let error = Hello::read(&hello).unwrap_err().to_string();
+            assert!(error.contains("not of one release"), "{error}");
+        }
+    }
+}

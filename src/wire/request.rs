@@ -1,0 +1,474 @@
+//! `ask`: an element becomes an attempt.
+
+use super::NS;
+use crate::jid::BareJid;
+use crate::policy::attempt::{
+    Action, Affiliation, AffiliationChange, Attempt, Auth, Client, Credential, Feature,
+    FieldChange, Kind, Requester, Role, RoleChange, RoomView, Strength, Word,
+};
+use crate::policy::form_field::FormField;
+use crate::policy::record::{Person, Record};
+use crate::policy::requester::{Domain, Mark, Session, SessionKind, Token};
+use crate::policy::runtime_bans::Held;
+use crate::secret::Secret;
+use crate::xmpp::element::Element;
+
+/// One question of a gate.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// What is tried. A password in it has no strength yet: see `typed`.
+    pub attempt: Attempt,
+    /// The room as it is.
+    pub room: RoomView,
+    /// Names this life of the room; empty for one that does not exist.
+    pub generation: String,
+    /// The number of changes of the room's record.
+    pub revision: u64,
+    /// The password that a person chose, to be judged before the attempt is.
+    pub typed: Option<Secret>,
+    /// What was typed, as seen from a room that is there, in whatever kind of question.
+    pub credential: Credential,
+}
+
+impl Question {
+    /// Reads an `ask`.
+    ///
+    /// Never fails: what is missing, doubled or unreadable leaves a fact that the policy refuses.
+    pub fn read(ask: &Element) -> Self {
+        let empty = Element::new(NS, "requester");
+        // Two of a kind: a sender of both is not trusted with either.
+        let requester = ask.only_child(NS, "requester").ok().flatten().unwrap_or(&empty);
+        let state = ask.only_child(NS, "state").ok().flatten();
+        let (action, typed) = read_action(ask);
+        Self {
+            attempt: Attempt {
+                id: text(ask, "attempt"),
+                room: bare(ask.attr("room")),
+                requester: read_requester(requester),
+                action,
+                behind: ask.only_child(NS, "opener").ok().flatten().map(read_requester),
+                others: ask
+                    .children()
+                    .filter(|child| child.is(NS, "person"))
+                    .filter_map(|person| {
+                        Some((bare(person.attr("jid"))?, Person::read(&person.text())?))
+                    })
+                    .collect(),
+                banned: Held::default(),
+                namesake: None,
+            },
+            room: state.map(read_state).unwrap_or_default(),
+            generation: text(ask, "generation"),
+            revision: number(ask, "revision"),
+            typed,
+            credential: read_credential(ask),
+        }
+    }
+
+    /// Puts the strength of the typed password where the policy looks for it.
+    pub fn judge_typed(&mut self, strength: Strength) {
+        match &mut self.attempt.action {
+            Action::Open { typed } => *typed = Some(strength),
+            Action::Configure { fields } => {
+                for field in fields {
+                    if let FieldChange::PasswordSet(unknown) = field {
+                        *unknown = strength;
+                    }
+                }
+            }
+            Action::Request
+            | Action::Join { .. }
+            | Action::Affiliation { .. }
+            | Action::Role { .. }
+            | Action::Destroy
+            | Action::Invite { .. }
+            | Action::Knock { .. }
+            | Action::Rename
+            | Action::Command(_)
+            | Action::AnswerAll { .. }
+            | Action::Feature(_)
+            | Action::Unknown => {}
+        }
+    }
+}
+
+/// Returns who a person is, from the attributes that questions, reports and snapshots share.
+pub fn read_requester(element: &Element) -> Requester {
+    let session = read_session(element);
+    let secure = match session.kind {
+        // Whether a client is encrypted, its own server knows; of other sessions nobody may.
+        SessionKind::Client => Some(is_true(element, "secure")),
+        SessionKind::Server | SessionKind::Component | SessionKind::Unknown => {
+            element.attr("secure").map(|value| value == "true")
+        }
+    };
+    let is_verified = session.token.is_some();
+    let account = bare(element.attr("account"));
+    Requester {
+        jid: bare(element.attr("jid")),
+        session: Some(Box::new(session)),
+        auth: Auth::Unknown,
+        account_session: account.as_ref().map(|account| {
+            Box::new(Session {
+                kind: SessionKind::Client,
+                host: account.domain().into(),
+                provider: own(element, "account-provider").unwrap_or_default(),
+                mechanism: own(element, "account-mechanism"),
+                token: None,
+            })
+        }),
+        account,
+        secure,
+        address: element.attr("address").and_then(|address| address.parse().ok()),
+        nick: text(element, "nick"),
+        name: text(element, "name"),
+        affiliation: affiliation(element, "affiliation").unwrap_or_default(),
+        role: role(element, "role").unwrap_or_default(),
+        claims: element
+            .children()
+            .filter(|child| is_verified && child.is(NS, "claim"))
+            .map(|claim| (text(claim, "name"), claim.text()))
+            .collect(),
+        unread: Vec::new(),
+        person: element.child(NS, "person").and_then(|person| Person::read(&person.text())),
+        client: Client::from_name(element.attr("client").unwrap_or_default()),
+        language: element.attr("language").filter(|tag| is_language(tag)).map(Box::from),
+        ticket: element.attr("ticket").map(|ticket| Mark::of("ticket", ticket)),
+        device: element.attr("device").map(|device| Mark::of("device", device)),
+        e2ee: is_true(element, "e2ee"),
+    }
+}
+
+/// By what a session proved who it is.
+fn read_session(element: &Element) -> Session {
+    Session {
+        kind: SessionKind::from_name(element.attr("session").unwrap_or_default()),
+        host: own(element, "host").unwrap_or_default(),
+        provider: own(element, "provider").unwrap_or_default(),
+        mechanism: own(element, "mechanism"),
+        token: own(element, "token-subject").map(|subject| {
+            Box::new(Token {
+                issuer: own(element, "token-issuer"),
+                audience: own(element, "token-audience"),
+                subject,
+                room: own(element, "token-room"),
+                pattern: is_true(element, "token-pattern"),
+                found: own(element, "token-found"),
+                tenant: own(element, "token-tenant"),
+                asked_tenant: own(element, "token-asked-tenant"),
+                strict: is_true(element, "token-strict"),
+                expires: element
+                    .attr("token-expires")
+                    .map(|value| value.parse().unwrap_or(i64::MIN)),
+                domain: own(element, "token-service").map(|service| {
+                    Box::new(Domain {
+                        service,
+                        prefix: own(element, "token-prefix").unwrap_or_default(),
+                        names_room: is_true(element, "token-names-room"),
+                    })
+                }),
+                main: element.attr("token-main").map(|main| bare(Some(main))).unwrap_or_default(),
+            })
+        }),
+    }
+}
+
+fn own(element: &Element, name: &str) -> Option<Box<str>> {
+    element.attr(name).map(Box::from)
+}
+
+/// A language tag, by its characters (BCP 47; the longest that RFC 5646 §4.4.1 has anybody keep room for).
+fn is_language(tag: &str) -> bool {
+    (1..=35).contains(&tag.len())
+        && tag.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
+/// Returns how a room is, from the attributes that questions, reports and snapshots share.
+pub fn read_state(element: &Element) -> RoomView {
+    let written = element.child(NS, "record").map(Element::text);
+    let record = written.as_ref().and_then(|record| Record::read(record));
+    RoomView {
+        occupants: count(element, "occupants"),
+        others: element.attr("others").map(|_| count(element, "others")),
+        moderators: count(element, "moderators"),
+        waiting: count(element, "waiting"),
+        has_password: is_true(element, "password"),
+        members_only: is_true(element, "members-only"),
+        lobby: is_true(element, "lobby"),
+        nobody_logs_in: false,
+        exists: is_true(element, "existing"),
+        persistent: is_true(element, "persistent"),
+        unasked: is_true(element, "unasked"),
+        affiliations: count(element, "affiliations"),
+        unreadable: written.is_some() && record.is_none(),
+        record,
+    }
+}
+
+fn read_action(ask: &Element) -> (Action, Option<Secret>) {
+    let children = |name| ask.children().filter(move |child| child.is(NS, name));
+    let credential = ask.only_child(NS, "credential").ok().flatten();
+    let kind = ask.attr("kind").and_then(|kind| kind.parse().ok());
+    let kind = kind.unwrap_or(Kind::Unknown);
+    let feature = Feature::read(kind.name(), is_true(ask, "stops"));
+    let action = match (kind, feature) {
+        (_, Some(feature)) => Action::Feature(feature),
+        (Kind::Open, None) => {
+            let typed = credential.map(Element::text).filter(|text| !text.is_empty());
+            let strength = typed.is_some().then(Strength::default);
+            return (Action::Open { typed: strength }, typed.map(Secret::new));
+        }
+        (Kind::Request, None) => Action::Request,
+        (Kind::Join, None) => Action::Join { credential: read_credential(ask) },
+        (Kind::Configure, None) => {
+            let mut typed = None;
+            let fields: Vec<_> =
+                children("field").map(|field| read_field(field, &mut typed)).collect();
+            let passwords = fields.iter().filter(|f| matches!(f, FieldChange::PasswordSet(_)));
+            // Servers differ in which of two they take: neither is judged, so both are too weak.
+            let typed = typed.filter(|_| passwords.count() == 1);
+            return (Action::Configure { fields }, typed);
+        }
+        (Kind::Affiliation, None) => Action::Affiliation {
+            items: children("item")
+                .map(|item| AffiliationChange {
+                    jid: bare(item.attr("jid")),
+                    from: affiliation(item, "current").unwrap_or_default(),
+                    to: affiliation(item, "affiliation"),
+                    nick: item.attr("nick").map(str::to_owned),
+                    bearer: bearer(item),
+                    displaced: item
+                        .children()
+                        .filter(|child| child.is(NS, "displaced"))
+                        .map(read_requester)
+                        .collect(),
+                })
+                .collect(),
+            register: is_true(ask, "register"),
+        },
+        (Kind::Role, None) => Action::Role {
+            items: children("item")
+                .map(|item| RoleChange {
+                    jid: bare(item.attr("jid")),
+                    from: role(item, "current").unwrap_or_default(),
+                    to: role(item, "role"),
+                    bearer: bearer(item),
+                })
+                .collect(),
+        },
+        (Kind::Destroy, None) => Action::Destroy,
+        (Kind::Invite, None) => Action::Invite {
+            to: children("target").map(|target| bare(target.attr("jid"))).collect(),
+        },
+        (Kind::Knock, None) => {
+            let target = ask.only_child(NS, "target").ok().flatten();
+            Action::Knock {
+                target: target.and_then(|target| bare(target.attr("jid"))),
+                admit: target.and_then(|target| target.attr("answer")) == Some("admit"),
+            }
+        }
+        (Kind::Rename, None) => Action::Rename,
+        (Kind::Command, None) => {
+            let command = ask.only_child(NS, "command").ok().flatten();
+            let answer_all = |admit| {
+                let waiting = children("target").filter_map(|target| bare(target.attr("jid")));
+                Action::AnswerAll { waiting: waiting.collect(), admit }
+            };
+            match command.and_then(|command| command.attr("name")) {
+                Some("password") => Action::Command(Word::Password),
+                Some("close") => Action::Command(Word::Close),
+                Some("reopen") => Action::Command(Word::Reopen),
+                Some("admit all") => answer_all(true),
+                Some("reject all") => answer_all(false),
+                Some(_) | None => Action::Command(Word::Unknown),
+            }
+        }
+        (_, None) => Action::Unknown,
+    };
+    (action, None)
+}
+
+/// Returns who bears the nick of an item.
+fn bearer(item: &Element) -> Option<Requester> {
+    item.child(NS, "bearer").map(read_requester)
+}
+
+fn read_credential(ask: &Element) -> Credential {
+    let mut credentials = ask.children().filter(|child| child.is(NS, "credential"));
+    match (credentials.next(), credentials.next()) {
+        (None, _) => Credential::None,
+        (Some(one), None) => match one.attr("check") {
+            Some("right") => Credential::Right,
+            Some("none") => Credential::None,
+            Some(_) | None => Credential::Wrong,
+        },
+        (Some(_), Some(_)) => Credential::Wrong,
+    }
+}
+
+fn read_field(field: &Element, typed: &mut Option<Secret>) -> FieldChange {
+    let value = || field.text();
+    let on = || matches!(field.text().as_str(), "1" | "true");
+    match field.attr("var").unwrap_or_default() {
+        "muc#roomconfig_roomsecret" if is_true(field, "same") => FieldChange::PasswordKept,
+        "muc#roomconfig_roomsecret" if value().is_empty() => FieldChange::PasswordRemoved,
+        "muc#roomconfig_roomsecret" => {
+            *typed = Some(Secret::new(value()));
+            FieldChange::PasswordSet(Strength::default())
+        }
+        "muc#roomconfig_membersonly" => FieldChange::MembersOnly(on()),
+        "muc#roomconfig_publicroom" => FieldChange::Public(on()),
+        // It says which form it is.
+        "FORM_TYPE" => FieldChange::Kept("FORM_TYPE".to_owned()),
+        other if is_true(field, "same") => FieldChange::Kept(other.to_owned()),
+        "muc#roomconfig_persistentroom" => FieldChange::Persistent(on()),
+        other => match FormField::of_field(other, &value()) {
+            Some((setting, to)) => FieldChange::Setting(setting, to),
+            None => FieldChange::Other(other.to_owned()),
+        },
+    }
+}
+
+fn bare(jid: Option<&str>) -> Option<BareJid> {
+    BareJid::stamped(jid?)
+}
+
+fn text(element: &Element, name: &str) -> String {
+    element.attr(name).unwrap_or_default().to_owned()
+}
+
+fn is_true(element: &Element, name: &str) -> bool {
+    element.attr(name) == Some("true")
+}
+
+fn number(element: &Element, name: &str) -> u64 {
+    element.attr(name).and_then(|value| value.parse().ok()).unwrap_or_default()
+}
+
+fn count(element: &Element, name: &str) -> u32 {
+    u32::try_from(number(element, name)).unwrap_or(u32::MAX)
+}
+
+fn affiliation(element: &Element, name: &str) -> Option<Affiliation> {
+    Affiliation::from_name(element.attr(name)?)
+}
+
+fn role(element: &Element, name: &str) -> Option<Role> {
+    Role::from_name(element.attr(name)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::form_field::To;
+
+    fn read(xml: &str) -> Question {
+        Question::read(&Element::parse(xml.as_bytes(), "").unwrap())
+    }
+
+    #[test]
+    fn a_join_reads_as_it_was_written() {
+        let question = read(
+            "<ask xmlns='urn:vestibule:gate:1' kind='join' attempt='a1' room='tea@conference.example.org' generation='g' revision='7'>\
+             <requester jid='bob@example.org/phone' nick='Bob' session='client' host='example.org' provider='internal_hashed' mechanism='SCRAM-SHA-1' secure='false' address='192.0.2.7' affiliation='none' role='none'>\
+             <claim name='moderator'>true</claim></requester>\
+             <state occupants='3' moderators='1' waiting='2' password='true'/><credential check='wrong'/></ask>",
+        );
+        assert_eq!(question.attempt.action, Action::Join { credential: Credential::Wrong });
+        assert_eq!(question.revision, 7);
+        assert_eq!(question.room.occupants, 3);
+        let who = &question.attempt.requester;
+        assert_eq!(who.jid.as_ref().unwrap().as_str(), "bob@example.org");
+        assert_eq!(who.secure, Some(false));
+        assert_eq!(who.claims, [], "no token was verified");
+    }
+
+    #[test]
+    fn a_client_that_is_not_said_to_be_encrypted_is_not() {
+        let secure = |kind: &str| {
+            let xml = format!(
+                "<ask xmlns='urn:vestibule:gate:1' kind='join'><requester jid='a@b' session='{kind}'/></ask>"
+            );
+            read(&xml).attempt.requester.secure
+        };
+        assert_eq!(secure("client"), Some(false));
+        assert_eq!(secure("server"), None);
+    }
+
+    #[test]
+    fn two_credentials_are_a_wrong_one() {
+        let question = read(
+            "<ask xmlns='urn:vestibule:gate:1' kind='join'><credential check='right'/><credential check='right'/></ask>",
+        );
+        assert_eq!(question.attempt.action, Action::Join { credential: Credential::Wrong });
+    }
+
+    #[test]
+    fn two_requesters_are_none() {
+        let question = read(
+            "<ask xmlns='urn:vestibule:gate:1' kind='join'><requester jid='a@b' session='client' host='b' provider='internal_hashed' mechanism='SCRAM-SHA-1'/><requester jid='c@d' session='client' host='d' provider='internal_hashed' mechanism='SCRAM-SHA-1'/></ask>",
+        );
+        assert_eq!(question.attempt.requester.jid, None);
+        let session = question.attempt.requester.session.unwrap();
+        assert_eq!(*session, Session::default());
+    }
+
+    #[test]
+    fn an_unparsable_address_is_a_fact_and_no_failure() {
+        let question = read(
+            "<ask xmlns='urn:vestibule:gate:1' kind='join' room='@@'><requester jid='\u{1F916}@@x' nick='\u{1F916}'/></ask>",
+        );
+        assert_eq!(question.attempt.room, None);
+        assert_eq!(question.attempt.requester.jid, None);
+    }
+
+    #[test]
+    fn a_form_reads_as_changes_of_settings() {
+        let question = read(
+            "<ask xmlns='urn:vestibule:gate:1' kind='configure'><requester jid='a@b' language='de-CH'/>\
+             <field var='FORM_TYPE'>http://jabber.org/protocol/muc#roomconfig</field>\
+             <field var='muc#roomconfig_roomname' same='true'>Tea</field>\
+             <field var='muc#roomconfig_historylength'>20</field>\
+             <field var='x'>y</field></ask>",
+        );
+        let fields = vec![
+            FieldChange::Kept("FORM_TYPE".to_owned()),
+            FieldChange::Kept("muc#roomconfig_roomname".to_owned()),
+            FieldChange::Setting(FormField::History, To::Number(Some(20))),
+            FieldChange::Other("x".to_owned()),
+        ];
+        assert_eq!(question.attempt.action, Action::Configure { fields });
+        assert_eq!(question.attempt.requester.language.as_deref(), Some("de-CH"));
+    }
+
+    #[test]
+    fn a_language_is_a_short_word() {
+        for tag in ["", "d\u{e9}", "x y", &"a".repeat(36)] {
+            let xml = format!(
+                "<ask xmlns='urn:vestibule:gate:1'><requester jid='a@b' language='{tag}'/></ask>"
+            );
+            assert_eq!(read(&xml).attempt.requester.language, None, "{tag}");
+        }
+    }
+
+    #[test]
+    fn of_two_new_passwords_neither_is_judged() {
+        let question = read(
+            "<ask xmlns='urn:vestibule:gate:1' kind='configure'>\
+             <field var='muc#roomconfig_roomsecret'>1</field>\
+             <field var='muc#roomconfig_roomsecret'>umbrella-kiwi-thunder</field></ask>",
+        );
+        assert_eq!(question.typed, None);
+        let weak = FieldChange::PasswordSet(Strength::default());
+        assert_eq!(question.attempt.action, Action::Configure { fields: vec![weak.clone(), weak] });
+    }
+
+    #[test]
+    fn a_typed_password_is_kept_apart_from_the_attempt() {
+        let question = read(
+            "<ask xmlns='urn:vestibule:gate:1' kind='open'><credential>correct horse</credential></ask>",
+        );
+        assert_eq!(question.typed, Some(Secret::new("correct horse")));
+        assert!(!format!("{question:?}").contains("horse"));
+    }
+}

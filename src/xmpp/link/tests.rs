@@ -1,0 +1,543 @@
+//! Conversations with a scripted server, in paused time.
+
+use std::future::ready;
+use std::sync::Mutex;
+
+use bytes::BytesMut;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+
+use super::*;
+use crate::xmpp::handshake::{HandshakeError, StreamError};
+use crate::xmpp::link::handle::{RECEIVED, SENT};
+use crate::xmpp::ns;
+use crate::xmpp::stanza::{Condition, Iq};
+
+const HEADER: &str = "<?xml version='1.0'?><stream:stream id='i' from='v.example' \
+     xmlns:stream='http://etherx.jabber.org/streams' xmlns='jabber:component:accept'>";
+const MINUTE: Duration = Duration::from_secs(60);
+
+fn settings() -> LinkSettings {
+    LinkSettings {
+        server: "127.0.0.1:1".into(),
+        domain: "v.example".into(),
+        secret: Secret::new("secret"),
+        ping_every: Duration::from_secs(10),
+        silence: Duration::from_secs(25),
+        request_limit: Duration::from_secs(5),
+        allow_plaintext_network: false,
+    }
+}
+
+/// The server's end of one connection.
+struct Peer {
+    stream: DuplexStream,
+    seen: BytesMut,
+}
+
+impl Peer {
+    async fn say(&mut self, text: &str) {
+        self.stream.write_all(text.as_bytes()).await.unwrap();
+    }
+
+    /// Waits for the text and returns everything up to its end.
+    async fn hear(&mut self, text: &str) -> String {
+        loop {
+            let seen = String::from_utf8(self.seen.to_vec()).unwrap();
+            if let Some(at) = seen.find(text) {
+                let heard = self.seen.split_to(at.saturating_add(text.len()));
+                return String::from_utf8(heard.to_vec()).unwrap();
+            }
+            let read = timeout(MINUTE, self.stream.read_buf(&mut self.seen)).await;
+            assert_ne!(read.expect("silence").unwrap(), 0, "end instead of {text}: {seen}");
+        }
+    }
+
+    async fn accept(&mut self) {
+        assert!(self.hear("'v.example'>").await.starts_with("<?xml"));
+        self.say(HEADER).await;
+        self.hear("</handshake>").await;
+        self.say("<handshake/>").await;
+    }
+
+    async fn refuse(&mut self, condition: &str) {
+        self.hear(">").await;
+        self.say(HEADER).await;
+        self.say(&stream_error(condition)).await;
+        self.say("</stream:stream>").await;
+    }
+
+    async fn until_end(&mut self) -> String {
+        let mut rest = String::new();
+        let mut seen = std::mem::take(&mut self.seen).to_vec();
+        timeout(MINUTE, self.stream.read_to_end(&mut seen)).await.unwrap().unwrap();
+        rest.push_str(std::str::from_utf8(&seen).unwrap());
+        rest
+    }
+}
+
+fn stream_error(condition: &str) -> String {
+    format!(
+        "<stream:error><{condition} xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error>"
+    )
+}
+
+/// A running link, the connections it makes and what it tells.
+struct Lab {
+    peers: mpsc::UnboundedReceiver<Peer>,
+    events: mpsc::UnboundedReceiver<LinkEvent>,
+    attempts: Arc<Mutex<Vec<Instant>>>,
+    handle: LinkHandle,
+    cancel: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Lab {
+    /// `reachable` says for each attempt whether the server listens.
+    fn start(mut reachable: impl FnMut(usize) -> bool + Send + 'static) -> Self {
+        let (link, handle) = Link::new(settings());
+        let (connected, peers) = mpsc::unbounded_channel();
+        let (told, events) = mpsc::unbounded_channel();
+        let cancel = CancellationToken::new();
+        let attempts: Arc<Mutex<Vec<Instant>>> = Arc::default();
+        let times = Arc::clone(&attempts);
+        let connect = move || {
+            let mut times = times.lock().unwrap();
+            times.push(Instant::now());
+            if !reachable(times.len()) {
+                let address = "127.0.0.1:1".parse().unwrap();
+                let source = std::io::ErrorKind::ConnectionRefused.into();
+                return ready(Err(LinkError::Connect { address, source }));
+            }
+            let (ours, theirs) = duplex(4096);
+            connected.send(Peer { stream: theirs, seen: BytesMut::new() }).ok();
+            ready(Ok(ours))
+        };
+        let handler = move |event: LinkEvent, outbox: &mut Outbox| {
+            if let LinkEvent::Stanza(stanza) = &event
+                && let Ok(iq) = Iq::try_from(stanza.clone())
+            {
+                outbox.send(Iq::result_to(&iq, None)).ok();
+            }
+            told.send(event).ok();
+        };
+        let task = tokio::spawn(link.run_over(connect, cancel.clone(), handler));
+        Self { peers, events, attempts, handle, cancel, task }
+    }
+
+    async fn peer(&mut self) -> Peer {
+        timeout(MINUTE, self.peers.recv()).await.unwrap().unwrap()
+    }
+
+    async fn event(&mut self) -> LinkEvent {
+        timeout(MINUTE, self.events.recv()).await.unwrap().unwrap()
+    }
+
+    async fn down(&mut self) -> LinkError {
+        match self.event().await {
+            LinkEvent::Down { error } => error,
+            other @ (LinkEvent::Up | LinkEvent::Stanza(_)) => panic!("{other:?}"),
+        }
+    }
+
+    async fn up(&mut self) -> Peer {
+        let mut peer = self.peer().await;
+        peer.accept().await;
+        assert!(matches!(self.event().await, LinkEvent::Up));
+        peer
+    }
+
+    fn waits(&self) -> Vec<Duration> {
+        let times = self.attempts.lock().unwrap();
+        times.windows(2).map(|pair| pair[1].duration_since(pair[0])).collect()
+    }
+}
+
+const QUESTION: &str =
+    "<iq type='get' id='1' from='muc.example' to='v.example'><q xmlns='urn:q'/></iq>";
+const ANSWER: &str = "<iq id='1' type='result' from='v.example' to='muc.example'/>";
+
+#[tokio::test(start_paused = true)]
+async fn broken_framing_closes_with_the_right_error_and_comes_back() {
+    let mut lab = Lab::start(|_| true);
+    let mut peer = lab.up().await;
+    peer.say("<!-- c -->").await;
+    let expected = "<stream:error><restricted-xml xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>\
+                    </stream:error></stream:stream>";
+    assert_eq!(peer.until_end().await, expected);
+    assert!(matches!(lab.down().await, LinkError::Framing(_)));
+    lab.up().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_at_any_place_brings_the_link_back_at_once() {
+    let parts = ["", "<", "<iq id='1", "<iq id='1'>", "</stream:stream>", "</str"];
+    for part in parts {
+        let mut lab = Lab::start(|_| true);
+        let mut peer = lab.up().await;
+        peer.say(part).await;
+        drop(peer);
+        let error = lab.down().await;
+        assert!(matches!(error, LinkError::Closed | LinkError::Io(_)), "{part}: {error}");
+        lab.up().await;
+        assert_eq!(lab.waits()[0], Duration::ZERO);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_during_the_handshake_is_a_failure_like_others() {
+    let mut lab = Lab::start(|_| true);
+    drop(lab.peer().await);
+    lab.down().await;
+    let mut peer = lab.peer().await;
+    peer.hear(">").await;
+    peer.say("<?xml version='1.0'?><stream:str").await;
+    drop(peer);
+    lab.up().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_comes_back_is_found_within_a_quarter_of_a_second() {
+    let mut lab = Lab::start(|attempt| attempt > 100);
+    assert!(matches!(lab.down().await, LinkError::Connect { .. }));
+    lab.up().await;
+    let waits = lab.waits();
+    assert_eq!(waits[0], Duration::ZERO);
+    assert!(waits[1..].iter().all(|&w| w >= Duration::from_millis(50)));
+    assert!(waits.iter().all(|&w| w <= Duration::from_millis(201)), "{waits:?}");
+    assert!(lab.events.try_recv().is_err(), "the same failure is told once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_conflict_is_waited_out_and_told_once() {
+    let mut lab = Lab::start(|_| true);
+    for _ in 0..5 {
+        lab.peer().await.refuse("conflict").await;
+    }
+    assert_eq!(lab.down().await.remedy(), Remedy::Standby);
+    lab.up().await;
+    let waits = lab.waits();
+    let second = |w: &Duration| (900..=1001).contains(&w.as_millis());
+    assert!(waits.iter().all(second), "{waits:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wrong_secret_is_told_and_retried_slowly() {
+    let mut lab = Lab::start(|_| true);
+    lab.peer().await.refuse("not-authorized").await;
+    let error = lab.down().await;
+    assert_eq!(error.remedy(), Remedy::TellOperator);
+    assert!(!format!("{error} {error:?} {:?}", error.advice("v")).contains("\"secret\""));
+    lab.peer().await.refuse("not-authorized").await;
+    lab.up().await;
+    assert_eq!(lab.waits(), [Duration::from_secs(5), Duration::from_secs(5)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replaced_link_does_not_push_back() {
+    let mut lab = Lab::start(|_| true);
+    let mut peer = lab.up().await;
+    peer.say(&stream_error("conflict")).await;
+    assert_eq!(lab.down().await.remedy(), Remedy::Standby);
+    drop(peer);
+    lab.up().await;
+    assert!(lab.waits()[0] >= Duration::from_secs(30));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_reason_is_found_although_the_server_reads_no_more() {
+    let mut lab = Lab::start(|_| true);
+    let mut peer = lab.up().await;
+    peer.say(&format!("{QUESTION}{}", stream_error("system-shutdown"))).await;
+    drop(peer);
+    while !matches!(lab.event().await, LinkEvent::Down { error: LinkError::Ended(_) }) {}
+    let mut peer = lab.up().await;
+    peer.say(QUESTION).await;
+    peer.say(&stream_error("reset")).await;
+    lab.handle.send(Element::new(ns::COMPONENT, "message").with_attr("to", "a")).unwrap();
+    drop(peer);
+    while !matches!(lab.event().await, LinkEvent::Down { error: LinkError::Ended(_) }) {}
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_never_shakes_hands_is_given_up() {
+    let mut lab = Lab::start(|_| true);
+    let _mute = lab.peer().await;
+    assert!(matches!(lab.down().await, LinkError::TimedOut { .. }));
+    lab.up().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_protocol_is_told() {
+    let mut lab = Lab::start(|_| true);
+    lab.peer().await.say("HTTP/1.1 400 Bad Request\r\n\r\n").await;
+    assert_eq!(lab.down().await.remedy(), Remedy::TellOperator);
+    let mut peer = lab.peer().await;
+    peer.hear(">").await;
+    peer.say(&HEADER.replace("jabber:component:accept", "jabber:client")).await;
+    let error = lab.down().await;
+    assert!(matches!(error, LinkError::Handshake(HandshakeError::Unexpected(_))), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_is_asked_about_and_a_half_open_link_is_given_up() {
+    let mut lab = Lab::start(|_| true);
+    let mut peer = lab.up().await;
+    let start = Instant::now();
+    let ping = peer.hear("</iq>").await;
+    assert!(ping.contains("urn:xmpp:ping") && ping.contains("to='v.example'"), "{ping}");
+    assert_eq!(start.elapsed(), Duration::from_secs(10));
+    peer.say(" ").await;
+    let heard = Instant::now();
+    assert!(matches!(lab.down().await, LinkError::Silent { .. }));
+    assert!(heard.elapsed() >= Duration::from_secs(25), "white space counts as a sign of life");
+    lab.up().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn our_own_ping_that_comes_round_is_not_answered() {
+    let mut lab = Lab::start(|_| true);
+    let mut peer = lab.up().await;
+    let ping = peer.hear("</iq>").await;
+    peer.say(&ping).await;
+    peer.say(QUESTION).await;
+    assert_eq!(peer.hear(ANSWER).await, ANSWER);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_does_not_read_is_slowed_down_and_given_up() {
+    let mut lab = Lab::start(|_| true);
+    let mut peer = lab.up().await;
+    let flood = QUESTION.repeat(64);
+    let sent = timeout(MINUTE, async {
+        let mut sent = 0_usize;
+        while peer.stream.write_all(flood.as_bytes()).await.is_ok() {
+            sent = sent.saturating_add(flood.len());
+        }
+        sent
+    });
+    let sent = sent.await.unwrap();
+    assert!(sent < 4 * 1024 * 1024, "{sent}");
+    while !matches!(lab.event().await, LinkEvent::Down { error: LinkError::Silent { .. } }) {}
+}
+
+#[tokio::test(start_paused = true)]
+async fn orders_for_an_old_link_do_not_reach_the_next() {
+    let mut lab = Lab::start(|_| true);
+    let peer = lab.up().await;
+    drop(peer);
+    lab.down().await;
+    let message = Element::new(ns::COMPONENT, "message").with_attr("to", "late");
+    lab.handle.orders.send(Order::Send(message)).await.unwrap();
+    let mut peer = lab.up().await;
+    peer.say(QUESTION).await;
+    assert_eq!(peer.hear(ANSWER).await, ANSWER);
+}
+
+#[test]
+fn the_server_error_is_told_in_words() {
+    let error = StreamError { condition: "conflict".into(), text: Some("in <use>".into()) };
+    let said = LinkError::Ended(error).to_string();
+    assert_eq!(said, "the server closed the stream with `conflict`: \"in <use>\"");
+}
+
+#[tokio::test(start_paused = true)]
+async fn questions_are_answered_in_the_order_they_came() {
+    let mut lab = Lab::start(|_| true);
+    let mut peer = lab.up().await;
+    peer.say(&QUESTION.repeat(3)).await;
+    assert_eq!(peer.hear(&ANSWER.repeat(3)).await, ANSWER.repeat(3));
+    assert!(lab.handle.is_up());
+    let stanzas = |direction| lab.handle.metrics().stanzas.get_or_create(direction).get();
+    assert_eq!((stanzas(&RECEIVED), stanzas(&SENT)), (3, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stanza_right_behind_the_handshake_is_not_lost() {
+    let mut lab = Lab::start(|_| true);
+    let mut peer = lab.peer().await;
+    peer.hear(">").await;
+    peer.say(HEADER).await;
+    peer.hear("</handshake>").await;
+    peer.say(&format!("<handshake/>{QUESTION}")).await;
+    peer.hear(ANSWER).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn cancelling_at_any_byte_of_a_stanza_says_goodbye() {
+    for at in 0..QUESTION.len() {
+        let mut lab = Lab::start(|_| true);
+        let mut peer = lab.up().await;
+        peer.say(QUESTION.split_at(at).0).await;
+        sleep(Duration::from_millis(1)).await;
+        lab.cancel.cancel();
+        assert_eq!(peer.until_end().await, "</stream:stream>", "at {at}");
+        drop(peer);
+        lab.task.await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn cancelling_sends_what_was_already_answered() {
+    let mut lab = Lab::start(|_| true);
+    let mut peer = lab.up().await;
+    lab.handle.send(Element::new(ns::COMPONENT, "message").with_attr("to", "a")).unwrap();
+    peer.hear("<message to='a' from='v.example'/>").await;
+    lab.cancel.cancel();
+    peer.hear("</stream:stream>").await;
+    drop(peer);
+    lab.task.await.unwrap();
+    assert!(!lab.handle.is_up());
+    let message = Element::new(ns::COMPONENT, "message").with_attr("to", "a");
+    assert_eq!(lab.handle.send(message), Err(SendError::Down));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stanza_cut_by_other_work_at_any_byte_arrives_whole() {
+    let mut lab = Lab::start(|_| true);
+    let mut peer = lab.up().await;
+    for at in 1..QUESTION.len() {
+        let (first, second) = QUESTION.split_at(at);
+        peer.say(first).await;
+        lab.handle.send(Element::new(ns::COMPONENT, "message").with_attr("to", "a")).unwrap();
+        peer.hear("<message to='a' from='v.example'/>").await;
+        peer.say(second).await;
+        peer.hear(ANSWER).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stanza_that_cannot_be_read_is_dropped_and_the_link_lives() {
+    let mut lab = Lab::start(|_| true);
+    let mut peer = lab.up().await;
+    peer.say("<message><a></b></message><iq id='&nope;'/>").await;
+    peer.say(&format!("{}{}", "<a>".repeat(40), "</a>".repeat(40))).await;
+    peer.say(QUESTION).await;
+    peer.hear(ANSWER).await;
+    let metrics = lab.handle.metrics();
+    assert_eq!((metrics.dropped.get(), metrics.links.get()), (3, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn pings_are_answered_without_the_handler() {
+    let mut lab = Lab::start(|_| true);
+    let mut peer = lab.up().await;
+    peer.say(
+        "<iq type='get' id='p' from='a@b/c' to='v.example'><ping xmlns='urn:xmpp:ping'/></iq>",
+    )
+    .await;
+    peer.hear("<iq id='p' type='result' from='v.example' to='a@b/c'/>").await;
+    assert!(lab.events.try_recv().is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_gets_the_answer_of_who_was_asked() {
+    let mut lab = Lab::start(|_| true);
+    let mut peer = lab.up().await;
+    let handle = lab.handle.clone();
+    let asking =
+        tokio::spawn(
+            async move { handle.request("muc.example", Element::new("urn:q", "q")).await },
+        );
+    let asked = peer.hear("</iq>").await;
+    let asked = Element::parse(asked.as_bytes(), ns::COMPONENT).unwrap();
+    assert_eq!((asked.attr("type"), asked.attr("from")), (Some("get"), Some("v.example")));
+    let id = asked.attr("id").unwrap();
+    let answer = |from: &str, name: &str| {
+        format!(
+            "<iq type='result' id='{id}' from='{from}' to='v.example'><{name} xmlns='urn:q'/></iq>"
+        )
+    };
+    peer.say(&answer("evil.example", "bad")).await;
+    peer.say(&answer("muc.example", "good")).await;
+    assert_eq!(asking.await.unwrap().unwrap(), Element::new("urn:q", "good"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_ends_whatever_happens() {
+    let mut lab = Lab::start(|_| true);
+    assert_eq!(lab.handle.command("a", Element::new("", "q")).await, Err(RequestError::Down));
+    let mut peer = lab.up().await;
+    let ask = |lab: &Lab| {
+        let handle = lab.handle.clone();
+        tokio::spawn(async move { handle.command("muc.example", Element::new("urn:q", "q")).await })
+    };
+    assert_eq!(ask(&lab).await.unwrap(), Err(RequestError::TimedOut));
+    let refused = ask(&lab);
+    peer.hear("</iq>").await;
+    let asked = Element::parse(peer.hear("</iq>").await.as_bytes(), ns::COMPONENT).unwrap();
+    let id = asked.attr("id").unwrap();
+    peer.say(&format!(
+        "<iq type='error' id='{id}' from='muc.example'><error type='cancel'><item-not-found \
+         xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>"
+    ))
+    .await;
+    let Err(RequestError::Refused(error)) = refused.await.unwrap() else { panic!() };
+    assert_eq!(error.condition, Condition::ItemNotFound);
+    let lost = ask(&lab);
+    peer.hear("</iq>").await;
+    drop(peer);
+    assert_eq!(lost.await.unwrap(), Err(RequestError::Down));
+}
+
+#[tokio::test]
+async fn a_real_connection_works_too() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let server = listener.local_addr().unwrap().to_string();
+    let (link, handle) = Link::new(LinkSettings { server, ..settings() });
+    let cancel = CancellationToken::new();
+    let task = tokio::spawn(link.run(cancel.clone(), |_, _| {}));
+    let (mut stream, _) = listener.accept().await.unwrap();
+    let mut buffer = [0; 1024];
+    assert!(stream.read(&mut buffer).await.unwrap() > 100, "the header comes in one piece");
+    stream.write_all(HEADER.as_bytes()).await.unwrap();
+    assert!(stream.read(&mut buffer).await.unwrap() > 40);
+    stream.write_all(b"<handshake/>").await.unwrap();
+    assert!(handle.clone().until_up().await);
+    cancel.cancel();
+    let mut rest = String::new();
+    stream.read_to_string(&mut rest).await.unwrap();
+    assert_eq!(rest, "</stream:stream>");
+    drop(stream);
+    task.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_link_whose_task_has_died_is_none() {
+    let mut lab = Lab::start(|_| true);
+    let _peer = lab.up().await;
+    assert!(lab.handle.lives());
+    lab.task.abort();
+    let _ = (&mut lab.task).await;
+    assert!(!lab.handle.is_up() && !lab.handle.lives() && !lab.handle.has_turns(MINUTE));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_link_that_hangs_is_up_and_does_not_live() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let server = listener.local_addr().unwrap().to_string();
+    let (link, handle) = Link::new(LinkSettings { server, ..settings() });
+    let (free, stuck) = std::sync::mpsc::channel::<()>();
+    tokio::spawn(link.run(CancellationToken::new(), move |_, _| {
+        let _ = stuck.recv();
+    }));
+    let (mut stream, _) = listener.accept().await.unwrap();
+    let mut buffer = [0; 1024];
+    assert!(stream.read(&mut buffer).await.unwrap() > 100);
+    stream.write_all(HEADER.as_bytes()).await.unwrap();
+    assert!(stream.read(&mut buffer).await.unwrap() > 40);
+    stream.write_all(b"<handshake/>").await.unwrap();
+    assert!(handle.clone().until_up().await);
+    // Its handler never returns: without a turn it answers nobody.
+    let limit = Duration::from_millis(200);
+    // Not by the runtime's clock, which may hang with the handler.
+    std::thread::sleep(limit * 3);
+    assert!(handle.is_up() && !handle.has_turns(limit));
+    drop(free);
+    let felt = (0..100).any(|_| {
+        std::thread::sleep(Duration::from_millis(100));
+        handle.has_turns(limit)
+    });
+    assert!(felt);
+}

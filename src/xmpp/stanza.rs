@@ -1,0 +1,630 @@
+//! Stanzas with their types (RFC 6120 section 8), as a component exchanges them.
+//!
+//! Addresses are plain strings here: one that does not parse is something to decide about, and
+//! never breaks the link. What a stanza carries stays an [`Element`], so what is not known is kept.
+
+use super::element::Element;
+use super::ns;
+
+/// Why an element is not the stanza it was taken for.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a valid stanza: {reason}")]
+pub struct InvalidStanza {
+    /// The fault.
+    pub reason: &'static str,
+    /// The advice to the sender by RFC 6120 section 8.3, if any.
+    pub reply: Option<Box<Iq>>,
+}
+
+impl InvalidStanza {
+    const fn silent(reason: &'static str) -> Self {
+        Self { reason, reply: None }
+    }
+}
+
+/// An attribute that addresses or names, as the stanza's owner keeps it.
+fn owned(element: &Element, name: &str) -> Option<String> {
+    element.attr(name).map(str::to_owned)
+}
+
+/// A stanza without its payload.
+fn envelope(
+    name: &'static str,
+    id: Option<&str>,
+    from: Option<&str>,
+    to: Option<&str>,
+    kind: Option<&'static str>,
+) -> Element {
+    Element::new(ns::COMPONENT, name)
+        .with_attr_opt("id", id)
+        .with_attr_opt("type", kind)
+        .with_attr_opt("from", from)
+        .with_attr_opt("to", to)
+}
+
+/// An error that answers a stanza.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StanzaError {
+    /// The error type: what the sender may do about it.
+    pub kind: ErrorType,
+    /// The defined condition.
+    pub condition: Condition,
+    /// Words for a person.
+    pub text: Option<String>,
+    /// The namespace and name of a condition of the application's own (RFC 6120 section 8.3.4). It is written, and
+    /// not read.
+    pub detail: Option<(&'static str, &'static str)>,
+}
+
+impl StanzaError {
+    /// An error without words.
+    pub const fn new(kind: ErrorType, condition: Condition) -> Self {
+        Self { kind, condition, text: None, detail: None }
+    }
+
+    /// The error with words for a person.
+    #[must_use]
+    pub fn with_text(self, text: impl Into<String>) -> Self {
+        Self { text: Some(text.into()), ..self }
+    }
+
+    /// The error with a condition of the application's own.
+    #[must_use]
+    pub const fn with_detail(mut self, ns: &'static str, name: &'static str) -> Self {
+        self.detail = Some((ns, name));
+        self
+    }
+
+    /// Reads the `<error/>` of a stanza. What RFC 6120 does not list is read as `cancel` and
+    /// `undefined-condition`: an error stays an error.
+    pub fn read(error: &Element) -> Self {
+        let mut condition = None;
+        let mut text = None;
+        for child in error.children().filter(|child| child.ns() == ns::STANZA_ERRORS) {
+            match child.name() {
+                "text" => text = text.or_else(|| Some(child.text())),
+                name => condition = condition.or_else(|| Condition::from_name(name)),
+            }
+        }
+        Self {
+            kind: error.attr("type").and_then(ErrorType::from_name).unwrap_or(ErrorType::Cancel),
+            condition: condition.unwrap_or(Condition::UndefinedCondition),
+            text,
+            detail: None,
+        }
+    }
+
+    /// Reads the error out of a stanza of type `error`.
+    pub(super) fn of(stanza: &Element) -> Self {
+        match stanza.child(stanza.ns(), "error") {
+            Some(error) => Self::read(error),
+            None => Self::new(ErrorType::Cancel, Condition::UndefinedCondition),
+        }
+    }
+
+    /// The `<error/>` to put into a stanza.
+    pub fn to_element(&self) -> Element {
+        let text = self.text.as_ref();
+        Element::new(ns::COMPONENT, "error")
+            .with_attr("type", self.kind.as_str())
+            .with_child(Element::new(ns::STANZA_ERRORS, self.condition.as_str()))
+            .with_child_opt(text.map(|t| Element::new(ns::STANZA_ERRORS, "text").with_text(t)))
+            .with_child_opt(self.detail.map(|(ns, name)| Element::new(ns, name)))
+    }
+}
+
+/// An enum with the names that stand for it on the wire.
+macro_rules! names {
+    ($(#[$doc:meta])* $type:ident { $($(#[$variant_doc:meta])* $variant:ident = $name:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum $type { $($(#[$variant_doc])* $variant,)* }
+
+        impl $type {
+            /// Every value.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The name on the wire.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// The value with this name on the wire.
+            pub fn from_name(name: &str) -> Option<Self> {
+                match name { $($name => Some(Self::$variant),)* _ => None }
+            }
+        }
+    };
+}
+
+names! {
+    /// The type of an error (RFC 6120 section 8.3.2).
+    ErrorType {
+        /// Retry after giving credentials.
+        Auth = "auth",
+        /// Do not retry.
+        Cancel = "cancel",
+        /// Nothing: it was only a warning.
+        Continue = "continue",
+        /// Retry after changing what was sent.
+        Modify = "modify",
+        /// Retry after a while.
+        Wait = "wait",
+    }
+}
+
+names! {
+    /// A defined condition (RFC 6120 section 8.3.3).
+    Condition {
+        /// The stanza is malformed.
+        BadRequest = "bad-request",
+        /// A resource or session of that name exists.
+        Conflict = "conflict",
+        /// The feature is not implemented.
+        FeatureNotImplemented = "feature-not-implemented",
+        /// The sender may not do this.
+        Forbidden = "forbidden",
+        /// The addressee is elsewhere now.
+        Gone = "gone",
+        /// The server failed.
+        InternalServerError = "internal-server-error",
+        /// There is no such thing.
+        ItemNotFound = "item-not-found",
+        /// An address is malformed.
+        JidMalformed = "jid-malformed",
+        /// The stanza does not meet the addressee's criteria.
+        NotAcceptable = "not-acceptable",
+        /// Nobody may do this.
+        NotAllowed = "not-allowed",
+        /// Credentials are missing or wrong.
+        NotAuthorized = "not-authorized",
+        /// A local policy was violated.
+        PolicyViolation = "policy-violation",
+        /// The addressee is unavailable for now.
+        RecipientUnavailable = "recipient-unavailable",
+        /// Ask another person.
+        Redirect = "redirect",
+        /// The sender must register first.
+        RegistrationRequired = "registration-required",
+        /// The other server does not exist.
+        RemoteServerNotFound = "remote-server-not-found",
+        /// The other server did not answer.
+        RemoteServerTimeout = "remote-server-timeout",
+        /// Resources are short.
+        ResourceConstraint = "resource-constraint",
+        /// The service is not offered.
+        ServiceUnavailable = "service-unavailable",
+        /// The sender must subscribe first.
+        SubscriptionRequired = "subscription-required",
+        /// Something else.
+        UndefinedCondition = "undefined-condition",
+        /// The stanza came at the wrong time.
+        UnexpectedRequest = "unexpected-request",
+    }
+}
+
+/// A question or the answer to one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Iq {
+    /// Ties the answer to the question.
+    pub id: String,
+    /// The sender, as stamped by the server.
+    pub from: Option<String>,
+    /// The recipient.
+    pub to: Option<String>,
+    /// Type and payload.
+    pub kind: IqKind,
+}
+
+/// Type and payload of an [`Iq`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IqKind {
+    /// Asks for something.
+    Get(Element),
+    /// Asks to do something.
+    Set(Element),
+    /// A result, with its payload if there is one.
+    Result(Option<Element>),
+    /// Why not.
+    Error(StanzaError),
+}
+
+impl Iq {
+    /// The answer to `request`. The addresses are those of the request, swapped.
+    pub fn result_to(request: &Self, payload: Option<Element>) -> Self {
+        Self::reply(request, IqKind::Result(payload))
+    }
+
+    /// The refusal of `request`. The addresses are those of the request, swapped.
+    pub fn error_to(request: &Self, error: StanzaError) -> Self {
+        Self::reply(request, IqKind::Error(error))
+    }
+
+    fn reply(request: &Self, kind: IqKind) -> Self {
+        Self { id: request.id.clone(), from: request.to.clone(), to: request.from.clone(), kind }
+    }
+
+    /// Returns what is asked, if this is a question.
+    pub const fn question(&self) -> Option<&Element> {
+        match &self.kind {
+            IqKind::Get(payload) | IqKind::Set(payload) => Some(payload),
+            IqKind::Result(_) | IqKind::Error(_) => None,
+        }
+    }
+
+    /// Returns whether the element is an answer: a `result` or an `error`.
+    pub(crate) fn is_answer(element: &Element) -> bool {
+        element.is(ns::COMPONENT, "iq") && matches!(element.attr("type"), Some("result" | "error"))
+    }
+}
+
+impl TryFrom<Element> for Iq {
+    type Error = InvalidStanza;
+
+    /// # Errors
+    /// When it is no `<iq/>`, has no `id`, or not one of the four types; or when a question has
+    /// not exactly one payload: then the error holds the answer that says so.
+    fn try_from(element: Element) -> Result<Self, InvalidStanza> {
+        if !element.is(ns::COMPONENT, "iq") {
+            return Err(InvalidStanza::silent("not an iq"));
+        }
+        let id = owned(&element, "id").ok_or(InvalidStanza::silent("an iq without an id"))?;
+        let (from, to) = (owned(&element, "from"), owned(&element, "to"));
+        let question: fn(Element) -> IqKind = match element.attr("type") {
+            Some("get") => IqKind::Get,
+            Some("set") => IqKind::Set,
+            Some("result") => {
+                let kind = IqKind::Result(element.into_children().next());
+                return Ok(Self { id, from, to, kind });
+            }
+            Some("error") => {
+                let kind = IqKind::Error(StanzaError::of(&element));
+                return Ok(Self { id, from, to, kind });
+            }
+            Some(_) | None => return Err(InvalidStanza::silent("an iq of no known type")),
+        };
+        let mut payloads = element.into_children();
+        match (payloads.next(), payloads.next()) {
+            (Some(payload), None) => Ok(Self { id, from, to, kind: question(payload) }),
+            (_, _) => {
+                let error = StanzaError::new(ErrorType::Modify, Condition::BadRequest);
+                let reply = Self { id, from: to, to: from, kind: IqKind::Error(error) };
+                let reason = "a question without exactly one payload";
+                Err(InvalidStanza { reason, reply: Some(Box::new(reply)) })
+            }
+        }
+    }
+}
+
+impl From<Iq> for Element {
+    fn from(iq: Iq) -> Self {
+        let (kind, payload) = match iq.kind {
+            IqKind::Get(payload) => ("get", Some(payload)),
+            IqKind::Set(payload) => ("set", Some(payload)),
+            IqKind::Result(payload) => ("result", payload),
+            IqKind::Error(error) => ("error", Some(error.to_element())),
+        };
+        envelope("iq", Some(&iq.id), iq.from.as_deref(), iq.to.as_deref(), Some(kind))
+            .with_child_opt(payload)
+    }
+}
+
+/// A message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// The sender's name for it.
+    pub id: Option<String>,
+    /// The sender.
+    pub from: Option<String>,
+    /// The recipient.
+    pub to: Option<String>,
+    /// The type.
+    pub kind: MessageKind,
+    /// The payloads, the body included.
+    pub payload: Vec<Element>,
+}
+
+/// The type of a message (RFC 6121 section 5.2.2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MessageKind {
+    /// Part of a conversation.
+    Chat,
+    /// Another message could not be delivered.
+    Error(StanzaError),
+    /// To or from a room.
+    Groupchat,
+    /// An alert that needs no reply.
+    Headline,
+    /// Anything else.
+    Normal,
+}
+
+/// A presence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Presence {
+    /// The sender's name for it.
+    pub id: Option<String>,
+    /// The sender.
+    pub from: Option<String>,
+    /// The recipient.
+    pub to: Option<String>,
+    /// The type.
+    pub kind: PresenceKind,
+    /// The payloads.
+    pub payload: Vec<Element>,
+}
+
+/// The type of a presence (RFC 6121 section 4.7.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PresenceKind {
+    /// The sender is there.
+    Available,
+    /// Another presence was refused.
+    Error(StanzaError),
+    /// The receiver asks what the sender's presence is.
+    Probe,
+    /// The sender asks for the receiver's presence.
+    Subscribe,
+    /// The sender lets the receiver know its presence.
+    Subscribed,
+    /// The sender is gone.
+    Unavailable,
+    /// The sender no longer asks for the receiver's presence.
+    Unsubscribe,
+    /// The sender no longer lets the receiver know its presence.
+    Unsubscribed,
+}
+
+// === impl Message ===
+
+impl Message {
+    /// A message of no particular sort with one payload.
+    pub fn new(from: impl Into<String>, to: impl Into<String>, payload: Element) -> Self {
+        Self {
+            id: None,
+            from: Some(from.into()),
+            to: Some(to.into()),
+            kind: MessageKind::Normal,
+            payload: vec![payload],
+        }
+    }
+
+    /// The first payload `{ns}name`.
+    pub fn payload(&self, ns: &str, name: &str) -> Option<&Element> {
+        self.payload.iter().find(|payload| payload.is(ns, name))
+    }
+}
+
+impl TryFrom<Element> for Message {
+    type Error = InvalidStanza;
+
+    /// # Errors
+    /// When it is no `<message/>`. An unknown type is `normal` (RFC 6121 section 5.2.2).
+    fn try_from(element: Element) -> Result<Self, InvalidStanza> {
+        if !element.is(ns::COMPONENT, "message") {
+            return Err(InvalidStanza::silent("not a message"));
+        }
+        let kind = match element.attr("type") {
+            Some("chat") => MessageKind::Chat,
+            Some("error") => MessageKind::Error(StanzaError::of(&element)),
+            Some("groupchat") => MessageKind::Groupchat,
+            Some("headline") => MessageKind::Headline,
+            Some(_) | None => MessageKind::Normal,
+        };
+        Ok(Self {
+            id: owned(&element, "id"),
+            from: owned(&element, "from"),
+            to: owned(&element, "to"),
+            payload: payload(element, matches!(kind, MessageKind::Error(_))),
+            kind,
+        })
+    }
+}
+
+impl From<Message> for Element {
+    fn from(message: Message) -> Self {
+        let Message { id, from, to, kind, payload } = message;
+        let (kind, error) = match kind {
+            MessageKind::Chat => (Some("chat"), None),
+            MessageKind::Error(error) => (Some("error"), Some(error)),
+            MessageKind::Groupchat => (Some("groupchat"), None),
+            MessageKind::Headline => (Some("headline"), None),
+            MessageKind::Normal => (None, None),
+        };
+        envelope("message", id.as_deref(), from.as_deref(), to.as_deref(), kind)
+            .with_children(payload)
+            .with_child_opt(error.map(|error| error.to_element()))
+    }
+}
+
+// === impl Presence ===
+
+impl Presence {
+    /// The first payload `{ns}name`.
+    pub fn payload(&self, ns: &str, name: &str) -> Option<&Element> {
+        self.payload.iter().find(|payload| payload.is(ns, name))
+    }
+}
+
+impl TryFrom<Element> for Presence {
+    type Error = InvalidStanza;
+
+    /// # Errors
+    /// When it is no `<presence/>` or not of a type that RFC 6121 lists.
+    fn try_from(element: Element) -> Result<Self, InvalidStanza> {
+        if !element.is(ns::COMPONENT, "presence") {
+            return Err(InvalidStanza::silent("not a presence"));
+        }
+        let kind = match element.attr("type") {
+            None => PresenceKind::Available,
+            Some("error") => PresenceKind::Error(StanzaError::of(&element)),
+            Some("probe") => PresenceKind::Probe,
+            Some("subscribe") => PresenceKind::Subscribe,
+            Some("subscribed") => PresenceKind::Subscribed,
+            Some("unavailable") => PresenceKind::Unavailable,
+            Some("unsubscribe") => PresenceKind::Unsubscribe,
+            Some("unsubscribed") => PresenceKind::Unsubscribed,
+            Some(_) => return Err(InvalidStanza::silent("a presence of no known type")),
+        };
+        Ok(Self {
+            id: owned(&element, "id"),
+            from: owned(&element, "from"),
+            to: owned(&element, "to"),
+            payload: payload(element, matches!(kind, PresenceKind::Error(_))),
+            kind,
+        })
+    }
+}
+
+impl From<Presence> for Element {
+    fn from(presence: Presence) -> Self {
+        let Presence { id, from, to, kind, payload } = presence;
+        let (kind, error) = match kind {
+            PresenceKind::Available => (None, None),
+            PresenceKind::Error(error) => (Some("error"), Some(error)),
+            PresenceKind::Probe => (Some("probe"), None),
+            PresenceKind::Subscribe => (Some("subscribe"), None),
+            PresenceKind::Subscribed => (Some("subscribed"), None),
+            PresenceKind::Unavailable => (Some("unavailable"), None),
+            PresenceKind::Unsubscribe => (Some("unsubscribe"), None),
+            PresenceKind::Unsubscribed => (Some("unsubscribed"), None),
+        };
+        envelope("presence", id.as_deref(), from.as_deref(), to.as_deref(), kind)
+            .with_children(payload)
+            .with_child_opt(error.map(|error| error.to_element()))
+    }
+}
+
+/// The children; without the error, which is read on its own.
+fn payload(element: Element, without_error: bool) -> Vec<Element> {
+    let is_error = |child: &Element| without_error && child.is(ns::COMPONENT, "error");
+    element.into_children().filter(|child| !is_error(child)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_survives_the_wire() {
+        for &kind in ErrorType::ALL {
+            for &condition in Condition::ALL {
+                let plain = StanzaError::new(kind, condition);
+                assert_eq!(StanzaError::read(&plain.to_element()), plain);
+                let worded = plain.with_text("no <entry> & so on");
+                assert_eq!(StanzaError::read(&worded.to_element()), worded);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_listed_is_still_an_error() {
+        let xml = b"<error type='odd'><odd xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>";
+        let error = Element::parse(xml, ns::COMPONENT).unwrap();
+        let expected = StanzaError::new(ErrorType::Cancel, Condition::UndefinedCondition);
+        assert_eq!(StanzaError::read(&error), expected);
+    }
+
+    fn read(xml: &str) -> Result<Iq, InvalidStanza> {
+        Iq::try_from(Element::parse(xml.as_bytes(), ns::COMPONENT).unwrap())
+    }
+
+    #[test]
+    fn an_answer_swaps_the_addresses_of_its_question() {
+        let ask =
+            read("<iq type='get' id='1' from='a@b/c' to='x'><q xmlns='urn:q'/></iq>").unwrap();
+        assert_eq!(ask.question().unwrap().ns(), "urn:q");
+        let answer = Iq::result_to(&ask, None);
+        assert_eq!((answer.from.as_deref(), answer.to.as_deref()), (Some("x"), Some("a@b/c")));
+        let error = StanzaError::new(ErrorType::Auth, Condition::Forbidden);
+        let refusal = Iq::error_to(&ask, error.clone());
+        assert_eq!(refusal.id, "1");
+        assert_eq!(refusal.kind, IqKind::Error(error));
+    }
+
+    #[test]
+    fn every_kind_survives_the_wire() {
+        let payload = Element::new("urn:q", "q").with_text("t");
+        for kind in [
+            IqKind::Get(payload.clone()),
+            IqKind::Set(payload.clone()),
+            IqKind::Result(None),
+            IqKind::Result(Some(payload)),
+            IqKind::Error(StanzaError::new(ErrorType::Wait, Condition::Gone).with_text("later")),
+        ] {
+            let iq = Iq { id: "'<1".into(), from: Some("a".into()), to: None, kind };
+            let mut out = Vec::new();
+            Element::from(iq.clone()).write_in(ns::COMPONENT, &mut out);
+            assert_eq!(read(std::str::from_utf8(&out).unwrap()).unwrap(), iq);
+        }
+    }
+
+    #[test]
+    fn a_question_without_exactly_one_payload_is_answered_as_such() {
+        for body in ["", "<a/><b/>", "text"] {
+            let error = read(&format!("<iq type='set' id='1' from='a' to='x'>{body}</iq>"));
+            let reply = error.unwrap_err().reply.unwrap();
+            assert_eq!((reply.from.as_deref(), reply.to.as_deref()), (Some("x"), Some("a")));
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_answered_is_not() {
+        for xml in [
+            "<iq type='get' from='a'><q/></iq>",
+            "<iq type='odd' id='1' from='a'><q/></iq>",
+            "<iq id='1' from='a'><q/></iq>",
+            "<message type='get' id='1' from='a'><q/></message>",
+            "<iq xmlns='jabber:other' type='get' id='1'><q/></iq>",
+        ] {
+            assert_eq!(read(xml).unwrap_err().reply, None, "{xml}");
+        }
+    }
+
+    fn message_read(xml: &str) -> Element {
+        Element::parse(xml.as_bytes(), ns::COMPONENT).unwrap()
+    }
+
+    #[test]
+    fn messages_and_presences_survive_the_wire() {
+        for xml in [
+            "<message id='1' from='a' to='b'><body>hi</body><x xmlns='urn:x'/></message>",
+            "<message type='groupchat' from='a' to='b'/>",
+        ] {
+            let element = message_read(xml);
+            assert_eq!(Element::from(Message::try_from(element.clone()).unwrap()), element);
+        }
+        for kind in
+            ["probe", "subscribe", "subscribed", "unavailable", "unsubscribe", "unsubscribed"]
+        {
+            let element =
+                message_read(&format!("<presence type='{kind}' from='a' to='b'><x/></presence>"));
+            assert_eq!(Element::from(Presence::try_from(element.clone()).unwrap()), element);
+        }
+    }
+
+    #[test]
+    fn an_error_is_read_once_and_not_as_payload() {
+        let error = StanzaError::new(ErrorType::Auth, Condition::RegistrationRequired);
+        let presence = Presence {
+            id: None,
+            from: Some("room@x/n".into()),
+            to: Some("a@b/c".into()),
+            kind: PresenceKind::Error(error),
+            payload: vec![Element::new(ns::MUC, "x")],
+        };
+        assert_eq!(Presence::try_from(Element::from(presence.clone())), Ok(presence.clone()));
+        assert!(presence.payload(ns::MUC, "x").is_some());
+    }
+
+    #[test]
+    fn an_unknown_type_of_message_is_normal_and_of_presence_is_invalid() {
+        assert_eq!(
+            Message::try_from(message_read("<message type='odd'/>")).unwrap().kind,
+            MessageKind::Normal
+        );
+        assert!(Presence::try_from(message_read("<presence type='odd'/>")).is_err());
+        assert!(Message::try_from(message_read("<presence/>")).is_err());
+        assert!(Presence::try_from(message_read("<message/>")).is_err());
+    }
+}
