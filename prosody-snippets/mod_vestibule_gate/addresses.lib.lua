@@ -1,13 +1,13 @@
--- Gates addresses: whose stanzas are taken at all. Prosody's own preparation lets pass what Unicode 3.2 does not know,
--- and of an address with such letters newer tables make another one: a look-alike of another person's. Strict
--- preparation refuses them (RFC 6122), and whatever it would refuse or change is nobody here. What is left is compared
--- byte for byte.
+-- Gates addresses: whose stanzas are accepted at all. Prosody's own preparation passes characters that Unicode 3.2 does
+-- not know, and newer tables map such an address to another one: a look-alike of another person's. Strict preparation
+-- (RFC 6122) refuses them, and an address that it would refuse or change is nobody here. All others are compared byte
+-- for byte.
 
 local jid = require "util.jid";
 local jid_bare, jid_prep, jid_resource = jid.bare, jid.prep, jid.resource;
 
 local xmlns_muc = "http://jabber.org/protocol/muc";
--- What most addresses are made of, and no preparation changes.
+-- Most addresses consist of these characters, which no preparation changes.
 local USUAL = { "^[a-z0-9._-]+@[a-z0-9.-]*[a-z0-9]$", "^[a-z0-9.-]*[a-z0-9]$" };
 local FOREIGN = "[\128-\255]";
 local NOTHING = {};
@@ -15,7 +15,7 @@ local EVENTS = { "message/full", "message/bare", "message/host", "presence/full"
 	"iq/full", "iq/bare", "iq/host" };
 
 return function (gate)
-	-- Whether strict preparation leaves the bare address as it is. Resources are opaque.
+	-- Returns whether strict preparation leaves the bare address unchanged. Resources are opaque.
 	local function is_prepared(address)
 		if not address then return true; end
 		local bare = jid_bare(address);
@@ -23,8 +23,8 @@ return function (gate)
 		return bare:find(USUAL[1]) or bare:find(USUAL[2]) or jid_prep(bare, true) == bare;
 	end
 
-	-- What a request asks for another person. Of these the room prepares the address itself: only what strict
-	-- preparation would have refused becomes a person whom nobody meant.
+	-- The room itself prepares the addresses in a request: only those that strict preparation would refuse become a
+	-- person whom nobody meant.
 	local function is_nobody(named) return named and named:find(FOREIGN) and not jid_prep(jid_bare(named), true); end
 	local function names_nobody(stanza)
 		for _, payload in ipairs(stanza.tags) do
@@ -37,8 +37,8 @@ return function (gate)
 		return false;
 	end
 
-	-- Refuses a stanza from, for or about an address that is nobody's. An answer gets none, and an occupant with such an
-	-- address may leave.
+	-- Refuses a stanza from, to or about such an address. An error or result gets no answer, and an occupant with such
+	-- an address may leave.
 	local function refuse(event, other)
 		local stanza = event.stanza;
 		local attr, kind = stanza.attr, stanza.attr.type;
@@ -60,8 +60,8 @@ return function (gate)
 		end
 	end
 
-	-- Prepares what people have written, for the component: an address for each, in their order, without a JID where
-	-- it is none.
+	-- Prepares addresses that people have written, for the component: one element each, in order, without a JID if it
+	-- is invalid.
 	local function prepare(reply, _, query)
 		if #query.tags > gate.LIMIT.items then return nil; end
 		reply:tag("prepared", { xmlns = gate.xmlns });

@@ -14,7 +14,8 @@ return function (gate)
 
 	local function occupant_of(room, nick) return nick and room:get_occupant_by_nick(room.jid .. "/" .. nick); end
 
-	-- What an item asks for, with everything resolved: whom it is about, and what they are now. Or nil, and the error.
+	-- Returns what an item asks for, with its target and the target's present affiliation or role; or nil and the
+	-- error.
 	local function resolve(room, read)
 		local nick, address = read.nick, jid_bare(read.jid);
 		if read.role and not nick then nick = jid_resource(room:get_occupant_jid(read.jid)); end
@@ -49,7 +50,7 @@ return function (gate)
 		return items;
 	end
 
-	-- The items, and those whom a ban of a domain means in addition: everybody who is here from there.
+	-- Returns the items and, for a ban of a domain, one for each occupant from that domain.
 	local function reach(room, items)
 		local all, known = {}, {};
 		for _, item in ipairs(items) do t_insert(all, item); known[item.jid] = true; end
@@ -73,7 +74,8 @@ return function (gate)
 		end
 	end
 
-	-- Whom an item removes in addition to the one it names: all of a domain, and the bearer of a reserved nick.
+	-- Returns the occupants that an item removes in addition to its target: all of a domain, and the bearer of a
+	-- reserved nick.
 	local function displaced_by(room, item)
 		local displaced, named = {}, item.reserves and occupant_of(room, item.reserves);
 		if named and named.bare_jid ~= item.jid then t_insert(displaced, named); end
@@ -109,9 +111,8 @@ return function (gate)
 		end;
 	end
 
-	-- The room carries out one item of a list, or each on its own; either would do a part where one is refused. So each is
-	-- a stanza of its own, in an order in which what is refused comes first: what is about services, then what is about
-	-- others, then what is about the actor.
+	-- Orders items for execution. Prosody would carry out a list in part where one item is refused, so each becomes a
+	-- stanza of its own, and what may be refused comes first: services, then others, then the actor.
 	local function in_order(items, actor)
 		local ordered = {};
 		for _, is_turn in ipairs {
@@ -140,7 +141,7 @@ return function (gate)
 		end;
 	end
 
-	-- The steps by which a list of items is carried out; or nil, and the error.
+	-- Returns the steps that carry out a list of items; or nil and the error.
 	local function steps_for(stanza, items)
 		return function (room)
 			local steps, actor = {}, jid_bare(stanza.attr.from);
@@ -172,20 +173,20 @@ return function (gate)
 			return gate.client_response.plain(event, err, reason);
 		end
 		local actor, kind = room:get_occupant_by_real_jid(from), items[1].role and "role" or "affiliation";
-		-- Not left to the core, which removes the bearer of a nick before it looks at the rights of who reserves it.
+		-- Checked here: Prosody removes the bearer of a nick before it checks the rights of the person who reserves it.
 		local is_moderator = kind == "role" and actor and actor.role == "moderator";
 		if not is_moderator and AFFILIATION[gate.affiliation_of(room, from)] < AFFILIATION.admin then
 			return gate.client_response.plain(event, "cancel", "not-allowed");
 		end
 		local judged = reach(room, items);
-		-- More than one question holds is refused: nobody could have judged it.
+		-- A list too long for one question is refused: nobody could have judged it.
 		if #judged > LIMIT.items then
 			return gate.refuse(event, "malformed", "modify", "not-acceptable", gate.messages.of("gate-too-large", stanza));
 		end
 		return gate.put(event, kind, { items = items, detail = write_items(judged), rebuild = steps_for(stanza, items) });
 	end);
 
-	-- Voice that a moderator gives on request: a change of one role.
+	-- Asks about voice that a moderator gives on request: a change of one role.
 	function affiliations.give_voice(event, speaker)
 		local stanza, address, nick = event.stanza, speaker.jid, jid_resource(speaker.nick);
 		local item = { jid = speaker.bare_jid, nick = nick, role = "participant", current = speaker.role };
@@ -199,7 +200,7 @@ return function (gate)
 		});
 	end
 
-	-- The form as Prosody has it, with the fields that other modules add to it.
+	-- Returns Prosody's registration form, with the fields that other modules add.
 	local function registration_form()
 		local layout = { { name = "muc#register_roomnick", type = "text-single" } };
 		for _, field in ipairs(module:get_host_items("muc-registration-field")) do t_insert(layout, field); end
@@ -237,7 +238,8 @@ return function (gate)
 
 	-- Reading the lists
 
-	-- Clients encrypt for all members of a room where everybody may know who they are.
+	-- Whether a member may read a list: clients encrypt for all members of a room where everybody may know their
+	-- addresses.
 	local function may_list(room, address, affiliation)
 		local is_open = room:get_members_only() and room:get_whois() == "anyone";
 		local is_member = AFFILIATION[gate.affiliation_of(room, address)] >= AFFILIATION.member;

@@ -16,7 +16,8 @@ return function (gate)
 	local DEGREES = { yes = true, given = true, moderator = true, no = true };
 	local VERDICTS = { allow = true, hold = true, prompt = true, deny = true };
 
-	-- Each reader files one effect in fx and says whether it is sound. What has no reader makes the answer a refusal.
+	-- Each reader adds one effect to `fx` and returns whether it is sound. An element without a reader makes the answer
+	-- a refusal.
 	local function add(fx, name, item)
 		local list = fx[name] or {};
 		fx[name], list[#list + 1] = list, item;

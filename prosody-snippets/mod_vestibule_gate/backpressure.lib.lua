@@ -1,7 +1,6 @@
--- Gates floods by backpressure, so that no connection sends faster than it is served: of one whose group has LIMIT.one
--- attempts waiting no further join or request from outside of its room is looked at, and nothing read, until one of
--- these has been served. Nothing is refused for it, and nobody inside of a room is held back there, even if others
--- share their network.
+-- Gates floods by backpressure: while LIMIT.one attempts of a group wait, no further join or request from outside the
+-- room is read from its connections. Nothing is refused, and occupants are not held back in their room, even if they
+-- share the network.
 
 local async, add_task, jid_bare = require "util.async", require "util.timer".add_task, require "util.jid".bare;
 
@@ -17,15 +16,15 @@ return function (gate)
 
 	local function is_ahead(group) return gate.is_ready() and queue.held_by_group(group) >= LIMIT.one; end
 
-	-- What a connection keeps of what it has received does not make it readable again: `pausefor` looks for that.
+	-- Data that a connection has buffered does not make it readable again; `pausefor` does.
 	local function read_on(session)
 		if session.destroyed then return; end
 		local is_over = not session.conn or session.thread.state ~= "ready";
 		if not is_over and session.conn.pausefor then session.conn:pausefor(0.001); end
 	end
 
-	-- In the next turn of the server's loop: what others have sent is read before. A session that has ended stays. What
-	-- goes on may be no attempt: then the next may go on too.
+	-- Resumes in the next turn of the server's loop, after data of others was read. A session that has ended stays. If
+	-- the stanza was no attempt, the next one of the group may go on, too.
 	local function resume(waits, group)
 		local session = waits.session;
 		add_task(0, function ()
@@ -42,7 +41,7 @@ return function (gate)
 		conn:pause();
 	end
 
-	-- Over BOSH what is sent is not read by turns.
+	-- BOSH does not process stanzas one at a time.
 	local function can_wait(session)
 		local thread = session.thread;
 		return STREAMS[session.type] and session.conn and not session.bosh_version and async.ready()
@@ -57,8 +56,8 @@ return function (gate)
 		return not room or not room:get_occupant_jid(attr.from);
 	end
 
-	-- Waits while the sender's group is ahead. Returns whether that is all that is to be done here: the session has ended
-	-- meanwhile, or this gate has.
+	-- Waits while the sender's group is ahead. Returns true if nothing is left to do: the session has ended meanwhile,
+	-- or the module.
 	function backpressure.hold(event)
 		local session, from = event.origin, event.stanza.attr.from;
 		if not STREAMS[session.type] or not queue.is_crowded() or gate.is_observing() then return false; end
@@ -80,7 +79,7 @@ return function (gate)
 		return false;
 	end
 
-	-- One of the group's attempts has been served.
+	-- Lets the next session of a group go on: one of its attempts has been served.
 	function backpressure.served(group)
 		local line = paused[group];
 		if not line then return; end

@@ -11,7 +11,7 @@ return function (gate)
 	local element = gate.text.element;
 	local config_form = {};
 
-	-- What a form shows of the password, and what it is.
+	-- Returns whether a form hides the room's password.
 	local function is_hidden(room, fields)
 		local shown = fields[SECRET] and fields[SECRET].value or "";
 		return room:get_password() ~= nil and shown ~= room:get_password();
@@ -23,7 +23,7 @@ return function (gate)
 			for _, var in ipairs(form.names) do
 				local text, is_secret = table.concat(form.values[var], "\n"), var == SECRET;
 				local is_same = not is_secret and fields[var] and requests.is_same(fields[var], form.values[var])
-					-- Who is not shown the password is not told either whether they have guessed it.
+					-- A person who does not see the password must not learn whether they have guessed it.
 					or is_secret and not is_hidden(room, fields) and hashes.equals(text, room:get_password() or "");
 				element("field", { var = var, same = is_same and "true" or nil }, not (is_secret and is_same) and text or nil);
 			end
@@ -34,7 +34,7 @@ return function (gate)
 		local stanza, from = event.stanza, event.stanza.attr.from;
 		if gate.affiliation_of(room, from) ~= "owner" then return; end -- the core refuses
 		local request, wrong = requests.read_owner(query);
-		-- It is how a focus comes in: without, it leaves again, and takes itself for broken.
+		-- A focus reads the form when it enters: without an answer, it leaves again and reports itself broken.
 		if gate.focus.is_one(from) and not (request and request.name == "destroy") then return; end
 		local label;
 		if request and request.name == "submit" then
@@ -56,13 +56,13 @@ return function (gate)
 		});
 	end);
 
-	-- A form without the field would have the Jitsi lobby taken down.
+	-- Without this field, Jitsi would remove the lobby.
 	gate.guard("muc-config-submitted", PRIORITY.config, function (event)
 		local fields, room, name = event.fields, event.room, "muc#roomconfig_membersonly";
 		if gate.is_observing() then return; end
 		if fields[name] == nil then fields[name] = room:get_members_only() or false; end
 		if not fields[name] or room:get_members_only() then return; end
-		-- Anyone who is no member is removed. Services are not, nor are those who moderate without being one.
+		-- Prosody would remove everyone who is no member. Services and moderators become members first.
 		for _, occupant in room:each_occupant() do
 			local bare, stays = occupant.bare_jid, occupant.role == "moderator" or gate.is_service(occupant.bare_jid);
 			if stays and gate.affiliation_of(room, bare) == "none" and gate.effects.set_affiliation(room, bare, "member") then
@@ -71,7 +71,7 @@ return function (gate)
 		end
 	end);
 
-	-- The room's picture, where the server keeps one.
+	-- The room's picture, if the server supports it.
 	guard_room("iq/bare/vcard-temp:vCard", PRIORITY.read, function (event, room, vcard)
 		local stanza = event.stanza;
 		local is_answered = prosody.hosts[module.host].modules.vcard and stanza.attr.type == "set";
@@ -83,7 +83,7 @@ return function (gate)
 		});
 	end);
 
-	-- A subject with a text or thread is none for the room, and one for clients that do not look further.
+	-- To Prosody, a subject with a body or thread is no subject; some clients show it as one.
 	local function hold_subject(event, room, occupant)
 		local stanza = event.stanza;
 		local text = stanza:get_child_text("subject");
@@ -97,7 +97,7 @@ return function (gate)
 		});
 	end
 
-	-- A message to the room that changes its subject.
+	-- Asks about a message that changes the subject.
 	function config_form.ask_for_subject(event, room, occupant)
 		local stanza = event.stanza;
 		if gate.is_observing() then return; end -- held, it would come after the sender's next message
@@ -114,7 +114,7 @@ return function (gate)
 
 	-- Reading the form
 
-	-- Whether a person may read the room's `form` (with it, whom it bans), or the `secret` in it.
+	-- Returns whether a person may read the room's `form` (and its list of bans), or the `secret` in it.
 	local function may_read(room, address, what)
 		if gate.is_observing() or gate.is_service_or_operator(address) then return true; end
 		local occupant = room:get_occupant_by_real_jid(address);
@@ -129,7 +129,7 @@ return function (gate)
 		if not may_read(room, event.stanza.attr.from, "form") then return forbid(event); end
 	end);
 
-	-- The form, without the password for those who may not know it.
+	-- Removes the password from the form for people who may not know it.
 	module:hook("muc-config-form", function (event)
 		if event.actor == nil or may_read(event.room, event.actor, "secret") then return; end
 		for _, field in ipairs(event.form) do
@@ -137,9 +137,9 @@ return function (gate)
 		end
 	end, PRIORITY.last);
 
-	-- Any number is taken for the length of the history: with a negative one, the server removes messages for ever once
-	-- a person speaks; one that is no integer makes the form unanswerable. A room may have it from before the gate; what
-	-- does no such harm stays as it was.
+	-- Prosody accepts any number as length of the history: a negative one makes it remove messages forever once a
+	-- person speaks; one that is no integer makes the form unanswerable. A room may have it from before the gate; other
+	-- values stay.
 	local function bound_history(event)
 		local room = event.room;
 		local length = not gate.is_observing() and room._data.history_length;

@@ -11,7 +11,7 @@ return function (gate)
 	local AFFILIATION, ROOM_FLAGS = gate.AFFILIATION, gate.answer.ROOM_FLAGS;
 	local applying = false; -- while the gate itself gives affiliations
 
-	-- What the gate does to a room by one of its methods; while it does, no other module does it.
+	-- Calls a method of a room on behalf of the gate: meanwhile changes are not another module's.
 	local function apply(room, method, ...)
 		local outer = applying;
 		applying = true;
@@ -53,7 +53,7 @@ return function (gate)
 		end
 	end
 
-	-- The name that others see: on Jitsi, the nick is another.
+	-- Returns the name that others see; on Jitsi it differs from the nick.
 	local function name_of(room, address)
 		local occupant = address and room:get_occupant_by_real_jid(address);
 		local presence = occupant and occupant:get_presence(address);
@@ -72,7 +72,7 @@ return function (gate)
 			local function tell(address, kind)
 				local is_jitsi = gate.focus.describe(prosody.full_sessions[address]) == "jitsi";
 				local stanza = message(room, address, is_jitsi and "normal" or kind, text);
-				-- Jitsi Meet shows it as a private message of the system, and a body alone to nobody in private.
+				-- Jitsi Meet shows this as a private message of the system; it shows a bare body to nobody in private.
 				if is_jitsi then
 					local system = json.encode({ type = "system_chat_message", message = text });
 					stanza:text_tag("json-message", system, { xmlns = "http://jitsi.org/jitmeet" });
@@ -92,7 +92,7 @@ return function (gate)
 	local function set_options(room, options)
 		local changed = options.password and room:set_password(options.password);
 		if options.members_only and not room:get_members_only() then
-			-- Becoming members-only removes those without affiliation, and nobody is told that they went.
+			-- Prosody removes occupants without affiliation when a room becomes members-only, and reports it to nobody.
 			for _, occupant in room:each_occupant() do
 				local bare = occupant.bare_jid;
 				if not room:get_affiliation(bare) and set_affiliation(room, bare, "member") then
@@ -120,7 +120,7 @@ return function (gate)
 		end
 	end
 
-	-- Only raises, unless `exactly`. Returns what the address had before, if that was changed.
+	-- Gives an affiliation, and only raises it unless `exactly`. Returns the affiliation before, if it was changed.
 	local function give_affiliation(room, bare, affiliation, exactly)
 		local before = gate.affiliation_of(room, bare);
 		if not affiliation or before == affiliation then return nil; end
@@ -150,7 +150,7 @@ return function (gate)
 		for _, bare in ipairs(waiting) do dismiss(room, bare, text); end
 	end
 
-	-- The end of a meeting in a room that was there before: everybody is out, and the room stays.
+	-- Ends the meeting in a room that existed before: everybody is removed, and the room stays.
 	local function empty(room, text)
 		local nicks = {};
 		for nick in room:each_occupant() do nicks[#nicks + 1] = nick; end
@@ -190,7 +190,7 @@ return function (gate)
 			for nick, occupant in room:each_occupant() do
 				if occupant.bare_jid == who.jid then set_role(room, nick, nil, who.text); end
 			end
-			-- A ban of the room is not lifted by it.
+			-- A ban of the room stays.
 			local affiliation = gate.affiliation_of(room, who.jid);
 			if AFFILIATION[affiliation] > AFFILIATION.none then
 				gate.room_data.take(room, who.jid, affiliation);
@@ -201,7 +201,7 @@ return function (gate)
 		if fx.ending and data and data.keep and not data.passes then
 			empty(room, fx.ending);
 		elseif fx.ending then
-			-- A lobby of the service's own ends with its room, and says so.
+			-- A lobby of the service's own ends with its room, and tells those who wait.
 			if not gate.lobby.is_there() then dismiss_all(room, fx.ending); end
 			room:set_persistent(false); -- or a tombstone would take its place
 			apply(room, "destroy", nil, fx.ending ~= "" and fx.ending or nil);
@@ -210,8 +210,8 @@ return function (gate)
 		end
 	end
 
-	-- Whether what a command asks for beforehand is so, and whom it meets: those for whom it is not so, or else the
-	-- occupants whom it removes or promotes.
+	-- Returns whether the preconditions of a command hold, and the occupants concerned: those who violate a
+	-- precondition, or else those whom the command removes or promotes.
 	local function look_first(room, fx)
 		local met, named, is_met = {}, {}, true;
 		local function note(occupant)

@@ -27,13 +27,13 @@ return function (gate)
 		return true;
 	end
 
-	-- A person outside is told what the room itself would tell; without a room, that there is none.
+	-- Answers people outside as the room itself would; without a room, that there is none.
 	local function refuse_outside(event, room)
 		local is_presence = event.stanza.name == "presence" and event.stanza.attr.type ~= "probe";
 		return refuse(event, "outside", "cancel", (is_presence or not room) and "item-not-found" or "not-acceptable");
 	end
 
-	-- An answer that nobody waits for, or a farewell: gets no answer.
+	-- Returns whether a stanza gets no answer: an error, a result, or an unavailable presence.
 	local function is_final(stanza)
 		local kind = stanza.attr.type;
 		return kind == "error" or kind == "result" or stanza.name == "presence" and kind == "unavailable";
@@ -58,7 +58,7 @@ return function (gate)
 		return child and child.name == "decline" and child.attr.xmlns == xmlns_user;
 	end
 
-	-- Jitsi's modules read it without a look at what it is (mod_muc_meeting_id), and fail.
+	-- mod_muc_meeting_id reads it without checking its type, and fails.
 	local function has_odd_json(stanza)
 		for _, tag in ipairs(stanza.tags) do
 			if tag.name == "json-message" then
@@ -82,7 +82,7 @@ return function (gate)
 		if kind == "groupchat" then
 			return has_odd_json(stanza) and refuse(event, "unnamed", "modify", "bad-request") or nil;
 		end
-		-- What it says is read, once, where it is asked about.
+		-- Its content is read once, where it is asked about.
 		local is_request = stanza:get_child("x", xmlns_user) or stanza:get_child("x", "jabber:x:data");
 		if is_plain and (is_request or is_of_other_module(stanza)) then return; end
 		return refuse(event, "unnamed", "cancel", "service-unavailable");
@@ -98,7 +98,7 @@ return function (gate)
 		local is_to_room = requests == PASSES.room;
 		if also[namespace] and REQUESTS[stanza.attr.type] then who = not is_to_room and gate.ANYBODY or true; end
 		if who == gate.ANYBODY or who and is_inside then return; end
-		-- An operator whom the component has named: whatever comes of it is asked about, or compared with what they may.
+		-- An operator named by the component: their requests are asked about, or compared with their permissions.
 		if who and gate.is_operator(stanza.attr.from) then return; end
 		if is_to_room and not is_inside then return refuse_outside(event, room); end
 		return refuse(event, "unnamed", "cancel", "service-unavailable");
@@ -124,7 +124,8 @@ return function (gate)
 			return refuse(event, "unnamed", "modify", "bad-request");
 		end;
 		iq = function (event, _, is_inside)
-			-- Without a room too: of `item-not-found` a client that pings itself (XEP-0410) concludes that it is inside.
+			-- Also without a room: a client that pings itself (XEP-0410) takes `item-not-found` as a sign that it is
+			-- inside.
 			if not is_inside then return refuse(event, "outside", "cancel", "not-acceptable"); end
 			local stanza = event.stanza;
 			if REQUESTS[stanza.attr.type] and #stanza.tags == 1 and stanza.attr.id then return; end
@@ -140,22 +141,22 @@ return function (gate)
 		end;
 		presence = function (event)
 			local stanza = event.stanza;
-			-- A join without a room has its own answer; and what is new in rooms is asked for by presence (XEP-0437).
+			-- A join to the service is answered elsewhere; activity in rooms is subscribed to by presence (XEP-0437).
 			local is_named = stanza:get_child("x", xmlns_muc) or one_child(stanza, "rai", "urn:xmpp:rai:0");
 			if stanza.attr.type == nil and is_named then return; end
 			return refuse_outside(event, nil);
 		end;
 	};
 
-	-- An element that names the namespace of another kind of stream is one of the stream's own for those who get it over a
-	-- stream of that kind. Here too it is read as such.
+	-- An element in the namespace of another kind of stream belongs to the stream's own namespace for recipients over
+	-- such a stream. It is read as such here, too.
 	local function read_as_own(stanza)
 		for _, tag in ipairs(stanza.tags) do
 			if STREAMS[tag.attr.xmlns or false] then tag.attr.xmlns = nil; end
 		end
 	end
 
-	-- Services, other parts of this server, and what an answer has brought back.
+	-- Returns whether a stanza comes from a service, from another part of this server, or from an answer.
 	local function is_trusted(event)
 		local from = event.stanza.attr.from;
 		return event.stanza[gate.mark] or from == nil or from == gate.component
@@ -171,8 +172,8 @@ return function (gate)
 				local room = place ~= "host" and gate.get_room(jid_bare(stanza.attr.to)) or nil;
 				local is_inside = room and room:get_occupant_jid(stanza.attr.from) ~= nil;
 				if is_final(stanza) then
-					-- Answers to requests find the requester by their id; others come from inside or from nowhere. Without a
-					-- room, the service would answer them.
+					-- Answers find the requester by their id; other final stanzas come from inside or from nowhere.
+					-- Without a room, the service would answer them.
 					local is_there = place == "host" or room and not room._data.destroyed;
 					local is_of_use = is_inside or stanza.name == "iq" and is_there
 						or stanza.attr.type == "unavailable" and place == "full";
@@ -200,7 +201,7 @@ return function (gate)
 		for identity in event.reply.tags[1]:childtags("identity") do identity.attr.name = nil; end
 	end);
 
-	-- A nick that is reserved for the requester: members are told before they come in.
+	-- Members outside learn the nick that is reserved for them.
 	gate.guard("muc-disco#info/x-roomuser-item", PRIORITY.last, function (event)
 		local room, from = event.room, event.stanza.attr.from;
 		local is_member = AFFILIATION[gate.affiliation_of(room, jid_bare(from))] >= AFFILIATION.member;

@@ -19,8 +19,8 @@ return function (gate)
 		return attr;
 	end
 
-	-- What the server has verified of a person, passed to `act` by name and value. Tokens are JSON: they can hold
-	-- what XML cannot.
+	-- Calls `act` with the name and value of each verified claim of a person. Tokens are JSON and can hold what XML
+	-- cannot.
 	local function each_claim(session, act)
 		local room_for = LIMIT.items;
 		gate.identity.each_claim(session, function (name, value)
@@ -46,7 +46,7 @@ return function (gate)
 		return occupants, moderators;
 	end
 
-	-- The moderators inside who are no services, by `act`; it is over once that returns true.
+	-- Calls `act` with each moderator inside, services excepted, until it returns true.
 	local function each_moderator(room, act)
 		local services = gate.services();
 		for _, occupant in pairs(room._occupants) do
@@ -56,13 +56,13 @@ return function (gate)
 	end
 	local function has_moderator(room) return each_moderator(room, function () return true; end); end
 
-	-- People, by what only one person has: the first of it stands for the rest. The table is used again for each count.
+	-- Union-find of people by address, ticket and account: the first key stands for the rest. The table is reused.
 	local firsts, people = {}, 0;
 	local function first_of(own)
 		while firsts[own] and firsts[own] ~= own do own = firsts[own]; end
 		return firsts[own];
 	end
-	-- `own` is that of `person`, if there is one; returns whose it is.
+	-- Adds the key `own` to `person`, if there is one; returns the person.
 	local function add_own(person, own)
 		if not own then return person; end
 		local known = first_of(own);
@@ -76,9 +76,9 @@ return function (gate)
 		return person;
 	end
 
-	-- How many people are inside apart from the requester and services, however many sessions each has. Sessions of one
-	-- address, account or ticket are one person's. A device, which the client names for itself, proves nothing: it excuses
-	-- one occupant, not all that share it.
+	-- Returns how many people are inside, without the requester and services. Sessions of one address, account or
+	-- ticket are one person's. A device proves nothing, because the client chooses it: it excuses one occupant, not all
+	-- that share it.
 	local function count_others(room, e)
 		local services, shares_device = gate.services(), false;
 		local _, own_ticket, own_device, own_account = gate.focus.describe(e.origin);
@@ -113,7 +113,7 @@ return function (gate)
 			if typed and typed ~= "" then element("credential", NOTHING, typed); end
 			return;
 		end
-		-- The room's password is compared here, in constant time: it can be newer than the component's record.
+		-- The password is compared here, in constant time: it can be newer than the component's record.
 		local password, check = room:get_password(), "none";
 		if password and count > 0 and (count > 1 or typed ~= "") then
 			check = typed and hashes.equals(typed, password) and "right" or "wrong";
@@ -175,7 +175,7 @@ return function (gate)
 		write("</state>");
 	end
 
-	-- What the room remembers of those whom a question names.
+	-- Writes what the room remembers of the people whom a question names.
 	local function write_persons(room, addresses)
 		local data, written_of = gate.room_data.of(room) or { people = {} }, {};
 		for _, address in ipairs(addresses) do

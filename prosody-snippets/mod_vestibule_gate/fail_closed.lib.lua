@@ -8,8 +8,8 @@ return function (gate)
 	local PRIORITY, LIMIT, AFFILIATION, ROLE = gate.PRIORITY, gate.LIMIT, gate.AFFILIATION, gate.ROLE;
 	local OURS, DEEP = "vestibule_gate", 200;
 
-	-- Who has caused what happens now: the stanza of a client that is being handled, and the module that acts. A timer, a
-	-- request by HTTP or the server itself has no stanza; this server's parts and its services are trusted with theirs.
+	-- Returns the client whose stanza is being handled, if any, and the module that acts. A timer, an HTTP request or
+	-- the server itself has no stanza; other parts of this server and services are trusted with theirs.
 	local function cause()
 		local name;
 		for level = 3, DEEP do
@@ -36,7 +36,8 @@ return function (gate)
 		gate.report_refusal(room, { jid = gate.text.cut(address, LIMIT.address), reason = "module" });
 	end
 
-	-- Whether the answer that is carried out names this change. `matches` is given each item of it.
+	-- Returns whether the answer that is being carried out names this change. `matches` is called with each of its
+	-- items.
 	local function is_named(verdict, room, matches)
 		if verdict.failing then return true; end
 		if verdict.room ~= room.jid then return false; end
@@ -64,7 +65,7 @@ return function (gate)
 		local room, bare, verdict = event.room, jid_bare(event.jid), gate.replaying();
 		local to, before = AFFILIATION[event.affiliation], AFFILIATION[event.previous_affiliation or "none"];
 		if verdict and is_named(verdict, room, function (item)
-			-- Jitsi takes back the affiliation of a person who is kicked.
+			-- Jitsi revokes the affiliation of a person who is kicked.
 			return item.jid == bare and (item.affiliation or item.role) == event.affiliation;
 		end) then
 			return true;
@@ -81,7 +82,7 @@ return function (gate)
 		elseif bare == jid_bare(client or verdict.from or "") and to <= before and to >= AFFILIATION.none then
 			return true; -- one's own, given up
 		end
-		-- The lobby makes members of those who are inside, who come in by an answer, or who are let in.
+		-- Jitsi's lobby makes members of occupants, of people who enter by an answer, and of people who are let in.
 		local is_member = event.affiliation == "member" and to > before and before >= AFFILIATION.none;
 		local is_meant = is_inside(room, bare) or verdict and verdict.room == room.jid
 			and (verdict.kind == "join" and jid_bare(verdict.from) == bare or has_target(verdict, bare));
@@ -110,7 +111,7 @@ return function (gate)
 		event.allowed, event.error, event.condition = false, "cancel", "not-allowed";
 	end);
 
-	-- With `true` for the actor, no event asks.
+	-- With `true` as actor, Prosody fires no event.
 	local room_mt = gate.muc.room_mt;
 	local set_role = room_mt.set_role;
 	local function guarded_set_role(room, actor, nick, role, reason)

@@ -18,7 +18,8 @@ return function (gate)
 	local asked = {}; -- by room: who asked the focus for it, in that order
 	local focus = {};
 
-	-- A session's field of this gate: what its first request told of it. A server or component speaks for many.
+	-- Returns what the first request of a session reported. A server or component speaks for many, so nothing is kept
+	-- of it.
 	local function known_of(session)
 		local known = session.type ~= "c2s" and {} or session[gate.mark];
 		if not known then
@@ -34,7 +35,8 @@ return function (gate)
 		return focus.is_one(address) and (jid.node(room_jid) or ""):match(HEALTH_CHECK) ~= nil;
 	end
 
-	-- Rooms of tenants: room@conference.tenant.example.org is [tenant]room@conference.example.org.
+	-- Returns the internal address of a tenant's room: room@conference.tenant.example.org is
+	-- [tenant]room@conference.example.org.
 	local function internal(address)
 		local node, host = jid.split(jid.prep(address or "", true) or "");
 		if not node or host == module.host then return node and node .. "@" .. host; end
@@ -46,12 +48,12 @@ return function (gate)
 	end
 	focus.internal = internal;
 
-	-- A ticket lets its bearer in: what is kept and told is its hash. In another client it is another ticket.
+	-- A ticket admits its bearer, so only its hash is kept and reported. In another client it is another ticket.
 	local function know_ticket(known, ticket)
 		known.ticket, known.mark = ticket, sha256(ticket .. " " .. (known.device or ""), true):sub(1, 32);
 	end
 
-	-- The focus has answered a request: whom it refused, it opens nothing for.
+	-- Notes that the focus has answered a request: it opens no room for a requester whom it refused.
 	local function note_answer(session, id, is_refused)
 		local list = asked[session[gate.mark].asked or false];
 		for i, one in ipairs(list or {}) do
@@ -62,8 +64,8 @@ return function (gate)
 		end
 	end
 
-	-- In the focus's answer, a ticket for a client that has none. A session id of the focus's own shows, when another
-	-- session sends it, that the same person has logged in: it is the ticket of both.
+	-- Adds a ticket to the focus's answer for a client without one. When another session sends a session id of the
+	-- focus, the same person has logged in: the id is the ticket of both sessions.
 	local function answered(event)
 		local stanza = event.stanza;
 		local attr = stanza.attr;
@@ -71,7 +73,7 @@ return function (gate)
 		local known = session and session[gate.mark];
 		if not known or gate.is_observing() or not focuses[jid.bare(attr.from)] and not proxies[attr.from] then return; end
 		note_answer(session, attr.id, attr.type == "error");
-		-- The focus does not know the log-in of that session id any more.
+		-- The focus has forgotten the log-in of that session id.
 		if attr.type == "error" and stanza:get_child("error"):get_child("session-invalid", "http://jitsi.org/jitmeet") then
 			known.account = nil;
 		end
@@ -82,7 +84,7 @@ return function (gate)
 		elseif given and #given <= LONGEST and not known.account then
 			local bare, room_jid = jid.bare(attr.to), internal(conference.attr.room);
 			local provider, mechanism = gate.identity.log_in(session);
-			-- Only the client to which it was given may show it later.
+			-- Only the client that received the session id may present it later.
 			log_ins:set(given, {
 				account = bare, at = os.time(), device = known.device, provider = provider, mechanism = mechanism,
 			});
@@ -93,8 +95,8 @@ return function (gate)
 		end
 	end
 
-	-- Whether another gate decides on a room that is none of this service's, or Jitsi itself: of a breakout room that
-	-- there is, for people of its meeting. The focus can make rooms everywhere, and comes wherever it is asked to.
+	-- Whether another gate decides about a room of another service, or Jitsi itself: about a breakout room that exists,
+	-- for people of its meeting. The focus can open rooms everywhere, and comes wherever it is asked to.
 	local function is_decided_elsewhere(address, session)
 		address = jid.prep(address or "", true);
 		local function is_guarded(host)
@@ -140,8 +142,8 @@ return function (gate)
 
 	local function is_there(one) return os.time() - one.at <= PATIENCE and not one.session.destroyed; end
 
-	-- Remembers for whom the focus opens a room that is not there yet: the person who asks first, while they are there,
-	-- unless the focus refuses them.
+	-- Remembers for whom the focus opens a room: the first person who asked, while they are connected, unless the focus
+	-- refuses them.
 	function focus.ask_for(e)
 		local list, mine = {}, nil;
 		for _, one in ipairs(asked[e.room] or list) do
@@ -159,7 +161,7 @@ return function (gate)
 		end
 	end
 
-	-- The session for which the focus opens the room, and its address.
+	-- Returns the session for which the focus opens the room, and its address.
 	function focus.opener(room_jid)
 		for _, one in ipairs(asked[room_jid] or {}) do
 			if is_there(one) then return one.session, one.jid; end
@@ -168,7 +170,7 @@ return function (gate)
 
 	function focus.opened(room_jid) asked[room_jid] = nil; end
 
-	-- A focus that is not let in answers nobody who asked it for the room, so they are answered in its place.
+	-- Answers everybody who asked for a room that the focus could not enter: the focus itself answers nobody then.
 	function focus.failed(room_jid, way, ...)
 		local list = asked[room_jid];
 		asked[room_jid] = nil;
@@ -220,7 +222,7 @@ return function (gate)
 		end
 	end
 
-	-- The accounts of the focus, by the component.
+	-- Takes over the accounts of the focus, as the component names them.
 	function focus.learn(addresses)
 		focuses, proxies = {}, {};
 		for _, address in ipairs(addresses) do focuses[address] = true; end
@@ -228,7 +230,7 @@ return function (gate)
 	end
 	module:hook_global("host-activated", watch);
 
-	-- What a session has told of its client; a join tells by its capabilities, too.
+	-- Returns what a session has reported of its client; a join reports capabilities, too.
 	function focus.describe(session, stanza)
 		local known = session and session[gate.mark];
 		local log_in = known and known.account or {};
@@ -240,7 +242,7 @@ return function (gate)
 		return caps and (caps.attr.node or ""):find("//jitsi.org/", 1, true) and "jitsi" or nil;
 	end
 
-	-- Returns the mark of the ticket of the session with that bare address.
+	-- Returns the hash of the ticket of a session with that bare address.
 	function focus.ticket_of(bare)
 		local user = prosody.bare_sessions[bare];
 		for _, session in pairs(user and user.sessions or {}) do
@@ -249,7 +251,8 @@ return function (gate)
 		end
 	end
 
-	-- Across a reload: what is known of the sessions, whose field was the earlier module's, and who asked for which room.
+	-- Kept across a reload: what is known of sessions, whose field was the earlier module's, and who asked for which
+	-- room.
 	function focus.save()
 		local sessions = {};
 		for _, session in pairs(prosody.full_sessions) do sessions[session] = session[gate.mark]; end

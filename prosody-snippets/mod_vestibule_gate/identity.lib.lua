@@ -19,24 +19,24 @@ return function (gate)
 		return users and users.name or nil;
 	end
 
-	-- The provider is that of the log-in: another one, later, has verified nothing of it.
+	-- Notes the provider at the log-in: another provider, configured later, has verified nothing of this session.
 	local function note(session, mechanism)
 		session[LOG_IN] = { provider = provider_of(session.host), mechanism = mechanism };
 	end
 
-	-- The mechanism is known until the log-in is complete only: mod_saslauth and mod_sasl2 then drop their handler.
+	-- The mechanism is known only until the log-in is complete: mod_saslauth and mod_sasl2 then drop their handler.
 	local function logged_in(event)
 		local handler = event.session.sasl_handler;
 		note(event.session, handler and handler.selected);
 	end
 
-	-- Older than the gate, or logged in by a way that tells nobody how.
+	-- Sessions older than the gate, or logged in without an event.
 	local function bound(event)
 		if not event.session[LOG_IN] then note(event.session); end
 	end
 
-	-- Jitsi's providers give a person who names a session (`?previd=`) the name of its user, on whatever host that is:
-	-- the owner of an account somewhere would be anybody of that name here. One's own sessions are on one's own host.
+	-- Jitsi's providers give a person who names a session (`?previd=`) the name of its user, on any host: the owner of
+	-- an account elsewhere could be anybody of that name here. A person's own sessions are on their own host.
 	local function features(event)
 		local session = event.origin;
 		local named = session.type == "c2s_unauthed" and session.previd;
@@ -61,7 +61,7 @@ return function (gate)
 		gate.guard_at(context, "resource-bind", at.log_in, bound);
 	end
 
-	-- Hosts that Jitsi's options name as those of services: they pass its lobby, its passwords or its limits.
+	-- Returns the hosts that Jitsi's options exempt as hosts of services, from its lobby, passwords or limits.
 	local function hosts_of_services()
 		local found = {};
 		for host in pairs(prosody.hosts) do
@@ -77,7 +77,7 @@ return function (gate)
 		return found;
 	end
 
-	-- How many accounts a host has, as far as its provider keeps them itself.
+	-- Returns how many accounts a host has, if its provider stores them itself.
 	local function count_accounts(users)
 		if not (users.name or ""):find("^internal_") then return nil; end
 		local ok, count = pcall(function ()
@@ -91,7 +91,7 @@ return function (gate)
 		return ok and tostring(count) or nil;
 	end
 
-	-- The hosts that a person could log in to.
+	-- Returns the hosts that people can log in to.
 	function identity.hosts()
 		local list, of_services = { all = true }, hosts_of_services();
 		for name, host in pairs(prosody.hosts) do
@@ -113,21 +113,21 @@ return function (gate)
 		module:hook_global("host-activated", watch);
 		module:hook_global("host-deactivated", function (host) watched[host] = nil; end);
 		module:hook_global("config-reloaded", function () service = nil; end);
-		-- Once all that belongs to the change is done.
+		-- After the change is complete.
 		local function tell() module:add_timer(1, function () gate.tell_hosts(); end); end
 		for _, name in ipairs { "host-activated", "host-deactivated", "config-reloaded" } do
 			module:hook_global(name, tell);
 		end
 	end
 
-	-- A claim that is read otherwise than it was written would be another claim.
+	-- A claim that XML would change is no claim.
 	local function text_of(value)
 		local is_good = type(value) == "string" and #value <= LIMIT.address and is_utf8(value) and not value:find("%c");
 		return is_good and value or nil;
 	end
 
-	-- What Jitsi's modules do not keep of a token that they have verified. It is read as they read it, and again only
-	-- when it is another.
+	-- Reads the parts of a verified token that Jitsi's modules do not keep, as they read it, and again only for another
+	-- token.
 	local function rest_of(session)
 		local text, known = session.auth_token, session[TOKEN];
 		if known and known.text == text then return known; end
@@ -164,7 +164,7 @@ return function (gate)
 		return service;
 	end
 
-	-- The main room of a breakout room, if the session has come through it: tokens are for the main room.
+	-- Returns the main room of a breakout room that the session has come through: tokens are for the main room.
 	local function main_room(session, room_jid)
 		local address = session.jitsi_breakout_main_jid;
 		local host = address and rawget(prosody.hosts, jid.host(address));
@@ -172,8 +172,8 @@ return function (gate)
 		return main and (main._data.breakout_rooms or {})[room_jid] and main or nil;
 	end
 
-	-- `auth_token` alone is a mere parameter of an address. Jitsi's verification sets `jitsi_meet_domain`, and whatever
-	-- refuses a token takes `auth_token` away. A token for a Matrix server is signed by its client.
+	-- `auth_token` alone is only a parameter of an address. Jitsi's verification sets `jitsi_meet_domain`, and a module
+	-- that refuses a token removes `auth_token`. A token for a Matrix server is signed by its client.
 	local function has_token(session)
 		return type(session.auth_token) == "string" and session.jitsi_meet_domain ~= nil
 			and session.jitsi_meet_context_matrix == nil and session.auth_matrix_user_verification_is_owner == nil;
@@ -205,7 +205,7 @@ return function (gate)
 		if there and there._data.allowUnauthenticatedAccess == false then attr["token-strict"] = "true"; end
 	end
 
-	-- Whose session it is that this server holds no connection of: another server's, or a local component's.
+	-- Returns the kind of a session without a connection to this server: another server's, or a local component's.
 	local function elsewhere(address)
 		local domain = jid.host(address);
 		local host = domain and rawget(prosody.hosts, domain);
@@ -224,7 +224,7 @@ return function (gate)
 		if has_token(session) then add_token(attr, session, room_jid); end
 	end
 
-	-- Adds what is known of a person at that host who is not connected: a log-in there, by no mechanism that is known.
+	-- Adds what is known of an account that is not connected: a log-in at that host by an unknown mechanism.
 	function identity.suppose(attr, domain)
 		local host = rawget(prosody.hosts, domain);
 		attr.session = not host and "server" or host.type == "local" and "client" or "component";
@@ -232,13 +232,13 @@ return function (gate)
 		return attr;
 	end
 
-	-- How a session logged in: the provider, and the mechanism.
+	-- Returns how a session logged in: the provider and the mechanism.
 	function identity.log_in(session)
 		local log_in = session[LOG_IN] or {};
 		return log_in.provider, cut(text_of(log_in.mechanism), LIMIT.name);
 	end
 
-	-- Calls `act` with each claim of a verified token. What stands in the session counts where the token says the same:
+	-- Calls `act` with each claim of a verified token. A claim in the session counts only where the token has the same:
 	-- Jitsi's permissions give a session the features of the person who makes its bearer a moderator.
 	function identity.each_claim(session, act)
 		if not session or not has_token(session) then return; end

@@ -16,12 +16,12 @@ return function (gate)
 
 	local function key(room_jid, bare) return room_jid .. "\0" .. bare; end
 
-	-- The room has invited a person; `by`: the full address of the occupant who asked it to.
+	-- Remembers that the room has invited a person; `by`: the full address of the occupant who asked for it.
 	function invitations.expect(room, invitee, by)
 		sent:set(key(room.jid, jid_bare(invitee)), { by = by, at = os.time() });
 	end
 
-	-- Takes a decline: what goes on to the inviter is the reason alone. Returns nil where nothing was sent.
+	-- Forwards a decline: the inviter gets only its reason. Returns nil if nobody was invited.
 	function invitations.take(event, room)
 		local stanza = event.stanza;
 		local name = room and key(room.jid, jid_bare(stanza.attr.from));
@@ -60,7 +60,7 @@ return function (gate)
 		});
 	end
 
-	-- What the service sends on, another module's way included, is what a verdict or an invitation stands behind.
+	-- The service forwards only what a verdict or an invitation permits, also where another module sends it.
 	gate.guard("muc-pre-decline", PRIORITY.backstop, function (event)
 		local verdict = event.stanza[gate.mark];
 		if gate.is_observing() or verdict and (verdict.kind == "decline" or verdict.failing) then return; end

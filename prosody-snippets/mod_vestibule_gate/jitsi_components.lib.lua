@@ -1,6 +1,5 @@
--- Gates what clients tell Jitsi's components, which change a room or tell its occupants something for it. The room is
--- the one that the message names, or the address that the client has connected to: neither proves anything. What is not
--- named here goes to none of them.
+-- Gates what clients send to Jitsi's components, which change a room or inform its occupants. The message or the
+-- connection names the room; neither proves anything. What is not declared here reaches none of them.
 
 local jid, json = require "util.jid", require "util.json";
 
@@ -11,7 +10,7 @@ return function (gate)
 	local heard, handlers = {}, {}; -- by module: the host that is listened to; what it takes
 	local components = {};
 
-	-- The address of the room, as Jitsi's own util.lib.lua finds it: by the connection, or by what the message names.
+	-- Returns the room's address as Jitsi's own util.lib.lua finds it: from the connection, or from the message.
 	local function of_connection(host, session)
 		if not session.jitsi_web_query_room then return nil; end
 		local tenant = session.jitsi_web_query_prefix or "";
@@ -19,7 +18,7 @@ return function (gate)
 		return jid.join((tenant ~= "" and "[" .. tenant .. "]" or "") .. session.jitsi_web_query_room, module.host);
 	end
 
-	-- The service whose breakout rooms a host has.
+	-- Returns the service whose breakout rooms a host has.
 	function components.main_of(host)
 		for name, session in pairs(prosody.hosts) do
 			local options = (session.modules or {}).muc_breakout_rooms and module:context(name);
@@ -29,7 +28,7 @@ return function (gate)
 		end
 	end
 
-	-- Who is in a breakout room has come out of the room itself.
+	-- An occupant of a breakout room counts as inside the main room.
 	local function is_inside(room, address)
 		if room:get_occupant_jid(address) then return true; end
 		for breakout in pairs(room._data.breakout_rooms or {}) do
@@ -41,13 +40,13 @@ return function (gate)
 		return false;
 	end
 
-	-- Where the gate only observes, what it would refuse passes.
+	-- A gate that only observes lets pass what it would refuse.
 	local function outside(event)
 		return not gate.is_observing() and gate.entrance.refuse(event, "outside", "cancel", "not-acceptable");
 	end
 	local function wrong_value(event, name) return not gate.is_observing() and gate.refuse_value(event, name); end
 
-	-- One element of a message. Returns true where it has been answered.
+	-- Handles one element of a message. Returns true if it has been answered.
 	local function take(event, host, handler, command)
 		local stanza, from = event.stanza, event.stanza.attr.from;
 		local address = command.attr.room;
@@ -57,7 +56,7 @@ return function (gate)
 		if jid.bare(address) ~= address and not gate.is_observing() then
 			return gate.refuse(event, "jid-malformed", "modify", "jid-malformed", gate.messages.of("gate-address", stanza));
 		end
-		-- Of a breakout room Jitsi's own modules find out whether a person is in it.
+		-- Jitsi's own modules check whether a person is in a breakout room.
 		if handler.names_room and components.main_of(jid.host(address)) == module.host then return; end
 		address = gate.focus.internal(address); -- nil: a room of another service
 		local room = address and gate.get_room(address);
@@ -82,7 +81,7 @@ return function (gate)
 		end);
 	end
 
-	-- The host of the component that has this module loaded, for the rooms of this service.
+	-- Returns the host of the component that loads this module for the rooms of this service.
 	function components.find(module_name)
 		for host, session in pairs(prosody.hosts) do
 			local options = (session.modules or {})[module_name] and module:context(host);
@@ -104,8 +103,8 @@ return function (gate)
 		end
 	end
 
-	-- Lets people inside send such an element to that module, once `act` with the event, the room and the element has not
-	-- returned true. `names_room`: the element says which room.
+	-- Lets occupants send such an element to that module, unless `act` (event, room, element) returns true.
+	-- `names_room`: the element names the room.
 	function components.hear(module_name, handler)
 		handlers[module_name] = handlers[module_name] or {};
 		table.insert(handlers[module_name], handler);
@@ -114,7 +113,7 @@ return function (gate)
 	module:hook_global("host-activated", look, PRIORITY.loaded);
 	gate.guard("muc-room-created", PRIORITY.backstop, look); -- they can be loaded later, too
 
-	-- Asks about a message that goes on as `build` makes it.
+	-- Asks about a message; if permitted, what `build` returns goes on in its place.
 	local function ask(event, kind, room, build, more)
 		local from = event.stanza.attr.from;
 		more = more or {};
@@ -131,7 +130,7 @@ return function (gate)
 		return ask(event, "destroy", room, function () return requests.build_end_conference(event.stanza); end);
 	end });
 
-	-- The room's metadata: the focus does what stands there of recording and translating, clients and modules the rest.
+	-- The room's metadata: recording and translation are the focus's, the rest is for clients and modules.
 	components.hear("room_metadata_component", {
 		element = "room_metadata", namespace = xmlns_jitsi, names_room = true,
 		act = function (event, room, command)
@@ -146,7 +145,7 @@ return function (gate)
 		end,
 	});
 
-	-- Compared with what a person may write: what they ask, answer and offer is shown to everybody.
+	-- Compared with the permission to chat: questions, answers and files are shown to everybody.
 	local function needs_chat(event, room)
 		local occupant = room:get_occupant_by_real_jid(event.stanza.attr.from);
 		return occupant and not gate.permissions.may(room, occupant, "chat")
@@ -167,13 +166,13 @@ return function (gate)
 		if type(poll) ~= "table" then return wrong_value(event, "json-message"); end
 		local known = room.polls and room.polls.by_id[poll.pollId or false];
 		local answers = known and poll.command == "answer-poll" and poll.answers;
-		-- More of them than there are make that module throw.
+		-- More answers than the poll has make that module throw.
 		if type(answers) == "table" and #answers > #known.answers then return wrong_value(event, "answers"); end
 	end
 	components.hear("polls_component", { element = "json-message", namespace = xmlns_jitsi, act = polled });
 	components.hear("polls_component", { element = "json-message", act = polled });
 
-	-- Whose voice is translated for whom: for it, the focus lets a person listen who is in no room.
+	-- Audio translation: for it, the focus lets a person listen who is in no room.
 	components.hear("audio_translation_component", {
 		element = "audio-translation", namespace = xmlns_jitsi,
 		act = function (event, room, command)
@@ -184,7 +183,7 @@ return function (gate)
 		end,
 	});
 
-	-- Who has spoken, and looked how: shown as numbers.
+	-- Statistics of speech and faces, shown as numbers.
 	for _, element in ipairs { "speakerstats", "faceLandmarks" } do
 		components.hear("speakerstats_component", { element = element, namespace = xmlns_jitsi, names_room = true });
 	end

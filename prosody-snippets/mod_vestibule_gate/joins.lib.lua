@@ -8,14 +8,14 @@ local xmlns_muc = "http://jabber.org/protocol/muc";
 return function (gate)
 	local PRIORITY, LIMIT, ROLE, mark = gate.PRIORITY, gate.LIMIT, gate.ROLE, gate.mark;
 
-	-- A nick that no room takes, or of which nothing is seen.
+	-- Refuses an invalid nick, or one without a visible character.
 	local function refuse_nobodys(event, nick)
 		local is_one = stringprep.resourceprep(nick, true) and nick:find("%S");
 		if is_one then return false; end
 		return gate.refuse(event, "malformed", "modify", "jid-malformed", gate.messages.of("gate-address", event.stanza));
 	end
 
-	-- The nick by which a person comes in: the server can be told to give people the one that they have registered.
+	-- Returns the nick of a join: the server can be configured to enforce the registered one.
 	local is_enforced = module:get_option_boolean("enforce_registered_nickname", false);
 	function gate.nick_of_join(room, stanza)
 		local registered = is_enforced and room and room:get_registered_nick(jid_bare(stanza.attr.from));
@@ -48,7 +48,7 @@ return function (gate)
 		return gate.put(event, "join");
 	end);
 
-	-- Without a resource mod_muc throws, and leaves a room that its sender owns.
+	-- Without a resource, mod_muc throws and leaves a room that its sender owns.
 	for _, event_name in ipairs { "presence/bare", "presence/host" } do
 		gate.guard(event_name, PRIORITY.arrival, function (event)
 			local stanza = event.stanza;
@@ -87,7 +87,7 @@ return function (gate)
 		or gate.is_reserved(gate.names.tidy(event.stanza), from) then
 			return gate.refuse_nick(event);
 		end
-		-- The Jitsi rate limiter, when its queue is full, ends the event and so admits every join.
+		-- A full queue of Jitsi's rate limiter ends the event, and so admits every join.
 		local is_full = queue and queue:count() >= (queue.size or LIMIT.people);
 		if is_full and not gate.is_observing() and not gate.is_service(from) then
 			return gate.refuse(event, "overflow", "wait", "resource-constraint");
@@ -108,17 +108,18 @@ return function (gate)
 		if verdict and (event.is_new_room or verdict.failing
 		or data and data.generation == verdict.generation and data.revision == verdict.revision) then
 			verdict.passed = true;
-		-- The answer to open is the answer to the opener's join: parked here, the room would never count as created.
+		-- The answer to `open` covers the opener's join: parked here, the room would never count as created.
 		elseif not event.is_new_room and not gate.is_service(event.stanza.attr.from) then
 			event.stanza[mark] = nil;
 			return gate.put(event, "join");
 		end
 	end);
 
-	-- Whom muc_allowners is going to make an owner. It holds back their presence until it has, and it will not.
+	-- People whom muc_allowners is going to make owners. It holds back their presence until then, and the gate refuses
+	-- that.
 	local promised = module:shared("moderators/joining_moderator_participants");
 
-	-- The room's lobby and list of members are for people.
+	-- Services pass the lobby and the list of members, which are for people.
 	local function let_in_service(room, occupant, bare)
 		if room._data.lobbyroom then room._data.lobby_skip_display_name_check = true; end
 		local affiliation = gate.focus.is_one(bare) and "owner" or room:get_members_only() and "member" or nil;
@@ -130,7 +131,8 @@ return function (gate)
 		local verdict, room, occupant = event.stanza[mark], event.room, event.occupant;
 		local bare = jid_bare(event.stanza.attr.from);
 		if verdict and verdict.failing or gate.is_observing() then return; end
-		-- The room would refuse it after all this; the Jitsi lobby would give the bearer of the nick another role before.
+		-- Prosody would refuse this only after all other handlers, and Jitsi's lobby would change the role of the
+		-- nick's bearer.
 		if occupant.bare_jid ~= bare then
 			promised[occupant.bare_jid] = nil;
 			return gate.client_response.plain(event, "cancel", "conflict");
@@ -143,7 +145,7 @@ return function (gate)
 		promised[occupant.bare_jid] = nil;
 		local wanted, exactly = verdict.fx.requester, verdict.exactly;
 		if not wanted then
-			-- Whatever role another module has given since; the affiliation was refused to it.
+			-- Ignores the role that another module has given meanwhile; the affiliation was refused to it.
 			local usual = room:get_default_role(room:get_affiliation(bare));
 			if occupant.role == "moderator" and usual ~= "moderator" then occupant.role = usual or "participant"; end
 			return;
@@ -154,7 +156,7 @@ return function (gate)
 			verdict.given = gate.affiliation_of(room, bare);
 			if verdict.before then gate.room_data.lend(room, bare, verdict.before, verdict.given); end
 		end
-		-- The occupant was made before the affiliation was given.
+		-- Prosody created the occupant before the affiliation was given.
 		local role = room:get_default_role(room:get_affiliation(bare)) or "none";
 		local wanted_role = wanted.role or "none";
 		if wanted_role ~= "none" and (exactly or ROLE[wanted_role] > ROLE[role]) then role = wanted_role; end
@@ -167,7 +169,7 @@ return function (gate)
 			return gate.refuse(event, "closed-way", "cancel", "not-allowed");
 		end
 		if verdict and verdict.failing then return; end -- nobody has judged it: the room's own checks stay
-		-- It is decided: the password that was typed no longer matters, and the core's check is given the right one.
+		-- The decision stands: Prosody's own check gets the right password, whatever was typed.
 		local x, password = stanza:get_child("x", xmlns_muc), room:get_password();
 		if x:get_child_text("password") == password then return; end
 		x:maptags(function (tag) return tag.name ~= "password" and tag or nil; end);

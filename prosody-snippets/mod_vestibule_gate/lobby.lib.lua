@@ -12,7 +12,7 @@ return function (gate)
 
 	local lobby = {};
 
-	-- The main host names both services; its modules do the work.
+	-- Finds the lobby service: the main host names both services, and its modules do the work.
 	local function find()
 		for name in pairs(prosody.hosts) do
 			local modules = prosody.hosts[name].modules or {};
@@ -43,8 +43,8 @@ return function (gate)
 
 	local function main_room(lobby_jid) return gate.get_room(jid.node(lobby_jid) .. "@" .. module.host); end
 
-	-- A pass is worth one entry and is spent at that entry: before it, other modules (Jitsi's rate limiter) may park the
-	-- stanza and bring it back as often as they like. Meanwhile the stanza keeps the pass that it came with.
+	-- A pass is good for one entry and is spent by it: before that, other modules (Jitsi's rate limiter) may park the
+	-- stanza and bring it back any number of times. Meanwhile the stanza keeps its pass.
 	local function may_enter(room, stanza, bare)
 		if gate.is_service(bare) or room:get_affiliation(bare) == "owner" then return true; end
 		local list = passes[room.jid];
@@ -60,7 +60,7 @@ return function (gate)
 		if list and list[bare] == pass then forget_pass(room.jid, bare); end
 	end
 
-	-- Names in the lobby, which moderators read when they decide whom they let in.
+	-- Names in the lobby: moderators read them when they decide whom to let in.
 	local IN_LOBBY = {
 		of = function (lobby_room) return main_room(lobby_room.jid); end,
 		find = lobby_room_of,
@@ -71,8 +71,8 @@ return function (gate)
 		end,
 	};
 
-	-- Comes in as what has been judged: at the knock or, of those inside the room, there. Another name is asked about once
-	-- they wait. Jitsi's clients choose another nick for the lobby, and show none.
+	-- Lets a person into the lobby under the name that was judged: at the knock or, for occupants of the room, there.
+	-- Another name is asked about once they wait. Jitsi's clients choose another nick for the lobby, and show none.
 	local function may_be_called(room, stanza, nick)
 		local pass, inside = stanza[gate.mark], room:get_occupant_by_real_jid(stanza.attr.from);
 		local name, judged = gate.names.tidy(stanza), nil;
@@ -89,8 +89,8 @@ return function (gate)
 		return true;
 	end
 
-	-- Rejecting a person with Jitsi's button is a kick in the lobby's own room: an answer to their knock. Nobody else
-	-- is removed there, and nobody made anything.
+	-- Jitsi's button to reject a person is a kick in the lobby's own room: an answer to their knock. Nothing else is
+	-- permitted there.
 	local function answer_knock(event, room)
 		local stanza, lobby_room = event.stanza, lobby_room_of(room);
 		local items = gate.requests.read_items(stanza.tags[1]);
@@ -122,7 +122,7 @@ return function (gate)
 		}, room.jid);
 	end
 
-	-- Of a room that the policy governs, and of a stanza that it is asked about.
+	-- Returns the room of a stanza to its lobby, if the policy governs the room.
 	local function governed(event)
 		local room = main_room(jid.bare(event.stanza.attr.to));
 		local is_ours = not gate.is_unguarded() and room and gate.room_data.of(room);
@@ -160,7 +160,7 @@ return function (gate)
 			local room = not event.stanza[gate.mark] and governed(event);
 			if room and lobby_room_of(room) then return answer_knock(event, room); end
 		end);
-		-- What is set in the lobby's own room, a password say, would keep those out who are sent there.
+		-- A password, say, in the lobby's own room would keep out the people who are sent there.
 		gate.guard_at(service, "iq-set/bare/http://jabber.org/protocol/muc#owner:query", gate.PRIORITY.owner, function (event)
 			if governed(event) then return gate.client_response.plain(event, "cancel", "not-allowed"); end
 		end);
@@ -184,13 +184,13 @@ return function (gate)
 		end);
 	end
 
-	-- persistent_lobby and muc_breakout_rooms end rooms that nobody is in, also those that are to last.
+	-- persistent_lobby and muc_breakout_rooms end empty rooms, also persistent ones.
 	module:hook_global("maybe-destroy-room", function (event)
 		local data = gate.room_data.of(event.room);
 		return data and (data.lasts or data.keep and not data.passes) and not gate.is_observing() or nil;
 	end, gate.PRIORITY.backstop);
 
-	-- Whether the service has a lobby. Its modules can be loaded after this one.
+	-- Returns whether the service has a lobby. Its modules can be loaded after this one.
 	function lobby.is_there()
 		if host and rawget(prosody.hosts, host) then return true; end
 		if looked == os.time() then return false; end
@@ -199,7 +199,7 @@ return function (gate)
 		return host ~= nil;
 	end
 
-	-- The lobby of a room, made where it is missing. Half of one, without the other half, keeps everybody out.
+	-- Returns the lobby of a room, and creates it if it is missing. Half of one would keep everybody out.
 	function lobby.raise(room)
 		if not lobby.is_there() then return nil; end
 		local orphan = not room._data.lobbyroom and lobby_room_of(room);
@@ -214,13 +214,13 @@ return function (gate)
 		return room._data.lobbyroom;
 	end
 
-	-- Takes the lobby of a room away. Its occupants are sent to the room, and try to enter again.
+	-- Removes the lobby of a room. Its occupants are sent to the room, and try to enter again.
 	function lobby.lower(room)
 		if not lobby.is_there() or not room._data.lobbyroom then return; end
 		prosody.events.fire_event("destroy-lobby-room", { room = room, newjid = room.jid });
 	end
 
-	-- Lets a person into the lobby of a room, once, within so many seconds.
+	-- Permits a person to enter the lobby of a room once, within so many seconds.
 	function lobby.pass(room, bare, seconds, called)
 		local list = passes[room.jid] or {};
 		if not list[bare] then
@@ -236,13 +236,13 @@ return function (gate)
 		return pass and (pass.name or pass.nick);
 	end
 
-	-- Returns whether a person has to say a name before they may wait.
+	-- Returns whether a person must give a name before they may wait.
 	function lobby.lacks_name(stanza)
 		local name = stanza:get_child_text("nick", xmlns_nick);
 		return lobby.needs_name and (not name or name == "");
 	end
 
-	-- Sends a person who waits away, with words that the client shows.
+	-- Turns away a person who waits, with a text that the client shows.
 	function lobby.dismiss(room, bare, text)
 		local lobby_room = lobby_room_of(room);
 		if not lobby_room then return; end
@@ -261,7 +261,7 @@ return function (gate)
 
 	function lobby.forget(room_jid) passes[room_jid], counts[room_jid] = nil, nil; end
 
-	-- Forgets the passes that were not used in time; returns whether some are left.
+	-- Forgets unused passes that have expired; returns whether some are left.
 	function lobby.sweep()
 		local time = os.time();
 		for room_jid, list in pairs(passes) do

@@ -75,32 +75,32 @@ return function (gate)
 	};
 
 	function lobby_queue.people(room_jid) return lists[room_jid] and lists[room_jid].people or {}; end
-	-- How many wait, without the one of that bare address.
+	-- Returns how many people wait, without the one with that bare address.
 	function lobby_queue.count(room_jid, but)
 		local list = lists[room_jid];
 		return list and list.count - (list.people[but] and 1 or 0) or 0;
 	end
 
-	-- What a person who waits, or is sent to the lobby, is called.
+	-- Returns the name of a person who waits or is sent to the lobby.
 	function lobby_queue.name_of(room, bare)
 		local w = lobby_queue.people(room.jid)[bare];
 		return w and w.nick or gate.lobby.name_of(room, bare);
 	end
 
-	-- A person who has knocked says that this session is gone.
+	-- Handles the unavailable presence of a session that has knocked.
 	function lobby_queue.left(room_jid, address)
 		local bare = jid_bare(address);
 		local w = lobby_queue.people(room_jid)[bare];
 		if w and w.jid == address and not gate.lobby.is_there() then forget_waiting({ jid = room_jid }, bare); end
 	end
 
-	-- Of another server, this one does not know who is there.
+	-- Sessions on other servers are unknown here, so they count as present.
 	local function is_gone(bare)
 		local host = prosody.hosts[jid.host(bare)];
 		return host and host.type == "local" and not prosody.bare_sessions[bare];
 	end
 
-	-- Forgets those who have waited for too long, or are gone; returns whether others are left.
+	-- Forgets people who have waited too long or disconnected; returns whether others are left.
 	function lobby_queue.sweep()
 		local time = now();
 		for room_jid, list in pairs(lists) do

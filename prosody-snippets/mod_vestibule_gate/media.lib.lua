@@ -11,7 +11,7 @@ return function (gate)
 	local host, looked; -- the service that moderates, and when it was last looked for
 	local media = {};
 
-	-- Rooms of tenants have another address for clients and the focus: see focus.lib.lua.
+	-- Returns a tenant's room address as clients and the focus know it: see focus.lib.lua.
 	local function external(address)
 		local node, _, resource = jid.split(address);
 		local tenant, name = node:match("^%[([^%]]+)%](.+)$");
@@ -37,7 +37,7 @@ return function (gate)
 		return lists;
 	end
 
-	-- To those who see the lists: moderators, and the focus, which is one.
+	-- Informs those who see the lists: moderators, and the focus, which is one.
 	local function tell_lists(room, kind)
 		gate.effects.each_session(room, "moderator", function (address)
 			say_to(address, { room = external(room.jid), mediaType = kind, whitelists = lists_of(room) });
@@ -65,7 +65,7 @@ return function (gate)
 	end
 	gate.jitsi_components.hear("av_moderation_component", { element = "av_moderation", act = command_of });
 
-	-- Whether a person here moderates media. Its module can be loaded after this one.
+	-- Returns whether a service moderates media. Its module can be loaded after this one.
 	local function is_there()
 		if host and rawget(prosody.hosts, host) then return true; end
 		if looked == os.time() then return false; end
@@ -75,11 +75,11 @@ return function (gate)
 
 	local function by_us(room) return room.jid .. "/focus"; end
 
-	-- What newcomers are told about their microphone is kept where the module itself keeps it, to be put back.
+	-- The setting of newcomers' microphones is saved where the module itself saves it, and restored later.
 	local function start_muted(room, kind, is_on)
 		local metadata, before = room.jitsiMetadata, room.av_moderation_startMuted_restore or {};
 		if not metadata then return; end
-		-- Whatever else a person has put there.
+		-- Clients can put anything there.
 		if type(metadata.startMuted) ~= "table" then metadata.startMuted = {}; end
 		room.av_moderation_startMuted_restore = before;
 		if is_on and before[kind] == nil then before[kind] = metadata.startMuted[kind] or false; end
@@ -87,21 +87,21 @@ return function (gate)
 		if not is_on then before[kind] = nil; end
 	end
 
-	-- Of what a moderator says about the microphones of newcomers: what is moderated stays so.
+	-- Keeps moderated media muted, whatever a moderator sets for newcomers' microphones.
 	function media.keep_muted(room, request)
 		if request.key ~= "startMuted" then return; end
 		for _, kind in ipairs(moderated_in(room)) do
 			if (room.av_moderation or {})[kind] then request.data[kind] = true; end
 		end
 	end
-	-- Older clients say it in their presence, and that module makes metadata of it.
+	-- Older clients set it by presence, and that module makes metadata of it.
 	gate.guard("room-metadata-changed", PRIORITY.backstop, function (event)
 		for _, kind in ipairs(moderated_in(event.room)) do
 			if (event.room.av_moderation or {})[kind] then start_muted(event.room, kind, true); end
 		end
 	end);
 
-	-- As if the focus had switched it on.
+	-- Starts moderation as if the focus had switched it on.
 	local function start(room)
 		local kinds = moderated_in(room);
 		if #kinds == 0 or not is_there() then return false; end
@@ -123,7 +123,7 @@ return function (gate)
 		end
 	end
 
-	-- Those of our media that are moderated indeed.
+	-- Returns those of the policy's media that are in fact moderated.
 	function media.moderated(room)
 		local kinds = {};
 		for _, kind in ipairs(moderated_in(room)) do
@@ -139,7 +139,7 @@ return function (gate)
 		end);
 	end
 
-	-- While people are inside, once it is known what each may. What moderators have switched on stays on.
+	-- Changes moderation while people are inside. What moderators have switched on stays on.
 	function media.switch(room, kinds)
 		if gate.is_observing() or not is_there() then return keep(room, kinds); end
 		local before, wanted = lists_of(room), {};
@@ -161,10 +161,10 @@ return function (gate)
 			end
 		end
 	end
-	-- The module that keeps the room's metadata makes them when the room is there.
+	-- Its module creates the room's metadata when the room exists.
 	gate.guard("muc-room-created", PRIORITY.seated, function (event) start(event.room); end);
 
-	-- The focus of a server that counts it among its admins is told of nothing by the module itself.
+	-- A focus that is an administrator of the server is informed of nothing by the module itself.
 	local function tell_focus(room, address)
 		if not start(room) then return; end
 		for _, kind in ipairs(moderated_in(room)) do
@@ -188,7 +188,7 @@ return function (gate)
 		return false;
 	end
 
-	-- Puts an occupant on the lists where they belong, and takes them off the others.
+	-- Puts an occupant on the lists that they belong on, and removes them from the others.
 	function media.settle(room, occupant)
 		if gate.focus.is_one(occupant.bare_jid) or not start(room) then return; end
 		local name = external(occupant.nick);
@@ -207,7 +207,7 @@ return function (gate)
 		end
 	end
 
-	-- The next occupant with that nick is another person; one who takes another nick stays on the lists.
+	-- Removes a nick from the lists: its next bearer is another person. A person who changes nick stays.
 	local function forget(room, occupant, next_nick)
 		for kind, list in pairs(#moderated_in(room) > 0 and room.av_moderation or {}) do
 			if take_out(list, external(occupant.nick)) then

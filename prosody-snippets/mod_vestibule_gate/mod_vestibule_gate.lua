@@ -66,10 +66,10 @@ local counts_people = false; -- how many people are inside matters to the policy
 local greeting; -- the id of the hello that was not answered yet
 local hooks = module:require "hooks";
 local PRIORITY = hooks.PRIORITY;
--- The field of this gate: in a stanza, what was answered for it; in a room, the roles by nick. Weak tables would do
--- as well, but the collector pays for those with every join.
+-- The key of the gate's own data: in a stanza, its verdict; in a room, the roles by nick. Weak tables would do, but the
+-- garbage collector pays for those with every join.
 local mark = {};
--- What the other files of the gate use of this one, and of one another.
+-- The interface of all files of the gate to one another.
 local gate = {
 	PRIORITY = PRIORITY, PASSES = hooks.PASSES, ANYBODY = hooks.ANYBODY,
 	LIMIT = LIMIT, AFFILIATION = AFFILIATION, ROLE = ROLE, mark = mark,
@@ -97,7 +97,7 @@ local sweep, greet;
 
 local function get_room(room_jid)
 	local room = muc.get_room_from_jid(room_jid);
-	-- An expired tombstone is replaced by the next join, so for the gate it is no room.
+	-- The next join replaces an expired tombstone, so it is no room.
 	if room and room._data.destroyed and room._data.locked < os.time() then return nil; end
 	return room;
 end
@@ -105,7 +105,7 @@ end
 local function flag(value) return value and "true" or nil; end
 local function affiliation_of(room, address) return room:get_affiliation(address) or "none"; end
 local function is_service(address) return services[jid_bare(address)]; end
--- How names are compared while the component cannot be asked: where this Prosody has ICU, as eyes compare them.
+-- Compares names while the component cannot be asked: by look, where Prosody has ICU.
 local skeleton = encodings.confusable and encodings.confusable.skeleton;
 local function fold(nick)
 	nick = nick:gsub("^%s+", ""):gsub("%s+$", "");
@@ -133,8 +133,8 @@ local function write_report(event_name, room, attr, session)
 	return written();
 end
 
--- Each has a number, those too that go nowhere: the component learns that it has missed some. `session`: whose claims
--- go along, where the report says who a person is, and as far as they fit.
+-- Sends a report. Each has a number, also those that cannot be sent: the component notices the gap. `session`: its
+-- claims are included if the report identifies a person and they fit.
 local function report(event_name, room, attr, session)
 	reported = reported + 1;
 	if state ~= "ready" then return; end
@@ -143,7 +143,7 @@ local function report(event_name, room, attr, session)
 	link.send(text);
 end
 
--- What is refused is reported, but not more of it than an operator can read: strangers can have anything refused.
+-- Rate-limits reports of refusals: strangers can cause any number.
 local BURST, PER_SECOND = 500, 20;
 local tokens, filled, left_out = BURST, os.time(), 0;
 local function report_refusal(room, attr)
@@ -158,7 +158,7 @@ end
 
 local send_error = respond.plain;
 
--- A refusal that no answer stands behind. Jitsi's clients try again where they are told in their way.
+-- Refuses without an answer of the component. Jitsi's clients retry if they are told in their way.
 local function refuse(event, reason, kind, condition, text, lang)
 	local attr = event.stanza.attr;
 	local way = kind == "wait" and (event.kind == "request" and "not-ready"
@@ -181,7 +181,7 @@ local function refuse_nick(event)
 	return refuse(event, "reserved-nick", "cancel", "conflict", message_of("reserved-nick", event.stanza));
 end
 
--- Refuses what cannot be read; `name`: of the field, attribute or element that is wrong, `label`: what people call it.
+-- Refuses an invalid value; `name`: of the field, attribute or element, `label`: what people call it.
 local function refuse_value(event, name, label)
 	name = cut(name, LIMIT.name);
 	local text, language = message_of("gate-value", event.stanza);
@@ -189,8 +189,8 @@ local function refuse_value(event, name, label)
 	return refuse(event, "malformed", "modify", "not-acceptable", text, language);
 end
 
--- Hooks fail closed: an error is answered and logged. They never return false, which would end the event and let
--- the stanza pass everything below.
+-- Hooks fail closed: an error is answered and logged. They never return false, which would end the event and let the
+-- stanza pass everything below.
 local function guard_at(context, event_name, priority, handler)
 	context:hook(event_name, function (event)
 		local ok, result = xpcall(handler, debug.traceback, event);
@@ -206,7 +206,7 @@ local function guard_at(context, event_name, priority, handler)
 end
 local function guard(...) return guard_at(module, ...); end
 
--- For handlers that need the room, and see each stanza once but not its replay.
+-- Hooks a handler that needs the room, and sees each stanza once but not its replay.
 local function guard_room(event_name, priority, handler)
 	guard(event_name, priority, function (event)
 		if event.stanza[mark] then return; end
@@ -217,8 +217,8 @@ end
 
 -- Attempts
 
--- Runs a step of an attempt; when it fails, the attempt is refused, unless it is answered already. Returns whether it
--- went well.
+-- Runs a step of an attempt and refuses the attempt if it fails, unless it is answered already. Returns whether it
+-- succeeded.
 local function try(e, step, ...)
 	local ok, err = xpcall(step, debug.traceback, ...);
 	if ok then return true; end
@@ -229,7 +229,7 @@ local function try(e, step, ...)
 	return false;
 end
 
--- A client's session that hibernates has no connection, but it is not destroyed.
+-- A hibernating session has no connection, but it is not destroyed.
 local function is_gone(e) return e.origin.destroyed and e.origin_type ~= "s2sin" and e.origin_type ~= "s2sout"; end
 
 local function run_sweep()
@@ -283,15 +283,15 @@ local function reject(e, room, fx)
 	return way ~= "name-required";
 end
 
--- An origin that ended still needs a way back: routing.
+-- An origin that has ended is still answered: by routing.
 local function way_back(e)
 	local origin = e.origin;
 	if not origin.destroyed then return origin; end
 	return { type = e.origin_type, log = module._log, send = function (stanza) return module:send(stanza); end };
 end
 
--- Carries out the steps of a request, all or none: the room may refuse what the policy allows, and then nothing follows
--- from it. The client gets one answer, whatever there are of steps.
+-- Carries out the steps of a request, all or none: the room may refuse what the policy permits, and then nothing has
+-- happened. The client gets one answer for all steps.
 local function carry_out(e, verdict, steps)
 	local answered_by, answer, is_over, done = way_back(e), nil, false, 0;
 	local origin = setmetatable({ send = function (stanza)
@@ -322,13 +322,13 @@ local function carry_out(e, verdict, steps)
 	if answer and went_well then answered_by.send(answer); end
 end
 
--- Says what is to be said once a person has another name.
+-- Sends the notices that follow a change of name.
 local function tell_of_change(e, verdict)
 	local room = verdict.fx and get_room(e.room);
 	if room and room:get_occupant_jid(e.from) then effects.say(room, verdict.fx.say, e.from, true); end
 end
 
--- The stanza goes through the room again, marked: `steps`, or as it was sent.
+-- Replays the stanza through the room, with its verdict: `steps`, or as it was sent.
 local function replay(e, verdict, room, steps)
 	if e.more and e.more.granted then
 		e.settled = true;
@@ -336,7 +336,7 @@ local function replay(e, verdict, room, steps)
 		return tell_of_change(e, verdict);
 	end
 	local outer = replaying;
-	-- What the answer names: fail_closed.lib.lua lets nothing else come of it.
+	-- What the answer names; fail_closed.lib.lua permits nothing else.
 	verdict.kind, verdict.room, verdict.from = e.kind, e.room, e.from;
 	if e.more then verdict.items, verdict.targets = e.more.items, e.more.targets; end
 	e.stanza[mark], replaying = verdict, verdict;
@@ -353,7 +353,7 @@ local function replay(e, verdict, room, steps)
 	replaying, e.settled = outer, true;
 	if e.kind == "rename" then tell_of_change(e, verdict); end
 	if e.kind ~= "join" then return; end
-	-- A join that was allowed and failed leaves nothing behind: no room without occupants, no affiliation.
+	-- A join that was permitted and failed leaves no trace: no empty room, no affiliation.
 	room = muc.get_room_from_jid(e.room);
 	if room and verdict.created then room:save(); end
 	if room and room:get_occupant_jid(e.from) then
@@ -369,14 +369,15 @@ local function replay(e, verdict, room, steps)
 		used = used or affiliation_of(room, bare) ~= verdict.given;
 		if not used then effects.set_affiliation(room, bare, verdict.before); end
 	end
-	-- Not passed: another module has parked it above the gate, and will bring it back.
+	-- Otherwise another module has parked it above the gate, and will bring it back.
 	if verdict.passed then
 		local nick = cut(jid_resource(e.stanza.attr.to), LIMIT.name);
 		report("failed", room or { jid = e.room }, { jid = e.from, nick = nick });
 	end
 end
 
--- What goes on into the room of an attempt that may pass; nil: nothing does any more, and that has been answered.
+-- Returns the stanzas that go on into the room for a permitted attempt; nil if none can any more, which has been
+-- answered.
 local function steps_of(e, fx, room)
 	if not e.more or not e.more.rebuild then return { { stanza = e.stanza } }; end
 	local steps, kind, condition = nil, "cancel", "item-not-found";
@@ -429,11 +430,12 @@ local function answered(e, stanza)
 	local fx = answer and answer.attr.attempt == e.attempt and gate.answer.read(answer);
 	local is_stale = fx and (fx.base ~= e.revision or e.revision ~= (data and data.revision or 0)
 		or e.generation ~= (data and data.generation) or e.new_room ~= not room);
-	-- The policy of a room that was there before it: it lets nobody in, and the same attempt is asked again as a join.
+	-- The first answer for a room that existed before only applies the policy; the attempt is then asked about again as
+	-- a join.
 	local is_late = fx and not is_stale and fx.verdict == "allow" and not fx.observed
 		and e.kind == "join" and room and not data;
 	e.stale = e.stale + (is_stale and 1 or 0);
-	-- After a stale answer the attempt still has its turn, and is asked again.
+	-- After a stale answer the attempt keeps its turn, and is asked about again.
 	if is_gone(e) or not is_stale and not is_late or e.stale > LIMIT.stale then queue.finish(e); end
 	if is_late and not e.done then
 		try(e, function ()
@@ -520,7 +522,8 @@ end
 local function sweep_once()
 	local time = now();
 	local late = queue.select(function (e)
-		-- Silence is counted from the last sign of life; what was parked while the component was away is asked late.
+		-- Silence is measured from the last sign of life; what was parked while the component was away is asked about
+		-- late.
 		local limit = state ~= "ready" and grace or e.at < ready_since and math.max(grace, timeout) or timeout;
 		local since = state == "ready" and math.max(e.at, heard) or e.at;
 		return time - since >= limit or time - e.at >= LIMIT.seconds or is_gone(e);
@@ -543,7 +546,7 @@ end
 -- The link
 
 local function set_state(new_state)
-	-- Questions that were written do not bounce when the component dies: they are asked again.
+	-- Questions that were sent do not bounce when the component dies: they are asked again.
 	state, greeting = new_state, nil;
 	if state == "ready" then ready_since = now(); else backpressure.let_all_go_on(); end
 	if observing and state == "away" then
@@ -567,7 +570,7 @@ local function learn(told)
 	gate.messages.learn(told.words, told.language);
 end
 
--- The component's addresses are what this server has prepared, or has stamped: they are compared as they are.
+-- The component's addresses were prepared or stamped by this server, and are compared as they are.
 local function welcomed(hello)
 	local told = { services = {}, operators = {}, nicks = {}, focus = {}, words = {}, language = hello.attr.language,
 		counts_people = hello.attr.people == "true" };
@@ -634,12 +637,12 @@ local function watch_component()
 	local host, external = module:context(component), prosody.hosts[component].modules.component;
 	local function linked(session)
 		link = session;
-		-- Else a question that follows a report waits 40 ms for the report to be acknowledged.
+		-- Otherwise a question after a report waits 40 ms for the acknowledgement of the report.
 		session.conn:setoption("tcp-nodelay", true);
 		greet();
 	end
 	host:hook("component-authenticated", function (event) linked(event.session); end);
-	-- Also fired for a second connection that was rejected.
+	-- Also fired for a rejected second connection.
 	host:hook("component-disconnected", function (event)
 		if event.session == link then link = nil; set_state("away"); end
 	end);
@@ -680,7 +683,7 @@ end);
 
 -- What the other files use of this one
 
--- Parks what a stanza attempts, of that kind, until the component has answered.
+-- Parks the attempt of a stanza, of that kind, until the component has answered.
 local function put(event, kind, more, room_jid)
 	local stanza = event.stanza;
 	if observing and state ~= "ready" then -- nothing to observe, and nobody waits for that
@@ -691,7 +694,7 @@ local function put(event, kind, more, room_jid)
 		kind = kind, room = room_jid or jid_bare(stanza.attr.to), from = stanza.attr.from,
 		origin = event.origin, stanza = stanza,
 		more = more,
-		-- Room for what is added, as a table is copied whenever it grows.
+		-- Space for fields that are added later, as tables are copied when they grow.
 		attempt = nil, at = nil, stale = nil, origin_type = nil, done = nil, settled = nil,
 		generation = nil, revision = nil, new_room = nil, place = nil, -- and no more than 16
 	};

@@ -13,12 +13,12 @@ return function (gate)
 	local names = {};
 
 	local function set(stanza, name)
-		-- Jitsi's clients look at the element's name alone, and take the last one.
+		-- Jitsi's clients look only at the element's name, and take the last one.
 		stanza:maptags(function (tag) return tag.name ~= "nick" and tag or nil; end);
 		if name then stanza:text_tag("nick", name, { xmlns = xmlns_nick }); end
 	end
 
-	-- The name in a presence, made one element with no more than is judged.
+	-- Returns the name in a presence, and reduces it to one element with no more than is judged.
 	local function tidy(stanza)
 		local name, count, is_plain = nil, 0, true;
 		for _, tag in ipairs(stanza.tags) do
@@ -44,7 +44,7 @@ return function (gate)
 		return sessions and sessions[address];
 	end
 
-	-- Forgets those sessions of a person that are not inside any more.
+	-- Forgets sessions of a person that have left.
 	local function forget(room, bare)
 		local people = asked[room.jid];
 		local sessions = people and people[bare];
@@ -65,7 +65,7 @@ return function (gate)
 		return sessions[address];
 	end
 
-	-- The presence that a person has in a room, with another name.
+	-- Sends the present presence of a person again, with another name.
 	local function carry_out(e, room, name)
 		local occupant = room and room:get_occupant_by_real_jid(e.from);
 		local state = occupant and state_of(room.jid, e.from);
@@ -79,8 +79,8 @@ return function (gate)
 		return room:get_occupant_by_real_jid(e.from); -- the room gives out copies
 	end
 
-	-- Where names are asked about: in the room, and (lobby.lib.lua) in its lobby. `of`: the room, of where a person is;
-	-- `find`: that place, of the room; `told`: what follows when another name is shown.
+	-- Places where names are asked about: the room, and its lobby (lobby.lib.lua). `of`: returns the room of a place;
+	-- `find`: the place of a room; `told`: is called after another name is shown.
 	local INSIDE = {
 		of = function (room) return room; end, find = function (room) return room; end,
 		told = function (room, occupant, e)
@@ -109,7 +109,7 @@ return function (gate)
 		}, place.of(room).jid);
 	end
 
-	-- A name that a person says at the place where they are: what is shown is the one before, until another is granted.
+	-- Holds back a new name: the old one is shown until the new one is granted.
 	local function hold(event, room, place)
 		local stanza, kind = event.stanza, event.stanza.attr.type;
 		if kind ~= nil and kind ~= "unavailable" or gate.is_observing() or gate.is_service(stanza.attr.from) then return; end
@@ -135,7 +135,7 @@ return function (gate)
 		end
 		if not name or name == before or is_granted then return; end
 		set(stanza, before);
-		-- A client says its name again with all it sends.
+		-- Clients repeat their name in every presence.
 		if state and state.name == name then return; end
 		if not gate.is_reserved(name, stanza.attr.from) then return ask(event, room, occupant, name, place) and nil; end
 		remember(room, stanza.attr.from, name);
@@ -147,7 +147,7 @@ return function (gate)
 		guard_room(event_name, PRIORITY.rename, function (event, room) return hold(event, room, INSIDE); end);
 	end
 
-	-- A nick is changed when the answer is there. What else the presence says waits with it.
+	-- A nick changes when the answer arrives. The rest of the presence waits with it.
 	gate.guard("muc-occupant-pre-change", PRIORITY.rename, function (event)
 		local from, to, stanza = event.orig_occupant, event.dest_occupant, event.stanza;
 		if from.nick == to.nick or gate.is_observing() or gate.is_service(stanza.attr.from) then return; end
@@ -158,7 +158,7 @@ return function (gate)
 		return gate.put(event, "rename", { detail = function () end, nick = jid_resource(to.nick), name = tidy(stanza) });
 	end);
 
-	-- In a message a name is no more than what the presence says: Jitsi's clients show it.
+	-- The name in a message must be that of the presence: Jitsi's clients show it.
 	local function hold_message(event, room)
 		local stanza = event.stanza;
 		local occupant = stanza.attr.type ~= "error" and room:get_occupant_by_real_jid(stanza.attr.from);
@@ -171,8 +171,8 @@ return function (gate)
 		guard_room(event_name, PRIORITY.rename, hold_message);
 	end
 
-	-- While a person who is alone takes another nick, the room has nobody for a moment, and the server would end it: they
-	-- would believe to be inside of a room that is no more.
+	-- While the only occupant changes nick, the room is empty for a moment, and Prosody would end it: the person would
+	-- believe to be in a room that no longer exists.
 	local function is_rename_alone(event) return gate.room_data.is_rename(event) and not event.room:has_occupant(); end
 	local renaming; -- the room of which the server believes meanwhile that it ends already
 	gate.guard("muc-occupant-left", PRIORITY.lone, function (event)

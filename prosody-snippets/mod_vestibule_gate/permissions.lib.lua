@@ -11,11 +11,11 @@ return function (gate)
 	local PRIORITY, LIMIT, PASSES, guard_room = gate.PRIORITY, gate.LIMIT, gate.PASSES, gate.guard_room;
 	local permissions = {};
 
-	-- What a person may of whom nothing else was said.
+	-- Permissions of people of whom nothing else was said.
 	local ABSENT = { form = "moderator", secret = "moderator" };
 
-	-- "yes" for services and anyone without restrictions, and where a gate only observes. While the room is
-	-- suspended, nobody is given anything.
+	-- Returns the degree of a permission: "yes" for services, for people without restrictions, and where a gate only
+	-- observes. In a suspended room nobody but moderators has one.
 	local function degree_of(room, occupant, what, degrees)
 		local data = gate.room_data.of(room);
 		degrees = degrees or data and data.may and data.may[occupant.bare_jid];
@@ -27,7 +27,7 @@ return function (gate)
 		return (degree == "no" or data.suspended and not moderates) and "no" or degree;
 	end
 
-	-- `degrees`: what they may by an answer that is not in force yet.
+	-- Returns whether an occupant has a permission. `degrees`: those of an answer that is not in force yet.
 	local function may(room, occupant, what, degrees)
 		local degree = degree_of(room, occupant, what, degrees);
 		return degree == "yes" or degree == "given" or degree == "moderator" and occupant.role == "moderator";
@@ -35,7 +35,7 @@ return function (gate)
 
 	permissions.degree, permissions.may = degree_of, may;
 
-	-- The permissions that an occupant was told of, as in an effect; nil: all.
+	-- Returns the permissions of an occupant as in an effect; nil: all.
 	function permissions.told(data, bare)
 		local degrees = data and data.may and data.may[bare];
 		if not degrees then return nil; end
@@ -44,7 +44,7 @@ return function (gate)
 		return attr;
 	end
 
-	-- Replaces what an address may do; nil: everything.
+	-- Replaces the permissions of an address; nil: all.
 	local function set(room, bare, degrees)
 		local data = gate.room_data.of(room);
 		if not data or not degrees and not data.may then return; end
@@ -59,7 +59,7 @@ return function (gate)
 		end
 	end
 
-	-- From an answer or a command: what a person inside may do from now on.
+	-- Applies the permissions of an answer or a command.
 	function permissions.apply(room, list)
 		for _, item in ipairs(list or {}) do
 			local seats = {};
@@ -69,14 +69,14 @@ return function (gate)
 		end
 	end
 
-	-- What an answer says that an occupant may; nil: everything.
+	-- Returns the permissions that an answer gives an occupant; nil: all.
 	local function answered(fx, occupant)
 		for _, item in ipairs(fx.may or {}) do
 			if item.jid == occupant.bare_jid then return next(item.degrees) and item.degrees or nil; end
 		end
 	end
 
-	-- Before anything else can come of it: nothing is handled between a join and this.
+	-- Nothing is handled between a join and this.
 	gate.guard("muc-occupant-session-new", PRIORITY.seated, function (event)
 		local room, occupant, verdict = event.room, event.occupant, event.stanza[gate.mark];
 		local fx = verdict and verdict.fx;
@@ -91,14 +91,14 @@ return function (gate)
 		if not stays then set(room, bare, nil); end
 	end);
 
-	-- What is silent is empty, and says by its attributes which message it is about.
+	-- Returns whether an element shows nobody anything: it is empty, and its attributes only refer to another message.
 	local function is_silent(tag)
 		local size = 0;
 		for name, value in pairs(tag.attr) do size = size + #name + #value; end
 		return PASSES.silent[tag.attr.xmlns] == true and #tag == 0 and size <= LIMIT.text;
 	end
 
-	-- Clients hand each other keys in private messages; without, they cannot encrypt end to end.
+	-- Clients exchange keys in private messages; without them, they cannot encrypt end to end.
 	local function is_key(tag)
 		if tag.name ~= "json-message" or tag.attr.xmlns ~= xmlns_jitsi then return false; end
 		local text = tag:get_text() or "";
@@ -113,7 +113,7 @@ return function (gate)
 		return true;
 	end
 
-	-- Takes out of a presence or an error what people read in it.
+	-- Removes the text from a presence or an error.
 	local function hush(stanza)
 		stanza:maptags(function (tag) return tag.name ~= "status" and tag or nil; end);
 		for tag in stanza:childtags("error") do
@@ -132,13 +132,13 @@ return function (gate)
 
 	permissions.refuse = refuse;
 
-	-- Of a message to the room that is no `!word`, before anything becomes of it.
+	-- Refuses a message to the room, other than `!word`, by a person who may not chat. Returns whether it was refused.
 	function permissions.refuse_chat(event, room, occupant)
 		if may(room, occupant, "chat") or says_nothing(event.stanza) then return false; end
 		return refuse(event, "chat", room);
 	end
 
-	-- What passes of a person who may not write is kept nowhere: it would push out what others have said.
+	-- Messages of a person who may not chat are not stored: they would push out those of others.
 	module:hook("muc-message-is-historic", function (event)
 		local occupant = event.room:get_occupant_by_nick(event.stanza.attr.from);
 		if occupant and not may(event.room, occupant, "chat") then return false; end
@@ -149,12 +149,13 @@ return function (gate)
 		local occupant = room:get_occupant_by_real_jid(stanza.attr.from);
 		if not occupant or may(room, occupant, "private") or says_nothing(stanza, is_key) then return; end
 		if stanza.attr.type ~= "error" then return refuse(event, "private", room); end
-		-- An error gets no answer: it goes on with nothing to read in it.
+		-- An error gets no answer: it goes on without text.
 		stanza:maptags(function (tag) return (tag.name == "error" or is_silent(tag)) and tag or nil; end);
 		hush(stanza);
 	end);
 
-	-- Prosody 13 looks for a role named `affiliated` where only members may write in private: others get no answer.
+	-- Prosody 13 looks for a role named `affiliated` where only members may send private messages: others get no
+	-- answer.
 	module:hook("muc-private-message", function (event)
 		local room, stanza = event.room, event.stanza;
 		if gate.is_observing() or not room.get_allow_pm or room:get_allow_pm() ~= "affiliated" then return; end
@@ -167,7 +168,7 @@ return function (gate)
 		return false;
 	end, PRIORITY.members_write);
 
-	-- A request can say as much as a message: a link with a description, a note.
+	-- A request can carry as much text as a message: a link with a description, a note.
 	guard_room("iq/full", PRIORITY.words, function (event, room)
 		local stanza = event.stanza;
 		local occupant, payload = room:get_occupant_by_real_jid(stanza.attr.from), stanza.tags[1];
@@ -178,7 +179,7 @@ return function (gate)
 		return refuse(event, "private", room);
 	end);
 
-	-- Everybody is shown the words of a presence, and of an error by which a person leaves.
+	-- Everybody sees the text of a presence, and of the error by which a person leaves.
 	local function hold_words(event, room)
 		local stanza = event.stanza;
 		if stanza.name == "message" and stanza.attr.type ~= "error" then return; end
@@ -195,8 +196,8 @@ return function (gate)
 		if not may(event.room, event.occupant, "chat", answered(fx, event.occupant) or {}) then hush(event.stanza); end
 	end);
 
-	-- Names of occupants who may not change theirs: a refused presence would take everything else that it says along, and
-	-- the client out of the room. Told once for each name, for a client says its own again with all it sends.
+	-- Refuses a change of name. To refuse the presence would take all else in it along, and the client out of the room.
+	-- The person is informed once per name, because clients repeat theirs in every presence.
 	function permissions.refuse_name(event, room, occupant, asked)
 		local list, bare = gate.room_data.of(room).may, occupant.bare_jid;
 		local degrees = list and list[bare] or {};
@@ -207,7 +208,7 @@ return function (gate)
 		gate.effects.say(room, { { to = "requester", text = text } }, event.stanza.attr.from);
 	end
 
-	-- Recorders and telephones are asked of the focus.
+	-- Recording and telephones: requests to the focus.
 	guard_room("iq/full", PRIORITY.speech, function (event, room, query)
 		local stanza = event.stanza;
 		local occupant = stanza.attr.type == "set" and room:get_occupant_by_real_jid(stanza.attr.from);
@@ -223,7 +224,7 @@ return function (gate)
 		end
 	end);
 
-	-- Whether the client of a newcomer says that it can encrypt end to end: a claim of its own.
+	-- Returns whether a joining client claims to support end-to-end encryption.
 	function permissions.claims_e2ee(stanza)
 		local features = stanza:get_child("features");
 		if not features then return false; end

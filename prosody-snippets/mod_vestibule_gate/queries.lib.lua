@@ -3,8 +3,7 @@
 local jid = require "util.jid";
 local jid_host, jid_node = jid.host, jid.node;
 
--- Lists that the component reads a page at a time: sorted once for a reading, at its first page. What comes later is
--- reported by itself.
+-- Pagination: a list is sorted once, at its first page. Changes meanwhile are reported separately.
 
 local LISTS, SECONDS = 8, 60; -- lists that are kept, and how long one is that no page is asked of
 
@@ -26,7 +25,7 @@ local function make_room(now)
 	if list_count >= LISTS then forget_list(oldest); end
 end
 
--- The place of the first key that comes after `after`.
+-- Returns the index of the first key after `after`.
 local function place_after(keys, after)
 	local first, last = 1, #keys + 1;
 	while first < last do
@@ -36,8 +35,8 @@ local function place_after(keys, after)
 	return first;
 end
 
--- The keys of the list of that name in order, and the place of the first that comes after `after`. `each` offers all
--- keys there are, at the first page and where the list is forgotten.
+-- Returns the sorted keys of a list, and the index of the first after `after`. `each` offers all keys, at the first
+-- page and when the list was forgotten.
 local function read_list(name, after, each)
 	local now = os.time();
 	local list = after ~= "" and lists[name];
@@ -60,7 +59,7 @@ return function (gate)
 
 	local function flag(value) return value and "true" or nil; end
 
-	-- A page must fit into one stanza of the link, so what people and their tokens wrote is counted as it is added.
+	-- A page must fit into one stanza of the link, so claims and texts are counted as they are added.
 	local function weight_of(attr)
 		local weight = 100;
 		for name, value in pairs(attr) do weight = weight + #name + #value; end
@@ -82,8 +81,8 @@ return function (gate)
 		return weight;
 	end
 
-	-- The people of a room in an order that lasts: who may rule it without being in it, who waits, each session inside. At
-	-- a key a page ends, and the next one goes on.
+	-- Offers the people of a room in a stable order: owners and admins, those who wait, each session inside. A page
+	-- ends at a key, and the next page continues there.
 	local NOBODY = "4"; -- after all keys
 	local function rules(affiliation) return affiliation == "owner" or affiliation == "admin"; end
 	local function offer_people(room, offer)
@@ -97,7 +96,7 @@ return function (gate)
 			end
 		end
 	end
-	-- Who that is now; nil: nobody any more.
+	-- Returns who a key stands for now; nil: nobody any more.
 	local find_one = {
 		["1"] = function (room, bare)
 			local affiliation = room._affiliations[bare];
@@ -174,11 +173,11 @@ return function (gate)
 		return count, weight;
 	end
 
-	-- A room as it is stored, or in memory.
+	-- Adds a room as it is stored or in memory.
 	local function add_stored(reply, room_jid, contents, affiliations)
 		local room, count = { jid = room_jid, _data = contents }, 0;
 		for key, affiliation in pairs(affiliations) do
-			-- The store also holds values that are no affiliations.
+			-- The store also holds other values than affiliations.
 			if type(affiliation) == "string" and gate.AFFILIATION[affiliation] and key ~= "_jid" then count = count + 1; end
 		end
 		local data = gate.room_data.of(room);
@@ -235,7 +234,7 @@ return function (gate)
 			add_room(reply, room, attr.person, true, attr.people == "false" and NOBODY or attr.after);
 			return reply;
 		end;
-		-- Of the rooms that are named, those in memory, and those that were swapped out with the people in them.
+		-- Answers which of the named rooms exist: in memory, or swapped out with occupants.
 		there = function (reply, _, query)
 			local live = live_rooms();
 			reply:tag("there", { xmlns = xmlns_gate, seq = tostring(gate.last_report()) });
@@ -247,7 +246,7 @@ return function (gate)
 			end
 			return reply;
 		end;
-		-- A person's sessions, and what one of that address would be at the least.
+		-- Answers with a person's sessions, and with what a session of that address would be at least.
 		who = function (reply, attr)
 			local about, room_jid = attr.person, attr.room;
 			if not about or not room_jid then return nil; end
@@ -274,7 +273,7 @@ return function (gate)
 			local page, count, weight, last = { xmlns = xmlns_gate, seq = tostring(gate.last_report()) }, 0, 0, i + max;
 			reply:tag("snapshot", page);
 			while rooms[i] and i < last and count < LIMIT.occupants and weight < LIMIT.page_bytes do
-				-- One that was swapped out comes back for it.
+				-- A room that was swapped out is loaded for it.
 				local room = live[rooms[i]] or gate.reports.occupied[rooms[i]] and gate.get_room(rooms[i]);
 				if room and not room._data.destroyed then
 					local more, heavier = add_room(reply, room);

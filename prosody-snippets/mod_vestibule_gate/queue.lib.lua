@@ -52,8 +52,8 @@ return function (gate)
 		return false;
 	end
 
-	-- A key for the network of an address, its /24 or /56; nil where there can be anybody: behind a proxy that does not
-	-- say for whom it speaks, or on this machine.
+	-- Returns a key for the network of an address, its /24 or /56; nil where it identifies nobody: a proxy that does
+	-- not name its client, or this machine.
 	local function network_of(address)
 		local known = address and networks:get(address);
 		if known ~= nil or not address then return known or nil; end
@@ -65,8 +65,8 @@ return function (gate)
 		return network or nil;
 	end
 
-	-- The group, domain and account of an attempt. The group is the network, else the domain where a stream brings many
-	-- people, else the account.
+	-- Returns the group, domain and account of an attempt. The group is the network, else the domain where a stream
+	-- carries many people, else the account.
 	local function origin_of(e)
 		local account, domain = jid_bare(e.from), jid_host(e.from);
 		if account == domain then account = e.from; end -- each address of a service can be another person's
@@ -129,7 +129,7 @@ return function (gate)
 		if joins and joins[e.from] == e then joins[e.from] = nil; end
 	end
 
-	-- One group takes no more places than it leaves to all others; only an account has a limit of its own.
+	-- A group takes at most the places that it leaves to all others; only an account has a limit of its own.
 	local function take_place(e, line)
 		if e.kind == "do" then
 			line.commands = line.commands or round_robin.new();
@@ -157,7 +157,7 @@ return function (gate)
 		return not till or till <= now() or now() - changed >= RECENTLY;
 	end
 
-	-- A group leaves time to others, if many more of it wait and others come. Returns until when.
+	-- Makes a group rest, if many more of it wait and others come. Returns until when.
 	local function rest(group, seconds)
 		local does = (held_by_group[group] or 0) >= MANY and now() - changed < RECENTLY;
 		resting[group] = does and now() + seconds or nil;
@@ -201,8 +201,8 @@ return function (gate)
 		t_insert(line.listed, round_robin.add(rotation, { line = line, group = group }, group, ...));
 	end
 
-	-- The line is served when other questions have been answered, at the turn of any of those groups whose turns are next
-	-- in it. It keeps the places that it has.
+	-- Lists a line to be served after other questions have been answered, at the next turns of the groups in it. It
+	-- keeps the places that it has.
 	local function list(line)
 		local urgent = line.urgent and round_robin.peek(line.urgent);
 		if line.listed and (line.turn or line.listed_in == urgent_lines) then
@@ -223,7 +223,7 @@ return function (gate)
 		return e;
 	end
 
-	-- The next attempt of a line; `group`: whose turn it is.
+	-- Takes the next attempt of a line; `group`: whose turn it is.
 	local function take(line, group)
 		local urgent = line.urgent and round_robin.next(line.urgent);
 		if urgent or not line.others then return leave_line(urgent); end
@@ -233,7 +233,7 @@ return function (gate)
 
 	local function must_be_listed() return asked >= LIMIT.asked or urgent_lines.first or other_lines.first; end
 
-	-- Serves a line as far as it goes. `queue.serve` asks about an attempt, or finishes it.
+	-- Serves a line as far as possible. `queue.serve` asks about an attempt, or finishes it.
 	local function pump(line, is_its_turn, group)
 		while not line.iq and not line.busy do
 			if line.turn and line.turn.done then end_turn(line.turn, line); end
@@ -266,7 +266,7 @@ return function (gate)
 		return round_robin.next(rotation, rotation == other_lines and may_go or nil);
 	end
 
-	-- Serves the lines that wait for others, while there are questions left to ask.
+	-- Serves listed lines while more questions may be asked.
 	local function pump_listed()
 		while asked < LIMIT.asked do
 			local first, second = other_lines, urgent_lines;
@@ -279,7 +279,7 @@ return function (gate)
 		end
 	end
 
-	-- A new attempt of the same address and nick takes the place of the one that waits.
+	-- Numbers an attempt. A new one of the same address and nick replaces the one that waits.
 	local function start(e)
 		attempts = attempts + 1;
 		e.attempt, e.at, e.stale = prefix .. attempts, now(), 0;
@@ -302,13 +302,12 @@ return function (gate)
 		end
 	end
 
-	-- Nobody waits for the answer any more. A question that is out stays outstanding, or repeating oneself would be a
-	-- way to ask without end.
+	-- Abandons an attempt. Its question stays outstanding, or repeated attempts could ask without limit.
 	local function abandon(e, line)
 		if line.turn == e and line.iq then e.done = true; else queue.finish(e); end
 	end
 
-	-- Parks an attempt, or serves it at once; false: there is no place for it.
+	-- Parks an attempt, or serves it at once; returns false if there is no place for it.
 	function queue.park(e)
 		local line = line_of(e.room);
 		local older = e.kind == "join" and join_of(line, e.from);
@@ -338,7 +337,7 @@ return function (gate)
 		return true;
 	end
 
-	-- The question about the attempt whose turn it is has gone out.
+	-- Registers the question about the attempt whose turn it is.
 	function queue.name_question(e)
 		questions = questions + 1;
 		return e.attempt .. "." .. questions;
@@ -347,7 +346,7 @@ return function (gate)
 		pending[iq], lines[e.room].iq, asked = e, iq, asked + 1;
 	end
 
-	-- Whom the answer to a question is for; nil if to none of ours. The attempt has its turn until it is finished.
+	-- Returns the attempt that an answer is for, or nil. The attempt keeps its turn until it is finished.
 	function queue.was_answered(iq)
 		local e = pending[iq];
 		if e then forget_question(lines[e.room]); end
@@ -369,7 +368,7 @@ return function (gate)
 
 	queue.go_on_with_others = pump_listed;
 
-	-- A person who leaves takes the join along that has not been answered.
+	-- Cancels the unanswered join of a person who leaves.
 	function queue.cancel(room_jid, from)
 		local line = lines[room_jid];
 		local e = line and join_of(line, from);
@@ -379,7 +378,7 @@ return function (gate)
 		return true;
 	end
 
-	-- Those attempts that are not finished, and for which `is_meant` says so.
+	-- Returns the unfinished attempts that satisfy `is_meant`.
 	function queue.select(is_meant)
 		local found = {};
 		for _, line in pairs(lines) do
@@ -391,7 +390,7 @@ return function (gate)
 		return found;
 	end
 
-	-- The link is another: what was asked is asked again.
+	-- Asks all outstanding questions again, on a new link.
 	function queue.ask_again()
 		local rooms = {};
 		pending, asked = {}, 0;

@@ -8,7 +8,7 @@ return function (gate)
 
 	local occupied = {}; -- the addresses of rooms that a person is in: of many, the server swaps some out of memory
 
-	-- A nick as it was reported: its role and, where there are several, its sessions.
+	-- Remembers what was reported of a nick: its role and, if there are several, its sessions.
 	local function note(room, occupant)
 		room[mark] = room[mark] or {};
 		room[mark][occupant.nick], occupied[room.jid] = occupant.role, true;
@@ -22,7 +22,7 @@ return function (gate)
 		room[several][occupant.nick] = sessions;
 	end
 
-	-- Since when each bare address is inside, by room: a room that was swapped out comes back as another object.
+	-- When each bare address arrived, by room: a room that was swapped out returns as another object.
 	local arrivals = {};
 	local function note_arrival(room, bare)
 		local list = arrivals[room.jid] or {};
@@ -43,7 +43,7 @@ return function (gate)
 		if room[several] then room[several][nick] = nil; end
 	end
 
-	-- Rooms that are older than this gate in memory, and those that were swapped out.
+	-- Rooms that were in memory before this module, and those that were swapped out.
 	local function note_all(room)
 		for _, occupant in pairs(room._occupants) do note(room, occupant); end
 	end
@@ -52,8 +52,8 @@ return function (gate)
 		live[room.jid] = true;
 		note_all(room);
 	end
-	-- Where the server has only just started, nobody is in any, whatever it has stored: it would have them in the room
-	-- again with the next who comes.
+	-- After a start of the server nobody is in any room, whatever is stored: Prosody would bring the stored occupants
+	-- back with the next join.
 	local states = module:open_store("state");
 	local function forget_occupants(room_jid, state)
 		local last, at = state._last_message, state._last_message_at;
@@ -87,7 +87,7 @@ return function (gate)
 		gate.effects.say(room, verdict.fx.say, event.jid, false);
 		gate.effects.say(room, verdict.fx.say, event.jid, true);
 	end);
-	-- The session that takes another nick, until its first presence there.
+	-- The session that changes nick, until its first presence under the new one.
 	local moving = {};
 	gate.guard("muc-occupant-pre-change", PRIORITY.last, function (event)
 		local from, to = event.orig_occupant, event.dest_occupant;
@@ -97,7 +97,7 @@ return function (gate)
 	local function is_inside(room, address)
 		return room._jid_nick[address] ~= nil or moving.room == room and moving.address == address;
 	end
-	-- Reports the sessions that a nick has lost, and goes on with others.
+	-- Reports the sessions that have left a nick which others still use.
 	local function report_lost(room, occupant)
 		local sessions, present = room[several] and room[several][occupant.nick], room._occupants[occupant.nick];
 		for address in pairs(present and sessions or {}) do
@@ -128,7 +128,7 @@ return function (gate)
 			for address in occupant:each_session() do gate.lobby_queue.tell(room, address); end
 		end
 	end);
-	-- The end of the meeting is that of a room that was there before and may not stay.
+	-- A room that existed before and may not stay ends with its meeting.
 	gate.guard("muc-occupant-left", PRIORITY.ended, function (event)
 		local room, data = event.room, gate.room_data.of(event.room);
 		if data and data.passes and not room:has_occupant() and not gate.is_observing() then room:set_persistent(false); end
@@ -147,7 +147,7 @@ return function (gate)
 	gate.guard("muc-set-affiliation", PRIORITY.last, function (event)
 		local room, waits = event.room, gate.lobby_queue.people(event.room.jid)[event.jid];
 		local is_member = AFFILIATION[event.affiliation] >= AFFILIATION.member;
-		-- What another person gives or takes is what is theirs from now on.
+		-- An affiliation that a person gives or revokes is final.
 		if not gate.effects.are_being_applied() then gate.room_data.taken(room, event.jid); end
 		-- While an answer is carried out, its own `admit` follows.
 		if is_member and not gate.replaying() and waits then gate.effects.admit(room, event.jid); end
@@ -159,14 +159,14 @@ return function (gate)
 	end);
 	gate.guard("muc-room-created", PRIORITY.last, function (event)
 		local room = event.room;
-		-- By another module, or while the component was away: no room that was there before the gate.
+		-- Created by another module, or while the component was away: not a room that existed before the gate.
 		if not gate.room_data.of(room) and not gate.is_observing() then room._data.vestibule_unasked = true; end
 		gate.report("created", room, {});
 	end);
 	gate.guard("muc-room-destroyed", PRIORITY.backstop, function (event)
 		gate.report("destroyed", event.room, {});
 		occupied[event.room.jid], arrivals[event.room.jid] = nil, nil;
-		-- A lobby of the service's own ends with its room, and says so.
+		-- A lobby of the service's own ends with its room, and tells those who wait.
 		if not gate.lobby.is_there() then gate.effects.dismiss_all(event.room, (gate.messages.of("gate-nobody"))); end
 		for bare in pairs(gate.lobby_queue.people(event.room.jid)) do gate.lobby_queue.forget(event.room, bare); end
 		gate.lobby.forget(event.room.jid);

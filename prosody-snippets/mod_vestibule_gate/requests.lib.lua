@@ -30,7 +30,7 @@ return function (LIMIT, AFFILIATION, ROLE)
 
 	-- Stanzas
 
-	-- A language tag (RFC 5646).
+	-- Returns whether a text is a language tag (RFC 5646).
 	local function is_language(text)
 		for part in (text .. "-"):gmatch("([^-]*)-") do
 			if not part:match("^%w+$") or #part > 8 then return false; end
@@ -43,7 +43,7 @@ return function (LIMIT, AFFILIATION, ROLE)
 		return tag and is_language(tag) and tag or nil;
 	end
 
-	-- Ends a stanza that was built: each element names its namespace, as after parsing.
+	-- Finishes a stanza that was built: each element names its namespace, as after parsing.
 	local function finish(built)
 		local function qualify(tag)
 			for _, child in ipairs(tag.tags) do
@@ -62,7 +62,7 @@ return function (LIMIT, AFFILIATION, ROLE)
 		});
 	end
 
-	-- Leaves of a stanza that is not asked about only this.
+	-- Reduces a stanza that is not asked about to what was built.
 	function requests.reduce(stanza, built)
 		stanza.attr["xml:lang"] = built.attr["xml:lang"];
 		for i = #stanza, 1, -1 do stanza[i] = nil; end
@@ -70,7 +70,8 @@ return function (LIMIT, AFFILIATION, ROLE)
 		for _, tag in ipairs(built.tags) do stanza:add_direct_child(tag); end
 	end
 
-	-- The text of the one child of that name: nil without one; false if there are several, or if it is too long.
+	-- Returns the text of the only child of that name: nil without one; false if there are several, or if it is too
+	-- long.
 	local function only_text(parent, name, limit)
 		local text;
 		for tag in parent:childtags(name, parent.attr.xmlns) do
@@ -83,7 +84,7 @@ return function (LIMIT, AFFILIATION, ROLE)
 
 	-- Forms (XEP-0004)
 
-	-- The fields of a submitted form: a list of names, and their values by name.
+	-- Reads a submitted form: a list of names, and their values by name.
 	local function read_form(x)
 		local form = { names = {}, values = {} };
 		for tag in x:childtags("field", xmlns_form) do
@@ -115,7 +116,7 @@ return function (LIMIT, AFFILIATION, ROLE)
 		return parent:up();
 	end
 
-	-- The FORM_TYPE of a form, which is taken out of it; false if it has another value than one.
+	-- Removes and returns the FORM_TYPE of a form; false if it has not exactly one value.
 	local function take_type(form)
 		local values = form.values.FORM_TYPE;
 		if not values then return nil; end
@@ -133,7 +134,7 @@ return function (LIMIT, AFFILIATION, ROLE)
 		return false;
 	end
 
-	-- Validators of XEP-0122: the text in the one way in which it is written, or nil.
+	-- Validators of XEP-0122: return the text in canonical form, or nil.
 	local DATATYPE = {
 		["xs:integer"] = function (text, field)
 			local number = #text <= 11 and text:match("^%-?%d+$") and tonumber(text);
@@ -149,7 +150,7 @@ return function (LIMIT, AFFILIATION, ROLE)
 		end;
 	};
 
-	-- What bounds a field beyond what the form of the room says itself: docs/protocol.md, section 10.
+	-- Bounds in addition to those of the room's own form: docs/protocol.md, section 10.
 	local LENGTH = { ["muc#roomconfig_roomname"] = LIMIT.text, ["muc#roomconfig_roomsecret"] = LIMIT.name };
 	local RANGE = {
 		["muc#roomconfig_historylength"] = { range_min = 0, range_max = LIMIT.history },
@@ -183,7 +184,7 @@ return function (LIMIT, AFFILIATION, ROLE)
 		end;
 		fixed = function () return nil; end;
 	};
-	-- A single line of text (XEP-0004, 3.3): what breaks a line, and the controls of ASCII and of ISO 6429.
+	-- Returns whether a text is a single line (XEP-0004, 3.3), without controls of ASCII and ISO 6429.
 	local function is_line(text)
 		return not text:find("%c") and not text:find("\194[\128-\159]") and not text:find("\226\128[\168\169]");
 	end
@@ -195,13 +196,13 @@ return function (LIMIT, AFFILIATION, ROLE)
 		return text and { text };
 	end
 
-	-- Holds the values of a field to the field itself, as the room's form has it: type, options and bounds. Returns
-	-- them in the one way in which they are written, or nil.
+	-- Checks values against the field in the room's form: type, options and bounds. Returns them in canonical form, or
+	-- nil.
 	local function check(field, values)
 		return (CHECK[field.type or false] or check_text)(values, field);
 	end
 
-	-- What a field of the room's form is now, as a client would send it back: its values, a line each, in order.
+	-- Returns the present value of a field as a client would send it back: its values, a line each, in order.
 	local function present_text(field)
 		local value, texts = field.value, {};
 		if value == nil and field.type == "list-single" then
@@ -214,7 +215,7 @@ return function (LIMIT, AFFILIATION, ROLE)
 		return table.concat(texts, "\n");
 	end
 
-	-- Whether the values are what the field has already.
+	-- Returns whether the values equal the present ones.
 	local function is_same(field, values)
 		local sorted = {};
 		for i, text in ipairs(values) do sorted[i] = text; end
@@ -235,7 +236,7 @@ return function (LIMIT, AFFILIATION, ROLE)
 	end
 	requests.by_name = by_name;
 
-	-- Checks each field of a form. One that the layout does not have stays if `others`: it is judged by its name.
+	-- Checks each field of a form. A field unknown to the layout stays if `others`: it is judged by its name.
 	local function check_form(form, layout, others)
 		local fields, checked = by_name(layout), { names = {}, values = {} };
 		for _, var in ipairs(form.names) do
@@ -245,7 +246,7 @@ return function (LIMIT, AFFILIATION, ROLE)
 			elseif #table.concat(values, "\n") > LIMIT.value then
 				values = nil;
 			end
-			-- What a room has already, though it is beyond a bound, is no change, and is left out.
+			-- A present value beyond a bound is no change, and is left out.
 			if not values and not (field and is_same(field, form.values[var])) then return nil, var; end
 			if values and (field or others) then
 				t_insert(checked.names, var);
@@ -257,7 +258,7 @@ return function (LIMIT, AFFILIATION, ROLE)
 
 	-- The configuration of a room, and its end: <query xmlns='…muc#owner'/>
 
-	-- Reads what an owner asks for: `destroy`, with a reason and the venue to go to instead; `cancel`; or a form.
+	-- Reads a request of an owner: `destroy`, with a reason and an alternate venue; `cancel`; or a form.
 	function requests.read_owner(query)
 		local child = query.tags[1];
 		if not child or query.tags[2] then return nil, "query"; end
@@ -283,7 +284,7 @@ return function (LIMIT, AFFILIATION, ROLE)
 		return { name = "submit", form = form, form_type = form_type };
 	end
 
-	-- Holds a form to the room's own; `is_hidden`: the form does not show the password that the room has.
+	-- Checks a form against the room's own; `is_hidden`: the form does not show the room's password.
 	function requests.check_configuration(request, layout, is_hidden)
 		local form, wrong = check_form(request.form, layout, true);
 		if not form then return nil, wrong; end
@@ -297,7 +298,7 @@ return function (LIMIT, AFFILIATION, ROLE)
 		return { name = "submit", form = form, form_type = request.form_type };
 	end
 
-	-- `instead`: values that the policy puts in place of those that were sent, by name.
+	-- Builds a request of an owner. `instead`: values by name that the policy substitutes.
 	function requests.build_owner(stanza, request, instead)
 		local built = stanza_like(stanza):tag("query", { xmlns = xmlns_owner });
 		if request.name == "destroy" then
@@ -320,14 +321,14 @@ return function (LIMIT, AFFILIATION, ROLE)
 		return finish(add_form(built, form, request.form_type or next(instead or NOTHING) and xmlns_config or nil));
 	end
 
-	-- The picture of a room: what is in it is read by clients alone.
+	-- Builds a change of the room's picture, which only clients read.
 	function requests.build_vcard(stanza, vcard)
 		local built = stanza_like(stanza);
 		built:add_direct_child(st.clone(vcard));
 		return built;
 	end
 
-	-- What is said to Jitsi's components
+	-- Messages to Jitsi's components
 
 	function requests.build_end_conference(stanza) return finish(stanza_like(stanza):tag("end_conference")); end
 
@@ -336,9 +337,9 @@ return function (LIMIT, AFFILIATION, ROLE)
 		if value == "true" or value == "false" then return value == "true"; end
 	end
 
-	-- Reads what one key of a room's metadata is to hold. Keys that modules of the server look into hold an object, and of
-	-- what they look for in it only what is true or false. What is not read here may be for another reader of JSON, as
-	-- Jitsi's releases differ in it.
+	-- Reads one key of a room's metadata. Keys that the server's modules read hold an object, of which only the
+	-- booleans that they look for are kept. Unknown content is dropped, as readers of JSON differ between Jitsi's
+	-- releases.
 	function requests.read_metadata(command)
 		local text = command:get_text() or "";
 		local content = #text <= LIMIT.value and json.decode(text);
@@ -369,7 +370,7 @@ return function (LIMIT, AFFILIATION, ROLE)
 		return finish(stanza_like(stanza):text_tag("room_metadata", text, { xmlns = xmlns_jitsi, room = room }));
 	end
 
-	-- Reads whose voice an occupant asks to hear in which language: texts by texts, "" for no more.
+	-- Reads a request for audio translation: languages by source, "" to stop.
 	function requests.read_translations(command)
 		local text = command:get_text() or "";
 		local wanted, count = #text <= LIMIT.value and json.decode(text), 0;
@@ -405,7 +406,7 @@ return function (LIMIT, AFFILIATION, ROLE)
 			if (attr.affiliation == nil) == (attr.role == nil) then return nil, "item"; end
 			if (item.role == nil) ~= ((items[1] or item).role == nil) then return nil, "item"; end
 			if attr.jid then
-				-- What was stored in another way than it is written now can still be taken away.
+				-- An address that was stored in another form than today's can still be removed.
 				item.jid = jid_prep(attr.jid, attr.affiliation ~= "none");
 				if not item.jid then return nil, "jid"; end
 			end
@@ -428,7 +429,7 @@ return function (LIMIT, AFFILIATION, ROLE)
 
 	-- Registration: <query xmlns='jabber:iq:register'/>
 
-	-- Reads the wish to be a member under a nick, or (`remove`) to be none any more.
+	-- Reads a registration under a nick, or (`remove`) its end.
 	function requests.read_registration(query, layout)
 		local child = query.tags[1];
 		if not child or query.tags[2] then return nil, "query"; end
@@ -454,7 +455,7 @@ return function (LIMIT, AFFILIATION, ROLE)
 
 	-- Messages to a room
 
-	-- Reads mediated invitations, each of them, or one that is declined (XEP-0045, 7.8.2). False: the message has neither.
+	-- Reads all mediated invitations of a message, or one decline (XEP-0045, 7.8.2). False: it has neither.
 	function requests.read_invitations(stanza)
 		local read, is_any = {}, false;
 		for x in stanza:childtags("x", xmlns_user) do
@@ -496,8 +497,8 @@ return function (LIMIT, AFFILIATION, ROLE)
 		return false;
 	end
 
-	-- Reads the form by which voice is asked for and given (XEP-0045, 7.13 and 8.6), and knocks are answered. False: the
-	-- message has none.
+	-- Reads the form that requests or grants voice (XEP-0045, 7.13 and 8.6), or answers a knock. False: the message has
+	-- none.
 	function requests.read_request(stanza)
 		local count, found = 0, nil;
 		for x in stanza:childtags("x", xmlns_form) do
@@ -517,7 +518,7 @@ return function (LIMIT, AFFILIATION, ROLE)
 		};
 	end
 
-	-- Voice that is asked for, or (`jid` and `nick` of whom it is for) given.
+	-- Builds a request for voice or, with `address` and `nick`, its grant.
 	function requests.build_voice(stanza, address, nick)
 		local form = { names = { "muc#role" }, values = { ["muc#role"] = { "participant" } } };
 		if address then
@@ -540,15 +541,15 @@ return function (LIMIT, AFFILIATION, ROLE)
 
 	-- Joins
 
-	-- A bound of XEP-0045, 7.2.14, which are of the type xs:int and not negative.
+	-- A bound of XEP-0045, 7.2.14: a non-negative xs:int.
 	local function bound(number) return math.floor(math.max(0, math.min(number, LIMIT.int))); end
 	local function read_bound(text)
 		local number = tonumber(text);
 		return number and number == number and ("%d"):format(bound(number)) or nil;
 	end
 
-	-- Reads the MUC element of a join: the password, of one or several, and what is asked for of the history. What of that
-	-- is no bound is none, as for the room.
+	-- Reads the MUC element of a join: the password (one or several), and the requested history. Invalid bounds are
+	-- dropped, as Prosody does.
 	function requests.read_join(stanza)
 		local x = stanza:get_child("x", xmlns_muc);
 		local join, history = { passwords = 0 }, x:get_child("history", xmlns_muc);
@@ -566,8 +567,8 @@ return function (LIMIT, AFFILIATION, ROLE)
 		return join;
 	end
 
-	-- Puts what was read of a join in place of its MUC elements; what else the presence says stays. Its language becomes
-	-- that of a room that it opens.
+	-- Replaces the MUC elements of a join by what was read; the rest of the presence stays. Its language becomes that
+	-- of a room that it opens.
 	function requests.rebuild_join(stanza)
 		stanza.attr["xml:lang"] = language_of(stanza);
 		local first, count = stanza:get_child("x", xmlns_muc), 0;

@@ -5,7 +5,8 @@ local new_id, jid_node = require "util.id", require "util.jid".node;
 local NOTHING = {};
 
 return function (gate)
-	-- What the gate keeps in a room. It lives in _data: a room that was swapped out comes back as another object.
+	-- Returns the gate's data of a room, if it is sound. It is in `_data`, because a room that was swapped out returns
+	-- as another object.
 	local function of(room)
 		local data = room and room._data.vestibule;
 		return type(data) == "table" and type(data.generation) == "string" and type(data.people) == "table" and data or nil;
@@ -22,7 +23,7 @@ return function (gate)
 		if person.ticket and data.tickets[person.ticket] == bare then data.tickets[person.ticket] = nil; end
 	end
 
-	-- From now on the bearer of the ticket is this address.
+	-- Binds a ticket to this address from now on.
 	local function recognise(data, bare, ticket)
 		if not ticket then return; end
 		data.tickets = data.tickets or {};
@@ -59,26 +60,26 @@ return function (gate)
 		end
 	end
 
-	-- What is kept of a person: by the bare address, or by the ticket under another one.
+	-- Returns the data of a person: by bare address, or by the ticket under another one.
 	local function person_of(data, bare, ticket)
 		return data and (data.people[bare] or ticket and data.tickets and data.people[data.tickets[ticket] or false]);
 	end
 
-	-- Jitsi's lobby and breakout rooms make a room last while they need it.
+	-- Returns whether a room is persistent: Jitsi's lobby and breakout rooms make rooms so only while they need it.
 	local function lasts(room)
 		local is_borrowed, data = room._data.persist_lobby or room._data.breakout_rooms, of(room);
 		return room._data.persistent and not is_borrowed and not (data and data.passes) and true or false;
 	end
 
-	-- A room that was there before is kept, or passes when its meeting ends. What is set in it is remembered, with what it
-	-- had before.
+	-- A room that existed before is kept, or ends with its meeting. What is set in it is remembered with the value
+	-- before.
 	local OPTIONS = { "password", "members_only", "hidden", "persistent", "moderated" };
 
 	local function keep_room(data, is_kept)
 		if is_kept ~= nil then data.keep, data.passes = data.keep or {}, not is_kept or nil; end
 	end
 
-	-- Runs `act`, which sets options of the room.
+	-- Runs `act`, which sets options of the room, and remembers them.
 	local function noting(room, act)
 		local data, before = of(room), {};
 		for _, option in ipairs(OPTIONS) do before[option] = room._data[option]; end
@@ -93,7 +94,8 @@ return function (gate)
 		end
 	end
 
-	-- In a room that is kept, what a removal takes is still the person's own, with the nick that is reserved for it.
+	-- Remembers the affiliation that a removal takes in a kept room, with the reserved nick: it still is the person's
+	-- own.
 	local function take(room, bare, affiliation)
 		local data = of(room);
 		if not data or not data.keep then return; end
@@ -101,7 +103,7 @@ return function (gate)
 		data.taken[bare] = { is = affiliation, data = room._affiliation_data[bare] };
 	end
 
-	-- What a removal took from a person is given back now: returns the affiliation and its data, or nil.
+	-- Returns and forgets the affiliation and its data that a removal took, or nil.
 	local function taken(room, bare)
 		local list = (of(room) or NOTHING).taken;
 		local own = list and list[bare];
@@ -110,7 +112,7 @@ return function (gate)
 		return own.is, own.data;
 	end
 
-	-- In a room that is kept, what an answer gives a person is theirs while they are inside. What they had is not lent.
+	-- Lends an affiliation in a kept room: it lasts while the person is inside.
 	local function lend(room, bare, before, given)
 		local data = of(room);
 		if not data or not data.keep then return; end
@@ -123,8 +125,8 @@ return function (gate)
 		data.lent[bare] = { was = data.lent[bare] and data.lent[bare].was or before, is = given };
 	end
 
-	-- Since when no moderator is inside, services apart; nil: one is, or none ever was. It is noted with the room at
-	-- each look, so that it is known after a restart of the component.
+	-- Returns since when no moderator (services excepted) is inside; nil if one is, or none ever was. The time is
+	-- stored with the room, so it survives a restart of the component.
 	local function unmoderated_since(room)
 		local data = of(room);
 		if not data then return nil; end
@@ -138,10 +140,10 @@ return function (gate)
 		return data.unmoderated;
 	end
 
-	-- Whether an occupant has left a nick for another one: the person stays.
+	-- Returns whether an occupant left a nick only for another one.
 	local function is_rename(event) return event.stanza ~= nil and event.stanza.attr.type == nil; end
 
-	-- What a person had before, if that is to be given back now.
+	-- Returns the affiliation that a lent one is replaced by now, or nil.
 	local function give_back(room, bare)
 		local data = of(room);
 		local lent = data and data.lent and data.lent[bare];
@@ -153,7 +155,7 @@ return function (gate)
 		return gate.affiliation_of(room, bare) == lent.is and lent.was or nil;
 	end
 
-	-- A kept room becomes what it would be without the gate; returns whether it was one.
+	-- Restores a kept room to what it would be without the gate; returns whether it was one.
 	local function release(contents, affiliations, details)
 		local data = of { _data = contents };
 		if not data or not data.keep then return false; end
@@ -170,7 +172,7 @@ return function (gate)
 		return true;
 	end
 
-	-- All of them, in memory or not.
+	-- Restores all kept rooms, in memory or not.
 	local function release_all()
 		local live, configs, list = {}, module:open_store("config"), module:open_store("persistent");
 		for room in gate.muc.live_rooms() do

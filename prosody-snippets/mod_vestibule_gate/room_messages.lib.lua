@@ -27,7 +27,7 @@ return function (gate)
 		end
 		if not occupant or gate.permissions.refuse_chat(event, room, occupant) then return occupant and true; end
 		if not gate.is_observing() then
-			-- By these the room itself speaks: the core takes them out of all but what everybody is told.
+			-- The room itself speaks by these: Prosody removes them only from messages to everybody.
 			for _, namespace in ipairs { xmlns_user, xmlns_muc } do event.stanza:remove_children("x", namespace); end
 		end
 		return gate.config_form.ask_for_subject(event, room, occupant);
@@ -48,7 +48,7 @@ return function (gate)
 	local function answer_request(event, room, request)
 		if request.knock then return answer_knock(event, room, request); end
 		local speaker = request.allows and room:get_occupant_by_real_jid(request.jid or "");
-		-- The room does nothing then, and says nothing.
+		-- Prosody does nothing then, and answers nothing.
 		if not speaker or speaker.role ~= "visitor" then return not gate.is_observing(); end
 		return gate.affiliations.give_voice(event, speaker);
 	end

@@ -23,7 +23,7 @@ local function move_to_end(node)
 	append(owner, node);
 end
 
--- Nodes are found by `by`, which an owner has from its second one on: most have one.
+-- An owner has an index from its second node on: most have one.
 local function find(owner, key)
 	local node = owner.first;
 	if node and node.key ~= key then node = owner.by and owner.by[key]; end
@@ -42,7 +42,7 @@ end
 
 function round_robin.new() return { by = nil, count = 0, first = nil, last = nil }; end
 
--- Returns the item's place, for `drop` and `keys`.
+-- Adds an item; returns its place, for `drop` and `keys`.
 function round_robin.add(rotation, item, group, domain, account)
 	local place = { item = item, owner = nil, before = nil, after = nil };
 	local node = child(child(child(rotation, group), domain), account);
@@ -69,14 +69,14 @@ function round_robin.drop(place)
 	end
 end
 
--- The place whose turn it is, or nil; `may_go`: of the groups for which it says so.
+-- Returns the next place, or nil; `may_go`: only of groups that it accepts.
 function round_robin.peek(rotation, may_go)
 	local group = rotation.first;
 	while group and may_go and not may_go(group.key) do group = group.after; end
 	return group and group.first.first.first;
 end
 
--- The item of a place whose turn it is; the next turn is another's. It keeps its place until that is dropped.
+-- Takes the item of a place and passes the turn on. The item keeps its place until it is dropped.
 local function take(place)
 	local account = place.owner;
 	move_to_end(account);
@@ -85,25 +85,25 @@ local function take(place)
 	return place.item;
 end
 
--- The item whose turn it is, or nil; `may_go`: of the groups for which it says so.
+-- Returns the next item, or nil; `may_go`: only of groups that it accepts.
 function round_robin.next(rotation, may_go)
 	local place = round_robin.peek(rotation, may_go);
 	return place and take(place);
 end
 
--- The item whose turn it is in that group, or nil.
+-- Returns the next item of a group, or nil.
 function round_robin.next_of(rotation, key)
 	local group = find(rotation, key);
 	return group and take(group.first.first.first);
 end
 
--- The group, domain and account of a place.
+-- Returns the group, domain and account of a place.
 function round_robin.keys(place)
 	local account = place.owner;
 	return account.owner.owner.key, account.owner.key, account.key;
 end
 
--- The first groups, in the order of their turns, as the places of their next items.
+-- Returns the next items' places of the first groups, in the order of their turns.
 function round_robin.groups(rotation, most)
 	local places, group = {}, rotation.first;
 	while group and #places < most do
@@ -112,7 +112,7 @@ function round_robin.groups(rotation, most)
 	return places;
 end
 
--- Adds the items for which `is_meant` says so to a list.
+-- Adds the items that satisfy `is_meant` to a list.
 function round_robin.collect(rotation, is_meant, list)
 	local group = rotation.first;
 	while group do

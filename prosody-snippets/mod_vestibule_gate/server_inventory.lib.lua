@@ -35,7 +35,7 @@ return function (gate)
 		"iq-set/bare/http://jabber.org/protocol/muc#owner:query", "iq-set/bare/http://jabber.org/protocol/muc#admin:query",
 	};
 
-	-- A file of options may have any bytes.
+	-- Options can contain any bytes.
 	local function cut(value)
 		local text = tostring(value):gsub("%c", " ");
 		return is_utf8(text) and gate.text.cut(text, MOST.text) or "?";
@@ -43,7 +43,7 @@ return function (gate)
 
 	local function is_scalar(value) return type(value) ~= "table" and type(value) ~= "function"; end
 
-	-- Adds an element until the reply is full.
+	-- Returns a function that adds elements until the reply is full.
 	local function adder(reply, attr)
 		local bytes = 0;
 		return function (name, attributes, text)
@@ -74,7 +74,7 @@ return function (gate)
 		reply:up();
 	end
 
-	-- What a host inherits is told once.
+	-- Adds the options of a host that it does not inherit.
 	local function add_options(reply, add, host, inherited)
 		for _, name in ipairs(OPTIONS) do
 			local value = module:context(host):get_option(name);
@@ -99,7 +99,7 @@ return function (gate)
 		return names;
 	end
 
-	-- Whose the handlers of this host's events are.
+	-- Returns the module of each handler of this host's events.
 	local function owners(names, events)
 		local owner = {};
 		local function note(modules)
@@ -138,7 +138,7 @@ return function (gate)
 		end
 	end
 
-	-- How many addresses those have who come by HTTP, as Prosody sees them.
+	-- Returns the number of HTTP sessions and of their addresses, as Prosody sees them.
 	local function web_sessions()
 		local seen, distinct, loopback, count, looked = {}, 0, 0, 0, 0;
 		for _, session in pairs(prosody.full_sessions) do

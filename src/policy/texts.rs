@@ -174,7 +174,7 @@ impl FormField {
             Self::SubjectChange => "who can change the subject of this room",
             Self::Moderated => "whether everyone can speak in this room",
             Self::Whois => "who can see the addresses of people in this room",
-            Self::History => "how much of the conversation newcomers can see",
+            Self::History => "how much of the conversation is shown to newcomers",
             Self::MemberInvites => "who can invite people to this room",
             Self::PrivateMessages => "who can send private messages",
             Self::Presence => "whose presence is shown in this room",
