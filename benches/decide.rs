@@ -27,11 +27,11 @@ use vestibule::wire::answer::{Material, answer};
 use vestibule::wire::request::Question;
 use vestibule::xmpp::element::Element;
 
-const ASK: &[u8] = b"<ask xmlns='urn:vestibule:gate:1' kind='join' attempt='k3v9x1' room='tea@rooms.example.org' generation='5b1f0c' revision='7'>\
+const ASK: &[u8] = b"<request xmlns='urn:vestibule:gate:2' kind='join' attempt='k3v9x1' room='tea@rooms.example.org' generation='5b1f0c' revision='7'>\
 <requester jid='bob@example.org/phone' nick='Bob' session='client' host='example.org' provider='internal_hashed' mechanism='SCRAM-SHA-1' secure='true' address='192.0.2.7' affiliation='none' role='none'/>\
 <state occupants='3' moderators='1' waiting='0' password='true' members-only='false' existing='true'>\
 <record>{&quot;v&quot;:1,&quot;opened&quot;:&quot;2026-01-01T12:00:00Z&quot;,&quot;opener&quot;:&quot;ann@example.org&quot;,&quot;password&quot;:&quot;generated&quot;}</record>\
-</state><credential check='right'/></ask>";
+</state><credential check='right'/></request>";
 
 fn decisions(c: &mut Criterion) {
     let policy = policy(10_000, 100_000);
@@ -96,11 +96,11 @@ fn judging(c: &mut Criterion) {
     let (services, run) = ([SERVICE.to_owned()], "r".to_owned());
     let mut desk = Desk::new(Arc::clone(&stay), services, Mode::Enforce, Audit::none(), run);
     let service = desk.service(SERVICE).unwrap();
-    let hello = "<hello xmlns='urn:vestibule:gate:1' version='1' level='2' hosts='all'/>";
+    let hello = "<hello xmlns='urn:vestibule:gate:2' version='2' level='1' hosts='all'/>";
     desk.hello(&service, &element(hello)).unwrap();
     for n in 0..1000 {
         let joined = format!(
-            "<report xmlns='urn:vestibule:gate:1' event='joined' seq='{n}' room='tea@{SERVICE}' generation='g' \
+            "<report xmlns='urn:vestibule:gate:2' event='joined' seq='{n}' room='tea@{SERVICE}' generation='g' \
              nick='Guest {n}' jid='g{n}@guest.example.org/x' session='client' host='guest.example.org' \
              provider='anonymous' mechanism='ANONYMOUS' secure='true' address='192.0.2.7' role='participant'/>"
         );

@@ -9,7 +9,7 @@ import slixmpp
 from slixmpp.xmlstream.handler import Callback
 from slixmpp.xmlstream.matcher import MatchXPath
 
-GATE = "urn:vestibule:gate:1"
+GATE = "urn:vestibule:gate:2"
 IQ = "{jabber:component:accept}iq"
 
 
@@ -20,7 +20,7 @@ class Rival(slixmpp.ComponentXMPP):
         super().__init__("vestibule.localhost", "laboratory secret", "127.0.0.1", port)
         self.use_aiodns = False
         self.decisions = itertools.count(1)
-        for name, answer in (("hello", self.welcome), ("ask", self.allow)):
+        for name, answer in (("hello", self.welcome), ("request", self.allow)):
             matcher = MatchXPath(f"{IQ}/{{{GATE}}}{name}")
             self.register_handler(Callback(name, matcher, answer))
 

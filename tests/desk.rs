@@ -72,8 +72,8 @@ impl Gate {
         self.asked += 1;
         let n = self.asked;
         let mut question = Question::read(&element(&format!(
-            "<ask xmlns='{NS}' kind='{kind}' attempt='a{n}' room='tea@{SERVICE}' revision='3'>\
-             <requester secure='true' {who}/>{state}{more}</ask>"
+            "<request xmlns='{NS}' kind='{kind}' attempt='a{n}' room='tea@{SERVICE}' revision='3'>\
+             <requester secure='true' {who}/>{state}{more}</request>"
         )));
         if matches!(question.attempt.action, Action::Open { typed: Some(_) }) {
             question.judge_typed(Strength { length: 20, score: 4, denied: false });
@@ -101,7 +101,7 @@ impl Gate {
 /// How somebody of example.org has logged in.
 const LOG_IN: &str = "session='client' host='example.org' provider='internal_hashed' mechanism='SCRAM-SHA-1' secure='true'";
 const GUEST: &str = "jid='bob@guest.example.org/x' session='client' host='guest.example.org' provider='anonymous' mechanism='ANONYMOUS' address='192.0.2.7'";
-const HELLO: &str = "<hello xmlns='urn:vestibule:gate:1' version='1' level='2' hosts='all'/>";
+const HELLO: &str = "<hello xmlns='urn:vestibule:gate:2' version='2' level='1' hosts='all'/>";
 
 fn element(xml: &str) -> Element {
     Element::parse(xml.as_bytes(), "").unwrap()
@@ -360,7 +360,7 @@ fn only_a_service_of_the_file_is_heard_and_only_in_this_version() {
     gate.desk.link_lost();
     assert!(gate.desk.service("other.example.org").is_none() && !gate.desk.is_ready());
     let service = Arc::clone(&gate.service);
-    let newer = element("<hello xmlns='urn:vestibule:gate:2' version='2'/>");
+    let newer = element("<hello xmlns='urn:vestibule:gate:3' version='3'/>");
     assert!(gate.desk.hello(&service, &newer).is_err() && !gate.desk.is_ready());
     let welcome = gate.desk.hello(&service, &element(HELLO)).unwrap();
     assert!(!gate.desk.is_ready(), "its rooms are not read");
@@ -395,8 +395,8 @@ fn what_a_gate_refused_by_itself_is_counted() {
 fn an_explanation_agrees_with_the_answer_and_counts_nothing() {
     let mut gate = Gate::under("default");
     let question = Question::read(&element(&format!(
-        "<ask xmlns='{NS}' kind='join' attempt='x' room='tea@{SERVICE}'><requester secure='true' {GUEST}/>\
-         <state password='true' moderators='1'><record>{RECORD}</record></state><credential check='wrong'/></ask>"
+        "<request xmlns='{NS}' kind='join' attempt='x' room='tea@{SERVICE}'><requester secure='true' {GUEST}/>\
+         <state password='true' moderators='1'><record>{RECORD}</record></state><credential check='wrong'/></request>"
     )));
     for _ in 0..10 {
         let later = now() + SignedDuration::from_secs(1);

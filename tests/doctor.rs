@@ -133,10 +133,10 @@ impl Situation {
 
     fn posture(&self) -> Posture {
         let xml = format!(
-            "<posture xmlns='urn:vestibule:gate:1' {}><module name='muc'/><module name='vestibule_gate'/>\
+            "<inventory xmlns='urn:vestibule:gate:2' {}><module name='muc'/><module name='vestibule_gate'/>\
              <host name='*'>{}</host><host name='{SERVICE}' type='component'><module name='muc'/>\
              <module name='vestibule_gate'/>{}</host><host name='example.org' type='local'>{}</host>\
-             <host name='vestibule.example.org' type='component'>{}</host>{}</posture>",
+             <host name='vestibule.example.org' type='component'>{}</host>{}</inventory>",
             self.attributes, self.above, self.service, self.door, self.component, self.more
         );
         Posture::read(&Element::parse(xml.as_bytes(), "").unwrap())
@@ -179,7 +179,7 @@ impl Situation {
 /// A listed room of four people that was there before the policy.
 fn stored(name: &str) -> LiveRoom {
     let xml = format!(
-        "<room xmlns='urn:vestibule:gate:1' jid='{name}@{SERVICE}' revision='0' persistent='true' hidden='false' \
+        "<room xmlns='urn:vestibule:gate:2' jid='{name}@{SERVICE}' revision='0' persistent='true' hidden='false' \
          affiliations='4'/>"
     );
     LiveRoom::read(&Element::parse(xml.as_bytes(), "").unwrap()).unwrap()
@@ -672,7 +672,7 @@ fn what_cannot_be_looked_at_is_never_fine() {
 
     // A gate that tells as little as the first one did.
     let element = Element::parse(
-        b"<posture xmlns='urn:vestibule:gate:1' server='Prosody 13.0.5' lua='5.4'><module name='muc'/></posture>",
+        b"<inventory xmlns='urn:vestibule:gate:2' server='Prosody 13.0.5' lua='5.4'><module name='muc'/></inventory>",
         "",
     );
     let posture = Ok(Posture::read(&element.unwrap()));

@@ -76,8 +76,8 @@ impl Lab {
         );
         let state = if kind == "open" { "" } else { &state };
         let question = format!(
-            "<ask xmlns='{NS}' kind='{kind}' attempt='a{n}' room='tea{room}@{SERVICE}' generation='g'>\
-             <requester secure='true' nick='N' {who}</requester>{state}{more}</ask>"
+            "<request xmlns='{NS}' kind='{kind}' attempt='a{n}' room='tea{room}@{SERVICE}' generation='g'>\
+             <requester secure='true' nick='N' {who}</requester>{state}{more}</request>"
         );
         let question = Question::read(&Element::parse(question.as_bytes(), "").unwrap());
         let (now, service) = (self.now, Arc::from(SERVICE));

@@ -86,8 +86,8 @@ impl Gate {
         self.asked += 1;
         let n = self.asked;
         let question = Question::read(&element(&format!(
-            "<ask xmlns='{NS}' kind='{kind}' attempt='a{n}' room='{room}@{SERVICE}' revision='1' {}>\
-             <requester {who}/>{state}</ask>",
+            "<request xmlns='{NS}' kind='{kind}' attempt='a{n}' room='{room}@{SERVICE}' revision='1' {}>\
+             <requester {who}/>{state}</request>",
             if kind == "open" { "" } else { "generation='g'" }
         )));
         let service = Arc::clone(&self.service);

@@ -19,7 +19,7 @@ use vestibule::wire::room::LiveRoom;
 use vestibule::xmpp::element::Element;
 
 const NAMES: [&str; 14] = [
-    "ask",
+    "request",
     "requester",
     "state",
     "credential",
@@ -32,7 +32,7 @@ const NAMES: [&str; 14] = [
     "record",
     "room",
     "occupant",
-    "standing",
+    "affiliation",
 ];
 const ATTRIBUTES: [&str; 28] = [
     "kind",
@@ -138,7 +138,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn whatever_is_asked_is_answered(ask in tree("ask"), parts in any::parts(), pressure in any::pressure(), now in any::moment()) {
+    fn whatever_is_asked_is_answered(ask in tree("request"), parts in any::parts(), pressure in any::pressure(), now in any::moment()) {
         let mut question = Question::read(&ask);
         question.judge_typed(vestibule::policy::attempt::Strength::default());
         let policy = parts.policy();
@@ -158,7 +158,7 @@ proptest! {
 
     #[test]
     fn a_password_is_written_where_one_is_set_and_nowhere_else(
-        ask in tree("ask"), attempt in any::attempt(), parts in any::parts(), room in any::room(),
+        ask in tree("request"), attempt in any::attempt(), parts in any::parts(), room in any::room(),
     ) {
         let mut question = Question::read(&ask);
         question.attempt = attempt;

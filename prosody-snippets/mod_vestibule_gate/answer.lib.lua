@@ -71,7 +71,7 @@ return function (gate)
 			return attr.jid and AFFILIATION[attr.affiliation or ""] and attr.affiliation ~= "outcast";
 		end;
 		admit = read_jid("admit"), promote = read_jid("promote"), reject = read_jid("reject"), remove = read_jid("remove");
-		may = function (fx, attr)
+		permissions = function (fx, attr)
 			local degrees = {};
 			for name, degree in pairs(attr) do
 				if ABILITIES[name] and DEGREES[degree] then

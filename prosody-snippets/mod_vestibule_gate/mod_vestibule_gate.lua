@@ -35,9 +35,9 @@ local encodings = require "util.encodings";
 local now, xpcall = require "util.time".now, require "util.xpcall".xpcall;
 local jid_bare, jid_resource, jid_prep, t_insert = jid.bare, jid.resource, jid.prep, table.insert;
 
-local LEVEL = "2"; -- of the protocol: the component's has to be the same
+local LEVEL = "1"; -- of the protocol: the component's has to be the same
 local VERSION, SERVER = "0.1.0", "Prosody " .. prosody.version;
-local xmlns_gate = "urn:vestibule:gate:1";
+local xmlns_gate = "urn:vestibule:gate:2";
 
 local AFFILIATION = { outcast = -1, none = 0, member = 1, admin = 2, owner = 3 };
 local ROLE = { none = 0, visitor = 1, participant = 2, moderator = 3 };
@@ -249,7 +249,7 @@ local function ask(e, room)
 	begin("<iq type='set' id='");
 	write(id);
 	write(addresses);
-	write("<ask ");
+	write("<request ");
 	attributes("xmlns", xmlns_gate, "kind", kind, "attempt", e.attempt, "room", e.room,
 		"register", flag(e.more and e.more.register), "stops", flag(e.more and e.more.stops),
 		"generation", e.generation, "revision", data and data.revision);
@@ -258,7 +258,7 @@ local function ask(e, room)
 	facts.write_state(room, data, kind, e.from, counts_people and (e.kind == "join" or e.kind == "request") and e or nil);
 	if kind == "open" and not room and focus.is_one(e.from) then facts.write_opener(e); end
 	if e.kind == "join" then facts.write_credential(e.stanza, room, kind); elseif e.more then e.more.detail(room); end
-	write("</ask></iq>");
+	write("</request></iq>");
 	local question = written();
 	if #e.from > LIMIT.address or #question > LIMIT.stanza then
 		queue.finish(e);
@@ -580,7 +580,7 @@ local function welcomed(hello)
 	end
 	for tag in hello:childtags("operator") do told.operators[#told.operators + 1] = tag.attr.jid; end
 	for tag in hello:childtags("reserve") do told.nicks[#told.nicks + 1] = tag.attr.nick; end
-	for tag in hello:childtags("words") do
+	for tag in hello:childtags("message") do
 		t_insert(told.words, { name = tag.attr.name, language = tag.attr["xml:lang"] or "en", text = tag:get_text() or "" });
 	end
 	observing = hello.attr.observe == "true";
@@ -596,7 +596,7 @@ local function greeting_answered(stanza)
 		module:log("error", "%s refuses this gate, so everybody is refused: %s %s", component, condition, text or "");
 		return set_state("refused");
 	end
-	local level = hello.attr.level or "1"; -- the first components said none
+	local level = hello.attr.level or "0"; -- the first components had none
 	if level ~= LEVEL then
 		module:log("error", "gate and component are not of one release, so everybody is refused: install the component "
 			.. "that came with this gate, and restart it (the gate protocol, level %s here and %s there)", LEVEL, level);
@@ -622,7 +622,7 @@ function greet()
 	set_state("greeting");
 	greeted, greeting = now(), id;
 	module:send(with_hosts(st.iq({ type = "set", id = id, from = module.host, to = component }), "hello", {
-		xmlns = xmlns_gate, version = "1", level = LEVEL, gate = VERSION, server = SERVER, rooms = tostring(rooms),
+		xmlns = xmlns_gate, version = "2", level = LEVEL, gate = VERSION, server = SERVER, rooms = tostring(rooms),
 		failure = failing_open and "allow" or "refuse", grace = tostring(grace), timeout = tostring(timeout),
 	}));
 end

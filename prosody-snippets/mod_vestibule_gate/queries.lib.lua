@@ -113,7 +113,7 @@ return function (gate)
 	local add_one = {
 		["1"] = function (reply, _, data, bare, affiliation)
 			local attr = { jid = bare, affiliation = affiliation };
-			return add_somebody(reply, "standing", attr, nil, data and data.people[bare]);
+			return add_somebody(reply, "affiliation", attr, nil, data and data.people[bare]);
 		end;
 		["2"] = function (reply, room, data, bare, w)
 			return add_somebody(reply, "waiting", gate.facts.add_session({
@@ -128,7 +128,7 @@ return function (gate)
 			local person = gate.room_data.person(data, occupant.bare_jid, described.ticket);
 			local weight = add_somebody(reply, "occupant", described, session, person);
 			local may = gate.permissions.told(data, occupant.bare_jid);
-			return may and weight + add_somebody(reply, "may", may) or weight;
+			return may and weight + add_somebody(reply, "permissions", may) or weight;
 		end;
 	};
 
@@ -228,16 +228,16 @@ return function (gate)
 			add_stored_page(reply, page, attr.after or "");
 			return reply;
 		end;
-		look = function (reply, attr)
+		["room-query"] = function (reply, attr)
 			local room = gate.get_room(attr.room or "");
 			if not room then return nil; end
 			add_room(reply, room, attr.person, true, attr.people == "false" and NOBODY or attr.after);
 			return reply;
 		end;
 		-- Answers which of the named rooms exist: in memory, or swapped out with occupants.
-		there = function (reply, _, query)
+		loaded = function (reply, _, query)
 			local live = live_rooms();
-			reply:tag("there", { xmlns = xmlns_gate, seq = tostring(gate.last_report()) });
+			reply:tag("loaded", { xmlns = xmlns_gate, seq = tostring(gate.last_report()) });
 			for named in query:childtags("room") do
 				local at = named.attr.jid or "";
 				local room = live[at];
@@ -247,10 +247,10 @@ return function (gate)
 			return reply;
 		end;
 		-- Answers with a person's sessions, and with what a session of that address would be at least.
-		who = function (reply, attr)
+		sessions = function (reply, attr)
 			local about, room_jid = attr.person, attr.room;
 			if not about or not room_jid then return nil; end
-			reply:tag("who", { xmlns = xmlns_gate });
+			reply:tag("sessions", { xmlns = xmlns_gate });
 			local weight = add_somebody(reply, "supposed", gate.identity.suppose({ jid = about }, jid_host(about)));
 			local user = prosody.bare_sessions[about];
 			for _, session in pairs(user and user.sessions or {}) do
@@ -285,7 +285,7 @@ return function (gate)
 			if not page.next then forget_list("rooms"); end
 			return reply;
 		end;
-		posture = module:require "server_inventory"(gate);
+		inventory = module:require "server_inventory"(gate);
 	};
 
 	return queries;

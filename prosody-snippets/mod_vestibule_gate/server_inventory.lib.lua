@@ -160,7 +160,7 @@ return function (gate)
 			time = ("%.3f"):format(now()), memory = ("%.0f"):format(collectgarbage("count")),
 		};
 		local names = host_names();
-		reply:tag("posture", attr);
+		reply:tag("inventory", attr);
 		local add, global = adder(reply, attr), module:context("*");
 		add_modules(reply, add, prosody.hosts[module.host].modules);
 		if add("host", { name = "*" }) then

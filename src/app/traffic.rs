@@ -75,7 +75,7 @@ impl Traffic {
     fn answer(&self, iq: &Iq) -> Option<Iq> {
         let service = iq.from.as_deref().and_then(|from| self.shared.desk().service(from));
         match (&iq.kind, service) {
-            (IqKind::Set(payload), Some(service)) if payload.is(NS, "ask") => {
+            (IqKind::Set(payload), Some(service)) if payload.is(NS, "request") => {
                 self.question(iq, payload, &service)
             }
             (IqKind::Set(payload), Some(service)) if Hello::is_hello(payload) => {

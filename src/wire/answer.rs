@@ -187,7 +187,7 @@ fn push_effects(element: &mut Element, effects: &Effects, material: Material<'_>
     }
     for (jid, may) in &effects.may {
         let degrees = may.iter().filter(|(ability, degree)| *degree != ability.unsaid());
-        let element_of_his = Element::new(NS, "may").with_attr("jid", jid.as_str());
+        let element_of_his = Element::new(NS, "permissions").with_attr("jid", jid.as_str());
         element.push_child(degrees.fold(element_of_his, |all, (ability, degree)| {
             all.with_attr(ability.name(), degree.name())
         }));
@@ -303,7 +303,7 @@ mod tests {
         let asked = prepare(["J\u{F6}rg@example.org", "ro\u{1D52}t@localhost"]);
         let texts: Vec<_> = asked.children().map(Element::text).collect();
         assert_eq!(texts, ["J\u{F6}rg@example.org", "ro\u{1D52}t@localhost"]);
-        let reply = b"<prepared xmlns='urn:vestibule:gate:1'>\
+        let reply = b"<prepared xmlns='urn:vestibule:gate:2'>\
             <address jid='j\xC3\xB6rg@example.org'/><address/></prepared>";
         let read = prepared(&Element::parse(reply, "").unwrap());
         assert_eq!(read, [BareJid::stamped("j\u{F6}rg@example.org"), None]);

@@ -60,8 +60,8 @@ impl Hello {
         if element.ns() != NS || theirs != VERSION {
             return Err(HelloError::Version { theirs: plain(theirs) });
         }
-        // The first gates said none.
-        let theirs = element.attr("level").unwrap_or("1");
+        // The first gates had none.
+        let theirs = element.attr("level").unwrap_or("0");
         if theirs != LEVEL {
             return Err(HelloError::Level { theirs: plain(theirs) });
         }
@@ -144,7 +144,7 @@ fn words(texts: &Texts) -> impl Iterator<Item = Element> {
     texts.languages.values().flat_map(move |words| {
         let known = names().filter_map(|name| Some((name, words.sentences.get(name)?)));
         known.map(|(name, text)| {
-            Element::new(NS, "words")
+            Element::new(NS, "message")
                 .with_attr("name", name)
                 .with_attr("xml:lang", &words.language)
                 .with_text(text)
@@ -162,10 +162,10 @@ mod tests {
     #[test]
     fn a_gate_of_another_version_is_told_both_versions() {
         let hello =
-            Element::parse(b"<hello xmlns='urn:vestibule:gate:2' version='2'/>", "").unwrap();
+            Element::parse(b"<hello xmlns='urn:vestibule:gate:3' version='3'/>", "").unwrap();
         assert!(Hello::is_hello(&hello));
         let error = Hello::read(&hello).unwrap_err().to_string();
-        assert!(error.contains("version 2") && error.contains("version 1"), "{error}");
+        assert!(error.contains("version 3") && error.contains("version 2"), "{error}");
     }
 
     #[test]
@@ -196,7 +196,7 @@ mod tests {
         policy.texts.languages.insert("de-ch".to_owned(), words);
         let welcome = welcome(&policy, "x", false);
         assert_eq!(welcome.attr("language"), Some("de"));
-        let told = welcome.children().filter(|child| child.is(NS, "words"));
+        let told = welcome.children().filter(|child| child.is(NS, "message"));
         let told =
             told.map(|it| (it.attr("name").unwrap(), it.attr("xml:lang").unwrap(), it.text()));
         let told: Vec<_> = told.collect();
@@ -209,7 +209,7 @@ mod tests {
     #[test]
     fn a_gate_of_this_version_is_welcome() {
         let hello = Element::parse(
-            b"<hello xmlns='urn:vestibule:gate:1' version='1' level='2' gate='0.1.0' server='Prosody 0.12.3' failure='refuse' rooms='3'/>",
+            b"<hello xmlns='urn:vestibule:gate:2' version='2' level='1' gate='0.1.0' server='Prosody 0.12.3' failure='refuse' rooms='3'/>",
             "",
         )
         .unwrap();
@@ -218,8 +218,8 @@ mod tests {
 
     #[test]
     fn a_gate_of_another_release_is_refused() {
-        for level in ["", " level='1'", " level='3'"] {
-            let hello = format!("<hello xmlns='urn:vestibule:gate:1' version='1'{level}/>");
+        for level in ["", " level='2'", " level='3'"] {
+            let hello = format!("<hello xmlns='urn:vestibule:gate:2' version='2'{level}/>");
             let hello = Element::parse(hello.as_bytes(), "").unwrap();
             let error = Hello::read(&hello).unwrap_err().to_string();
             assert!(error.contains("not of one release"), "{error}");

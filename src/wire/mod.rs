@@ -7,10 +7,10 @@ pub mod room;
 pub mod server_inventory;
 
 /// The namespace, version included.
-pub const NS: &str = "urn:vestibule:gate:1";
+pub const NS: &str = "urn:vestibule:gate:2";
 /// The namespaces of every version.
 pub const NS_FAMILY: &str = "urn:vestibule:gate:";
 /// The version spoken here.
-pub const VERSION: &str = "1";
+pub const VERSION: &str = "2";
 /// The level of that version: grows where one side would do without the other what neither may do.
-pub const LEVEL: &str = "2";
+pub const LEVEL: &str = "1";

@@ -369,10 +369,10 @@ mod tests {
     #[test]
     fn a_join_reads_as_it_was_written() {
         let question = read(
-            "<ask xmlns='urn:vestibule:gate:1' kind='join' attempt='a1' room='tea@conference.example.org' generation='g' revision='7'>\
+            "<request xmlns='urn:vestibule:gate:2' kind='join' attempt='a1' room='tea@conference.example.org' generation='g' revision='7'>\
              <requester jid='bob@example.org/phone' nick='Bob' session='client' host='example.org' provider='internal_hashed' mechanism='SCRAM-SHA-1' secure='false' address='192.0.2.7' affiliation='none' role='none'>\
              <claim name='moderator'>true</claim></requester>\
-             <state occupants='3' moderators='1' waiting='2' password='true'/><credential check='wrong'/></ask>",
+             <state occupants='3' moderators='1' waiting='2' password='true'/><credential check='wrong'/></request>",
         );
         assert_eq!(question.attempt.action, Action::Join { credential: Credential::Wrong });
         assert_eq!(question.revision, 7);
@@ -387,7 +387,7 @@ mod tests {
     fn a_client_that_is_not_said_to_be_encrypted_is_not() {
         let secure = |kind: &str| {
             let xml = format!(
-                "<ask xmlns='urn:vestibule:gate:1' kind='join'><requester jid='a@b' session='{kind}'/></ask>"
+                "<request xmlns='urn:vestibule:gate:2' kind='join'><requester jid='a@b' session='{kind}'/></request>"
             );
             read(&xml).attempt.requester.secure
         };
@@ -398,7 +398,7 @@ mod tests {
     #[test]
     fn two_credentials_are_a_wrong_one() {
         let question = read(
-            "<ask xmlns='urn:vestibule:gate:1' kind='join'><credential check='right'/><credential check='right'/></ask>",
+            "<request xmlns='urn:vestibule:gate:2' kind='join'><credential check='right'/><credential check='right'/></request>",
         );
         assert_eq!(question.attempt.action, Action::Join { credential: Credential::Wrong });
     }
@@ -406,7 +406,7 @@ mod tests {
     #[test]
     fn two_requesters_are_none() {
         let question = read(
-            "<ask xmlns='urn:vestibule:gate:1' kind='join'><requester jid='a@b' session='client' host='b' provider='internal_hashed' mechanism='SCRAM-SHA-1'/><requester jid='c@d' session='client' host='d' provider='internal_hashed' mechanism='SCRAM-SHA-1'/></ask>",
+            "<request xmlns='urn:vestibule:gate:2' kind='join'><requester jid='a@b' session='client' host='b' provider='internal_hashed' mechanism='SCRAM-SHA-1'/><requester jid='c@d' session='client' host='d' provider='internal_hashed' mechanism='SCRAM-SHA-1'/></request>",
         );
         assert_eq!(question.attempt.requester.jid, None);
         let session = question.attempt.requester.session.unwrap();
@@ -416,7 +416,7 @@ mod tests {
     #[test]
     fn an_unparsable_address_is_a_fact_and_no_failure() {
         let question = read(
-            "<ask xmlns='urn:vestibule:gate:1' kind='join' room='@@'><requester jid='\u{1F916}@@x' nick='\u{1F916}'/></ask>",
+            "<request xmlns='urn:vestibule:gate:2' kind='join' room='@@'><requester jid='\u{1F916}@@x' nick='\u{1F916}'/></request>",
         );
         assert_eq!(question.attempt.room, None);
         assert_eq!(question.attempt.requester.jid, None);
@@ -425,11 +425,11 @@ mod tests {
     #[test]
     fn a_form_reads_as_changes_of_settings() {
         let question = read(
-            "<ask xmlns='urn:vestibule:gate:1' kind='configure'><requester jid='a@b' language='de-CH'/>\
+            "<request xmlns='urn:vestibule:gate:2' kind='configure'><requester jid='a@b' language='de-CH'/>\
              <field var='FORM_TYPE'>http://jabber.org/protocol/muc#roomconfig</field>\
              <field var='muc#roomconfig_roomname' same='true'>Tea</field>\
              <field var='muc#roomconfig_historylength'>20</field>\
-             <field var='x'>y</field></ask>",
+             <field var='x'>y</field></request>",
         );
         let fields = vec![
             FieldChange::Kept("FORM_TYPE".to_owned()),
@@ -445,7 +445,7 @@ mod tests {
     fn a_language_is_a_short_word() {
         for tag in ["", "d\u{e9}", "x y", &"a".repeat(36)] {
             let xml = format!(
-                "<ask xmlns='urn:vestibule:gate:1'><requester jid='a@b' language='{tag}'/></ask>"
+                "<request xmlns='urn:vestibule:gate:2'><requester jid='a@b' language='{tag}'/></request>"
             );
             assert_eq!(read(&xml).attempt.requester.language, None, "{tag}");
         }
@@ -454,9 +454,9 @@ mod tests {
     #[test]
     fn of_two_new_passwords_neither_is_judged() {
         let question = read(
-            "<ask xmlns='urn:vestibule:gate:1' kind='configure'>\
+            "<request xmlns='urn:vestibule:gate:2' kind='configure'>\
              <field var='muc#roomconfig_roomsecret'>1</field>\
-             <field var='muc#roomconfig_roomsecret'>umbrella-kiwi-thunder</field></ask>",
+             <field var='muc#roomconfig_roomsecret'>umbrella-kiwi-thunder</field></request>",
         );
         assert_eq!(question.typed, None);
         let weak = FieldChange::PasswordSet(Strength::default());
@@ -466,7 +466,7 @@ mod tests {
     #[test]
     fn a_typed_password_is_kept_apart_from_the_attempt() {
         let question = read(
-            "<ask xmlns='urn:vestibule:gate:1' kind='open'><credential>correct horse</credential></ask>",
+            "<request xmlns='urn:vestibule:gate:2' kind='open'><credential>correct horse</credential></request>",
         );
         assert_eq!(question.typed, Some(Secret::new("correct horse")));
         assert!(!format!("{question:?}").contains("horse"));

@@ -84,7 +84,7 @@ impl LiveRoom {
                     element.attr("moderated-media").unwrap_or_default().split(' ').collect();
                 Ability::MEDIA.into_iter().filter(|kind| named.contains(&kind.name())).collect()
             },
-            standing: children("standing").filter_map(read_standing).collect(),
+            standing: children("affiliation").filter_map(read_standing).collect(),
             forgets: flag("forgets") == Some(true),
             occupants: children("occupant").map(read_requester).collect(),
             sessions: children("occupant")
@@ -92,7 +92,7 @@ impl LiveRoom {
                 .collect(),
             arrivals: children("occupant").map(|occupant| seconds(occupant, "since")).collect(),
             time: seconds(element, "time"),
-            may: children("may")
+            may: children("permissions")
                 .filter_map(|may| {
                     let jid = BareJid::stamped(may.attr("jid")?)?;
                     Some((jid, May::told(|ability| may.attr(ability.name()))))
@@ -137,7 +137,7 @@ fn read_standing(element: &Element) -> Option<Standing> {
 
 /// Asks for one room, and what it remembers of `person`.
 pub fn look(room: &BareJid, person: Option<&BareJid>) -> Element {
-    Element::new(NS, "look")
+    Element::new(NS, "room-query")
         .with_attr("room", room.as_str())
         .with_attr_opt("person", person.map(|jid| jid.as_str()))
 }
@@ -154,7 +154,9 @@ pub fn look_on(room: &BareJid, after: &str) -> Element {
 
 /// Asks for the sessions of a person, for a room that need not be there.
 pub fn who(room: &BareJid, person: &BareJid) -> Element {
-    Element::new(NS, "who").with_attr("room", room.as_str()).with_attr("person", person.as_str())
+    Element::new(NS, "sessions")
+        .with_attr("room", room.as_str())
+        .with_attr("person", person.as_str())
 }
 
 /// A person, connected or not.
@@ -185,7 +187,7 @@ pub fn snapshot(after: &str, max: u32) -> Element {
 /// Asks which of these rooms are there, in memory or swapped out with the people in them.
 pub fn there(rooms: &[BareJid]) -> Element {
     let rooms = rooms.iter().map(|room| Element::new(NS, "room").with_attr("jid", room.as_str()));
-    let mut there = Element::new(NS, "there");
+    let mut there = Element::new(NS, "loaded");
     rooms.for_each(|room| there.push_child(room));
     there
 }
@@ -232,7 +234,7 @@ mod tests {
         let told = command(&tea, "g", Some(1), "c1", &effects, material, []);
         let room = told.child(NS, "room").unwrap();
         assert_eq!(room.attr("moderated-media"), Some("audio desktop"));
-        let told = told.child(NS, "may").unwrap().clone();
+        let told = told.child(NS, "permissions").unwrap().clone();
         assert_eq!(
             (told.attr("private"), told.attr("audio"), told.attr("form")),
             (None, None, None)

@@ -13,7 +13,7 @@ const EVERYWHERE: &str = "*";
 
 /// Asks a gate for it.
 pub fn posture() -> Element {
-    Element::new(NS, "posture")
+    Element::new(NS, "inventory")
 }
 
 /// The inventory of a server by its gate. What an older gate does not report is `None`.
@@ -247,17 +247,17 @@ mod tests {
     use super::*;
 
     fn read(xml: &str) -> Posture {
-        let xml = xml.replacen("<posture", &format!("<posture xmlns='{NS}'"), 1);
+        let xml = xml.replacen("<inventory", &format!("<inventory xmlns='{NS}'"), 1);
         Posture::read(&Element::parse(xml.as_bytes(), "").unwrap())
     }
 
     #[test]
     fn a_host_has_what_stands_above_all_hosts_unless_it_says_otherwise() {
         let posture = read(
-            "<posture server='Prosody 13.0.1' time='1.5'><host name='*'><module name='s2s'/><option name='a'>true</option>\
+            "<inventory server='Prosody 13.0.1' time='1.5'><host name='*'><module name='s2s'/><option name='a'>true</option>\
              <option name='l' list='true'><item>x</item><item>y=z</item></option></host>\
              <host name='one' type='component'><module name='muc'/><option name='a'>false</option></host>\
-             <host name='two'/></posture>",
+             <host name='two'/></inventory>",
         );
         let hosts = posture.hosts.unwrap();
         let [one, two] = hosts.all.as_slice() else { panic!("{hosts:?}") };
@@ -273,7 +273,7 @@ mod tests {
     #[test]
     fn what_an_older_gate_does_not_tell_is_not_known() {
         let posture =
-            read("<posture server='Prosody 0.12.3' lua='5.4'><module name='muc'/></posture>");
+            read("<inventory server='Prosody 0.12.3' lua='5.4'><module name='muc'/></inventory>");
         assert_eq!((posture.hosts, posture.time, posture.web), (None, None, None));
         assert!(posture.modules.contains("muc"));
     }
@@ -281,8 +281,8 @@ mod tests {
     #[test]
     fn whatever_a_gate_writes_is_read() {
         let posture = read(
-            "<posture time='inf' memory='-1'><host/><host name='*'><option>x</option></host><port port='99999'/>\
-             <hook event='x' priority='y'/><web sessions='z'/></posture>",
+            "<inventory time='inf' memory='-1'><host/><host name='*'><option>x</option></host><port port='99999'/>\
+             <hook event='x' priority='y'/><web sessions='z'/></inventory>",
         );
         assert_eq!((posture.time, posture.memory), (None, None));
         assert!(posture.ports.is_empty() && posture.hooks.is_empty());

@@ -24,7 +24,7 @@ from storm import PASSWORD, policy  # noqa: E402
 from tap import Tap  # noqa: E402
 
 POLICY = policy(
-    "[[room]]", 'match = "raid-*"', "limits.wave_strangers = 2",
+    "[[room]]", 'match = "raid-*"', "limits.flood_strangers = 2",
     "[[room]]", 'match = "rotated"', 'password.source = "generated"',
     "[[room]]", 'match = "lobby-*"', 'lobby.admission = "password-and-lobby"',
 )

@@ -22,7 +22,7 @@ function module.open_store(_, name)
 end
 
 local gate = {
-	xmlns = "urn:vestibule:gate:1", AFFILIATION = { owner = 3, admin = 2, member = 1, none = 0, outcast = -1 },
+	xmlns = "urn:vestibule:gate:2", AFFILIATION = { owner = 3, admin = 2, member = 1, none = 0, outcast = -1 },
 	LIMIT = { page = 50, occupants = 256, stored = 200, page_bytes = 131072, address = 1023, name = 256, people = 1000 },
 	text = module:require "text",
 	muc = { live_rooms = function ()
@@ -160,7 +160,7 @@ for number = 1, 10000 do enter(tea, ("p%05d@localhost/x"):format(number)); end
 tea._affiliations["owner@localhost"], tea._affiliations["member@localhost"] = "owner", "member";
 waiting[tea.jid] = { ["w@localhost"] = { jid = "w@localhost/x", nick = "W", since = 0 } };
 local function look(after)
-	return queries.look(st.stanza("reply"), { room = tea.jid, after = after ~= "" and after or nil }).tags[1];
+	return queries["room-query"](st.stanza("reply"), { room = tea.jid, after = after ~= "" and after or nil }).tags[1];
 end
 sorts = 0;
 found, costs = read_all(look);
@@ -181,7 +181,7 @@ for number = 1, 10000 do
 	local address = ("p%05d@localhost/x"):format(number);
 	assert(found[address] or gone[address], address .. " is there all the while");
 end
-page = queries.look(st.stanza("reply"), { room = tea.jid, people = "false" }).tags[1];
+page = queries["room-query"](st.stanza("reply"), { room = tea.jid, people = "false" }).tags[1];
 assert(#page.tags == 0, "without any people");
 
 -- Many stored rooms
@@ -204,7 +204,7 @@ for number = 1, 1000 do
 end
 local function read_one(number, after)
 	local name = ("c%05d@conference.localhost"):format(number);
-	return queries.look(st.stanza("reply"), { room = name, after = after }).tags[1].attr.next;
+	return queries["room-query"](st.stanza("reply"), { room = name, after = after }).tags[1].attr.next;
 end
 for number = 1, 1000 do assert(read_one(number) == "3a@localhost/x"); end
 sorts = 0;

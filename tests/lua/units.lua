@@ -233,8 +233,8 @@ function tests.an_effect_that_is_not_known_makes_the_answer_none()
 	assert(not with("demote", { jid = "a@b", affiliation = "owner" }));
 	assert(with("affiliate", { jid = "a@b", affiliation = "member" }));
 	assert(not with("affiliate", { jid = "a@b", affiliation = "outcast" }));
-	assert(with("may", { jid = "a@b", chat = "no" }).may[1].degrees.chat == "no");
-	assert(not with("may", { jid = "a@b", chat = "never" }) and not with("may", { chat = "no" }));
+	assert(with("permissions", { jid = "a@b", chat = "no" }).may[1].degrees.chat == "no");
+	assert(not with("permissions", { jid = "a@b", chat = "never" }) and not with("permissions", { chat = "no" }));
 	assert(not with("knock", { expires = "soon" }) and with("knock", { expires = "60" }).knock == 60);
 	assert(not with("only", { when = "unmoderated" }), "of commands alone");
 	assert(not with("explode"));
@@ -648,7 +648,7 @@ function tests.the_inventory_names_what_runs_and_no_secret()
 	module.host = "m";
 	function module.context() return { get_option = function (_, name) return options[name]; end }; end
 	prosody.hosts = { m = { type = "component", modules = { muc = {}, vestibule_gate = {} }, events = {} } };
-	gate.xmlns, gate.SERVER, gate.VERSION, LIMIT.page_bytes = "urn:vestibule:gate:1", "Prosody x", "1", 131072;
+	gate.xmlns, gate.SERVER, gate.VERSION, LIMIT.page_bytes = "urn:vestibule:gate:2", "Prosody x", "1", 131072;
 	local reply = harness.load "server_inventory"(gate)(st.stanza("reply"));
 	local written = tostring(reply);
 	assert(not written:find("geheim", 1, true), written);

@@ -81,15 +81,15 @@ def copied_gate(folder, name, change):
 
 async def test_a_gate_of_another_version_is_refused_by_both_sides(start_prosody, start, tmp_path):
     def newer(text):
-        text = text.replace("urn:vestibule:gate:1", "urn:vestibule:gate:2")
-        return re.sub(r'version = "1"', 'version = "2"', text)
+        text = text.replace("urn:vestibule:gate:2", "urn:vestibule:gate:3")
+        return re.sub(r'version = "2"', 'version = "3"', text)
 
     server = start_prosody(**copied_gate(tmp_path, "gate_of_tomorrow", newer))
     vestibule = Vestibule(server, policy())
     start(vestibule, ready=False)
     async with Crowd(server) as crowd:
         alice = await crowd.connect("alice@localhost")
-        both = "the gate speaks version 2 of the gate protocol, this component version 1"
+        both = "the gate speaks version 3 of the gate protocol, this component version 2"
         await logged(vestibule, both)
         await logged(server, both)
         for room in (ROOM, f"other@{SERVICE}"):

@@ -76,8 +76,8 @@ async def live(server, vestibule):
         await alice.wait_for(lambda seen: seen.body and with_password in seen.body)
         secret = CANARIES["the room's password"]
         alice.send_raw(
-            f"<iq type='set' to='vestibule.localhost' id='odd'><query xmlns='urn:vestibule:gate:1'>{secret}</query></iq>"
-            f"<message to='vestibule.localhost'><report xmlns='urn:vestibule:gate:1'>{secret}</report></message>"
+            f"<iq type='set' to='vestibule.localhost' id='odd'><query xmlns='urn:vestibule:gate:2'>{secret}</query></iq>"
+            f"<message to='vestibule.localhost'><report xmlns='urn:vestibule:gate:2'>{secret}</report></message>"
         )
         await hear(alice, bob, "was that all?")
         said = [

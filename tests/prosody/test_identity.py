@@ -21,7 +21,7 @@ preset = "{SECRET}"
 jids = ["chair@localhost"]
 """
 )
-GATE = "urn:vestibule:gate:1"
+GATE = "urn:vestibule:gate:2"
 NICKS = ["focus", "FOCUS", "Focus", "ｆｏｃｕｓ", "fo\u00adcus", "recorder", "RECORDER"]
 
 
@@ -201,7 +201,7 @@ async def test_a_sender_that_a_client_invents_is_not_believed(door):
         assert set(alice.occupants(room)) == {"Alice"}
 
 
-@pytest.mark.parametrize("name", ["ask", "hello", "do", "look", "snapshot", "stored", "posture"])
+@pytest.mark.parametrize("name", ["request", "hello", "do", "room-query", "snapshot", "stored", "inventory"])
 @pytest.mark.parametrize("kind", ["get", "set"])
 async def test_only_the_gate_and_the_component_speak_with_one_another(door, name, kind):
     async with Crowd(door.server) as crowd:

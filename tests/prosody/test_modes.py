@@ -127,8 +127,8 @@ def questions(stream):
     for line in lines:
         stanza.append(line)
         if line.startswith(("</iq", "</message")):
-            if any("urn:vestibule:gate:1" in each for each in stanza) and not any(
-                each.startswith(("<hello", "<snapshot", "<posture", "<stored", "<report event='hosts'"))
+            if any("urn:vestibule:gate:2" in each for each in stanza) and not any(
+                each.startswith(("<hello", "<snapshot", "<inventory", "<stored", "<report event='hosts'"))
                 for each in stanza
             ):
                 kept += stanza

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from lab import Crowd
-from lab.older_component import OlderComponent
+from lab.older_component import GREETING, REFUSAL, OlderComponent
 from lab.process import ROOT
 from lab.stanza import element
 from storm import PASSWORD, logged, policy, until
@@ -114,19 +114,27 @@ async def test_an_older_gate_is_refused_in_words_and_lets_nobody_in(
     status = component.run("status")
     assert status.returncode == 1 and "NOT READY" in status.stdout
     for said in (status.stdout, component.run("doctor").stdout, component.tail()):
-        assert "gate and component are not of one release" in said
+        assert "the gate speaks version 1 of the gate protocol, this component version 2" in said
         assert "install the mod_vestibule_gate that came with this component" in said
     # In Prosody's own log, too.
-    assert any("not of one release" in line for line in server.complaints())
+    assert any("speaks version 1" in line for line in server.complaints())
 
 
-async def test_an_older_component_is_refused_in_words_and_nobody_gets_in(start_prosody):
+@pytest.mark.parametrize(
+    "greeting, why, what",
+    [
+        (REFUSAL, "speaks version 2 of the gate protocol", "everybody is refused"),
+        (GREETING, "not of one release", "install the component that came with this gate"),
+    ],
+    ids=["version", "level"],
+)
+async def test_an_older_component_is_refused_in_words_and_nobody_gets_in(start_prosody, greeting, why, what):
     server = start_prosody(muc_options={"vestibule_on_unavailable": "allow"})
-    async with OlderComponent(server) as component, Crowd(server) as crowd:
-        await logged(server, "not of one release", 15)
+    async with OlderComponent(server, greeting) as component, Crowd(server) as crowd:
+        await logged(server, why, 15)
         alice = await crowd.connect("alice@localhost")
         refused = await alice.join("tea@conference.localhost", "Alice", PASSWORD)
         assert refused.condition == "internal-server-error", refused
         assert component.asked == []
-    [said] = [line for line in server.complaints() if "not of one release" in line]
-    assert "install the component that came with this gate" in said
+    [said] = [line for line in server.complaints() if why in line]
+    assert what in said

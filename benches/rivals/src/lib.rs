@@ -15,4 +15,4 @@ pub const SERVICE: &str = "conference.localhost";
 /// The component's domain, as in `component.toml`.
 pub const COMPONENT: &str = "vestibule.localhost";
 /// The namespace of the gate protocol (`docs/protocol.md`).
-pub const GATE: &str = "urn:vestibule:gate:1";
+pub const GATE: &str = "urn:vestibule:gate:2";

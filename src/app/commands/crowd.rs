@@ -399,7 +399,7 @@ mod tests {
     /// Ann since 0, Mallory of a guest's address since 900 and with a second session since 990, Eve who waits since 950, and
     /// Old of whom the time is not known; at 1000.
     fn live() -> LiveRoom {
-        let room = "<room xmlns='urn:vestibule:gate:1' jid='tea@rooms.example.org' generation='g' revision='1' time='1000'/>";
+        let room = "<room xmlns='urn:vestibule:gate:2' jid='tea@rooms.example.org' generation='g' revision='1' time='1000'/>";
         let element = Element::parse(room.as_bytes(), "").unwrap();
         LiveRoom {
             occupants: vec![

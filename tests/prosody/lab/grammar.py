@@ -15,7 +15,7 @@ JITMEET = "http://jitsi.org/jitmeet"
 JIBRI = "http://jitsi.org/protocol/jibri"
 FORM = "jabber:x:data"
 REGISTER = "jabber:iq:register"
-GATE = "urn:vestibule:gate:1"
+GATE = "urn:vestibule:gate:2"
 
 
 def field(var, value):
@@ -228,7 +228,7 @@ GRAMMAR = {
              + field("hat", "x") + "</x>"],
     # What passes between the gate and the component, said by somebody else.
     "gate": ["<hello xmlns='" + GATE + "' version='1' observe='true'/>", "<do xmlns='" + GATE + "' room='$room'><end/></do>",
-             "<ask xmlns='" + GATE + "' kind='join' room='$room'/>", "<look xmlns='" + GATE + "' room='$room'/>",
+             "<request xmlns='" + GATE + "' kind='join' room='$room'/>", "<room-query xmlns='" + GATE + "' room='$room'/>",
              "<answer xmlns='" + GATE + "' attempt='x' verdict='allow'><room password='x'/></answer>",
              "<snapshot xmlns='" + GATE + "'/>", "<report xmlns='" + GATE + "' event='left' room='$room' jid='$jid'/>"],
 }

@@ -1,4 +1,4 @@
-"""A component that greets as the one of f080bc5 did, from the stanza that it sent, and takes every question."""
+"""A component of another release: it greets as one of this protocol and no level, or refuses as f080bc5 does, and takes every question."""
 
 import asyncio
 import hashlib
@@ -6,14 +6,25 @@ import re
 
 from .process import HOST, ROOT
 
-GREETING = (ROOT / "tests/golden/f080bc5/from-component.xml").read_text().splitlines()[0]
+# As f080bc5 sent it, in the words of now: it says no level.
+GREETING = re.sub(
+    r"gate:1' version='1'",
+    "gate:2' version='2'",
+    (ROOT / "tests/golden/f080bc5/from-component.xml").read_text().splitlines()[0],
+)
+# What f080bc5 answers to a greeting of another version.
+REFUSAL = (
+    "<iq id='1' type='error' from='vestibule.localhost' to='conference.localhost'><error type='cancel'>"
+    "<feature-not-implemented xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/><text xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'>"
+    "the gate speaks version 2 of the gate protocol, this component version 1</text></error></iq>"
+)
 
 
 class OlderComponent:
     """Links to a `Prosody`; `asked` holds the questions that reach it."""
 
-    def __init__(self, server, domain="vestibule.localhost"):
-        self.server, self.domain = server, domain
+    def __init__(self, server, greeting, domain="vestibule.localhost"):
+        self.server, self.greeting, self.domain = server, greeting, domain
         self.asked = []
 
     async def __aenter__(self):
@@ -40,6 +51,6 @@ class OlderComponent:
                 stanza, read = found[0], read[found.end() :]
                 if b"<hello" in stanza:
                     identity = re.search(rb"<iq\b[^>]*?\bid=['\"]([^'\"]+)", stanza)[1].decode()
-                    self.writer.write(re.sub(r"id='[^']*'", f"id='{identity}'", GREETING, count=1).encode())
+                    self.writer.write(re.sub(r"id='[^']*'", f"id='{identity}'", self.greeting, count=1).encode())
                 else:
                     self.asked.append(stanza)

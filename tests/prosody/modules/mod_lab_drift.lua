@@ -2,7 +2,7 @@
 -- watches how the component reads them.
 
 local muc, st = module:depends("muc"), require "util.stanza";
-local xmlns_gate = "urn:vestibule:gate:1";
+local xmlns_gate = "urn:vestibule:gate:2";
 
 local function crowd(room, number)
 	for i = 1, number do

@@ -57,7 +57,7 @@ module:hook("iq-set/host/urn:lab:hold", function (event)
 	local component = prosody.hosts["vestibule." .. module.host].events;
 	held, left = nil, 1;
 	local function hold(sent)
-		if not sent.stanza:get_child("snapshot", "urn:vestibule:gate:1") then return; end
+		if not sent.stanza:get_child("snapshot", "urn:vestibule:gate:2") then return; end
 		component.remove_handler("iq/host", hold);
 		held = sent.stanza;
 		held.attr.xmlns = nil;

@@ -22,7 +22,7 @@ module:hook("iq-set/host/urn:lab:meanwhile", function (event)
 end);
 
 module:hook("iq/host", function (event)
-	local command = event.stanza:get_child("do", "urn:vestibule:gate:1");
+	local command = event.stanza:get_child("do", "urn:vestibule:gate:2");
 	local attr = command and later[command.attr.room];
 	if not attr then return; end
 	later[attr.room] = nil;

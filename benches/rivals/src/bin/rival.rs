@@ -37,7 +37,7 @@ fn main() -> Result<()> {
 
 fn reply(stanza: Stanza, decision: u64) -> Result<Option<Iq>> {
     let Stanza::Iq(Iq::Set { from, to, id, payload }) = stanza else { return Ok(None) };
-    let payload = if payload.is("ask", GATE) {
+    let payload = if payload.is("request", GATE) {
         allow(&payload, decision)?
     } else {
         Element::bare("hello", GATE)

@@ -47,7 +47,7 @@ impl Link {
         stream.send("<handshake/>").await?;
         let mut link = Self { stream };
         let hello = format!(
-            "<iq type='set' id='hello' from='{SERVICE}' to='{COMPONENT}'><hello xmlns='{GATE}' version='1' level='2' \
+            "<iq type='set' id='hello' from='{SERVICE}' to='{COMPONENT}'><hello xmlns='{GATE}' version='2' level='1' \
              gate='0.1.0' server='Prosody 0.12.3' failure='refuse' grace='5' timeout='5' rooms='0'/></iq>"
         );
         link.stream.send(&hello).await?;

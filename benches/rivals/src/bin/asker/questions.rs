@@ -12,12 +12,12 @@ const RECORD: &str = "{&quot;v&quot;:1,&quot;opened&quot;:&quot;2026-11-23T09:00
 pub fn join(out: &mut String, attempt: u64, room: u64, who: u64, occupants: u64) {
     let _ = write!(
         out,
-        "<iq type='set' id='k3v9x1.{attempt}.1' from='{SERVICE}' to='{COMPONENT}'><ask xmlns='{GATE}' kind='join' \
+        "<iq type='set' id='k3v9x1.{attempt}.1' from='{SERVICE}' to='{COMPONENT}'><request xmlns='{GATE}' kind='join' \
          attempt='k3v9x1.{attempt}' room='meeting-{room}@{SERVICE}' generation='g{room}' revision='1'>\
          <requester jid='person-{who}@localhost/Lz8kQpX2' nick='Person {who}' session='client' host='localhost' provider='internal_hashed' mechanism='SCRAM-SHA-1' secure='true' \
          address='192.0.2.{}' affiliation='none' role='none'/>\
          <state occupants='{occupants}' moderators='1' waiting='0' password='true'><record>{RECORD}</record></state>\
-         <credential check='right'/></ask></iq>",
+         <credential check='right'/></request></iq>",
         who % 250,
     );
 }
