@@ -144,7 +144,7 @@ return function (gate)
 		local room = event.room;
 		local length = not gate.is_observing() and room._data.history_length;
 		if not length or length >= 0 and length <= LIMIT.int and length % 1 == 0 then return; end
-		module:log("warn", "the history of %s has a length of %s: it is bounded", room.jid, length);
+		module:log("warn", "%s: history length %s limited", room.jid, length);
 		room._data.history_length = length > LIMIT.int and LIMIT.history or 0;
 	end
 	gate.guard("muc-add-history", PRIORITY.history, bound_history);

@@ -29,10 +29,10 @@ return function (gate)
 	end
 
 	local function carried_out(room, name, what, address)
-		module:log("info", "%s: by another module (%s): %s %s", room.jid, name or "?", what, address or "");
+		module:log("info", "%s: change by another module (%s) allowed: %s %s", room.jid, name or "?", what, address or "");
 	end
 	local function refused(room, name, what, address)
-		module:log("info", "%s: refused to another module (%s): %s %s", room.jid, name or "?", what, address);
+		module:log("info", "%s: change by another module (%s) refused: %s %s", room.jid, name or "?", what, address);
 		gate.report_refusal(room, { jid = gate.text.cut(address, LIMIT.address), reason = "module" });
 	end
 

@@ -43,7 +43,7 @@ return function (gate)
 		if not named or gate.is_observing() then return; end
 		for _, other in pairs(prosody.full_sessions) do
 			if other.resumption_token == named and other.host ~= session.host then
-				module:log("warn", "a person at %s names the session of %s: the name is not theirs", session.host, other.full_jid);
+				module:log("warn", "a client at %s named the session of %s (previd): refused", session.host, other.full_jid);
 				session.previd = nil;
 				return;
 			end

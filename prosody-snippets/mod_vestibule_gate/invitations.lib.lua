@@ -79,7 +79,7 @@ return function (gate)
 			if target == invitee then return; end
 		end
 		if verdict and verdict.failing then return; end
-		module:log("warn", "%s would have been invited to %s: nothing allows it", invitee, event.room.jid);
+		module:log("warn", "invitation of %s to %s refused: no answer permits it", invitee, event.room.jid);
 		return true;
 	end);
 

@@ -119,7 +119,7 @@ return function (gate)
 	function media.preset(room, kinds)
 		keep(room, kinds);
 		if #kinds > 0 and not start(room) and not gate.is_observing() then
-			module:log("warn", "%s: nothing on this server moderates %s", room.jid, table.concat(kinds, ", "));
+			module:log("warn", "%s: no component on this server moderates %s", room.jid, table.concat(kinds, ", "));
 		end
 	end
 

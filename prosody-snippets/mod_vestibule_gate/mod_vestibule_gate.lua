@@ -508,7 +508,7 @@ local function expire(e)
 	local may_pass = observing or failing_open and e.kind ~= "knock" and e.kind ~= "command";
 	if not may_pass or e.kind == "do" then return refuse_unanswered(e); end
 	if not observing then
-		module:log("warn", "let %s into %s unasked (%s): the component is away", e.from, e.room, e.kind);
+		module:log("warn", "component unreachable: allowed %s into %s without a decision (%s)", e.from, e.room, e.kind);
 		local passed = { room = e.room, jid = cut(e.from, LIMIT.address) };
 		if #passed_unasked < LIMIT.passed then t_insert(passed_unasked, passed); end
 	end
@@ -560,7 +560,7 @@ local function learn(told)
 	for _, address in ipairs(told.operators or {}) do operators[address] = true; end
 	for _, address in ipairs(module:get_option_array("vestibule_trusted", {})) do
 		local prepared = jid_prep(address, true);
-		if not prepared then module:log("error", "vestibule_trusted: %s is no address", address); end
+		if not prepared then module:log("error", "vestibule_trusted: %s is not an address", address); end
 		services[prepared or ""] = true;
 	end
 	for _, address in ipairs(told.services or {}) do services[address] = true; end
@@ -593,12 +593,12 @@ local function greeting_answered(stanza)
 	if not hello then
 		local _, condition, text = stanza:get_error();
 		if condition == "remote-server-timeout" then return set_state("away"); end
-		module:log("error", "%s refuses this gate, so everybody is refused: %s %s", component, condition, text or "");
+		module:log("error", "%s refuses this gate, so everyone is refused: %s %s", component, condition, text or "");
 		return set_state("refused");
 	end
 	local level = hello.attr.level or "0"; -- the first components had none
 	if level ~= LEVEL then
-		module:log("error", "gate and component are not of one release, so everybody is refused: install the component "
+		module:log("error", "gate and component are not of one release, so everyone is refused: install the component "
 			.. "that came with this gate, and restart it (the gate protocol, level %s here and %s there)", LEVEL, level);
 		return set_state("refused");
 	end
@@ -758,7 +758,7 @@ end
 learn(store:get(nil) or {});
 gate.identity.watch();
 if not component or component == "" then
-	module:log("error", "vestibule_component is not set: everybody is refused");
+	module:log("error", "vestibule_component is not set: everyone is refused");
 elseif rawget(prosody.hosts, component) then
 	watch_component();
 else
