@@ -7,6 +7,7 @@ import json
 import time
 from pathlib import Path
 
+from lab.policy import SECRET
 from lab.process import ROOT, Failed
 from lab.stanza import element
 
@@ -14,12 +15,6 @@ MODULES = Path(__file__).parent / "modules"
 LUA = ROOT / "target/prosody13/usr/share/lua/5.2/?.lua"
 APP, APP_SECRET = "lab", "the laboratory's token secret"
 TOKENS = {"app_id": APP, "app_secret": APP_SECRET, "allow_empty_token": True}
-SECRET = "seven tall quartz lanterns"
-PRESET = f"""
-[policy.password]
-source = "preset"
-preset = "{SECRET}"
-"""
 
 
 def token_options(*modules):

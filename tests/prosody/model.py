@@ -13,7 +13,6 @@ import random
 import time
 
 from lab.federation import FAR
-from lab.http import Api
 from lab.raw import Raw
 from lab.stanza import CLIENT, element
 

@@ -3,47 +3,27 @@
 import pytest
 from lab import SERVICE, Crowd, Door
 from lab.component import OPENS_BY_DEFAULT
+from lab.policy import OPERATOR, PRESET, SECRET, rooms
 
-SECRET = "seven tall quartz lanterns"
 POLICY = (
-    SERVICE
-    + OPENS_BY_DEFAULT
-    + f"""
-[policy]
-operators = ["root@localhost"]
-[policy.password]
-source = "preset"
-preset = "{SECRET}"
+    SERVICE + OPENS_BY_DEFAULT + OPERATOR + PRESET
+    + """
 [policy.access]
 listed = ["friend@localhost", "guest.localhost"]
 refused_rooms = ["admin-*"]
-[[room]]
-match = "guests-*"
-access.create = ["everyone"]
-[[room]]
-match = "accounts-*"
-access = {{ create = ["account"] }}
-[[room]]
-match = "listed-*"
-access = {{ create = ["operator", "listed"], enter = ["operator", "listed"] }}
-[[room]]
-match = "named-*"
-access = {{ rooms = ["named-[0-9]*"] }}
-[[room]]
-match = "other-*"
-access = {{ rooms = ["team-*"] }}
-[[room]]
-match = "private-*"
-access = {{ enter = ["account"] }}
-[[room]]
-match = "public-*"
-access = {{ hidden = false }}
-[[room]]
-match = "lasting-*"
-access = {{ persistent = true }}
-[[room]]
-match = "encrypted-*"
-access = {{ trust_loopback = false }}
+"""
+    + rooms({
+        "guests": 'access.create = ["everyone"]',
+        "accounts": 'access = { create = ["account"] }',
+        "listed": 'access = { create = ["operator", "listed"], enter = ["operator", "listed"] }',
+        "named": 'access = { rooms = ["named-[0-9]*"] }',
+        "other": 'access = { rooms = ["team-*"] }',
+        "private": 'access = { enter = ["account"] }',
+        "public": 'access = { hidden = false }',
+        "lasting": 'access = { persistent = true }',
+        "encrypted": 'access = { trust_loopback = false }',
+    })
+    + """
 [[ban]]
 jid = "mallory@localhost"
 reason = "shouted down the assembly"

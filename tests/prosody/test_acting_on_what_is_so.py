@@ -5,35 +5,26 @@ import json
 from pathlib import Path
 
 from lab import SERVICE, Crowd
+from lab.policy import PRESET, SECRET, rooms
 from lab.stanza import element
 
-SECRET = "seven tall quartz lanterns"
 SERVER = {
     "plugin_paths": [Path(__file__).parent / "modules"],
     "muc_options": {"modules_enabled": ["vestibule_gate", "lab_meanwhile"], "vestibule_also": ["urn:lab"]},
 }
 POLICY = (
-    SERVICE
-    + f"""
-[audit]
-every = "never"
-[policy.password]
-source = "preset"
-preset = "{SECRET}"
+    SERVICE + '[audit]\nevery = "never"\n' + PRESET
+    + """
 [policy.moderators]
 assign = ["listed"]
 jids = ["alice@localhost"]
 succession_after = "never"
-[[room]]
-match = "orphan-*"
-limits = {{ without_moderator = "2 seconds", warn_before = "never" }}
-[[room]]
-match = "left-*"
-close = {{ when_unmoderated = "2 seconds" }}
-[[room]]
-match = "heir-*"
-moderators = {{ assign = ["listed", "opener"], succession_after = "1 second" }}
 """
+    + rooms({
+        "orphan": 'limits = { without_moderator = "2 seconds", warn_before = "never" }',
+        "left": 'close = { when_unmoderated = "2 seconds" }',
+        "heir": 'moderators = { assign = ["listed", "opener"], succession_after = "1 second" }',
+    })
 )
 SOON = 8
 

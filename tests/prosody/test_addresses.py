@@ -4,11 +4,11 @@ import pytest
 from lab import SERVICE, Crowd
 from lab.federation import MODULES, STRANGERS, FederatedDoor
 from lab.http import Api
+from lab.policy import PRESET, SECRET
 from lab.raw import Raw
 from lab.stanza import CLIENT, MUC_ADMIN, MUC_OWNER, MUC_USER, element
 from storm import until
 
-SECRET = "seven tall quartz lanterns"
 NEAR = "conference.localhost"
 POLICY = (
     SERVICE
@@ -17,10 +17,8 @@ POLICY = (
 operators = ["root@{STRANGERS}", "root@localhost"]
 [policy.access]
 create = ["account", "operator"]
-[policy.password]
-source = "preset"
-preset = "{SECRET}"
 """
+    + PRESET
 )
 # Modifier letters that Unicode 3.2 did not know: of each, newer tables make a plain letter.
 ROOT, BOB, ROOM = "ro\u1d52t", "b\u1d52b", "t\u1d49a"

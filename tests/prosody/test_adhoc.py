@@ -7,16 +7,11 @@ import socket
 
 from lab import SERVICE, AdHoc, Crowd
 from lab.knocking import invited, knock
+from lab.policy import OPERATOR, PRESET, SECRET
 
-SECRET = "seven tall quartz lanterns"
 POLICY = (
-    SERVICE
-    + f"""
-[policy]
-operators = ["root@localhost"]
-[policy.password]
-source = "preset"
-preset = "{SECRET}"
+    SERVICE + OPERATOR + PRESET
+    + """
 [[admin.person]]
 jid = "duty@localhost"
 role = "duty"

@@ -5,28 +5,14 @@ import asyncio
 import pytest
 from lab import SERVICE, Crowd
 from lab.knocking import invited
+from lab.policy import CHAIR, OPERATOR, PRESET, SECRET, rooms
 from lab.stanza import MUC_ADMIN, element
 
-SECRET = "seven tall quartz lanterns"
 FORM = {"muc#roomconfig_roomsecret": "other quartz lanterns seven"}
-POLICY = (
-    SERVICE
-    + f"""
-[policy]
-operators = ["root@localhost"]
-[policy.password]
-source = "preset"
-preset = "{SECRET}"
-[policy.moderators]
-jids = ["chair@localhost"]
-[[room]]
-match = "soon-*"
-removal = {{ keep_out_for = "2 seconds" }}
-[[room]]
-match = "again-*"
-password = {{ ask_again = "nobody" }}
-"""
-)
+POLICY = SERVICE + OPERATOR + PRESET + CHAIR + rooms({
+    "soon": 'removal = { keep_out_for = "2 seconds" }',
+    "again": 'password = { ask_again = "nobody" }',
+})
 NOT_INSIDE = ("cancel", "not-acceptable")
 REMOVED = ("auth", "forbidden")
 

@@ -11,29 +11,22 @@ from lab import JitsiCrowd, needs_jitsi_plugins
 from lab.browser_meeting import at
 from lab.browser_person import FAILED, JOINED
 from lab.meet import MEET_SERVICE
+from lab.policy import PRESET, SECRET, rooms
 
-SECRET = "seven tall quartz lanterns"
 MEET = {"accounts": True, "muc_options": {"vestibule_timeout": 2}}
 POLICY = (
-    MEET_SERVICE
-    + f"""
-[policy.password]
-source = "preset"
-preset = "{SECRET}"
+    MEET_SERVICE + PRESET
+    + """
 [policy.lobby]
 admission = "password"
 [policy.access]
 refused_rooms = ["refused-*"]
-[[room]]
-match = "knock-*"
-lobby = {{ admission = "lobby" }}
-[[room]]
-match = "hosted-*"
-access = {{ create = ["account"] }}
-[[room]]
-match = "guess-*"
-password = {{ guesses = {{ burst = 2, delay = "20 seconds" }} }}
 """
+    + rooms({
+        "knock": 'lobby = { admission = "lobby" }',
+        "hosted": 'access = { create = ["account"] }',
+        "guess": 'password = { guesses = { burst = 2, delay = "20 seconds" } }',
+    })
 )
 PROMPT = "conference.passwordRequired"
 

@@ -6,23 +6,13 @@ from lab import needs_jitsi_plugins
 from lab.browser_meeting import at
 from lab.browser_person import JOINED
 from lab.meet import MEET_SERVICE
+from lab.policy import PRESET, SECRET, rooms
 
 pytestmark = needs_jitsi_plugins
 
-SECRET = "seven tall quartz lanterns"
-POLICY = (
-    MEET_SERVICE
-    + f"""
-[policy.password]
-source = "preset"
-preset = "{SECRET}"
-[policy.lobby]
-max_knocks = 2
-[[room]]
-match = "both-*"
-lobby = {{ admission = "password-and-lobby" }}
-"""
-)
+POLICY = MEET_SERVICE + PRESET + '[policy.lobby]\nmax_knocks = 2\n' + rooms({
+    "both": 'lobby = { admission = "password-and-lobby" }',
+})
 PROMPT = "conference.passwordRequired"
 LOBBY = "conference.connectionError.membersOnly"
 DENIED = "conference.connectionError.accessDenied"

@@ -8,28 +8,21 @@ from lab import Failed
 from lab.browser_meeting import at
 from lab.browser_person import JOINED
 from lab.meet import MEET_SERVICE
+from lab.policy import PRESET, SECRET, admission, rooms
 
-SECRET = "seven tall quartz lanterns"
 BETTER = "nine wide copper kettles"
 POLICY = (
-    MEET_SERVICE
-    + f"""
-[policy.lobby]
-admission = "password"
-[policy.password]
-source = "preset"
-preset = "{SECRET}"
-[[room]]
-match = "generated-*"
-password = {{ source = "generated" }}
-[[room]]
-match = "topic-*"
-settings = {{ subject = "operator" }}
+    MEET_SERVICE + admission("password") + PRESET
+    + rooms({
+        "generated": 'password = { source = "generated" }',
+        "topic": 'settings = { subject = "operator" }',
+    })
+    + """
 [text]
 language = "de"
 [text.de]
-setting-locked = "Sie dürfen {{setting}} nicht ändern."
-settings = {{ subject = "das Thema" }}
+setting-locked = "Sie dürfen {setting} nicht ändern."
+settings = { subject = "das Thema" }
 """
 )
 PROMPT = "conference.passwordRequired"

@@ -4,20 +4,9 @@ from lab.browser_meeting import at
 from lab.jitsi_meeting import vestibule
 from lab.jitsi_plugins import needs_jitsi_plugins
 from lab.meet import MEET_SERVICE
+from lab.policy import PRESET, SECRET, admission
 
-SECRET = "seven tall quartz lanterns"
-POLICY = (
-    MEET_SERVICE
-    + f"""
-[policy.lobby]
-admission = "password"
-[policy.password]
-source = "preset"
-preset = "{SECRET}"
-[text.en]
-notice-enter = "Welcome to {{room}}, {{nick}}."
-"""
-)
+POLICY = MEET_SERVICE + admission("password") + PRESET + '[text.en]\nnotice-enter = "Welcome to {room}, {nick}."\n'
 SYSTEM = "conference.non_participant_message_received"
 
 

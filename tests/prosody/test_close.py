@@ -5,39 +5,16 @@ import asyncio
 import pytest
 from lab import SERVICE, Crowd
 from lab.knocking import knock
+from lab.policy import CHAIR, OPERATOR, PRESET, SECRET, rooms
 
-SECRET = "seven tall quartz lanterns"
-POLICY = (
-    SERVICE
-    + f"""
-[policy]
-operators = ["root@localhost"]
-[policy.password]
-source = "preset"
-preset = "{SECRET}"
-[policy.moderators]
-jids = ["chair@localhost"]
-[[room]]
-match = "two-*"
-close = {{ at_occupants = 2 }}
-[[room]]
-match = "soon-*"
-close = {{ after = "1 second" }}
-[[room]]
-match = "waiting-*"
-close = {{ hold_until = ["password", "moderator"] }}
-moderators = {{ assign = ["listed"] }}
-[[room]]
-match = "shut-*"
-close = {{ may_enter = ["service"], moderators_enter = false }}
-[[room]]
-match = "moment-*"
-removal = {{ keep_out_for = "never" }}
-[[room]]
-match = "operators-*"
-close = {{ by = "operator", reopen = "nobody" }}
-"""
-)
+POLICY = SERVICE + OPERATOR + PRESET + CHAIR + rooms({
+    "two": 'close = { at_occupants = 2 }',
+    "soon": 'close = { after = "1 second" }',
+    "waiting": 'close = { hold_until = ["password", "moderator"] }\nmoderators = { assign = ["listed"] }',
+    "shut": 'close = { may_enter = ["service"], moderators_enter = false }',
+    "moment": 'removal = { keep_out_for = "never" }',
+    "operators": 'close = { by = "operator", reopen = "nobody" }',
+})
 CLOSED = ("cancel", "not-allowed")
 
 

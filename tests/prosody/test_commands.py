@@ -6,24 +6,12 @@ import json
 import pytest
 from lab import SERVICE, Crowd
 from lab.knocking import invited, knocks
+from lab.policy import OPERATOR, PRESET, SECRET, rooms
 
-SECRET = "seven tall quartz lanterns"
-POLICY = (
-    SERVICE
-    + f"""
-[policy]
-operators = ["root@localhost"]
-[policy.password]
-source = "preset"
-preset = "{SECRET}"
-[[room]]
-match = "derived-*"
-password = {{ source = "derived", secret = "0123456789abcdef0123456789abcdef" }}
-[[room]]
-match = "daily-*"
-password = {{ source = "derived", secret = "0123456789abcdef0123456789abcdef", period = "1 day" }}
-"""
-)
+POLICY = SERVICE + OPERATOR + PRESET + rooms({
+    "derived": 'password = { source = "derived", secret = "0123456789abcdef0123456789abcdef" }',
+    "daily": 'password = { source = "derived", secret = "0123456789abcdef0123456789abcdef", period = "1 day" }',
+})
 
 
 def say(door, *arguments, code=0):

@@ -3,7 +3,6 @@
 import asyncio
 from pathlib import Path
 
-import pytest
 from lab import SERVICE, Crowd
 from lab.stanza import element
 from storm import until

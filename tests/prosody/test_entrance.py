@@ -3,24 +3,14 @@
 import pytest
 from lab import SERVICE, Crowd, Failed
 from lab.knocking import REQUEST, invited, is_invitation
+from lab.policy import OPERATOR, PRESET, SECRET, rooms, trusted
 from lab.stanza import DATA, MUC_ADMIN, MUC_OWNER, MUC_USER, element
 
-SECRET = "seven tall quartz lanterns"
 BOT = "bot@localhost"
-POLICY = f"""{SERVICE}
-trusted = ["{BOT}"]
-[policy]
-operators = ["root@localhost"]
-[policy.password]
-source = "preset"
-preset = "{SECRET}"
-[[room]]
-match = "untold-*"
-password = {{ show_to_moderators = false, change = "nobody" }}
-[[room]]
-match = "quiet-*"
-permissions = {{ chat = ["moderator"] }}
-"""
+POLICY = SERVICE + trusted(BOT) + OPERATOR + PRESET + rooms({
+    "untold": 'password = { show_to_moderators = false, change = "nobody" }',
+    "quiet": 'permissions = { chat = ["moderator"] }',
+})
 NOT_INSIDE = ("cancel", "not-acceptable", "You are not in this room. Please join first.")
 NO_SUCH = ("cancel", "item-not-found", "You are not in this room. Please join first.")
 UNNAMED = ("cancel", "service-unavailable", "This room does not support this request.")

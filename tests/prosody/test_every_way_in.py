@@ -3,23 +3,13 @@
 import pytest
 from lab import SERVICE, Crowd
 from lab.knocking import CONFERENCE, REQUEST, invited, is_invitation
+from lab.policy import PRESET, SECRET, rooms
 from lab.stanza import CLIENT, MUC, MUC_ADMIN, MUC_OWNER, MUC_USER, element, submission
 
-SECRET = "seven tall quartz lanterns"
-POLICY = (
-    SERVICE
-    + f"""
-[policy.password]
-source = "preset"
-preset = "{SECRET}"
-[[room]]
-match = "lobby-*"
-lobby = {{ admission = "lobby" }}
-[[room]]
-match = "strict-*"
-moderators = {{ admit = "operator", grant = "operator" }}
-"""
-)
+POLICY = SERVICE + PRESET + rooms({
+    "lobby": 'lobby = { admission = "lobby" }',
+    "strict": 'moderators = { admit = "operator", grant = "operator" }',
+})
 
 
 async def meeting(door, crowd, name="room"):

@@ -7,6 +7,7 @@ import time
 import pytest
 from lab import SERVICE, Crowd, Vestibule
 from lab.knocking import invited
+from lab.policy import OPERATOR, PRESET, SECRET, rooms, trusted
 from lab.replies import read, say
 from lab.stanza import element
 from proxy import Proxy
@@ -15,34 +16,13 @@ from storm import until as wait_for
 
 # The removals that a room remembers.
 MOST_REMEMBERED = 32
-SECRET = "seven tall quartz lanterns"
-POLICY = (
-    SERVICE
-    + f"""trusted = ["robot@localhost"]
-[policy]
-operators = ["root@localhost"]
-[policy.password]
-source = "preset"
-preset = "{SECRET}"
-[policy.lobby]
-max_knocks = 1000
-[[room]]
-match = "never-*"
-removal = {{ keep_out_for = "never" }}
-[[room]]
-match = "observed-*"
-modes = {{ removal = "observe" }}
-[[room]]
-match = "unnamed-*"
-removal = {{ by = ["token", "ticket"] }}
-[[room]]
-match = "open-*"
-lobby = {{ admission = "open" }}
-[[room]]
-match = "locked-*"
-moderators = {{ admit = "operator" }}
-"""
-)
+POLICY = SERVICE + trusted("robot@localhost") + OPERATOR + PRESET + '[policy.lobby]\nmax_knocks = 1000\n' + rooms({
+    "never": 'removal = { keep_out_for = "never" }',
+    "observed": 'modes = { removal = "observe" }',
+    "unnamed": 'removal = { by = ["token", "ticket"] }',
+    "open": 'lobby = { admission = "open" }',
+    "locked": 'moderators = { admit = "operator" }',
+})
 GUESTS = "guest.localhost"
 
 

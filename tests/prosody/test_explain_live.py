@@ -5,36 +5,18 @@ import json
 import pytest
 from lab import SERVICE, Crowd
 from lab.federation import FAR, FederatedDoor
+from lab.policy import OPERATOR, PRESET, SECRET, rooms
 from lab.settings import assignments
 from test_rooms_that_were_there import OWN, house
 
-SECRET = "seven tall quartz lanterns"
 CORP = "corp.localhost"
 HOMEMADE = '\n[[provider]]\nname = "lab_homemade"\nproves = "account"\n'
-POLICY = (
-    SERVICE
-    + f"""
-[policy]
-operators = ["root@localhost"]
-[policy.access]
-create = "default"
-[policy.password]
-source = "preset"
-preset = "{SECRET}"
-[[room]]
-match = "unique-*"
-names.unique = "everybody"
-[[room]]
-match = "encrypted-*"
-access = {{ trust_loopback = false }}
-[[room]]
-match = "guests-*"
-access = {{ create = ["guest"], enter = ["guest"] }}
-[[room]]
-match = "afar-*"
-access = {{ enter = ["federated"] }}
-"""
-)
+POLICY = SERVICE + OPERATOR + '[policy.access]\ncreate = "default"\n' + PRESET + rooms({
+    "unique": 'names.unique = "everybody"',
+    "encrypted": 'access = { trust_loopback = false }',
+    "guests": 'access = { create = ["guest"], enter = ["guest"] }',
+    "afar": 'access = { enter = ["federated"] }',
+})
 SAME = ("verdict", "rule", "line", "class", "denial")
 
 

@@ -6,10 +6,10 @@ import pytest
 from lab import SERVICE, Crowd
 from lab.federation import ASCII, FAR, STRANGERS, UNICODE, FederatedDoor, cut
 from lab.knocking import invited, knock, let_in
+from lab.policy import PRESET, SECRET, rooms
 from lab.stanza import CLIENT, MUC_ADMIN, MUC_OWNER, element
 from storm import shell, until
 
-SECRET = "seven tall quartz lanterns"
 NEAR = "conference.localhost"
 # Two services, whose domain the file writes in one way each.
 SERVANTS = {UNICODE: "servant", ASCII: "handmaid"}
@@ -21,18 +21,12 @@ POLICY = (
 operators = ["root@{STRANGERS}"]
 [policy.access]
 create = ["account", "operator"]
-[policy.password]
-source = "preset"
-preset = "{SECRET}"
-[policy.moderators]
-assign = ["opener", "operator"]
-[[room]]
-match = "topic-*"
-settings = {{ subject = "moderator" }}
-[[room]]
-match = "shut-*"
-access = {{ enter = ["account"] }}
 """
+    + PRESET + '[policy.moderators]\nassign = ["opener", "operator"]\n'
+    + rooms({
+        "topic": 'settings = { subject = "moderator" }',
+        "shut": 'access = { enter = ["account"] }',
+    })
 )
 
 

@@ -4,26 +4,14 @@ import asyncio
 import contextlib
 
 from lab import SERVICE, Crowd
+from lab.policy import PRESET, SECRET, admission, rooms
 
-SECRET = "seven tall quartz lanterns"
 BETTER = "nine wide copper kettles"
 PASSWORD = "muc#roomconfig_roomsecret"
-POLICY = (
-    SERVICE
-    + f"""
-[policy.password]
-source = "preset"
-preset = "{SECRET}"
-[policy.lobby]
-admission = "password"
-[[room]]
-match = "guess-*"
-password = {{ source = "preset", preset = "{SECRET}", guesses = {{ burst = 3, delay = "1 minute" }} }}
-[[room]]
-match = "three-*"
-close = {{ at_occupants = 3 }}
-"""
-)
+POLICY = SERVICE + PRESET + admission("password") + rooms({
+    "guess": f'password = {{ source = "preset", preset = "{SECRET}", guesses = {{ burst = 3, delay = "1 minute" }} }}',
+    "three": 'close = { at_occupants = 3 }',
+})
 
 
 @contextlib.contextmanager

@@ -15,19 +15,11 @@ from functools import partial
 from pathlib import Path
 
 from lab import SERVICE, Crowd
-from lab.component import program
 from lab.http import Api
+from lab.policy import PRESET, SECRET
 from lab.process import ROOT
 
-SECRET = "seven tall quartz lanterns"
-POLICY = (
-    SERVICE
-    + f"""
-[policy.password]
-source = "preset"
-preset = "{SECRET}"
-"""
-)
+POLICY = SERVICE + PRESET
 
 
 async def until(read, is_right):

@@ -4,22 +4,12 @@ import asyncio
 
 import pytest
 from lab import SERVICE, Crowd
+from lab.policy import CHAIR, OPERATOR, PRESET, SECRET, trusted
 from lab.stanza import MUC, MUC_ADMIN, MUC_USER, element
 
-SECRET = "seven tall quartz lanterns"
 POLICY = (
-    SERVICE
-    + f"""
-trusted = ["focus@localhost", "recorder@localhost"]
-[policy]
-operators = ["root@localhost"]
-names.reserved = ["focus", "Recorder"]
-[policy.password]
-source = "preset"
-preset = "{SECRET}"
-[policy.moderators]
-jids = ["chair@localhost"]
-"""
+    SERVICE + trusted("focus@localhost", "recorder@localhost") + OPERATOR + 'names.reserved = ["focus", "Recorder"]\n'
+    + PRESET + CHAIR
 )
 GATE = "urn:vestibule:gate:2"
 NICKS = ["focus", "FOCUS", "Focus", "ｆｏｃｕｓ", "fo\u00adcus", "recorder", "RECORDER"]

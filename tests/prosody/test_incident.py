@@ -7,19 +7,10 @@ import re
 import stat
 
 from lab import SERVICE, AdHoc, Crowd
+from lab.policy import OPERATOR, PRESET, SECRET
 
-SECRET = "seven tall quartz lanterns"
 HOSTILE = "</script><script>alert(1)</script><!--'\""
-POLICY = (
-    SERVICE
-    + f"""
-[policy]
-operators = ["root@localhost"]
-[policy.password]
-source = "preset"
-preset = "{SECRET}"
-"""
-)
+POLICY = SERVICE + OPERATOR + PRESET
 EMBEDDED = re.compile('<script type="application/json" id="incident">(.*?)</script>', re.DOTALL)
 
 

@@ -9,58 +9,34 @@ from lab.jitsi_client import NICKNAME
 from lab.jitsi_meeting import at_the_door, opened, owner, waiting
 from lab.knocking import knock
 from lab.meet import MEET_SERVICE
-from lab.meet_settings import DOMAIN
+from lab.meet_settings import CHAIR, DOMAIN
+from lab.policy import MEET_CHAIR, PRESET, SECRET, rooms
 from lab.stanza import element
 
 MEET = {"accounts": True}
-SECRET = "seven tall quartz lanterns"
-CHAIR = f"chair@{DOMAIN}"
 GUEST = f"guest.{DOMAIN}"
 MALLORY = f"mallory@{DOMAIN}"
 POLICY = (
-    MEET_SERVICE
+    MEET_SERVICE + PRESET + MEET_CHAIR
     + f"""
-[policy.password]
-source = "preset"
-preset = "{SECRET}"
-[policy.moderators]
-assign = ["listed", "opener"]
-jids = ["{CHAIR}"]
 [policy.access]
 listed = ["{CHAIR}"]
 refused_rooms = ["refused-*"]
 [[ban]]
 jid = "{MALLORY}"
 reason = "spam"
-[[room]]
-match = "encrypted-*"
-access = {{ trust_loopback = false }}
-[[room]]
-match = "staff-*"
-access = {{ enter = ["service", "listed", "account"] }}
-[[room]]
-match = "invited-*"
-access = {{ enter = ["service", "listed"] }}
-[[room]]
-match = "team-*"
-access = {{ create = ["account"] }}
-[[room]]
-match = "hosted-*"
-access = {{ create = ["listed"] }}
-[[room]]
-match = "locked-*"
-lobby = {{ admission = "password" }}
-[[room]]
-match = "knocking-*"
-lobby = {{ admission = "lobby", max_waiting = 1 }}
-[[room]]
-match = "tiring-*"
-lobby = {{ admission = "lobby", max_knocks = 1 }}
-[[room]]
-match = "chaired-*"
-moderators = {{ assign = ["listed"] }}
-close = {{ hold_until = ["password", "moderator"] }}
 """
+    + rooms({
+        "encrypted": 'access = { trust_loopback = false }',
+        "staff": 'access = { enter = ["service", "listed", "account"] }',
+        "invited": 'access = { enter = ["service", "listed"] }',
+        "team": 'access = { create = ["account"] }',
+        "hosted": 'access = { create = ["listed"] }',
+        "locked": 'lobby = { admission = "password" }',
+        "knocking": 'lobby = { admission = "lobby", max_waiting = 1 }',
+        "tiring": 'lobby = { admission = "lobby", max_knocks = 1 }',
+        "chaired": 'moderators = { assign = ["listed"] }\nclose = { hold_until = ["password", "moderator"] }',
+    })
 )
 
 

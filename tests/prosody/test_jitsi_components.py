@@ -8,6 +8,7 @@ from lab.jitsi_meeting import vestibule
 from lab.jitsi_plugins import needs_jitsi_plugins
 from lab.meet import MEET_SERVICE
 from lab.meet_settings import DOMAIN
+from lab.policy import OPEN, rooms
 from lab.process import ROOT
 from lab.stanza import CLIENT, element
 
@@ -22,18 +23,10 @@ Component "translation.{DOMAIN}" "audio_translation_component"
 \tmuc_component = "conference.{DOMAIN}"
 """,
 }
-POLICY = f"""{MEET_SERVICE}
-[policy.lobby]
-admission = "open"
-[policy.close]
-hold_until = []
-[[room]]
-match = "still-*"
-permissions = {{ chat = ["moderator"], audio = ["moderator"] }}
-[[room]]
-match = "fixed-*"
-settings = {{ other = "operator" }}
-"""
+POLICY = MEET_SERVICE + OPEN + rooms({
+    "still": 'permissions = { chat = ["moderator"], audio = ["moderator"] }',
+    "fixed": 'settings = { other = "operator" }',
+})
 JITSI = "http://jitsi.org/jitmeet"
 OUTSIDE = ("cancel", "not-acceptable", "You are not in this room. Please join first.")
 MAY_NOT_WRITE = ("auth", "forbidden", "You cannot write in this meeting.")

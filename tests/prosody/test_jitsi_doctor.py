@@ -6,11 +6,10 @@ import urllib.request
 import xml.etree.ElementTree as ET
 
 from lab import MEET_SERVICE, needs_jitsi_plugins
-from lab.meet_settings import DOMAIN
+from lab.meet_settings import DOMAIN, RECORDER
 from lab.process import HOST
 from storm import until
 
-RECORDER = f"recorder@recorder.{DOMAIN}"
 FOCUS = f"focus@auth.{DOMAIN}"
 POLICY = f"""{MEET_SERVICE}trusted = ["{RECORDER}"]
 [[room]]

@@ -4,25 +4,16 @@ from lab.jitsi_meeting import ended, is_open
 from lab.jitsi_plugins import needs_jitsi_plugins
 from lab.meet import MEET_SERVICE
 from lab.meet_settings import DOMAIN
+from lab.policy import OPEN, rooms
 from lab.process import ROOT
 from lab.stanza import CLIENT, element
 
 pytestmark = needs_jitsi_plugins
 MEET = {"plugin_paths": [ROOT / "tests/prosody/modules"], "modules": ["lab_web_query"]}
-POLICY = f"""{MEET_SERVICE}
-[policy.lobby]
-admission = "open"
-[policy.close]
-hold_until = []
-[[room]]
-match = "kept-*"
-[room.moderators]
-end = "operator"
-[[room]]
-match = "still-*"
-[room.permissions]
-audio = ["moderator"]
-"""
+POLICY = MEET_SERVICE + OPEN + rooms({
+    "kept": 'moderators.end = "operator"',
+    "still": 'permissions.audio = ["moderator"]',
+})
 MAY_NOT_END = ("auth", "forbidden", "You cannot end this meeting.")
 
 

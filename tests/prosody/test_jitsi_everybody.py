@@ -3,23 +3,13 @@
 from lab import needs_jitsi_plugins
 from lab.jitsi_meeting import opened, out_of, vestibule, waiting, waiting_at
 from lab.meet import MEET_SERVICE
+from lab.policy import PRESET, SECRET, rooms
 
 pytestmark = needs_jitsi_plugins
 
-SECRET = "seven tall quartz lanterns"
-POLICY = (
-    MEET_SERVICE
-    + f"""
-[policy.password]
-source = "preset"
-preset = "{SECRET}"
-[[room]]
-match = "open-*"
-lobby = {{ admission = "open" }}
-password = {{ required = false }}
-close = {{ hold_until = [] }}
-"""
-)
+POLICY = MEET_SERVICE + PRESET + rooms({
+    "open": 'lobby = { admission = "open" }\npassword = { required = false }\nclose = { hold_until = [] }',
+})
 
 
 async def test_a_moderator_lets_in_all_who_wait(meet):

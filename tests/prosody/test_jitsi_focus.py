@@ -3,25 +3,15 @@
 import pytest
 from lab import Focus, JitsiCrowd, Meet
 from lab.meet import MEET_SERVICE
+from lab.policy import rooms
 from lab.stanza import MUC_OWNER, element
 from storm import until
 
-POLICY = f"""{MEET_SERVICE}
-[[room]]
-match = "public-*"
-[room.lobby]
-admission = "open"
-[[room]]
-match = "led-*"
-[room.lobby]
-admission = "open"
-[room.moderators]
-assign = ["operator"]
-[[room]]
-match = "lasting-*"
-[room.access]
-persistent = true
-"""
+POLICY = MEET_SERVICE + rooms({
+    "public": 'lobby.admission = "open"',
+    "led": 'lobby.admission = "open"\nmoderators.assign = ["operator"]',
+    "lasting": 'access.persistent = true',
+})
 CHECK = "__jicofo-health-check-{}@conference.meet.localhost"
 
 

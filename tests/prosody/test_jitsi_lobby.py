@@ -16,46 +16,29 @@ from lab.jitsi_meeting import (
     waiting_at,
 )
 from lab.meet import MEET_SERVICE
-from lab.meet_settings import DOMAIN
+from lab.meet_settings import CHAIR, DOMAIN
+from lab.policy import MEET_CHAIR, PRESET, SECRET, rooms
 from lab.stanza import CLIENT, element
 
 pytestmark = needs_jitsi_plugins
 
 MEET = {"accounts": True}
-SECRET = "seven tall quartz lanterns"
-CHAIR = f"chair@{DOMAIN}"
 MODES = ("password-and-lobby", "lobby")
 POLICY = (
-    MEET_SERVICE
+    MEET_SERVICE + PRESET + MEET_CHAIR
     + f"""
-[policy.password]
-source = "preset"
-preset = "{SECRET}"
-[policy.moderators]
-assign = ["listed", "opener"]
-jids = ["{CHAIR}"]
 [policy.names]
 unique = "moderators"
-[[room]]
-match = "theirs-*"
-moderators = {{ admit = "operator" }}
-[[room]]
-match = "alike-*"
-names = {{ unique = "nobody" }}
-[[room]]
-match = "busy-*"
-lobby = {{ max_knocks = 2 }}
-[[room]]
-match = "small-*"
-lobby = {{ max_waiting = 1 }}
-[[room]]
-match = "brief-*"
-lobby = {{ wait = "2 seconds" }}
-[[room]]
-match = "members-*"
-lobby = {{ admission = "lobby", bypass = ["service", "account"] }}
 """
-    + "".join(f'[[room]]\nmatch = "{mode}-*"\nlobby = {{ admission = "{mode}" }}\n' for mode in MODES)
+    + rooms({
+        "theirs": 'moderators = { admit = "operator" }',
+        "alike": 'names = { unique = "nobody" }',
+        "busy": 'lobby = { max_knocks = 2 }',
+        "small": 'lobby = { max_waiting = 1 }',
+        "brief": 'lobby = { wait = "2 seconds" }',
+        "members": 'lobby = { admission = "lobby", bypass = ["service", "account"] }',
+    })
+    + rooms({mode: f'lobby = {{ admission = "{mode}" }}' for mode in MODES})
 )
 
 

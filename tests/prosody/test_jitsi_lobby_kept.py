@@ -13,29 +13,17 @@ from lab.jitsi_meeting import (
     waiting_at,
 )
 from lab.meet import MEET_SERVICE
-from lab.meet_settings import DOMAIN
+from lab.meet_settings import CHAIR
+from lab.policy import MEET_CHAIR, PRESET, SECRET, rooms
 
 pytestmark = needs_jitsi_plugins
 
 MEET = {"accounts": True}
-SECRET = "seven tall quartz lanterns"
-CHAIR = f"chair@{DOMAIN}"
 MODES = ("password-and-lobby", "password", "lobby", "open")
 POLICY = (
-    MEET_SERVICE
-    + f"""
-[policy.password]
-source = "preset"
-preset = "{SECRET}"
-[policy.moderators]
-assign = ["listed", "opener"]
-jids = ["{CHAIR}"]
-[[room]]
-match = "chaired-*"
-moderators = {{ assign = ["listed"] }}
-close = {{ hold_until = ["password", "moderator"] }}
-"""
-    + "".join(f'[[room]]\nmatch = "{mode}-*"\nlobby = {{ admission = "{mode}" }}\n' for mode in MODES)
+    MEET_SERVICE + PRESET + MEET_CHAIR
+    + rooms({"chaired": 'moderators = { assign = ["listed"] }\nclose = { hold_until = ["password", "moderator"] }'})
+    + rooms({mode: f'lobby = {{ admission = "{mode}" }}' for mode in MODES})
 )
 
 

@@ -5,27 +5,14 @@ from lab import Crowd
 from lab.jitsi_meeting import at_the_door, opened
 from lab.meet import MEET_SERVICE
 from lab.meet_settings import DOMAIN
+from lab.policy import PRESET, SECRET, rooms
 
 MEET = {"accounts": True}
-SECRET = "seven tall quartz lanterns"
-POLICY = (
-    MEET_SERVICE
-    + f"""
-[policy.password]
-source = "preset"
-preset = "{SECRET}"
-[[room]]
-match = "locked-*"
-password = {{ change = "nobody" }}
-[[room]]
-match = "guessed-*"
-lobby = {{ admission = "password" }}
-password = {{ guesses = {{ burst = 1, delay = "1 minute" }} }}
-[[room]]
-match = "chosen-*"
-password = {{ source = "creator" }}
-"""
-)
+POLICY = MEET_SERVICE + PRESET + rooms({
+    "locked": 'password = { change = "nobody" }',
+    "guessed": 'lobby = { admission = "password" }\npassword = { guesses = { burst = 1, delay = "1 minute" } }',
+    "chosen": 'password = { source = "creator" }',
+})
 
 
 async def test_whoever_guesses_is_told_how_long_to_wait(meet):

@@ -7,40 +7,19 @@ from lab.jitsi_client import NICKNAME
 from lab.jitsi_meeting import opened
 from lab.jitsi_plugins import needs_jitsi_plugins
 from lab.meet import MEET_SERVICE
-from lab.meet_settings import DOMAIN
+from lab.meet_settings import DOMAIN, RECORDER
+from lab.policy import OPEN, rooms, trusted
 from lab.process import ROOT
 from lab.stanza import CLIENT, element
 
 MODULES = ROOT / "tests/prosody/modules"
 MEET = {"plugin_paths": [MODULES], "modules": ["lab_web_query"]}
-RECORDER = f"recorder@recorder.{DOMAIN}"
-POLICY = f"""{MEET_SERVICE}
-trusted = ["{RECORDER}"]
-[policy.lobby]
-admission = "open"
-[policy.close]
-hold_until = []
-[[room]]
-match = "all-*"
-[room.permissions]
-record = ["everyone"]
-dial = ["everyone"]
-[[room]]
-match = "encrypted-*"
-[room.permissions]
-e2ee = "require"
-[[room]]
-match = "told-*"
-[room.permissions]
-e2ee = "prefer"
-[[room]]
-match = "still-*"
-[room.permissions]
-chat = ["moderator"]
-rename = ["moderator"]
-audio = ["moderator"]
-screen_share = []
-"""
+POLICY = MEET_SERVICE + trusted(RECORDER) + OPEN + rooms({
+    "all": 'permissions = { record = ["everyone"], dial = ["everyone"] }',
+    "encrypted": 'permissions.e2ee = "require"',
+    "told": 'permissions.e2ee = "prefer"',
+    "still": 'permissions = { chat = ["moderator"], rename = ["moderator"], audio = ["moderator"], screen_share = [] }',
+})
 JITSI = "http://jitsi.org/jitmeet"
 JIBRI = "http://jitsi.org/protocol/jibri"
 RAYO = "urn:xmpp:rayo:1"

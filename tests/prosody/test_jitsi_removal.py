@@ -7,22 +7,13 @@ from lab import needs_jitsi_plugins
 from lab.jitsi_client import MACHINE, NICKNAME
 from lab.jitsi_meeting import vestibule
 from lab.meet import MEET_SERVICE, MeetDoor
+from lab.policy import PRESET, SECRET, rooms
 from lab.stanza import CLIENT, element
 from lab.tokens import TOKENS, token
 
-SECRET = "seven tall quartz lanterns"
-POLICY = (
-    MEET_SERVICE
-    + f"""
-[policy.password]
-source = "preset"
-preset = "{SECRET}"
-[[room]]
-match = "rescued-*"
-lobby = {{ unattended = ["knocker"], unattended_after = "1 second" }}
-moderators = {{ successors = ["guest"], succession_after = "never" }}
-"""
-)
+POLICY = MEET_SERVICE + PRESET + rooms({
+    "rescued": 'lobby = { unattended = ["knocker"], unattended_after = "1 second" }\nmoderators = { successors = ["guest"], succession_after = "never" }',
+})
 WORDS = "You were removed from this meeting. You can come back in 60 minutes."
 
 

@@ -8,21 +8,11 @@ import pytest
 from lab import needs_jitsi_plugins
 from lab.jitsi_meeting import at_the_door, ended, opened, owner, waiting
 from lab.meet import MEET_SERVICE
-from lab.meet_settings import DOMAIN
+from lab.meet_settings import CHAIR
+from lab.policy import MEET_CHAIR, rooms
 
 MEET = {"accounts": True}
-CHAIR = f"chair@{DOMAIN}"
-POLICY = (
-    MEET_SERVICE
-    + f"""
-[policy.moderators]
-assign = ["listed", "opener"]
-jids = ["{CHAIR}"]
-[[room]]
-match = "lasting-*"
-access = {{ persistent = true }}
-"""
-)
+POLICY = MEET_SERVICE + MEET_CHAIR + rooms({"lasting": 'access = { persistent = true }'})
 AWAITED = 15  # seconds for which the place of the opener is kept
 
 

@@ -3,27 +3,20 @@
 import pytest
 from lab.jitsi_outcome import FOCUS
 from lab.meet import MEET_SERVICE
-from lab.meet_settings import DOMAIN
+from lab.meet_settings import DOMAIN, RECORDER
+from lab.policy import rooms, trusted
 from lab.stanza import CLIENT, element
 
-RECORDER = f"recorder@recorder.{DOMAIN}"
 TRANSCRIBER = f"transcriber@recorder.{DOMAIN}"
 TELEPHONY = f"jigasi@auth.{DOMAIN}"
 STRAY = f"stray@recorder.{DOMAIN}"
 PHONE = f"phone@auth.{DOMAIN}"
 BREWERY = f"internal.auth.{DOMAIN}"
 MEET = {"extra_hosts": f'Component "{BREWERY}" "muc"\n\tmuc_room_locking = false\n'}
-POLICY = f"""{MEET_SERVICE}
-trusted = ["{RECORDER}", "{TRANSCRIBER}", "{TELEPHONY}"]
-[[room]]
-match = "strict-*"
-[room.lobby]
-admission = "password-and-lobby"
-[[room]]
-match = "pair-*"
-[room.close]
-at_occupants = 2
-"""
+POLICY = MEET_SERVICE + trusted(RECORDER, TRANSCRIBER, TELEPHONY) + rooms({
+    "strict": 'lobby.admission = "password-and-lobby"',
+    "pair": 'close.at_occupants = 2',
+})
 
 
 async def account(crowd, jid, name=None):

@@ -3,26 +3,17 @@
 from lab.jitsi_meeting import opened, people, vestibule
 from lab.jitsi_plugins import needs_jitsi_plugins
 from lab.meet import MEET_SERVICE
-from lab.meet_settings import DOMAIN
+from lab.meet_settings import DOMAIN, RECORDER
+from lab.policy import admission, rooms, trusted
 from lab.process import ROOT
 from lab.stanza import CLIENT, element
 from test_jitsi_permissions import asked, call, listed, moderation, recording
 
 MEET = {"plugin_paths": [ROOT / "tests/prosody/modules"], "modules": ["lab_web_query"]}
-RECORDER = f"recorder@recorder.{DOMAIN}"
-POLICY = f"""{MEET_SERVICE}
-trusted = ["{RECORDER}"]
-[policy.lobby]
-admission = "password"
-[[room]]
-match = "still-*"
-[room.permissions]
-audio = ["moderator"]
-[[room]]
-match = "lobby-*"
-[room.lobby]
-admission = "password-or-lobby"
-"""
+POLICY = MEET_SERVICE + trusted(RECORDER) + admission("password") + rooms({
+    "still": 'permissions.audio = ["moderator"]',
+    "lobby": 'lobby.admission = "password-or-lobby"',
+})
 INSIDE = "This meeting has been suspended by the server's operator. That is not possible until it resumes."
 LOCKED = ("cancel", "not-acceptable", "Audio, video and screen sharing are controlled by this server.")
 MEDIA = ["audio", "video", "desktop"]

@@ -5,37 +5,17 @@ from lab.jitsi_meeting import opened, out_of, people
 from lab.jitsi_client import MACHINE
 from lab.meet import MEET_SERVICE
 from lab.meet_settings import DOMAIN
+from lab.policy import PRESET, SECRET, rooms
 
 MEET = {"accounts": True}
-SECRET = "seven tall quartz lanterns"
-POLICY = (
-    MEET_SERVICE
-    + f"""
-[policy.password]
-source = "preset"
-preset = "{SECRET}"
-[[room]]
-match = "brief-*"
-limits = {{ duration = "3 seconds", warn_before = "2 seconds" }}
-[[room]]
-match = "wave-*"
-limits = {{ flood_strangers = 2, flood_calm = "2 seconds" }}
-[[room]]
-match = "bare-*"
-lobby = {{ admission = "password" }}
-limits = {{ flood_strangers = 2, flood_calm = "2 seconds" }}
-[[room]]
-match = "never-*"
-hours = {{ open = ["mon 00:00-00:01"] }}
-[[room]]
-match = "full-*"
-lobby = {{ admission = "password" }}
-limits = {{ occupants = 2 }}
-[[room]]
-match = "few-*"
-limits = {{ rooms_per_opener = 1 }}
-"""
-)
+POLICY = MEET_SERVICE + PRESET + rooms({
+    "brief": 'limits = { duration = "3 seconds", warn_before = "2 seconds" }',
+    "wave": 'limits = { flood_strangers = 2, flood_calm = "2 seconds" }',
+    "bare": 'lobby = { admission = "password" }\nlimits = { flood_strangers = 2, flood_calm = "2 seconds" }',
+    "never": 'hours = { open = ["mon 00:00-00:01"] }',
+    "full": 'lobby = { admission = "password" }\nlimits = { occupants = 2 }',
+    "few": 'limits = { rooms_per_opener = 1 }',
+})
 SOON = 6
 
 

@@ -1,8 +1,9 @@
 """With muc_allowners, which makes everybody an owner: only the policy does, and no presence gets lost."""
 
-from jitsi_traps import MODULES, PRESET, SECRET, inside, opened, waiting
+from jitsi_traps import MODULES, inside, opened, waiting
 from lab import needs_jitsi_plugins
 from lab.meet import MEET_SERVICE
+from lab.policy import PRESET, SECRET
 from lab.stanza import element
 
 pytestmark = needs_jitsi_plugins
@@ -12,8 +13,7 @@ MEET = {
     "muc_options": {"vestibule_timeout": 1},
 }
 POLICY = (
-    MEET_SERVICE
-    + PRESET
+    MEET_SERVICE + PRESET
     + """
 [[room]]
 match = "everybody-*"

@@ -1,25 +1,17 @@
 """Changes that come in one stanza with others, by the back door, or from people who may not make them."""
 
 import pytest
-from jitsi_traps import PRESET, SECRET, inside, opened
+from jitsi_traps import inside, opened
 from lab.jitsi_moderator import SECRET as PASSWORD
 from lab.meet import DOMAIN, MEET_SERVICE
+from lab.policy import PRESET, SECRET, rooms
 from lab.room import ROOM_CONFIG
 from lab.stanza import CLIENT, MUC_ADMIN, MUC_OWNER, MUC_USER, element, submission
 
-POLICY = (
-    MEET_SERVICE
-    + PRESET
-    + """
-[[room]]
-match = "fixed-*"
-password = { change = "operator" }
-moderators = { grant = "operator", revoke = "operator", remove = "operator", admit = "operator", end = "operator" }
-[[room]]
-match = "grants-*"
-moderators = { grant = "operator", remove = "operator" }
-"""
-)
+POLICY = MEET_SERVICE + PRESET + rooms({
+    "fixed": 'password = { change = "operator" }\nmoderators = { grant = "operator", revoke = "operator", remove = "operator", admit = "operator", end = "operator" }',
+    "grants": 'moderators = { grant = "operator", remove = "operator" }',
+})
 OTHER = "nine wide copper kettles"
 STRANGER = f"stranger@{DOMAIN}"
 

@@ -3,16 +3,16 @@
 import asyncio
 
 import pytest
-from jitsi_traps import PRESET, SECRET, opened
+from jitsi_traps import opened
 from lab import Person, needs_jitsi_plugins
 from lab.jitsi_outcome import FOCUS
 from lab.meet import DOMAIN, MEET_SERVICE
+from lab.policy import PRESET, SECRET
 from lab.stanza import CLIENT, MUC_ADMIN, element
 
 MEET = {"accounts": True}
 POLICY = (
-    MEET_SERVICE
-    + PRESET
+    MEET_SERVICE + PRESET
     + """
 [[room]]
 match = "members-*"

@@ -1,19 +1,9 @@
 """With muc_wait_for_host, which lets everybody in when somebody with a token comes: the policy still holds."""
 
-from jitsi_traps import (
-    MODULES,
-    PRESET,
-    SECRET,
-    TOKENS,
-    bear,
-    inside,
-    opened,
-    token,
-    token_options,
-    waiting,
-)
+from jitsi_traps import MODULES, TOKENS, bear, inside, opened, token, token_options, waiting
 from lab import needs_jitsi_plugins
 from lab.meet import MEET_SERVICE
+from lab.policy import PRESET, SECRET
 
 pytestmark = needs_jitsi_plugins
 MEET = {

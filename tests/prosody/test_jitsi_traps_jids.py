@@ -3,25 +3,18 @@
 import itertools
 
 import pytest
-from jitsi_traps import PRESET, SECRET, inside, opened, waiting
+from jitsi_traps import inside, opened, waiting
 from lab import needs_jitsi_plugins
 from lab.jitsi_client import NICKNAME
 from lab.jitsi_outcome import FOCUS
 from lab.meet import DOMAIN, MEET_SERVICE
+from lab.policy import PRESET, SECRET, rooms
 from lab.stanza import CLIENT, element
 
-POLICY = (
-    MEET_SERVICE
-    + PRESET
-    + """
-[[room]]
-match = "board-*"
-access = { create = ["account"] }
-[[room]]
-match = "café-*"
-access = { create = ["account"] }
-"""
-)
+POLICY = MEET_SERVICE + PRESET + rooms({
+    "board": 'access = { create = ["account"] }',
+    "café": 'access = { create = ["account"] }',
+})
 STRANGER = ("prompt", "lobby")
 numbers = itertools.count(1)
 

@@ -1,33 +1,22 @@
 """Jitsi's lobby: there from the first moment to the last, and no way around the policy."""
 
-from jitsi_traps import MODULES, PRESET, SECRET, disturb, inside, opened, waiting
+from jitsi_traps import MODULES, disturb, inside, opened, waiting
 from lab import needs_jitsi_plugins
 from lab.jitsi_moderator import LOBBY, MEMBERS_ONLY
 from lab.jitsi_moderator import SECRET as PASSWORD
 from lab.meet import DOMAIN, MEET_SERVICE
+from lab.policy import PRESET, SECRET, rooms
 from lab.stanza import CLIENT, MUC_OWNER, element
 
 pytestmark = needs_jitsi_plugins
 OTHER = "nine wide copper kettles"
 MEET = {"accounts": True, "plugin_paths": [MODULES], "muc_plugins": ["lab_lobby"]}
-POLICY = (
-    MEET_SERVICE
-    + PRESET
-    + """
-[[room]]
-match = "both-*"
-lobby = { admission = "password-and-lobby" }
-[[room]]
-match = "few-*"
-password = { guesses = { burst = 2, delay = "30 seconds" } }
-[[room]]
-match = "flood-*"
-password = { guesses = { room_burst = 3, delay = "30 seconds" } }
-[[room]]
-match = "plain-*"
-lobby = { admission = "password" }
-"""
-)
+POLICY = MEET_SERVICE + PRESET + rooms({
+    "both": 'lobby = { admission = "password-and-lobby" }',
+    "few": 'password = { guesses = { burst = 2, delay = "30 seconds" } }',
+    "flood": 'password = { guesses = { room_burst = 3, delay = "30 seconds" } }',
+    "plain": 'lobby = { admission = "password" }',
+})
 
 
 async def let_in(moderator, person, room):

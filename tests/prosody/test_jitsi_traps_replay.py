@@ -2,28 +2,20 @@
 
 import asyncio
 
-from jitsi_traps import MODULES, PRESET, SECRET, inside, meddle, opened
+from jitsi_traps import MODULES, inside, meddle, opened
 from lab import jitsi_plugins, needs_jitsi_plugins
 from lab.meet import MEET_SERVICE
+from lab.policy import PRESET, SECRET, rooms
 
 MEET = {
     "plugin_paths": [MODULES],
     "muc_plugins": ["lab_meddler", *(["muc_rate_limit"] if jitsi_plugins.plugins() else [])],
     "muc_options": {"muc_rate_joins": 2},
 }
-POLICY = (
-    MEET_SERVICE
-    + PRESET
-    + """
-[[room]]
-match = "flood-*"
-password = { guesses = { room_burst = 3, delay = "30 seconds" } }
-lobby = { admission = "password" }
-[[room]]
-match = "members-*"
-access = { create = ["account"] }
-"""
-)
+POLICY = MEET_SERVICE + PRESET + rooms({
+    "flood": 'password = { guesses = { room_burst = 3, delay = "30 seconds" } }\nlobby = { admission = "password" }',
+    "members": 'access = { create = ["account"] }',
+})
 STRANGER = ("prompt", "lobby")
 
 

@@ -1,9 +1,10 @@
 """Tickets: forged, foreign, overlong, in two tabs, and after a removal."""
 
 import pytest
-from jitsi_traps import PRESET, SECRET, inside, opened
+from jitsi_traps import inside, opened
 from lab.meet import MEET_SERVICE
 from lab.outcome import REMOVALS
+from lab.policy import PRESET, SECRET
 
 POLICY = MEET_SERVICE + PRESET
 STRANGER = ("prompt", "lobby")

@@ -1,11 +1,12 @@
 """With Jitsi's checks of tokens: what a token makes of its bearer is for the policy to say."""
 
 import pytest
-from jitsi_traps import MODULES, PRESET, SECRET, TOKENS, bear, inside, opened, token, token_options
+from jitsi_traps import MODULES, TOKENS, bear, inside, opened, token, token_options
 from lab import needs_jitsi_plugins
 from lab.jitsi_client import NICKNAME
 from lab.jitsi_meeting import vestibule
 from lab.meet import MEET_SERVICE
+from lab.policy import PRESET, SECRET, rooms
 from lab.stanza import CLIENT, element
 
 pytestmark = needs_jitsi_plugins
@@ -17,18 +18,12 @@ MEET = {
     "host_options": TOKENS,
 }
 POLICY = (
-    MEET_SERVICE
-    + PRESET
+    MEET_SERVICE + PRESET + '[policy.access]\ncreate = ["everyone"]\n'
+    + rooms({
+        "plain": 'lobby = { admission = "password" }',
+        "tokens": 'lobby = { bypass = ["service", "token"] }\npassword = { bypass = ["service", "token"] }',
+    })
     + """
-[policy.access]
-create = ["everyone"]
-[[room]]
-match = "plain-*"
-lobby = { admission = "password" }
-[[room]]
-match = "tokens-*"
-lobby = { bypass = ["service", "token"] }
-password = { bypass = ["service", "token"] }
 [[room]]
 claim = "group"
 claim_values = ["board"]

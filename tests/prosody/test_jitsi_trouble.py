@@ -4,9 +4,10 @@ recorders, settings that are gone, people who were removed."""
 import asyncio
 
 import pytest
-from lab import Crowd, MeetDoor, needs_jitsi_plugins
+from lab import MEET_SERVICE, Crowd, MeetDoor, needs_jitsi_plugins
 from lab.jitsi_meeting import at_the_door, ended, is_open, opened, owner, people, waiting
-from lab.meet_settings import DOMAIN
+from lab.meet_settings import CHAIR, DOMAIN, RECORDER
+from lab.policy import MEET_CHAIR, rooms, trusted
 
 # Nobody has told Jitsi's modules of the recorder.
 MEET = {
@@ -14,30 +15,11 @@ MEET = {
     "host_options": {"muc_lobby_whitelist": []},
     "muc_options": {"muc_password_whitelist": []},
 }
-CHAIR = f"chair@{DOMAIN}"
-RECORDER = f"recorder@recorder.{DOMAIN}"
-POLICY = f"""
-version = 2
-[[service]]
-domain = "conference.{DOMAIN}"
-focus = "focus@auth.{DOMAIN}"
-trusted = ["{RECORDER}"]
-[policy.access]
-refused_rooms = ["refused-*"]
-[policy.moderators]
-assign = ["listed", "opener"]
-jids = ["{CHAIR}"]
-[[room]]
-match = "chaired-*"
-moderators = {{ assign = ["listed"] }}
-close = {{ hold_until = ["password", "moderator"] }}
-[[room]]
-match = "strict-*"
-lobby = {{ admission = "password-and-lobby" }}
-[[room]]
-match = "lasting-*"
-access = {{ persistent = true }}
-"""
+POLICY = MEET_SERVICE + trusted(RECORDER) + '[policy.access]\nrefused_rooms = ["refused-*"]\n' + MEET_CHAIR + rooms({
+    "chaired": 'moderators = { assign = ["listed"] }\nclose = { hold_until = ["password", "moderator"] }',
+    "strict": 'lobby = { admission = "password-and-lobby" }',
+    "lasting": 'access = { persistent = true }',
+})
 
 
 # Early arrival

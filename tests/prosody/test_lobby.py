@@ -3,33 +3,15 @@
 import pytest
 from lab import SERVICE, Crowd
 from lab.knocking import answer_knock, invited, is_invitation, is_knock, knock, knocks, let_in
+from lab.policy import CHAIR, PRESET, SECRET, rooms
 from lab.stanza import MUC_USER
 
-SECRET = "seven tall quartz lanterns"
 MODES = ("password-or-lobby", "password-and-lobby", "password", "lobby", "open")
-POLICY = (
-    SERVICE
-    + f"""
-[policy.password]
-source = "preset"
-preset = "{SECRET}"
-[policy.access]
-listed = ["listed@localhost"]
-[policy.moderators]
-jids = ["chair@localhost"]
-[[room]]
-match = "busy-*"
-lobby = {{ max_waiting = 1, max_knocks = 2 }}
-[[room]]
-match = "brief-*"
-lobby = {{ wait = "1 second" }}
-[[room]]
-match = "moment-*"
-lobby = {{ admission = "lobby" }}
-removal = {{ keep_out_for = "never" }}
-"""
-    + "".join(f'[[room]]\nmatch = "{mode}-*"\nlobby = {{ admission = "{mode}" }}\n' for mode in MODES)
-)
+POLICY = SERVICE + PRESET + '[policy.access]\nlisted = ["listed@localhost"]\n' + CHAIR + rooms({
+    "busy": 'lobby = { max_waiting = 1, max_knocks = 2 }',
+    "brief": 'lobby = { wait = "1 second" }',
+    "moment": 'lobby = { admission = "lobby" }\nremoval = { keep_out_for = "never" }',
+}) + rooms({mode: f'lobby = {{ admission = "{mode}" }}' for mode in MODES})
 
 KNOCKED = ("auth", "registration-required")
 PROMPTED = ("auth", "not-authorized")

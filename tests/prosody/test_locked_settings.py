@@ -2,45 +2,21 @@
 
 import pytest
 from lab import SERVICE, Crowd
+from lab.policy import OPERATOR, PRESET, SECRET, rooms
 from lab.stanza import MUC_OWNER, element, submission
 
-SECRET = "seven tall quartz lanterns"
 BETTER = "nine wide copper kettles"
 PASSWORD = "muc#roomconfig_roomsecret"
 MEMBERS = "muc#roomconfig_membersonly"
 PUBLIC = "muc#roomconfig_publicroom"
 PERSISTENT = "muc#roomconfig_persistentroom"
-POLICY = (
-    SERVICE
-    + f"""
-[policy]
-operators = ["root@localhost"]
-[policy.access]
-persistent = false
-[policy.password]
-source = "preset"
-preset = "{SECRET}"
-[[room]]
-match = "kept-*"
-access.persistent = "keep"
-access.create = ["account", "guest"]
-[[room]]
-match = "fixed-*"
-password = {{ change = "nobody" }}
-[[room]]
-match = "operators-*"
-password = {{ change = "operator" }}
-[[room]]
-match = "lobby-*"
-lobby = {{ admission = "lobby" }}
-[[room]]
-match = "loose-*"
-password = {{ required = false }}
-access = {{ hidden = false, persistent = true }}
-close = {{ hold_until = [] }}
-lobby = {{ admission = "open" }}
-"""
-)
+POLICY = SERVICE + OPERATOR + '[policy.access]\npersistent = false\n' + PRESET + rooms({
+    "kept": 'access.persistent = "keep"\naccess.create = ["account", "guest"]',
+    "fixed": 'password = { change = "nobody" }',
+    "operators": 'password = { change = "operator" }',
+    "lobby": 'lobby = { admission = "lobby" }',
+    "loose": 'password = { required = false }\naccess = { hidden = false, persistent = true }\nclose = { hold_until = [] }\nlobby = { admission = "open" }',
+})
 
 
 async def opened(door, crowd, name="room"):

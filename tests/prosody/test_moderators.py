@@ -2,44 +2,23 @@
 
 import pytest
 from lab import SERVICE, Crowd
+from lab.policy import CHAIR, OPERATOR, PRESET, SECRET, rooms
 from lab.stanza import MUC_ADMIN, element
 
-SECRET = "seven tall quartz lanterns"
 POLICY = (
-    SERVICE
-    + f"""
-[policy]
-operators = ["root@localhost"]
-[policy.password]
-source = "preset"
-preset = "{SECRET}"
-[policy.moderators]
-jids = ["chair@localhost"]
-[[room]]
-match = "anybody-*"
-access = {{ create = ["everyone"] }}
-[[room]]
-match = "account-*"
-moderators = {{ assign = ["account"] }}
-[[room]]
-match = "nobody-*"
-moderators = {{ assign = ["nobody"] }}
-[[room]]
-match = "domain-*"
-moderators = {{ assign = ["listed"], domains = ["localhost"] }}
-[[room]]
-match = "guests-*"
-moderators = {{ assign = ["listed"], domains = ["guest.localhost"] }}
-"""
-    + "".join(
-        f"""
-[[room]]
-match = "{right}-{who}-*"
-moderators = {{ {right} = "{who}" }}
-"""
+    SERVICE + OPERATOR + PRESET + CHAIR
+    + rooms({
+        "anybody": 'access = { create = ["everyone"] }',
+        "account": 'moderators = { assign = ["account"] }',
+        "nobody": 'moderators = { assign = ["nobody"] }',
+        "domain": 'moderators = { assign = ["listed"], domains = ["localhost"] }',
+        "guests": 'moderators = { assign = ["listed"], domains = ["guest.localhost"] }',
+    })
+    + rooms({
+        f"{right}-{who}": f'moderators = {{ {right} = "{who}" }}'
         for right in ("grant", "revoke", "remove", "admit", "end")
         for who in ("operator", "nobody")
-    )
+    })
 )
 MODERATES = {"affiliation": "owner", "role": "moderator"}
 

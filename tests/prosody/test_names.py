@@ -4,19 +4,13 @@ import asyncio
 
 import pytest
 from lab import SERVICE, Crowd
+from lab.policy import OPERATOR, PRESET, SECRET, rooms, trusted
 from lab.stanza import CLIENT, MUC, MUC_ADMIN, element
 
-SECRET = "seven tall quartz lanterns"
 NICK = "http://jabber.org/protocol/nick"
 POLICY = (
-    SERVICE
-    + f"""
-trusted = ["focus@localhost"]
-[policy]
-operators = ["root@localhost"]
-[policy.password]
-source = "preset"
-preset = "{SECRET}"
+    SERVICE + trusted("focus@localhost") + OPERATOR + PRESET
+    + """
 [policy.lobby]
 admission = "password"
 [policy.names]
@@ -26,19 +20,13 @@ assign = ["listed"]
 jids = ["alice@localhost"]
 [policy.close]
 hold_until = []
-[[room]]
-match = "unique-*"
-names.unique = "everybody"
-[[room]]
-match = "kept-*"
-names.unique = "moderators"
-[[room]]
-match = "protected-*"
-names.protected = ["Host", "Prof. Ann Smith"]
-[[room]]
-match = "latin-*"
-names.scripts = ["Latin"]
 """
+    + rooms({
+        "unique": 'names.unique = "everybody"',
+        "kept": 'names.unique = "moderators"',
+        "protected": 'names.protected = ["Host", "Prof. Ann Smith"]',
+        "latin": 'names.scripts = ["Latin"]',
+    })
 )
 LIKE_MODERATOR = [
     "Moderator", "moderator", "M\u043eder\u0430tor", "Moderator\u3164", "\uff2d\uff4f\uff44\uff45\uff52\uff41\uff54\uff4f\uff52", "M0derat0r",

@@ -5,28 +5,14 @@ import contextlib
 
 import pytest
 from lab import SERVICE, Crowd
+from lab.policy import CHAIR, PRESET, SECRET, rooms
 from lab.stanza import MUC
 
-SECRET = "seven tall quartz lanterns"
 SERVER = {"modules": ["smacks"], "options": {"smacks_hibernation_time": 1}}
-POLICY = (
-    SERVICE
-    + f"""
-[policy.password]
-source = "preset"
-preset = "{SECRET}"
-[policy.access]
-listed = ["friend@localhost"]
-[policy.moderators]
-jids = ["chair@localhost"]
-[[room]]
-match = "lobby-*"
-lobby = {{ admission = "lobby" }}
-[[room]]
-match = "two-*"
-close = {{ at_occupants = 2, may_enter = ["service"] }}
-"""
-)
+POLICY = SERVICE + PRESET + '[policy.access]\nlisted = ["friend@localhost"]\n' + CHAIR + rooms({
+    "lobby": 'lobby = { admission = "lobby" }',
+    "two": 'close = { at_occupants = 2, may_enter = ["service"] }',
+})
 JOIN = "<presence to='{}/{}'><x xmlns='" + MUC + "'><password>" + SECRET + "</password></x></presence>"
 LEAVE = "<presence to='{}/{}' type='unavailable'/>"
 

@@ -5,22 +5,13 @@ import asyncio
 import pytest
 from lab import SERVICE, Crowd
 from lab.knocking import is_invitation, knock
+from lab.policy import PRESET, SECRET, rooms
 from lab.stanza import MUC_ADMIN, MUC_OWNER, element
 
-SECRET = "seven tall quartz lanterns"
 SERVER = {"muc_options": {"modules_enabled": ["vestibule_gate", "muc_mam"]}}
-POLICY = (
-    SERVICE
-    + f"""
-[policy.password]
-source = "preset"
-preset = "{SECRET}"
-"""
-    + "".join(
-        f'[[room]]\nmatch = "{mode}-*"\nlobby = {{ admission = "{mode}" }}\n'
-        for mode in ("password", "password-and-lobby", "lobby")
-    )
-)
+POLICY = SERVICE + PRESET + rooms({
+    mode: f'lobby = {{ admission = "{mode}" }}' for mode in ("password", "password-and-lobby", "lobby")
+})
 DISCO = "http://jabber.org/protocol/disco"
 TALK = "the secret of the meeting"
 MAM = ["urn:xmpp:mam:2", "urn:xmpp:mam:1", "urn:xmpp:mam:0"]

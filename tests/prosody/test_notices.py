@@ -3,39 +3,26 @@
 import asyncio
 
 from lab import SERVICE, Crowd
+from lab.policy import CHAIR, PRESET, SECRET, rooms
 from lab.stanza import CLIENT, element
 
-SECRET = "seven tall quartz lanterns"
 POLICY = (
-    SERVICE
-    + f"""
-[policy.password]
-source = "preset"
-preset = "{SECRET}"
-[policy.moderators]
-jids = ["chair@localhost"]
-[policy.permissions]
-rename = ["moderator"]
-[[room]]
-match = "lobby-*"
-lobby = {{ admission = "lobby" }}
-[[room]]
-match = "password-*"
-lobby = {{ admission = "password" }}
-[[room]]
-match = "silent-*"
-permissions = {{ chat = [] }}
-[[room]]
-match = "untold-*"
-password = {{ show_to_moderators = false }}
+    SERVICE + PRESET + CHAIR + '[policy.permissions]\nrename = ["moderator"]\n'
+    + rooms({
+        "lobby": 'lobby = { admission = "lobby" }',
+        "password": 'lobby = { admission = "password" }',
+        "silent": 'permissions = { chat = [] }',
+        "untold": 'password = { show_to_moderators = false }',
+    })
+    + """
 [text]
 language = "de"
 [text.de]
-notice-enter = "Willkommen in {{room}}, {{nick}}."
-notice-moderate = "Geben Sie {{password}} weiter."
-notice-wait = "In {{room}} lässt man Sie ein ({{rule}})."
+notice-enter = "Willkommen in {room}, {nick}."
+notice-moderate = "Geben Sie {password} weiter."
+notice-wait = "In {room} lässt man Sie ein ({rule})."
 notice-password = "Es steht in der Einladung."
-notice-refused = "Fragen Sie nach {{rule}}."
+notice-refused = "Fragen Sie nach {rule}."
 closed = "Zu."
 gate-chat = "Hier schreibt niemand."
 [text.fr]

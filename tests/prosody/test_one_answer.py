@@ -4,30 +4,18 @@ import asyncio
 
 import pytest
 from lab import SERVICE, Crowd
+from lab.policy import OPERATOR, PRESET, SECRET, rooms
 from lab.stanza import CLIENT, MUC, MUC_OWNER, MUC_USER, element
 
-SECRET = "seven tall quartz lanterns"
 SERVER = {
     "muc_options": {"vestibule_timeout": 1, "vestibule_grace": 1},
     # Above what Prosody takes from a component: the gate must not pass it on.
     "options": {"c2s_stanza_size_limit": 1024 * 1024},
 }
-POLICY = (
-    SERVICE
-    + f"""
-[policy]
-operators = ["root@localhost"]
-[policy.password]
-source = "preset"
-preset = "{SECRET}"
-[[room]]
-match = "password-*"
-lobby = {{ admission = "password" }}
-[[room]]
-match = "refused-*"
-access = {{ create = ["operator"] }}
-"""
-)
+POLICY = SERVICE + OPERATOR + PRESET + rooms({
+    "password": 'lobby = { admission = "password" }',
+    "refused": 'access = { create = ["operator"] }',
+})
 LINKED = "External component successfully authenticated"
 TIMEOUT = ("wait", "remote-server-timeout")
 

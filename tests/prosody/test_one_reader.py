@@ -3,22 +3,12 @@
 import pytest
 from lab import SERVICE, Crowd
 from lab.knocking import REQUEST, invited, is_invitation
+from lab.policy import PRESET, SECRET, rooms
 from lab.stanza import DATA, MUC, MUC_ADMIN, MUC_OWNER, MUC_USER
 
-SECRET = "seven tall quartz lanterns"
-POLICY = (
-    SERVICE
-    + f"""
-[policy.access]
-create = ["guest", "account"]
-[policy.password]
-source = "preset"
-preset = "{SECRET}"
-[[room]]
-match = "locked-*"
-settings = {{ name = "nobody", other = "nobody" }}
-"""
-)
+POLICY = SERVICE + '[policy.access]\ncreate = ["guest", "account"]\n' + PRESET + rooms({
+    "locked": 'settings = { name = "nobody", other = "nobody" }',
+})
 CONFIG = f"{MUC}#roomconfig"
 NAME = "muc#roomconfig_roomname"
 

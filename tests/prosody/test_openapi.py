@@ -2,17 +2,10 @@
 
 from lab import SERVICE, Crowd
 from lab.http import Api
+from lab.policy import PRESET, SECRET
 from lab.schema import wrongs
 
-SECRET = "seven tall quartz lanterns"
-POLICY = (
-    SERVICE
-    + f"""
-[policy.password]
-source = "preset"
-preset = "{SECRET}"
-"""
-)
+POLICY = SERVICE + PRESET
 
 # What is tried on a meeting, in this order; commands that are not here are given with their required fields.
 GIVEN = {

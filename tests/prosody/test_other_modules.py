@@ -5,28 +5,23 @@ from pathlib import Path
 
 import pytest
 from lab import SERVICE, Crowd
+from lab.policy import PRESET, SECRET, rooms
 from lab.stanza import element
 
-SECRET = "seven tall quartz lanterns"
 OTHER = "nine wide copper kettles"
 SERVER = {
     "plugin_paths": [Path(__file__).parent / "modules"],
     "muc_options": {"modules_enabled": ["vestibule_gate", "lab_meddler"]},
 }
 POLICY = (
-    SERVICE
-    + f"""
-[policy.password]
-source = "preset"
-preset = "{SECRET}"
+    SERVICE + PRESET
+    + """
 [policy.lobby]
 admission = "password"
 [policy.access]
 listed = ["friend@localhost"]
-[[room]]
-match = "lobby-*"
-lobby = {{ admission = "lobby" }}
 """
+    + rooms({"lobby": 'lobby = { admission = "lobby" }'})
 )
 
 

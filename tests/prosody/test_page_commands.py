@@ -4,16 +4,9 @@ import json
 
 from lab import SERVICE, Crowd
 from lab.knocking import invited
+from lab.policy import PRESET, SECRET
 
-SECRET = "seven tall quartz lanterns"
-POLICY = (
-    SERVICE
-    + f"""
-[policy.password]
-source = "preset"
-preset = "{SECRET}"
-"""
-)
+POLICY = SERVICE + PRESET
 # What `test_each_command_has_its_button_or_its_form` finds beside a room or a person; all others by their form.
 ON_ROOMS = {"close", "suspend", "password", "say", "end", "incident"}
 ON_PEOPLE = {"remove", "hold", "ban"}

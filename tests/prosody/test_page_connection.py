@@ -4,16 +4,13 @@ import asyncio
 import hashlib
 
 from lab import SERVICE, Crowd
+from lab.policy import PRESET, SECRET
 from lab.process import free_port
 
-SECRET = "seven tall quartz lanterns"
 TOKEN = "0f" * 32
 POLICY = (
-    SERVICE
+    SERVICE + PRESET
     + f"""
-[policy.password]
-source = "preset"
-preset = "{SECRET}"
 [[admin.token]]
 name = "anna"
 role = "duty"

@@ -5,19 +5,12 @@ import asyncio
 import json
 
 from lab import SERVICE, Crowd
+from lab.policy import PRESET, SECRET
 
 ROOMS = 1000
 SECONDS = 5
 A_SECOND = 200
-SECRET = "seven tall quartz lanterns"
-POLICY = (
-    SERVICE
-    + f"""
-[policy.password]
-source = "preset"
-preset = "{SECRET}"
-"""
-)
+POLICY = SERVICE + PRESET
 MEASURE = """
 void (() => {
   const found = window.found = { long: [], frames: [], input: [] };

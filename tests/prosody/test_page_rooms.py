@@ -3,16 +3,9 @@
 import json
 
 from lab import SERVICE, Crowd
+from lab.policy import PRESET, SECRET
 
-SECRET = "seven tall quartz lanterns"
-POLICY = (
-    SERVICE
-    + f"""
-[policy.password]
-source = "preset"
-preset = "{SECRET}"
-"""
-)
+POLICY = SERVICE + PRESET
 HOSTILE = [
     "\u202eevil\u2066",
     "<img src=x onerror=alert(1)>",

@@ -2,14 +2,11 @@
 
 import pytest
 from lab import SERVICE, Crowd
+from lab.policy import PRESET, SECRET
 
-SECRET = "seven tall quartz lanterns"
 POLICY = (
-    SERVICE
-    + f"""
-[policy.password]
-source = "preset"
-preset = "{SECRET}"
+    SERVICE + PRESET
+    + """
 [[ban]]
 jid = "mallory@example.org"
 reason = "tried it on Sunday"

@@ -5,50 +5,26 @@ import re
 
 import pytest
 from lab import SERVICE, Crowd
+from lab.policy import SECRET, rooms
 from lab.process import ROOT
 from lab.stanza import MUC, element
 
 WORDS = ROOT / "src/password/words.txt"
-SECRET = "seven tall quartz lanterns"
 BETTER = "nine wide copper kettles"
 KEY = "0123456789abcdef0123456789abcdef"
 FIELD = "muc#roomconfig_roomsecret"
 PRESET = f'source = "preset", preset = "{SECRET}"'
-POLICY = (
-    SERVICE
-    + f"""
-[[room]]
-match = "creator-*"
-password = {{ source = "creator", deny_list = ["{BETTER}"] }}
-[[room]]
-match = "derived-*"
-password = {{ source = "derived", secret = "{KEY}" }}
-[[room]]
-match = "preset-*"
-password = {{ {PRESET} }}
-lobby = {{ admission = "password" }}
-[[room]]
-match = "long-*"
-password = {{ words = 7 }}
-[[room]]
-match = "unmoderated-*"
-moderators = {{ assign = ["nobody"] }}
-[[room]]
-match = "silent-*"
-password = {{ show_to_moderators = false }}
-[[room]]
-match = "guess-*"
-password = {{ {PRESET}, guesses = {{ burst = 2, delay = "1 second" }} }}
-lobby = {{ admission = "password" }}
-[[room]]
-match = "flood-*"
-password = {{ {PRESET}, guesses = {{ room_burst = 3, delay = "20 seconds" }} }}
-lobby = {{ admission = "password" }}
-[[room]]
-match = "floodlobby-*"
-password = {{ {PRESET}, guesses = {{ room_burst = 3, delay = "20 seconds" }} }}
-"""
-)
+POLICY = SERVICE + rooms({
+    "creator": f'password = {{ source = "creator", deny_list = ["{BETTER}"] }}',
+    "derived": f'password = {{ source = "derived", secret = "{KEY}" }}',
+    "preset": f'password = {{ {PRESET} }}\nlobby = {{ admission = "password" }}',
+    "long": 'password = { words = 7 }',
+    "unmoderated": 'moderators = { assign = ["nobody"] }',
+    "silent": 'password = { show_to_moderators = false }',
+    "guess": f'password = {{ {PRESET}, guesses = {{ burst = 2, delay = "1 second" }} }}\nlobby = {{ admission = "password" }}',
+    "flood": f'password = {{ {PRESET}, guesses = {{ room_burst = 3, delay = "20 seconds" }} }}\nlobby = {{ admission = "password" }}',
+    "floodlobby": f'password = {{ {PRESET}, guesses = {{ room_burst = 3, delay = "20 seconds" }} }}',
+})
 
 
 def is_told(stanza, room):

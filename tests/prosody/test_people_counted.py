@@ -4,22 +4,12 @@ import asyncio
 import json
 
 from lab import SERVICE, Crowd
+from lab.policy import PRESET, SECRET, rooms
 
-SECRET = "seven tall quartz lanterns"
-POLICY = (
-    SERVICE
-    + f"""
-[policy.password]
-source = "preset"
-preset = "{SECRET}"
-[[room]]
-match = "small-*"
-limits = {{ occupants = 2 }}
-[[room]]
-match = "tiny-*"
-close = {{ at_occupants = 3 }}
-"""
-)
+POLICY = SERVICE + PRESET + rooms({
+    "small": 'limits = { occupants = 2 }',
+    "tiny": 'close = { at_occupants = 3 }',
+})
 
 
 async def listed(door, room, **wanted):

@@ -2,34 +2,25 @@
 
 import pytest
 from lab import SERVICE, Crowd
+from lab.policy import PRESET, SECRET, rooms, trusted
 from lab.stanza import CLIENT, MUC_USER, element
 from storm import until
 
-SECRET = "seven tall quartz lanterns"
-POLICY = f"""{SERVICE}
-trusted = ["bot@localhost"]
-[policy.password]
-source = "preset"
-preset = "{SECRET}"
+POLICY = (
+    SERVICE + trusted("bot@localhost") + PRESET
+    + """
 [policy.moderators]
 assign = ["listed", "opener"]
 jids = ["chair@localhost"]
-[[room]]
-match = "quiet-*"
-permissions = {{ chat = ["moderator"], private = ["moderator"], rename = ["moderator"] }}
-[[room]]
-match = "mute-*"
-permissions = {{ chat = [], private = [], rename = [] }}
-[[room]]
-match = "topic-*"
-permissions = {{ chat = [] }}
-[[room]]
-match = "agenda-*"
-settings = {{ subject = "moderator" }}
-[[room]]
-match = "staff-*"
-permissions = {{ chat = ["account"] }}
 """
+    + rooms({
+        "quiet": 'permissions = { chat = ["moderator"], private = ["moderator"], rename = ["moderator"] }',
+        "mute": 'permissions = { chat = [], private = [], rename = [] }',
+        "topic": 'permissions = { chat = [] }',
+        "agenda": 'settings = { subject = "moderator" }',
+        "staff": 'permissions = { chat = ["account"] }',
+    })
+)
 NICK = "http://jabber.org/protocol/nick"
 REACTIONS = "urn:xmpp:reactions:0"
 STATES = "http://jabber.org/protocol/chatstates"

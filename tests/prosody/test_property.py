@@ -14,7 +14,7 @@ from lab.generator import Generator
 from lab.jitsi_play import JitsiPlay
 from lab.jitsi_plugins import needs_jitsi_plugins
 from lab.meet import MEET_SERVICE, MeetDoor
-from lab.play import INSIDE, OUTSIDE, PASSWORD, WATCHER, Play
+from lab.play import OUTSIDE, PASSWORD, WATCHER, Play
 
 STANZAS = int(os.environ.get("PROPERTY_STANZAS") or 150)
 SEEDS = [int(seed) for seed in (os.environ.get("PROPERTY_SEEDS") or "1").split(",")]

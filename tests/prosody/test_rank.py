@@ -2,34 +2,16 @@
 
 import pytest
 from lab import SERVICE, Crowd
+from lab.policy import CHAIR, OPERATOR, PRESET, SECRET, rooms, trusted
 from lab.stanza import MUC_ADMIN, element
 from test_rooms_that_were_there import CONFIG, house
 
-SECRET = "seven tall quartz lanterns"
-POLICY = (
-    SERVICE
-    + f"""
-[policy]
-operators = ["root@localhost"]
-[policy.password]
-source = "preset"
-preset = "{SECRET}"
-[policy.moderators]
-jids = ["chair@localhost"]
-[[room]]
-match = "opener-*"
-moderators = {{ protect = ["file", "opener"] }}
-[[room]]
-match = "revoke-*"
-moderators = {{ revoke = "operator" }}
-[[room]]
-match = "remove-*"
-moderators = {{ remove = "nobody" }}
-[[room]]
-match = "alike-*"
-moderators = {{ protect = [] }}
-"""
-)
+POLICY = SERVICE + OPERATOR + PRESET + CHAIR + rooms({
+    "opener": 'moderators = { protect = ["file", "opener"] }',
+    "revoke": 'moderators = { revoke = "operator" }',
+    "remove": 'moderators = { remove = "nobody" }',
+    "alike": 'moderators = { protect = [] }',
+})
 FORBIDDEN = ("auth", "forbidden")
 CONFLICT = ("cancel", "conflict")
 
@@ -183,9 +165,7 @@ async def test_one_steps_down_oneself(door):
 
 
 async def test_nobody_who_moderates_is_removed_by_a_room_that_becomes_one_for_members(prosody_version):
-    policy = SERVICE + 'trusted = ["bot@localhost"]\n[policy]\noperators = ["root@localhost"]\n'
-    policy += '[policy.moderators]\njids = ["chair@localhost"]\n'
-    async with house(prosody_version, policy) as door:
+    async with house(prosody_version, SERVICE + trusted("bot@localhost") + OPERATOR + CHAIR) as door:
         door.start()
         async with Crowd(door.server) as crowd:
             people = {}

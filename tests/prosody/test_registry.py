@@ -8,9 +8,10 @@ import pytest
 from lab import SERVICE, Crowd
 from lab.federation import FAR, FederatedDoor
 from lab.http import Api
+from lab.policy import rooms
 from lab.raw import Raw
 from lab.stanza import CLIENT, MUC_ADMIN, element
-from storm import MODULES, shell, until
+from storm import shell, until
 
 # What was missed is not found by a comparison in between.
 POLICY = (
@@ -26,13 +27,11 @@ required = false
 admission = "open"
 [policy.close]
 hold_until = []
-[[room]]
-match = "lecture-*"
-moderators = { assign = ["listed"], jids = ["alice@localhost"] }
-[[room]]
-match = "accounts-*"
-access = { enter = ["account", "federated"] }
 """
+    + rooms({
+        "lecture": 'moderators = { assign = ["listed"], jids = ["alice@localhost"] }',
+        "accounts": 'access = { enter = ["account", "federated"] }',
+    })
 )
 
 

@@ -5,24 +5,12 @@ import asyncio
 import pytest
 from lab import SERVICE, Crowd
 from lab.knocking import invited
+from lab.policy import OPERATOR, PRESET, SECRET, rooms
 
-SECRET = "seven tall quartz lanterns"
-POLICY = (
-    SERVICE
-    + f"""
-[policy]
-operators = ["root@localhost"]
-[policy.password]
-source = "preset"
-preset = "{SECRET}"
-[[room]]
-match = "soon-*"
-removal = {{ keep_out_for = "2 seconds" }}
-[[room]]
-match = "open-*"
-lobby = {{ admission = "open" }}
-"""
-)
+POLICY = SERVICE + OPERATOR + PRESET + rooms({
+    "soon": 'removal = { keep_out_for = "2 seconds" }',
+    "open": 'lobby = { admission = "open" }',
+})
 OUT = ("auth", "forbidden")
 
 

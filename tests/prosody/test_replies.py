@@ -5,22 +5,12 @@ import asyncio
 import pytest
 from lab import SERVICE, Crowd
 from lab.knocking import invited
+from lab.policy import OPERATOR, PRESET, SECRET, rooms, trusted
 from lab.replies import read, say
 
-SECRET = "seven tall quartz lanterns"
-POLICY = (
-    SERVICE
-    + f"""trusted = ["robot@localhost"]
-[policy]
-operators = ["root@localhost"]
-[policy.password]
-source = "preset"
-preset = "{SECRET}"
-[[room]]
-match = "never-*"
-removal = {{ keep_out_for = "never" }}
-"""
-)
+POLICY = SERVICE + trusted("robot@localhost") + OPERATOR + PRESET + rooms({
+    "never": 'removal = { keep_out_for = "never" }',
+})
 NOBODY = "nobody of that address is inside or waits"
 VERBS = pytest.mark.parametrize("verb", ["admit", "reject", "remove"])
 

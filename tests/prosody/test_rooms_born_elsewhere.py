@@ -4,32 +4,16 @@ import asyncio
 import contextlib
 
 from lab import SERVICE, Crowd, Door
+from lab.policy import PRESET, SECRET, admission, rooms
 
-SECRET = "seven tall quartz lanterns"
 OTHER = "a password of the room's own"
 PASSWORD = "muc#roomconfig_roomsecret"
 PERSISTENT = "muc#roomconfig_persistentroom"
-POLICY = (
-    SERVICE
-    + f"""
-[policy.password]
-source = "preset"
-preset = "{SECRET}"
-[policy.lobby]
-admission = "password"
-[[room]]
-match = "strict-*"
-password.source = "preset"
-access.hidden = true
-[[room]]
-match = "lasting-*"
-access = {{ persistent = true }}
-[[room]]
-match = "lobby-*"
-access = {{ persistent = true }}
-lobby = {{ admission = "lobby" }}
-"""
-)
+POLICY = SERVICE + PRESET + admission("password") + rooms({
+    "strict": 'password.source = "preset"\naccess.hidden = true',
+    "lasting": 'access = { persistent = true }',
+    "lobby": 'access = { persistent = true }\nlobby = { admission = "lobby" }',
+})
 
 
 @contextlib.contextmanager

@@ -5,17 +5,10 @@ import json
 
 import pytest
 from lab import SERVICE, Crowd, Door
+from lab.policy import PRESET, SECRET
 from storm import MODULES, shell, until
 
-SECRET = "seven tall quartz lanterns"
-POLICY = (
-    SERVICE
-    + f"""
-[policy.password]
-source = "preset"
-preset = "{SECRET}"
-"""
-)
+POLICY = SERVICE + PRESET
 
 
 @pytest.fixture

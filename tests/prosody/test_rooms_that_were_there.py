@@ -5,12 +5,13 @@ import json
 import subprocess
 
 from lab import SERVICE, Crowd, Door
+from lab.policy import CHAIR, OPERATOR
+from lab.policy import SECRET as OTHER
 from lab.server import encoded
 from lab.stanza import CLIENT, MUC_ADMIN, element
 from storm import MODULES, shell
 
 OWN = "a password of the room's own"
-OTHER = "seven tall quartz lanterns"
 CONFIG = "muc#roomconfig_"
 STAFF = {
     f"{CONFIG}persistentroom": True,
@@ -98,7 +99,7 @@ async def house(version, policy=POLICY):
 
 
 async def test_what_is_lent_stays_with_whoever_takes_another_nick(prosody_version):
-    async with house(prosody_version, POLICY + '[policy.moderators]\njids = ["chair@localhost"]\n') as door:
+    async with house(prosody_version, POLICY + CHAIR) as door:
         door.start()
         async with Crowd(door.server) as crowd:
             chair = await crowd.connect("chair@localhost")
@@ -319,7 +320,7 @@ async def test_an_override_asks_for_a_password_and_unloading_gives_it_back(proso
 
 
 async def test_a_moderator_by_the_file_owns_nothing_in_a_stored_room(prosody_version):
-    policy = POLICY.replace("[policy.access]", '[policy]\noperators = ["root@localhost"]\n[policy.access]')
+    policy = POLICY.replace("[policy.access]", OPERATOR + "[policy.access]")
     async with house(prosody_version, policy) as door:
         before = door.everything()
         door.start()

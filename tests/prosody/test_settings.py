@@ -2,41 +2,36 @@
 
 import pytest
 from lab import SERVICE, Crowd
+from lab.policy import OPERATOR, PRESET, SECRET, rooms
 
-SECRET = "seven tall quartz lanterns"
 NAME = "muc#roomconfig_roomname"
 HISTORY = "muc#roomconfig_historylength"
 WHOIS = "muc#roomconfig_whois"
 CHANGE_SUBJECT = "muc#roomconfig_changesubject"
 POLICY = (
-    SERVICE
-    + f"""
-[policy]
-operators = ["root@localhost"]
-[policy.password]
-source = "preset"
-preset = "{SECRET}"
+    SERVICE + OPERATOR + PRESET
+    + """
 [policy.settings]
 name = "nobody"
 history_max = 30
 whois_choices = ["moderators"]
-[[room]]
-match = "form-*"
-settings = {{ other = "nobody", presence = "nobody", moderated = "nobody", language = "nobody", history = "nobody" }}
-[[room]]
-match = "topic-*"
-settings = {{ subject = "moderator", subject_length = 20 }}
+"""
+    + rooms({
+        "form": 'settings = { other = "nobody", presence = "nobody", moderated = "nobody", language = "nobody", history = "nobody" }',
+        "topic": 'settings = { subject = "moderator", subject_length = 20 }',
+    })
+    + """
 [text]
 language = "fr"
 [text.fr]
-setting-locked = "Vous ne pouvez pas changer {{setting}}."
-say-password = "Le mot de passe : {{password}}"
+setting-locked = "Vous ne pouvez pas changer {setting}."
+say-password = "Le mot de passe : {password}"
 settings.name = "le nom de cette salle"
 settings.subject = "le sujet de cette salle"
 [text.de]
-setting-locked = "Sie dürfen {{setting}} nicht ändern."
-setting-too-high = "Sie dürfen {{setting}} nicht auf mehr als {{max}} ändern."
-say-password = "Das Passwort: {{password}}"
+setting-locked = "Sie dürfen {setting} nicht ändern."
+setting-too-high = "Sie dürfen {setting} nicht auf mehr als {max} ändern."
+say-password = "Das Passwort: {password}"
 settings.name = "den Namen dieses Raums"
 settings.history = "den Verlauf"
 settings.subject = "das Thema dieses Raums"

@@ -7,13 +7,12 @@ import time
 
 import pytest
 from lab import SERVICE, Crowd, Postgres
+from lab.policy import OPERATOR
 
 PASSWORD = "seven tall quartz lanterns"
 POLICY = (
-    SERVICE
+    SERVICE + OPERATOR
     + f"""
-[policy]
-operators = ["root@localhost"]
 [policy.password]
 source = "preset"
 preset = "{PASSWORD}"

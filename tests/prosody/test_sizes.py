@@ -7,22 +7,13 @@ import re
 
 from lab import SERVICE, Crowd, Door
 from lab.http import Api
+from lab.policy import PRESET, SECRET
 from storm import until
 
 ROOMS = int(os.environ.get("ROOMS", "30"))
 CACHE = ROOMS - 1 if ROOMS > 1000 else ROOMS // 3
 PATIENCE = max(20, ROOMS / 20)
-SECRET = "seven tall quartz lanterns"
-POLICY = (
-    SERVICE
-    + f"""
-[policy.password]
-source = "preset"
-preset = "{SECRET}"
-[policy.limits]
-warn_before = "never"
-"""
-)
+POLICY = SERVICE + PRESET + '[policy.limits]\nwarn_before = "never"\n'
 
 
 async def enter_all(person, rooms, nick):

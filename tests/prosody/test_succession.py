@@ -4,29 +4,21 @@ import asyncio
 
 from lab import SERVICE, Crowd
 from lab.knocking import answer_knock, invited, knock
+from lab.policy import PRESET, SECRET, rooms
 
-SECRET = "seven tall quartz lanterns"
 POLICY = (
-    SERVICE
-    + f"""
-[policy.password]
-source = "preset"
-preset = "{SECRET}"
+    SERVICE + PRESET
+    + """
 [policy.lobby]
 unattended_after = "1 second"
 [policy.moderators]
 succession_after = "1 second"
-[[room]]
-match = "alone-*"
-moderators = {{ succession_after = "never" }}
-lobby = {{ unattended = [] }}
-[[room]]
-match = "patient-*"
-moderators = {{ succession_after = "3 seconds" }}
-[[room]]
-match = "rescued-*"
-moderators = {{ succession_after = "never" }}
 """
+    + rooms({
+        "alone": 'moderators = { succession_after = "never" }\nlobby = { unattended = [] }',
+        "patient": 'moderators = { succession_after = "3 seconds" }',
+        "rescued": 'moderators = { succession_after = "never" }',
+    })
 )
 # What is due at once is done within a second, and once more the time that it takes.
 SOON = 4

@@ -4,39 +4,26 @@ import json
 from pathlib import Path
 
 from lab import SERVICE, Crowd
+from lab.policy import CHAIR, OPERATOR, PRESET, SECRET, admission, rooms
 from lab.stanza import CLIENT, element
 from storm import until
 
-SECRET = "seven tall quartz lanterns"
 SERVER = {
     "plugin_paths": [Path(__file__).parent / "modules"],
     "muc_options": {"modules_enabled": ["vestibule_gate", "lab_drift"]},
 }
 POLICY = (
-    SERVICE
-    + f"""
-[policy]
-operators = ["root@localhost"]
-[policy.password]
-source = "preset"
-preset = "{SECRET}"
-[policy.lobby]
-admission = "password"
-[policy.moderators]
-jids = ["chair@localhost"]
+    SERVICE + OPERATOR + PRESET + admission("password") + CHAIR
+    + """
 [audit]
 every = "1 second"
 repair = []
-[[room]]
-match = "quiet-*"
-permissions = {{ chat = ["moderator"] }}
-[[room]]
-match = "members-*"
-lobby = {{ admission = "password-and-lobby" }}
-[[room]]
-match = "brief-*"
-moderators = {{ succession_after = "1 second", successors = ["everyone"] }}
 """
+    + rooms({
+        "quiet": 'permissions = { chat = ["moderator"] }',
+        "members": 'lobby = { admission = "password-and-lobby" }',
+        "brief": 'moderators = { succession_after = "1 second", successors = ["everyone"] }',
+    })
 )
 INSIDE = (
     "cancel",

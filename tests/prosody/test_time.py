@@ -5,53 +5,20 @@ import datetime
 
 from lab import SERVICE, Crowd
 from lab.knocking import answer_knock, invited, knock
+from lab.policy import OPERATOR, PRESET, SECRET, rooms
 
-SECRET = "seven tall quartz lanterns"
-BASE = (
-    SERVICE
-    + f"""
-[policy]
-operators = ["root@localhost"]
-[policy.password]
-source = "preset"
-preset = "{SECRET}"
-[policy.moderators]
-succession_after = "never"
-"""
-)
-POLICY = (
-    BASE
-    + """
-[[room]]
-match = "soon-*"
-close = { after = "1 second" }
-[[room]]
-match = "left-*"
-close = { when_unmoderated = "1 second" }
-[[room]]
-match = "brief-*"
-limits = { duration = "3 seconds", warn_before = "2 seconds" }
-[[room]]
-match = "watched-*"
-limits = { duration = "1 second", warn_before = "never" }
-modes = { limits = "observe" }
-[[room]]
-match = "orphan-*"
-limits = { without_moderator = "1 second", warn_before = "never" }
-[[room]]
-match = "small-*"
-limits = { occupants = 2 }
-[[room]]
-match = "wave-*"
-limits = { flood_strangers = 2, flood_within = "1 minute", flood_calm = "2 seconds" }
-[[room]]
-match = "few-*"
-limits = { rooms_per_opener = 2 }
-[[room]]
-match = "never-*"
-hours = { open = ["mon 00:00-00:01"], closed_on = [] }
-"""
-)
+BASE = SERVICE + OPERATOR + PRESET + '[policy.moderators]\nsuccession_after = "never"\n'
+POLICY = BASE + rooms({
+    "soon": 'close = { after = "1 second" }',
+    "left": 'close = { when_unmoderated = "1 second" }',
+    "brief": 'limits = { duration = "3 seconds", warn_before = "2 seconds" }',
+    "watched": 'limits = { duration = "1 second", warn_before = "never" }\nmodes = { limits = "observe" }',
+    "orphan": 'limits = { without_moderator = "1 second", warn_before = "never" }',
+    "small": 'limits = { occupants = 2 }',
+    "wave": 'limits = { flood_strangers = 2, flood_within = "1 minute", flood_calm = "2 seconds" }',
+    "few": 'limits = { rooms_per_opener = 2 }',
+    "never": 'hours = { open = ["mon 00:00-00:01"], closed_on = [] }',
+})
 # What is due is done within a second or so; the rest is for a busy machine.
 SOON = 6
 

@@ -5,7 +5,7 @@ import socket
 from . import jitsi_plugins, meet_settings
 from .door import Door
 from .jitsi_crowd import JitsiCrowd
-from .meet_settings import DOMAIN
+from .meet_settings import DOMAIN, RECORDER
 from .process import HOST, free_port, wait_until
 from .server import Prosody
 
@@ -67,7 +67,7 @@ class Meet(Prosody):
         self.lobby = f"lobby.{DOMAIN}"
         self.guests = f"guest.{DOMAIN}" if accounts else DOMAIN
         self.focus = f"focus@auth.{DOMAIN}"
-        self.recorder = f"recorder@recorder.{DOMAIN}"
+        self.recorder = RECORDER
 
     @property
     def focus_address(self):

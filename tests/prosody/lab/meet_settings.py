@@ -6,6 +6,8 @@ from .process import HOST
 from .settings import assignments
 
 DOMAIN = "meet.localhost"
+CHAIR = f"chair@{DOMAIN}"
+RECORDER = f"recorder@recorder.{DOMAIN}"
 MAIN = ("bosh", "websocket", "smacks", "ping")
 JITSI_MAIN = (
     "features_identity",
