@@ -141,11 +141,7 @@ async def test_a_ban_is_for_those_and_where_it_says(door, name, jid, may):
 
 async def test_a_moderator_s_ban_holds_whatever_is_typed(door):
     async with Crowd(door.server) as crowd:
-        room = door.room()
-        alice = await crowd.connect("alice@localhost")
-        bob = await crowd.connect("bob@localhost")
-        await alice.join(room, "Alice")
-        await bob.join(room, "Bob", SECRET)
+        room, alice, bob = await door.meeting(crowd, "alice@localhost", "bob@localhost")
         assert not (await alice.set_affiliation(room, bob.bare, "outcast")).error
         await bob.wait_for(lambda seen: 301 in seen.statuses)
         refused = await bob.join(room, "Bob", SECRET)
@@ -218,11 +214,7 @@ preset = "{SECRET}"
 
 async def test_a_reload_judges_everybody_inside_again(door):
     async with Crowd(door.server) as crowd:
-        room = door.room()
-        alice = await crowd.connect("alice@localhost")
-        bob = await crowd.connect("bob@localhost")
-        await alice.join(room, "Alice")
-        await bob.join(room, "Bob", SECRET)
+        room, alice, bob = await door.meeting(crowd, "alice@localhost", "bob@localhost")
         try:
             door.enforce(POLICY + '[[ban]]\njid = "bob@localhost"\nreason = "now"\n')
             gone = await bob.wait_for(lambda seen: seen.type == "unavailable" and 307 in seen.statuses)

@@ -94,9 +94,7 @@ async def test_a_moderator_who_leaves_while_the_component_is_away_is_missed_from
 
 async def test_a_room_in_which_there_was_no_moderator_yet_waits_for_one(door):
     async with Crowd(door.server) as crowd:
-        room = door.room("orphan")
-        bob = await crowd.connect("bob@localhost")
-        assert (await bob.join(room, "Bob")).joined
+        room, bob = await door.meeting(crowd, "bob@localhost", name="orphan")
         door.component.restart()
         await asyncio.sleep(4)
         assert not log(door, "timer", room) and "Bob" in bob.occupants(room)

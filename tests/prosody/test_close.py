@@ -39,12 +39,8 @@ async def command(person, room, word, reply):
 
 async def test_a_moderator_closes_and_reopens_the_room(door):
     async with Crowd(door.server) as crowd:
-        room = door.room()
-        alice = await crowd.connect("alice@localhost")
-        bob = await crowd.connect("bob@localhost")
+        room, alice, bob = await door.meeting(crowd, "alice@localhost", "bob@localhost")
         guest = await crowd.connect("guest.localhost")
-        await alice.join(room, "Alice")
-        await bob.join(room, "Bob", SECRET)
         await command(alice, room, "!close", "closed to new participants")
         await bob.wait_for(lambda seen: seen.sender == room and "closed" in (seen.body or ""))
         refused = await guest.join(room, "Guest", SECRET)
@@ -68,11 +64,7 @@ async def test_who_may_enter_a_closed_room(door):
 
 async def test_whoever_was_inside_may_come_back(door):
     async with Crowd(door.server) as crowd:
-        room = door.room()
-        alice = await crowd.connect("alice@localhost")
-        bob = await crowd.connect("bob@localhost")
-        await alice.join(room, "Alice")
-        await bob.join(room, "Bob", SECRET)
+        room, alice, bob = await door.meeting(crowd, "alice@localhost", "bob@localhost")
         await command(alice, room, "!close", "closed to new participants")
         await bob.leave(room, "Bob")
         assert (await bob.join(room, "Bob", SECRET)).joined
@@ -80,11 +72,7 @@ async def test_whoever_was_inside_may_come_back(door):
 
 async def test_a_room_can_be_shut_for_everybody(door):
     async with Crowd(door.server) as crowd:
-        room = door.room("shut")
-        alice = await crowd.connect("alice@localhost")
-        bob = await crowd.connect("bob@localhost")
-        await alice.join(room, "Alice")
-        await bob.join(room, "Bob", SECRET)
+        room, alice, bob = await door.meeting(crowd, "alice@localhost", "bob@localhost", name="shut")
         await command(alice, room, "!close", "closed to new participants")
         await bob.leave(room, "Bob")
         for jid in ("bob@localhost", "chair@localhost", "root@localhost"):
@@ -95,11 +83,7 @@ async def test_a_room_can_be_shut_for_everybody(door):
 
 async def test_a_removed_person_does_not_return_to_a_closed_room(door):
     async with Crowd(door.server) as crowd:
-        room = door.room("moment")
-        alice = await crowd.connect("alice@localhost")
-        bob = await crowd.connect("bob@localhost")
-        await alice.join(room, "Alice")
-        await bob.join(room, "Bob", SECRET)
+        room, alice, bob = await door.meeting(crowd, "alice@localhost", "bob@localhost", name="moment")
         await command(alice, room, "!close", "closed to new participants")
         await alice.set_role(room, "Bob", "none")
         await bob.wait_for(lambda seen: 307 in seen.statuses)
@@ -108,11 +92,9 @@ async def test_a_removed_person_does_not_return_to_a_closed_room(door):
 
 async def test_only_those_whom_the_file_names_close_and_reopen(door):
     async with Crowd(door.server) as crowd:
-        room = door.room("operators")
-        alice = await crowd.connect("alice@localhost")
+        room, alice = await door.meeting(crowd, "alice@localhost", name="operators")
         root = await crowd.connect("root@localhost")
         bob = await crowd.connect("bob@localhost")
-        await alice.join(room, "Alice")
         await root.join(room, "Root")
         await bob.join(room, "Bob", SECRET)
         for person in (alice, bob):
@@ -129,11 +111,7 @@ async def test_only_those_whom_the_file_names_close_and_reopen(door):
 
 async def test_unknown_words_are_explained_and_other_talk_passes(door):
     async with Crowd(door.server) as crowd:
-        room = door.room()
-        alice = await crowd.connect("alice@localhost")
-        bob = await crowd.connect("bob@localhost")
-        await alice.join(room, "Alice")
-        await bob.join(room, "Bob", SECRET)
+        room, alice, bob = await door.meeting(crowd, "alice@localhost", "bob@localhost")
         bob.say(room, "!clsoe")
         refused = await bob.wait_for(lambda seen: seen.name == "message" and seen.error)
         assert "!close" in refused.error[2]
@@ -145,12 +123,8 @@ async def test_unknown_words_are_explained_and_other_talk_passes(door):
 
 async def test_the_room_closes_when_so_many_are_in(door):
     async with Crowd(door.server) as crowd:
-        room = door.room("two")
-        alice = await crowd.connect("alice@localhost")
-        bob = await crowd.connect("bob@localhost")
+        room, alice, bob = await door.meeting(crowd, "alice@localhost", "bob@localhost", name="two")
         guest = await crowd.connect("guest.localhost")
-        await alice.join(room, "Alice")
-        assert (await bob.join(room, "Bob", SECRET)).joined
         await alice.wait_for(lambda seen: seen.sender == room and "closed" in (seen.body or ""))
         assert (await guest.join(room, "Guest", SECRET)).condition == "not-allowed"
         await door.decision(kind="join", room=room, rule="close.at_occupants", verdict="deny")
@@ -173,12 +147,8 @@ async def test_of_many_at_once_no_more_come_in(door):
 
 async def test_the_room_closes_after_its_time_and_reopens_for_as_long(door):
     async with Crowd(door.server) as crowd:
-        room = door.room("soon")
-        alice = await crowd.connect("alice@localhost")
-        bob = await crowd.connect("bob@localhost")
+        room, alice, bob = await door.meeting(crowd, "alice@localhost", "bob@localhost", name="soon")
         guest = await crowd.connect("guest.localhost")
-        await alice.join(room, "Alice")
-        assert (await bob.join(room, "Bob", SECRET)).joined
         await asyncio.sleep(1.05)
         assert (await guest.join(room, "Guest", SECRET)).condition == "not-allowed"
         await door.decision(kind="join", room=room, rule="close.after", verdict="deny")
@@ -206,10 +176,8 @@ async def test_nobody_comes_in_before_a_moderator_is_there(door):
 @pytest.mark.parametrize("word", ["!close", "!reopen", "!password"])
 async def test_a_stranger_s_word_does_nothing(door, word):
     async with Crowd(door.server) as crowd:
-        room = door.room()
-        alice = await crowd.connect("alice@localhost")
+        room, alice = await door.meeting(crowd, "alice@localhost")
         guest = await crowd.connect("guest.localhost")
-        await alice.join(room, "Alice")
         since = alice.mark()
         guest.say(room, word)
         await guest.wait_for(lambda seen: seen.name == "message" and seen.error)

@@ -25,16 +25,6 @@ def read(door, *arguments):
     return json.loads(say(door, *arguments, "--json"))
 
 
-async def meeting(door, crowd, name="room"):
-    """A room with its opener and one more person in it."""
-    room = door.room(name)
-    alice = await crowd.connect("alice@localhost")
-    bob = await crowd.connect("bob@localhost")
-    assert (await alice.join(room, "Alice")).joined
-    assert (await bob.join(room, "Bob", SECRET)).joined
-    return room, alice, bob
-
-
 async def listed(door, room, occupants):
     """The room in the list, once so many are in it (None: once it is gone): reports take a moment."""
     while True:
@@ -57,7 +47,7 @@ async def test_status_says_that_every_service_is_under_the_policy(door):
 async def test_status_counts_what_was_decided(door):
     async with Crowd(door.server) as crowd:
         before = read(door, "status")["decisions"]
-        room, _, _ = await meeting(door, crowd)
+        room, _, _ = await door.meeting(crowd, "alice@localhost", "bob@localhost")
         guest = await crowd.connect("guest.localhost")
         await guest.join(room, "Guest", "wrong")
         await guest.join(room, "Guest")
@@ -68,7 +58,7 @@ async def test_status_counts_what_was_decided(door):
 
 async def test_rooms_are_listed_while_they_are_open(door):
     async with Crowd(door.server) as crowd:
-        room, alice, bob = await meeting(door, crowd)
+        room, alice, bob = await door.meeting(crowd, "alice@localhost", "bob@localhost")
         mine = await listed(door, room, occupants=2)
         assert mine["opener"] == alice.bare and not mine["closed"]
         assert room in say(door, "rooms")
@@ -80,7 +70,7 @@ async def test_rooms_are_listed_while_they_are_open(door):
 
 async def test_a_room_shows_who_is_inside_and_who_waits(door):
     async with Crowd(door.server) as crowd:
-        room, alice, bob = await meeting(door, crowd)
+        room, alice, bob = await door.meeting(crowd, "alice@localhost", "bob@localhost")
         guest = await crowd.connect("guest.localhost")
         await guest.join(room, "Guest")
         shown = read(door, "room", room)
@@ -95,7 +85,7 @@ async def test_a_room_shows_who_is_inside_and_who_waits(door):
 
 async def test_a_room_is_closed_and_reopened(door):
     async with Crowd(door.server) as crowd:
-        room, alice, _ = await meeting(door, crowd)
+        room, alice, _ = await door.meeting(crowd, "alice@localhost", "bob@localhost")
         guest = await crowd.connect("guest.localhost")
         say(door, "close", room)
         await alice.wait_for(lambda seen: seen.sender == room and "closed" in (seen.body or ""))
@@ -109,7 +99,7 @@ async def test_a_room_is_closed_and_reopened(door):
 
 async def test_a_room_is_ended_with_a_reason(door):
     async with Crowd(door.server) as crowd:
-        room, alice, bob = await meeting(door, crowd)
+        room, alice, bob = await door.meeting(crowd, "alice@localhost", "bob@localhost")
         say(door, "end", room, "--reason", "the hall is needed")
         for person in (alice, bob):
             await person.wait_for(lambda seen: seen.destroyed == "the hall is needed")
@@ -118,7 +108,7 @@ async def test_a_room_is_ended_with_a_reason(door):
 
 async def test_somebody_who_waits_is_admitted(door):
     async with Crowd(door.server) as crowd:
-        room, alice, _ = await meeting(door, crowd)
+        room, alice, _ = await door.meeting(crowd, "alice@localhost", "bob@localhost")
         guest = await crowd.connect("guest.localhost")
         await guest.join(room, "Guest")
         say(door, "admit", "--", room, guest.bare)
@@ -130,7 +120,7 @@ async def test_somebody_who_waits_is_admitted(door):
 
 async def test_somebody_who_waits_is_rejected(door):
     async with Crowd(door.server) as crowd:
-        room, _, _ = await meeting(door, crowd)
+        room, _, _ = await door.meeting(crowd, "alice@localhost", "bob@localhost")
         guest = await crowd.connect("guest.localhost")
         await guest.join(room, "Guest")
         say(door, "reject", "--", room, guest.bare)
@@ -144,7 +134,7 @@ async def test_somebody_who_waits_is_rejected(door):
 async def test_an_address_may_begin_with_a_hyphen(door, verb):
     """As those of anonymous people often do."""
     async with Crowd(door.server) as crowd:
-        room, _, _ = await meeting(door, crowd)
+        room, _, _ = await door.meeting(crowd, "alice@localhost", "bob@localhost")
         assert "nobody of that address" in say(door, verb, room, "-x1_y@guest.localhost", code=1)
         explained = say(door, "explain", "--live", "--room", room, "--jid", "-x1_y@guest.localhost")
         assert "lobby.admission" in explained
@@ -152,7 +142,7 @@ async def test_an_address_may_begin_with_a_hyphen(door, verb):
 
 async def test_somebody_is_removed_with_a_reason(door):
     async with Crowd(door.server) as crowd:
-        room, alice, bob = await meeting(door, crowd)
+        room, alice, bob = await door.meeting(crowd, "alice@localhost", "bob@localhost")
         say(door, "remove", room, bob.bare, "--reason", "not invited")
         gone = await bob.wait_for(lambda seen: 307 in seen.statuses)
         assert gone.type == "unavailable" and "not invited" in repr(gone)
@@ -166,7 +156,7 @@ async def test_somebody_is_removed_with_a_reason(door):
 
 async def test_live_explanations_equal_the_decision(door):
     async with Crowd(door.server) as crowd:
-        room, _, _ = await meeting(door, crowd)
+        room, _, _ = await door.meeting(crowd, "alice@localhost", "bob@localhost")
         guest = await crowd.connect("guest.localhost")
         for typed, word in ((None, "none"), ("wrong", "wrong"), (SECRET, "right")):
             asked = ["--room", room, f"--jid={guest.bare}", "--auth", "anonymous", "--password", word]
@@ -219,14 +209,14 @@ async def test_a_bad_file_never_goes_live(door):
         try:
             assert "admission" in say(door, "reload", code=1)
             assert read(door, "status")["revision"] == revision
-            await meeting(door, crowd)
+            await door.meeting(crowd, "alice@localhost", "bob@localhost")
         finally:
             door.enforce(POLICY)
 
 
 async def test_an_operator_s_deeds_are_in_the_log(door):
     async with Crowd(door.server) as crowd:
-        room, _, bob = await meeting(door, crowd)
+        room, _, bob = await door.meeting(crowd, "alice@localhost", "bob@localhost")
         for arguments in (["close", room], ["reopen", room], ["remove", room, bob.bare], ["end", room]):
             say(door, *arguments)
             await door.decisions(event=arguments[0], room=room)

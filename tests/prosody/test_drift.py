@@ -58,10 +58,8 @@ def differences(vestibule, room=None, **wanted):
 
 
 async def opened(door, crowd, name="lobby"):
-    room = door.room(name)
-    alice = await crowd.connect("alice@localhost")
+    room, alice = await door.meeting(crowd, "alice@localhost", name=name)
     bob = await crowd.connect("bob@localhost")
-    assert (await alice.join(room, "Alice")).joined
     alice.invite(room, bob.bare)
     await bob.wait_for(lambda seen: "invite" in repr(seen))
     assert (await bob.join(room, "Bob", SECRET)).joined

@@ -14,11 +14,9 @@ POLICY = SERVICE + PRESET + rooms({
 
 async def meeting(door, crowd, name="room"):
     """A room with a moderator and a participant, and a stranger outside."""
-    room = door.room(name)
-    alice = await crowd.connect("alice@localhost")
+    room, alice = await door.meeting(crowd, "alice@localhost", name=name)
     bob = await crowd.connect("bob@localhost")
     guest = await crowd.connect("guest.localhost")
-    assert (await alice.join(room, "Alice")).joined
     if name != "lobby":
         assert (await bob.join(room, "Bob", SECRET)).joined
     return room, alice, bob, guest

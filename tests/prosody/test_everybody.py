@@ -42,13 +42,6 @@ async def until(door, room, what, seconds=20):
         await asyncio.sleep(0.05)
 
 
-async def meeting(door, crowd, name="room"):
-    room = door.room(name)
-    alice = await crowd.connect("alice@localhost")
-    assert (await alice.join(room, "Alice")).joined
-    return room, alice
-
-
 async def come(crowd, room, count, jid=GUESTS, nick="Guest", password=SECRET):
     people = await crowd.connect_many([jid] * count)
     outcomes = await asyncio.gather(
@@ -65,7 +58,7 @@ async def come_back(room, person, nick, password=SECRET):
 
 async def test_forty_who_knock_are_answered_by_two_commands(door):
     async with Crowd(door.server) as crowd:
-        room, _ = await meeting(door, crowd)
+        room, _ = await door.meeting(crowd, "alice@localhost")
         guests, outcomes = await come(crowd, room, 40, password=None)
         assert {outcome.condition for outcome in outcomes} == {"registration-required"}
         staff = [await crowd.connect(f"staff{number}@localhost") for number in range(3)]
@@ -98,7 +91,7 @@ async def test_forty_who_knock_are_answered_by_two_commands(door):
 
 async def test_a_raid_inside_is_removed_and_nobody_else(door):
     async with Crowd(door.server) as crowd:
-        room, alice = await meeting(door, crowd)
+        room, alice = await door.meeting(crowd, "alice@localhost")
         staff = await crowd.connect("staff@localhost")
         assert (await staff.join(room, "Staff", SECRET)).joined
         early, outcomes = await come(crowd, room, 2, nick="Early")
@@ -120,7 +113,7 @@ async def test_a_raid_inside_is_removed_and_nobody_else(door):
 
 async def test_sixty_guests_are_removed_in_one_command_and_the_reply_says_who_is_remembered(door):
     async with Crowd(door.server) as crowd:
-        room, alice = await meeting(door, crowd)
+        room, alice = await door.meeting(crowd, "alice@localhost")
         guests, outcomes = await come(crowd, room, 60)
         assert all(outcome.joined for outcome in outcomes)
         reply = read(door, "remove", room, "--all")
@@ -137,7 +130,7 @@ async def test_sixty_guests_are_removed_in_one_command_and_the_reply_says_who_is
 
 async def test_hundreds_of_guests_push_out_no_account_also_after_restarts(door):
     async with Crowd(door.server) as crowd:
-        room, alice = await meeting(door, crowd)
+        room, alice = await door.meeting(crowd, "alice@localhost")
         mallory = await crowd.connect("mallory@localhost")
         assert (await mallory.join(room, "Mallory", SECRET)).joined
         await alice.set_role(room, "Mallory", "none")
@@ -155,7 +148,7 @@ async def test_hundreds_of_guests_push_out_no_account_also_after_restarts(door):
 
 async def test_conditions_combine_and_moderators_services_and_operators_stay(door):
     async with Crowd(door.server) as crowd:
-        room, alice = await meeting(door, crowd)
+        room, alice = await door.meeting(crowd, "alice@localhost")
         root = await crowd.connect("root@localhost")
         robot = await crowd.connect("robot@localhost")
         bob = await crowd.connect("bob@localhost")
@@ -184,7 +177,7 @@ async def test_conditions_combine_and_moderators_services_and_operators_stay(doo
 @pytest.mark.parametrize("verb", ["admit", "reject", "remove", "hold"])
 async def test_what_makes_no_sense_is_refused(door, verb):
     async with Crowd(door.server) as crowd:
-        room, _ = await meeting(door, crowd)
+        room, _ = await door.meeting(crowd, "alice@localhost")
         before = read(door, "room", room)
         assert "nobody is named" in say(door, verb, room, code=1)
         assert "either one person" in say(door, verb, room, "Alice", "--all", code=1)
@@ -196,7 +189,7 @@ async def test_what_makes_no_sense_is_refused(door, verb):
 
 async def test_a_dry_run_for_one_person_does_nothing(door):
     async with Crowd(door.server) as crowd:
-        room, alice = await meeting(door, crowd)
+        room, alice = await door.meeting(crowd, "alice@localhost")
         (guest,), _ = await come(crowd, room, 1)
         for verb, would in (("remove", "removed"), ("hold", "held"), ("admit", "nothing")):
             (person,) = read(door, verb, room, "Guest0", "--dry-run")["people"]
@@ -206,7 +199,7 @@ async def test_a_dry_run_for_one_person_does_nothing(door):
 
 async def test_one_guest_pushes_out_no_account(door):
     async with Crowd(door.server) as crowd:
-        room, alice = await meeting(door, crowd)
+        room, alice = await door.meeting(crowd, "alice@localhost")
         mallory = await crowd.connect("mallory@localhost")
         assert (await mallory.join(room, "Mallory", SECRET)).joined
         assert read(door, "remove", room, mallory.bare)["people"][0]["kept_out"]
@@ -224,7 +217,7 @@ async def test_one_guest_pushes_out_no_account(door):
 @pytest.mark.parametrize("whom", [["bob@localhost"], ["--match", "bob"]])
 async def test_who_is_known_by_nothing_that_the_rules_name_is_not_said_to_be_kept_out(door, whom):
     async with Crowd(door.server) as crowd:
-        room, _ = await meeting(door, crowd, "unnamed")
+        room, _ = await door.meeting(crowd, "alice@localhost", name="unnamed")
         bob = await crowd.connect("bob@localhost")
         assert (await bob.join(room, "Bob", SECRET)).joined
         (reply,) = read(door, "remove", room, *whom)["people"]
@@ -235,7 +228,7 @@ async def test_who_is_known_by_nothing_that_the_rules_name_is_not_said_to_be_kep
 @pytest.mark.parametrize("whom", [["bob@localhost"], ["--all"]])
 async def test_with_the_last_person_the_room_ends_and_that_is_said(door, whom):
     async with Crowd(door.server) as crowd:
-        room, alice = await meeting(door, crowd)
+        room, alice = await door.meeting(crowd, "alice@localhost")
         bob = await crowd.connect("bob@localhost")
         assert (await bob.join(room, "Bob", SECRET)).joined
         await alice.leave(room, "Alice")
@@ -248,7 +241,7 @@ async def test_with_the_last_person_the_room_ends_and_that_is_said(door, whom):
 
 
 async def held(door, crowd, name="room", jid="bob@localhost"):
-    room, alice = await meeting(door, crowd, name)
+    room, alice = await door.meeting(crowd, "alice@localhost", name=name)
     bob = await crowd.connect(jid)
     assert (await bob.join(room, "Bob", SECRET)).joined
     since = bob.mark()
@@ -292,7 +285,7 @@ async def test_a_moderator_lets_in_who_was_sent_back(door):
 
 async def test_a_moderator_who_is_sent_back_gets_everything_back(door):
     async with Crowd(door.server) as crowd:
-        room, alice = await meeting(door, crowd)
+        room, alice = await door.meeting(crowd, "alice@localhost")
         bob = await crowd.connect("bob@localhost")
         assert (await bob.join(room, "Bob", SECRET)).joined
         assert not (await alice.set_affiliation(room, bob.bare, "owner")).error
@@ -306,7 +299,7 @@ async def test_a_moderator_who_is_sent_back_gets_everything_back(door):
 
 async def test_everybody_inside_is_sent_back_but_moderators(door):
     async with Crowd(door.server) as crowd:
-        room, alice = await meeting(door, crowd)
+        room, alice = await door.meeting(crowd, "alice@localhost")
         guests, _ = await come(crowd, room, 5)
         reply = done(read(door, "hold", room, "--all"))
         assert reply == {alice.bare: "spared", **{one.bare: "held" for one in guests}}
@@ -320,7 +313,7 @@ async def test_everybody_inside_is_sent_back_but_moderators(door):
 
 async def test_where_nobody_is_kept_out_nobody_is_sent_back(door):
     async with Crowd(door.server) as crowd:
-        room, alice = await meeting(door, crowd, "never")
+        room, alice = await door.meeting(crowd, "alice@localhost", name="never")
         (guest,), _ = await come(crowd, room, 1)
         assert "is \"never\"" in say(door, "hold", room, "--all", code=1)
         assert guest.bare in {who["jid"] for who in read(door, "room", room)["occupants"]}
@@ -329,7 +322,7 @@ async def test_where_nobody_is_kept_out_nobody_is_sent_back(door):
 
 async def test_where_removals_are_observed_nobody_is_sent_back_and_that_is_said(door):
     async with Crowd(door.server) as crowd:
-        room, alice = await meeting(door, crowd, "observed")
+        room, alice = await door.meeting(crowd, "alice@localhost", name="observed")
         said = say(door, "hold", room, "Alice", code=1)
         assert "the mode of `removal.keep_out_for` is \"observe\"" in said, said
 
@@ -339,7 +332,7 @@ async def test_where_removals_are_observed_nobody_is_sent_back_and_that_is_said(
 
 async def test_a_moderator_answers_all_who_wait(door):
     async with Crowd(door.server) as crowd:
-        room, alice = await meeting(door, crowd)
+        room, alice = await door.meeting(crowd, "alice@localhost")
         guests, _ = await come(crowd, room, 3, password=None)
         await until(door, room, lambda now: len(now["waiting"]) == 3)
         since = alice.mark()
@@ -366,7 +359,7 @@ async def test_a_moderator_answers_all_who_wait(door):
 async def test_only_who_may_answer_one_may_answer_all(door):
     async with Crowd(door.server) as crowd:
         for name in ("room", "locked"):
-            room, alice = await meeting(door, crowd, name)
+            room, alice = await door.meeting(crowd, "alice@localhost", name=name)
             bob = await crowd.connect("bob@localhost")
             assert (await bob.join(room, "Bob", SECRET)).joined
             await come(crowd, room, 2, password=None)
@@ -381,7 +374,7 @@ async def test_only_who_may_answer_one_may_answer_all(door):
 
 async def test_what_only_looks_like_a_word_is_chat(door):
     async with Crowd(door.server) as crowd:
-        room, alice = await meeting(door, crowd)
+        room, alice = await door.meeting(crowd, "alice@localhost")
         for text in ("!important read this", "!admit all of them", "admit all"):
             since = alice.mark()
             alice.say(room, text)

@@ -24,16 +24,9 @@ def holding(door):
         door.component.thaw()
 
 
-async def opened(door, crowd, name="room"):
-    room = door.room(name)
-    alice = await crowd.connect("alice@localhost")
-    assert (await alice.join(room, "Alice")).joined
-    return room, alice
-
-
 async def test_a_wrong_password_counts_once(door):
     async with Crowd(door.server) as crowd:
-        room, _ = await opened(door, crowd, "guess")
+        room, _ = await door.meeting(crowd, "alice@localhost", name="guess")
         bob = await crowd.connect("once@localhost")
         for _ in range(3):
             assert (await bob.join(room, "Bob", "wrong")).condition == "not-authorized"
@@ -47,7 +40,7 @@ async def test_a_wrong_password_counts_once(door):
 async def test_a_question_that_is_asked_again_is_the_same_guess(door):
     """The component dies after it was asked: the next one answers the same attempt."""
     async with Crowd(door.server) as crowd:
-        room, alice = await opened(door, crowd, "guess")
+        room, alice = await door.meeting(crowd, "alice@localhost", name="guess")
         bob = await crowd.connect("again@localhost")
         for _ in range(2):
             since = bob.mark()
@@ -62,7 +55,7 @@ async def test_a_question_that_is_asked_again_is_the_same_guess(door):
 
 async def test_each_allowed_join_is_decided_once(door):
     async with Crowd(door.server) as crowd:
-        room, _ = await opened(door, crowd)
+        room, _ = await door.meeting(crowd, "alice@localhost")
         people = await crowd.connect_many([f"p{number}@localhost" for number in range(10)])
         joins = (person.join(room, person.bare[:2], SECRET) for person in people)
         assert all(outcome.joined for outcome in await asyncio.gather(*joins))
@@ -73,7 +66,7 @@ async def test_each_allowed_join_is_decided_once(door):
 
 async def test_what_came_before_the_closing_is_in_and_what_came_after_is_not(door):
     async with Crowd(door.server) as crowd:
-        room, alice = await opened(door, crowd)
+        room, alice = await door.meeting(crowd, "alice@localhost")
         early = await crowd.connect("early@localhost")
         late = await crowd.connect("late@localhost")
         with holding(door):
@@ -91,7 +84,7 @@ async def test_what_came_before_the_closing_is_in_and_what_came_after_is_not(doo
 
 async def test_an_operator_s_closing_is_not_undone_by_an_answer_on_its_way(door):
     async with Crowd(door.server) as crowd:
-        room, _ = await opened(door, crowd)
+        room, _ = await door.meeting(crowd, "alice@localhost")
         people = await crowd.connect_many([f"p{number}@localhost" for number in range(10)])
         closing = asyncio.create_task(asyncio.to_thread(door.component.run, "close", room))
         for number, person in enumerate(people):
@@ -107,7 +100,7 @@ async def test_an_operator_s_closing_is_not_undone_by_an_answer_on_its_way(door)
 
 async def test_joins_that_are_judged_together_are_counted_one_by_one(door):
     async with Crowd(door.server) as crowd:
-        room, _ = await opened(door, crowd, "three")
+        room, _ = await door.meeting(crowd, "alice@localhost", name="three")
         people = await crowd.connect_many(["guest.localhost"] * 6)
         with holding(door):
             for number, person in enumerate(people):
@@ -120,7 +113,7 @@ async def test_joins_that_are_judged_together_are_counted_one_by_one(door):
 
 async def test_a_password_that_changed_meanwhile_is_the_one_that_counts(door):
     async with Crowd(door.server) as crowd:
-        room, alice = await opened(door, crowd)
+        room, alice = await door.meeting(crowd, "alice@localhost")
         old = await crowd.connect("guest.localhost")
         new = await crowd.connect("guest.localhost")
         assert not (await alice.configure(room, {PASSWORD: BETTER})).error
@@ -130,7 +123,7 @@ async def test_a_password_that_changed_meanwhile_is_the_one_that_counts(door):
 
 async def test_a_password_change_that_is_parked_first_counts_for_the_join_behind_it(door):
     async with Crowd(door.server) as crowd:
-        room, alice = await opened(door, crowd)
+        room, alice = await door.meeting(crowd, "alice@localhost")
         old = await crowd.connect("guest.localhost")
         new = await crowd.connect("guest.localhost")
         with holding(door):
@@ -147,7 +140,7 @@ async def test_a_password_change_that_is_parked_first_counts_for_the_join_behind
 
 async def test_a_ban_that_is_parked_first_counts_for_the_join_behind_it(door):
     async with Crowd(door.server) as crowd:
-        room, alice = await opened(door, crowd)
+        room, alice = await door.meeting(crowd, "alice@localhost")
         bob = await crowd.connect("bob@localhost")
         with holding(door):
             ban = asyncio.create_task(alice.set_affiliation(room, bob.bare, "outcast"))
@@ -161,7 +154,7 @@ async def test_a_ban_that_is_parked_first_counts_for_the_join_behind_it(door):
 
 async def test_who_lost_his_rank_while_parked_does_nothing_with_it(door):
     async with Crowd(door.server) as crowd:
-        room, alice = await opened(door, crowd)
+        room, alice = await door.meeting(crowd, "alice@localhost")
         bob = await crowd.connect("bob@localhost")
         await bob.join(room, "Bob", SECRET)
         assert not (await alice.set_affiliation(room, bob.bare, "owner")).error
@@ -182,7 +175,7 @@ async def test_who_lost_his_rank_while_parked_does_nothing_with_it(door):
 async def test_the_record_travels_with_the_room(door):
     """Another component that remembers nothing gives the same answers."""
     async with Crowd(door.server) as crowd:
-        room, alice = await opened(door, crowd)
+        room, alice = await door.meeting(crowd, "alice@localhost")
         bob = await crowd.connect("bob@localhost")
         guest = await crowd.connect("guest.localhost")
         await bob.join(room, "Bob", SECRET)

@@ -29,16 +29,6 @@ async def until(read, is_right):
     return value
 
 
-async def meeting(door, crowd, name="room"):
-    """A room with its opener and one more person in it."""
-    room = door.room(name)
-    alice = await crowd.connect("alice@localhost")
-    bob = await crowd.connect("bob@localhost")
-    assert (await alice.join(room, "Alice")).joined
-    assert (await bob.join(room, "Bob", SECRET)).joined
-    return room, alice, bob
-
-
 async def test_the_address_that_the_command_line_prints_logs_in(door):
     done = door.component.run("page")
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+/#login=[0-9a-f]{64}\n", done.stdout)
@@ -51,7 +41,7 @@ async def test_the_address_that_the_command_line_prints_logs_in(door):
 async def test_the_rooms_and_one_of_them_are_shown(door):
     async with Crowd(door.server) as crowd:
         api = Api(door.component, "viewer")
-        room, alice, bob = await meeting(door, crowd)
+        room, alice, bob = await door.meeting(crowd, "alice@localhost", "bob@localhost")
         guest = await crowd.connect("guest.localhost")
         await guest.join(room, "Guest")
 
@@ -89,7 +79,7 @@ async def test_the_rooms_and_one_of_them_are_shown(door):
 async def test_commands_do_what_they_do_on_the_command_line(door):
     async with Crowd(door.server) as crowd:
         api = Api(door.component, "duty")
-        room, alice, bob = await meeting(door, crowd)
+        room, alice, bob = await door.meeting(crowd, "alice@localhost", "bob@localhost")
         assert api.done("close", room=room) == {"room": room, "was_closed": None, "shut": None}
         assert api.done("room", room=room)["state"] == "closed"
         assert api.done("reopen", room=room) == {"room": room, "was_closed": "command", "shut": None}
@@ -131,7 +121,7 @@ async def test_whoever_looks_on_sees_what_happens(door):
             assert [name for name, _ in first] == ["status", "rooms"]
             assert first[0][1]["ready"] and first[1][1]["rooms"] == []
             begin = time.monotonic()
-            room, alice, bob = await meeting(door, crowd)
+            room, alice, bob = await door.meeting(crowd, "alice@localhost", "bob@localhost")
             read = partial(asyncio.to_thread, stream.until)
             await read(lambda name, it: [r["occupants"] for r in it.get("changed", []) if r["room"] == room] == [2])
             assert time.monotonic() - begin < 5
@@ -197,7 +187,7 @@ async def test_metrics_count_what_happens_and_name_nobody(door):
             return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}, text
 
         before, _ = samples()
-        room, alice, _ = await meeting(door, crowd, "quietly")
+        room, alice, _ = await door.meeting(crowd, "alice@localhost", "bob@localhost", name="quietly")
         guest = await crowd.connect("guest.localhost")
         await guest.join(room, "Guest", "wrong")
         after, text = samples()
@@ -228,7 +218,7 @@ async def test_the_examples_of_the_documentation_work(door):
     assert len(examples) >= 7
     async with Crowd(door.server) as crowd:
         api = Api(door.component)
-        room, _, _ = await meeting(door, crowd)
+        room, _, _ = await door.meeting(crowd, "alice@localhost", "bob@localhost")
         for example in examples:
             seconds = 1 if "/stream" in example else 20
             words = shlex.split(example.replace("$TOKEN", api.token))

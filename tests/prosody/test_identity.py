@@ -15,18 +15,11 @@ GATE = "urn:vestibule:gate:2"
 NICKS = ["focus", "FOCUS", "Focus", "ｆｏｃｕｓ", "fo\u00adcus", "recorder", "RECORDER"]
 
 
-async def opened(door, crowd):
-    room = door.room()
-    alice = await crowd.connect("alice@localhost")
-    assert (await alice.join(room, "Alice")).joined
-    return room, alice
-
-
 @pytest.mark.parametrize("nick", NICKS)
 @pytest.mark.parametrize("creates", [True, False])
 async def test_a_reserved_nick_is_for_services(door, nick, creates):
     async with Crowd(door.server) as crowd:
-        room, alice = (door.room(), None) if creates else await opened(door, crowd)
+        room, alice = (door.room(), None) if creates else await door.meeting(crowd, "alice@localhost")
         bob = await crowd.connect("bob@localhost")
         refused = await bob.join(room, nick, SECRET)
         assert (refused.type, refused.condition) == ("cancel", "conflict")
@@ -41,7 +34,7 @@ async def test_a_reserved_nick_is_for_services(door, nick, creates):
 @pytest.mark.parametrize("nick", NICKS)
 async def test_a_nick_is_not_changed_to_a_reserved_one(door, nick):
     async with Crowd(door.server) as crowd:
-        room, alice = await opened(door, crowd)
+        room, alice = await door.meeting(crowd, "alice@localhost")
         bob = await crowd.connect("bob@localhost")
         await bob.join(room, "Bob", SECRET)
         since = bob.mark()
@@ -55,7 +48,7 @@ async def test_a_nick_is_not_changed_to_a_reserved_one(door, nick):
 
 async def test_a_reserved_nick_is_not_registered_either(door):
     async with Crowd(door.server) as crowd:
-        room, alice = await opened(door, crowd)
+        room, alice = await door.meeting(crowd, "alice@localhost")
         await alice.set_affiliation(room, "bob@localhost", "member")
         bob = await crowd.connect("bob@localhost")
         await bob.join(room, "Bob")
@@ -79,7 +72,7 @@ async def test_a_reserved_nick_is_not_registered_either(door):
 @pytest.mark.parametrize("jid", ["focus@localhost", "recorder@localhost"])
 async def test_a_service_comes_in_without_a_password_or_a_question(door, jid):
     async with Crowd(door.server) as crowd:
-        room, alice = await opened(door, crowd)
+        room, alice = await door.meeting(crowd, "alice@localhost")
         service = await crowd.connect(jid)
         door.component.freeze()
         try:
@@ -106,7 +99,7 @@ async def test_a_room_that_a_service_opens_is_under_the_policy(door):
 
 async def test_a_service_stays_in_a_room_that_becomes_one_for_members(door):
     async with Crowd(door.server) as crowd:
-        room, alice = await opened(door, crowd)
+        room, alice = await door.meeting(crowd, "alice@localhost")
         recorder, bob = await crowd.connect("recorder@localhost"), await crowd.connect("bob@localhost")
         assert (await recorder.join(room, "Recorder")).joined
         assert (await bob.join(room, "Bob", SECRET)).joined
@@ -119,7 +112,7 @@ async def test_a_service_stays_in_a_room_that_becomes_one_for_members(door):
 
 async def test_a_service_is_not_removed_by_people_inside(door):
     async with Crowd(door.server) as crowd:
-        room, alice = await opened(door, crowd)
+        room, alice = await door.meeting(crowd, "alice@localhost")
         focus = await crowd.connect("focus@localhost")
         await focus.join(room, "focus")
         for reply in (
@@ -136,7 +129,7 @@ async def test_a_service_is_not_removed_by_people_inside(door):
 )
 async def test_a_name_that_looks_alike_is_nobody(door, jid):
     async with Crowd(door.server) as crowd:
-        room, _ = await opened(door, crowd)
+        room, _ = await door.meeting(crowd, "alice@localhost")
         person = await crowd.connect(jid if jid.endswith("@localhost") else "guest.localhost")
         outcome = await person.join(room, jid.partition("@")[0] + "x")
         assert outcome.condition == "registration-required"
@@ -159,7 +152,7 @@ FORGED = {
 @pytest.mark.parametrize("child", FORGED)
 async def test_what_a_client_writes_into_its_join_proves_nothing(door, child):
     async with Crowd(door.server) as crowd:
-        room, alice = await opened(door, crowd)
+        room, alice = await door.meeting(crowd, "alice@localhost")
         bob = await crowd.connect("bob@localhost")
         bob.send_raw(f"<presence to='{room}/Bob'><x xmlns='{MUC}'/>{FORGED[child]}</presence>")
         assert (await bob.outcome(room, 0)).condition == "registration-required"
@@ -182,7 +175,7 @@ async def test_what_a_client_writes_into_its_join_proves_nothing(door, child):
 
 async def test_a_sender_that_a_client_invents_is_not_believed(door):
     async with Crowd(door.server) as crowd:
-        room, alice = await opened(door, crowd)
+        room, alice = await door.meeting(crowd, "alice@localhost")
         mallory = await crowd.connect("guest.localhost")
         join = f"<presence from='root@localhost/x' to='{room}/Root'><x xmlns='{MUC}'/></presence>"
         mallory.send_raw(join)
@@ -195,7 +188,7 @@ async def test_a_sender_that_a_client_invents_is_not_believed(door):
 @pytest.mark.parametrize("kind", ["get", "set"])
 async def test_only_the_gate_and_the_component_speak_with_one_another(door, name, kind):
     async with Crowd(door.server) as crowd:
-        room, alice = await opened(door, crowd)
+        room, alice = await door.meeting(crowd, "alice@localhost")
         payload = {"kind": "join", "attempt": "x", "room": room, "version": "1", "generation": "x"}
         for person in (alice, await crowd.connect("guest.localhost")):
             for to in ("vestibule.localhost", door.server.service, room):
@@ -214,7 +207,7 @@ async def test_only_the_gate_and_the_component_speak_with_one_another(door, name
 
 async def test_a_report_that_a_client_writes_is_not_believed(door):
     async with Crowd(door.server) as crowd:
-        room, _ = await opened(door, crowd)
+        room, _ = await door.meeting(crowd, "alice@localhost")
         guest = await crowd.connect("guest.localhost")
         for event in ("created", "joined", "destroyed", "refused"):
             guest.send_raw(
@@ -232,7 +225,7 @@ async def test_a_report_that_a_client_writes_is_not_believed(door):
 async def test_a_form_that_a_client_writes_to_itself_asks_nobody(door):
     """A forged answer to a knock, with an id that the client cannot know."""
     async with Crowd(door.server) as crowd:
-        room, alice = await opened(door, crowd)
+        room, alice = await door.meeting(crowd, "alice@localhost")
         guest = await crowd.connect("guest.localhost")
         await guest.join(room, "Guest")
         fields = {

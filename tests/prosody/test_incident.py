@@ -16,10 +16,8 @@ EMBEDDED = re.compile('<script type="application/json" id="incident">(.*?)</scri
 
 async def trouble(door, crowd, nick="Guest"):
     """A room in which somebody tried passwords, was let in, and it was closed."""
-    room = door.room("incident")
-    alice = await crowd.connect("alice@localhost")
+    room, alice = await door.meeting(crowd, "alice@localhost", name="incident")
     guest = await crowd.connect("guest.localhost")
-    assert (await alice.join(room, "Alice")).joined
     assert not (await guest.join(room, nick, "wrong")).joined
     assert (await guest.join(room, nick, SECRET)).joined
     assert door.component.run("close", room).returncode == 0

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from lab import needs_jitsi_plugins
+from lab.jitsi_meeting import opened
 from lab.meet import MEET_SERVICE
 from lab.meet_settings import DOMAIN
 from lab.stanza import CLIENT, element
@@ -18,14 +19,6 @@ admission = "password"
 MEET = {"modules": ["lab_web_query"], "plugin_paths": [Path(__file__).parent / "modules"]}
 BREAKOUT = f"breakout.{DOMAIN}"
 JITMEET = "http://jitsi.org/jitmeet"
-
-
-async def opened(crowd, room, name="Alice"):
-    opener = await crowd.person(name)
-    outcome = await opener.enter(room)
-    assert outcome.joined, outcome
-    seen = await opener.wait_for(lambda seen: seen.body and "The password of this meeting is: " in seen.body)
-    return opener, seen.body.partition("The password of this meeting is: ")[2].partition(" (")[0]
 
 
 async def breakout(moderator, room):

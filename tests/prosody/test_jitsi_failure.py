@@ -5,6 +5,7 @@ import time
 
 import pytest
 from lab import Failed, JitsiCrowd, Meet, needs_jitsi_plugins
+from lab.jitsi_meeting import opened
 from lab.meet import MEET_SERVICE
 from storm import QUICK, until
 
@@ -23,11 +24,7 @@ class Scene:
         self.stopped = "lobby" if server.plugins else "prompt"
 
     async def opened(self, name="Alice"):
-        opener = await self.crowd.person(name)
-        outcome = await opener.enter(self.room)
-        assert outcome.joined, outcome
-        seen = await opener.wait_for(lambda seen: seen.body and "The password of this meeting is: " in seen.body)
-        return opener, seen.body.partition("The password of this meeting is: ")[2].partition(" (")[0]
+        return await opened(self.crowd, self.room, name)
 
     async def back(self):
         self.component.start(ready=False)

@@ -2,6 +2,7 @@
 
 import pytest
 from lab import Focus, JitsiCrowd, Meet
+from lab.jitsi_meeting import opened
 from lab.meet import MEET_SERVICE
 from lab.policy import rooms
 from lab.stanza import MUC_OWNER, element
@@ -13,14 +14,6 @@ POLICY = MEET_SERVICE + rooms({
     "lasting": 'access.persistent = true',
 })
 CHECK = "__jicofo-health-check-{}@conference.meet.localhost"
-
-
-async def opened(crowd, room, name="Alice"):
-    opener = await crowd.person(name)
-    outcome = await opener.enter(room)
-    assert outcome.joined, outcome
-    seen = await opener.wait_for(lambda seen: seen.body and "The password of this meeting is: " in seen.body)
-    return opener, seen.body.partition("The password of this meeting is: ")[2].partition(" (")[0]
 
 
 def affiliation(watcher, room, person):

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from lab import Focus, JitsiCrowd, Meet, needs_jitsi_plugins
+from lab.jitsi_meeting import opened
 from lab.meet import MEET_SERVICE
 from lab.stanza import element
 
@@ -15,14 +16,6 @@ persistent = true
 MODULES = {"modules": ["lab_unload"], "plugin_paths": [Path(__file__).parent / "modules"]}
 FAST = {"vestibule_grace": 1, "vestibule_timeout": 1}
 KEEPING = {**FAST, "muc_room_allow_persistent": True}
-
-
-async def opened(crowd, room, name="Alice"):
-    opener = await crowd.person(name)
-    outcome = await opener.enter(room)
-    assert outcome.joined, outcome
-    seen = await opener.wait_for(lambda seen: seen.body and "The password of this meeting is: " in seen.body)
-    return opener, seen.body.partition("The password of this meeting is: ")[2].partition(" (")[0]
 
 
 async def gate(person, action):

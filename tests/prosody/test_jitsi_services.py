@@ -1,6 +1,7 @@
 """On Jitsi: recorders, transcribers and telephony enter when the file names them, and as anybody when not."""
 
 import pytest
+from lab.jitsi_meeting import opened
 from lab.jitsi_outcome import FOCUS
 from lab.meet import MEET_SERVICE
 from lab.meet_settings import DOMAIN, RECORDER
@@ -24,14 +25,6 @@ async def account(crowd, jid, name=None):
     node, _, host = jid.partition("@")
     crowd.server.add_account(node, host=host)
     return await crowd.person(name, jid)
-
-
-async def opened(crowd, room, name="Alice"):
-    opener = await crowd.person(name)
-    outcome = await opener.enter(room)
-    assert outcome.joined, outcome
-    seen = await opener.wait_for(lambda seen: seen.body and "The password of this meeting is: " in seen.body)
-    return opener, seen.body.partition("The password of this meeting is: ")[2].partition(" (")[0]
 
 
 def stopped_at(meet):

@@ -31,9 +31,7 @@ IN = ("", "")
 )
 async def test_each_admission_asks_for_what_it_says(door, mode, nothing, wrong, right):
     async with Crowd(door.server) as crowd:
-        room = door.room(mode)
-        alice = await crowd.connect("alice@localhost")
-        assert (await alice.join(room, "Alice")).joined
+        room, alice = await door.meeting(crowd, "alice@localhost", name=mode)
         for typed, expected in ((None, nothing), ("a wrong guess", wrong), (SECRET, right)):
             guest = await crowd.connect("guest.localhost")
             outcome = await guest.join(room, "Guest", typed)
@@ -46,10 +44,8 @@ async def test_each_admission_asks_for_what_it_says(door, mode, nothing, wrong, 
 
 async def test_whoever_is_let_in_needs_no_password(door):
     async with Crowd(door.server) as crowd:
-        room = door.room()
-        alice = await crowd.connect("alice@localhost")
+        room, alice = await door.meeting(crowd, "alice@localhost")
         guest = await crowd.connect("guest.localhost")
-        await alice.join(room, "Alice")
         assert (await guest.join(room, "Guest")).condition == "registration-required"
         form = await knock(alice, room, "Guest")
         assert form["muc#jid"] == guest.jid and form["muc#role"] == "participant"
@@ -77,10 +73,8 @@ async def test_where_both_are_asked_for_the_password_stays_needed(door):
 
 async def test_whoever_is_turned_away_is_told_and_stays_out(door):
     async with Crowd(door.server) as crowd:
-        room = door.room()
-        alice = await crowd.connect("alice@localhost")
+        room, alice = await door.meeting(crowd, "alice@localhost")
         guest = await crowd.connect("guest.localhost")
-        await alice.join(room, "Alice")
         await guest.join(room, "Guest")
         answer_knock(alice, room, await knock(alice, room, "Guest"), False)
         told = await guest.wait_for(lambda seen: seen.name == "message" and seen.sender == room)
@@ -93,13 +87,9 @@ async def test_whoever_is_turned_away_is_told_and_stays_out(door):
 
 async def test_every_moderator_is_asked_also_those_who_come_later(door):
     async with Crowd(door.server) as crowd:
-        room = door.room()
-        alice = await crowd.connect("alice@localhost")
-        bob = await crowd.connect("bob@localhost")
+        room, alice, bob = await door.meeting(crowd, "alice@localhost", "bob@localhost")
         chair = await crowd.connect("chair@localhost")
         guest = await crowd.connect("guest.localhost")
-        await alice.join(room, "Alice")
-        await bob.join(room, "Bob", SECRET)
         await guest.join(room, "Guest")
         await knock(alice, room, "Guest")
         await bob.ping()
@@ -115,10 +105,8 @@ async def test_every_moderator_is_asked_also_those_who_come_later(door):
 
 async def test_knocking_again_asks_the_moderator_once(door):
     async with Crowd(door.server) as crowd:
-        room = door.room()
-        alice = await crowd.connect("alice@localhost")
+        room, alice = await door.meeting(crowd, "alice@localhost")
         guest = await crowd.connect("guest.localhost")
-        await alice.join(room, "Alice")
         for _ in range(3):
             assert (await guest.join(room, "Guest")).condition == "registration-required"
         await alice.ping()
@@ -128,10 +116,8 @@ async def test_knocking_again_asks_the_moderator_once(door):
 
 async def test_nobody_knocks_too_often(door):
     async with Crowd(door.server) as crowd:
-        room = door.room("busy")
-        alice = await crowd.connect("alice@localhost")
+        room, alice = await door.meeting(crowd, "alice@localhost", name="busy")
         guest = await crowd.connect("guest.localhost")
-        await alice.join(room, "Alice")
         for _ in range(2):
             await guest.join(room, "Guest")
             answer_knock(alice, room, await knock(alice, room, "Guest"), False)
@@ -144,11 +130,9 @@ async def test_nobody_knocks_too_often(door):
 
 async def test_no_more_wait_than_the_file_says(door):
     async with Crowd(door.server) as crowd:
-        room = door.room("busy")
-        alice = await crowd.connect("alice@localhost")
+        room, alice = await door.meeting(crowd, "alice@localhost", name="busy")
         first = await crowd.connect("guest.localhost")
         second = await crowd.connect("guest.localhost")
-        await alice.join(room, "Alice")
         assert (await first.join(room, "First")).condition == "registration-required"
         refused = await second.join(room, "Second")
         assert (refused.type, refused.condition) == TOO_MUCH
@@ -160,11 +144,9 @@ async def test_no_more_wait_than_the_file_says(door):
 
 async def test_a_knock_is_forgotten_when_its_time_is_over(door):
     async with Crowd(door.server) as crowd:
-        room = door.room("brief")
-        alice = await crowd.connect("alice@localhost")
+        room, alice = await door.meeting(crowd, "alice@localhost", name="brief")
         chair = await crowd.connect("chair@localhost")
         guest = await crowd.connect("guest.localhost")
-        await alice.join(room, "Alice")
         await guest.join(room, "Guest")
         form = await knock(alice, room, "Guest")
         told = await guest.wait_for(lambda seen: seen.name == "message" and seen.sender == room)
@@ -181,10 +163,8 @@ async def test_a_knock_is_forgotten_when_its_time_is_over(door):
 
 async def test_who_waits_is_told_when_the_last_one_leaves_and_the_room_ends(door):
     async with Crowd(door.server) as crowd:
-        room = door.room()
-        alice = await crowd.connect("alice@localhost")
+        room, alice = await door.meeting(crowd, "alice@localhost")
         guest = await crowd.connect("guest.localhost")
-        await alice.join(room, "Alice")
         await guest.join(room, "Guest")
         await knock(alice, room, "Guest")
         await alice.leave(room, "Alice")
@@ -197,10 +177,8 @@ async def test_who_waits_is_told_when_the_last_one_leaves_and_the_room_ends(door
 @pytest.mark.parametrize("way", ["invitation", "membership"])
 async def test_other_ways_to_open_the_door_admit_who_waits(door, way):
     async with Crowd(door.server) as crowd:
-        room = door.room("lobby")
-        alice = await crowd.connect("alice@localhost")
+        room, alice = await door.meeting(crowd, "alice@localhost", name="lobby")
         guest = await crowd.connect("guest.localhost")
-        await alice.join(room, "Alice")
         await guest.join(room, "Guest")
         await knock(alice, room, "Guest")
         if way == "invitation":
@@ -214,10 +192,8 @@ async def test_other_ways_to_open_the_door_admit_who_waits(door, way):
 
 async def test_listed_people_need_not_knock(door):
     async with Crowd(door.server) as crowd:
-        room = door.room("lobby")
-        alice = await crowd.connect("alice@localhost")
+        room, alice = await door.meeting(crowd, "alice@localhost", name="lobby")
         listed = await crowd.connect("listed@localhost")
-        await alice.join(room, "Alice")
         assert (await listed.join(room, "Listed")).joined
         await alice.ping()
         assert not knocks(alice, room)
@@ -226,13 +202,9 @@ async def test_listed_people_need_not_knock(door):
 
 async def test_only_moderators_open_the_door(door):
     async with Crowd(door.server) as crowd:
-        room = door.room()
-        alice = await crowd.connect("alice@localhost")
-        bob = await crowd.connect("bob@localhost")
+        room, alice, bob = await door.meeting(crowd, "alice@localhost", "bob@localhost")
         guest = await crowd.connect("guest.localhost")
         stranger = await crowd.connect("guest.localhost")
-        await alice.join(room, "Alice")
-        await bob.join(room, "Bob", SECRET)
         await guest.join(room, "Guest")
         form = await knock(alice, room, "Guest")
         for person in (bob, guest, stranger):
@@ -245,10 +217,8 @@ async def test_only_moderators_open_the_door(door):
 
 async def test_who_was_kicked_only_for_the_moment_has_to_knock_again(door):
     async with Crowd(door.server) as crowd:
-        room = door.room("moment")
-        alice = await crowd.connect("alice@localhost")
+        room, alice = await door.meeting(crowd, "alice@localhost", name="moment")
         bob = await crowd.connect("bob@localhost")
-        assert (await alice.join(room, "Alice")).joined
         await bob.join(room, "Bob")
         await let_in(alice, room, "Bob")
         await invited(bob, room)
@@ -265,10 +235,8 @@ async def test_who_was_kicked_only_for_the_moment_has_to_knock_again(door):
 
 async def test_inviting_the_opener_takes_nothing_from_him(door):
     async with Crowd(door.server) as crowd:
-        room = door.room("lobby")
-        alice = await crowd.connect("alice@localhost")
+        room, alice = await door.meeting(crowd, "alice@localhost", name="lobby")
         chair = await crowd.connect("chair@localhost")
-        assert (await alice.join(room, "Alice")).joined
         assert (await chair.join(room, "Chair")).joined
         await alice.leave(room, "Alice")
         chair.invite(room, "alice@localhost")

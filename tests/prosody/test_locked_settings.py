@@ -174,11 +174,7 @@ async def test_a_cancelled_form_changes_nothing(door):
 async def test_a_new_room_is_open_at_once_and_the_gate_undoes_no_lock(door):
     """A service that locks new rooms (XEP-0045, 10.1.2) is configured by their opener."""
     async with Crowd(door.server) as crowd:
-        room = door.room()
-        alice = await crowd.connect("alice@localhost")
-        guest = await crowd.connect("guest.localhost")
-        await alice.join(room, "Alice")
-        assert (await guest.join(room, "Guest", SECRET)).joined
+        room, alice, guest = await door.meeting(crowd, "alice@localhost", "guest.localhost")
 
 
 async def test_a_room_lasts_where_a_moderator_with_an_account_says_so(door):

@@ -75,11 +75,7 @@ async def test_a_guest_moderates_only_the_room_that_he_opened(door):
 
 async def test_whoever_was_made_a_moderator_is_one_when_he_comes_back(door):
     async with Crowd(door.server) as crowd:
-        room = door.room()
-        alice = await crowd.connect("alice@localhost")
-        bob = await crowd.connect("bob@localhost")
-        await alice.join(room, "Alice")
-        await bob.join(room, "Bob", SECRET)
+        room, alice, bob = await door.meeting(crowd, "alice@localhost", "bob@localhost")
         assert not (await alice.set_affiliation(room, bob.bare, "owner")).error
         await bob.wait_for(lambda seen: seen.item.get("role") == "moderator")
         await bob.leave(room, "Bob")
@@ -88,11 +84,7 @@ async def test_whoever_was_made_a_moderator_is_one_when_he_comes_back(door):
 
 async def test_whoever_lost_it_does_not_get_it_back_by_coming_again(door):
     async with Crowd(door.server) as crowd:
-        room = door.room()
-        alice = await crowd.connect("alice@localhost")
-        bob = await crowd.connect("bob@localhost")
-        await alice.join(room, "Alice")
-        await bob.join(room, "Bob", SECRET)
+        room, alice, bob = await door.meeting(crowd, "alice@localhost", "bob@localhost")
         await alice.set_affiliation(room, bob.bare, "owner")
         await bob.wait_for(lambda seen: seen.item.get("role") == "moderator")
         assert not (await bob.set_affiliation(room, alice.bare, "none")).error
@@ -103,10 +95,8 @@ async def test_whoever_lost_it_does_not_get_it_back_by_coming_again(door):
 
 async def test_moderators_of_the_file_cannot_be_locked_out_of_their_rank(door):
     async with Crowd(door.server) as crowd:
-        room = door.room()
-        alice = await crowd.connect("alice@localhost")
+        room, alice = await door.meeting(crowd, "alice@localhost")
         chair = await crowd.connect("chair@localhost")
-        await alice.join(room, "Alice")
         await chair.join(room, "Chair")
         await alice.set_affiliation(room, chair.bare, "none")
         await chair.leave(room, "Chair")
@@ -147,11 +137,7 @@ async def test_each_right_is_with_whom_the_file_gives_it(door, right, who):
 
 async def test_promotion_by_role_is_promotion(door):
     async with Crowd(door.server) as crowd:
-        room = door.room("grant-operator")
-        alice = await crowd.connect("alice@localhost")
-        bob = await crowd.connect("bob@localhost")
-        await alice.join(room, "Alice")
-        await bob.join(room, "Bob", SECRET)
+        room, alice, bob = await door.meeting(crowd, "alice@localhost", "bob@localhost", name="grant-operator")
         assert (await alice.set_role(room, "Bob", "moderator")).error[1] == "forbidden"
         assert (await alice.set_affiliation(room, bob.bare, "admin")).error[1] == "forbidden"
         assert (await bob.set_role(room, "Bob", "moderator")).error
@@ -161,10 +147,8 @@ async def test_promotion_by_role_is_promotion(door):
 
 async def test_operators_are_not_removed_by_people_inside(door):
     async with Crowd(door.server) as crowd:
-        room = door.room()
-        alice = await crowd.connect("alice@localhost")
+        room, alice = await door.meeting(crowd, "alice@localhost")
         root = await crowd.connect("root@localhost")
-        await alice.join(room, "Alice")
         assert standing(await root.join(room, "Root")) == MODERATES
         for reply in (
             await alice.set_role(room, "Root", "none"),
@@ -179,11 +163,7 @@ async def test_operators_are_not_removed_by_people_inside(door):
 
 async def test_one_item_that_may_not_be_refuses_the_whole_list(door):
     async with Crowd(door.server) as crowd:
-        room = door.room("grant-operator")
-        alice = await crowd.connect("alice@localhost")
-        bob = await crowd.connect("bob@localhost")
-        await alice.join(room, "Alice")
-        await bob.join(room, "Bob", SECRET)
+        room, alice, bob = await door.meeting(crowd, "alice@localhost", "bob@localhost", name="grant-operator")
         query = element(MUC_ADMIN, "query")
         query.append(element(MUC_ADMIN, "item", jid="friend@localhost", affiliation="member"))
         query.append(element(MUC_ADMIN, "item", jid=bob.bare, affiliation="owner"))
@@ -195,12 +175,8 @@ async def test_one_item_that_may_not_be_refuses_the_whole_list(door):
 async def test_what_the_room_itself_refuses_leaves_nothing(door):
     """An admin may not make owners (XEP-0045, 5.2.2): whoever he tries it for is neither remembered nor invited."""
     async with Crowd(door.server) as crowd:
-        room = door.room()
-        alice = await crowd.connect("alice@localhost")
-        bob = await crowd.connect("bob@localhost")
+        room, alice, bob = await door.meeting(crowd, "alice@localhost", "bob@localhost")
         eve = await crowd.connect("eve@localhost")
-        assert (await alice.join(room, "Alice")).joined
-        assert (await bob.join(room, "Bob", SECRET)).joined
         assert not (await alice.set_affiliation(room, "bob@localhost", "admin")).error
         assert (await bob.set_affiliation(room, "eve@localhost", "owner")).error
         assert (await door.decision(kind="affiliation", jid="bob@localhost"))["verdict"] == "allow"

@@ -126,11 +126,9 @@ async def test_a_join_and_a_disconnect_in_one_packet_leave_nothing(door):
 
 async def test_a_nick_conflict_takes_back_what_was_given(door):
     async with Crowd(door.server) as crowd:
-        room = door.room("lobby")
-        alice = await crowd.connect("alice@localhost")
+        room, alice = await door.meeting(crowd, "alice@localhost", name="lobby")
         friend = await crowd.connect("friend@localhost")
         chair = await crowd.connect("chair@localhost")
-        await alice.join(room, "Alice")
         for person in (friend, chair):
             assert (await person.join(room, "Alice")).condition == "conflict"
             assert len(person.answers(room)) == 1
@@ -143,9 +141,7 @@ async def test_a_nick_conflict_takes_back_what_was_given(door):
 
 async def test_of_a_nick_conflict_nobody_is_told(door):
     async with Crowd(door.server) as crowd:
-        room = door.room("lobby")
-        alice = await crowd.connect("alice@localhost")
-        await alice.join(room, "Alice")
+        room, alice = await door.meeting(crowd, "alice@localhost", name="lobby")
         since = alice.mark()
         for name in ("friend", "chair"):
             person = await crowd.connect(f"{name}@localhost")
@@ -156,10 +152,8 @@ async def test_of_a_nick_conflict_nobody_is_told(door):
 
 async def test_a_join_that_failed_makes_nobody_a_returning_person(door):
     async with Crowd(door.server) as crowd:
-        room = door.room()
-        alice = await crowd.connect("alice@localhost")
+        room, alice = await door.meeting(crowd, "alice@localhost")
         bob = await crowd.connect("bob@localhost")
-        await alice.join(room, "Alice")
         assert (await bob.join(room, "Alice", SECRET)).condition == "conflict"
         assert door.component.run("close", room).returncode == 0
         assert (await bob.join(room, "Bob", SECRET)).condition == "not-allowed"
@@ -167,21 +161,17 @@ async def test_a_join_that_failed_makes_nobody_a_returning_person(door):
 
 async def test_a_join_that_failed_does_not_count(door):
     async with Crowd(door.server) as crowd:
-        room = door.room("two")
-        alice = await crowd.connect("alice@localhost")
+        room, alice = await door.meeting(crowd, "alice@localhost", name="two")
         bob = await crowd.connect("bob@localhost")
-        await alice.join(room, "Alice")
         assert (await bob.join(room, "Alice", SECRET)).condition == "conflict"
         assert (await bob.join(room, "Bob", SECRET)).joined
 
 
 async def test_what_somebody_had_before_is_not_taken_back(door):
     async with Crowd(door.server) as crowd:
-        room = door.room("lobby")
-        alice = await crowd.connect("alice@localhost")
+        room, alice = await door.meeting(crowd, "alice@localhost", name="lobby")
         friend = await crowd.connect("friend@localhost")
         again = await crowd.connect("friend@localhost")
-        await alice.join(room, "Alice")
         assert (await friend.join(room, "Friend")).joined
         assert (await again.join(room, "Alice")).condition == "conflict"
         await settled(alice, room)
@@ -191,10 +181,8 @@ async def test_what_somebody_had_before_is_not_taken_back(door):
 
 async def test_a_join_never_lowers_anybody(door):
     async with Crowd(door.server) as crowd:
-        room = door.room()
-        alice = await crowd.connect("alice@localhost")
+        room, alice = await door.meeting(crowd, "alice@localhost")
         bob = await crowd.connect("bob@localhost")
-        await alice.join(room, "Alice")
         await alice.set_affiliation(room, bob.bare, "admin")
         await alice.set_affiliation(room, "friend@localhost", "member")
         outcome = await bob.join(room, "Bob")
@@ -215,10 +203,8 @@ async def test_a_refused_creation_leaves_no_room(door):
 async def test_a_room_that_ended_meanwhile_is_asked_for_anew(door):
     """The last occupant leaves while somebody is parked: he opens the next room of that name."""
     async with Crowd(door.server) as crowd:
-        room = door.room()
-        alice = await crowd.connect("alice@localhost")
+        room, alice = await door.meeting(crowd, "alice@localhost")
         bob = await crowd.connect("bob@localhost")
-        await alice.join(room, "Alice")
         with holding(door):
             bob.ask_to_join(room, "Bob")
             await bob.ping()
@@ -235,11 +221,9 @@ async def test_a_room_that_ended_meanwhile_is_asked_for_anew(door):
 async def test_a_room_that_was_opened_anew_meanwhile_is_another_room(door):
     """An answer about the old life of a room is not used for the new one."""
     async with Crowd(door.server) as crowd:
-        room = door.room()
-        alice = await crowd.connect("alice@localhost")
+        room, alice = await door.meeting(crowd, "alice@localhost")
         bob = await crowd.connect("bob@localhost")
         carol = await crowd.connect("carol@localhost")
-        await alice.join(room, "Alice")
         with holding(door):
             bob.ask_to_join(room, "Bob", SECRET)
             await bob.ping()
@@ -269,11 +253,7 @@ async def test_a_room_that_an_operator_ends_answers_those_who_are_parked(door):
 
 async def test_whoever_disconnects_inside_is_gone(door):
     async with Crowd(door.server) as crowd:
-        room = door.room()
-        alice = await crowd.connect("alice@localhost")
-        bob = await crowd.connect("bob@localhost")
-        await alice.join(room, "Alice")
-        await bob.join(room, "Bob", SECRET)
+        room, alice, bob = await door.meeting(crowd, "alice@localhost", "bob@localhost")
         bob.abort()
         await alice.wait_for(lambda seen: seen.nick == "Bob" and seen.type == "unavailable")
         await alice.leave(room, "Alice")
@@ -284,10 +264,8 @@ async def test_whoever_disconnects_inside_is_gone(door):
 async def test_a_session_that_hibernates_is_still_there(door):
     """Stream management (XEP-0198): a session without a connection comes in, and goes when it is over."""
     async with Crowd(door.server) as crowd:
-        room = door.room()
-        alice = await crowd.connect("alice@localhost")
+        room, alice = await door.meeting(crowd, "alice@localhost")
         bob = await crowd.connect("bob@localhost")
-        await alice.join(room, "Alice")
         bob.send_raw("<enable xmlns='urn:xmpp:sm:3' resume='true'/>")
         await bob.ping()
         with holding(door):

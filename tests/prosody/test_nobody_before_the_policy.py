@@ -19,9 +19,7 @@ MAM = ["urn:xmpp:mam:2", "urn:xmpp:mam:1", "urn:xmpp:mam:0"]
 
 async def meeting(crowd, door, name="room"):
     """A room with talk, a subject and two people in it."""
-    room = door.room(name)
-    alice = await crowd.connect("alice@localhost")
-    assert (await alice.join(room, "Alice")).joined
+    room, alice = await door.meeting(crowd, "alice@localhost", name=name)
     alice.set_subject(room, TALK)
     alice.say(room, TALK)
     await alice.wait_for(lambda seen: seen.body == TALK)
@@ -170,9 +168,7 @@ async def test_the_first_of_many_opens_and_the_rest_are_judged(door):
 async def test_presets_are_in_force_before_the_opener_is_told(door):
     async with Crowd(door.server) as crowd:
         for name, members_only in (("room", False), ("lobby", True)):
-            room = door.room(name)
-            alice = await crowd.connect("alice@localhost")
-            assert (await alice.join(room, "Alice")).joined
+            room, alice = await door.meeting(crowd, "alice@localhost", name=name)
             form = await alice.configuration(room)
             assert form["muc#roomconfig_roomsecret"] == SECRET
             assert (form["muc#roomconfig_membersonly"] == "1") == members_only

@@ -39,16 +39,9 @@ def told(person, room):
     return [seen.body for seen in person.seen if seen.sender == room and seen.body]
 
 
-async def opened(door, crowd, name="room"):
-    room = door.room(name)
-    alice = await crowd.connect("alice@localhost")
-    assert (await alice.join(room, "Alice")).joined
-    return room, alice
-
-
 async def test_whoever_comes_in_is_told_in_his_language(door):
     async with Crowd(door.server) as crowd:
-        room, alice = await opened(door, crowd)
+        room, alice = await door.meeting(crowd, "alice@localhost")
         name = room.partition("@")[0]
         for language, words in ((None, f"Willkommen in {name}, G {{password}}."), ("fr-CH", "Bienvenue."), ("es", f"Willkommen in {name}, Es.")):
             nick = {None: "G {password}", "es": "Es"}.get(language, "Fr")
@@ -66,7 +59,7 @@ async def test_whoever_comes_in_is_told_in_his_language(door):
 async def test_moderators_are_told_more_and_nobody_else_the_password(door):
     async with Crowd(door.server) as crowd:
         for name, tells in (("room", True), ("untold", False)):
-            room, alice = await opened(door, crowd, name)
+            room, alice = await door.meeting(crowd, "alice@localhost", name=name)
             chair = await crowd.connect("chair@localhost")
             bob = await crowd.connect("bob@localhost")
             assert (await chair.join(room, "Chair", SECRET)).joined
@@ -82,13 +75,13 @@ async def test_moderators_are_told_more_and_nobody_else_the_password(door):
 
 async def test_the_reason_for_waiting_or_not_coming_in_has_words_beside(door):
     async with Crowd(door.server) as crowd:
-        room, _ = await opened(door, crowd, "lobby")
+        room, _ = await door.meeting(crowd, "alice@localhost", name="lobby")
         guest = await crowd.connect("guest.localhost")
         held = await guest.join(room, "Guest")
         name = room.partition("@")[0]
         assert held.text.startswith("You're in the lobby.")
         assert held.text.endswith(f"In {name} lässt man Sie ein (lobby.admission).")
-        room, alice = await opened(door, crowd, "password")
+        room, alice = await door.meeting(crowd, "alice@localhost", name="password")
         asked = await guest.join(room, "Guest")
         assert asked.text == "This meeting requires a password. Es steht in der Einladung."
         alice.say(room, "!close")
@@ -97,7 +90,7 @@ async def test_the_reason_for_waiting_or_not_coming_in_has_words_beside(door):
         assert refused.text == "Zu. Fragen Sie nach close.by."
         # Whoever is inside and may not is told the reason alone.
         bob = await crowd.connect("bob@localhost")
-        room, alice = await opened(door, crowd)
+        room, alice = await door.meeting(crowd, "alice@localhost")
         assert (await bob.join(room, "Bob", SECRET)).joined
         since = bob.mark()
         bob.say(room, "!close")
@@ -113,7 +106,7 @@ async def said_no(person, room):
 
 async def test_the_gate_has_the_operator_s_words(door):
     async with Crowd(door.server) as crowd:
-        room, _ = await opened(door, crowd, "silent")
+        room, _ = await door.meeting(crowd, "alice@localhost", name="silent")
         people = {}
         for language, words in ((None, "Hier schreibt niemand."), ("fr", "Personne n'écrit ici."), ("en-GB", "You cannot write in this meeting.")):
             person = await crowd.connect("guest.localhost", language=language)
@@ -142,7 +135,7 @@ async def test_off_unless_written(door):
     async with Crowd(door.server) as crowd:
         door.enforce(POLICY.partition("[text]")[0])
         try:
-            room, alice = await opened(door, crowd)
+            room, alice = await door.meeting(crowd, "alice@localhost")
             guest = await crowd.connect("guest.localhost", language="de")
             assert (await guest.join(room, "Guest", SECRET)).joined
             await guest.ping()

@@ -42,10 +42,8 @@ async def answered(person, room, expected):
 )
 async def test_a_join_gets_one_answer_whatever_the_verdict(door, name, typed, answer):
     async with Crowd(door.server) as crowd:
-        room = door.room(name)
-        alice = await crowd.connect("alice@localhost")
+        room, alice = await door.meeting(crowd, "alice@localhost", name=name)
         bob = await crowd.connect("bob@localhost")
-        await alice.join(room, "Alice")
         bob.ask_to_join(room, "Bob", typed)
         assert await answered(bob, room, 1) == [answer]
 
@@ -61,10 +59,8 @@ async def test_a_refused_creation_gets_one_answer(door):
 
 async def test_many_joins_of_one_session_in_one_packet(door):
     async with Crowd(door.server) as crowd:
-        room = door.room()
-        alice = await crowd.connect("alice@localhost")
+        room, alice = await door.meeting(crowd, "alice@localhost")
         bob = await crowd.connect("bob@localhost")
-        await alice.join(room, "Alice")
         join = "<presence to='{}/{}'><x xmlns='{}'><password>{}</password></x></presence>"
         bob.send_raw("".join(join.format(room, "Bob", MUC, SECRET) for _ in range(5)))
         answers = await answered(bob, room, 1)
@@ -75,10 +71,8 @@ async def test_many_joins_of_one_session_in_one_packet(door):
 
 async def test_two_joins_with_two_nicks_in_one_packet(door):
     async with Crowd(door.server) as crowd:
-        room = door.room()
-        alice = await crowd.connect("alice@localhost")
+        room, alice = await door.meeting(crowd, "alice@localhost")
         bob = await crowd.connect("bob@localhost")
-        await alice.join(room, "Alice")
         join = "<presence to='{}/{}'><x xmlns='{}'><password>{}</password></x></presence>"
         bob.send_raw("".join(join.format(room, nick, MUC, SECRET) for nick in ("One", "Two")))
         answers = await answered(bob, room, 2)
@@ -146,12 +140,8 @@ def everything(room):
 
 async def silence(door, crowd, quieten):
     """A room whose owner has tried everything while the component cannot answer."""
-    room = door.room()
-    alice = await crowd.connect("alice@localhost")
-    bob = await crowd.connect("bob@localhost")
+    room, alice, bob = await door.meeting(crowd, "alice@localhost", "bob@localhost")
     carol = await crowd.connect("carol@localhost")
-    await alice.join(room, "Alice")
-    await bob.join(room, "Bob", SECRET)
     quieten()
     carol.ask_to_join(room, "Carol", SECRET)
     carol.ask_to_join(door.room(), "Carol")
@@ -193,10 +183,8 @@ async def test_every_attempt_is_refused_in_time_when_the_component_is(door, how)
 async def test_whoever_was_parked_is_asked_for_again_when_the_component_is_back(door):
     component = door.component
     async with Crowd(door.server) as crowd:
-        room = door.room()
-        alice = await crowd.connect("alice@localhost")
+        room, alice = await door.meeting(crowd, "alice@localhost")
         bob = await crowd.connect("bob@localhost")
-        await alice.join(room, "Alice")
         component.freeze()
         bob.ask_to_join(room, "Bob", SECRET)
         await bob.ping()
@@ -208,9 +196,7 @@ async def test_whoever_was_parked_is_asked_for_again_when_the_component_is_back(
 
 async def test_too_many_attempts_of_one_session_are_refused_at_once_and_each_is_answered(door):
     async with Crowd(door.server) as crowd:
-        room = door.room()
-        alice = await crowd.connect("alice@localhost")
-        await alice.join(room, "Alice")
+        room, alice = await door.meeting(crowd, "alice@localhost")
         door.component.freeze()
         try:
             item = "<item jid='x@localhost' affiliation='member'/>"
@@ -232,10 +218,8 @@ async def test_too_many_attempts_of_one_session_are_refused_at_once_and_each_is_
 @pytest.mark.parametrize("where", ["join", "configure", "command", "affiliation"])
 async def test_a_huge_stanza_gets_one_answer_and_the_link_stays(door, where, size):
     async with Crowd(door.server) as crowd:
-        room = door.room()
-        alice = await crowd.connect("alice@localhost")
+        room, alice = await door.meeting(crowd, "alice@localhost")
         bob = await crowd.connect("bob@localhost")
-        await alice.join(room, "Alice")
         links = door.server.log().count(LINKED)
         filling = "ä" * (size // 2)
         field = f"<field var='muc#roomconfig_roomdesc'><value>{filling}</value></field>"
@@ -260,9 +244,7 @@ async def test_a_huge_stanza_gets_one_answer_and_the_link_stays(door, where, siz
 
 async def test_illegal_characters_never_reach_the_component(door):
     async with Crowd(door.server) as crowd:
-        room = door.room()
-        alice = await crowd.connect("alice@localhost")
-        await alice.join(room, "Alice")
+        room, alice = await door.meeting(crowd, "alice@localhost")
         links = door.server.log().count(LINKED)
         for text in ("&#1;", "&#xFFFE;", "\x01", "<!-- x -->", "<?x?>", "<!DOCTYPE x>", "&x;"):
             mallory = await crowd.connect("guest.localhost")
@@ -277,10 +259,8 @@ async def test_illegal_characters_never_reach_the_component(door):
 
 async def test_an_error_or_result_is_not_answered(door):
     async with Crowd(door.server) as crowd:
-        room = door.room()
-        alice = await crowd.connect("alice@localhost")
+        room, alice = await door.meeting(crowd, "alice@localhost")
         guest = await crowd.connect("guest.localhost")
-        await alice.join(room, "Alice")
         guest.send_raw(f"<presence to='{room}/G' type='error'><x xmlns='{MUC}'/></presence>")
         guest.send_raw(f"<iq to='{room}' type='result' id='r'><query xmlns='{MUC_OWNER}'/></iq>")
         guest.send(element(CLIENT, "message", to=room, type="error"))

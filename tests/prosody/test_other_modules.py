@@ -32,10 +32,8 @@ async def meddle(person, action, room, value=None):
 
 
 async def opened(door, crowd):
-    room = door.room()
-    alice = await crowd.connect("alice@localhost")
+    room, alice = await door.meeting(crowd, "alice@localhost")
     guest = await crowd.connect("guest.localhost")
-    assert (await alice.join(room, "Alice")).joined
     return room, alice, guest
 
 
@@ -49,10 +47,8 @@ async def test_a_password_that_another_module_set_is_the_one_that_counts(door):
 
 async def test_another_module_makes_nobody_an_owner(door):
     async with Crowd(door.server) as crowd:
-        room = door.room("lobby")
-        alice = await crowd.connect("alice@localhost")
+        room, alice = await door.meeting(crowd, "alice@localhost", name="lobby")
         friend = await crowd.connect("friend@localhost")
-        await alice.join(room, "Alice")
         await meddle(alice, "owner", room, friend.bare)
         assert await alice.list_affiliation(room, "owner") == {alice.bare}
         outcome = await friend.join(room, "Friend")

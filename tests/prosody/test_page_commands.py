@@ -15,12 +15,8 @@ ON_WAITING = {"admit", "reject"}
 
 async def meeting(door, crowd, name="room"):
     """A room with Alice, who moderates, and Bob; and a guest, who waits."""
-    room = door.room(name)
-    alice = await crowd.connect("alice@localhost")
-    bob = await crowd.connect("bob@localhost")
+    room, alice, bob = await door.meeting(crowd, "alice@localhost", "bob@localhost", name=name)
     guest = await crowd.connect("guest.localhost")
-    assert (await alice.join(room, "Alice")).joined
-    assert (await bob.join(room, "Bob", SECRET)).joined
     await guest.join(room, "Guest")
     return room, alice, bob, guest
 

@@ -24,17 +24,10 @@ def cell(room, name):
     return f"{row(room)}?.querySelector('.c-{name} .value')?.innerText"
 
 
-async def meeting(door, crowd, name="tea"):
-    room = door.room(name)
-    alice = await crowd.connect("alice@localhost")
-    assert (await alice.join(room, "Alice")).joined
-    return room, alice
-
-
 async def test_rooms_come_change_and_go_by_themselves(door, chromium):
     async with Crowd(door.server) as crowd, chromium.sign_in(door.component, "viewer") as page:
         await page.shows("Ready")
-        room, alice = await meeting(door, crowd)
+        room, alice = await door.meeting(crowd, "alice@localhost", name="tea")
         await page.until(f"{cell(room, 'people')} === '1'")
         guest = await crowd.connect("guest.localhost")
         await guest.join(room, "Guest")
@@ -54,8 +47,8 @@ async def test_rooms_come_change_and_go_by_themselves(door, chromium):
 
 async def test_rooms_are_found_ordered_and_filtered(door, chromium):
     async with Crowd(door.server) as crowd, chromium.sign_in(door.component, "duty") as page:
-        tea, _ = await meeting(door, crowd, "tea")
-        cake, _ = await meeting(door, crowd, "cake")
+        tea, _ = await door.meeting(crowd, "alice@localhost", name="tea")
+        cake, _ = await door.meeting(crowd, "alice@localhost", name="cake")
         await page.until(f"{row(tea)} && {row(cake)}")
         await page.fill("#search", tea.partition("@")[0])
         await page.until(f"{row(tea)} && !{row(cake)}")
@@ -75,8 +68,8 @@ async def test_rooms_are_found_ordered_and_filtered(door, chromium):
 
 async def test_everything_is_done_by_keyboard_alone(door, chromium):
     async with Crowd(door.server) as crowd, chromium.sign_in(door.component, "duty") as page:
-        one, _ = await meeting(door, crowd, "aa")
-        two, _ = await meeting(door, crowd, "bb")
+        one, _ = await door.meeting(crowd, "alice@localhost", name="aa")
+        two, _ = await door.meeting(crowd, "alice@localhost", name="bb")
         await page.until(f"{row(one)} && {row(two)}")
         focused = "document.activeElement"
         await page.press("Tab")
@@ -117,7 +110,7 @@ async def test_everything_is_done_by_keyboard_alone(door, chromium):
 
 async def test_names_of_strangers_are_text_and_whole_and_visible(door, chromium):
     async with Crowd(door.server) as crowd, chromium.sign_in(door.component, "duty") as page:
-        room, _ = await meeting(door, crowd, "guests")
+        room, _ = await door.meeting(crowd, "alice@localhost", name="guests")
         came = []
         for number, nick in enumerate(HOSTILE):
             person = await crowd.connect(f"p{number}@localhost")
@@ -144,7 +137,7 @@ async def test_names_of_strangers_are_text_and_whole_and_visible(door, chromium)
 
 async def test_a_room_tells_what_happened_in_it(door, chromium):
     async with Crowd(door.server) as crowd, chromium.sign_in(door.component, "duty") as page:
-        room, _ = await meeting(door, crowd, "story")
+        room, _ = await door.meeting(crowd, "alice@localhost", name="story")
         await page.go(f"room/{room}")
         await page.shows("1 person inside")
         bob = await crowd.connect("bob@localhost")
@@ -166,7 +159,7 @@ async def test_a_room_tells_what_happened_in_it(door, chromium):
 
 async def test_decisions_stream_stand_still_and_are_explained(door, chromium):
     async with Crowd(door.server) as crowd, chromium.sign_in(door.component, "viewer") as page:
-        room, _ = await meeting(door, crowd, "stream")
+        room, _ = await door.meeting(crowd, "alice@localhost", name="stream")
         mine = f".filter(row => row.innerText.includes({json.dumps(room.partition('@')[0])}))"
         rows = f"[...document.querySelectorAll('.decisions .rows .row')]{mine}"
         guest = await crowd.connect("guest.localhost")

@@ -2,7 +2,7 @@
 
 import pytest
 from lab import SERVICE, Crowd
-from lab.policy import PRESET, SECRET
+from lab.policy import PRESET
 
 POLICY = (
     SERVICE + PRESET
@@ -26,12 +26,8 @@ FORMS = ["commands/end-many", "commands/explain", "commands/plan"]
 
 
 async def meeting(door, crowd):
-    room = door.room("board")
-    alice = await crowd.connect("alice@localhost")
-    bob = await crowd.connect("bob@localhost")
+    room, alice, bob = await door.meeting(crowd, "alice@localhost", "bob@localhost", name="board")
     guest = await crowd.connect("guest.localhost")
-    assert (await alice.join(room, "Alice")).joined
-    assert (await bob.join(room, "Bob", SECRET)).joined
     await guest.join(room, "Guest")
     await guest.join(room, "Guest", "wrong")
     return room, guest

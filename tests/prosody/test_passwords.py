@@ -65,9 +65,7 @@ async def test_a_password_is_generated_and_only_the_opener_is_told(door):
 @pytest.mark.parametrize("name", ["unmoderated", "silent"])
 async def test_a_room_keeps_its_password_to_itself(door, name):
     async with Crowd(door.server) as crowd:
-        room = door.room(name)
-        alice = await crowd.connect("alice@localhost")
-        assert (await alice.join(room, "Alice")).joined
+        room, alice = await door.meeting(crowd, "alice@localhost", name=name)
         alice.say(room, "!password")
         refused = await alice.wait_for(lambda seen: seen.name == "message" and seen.error)
         assert refused.error[1] == "forbidden"
@@ -77,10 +75,8 @@ async def test_a_room_keeps_its_password_to_itself(door, name):
 
 async def test_whoever_asks_is_told_alone(door):
     async with Crowd(door.server) as crowd:
-        room = door.room()
-        alice = await crowd.connect("alice@localhost")
+        room, alice = await door.meeting(crowd, "alice@localhost")
         bob = await crowd.connect("bob@localhost")
-        await alice.join(room, "Alice")
         password = await told(alice, room)
         await bob.join(room, "Bob", password)
         since = alice.mark()
@@ -129,10 +125,8 @@ async def test_a_derived_password_is_the_one_that_the_command_line_prints(door):
 
 async def test_a_password_of_the_file_opens_the_room(door):
     async with Crowd(door.server) as crowd:
-        room = door.room("preset")
-        alice = await crowd.connect("alice@localhost")
+        room, alice = await door.meeting(crowd, "alice@localhost", name="preset")
         guest = await crowd.connect("guest.localhost")
-        await alice.join(room, "Alice")
         assert await told(alice, room) == SECRET
         for wrong in (None, "", SECRET.upper(), SECRET + " ", SECRET[:-1]):
             assert (await guest.join(room, "Guest", wrong)).condition == "not-authorized", wrong
@@ -141,10 +135,8 @@ async def test_a_password_of_the_file_opens_the_room(door):
 
 async def test_two_passwords_are_none(door):
     async with Crowd(door.server) as crowd:
-        room = door.room("preset")
-        alice = await crowd.connect("alice@localhost")
+        room, alice = await door.meeting(crowd, "alice@localhost", name="preset")
         guest = await crowd.connect("guest.localhost")
-        await alice.join(room, "Alice")
         for order in ((SECRET, "wrong"), ("wrong", SECRET), (SECRET, SECRET)):
             words = "".join(f"<password>{word}</password>" for word in order)
             guest.send_raw(f"<presence to='{room}/G'><x xmlns='{MUC}'>{words}</x></presence>")
@@ -156,21 +148,15 @@ async def test_two_passwords_are_none(door):
 
 async def test_whoever_knew_the_password_is_not_asked_again(door):
     async with Crowd(door.server) as crowd:
-        room = door.room("preset")
-        alice = await crowd.connect("alice@localhost")
-        bob = await crowd.connect("bob@localhost")
-        await alice.join(room, "Alice")
-        await bob.join(room, "Bob", SECRET)
+        room, alice, bob = await door.meeting(crowd, "alice@localhost", "bob@localhost", name="preset")
         await bob.leave(room, "Bob")
         assert (await bob.join(room, "Bob")).joined
 
 
 async def test_a_guesser_has_to_wait_and_then_may_try_again(door):
     async with Crowd(door.server) as crowd:
-        room = door.room("guess")
-        alice = await crowd.connect("alice@localhost")
+        room, alice = await door.meeting(crowd, "alice@localhost", name="guess")
         eve = await crowd.connect("eve@localhost")
-        await alice.join(room, "Alice")
         for guess in ("first", "second"):
             assert (await eve.join(room, "Eve", guess)).condition == "not-authorized"
         for typed in ("third", SECRET):
@@ -184,11 +170,9 @@ async def test_a_guesser_has_to_wait_and_then_may_try_again(door):
 
 async def test_others_need_not_wait_for_a_guesser(door):
     async with Crowd(door.server) as crowd:
-        room = door.room("guess")
-        alice = await crowd.connect("alice@localhost")
+        room, alice = await door.meeting(crowd, "alice@localhost", name="guess")
         mallory = await crowd.connect("mallory@localhost")
         bob = await crowd.connect("bob@localhost")
-        await alice.join(room, "Alice")
         for guess in ("first", "second", "third"):
             await mallory.join(room, "Mallory", guess)
         assert (await mallory.join(room, "Mallory", SECRET)).condition == "resource-constraint"
@@ -232,10 +216,8 @@ async def test_no_password_is_ever_written_down(door):
 async def test_the_room_s_own_check_sees_what_the_gate_decided(door):
     """A client's second element in the join is no way around the comparison."""
     async with Crowd(door.server) as crowd:
-        room = door.room("preset")
-        alice = await crowd.connect("alice@localhost")
+        room, alice = await door.meeting(crowd, "alice@localhost", name="preset")
         guest = await crowd.connect("guest.localhost")
-        await alice.join(room, "Alice")
         forged = element(MUC, "x")
         forged.append(element(MUC, "password", SECRET))
         outcome = await guest.join(room, "Guest", "wrong", extra=[forged])

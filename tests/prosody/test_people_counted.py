@@ -26,13 +26,9 @@ async def listed(door, room, **wanted):
 
 async def test_a_full_room_takes_second_sessions_of_those_inside_and_nobody_else(door):
     async with Crowd(door.server) as crowd:
-        room = door.room("small")
-        alice = await crowd.connect("alice@localhost")
-        bob = await crowd.connect("bob@localhost")
+        room, alice, bob = await door.meeting(crowd, "alice@localhost", "bob@localhost", name="small")
         again = await crowd.connect("bob@localhost")
         guest = await crowd.connect("guest.localhost")
-        assert (await alice.join(room, "Alice")).joined
-        assert (await bob.join(room, "Bob", SECRET)).joined
         assert (await again.join(room, "Bob again", SECRET)).joined
         assert (await guest.join(room, "Guest", SECRET)).condition == "service-unavailable"
         assert (await door.decision(room=room, verdict="deny"))["rule"] == "limits.occupants"
@@ -40,11 +36,9 @@ async def test_a_full_room_takes_second_sessions_of_those_inside_and_nobody_else
 
 async def test_two_sessions_of_one_person_leave_a_place_for_another(door):
     async with Crowd(door.server) as crowd:
-        room = door.room("small")
-        alice = await crowd.connect("alice@localhost")
+        room, alice = await door.meeting(crowd, "alice@localhost", name="small")
         again = await crowd.connect("alice@localhost")
         guest = await crowd.connect("guest.localhost")
-        assert (await alice.join(room, "Alice")).joined
         assert (await again.join(room, "Alice again", SECRET)).joined
         assert (await guest.join(room, "Guest", SECRET)).joined
         shown = await listed(door, room, people=2)
@@ -53,14 +47,10 @@ async def test_two_sessions_of_one_person_leave_a_place_for_another(door):
 
 async def test_a_second_session_does_not_close_a_room_that_closes_at_a_number_of_people(door):
     async with Crowd(door.server) as crowd:
-        room = door.room("tiny")
-        alice = await crowd.connect("alice@localhost")
-        bob = await crowd.connect("bob@localhost")
+        room, alice, bob = await door.meeting(crowd, "alice@localhost", "bob@localhost", name="tiny")
         again = await crowd.connect("bob@localhost")
         carol = await crowd.connect("carol@localhost")
         guest = await crowd.connect("guest.localhost")
-        await alice.join(room, "Alice")
-        assert (await bob.join(room, "Bob", SECRET)).joined
         assert (await again.join(room, "Bob again", SECRET)).joined
         assert not (await listed(door, room, people=2))["closed"]
         assert (await carol.join(room, "Carol", SECRET)).joined, "the third person"
@@ -70,11 +60,7 @@ async def test_a_second_session_does_not_close_a_room_that_closes_at_a_number_of
 
 async def test_two_sessions_of_one_nick_are_one_occupant(door):
     async with Crowd(door.server) as crowd:
-        room = door.room()
-        alice = await crowd.connect("alice@localhost")
-        again = await crowd.connect("alice@localhost")
-        assert (await alice.join(room, "Alice")).joined
-        assert (await again.join(room, "Alice", SECRET)).joined
+        room, alice, again = await door.meeting(crowd, "alice@localhost", "alice@localhost")
         shown = await listed(door, room, people=1)
         await door.flushed()
         shown = await listed(door, room, people=1)

@@ -15,15 +15,6 @@ NOBODY = "nobody of that address is inside or waits"
 VERBS = pytest.mark.parametrize("verb", ["admit", "reject", "remove"])
 
 
-async def meeting(door, crowd, name="room"):
-    room = door.room(name)
-    alice = await crowd.connect("alice@localhost")
-    bob = await crowd.connect("bob@localhost")
-    assert (await alice.join(room, "Alice")).joined
-    assert (await bob.join(room, "Bob", SECRET)).joined
-    return room, alice, bob
-
-
 def affiliations(door, room):
     return {who["jid"]: who["affiliation"] for who in read(door, "room", room)["occupants"]}
 
@@ -32,7 +23,7 @@ def affiliations(door, room):
 @pytest.mark.parametrize("whom", ["*", "nobody@nowhere.example", "Nobody", "-x1_y@guest.localhost", "guest.localhost"])
 async def test_nobody_is_meant_and_nothing_changes(door, verb, whom):
     async with Crowd(door.server) as crowd:
-        room, alice, bob = await meeting(door, crowd)
+        room, alice, bob = await door.meeting(crowd, "alice@localhost", "bob@localhost")
         before = read(door, "room", room)
         assert NOBODY in say(door, verb, "--", room, whom, code=1)
         assert read(door, "room", room) == before
@@ -44,7 +35,7 @@ async def test_nobody_is_meant_and_nothing_changes(door, verb, whom):
 @VERBS
 async def test_who_may_be_meant_is_named(door, verb):
     async with Crowd(door.server) as crowd:
-        room, _, bob = await meeting(door, crowd)
+        room, _, bob = await door.meeting(crowd, "alice@localhost", "bob@localhost")
         for near in ("bbo@localhost", "bob@elsewhere.example", "Bobb"):
             said = say(door, verb, room, near, code=1)
             assert NOBODY in said and f"did you mean `{bob.bare}`?" in said, said
@@ -52,7 +43,7 @@ async def test_who_may_be_meant_is_named(door, verb):
 
 async def test_each_person_is_answered_with_what_was_found_and_done(door):
     async with Crowd(door.server) as crowd:
-        room, alice, bob = await meeting(door, crowd)
+        room, alice, bob = await door.meeting(crowd, "alice@localhost", "bob@localhost")
         guest = await crowd.connect("guest.localhost")
         await guest.join(room, "Guest")
         (person,) = read(door, "reject", "--", room, guest.bare)["people"]
@@ -73,7 +64,7 @@ async def test_each_person_is_answered_with_what_was_found_and_done(door):
 
 async def test_a_nick_that_one_person_bears_is_enough(door):
     async with Crowd(door.server) as crowd:
-        room, _, bob = await meeting(door, crowd)
+        room, _, bob = await door.meeting(crowd, "alice@localhost", "bob@localhost")
         guest = await crowd.connect("guest.localhost")
         await guest.join(room, "Guest")
         assert "Guest" in say(door, "admit", room, "Guest")
@@ -89,7 +80,7 @@ async def test_a_nick_that_one_person_bears_is_enough(door):
 @VERBS
 async def test_a_nick_that_reads_like_an_address_is_none(door, verb):
     async with Crowd(door.server) as crowd:
-        room, _, _ = await meeting(door, crowd)
+        room, _, _ = await door.meeting(crowd, "alice@localhost", "bob@localhost")
         guest = await crowd.connect("guest.localhost")
         for nick in ("carol@localhost", "Carol@LOCALHOST"):
             assert (await guest.join(room, nick)).condition == "registration-required"
@@ -101,7 +92,7 @@ async def test_a_nick_that_reads_like_an_address_is_none(door, verb):
 
 async def test_a_nick_that_two_people_bear_names_both(door):
     async with Crowd(door.server) as crowd:
-        room, _, _ = await meeting(door, crowd)
+        room, _, _ = await door.meeting(crowd, "alice@localhost", "bob@localhost")
         guests = [await crowd.connect("guest.localhost") for _ in range(2)]
         for guest in guests:
             await guest.join(room, "Guest")
@@ -113,7 +104,7 @@ async def test_a_nick_that_two_people_bear_names_both(door):
 @VERBS
 async def test_the_id_of_a_decision_names_the_person_it_was_about(door, verb):
     async with Crowd(door.server) as crowd:
-        room, _, _ = await meeting(door, crowd)
+        room, _, _ = await door.meeting(crowd, "alice@localhost", "bob@localhost")
         guest = await crowd.connect("guest.localhost")
         await guest.join(room, "Guest")
         about = await door.decision(kind="join", room=room, jid=guest.bare)
@@ -124,7 +115,7 @@ async def test_the_id_of_a_decision_names_the_person_it_was_about(door, verb):
 @VERBS
 async def test_a_nick_that_is_the_id_of_a_decision_is_taken_for_nobody(door, verb):
     async with Crowd(door.server) as crowd:
-        room, _, _ = await meeting(door, crowd)
+        room, _, _ = await door.meeting(crowd, "alice@localhost", "bob@localhost")
         guest, other = [await crowd.connect("guest.localhost") for _ in range(2)]
         await guest.join(room, "Guest")
         about = await door.decision(kind="join", room=room, jid=guest.bare)
@@ -137,14 +128,14 @@ async def test_a_nick_that_is_the_id_of_a_decision_is_taken_for_nobody(door, ver
 
 async def test_the_address_of_a_session_is_enough(door):
     async with Crowd(door.server) as crowd:
-        room, _, bob = await meeting(door, crowd)
+        room, _, bob = await door.meeting(crowd, "alice@localhost", "bob@localhost")
         say(door, "remove", room, bob.jid)
         await bob.wait_for(lambda seen: 307 in seen.statuses)
 
 
 async def test_who_has_just_left_is_kept_out(door):
     async with Crowd(door.server) as crowd:
-        room, _, bob = await meeting(door, crowd)
+        room, _, bob = await door.meeting(crowd, "alice@localhost", "bob@localhost")
         guest = await crowd.connect("guest.localhost")
         assert (await guest.join(room, "Guest", SECRET)).joined
         for person, nick in ((bob, "Bob"), (guest, "Guest")):
@@ -159,14 +150,14 @@ async def test_who_has_just_left_is_kept_out(door):
 
 async def test_where_nobody_is_kept_out_one_who_has_left_is_not_removed(door):
     async with Crowd(door.server) as crowd:
-        room, _, bob = await meeting(door, crowd, "never")
+        room, _, bob = await door.meeting(crowd, "alice@localhost", "bob@localhost", name="never")
         await bob.leave(room, "Bob")
         assert "keep_out" in say(door, "remove", room, bob.bare, code=1)
 
 
 async def test_who_waits_and_is_removed_waits_no_longer(door):
     async with Crowd(door.server) as crowd:
-        room, _, _ = await meeting(door, crowd)
+        room, _, _ = await door.meeting(crowd, "alice@localhost", "bob@localhost")
         guest = await crowd.connect("guest.localhost")
         await guest.join(room, "Guest")
         (person,) = read(door, "remove", "--", room, guest.bare)["people"]
@@ -177,7 +168,7 @@ async def test_who_waits_and_is_removed_waits_no_longer(door):
 
 async def test_the_command_line_waits_for_a_slow_server_and_says_so(door):
     async with Crowd(door.server) as crowd:
-        room, _, _ = await meeting(door, crowd)
+        room, _, _ = await door.meeting(crowd, "alice@localhost", "bob@localhost")
         door.server.freeze()
         try:
             asked = asyncio.create_task(asyncio.to_thread(door.component.run, "close", room))
@@ -192,7 +183,7 @@ async def test_the_command_line_waits_for_a_slow_server_and_says_so(door):
 
 async def test_a_service_that_is_named_is_removed(door):
     async with Crowd(door.server) as crowd:
-        room, _, _ = await meeting(door, crowd)
+        room, _, _ = await door.meeting(crowd, "alice@localhost", "bob@localhost")
         robot = await crowd.connect("robot@localhost")
         assert (await robot.join(room, "Robot")).joined
         (person,) = read(door, "remove", room, robot.bare)["people"]
@@ -203,7 +194,7 @@ async def test_a_service_that_is_named_is_removed(door):
 @pytest.mark.parametrize("jid", ["root@localhost", "robot@localhost"])
 async def test_nobody_is_said_to_stay_out_whom_no_removal_keeps_out(door, jid):
     async with Crowd(door.server) as crowd:
-        room, _, _ = await meeting(door, crowd)
+        room, _, _ = await door.meeting(crowd, "alice@localhost", "bob@localhost")
         one = await crowd.connect(jid)
         for verb in ("remove", "hold"):
             assert (await one.join(room, "One", SECRET)).joined
@@ -218,7 +209,7 @@ async def test_nobody_is_said_to_stay_out_whom_no_removal_keeps_out(door, jid):
 
 async def test_who_is_banned_is_not_said_to_be_let_in(door):
     async with Crowd(door.server) as crowd:
-        room, _, bob = await meeting(door, crowd)
+        room, _, bob = await door.meeting(crowd, "alice@localhost", "bob@localhost")
         ban = read(door, "ban", bob.bare)
         await bob.wait_for(lambda seen: 307 in seen.statuses or 301 in seen.statuses)
         (person,) = read(door, "admit", room, bob.bare, code=1)["people"]
@@ -233,7 +224,7 @@ async def test_who_is_banned_is_not_said_to_be_let_in(door):
 
 async def test_a_nick_cannot_be_read_as_the_reply(door):
     async with Crowd(door.server) as crowd:
-        room, _, _ = await meeting(door, crowd)
+        room, _, _ = await door.meeting(crowd, "alice@localhost", "bob@localhost")
         guest = await crowd.connect("guest.localhost")
         for nick in ("Bob (alice@localhost): account, inside; spared", "z" * 900):
             assert (await guest.join(room, nick, SECRET)).joined
@@ -248,7 +239,7 @@ def test_the_name_of_a_room_is_no_address_and_that_is_said(door):
 
 async def test_close_and_reopen_say_how_it_was_and_what_still_keeps_people_out(door):
     async with Crowd(door.server) as crowd:
-        room, alice, _ = await meeting(door, crowd)
+        room, alice, _ = await door.meeting(crowd, "alice@localhost", "bob@localhost")
         assert "was not closed" in say(door, "reopen", room)
         assert "is closed" in say(door, "close", room)
         assert "was closed already" in say(door, "close", room)
@@ -268,7 +259,7 @@ async def test_close_and_reopen_say_how_it_was_and_what_still_keeps_people_out(d
 
 async def test_say_and_end_tell_how_many_were_inside(door):
     async with Crowd(door.server) as crowd:
-        room, alice, bob = await meeting(door, crowd)
+        room, alice, bob = await door.meeting(crowd, "alice@localhost", "bob@localhost")
         assert "2 occupants inside, and told" in say(door, "say", room, "Two minutes left.")
         await bob.leave(room, "Bob")
         assert read(door, "say", room, "One minute left.")["inside"] == 1

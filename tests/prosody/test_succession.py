@@ -70,11 +70,7 @@ async def test_an_account_inside_takes_over_and_lets_people_in(door):
 
 async def test_whoever_comes_back_in_time_keeps_it_alone(door):
     async with Crowd(door.server) as crowd:
-        room = door.room("patient")
-        alice = await crowd.connect("alice@localhost")
-        bob = await crowd.connect("bob@localhost")
-        await alice.join(room, "Alice")
-        await bob.join(room, "Bob", SECRET)
+        room, alice, bob = await door.meeting(crowd, "alice@localhost", "bob@localhost", name="patient")
         await alice.leave(room, "Alice")
         await asyncio.sleep(1.5)
         assert (await alice.join(room, "Alice")).presence.item["role"] == "moderator"
@@ -84,11 +80,7 @@ async def test_whoever_comes_back_in_time_keeps_it_alone(door):
 
 async def test_no_guest_takes_over(door):
     async with Crowd(door.server) as crowd:
-        room = door.room()
-        alice = await crowd.connect("alice@localhost")
-        guest = await crowd.connect("guest.localhost")
-        await alice.join(room, "Alice")
-        await guest.join(room, "Guest", SECRET)
+        room, alice, guest = await door.meeting(crowd, "alice@localhost", "guest.localhost")
         await alice.leave(room, "Alice")
         (done,) = await events(door, room)
         assert (done["done"], done["people"]) == ("nothing", [])
@@ -99,13 +91,9 @@ async def test_no_guest_takes_over(door):
 
 async def test_an_account_that_waits_is_let_in_and_moderates(door):
     async with Crowd(door.server) as crowd:
-        room = door.room("rescued")
-        alice = await crowd.connect("alice@localhost")
-        guest = await crowd.connect("guest.localhost")
+        room, alice, guest = await door.meeting(crowd, "alice@localhost", "guest.localhost", name="rescued")
         first = await crowd.connect("guest.localhost")
         bob = await crowd.connect("bob@localhost")
-        await alice.join(room, "Alice")
-        await guest.join(room, "Guest", SECRET)
         await alice.leave(room, "Alice")
         assert (await first.join(room, "First")).condition == "registration-required"
         assert (await bob.join(room, "Bob")).condition == "registration-required"
@@ -120,11 +108,9 @@ async def test_an_account_that_waits_is_let_in_and_moderates(door):
 
 async def test_guests_who_wait_in_vain_are_turned_away_in_words(door):
     async with Crowd(door.server) as crowd:
-        room = door.room("rescued")
-        alice = await crowd.connect("alice@localhost")
+        room, alice = await door.meeting(crowd, "alice@localhost", name="rescued")
         inside = await crowd.connect("guest.localhost")
         guest = await crowd.connect("guest.localhost")
-        await alice.join(room, "Alice")
         await inside.join(room, "Inside", SECRET)
         await alice.leave(room, "Alice")
         await guest.join(room, "Guest")
@@ -139,12 +125,8 @@ async def test_guests_who_wait_in_vain_are_turned_away_in_words(door):
 
 async def test_without_a_rescue_people_wait_and_the_operator_is_told(door):
     async with Crowd(door.server) as crowd:
-        room = door.room("alone")
-        alice = await crowd.connect("alice@localhost")
-        bob = await crowd.connect("bob@localhost")
+        room, alice, bob = await door.meeting(crowd, "alice@localhost", "bob@localhost", name="alone")
         guest = await crowd.connect("guest.localhost")
-        await alice.join(room, "Alice")
-        await bob.join(room, "Bob", SECRET)
         await alice.leave(room, "Alice")
         await guest.join(room, "Guest")
         (done,) = await events(door, room)

@@ -64,10 +64,8 @@ async def destroyed(person, room):
 
 async def test_a_room_closes_after_its_time_and_says_so_with_nobody_at_the_door(door):
     async with Crowd(door.server) as crowd:
-        room = door.room("soon")
-        alice = await crowd.connect("alice@localhost")
+        room, alice = await door.meeting(crowd, "alice@localhost", name="soon")
         guest = await crowd.connect("guest.localhost")
-        await alice.join(room, "Alice")
         await said(alice, room, "now closed")
         assert (await timer(door, room, "closed"))["rule"] == "close.after"
         assert (await guest.join(room, "Guest", SECRET)).condition == "not-allowed"
@@ -79,12 +77,8 @@ async def test_a_room_closes_after_its_time_and_says_so_with_nobody_at_the_door(
 
 async def test_a_room_closes_when_its_last_moderator_has_left(door):
     async with Crowd(door.server) as crowd:
-        room = door.room("left")
-        alice = await crowd.connect("alice@localhost")
-        bob = await crowd.connect("bob@localhost")
+        room, alice, bob = await door.meeting(crowd, "alice@localhost", "bob@localhost", name="left")
         guest = await crowd.connect("guest.localhost")
-        await alice.join(room, "Alice")
-        await bob.join(room, "Bob", SECRET)
         await alice.leave(room, "Alice")
         await said(bob, room, "now closed")
         assert (await timer(door, room, "closed"))["rule"] == "close.when_unmoderated"
@@ -96,11 +90,7 @@ async def test_a_room_closes_when_its_last_moderator_has_left(door):
 
 async def test_a_room_is_told_of_its_end_and_ends(door):
     async with Crowd(door.server) as crowd:
-        room = door.room("brief")
-        alice = await crowd.connect("alice@localhost")
-        guest = await crowd.connect("guest.localhost")
-        await alice.join(room, "Alice")
-        await guest.join(room, "Guest", SECRET)
+        room, alice, guest = await door.meeting(crowd, "alice@localhost", "guest.localhost", name="brief")
         await said(guest, room, "This meeting ends in 2 seconds.")
         assert "the longest time allowed" in await destroyed(guest, room)
         await destroyed(alice, room)
@@ -113,10 +103,8 @@ async def test_a_room_is_told_of_its_end_and_ends(door):
 
 async def test_a_rule_that_is_only_observed_is_written_down_and_ends_nothing(door):
     async with Crowd(door.server) as crowd:
-        room = door.room("watched")
-        alice = await crowd.connect("alice@localhost")
+        room, alice = await door.meeting(crowd, "alice@localhost", name="watched")
         guest = await crowd.connect("guest.localhost")
-        await alice.join(room, "Alice")
         said = await timer(door, room, "ended")
         assert (said["rule"], said["observed"]) == ("limits.duration", True)
         assert (await guest.join(room, "Guest", SECRET)).joined
@@ -125,11 +113,7 @@ async def test_a_rule_that_is_only_observed_is_written_down_and_ends_nothing(doo
 
 async def test_a_room_ends_when_its_last_moderator_has_left_for_good(door):
     async with Crowd(door.server) as crowd:
-        room = door.room("orphan")
-        alice = await crowd.connect("alice@localhost")
-        guest = await crowd.connect("guest.localhost")
-        await alice.join(room, "Alice")
-        await guest.join(room, "Guest", SECRET)
+        room, alice, guest = await door.meeting(crowd, "alice@localhost", "guest.localhost", name="orphan")
         await alice.leave(room, "Alice")
         assert "no moderator" in await destroyed(guest, room)
         assert (await timer(door, room, "ended"))["rule"] == "limits.without_moderator"

@@ -26,10 +26,8 @@ CONFIG = "http://jabber.org/protocol/muc#roomconfig"
 
 async def opened(door, crowd, name="room"):
     """A room that a guest has opened, who is its owner, and somebody who is inside with them."""
-    room = door.room(name)
-    guest = await crowd.connect("guest.localhost")
+    room, guest = await door.meeting(crowd, "guest.localhost", name=name)
     bob = await crowd.connect("bob@localhost")
-    assert (await guest.join(room, "Guest")).joined
     return room, guest, bob
 
 

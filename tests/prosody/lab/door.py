@@ -9,6 +9,7 @@ import itertools
 import time
 
 from .component import Vestibule
+from .policy import SECRET
 from .process import Failed
 from .server import Prosody
 
@@ -42,6 +43,17 @@ class Door:
     def room(self, name="room"):
         """The address of a room that no other test uses, like `name-1@conference.localhost`."""
         return f"{name}-{next(self._numbers)}@{self.server.service}"
+
+    async def meeting(self, crowd, *jids, name="room"):
+        """A room of its own with people in it: its address, and they in the order in which they came. The
+        first one opens it, the others know the preset password; Alice is the nick of `alice@localhost`."""
+        room, people = self.room(name), [await crowd.connect(jid) for jid in jids]
+        for number, (person, jid) in enumerate(zip(people, jids)):
+            nick = jid.partition("@")[0].partition(".")[0].capitalize()
+            outcome = await person.join(room, nick, SECRET if number else None)
+            if not outcome.joined:
+                raise Failed(f"{nick} is not let into {room}: {outcome}")
+        return room, *people
 
     def enforce(self, policy):
         """Puts another file in force; returns when it is."""
