@@ -103,11 +103,8 @@ def door(request, prosody_version):
     """The server and the component of a whole file: `POLICY` in the file is what the
     component enforces, and `SERVER` are options of `Prosody`."""
     options = getattr(request.module, "SERVER", {})
-    shared = Door(prosody_version, getattr(request.module, "POLICY", SERVICE), **options)
-    try:
-        yield shared.start()
-    finally:
-        shared.close()
+    with Door(prosody_version, getattr(request.module, "POLICY", SERVICE), **options) as shared:
+        yield shared
 
 
 @pytest.fixture(scope="module")
@@ -115,11 +112,8 @@ def meet(request, prosody_version):
     """A Jitsi Meet server and the component of a whole file: `POLICY` as for `door`, and
     `MEET` are options of `Meet`."""
     options = getattr(request.module, "MEET", {})
-    shared = MeetDoor(prosody_version, getattr(request.module, "POLICY", MEET_SERVICE), **options)
-    try:
-        yield shared.start()
-    finally:
-        shared.close()
+    with MeetDoor(prosody_version, getattr(request.module, "POLICY", MEET_SERVICE), **options) as shared:
+        yield shared
 
 
 @pytest.fixture(scope="session")

@@ -1,43 +1,23 @@
 """Every byte between Prosody and somebody, as it was sent, and what in it is random by nature."""
 
-import asyncio
 import contextlib
 import re
 
-from lab.process import HOST
+from lab.relay import Relay
 
 
-class Tap:
-    """Passes TCP connections on to `port` and keeps what passes: `streams` holds, for each
+class Tap(Relay):
+    """Passes TCP connections on to `target` and keeps what passes: `streams` holds, for each
     connection in the order they were made, what was sent to Prosody and what came from it."""
 
-    def __init__(self, port):
-        self.target = port
-        self.port = None
+    def __init__(self, target):
+        super().__init__(target)
         self.streams = []
-        self._tasks = set()
-        self._writers = []
 
-    async def __aenter__(self):
-        self._server = await asyncio.start_server(self._accepted, HOST, 0)
-        self.port = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(self, *_):
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        for writer in self._writers:
-            writer.close()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _accepted(self, reader, writer):
-        there_reader, there_writer = await asyncio.open_connection(HOST, self.target)
-        self._writers += [writer, there_writer]
+    def passed(self, reader, writer, there):
         sent, came = bytearray(), bytearray()
         self.streams.append((sent, came))
-        for source, sink, kept in ((reader, there_writer, sent), (there_reader, writer, came)):
-            self._tasks.add(asyncio.ensure_future(self._pass_on(source, sink, kept)))
+        return self._pass_on(reader, there[1], sent), self._pass_on(there[0], writer, came)
 
     async def _pass_on(self, source, sink, kept):
         with contextlib.suppress(ConnectionError):

@@ -159,14 +159,10 @@ async def test_an_unencrypted_connection_does_not_count_where_the_file_says_so(d
 
 
 async def test_an_encrypted_connection_does(prosody_version):
-    encrypted = Door(prosody_version, POLICY, tls=True)
-    try:
-        encrypted.start()
+    with Door(prosody_version, POLICY, tls=True) as encrypted:
         async with Crowd(encrypted.server) as crowd:
             outcome = await attempt(encrypted, crowd, encrypted.room("encrypted"), "a@localhost")
             assert outcome.joined
-    finally:
-        encrypted.close()
 
 
 async def test_rooms_are_listed_only_if_the_file_says_so(door):

@@ -29,11 +29,8 @@ WORDS = "characters that are not allowed"
 @pytest.fixture(scope="module")
 def door(prosody_version):
     """The server with the gate, and another one that federates with it."""
-    shared = FederatedDoor(prosody_version, POLICY)
-    try:
-        yield shared.start()
-    finally:
-        shared.close()
+    with FederatedDoor(prosody_version, POLICY) as shared:
+        yield shared
 
 
 def vestibule(door, *arguments, code=0):

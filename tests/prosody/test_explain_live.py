@@ -23,11 +23,8 @@ SAME = ("verdict", "rule", "line", "class", "denial")
 @pytest.fixture(scope="module")
 def door(prosody_version):
     host = f'\nVirtualHost "{CORP}"\n' + assignments({"authentication": "lab_homemade"}, "\t")
-    shared = FederatedDoor(prosody_version, POLICY + HOMEMADE, extra_hosts=host)
-    try:
-        yield shared.start()
-    finally:
-        shared.close()
+    with FederatedDoor(prosody_version, POLICY + HOMEMADE, extra_hosts=host) as shared:
+        yield shared
 
 
 def explained(door, room, who, *more, code=0):

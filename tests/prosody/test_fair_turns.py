@@ -4,7 +4,6 @@ Turns are counted, by the order of the decisions; nothing here depends on time.
 """
 
 import asyncio
-import contextlib
 
 import pytest
 from lab import Crowd
@@ -27,16 +26,6 @@ POLICY = policy(
     "[policy.moderators]",
     'assign = ["opener"]',
 )
-
-
-@contextlib.contextmanager
-def holding(door):
-    """What is sent meanwhile waits, and is judged when the block ends."""
-    door.component.freeze()
-    try:
-        yield
-    finally:
-        door.component.thaw()
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +98,7 @@ async def test_hopeless_requests_of_many_guests_cost_a_newcomer_one_turn_of_each
         bob = await crowd.connect("bob@localhost")
         await door.flushed()
         turns = await Turns.begin(door)
-        with holding(door):
+        with door.component.frozen():
             for guest in guests:
                 ask_in_vain(guest, room, EACH)
             await asyncio.gather(*(guest.ping(60) for guest in guests))
@@ -129,7 +118,7 @@ async def test_what_moderators_answer_comes_before_strangers(door):
         form = await knock(alice, room, "Waits")
         await door.flushed()
         turns = await Turns.begin(door)
-        with holding(door):
+        with door.component.frozen():
             for number, guest in enumerate(guests):
                 guest.ask_to_join(room, f"Guest{number}")
             await asyncio.gather(*(guest.ping(60) for guest in guests))
@@ -191,7 +180,7 @@ async def test_a_flood_over_one_stream_costs_others_no_more_than_what_is_outstan
         await carol.leave(other, "Carol")
         await door.flushed()
         turns = await Turns.begin(door)
-        with holding(door):
+        with door.component.frozen():
             for stranger in strangers:
                 rooms = [door.room("flood") for _ in range(5)]
                 stranger.send_raw("".join(JOIN.format(sender=f" from='{stranger.jid}'", room=each) for each in rooms))
@@ -212,7 +201,7 @@ async def test_a_flood_of_one_network_costs_others_no_more_than_what_is_outstand
         bob = await browsers.connect("203.0.113.7")
         await door.flushed()
         turns = await Turns.begin(door)
-        with holding(door):
+        with door.component.frozen():
             for person in flood:
                 for _ in range(5):
                     person.ask_to_join(door.room("flood"), "M")
@@ -228,7 +217,7 @@ async def test_what_one_sends_ahead_of_the_answers_waits_unread_and_is_not_refus
     async with Crowd(door.server) as crowd:
         eve, bob = await crowd.connect_many(["eve@localhost", "bob@localhost"])
         rooms = [door.room("ahead") for _ in range(3 * EACH)]
-        with holding(door):
+        with door.component.frozen():
             eve.send_raw("".join(JOIN.format(sender="", room=each) for each in rooms))
             await flooded(bob)
         await eve.ping(60)
@@ -242,7 +231,7 @@ async def test_nobody_inside_is_held_back_for_a_flood_of_their_network(door):
         near = await browsers.connect("198.51.100.1")
         assert (await near.join(room, "Near", PASSWORD)).joined
         flood = [await browsers.connect(f"198.51.100.{number}") for number in range(2, 42)]
-        with holding(door):
+        with door.component.frozen():
             for person in flood:
                 for _ in range(5):
                     person.ask_to_join(door.room("flood"), "M")

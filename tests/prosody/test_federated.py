@@ -33,11 +33,8 @@ create = ["account", "operator"]
 @pytest.fixture(scope="module")
 def door(prosody_version):
     """The server with the gate, and another one that federates with it."""
-    shared = FederatedDoor(prosody_version, POLICY, modules=["lab_unload"])
-    try:
-        yield shared.start()
-    finally:
-        shared.close()
+    with FederatedDoor(prosody_version, POLICY, modules=["lab_unload"]) as shared:
+        yield shared
 
 
 async def opened(people, room, name="alice"):
@@ -397,14 +394,11 @@ async def test_an_answer_finds_its_way_when_the_streams_between_the_servers_have
         room = door.room()
         alice, bob = await opened(people, room), await abroad.connect(f"bob@{FAR}")
         carol = await abroad.connect(f"carol@{FAR}")
-        door.component.freeze()
-        try:
+        with door.component.frozen():
             asked, wrong = bob.ask_to_join(room, "Bob", SECRET), carol.ask_to_join(room, "Carol", "wrong")
             await settled(bob)
             await cut(alice)
             await asyncio.sleep(0.2)
-        finally:
-            door.component.thaw()
         assert (await bob.outcome(room, asked)).joined
         assert (await carol.outcome(room, wrong)).condition == "not-authorized"
         await alice.ping()
@@ -416,14 +410,11 @@ async def test_whoever_leaves_while_he_is_judged_is_no_ghost(door):
     async with Crowd(door.server) as people, door.abroad() as abroad:
         room = door.room()
         alice, bob = await opened(people, room), await abroad.connect(f"bob@{FAR}")
-        door.component.freeze()
-        try:
+        with door.component.frozen():
             bob.ask_to_join(room, "Bob", SECRET)
             await settled(bob)
             await bob.disconnect()
             await asyncio.sleep(0.2)
-        finally:
-            door.component.thaw()
         await asyncio.sleep(0.2)
         await alice.ping()
         assert set(alice.occupants(room)) == {"Alice"}

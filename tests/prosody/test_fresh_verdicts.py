@@ -1,7 +1,6 @@
 """A verdict is idempotent and fresh: judged once, about the room as it is."""
 
 import asyncio
-import contextlib
 
 from lab import SERVICE, Crowd
 from lab.policy import PRESET, SECRET, admission, rooms
@@ -12,16 +11,6 @@ POLICY = SERVICE + PRESET + admission("password") + rooms({
     "guess": f'password = {{ source = "preset", preset = "{SECRET}", guesses = {{ burst = 3, delay = "1 minute" }} }}',
     "three": 'close = { at_occupants = 3 }',
 })
-
-
-@contextlib.contextmanager
-def holding(door):
-    """What is sent meanwhile stays parked, in order, until the end of the block."""
-    door.component.freeze()
-    try:
-        yield
-    finally:
-        door.component.thaw()
 
 
 async def test_a_wrong_password_counts_once(door):
@@ -44,7 +33,7 @@ async def test_a_question_that_is_asked_again_is_the_same_guess(door):
         bob = await crowd.connect("again@localhost")
         for _ in range(2):
             since = bob.mark()
-            with holding(door):
+            with door.component.frozen():
                 bob.ask_to_join(room, "Bob", "wrong")
                 await bob.ping()
                 # Its room changes under it: the answer is stale, and the question repeated.
@@ -69,7 +58,7 @@ async def test_what_came_before_the_closing_is_in_and_what_came_after_is_not(doo
         room, alice = await door.meeting(crowd, "alice@localhost")
         early = await crowd.connect("early@localhost")
         late = await crowd.connect("late@localhost")
-        with holding(door):
+        with door.component.frozen():
             early.ask_to_join(room, "Early", SECRET)
             await early.ping()
             alice.say(room, "!close")
@@ -102,7 +91,7 @@ async def test_joins_that_are_judged_together_are_counted_one_by_one(door):
     async with Crowd(door.server) as crowd:
         room, _ = await door.meeting(crowd, "alice@localhost", name="three")
         people = await crowd.connect_many(["guest.localhost"] * 6)
-        with holding(door):
+        with door.component.frozen():
             for number, person in enumerate(people):
                 person.ask_to_join(room, f"P{number}", SECRET)
             for person in people:
@@ -126,7 +115,7 @@ async def test_a_password_change_that_is_parked_first_counts_for_the_join_behind
         room, alice = await door.meeting(crowd, "alice@localhost")
         old = await crowd.connect("guest.localhost")
         new = await crowd.connect("guest.localhost")
-        with holding(door):
+        with door.component.frozen():
             change = asyncio.create_task(alice.configure(room, {PASSWORD: BETTER}))
             await asyncio.sleep(0)
             await alice.ping()
@@ -142,7 +131,7 @@ async def test_a_ban_that_is_parked_first_counts_for_the_join_behind_it(door):
     async with Crowd(door.server) as crowd:
         room, alice = await door.meeting(crowd, "alice@localhost")
         bob = await crowd.connect("bob@localhost")
-        with holding(door):
+        with door.component.frozen():
             ban = asyncio.create_task(alice.set_affiliation(room, bob.bare, "outcast"))
             await asyncio.sleep(0)
             await alice.ping()
@@ -158,7 +147,7 @@ async def test_who_lost_his_rank_while_parked_does_nothing_with_it(door):
         bob = await crowd.connect("bob@localhost")
         await bob.join(room, "Bob", SECRET)
         assert not (await alice.set_affiliation(room, bob.bare, "owner")).error
-        with holding(door):
+        with door.component.frozen():
             demotion = asyncio.create_task(alice.set_affiliation(room, bob.bare, "none"))
             await asyncio.sleep(0)
             await alice.ping()

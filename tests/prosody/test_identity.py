@@ -74,11 +74,8 @@ async def test_a_service_comes_in_without_a_password_or_a_question(door, jid):
     async with Crowd(door.server) as crowd:
         room, alice = await door.meeting(crowd, "alice@localhost")
         service = await crowd.connect(jid)
-        door.component.freeze()
-        try:
+        with door.component.frozen():
             assert (await service.join(room, jid.partition("@")[0], seconds=2)).joined
-        finally:
-            door.component.thaw()
         await alice.wait_for(lambda seen: seen.nick == jid.partition("@")[0])
         alice_again = await crowd.connect("bob@localhost")
         assert (await alice_again.join(room, "Bob", SECRET)).joined

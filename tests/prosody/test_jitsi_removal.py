@@ -133,9 +133,7 @@ async def test_who_has_just_left_stays_out_when_they_reload(meet):
 
 
 async def test_who_had_left_before_the_component_was_restarted_stays_out(prosody_version):
-    door = MeetDoor(prosody_version, POLICY)
-    try:
-        door.start()
+    with MeetDoor(prosody_version, POLICY) as door:
         async with door.crowd() as crowd:
             room = door.room()
             alice, bob = await crowd.persons("Alice", "Bob")
@@ -148,8 +146,6 @@ async def test_who_had_left_before_the_component_was_restarted_stays_out(prosody
             assert door.component.run("remove", room, bob.bare).returncode == 0
             again = await crowd.reload(bob)
             assert (await again.enter(room, SECRET)).text == WORDS
-    finally:
-        door.close()
 
 
 async def test_who_was_kicked_by_mistake_is_let_in_under_the_address_they_have_now(meet):
@@ -167,9 +163,7 @@ async def test_who_was_kicked_by_mistake_is_let_in_under_the_address_they_have_n
 
 @needs_jitsi_plugins
 async def test_a_token_keeps_its_bearer_out_in_every_browser(prosody_version):
-    door = MeetDoor(prosody_version, POLICY, muc_plugins=["token_verification"], **TOKENS)
-    try:
-        door.start()
+    with MeetDoor(prosody_version, POLICY, muc_plugins=["token_verification"], **TOKENS) as door:
         async with door.crowd() as crowd:
             room = door.room()
             alice = await crowd.person("Alice", token=token(id="alice"))
@@ -185,17 +179,13 @@ async def test_a_token_keeps_its_bearer_out_in_every_browser(prosody_version):
             assert door.component.run("remove", room, zoe.bare).returncode == 0
             again = await crowd.person("Zoe", token=token(id="zoe"))
             assert (await again.enter(room, SECRET)).shown == "reservation"
-    finally:
-        door.close()
 
 
 @needs_jitsi_plugins
 @pytest.mark.parametrize("place", ["inside", "left", "waits", "named-anew", "started-anew"])
 async def test_a_ban_on_an_address_is_also_one_on_its_token(prosody_version, place):
     """Reports tell the claims, too: nobody has to read the room before it is known who somebody is."""
-    door = MeetDoor(prosody_version, POLICY, muc_plugins=["token_verification"], **TOKENS)
-    try:
-        door.start()
+    with MeetDoor(prosody_version, POLICY, muc_plugins=["token_verification"], **TOKENS) as door:
         async with door.crowd() as crowd:
             room = door.room()
             alice = await crowd.person("Alice", token=token(id="alice"))
@@ -221,8 +211,6 @@ async def test_a_ban_on_an_address_is_also_one_on_its_token(prosody_version, pla
                 assert not (await other.enter(where, SECRET)).joined
             zoe = await crowd.person("Zoe", token=token(id="zoe"))
             assert (await zoe.enter(room, SECRET)).joined
-    finally:
-        door.close()
 
 
 async def test_unban_lifts_the_marks_of_that_ban_and_of_no_other(meet):
@@ -255,9 +243,7 @@ async def test_unban_lifts_the_marks_of_that_ban_and_of_no_other(meet):
 
 @needs_jitsi_plugins
 async def test_a_mark_can_be_lifted_alone(prosody_version):
-    door = MeetDoor(prosody_version, POLICY, muc_plugins=["token_verification"], **TOKENS)
-    try:
-        door.start()
+    with MeetDoor(prosody_version, POLICY, muc_plugins=["token_verification"], **TOKENS) as door:
         async with door.crowd() as crowd:
             room = door.room()
             bob = await crowd.person("Bob", token=token(id="bob"))
@@ -269,5 +255,3 @@ async def test_a_mark_can_be_lifted_alone(prosody_version):
             assert [ban["who"] for ban in lifted] == [mark]
             assert {ban["who"] for ban in vestibule(door, "bans")["bans"]} == {bob.bare, other}
             assert len(vestibule(door, "unban", bob.bare)["lifted"]) == 2
-    finally:
-        door.close()

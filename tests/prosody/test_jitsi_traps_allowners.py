@@ -91,14 +91,11 @@ async def test_a_join_that_nobody_answered_leaves_no_mark(meet):
         bob, eve = await crowd.persons("Bob", "Eve")
         await bob.request(room)
         await eve.request(room)
-        meet.component.freeze()
-        try:
+        with meet.component.frozen():
             eve.ask_to_join(room, eve.nick)
             await eve.ping()
             await eve.disconnect()
             assert not (await bob.join(room, password=SECRET)).joined
-        finally:
-            meet.component.thaw()
         assert not await promised(alice)
         assert (await bob.enter(room, SECRET)).joined
 

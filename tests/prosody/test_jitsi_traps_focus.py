@@ -167,15 +167,12 @@ async def test_the_focus_is_not_held_up_at_a_room_that_is_there(meet):
     async with meet.crowd() as crowd:
         room = meet.room()
         await opened(crowd, room)
-        meet.component.freeze()
-        try:
+        with meet.component.frozen():
             other = await Person.connect(meet.server, f"{meet.server.focus}/other", present=False)
             try:
                 outcome = await other.join(room, "focus2", seconds=1)
             finally:
                 other.abort()
-        finally:
-            meet.component.thaw()
         assert outcome.joined, outcome
 
 

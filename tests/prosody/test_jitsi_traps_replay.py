@@ -133,16 +133,13 @@ async def test_an_answer_that_is_late_for_the_focus_leaves_no_room_behind(meet):
     async with meet.crowd() as crowd:
         room = meet.room()
         alice = await crowd.person("Alice")
-        meet.component.freeze()
-        try:
+        with meet.component.frozen():
             alice.send_raw(
                 f"<iq type='set' id='ask' to='{meet.server.focus_address}'>"
                 f"<conference xmlns='http://jitsi.org/protocol/focus' room='{room}'/></iq>"
             )
             await alice.ping()
             await alice.disconnect()
-        finally:
-            meet.component.thaw()
         await asyncio.sleep(0.3)
         bob = await crowd.person("Bob")
         assert (await bob.disco_info(room)).error[1] == "item-not-found"

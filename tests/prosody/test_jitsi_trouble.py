@@ -103,9 +103,7 @@ async def test_plugins_that_let_in_or_promote_everybody_do_neither(prosody_versi
     """muc_wait_for_host takes the lobby down when its host comes, whose clients join by
     themselves then, and makes owners of accounts; muc_allowners makes one of everybody."""
     plugins = ["muc_allowners", "muc_wait_for_host"]
-    door = MeetDoor(prosody_version, POLICY, accounts=True, muc_plugins=plugins)
-    try:
-        door.start()
+    with MeetDoor(prosody_version, POLICY, accounts=True, muc_plugins=plugins) as door:
         async with door.crowd() as crowd:
             room = door.room("chaired")
             first = await crowd.person("First")
@@ -131,8 +129,6 @@ async def test_plugins_that_let_in_or_promote_everybody_do_neither(prosody_versi
             for person in (first, guests[0], account):
                 assert chair.occupants(room)[person.nick]["role"] == "participant"
                 assert not owner(chair, room, person)
-    finally:
-        door.close()
 
 
 async def test_not_everybody_is_a_moderator(meet):

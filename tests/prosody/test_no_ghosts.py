@@ -1,7 +1,6 @@
 """A parked join that left is gone, and a join that fails leaves nothing behind."""
 
 import asyncio
-import contextlib
 
 import pytest
 from lab import SERVICE, Crowd
@@ -15,16 +14,6 @@ POLICY = SERVICE + PRESET + '[policy.access]\nlisted = ["friend@localhost"]\n' +
 })
 JOIN = "<presence to='{}/{}'><x xmlns='" + MUC + "'><password>" + SECRET + "</password></x></presence>"
 LEAVE = "<presence to='{}/{}' type='unavailable'/>"
-
-
-@contextlib.contextmanager
-def holding(door):
-    """What is sent meanwhile stays parked until the end of the block."""
-    door.component.freeze()
-    try:
-        yield
-    finally:
-        door.component.thaw()
 
 
 async def gone(door, person):
@@ -55,7 +44,7 @@ async def test_whoever_left_while_parked_is_not_in(door, how, creates):
         bob = await crowd.connect("bob@localhost")
         if not creates:
             await alice.join(room, "Alice")
-        with holding(door):
+        with door.component.frozen():
             bob.send_raw(JOIN.format(room, "Bob"))
             await bob.ping()
             if how == "abort":
@@ -205,7 +194,7 @@ async def test_a_room_that_ended_meanwhile_is_asked_for_anew(door):
     async with Crowd(door.server) as crowd:
         room, alice = await door.meeting(crowd, "alice@localhost")
         bob = await crowd.connect("bob@localhost")
-        with holding(door):
+        with door.component.frozen():
             bob.ask_to_join(room, "Bob")
             await bob.ping()
             await alice.leave(room, "Alice")
@@ -224,7 +213,7 @@ async def test_a_room_that_was_opened_anew_meanwhile_is_another_room(door):
         room, alice = await door.meeting(crowd, "alice@localhost")
         bob = await crowd.connect("bob@localhost")
         carol = await crowd.connect("carol@localhost")
-        with holding(door):
+        with door.component.frozen():
             bob.ask_to_join(room, "Bob", SECRET)
             await bob.ping()
             await alice.leave(room, "Alice")
@@ -268,7 +257,7 @@ async def test_a_session_that_hibernates_is_still_there(door):
         bob = await crowd.connect("bob@localhost")
         bob.send_raw("<enable xmlns='urn:xmpp:sm:3' resume='true'/>")
         await bob.ping()
-        with holding(door):
+        with door.component.frozen():
             bob.send_raw(JOIN.format(room, "Bob"))
             await bob.ping()
             bob.abort()

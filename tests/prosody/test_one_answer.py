@@ -197,8 +197,7 @@ async def test_whoever_was_parked_is_asked_for_again_when_the_component_is_back(
 async def test_too_many_attempts_of_one_session_are_refused_at_once_and_each_is_answered(door):
     async with Crowd(door.server) as crowd:
         room, alice = await door.meeting(crowd, "alice@localhost")
-        door.component.freeze()
-        try:
+        with door.component.frozen():
             item = "<item jid='x@localhost' affiliation='member'/>"
             query = f"<query xmlns='http://jabber.org/protocol/muc#admin'>{item}</query>"
             iqs = (f"<iq type='set' to='{room}' id='n{n}'>{query}</iq>" for n in range(400))
@@ -206,8 +205,6 @@ async def test_too_many_attempts_of_one_session_are_refused_at_once_and_each_is_
             for number in range(400):
                 await alice.wait_for(lambda seen: seen.id == f"n{number}", seconds=8)
             await alice.ping()
-        finally:
-            door.component.thaw()
         answers = [(seen.id, seen.error[1]) for seen in alice.seen if seen.id.startswith("n")]
         assert len(answers) == len(dict(answers)) == 400
         assert {condition for _, condition in answers} == {"resource-constraint", "remote-server-timeout"}

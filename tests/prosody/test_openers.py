@@ -60,29 +60,21 @@ BESIDE = {
 @needs_jitsi_plugins
 @pytest.mark.parametrize("layout", BESIDE)
 async def test_a_jitsi_of_guests_opens_as_it_always_did(prosody_version, layout):
-    door = MeetDoor(prosody_version, MEET_POLICY, extra_hosts=BESIDE[layout])
-    try:
-        door.start()
+    with MeetDoor(prosody_version, MEET_POLICY, extra_hosts=BESIDE[layout]) as door:
         assert "guest (nobody logs in to this server)" in door.component.run("status").stdout
         async with door.crowd() as crowd:
             guest = await crowd.person("Guest")
             assert (await guest.enter(door.room())).joined
-    finally:
-        door.close()
 
 
 @needs_jitsi_plugins
 @pytest.mark.parametrize("beside", ["", BESIDE["debian"]])
 async def test_a_jitsi_with_accounts_asks_for_a_log_in(prosody_version, beside):
-    door = MeetDoor(prosody_version, MEET_POLICY, accounts=True, extra_hosts=beside)
-    try:
-        door.start()
+    with MeetDoor(prosody_version, MEET_POLICY, accounts=True, extra_hosts=beside) as door:
         assert f"account (people log in to {DOMAIN})" in door.component.run("status").stdout
         async with door.crowd(authentication=True) as crowd:
             room = door.room()
             guest = await crowd.person("Guest")
             assert (await guest.request(room)).shown == "log-in"
-    finally:
-        door.close()
 
 

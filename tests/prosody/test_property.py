@@ -40,21 +40,15 @@ SENDS = {**dict.fromkeys(OUTSIDE, "calling"), "Moderator": "moderating", "Muted"
 @pytest.fixture(scope="module")
 def door(prosody_version):
     """The server with the gate, and another one that federates with it."""
-    shared = FederatedDoor(prosody_version, POLICY, options={"archive_expires_after": "never"}, muc_options=MUC)
-    try:
-        yield shared.start()
-    finally:
-        shared.close()
+    with FederatedDoor(prosody_version, POLICY, options={"archive_expires_after": "never"}, muc_options=MUC) as shared:
+        yield shared
 
 
 @pytest.fixture(scope="module")
 def jitsi_door(prosody_version):
     """A server with Jitsi's plugins, and the gate."""
-    shared = MeetDoor(prosody_version, MEET_POLICY, **MEET)
-    try:
-        yield shared.start()
-    finally:
-        shared.close()
+    with MeetDoor(prosody_version, MEET_POLICY, **MEET) as shared:
+        yield shared
 
 
 async def played(play, drawn, generator_of, stanzas):

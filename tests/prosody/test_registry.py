@@ -38,11 +38,8 @@ hold_until = []
 @pytest.fixture(scope="module")
 def door(prosody_version):
     """The server with the gate, and another one that federates with it."""
-    shared = FederatedDoor(prosody_version, POLICY, modules=["lab_unload", "lab_link"])
-    try:
-        yield shared.start()
-    finally:
-        shared.close()
+    with FederatedDoor(prosody_version, POLICY, modules=["lab_unload", "lab_link"]) as shared:
+        yield shared
 
 
 def told(door, *arguments, code=0):

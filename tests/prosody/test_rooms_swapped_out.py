@@ -15,11 +15,8 @@ POLICY = SERVICE + PRESET
 def small(prosody_version):
     """A server that keeps one room in memory."""
     options = {"modules": ["lab_unload"], "plugin_paths": [MODULES], "muc_options": {"muc_room_cache_size": 1}}
-    door = Door(prosody_version, POLICY, storage="internal", **options)
-    try:
-        yield door.start()
-    finally:
-        door.close()
+    with Door(prosody_version, POLICY, storage="internal", **options) as door:
+        yield door
 
 
 def listed(door):

@@ -35,9 +35,7 @@ def listed(door):
 
 
 async def test_an_audit_a_restart_and_a_ban_meet_every_room_that_is_swapped_out(prosody_version):
-    door = Door(prosody_version, POLICY, muc_options={"muc_room_cache_size": CACHE, "muc_room_locking": False})
-    try:
-        door.start()
+    with Door(prosody_version, POLICY, muc_options={"muc_room_cache_size": CACHE, "muc_room_locking": False}) as door:
         async with Crowd(door.server) as crowd:
             rooms = [door.room("many") for _ in range(ROOMS)]
             alice, bob = await crowd.connect("alice@localhost"), await crowd.connect("bob@localhost")
@@ -55,8 +53,6 @@ async def test_an_audit_a_restart_and_a_ban_meet_every_room_that_is_swapped_out(
             removed = told(door, "ban", bob.bare)["removed"]
             assert sorted(one["room"] for one in removed) == sorted(rooms)
             await until(lambda: listed(door) == dict.fromkeys(rooms, 1), PATIENCE, "one person less in each room")
-    finally:
-        door.close()
 
 
 def looks(door):
@@ -66,9 +62,7 @@ def looks(door):
 
 
 async def test_many_rooms_with_one_due_time_end_and_each_is_looked_at_a_few_times(prosody_version):
-    door = Door(prosody_version, POLICY, muc_options={"muc_room_cache_size": ROOMS, "muc_room_locking": False})
-    try:
-        door.start()
+    with Door(prosody_version, POLICY, muc_options={"muc_room_cache_size": ROOMS, "muc_room_locking": False}) as door:
         async with Crowd(door.server) as crowd:
             rooms = [door.room("due") for _ in range(ROOMS)]
             alice = await crowd.connect("alice@localhost")
@@ -82,5 +76,3 @@ async def test_many_rooms_with_one_due_time_end_and_each_is_looked_at_a_few_time
             door.enforce(POLICY.replace("[policy.limits]", '[policy.limits]\nduration = "1 second"'))
             await until(lambda: not listed(door), PATIENCE, "no room")
             assert looks(door) - before <= 5 * ROOMS
-    finally:
-        door.close()

@@ -11,27 +11,19 @@ import itertools
 import json
 import os
 import select
-import shutil
-import subprocess
-import tempfile
 import time
-from pathlib import Path
 
 from .browser_person import BrowserPerson, Event
-from .process import ROOT, Failed
-
-PARTS = ROOT / "target/browser"
-DRIVER = ROOT / "tests/prosody/browser/driver.mjs"
-CHROMIUM = "/usr/bin/chromium"
+from .driver import PARTS, Driver
+from .process import Failed
 
 
-class Browser:
-    """The driver. It ends when its input ends, so it does not outlive the tests."""
+class Browser(Driver):
+    """The driver of the people."""
 
     def __init__(self):
-        self.home = Path(tempfile.mkdtemp(prefix="lab-browser-"))
+        super().__init__("driver.mjs")
         self.people = {}
-        self._child = None
         self._rest = b""  # of a line that has not come whole yet
         self._has_ended = False
         self._calls = {}
@@ -42,38 +34,13 @@ class Browser:
         if not (PARTS / ".complete").exists():
             raise Failed(f"nothing in {PARTS}: run `make browser`")
         self._rest, self._has_ended = b"", False
-        # Whatever Chromium writes goes with this home.
-        folders = dict.fromkeys(("HOME", "TMPDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"), str(self.home))
-        with open(self.home / "output", "ab") as output:
-            self._child = subprocess.Popen(
-                ["node", DRIVER, PARTS, CHROMIUM],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=output,
-                bufsize=0,
-                env={**os.environ, **folders},
-            )
+        self.spawn(bufsize=0)
         deadline = time.monotonic() + seconds
         while not any("ready" in line for line in self._lines()):
             left = max(0, deadline - time.monotonic())
             if not select.select([self._child.stdout], [], [], left)[0]:
                 raise Failed(f"Chromium is not ready within {seconds} s\n{self._output()}")
         return self
-
-    def close(self):
-        """Ends Chromium and removes what it wrote."""
-        if self._child is not None:
-            self._end()
-        shutil.rmtree(self.home, ignore_errors=True)
-
-    def _end(self):
-        self._child.stdin.close()
-        try:
-            self._child.wait(10)
-        except subprocess.TimeoutExpired:
-            self._child.kill()
-            self._child.wait()
-        self._child.stdout.close()
 
     @contextlib.asynccontextmanager
     async def visit(self, server):
@@ -121,10 +88,6 @@ class Browser:
         """What the latest visitors saw last, for the report of a failed test."""
         stories = [f"{name}:\n{person.tail()}" for name, person in self.people.items()]
         return "\n".join([*stories, self._output()])
-
-    def _output(self):
-        output = self.home / "output"
-        return output.read_text(errors="replace")[-4000:] if output.exists() else ""
 
     def _lines(self):
         """The whole lines that have come since the last time, parsed."""

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import tempfile
@@ -133,13 +132,6 @@ class Vestibule(Process):
             self.check_decisions()
         finally:
             self.remove()
-
-    def remove(self):
-        """Removes what the component wrote, unless LAB_KEEP is set."""
-        if os.environ.get("LAB_KEEP"):
-            print(f"kept: {self.home}")
-        else:
-            shutil.rmtree(self.home, ignore_errors=True)
 
     def run(self, *arguments, seconds=20, stdin=None):
         """Runs `vestibule ARGUMENTS` beside the component; returns the finished process,

@@ -35,6 +35,16 @@ class Door:
             self.component.start()
         return self
 
+    def __enter__(self):
+        try:
+            return self.start()
+        except BaseException:
+            self.close()
+            raise
+
+    def __exit__(self, *_):
+        self.close()
+
     def close(self):
         if self.component:
             self.component.close()

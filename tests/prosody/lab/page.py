@@ -3,51 +3,27 @@
 import asyncio
 import itertools
 import json
-import os
-import shutil
-import subprocess
-import tempfile
 import threading
-from pathlib import Path
 
-from .browser import CHROMIUM, PARTS
-from .process import ROOT, Failed
+from .driver import PARTS, Driver
+from .process import Failed
 
-DRIVER = ROOT / "tests/prosody/browser/page_driver.mjs"
 # More than the driver waits itself.
 PATIENCE = 40
 
 
-class Chromium:
-    """The driver. It ends when its input ends, so it does not outlive the tests."""
+class Chromium(Driver):
+    """The driver of the page."""
 
     def __init__(self):
         if not (PARTS / "node_modules/axe-core").exists():
             raise Failed(f"no axe-core in {PARTS}: run `make browser`")
-        self.home = Path(tempfile.mkdtemp(prefix="lab-page-"))
-        folders = dict.fromkeys(("HOME", "TMPDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"), str(self.home))
-        with open(self.home / "output", "ab") as output:
-            self._child = subprocess.Popen(
-                ["node", DRIVER, PARTS, CHROMIUM],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=output,
-                env={**os.environ, **folders},
-            )
+        super().__init__("page_driver.mjs")
         self._numbers = itertools.count(1)
         self._one_at_a_time = threading.Lock()
+        self.spawn()
         if b"ready" not in self._child.stdout.readline():
-            raise Failed(f"Chromium does not start\n{(self.home / 'output').read_text()}")
-
-    def close(self):
-        """Ends Chromium and removes what it wrote."""
-        self._child.stdin.close()
-        try:
-            self._child.wait(10)
-        except subprocess.TimeoutExpired:
-            self._child.kill()
-            self._child.wait()
-        shutil.rmtree(self.home, ignore_errors=True)
+            raise Failed(f"Chromium does not start\n{self._output()}")
 
     def ask(self, page, command, given):
         """Has the driver do something; what it says."""

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import shutil
 import signal
 import subprocess
 import tempfile
@@ -75,14 +74,6 @@ class Postgres(Process):
         for pid in self._sessions():
             os.kill(pid, signal.SIGCONT)
         super().thaw()
-
-    def close(self):
-        """Ends the server and removes what it wrote, unless LAB_KEEP is set."""
-        self.kill()
-        if os.environ.get("LAB_KEEP"):
-            print(f"kept: {self.home}")
-        else:
-            shutil.rmtree(self.home, ignore_errors=True)
 
     def _sessions(self):
         tasks = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()

@@ -11,6 +11,7 @@ import os
 import pathlib
 import random
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -120,6 +121,18 @@ class Process:
         if self.child is not None:
             self.child.wait()
 
+    def close(self):
+        """Ends the process and removes what it wrote."""
+        self.kill()
+        self.remove()
+
+    def remove(self):
+        """Removes `home`, what the process wrote, unless LAB_KEEP is set."""
+        if os.environ.get("LAB_KEEP"):
+            print(f"kept: {self.home}")
+        else:
+            shutil.rmtree(self.home, ignore_errors=True)
+
     def freeze(self):
         """SIGSTOP: alive, connected, and silent. Returns when every thread has stopped."""
         self.signal(signal.SIGSTOP)
@@ -132,6 +145,15 @@ class Process:
     def thaw(self):
         """SIGCONT: goes on after `freeze`."""
         self.signal(signal.SIGCONT)
+
+    @contextlib.contextmanager
+    def frozen(self):
+        """Silent until the end of the block: what is sent meanwhile waits, in order."""
+        self.freeze()
+        try:
+            yield
+        finally:
+            self.thaw()
 
     def resident_kib(self):
         """The memory that the process holds now, in KiB."""

@@ -1,8 +1,6 @@
 """A real Prosody of its own: directory, ports, data and log."""
 
-import os
 import re
-import shutil
 import socket
 import subprocess
 import tempfile
@@ -111,14 +109,6 @@ class Prosody(Process):
         """Stops and starts; ports stay, and data if `storage` is "internal"."""
         self.stop()
         self.start()
-
-    def close(self):
-        """Ends the server and removes what it wrote, unless LAB_KEEP is set."""
-        self.kill()
-        if os.environ.get("LAB_KEEP"):
-            print(f"kept: {self.home}")
-        else:
-            shutil.rmtree(self.home, ignore_errors=True)
 
     def log(self):
         """Everything that Prosody logged since it was created."""
