@@ -5,7 +5,7 @@ import json
 
 import pytest
 from lab import SERVICE, Crowd
-from lab.knocking import invited, knocks
+from lab.knocking import invited, knocking, knocks
 from lab.policy import OPERATOR, PRESET, SECRET, rooms
 
 POLICY = SERVICE + OPERATOR + PRESET + rooms({
@@ -71,8 +71,7 @@ async def test_rooms_are_listed_while_they_are_open(door):
 async def test_a_room_shows_who_is_inside_and_who_waits(door):
     async with Crowd(door.server) as crowd:
         room, alice, bob = await door.meeting(crowd, "alice@localhost", "bob@localhost")
-        guest = await crowd.connect("guest.localhost")
-        await guest.join(room, "Guest")
+        guest = await knocking(crowd, room)
         shown = read(door, "room", room)
         inside = {who["nick"]: (who["jid"].partition("/")[0], who["role"]) for who in shown["occupants"]}
         assert inside == {"Alice": (alice.bare, "moderator"), "Bob": (bob.bare, "participant")}
@@ -109,8 +108,7 @@ async def test_a_room_is_ended_with_a_reason(door):
 async def test_somebody_who_waits_is_admitted(door):
     async with Crowd(door.server) as crowd:
         room, alice, _ = await door.meeting(crowd, "alice@localhost", "bob@localhost")
-        guest = await crowd.connect("guest.localhost")
-        await guest.join(room, "Guest")
+        guest = await knocking(crowd, room)
         say(door, "admit", "--", room, guest.bare)
         await invited(guest, room)
         assert (await guest.join(room, "Guest")).joined
@@ -121,8 +119,7 @@ async def test_somebody_who_waits_is_admitted(door):
 async def test_somebody_who_waits_is_rejected(door):
     async with Crowd(door.server) as crowd:
         room, _, _ = await door.meeting(crowd, "alice@localhost", "bob@localhost")
-        guest = await crowd.connect("guest.localhost")
-        await guest.join(room, "Guest")
+        guest = await knocking(crowd, room)
         say(door, "reject", "--", room, guest.bare)
         told = await guest.wait_for(lambda seen: seen.name == "message" and seen.sender == room)
         assert "declined" in told.body

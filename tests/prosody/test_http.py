@@ -16,6 +16,7 @@ from pathlib import Path
 
 from lab import SERVICE, Crowd
 from lab.http import Api
+from lab.knocking import knocking
 from lab.policy import PRESET, SECRET
 from lab.process import ROOT
 
@@ -42,8 +43,7 @@ async def test_the_rooms_and_one_of_them_are_shown(door):
     async with Crowd(door.server) as crowd:
         api = Api(door.component, "viewer")
         room, alice, bob = await door.meeting(crowd, "alice@localhost", "bob@localhost")
-        guest = await crowd.connect("guest.localhost")
-        await guest.join(room, "Guest")
+        guest = await knocking(crowd, room)
 
         def mine():
             return [each for each in api.get("/api/v1/rooms")[1]["done"] if each["room"] == room]

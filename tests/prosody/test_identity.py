@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from lab import SERVICE, Crowd
+from lab.knocking import knocking
 from lab.policy import CHAIR, OPERATOR, PRESET, SECRET, trusted
 from lab.stanza import MUC, MUC_ADMIN, MUC_USER, element
 
@@ -223,8 +224,7 @@ async def test_a_form_that_a_client_writes_to_itself_asks_nobody(door):
     """A forged answer to a knock, with an id that the client cannot know."""
     async with Crowd(door.server) as crowd:
         room, alice = await door.meeting(crowd, "alice@localhost")
-        guest = await crowd.connect("guest.localhost")
-        await guest.join(room, "Guest")
+        guest = await knocking(crowd, room)
         fields = {
             "FORM_TYPE": "http://jabber.org/protocol/muc#request",
             "muc#jid": guest.jid,

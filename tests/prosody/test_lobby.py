@@ -2,7 +2,7 @@
 
 import pytest
 from lab import SERVICE, Crowd
-from lab.knocking import answer_knock, invited, is_invitation, is_knock, knock, knocks, let_in
+from lab.knocking import answer_knock, invited, is_invitation, is_knock, knock, knocking, knocks, let_in
 from lab.policy import CHAIR, PRESET, SECRET, rooms
 from lab.stanza import MUC_USER
 
@@ -74,8 +74,7 @@ async def test_where_both_are_asked_for_the_password_stays_needed(door):
 async def test_whoever_is_turned_away_is_told_and_stays_out(door):
     async with Crowd(door.server) as crowd:
         room, alice = await door.meeting(crowd, "alice@localhost")
-        guest = await crowd.connect("guest.localhost")
-        await guest.join(room, "Guest")
+        guest = await knocking(crowd, room)
         answer_knock(alice, room, await knock(alice, room, "Guest"), False)
         told = await guest.wait_for(lambda seen: seen.name == "message" and seen.sender == room)
         assert told.body and "declined" in told.body
@@ -89,8 +88,7 @@ async def test_every_moderator_is_asked_also_those_who_come_later(door):
     async with Crowd(door.server) as crowd:
         room, alice, bob = await door.meeting(crowd, "alice@localhost", "bob@localhost")
         chair = await crowd.connect("chair@localhost")
-        guest = await crowd.connect("guest.localhost")
-        await guest.join(room, "Guest")
+        guest = await knocking(crowd, room)
         await knock(alice, room, "Guest")
         await bob.ping()
         assert not knocks(bob, room)
@@ -146,8 +144,7 @@ async def test_a_knock_is_forgotten_when_its_time_is_over(door):
     async with Crowd(door.server) as crowd:
         room, alice = await door.meeting(crowd, "alice@localhost", name="brief")
         chair = await crowd.connect("chair@localhost")
-        guest = await crowd.connect("guest.localhost")
-        await guest.join(room, "Guest")
+        guest = await knocking(crowd, room)
         form = await knock(alice, room, "Guest")
         told = await guest.wait_for(lambda seen: seen.name == "message" and seen.sender == room)
         assert "Nobody has let you in" in told.body
@@ -164,8 +161,7 @@ async def test_a_knock_is_forgotten_when_its_time_is_over(door):
 async def test_who_waits_is_told_when_the_last_one_leaves_and_the_room_ends(door):
     async with Crowd(door.server) as crowd:
         room, alice = await door.meeting(crowd, "alice@localhost")
-        guest = await crowd.connect("guest.localhost")
-        await guest.join(room, "Guest")
+        guest = await knocking(crowd, room)
         await knock(alice, room, "Guest")
         await alice.leave(room, "Alice")
         told = await guest.wait_for(lambda seen: seen.name == "message" and seen.sender == room)
@@ -178,8 +174,7 @@ async def test_who_waits_is_told_when_the_last_one_leaves_and_the_room_ends(door
 async def test_other_ways_to_open_the_door_admit_who_waits(door, way):
     async with Crowd(door.server) as crowd:
         room, alice = await door.meeting(crowd, "alice@localhost", name="lobby")
-        guest = await crowd.connect("guest.localhost")
-        await guest.join(room, "Guest")
+        guest = await knocking(crowd, room)
         await knock(alice, room, "Guest")
         if way == "invitation":
             alice.invite(room, guest.bare)
@@ -218,8 +213,7 @@ async def test_only_moderators_open_the_door(door):
 async def test_who_was_kicked_only_for_the_moment_has_to_knock_again(door):
     async with Crowd(door.server) as crowd:
         room, alice = await door.meeting(crowd, "alice@localhost", name="moment")
-        bob = await crowd.connect("bob@localhost")
-        await bob.join(room, "Bob")
+        bob = await knocking(crowd, room, "bob@localhost")
         await let_in(alice, room, "Bob")
         await invited(bob, room)
         assert (await bob.join(room, "Bob")).joined

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 from lab import SERVICE, Crowd
-from lab.knocking import is_invitation, knock
+from lab.knocking import is_invitation, knock, knocking
 from lab.policy import PRESET, SECRET, rooms
 from lab.stanza import MUC_ADMIN, MUC_OWNER, element
 
@@ -60,8 +60,7 @@ async def test_whoever_is_outside_receives_nothing_of_the_room(door, name, typed
 async def test_whoever_waits_receives_nothing_until_he_is_let_in(door):
     async with Crowd(door.server) as crowd:
         room, alice = await meeting(crowd, door)
-        guest = await crowd.connect("guest.localhost")
-        await guest.join(room, "Guest")
+        guest = await knocking(crowd, room)
         await knock(alice, room, "Guest")
         for _ in range(3):
             alice.say(room, TALK)

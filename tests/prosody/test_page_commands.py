@@ -3,7 +3,7 @@
 import json
 
 from lab import SERVICE, Crowd
-from lab.knocking import invited
+from lab.knocking import invited, knocking
 from lab.policy import PRESET, SECRET
 
 POLICY = SERVICE + PRESET
@@ -16,8 +16,7 @@ ON_WAITING = {"admit", "reject"}
 async def meeting(door, crowd, name="room"):
     """A room with Alice, who moderates, and Bob; and a guest, who waits."""
     room, alice, bob = await door.meeting(crowd, "alice@localhost", "bob@localhost", name=name)
-    guest = await crowd.connect("guest.localhost")
-    await guest.join(room, "Guest")
+    guest = await knocking(crowd, room)
     return room, alice, bob, guest
 
 
@@ -80,8 +79,7 @@ async def test_people_who_wait_are_let_in_or_turned_away(door, chromium):
         await invited(guest, room)
         assert (await guest.join(room, "Guest")).joined
         await page.shows("3 people inside")
-        other = await crowd.connect("guest.localhost")
-        await other.join(room, "Other")
+        other = await knocking(crowd, room, nick="Other")
         await page.shows("1 person waiting")
         await page.act("reject", ".waiting")
         told = await other.wait_for(lambda seen: seen.name == "message" and seen.sender == room)
@@ -94,8 +92,7 @@ async def test_all_who_wait_are_let_in_or_turned_away_by_one_press(door, chromiu
         room, _, _, guest = await meeting(door, crowd)
         await page.go(f"room/{room}")
         await page.shows("1 person waiting")
-        other = await crowd.connect("guest.localhost")
-        await other.join(room, "Other")
+        other = await knocking(crowd, room, nick="Other")
         await page.shows("2 people waiting")
         assert await page.axe() == []
         await page.act("admit-all", ".waiting")

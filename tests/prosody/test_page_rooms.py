@@ -3,6 +3,7 @@
 import json
 
 from lab import SERVICE, Crowd
+from lab.knocking import knocking
 from lab.policy import PRESET, SECRET
 
 POLICY = SERVICE + PRESET
@@ -29,8 +30,7 @@ async def test_rooms_come_change_and_go_by_themselves(door, chromium):
         await page.shows("Ready")
         room, alice = await door.meeting(crowd, "alice@localhost", name="tea")
         await page.until(f"{cell(room, 'people')} === '1'")
-        guest = await crowd.connect("guest.localhost")
-        await guest.join(room, "Guest")
+        guest = await knocking(crowd, room)
         await page.until(f"{cell(room, 'waiting')} === '1'")
         assert not await page.read(f"{row(room)}.classList.contains('is-urgent')")
         bob = await crowd.connect("bob@localhost")

@@ -2,6 +2,7 @@
 
 import pytest
 from lab import SERVICE, Crowd
+from lab.knocking import knocking
 from lab.policy import PRESET
 
 POLICY = (
@@ -27,8 +28,7 @@ FORMS = ["commands/end-many", "commands/explain", "commands/plan"]
 
 async def meeting(door, crowd):
     room, alice, bob = await door.meeting(crowd, "alice@localhost", "bob@localhost", name="board")
-    guest = await crowd.connect("guest.localhost")
-    await guest.join(room, "Guest")
+    guest = await knocking(crowd, room)
     await guest.join(room, "Guest", "wrong")
     return room, guest
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 from lab import SERVICE, Crowd
-from lab.knocking import invited
+from lab.knocking import invited, knocking
 from lab.policy import OPERATOR, PRESET, SECRET, rooms, trusted
 from lab.replies import read, say
 
@@ -44,8 +44,7 @@ async def test_who_may_be_meant_is_named(door, verb):
 async def test_each_person_is_answered_with_what_was_found_and_done(door):
     async with Crowd(door.server) as crowd:
         room, alice, bob = await door.meeting(crowd, "alice@localhost", "bob@localhost")
-        guest = await crowd.connect("guest.localhost")
-        await guest.join(room, "Guest")
+        guest = await knocking(crowd, room)
         (person,) = read(door, "reject", "--", room, guest.bare)["people"]
         known = {"class": "guest", "known_by": []}
         assert person == {"jid": guest.bare, "nick": "Guest", "found": "waits", "done": "rejected", **known}
@@ -65,8 +64,7 @@ async def test_each_person_is_answered_with_what_was_found_and_done(door):
 async def test_a_nick_that_one_person_bears_is_enough(door):
     async with Crowd(door.server) as crowd:
         room, _, bob = await door.meeting(crowd, "alice@localhost", "bob@localhost")
-        guest = await crowd.connect("guest.localhost")
-        await guest.join(room, "Guest")
+        guest = await knocking(crowd, room)
         assert "Guest" in say(door, "admit", room, "Guest")
         await invited(guest, room)
         assert (await guest.join(room, "Guest")).joined
@@ -105,8 +103,7 @@ async def test_a_nick_that_two_people_bear_names_both(door):
 async def test_the_id_of_a_decision_names_the_person_it_was_about(door, verb):
     async with Crowd(door.server) as crowd:
         room, _, _ = await door.meeting(crowd, "alice@localhost", "bob@localhost")
-        guest = await crowd.connect("guest.localhost")
-        await guest.join(room, "Guest")
+        guest = await knocking(crowd, room)
         about = await door.decision(kind="join", room=room, jid=guest.bare)
         (person,) = read(door, verb, room, about["id"])["people"]
         assert (person["jid"], person["found"]) == (guest.bare, "waits")
@@ -158,8 +155,7 @@ async def test_where_nobody_is_kept_out_one_who_has_left_is_not_removed(door):
 async def test_who_waits_and_is_removed_waits_no_longer(door):
     async with Crowd(door.server) as crowd:
         room, _, _ = await door.meeting(crowd, "alice@localhost", "bob@localhost")
-        guest = await crowd.connect("guest.localhost")
-        await guest.join(room, "Guest")
+        guest = await knocking(crowd, room)
         (person,) = read(door, "remove", "--", room, guest.bare)["people"]
         assert (person["found"], person["done"]) == ("waits", "rejected")
         assert not read(door, "room", room)["waiting"]

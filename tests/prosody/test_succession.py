@@ -3,7 +3,7 @@
 import asyncio
 
 from lab import SERVICE, Crowd
-from lab.knocking import answer_knock, invited, knock
+from lab.knocking import answer_knock, invited, knock, knocking
 from lab.policy import PRESET, SECRET, rooms
 
 POLICY = (
@@ -59,8 +59,7 @@ async def test_an_account_inside_takes_over_and_lets_people_in(door):
         (done,) = await events(door, room)
         assert (done["done"], done["people"]) == ("promoted", [bob.bare])
         assert done["rule"] == "moderators.successors"
-        stranger = await crowd.connect("guest.localhost")
-        await stranger.join(room, "Stranger")
+        stranger = await knocking(crowd, room, nick="Stranger")
         answer_knock(bob, room, await knock(bob, room, "Stranger"), True)
         await invited(stranger, room)
         # He keeps it when he comes back.

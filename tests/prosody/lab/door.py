@@ -9,6 +9,7 @@ import itertools
 import time
 
 from .component import Vestibule
+from .people import nick_of
 from .policy import SECRET
 from .process import Failed
 from .server import Prosody
@@ -56,13 +57,12 @@ class Door:
 
     async def meeting(self, crowd, *jids, name="room"):
         """A room of its own with people in it: its address, and they in the order in which they came. The
-        first one opens it, the others know the preset password; Alice is the nick of `alice@localhost`."""
+        first one opens it, the others know the preset password."""
         room, people = self.room(name), [await crowd.connect(jid) for jid in jids]
         for number, (person, jid) in enumerate(zip(people, jids)):
-            nick = jid.partition("@")[0].partition(".")[0].capitalize()
-            outcome = await person.join(room, nick, SECRET if number else None)
+            outcome = await person.join(room, nick_of(jid), SECRET if number else None)
             if not outcome.joined:
-                raise Failed(f"{nick} is not let into {room}: {outcome}")
+                raise Failed(f"{jid} is not let into {room}: {outcome}")
         return room, *people
 
     def enforce(self, policy):

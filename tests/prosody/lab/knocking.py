@@ -1,9 +1,20 @@
 """Knocking, from both sides of the door: protocol.md, section 5."""
 
+from .people import nick_of
+from .process import Failed
 from .stanza import CLIENT, MUC_USER, element, submission
 
 REQUEST = "http://jabber.org/protocol/muc#request"
 CONFERENCE = "jabber:x:conference"
+
+
+async def knocking(crowd, room, jid="guest.localhost", nick=None):
+    """Somebody who wants to be called `nick`, is not let in and waits."""
+    person = await crowd.connect(jid)
+    outcome = await person.join(room, nick or nick_of(jid))
+    if outcome.condition != "registration-required":
+        raise Failed(f"{jid} does not wait for {room}: {outcome}")
+    return person
 
 
 def is_knock(stanza, room):

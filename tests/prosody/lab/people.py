@@ -24,6 +24,11 @@ from .stanza import CLIENT, MUC, Stanza, element
 os.environ.update(SSL_CERT_FILE=os.devnull, SSL_CERT_DIR=os.devnull)
 
 
+def nick_of(jid):
+    """What somebody is called who says nothing else: Alice is `alice@localhost`, a Guest `guest.localhost`."""
+    return jid.partition("@")[0].partition(".")[0].capitalize()
+
+
 def _for_slixmpp(stanza):
     """Leaves to slixmpp what connecting needs: its roster has no use for rooms, is slow in a
     crowd, and stumbles over senders that are no JIDs. All of it is recorded already."""
