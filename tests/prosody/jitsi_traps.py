@@ -7,7 +7,7 @@ import json
 import time
 from pathlib import Path
 
-from lab.policy import SECRET
+from lab.jitsi_meeting import inside, wait_in_lobby
 from lab.process import ROOT, Failed
 from lab.stanza import element
 
@@ -60,29 +60,10 @@ async def meddle(person, action, room, value=None):
 
 async def opened(crowd, room, name="Alice", jid=None):
     """Somebody who has opened the room."""
-    opener = await crowd.person(name, jid)
-    outcome = await opener.enter(room)
-    if not outcome.joined:
-        raise Failed(f"{name} cannot open {room}: {outcome}")
-    return opener
-
-
-async def inside(crowd, room, name, jid=None):
-    """Somebody who came in by the password."""
-    person = await crowd.person(name, jid)
-    outcome = await person.enter(room, SECRET)
-    if not outcome.joined:
-        raise Failed(f"{name} cannot enter {room}: {outcome}")
-    return person
+    return await inside(crowd, room, name, jid, password=None)
 
 
 async def waiting(crowd, room, name, jid=None):
     """Somebody who waits in the lobby, and the lobby's address."""
     person = await crowd.person(name, jid)
-    stopped = await person.enter(room)
-    if stopped.shown != "lobby":
-        raise Failed(f"{name} was not sent to the lobby of {room}: {stopped}")
-    outcome = await person.knock(stopped.lobby)
-    if not outcome.joined:
-        raise Failed(f"{name} cannot wait in {stopped.lobby}: {outcome}")
-    return person, stopped.lobby
+    return person, await wait_in_lobby(person, room)

@@ -6,11 +6,11 @@ import dataclasses
 import pytest
 from lab import Crowd, Failed, needs_jitsi_plugins
 from lab.jitsi_client import NICKNAME
-from lab.jitsi_meeting import at_the_door, opened, owner, waiting
+from lab.jitsi_meeting import at_the_door, inside, opened, owner, waiting
 from lab.knocking import knock
 from lab.meet import MEET_SERVICE
 from lab.meet_settings import CHAIR, DOMAIN
-from lab.policy import MEET_CHAIR, PRESET, SECRET, rooms
+from lab.policy import MEET_CHAIR, PRESET, rooms
 from lab.stanza import element
 
 MEET = {"accounts": True}
@@ -136,8 +136,7 @@ async def prepared(crowd, room, refusal):
     if refusal.code == "outcast":
         assert not (await chair.set_affiliation(room, refusal.jid, "outcast")).error
     elif refusal.code == "removed":
-        unwanted = await crowd.person("Unwanted", refusal.jid)
-        assert (await unwanted.enter(room, SECRET)).joined
+        unwanted = await inside(crowd, room, "Unwanted", refusal.jid)
         assert not (await chair.set_role(room, unwanted.nick, "none")).error
     elif refusal.code == "closed":
         chair.say(room, "!close")

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from lab import needs_jitsi_plugins
-from lab.jitsi_meeting import opened
+from lab.jitsi_meeting import admit, inside, opened
 from lab.meet import MEET_SERVICE
 from lab.meet_settings import DOMAIN
 from lab.stanza import CLIENT, element
@@ -53,8 +53,7 @@ async def test_those_who_were_admitted_go_in_without_a_password(meet):
         stopped = await bob.enter(room)
         assert (await bob.knock(stopped.lobby)).joined
         lobby = await alice.attend_lobby(room)
-        alice.approve(room, await alice.knocker(lobby, bob.nick))
-        assert (await bob.admitted(room)).joined
+        await admit(alice, room, lobby, bob)
         small = await breakout(alice, room)
         await bob.depart(room)
         assert (await bob.enter(small)).joined
@@ -93,8 +92,7 @@ async def test_only_a_moderator_makes_them(meet):
     async with meet.crowd() as crowd:
         room = meet.room()
         alice, password = await opened(crowd, room)
-        bob = await crowd.person("Bob")
-        assert (await bob.enter(room, password)).joined
+        bob = await inside(crowd, room, "Bob", password=password)
         await visit(bob, room)
         since = bob.mark()
         message = element(CLIENT, "message", to=BREAKOUT)

@@ -1,7 +1,7 @@
 """On Jitsi, with its own lobby: everybody at once, and back to the lobby."""
 
 from lab import needs_jitsi_plugins
-from lab.jitsi_meeting import opened, out_of, vestibule, waiting, waiting_at
+from lab.jitsi_meeting import admit, inside, opened, out_of, vestibule, waiting, waiting_at
 from lab.meet import MEET_SERVICE
 from lab.policy import PRESET, SECRET, rooms
 
@@ -58,8 +58,7 @@ async def test_who_is_sent_back_waits_in_the_lobby_also_under_another_address(me
     async with meet.crowd() as crowd:
         room = meet.room()
         alice, _ = await opened(crowd, room)
-        bob = await crowd.person("Bob")
-        assert (await bob.enter(room, SECRET)).joined
+        bob = await inside(crowd, room, "Bob")
         since = bob.mark()
         (reply,) = vestibule(meet, "hold", room, "Bob")["people"]
         assert (reply["done"], reply["may_knock"]) == ("held", True)
@@ -70,8 +69,7 @@ async def test_who_is_sent_back_waits_in_the_lobby_also_under_another_address(me
         assert stopped.shown == "lobby", stopped
         assert (await again.knock(stopped.lobby)).joined
         lobby = await alice.attend_lobby(room)
-        alice.approve(room, await alice.knocker(lobby, again.nick))
-        assert (await again.admitted(room)).joined
+        await admit(alice, room, lobby, again)
 
 
 async def test_a_raid_is_sent_back_and_the_operator_lets_one_in(meet):
@@ -141,12 +139,10 @@ async def test_who_goes_goes_with_every_tab(meet):
     async with meet.crowd() as crowd:
         room = meet.room()
         await opened(crowd, room)
-        bob = await crowd.person("Bob")
-        assert (await bob.enter(room, SECRET)).joined
+        bob = await inside(crowd, room, "Bob")
         tab = await crowd.person("Bobby", storage=bob.storage)
         assert (await tab.enter(room, SECRET)).joined
-        other = await crowd.person("Carol")
-        assert (await other.enter(room, SECRET)).joined
+        other = await inside(crowd, room, "Carol")
         reply = vestibule(meet, "remove", room, "--match", tab.bare)
         done = {each["jid"]: (each["done"], each["kept_out"]) for each in reply["people"]}
         assert done == {bob.bare: ("removed", True), tab.bare: ("removed", True)}

@@ -6,6 +6,7 @@ import pytest
 from lab import Crowd, needs_jitsi_plugins
 from lab.jitsi_client import NICKNAME
 from lab.jitsi_meeting import (
+    admit,
     opened,
     out_of,
     out_of_sight,
@@ -51,8 +52,7 @@ async def test_a_guest_knocks_and_is_let_in(meet):
         alice, _ = await opened(crowd, room)
         lobby = await alice.attend_lobby(room)
         bob, carol = await waiting(crowd, room, "Bob", "Carol")
-        alice.approve(room, await alice.knocker(lobby, bob.nick))
-        assert (await bob.admitted(room)).joined
+        await admit(alice, room, lobby, bob)
         await alice.ping()
         assert people(alice, room) == {bob.nick}
         assert (await carol.join(room)).shown == "lobby"
@@ -248,8 +248,7 @@ async def test_whoever_waits_may_take_another_name(meet):
         await alice.wait_for(lambda seen: seen.text(NICKNAME, "nick") == "Caroline")
         await alice.wait_for(lambda seen: seen.text(NICKNAME, "nick") == "Robert")
         assert {each["nick"] for each in vestibule(meet, "room", room)["waiting"]} == {"Robert", "Caroline"}
-        alice.approve(room, await alice.knocker(lobby, carol.nick))
-        assert (await carol.admitted(room)).joined
+        await admit(alice, room, lobby, carol)
 
 
 async def test_moderators_are_told_of_a_look_alike_who_knocks(meet):
@@ -324,8 +323,7 @@ async def test_where_both_are_asked_for_the_password_is_typed_before_knocking(me
         stopped = await bob.enter(room, SECRET)
         assert (stopped.shown, stopped.lobby) == ("lobby", lobby)
         assert (await bob.knock(lobby)).joined
-        alice.approve(room, await alice.knocker(lobby, bob.nick))
-        assert (await bob.admitted(room)).joined
+        await admit(alice, room, lobby, bob)
 
 
 async def test_where_both_are_asked_for_an_invitation_is_only_one_of_them(meet):
@@ -350,8 +348,7 @@ async def test_where_only_the_lobby_counts_no_password_helps(meet):
         for password in (None, "a wrong guess", SECRET):
             assert (await bob.enter(room, password)).shown == "lobby"
         assert (await bob.knock(lobby)).joined
-        alice.approve(room, await alice.knocker(lobby, bob.nick))
-        assert (await bob.admitted(room)).joined
+        await admit(alice, room, lobby, bob)
 
 
 async def test_people_of_some_classes_need_not_knock(meet):

@@ -3,6 +3,7 @@
 import pytest
 from lab import needs_jitsi_plugins
 from lab.jitsi_meeting import (
+    admit,
     opened,
     out_of,
     out_of_sight,
@@ -73,8 +74,7 @@ async def test_a_moderator_may_put_up_a_lobby_where_the_policy_asks_for_none(mee
         stopped = await carol.enter(room)
         assert (stopped.shown, stopped.lobby) == ("lobby", lobby)
         assert (await carol.knock(lobby)).joined
-        alice.approve(room, await alice.knocker(lobby, carol.nick))
-        assert (await carol.admitted(room)).joined
+        await admit(alice, room, lobby, carol)
         assert not (await alice.set_members_only(room, False)).error
         assert (await dave.enter(room)).shown == without
         await alice.ping()

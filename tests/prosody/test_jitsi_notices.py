@@ -2,7 +2,7 @@
 
 import json
 
-from lab.jitsi_meeting import opened
+from lab.jitsi_meeting import inside, opened
 from lab.meet import MEET_SERVICE
 
 POLICY = f"""{MEET_SERVICE}
@@ -32,8 +32,7 @@ async def test_people_are_told_privately_by_the_system(meet):
     async with meet.crowd() as crowd:
         room = meet.room()
         alice, password = await opened(crowd, room)
-        bob = await crowd.person("Bob")
-        assert (await bob.enter(room, password)).joined
+        bob = await inside(crowd, room, "Bob", password=password)
         name = room.partition("@")[0]
         await bob.wait_for(lambda seen: seen.body == f"Willkommen in {name}, Bob.")
         await bob.ping()

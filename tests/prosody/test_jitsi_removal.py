@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from lab import needs_jitsi_plugins
 from lab.jitsi_client import MACHINE, NICKNAME
-from lab.jitsi_meeting import vestibule
+from lab.jitsi_meeting import inside, vestibule
 from lab.meet import MEET_SERVICE, MeetDoor
 from lab.policy import PRESET, SECRET, rooms
 from lab.stanza import CLIENT, element
@@ -49,8 +49,7 @@ async def test_another_browser_comes_in(meet):
     async with meet.crowd() as crowd:
         room = meet.room()
         await meeting(crowd, room)
-        other = await crowd.person("Zoe")
-        assert (await other.enter(room, SECRET)).joined
+        other = await inside(crowd, room, "Zoe")
 
 
 async def test_who_forgets_his_ticket_has_to_knock_whatever_he_knows(meet):
@@ -219,8 +218,7 @@ async def test_unban_lifts_the_marks_of_that_ban_and_of_no_other(meet):
         room, other = meet.room(), meet.room()
         for each in (room, other):
             assert (await (await crowd.person("Alice")).enter(each)).joined
-        bob = await crowd.person("Bob")
-        assert (await bob.enter(room, SECRET)).joined
+        bob = await inside(crowd, room, "Bob")
         tab = await crowd.person("Bobby", storage=bob.storage)
         assert (await tab.enter(room, SECRET)).joined
         first = vestibule(meet, "ban", bob.bare, "--for", "1 hour")

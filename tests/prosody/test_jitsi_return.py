@@ -6,7 +6,7 @@ import time
 
 import pytest
 from lab import needs_jitsi_plugins
-from lab.jitsi_meeting import at_the_door, ended, opened, owner, waiting
+from lab.jitsi_meeting import admit, at_the_door, ended, inside, opened, owner, waiting
 from lab.meet import MEET_SERVICE
 from lab.meet_settings import CHAIR
 from lab.policy import MEET_CHAIR, rooms
@@ -48,8 +48,7 @@ async def test_a_moderator_who_drops_is_not_locked_out_by_his_own_lobby(meet, co
         room = meet.room()
         alice, password = await opened(crowd, room)
         if company == "inside":
-            carol = await crowd.person("Carol")
-            assert (await carol.enter(room, password)).joined
+            carol = await inside(crowd, room, "Carol", password=password)
         guests = await waiting(crowd, room, "Bob") if company != "nobody" else []
         again = await crowd.reload(alice)
         if company != "inside":
@@ -58,8 +57,7 @@ async def test_a_moderator_who_drops_is_not_locked_out_by_his_own_lobby(meet, co
         assert (await again.enter(room)).joined and owner(again, room)
         lobby = await again.attend_lobby(room)
         for bob in guests:
-            again.approve(room, await again.knocker(lobby, bob.nick))
-            assert (await bob.admitted(room)).joined
+            await admit(again, room, lobby, bob)
 
 
 async def test_a_moderator_without_his_ticket_is_a_stranger(meet):
@@ -67,8 +65,7 @@ async def test_a_moderator_without_his_ticket_is_a_stranger(meet):
     async with meet.crowd() as crowd:
         room = meet.room()
         alice, password = await opened(crowd, room)
-        bob = await crowd.person("Bob")
-        assert (await bob.enter(room, password)).joined
+        bob = await inside(crowd, room, "Bob", password=password)
         alice.abort()
         await bob.wait_for(lambda seen: seen.type == "unavailable" and seen.nick == alice.nick)
         other = await crowd.person("Alice")
@@ -98,8 +95,7 @@ async def test_a_guest_who_was_let_in_comes_back_without_knocking(meet):
         alice, _ = await opened(crowd, room)
         (bob,) = await waiting(crowd, room, "Bob")
         lobby = await alice.attend_lobby(room)
-        alice.approve(room, await alice.knocker(lobby, bob.nick))
-        assert (await bob.admitted(room)).joined
+        await admit(alice, room, lobby, bob)
         again = await crowd.reload(bob)
         assert again.bare != bob.bare
         assert (await again.enter(room)).joined

@@ -1,6 +1,6 @@
 """On Jitsi: a suspended meeting has its lobby up, its media moderated and nothing recorded, and moderators leave it so."""
 
-from lab.jitsi_meeting import opened, people, vestibule
+from lab.jitsi_meeting import inside, opened, people, vestibule
 from lab.jitsi_plugins import needs_jitsi_plugins
 from lab.meet import MEET_SERVICE
 from lab.meet_settings import DOMAIN, RECORDER
@@ -22,8 +22,7 @@ MEDIA = ["audio", "video", "desktop"]
 async def meeting(crowd, room):
     """Alice, who moderates, Bob, and the password."""
     alice, password = await opened(crowd, room)
-    bob = await crowd.person("Bob")
-    assert (await bob.enter(room, password)).joined
+    bob = await inside(crowd, room, "Bob", password=password)
     return alice, bob, password
 
 
@@ -135,8 +134,7 @@ async def test_the_lobby_is_up_and_down_again_as_it_was(meet):
                 since = waits.mark()
                 alice.approve(room, address)
                 assert (await waits.admitted(room, since)).joined
-            late = await crowd.person("Late")
-            assert (await late.enter(room, password)).joined
+            late = await inside(crowd, room, "Late", password=password)
 
 
 async def test_nothing_is_recorded_and_nobody_called(meet):

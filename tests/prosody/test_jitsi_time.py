@@ -1,7 +1,7 @@
 """Limits and waves on a Jitsi Meet server: meetings that end, and the lobby that strangers raise."""
 
 from lab import needs_jitsi_plugins
-from lab.jitsi_meeting import opened, out_of, people
+from lab.jitsi_meeting import admit, inside, opened, out_of, people
 from lab.jitsi_client import MACHINE
 from lab.meet import MEET_SERVICE
 from lab.meet_settings import DOMAIN
@@ -29,8 +29,7 @@ async def test_a_meeting_is_told_of_its_end_and_ends_in_words(meet):
     async with meet.crowd() as crowd:
         room = meet.room("brief")
         alice, _ = await opened(crowd, room)
-        bob = await crowd.person("Bob")
-        assert (await bob.enter(room, SECRET)).joined
+        bob = await inside(crowd, room, "Bob")
         await said(bob, room, "This meeting ends in 2 seconds.")
         seen = await bob.wait_for(
             lambda seen: seen.room == room and seen.destroyed is not None, SOON
@@ -50,8 +49,7 @@ async def test_a_dead_tab_of_one_s_own_keeps_nobody_out_of_a_full_meeting(meet):
     async with meet.crowd() as crowd:
         room = meet.room("full")
         await opened(crowd, room)
-        bob = await crowd.person("Bob")
-        assert (await bob.enter(room, SECRET)).joined
+        bob = await inside(crowd, room, "Bob")
         # The server does not know yet that the first tab is gone. The second has another address.
         again = await crowd.person("Bob", storage=bob.storage)
         assert again.bare != bob.bare and (await again.enter(room, SECRET)).joined
@@ -88,8 +86,7 @@ async def test_a_wave_of_guests_waits_in_the_lobby_until_it_is_calm(meet):
         assert (stopped.shown, stopped.lobby) == ("lobby", lobby)
         await meet.decision(kind="join", room=room, verdict="hold", rule="limits.flood_strangers")
         assert (await third.knock(lobby)).joined
-        alice.approve(room, await alice.knocker(lobby, third.nick))
-        assert (await third.admitted(room)).joined
+        await admit(alice, room, lobby, third)
         # Whoever was inside comes back.
         await first.depart(room)
         assert (await first.enter(room, SECRET)).joined

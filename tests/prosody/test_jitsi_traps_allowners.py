@@ -1,7 +1,8 @@
 """With muc_allowners, which makes everybody an owner: only the policy does, and no presence gets lost."""
 
-from jitsi_traps import MODULES, inside, opened, waiting
+from jitsi_traps import MODULES, opened, waiting
 from lab import needs_jitsi_plugins
+from lab.jitsi_meeting import admit, inside
 from lab.meet import MEET_SERVICE
 from lab.policy import PRESET, SECRET
 from lab.stanza import element
@@ -106,8 +107,7 @@ async def test_somebody_who_waits_and_is_let_in_is_seen_and_no_owner(meet):
         alice = await opened(crowd, room)
         bob, lobby = await waiting(crowd, room, "Bob")
         await alice.attend_lobby(room)
-        alice.approve(room, await alice.knocker(lobby, bob.nick))
-        assert (await bob.admitted(room)).joined
+        await admit(alice, room, lobby, bob)
         await alice.wait_for(lambda seen: seen.sender == f"{room}/{bob.nick}")
         await alice.ping()
         assert items(alice, room, bob.nick) == [("member", "participant")]

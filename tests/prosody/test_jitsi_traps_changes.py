@@ -1,7 +1,8 @@
 """Changes that come in one stanza with others, by the back door, or from people who may not make them."""
 
 import pytest
-from jitsi_traps import inside, opened
+from jitsi_traps import opened
+from lab.jitsi_meeting import inside
 from lab.jitsi_moderator import SECRET as PASSWORD
 from lab.meet import DOMAIN, MEET_SERVICE
 from lab.policy import PRESET, SECRET, rooms

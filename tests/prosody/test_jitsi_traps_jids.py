@@ -3,9 +3,10 @@
 import itertools
 
 import pytest
-from jitsi_traps import inside, opened, waiting
+from jitsi_traps import opened, waiting
 from lab import needs_jitsi_plugins
 from lab.jitsi_client import NICKNAME
+from lab.jitsi_meeting import admit, inside
 from lab.jitsi_outcome import FOCUS
 from lab.meet import DOMAIN, MEET_SERVICE
 from lab.policy import PRESET, SECRET, rooms
@@ -78,8 +79,7 @@ async def test_whoever_waits_at_a_tenants_room_can_be_let_in(meet):
         alice = await opened(crowd, outside)
         bob, lobby = await waiting(crowd, outside, "Bob")
         assert await alice.attend_lobby(outside) == lobby
-        alice.approve(outside, await alice.knocker(lobby, bob.nick))
-        assert (await bob.admitted(outside)).joined
+        await admit(alice, outside, lobby, bob)
 
 
 @needs_jitsi_plugins
@@ -93,8 +93,7 @@ async def test_nobody_reads_the_name_that_only_the_server_knows(meet):
         await alice.knocker(lobby, bob.nick)
         alice.deny(lobby, bob.nick)
         await bob.wait_for(lambda seen: 307 in seen.statuses)
-        alice.approve(outside, await alice.knocker(lobby, carol.nick))
-        assert (await carol.admitted(outside)).joined
+        await admit(alice, outside, lobby, carol)
         assert not (await alice.set_role(outside, carol.nick, "none")).error
         await carol.wait_for(lambda seen: 307 in seen.statuses)
         await carol.enter(outside)

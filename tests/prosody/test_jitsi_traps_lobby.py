@@ -1,7 +1,8 @@
 """Jitsi's lobby: there from the first moment to the last, and no way around the policy."""
 
-from jitsi_traps import MODULES, disturb, inside, opened, waiting
+from jitsi_traps import MODULES, disturb, opened, waiting
 from lab import needs_jitsi_plugins
+from lab.jitsi_meeting import inside
 from lab.jitsi_moderator import LOBBY, MEMBERS_ONLY
 from lab.jitsi_moderator import SECRET as PASSWORD
 from lab.meet import DOMAIN, MEET_SERVICE

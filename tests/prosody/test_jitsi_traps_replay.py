@@ -2,8 +2,9 @@
 
 import asyncio
 
-from jitsi_traps import MODULES, inside, meddle, opened
+from jitsi_traps import MODULES, meddle, opened
 from lab import jitsi_plugins, needs_jitsi_plugins
+from lab.jitsi_meeting import inside
 from lab.meet import MEET_SERVICE
 from lab.policy import PRESET, SECRET, rooms
 

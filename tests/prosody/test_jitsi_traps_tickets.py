@@ -1,7 +1,8 @@
 """Tickets: forged, foreign, overlong, in two tabs, and after a removal."""
 
 import pytest
-from jitsi_traps import inside, opened
+from jitsi_traps import opened
+from lab.jitsi_meeting import inside
 from lab.meet import MEET_SERVICE
 from lab.outcome import REMOVALS
 from lab.policy import PRESET, SECRET

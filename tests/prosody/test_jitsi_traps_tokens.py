@@ -1,10 +1,10 @@
 """With Jitsi's checks of tokens: what a token makes of its bearer is for the policy to say."""
 
 import pytest
-from jitsi_traps import MODULES, TOKENS, bear, inside, opened, token, token_options
+from jitsi_traps import MODULES, TOKENS, bear, opened, token, token_options
 from lab import needs_jitsi_plugins
 from lab.jitsi_client import NICKNAME
-from lab.jitsi_meeting import vestibule
+from lab.jitsi_meeting import inside, vestibule
 from lab.meet import MEET_SERVICE
 from lab.policy import PRESET, SECRET, rooms
 from lab.stanza import CLIENT, element

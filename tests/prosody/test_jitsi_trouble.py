@@ -5,7 +5,7 @@ import asyncio
 
 import pytest
 from lab import MEET_SERVICE, Crowd, MeetDoor, needs_jitsi_plugins
-from lab.jitsi_meeting import at_the_door, ended, is_open, opened, owner, people, waiting
+from lab.jitsi_meeting import admit, at_the_door, ended, inside, is_open, opened, owner, people, waiting
 from lab.meet_settings import CHAIR, DOMAIN, RECORDER
 from lab.policy import MEET_CHAIR, rooms, trusted
 
@@ -122,8 +122,7 @@ async def test_plugins_that_let_in_or_promote_everybody_do_neither(prosody_versi
             assert (await account.enter(room)).lobby == lobby
             assert (await account.knock(lobby)).joined
             for person in (guests[0], account):
-                chair.approve(room, await chair.knocker(lobby, person.nick))
-                assert (await person.admitted(room)).joined
+                await admit(chair, room, lobby, person)
             await chair.ping()
             assert people(chair, room) == {first.nick, guests[0].nick, account.nick}
             for person in (first, guests[0], account):
@@ -205,8 +204,7 @@ async def test_whoever_was_removed_does_not_walk_in_again(meet):
     async with meet.crowd() as crowd:
         room = meet.room()
         alice, password = await opened(crowd, room)
-        bob = await crowd.person("Bob")
-        assert (await bob.enter(room, password)).joined
+        bob = await inside(crowd, room, "Bob", password=password)
         bob = await crowd.reload(bob)
         assert (await bob.enter(room)).joined
         assert not (await alice.set_role(room, bob.nick, "none")).error

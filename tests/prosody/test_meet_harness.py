@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from lab import Failed, JitsiCrowd, Meet, needs_jitsi_plugins
+from lab.jitsi_meeting import admit
 from lab.jitsi_outcome import FOCUS
 from lab.tokens import TOKENS, token
 
@@ -129,8 +130,7 @@ async def test_the_lobby_knock_approve_deny(meet):
             assert (stopped.shown, stopped.lobby) == ("lobby", lobby)
             assert (await person.knock(stopped.lobby)).joined
         assert await alice.knocker(lobby, bob.nick) == bob.jid
-        alice.approve(room, await alice.knocker(lobby, bob.nick))
-        assert (await bob.admitted(room)).joined
+        await admit(alice, room, lobby, bob)
         alice.deny(lobby, carol.nick)
         await carol.wait_for(lambda seen: seen.room == lobby and 307 in seen.statuses)
         assert not (await alice.set_members_only(room, False)).error

@@ -4,9 +4,9 @@ import asyncio
 import json
 import time
 
-from .process import Failed
 from .canary import TOLD
-
+from .policy import SECRET
+from .process import Failed
 
 
 def told_password(person, room):
@@ -17,12 +17,18 @@ def told_password(person, room):
     return None
 
 
+async def inside(crowd, room, name, jid=None, password=SECRET):
+    """Somebody who came in, by the password."""
+    person = await crowd.person(name, jid)
+    outcome = await person.enter(room, password)
+    if not outcome.joined:
+        raise Failed(f"{name} cannot enter {room}: {outcome}")
+    return person
+
+
 async def opened(crowd, room, name="Alice", jid=None):
     """Somebody who has opened the room and moderates it, and its password."""
-    opener = await crowd.person(name, jid)
-    outcome = await opener.enter(room)
-    if not outcome.joined:
-        raise Failed(f"{name} cannot open {room}: {outcome}")
+    opener = await inside(crowd, room, name, jid, password=None)
     await opener.wait_for(lambda seen: seen.sender == room and seen.body and TOLD in seen.body)
     return opener, told_password(opener, room)
 
@@ -31,13 +37,27 @@ async def waiting(crowd, room, *names):
     """Guests who have knocked, each in the lobby of the room, in the order given."""
     people = await crowd.persons(*names)
     for person in people:
-        stopped = await person.enter(room)
-        if stopped.shown != "lobby":
-            raise Failed(f"{person.name} is not sent to the lobby: {stopped}")
-        entered = await person.knock(stopped.lobby)
-        if not entered.joined:
-            raise Failed(f"{person.name} cannot wait in {stopped.lobby}: {entered}")
+        await wait_in_lobby(person, room)
     return people
+
+
+async def wait_in_lobby(person, room):
+    """Has somebody knock; the address of the lobby where they wait."""
+    stopped = await person.enter(room)
+    if stopped.shown != "lobby":
+        raise Failed(f"{person.name} is not sent to the lobby of {room}: {stopped}")
+    entered = await person.knock(stopped.lobby)
+    if not entered.joined:
+        raise Failed(f"{person.name} cannot wait in {stopped.lobby}: {entered}")
+    return stopped.lobby
+
+
+async def admit(moderator, room, lobby, person):
+    """Has a moderator who attends the lobby let somebody in, who comes."""
+    moderator.approve(room, await moderator.knocker(lobby, person.nick))
+    outcome = await person.admitted(room)
+    if not outcome.joined:
+        raise Failed(f"{person.name} was let into {room} and is not in: {outcome}")
 
 
 def at_the_door(server):
