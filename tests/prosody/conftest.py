@@ -6,17 +6,7 @@ import os
 
 import pytest
 
-from lab import (
-    MEET_SERVICE,
-    SERVICE,
-    Browser,
-    Chromium,
-    Door,
-    MeetDoor,
-    Prosody,
-    Vestibule,
-    jitsi_plugins,
-)
+from lab import MEET_SERVICE, SERVICE, Browser, Chromium, Door, MeetDoor, Prosody, Vestibule, jitsi_plugins
 from lab.server import PROGRAMS
 
 SECONDS = int(os.environ.get("LAB_SECONDS") or 180)

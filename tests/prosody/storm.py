@@ -36,6 +36,15 @@ def policy(*lines, focus=None, level="info"):
     )
 
 
+async def meeting(crowd):
+    """Two people in the room."""
+    alice = await crowd.connect("alice@localhost")
+    bob = await crowd.connect("bob@localhost")
+    assert (await alice.join(ROOM, "Alice")).joined
+    assert (await bob.join(ROOM, "Bob", PASSWORD)).joined
+    return alice, bob
+
+
 async def guests(crowd, count):
     """That many strangers, connected."""
     return await crowd.connect_many(["guest.localhost"] * count, present=False)

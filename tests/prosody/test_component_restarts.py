@@ -15,6 +15,7 @@ from storm import (
     guests,
     hear,
     logged,
+    meeting,
     one_answer_each,
     outcomes,
     place,
@@ -30,15 +31,6 @@ AWAY = ("wait", "remote-server-timeout")
 def all_away(answers, seconds):
     assert {(answer.type, answer.condition) for answer in answers} == {AWAY}, tally(answers)
     assert max(answer.seconds for answer in answers) < seconds
-
-
-async def meeting(crowd):
-    """Two people in the room."""
-    alice = await crowd.connect("alice@localhost")
-    bob = await crowd.connect("bob@localhost")
-    assert (await alice.join(ROOM, "Alice")).joined
-    assert (await bob.join(ROOM, "Bob", PASSWORD)).joined
-    return alice, bob
 
 
 async def some_inside(people, marks, least):

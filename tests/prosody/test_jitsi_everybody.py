@@ -146,5 +146,5 @@ async def test_who_goes_goes_with_every_tab(meet):
         reply = vestibule(meet, "remove", room, "--match", tab.bare)
         done = {each["jid"]: (each["done"], each["kept_out"]) for each in reply["people"]}
         assert done == {bob.bare: ("removed", True), tab.bare: ("removed", True)}
-        inside = {who["jid"] for who in vestibule(meet, "room", room)["occupants"]}
-        assert other.bare in inside and not inside & {bob.bare, tab.bare}
+        there = {who["jid"] for who in vestibule(meet, "room", room)["occupants"]}
+        assert other.bare in there and not there & {bob.bare, tab.bare}

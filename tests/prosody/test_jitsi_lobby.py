@@ -5,17 +5,7 @@ import asyncio
 import pytest
 from lab import Crowd, needs_jitsi_plugins
 from lab.jitsi_client import NICKNAME
-from lab.jitsi_meeting import (
-    admit,
-    opened,
-    out_of,
-    out_of_sight,
-    owner,
-    people,
-    vestibule,
-    waiting,
-    waiting_at,
-)
+from lab.jitsi_meeting import admit, opened, out_of, out_of_sight, owner, people, vestibule, waiting, waiting_at
 from lab.meet import MEET_SERVICE
 from lab.meet_settings import CHAIR, DOMAIN
 from lab.policy import MEET_CHAIR, PRESET, SECRET, rooms

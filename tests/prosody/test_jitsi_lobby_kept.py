@@ -2,17 +2,7 @@
 
 import pytest
 from lab import needs_jitsi_plugins
-from lab.jitsi_meeting import (
-    admit,
-    opened,
-    out_of,
-    out_of_sight,
-    owner,
-    people,
-    vestibule,
-    waiting,
-    waiting_at,
-)
+from lab.jitsi_meeting import admit, opened, out_of, out_of_sight, owner, people, vestibule, waiting, waiting_at
 from lab.meet import MEET_SERVICE
 from lab.meet_settings import CHAIR
 from lab.policy import MEET_CHAIR, PRESET, SECRET, rooms

@@ -17,11 +17,17 @@ POLICY = MEET_SERVICE + PRESET + rooms({
 WORDS = "You were removed from this meeting. You can come back in 60 minutes."
 
 
-async def meeting(crowd, room):
-    """Alice, who has opened the room, and Bob, whom she has removed from it."""
+async def two(crowd, room):
+    """Alice, who has opened the room, and Bob, inside."""
     alice, bob = await crowd.persons("Alice", "Bob")
     assert (await alice.enter(room)).joined
     assert (await bob.enter(room, SECRET)).joined
+    return alice, bob
+
+
+async def meeting(crowd, room):
+    """Alice, and Bob, whom she has removed from the room."""
+    alice, bob = await two(crowd, room)
     await kicked(alice, bob, room)
     return alice, bob
 
@@ -76,9 +82,7 @@ async def test_nobody_who_may_have_been_removed_is_rescued_as_a_moderator(meet):
     async with meet.crowd() as crowd:
         room = meet.room("rescued")
         zoe = await crowd.person("Zoe")
-        alice, bob = await crowd.persons("Alice", "Bob")
-        assert (await alice.enter(room)).joined
-        assert (await bob.enter(room, SECRET)).joined
+        alice, bob = await two(crowd, room)
         assert (await zoe.enter(room, SECRET)).joined
         await kicked(alice, bob, room)
         again = await crowd.person("Robert", storage={MACHINE: bob.storage[MACHINE]})
@@ -104,9 +108,7 @@ async def test_nobody_who_may_have_been_removed_is_rescued_as_a_moderator(meet):
 async def test_the_operator_removes_and_lets_in_again(meet):
     async with meet.crowd() as crowd:
         room = meet.room()
-        alice, bob = await crowd.persons("Alice", "Bob")
-        assert (await alice.enter(room)).joined
-        assert (await bob.enter(room, SECRET)).joined
+        alice, bob = await two(crowd, room)
         since = bob.mark()
         assert meet.component.run("remove", room, bob.bare).returncode == 0
         await bob.wait_for(lambda seen: 307 in seen.statuses, since=since)
@@ -119,9 +121,7 @@ async def test_the_operator_removes_and_lets_in_again(meet):
 async def test_who_has_just_left_stays_out_when_they_reload(meet):
     async with meet.crowd() as crowd:
         room = meet.room()
-        alice, bob = await crowd.persons("Alice", "Bob")
-        assert (await alice.enter(room)).joined
-        assert (await bob.enter(room, SECRET)).joined
+        alice, bob = await two(crowd, room)
         await bob.leave(room, bob.nick)
         done = meet.component.run("remove", room, bob.bare)
         assert (done.returncode, "there lately; kept out" in done.stdout) == (0, True), done
@@ -135,9 +135,7 @@ async def test_who_had_left_before_the_component_was_restarted_stays_out(prosody
     with MeetDoor(prosody_version, POLICY) as door:
         async with door.crowd() as crowd:
             room = door.room()
-            alice, bob = await crowd.persons("Alice", "Bob")
-            assert (await alice.enter(room)).joined
-            assert (await bob.enter(room, SECRET)).joined
+            alice, bob = await two(crowd, room)
             await bob.leave(room, bob.nick)
             await bob.disconnect()
             door.component.kill()

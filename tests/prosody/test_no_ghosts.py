@@ -39,11 +39,7 @@ def exists(door, room):
 @pytest.mark.parametrize("creates", [True, False])
 async def test_whoever_left_while_parked_is_not_in(door, how, creates):
     async with Crowd(door.server) as crowd:
-        room = door.room()
-        alice = await crowd.connect("alice@localhost")
-        bob = await crowd.connect("bob@localhost")
-        if not creates:
-            await alice.join(room, "Alice")
+        room, alice, bob = await door.about_to_join(crowd, creates)
         with door.component.frozen():
             bob.send_raw(JOIN.format(room, "Bob"))
             await bob.ping()
@@ -71,11 +67,7 @@ async def test_whoever_left_while_parked_is_not_in(door, how, creates):
 @pytest.mark.parametrize("creates", [True, False])
 async def test_joins_and_leaves_in_one_packet_end_outside(door, creates):
     async with Crowd(door.server) as crowd:
-        room = door.room()
-        alice = await crowd.connect("alice@localhost")
-        bob = await crowd.connect("bob@localhost")
-        if not creates:
-            await alice.join(room, "Alice")
+        room, alice, bob = await door.about_to_join(crowd, creates)
         bob.send_raw((JOIN + LEAVE).format(room, "Bob", room, "Bob") * 10)
         await bob.ping()
         await settled(alice, room)
@@ -88,11 +80,7 @@ async def test_joins_and_leaves_in_one_packet_end_outside(door, creates):
 @pytest.mark.parametrize("creates", [True, False])
 async def test_joins_and_leaves_that_end_with_a_join_end_inside(door, creates):
     async with Crowd(door.server) as crowd:
-        room = door.room()
-        alice = await crowd.connect("alice@localhost")
-        bob = await crowd.connect("bob@localhost")
-        if not creates:
-            await alice.join(room, "Alice")
+        room, alice, bob = await door.about_to_join(crowd, creates)
         bob.send_raw((JOIN + LEAVE).format(room, "Bob", room, "Bob") * 5 + JOIN.format(room, "Bob"))
         await bob.wait_for(lambda seen: 110 in seen.statuses and seen.type == "")
         await settled(bob, room)

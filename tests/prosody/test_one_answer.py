@@ -85,11 +85,7 @@ async def test_two_joins_with_two_nicks_in_one_packet(door):
 @pytest.mark.parametrize("creates", [True, False])
 async def test_an_odd_nick_gets_one_answer(door, nick, creates):
     async with Crowd(door.server) as crowd:
-        room = door.room()
-        alice = await crowd.connect("alice@localhost")
-        bob = await crowd.connect("bob@localhost")
-        if not creates:
-            await alice.join(room, "Alice")
+        room, alice, bob = await door.about_to_join(crowd, creates)
         bob.ask_to_join(room, nick, SECRET)
         answers = await answered(bob, room, 1)
         assert len(answers) == 1
@@ -103,11 +99,7 @@ async def test_an_odd_nick_gets_one_answer(door, nick, creates):
 @pytest.mark.parametrize("to", ["{room}", "{room}/", "{service}", "{service}/nick", "{room}/ "])
 async def test_a_join_without_a_nick_is_answered_and_leaves_no_room(door, to, creates):
     async with Crowd(door.server) as crowd:
-        room = door.room()
-        alice = await crowd.connect("alice@localhost")
-        bob = await crowd.connect("bob@localhost")
-        if not creates:
-            await alice.join(room, "Alice")
+        room, alice, bob = await door.about_to_join(crowd, creates)
         address = to.format(room=room, service=door.server.service)
         bob.send_raw(f"<presence to='{address}' id='odd'><x xmlns='{MUC}'/></presence>")
         await bob.wait_for(lambda seen: seen.id == "odd" and seen.error)

@@ -7,15 +7,11 @@ import time
 
 import pytest
 from lab import SERVICE, Crowd, Postgres
-from lab.policy import OPERATOR
+from lab.policy import OPERATOR, PRESET, SECRET
 
-PASSWORD = "seven tall quartz lanterns"
 POLICY = (
-    SERVICE + OPERATOR
-    + f"""
-[policy.password]
-source = "preset"
-preset = "{PASSWORD}"
+    SERVICE + OPERATOR + PRESET
+    + """
 [policy.password.guesses]
 burst = 10000
 room_burst = 10000
@@ -130,7 +126,7 @@ async def test_nobody_waits_for_a_database_that_is_away_and_nothing_is_lost(
     assert json.loads(component.run("status", "--json").stdout)["store"]["lost"] == 0
     kept = repr(shared.sql("select * from vestibule_entry", database))
     assert ROOM in kept
-    for secret in (PASSWORD, server.secret, shared.password):
+    for secret in (SECRET, server.secret, shared.password):
         assert secret not in kept
 
 
@@ -202,7 +198,7 @@ def banned(component):
 
 async def inside(crowd, name):
     person = await crowd.connect(f"{name}@localhost")
-    assert (await person.join(ROOM, name.title(), PASSWORD)).joined
+    assert (await person.join(ROOM, name.title(), SECRET)).joined
     return person
 
 
@@ -218,7 +214,7 @@ async def test_a_ban_on_one_server_removes_and_refuses_on_the_other(
         does(one, "ban", "bob@localhost", "--reason", "shouting")
         await bob.wait_for(lambda s: s.type == "unavailable" and 307 in s.statuses)
         print(f"removed on the other server {(time.monotonic() - before) * 1000:.0f} ms after the ban was ordered")
-        assert (await bob.join(ROOM, "Bob", PASSWORD)).condition == "forbidden"
+        assert (await bob.join(ROOM, "Bob", SECRET)).condition == "forbidden"
         assert banned(one) == banned(other) == ["bob@localhost"]
 
         # It holds while the database is away, after a restart too; and so does what is done meanwhile.
@@ -227,17 +223,17 @@ async def test_a_ban_on_one_server_removes_and_refuses_on_the_other(
             await away(other)
             other.kill()
             other.start()
-            assert (await bob.join(ROOM, "Bob", PASSWORD)).condition == "forbidden"
+            assert (await bob.join(ROOM, "Bob", SECRET)).condition == "forbidden"
             does(one, "ban", "eve@localhost")
             does(other, "unban", "bob@localhost")
-            assert (await bob.join(ROOM, "Bob", PASSWORD)).joined
+            assert (await bob.join(ROOM, "Bob", SECRET)).joined
             assert banned(one) == ["bob@localhost", "eve@localhost"]
         finally:
             shared.start()
         await there(one, other)
         await until(lambda: banned(one) == banned(other) == ["eve@localhost"], 15, "all bans")
         eve = await away_from_home.connect("eve@localhost")
-        assert (await eve.join(ROOM, "Eve", PASSWORD)).condition == "forbidden"
+        assert (await eve.join(ROOM, "Eve", SECRET)).condition == "forbidden"
 
 
 async def test_the_log_is_that_of_all_servers_and_of_one_while_the_database_is_away(

@@ -10,6 +10,7 @@ from storm import (
     SERVICE,
     guests,
     hear,
+    meeting,
     one_answer_each,
     outcomes,
     policy,
@@ -20,14 +21,6 @@ from storm import (
 )
 
 WHOLE = {"plugin_paths": [MODULES], "modules": ["lab_unload"]}
-
-
-async def meeting(crowd):
-    alice = await crowd.connect("alice@localhost")
-    bob = await crowd.connect("bob@localhost")
-    assert (await alice.join(ROOM, "Alice")).joined
-    assert (await bob.join(ROOM, "Bob", PASSWORD)).joined
-    return alice, bob
 
 
 async def test_unloading_answers_everybody_parked_and_leaves_the_room_working(

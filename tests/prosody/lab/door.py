@@ -65,6 +65,14 @@ class Door:
                 raise Failed(f"{jid} is not let into {room}: {outcome}")
         return room, *people
 
+    async def about_to_join(self, crowd, creates):
+        """A room, Alice, who has opened it unless Bob's join `creates` it, and Bob, who has not joined yet."""
+        room = self.room()
+        alice, bob = await crowd.connect_many(["alice@localhost", "bob@localhost"])
+        if not creates:
+            await alice.join(room, "Alice")
+        return room, alice, bob
+
     def enforce(self, policy):
         """Puts another file in force; returns when it is."""
         self.component.write_config(policy)
