@@ -19,7 +19,7 @@ use super::verdict::{Decision, Verdict};
 use super::{Policy, Rules};
 use crate::jid::BareJid;
 
-/// Every input of [`decide`](super::decide::decide) but the policy, the room's address and the time: what
+/// Every input of [`decide`] but the policy, the room's address and the time: what
 /// an attempt's line in the decision log holds, and what is needed to decide it again.
 ///
 /// Never a password. Of a token's claims the value only of those that the rules look at; of the claim that

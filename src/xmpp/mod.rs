@@ -4,7 +4,7 @@
 //! - [`element`] reads and writes one stanza;
 //! - [`stanza`] gives it a type: [`Iq`], [`Message`], [`Presence`], [`StanzaError`];
 //! - [`handshake`] is the XEP-0114 opening as a pure state machine;
-//! - [`link`] is the only place that touches a socket, [`backoff`] decides when it tries again;
+//! - [`link`] is the only place that touches a socket, and decides when it tries again;
 //! - [`replies`] answers what every XMPP entity is asked.
 
 pub mod element;
