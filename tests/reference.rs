@@ -24,7 +24,11 @@ use vestibule::policy::succession::Rescue;
 use vestibule::policy::texts::{GATE_WORDS, SHARED};
 use vestibule::setting::{Kind, Setting};
 
+/// Tests run side by side, and with `UPDATE` they write parts of one file.
+static FILES: Mutex<()> = Mutex::new(());
+
 fn read(path: &str) -> String {
+    let _alone = FILES.lock().unwrap();
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
 }
 
@@ -42,11 +46,10 @@ fn rows_after(text: &str, mark: &str) -> Vec<String> {
 /// Replaces a part of a file, if UPDATE is set; the part must be that.
 fn current(path: &str, part: &str, expected: &str) {
     if std::env::var_os("UPDATE").is_some() && part != expected {
-        // Tests that run side by side write parts of one file.
-        static WRITING: Mutex<()> = Mutex::new(());
-        let _writing = WRITING.lock().unwrap();
-        let whole = read(path).replace(part, expected);
-        fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join(path), whole).unwrap();
+        let _alone = FILES.lock().unwrap();
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+        let whole = fs::read_to_string(&path).unwrap().replace(part, expected);
+        fs::write(path, whole).unwrap();
     } else {
         assert_eq!(part, expected, "{path}: UPDATE=1 cargo test --test reference writes it");
     }
