@@ -30,6 +30,21 @@ def written(vestibule, command):
     return [entry for entry in entries if entry["command"] == command]
 
 
+def locked(vestibule):
+    """The database, which like a full disk takes nothing while it is locked."""
+    database = sqlite3.connect(vestibule.state_dir / "vestibule.db", isolation_level=None)
+    database.execute("begin immediate")
+    return database
+
+
+async def unlocked(database, bans, what):
+    """Waits until there are so many bans in force in it, and so many of them with an end."""
+    database.execute("rollback")
+    query = "select count(*), count(until) from bans where not lifted"
+    await until(lambda: database.execute(query).fetchone() == bans, 15, what)
+    database.close()
+
+
 def bans(vestibule):
     return {(ban["who"], ban.get("room")) for ban in read(vestibule, "bans")["bans"]}
 
@@ -251,9 +266,7 @@ async def test_a_ban_that_cannot_be_stored_is_in_force_and_says_so(start_prosody
     async with Crowd(server) as crowd:
         await inside(crowd, "alice", room)
         mallory = await inside(crowd, "mallory", room)
-        # Like a full disk, the database takes nothing.
-        database = sqlite3.connect(vestibule.state_dir / "vestibule.db", isolation_level=None)
-        database.execute("begin immediate")
+        database = locked(vestibule)
         done = await asyncio.to_thread(vestibule.run, "ban", mallory.bare, "--json", seconds=30)
         reply = json.loads(done.stdout)
         assert done.returncode == 0 and reply["kept"] is False
@@ -267,10 +280,7 @@ async def test_a_ban_that_cannot_be_stored_is_in_force_and_says_so(start_prosody
         assert "NOT STORED" in done.stdout and done.returncode == 0
         assert (await mallory.join(room, "Mallory", PASSWORD)).condition == "forbidden"
         # When there is room again, they are stored, and outlive the component.
-        database.execute("rollback")
-        query = "select count(*) from bans where not lifted"
-        await until(lambda: database.execute(query).fetchone() == (2,), 15, "the bans to be stored")
-        database.close()
+        await unlocked(database, (2, 0), "the bans to be stored")
         vestibule.kill()
         await asyncio.to_thread(vestibule.start)
         assert (await mallory.join(room, "Mallory", PASSWORD)).condition == "forbidden"
@@ -286,18 +296,14 @@ async def test_a_ban_whose_end_cannot_be_stored_is_lifted_and_the_reply_says_so(
         await inside(crowd, "alice", room)
         mallory = await inside(crowd, "mallory", room)
         assert vestibule.run("ban", mallory.bare).returncode == 0
-        database = sqlite3.connect(vestibule.state_dir / "vestibule.db", isolation_level=None)
-        database.execute("begin immediate")
+        database = locked(vestibule)
         done = await asyncio.to_thread(vestibule.run, "unban", mallory.bare, "--json", seconds=30)
         reply = json.loads(done.stdout)
         assert done.returncode == 0 and reply["kept"] is False and "locked" in reply["not_kept"]
         assert (await mallory.join(room, "Mallory", PASSWORD)).joined
         assert json.loads(vestibule.run("bans", "--json").stdout)["bans"] == []
         # When there is room again, that is stored, and outlives the component.
-        database.execute("rollback")
-        query = "select count(*) from bans where not lifted"
-        await until(lambda: database.execute(query).fetchone() == (0,), 15, "the end to be stored")
-        database.close()
+        await unlocked(database, (0, 0), "the end to be stored")
         vestibule.kill()
         await asyncio.to_thread(vestibule.start)
         assert (await mallory.join(room, "Mallory", PASSWORD)).joined
@@ -312,15 +318,11 @@ async def test_a_ban_that_was_lifted_does_not_come_back_with_another_one(start_p
         mallory = await inside(crowd, "mallory", TEA)
         read(vestibule, "ban", mallory.bare)
         await out_of(mallory, TEA)
-        database = sqlite3.connect(vestibule.state_dir / "vestibule.db", isolation_level=None)
-        database.execute("begin immediate")
+        database = locked(vestibule)
         for command in (["unban", mallory.bare], ["ban", mallory.bare, "--for", "1 hour"]):
             done = await asyncio.to_thread(vestibule.run, *command, "--json", seconds=30)
             assert done.returncode == 0 and json.loads(done.stdout)["kept"] is False, done
-        database.execute("rollback")
-        query = "select count(*), count(until) from bans where not lifted"
-        await until(lambda: database.execute(query).fetchone() == (1, 1), 15, "the second ban alone")
-        database.close()
+        await unlocked(database, (1, 1), "the second ban alone")
         for _ in range(2):
             (ban,) = read(vestibule, "bans")["bans"]
             assert ban["who"] == mallory.bare and ban["until"], ban

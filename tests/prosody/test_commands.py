@@ -7,22 +7,12 @@ import pytest
 from lab import SERVICE, Crowd
 from lab.knocking import invited, knocking, knocks
 from lab.policy import OPERATOR, PRESET, SECRET, rooms
+from lab.replies import read, say
 
 POLICY = SERVICE + OPERATOR + PRESET + rooms({
     "derived": 'password = { source = "derived", secret = "0123456789abcdef0123456789abcdef" }',
     "daily": 'password = { source = "derived", secret = "0123456789abcdef0123456789abcdef", period = "1 day" }',
 })
-
-
-def say(door, *arguments, code=0):
-    """What `vestibule ARGUMENTS` prints, with the exit status that it must have."""
-    done = door.component.run(*arguments)
-    assert done.returncode == code, (done.stdout, done.stderr)
-    return done.stdout + done.stderr
-
-
-def read(door, *arguments):
-    return json.loads(say(door, *arguments, "--json"))
 
 
 async def listed(door, room, occupants):

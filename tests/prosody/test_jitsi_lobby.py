@@ -16,11 +16,7 @@ pytestmark = needs_jitsi_plugins
 MEET = {"accounts": True}
 MODES = ("password-and-lobby", "lobby")
 POLICY = (
-    MEET_SERVICE + PRESET + MEET_CHAIR
-    + f"""
-[policy.names]
-unique = "moderators"
-"""
+    MEET_SERVICE + PRESET + MEET_CHAIR + '[policy.names]\nunique = "moderators"\n'
     + rooms({
         "theirs": 'moderators = { admit = "operator" }',
         "alike": 'names = { unique = "nobody" }',

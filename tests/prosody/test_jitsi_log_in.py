@@ -16,14 +16,20 @@ admission = "password"
 )
 
 
+async def logged_in(meet, crowd, room):
+    """A guest who has logged in as the chair: the page connects once more, with the account, and then goes
+    on as the guest. Both sessions."""
+    guest = await crowd.person("Guest")
+    assert (await guest.request(room)).shown == "log-in"
+    chair = await crowd.person("Chair", f"chair@{meet.server.host}", storage=guest.storage)
+    assert (await chair.request(room)).kind == "ready"
+    return guest, chair
+
+
 async def test_whoever_logs_in_and_comes_back_as_a_guest_is_taken_for_the_account(meet):
     async with meet.crowd(authentication=True) as crowd:
         room = meet.room()
-        guest = await crowd.person("Guest")
-        assert (await guest.request(room)).shown == "log-in"
-        # The page connects once more, with the account, and then goes on as the guest.
-        chair = await crowd.person("Chair", f"chair@{meet.server.host}", storage=guest.storage)
-        assert (await chair.request(room)).kind == "ready"
+        guest, chair = await logged_in(meet, crowd, room)
         assert guest.storage["session-id"]
         outcome = await guest.enter(room)
         assert outcome.joined, outcome
@@ -37,10 +43,7 @@ async def test_whoever_logs_in_and_comes_back_as_a_guest_is_taken_for_the_accoun
 async def test_the_session_id_of_somebody_else_is_no_log_in_in_another_browser(meet):
     async with meet.crowd(authentication=True) as crowd:
         room = meet.room()
-        guest = await crowd.person("Guest")
-        assert (await guest.request(room)).shown == "log-in"
-        chair = await crowd.person("Chair", f"chair@{meet.server.host}", storage=guest.storage)
-        assert (await chair.request(room)).kind == "ready"
+        guest, _ = await logged_in(meet, crowd, room)
         stolen = {**guest.storage, "machine-uid": "0" * 32}
         assert stolen["session-id"]
         eve = await crowd.person("Eve", storage=stolen)

@@ -19,6 +19,15 @@ def small(prosody_version):
         yield door
 
 
+async def three(small, crowd):
+    """Three rooms with Alice in each, and Alice."""
+    rooms = [small.room() for _ in range(3)]
+    alice = await crowd.connect("alice@localhost")
+    for room in rooms:
+        assert (await alice.join(room, "Alice")).joined
+    return rooms, alice
+
+
 def listed(door):
     return {one["room"]: one["people"] for one in json.loads(door.component.run("rooms", "--json").stdout)}
 
@@ -46,10 +55,7 @@ async def test_a_ban_reaches_somebody_in_rooms_that_are_swapped_out(small):
 
 async def test_after_a_crash_of_the_server_nobody_is_in_rooms_that_were_swapped_out(small):
     async with Crowd(small.server) as crowd:
-        rooms = [small.room() for _ in range(3)]
-        alice = await crowd.connect("alice@localhost")
-        for room in rooms:
-            assert (await alice.join(room, "Alice")).joined
+        rooms, _ = await three(small, crowd)
     small.server.kill()
     small.server.start()
     small.component.wait_ready()
@@ -64,10 +70,7 @@ async def test_after_a_crash_of_the_server_nobody_is_in_rooms_that_were_swapped_
 
 async def test_a_room_that_everybody_has_left_is_known_no_more(small):
     async with Crowd(small.server) as crowd:
-        rooms = [small.room() for _ in range(3)]
-        alice = await crowd.connect("alice@localhost")
-        for room in rooms:
-            assert (await alice.join(room, "Alice")).joined
+        rooms, alice = await three(small, crowd)
         await alice.leave(rooms[0], "Alice")
         small.component.restart()
         for _ in range(100):

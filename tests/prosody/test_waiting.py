@@ -2,6 +2,7 @@
 
 import asyncio
 
+import pytest
 from lab import SERVICE, Crowd
 from lab.stanza import CLIENT, MUC_USER, element
 from storm import until
@@ -34,25 +35,17 @@ async def settled(*people):
         await person.ping()
 
 
-async def test_whoever_waits_and_becomes_a_member_is_invited_once(start_prosody, start_vestibule):
+@pytest.mark.parametrize("becomes_a_member", [True, False], ids=["member", "invited"])
+async def test_whoever_waits_and_may_enter_is_invited_once(start_prosody, start_vestibule, becomes_a_member):
     server = start_prosody()
     start_vestibule(server)
     async with Crowd(server) as people:
         ann, bob, _ = await open_with_bob_waiting(people)
         since = bob.mark()
-        assert not (await ann.set_affiliation(ROOM, bob.bare, "member")).error
-        await settled(ann, bob)
-        assert len(invitations(bob, since)) == 1
-        assert (await bob.join(ROOM, "Bob")).joined
-
-
-async def test_whoever_waits_and_is_invited_is_invited_once(start_prosody, start_vestibule):
-    server = start_prosody()
-    start_vestibule(server)
-    async with Crowd(server) as people:
-        ann, bob, _ = await open_with_bob_waiting(people)
-        since = bob.mark()
-        ann.invite(ROOM, bob.bare, "Come in.")
+        if becomes_a_member:
+            assert not (await ann.set_affiliation(ROOM, bob.bare, "member")).error
+        else:
+            ann.invite(ROOM, bob.bare, "Come in.")
         await settled(ann, bob)
         assert len(invitations(bob, since)) == 1
         assert (await bob.join(ROOM, "Bob")).joined
