@@ -278,7 +278,7 @@ async def test_a_moderator_lets_in_who_was_sent_back(door):
         assert (await bob.join(room, "Bob", SECRET)).condition == "registration-required"
         await until(door, room, lambda now: now["waiting"])
         alice.say(room, "!admit all")
-        await alice.wait_for(lambda seen: "let in: 1" in (seen.body or ""), since=since)
+        await alice.wait_for(lambda seen: "was let in (1)" in (seen.body or ""), since=since)
         await invited(bob, room)
         assert (await bob.join(room, "Bob")).joined
 
@@ -337,7 +337,7 @@ async def test_a_moderator_answers_all_who_wait(door):
         await until(door, room, lambda now: len(now["waiting"]) == 3)
         since = alice.mark()
         alice.say(room, "!reject all")
-        await alice.wait_for(lambda seen: "turned away: 3" in (seen.body or ""), since=since)
+        await alice.wait_for(lambda seen: "was turned away (3)" in (seen.body or ""), since=since)
         assert not read(door, "room", room)["waiting"]
         since = alice.mark()
         alice.say(room, "!reject all")
@@ -348,7 +348,7 @@ async def test_a_moderator_answers_all_who_wait(door):
         await until(door, room, lambda now: len(now["waiting"]) == 3)
         since = alice.mark()
         alice.say(room, "!admit all")
-        await alice.wait_for(lambda seen: "let in: 3" in (seen.body or ""), since=since)
+        await alice.wait_for(lambda seen: "was let in (3)" in (seen.body or ""), since=since)
         for at, one in enumerate(guests):
             await invited(one, room)
             assert (await one.join(room, f"Guest{at}")).joined

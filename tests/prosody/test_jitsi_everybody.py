@@ -19,7 +19,7 @@ async def test_a_moderator_lets_in_all_who_wait(meet):
         guests = await waiting(crowd, room, "Bob", "Carol", "Dora")
         since = alice.mark()
         alice.say(room, "!admit all")
-        await alice.wait_for(lambda seen: "let in: 3" in (seen.body or ""), since=since)
+        await alice.wait_for(lambda seen: "was let in (3)" in (seen.body or ""), since=since)
         for guest in guests:
             assert (await guest.admitted(room)).joined
         assert waiting_at(meet, room) == []
@@ -33,7 +33,7 @@ async def test_a_moderator_turns_away_all_who_wait(meet):
         guests = await waiting(crowd, room, "Bob", "Carol")
         since = alice.mark()
         alice.say(room, "!reject all")
-        await alice.wait_for(lambda seen: "turned away: 2" in (seen.body or ""), since=since)
+        await alice.wait_for(lambda seen: "was turned away (2)" in (seen.body or ""), since=since)
         for guest in guests:
             await out_of(guest, lobby)
         assert waiting_at(meet, room) == []

@@ -367,7 +367,7 @@ def test_the_old_key_names_the_new_one(door):
     file.write_text(SERVICE + '[policy]\nreserved_nicks = ["focus"]\n')
     told = door.component.run("check", file)
     assert told.returncode == 1
-    assert "[policy.names] reserved" in told.stdout
+    assert "write `names.reserved`" in told.stdout
 
 
 async def test_without_the_component_a_reserved_name_is_for_services_all_the_same(start_prosody, start_vestibule):
