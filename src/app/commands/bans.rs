@@ -5,7 +5,6 @@ use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use clap::Args;
 use globset::Glob;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use jiff::{SignedDuration, Timestamp};
@@ -13,14 +12,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::outcome::LONGEST_NICK;
-use super::{Call, Operator, Verb, conflict, invalid, not_found};
+use super::{Call, Operator, conflict, invalid, not_found};
 use crate::app::bans::{Pages, holds, put_in_force};
 use crate::app::clock::now;
 use crate::app::reload::{Enforced, enforce};
 use crate::app::rooms::{address, catch_up, each_room};
 use crate::app::traffic::proxies;
-use crate::config::Role;
-use crate::control::{Answer, Caller, Failure, Impact, Length};
+use crate::control::{Answer, Caller, Failure, Length};
 use crate::jid::{BareJid, folded, spellings};
 use crate::policy::Policy;
 use crate::policy::attempt::Requester;
@@ -45,84 +43,54 @@ fn typed<'a>(who: &'a str, room: Option<&'a str>) -> Vec<&'a str> {
     who.into_iter().chain(room).collect()
 }
 
-/// Ban someone: remove them from all rooms, and keep them out
-#[derive(Clone, Debug, Default, Serialize, Deserialize, Args, JsonSchema)]
-pub struct Ban {
-    /// A JID (bob@example.org), a domain (example.org), or a network (192.0.2.0/24); with a room, also a nick there, or
-    /// the id of a decision
-    #[arg(allow_hyphen_values = true)]
-    pub who: String,
-    /// Only from rooms whose name (the part before the `@`) is like this; of an address, that part counts
-    #[arg(long, value_name = "PATTERN")]
-    pub room: Option<String>,
-    /// For how long, like "7 days", instead of until it is lifted
-    #[arg(long, value_name = "LENGTH")]
-    #[schemars(with = "Option<schema::Length>")]
-    pub r#for: Option<Length>,
-    /// Why, for the next operator; those who are banned are not told
-    #[arg(long, default_value = "")]
-    #[serde(default)]
-    pub reason: String,
+verb! {
+    /// Ban someone: remove them from all rooms, and keep them out
+    Ban("ban", "Ban", Duty, Reversible) -> Banishment {
+        /// A JID (bob@example.org), a domain (example.org), or a network (192.0.2.0/24); with a room, also a nick there, or
+        /// the id of a decision
+        #[arg(allow_hyphen_values = true)]
+        pub who: String,
+        /// Only from rooms whose name (the part before the `@`) is like this; of an address, that part counts
+        #[arg(long, value_name = "PATTERN")]
+        pub room: Option<String>,
+        /// For how long, like "7 days", instead of until it is lifted
+        #[arg(long, value_name = "LENGTH")]
+        #[schemars(with = "Option<schema::Length>")]
+        pub r#for: Option<Length>,
+        /// Why, for the next operator; those who are banned are not told
+        #[arg(long, default_value = "")]
+        #[serde(default)]
+        pub reason: String,
+    }
+    addresses |it| typed(&it.who, it.room.as_deref());
+    |it, call| it.carry_out(call).await
 }
 
-impl Verb for Ban {
-    const NAME: &'static str = "ban";
-    const TITLE: &'static str = "Ban";
-    const ROLE: Role = Role::Duty;
-    const IMPACT: Impact = Impact::Reversible;
-    type Reply = Banishment;
-
-    fn addresses(&self) -> Vec<&str> {
-        typed(&self.who, self.room.as_deref())
-    }
-
-    async fn run(self, call: &Call<'_>) -> Result<Banishment, Failure> {
+impl Ban {
+    async fn carry_out(self, call: &Call<'_>) -> Result<Banishment, Failure> {
         let Self { who, room, r#for: time, reason } = self;
         call.ban(call.caller, &who, room.as_deref(), time.as_ref(), reason).await
     }
 }
 
-/// Lift bans that operators made with `ban`
-#[derive(Clone, Debug, Default, Serialize, Deserialize, Args, JsonSchema)]
-pub struct Unban {
-    /// The JID, domain or network
-    #[arg(allow_hyphen_values = true)]
-    pub who: String,
-    /// Only those for this pattern of room names
-    #[arg(long, value_name = "PATTERN")]
-    pub room: Option<String>,
+verb! {
+    /// Lift bans that operators made with `ban`
+    Unban("unban", "Lift a ban", Duty, Reversible) -> Lifted {
+        /// The JID, domain or network
+        #[arg(allow_hyphen_values = true)]
+        pub who: String,
+        /// Only those for this pattern of room names
+        #[arg(long, value_name = "PATTERN")]
+        pub room: Option<String>,
+    }
+    addresses |it| typed(&it.who, it.room.as_deref());
+    |it, call| call.unban(&it.who, it.room.as_deref()).await
 }
 
-impl Verb for Unban {
-    const NAME: &'static str = "unban";
-    const TITLE: &'static str = "Lift a ban";
-    const ROLE: Role = Role::Duty;
-    const IMPACT: Impact = Impact::Reversible;
-    type Reply = Lifted;
-
-    fn addresses(&self) -> Vec<&str> {
-        typed(&self.who, self.room.as_deref())
-    }
-
-    async fn run(self, call: &Call<'_>) -> Result<Lifted, Failure> {
-        call.unban(&self.who, self.room.as_deref()).await
-    }
-}
-
-/// List the bans that operators made with `ban`
-#[derive(Clone, Debug, Default, Serialize, Deserialize, Args, JsonSchema)]
-pub struct Bans {}
-
-impl Verb for Bans {
-    const NAME: &'static str = "bans";
-    const TITLE: &'static str = "Bans";
-    const ROLE: Role = Role::Viewer;
-    const IMPACT: Impact = Impact::ReadOnly;
-    type Reply = BanList;
-
-    async fn run(self, call: &Call<'_>) -> Result<BanList, Failure> {
-        Ok(call.bans().await)
-    }
+verb! {
+    /// List the bans that operators made with `ban`
+    Bans("bans", "Bans", Viewer, ReadOnly) -> BanList {}
+    |_, call| Ok(call.bans().await)
 }
 
 /// A ban that an operator made.

@@ -5,18 +5,17 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
-use clap::Args;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Call, Verb, invalid, not_found, unavailable};
+use super::{Call, invalid, not_found, unavailable};
 use crate::app::Shared;
 use crate::app::clock::now;
 use crate::app::rooms::{RoomError, connected, each_room, room};
 use crate::component::decision_record::{Line, VERSION};
-use crate::config::{Described, Role as Trust};
-use crate::control::{Answer, Failure, Impact};
+use crate::config::Described;
+use crate::control::{Answer, Failure};
 use crate::jid::BareJid;
 use crate::policy::Policy;
 use crate::policy::attempt::{
@@ -45,28 +44,21 @@ fn session_of(shared: &Shared, jid: &BareJid) -> Option<Requester> {
     found
 }
 
-/// Explain what would be decided on an attempt, and why
-#[derive(Clone, Debug, Default, Serialize, Deserialize, Args, JsonSchema)]
-pub struct Explain {
-    /// The attempt
-    #[command(flatten)]
-    #[serde(flatten)]
-    pub attempt: Described,
+verb! {
+    /// Explain what would be decided on an attempt, and why
+    Explain("explain", "Explain", Viewer, ReadOnly) -> Explained {
+        /// The attempt
+        #[command(flatten)]
+        #[serde(flatten)]
+        pub attempt: Described,
+    }
+    addresses |it| vec![&it.attempt.room, &it.attempt.jid];
+    |it, call| it.carry_out(call).await
 }
 
-impl Verb for Explain {
-    const NAME: &'static str = "explain";
-    const TITLE: &'static str = "Explain";
-    const ROLE: Trust = Trust::Viewer;
-    const IMPACT: Impact = Impact::ReadOnly;
-    type Reply = Explained;
-
-    fn addresses(&self) -> Vec<&str> {
-        vec![&self.attempt.room, &self.attempt.jid]
-    }
-
+impl Explain {
     /// Judges by how the room and the person are; the reply says what of that was assumed.
-    async fn run(self, call: &Call<'_>) -> Result<Explained, Failure> {
+    async fn carry_out(self, call: &Call<'_>) -> Result<Explained, Failure> {
         let described = &self.attempt;
         let mut attempt = described.attempt().map_err(invalid)?;
         let jid = described.room().map_err(invalid)?;
@@ -418,21 +410,17 @@ fn as_inside(
     }
 }
 
-/// Explain a decision of the audit again, from the facts it was made on
-#[derive(Clone, Debug, Default, Serialize, Deserialize, Args, JsonSchema)]
-pub struct Why {
-    /// The decision's id
-    pub decision: String,
+verb! {
+    /// Explain a decision of the audit again, from the facts it was made on
+    Why("why", "Why", Viewer, ReadOnly) -> Reason {
+        /// The decision's id
+        pub decision: String,
+    }
+    |it, call| it.carry_out(call).await
 }
 
-impl Verb for Why {
-    const NAME: &'static str = "why";
-    const TITLE: &'static str = "Why";
-    const ROLE: Trust = Trust::Viewer;
-    const IMPACT: Impact = Impact::ReadOnly;
-    type Reply = Reason;
-
-    async fn run(self, call: &Call<'_>) -> Result<Reason, Failure> {
+impl Why {
+    async fn carry_out(self, call: &Call<'_>) -> Result<Reason, Failure> {
         let decision = self.decision;
         let store = call.store().ok_or_else(|| {
             unavailable("there is no audit database: the file says so (`store.file`)")

@@ -8,16 +8,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{fmt, io};
 
-use clap::Args;
 use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Call, Verb, invalid, unavailable};
+use super::{Call, invalid, unavailable};
 use crate::app::clock::now;
-use crate::config::Role;
-use crate::control::{Answer, Failure, FailureKind, Impact, Interface};
+use crate::control::{Answer, Failure, FailureKind, Interface};
 use crate::incident::{About, Context, MOST, bundle, moment, page, seal};
 use crate::jid::{BareJid, JidError};
 use crate::private::{OWNER, make_directory};
@@ -33,28 +31,31 @@ const BYTES: usize = 8 * 1024 * 1024;
 /// What has just happened is in the database after so long.
 const SETTLED: Duration = Duration::from_millis(150);
 
-/// Put everything about an incident into one file: who was there when, what they did, what was decided and by which policy
-#[derive(Clone, Debug, Default, Serialize, Deserialize, Args, JsonSchema)]
-pub struct Incident {
-    /// The room it happened in
-    #[arg(long, value_name = "JID")]
-    #[schemars(with = "Option<schema::Room>")]
-    pub room: Option<String>,
-    /// The person it is about
-    #[arg(long, value_name = "JID")]
-    #[schemars(with = "Option<schema::Person>")]
-    pub person: Option<String>,
-    /// From that moment on (RFC 3339), or so long ago; a day ago by default
-    #[arg(long, value_name = "WHEN")]
-    #[schemars(with = "Option<schema::Moment>")]
-    pub since: Option<String>,
-    /// Until that moment, or so long ago; now by default
-    #[arg(long, value_name = "WHEN")]
-    #[schemars(with = "Option<schema::Moment>")]
-    pub until: Option<String>,
-    /// A remark for those who read it
-    #[arg(long, value_name = "TEXT")]
-    pub note: Option<String>,
+verb! {
+    /// Put everything about an incident into one file: who was there when, what they did, what was decided and by which policy
+    Incident("incident", "Incident report", Duty, Reversible) -> Report {
+        /// The room it happened in
+        #[arg(long, value_name = "JID")]
+        #[schemars(with = "Option<schema::Room>")]
+        pub room: Option<String>,
+        /// The person it is about
+        #[arg(long, value_name = "JID")]
+        #[schemars(with = "Option<schema::Person>")]
+        pub person: Option<String>,
+        /// From that moment on (RFC 3339), or so long ago; a day ago by default
+        #[arg(long, value_name = "WHEN")]
+        #[schemars(with = "Option<schema::Moment>")]
+        pub since: Option<String>,
+        /// Until that moment, or so long ago; now by default
+        #[arg(long, value_name = "WHEN")]
+        #[schemars(with = "Option<schema::Moment>")]
+        pub until: Option<String>,
+        /// A remark for those who read it
+        #[arg(long, value_name = "TEXT")]
+        pub note: Option<String>,
+    }
+    addresses |it| it.room.iter().chain(&it.person).map(String::as_str).collect();
+    |it, call| it.carry_out(call).await
 }
 
 /// What is known of it (docs/incidents.md), and its checksum.
@@ -131,19 +132,9 @@ impl Incident {
     }
 }
 
-impl Verb for Incident {
-    const NAME: &'static str = "incident";
-    const TITLE: &'static str = "Incident report";
-    const ROLE: Role = Role::Duty;
-    const IMPACT: Impact = Impact::Reversible;
-    type Reply = Report;
-
-    fn addresses(&self) -> Vec<&str> {
-        self.room.iter().chain(&self.person).map(String::as_str).collect()
-    }
-
+impl Incident {
     /// A caller by ad-hoc command is told where it was kept; others get it.
-    async fn run(self, call: &Call<'_>) -> Result<Report, Failure> {
+    async fn carry_out(self, call: &Call<'_>) -> Result<Report, Failure> {
         let (about, caller) = (self.about(now())?, call.caller);
         let store = call.shared.desk().audit().store().cloned();
         let store = store.ok_or_else(|| {

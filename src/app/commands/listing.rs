@@ -3,41 +3,34 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use clap::Args;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Call, Verb, unavailable};
+use super::{Call, unavailable};
 use crate::app::Shared;
 use crate::app::rooms::{address, each_room, room};
 use crate::component::engine::Desk;
 use crate::component::registry;
 use crate::component::room_registry;
-use crate::config::Role;
 use crate::control::{
-    Answer, Failure, Impact, OccupantLine, RoomDetails, RoomLine, RoomState, WaitingLine,
+    Answer, Failure, OccupantLine, RoomDetails, RoomLine, RoomState, WaitingLine,
 };
 use crate::jid::BareJid;
 use crate::policy::attempt::{Requester, RoomView};
 use crate::policy::class::{Place, class};
 use crate::policy::succession::is_moderator;
 use crate::policy::{Policy, Rules};
-use crate::schema;
 use crate::wire::room::LiveRoom;
 
-/// List the open rooms
-#[derive(Clone, Debug, Default, Serialize, Deserialize, Args, JsonSchema)]
-pub struct Rooms {}
+verb! {
+    /// List the open rooms
+    Rooms("rooms", "Rooms", Viewer, ReadOnly) -> RoomList {}
+    |it, call| it.carry_out(call).await
+}
 
-impl Verb for Rooms {
-    const NAME: &'static str = "rooms";
-    const TITLE: &'static str = "Rooms";
-    const ROLE: Role = Role::Viewer;
-    const IMPACT: Impact = Impact::ReadOnly;
-    type Reply = RoomList;
-
-    async fn run(self, call: &Call<'_>) -> Result<RoomList, Failure> {
+impl Rooms {
+    async fn carry_out(self, call: &Call<'_>) -> Result<RoomList, Failure> {
         if !call.shared.link.is_up() {
             return Err(unavailable(
                 "the rooms are not known without a link to the server: see `vestibule status`",
@@ -47,27 +40,14 @@ impl Verb for Rooms {
     }
 }
 
-/// Show one room: who is inside, and who waits
-#[derive(Clone, Debug, Default, Serialize, Deserialize, Args, JsonSchema)]
-pub struct Room {
-    /// The room's address
-    #[arg(allow_hyphen_values = true)]
-    #[schemars(with = "schema::Room")]
-    pub room: String,
+verb! {
+    /// Show one room: who is inside, and who waits
+    Room("room", "One room", Viewer, ReadOnly) -> RoomDetails { room }
+    |it, call| it.carry_out(call).await
 }
 
-impl Verb for Room {
-    const NAME: &'static str = "room";
-    const TITLE: &'static str = "One room";
-    const ROLE: Role = Role::Viewer;
-    const IMPACT: Impact = Impact::ReadOnly;
-    type Reply = RoomDetails;
-
-    fn addresses(&self) -> Vec<&str> {
-        vec![&self.room]
-    }
-
-    async fn run(self, call: &Call<'_>) -> Result<RoomDetails, Failure> {
+impl Room {
+    async fn carry_out(self, call: &Call<'_>) -> Result<RoomDetails, Failure> {
         let jid = address(&self.room)?;
         let live = room(&call.shared, &jid, None).await?;
         Ok(shown(&call.shared.desk(), &live))

@@ -3,34 +3,29 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use clap::Args;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Call, Verb, unavailable};
-use crate::config::{Role, Visible};
-use crate::control::{Answer, Failure, Impact};
+use super::{Call, unavailable};
+use crate::config::Visible;
+use crate::control::{Answer, Failure};
 use crate::policy::denial::Denial;
 use crate::store::{Entry, Kind, Query};
 
-/// Search the audit: what was decided, what operators did, who came and went
-#[derive(Clone, Debug, Default, Serialize, Deserialize, Args, JsonSchema)]
-pub struct Log {
-    /// What is searched for
-    #[arg(skip)]
-    #[serde(flatten)]
-    pub query: Query,
+verb! {
+    /// Search the audit: what was decided, what operators did, who came and went
+    Log("log", "Log", Viewer, ReadOnly) -> Entries {
+        /// What is searched for
+        #[arg(skip)]
+        #[serde(flatten)]
+        pub query: Query,
+    }
+    |it, call| it.carry_out(call).await
 }
 
-impl Verb for Log {
-    const NAME: &'static str = "log";
-    const TITLE: &'static str = "Log";
-    const ROLE: Role = Role::Viewer;
-    const IMPACT: Impact = Impact::ReadOnly;
-    type Reply = Entries;
-
-    async fn run(self, call: &Call<'_>) -> Result<Entries, Failure> {
+impl Log {
+    async fn carry_out(self, call: &Call<'_>) -> Result<Entries, Failure> {
         let store = call.shared.desk().audit().store().cloned();
         let store = store.ok_or_else(|| {
             unavailable("there is no audit database: the file says so (`store.file`)")

@@ -1,6 +1,76 @@
-//! The operators' commands. Each is declared once, by its arguments ([`Verb`]): from that come its form on the command
+//! The operators' commands. Each is declared once, in one `verb!` ([`Verb`]): from that come its form on the command
 //! line, its help, its request on the socket, its HTTP route, its part of `docs/openapi.json`, its ad-hoc form, its form
 //! on the page and its entry in the audit.
+
+/// Declares a command: the sentence on it, its name, title, least role and impact, what it replies, its arguments, and how
+/// it is carried out. `room` before the arguments: it is about one room; `whom`: about people of one. `local`: only those
+/// who may open the socket give it. `addresses`: those in its arguments.
+macro_rules! verb {
+    ($(#[$about:meta])* $name:ident $row:tt -> $reply:ty { room $(, $($fields:tt)*)? } $($run:tt)*) => {
+        verb! {
+            $(#[$about])* $name $row -> $reply {
+                /// The room's address
+                #[arg(allow_hyphen_values = true)]
+                #[schemars(with = "crate::schema::Room")]
+                pub room: String,
+                $($($fields)*)?
+            }
+            addresses |it| vec![&it.room];
+            $($run)*
+        }
+    };
+    ($(#[$about:meta])* $name:ident $row:tt -> $reply:ty { whom $(, $($fields:tt)*)? } $($run:tt)*) => {
+        verb! {
+            $(#[$about])* $name $row -> $reply {
+                /// Whom it is about
+                #[command(flatten)]
+                #[serde(flatten)]
+                pub whom: crate::app::commands::people::Whom,
+                $($($fields)*)?
+            }
+            addresses |it| it.whom.addresses();
+            $($run)*
+        }
+    };
+    (
+        $(#[$about:meta])*
+        $name:ident($word:literal, $title:literal, $role:ident, $impact:ident $(, $local:ident)?) -> $reply:ty {
+            $($fields:tt)*
+        }
+        $(addresses $addresses:expr;)?
+        |$it:pat_param, $call:pat_param| $run:expr
+    ) => {
+        $(#[$about])*
+        #[derive(
+            Clone, Debug, Default, serde::Serialize, serde::Deserialize, clap::Args, schemars::JsonSchema,
+        )]
+        pub struct $name {
+            $($fields)*
+        }
+
+        impl crate::app::commands::Verb for $name {
+            const NAME: &'static str = $word;
+            const TITLE: &'static str = $title;
+            const ROLE: crate::config::Role = crate::config::Role::$role;
+            const IMPACT: crate::control::Impact = crate::control::Impact::$impact;
+            $(const IS_LOCAL: bool = !stringify!($local).is_empty();)?
+            type Reply = $reply;
+
+            $(fn addresses(&self) -> Vec<&str> {
+                let addresses: fn(&Self) -> Vec<&str> = $addresses;
+                addresses(self)
+            })?
+
+            async fn run(
+                self,
+                $call: &crate::app::commands::Call<'_>,
+            ) -> Result<$reply, crate::control::Failure> {
+                let $it = self;
+                $run
+            }
+        }
+    };
+}
 
 mod audited;
 mod bans;

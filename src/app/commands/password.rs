@@ -3,15 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
-use clap::Args;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Call, Operator, Verb, conflict, invalid, unavailable};
+use super::{Operator, conflict, invalid, unavailable};
 use crate::app::clock::now;
 use crate::app::rooms::{address, apply_with, room};
-use crate::config::Role;
-use crate::control::{Answer, Failure, Impact, Typed};
+use crate::control::{Answer, Failure, Typed};
 use crate::jid::BareJid;
 use crate::password::{judge, period_at};
 use crate::policy::Rules;
@@ -26,35 +24,18 @@ use crate::wire::room::LiveRoom;
 /// The longest password, in characters.
 const LONGEST: usize = 256;
 
-/// Give a room another password; the moderators inside are told it
-///
-/// Others who come in have to type it, unless `password.ask_again` is off.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, Args, JsonSchema)]
-pub struct Password {
-    /// The room's address
-    #[arg(allow_hyphen_values = true)]
-    #[schemars(with = "schema::Room")]
-    pub room: String,
-    /// The password; without one, a new one is made
-    #[arg(skip)]
-    #[schemars(with = "Option<schema::Hidden>")]
-    pub password: Option<Typed>,
-}
-
-impl Verb for Password {
-    const NAME: &'static str = "password";
-    const TITLE: &'static str = "Password";
-    const ROLE: Role = Role::Duty;
-    const IMPACT: Impact = Impact::Reversible;
-    type Reply = PasswordChanged;
-
-    fn addresses(&self) -> Vec<&str> {
-        vec![&self.room]
+verb! {
+    /// Give a room another password; the moderators inside are told it
+    ///
+    /// Others who come in have to type it, unless `password.ask_again` is off.
+    Password("password", "Password", Duty, Reversible) -> PasswordChanged {
+        room,
+        /// The password; without one, a new one is made
+        #[arg(skip)]
+        #[schemars(with = "Option<schema::Hidden>")]
+        pub password: Option<Typed>,
     }
-
-    async fn run(self, call: &Call<'_>) -> Result<PasswordChanged, Failure> {
-        call.password(&self.room, self.password.map(|typed| typed.0)).await
-    }
+    |it, call| call.password(&it.room, it.password.map(|typed| typed.0)).await
 }
 
 /// Where the password comes from, and who is told it. The password itself is in no reply.

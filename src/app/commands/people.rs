@@ -14,11 +14,10 @@ use super::outcome::{
     why_never, with_time,
 };
 use super::targets::{Found, People, Person, away, is_known, known, only_one};
-use super::{Call, Operator, Verb, conflict, not_found, unavailable};
+use super::{Call, Operator, conflict, not_found, unavailable};
 use crate::app::rooms::{RoomError, address, apply, room};
 use crate::component::engine::Desk;
-use crate::config::Role;
-use crate::control::{Failure, Impact, Length};
+use crate::control::{Failure, Length};
 use crate::jid::BareJid;
 use crate::policy::Policy;
 use crate::policy::attempt::Requester;
@@ -86,135 +85,75 @@ impl Whom {
     }
 }
 
-/// Let people in who wait, or one person who was removed
-///
-/// One person, or everyone who waits and of whom all that is given is true. Exit status 1: nobody was meant, or a person
-/// waits still.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, Args, JsonSchema)]
-pub struct Admit {
-    /// Whom it is about
-    #[command(flatten)]
-    #[serde(flatten)]
-    pub whom: Whom,
+verb! {
+    /// Let people in who wait, or one person who was removed
+    ///
+    /// One person, or everyone who waits and of whom all that is given is true. Exit status 1: nobody was meant, or a person
+    /// waits still.
+    Admit("admit", "Admit", Duty, Reversible) -> PeopleDone { whom }
+    |it, call| call.admit(&it.whom.into(), call.deed).await
 }
 
-impl Verb for Admit {
-    const NAME: &'static str = "admit";
-    const TITLE: &'static str = "Admit";
-    const ROLE: Role = Role::Duty;
-    const IMPACT: Impact = Impact::Reversible;
-    type Reply = PeopleDone;
-
-    fn addresses(&self) -> Vec<&str> {
-        self.whom.addresses()
-    }
-
-    async fn run(self, call: &Call<'_>) -> Result<PeopleDone, Failure> {
-        call.admit(&self.whom.into(), call.deed).await
-    }
+verb! {
+    /// Turn people away who wait
+    ///
+    /// One person, or everyone who waits and of whom all that is given is true. Exit status 1: nobody was meant, or a person
+    /// waits still.
+    Reject("reject", "Reject", Duty, Reversible) -> PeopleDone { whom }
+    |it, call| call.reject(&it.whom.into(), call.deed).await
 }
 
-/// Turn people away who wait
-///
-/// One person, or everyone who waits and of whom all that is given is true. Exit status 1: nobody was meant, or a person
-/// waits still.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, Args, JsonSchema)]
-pub struct Reject {
-    /// Whom it is about
-    #[command(flatten)]
-    #[serde(flatten)]
-    pub whom: Whom,
+verb! {
+    /// Remove people from a room, or one person who has just left
+    ///
+    /// One person, or everyone who is inside or waits and of whom all that is given is true; services never, moderators and
+    /// operators only with --moderators (operators also with --class operator). Exit status 1: nobody was meant, or a person is
+    /// there still.
+    Remove("remove", "Remove", Duty, Reversible) -> PeopleDone {
+        whom,
+        /// Moderators and operators, too, if more than one person is meant
+        #[arg(long)]
+        #[serde(default)]
+        pub moderators: bool,
+        /// What they are told
+        #[arg(long)]
+        pub reason: Option<String>,
+        /// How long they stay out of this room, like "30 minutes", instead of what the file says
+        #[arg(long, value_name = "LENGTH")]
+        #[schemars(with = "Option<schema::Length>")]
+        pub keep_out_for: Option<Length>,
+    }
+    |it, call| it.carry_out(call).await
 }
 
-impl Verb for Reject {
-    const NAME: &'static str = "reject";
-    const TITLE: &'static str = "Reject";
-    const ROLE: Role = Role::Duty;
-    const IMPACT: Impact = Impact::Reversible;
-    type Reply = PeopleDone;
-
-    fn addresses(&self) -> Vec<&str> {
-        self.whom.addresses()
-    }
-
-    async fn run(self, call: &Call<'_>) -> Result<PeopleDone, Failure> {
-        call.reject(&self.whom.into(), call.deed).await
-    }
-}
-
-/// Remove people from a room, or one person who has just left
-///
-/// One person, or everyone who is inside or waits and of whom all that is given is true; services never, moderators and
-/// operators only with --moderators (operators also with --class operator). Exit status 1: nobody was meant, or a person is
-/// there still.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, Args, JsonSchema)]
-pub struct Remove {
-    /// Whom it is about
-    #[command(flatten)]
-    #[serde(flatten)]
-    pub whom: Whom,
-    /// Moderators and operators, too, if more than one person is meant
-    #[arg(long)]
-    #[serde(default)]
-    pub moderators: bool,
-    /// What they are told
-    #[arg(long)]
-    pub reason: Option<String>,
-    /// How long they stay out of this room, like "30 minutes", instead of what the file says
-    #[arg(long, value_name = "LENGTH")]
-    #[schemars(with = "Option<schema::Length>")]
-    pub keep_out_for: Option<Length>,
-}
-
-impl Verb for Remove {
-    const NAME: &'static str = "remove";
-    const TITLE: &'static str = "Remove";
-    const ROLE: Role = Role::Duty;
-    const IMPACT: Impact = Impact::Reversible;
-    type Reply = PeopleDone;
-
-    fn addresses(&self) -> Vec<&str> {
-        self.whom.addresses()
-    }
-
-    async fn run(self, call: &Call<'_>) -> Result<PeopleDone, Failure> {
+impl Remove {
+    async fn carry_out(self, call: &Call<'_>) -> Result<PeopleDone, Failure> {
         let Self { whom, moderators, reason, keep_out_for } = self;
         let asked = ForPeople { moderators, reason, keep_out_for, ..whom.into() };
         call.remove(Out::Kept, &asked, call.deed).await
     }
 }
 
-/// Send people back to the lobby: out, and in again once a moderator lets them in
-///
-/// One person, or everyone inside of whom all that is given is true, with the same exceptions as `remove`. It is no ban:
-/// they may knock, for as long as a removal lasts they have to, and `admit` undoes it.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, Args, JsonSchema)]
-pub struct Hold {
-    /// Whom it is about
-    #[command(flatten)]
-    #[serde(flatten)]
-    pub whom: Whom,
-    /// Moderators and operators, too, if more than one person is meant
-    #[arg(long)]
-    #[serde(default)]
-    pub moderators: bool,
-    /// What they are told
-    #[arg(long)]
-    pub reason: Option<String>,
+verb! {
+    /// Send people back to the lobby: out, and in again once a moderator lets them in
+    ///
+    /// One person, or everyone inside of whom all that is given is true, with the same exceptions as `remove`. It is no ban:
+    /// they may knock, for as long as a removal lasts they have to, and `admit` undoes it.
+    Hold("hold", "Back to the lobby", Duty, Reversible) -> PeopleDone {
+        whom,
+        /// Moderators and operators, too, if more than one person is meant
+        #[arg(long)]
+        #[serde(default)]
+        pub moderators: bool,
+        /// What they are told
+        #[arg(long)]
+        pub reason: Option<String>,
+    }
+    |it, call| it.carry_out(call).await
 }
 
-impl Verb for Hold {
-    const NAME: &'static str = "hold";
-    const TITLE: &'static str = "Back to the lobby";
-    const ROLE: Role = Role::Duty;
-    const IMPACT: Impact = Impact::Reversible;
-    type Reply = PeopleDone;
-
-    fn addresses(&self) -> Vec<&str> {
-        self.whom.addresses()
-    }
-
-    async fn run(self, call: &Call<'_>) -> Result<PeopleDone, Failure> {
+impl Hold {
+    async fn carry_out(self, call: &Call<'_>) -> Result<PeopleDone, Failure> {
         let Self { whom, moderators, reason } = self;
         let asked = ForPeople { moderators, reason, ..whom.into() };
         call.remove(Out::Held, &asked, call.deed).await

@@ -2,44 +2,36 @@
 
 use std::fmt;
 
-use clap::Args;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
-use super::{Call, Verb, conflict, invalid};
+use super::{Call, conflict, invalid};
 use crate::app::reload::{Reloaded, plan, reload};
-use crate::config::{KeyChange, Role, Said};
+use crate::config::{KeyChange, Said};
 use crate::control::{
-    self, Answer, Candidate, Failure, Impact, List, PersonChange, ProviderChange, RoomChange, Typed,
+    self, Answer, Candidate, Failure, List, PersonChange, ProviderChange, RoomChange, Typed,
 };
 use crate::schema;
 
 /// Most lines of a list that are shown.
 const MOST: usize = 50;
 
-/// Report what another file would do to the rooms and people that are there, and change nothing
-///
-/// Without a file: the component's own, as it is now.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, Args, JsonSchema)]
-pub struct Plan {
-    /// The absolute path of the file: the files that it names are looked for next to it
-    #[arg(skip)]
-    #[serde(default)]
-    pub path: String,
-    /// The text of the file
-    #[arg(skip)]
-    #[schemars(with = "Option<schema::Lines>")]
-    pub text: Option<Typed>,
+verb! {
+    /// Report what another file would do to the rooms and people that are there, and change nothing
+    ///
+    /// Without a file: the component's own, as it is now.
+    Plan("plan", "Plan", Operator, ReadOnly) -> control::Plan {
+        /// The absolute path of the file: the files that it names are looked for next to it
+        #[arg(skip)]
+        #[serde(default)]
+        pub path: String,
+        /// The text of the file
+        #[arg(skip)]
+        #[schemars(with = "Option<schema::Lines>")]
+        pub text: Option<Typed>,
+    }
+    |it, call| it.carry_out(call).await
 }
 
-impl Verb for Plan {
-    const NAME: &'static str = "plan";
-    const TITLE: &'static str = "Plan";
-    const ROLE: Role = Role::Operator;
-    const IMPACT: Impact = Impact::ReadOnly;
-    type Reply = control::Plan;
-
-    async fn run(self, call: &Call<'_>) -> Result<control::Plan, Failure> {
+impl Plan {
+    async fn carry_out(self, call: &Call<'_>) -> Result<control::Plan, Failure> {
         let candidate = match (self.path, self.text) {
             (path, Some(Typed(text))) => Some(Candidate { path, text }),
             (path, None) if path.is_empty() => None,
@@ -49,25 +41,15 @@ impl Verb for Plan {
     }
 }
 
-/// Read the policy file again; a file that would remove too many people is refused
-#[derive(Clone, Debug, Default, Serialize, Deserialize, Args, JsonSchema)]
-pub struct Reload {
-    /// Whatever it does to those who are there
-    #[arg(long)]
-    #[serde(default)]
-    pub force: bool,
-}
-
-impl Verb for Reload {
-    const NAME: &'static str = "reload";
-    const TITLE: &'static str = "Reload";
-    const ROLE: Role = Role::Operator;
-    const IMPACT: Impact = Impact::Reversible;
-    type Reply = Reloaded;
-
-    async fn run(self, call: &Call<'_>) -> Result<Reloaded, Failure> {
-        reload(&call.shared, self.force).await.map_err(conflict)
+verb! {
+    /// Read the policy file again; a file that would remove too many people is refused
+    Reload("reload", "Reload", Operator, Reversible) -> Reloaded {
+        /// Whatever it does to those who are there
+        #[arg(long)]
+        #[serde(default)]
+        pub force: bool,
     }
+    |it, call| reload(&call.shared, it.force).await.map_err(conflict)
 }
 
 impl Answer for Reloaded {

@@ -4,7 +4,6 @@ use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use clap::Args;
 use futures_util::{StreamExt as _, stream};
 use globset::GlobMatcher;
 use jiff::{SignedDuration, Timestamp};
@@ -13,12 +12,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Map;
 
 use super::audited::Deed;
-use super::{Call, Operator, Verb, invalid, unavailable};
+use super::{Call, Operator, invalid, unavailable};
 use crate::app::clock::now;
 use crate::app::rooms::{AT_ONCE, RoomError, address, apply, catch_up, each_room, order};
 use crate::component::registry::Room;
-use crate::config::Role;
-use crate::control::{Answer, ENDED, Failure, Impact, Length};
+use crate::control::{Answer, ENDED, Failure, Length};
 use crate::jid::BareJid;
 use crate::policy::Rules;
 use crate::policy::close::{closing, shut_by};
@@ -32,29 +30,10 @@ use crate::xmpp::Element;
 /// The longest that is said, in characters.
 const LONGEST: usize = 1000;
 
-/// Close a room to newcomers: nobody else may enter
-#[derive(Clone, Debug, Default, Serialize, Deserialize, Args, JsonSchema)]
-pub struct Close {
-    /// The room's address
-    #[arg(allow_hyphen_values = true)]
-    #[schemars(with = "schema::Room")]
-    pub room: String,
-}
-
-impl Verb for Close {
-    const NAME: &'static str = "close";
-    const TITLE: &'static str = "Close to newcomers";
-    const ROLE: Role = Role::Duty;
-    const IMPACT: Impact = Impact::Reversible;
-    type Reply = Closed;
-
-    fn addresses(&self) -> Vec<&str> {
-        vec![&self.room]
-    }
-
-    async fn run(self, call: &Call<'_>) -> Result<Closed, Failure> {
-        call.close(&self.room, true).await.map(Closed)
-    }
+verb! {
+    /// Close a room to newcomers: nobody else may enter
+    Close("close", "Close to newcomers", Duty, Reversible) -> Closed { room }
+    |it, call| call.close(&it.room, true).await.map(Closed)
 }
 
 /// What keeps newcomers out of a room, and what did
@@ -94,29 +73,10 @@ impl fmt::Display for Closed {
     }
 }
 
-/// Let people enter a closed room again
-#[derive(Clone, Debug, Default, Serialize, Deserialize, Args, JsonSchema)]
-pub struct Reopen {
-    /// The room's address
-    #[arg(allow_hyphen_values = true)]
-    #[schemars(with = "schema::Room")]
-    pub room: String,
-}
-
-impl Verb for Reopen {
-    const NAME: &'static str = "reopen";
-    const TITLE: &'static str = "Reopen";
-    const ROLE: Role = Role::Duty;
-    const IMPACT: Impact = Impact::Reversible;
-    type Reply = Reopened;
-
-    fn addresses(&self) -> Vec<&str> {
-        vec![&self.room]
-    }
-
-    async fn run(self, call: &Call<'_>) -> Result<Reopened, Failure> {
-        call.close(&self.room, false).await.map(Reopened)
-    }
+verb! {
+    /// Let people enter a closed room again
+    Reopen("reopen", "Reopen", Duty, Reversible) -> Reopened { room }
+    |it, call| call.close(&it.room, false).await.map(Reopened)
 }
 
 /// The room, how it was, and what still keeps people out.
@@ -142,37 +102,20 @@ impl fmt::Display for Reopened {
     }
 }
 
-/// End a room: everybody leaves, and the room is destroyed
-#[derive(Clone, Debug, Default, Serialize, Deserialize, Args, JsonSchema)]
-pub struct End {
-    /// The room's address
-    #[arg(allow_hyphen_values = true)]
-    #[schemars(with = "schema::Room")]
-    pub room: String,
-    /// What those inside are told
-    #[arg(long, default_value = ENDED)]
-    #[serde(default = "ended")]
-    pub reason: String,
+verb! {
+    /// End a room: everybody leaves, and the room is destroyed
+    End("end", "End", Duty, Irreversible) -> Ended {
+        room,
+        /// What those inside are told
+        #[arg(long, default_value = ENDED)]
+        #[serde(default = "ended")]
+        pub reason: String,
+    }
+    |it, call| call.tell(&it.room, end(&it.reason)).await.map(Ended)
 }
 
 pub(super) fn ended() -> String {
     ENDED.to_owned()
-}
-
-impl Verb for End {
-    const NAME: &'static str = "end";
-    const TITLE: &'static str = "End";
-    const ROLE: Role = Role::Duty;
-    const IMPACT: Impact = Impact::Irreversible;
-    type Reply = Ended;
-
-    fn addresses(&self) -> Vec<&str> {
-        vec![&self.room]
-    }
-
-    async fn run(self, call: &Call<'_>) -> Result<Ended, Failure> {
-        call.tell(&self.room, end(&self.reason)).await.map(Ended)
-    }
 }
 
 /// A room, and how many were inside.
@@ -207,30 +150,19 @@ impl fmt::Display for Ended {
     }
 }
 
-/// Say something to everybody in a room, as the room
-#[derive(Clone, Debug, Default, Serialize, Deserialize, Args, JsonSchema)]
-pub struct Say {
-    /// The room's address
-    #[arg(allow_hyphen_values = true)]
-    #[schemars(with = "schema::Room")]
-    pub room: String,
-    /// What is said: one line of plain text
-    #[arg(allow_hyphen_values = true)]
-    pub text: String,
+verb! {
+    /// Say something to everybody in a room, as the room
+    Say("say", "Say", Duty, Reversible) -> Said {
+        room,
+        /// What is said: one line of plain text
+        #[arg(allow_hyphen_values = true)]
+        pub text: String,
+    }
+    |it, call| it.carry_out(call).await
 }
 
-impl Verb for Say {
-    const NAME: &'static str = "say";
-    const TITLE: &'static str = "Say";
-    const ROLE: Role = Role::Duty;
-    const IMPACT: Impact = Impact::Reversible;
-    type Reply = Said;
-
-    fn addresses(&self) -> Vec<&str> {
-        vec![&self.room]
-    }
-
-    async fn run(self, call: &Call<'_>) -> Result<Said, Failure> {
+impl Say {
+    async fn carry_out(self, call: &Call<'_>) -> Result<Said, Failure> {
         let text = self.text.trim();
         if let Some(wrong) = unspeakable(text) {
             return Err(invalid(wrong));
@@ -324,35 +256,38 @@ fn unspeakable(text: &str) -> Option<String> {
     }
 }
 
-/// End all rooms of which everything given is true
-#[derive(Clone, Debug, Default, Serialize, Deserialize, Args, JsonSchema)]
-pub struct EndMany {
-    /// Whose name (the part before the `@`) is like this: `*` any text, `?` any character
-    #[arg(long, value_name = "PATTERN")]
-    pub r#match: Option<String>,
-    /// Of this service
-    #[arg(long, value_name = "DOMAIN")]
-    pub service: Option<String>,
-    /// Opened at least so long ago, like "2 hours"
-    #[arg(long, value_name = "LENGTH")]
-    #[schemars(with = "Option<schema::Length>")]
-    pub older: Option<Length>,
-    /// Without a moderator inside
-    #[arg(long)]
-    #[serde(default)]
-    pub unmoderated: bool,
-    /// Every room there is
-    #[arg(long)]
-    #[serde(default)]
-    pub all: bool,
-    /// What those inside are told
-    #[arg(long, default_value = ENDED)]
-    #[serde(default = "ended")]
-    pub reason: String,
-    /// Only list them, and end none
-    #[arg(long)]
-    #[serde(default)]
-    pub dry_run: bool,
+verb! {
+    /// End all rooms of which everything given is true
+    EndMany("end-many", "End many rooms", Operator, Irreversible) -> ManyEnded {
+        /// Whose name (the part before the `@`) is like this: `*` any text, `?` any character
+        #[arg(long, value_name = "PATTERN")]
+        pub r#match: Option<String>,
+        /// Of this service
+        #[arg(long, value_name = "DOMAIN")]
+        pub service: Option<String>,
+        /// Opened at least so long ago, like "2 hours"
+        #[arg(long, value_name = "LENGTH")]
+        #[schemars(with = "Option<schema::Length>")]
+        pub older: Option<Length>,
+        /// Without a moderator inside
+        #[arg(long)]
+        #[serde(default)]
+        pub unmoderated: bool,
+        /// Every room there is
+        #[arg(long)]
+        #[serde(default)]
+        pub all: bool,
+        /// What those inside are told
+        #[arg(long, default_value = ENDED)]
+        #[serde(default = "ended")]
+        pub reason: String,
+        /// Only list them, and end none
+        #[arg(long)]
+        #[serde(default)]
+        pub dry_run: bool,
+    }
+    addresses |it| it.service.iter().map(String::as_str).collect();
+    |it, call| it.carry_out(call).await
 }
 
 /// The same, ready to be compared.
@@ -402,18 +337,8 @@ impl Wanted {
     }
 }
 
-impl Verb for EndMany {
-    const NAME: &'static str = "end-many";
-    const TITLE: &'static str = "End many rooms";
-    const ROLE: Role = Role::Operator;
-    const IMPACT: Impact = Impact::Irreversible;
-    type Reply = ManyEnded;
-
-    fn addresses(&self) -> Vec<&str> {
-        self.service.iter().map(String::as_str).collect()
-    }
-
-    async fn run(self, call: &Call<'_>) -> Result<ManyEnded, Failure> {
+impl EndMany {
+    async fn carry_out(self, call: &Call<'_>) -> Result<ManyEnded, Failure> {
         if !call.shared.link.is_up() {
             return Err(unavailable("there is no link to the server: see `vestibule status`"));
         }

@@ -3,18 +3,17 @@
 use std::fmt;
 use std::sync::PoisonError;
 
-use clap::Args;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Call, Operator, Verb, conflict, unavailable};
+use super::{Call, Operator, conflict, unavailable};
 use crate::app::reload::look_at_file;
 use crate::app::tasks::threads_down;
 use crate::app::{PAGE, doctor};
 use crate::component::engine::Mode;
 use crate::config::Role;
 use crate::control;
-use crate::control::{Answer, Failure, Impact, LogIn, ServiceStatus};
+use crate::control::{Answer, Failure, LogIn, ServiceStatus};
 use crate::doctor::{Report, in_words};
 use crate::policy::Policy;
 use crate::policy::access::Opening;
@@ -22,18 +21,14 @@ use crate::policy::class::Class;
 use crate::policy::logins::Hosts;
 use crate::store::SharedState;
 
-/// Report the state of the running component
-#[derive(Clone, Debug, Default, Serialize, Deserialize, Args, JsonSchema)]
-pub struct Status {}
+verb! {
+    /// Report the state of the running component
+    Status("status", "Status", Viewer, ReadOnly) -> control::Status {}
+    |it, call| it.carry_out(call).await
+}
 
-impl Verb for Status {
-    const NAME: &'static str = "status";
-    const TITLE: &'static str = "Status";
-    const ROLE: Role = Role::Viewer;
-    const IMPACT: Impact = Impact::ReadOnly;
-    type Reply = control::Status;
-
-    async fn run(self, call: &Call<'_>) -> Result<control::Status, Failure> {
+impl Status {
+    async fn carry_out(self, call: &Call<'_>) -> Result<control::Status, Failure> {
         look_at_file(&call.shared).await;
         Ok(call.status())
     }
@@ -266,23 +261,19 @@ fn servers(shared: &SharedState) -> String {
     }
 }
 
-/// Report what undoes the policy on the server, in the file and on the machine
-#[derive(Clone, Debug, Default, Serialize, Deserialize, Args, JsonSchema)]
-pub struct Doctor {
-    /// Look now, instead of repeating what was found last
-    #[arg(skip)]
-    #[serde(default)]
-    pub fresh: bool,
+verb! {
+    /// Report what undoes the policy on the server, in the file and on the machine
+    Doctor("doctor", "Doctor", Viewer, ReadOnly) -> Report {
+        /// Look now, instead of repeating what was found last
+        #[arg(skip)]
+        #[serde(default)]
+        pub fresh: bool,
+    }
+    |it, call| it.carry_out(call).await
 }
 
-impl Verb for Doctor {
-    const NAME: &'static str = "doctor";
-    const TITLE: &'static str = "Doctor";
-    const ROLE: Role = Role::Viewer;
-    const IMPACT: Impact = Impact::ReadOnly;
-    type Reply = Report;
-
-    async fn run(self, call: &Call<'_>) -> Result<Report, Failure> {
+impl Doctor {
+    async fn carry_out(self, call: &Call<'_>) -> Result<Report, Failure> {
         let report = doctor::report(&call.shared, self.fresh).await.map_err(unavailable)?;
         Ok(Report::clone(&report))
     }
@@ -300,24 +291,19 @@ impl fmt::Display for Report {
     }
 }
 
-/// Print the address that opens the page, logged in for 12 hours
-#[derive(Clone, Debug, Default, Serialize, Deserialize, Args, JsonSchema)]
-pub struct Page {
-    /// What the session may do: viewer, duty or operator
-    #[arg(skip)]
-    #[schemars(with = "String", extend("enum" = ["viewer", "duty", "operator"]))]
-    pub role: Role,
+verb! {
+    /// Print the address that opens the page, logged in for 12 hours
+    Page("page", "Page", Operator, Reversible, local) -> Session {
+        /// What the session may do: viewer, duty or operator
+        #[arg(skip)]
+        #[schemars(with = "String", extend("enum" = ["viewer", "duty", "operator"]))]
+        pub role: Role,
+    }
+    |it, call| it.carry_out(call).await
 }
 
-impl Verb for Page {
-    const NAME: &'static str = "page";
-    const TITLE: &'static str = "Page";
-    const ROLE: Role = Role::Operator;
-    const IMPACT: Impact = Impact::Reversible;
-    const IS_LOCAL: bool = true;
-    type Reply = Session;
-
-    async fn run(self, call: &Call<'_>) -> Result<Session, Failure> {
+impl Page {
+    async fn carry_out(self, call: &Call<'_>) -> Result<Session, Failure> {
         if let Some(down) = call.shared.down.all().into_iter().find(|down| down.task == PAGE) {
             return Err(unavailable(format!("the page is not there: {}", down.reason)));
         }
@@ -354,19 +340,14 @@ impl fmt::Display for Session {
     }
 }
 
-/// Go on in a new file of the same name, after the decision log was moved away
-#[derive(Clone, Debug, Default, Serialize, Deserialize, Args, JsonSchema)]
-pub struct ReopenLog {}
+verb! {
+    /// Go on in a new file of the same name, after the decision log was moved away
+    ReopenLog("reopen-log", "Reopen the log", Operator, ReadOnly, local) -> LogReopened {}
+    |it, call| it.carry_out(call).await
+}
 
-impl Verb for ReopenLog {
-    const NAME: &'static str = "reopen-log";
-    const TITLE: &'static str = "Reopen the log";
-    const ROLE: Role = Role::Operator;
-    const IMPACT: Impact = Impact::ReadOnly;
-    const IS_LOCAL: bool = true;
-    type Reply = LogReopened;
-
-    async fn run(self, call: &Call<'_>) -> Result<LogReopened, Failure> {
+impl ReopenLog {
+    async fn carry_out(self, call: &Call<'_>) -> Result<LogReopened, Failure> {
         let path = call.shared.desk().audit().reopen();
         let path = path.map_err(conflict)?;
         Ok(LogReopened { log: path.display().to_string() })

@@ -3,17 +3,15 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use clap::Args;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Call, Operator, Verb, conflict};
+use super::{Operator, conflict};
 use crate::app::clock::now;
 use crate::app::rooms::{address, room};
 use crate::component::drift::scene;
 use crate::component::engine::Mode;
-use crate::config::Role;
-use crate::control::{Answer, Failure, Impact};
+use crate::control::{Answer, Failure};
 use crate::policy::Policy;
 use crate::policy::attempt::Role as Occupancy;
 use crate::policy::succession::is_service;
@@ -22,32 +20,15 @@ use crate::schema;
 use crate::wire::answer::say_to_room;
 use crate::wire::room::LiveRoom;
 
-/// Suspend a meeting: nobody else may enter, only moderators speak, and nothing is recorded
-#[derive(Clone, Debug, Default, Serialize, Deserialize, Args, JsonSchema)]
-pub struct Suspend {
-    /// The room's address
-    #[arg(allow_hyphen_values = true)]
-    #[schemars(with = "schema::Room")]
-    pub room: String,
-    /// What those inside are told in addition
-    #[arg(long)]
-    pub reason: Option<String>,
-}
-
-impl Verb for Suspend {
-    const NAME: &'static str = "suspend";
-    const TITLE: &'static str = "Suspend";
-    const ROLE: Role = Role::Duty;
-    const IMPACT: Impact = Impact::Reversible;
-    type Reply = Suspended;
-
-    fn addresses(&self) -> Vec<&str> {
-        vec![&self.room]
+verb! {
+    /// Suspend a meeting: nobody else may enter, only moderators speak, and nothing is recorded
+    Suspend("suspend", "Suspend", Duty, Reversible) -> Suspended {
+        room,
+        /// What those inside are told in addition
+        #[arg(long)]
+        pub reason: Option<String>,
     }
-
-    async fn run(self, call: &Call<'_>) -> Result<Suspended, Failure> {
-        call.suspend(&self.room, self.reason.as_deref()).await
-    }
+    |it, call| call.suspend(&it.room, it.reason.as_deref()).await
 }
 
 /// What is so in the room now, and what is not, in words.
@@ -74,29 +55,10 @@ impl fmt::Display for Suspended {
     }
 }
 
-/// Resume a suspended meeting, and change nothing else
-#[derive(Clone, Debug, Default, Serialize, Deserialize, Args, JsonSchema)]
-pub struct Resume {
-    /// The room's address
-    #[arg(allow_hyphen_values = true)]
-    #[schemars(with = "schema::Room")]
-    pub room: String,
-}
-
-impl Verb for Resume {
-    const NAME: &'static str = "resume";
-    const TITLE: &'static str = "Resume";
-    const ROLE: Role = Role::Duty;
-    const IMPACT: Impact = Impact::Reversible;
-    type Reply = Resumed;
-
-    fn addresses(&self) -> Vec<&str> {
-        vec![&self.room]
-    }
-
-    async fn run(self, call: &Call<'_>) -> Result<Resumed, Failure> {
-        call.resume(&self.room).await
-    }
+verb! {
+    /// Resume a suspended meeting, and change nothing else
+    Resume("resume", "Resume", Duty, Reversible) -> Resumed { room }
+    |it, call| call.resume(&it.room).await
 }
 
 /// The room, and why it is still closed, if it is.
