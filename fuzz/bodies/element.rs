@@ -1,6 +1,6 @@
 //! Whatever is read can be written and read again, and stays what it was.
 
-use vestibule::xmpp::{Element, Iq, Message, Presence, ns};
+use vestibule::xmpp::{Element, Iq, ns};
 
 /// # Panics
 /// When an element changes by being written.
@@ -13,7 +13,5 @@ pub(crate) fn check(bytes: &[u8]) {
         |c: char| (c < ' ' && !matches!(c, '\t' | '\n')) || matches!(c, '\u{FFFE}'..='\u{FFFF}');
     let text = std::str::from_utf8(&written);
     assert!(text.is_ok_and(|text| !text.contains(illegal)));
-    let _ = Iq::try_from(element.clone());
-    let _ = Message::try_from(element.clone());
-    let _ = Presence::try_from(element);
+    let _ = Iq::try_from(element);
 }

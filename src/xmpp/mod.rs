@@ -2,7 +2,7 @@
 //!
 //! - [`framer`] cuts the byte stream into whole stanzas, with caps on size and depth;
 //! - [`element`] reads and writes one stanza;
-//! - [`stanza`] gives it a type: [`Iq`], [`Message`], [`Presence`], [`StanzaError`];
+//! - [`stanza`] gives it a type: [`Iq`], [`StanzaError`];
 //! - [`handshake`] is the XEP-0114 opening as a pure state machine;
 //! - [`link`] is the only place that touches a socket, and decides when it tries again;
 //! - [`replies`] answers what every XMPP entity is asked.
@@ -18,7 +18,7 @@ pub use element::{Element, ElementError};
 pub use link::{
     Link, LinkError, LinkEvent, LinkHandle, LinkSettings, Outbox, Remedy, RequestError, SendError,
 };
-pub use stanza::{Condition, ErrorType, Iq, IqKind, Message, Presence, StanzaError};
+pub use stanza::{Condition, ErrorType, Iq, IqKind, StanzaError};
 
 /// The namespaces in use, each with the document that defines it.
 pub mod ns {
@@ -36,10 +36,6 @@ pub mod ns {
     pub const DISCO_INFO: &str = "http://jabber.org/protocol/disco#info";
     /// XEP-0030: what an entity hosts.
     pub const DISCO_ITEMS: &str = "http://jabber.org/protocol/disco#items";
-    /// XEP-0045: a join.
-    pub const MUC: &str = "http://jabber.org/protocol/muc";
-    /// XEP-0045: what occupants are told.
-    pub const MUC_USER: &str = "http://jabber.org/protocol/muc#user";
     /// XEP-0050: ad-hoc commands.
     pub const COMMANDS: &str = "http://jabber.org/protocol/commands";
     /// XEP-0092: software version.
