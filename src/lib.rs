@@ -50,6 +50,9 @@
 //! The command line, the file and the wire are the contract. The Rust interface is not: it may change with
 //! any version.
 
+#[macro_use]
+mod names;
+
 pub mod adhoc;
 pub mod app;
 pub mod cli;

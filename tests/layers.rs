@@ -15,7 +15,8 @@ use Below::{AllBut, Only};
 
 /// The modules from the bottom up, and what each may use. `xmpp` is split: what reads and writes an element
 /// stands below all, the link above it.
-const LAYERS: [(&str, Below); 23] = [
+const LAYERS: [(&str, Below); 24] = [
+    ("names", Only(&[])),
     ("schema", Only(&[])),
     ("secret", Only(&[])),
     ("thread", Only(&[])),

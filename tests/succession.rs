@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use policies::{jid, now, policy};
 use vestibule::component::audit::Audit;
 use vestibule::component::engine::{Desk, Mode};
-use vestibule::component::timetable::{effects_of_remedy, look_headless, plan_again, plans};
+use vestibule::component::timetable::{effects_of_remedy, plan_again, plan_succession, plans};
 use vestibule::jid::BareJid;
 use vestibule::policy::record::Person;
 use vestibule::policy::succession::{Plan, Remedy};
@@ -83,12 +83,12 @@ impl Gate {
         self
     }
 
-    /// What is planned in the rooms, which are looked at when their time comes. That is what a look_headless at each of them shows.
+    /// What is planned in the rooms, which are looked at when their time comes. That is what a plan_succession at each of them shows.
     fn remedies(&mut self) -> Vec<Remedy> {
         self.known.extend(plans(&mut self.desk, usize::MAX, self.now));
         self.known.retain(|jid, _| self.desk.live().room(jid).is_some());
         for (jid, _) in self.desk.live().rooms() {
-            assert_eq!(self.known.get(jid), Some(&look_headless(&self.desk, jid, self.now).0));
+            assert_eq!(self.known.get(jid), Some(&plan_succession(&self.desk, jid, self.now).0));
         }
         self.known.values().flatten().map(|plan| plan.remedy.clone()).collect()
     }

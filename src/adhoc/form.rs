@@ -373,19 +373,19 @@ impl<'a> Told<'a> {
         let columns = self.columns();
         if !columns.is_empty() {
             let reported = columns.iter().map(|name| {
-                element_outcome("field").with_attr("var", name).with_attr("label", label(name))
+                element("field").with_attr("var", name).with_attr("label", label(name))
             });
-            form.push_child(element_outcome("reported").with_children(reported));
+            form.push_child(element("reported").with_children(reported));
         }
         let mut is_full = false;
         for (list, row) in &self.rows {
-            let item = element_outcome("item").with_children(columns.iter().map(|name| {
+            let item = element("item").with_children(columns.iter().map(|name| {
                 let text = match row.get(*name) {
                     None if *name == LIST => Cow::Borrowed(list.as_str()),
                     None => Cow::Borrowed(""),
                     Some(value) => Cow::Owned(cell(value)),
                 };
-                element_outcome("field").with_attr("var", name).with_child(value(&text))
+                element("field").with_attr("var", name).with_child(value(&text))
             }));
             is_full = is_full || !left.takes(&item);
             if is_full {
@@ -441,7 +441,7 @@ fn field(name: &str, lines: &[String]) -> Element {
         0 | 1 => "text-single",
         _ => "text-multi",
     };
-    element_outcome("field")
+    element("field")
         .with_attr("var", name)
         .with_attr("type", kind)
         .with_attr("label", label(name))
@@ -473,8 +473,4 @@ fn label(name: &str) -> String {
     let mut letters = words.chars();
     let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
     first + letters.as_str()
-}
-
-fn element_outcome(name: &'static str) -> Element {
-    Element::new(ns::DATA_FORMS, name)
 }

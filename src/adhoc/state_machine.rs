@@ -19,6 +19,12 @@ pub enum Step {
     Ask(Box<Pending>),
 }
 
+impl Step {
+    fn ask(caller: Caller, request: Request, talk: Talk, why: Why) -> Self {
+        Self::Ask(Box::new(Pending { caller, request, talk, why }))
+    }
+}
+
 /// A conversation in the middle of a step. It waits in no list: the same step cannot be taken twice.
 #[derive(Debug)]
 pub struct Pending {
@@ -119,7 +125,8 @@ impl AdHoc {
         let node = payload.attr("node").unwrap_or_default();
         let command = Command::named(self.commands, node).ok_or(Refusal::NoCommand)?;
         command.authorise(&caller).map_err(|_| Refusal::Forbidden)?;
-        let action = Action::named(payload.attr("action").unwrap_or("execute"));
+        let action = payload.attr("action").unwrap_or("execute");
+        let action = Action::ALL.into_iter().find(|it| it.name() == action);
         let mut action = action.ok_or(Refusal::MalformedAction)?;
         let form = match payload.child(ns::DATA_FORMS, "x").map(|form| (form, form.attr("type"))) {
             None => None,
@@ -224,17 +231,13 @@ impl AdHoc {
             Ok(_) if command.impact == Impact::Irreversible => {
                 self.show(talk, Stage::Confirm, caller, None, now)
             }
-            Ok(request) => {
-                Step::Ask(Box::new(Pending { caller, request, talk, why: Why::Command }))
-            }
+            Ok(request) => Step::ask(caller, request, talk, Why::Command),
         }
     }
 
     fn run(&mut self, talk: Talk, caller: Caller, now: Timestamp) -> Step {
         match talk.session.command.request(talk.session.values.to_map()) {
-            Ok(request) => {
-                Step::Ask(Box::new(Pending { caller, request, talk, why: Why::Command }))
-            }
+            Ok(request) => Step::ask(caller, request, talk, Why::Command),
             Err(failure) => self.not_done(talk, failure.reason, caller, now),
         }
     }
@@ -253,9 +256,7 @@ impl AdHoc {
             && !room_of(talk.session.command).is_some_and(is_known);
         talk.session.stage = if room_first { Stage::Room } else { stage };
         match lookup(self.commands, &talk.session) {
-            Some(request) => {
-                Step::Ask(Box::new(Pending { caller, request, talk, why: Why::Choices(note) }))
-            }
+            Some(request) => Step::ask(caller, request, talk, Why::Choices(note)),
             None => self.wait(talk, &Choices::default(), note.as_ref(), now),
         }
     }
@@ -413,71 +414,48 @@ impl From<Refusal> for StanzaError {
         use Condition::{BadRequest, Forbidden, ItemNotFound, NotAllowed, ResourceConstraint};
         use ErrorType::{Auth, Cancel, Modify, Wait};
         let (kind, condition, detail, text) = match refusal {
-            Refusal::Forbidden => (Auth, Forbidden, None, "This is not for you."),
-            Refusal::NoCommand => (Cancel, ItemNotFound, None, "There is no such command."),
+            Refusal::Forbidden => (Auth, Forbidden, "", "This is not for you."),
+            Refusal::NoCommand => (Cancel, ItemNotFound, "", "There is no such command."),
             Refusal::MalformedAction => {
-                (Modify, BadRequest, Some("malformed-action"), "There is no such action.")
+                (Modify, BadRequest, "malformed-action", "There is no such action.")
             }
             Refusal::BadAction => {
-                (Modify, BadRequest, Some("bad-action"), "This action is not offered here.")
+                (Modify, BadRequest, "bad-action", "This action is not offered here.")
             }
-            Refusal::BadPayload => (
-                Modify,
-                BadRequest,
-                Some("bad-payload"),
-                "This is not the form that was asked for.",
-            ),
-            Refusal::BadSession => (
-                Modify,
-                BadRequest,
-                Some("bad-sessionid"),
-                "There is no such conversation of yours: begin again.",
-            ),
-            Refusal::Expired => (
-                Cancel,
-                NotAllowed,
-                Some("session-expired"),
-                "This has waited too long: begin again.",
-            ),
+            Refusal::BadPayload => {
+                (Modify, BadRequest, "bad-payload", "This is not the form that was asked for.")
+            }
+            Refusal::BadSession => {
+                let text = "There is no such conversation of yours: begin again.";
+                (Modify, BadRequest, "bad-sessionid", text)
+            }
+            Refusal::Expired => {
+                let text = "This has waited too long: begin again.";
+                (Cancel, NotAllowed, "session-expired", text)
+            }
             Refusal::BadRequest => {
-                (Modify, BadRequest, None, "A command has to be an iq of type \"set\".")
+                (Modify, BadRequest, "", "A command has to be an iq of type \"set\".")
             }
-            Refusal::Busy => (
-                Wait,
-                ResourceConstraint,
-                None,
-                "Too many commands are being carried out: try again in a moment.",
-            ),
+            Refusal::Busy => {
+                let text = "Too many commands are being carried out: try again in a moment.";
+                (Wait, ResourceConstraint, "", text)
+            }
         };
         let error = Self::new(kind, condition).with_text(text);
-        match detail {
-            Some(name) => error.with_detail(ns::COMMANDS, name),
-            None => error,
-        }
+        if detail.is_empty() { error } else { error.with_detail(ns::COMMANDS, detail) }
     }
 }
 
-/// What a caller asks for (XEP-0050 section 2.4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Action {
-    /// Whatever is meant to come next.
-    Execute,
-    Next,
-    Prev,
-    Complete,
-    Cancel,
-}
-
-impl Action {
-    pub(super) fn named(name: &str) -> Option<Self> {
-        Some(match name {
-            "execute" => Self::Execute,
-            "next" => Self::Next,
-            "prev" => Self::Prev,
-            "complete" => Self::Complete,
-            "cancel" => Self::Cancel,
-            _ => return None,
-        })
+names! {
+    /// What a caller asks for (XEP-0050 section 2.4).
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(super) enum Action {
+        /// Whatever is meant to come next.
+        Execute = "execute",
+        Next = "next",
+        Prev = "prev",
+        Complete = "complete",
+        Cancel = "cancel",
     }
 }
 
@@ -494,11 +472,11 @@ impl Note {
     }
 
     pub(super) fn warn(text: impl ToString) -> Self {
-        Self { kind: "warn", text: text.to_string() }
+        Self { kind: "warn", ..Self::info(text) }
     }
 
     pub(super) fn error(text: impl ToString) -> Self {
-        Self { kind: "error", text: text.to_string() }
+        Self { kind: "error", ..Self::info(text) }
     }
 
     fn element(&self) -> Element {

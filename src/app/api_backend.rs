@@ -15,8 +15,7 @@ use crate::component::metrics::DeskMetrics;
 use crate::control::{Interface, RoomLine, RoomMetrics, Status, StatusMetrics};
 use crate::http::{HttpMetrics, Readiness, Site, Totals};
 use crate::metrics::{
-    Counter, EncodeLabelSet, Family, Gauge, Group, Latency, Registry, gauged, metrics,
-    sample_names, zeroed,
+    Counter, Family, Gauge, Group, Labels, Latency, Registry, gauged, metrics, sample_names, zeroed,
 };
 use crate::policy::verdict::Verdict;
 use crate::store::Entry;
@@ -30,9 +29,9 @@ metrics! {
         /// Questions whose password is being judged
         judging: Gauge = "vestibule_questions_in_flight";
         /// Reloads of the policy file
-        reloads: Family<ReloadLabel, Counter> = "vestibule_reloads", zeroed([true, false].map(ReloadLabel::new));
+        reloads: Family<Labels<1>, Counter> = "vestibule_reloads", zeroed([true, false].map(|is_done| [outcome(is_done)]));
         /// Commands of operators
-        commands: Family<CommandLabels, Counter> = "vestibule_commands", zeroed(every_command());
+        commands: Family<Labels<2>, Counter> = "vestibule_commands", zeroed(every_command());
     }
 }
 
@@ -46,49 +45,28 @@ metrics! {
     }
 }
 
-/// The label of `vestibule_reloads`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct ReloadLabel {
-    outcome: &'static str,
-}
-
-impl ReloadLabel {
-    const fn new(is_done: bool) -> Self {
-        Self { outcome: outcome(is_done) }
-    }
-}
-
-/// The labels of `vestibule_commands`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct CommandLabels {
-    interface: &'static str,
-    outcome: &'static str,
-}
-
-impl CommandLabels {
-    const fn new(face: Interface, is_done: bool) -> Self {
-        Self { interface: face.name(), outcome: outcome(is_done) }
-    }
-}
-
-fn every_command() -> impl Iterator<Item = CommandLabels> {
-    let both = |face| [true, false].map(|is_done| CommandLabels::new(face, is_done));
+fn every_command() -> impl Iterator<Item = Labels<2>> {
+    let both = |face| [true, false].map(|is_done| labels(face, is_done));
     Interface::ALL.into_iter().flat_map(both)
 }
 
-const fn outcome(is_done: bool) -> &'static str {
-    if is_done { "done" } else { "failed" }
+const fn outcome(is_done: bool) -> (&'static str, &'static str) {
+    ("outcome", if is_done { "done" } else { "failed" })
+}
+
+const fn labels(face: Interface, is_done: bool) -> Labels<2> {
+    [("interface", face.name()), outcome(is_done)]
 }
 
 impl AppMetrics {
     /// Counts a command.
     pub(super) fn command(&self, face: Interface, is_done: bool) {
-        self.commands.get_or_create(&CommandLabels::new(face, is_done)).inc();
+        self.commands.get_or_create(&labels(face, is_done)).inc();
     }
 
     /// Counts a reload.
     pub(super) fn reload(&self, is_done: bool) {
-        self.reloads.get_or_create(&ReloadLabel::new(is_done)).inc();
+        self.reloads.get_or_create(&[outcome(is_done)]).inc();
     }
 }
 

@@ -269,7 +269,7 @@ fn write_down(shared: &Shared, room: &BareJid, plan: &Plan) {
 }
 
 /// Watches until aborted.
-pub(super) async fn watch_timers(shared: Shared) {
+pub(super) async fn run_timers(shared: Shared) {
     let mut said = Said::default();
     let look = move |desk: &mut Desk, most, now| {
         let looked = timetable(desk, most, now).into_iter().map(|(room, look)| {
@@ -279,7 +279,7 @@ pub(super) async fn watch_timers(shared: Shared) {
         looked.collect()
     };
     let see_to =
-        |shared: Shared, room, due| async move { carry_out_timers(&shared, &room, &due).await };
+        |shared: Shared, room, due| async move { apply_timers(&shared, &room, &due).await };
     see_to_rooms(shared, Watch::Timers, "what is due in a room", look, |_| false, see_to).await;
 }
 
@@ -300,7 +300,7 @@ impl Said {
 }
 
 /// Does what is due, if it still is when the gate is asked.
-async fn carry_out_timers(shared: &Shared, room: &BareJid, due: &Due) -> Outcome {
+async fn apply_timers(shared: &Shared, room: &BareJid, due: &Due) -> Outcome {
     let done = Mutex::new(None);
     let make = |live: &LiveRoom| {
         let again = due_again(&mut shared.desk(), live, now());

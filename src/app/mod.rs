@@ -291,7 +291,7 @@ pub async fn run(
     tasks.need("readiness", readiness::watch(shared.clone(), component.ready_within));
     tasks.need("watchdog", readiness::feed_watchdog(shared.clone()));
     tasks.need("succession", due_actions::watch(shared.clone()));
-    tasks.need("timers", due_actions::watch_timers(shared.clone()));
+    tasks.need("timers", due_actions::run_timers(shared.clone()));
     tasks.need("bans", bans::watch(shared.clone()));
     tasks.keep("audit", again(&shared, audit::watch));
     tasks.keep("reload", again(&shared, reload::watch));

@@ -1,6 +1,7 @@
-//! Counters of wrong guesses and knocks. In memory: a restart forgets them.
+//! Counters of wrong guesses, knocks, and the strangers who come into a room. In memory: a restart forgets them.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::hash::Hash;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -38,6 +39,12 @@ struct Tally {
     count: u32,
     last: Timestamp,
     until: Timestamp,
+}
+
+impl Tally {
+    const fn new(now: Timestamp) -> Self {
+        Self { count: 0, last: now, until: now }
+    }
 }
 
 /// The counters.
@@ -163,17 +170,14 @@ fn later(at: Timestamp, by: Duration) -> Timestamp {
         .unwrap_or(Timestamp::MAX)
 }
 
-fn add<K: std::hash::Hash + Eq>(
+fn add<K: Hash + Eq>(
     tallies: &mut HashMap<K, Tally>,
     key: K,
     free: u32,
     limits: &Guesses,
     now: Timestamp,
 ) {
-    if tallies.len() >= MOST && !tallies.contains_key(&key) {
-        return;
-    }
-    let tally = tallies.entry(key).or_insert(Tally { count: 0, last: now, until: now });
+    let Some(tally) = tally(tallies, key, now) else { return };
     if later(tally.last, limits.reset_after.value) < now {
         tally.count = 0;
     }
@@ -195,15 +199,24 @@ fn add_knock(
     window: Duration,
     now: Timestamp,
 ) {
-    if tallies.len() >= MOST && !tallies.contains_key(&key) {
-        return;
-    }
+    let Some(tally) = tally(tallies, key, now) else { return };
     // `last` is the beginning of the window here.
-    let tally = tallies.entry(key).or_insert(Tally { count: 0, last: now, until: now });
     if later(tally.last, window) <= now {
-        *tally = Tally { count: 0, last: now, until: now };
+        *tally = Tally::new(now);
     }
     tally.count = tally.count.saturating_add(1);
+}
+
+/// Returns the tally of that key, made if there is room for one more.
+fn tally<K: Hash + Eq>(
+    tallies: &mut HashMap<K, Tally>,
+    key: K,
+    now: Timestamp,
+) -> Option<&mut Tally> {
+    if tallies.len() >= MOST && !tallies.contains_key(&key) {
+        return None;
+    }
+    Some(tallies.entry(key).or_insert(Tally::new(now)))
 }
 
 fn make_space<K>(tallies: &mut HashMap<K, Tally>, forget: Duration, now: Timestamp) {
@@ -212,8 +225,8 @@ fn make_space<K>(tallies: &mut HashMap<K, Tally>, forget: Duration, now: Timesta
     }
 }
 
-/// Most rooms; beyond it, new ones are not counted until old ones are over.
-const ARRIVALS_MOST: usize = 10_000;
+/// Most rooms whose strangers are counted; beyond it, new ones are not until old ones are over.
+const MOST_ROOMS: usize = 10_000;
 
 /// The strangers of one room.
 #[derive(Clone, Debug)]
@@ -254,11 +267,11 @@ impl Arrivals {
         limits: &Limits,
         now: Timestamp,
     ) {
-        if self.0.len() >= ARRIVALS_MOST && !self.0.contains_key(room) {
+        if self.0.len() >= MOST_ROOMS && !self.0.contains_key(room) {
             let longest = limits.flood_within.value.max(limits.flood_calm.value);
             let longest = SignedDuration::try_from(longest).unwrap_or(SignedDuration::MAX);
             self.0.retain(|_, strangers| now.duration_since(strangers.last) < longest);
-            if self.0.len() >= ARRIVALS_MOST {
+            if self.0.len() >= MOST_ROOMS {
                 return;
             }
         }
@@ -297,6 +310,8 @@ mod tests {
     use crate::policy::attempt::{Requester, RoomView};
     use crate::policy::decide::decide;
     use crate::policy::verdict::{Decision, Verdict};
+
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
     fn guess(id: usize, address: &str, credential: Credential) -> Attempt {
         Attempt {
@@ -342,24 +357,22 @@ mod tests {
     #[test]
     fn after_some_wrong_passwords_even_the_right_one_has_to_wait() {
         let mut counters = Counters::default();
-        let now = Timestamp::UNIX_EPOCH;
         for id in 0..5 {
-            let decision = step(&mut counters, &guess(id, "192.0.2.1", Credential::Wrong), now);
+            let decision = step(&mut counters, &guess(id, "192.0.2.1", Credential::Wrong), NOW);
             assert_eq!(decision.verdict, Verdict::Prompt);
         }
         let right = guess(9, "192.0.2.1", Credential::Right);
         assert_eq!(
-            step(&mut counters, &right, now).denial,
+            step(&mut counters, &right, NOW).denial,
             Some(Denial::TooManyGuesses { wait: Duration::from_secs(2) })
         );
-        let later = now + SignedDuration::from_secs(2);
+        let later = NOW + SignedDuration::from_secs(2);
         assert_eq!(step(&mut counters, &right, later).verdict, Verdict::Allow);
     }
 
     #[test]
     fn a_client_that_comes_back_with_another_address_is_the_same_one() {
         let mut counters = Counters::default();
-        let now = Timestamp::UNIX_EPOCH;
         let with_ticket = |id, jid: &str, credential| {
             let mut attempt = guess(id, "127.0.0.1", credential);
             attempt.requester.jid = jid.parse().ok();
@@ -368,57 +381,53 @@ mod tests {
         };
         for id in 0..8 {
             let attempt = with_ticket(id, &format!("{id}@guest.example.org"), Credential::Wrong);
-            step(&mut counters, &attempt, now);
+            step(&mut counters, &attempt, NOW);
         }
         let again = with_ticket(99, "again@guest.example.org", Credential::Right);
-        assert_eq!(step(&mut counters, &again, now).verdict, Verdict::Deny);
+        assert_eq!(step(&mut counters, &again, NOW).verdict, Verdict::Deny);
     }
 
     #[test]
     fn another_network_is_not_held_up() {
         let mut counters = Counters::default();
-        let now = Timestamp::UNIX_EPOCH;
         for id in 0..8 {
-            step(&mut counters, &guess(id, "192.0.2.1", Credential::Wrong), now);
+            step(&mut counters, &guess(id, "192.0.2.1", Credential::Wrong), NOW);
         }
         let other = guess(99, "198.51.100.7", Credential::Right);
-        assert_eq!(step(&mut counters, &other, now).verdict, Verdict::Allow);
+        assert_eq!(step(&mut counters, &other, NOW).verdict, Verdict::Allow);
     }
 
     #[test]
     fn an_attempt_that_is_asked_again_is_counted_once() {
         let mut counters = Counters::default();
-        let now = Timestamp::UNIX_EPOCH;
         for _ in 0..20 {
-            step(&mut counters, &guess(1, "192.0.2.1", Credential::Wrong), now);
+            step(&mut counters, &guess(1, "192.0.2.1", Credential::Wrong), NOW);
         }
         let right = guess(2, "192.0.2.1", Credential::Right);
-        assert_eq!(step(&mut counters, &right, now).verdict, Verdict::Allow);
+        assert_eq!(step(&mut counters, &right, NOW).verdict, Verdict::Allow);
     }
 
     #[test]
     fn guesses_from_everywhere_send_strangers_to_the_lobby() {
         let mut counters = Counters::default();
-        let now = Timestamp::UNIX_EPOCH;
         for id in 0..50 {
-            step(&mut counters, &guess(id, &format!("198.51.100.{id}"), Credential::Wrong), now);
+            step(&mut counters, &guess(id, &format!("198.51.100.{id}"), Credential::Wrong), NOW);
         }
         let right = guess(99, "192.0.2.200", Credential::Right);
-        assert_eq!(step(&mut counters, &right, now).verdict, Verdict::Hold);
+        assert_eq!(step(&mut counters, &right, NOW).verdict, Verdict::Hold);
     }
 
     #[test]
     fn knocking_is_limited_and_the_limit_passes() {
         let mut counters = Counters::default();
-        let now = Timestamp::UNIX_EPOCH;
         for id in 0..5 {
             let knock = guess(id, "192.0.2.1", Credential::None);
-            assert_eq!(step(&mut counters, &knock, now).verdict, Verdict::Hold);
+            assert_eq!(step(&mut counters, &knock, NOW).verdict, Verdict::Hold);
         }
         let again = guess(9, "192.0.2.1", Credential::None);
         let wait = Duration::from_secs(300);
-        assert_eq!(step(&mut counters, &again, now).denial, Some(Denial::TooManyKnocks { wait }));
-        let later = now + SignedDuration::from_secs(300);
+        assert_eq!(step(&mut counters, &again, NOW).denial, Some(Denial::TooManyKnocks { wait }));
+        let later = NOW + SignedDuration::from_secs(300);
         assert_eq!(step(&mut counters, &again, later).verdict, Verdict::Hold);
     }
 }

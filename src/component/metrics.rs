@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 use super::registry::Watch;
-use crate::metrics::{Counter, EncodeLabelSet, Family, metrics, zeroed};
+use crate::metrics::{Counter, Family, Labels, metrics, zeroed};
 use crate::policy::attempt::{Action, Kind};
 use crate::policy::class::Class;
 use crate::policy::drift::family;
@@ -15,17 +15,17 @@ metrics! {
     /// What the desk counts.
     pub struct DeskMetrics {
         /// Decisions, by what was tried, the verdict and the class of the requester
-        decisions: Family<DecisionLabels, Counter> = "vestibule_decisions";
+        decisions: Family<Labels<3>, Counter> = "vestibule_decisions";
         /// Decisions, by the family of the rule that they rest on
-        by_rule: Family<RuleLabels, Counter> = "vestibule_decisions_by_rule";
+        by_rule: Family<Labels<2>, Counter> = "vestibule_decisions_by_rule";
         /// Decisions that would have been otherwise if the observed rules were enforced
-        observed: Family<VerdictLabel, Counter> = "vestibule_decisions_observed", by_verdict();
+        observed: Family<Labels<1>, Counter> = "vestibule_decisions_observed", by_verdict();
         /// What gates did by themselves, because nobody answered or they could not do as told
-        gate_events: Family<GateLabel, Counter> = "vestibule_gate_deeds", zeroed(GateEvent::ALL.map(GateLabel::from));
+        gate_events: Family<Labels<1>, Counter> = "vestibule_gate_deeds", zeroed(GateEvent::ALL.map(GateEvent::label));
         /// Rooms looked at because they changed or their time had come
-        room_looks: Family<WatchLabel, Counter> = "vestibule_room_looks", zeroed(Watch::ALL.map(WatchLabel::from));
+        room_looks: Family<Labels<1>, Counter> = "vestibule_room_looks", zeroed(Watch::ALL.map(Watch::label));
         /// Decisions, by verdict
-        verdicts: Family<VerdictLabel, Counter>;
+        verdicts: Family<Labels<1>, Counter>;
         /// Attempts that gates refused or let through because nobody answered
         without_answer: Counter;
         /// Affiliations set by the focus that were denied (jicofo's `enable-auto-owner`)
@@ -33,79 +33,22 @@ metrics! {
     }
 }
 
-/// The labels of `vestibule_decisions`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct DecisionLabels {
-    kind: &'static str,
-    verdict: &'static str,
-    class: &'static str,
-}
-
-/// The labels of `vestibule_decisions_by_rule`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct RuleLabels {
-    family: &'static str,
-    verdict: &'static str,
-}
-
-/// The label of `vestibule_decisions_observed`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct VerdictLabel {
-    verdict: &'static str,
-}
-
-impl From<Verdict> for VerdictLabel {
-    fn from(verdict: Verdict) -> Self {
-        Self { verdict: verdict.name() }
+names! {
+    /// What a gate did without an answer of the component.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum GateEvent {
+        /// Refused an attempt, because nobody answered.
+        Refused = "refused",
+        /// Let an attempt through, because nobody answered: it fails open.
+        FailedOpen = "failed-open",
+        /// Failed to carry out an answer or a command.
+        Failed = "failed",
     }
-}
-
-/// The label of `vestibule_gate_deeds`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct GateLabel {
-    deed: &'static str,
-}
-
-impl From<GateEvent> for GateLabel {
-    fn from(event: GateEvent) -> Self {
-        Self { deed: event.name() }
-    }
-}
-
-/// The label of `vestibule_room_looks`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct WatchLabel {
-    watch: &'static str,
-}
-
-impl From<Watch> for WatchLabel {
-    fn from(watch: Watch) -> Self {
-        Self { watch: watch.name() }
-    }
-}
-
-/// What a gate did without an answer of the component.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GateEvent {
-    /// Refused an attempt, because nobody answered.
-    Refused,
-    /// Let an attempt through, because nobody answered: it fails open.
-    FailedOpen,
-    /// Failed to carry out an answer or a command.
-    Failed,
 }
 
 impl GateEvent {
-    /// Every event.
-    pub const ALL: [Self; 3] = [Self::Refused, Self::FailedOpen, Self::Failed];
-
-    /// Returns the name in the metrics.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Refused => "refused",
-            Self::FailedOpen => "failed-open",
-            Self::Failed => "failed",
-        }
+    fn label(self) -> Labels<1> {
+        [("deed", self.name())]
     }
 
     /// Returns the event of that name in a report (`docs/protocol.md`).
@@ -187,12 +130,12 @@ impl Counted {
         let Decision { verdict, class, rule, .. } = decision;
         let metrics = &self.metrics;
         metrics.decisions.get_or_create(&labels(action.kind(), *verdict, *class)).inc();
-        let of_rule = RuleLabels { family: family(rule.name), verdict: verdict.name() };
+        let of_rule = [("family", family(rule.name)), ("verdict", verdict.name())];
         metrics.by_rule.get_or_create(&of_rule).inc();
-        metrics.verdicts.get_or_create(&VerdictLabel::from(*verdict)).inc();
+        metrics.verdicts.get_or_create(&by(*verdict)).inc();
         let would = decision.would.as_ref().map(|would| would.verdict);
         if let Some(would) = would.filter(|would| would != verdict) {
-            metrics.observed.get_or_create(&VerdictLabel::from(would)).inc();
+            metrics.observed.get_or_create(&by(would)).inc();
         }
         if *verdict == Verdict::Deny {
             let denials = self.denials.entry(rule.name).or_default();
@@ -202,7 +145,7 @@ impl Counted {
 
     /// Counts a report of a gate about so many attempts.
     pub fn gate_event(&self, event: GateEvent, attempts: u64) {
-        self.metrics.gate_events.get_or_create(&GateLabel::from(event)).inc();
+        self.metrics.gate_events.get_or_create(&event.label()).inc();
         self.metrics.without_answer.inc_by(attempts);
     }
 
@@ -240,16 +183,20 @@ impl Counted {
     }
 }
 
-fn labels(kind: Kind, verdict: Verdict, class: Class) -> DecisionLabels {
-    DecisionLabels { kind: kind.name(), verdict: verdict.name(), class: class.name() }
+fn labels(kind: Kind, verdict: Verdict, class: Class) -> Labels<3> {
+    [("kind", kind.name()), ("verdict", verdict.name()), ("class", class.name())]
 }
 
-fn by_verdict() -> Family<VerdictLabel, Counter> {
-    zeroed(Verdict::ALL.map(VerdictLabel::from))
+fn by(verdict: Verdict) -> Labels<1> {
+    [("verdict", verdict.name())]
 }
 
-fn count(family: &Family<VerdictLabel, Counter>, verdict: Verdict) -> u64 {
-    family.get(&VerdictLabel::from(verdict)).map_or(0, |count| count.get())
+fn by_verdict() -> Family<Labels<1>, Counter> {
+    zeroed(Verdict::ALL.map(by))
+}
+
+fn count(family: &Family<Labels<1>, Counter>, verdict: Verdict) -> u64 {
+    family.get(&by(verdict)).map_or(0, |count| count.get())
 }
 
 #[cfg(test)]
@@ -280,9 +227,9 @@ mod tests {
         assert_eq!((denials.len(), denials["access.enter"], denials["ban"]), (2, 2, 1));
         let tally = counted.tally();
         assert_eq!((tally.allow, tally.deny, tally.by_gate, tally.would.any()), (1, 3, 3, false));
-        let of_rule = RuleLabels { family: "access", verdict: "deny" };
+        let of_rule = [("family", "access"), ("verdict", "deny")];
         assert_eq!(counted.metrics.by_rule.get(&of_rule).map(|count| count.get()), Some(2));
-        let failed_open = GateLabel::from(GateEvent::FailedOpen);
+        let failed_open = GateEvent::FailedOpen.label();
         let events = &counted.metrics.gate_events;
         assert_eq!(events.get(&failed_open).map(|count| count.get()), Some(1));
     }

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use super::room_registry::Known;
 use crate::jid::BareJid;
+use crate::metrics::Labels;
 use crate::policy::attempt::{Requester, RoomView};
 use crate::policy::names::{Looks, Namesake};
 use crate::policy::overrides::Claim;
@@ -56,25 +57,21 @@ impl Room {
     }
 }
 
-/// A watcher of rooms: it looks at a room that is due or has changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Watch {
-    /// Timers of the policy.
-    Timers,
-    /// Succession in rooms without a moderator.
-    Succession,
+names! {
+    /// A watcher of rooms: it looks at a room that is due or has changed.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Watch {
+        /// Timers of the policy.
+        Timers = "timers",
+        /// Succession in rooms without a moderator.
+        Succession = "succession",
+    }
 }
 
 impl Watch {
-    /// Each of them.
-    pub const ALL: [Self; 2] = [Self::Timers, Self::Succession];
-
-    /// The name in the metrics.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Timers => "timers",
-            Self::Succession => "succession",
-        }
+    /// Returns the label in the metrics.
+    pub(super) const fn label(self) -> Labels<1> {
+        [("watch", self.name())]
     }
 }
 

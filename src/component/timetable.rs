@@ -140,7 +140,7 @@ pub fn plans(desk: &mut Desk, most: usize, now: Timestamp) -> Vec<(BareJid, Opti
     while all.len() < most
         && let Some(jid) = desk.take(Watch::Succession, now)
     {
-        let (plan, next) = look_headless(desk, &jid, now);
+        let (plan, next) = plan_succession(desk, &jid, now);
         if let Some(next) = next {
             desk.look_by(Watch::Succession, &jid, next);
         }
@@ -150,7 +150,7 @@ pub fn plans(desk: &mut Desk, most: usize, now: Timestamp) -> Vec<(BareJid, Opti
 }
 
 /// Returns what seems to be due in one room, and when to look again, unless it changes.
-pub fn look_headless(
+pub fn plan_succession(
     desk: &Desk,
     jid: &BareJid,
     now: Timestamp,

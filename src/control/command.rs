@@ -57,25 +57,16 @@ pub trait Answer: Serialize + DeserializeOwned + JsonSchema + fmt::Display {
     }
 }
 
-/// What a command changes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Impact {
-    /// Nothing.
-    ReadOnly,
-    /// Something that another command undoes.
-    Reversible,
-    /// Something that nothing undoes: an interface asks again before it is done.
-    Irreversible,
-}
-
-impl Impact {
-    /// The name in the API.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::ReadOnly => "looks",
-            Self::Reversible => "changes",
-            Self::Irreversible => "final",
-        }
+names! {
+    /// What a command changes.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Impact {
+        /// Nothing.
+        ReadOnly = "looks",
+        /// Something that another command undoes.
+        Reversible = "changes",
+        /// Something that nothing undoes: an interface asks again before it is done.
+        Irreversible = "final",
     }
 }
 
@@ -375,28 +366,16 @@ fn keys_in_order(value: &impl Serialize) -> Vec<String> {
     serde_json::from_str(&text).map_or_else(|_| Vec::new(), |Keys(keys)| keys)
 }
 
-/// The interface by which a request came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Interface {
-    /// The command line, over the socket.
-    CommandLine,
-    /// The JSON API, and the page that uses it.
-    Http,
-    /// Ad-hoc commands (XEP-0050).
-    AdHoc,
-}
-
-impl Interface {
-    /// Every interface.
-    pub const ALL: [Self; 3] = [Self::CommandLine, Self::Http, Self::AdHoc];
-
-    /// Its name, as in the audit.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::CommandLine => "command-line",
-            Self::Http => "http",
-            Self::AdHoc => "ad-hoc",
-        }
+names! {
+    /// The interface by which a request came.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    pub enum Interface {
+        /// The command line, over the socket.
+        CommandLine = "command-line",
+        /// The JSON API, and the page that uses it.
+        Http = "http",
+        /// Ad-hoc commands (XEP-0050).
+        AdHoc = "ad-hoc",
     }
 }
 

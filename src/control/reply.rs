@@ -1,4 +1,4 @@
-//! How the component is.
+//! Replies of the commands that only look: the status, the plan, the rooms; and the metrics made of them.
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -8,7 +8,7 @@ use crate::component::drift::DriftTally;
 use crate::component::metrics::Tally;
 use crate::config::KeyChange;
 use crate::doctor::Counts;
-use crate::metrics::{Counter, EncodeLabelSet, Family, Gauge, Info, gauged, metrics};
+use crate::metrics::{Counter, Family, Gauge, Info, Labels, gauged, metrics};
 use crate::schema;
 use crate::secret::Secret;
 use crate::store::StoreState;
@@ -121,13 +121,13 @@ metrics! {
     /// What a [`Status`] shows, as metrics.
     pub struct StatusMetrics {
         /// The program
-        build: Info<BuildLabel> = "vestibule_build";
+        build: Info<Labels<1, String>> = "vestibule_build";
         /// The policy in force
-        policy: Info<PolicyLabels> = "vestibule_policy";
+        policy: Info<Labels<2, String>> = "vestibule_policy";
         /// Every service is under the policy, as /readyz says
         ready: Gauge = "vestibule_ready";
         /// Tasks that are down, and are started again until they stay up
-        task_down: Family<TaskLabel, Gauge> = "vestibule_task_down";
+        task_down: Family<Labels<1, String>, Gauge> = "vestibule_task_down";
         /// The link to the server is up
         link_up: Gauge = "vestibule_link_up";
         /// Services of the file, each of which needs a gate
@@ -145,46 +145,21 @@ metrics! {
         /// The audit database can be written, or there is none
         store_up: Gauge = "vestibule_store_up";
         /// What the doctor found last
-        doctor_findings: Family<SeverityLabel, Gauge> = "vestibule_doctor_findings";
+        doctor_findings: Family<Labels<1>, Gauge> = "vestibule_doctor_findings";
     }
-}
-
-/// The label of `vestibule_build_info`.
-#[derive(Clone, Debug, Default, EncodeLabelSet)]
-pub struct BuildLabel {
-    version: String,
-}
-
-/// The labels of `vestibule_policy_info`.
-#[derive(Clone, Debug, Default, EncodeLabelSet)]
-pub struct PolicyLabels {
-    revision: String,
-    mode: &'static str,
-}
-
-/// The label of `vestibule_task_down`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct TaskLabel {
-    task: String,
-}
-
-/// The label of `vestibule_doctor_findings`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct SeverityLabel {
-    severity: &'static str,
 }
 
 impl From<&Status> for StatusMetrics {
     fn from(status: &Status) -> Self {
         let mode = if status.observe { "observe" } else { "enforce" };
         let metrics = Self {
-            build: Info(BuildLabel { version: status.version.clone() }),
-            policy: Info(PolicyLabels { revision: status.revision.clone(), mode }),
+            build: Info([("version", status.version.clone())]),
+            policy: Info([("revision", status.revision.clone()), ("mode", mode.to_owned())]),
             ..Self::default()
         };
         metrics.ready.set(status.ready.into());
         for TaskDown { task, .. } in &status.down {
-            metrics.task_down.get_or_create(&TaskLabel { task: task.clone() }).set(1);
+            metrics.task_down.get_or_create(&[("task", task.clone())]).set(1);
         }
         metrics.link_up.set(status.linked.into());
         let services = |counts: fn(&&ServiceStatus) -> bool| {
@@ -203,7 +178,7 @@ impl From<&Status> for StatusMetrics {
         let found =
             [("critical", critical), ("warning", warning), ("note", note), ("unknown", unknown)];
         for (severity, count) in found {
-            metrics.doctor_findings.get_or_create(&SeverityLabel { severity }).set(count.into());
+            metrics.doctor_findings.get_or_create(&[("severity", severity)]).set(count.into());
         }
         metrics
     }
@@ -386,32 +361,19 @@ pub struct RoomDetails {
     pub closed: Option<String>,
 }
 
-/// Who may enter a room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum RoomState {
-    /// Nobody yet: what `close.hold_until` asks for is not there.
-    Held,
-    /// Those whom the rules admit.
-    Open,
-    /// Nobody else.
-    Closed,
-    /// Nobody else, and only moderators speak; it may be closed as well.
-    Suspended,
-}
-
-impl RoomState {
-    /// Every state.
-    pub const ALL: [Self; 4] = [Self::Held, Self::Open, Self::Closed, Self::Suspended];
-
-    /// Its name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Held => "held",
-            Self::Open => "open",
-            Self::Closed => "closed",
-            Self::Suspended => "suspended",
-        }
+names! {
+    /// Who may enter a room.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+    #[serde(rename_all = "kebab-case")]
+    pub enum RoomState {
+        /// Nobody yet: what `close.hold_until` asks for is not there.
+        Held = "held",
+        /// Those whom the rules admit.
+        Open = "open",
+        /// Nobody else.
+        Closed = "closed",
+        /// Nobody else, and only moderators speak; it may be closed as well.
+        Suspended = "suspended",
     }
 }
 
@@ -449,7 +411,7 @@ metrics! {
     /// What the list of rooms shows, as metrics.
     pub struct RoomMetrics {
         /// Rooms, by who may enter
-        rooms: Family<StateLabel, Gauge> = "vestibule_rooms";
+        rooms: Family<Labels<1>, Gauge> = "vestibule_rooms";
         /// Occupants of rooms, services apart: one for each nick
         occupants: Gauge = "vestibule_occupants";
         /// People inside rooms, services apart, however many sessions each has
@@ -461,18 +423,12 @@ metrics! {
     }
 }
 
-/// The label of `vestibule_rooms`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct StateLabel {
-    state: &'static str,
-}
-
 impl From<&[RoomLine]> for RoomMetrics {
     fn from(rooms: &[RoomLine]) -> Self {
         let metrics = Self::default();
         for state in RoomState::ALL {
             let count = rooms.iter().filter(|room| room.state == state).count();
-            metrics.rooms.get_or_create(&StateLabel { state: state.name() }).set(gauged(count));
+            metrics.rooms.get_or_create(&[("state", state.name())]).set(gauged(count));
         }
         let sum = |count: fn(&RoomLine) -> usize| {
             gauged(rooms.iter().map(count).fold(0, usize::saturating_add))

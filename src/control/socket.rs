@@ -1,4 +1,4 @@
-//! The answering side.
+//! The control socket: the side that answers, and the one that asks.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -203,10 +203,10 @@ pub async fn ask(
         }
         ClientError::Unreachable { path, source }
     })?;
-    converse_client(stream, request, working).await
+    send_request(stream, request, working).await
 }
 
-pub(super) async fn converse_client(
+pub(super) async fn send_request(
     stream: UnixStream,
     request: &Request,
     mut working: impl FnMut(u64),
@@ -278,7 +278,7 @@ mod tests {
         let server = tokio::spawn(async move { converse(there, &Slow(takes)).await });
         let mut signs = Vec::new();
         let request = status();
-        let asked = converse_client(here, &request, |seconds| signs.push(seconds));
+        let asked = send_request(here, &request, |seconds| signs.push(seconds));
         let reply = asked.await.unwrap();
         server.await.unwrap();
         (reply, signs)
@@ -295,7 +295,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_component_that_gives_no_sign_of_life_is_given_up() {
         let (here, there) = UnixStream::pair().unwrap();
-        let error = converse_client(here, &status(), |_| {}).await.unwrap_err();
+        let error = send_request(here, &status(), |_| {}).await.unwrap_err();
         assert!(matches!(error, ClientError::Silent), "{error}");
         drop(there);
     }

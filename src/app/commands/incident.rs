@@ -293,7 +293,7 @@ fn key(entry: &Entry) -> (Timestamp, i64, String) {
 }
 
 /// Most files in the directory. None is ever removed: that is for the person who is responsible for them.
-const MOST_FILES: usize = 1000;
+const MOST_KEPT: usize = 1000;
 
 /// Writes a file that only its owner may read, and that is not there yet.
 ///
@@ -317,8 +317,8 @@ pub(super) fn keep(
     page: &str,
 ) -> io::Result<PathBuf> {
     make_directory(directory, OWNER)?;
-    if std::fs::read_dir(directory)?.count() >= MOST_FILES {
-        let reason = format!("{MOST_FILES} incidents are in {}: remove some", directory.display());
+    if std::fs::read_dir(directory)?.count() >= MOST_KEPT {
+        let reason = format!("{MOST_KEPT} incidents are in {}: remove some", directory.display());
         return Err(io::Error::other(reason));
     }
     let short: String = sha256.chars().take(12).collect();

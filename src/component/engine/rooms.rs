@@ -138,7 +138,7 @@ impl Desk {
     pub(in crate::component) fn take(&mut self, watch: Watch, now: Timestamp) -> Option<BareJid> {
         let room = self.live.registry().take(watch, now)?;
         if self.live.room(&room).is_some() {
-            self.counted.metrics.room_looks.get_or_create(&watch.into()).inc();
+            self.counted.metrics.room_looks.get_or_create(&watch.label()).inc();
         }
         Some(room)
     }
@@ -155,7 +155,7 @@ impl Desk {
 
     /// Returns how often rooms were looked at since the start.
     pub fn looks(&self, watch: Watch) -> u64 {
-        self.counted.metrics.room_looks.get_or_create(&watch.into()).get()
+        self.counted.metrics.room_looks.get_or_create(&watch.label()).get()
     }
 
     /// Takes a room as its gate shows it; `None`: it is another one by now. Since when no moderator is inside, if none is.

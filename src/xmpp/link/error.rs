@@ -83,36 +83,22 @@ pub enum Remedy {
 impl LinkError {
     /// Returns what is to be done.
     pub fn remedy(&self) -> Remedy {
-        match self {
-            Self::Plaintext { .. }
-            | Self::Handshake(HandshakeError::Unexpected(_))
-            | Self::Framing(FramerError::NotAStream) => Remedy::TellOperator,
-            Self::Handshake(HandshakeError::Refused(error)) | Self::Ended(error) => {
-                match error.condition.as_str() {
-                    "conflict" => Remedy::Standby,
-                    "not-authorized" | "host-unknown" | "invalid-namespace" => Remedy::TellOperator,
-                    _ => Remedy::Retry,
-                }
-            }
-            Self::Handshake(HandshakeError::Closed)
-            | Self::Resolve { .. }
-            | Self::Connect { .. }
-            | Self::TimedOut { .. }
-            | Self::Closed
-            | Self::Io(_)
-            | Self::Framing(_)
-            | Self::Silent { .. } => Remedy::Retry,
+        match self.condition() {
+            _ if matches!(self, Self::Plaintext { .. }) => Remedy::TellOperator,
+            Some("conflict") => Remedy::Standby,
+            Some("not-authorized" | "host-unknown" | "invalid-namespace") => Remedy::TellOperator,
+            _ => Remedy::Retry,
         }
     }
 
-    /// Returns what an operator has to change for the component `domain` to connect, in words.
-    pub fn advice(&self, domain: &str) -> Option<String> {
-        let condition = match self {
+    /// Returns the condition of the stream error (RFC 6120 section 4.9.3), or the one that the fault comes to.
+    fn condition(&self) -> Option<&str> {
+        match self {
             Self::Handshake(HandshakeError::Refused(error)) | Self::Ended(error) => {
-                error.condition.as_str()
+                Some(error.condition.as_str())
             }
             Self::Handshake(HandshakeError::Unexpected(_))
-            | Self::Framing(FramerError::NotAStream) => "invalid-namespace",
+            | Self::Framing(FramerError::NotAStream) => Some("invalid-namespace"),
             Self::Plaintext { .. }
             | Self::Handshake(HandshakeError::Closed)
             | Self::Resolve { .. }
@@ -121,9 +107,13 @@ impl LinkError {
             | Self::Closed
             | Self::Io(_)
             | Self::Framing(_)
-            | Self::Silent { .. } => return None,
-        };
-        Some(match condition {
+            | Self::Silent { .. } => None,
+        }
+    }
+
+    /// Returns what an operator has to change for the component `domain` to connect, in words.
+    pub fn advice(&self, domain: &str) -> Option<String> {
+        Some(match self.condition()? {
             "not-authorized" => format!(
                 "the secret here differs from `component_secret` below `Component \"{domain}\"` \
                  in prosody.cfg.lua, or there is none: make them equal"

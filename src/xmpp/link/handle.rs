@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::metrics::{Counter, EncodeLabelSet, Family, metrics, zeroed};
+use crate::metrics::{Counter, Family, Labels, metrics, zeroed};
 use crate::xmpp::element::Element;
 use crate::xmpp::framer::MAX_STANZA;
 use crate::xmpp::ns;
@@ -171,26 +171,20 @@ metrics! {
         /// Times that the link came up
         links: Counter = "vestibule_links";
         /// Stanzas over the link
-        stanzas: Family<DirectionLabel, Counter> = "vestibule_stanzas", zeroed([RECEIVED, SENT]);
+        stanzas: Family<Labels<1>, Counter> = "vestibule_stanzas", zeroed([RECEIVED, SENT]);
         /// Stanzas that were not sent, not readable or too large
         dropped: Counter = "vestibule_stanzas_dropped";
     }
 }
 
-/// The label of `vestibule_stanzas`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct DirectionLabel {
-    direction: &'static str,
-}
-
 /// Stanzas that were received whole.
-pub(super) const RECEIVED: DirectionLabel = DirectionLabel { direction: "received" };
+pub(super) const RECEIVED: Labels<1> = [("direction", "received")];
 /// Stanzas that were handed over to be sent.
-pub(super) const SENT: DirectionLabel = DirectionLabel { direction: "sent" };
+pub(super) const SENT: Labels<1> = [("direction", "sent")];
 
 impl LinkMetrics {
     /// Counts a stanza.
-    pub(super) fn count(&self, direction: &DirectionLabel) {
+    pub(super) fn count(&self, direction: &Labels<1>) {
         self.stanzas.get_or_create(direction).inc();
     }
 }
