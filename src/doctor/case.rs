@@ -9,6 +9,8 @@ use crate::wire::handshake::{Hello, HelloError};
 use crate::wire::room::LiveRoom;
 use crate::wire::server_inventory::{Host, Hosts, Posture};
 
+const OLDER: &str = "the gate is older and does not tell of hosts and options";
+
 /// Everything that is looked at.
 #[derive(Clone, Copy, Debug)]
 pub struct Case<'a> {
@@ -62,7 +64,7 @@ impl Case<'_> {
         for server in servers {
             match &server.posture {
                 Ok(posture) => look(server, posture, &mut looked),
-                Err(reason) => looked.unknown(format!("{}: {reason}", server.service)),
+                Err(reason) => looked.unknown_at(server, reason),
             }
         }
         looked
@@ -76,16 +78,11 @@ impl Case<'_> {
         self.each(|server, posture, looked| {
             match &posture.hosts {
                 Some(hosts) => look(server, posture, hosts, looked),
-                None => looked.unknown(format!(
-                    "{}: the gate is older and does not tell of hosts and options",
-                    server.service
-                )),
+                None => looked.unknown_at(server, OLDER),
             }
             if posture.is_cut {
-                looked.unknown(format!(
-                    "{}: the server has more than the gate tells, so this is a part of it",
-                    server.service
-                ));
+                let reason = "the server has more than the gate tells, so this is a part of it";
+                looked.unknown_at(server, reason);
             }
         })
     }
@@ -99,8 +96,7 @@ impl Case<'_> {
             if let Some(host) = hosts.named(&server.service) {
                 look(server, hosts, host, looked);
             } else if hosts.all.len() < 64 {
-                looked
-                    .unknown(format!("{}: the gate does not tell of its own host", server.service));
+                looked.not_told(server, "of its own host");
             }
         })
     }

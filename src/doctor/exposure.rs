@@ -69,7 +69,7 @@ pub(super) static CHECKS: &[Check] = &[
 
 fn registration(case: &Case<'_>) -> Looked {
     case.each_door(|_, hosts, host, looked| {
-        let is = |name: &str| hosts.option(host, name).is_some_and(|value| value.is(true));
+        let is = |name: &str| hosts.is(host, name, true);
         let can = ["register", "register_ibr"].iter().any(|module| hosts.has(host, module));
         if can && is("allow_registration") && !is("registration_invite_only") {
             looked.find(
@@ -146,8 +146,7 @@ fn unencrypted(case: &Case<'_>) -> Looked {
 
 fn plain(case: &Case<'_>) -> Looked {
     case.each_door(|posture, hosts, host, looked| {
-        let allows =
-            hosts.option(host, "allow_unencrypted_plain_auth").is_some_and(|it| it.is(true));
+        let allows = hosts.is(host, "allow_unencrypted_plain_auth", true);
         if allows && !requires_encryption(hosts, host) && is_open(posture, "c2s") {
             looked.find(
                 &host.name,
@@ -163,7 +162,7 @@ fn web(case: &Case<'_>) -> Looked {
         for (module, option) in
             [("bosh", "consider_bosh_secure"), ("websocket", "consider_websocket_secure")]
         {
-            let counts = hosts.option(host, option).is_some_and(|value| value.is(true));
+            let counts = hosts.is(host, option, true);
             if counts && hosts.has(host, module) && is_open(posture, "http") {
                 looked.find(
                     &host.name,
@@ -224,9 +223,7 @@ pub(super) static PEOPLE_CHECKS: &[Check] = &[
 fn listing(case: &Case<'_>) -> Looked {
     case.each_with_hosts(|_, _, hosts, looked| {
         for host in &hosts.all {
-            let verifies = hosts
-                .option(host, "enable_roomsize_token_verification")
-                .is_some_and(|value| value.is(true));
+            let verifies = hosts.is(host, "enable_roomsize_token_verification", true);
             if host.modules.contains("muc_size") && !verifies {
                 looked.find(
                     &host.name,
@@ -269,11 +266,11 @@ fn address(case: &Case<'_>) -> Looked {
             return;
         }
         let Some(Web { sessions, addresses, loopback }) = posture.web else {
-            looked.unknown(format!("{}: the gate does not tell of sessions", server.service));
+            looked.not_told(server, "of sessions");
             return;
         };
         if sessions < FEW {
-            looked.unknown(format!("{}: fewer than {FEW} people are there by HTTP now", server.service));
+            looked.unknown_at(server, format!("fewer than {FEW} people are there by HTTP now"));
         } else if addresses == 1 {
             let whose = if loopback == sessions { "that of this machine" } else { "one and the same" };
             looked.find(
@@ -308,7 +305,7 @@ fn opener(case: &Case<'_>) -> Looked {
         let anonymous = doors(hosts).find(|host| {
             let way = hosts.option(host, "authentication").and_then(|it| it.text());
             matches!(way, Some("anonymous" | "jitsi-anonymous"))
-                || hosts.option(host, "allow_empty_token").is_some_and(|it| it.is(true))
+                || hosts.is(host, "allow_empty_token", true)
         });
         if let Some(host) = anonymous.filter(|_| opens && services(hosts).next().is_some()) {
             looked.find(

@@ -149,8 +149,7 @@ fn internal(case: &Case<'_>) -> Looked {
     case.each_with_hosts(|_, _, hosts, looked| {
         for host in alone(hosts).filter(|host| is_internal(host)) {
             let is_filtered = host.modules.contains("muc_filter_access");
-            let is_restricted =
-                hosts.option(host, "restrict_room_creation").is_some_and(|it| it.is(true));
+            let is_restricted = hosts.is(host, "restrict_room_creation", true);
             if !is_filtered && !is_restricted {
                 looked.find(
                     &host.name,
@@ -179,7 +178,7 @@ fn version(case: &Case<'_>) -> Looked {
                 format!("the gate is {theirs}, the component {ours}"),
                 (SHELL, "cp -r prosody-snippets/mod_vestibule_gate FOLDER-OF-PLUGINS/ && systemctl restart prosody"),
             ),
-            None => looked.unknown(format!("{}: the gate does not tell its version", server.service)),
+            None => looked.not_told(server, "its version"),
         }
     })
 }
@@ -198,7 +197,7 @@ fn failing_open(case: &Case<'_>) -> Looked {
                 "while the component is away, everybody gets in",
                 (PROSODY, "vestibule_on_unavailable = \"refuse\""),
             ),
-            _ => looked.unknown(format!("{}: no gate has told", server.service)),
+            _ => looked.unknown_at(server, "no gate has told"),
         }
     }
     looked
@@ -352,7 +351,7 @@ pub(super) static ORDER_CHECKS: &[Check] = &[
 fn order(case: &Case<'_>) -> Looked {
     case.each(|server, posture, looked| {
         if posture.hooks.is_empty() {
-            looked.unknown(format!("{}: the gate does not tell of handlers", server.service));
+            looked.not_told(server, "of handlers");
             return;
         }
         for event in EVENTS {
@@ -398,7 +397,7 @@ fn of<'a>(
 fn after(case: &Case<'_>) -> Looked {
     case.each(|server, posture, looked| {
         if posture.hooks.is_empty() {
-            looked.unknown(format!("{}: the gate does not tell of handlers", server.service));
+            looked.not_told(server, "of handlers");
             return;
         }
         let unknown = |module: Option<&str>| {
@@ -486,7 +485,7 @@ fn port(case: &Case<'_>) -> Looked {
         let ports: Vec<_> =
             posture.ports.iter().filter(|port| port.service == "component").collect();
         if ports.is_empty() {
-            looked.unknown(format!("{}: the gate does not tell of ports", server.service));
+            looked.not_told(server, "of ports");
         }
         for port in ports.into_iter().filter(|port| port.is_open()) {
             let on = if port.interface.contains(':') {

@@ -18,31 +18,24 @@ pub use self::jitsi::{Jicofo, dotenv};
 pub use self::report::{Counts, Report, Row, State, in_words};
 pub use self::server::{File, Kind, Machine, Named};
 
+use std::fmt::Display;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The severity of a finding.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "kebab-case")]
-pub enum Severity {
-    /// A way past the policy.
-    Critical,
-    /// A part of the policy is undone, or easier to get past.
-    Warning,
-    /// Worth knowing.
-    Note,
-}
-
-impl Severity {
-    /// Its name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Critical => "critical",
-            Self::Warning => "warning",
-            Self::Note => "note",
-        }
+names! {
+    /// The severity of a finding.
+    #[derive(
+        Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+    )]
+    #[serde(rename_all = "kebab-case")]
+    pub enum Severity {
+        /// A way past the policy.
+        Critical = "critical",
+        /// A part of the policy is undone, or easier to get past.
+        Warning = "warning",
+        /// Worth knowing.
+        Note = "note",
     }
 }
 
@@ -110,12 +103,22 @@ impl Looked {
         }
     }
 
+    /// Notes that a part of this server could not be looked at.
+    fn unknown_at(&mut self, server: &Server, reason: impl Display) {
+        self.unknown(format!("{}: {reason}", server.service));
+    }
+
+    /// Notes that the gate of this server does not tell something.
+    fn not_told(&mut self, server: &Server, what: &str) {
+        self.unknown_at(server, format_args!("the gate does not tell {what}"));
+    }
+
     fn unless_known(reason: impl Into<String>) -> Self {
         Self { findings: Vec::new(), unknown: vec![reason.into()] }
     }
 }
 
-/// The output of lines.
+/// The places where an operator changes a line.
 const PROSODY: &str = "prosody.cfg.lua";
 const COMPONENT: &str = "component.toml";
 const SHELL: &str = "shell";

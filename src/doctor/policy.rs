@@ -150,7 +150,7 @@ fn accounts(case: &Case<'_>) -> Looked {
     let persons = case.settings.admin.persons.iter().map(|(jid, role)| (jid, *role));
     let all: Vec<_> = operators.chain(persons).collect();
     case.each_door(|_, hosts, host, looked| {
-        let is = |name: &str| hosts.option(host, name).is_some_and(|value| value.is(true));
+        let is = |name: &str| hosts.is(host, name, true);
         if !is("allow_registration") || is("registration_invite_only") {
             return;
         }

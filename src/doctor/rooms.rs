@@ -89,15 +89,11 @@ pub(super) static CHECKS: &[Check] = &[
     },
 ];
 
-fn is(hosts: &Hosts, host: &Host, name: &str, value: bool) -> bool {
-    hosts.option(host, name).is_some_and(|it| it.is(value))
-}
-
 fn creation(case: &Case<'_>) -> Looked {
     const NAME: &str = "restrict_room_creation";
     case.each_service(|server, hosts, host, looked| {
         let is_jitsi = case.policy.focuses.contains_key(&server.service);
-        if is_jitsi && !is(hosts, host, NAME, true) {
+        if is_jitsi && !hosts.is(host, NAME, true) {
             looked.find(
                 &host.name,
                 "people may open rooms without the focus",
@@ -106,7 +102,7 @@ fn creation(case: &Case<'_>) -> Looked {
         }
         let people = ClassSet::of(&[Class::Token, Class::Account, Class::Guest]);
         if !is_jitsi
-            && is(hosts, host, NAME, true)
+            && hosts.is(host, NAME, true)
             && case.policy.base.access.create.value.classes(false).meets(people)
         {
             looked.find(
@@ -128,7 +124,7 @@ fn on_jitsi(case: &Case<'_>, mut look: impl FnMut(&Hosts, &Host, &mut Looked)) -
 
 fn locking(case: &Case<'_>) -> Looked {
     on_jitsi(case, |hosts, host, looked| {
-        if !is(hosts, host, "muc_room_locking", false) {
+        if !hosts.is(host, "muc_room_locking", false) {
             let found = "new rooms are locked until they are configured";
             looked.find(&host.name, found, (PROSODY, "muc_room_locking = false"));
         }
@@ -137,7 +133,7 @@ fn locking(case: &Case<'_>) -> Looked {
 
 fn tombstones(case: &Case<'_>) -> Looked {
     on_jitsi(case, |hosts, host, looked| {
-        if !is(hosts, host, "muc_tombstones", false) {
+        if !hosts.is(host, "muc_tombstones", false) {
             let found = "rooms that were ended leave a tombstone";
             looked.find(&host.name, found, (PROSODY, "muc_tombstones = false"));
         }
@@ -150,7 +146,7 @@ fn each_stored(
     mut look: impl FnMut(&str, &[(&LiveRoom, Vec<Drift>)], &mut Looked),
 ) -> Looked {
     case.each(|server, _, looked| match &server.stored {
-        Err(reason) => looked.unknown(format!("{}: {reason}", server.service)),
+        Err(reason) => looked.unknown_at(server, reason),
         Ok(rooms) => {
             let found = rooms.iter().filter(|room| room.view.is_found());
             let changed = |room| (room, in_stored(case.policy, room, case.now));
@@ -213,12 +209,12 @@ fn cache(case: &Case<'_>) -> Looked {
 fn defaults(case: &Case<'_>) -> Looked {
     let access = &case.policy.base.access;
     case.each_service(|_, hosts, host, looked| {
-        if access.hidden.value == Some(true) && is(hosts, host, "muc_room_default_public", true) {
+        if access.hidden.value == Some(true) && hosts.is(host, "muc_room_default_public", true) {
             let found = "new rooms are listed, and the policy hides them";
             looked.find(&host.name, found, (PROSODY, "muc_room_default_public = false"));
         }
         if access.persistent.value.preset() == Some(false)
-            && is(hosts, host, "muc_room_default_persistent", true)
+            && hosts.is(host, "muc_room_default_persistent", true)
         {
             let found = "new rooms outlive their last occupant, and the policy says they do not";
             looked.find(&host.name, found, (PROSODY, "muc_room_default_persistent = false"));
@@ -243,7 +239,7 @@ fn storage(case: &Case<'_>) -> Looked {
 
 fn registration(case: &Case<'_>) -> Looked {
     case.each_service(|_, hosts, host, looked| {
-        if is(hosts, host, "allow_unaffiliated_register", true) {
+        if hosts.is(host, "allow_unaffiliated_register", true) {
             let line = "allow_unaffiliated_register = false; who becomes what is in component.toml: [policy.moderators]";
             looked.find(&host.name, "strangers may register with rooms", (PROSODY, line));
         }

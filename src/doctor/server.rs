@@ -60,16 +60,19 @@ fn supported(case: &Case<'_>) -> Looked {
                 format!("it runs {name}"),
                 (SHELL, "install Prosody 0.12 or 13"),
             ),
-            None => looked
-                .unknown(format!("{}: {name:?} is no released version of Prosody", server.service)),
+            None => looked.unknown_at(server, unreleased(name)),
         }
     })
+}
+
+fn unreleased(name: &str) -> String {
+    format!("{name:?} is no released version of Prosody")
 }
 
 fn advisories(case: &Case<'_>) -> Looked {
     case.each(|server, posture, looked| {
         let Some(running) = version(&posture.server) else {
-            looked.unknown(format!("{}: {:?} is no released version of Prosody", server.service, posture.server));
+            looked.unknown_at(server, unreleased(&posture.server));
             return;
         };
         let upstream = format!("{}.{}.{}", running.0, running.1, running.2);
@@ -102,7 +105,7 @@ fn lua(case: &Case<'_>) -> Looked {
                 format!("it runs on Lua {version}"),
                 (SHELL, "apt install lua5.4, and choose it: update-alternatives --config lua-interpreter"),
             ),
-            None => looked.unknown(format!("{}: the gate does not tell the version of Lua", server.service)),
+            None => looked.not_told(server, "the version of Lua"),
         }
         if let Some(memory) = posture.memory.filter(|memory| *memory > LARGE) {
             let line = "gc = { mode = \"generational\" }";
@@ -114,10 +117,7 @@ fn lua(case: &Case<'_>) -> Looked {
 fn clock(case: &Case<'_>) -> Looked {
     case.each(|server, posture, looked| {
         let Some(theirs) = posture.time else {
-            looked.unknown(format!(
-                "{}: the gate is older and does not tell the time",
-                server.service
-            ));
+            looked.unknown_at(server, "the gate is older and does not tell the time");
             return;
         };
         let apart = theirs.duration_since(server.asked);

@@ -140,6 +140,11 @@ impl Hosts {
         host.options.get(name).or_else(|| self.everywhere.options.get(name))
     }
 
+    /// Returns whether an option of a host is set to this.
+    pub fn is(&self, host: &Host, name: &str, value: bool) -> bool {
+        self.option(host, name).is_some_and(|it| it.is(value))
+    }
+
     /// An option that stands above all hosts.
     pub fn global(&self, name: &str) -> Option<&Setting> {
         self.everywhere.options.get(name)
