@@ -6,59 +6,44 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
-/// The kind of an entry.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema,
-)]
-#[serde(rename_all = "kebab-case")]
-pub enum Kind {
-    /// The verdict on an attempt.
-    #[default]
-    Decision,
-    /// A command of an operator, done or failed.
-    Action,
-    /// A policy was put in force.
-    Revision,
-    /// A person entered.
-    Joined,
-    /// A person left.
-    Left,
-    /// A person began to wait in the lobby.
-    Waiting,
-    /// A person stopped waiting.
-    Gone,
-    /// A room was opened.
-    Opened,
-    /// A room is no more.
-    Ended,
-    /// A gate settled something by itself.
-    Gate,
-    /// A time of the policy had come.
-    Timer,
-    /// A room differed from the policy.
-    Drift,
-    /// Findings of the doctor.
-    Doctor,
+names! {
+    /// The kind of an entry.
+    #[derive(
+        Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema,
+    )]
+    #[serde(rename_all = "kebab-case")]
+    pub enum Kind {
+        /// The verdict on an attempt.
+        #[default]
+        Decision = "decision",
+        /// A command of an operator, done or failed.
+        Action = "action",
+        /// A policy was put in force.
+        Revision = "revision",
+        /// A person entered.
+        Joined = "joined",
+        /// A person left.
+        Left = "left",
+        /// A person began to wait in the lobby.
+        Waiting = "waiting",
+        /// A person stopped waiting.
+        Gone = "gone",
+        /// A room was opened.
+        Opened = "opened",
+        /// A room is no more.
+        Ended = "ended",
+        /// A gate settled something by itself.
+        Gate = "gate",
+        /// A time of the policy had come.
+        Timer = "timer",
+        /// A room differed from the policy.
+        Drift = "drift",
+        /// Findings of the doctor.
+        Doctor = "doctor",
+    }
 }
 
 impl Kind {
-    /// Every kind.
-    pub const ALL: [Self; 13] = [
-        Self::Decision,
-        Self::Action,
-        Self::Revision,
-        Self::Joined,
-        Self::Left,
-        Self::Waiting,
-        Self::Gone,
-        Self::Opened,
-        Self::Ended,
-        Self::Gate,
-        Self::Timer,
-        Self::Drift,
-        Self::Doctor,
-    ];
-
     /// The names of them all.
     pub const NAMES: [&str; Self::ALL.len()] = {
         let mut names = [""; Self::ALL.len()];
@@ -69,25 +54,6 @@ impl Kind {
         }
         names
     };
-
-    /// Its name, everywhere.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Decision => "decision",
-            Self::Action => "action",
-            Self::Revision => "revision",
-            Self::Joined => "joined",
-            Self::Left => "left",
-            Self::Waiting => "waiting",
-            Self::Gone => "gone",
-            Self::Opened => "opened",
-            Self::Ended => "ended",
-            Self::Gate => "gate",
-            Self::Timer => "timer",
-            Self::Drift => "drift",
-            Self::Doctor => "doctor",
-        }
-    }
 
     /// The kind of that name.
     pub fn from_name(name: &str) -> Option<Self> {
@@ -179,6 +145,38 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// Adds the texts of a row, each read by the number of its column: the tables have them in the same order.
+    ///
+    /// # Errors
+    /// One cannot be read.
+    pub(super) fn with_texts<E>(
+        self,
+        text: impl Fn(usize) -> Result<Option<String>, E>,
+    ) -> Result<Self, E> {
+        let word = |at: usize| text(at).map(|text| text.map(Word::from));
+        let by = match (word(17)?, text(18)?, word(19)?) {
+            (Some(face), Some(name), Some(role)) => Some(By { face, name, role }),
+            _ => None,
+        };
+        Ok(Self {
+            id: text(4)?,
+            room: text(5)?,
+            person: text(6)?,
+            nick: text(7)?,
+            attempt_kind: word(8)?,
+            class: word(9)?,
+            verdict: word(10)?,
+            rule: word(11)?,
+            denial: word(13)?,
+            revision: text(15)?,
+            command: word(16)?,
+            by,
+            outcome: word(20)?,
+            reason: text(21)?,
+            ..self
+        })
+    }
+
     /// An entry of that kind, with nothing in it yet. Its number and its server are given by the audit.
     pub fn new(kind: Kind, at: Timestamp) -> Self {
         Self { kind, at, body: "{}".to_owned(), ..Self::default() }

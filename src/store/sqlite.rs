@@ -15,7 +15,7 @@ use super::backend::{self, Database, Keep, StoreError};
 use super::entry::{Ban, BanState, Entry};
 use super::query::Query;
 use crate::private::{OWNER, make_directory};
-use crate::store::entry::{By, Kind};
+use crate::store::entry::Kind;
 use crate::store::query::{Conditions, Dialect, Value};
 use crate::store::renames::renamed_rules;
 
@@ -293,40 +293,18 @@ pub(super) fn insert(statement: &mut Statement<'_>, entry: &Entry) -> Result<(),
 
 /// The entry of a row of `SELECT *`.
 pub(super) fn entry(row: &Row<'_>) -> Result<Entry, Error> {
-    let word = |at: usize| row.get::<_, Option<String>>(at).map(|text| text.map(Into::into));
-    let text = |at: usize| row.get::<_, Option<String>>(at);
     let kind: String = row.get(3)?;
     let kind = Kind::from_name(&kind)
         .ok_or_else(|| Error::FromSqlConversionFailure(3, Type::Text, kind.into()))?;
-    let by = match (text(17)?, text(18)?, text(19)?) {
-        (Some(face), Some(name), Some(role)) => {
-            Some(By { face: face.into(), name, role: role.into() })
-        }
-        _ => None,
-    };
-    Ok(Entry {
+    let entry = Entry {
         seq: row.get(0)?,
-        at: moment(row, 1)?.unwrap_or_default(),
         server: row.get(2)?,
-        kind,
-        id: text(4)?,
-        room: text(5)?,
-        person: text(6)?,
-        nick: text(7)?,
-        attempt_kind: word(8)?,
-        class: word(9)?,
-        verdict: word(10)?,
-        rule: word(11)?,
         line: row.get(12)?,
-        denial: word(13)?,
         observed: row.get(14)?,
-        revision: text(15)?,
-        command: word(16)?,
-        by,
-        outcome: word(20)?,
-        reason: text(21)?,
         body: row.get(22)?,
-    })
+        ..Entry::new(kind, moment(row, 1)?.unwrap_or_default())
+    };
+    entry.with_texts(|at| row.get(at))
 }
 
 pub(super) fn moment(row: &Row<'_>, at: usize) -> Result<Option<Timestamp>, Error> {

@@ -10,7 +10,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Error, Row};
 
 use super::session::{Session, Trouble, in_time};
-use crate::store::entry::{Ban, BanState, By, Entry, Kind};
+use crate::store::entry::{Ban, BanState, Entry, Kind};
 use crate::store::query::{Conditions, Dialect, Query, Value};
 use crate::store::renames::renamed_rules;
 
@@ -302,37 +302,16 @@ pub(super) fn parameters(columns: &Columns) -> Vec<&(dyn ToSql + Sync)> {
 
 /// The entry of a row of [`COLUMNS`]. One of a kind that only newer versions know counts as a decision.
 pub(super) fn entry(row: &Row) -> Result<Entry, Error> {
-    let text = |at: usize| row.try_get::<_, Option<String>>(at);
-    let word = |at: usize| text(at).map(|text| text.map(Into::into));
-    let by = match (text(17)?, text(18)?, text(19)?) {
-        (Some(face), Some(name), Some(role)) => {
-            Some(By { face: face.into(), name, role: role.into() })
-        }
-        _ => None,
-    };
-    Ok(Entry {
+    let kind = Kind::from_name(row.try_get(3)?).unwrap_or_default();
+    let entry = Entry {
         server: row.try_get::<_, &str>(0)?.into(),
         seq: row.try_get(1)?,
-        at: moment(row.try_get(2)?),
-        kind: Kind::from_name(row.try_get(3)?).unwrap_or_default(),
-        id: text(4)?,
-        room: text(5)?,
-        person: text(6)?,
-        nick: text(7)?,
-        attempt_kind: word(8)?,
-        class: word(9)?,
-        verdict: word(10)?,
-        rule: word(11)?,
         line: row.try_get::<_, Option<i32>>(12)?.and_then(|line| line.try_into().ok()),
-        denial: word(13)?,
         observed: row.try_get(14)?,
-        revision: text(15)?,
-        command: word(16)?,
-        by,
-        outcome: word(20)?,
-        reason: text(21)?,
         body: row.try_get(22)?,
-    })
+        ..Entry::new(kind, moment(row.try_get(2)?))
+    };
+    entry.with_texts(|at| row.try_get(at))
 }
 
 /// The ban of a row of [`BAN`], and the number of its last change.
