@@ -54,20 +54,22 @@ pub struct Server {
 }
 
 impl Case<'_> {
-    /// Looks at every server that told what it is made of.
-    pub(super) fn each(&self, mut look: impl FnMut(&Server, &Posture, &mut Looked)) -> Looked {
+    /// Looks at every server.
+    pub(super) fn each_server(&self, mut look: impl FnMut(&Server, &mut Looked)) -> Looked {
         let mut looked = Looked::default();
-        let servers = match self.servers {
-            Ok(servers) => servers,
-            Err(reason) => return Looked::unless_known(reason),
-        };
-        for server in servers {
-            match &server.posture {
-                Ok(posture) => look(server, posture, &mut looked),
-                Err(reason) => looked.unknown_at(server, reason),
-            }
+        match self.servers {
+            Ok(servers) => servers.iter().for_each(|server| look(server, &mut looked)),
+            Err(reason) => looked.unknown(reason),
         }
         looked
+    }
+
+    /// Looks at every server that told what it is made of.
+    pub(super) fn each(&self, mut look: impl FnMut(&Server, &Posture, &mut Looked)) -> Looked {
+        self.each_server(|server, looked| match &server.posture {
+            Ok(posture) => look(server, posture, looked),
+            Err(reason) => looked.unknown_at(server, reason),
+        })
     }
 
     /// Looks at the hosts of every server.
@@ -97,6 +99,20 @@ impl Case<'_> {
                 look(server, hosts, host, looked);
             } else if hosts.all.len() < 64 {
                 looked.not_told(server, "of its own host");
+            }
+        })
+    }
+
+    /// Reports each guarded service's own host of which this is so.
+    pub(super) fn services_that(
+        &self,
+        is_so: impl Fn(&Hosts, &Host) -> bool,
+        found: &str,
+        change: (&str, &str),
+    ) -> Looked {
+        self.each_service(|_, hosts, host, looked| {
+            if is_so(hosts, host) {
+                looked.find(&host.name, found, change);
             }
         })
     }

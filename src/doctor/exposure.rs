@@ -82,43 +82,34 @@ fn registration(case: &Case<'_>) -> Looked {
 }
 
 fn token(case: &Case<'_>) -> Looked {
-    case.each_service(|_, hosts, host, looked| {
-        let asks = host.modules.contains("token_verification");
-        if asks && has_s2s(hosts) && !hosts.has(host, "s2s_whitelist") {
-            looked.find(
-                &host.name,
-                "people of any server come in without a token",
-                (PROSODY, "modules_disabled = { \"s2s\" }, or \"s2s_whitelist\" in modules_enabled and s2s_whitelist = { … }"),
-            );
-        }
-    })
+    case.services_that(
+        |hosts, host| {
+            let asks = host.modules.contains("token_verification");
+            asks && has_s2s(hosts) && !hosts.has(host, "s2s_whitelist")
+        },
+        "people of any server come in without a token",
+        (PROSODY, "modules_disabled = { \"s2s\" }, or \"s2s_whitelist\" in modules_enabled and s2s_whitelist = { … }"),
+    )
 }
 
 fn strangers(case: &Case<'_>) -> Looked {
-    case.each_service(|_, hosts, host, looked| {
-        let enter = &case.policy.base.access.enter;
-        let is_limited = hosts.has(host, "s2s_whitelist");
-        if has_s2s(hosts) && enter.value.has(Class::Federated) && !is_limited {
-            looked.find(
-                &host.name,
-                "people of any server may enter",
-                (COMPONENT, "[policy.access] enter = [\"service\", \"operator\", \"listed\", \"token\", \"account\", \"returning\", \"guest\"]"),
-            );
-        }
-    })
+    let may_enter = case.policy.base.access.enter.value.has(Class::Federated);
+    case.services_that(
+        |hosts, host| may_enter && has_s2s(hosts) && !hosts.has(host, "s2s_whitelist"),
+        "people of any server may enter",
+        (COMPONENT, "[policy.access] enter = [\"service\", \"operator\", \"listed\", \"token\", \"account\", \"returning\", \"guest\"]"),
+    )
 }
 
 fn authentication(case: &Case<'_>) -> Looked {
-    case.each_service(|_, hosts, host, looked| {
-        let is_asked = hosts.global("s2s_secure_auth").is_some_and(|value| value.is(true));
-        if has_s2s(hosts) && !is_asked {
-            looked.find(
-                &host.name,
-                "other servers are believed without a certificate",
-                (PROSODY, "s2s_secure_auth = true"),
-            );
-        }
-    })
+    case.services_that(
+        |hosts, _| {
+            let is_asked = hosts.global("s2s_secure_auth").is_some_and(|value| value.is(true));
+            has_s2s(hosts) && !is_asked
+        },
+        "other servers are believed without a certificate",
+        (PROSODY, "s2s_secure_auth = true"),
+    )
 }
 
 fn requires_encryption(hosts: &Hosts, host: &Host) -> bool {

@@ -87,25 +87,18 @@ const REQUESTS: &[(&str, &[&str])] = &[
 ];
 
 fn missing(case: &Case<'_>) -> Looked {
-    let servers = match case.servers {
-        Ok(servers) => servers,
-        Err(reason) => return Looked::unless_known(reason),
-    };
-    let mut looked = Looked::default();
-    for server in servers.iter().filter(|server| server.hello.is_none()) {
-        match &server.refused {
-            Some(refusal) => {
-                let found = format!("its gate is refused, and lets nobody in: {refusal}");
-                looked.find(&server.service, found, (SHELL, "make install"));
-            }
-            None => looked.find(
-                &server.service,
-                "no gate has greeted from this service",
-                (PROSODY, load_line(&server.service)),
-            ),
+    case.each_server(|server, looked| match (&server.hello, &server.refused) {
+        (Some(_), _) => {}
+        (None, Some(refusal)) => {
+            let found = format!("its gate is refused, and lets nobody in: {refusal}");
+            looked.find(&server.service, found, (SHELL, "make install"));
         }
-    }
-    looked
+        (None, None) => looked.find(
+            &server.service,
+            "no gate has greeted from this service",
+            (PROSODY, load_line(&server.service)),
+        ),
+    })
 }
 
 pub(super) fn load_line(service: &str) -> String {
@@ -184,12 +177,7 @@ fn version(case: &Case<'_>) -> Looked {
 }
 
 fn failing_open(case: &Case<'_>) -> Looked {
-    let servers = match case.servers {
-        Ok(servers) => servers,
-        Err(reason) => return Looked::unless_known(reason),
-    };
-    let mut looked = Looked::default();
-    for server in servers {
+    case.each_server(|server, looked| {
         match server.hello.as_ref().map(|hello| hello.failure.as_str()) {
             Some("refuse") => {}
             Some("allow") => looked.find(
@@ -199,8 +187,7 @@ fn failing_open(case: &Case<'_>) -> Looked {
             ),
             _ => looked.unknown_at(server, "no gate has told"),
         }
-    }
-    looked
+    })
 }
 
 fn grace(case: &Case<'_>) -> Looked {

@@ -7,7 +7,6 @@ use crate::policy::access::Persistence;
 use crate::policy::class::{Class, ClassSet};
 use crate::policy::drift::Drift;
 use crate::wire::room::LiveRoom;
-use crate::wire::server_inventory::{Host, Hosts};
 
 /// Fewer rooms in memory are few.
 const ROOMS: u64 = 1000;
@@ -29,7 +28,9 @@ pub(super) static CHECKS: &[Check] = &[
         looks_at: "muc_room_locking, on Jitsi",
         why: "the focus never sends the configuration that a locked room waits for",
         source: "every configuration of Jitsi sets muc_room_locking = false",
-        look: locking,
+        look: |case| {
+            not_off(case, "muc_room_locking", "new rooms are locked until they are configured")
+        },
     },
     Check {
         id: "tombstones",
@@ -37,7 +38,7 @@ pub(super) static CHECKS: &[Check] = &[
         looks_at: "muc_tombstones, on Jitsi",
         why: "a room that was ended for all is barred for a month",
         source: "mod_muc of Prosody; prosody-snippets/jitsi.cfg.lua",
-        look: tombstones,
+        look: |case| not_off(case, "muc_tombstones", "rooms that were ended leave a tombstone"),
     },
     Check {
         id: "room-defaults",
@@ -114,28 +115,12 @@ fn creation(case: &Case<'_>) -> Looked {
     })
 }
 
-fn on_jitsi(case: &Case<'_>, mut look: impl FnMut(&Hosts, &Host, &mut Looked)) -> Looked {
+/// Reports each service of Jitsi where this option is not off.
+fn not_off(case: &Case<'_>, name: &str, found: &str) -> Looked {
     case.each_service(|server, hosts, host, looked| {
-        if case.policy.focuses.contains_key(&server.service) {
-            look(hosts, host, looked);
-        }
-    })
-}
-
-fn locking(case: &Case<'_>) -> Looked {
-    on_jitsi(case, |hosts, host, looked| {
-        if !hosts.is(host, "muc_room_locking", false) {
-            let found = "new rooms are locked until they are configured";
-            looked.find(&host.name, found, (PROSODY, "muc_room_locking = false"));
-        }
-    })
-}
-
-fn tombstones(case: &Case<'_>) -> Looked {
-    on_jitsi(case, |hosts, host, looked| {
-        if !hosts.is(host, "muc_tombstones", false) {
-            let found = "rooms that were ended leave a tombstone";
-            looked.find(&host.name, found, (PROSODY, "muc_tombstones = false"));
+        let is_jitsi = case.policy.focuses.contains_key(&server.service);
+        if is_jitsi && !hosts.is(host, name, false) {
+            looked.find(&host.name, found, (PROSODY, format!("{name} = false")));
         }
     })
 }
@@ -224,24 +209,26 @@ fn defaults(case: &Case<'_>) -> Looked {
 
 fn storage(case: &Case<'_>) -> Looked {
     let persists = case.policy.base.access.persistent.value == Persistence::Always;
-    case.each_service(|_, hosts, host, looked| {
-        let in_memory = match hosts.option(host, "storage") {
-            Some(value) => value.items().iter().any(|item| item == "memory" || item == "config=memory"),
-            None => false,
-        };
-        let by_default = hosts.option(host, "default_storage").and_then(|it| it.text()) == Some("memory");
-        if persists && (in_memory || by_default) {
-            let found = "rooms are to outlive their last occupant, and are kept in memory";
-            looked.find(&host.name, found, (PROSODY, "storage = \"internal\"; or in component.toml: [policy.access] persistent = false"));
-        }
-    })
+    case.services_that(
+        |hosts, host| {
+            let storage = hosts.option(host, "storage").map(|it| it.items()).unwrap_or_default();
+            let default = hosts.option(host, "default_storage").and_then(|it| it.text());
+            let is_in_memory = |item: &String| item == "memory" || item == "config=memory";
+            persists && (storage.iter().any(is_in_memory) || default == Some("memory"))
+        },
+        "rooms are to outlive their last occupant, and are kept in memory",
+        (
+            PROSODY,
+            "storage = \"internal\"; or in component.toml: [policy.access] persistent = false",
+        ),
+    )
 }
 
 fn registration(case: &Case<'_>) -> Looked {
-    case.each_service(|_, hosts, host, looked| {
-        if hosts.is(host, "allow_unaffiliated_register", true) {
-            let line = "allow_unaffiliated_register = false; who becomes what is in component.toml: [policy.moderators]";
-            looked.find(&host.name, "strangers may register with rooms", (PROSODY, line));
-        }
-    })
+    let line = "allow_unaffiliated_register = false; who becomes what is in component.toml: [policy.moderators]";
+    case.services_that(
+        |hosts, host| hosts.is(host, "allow_unaffiliated_register", true),
+        "strangers may register with rooms",
+        (PROSODY, line),
+    )
 }
