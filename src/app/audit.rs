@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 use std::future::pending;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
 use super::clock::now;
-use super::rooms::{Reading, RoomError, apply, restore};
+use super::rooms::{Reading, RoomError, apply_noting, restore};
 use super::{Shared, config};
 use crate::component::drift::drifts;
 use crate::component::engine::Mode;
@@ -159,7 +159,6 @@ async fn repair(
     room: &BareJid,
     wanted: &[Drift],
 ) -> Result<Vec<Drift>, RoomError> {
-    let done = Mutex::new(Vec::new());
     let make = |live: &LiveRoom| {
         let mut still = compare(shared, live);
         still.retain(|drift| wanted.iter().any(|one| one.is_same_as(drift)));
@@ -167,11 +166,10 @@ async fn repair(
         for drift in &still {
             effects.merge(drift.effects.clone());
         }
-        *done.lock().unwrap_or_else(PoisonError::into_inner) = still;
-        (effects, Vec::new())
+        (effects, Vec::new(), still)
     };
-    apply(shared, room, None, make).await?;
-    Ok(done.into_inner().unwrap_or_else(PoisonError::into_inner))
+    let (result, done) = apply_noting(shared, room, None, make).await;
+    result.map(|()| done.unwrap_or_default())
 }
 
 fn write_down(shared: &Shared, room: &BareJid, drift: &Drift, repaired: bool) {

@@ -1,7 +1,7 @@
 //! Rooms in which something is due: what fails is tried again later and later.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -193,7 +193,6 @@ async fn carry_out(shared: &Shared, room: &BareJid, plan: &Plan) -> Outcome {
             return Outcome::Nobody;
         }
     };
-    let done = Mutex::new(None);
     let make = |live: &LiveRoom| {
         let again = plan_again(&mut shared.desk(), live, person, now());
         // Of another person it is not known what the room remembers.
@@ -201,12 +200,10 @@ async fn carry_out(shared: &Shared, room: &BareJid, plan: &Plan) -> Outcome {
         let effects =
             again.as_ref().map(|plan| effects_of_remedy(&plan.remedy, live.person.as_ref()));
         let conditions = again.as_ref().map(|plan| conditions(&plan.remedy, &live.view));
-        *done.lock().unwrap_or_else(PoisonError::into_inner) = again;
-        (effects.unwrap_or_default(), conditions.unwrap_or_default())
+        (effects.unwrap_or_default(), conditions.unwrap_or_default(), again)
     };
-    let result = rooms::apply(shared, room, person, make).await;
-    let done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-    match (result, done) {
+    let (result, done) = rooms::apply_noting(shared, room, person, make).await;
+    match (result, done.flatten()) {
         (Ok(()), Some(plan)) => {
             write_down(shared, room, &plan);
             match plan.remedy {
@@ -301,11 +298,9 @@ impl Said {
 
 /// Does what is due, if it still is when the gate is asked.
 async fn apply_timers(shared: &Shared, room: &BareJid, due: &Due) -> Outcome {
-    let done = Mutex::new(None);
     let make = |live: &LiveRoom| {
         let again = due_again(&mut shared.desk(), live, now());
-        *done.lock().unwrap_or_else(PoisonError::into_inner) = again;
-        let Some(Due { deed, .. }) = again else { return (Effects::default(), Vec::new()) };
+        let Some(Due { deed, .. }) = again else { return (Effects::default(), Vec::new(), None) };
         let more = match deed {
             Deed::End(notice) => {
                 let policy = Arc::clone(shared.desk().policy());
@@ -316,11 +311,10 @@ async fn apply_timers(shared: &Shared, room: &BareJid, due: &Due) -> Outcome {
         let more = more
             .into_iter()
             .chain(deed.is_for_want_of_a_moderator().then(|| only(Only::Unmoderated)));
-        (effects(deed, &live.view, now()), more.collect())
+        (effects(deed, &live.view, now()), more.collect(), again)
     };
-    let result = rooms::apply(shared, room, None, make).await;
-    let done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-    match (result, done) {
+    let (result, done) = rooms::apply_noting(shared, room, None, make).await;
+    match (result, done.flatten()) {
         (Ok(()), Some(Due { deed, rule })) => {
             let mut desk = shared.desk();
             if deed == Deed::Calm {

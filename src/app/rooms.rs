@@ -1,7 +1,7 @@
 //! Asking a gate about its rooms, and telling it to change them.
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
@@ -148,6 +148,23 @@ pub(super) async fn apply(
     effects: impl Fn(&LiveRoom) -> (Effects, Vec<Element>),
 ) -> Result<(), RoomError> {
     apply_with(shared, jid, person, None, effects).await
+}
+
+/// The same; returns what `effects` said of the room in the last try, too. `None`: the room was not reached.
+pub(super) async fn apply_noting<T: Send>(
+    shared: &Shared,
+    jid: &BareJid,
+    person: Option<&BareJid>,
+    effects: impl Fn(&LiveRoom) -> (Effects, Vec<Element>, T),
+) -> (Result<(), RoomError>, Option<T>) {
+    let noted = Mutex::new(None);
+    let make = |live: &LiveRoom| {
+        let (effects, more, note) = effects(live);
+        *noted.lock().unwrap_or_else(PoisonError::into_inner) = Some(note);
+        (effects, more)
+    };
+    let result = apply(shared, jid, person, make).await;
+    (result, noted.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// The same, with the password that an operator has typed.

@@ -1,7 +1,7 @@
 //! What is done with everybody at a room of whom something is true.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::{Map, json};
@@ -15,7 +15,7 @@ use super::people::{ForPeople, changed};
 use super::targets::{Found, Person, Wanted};
 use super::{Operator, not_found};
 use crate::app::clock::now;
-use crate::app::rooms::{RoomError, address, apply, room};
+use crate::app::rooms::{RoomError, address, apply_noting, room};
 use crate::control::Failure;
 use crate::jid::{BareJid, folded};
 use crate::policy::attempt::{Affiliation, Requester, Role};
@@ -262,12 +262,9 @@ impl Operator {
         let looks = if asked.dry_run { 0 } else { LOOKS };
         for look in 0..looks {
             let before: BTreeSet<_> = done.iter().map(|(person, _)| person.jid.clone()).collect();
-            let planned = Mutex::new(None);
-            let result = apply(&self.shared, &jid, None, |live| {
+            let (result, planned) = apply_noting(&self.shared, &jid, None, |live| {
                 let Part { done, spared, effects, more } = part(live, AT_ONCE, &before);
-                let set = Some((done, spared, live.clone()));
-                *planned.lock().unwrap_or_else(PoisonError::into_inner) = set;
-                (effects, more)
+                (effects, more, (done, spared, live.clone()))
             })
             .await;
             match result {
@@ -280,7 +277,6 @@ impl Operator {
                 }
                 Err(error) => return Err(error.into()),
             }
-            let planned = planned.into_inner().unwrap_or_else(PoisonError::into_inner);
             let Some((more, moderate, live)) = planned else { break };
             (spared, last) = (moderate, Some(live));
             if more.is_empty() {

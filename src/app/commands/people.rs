@@ -1,7 +1,7 @@
 //! What is done with people in one room.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use clap::Args;
 use schemars::JsonSchema;
@@ -15,7 +15,7 @@ use super::outcome::{
 };
 use super::targets::{Found, People, Person, away, is_known, known, only_one};
 use super::{Call, Operator, conflict, not_found, unavailable};
-use crate::app::rooms::{RoomError, address, apply, room};
+use crate::app::rooms::{RoomError, address, apply_noting, room};
 use crate::component::engine::Desk;
 use crate::control::{Failure, Length};
 use crate::jid::BareJid;
@@ -287,25 +287,20 @@ impl Operator {
                 .collect();
             plan(&whom, &people, live)
         };
-        let planned = Mutex::new(None);
-        let set = |plan| *planned.lock().unwrap_or_else(PoisonError::into_inner) = Some(plan);
-        if asked.dry_run {
+        let planned = if asked.dry_run {
             let live = room(&self.shared, &jid, Some(&whom)).await?;
-            set(plan(&live).map(|plan| (plan.people, plan.lifts, live)));
+            Some(plan(&live).map(|plan| (plan.people, plan.lifts, live)))
         } else {
-            apply(&self.shared, &jid, Some(&whom), |live| match plan(live) {
-                Err(failure) => {
-                    set(Err(failure));
-                    (Effects::default(), Vec::new())
-                }
+            let make = |live: &LiveRoom| match plan(live) {
+                Err(failure) => (Effects::default(), Vec::new(), Err(failure)),
                 Ok(Plan { people, effects, more, lifts }) => {
-                    set(Ok((people, lifts, live.clone())));
-                    (effects, more)
+                    (effects, more, Ok((people, lifts, live.clone())))
                 }
-            })
-            .await?;
-        }
-        let planned = planned.into_inner().unwrap_or_else(PoisonError::into_inner);
+            };
+            let (result, planned) = apply_noting(&self.shared, &jid, Some(&whom), make).await;
+            result?;
+            planned
+        };
         let (people, lifts, live) =
             planned.unwrap_or_else(|| Err(conflict("nothing was planned")))?;
         let after = match asked.dry_run {

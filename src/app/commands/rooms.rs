@@ -1,8 +1,7 @@
 //! What is done with one room.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use futures_util::{StreamExt as _, stream};
 use globset::GlobMatcher;
@@ -14,7 +13,9 @@ use serde_json::Map;
 use super::audited::Deed;
 use super::{Call, Operator, invalid, unavailable};
 use crate::app::clock::now;
-use crate::app::rooms::{AT_ONCE, RoomError, address, apply, catch_up, each_room, order};
+use crate::app::rooms::{
+    AT_ONCE, RoomError, address, apply, apply_noting, catch_up, each_room, order,
+};
 use crate::component::registry::Room;
 use crate::control::{Answer, ENDED, Failure, Length};
 use crate::jid::BareJid;
@@ -187,14 +188,12 @@ impl fmt::Display for Said {
 impl Operator {
     /// Lets nobody else in, or people in again; how it was, and what still keeps people out.
     async fn close(&self, room: &str, close: bool) -> Result<Doors, Failure> {
-        let found = Mutex::new(None);
         let jid = address(room)?;
-        apply(&self.shared, &jid, None, |live| {
-            *found.lock().unwrap_or_else(PoisonError::into_inner) = Some(live.clone());
-            (closing(&live.view, close, now()), Vec::new())
+        let (result, found) = apply_noting(&self.shared, &jid, None, |live| {
+            (closing(&live.view, close, now()), Vec::new(), live.clone())
         })
-        .await?;
-        let found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+        .await;
+        result?;
         let was = found.as_ref().and_then(|live| live.view.record.as_ref()?.closed);
         let shut = found.filter(|_| !close).and_then(|live| {
             let desk = self.shared.desk();
@@ -209,14 +208,13 @@ impl Operator {
 
     /// Does something to everybody inside; how many that are, one for each nick, without services.
     async fn tell(&self, room: &str, order: Element) -> Result<Inside, Failure> {
-        let inside = AtomicU32::new(0);
         let jid = address(room)?;
-        apply(&self.shared, &jid, None, |live| {
-            inside.store(live.view.occupants, Ordering::Relaxed);
-            (Effects::default(), vec![order.clone()])
+        let (result, inside) = apply_noting(&self.shared, &jid, None, |live| {
+            (Effects::default(), vec![order.clone()], live.view.occupants)
         })
-        .await?;
-        Ok(Inside { room: jid.to_string(), inside: inside.into_inner() })
+        .await;
+        result?;
+        Ok(Inside { room: jid.to_string(), inside: inside.unwrap_or_default() })
     }
 
     /// The rules for a room as far as it is known.
