@@ -20,15 +20,14 @@ pub enum Step {
 }
 
 impl Step {
-    fn ask(caller: Caller, request: Request, talk: Talk, why: Why) -> Self {
-        Self::Ask(Box::new(Pending { caller, request, talk, why }))
+    fn ask(request: Request, talk: Talk, why: Why) -> Self {
+        Self::Ask(Box::new(Pending { request, talk, why }))
     }
 }
 
 /// A conversation in the middle of a step. It waits in no list: the same step cannot be taken twice.
 #[derive(Debug)]
 pub struct Pending {
-    caller: Caller,
     request: Request,
     talk: Talk,
     why: Why,
@@ -37,7 +36,7 @@ pub struct Pending {
 impl Pending {
     /// Returns who asks for what.
     pub const fn asks(&self) -> (&Caller, &Request) {
-        (&self.caller, &self.request)
+        (&self.talk.caller, &self.request)
     }
 }
 
@@ -55,6 +54,9 @@ struct Talk {
     iq: Iq,
     id: String,
     session: Session,
+    caller: Caller,
+    /// The time of the step.
+    now: Timestamp,
 }
 
 /// The commands as conversations.
@@ -106,10 +108,11 @@ impl AdHoc {
 
     /// Goes on with the reply to what was asked.
     pub fn resume(&mut self, pending: Pending, reply: Reply, now: Timestamp) -> Step {
-        let Pending { caller, talk, why, .. } = pending;
+        let Pending { talk, why, .. } = pending;
+        let talk = Talk { now, ..talk };
         match why {
-            Why::Choices(note) => self.offer(talk, reply, caller, note, now),
-            Why::Command => self.carried_out(talk, reply, caller, now),
+            Why::Choices(note) => self.offer(talk, reply, note),
+            Why::Command => self.carried_out(talk, reply),
         }
     }
 
@@ -145,7 +148,7 @@ impl AdHoc {
             }
             let (name, values) = (caller.name.clone(), Values::default());
             let session = Session { owner, name, command, stage: Stage::Fields, values };
-            return Ok(self.begin(Talk { iq, id: fresh, session }, form, caller, now));
+            return Ok(self.begin(Talk { iq, id: fresh, session, caller, now }, form));
         };
         let at = self.sessions.find(id, &owner, command, now)?.stage;
         let is_offered = match action {
@@ -158,49 +161,35 @@ impl AdHoc {
             return Err(Refusal::BadAction);
         }
         let session = self.sessions.take(id).ok_or(Refusal::BadSession)?;
-        let talk = Talk { iq, id: id.to_owned(), session };
+        let talk = Talk { iq, id: id.to_owned(), session, caller, now };
         Ok(match action {
             Action::Cancel => answer(&talk, canceled(&talk.id, command)),
             Action::Prev => {
                 let stage = before(command, at).unwrap_or(at);
-                self.show(talk, stage, caller, None, now)
+                self.show(talk, stage, None)
             }
-            Action::Execute | Action::Next | Action::Complete => {
-                self.submitted(talk, form, caller, now)
-            }
+            Action::Execute | Action::Next | Action::Complete => self.submitted(talk, form),
         })
     }
 
     /// Begins. A client that knows the form may send it filled in at once.
-    fn begin(
-        &mut self,
-        mut talk: Talk,
-        form: Option<&Element>,
-        caller: Caller,
-        now: Timestamp,
-    ) -> Step {
+    fn begin(&mut self, mut talk: Talk, form: Option<&Element>) -> Step {
         let command = talk.session.command;
         match (first_stage(command), form) {
-            (None, _) => self.run(talk, caller, now),
+            (None, _) => self.run(talk),
             (Some(Stage::Room | Stage::Fields), Some(form)) => {
                 talk.session.values.take(command.fields.iter(), form);
                 // Nobody is named yet.
                 if before(command, Stage::Fields).is_some() && talk.session.values.count() < 2 {
-                    return self.show(talk, Stage::Fields, caller, None, now);
+                    return self.show(talk, Stage::Fields, None);
                 }
-                self.filled_in(talk, caller, now)
+                self.filled_in(talk)
             }
-            (Some(stage), _) => self.show(talk, stage, caller, None, now),
+            (Some(stage), _) => self.show(talk, stage, None),
         }
     }
 
-    fn submitted(
-        &mut self,
-        mut talk: Talk,
-        form: Option<&Element>,
-        caller: Caller,
-        now: Timestamp,
-    ) -> Step {
+    fn submitted(&mut self, mut talk: Talk, form: Option<&Element>) -> Step {
         let (command, stage) = (talk.session.command, talk.session.stage);
         if let Some(form) = form {
             talk.session.values.take(fields(command, stage), form);
@@ -210,85 +199,71 @@ impl AdHoc {
                 let room = room_of(command).map(|field| talk.session.values.lines(field.name));
                 if room.is_none_or(|room| room.is_empty()) {
                     let note = Note::error("Which room?");
-                    return self.show(talk, stage, caller, Some(note), now);
+                    return self.show(talk, stage, Some(note));
                 }
-                self.show(talk, Stage::Fields, caller, None, now)
+                self.show(talk, Stage::Fields, None)
             }
-            Stage::Fields => self.filled_in(talk, caller, now),
-            Stage::Confirm if form.is_some_and(is_confirmed) => self.run(talk, caller, now),
+            Stage::Fields => self.filled_in(talk),
+            Stage::Confirm if form.is_some_and(is_confirmed) => self.run(talk),
             Stage::Confirm => {
                 let note = Note::warn("Nothing was done: it has to be confirmed, or canceled.");
-                self.show(talk, stage, caller, Some(note), now)
+                self.show(talk, stage, Some(note))
             }
         }
     }
 
     /// Everything was asked for.
-    fn filled_in(&mut self, talk: Talk, caller: Caller, now: Timestamp) -> Step {
+    fn filled_in(&mut self, talk: Talk) -> Step {
         let command = talk.session.command;
         match command.request(talk.session.values.to_map()) {
-            Err(failure) => self.show(talk, Stage::Fields, caller, Some(Note::error(failure)), now),
+            Err(failure) => self.show(talk, Stage::Fields, Some(Note::error(failure))),
             Ok(_) if command.impact == Impact::Irreversible => {
-                self.show(talk, Stage::Confirm, caller, None, now)
+                self.show(talk, Stage::Confirm, None)
             }
-            Ok(request) => Step::ask(caller, request, talk, Why::Command),
+            Ok(request) => Step::ask(request, talk, Why::Command),
         }
     }
 
-    fn run(&mut self, talk: Talk, caller: Caller, now: Timestamp) -> Step {
+    fn run(&mut self, talk: Talk) -> Step {
         match talk.session.command.request(talk.session.values.to_map()) {
-            Ok(request) => Step::ask(caller, request, talk, Why::Command),
-            Err(failure) => self.not_done(talk, failure.reason, caller, now),
+            Ok(request) => Step::ask(request, talk, Why::Command),
+            Err(failure) => self.not_done(talk, failure.reason),
         }
     }
 
     /// Shows a stage, once it is known what can be offered there.
-    fn show(
-        &mut self,
-        mut talk: Talk,
-        stage: Stage,
-        caller: Caller,
-        note: Option<Note>,
-        now: Timestamp,
-    ) -> Step {
+    fn show(&mut self, mut talk: Talk, stage: Stage, note: Option<Note>) -> Step {
         let is_known = |room: &Field| !talk.session.values.lines(room.name).is_empty();
         let room_first = before(talk.session.command, stage) == Some(Stage::Room)
             && !room_of(talk.session.command).is_some_and(is_known);
         talk.session.stage = if room_first { Stage::Room } else { stage };
         match lookup(self.commands, &talk.session) {
-            Some(request) => Step::ask(caller, request, talk, Why::Choices(note)),
-            None => self.wait(talk, &Choices::default(), note.as_ref(), now),
+            Some(request) => Step::ask(request, talk, Why::Choices(note)),
+            None => self.wait(talk, &Choices::default(), note.as_ref()),
         }
     }
 
-    fn offer(
-        &mut self,
-        talk: Talk,
-        reply: Reply,
-        caller: Caller,
-        note: Option<Note>,
-        now: Timestamp,
-    ) -> Step {
+    fn offer(&mut self, talk: Talk, reply: Reply, note: Option<Note>) -> Step {
         let stage = talk.session.stage;
         let choices = match reply {
             Reply::Done(value) if is_about_people(&talk.session) => Choices::people(&value),
             Reply::Done(value) => Choices::rooms(&value),
             // The room is not there, or cannot be: another has to be named.
             Reply::Failed(failure) if stage == Stage::Fields && is_about_people(&talk.session) => {
-                return self.show(talk, Stage::Room, caller, Some(Note::error(failure)), now);
+                return self.show(talk, Stage::Room, Some(Note::error(failure)));
             }
             Reply::Failed(_) => Choices::default(),
         };
-        self.wait(talk, &choices, note.as_ref(), now)
+        self.wait(talk, &choices, note.as_ref())
     }
 
-    fn carried_out(&mut self, talk: Talk, reply: Reply, caller: Caller, now: Timestamp) -> Step {
+    fn carried_out(&mut self, talk: Talk, reply: Reply) -> Step {
         let command = talk.session.command;
         match reply {
             Reply::Done(value) => answer(&talk, done(&talk.id, command, &value)),
             Reply::Failed(failure) => match failure.kind {
                 FailureKind::Forbidden => refused(&talk.iq, Refusal::Forbidden),
-                FailureKind::Invalid => self.not_done(talk, failure.reason, caller, now),
+                FailureKind::Invalid => self.not_done(talk, failure.reason),
                 FailureKind::NotFound | FailureKind::Conflict | FailureKind::Unavailable => {
                     answer(&talk, failed(&talk.id, command, &failure.reason))
                 }
@@ -297,16 +272,16 @@ impl AdHoc {
     }
 
     /// Asks again for what was typed.
-    fn not_done(&mut self, talk: Talk, reason: String, caller: Caller, now: Timestamp) -> Step {
+    fn not_done(&mut self, talk: Talk, reason: String) -> Step {
         if talk.session.command.fields.is_empty() {
             return answer(&talk, failed(&talk.id, talk.session.command, &reason));
         }
-        self.show(talk, Stage::Fields, caller, Some(Note::error(reason)), now)
+        self.show(talk, Stage::Fields, Some(Note::error(reason)))
     }
 
-    fn wait(&mut self, talk: Talk, choices: &Choices, note: Option<&Note>, now: Timestamp) -> Step {
+    fn wait(&mut self, talk: Talk, choices: &Choices, note: Option<&Note>) -> Step {
         let step = answer(&talk, stage(&talk.id, &talk.session, choices, note));
-        self.sessions.keep(talk.id, talk.session, now);
+        self.sessions.keep(talk.id, talk.session, talk.now);
         step
     }
 }

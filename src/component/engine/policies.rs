@@ -131,8 +131,9 @@ impl Desk {
             all.inside = all.inside.saturating_add(1);
         }
         let mut removed = HashSet::new();
+        let judge = Judge { policy, rules: &rules, jid, room, now };
         for who in room.occupants.values().map(|known| &known.who) {
-            let attempt = attempt(policy, jid, who, Action::default(), now);
+            let attempt = judge.attempt(who, Action::default());
             let decision = rejudge(policy, &rules, &attempt, &room.view, now);
             if let Some(decision) = decision
                 && removed.insert(who.jid.as_ref())
@@ -143,9 +144,7 @@ impl Desk {
             }
         }
         for who in room.waiting.values().map(|known| &known.who) {
-            let Some(judged) = waiting(before, policy, &rules, jid, room, who, now) else {
-                continue;
-            };
+            let Some(judged) = judge.waiting(before, who) else { continue };
             match judged.decision.verdict {
                 Verdict::Allow => all.let_in.push(judged),
                 Verdict::Deny => all.turned_away.push(judged),
@@ -190,8 +189,8 @@ impl Desk {
         for jid in self.part(after).0 {
             let (Mode::Enforce, Some(room)) = (self.mode, self.live.room(&jid)) else { continue };
             let rules = policy.rules_in(&jid, room.claims(), room.view.is_found());
-            let waiting = room.waiting.values().map(|known| &known.who);
-            let judged = waiting.map(|who| knocking(policy, &rules, &jid, room, who, now));
+            let judge = Judge { policy, rules: &rules, jid: &jid, room, now };
+            let judged = room.waiting.values().map(|known| judge.knocking(&known.who));
             all.turned_away.extend(judged.filter(waits_in_vain));
         }
         (all, last)
@@ -208,62 +207,52 @@ impl Desk {
     }
 }
 
-/// Judges a person who waits by another policy; `None` where the verdict is that of the policy before.
-fn waiting(
-    before: &Policy,
-    policy: &Policy,
-    rules: &Arc<Rules>,
-    jid: &BareJid,
-    room: &Room,
-    who: &Requester,
-    now: Timestamp,
-) -> Option<Judged> {
-    let judged = knocking(policy, rules, jid, room, who, now);
-    let unnoted = Attempt { banned: Held::default(), ..judged.attempt.clone() };
-    let rules_before = before.rules_in(jid, room.claims(), room.view.is_found());
-    let decided_before =
-        decide(before, &rules_before, &unnoted, &judged.view, &Pressure::default(), now);
-    (decided_before.verdict != judged.decision.verdict).then_some(judged)
-}
-
 /// Returns whether the policy refuses this person, whatever becomes of the room: one that is closed may be opened again.
 fn waits_in_vain(judged: &Judged) -> bool {
     let Decision { verdict, rule, .. } = &judged.decision;
     *verdict == Verdict::Deny && (rule.name == fixed::BAN.name || rule.name == ENTER)
 }
 
-/// Judges a person who waits by a policy.
-fn knocking(
-    policy: &Policy,
-    rules: &Arc<Rules>,
-    jid: &BareJid,
-    room: &Room,
-    who: &Requester,
+/// A policy that judges the people of a room.
+struct Judge<'a> {
+    policy: &'a Policy,
+    rules: &'a Arc<Rules>,
+    jid: &'a BareJid,
+    room: &'a Room,
     now: Timestamp,
-) -> Judged {
-    let action = Action::Join { credential: Credential::None };
-    let attempt = attempt(policy, jid, who, action, now);
-    // They have their place among them already.
-    let view = RoomView { waiting: 0, exists: true, ..room.view.clone() };
-    let decision = decide(policy, rules, &attempt, &view, &Pressure::default(), now);
-    let revision = policy.revision.clone();
-    Judged { attempt, view, rules: Arc::clone(rules), revision, decision }
 }
 
-/// An occupant, as the policy would judge them.
-fn attempt(
-    policy: &Policy,
-    room: &BareJid,
-    who: &Requester,
-    action: Action,
-    now: Timestamp,
-) -> Attempt {
-    let attempt = Attempt {
-        id: "reload".to_owned(),
-        room: Some(room.clone()),
-        requester: who.clone(),
-        action,
-        ..Attempt::default()
-    };
-    Attempt { banned: policy.held(&attempt, now), ..attempt }
+impl Judge<'_> {
+    /// Judges a person who waits; `None` where the verdict is that of the policy before.
+    fn waiting(&self, before: &Policy, who: &Requester) -> Option<Judged> {
+        let judged = self.knocking(who);
+        let unnoted = Attempt { banned: Held::default(), ..judged.attempt.clone() };
+        let rules = before.rules_in(self.jid, self.room.claims(), self.room.view.is_found());
+        let pressure = Pressure::default();
+        let decided = decide(before, &rules, &unnoted, &judged.view, &pressure, self.now);
+        (decided.verdict != judged.decision.verdict).then_some(judged)
+    }
+
+    /// Judges a person who waits.
+    fn knocking(&self, who: &Requester) -> Judged {
+        let Self { policy, rules, now, .. } = *self;
+        let attempt = self.attempt(who, Action::Join { credential: Credential::None });
+        // They have their place among them already.
+        let view = RoomView { waiting: 0, exists: true, ..self.room.view.clone() };
+        let decision = decide(policy, rules, &attempt, &view, &Pressure::default(), now);
+        let revision = policy.revision.clone();
+        Judged { attempt, view, rules: Arc::clone(rules), revision, decision }
+    }
+
+    /// An occupant, as the policy would judge them.
+    fn attempt(&self, who: &Requester, action: Action) -> Attempt {
+        let attempt = Attempt {
+            id: "reload".to_owned(),
+            room: Some(self.jid.clone()),
+            requester: who.clone(),
+            action,
+            ..Attempt::default()
+        };
+        Attempt { banned: self.policy.held(&attempt, self.now), ..attempt }
+    }
 }
