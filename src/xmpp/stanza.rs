@@ -68,11 +68,15 @@ impl StanzaError {
         for child in error.children().filter(|child| child.ns() == ns::STANZA_ERRORS) {
             match child.name() {
                 "text" => text = text.or_else(|| Some(child.text())),
-                name => condition = condition.or_else(|| Condition::from_name(name)),
+                name => {
+                    let mut all = Condition::ALL.into_iter();
+                    condition = condition.or_else(|| all.find(|it| it.name() == name));
+                }
             }
         }
+        let kind = ErrorType::ALL.into_iter().find(|it| error.attr("type") == Some(it.name()));
         Self {
-            kind: error.attr("type").and_then(ErrorType::from_name).unwrap_or(ErrorType::Cancel),
+            kind: kind.unwrap_or(ErrorType::Cancel),
             condition: condition.unwrap_or(Condition::UndefinedCondition),
             text,
             detail: None,
@@ -91,40 +95,17 @@ impl StanzaError {
     pub fn to_element(&self) -> Element {
         let text = self.text.as_ref();
         Element::new(ns::COMPONENT, "error")
-            .with_attr("type", self.kind.as_str())
-            .with_child(Element::new(ns::STANZA_ERRORS, self.condition.as_str()))
+            .with_attr("type", self.kind.name())
+            .with_child(Element::new(ns::STANZA_ERRORS, self.condition.name()))
             .with_child_opt(text.map(|t| Element::new(ns::STANZA_ERRORS, "text").with_text(t)))
             .with_child_opt(self.detail.map(|(ns, name)| Element::new(ns, name)))
     }
 }
 
-/// An enum with the names that stand for it on the wire.
-macro_rules! names {
-    ($(#[$doc:meta])* $type:ident { $($(#[$variant_doc:meta])* $variant:ident = $name:literal,)* }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum $type { $($(#[$variant_doc])* $variant,)* }
-
-        impl $type {
-            /// Every value.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
-
-            /// The name on the wire.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $name,)* }
-            }
-
-            /// The value with this name on the wire.
-            pub fn from_name(name: &str) -> Option<Self> {
-                match name { $($name => Some(Self::$variant),)* _ => None }
-            }
-        }
-    };
-}
-
 names! {
     /// The type of an error (RFC 6120 section 8.3.2).
-    ErrorType {
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    pub enum ErrorType {
         /// Retry after giving credentials.
         Auth = "auth",
         /// Do not retry.
@@ -140,7 +121,8 @@ names! {
 
 names! {
     /// A defined condition (RFC 6120 section 8.3.3).
-    Condition {
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    pub enum Condition {
         /// The stanza is malformed.
         BadRequest = "bad-request",
         /// A resource or session of that name exists.
@@ -304,8 +286,8 @@ mod tests {
 
     #[test]
     fn every_error_survives_the_wire() {
-        for &kind in ErrorType::ALL {
-            for &condition in Condition::ALL {
+        for kind in ErrorType::ALL {
+            for condition in Condition::ALL {
                 let plain = StanzaError::new(kind, condition);
                 assert_eq!(StanzaError::read(&plain.to_element()), plain);
                 let worded = plain.with_text("no <entry> & so on");

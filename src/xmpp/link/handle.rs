@@ -205,7 +205,7 @@ pub enum RequestError {
     #[error("no answer came in time")]
     TimedOut,
     /// The answer is an error.
-    #[error("the question was refused with `{}`", .0.condition.as_str())]
+    #[error("the question was refused with `{}`", .0.condition.name())]
     Refused(StanzaError),
     /// The answer is empty although something was asked for.
     #[error("the answer is empty")]

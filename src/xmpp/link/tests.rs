@@ -126,6 +126,12 @@ impl Lab {
         Self { peers, events, attempts, handle, cancel, task }
     }
 
+    async fn linked() -> (Self, Peer) {
+        let mut lab = Self::start(|_| true);
+        let peer = lab.up().await;
+        (lab, peer)
+    }
+
     async fn peer(&mut self) -> Peer {
         timeout(MINUTE, self.peers.recv()).await.unwrap().unwrap()
     }
@@ -160,8 +166,7 @@ const ANSWER: &str = "<iq id='1' type='result' from='v.example' to='muc.example'
 
 #[tokio::test(start_paused = true)]
 async fn broken_framing_closes_with_the_right_error_and_comes_back() {
-    let mut lab = Lab::start(|_| true);
-    let mut peer = lab.up().await;
+    let (mut lab, mut peer) = Lab::linked().await;
     peer.say("<!-- c -->").await;
     let expected = "<stream:error><restricted-xml xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>\
                     </stream:error></stream:stream>";
@@ -174,8 +179,7 @@ async fn broken_framing_closes_with_the_right_error_and_comes_back() {
 async fn an_end_at_any_place_brings_the_link_back_at_once() {
     let parts = ["", "<", "<iq id='1", "<iq id='1'>", "</stream:stream>", "</str"];
     for part in parts {
-        let mut lab = Lab::start(|_| true);
-        let mut peer = lab.up().await;
+        let (mut lab, mut peer) = Lab::linked().await;
         peer.say(part).await;
         drop(peer);
         let error = lab.down().await;
@@ -236,8 +240,7 @@ async fn a_wrong_secret_is_told_and_retried_slowly() {
 
 #[tokio::test(start_paused = true)]
 async fn a_replaced_link_does_not_push_back() {
-    let mut lab = Lab::start(|_| true);
-    let mut peer = lab.up().await;
+    let (mut lab, mut peer) = Lab::linked().await;
     peer.say(&stream_error("conflict")).await;
     assert_eq!(lab.down().await.remedy(), Remedy::Standby);
     drop(peer);
@@ -247,8 +250,7 @@ async fn a_replaced_link_does_not_push_back() {
 
 #[tokio::test(start_paused = true)]
 async fn the_reason_is_found_although_the_server_reads_no_more() {
-    let mut lab = Lab::start(|_| true);
-    let mut peer = lab.up().await;
+    let (mut lab, mut peer) = Lab::linked().await;
     peer.say(&format!("{QUESTION}{}", stream_error("system-shutdown"))).await;
     drop(peer);
     while !matches!(lab.event().await, LinkEvent::Down { error: LinkError::Ended(_) }) {}
@@ -282,8 +284,7 @@ async fn another_protocol_is_told() {
 
 #[tokio::test(start_paused = true)]
 async fn silence_is_asked_about_and_a_half_open_link_is_given_up() {
-    let mut lab = Lab::start(|_| true);
-    let mut peer = lab.up().await;
+    let (mut lab, mut peer) = Lab::linked().await;
     let start = Instant::now();
     let ping = peer.hear("</iq>").await;
     assert!(ping.contains("urn:xmpp:ping") && ping.contains("to='v.example'"), "{ping}");
@@ -297,8 +298,7 @@ async fn silence_is_asked_about_and_a_half_open_link_is_given_up() {
 
 #[tokio::test(start_paused = true)]
 async fn our_own_ping_that_comes_round_is_not_answered() {
-    let mut lab = Lab::start(|_| true);
-    let mut peer = lab.up().await;
+    let (_lab, mut peer) = Lab::linked().await;
     let ping = peer.hear("</iq>").await;
     peer.say(&ping).await;
     peer.say(QUESTION).await;
@@ -307,8 +307,7 @@ async fn our_own_ping_that_comes_round_is_not_answered() {
 
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_does_not_read_is_slowed_down_and_given_up() {
-    let mut lab = Lab::start(|_| true);
-    let mut peer = lab.up().await;
+    let (mut lab, mut peer) = Lab::linked().await;
     let flood = QUESTION.repeat(64);
     let sent = timeout(MINUTE, async {
         let mut sent = 0_usize;
@@ -344,8 +343,7 @@ fn the_server_error_is_told_in_words() {
 
 #[tokio::test(start_paused = true)]
 async fn questions_are_answered_in_the_order_they_came() {
-    let mut lab = Lab::start(|_| true);
-    let mut peer = lab.up().await;
+    let (lab, mut peer) = Lab::linked().await;
     peer.say(&QUESTION.repeat(3)).await;
     assert_eq!(peer.hear(&ANSWER.repeat(3)).await, ANSWER.repeat(3));
     assert!(lab.handle.is_up());
@@ -367,8 +365,7 @@ async fn a_stanza_right_behind_the_handshake_is_not_lost() {
 #[tokio::test(start_paused = true)]
 async fn cancelling_at_any_byte_of_a_stanza_says_goodbye() {
     for at in 0..QUESTION.len() {
-        let mut lab = Lab::start(|_| true);
-        let mut peer = lab.up().await;
+        let (lab, mut peer) = Lab::linked().await;
         peer.say(QUESTION.split_at(at).0).await;
         sleep(Duration::from_millis(1)).await;
         lab.cancel.cancel();
@@ -380,8 +377,7 @@ async fn cancelling_at_any_byte_of_a_stanza_says_goodbye() {
 
 #[tokio::test(start_paused = true)]
 async fn cancelling_sends_what_was_already_answered() {
-    let mut lab = Lab::start(|_| true);
-    let mut peer = lab.up().await;
+    let (lab, mut peer) = Lab::linked().await;
     lab.handle.send(Element::new(ns::COMPONENT, "message").with_attr("to", "a")).unwrap();
     peer.hear("<message to='a' from='v.example'/>").await;
     lab.cancel.cancel();
@@ -395,8 +391,7 @@ async fn cancelling_sends_what_was_already_answered() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stanza_cut_by_other_work_at_any_byte_arrives_whole() {
-    let mut lab = Lab::start(|_| true);
-    let mut peer = lab.up().await;
+    let (lab, mut peer) = Lab::linked().await;
     for at in 1..QUESTION.len() {
         let (first, second) = QUESTION.split_at(at);
         peer.say(first).await;
@@ -409,8 +404,7 @@ async fn a_stanza_cut_by_other_work_at_any_byte_arrives_whole() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stanza_that_cannot_be_read_is_dropped_and_the_link_lives() {
-    let mut lab = Lab::start(|_| true);
-    let mut peer = lab.up().await;
+    let (lab, mut peer) = Lab::linked().await;
     peer.say("<message><a></b></message><iq id='&nope;'/>").await;
     peer.say(&format!("{}{}", "<a>".repeat(40), "</a>".repeat(40))).await;
     peer.say(QUESTION).await;
@@ -421,8 +415,7 @@ async fn a_stanza_that_cannot_be_read_is_dropped_and_the_link_lives() {
 
 #[tokio::test(start_paused = true)]
 async fn pings_are_answered_without_the_handler() {
-    let mut lab = Lab::start(|_| true);
-    let mut peer = lab.up().await;
+    let (mut lab, mut peer) = Lab::linked().await;
     peer.say(
         "<iq type='get' id='p' from='a@b/c' to='v.example'><ping xmlns='urn:xmpp:ping'/></iq>",
     )
@@ -433,8 +426,7 @@ async fn pings_are_answered_without_the_handler() {
 
 #[tokio::test(start_paused = true)]
 async fn a_request_gets_the_answer_of_who_was_asked() {
-    let mut lab = Lab::start(|_| true);
-    let mut peer = lab.up().await;
+    let (lab, mut peer) = Lab::linked().await;
     let handle = lab.handle.clone();
     let asking =
         tokio::spawn(
