@@ -1,4 +1,4 @@
-//! From one step of a conversation to the next.
+//! The state machine of a conversation: its stages, the step from one to the next, and the reply to each.
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};

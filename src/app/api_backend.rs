@@ -1,4 +1,4 @@
-//! Metrics of the running component: what is counted here, and every group that one scrape registers.
+//! The backend of the page and the API, and the groups of metrics that one scrape of the component registers.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;

@@ -1,4 +1,4 @@
-//! Rooms in which something is due: what fails is tried again later and later.
+//! Rooms in which something is due, by timers or for want of a moderator: what fails is tried again later and later.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Exposure of the server: accounts, other servers, encryption.
+//! Exposure of the server and its people: accounts, other servers, encryption, addresses.
 
 use ipnet::IpNet;
 

@@ -1,4 +1,4 @@
-//! The gate: there is one on every service, the right one, and it does what is expected of it.
+//! The gate and the link: a gate on every service, the right one, which does what is expected of it; and a safe link.
 
 use std::net::SocketAddr;
 

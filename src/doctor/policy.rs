@@ -1,4 +1,4 @@
-//! The operator's file itself.
+//! The operator's file, who may administer, and the lists of the server that exempt people.
 
 use super::case::{Case, doors, has_anywhere, has_s2s};
 use super::{COMPONENT, Check, Looked, PROSODY, SHELL, Severity, checks};

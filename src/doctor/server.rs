@@ -1,4 +1,4 @@
-//! The server's program and machine.
+//! The server's program and machine: versions, advisories, files.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -1,4 +1,4 @@
-//! Bans.
+//! `ban`, `unban` and `bans`: the bans that operators make.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

@@ -1,4 +1,4 @@
-//! An attempt that a person describes, at the server as it is at this moment.
+//! `explain` and `why`: an attempt that a person describes, and a decision of the audit, explained as of now.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

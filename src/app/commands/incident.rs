@@ -1,4 +1,4 @@
-//! Gathering what an incident is made of.
+//! `incident`: gathers what an incident is made of.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};

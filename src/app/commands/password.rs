@@ -1,4 +1,4 @@
-//! Another password for a room.
+//! `password`: another password for a room.
 
 use std::fmt;
 use std::sync::Arc;

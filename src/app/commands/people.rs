@@ -1,4 +1,4 @@
-//! What is done with people in one room.
+//! `admit`, `reject`, `remove` and `hold`: what is done with people in one room.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Another policy: what it would do, and putting it in force.
+//! `plan` and `reload`: what another policy would do, and putting it in force.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! What is done with one room.
+//! `close`, `reopen`, `end`, `say` and `end-many`: what is done with rooms.
 
 use std::fmt;
 use std::sync::Arc;

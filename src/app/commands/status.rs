@@ -1,4 +1,4 @@
-//! `status`: the state of the running component.
+//! `status`, `doctor`, `page` and `reopen-log`: the state of the running component.
 
 use std::fmt;
 use std::sync::PoisonError;

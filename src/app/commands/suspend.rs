@@ -1,4 +1,4 @@
-//! Suspending a meeting by one stroke, and resuming it.
+//! `suspend` and `resume`: a meeting in which only moderators speak, and nobody else may enter.
 
 use std::collections::HashMap;
 use std::fmt;
