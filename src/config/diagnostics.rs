@@ -2,16 +2,12 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashSet};
-use std::fmt::Write as _;
+use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
-use std::{fmt, io};
 
 use jiff::Timestamp;
-use toml::de::DeTable;
 
-use super::load::{LoadError, Loaded, schema};
-use super::secrets::Held;
 use crate::jid::BareJid;
 pub(super) use crate::setting::{Foreign, Place};
 
@@ -228,7 +224,7 @@ impl<'a> Notes<'a> {
     }
 
     /// A key may belong to another table.
-    fn note_unknown_keys(&self) {
+    fn note_unknown_keys(&self, schema: impl FnOnce() -> BTreeSet<String>) {
         let unknown = self.unknown.take();
         if unknown.is_empty() {
             return;
@@ -248,9 +244,13 @@ impl<'a> Notes<'a> {
         }
     }
 
-    /// The problems in the order of the file, errors and warnings apart.
-    pub(super) fn problems(self) -> (Vec<Problem>, Vec<Problem>) {
-        self.note_unknown_keys();
+    /// Returns the problems in the order of the file, errors and warnings apart. `schema` gives the path of every key
+    /// that there is, to say of an unknown one where it belongs.
+    pub(super) fn problems(
+        self,
+        schema: impl FnOnce() -> BTreeSet<String>,
+    ) -> (Vec<Problem>, Vec<Problem>) {
+        self.note_unknown_keys(schema);
         let mut notes = self.notes.take();
         notes.sort_by_key(|note| match &note.place {
             Place::Whole => (0, 0),
@@ -472,119 +472,13 @@ pub(super) fn write_all(f: &mut fmt::Formatter<'_>, problems: &[Problem]) -> fmt
     let s = if errors == 1 { "" } else { "s" };
     write!(f, "{errors} problem{s}; nothing was changed")
 }
-
-/// What is said to an account that may not do that.
-pub const NOT_ALLOWED: &str = "not allowed: run it with sudo";
-
-/// How a check ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ExitKind {
-    /// The file may go live.
-    Valid,
-    /// The file is wrong.
-    Invalid,
-    /// The file cannot be read.
-    Unreadable,
-}
-
-impl ExitKind {
-    /// The exit code.
-    pub const fn code(self) -> u8 {
-        match self {
-            Self::Valid => 0,
-            Self::Invalid => 1,
-            Self::Unreadable => 2,
-        }
-    }
-}
-
-/// The report on a file at that time, and how the check ends.
-pub fn report(result: &Result<Loaded, LoadError>, now: Timestamp) -> (String, ExitKind) {
-    let mut text = String::new();
-    match result {
-        Ok(loaded) => {
-            for warning in loaded.warnings_at(now) {
-                _ = writeln!(text, "{warning}");
-            }
-            _ = writeln!(
-                text,
-                "{} is valid: revision {}, {}, {}, {}",
-                loaded.file,
-                loaded.policy.revision,
-                count_report(loaded.settings.services.len(), "service"),
-                count_report(loaded.policy.rooms.len(), "override"),
-                count_report(loaded.bans, "ban"),
-            );
-            for Written { text: address, prepared, line } in &loaded.written {
-                _ = writeln!(
-                    text,
-                    "line {line}: `{address}` is taken for `{prepared}`, by this program's own tables: a running \
-                     component asks the server"
-                );
-            }
-            (text, ExitKind::Valid)
-        }
-        Err(error @ LoadError::Unreadable { source, .. }) => {
-            let is_forbidden = source.kind() == io::ErrorKind::PermissionDenied;
-            let why = if is_forbidden { NOT_ALLOWED.to_owned() } else { source.to_string() };
-            (format!("error: {error}: {why}\n"), ExitKind::Unreadable)
-        }
-        Err(error @ LoadError::Invalid(_)) => (format!("{error}\n"), ExitKind::Invalid),
-    }
-}
-
-fn count_report(n: usize, what: &str) -> String {
-    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
-}
-
-/// Parses the text; `None`: it is no TOML, which is noted.
-pub(super) fn parse<'a>(notes: &Notes<'_>, text: &'a str) -> Option<DeTable<'a>> {
-    let (table, errors) = DeTable::parse_recoverable(text);
-    if errors.is_empty() {
-        return Some(table.into_inner());
-    }
-    hide_secrets(notes, text);
-    let mut last_line = 0;
-    for error in errors {
-        let place = error.span().map_or(Place::Whole, Place::Text);
-        let line = notes.line(&place);
-        // What follows on the same line follows from the first.
-        if line == 0 || line != last_line {
-            notes.error(place, "", format!("not TOML: {}", error.message()), None);
-        }
-        last_line = line;
-    }
-    None
-}
-
-/// Hides every line that may hold a secret, or a part of one: where the structure is broken, nobody can
-/// tell which key a text belongs to.
-fn hide_secrets(notes: &Notes<'_>, text: &str) {
-    let schema = schema();
-    let keys = schema.iter().filter_map(|key| key.rsplit('.').next()).collect();
-    let has_long_strings = text.contains("\"\"\"") || text.contains("'''");
-    let mut start: usize = 0;
-    for line in text.split_inclusive('\n') {
-        let end = start.saturating_add(line.len());
-        if has_long_strings || !is_harmless(line, &keys) {
-            notes.hide(&Place::Text(start..end));
-        }
-        start = end;
-    }
-    notes.hide(&Place::Text(start..start.saturating_add(1)));
-}
-
-/// The line is a header, or gives a plain value to a plain key that is for no secret.
-fn is_harmless(line: &str, keys: &HashSet<&str>) -> bool {
-    let line = line.trim();
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '[' | ']');
-    if ["secret", "preset", "password"].iter().any(|word| line.contains(word)) {
-        return false;
-    }
-    match line.split_once('=') {
-        None => line.starts_with('[') && line.chars().all(is_plain),
-        Some((key, value)) => keys.contains(key.trim()) && !value.contains(['{', '\\', '=']),
-    }
+/// Where the secrets of a file are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// There is one in the file itself.
+    pub inline: bool,
+    /// The files of their own that it, or the environment, names.
+    pub files: Vec<PathBuf>,
 }
 
 #[cfg(test)]
@@ -634,27 +528,5 @@ mod tests {
             shown.chars().all(|c| c == '\n' || !(c.is_control() || is_invisible(c))),
             "{shown:?}"
         );
-    }
-
-    #[test]
-    fn only_lines_that_cannot_hold_a_secret_are_shown() {
-        let keys = HashSet::from(["words", "required", "secret", "lobby"]);
-        for line in ["words = 4 5", "  required = tru", "[policy.lobby", "[[room]"] {
-            assert!(is_harmless(line, &keys), "{line}");
-        }
-        for line in [
-            "secret = \"x",
-            "preset=x",
-            "password = \"x",
-            "pasword = x",
-            "\"secret\" = x",
-            "lobby = { x = \"y\"",
-            "\"x\"",
-            "x",
-            "words = 4, secret = 5",
-            "[x] y",
-        ] {
-            assert!(!is_harmless(line, &keys), "{line}");
-        }
     }
 }

@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 use toml::de::{DeTable, DeValue};
 
 use super::admin::Admin;
-use super::diagnostics;
 use super::diagnostics::{Notes, Place};
 use super::environment::{Environment, Outside};
-use super::load::read_keys;
-use super::settings::{Component, Log, Settings, Store};
+use super::load::{parse_table, read_keys};
+use super::settings::{Component, Log, Settings};
+use super::store::Store;
 use crate::jid::BareJid;
 use crate::secret::Secret;
 
@@ -71,7 +71,7 @@ pub fn changes(before: &str, after: &str) -> Vec<KeyChange> {
 fn outline(text: &str) -> BTreeMap<String, Written> {
     let notes = Notes::new("", text);
     let mut all = BTreeMap::new();
-    let Some(table) = diagnostics::parse(&notes, text) else { return all };
+    let Some(table) = parse_table(&notes, text) else { return all };
     let read = |_: &std::path::Path| Err(io::Error::from(io::ErrorKind::NotFound));
     let environment = Environment::default();
     // Reading it says which values are secrets.

@@ -1,6 +1,7 @@
 //! From a file to what is in force.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{fmt, fs, io};
 
@@ -8,12 +9,12 @@ use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 use toml::de::DeTable;
 
-use super::diagnostics::{Notes, Problem, Written, write_all};
+use super::diagnostics::{Notes, Place, Problem, Written, write_all};
 use super::environment::{Environment, Outside};
 use super::secrets::{Lines, without_secrets};
 use super::settings::Settings;
 use super::table_reader::Section;
-use super::{admin, checks, diagnostics, policy, settings, store};
+use super::{admin, checks, policy, settings, store};
 use crate::policy::Policy;
 use crate::secret::Secret;
 use crate::setting::{Item, Read};
@@ -114,8 +115,8 @@ pub fn socket(path: &Path, environment: &Environment) -> io::Result<Socket> {
     let Ok(table) = text.parse::<toml::Table>() else {
         let name = path.display().to_string();
         let notes = Notes::new(&name, &text);
-        _ = diagnostics::parse(&notes, &text);
-        let problem = notes.problems().0.into_iter().next();
+        _ = parse_table(&notes, &text);
+        let problem = notes.problems(schema).0.into_iter().next();
         return Ok(Socket { path: usual(), problem });
     };
     let written = table.get("component").and_then(|component| component.get("socket"));
@@ -152,13 +153,13 @@ pub(super) fn read_again<'a>(
 pub fn parse(name: &str, text: &str, outside: &Outside<'_>) -> Result<Loaded, Vec<Problem>> {
     let notes = Notes::new(name, text);
     outside.environment.check(&notes);
-    let read = diagnostics::parse(&notes, text).and_then(|table| {
+    let read = parse_table(&notes, text).and_then(|table| {
         let (settings, mut policy, bans) = read(&notes, &table, outside)?;
         policy.revision = revision(&without_secrets(&notes, &table, text, Lines::Joined));
         Some((settings, policy, bans))
     });
     let written = notes.written();
-    let (errors, warnings) = notes.problems();
+    let (errors, warnings) = notes.problems(schema);
     let (ends, warnings) = warnings.into_iter().partition(|problem| problem.from.is_some());
     match read {
         Some((settings, policy, bans)) if errors.is_empty() => {
@@ -252,7 +253,7 @@ pub fn schema() -> BTreeSet<String> {
     let environment = Environment::default();
     let outside =
         Outside { environment: &environment, read: &read, exposed: false, lenient: false };
-    if let Some(table) = diagnostics::parse(&notes, ONE_OF_EACH) {
+    if let Some(table) = parse_table(&notes, ONE_OF_EACH) {
         read_keys(&notes, &table, &outside);
     }
     notes.keys()
@@ -261,4 +262,145 @@ pub fn schema() -> BTreeSet<String> {
 /// Reads for the sake of what is noted on the way.
 pub(super) fn read_keys(notes: &Notes<'_>, table: &DeTable<'_>, outside: &Outside<'_>) {
     let _keys_only = read(notes, table, outside);
+}
+
+/// What is said to an account that may not do that.
+pub const NOT_ALLOWED: &str = "not allowed: run it with sudo";
+
+/// How a check ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ExitKind {
+    /// The file may go live.
+    Valid,
+    /// The file is wrong.
+    Invalid,
+    /// The file cannot be read.
+    Unreadable,
+}
+
+impl ExitKind {
+    /// The exit code.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Valid => 0,
+            Self::Invalid => 1,
+            Self::Unreadable => 2,
+        }
+    }
+}
+
+/// The report on a file at that time, and how the check ends.
+pub fn report(result: &Result<Loaded, LoadError>, now: Timestamp) -> (String, ExitKind) {
+    let mut text = String::new();
+    match result {
+        Ok(loaded) => {
+            for warning in loaded.warnings_at(now) {
+                _ = writeln!(text, "{warning}");
+            }
+            _ = writeln!(
+                text,
+                "{} is valid: revision {}, {}, {}, {}",
+                loaded.file,
+                loaded.policy.revision,
+                count_report(loaded.settings.services.len(), "service"),
+                count_report(loaded.policy.rooms.len(), "override"),
+                count_report(loaded.bans, "ban"),
+            );
+            for Written { text: address, prepared, line } in &loaded.written {
+                _ = writeln!(
+                    text,
+                    "line {line}: `{address}` is taken for `{prepared}`, by this program's own tables: a running \
+                     component asks the server"
+                );
+            }
+            (text, ExitKind::Valid)
+        }
+        Err(error @ LoadError::Unreadable { source, .. }) => {
+            let is_forbidden = source.kind() == io::ErrorKind::PermissionDenied;
+            let why = if is_forbidden { NOT_ALLOWED.to_owned() } else { source.to_string() };
+            (format!("error: {error}: {why}\n"), ExitKind::Unreadable)
+        }
+        Err(error @ LoadError::Invalid(_)) => (format!("{error}\n"), ExitKind::Invalid),
+    }
+}
+
+fn count_report(n: usize, what: &str) -> String {
+    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
+}
+
+/// Parses the text; `None`: it is no TOML, which is noted.
+pub(super) fn parse_table<'a>(notes: &Notes<'_>, text: &'a str) -> Option<DeTable<'a>> {
+    let (table, errors) = DeTable::parse_recoverable(text);
+    if errors.is_empty() {
+        return Some(table.into_inner());
+    }
+    hide_secrets(notes, text);
+    let mut last_line = 0;
+    for error in errors {
+        let place = error.span().map_or(Place::Whole, Place::Text);
+        let line = notes.line(&place);
+        // What follows on the same line follows from the first.
+        if line == 0 || line != last_line {
+            notes.error(place, "", format!("not TOML: {}", error.message()), None);
+        }
+        last_line = line;
+    }
+    None
+}
+
+/// Hides every line that may hold a secret, or a part of one: where the structure is broken, nobody can
+/// tell which key a text belongs to.
+fn hide_secrets(notes: &Notes<'_>, text: &str) {
+    let schema = schema();
+    let keys = schema.iter().filter_map(|key| key.rsplit('.').next()).collect();
+    let has_long_strings = text.contains("\"\"\"") || text.contains("'''");
+    let mut start: usize = 0;
+    for line in text.split_inclusive('\n') {
+        let end = start.saturating_add(line.len());
+        if has_long_strings || !is_harmless(line, &keys) {
+            notes.hide(&Place::Text(start..end));
+        }
+        start = end;
+    }
+    notes.hide(&Place::Text(start..start.saturating_add(1)));
+}
+
+/// The line is a header, or gives a plain value to a plain key that is for no secret.
+fn is_harmless(line: &str, keys: &HashSet<&str>) -> bool {
+    let line = line.trim();
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '[' | ']');
+    if ["secret", "preset", "password"].iter().any(|word| line.contains(word)) {
+        return false;
+    }
+    match line.split_once('=') {
+        None => line.starts_with('[') && line.chars().all(is_plain),
+        Some((key, value)) => keys.contains(key.trim()) && !value.contains(['{', '\\', '=']),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_lines_that_cannot_hold_a_secret_are_shown() {
+        let keys = HashSet::from(["words", "required", "secret", "lobby"]);
+        for line in ["words = 4 5", "  required = tru", "[policy.lobby", "[[room]"] {
+            assert!(is_harmless(line, &keys), "{line}");
+        }
+        for line in [
+            "secret = \"x",
+            "preset=x",
+            "password = \"x",
+            "pasword = x",
+            "\"secret\" = x",
+            "lobby = { x = \"y\"",
+            "\"x\"",
+            "x",
+            "words = 4, secret = 5",
+            "[x] y",
+        ] {
+            assert!(!is_harmless(line, &keys), "{line}");
+        }
+    }
 }

@@ -16,6 +16,7 @@ mod load;
 mod pattern_overlap;
 mod policy;
 mod policy_tests;
+mod redaction;
 mod secrets;
 mod settings;
 mod store;
@@ -23,12 +24,12 @@ mod table_reader;
 mod texts;
 
 pub use self::attempt_args::{Described, DescribedError};
-pub use self::diagnostics::{ExitKind, NOT_ALLOWED, Problem, Severity, Visible, Written, report};
+pub use self::diagnostics::{Held, Problem, Severity, Visible, Written};
 pub use self::effective::Layer;
 pub use self::environment::Outside;
 pub use self::key_diff::{KeyChange, Said, changes};
 pub use self::policy_tests::{Effect, Expected, Trial, load_trials, parse_trials};
-pub use self::secrets::{Held, held, redacted, redacted_changes};
+pub use self::redaction::{held, redacted, redacted_changes};
 pub use self::settings::{NO_SECRET, NO_SECRET_HINT};
 pub use self::store::PostgresAddress;
 pub use crate::setting::kind::nearest;
@@ -37,8 +38,9 @@ pub use admin::{Admin, Listen, Role, SocketMode, Token};
 pub use effective::{Effective, effective};
 pub use environment::Environment;
 pub use json_schema::json_schema;
-pub use load::{LoadError, Loaded, Socket, load, load_to_look, parse, schema, socket};
-pub use settings::{
-    Addresses, Audit, Component, Doctor, Format, Limit, Log, Service, Settings, Store,
+pub use load::{
+    ExitKind, LoadError, Loaded, NOT_ALLOWED, Socket, load, load_to_look, parse, report, schema,
+    socket,
 };
-pub use store::database;
+pub use settings::{Audit, Component, Doctor, Format, Limit, Log, Service, Settings};
+pub use store::{Addresses, Store, database};

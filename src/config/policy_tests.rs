@@ -8,9 +8,9 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use super::attempt_args::{ATTEMPTS, Described, PASSWORDS, WAYS};
-use super::diagnostics;
 use super::diagnostics::{Notes, Problem};
 use super::load::LoadError;
+use super::load::{parse_table, schema};
 use super::table_reader::Section;
 use crate::policy::class::Class;
 use crate::policy::modes::{FIXED, SWITCHES};
@@ -121,13 +121,13 @@ pub fn load_trials(path: &Path) -> Result<Vec<Trial>, LoadError> {
 /// Something in it is wrong: every error, in the order of the file.
 pub fn parse_trials(name: &str, text: &str) -> Result<Vec<Trial>, Vec<Problem>> {
     let notes = Notes::new(name, text);
-    let trials = diagnostics::parse(&notes, text).map(|table| {
+    let trials = parse_table(&notes, text).map(|table| {
         let mut root = Section::root(&notes, &table);
         let trials = read(&mut root);
         root.finish();
         trials
     });
-    let (errors, _) = notes.problems();
+    let (errors, _) = notes.problems(schema);
     match trials {
         Some(trials) if errors.is_empty() => Ok(trials),
         Some(_) | None => Err(errors),

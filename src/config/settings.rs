@@ -12,7 +12,7 @@ use super::diagnostics::Place;
 use super::environment::Outside;
 use super::secrets;
 use super::secrets::Keys;
-use super::store::PostgresAddress;
+use super::store::{Store, default_state_dir};
 use super::table_reader::Section;
 use crate::jid::BareJid;
 use crate::policy::drift::{compared, family};
@@ -143,65 +143,6 @@ pub struct Log {
     pub decisions: Option<PathBuf>,
 }
 
-/// The audit database.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Store {
-    /// The file, in `state_dir` unless absolute; `None`: there is none.
-    pub file: Option<PathBuf>,
-    /// Entries that are older go; `None`: none is too old.
-    pub retention: Option<Duration>,
-    /// If the database takes more bytes than that, the oldest entries go.
-    pub max_size: u64,
-    /// What becomes of network addresses.
-    pub addresses: Addresses,
-    /// The database that several servers have in common.
-    pub postgres: Option<PostgresAddress>,
-    /// The name of this server in it; `None`: the component's domain.
-    pub server: Option<String>,
-}
-
-impl Default for Store {
-    fn default() -> Self {
-        Self {
-            file: Some("vestibule.db".into()),
-            retention: Some(Duration::from_secs(90 * 86_400)),
-            max_size: 2 << 30,
-            addresses: Addresses::default(),
-            postgres: None,
-            server: None,
-        }
-    }
-}
-
-/// What becomes of network addresses in the audit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Addresses {
-    /// The network is kept: /24, or /48 of IPv6.
-    #[default]
-    Shorten,
-    /// A keyed hash is kept: two can be told apart, and neither be found out.
-    Hash,
-    /// They are kept as they are.
-    Whole,
-    /// They are not kept.
-    None,
-}
-
-impl Addresses {
-    /// Every way.
-    pub const ALL: [Self; 4] = [Self::Shorten, Self::Hash, Self::Whole, Self::None];
-
-    /// The name in the file.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Shorten => "shorten",
-            Self::Hash => "hash",
-            Self::Whole => "whole",
-            Self::None => "none",
-        }
-    }
-}
-
 /// How the lines of the log look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Format {
@@ -271,11 +212,6 @@ pub(super) fn read(mut section: Section<'_>, outside: &Outside<'_>) -> Option<Co
     section.finish();
     component.secret = secret?;
     Some(component)
-}
-
-/// The directory that systemd made, or that it would make.
-pub(super) fn default_state_dir(state_directory: Option<PathBuf>) -> PathBuf {
-    state_directory.unwrap_or_else(|| "/var/lib/vestibule".into())
 }
 
 /// The socket in the directory that systemd made, or that it would make.

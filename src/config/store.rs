@@ -10,7 +10,6 @@ use tokio_postgres::config::{Host, SslMode};
 use super::environment::{Environment, Outside};
 use super::secrets;
 use super::secrets::Keys;
-use super::settings::{Addresses, Store, default_state_dir};
 use super::table_reader::Section;
 use crate::secret::Secret;
 use crate::setting::values::{duration_or_never, size, text, word};
@@ -197,6 +196,70 @@ pub(super) fn read_postgres(
         );
     }
     Some(database)
+}
+
+/// The audit database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Store {
+    /// The file, in `state_dir` unless absolute; `None`: there is none.
+    pub file: Option<PathBuf>,
+    /// Entries that are older go; `None`: none is too old.
+    pub retention: Option<Duration>,
+    /// If the database takes more bytes than that, the oldest entries go.
+    pub max_size: u64,
+    /// What becomes of network addresses.
+    pub addresses: Addresses,
+    /// The database that several servers have in common.
+    pub postgres: Option<PostgresAddress>,
+    /// The name of this server in it; `None`: the component's domain.
+    pub server: Option<String>,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self {
+            file: Some("vestibule.db".into()),
+            retention: Some(Duration::from_secs(90 * 86_400)),
+            max_size: 2 << 30,
+            addresses: Addresses::default(),
+            postgres: None,
+            server: None,
+        }
+    }
+}
+
+/// What becomes of network addresses in the audit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Addresses {
+    /// The network is kept: /24, or /48 of IPv6.
+    #[default]
+    Shorten,
+    /// A keyed hash is kept: two can be told apart, and neither be found out.
+    Hash,
+    /// They are kept as they are.
+    Whole,
+    /// They are not kept.
+    None,
+}
+
+impl Addresses {
+    /// Every way.
+    pub const ALL: [Self; 4] = [Self::Shorten, Self::Hash, Self::Whole, Self::None];
+
+    /// The name in the file.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Shorten => "shorten",
+            Self::Hash => "hash",
+            Self::Whole => "whole",
+            Self::None => "none",
+        }
+    }
+}
+
+/// The directory that systemd made, or that it would make.
+pub(super) fn default_state_dir(state_directory: Option<PathBuf>) -> PathBuf {
+    state_directory.unwrap_or_else(|| "/var/lib/vestibule".into())
 }
 
 #[cfg(test)]
