@@ -13,9 +13,9 @@ use vestibule::jid::BareJid;
 use vestibule::policy::Rules;
 use vestibule::policy::denial::Denial;
 use vestibule::policy::form_field::FormField;
+use vestibule::policy::messages::GATE_WORDS;
 use vestibule::policy::modes::{Mode, named};
 use vestibule::policy::notice::Notice;
-use vestibule::policy::texts::GATE_WORDS;
 
 const SECRET: (&str, &str) = ("VESTIBULE_COMPONENT__SECRET", "correct horse battery staple");
 

@@ -29,15 +29,14 @@ use vestibule::policy::facts::{Facts, explain};
 use vestibule::policy::form_field::{FormField, To};
 use vestibule::policy::hours::AtEnd;
 use vestibule::policy::lobby::Admission;
-use vestibule::policy::moderation::Protected;
 use vestibule::policy::moderators::Become;
-use vestibule::policy::record::{Closed, Person, Record, Source};
-use vestibule::policy::removal::{By, Proof, keep_out, lift};
+use vestibule::policy::record::{Closed, Person, Proof, Record, Source, Suspended};
+use vestibule::policy::removal::{By, keep_out, lift};
 use vestibule::policy::requester::{Session, SessionKind};
 use vestibule::policy::room_form::{PersistentBy, SubjectBy};
 use vestibule::policy::rules::kinds::Who;
+use vestibule::policy::rules::moderators::Protected;
 use vestibule::policy::succession::{Remedy, Scene, Since, is_service, plan};
-use vestibule::policy::suspended::Suspended;
 use vestibule::policy::verdict::{Decision, Verdict};
 use vestibule::policy::{Policy, Rules};
 

@@ -15,11 +15,10 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use vestibule::policy::Rules;
 use vestibule::policy::attempt::RoomView;
-use vestibule::policy::hours::{AtEnd, Clock, Hours, Phase, Span};
+use vestibule::policy::denial::Clock;
+use vestibule::policy::hours::{AtEnd, Hours, Phase, Span};
 use vestibule::policy::notice::Notice;
-use vestibule::policy::record::{Closed, Record};
-use vestibule::policy::rules::limits::Wave;
-use vestibule::policy::suspended::Suspended;
+use vestibule::policy::record::{Closed, Record, Suspended, Wave};
 use vestibule::policy::timers::{Agenda, Deed, Scene, agenda, effects};
 
 const EVERY_DAY: u8 = 0x7f;

@@ -15,7 +15,7 @@ use crate::component::drift::drifts;
 use crate::component::engine::Mode;
 use crate::jid::BareJid;
 use crate::metrics::gauged;
-use crate::policy::drift::Drift;
+use crate::policy::context::Drift;
 use crate::policy::verdict::Effects;
 use crate::wire::room::LiveRoom;
 

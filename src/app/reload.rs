@@ -23,8 +23,8 @@ use crate::config::{
 use crate::control::{Candidate, List, PersonChange, Plan, ProviderChange, RoomChange};
 use crate::jid::BareJid;
 use crate::policy::Policy;
-use crate::policy::drift::Drift;
-use crate::policy::logins::Proves;
+use crate::policy::context::Drift;
+use crate::policy::providers::Proves;
 use crate::policy::removal::admission;
 use crate::policy::requester::SessionKind;
 use crate::policy::verdict::Effects;

@@ -309,8 +309,7 @@ fn broken(error: LoadError) -> ExitCode {
 }
 
 fn log_to_stderr(log: &Log) {
-    use tracing_subscriber::EnvFilter;
-    use tracing_subscriber::fmt;
+    use tracing_subscriber::{EnvFilter, fmt};
 
     let filter = EnvFilter::try_new(&log.level).unwrap_or_else(|_| EnvFilter::new("info"));
     // What cannot be written is left out: to complain of it, on the same stderr, would end the thread that says it.

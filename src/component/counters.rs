@@ -10,11 +10,11 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::jid::BareJid;
 use crate::policy::attempt::{Action, Attempt, Auth, Credential, Pressure};
-use crate::policy::class::Place;
+use crate::policy::classify::Place;
 use crate::policy::denial::Denial;
+use crate::policy::fingerprint::Mark;
 use crate::policy::limits::Limits;
 use crate::policy::password::Guesses;
-use crate::policy::requester::Mark;
 use crate::policy::{Policy, Rules};
 
 /// Most entries of each kind. Beyond it, new ones are not counted until old ones are over: the limit per

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::metrics::{Counter, Gauge, metrics};
 use crate::policy::attempt::RoomView;
-use crate::policy::drift::{Drift, Scene, compare};
+use crate::policy::context::{Drift, Scene};
+use crate::policy::drift::compare;
 use crate::policy::record::Record;
 use crate::policy::{Policy, Rules};
 use crate::wire::room::LiveRoom;

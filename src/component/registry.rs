@@ -10,11 +10,9 @@ use jiff::Timestamp;
 use super::room_registry::Known;
 use crate::jid::BareJid;
 use crate::metrics::Labels;
-use crate::policy::attempt::{Requester, RoomView};
-use crate::policy::names::{Looks, Namesake};
-use crate::policy::overrides::Claim;
-use crate::policy::record::Record;
-use crate::policy::removal::Proof;
+use crate::policy::attempt::{Namesake, Requester, RoomView};
+use crate::policy::names::Looks;
+use crate::policy::record::{Claim, Proof, Record};
 use crate::policy::succession::is_moderator;
 use crate::policy::{Policy, Rules};
 

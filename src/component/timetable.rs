@@ -13,11 +13,10 @@ use crate::policy::attempt::{Requester, RoomView};
 use crate::policy::hours::{AtEnd, Hours, Phase};
 use crate::policy::notice::Notice;
 use crate::policy::record::Person;
-use crate::policy::succession;
 use crate::policy::succession::{Plan, Remedy, Since, is_moderator, is_service, next, plan};
 use crate::policy::timers::{Agenda, Deed, Due, Scene, agenda};
 use crate::policy::verdict::Effects;
-use crate::policy::{Policy, Rules};
+use crate::policy::{Policy, Rules, succession};
 use crate::wire::room::LiveRoom;
 
 /// The due actions of a room.

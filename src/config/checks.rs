@@ -9,7 +9,7 @@ use crate::policy::moderators::Become;
 use crate::policy::record::Source;
 use crate::policy::removal::By;
 use crate::policy::rules::kinds::Who;
-use crate::policy::succession::Rescue;
+use crate::policy::rules::lobby::Rescue;
 use crate::policy::{Policy, Rules};
 use crate::setting::Setting;
 

@@ -13,7 +13,8 @@ use super::load::{LoadError, load_to_look, read_again};
 use crate::jid::BareJid;
 use crate::policy::access::Opening;
 use crate::policy::class::Class;
-use crate::policy::overrides::{Claim, Override};
+use crate::policy::overrides::Override;
+use crate::policy::record::Claim;
 
 /// What the file comes to for one room.
 #[derive(Clone, Debug)]

@@ -9,8 +9,7 @@ use jiff::Timestamp;
 
 use super::attempt_args::{ATTEMPTS, Described, PASSWORDS, WAYS};
 use super::diagnostics::{Notes, Problem};
-use super::load::LoadError;
-use super::load::{parse_table, schema};
+use super::load::{LoadError, parse_table, schema};
 use super::table_reader::Section;
 use crate::policy::class::Class;
 use crate::policy::modes::{FIXED, SWITCHES};

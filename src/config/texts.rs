@@ -4,9 +4,10 @@ use super::diagnostics::Place;
 use super::table_reader::Section;
 use crate::policy::denial::Denial;
 use crate::policy::form_field::FormField;
+use crate::policy::messages::{ENGLISH, GATE_WORDS, placeholders};
 use crate::policy::notice::{Notice, Told};
 use crate::policy::room_form::is_that_language;
-use crate::policy::texts::{ENGLISH, GATE_WORDS, Texts, Words, placeholders};
+use crate::policy::texts::{Texts, Words};
 use crate::setting::values::some_text;
 use crate::setting::{Item, Read, kind};
 

@@ -5,7 +5,7 @@ use super::{COMPONENT, Check, Looked, PROSODY, Severity};
 use crate::component::drift::in_stored;
 use crate::policy::access::Persistence;
 use crate::policy::class::{Class, ClassSet};
-use crate::policy::drift::Drift;
+use crate::policy::context::Drift;
 use crate::wire::room::LiveRoom;
 
 /// Fewer rooms in memory are few.

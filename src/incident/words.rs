@@ -5,7 +5,7 @@ use strum::EnumMessage as _;
 
 use crate::policy::attempt;
 use crate::policy::denial::Denial;
-use crate::policy::texts::placeholders;
+use crate::policy::messages::placeholders;
 use crate::store::{Entry, Kind};
 
 /// Returns an entry as a sentence. Names are not escaped.

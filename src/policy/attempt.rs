@@ -5,12 +5,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use strum::{EnumIter, EnumMessage, EnumString, IntoStaticStr};
 
-use super::facts::{facts, is_unset};
+pub use super::affiliation::Affiliation;
+use super::fields::{facts, is_unset};
 use super::form_field::{FormField, To};
-use super::names::Namesake;
 use super::record::{Person, Record};
-pub use super::requester::{Affiliation, Auth, Client, Requester, Role};
-use super::runtime_bans::Held;
+pub use super::requester::{Auth, Client, Requester, Role};
 use crate::jid::BareJid;
 
 /// What was typed as the room's password, compared with it by the gate.
@@ -441,6 +440,39 @@ impl Pressure {
         let Waits { guesses, room, knocks } = self.observed;
         Self { guesses, room, knocks, ..*self }
     }
+}
+
+/// Another person in the room who has a name that looks like one of the requester's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Namesake {
+    /// One who does not moderate.
+    Occupant,
+    /// A moderator.
+    Moderator,
+}
+
+/// A ban that held for a person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Noted {
+    /// Its id.
+    pub id: String,
+    /// It is on the account itself, not on a domain or network: no exception lifts it.
+    #[serde(default, skip_serializing_if = "is_unset")]
+    pub account: bool,
+}
+
+/// The bans that held for those who try.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Held {
+    /// For the requester.
+    #[serde(skip_serializing_if = "is_unset")]
+    pub requester: Option<Noted>,
+    /// For the person behind them.
+    #[serde(rename = "on_behalf_of", alias = "behind", skip_serializing_if = "is_unset")]
+    pub behind: Option<Noted>,
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use globset::GlobMatcher;
 use ipnet::IpNet;
 use jiff::Timestamp;
 
-use super::requester::Mark;
+use super::fingerprint::Mark;
 use super::room_name;
 use crate::jid::{BareJid, JidError, spellings};
 

@@ -8,10 +8,11 @@ use jiff::Timestamp;
 
 use super::attempt::{Action, Attempt, Auth, Requester, RoomView};
 use super::bans::Bans;
-use super::class::Place;
-use super::logins::Provider;
+use super::classify::Place;
 use super::modes::Exceptions;
-use super::overrides::{Claim, Overrides};
+use super::overrides::Overrides;
+use super::providers::Provider;
+use super::record::Claim;
 use super::texts::Texts;
 use super::{Rules, open};
 use crate::jid::BareJid;

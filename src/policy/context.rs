@@ -2,11 +2,12 @@
 
 use jiff::Timestamp;
 
-use super::attempt::{Attempt, Pressure, Requester, RoomView};
-use super::class::{Class, ClassSet, Identity, Place, classes};
+use super::attempt::{Affiliation, Attempt, Noted, Pressure, Requester, RoomView};
+use super::class::{Class, ClassSet};
+use super::classify::{Identity, Place, classes};
+use super::record::Person;
 use super::rules::fixed;
-use super::runtime_bans::Noted;
-use super::verdict::Opinion;
+use super::verdict::{Effects, May, Opinion, Rule};
 use super::{Policy, Rules};
 use crate::jid::BareJid;
 
@@ -147,5 +148,112 @@ impl Strongest {
     /// Returns the strongest opinion; if no family had one, nothing is against it.
     pub(super) fn or_no_objection(self) -> Opinion {
         self.0.unwrap_or_else(|| Opinion::allow(fixed::NO_OBJECTION.at(0)))
+    }
+}
+
+/// Settings of a room on which no decision rests. `None`: the gate does not tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Settings {
+    /// The room is not listed.
+    pub hidden: Option<bool>,
+    /// The room outlives its last occupant.
+    pub persistent: Option<bool>,
+    /// Only those with voice may speak (XEP-0045 §3).
+    pub moderated: Option<bool>,
+    /// The gate lets only moderators speak.
+    pub suspended: Option<bool>,
+}
+
+/// An owner or admin of a room, inside or not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Who.
+    pub jid: BareJid,
+    /// As what.
+    pub affiliation: Affiliation,
+    /// What the room remembers of this person.
+    pub person: Option<Person>,
+}
+
+/// A live room, with what there is to compare.
+#[derive(Clone, Copy, Debug)]
+pub struct Scene<'a> {
+    /// The policy.
+    pub policy: &'a Policy,
+    /// The rules for this room.
+    pub rules: &'a Rules,
+    /// Its address.
+    pub room: &'a BareJid,
+    /// The value that was found.
+    pub view: &'a RoomView,
+    /// The value that was found, in addition.
+    pub settings: Settings,
+    /// Who is inside, as far as it is told.
+    pub occupants: &'a [Requester],
+    /// What those inside were told that they may, if that is not everything.
+    pub may: &'a [(BareJid, May)],
+    /// Its owners and admins, as far as they are told.
+    pub standing: &'a [Standing],
+    /// What the room remembers of people may be less than there was.
+    pub forgets: bool,
+    /// When.
+    pub now: Timestamp,
+}
+
+/// One difference.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Drift {
+    /// The rule that asks for something else.
+    pub rule: Rule,
+    /// Who is meant, if it is about a person.
+    pub who: Option<BareJid>,
+    /// What is.
+    pub is: &'static str,
+    /// What should be.
+    pub should: &'static str,
+    /// What repairs it.
+    pub effects: Effects,
+}
+
+impl Drift {
+    /// Two tellings of the same difference.
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        (self.rule.name, &self.who) == (other.rule.name, &other.who)
+    }
+}
+
+/// The rules for everybody in the room.
+pub(super) fn case_of_nobody<'a>(
+    scene: &Scene<'a>,
+    attempt: &'a Attempt,
+    nobody: &'a Requester,
+    calm: &'a Pressure,
+) -> Case<'a> {
+    case(scene, attempt, nobody, scene.room, calm)
+}
+
+pub(super) fn case<'a>(
+    scene: &Scene<'a>,
+    attempt: &'a Attempt,
+    who: &'a Requester,
+    jid: &'a BareJid,
+    pressure: &'a Pressure,
+) -> Case<'a> {
+    let place = Place::inside(scene.room);
+    Case {
+        policy: scene.policy,
+        rules: scene.rules,
+        attempt,
+        room_jid: scene.room,
+        who,
+        jid,
+        place,
+        identity: scene.policy.identify(who, place),
+        classes: classes(scene.policy, scene.rules, who, place),
+        room: scene.view,
+        pressure,
+        now: scene.now,
+        exempt: false,
+        noted: None,
     }
 }

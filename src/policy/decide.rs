@@ -3,12 +3,12 @@
 use jiff::Timestamp;
 
 use super::attempt::{Action, Attempt, Pressure, RoomView};
-use super::class::{ClassSet, Place, classes};
+use super::class::ClassSet;
+use super::classify::{Place, classes};
 use super::context::{Case, Strongest};
 use super::denial::Denial;
 use super::modes::{Excepted, excepted};
-use super::record::Closed;
-use super::rules::limits::Wave;
+use super::record::{Closed, Wave};
 use super::rules::{fixed, room_form};
 use super::verdict::{Decision, Effects, Opinion, Verdict};
 use super::{

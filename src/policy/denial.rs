@@ -1,14 +1,14 @@
 //! Why a person may not: each denial in one row, with its code, its stanza error, what Jitsi's client makes of it, and
 //! its words in English.
 
+use std::fmt;
 use std::time::Duration;
 
-use jiff::civil::date;
+use jiff::civil::{DateTime, date};
 use jiff::tz::Offset;
 
 use super::attempt::{Action, Client};
 use super::form_field::FormField;
-use super::hours::Clock;
 use super::record::Closed;
 
 /// A stanza error's type and condition (RFC 6120 §8.3).
@@ -465,6 +465,26 @@ const fn joined(denial: Denial) -> Shown {
         OnJitsi::Lobby => Shown::Lobby,
         OnJitsi::LogIn => Shown::LogIn,
         OnJitsi::Retry => Shown::Retry,
+    }
+}
+
+/// A moment as its zone's clock shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Clock {
+    /// Date and time.
+    pub local: DateTime,
+    /// How far that is from UTC.
+    pub offset: Offset,
+}
+
+impl fmt::Display for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = self.local.strftime("%A, %-d %B %Y, at %H:%M");
+        if self.offset == Offset::UTC {
+            write!(f, "{shown} (UTC)")
+        } else {
+            write!(f, "{shown} (UTC{})", self.offset)
+        }
     }
 }
 

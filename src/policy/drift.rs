@@ -3,85 +3,16 @@
 //! Other modules of the server change rooms without asking anybody. A room that is stricter than its rules
 //! ask for is as its moderators want it; only what is laxer, or nobody's to choose, is a difference.
 
-use jiff::Timestamp;
-
-use super::attempt::{Affiliation, Attempt, Auth, Pressure, Requester, RoomView};
-use super::class::{Place, classes};
+use super::attempt::{Affiliation, Attempt, Auth, Pressure, Requester};
 use super::close::RECORD;
-use super::context::Case;
+use super::context::{Case, Drift, Scene, Standing, case, case_of_nobody};
 use super::decide::{as_excepted, rejudge};
 use super::modes::excepted;
 use super::notice::Notice;
-use super::permissions::May;
-use super::record::{Person, Record, Source};
+use super::record::{Record, Source};
 use super::rules::{SWITCHES, Trait, fixed};
-use super::verdict::{Audience, Effects, NewPassword, Rule};
-use super::{Policy, Rules, access, lobby, moderators, open, permissions, removal, suspended};
-use crate::jid::BareJid;
-
-/// Settings of a room on which no decision rests. `None`: the gate does not tell.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Settings {
-    /// The room is not listed.
-    pub hidden: Option<bool>,
-    /// The room outlives its last occupant.
-    pub persistent: Option<bool>,
-    /// Only those with voice may speak (XEP-0045 §3).
-    pub moderated: Option<bool>,
-    /// The gate lets only moderators speak.
-    pub suspended: Option<bool>,
-}
-
-/// An owner or admin of a room, inside or not.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Standing {
-    /// Who.
-    pub jid: BareJid,
-    /// As what.
-    pub affiliation: Affiliation,
-    /// What the room remembers of this person.
-    pub person: Option<Person>,
-}
-
-/// A live room, with what there is to compare.
-#[derive(Clone, Copy, Debug)]
-pub struct Scene<'a> {
-    /// The policy.
-    pub policy: &'a Policy,
-    /// The rules for this room.
-    pub rules: &'a Rules,
-    /// Its address.
-    pub room: &'a BareJid,
-    /// The value that was found.
-    pub view: &'a RoomView,
-    /// The value that was found, in addition.
-    pub settings: Settings,
-    /// Who is inside, as far as it is told.
-    pub occupants: &'a [Requester],
-    /// What those inside were told that they may, if that is not everything.
-    pub may: &'a [(BareJid, May)],
-    /// Its owners and admins, as far as they are told.
-    pub standing: &'a [Standing],
-    /// What the room remembers of people may be less than there was.
-    pub forgets: bool,
-    /// When.
-    pub now: Timestamp,
-}
-
-/// One difference.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Drift {
-    /// The rule that asks for something else.
-    pub rule: Rule,
-    /// Who is meant, if it is about a person.
-    pub who: Option<BareJid>,
-    /// What is.
-    pub is: &'static str,
-    /// What should be.
-    pub should: &'static str,
-    /// What repairs it.
-    pub effects: Effects,
-}
+use super::verdict::{Audience, Effects, May, NewPassword};
+use super::{access, lobby, moderators, open, permissions, removal, suspended};
 
 /// Returns every rule that a room can differ from, but for what an operator did ([`suspended::RULE`]).
 pub fn compared() -> impl Iterator<Item = &'static str> {
@@ -93,13 +24,6 @@ pub fn compared() -> impl Iterator<Item = &'static str> {
 /// The family of a rule: `password` of `password.required`.
 pub fn family(rule: &str) -> &str {
     rule.split('.').next().unwrap_or_default()
-}
-
-impl Drift {
-    /// Two tellings of the same difference.
-    pub fn is_same_as(&self, other: &Self) -> bool {
-        (self.rule.name, &self.who) == (other.rule.name, &other.who)
-    }
 }
 
 /// Every difference. A room to which no policy was applied yet has none: its next join does that.
@@ -346,57 +270,27 @@ fn permitted(scene: &Scene<'_>, who: &Requester) -> Option<Drift> {
     })
 }
 
-/// The rules for everybody in the room.
-pub(super) fn case_of_nobody<'a>(
-    scene: &Scene<'a>,
-    attempt: &'a Attempt,
-    nobody: &'a Requester,
-    calm: &'a Pressure,
-) -> Case<'a> {
-    case(scene, attempt, nobody, scene.room, calm)
-}
-
-fn case<'a>(
-    scene: &Scene<'a>,
-    attempt: &'a Attempt,
-    who: &'a Requester,
-    jid: &'a BareJid,
-    pressure: &'a Pressure,
-) -> Case<'a> {
-    let place = Place::inside(scene.room);
-    Case {
-        policy: scene.policy,
-        rules: scene.rules,
-        attempt,
-        room_jid: scene.room,
-        who,
-        jid,
-        place,
-        identity: scene.policy.identify(who, place),
-        classes: classes(scene.policy, scene.rules, who, place),
-        room: scene.view,
-        pressure,
-        now: scene.now,
-        exempt: false,
-        noted: None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
+    use jiff::Timestamp;
+
     use super::*;
+    use crate::jid::BareJid;
     use crate::policy::access::{Access, Persistence};
+    use crate::policy::attempt::RoomView;
     use crate::policy::class::{Class, ClassSet};
+    use crate::policy::context::Settings;
     use crate::policy::denial::Denial;
     use crate::policy::lobby::{Admission, Lobby};
     use crate::policy::moderators::Moderators;
     use crate::policy::modes::{Exception, Exceptions, Whom};
-    use crate::policy::open;
     use crate::policy::password::Password;
-    use crate::policy::permissions::{Ability, Permitted};
-    use crate::policy::record::Entry;
+    use crate::policy::permissions::Permitted;
+    use crate::policy::record::{Entry, Person};
+    use crate::policy::verdict::Ability;
+    use crate::policy::{Policy, Rules, open};
 
     fn jid(text: &str) -> BareJid {
         text.parse().unwrap()

@@ -6,15 +6,13 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::attempt::{
-    Action, AffiliationChange, Attempt, Auth, Credential, Pressure, Requester, RoleChange,
-    RoomView, Strength,
+    Action, AffiliationChange, Attempt, Auth, Credential, Held, Namesake, Pressure, Requester,
+    RoleChange, RoomView, Strength,
 };
 use super::decide::decide;
-use super::names::Namesake;
-use super::overrides::Claim;
-use super::record::{Entry, Person};
+use super::fields::is_unset;
+use super::record::{Claim, Entry, Person};
 use super::removal::Removal;
-use super::runtime_bans::Held;
 use super::verdict::{Decision, Verdict};
 use super::{Policy, Rules};
 use crate::jid::BareJid;
@@ -118,40 +116,6 @@ impl Look<'_> {
 /// The rules look at the value of a token's claim of this name.
 pub fn is_read(rules: &Rules, claim: &str) -> bool {
     rules.moderators.claim.value == claim
-}
-
-/// Declares a struct of facts, one row each: documentation, name and type. The name is the key in the log, which is left out while the fact
-/// is unset; `FACTS` lists both for `docs/replay.md`.
-macro_rules! facts {
-    (
-        $(#[$meta:meta])*
-        pub struct $name:ident {
-            $( $(#[doc = $doc:literal])+ pub $fact:ident: $type:ty, )*
-        }
-    ) => {
-        $(#[$meta])*
-        #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-        #[serde(default, deny_unknown_fields)]
-        pub struct $name {
-            $(
-                $(#[doc = $doc])+
-                #[serde(skip_serializing_if = "crate::policy::facts::is_unset")]
-                pub $fact: $type,
-            )*
-        }
-
-        impl $name {
-            /// The name and the documentation of each fact.
-            pub const FACTS: &'static [(&'static str, &'static str)] =
-                &[$( (stringify!($fact), concat!($($doc),+)), )*];
-        }
-    };
-}
-pub(super) use facts;
-
-/// Returns whether a fact is left out of the log.
-pub(super) fn is_unset<T: Default + PartialEq>(value: &T) -> bool {
-    *value == T::default()
 }
 
 fn tried<'a>(look: Look<'_>, action: &'a Action) -> Cow<'a, Action> {

@@ -1,6 +1,7 @@
 //! Whether people log in to a server, and with what: by the hosts that its gate tells of.
 
 use super::Policy;
+use super::providers::{MAY_BE_ANONYMOUS, Proves, listed};
 
 /// A host of the server that is no component.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -65,102 +66,6 @@ impl Policy {
     }
 }
 
-/// What a log-in with a provider proves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Proves {
-    /// The account that the session is named after.
-    Account,
-    /// What its verified token says. Without a token: nothing.
-    Token,
-    /// Nothing.
-    Guest,
-}
-
-impl Proves {
-    /// Every value.
-    pub const ALL: [Self; 3] = [Self::Account, Self::Token, Self::Guest];
-
-    /// The name in the file.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Account => "account",
-            Self::Token => "token",
-            Self::Guest => "guest",
-        }
-    }
-
-    /// The value of that name, if there is one.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|proves| proves.name() == name)
-    }
-}
-
-/// A provider of the file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Provider {
-    /// What a log-in with it proves.
-    pub proves: Proves,
-    /// The line of its name.
-    pub line: u32,
-}
-
-/// Every `mod_auth_NAME` of Prosody, of Jitsi and of the community's modules.
-#[rustfmt::skip]
-const PROVIDERS: [(&str, Proves); 35] = [
-    // Prosody
-    ("anonymous", Proves::Guest),
-    ("insecure", Proves::Guest), // takes any password
-    ("internal_hashed", Proves::Account),
-    ("internal_plain", Proves::Account),
-    ("ldap", Proves::Account),
-    ("null", Proves::Guest), // nobody can log in
-    // Jitsi
-    ("jitsi-anonymous", Proves::Guest),
-    ("jitsi-shared-secret", Proves::Account), // of services
-    ("token", Proves::Token), // the community has another of this name, whose sessions have no Jitsi token
-    // jitsi-contrib and Matrix
-    ("hybrid_matrix_token", Proves::Token),
-    ("matrix_user_verification", Proves::Guest), // the client signs its token itself
-    // the community's modules
-    ("any", Proves::Guest), // takes any password
-    ("ccert", Proves::Account),
-    ("custom_http", Proves::Account),
-    ("cyrus", Proves::Account),
-    ("dovecot", Proves::Account),
-    ("external", Proves::Account),
-    ("external_insecure", Proves::Account),
-    ("ha1", Proves::Account),
-    ("http", Proves::Account),
-    ("http_async", Proves::Account),
-    ("http_auth_cookie", Proves::Account),
-    ("http_cookie", Proves::Account),
-    ("imap", Proves::Account),
-    ("internal_yubikey", Proves::Account),
-    ("joomla", Proves::Account),
-    ("ldap2", Proves::Account),
-    ("oauth_external", Proves::Account),
-    ("oauthbearer", Proves::Account),
-    ("pam", Proves::Account),
-    ("phpbb", Proves::Account),
-    ("phpbb3", Proves::Account),
-    ("sql", Proves::Account),
-    ("sql_hashed", Proves::Account),
-    ("wordpress", Proves::Account),
-];
-
-/// Those of accounts that leave the mechanisms to something else, which may have ANONYMOUS among them.
-const MAY_BE_ANONYMOUS: [&str; 3] = ["cyrus", "dovecot", "imap"];
-
-/// The names of the table.
-pub fn names() -> impl Iterator<Item = &'static str> {
-    PROVIDERS.iter().map(|(name, _)| *name)
-}
-
-/// Returns what the table says of a provider.
-pub fn listed(name: &str) -> Option<Proves> {
-    PROVIDERS.iter().find(|(known, _)| *known == name).map(|(_, proves)| *proves)
-}
-
 impl Policy {
     /// Returns what a log-in with the provider of that name proves, by the file, else by the table; `None`: neither names it.
     pub fn proves(&self, provider: &str) -> Option<Proves> {
@@ -180,6 +85,7 @@ impl Policy {
 mod tests {
     use super::*;
     use crate::jid::BareJid;
+    use crate::policy::providers::{PROVIDERS, Provider, names};
 
     const MEET: &str = "conference.meet.example.org";
 

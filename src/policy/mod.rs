@@ -4,22 +4,28 @@
 //! strongest: deny over prompt over hold over allow. One file per family in [`rules`], with its settings,
 //! their defaults and what it thinks.
 
+pub mod affiliation;
 pub mod attempt;
 pub mod bans;
 pub mod class;
+pub mod classify;
 mod compiled;
-mod context;
+pub mod context;
 pub mod decide;
 pub mod denial;
 pub mod drift;
 pub mod facts;
+pub mod fields;
+pub mod fingerprint;
 pub mod form_field;
 pub mod logins;
+pub mod messages;
 pub mod moderation;
 pub mod modes;
 pub mod notice;
 mod open;
 pub mod overrides;
+pub mod providers;
 pub mod record;
 pub mod requester;
 pub mod room_name;

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use super::attempt::{Action, Affiliation, AffiliationChange, Auth, Requester, Role, RoleChange};
-use super::class::{Class, Place};
+use super::class::Class;
+use super::classify::Place;
 use super::context::{Case, Strongest};
 use super::denial::Denial;
 use super::moderators::{Become, require};
@@ -11,6 +12,7 @@ use super::notice::Notice;
 use super::record::Person;
 use super::rules::fixed;
 use super::rules::kinds::Who;
+use super::rules::moderators::Protected;
 use super::verdict::{Audience, Effects, Opinion, Rule};
 use super::{moderators, names, permissions, removal};
 use crate::jid::BareJid;
@@ -291,28 +293,6 @@ fn remember(jid: &BareJid, person: Option<Person>, effects: &mut Effects) {
 /// The person an item is about, as far as the gate knows.
 fn session(jid: &BareJid, bearer: Option<&Requester>) -> Requester {
     Requester { jid: Some(jid.clone()), ..bearer.cloned().unwrap_or_default() }
-}
-
-/// Whom moderators of a lower rank cannot remove, ban, demote or mute.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Protected {
-    /// Moderators by the file: by each way of `moderators.assign` but `opener`.
-    File,
-    /// The opener, while they moderate.
-    Opener,
-}
-
-impl Protected {
-    /// Every value.
-    pub const ALL: [Self; 2] = [Self::File, Self::Opener];
-
-    /// The name in the file.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::File => "file",
-            Self::Opener => "opener",
-        }
-    }
 }
 
 /// By what a person moderates, from the weakest up.

@@ -10,7 +10,8 @@ use std::sync::Arc;
 use globset::GlobMatcher;
 use jiff::Timestamp;
 
-use super::class::{Class, ClassSet, classes};
+use super::class::{Class, ClassSet};
+use super::classify::classes;
 use super::context::Case;
 use super::room_name::spellings;
 pub use super::rules::fixed::FIXED;

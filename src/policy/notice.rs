@@ -3,11 +3,8 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use super::context::Case;
-use super::denial::{OPENS, WAIT, sample};
-use super::hours::Clock;
-use super::texts::{ENGLISH, in_words, when};
-use super::verdict::{Audience, Effects, Verdict};
+use super::denial::{Clock, OPENS, WAIT, sample};
+use super::messages::{ENGLISH, in_words, when};
 
 /// One row a notice: what it is, `like` a value to show it with, and `=>` its name in the operator's file and its words in
 /// English, with placeholders for what differs.
@@ -174,32 +171,6 @@ impl Told {
             Self::Wait | Self::Password | Self::Refused => "{room} {rule}",
         }
     }
-
-    /// Returns the notice that goes with the answer to a join.
-    pub const fn for_verdict(verdict: Verdict) -> Option<Self> {
-        match verdict {
-            Verdict::Allow => None,
-            Verdict::Hold => Some(Self::Wait),
-            Verdict::Prompt => Some(Self::Password),
-            Verdict::Deny => Some(Self::Refused),
-        }
-    }
-}
-
-/// Adds the notices for a person who enters.
-pub(super) fn entered(case: &Case<'_>, moderates: bool, effects: &mut Effects) {
-    let texts = &case.policy.texts;
-    let mut tell = |told: Told| {
-        // Where moderators are not told the password, not in this way either.
-        let tells = case.rules.password.show_to_moderators.value;
-        if texts.has(told, |text| tells || !text.contains("{password}")) {
-            effects.notices.push((Audience::RequesterJoined, Notice::Told(told)));
-        }
-    };
-    tell(Told::Enter);
-    if moderates {
-        tell(Told::Moderate);
-    }
 }
 
 #[cfg(test)]
@@ -217,12 +188,5 @@ mod tests {
                 .ends_with("They open again on Monday, 5 January 2026, at 08:00 (UTC+01).")
         );
         assert!(!over(None).contains("again"));
-    }
-
-    #[test]
-    fn each_answer_has_its_own() {
-        let verdicts = [Verdict::Allow, Verdict::Hold, Verdict::Prompt, Verdict::Deny];
-        let notices = verdicts.map(Told::for_verdict);
-        assert_eq!(notices, [None, Some(Told::Wait), Some(Told::Password), Some(Told::Refused)]);
     }
 }

@@ -8,6 +8,7 @@ use globset::{Error, Glob, GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
 use sha2::{Digest as _, Sha256};
 
 use super::Rules;
+use super::record::Claim;
 use super::room_name::RoomName;
 use crate::jid::{BareJid, folded};
 
@@ -342,9 +343,6 @@ fn parts(written: &str) -> Vec<Part> {
     }
     parts
 }
-
-/// A claim of a token: name and value.
-pub type Claim = (String, String);
 
 /// For which rooms an override is: all that is given must hold.
 #[derive(Clone, Debug, Default)]

@@ -9,20 +9,15 @@
 //! as the stricter of what it could mean, and is written again as it was read unless this program gives it another value.
 //! The version grows only for what an older program must not read.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::facts::is_unset;
-use super::overrides::Claim;
-use super::removal;
-use super::removal::Removed;
-use super::requester::Affiliation;
-use super::rules::limits::Wave;
-use super::suspended::Suspended;
+use super::affiliation::Affiliation;
+use super::fields::{Object, Unknown, Unread, is_unset, read, write};
+use super::fingerprint::Mark;
 
 /// The version written. One of version 1 is read too: only names are others in it.
 const VERSION: u8 = 2;
@@ -117,7 +112,7 @@ pub struct Record {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub claims: Vec<Claim>,
     /// Who was removed and stays out, the oldest first.
-    #[serde(default, with = "removal::list", skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, with = "list", skip_serializing_if = "Vec::is_empty")]
     pub removed: Vec<Removed>,
     /// Strangers have to knock.
     #[serde(
@@ -395,115 +390,107 @@ impl Person {
     }
 }
 
-/// Fields that this program does not know, by name.
-pub type Unknown = BTreeMap<String, Value>;
-
-/// Fields by the names that they had before, with the name that each has now.
-const RENAMED: [(&str, &str); 1] = [("wave", "join_flood")];
-
-/// A JSON object.
-pub(super) type Object = Map<String, Value>;
-
-/// Known fields whose values are not understood.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Unread(BTreeMap<String, Replaced>);
-
-/// A value that is not understood.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Replaced {
-    was: Value,
-    /// What is read instead, as it is written; `None`: nothing.
-    read_as: Option<Value>,
+/// Strangers have to knock, as a room's record has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wave {
+    /// Since then.
+    pub since: Timestamp,
+    /// The service's own lobby was put up for it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lobby: bool,
 }
 
-impl Unread {
-    /// Returns nothing unread.
-    pub const fn new() -> Self {
-        Self(BTreeMap::new())
-    }
-
-    /// Returns whether everything was understood.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Returns the names of the fields.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
-    }
-
-    /// Forgets a field: it is written again.
-    pub(super) fn forget(&mut self, name: &str) {
-        self.0.remove(name);
-    }
-
-    /// Forgets every other field.
-    pub(super) fn only(mut self, name: &str) -> Self {
-        self.0.retain(|other, _| other == name);
-        self
-    }
+/// A suspension, as a room's record has it. Whether the room was closed as well is another field of the record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Suspended {
+    /// Since then.
+    pub since: Timestamp,
+    /// The room was made members-only for it, with the service's own lobby where there is one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub raised: bool,
 }
 
-/// Reads an object whose fields are not all understood, each by itself. `stricter` gives what is read instead of a
-/// value that is not understood, from its name and the object; `None`: as if the field were absent.
-///
-/// Returns `None` where the `required` fields are not understood.
-pub(super) fn read<T: DeserializeOwned + Serialize>(
-    text: &str,
-    required: &[&str],
-    stricter: impl Fn(&str, &Object) -> Option<Value>,
-) -> Option<(T, Unread)> {
-    let mut whole: Object = serde_json::from_str(text).ok()?;
-    for (before, now) in RENAMED {
-        if let Some(value) = whole.remove(before) {
-            whole.insert(now.to_owned(), value);
-        }
-    }
-    let is_required = |name: &str| required.contains(&name);
-    let base: Object = whole
-        .iter()
-        .filter(|(name, _)| is_required(name))
-        .map(|(name, value)| (name.clone(), value.clone()))
-        .collect();
-    let is_understood = |object: &Object| T::deserialize(Value::from(object.clone())).is_ok();
-    if !is_understood(&base) {
-        return None;
-    }
-    let (mut known, mut unread) = (whole.clone(), Unread::new());
-    for (name, value) in whole.iter().filter(|(name, _)| !is_required(name)) {
-        let mut alone = base.clone();
-        alone.insert(name.clone(), value.clone());
-        if is_understood(&alone) {
-            continue;
-        }
-        match stricter(name, &whole) {
-            Some(instead) => known.insert(name.clone(), instead),
-            None => known.remove(name),
-        };
-        unread.0.insert(name.clone(), Replaced { was: value.clone(), read_as: None });
-    }
-    let read = T::deserialize(Value::from(known)).ok()?;
-    let written = serde_json::to_value(&read).ok()?;
-    for (name, replaced) in &mut unread.0 {
-        replaced.read_as = written.get(name).cloned();
-    }
-    Some((read, unread))
+/// A claim of a token: name and value.
+pub type Claim = (String, String);
+
+/// How well it was proved who a person is. What anybody can make as often as they like does not push out what they cannot.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Proof {
+    /// Not at all: a person without an account makes an identity for each session.
+    Guest,
+    /// By another server, for all who are there.
+    Server,
+    /// By an account or a token; and of a person who was not there, nothing is known but the address.
+    #[default]
+    Account,
 }
 
-/// Writes an object. A value that was not understood, and that nothing has replaced since, is written as it was.
-pub(super) fn write<T: Serialize>(object: &T, unread: &Unread) -> String {
-    if unread.is_empty() {
-        return serde_json::to_string(object).unwrap_or_default();
+/// A person who was removed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Removed {
+    /// Until when they stay out, in whole seconds.
+    #[serde(with = "jiff::fmt::serde::timestamp::second::required")]
+    pub until: Timestamp,
+    /// What they are recognised by.
+    #[serde(rename = "fingerprints", alias = "marks")]
+    pub marks: Vec<Mark>,
+    /// How well it was proved who they are.
+    #[serde(default, skip_serializing_if = "is_unset")]
+    pub proof: Proof,
+    /// They may come back once a person inside lets them in.
+    #[serde(default, skip_serializing_if = "is_unset")]
+    pub knocks: bool,
+    /// Fields of a newer program, which are written as they were read.
+    #[serde(flatten)]
+    pub unknown: Unknown,
+    /// What a newer program wrote instead, which this one does not understand: it could be anybody.
+    #[serde(skip)]
+    pub unread: Option<Value>,
+}
+
+/// The list of them in a room's record. One that is not understood is no reason not to read the others.
+pub(in crate::policy) mod list {
+    use super::{Proof, Removed, Timestamp, Unknown, Value};
+    use serde::{Deserialize as _, Deserializer, Serialize, Serializer};
+
+    #[derive(Serialize)]
+    #[serde(untagged)]
+    enum One<'a> {
+        Read(&'a Removed),
+        Unread(&'a Value),
     }
-    let mut written = serde_json::to_value(object).unwrap_or_default();
-    if let Some(fields) = written.as_object_mut() {
-        for (name, Replaced { was, read_as }) in &unread.0 {
-            if fields.get(name) == read_as.as_ref() {
-                fields.insert(name.clone(), was.clone());
-            }
+
+    pub(crate) fn serialize<S: Serializer>(all: &[Removed], to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(
+            all.iter().map(|one| one.unread.as_ref().map_or(One::Read(one), One::Unread)),
+        )
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Vec<Removed>, D::Error> {
+        let all = Vec::<Value>::deserialize(from)?;
+        Ok(all
+            .into_iter()
+            .map(|one| Removed::deserialize(&one).unwrap_or_else(|_| unread(one)))
+            .collect())
+    }
+
+    fn unread(one: Value) -> Removed {
+        let until = one.get("until").and_then(Value::as_i64);
+        let until = until.and_then(|until| Timestamp::from_second(until).ok());
+        Removed {
+            until: until.unwrap_or(Timestamp::MAX),
+            marks: Vec::new(),
+            proof: Proof::Account,
+            knocks: false,
+            unknown: Unknown::new(),
+            unread: Some(one),
         }
     }
-    written.to_string()
 }
 
 #[cfg(test)]

@@ -4,50 +4,12 @@ use std::net::IpAddr;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
-use super::facts::{facts, is_unset};
+use super::affiliation::Affiliation;
+use super::fields::{facts, is_unset};
+use super::fingerprint::Mark;
 use super::record::Person;
 use crate::jid::BareJid;
-
-/// An affiliation (XEP-0045 §5.2), from the weakest up.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
-#[serde(rename_all = "kebab-case")]
-pub enum Affiliation {
-    /// Banned from the room.
-    Outcast,
-    /// No standing.
-    #[default]
-    None,
-    /// May enter a members-only room.
-    Member,
-    /// May manage members and roles.
-    Admin,
-    /// May do everything, configure and destroy included.
-    Owner,
-}
-
-impl Affiliation {
-    /// The name on the wire.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Outcast => "outcast",
-            Self::None => "none",
-            Self::Member => "member",
-            Self::Admin => "admin",
-            Self::Owner => "owner",
-        }
-    }
-
-    /// The affiliation of that name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Outcast, Self::None, Self::Member, Self::Admin, Self::Owner]
-            .into_iter()
-            .find(|affiliation| affiliation.name() == name)
-    }
-}
 
 /// A role (XEP-0045 §5.1), from the weakest up.
 #[derive(
@@ -193,41 +155,6 @@ facts! {
         pub device: Option<Mark>,
         /// Whether the client advertises end-to-end encryption, as Jitsi's do.
         pub e2ee: bool,
-    }
-}
-
-/// The beginning of a SHA-256 of something that recognises a person or a client: 64 bits.
-///
-/// It is compared and kept in a room's record, and does not bring back what it was made of: a ticket lets its
-/// bearer in. Written as 16 hex digits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(into = "String", try_from = "String")]
-pub struct Mark([u8; 8]);
-
-impl Mark {
-    /// The mark of `text`; `kind` keeps the same text apart that means different things.
-    pub fn of(kind: &str, text: &str) -> Self {
-        let digest =
-            Sha256::new().chain_update(kind).chain_update([0]).chain_update(text).finalize();
-        let mut mark = [0; 8];
-        mark.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
-        Self(mark)
-    }
-}
-
-impl From<Mark> for String {
-    fn from(mark: Mark) -> Self {
-        hex::encode(mark.0)
-    }
-}
-
-impl TryFrom<String> for Mark {
-    type Error = hex::FromHexError;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        let mut mark = [0; 8];
-        hex::decode_to_slice(text, &mut mark)?;
-        Ok(Self(mark))
     }
 }
 

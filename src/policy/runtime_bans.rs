@@ -3,40 +3,15 @@
 //! A decision that rests on one is written down with it, so that it can be decided again by the file alone.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
 use super::Policy;
-use super::attempt::{Attempt, Auth, Requester};
+use super::attempt::{Attempt, Auth, Held, Noted, Requester};
 use super::bans::{Ban, Origin};
-use super::class::Place;
+use super::classify::Place;
 use super::context::Case;
-use super::facts::is_unset;
+use super::fingerprint::Mark;
 use super::removal::{By, returning_marks};
-use super::requester::Mark;
 use crate::jid::BareJid;
-
-/// A ban that held for a person.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Noted {
-    /// Its id.
-    pub id: String,
-    /// It is on the account itself, not on a domain or network: no exception lifts it.
-    #[serde(default, skip_serializing_if = "is_unset")]
-    pub account: bool,
-}
-
-/// The bans that held for those who try.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Held {
-    /// For the requester.
-    #[serde(skip_serializing_if = "is_unset")]
-    pub requester: Option<Noted>,
-    /// For the person behind them.
-    #[serde(rename = "on_behalf_of", alias = "behind", skip_serializing_if = "is_unset")]
-    pub behind: Option<Noted>,
-}
 
 impl Policy {
     /// The bans made at run time that hold for those who try, to be noted in the attempt. They hold whether they

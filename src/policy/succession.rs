@@ -6,43 +6,18 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::attempt::{Action, Attempt, Credential, Pressure, Requester, Role, RoomView};
-use super::class::{Place, classes};
+use super::classify::{Place, classes};
 use super::context::Case;
 use super::decide::{as_excepted, is_fit, opinion_on};
 use super::record::Person;
 use super::rules::kinds::Who;
+use super::rules::lobby::Rescue;
 use super::verdict::{Rule, Verdict};
-use super::{Policy, Rules};
-use super::{moderators, suspended};
+use super::{Policy, Rules, moderators, suspended};
 use crate::jid::BareJid;
 
 /// Where nobody could take over, we look again after that time.
 const AGAIN: SignedDuration = SignedDuration::from_secs(10);
-
-/// A way to help those who wait while nobody inside can let them in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Rescue {
-    /// The occupant who has been there longest becomes a moderator, if they are a successor.
-    Occupant,
-    /// The one who waits longest is let in as a moderator, if they are a successor.
-    Knocker,
-    /// All who wait are turned away.
-    Refuse,
-}
-
-impl Rescue {
-    /// Every way.
-    pub const ALL: [Self; 3] = [Self::Occupant, Self::Knocker, Self::Refuse];
-
-    /// The name in the file.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Occupant => "occupant",
-            Self::Knocker => "knocker",
-            Self::Refuse => "refuse",
-        }
-    }
-}
 
 /// A person inside or at the door.
 #[derive(Clone, Copy, Debug)]
@@ -325,9 +300,8 @@ mod tests {
     use crate::policy::bans::{Ban, Banned, Bans, Origin};
     use crate::policy::class::{Class, ClassSet};
     use crate::policy::close::Conditions;
-    use crate::policy::record::{Closed, Entry, Person, Record};
-    use crate::policy::removal::{Proof, Removal, keep_out};
-    use crate::policy::suspended::Suspended;
+    use crate::policy::record::{Closed, Entry, Person, Proof, Record, Suspended};
+    use crate::policy::removal::{Removal, keep_out};
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()

@@ -1,38 +1,24 @@
 //! A meeting that an operator has suspended: nobody else comes in, only moderators speak, nothing is recorded, and
 //! nobody inside takes any of that back.
 
-use super::rules::fixed;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
 use super::attempt::{
     Action, Affiliation, AffiliationChange, Attempt, FieldChange, Pressure, Requester, Role,
     RoleChange, RoomView, Word,
 };
 use super::class::Class;
-use super::context::Case;
+use super::context::{Case, Drift, Scene, case_of_nobody};
 use super::denial::Denial;
-use super::drift::{Drift, Scene, case_of_nobody};
 use super::lobby;
 use super::modes::excepted;
 use super::notice::Notice;
-use super::permissions::Ability;
-use super::record::Record;
-use super::rules::limits::Wave;
-use super::verdict::{Audience, Effects, Opinion, Rule};
+use super::record::{Record, Suspended, Wave};
+use super::rules::fixed;
+use super::verdict::{Ability, Audience, Effects, Opinion, Rule};
 
 /// No line of the file stands behind it: an operator does.
 pub const RULE: Rule = fixed::SUSPENDED.at(0);
-
-/// A suspension, as a room's record has it. Whether the room was closed as well is another field of the record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Suspended {
-    /// Since then.
-    pub since: Timestamp,
-    /// The room was made members-only for it, with the service's own lobby where there is one.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub raised: bool,
-}
 
 /// The suspension of a room, if it is suspended.
 pub fn of(room: &RoomView) -> Option<Suspended> {
@@ -153,7 +139,8 @@ mod tests {
 
     use super::*;
     use crate::policy::close::closing;
-    use crate::policy::drift::{Settings, compare};
+    use crate::policy::context::Settings;
+    use crate::policy::drift::compare;
     use crate::policy::lobby::Admission;
     use crate::policy::modes::{Exception, Whom, named};
     use crate::policy::permissions::Permitted;

@@ -2,13 +2,10 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::time::Duration;
-
-use jiff::tz::Offset;
 
 use super::denial::Denial;
 use super::form_field::FormField;
-use super::hours::Clock;
+use super::messages::{ENGLISH, fill, placeholders, put_in};
 use super::notice::{Notice, Told};
 
 /// The words of one language.
@@ -125,150 +122,16 @@ impl Texts {
     }
 }
 
-/// The name, and the English words as the gate has them.
-pub const GATE_WORDS: [(&str, &str); 18] = [
-    ("gate-chat", "You cannot write in this meeting."),
-    ("gate-private", "You cannot send private messages in this meeting."),
-    ("gate-rename", "You cannot change your name in this meeting."),
-    ("gate-media", "Audio, video and screen sharing are controlled by this server."),
-    ("gate-admitted", "A moderator has let you in."),
-    ("gate-knock", "{nick} ({address}) would like to join."),
-    ("gate-declined", "Your request to join was declined."),
-    ("gate-nobody", "Nobody has let you in. Please try again later."),
-    ("gate-away", "The meeting service is briefly unavailable. Please try again in a moment."),
-    (
-        "gate-mismatch",
-        "The meeting service is out of order. Please tell the operator of this server.",
-    ),
-    ("gate-full", "Too many people are waiting. Please try again in a moment."),
-    ("gate-address", "An address in this request contains characters that are not allowed here."),
-    ("gate-too-large", "The request is too large."),
-    ("gate-value", "This value is not allowed here: {field}."),
-    ("gate-outside", "You are not in this room. Please join first."),
-    ("gate-unnamed", "This room does not support this request."),
-    ("gate-read", "Only moderators can see this."),
-    ("gate-elsewhere", "No meetings are held at this address."),
-];
-
-/// Those that the component says, too: they have their names already.
-pub const SHARED: [&str; 2] = ["say-suspended-here", "reserved-nick"];
-
-/// The language of the built-in words (BCP 47).
-pub const ENGLISH: &str = "en";
-
-impl Denial {
-    /// Returns what the requester is told, in English. It never says which line of the file it is.
-    pub fn text(self) -> Cow<'static, str> {
-        fill(self, self.template(), ENGLISH, |setting| Some(setting.words()))
-    }
-}
-
-impl FormField {
-    /// Returns what people call it, in English: it follows "change".
-    pub const fn words(self) -> &'static str {
-        match self {
-            Self::Name => "the name of this room",
-            Self::Description => "the description of this room",
-            Self::Language => "the language of this room",
-            Self::Subject => "the subject of this room",
-            Self::SubjectChange => "who can change the subject of this room",
-            Self::Moderated => "whether everyone can speak in this room",
-            Self::Whois => "who can see the addresses of people in this room",
-            Self::History => "how much of the conversation is shown to newcomers",
-            Self::MemberInvites => "who can invite people to this room",
-            Self::PrivateMessages => "who can send private messages",
-            Self::Presence => "whose presence is shown in this room",
-            Self::Archive => "whether the conversation is archived",
-            Self::MaxOccupants => "how many people can be in this room",
-            Self::Other => "this setting",
-        }
-    }
-}
-
-/// The names of the placeholders in a template, without their braces.
-pub fn placeholders(template: &str) -> impl Iterator<Item = &str> {
-    template.split('{').skip(1).filter_map(|rest| {
-        let (name, _) = rest.split_once('}')?;
-        name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_').then_some(name)
-    })
-}
-
-/// Puts values in place of placeholders, each once: what a value has of braces stays.
-pub(super) fn put_in<'a>(template: &str, value: impl Fn(&str) -> Option<&'a str>) -> String {
-    let mut parts = template.split('{');
-    let mut text = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let known = part.split_once('}').and_then(|(name, rest)| Some((value(name)?, rest)));
-        match known {
-            Some((value, rest)) => text.extend([value, rest]),
-            None => text.extend(["{", part]),
-        }
-    }
-    text
-}
-
-/// Puts what differs into a template in that language; what is not known stays a placeholder.
-pub(super) fn fill<'a>(
-    denial: Denial,
-    template: &'a str,
-    language: &str,
-    setting_words: impl Fn(FormField) -> Option<&'a str>,
-) -> Cow<'a, str> {
-    let mut text = Cow::Borrowed(template);
-    let mut put = |name: &str, value: &str| text = Cow::Owned(text.replace(name, value));
-    if let Some(words) = denial.setting().and_then(setting_words) {
-        put("{setting}", words);
-    }
-    if let Denial::TooManyGuesses { wait }
-    | Denial::TooManyKnocks { wait }
-    | Denial::Removed { wait } = denial
-    {
-        put("{wait}", &in_words(wait, language));
-    } else if let Denial::PasswordWeak { min_length } = denial {
-        put("{min_length}", &min_length.to_string());
-    } else if let Denial::SettingTooLong { most, .. } | Denial::SettingTooHigh { most, .. } = denial
-    {
-        put("{max}", &most.to_string());
-    } else if let Denial::SettingTooLow { least, .. } = denial {
-        put("{min}", &least.to_string());
-    } else if let Denial::OutsideHours { opens: Some(clock) } = denial {
-        put("{opens}", &when(clock, language));
-    }
-    text
-}
-
-/// In words where the language is English; else as every language writes it.
-pub(super) fn in_words(wait: Duration, language: &str) -> String {
-    // A client that waits as long as told must not come too early.
-    let seconds = wait.as_millis().div_ceil(1000).max(1);
-    let (number, words, unit) = if seconds < 120 {
-        (seconds, if seconds == 1 { "second" } else { "seconds" }, "s")
-    } else if seconds <= 7200 {
-        (seconds.div_ceil(60), "minutes", "min")
-    } else {
-        (seconds.div_ceil(3600), "hours", "h")
-    };
-    format!("{number} {}", if is_english(language) { words } else { unit })
-}
-
-/// The same for a moment.
-pub(super) fn when(clock: Clock, language: &str) -> String {
-    if is_english(language) {
-        return clock.to_string();
-    }
-    let zone = if clock.offset == Offset::UTC { String::new() } else { clock.offset.to_string() };
-    format!("{} (UTC{zone})", clock.local.strftime("%Y-%m-%d %H:%M"))
-}
-
-fn is_english(language: &str) -> bool {
-    language.split('-').next().is_some_and(|tag| tag.eq_ignore_ascii_case(ENGLISH))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use jiff::civil::date;
+    use jiff::tz::Offset;
 
     use super::*;
+    use crate::policy::denial::Clock;
+    use crate::policy::messages::{in_words, when};
 
     fn texts(default: &str) -> Texts {
         let words = |language: &str, sentences: &[(&'static str, &str)]| {

@@ -4,14 +4,13 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Rules;
 use super::attempt::RoomView;
-use super::close;
 use super::hours::{AtEnd, Phase};
 use super::notice::Notice;
 use super::record::{Closed, Record};
 use super::rules::limits;
 use super::verdict::{Audience, Effects, Rule};
+use super::{Rules, close};
 
 /// A room and its times.
 #[derive(Clone, Copy, Debug)]

@@ -5,8 +5,7 @@ use std::time::Duration;
 use super::attempt::{Affiliation, Role};
 use super::class::Class;
 use super::denial::Denial;
-use super::notice::Notice;
-use super::permissions::{Ability, May};
+use super::notice::{Notice, Told};
 use super::record::{Person, Record, Source};
 use crate::jid::BareJid;
 use crate::setting::Setting;
@@ -26,6 +25,16 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// Returns the notice that goes with the answer to a join.
+    pub const fn custom_notice(self) -> Option<Told> {
+        match self {
+            Self::Allow => None,
+            Self::Hold => Some(Told::Wait),
+            Self::Prompt => Some(Told::Password),
+            Self::Deny => Some(Told::Refused),
+        }
+    }
+
     /// Every verdict, from the weakest to the strongest.
     pub const ALL: [Self; 4] = [Self::Allow, Self::Hold, Self::Prompt, Self::Deny];
 
@@ -212,4 +221,147 @@ pub struct Decision {
     pub would: Option<Opinion>,
     /// The lines of the exceptions that hold for it, in the order of the file.
     pub exceptions: Vec<u32>,
+}
+
+/// What the gate enforces by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Ability {
+    /// Messages to the room.
+    Chat,
+    /// Messages to one occupant.
+    Private,
+    /// Another name.
+    Rename,
+    /// The microphone.
+    Audio,
+    /// The camera.
+    Video,
+    /// The screen.
+    Desktop,
+    /// Reading the room's configuration form, and whom it bans.
+    Form,
+    /// Reading the password in that form.
+    Secret,
+}
+
+impl Ability {
+    /// Every one, in the order of [`May`].
+    pub const ALL: [Self; 8] = [
+        Self::Chat,
+        Self::Private,
+        Self::Rename,
+        Self::Audio,
+        Self::Video,
+        Self::Desktop,
+        Self::Form,
+        Self::Secret,
+    ];
+    /// Those that are media.
+    pub const MEDIA: [Self; 3] = [Self::Audio, Self::Video, Self::Desktop];
+
+    /// The name in the file and on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Chat => "chat",
+            Self::Private => "private",
+            Self::Rename => "rename",
+            Self::Audio => "audio",
+            Self::Video => "video",
+            Self::Desktop => "desktop",
+            Self::Form => "form",
+            Self::Secret => "secret",
+        }
+    }
+
+    /// The degree of a person of whom nothing is said: what is read is kept to moderators.
+    pub const fn unsaid(self) -> Degree {
+        match self {
+            Self::Form | Self::Secret => Degree::Moderator,
+            Self::Chat
+            | Self::Private
+            | Self::Rename
+            | Self::Audio
+            | Self::Video
+            | Self::Desktop => Degree::Yes,
+        }
+    }
+}
+
+/// Whether a person may do something, from the most to the least.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Degree {
+    /// They may.
+    #[default]
+    Yes,
+    /// They may, because a moderator has given them voice.
+    Given,
+    /// While they moderate.
+    Moderator,
+    /// They may not.
+    No,
+}
+
+impl Degree {
+    /// The name on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Yes => "yes",
+            Self::Given => "given",
+            Self::Moderator => "moderator",
+            Self::No => "no",
+        }
+    }
+
+    fn from_name(name: &str) -> Option<Self> {
+        [Self::Yes, Self::Given, Self::Moderator, Self::No]
+            .into_iter()
+            .find(|degree| degree.name() == name)
+    }
+}
+
+/// What one person may do in a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct May(pub(super) [Degree; Ability::ALL.len()]);
+
+impl Default for May {
+    /// What a person may of whom nothing is said.
+    fn default() -> Self {
+        Self(Ability::ALL.map(Ability::unsaid))
+    }
+}
+
+impl May {
+    /// Each ability, and whether they have it.
+    pub fn iter(self) -> impl Iterator<Item = (Ability, Degree)> {
+        Ability::ALL.into_iter().zip(self.0)
+    }
+
+    /// What is told by name; nothing of it is unknown.
+    pub fn told<'a>(mut degree: impl FnMut(Ability) -> Option<&'a str>) -> Self {
+        Self(
+            Ability::ALL.map(|ability| {
+                degree(ability).and_then(Degree::from_name).unwrap_or(ability.unsaid())
+            }),
+        )
+    }
+
+    /// The same, with what moderators may give by giving voice (XEP-0045 §8.3): what they have themselves.
+    pub(super) fn with_voice(self) -> Self {
+        let [chat, private, rest @ ..] = self.0;
+        let given = |degree| if degree == Degree::Moderator { Degree::Given } else { degree };
+        let [rename, audio, video, desktop, form, secret] = rest;
+        Self([given(chat), given(private), rename, audio, video, desktop, form, secret])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_answer_has_its_own() {
+        let verdicts = [Verdict::Allow, Verdict::Hold, Verdict::Prompt, Verdict::Deny];
+        let notices = verdicts.map(Verdict::custom_notice);
+        assert_eq!(notices, [None, Some(Told::Wait), Some(Told::Password), Some(Told::Refused)]);
+    }
 }

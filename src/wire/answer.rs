@@ -5,11 +5,9 @@ use super::request::Question;
 use crate::jid::BareJid;
 use crate::policy::attempt::{Action, Attempt};
 use crate::policy::denial::{Denial, Shown, shown};
-use crate::policy::notice::Told;
-use crate::policy::permissions::Ability;
 use crate::policy::record::Person;
 use crate::policy::texts::Texts;
-use crate::policy::verdict::{Audience, Decision, Effects, Verdict};
+use crate::policy::verdict::{Ability, Audience, Decision, Effects, Verdict};
 use crate::secret::Secret;
 use crate::xmpp::element::Element;
 
@@ -145,7 +143,7 @@ fn error(question: &Question, decision: &Decision, texts: &Texts, denial: Denial
 fn custom_notice(question: &Question, decision: &Decision, texts: &Texts) -> Option<String> {
     let Attempt { requester, action, room, .. } = &question.attempt;
     let comes = matches!(action, Action::Request | Action::Open { .. } | Action::Join { .. });
-    let told = Told::for_verdict(decision.verdict).filter(|_| comes)?;
+    let told = decision.verdict.custom_notice().filter(|_| comes)?;
     texts.custom_notice(told, requester.language.as_deref(), |name| match name {
         "room" => Some(room.as_ref()?.node()?),
         "rule" => Some(decision.rule.name),

@@ -2,7 +2,8 @@
 
 use super::{LEVEL, NS, NS_FAMILY, VERSION};
 use crate::policy::logins::{Host, Hosts};
-use crate::policy::texts::{GATE_WORDS, SHARED, Texts};
+use crate::policy::messages::{GATE_WORDS, SHARED};
+use crate::policy::texts::Texts;
 use crate::policy::{Policy, Rules};
 use crate::xmpp::element::Element;
 

@@ -4,12 +4,12 @@ use super::NS;
 use crate::jid::BareJid;
 use crate::policy::attempt::{
     Action, Affiliation, AffiliationChange, Attempt, Auth, Client, Credential, Feature,
-    FieldChange, Kind, Requester, Role, RoleChange, RoomView, Strength, Word,
+    FieldChange, Held, Kind, Requester, Role, RoleChange, RoomView, Strength, Word,
 };
+use crate::policy::fingerprint::Mark;
 use crate::policy::form_field::FormField;
 use crate::policy::record::{Person, Record};
-use crate::policy::requester::{Domain, Mark, Session, SessionKind, Token};
-use crate::policy::runtime_bans::Held;
+use crate::policy::requester::{Domain, Session, SessionKind, Token};
 use crate::secret::Secret;
 use crate::xmpp::element::Element;
 

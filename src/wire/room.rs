@@ -6,11 +6,10 @@ use super::NS;
 use super::request::{read_requester, read_state};
 use crate::jid::BareJid;
 use crate::policy::attempt::{Affiliation, Requester, RoomView};
-use crate::policy::drift::{Settings, Standing};
-use crate::policy::overrides::Claim;
-use crate::policy::permissions::{Ability, May};
-use crate::policy::record::Person;
-use crate::policy::requester::Mark;
+use crate::policy::context::{Settings, Standing};
+use crate::policy::fingerprint::Mark;
+use crate::policy::record::{Claim, Person};
+use crate::policy::verdict::{Ability, May};
 use crate::xmpp::element::Element;
 
 /// A live room.
@@ -200,9 +199,8 @@ pub fn stored(after: &str) -> Element {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::permissions::Degree;
     use crate::policy::texts::Texts;
-    use crate::policy::verdict::Effects;
+    use crate::policy::verdict::{Degree, Effects};
     use crate::wire::answer::{Material, command};
 
     #[test]

@@ -16,34 +16,34 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use strum::IntoEnumIterator;
 use vestibule::jid::BareJid;
-use vestibule::policy::access::Opening;
-use vestibule::policy::access::Persistence;
+use vestibule::policy::access::{Opening, Persistence};
 use vestibule::policy::attempt::{
     Action, Affiliation, AffiliationChange, Attempt, Auth, Client, Credential, Feature,
-    FieldChange, Pressure, Requester, Role, RoleChange, RoomView, Strength, Waits, Word,
+    FieldChange, Namesake, Pressure, Requester, Role, RoleChange, RoomView, Strength, Waits, Word,
 };
 use vestibule::policy::bans::{Ban, Origin};
 use vestibule::policy::class::{Class, ClassSet};
 use vestibule::policy::close::Conditions;
+use vestibule::policy::fingerprint::Mark;
 use vestibule::policy::form_field::{FormField, To};
 use vestibule::policy::hours::{AtEnd, DAY, Hours, Span};
 use vestibule::policy::limits::Limits;
 use vestibule::policy::lobby::Admission;
-use vestibule::policy::logins::{Proves, Provider};
-use vestibule::policy::moderation::Protected;
 use vestibule::policy::moderators::Become;
-use vestibule::policy::names::{Namesake, Unique};
-use vestibule::policy::overrides::{Claim, Override, Overrides, Pattern, Selector};
+use vestibule::policy::names::Unique;
+use vestibule::policy::overrides::{Override, Overrides, Pattern, Selector};
 use vestibule::policy::password::AskAgain;
 use vestibule::policy::permissions::{E2ee, Permitted};
-use vestibule::policy::record::{Closed, Entry, Person, Record, Source};
-use vestibule::policy::removal::{By, Proof, Removed};
-use vestibule::policy::requester::{Domain, Mark, Session, SessionKind, Token};
+use vestibule::policy::providers::{Proves, Provider};
+use vestibule::policy::record::{
+    Claim, Closed, Entry, Person, Proof, Record, Removed, Source, Suspended, Wave,
+};
+use vestibule::policy::removal::By;
+use vestibule::policy::requester::{Domain, Session, SessionKind, Token};
 use vestibule::policy::room_form::{PersistentBy, RoomForm, SubjectBy};
 use vestibule::policy::rules::kinds::Who;
-use vestibule::policy::rules::limits::Wave;
-use vestibule::policy::succession::Rescue;
-use vestibule::policy::suspended::Suspended;
+use vestibule::policy::rules::lobby::Rescue;
+use vestibule::policy::rules::moderators::Protected;
 use vestibule::policy::{Policy, Rules};
 
 /// Few enough addresses that rules and attempts meet.
@@ -394,7 +394,7 @@ pub(crate) fn attempt() -> impl Strategy<Value = Attempt> {
             action,
             behind,
             others,
-            banned: vestibule::policy::runtime_bans::Held::default(),
+            banned: vestibule::policy::attempt::Held::default(),
             namesake,
         })
         .boxed()

@@ -8,18 +8,15 @@ use serde::Deserialize;
 use vestibule::policy::attempt;
 use vestibule::policy::attempt::{
     Action, Affiliation, AffiliationChange, Attempt, Auth, Client, Credential, Feature,
-    FieldChange, Pressure, Requester, Role, RoleChange, RoomView, Strength, Word,
+    FieldChange, Namesake, Pressure, Requester, Role, RoleChange, RoomView, Strength, Word,
 };
 use vestibule::policy::denial::Denial;
+use vestibule::policy::fingerprint::Mark;
 use vestibule::policy::form_field::{FormField, To};
-use vestibule::policy::names::Namesake;
-use vestibule::policy::permissions::Degree;
-use vestibule::policy::record::{Closed, Entry, Person, Record, Source};
-use vestibule::policy::removal::{Proof, Removed};
-use vestibule::policy::requester::Mark;
-use vestibule::policy::rules::limits::Wave;
-use vestibule::policy::suspended::Suspended;
-use vestibule::policy::verdict::{Decision, Effects, NewPassword, Rule, Verdict};
+use vestibule::policy::record::{
+    Closed, Entry, Person, Proof, Record, Removed, Source, Suspended, Wave,
+};
+use vestibule::policy::verdict::{Decision, Degree, Effects, NewPassword, Rule, Verdict};
 
 use crate::policies::{jid, now};
 
@@ -241,7 +238,7 @@ impl Case {
                 client: Client::Jitsi,
                 ..Requester::default()
             }),
-            banned: vestibule::policy::runtime_bans::Held::default(),
+            banned: attempt::Held::default(),
             namesake: self.namesake,
             others: self.others.iter().map(|(who, how)| (jid(who), person_of(how))).collect(),
         }

@@ -23,7 +23,7 @@ use crate::jid::{BareJid, folded, spellings};
 use crate::policy::Policy;
 use crate::policy::attempt::Requester;
 use crate::policy::bans::{Banned, canonical};
-use crate::policy::requester::Mark;
+use crate::policy::fingerprint::Mark;
 use crate::policy::room_name::{pattern, spellings as spellings_of};
 use crate::schema;
 use crate::store::{Ban as StoredBan, Store};

@@ -23,7 +23,7 @@ use crate::policy::attempt::{
 };
 use crate::policy::denial::Denial;
 use crate::policy::facts::{Explanation, Facts, explain};
-use crate::policy::logins::Proves;
+use crate::policy::providers::Proves;
 use crate::policy::requester::{Session, SessionKind};
 use crate::policy::rules::fixed;
 use crate::policy::texts::Texts;

@@ -11,14 +11,13 @@ use super::{Call, unavailable};
 use crate::app::Shared;
 use crate::app::rooms::{address, each_room, room};
 use crate::component::engine::Desk;
-use crate::component::registry;
-use crate::component::room_registry;
+use crate::component::{registry, room_registry};
 use crate::control::{
     Answer, Failure, OccupantLine, RoomDetails, RoomLine, RoomState, WaitingLine,
 };
 use crate::jid::BareJid;
 use crate::policy::attempt::{Requester, RoomView};
-use crate::policy::class::{Place, class};
+use crate::policy::classify::{Place, class};
 use crate::policy::succession::is_moderator;
 use crate::policy::{Policy, Rules};
 use crate::wire::room::LiveRoom;

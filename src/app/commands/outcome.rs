@@ -14,7 +14,8 @@ use crate::control::{Answer, HELD, REMOVED};
 use crate::jid::BareJid;
 use crate::policy::attempt::{Affiliation, Client, Requester};
 use crate::policy::bans::Origin;
-use crate::policy::class::{Class, ClassSet, Place, classes};
+use crate::policy::class::{Class, ClassSet};
+use crate::policy::classify::{Place, classes};
 use crate::policy::record::Record;
 use crate::policy::removal::{
     Removal, hold, is_exempt, is_kept_out, is_same, keep_out, recognised_by, taken,

@@ -16,9 +16,9 @@ use crate::jid::BareJid;
 use crate::policy::attempt::{Affiliation, Requester};
 use crate::policy::bans::Banned;
 use crate::policy::class::Class;
+use crate::policy::fingerprint::Mark;
 use crate::policy::overrides::Pattern;
 use crate::policy::removal::{Removal, certain_marks};
-use crate::policy::requester::Mark;
 use crate::wire::room::LiveRoom;
 
 /// Where a person is, as seen from a room.

@@ -19,14 +19,14 @@ use super::drift::{DriftMetrics, Neighbour};
 use super::metrics::{Counted, Tally};
 use super::registry::{Last, Lately};
 use super::room_registry::Live;
-use crate::policy::attempt::{Action, Attempt, Credential, Pressure, RoomView, Waits};
+use crate::policy::attempt::{
+    Action, Attempt, Credential, Held, Namesake, Pressure, RoomView, Waits,
+};
 use crate::policy::decide::decide;
 use crate::policy::denial::Denial;
 use crate::policy::facts::{Explanation, Facts, explain};
-use crate::policy::names::{Namesake, Unique};
-use crate::policy::overrides::Claim;
-use crate::policy::record::Record;
-use crate::policy::runtime_bans::Held;
+use crate::policy::names::Unique;
+use crate::policy::record::{Claim, Record};
 use crate::policy::verdict::{Decision, Effects, Verdict};
 use crate::policy::{Policy, Rules};
 use crate::wire::answer::{Material, answer, observed};

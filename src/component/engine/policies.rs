@@ -8,11 +8,10 @@ use jiff::Timestamp;
 use super::{Desk, Mode};
 use crate::component::registry::Room;
 use crate::jid::BareJid;
-use crate::policy::attempt::{Action, Attempt, Credential, Pressure, Requester, RoomView};
+use crate::policy::attempt::{Action, Attempt, Credential, Held, Pressure, Requester, RoomView};
 use crate::policy::decide::{decide, rejudge};
 use crate::policy::facts::Facts;
 use crate::policy::rules::fixed;
-use crate::policy::runtime_bans::Held;
 use crate::policy::verdict::{Decision, Verdict};
 use crate::policy::{Policy, Rules};
 

@@ -1,8 +1,8 @@
 //! When nobody else may come in.
 
 use super::family::family;
-use super::fixed;
 use super::kinds::{Who, classes, words_in_list};
+use super::{fixed, hours};
 use crate::setting::kind::{SECOND, duration_or_never, flag, whole, word};
 use crate::setting::{Item, Kind, values};
 use serde_json::json;
@@ -11,18 +11,16 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::hours;
 use super::hours::AtEnd;
 use super::moderators::{entitlement, require};
-use crate::policy::Rules;
 use crate::policy::attempt::{RoomView, Word};
 use crate::policy::class::{Class, ClassSet};
 use crate::policy::context::Case;
 use crate::policy::denial::Denial;
 use crate::policy::notice::Notice;
 use crate::policy::record::{Closed, Record};
-use crate::policy::suspended;
 use crate::policy::verdict::{Audience, Effects, Opinion, Rule, Verdict};
+use crate::policy::{Rules, suspended};
 
 /// What must hold before others may come in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -1,22 +1,21 @@
 //! When rooms are open: hours of the week in a time zone, and days without any.
 
-use super::family::family;
-use super::kinds::{classes, words_in_list};
-use crate::setting::kind::{SECOND, duration_or_never, list, quoted, word};
-use crate::setting::{Item, Kind, kind, values};
-use jiff::tz::TimeZoneDatabase;
-use serde_json::json;
 use std::fmt;
 use std::time::Duration;
 
-use jiff::civil::{Date, DateTime, Weekday};
-use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
+use jiff::civil::{Date, Weekday};
+use jiff::tz::{AmbiguousOffset, TimeZone, TimeZoneDatabase};
 use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
 
+use super::family::family;
+use super::kinds::{classes, words_in_list};
 use crate::policy::class::{Class, ClassSet};
 use crate::policy::context::Case;
-use crate::policy::denial::Denial;
+use crate::policy::denial::{Clock, Denial};
 use crate::policy::verdict::{Opinion, Rule};
+use crate::setting::kind::{SECOND, duration_or_never, list, quoted, word};
+use crate::setting::{Item, Kind, kind, values};
 
 /// The seconds of a day by the clock.
 pub const DAY: u32 = 86_400;
@@ -237,26 +236,6 @@ fn second_of(written: &str) -> Result<u32, Wrong> {
     let total =
         hour.saturating_mul(3600).saturating_add(minute.saturating_mul(60)).saturating_add(second);
     if minute > 59 || second > 59 || total > DAY { Err(wrong()) } else { Ok(total) }
-}
-
-/// A moment as its zone's clock shows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Clock {
-    /// Date and time.
-    pub local: DateTime,
-    /// How far that is from UTC.
-    pub offset: Offset,
-}
-
-impl fmt::Display for Clock {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = self.local.strftime("%A, %-d %B %Y, at %H:%M");
-        if self.offset == Offset::UTC {
-            write!(f, "{shown} (UTC)")
-        } else {
-            write!(f, "{shown} (UTC{})", self.offset)
-        }
-    }
 }
 
 /// Whether rooms are open.

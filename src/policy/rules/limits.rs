@@ -2,9 +2,6 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
-
 use super::family::family;
 use crate::jid::BareJid;
 use crate::policy::attempt::{Action, Affiliation, Attempt, Role, RoomView};
@@ -13,7 +10,7 @@ use crate::policy::context::Case;
 use crate::policy::denial::Denial;
 use crate::policy::moderators::entitlement;
 use crate::policy::notice::Notice;
-use crate::policy::record::Record;
+use crate::policy::record::{Record, Wave};
 use crate::policy::verdict::{Audience, Decision, Effects, Opinion, Rule, Verdict};
 use crate::policy::{Rules, lobby, open};
 use crate::setting::Setting;
@@ -88,16 +85,6 @@ pub fn opener(attempt: &Attempt) -> Option<&BareJid> {
     let is_open = matches!(attempt.action, Action::Open { .. });
     let opener = attempt.behind.as_ref().filter(|_| is_open).unwrap_or(&attempt.requester);
     opener.jid.as_ref().filter(|_| is_open || attempt.action == Action::Request)
-}
-
-/// Strangers have to knock, as a room's record has it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Wave {
-    /// Since then.
-    pub since: Timestamp,
-    /// The service's own lobby was put up for it.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub lobby: bool,
 }
 
 /// Returns what came of a join may not do for a stranger while there is a wave: they have to knock, also with the

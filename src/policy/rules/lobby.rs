@@ -1,22 +1,21 @@
 //! Who has to knock.
 
-use super::family::family;
-use super::kinds::classes;
-use super::{fixed, limits, moderators, permissions};
-use crate::setting::kind::{SECOND, duration, ordered, whole, word};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::family::family;
+use super::kinds::classes;
 use super::password::AskAgain;
+use super::{fixed, limits, moderators, permissions};
 use crate::policy::attempt::{Affiliation, Client, Credential, Role, UNLIMITED};
 use crate::policy::class::{Class, ClassSet};
 use crate::policy::context::Case;
 use crate::policy::denial::Denial;
 use crate::policy::notice::Notice;
 use crate::policy::record::{Entry, Person, Record, Source};
-use crate::policy::succession::Rescue;
 use crate::policy::verdict::{Audience, Effects, Opinion, Rule, Verdict};
 use crate::policy::{moderation, open, suspended};
+use crate::setting::kind::{SECOND, duration, ordered, whole, word};
 
 /// What it takes to come in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -382,4 +381,29 @@ pub(in crate::policy) fn knock(case: &Case<'_>) -> Opinion {
         return Opinion::deny(rule, Denial::LobbyFull);
     }
     Opinion::hold(rule(case), Denial::Lobby)
+}
+
+/// A way to help those who wait while nobody inside can let them in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Rescue {
+    /// The occupant who has been there longest becomes a moderator, if they are a successor.
+    Occupant,
+    /// The one who waits longest is let in as a moderator, if they are a successor.
+    Knocker,
+    /// All who wait are turned away.
+    Refuse,
+}
+
+impl Rescue {
+    /// Every way.
+    pub const ALL: [Self; 3] = [Self::Occupant, Self::Knocker, Self::Refuse];
+
+    /// The name in the file.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Occupant => "occupant",
+            Self::Knocker => "knocker",
+            Self::Refuse => "refuse",
+        }
+    }
 }

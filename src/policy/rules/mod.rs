@@ -23,8 +23,8 @@ use self::access::Access;
 use self::close::Close;
 use self::hours::{AtEnd, Hours};
 use self::limits::Limits;
-use self::lobby::{Admission, Lobby};
-use self::moderators::{Become, Moderators};
+use self::lobby::{Admission, Lobby, Rescue};
+use self::moderators::{Become, Moderators, Protected};
 use self::names::{Names, Unique};
 use self::password::{AskAgain, Password};
 use self::permissions::{E2ee, Permissions};
@@ -32,10 +32,8 @@ use self::removal::{By, Removal};
 use self::room_form::{PersistentBy, RoomForm, SubjectBy};
 
 use self::kinds::Who;
-use super::moderation::Protected;
 use crate::policy::modes::Modes;
 use crate::policy::record::Source;
-use crate::policy::succession::Rescue;
 use crate::setting::kind::words;
 
 /// Does something with each family, in the order of the file.

@@ -1,24 +1,23 @@
 //! Who becomes a moderator, and who may make one.
 
-use super::family::family;
-use super::kinds::{Who, classes, words_in_list};
-use crate::setting::kind::{SECOND, duration_or_never, list, once, some_text, word};
-use crate::setting::values::{account_or, domain_spellings, words_for_domains};
-use crate::setting::{Item, Kind, values};
-use serde_json::json;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::json;
+
+use super::family::family;
+use super::kinds::{Who, classes, words_in_list};
 use crate::jid::BareJid;
 use crate::policy::attempt::{Action, Affiliation, Auth};
 use crate::policy::class::{Class, ClassSet};
 use crate::policy::context::Case;
 use crate::policy::denial::Denial;
-use crate::policy::moderation::Protected;
 use crate::policy::verdict::{Opinion, Rule};
 use crate::policy::{moderation, open};
-use crate::setting::Setting;
+use crate::setting::kind::{SECOND, duration_or_never, list, once, some_text, word};
+use crate::setting::values::{account_or, domain_spellings, words_for_domains};
+use crate::setting::{Item, Kind, Setting, values};
 
 /// A way to become a moderator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -231,4 +230,26 @@ pub(in crate::policy) fn may(case: &Case<'_>, who: Who) -> bool {
 pub(in crate::policy) fn require(case: &Case<'_>, who: &Setting<Who>, denial: Denial) -> Opinion {
     let rule = who.rule();
     if may(case, who.value) { Opinion::allow(rule) } else { Opinion::deny(rule, denial) }
+}
+
+/// Whom moderators of a lower rank cannot remove, ban, demote or mute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Protected {
+    /// Moderators by the file: by each way of `moderators.assign` but `opener`.
+    File,
+    /// The opener, while they moderate.
+    Opener,
+}
+
+impl Protected {
+    /// Every value.
+    pub const ALL: [Self; 2] = [Self::File, Self::Opener];
+
+    /// The name in the file.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::Opener => "opener",
+        }
+    }
 }

@@ -4,24 +4,23 @@
 //! folding, without what is not seen. A name that is seen is the nick (XEP-0045), or the one that Jitsi's clients show
 //! (XEP-0172): each is judged.
 
-use super::family::family;
-use crate::setting::kind::{list, quoted, word};
-use crate::setting::{Item, Kind, values};
 use icu_properties::CodePointSetData;
 use icu_properties::props::DefaultIgnorableCodePoint;
-use serde::{Deserialize, Serialize};
 use serde_json::json;
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_script::{Script, UnicodeScript as _};
 use unicode_security::skeleton;
 
+use super::family::family;
 use super::kinds::Who;
 use super::moderators::{entitlement, may};
-use crate::policy::attempt::Action;
+use crate::policy::attempt::{Action, Namesake};
 use crate::policy::denial::Denial;
 use crate::policy::notice::Notice;
 use crate::policy::verdict::{Audience, Effects, Opinion, Rule};
 use crate::policy::{context, moderation};
+use crate::setting::kind::{list, quoted, word};
+use crate::setting::{Item, Kind, values};
 
 /// How often folding and skeletons are taken in turn: each may undo what the other has made equal.
 const ROUNDS: usize = 4;
@@ -245,16 +244,6 @@ impl Names {
         let is_reserved = reserved.value.iter().any(|one| one.looks.is_look_of(name));
         is_reserved.then(|| reserved.rule())
     }
-}
-
-/// Another person in the room who has a name that looks like one of the requester's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Namesake {
-    /// One who does not moderate.
-    Occupant,
-    /// A moderator.
-    Moderator,
 }
 
 /// Returns whether the requester may be called so here.

@@ -3,23 +3,23 @@
 //! The gate enforces most of it without a question, by comparing: an answer to a join says what this person
 //! may do, and where a role matters, it is the one that they have at that moment.
 
-use super::family::family;
-use super::fixed;
-use super::kinds::{Who, class_words, classes_and, words_in_list};
-use super::moderators;
-use crate::policy::attempt::{Feature, Requester, Role, RoleChange};
-use crate::policy::class::{Class, ClassSet, classes};
-use crate::policy::context::Case;
-use crate::policy::denial::Denial;
-use crate::policy::notice::Notice;
-use crate::policy::verdict::{Audience, Effects, Opinion, Rule};
-use crate::policy::{Rules, notice};
-use crate::setting::Setting;
-use crate::setting::kind::word;
-use crate::setting::{Item, Kind, values};
 use std::sync::LazyLock;
 
 use serde_json::json;
+
+use super::family::family;
+use super::kinds::{Who, class_words, classes_and, words_in_list};
+use super::{fixed, moderators};
+use crate::policy::Rules;
+use crate::policy::attempt::{Feature, Requester, Role, RoleChange};
+use crate::policy::class::{Class, ClassSet};
+use crate::policy::classify::classes;
+use crate::policy::context::Case;
+use crate::policy::denial::Denial;
+use crate::policy::notice::{Notice, Told};
+use crate::policy::verdict::{Ability, Audience, Degree, Effects, May, Opinion, Rule};
+use crate::setting::kind::word;
+use crate::setting::{Item, Kind, Setting, values};
 
 /// Who may do something: people of these classes, and moderators where it says so. Operators always may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -176,137 +176,6 @@ fn may(rules: &Rules, classes: ClassSet) -> May {
     May(Ability::ALL.map(|ability| on(rules, ability).1.degree(classes)))
 }
 
-/// What the gate enforces by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Ability {
-    /// Messages to the room.
-    Chat,
-    /// Messages to one occupant.
-    Private,
-    /// Another name.
-    Rename,
-    /// The microphone.
-    Audio,
-    /// The camera.
-    Video,
-    /// The screen.
-    Desktop,
-    /// Reading the room's configuration form, and whom it bans.
-    Form,
-    /// Reading the password in that form.
-    Secret,
-}
-
-impl Ability {
-    /// Every one, in the order of [`May`].
-    pub const ALL: [Self; 8] = [
-        Self::Chat,
-        Self::Private,
-        Self::Rename,
-        Self::Audio,
-        Self::Video,
-        Self::Desktop,
-        Self::Form,
-        Self::Secret,
-    ];
-    /// Those that are media.
-    pub const MEDIA: [Self; 3] = [Self::Audio, Self::Video, Self::Desktop];
-
-    /// The name in the file and on the wire.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Chat => "chat",
-            Self::Private => "private",
-            Self::Rename => "rename",
-            Self::Audio => "audio",
-            Self::Video => "video",
-            Self::Desktop => "desktop",
-            Self::Form => "form",
-            Self::Secret => "secret",
-        }
-    }
-
-    /// The degree of a person of whom nothing is said: what is read is kept to moderators.
-    pub const fn unsaid(self) -> Degree {
-        match self {
-            Self::Form | Self::Secret => Degree::Moderator,
-            Self::Chat
-            | Self::Private
-            | Self::Rename
-            | Self::Audio
-            | Self::Video
-            | Self::Desktop => Degree::Yes,
-        }
-    }
-}
-
-/// Whether a person may do something, from the most to the least.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Degree {
-    /// They may.
-    #[default]
-    Yes,
-    /// They may, because a moderator has given them voice.
-    Given,
-    /// While they moderate.
-    Moderator,
-    /// They may not.
-    No,
-}
-
-impl Degree {
-    /// The name on the wire.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Yes => "yes",
-            Self::Given => "given",
-            Self::Moderator => "moderator",
-            Self::No => "no",
-        }
-    }
-
-    fn from_name(name: &str) -> Option<Self> {
-        [Self::Yes, Self::Given, Self::Moderator, Self::No]
-            .into_iter()
-            .find(|degree| degree.name() == name)
-    }
-}
-
-/// What one person may do in a room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct May([Degree; Ability::ALL.len()]);
-
-impl Default for May {
-    /// What a person may of whom nothing is said.
-    fn default() -> Self {
-        Self(Ability::ALL.map(Ability::unsaid))
-    }
-}
-
-impl May {
-    /// Each ability, and whether they have it.
-    pub fn iter(self) -> impl Iterator<Item = (Ability, Degree)> {
-        Ability::ALL.into_iter().zip(self.0)
-    }
-
-    /// What is told by name; nothing of it is unknown.
-    pub fn told<'a>(mut degree: impl FnMut(Ability) -> Option<&'a str>) -> Self {
-        Self(
-            Ability::ALL.map(|ability| {
-                degree(ability).and_then(Degree::from_name).unwrap_or(ability.unsaid())
-            }),
-        )
-    }
-
-    /// The same, with what moderators may give by giving voice (XEP-0045 §8.3): what they have themselves.
-    fn with_voice(self) -> Self {
-        let [chat, private, rest @ ..] = self.0;
-        let given = |degree| if degree == Degree::Moderator { Degree::Given } else { degree };
-        let [rename, audio, video, desktop, form, secret] = rest;
-        Self([given(chat), given(private), rename, audio, video, desktop, form, secret])
-    }
-}
-
 /// The rule on what the gate enforces.
 pub(in crate::policy) fn rule(rules: &Rules, ability: Ability) -> Rule {
     on(rules, ability).0
@@ -321,7 +190,7 @@ pub(in crate::policy) fn enter(case: &Case<'_>) -> Option<Opinion> {
 
 /// What a person who comes in may do, and what moderators have to know of it.
 pub(in crate::policy) fn entered(case: &Case<'_>, moderates: bool, effects: &mut Effects) {
-    notice::entered(case, moderates, effects);
+    custom_notices(case, moderates, effects);
     let may = may(case.rules, case.classes);
     if may != May::default() {
         effects.may.push((case.jid.clone(), may));
@@ -412,6 +281,22 @@ pub(in crate::policy) fn differing(case: &Case<'_>, told: May) -> Option<(Abilit
         }
     }
     first.map(|ability| (ability, should))
+}
+
+/// Adds the notices for a person who enters.
+fn custom_notices(case: &Case<'_>, moderates: bool, effects: &mut Effects) {
+    let texts = &case.policy.texts;
+    let mut tell = |told: Told| {
+        // Where moderators are not told the password, not in this way either.
+        let tells = case.rules.password.show_to_moderators.value;
+        if texts.has(told, |text| tells || !text.contains("{password}")) {
+            effects.notices.push((Audience::RequesterJoined, Notice::Told(told)));
+        }
+    };
+    tell(Told::Enter);
+    if moderates {
+        tell(Told::Moderate);
+    }
 }
 
 #[cfg(test)]

@@ -1,26 +1,25 @@
 //! Who was removed from a room stays out of it for a while.
 
-use super::family::family;
-use crate::setting::kind::{SECOND, duration_or_never, list, some_text, word};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::jid::BareJid;
 use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
+use super::family::family;
 use super::{lobby, moderators};
+use crate::jid::BareJid;
 use crate::policy::Policy;
 use crate::policy::attempt::{Affiliation, Auth, Requester};
-use crate::policy::class::{Class, ClassSet, Place};
+use crate::policy::class::{Class, ClassSet};
+use crate::policy::classify::Place;
 use crate::policy::context::Case;
 use crate::policy::denial::Denial;
-use crate::policy::facts::is_unset;
-use crate::policy::record::{Person, Record, Unknown};
-use crate::policy::requester::Mark;
+use crate::policy::fields::Unknown;
+use crate::policy::fingerprint::Mark;
+use crate::policy::record::{Person, Proof, Record, Removed};
 use crate::policy::verdict::{Effects, Opinion, Rule};
+use crate::setting::kind::{SECOND, duration_or_never, list, some_text, word};
 
 /// Most of a room's removals that are kept; those of the weakest proof go first, of these the oldest.
 const MOST: usize = 32;
@@ -114,21 +113,6 @@ impl Removal {
     }
 }
 
-/// How well it was proved who a person is. What anybody can make as often as they like does not push out what they cannot.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
-#[serde(rename_all = "kebab-case")]
-pub enum Proof {
-    /// Not at all: a person without an account makes an identity for each session.
-    Guest,
-    /// By another server, for all who are there.
-    Server,
-    /// By an account or a token; and of a person who was not there, nothing is known but the address.
-    #[default]
-    Account,
-}
-
 impl Policy {
     /// Returns how well it was proved who this is.
     pub fn proof(&self, who: &Requester) -> Proof {
@@ -140,71 +124,6 @@ impl Policy {
             (Auth::Server, _) => Proof::Server,
             (_, Some(_)) => Proof::Account,
             (_, None) => Proof::Guest,
-        }
-    }
-}
-
-/// A person who was removed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Removed {
-    /// Until when they stay out, in whole seconds.
-    #[serde(with = "jiff::fmt::serde::timestamp::second::required")]
-    pub until: Timestamp,
-    /// What they are recognised by.
-    #[serde(rename = "fingerprints", alias = "marks")]
-    pub marks: Vec<Mark>,
-    /// How well it was proved who they are.
-    #[serde(default, skip_serializing_if = "is_unset")]
-    pub proof: Proof,
-    /// They may come back once a person inside lets them in.
-    #[serde(default, skip_serializing_if = "is_unset")]
-    pub knocks: bool,
-    /// Fields of a newer program, which are written as they were read.
-    #[serde(flatten)]
-    pub unknown: Unknown,
-    /// What a newer program wrote instead, which this one does not understand: it could be anybody.
-    #[serde(skip)]
-    pub unread: Option<Value>,
-}
-
-/// The list of them in a room's record. One that is not understood is no reason not to read the others.
-pub(in crate::policy) mod list {
-    use super::{Removed, Timestamp, Unknown, Value};
-    use serde::{Deserialize as _, Deserializer, Serialize, Serializer};
-
-    #[derive(Serialize)]
-    #[serde(untagged)]
-    enum One<'a> {
-        Read(&'a Removed),
-        Unread(&'a Value),
-    }
-
-    pub(crate) fn serialize<S: Serializer>(all: &[Removed], to: S) -> Result<S::Ok, S::Error> {
-        to.collect_seq(
-            all.iter().map(|one| one.unread.as_ref().map_or(One::Read(one), One::Unread)),
-        )
-    }
-
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
-        from: D,
-    ) -> Result<Vec<Removed>, D::Error> {
-        let all = Vec::<Value>::deserialize(from)?;
-        Ok(all
-            .into_iter()
-            .map(|one| Removed::deserialize(&one).unwrap_or_else(|_| unread(one)))
-            .collect())
-    }
-
-    fn unread(one: Value) -> Removed {
-        let until = one.get("until").and_then(Value::as_i64);
-        let until = until.and_then(|until| Timestamp::from_second(until).ok());
-        Removed {
-            until: until.unwrap_or(Timestamp::MAX),
-            marks: Vec::new(),
-            proof: super::Proof::Account,
-            knocks: false,
-            unknown: Unknown::new(),
-            unread: Some(one),
         }
     }
 }

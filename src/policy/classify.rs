@@ -1,0 +1,150 @@
+//! Who the requester is taken for.
+
+use jiff::Timestamp;
+
+use super::attempt::{Action, Attempt, Auth, Requester};
+use super::class::{Class, ClassSet};
+use super::providers::Proves;
+use super::requester::{Session, SessionKind};
+use super::{Policy, Rules};
+use crate::jid::BareJid;
+
+/// The SASL mechanism that proves nothing (RFC 4505).
+pub(super) const ANONYMOUS: &str = "ANONYMOUS";
+
+/// Where and when it is judged who a person is: a token is for a room, and for a time.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    /// The room. `None`: wherever the token is for.
+    pub room: Option<&'a BareJid>,
+    /// The time. `None`: of a person who is inside and keeps what they came in with.
+    pub now: Option<Timestamp>,
+}
+
+impl<'a> Place<'a> {
+    /// Anywhere, at any time.
+    pub const ANY: Self = Self { room: None, now: None };
+
+    /// Where a person is inside.
+    pub const fn inside(room: &'a BareJid) -> Self {
+        Self { room: Some(room), now: None }
+    }
+
+    /// Where, and when, a person tries something. An occupant keeps what they came in with: a token that
+    /// has run out is judged when its bearer comes again.
+    pub fn of(attempt: &'a Attempt, now: Timestamp) -> Self {
+        let comes = matches!(
+            attempt.action,
+            Action::Request | Action::Open { .. } | Action::Join { .. } | Action::Unknown
+        );
+        let now = (comes || attempt.requester.role == super::attempt::Role::None).then_some(now);
+        Self { room: attempt.room.as_ref(), now }
+    }
+}
+
+/// What a person has proved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity<'a> {
+    /// How.
+    pub auth: Auth,
+    /// The account that was logged in for the session, which itself proves nothing.
+    pub account: Option<&'a BareJid>,
+    /// The bare JID that was proved: of the session itself, or of that account.
+    pub jid: Option<&'a BareJid>,
+}
+
+impl Policy {
+    /// Returns what a person has proved.
+    ///
+    /// Only what the server has verified of a session counts: never a nick, a prefix, or anything that a client wrote.
+    pub fn identify<'a>(&self, who: &'a Requester, place: Place<'_>) -> Identity<'a> {
+        let auth = match &who.session {
+            Some(session) => self.auth(session, who.jid.as_ref(), place),
+            None => who.auth,
+        };
+        let account = who.account.as_ref().filter(|account| match &who.account_session {
+            Some(session) => self.auth(session, Some(account), place) == Auth::Account,
+            None => who.session.is_none(),
+        });
+        let account = account.filter(|_| auth == Auth::Anonymous);
+        let jid = match auth {
+            Auth::Account | Auth::Token | Auth::Server | Auth::Component => who.jid.as_ref(),
+            Auth::Anonymous | Auth::Unknown => account,
+        };
+        Identity { auth, account, jid }
+    }
+
+    fn auth(&self, session: &Session, jid: Option<&BareJid>, place: Place<'_>) -> Auth {
+        // A server says for which domains another one may speak; of its own hosts each speaks for itself.
+        let is_own = jid.is_some_and(|jid| jid.domain() == &*session.host);
+        match session.kind {
+            SessionKind::Server => return Auth::Server,
+            SessionKind::Component if is_own => return Auth::Component,
+            SessionKind::Client if is_own => {}
+            SessionKind::Component | SessionKind::Client | SessionKind::Unknown => {
+                return Auth::Unknown;
+            }
+        }
+        match self.proves(&session.provider) {
+            Some(Proves::Account) if self.is_of_account(session) => Auth::Account,
+            Some(Proves::Token)
+                if session.token.as_ref().is_some_and(|token| {
+                    place.room.is_none_or(|room| token.is_for(room))
+                        && place.now.is_none_or(|now| token.holds(now))
+                }) =>
+            {
+                Auth::Token
+            }
+            Some(Proves::Account | Proves::Token | Proves::Guest) | None => Auth::Anonymous,
+        }
+    }
+}
+
+impl Policy {
+    /// Returns whether a log-in with a provider of accounts was one with an account. A mechanism that is not known is one only
+    /// where the provider has none but such.
+    fn is_of_account(&self, session: &Session) -> bool {
+        match session.mechanism.as_deref() {
+            Some(mechanism) => !mechanism.eq_ignore_ascii_case(ANONYMOUS),
+            None => self.always_proves(&session.provider),
+        }
+    }
+}
+
+/// Every class that the requester has proved to belong to.
+pub fn classes(policy: &Policy, rules: &Rules, who: &Requester, place: Place<'_>) -> ClassSet {
+    let mut classes = ClassSet::NONE;
+    if who.jid.is_none() {
+        return classes.with(Class::Guest);
+    }
+    let identity = policy.identify(who, place);
+    if let Some(jid) = identity.jid {
+        // Services come themselves.
+        if identity.account.is_none() && policy.services.contains_key(jid) {
+            classes = classes.with(Class::Service);
+        }
+        if policy.operators.contains_key(jid) {
+            classes = classes.with(Class::Operator);
+        }
+        if rules.access.listed.value.jids.contains(jid)
+            || rules.access.listed.value.domains.contains(jid.domain())
+        {
+            classes = classes.with(Class::Listed);
+        }
+    }
+    if who.person.as_ref().is_some_and(|person| person.has_been_inside()) {
+        classes = classes.with(Class::Returning);
+    }
+    classes.with(match identity.auth {
+        Auth::Token => Class::Token,
+        Auth::Account => Class::Account,
+        Auth::Server => Class::Federated,
+        Auth::Anonymous if identity.account.is_some() => Class::Account,
+        Auth::Anonymous | Auth::Component | Auth::Unknown => Class::Guest,
+    })
+}
+
+/// Returns who a person in a room is taken for, by the strongest proof.
+pub fn class(policy: &Policy, rules: &Rules, who: &Requester, place: Place<'_>) -> Class {
+    classes(policy, rules, who, place).strongest()
+}

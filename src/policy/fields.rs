@@ -1,0 +1,152 @@
+//! How what a decision rested on is written down: fields by name, and those that are unset left out.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+/// Returns whether a fact is left out of the log.
+pub(super) fn is_unset<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// Declares a struct of facts, one row each: documentation, name and type. The name is the key in the log, which is left out while the fact
+/// is unset; `FACTS` lists both for `docs/replay.md`.
+macro_rules! facts {
+    (
+        $(#[$meta:meta])*
+        pub struct $name:ident {
+            $( $(#[doc = $doc:literal])+ pub $fact:ident: $type:ty, )*
+        }
+    ) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        pub struct $name {
+            $(
+                $(#[doc = $doc])+
+                #[serde(skip_serializing_if = "crate::policy::fields::is_unset")]
+                pub $fact: $type,
+            )*
+        }
+
+        impl $name {
+            /// The name and the documentation of each fact.
+            pub const FACTS: &'static [(&'static str, &'static str)] =
+                &[$( (stringify!($fact), concat!($($doc),+)), )*];
+        }
+    };
+}
+pub(super) use facts;
+
+/// Fields that this program does not know, by name.
+pub type Unknown = BTreeMap<String, Value>;
+
+/// A JSON object.
+pub(super) type Object = Map<String, Value>;
+
+/// Known fields whose values are not understood.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unread(BTreeMap<String, Replaced>);
+
+/// A value that is not understood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Replaced {
+    was: Value,
+    /// What is read instead, as it is written; `None`: nothing.
+    read_as: Option<Value>,
+}
+
+impl Unread {
+    /// Returns nothing unread.
+    pub const fn new() -> Self {
+        Self(BTreeMap::new())
+    }
+
+    /// Returns whether everything was understood.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Returns the names of the fields.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    /// Forgets a field: it is written again.
+    pub(super) fn forget(&mut self, name: &str) {
+        self.0.remove(name);
+    }
+
+    /// Forgets every other field.
+    pub(super) fn only(mut self, name: &str) -> Self {
+        self.0.retain(|other, _| other == name);
+        self
+    }
+}
+
+/// Reads an object whose fields are not all understood, each by itself. `stricter` gives what is read instead of a
+/// value that is not understood, from its name and the object; `None`: as if the field were absent.
+///
+/// Returns `None` where the `required` fields are not understood.
+pub(super) fn read<T: DeserializeOwned + Serialize>(
+    text: &str,
+    required: &[&str],
+    stricter: impl Fn(&str, &Object) -> Option<Value>,
+) -> Option<(T, Unread)> {
+    let mut whole: Object = serde_json::from_str(text).ok()?;
+    for (before, now) in RENAMED {
+        if let Some(value) = whole.remove(before) {
+            whole.insert(now.to_owned(), value);
+        }
+    }
+    let is_required = |name: &str| required.contains(&name);
+    let base: Object = whole
+        .iter()
+        .filter(|(name, _)| is_required(name))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    let is_understood = |object: &Object| T::deserialize(Value::from(object.clone())).is_ok();
+    if !is_understood(&base) {
+        return None;
+    }
+    let (mut known, mut unread) = (whole.clone(), Unread::new());
+    for (name, value) in whole.iter().filter(|(name, _)| !is_required(name)) {
+        let mut alone = base.clone();
+        alone.insert(name.clone(), value.clone());
+        if is_understood(&alone) {
+            continue;
+        }
+        match stricter(name, &whole) {
+            Some(instead) => known.insert(name.clone(), instead),
+            None => known.remove(name),
+        };
+        unread.0.insert(name.clone(), Replaced { was: value.clone(), read_as: None });
+    }
+    let read = T::deserialize(Value::from(known)).ok()?;
+    let written = serde_json::to_value(&read).ok()?;
+    for (name, replaced) in &mut unread.0 {
+        replaced.read_as = written.get(name).cloned();
+    }
+    Some((read, unread))
+}
+
+/// Writes an object. A value that was not understood, and that nothing has replaced since, is written as it was.
+pub(super) fn write<T: Serialize>(object: &T, unread: &Unread) -> String {
+    if unread.is_empty() {
+        return serde_json::to_string(object).unwrap_or_default();
+    }
+    let mut written = serde_json::to_value(object).unwrap_or_default();
+    if let Some(fields) = written.as_object_mut() {
+        for (name, Replaced { was, read_as }) in &unread.0 {
+            if fields.get(name) == read_as.as_ref() {
+                fields.insert(name.clone(), was.clone());
+            }
+        }
+    }
+    written.to_string()
+}
+
+/// Fields by the names that they had before, with the name that each has now.
+pub(super) const RENAMED: [(&str, &str); 1] = [("wave", "join_flood")];
