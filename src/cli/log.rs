@@ -12,13 +12,14 @@ use jiff::{SpanRelativeTo, Timestamp};
 use serde_json::Value;
 
 use super::out::{fail, say};
+use crate::app;
 use crate::app::commands::{Entries, Log, line, request};
 use crate::cli::out::{note, working};
+use crate::config;
 use crate::config::Environment;
 use crate::control::{ClientError, Failure, Reply, ask};
 use crate::store::sqlite::Sqlite;
 use crate::store::{Connection, Database as _, Entry, Kind, Query, StoreError};
-use crate::{app, config};
 
 /// How often it is looked for more.
 const PAUSE: Duration = Duration::from_millis(300);

@@ -12,43 +12,31 @@ use crate::jid::BareJid;
 use crate::setting::values::{account, boolean, list, some_text, text, word};
 use crate::setting::{Item, Read};
 
-/// What a person is trusted with. Each may do what those before it may.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    Default,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Serialize,
-    Deserialize,
-    JsonSchema,
-)]
-#[serde(rename_all = "kebab-case")]
-pub enum Role {
-    /// May look.
-    #[default]
-    Viewer,
-    /// Is on duty: may act on rooms and on people.
-    Duty,
-    /// May do everything: change the policy, end meetings in bulk.
-    Operator,
-}
-
-impl Role {
-    /// Every role, from the least.
-    pub const ALL: [Self; 3] = [Self::Viewer, Self::Duty, Self::Operator];
-
-    /// Its name, as in the file.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Viewer => "viewer",
-            Self::Duty => "duty",
-            Self::Operator => "operator",
-        }
+names! {
+    /// What a person is trusted with. Each may do what those before it may.
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        Default,
+        PartialEq,
+        Eq,
+        PartialOrd,
+        Ord,
+        Hash,
+        Serialize,
+        Deserialize,
+        JsonSchema,
+    )]
+    #[serde(rename_all = "kebab-case")]
+    pub enum Role {
+        /// May look.
+        #[default]
+        Viewer = "viewer",
+        /// Is on duty: may act on rooms and on people.
+        Duty = "duty",
+        /// May do everything: change the policy, end meetings in bulk.
+        Operator = "operator",
     }
 }
 

@@ -49,44 +49,22 @@ pub struct Expected {
     pub effects: Vec<(Effect, bool)>,
 }
 
-/// Something that may follow from a decision.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Effect {
-    /// The requester moderates.
-    Moderator,
-    /// The room gets a password.
-    Password,
-    /// The service's own lobby is up.
-    Lobby,
-    /// Only members may join.
-    MembersOnly,
-    /// The room is not listed.
-    Hidden,
-    /// The room outlives its last occupant.
-    Persistent,
-}
-
-impl Effect {
-    /// Every one.
-    pub const ALL: [Self; 6] = [
-        Self::Moderator,
-        Self::Password,
-        Self::Lobby,
-        Self::MembersOnly,
-        Self::Hidden,
-        Self::Persistent,
-    ];
-
-    /// The name in the file.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Moderator => "moderator",
-            Self::Password => "password",
-            Self::Lobby => "lobby",
-            Self::MembersOnly => "members_only",
-            Self::Hidden => "hidden",
-            Self::Persistent => "persistent",
-        }
+names! {
+    /// Something that may follow from a decision.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Effect {
+        /// The requester moderates.
+        Moderator = "moderator",
+        /// The room gets a password.
+        Password = "password",
+        /// The service's own lobby is up.
+        Lobby = "lobby",
+        /// Only members may join.
+        MembersOnly = "members_only",
+        /// The room is not listed.
+        Hidden = "hidden",
+        /// The room outlives its last occupant.
+        Persistent = "persistent",
     }
 }
 

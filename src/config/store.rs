@@ -228,32 +228,19 @@ impl Default for Store {
     }
 }
 
-/// What becomes of network addresses in the audit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Addresses {
-    /// The network is kept: /24, or /48 of IPv6.
-    #[default]
-    Shorten,
-    /// A keyed hash is kept: two can be told apart, and neither be found out.
-    Hash,
-    /// They are kept as they are.
-    Whole,
-    /// They are not kept.
-    None,
-}
-
-impl Addresses {
-    /// Every way.
-    pub const ALL: [Self; 4] = [Self::Shorten, Self::Hash, Self::Whole, Self::None];
-
-    /// The name in the file.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Shorten => "shorten",
-            Self::Hash => "hash",
-            Self::Whole => "whole",
-            Self::None => "none",
-        }
+names! {
+    /// What becomes of network addresses in the audit.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+    pub enum Addresses {
+        /// The network is kept: /24, or /48 of IPv6.
+        #[default]
+        Shorten = "shorten",
+        /// A keyed hash is kept: two can be told apart, and neither be found out.
+        Hash = "hash",
+        /// They are kept as they are.
+        Whole = "whole",
+        /// They are not kept.
+        None = "none",
     }
 }
 

@@ -2,54 +2,30 @@
 
 use std::fmt;
 
-/// A requester class, from the strongest proof down. A requester may belong to several.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Class {
-    /// A service account of the file (focus, recorder, transcriber): an exact bare JID.
-    Service,
-    /// An operator of the file: an exact bare JID.
-    Operator,
-    /// A JID or domain that the file lists.
-    Listed,
-    /// A session with a token that the server verified.
-    Token,
-    /// A session authenticated with an account on a local host.
-    Account,
-    /// A person who was admitted to this life of the room before.
-    Returning,
-    /// A session of another server.
-    Federated,
-    /// Everybody else.
-    Guest,
+names! {
+    /// A requester class, from the strongest proof down. A requester may belong to several.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum Class {
+        /// A service account of the file (focus, recorder, transcriber): an exact bare JID.
+        Service = "service",
+        /// An operator of the file: an exact bare JID.
+        Operator = "operator",
+        /// A JID or domain that the file lists.
+        Listed = "listed",
+        /// A session with a token that the server verified.
+        Token = "token",
+        /// A session authenticated with an account on a local host.
+        Account = "account",
+        /// A person who was admitted to this life of the room before.
+        Returning = "returning",
+        /// A session of another server.
+        Federated = "federated",
+        /// Everybody else.
+        Guest = "guest",
+    }
 }
 
 impl Class {
-    /// Every class, from the strongest proof down.
-    pub const ALL: [Self; 8] = [
-        Self::Service,
-        Self::Operator,
-        Self::Listed,
-        Self::Token,
-        Self::Account,
-        Self::Returning,
-        Self::Federated,
-        Self::Guest,
-    ];
-
-    /// The name used in the file, the log and the command line.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Service => "service",
-            Self::Operator => "operator",
-            Self::Listed => "listed",
-            Self::Token => "token",
-            Self::Account => "account",
-            Self::Returning => "returning",
-            Self::Federated => "federated",
-            Self::Guest => "guest",
-        }
-    }
-
     /// The class of that name, if there is one.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|class| class.name() == name)

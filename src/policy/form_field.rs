@@ -3,38 +3,40 @@
 
 use serde::{Deserialize, Serialize};
 
-/// A setting, under whatever names the form has it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FormField {
-    /// The name.
-    Name,
-    /// The description.
-    Description,
-    /// The language.
-    Language,
-    /// The subject (XEP-0045 §8.1): no field of the form, but a message.
-    Subject,
-    /// Whether participants may change the subject.
-    SubjectChange,
-    /// Whether only those with voice may speak.
-    Moderated,
-    /// Who sees the addresses of those inside.
-    Whois,
-    /// How many messages newcomers are shown.
-    History,
-    /// Whether members may invite.
-    MemberInvites,
-    /// Who may write private messages.
-    PrivateMessages,
-    /// Whose presence is shown.
-    Presence,
-    /// Whether the conversation is kept.
-    Archive,
-    /// How many may be inside.
-    MaxOccupants,
-    /// Any other.
-    Other,
+names! {
+    /// A setting, under whatever names the form has it.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum FormField {
+        /// The name.
+        Name = "name",
+        /// The description.
+        Description = "description",
+        /// The language.
+        Language = "language",
+        /// The subject (XEP-0045 §8.1): no field of the form, but a message.
+        Subject = "subject",
+        /// Whether participants may change the subject.
+        SubjectChange = "subject_change",
+        /// Whether only those with voice may speak.
+        Moderated = "moderated",
+        /// Who sees the addresses of those inside.
+        Whois = "whois",
+        /// How many messages newcomers are shown.
+        History = "history",
+        /// Whether members may invite.
+        MemberInvites = "member_invites",
+        /// Who may write private messages.
+        PrivateMessages = "private_messages",
+        /// Whose presence is shown.
+        Presence = "presence",
+        /// Whether the conversation is kept.
+        Archive = "archive",
+        /// How many may be inside.
+        MaxOccupants = "max_occupants",
+        /// Any other.
+        Other = "other",
+    }
 }
 
 /// What a setting is changed to, as far as a rule may look at it.
@@ -101,46 +103,8 @@ const SAME_WORDS: [(&str, &str); 5] = [
 ];
 
 impl FormField {
-    /// Every setting.
-    pub const ALL: [Self; 14] = [
-        Self::Name,
-        Self::Description,
-        Self::Language,
-        Self::Subject,
-        Self::SubjectChange,
-        Self::Moderated,
-        Self::Whois,
-        Self::History,
-        Self::MemberInvites,
-        Self::PrivateMessages,
-        Self::Presence,
-        Self::Archive,
-        Self::MaxOccupants,
-        Self::Other,
-    ];
-
     /// The name under which a gate asks about the subject.
     pub const SUBJECT_FIELD: &str = "subject";
-
-    /// The key in `[policy.settings]`, and the name in the log.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Name => "name",
-            Self::Description => "description",
-            Self::Language => "language",
-            Self::Subject => "subject",
-            Self::SubjectChange => "subject_change",
-            Self::Moderated => "moderated",
-            Self::Whois => "whois",
-            Self::History => "history",
-            Self::MemberInvites => "member_invites",
-            Self::PrivateMessages => "private_messages",
-            Self::Presence => "presence",
-            Self::Archive => "archive",
-            Self::MaxOccupants => "max_occupants",
-            Self::Other => "other",
-        }
-    }
 
     /// The setting that a field of the form is, and what this value of it means. `None`: no field that we know.
     pub fn of_field(var: &str, value: &str) -> Option<(Self, To)> {

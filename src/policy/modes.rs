@@ -21,29 +21,17 @@ use crate::jid;
 use crate::jid::BareJid;
 use crate::setting::Setting;
 
-/// What becomes of a rule's verdict.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Mode {
-    /// There is no such rule.
-    Off,
-    /// It is written down what it would have done.
-    Observe,
-    /// It is carried out.
-    #[default]
-    Enforce,
-}
-
-impl Mode {
-    /// Every mode.
-    pub const ALL: [Self; 3] = [Self::Off, Self::Observe, Self::Enforce];
-
-    /// The name in the file.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Off => "off",
-            Self::Observe => "observe",
-            Self::Enforce => "enforce",
-        }
+names! {
+    /// What becomes of a rule's verdict.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+    pub enum Mode {
+        /// There is no such rule.
+        Off = "off",
+        /// It is written down what it would have done.
+        Observe = "observe",
+        /// It is carried out.
+        #[default]
+        Enforce = "enforce",
     }
 }
 

@@ -132,37 +132,24 @@ impl Notice {
     }
 }
 
-/// A notice of the operator's own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Told {
-    /// To everybody who enters.
-    Enter,
-    /// To moderators when they enter.
-    Moderate,
-    /// To a person who has to wait, in addition to the reason.
-    Wait,
-    /// To a person who is asked for a password, in addition to the reason.
-    Password,
-    /// To a person who may not enter, in addition to the reason.
-    Refused,
+names! {
+    /// A notice of the operator's own.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    pub enum Told {
+        /// To everybody who enters.
+        Enter = "notice-enter",
+        /// To moderators when they enter.
+        Moderate = "notice-moderate",
+        /// To a person who has to wait, in addition to the reason.
+        Wait = "notice-wait",
+        /// To a person who is asked for a password, in addition to the reason.
+        Password = "notice-password",
+        /// To a person who may not enter, in addition to the reason.
+        Refused = "notice-refused",
+    }
 }
 
 impl Told {
-    /// Every one.
-    pub const ALL: [Self; 5] =
-        [Self::Enter, Self::Moderate, Self::Wait, Self::Password, Self::Refused];
-
-    /// The name in the operator's file.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Enter => "notice-enter",
-            Self::Moderate => "notice-moderate",
-            Self::Wait => "notice-wait",
-            Self::Password => "notice-password",
-            Self::Refused => "notice-refused",
-        }
-    }
-
     /// The placeholders that it may have. The gate fills those of the first two.
     pub const fn template(self) -> &'static str {
         match self {

@@ -1,29 +1,19 @@
 //! Authentication providers by name: what a log-in with each proves.
 
-/// What a log-in with a provider proves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Proves {
-    /// The account that the session is named after.
-    Account,
-    /// What its verified token says. Without a token: nothing.
-    Token,
-    /// Nothing.
-    Guest,
+names! {
+    /// What a log-in with a provider proves.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    pub enum Proves {
+        /// The account that the session is named after.
+        Account = "account",
+        /// What its verified token says. Without a token: nothing.
+        Token = "token",
+        /// Nothing.
+        Guest = "guest",
+    }
 }
 
 impl Proves {
-    /// Every value.
-    pub const ALL: [Self; 3] = [Self::Account, Self::Token, Self::Guest];
-
-    /// The name in the file.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Account => "account",
-            Self::Token => "token",
-            Self::Guest => "guest",
-        }
-    }
-
     /// The value of that name, if there is one.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|proves| proves.name() == name)

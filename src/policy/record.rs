@@ -24,32 +24,19 @@ const VERSION: u8 = 2;
 /// A password that nobody has proved to know, where it is not understood which one it is.
 const ANOTHER_PASSWORD: u32 = 1 << 31;
 
-/// Where a room's password comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Source {
-    /// Made by the component when the room opens.
-    Generated,
-    /// Typed by the person who opens the room.
-    Creator,
-    /// Computed from a secret, the room's name and the time.
-    Derived,
-    /// Written in the file.
-    Preset,
-}
-
-impl Source {
-    /// Every source.
-    pub const ALL: [Self; 4] = [Self::Generated, Self::Creator, Self::Derived, Self::Preset];
-
-    /// The name in the file and the log.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Generated => "generated",
-            Self::Creator => "creator",
-            Self::Derived => "derived",
-            Self::Preset => "preset",
-        }
+names! {
+    /// Where a room's password comes from.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+    #[serde(rename_all = "kebab-case")]
+    pub enum Source {
+        /// Made by the component when the room opens.
+        Generated = "generated",
+        /// Typed by the person who opens the room.
+        Creator = "creator",
+        /// Computed from a secret, the room's name and the time.
+        Derived = "derived",
+        /// Written in the file.
+        Preset = "preset",
     }
 }
 

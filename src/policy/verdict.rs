@@ -10,18 +10,20 @@ use super::record::{Person, Record, Source};
 use crate::jid::BareJid;
 use crate::setting::Setting;
 
-/// The verdict on an attempt. The order is the conflict rule: the greatest opinion wins, whatever
-/// the order in the file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Verdict {
-    /// Let it through.
-    Allow,
-    /// Send to the lobby.
-    Hold,
-    /// Ask for the password.
-    Prompt,
-    /// Refuse.
-    Deny,
+names! {
+    /// The verdict on an attempt. The order is the conflict rule: the greatest opinion wins, whatever
+    /// the order in the file.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum Verdict {
+        /// Let it through.
+        Allow = "allow",
+        /// Send to the lobby.
+        Hold = "hold",
+        /// Ask for the password.
+        Prompt = "prompt",
+        /// Refuse.
+        Deny = "deny",
+    }
 }
 
 impl Verdict {
@@ -32,19 +34,6 @@ impl Verdict {
             Self::Hold => Some(Told::Wait),
             Self::Prompt => Some(Told::Password),
             Self::Deny => Some(Told::Refused),
-        }
-    }
-
-    /// Every verdict, from the weakest to the strongest.
-    pub const ALL: [Self; 4] = [Self::Allow, Self::Hold, Self::Prompt, Self::Deny];
-
-    /// The name on the wire, in the log and on the command line.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Allow => "allow",
-            Self::Hold => "hold",
-            Self::Prompt => "prompt",
-            Self::Deny => "deny",
         }
     }
 }
@@ -223,55 +212,32 @@ pub struct Decision {
     pub exceptions: Vec<u32>,
 }
 
-/// What the gate enforces by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Ability {
-    /// Messages to the room.
-    Chat,
-    /// Messages to one occupant.
-    Private,
-    /// Another name.
-    Rename,
-    /// The microphone.
-    Audio,
-    /// The camera.
-    Video,
-    /// The screen.
-    Desktop,
-    /// Reading the room's configuration form, and whom it bans.
-    Form,
-    /// Reading the password in that form.
-    Secret,
+names! {
+    /// What the gate enforces by itself.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    pub enum Ability {
+        /// Messages to the room.
+        Chat = "chat",
+        /// Messages to one occupant.
+        Private = "private",
+        /// Another name.
+        Rename = "rename",
+        /// The microphone.
+        Audio = "audio",
+        /// The camera.
+        Video = "video",
+        /// The screen.
+        Desktop = "desktop",
+        /// Reading the room's configuration form, and whom it bans.
+        Form = "form",
+        /// Reading the password in that form.
+        Secret = "secret",
+    }
 }
 
 impl Ability {
-    /// Every one, in the order of [`May`].
-    pub const ALL: [Self; 8] = [
-        Self::Chat,
-        Self::Private,
-        Self::Rename,
-        Self::Audio,
-        Self::Video,
-        Self::Desktop,
-        Self::Form,
-        Self::Secret,
-    ];
     /// Those that are media.
     pub const MEDIA: [Self; 3] = [Self::Audio, Self::Video, Self::Desktop];
-
-    /// The name in the file and on the wire.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Chat => "chat",
-            Self::Private => "private",
-            Self::Rename => "rename",
-            Self::Audio => "audio",
-            Self::Video => "video",
-            Self::Desktop => "desktop",
-            Self::Form => "form",
-            Self::Secret => "secret",
-        }
-    }
 
     /// The degree of a person of whom nothing is said: what is read is kept to moderators.
     pub const fn unsaid(self) -> Degree {

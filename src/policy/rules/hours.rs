@@ -39,29 +39,17 @@ impl Span {
     }
 }
 
-/// What becomes of a room when the hours end.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum AtEnd {
-    /// Who is inside stays; nobody else comes in before the next opening.
-    #[default]
-    Stay,
-    /// The room is closed, also after the next opening.
-    Close,
-    /// The room ends.
-    End,
-}
-
-impl AtEnd {
-    /// Every value.
-    pub const ALL: [Self; 3] = [Self::Stay, Self::Close, Self::End];
-
-    /// The name in the file.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Stay => "stay",
-            Self::Close => "close",
-            Self::End => "end",
-        }
+names! {
+    /// What becomes of a room when the hours end.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+    pub enum AtEnd {
+        /// Who is inside stays; nobody else comes in before the next opening.
+        #[default]
+        Stay = "stay",
+        /// The room is closed, also after the next opening.
+        Close = "close",
+        /// The room ends.
+        End = "end",
     }
 }
 

@@ -17,38 +17,25 @@ use crate::policy::verdict::{Audience, Effects, Opinion, Rule, Verdict};
 use crate::policy::{moderation, open, suspended};
 use crate::setting::kind::{SECOND, duration, ordered, whole, word};
 
-/// What it takes to come in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Admission {
-    /// The password, or a person inside who opens the door.
-    #[default]
-    PasswordOrLobby,
-    /// Both.
-    PasswordAndLobby,
-    /// The password.
-    Password,
-    /// A person inside who opens the door.
-    Lobby,
-    /// Nothing.
-    Open,
+names! {
+    /// What it takes to come in.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+    pub enum Admission {
+        /// The password, or a person inside who opens the door.
+        #[default]
+        PasswordOrLobby = "password-or-lobby",
+        /// Both.
+        PasswordAndLobby = "password-and-lobby",
+        /// The password.
+        Password = "password",
+        /// A person inside who opens the door.
+        Lobby = "lobby",
+        /// Nothing.
+        Open = "open",
+    }
 }
 
 impl Admission {
-    /// Every value.
-    pub const ALL: [Self; 5] =
-        [Self::PasswordOrLobby, Self::PasswordAndLobby, Self::Password, Self::Lobby, Self::Open];
-
-    /// The name in the file.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::PasswordOrLobby => "password-or-lobby",
-            Self::PasswordAndLobby => "password-and-lobby",
-            Self::Password => "password",
-            Self::Lobby => "lobby",
-            Self::Open => "open",
-        }
-    }
-
     /// Nobody comes in by the password alone, so the room service itself can keep strangers out
     /// (a members-only room, XEP-0045 §3).
     pub const fn is_members_only(self) -> bool {
@@ -383,27 +370,15 @@ pub(in crate::policy) fn knock(case: &Case<'_>) -> Opinion {
     Opinion::hold(rule(case), Denial::Lobby)
 }
 
-/// A way to help those who wait while nobody inside can let them in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Rescue {
-    /// The occupant who has been there longest becomes a moderator, if they are a successor.
-    Occupant,
-    /// The one who waits longest is let in as a moderator, if they are a successor.
-    Knocker,
-    /// All who wait are turned away.
-    Refuse,
-}
-
-impl Rescue {
-    /// Every way.
-    pub const ALL: [Self; 3] = [Self::Occupant, Self::Knocker, Self::Refuse];
-
-    /// The name in the file.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Occupant => "occupant",
-            Self::Knocker => "knocker",
-            Self::Refuse => "refuse",
-        }
+names! {
+    /// A way to help those who wait while nobody inside can let them in.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    pub enum Rescue {
+        /// The occupant who has been there longest becomes a moderator, if they are a successor.
+        Occupant = "occupant",
+        /// The one who waits longest is let in as a moderator, if they are a successor.
+        Knocker = "knocker",
+        /// All who wait are turned away.
+        Refuse = "refuse",
     }
 }

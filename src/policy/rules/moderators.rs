@@ -19,35 +19,20 @@ use crate::setting::kind::{SECOND, duration_or_never, list, once, some_text, wor
 use crate::setting::values::{account_or, domain_spellings, words_for_domains};
 use crate::setting::{Item, Kind, Setting, values};
 
-/// A way to become a moderator.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Become {
-    /// Operators of the file.
-    Operator,
-    /// The JIDs and domains of the list.
-    Listed,
-    /// A verified token with the named claim.
-    Token,
-    /// An account on a local host.
-    Account,
-    /// The person who opened the room.
-    Opener,
-}
-
-impl Become {
-    /// Every way.
-    pub const ALL: [Self; 5] =
-        [Self::Operator, Self::Listed, Self::Token, Self::Account, Self::Opener];
-
-    /// The name in the file.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Operator => "operator",
-            Self::Listed => "listed",
-            Self::Token => "token",
-            Self::Account => "account",
-            Self::Opener => "opener",
-        }
+names! {
+    /// A way to become a moderator.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    pub enum Become {
+        /// Operators of the file.
+        Operator = "operator",
+        /// The JIDs and domains of the list.
+        Listed = "listed",
+        /// A verified token with the named claim.
+        Token = "token",
+        /// An account on a local host.
+        Account = "account",
+        /// The person who opened the room.
+        Opener = "opener",
     }
 }
 
@@ -232,24 +217,13 @@ pub(in crate::policy) fn require(case: &Case<'_>, who: &Setting<Who>, denial: De
     if may(case, who.value) { Opinion::allow(rule) } else { Opinion::deny(rule, denial) }
 }
 
-/// Whom moderators of a lower rank cannot remove, ban, demote or mute.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Protected {
-    /// Moderators by the file: by each way of `moderators.assign` but `opener`.
-    File,
-    /// The opener, while they moderate.
-    Opener,
-}
-
-impl Protected {
-    /// Every value.
-    pub const ALL: [Self; 2] = [Self::File, Self::Opener];
-
-    /// The name in the file.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::File => "file",
-            Self::Opener => "opener",
-        }
+names! {
+    /// Whom moderators of a lower rank cannot remove, ban, demote or mute.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    pub enum Protected {
+        /// Moderators by the file: by each way of `moderators.assign` but `opener`.
+        File = "file",
+        /// The opener, while they moderate.
+        Opener = "opener",
     }
 }

@@ -164,28 +164,16 @@ impl Name {
     }
 }
 
-/// Whose names nobody else in the room may take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Unique {
-    /// Nobody's.
-    Nobody,
-    /// Those of moderators who are inside.
-    Moderators,
-    /// Those of everybody inside.
-    Everybody,
-}
-
-impl Unique {
-    /// Every value.
-    pub const ALL: [Self; 3] = [Self::Nobody, Self::Moderators, Self::Everybody];
-
-    /// The name in the file.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Nobody => "nobody",
-            Self::Moderators => "moderators",
-            Self::Everybody => "everybody",
-        }
+names! {
+    /// Whose names nobody else in the room may take.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    pub enum Unique {
+        /// Nobody's.
+        Nobody = "nobody",
+        /// Those of moderators who are inside.
+        Moderators = "moderators",
+        /// Those of everybody inside.
+        Everybody = "everybody",
     }
 }
 

@@ -19,25 +19,14 @@ use crate::policy::record::Source;
 use crate::policy::verdict::Rule;
 use crate::secret::Secret;
 
-/// Who has to type a room's password again after it was changed, of those who came in by the one before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum AskAgain {
-    /// Everybody who comes in, also who was inside at that time and comes back.
-    Everybody,
-    /// Nobody: who has once come in by a password needs none later.
-    Nobody,
-}
-
-impl AskAgain {
-    /// Every value.
-    pub const ALL: [Self; 2] = [Self::Everybody, Self::Nobody];
-
-    /// The name in the file.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Everybody => "everybody",
-            Self::Nobody => "nobody",
-        }
+names! {
+    /// Who has to type a room's password again after it was changed, of those who came in by the one before.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    pub enum AskAgain {
+        /// Everybody who comes in, also who was inside at that time and comes back.
+        Everybody = "everybody",
+        /// Nobody: who has once come in by a password needs none later.
+        Nobody = "nobody",
     }
 }
 

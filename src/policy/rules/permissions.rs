@@ -49,28 +49,16 @@ impl Permitted {
     }
 }
 
-/// What is asked of the end-to-end encryption of Jitsi's clients.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum E2ee {
-    /// Nothing.
-    Off,
-    /// Moderators are told who cannot.
-    Prefer,
-    /// Only clients that say that they can come in, and nothing is recorded or called.
-    Require,
-}
-
-impl E2ee {
-    /// Every value.
-    pub const ALL: [Self; 3] = [Self::Off, Self::Prefer, Self::Require];
-
-    /// The name in the file.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Off => "off",
-            Self::Prefer => "prefer",
-            Self::Require => "require",
-        }
+names! {
+    /// What is asked of the end-to-end encryption of Jitsi's clients.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    pub enum E2ee {
+        /// Nothing.
+        Off = "off",
+        /// Moderators are told who cannot.
+        Prefer = "prefer",
+        /// Only clients that say that they can come in, and nothing is recorded or called.
+        Require = "require",
     }
 }
 

@@ -26,39 +26,26 @@ const MOST: usize = 32;
 /// The longest record that a gate keeps, in bytes.
 const LONGEST_RECORD: usize = 4096;
 
-/// What a person is recognised by, the strongest first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum By {
-    /// The bare JID, and the account that was logged in for it.
-    Account,
-    /// Whom a verified token names.
-    Token,
-    /// The ticket that the server gave to the client.
-    Ticket,
-    /// The mark that the client made itself: it may leave it out, or make another.
-    Device,
-    /// The network, an IPv4 /24 or IPv6 /64: others are there as well.
-    Address,
+names! {
+    /// What a person is recognised by, the strongest first.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    pub enum By {
+        /// The bare JID, and the account that was logged in for it.
+        Account = "account",
+        /// Whom a verified token names.
+        Token = "token",
+        /// The ticket that the server gave to the client.
+        Ticket = "ticket",
+        /// The mark that the client made itself: it may leave it out, or make another.
+        Device = "device",
+        /// The network, an IPv4 /24 or IPv6 /64: others are there as well.
+        Address = "address",
+    }
 }
 
 impl By {
-    /// Every one.
-    pub const ALL: [Self; 5] =
-        [Self::Account, Self::Token, Self::Ticket, Self::Device, Self::Address];
-
     /// By these nobody else can be taken for the one who was removed.
     const STRONG: [Self; 3] = [Self::Account, Self::Token, Self::Ticket];
-
-    /// The name in the file.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Account => "account",
-            Self::Token => "token",
-            Self::Ticket => "ticket",
-            Self::Device => "device",
-            Self::Address => "address",
-        }
-    }
 }
 
 family! {
