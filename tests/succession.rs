@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use policies::{jid, now, policy};
 use vestibule::component::audit::Audit;
 use vestibule::component::engine::{Desk, Mode};
-use vestibule::component::timetable::{effects_of_remedy, plan_again, plan_succession, plans};
+use vestibule::component::timetable::{plan_again, plan_succession, plans};
 use vestibule::jid::BareJid;
 use vestibule::policy::record::Person;
 use vestibule::policy::succession::{Plan, Remedy};
@@ -195,7 +195,7 @@ fn whoever_only_looks_on_rescues_nobody() {
 fn a_remedy_is_written_in_the_words_of_the_protocol() {
     let bob = jid("bob@example.org");
     let write = |remedy: &Remedy| {
-        let effects = effects_of_remedy(remedy, None);
+        let effects = remedy.effects(None);
         let material = Material { password: None, texts: &Texts::default(), language: None };
         command(&jid(ROOM), "g", Some(3), "d1", &effects, material, [])
     };

@@ -14,7 +14,7 @@ use super::tasks::guarded;
 use super::{Shared, rooms};
 use crate::component::engine::Desk;
 use crate::component::registry::Watch;
-use crate::component::timetable::{due_again, effects_of_remedy, plan_again, plans, timetable};
+use crate::component::timetable::{due_again, plan_again, plans, timetable};
 use crate::jid::BareJid;
 use crate::policy::attempt::RoomView;
 use crate::policy::succession::{Plan, Remedy};
@@ -197,8 +197,7 @@ async fn carry_out(shared: &Shared, room: &BareJid, plan: &Plan) -> Outcome {
         let again = plan_again(&mut shared.desk(), live, person, now());
         // Of another person it is not known what the room remembers.
         let again = again.filter(|again| again.is_about(person));
-        let effects =
-            again.as_ref().map(|plan| effects_of_remedy(&plan.remedy, live.person.as_ref()));
+        let effects = again.as_ref().map(|plan| plan.remedy.effects(live.person.as_ref()));
         let conditions = again.as_ref().map(|plan| conditions(&plan.remedy, &live.view));
         (effects.unwrap_or_default(), conditions.unwrap_or_default(), again)
     };

@@ -580,7 +580,7 @@ async fn answer_one(
         let effects = match (waits, lets_in) {
             (false, _) => Effects::default(),
             (true, true) => admission(jid, live.person.as_ref()),
-            (true, false) => Effects { reject: vec![(jid.clone(), None)], ..Effects::default() },
+            (true, false) => Effects::rejecting([jid.clone()], None),
         };
         (effects, Vec::new())
     };

@@ -17,7 +17,7 @@ use crate::component::registry::Room;
 use crate::jid::{BareJid, JidError, Part};
 use crate::policy::Policy;
 use crate::policy::denial::Denial;
-use crate::policy::removal::taken;
+use crate::policy::removal::expulsion;
 use crate::policy::verdict::{Effects, NewPassword};
 use crate::secret::Secret;
 use crate::wire::NS;
@@ -292,12 +292,7 @@ async fn remove(
     denial: Denial,
 ) -> Result<bool, RoomError> {
     let effects = |live: &LiveRoom| {
-        let effects = Effects {
-            people: vec![(jid.clone(), taken(live.person.as_ref(), live.affiliation))],
-            remove: vec![(jid.clone(), denial)],
-            ..Effects::default()
-        };
-        (effects, Vec::new())
+        (expulsion(jid, live.person.as_ref(), live.affiliation, denial), Vec::new())
     };
     // The other people inside are not needed.
     let done = apply_reading(shared, room, || glance(room, Some(jid)), None, effects).await;

@@ -183,12 +183,7 @@ fn add<K: Hash + Eq>(
     }
     tally.count = tally.count.saturating_add(1);
     tally.last = now;
-    if let Some(over) = tally.count.checked_sub(free) {
-        let delay = limits
-            .delay
-            .value
-            .saturating_mul(2_u32.saturating_pow(over.min(30)))
-            .min(limits.max_delay.value);
+    if let Some(delay) = limits.delay_after(tally.count, free) {
         tally.until = later(now, delay);
     }
 }

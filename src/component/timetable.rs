@@ -11,11 +11,8 @@ use super::room_registry::Known;
 use crate::jid::BareJid;
 use crate::policy::attempt::{Requester, RoomView};
 use crate::policy::hours::{AtEnd, Hours, Phase};
-use crate::policy::notice::Notice;
-use crate::policy::record::Person;
-use crate::policy::succession::{Plan, Remedy, Since, is_moderator, is_service, next, plan};
+use crate::policy::succession::{Plan, Since, is_moderator, is_service, next, plan};
 use crate::policy::timers::{Agenda, Deed, Due, Scene, agenda};
-use crate::policy::verdict::Effects;
 use crate::policy::{Policy, Rules, succession};
 use crate::wire::room::LiveRoom;
 
@@ -201,25 +198,6 @@ pub fn plan_again(
     let rules = desk.live().rules_in(policy, &live.jid, room);
     let rules = policy.exceptions.in_room(&rules, &live.jid, now);
     plan(&scene(policy, &rules, &live.jid, room, &live.view, now))
-}
-
-/// Returns the effects of a plan; `person`: what the room remembers of the person it names.
-pub fn effects_of_remedy(remedy: &Remedy, person: Option<&Person>) -> Effects {
-    let moderator =
-        |jid: &BareJid| vec![(jid.clone(), Some(Person::admitted(person).as_moderator(true)))];
-    match remedy {
-        Remedy::Promote(jid) => {
-            Effects { people: moderator(jid), promote: vec![jid.clone()], ..Effects::default() }
-        }
-        Remedy::Admit(jid) => {
-            Effects { people: moderator(jid), admit: vec![jid.clone()], ..Effects::default() }
-        }
-        Remedy::Refuse(people) => Effects {
-            reject: people.iter().map(|jid| (jid.clone(), Some(Notice::NobodyThere))).collect(),
-            ..Effects::default()
-        },
-        Remedy::Nobody => Effects::default(),
-    }
 }
 
 fn scene<'a>(

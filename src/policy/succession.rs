@@ -9,10 +9,11 @@ use super::attempt::{Action, Attempt, Credential, Pressure, Requester, Role, Roo
 use super::classify::{Place, classes};
 use super::context::Case;
 use super::decide::{as_excepted, is_fit, opinion_on};
+use super::notice::Notice;
 use super::record::Person;
 use super::rules::kinds::Who;
 use super::rules::lobby::Rescue;
-use super::verdict::{Rule, Verdict};
+use super::verdict::{Effects, Rule, Verdict};
 use super::{Policy, Rules, moderators, suspended};
 use crate::jid::BareJid;
 
@@ -60,6 +61,26 @@ pub enum Remedy {
     Refuse(Vec<BareJid>),
     /// Nobody is there who could take over: the operator should know.
     Nobody,
+}
+
+impl Remedy {
+    /// Returns what it does; `person`: what the room remembers of the person it names.
+    pub fn effects(&self, person: Option<&Person>) -> Effects {
+        let moderator =
+            |jid: &BareJid| vec![(jid.clone(), Some(Person::admitted(person).as_moderator(true)))];
+        match self {
+            Self::Promote(jid) => {
+                Effects { people: moderator(jid), promote: vec![jid.clone()], ..Effects::default() }
+            }
+            Self::Admit(jid) => {
+                Effects { people: moderator(jid), admit: vec![jid.clone()], ..Effects::default() }
+            }
+            Self::Refuse(people) => {
+                Effects::rejecting(people.iter().cloned(), Some(Notice::NobodyThere))
+            }
+            Self::Nobody => Effects::default(),
+        }
+    }
 }
 
 /// What is to be done, and by which rule.

@@ -166,6 +166,12 @@ pub struct Effects {
 }
 
 impl Effects {
+    /// Returns those by which people who wait are turned away, in these words where there are any.
+    pub fn rejecting(people: impl IntoIterator<Item = BareJid>, words: Option<Notice>) -> Self {
+        let reject = people.into_iter().map(|jid| (jid, words)).collect();
+        Self { reject, ..Self::default() }
+    }
+
     /// These effects and those of `more`; where both say something, `more` does.
     pub fn merge(&mut self, more: Self) {
         self.record = more.record.or(self.record.take());

@@ -14,9 +14,8 @@ use crate::jid::BareJid;
 use crate::password::{judge, period_at};
 use crate::policy::Rules;
 use crate::policy::lobby::Admission;
-use crate::policy::notice::Notice;
 use crate::policy::record::Source;
-use crate::policy::verdict::{Audience, Effects, NewPassword};
+use crate::policy::verdict::NewPassword;
 use crate::schema;
 use crate::secret::Secret;
 use crate::wire::room::LiveRoom;
@@ -90,27 +89,15 @@ impl Operator {
                 (NewPassword::Made(source), source)
             }
         };
-        // Where the file requires none, a room asks for one of its own alone.
-        let kept = if rules.password.required.value { source } else { Source::Creator };
-        let notice = (Audience::Moderators, Notice::PasswordChanged);
-        let tells = rules.password.show_to_moderators.value;
         let change = |live: &LiveRoom| {
-            let record = live.view.record.clone();
-            let record = record.map(|record| record.with_password(kept));
-            let effects = Effects {
-                record,
-                password: Some(new),
-                notices: tells.then_some(notice).into_iter().collect(),
-                ..Effects::default()
-            };
-            (effects, Vec::new())
+            (rules.password.changed(live.view.record.clone(), new, source), Vec::new())
         };
         apply_with(&self.shared, &jid, None, typed.as_ref(), change).await?;
         let admission = rules.lobby.admission.value;
         let unasked = matches!(admission, Admission::Lobby | Admission::Open);
         let unasked = unasked.then(|| admission.name().to_owned());
         let (room, source) = (jid.to_string(), source.name().to_owned());
-        Ok(PasswordChanged { room, source, told: tells, unasked })
+        Ok(PasswordChanged { room, source, told: rules.password.show_to_moderators.value, unasked })
     }
 
     /// A typed password is as good as a moderator's has to be.

@@ -217,8 +217,8 @@ impl Operator {
                     "`{jid}` neither waits nor is inside: nobody is rejected"
                 ))),
                 false => {
-                    let reject = people.iter().map(|(person, _)| (person.jid.clone(), None));
-                    let effects = Effects { reject: reject.collect(), ..Effects::default() };
+                    let jids = people.iter().map(|(person, _)| person.jid.clone());
+                    let effects = Effects::rejecting(jids, None);
                     Ok(Plan { people, effects, ..Plan::default() })
                 }
             }

@@ -15,8 +15,9 @@ use std::time::Duration;
 
 use crate::policy::class::{Class, ClassSet};
 use crate::policy::denial::Denial;
-use crate::policy::record::Source;
-use crate::policy::verdict::Rule;
+use crate::policy::notice::Notice;
+use crate::policy::record::{Record, Source};
+use crate::policy::verdict::{Audience, Effects, NewPassword, Rule};
 use crate::secret::Secret;
 
 names! {
@@ -139,6 +140,14 @@ family! {
 }
 
 impl Guesses {
+    /// Returns how long to wait after that many wrong passwords, of which fewer than `free` cost nothing: twice as long
+    /// after each, up to `max_delay`. `None`: not at all.
+    pub fn delay_after(&self, wrong: u32, free: u32) -> Option<Duration> {
+        let over = wrong.checked_sub(free)?;
+        let delay = self.delay.value.saturating_mul(2_u32.saturating_pow(over.min(30)));
+        Some(delay.min(self.max_delay.value))
+    }
+
     /// Returns this family of the rules, for a change.
     pub(in crate::policy) fn in_rules(rules: &mut Rules) -> &mut Self {
         &mut Password::in_rules(rules).guesses
@@ -146,6 +155,22 @@ impl Guesses {
 }
 
 impl Password {
+    /// Returns what gives a room another password, of that source. Moderators are told where they may see it.
+    pub fn changed(&self, record: Option<Record>, new: NewPassword, source: Source) -> Effects {
+        // Where the file requires none, a room asks for one of its own alone.
+        let kept = if self.required.value { source } else { Source::Creator };
+        let tells = self.show_to_moderators.value;
+        Effects {
+            record: record.map(|record| record.with_password(kept)),
+            password: Some(new),
+            notices: tells
+                .then_some((Audience::Moderators, Notice::PasswordChanged))
+                .into_iter()
+                .collect(),
+            ..Effects::default()
+        }
+    }
+
     /// Returns what is wrong with a password of that strength: the rule it fails, and why. `None`: it is good enough.
     pub fn weakness(&self, strength: Strength) -> Option<(Rule, Denial)> {
         let weak = Denial::PasswordWeak { min_length: self.min_length.value };

@@ -219,6 +219,20 @@ pub fn taken(before: Option<&Person>, affiliation: Affiliation) -> Option<Person
     person.suspended.is_some().then_some(person)
 }
 
+/// Returns what removes a person who had this affiliation, and tells them why.
+pub fn expulsion(
+    jid: &BareJid,
+    before: Option<&Person>,
+    affiliation: Affiliation,
+    denial: Denial,
+) -> Effects {
+    Effects {
+        people: vec![(jid.clone(), taken(before, affiliation))],
+        remove: vec![(jid.clone(), denial)],
+        ..Effects::default()
+    }
+}
+
 /// Two sessions that are certainly of one person.
 pub fn is_same(rules: &Removal, one: &Requester, other: &Requester) -> bool {
     let own = certain_marks(rules, one);
