@@ -16,7 +16,7 @@ use std::sync::Arc;
 use criterion::{Criterion, criterion_group, criterion_main};
 use large::{jid, join, now, policy, room};
 use vestibule::component::audit::Audit;
-use vestibule::component::engine::{Desk, Mode};
+use vestibule::component::engine::{Mode, PolicyEngine};
 use vestibule::config::{Environment, Outside, parse};
 use vestibule::policy::attempt::{Credential, Pressure};
 use vestibule::policy::bans::{Ban, Origin};
@@ -94,21 +94,22 @@ fn judging(c: &mut Criterion) {
     let ban = Ban { origin: Origin::Line(1), until: None, rooms: None, reason: String::new() };
     go.bans.ban_domain("guest.example.org", ban);
     let (services, run) = ([SERVICE.to_owned()], "r".to_owned());
-    let mut desk = Desk::new(Arc::clone(&stay), services, Mode::Enforce, Audit::none(), run);
-    let service = desk.service(SERVICE).unwrap();
+    let mut engine =
+        PolicyEngine::new(Arc::clone(&stay), services, Mode::Enforce, Audit::none(), run);
+    let service = engine.service(SERVICE).unwrap();
     let hello = "<hello xmlns='urn:vestibule:gate:2' version='2' level='1' hosts='all'/>";
-    desk.hello(&service, &element(hello)).unwrap();
+    engine.hello(&service, &element(hello)).unwrap();
     for n in 0..1000 {
         let joined = format!(
             "<report xmlns='urn:vestibule:gate:2' event='joined' seq='{n}' room='tea@{SERVICE}' generation='g' \
              nick='Guest {n}' jid='g{n}@guest.example.org/x' session='client' host='guest.example.org' \
              provider='anonymous' mechanism='ANONYMOUS' secure='true' address='192.0.2.7' role='participant'/>"
         );
-        desk.report(&service, &element(&joined), now());
+        engine.report(&service, &element(&joined), now());
     }
     let mut group = c.benchmark_group("judge");
     for (name, next, removed) in [("1,000 who stay", &*stay, 0), ("1,000 who go", &go, 1000)] {
-        let once = || desk.consequences(next, None, now()).0;
+        let once = || engine.consequences(next, None, now()).0;
         assert_eq!((once().inside, once().removed.len()), (1000, removed), "{name}");
         group.bench_function(name, |b| b.iter(|| black_box(once())));
     }

@@ -34,7 +34,7 @@
 //! | [`adhoc`] | the operators' commands in any XMPP client | I/O, clocks, randomness |
 //! | [`control`] | the socket for operators | |
 //! | [`doctor`] | what undoes the policy on the server, in the file and on the machine | I/O, clocks |
-//! | [`component`] | desk, counters, live rooms, decision log | open sockets, read clocks |
+//! | [`component`] | engine, counters, live rooms, decision log | open sockets, read clocks |
 //! | [`store`] | the audit database and the bans in it | decide, read clocks |
 //! | [`config`] | the operator's file | |
 //! | [`wire`] | the gate protocol, `docs/protocol.md` | I/O |

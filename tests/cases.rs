@@ -18,7 +18,7 @@ use std::sync::Arc;
 use case::{Case, File, effects_in_short, in_short, would_in_short};
 use policies::{now, policy};
 use vestibule::policy::attempt::Action;
-use vestibule::policy::decide::{decide, rejudge};
+use vestibule::policy::decide::{decide, reevaluate};
 use vestibule::policy::denial::Denial;
 use vestibule::policy::facts::explain;
 use vestibule::policy::modes::{Mode, named};
@@ -55,7 +55,7 @@ fn check(case: &Case) -> Result<(), String> {
         Arc::make_mut(&mut base.modes).put(named(name), mode, 50);
     }
     let lines = lines::number(base);
-    policy.put_in_force();
+    policy.activate();
     let (attempt, room, pressure) = (case.attempt(), case.room(), case.pressure());
     let rules = policy.rules_of(&attempt, &room, now());
     let decision = decide(&policy, &rules, &attempt, &room, &pressure, now());
@@ -86,7 +86,7 @@ fn check(case: &Case) -> Result<(), String> {
         let is_removed = matches!(decision.denial, Some(Denial::Removed { .. }));
         let goes = is_removed || of_access.contains(&decision.rule.name);
         let goes = goes.then(|| in_short(&decision));
-        let again = rejudge(&policy, &rules, &attempt, &room, now());
+        let again = reevaluate(&policy, &rules, &attempt, &room, now());
         let again = again.as_ref().map_or("he stays".to_owned(), in_short);
         same("the same inside", &goes.unwrap_or("he stays".to_owned()), &again);
     }

@@ -14,7 +14,7 @@ use vestibule::doctor::{
 use vestibule::policy::logins::{Host, Hosts};
 use vestibule::wire::handshake::Hello;
 use vestibule::wire::room::LiveRoom;
-use vestibule::wire::server_inventory::Posture;
+use vestibule::wire::server_inventory::ServerInventory;
 use vestibule::xmpp::Element;
 
 const NOW: &str = "2026-11-24T00:00:00Z";
@@ -131,7 +131,7 @@ impl Situation {
         loaded
     }
 
-    fn posture(&self) -> Posture {
+    fn posture(&self) -> ServerInventory {
         let xml = format!(
             "<inventory xmlns='urn:vestibule:gate:2' {}><module name='muc'/><module name='vestibule_gate'/>\
              <host name='*'>{}</host><host name='{SERVICE}' type='component'><module name='muc'/>\
@@ -139,7 +139,7 @@ impl Situation {
              <host name='vestibule.example.org' type='component'>{}</host>{}</inventory>",
             self.attributes, self.above, self.service, self.door, self.component, self.more
         );
-        Posture::read(&Element::parse(xml.as_bytes(), "").unwrap())
+        ServerInventory::read(&Element::parse(xml.as_bytes(), "").unwrap())
     }
 
     fn examined(&self, servers: Result<&[Server], &str>) -> Report {
@@ -675,7 +675,7 @@ fn what_cannot_be_looked_at_is_never_fine() {
         b"<inventory xmlns='urn:vestibule:gate:2' server='Prosody 13.0.5' lua='5.4'><module name='muc'/></inventory>",
         "",
     );
-    let posture = Ok(Posture::read(&element.unwrap()));
+    let posture = Ok(ServerInventory::read(&element.unwrap()));
     let asked: Timestamp = NOW.parse().unwrap();
     let server = Server {
         service: SERVICE.to_owned(),

@@ -23,7 +23,7 @@ use vestibule::control::{
     Caller, Command, Failure, FailureKind, FieldKind, Handler, Impact, Interface, Reply, Role,
     RoomLine, RoomMetrics, RoomState, Status, StatusMetrics,
 };
-use vestibule::http::{Access, Readiness, Site, Totals, router};
+use vestibule::http::{Access, ApiBackend, Readiness, Totals, router};
 use vestibule::metrics::{Group as _, Latency, Registry};
 use vestibule::policy::Policy;
 use vestibule::policy::attempt::{Action, Attempt, Credential, Pressure, RoomView};
@@ -60,7 +60,7 @@ impl Handler for Noting {
     }
 }
 
-impl Site for Noting {
+impl ApiBackend for Noting {
     fn readiness(&self) -> Readiness {
         Readiness { reasons: self.not_ready.lock().unwrap().clone() }
     }

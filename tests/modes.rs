@@ -15,7 +15,7 @@ use proptest::prelude::*;
 use vestibule::policy::Policy;
 use vestibule::policy::attempt::{Action, Affiliation, Attempt, Pressure, RoomView};
 use vestibule::policy::class::Class;
-use vestibule::policy::decide::{decide, rejudge};
+use vestibule::policy::decide::{decide, reevaluate};
 use vestibule::policy::modes::{Exception, FIXED, Mode, SWITCHES, Whom};
 use vestibule::policy::verdict::{Decision, Verdict};
 
@@ -34,7 +34,7 @@ impl World {
         let mut policy = Parts { overrides: Vec::new(), ..self.parts.clone() }.policy();
         let base = Arc::make_mut(&mut policy.base);
         Arc::make_mut(&mut base.modes).put(places.iter().copied(), mode, 1);
-        policy.put_in_force();
+        policy.activate();
         policy
     }
 
@@ -107,7 +107,7 @@ proptest! {
         prop_assert_eq!(&off, &observed);
         let (off, observed) = (world.policy(&places, Mode::Off), world.policy(&places, Mode::Observe));
         let again = |policy: &Policy| {
-            rejudge(policy, &policy.base, &world.attempt, &world.room, world.now)
+            reevaluate(policy, &policy.base, &world.attempt, &world.room, world.now)
         };
         prop_assert_eq!(again(&off), again(&observed));
     }

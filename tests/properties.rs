@@ -23,7 +23,7 @@ use vestibule::policy::attempt::{
     Requester, Role, RoleChange, RoomView, Word,
 };
 use vestibule::policy::class::{Class, ClassSet};
-use vestibule::policy::decide::{decide, rejudge};
+use vestibule::policy::decide::{decide, reevaluate};
 use vestibule::policy::denial::Denial;
 use vestibule::policy::facts::{Facts, explain};
 use vestibule::policy::form_field::{FormField, To};
@@ -224,7 +224,7 @@ proptest! {
         let world = world.trying(Action::Join { credential });
         let policy = world.parts.policy();
         let rules = world.rules(&policy);
-        if let Some(removed) = rejudge(&policy, &rules, &world.attempt, &world.room, world.now) {
+        if let Some(removed) = reevaluate(&policy, &rules, &world.attempt, &world.room, world.now) {
             let join = world.decide();
             prop_assert_eq!((removed.verdict, removed.denial), (Verdict::Deny, join.denial));
         }
@@ -286,7 +286,7 @@ proptest! {
         // It also ends the visit of somebody who is inside.
         let policy = banned.parts.policy();
         let rules = banned.rules(&policy);
-        let stays = rejudge(&policy, &rules, &banned.attempt, &banned.room, banned.now).is_none();
+        let stays = reevaluate(&policy, &rules, &banned.attempt, &banned.room, banned.now).is_none();
         let is_room = banned.attempt.room.as_ref().is_some_and(|room| room.node().is_some());
         prop_assert_eq!(stays, is_room && decision.class == Class::Service);
     }

@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use vestibule::component::audit::Audit;
-use vestibule::component::engine::{Desk, Mode};
+use vestibule::component::engine::{Mode, PolicyEngine};
 use vestibule::config::{Environment, load};
 use vestibule::store::sqlite::Sqlite;
 use vestibule::store::{Mask, Store};
@@ -34,7 +34,7 @@ subject_claim = "sub"
 /// A component with a log, and what it was asked.
 struct Lab {
     home: TempDir,
-    desk: Option<Desk>,
+    engine: Option<PolicyEngine>,
     asked: u32,
     now: Timestamp,
 }
@@ -44,12 +44,13 @@ impl Lab {
         let home = tempfile::tempdir().unwrap();
         fs::write(home.path().join("component.toml"), POLICY).unwrap();
         let now = Timestamp::from_second(1_767_268_800).unwrap();
-        let mut lab = Self { home, desk: None, asked: 0, now };
+        let mut lab = Self { home, engine: None, asked: 0, now };
         let policy = Arc::new(lab.load("component.toml"));
         let store = Store::open(Sqlite::new(lab.home.path().join("audit.db"))).unwrap();
         let audit = Audit::open(&lab.log()).unwrap();
         let audit = audit.with_store("one".to_owned(), Mask::default(), Some(Arc::new(store)));
-        lab.desk = Some(Desk::new(policy, [SERVICE.to_owned()], mode, audit, "r".to_owned()));
+        lab.engine =
+            Some(PolicyEngine::new(policy, [SERVICE.to_owned()], mode, audit, "r".to_owned()));
         lab
     }
 
@@ -81,7 +82,7 @@ impl Lab {
         );
         let question = Question::read(&Element::parse(question.as_bytes(), "").unwrap());
         let (now, service) = (self.now, Arc::from(SERVICE));
-        self.desk.as_mut().unwrap().question(&service, &question, now);
+        self.engine.as_mut().unwrap().question(&service, &question, now);
     }
 
     /// One attempt of each kind that the log treats in a way of its own.
@@ -107,7 +108,7 @@ impl Lab {
 
     /// The log, complete.
     fn written(&mut self) -> String {
-        self.desk = None;
+        self.engine = None;
         fs::read_to_string(self.log()).unwrap()
     }
 
@@ -250,13 +251,13 @@ fn whoever_is_judged_again_after_a_reload_is_judged_again_in_a_replay() {
     );
     let report = Element::parse(report.as_bytes(), "").unwrap();
     let now = lab.now;
-    lab.desk.as_mut().unwrap().report(&Arc::from(SERVICE), &report, now);
+    lab.engine.as_mut().unwrap().report(&Arc::from(SERVICE), &report, now);
     let banned = format!("{POLICY}\n[[ban]]\njid = \"eve@example.org\"\nreason = \"spam\"\n");
     fs::write(lab.home.path().join("component.toml"), banned).unwrap();
     let policy = Arc::new(lab.load("component.toml"));
-    let desk = lab.desk.as_mut().unwrap();
-    let before = desk.replace_policy(policy);
-    assert_eq!(desk.judge_again(&before, None, now).0.removed.len(), 1);
+    let engine = lab.engine.as_mut().unwrap();
+    let before = engine.replace_policy(policy);
+    assert_eq!(engine.judge_again(&before, None, now).0.removed.len(), 1);
     let text = lab.written();
     assert!(text.contains(r#""reevaluated":true"#), "{text}");
     assert_eq!(lab.replay(&["--exact", "decisions.jsonl"]).0, Some(0));

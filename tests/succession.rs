@@ -12,8 +12,8 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use policies::{jid, now, policy};
 use vestibule::component::audit::Audit;
-use vestibule::component::engine::{Desk, Mode};
-use vestibule::component::timetable::{plan_again, plan_succession, plans};
+use vestibule::component::engine::{Mode, PolicyEngine};
+use vestibule::component::timetable::{confirm_plan, plan_succession, plans};
 use vestibule::jid::BareJid;
 use vestibule::policy::record::Person;
 use vestibule::policy::succession::{Plan, Remedy};
@@ -29,7 +29,7 @@ const RECORD: &str = r#"{"v":1,"opened":"2026-01-01T11:55:00Z","opener":"ann@exa
 const ACCOUNT: &str = "session='client' host='example.org' provider='internal_hashed' mechanism='SCRAM-SHA-1' secure='true'";
 
 struct Gate {
-    desk: Desk,
+    engine: PolicyEngine,
     service: Arc<str>,
     now: Timestamp,
     /// What was planned in each room when it was looked at last.
@@ -44,9 +44,9 @@ impl Gate {
     fn new(mode: Mode) -> Self {
         let policy = Arc::new(policy("default").unwrap());
         let services = [SERVICE.to_owned()];
-        let desk = Desk::new(policy, services, mode, Audit::none(), "r".to_owned());
-        let service = desk.service(SERVICE).unwrap();
-        Self { desk, service, now: now(), known: BTreeMap::new() }
+        let engine = PolicyEngine::new(policy, services, mode, Audit::none(), "r".to_owned());
+        let service = engine.service(SERVICE).unwrap();
+        Self { engine, service, now: now(), known: BTreeMap::new() }
     }
 
     /// A room that ann moderates, with a guest, a service and bob inside.
@@ -75,7 +75,7 @@ impl Gate {
             "<report xmlns='{NS}' event='{event}' room='{ROOM}' generation='g' {more}/>"
         ));
         let service = Arc::clone(&self.service);
-        self.desk.report(&service, &report, self.now);
+        self.engine.report(&service, &report, self.now);
     }
 
     fn after(&mut self, seconds: i64) -> &mut Self {
@@ -85,10 +85,10 @@ impl Gate {
 
     /// What is planned in the rooms, which are looked at when their time comes. That is what a plan_succession at each of them shows.
     fn remedies(&mut self) -> Vec<Remedy> {
-        self.known.extend(plans(&mut self.desk, usize::MAX, self.now));
-        self.known.retain(|jid, _| self.desk.live().room(jid).is_some());
-        for (jid, _) in self.desk.live().rooms() {
-            assert_eq!(self.known.get(jid), Some(&plan_succession(&self.desk, jid, self.now).0));
+        self.known.extend(plans(&mut self.engine, usize::MAX, self.now));
+        self.known.retain(|jid, _| self.engine.live().room(jid).is_some());
+        for (jid, _) in self.engine.live().rooms() {
+            assert_eq!(self.known.get(jid), Some(&plan_succession(&self.engine, jid, self.now).0));
         }
         self.known.values().flatten().map(|plan| plan.remedy.clone()).collect()
     }
@@ -100,7 +100,7 @@ impl Gate {
             "<room xmlns='{NS}' jid='{ROOM}' generation='g' revision='3' moderators='{moderators}' \
              occupants='{occupants}' password='true'><record>{RECORD}</record>{people}</room>"
         )));
-        plan_again(&mut self.desk, &live.unwrap(), asked, self.now).map(|plan| plan.remedy)
+        confirm_plan(&mut self.engine, &live.unwrap(), asked, self.now).map(|plan| plan.remedy)
     }
 }
 
@@ -178,7 +178,7 @@ fn a_snapshot_tells_how_long_people_have_waited() {
          <waiting nick='Bob' jid='bob@example.org/b' {ACCOUNT} since='nonsense'/></room>"
     ));
     let (service, moment) = (Arc::clone(&gate.service), gate.now);
-    gate.desk.restore(&service, LiveRoom::read(&room).unwrap(), moment);
+    gate.engine.restore(&service, LiveRoom::read(&room).unwrap(), moment);
     // Its opener was a moderator, and may have left just now.
     assert_eq!(gate.after(59).remedies(), []);
     assert_eq!(gate.after(1).remedies(), [Remedy::Admit(jid("eve@example.org"))]);

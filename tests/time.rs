@@ -18,7 +18,7 @@ use vestibule::policy::attempt::RoomView;
 use vestibule::policy::denial::Clock;
 use vestibule::policy::hours::{AtEnd, Hours, Phase, Span};
 use vestibule::policy::notice::Notice;
-use vestibule::policy::record::{Closed, Record, Suspended, Wave};
+use vestibule::policy::record::{Closed, JoinFlood, Record, Suspended};
 use vestibule::policy::timers::{Agenda, Deed, Scene, agenda, effects};
 
 const EVERY_DAY: u8 = 0x7f;
@@ -364,18 +364,18 @@ fn of_what_is_due_at_once_the_gravest_is_done() {
 #[test]
 fn a_wave_is_over_when_no_stranger_has_come_for_a_while() {
     let mut room = Room::new(|rules| Arc::make_mut(&mut rules.limits).flood_strangers.value = 3);
-    room.record.wave = Some(Wave { since: at(NOON), lobby: true });
+    room.record.wave = Some(JoinFlood { since: at(NOON), lobby: true });
     assert_eq!(room.agenda(at(NOON)).next, Some(after(at(NOON), 600)));
     room.last_stranger = Some(after(at(NOON), 30));
     assert_eq!(room.live(9999), [(630, "limits.flood_strangers", Deed::Calm)]);
     assert_eq!(room.record.wave, None);
     // But not while the room is suspended: nobody comes in then.
-    room.record.wave = Some(Wave { since: at(NOON), lobby: true });
+    room.record.wave = Some(JoinFlood { since: at(NOON), lobby: true });
     room.record.suspended = Some(Suspended { since: at(NOON), raised: false });
     assert_eq!(room.live(9999), []);
     room.record.suspended = None;
     // And at once where the rule is gone.
-    room.record.wave = Some(Wave { since: at(NOON), lobby: false });
+    room.record.wave = Some(JoinFlood { since: at(NOON), lobby: false });
     Arc::make_mut(&mut room.rules.limits).flood_strangers.value = 0;
     assert_eq!(room.live(9999), [(0, "limits.flood_strangers", Deed::Calm)]);
 }
@@ -384,7 +384,7 @@ fn a_wave_is_over_when_no_stranger_has_come_for_a_while() {
 fn the_lobby_of_a_wave_is_taken_down_only_if_it_was_put_up_for_it() {
     for lobby in [true, false] {
         let mut room = Room::new(|_| {});
-        room.record.wave = Some(Wave { since: at(NOON), lobby });
+        room.record.wave = Some(JoinFlood { since: at(NOON), lobby });
         let view = RoomView { record: Some(room.record), ..RoomView::default() };
         let effects = effects(Deed::Calm, &view, at(NOON));
         let down = lobby.then_some(false);

@@ -17,9 +17,9 @@ use policies::{jid, now, policy};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use vestibule::component::audit::Audit;
-use vestibule::component::engine::{Desk, Mode};
+use vestibule::component::engine::{Mode, PolicyEngine};
 use vestibule::component::registry::Watch;
-use vestibule::component::timetable::{Look, Phases, due_again, look, timetable};
+use vestibule::component::timetable::{Look, Phases, confirm_due, look, timetable};
 use vestibule::jid::BareJid;
 use vestibule::policy::hours::{AtEnd, Span};
 use vestibule::policy::modes::{Exception, Whom, named};
@@ -36,7 +36,7 @@ const SERVICE: &str = "rooms.example.org";
 const ANN: &str = "jid='ann@example.org/a' nick='Ann' session='client' host='example.org' provider='internal_hashed' mechanism='SCRAM-SHA-1' secure='true'";
 
 struct Gate {
-    desk: Desk,
+    engine: PolicyEngine,
     service: Arc<str>,
     now: Timestamp,
     asked: u32,
@@ -72,9 +72,10 @@ impl Gate {
         change(&mut rules);
         policy.base = Arc::new(rules);
         let services = [SERVICE.to_owned()];
-        let desk = Desk::new(Arc::new(policy), services, mode, Audit::none(), "r".to_owned());
-        let service = desk.service(SERVICE).unwrap();
-        Self { desk, service, now: now(), asked: 0, known: BTreeMap::new() }
+        let engine =
+            PolicyEngine::new(Arc::new(policy), services, mode, Audit::none(), "r".to_owned());
+        let service = engine.service(SERVICE).unwrap();
+        Self { engine, service, now: now(), asked: 0, known: BTreeMap::new() }
     }
 
     fn with(change: impl FnOnce(&mut Rules)) -> Self {
@@ -91,7 +92,7 @@ impl Gate {
             if kind == "open" { "" } else { "generation='g'" }
         )));
         let service = Arc::clone(&self.service);
-        let answer = self.desk.question(&service, &question, self.now);
+        let answer = self.engine.question(&service, &question, self.now);
         answer.attr("verdict").unwrap().to_owned()
     }
 
@@ -104,12 +105,12 @@ impl Gate {
             "<report xmlns='{NS}' event='{event}' room='{room}@{SERVICE}' generation='g' {more}/>"
         ));
         let service = Arc::clone(&self.service);
-        self.desk.report(&service, &report, self.now);
+        self.engine.report(&service, &report, self.now);
     }
 
     fn restore(&mut self, room: &Element) {
         let service = Arc::clone(&self.service);
-        self.desk.restore(&service, LiveRoom::read(room).unwrap(), self.now);
+        self.engine.restore(&service, LiveRoom::read(room).unwrap(), self.now);
     }
 
     fn wait(&mut self, seconds: i64) -> Vec<Deed> {
@@ -121,18 +122,18 @@ impl Gate {
     /// Looks at the rooms whose time has come. What is known then is what a look at every room shows.
     fn look(&mut self) {
         loop {
-            let looked = timetable(&mut self.desk, 7, self.now);
+            let looked = timetable(&mut self.engine, 7, self.now);
             if looked.is_empty() {
                 break;
             }
             self.known.extend(looked);
         }
-        self.known.retain(|jid, _| self.desk.live().room(jid).is_some());
-        let next = self.desk.next_look(Watch::Timers);
+        self.known.retain(|jid, _| self.engine.live().room(jid).is_some());
+        let next = self.engine.next_look(Watch::Timers);
         assert!(next.is_none_or(|next| next > self.now));
         let mut phases = Phases::at(self.now);
-        for (jid, _) in self.desk.live().rooms() {
-            let naive = look(&self.desk, jid, &mut phases);
+        for (jid, _) in self.engine.live().rooms() {
+            let naive = look(&self.engine, jid, &mut phases);
             let known = self.known.get(jid).copied().unwrap_or_default();
             assert_eq!(short(known.due), short(naive.due), "{jid} at {}", self.now);
             assert_eq!(short(known.would), short(naive.would), "{jid} at {}", self.now);
@@ -143,9 +144,9 @@ impl Gate {
         self.known.values().filter_map(|look| Some(look.would?.deed)).collect()
     }
 
-    fn due_again(&mut self, room: &Element) -> Option<Deed> {
+    fn confirm_due(&mut self, room: &Element) -> Option<Deed> {
         let live = LiveRoom::read(room).unwrap();
-        due_again(&mut self.desk, &live, self.now).map(|due| due.deed)
+        confirm_due(&mut self.engine, &live, self.now).map(|due| due.deed)
     }
 }
 
@@ -171,7 +172,7 @@ fn a_room_has_its_times_from_the_moment_at_which_it_is_opened() {
     assert_eq!(gate.open("tea"), "allow");
     gate.report("created", "tea", ANN);
     assert_eq!(gate.wait(3599), []);
-    let next = gate.desk.next_look(Watch::Timers);
+    let next = gate.engine.next_look(Watch::Timers);
     assert_eq!(next, Some(now() + SignedDuration::from_mins(60)));
     assert_eq!(gate.wait(1), [Deed::End(Notice::TimeIsUp)]);
     gate.report("destroyed", "tea", "");
@@ -183,7 +184,7 @@ fn a_component_that_only_looks_on_does_nothing_by_itself() {
     let mut gate = Gate::under(Mode::Observe, ending);
     gate.restore(&shown("tea", &record("2026-01-01T00:00:00Z", ""), 1));
     assert_eq!(gate.wait(0), []);
-    assert_eq!((gate.would(), gate.desk.next_look(Watch::Timers)), (vec![], None));
+    assert_eq!((gate.would(), gate.engine.next_look(Watch::Timers)), (vec![], None));
 }
 
 #[test]
@@ -196,7 +197,7 @@ fn a_rule_that_is_only_observed_says_what_it_would_do() {
     gate.restore(&shown("tea", &record("2026-01-01T11:30:00Z", ""), 1));
     let end = Some(now() + SignedDuration::from_mins(30));
     assert_eq!(gate.wait(0), []);
-    assert_eq!((gate.would(), gate.desk.next_look(Watch::Timers)), (vec![], end));
+    assert_eq!((gate.would(), gate.engine.next_look(Watch::Timers)), (vec![], end));
     assert_eq!(gate.wait(1800), [], "nothing follows");
     assert_eq!(gate.would(), [Deed::End(Notice::TimeIsUp)]);
 }
@@ -216,10 +217,10 @@ fn what_is_due_is_looked_at_again_as_the_room_is_then() {
     assert_eq!(gate.wait(0), [Deed::Close(Closed::Time)]);
     let reopened = r#","reopened":"2026-01-01T11:59:00Z""#;
     let room = shown("tea", &record("2026-01-01T11:30:00Z", reopened), 1);
-    assert_eq!(gate.due_again(&room), None);
+    assert_eq!(gate.confirm_due(&room), None);
     assert_eq!(gate.wait(0), [], "which is known from then on");
     assert_eq!(gate.wait(540), [Deed::Close(Closed::Time)]);
-    assert_eq!(gate.due_again(&room), Some(Deed::Close(Closed::Time)));
+    assert_eq!(gate.confirm_due(&room), Some(Deed::Close(Closed::Time)));
 }
 
 #[test]
@@ -251,8 +252,8 @@ fn without_a_moderator_the_time_runs_until_one_is_there() {
     assert_eq!(gate.wait(59), []);
     assert_eq!(gate.wait(1), [Deed::Close(Closed::Unmoderated)]);
     let room = |moderators| shown("tea", &record("2026-01-01T12:00:00Z", ""), moderators);
-    assert_eq!(gate.due_again(&room(1)), None, "the gate knows better");
-    assert_eq!(gate.due_again(&room(0)), Some(Deed::Close(Closed::Unmoderated)));
+    assert_eq!(gate.confirm_due(&room(1)), None, "the gate knows better");
+    assert_eq!(gate.confirm_due(&room(0)), Some(Deed::Close(Closed::Unmoderated)));
     gate.report("joined", "tea", &format!("{ANN} role='moderator'"));
     assert_eq!(gate.wait(0), []);
 }
@@ -303,7 +304,7 @@ fn join(gate: &mut Gate, guest: &str, wave: bool) -> String {
 
 /// Strangers, or those who raise the lobby.
 fn strangers(gate: &Gate) -> bool {
-    let room = gate.desk.live().room(&jid(&format!("tea@{SERVICE}"))).unwrap();
+    let room = gate.engine.live().room(&jid(&format!("tea@{SERVICE}"))).unwrap();
     room.view.record.as_ref().unwrap().wave.is_some()
 }
 
@@ -338,8 +339,8 @@ fn a_wave_lasts_until_no_stranger_has_knocked_for_a_while_and_begins_anew() {
     assert_eq!(gate.wait(599), []);
     assert_eq!(gate.wait(1), [Deed::Calm]);
     let tea = jid(&format!("tea@{SERVICE}"));
-    gate.desk.calmed(&tea);
-    assert_eq!(gate.desk.last_stranger(&tea), None);
+    gate.engine.calmed(&tea);
+    assert_eq!(gate.engine.last_stranger(&tea), None);
     for guest in ["e", "f"] {
         join(&mut gate, guest, false);
         assert!(!strangers(&gate));
@@ -348,7 +349,7 @@ fn a_wave_lasts_until_no_stranger_has_knocked_for_a_while_and_begins_anew() {
 
 /// How often rooms were looked at for their times.
 fn looks(gate: &Gate) -> u64 {
-    gate.desk.looks(Watch::Timers)
+    gate.engine.looks(Watch::Timers)
 }
 
 #[test]
@@ -365,7 +366,7 @@ fn ten_thousand_rooms_that_are_due_at_one_time_are_looked_at_twice_each_and_an_i
     let looked = |gate: &mut Gate, seconds: i64, most: usize| {
         gate.now += SignedDuration::from_secs(seconds);
         let before = looks(gate);
-        let table = timetable(&mut gate.desk, most, gate.now);
+        let table = timetable(&mut gate.engine, most, gate.now);
         (
             table.into_iter().filter(|(_, look)| look.due.is_some()).collect::<Vec<_>>(),
             looks(gate) - before,
@@ -380,16 +381,16 @@ fn ten_thousand_rooms_that_are_due_at_one_time_are_looked_at_twice_each_and_an_i
     // As the watcher does: some at a time; each is looked at as its gate shows it, and its record is changed.
     let mut closed = 0;
     loop {
-        let table = timetable(&mut gate.desk, 50, gate.now);
+        let table = timetable(&mut gate.engine, 50, gate.now);
         if table.is_empty() {
             break;
         }
         for (jid, _) in table.into_iter().filter(|(_, look)| look.due.is_some()) {
             let name = jid.node().unwrap().to_owned();
             let open = record("2026-01-01T12:00:00Z", "");
-            assert_eq!(gate.due_again(&shown(&name, &open, 1)), Some(Deed::Close(Closed::Time)));
+            assert_eq!(gate.confirm_due(&shown(&name, &open, 1)), Some(Deed::Close(Closed::Time)));
             let done = record("2026-01-01T12:00:00Z", r#","closed":"time""#);
-            gate.desk.recorded(&jid, Record::read(&done).unwrap());
+            gate.engine.recorded(&jid, Record::read(&done).unwrap());
             closed += 1;
         }
     }
@@ -412,14 +413,14 @@ fn a_policy_in_force_is_followed_by_all_rooms_a_part_at_a_time() {
 impl Gate {
     /// Puts other rules in force, and has all rooms follow.
     fn replace_policy(&mut self, change: impl FnOnce(&mut Rules)) {
-        let mut next = Policy::clone(self.desk.policy());
+        let mut next = Policy::clone(self.engine.policy());
         let mut rules = (*policy("default").unwrap().base).clone();
         change(&mut rules);
         next.base = Arc::new(rules);
-        let before = self.desk.replace_policy(Arc::new(next));
+        let before = self.engine.replace_policy(Arc::new(next));
         let mut after = None;
         loop {
-            let (_, last) = self.desk.judge_again(&before, after.as_ref(), self.now);
+            let (_, last) = self.engine.judge_again(&before, after.as_ref(), self.now);
             if last.is_none() {
                 return;
             }
@@ -487,7 +488,7 @@ fn an_end_of_the_hours_that_is_too_far_away_to_be_seen_comes_all_the_same() {
     let warned = format!(r#","warned":["{end}"]"#);
     assert_eq!(gate.wait(0), []);
     while gate.now < end - SignedDuration::from_secs(1) {
-        let next = gate.desk.next_look(Watch::Timers).unwrap();
+        let next = gate.engine.next_look(Watch::Timers).unwrap();
         gate.now = next.min(end - SignedDuration::from_secs(1));
         if gate.wait(0).iter().any(|deed| matches!(deed, Deed::Warn { .. })) {
             gate.restore(&shown("tea", &record("2026-01-04T00:00:00Z", &warned), 1));
@@ -506,7 +507,7 @@ fn a_wave_without_its_last_stranger_is_over_sooner() {
     gate.wait(500);
     assert_eq!(join(&mut gate, "d", true), "hold");
     assert_eq!(gate.wait(100), []);
-    gate.desk.calmed(&jid(&format!("tea@{SERVICE}")));
+    gate.engine.calmed(&jid(&format!("tea@{SERVICE}")));
     assert_eq!(gate.wait(0), [Deed::Calm]);
 }
 
@@ -529,9 +530,9 @@ proptest! {
             bans: false,
             reason: String::new(),
         };
-        let mut with_exception = Policy::clone(gate.desk.policy());
+        let mut with_exception = Policy::clone(gate.engine.policy());
         with_exception.exceptions.add(Whom::All, exception);
-        gate.desk.replace_policy(Arc::new(with_exception));
+        gate.engine.replace_policy(Arc::new(with_exception));
         for (what, room, person, more, seconds, rules) in steps {
             let room = format!("r{room}");
             let at = jid(&format!("{room}@{SERVICE}"));
@@ -543,9 +544,9 @@ proptest! {
                 3 => gate.report("role", &room, &PEOPLE[person].replace("role='moderator'", "role='participant'")),
                 4 => gate.report("destroyed", &room, ""),
                 5 => gate.restore(&known),
-                6 => drop(gate.due_again(&known)),
+                6 => drop(gate.confirm_due(&known)),
                 7 => gate.replace_policy(RULES[rules]),
-                8 => gate.desk.calmed(&at),
+                8 => gate.engine.calmed(&at),
                 9 => {
                     gate.open(&room);
                 }

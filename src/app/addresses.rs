@@ -75,7 +75,7 @@ async fn compare(shared: Shared, service: Arc<str>, written: Arc<[Written]>) {
             }
             known.insert(Arc::clone(&service), problems);
         }
-        let is_greeted = shared.desk().greeted().contains(&service);
+        let is_greeted = shared.engine().greeted().contains(&service);
         if answer.is_ok() || !is_greeted {
             return;
         }
@@ -123,7 +123,7 @@ pub(super) async fn confirm(shared: &Shared, text: &str) -> Result<(), Failure> 
     let text = text.trim();
     let Ok(ours) = BareJid::prepared(text) else { return Ok(()) };
     // Without a gate nothing but our tables is there.
-    let service = shared.desk().greeted().into_iter().next();
+    let service = shared.engine().greeted().into_iter().next();
     let Some(service) = service.filter(|_| !text.is_ascii()) else { return Ok(()) };
     let theirs = ask(shared, &service, &[text]).await;
     let theirs = theirs.map_err(|error| Failure::new(FailureKind::Unavailable, error))?;

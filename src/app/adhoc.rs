@@ -88,7 +88,7 @@ impl AdHocFace {
     /// exact bare JID counts.
     fn caller(&self, iq: &Iq) -> Option<Caller> {
         let jid = BareJid::stamped(iq.from.as_deref()?)?;
-        let is_operator = self.shared.desk().policy().operators.contains_key(&jid);
+        let is_operator = self.shared.engine().policy().operators.contains_key(&jid);
         let operator = is_operator.then_some(Role::Operator);
         let role = operator.or_else(|| self.shared.access.role_of(&jid))?;
         Some(Caller { face: Interface::AdHoc, name: jid.to_string(), role })

@@ -13,7 +13,7 @@ use super::commands::listing::listed;
 use crate::component::drift::DriftMetrics;
 use crate::component::metrics::DeskMetrics;
 use crate::control::{Interface, RoomLine, RoomMetrics, Status, StatusMetrics};
-use crate::http::{HttpMetrics, Readiness, Site, Totals};
+use crate::http::{ApiBackend, HttpMetrics, Readiness, Totals};
 use crate::metrics::{
     Counter, Family, Gauge, Group, Labels, Latency, Registry, gauged, metrics, sample_names, zeroed,
 };
@@ -22,7 +22,7 @@ use crate::store::Entry;
 use crate::xmpp::link::LinkMetrics;
 
 metrics! {
-    /// What is counted around the desk.
+    /// What is counted around the engine.
     pub(super) struct AppMetrics {
         /// From a question to its answer
         answers: Latency = "vestibule_answer_seconds";
@@ -100,7 +100,7 @@ groups! {
     process: ProcessMetrics,
     app: AppMetrics,
     link: LinkMetrics,
-    desk: DeskMetrics,
+    engine: DeskMetrics,
     drift: DriftMetrics,
 }
 
@@ -112,35 +112,36 @@ impl Groups {
         let rooms = RoomMetrics::from(&*listed(shared));
         let process = ProcessMetrics::default();
         process.started.set(shared.started_at.as_duration().as_secs_f64());
-        let desk = shared.desk();
-        process.bans.set(gauged(desk.policy().bans.lines().count()));
+        let engine = shared.engine();
+        process.bans.set(gauged(engine.policy().bans.lines().count()));
         Self {
             status,
             rooms,
             process,
             app: shared.metrics.clone(),
             link: shared.link.metrics().clone(),
-            desk: desk.counted().metrics.clone(),
-            drift: desk.drift().clone(),
+            engine: engine.counted().metrics.clone(),
+            drift: engine.drift().clone(),
         }
     }
 }
 
-impl Site for Operator {
+impl ApiBackend for Operator {
     fn readiness(&self) -> Readiness {
         let shared = self.shared();
         if !shared.link.lives() {
             return Readiness { reasons: vec!["no link to the server".to_owned()] };
         }
-        let desk = shared.desk();
-        let missing = desk.services().filter(|(_, hello)| hello.is_none());
-        let reasons = missing.map(|(domain, _)| match desk.refusal(domain) {
+        let engine = shared.engine();
+        let missing = engine.services().filter(|(_, hello)| hello.is_none());
+        let reasons = missing.map(|(domain, _)| match engine.refusal(domain) {
             Some(refusal) => format!("the gate of {domain} is refused: {refusal}"),
             None => format!("no gate has greeted from {domain}"),
         });
-        let unread = desk.unread().map(|domain| format!("the rooms of {domain} are not read yet"));
+        let unread =
+            engine.unread().map(|domain| format!("the rooms of {domain} are not read yet"));
         let reasons = reasons.chain(unread);
-        let reasons = reasons.chain(shared.addresses.problems()).chain(desk.unlisted());
+        let reasons = reasons.chain(shared.addresses.problems()).chain(engine.unlisted());
         Readiness { reasons: reasons.collect() }
     }
 
@@ -153,7 +154,7 @@ impl Site for Operator {
     }
 
     fn entries(&self) -> broadcast::Receiver<Arc<Entry>> {
-        self.shared().desk().audit().subscribe()
+        self.shared().engine().audit().subscribe()
     }
 
     fn register(&self, registry: &mut Registry) {
@@ -162,8 +163,8 @@ impl Site for Operator {
 
     fn totals(&self) -> Totals {
         let shared = self.shared();
-        let desk = shared.desk();
-        let counted = desk.counted();
+        let engine = shared.engine();
+        let counted = engine.counted();
         Totals {
             joins: Verdict::ALL.map(|verdict| counted.joins(verdict)),
             denials: counted.denials().clone(),

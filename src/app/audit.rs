@@ -35,7 +35,7 @@ pub(super) async fn watch(shared: Shared) {
             () = shared.audit_now.notified() => {}
         }
         // Where nothing is enforced, every room differs.
-        if shared.link.is_up() && shared.desk().mode() == Mode::Enforce {
+        if shared.link.is_up() && shared.engine().mode() == Mode::Enforce {
             audit(&shared, &mut trials).await;
         }
     }
@@ -45,8 +45,8 @@ pub(super) async fn watch(shared: Shared) {
 async fn audit(shared: &Shared, trials: &mut Trials) {
     let settings = shared.upkeep().audit.clone();
     let (services, revision) = {
-        let desk = shared.desk();
-        (desk.greeted(), desk.policy().revision.clone())
+        let engine = shared.engine();
+        (engine.greeted(), engine.policy().revision.clone())
     };
     trials.begin(&revision, settings.every);
     let mut rooms: u64 = 0;
@@ -60,8 +60,8 @@ async fn audit(shared: &Shared, trials: &mut Trials) {
         }
     }
     let present = trials.end(now());
-    let desk = shared.desk();
-    let metrics = desk.drift();
+    let engine = shared.engine();
+    let metrics = engine.drift();
     metrics.audits.inc();
     metrics.rooms.set(gauged(rooms));
     metrics.present.set(gauged(present));
@@ -86,7 +86,7 @@ async fn service_rooms(
                     tokio::spawn(again(shared.clone()));
                     return Ok(rooms);
                 };
-                see_to(shared, &live.jid, found, settings, trials).await;
+                apply_repairs(shared, &live.jid, found, settings, trials).await;
             }
         }
         tokio::task::yield_now().await;
@@ -104,13 +104,13 @@ async fn again(shared: Shared) {
 }
 
 fn compare(shared: &Shared, live: &LiveRoom) -> Vec<Drift> {
-    let desk = shared.desk();
-    let rules = desk.live().rules_at(desk.policy(), live);
-    drifts(desk.policy(), &rules, live, now())
+    let engine = shared.engine();
+    let rules = engine.live().rules_at(engine.policy(), live);
+    drifts(engine.policy(), &rules, live, now())
 }
 
 /// Reports what is new, and repairs what is to be repaired.
-async fn see_to(
+async fn apply_repairs(
     shared: &Shared,
     room: &BareJid,
     found: Vec<Drift>,
@@ -194,11 +194,11 @@ fn write_down(shared: &Shared, room: &BareJid, drift: &Drift, repaired: bool) {
     details.insert("is".to_owned(), Value::from(*is));
     details.insert("should".to_owned(), Value::from(*should));
     details.insert("repaired".to_owned(), Value::from(repaired));
-    let desk = shared.desk();
-    let metrics = desk.drift();
+    let engine = shared.engine();
+    let metrics = engine.drift();
     metrics.found.inc();
     metrics.repaired.inc_by(u64::from(repaired));
-    desk.audit().event("drift", room.as_str(), details, now());
+    engine.audit().event("drift", room.as_str(), details, now());
 }
 
 /// The longest time between two repairs of what does not last.

@@ -22,7 +22,7 @@ const AGAIN: Duration = Duration::from_secs(5);
 
 /// The bans in force. A change holds the lock until everybody is judged by it.
 #[derive(Debug, Default)]
-pub(super) struct Book(AsyncMutex<Pages>);
+pub(super) struct BanStore(AsyncMutex<Pages>);
 
 /// The bans, by where they are.
 #[derive(Debug, Default)]
@@ -56,7 +56,7 @@ impl Pages {
     }
 }
 
-impl Book {
+impl BanStore {
     /// The book, to be changed.
     pub(super) async fn open(&self) -> AsyncGuard<'_, Pages> {
         self.0.lock().await
@@ -99,13 +99,13 @@ pub(super) fn holds(ban: &Ban, now: Timestamp) -> bool {
 }
 
 /// Puts these bans in force instead of those before; what follows for those who are there.
-pub(super) async fn put_in_force(shared: &Shared, bans: &Pages) -> Consequences {
+pub(super) async fn activate(shared: &Shared, bans: &Pages) -> Consequences {
     // Another file may not come in between.
     let _alone = shared.reloading.lock().await;
     let made = Arc::new(compile(bans.all(), now()));
-    let running = Arc::clone(shared.desk().policy());
+    let running = Arc::clone(shared.engine().policy());
     let policy = Arc::new(Policy { made, ..Policy::clone(&running) });
-    let before = shared.desk().replace_policy(policy);
+    let before = shared.engine().replace_policy(policy);
     rooms::judge_again(shared, before).await
 }
 
@@ -141,7 +141,7 @@ async fn offer(shared: &Shared, store: &Store) {
         if !book.stored.iter().any(|ban| ban.id == id) {
             // An earlier try had written it, and another server has lifted it since.
             let _alone = shared.banning.lock().await;
-            let consequences = put_in_force(shared, &book).await;
+            let consequences = activate(shared, &book).await;
             enforce(shared, consequences).await;
         }
     }
@@ -149,7 +149,7 @@ async fn offer(shared: &Shared, store: &Store) {
 
 /// Follows what other servers write into the database.
 pub(super) async fn watch(shared: Shared) {
-    let store = shared.desk().audit().store().map(Arc::clone);
+    let store = shared.engine().audit().store().map(Arc::clone);
     let Some(store) = store else { return pending().await };
     let mut changes = store.watch_bans();
     loop {
@@ -166,7 +166,7 @@ pub(super) async fn watch(shared: Shared) {
             Ok(kept) => {
                 book.stored = book.not_lifted(kept);
                 let _alone = shared.banning.lock().await;
-                let consequences = put_in_force(&shared, &book).await;
+                let consequences = activate(&shared, &book).await;
                 enforce(&shared, consequences).await;
             }
             Err(error) => tracing::error!(%error, "the bans of the database are not known"),

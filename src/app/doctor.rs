@@ -23,7 +23,7 @@ use crate::doctor::{
     Case, Counts, File, Jicofo, Kind, Machine, Named, Report, Server, State, dotenv, examine,
 };
 use crate::store::{self, Entry};
-use crate::wire::server_inventory::{Posture, posture};
+use crate::wire::server_inventory::{ServerInventory, posture};
 
 /// Gates of several services greet one after another.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -105,8 +105,8 @@ async fn review(shared: &Shared) -> Result<Arc<Report>, JoinError> {
         (Arc::clone(&upkeep.settings), Arc::clone(&upkeep.in_file), Arc::clone(&upkeep.warnings))
     };
     let (policy, elections) = {
-        let desk = shared.desk();
-        (Arc::clone(desk.policy()), desk.tally().elections)
+        let engine = shared.engine();
+        (Arc::clone(engine.policy()), engine.tally().elections)
     };
     let (file, environment) = (Arc::clone(&shared.file), Arc::clone(&shared.environment));
     let looked = tokio::task::spawn_blocking(move || {
@@ -142,9 +142,10 @@ async fn ask(shared: &Shared) -> Result<Vec<Server>, String> {
         ));
     }
     let services: Vec<_> = {
-        let desk = shared.desk();
-        let refused = |domain| desk.refusal(domain).cloned();
-        desk.services()
+        let engine = shared.engine();
+        let refused = |domain| engine.refusal(domain).cloned();
+        engine
+            .services()
             .map(|(domain, hello)| (domain.to_owned(), hello.cloned(), refused(domain)))
             .collect()
     };
@@ -153,7 +154,7 @@ async fn ask(shared: &Shared) -> Result<Vec<Server>, String> {
         let posture = match &hello {
             None => Err("no gate has greeted".to_owned()),
             Some(_) => match shared.link.request(&*service, posture()).await {
-                Ok(element) => Ok(Posture::read(&element)),
+                Ok(element) => Ok(ServerInventory::read(&element)),
                 Err(error) => Err(format!("the gate did not tell: {error}")),
             },
         };
@@ -188,7 +189,7 @@ fn tell(shared: &Shared, report: &Report) {
     });
     let body = json!({ "counts": report.counts, "complete": report.complete, "found": found.collect::<Vec<_>>() });
     let entry = Entry { body: body.to_string(), ..Entry::new(store::Kind::Doctor, report.at) };
-    shared.desk().audit().record(entry);
+    shared.engine().audit().record(entry);
 }
 
 /// Returns the report that is possible without a running component.

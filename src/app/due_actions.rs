@@ -12,9 +12,9 @@ use tokio::time::sleep;
 use super::clock::now;
 use super::tasks::guarded;
 use super::{Shared, rooms};
-use crate::component::engine::Desk;
+use crate::component::engine::PolicyEngine;
 use crate::component::registry::Watch;
-use crate::component::timetable::{due_again, plan_again, plans, timetable};
+use crate::component::timetable::{confirm_due, confirm_plan, plans, timetable};
 use crate::jid::BareJid;
 use crate::policy::attempt::RoomView;
 use crate::policy::succession::{Plan, Remedy};
@@ -75,9 +75,9 @@ pub(super) async fn see_to_rooms<D, F>(
     shared: Shared,
     watch: Watch,
     what: &'static str,
-    mut look: impl FnMut(&mut Desk, usize, Timestamp) -> Vec<(BareJid, Option<D>)>,
+    mut look: impl FnMut(&mut PolicyEngine, usize, Timestamp) -> Vec<(BareJid, Option<D>)>,
     is_hopeless: fn(&D) -> bool,
-    see_to: impl Fn(Shared, BareJid, D) -> F,
+    apply_repairs: impl Fn(Shared, BareJid, D) -> F,
 ) where
     F: Future<Output = Outcome> + Send + 'static,
 {
@@ -90,7 +90,7 @@ pub(super) async fn see_to_rooms<D, F>(
             Some(ended) = running.join_next() => {
                 if let Ok((room, outcome)) = ended {
                     let again = trials.ended(&room, outcome, now());
-                    if !shared.desk().look_by(watch, &room, again) {
+                    if !shared.engine().look_by(watch, &room, again) {
                         trials.forget(&room);
                     }
                 }
@@ -102,8 +102,8 @@ pub(super) async fn see_to_rooms<D, F>(
             continue;
         }
         let (looked, next) = {
-            let mut desk = shared.desk();
-            (look(&mut desk, free, now()), desk.next_look(watch))
+            let mut engine = shared.engine();
+            (look(&mut engine, free, now()), engine.next_look(watch))
         };
         if let Some(next) = next {
             let left = Duration::try_from(next.duration_since(now())).unwrap_or_default();
@@ -116,13 +116,13 @@ pub(super) async fn see_to_rooms<D, F>(
             };
             match trials.start(&room, is_hopeless(&due), now()) {
                 Turn::Now => {
-                    let step = see_to(shared.clone(), room.clone(), due);
+                    let step = apply_repairs(shared.clone(), room.clone(), due);
                     running.spawn(async move {
                         (room, guarded(what, step).await.unwrap_or(Outcome::Failed))
                     });
                 }
                 Turn::At(again) => {
-                    shared.desk().look_by(watch, &room, again);
+                    shared.engine().look_by(watch, &room, again);
                 }
                 Turn::Never => {}
             }
@@ -153,7 +153,7 @@ impl Trials {
         }
     }
 
-    /// Notes what came of it; returns when to look again.
+    /// Diagnostics what came of it; returns when to look again.
     fn ended(&mut self, room: &BareJid, outcome: Outcome, now: Timestamp) -> Timestamp {
         let Some(trial) = self.0.get_mut(room) else { return now };
         trial.is_told = outcome == Outcome::Nobody;
@@ -178,9 +178,10 @@ const SETTLED: SignedDuration = SignedDuration::from_secs(5);
 /// Watches until aborted.
 pub(super) async fn watch(shared: Shared) {
     let is_hopeless = |plan: &Plan| plan.remedy == Remedy::Nobody;
-    let see_to = |shared: Shared, room, plan| async move { carry_out(&shared, &room, &plan).await };
+    let apply_repairs =
+        |shared: Shared, room, plan| async move { carry_out(&shared, &room, &plan).await };
     let what = "seeing to a room without a moderator";
-    see_to_rooms(shared, Watch::Succession, what, plans, is_hopeless, see_to).await;
+    see_to_rooms(shared, Watch::Succession, what, plans, is_hopeless, apply_repairs).await;
 }
 
 /// Does what the plan says, if that is still what the room needs when its gate is asked.
@@ -194,7 +195,7 @@ async fn carry_out(shared: &Shared, room: &BareJid, plan: &Plan) -> Outcome {
         }
     };
     let make = |live: &LiveRoom| {
-        let again = plan_again(&mut shared.desk(), live, person, now());
+        let again = confirm_plan(&mut shared.engine(), live, person, now());
         // Of another person it is not known what the room remembers.
         let again = again.filter(|again| again.is_about(person));
         let effects = again.as_ref().map(|plan| plan.remedy.effects(live.person.as_ref()));
@@ -234,8 +235,8 @@ fn conditions(remedy: &Remedy, view: &RoomView) -> Vec<Element> {
 }
 
 fn patience(shared: &Shared, room: &BareJid) -> SignedDuration {
-    let desk = shared.desk();
-    let rules = desk.live().rules(desk.policy(), Some(room));
+    let engine = shared.engine();
+    let rules = engine.live().rules(engine.policy(), Some(room));
     SignedDuration::try_from(rules.lobby.unattended_after.value).unwrap_or(LONGEST)
 }
 
@@ -261,22 +262,23 @@ fn write_down(shared: &Shared, room: &BareJid, plan: &Plan) {
     details.insert("people".to_owned(), Value::from(people));
     details.insert("rule".to_owned(), Value::from(rule));
     details.insert("line".to_owned(), Value::from(line));
-    shared.desk().audit().event("no-moderator", room.as_str(), details, now());
+    shared.engine().audit().event("no-moderator", room.as_str(), details, now());
 }
 
 /// Watches until aborted.
 pub(super) async fn run_timers(shared: Shared) {
     let mut said = Said::default();
-    let look = move |desk: &mut Desk, most, now| {
-        let looked = timetable(desk, most, now).into_iter().map(|(room, look)| {
-            said.tell(desk, &room, look.would, now);
+    let look = move |engine: &mut PolicyEngine, most, now| {
+        let looked = timetable(engine, most, now).into_iter().map(|(room, look)| {
+            said.tell(engine, &room, look.would, now);
             (room, look.due)
         });
         looked.collect()
     };
-    let see_to =
+    let apply_repairs =
         |shared: Shared, room, due| async move { apply_timers(&shared, &room, &due).await };
-    see_to_rooms(shared, Watch::Timers, "what is due in a room", look, |_| false, see_to).await;
+    see_to_rooms(shared, Watch::Timers, "what is due in a room", look, |_| false, apply_repairs)
+        .await;
 }
 
 /// The actions due by observed rules that were written down once, by room.
@@ -284,13 +286,13 @@ pub(super) async fn run_timers(shared: Shared) {
 struct Said(HashMap<BareJid, &'static str>);
 
 impl Said {
-    fn tell(&mut self, desk: &Desk, room: &BareJid, would: Option<Due>, now: Timestamp) {
+    fn tell(&mut self, engine: &PolicyEngine, room: &BareJid, would: Option<Due>, now: Timestamp) {
         let Some(Due { rule, deed }) = would else {
             self.0.remove(room);
             return;
         };
         if self.0.insert(room.clone(), rule.name) != Some(rule.name) {
-            desk.timed(deed.name(), room, rule, true, now);
+            engine.timed(deed.name(), room, rule, true, now);
         }
     }
 }
@@ -298,11 +300,11 @@ impl Said {
 /// Does what is due, if it still is when the gate is asked.
 async fn apply_timers(shared: &Shared, room: &BareJid, due: &Due) -> Outcome {
     let make = |live: &LiveRoom| {
-        let again = due_again(&mut shared.desk(), live, now());
+        let again = confirm_due(&mut shared.engine(), live, now());
         let Some(Due { deed, .. }) = again else { return (Effects::default(), Vec::new(), None) };
         let more = match deed {
             Deed::End(notice) => {
-                let policy = Arc::clone(shared.desk().policy());
+                let policy = Arc::clone(shared.engine().policy());
                 vec![end(&policy.texts.notice(notice, None).text)]
             }
             Deed::Close(_) | Deed::Calm | Deed::Warn { .. } => Vec::new(),
@@ -315,11 +317,11 @@ async fn apply_timers(shared: &Shared, room: &BareJid, due: &Due) -> Outcome {
     let (result, done) = rooms::apply_noting(shared, room, None, make).await;
     match (result, done.flatten()) {
         (Ok(()), Some(Due { deed, rule })) => {
-            let mut desk = shared.desk();
+            let mut engine = shared.engine();
             if deed == Deed::Calm {
-                desk.calmed(room);
+                engine.calmed(room);
             }
-            desk.timed(deed.name(), room, rule, false, now());
+            engine.timed(deed.name(), room, rule, false, now());
             Outcome::Done(SignedDuration::ZERO)
         }
         // It is not due any more, which we know now.

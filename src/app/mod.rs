@@ -27,7 +27,7 @@ use tokio::sync::{Mutex as AsyncMutex, Notify};
 use tokio_util::sync::CancellationToken;
 
 use crate::component::audit::{Audit, AuditError};
-use crate::component::engine::{Desk, Mode};
+use crate::component::engine::{Mode, PolicyEngine};
 use crate::config::{
     self, Environment, LoadError, Loaded, NO_SECRET, NO_SECRET_HINT, Problem, Settings,
 };
@@ -104,20 +104,20 @@ pub enum RunError {
 /// The state that the tasks share.
 #[derive(Clone, Debug)]
 struct Shared {
-    desk: Arc<Mutex<Desk>>,
-    /// Held by the task that waits for the desk first.
+    engine: Arc<Mutex<PolicyEngine>>,
+    /// Held by the task that waits for the engine first.
     turn: Arc<Mutex<()>>,
     link: LinkHandle,
     trouble: Arc<Mutex<Option<String>>>,
     file: Arc<PathBuf>,
     environment: Arc<Environment>,
-    upkeep: Arc<Mutex<Upkeep>>,
+    upkeep: Arc<Mutex<RuntimeConfig>>,
     /// The problem of the file on the disk at the last look; `None`: it is in force.
     on_disk: Arc<Mutex<Option<String>>>,
     /// Asks for a reload.
     reload_now: Arc<Notify>,
     /// The bans that operators have made.
-    bans: Arc<bans::Book>,
+    bans: Arc<bans::BanStore>,
     /// The addresses of the file as the servers prepare them.
     addresses: Arc<addresses::Addresses>,
     /// Held while the file is read and put in force.
@@ -145,7 +145,7 @@ struct Shared {
 
 /// The settings that a reload replaces.
 #[derive(Clone, Debug)]
-struct Upkeep {
+struct RuntimeConfig {
     audit: config::Audit,
     limit: config::Limit,
     /// The text of the file in force.
@@ -160,7 +160,7 @@ struct Upkeep {
     warnings: Arc<[Problem]>,
 }
 
-impl Upkeep {
+impl RuntimeConfig {
     /// The keys of the file that take a restart to be in force.
     fn needs_restart(&self) -> Vec<String> {
         self.settings.needs_restart(&self.in_file)
@@ -168,14 +168,14 @@ impl Upkeep {
 }
 
 impl Shared {
-    fn upkeep(&self) -> MutexGuard<'_, Upkeep> {
+    fn upkeep(&self) -> MutexGuard<'_, RuntimeConfig> {
         self.upkeep.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn desk(&self) -> MutexGuard<'_, Desk> {
+    fn engine(&self) -> MutexGuard<'_, PolicyEngine> {
         // A task that takes it again and again lets others have it in between, which the mutex alone does not ensure.
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+        self.engine.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn trouble(&self) -> MutexGuard<'_, Option<String>> {
@@ -206,16 +206,16 @@ pub async fn run(
     };
     let mask = store::mask(&settings.store, &component.state_dir)?;
     let store = store::open(&settings.store, &component.state_dir)?;
-    let mut book = bans::Book::default();
+    let mut book = bans::BanStore::default();
     if let Some(store) = &store {
-        let (kept, made) = bans::Book::read(store).await?;
+        let (kept, made) = bans::BanStore::read(store).await?;
         (book, policy.made) = (kept, Arc::new(made));
     }
     let name = store::name(&settings.store, &component);
     let audit = audit.with_store(name.clone(), mask, store);
     reload::started(&audit, &policy.revision, &file, &text).await;
     let run = clock::run_id();
-    let desk = Desk::new(
+    let engine = PolicyEngine::new(
         Arc::new(policy),
         settings.services.iter().map(|service| service.domain.to_string()),
         mode,
@@ -232,13 +232,13 @@ pub async fn run(
         allow_plaintext_network: component.allow_plaintext_network,
     });
     let shared = Shared {
-        desk: Arc::new(Mutex::new(desk)),
+        engine: Arc::new(Mutex::new(engine)),
         turn: Arc::default(),
         link: handle,
         trouble: Arc::default(),
         file: Arc::new(file),
         environment: Arc::new(environment),
-        upkeep: Arc::new(Mutex::new(Upkeep {
+        upkeep: Arc::new(Mutex::new(RuntimeConfig {
             audit: settings.audit,
             limit: settings.reload,
             text,
@@ -279,8 +279,8 @@ pub async fn run(
     let mut traffic = traffic::Traffic::new(shared.clone(), domain, Arc::clone(&operator));
     let fault = shared.environment.fault().and_then(tasks::Fault::read);
     if let Some(fault) = fault.clone() {
-        let desk = shared.desk();
-        let threads = desk.audit().threads().map(|(name, health)| (name, health.clone()));
+        let engine = shared.engine();
+        let threads = engine.audit().threads().map(|(name, health)| (name, health.clone()));
         tokio::spawn(fault.have_fail(threads.collect()));
     }
     let mut tasks = Tasks::new(shared.down.clone(), fault);
@@ -328,7 +328,7 @@ pub async fn run(
             _ = interrupt.recv() => break Ok(()),
             _ = hangup.recv() => shared.reload_now.notify_one(),
             _ = moved.recv() => {
-                if let Err(error) = shared.desk().audit().reopen() {
+                if let Err(error) = shared.engine().audit().reopen() {
                     tracing::warn!(error, "no log is opened again");
                 }
             }

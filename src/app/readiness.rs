@@ -27,13 +27,13 @@ pub(super) async fn watch(mut shared: Shared, ready_within: Duration) {
             let missing = missing(&shared);
             let mut problems = shared.addresses.problems();
             {
-                let desk = shared.desk();
-                problems.extend(desk.unlisted());
-                let unread = desk.unread();
+                let engine = shared.engine();
+                problems.extend(engine.unlisted());
+                let unread = engine.unread();
                 problems
                     .extend(unread.map(|domain| format!("the rooms of {domain} are not read yet")));
-                problems.extend(desk.services().filter_map(|(domain, _)| {
-                    Some(format!("the gate of {domain} is refused: {}", desk.refusal(domain)?))
+                problems.extend(engine.services().filter_map(|(domain, _)| {
+                    Some(format!("the gate of {domain} is refused: {}", engine.refusal(domain)?))
                 }));
             }
             if missing.is_empty() && problems.is_empty() {
@@ -75,21 +75,22 @@ pub(super) fn stopping() {
 }
 
 fn missing(shared: &Shared) -> Vec<String> {
-    let desk = shared.desk();
-    desk.services()
-        .filter(|(domain, hello)| hello.is_none() && desk.refusal(domain).is_none())
+    let engine = shared.engine();
+    engine
+        .services()
+        .filter(|(domain, hello)| hello.is_none() && engine.refusal(domain).is_none())
         .map(|(domain, _)| domain.to_owned())
         .collect()
 }
 
-/// Tells systemd that the component lives, for as long as the link has its turns and nothing holds the desk for ever.
+/// Tells systemd that the component lives, for as long as the link has its turns and nothing holds the engine for ever.
 pub(super) async fn feed_watchdog(shared: Shared) {
     let Some(limit) = sd_notify::watchdog_enabled() else { return pending().await };
     let mut beat = interval(limit.div_f32(2.0));
     loop {
         beat.tick().await;
         if shared.link.has_turns(limit) {
-            drop(shared.desk());
+            drop(shared.engine());
             notify(&[NotifyState::Watchdog]);
         }
     }

@@ -13,7 +13,7 @@ use sha2::Sha256;
 
 use super::clock::now;
 use super::rooms::{Pages, RoomError, each_room, stored};
-use super::{RunError, Shared, Upkeep, addresses, config, rooms};
+use super::{RunError, RuntimeConfig, Shared, addresses, config, rooms};
 use crate::component::audit::Audit;
 use crate::component::drift::{drifts, in_stored};
 use crate::component::engine::{Consequences, Judged, Mode};
@@ -63,7 +63,7 @@ pub(super) async fn reload(shared: &Shared, forced: bool) -> Result<Reloaded, St
 async fn attempt(shared: &Shared, forced: bool) -> Result<Reloaded, String> {
     // A later reload reads a later file.
     let _alone = shared.reloading.lock().await;
-    let running = || shared.desk().policy().revision.clone();
+    let running = || shared.engine().policy().revision.clone();
     let loaded = match read(shared).await {
         Ok(loaded) => loaded,
         Err(problems) => {
@@ -76,7 +76,7 @@ async fn attempt(shared: &Shared, forced: bool) -> Result<Reloaded, String> {
         tracing::warn!("{}", warning.to_string().trim_start_matches("warning: "));
     }
     let limit = shared.upkeep().limit;
-    match put_in_force(shared, loaded, (!forced).then_some(limit)).await {
+    match activate(shared, loaded, (!forced).then_some(limit)).await {
         Ok(reloaded) => {
             if !reloaded.restart.is_empty() {
                 tracing::warn!("{}", needs_restart(&reloaded.restart));
@@ -151,7 +151,7 @@ fn unchanged(reason: &str, running: &str) -> String {
     format!("{reason}\nthe running policy {running} is unchanged")
 }
 
-async fn put_in_force(
+async fn activate(
     shared: &Shared,
     loaded: Loaded,
     limit: Option<Limit>,
@@ -162,7 +162,7 @@ async fn put_in_force(
     let settings = settings.reloaded(&shared.upkeep().settings);
     let known = Arc::new(settings.clone());
     let revision = policy.revision.clone();
-    policy.made = Arc::clone(&shared.desk().policy().made);
+    policy.made = Arc::clone(&shared.engine().policy().made);
     if let Some(limit) = limit {
         let would = rooms::consequences(shared, &policy).await;
         let most = limit.of(would.inside);
@@ -171,18 +171,18 @@ async fn put_in_force(
         }
     }
     let (before, welcomes) = {
-        let mut desk = shared.desk();
-        let before = desk.replace_policy(Arc::new(policy));
-        let greeted = desk.greeted().into_iter();
-        let welcomes: Vec<_> = greeted.map(|service| (desk.welcome(&service), service)).collect();
+        let mut engine = shared.engine();
+        let before = engine.replace_policy(Arc::new(policy));
+        let greeted = engine.greeted().into_iter();
+        let welcomes: Vec<_> = greeted.map(|service| (engine.welcome(&service), service)).collect();
         (before, welcomes)
     };
     let consequences = rooms::judge_again(shared, before).await;
     shared.access.replace(settings.admin);
     let text_before = shared.upkeep().text.clone();
     let entry = reloaded(&revision, &shared.file, &text_before, &text);
-    shared.desk().audit().record(entry);
-    *shared.upkeep() = Upkeep {
+    shared.engine().audit().record(entry);
+    *shared.upkeep() = RuntimeConfig {
         audit: settings.audit,
         limit: settings.reload,
         text,
@@ -239,8 +239,8 @@ pub(super) async fn plan(shared: &Shared, candidate: Option<Candidate>) -> Resul
     if !restart.is_empty() {
         warnings.push(format!("after a reload {}", needs_restart(&restart)));
     }
-    policy.made = Arc::clone(&shared.desk().policy().made);
-    if shared.desk().mode() == Mode::Observe {
+    policy.made = Arc::clone(&shared.engine().policy().made);
+    if shared.engine().mode() == Mode::Observe {
         warnings.push("nothing is enforced: no room and nobody is affected".to_owned());
     }
     let (rooms, mut room_changes) = match shared.link.is_up() {
@@ -258,7 +258,7 @@ pub(super) async fn plan(shared: &Shared, candidate: Option<Candidate>) -> Resul
     let providers = providers(shared, &policy);
     let limit = upkeep.limit.of(consequences.inside);
     Ok(Plan {
-        running: shared.desk().policy().revision.clone(),
+        running: shared.engine().policy().revision.clone(),
         revision: policy.revision.clone(),
         warnings,
         keys: changes(upkeep.text.expose(), text.expose()),
@@ -301,7 +301,7 @@ async fn rooms(
     policy: &Policy,
     settings: &config::Audit,
 ) -> Result<(usize, Vec<RoomChange>), String> {
-    let services = shared.desk().greeted();
+    let services = shared.engine().greeted();
     let (mut number, mut found) = (0_usize, Vec::new());
     let _alone = shared.paging.lock().await;
     for service in services {
@@ -324,7 +324,7 @@ async fn stored_rooms(
     policy: &Policy,
     changes: &mut Vec<RoomChange>,
 ) -> Result<(usize, usize), String> {
-    let services = shared.desk().greeted();
+    let services = shared.engine().greeted();
     let (mut number, mut kept) = (0_usize, 0_usize);
     for service in services {
         for live in stored(shared, &service).await.map_err(|error| error.to_string())? {
@@ -359,12 +359,12 @@ fn room(
     live: &LiveRoom,
 ) -> Vec<RoomChange> {
     let before = {
-        let desk = shared.desk();
-        if desk.mode() == Mode::Observe {
+        let engine = shared.engine();
+        if engine.mode() == Mode::Observe {
             return Vec::new();
         }
-        let rules = desk.live().rules_at(desk.policy(), live);
-        drifts(desk.policy(), &rules, live, now())
+        let rules = engine.live().rules_at(engine.policy(), live);
+        drifts(engine.policy(), &rules, live, now())
     };
     drifts(policy, &policy.rules_in(&live.jid, live.claims(), live.view.is_found()), live, now())
         .into_iter()
@@ -381,7 +381,7 @@ fn room(
 /// The providers of which another policy says something else than the one in force, or nothing, and whom that is about.
 fn providers(shared: &Shared, policy: &Policy) -> Vec<ProviderChange> {
     let mut all = BTreeMap::<String, (BTreeSet<String>, HashSet<(BareJid, BareJid)>)>::new();
-    let hellos = shared.desk();
+    let hellos = shared.engine();
     for host in hellos.services().filter_map(|(_, hello)| hello).flat_map(|it| &it.hosts.hosts) {
         all.entry(host.provider.clone()).or_default().0.insert(host.name.clone());
     }
@@ -395,7 +395,7 @@ fn providers(shared: &Shared, policy: &Policy) -> Vec<ProviderChange> {
             }
         }
     });
-    let running = Arc::clone(shared.desk().policy());
+    let running = Arc::clone(shared.engine().policy());
     let name = |proves: Option<Proves>| proves.map(|proves| proves.name().to_owned());
     all.into_iter()
         .filter(|(provider, _)| !provider.is_empty())
@@ -519,7 +519,7 @@ pub(super) async fn enforce(shared: &Shared, consequences: Consequences) -> Enfo
         }
         let new = now_out.removed.iter().filter(|it| owned(it).is_some_and(|it| judged.insert(it)));
         let new: Vec<_> = new.cloned().collect();
-        shared.desk().write_removals(&new, now());
+        shared.engine().write_removals(&new, now());
         remove(shared, &now_out.removed, &mut all).await;
         answer(shared, &now_out.turned_away, false, &mut all).await;
         all.unread = rooms::catch_up(shared).await;
@@ -590,7 +590,7 @@ async fn answer_one(
         Ok(()) => {
             let waited = waited.into_inner();
             if waited {
-                shared.desk().audit().event(action, room.as_str(), rooms::about(jid), now());
+                shared.engine().audit().event(action, room.as_str(), rooms::about(jid), now());
                 tracing::info!(?room, ?jid, rule, "{action}: the policy has changed meanwhile");
             }
             Ok(waited)

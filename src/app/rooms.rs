@@ -12,7 +12,7 @@ use super::Shared;
 use super::clock::now;
 use super::reload::turn_away;
 use crate::component::engine::rooms::MakingError;
-use crate::component::engine::{Consequences, Desk, Judged};
+use crate::component::engine::{Consequences, Judged, PolicyEngine};
 use crate::component::registry::Room;
 use crate::jid::{BareJid, JidError, Part};
 use crate::policy::Policy;
@@ -75,7 +75,7 @@ pub(super) fn address(room: &str) -> Result<BareJid, RoomError> {
 
 fn service(shared: &Shared, room: &BareJid) -> Result<Arc<str>, RoomError> {
     let domain = room.domain();
-    shared.desk().service(domain).ok_or_else(|| RoomError::Service(domain.to_owned()))
+    shared.engine().service(domain).ok_or_else(|| RoomError::Service(domain.to_owned()))
 }
 
 /// Returns a room as it is now, and what it remembers of `person`.
@@ -92,7 +92,7 @@ async fn read(shared: &Shared, room: &BareJid, ask: Element) -> Result<LiveRoom,
     match shared.link.request(&*service, ask).await {
         Ok(element) => {
             let mut live = whole(shared, &service, &element).await?;
-            live.view.nobody_logs_in = shared.desk().nobody_logs_in(&service);
+            live.view.nobody_logs_in = shared.engine().nobody_logs_in(&service);
             Ok(live)
         }
         Err(RequestError::Refused(error)) if error.condition == Condition::ItemNotFound => {
@@ -201,8 +201,8 @@ async fn apply_reading(
             return Ok(Done::default());
         }
         let (id, policy) = {
-            let mut desk = shared.desk();
-            (desk.next_id(), Arc::clone(desk.policy()))
+            let mut engine = shared.engine();
+            (engine.next_id(), Arc::clone(engine.policy()))
         };
         let password =
             effects.password.map(|new| password(shared, &live, new, typed)).transpose()?;
@@ -215,7 +215,7 @@ async fn apply_reading(
             Ok(done) if done.is_unmet => {}
             Ok(done) => {
                 if let Some(record) = effects.record {
-                    shared.desk().recorded(jid, record);
+                    shared.engine().recorded(jid, record);
                 }
                 return Ok(done);
             }
@@ -235,8 +235,8 @@ pub(super) async fn order(
 ) -> Result<(), RoomError> {
     let service = service(shared, jid)?;
     let (id, policy) = {
-        let mut desk = shared.desk();
-        (desk.next_id(), Arc::clone(desk.policy()))
+        let mut engine = shared.engine();
+        (engine.next_id(), Arc::clone(engine.policy()))
     };
     let material = Material { password: None, texts: &policy.texts, language: None };
     let element = command(jid, generation, None, &id, &Effects::default(), material, orders);
@@ -263,8 +263,8 @@ fn password(
     new: NewPassword,
     typed: Option<&Secret>,
 ) -> Result<Secret, RoomError> {
-    let desk = shared.desk();
-    let rules = desk.live().rules_at(desk.policy(), live);
+    let engine = shared.engine();
+    let rules = engine.live().rules_at(engine.policy(), live);
     Ok(crate::component::engine::rooms::password(new, Some(&live.jid), typed, &rules, now())?)
 }
 
@@ -304,7 +304,7 @@ async fn remove(
             Ok(false)
         }
         Ok(_) => {
-            shared.desk().audit().event("removed", room.as_str(), about(jid), now());
+            shared.engine().audit().event("removed", room.as_str(), about(jid), now());
             tracing::info!(?room, ?jid, "removed: the policy no longer admits this person");
             Ok(true)
         }
@@ -331,13 +331,13 @@ pub(super) async fn tell(shared: Shared, service: Arc<str>, welcome: Element) {
 }
 
 /// Shows every room to `see`, in the order of their addresses. One that is there all the while is shown once.
-pub(super) fn each_room(shared: &Shared, mut see: impl FnMut(&Desk, &BareJid, &Room)) {
+pub(super) fn each_room(shared: &Shared, mut see: impl FnMut(&PolicyEngine, &BareJid, &Room)) {
     let mut after = None;
     loop {
-        let desk = shared.desk();
-        let (part, last) = desk.part(after.as_ref());
-        for (jid, room) in part.iter().filter_map(|jid| Some((jid, desk.live().room(jid)?))) {
-            see(&desk, jid, room);
+        let engine = shared.engine();
+        let (part, last) = engine.part(after.as_ref());
+        for (jid, room) in part.iter().filter_map(|jid| Some((jid, engine.live().room(jid)?))) {
+            see(&engine, jid, room);
         }
         if last.is_none() {
             return;
@@ -350,7 +350,7 @@ pub(super) fn each_room(shared: &Shared, mut see: impl FnMut(&Desk, &BareJid, &R
 pub(super) async fn consequences(shared: &Shared, policy: &Policy) -> Consequences {
     let (mut all, mut after) = (Consequences::default(), None);
     loop {
-        let (some, last) = shared.desk().consequences(policy, after.as_ref(), now());
+        let (some, last) = shared.engine().consequences(policy, after.as_ref(), now());
         all.extend(some);
         if last.is_none() {
             return all;
@@ -365,7 +365,7 @@ pub(super) async fn consequences(shared: &Shared, policy: &Policy) -> Consequenc
 pub(super) async fn misplaced(shared: &Shared) -> Consequences {
     let (mut all, mut after) = (Consequences::default(), None);
     loop {
-        let (some, last) = shared.desk().misplaced(after.as_ref(), now());
+        let (some, last) = shared.engine().misplaced(after.as_ref(), now());
         all.extend(some);
         if last.is_none() {
             return all;
@@ -380,7 +380,7 @@ pub(super) async fn misplaced(shared: &Shared) -> Consequences {
 pub(super) async fn judge_again(shared: &Shared, before: Arc<Policy>) -> Consequences {
     let (mut all, mut after) = (Consequences::default(), None);
     loop {
-        let (some, last) = shared.desk().judge_again(&before, after.as_ref(), now());
+        let (some, last) = shared.engine().judge_again(&before, after.as_ref(), now());
         all.extend(some);
         if last.is_none() {
             return all;
@@ -403,7 +403,7 @@ const READING_TRIES: u32 = 3;
 /// Reads all rooms of a service, again until it succeeds or the gate greets once more; then they are compared with the
 /// policy.
 pub(super) async fn restore(shared: Shared, service: Arc<str>) {
-    let life = shared.desk().life(&service);
+    let life = shared.engine().life(&service);
     let mut wait = FIRST_WAIT;
     loop {
         match read_all(&shared, &service).await {
@@ -416,7 +416,7 @@ pub(super) async fn restore(shared: Shared, service: Arc<str>) {
         }
         tokio::time::sleep(wait).await;
         wait = wait.saturating_mul(2).min(LONGEST_WAIT);
-        if shared.desk().life(&service) != life || !shared.link.is_up() {
+        if shared.engine().life(&service) != life || !shared.link.is_up() {
             return;
         }
     }
@@ -428,7 +428,7 @@ pub(super) async fn restore(shared: Shared, service: Arc<str>) {
 /// What the gates were told before has come about by then: what they report comes before their reply.
 pub(super) async fn catch_up(shared: &Shared) -> Vec<(Arc<str>, RoomError)> {
     let mut unread = Vec::new();
-    let services = shared.desk().greeted();
+    let services = shared.engine().greeted();
     for service in services {
         if let Err(error) = catch_up_with(shared, &service).await {
             tracing::warn!(%service, %error, "it is not known who is in the rooms of the service");
@@ -442,7 +442,7 @@ async fn catch_up_with(shared: &Shared, service: &Arc<str>) -> Result<(), RoomEr
     for _ in 0..READING_TRIES {
         let reply = shared.link.request(&**service, there(&[])).await?;
         let last = reply.attr("seq").and_then(|last| last.parse().ok());
-        if shared.desk().is_up_to(service, last) || read_all(shared, service).await? {
+        if shared.engine().is_up_to(service, last) || read_all(shared, service).await? {
             return Ok(());
         }
     }
@@ -469,18 +469,18 @@ pub(super) struct Reading<'a> {
 
 impl<'a> Reading<'a> {
     pub(super) fn new(shared: &'a Shared, service: &'a Arc<str>) -> Self {
-        shared.desk().begin_reading(service);
+        shared.engine().begin_reading(service);
         Self { shared, service, pages: Pages::new(shared, service), is_over: false }
     }
 
     /// The rooms of the next page; `None`: there is none.
     pub(super) async fn next(&mut self) -> Result<Option<Vec<LiveRoom>>, RoomError> {
-        self.shared.desk().ask_for_page(self.service);
+        self.shared.engine().ask_for_page(self.service);
         let Some(page) = self.pages.next_rooms().await? else { return Ok(None) };
-        let mut desk = self.shared.desk();
-        desk.told(self.service, self.pages.number);
+        let mut engine = self.shared.engine();
+        engine.told(self.service, self.pages.number);
         for live in &page {
-            desk.restore(self.service, live.clone(), now());
+            engine.restore(self.service, live.clone(), now());
         }
         Ok(Some(page))
     }
@@ -488,28 +488,28 @@ impl<'a> Reading<'a> {
     /// After the last page: forgets rooms that are known and not there; returns whether every room is known as it is now.
     pub(super) async fn finish(mut self) -> Result<bool, RoomError> {
         let mut unmet = Vec::new();
-        each_room(self.shared, |desk, jid, _| {
-            if desk.is_unmet(self.service, jid) {
+        each_room(self.shared, |engine, jid, _| {
+            if engine.is_unmet(self.service, jid) {
                 unmet.push(jid.clone());
             }
         });
         for some in unmet.chunks(AT_ONCE) {
             let found = self.shared.link.request(&**self.service, there(some)).await?;
             let found: HashSet<_> = elements(&found).filter_map(|room| room.attr("jid")).collect();
-            let mut desk = self.shared.desk();
+            let mut engine = self.shared.engine();
             for jid in some.iter().filter(|jid| !found.contains(jid.as_str())) {
-                desk.not_there(self.service, jid, now());
+                engine.not_there(self.service, jid, now());
             }
         }
         self.is_over = true;
-        Ok(self.shared.desk().end_reading(self.service, true))
+        Ok(self.shared.engine().end_reading(self.service, true))
     }
 }
 
 impl Drop for Reading<'_> {
     fn drop(&mut self) {
         if !self.is_over {
-            self.shared.desk().end_reading(self.service, false);
+            self.shared.engine().end_reading(self.service, false);
         }
     }
 }

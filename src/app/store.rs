@@ -88,14 +88,14 @@ pub(super) fn exchange(
     shared: &Shared,
 ) -> Option<impl FnMut() -> Exchanging + use<>> {
     let address = Arc::new(settings.postgres.clone()?);
-    let store = Arc::clone(shared.desk().audit().store()?);
+    let store = Arc::clone(shared.engine().audit().store()?);
     let (shared, name, keep) = (shared.clone(), Arc::<str>::from(name), settings.retention);
     Some(move || -> Exchanging {
         let (address, name) = (Arc::clone(&address), Arc::clone(&name));
         let exchange = Exchange::new(address, name, Arc::clone(&store), keep, now);
         let shared = shared.clone();
         Box::pin(async move {
-            exchange.run(move |entry| shared.desk().audit().show(entry)).await;
+            exchange.run(move |entry| shared.engine().audit().show(entry)).await;
             Ok(())
         })
     })

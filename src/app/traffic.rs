@@ -16,7 +16,7 @@ use crate::policy::record::Source;
 use crate::wire::NS;
 use crate::wire::handshake::Hello;
 use crate::wire::request::Question;
-use crate::wire::server_inventory::{Posture, Setting, posture};
+use crate::wire::server_inventory::{ServerInventory, Setting, posture};
 use crate::xmpp::link::{LinkEvent, Outbox};
 use crate::xmpp::replies::Identity;
 use crate::xmpp::stanza::{Condition, ErrorType, Iq, IqKind, StanzaError};
@@ -44,7 +44,7 @@ impl Traffic {
                 tracing::info!(domain = %self.domain, "linked to the server");
             }
             LinkEvent::Down { error } => {
-                self.shared.desk().link_lost();
+                self.shared.engine().link_lost();
                 let advice = error.advice(&self.domain).map(|advice| format!(": {advice}"));
                 *self.shared.trouble() = Some(format!("{error}{}", advice.unwrap_or_default()));
             }
@@ -65,7 +65,7 @@ impl Traffic {
             tracing::warn!(%error, "an answer could not be sent");
         }
         // Not before the gate is told that it may ask: until then it reports nothing.
-        let greeted = self.shared.desk().greeted();
+        let greeted = self.shared.engine().greeted();
         let service = greeted.into_iter().find(|service| greets.as_deref() == Some(service));
         if let Some(service) = service {
             tokio::spawn(rooms::restore(self.shared.clone(), service));
@@ -73,7 +73,7 @@ impl Traffic {
     }
 
     fn answer(&self, iq: &Iq) -> Option<Iq> {
-        let service = iq.from.as_deref().and_then(|from| self.shared.desk().service(from));
+        let service = iq.from.as_deref().and_then(|from| self.shared.engine().service(from));
         match (&iq.kind, service) {
             (IqKind::Set(payload), Some(service)) if payload.is(NS, "request") => {
                 self.question(iq, payload, &service)
@@ -106,19 +106,20 @@ impl Traffic {
     fn question(&self, iq: &Iq, ask: &Element, service: &Arc<str>) -> Option<Iq> {
         let began = instant();
         let mut question = Question::read(ask);
-        let mut desk = self.shared.desk();
-        let rules = desk.live().rules_of(desk.policy(), &question.attempt, &question.room, now());
+        let mut engine = self.shared.engine();
+        let rules =
+            engine.live().rules_of(engine.policy(), &question.attempt, &question.room, now());
         let is_open = matches!(question.attempt.action, Action::Open { .. });
         let matters = question.typed.is_some()
             && (!is_open || rules.strict().password.source.value == Source::Creator);
         if !matters {
-            let answer = desk.question(service, &question, now());
-            drop(desk);
+            let answer = engine.question(service, &question, now());
+            drop(engine);
             self.shared.metrics.answers.observe(began.elapsed());
             return Some(Iq::result_to(iq, Some(answer)));
         }
-        let mut judged_by = Arc::clone(desk.policy());
-        drop(desk);
+        let mut judged_by = Arc::clone(engine.policy());
+        drop(engine);
         // Judging a password takes milliseconds: the link goes on meanwhile.
         let (shared, service, iq) = (self.shared.clone(), Arc::clone(service), iq.clone());
         tokio::task::spawn_blocking(move || {
@@ -132,14 +133,18 @@ impl Traffic {
                     question.judge_typed(strength);
                 }
                 drop(turn);
-                let mut desk = shared.desk();
-                if Arc::ptr_eq(desk.policy(), &judged_by) {
-                    break desk.question(&service, &question, now());
+                let mut engine = shared.engine();
+                if Arc::ptr_eq(engine.policy(), &judged_by) {
+                    break engine.question(&service, &question, now());
                 }
                 // Another file came into force meanwhile: no decision rests on two.
-                judged_by = Arc::clone(desk.policy());
-                rules =
-                    desk.live().rules_of(desk.policy(), &question.attempt, &question.room, now());
+                judged_by = Arc::clone(engine.policy());
+                rules = engine.live().rules_of(
+                    engine.policy(),
+                    &question.attempt,
+                    &question.room,
+                    now(),
+                );
             };
             shared.metrics.answers.observe(began.elapsed());
             if let Err(error) = shared.link.send(Iq::result_to(&iq, Some(answer))) {
@@ -150,7 +155,7 @@ impl Traffic {
     }
 
     fn hello(&self, iq: &Iq, hello: &Element, service: &Arc<str>) -> Iq {
-        let welcome = self.shared.desk().hello(service, hello);
+        let welcome = self.shared.engine().hello(service, hello);
         match welcome {
             Ok(welcome) => {
                 tracing::info!(%service, "the gate has greeted");
@@ -179,7 +184,7 @@ impl Traffic {
         if let IqKind::Result(Some(info)) = &mut reply.kind
             && info.is(ns::DISCO_INFO, "query")
         {
-            let revision = self.shared.desk().policy().revision.clone();
+            let revision = self.shared.engine().policy().revision.clone();
             info.push_child(software(&reload::shown(&self.shared.revision_key, &revision)));
         }
         Some(reply)
@@ -187,10 +192,10 @@ impl Traffic {
 
     fn message(&self, stanza: &Element) {
         let Some(report) = stanza.child(NS, "report") else { return };
-        let mut desk = self.shared.desk();
-        if let Some(service) = stanza.attr("from").and_then(|from| desk.service(from)) {
-            let is_missing = desk.report(&service, report, now());
-            drop(desk);
+        let mut engine = self.shared.engine();
+        if let Some(service) = stanza.attr("from").and_then(|from| engine.service(from)) {
+            let is_missing = engine.report(&service, report, now());
+            drop(engine);
             if is_missing {
                 tracing::warn!(%service, "a report is missing: the rooms are read again");
                 tokio::spawn(rooms::restore(self.shared.clone(), service));
@@ -216,11 +221,11 @@ fn software(revision: &str) -> Element {
 /// The addresses from which the servers take it who a person is: those of web servers in front.
 pub(super) async fn proxies(shared: &Shared) -> Vec<IpNet> {
     let mut found = Vec::new();
-    let services = shared.desk().greeted();
+    let services = shared.engine().greeted();
     for service in services {
         // What is not told is not known: without the link nobody comes in either.
         let Ok(element) = shared.link.request(&*service, posture()).await else { continue };
-        let hosts = Posture::read(&element).hosts;
+        let hosts = ServerInventory::read(&element).hosts;
         let items = hosts.iter().filter_map(|hosts| hosts.global("trusted_proxies"));
         found.extend(items.flat_map(Setting::items).filter_map(|item| network(item)));
     }
@@ -240,9 +245,9 @@ pub(super) async fn look_around(shared: Shared, service: Arc<str>) {
             return;
         }
     };
-    let found = among(Posture::read(&element).modules.iter().map(String::as_str));
+    let found = among(ServerInventory::read(&element).modules.iter().map(String::as_str));
     for Neighbour { module, advice } in &found {
         tracing::warn!(%service, module, "a module in addition to the gate {advice}");
     }
-    shared.desk().found(&service, found);
+    shared.engine().found(&service, found);
 }

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use tokio::sync::broadcast;
 
 use super::decision_record::{Context, Line, VERSION};
-use super::log_writer::Spool;
+use super::log_writer::LogWriter;
 use crate::jid::BareJid;
 use crate::policy::attempt::{Attempt, Requester};
 use crate::policy::facts::Facts;
@@ -37,7 +37,7 @@ pub struct AuditError {
 /// The audit: decision log, audit database and event stream.
 #[derive(Debug)]
 pub struct Audit {
-    spool: Option<Spool>,
+    spool: Option<LogWriter>,
     store: Option<Arc<Store>>,
     live: broadcast::Sender<Arc<Entry>>,
     sequence: Sequence,
@@ -58,7 +58,7 @@ impl Audit {
     /// # Errors
     /// When it cannot be opened.
     pub fn open(path: &Path) -> Result<Self, AuditError> {
-        match Spool::open(path) {
+        match LogWriter::open(path) {
             Ok(spool) => Ok(Self { spool: Some(spool), ..Self::none() }),
             Err(source) => Err(AuditError { path: path.to_owned(), source }),
         }
@@ -186,7 +186,7 @@ impl Audit {
 
     /// Returns how many lines of the decision log were lost since the start.
     pub fn lost(&self) -> u64 {
-        self.spool.as_ref().map_or(0, Spool::lost)
+        self.spool.as_ref().map_or(0, LogWriter::lost)
     }
 
     /// Returns whether the threads that write are down, each by its name.

@@ -24,7 +24,7 @@ const LARGEST: u64 = 256 * 1024 * 1024;
 
 /// A file that is appended to. Lines given to it are never waited for.
 #[derive(Debug)]
-pub(super) struct Spool {
+pub(super) struct LogWriter {
     path: PathBuf,
     shared: Arc<Shared>,
     writer: Option<JoinHandle<()>>,
@@ -46,9 +46,9 @@ struct State {
     stop: bool,
 }
 
-// === impl Spool ===
+// === impl LogWriter ===
 
-impl Spool {
+impl LogWriter {
     /// Appends to `path`, which is made, with its directory, readable by its owner only.
     ///
     /// # Errors
@@ -118,7 +118,7 @@ impl Spool {
     }
 }
 
-impl Drop for Spool {
+impl Drop for LogWriter {
     fn drop(&mut self) {
         self.shared.lock().stop = true;
         self.shared.news.notify_one();
@@ -296,7 +296,7 @@ mod tests {
     fn what_was_left_is_written_in_order_when_it_ends() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("state/log");
-        let spool = Spool::open(&path).unwrap();
+        let spool = LogWriter::open(&path).unwrap();
         for number in 0..300_000_u64 {
             spool.line(&number.to_string());
         }
@@ -308,7 +308,7 @@ mod tests {
     fn a_single_line_does_not_wait_for_another() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("log");
-        let spool = Spool::open(&path).unwrap();
+        let spool = LogWriter::open(&path).unwrap();
         spool.line("7");
         std::thread::sleep(GATHER * 20);
         assert_eq!(written(&path), [7]);
@@ -318,7 +318,7 @@ mod tests {
     fn after_a_rotation_lines_go_to_the_new_file() {
         let home = tempfile::tempdir().unwrap();
         let (path, old) = (home.path().join("log"), home.path().join("log.1"));
-        let spool = Spool::open(&path).unwrap();
+        let spool = LogWriter::open(&path).unwrap();
         spool.line("1");
         std::fs::rename(&path, &old).unwrap();
         spool.reopen().unwrap();
@@ -333,7 +333,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let (path, old) = (home.path().join("log"), home.path().join("log.1"));
         std::fs::write(&path, "1000\n").unwrap();
-        let spool = Spool::bounded(&path, 100).unwrap();
+        let spool = LogWriter::bounded(&path, 100).unwrap();
         for number in 1001..1100_u64 {
             spool.line(&number.to_string());
         }
@@ -343,7 +343,7 @@ mod tests {
         assert_eq!(written(&path), (1080..1100).collect::<Vec<_>>());
         assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 2);
         // It goes on where it was, and a line that is too long for any file is not lost.
-        let spool = Spool::bounded(&path, 100).unwrap();
+        let spool = LogWriter::bounded(&path, 100).unwrap();
         spool.line(&"7".repeat(200));
         spool.line("8");
         drop(spool);
@@ -357,14 +357,14 @@ mod tests {
         let path = home.path().join("log");
         for (before, after) in [("", "7\n"), ("1\n", "1\n7\n"), ("1\n{\"a", "1\n{\"a\n7\n")] {
             std::fs::write(&path, before).unwrap();
-            Spool::open(&path).unwrap().line("7");
+            LogWriter::open(&path).unwrap().line("7");
             assert_eq!(std::fs::read_to_string(&path).unwrap(), after);
         }
     }
 
     #[test]
     fn lines_that_the_disk_refuses_are_counted() {
-        let spool = Spool::open(Path::new("/dev/full")).unwrap();
+        let spool = LogWriter::open(Path::new("/dev/full")).unwrap();
         spool.line("1");
         spool.line("2");
         while spool.lost() < 2 {

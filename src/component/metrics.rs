@@ -12,7 +12,7 @@ use crate::policy::drift::family;
 use crate::policy::verdict::{Decision, Verdict};
 
 metrics! {
-    /// What the desk counts.
+    /// What the engine counts.
     pub struct DeskMetrics {
         /// Decisions, by what was tried, the verdict and the class of the requester
         decisions: Family<Labels<3>, Counter> = "vestibule_decisions";

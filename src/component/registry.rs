@@ -316,7 +316,7 @@ pub struct Lately {
 }
 
 impl Lately {
-    /// Notes that a person was at a room.
+    /// Diagnostics that a person was at a room.
     pub fn note(
         &mut self,
         room: &BareJid,

@@ -32,14 +32,14 @@ fn number(count: usize) -> u32 {
 
 /// Every room that is known of.
 #[derive(Clone, Debug, Default)]
-pub struct Live {
+pub struct RoomRegistry {
     rooms: Registry,
     expected: Expected,
     /// Counts the policies: the rules of a room that were chosen by an older one do not count.
     policy: u64,
 }
 
-impl Live {
+impl RoomRegistry {
     /// The rules for a room as far as it is known.
     pub fn rules(&self, policy: &Policy, room: Option<&BareJid>) -> Arc<Rules> {
         let Some(jid) = room else { return Arc::clone(&policy.base) };
@@ -96,14 +96,8 @@ impl Live {
         room.map(|room| room.claims.as_slice()).unwrap_or_default()
     }
 
-    /// Notes that a room is there, in this life of it.
-    pub fn heard_of(
-        &mut self,
-        policy: &Policy,
-        service: &Arc<str>,
-        jid: &BareJid,
-        generation: &str,
-    ) {
+    /// Diagnostics that a room is there, in this life of it.
+    pub fn upsert(&mut self, policy: &Policy, service: &Arc<str>, jid: &BareJid, generation: &str) {
         if self.rooms.get(jid).is_some_and(|room| room.generation == generation) {
             return;
         }
@@ -125,7 +119,7 @@ impl Live {
         self.rooms.put(jid.clone(), Box::new(room));
     }
 
-    /// Notes how a room is now. Its rules are chosen again when its opener is another.
+    /// Diagnostics how a room is now. Its rules are chosen again when its opener is another.
     pub fn seen(&mut self, policy: &Policy, jid: &BareJid, view: RoomView) {
         let number = self.policy;
         self.rooms.change(jid, |room| {
@@ -456,9 +450,10 @@ mod tests {
 
     #[test]
     fn a_new_affiliation_is_no_new_occupant() {
-        let (mut live, policy, now) = (Live::default(), Policy::default(), Timestamp::UNIX_EPOCH);
+        let (mut live, policy, now) =
+            (RoomRegistry::default(), Policy::default(), Timestamp::UNIX_EPOCH);
         let tea: BareJid = "tea@conference.example.org".parse().unwrap();
-        live.heard_of(&policy, &Arc::from("conference.example.org"), &tea, "1");
+        live.upsert(&policy, &Arc::from("conference.example.org"), &tea, "1");
         live.changed(&policy, &tea, BARE, &bob("", Affiliation::Member, Role::None), now);
         assert!(live.room(&tea).unwrap().occupants.is_empty());
 
@@ -477,13 +472,13 @@ mod tests {
     }
     #[test]
     fn a_room_is_without_a_moderator_from_the_moment_at_which_the_last_one_goes() {
-        let (mut live, policy) = (Live::default(), Policy::default());
+        let (mut live, policy) = (RoomRegistry::default(), Policy::default());
         let at = |second| Timestamp::from_second(second).unwrap();
         let tea: BareJid = "tea@conference.example.org".parse().unwrap();
-        let until = |live: &Live| live.room(&tea).unwrap().moderated_until;
+        let until = |live: &RoomRegistry| live.room(&tea).unwrap().moderated_until;
         let [owner, guest] =
             [(Affiliation::Owner, Role::Moderator), (Affiliation::None, Role::Participant)];
-        live.heard_of(&policy, &Arc::from("conference.example.org"), &tea, "1");
+        live.upsert(&policy, &Arc::from("conference.example.org"), &tea, "1");
         live.joined(&tea, "bob@example.org/a", bob("Bob", owner.0, owner.1), at(1));
         live.joined(&tea, "bob@example.org/b", bob("Bob", owner.0, owner.1), at(2));
         live.joined(&tea, "bob@example.org/c", bob("B2", guest.0, guest.1), at(3));
@@ -497,7 +492,7 @@ mod tests {
         live.joined(&tea, "bob@example.org/a", bob("Bob", owner.0, owner.1), at(6));
         live.changed(&policy, &tea, "bob@example.org/a", &bob("Bob", guest.0, guest.1), at(7));
         assert_eq!(until(&live), Some(at(7)));
-        live.heard_of(&policy, &Arc::from("conference.example.org"), &tea, "2");
+        live.upsert(&policy, &Arc::from("conference.example.org"), &tea, "2");
         assert_eq!(until(&live), None);
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::engine::{Desk, Mode};
+use super::engine::{Mode, PolicyEngine};
 use super::registry::{Room, Watch};
 use super::room_registry::Known;
 use crate::jid::BareJid;
@@ -19,7 +19,7 @@ use crate::wire::room::LiveRoom;
 /// The due actions of a room.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Look {
-    /// The actions that seem to be due, by what was reported. The gate knows better: see [`due_again`].
+    /// The actions that seem to be due, by what was reported. The gate knows better: see [`confirm_due`].
     pub due: Option<Due>,
     /// The actions that would be due if the observed rules were enforced, without notices.
     pub would: Option<Due>,
@@ -47,15 +47,15 @@ impl Phases {
 }
 
 /// Looks at rooms that have changed or whose time has come, at most `most` of them. A room that is no more has nothing due.
-pub fn timetable(desk: &mut Desk, most: usize, now: Timestamp) -> Vec<(BareJid, Look)> {
+pub fn timetable(engine: &mut PolicyEngine, most: usize, now: Timestamp) -> Vec<(BareJid, Look)> {
     let mut phases = Phases::at(now);
     let mut table = Vec::new();
     while table.len() < most
-        && let Some(jid) = desk.take(Watch::Timers, now)
+        && let Some(jid) = engine.take(Watch::Timers, now)
     {
-        let look = look(desk, &jid, &mut phases);
+        let look = look(engine, &jid, &mut phases);
         if let Some(next) = look.next {
-            desk.look_by(Watch::Timers, &jid, next);
+            engine.look_by(Watch::Timers, &jid, next);
         }
         table.push((jid, look));
     }
@@ -63,23 +63,23 @@ pub fn timetable(desk: &mut Desk, most: usize, now: Timestamp) -> Vec<(BareJid, 
 }
 
 /// Looks at one room.
-pub fn look(desk: &Desk, jid: &BareJid, phases: &mut Phases) -> Look {
-    let Some(room) = desk.live().room(jid) else { return Look::default() };
+pub fn look(engine: &PolicyEngine, jid: &BareJid, phases: &mut Phases) -> Look {
+    let Some(room) = engine.live().room(jid) else { return Look::default() };
     let Some(record) = &room.view.record else { return Look::default() };
     // The meeting of a found room that is empty is over. The next one begins with the first who joins.
-    if desk.mode() == Mode::Observe || (record.found && room.occupants.is_empty()) {
+    if engine.mode() == Mode::Observe || (record.found && room.occupants.is_empty()) {
         return Look::default();
     }
     let now = phases.now;
-    let exceptions = &desk.policy().exceptions;
-    let rules = desk.live().rules_in(desk.policy(), jid, room);
+    let exceptions = &engine.policy().exceptions;
+    let rules = engine.live().rules_in(engine.policy(), jid, room);
     let rules = exceptions.in_room(&rules, jid, now);
     let scene = Scene {
         rules: &rules,
         record,
         phase: phases.of(&rules.hours),
-        unmoderated: unmoderated(desk, room),
-        last_stranger: desk.last_stranger(jid),
+        unmoderated: unmoderated(engine, room),
+        last_stranger: engine.last_stranger(jid),
         now,
     };
     let Agenda { due, next } = agenda(&scene);
@@ -106,39 +106,43 @@ fn next_phase(scene: &Scene<'_>) -> Option<Timestamp> {
     (hours.at_end.value != AtEnd::Stay).then(|| hours.changes_after(scene.phase, scene.now))?
 }
 
-fn unmoderated(desk: &Desk, room: &Room) -> Option<Timestamp> {
-    room.moderated_until.filter(|_| !room.is_moderated(desk.policy()))
+fn unmoderated(engine: &PolicyEngine, room: &Room) -> Option<Timestamp> {
+    room.moderated_until.filter(|_| !room.is_moderated(engine.policy()))
 }
 
 /// The same for one room, as its gate shows it.
-pub fn due_again(desk: &mut Desk, live: &LiveRoom, now: Timestamp) -> Option<Due> {
-    let until = desk.shown(live)?;
+pub fn confirm_due(engine: &mut PolicyEngine, live: &LiveRoom, now: Timestamp) -> Option<Due> {
+    let until = engine.shown(live)?;
     if live.view.is_found() && live.occupants.is_empty() {
         return None;
     }
-    let rules = desk.live().rules(desk.policy(), Some(&live.jid));
-    let rules = desk.policy().exceptions.in_room(&rules, &live.jid, now);
+    let rules = engine.live().rules(engine.policy(), Some(&live.jid));
+    let rules = engine.policy().exceptions.in_room(&rules, &live.jid, now);
     agenda(&Scene {
         rules: &rules,
         record: live.view.record.as_ref()?,
         phase: rules.hours.phase(now),
         unmoderated: until.filter(|_| live.view.moderators == 0),
-        last_stranger: desk.last_stranger(&live.jid),
+        last_stranger: engine.last_stranger(&live.jid),
         now,
     })
     .due
 }
 
 /// Looks at rooms that have changed or whose time has come, at most `most` of them: what seems to be due in each, from what
-/// was reported. The gate knows better: see [`plan_again`].
-pub fn plans(desk: &mut Desk, most: usize, now: Timestamp) -> Vec<(BareJid, Option<Plan>)> {
+/// was reported. The gate knows better: see [`confirm_plan`].
+pub fn plans(
+    engine: &mut PolicyEngine,
+    most: usize,
+    now: Timestamp,
+) -> Vec<(BareJid, Option<Plan>)> {
     let mut all = Vec::new();
     while all.len() < most
-        && let Some(jid) = desk.take(Watch::Succession, now)
+        && let Some(jid) = engine.take(Watch::Succession, now)
     {
-        let (plan, next) = plan_succession(desk, &jid, now);
+        let (plan, next) = plan_succession(engine, &jid, now);
         if let Some(next) = next {
-            desk.look_by(Watch::Succession, &jid, next);
+            engine.look_by(Watch::Succession, &jid, next);
         }
         all.push((jid, plan));
     }
@@ -147,16 +151,16 @@ pub fn plans(desk: &mut Desk, most: usize, now: Timestamp) -> Vec<(BareJid, Opti
 
 /// Returns what seems to be due in one room, and when to look again, unless it changes.
 pub fn plan_succession(
-    desk: &Desk,
+    engine: &PolicyEngine,
     jid: &BareJid,
     now: Timestamp,
 ) -> (Option<Plan>, Option<Timestamp>) {
-    let policy = desk.policy();
+    let policy = engine.policy();
     let may_need_help = |room: &&Room| {
         let was_moderated = room.moderated_until.is_some();
         !room.waiting.is_empty() || (was_moderated && !room.is_moderated(policy))
     };
-    let room = desk.live().room(jid).filter(|_| desk.mode() == Mode::Enforce);
+    let room = engine.live().room(jid).filter(|_| engine.mode() == Mode::Enforce);
     let Some(room) = room.filter(may_need_help) else { return (None, None) };
     let count = |is_one: &dyn Fn(&Requester) -> bool| {
         let number = room.occupants.values().filter(|known| is_one(&known.who)).count();
@@ -167,7 +171,7 @@ pub fn plan_succession(
         occupants: count(&|who| !is_service(policy, who)),
         ..room.view.clone()
     };
-    let rules = desk.live().rules_in(policy, jid, room);
+    let rules = engine.live().rules_in(policy, jid, room);
     let rules = policy.exceptions.in_room(&rules, jid, now);
     let scene = scene(policy, &rules, jid, room, &view, now);
     let end = policy.exceptions.next_end(jid, now);
@@ -175,16 +179,16 @@ pub fn plan_succession(
 }
 
 /// The same for one room, as its gate shows it. `asked`: of whom the gate has told what the room remembers.
-pub fn plan_again(
-    desk: &mut Desk,
+pub fn confirm_plan(
+    engine: &mut PolicyEngine,
     live: &LiveRoom,
     asked: Option<&BareJid>,
     now: Timestamp,
 ) -> Option<Plan> {
-    desk.shown(live)?;
+    engine.shown(live)?;
     let waits = |jid: &BareJid| live.waiting.iter().any(|(who, _)| who.jid.as_ref() == Some(jid));
     let is_inside = live.occupants.iter().any(|who| who.jid.as_ref() == asked);
-    desk.live_mut().change(&live.jid, |room| {
+    engine.live_mut().change(&live.jid, |room| {
         room.waiting.retain(|jid, _| waits(jid));
         room.occupants.retain(|_, known| is_inside || known.who.jid.as_ref() != asked);
         for known in room.occupants.values_mut().chain(room.waiting.values_mut()) {
@@ -193,9 +197,9 @@ pub fn plan_again(
             }
         }
     });
-    let policy = desk.policy();
-    let room = desk.live().room(&live.jid)?;
-    let rules = desk.live().rules_in(policy, &live.jid, room);
+    let policy = engine.policy();
+    let room = engine.live().room(&live.jid)?;
+    let rules = engine.live().rules_in(policy, &live.jid, room);
     let rules = policy.exceptions.in_room(&rules, &live.jid, now);
     plan(&scene(policy, &rules, &live.jid, room, &live.view, now))
 }

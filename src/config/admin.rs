@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::environment::Outside;
-use super::table_reader::Section;
+use super::table_reader::TableReader;
 use crate::jid::BareJid;
 use crate::setting::values::{account, boolean, list, some_text, text, word};
 use crate::setting::{Item, Read};
@@ -117,7 +117,7 @@ impl Admin {
 }
 
 /// Reads `[admin]`.
-pub(super) fn read(mut section: Section<'_>, outside: &Outside<'_>) -> Admin {
+pub(super) fn read(mut section: TableReader<'_>, outside: &Outside<'_>) -> Admin {
     outside.environment.put_into("admin", &mut section);
     let mut admin = Admin::default();
     let http = section.read("http", listen);
@@ -149,7 +149,7 @@ pub(super) fn read(mut section: Section<'_>, outside: &Outside<'_>) -> Admin {
     admin
 }
 
-fn read_token(mut section: Section<'_>, tokens: &mut Vec<Token>) {
+fn read_token(mut section: TableReader<'_>, tokens: &mut Vec<Token>) {
     let given = ["name", "role", "sha256"].map(|key| (key, section.given(key, |_| ()).is_some()));
     let hint = "`vestibule token --name NAME --role ROLE` prints the whole table";
     missing(&section, given, hint);
@@ -171,7 +171,7 @@ fn read_token(mut section: Section<'_>, tokens: &mut Vec<Token>) {
     section.finish();
 }
 
-fn read_person(mut section: Section<'_>, persons: &mut Vec<(BareJid, Role)>) {
+fn read_person(mut section: TableReader<'_>, persons: &mut Vec<(BareJid, Role)>) {
     let given = ["jid", "role"].map(|key| (key, section.given(key, |_| ()).is_some()));
     missing(&section, given, "write `jid = \"anna@example.org\"` and `role = \"duty\"`");
     let jid = section.read("jid", account);
@@ -187,7 +187,7 @@ fn read_person(mut section: Section<'_>, persons: &mut Vec<(BareJid, Role)>) {
 }
 
 fn missing(
-    section: &Section<'_>,
+    section: &TableReader<'_>,
     given: impl IntoIterator<Item = (&'static str, bool)>,
     hint: &str,
 ) {

@@ -1,6 +1,6 @@
 //! What each key says is right, and all together is not.
 
-use super::diagnostics::{Notes, Place};
+use super::diagnostics::{Diagnostics, Place};
 use super::pattern_overlap;
 use crate::policy::class::{Class, ClassSet};
 use crate::policy::hours::AtEnd;
@@ -13,8 +13,8 @@ use crate::policy::rules::lobby::Rescue;
 use crate::policy::{Policy, Rules};
 use crate::setting::Setting;
 
-/// Notes what cannot be meant, or may not be: in the rules for every room, and in each override.
-pub(super) fn check(notes: &Notes<'_>, policy: &Policy) {
+/// Diagnostics what cannot be meant, or may not be: in the rules for every room, and in each override.
+pub(super) fn check(notes: &Diagnostics<'_>, policy: &Policy) {
     pattern_overlap::check(notes, policy);
     let plain = &Rules::default();
     Checks { notes, policy, rules: &policy.base, plain, path: "policy" }.all();
@@ -25,7 +25,7 @@ pub(super) fn check(notes: &Notes<'_>, policy: &Policy) {
 }
 
 struct Checks<'a> {
-    notes: &'a Notes<'a>,
+    notes: &'a Diagnostics<'a>,
     policy: &'a Policy,
     rules: &'a Rules,
     /// Those of an empty file.
@@ -324,9 +324,9 @@ impl Checks<'_> {
 /// One suspicion: it is one if it holds, at that key's line.
 type Suspicion = (bool, u32, &'static str, &'static str, &'static str);
 
-/// Notes what was written, is not as in the `plain` rules of an empty file, and has no effect.
+/// Diagnostics what was written, is not as in the `plain` rules of an empty file, and has no effect.
 pub(super) fn check_moot(
-    notes: &Notes<'_>,
+    notes: &Diagnostics<'_>,
     policy: &Policy,
     rules: &Rules,
     plain: &Rules,
@@ -505,8 +505,8 @@ fn settings(rules: &Rules) -> Vec<Suspicion> {
     ]
 }
 
-/// Notes which of the rules never come to pass because of others.
-pub(super) fn check_times(notes: &Notes<'_>, rules: &Rules, path: &str) {
+/// Diagnostics which of the rules never come to pass because of others.
+pub(super) fn check_times(notes: &Diagnostics<'_>, rules: &Rules, path: &str) {
     let (hours, limits, close) = (&rules.hours, &rules.limits, &rules.close);
     let warning = |line, key: &str, message: &str, hint: &str| {
         let path = format!("{path}.{key}");

@@ -40,7 +40,7 @@ pub struct Written {
 }
 
 /// The notes on one file.
-pub(super) struct Notes<'a> {
+pub(super) struct Diagnostics<'a> {
     name: &'a str,
     text: &'a str,
     lines: Lines,
@@ -56,7 +56,7 @@ pub(super) struct Notes<'a> {
     foreign: Foreign,
 }
 
-impl<'a> Notes<'a> {
+impl<'a> Diagnostics<'a> {
     pub(super) fn new(name: &'a str, text: &'a str) -> Self {
         Self {
             name,

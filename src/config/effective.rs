@@ -7,7 +7,7 @@ use std::path::Path;
 
 use toml::de::{DeTable, DeValue};
 
-use super::diagnostics::{Notes, Place, Visible, is_shown};
+use super::diagnostics::{Diagnostics, Place, Visible, is_shown};
 use super::environment::Environment;
 use super::load::{LoadError, load_to_look, read_again};
 use crate::jid::BareJid;
@@ -43,7 +43,7 @@ pub fn effective(
 ) -> Result<Effective, LoadError> {
     let loaded = load_to_look(path, environment)?;
     let text = loaded.text.expose();
-    let notes = Notes::new(&loaded.file, text);
+    let notes = Diagnostics::new(&loaded.file, text);
     let (table, _) = DeTable::parse_recoverable(text);
     let table = table.get_ref();
     // Only for what is to be hidden.
@@ -125,7 +125,7 @@ impl Effective {
     }
 
     fn is_default_opening(value: &Value) -> bool {
-        value.path.iter().eq(["access", "open"]) && value.text.as_deref() == Some("\"default\"")
+        value.path.iter().eq(["access", "create"]) && value.text.as_deref() == Some("\"default\"")
     }
 
     /// The tables of the policy, each with its values, in the order of the shipped file.

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use config::Source as _;
 
-use super::diagnostics::{Notes, Place};
-use super::table_reader::Section;
+use super::diagnostics::{Diagnostics, Place};
+use super::table_reader::TableReader;
 use crate::setting::kind;
 
 /// Every variable that stands in for a key of the file.
@@ -105,7 +105,7 @@ impl Environment {
     }
 
     /// Puts what is set for this table into it.
-    pub(super) fn put_into(&self, table: &str, section: &mut Section<'_>) {
+    pub(super) fn put_into(&self, table: &str, section: &mut TableReader<'_>) {
         for (variable, _, key) in VARIABLES.iter().filter(|(_, of, _)| *of == table) {
             if let Some(value) = self.ours.get(*variable) {
                 section.put_instead(key, variable, value);
@@ -113,8 +113,8 @@ impl Environment {
         }
     }
 
-    /// Notes the variables that nothing stands for.
-    pub(super) fn check(&self, notes: &Notes<'_>) {
+    /// Diagnostics the variables that nothing stands for.
+    pub(super) fn check(&self, notes: &Diagnostics<'_>) {
         if self.unreadable {
             let message = "the value of a VESTIBULE_… variable is not UTF-8 text";
             notes.error(Place::Variable("environment".to_owned()), "", message, None);

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use toml::de::{DeTable, DeValue};
 
 use super::admin::Admin;
-use super::diagnostics::{Notes, Place};
+use super::diagnostics::{Diagnostics, Place};
 use super::environment::{Environment, Outside};
 use super::load::{parse_table, read_keys};
 use super::settings::{Component, Log, Settings};
@@ -69,7 +69,7 @@ pub fn changes(before: &str, after: &str) -> Vec<KeyChange> {
 }
 
 fn outline(text: &str) -> BTreeMap<String, Written> {
-    let notes = Notes::new("", text);
+    let notes = Diagnostics::new("", text);
     let mut all = BTreeMap::new();
     let Some(table) = parse_table(&notes, text) else { return all };
     let read = |_: &std::path::Path| Err(io::Error::from(io::ErrorKind::NotFound));
@@ -85,7 +85,7 @@ fn outline(text: &str) -> BTreeMap<String, Written> {
 }
 
 fn flatten(
-    notes: &Notes<'_>,
+    notes: &Diagnostics<'_>,
     text: &str,
     table: &DeTable<'_>,
     path: &str,

@@ -9,11 +9,11 @@ use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 use toml::de::DeTable;
 
-use super::diagnostics::{Notes, Place, Problem, Written, write_all};
+use super::diagnostics::{Diagnostics, Place, Problem, Written, write_all};
 use super::environment::{Environment, Outside};
 use super::secrets::{Lines, without_secrets};
 use super::settings::Settings;
-use super::table_reader::Section;
+use super::table_reader::TableReader;
 use super::{admin, checks, policy, settings, store};
 use crate::policy::Policy;
 use crate::secret::Secret;
@@ -114,7 +114,7 @@ pub fn socket(path: &Path, environment: &Environment) -> io::Result<Socket> {
     let usual = || settings::default_socket(environment.runtime_directory());
     let Ok(table) = text.parse::<toml::Table>() else {
         let name = path.display().to_string();
-        let notes = Notes::new(&name, &text);
+        let notes = Diagnostics::new(&name, &text);
         _ = parse_table(&notes, &text);
         let problem = notes.problems(schema).0.into_iter().next();
         return Ok(Socket { path: usual(), problem });
@@ -135,7 +135,7 @@ pub struct Socket {
 
 /// Reads a file of which nothing is wrong once more, for what is noted about it.
 pub(super) fn read_again<'a>(
-    notes: &'a Notes<'a>,
+    notes: &'a Diagnostics<'a>,
     table: &'a DeTable<'a>,
     path: &Path,
     environment: &Environment,
@@ -151,7 +151,7 @@ pub(super) fn read_again<'a>(
 /// # Errors
 /// Something in it is wrong: every error, in the order of the file.
 pub fn parse(name: &str, text: &str, outside: &Outside<'_>) -> Result<Loaded, Vec<Problem>> {
-    let notes = Notes::new(name, text);
+    let notes = Diagnostics::new(name, text);
     outside.environment.check(&notes);
     let read = parse_table(&notes, text).and_then(|table| {
         let (settings, mut policy, bans) = read(&notes, &table, outside)?;
@@ -171,11 +171,11 @@ pub fn parse(name: &str, text: &str, outside: &Outside<'_>) -> Result<Loaded, Ve
 }
 
 fn read<'a>(
-    notes: &'a Notes<'a>,
+    notes: &'a Diagnostics<'a>,
     table: &'a DeTable<'a>,
     outside: &Outside<'_>,
 ) -> Option<(Settings, Policy, usize)> {
-    let mut root = Section::root(notes, table);
+    let mut root = TableReader::root(notes, table);
     let version = root.read("version", version);
     let component = settings::read(root.table("component"), outside);
     let log = settings::read_log(root.table("log"), outside);
@@ -211,7 +211,7 @@ fn read<'a>(
     if !notes.has_errors() {
         checks::check(notes, &policy);
     }
-    policy.put_in_force();
+    policy.activate();
     Some((
         Settings { component: component?, log, services, audit, reload, store, admin, doctor },
         policy,
@@ -248,7 +248,7 @@ fn is_exposed(path: &Path) -> bool {
 /// Every key that a file may have, like `room.close.at_occupants`.
 pub fn schema() -> BTreeSet<String> {
     const ONE_OF_EACH: &str = "[profile.NAME]\n[[service]]\n[[room]]\n[[ban]]\n[[exception]]\n[[admin.token]]\n[[admin.person]]\n";
-    let notes = Notes::learning(ONE_OF_EACH);
+    let notes = Diagnostics::learning(ONE_OF_EACH);
     let read = |_: &Path| Err(io::Error::from(io::ErrorKind::NotFound));
     let environment = Environment::default();
     let outside =
@@ -260,7 +260,7 @@ pub fn schema() -> BTreeSet<String> {
 }
 
 /// Reads for the sake of what is noted on the way.
-pub(super) fn read_keys(notes: &Notes<'_>, table: &DeTable<'_>, outside: &Outside<'_>) {
+pub(super) fn read_keys(notes: &Diagnostics<'_>, table: &DeTable<'_>, outside: &Outside<'_>) {
     let _keys_only = read(notes, table, outside);
 }
 
@@ -329,7 +329,7 @@ fn count_report(n: usize, what: &str) -> String {
 }
 
 /// Parses the text; `None`: it is no TOML, which is noted.
-pub(super) fn parse_table<'a>(notes: &Notes<'_>, text: &'a str) -> Option<DeTable<'a>> {
+pub(super) fn parse_table<'a>(notes: &Diagnostics<'_>, text: &'a str) -> Option<DeTable<'a>> {
     let (table, errors) = DeTable::parse_recoverable(text);
     if errors.is_empty() {
         return Some(table.into_inner());
@@ -350,7 +350,7 @@ pub(super) fn parse_table<'a>(notes: &Notes<'_>, text: &'a str) -> Option<DeTabl
 
 /// Hides every line that may hold a secret, or a part of one: where the structure is broken, nobody can
 /// tell which key a text belongs to.
-fn hide_secrets(notes: &Notes<'_>, text: &str) {
+fn hide_secrets(notes: &Diagnostics<'_>, text: &str) {
     let schema = schema();
     let keys = schema.iter().filter_map(|key| key.rsplit('.').next()).collect();
     let has_long_strings = text.contains("\"\"\"") || text.contains("'''");

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use jiff::Timestamp;
 
-use super::diagnostics::{Notes, Place};
+use super::diagnostics::{Diagnostics, Place};
 use crate::jid::BareJid;
 use crate::policy::overrides::{Override, Part, Selector, Specificity};
 use crate::policy::{Policy, Rules};
@@ -335,9 +335,9 @@ fn both(a: Part, b: Part) -> Option<char> {
 /// Files with more overrides were not written by hand, and are to load at once.
 const NO_EFFECT_MOST: usize = 500;
 
-/// Notes each override that is as the rules for every room are. One that takes rooms out of another, wider override
+/// Diagnostics each override that is as the rules for every room are. One that takes rooms out of another, wider override
 /// does something all the same.
-pub(super) fn check(notes: &Notes<'_>, policy: &Policy) {
+pub(super) fn check(notes: &Diagnostics<'_>, policy: &Policy) {
     if policy.rooms.iter().nth(NO_EFFECT_MOST).is_some() {
         return;
     }
@@ -449,9 +449,9 @@ impl Reach {
     }
 }
 
-/// Notes each ban that can never be the one that keeps a person out. A ban on an account also holds for operators and
+/// Diagnostics each ban that can never be the one that keeps a person out. A ban on an account also holds for operators and
 /// for whom exceptions spare, so only a ban on the account itself covers it.
-pub(super) fn check_covered(notes: &Notes<'_>, bans: &[Reach]) {
+pub(super) fn check_covered(notes: &Diagnostics<'_>, bans: &[Reach]) {
     let mut by_whom: HashMap<&On, Vec<usize>> = HashMap::new();
     for (at, ban) in bans.iter().enumerate() {
         by_whom.entry(&ban.on).or_default().push(at);

@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use globset::GlobMatcher;
 
-use super::diagnostics::{Notes, Place};
+use super::diagnostics::{Diagnostics, Place};
 use super::environment::Outside;
 use super::pattern_overlap::{On, Reach};
 use super::secrets::Keys;
-use super::table_reader::Section;
+use super::table_reader::TableReader;
 use super::{pattern_overlap, secrets, texts};
 use crate::jid::{BareJid, folded};
 use crate::policy::bans::{Ban, Bans, Origin};
@@ -44,7 +44,7 @@ pub(super) struct Services {
 
 /// Reads the policy, for these services; and how many bans it has.
 pub(super) fn read(
-    root: &mut Section<'_>,
+    root: &mut TableReader<'_>,
     services: Services,
     outside: &Outside<'_>,
 ) -> (Policy, usize) {
@@ -90,7 +90,7 @@ fn placed_account(item: &Item<'_>) -> Read<(BareJid, Place)> {
 
 /// Reads every profile: the base rules with its values in place, by its name.
 pub(super) fn read_profiles(
-    root: &mut Section<'_>,
+    root: &mut TableReader<'_>,
     base: &Rules,
     outside: &Outside<'_>,
 ) -> BTreeMap<String, Rules> {
@@ -112,7 +112,7 @@ const DERIVE: Keys = Keys { inline: "secret", file: "secret_file", least: 32 };
 
 /// Puts what the tables say into the rules. A family without a table stays shared with the rules that it is
 /// laid over.
-pub(super) fn read_rules(section: &mut Section<'_>, rules: &mut Rules, outside: &Outside<'_>) {
+pub(super) fn read_rules(section: &mut TableReader<'_>, rules: &mut Rules, outside: &Outside<'_>) {
     rules.visit(&mut Tables(section));
     if let Some(table) = section.table_if_given(Password::NAME) {
         from_files(table, Arc::make_mut(&mut rules.password), outside);
@@ -122,7 +122,7 @@ pub(super) fn read_rules(section: &mut Section<'_>, rules: &mut Rules, outside: 
     }
 }
 
-struct Tables<'a, 'f>(&'a mut Section<'f>);
+struct Tables<'a, 'f>(&'a mut TableReader<'f>);
 
 impl Families for Tables<'_, '_> {
     fn family<F: Family + Clone>(&mut self, family: &mut Arc<F>) {
@@ -133,7 +133,7 @@ impl Families for Tables<'_, '_> {
     }
 }
 
-impl Visit for Section<'_> {
+impl Visit for TableReader<'_> {
     fn setting<T: 'static>(&mut self, key: &Key, setting: &mut Setting<T>, kind: Kind<T>) {
         self.set(key.name, setting, &kind);
     }
@@ -146,7 +146,7 @@ impl Visit for Section<'_> {
 }
 
 /// Reads what may stand in files of their own: the secrets, and words of the deny list in addition to those of the key.
-fn from_files(mut section: Section<'_>, rules: &mut Password, outside: &Outside<'_>) {
+fn from_files(mut section: TableReader<'_>, rules: &mut Password, outside: &Outside<'_>) {
     for (setting, keys) in [(&mut rules.preset, PRESET), (&mut rules.secret, DERIVE)] {
         if let Ok(Some((secret, place))) = secrets::read(&mut section, keys, outside) {
             setting.set(secret, section.notes().line(&place));
@@ -176,7 +176,7 @@ fn words_of(item: &Item<'_>, outside: &Outside<'_>) -> Read<Vec<String>> {
 }
 
 /// Puts what the table says into the modes: first of whole families, then of single rules.
-pub(super) fn read_modes(mut section: Section<'_>, modes: &mut Modes) {
+pub(super) fn read_modes(mut section: TableReader<'_>, modes: &mut Modes) {
     let mut found: Vec<(String, Mode, u32)> = Vec::new();
     for (name, key, item) in section.leaves(families()) {
         if let Some((message, hint)) = what_is_wrong_with(&name) {
@@ -216,7 +216,7 @@ pub(super) fn what_is_wrong_with(name: &str) -> Option<(&'static str, String)> {
 }
 
 /// Reads every `[[exception]]`.
-pub(super) fn read_exceptions(sections: Vec<Section<'_>>) -> Exceptions {
+pub(super) fn read_exceptions(sections: Vec<TableReader<'_>>) -> Exceptions {
     let mut exceptions = Exceptions::default();
     for section in sections {
         one(section, &mut exceptions);
@@ -224,7 +224,7 @@ pub(super) fn read_exceptions(sections: Vec<Section<'_>>) -> Exceptions {
     exceptions
 }
 
-fn one(mut section: Section<'_>, exceptions: &mut Exceptions) {
+fn one(mut section: TableReader<'_>, exceptions: &mut Exceptions) {
     let given = ["jid", "domain", "class"].map(|key| section.given(key, |_| ()).is_some());
     let jid = section.read("jid", banned_account).map(|(jid, _)| Whom::Jid(jid));
     let domain = section.read("domain", domain_name).map(|(domain, _)| Whom::Domain(domain));
@@ -293,7 +293,7 @@ fn rule(item: &Item<'_>) -> Read<String> {
 }
 
 /// Reads every `[[provider]]`, by name.
-pub(super) fn read_providers(sections: Vec<Section<'_>>) -> HashMap<String, Provider> {
+pub(super) fn read_providers(sections: Vec<TableReader<'_>>) -> HashMap<String, Provider> {
     let mut providers = HashMap::new();
     for section in sections {
         one_provider(section, &mut providers);
@@ -301,7 +301,7 @@ pub(super) fn read_providers(sections: Vec<Section<'_>>) -> HashMap<String, Prov
     providers
 }
 
-fn one_provider(mut section: Section<'_>, providers: &mut HashMap<String, Provider>) {
+fn one_provider(mut section: TableReader<'_>, providers: &mut HashMap<String, Provider>) {
     let given = ["name", "proves"].map(|key| section.given(key, |_| ()).is_some());
     let name = section.read("name", name);
     let proves = section.read("proves", word(&Proves::ALL, Proves::name));
@@ -353,9 +353,9 @@ fn name(item: &Item<'_>) -> Read<String> {
 }
 
 /// Reads every `[[ban]]`, and how many there are.
-pub(super) fn read_bans(sections: Vec<Section<'_>>) -> (Bans, usize) {
+pub(super) fn read_bans(sections: Vec<TableReader<'_>>) -> (Bans, usize) {
     let (mut bans, mut reaches) = (Bans::default(), Vec::new());
-    let (count, notes) = (sections.len(), sections.first().map(Section::notes));
+    let (count, notes) = (sections.len(), sections.first().map(TableReader::notes));
     for section in sections {
         one_target(section, &mut bans, &mut reaches);
     }
@@ -365,7 +365,7 @@ pub(super) fn read_bans(sections: Vec<Section<'_>>) -> (Bans, usize) {
     (bans, count)
 }
 
-fn one_target(mut section: Section<'_>, bans: &mut Bans, reaches: &mut Vec<Reach>) {
+fn one_target(mut section: TableReader<'_>, bans: &mut Bans, reaches: &mut Vec<Reach>) {
     let given = ["jid", "domain", "network"].map(|key| section.given(key, |_| ()).is_some());
     let jid = section.read("jid", banned_account);
     let domain = section.read("domain", domain_name);
@@ -437,7 +437,7 @@ pub(super) fn banned_account(item: &Item<'_>) -> Read<BareJid> {
 }
 
 /// The rooms that an entry is for, by the pattern of their names; `None`: all.
-pub(super) fn room(section: &mut Section<'_>) -> Option<GlobMatcher> {
+pub(super) fn room(section: &mut TableReader<'_>) -> Option<GlobMatcher> {
     let pattern = section
         .read("room", |item| if text(item)?.is_empty() { Ok(None) } else { glob(item).map(Some) });
     pattern.and_then(|(rooms, _)| rooms).map(|glob| glob.compile_matcher())
@@ -458,8 +458,8 @@ pub(super) struct Known<'a> {
 
 /// Reads every `[[room]]`.
 pub(super) fn read_rooms(
-    notes: &Notes<'_>,
-    sections: Vec<Section<'_>>,
+    notes: &Diagnostics<'_>,
+    sections: Vec<TableReader<'_>>,
     known: Known<'_>,
     outside: &Outside<'_>,
 ) -> Overrides {
@@ -498,7 +498,7 @@ pub(super) fn read_rooms(
 }
 
 /// For which rooms it is, and where that is written. `None`: for none, or wrong, which is noted.
-fn selector(section: &mut Section<'_>, services: &[String]) -> (Option<Selector>, Place) {
+fn selector(section: &mut TableReader<'_>, services: &[String]) -> (Option<Selector>, Place) {
     const KEYS: [&str; 5] = ["match", "tenant", "service", "claim", "share"];
     let given = KEYS.map(|key| section.given(key, |_| ()).is_some());
     let pattern = section.read("match", |item| pattern(item, services));

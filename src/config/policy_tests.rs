@@ -8,9 +8,9 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use super::attempt_args::{ATTEMPTS, Described, PASSWORDS, WAYS};
-use super::diagnostics::{Notes, Problem};
+use super::diagnostics::{Diagnostics, Problem};
 use super::load::{LoadError, parse_table, schema};
-use super::table_reader::Section;
+use super::table_reader::TableReader;
 use crate::policy::class::Class;
 use crate::policy::modes::{FIXED, SWITCHES};
 use crate::policy::rules::renamed;
@@ -97,9 +97,9 @@ pub fn load_trials(path: &Path) -> Result<Vec<Trial>, LoadError> {
 /// # Errors
 /// Something in it is wrong: every error, in the order of the file.
 pub fn parse_trials(name: &str, text: &str) -> Result<Vec<Trial>, Vec<Problem>> {
-    let notes = Notes::new(name, text);
+    let notes = Diagnostics::new(name, text);
     let trials = parse_table(&notes, text).map(|table| {
-        let mut root = Section::root(&notes, &table);
+        let mut root = TableReader::root(&notes, &table);
         let trials = read(&mut root);
         root.finish();
         trials
@@ -111,7 +111,7 @@ pub fn parse_trials(name: &str, text: &str) -> Result<Vec<Trial>, Vec<Problem>> 
     }
 }
 
-fn read(root: &mut Section<'_>) -> Vec<Trial> {
+fn read(root: &mut TableReader<'_>) -> Vec<Trial> {
     let mut defaults = root.table("defaults");
     let usual = layer(&mut defaults);
     defaults.finish();
@@ -128,7 +128,7 @@ fn read(root: &mut Section<'_>) -> Vec<Trial> {
 }
 
 fn trial(
-    mut section: Section<'_>,
+    mut section: TableReader<'_>,
     usual: &Layer,
     people: &HashMap<String, Layer>,
 ) -> Option<Trial> {
@@ -164,7 +164,7 @@ fn trial(
     Some(Trial { name, line, attempt, at, expected: expected? })
 }
 
-fn expected(section: &mut Section<'_>) -> Option<Expected> {
+fn expected(section: &mut TableReader<'_>) -> Option<Expected> {
     let is_given = section.given("expect", |_| ()).is_some();
     let verdict = section.read("expect", word(&VERDICTS, Verdict::name));
     if !is_given {
@@ -182,7 +182,7 @@ fn expected(section: &mut Section<'_>) -> Option<Expected> {
     Some(Expected { verdict: verdict?.0, rule, denial, class, effects })
 }
 
-fn layer(section: &mut Section<'_>) -> Layer {
+fn layer(section: &mut TableReader<'_>) -> Layer {
     let mut layer = Layer::default();
     let name = |name: &'static str| name;
     let count = || whole(0..=u32::MAX);
@@ -214,7 +214,7 @@ fn layer(section: &mut Section<'_>) -> Layer {
 impl Layer {
     fn take<T: Clone + 'static>(
         &mut self,
-        section: &mut Section<'_>,
+        section: &mut TableReader<'_>,
         key: &'static str,
         kind: impl FnOnce(&Item<'_>) -> Read<T>,
         of: fn(&mut Draft) -> &mut T,

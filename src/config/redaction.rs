@@ -5,7 +5,7 @@ use std::{fs, io};
 
 use toml::de::DeTable;
 
-use super::diagnostics::{Held, Notes};
+use super::diagnostics::{Diagnostics, Held};
 use super::environment::{Environment, Outside};
 use super::key_diff::{KeyChange, changes};
 use super::load::{parse_table, read_keys};
@@ -15,7 +15,7 @@ use super::secrets::{HIDDEN, Lines, NEAR_SECRETS, without_secrets};
 /// one counts what can be read.
 pub fn held(path: &Path, environment: &Environment) -> Held {
     let text = fs::read_to_string(path).unwrap_or_default();
-    let notes = Notes::new("", &text);
+    let notes = Diagnostics::new("", &text);
     let (table, _) = DeTable::parse_recoverable(&text);
     let read = |_: &Path| Err(io::Error::from(io::ErrorKind::NotFound));
     read_keys(
@@ -48,7 +48,7 @@ pub fn redacted_changes(before: &str, after: &str) -> Vec<KeyChange> {
 /// The text of a file, each line where it was, without the values of secrets and without remarks, for nobody knows
 /// what stands in them. Of what is no TOML nothing is left.
 pub fn redacted(text: &str) -> String {
-    let notes = Notes::new("", text);
+    let notes = Diagnostics::new("", text);
     let Some(table) = parse_table(&notes, text) else { return String::new() };
     let read = |_: &Path| Err(io::Error::from(io::ErrorKind::NotFound));
     let environment = Environment::default();

@@ -6,9 +6,9 @@ use std::path::Path;
 
 use toml::de::{DeTable, DeValue};
 
-use super::diagnostics::{Notes, Place};
+use super::diagnostics::{Diagnostics, Place};
 use super::environment::Outside;
-use super::table_reader::Section;
+use super::table_reader::TableReader;
 use crate::secret::Secret;
 use crate::setting::Item;
 use crate::setting::values::text;
@@ -32,7 +32,7 @@ pub(super) struct Noted;
 
 /// Reads a secret: `None`, nothing is said of it; `Some((None, …))`, it is set to none.
 pub(super) fn read(
-    section: &mut Section<'_>,
+    section: &mut TableReader<'_>,
     keys: Keys,
     outside: &Outside<'_>,
 ) -> Result<Option<(Option<Secret>, Place)>, Noted> {
@@ -171,7 +171,7 @@ pub(super) enum Lines {
 
 /// The same of a file that was read: its notes say which values are secrets.
 pub(super) fn without_secrets(
-    notes: &Notes<'_>,
+    notes: &Diagnostics<'_>,
     table: &DeTable<'_>,
     text: &str,
     lines: Lines,

@@ -13,7 +13,7 @@ use super::environment::Outside;
 use super::secrets;
 use super::secrets::Keys;
 use super::store::{Store, default_state_dir};
-use super::table_reader::Section;
+use super::table_reader::TableReader;
 use crate::jid::BareJid;
 use crate::policy::drift::{compared, family};
 use crate::policy::rules::renamed;
@@ -167,7 +167,7 @@ pub struct Service {
 }
 
 /// Reads `[component]`; `None`: there is no domain to speak as, or no secret (which is noted).
-pub(super) fn read(mut section: Section<'_>, outside: &Outside<'_>) -> Option<Component> {
+pub(super) fn read(mut section: TableReader<'_>, outside: &Outside<'_>) -> Option<Component> {
     let variables = outside.environment;
     variables.put_into("component", &mut section);
 
@@ -216,7 +216,7 @@ pub const NO_SECRET: &str = "there is no secret for the link to the server";
 pub const NO_SECRET_HINT: &str = "put the server's `component_secret` into a file of its own, and its name here: \
      `secret_file = \"…\"`";
 
-fn secret(section: &mut Section<'_>, outside: &Outside<'_>) -> Option<Secret> {
+fn secret(section: &mut TableReader<'_>, outside: &Outside<'_>) -> Option<Secret> {
     let given = secrets::read(section, KEYS, outside).ok()?.and_then(|(secret, _)| secret);
     if given.is_some() {
         return given;
@@ -233,7 +233,7 @@ fn secret(section: &mut Section<'_>, outside: &Outside<'_>) -> Option<Secret> {
 }
 
 /// Reads `[log]`.
-pub(super) fn read_log(mut section: Section<'_>, outside: &Outside<'_>) -> Log {
+pub(super) fn read_log(mut section: TableReader<'_>, outside: &Outside<'_>) -> Log {
     outside.environment.put_into("log", &mut section);
     let mut log = Log { level: "info".to_owned(), format: Format::default(), decisions: None };
     section.put("level", &mut log.level, level);
@@ -290,7 +290,7 @@ fn is_this_machine(server: &str) -> bool {
 }
 
 /// Reads `[doctor]`.
-pub(super) fn read_doctor(mut section: Section<'_>) -> Doctor {
+pub(super) fn read_doctor(mut section: TableReader<'_>) -> Doctor {
     let mut doctor = Doctor::default();
     section.put("every", &mut doctor.every, duration_or_never(Duration::from_secs(60)));
     section.put("ignore", &mut doctor.ignore, list(some_text));
@@ -305,7 +305,7 @@ fn some_path(item: &Item<'_>) -> Read<Option<PathBuf>> {
 }
 
 /// Reads `[audit]`.
-pub(super) fn read_audit(mut section: Section<'_>) -> Audit {
+pub(super) fn read_audit(mut section: TableReader<'_>) -> Audit {
     let mut audit = Audit::default();
     section.put("every", &mut audit.every, duration_or_never(Duration::from_secs(1)));
     section.put("repair", &mut audit.repair, list(rule_or_family));
@@ -314,7 +314,7 @@ pub(super) fn read_audit(mut section: Section<'_>) -> Audit {
 }
 
 /// Reads `[reload]`.
-pub(super) fn read_reload(mut section: Section<'_>) -> Limit {
+pub(super) fn read_reload(mut section: TableReader<'_>) -> Limit {
     let mut limit = Limit::default();
     section.put("max_removed", &mut limit.max_removed, whole(0..=1_000_000));
     section.put("max_removed_percent", &mut limit.max_removed_percent, whole(0..=100));
@@ -335,7 +335,7 @@ fn rule_or_family(item: &Item<'_>) -> Read<String> {
 
 /// Reads every `[[service]]`, and gives the accounts of all with their line.
 pub(super) fn read_service(
-    sections: Vec<Section<'_>>,
+    sections: Vec<TableReader<'_>>,
     component: Option<&BareJid>,
 ) -> (Vec<Service>, HashMap<BareJid, u32>) {
     let (mut services, mut accounts) = (Vec::<Service>::new(), HashMap::new());

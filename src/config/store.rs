@@ -10,7 +10,7 @@ use tokio_postgres::config::{Host, SslMode};
 use super::environment::{Environment, Outside};
 use super::secrets;
 use super::secrets::Keys;
-use super::table_reader::Section;
+use super::table_reader::TableReader;
 use crate::secret::Secret;
 use crate::setting::values::{duration_or_never, size, text, word};
 use crate::setting::{Item, Read};
@@ -32,7 +32,7 @@ pub fn database(path: &Path, environment: &Environment) -> Option<PathBuf> {
 }
 
 /// Reads `[store]`.
-pub(super) fn read(mut section: Section<'_>, outside: &Outside<'_>) -> Store {
+pub(super) fn read(mut section: TableReader<'_>, outside: &Outside<'_>) -> Store {
     outside.environment.put_into("store", &mut section);
     let mut store = Store::default();
     section.put("file", &mut store.file, |item| {
@@ -154,7 +154,7 @@ impl fmt::Debug for PostgresAddress {
 /// Reads the keys of `[store]` that are about the database; `None`: there is none, or it is wrong (which
 /// is noted).
 pub(super) fn read_postgres(
-    section: &mut Section<'_>,
+    section: &mut TableReader<'_>,
     outside: &Outside<'_>,
 ) -> Option<PostgresAddress> {
     let password = secrets::read(section, KEYS, outside).ok().flatten();

@@ -3,15 +3,15 @@
 use jiff::Timestamp;
 use toml::de::{DeTable, DeValue};
 
-use super::diagnostics::Notes;
+use super::diagnostics::Diagnostics;
 use crate::policy::rules::renamed;
 use crate::setting::{Item, Kind, Place, Read, Setting, Wrong, kind};
 
 /// A table of the file; a missing one is empty.
 ///
-/// Every key is asked for by name, which makes it known: [`Section::finish`] reports the others.
-pub(super) struct Section<'a> {
-    notes: &'a Notes<'a>,
+/// Every key is asked for by name, which makes it known: [`TableReader::finish`] reports the others.
+pub(super) struct TableReader<'a> {
+    notes: &'a Diagnostics<'a>,
     table: Option<&'a DeTable<'a>>,
     /// Values that stand in for those of the file: key, variable, value.
     instead: Vec<(String, String, DeValue<'a>)>,
@@ -21,14 +21,14 @@ pub(super) struct Section<'a> {
     known: Vec<&'static str>,
 }
 
-impl<'a> Section<'a> {
+impl<'a> TableReader<'a> {
     /// The whole file.
-    pub(super) fn root(notes: &'a Notes<'a>, table: &'a DeTable<'a>) -> Self {
+    pub(super) fn root(notes: &'a Diagnostics<'a>, table: &'a DeTable<'a>) -> Self {
         Self::new(notes, Some(table), String::new(), String::new(), Place::Whole)
     }
 
     const fn new(
-        notes: &'a Notes<'a>,
+        notes: &'a Diagnostics<'a>,
         table: Option<&'a DeTable<'a>>,
         path: String,
         schema: String,
@@ -116,7 +116,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// The value of one of the [`Section::leaves`].
+    /// The value of one of the [`TableReader::leaves`].
     pub(super) fn judge<T>(
         &self,
         name: &str,
@@ -172,7 +172,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Notes what there is to warn of in a key's value.
+    /// Diagnostics what there is to warn of in a key's value.
     pub(super) fn warn(
         &mut self,
         key: &'static str,
@@ -333,7 +333,7 @@ impl<'a> Section<'a> {
         })
     }
 
-    /// Notes an error at a key's value.
+    /// Diagnostics an error at a key's value.
     pub(super) fn error(&self, place: Place, key: &str, message: impl Into<String>) {
         self.notes.error(place, self.path_of(key), message, None);
     }
@@ -349,7 +349,7 @@ impl<'a> Section<'a> {
         self.notes.error(place, self.path_of(key), message, Some(hint.to_owned()));
     }
 
-    /// Notes a warning at a key's value, with what to write instead.
+    /// Diagnostics a warning at a key's value, with what to write instead.
     pub(super) fn warning_with(
         &self,
         place: Place,
@@ -360,12 +360,12 @@ impl<'a> Section<'a> {
         self.notes.warning(place, self.path_of(key), message, Some(hint.to_owned()));
     }
 
-    /// Notes that there is a warning at a key's value from that moment on.
+    /// Diagnostics that there is a warning at a key's value from that moment on.
     pub(super) fn ends(&self, from: Timestamp, place: Place, key: &str, message: &str) {
         self.notes.warning_from(from, place, self.path_of(key), message);
     }
 
-    pub(super) const fn notes(&self) -> &'a Notes<'a> {
+    pub(super) const fn notes(&self) -> &'a Diagnostics<'a> {
         self.notes
     }
 
@@ -395,7 +395,7 @@ fn join(path: &str, key: &str) -> String {
 }
 
 /// Hides every text in a value.
-pub(super) fn hide(notes: &Notes<'_>, value: &DeValue<'_>, place: &Place) {
+pub(super) fn hide(notes: &Diagnostics<'_>, value: &DeValue<'_>, place: &Place) {
     match value {
         DeValue::String(_) => notes.hide(place),
         DeValue::Array(items) => {

@@ -1,7 +1,7 @@
 //! `[text]`: the operator's own words, in `[text.LANG]` each language's.
 
 use super::diagnostics::Place;
-use super::table_reader::Section;
+use super::table_reader::TableReader;
 use crate::policy::denial::Denial;
 use crate::policy::form_field::FormField;
 use crate::policy::messages::{ENGLISH, GATE_WORDS, placeholders};
@@ -25,7 +25,7 @@ fn sentences() -> impl Iterator<Item = (&'static str, &'static str)> {
 }
 
 /// Reads the table.
-pub(super) fn read(mut section: Section<'_>) -> Texts {
+pub(super) fn read(mut section: TableReader<'_>) -> Texts {
     let mut texts = Texts::default();
     let (notes, default) = (section.notes(), section.read("language", language));
     for (tag, place, mut table) in section.into_tables() {
@@ -70,7 +70,7 @@ pub(super) fn read(mut section: Section<'_>) -> Texts {
 }
 
 /// A sentence that names a setting is told only where there is a name in that language.
-fn unnamed(table: &Section<'_>, words: &Words, place: Place) {
+fn unnamed(table: &TableReader<'_>, words: &Words, place: Place) {
     if words.language.eq_ignore_ascii_case(ENGLISH) {
         return;
     }

@@ -7,7 +7,7 @@ use crate::config::{Problem, Settings};
 use crate::policy::Policy;
 use crate::wire::handshake::{Hello, HelloError};
 use crate::wire::room::LiveRoom;
-use crate::wire::server_inventory::{Host, Hosts, Posture};
+use crate::wire::server_inventory::{Host, Hosts, ServerInventory};
 
 const OLDER: &str = "the gate is older and does not tell of hosts and options";
 
@@ -46,7 +46,7 @@ pub struct Server {
     /// Why its gate is refused, if it is.
     pub refused: Option<HelloError>,
     /// The inventory of the server by its gate; `Err`: why there is none.
-    pub posture: Result<Posture, String>,
+    pub posture: Result<ServerInventory, String>,
     /// The time of that, by the component's clock.
     pub asked: Timestamp,
     /// The rooms that the server has stored; `Err`: why they are not known.
@@ -65,7 +65,10 @@ impl Case<'_> {
     }
 
     /// Looks at every server that told what it is made of.
-    pub(super) fn each(&self, mut look: impl FnMut(&Server, &Posture, &mut Looked)) -> Looked {
+    pub(super) fn each(
+        &self,
+        mut look: impl FnMut(&Server, &ServerInventory, &mut Looked),
+    ) -> Looked {
         self.each_server(|server, looked| match &server.posture {
             Ok(posture) => look(server, posture, looked),
             Err(reason) => looked.unknown_at(server, reason),
@@ -75,7 +78,7 @@ impl Case<'_> {
     /// Looks at the hosts of every server.
     pub(super) fn each_with_hosts(
         &self,
-        mut look: impl FnMut(&Server, &Posture, &Hosts, &mut Looked),
+        mut look: impl FnMut(&Server, &ServerInventory, &Hosts, &mut Looked),
     ) -> Looked {
         self.each(|server, posture, looked| {
             match &posture.hosts {
@@ -120,7 +123,7 @@ impl Case<'_> {
     /// Looks at each host where people log in.
     pub(super) fn each_door(
         &self,
-        mut look: impl FnMut(&Posture, &Hosts, &Host, &mut Looked),
+        mut look: impl FnMut(&ServerInventory, &Hosts, &Host, &mut Looked),
     ) -> Looked {
         self.each_with_hosts(|_, posture, hosts, looked| {
             for host in doors(hosts) {

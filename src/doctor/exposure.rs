@@ -6,7 +6,7 @@ use super::case::{Case, doors, has_anywhere, has_s2s, services};
 use super::{COMPONENT, Check, Looked, PROSODY, Severity};
 use crate::policy::class::Class;
 use crate::policy::moderators::Become;
-use crate::wire::server_inventory::{Host, Hosts, Posture, Web};
+use crate::wire::server_inventory::{Host, Hosts, ServerInventory, Web};
 
 pub(super) static CHECKS: &[Check] = &[
     Check {
@@ -119,7 +119,7 @@ fn requires_encryption(hosts: &Hosts, host: &Host) -> bool {
     !given.is_some_and(|value| value.is(false))
 }
 
-fn is_open(posture: &Posture, service: &str) -> bool {
+fn is_open(posture: &ServerInventory, service: &str) -> bool {
     posture.ports.iter().any(|port| port.service == service && port.is_open())
 }
 

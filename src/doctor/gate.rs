@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use super::case::{Case, services};
 use super::{COMPONENT, Check, Looked, PROSODY, SHELL, Severity};
 use crate::component::drift::among;
-use crate::wire::server_inventory::{Host, Hosts, Posture};
+use crate::wire::server_inventory::{Host, Hosts, ServerInventory};
 
 pub(super) const GATE: &str = "vestibule_gate";
 pub(super) static CHECKS: &[Check] = &[
@@ -370,7 +370,7 @@ fn same(one: f64, other: f64) -> bool {
 }
 
 fn of<'a>(
-    posture: &'a Posture,
+    posture: &'a ServerInventory,
     event: &str,
     whose: impl Fn(Option<&str>) -> bool,
 ) -> Vec<(f64, Option<&'a str>)> {

@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
 use tokio::time::Instant;
 
-use super::api::Site;
+use super::api::ApiBackend;
 use super::router::{Refused, State};
 use crate::config::Admin;
 use crate::control::{Caller, Interface, Role};
@@ -134,7 +134,7 @@ impl Access {
             || self.read(|admin| admin.hosts.contains(&name))
     }
 
-    /// Notes where this face listens.
+    /// Diagnostics where this face listens.
     pub(super) fn listens_on(&self, address: SocketAddr) {
         // It listens once.
         let _ = self.address.set(address);
@@ -188,7 +188,10 @@ pub(super) struct Bearer {
 
 impl Bearer {
     /// Returns whose token stands in these headers; that there is none which is good is counted.
-    pub(super) fn checked<S: Site>(state: &State<S>, headers: &HeaderMap) -> Result<Self, Refused> {
+    pub(super) fn checked<S: ApiBackend>(
+        state: &State<S>,
+        headers: &HeaderMap,
+    ) -> Result<Self, Refused> {
         let found = Self::of(&state.access, headers);
         if found.is_err() {
             state.metrics.logins_failed.inc();
@@ -205,7 +208,7 @@ impl Bearer {
     }
 }
 
-impl<S: Site> FromRequestParts<State<S>> for Bearer {
+impl<S: ApiBackend> FromRequestParts<State<S>> for Bearer {
     type Rejection = Refused;
 
     async fn from_request_parts(

@@ -70,7 +70,7 @@ struct ListedField {
 }
 
 /// The commands that the caller may give.
-pub(super) async fn table<S: Site>(
+pub(super) async fn table<S: ApiBackend>(
     Of(state): Of<State<S>>,
     Bearer { caller, .. }: Bearer,
 ) -> Json<Commands> {
@@ -96,7 +96,7 @@ fn field(field: &Field) -> ListedField {
 }
 
 /// Gives a command.
-pub(super) async fn command<S: Site>(
+pub(super) async fn command<S: ApiBackend>(
     Of(state): Of<State<S>>,
     Bearer { caller, .. }: Bearer,
     Path(name): Path<String>,
@@ -109,7 +109,7 @@ pub(super) async fn command<S: Site>(
 }
 
 /// A command that only looks, by an address of its own.
-pub(super) async fn view<S: Site>(
+pub(super) async fn view<S: ApiBackend>(
     Of(state): Of<State<S>>,
     Bearer { caller, .. }: Bearer,
     Path(name): Path<String>,
@@ -130,7 +130,7 @@ pub(super) async fn view<S: Site>(
 }
 
 /// One room.
-pub(super) async fn room<S: Site>(
+pub(super) async fn room<S: ApiBackend>(
     Of(state): Of<State<S>>,
     Bearer { caller, .. }: Bearer,
     Path(room): Path<String>,
@@ -147,7 +147,7 @@ pub(super) struct Summary {
 }
 
 /// The last hour, a minute at a time.
-pub(super) async fn summary<S: Site>(Of(state): Of<State<S>>, _: Bearer) -> Json<Summary> {
+pub(super) async fn summary<S: ApiBackend>(Of(state): Of<State<S>>, _: Bearer) -> Json<Summary> {
     Json(Summary { minutes: state.minutes.so_far(&*state.site) })
 }
 
@@ -165,7 +165,7 @@ fn read(kind: FieldKind, text: &str) -> Value {
 }
 
 /// The command of that name, if this caller may give it.
-fn named(site: &impl Site, name: &str, caller: &Caller) -> Result<&'static Command, Refused> {
+fn named(site: &impl ApiBackend, name: &str, caller: &Caller) -> Result<&'static Command, Refused> {
     let command = Command::named(site.commands(), name).ok_or_else(|| {
         Refused::new(FailureKind::NotFound, format!("there is no command `{name}`"))
     })?;
@@ -174,7 +174,7 @@ fn named(site: &impl Site, name: &str, caller: &Caller) -> Result<&'static Comma
 }
 
 /// Carries it out, though its caller may hang up meanwhile: what is half done is finished, and written down.
-async fn give<S: Site>(site: Arc<S>, caller: Caller, request: Request) -> Response {
+async fn give<S: ApiBackend>(site: Arc<S>, caller: Caller, request: Request) -> Response {
     let task = tokio::spawn(async move { site.handle(&caller, request).await });
     match timeout(PATIENCE, task).await {
         Ok(Ok(reply)) => respond(reply),
@@ -218,7 +218,7 @@ async fn object(headers: &HeaderMap, body: Body) -> Result<Map<String, Value>, R
 }
 
 /// The component as the page and the API see it: carries out commands, and returns state.
-pub trait Site: Handler {
+pub trait ApiBackend: Handler {
     /// Returns whether every service is under the policy.
     fn readiness(&self) -> Readiness;
     /// The rooms as they are known here, by address.

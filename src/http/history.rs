@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::api::Site;
+use super::api::ApiBackend;
 use crate::metrics::LatencyCounts;
 use crate::policy::verdict::Verdict;
 use crate::schema;
@@ -67,12 +67,12 @@ pub struct Totals {
 
 impl Minutes {
     /// Ends a minute every minute, as long as anybody can ask for them.
-    pub(super) fn keep<S: Site>(self: &Arc<Self>, site: &Arc<S>) {
+    pub(super) fn keep<S: ApiBackend>(self: &Arc<Self>, site: &Arc<S>) {
         let (minutes, site) = (Arc::downgrade(self), Arc::clone(site));
         tokio::spawn(Self::count(minutes, site));
     }
 
-    async fn count<S: Site>(minutes: Weak<Self>, site: Arc<S>) {
+    async fn count<S: ApiBackend>(minutes: Weak<Self>, site: Arc<S>) {
         let mut tick = interval(MINUTE);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -83,7 +83,7 @@ impl Minutes {
     }
 
     /// The minutes so far, the oldest first.
-    pub(super) fn so_far(&self, site: &impl Site) -> Vec<Minute> {
+    pub(super) fn so_far(&self, site: &impl ApiBackend) -> Vec<Minute> {
         let now = site.totals();
         let hour = self.hour();
         let present = hour.begun.as_ref().map(|(at, before)| minute(*at, before, &now));

@@ -6,12 +6,12 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
-use super::api::{Commands, Site, Summary};
+use super::api::{ApiBackend, Commands, Summary};
 use super::router::{Ready, State};
 use crate::control::{Command, Failure, Impact, strict};
 
 /// The OpenAPI description.
-pub(super) async fn serve<S: Site>(Of(state): Of<State<S>>) -> Json<Value> {
+pub(super) async fn serve<S: ApiBackend>(Of(state): Of<State<S>>) -> Json<Value> {
     Json(document(state.site.commands()))
 }
 

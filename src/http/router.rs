@@ -15,7 +15,7 @@ use serde::Serialize;
 use tokio::sync::Semaphore;
 
 use super::access::{Access, Bearer};
-use super::api::Site;
+use super::api::ApiBackend;
 use super::history::Minutes;
 use super::stream::{Changes, STREAMS};
 use super::{api, openapi, page, stream};
@@ -48,7 +48,7 @@ impl<S> Clone for State<S> {
 }
 
 /// The whole face. Called where tasks can be spawned: it counts minutes as long as it lives.
-pub fn router<S: Site>(site: Arc<S>, access: Arc<Access>) -> Router {
+pub fn router<S: ApiBackend>(site: Arc<S>, access: Arc<Access>) -> Router {
     let streams = Arc::new(Semaphore::new(STREAMS));
     let minutes = Arc::<Minutes>::default();
     minutes.keep(&site);
@@ -146,7 +146,7 @@ const HEADERS: [(HeaderName, &str); 8] = [
 ];
 
 /// Lets a request through that came by a name of ours.
-pub(super) async fn guard<S: Site>(
+pub(super) async fn guard<S: ApiBackend>(
     Of(state): Of<State<S>>,
     request: Request,
     next: Next,
@@ -187,7 +187,7 @@ pub(super) struct Ready {
 }
 
 /// Every service is under the policy, or what keeps it from being so.
-pub(super) async fn ready<S: Site>(Of(state): Of<State<S>>) -> Response {
+pub(super) async fn ready<S: ApiBackend>(Of(state): Of<State<S>>) -> Response {
     let reasons = state.site.readiness().reasons;
     let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(Ready { ready: reasons.is_empty(), reasons })).into_response()
@@ -206,7 +206,7 @@ metrics! {
 }
 
 /// Returns the metrics to a caller who may read them.
-async fn open_metrics<S: Site>(
+async fn open_metrics<S: ApiBackend>(
     Of(state): Of<State<S>>,
     headers: HeaderMap,
 ) -> Result<Response, Refused> {

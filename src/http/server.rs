@@ -137,7 +137,7 @@ where
         .max_headers(HEADERS)
         .max_buf_size(LONGEST_HEAD)
         .half_close(false)
-        .serve_connection(TokioIo::new(Patience::new(stream)), service);
+        .serve_connection(TokioIo::new(WriteTimeout::new(stream)), service);
     // What goes wrong on a connection is its other end's affair.
     if let Err(error) = connection.await {
         tracing::debug!(%error, "a connection to the API broke off");
@@ -151,14 +151,14 @@ const STALLED: Duration = Duration::from_secs(20);
 /// A stream whose writes fail once the other end has taken nothing for that long. Reading is not limited: that is
 /// for a caller that knows what is being read.
 #[derive(Debug)]
-pub(super) struct Patience<T> {
+pub(super) struct WriteTimeout<T> {
     stream: T,
     /// Runs while a write waits.
     limit: Pin<Box<Sleep>>,
     is_waiting: bool,
 }
 
-impl<T> Patience<T> {
+impl<T> WriteTimeout<T> {
     pub(super) fn new(stream: T) -> Self {
         Self { stream, limit: Box::pin(sleep(STALLED)), is_waiting: false }
     }
@@ -182,7 +182,7 @@ impl<T> Patience<T> {
     }
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for Patience<T> {
+impl<T: AsyncRead + Unpin> AsyncRead for WriteTimeout<T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -192,7 +192,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Patience<T> {
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for Patience<T> {
+impl<T: AsyncWrite + Unpin> AsyncWrite for WriteTimeout<T> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -235,7 +235,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_reader_may_be_slow_but_not_asleep() {
         let (here, mut there) = tokio::io::duplex(4);
-        let mut here = Patience::new(here);
+        let mut here = WriteTimeout::new(here);
         let slow = tokio::spawn(async move {
             let mut taken = [0; 4];
             for _ in 0..3 {

@@ -18,7 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, broadcast};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use super::access::{Bearer, Digest};
-use super::api::Site;
+use super::api::ApiBackend;
 use super::router::{Refused, State};
 use crate::control::{FailureKind, RoomLine, Status};
 use crate::metrics::Raised;
@@ -32,7 +32,7 @@ const AT_ONCE: usize = 200;
 pub(super) const STREAMS: usize = 64;
 
 /// Everything from now on, until the token is no longer good or the caller hangs up.
-pub(super) async fn stream<S: Site>(
+pub(super) async fn stream<S: ApiBackend>(
     Of(state): Of<State<S>>,
     Bearer { digest, .. }: Bearer,
 ) -> Result<Response, Refused> {
@@ -46,7 +46,7 @@ pub(super) async fn stream<S: Site>(
     Ok(([(CONTENT_TYPE, "text/event-stream")], Body::from_stream(events)).into_response())
 }
 
-struct Watching<S: Site> {
+struct Watching<S: ApiBackend> {
     state: State<S>,
     digest: Digest,
     changes: Receiver<Bytes>,
@@ -60,7 +60,7 @@ struct Watching<S: Site> {
     _counted: Raised,
 }
 
-impl<S: Site> Watching<S> {
+impl<S: ApiBackend> Watching<S> {
     fn new(state: State<S>, digest: Digest, slot: OwnedSemaphorePermit) -> Self {
         let mut tick = interval(PAUSE);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -156,13 +156,13 @@ pub(super) fn event(name: &str, data: &impl serde::Serialize) -> Bytes {
 }
 
 /// Everything, for a new reader.
-pub(super) fn everything(site: &impl Site) -> [Bytes; 2] {
+pub(super) fn everything(site: &impl ApiBackend) -> [Bytes; 2] {
     [event("status", &site.status()), event("rooms", &json!({ "rooms": site.rooms() }))]
 }
 
 impl Changes {
     /// Every change from now on. Changes are looked for while there is a reader.
-    pub(super) fn subscribe<S: Site>(self: &Arc<Self>, site: &Arc<S>) -> Receiver<Bytes> {
+    pub(super) fn subscribe<S: ApiBackend>(self: &Arc<Self>, site: &Arc<S>) -> Receiver<Bytes> {
         let receiver = self.events.subscribe();
         let mut is_watched = self.is_watched.lock().unwrap_or_else(PoisonError::into_inner);
         if !*is_watched {
@@ -174,7 +174,12 @@ impl Changes {
         receiver
     }
 
-    async fn watch<S: Site>(self: Arc<Self>, site: Arc<S>, mut known: Rooms, mut told: Status) {
+    async fn watch<S: ApiBackend>(
+        self: Arc<Self>,
+        site: Arc<S>,
+        mut known: Rooms,
+        mut told: Status,
+    ) {
         let mut looks = 0_u32;
         let mut tick = interval(LOOK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);

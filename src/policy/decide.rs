@@ -8,7 +8,7 @@ use super::classify::{Place, classes};
 use super::context::{Case, Strongest};
 use super::denial::Denial;
 use super::modes::{Excepted, excepted};
-use super::record::{Closed, Wave};
+use super::record::{Closed, JoinFlood};
 use super::rules::{fixed, room_form};
 use super::verdict::{Decision, Effects, Opinion, Verdict};
 use super::{
@@ -94,7 +94,7 @@ pub(super) fn opinion_on(case: &Case<'_>) -> Opinion {
 ///
 /// Bans, access and removals are judged again, not what was proved at the door (password, admission, a token that has
 /// run out since).
-pub fn rejudge(
+pub fn reevaluate(
     policy: &Policy,
     rules: &Rules,
     attempt: &Attempt,
@@ -295,7 +295,7 @@ fn as_it_would_be(case: &Case<'_>) -> RoomView {
             record.closed = record.closed.or(Some(Closed::Count));
         }
         if is_wave {
-            record.wave = record.wave.or(Some(Wave { since: case.now, lobby: false }));
+            record.wave = record.wave.or(Some(JoinFlood { since: case.now, lobby: false }));
         }
     }
     room

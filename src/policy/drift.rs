@@ -6,7 +6,7 @@
 use super::attempt::{Affiliation, Attempt, Auth, Pressure, Requester};
 use super::close::RECORD;
 use super::context::{Case, Drift, Scene, Standing, case, case_of_nobody};
-use super::decide::{as_excepted, rejudge};
+use super::decide::{as_excepted, reevaluate};
 use super::modes::excepted;
 use super::notice::Notice;
 use super::record::{Record, Source};
@@ -234,7 +234,7 @@ fn standing(scene: &Scene<'_>, one: &Standing) -> Option<Drift> {
 fn occupant(scene: &Scene<'_>, who: &Requester) -> Option<Drift> {
     let attempt =
         Attempt { room: Some(scene.room.clone()), requester: who.clone(), ..Attempt::default() };
-    let decision = rejudge(scene.policy, scene.rules, &attempt, scene.view, scene.now)?;
+    let decision = reevaluate(scene.policy, scene.rules, &attempt, scene.view, scene.now)?;
     let (jid, denial) = (who.jid.clone()?, decision.denial?);
     Some(Drift {
         rule: decision.rule,

@@ -86,7 +86,7 @@ impl Modes {
 
 impl Policy {
     /// Lets the rules be as their modes say. What is wrong with a file is looked for before.
-    pub fn put_in_force(&mut self) {
+    pub fn activate(&mut self) {
         for rules in self.rooms.rules_mut().chain([&mut self.base]) {
             if rules.modes.switched().next().is_some() {
                 *rules = Arc::new(rules.in_force());

@@ -86,7 +86,7 @@ notices! {
     HoursAreOver(Option<Clock>) like Self::HoursAreOver(Some(OPENS)) =>
         "say-hours-are-over", "This meeting has ended because meetings are closed now. They open again on {opens}.";
     /// To those who moderate: strangers have to knock now.
-    Wave =>
+    JoinFlood =>
         "say-wave", "Only moderators can see this. Many unknown people joined within a short time, so new ones now have to be let in.";
     /// To those who moderate: strangers need not knock any more.
     Calm =>

@@ -108,7 +108,7 @@ pub struct Record {
         alias = "wave",
         skip_serializing_if = "Option::is_none"
     )]
-    pub wave: Option<Wave>,
+    pub wave: Option<JoinFlood>,
     /// An operator has suspended the meeting.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspended: Option<Suspended>,
@@ -379,7 +379,7 @@ impl Person {
 
 /// Strangers have to knock, as a room's record has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Wave {
+pub struct JoinFlood {
     /// Since then.
     pub since: Timestamp,
     /// The service's own lobby was put up for it.

@@ -116,7 +116,7 @@ mod tests {
     use super::*;
     use crate::policy::attempt::{Action, Credential, Pressure, RoomView};
     use crate::policy::bans::{Banned, Bans};
-    use crate::policy::decide::{decide, rejudge};
+    use crate::policy::decide::{decide, reevaluate};
     use crate::policy::facts::Facts;
     use crate::policy::modes::{Exception, Whom};
 
@@ -172,8 +172,8 @@ mod tests {
         let (again, view, calm) = facts.into_parts(String::new(), attempt.room.clone());
         let file = Policy { made: Arc::default(), ..policy.clone() };
         assert_eq!(decide(&file, &file.base, &again, &view, &calm, now), decision);
-        let stays = rejudge(&file, &file.base, &again, &view, now).is_none();
-        assert_eq!(stays, rejudge(policy, &policy.base, &attempt, &view, now).is_none());
+        let stays = reevaluate(&file, &file.base, &again, &view, now).is_none();
+        assert_eq!(stays, reevaluate(policy, &policy.base, &attempt, &view, now).is_none());
         assert_eq!(stays, decision.rule.name != crate::policy::rules::fixed::BAN.name);
         (decision.rule.name, ban)
     }

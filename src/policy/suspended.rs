@@ -13,7 +13,7 @@ use super::denial::Denial;
 use super::lobby;
 use super::modes::excepted;
 use super::notice::Notice;
-use super::record::{Record, Suspended, Wave};
+use super::record::{JoinFlood, Record, Suspended};
 use super::rules::fixed;
 use super::verdict::{Ability, Audience, Effects, Opinion, Rule};
 
@@ -113,7 +113,7 @@ pub fn resuming(scene: &Scene<'_>) -> Option<Effects> {
     let excepted = excepted(&case);
     let case = Case { rules: excepted.as_ref().map_or(scene.rules, |other| &other.room), ..case };
     // A wave of strangers, or the file, may want by now what was put up for the suspension.
-    let keeps = |wave: Wave| Wave { lobby: wave.lobby || (raised && view.lobby), ..wave };
+    let keeps = |wave: JoinFlood| JoinFlood { lobby: wave.lobby || (raised && view.lobby), ..wave };
     let resumed = |record: &Record| Record {
         suspended: None,
         wave: record.wave.map(keeps),
@@ -281,7 +281,7 @@ mod tests {
 
     #[test]
     fn a_lobby_that_is_wanted_by_now_stays() {
-        let wave = |lobby| Some(Wave { since: NOW, lobby });
+        let wave = |lobby| Some(JoinFlood { since: NOW, lobby });
         let mut room = Room::new(true);
         let _ = room.suspend();
         room.record().wave = wave(false);

@@ -215,7 +215,7 @@ pub(crate) fn jid_spellings(item: &Item<'_>) -> Read<Vec<BareJid>> {
     jid(item).map(|jid| jid.spellings())
 }
 
-/// Notes an address that the server is to prepare, too.
+/// Diagnostics an address that the server is to prepare, too.
 fn noted(item: &Item<'_>, text: String, jid: BareJid) -> BareJid {
     if !text.is_ascii() {
         item.foreign.borrow_mut().push((text, jid.clone(), item.place.clone()));

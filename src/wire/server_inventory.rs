@@ -18,7 +18,7 @@ pub fn posture() -> Element {
 
 /// The inventory of a server by its gate. What an older gate does not report is `None`.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Posture {
+pub struct ServerInventory {
     /// The server's name and version, like `Prosody 0.12.3`.
     pub server: String,
     /// The version of Lua, like `5.4`.
@@ -105,7 +105,7 @@ pub struct Web {
     pub loopback: u64,
 }
 
-impl Posture {
+impl ServerInventory {
     /// Reads what a gate told. Nothing of it has to be there.
     pub fn read(element: &Element) -> Self {
         let text = |name| element.attr(name).map(str::to_owned);
@@ -251,9 +251,9 @@ fn at(seconds: f64) -> Option<Timestamp> {
 mod tests {
     use super::*;
 
-    fn read(xml: &str) -> Posture {
+    fn read(xml: &str) -> ServerInventory {
         let xml = xml.replacen("<inventory", &format!("<inventory xmlns='{NS}'"), 1);
-        Posture::read(&Element::parse(xml.as_bytes(), "").unwrap())
+        ServerInventory::read(&Element::parse(xml.as_bytes(), "").unwrap())
     }
 
     #[test]

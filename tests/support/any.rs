@@ -36,7 +36,7 @@ use vestibule::policy::password::AskAgain;
 use vestibule::policy::permissions::{E2ee, Permitted};
 use vestibule::policy::providers::{Proves, Provider};
 use vestibule::policy::record::{
-    Claim, Closed, Entry, Person, Proof, Record, Removed, Source, Suspended, Wave,
+    Claim, Closed, Entry, JoinFlood, Person, Proof, Record, Removed, Source, Suspended,
 };
 use vestibule::policy::removal::By;
 use vestibule::policy::requester::{Domain, Session, SessionKind, Token};
@@ -140,7 +140,7 @@ pub(crate) fn record() -> impl Strategy<Value = Record> {
     let source = option::of(select(&Source::ALL[..]));
     let removed = vec(removed(), 0..3);
     let wave = option::weighted(0.3, (moment(), any::<bool>()));
-    let wave = wave.prop_map(|wave| wave.map(|(since, lobby)| Wave { since, lobby }));
+    let wave = wave.prop_map(|wave| wave.map(|(since, lobby)| JoinFlood { since, lobby }));
     let suspended = option::weighted(0.2, (moment(), any::<bool>()))
         .prop_map(|suspended| suspended.map(|(since, raised)| Suspended { since, raised }));
     let warned = vec(moment(), 0..3);

@@ -14,7 +14,7 @@ use vestibule::policy::denial::Denial;
 use vestibule::policy::fingerprint::Mark;
 use vestibule::policy::form_field::{FormField, To};
 use vestibule::policy::record::{
-    Closed, Entry, Person, Proof, Record, Removed, Source, Suspended, Wave,
+    Closed, Entry, JoinFlood, Person, Proof, Record, Removed, Source, Suspended,
 };
 use vestibule::policy::verdict::{Decision, Degree, Effects, NewPassword, Rule, Verdict};
 
@@ -279,7 +279,7 @@ impl Case {
                 record.password_changes = room.password_changes;
                 record.removed = room.removed.iter().map(Gone::entry).collect();
                 record.wave =
-                    room.wave.as_deref().map(|by| Wave { since: now(), lobby: by == "lobby" });
+                    room.wave.as_deref().map(|by| JoinFlood { since: now(), lobby: by == "lobby" });
                 record
             }),
         }
@@ -507,8 +507,8 @@ pub(crate) fn effects_in_short(effects: &Effects) -> Vec<String> {
         };
         let wave = match record.wave {
             None => "",
-            Some(Wave { lobby: false, .. }) => " wave",
-            Some(Wave { lobby: true, .. }) => " wave+lobby",
+            Some(JoinFlood { lobby: false, .. }) => " wave",
+            Some(JoinFlood { lobby: true, .. }) => " wave+lobby",
         };
         let suspended = match record.suspended {
             None => "",

@@ -67,18 +67,18 @@ impl Deed {
         shared: &Shared,
         now: Timestamp,
     ) {
-        let mut desk = shared.desk();
-        let id = desk.next_id();
+        let mut engine = shared.engine();
+        let id = engine.next_id();
         let by = self.by.clone();
         let mut told = with(details.clone(), &by);
         if let Some(person) = person {
             told.insert("jid".to_owned(), person.into());
         }
         if outcome.is_ok() {
-            desk.audit().event(command, room, told, now);
+            engine.audit().event(command, room, told, now);
         }
         let room = Some(room);
-        desk.audit().action(Action { id, command, by, room, person, outcome, details }, now);
+        engine.audit().action(Action { id, command, by, room, person, outcome, details }, now);
     }
 }
 
@@ -114,14 +114,14 @@ impl Operator {
             }
         }
         let (room, person) = (deed.field(FieldKind::Room), deed.field(FieldKind::Person));
-        let mut desk = self.shared.desk();
-        let id = desk.next_id();
+        let mut engine = self.shared.engine();
+        let id = engine.next_id();
         if outcome.is_ok() {
             let details = with(deed.given.clone(), &deed.by);
-            desk.audit().event(command, room.unwrap_or_default(), details, now());
+            engine.audit().event(command, room.unwrap_or_default(), details, now());
         }
         let (by, details) = (deed.by.clone(), deed.given.clone());
-        desk.audit().action(Action { id, command, by, room, person, outcome, details }, now());
+        engine.audit().action(Action { id, command, by, room, person, outcome, details }, now());
     }
 }
 

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::outcome::LONGEST_NICK;
 use super::{Call, Operator, conflict, invalid, not_found};
-use crate::app::bans::{Pages, holds, put_in_force};
+use crate::app::bans::{Pages, activate, holds};
 use crate::app::clock::now;
 use crate::app::reload::{Enforced, enforce};
 use crate::app::rooms::{address, catch_up, each_room};
@@ -285,17 +285,17 @@ impl Operator {
         catch_up(&self.shared).await;
         let (whom, called) = self.to_ban(who, rooms.as_ref()).await?;
         let own = self.own(&whom).await;
-        is_allowed(&whom, self.shared.desk().policy(), &own).map_err(conflict)?;
+        is_allowed(&whom, self.shared.engine().policy(), &own).map_err(conflict)?;
         let at = now();
         let until = time.and_then(|time| end(at, time));
         let by = caller.name.clone();
-        let id = self.shared.desk().next_id();
+        let id = self.shared.engine().next_id();
         let room = rooms.map(|rooms| rooms.pattern);
         let ban = StoredBan { id, who: whom.to_string(), room, until, reason, by, at };
         let marks = self.marks_to_ban(&whom);
         let mut bans = vec![ban.clone()];
         for mark in &marks {
-            let (id, who) = (self.shared.desk().next_id(), Banned::Mark(*mark).to_string());
+            let (id, who) = (self.shared.engine().next_id(), Banned::Mark(*mark).to_string());
             bans.push(StoredBan { id, who, ..ban.clone() });
         }
         let mut book = self.shared.bans.open().await;
@@ -309,7 +309,7 @@ impl Operator {
             }
         }
         let _alone = self.shared.banning.lock().await;
-        let consequences = put_in_force(&self.shared, &book).await;
+        let consequences = activate(&self.shared, &book).await;
         drop(book);
         let Enforced { removed, turned_away, failed, unread } =
             enforce(&self.shared, consequences).await;
@@ -377,10 +377,10 @@ impl Operator {
             [&who.nick, &who.name].iter().any(|name| name.to_lowercase() == folded)
         };
         let mut found = Vec::new();
-        each_room(&self.shared, |desk, jid, room| {
+        each_room(&self.shared, |engine, jid, room| {
             let known = room.occupants.values().chain(room.waiting.values());
             let mut people = known.map(|known| &known.who);
-            let mut lately = desk.lately().of(jid).map(|seen| &seen.who);
+            let mut lately = engine.lately().of(jid).map(|seen| &seen.who);
             let name = jid.node().unwrap_or_default();
             if spellings_of(name).any(|name| matcher.is_match(&*name))
                 && (people.any(is_called) || lately.any(is_called))
@@ -410,7 +410,7 @@ impl Operator {
         let mut book = self.shared.bans.open().await;
         let is_meant = |ban: &StoredBan| ban.who == name && (room.is_none() || ban.room == room);
         if !book.all().any(|ban| is_meant(ban) && holds(ban, now())) {
-            let policy = Arc::clone(self.shared.desk().policy());
+            let policy = Arc::clone(self.shared.engine().policy());
             return Err(match policy.bans.just_on(&whom) {
                 Some(ban) => conflict(format!(
                     "the ban on `{name}` is one of the file (line {}): take it out there, and reload",
@@ -446,7 +446,7 @@ impl Operator {
             }
         }
         let _alone = self.shared.banning.lock().await;
-        let consequences = put_in_force(&self.shared, &book).await;
+        let consequences = activate(&self.shared, &book).await;
         drop(book);
         enforce(&self.shared, consequences).await;
         let shown = |ban: &StoredBan| shown(ban, &Banned::read(&ban.who).unwrap_or(whom.clone()));
@@ -459,14 +459,14 @@ impl Operator {
     fn marks_to_ban(&self, whom: &Banned) -> BTreeSet<Mark> {
         let Banned::Jid(jid) = whom else { return BTreeSet::new() };
         let mut marks = BTreeSet::new();
-        each_room(&self.shared, |desk, _, room| {
+        each_room(&self.shared, |engine, _, room| {
             let known = room.occupants.values().chain(room.waiting.values());
             let theirs = known.map(|known| &known.who).filter(|who| who.jid.as_ref() == Some(jid));
-            theirs.for_each(|who| marks.extend(desk.policy().marks_to_ban(who)));
+            theirs.for_each(|who| marks.extend(engine.policy().marks_to_ban(who)));
         });
-        let desk = self.shared.desk();
-        let lately = desk.lately().everywhere(jid);
-        lately.for_each(|who| marks.extend(desk.policy().marks_to_ban(who)));
+        let engine = self.shared.engine();
+        let lately = engine.lately().everywhere(jid);
+        lately.for_each(|who| marks.extend(engine.policy().marks_to_ban(who)));
         marks
     }
 
@@ -483,7 +483,7 @@ impl Operator {
             Some(BanShown { with, ..shown(ban, &Banned::read(&ban.who).ok()?) })
         });
         let bans: Vec<_> = bans.collect();
-        let file = self.shared.desk().policy().bans.lines().count();
+        let file = self.shared.engine().policy().bans.lines().count();
         BanList { bans, file }
     }
 
@@ -504,8 +504,8 @@ impl Operator {
             });
         }
         let component = self.shared.upkeep().settings.component.domain.to_string();
-        let desk = self.shared.desk();
-        let services = desk.services().flat_map(|(service, hello)| {
+        let engine = self.shared.engine();
+        let services = engine.services().flat_map(|(service, hello)| {
             let hosts = hello.into_iter().flat_map(|hello| &hello.hosts.hosts);
             hosts.map(|host| host.name.clone()).chain([service.to_owned()])
         });
@@ -514,7 +514,7 @@ impl Operator {
 
     /// The audit database.
     pub(super) fn store(&self) -> Option<Arc<Store>> {
-        self.shared.desk().audit().store().map(Arc::clone)
+        self.shared.engine().audit().store().map(Arc::clone)
     }
 }
 

@@ -207,7 +207,7 @@ impl Operator {
     ) -> Result<PeopleDone, Failure> {
         let (wanted, jid, rules) =
             (Wanted::new(asked)?, address(&asked.room)?, self.rules(&asked.room));
-        let policy = Arc::clone(self.shared.desk().policy());
+        let policy = Arc::clone(self.shared.engine().policy());
         let removal = with_time(&rules.removal, asked);
         let out = if let Act::Remove(out) = act { out } else { Out::Kept };
         let reason = reason(out, asked);

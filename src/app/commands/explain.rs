@@ -72,7 +72,7 @@ impl Explain {
         };
         let connected = connected(&call.shared, &jid, &person).await?;
         let elsewhere = session_of(&call.shared, &person);
-        let desk = call.shared.desk();
+        let engine = call.shared.engine();
         let mut notes = Vec::new();
         if !is_at(&mut attempt, live.as_ref(), &mut notes) {
             return Err(not_found(format!(
@@ -89,7 +89,7 @@ impl Explain {
                 None => {
                     let supposed = connected.supposed.and_then(|who| who.session);
                     let supposed = supposed.unwrap_or_default();
-                    as_supposed(who, &supposed, desk.policy(), described, &mut notes);
+                    as_supposed(who, &supposed, engine.policy(), described, &mut notes);
                 }
             }
         }
@@ -103,9 +103,9 @@ impl Explain {
             }
             RoomView { exists: is_told_all, ..live.view }
         });
-        let (attempt, view) = desk.complete(attempt, view, now());
-        let (explanation, facts) = desk.explain(&attempt, &view, now());
-        let explained = Explained::new(&explanation, &facts, &desk.policy().texts);
+        let (attempt, view) = engine.complete(attempt, view, now());
+        let (explanation, facts) = engine.explain(&attempt, &view, now());
+        let explained = Explained::new(&explanation, &facts, &engine.policy().texts);
         Ok(Explained { assumed: Some(notes), ..explained })
     }
 }
@@ -435,7 +435,7 @@ impl Why {
         let Some(entry) = found.entries.into_iter().next() else {
             return Err(not_found(format!("the audit has no decision `{decision}`")));
         };
-        let policy = call.shared.desk().policy().clone();
+        let policy = call.shared.engine().policy().clone();
         let (explanation, note) = match again(&policy, &entry.body) {
             Ok((explanation, note)) => (Some(explanation), note),
             Err(note) => (None, Some(note)),

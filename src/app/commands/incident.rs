@@ -136,7 +136,7 @@ impl Incident {
     /// A caller by ad-hoc command is told where it was kept; others get it.
     async fn carry_out(self, call: &Call<'_>) -> Result<Report, Failure> {
         let (about, caller) = (self.about(now())?, call.caller);
-        let store = call.shared.desk().audit().store().cloned();
+        let store = call.shared.engine().audit().store().cloned();
         let store = store.ok_or_else(|| {
             let reason = "nothing is kept to make it of: the file says `store.file = \"\"`";
             Failure::new(FailureKind::Unavailable, reason)
@@ -145,7 +145,7 @@ impl Incident {
         let gathered = Gathered::of(&store, &about).await?;
         let (face, role) = (caller.face.name().into(), caller.role.name().into());
         let by = By { face, name: caller.name.clone(), role };
-        let server = call.shared.desk().audit().server().to_owned();
+        let server = call.shared.engine().audit().server().to_owned();
         let context = Context {
             by: &by,
             now: now(),

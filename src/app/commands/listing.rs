@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{Call, unavailable};
 use crate::app::Shared;
 use crate::app::rooms::{address, each_room, room};
-use crate::component::engine::Desk;
+use crate::component::engine::PolicyEngine;
 use crate::component::{registry, room_registry};
 use crate::control::{
     Answer, Failure, OccupantLine, RoomDetails, RoomLine, RoomState, WaitingLine,
@@ -49,7 +49,7 @@ impl Room {
     async fn carry_out(self, call: &Call<'_>) -> Result<RoomDetails, Failure> {
         let jid = address(&self.room)?;
         let live = room(&call.shared, &jid, None).await?;
-        Ok(shown(&call.shared.desk(), &live))
+        Ok(shown(&call.shared.engine(), &live))
     }
 }
 
@@ -118,16 +118,16 @@ impl fmt::Display for RoomDetails {
 /// Every room, by address.
 pub(in crate::app) fn listed(shared: &Shared) -> Vec<RoomLine> {
     let mut lines = Vec::new();
-    each_room(shared, |desk, jid, room| lines.push(known(desk, jid, room)));
+    each_room(shared, |engine, jid, room| lines.push(known(engine, jid, room)));
     lines
 }
 
 /// Returns a room, as its gate shows it: the line of the list, with lists of who is inside, services too, and who waits.
-pub(super) fn shown(desk: &Desk, live: &LiveRoom) -> RoomDetails {
-    let policy = desk.policy();
-    let rules = desk.live().rules_at(policy, live);
+pub(super) fn shown(engine: &PolicyEngine, live: &LiveRoom) -> RoomDetails {
+    let policy = engine.policy();
+    let rules = engine.live().rules_at(policy, live);
     let since = |who: &Requester| {
-        let known = desk.live().room(&live.jid)?;
+        let known = engine.live().room(&live.jid)?;
         let mut same = known.occupants.values().filter(|known| known.who.nick == who.nick);
         same.next().map(|known| at(known.since))
     };
@@ -170,10 +170,10 @@ pub(super) fn shown(desk: &Desk, live: &LiveRoom) -> RoomDetails {
     }
 }
 
-fn known(desk: &Desk, jid: &BareJid, room: &registry::Room) -> RoomLine {
+fn known(engine: &PolicyEngine, jid: &BareJid, room: &registry::Room) -> RoomLine {
     let inside = room.occupants.values().map(|known| &known.who);
-    let rules = desk.live().rules_in(desk.policy(), jid, room);
-    line(desk.policy(), &rules, (jid, &room.view), inside, room.waiting.len())
+    let rules = engine.live().rules_in(engine.policy(), jid, room);
+    line(engine.policy(), &rules, (jid, &room.view), inside, room.waiting.len())
 }
 
 fn line<'a>(

@@ -26,7 +26,7 @@ verb! {
 
 impl Log {
     async fn carry_out(self, call: &Call<'_>) -> Result<Entries, Failure> {
-        let store = call.shared.desk().audit().store().cloned();
+        let store = call.shared.engine().audit().store().cloned();
         let store = store.ok_or_else(|| {
             unavailable("there is no audit database: the file says so (`store.file`)")
         })?;

@@ -311,7 +311,7 @@ pub(super) struct Removing<'a> {
 }
 
 impl Removing<'_> {
-    /// Notes in a room's record that this person goes, unless no removal keeps them out.
+    /// Diagnostics in a room's record that this person goes, unless no removal keeps them out.
     pub(super) fn note(&self, record: &mut Record, live: &LiveRoom, person: &Person) {
         if is_free(self.policy, live, person) {
             return;

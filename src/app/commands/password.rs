@@ -76,8 +76,8 @@ impl Operator {
         let jid = address(name)?;
         let live = room(&self.shared, &jid, None).await?;
         let rules = {
-            let desk = self.shared.desk();
-            desk.live().rules_at(desk.policy(), &live)
+            let engine = self.shared.engine();
+            engine.live().rules_at(engine.policy(), &live)
         };
         let (new, source) = match &typed {
             Some(typed) => {
@@ -122,7 +122,7 @@ impl Operator {
             None => Ok(()),
             Some((rule, denial)) => Err(invalid(format!(
                 "{} ({}, line {})",
-                self.shared.desk().policy().texts.denial(denial, None).text,
+                self.shared.engine().policy().texts.denial(denial, None).text,
                 rule.name,
                 rule.line
             ))),

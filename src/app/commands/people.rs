@@ -16,7 +16,7 @@ use super::outcome::{
 use super::targets::{Found, People, Person, away, is_known, known, only_one};
 use super::{Call, Operator, conflict, not_found, unavailable};
 use crate::app::rooms::{RoomError, address, apply_noting, room};
-use crate::component::engine::Desk;
+use crate::component::engine::PolicyEngine;
 use crate::control::{Failure, Length};
 use crate::jid::BareJid;
 use crate::policy::Policy;
@@ -193,7 +193,7 @@ impl Operator {
             return self.everybody(Act::Admit, asked, deed).await;
         }
         let rules = self.rules(&asked.room);
-        let policy = Arc::clone(self.shared.desk().policy());
+        let policy = Arc::clone(self.shared.engine().policy());
         let admit = |jid: &BareJid, people: &[Person], live: &LiveRoom| {
             Ok(admits((&policy, &rules.removal), jid, people, live))
         };
@@ -246,7 +246,7 @@ impl Operator {
             return self.everybody(Act::Remove(out), asked, deed).await;
         }
         let removal = with_time(&rules.removal, asked);
-        let policy = Arc::clone(self.shared.desk().policy());
+        let policy = Arc::clone(self.shared.engine().policy());
         let reason = reason(out, asked);
         let removing = Removing { policy: &policy, rules: &removal, out, reason };
         let remove = |jid: &BareJid, people: &[Person], live: &LiveRoom| {
@@ -307,7 +307,7 @@ impl Operator {
             true => None,
             false => self.confirm_done(&jid, &people, &rules.removal).await?,
         };
-        let policy = Arc::clone(self.shared.desk().policy());
+        let policy = Arc::clone(self.shared.engine().policy());
         let told = people.iter().map(|(person, done)| {
             let told = told((&policy, &rules), &live, (person, *done), asked.dry_run);
             let kept = removal.map(|removal| is_kept(person, (&policy, removal), after.as_ref()));
@@ -386,7 +386,9 @@ impl Operator {
 
     /// The person whom an entry of the audit is about; `None`: there is no such entry, or no audit database.
     async fn of_decision(&self, room: &BareJid, id: &str) -> Result<Option<BareJid>, Failure> {
-        let Some(store) = self.store().filter(|_| Desk::may_be_id(id)) else { return Ok(None) };
+        let Some(store) = self.store().filter(|_| PolicyEngine::may_be_id(id)) else {
+            return Ok(None);
+        };
         let room = Some(room.to_string());
         let query = Query { room, id: Some(id.to_owned()), limit: Some(1), ..Query::default() };
         let found = store.search_all(query).await.map_err(unavailable)?;
@@ -395,12 +397,12 @@ impl Operator {
     }
 
     pub(super) fn people(&self, live: &LiveRoom) -> People {
-        let desk = self.shared.desk();
-        People::of(live, desk.lately().of(&live.jid))
+        let engine = self.shared.engine();
+        People::of(live, engine.lately().of(&live.jid))
     }
 
     pub(super) fn is_service(&self, jid: &BareJid) -> bool {
-        self.shared.desk().policy().services.contains_key(jid)
+        self.shared.engine().policy().services.contains_key(jid)
     }
 }
 

@@ -196,10 +196,10 @@ impl Operator {
         result?;
         let was = found.as_ref().and_then(|live| live.view.record.as_ref()?.closed);
         let shut = found.filter(|_| !close).and_then(|live| {
-            let desk = self.shared.desk();
-            let rules = desk.live().rules_at(desk.policy(), &live);
+            let engine = self.shared.engine();
+            let rules = engine.live().rules_at(engine.policy(), &live);
             let (rule, denial) = shut_by(&rules, &live.view, now())?;
-            let told = desk.policy().texts.denial(denial, None).text.into_owned();
+            let told = engine.policy().texts.denial(denial, None).text.into_owned();
             Some(Shut { rule: rule.name.to_owned(), line: rule.line, told })
         });
         let was_closed = was.map(|closed| closed.name().to_owned());
@@ -219,8 +219,8 @@ impl Operator {
 
     /// The rules for a room as far as it is known.
     pub(super) fn rules(&self, room: &str) -> Arc<Rules> {
-        let desk = self.shared.desk();
-        desk.live().rules(desk.policy(), room.parse().ok().as_ref())
+        let engine = self.shared.engine();
+        engine.live().rules(engine.policy(), room.parse().ok().as_ref())
     }
 
     /// Changes a room by what `effects` makes of it, and of what it remembers of `person`.
@@ -429,16 +429,16 @@ impl Operator {
     /// Returns whether a moderator is inside, the gate knows when the room is to end; here it only seems so.
     fn rooms_that(&self, wanted: &Wanted) -> Result<Vec<Candidate>, Failure> {
         if let Some(service) = &wanted.service
-            && self.shared.desk().service(service).is_none()
+            && self.shared.engine().service(service).is_none()
         {
             return Err(invalid(format!(
                 "the file that this component was started with names no service `{service}`"
             )));
         }
         let mut rooms = Vec::new();
-        each_room(&self.shared, |desk, jid, room| {
+        each_room(&self.shared, |engine, jid, room| {
             if wanted.is(jid, room) {
-                let seems = !wanted.unmoderated || !room.is_moderated(desk.policy());
+                let seems = !wanted.unmoderated || !room.is_moderated(engine.policy());
                 let (jid, generation) = (jid.clone(), room.generation.clone());
                 rooms.push(Candidate { jid, generation, seems });
             }
@@ -459,7 +459,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::component::room_registry::Live;
+    use crate::component::room_registry::RoomRegistry;
     use crate::policy::Policy;
     use crate::policy::attempt::{Auth, Requester, Role, RoomView};
     use crate::policy::record::Record;
@@ -486,7 +486,7 @@ mod tests {
 
     /// Tea, old and unmoderated; Board, new and moderated; and one of which nothing is known.
     fn chosen(filter: EndMany) -> Vec<String> {
-        let (mut live, policy) = (Live::default(), Policy::default());
+        let (mut live, policy) = (RoomRegistry::default(), Policy::default());
         for (name, at, moderated) in
             [("tea", -7200, false), ("board", -60, true), ("odd", 1, false)]
         {
@@ -495,7 +495,7 @@ mod tests {
             let jid: BareJid = format!("{name}@{service}").parse().unwrap();
             let opened = Timestamp::from_second(at).unwrap();
             let record = (at <= 0).then(|| Record::new(opened, String::new(), None));
-            live.heard_of(&policy, &service, &jid, "1");
+            live.upsert(&policy, &service, &jid, "1");
             let view = RoomView { exists: true, record, ..RoomView::default() };
             live.seen(&policy, &jid, view);
             let who = Requester {

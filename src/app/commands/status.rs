@@ -51,53 +51,53 @@ impl Operator {
         let linked = self.shared.link.lives();
         let problems = self.shared.addresses.problems();
         let trouble = self.shared.trouble().clone().or_else(|| problems.first().cloned());
-        let desk = self.shared.desk();
+        let engine = self.shared.engine();
         let down = self.shared.down.all().into_iter();
-        let down = down.chain(threads_down(desk.audit())).collect();
+        let down = down.chain(threads_down(engine.audit())).collect();
         control::Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            ready: linked && desk.is_ready() && problems.is_empty(),
+            ready: linked && engine.is_ready() && problems.is_empty(),
             linked,
             trouble,
-            revision: desk.policy().revision.clone(),
+            revision: engine.policy().revision.clone(),
             file: self.shared.on_disk.lock().unwrap_or_else(PoisonError::into_inner).clone(),
-            observe: desk.mode() == Mode::Observe,
-            services: desk
+            observe: engine.mode() == Mode::Observe,
+            services: engine
                 .services()
                 .map(|(domain, hello)| ServiceStatus {
                     domain: domain.to_owned(),
                     gate: hello.map(|hello| hello.gate.clone()),
-                    refused: desk.refusal(domain).map(ToString::to_string),
-                    unread: desk.unread().any(|unread| unread == domain),
+                    refused: engine.refusal(domain).map(ToString::to_string),
+                    unread: engine.unread().any(|unread| unread == domain),
                     server: hello.map(|hello| hello.server.clone()),
                     failure: hello.map(|hello| hello.failure.clone()),
                     opening: hello.map(|hello| {
                         opening(
-                            desk.policy(),
-                            desk.policy().base.access.create.value,
+                            engine.policy(),
+                            engine.policy().base.access.create.value,
                             domain,
                             &hello.hosts,
                         )
                     }),
                     default_opening: hello.map(|hello| {
-                        opening(desk.policy(), Opening::Default, domain, &hello.hosts)
+                        opening(engine.policy(), Opening::Default, domain, &hello.hosts)
                     }),
                     log_ins: hello
-                        .map(|hello| log_ins(desk.policy(), domain, &hello.hosts))
+                        .map(|hello| log_ins(engine.policy(), domain, &hello.hosts))
                         .unwrap_or_default(),
-                    neighbours: desk
+                    neighbours: engine
                         .neighbours(domain)
                         .iter()
                         .map(|found| format!("{}: {}", found.module, found.advice))
                         .collect(),
                 })
                 .collect(),
-            unlisted: desk.unlisted(),
-            rooms: desk.live().count_rooms(),
-            decisions: desk.tally(),
-            drift: desk.drift().tally(),
-            log_lines_lost: desk.audit().lost(),
-            store: desk.audit().store().map(|store| store.state()),
+            unlisted: engine.unlisted(),
+            rooms: engine.live().count_rooms(),
+            decisions: engine.tally(),
+            drift: engine.drift().tally(),
+            log_lines_lost: engine.audit().lost(),
+            store: engine.audit().store().map(|store| store.state()),
             doctor: self.shared.doctor.counts(),
             down,
             uptime: self.shared.started.elapsed().as_secs(),
@@ -348,7 +348,7 @@ verb! {
 
 impl ReopenLog {
     async fn carry_out(self, call: &Call<'_>) -> Result<LogReopened, Failure> {
-        let path = call.shared.desk().audit().reopen();
+        let path = call.shared.engine().audit().reopen();
         let path = path.map_err(conflict)?;
         Ok(LogReopened { log: path.display().to_string() })
     }

@@ -82,7 +82,7 @@ impl fmt::Display for Resumed {
 impl Operator {
     /// Suspends a meeting; what was done, and what a server can only ask of clients.
     async fn suspend(&self, name: &str, reason: Option<&str>) -> Result<Suspended, Failure> {
-        if self.shared.desk().mode() == Mode::Observe {
+        if self.shared.engine().mode() == Mode::Observe {
             return Err(conflict("this component only observes: nothing would be suspended"));
         }
         self.change(name, None, |live| {
@@ -92,7 +92,7 @@ impl Operator {
         })
         .await?;
         let live = room(&self.shared, &address(name)?, None).await?;
-        Ok(report(self.shared.desk().policy(), &live))
+        Ok(report(self.shared.engine().policy(), &live))
     }
 
     /// Takes that back.
@@ -103,9 +103,9 @@ impl Operator {
             return Err(conflict(format!("`{jid}` is not suspended")));
         }
         self.change(name, None, |live| {
-            let desk = self.shared.desk();
-            let rules = desk.live().rules_at(desk.policy(), live);
-            let effects = resuming(&scene(desk.policy(), &rules, live, now()));
+            let engine = self.shared.engine();
+            let rules = engine.live().rules_at(engine.policy(), live);
+            let effects = resuming(&scene(engine.policy(), &rules, live, now()));
             (effects.unwrap_or_default(), Vec::new())
         })
         .await?;

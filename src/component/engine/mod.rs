@@ -18,7 +18,7 @@ use super::decision_record::Context;
 use super::drift::{DriftMetrics, Neighbour};
 use super::metrics::{Counted, Tally};
 use super::registry::{Last, Lately};
-use super::room_registry::Live;
+use super::room_registry::RoomRegistry;
 use crate::policy::attempt::{
     Action, Attempt, Credential, Held, Namesake, Pressure, RoomView, Waits,
 };
@@ -45,14 +45,14 @@ pub enum Mode {
 
 /// Everything that answers rest on.
 #[derive(Debug)]
-pub struct Desk {
+pub struct PolicyEngine {
     policy: Arc<Policy>,
     mode: Mode,
     counters: Counters,
     arrivals: Arrivals,
     /// The counters as they would be if the observed rules were enforced.
     observed: Counters,
-    live: Live,
+    live: RoomRegistry,
     lately: Lately,
     audit: Audit,
     services: HashMap<Arc<str>, Option<Hello>>,
@@ -66,8 +66,8 @@ pub struct Desk {
     next: u64,
 }
 
-impl Desk {
-    /// A desk for these services (their domains). `run` makes decision ids unique over restarts.
+impl PolicyEngine {
+    /// An engine for these services (their domains). `run` makes decision ids unique over restarts.
     pub fn new(
         policy: Arc<Policy>,
         services: impl IntoIterator<Item = String>,
@@ -81,7 +81,7 @@ impl Desk {
             counters: Counters::default(),
             arrivals: Arrivals::default(),
             observed: Counters::default(),
-            live: Live::default(),
+            live: RoomRegistry::default(),
             lately: Lately::default(),
             audit,
             services: services.into_iter().map(|domain| (Arc::from(domain), None)).collect(),
@@ -229,7 +229,7 @@ impl Desk {
         attempt
     }
 
-    /// Notes whether a moderator inside has a name like one that is asked for; where it matters, whether anybody has.
+    /// Diagnostics whether a moderator inside has a name like one that is asked for; where it matters, whether anybody has.
     fn look_for_namesake(&self, attempt: &mut Cow<'_, Attempt>, rules: &Rules) {
         if !matches!(attempt.action, Action::Join { .. } | Action::Rename) {
             return;
@@ -252,12 +252,12 @@ impl Desk {
     }
 
     /// The rooms as they are.
-    pub const fn live(&self) -> &Live {
+    pub const fn live(&self) -> &RoomRegistry {
         &self.live
     }
 
     /// The rooms, to be changed.
-    pub(super) const fn live_mut(&mut self) -> &mut Live {
+    pub(super) const fn live_mut(&mut self) -> &mut RoomRegistry {
         &mut self.live
     }
 
@@ -388,7 +388,7 @@ pub(super) fn as_if_open(room: &mut RoomView, claims: &[Claim], now: Timestamp) 
     }
 }
 
-impl Desk {
+impl PolicyEngine {
     /// Completes what a person has described by what else is known, as with a question of a gate, and the room by what
     /// becomes of it before that question is answered.
     pub fn complete(

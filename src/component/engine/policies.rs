@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{Desk, Mode};
+use super::{Mode, PolicyEngine};
 use crate::component::registry::Room;
 use crate::jid::BareJid;
 use crate::policy::attempt::{Action, Attempt, Credential, Held, Pressure, Requester, RoomView};
-use crate::policy::decide::{decide, rejudge};
+use crate::policy::decide::{decide, reevaluate};
 use crate::policy::facts::Facts;
 use crate::policy::rules::fixed;
 use crate::policy::verdict::{Decision, Verdict};
@@ -69,7 +69,7 @@ impl Consequences {
     }
 }
 
-impl Desk {
+impl PolicyEngine {
     /// Returns what a policy would mean for those who are in the rooms after `after`, as far as is known here, for a part of these
     /// rooms; and the last of them, `None`: there are no more. Nothing is changed.
     pub fn consequences(
@@ -133,7 +133,7 @@ impl Desk {
         let judge = Judge { policy, rules: &rules, jid, room, now };
         for who in room.occupants.values().map(|known| &known.who) {
             let attempt = judge.attempt(who, Action::default());
-            let decision = rejudge(policy, &rules, &attempt, &room.view, now);
+            let decision = reevaluate(policy, &rules, &attempt, &room.view, now);
             if let Some(decision) = decision
                 && removed.insert(who.jid.as_ref())
             {

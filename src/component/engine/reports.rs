@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::Desk;
+use super::PolicyEngine;
 use crate::component::metrics::GateEvent;
 use crate::component::registry::Last;
 use crate::component::room_registry::Room;
@@ -17,7 +17,7 @@ use crate::wire::request::read_requester;
 use crate::wire::room::LiveRoom;
 use crate::xmpp::element::Element;
 
-impl Desk {
+impl PolicyEngine {
     /// A gate reports what happened. Returns whether a report is missing, so that the rooms of the service have to be read
     /// again; once, until they are.
     pub fn report(&mut self, service: &Arc<str>, report: &Element, now: Timestamp) -> bool {
@@ -91,7 +91,7 @@ impl Desk {
         let generation = report.attr("generation").unwrap_or_default();
         match report.attr("event").unwrap_or_default() {
             "created" | "joined" => {
-                self.live.heard_of(&self.policy, service, jid, generation);
+                self.live.upsert(&self.policy, service, jid, generation);
                 if !full.is_empty() {
                     self.live.joined(jid, full, read_requester(report), now);
                 }
@@ -106,7 +106,7 @@ impl Desk {
                 self.live.left(&self.policy, jid, full, nick, now);
             }
             "waiting" => {
-                self.live.heard_of(&self.policy, service, jid, generation);
+                self.live.upsert(&self.policy, service, jid, generation);
                 self.live.waits(jid, read_requester(report), now);
             }
             "gone" => self.live.gone(jid, &read_requester(report)),
@@ -213,7 +213,7 @@ impl Desk {
     }
 }
 
-impl Desk {
+impl PolicyEngine {
     /// The link is gone: no gate is known until it greets again.
     pub fn link_lost(&mut self) {
         self.refused.clear();
@@ -303,7 +303,7 @@ impl Feed {
         *self = Self { life: self.life.saturating_add(1), ..Self::default() };
     }
 
-    /// Notes a report; returns whether the rooms have to be read again, for that was not known before.
+    /// Diagnostics a report; returns whether the rooms have to be read again, for that was not known before.
     pub(super) fn reported(&mut self, report: &Element, now: Timestamp) -> bool {
         let number = report.attr("seq").and_then(|number| number.parse().ok());
         let Some(number) = number else { return false };

@@ -1,11 +1,11 @@
-//! The rooms as the desk has left them: what their number, their records and their strangers come to.
+//! The rooms as the engine has left them: what their number, their records and their strangers come to.
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use crate::component::engine::Desk;
+use crate::component::engine::PolicyEngine;
 use crate::component::registry::Watch;
 use crate::jid::BareJid;
 use crate::password;
@@ -21,7 +21,7 @@ use crate::secret::Secret;
 use crate::wire::request::Question;
 use crate::wire::room::LiveRoom;
 
-impl Desk {
+impl PolicyEngine {
     /// Sets the number of rooms, for an attempt to open one, and the number of strangers, for a join.
     pub(super) fn numbers(
         &self,
@@ -83,7 +83,7 @@ impl Desk {
             {
                 let view = RoomView { record: record.or_else(|| room.record.clone()), ..room };
                 let policy = &self.policy;
-                self.live.heard_of(policy, service, jid, &question.generation);
+                self.live.upsert(policy, service, jid, &question.generation);
                 self.live.seen(policy, jid, view);
                 if let Some(feed) = self.feeds.get_mut(service) {
                     feed.decided(jid);

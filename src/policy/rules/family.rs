@@ -26,7 +26,7 @@ pub trait Family: Default {
 /// What a rule does in addition to its verdict, or does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trait {
-    /// Live rooms are compared with it.
+    /// RoomRegistry rooms are compared with it.
     Compared,
     /// No described attempt can meet it: it looks at what happened before or at what a person typed, acts unasked, or is
     /// for the gate to compare.

@@ -10,7 +10,7 @@ use crate::policy::context::Case;
 use crate::policy::denial::Denial;
 use crate::policy::moderators::entitlement;
 use crate::policy::notice::Notice;
-use crate::policy::record::{Record, Wave};
+use crate::policy::record::{JoinFlood, Record};
 use crate::policy::verdict::{Audience, Decision, Effects, Opinion, Rule, Verdict};
 use crate::policy::{Rules, lobby, open};
 use crate::setting::Setting;
@@ -110,9 +110,9 @@ pub(super) fn enter(case: &Case<'_>, effects: &mut Effects) {
         return;
     }
     let lobby = case.room.lobby && !case.room.members_only;
-    let wave = Some(Wave { since: case.now, lobby });
+    let wave = Some(JoinFlood { since: case.now, lobby });
     effects.record = Some(Record { wave, ..record.clone() });
-    effects.notices.push((Audience::Moderators, Notice::Wave));
+    effects.notices.push((Audience::Moderators, Notice::JoinFlood));
     if lobby {
         effects.lobby = Some(true);
         effects.members_only = Some(true);

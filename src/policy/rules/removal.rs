@@ -115,7 +115,7 @@ impl Policy {
     }
 }
 
-/// Notes that this person was removed at `now`. Of too many, some are forgotten: see [`is_kept_out`].
+/// Diagnostics that this person was removed at `now`. Of too many, some are forgotten: see [`is_kept_out`].
 pub fn keep_out(
     record: &mut Record,
     rules: &Removal,
@@ -126,7 +126,7 @@ pub fn keep_out(
     remember(record, rules, who, (proof, false), now);
 }
 
-/// Notes that this person was sent back to the lobby at `now`, and takes back a removal.
+/// Diagnostics that this person was sent back to the lobby at `now`, and takes back a removal.
 pub fn hold(record: &mut Record, rules: &Removal, who: &Requester, proof: Proof, now: Timestamp) {
     lift(record, rules, who);
     remember(record, rules, who, (proof, true), now);
@@ -174,7 +174,7 @@ pub const fn is_exempt(classes: ClassSet) -> bool {
     classes.has(Class::Service) || classes.has(Class::Operator)
 }
 
-/// Notes that this person was let in again.
+/// Diagnostics that this person was let in again.
 pub fn lift(record: &mut Record, rules: &Removal, who: &Requester) {
     let marks = certain_marks(rules, who);
     record.removed.retain(|one| !marks.iter().any(|mark| one.marks.contains(mark)));

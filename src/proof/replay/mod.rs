@@ -19,7 +19,7 @@ pub use self::report::{Change, Counts, Ending, Found, Skipped, Totals};
 use crate::component::decision_record::{Line, VERSION, version};
 use crate::jid::BareJid;
 use crate::policy::attempt::{Attempt, RoomView};
-use crate::policy::decide::{decide, rejudge};
+use crate::policy::decide::{decide, reevaluate};
 use crate::policy::denial::Denial;
 use crate::policy::facts::{explain, is_read};
 use crate::policy::{Policy, Rules};
@@ -196,7 +196,7 @@ impl<'a> Judge<'a> {
             return totals.skip(Skipped::Claim);
         }
         let now = if line.again {
-            match rejudge(self.policy, &rules, &attempt, &view, at) {
+            match reevaluate(self.policy, &rules, &attempt, &view, at) {
                 Some(decision) => Ending::of(&decision),
                 None => Ending::stays(),
             }

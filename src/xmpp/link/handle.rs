@@ -390,7 +390,7 @@ impl Outbox {
         self.bytes.get(self.written..).unwrap_or_default()
     }
 
-    /// Notes that the first `count` pending bytes are written.
+    /// Diagnostics that the first `count` pending bytes are written.
     pub(super) fn wrote(&mut self, count: usize) {
         self.written = self.written.saturating_add(count);
         if self.written >= self.bytes.len() {

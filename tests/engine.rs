@@ -1,4 +1,4 @@
-//! The desk, as gates meet it: elements in, elements out.
+//! The engine, as gates meet it: elements in, elements out.
 
 #![cfg(test)]
 #![expect(clippy::arithmetic_side_effects, reason = "a test that overflows fails")]
@@ -12,7 +12,7 @@ use jiff::SignedDuration;
 use policies::{jid, now, policy};
 use vestibule::component::audit::Audit;
 use vestibule::component::decision_record::Line;
-use vestibule::component::engine::{Consequences, Desk, Judged, Mode};
+use vestibule::component::engine::{Consequences, Judged, Mode, PolicyEngine};
 use vestibule::policy::attempt::{Action, Strength};
 use vestibule::policy::bans::{Ban, Origin};
 use vestibule::policy::class::{Class, ClassSet};
@@ -28,7 +28,7 @@ const RECORD: &str =
     r#"{"v":1,"opened":"2026-01-01T11:55:00Z","opener":"ann@example.org","password":"generated"}"#;
 
 struct Gate {
-    desk: Desk,
+    engine: PolicyEngine,
     service: Arc<str>,
     asked: u32,
 }
@@ -43,17 +43,18 @@ impl Gate {
         let mut policy = policy("default").unwrap();
         let base = Arc::make_mut(&mut policy.base);
         Arc::make_mut(&mut base.modes).put(modes::named(rule), mode, 1);
-        policy.put_in_force();
+        policy.activate();
         Self::by(policy, Mode::Enforce, Audit::none())
     }
 
     fn by(policy: Policy, mode: Mode, audit: Audit) -> Self {
         let policy = Arc::new(policy);
-        let mut desk = Desk::new(policy, [SERVICE.to_owned()], mode, audit, "r".to_owned());
-        let service = desk.service(SERVICE).unwrap();
+        let mut engine =
+            PolicyEngine::new(policy, [SERVICE.to_owned()], mode, audit, "r".to_owned());
+        let service = engine.service(SERVICE).unwrap();
         // A server where nobody logs in.
-        desk.hello(&service, &element(HELLO)).unwrap();
-        Self { desk, service, asked: 0 }
+        engine.hello(&service, &element(HELLO)).unwrap();
+        Self { engine, service, asked: 0 }
     }
 
     fn under(name: &str) -> Self {
@@ -62,8 +63,8 @@ impl Gate {
 
     /// Puts another policy in force; what that means for those in the first part of the rooms.
     fn replace_policy(&mut self, next: Policy) -> Consequences {
-        let before = self.desk.replace_policy(Arc::new(next));
-        self.desk.judge_again(&before, None, now()).0
+        let before = self.engine.replace_policy(Arc::new(next));
+        self.engine.judge_again(&before, None, now()).0
     }
 
     /// Asks, each time as another attempt.
@@ -78,7 +79,7 @@ impl Gate {
             question.judge_typed(Strength { length: 20, score: 4, denied: false });
         }
         let service = Arc::clone(&self.service);
-        self.desk.question(&service, &question, now())
+        self.engine.question(&service, &question, now())
     }
 
     fn join(&mut self, check: &str) -> Element {
@@ -93,7 +94,7 @@ impl Gate {
             "<report xmlns='{NS}' event='{event}' room='tea@{SERVICE}' generation='g' {more}/>"
         ));
         let service = Arc::clone(&self.service);
-        self.desk.report(&service, &report, now());
+        self.engine.report(&service, &report, now());
     }
 }
 
@@ -126,7 +127,7 @@ fn the_sixth_guess_has_to_wait() {
         assert_eq!(condition(&gate.join("wrong")), "not-authorized");
     }
     assert_eq!(condition(&gate.join("right")), "resource-constraint");
-    assert_eq!((gate.desk.tally().prompt, gate.desk.tally().deny), (5, 1));
+    assert_eq!((gate.engine.tally().prompt, gate.engine.tally().deny), (5, 1));
 }
 
 #[test]
@@ -136,9 +137,9 @@ fn observed_guesses_are_counted_apart_and_nobody_has_to_wait() {
     for check in ["wrong", "wrong", "wrong", "wrong", "wrong", "wrong", "right"] {
         assert_eq!(observed.join(check), off.join(check));
     }
-    assert_eq!((observed.desk.tally().prompt, observed.desk.tally().allow), (6, 1));
-    assert_eq!(observed.desk.tally().would.deny, 2);
-    assert!(!off.desk.tally().would.any());
+    assert_eq!((observed.engine.tally().prompt, observed.engine.tally().allow), (6, 1));
+    assert_eq!(observed.engine.tally().would.deny, 2);
+    assert!(!off.engine.tally().would.any());
 }
 
 #[test]
@@ -150,7 +151,7 @@ fn an_opened_room_gets_a_password_that_the_log_never_sees() {
     let password = answer.child(NS, "room").unwrap().attr("password").unwrap().to_owned();
     assert!(password.len() >= 12, "{password}");
     assert!(answer.child(NS, "record").unwrap().text().contains("bob@guest.example.org"));
-    assert!(!format!("{:?}", gate.desk).contains(&password));
+    assert!(!format!("{:?}", gate.engine).contains(&password));
     drop(gate);
     let log = std::fs::read_to_string(path).unwrap();
     assert!(log.contains(r#""rule":"moderators.assign""#), "{log}");
@@ -265,39 +266,39 @@ fn what_a_policy_would_mean_is_counted_by_people() {
         |line| Ban { origin: Origin::Line(line), until: None, rooms: None, reason: String::new() };
     next.bans.ban_jid(jid("ann@example.org"), ban(1));
     next.bans.ban_jid(jid("bob@example.org"), ban(2));
-    let (would, last) = gate.desk.consequences(&next, None, now());
+    let (would, last) = gate.engine.consequences(&next, None, now());
     assert_eq!(last, None, "there is one room");
     assert_eq!(would.removed.len(), 2, "each person once");
     assert_eq!(would.inside, 3, "people, not sessions nor services");
-    assert_ne!(gate.desk.policy().revision, "next", "nothing is changed");
+    assert_ne!(gate.engine.policy().revision, "next", "nothing is changed");
     assert_eq!(gate.replace_policy(next).removed.len(), 2);
-    assert_eq!(gate.desk.policy().revision, "next");
+    assert_eq!(gate.engine.policy().revision, "next");
 }
 
 #[test]
 fn everybody_in_many_rooms_is_judged_once_a_part_at_a_time() {
     let mut gate = Gate::under("default");
     let service = Arc::clone(&gate.service);
-    let report = |desk: &mut Desk, event: &str, room: String, more: &str| {
+    let report = |engine: &mut PolicyEngine, event: &str, room: String, more: &str| {
         let report = element(&format!(
             "<report xmlns='{NS}' event='{event}' room='{room}@{SERVICE}' generation='g' {more}/>"
         ));
-        desk.report(&service, &report, now());
+        engine.report(&service, &report, now());
     };
     for room in 0..1000 {
-        report(&mut gate.desk, "created", format!("r{room}"), "");
+        report(&mut gate.engine, "created", format!("r{room}"), "");
         for who in ["ann", "eve"] {
             let who = format!("nick='N' jid='{who}@example.org/x' {LOG_IN}");
-            report(&mut gate.desk, "joined", format!("r{room}"), &who);
+            report(&mut gate.engine, "joined", format!("r{room}"), &who);
         }
     }
     let mut next = policy("default").unwrap();
     let ban = Ban { origin: Origin::Line(1), until: None, rooms: None, reason: String::new() };
     next.bans.ban_jid(jid("eve@example.org"), ban);
-    let before = gate.desk.replace_policy(Arc::new(next));
+    let before = gate.engine.replace_policy(Arc::new(next));
     let (mut after, mut removed, mut parts) = (None, Vec::new(), 0);
     loop {
-        let (some, last) = gate.desk.judge_again(&before, after.as_ref(), now());
+        let (some, last) = gate.engine.judge_again(&before, after.as_ref(), now());
         assert!(some.inside <= 260, "a part is small: {}", some.inside);
         let about = some.removed.iter().map(|one| one.about().unwrap());
         removed.extend(about.map(|(room, who)| (room.clone(), who.clone())));
@@ -306,8 +307,8 @@ fn everybody_in_many_rooms_is_judged_once_a_part_at_a_time() {
             break;
         }
         // What comes and goes meanwhile neither doubles anybody nor leaves anybody out.
-        report(&mut gate.desk, "created", format!("new{parts}"), "");
-        report(&mut gate.desk, "destroyed", format!("new{}", parts - 1), "");
+        report(&mut gate.engine, "created", format!("new{parts}"), "");
+        report(&mut gate.engine, "destroyed", format!("new{}", parts - 1), "");
         after = last;
     }
     assert!(parts > 5);
@@ -325,7 +326,7 @@ fn those_who_wait_are_judged_by_a_new_policy() {
          password='true'><record>{RECORD}</record></room>"
     );
     let room = LiveRoom::read(&element(&room)).unwrap();
-    gate.desk.restore(&service, room, now());
+    gate.engine.restore(&service, room, now());
     for who in ["ann@example.org", "eve@example.org"] {
         gate.report("waiting", &format!("nick='N' jid='{who}/x' {LOG_IN}"));
     }
@@ -334,13 +335,13 @@ fn those_who_wait_are_judged_by_a_new_policy() {
         ClassSet::of(&[Class::Account]);
     let ban = Ban { origin: Origin::Line(1), until: None, rooms: None, reason: String::new() };
     next.bans.ban_jid(jid("eve@example.org"), ban);
-    let (found, _) = gate.desk.consequences(&next, None, now());
+    let (found, _) = gate.engine.consequences(&next, None, now());
     let names = |judged: &[Judged]| -> Vec<String> {
         judged.iter().map(|one| one.about().unwrap().1.to_string()).collect()
     };
     assert_eq!(names(&found.let_in), ["ann@example.org"]);
     assert_eq!(names(&found.turned_away), ["eve@example.org"]);
-    let (same, _) = gate.desk.consequences(&policy("default").unwrap(), None, now());
+    let (same, _) = gate.engine.consequences(&policy("default").unwrap(), None, now());
     assert!(same.let_in.is_empty() && same.turned_away.is_empty());
 }
 
@@ -356,30 +357,30 @@ fn a_room_that_was_destroyed_is_judged_no_more() {
 #[test]
 fn only_a_service_of_the_file_is_heard_and_only_in_this_version() {
     let mut gate = Gate::under("default");
-    gate.desk.link_lost();
-    assert!(gate.desk.service("other.example.org").is_none() && !gate.desk.is_ready());
+    gate.engine.link_lost();
+    assert!(gate.engine.service("other.example.org").is_none() && !gate.engine.is_ready());
     let service = Arc::clone(&gate.service);
     let newer = element("<hello xmlns='urn:vestibule:gate:3' version='3'/>");
-    assert!(gate.desk.hello(&service, &newer).is_err() && !gate.desk.is_ready());
-    let welcome = gate.desk.hello(&service, &element(HELLO)).unwrap();
-    assert!(!gate.desk.is_ready(), "its rooms are not read");
-    assert!(gate.desk.unread().eq([SERVICE]));
+    assert!(gate.engine.hello(&service, &newer).is_err() && !gate.engine.is_ready());
+    let welcome = gate.engine.hello(&service, &element(HELLO)).unwrap();
+    assert!(!gate.engine.is_ready(), "its rooms are not read");
+    assert!(gate.engine.unread().eq([SERVICE]));
     // One that fails, and one of which a report is missing, are none.
-    gate.desk.begin_reading(&service);
-    assert!(!gate.desk.end_reading(SERVICE, false) && !gate.desk.is_ready());
-    gate.desk.begin_reading(&service);
+    gate.engine.begin_reading(&service);
+    assert!(!gate.engine.end_reading(SERVICE, false) && !gate.engine.is_ready());
+    gate.engine.begin_reading(&service);
     for seq in ["seq='1'", "seq='3'"] {
         gate.report("created", seq);
     }
-    assert!(!gate.desk.end_reading(SERVICE, true) && !gate.desk.is_ready());
-    gate.desk.begin_reading(&service);
-    assert!(gate.desk.end_reading(SERVICE, true) && gate.desk.is_ready());
+    assert!(!gate.engine.end_reading(SERVICE, true) && !gate.engine.is_ready());
+    gate.engine.begin_reading(&service);
+    assert!(gate.engine.end_reading(SERVICE, true) && gate.engine.is_ready());
     assert_eq!(welcome.child(NS, "service").unwrap().attr("jid"), Some("focus@auth.example.org"));
     // Greeted again, they are to be read again.
-    gate.desk.hello(&service, &element(HELLO)).unwrap();
-    assert!(!gate.desk.is_ready());
-    gate.desk.link_lost();
-    assert!(!gate.desk.is_ready() && gate.desk.unread().next().is_none());
+    gate.engine.hello(&service, &element(HELLO)).unwrap();
+    assert!(!gate.engine.is_ready());
+    gate.engine.link_lost();
+    assert!(!gate.engine.is_ready() && gate.engine.unread().next().is_none());
 }
 
 #[test]
@@ -387,7 +388,7 @@ fn what_a_gate_refused_by_itself_is_counted() {
     let mut gate = Gate::under("default");
     gate.report("refused", "jid='bob@example.org/x' reason='timeout'");
     gate.report("what is this", "");
-    assert_eq!(gate.desk.tally().by_gate, 1);
+    assert_eq!(gate.engine.tally().by_gate, 1);
 }
 
 #[test]
@@ -399,15 +400,15 @@ fn an_explanation_agrees_with_the_answer_and_counts_nothing() {
     )));
     for _ in 0..10 {
         let later = now() + SignedDuration::from_secs(1);
-        let (explained, _) = gate.desk.explain(&question.attempt, &question.room, later);
+        let (explained, _) = gate.engine.explain(&question.attempt, &question.room, later);
         assert_eq!(explained.decision.rule.name, "password.required");
         assert!(explained.changes.iter().any(|change| change.what == "the right password"));
     }
     assert_eq!(condition(&gate.join("right")), "");
 }
 
-fn seen_inside(desk: &Desk, room: &str) -> Vec<String> {
-    let room = desk.live().room(&jid(room));
+fn seen_inside(engine: &PolicyEngine, room: &str) -> Vec<String> {
+    let room = engine.live().room(&jid(room));
     let mut nicks: Vec<_> = room
         .map(|room| room.occupants.values().map(|known| known.who.nick.clone()).collect())
         .unwrap_or_default();
@@ -422,7 +423,7 @@ fn numbered(gate: &mut Gate, number: u64, event: &str, nick: &str) -> bool {
         "<report xmlns='{NS}' event='{event}' seq='{number}' room='tea@rooms.example.org' generation='g' revision='1' \
          nick='{nick}' jid='{nick}@example.org/a' role='participant' affiliation='none'/>"
     );
-    gate.desk.report(&service, &element(&report), now())
+    gate.engine.report(&service, &element(&report), now())
 }
 
 /// The room `tea` as it was after that report.
@@ -443,20 +444,20 @@ fn page(number: u64, nicks: &[&str]) -> LiveRoom {
 fn a_page_overwrites_nothing_that_was_reported_after_it() {
     let mut gate = Gate::of("default", Mode::Enforce, Audit::none());
     let service = Arc::clone(&gate.service);
-    gate.desk.begin_reading(&service);
-    gate.desk.ask_for_page(&service);
+    gate.engine.begin_reading(&service);
+    gate.engine.ask_for_page(&service);
     assert!(!numbered(&mut gate, 11, "left", "ann"));
     assert!(!numbered(&mut gate, 12, "joined", "cid"));
-    gate.desk.restore(&service, page(10, &["ann", "bob"]), now());
-    assert_eq!(seen_inside(&gate.desk, "tea@rooms.example.org"), ["bob", "cid"]);
-    assert!(gate.desk.end_reading(&service, true));
+    gate.engine.restore(&service, page(10, &["ann", "bob"]), now());
+    assert_eq!(seen_inside(&gate.engine, "tea@rooms.example.org"), ["bob", "cid"]);
+    assert!(gate.engine.end_reading(&service, true));
     // A room that ended is not there again.
-    gate.desk.begin_reading(&service);
-    gate.desk.ask_for_page(&service);
+    gate.engine.begin_reading(&service);
+    gate.engine.ask_for_page(&service);
     assert!(!numbered(&mut gate, 13, "destroyed", "ann"));
-    gate.desk.restore(&service, page(12, &["bob", "cid"]), now());
-    assert!(gate.desk.live().room(&jid("tea@rooms.example.org")).is_none());
-    assert!(gate.desk.end_reading(&service, true));
+    gate.engine.restore(&service, page(12, &["bob", "cid"]), now());
+    assert!(gate.engine.live().room(&jid("tea@rooms.example.org")).is_none());
+    assert!(gate.engine.end_reading(&service, true));
 }
 
 #[test]
@@ -464,18 +465,18 @@ fn a_page_with_a_room_that_ended_since_changes_nothing_of_the_next_room_of_that_
     let mut gate = Gate::of("default", Mode::Enforce, Audit::none());
     let service = Arc::clone(&gate.service);
     let tea = jid("tea@rooms.example.org");
-    gate.desk.restore(&service, page(9, &["ann"]), now());
-    gate.desk.begin_reading(&service);
-    gate.desk.ask_for_page(&service);
+    gate.engine.restore(&service, page(9, &["ann"]), now());
+    gate.engine.begin_reading(&service);
+    gate.engine.ask_for_page(&service);
     assert!(!numbered(&mut gate, 10, "joined", "ann"));
     assert!(!numbered(&mut gate, 11, "destroyed", "ann"));
     gate.ask("open", GUEST, "", "<credential>umbrella-kiwi</credential>");
     assert!(!numbered(&mut gate, 12, "created", "bob"));
-    gate.desk.restore(&service, page(10, &["ann"]), now());
-    assert_eq!(seen_inside(&gate.desk, tea.as_str()), ["bob"]);
-    let record = gate.desk.live().room(&tea).and_then(|room| room.view.record.as_ref());
+    gate.engine.restore(&service, page(10, &["ann"]), now());
+    assert_eq!(seen_inside(&gate.engine, tea.as_str()), ["bob"]);
+    let record = gate.engine.live().room(&tea).and_then(|room| room.view.record.as_ref());
     assert_eq!(record.map(|record| record.opener.as_str()), Some("bob@guest.example.org"));
-    assert!(gate.desk.end_reading(&service, true));
+    assert!(gate.engine.end_reading(&service, true));
 }
 
 #[test]
@@ -486,17 +487,17 @@ fn a_missing_report_is_noticed_once_until_the_rooms_are_read() {
     assert!(!numbered(&mut gate, 8, "joined", "bob"));
     assert!(numbered(&mut gate, 10, "joined", "dan"));
     assert!(!numbered(&mut gate, 12, "joined", "eve"));
-    gate.desk.begin_reading(&service);
-    assert!(!gate.desk.end_reading(&service, false), "they were not read");
-    gate.desk.begin_reading(&service);
-    gate.desk.restore(&service, page(12, &["ann", "bob", "cid"]), now());
-    assert!(gate.desk.end_reading(&service, true));
+    gate.engine.begin_reading(&service);
+    assert!(!gate.engine.end_reading(&service, false), "they were not read");
+    gate.engine.begin_reading(&service);
+    gate.engine.restore(&service, page(12, &["ann", "bob", "cid"]), now());
+    assert!(gate.engine.end_reading(&service, true));
     // One that is missing shows in the number of a page, too.
-    gate.desk.begin_reading(&service);
-    gate.desk.restore(&service, page(14, &["ann"]), now());
-    assert!(!gate.desk.end_reading(&service, true));
+    gate.engine.begin_reading(&service);
+    gate.engine.restore(&service, page(14, &["ann"]), now());
+    assert!(!gate.engine.end_reading(&service, true));
     // With a new hello the count begins again.
-    gate.desk.hello(&service, &element(HELLO)).unwrap();
+    gate.engine.hello(&service, &element(HELLO)).unwrap();
     assert!(!numbered(&mut gate, 1, "joined", "ann"));
 }
 
@@ -505,17 +506,17 @@ fn what_is_known_stays_until_the_rooms_are_read_and_a_room_that_is_not_there_goe
     let mut gate = Gate::of("default", Mode::Enforce, Audit::none());
     let service = Arc::clone(&gate.service);
     let tea = jid("tea@rooms.example.org");
-    gate.desk.restore(&service, page(5, &["ann"]), now());
-    gate.desk.hello(&service, &element(HELLO)).unwrap();
-    assert_eq!(seen_inside(&gate.desk, "tea@rooms.example.org"), ["ann"]);
-    gate.desk.begin_reading(&service);
-    assert!(gate.desk.is_unmet(&service, &tea));
+    gate.engine.restore(&service, page(5, &["ann"]), now());
+    gate.engine.hello(&service, &element(HELLO)).unwrap();
+    assert_eq!(seen_inside(&gate.engine, "tea@rooms.example.org"), ["ann"]);
+    gate.engine.begin_reading(&service);
+    assert!(gate.engine.is_unmet(&service, &tea));
     numbered(&mut gate, 6, "joined", "bob");
-    assert!(!gate.desk.is_unmet(&service, &tea), "it was heard of meanwhile");
-    gate.desk.not_there(&service, &tea, now());
-    assert!(gate.desk.live().room(&tea).is_some());
-    assert!(gate.desk.end_reading(&service, true));
-    gate.desk.begin_reading(&service);
-    gate.desk.not_there(&service, &tea, now());
-    assert!(gate.desk.live().room(&tea).is_none());
+    assert!(!gate.engine.is_unmet(&service, &tea), "it was heard of meanwhile");
+    gate.engine.not_there(&service, &tea, now());
+    assert!(gate.engine.live().room(&tea).is_some());
+    assert!(gate.engine.end_reading(&service, true));
+    gate.engine.begin_reading(&service);
+    gate.engine.not_there(&service, &tea, now());
+    assert!(gate.engine.live().room(&tea).is_none());
 }
