@@ -122,7 +122,7 @@ fn each_value_has_its_place_and_no_secret_is_shown() {
     };
     assert_eq!(line("words"), "words = 8  # FILE:33, this [[room]]");
     assert_eq!(line("required"), "required = false  # FILE:22, profile `lecture`");
-    assert_eq!(line("free"), "free = 7  # FILE:15");
+    assert_eq!(line("burst"), "burst = 7  # FILE:15");
     assert_eq!(line("deny_list ="), "deny_list = [\"tea time\"]  # FILE:11");
     assert_eq!(line("min_length"), "min_length = 8  # built-in default");
     assert_eq!(line("# preset:"), "# preset: a secret, not shown; FILE:9");
