@@ -71,9 +71,10 @@ impl Server {
     pub(crate) fn signal(&self, signal: &str) {
         let pid = self.running.as_ref().unwrap().pid;
         let children = format!("/proc/{pid}/task/{pid}/children");
-        send(signal, &pid.to_string());
+        assert!(send(signal, &pid.to_string()));
         for child in std::fs::read_to_string(children).unwrap().split_whitespace() {
-            send(signal, child);
+            let is_there = send(signal, child) || !Path::new("/proc").join(child).exists();
+            assert!(is_there, "{child} did not get the signal");
         }
     }
 
@@ -117,7 +118,7 @@ impl Running {
             let mut child = command.spawn().unwrap();
             started.send(child.id()).unwrap();
             let _ = stopped.recv();
-            send("QUIT", &child.id().to_string());
+            assert!(send("QUIT", &child.id().to_string()));
             child.wait().unwrap();
         });
         Self { pid: pid.recv().unwrap(), stop, keeper }
@@ -133,8 +134,9 @@ impl Drop for Running {
     }
 }
 
-fn send(signal: &str, pid: &str) {
-    assert!(Command::new("kill").args(["-s", signal, pid]).status().unwrap().success());
+/// Returns whether the process was there to get it.
+fn send(signal: &str, pid: &str) -> bool {
+    Command::new("kill").args(["-s", signal, pid]).status().unwrap().success()
 }
 
 /// Runs SQL.
