@@ -123,7 +123,7 @@ async def test_an_older_gate_is_refused_in_words_and_lets_nobody_in(
 @pytest.mark.parametrize(
     "greeting, why, what",
     [
-        (REFUSAL, "speaks version 2 of the gate protocol", "everybody is refused"),
+        (REFUSAL, "speaks version 2 of the gate protocol", "everyone is refused"),
         (GREETING, "not of one release", "install the component that came with this gate"),
     ],
     ids=["version", "level"],
