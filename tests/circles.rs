@@ -196,7 +196,7 @@ fn in_circles(top: &str) -> BTreeSet<String> {
     let reached = |from: &Module| {
         let (mut seen, mut next) = (BTreeSet::new(), vec![from]);
         while let Some(module) = next.pop() {
-            // What a parent has itself stands beside its children.
+            // A module of its own, not the whole of the policy.
             next.extend(imports[module].iter().filter(|to| to.len() > 1 && seen.insert(*to)));
         }
         seen.contains(from)

@@ -398,7 +398,7 @@ const MOST_STORED: usize = 10_000;
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// The number of tries at rooms that change meanwhile without a report of it.
-const READING_TRIES: u32 = 3;
+const PAGE_TRIES: u32 = 3;
 
 /// Reads all rooms of a service, again until it succeeds or the gate greets once more; then they are compared with the
 /// policy.
@@ -439,7 +439,7 @@ pub(super) async fn catch_up(shared: &Shared) -> Vec<(Arc<str>, RoomError)> {
 }
 
 async fn catch_up_with(shared: &Shared, service: &Arc<str>) -> Result<(), RoomError> {
-    for _ in 0..READING_TRIES {
+    for _ in 0..PAGE_TRIES {
         let reply = shared.link.request(&**service, there(&[])).await?;
         let last = reply.attr("seq").and_then(|last| last.parse().ok());
         if shared.engine().is_up_to(service, last) || read_all(shared, service).await? {

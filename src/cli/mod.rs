@@ -199,7 +199,7 @@ pub fn main() -> ExitCode {
         Verb::Man { directory } => generate::man_pages(&directory),
         Verb::Schema => generate::schema(),
         Verb::Token { name, role } => generate::print(&name, role, json),
-        Verb::Given(given) => running::give_commands(given, found(), json),
+        Verb::Given(given) => running::give_command(given, found(), json),
         Verb::Other(other) => running::give_other(other, found(), json),
         Verb::Plan { file: other } => match config::load(&other, &environment) {
             Ok(loaded) => {

@@ -181,7 +181,7 @@ pub(super) enum Other {
 }
 
 /// Gives a command with its declared arguments, shows the reply, and returns the exit status for it.
-pub(super) fn give_commands(given: Given, socket: Result<PathBuf, String>, json: bool) -> ExitCode {
+pub(super) fn give_command(given: Given, socket: Result<PathBuf, String>, json: bool) -> ExitCode {
     let Given { request, is_confirmed } = given;
     if !is_confirmed && request.as_ref().is_ok_and(|request| !is_meant(request, &socket)) {
         note("nothing was done");

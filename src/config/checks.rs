@@ -1,4 +1,4 @@
-//! What each key says is right, and all together is not.
+//! Cross-field validation: each key is valid, and the combination is not, or changes nothing.
 
 use super::diagnostics::{Diagnostics, Place};
 use super::pattern_overlap;
@@ -40,8 +40,8 @@ impl Checks<'_> {
         self.opening();
         self.moderating();
         self.being_left();
-        check_times(self.notes, self.rules, self.path);
-        check_moot(self.notes, self.policy, self.rules, self.plain, self.path);
+        note_conflicting_times(self.notes, self.rules, self.path);
+        note_ineffective_keys(self.notes, self.policy, self.rules, self.plain, self.path);
     }
 
     fn password(&self) {
@@ -325,7 +325,7 @@ impl Checks<'_> {
 type Suspicion = (bool, u32, &'static str, &'static str, &'static str);
 
 /// Diagnostics what was written, is not as in the `plain` rules of an empty file, and has no effect.
-pub(super) fn check_moot(
+pub(super) fn note_ineffective_keys(
     notes: &Diagnostics<'_>,
     policy: &Policy,
     rules: &Rules,
@@ -506,7 +506,7 @@ fn settings(rules: &Rules) -> Vec<Suspicion> {
 }
 
 /// Diagnostics which of the rules never come to pass because of others.
-pub(super) fn check_times(notes: &Diagnostics<'_>, rules: &Rules, path: &str) {
+pub(super) fn note_conflicting_times(notes: &Diagnostics<'_>, rules: &Rules, path: &str) {
     let (hours, limits, close) = (&rules.hours, &rules.limits, &rules.close);
     let warning = |line, key: &str, message: &str, hint: &str| {
         let path = format!("{path}.{key}");

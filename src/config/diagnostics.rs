@@ -1,4 +1,4 @@
-//! What is noted while the file is read: problems, secrets' places, and the keys asked for.
+//! Diagnostics of the file: its problems with line and excerpt, the places of its secrets, and the keys asked for.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashSet};

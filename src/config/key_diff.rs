@@ -1,4 +1,4 @@
-//! What a file says, key by key, to tell two files apart.
+//! The keys in which two files differ, and which settings take effect at a start alone.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;

@@ -1,4 +1,4 @@
-//! From a file to what is in force.
+//! From a file to what is in force, and the report that `vestibule check` prints.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fmt::Write as _;
@@ -185,7 +185,7 @@ fn read<'a>(
     let admin = admin::read(root.table("admin"), outside);
     let doctor = settings::read_doctor(root.table("doctor"));
     let domain = component.as_ref().map(|component| &component.domain);
-    let (services, accounts) = settings::read_service(root.tables("service"), domain);
+    let (services, accounts) = settings::read_services(root.tables("service"), domain);
     let focuses = services
         .iter()
         .filter_map(|service| Some((service.domain.to_string(), service.focus.clone()?)))
@@ -302,9 +302,9 @@ pub fn report(result: &Result<Loaded, LoadError>, now: Timestamp) -> (String, Ex
                 "{} is valid: revision {}, {}, {}, {}",
                 loaded.file,
                 loaded.policy.revision,
-                count_report(loaded.settings.services.len(), "service"),
-                count_report(loaded.policy.rooms.len(), "override"),
-                count_report(loaded.bans, "ban"),
+                counted(loaded.settings.services.len(), "service"),
+                counted(loaded.policy.rooms.len(), "override"),
+                counted(loaded.bans, "ban"),
             );
             for Written { text: address, prepared, line } in &loaded.written {
                 _ = writeln!(
@@ -324,7 +324,7 @@ pub fn report(result: &Result<Loaded, LoadError>, now: Timestamp) -> (String, Ex
     }
 }
 
-fn count_report(n: usize, what: &str) -> String {
+fn counted(n: usize, what: &str) -> String {
     if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
 }
 

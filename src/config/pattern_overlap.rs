@@ -1,4 +1,4 @@
-//! Overrides that are as specific as each other, and that one room may be for.
+//! Patterns that meet: overrides as specific as each other, overrides without effect, and bans that others cover.
 //!
 //! Most files have overrides of one shape, many of them: names, beginnings of names, tenants, values of a claim. So
 //! only those are compared that agree in what is compared quickly.
@@ -333,12 +333,12 @@ fn both(a: Part, b: Part) -> Option<char> {
 }
 
 /// Files with more overrides were not written by hand, and are to load at once.
-const NO_EFFECT_MOST: usize = 500;
+const MOST_OVERRIDES: usize = 500;
 
 /// Diagnostics each override that is as the rules for every room are. One that takes rooms out of another, wider override
 /// does something all the same.
 pub(super) fn check(notes: &Diagnostics<'_>, policy: &Policy) {
-    if policy.rooms.iter().nth(NO_EFFECT_MOST).is_some() {
+    if policy.rooms.iter().nth(MOST_OVERRIDES).is_some() {
         return;
     }
     for room in policy.rooms.iter() {
@@ -451,7 +451,7 @@ impl Reach {
 
 /// Diagnostics each ban that can never be the one that keeps a person out. A ban on an account also holds for operators and
 /// for whom exceptions spare, so only a ban on the account itself covers it.
-pub(super) fn check_covered(notes: &Diagnostics<'_>, bans: &[Reach]) {
+pub(super) fn note_redundant_bans(notes: &Diagnostics<'_>, bans: &[Reach]) {
     let mut by_whom: HashMap<&On, Vec<usize>> = HashMap::new();
     for (at, ban) in bans.iter().enumerate() {
         by_whom.entry(&ban.on).or_default().push(at);

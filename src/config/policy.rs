@@ -1,4 +1,4 @@
-//! The policy of a file: `[policy]`, `[[room]]` and `[[ban]]`.
+//! The policy of a file: `[policy]`, `[profile.NAME]`, `[[room]]`, `[[ban]]`, `[[exception]]` and `[[provider]]`.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
@@ -296,12 +296,12 @@ fn rule(item: &Item<'_>) -> Read<String> {
 pub(super) fn read_providers(sections: Vec<TableReader<'_>>) -> HashMap<String, Provider> {
     let mut providers = HashMap::new();
     for section in sections {
-        one_provider(section, &mut providers);
+        read_provider(section, &mut providers);
     }
     providers
 }
 
-fn one_provider(mut section: TableReader<'_>, providers: &mut HashMap<String, Provider>) {
+fn read_provider(mut section: TableReader<'_>, providers: &mut HashMap<String, Provider>) {
     let given = ["name", "proves"].map(|key| section.given(key, |_| ()).is_some());
     let name = section.read("name", name);
     let proves = section.read("proves", word(&Proves::ALL, Proves::name));
@@ -357,15 +357,15 @@ pub(super) fn read_bans(sections: Vec<TableReader<'_>>) -> (Bans, usize) {
     let (mut bans, mut reaches) = (Bans::default(), Vec::new());
     let (count, notes) = (sections.len(), sections.first().map(TableReader::notes));
     for section in sections {
-        one_target(section, &mut bans, &mut reaches);
+        read_ban(section, &mut bans, &mut reaches);
     }
     if let Some(notes) = notes {
-        pattern_overlap::check_covered(notes, &reaches);
+        pattern_overlap::note_redundant_bans(notes, &reaches);
     }
     (bans, count)
 }
 
-fn one_target(mut section: TableReader<'_>, bans: &mut Bans, reaches: &mut Vec<Reach>) {
+fn read_ban(mut section: TableReader<'_>, bans: &mut Bans, reaches: &mut Vec<Reach>) {
     let given = ["jid", "domain", "network"].map(|key| section.given(key, |_| ()).is_some());
     let jid = section.read("jid", banned_account);
     let domain = section.read("domain", domain_name);

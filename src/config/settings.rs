@@ -1,4 +1,4 @@
-//! What the program needs to run; the policy is apart.
+//! Settings of the program: `[component]`, `[log]`, `[doctor]`, `[audit]`, `[reload]` and `[[service]]`.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -334,7 +334,7 @@ fn rule_or_family(item: &Item<'_>) -> Read<String> {
 }
 
 /// Reads every `[[service]]`, and gives the accounts of all with their line.
-pub(super) fn read_service(
+pub(super) fn read_services(
     sections: Vec<TableReader<'_>>,
     component: Option<&BareJid>,
 ) -> (Vec<Service>, HashMap<BareJid, u32>) {

@@ -349,7 +349,7 @@ pub(super) fn base64(bytes: &[u8]) -> String {
 }
 
 /// Most people drawn for a room; more are in the JSON.
-const TIMELINE_MOST: usize = 200;
+const MOST_PEOPLE: usize = 200;
 /// The width of the whole time in a drawing.
 const WIDTH: f64 = 1000.0;
 /// The narrowest bar that can be seen.
@@ -403,7 +403,7 @@ fn drawing(
         axis.label(0.5),
         axis.label(1.0),
     );
-    for (person, presences) in people.iter().take(TIMELINE_MOST) {
+    for (person, presences) in people.iter().take(MOST_PEOPLE) {
         let mut nicks: Vec<&str> = presences.iter().filter_map(|it| get(it, "nick")).collect();
         nicks.sort_unstable();
         nicks.dedup();
@@ -421,7 +421,7 @@ fn drawing(
         ));
     }
     out.push_str("</tbody></table></div>\n");
-    if let Some(more) = people.len().checked_sub(TIMELINE_MOST).filter(|more| *more > 0) {
+    if let Some(more) = people.len().checked_sub(MOST_PEOPLE).filter(|more| *more > 0) {
         out.push_str(&format!("<p>{more} more people are in the JSON.</p>\n"));
     }
     out

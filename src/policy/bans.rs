@@ -1,4 +1,4 @@
-//! Who stays out of rooms.
+//! Bans of the operator's file, and whom a ban is on.
 
 use std::collections::HashMap;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! Who a person is, as far as it was proved.
+//! Classes of requesters: who a person is, as far as it was proved.
 
 use std::fmt;
 

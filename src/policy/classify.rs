@@ -1,4 +1,4 @@
-//! Who the requester is taken for.
+//! The classes of a requester, by the policy and what their session proved.
 
 use jiff::Timestamp;
 

@@ -1,4 +1,4 @@
-//! The case under judgement, and how opinions on it combine.
+//! The case under judgement and how opinions on it combine; and a live room as it is compared with its rules.
 
 use jiff::Timestamp;
 

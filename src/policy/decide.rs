@@ -185,7 +185,7 @@ fn judge(case: &Case<'_>, strongest: &mut Strongest) {
             strongest.hear(close::join(case));
             strongest.hear(limits::join(case));
             strongest.hear(removal::knock(case));
-            strongest.hear(limits::join_wave(case, lobby::join(case, *credential)));
+            strongest.hear(limits::join_in_flood(case, lobby::join(case, *credential)));
             strongest.hear(moderators::join(case));
         }
         Action::Configure { fields } => room_form::judge(case, fields, strongest),

@@ -1,4 +1,4 @@
-//! Everything that a decision rested on, to be written down and decided again.
+//! Everything that a decision rested on, to be written down and decided again; and the explanation of a decision.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! How what a decision rested on is written down: fields by name, and those that are unset left out.
+//! Objects as they are written down: unset fields are left out, and fields of a newer program are kept.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Rules that are off, or only looked on.
+//! Rules that are off or only observed, and exceptions of persons from them.
 //!
 //! A rule that is off is made *neutral*: the others are left as if the file had no such rule, so whatever
 //! looks at the rules need not know of modes.

@@ -1,4 +1,5 @@
-//! What a room is given before it opens.
+//! Opening a room: what it is given before anybody is in, rooms that were there before the policy, and rooms that Jitsi's
+//! focus opens for a person.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What travels with a room: the record of its life, and of each person in it.
+//! What travels with a room: the record of its life, of each person in it, and of who was removed.
 //!
 //! The gate keeps both as opaque text and brings them along with every question, so that the component
 //! needs no memory to answer right. The format is versioned; a text of a newer version is no record, and one of an older

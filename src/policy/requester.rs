@@ -1,4 +1,4 @@
-//! Who a person is, to a room.
+//! The requester: their role, session and token, and who they are to a room.
 
 use std::net::IpAddr;
 

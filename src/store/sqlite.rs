@@ -176,7 +176,7 @@ fn failed(error: Error) -> StoreError {
 }
 
 /// Rows that are read at once.
-const BANS_PAGE: u32 = 500;
+const BANS_AT_ONCE: u32 = 500;
 
 /// Writes a ban; of one of that id that is there, only that it was lifted.
 pub(super) const MERGE: &str = "INSERT INTO bans (id, who, room, until, reason, by, at, lifted, change) \
@@ -229,7 +229,7 @@ pub(super) fn changes(connection: &Connection, after: i64) -> Result<Vec<(i64, B
     let state = |row: &Row<'_>| {
         Ok((row.get("change")?, BanState { ban: ban(row)?, lifted: row.get("lifted")? }))
     };
-    statement.query_map(params![after, BANS_PAGE], state)?.collect()
+    statement.query_map(params![after, BANS_AT_ONCE], state)?.collect()
 }
 
 /// Writes what is known elsewhere; how many were news.

@@ -1,4 +1,4 @@
-//! `ask`: an element becomes an attempt.
+//! `request`: an element becomes an attempt.
 
 use super::NS;
 use crate::jid::BareJid;

@@ -1,4 +1,4 @@
-//! `posture`: what a gate's server is made of.
+//! `inventory`: what a gate's server is made of.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;

@@ -1,4 +1,4 @@
-//! How many, and for how long.
+//! Limits: how many people and rooms, for how long, and how many strangers at once.
 
 use std::time::Duration;
 
@@ -89,7 +89,10 @@ pub fn opener(attempt: &Attempt) -> Option<&BareJid> {
 
 /// Returns what came of a join may not do for a stranger while there is a wave: they have to knock, also with the
 /// right password.
-pub(in crate::policy) fn join_wave(case: &Case<'_>, opinion: Option<Opinion>) -> Option<Opinion> {
+pub(in crate::policy) fn join_in_flood(
+    case: &Case<'_>,
+    opinion: Option<Opinion>,
+) -> Option<Opinion> {
     let is_wave = case.rules.limits.flood_strangers.value > 0
         && case.room.record.as_ref().is_some_and(|record| record.wave.is_some());
     let comes_in = opinion.as_ref().is_none_or(|opinion| opinion.verdict == Verdict::Allow);

@@ -380,14 +380,14 @@ const VERSIONS: [&str; 2] = [
 #[expect(clippy::cast_possible_wrap, reason = "a handful")]
 pub(super) const VERSION: i32 = VERSIONS.len() as i32;
 /// Held while the tables are changed: "vest" and "ibul" in ASCII.
-const SCHEMA_LOCK: i64 = 0x7665_7374_6962_756c;
+const MIGRATION_LOCK: i64 = 0x7665_7374_6962_756c;
 
 /// Brings the tables to [`VERSION`]; the version they have then, which may be a newer one.
 ///
 /// Components that start at once take turns.
 pub(super) async fn migrate(client: &mut Client) -> Result<i32, Error> {
     let transaction = client.transaction().await?;
-    transaction.execute("select pg_advisory_xact_lock($1)", &[&SCHEMA_LOCK]).await?;
+    transaction.execute("select pg_advisory_xact_lock($1)", &[&MIGRATION_LOCK]).await?;
     // Whether it is there is asked first: to make tables may be forbidden where all are made.
     let is_there = "select to_regclass('vestibule_schema') is not null";
     if !transaction.query_one(is_there, &[]).await?.try_get::<_, bool>(0)? {
