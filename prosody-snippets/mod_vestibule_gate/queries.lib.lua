@@ -7,7 +7,8 @@ local jid_host, jid_node = jid.host, jid.node;
 
 local LISTS, SECONDS = 8, 60; -- lists that are kept, and how long one is that no page is asked of
 
-local lists, list_count = {}, 0; -- by name: the keys in order, and when a page of it was asked for
+-- By name: the keys in order, when a page of it was asked for, and its turn, for many are in a second.
+local lists, list_count, pages = {}, 0, 0;
 
 local function forget_list(name)
 	if lists[name] then lists[name], list_count = nil, list_count - 1; end
@@ -18,7 +19,7 @@ local function make_room(now)
 	for name, list in pairs(lists) do
 		if now - list.used > SECONDS then
 			forget_list(name);
-		elseif not oldest or list.used < lists[oldest].used then
+		elseif not oldest or list.turn < lists[oldest].turn then
 			oldest = name;
 		end
 	end
@@ -49,7 +50,8 @@ local function read_list(name, after, each)
 		make_room(now);
 		lists[name], list_count = list, list_count + 1;
 	end
-	list.used = now;
+	pages = pages + 1;
+	list.used, list.turn = now, pages;
 	return list.keys, place_after(list.keys, after);
 end
 
