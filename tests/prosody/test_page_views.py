@@ -1,5 +1,8 @@
 """Every view of the page, as everybody sees it: what axe-core finds, what the policy of the page forbids, what has no room."""
 
+import asyncio
+import json
+
 import pytest
 from lab import SERVICE, Crowd
 from lab.knocking import knocking
@@ -68,6 +71,23 @@ async def test_nobody_is_kept_from_the_dialogs(door, chromium, looks):
             await page.click(".decisions .rows [role=row]")
             await page.shows("Taken for")
             assert await page.axe() == []
+
+
+async def test_a_row_does_not_move_away_under_the_finger(door, chromium):
+    async with Crowd(door.server) as crowd:
+        room, guest = await meeting(door, crowd)
+        async with chromium.sign_in(door.component) as page:
+            await page.go("decisions")
+            await page.until("document.querySelectorAll('.decisions .rows [role=row]').length > 1")
+            at = "document.querySelector('.decisions .rows [role=row]').style.transform"
+            before = await page.read(at)
+            await page.hold(selector=".decisions .rows [role=row]")
+            await guest.join(room, "Guest", "wrong again")
+            await asyncio.sleep(1)  # Without a finger there it would be shown at once.
+            assert await page.read(at) == before
+            await page.release()
+            await page.shows("Taken for")
+            await page.until(f"{at} !== {json.dumps(before)}")
 
 
 async def test_nobody_is_kept_from_signing_in(door, chromium):

@@ -15,6 +15,13 @@ export class VirtualList {
     this.at = null;
     this.height = 0;
     this.scheduled = false;
+    // A click is lost when its row moves between press and release.
+    this.pressed = false;
+    this.next = null;
+    this.release = () => {
+      this.pressed = false;
+      if (this.next) setTimeout(() => this.settle());
+    };
     this.schedule = () => {
       if (this.scheduled) return;
       this.scheduled = true;
@@ -25,6 +32,9 @@ export class VirtualList {
     this.watcher = new ResizeObserver(this.remeasure);
     this.watcher.observe(document.documentElement);
     this.watcher.observe(body);
+    body.addEventListener('pointerdown', () => { this.pressed = true; });
+    addEventListener('pointerup', this.release);
+    addEventListener('pointercancel', this.release);
     body.addEventListener('keydown', event => this.keydown(event));
     body.addEventListener('focusin', event => {
       const row = event.target.closest('[role=row]');
@@ -35,12 +45,21 @@ export class VirtualList {
   /** Ends it. */
   close() {
     removeEventListener('scroll', this.schedule);
+    removeEventListener('pointerup', this.release);
+    removeEventListener('pointercancel', this.release);
     this.watcher.disconnect();
   }
 
-  /** Shows these items, in this order. */
+  /** Shows these items, in this order; while a pointer is down, once it is up. */
   set(items) {
-    this.items = items;
+    this.next = items;
+    if (!this.pressed) this.settle();
+  }
+
+  settle() {
+    if (!this.next) return;
+    this.items = this.next;
+    this.next = null;
     this.render();
   }
 

@@ -50,6 +50,8 @@ const COMMANDS = {
 	goto: ({ page }, { url }) => page.goto(url).then(() => null),
 	reload: ({ page }) => page.reload().then(() => null),
 	click: ({ page }, { selector }) => page.click(selector),
+	async hold({ page }, { selector }) { await page.hover(selector); await page.mouse.down(); },
+	release: ({ page }) => page.mouse.up(),
 	fill: ({ page }, { selector, text }) => page.fill(selector, text),
 	select: ({ page }, { selector, value }) => page.selectOption(selector, value),
 	press: async ({ page }, { keys }) => { for (const key of keys) await page.keyboard.press(key); },
