@@ -21,6 +21,13 @@ pub enum StoreError {
     Lasting(String),
 }
 
+impl StoreError {
+    /// Returns whether it never will.
+    pub(super) const fn lasts(&self) -> bool {
+        matches!(self, Self::Lasting(_))
+    }
+}
+
 /// A database.
 pub trait Database: Debug + Send + Sync + 'static {
     /// Connects to it, and brings its tables up to date. May block.
@@ -30,70 +37,40 @@ pub trait Database: Debug + Send + Sync + 'static {
     fn connect(&self) -> Result<Box<dyn Connection>, StoreError>;
 }
 
-/// A connection to a database, used by one thread at a time. Everything may block.
+/// A connection to a database, used by one thread at a time. Everything may block. What fails has changed nothing.
 pub trait Connection: Send {
     /// Writes entries, all or none.
-    ///
-    /// # Errors
-    /// None is written.
     fn append(&mut self, entries: &[Arc<Entry>]) -> Result<(), StoreError>;
 
     /// The entries that a query is for, in the order of their numbers.
-    ///
-    /// # Errors
-    /// It could not be searched.
     fn search(&mut self, query: &Query) -> Result<Vec<Entry>, StoreError>;
 
     /// The greatest number of all entries; 0: there is none.
-    ///
-    /// # Errors
-    /// It is not known.
     fn last(&mut self) -> Result<i64, StoreError>;
 
     /// Takes away a little of what is to be kept no longer; whether there is more. One that others look after does
     /// nothing.
-    ///
-    /// # Errors
-    /// Nothing is taken away.
     fn trim(&mut self, _keep: &Keep, _now: Timestamp) -> Result<bool, StoreError> {
         Ok(false)
     }
 
     /// Writes a ban; one of that id that is there already stays as it is. When it returns, the ban is there even if this program is killed.
-    ///
-    /// # Errors
-    /// It is not written.
     fn add_ban(&mut self, ban: &Ban) -> Result<(), StoreError>;
 
     /// Takes away the bans of these ids, all or none; those taken away.
-    ///
-    /// # Errors
-    /// They are still there.
     fn lift_bans(&mut self, ids: &[String]) -> Result<Vec<Ban>, StoreError>;
 
     /// Every ban, the oldest first; also those that have ended and were not cleared away yet.
-    ///
-    /// # Errors
-    /// They are not known.
     fn bans(&mut self) -> Result<Vec<Ban>, StoreError>;
 
     /// Bans, lifted ones too, that have changed since that change, each with the number of its own: a page of them, in
     /// the order of the changes. 0: all that are known.
-    ///
-    /// # Errors
-    /// They are not known.
     fn ban_changes(&mut self, after: i64) -> Result<Vec<(i64, BanState)>, StoreError>;
 
     /// Writes what is known elsewhere: bans that are not here, and that bans were lifted. How many were news.
-    ///
-    /// # Errors
-    /// Nothing is written.
     fn merge_bans(&mut self, bans: &[BanState]) -> Result<u64, StoreError>;
 
     /// Returns the number of entries that have greater numbers than that.
-    ///
-    /// # Errors
-    /// It is not known.
     fn count_after(&mut self, seq: i64) -> Result<i64, StoreError>;
 }
 

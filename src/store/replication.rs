@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep};
 use super::backend::StoreError;
 use super::entry::Entry;
 use super::postgres::Postgres;
-use super::postgres::session::{Session, Trouble};
+use super::postgres::session::Session;
 use super::query::Query;
 use super::writer::Store;
 use crate::config::PostgresAddress;
@@ -87,15 +87,9 @@ impl Exchange {
         keep: Option<Duration>,
         now: fn() -> Timestamp,
     ) -> Self {
-        let (name, since) = (server.to_string(), now());
-        store.shared(|state| {
-            *state = Some(SharedState {
-                server: name,
-                away_since: Some(since),
-                ..SharedState::default()
-            });
-        });
-        store.has_in_common(Arc::new(Postgres::new(Arc::clone(&address))), now);
+        let (name, away_since) = (server.to_string(), Some(now()));
+        let state = SharedState { server: name, away_since, ..SharedState::default() };
+        store.has_in_common(Arc::new(Postgres::new(Arc::clone(&address))), state, now);
         Self { address, server, store, now, keep, shipped: None, shown: None }
     }
 
@@ -123,12 +117,12 @@ impl Exchange {
         &mut self,
         show: &(impl Fn(Arc<Entry>) + Send + Sync),
         pause: &mut Duration,
-    ) -> Result<std::convert::Infallible, Trouble> {
+    ) -> Result<std::convert::Infallible, StoreError> {
         let news = Arc::<Notify>::default();
         let mut session = Session::open(&self.address, Arc::clone(&news)).await?;
         session.prepare().await?;
         session.enter(&self.server).await?;
-        self.shipped = Some(session.last(Some(&self.server)).await?);
+        self.shipped = Some(session.last_of(&self.server).await?);
         if self.shown.is_none() {
             self.shown = Some(session.newest_action().await?);
         }
@@ -166,7 +160,7 @@ impl Exchange {
     }
 
     /// Gives up a little of what is too old; whether there may be more.
-    async fn trim(&self, session: &Session) -> Result<bool, Trouble> {
+    async fn trim(&self, session: &Session) -> Result<bool, StoreError> {
         let age = self.keep.and_then(|age| SignedDuration::try_from(age).ok());
         match age.and_then(|age| (self.now)().checked_sub(age).ok()) {
             Some(before) => session.trim(&self.server, before).await,
@@ -175,7 +169,11 @@ impl Exchange {
     }
 
     /// Tells the bans that have changed here; whether that was all of them.
-    async fn tell_bans(&self, session: &mut Session, marks: &mut Marks) -> Result<bool, Trouble> {
+    async fn tell_bans(
+        &self,
+        session: &mut Session,
+        marks: &mut Marks,
+    ) -> Result<bool, StoreError> {
         while let Some(changes) = here(self.store.ban_changes(marks.told).await) {
             let Some((last, _)) = changes.last() else { return Ok(true) };
             let last = *last;
@@ -187,7 +185,7 @@ impl Exchange {
     }
 
     /// Hears which bans have changed there.
-    async fn hear_bans(&self, session: &Session, marks: &mut Marks) -> Result<(), Trouble> {
+    async fn hear_bans(&self, session: &Session, marks: &mut Marks) -> Result<(), StoreError> {
         loop {
             let changes = session.ban_changes(marks.heard).await?;
             let Some((last, _)) = changes.last() else { return Ok(()) };
@@ -205,7 +203,7 @@ impl Exchange {
         &mut self,
         session: &Session,
         show: &(impl Fn(Arc<Entry>) + Send + Sync),
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), StoreError> {
         let newest = session.newest_action().await?;
         while let Some(shown) = self.shown.filter(|shown| *shown < newest) {
             let actions = session.actions(shown, &self.server).await?;
@@ -217,7 +215,7 @@ impl Exchange {
     }
 
     /// Ships the next entries; whether there are more.
-    async fn ship(&mut self, session: &mut Session) -> Result<bool, Trouble> {
+    async fn ship(&mut self, session: &mut Session) -> Result<bool, StoreError> {
         let query = Query { after: self.shipped, limit: Some(BATCH), ..Query::default() };
         let Some(entries) = here(self.store.search(query).await) else { return Ok(false) };
         let Some(last) = entries.last().map(|entry| entry.seq) else { return Ok(false) };
@@ -237,44 +235,33 @@ impl Exchange {
         Ok(u32::try_from(entries.len()).is_ok_and(|count| count >= BATCH))
     }
 
-    fn refused(&self, trouble: &Trouble) {
+    fn refused(&self, trouble: &StoreError) {
         tracing::error!(%trouble, "an entry of the audit is in the file only");
-        self.store.shared(|state| {
-            if let Some(state) = state {
-                state.refused = state.refused.saturating_add(1);
-            }
-        });
+        self.store.shared(|state| state.refused = state.refused.saturating_add(1));
     }
 
     /// The database has answered.
     async fn there(&self, more: bool) {
         let waiting = if more { self.waiting().await } else { 0 };
-        let mut is_news = false;
-        self.store.shared(|state| {
-            if let Some(state) = state {
-                is_news = state.away_since.take().is_some();
-                state.trouble = None;
-                state.waiting = waiting;
-            }
+        let is_news = self.store.shared(|state| {
+            state.trouble = None;
+            state.waiting = waiting;
+            state.away_since.take().is_some()
         });
-        if is_news {
+        if is_news == Some(true) {
             tracing::info!(database = %self.address, "the servers' database is there");
         }
     }
 
     /// The database is away.
-    async fn away(&self, trouble: &Trouble) {
+    async fn away(&self, trouble: &StoreError) {
         let (waiting, now) = (self.waiting().await, (self.now)());
-        let mut is_news = false;
-        self.store.shared(|state| {
-            if let Some(state) = state {
-                is_news = state.trouble.as_deref() != Some(&*trouble.to_string());
-                state.away_since.get_or_insert(now);
-                state.trouble = Some(trouble.to_string());
-                state.waiting = waiting;
-            }
+        let before = self.store.shared(|state| {
+            state.away_since.get_or_insert(now);
+            state.waiting = waiting;
+            state.trouble.replace(trouble.to_string())
         });
-        if is_news {
+        if before.flatten().as_deref() != Some(&*trouble.to_string()) {
             tracing::error!(%trouble, waiting, "the servers' database is away; what is for it waits in the file");
         }
     }
@@ -282,11 +269,7 @@ impl Exchange {
     /// Counts what waits.
     async fn count(&self) {
         let waiting = self.waiting().await;
-        self.store.shared(|state| {
-            if let Some(state) = state {
-                state.waiting = waiting;
-            }
-        });
+        self.store.shared(|state| state.waiting = waiting);
     }
 
     async fn waiting(&self) -> u64 {

@@ -56,22 +56,25 @@ impl Sqlite {
     }
 
     fn open(&self) -> Result<Connection, StoreError> {
+        let mode = match self.read_only {
+            true => OpenFlags::SQLITE_OPEN_READ_ONLY,
+            false => OpenFlags::SQLITE_OPEN_READ_WRITE,
+        };
+        if !self.read_only {
+            make_private(&self.path)?;
+        }
+        let flags = mode | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut connection = Connection::open_with_flags(&self.path, flags)?;
+        connection.busy_timeout(BUSY)?;
         if self.read_only {
-            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-            let connection = Connection::open_with_flags(&self.path, flags).map_err(failed)?;
-            connection.busy_timeout(BUSY).map_err(failed)?;
             check(&connection)?;
             return Ok(connection);
         }
-        make_private(&self.path)?;
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let mut connection = Connection::open_with_flags(&self.path, flags).map_err(failed)?;
-        connection.busy_timeout(BUSY).map_err(failed)?;
         prepare(&mut connection)?;
         if let Some(bytes) = self.most {
             let pages = i64::try_from(bytes / PAGE).unwrap_or(i64::MAX);
             let most = format!("PRAGMA max_page_count = {pages}");
-            connection.query_row(&most, [], |_| Ok(())).map_err(failed)?;
+            connection.query_row(&most, [], |_| Ok(()))?;
         }
         Ok(connection)
     }
@@ -106,142 +109,131 @@ struct File {
 
 impl backend::Connection for File {
     fn append(&mut self, entries: &[Arc<Entry>]) -> Result<(), StoreError> {
-        let transaction = self.connection.transaction().map_err(failed)?;
-        {
-            let mut statement = transaction.prepare(INSERT).map_err(failed)?;
-            for entry in entries {
-                insert(&mut statement, entry).map_err(failed)?;
-            }
+        let transaction = self.connection.transaction()?;
+        let mut statement = transaction.prepare(INSERT)?;
+        for entry in entries {
+            insert(&mut statement, entry)?;
         }
-        transaction.commit().map_err(failed)
+        drop(statement);
+        Ok(transaction.commit()?)
     }
 
     fn search(&mut self, query: &Query) -> Result<Vec<Entry>, StoreError> {
-        search(&self.connection, query).map_err(failed)
+        let Conditions { sql, values } = Conditions::of(query, &DIALECT);
+        let (order, count) = (if query.goes_forward() { "asc" } else { "desc" }, query.count());
+        let sql = format!("select * from entries{sql} order by seq {order} limit {count}");
+        let mut statement = self.connection.prepare(&sql)?;
+        let values = values.into_iter().map(types::Value::from);
+        let found = statement.query_map(params_from_iter(values), entry)?;
+        let mut found = found.collect::<Result<Vec<_>, _>>()?;
+        if !query.goes_forward() {
+            found.reverse();
+        }
+        Ok(found)
     }
 
     fn trim(&mut self, keep: &Keep, now: Timestamp) -> Result<bool, StoreError> {
-        trim(&self.connection, keep, now).map_err(failed)
+        Ok(trim(&self.connection, keep, now)?)
     }
 
     fn last(&mut self) -> Result<i64, StoreError> {
         let last = "SELECT coalesce(max(seq), 0) FROM entries";
-        self.connection.query_row(last, [], |row| row.get(0)).map_err(failed)
+        Ok(self.connection.query_row(last, [], |row| row.get(0))?)
     }
 
     fn add_ban(&mut self, ban: &Ban) -> Result<(), StoreError> {
-        write(&self.connection, MERGE, ban, false).map(drop).map_err(failed)
+        write(&self.connection, ban, false)?;
+        Ok(())
     }
 
     fn lift_bans(&mut self, ids: &[String]) -> Result<Vec<Ban>, StoreError> {
-        lift(&mut self.connection, ids).map_err(failed)
+        let transaction =
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let found =
+            "SELECT id, who, room, until, reason, by, at FROM bans WHERE id = ?1 AND NOT lifted";
+        let mut lifted = Vec::new();
+        for id in ids {
+            let ban = transaction.prepare(found)?.query_row([id], ban).optional()?;
+            if let Some(ban) = ban {
+                write(&transaction, &ban, true)?;
+                lifted.push(ban);
+            }
+        }
+        transaction.commit()?;
+        Ok(lifted)
     }
 
     fn bans(&mut self) -> Result<Vec<Ban>, StoreError> {
-        all(&self.connection).map_err(failed)
+        let all = "SELECT id, who, room, until, reason, by, at FROM bans WHERE NOT lifted ORDER BY at, id";
+        Ok(self.connection.prepare(all)?.query_map([], ban)?.collect::<Result<_, _>>()?)
     }
 
     fn ban_changes(&mut self, after: i64) -> Result<Vec<(i64, BanState)>, StoreError> {
-        changes(&self.connection, after).map_err(failed)
+        let changed = "SELECT id, who, room, until, reason, by, at, lifted, change FROM bans WHERE change > ?1 \
+                       ORDER BY change LIMIT ?2";
+        let state = |row: &Row<'_>| {
+            Ok((row.get("change")?, BanState { ban: ban(row)?, lifted: row.get("lifted")? }))
+        };
+        let mut statement = self.connection.prepare(changed)?;
+        let changes = statement.query_map(params![after, BANS_AT_ONCE], state)?;
+        Ok(changes.collect::<Result<_, _>>()?)
     }
 
     fn merge_bans(&mut self, known: &[BanState]) -> Result<u64, StoreError> {
-        merge(&mut self.connection, known).map_err(failed)
+        let transaction =
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut news = 0_u64;
+        for state in known {
+            let changed = write(&transaction, &state.ban, state.lifted)?;
+            news = news.saturating_add(u64::try_from(changed).unwrap_or_default());
+        }
+        transaction.commit()?;
+        Ok(news)
     }
 
     fn count_after(&mut self, seq: i64) -> Result<i64, StoreError> {
         let count = "SELECT count(*) FROM entries WHERE seq > ?1";
-        self.connection.query_row(count, [seq], |row| row.get(0)).map_err(failed)
+        Ok(self.connection.query_row(count, [seq], |row| row.get(0))?)
     }
 }
 
-/// Returns what SQLite says, and whether it may pass.
-fn failed(error: Error) -> StoreError {
-    let passes = matches!(
-        error.sqlite_error_code(),
-        Some(
-            ErrorCode::DatabaseBusy
-                | ErrorCode::DatabaseLocked
-                | ErrorCode::DiskFull
-                | ErrorCode::SystemIoFailure
-                | ErrorCode::CannotOpen
-                | ErrorCode::ReadOnly
-                | ErrorCode::OutOfMemory
-                | ErrorCode::NotADatabase
-                | ErrorCode::DatabaseCorrupt
-        )
-    );
-    let text = error.to_string();
-    if passes { StoreError::Passing(text) } else { StoreError::Lasting(text) }
+/// What SQLite says, and whether it may pass.
+impl From<Error> for StoreError {
+    fn from(error: Error) -> Self {
+        let passes = matches!(
+            error.sqlite_error_code(),
+            Some(
+                ErrorCode::DatabaseBusy
+                    | ErrorCode::DatabaseLocked
+                    | ErrorCode::DiskFull
+                    | ErrorCode::SystemIoFailure
+                    | ErrorCode::CannotOpen
+                    | ErrorCode::ReadOnly
+                    | ErrorCode::OutOfMemory
+                    | ErrorCode::NotADatabase
+                    | ErrorCode::DatabaseCorrupt
+            )
+        );
+        let text = error.to_string();
+        if passes { Self::Passing(text) } else { Self::Lasting(text) }
+    }
 }
 
 /// Rows that are read at once.
 const BANS_AT_ONCE: u32 = 500;
 
 /// Writes a ban; of one of that id that is there, only that it was lifted.
-pub(super) const MERGE: &str = "INSERT INTO bans (id, who, room, until, reason, by, at, lifted, change) \
+const MERGE: &str = "INSERT INTO bans (id, who, room, until, reason, by, at, lifted, change) \
     SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, coalesce(max(change), 0) + 1 FROM bans WHERE true \
     ON CONFLICT (id) DO UPDATE SET lifted = 1, change = excluded.change \
     WHERE excluded.lifted AND NOT bans.lifted";
 
-/// Writes a ban by one of the statements; how many rows are others than they were.
-pub(super) fn write(
-    connection: &Connection,
-    statement: &str,
-    ban: &Ban,
-    lifted: bool,
-) -> Result<usize, Error> {
+/// Writes a ban by [`MERGE`]; how many rows are others than they were.
+fn write(connection: &Connection, ban: &Ban, lifted: bool) -> Result<usize, Error> {
     let until = ban.until.map(Timestamp::as_microsecond);
     let at = ban.at.as_microsecond();
     let values = params![ban.id, ban.who, ban.room, until, ban.reason, ban.by, at, lifted];
-    connection.prepare(statement)?.execute(values)
-}
-
-/// Lifts the bans of these ids; those that were there.
-pub(super) fn lift(connection: &mut Connection, ids: &[String]) -> Result<Vec<Ban>, Error> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let found =
-        "SELECT id, who, room, until, reason, by, at FROM bans WHERE id = ?1 AND NOT lifted";
-    let mut lifted = Vec::new();
-    for id in ids {
-        let ban = transaction.prepare(found)?.query_row([id], ban).optional()?;
-        if let Some(ban) = ban {
-            write(&transaction, MERGE, &ban, true)?;
-            lifted.push(ban);
-        }
-    }
-    transaction.commit()?;
-    Ok(lifted)
-}
-
-/// Every ban that was not lifted.
-pub(super) fn all(connection: &Connection) -> Result<Vec<Ban>, Error> {
-    let all =
-        "SELECT id, who, room, until, reason, by, at FROM bans WHERE NOT lifted ORDER BY at, id";
-    connection.prepare(all)?.query_map([], ban)?.collect()
-}
-
-/// A page of those that have changed.
-pub(super) fn changes(connection: &Connection, after: i64) -> Result<Vec<(i64, BanState)>, Error> {
-    let changed = "SELECT id, who, room, until, reason, by, at, lifted, change FROM bans WHERE change > ?1 \
-                   ORDER BY change LIMIT ?2";
-    let mut statement = connection.prepare(changed)?;
-    let state = |row: &Row<'_>| {
-        Ok((row.get("change")?, BanState { ban: ban(row)?, lifted: row.get("lifted")? }))
-    };
-    statement.query_map(params![after, BANS_AT_ONCE], state)?.collect()
-}
-
-/// Writes what is known elsewhere; how many were news.
-pub(super) fn merge(connection: &mut Connection, known: &[BanState]) -> Result<u64, Error> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let mut news = 0_u64;
-    for state in known {
-        let changed = write(&transaction, MERGE, &state.ban, state.lifted)?;
-        news = news.saturating_add(u64::try_from(changed).unwrap_or_default());
-    }
-    transaction.commit()?;
-    Ok(news)
+    connection.prepare(MERGE)?.execute(values)
 }
 
 /// The ban of a row: id, who, room, until, reason, by, at.
@@ -257,11 +249,11 @@ fn ban(row: &Row<'_>) -> Result<Ban, Error> {
     })
 }
 
-pub(super) const INSERT: &str = "INSERT INTO entries VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, \
+const INSERT: &str = "INSERT INTO entries VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, \
     ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)";
 
 /// Writes an entry by the statement of [`INSERT`].
-pub(super) fn insert(statement: &mut Statement<'_>, entry: &Entry) -> Result<(), Error> {
+fn insert(statement: &mut Statement<'_>, entry: &Entry) -> Result<(), Error> {
     let by = entry.by.as_ref();
     let values = params![
         entry.seq,
@@ -292,7 +284,7 @@ pub(super) fn insert(statement: &mut Statement<'_>, entry: &Entry) -> Result<(),
 }
 
 /// The entry of a row of `SELECT *`.
-pub(super) fn entry(row: &Row<'_>) -> Result<Entry, Error> {
+fn entry(row: &Row<'_>) -> Result<Entry, Error> {
     let kind: String = row.get(3)?;
     let kind = Kind::from_name(&kind)
         .ok_or_else(|| Error::FromSqlConversionFailure(3, Type::Text, kind.into()))?;
@@ -307,7 +299,7 @@ pub(super) fn entry(row: &Row<'_>) -> Result<Entry, Error> {
     entry.with_texts(|at| row.get(at))
 }
 
-pub(super) fn moment(row: &Row<'_>, at: usize) -> Result<Option<Timestamp>, Error> {
+fn moment(row: &Row<'_>, at: usize) -> Result<Option<Timestamp>, Error> {
     let Some(micro) = row.get::<_, Option<i64>>(at)? else { return Ok(None) };
     let moment = Timestamp::from_microsecond(micro);
     moment.map(Some).map_err(|error| {
@@ -343,21 +335,6 @@ impl From<Value> for types::Value {
     }
 }
 
-/// The entries that a query is for, in the order of their numbers.
-pub(super) fn search(connection: &Connection, query: &Query) -> Result<Vec<Entry>, Error> {
-    let Conditions { sql, values } = Conditions::of(query, &DIALECT);
-    let (order, count) = (if query.goes_forward() { "asc" } else { "desc" }, query.count());
-    let sql = format!("select * from entries{sql} order by seq {order} limit {count}");
-    let mut statement = connection.prepare(&sql)?;
-    let values = values.into_iter().map(types::Value::from);
-    let found = statement.query_map(params_from_iter(values), entry)?;
-    let mut found = found.collect::<Result<Vec<_>, _>>()?;
-    if !query.goes_forward() {
-        found.reverse();
-    }
-    Ok(found)
-}
-
 /// Entries that go at once: what waits to be written does not wait long.
 const AT_ONCE: u32 = 100;
 /// Pages that are given back to the disk at once.
@@ -376,7 +353,7 @@ const DELETE_FIRST: &str = "DELETE FROM entries WHERE seq IN ( \
     ORDER BY seq LIMIT ?1)";
 
 /// Takes away a little of what is to be kept no longer; whether there is more.
-pub(super) fn trim(connection: &Connection, keep: &Keep, now: Timestamp) -> Result<bool, Error> {
+fn trim(connection: &Connection, keep: &Keep, now: Timestamp) -> Result<bool, Error> {
     let age = keep.age.and_then(|age| SignedDuration::try_from(age).ok());
     if let Some(before) = age.and_then(|age| now.checked_sub(age).ok()) {
         let before = before.as_microsecond();
@@ -451,32 +428,31 @@ const MIGRATIONS: [&str; 4] = [
 ];
 
 /// Brings a file up to date.
-pub(super) fn prepare(connection: &mut Connection) -> Result<(), StoreError> {
+fn prepare(connection: &mut Connection) -> Result<(), StoreError> {
     // Only an empty file takes this; it lets pages that are free be given back.
-    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL").map_err(failed)?;
-    connection.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
+    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
     // What the log has grown to while something took long is given back.
-    connection.pragma_update(None, "journal_size_limit", 16 * 1024 * 1024).map_err(failed)?;
-    connection.pragma_update(None, "synchronous", "NORMAL").map_err(failed)?;
+    connection.pragma_update(None, "journal_size_limit", 16 * 1024 * 1024)?;
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
     if version(connection)? == MIGRATIONS.len() {
         return Ok(());
     }
-    let transaction =
-        connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let from = version(&transaction)?;
     if from > MIGRATIONS.len() {
         return Err(newer());
     }
     for migration in MIGRATIONS.iter().skip(from) {
-        transaction.execute_batch(migration).map_err(failed)?;
+        transaction.execute_batch(migration)?;
     }
     let to = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
-    transaction.pragma_update(None, "user_version", to).map_err(failed)?;
-    transaction.commit().map_err(failed)
+    transaction.pragma_update(None, "user_version", to)?;
+    Ok(transaction.commit()?)
 }
 
 /// Whether a file can be read as it is.
-pub(super) fn check(connection: &Connection) -> Result<(), StoreError> {
+fn check(connection: &Connection) -> Result<(), StoreError> {
     match version(connection)?.cmp(&MIGRATIONS.len()) {
         std::cmp::Ordering::Equal => Ok(()),
         std::cmp::Ordering::Greater => Err(newer()),
@@ -492,6 +468,6 @@ fn newer() -> StoreError {
 
 fn version(connection: &Connection) -> Result<usize, StoreError> {
     let version = |row: &Row<'_>| row.get::<_, i64>(0);
-    let version = connection.query_row("PRAGMA user_version", [], version).map_err(failed)?;
+    let version = connection.query_row("PRAGMA user_version", [], version)?;
     Ok(usize::try_from(version).unwrap_or(usize::MAX))
 }

@@ -30,13 +30,12 @@ const SOON: Duration = Duration::from_millis(5);
 /// Entries in one transaction.
 const AT_ONCE: usize = 500;
 
-/// A database with its writing thread. What was left is written when it is dropped.
+/// A database with its writing thread. What was left is written when it is dropped. What fails has changed nothing.
 #[derive(Debug)]
 pub struct Store {
     queue: Arc<Queue>,
     readers: Arc<Readers>,
     bans: watch::Sender<u64>,
-    shared: Mutex<Option<SharedState>>,
     /// Of the database that servers have in common.
     common: OnceLock<Common>,
     last: i64,
@@ -48,22 +47,17 @@ pub struct Store {
 #[derive(Debug)]
 struct Common {
     readers: Arc<Readers>,
+    state: Mutex<SharedState>,
     now: fn() -> Timestamp,
 }
 
 impl Store {
     /// Connects to a database, and starts the thread that writes. Blocks until it is connected.
-    ///
-    /// # Errors
-    /// It cannot be used.
     pub fn open(database: impl Database) -> Result<Self, StoreError> {
         Self::keeping(database, None)
     }
 
     /// The same, and what is too old or too much is given up, little by little.
-    ///
-    /// # Errors
-    /// It cannot be used.
     pub fn keeping(database: impl Database, keep: Option<Keep>) -> Result<Self, StoreError> {
         let database: Arc<dyn Database> = Arc::new(database);
         let mut connection = database.connect()?;
@@ -81,8 +75,7 @@ impl Store {
             .map_err(|error| StoreError::Passing(error.to_string()))?;
         let (bans, _) = watch::channel(0);
         let (readers, thread) = (Readers::new(database), Some(thread));
-        let (shared, common) = (Mutex::default(), OnceLock::new());
-        Ok(Self { queue, readers, bans, shared, common, last, thread, health })
+        Ok(Self { queue, readers, bans, common: OnceLock::new(), last, thread, health })
     }
 
     /// The greatest number of all entries when it was opened.
@@ -102,21 +95,17 @@ impl Store {
 
     /// Returns the state of the database and of its queue.
     pub fn state(&self) -> StoreState {
-        let mut state = self.queue.state();
-        self.shared(|shared| state.shared.clone_from(shared));
-        state
+        StoreState { shared: self.shared(|shared| shared.clone()), ..self.queue.state() }
     }
 
-    /// Looks at, or changes, what is known of the database that servers have in common.
-    pub(super) fn shared(&self, with: impl FnOnce(&mut Option<SharedState>)) {
-        with(&mut self.shared.lock().unwrap_or_else(PoisonError::into_inner));
+    /// Looks at, or changes, what is known of the database that servers have in common; `None`: there is none.
+    pub(super) fn shared<T>(&self, with: impl FnOnce(&mut SharedState) -> T) -> Option<T> {
+        let state = &self.common.get()?.state;
+        Some(with(&mut state.lock().unwrap_or_else(PoisonError::into_inner)))
     }
 
     /// The entries of this server that a query is for, in the order of their numbers. What was left in the last
     /// twentieth of a second may not be there yet.
-    ///
-    /// # Errors
-    /// It could not be searched.
     pub async fn search(&self, query: Query) -> Result<Vec<Entry>, StoreError> {
         self.readers.read(move |connection| connection.search(&query)).await
     }
@@ -124,16 +113,11 @@ impl Store {
     /// The entries of all servers that a query is for, where they have a database in common that is there; else
     /// those of this one. What was left in the last second may not be there yet; of a search that goes forward, what was
     /// left in the last two, so that a reader who continues after it misses nothing of a slower server.
-    ///
-    /// # Errors
-    /// It could not be searched.
     pub async fn search_all(&self, query: Query) -> Result<Found, StoreError> {
         let mut note = None;
         if let Some(common) = self.common.get() {
-            let mut away = None;
-            self.shared(|state| away = state.as_ref().and_then(|it| it.trouble.clone()));
             // What is known to be away is not waited for.
-            let everywhere = match away {
+            let everywhere = match self.shared(|state| state.trouble.clone()).flatten() {
                 None => {
                     let query = common.settled(query.clone());
                     common.readers.read(move |connection| connection.search(&query)).await
@@ -151,24 +135,24 @@ impl Store {
     }
 
     /// The database that servers have in common, to be searched too.
-    pub(super) fn has_in_common(&self, database: Arc<dyn Database>, now: fn() -> Timestamp) {
+    pub(super) fn has_in_common(
+        &self,
+        database: Arc<dyn Database>,
+        state: SharedState,
+        now: fn() -> Timestamp,
+    ) {
+        let (readers, state) = (Readers::new(database), Mutex::new(state));
         // There is only one.
-        let _ = self.common.set(Common { readers: Readers::new(database), now });
+        let _ = self.common.set(Common { readers, state, now });
     }
 
     /// Every ban, the oldest first; also those that have ended and were not cleared away yet.
-    ///
-    /// # Errors
-    /// They are not known.
     pub async fn bans(&self) -> Result<Vec<Ban>, StoreError> {
         self.readers.read(|connection| connection.bans()).await
     }
 
     /// Writes a ban, which may be written already: a try that failed may have been carried out. Once it has returned, the
     /// ban outlives a kill.
-    ///
-    /// # Errors
-    /// It is not written.
     pub async fn add_ban(&self, ban: Ban) -> Result<(), StoreError> {
         self.write(move |connection| connection.add_ban(&ban)).await?;
         self.bans_changed();
@@ -176,9 +160,6 @@ impl Store {
     }
 
     /// Takes away the bans of these ids, all or none; those taken away.
-    ///
-    /// # Errors
-    /// They are still there.
     pub async fn lift_bans(&self, ids: Vec<String>) -> Result<Vec<Ban>, StoreError> {
         let lifted = self.write(move |connection| connection.lift_bans(&ids)).await?;
         self.bans_changed();
@@ -186,17 +167,11 @@ impl Store {
     }
 
     /// A page of the bans, lifted ones too, that have changed since that change.
-    ///
-    /// # Errors
-    /// They are not known.
     pub(super) async fn ban_changes(&self, after: i64) -> Result<Vec<(i64, BanState)>, StoreError> {
         self.readers.read(move |connection| connection.ban_changes(after)).await
     }
 
-    /// Writes what another server knows of bans.
-    ///
-    /// # Errors
-    /// Nothing is written.
+    /// Writes what another server knows of bans, all or nothing.
     pub(super) async fn merge_bans(&self, bans: Vec<BanState>) -> Result<(), StoreError> {
         if self.write(move |connection| connection.merge_bans(&bans)).await? > 0 {
             self.bans_changed();
@@ -205,9 +180,6 @@ impl Store {
     }
 
     /// Returns the number of entries that have greater numbers than that.
-    ///
-    /// # Errors
-    /// It is not known.
     pub(super) async fn count_after(&self, seq: i64) -> Result<i64, StoreError> {
         self.readers.read(move |connection| connection.count_after(seq)).await
     }
@@ -403,9 +375,6 @@ impl Readers {
     }
 
     /// Looks, with a connection that is free, or a new one.
-    ///
-    /// # Errors
-    /// The database cannot be asked.
     pub(super) async fn read<T: Send + 'static>(
         self: &Arc<Self>,
         what: impl FnOnce(&mut dyn Connection) -> Result<T, StoreError> + Send + 'static,

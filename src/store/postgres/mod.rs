@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use tokio::runtime::{Builder, Runtime};
 
-use self::session::{Session, Trouble};
+use self::session::Session;
 use super::backend::{Connection, Database, StoreError};
 use super::entry::{Ban, BanState, Entry};
 use super::query::Query;
@@ -59,23 +59,22 @@ impl Drop for Used {
 impl Used {
     fn does<T>(
         &mut self,
-        what: impl AsyncFnOnce(&mut Session) -> Result<T, Trouble>,
+        what: impl AsyncFnOnce(&mut Session) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let Self { address, runtime: Some(runtime), session } = self else {
             return Err(StoreError::Passing("it is being closed".to_owned()));
         };
-        let done = runtime.block_on(async {
+        runtime.block_on(async {
             let mut used = match session.take() {
                 Some(session) => session,
                 None => Session::open(address, Arc::default()).await?,
             };
             let done = what(&mut used).await;
-            if done.as_ref().err().is_none_or(Trouble::lasts) {
+            if done.as_ref().err().is_none_or(StoreError::lasts) {
                 *session = Some(used);
             }
             done
-        });
-        done.map_err(StoreError::from)
+        })
     }
 }
 
@@ -89,7 +88,7 @@ impl Connection for Used {
     }
 
     fn last(&mut self) -> Result<i64, StoreError> {
-        self.does(async |session| session.last(None).await)
+        self.does(async |session| session.last().await)
     }
 
     fn add_ban(&mut self, ban: &Ban) -> Result<(), StoreError> {

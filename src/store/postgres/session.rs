@@ -19,16 +19,16 @@ use crate::config::PostgresAddress;
 use crate::store::backend::StoreError;
 
 /// The longest that one step may take. A database that is frozen is found out so soon.
-pub(in crate::store) const ANSWER: Duration = Duration::from_secs(5);
+pub(crate) const ANSWER: Duration = Duration::from_secs(5);
 
 /// The names of the servers, among the locks: "vest" in ASCII.
 const NAMES: i32 = 0x7665_7374;
 
 /// A session.
 #[derive(Debug)]
-pub(in crate::store) struct Session {
-    pub(in crate::store) client: Client,
-    pub(in crate::store) database: Arc<PostgresAddress>,
+pub(crate) struct Session {
+    pub(crate) client: Client,
+    pub(crate) database: Arc<PostgresAddress>,
     driver: JoinHandle<()>,
 }
 
@@ -40,19 +40,20 @@ impl Drop for Session {
 
 impl Session {
     /// Opens a session. `news` is woken when another server has written, and when the session has ended.
-    ///
-    /// # Errors
-    /// The database is away, does not let us in, or does not answer.
-    pub(in crate::store) async fn open(
+    pub(crate) async fn open(
         database: &Arc<PostgresAddress>,
         news: Arc<Notify>,
-    ) -> Result<Self, Trouble> {
+    ) -> Result<Self, StoreError> {
         if !database.uses_tls() {
             return Self::open_with(database, NoTls, news).await;
         }
         // The certificates of the system, or of `SSL_CERT_FILE`.
-        let (tls, _) = MakeRustlsConnect::with_native_certs()
-            .map_err(|_| Trouble::no_certificates(database))?;
+        let (tls, _) = MakeRustlsConnect::with_native_certs().map_err(|_| {
+            StoreError::Passing(format!(
+                "{database} cannot be verified, because this system has no certificates of authorities: install \
+                 ca-certificates, or name a file of them in the variable SSL_CERT_FILE"
+            ))
+        })?;
         Self::open_with(database, tls, news).await
     }
 
@@ -60,7 +61,7 @@ impl Session {
         database: &Arc<PostgresAddress>,
         tls: T,
         news: Arc<Notify>,
-    ) -> Result<Self, Trouble>
+    ) -> Result<Self, StoreError>
     where
         T: MakeTlsConnect<Socket, Stream: Send + 'static, TlsConnect: Send>,
         <T::TlsConnect as TlsConnect<Socket>>::Future: Send,
@@ -78,23 +79,16 @@ impl Session {
         Ok(Self { client, database: Arc::clone(database), driver })
     }
 
-    /// Waits for one step, and not for ever.
-    ///
-    /// # Errors
-    /// What the database says, or that it says nothing. The session is of no use then, unless that
-    /// [lasts](Trouble::lasts).
-    pub(in crate::store) async fn step<T>(
+    /// Waits for one step, and not for ever. After an error that does not [last](StoreError::lasts), the session is of no use.
+    pub(crate) async fn step<T>(
         &self,
         step: impl Future<Output = Result<T, Error>>,
-    ) -> Result<T, Trouble> {
+    ) -> Result<T, StoreError> {
         in_time(&self.database, step).await
     }
 
     /// Takes this server's name, which only one session has at a time, and listens.
-    ///
-    /// # Errors
-    /// Another component has the name, or the database does not answer.
-    pub(in crate::store) async fn enter(&self, server: &str) -> Result<(), Trouble> {
+    pub(crate) async fn enter(&self, server: &str) -> Result<(), StoreError> {
         // A server that was cut off is noticed, so that its name is free again.
         let set = "set tcp_keepalives_idle = 10; set tcp_keepalives_interval = 5; set tcp_keepalives_count = 3; \
                    set idle_in_transaction_session_timeout = '10s'; set lock_timeout = '4s'; listen vestibule";
@@ -103,95 +97,43 @@ impl Session {
         if self.step(self.client.query_one_scalar(take, &[&NAMES, &server])).await? {
             return Ok(());
         }
-        Err(Trouble::taken(&self.database, server))
+        Err(StoreError::Passing(format!(
+            "another component writes as `{server}` to {}: give each its own name, in `store.server`",
+            self.database
+        )))
     }
 
     /// Brings the tables to the version that this program knows.
-    ///
-    /// # Errors
-    /// The database refuses, or its tables are newer.
-    pub(in crate::store) async fn prepare(&mut self) -> Result<(), Trouble> {
+    pub(crate) async fn prepare(&mut self) -> Result<(), StoreError> {
         let database = Arc::clone(&self.database);
-        let found = in_time(&database, tables::migrate(&mut self.client)).await?;
-        if found > tables::VERSION {
-            return Err(Trouble::newer(&database, found, tables::VERSION));
+        match in_time(&database, tables::migrate(&mut self.client)).await? {
+            found if found > tables::VERSION => Err(StoreError::Passing(format!(
+                "{database} has tables of version {found}, and this program knows those up to {}: update this \
+                 server too",
+                tables::VERSION
+            ))),
+            _ => Ok(()),
         }
-        Ok(())
     }
 }
 
 /// Waits for one step, and not for ever.
-pub(in crate::store) async fn in_time<T>(
+pub(crate) async fn in_time<T>(
     database: &PostgresAddress,
     step: impl Future<Output = Result<T, Error>>,
-) -> Result<T, Trouble> {
+) -> Result<T, StoreError> {
     match timeout(ANSWER, step).await {
-        Ok(done) => done.map_err(|error| Trouble::of(&error, database)),
-        Err(_) => Err(Trouble::silent(database)),
+        Ok(done) => done.map_err(|error| failed(&error, database)),
+        Err(_) => Err(StoreError::Passing(format!("{database} does not answer"))),
     }
 }
 
-/// The database is away, or of no use. Nothing secret is in it, nor anything of an entry.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{said}")]
-pub struct Trouble {
-    said: String,
-    lasts: bool,
-}
-
-impl Trouble {
-    /// It did not answer in time.
-    pub(in crate::store) fn silent(database: &PostgresAddress) -> Self {
-        Self::passing(format!("{database} does not answer"))
-    }
-
-    /// There is no certificate to verify that of the server.
-    pub(in crate::store) fn no_certificates(database: &PostgresAddress) -> Self {
-        Self::passing(format!(
-            "{database} cannot be verified, because this system has no certificates of authorities: install \
-             ca-certificates, or name a file of them in the variable SSL_CERT_FILE"
-        ))
-    }
-
-    /// Its tables are those of a newer version.
-    pub(in crate::store) fn newer(database: &PostgresAddress, found: i32, known: i32) -> Self {
-        Self::passing(format!(
-            "{database} has tables of version {found}, and this program knows those up to {known}: update this \
-             server too"
-        ))
-    }
-
-    /// Another component has the same name.
-    pub(in crate::store) fn taken(database: &PostgresAddress, server: &str) -> Self {
-        Self::passing(format!(
-            "another component writes as `{server}` to {database}: give each its own name, in `store.server`"
-        ))
-    }
-
-    const fn passing(said: String) -> Self {
-        Self { said, lasts: false }
-    }
-
-    /// The message of the driver or the database.
-    pub(in crate::store) fn of(error: &Error, database: &PostgresAddress) -> Self {
-        match error.as_db_error() {
-            Some(error) => Self { said: refused(error, database), lasts: is_about_values(error) },
-            None => Self::passing(undelivered(error, database)),
-        }
-    }
-
-    /// The database is there, and will never take what it was given.
-    pub(in crate::store) const fn lasts(&self) -> bool {
-        self.lasts
-    }
-}
-
-impl From<Trouble> for StoreError {
-    fn from(trouble: Trouble) -> Self {
-        match trouble.lasts {
-            true => Self::Lasting(trouble.said),
-            false => Self::Passing(trouble.said),
-        }
+/// The message of the driver or the database. Nothing secret is in it, nor anything of an entry.
+fn failed(error: &Error, database: &PostgresAddress) -> StoreError {
+    match error.as_db_error() {
+        Some(error) if is_about_values(error) => StoreError::Lasting(refused(error, database)),
+        Some(error) => StoreError::Passing(refused(error, database)),
+        None => StoreError::Passing(undelivered(error, database)),
     }
 }
 

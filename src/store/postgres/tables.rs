@@ -9,7 +9,8 @@ use serde::de::IgnoredAny;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Error, Row};
 
-use super::session::{Session, Trouble, in_time};
+use super::session::{Session, in_time};
+use crate::store::backend::StoreError;
 use crate::store::entry::{Ban, BanState, Entry, Kind};
 use crate::store::query::{Conditions, Dialect, Query, Value};
 use crate::store::renames::renamed_rules;
@@ -18,33 +19,33 @@ use crate::store::renames::renamed_rules;
 /// "vest" and "news" in ASCII.
 const LOCK: i64 = 0x7665_7374_6e65_7773;
 /// Rows that are read at once.
-pub(in crate::store) const PAGE: i64 = 500;
+pub(crate) const PAGE: i64 = 500;
 
 impl Session {
     /// Writes entries, all or none.
-    pub(in crate::store) async fn append<E: Borrow<Entry>>(
+    pub(crate) async fn append<E: Borrow<Entry>>(
         &mut self,
         entries: &[E],
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), StoreError> {
         self.insert(INSERT, entries).await
     }
 
     /// Writes entries, all or none. Those that are there already stay as they are.
-    pub(in crate::store) async fn ship(&mut self, entries: &[Entry]) -> Result<(), Trouble> {
-        self.insert(&format!("{}{}", INSERT, AGAIN), entries).await
+    pub(crate) async fn ship(&mut self, entries: &[Entry]) -> Result<(), StoreError> {
+        self.insert(&format!("{INSERT} on conflict do nothing"), entries).await
     }
 
     async fn insert<E: Borrow<Entry>>(
         &mut self,
         statement: &str,
         entries: &[E],
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), StoreError> {
         let has_action = entries.iter().any(|entry| entry.borrow().kind == Kind::Action);
         self.write(statement, entry_columns(entries), has_action).await.map(drop)
     }
 
     /// Writes bans, and that bans were lifted; how many were news.
-    pub(in crate::store) async fn merge_bans(&mut self, bans: &[BanState]) -> Result<u64, Trouble> {
+    pub(crate) async fn merge_bans(&mut self, bans: &[BanState]) -> Result<u64, StoreError> {
         self.write(MERGE, ban_columns(bans), true).await
     }
 
@@ -52,9 +53,9 @@ impl Session {
     async fn write(
         &mut self,
         statement: &str,
-        columns: Vec<Box<dyn ToSql + Sync + Send>>,
+        columns: Columns,
         tell: bool,
-    ) -> Result<u64, Trouble> {
+    ) -> Result<u64, StoreError> {
         let database = Arc::clone(&self.database);
         let transacted = async {
             let transaction = self.client.transaction().await?;
@@ -72,71 +73,72 @@ impl Session {
     }
 
     /// The entries that a query is for, in the order of their numbers.
-    pub(in crate::store) async fn search(&self, query: &Query) -> Result<Vec<Entry>, Trouble> {
-        let search = search(query);
-        let found = self.rows(&search.sql, &parameters(&search.values), entry).await;
-        found.map(|mut found| {
-            if !query.goes_forward() {
-                found.reverse();
+    pub(crate) async fn search(&self, query: &Query) -> Result<Vec<Entry>, StoreError> {
+        let Conditions { sql: conditions, values } = Conditions::of(query, &DIALECT);
+        let mut sql = format!("select {COLUMNS} from vestibule_entry");
+        for (number, part) in conditions.split('?').enumerate() {
+            if number > 0 {
+                let _ = write!(sql, "${number}");
             }
-            found
-        })
+            sql.push_str(part);
+        }
+        let order = if query.goes_forward() { "asc" } else { "desc" };
+        let _ = write!(sql, " order by seq {order}, server limit {}", query.count());
+        let values = values.into_iter().map(parameter).collect();
+        let mut found = self.rows(&sql, &parameters(&values), entry).await?;
+        if !query.goes_forward() {
+            found.reverse();
+        }
+        Ok(found)
     }
 
-    /// The greatest number of this server's entries, or of all; 0: there is none.
-    pub(in crate::store) async fn last(&self, server: Option<&str>) -> Result<i64, Trouble> {
-        match server {
-            Some(server) => {
-                let last = "select coalesce(max(seq), 0) from vestibule_entry where server = $1";
-                self.step(self.client.query_one_scalar(last, &[&server])).await
-            }
-            None => {
-                let last = "select coalesce(max(seq), 0) from vestibule_entry";
-                self.step(self.client.query_one_scalar(last, &[])).await
-            }
-        }
+    /// The greatest number of all entries; 0: there is none.
+    pub(crate) async fn last(&self) -> Result<i64, StoreError> {
+        let last = "select coalesce(max(seq), 0) from vestibule_entry";
+        self.step(self.client.query_one_scalar(last, &[])).await
+    }
+
+    /// The greatest number of a server's entries; 0: there is none.
+    pub(crate) async fn last_of(&self, server: &str) -> Result<i64, StoreError> {
+        let last = "select coalesce(max(seq), 0) from vestibule_entry where server = $1";
+        self.step(self.client.query_one_scalar(last, &[&server])).await
     }
 
     /// Returns the number of entries that have a greater number.
-    pub(in crate::store) async fn count_after(&self, seq: i64) -> Result<i64, Trouble> {
+    pub(crate) async fn count_after(&self, seq: i64) -> Result<i64, StoreError> {
         let count = "select count(*) from vestibule_entry where seq > $1";
         self.step(self.client.query_one_scalar(count, &[&seq])).await
     }
 
     /// Every ban that was not lifted, the oldest first.
-    pub(in crate::store) async fn bans(&self) -> Result<Vec<Ban>, Trouble> {
-        let sql = format!("select {} from vestibule_ban where not lifted order by at, id", BAN);
+    pub(crate) async fn bans(&self) -> Result<Vec<Ban>, StoreError> {
+        let sql = format!("select {BAN} from vestibule_ban where not lifted order by at, id");
         self.rows(&sql, &[], |row| ban(row).map(|(_, state)| state.ban)).await
     }
 
     /// Returns where the newest action is, in the order of arrival; 0: there is none.
-    pub(in crate::store) async fn newest_action(&self) -> Result<i64, Trouble> {
+    pub(crate) async fn newest_action(&self) -> Result<i64, StoreError> {
         let newest = "select coalesce(max(arrival), 0) from vestibule_entry where kind = 'action'";
         self.step(self.client.query_one_scalar(newest, &[])).await
     }
 
     /// A page of the other servers' actions that arrived after that one, each with where it is.
-    pub(in crate::store) async fn actions(
+    pub(crate) async fn actions(
         &self,
         after: i64,
         server: &str,
-    ) -> Result<Vec<(i64, Entry)>, Trouble> {
+    ) -> Result<Vec<(i64, Entry)>, StoreError> {
         let sql = format!(
-            "select {}, arrival from vestibule_entry where kind = 'action' and arrival > $1 and server <> $2 \
-             order by arrival limit {PAGE}",
-            COLUMNS
+            "select {COLUMNS}, arrival from vestibule_entry where kind = 'action' and arrival > $1 and server <> $2 \
+             order by arrival limit {PAGE}"
         );
         self.rows(&sql, &[&after, &server], |row| Ok((row.try_get(23)?, entry(row)?))).await
     }
 
     /// Lifts the bans of these ids; those that were there.
-    pub(in crate::store) async fn lift_bans(
-        &mut self,
-        ids: &[String],
-    ) -> Result<Vec<Ban>, Trouble> {
+    pub(crate) async fn lift_bans(&mut self, ids: &[String]) -> Result<Vec<Ban>, StoreError> {
         let sql = format!(
-            "select {} from vestibule_ban where id = any($1) and not lifted order by at, id",
-            BAN
+            "select {BAN} from vestibule_ban where id = any($1) and not lifted order by at, id"
         );
         let ban = |row: &_| ban(row).map(|(_, state)| state.ban);
         let lifted = self.rows(&sql, &[&ids], ban).await?;
@@ -146,24 +148,16 @@ impl Session {
     }
 
     /// A page of the bans that have changed after that change, each with the number of its own.
-    pub(in crate::store) async fn ban_changes(
-        &self,
-        after: i64,
-    ) -> Result<Vec<(i64, BanState)>, Trouble> {
+    pub(crate) async fn ban_changes(&self, after: i64) -> Result<Vec<(i64, BanState)>, StoreError> {
         let sql = format!(
-            "select {} from vestibule_ban where change > $1 order by change limit {PAGE}",
-            BAN
+            "select {BAN} from vestibule_ban where change > $1 order by change limit {PAGE}"
         );
         self.rows(&sql, &[&after], ban).await
     }
 
     /// Removes a page of this server's entries from before that moment, the oldest first; whether there may be more.
     /// Policies stay: decisions that stay were made by them.
-    pub(in crate::store) async fn trim(
-        &self,
-        server: &str,
-        before: Timestamp,
-    ) -> Result<bool, Trouble> {
+    pub(crate) async fn trim(&self, server: &str, before: Timestamp) -> Result<bool, StoreError> {
         // The numbers are moments too, and there is an index of them.
         let sql = format!(
             "delete from vestibule_entry where server = $1 and seq in (select seq from vestibule_entry \
@@ -179,7 +173,7 @@ impl Session {
         sql: &str,
         values: &[&(dyn ToSql + Sync)],
         read: impl Fn(&Row) -> Result<T, Error>,
-    ) -> Result<Vec<T>, Trouble> {
+    ) -> Result<Vec<T>, StoreError> {
         self.step(async {
             let rows = self.client.query(sql, values).await?;
             rows.iter().map(read).collect()
@@ -189,12 +183,12 @@ impl Session {
 }
 
 /// The columns of an entry, in the order of [`INSERT`], read as [`entry`] does. A moment is its microseconds since 1970.
-pub(super) const COLUMNS: &str = "server, seq, (extract(epoch from at) * 1000000)::bigint, kind, id, room, person, \
+const COLUMNS: &str = "server, seq, (extract(epoch from at) * 1000000)::bigint, kind, id, room, person, \
     nick, attempt_kind, class, verdict, rule, line, denial, observed, revision, command, interface, caller, role, outcome, \
     reason, body::text";
 
 /// Writes entries, each column an array.
-pub(super) const INSERT: &str = "insert into vestibule_entry (server, seq, at, kind, id, room, person, nick, \
+const INSERT: &str = "insert into vestibule_entry (server, seq, at, kind, id, room, person, nick, \
     attempt_kind, class, verdict, rule, line, denial, observed, revision, command, interface, caller, role, outcome, reason, \
     body) \
     select server, seq, 'epoch'::timestamptz + at * interval '1 microsecond', kind, id, room, person, nick, \
@@ -207,15 +201,12 @@ pub(super) const INSERT: &str = "insert into vestibule_entry (server, seq, at, k
     revision, command, interface, caller, role, outcome, reason, body) \
     order by seq";
 
-/// The end of [`INSERT`] where existing rows are to stay as they are.
-pub(super) const AGAIN: &str = " on conflict do nothing";
-
 /// The columns of a ban, read as [`ban`] does.
-pub(super) const BAN: &str = "id, who, room, (extract(epoch from until) * 1000000)::bigint, reason, made_by, \
+const BAN: &str = "id, who, room, (extract(epoch from until) * 1000000)::bigint, reason, made_by, \
     (extract(epoch from at) * 1000000)::bigint, lifted, change";
 
 /// Writes bans, each column an array, and of those that are there already, that they were lifted.
-pub(super) const MERGE: &str = "insert into vestibule_ban as known (id, who, room, until, reason, made_by, at, lifted, \
+const MERGE: &str = "insert into vestibule_ban as known (id, who, room, until, reason, made_by, at, lifted, \
     change) \
     select id, who, room, 'epoch'::timestamptz + until * interval '1 microsecond', reason, made_by, \
     'epoch'::timestamptz + at * interval '1 microsecond', lifted, nextval('vestibule_change') \
@@ -296,12 +287,12 @@ fn ban_columns(rows: &[BanState]) -> Columns {
 }
 
 /// Such parameters, as the driver takes them.
-pub(super) fn parameters(columns: &Columns) -> Vec<&(dyn ToSql + Sync)> {
+fn parameters(columns: &Columns) -> Vec<&(dyn ToSql + Sync)> {
     columns.iter().map(|column| &**column as &(dyn ToSql + Sync)).collect()
 }
 
 /// The entry of a row of [`COLUMNS`]. One of a kind that only newer versions know counts as a decision.
-pub(super) fn entry(row: &Row) -> Result<Entry, Error> {
+fn entry(row: &Row) -> Result<Entry, Error> {
     let kind = Kind::from_name(row.try_get(3)?).unwrap_or_default();
     let entry = Entry {
         server: row.try_get::<_, &str>(0)?.into(),
@@ -315,7 +306,7 @@ pub(super) fn entry(row: &Row) -> Result<Entry, Error> {
 }
 
 /// The ban of a row of [`BAN`], and the number of its last change.
-pub(super) fn ban(row: &Row) -> Result<(i64, BanState), Error> {
+fn ban(row: &Row) -> Result<(i64, BanState), Error> {
     let moment_at = |at: usize| row.try_get::<_, Option<i64>>(at).map(|micro| micro.map(moment));
     let ban = Ban {
         id: row.try_get(0)?,
@@ -338,27 +329,6 @@ const DIALECT: Dialect = Dialect {
     contains: "(position(?::text in lower(body::text)) > 0 or position(?::text in lower(nick)) > 0)",
     pattern: str::to_lowercase,
 };
-
-/// A statement and the values in it.
-pub(super) struct Search {
-    pub(super) sql: String,
-    pub(super) values: Vec<Box<dyn ToSql + Sync + Send>>,
-}
-
-/// The statement that finds the entries that a query is for: the newest first, unless it goes forward.
-pub(super) fn search(query: &Query) -> Search {
-    let Conditions { sql: conditions, values } = Conditions::of(query, &DIALECT);
-    let mut sql = format!("select {} from vestibule_entry", COLUMNS);
-    for (number, part) in conditions.split('?').enumerate() {
-        if number > 0 {
-            let _ = write!(sql, "${number}");
-        }
-        sql.push_str(part);
-    }
-    let order = if query.goes_forward() { "asc" } else { "desc" };
-    let _ = write!(sql, " order by seq {order}, server limit {}", query.count());
-    Search { sql, values: values.into_iter().map(parameter).collect() }
-}
 
 fn parameter(value: Value) -> Box<dyn ToSql + Sync + Send> {
     match value {
