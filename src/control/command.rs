@@ -49,8 +49,11 @@ pub struct Shown {
     pub is_complete: bool,
 }
 
-/// What a command replies. [`Display`](fmt::Display) is what the command line shows.
-pub trait Answer: Serialize + DeserializeOwned + JsonSchema + fmt::Display {
+/// What a command replies.
+pub trait Answer: Serialize + DeserializeOwned + JsonSchema {
+    /// Returns the words that the command line shows.
+    fn words(&self) -> String;
+
     /// Returns whether all was done that was asked for: else the exit status is 1.
     fn is_complete(&self) -> bool {
         true
@@ -194,7 +197,7 @@ impl Command {
             reply: |generator| generator.subschema_for::<R>(),
             show: |value| {
                 let reply: R = serde_json::from_value(value)?;
-                Ok(Shown { text: reply.to_string(), is_complete: reply.is_complete() })
+                Ok(Shown { text: reply.words(), is_complete: reply.is_complete() })
             },
             read: |values| serde_json::to_value(serde_json::from_value::<A>(values.into())?),
         }

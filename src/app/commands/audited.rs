@@ -1,13 +1,12 @@
 //! What is written down of a command.
 
-use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::Operator;
-use crate::app::Shared;
+use super::{Call, Operator};
 use crate::app::clock::now;
 use crate::component::audit::Action;
 use crate::control::{Caller, Command, Failure, FailureKind, FieldKind, Impact, Request};
+use crate::jid::BareJid;
 use crate::store::By;
 
 /// A command that a person gives: what of it may be written down.
@@ -56,20 +55,24 @@ impl Deed {
             *given = Value::clone(first);
         }
     }
+}
 
+/// The first of the details that are written down of one of many.
+pub(super) fn of_many() -> Map<String, Value> {
+    Map::from_iter([("of_many".to_owned(), true.into())])
+}
+
+impl Call<'_> {
     /// Writes down what a command did to one of many rooms or people, as if it had been asked for by itself; or why not.
-    pub(super) fn part(
+    pub(super) fn write_down_part(
         &self,
         command: &'static str,
-        (room, person): (&str, Option<&str>),
+        (room, person): (&BareJid, Option<&str>),
         details: Map<String, Value>,
         outcome: Result<(), &str>,
-        shared: &Shared,
-        now: Timestamp,
     ) {
-        let mut engine = shared.engine();
-        let id = engine.next_id();
-        let by = self.by.clone();
+        let mut engine = self.shared.engine();
+        let (id, by, room, now) = (engine.next_id(), self.deed.by.clone(), room.as_str(), now());
         let mut told = with(details.clone(), &by);
         if let Some(person) = person {
             told.insert("jid".to_owned(), person.into());

@@ -12,13 +12,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::outcome::LONGEST_NICK;
-use super::{Call, Operator, conflict, invalid, not_found};
+use super::{Call, conflict, invalid, not_found};
 use crate::app::bans::{Pages, activate, holds};
 use crate::app::clock::now;
 use crate::app::reload::{Enforced, enforce};
 use crate::app::rooms::{address, catch_up, each_room};
 use crate::app::traffic::proxies;
-use crate::control::{Answer, Caller, Failure, Length};
+use crate::control::{Answer, Failure, Length};
 use crate::jid::{BareJid, folded, spellings};
 use crate::policy::Policy;
 use crate::policy::attempt::Requester;
@@ -63,14 +63,7 @@ verb! {
         pub reason: String,
     }
     addresses |it| typed(&it.who, it.room.as_deref());
-    |it, call| it.carry_out(call).await
-}
-
-impl Ban {
-    async fn carry_out(self, call: &Call<'_>) -> Result<Banishment, Failure> {
-        let Self { who, room, r#for: time, reason } = self;
-        call.ban(call.caller, &who, room.as_deref(), time.as_ref(), reason).await
-    }
+    |it, call| call.ban(it).await
 }
 
 verb! {
@@ -180,42 +173,38 @@ impl Answer for Banishment {
     fn is_complete(&self) -> bool {
         self.failed.is_empty() && self.unread.is_empty()
     }
-}
 
-impl fmt::Display for Banishment {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(called) = &self.called {
+    fn words(&self) -> String {
+        let called = self.called.iter().map(|called| {
             // Anybody may choose a nick that reads like the rest of the line.
             let called: String = called.chars().take(LONGEST_NICK).collect();
-            writeln!(f, "{called:?} is {}", self.ban.ban.who)?;
-        }
-        write!(f, "banned: {}", self.ban)?;
+            format!("{called:?} is {}", self.ban.ban.who)
+        });
+        let mut lines: Vec<_> = called.collect();
+        lines.push(format!("banned: {}", self.ban));
         for At { room, jid } in &self.removed {
-            write!(f, "\n  removed from {room}: {jid}")?;
+            lines.push(format!("  removed from {room}: {jid}"));
         }
         for Remaining { room, jid, reason } in &self.failed {
-            write!(f, "\n  STILL IN {room}: {jid}: {reason}")?;
+            lines.push(format!("  STILL IN {room}: {jid}: {reason}"));
         }
         for At { room, jid } in &self.turned_away {
-            write!(f, "\n  turned away from {room}: {jid}")?;
+            lines.push(format!("  turned away from {room}: {jid}"));
         }
         for Unread { service, reason } in &self.unread {
-            write!(f, "\n  NOT KNOWN who is in rooms of {service}: {reason}")?;
+            lines.push(format!("  NOT KNOWN who is in rooms of {service}: {reason}"));
         }
         if self.marks > 0 {
-            let marks = self.marks;
-            write!(
-                f,
-                "\n  and {marks} on marks by which they would come back under another address"
-            )?;
+            let then = "on marks by which they would come back under another address";
+            lines.push(format!("  and {} {then}", self.marks));
         }
-        not_kept(self.not_kept.as_deref(), f)
+        lines.extend(not_kept(self.not_kept.as_deref()));
+        lines.join("\n")
     }
 }
 
-fn not_kept(reason: Option<&str>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let mut reason = reason.into_iter();
-    reason.try_for_each(|it| write!(f, "\n  NOT STORED, so that it ends with the component: {it}"))
+fn not_kept(reason: Option<&str>) -> Option<String> {
+    reason.map(|it| format!("  NOT STORED, so that it ends with the component: {it}"))
 }
 
 /// The bans that were lifted.
@@ -230,14 +219,10 @@ pub struct Lifted {
     pub not_kept: Option<String>,
 }
 
-impl Answer for Lifted {}
-
-impl fmt::Display for Lifted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, ban) in self.lifted.iter().enumerate() {
-            write!(f, "{}lifted: {ban}", if at > 0 { "\n" } else { "" })?;
-        }
-        not_kept(self.not_kept.as_deref(), f)
+impl Answer for Lifted {
+    fn words(&self) -> String {
+        let lifted = self.lifted.iter().map(|ban| format!("lifted: {ban}"));
+        lifted.chain(not_kept(self.not_kept.as_deref())).collect::<Vec<_>>().join("\n")
     }
 }
 
@@ -250,10 +235,8 @@ pub struct BanList {
     pub file: usize,
 }
 
-impl Answer for BanList {}
-
-impl fmt::Display for BanList {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Answer for BanList {
+    fn words(&self) -> String {
         let mut lines: Vec<_> = self.bans.iter().map(BanShown::to_string).collect();
         if lines.is_empty() {
             lines.push("no operator has banned anybody".to_owned());
@@ -261,21 +244,15 @@ impl fmt::Display for BanList {
         if self.file > 0 {
             lines.push(format!("{} more stand in the file", self.file));
         }
-        f.write_str(&lines.join("\n"))
+        lines.join("\n")
     }
 }
 
-impl Operator {
+impl Call<'_> {
     /// Removes everybody whom the ban matches from the rooms, and keeps them out.
-    async fn ban(
-        &self,
-        caller: &Caller,
-        who: &str,
-        room: Option<&str>,
-        time: Option<&Length>,
-        reason: String,
-    ) -> Result<Banishment, Failure> {
-        let rooms = room.map(Rooms::read).transpose()?;
+    async fn ban(&self, asked: Ban) -> Result<Banishment, Failure> {
+        let Ban { who, room, r#for: time, reason } = asked;
+        let rooms = room.as_deref().map(Rooms::read).transpose()?;
         if reason.chars().count() > LONGEST_REASON || reason.chars().any(char::is_control) {
             return Err(invalid(format!(
                 "the reason is at most {LONGEST_REASON} characters, without control characters"
@@ -283,12 +260,12 @@ impl Operator {
         }
         // Whom they meet, and by which marks that person comes back, is looked at first.
         catch_up(&self.shared).await;
-        let (whom, called) = self.to_ban(who, rooms.as_ref()).await?;
+        let (whom, called) = self.to_ban(&who, rooms.as_ref()).await?;
         let own = self.own(&whom).await;
         is_allowed(&whom, self.shared.engine().policy(), &own).map_err(conflict)?;
         let at = now();
-        let until = time.and_then(|time| end(at, time));
-        let by = caller.name.clone();
+        let until = time.and_then(|time| end(at, &time));
+        let by = self.caller.name.clone();
         let id = self.shared.engine().next_id();
         let room = rooms.map(|rooms| rooms.pattern);
         let ban = StoredBan { id, who: whom.to_string(), room, until, reason, by, at };

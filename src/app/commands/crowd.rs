@@ -4,16 +4,16 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde_json::{Map, json};
+use serde_json::json;
 
-use super::audited::Deed;
+use super::audited::of_many;
 use super::outcome::{
     Done, Out, PeopleDone, PersonDone, Removing, after, classes_of, is_banned, is_kept, reason,
     told, with_time,
 };
-use super::people::{ForPeople, changed};
+use super::people::{ForPeople, Whom, changed};
 use super::targets::{Found, Person, Wanted};
-use super::{Operator, not_found};
+use super::{Call, not_found};
 use crate::app::clock::now;
 use crate::app::rooms::{RoomError, address, apply_noting, room};
 use crate::control::Failure;
@@ -196,17 +196,17 @@ fn change(
     }
 }
 
-impl Operator {
+impl Call<'_> {
     /// Does that with everybody at the room of whom everything that is given is true, as the gate knows them in each step;
     /// looks again until nobody of them is left, and then whether it is so.
     pub(super) async fn everybody(
         &self,
         act: Act,
         asked: &ForPeople,
-        deed: &Deed,
     ) -> Result<PeopleDone, Failure> {
-        let (wanted, jid, rules) =
-            (Wanted::new(asked)?, address(&asked.room)?, self.rules(&asked.room));
+        let (name, is_dry) = (&asked.whom.room, asked.whom.dry_run);
+        let wanted = Wanted::new(&asked.whom, asked.moderators)?;
+        let (jid, rules) = (address(name)?, self.rules(name));
         let policy = Arc::clone(self.shared.engine().policy());
         let removal = with_time(&rules.removal, asked);
         let out = if let Act::Remove(out) = act { out } else { Out::Kept };
@@ -254,12 +254,12 @@ impl Operator {
         let mut done: Vec<(Person, Done)> = Vec::new();
         let mut spared = Vec::new();
         let mut stopped = None;
-        if asked.dry_run {
+        if is_dry {
             let live = room(&self.shared, &jid, None).await?;
             let planned = part(&live, usize::MAX, &BTreeSet::new());
             (done, spared, last) = (planned.done, planned.spared, Some(live));
         }
-        let looks = if asked.dry_run { 0 } else { LOOKS };
+        let looks = if is_dry { 0 } else { LOOKS };
         for look in 0..looks {
             let before: BTreeSet<_> = done.iter().map(|(person, _)| person.jid.clone()).collect();
             let (result, planned) = apply_noting(&self.shared, &jid, None, |live| {
@@ -293,7 +293,7 @@ impl Operator {
         let Some(live) = last else { return Err(nobody(act, &spared)) };
         let mut is_known = false;
         let mut now_there = None;
-        if !asked.dry_run {
+        if !is_dry {
             match after(room(&self.shared, &jid, None).await) {
                 Ok(live) => (is_known, now_there) = (true, live),
                 // What was done is done: it is told and written down.
@@ -305,20 +305,20 @@ impl Operator {
         let people = done.iter().map(|(person, done)| {
             let is_so = now_there.as_ref().is_none_or(|live| done.is_so(person, live, &removal));
             let done = if is_so { *done } else { Done::Remains };
-            let told = told((&policy, &rules), &live, (person, done), asked.dry_run);
+            let told = told((&policy, &rules), &live, (person, done), is_dry);
             let is_removal = matches!(act, Act::Remove(_));
             let kept = || is_kept(person, (&policy, &removal), now_there.as_ref());
             PersonDone { kept_out: is_removal.then(kept).flatten(), ..told }
         });
         let mut people: Vec<_> = people.collect();
-        if !asked.dry_run {
-            self.write_down_people(&jid, act, &people, deed);
+        if !is_dry {
+            self.write_down_people(&jid, act, &people);
         }
-        let spare = |person| told((&policy, &rules), &live, (person, Done::Spared), asked.dry_run);
+        let spare = |person| told((&policy, &rules), &live, (person, Done::Spared), is_dry);
         people.extend(spared.iter().map(spare));
         Ok(PeopleDone {
             room: jid.to_string(),
-            dry_run: asked.dry_run,
+            dry_run: is_dry,
             people,
             removal_lifted: false,
             room_ended: is_known && now_there.is_none(),
@@ -327,28 +327,16 @@ impl Operator {
     }
 
     /// Writes down what was done with each, as if it had been asked for by itself.
-    fn write_down_people(&self, room: &BareJid, act: Act, people: &[PersonDone], deed: &Deed) {
+    fn write_down_people(&self, room: &BareJid, act: Act, people: &[PersonDone]) {
         for person in people {
-            let mut details = Map::new();
-            details.insert("of_many".to_owned(), true.into());
+            let mut details = of_many();
             details.insert("found".to_owned(), json!(person.found));
             details.insert("done".to_owned(), json!(person.done));
             let jid = Some(person.jid.as_str());
-            let outcome = match person.done {
-                Done::Remains => Err("still there, or again"),
-                Done::Banned => Err("banned"),
-                Done::Admitted
-                | Done::MayEnter
-                | Done::Rejected
-                | Done::Removed
-                | Done::Held
-                | Done::MustKnock
-                | Done::KeptOut
-                | Done::Demoted
-                | Done::Spared
-                | Done::Nothing => Ok(()),
-            };
-            deed.part(act.name(), (room.as_str(), jid), details, outcome, &self.shared, now());
+            let failures = [(Done::Remains, "still there, or again"), (Done::Banned, "banned")];
+            let failure = failures.into_iter().find(|(done, _)| *done == person.done);
+            let outcome = failure.map_or(Ok(()), |(_, reason)| Err(reason));
+            self.write_down_part(act.name(), (room, jid), details, outcome);
         }
     }
 }
@@ -411,9 +399,9 @@ mod tests {
         }
     }
 
-    fn meant(asked: ForPeople) -> Vec<String> {
+    fn meant(whom: Whom) -> Vec<String> {
         let (live, policy, rules) = (live(), Policy::default(), Rules::default());
-        let wanted = Wanted::new(&asked).unwrap();
+        let wanted = Wanted::new(&whom, false).unwrap();
         let judge = Judge { wanted: &wanted, policy: &policy, rules: &rules, live: &live };
         let meant = present(&live).into_iter().filter(|one| judge.is_meant(one));
         meant.map(|one| one.person.jid.to_string()).collect()
@@ -423,56 +411,59 @@ mod tests {
     fn everything_that_is_given_has_to_be_true() {
         let [ann, old] = ["ann@example.org", "old@example.org"];
         let [mallory, eve] = ["x1@guest.example.org", "x2@guest.example.org"];
-        let none = ForPeople::default;
+        let none = Whom::default;
         let since = |text| Length::read(text).ok();
         let some = |text: &str| Some(text.to_owned());
-        assert_eq!(meant(ForPeople { all: true, ..none() }), [ann, old, mallory, eve]);
-        assert_eq!(meant(ForPeople { since: since("60 seconds"), ..none() }), [eve]);
-        assert_eq!(meant(ForPeople { since: since("2 minutes"), ..none() }), [mallory, eve]);
-        assert_eq!(meant(ForPeople { class: some("guest"), ..none() }), [mallory, eve]);
-        assert_eq!(meant(ForPeople { class: some("account"), ..none() }), [ann, old]);
-        assert_eq!(meant(ForPeople { pattern: some("MAL*"), ..none() }), [mallory]);
-        assert_eq!(meant(ForPeople { pattern: some("éVÉ"), ..none() }), [eve]);
-        assert_eq!(
-            meant(ForPeople { pattern: some("*@guest.example.org"), ..none() }),
-            [mallory, eve]
-        );
-        assert_eq!(meant(ForPeople { network: some("192.0.2.0/24"), ..none() }), [mallory, eve]);
-        let both = ForPeople { pattern: some("mal"), network: some("192.0.2.0/24"), ..none() };
-        assert!(meant(both).is_empty(), "they are true of different sessions");
-        let all =
-            ForPeople { all: true, class: some("guest"), since: since("60 seconds"), ..none() };
-        assert_eq!(meant(all), [eve]);
+        let network = some("192.0.2.0/24");
+        for (whom, expected) in [
+            (Whom { all: true, ..none() }, vec![ann, old, mallory, eve]),
+            (Whom { since: since("60 seconds"), ..none() }, vec![eve]),
+            (Whom { since: since("2 minutes"), ..none() }, vec![mallory, eve]),
+            (Whom { class: some("guest"), ..none() }, vec![mallory, eve]),
+            (Whom { class: some("account"), ..none() }, vec![ann, old]),
+            (Whom { r#match: some("MAL*"), ..none() }, vec![mallory]),
+            (Whom { r#match: some("éVÉ"), ..none() }, vec![eve]),
+            (Whom { r#match: some("*@guest.example.org"), ..none() }, vec![mallory, eve]),
+            (Whom { network: network.clone(), ..none() }, vec![mallory, eve]),
+            // They are true of different sessions.
+            (Whom { r#match: some("mal"), network, ..none() }, vec![]),
+            (
+                Whom { all: true, class: some("guest"), since: since("60 seconds"), ..none() },
+                vec![eve],
+            ),
+        ] {
+            assert_eq!(meant(whom.clone()), expected, "{whom:?}");
+        }
     }
 
     #[test]
     fn moderators_go_only_where_that_is_said() {
         let (live, policy, rules) = (live(), Policy::default(), Rules::default());
-        let spared = |asked: ForPeople, act| {
-            let wanted = Wanted::new(&asked).unwrap();
+        let spared = |moderators, act| {
+            let whom = Whom { all: true, ..Whom::default() };
+            let wanted = Wanted::new(&whom, moderators).unwrap();
             let judge = Judge { wanted: &wanted, policy: &policy, rules: &rules, live: &live };
             present(&live).iter().filter(|one| judge.is_spared(act, one)).count()
         };
-        let all = || ForPeople { all: true, ..ForPeople::default() };
-        assert_eq!(spared(all(), Act::Remove(Out::Kept)), 1);
-        assert_eq!(spared(all(), Act::Remove(Out::Held)), 1);
-        assert_eq!(spared(all(), Act::Admit), 0);
-        assert_eq!(spared(ForPeople { moderators: true, ..all() }, Act::Remove(Out::Kept)), 0);
+        assert_eq!(spared(false, Act::Remove(Out::Kept)), 1);
+        assert_eq!(spared(false, Act::Remove(Out::Held)), 1);
+        assert_eq!(spared(false, Act::Admit), 0);
+        assert_eq!(spared(true, Act::Remove(Out::Kept)), 0);
     }
 
     #[test]
     fn a_description_that_says_nothing_or_makes_no_sense_is_none() {
-        let wrong = [
-            ForPeople::default(),
-            ForPeople { moderators: true, ..ForPeople::default() },
-            ForPeople { class: Some("service".to_owned()), ..ForPeople::default() },
-            ForPeople { class: Some("friend".to_owned()), ..ForPeople::default() },
-            ForPeople { network: Some("example.org".to_owned()), ..ForPeople::default() },
-            ForPeople { network: Some("192.0.2.0/33".to_owned()), ..ForPeople::default() },
-            ForPeople { pattern: Some("[a".to_owned()), ..ForPeople::default() },
-        ];
-        for asked in wrong {
-            assert!(Wanted::new(&asked).is_err(), "{asked:?}");
+        let (none, some) = (Whom::default, |text: &str| Some(text.to_owned()));
+        for (whom, moderators) in [
+            (none(), false),
+            (none(), true),
+            (Whom { class: some("service"), ..none() }, false),
+            (Whom { class: some("friend"), ..none() }, false),
+            (Whom { network: some("example.org"), ..none() }, false),
+            (Whom { network: some("192.0.2.0/33"), ..none() }, false),
+            (Whom { r#match: some("[a"), ..none() }, false),
+        ] {
+            assert!(Wanted::new(&whom, moderators).is_err(), "{whom:?}");
         }
     }
 }

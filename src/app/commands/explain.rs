@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::Path;
 
 use schemars::JsonSchema;
@@ -256,11 +255,9 @@ impl Explained {
     }
 }
 
-impl Answer for Explained {}
-
-impl fmt::Display for Explained {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.in_words(None))
+impl Answer for Explained {
+    fn words(&self) -> String {
+        self.in_words(None)
     }
 }
 
@@ -422,9 +419,7 @@ verb! {
 impl Why {
     async fn carry_out(self, call: &Call<'_>) -> Result<Reason, Failure> {
         let decision = self.decision;
-        let store = call.store().ok_or_else(|| {
-            unavailable("there is no audit database: the file says so (`store.file`)")
-        })?;
+        let store = call.audit_database()?;
         let query = Query {
             id: Some(decision.clone()),
             kind: Some(Kind::Decision),
@@ -455,16 +450,15 @@ pub struct Reason {
     pub note: Option<String>,
 }
 
-impl Answer for Reason {}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Answer for Reason {
+    fn words(&self) -> String {
         let Entry { id, at, revision, verdict, .. } = &self.entry;
         let [id, revision] = [id, revision].map(|it| it.as_deref().unwrap_or("?"));
         let verdict = verdict.as_deref().unwrap_or("?");
-        write!(f, "decision {id} at {at}, by policy {revision}: {verdict}")?;
-        self.note.iter().try_for_each(|note| write!(f, "\nnote: {note}"))?;
-        self.explanation.iter().try_for_each(|explained| write!(f, "\n{explained}"))
+        let mut lines = vec![format!("decision {id} at {at}, by policy {revision}: {verdict}")];
+        lines.extend(self.note.iter().map(|note| format!("note: {note}")));
+        lines.extend(self.explanation.iter().map(Explained::words));
+        lines.join("\n")
     }
 }
 

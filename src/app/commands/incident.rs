@@ -2,11 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
-use std::io::Write;
+use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use std::{fmt, io};
 
 use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
@@ -84,11 +83,9 @@ pub struct Report {
     pub people: Option<usize>,
 }
 
-impl Answer for Report {}
-
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "incident with SHA-256 {}", self.sha256)
+impl Answer for Report {
+    fn words(&self) -> String {
+        format!("incident with SHA-256 {}", self.sha256)
     }
 }
 

@@ -1,20 +1,17 @@
 //! `rooms` and `room`: the open rooms, and the people in one of them.
 
 use std::collections::HashSet;
-use std::fmt;
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Call, unavailable};
+use super::unavailable;
 use crate::app::Shared;
 use crate::app::rooms::{address, each_room, room};
 use crate::component::engine::PolicyEngine;
 use crate::component::{registry, room_registry};
-use crate::control::{
-    Answer, Failure, OccupantLine, RoomDetails, RoomLine, RoomState, WaitingLine,
-};
+use crate::control::{Answer, OccupantLine, RoomDetails, RoomLine, RoomState, WaitingLine};
 use crate::jid::BareJid;
 use crate::policy::attempt::{Requester, RoomView};
 use crate::policy::classify::{Place, class};
@@ -25,30 +22,19 @@ use crate::wire::room::LiveRoom;
 verb! {
     /// List the open rooms
     Rooms("rooms", "Rooms", Viewer, ReadOnly) -> RoomList {}
-    |it, call| it.carry_out(call).await
-}
-
-impl Rooms {
-    async fn carry_out(self, call: &Call<'_>) -> Result<RoomList, Failure> {
-        if !call.shared.link.is_up() {
-            return Err(unavailable(
-                "the rooms are not known without a link to the server: see `vestibule status`",
-            ));
-        }
-        Ok(RoomList(listed(&call.shared)))
+    |_, call| match call.shared.link.is_up() {
+        true => Ok(RoomList(listed(&call.shared))),
+        false => Err(unavailable(
+            "the rooms are not known without a link to the server: see `vestibule status`",
+        )),
     }
 }
 
 verb! {
     /// Show one room: who is inside, and who waits
     Room("room", "One room", Viewer, ReadOnly) -> RoomDetails { room }
-    |it, call| it.carry_out(call).await
-}
-
-impl Room {
-    async fn carry_out(self, call: &Call<'_>) -> Result<RoomDetails, Failure> {
-        let jid = address(&self.room)?;
-        let live = room(&call.shared, &jid, None).await?;
+    |it, call| {
+        let live = room(&call.shared, &address(&it.room)?, None).await?;
         Ok(shown(&call.shared.engine(), &live))
     }
 }
@@ -58,14 +44,12 @@ impl Room {
 #[serde(transparent)]
 pub struct RoomList(pub Vec<RoomLine>);
 
-impl Answer for RoomList {}
-
-impl fmt::Display for RoomList {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Answer for RoomList {
+    fn words(&self) -> String {
         if self.0.is_empty() {
-            return f.write_str("no rooms are open");
+            return "no rooms are open".to_owned();
         }
-        for (at, line) in self.0.iter().enumerate() {
+        let lines = self.0.iter().map(|line| {
             let RoomLine { room, state, people, opened, opener, closed, .. } = line;
             let closed = match (state, closed) {
                 (RoomState::Suspended, _) => ", SUSPENDED",
@@ -73,10 +57,9 @@ impl fmt::Display for RoomList {
                 (_, None) => "",
             };
             let opened = opening(opened.as_deref(), opener.as_deref());
-            let end = if at > 0 { "\n" } else { "" };
-            write!(f, "{end}{room}  {people} inside{closed}, {opened}")?;
-        }
-        Ok(())
+            format!("{room}  {people} inside{closed}, {opened}")
+        });
+        lines.collect::<Vec<_>>().join("\n")
     }
 }
 
@@ -89,29 +72,26 @@ fn opening(opened: Option<&str>, opener: Option<&str>) -> String {
     }
 }
 
-impl Answer for RoomDetails {}
-
-impl fmt::Display for RoomDetails {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Answer for RoomDetails {
+    fn words(&self) -> String {
         let opened = opening(self.opened.as_deref(), self.opener.as_deref());
-        write!(f, "{}, {opened}", self.room)?;
+        let mut told = format!("{}, {opened}", self.room);
         for (is_so, words) in [
             (self.password, ", has a password"),
             (self.lobby, ", members only"),
             (self.closed.is_some(), ", CLOSED"),
             (self.state == RoomState::Suspended, ", SUSPENDED"),
         ] {
-            f.write_str(if is_so { words } else { "" })?;
+            told += if is_so { words } else { "" };
         }
         for who in &self.occupants {
             let jid = who.jid.as_deref().unwrap_or("?");
-            write!(f, "\n  inside   {}  {jid}  {}", who.nick, who.role)?;
+            told += &format!("\n  inside   {}  {jid}  {}", who.nick, who.role);
         }
         for who in &self.waiting {
-            let jid = who.jid.as_deref().unwrap_or("?");
-            write!(f, "\n  waiting  {}  {jid}", who.nick)?;
+            told += &format!("\n  waiting  {}  {}", who.nick, who.jid.as_deref().unwrap_or("?"));
         }
-        Ok(())
+        told
     }
 }
 

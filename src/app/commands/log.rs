@@ -1,7 +1,7 @@
 //! `log`: entries of the audit, and an entry in words.
 
 use std::borrow::Cow;
-use std::fmt;
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use super::{Call, unavailable};
 use crate::config::Visible;
 use crate::control::{Answer, Failure};
 use crate::policy::denial::Denial;
-use crate::store::{Entry, Kind, Query};
+use crate::store::{Entry, Kind, Query, Store};
 
 verb! {
     /// Search the audit: what was decided, what operators did, who came and went
@@ -21,17 +21,16 @@ verb! {
         #[serde(flatten)]
         pub query: Query,
     }
-    |it, call| it.carry_out(call).await
+    |it, call| {
+        let found = call.audit_database()?.search_all(it.query).await.map_err(unavailable)?;
+        Ok(Entries { entries: found.entries, note: found.note })
+    }
 }
 
-impl Log {
-    async fn carry_out(self, call: &Call<'_>) -> Result<Entries, Failure> {
-        let store = call.shared.engine().audit().store().cloned();
-        let store = store.ok_or_else(|| {
-            unavailable("there is no audit database: the file says so (`store.file`)")
-        })?;
-        let found = store.search_all(self.query).await.map_err(unavailable)?;
-        Ok(Entries { entries: found.entries, note: found.note })
+impl Call<'_> {
+    pub(super) fn audit_database(&self) -> Result<Arc<Store>, Failure> {
+        let missing = || unavailable("there is no audit database: the file says so (`store.file`)");
+        self.store().ok_or_else(missing)
     }
 }
 
@@ -44,12 +43,9 @@ pub struct Entries {
     pub note: Option<String>,
 }
 
-impl Answer for Entries {}
-
-impl fmt::Display for Entries {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let lines: Vec<_> = self.entries.iter().map(line).collect();
-        f.write_str(&lines.join("\n"))
+impl Answer for Entries {
+    fn words(&self) -> String {
+        self.entries.iter().map(line).collect::<Vec<_>>().join("\n")
     }
 }
 

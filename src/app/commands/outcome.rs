@@ -50,10 +50,8 @@ impl Answer for PeopleDone {
         let is_undone = |person: &PersonDone| matches!(person.done, Done::Remains | Done::Banned);
         self.stopped.is_none() && !self.people.iter().any(is_undone)
     }
-}
 
-impl fmt::Display for PeopleDone {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn words(&self) -> String {
         let people = self.people.iter().map(|person| format!("{}: {person}", self.room));
         let mut lines: Vec<_> = people.collect();
         if self.removal_lifted {
@@ -68,7 +66,7 @@ impl fmt::Display for PeopleDone {
         if self.dry_run {
             lines.push("nothing was done".to_owned());
         }
-        f.write_str(&lines.join("\n"))
+        lines.join("\n")
     }
 }
 
@@ -187,18 +185,11 @@ impl Done {
         };
         let inside = || live.occupants.iter().any(is_theirs);
         let waits = || live.waiting.iter().any(|(who, _)| who.jid.as_ref() == Some(&person.jid));
-        match self {
-            Self::Removed | Self::Held => !inside(),
-            Self::Admitted | Self::Rejected => !waits(),
-            Self::MayEnter
-            | Self::MustKnock
-            | Self::KeptOut
-            | Self::Banned
-            | Self::Demoted
-            | Self::Spared
-            | Self::Remains
-            | Self::Nothing => true,
-        }
+        let (is_out, is_answered) = (
+            matches!(self, Self::Removed | Self::Held),
+            matches!(self, Self::Admitted | Self::Rejected),
+        );
+        !(is_out && inside() || is_answered && waits())
     }
 }
 

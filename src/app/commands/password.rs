@@ -1,12 +1,11 @@
 //! `password`: another password for a room.
 
-use std::fmt;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Operator, conflict, invalid, unavailable};
+use super::{Call, conflict, invalid, unavailable};
 use crate::app::clock::now;
 use crate::app::rooms::{address, apply_with, room};
 use crate::control::{Answer, Failure, Typed};
@@ -50,22 +49,22 @@ pub struct PasswordChanged {
     pub unasked: Option<String>,
 }
 
-impl Answer for PasswordChanged {}
-
-impl fmt::Display for PasswordChanged {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Answer for PasswordChanged {
+    fn words(&self) -> String {
         let told = match self.told {
             true => "its moderators are told",
             false => "nobody is told, as the file says",
         };
-        write!(f, "{} has another password: {told}", self.room)?;
-        let Some(admission) = &self.unasked else { return Ok(()) };
-        let how = format!("people come in by `lobby.admission = \"{admission}\"`");
-        write!(f, "\n  nothing asks for it there: {how}")
+        let mut lines = vec![format!("{} has another password: {told}", self.room)];
+        lines.extend(self.unasked.as_ref().map(|admission| {
+            let how = format!("people come in by `lobby.admission = \"{admission}\"`");
+            format!("  nothing asks for it there: {how}")
+        }));
+        lines.join("\n")
     }
 }
 
-impl Operator {
+impl Call<'_> {
     /// Gives a room this password, or one as the policy makes them. The reply never has it; the moderators inside
     /// are told, where the room's rules say so.
     async fn password(

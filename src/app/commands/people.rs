@@ -7,14 +7,13 @@ use clap::Args;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::audited::Deed;
 use super::crowd::Act;
 use super::outcome::{
     Done, Out, PeopleDone, PersonDone, Removing, after, is_banned, is_kept, reason, removes, told,
     why_never, with_time,
 };
 use super::targets::{Found, People, Person, away, is_known, known, only_one};
-use super::{Call, Operator, conflict, not_found, unavailable};
+use super::{Call, conflict, not_found, unavailable};
 use crate::app::rooms::{RoomError, address, apply_noting, room};
 use crate::component::engine::PolicyEngine;
 use crate::control::{Failure, Length};
@@ -91,7 +90,7 @@ verb! {
     /// One person, or everyone who waits and of whom all that is given is true. Exit status 1: nobody was meant, or a person
     /// waits still.
     Admit("admit", "Admit", Duty, Reversible) -> PeopleDone { whom }
-    |it, call| call.admit(&it.whom.into(), call.deed).await
+    |it, call| call.admit(it.whom).await
 }
 
 verb! {
@@ -100,7 +99,7 @@ verb! {
     /// One person, or everyone who waits and of whom all that is given is true. Exit status 1: nobody was meant, or a person
     /// waits still.
     Reject("reject", "Reject", Duty, Reversible) -> PeopleDone { whom }
-    |it, call| call.reject(&it.whom.into(), call.deed).await
+    |it, call| call.reject(it.whom).await
 }
 
 verb! {
@@ -123,14 +122,9 @@ verb! {
         #[schemars(with = "Option<schema::Length>")]
         pub keep_out_for: Option<Length>,
     }
-    |it, call| it.carry_out(call).await
-}
-
-impl Remove {
-    async fn carry_out(self, call: &Call<'_>) -> Result<PeopleDone, Failure> {
-        let Self { whom, moderators, reason, keep_out_for } = self;
-        let asked = ForPeople { moderators, reason, keep_out_for, ..whom.into() };
-        call.remove(Out::Kept, &asked, call.deed).await
+    |it, call| {
+        let Self { whom, moderators, reason, keep_out_for } = it;
+        call.remove(Out::Kept, &ForPeople { whom, moderators, reason, keep_out_for }).await
     }
 }
 
@@ -149,28 +143,16 @@ verb! {
         #[arg(long)]
         pub reason: Option<String>,
     }
-    |it, call| it.carry_out(call).await
-}
-
-impl Hold {
-    async fn carry_out(self, call: &Call<'_>) -> Result<PeopleDone, Failure> {
-        let Self { whom, moderators, reason } = self;
-        let asked = ForPeople { moderators, reason, ..whom.into() };
-        call.remove(Out::Held, &asked, call.deed).await
+    |it, call| {
+        let Self { whom, moderators, reason } = it;
+        call.remove(Out::Held, &ForPeople { whom, moderators, reason, keep_out_for: None }).await
     }
 }
 
 /// What one of these commands asks for.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ForPeople {
-    pub(super) room: String,
-    pub(super) jid: Option<String>,
-    pub(super) all: bool,
-    pub(super) since: Option<Length>,
-    pub(super) pattern: Option<String>,
-    pub(super) class: Option<String>,
-    pub(super) network: Option<String>,
-    pub(super) dry_run: bool,
+    pub(super) whom: Whom,
     /// Moderators and operators as well.
     pub(super) moderators: bool,
     /// What they are told; `None`: words of the command's own.
@@ -179,31 +161,26 @@ pub(super) struct ForPeople {
     pub(super) keep_out_for: Option<Length>,
 }
 
-impl From<Whom> for ForPeople {
-    fn from(whom: Whom) -> Self {
-        let Whom { room, jid, all, since, r#match: pattern, class, network, dry_run } = whom;
-        Self { room, jid, all, since, pattern, class, network, dry_run, ..Self::default() }
-    }
-}
-
-impl Operator {
+impl Call<'_> {
     /// Lets people in who wait or were removed.
-    async fn admit(&self, asked: &ForPeople, deed: &Deed) -> Result<PeopleDone, Failure> {
-        if asked.jid.is_none() {
-            return self.everybody(Act::Admit, asked, deed).await;
+    async fn admit(&self, whom: Whom) -> Result<PeopleDone, Failure> {
+        let asked = ForPeople { whom, ..ForPeople::default() };
+        if asked.whom.jid.is_none() {
+            return self.everybody(Act::Admit, &asked).await;
         }
-        let rules = self.rules(&asked.room);
+        let rules = self.rules(&asked.whom.room);
         let policy = Arc::clone(self.shared.engine().policy());
         let admit = |jid: &BareJid, people: &[Person], live: &LiveRoom| {
             Ok(admits((&policy, &rules.removal), jid, people, live))
         };
-        self.touch(asked, None, admit).await
+        self.touch(&asked, None, admit).await
     }
 
     /// Turns people away who wait.
-    async fn reject(&self, asked: &ForPeople, deed: &Deed) -> Result<PeopleDone, Failure> {
-        if asked.jid.is_none() {
-            return self.everybody(Act::Reject, asked, deed).await;
+    async fn reject(&self, whom: Whom) -> Result<PeopleDone, Failure> {
+        let asked = ForPeople { whom, ..ForPeople::default() };
+        if asked.whom.jid.is_none() {
+            return self.everybody(Act::Reject, &asked).await;
         }
         let reject = |jid: &BareJid, people: &[Person], _: &LiveRoom| {
             let is_inside = people.iter().any(|person| person.found == Found::Inside);
@@ -223,17 +200,12 @@ impl Operator {
                 }
             }
         };
-        self.touch(asked, None, reject).await
+        self.touch(&asked, None, reject).await
     }
 
     /// Removes people, who stay out or have to be let in again, for as long as the request or the room's rules say.
-    async fn remove(
-        &self,
-        out: Out,
-        asked: &ForPeople,
-        deed: &Deed,
-    ) -> Result<PeopleDone, Failure> {
-        let rules = self.rules(&asked.room);
+    async fn remove(&self, out: Out, asked: &ForPeople) -> Result<PeopleDone, Failure> {
+        let rules = self.rules(&asked.whom.room);
         let is_never = rules.removal.keep_out_for.value.is_none();
         if is_never && (asked.keep_out_for.is_some() || out == Out::Held) {
             let instead = if out == Out::Held { "remove" } else { "ban" };
@@ -242,8 +214,8 @@ impl Operator {
                 why_never(&rules)
             )));
         }
-        if asked.jid.is_none() {
-            return self.everybody(Act::Remove(out), asked, deed).await;
+        if asked.whom.jid.is_none() {
+            return self.everybody(Act::Remove(out), asked).await;
         }
         let removal = with_time(&rules.removal, asked);
         let policy = Arc::clone(self.shared.engine().policy());
@@ -277,8 +249,10 @@ impl Operator {
         plan: impl Fn(&BareJid, &[Person], &LiveRoom) -> Result<Plan, Failure>,
     ) -> Result<PeopleDone, Failure> {
         only_one(asked)?;
-        let (jid, rules) = (address(&asked.room)?, self.rules(&asked.room));
-        let whom = self.whom(&jid, asked.jid.as_deref().unwrap_or_default()).await?;
+        let Whom { room: name, jid: text, dry_run, .. } = &asked.whom;
+        let is_dry = *dry_run;
+        let (jid, rules) = (address(name)?, self.rules(name));
+        let whom = self.whom(&jid, text.as_deref().unwrap_or_default()).await?;
         let plan = |live: &LiveRoom| {
             let people = self.people(live).same(&whom, live, &rules.removal);
             let people: Vec<_> = people
@@ -287,7 +261,7 @@ impl Operator {
                 .collect();
             plan(&whom, &people, live)
         };
-        let planned = if asked.dry_run {
+        let planned = if is_dry {
             let live = room(&self.shared, &jid, Some(&whom)).await?;
             Some(plan(&live).map(|plan| (plan.people, plan.lifts, live)))
         } else {
@@ -303,22 +277,22 @@ impl Operator {
         };
         let (people, lifts, live) =
             planned.unwrap_or_else(|| Err(conflict("nothing was planned")))?;
-        let after = match asked.dry_run {
+        let after = match is_dry {
             true => None,
             false => self.confirm_done(&jid, &people, &rules.removal).await?,
         };
         let policy = Arc::clone(self.shared.engine().policy());
         let told = people.iter().map(|(person, done)| {
-            let told = told((&policy, &rules), &live, (person, *done), asked.dry_run);
+            let told = told((&policy, &rules), &live, (person, *done), is_dry);
             let kept = removal.map(|removal| is_kept(person, (&policy, removal), after.as_ref()));
             PersonDone { kept_out: kept.flatten(), ..told }
         });
         Ok(PeopleDone {
             room: jid.to_string(),
-            dry_run: asked.dry_run,
+            dry_run: is_dry,
             people: told.collect(),
-            removal_lifted: lifts && !asked.dry_run,
-            room_ended: !asked.dry_run && after.is_none(),
+            removal_lifted: lifts && !is_dry,
+            room_ended: !is_dry && after.is_none(),
             stopped: None,
         })
     }

@@ -1,12 +1,10 @@
 //! `plan` and `reload`: what another policy would do, and putting it in force.
 
-use std::fmt;
-
-use super::{Call, conflict, invalid};
+use super::{conflict, invalid};
 use crate::app::reload::{Reloaded, plan, reload};
 use crate::config::{KeyChange, Said};
 use crate::control::{
-    self, Answer, Candidate, Failure, List, PersonChange, ProviderChange, RoomChange, Typed,
+    self, Answer, Candidate, List, PersonChange, ProviderChange, RoomChange, Typed,
 };
 use crate::schema;
 
@@ -27,12 +25,8 @@ verb! {
         #[schemars(with = "Option<schema::Lines>")]
         pub text: Option<Typed>,
     }
-    |it, call| it.carry_out(call).await
-}
-
-impl Plan {
-    async fn carry_out(self, call: &Call<'_>) -> Result<control::Plan, Failure> {
-        let candidate = match (self.path, self.text) {
+    |it, call| {
+        let candidate = match (it.path, it.text) {
             (path, Some(Typed(text))) => Some(Candidate { path, text }),
             (path, None) if path.is_empty() => None,
             (_, None) => return Err(invalid("`plan` needs `text` where `path` is given")),
@@ -56,19 +50,17 @@ impl Answer for Reloaded {
     fn is_complete(&self) -> bool {
         self.restart.is_empty()
     }
-}
 
-impl fmt::Display for Reloaded {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn words(&self) -> String {
         let Self { revision, removed, restart } = self;
-        write!(f, "policy {revision} is in force")?;
+        let mut lines = vec![format!("policy {revision} is in force")];
         if *removed > 0 {
-            write!(f, "\n{removed} people may no longer be inside, and are removed")?;
+            lines.push(format!("{removed} people may no longer be inside, and are removed"));
         }
         if !restart.is_empty() {
-            write!(f, "\nNOT IN FORCE until a restart: {}", restart.join(", "))?;
+            lines.push(format!("NOT IN FORCE until a restart: {}", restart.join(", ")));
         }
-        Ok(())
+        lines.join("\n")
     }
 }
 
@@ -76,51 +68,44 @@ impl Answer for control::Plan {
     fn is_complete(&self) -> bool {
         !self.refused
     }
-}
 
-impl fmt::Display for control::Plan {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&in_words(self))
+    fn words(&self) -> String {
+        let mut lines: Vec<String> =
+            self.warnings.iter().map(|warning| format!("warning: {warning}")).collect();
+        if self.running == self.revision {
+            lines.push(format!("policy {} is in force already", self.running));
+        } else {
+            lines.push(format!("policy {} -> {}", self.running, self.revision));
+        }
+        section(&mut lines, "keys that change", self.keys.len(), &self.keys, key);
+        let Some(rooms) = self.rooms else {
+            lines.push("there is no link to the server, so the rooms are not known".to_owned());
+            return lines.join("\n");
+        };
+        lines.push(format!("{rooms} rooms with {} people inside", self.inside));
+        if self.stored > 0 {
+            let stored = self.stored;
+            lines.push(match self.kept {
+                0 => format!("{stored} rooms are stored, none of them from before the policy"),
+                kept => format!(
+                    "{stored} rooms are stored; {kept} of them were there before the policy and are kept as they are"
+                ),
+            });
+        }
+        lines.extend(self.providers.iter().map(provider));
+        list(&mut lines, "differences in rooms", &self.changes, room);
+        list(&mut lines, "people inside who would be removed", &self.removed, person);
+        list(&mut lines, "people waiting who would be let in", &self.let_in, person);
+        list(&mut lines, "people waiting who would be turned away", &self.turned_away, person);
+        if self.refused {
+            lines.push(format!(
+                "a reload would be REFUSED: it may remove {} people ([reload] in the running file), unless it is forced",
+                self.limit
+            ));
+        }
+        lines.push("nothing was changed".to_owned());
+        lines.join("\n")
     }
-}
-
-/// The plan in words.
-fn in_words(plan: &control::Plan) -> String {
-    let mut lines: Vec<String> =
-        plan.warnings.iter().map(|warning| format!("warning: {warning}")).collect();
-    if plan.running == plan.revision {
-        lines.push(format!("policy {} is in force already", plan.running));
-    } else {
-        lines.push(format!("policy {} -> {}", plan.running, plan.revision));
-    }
-    section(&mut lines, "keys that change", plan.keys.len(), &plan.keys, key);
-    let Some(rooms) = plan.rooms else {
-        lines.push("there is no link to the server, so the rooms are not known".to_owned());
-        return lines.join("\n");
-    };
-    lines.push(format!("{rooms} rooms with {} people inside", plan.inside));
-    if plan.stored > 0 {
-        let stored = plan.stored;
-        lines.push(match plan.kept {
-            0 => format!("{stored} rooms are stored, none of them from before the policy"),
-            kept => format!(
-                "{stored} rooms are stored; {kept} of them were there before the policy and are kept as they are"
-            ),
-        });
-    }
-    lines.extend(plan.providers.iter().map(provider));
-    list(&mut lines, "differences in rooms", &plan.changes, room);
-    list(&mut lines, "people inside who would be removed", &plan.removed, person);
-    list(&mut lines, "people waiting who would be let in", &plan.let_in, person);
-    list(&mut lines, "people waiting who would be turned away", &plan.turned_away, person);
-    if plan.refused {
-        lines.push(format!(
-            "a reload would be REFUSED: it may remove {} people ([reload] in the running file), unless it is forced",
-            plan.limit
-        ));
-    }
-    lines.push("nothing was changed".to_owned());
-    lines.join("\n")
 }
 
 fn list<T>(lines: &mut Vec<String>, what: &str, all: &List<T>, shown: fn(&T) -> String) {

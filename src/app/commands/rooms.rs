@@ -1,6 +1,5 @@
 //! `close`, `reopen`, `end`, `say` and `end-many`: what is done with rooms.
 
-use std::fmt;
 use std::sync::Arc;
 
 use futures_util::{StreamExt as _, stream};
@@ -8,10 +7,9 @@ use globset::GlobMatcher;
 use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Map;
 
-use super::audited::Deed;
-use super::{Call, Operator, invalid, unavailable};
+use super::audited::of_many;
+use super::{Call, invalid, unavailable};
 use crate::app::clock::now;
 use crate::app::rooms::{
     AT_ONCE, RoomError, address, apply, apply_noting, catch_up, each_room, order,
@@ -64,13 +62,11 @@ pub struct Shut {
 #[serde(transparent)]
 pub struct Closed(pub Doors);
 
-impl Answer for Closed {}
-
-impl fmt::Display for Closed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Answer for Closed {
+    fn words(&self) -> String {
         let Doors { room, was_closed, .. } = &self.0;
         let already = if was_closed.is_some() { "was closed already" } else { "is closed" };
-        write!(f, "{room} {already}: nobody else may enter")
+        format!("{room} {already}: nobody else may enter")
     }
 }
 
@@ -85,21 +81,17 @@ verb! {
 #[serde(transparent)]
 pub struct Reopened(pub Doors);
 
-impl Answer for Reopened {}
-
-impl fmt::Display for Reopened {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Answer for Reopened {
+    fn words(&self) -> String {
         let Doors { room, was_closed, shut } = &self.0;
-        match (was_closed, shut) {
-            (Some(_), None) => write!(f, "{room} takes people in again")?,
-            (Some(_), Some(_)) => write!(f, "{room} is not closed any more")?,
-            (None, _) => write!(f, "{room} was not closed")?,
-        }
-        if let Some(Shut { rule, line, told }) = shut {
-            let line = if *line > 0 { format!(", line {line}") } else { String::new() };
-            write!(f, "\n  STILL SHUT to newcomers, by {rule}{line}: {told}")?;
-        }
-        Ok(())
+        let how = match (was_closed, shut) {
+            (Some(_), None) => "takes people in again",
+            (Some(_), Some(_)) => "is not closed any more",
+            (None, _) => "was not closed",
+        };
+        let Some(Shut { rule, line, told }) = shut else { return format!("{room} {how}") };
+        let line = if *line > 0 { format!(", line {line}") } else { String::new() };
+        format!("{room} {how}\n  STILL SHUT to newcomers, by {rule}{line}: {told}")
     }
 }
 
@@ -143,11 +135,9 @@ impl Inside {
 #[serde(transparent)]
 pub struct Ended(pub Inside);
 
-impl Answer for Ended {}
-
-impl fmt::Display for Ended {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} has ended, with {} inside", self.0.room, self.0.count())
+impl Answer for Ended {
+    fn words(&self) -> String {
+        format!("{} has ended, with {} inside", self.0.room, self.0.count())
     }
 }
 
@@ -159,16 +149,10 @@ verb! {
         #[arg(allow_hyphen_values = true)]
         pub text: String,
     }
-    |it, call| it.carry_out(call).await
-}
-
-impl Say {
-    async fn carry_out(self, call: &Call<'_>) -> Result<Said, Failure> {
-        let text = self.text.trim();
-        if let Some(wrong) = unspeakable(text) {
-            return Err(invalid(wrong));
-        }
-        call.tell(&self.room, say_to_room(text)).await.map(Said)
+    |it, call| {
+        let text = it.text.trim();
+        unspeakable(text).map_or(Ok(()), |wrong| Err(invalid(wrong)))?;
+        call.tell(&it.room, say_to_room(text)).await.map(Said)
     }
 }
 
@@ -177,15 +161,13 @@ impl Say {
 #[serde(transparent)]
 pub struct Said(pub Inside);
 
-impl Answer for Said {}
-
-impl fmt::Display for Said {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {} inside, and told", self.0.room, self.0.count())
+impl Answer for Said {
+    fn words(&self) -> String {
+        format!("{}: {} inside, and told", self.0.room, self.0.count())
     }
 }
 
-impl Operator {
+impl Call<'_> {
     /// Lets nobody else in, or people in again; how it was, and what still keeps people out.
     async fn close(&self, room: &str, close: bool) -> Result<Doors, Failure> {
         let jid = address(room)?;
@@ -365,7 +347,7 @@ impl EndMany {
                 // It was not meant, and nobody thought so.
                 Err(RoomError::Unmet(_)) if !seems => {}
                 Ok(()) => {
-                    call.write_down_of_many("end", &jid, call.deed);
+                    call.write_down_part("end", (&jid, None), of_many(), Ok(()));
                     ended.push(jid.to_string());
                 }
                 Err(error) => {
@@ -408,24 +390,20 @@ impl Answer for ManyEnded {
     fn is_complete(&self) -> bool {
         self.failed.as_ref().is_none_or(Vec::is_empty)
     }
-}
 
-impl fmt::Display for ManyEnded {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn words(&self) -> String {
         if let Some(rooms) = &self.rooms {
-            rooms.iter().try_for_each(|room| writeln!(f, "would end: {room}"))?;
-            return write!(f, "{} rooms would end", rooms.len());
+            let each: String = rooms.iter().map(|room| format!("would end: {room}\n")).collect();
+            return format!("{each}{} rooms would end", rooms.len());
         }
         let failed = self.failed.as_deref().unwrap_or_default();
-        for NotEnded { room, reason } in failed {
-            writeln!(f, "NOT ENDED: {room}: {reason}")?;
-        }
+        let each = failed.iter().map(|it| format!("NOT ENDED: {}: {}\n", it.room, it.reason));
         let ended = self.ended.as_ref().map_or(0, Vec::len);
-        write!(f, "{ended} rooms have ended, {} have not", failed.len())
+        format!("{}{ended} rooms have ended, {} have not", each.collect::<String>(), failed.len())
     }
 }
 
-impl Operator {
+impl Call<'_> {
     /// Returns whether a moderator is inside, the gate knows when the room is to end; here it only seems so.
     fn rooms_that(&self, wanted: &Wanted) -> Result<Vec<Candidate>, Failure> {
         if let Some(service) = &wanted.service
@@ -444,13 +422,6 @@ impl Operator {
             }
         });
         Ok(rooms)
-    }
-
-    /// One of many rooms of which a command was: it stands in the history of each.
-    fn write_down_of_many(&self, command: &'static str, room: &BareJid, deed: &Deed) {
-        let mut details = Map::new();
-        details.insert("of_many".to_owned(), true.into());
-        deed.part(command, (room.as_str(), None), details, Ok(()), &self.shared, now());
     }
 }
 

@@ -1,6 +1,5 @@
 //! `status`, `doctor`, `page` and `reopen-log`: the state of the running component.
 
-use std::fmt;
 use std::sync::PoisonError;
 
 use schemars::JsonSchema;
@@ -24,11 +23,7 @@ use crate::store::SharedState;
 verb! {
     /// Report the state of the running component
     Status("status", "Status", Viewer, ReadOnly) -> control::Status {}
-    |it, call| it.carry_out(call).await
-}
-
-impl Status {
-    async fn carry_out(self, call: &Call<'_>) -> Result<control::Status, Failure> {
+    |_, call| {
         look_at_file(&call.shared).await;
         Ok(call.status())
     }
@@ -38,11 +33,102 @@ impl Answer for control::Status {
     fn is_complete(&self) -> bool {
         self.ready
     }
-}
 
-impl fmt::Display for control::Status {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&status_in_words(self))
+    fn words(&self) -> String {
+        let mut lines = vec![format!(
+            "vestibule {}, policy {}, up {} s: {}",
+            self.version,
+            self.revision,
+            self.uptime,
+            match (self.ready, self.observe) {
+                (true, false) => "ready",
+                (true, true) => "ready, only observing: nothing is enforced",
+                (false, _) => "NOT READY",
+            }
+        )];
+        if !self.linked {
+            let trouble = self.trouble.as_deref().unwrap_or("not connected yet");
+            lines.push(format!("no link to the server: {trouble}"));
+        } else if let Some(trouble) = &self.trouble {
+            lines.push(trouble.clone());
+        }
+        let down = self
+            .down
+            .iter()
+            .map(|down| format!("{} is DOWN since {:.0}: {}", down.task, down.since, down.reason));
+        lines.extend(down);
+        lines.extend(self.file.clone());
+        lines.extend(self.unlisted.iter().cloned());
+        for service in &self.services {
+            lines.push(match (&service.gate, &service.server) {
+                (Some(gate), Some(server)) => format!(
+                    "{}: gate {gate} on {server}; joins while this component is away: {}{}",
+                    service.domain,
+                    service.failure.as_deref().unwrap_or("?"),
+                    if service.unread { "; its rooms are NOT READ yet" } else { "" }
+                ),
+                _ if !self.linked => format!("{}: not known without a link", service.domain),
+                _ if service.refused.is_some() => format!(
+                    "{}: the gate is REFUSED, and lets nobody in: {}",
+                    service.domain,
+                    service.refused.as_deref().unwrap_or_default()
+                ),
+                _ => format!(
+                    "{}: NO GATE has greeted, its rooms are under no policy",
+                    service.domain
+                ),
+            });
+        }
+        for service in &self.services {
+            let opening = service.opening.iter();
+            lines.extend(
+                opening.map(|who| format!("{}: rooms are opened by {who}", service.domain)),
+            );
+            lines.extend(log_ins_in_words(service));
+            let told = service.neighbours.iter();
+            lines.extend(told.map(|neighbour| format!("{}: warning: {neighbour}", service.domain)));
+        }
+        let decided = self.decisions;
+        lines.push(format!(
+            "{} rooms open; decided: {} allowed, {} held, {} asked for a password, {} denied; {} settled by a gate alone",
+            self.rooms, decided.allow, decided.hold, decided.prompt, decided.deny, decided.by_gate
+        ));
+        let would = decided.would;
+        if would.any() {
+            lines.push(format!(
+                "of these, if what is observed were enforced: {} would have been allowed, {} held, {} asked for a \
+                 password, {} denied",
+                would.allow, would.hold, would.prompt, would.deny
+            ));
+        }
+        let drift = self.drift;
+        lines.push(format!(
+            "rooms compared with the policy {} times, {} the last time: {} differences found, {} repaired, {} there now",
+            drift.audits, drift.rooms, drift.found, drift.repaired, drift.present
+        ));
+        if let Some(counts) = self.doctor.filter(|counts| counts.critical > 0 || counts.warning > 0)
+        {
+            lines.push(format!(
+                "the doctor found {} critical and {} other defects: `vestibule doctor` says which",
+                counts.critical, counts.warning
+            ));
+        }
+        if self.log_lines_lost > 0 {
+            lines.push(format!("{} LINES of the decision log are LOST", self.log_lines_lost));
+        }
+        if let Some(store) = &self.store {
+            if let Some(trouble) = &store.trouble {
+                lines.push(format!(
+                    "the AUDIT DATABASE takes no entries, {} wait: {trouble}",
+                    store.waiting
+                ));
+            }
+            if store.lost > 0 {
+                lines.push(format!("{} ENTRIES of the audit database are LOST", store.lost));
+            }
+            lines.extend(store.shared.as_ref().map(servers));
+        }
+        lines.join("\n")
     }
 }
 
@@ -142,97 +228,6 @@ fn opening(policy: &Policy, open: Opening, service: &str, hosts: &Hosts) -> Stri
     format!("{} ({why})", classes.join(", "))
 }
 
-fn status_in_words(status: &control::Status) -> String {
-    let mut lines = vec![format!(
-        "vestibule {}, policy {}, up {} s: {}",
-        status.version,
-        status.revision,
-        status.uptime,
-        match (status.ready, status.observe) {
-            (true, false) => "ready",
-            (true, true) => "ready, only observing: nothing is enforced",
-            (false, _) => "NOT READY",
-        }
-    )];
-    if !status.linked {
-        let trouble = status.trouble.as_deref().unwrap_or("not connected yet");
-        lines.push(format!("no link to the server: {trouble}"));
-    } else if let Some(trouble) = &status.trouble {
-        lines.push(trouble.clone());
-    }
-    let down = status
-        .down
-        .iter()
-        .map(|down| format!("{} is DOWN since {:.0}: {}", down.task, down.since, down.reason));
-    lines.extend(down);
-    lines.extend(status.file.clone());
-    lines.extend(status.unlisted.iter().cloned());
-    for service in &status.services {
-        lines.push(match (&service.gate, &service.server) {
-            (Some(gate), Some(server)) => format!(
-                "{}: gate {gate} on {server}; joins while this component is away: {}{}",
-                service.domain,
-                service.failure.as_deref().unwrap_or("?"),
-                if service.unread { "; its rooms are NOT READ yet" } else { "" }
-            ),
-            _ if !status.linked => format!("{}: not known without a link", service.domain),
-            _ if service.refused.is_some() => format!(
-                "{}: the gate is REFUSED, and lets nobody in: {}",
-                service.domain,
-                service.refused.as_deref().unwrap_or_default()
-            ),
-            _ => format!("{}: NO GATE has greeted, its rooms are under no policy", service.domain),
-        });
-    }
-    for service in &status.services {
-        let opening = service.opening.iter();
-        lines.extend(opening.map(|who| format!("{}: rooms are opened by {who}", service.domain)));
-        lines.extend(log_ins_in_words(service));
-        let told = service.neighbours.iter();
-        lines.extend(told.map(|neighbour| format!("{}: warning: {neighbour}", service.domain)));
-    }
-    let decided = status.decisions;
-    lines.push(format!(
-        "{} rooms open; decided: {} allowed, {} held, {} asked for a password, {} denied; {} settled by a gate alone",
-        status.rooms, decided.allow, decided.hold, decided.prompt, decided.deny, decided.by_gate
-    ));
-    let would = decided.would;
-    if would.any() {
-        lines.push(format!(
-            "of these, if what is observed were enforced: {} would have been allowed, {} held, {} asked for a \
-             password, {} denied",
-            would.allow, would.hold, would.prompt, would.deny
-        ));
-    }
-    let drift = status.drift;
-    lines.push(format!(
-        "rooms compared with the policy {} times, {} the last time: {} differences found, {} repaired, {} there now",
-        drift.audits, drift.rooms, drift.found, drift.repaired, drift.present
-    ));
-    if let Some(counts) = status.doctor.filter(|counts| counts.critical > 0 || counts.warning > 0) {
-        lines.push(format!(
-            "the doctor found {} critical and {} other defects: `vestibule doctor` says which",
-            counts.critical, counts.warning
-        ));
-    }
-    if status.log_lines_lost > 0 {
-        lines.push(format!("{} LINES of the decision log are LOST", status.log_lines_lost));
-    }
-    if let Some(store) = &status.store {
-        if let Some(trouble) = &store.trouble {
-            lines.push(format!(
-                "the AUDIT DATABASE takes no entries, {} wait: {trouble}",
-                store.waiting
-            ));
-        }
-        if store.lost > 0 {
-            lines.push(format!("{} ENTRIES of the audit database are LOST", store.lost));
-        }
-        lines.extend(store.shared.as_ref().map(servers));
-    }
-    lines.join("\n")
-}
-
 /// Returns what a log-in to each host proves, in one line.
 fn log_ins_in_words(service: &ServiceStatus) -> Option<String> {
     let hosts = service.log_ins.iter().map(|LogIn { host, provider, proves, line, .. }| {
@@ -269,12 +264,8 @@ verb! {
         #[serde(default)]
         pub fresh: bool,
     }
-    |it, call| it.carry_out(call).await
-}
-
-impl Doctor {
-    async fn carry_out(self, call: &Call<'_>) -> Result<Report, Failure> {
-        let report = doctor::report(&call.shared, self.fresh).await.map_err(unavailable)?;
+    |it, call| {
+        let report = doctor::report(&call.shared, it.fresh).await.map_err(unavailable)?;
         Ok(Report::clone(&report))
     }
 }
@@ -283,11 +274,9 @@ impl Answer for Report {
     fn is_complete(&self) -> bool {
         self.exit() == 0
     }
-}
 
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&in_words(self, false))
+    fn words(&self) -> String {
+        in_words(self, false)
     }
 }
 
@@ -332,24 +321,17 @@ pub struct Session {
     pub role: Role,
 }
 
-impl Answer for Session {}
-
-impl fmt::Display for Session {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.url)
+impl Answer for Session {
+    fn words(&self) -> String {
+        self.url.clone()
     }
 }
 
 verb! {
     /// Go on in a new file of the same name, after the decision log was moved away
     ReopenLog("reopen-log", "Reopen the log", Operator, ReadOnly, local) -> LogReopened {}
-    |it, call| it.carry_out(call).await
-}
-
-impl ReopenLog {
-    async fn carry_out(self, call: &Call<'_>) -> Result<LogReopened, Failure> {
-        let path = call.shared.engine().audit().reopen();
-        let path = path.map_err(conflict)?;
+    |_, call| {
+        let path = call.shared.engine().audit().reopen().map_err(conflict)?;
         Ok(LogReopened { log: path.display().to_string() })
     }
 }
@@ -361,10 +343,8 @@ pub struct LogReopened {
     pub log: String,
 }
 
-impl Answer for LogReopened {}
-
-impl fmt::Display for LogReopened {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} is begun again", self.log)
+impl Answer for LogReopened {
+    fn words(&self) -> String {
+        format!("{} is begun again", self.log)
     }
 }

@@ -1,12 +1,11 @@
 //! `suspend` and `resume`: a meeting in which only moderators speak, and nobody else may enter.
 
 use std::collections::HashMap;
-use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Operator, conflict};
+use super::{Call, conflict};
 use crate::app::clock::now;
 use crate::app::rooms::{address, room};
 use crate::component::drift::scene;
@@ -45,13 +44,12 @@ pub struct Suspended {
     pub not: Vec<String>,
 }
 
-impl Answer for Suspended {}
-
-impl fmt::Display for Suspended {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} is suspended", self.room)?;
-        self.done.iter().try_for_each(|line| write!(f, "\n  done  {line}"))?;
-        self.not.iter().try_for_each(|line| write!(f, "\n  NOT   {line}"))
+impl Answer for Suspended {
+    fn words(&self) -> String {
+        let mut lines = vec![format!("{} is suspended", self.room)];
+        lines.extend(self.done.iter().map(|line| format!("  done  {line}")));
+        lines.extend(self.not.iter().map(|line| format!("  NOT   {line}")));
+        lines.join("\n")
     }
 }
 
@@ -70,16 +68,14 @@ pub struct Resumed {
     pub closed: Option<String>,
 }
 
-impl Answer for Resumed {}
-
-impl fmt::Display for Resumed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Answer for Resumed {
+    fn words(&self) -> String {
         let closed = if self.closed.is_some() { ", and stays closed as it was before" } else { "" };
-        write!(f, "{} is resumed{closed}", self.room)
+        format!("{} is resumed{closed}", self.room)
     }
 }
 
-impl Operator {
+impl Call<'_> {
     /// Suspends a meeting; what was done, and what a server can only ask of clients.
     async fn suspend(&self, name: &str, reason: Option<&str>) -> Result<Suspended, Failure> {
         if self.shared.engine().mode() == Mode::Observe {

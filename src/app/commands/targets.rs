@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::people::ForPeople;
+use super::people::{ForPeople, Whom};
 use super::{conflict, invalid, not_found};
 use crate::component::registry::{Last, Seen};
 use crate::config::nearest;
@@ -190,7 +190,7 @@ pub(super) fn is_known(jid: &BareJid, live: &LiveRoom, rules: &Removal) -> bool 
 /// # Errors
 /// It has.
 pub(super) fn only_one(asked: &ForPeople) -> Result<(), Failure> {
-    if asked.all || asked.moderators || is_described(asked) {
+    if asked.whom.all || asked.moderators || is_described(&asked.whom) {
         return Err(invalid(
             "give either one person, or what is true of everybody who is meant (`all`, `since`, `match`, `class`, `network`)",
         ));
@@ -198,11 +198,9 @@ pub(super) fn only_one(asked: &ForPeople) -> Result<(), Failure> {
     Ok(())
 }
 
-const fn is_described(asked: &ForPeople) -> bool {
-    asked.since.is_some()
-        || asked.pattern.is_some()
-        || asked.class.is_some()
-        || asked.network.is_some()
+const fn is_described(whom: &Whom) -> bool {
+    let Whom { since, r#match, class, network, .. } = whom;
+    since.is_some() || r#match.is_some() || class.is_some() || network.is_some()
 }
 
 /// Who is meant.
@@ -216,33 +214,33 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
-    pub(super) fn new(asked: &ForPeople) -> Result<Self, Failure> {
-        if !asked.all && !is_described(asked) {
+    pub(super) fn new(whom: &Whom, moderators: bool) -> Result<Self, Failure> {
+        if !whom.all && !is_described(whom) {
             return Err(invalid(
                 "nobody is named: give a person, or what is true of everybody who is meant (`since`, `match`, `class`, \
                  `network`), or `all` if everybody is meant",
             ));
         }
-        let network = asked.network.as_deref().map(|text| match Banned::read(text) {
+        let network = whom.network.as_deref().map(|text| match Banned::read(text) {
             Ok(Banned::Network(network)) => Ok(network),
             Ok(Banned::Jid(_) | Banned::Domain(_) | Banned::Mark(_)) => Err(invalid(format!(
                 "`{text}` is no network: write it like `192.0.2.0/24`, `2001:db8::/32` or `192.0.2.7`"
             ))),
             Err(reason) => Err(invalid(reason)),
         });
-        let class = asked.class.as_deref().map(|name| {
+        let class = whom.class.as_deref().map(|name| {
             let class = Class::from_name(name).filter(|class| *class != Class::Service);
             class.ok_or_else(|| invalid(format!("`{name}` is no class of people")))
         });
         Ok(Self {
-            since: asked
+            since: whom
                 .since
                 .as_ref()
                 .map(|time| SignedDuration::try_from(time.time()).unwrap_or(SignedDuration::MAX)),
-            pattern: asked.pattern.as_deref().map(Pattern::new).transpose().map_err(invalid)?,
+            pattern: whom.r#match.as_deref().map(Pattern::new).transpose().map_err(invalid)?,
             class: class.transpose()?,
             network: network.transpose()?,
-            moderators: asked.moderators,
+            moderators,
         })
     }
 }
