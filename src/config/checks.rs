@@ -13,7 +13,7 @@ use crate::policy::rules::lobby::Rescue;
 use crate::policy::{Policy, Rules};
 use crate::setting::Setting;
 
-/// Diagnostics what cannot be meant, or may not be: in the rules for every room, and in each override.
+/// Reports what cannot be meant, or may not be: in the rules for every room, and in each override.
 pub(super) fn check(notes: &Diagnostics<'_>, policy: &Policy) {
     pattern_overlap::check(notes, policy);
     let plain = &Rules::default();
@@ -23,6 +23,27 @@ pub(super) fn check(notes: &Diagnostics<'_>, policy: &Policy) {
         Checks { notes, policy, rules: &room.rules, plain, path: &path }.all();
     }
 }
+
+/// The key that a problem is reported at, and the line.
+#[derive(Clone, Copy)]
+struct At {
+    key: &'static str,
+    line: u32,
+}
+
+/// At this setting; for a default, the line is that of the file as a whole.
+const fn at<T>(setting: &Setting<T>) -> At {
+    At { key: setting.key, line: setting.line }
+}
+
+impl At {
+    /// The same key, at the line of another setting if that comes later.
+    fn or<T>(self, other: &Setting<T>) -> Self {
+        Self { line: self.line.max(other.line), ..self }
+    }
+}
+
+const STRANGERS: ClassSet = ClassSet::of(&[Class::Guest, Class::Federated]);
 
 struct Checks<'a> {
     notes: &'a Diagnostics<'a>,
@@ -40,135 +61,108 @@ impl Checks<'_> {
         self.opening();
         self.moderating();
         self.being_left();
-        note_conflicting_times(self.notes, self.rules, self.path);
-        note_ineffective_keys(self.notes, self.policy, self.rules, self.plain, self.path);
+        self.times();
+        self.ineffective_passwords();
+        self.ineffective_ways_in();
+        self.ineffective_settings();
     }
 
     fn password(&self) {
         let password = &self.rules.password;
         let source = password.source;
-        if source.value == Source::Preset && password.preset.value.is_none() {
-            self.error(
-                source.line,
-                "password.source",
-                "there is no preset password",
-                "write it into a file of its own, and its name here: `preset_file = \"…\"`",
-            );
-        }
-        if source.value == Source::Derived && password.secret.value.is_none() {
-            self.error(
-                source.line,
-                "password.source",
-                "there is no secret to derive passwords from",
-                "write at least 32 characters into a file of its own, and its name here: \
-                 `secret_file = \"…\"`",
-            );
-        }
-        let is_made = matches!(source.value, Source::Derived | Source::Preset);
-        if is_made && !password.required.value {
-            self.warning(
-                source.line.max(password.required.line),
-                "password.source",
-                "with `required = false` rooms are not given this password",
-                "write `required = true`",
-            );
-        }
+        self.error_if(
+            source.value == Source::Preset && password.preset.value.is_none(),
+            at(&source),
+            "there is no preset password",
+            "write it into a file of its own, and its name here: `preset_file = \"…\"`",
+        );
+        self.error_if(
+            source.value == Source::Derived && password.secret.value.is_none(),
+            at(&source),
+            "there is no secret to derive passwords from",
+            "write at least 32 characters into a file of its own, and its name here: \
+             `secret_file = \"…\"`",
+        );
+        self.warn_if(
+            matches!(source.value, Source::Derived | Source::Preset) && !password.required.value,
+            at(&source).or(&password.required),
+            "with `required = false` rooms are not given this password",
+            "write `required = true`",
+        );
         if let Some(preset) = &password.preset.value {
             let length = u32::try_from(preset.expose().chars().count()).unwrap_or(u32::MAX);
-            if length < password.min_length.value {
-                self.warning(
-                    password.preset.line,
-                    "password.preset",
-                    "the preset password is shorter than `min_length`",
-                    "take a longer one",
-                );
-            }
-            if password.deny_list.value.contains(&preset.expose().to_lowercase()) {
-                self.error(
-                    password.preset.line,
-                    "password.preset",
-                    "the preset password stands on the deny-list",
-                    "take another one",
-                );
-            }
-        }
-        let guesses = &password.guesses;
-        if guesses.delay.value > guesses.max_delay.value {
-            self.error(
-                guesses.delay.line.max(guesses.max_delay.line),
-                "password.guesses",
-                "`delay` is longer than `max_delay`",
-                "make `max_delay` the longer one",
+            self.warn_if(
+                length < password.min_length.value,
+                at(&password.preset),
+                "the preset password is shorter than `min_length`",
+                "take a longer one",
+            );
+            self.error_if(
+                password.deny_list.value.contains(&preset.expose().to_lowercase()),
+                at(&password.preset),
+                "the preset password stands on the deny-list",
+                "take another one",
             );
         }
+        let guesses = &password.guesses;
+        self.error_if(
+            guesses.delay.value > guesses.max_delay.value,
+            At { key: "password.guesses", ..at(&guesses.delay).or(&guesses.max_delay) },
+            "`delay` is longer than `max_delay`",
+            "make `max_delay` the longer one",
+        );
     }
 
     fn coming_in(&self) {
-        let (password, lobby, close) = (&self.rules.password, &self.rules.lobby, &self.rules.close);
+        let Rules { password, lobby, close, moderators, access, .. } = self.rules;
         let admission = lobby.admission;
         let needs_password =
             matches!(admission.value, Admission::Password | Admission::PasswordAndLobby);
-        if needs_password && !password.required.value {
-            self.error(
-                admission.line.max(password.required.line),
-                "lobby.admission",
-                format!(
-                    "\"{}\" needs a password, and `password.required = false` makes rooms without one",
-                    admission.value.name()
-                ),
-                "require a password, or let people in another way",
-            );
-        }
-        if close.hold_until.value.password && !password.required.value {
-            self.error(
-                close.hold_until.line.max(password.required.line),
-                "close.hold_until",
-                "people wait for a password that nothing requires: nobody would come in",
-                "write `hold_until = []` in `close`, or require a password",
-            );
-        }
-        if close.hold_until.value.moderator && !self.can_moderate() {
-            self.error(
-                close.hold_until.line.max(self.rules.moderators.assign.line),
-                "close.hold_until",
-                "people wait for a moderator, and nobody can become one",
-                "name operators, or another way in `moderators.assign`",
-            );
-        }
-        let strangers = ClassSet::of(&[Class::Guest, Class::Federated]);
-        if needs_password && password.bypass.value.meets(strangers) {
-            self.warning(
-                password.bypass.line,
-                "password.bypass",
-                "strangers need no password, though `lobby.admission` asks for one",
-                "leave \"guest\" and \"federated\" out",
-            );
-        }
-        if lobby.admission.value.is_members_only() && lobby.bypass.value.meets(strangers) {
-            self.warning(
-                lobby.bypass.line,
-                "lobby.bypass",
-                "strangers need not knock, though `lobby.admission` asks for it",
-                "leave \"guest\" and \"federated\" out",
-            );
-        }
-        if admission.value.is_members_only() && !self.can_admit() {
-            let moderators = &self.rules.moderators;
-            self.warning(
-                admission.line.max(moderators.assign.line).max(moderators.admit.line),
-                "lobby.admission",
-                "nobody can let people in from the lobby",
-                "name operators, or another way in `moderators.assign` and `moderators.admit`",
-            );
-        }
-        if !self.can_be(self.rules.access.enter.value) {
-            self.error(
-                self.rules.access.enter.line,
-                "access.enter",
-                "nobody can enter a room",
-                "write [\"everyone\"], or name the accounts of these classes",
-            );
-        }
+        self.error_if(
+            needs_password && !password.required.value,
+            at(&admission).or(&password.required),
+            format!(
+                "\"{}\" needs a password, and `password.required = false` makes rooms without one",
+                admission.value.name()
+            ),
+            "require a password, or let people in another way",
+        );
+        self.error_if(
+            close.hold_until.value.password && !password.required.value,
+            at(&close.hold_until).or(&password.required),
+            "people wait for a password that nothing requires: nobody would come in",
+            "write `hold_until = []` in `close`, or require a password",
+        );
+        self.error_if(
+            close.hold_until.value.moderator && !self.can_moderate(),
+            at(&close.hold_until).or(&moderators.assign),
+            "people wait for a moderator, and nobody can become one",
+            "name operators, or another way in `moderators.assign`",
+        );
+        self.warn_if(
+            needs_password && password.bypass.value.meets(STRANGERS),
+            at(&password.bypass),
+            "strangers need no password, though `lobby.admission` asks for one",
+            "leave \"guest\" and \"federated\" out",
+        );
+        self.warn_if(
+            admission.value.is_members_only() && lobby.bypass.value.meets(STRANGERS),
+            at(&lobby.bypass),
+            "strangers need not knock, though `lobby.admission` asks for it",
+            "leave \"guest\" and \"federated\" out",
+        );
+        self.warn_if(
+            admission.value.is_members_only() && !self.can_admit(),
+            at(&admission).or(&moderators.assign).or(&moderators.admit),
+            "nobody can let people in from the lobby",
+            "name operators, or another way in `moderators.assign` and `moderators.admit`",
+        );
+        self.error_if(
+            !self.can_be(access.enter.value),
+            at(&access.enter),
+            "nobody can enter a room",
+            "write [\"everyone\"], or name the accounts of these classes",
+        );
     }
 
     fn opening(&self) {
@@ -178,71 +172,57 @@ impl Checks<'_> {
         // Nobody returns to a room that does not exist.
         let openers = Class::ALL.into_iter().filter(|class| *class != Class::Returning);
         let openers = openers.filter(|class| open.has(*class)).fold(ClassSet::NONE, ClassSet::with);
-        if !self.can_be(openers) {
-            self.error(
-                access.create.line,
-                "access.create",
-                "nobody can open a room",
-                "write \"default\", or name the accounts of these classes",
-            );
-        }
+        self.error_if(
+            !self.can_be(openers),
+            at(&access.create),
+            "nobody can open a room",
+            "write \"default\", or name the accounts of these classes",
+        );
         // Everybody belongs to exactly one of these; the other classes come on top.
         let outside = [Class::Token, Class::Account, Class::Federated, Class::Guest]
             .into_iter()
             .filter(|class| open.has(*class) && !access.enter.value.has(*class));
         let outside: Vec<_> = outside.map(|class| format!("\"{class}\"")).collect();
-        if !outside.is_empty() {
-            self.warning(
-                access.create.line.max(access.enter.line),
-                "access.create",
-                format!("who opens a room enters it, and {} may not enter", outside.join(", ")),
-                "add them to `access.enter`, or take them from `access.create`",
-            );
-        }
+        self.warn_if(
+            !outside.is_empty(),
+            at(&access.create).or(&access.enter),
+            format!("who opens a room enters it, and {} may not enter", outside.join(", ")),
+            "add them to `access.enter`, or take them from `access.create`",
+        );
         let assign = &self.rules.moderators.assign;
         let guests_open = open.has(Class::Guest) && access.enter.value.has(Class::Guest);
-        if guests_open && assign.value.contains(&Become::Opener) {
-            self.warning(
-                access.create.line.max(assign.line),
-                "access.create",
-                "guests may open rooms, and who opens a room moderates it: on a server without \
-                 accounts, an early stranger",
-                "leave \"guest\" out of `access.create`, or \"opener\" out of `moderators.assign`",
-            );
-        }
+        self.warn_if(
+            guests_open && assign.value.contains(&Become::Opener),
+            at(&access.create).or(assign),
+            "guests may open rooms, and who opens a room moderates it: on a server without \
+             accounts, an early stranger",
+            "leave \"guest\" out of `access.create`, or \"opener\" out of `moderators.assign`",
+        );
     }
 
     fn moderating(&self) {
         let moderators = &self.rules.moderators;
         let ways = &moderators.assign;
         let named = !moderators.jids.value.is_empty() || !moderators.domains.value.is_empty();
-        if named && !ways.value.contains(&Become::Listed) {
-            self.warning(
-                moderators.jids.line.max(moderators.domains.line),
-                "moderators.assign",
-                "`jids` and `domains` name moderators, and \"listed\" is not in `assign`",
-                "add \"listed\"",
-            );
-        }
-        if ways.line > 0
-            && ways.value.contains(&Become::Token)
-            && moderators.claim_values.value.is_empty()
-        {
-            self.warning(
-                moderators.claim_values.line,
-                "moderators.claim_values",
-                "no value of the claim makes a moderator, and \"token\" is in `assign`",
-                "write [\"true\"]",
-            );
-        }
-        if !self.can_moderate() && self.policy.operators.is_empty() {
-            self.warning(
-                ways.line,
-                "moderators.assign",
-                "nobody can ever moderate a room: nobody removes people there, or lets them in",
-                "name operators, or another way",
-            );
-        }
+        self.warn_if(
+            named && !ways.value.contains(&Become::Listed),
+            At { key: ways.key, ..at(&moderators.jids).or(&moderators.domains) },
+            "`jids` and `domains` name moderators, and \"listed\" is not in `assign`",
+            "add \"listed\"",
+        );
+        let takes_tokens = ways.line > 0 && ways.value.contains(&Become::Token);
+        self.warn_if(
+            takes_tokens && moderators.claim_values.value.is_empty(),
+            at(&moderators.claim_values),
+            "no value of the claim makes a moderator, and \"token\" is in `assign`",
+            "write [\"true\"]",
+        );
+        self.warn_if(
+            !self.can_moderate() && self.policy.operators.is_empty(),
+            at(ways),
+            "nobody can ever moderate a room: nobody removes people there, or lets them in",
+            "name operators, or another way",
+        );
     }
 
     /// The last moderator has left, and people wait.
@@ -253,19 +233,166 @@ impl Checks<'_> {
         let can_take_over = !moderators.assign.value.is_empty()
             && self.can_be(successors.value)
             && (after.value.is_some() || !rescue.value.is_empty());
-        if lobby.admission.value.has_lobby()
-            && !can_take_over
-            && !rescue.value.contains(&Rescue::Refuse)
-        {
-            self.warning(
-                rescue.line.max(successors.line).max(after.line),
-                "lobby.unattended",
-                "when the last moderator has left, nobody takes over, and a person who waits in the lobby \
-                 is not told so",
-                "add \"refuse\", or let a person take over (`moderators.successors`, \
-                 `moderators.succession_after`)",
+        let is_told = can_take_over || rescue.value.contains(&Rescue::Refuse);
+        self.warn_if(
+            lobby.admission.value.has_lobby() && !is_told,
+            at(rescue).or(&successors).or(&after),
+            "when the last moderator has left, nobody takes over, and a person who waits in the lobby \
+             is not told so",
+            "add \"refuse\", or let a person take over (`moderators.successors`, \
+             `moderators.succession_after`)",
+        );
+    }
+
+    /// Rules that never come to pass because of others.
+    fn times(&self) {
+        let Rules { hours, limits, close, moderators, .. } = self.rules;
+        self.warn_if(
+            hours.are_none() && hours.at_end.value != AtEnd::Stay,
+            at(&hours.at_end),
+            "there are no hours that could end",
+            "write some in `open`, like \"mon-fri 08:00-18:00\"",
+        );
+        let ends = limits.without_moderator.value.zip(moderators.succession_after.value);
+        self.warn_if(
+            ends.is_some_and(|(end, succession)| end <= succession),
+            at(&limits.without_moderator),
+            "the room ends before anybody takes over (`moderators.succession_after`)",
+            "make it longer, or write `succession_after = \"never\"`",
+        );
+        let most = limits.occupants;
+        self.warn_if(
+            most.value > 0 && close.at_occupants.value > most.value,
+            at(&close.at_occupants).or(&most),
+            "the room is full before it is closed (`limits.occupants`)",
+            "leave one of the two out",
+        );
+    }
+
+    fn ineffective_passwords(&self) {
+        let (password, plain) = (&self.rules.password, &self.plain.password);
+        let source = password.source.value;
+        let is_chosen = source == Source::Creator || password.change.value != Who::Nobody;
+        self.warn_if(
+            is_meant(&password.words, &plain.words)
+                && matches!(source, Source::Creator | Source::Preset),
+            at(&password.words),
+            "no password is made of words (`password.source`)",
+            "leave it out, or write `source = \"generated\"`",
+        );
+        self.warn_if(
+            is_meant(&password.period, &plain.period) && source != Source::Derived,
+            at(&password.period),
+            "only derived passwords have a period (`password.source`)",
+            "leave it out, or write `source = \"derived\"`",
+        );
+        self.warn_if(
+            is_meant(&password.min_score, &plain.min_score) && !is_chosen,
+            at(&password.min_score),
+            "nobody chooses a password (`password.source`, `password.change`)",
+            "leave it out, or let moderators choose one: `change = \"moderator\"`",
+        );
+        let is_given = is_chosen || source == Source::Preset;
+        self.warn_if(
+            is_meant(&password.min_length, &plain.min_length) && !is_given,
+            at(&password.min_length),
+            "nobody chooses a password (`password.source`, `password.change`)",
+            "leave it out, or let moderators choose one: `change = \"moderator\"`",
+        );
+        self.warn_if(
+            self.rules.lobby.admission.value == Admission::PasswordOrLobby
+                && password.bypass.value.meets(STRANGERS),
+            at(&password.bypass),
+            "strangers need neither the password nor to knock, though `lobby.admission` asks for one of them",
+            "leave \"guest\" and \"federated\" out",
+        );
+    }
+
+    fn ineffective_ways_in(&self) {
+        let Rules { moderators, close, removal, lobby, .. } = self.rules;
+        let plain = self.plain;
+        let is_claim_meant = is_meant(&moderators.claim, &plain.moderators.claim)
+            || is_meant(&moderators.claim_values, &plain.moderators.claim_values);
+        self.warn_if(
+            is_claim_meant && !moderators.assign.value.contains(&Become::Token),
+            at(&moderators.claim).or(&moderators.claim_values),
+            "no claim makes a moderator: \"token\" is not in `assign`",
+            "add \"token\"",
+        );
+        self.warn_if(
+            is_meant(&close.may_enter, &plain.close.may_enter)
+                && close.may_enter.value.meets(STRANGERS),
+            at(&close.may_enter),
+            "strangers may enter a closed room: closing it keeps nobody out",
+            "leave \"guest\" and \"federated\" out",
+        );
+        let by = &removal.by;
+        let keeps_out = removal.keep_out_for.value.is_some();
+        let comes_from_jitsi = |by: &By| matches!(by, By::Ticket | By::Device);
+        let is_only_jitsi = !by.value.is_empty() && by.value.iter().all(comes_from_jitsi);
+        self.warn_if(
+            by.line > 0 && self.policy.focuses.is_empty() && keeps_out && is_only_jitsi,
+            at(by),
+            "no service has a focus: without Jitsi nobody has a ticket or a device",
+            "add \"account\" and \"address\"",
+        );
+        let is_subject_meant = is_meant(&removal.subject_claim, &plain.removal.subject_claim);
+        self.warn_if(
+            is_subject_meant && !by.value.contains(&By::Token),
+            at(&removal.subject_claim),
+            "nobody is recognised by a claim: \"token\" is not in `removal.by`",
+            "add \"token\"",
+        );
+        self.warn_if(
+            keeps_out && by.value.is_empty(),
+            at(by),
+            "nobody who was removed is recognised: `keep_out_for` has no effect",
+            "write [\"account\", \"address\"], or `keep_out_for = \"never\"`",
+        );
+        self.warn_if(
+            lobby.admission.value.has_lobby()
+                && !lobby.unattended.value.is_empty()
+                && lobby.unattended_after.value >= lobby.wait.value,
+            at(&lobby.unattended_after).or(&lobby.wait),
+            "anyone who waits is sent away (`lobby.wait`) before they are rescued",
+            "make it shorter than `wait`",
+        );
+    }
+
+    fn ineffective_settings(&self) {
+        let (settings, limits) = (&self.rules.settings, &self.rules.limits);
+        let (least, most) = (settings.max_occupants_min, settings.max_occupants_max);
+        self.warn_if(
+            most.value > 0 && least.value > most.value,
+            at(&least).or(&most),
+            "it is more than `max_occupants_max`: no number is left",
+            "make it the smaller one",
+        );
+        self.warn_if(
+            limits.occupants.value > 0 && most.value > limits.occupants.value,
+            at(&most).or(&limits.occupants),
+            "the room is full before that (`limits.occupants`)",
+            "leave one of the two out",
+        );
+        let is_locked = |by: &Setting<Who>| by.value == Who::Nobody;
+        for (by, bound, name) in [
+            (&settings.name, &settings.name_length, "name"),
+            (&settings.description, &settings.description_length, "description"),
+            (&settings.history, &settings.history_max, "history"),
+        ] {
+            self.warn_if(
+                is_locked(by) && bound.value > 0,
+                at(bound),
+                format!("nobody may change the {name}"),
+                &format!("leave it out, or let a person change it: `{name} = \"moderator\"`"),
             );
         }
+        self.warn_if(
+            is_locked(&settings.max_occupants) && (least.value > 0 || most.value > 0),
+            at(&most).or(&least),
+            "nobody may change how many may be inside",
+            "leave the bounds out, or let a person change it: `max_occupants = \"moderator\"`",
+        );
     }
 
     /// A person can belong to one of these classes.
@@ -296,248 +423,34 @@ impl Checks<'_> {
     }
 
     fn can_admit(&self) -> bool {
+        let has_operators = !self.policy.operators.is_empty();
         match self.rules.moderators.admit.value {
-            Who::Moderator | Who::Anybody => {
-                self.can_moderate() || !self.policy.operators.is_empty()
-            }
-            Who::Operator => !self.policy.operators.is_empty(),
+            Who::Moderator | Who::Anybody => self.can_moderate() || has_operators,
+            Who::Operator => has_operators,
             Who::Nobody => false,
         }
     }
 
-    fn error(&self, line: u32, key: &str, message: impl Into<String>, hint: &str) {
-        let path = format!("{}.{key}", self.path);
-        self.notes.error(self.place(line), path, message, Some(hint.to_owned()));
-    }
-
-    fn warning(&self, line: u32, key: &str, message: impl Into<String>, hint: &str) {
-        let path = format!("{}.{key}", self.path);
-        self.notes.warning(self.place(line), path, message, Some(hint.to_owned()));
-    }
-
-    /// The line of a setting; for a default, the file as a whole.
-    fn place(&self, line: u32) -> Place {
-        self.notes.place_of(line)
-    }
-}
-
-/// One suspicion: it is one if it holds, at that key's line.
-type Suspicion = (bool, u32, &'static str, &'static str, &'static str);
-
-/// Diagnostics what was written, is not as in the `plain` rules of an empty file, and has no effect.
-pub(super) fn note_ineffective_keys(
-    notes: &Diagnostics<'_>,
-    policy: &Policy,
-    rules: &Rules,
-    plain: &Rules,
-    path: &str,
-) {
-    let all = [passwords(rules, plain), ways_in(policy, rules, plain), settings(rules)];
-    for (holds, line, key, message, hint) in all.into_iter().flatten() {
+    fn error_if(&self, holds: bool, at: At, message: impl Into<String>, hint: &str) {
         if holds {
-            let path = format!("{path}.{key}");
-            notes.warning(notes.place_of(line), path, message, Some(hint.to_owned()));
+            let (place, path) = self.located(at);
+            self.notes.error(place, path, message, Some(hint.to_owned()));
         }
+    }
+
+    fn warn_if(&self, holds: bool, at: At, message: impl Into<String>, hint: &str) {
+        if holds {
+            let (place, path) = self.located(at);
+            self.notes.warning(place, path, message, Some(hint.to_owned()));
+        }
+    }
+
+    fn located(&self, at: At) -> (Place, String) {
+        (self.notes.place_of(at.line), format!("{}.{}", self.path, at.key))
     }
 }
 
 /// It was written, and differs from what it would be.
 fn is_meant<T: PartialEq>(set: &Setting<T>, default: &Setting<T>) -> bool {
     set.line > 0 && set.value != default.value
-}
-
-fn passwords(rules: &Rules, plain: &Rules) -> Vec<Suspicion> {
-    let (password, plain) = (&rules.password, &plain.password);
-    let source = password.source.value;
-    let is_chosen = source == Source::Creator || password.change.value != Who::Nobody;
-    let strangers = ClassSet::of(&[Class::Guest, Class::Federated]);
-    vec![
-        (
-            is_meant(&password.words, &plain.words)
-                && matches!(source, Source::Creator | Source::Preset),
-            password.words.line,
-            "password.words",
-            "no password is made of words (`password.source`)",
-            "leave it out, or write `source = \"generated\"`",
-        ),
-        (
-            is_meant(&password.period, &plain.period) && source != Source::Derived,
-            password.period.line,
-            "password.period",
-            "only derived passwords have a period (`password.source`)",
-            "leave it out, or write `source = \"derived\"`",
-        ),
-        (
-            is_meant(&password.min_score, &plain.min_score) && !is_chosen,
-            password.min_score.line,
-            "password.min_score",
-            "nobody chooses a password (`password.source`, `password.change`)",
-            "leave it out, or let moderators choose one: `change = \"moderator\"`",
-        ),
-        (
-            is_meant(&password.min_length, &plain.min_length)
-                && !is_chosen
-                && source != Source::Preset,
-            password.min_length.line,
-            "password.min_length",
-            "nobody chooses a password (`password.source`, `password.change`)",
-            "leave it out, or let moderators choose one: `change = \"moderator\"`",
-        ),
-        (
-            rules.lobby.admission.value == Admission::PasswordOrLobby
-                && password.bypass.value.meets(strangers),
-            password.bypass.line,
-            "password.bypass",
-            "strangers need neither the password nor to knock, though `lobby.admission` asks for one of them",
-            "leave \"guest\" and \"federated\" out",
-        ),
-    ]
-}
-
-fn ways_in(policy: &Policy, rules: &Rules, plain: &Rules) -> Vec<Suspicion> {
-    let (moderators, close, removal) = (&rules.moderators, &rules.close, &rules.removal);
-    let takes_tokens = moderators.assign.value.contains(&Become::Token);
-    let strangers = ClassSet::of(&[Class::Guest, Class::Federated]);
-    let comes_from_jitsi = |by: &By| matches!(by, By::Ticket | By::Device);
-    let by_subject = removal.by.value.contains(&By::Token);
-    vec![
-        (
-            !takes_tokens
-                && (is_meant(&moderators.claim, &plain.moderators.claim)
-                    || is_meant(&moderators.claim_values, &plain.moderators.claim_values)),
-            moderators.claim.line.max(moderators.claim_values.line),
-            "moderators.claim",
-            "no claim makes a moderator: \"token\" is not in `assign`",
-            "add \"token\"",
-        ),
-        (
-            is_meant(&close.may_enter, &plain.close.may_enter)
-                && close.may_enter.value.meets(strangers),
-            close.may_enter.line,
-            "close.may_enter",
-            "strangers may enter a closed room: closing it keeps nobody out",
-            "leave \"guest\" and \"federated\" out",
-        ),
-        (
-            removal.by.line > 0
-                && policy.focuses.is_empty()
-                && removal.keep_out_for.value.is_some()
-                && !removal.by.value.is_empty()
-                && removal.by.value.iter().all(comes_from_jitsi),
-            removal.by.line,
-            "removal.by",
-            "no service has a focus: without Jitsi nobody has a ticket or a device",
-            "add \"account\" and \"address\"",
-        ),
-        (
-            is_meant(&removal.subject_claim, &plain.removal.subject_claim) && !by_subject,
-            removal.subject_claim.line,
-            "removal.subject_claim",
-            "nobody is recognised by a claim: \"token\" is not in `removal.by`",
-            "add \"token\"",
-        ),
-        (
-            removal.keep_out_for.value.is_some() && removal.by.value.is_empty(),
-            removal.by.line,
-            "removal.by",
-            "nobody who was removed is recognised: `keep_out_for` has no effect",
-            "write [\"account\", \"address\"], or `keep_out_for = \"never\"`",
-        ),
-        (
-            rules.lobby.admission.value.has_lobby()
-                && !rules.lobby.unattended.value.is_empty()
-                && rules.lobby.unattended_after.value >= rules.lobby.wait.value,
-            rules.lobby.unattended_after.line.max(rules.lobby.wait.line),
-            "lobby.unattended_after",
-            "anyone who waits is sent away (`lobby.wait`) before they are rescued",
-            "make it shorter than `wait`",
-        ),
-    ]
-}
-
-fn settings(rules: &Rules) -> Vec<Suspicion> {
-    let (settings, limits) = (&rules.settings, &rules.limits);
-    let (least, most) = (settings.max_occupants_min, settings.max_occupants_max);
-    let locked = |by: Setting<Who>, bound: Setting<u32>| by.value == Who::Nobody && bound.value > 0;
-    vec![
-        (
-            most.value > 0 && least.value > most.value,
-            least.line.max(most.line),
-            "settings.max_occupants_min",
-            "it is more than `max_occupants_max`: no number is left",
-            "make it the smaller one",
-        ),
-        (
-            limits.occupants.value > 0 && most.value > limits.occupants.value,
-            most.line.max(limits.occupants.line),
-            "settings.max_occupants_max",
-            "the room is full before that (`limits.occupants`)",
-            "leave one of the two out",
-        ),
-        (
-            locked(settings.name, settings.name_length),
-            settings.name_length.line,
-            "settings.name_length",
-            "nobody may change the name",
-            "leave it out, or let a person change it: `name = \"moderator\"`",
-        ),
-        (
-            locked(settings.description, settings.description_length),
-            settings.description_length.line,
-            "settings.description_length",
-            "nobody may change the description",
-            "leave it out, or let a person change it: `description = \"moderator\"`",
-        ),
-        (
-            locked(settings.history, settings.history_max),
-            settings.history_max.line,
-            "settings.history_max",
-            "nobody may change the history",
-            "leave it out, or let a person change it: `history = \"moderator\"`",
-        ),
-        (
-            locked(settings.max_occupants, least) || locked(settings.max_occupants, most),
-            least.line.max(most.line),
-            "settings.max_occupants_max",
-            "nobody may change how many may be inside",
-            "leave the bounds out, or let a person change it: `max_occupants = \"moderator\"`",
-        ),
-    ]
-}
-
-/// Diagnostics which of the rules never come to pass because of others.
-pub(super) fn note_conflicting_times(notes: &Diagnostics<'_>, rules: &Rules, path: &str) {
-    let (hours, limits, close) = (&rules.hours, &rules.limits, &rules.close);
-    let warning = |line, key: &str, message: &str, hint: &str| {
-        let path = format!("{path}.{key}");
-        notes.warning(notes.place_of(line), path, message, Some(hint.to_owned()));
-    };
-    if hours.are_none() && hours.at_end.value != AtEnd::Stay {
-        warning(
-            hours.at_end.line,
-            "hours.at_end",
-            "there are no hours that could end",
-            "write some in `open`, like \"mon-fri 08:00-18:00\"",
-        );
-    }
-    let succession = rules.moderators.succession_after;
-    if let (Some(end), Some(succession)) = (limits.without_moderator.value, succession.value)
-        && end <= succession
-    {
-        warning(
-            limits.without_moderator.line,
-            "limits.without_moderator",
-            "the room ends before anybody takes over (`moderators.succession_after`)",
-            "make it longer, or write `succession_after = \"never\"`",
-        );
-    }
-    let (most, at) = (limits.occupants, close.at_occupants);
-    if most.value > 0 && at.value > most.value {
-        warning(
-            at.line.max(most.line),
-            "close.at_occupants",
-            "the room is full before it is closed (`limits.occupants`)",
-            "leave one of the two out",
-        );
-    }
 }
