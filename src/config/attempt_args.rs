@@ -12,29 +12,39 @@ use crate::policy::attempt::{
     Action, Affiliation, AffiliationChange, Attempt, Auth, Client, Credential, Feature,
     FieldChange, Requester, Role, RoleChange, RoomView, Strength, Word,
 };
-use crate::policy::record::{Closed, Entry, Person, Record};
+use crate::policy::record::{Claim, Closed, Entry, Person, Record};
 use crate::schema;
 
 /// What may be tried.
-pub(super) static ATTEMPTS: LazyLock<Vec<&str>> =
-    LazyLock::new(|| OTHERS.into_iter().chain(Feature::iter().map(Into::into)).collect());
-const OTHERS: [&str; 15] = [
-    "request",
-    "open",
-    "join",
-    "remove-password",
-    "weaken-lobby",
-    "list",
-    "persist",
-    "promote",
-    "kick",
-    "ban",
-    "invite",
-    "admit",
-    "destroy",
-    "close",
-    "reopen",
+pub(super) static ATTEMPTS: LazyLock<Vec<&str>> = LazyLock::new(|| {
+    ACTIONS.iter().map(|(name, _)| *name).chain(Feature::iter().map(Into::into)).collect()
+});
+/// The actions that are no feature, given what was typed as password.
+static ACTIONS: [(&str, fn(Credential) -> Action); 15] = [
+    ("request", |_| Action::Request),
+    ("open", |credential| {
+        let typed = Strength { length: 40, score: 4, denied: false };
+        Action::Open { typed: (credential != Credential::None).then_some(typed) }
+    }),
+    ("join", |credential| Action::Join { credential }),
+    ("remove-password", |_| configure(FieldChange::PasswordRemoved)),
+    ("weaken-lobby", |_| configure(FieldChange::MembersOnly(false))),
+    ("list", |_| configure(FieldChange::Public(true))),
+    ("persist", |_| configure(FieldChange::Persistent(true))),
+    ("promote", |_| affiliate(Affiliation::Owner)),
+    ("kick", |_| {
+        let (from, to) = (Role::Participant, Some(Role::None));
+        Action::Role { items: vec![RoleChange { jid: somebody(), from, to, bearer: None }] }
+    }),
+    ("ban", |_| affiliate(Affiliation::Outcast)),
+    ("invite", |_| Action::Invite { to: vec![somebody()] }),
+    ("admit", |_| Action::Knock { target: somebody(), admit: true }),
+    ("destroy", |_| Action::Destroy),
+    ("close", |_| Action::Command(Word::Close)),
+    ("reopen", |_| Action::Command(Word::Reopen)),
 ];
+/// The person who opened the room, and whom an attempt is about.
+const SOMEBODY: &str = "somebody@else.invalid";
 /// The ways to log in.
 pub(super) static WAYS: [&str; 5] = ["account", "token", "anonymous", "server", "component"];
 /// What may be typed as password, as seen from the room.
@@ -126,6 +136,26 @@ pub enum DescribedError {
     Claim(String),
 }
 
+impl DescribedError {
+    fn word(what: &'static str, given: &str, known: &[&str]) -> Self {
+        Self::Word { what, given: given.to_owned(), known: known.join(", ") }
+    }
+}
+
+/// Reads a claim of a token.
+///
+/// # Errors
+/// It is none.
+pub fn claim(text: &str) -> Result<Claim, DescribedError> {
+    let (name, value) =
+        text.split_once('=').ok_or_else(|| DescribedError::Claim(text.to_owned()))?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+fn address(text: &str) -> Result<BareJid, DescribedError> {
+    text.parse().map_err(|error| DescribedError::Address(text.to_owned(), error))
+}
+
 impl Default for Described {
     fn default() -> Self {
         Self {
@@ -157,7 +187,7 @@ impl Described {
     /// # Errors
     /// When it is none.
     pub fn room(&self) -> Result<BareJid, DescribedError> {
-        self.room.parse().map_err(|error| DescribedError::Address(self.room.clone(), error))
+        address(&self.room)
     }
 
     /// The attempt.
@@ -165,34 +195,16 @@ impl Described {
     /// # Errors
     /// When the description cannot be understood.
     pub fn attempt(&self) -> Result<Attempt, DescribedError> {
-        let jid: BareJid =
-            self.jid.parse().map_err(|error| DescribedError::Address(self.jid.clone(), error))?;
+        let jid = address(&self.jid)?;
         let given = self.auth.as_deref().unwrap_or(WAYS[0]);
         let auth = Auth::from_name(given);
         if auth == Auth::Unknown {
-            return Err(DescribedError::Word {
-                what: "way to log in",
-                given: given.to_owned(),
-                known: WAYS.join(", "),
-            });
+            return Err(DescribedError::word("way to log in", given, &WAYS));
         }
-        let claims = self
-            .claims
-            .iter()
-            .map(|claim| {
-                claim
-                    .split_once('=')
-                    .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                    .ok_or_else(|| DescribedError::Claim(claim.clone()))
-            })
-            .collect::<Result<_, _>>()?;
-        let entry = if self.admitted { Some(Entry::Admitted) } else { None };
-        let person = match (entry, self.moderator) {
-            (None, false) => None,
-            (entry, moderator) => {
-                Some(Person::entered(entry.unwrap_or(Entry::Both)).as_moderator(moderator))
-            }
-        };
+        let claims = self.claims.iter().map(|text| claim(text)).collect::<Result<_, _>>()?;
+        let entry = if self.admitted { Entry::Admitted } else { Entry::Both };
+        let is_known = self.admitted || self.moderator;
+        let person = is_known.then(|| Person::entered(entry).as_moderator(self.moderator));
         let (affiliation, role) = if self.moderator {
             (Affiliation::Owner, Role::Moderator)
         } else {
@@ -226,7 +238,7 @@ impl Described {
         if self.what == "open" {
             return RoomView::default();
         }
-        let mut record = Record::new(now, "somebody@else.invalid".to_owned(), None);
+        let mut record = Record::new(now, SOMEBODY.to_owned(), None);
         record.closed = self.closed.then_some(Closed::Command);
         RoomView {
             occupants: self.occupants,
@@ -241,69 +253,34 @@ impl Described {
     }
 
     fn action(&self) -> Result<Action, DescribedError> {
-        let somebody = || "somebody@else.invalid".parse::<BareJid>().ok();
-        let affiliation = |from, to| Action::Affiliation {
-            items: vec![AffiliationChange {
-                jid: somebody(),
-                from,
-                to: Some(to),
-                ..AffiliationChange::default()
-            }],
-            register: false,
-        };
-        let credential = match self.password.as_str() {
-            "none" => Credential::None,
-            "wrong" => Credential::Wrong,
-            "right" => Credential::Right,
-            given => {
-                return Err(DescribedError::Word {
-                    what: "password, as seen from the room",
-                    given: given.to_owned(),
-                    known: PASSWORDS.join(", "),
-                });
-            }
-        };
+        let credential = [Credential::None, Credential::Wrong, Credential::Right]
+            .into_iter()
+            .find(|credential| credential.name() == self.password)
+            .ok_or_else(|| {
+                DescribedError::word("password, as seen from the room", &self.password, &PASSWORDS)
+            })?;
         if let Some(feature) = Feature::read(&self.what, false) {
             return Ok(Action::Feature(feature));
         }
-        Ok(match self.what.as_str() {
-            "open" => Action::Open {
-                typed: (credential != Credential::None).then_some(Strength {
-                    length: 40,
-                    score: 4,
-                    denied: false,
-                }),
-            },
-            "join" => Action::Join { credential },
-            "remove-password" => Action::Configure { fields: vec![FieldChange::PasswordRemoved] },
-            "request" => Action::Request,
-            "weaken-lobby" => Action::Configure { fields: vec![FieldChange::MembersOnly(false)] },
-            "list" => Action::Configure { fields: vec![FieldChange::Public(true)] },
-            "persist" => Action::Configure { fields: vec![FieldChange::Persistent(true)] },
-            "promote" => affiliation(Affiliation::None, Affiliation::Owner),
-            "ban" => affiliation(Affiliation::None, Affiliation::Outcast),
-            "kick" => Action::Role {
-                items: vec![RoleChange {
-                    jid: somebody(),
-                    from: Role::Participant,
-                    to: Some(Role::None),
-                    bearer: None,
-                }],
-            },
-            "invite" => Action::Invite { to: vec![somebody()] },
-            "admit" => Action::Knock { target: somebody(), admit: true },
-            "destroy" => Action::Destroy,
-            "close" => Action::Command(Word::Close),
-            "reopen" => Action::Command(Word::Reopen),
-            given => {
-                return Err(DescribedError::Word {
-                    what: "attempt",
-                    given: given.to_owned(),
-                    known: ATTEMPTS.join(", "),
-                });
-            }
-        })
+        let action = ACTIONS.iter().find(|(name, _)| *name == self.what);
+        let (_, make) =
+            action.ok_or_else(|| DescribedError::word("attempt", &self.what, &ATTEMPTS))?;
+        Ok(make(credential))
     }
+}
+
+fn somebody() -> Option<BareJid> {
+    SOMEBODY.parse().ok()
+}
+
+fn configure(field: FieldChange) -> Action {
+    Action::Configure { fields: vec![field] }
+}
+
+fn affiliate(to: Affiliation) -> Action {
+    let change = AffiliationChange { jid: somebody(), to: Some(to), ..Default::default() };
+    let items = vec![AffiliationChange { from: Affiliation::None, ..change }];
+    Action::Affiliation { items, register: false }
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ mod store;
 mod table_reader;
 mod texts;
 
-pub use self::attempt_args::{Described, DescribedError};
+pub use self::attempt_args::{Described, DescribedError, claim};
 pub use self::diagnostics::{Held, Problem, Severity, Visible, Written};
 pub use self::effective::Layer;
 pub use self::environment::Outside;
