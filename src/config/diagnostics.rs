@@ -463,15 +463,6 @@ const fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
-/// Every problem on lines of its own, and how many there are.
-pub(super) fn write_all(f: &mut fmt::Formatter<'_>, problems: &[Problem]) -> fmt::Result {
-    for problem in problems {
-        writeln!(f, "{problem}")?;
-    }
-    let errors = problems.iter().filter(|problem| problem.severity == Severity::Error).count();
-    let s = if errors == 1 { "" } else { "s" };
-    write!(f, "{errors} problem{s}; nothing was changed")
-}
 /// Where the secrets of a file are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Held {

@@ -49,24 +49,23 @@ pub struct Environment {
 impl Environment {
     /// The variables of this process.
     pub fn of_process() -> Self {
-        let systemd = ["STATE_DIRECTORY", "RUNTIME_DIRECTORY", "CREDENTIALS_DIRECTORY"]
-            .into_iter()
-            .filter_map(|name| Some((name, std::env::var_os(name)?.into_string().ok()?)))
-            .collect();
-        Self { systemd, ..Self::collected(None) }
+        Self::collected(None, |name| std::env::var_os(name)?.into_string().ok())
     }
 
     /// These variables instead of the process's.
     pub fn of(variables: impl IntoIterator<Item = (String, String)>) -> Self {
         let all: HashMap<_, _> = variables.into_iter().collect();
-        let systemd = ["STATE_DIRECTORY", "RUNTIME_DIRECTORY", "CREDENTIALS_DIRECTORY"]
-            .into_iter()
-            .filter_map(|name| Some((name, all.get(name)?.clone())))
-            .collect();
-        Self { systemd, ..Self::collected(Some(all)) }
+        Self::collected(Some(all.clone()), |name| all.get(name).cloned())
     }
 
-    fn collected(variables: Option<HashMap<String, String>>) -> Self {
+    fn collected(
+        variables: Option<HashMap<String, String>>,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Self {
+        let systemd = ["STATE_DIRECTORY", "RUNTIME_DIRECTORY", "CREDENTIALS_DIRECTORY"]
+            .into_iter()
+            .filter_map(|name| Some((name, variable(name)?)))
+            .collect();
         let source = config::Environment::with_prefix("VESTIBULE")
             .prefix_separator("_")
             .keep_prefix(true)
@@ -74,13 +73,13 @@ impl Environment {
             .source(variables);
         // Its error shows the value, which may be the secret.
         let Ok(found) = source.collect() else {
-            return Self { unreadable: true, ..Self::default() };
+            return Self { unreadable: true, systemd, ..Self::default() };
         };
         let ours = found
             .into_iter()
             .filter_map(|(name, value)| Some((name.to_uppercase(), value.into_string().ok()?)))
             .collect();
-        Self { ours, ..Self::default() }
+        Self { ours, systemd, unreadable: false }
     }
 
     /// The panic that a test asks for.
@@ -113,7 +112,7 @@ impl Environment {
         }
     }
 
-    /// Diagnostics the variables that nothing stands for.
+    /// Reports the variables that nothing stands for.
     pub(super) fn check(&self, notes: &Diagnostics<'_>) {
         if self.unreadable {
             let message = "the value of a VESTIBULE_… variable is not UTF-8 text";

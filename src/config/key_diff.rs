@@ -1,14 +1,13 @@
 //! The keys in which two files differ, and which settings take effect at a start alone.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io;
 
 use serde::{Deserialize, Serialize};
 use toml::de::{DeTable, DeValue};
 
 use super::admin::Admin;
 use super::diagnostics::{Diagnostics, Place};
-use super::environment::{Environment, Outside};
+use super::environment::Environment;
 use super::load::{parse_table, read_keys};
 use super::settings::{Component, Log, Settings};
 use super::store::Store;
@@ -72,14 +71,8 @@ fn outline(text: &str) -> BTreeMap<String, Written> {
     let notes = Diagnostics::new("", text);
     let mut all = BTreeMap::new();
     let Some(table) = parse_table(&notes, text) else { return all };
-    let read = |_: &std::path::Path| Err(io::Error::from(io::ErrorKind::NotFound));
-    let environment = Environment::default();
     // Reading it says which values are secrets.
-    read_keys(
-        &notes,
-        &table,
-        &Outside { environment: &environment, read: &read, exposed: false, lenient: false },
-    );
+    read_keys(&notes, &table, &Environment::default());
     flatten(&notes, text, &table, "", &mut all);
     all
 }
@@ -139,6 +132,19 @@ fn in_short(raw: &str) -> String {
     words
 }
 
+/// Lists the keys of a table that differ between two settings. Each is named, so that a new one is not forgotten; those
+/// of a table with `..` may be left out.
+macro_rules! differing {
+    ($one:expr, $other:expr, $table:ident: $type:ident { $($key:ident),* } $($rest:tt)?) => {{
+        let (one, other) = (&$one.$table, &$other.$table);
+        let $type { $($key,)* $($rest)? } = one;
+        [$((concat!(stringify!($table), ".", stringify!($key)), *$key != other.$key)),*]
+            .into_iter()
+            .filter(|(_, differs)| *differs)
+            .map(|(key, _)| key.to_owned())
+    }};
+}
+
 impl Settings {
     /// The settings in force once this file is loaded by a program that runs with `running`: what is read at the start
     /// alone stays as it is.
@@ -159,63 +165,22 @@ impl Settings {
 
     /// The keys that say something else in `file` than this program runs with, and take a restart to be in force.
     pub fn needs_restart(&self, file: &Self) -> Vec<String> {
-        // Each key is named, so that a new one is not forgotten.
-        let Component {
-            domain,
-            server,
-            secret,
-            allow_plaintext_network,
-            state_dir,
-            socket,
-            ready_within,
-        } = &self.component;
-        let other = &file.component;
-        let component = [
-            ("domain", *domain != other.domain),
-            ("server", *server != other.server),
-            ("secret", *secret != other.secret),
-            ("allow_plaintext_network", *allow_plaintext_network != other.allow_plaintext_network),
-            ("state_dir", *state_dir != other.state_dir),
-            ("socket", *socket != other.socket),
-            ("ready_within", *ready_within != other.ready_within),
-        ];
-        let Log { level, format, decisions } = &self.log;
-        let other = &file.log;
-        let log = [
-            ("level", *level != other.level),
-            ("format", *format != other.format),
-            ("decisions", *decisions != other.decisions),
-        ];
-        let Store { file: database, retention, max_size, addresses, postgres, server } =
-            &self.store;
-        let other = &file.store;
-        let store = [
-            ("file", *database != other.file),
-            ("retention", *retention != other.retention),
-            ("max_size", *max_size != other.max_size),
-            ("addresses", *addresses != other.addresses),
-            ("postgres", *postgres != other.postgres),
-            ("server", *server != other.server),
-        ];
-        let Admin { http, socket_mode, .. } = &self.admin;
-        let admin = [
-            ("http", *http != file.admin.http),
-            ("socket_mode", *socket_mode != file.admin.socket_mode),
-        ];
-        let tables =
-            [("component", &component[..]), ("log", &log), ("store", &store), ("admin", &admin)];
-        let keys = tables.into_iter().flat_map(|(table, keys)| {
-            let changed = keys.iter().filter(|(_, is_other)| *is_other);
-            changed.map(move |(key, _)| format!("{table}.{key}"))
+        let component = differing!(self, file, component: Component {
+            domain, server, secret, allow_plaintext_network, state_dir, socket, ready_within
         });
+        let log = differing!(self, file, log: Log { level, format, decisions });
+        let store = differing!(self, file, store: Store {
+            file, retention, max_size, addresses, postgres, server
+        });
+        let admin = differing!(self, file, admin: Admin { http, socket_mode } ..);
         let services = |of: &Self, not_in: &Self, word: &str| -> Vec<String> {
             let named = |it: &BareJid| not_in.services.iter().any(|other| other.domain == *it);
             let domains = of.services.iter().map(|service| &service.domain);
             let domains = domains.filter(|domain| !named(domain));
             domains.map(|domain| format!("[[service]] {domain} ({word})")).collect()
         };
-        let added = services(file, self, "added");
-        keys.chain(added).chain(services(self, file, "taken out")).collect()
+        let services = [services(file, self, "added"), services(self, file, "taken out")];
+        component.chain(log).chain(store).chain(admin).chain(services.concat()).collect()
     }
 }
 

@@ -3,13 +3,13 @@
 use std::collections::{BTreeSet, HashSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::{fmt, fs, io};
+use std::{fs, io};
 
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 use toml::de::DeTable;
 
-use super::diagnostics::{Diagnostics, Place, Problem, Written, write_all};
+use super::diagnostics::{Diagnostics, Place, Problem, Severity, Written};
 use super::environment::{Environment, Outside};
 use super::secrets::{Lines, without_secrets};
 use super::settings::Settings;
@@ -63,16 +63,15 @@ pub enum LoadError {
         source: io::Error,
     },
     /// It is wrong; every error is there.
-    #[error("{}", All(.0))]
+    #[error("{}", in_words(.0))]
     Invalid(Vec<Problem>),
 }
 
-struct All<'a>(&'a [Problem]);
-
-impl fmt::Display for All<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_all(f, self.0)
-    }
+/// Every problem on lines of its own, and how many errors there are.
+fn in_words(problems: &[Problem]) -> String {
+    let lines: String = problems.iter().map(|problem| format!("{problem}\n")).collect();
+    let errors = problems.iter().filter(|problem| problem.severity == Severity::Error).count();
+    format!("{lines}{}; nothing was changed", counted(errors, "problem"))
 }
 
 /// Reads a file, and the files that it names (relative to its own directory).
@@ -249,19 +248,17 @@ fn is_exposed(path: &Path) -> bool {
 pub fn schema() -> BTreeSet<String> {
     const ONE_OF_EACH: &str = "[profile.NAME]\n[[service]]\n[[room]]\n[[ban]]\n[[exception]]\n[[admin.token]]\n[[admin.person]]\n";
     let notes = Diagnostics::learning(ONE_OF_EACH);
-    let read = |_: &Path| Err(io::Error::from(io::ErrorKind::NotFound));
-    let environment = Environment::default();
-    let outside =
-        Outside { environment: &environment, read: &read, exposed: false, lenient: false };
     if let Some(table) = parse_table(&notes, ONE_OF_EACH) {
-        read_keys(&notes, &table, &outside);
+        read_keys(&notes, &table, &Environment::default());
     }
     notes.keys()
 }
 
-/// Reads for the sake of what is noted on the way.
-pub(super) fn read_keys(notes: &Diagnostics<'_>, table: &DeTable<'_>, outside: &Outside<'_>) {
-    let _keys_only = read(notes, table, outside);
+/// Reads for the sake of what is noted on the way, without the files that are named.
+pub(super) fn read_keys(notes: &Diagnostics<'_>, table: &DeTable<'_>, environment: &Environment) {
+    let read_file = |_: &Path| Err(io::ErrorKind::NotFound.into());
+    let outside = Outside { environment, read: &read_file, exposed: false, lenient: false };
+    let _keys_only = read(notes, table, &outside);
 }
 
 /// What is said to an account that may not do that.

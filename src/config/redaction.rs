@@ -1,12 +1,12 @@
 //! A file without its secrets: where they are, what may be kept, and how two files differ.
 
+use std::fs;
 use std::path::Path;
-use std::{fs, io};
 
 use toml::de::DeTable;
 
 use super::diagnostics::{Diagnostics, Held};
-use super::environment::{Environment, Outside};
+use super::environment::Environment;
 use super::key_diff::{KeyChange, changes};
 use super::load::{parse_table, read_keys};
 use super::secrets::{HIDDEN, Lines, NEAR_SECRETS, without_secrets};
@@ -17,12 +17,7 @@ pub fn held(path: &Path, environment: &Environment) -> Held {
     let text = fs::read_to_string(path).unwrap_or_default();
     let notes = Diagnostics::new("", &text);
     let (table, _) = DeTable::parse_recoverable(&text);
-    let read = |_: &Path| Err(io::Error::from(io::ErrorKind::NotFound));
-    read_keys(
-        &notes,
-        table.get_ref(),
-        &Outside { environment, read: &read, exposed: false, lenient: false },
-    );
+    read_keys(&notes, table.get_ref(), environment);
     let mut held = notes.held();
     let directory = path.parent().unwrap_or(Path::new(""));
     for file in &mut held.files {
@@ -50,14 +45,8 @@ pub fn redacted_changes(before: &str, after: &str) -> Vec<KeyChange> {
 pub fn redacted(text: &str) -> String {
     let notes = Diagnostics::new("", text);
     let Some(table) = parse_table(&notes, text) else { return String::new() };
-    let read = |_: &Path| Err(io::Error::from(io::ErrorKind::NotFound));
-    let environment = Environment::default();
     // Reading it says which values are secrets.
-    read_keys(
-        &notes,
-        &table,
-        &Outside { environment: &environment, read: &read, exposed: false, lenient: false },
-    );
+    read_keys(&notes, &table, &Environment::default());
     without_secrets(&notes, &table, text, Lines::Kept)
 }
 
