@@ -76,24 +76,15 @@ impl Default for Listen {
     }
 }
 
-/// Who may open the Unix socket.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SocketMode {
-    /// The component's account.
-    #[default]
-    Owner,
-    /// Those in its group, too: that is how a proxy gets there.
-    Group,
-}
-
-impl SocketMode {
-    const ALL: [Self; 2] = [Self::Owner, Self::Group];
-
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Owner => "0600",
-            Self::Group => "0660",
-        }
+names! {
+    /// Who may open the Unix socket.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub enum SocketMode {
+        /// The component's account.
+        #[default]
+        Owner = "0600",
+        /// Those in its group, too: that is how a proxy gets there.
+        Group = "0660",
     }
 }
 
@@ -150,16 +141,15 @@ pub(super) fn read(mut section: TableReader<'_>, outside: &Outside<'_>) -> Admin
 }
 
 fn read_token(mut section: TableReader<'_>, tokens: &mut Vec<Token>) {
-    let given = ["name", "role", "sha256"].map(|key| (key, section.given(key, |_| ()).is_some()));
     let hint = "`vestibule token --name NAME --role ROLE` prints the whole table";
-    missing(&section, given, hint);
+    ["name", "role", "sha256"].into_iter().for_each(|key| section.require(key, hint));
     let name = section.read("name", some_text);
-    let role = section.read("role", word(&Role::ALL, Role::name));
+    let role = section.value("role", word(&Role::ALL, Role::name));
     let notes = section.notes();
     // It may be the token itself that stands there.
     section.given("sha256", |item| notes.hide(&item.place));
     let sha256 = section.read("sha256", digest);
-    if let (Some((name, place)), Some((role, _)), Some((sha256, other))) = (name, role, sha256) {
+    if let (Some((name, place)), Some(role), Some((sha256, other))) = (name, role, sha256) {
         if tokens.iter().any(|token| token.name == name) {
             section.error(place, "name", format!("there is a token of the name `{name}` already"));
         } else if tokens.iter().any(|token| token.sha256 == sha256) {
@@ -172,11 +162,11 @@ fn read_token(mut section: TableReader<'_>, tokens: &mut Vec<Token>) {
 }
 
 fn read_person(mut section: TableReader<'_>, persons: &mut Vec<(BareJid, Role)>) {
-    let given = ["jid", "role"].map(|key| (key, section.given(key, |_| ()).is_some()));
-    missing(&section, given, "write `jid = \"anna@example.org\"` and `role = \"duty\"`");
+    let hint = "write `jid = \"anna@example.org\"` and `role = \"duty\"`";
+    ["jid", "role"].into_iter().for_each(|key| section.require(key, hint));
     let jid = section.read("jid", account);
-    let role = section.read("role", word(&Role::ALL, Role::name));
-    if let (Some((jid, place)), Some((role, _))) = (jid, role) {
+    let role = section.value("role", word(&Role::ALL, Role::name));
+    if let (Some((jid, place)), Some(role)) = (jid, role) {
         if persons.iter().any(|(other, _)| *other == jid) {
             section.error(place, "jid", format!("`{jid}` has a role already"));
         } else {
@@ -184,16 +174,6 @@ fn read_person(mut section: TableReader<'_>, persons: &mut Vec<(BareJid, Role)>)
         }
     }
     section.finish();
-}
-
-fn missing(
-    section: &TableReader<'_>,
-    given: impl IntoIterator<Item = (&'static str, bool)>,
-    hint: &str,
-) {
-    for (key, _) in given.into_iter().filter(|(_, is_given)| !is_given) {
-        section.error_with(section.place(), key, "it is missing", hint);
-    }
 }
 
 fn listen(item: &Item<'_>) -> Read<Listen> {

@@ -335,7 +335,7 @@ fn both(a: Part, b: Part) -> Option<char> {
 /// Files with more overrides were not written by hand, and are to load at once.
 const MOST_OVERRIDES: usize = 500;
 
-/// Diagnostics each override that is as the rules for every room are. One that takes rooms out of another, wider override
+/// Reports each override that is as the rules for every room are. One that takes rooms out of another, wider override
 /// does something all the same.
 pub(super) fn check(notes: &Diagnostics<'_>, policy: &Policy) {
     if policy.rooms.iter().nth(MOST_OVERRIDES).is_some() {
@@ -449,7 +449,7 @@ impl Reach {
     }
 }
 
-/// Diagnostics each ban that can never be the one that keeps a person out. A ban on an account also holds for operators and
+/// Reports each ban that can never be the one that keeps a person out. A ban on an account also holds for operators and
 /// for whom exceptions spare, so only a ban on the account itself covers it.
 pub(super) fn note_redundant_bans(notes: &Diagnostics<'_>, bans: &[Reach]) {
     let mut by_whom: HashMap<&On, Vec<usize>> = HashMap::new();

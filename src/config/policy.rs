@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use globset::GlobMatcher;
+use jiff::Timestamp;
 
 use super::diagnostics::{Diagnostics, Place};
 use super::environment::Outside;
@@ -27,8 +28,8 @@ use crate::policy::rules::{Families, Family, Key, Visit, fixed, renamed};
 use crate::policy::{Policy, Rules};
 use crate::setting::kind::did_you_mean;
 use crate::setting::values::{
-    account, account_or, domain_name, list, moment, network, some_text, text, whole, word,
-    words_for_domains,
+    account, account_or, domain_name, list, moment, network, optional, some_text, text, whole,
+    word, words_for_domains,
 };
 use crate::setting::{Item, Kind, Read, Setting};
 
@@ -50,8 +51,7 @@ pub(super) fn read(
 ) -> (Policy, usize) {
     let mut section = root.table("policy");
     let notes = section.notes();
-    let operators = section.read("operators", list(placed_account));
-    let operators = operators.map(|(operators, _)| operators).unwrap_or_default();
+    let operators = section.value("operators", list(placed_account)).unwrap_or_default();
     let mut base = Rules::default();
     read_rules(&mut section, &mut base, outside);
     section.finish();
@@ -66,19 +66,17 @@ pub(super) fn read(
         let line = notes.line(&place);
         jid.spellings().into_iter().map(move |jid| (jid, line))
     });
-    let operators = operators.collect();
-    let base = Arc::new(base);
     let policy = Policy {
         revision: String::new(),
         services: services.accounts,
         focuses: services.focuses,
-        operators,
+        operators: operators.collect(),
         providers,
         bans,
         made: Arc::default(),
         exceptions,
         texts: texts::read(root.table("text")),
-        base,
+        base: Arc::new(base),
         rooms,
     };
     (policy, count)
@@ -155,7 +153,7 @@ fn from_files(mut section: TableReader<'_>, rules: &mut Password, outside: &Outs
     let listed = section.read("deny_list_file", |item| words_of(item, outside));
     if let Some((words, place)) = listed {
         let mut all: HashSet<_> = words.iter().map(|word| word.to_lowercase()).collect();
-        if section.given("deny_list", |_| ()).is_some() {
+        if section.has("deny_list") {
             all.extend(rules.deny_list.value.iter().cloned());
             rules.deny_list.value = Arc::new(all);
         } else {
@@ -219,69 +217,55 @@ pub(super) fn what_is_wrong_with(name: &str) -> Option<(&'static str, String)> {
 pub(super) fn read_exceptions(sections: Vec<TableReader<'_>>) -> Exceptions {
     let mut exceptions = Exceptions::default();
     for section in sections {
-        one(section, &mut exceptions);
+        read_exception(section, &mut exceptions);
     }
     exceptions
 }
 
-fn one(mut section: TableReader<'_>, exceptions: &mut Exceptions) {
-    let given = ["jid", "domain", "class"].map(|key| section.given(key, |_| ()).is_some());
-    let jid = section.read("jid", banned_account).map(|(jid, _)| Whom::Jid(jid));
-    let domain = section.read("domain", domain_name).map(|(domain, _)| Whom::Domain(domain));
+fn read_exception(mut section: TableReader<'_>, exceptions: &mut Exceptions) {
+    let given = ["jid", "domain", "class"].map(|key| section.has(key));
+    let jid = section.value("jid", banned_account).map(Whom::Jid);
+    let domain = section.value("domain", domain_name).map(Whom::Domain);
     section.warn("domain", words_for_domains);
-    let class = section.read("class", word(&Class::ALL, Class::name));
-    let class = class.map(|(class, _)| Whom::Class(class));
-    let rooms: Option<GlobMatcher> = room(&mut section);
-    let has_rules = section.given("rules", |_| ()).is_some();
-    let rules = section.read("rules", list(rule)).map(|(rules, _)| rules).unwrap_or_default();
-    let until = section.read("until", moment);
-    let has_reason = section.given("reason", |_| ()).is_some();
-    let reason = section.read("reason", some_text);
-
+    let class = section.value("class", word(&Class::ALL, Class::name)).map(Whom::Class);
+    let rooms = room(&mut section);
     match given.into_iter().filter(|given| *given).count() {
-        0 if rooms.is_none() => section.error_with(
-            section.place(),
-            "",
+        0 if rooms.is_none() => section.wrong(
             "it is for everybody, everywhere",
             "give one of `jid`, `domain` and `class`, or a `room`; or switch the rules off in `[policy.modes]`",
         ),
         0 | 1 => {}
-        _ => section.error_with(
-            section.place(),
-            "",
+        _ => section.wrong(
             "it is for more than one",
             "give one of `jid`, `domain` and `class`, and an exception of its own for each other",
         ),
     }
-    if !has_rules {
-        section.error_with(
-            section.place(),
-            "rules",
-            "it is missing",
-            "name the rules that do not hold, like `rules = [\"access.encrypted\"]`",
-        );
-    }
-    if !has_reason {
-        section.error_with(
-            section.place(),
-            "reason",
-            "it is missing",
-            "say why, for the next operator",
-        );
-    }
-    if let Some((Some(end), place)) = &until {
-        section.ends(*end, place.clone(), "until", "this exception has ended, and has no effect");
-    }
+    let hint = "name the rules that do not hold, like `rules = [\"access.encrypted\"]`";
+    section.require("rules", hint);
+    let rules = section.value("rules", list(rule)).unwrap_or_default();
     let exception = Exception {
         line: section.line(),
-        until: until.and_then(|(until, _)| until),
+        until: until(&mut section, "this exception has ended, and has no effect"),
         rooms,
         bans: rules.iter().any(|name| name == fixed::BAN.name),
         rules: rules.iter().flat_map(|name| named(name)).collect(),
-        reason: reason.map(|(reason, _)| reason).unwrap_or_default(),
+        reason: reason(&mut section),
     };
     exceptions.add(jid.or(domain).or(class).unwrap_or(Whom::All), exception);
     section.finish();
+}
+
+/// Reads when an entry ends, and reports that from then on it has no effect.
+fn until(section: &mut TableReader<'_>, ended: &str) -> Option<Timestamp> {
+    let (end, place) = section.read("until", moment)?;
+    section.ends(end?, place, "until", ended);
+    end
+}
+
+/// Reads why an entry is there, which has to be said.
+fn reason(section: &mut TableReader<'_>) -> String {
+    section.require("reason", "say why, for the next operator");
+    section.value("reason", some_text).unwrap_or_default()
 }
 
 fn rule(item: &Item<'_>) -> Read<String> {
@@ -302,17 +286,12 @@ pub(super) fn read_providers(sections: Vec<TableReader<'_>>) -> HashMap<String, 
 }
 
 fn read_provider(mut section: TableReader<'_>, providers: &mut HashMap<String, Provider>) {
-    let given = ["name", "proves"].map(|key| section.given(key, |_| ()).is_some());
+    let hint = "write what `authentication` of the host says, like `name = \"custom_http\"`";
+    section.require("name", hint);
     let name = section.read("name", name);
-    let proves = section.read("proves", word(&Proves::ALL, Proves::name));
-    let hints = [
-        ("name", "write what `authentication` of the host says, like `name = \"custom_http\"`"),
-        ("proves", "write `proves = \"account\"`, `\"token\"` or `\"guest\"`"),
-    ];
-    for ((key, hint), _) in hints.into_iter().zip(given).filter(|(_, given)| !given) {
-        section.error_with(section.place(), key, "it is missing", hint);
-    }
-    if let (Some((name, place)), Some((proves, _))) = (name, proves) {
+    section.require("proves", "write `proves = \"account\"`, `\"token\"` or `\"guest\"`");
+    let proves = section.value("proves", word(&Proves::ALL, Proves::name));
+    if let (Some((name, place)), Some(proves)) = (name, proves) {
         match listed(&name) {
             Some(known) if known == proves => section.warning_with(
                 place.clone(),
@@ -366,67 +345,39 @@ pub(super) fn read_bans(sections: Vec<TableReader<'_>>) -> (Bans, usize) {
 }
 
 fn read_ban(mut section: TableReader<'_>, bans: &mut Bans, reaches: &mut Vec<Reach>) {
-    let given = ["jid", "domain", "network"].map(|key| section.given(key, |_| ()).is_some());
-    let jid = section.read("jid", banned_account);
-    let domain = section.read("domain", domain_name);
+    let given = ["jid", "domain", "network"].map(|key| section.has(key));
+    let jid = section.value("jid", banned_account).map(On::Jid);
+    let domain = section.value("domain", domain_name).map(On::Domain);
     section.warn("domain", words_for_domains);
-    let network = section.read("network", network);
-    let rooms = room(&mut section);
-    let until = section.read("until", moment);
-    let has_reason = section.given("reason", |_| ()).is_some();
-    let reason = section.read("reason", some_text);
-
+    let network = section.value("network", network);
+    let network = network.map(|network| On::Network(network.trunc()));
     match given.into_iter().filter(|given| *given).count() {
         1 => {}
-        0 => section.error_with(
-            section.place(),
-            "",
-            "it is on nobody",
-            "give one of `jid`, `domain` and `network`",
-        ),
-        _ => section.error_with(
-            section.place(),
-            "",
+        0 => section.wrong("it is on nobody", "give one of `jid`, `domain` and `network`"),
+        _ => section.wrong(
             "it is on more than one",
             "give one of `jid`, `domain` and `network`, and a ban of its own for each other",
         ),
     }
-    if !has_reason {
-        section.error_with(
-            section.place(),
-            "reason",
-            "it is missing",
-            "say why, for the next operator",
-        );
-    }
-    if let Some((Some(end), place)) = &until {
-        section.ends(*end, place.clone(), "until", "this ban has ended, and has no effect");
-    }
-    let on = match (&jid, &domain, &network) {
-        (Some((jid, _)), ..) => Some(On::Jid(jid.clone())),
-        (None, Some((domain, _)), _) => Some(On::Domain(domain.clone())),
-        (None, None, Some((network, _))) => Some(On::Network(network.trunc())),
-        (None, None, None) => None,
-    };
-    reaches.extend(on.map(|on| Reach {
-        on,
-        rooms: rooms.as_ref().map(|rooms| rooms.glob().glob().to_owned()),
-        until: until.as_ref().and_then(|(until, _)| *until),
-        line: section.line(),
-        place: section.place(),
-    }));
     let ban = Ban {
         origin: Origin::Line(section.line()),
-        until: until.and_then(|(until, _)| until),
-        rooms,
-        reason: reason.map(|(reason, _)| reason).unwrap_or_default(),
+        rooms: room(&mut section),
+        until: until(&mut section, "this ban has ended, and has no effect"),
+        reason: reason(&mut section),
     };
-    if let Some((jid, _)) = jid {
-        bans.ban_jid(jid, ban);
-    } else if let Some((domain, _)) = domain {
-        bans.ban_domain(&domain, ban);
-    } else if let Some((network, _)) = network {
-        bans.ban_network(network, ban);
+    if let Some(on) = jid.or(domain).or(network) {
+        reaches.push(Reach {
+            on: on.clone(),
+            rooms: ban.rooms.as_ref().map(|rooms| rooms.glob().glob().to_owned()),
+            until: ban.until,
+            line: section.line(),
+            place: section.place(),
+        });
+        match on {
+            On::Jid(jid) => bans.ban_jid(jid, ban),
+            On::Domain(domain) => bans.ban_domain(&domain, ban),
+            On::Network(network) => bans.ban_network(network, ban),
+        }
     }
     section.finish();
 }
@@ -438,9 +389,7 @@ pub(super) fn banned_account(item: &Item<'_>) -> Read<BareJid> {
 
 /// The rooms that an entry is for, by the pattern of their names; `None`: all.
 pub(super) fn room(section: &mut TableReader<'_>) -> Option<GlobMatcher> {
-    let pattern = section
-        .read("room", |item| if text(item)?.is_empty() { Ok(None) } else { glob(item).map(Some) });
-    pattern.and_then(|(rooms, _)| rooms).map(|glob| glob.compile_matcher())
+    section.value("room", optional(glob))?.map(|glob| glob.compile_matcher())
 }
 
 /// Characters that no tenant has: it stands in brackets before a room's name, and is a part of a domain.
@@ -469,8 +418,7 @@ pub(super) fn read_rooms(
         let (selector, place) = selector(&mut section, &known.services);
         let mut priority = 0;
         section.put("priority", &mut priority, whole(0..=1000));
-        let profile = section.read("profile", |item| profile(item, known.profiles));
-        let profile = profile.map(|(name, _)| name);
+        let profile = section.value("profile", |item| profile(item, known.profiles));
         let over = profile.as_ref().and_then(|name| known.profiles.get(name));
         let mut rules = over.unwrap_or(known.base).clone();
         read_rules(&mut section, &mut rules, outside);
@@ -500,24 +448,20 @@ pub(super) fn read_rooms(
 /// For which rooms it is, and where that is written. `None`: for none, or wrong, which is noted.
 fn selector(section: &mut TableReader<'_>, services: &[String]) -> (Option<Selector>, Place) {
     const KEYS: [&str; 5] = ["match", "tenant", "service", "claim", "share"];
-    let given = KEYS.map(|key| section.given(key, |_| ()).is_some());
+    let given = KEYS.map(|key| section.has(key));
     let pattern = section.read("match", |item| pattern(item, services));
     let place = pattern.as_ref().map_or_else(|| section.place(), |(_, place)| place.clone());
-    let read = [
-        section.read("tenant", tenant).map(|(value, _)| value),
-        section.read("service", |item| service(item, services)).map(|(value, _)| value),
-        section.read("claim", some_text).map(|(value, _)| value),
-    ];
-    let [tenant, service, claim] = read;
-    let has_values = section.given("claim_values", |_| ()).is_some();
-    let values = section.read("claim_values", list(some_text)).map(|(values, _)| values);
-    let share = section.read("share", whole(1..=100)).map(|(share, _)| share);
+    let tenant = section.value("tenant", tenant);
+    let service = section.value("service", |item| service(item, services));
+    let claim = section.value("claim", some_text);
+    let has_values = section.has("claim_values");
+    let values = section.value("claim_values", list(some_text));
     let selector = Selector {
         pattern: pattern.map(|(pattern, _)| pattern),
         tenant,
         service,
         claim: claim.zip(values.filter(|values| !values.is_empty())),
-        share,
+        share: section.value("share", whole(1..=100)),
     };
     let [.., has_claim, _] = given;
     if has_claim != has_values || (has_claim && has_values && selector.claim.is_none()) {

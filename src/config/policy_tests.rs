@@ -134,7 +134,7 @@ fn trial(
 ) -> Option<Trial> {
     let mut draft = Draft::default();
     usual.lay_over(&mut draft);
-    let who = section.read("who", |item| {
+    let who = section.value("who", |item| {
         let name = text(item)?;
         people.get(name.as_str()).map_or_else(
             || {
@@ -144,16 +144,16 @@ fn trial(
             Ok,
         )
     });
-    if let Some((who, _)) = who {
+    if let Some(who) = who {
         who.lay_over(&mut draft);
     }
     layer(&mut section).lay_over(&mut draft);
-    let name = section.read("name", some_text).map(|(name, _)| name);
+    let name = section.value("name", some_text);
     let expected = expected(&mut section);
     let Draft { attempt, at } = draft;
     for (key, value) in [("room", &attempt.room), ("jid", &attempt.jid)] {
         // What is wrong there is told already.
-        let is_wrong = section.given(key, |_| ()).is_some();
+        let is_wrong = section.has(key);
         if value.is_empty() && !is_wrong {
             section.error(section.place(), key, format!("there is no `{key}`, here or above"));
         }
@@ -165,21 +165,20 @@ fn trial(
 }
 
 fn expected(section: &mut TableReader<'_>) -> Option<Expected> {
-    let is_given = section.given("expect", |_| ()).is_some();
-    let verdict = section.read("expect", word(&VERDICTS, Verdict::name));
-    if !is_given {
+    let verdict = section.value("expect", word(&VERDICTS, Verdict::name));
+    if !section.has("expect") {
         section.error(section.place(), "expect", "there is no `expect`");
     }
-    let rule = section.read("rule", rule).map(|(rule, _)| rule);
-    let denial = section.read("denial", some_text).map(|(denial, _)| denial);
-    let class = section.read("class", word(&Class::ALL, Class::name)).map(|(class, _)| class);
+    let rule = section.value("rule", rule);
+    let denial = section.value("denial", some_text);
+    let class = section.value("class", word(&Class::ALL, Class::name));
     let mut effects = Vec::new();
     let mut table = section.table("effects");
     for effect in Effect::ALL {
-        effects.extend(table.read(effect.name(), boolean).map(|(follows, _)| (effect, follows)));
+        effects.extend(table.value(effect.name(), boolean).map(|follows| (effect, follows)));
     }
     table.finish();
-    Some(Expected { verdict: verdict?.0, rule, denial, class, effects })
+    Some(Expected { verdict: verdict?, rule, denial, class, effects })
 }
 
 fn layer(section: &mut TableReader<'_>) -> Layer {
@@ -219,7 +218,7 @@ impl Layer {
         kind: impl FnOnce(&Item<'_>) -> Read<T>,
         of: fn(&mut Draft) -> &mut T,
     ) {
-        if let Some((value, _)) = section.read(key, kind) {
+        if let Some(value) = section.value(key, kind) {
             self.0.push(Box::new(move |draft| of(draft).clone_from(&value)));
         }
     }

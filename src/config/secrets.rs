@@ -10,8 +10,8 @@ use super::diagnostics::{Diagnostics, Place};
 use super::environment::Outside;
 use super::table_reader::TableReader;
 use crate::secret::Secret;
-use crate::setting::Item;
 use crate::setting::values::text;
+use crate::setting::{Item, Read};
 
 /// The keys of a secret.
 #[derive(Clone, Copy)]
@@ -43,42 +43,21 @@ pub(super) fn read(
     if let Some(file) = section.text_in_file(keys.file) {
         notes.names_secret(file.into());
     }
-    let inline = section.given(keys.inline, |item| {
-        notes.hide(&item.place);
-        (inline(item, keys.least), item.place.clone())
-    });
-    let file = section.given(keys.file, |item| (text(item), item.place.clone()));
+    let place = |section: &mut TableReader<'_>, key| section.given(key, |item| item.place.clone());
+    let (mut inline, mut file) = (place(section, keys.inline), place(section, keys.file));
+    inline.iter().for_each(|place| notes.hide(place));
 
     // A variable is stronger than the file, whichever of the two keys either of them gives.
-    let by_variable = |place: &Place| matches!(place, Place::Variable(_));
-    let (inline, file) = match (inline, file) {
-        (Some((one, at)), Some((_, other))) if by_variable(&at) && !by_variable(&other) => {
-            (Some((one, at)), None)
-        }
-        (Some((_, other)), Some((one, at))) if by_variable(&at) && !by_variable(&other) => {
-            (None, Some((one, at)))
-        }
-        both => both,
-    };
+    let is_variable = |place: &Option<Place>| matches!(place, Some(Place::Variable(_)));
+    match (is_variable(&inline), is_variable(&file)) {
+        (true, false) => file = None,
+        (false, true) => inline = None,
+        (true, true) | (false, false) => {}
+    }
 
-    let file = match file {
-        None => None,
-        Some((Ok(path), place)) => Some((path, place)),
-        Some((Err(wrongs), _)) => {
-            for wrong in wrongs {
-                section.error(wrong.place, keys.file, wrong.message);
-            }
-            return Err(Noted);
-        }
-    };
-    let inline = match inline {
-        None => None,
-        Some((Ok(secret), place)) => Some((secret, place)),
-        Some((Err(message), place)) => {
-            section.error(place, keys.inline, message);
-            return Err(Noted);
-        }
-    };
+    let file = file.map(|_| section.read(keys.file, text).ok_or(Noted)).transpose()?;
+    let read_inline = |item: &Item<'_>| inline_secret(item, keys.least);
+    let inline = inline.map(|_| section.read(keys.inline, read_inline).ok_or(Noted)).transpose()?;
     match (inline, file) {
         (None, None) => Ok(None),
         (Some((Some(_), _)), Some((path, place))) if !path.is_empty() => {
@@ -102,12 +81,10 @@ pub(super) fn read(
         }
         (Some((secret, place)), _) => {
             if secret.is_some() && outside.exposed && matches!(place, Place::Text(_)) {
-                notes.warning(
-                    place.clone(),
-                    section.path_of(keys.inline),
-                    "other accounts of this machine can read this file, and the secret in it",
-                    Some(format!("put it into a file of its own, `{}`", keys.file)),
-                );
+                let message =
+                    "other accounts of this machine can read this file, and the secret in it";
+                let hint = format!("put it into a file of its own, `{}`", keys.file);
+                section.warning_with(place.clone(), keys.inline, message, &hint);
             }
             Ok(Some((secret, place)))
         }
@@ -115,12 +92,12 @@ pub(super) fn read(
     }
 }
 
-fn inline(item: &Item<'_>, least: usize) -> Result<Option<Secret>, String> {
-    match text(item) {
-        Ok(text) if text.is_empty() => Ok(None),
-        Ok(text) => long_enough(&text, least).map(Some),
-        Err(wrongs) => Err(wrongs.into_iter().map(|wrong| wrong.message).collect()),
+fn inline_secret(item: &Item<'_>, least: usize) -> Read<Option<Secret>> {
+    let text = text(item)?;
+    if text.is_empty() {
+        return Ok(None);
     }
+    long_enough(&text, least).map(Some).or_else(|message| item.wrong(message, None))
 }
 
 fn is_out_of_reach(path: &str, outside: &Outside<'_>) -> bool {

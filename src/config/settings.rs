@@ -20,8 +20,8 @@ use crate::policy::rules::renamed;
 use crate::policy::suspended;
 use crate::secret::Secret;
 use crate::setting::values::{
-    account, boolean, domain, duration, duration_or_never, jid, list, some_text, text, whole, word,
-    words_for_domains,
+    account, any_path, boolean, domain, duration, duration_or_never, jid, list, optional,
+    some_text, text, whole, word, words_for_domains,
 };
 use crate::setting::{Item, Read, kind};
 
@@ -238,9 +238,7 @@ pub(super) fn read_log(mut section: TableReader<'_>, outside: &Outside<'_>) -> L
     let mut log = Log { level: "info".to_owned(), format: Format::default(), decisions: None };
     section.put("level", &mut log.level, level);
     section.put("format", &mut log.format, word(&Format::ALL, Format::name));
-    section.put("decisions", &mut log.decisions, |item| {
-        text(item).map(|path| (!path.is_empty()).then(|| PathBuf::from(path)))
-    });
+    section.put("decisions", &mut log.decisions, optional(any_path));
     section.finish();
     log
 }
@@ -294,14 +292,10 @@ pub(super) fn read_doctor(mut section: TableReader<'_>) -> Doctor {
     let mut doctor = Doctor::default();
     section.put("every", &mut doctor.every, duration_or_never(Duration::from_secs(60)));
     section.put("ignore", &mut doctor.ignore, list(some_text));
-    section.put("jicofo_config", &mut doctor.jicofo_config, some_path);
-    section.put("docker_env", &mut doctor.docker_env, some_path);
+    section.put("jicofo_config", &mut doctor.jicofo_config, optional(any_path));
+    section.put("docker_env", &mut doctor.docker_env, optional(any_path));
     section.finish();
     doctor
-}
-
-fn some_path(item: &Item<'_>) -> Read<Option<PathBuf>> {
-    text(item).map(|path| (!path.is_empty()).then(|| PathBuf::from(path)))
 }
 
 /// Reads `[audit]`.
@@ -343,20 +337,12 @@ pub(super) fn read_services(
         services.extend(BareJid::prepared("conference.localhost").ok().map(without_accounts));
     }
     for mut section in sections {
-        let begin = section.place();
-        let has_domain = section.given("domain", |_| ()).is_some();
+        let hint = "write the MUC service's, like `domain = \"conference.example.org\"`";
+        section.require("domain", hint);
         let read = section.read("domain", domain);
-        if !has_domain {
-            section.error_with(
-                begin,
-                "domain",
-                "it is missing",
-                "write the MUC service's, like `domain = \"conference.example.org\"`",
-            );
-        }
-        let focus = section.read("focus", focus).and_then(|(jid, place)| Some((jid?, place)));
-        let trusted =
-            section.read("trusted", list(placed_jid)).unwrap_or((Vec::new(), Place::Whole)).0;
+        let focus =
+            section.read("focus", optional(account)).and_then(|(jid, place)| Some((jid?, place)));
+        let trusted = section.value("trusted", list(placed_jid)).unwrap_or_default();
         section.warn("trusted", words_for_domains);
         let notes = section.notes();
         for (jid, place) in focus.iter().chain(&trusted) {
@@ -388,10 +374,6 @@ pub(super) fn read_services(
 
 const fn without_accounts(domain: BareJid) -> Service {
     Service { domain, focus: None, trusted: Vec::new() }
-}
-
-fn focus(item: &Item<'_>) -> Read<Option<BareJid>> {
-    if text(item)?.is_empty() { Ok(None) } else { account(item).map(Some) }
 }
 
 fn placed_jid(item: &Item<'_>) -> Read<(BareJid, Place)> {

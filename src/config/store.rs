@@ -12,7 +12,7 @@ use super::secrets;
 use super::secrets::Keys;
 use super::table_reader::TableReader;
 use crate::secret::Secret;
-use crate::setting::values::{duration_or_never, size, text, word};
+use crate::setting::values::{any_path, boolean, duration_or_never, optional, size, text, word};
 use crate::setting::{Item, Read};
 
 /// The least that the database may take, in bytes.
@@ -35,24 +35,17 @@ pub fn database(path: &Path, environment: &Environment) -> Option<PathBuf> {
 pub(super) fn read(mut section: TableReader<'_>, outside: &Outside<'_>) -> Store {
     outside.environment.put_into("store", &mut section);
     let mut store = Store::default();
-    section.put("file", &mut store.file, |item| {
-        text(item).map(|path| (!path.is_empty()).then(|| PathBuf::from(path)))
-    });
+    section.put("file", &mut store.file, optional(any_path));
     section.put("retention", &mut store.retention, duration_or_never(Duration::from_secs(60)));
     section.put("max_size", &mut store.max_size, size(LEAST));
     section.put("addresses", &mut store.addresses, word(&Addresses::ALL, Addresses::name));
     store.postgres = read_postgres(&mut section, outside);
     if store.postgres.is_some() && store.file.is_none() {
-        section.error_with(
-            section.place(),
-            "file",
-            "there is no file, and what waits for the database `store.postgres` is kept there",
-            "leave `file` out",
-        );
+        let message =
+            "there is no file, and what waits for the database `store.postgres` is kept there";
+        section.error_with(section.place(), "file", message, "leave `file` out");
     }
-    section.put("server", &mut store.server, |item| {
-        text(item).map(|name| (!name.is_empty()).then_some(name))
-    });
+    section.put("server", &mut store.server, optional(text));
     section.finish();
     store
 }
@@ -163,7 +156,7 @@ pub(super) fn read_postgres(
         notes.holds_secret();
     }
     let mut network = false;
-    section.put("allow_plaintext_network", &mut network, crate::setting::values::boolean);
+    section.put("allow_plaintext_network", &mut network, boolean);
     let (address, place) = section.read("postgres", |item: &Item<'_>| -> Read<String> {
         let address = text(item)?;
         // It may hold a password, though it should not.

@@ -1,6 +1,7 @@
 //! A table of the file, read key by key.
 
 use jiff::Timestamp;
+use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::diagnostics::Diagnostics;
@@ -66,18 +67,27 @@ impl<'a> TableReader<'a> {
     ) -> Option<T> {
         self.know(key);
         if let Some((_, variable, value)) = self.instead.iter().find(|(name, ..)| name == key) {
-            return Some(take(&Item {
-                value,
-                place: Place::Variable(variable.clone()),
-                foreign: self.notes.foreign(),
-            }));
+            let place = Place::Variable(variable.clone());
+            return Some(take(&Item { value, place, foreign: self.notes.foreign() }));
         }
-        let value = self.table?.get(key)?;
-        Some(take(&Item {
-            value: value.get_ref(),
-            place: Place::Text(value.span()),
-            foreign: self.notes.foreign(),
-        }))
+        self.table?.get(key).map(|value| take(&self.item(value)))
+    }
+
+    fn item(&self, value: &'a Spanned<DeValue<'a>>) -> Item<'a> {
+        let place = Place::Text(value.span());
+        Item { value: value.get_ref(), place, foreign: self.notes.foreign() }
+    }
+
+    /// Returns whether a key is given.
+    pub(super) fn has(&mut self, key: &'static str) -> bool {
+        self.given(key, |_| ()).is_some()
+    }
+
+    /// Reports a key that is missing, with what to write.
+    pub(super) fn require(&mut self, key: &'static str, hint: &str) {
+        if !self.has(key) {
+            self.error_with(self.place(), key, "it is missing", hint);
+        }
     }
 
     /// The text that the file itself gives a key, though a variable may stand in for it; `None`: none, or an empty one.
@@ -100,6 +110,15 @@ impl<'a> TableReader<'a> {
     ) -> Option<(T, Place)> {
         let (read, place) = self.given(key, |item| (kind(item), item.place.clone()))?;
         self.take(key, read).map(|value| (value, place))
+    }
+
+    /// The same without its place.
+    pub(super) fn value<T>(
+        &mut self,
+        key: &'static str,
+        kind: impl FnOnce(&Item<'_>) -> Read<T>,
+    ) -> Option<T> {
+        self.read(key, kind).map(|(value, _)| value)
     }
 
     /// Returns what was found at a key; what is wrong with it is noted.
@@ -147,12 +166,7 @@ impl<'a> TableReader<'a> {
                 if let Some(inner) = value.get_ref().as_table() {
                     tables.push((name, inner));
                 } else {
-                    let item = Item {
-                        value: value.get_ref(),
-                        place: Place::Text(value.span()),
-                        foreign: self.notes.foreign(),
-                    };
-                    leaves.push((name, Place::Text(key.span()), item));
+                    leaves.push((name, Place::Text(key.span()), self.item(value)));
                 }
             }
         }
@@ -172,7 +186,7 @@ impl<'a> TableReader<'a> {
         }
     }
 
-    /// Diagnostics what there is to warn of in a key's value.
+    /// Reports what there is to warn of in a key's value.
     pub(super) fn warn(
         &mut self,
         key: &'static str,
@@ -190,7 +204,7 @@ impl<'a> TableReader<'a> {
         into: &mut T,
         kind: impl FnOnce(&Item<'_>) -> Read<T>,
     ) {
-        if let Some((value, _)) = self.read(key, kind) {
+        if let Some(value) = self.value(key, kind) {
             *into = value;
         }
     }
@@ -333,7 +347,7 @@ impl<'a> TableReader<'a> {
         })
     }
 
-    /// Diagnostics an error at a key's value.
+    /// Reports an error at a key's value.
     pub(super) fn error(&self, place: Place, key: &str, message: impl Into<String>) {
         self.notes.error(place, self.path_of(key), message, None);
     }
@@ -349,7 +363,12 @@ impl<'a> TableReader<'a> {
         self.notes.error(place, self.path_of(key), message, Some(hint.to_owned()));
     }
 
-    /// Diagnostics a warning at a key's value, with what to write instead.
+    /// Reports an error of the table as a whole, with what to write instead.
+    pub(super) fn wrong(&self, message: &str, hint: &str) {
+        self.error_with(self.place(), "", message, hint);
+    }
+
+    /// Reports a warning at a key's value, with what to write instead.
     pub(super) fn warning_with(
         &self,
         place: Place,
@@ -360,7 +379,7 @@ impl<'a> TableReader<'a> {
         self.notes.warning(place, self.path_of(key), message, Some(hint.to_owned()));
     }
 
-    /// Diagnostics that there is a warning at a key's value from that moment on.
+    /// Reports that there is a warning at a key's value from that moment on.
     pub(super) fn ends(&self, from: Timestamp, place: Place, key: &str, message: &str) {
         self.notes.warning_from(from, place, self.path_of(key), message);
     }

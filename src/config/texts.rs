@@ -36,13 +36,13 @@ pub(super) fn read(mut section: TableReader<'_>) -> Texts {
         }
         let mut words = Words { language: tag.clone(), ..Words::default() };
         for (key, template) in sentences() {
-            if let Some((text, _)) = table.read(key, |item| text_for(item, template)) {
+            if let Some(text) = table.value(key, |item| text_for(item, template)) {
                 words.sentences.insert(key, text);
             }
         }
         let mut settings = table.table("settings");
         for setting in FormField::ALL {
-            if let Some((text, _)) = settings.read(setting.name(), |item| text_for(item, "")) {
+            if let Some(text) = settings.value(setting.name(), |item| text_for(item, "")) {
                 words.settings.insert(setting.name(), text);
             }
         }

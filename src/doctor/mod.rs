@@ -103,12 +103,12 @@ impl Looked {
         }
     }
 
-    /// Diagnostics that a part of this server could not be looked at.
+    /// Reports that a part of this server could not be looked at.
     fn unknown_at(&mut self, server: &Server, reason: impl Display) {
         self.unknown(format!("{}: {reason}", server.service));
     }
 
-    /// Diagnostics that the gate of this server does not tell something.
+    /// Reports that the gate of this server does not tell something.
     fn not_told(&mut self, server: &Server, what: &str) {
         self.unknown_at(server, format_args!("the gate does not tell {what}"));
     }

@@ -1,6 +1,7 @@
 //! The kinds of values: plain ones, words and lists.
 
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::str::FromStr as _;
 use std::time::Duration;
 
@@ -44,6 +45,18 @@ pub(crate) fn text(item: &Item<'_>) -> Read<String> {
 pub(crate) fn some_text(item: &Item<'_>) -> Read<String> {
     let text = text(item)?;
     if text.trim().is_empty() { item.wrong("it is empty", None) } else { Ok(text) }
+}
+
+/// Any text, for a path.
+pub(crate) fn any_path(item: &Item<'_>) -> Read<PathBuf> {
+    text(item).map(PathBuf::from)
+}
+
+/// A value of that kind; `None`: an empty text.
+pub(crate) fn optional<T>(
+    kind: impl Fn(&Item<'_>) -> Read<T>,
+) -> impl Fn(&Item<'_>) -> Read<Option<T>> {
+    move |item| if text(item)?.is_empty() { Ok(None) } else { kind(item).map(Some) }
 }
 
 /// A whole number within these limits.
@@ -215,7 +228,7 @@ pub(crate) fn jid_spellings(item: &Item<'_>) -> Read<Vec<BareJid>> {
     jid(item).map(|jid| jid.spellings())
 }
 
-/// Diagnostics an address that the server is to prepare, too.
+/// Reports an address that the server is to prepare, too.
 fn noted(item: &Item<'_>, text: String, jid: BareJid) -> BareJid {
     if !text.is_ascii() {
         item.foreign.borrow_mut().push((text, jid.clone(), item.place.clone()));
