@@ -1,14 +1,14 @@
 //! What the interfaces know of a command: its name, who may give it, what it takes and replies. All of it is made from
 //! the command's declaration (`src/app/commands`).
 
-use std::fmt;
-
+use indexmap::IndexMap;
 use schemars::generate::SchemaSettings;
 use schemars::transform::transform_subschemas;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::Serialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Map, Value};
+use strum::IntoStaticStr;
 
 use super::request::{Failure, FailureKind, Request};
 use crate::config::Role;
@@ -87,7 +87,8 @@ pub struct Field {
 }
 
 /// What may stand in a field.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum FieldKind {
     /// A line of text.
     Text,
@@ -115,20 +116,8 @@ pub enum FieldKind {
 
 impl FieldKind {
     /// The name in the API.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Text => "text",
-            Self::Lines => "lines",
-            Self::Room => "room",
-            Self::Person => "person",
-            Self::Duration => "duration",
-            Self::Time => "time",
-            Self::Flag => "flag",
-            Self::Number => "number",
-            Self::Secret => "secret",
-            Self::Choice(_) => "choice",
-            Self::List => "list",
-        }
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 
     fn of(schema: &Value) -> Self {
@@ -339,34 +328,9 @@ fn not_null(property: &mut Map<String, Value>) {
 
 /// The keys under which a struct is written, in the order of its fields: a [`Map`] does not keep it.
 fn keys_in_order(value: &impl Serialize) -> Vec<String> {
-    struct Keys(Vec<String>);
-
-    impl<'de> Deserialize<'de> for Keys {
-        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            struct Collect;
-
-            impl<'de> Visitor<'de> for Collect {
-                type Value = Keys;
-
-                fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                    f.write_str("an object")
-                }
-
-                fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Keys, M::Error> {
-                    let mut keys = Vec::new();
-                    while let Some((key, _)) = map.next_entry::<String, IgnoredAny>()? {
-                        keys.push(key);
-                    }
-                    Ok(Keys(keys))
-                }
-            }
-
-            deserializer.deserialize_map(Collect)
-        }
-    }
-
     let text = serde_json::to_string(value).unwrap_or_default();
-    serde_json::from_str(&text).map_or_else(|_| Vec::new(), |Keys(keys)| keys)
+    let keys: IndexMap<String, IgnoredAny> = serde_json::from_str(&text).unwrap_or_default();
+    keys.into_keys().collect()
 }
 
 names! {

@@ -153,41 +153,9 @@ pub fn check(text: &str) -> Result<Checked, Unreadable> {
 /// A value as canonical JSON: no spaces, keys in the order of their bytes, strings and numbers as `serde_json` writes
 /// them. It is what Python's `json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)` writes.
 pub fn canonical(value: &Value) -> String {
-    let mut out = String::new();
-    write(value, &mut out);
-    out
-}
-
-fn write(value: &Value, out: &mut String) {
-    match value {
-        Value::Object(map) => {
-            let mut keys: Vec<&String> = map.keys().collect();
-            keys.sort_unstable();
-            out.push('{');
-            for (at, key) in keys.into_iter().enumerate() {
-                if at > 0 {
-                    out.push(',');
-                }
-                out.push_str(&Value::String(key.clone()).to_string());
-                out.push(':');
-                write(map.get(key).unwrap_or(&Value::Null), out);
-            }
-            out.push('}');
-        }
-        Value::Array(all) => {
-            out.push('[');
-            for (at, value) in all.iter().enumerate() {
-                if at > 0 {
-                    out.push(',');
-                }
-                write(value, out);
-            }
-            out.push(']');
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
-            out.push_str(&value.to_string());
-        }
-    }
+    let mut sorted = value.clone();
+    sorted.sort_all_objects();
+    sorted.to_string()
 }
 
 /// The checksum of a bundle, in hexadecimal.

@@ -1,7 +1,8 @@
 //! The page: a bundle for the eye, with the bundle in it. It asks nothing of anybody, and runs nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use jiff::Timestamp;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -18,43 +19,36 @@ const STYLE: &str = include_str!("page.css");
 /// The page of a bundle, the same for the same bundle.
 pub fn page(bundle: &Value) -> String {
     let sha256 = seal(bundle);
-    let style = base64(&Sha256::digest(STYLE));
+    let style = BASE64_STANDARD.encode(Sha256::digest(STYLE));
     let about = bundle.get("about").unwrap_or(&Value::Null);
-    let (room, person) = (get(about, "room"), get(about, "person"));
-    let title = match (room, person) {
-        (Some(room), Some(person)) => format!("{person} in {room}"),
-        (Some(one), None) | (None, Some(one)) => one.to_owned(),
+    let title = match (get(about, "room"), get(about, "person")) {
+        (Some(room), Some(person)) => escaped(&format!("{person} in {room}")),
+        (Some(one), None) | (None, Some(one)) => escaped(one),
         (None, None) => "Incident".to_owned(),
     };
-    let mut out = format!(
+    let facts = facts(bundle, about, &sha256);
+    let sections = [
+        section(bundle),
+        decisions(bundle),
+        actions(bundle),
+        everything(bundle),
+        policies(bundle),
+        checking(&sha256),
+    ];
+    let sealed = canonical(&serde_json::json!({ "sha256": sha256, "incident": bundle }));
+    format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'sha256-{style}'; \
          base-uri 'none'; form-action 'none'\">\n\
          <meta name=\"referrer\" content=\"no-referrer\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n\
-         <title>Incident: {}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n",
-        escaped(&title)
-    );
-    out.push_str(&format!(
-        "<header>\n<p class=\"kind\">Incident report</p>\n<h1><bdi>{}</bdi></h1>\n",
-        escaped(&title)
-    ));
-    out.push_str(&facts(bundle, about, &sha256));
-    out.push_str("</header>\n<main>\n");
-    out.push_str(&section(bundle));
-    out.push_str(&decisions(bundle));
-    out.push_str(&actions(bundle));
-    out.push_str(&everything(bundle));
-    out.push_str(&policies(bundle));
-    out.push_str(&checking(&sha256));
-    out.push_str("</main>\n");
-    let sealed = serde_json::json!({ "sha256": sha256, "incident": bundle });
-    out.push_str(OPENING);
-    out.push_str(&embedded(&canonical(&sealed)));
-    out.push_str(CLOSING);
-    out.push_str("\n</body>\n</html>\n");
-    out
+         <title>Incident: {title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n\
+         <header>\n<p class=\"kind\">Incident report</p>\n<h1><bdi>{title}</bdi></h1>\n\
+         {facts}</header>\n<main>\n{}</main>\n{OPENING}{}{CLOSING}\n</body>\n</html>\n",
+        sections.concat(),
+        embedded(&sealed),
+    )
 }
 
 /// JSON in which nothing can end the element that it stands in.
@@ -75,9 +69,7 @@ fn embedded(json: &str) -> String {
 fn facts(bundle: &Value, about: &Value, sha256: &str) -> String {
     let by = bundle.get("by").unwrap_or(&Value::Null);
     let count = |name: &str| bundle.get(name).and_then(Value::as_array).map_or(0, Vec::len);
-    let mut people: Vec<&str> = all(bundle).filter_map(|it| get(it, "person")).collect();
-    people.sort_unstable();
-    people.dedup();
+    let people: BTreeSet<&str> = all(bundle).filter_map(|it| get(it, "person")).collect();
     let mut rows = vec![
         ("From", moment(get(about, "since"))),
         ("Until", moment(get(about, "until"))),
@@ -142,8 +134,7 @@ fn is_of_one_room(bundle: &Value) -> bool {
     bundle.get("about").is_some_and(|about| get(about, "room").is_some())
 }
 
-/// Returns what was decided, and why.
-pub(super) fn decisions(bundle: &Value) -> String {
+fn decisions(bundle: &Value) -> String {
     let row = |entry: &Value| {
         let verdict = get(entry, "verdict").unwrap_or("?");
         let why = get(entry, "in_words").unwrap_or_default();
@@ -165,8 +156,7 @@ pub(super) fn decisions(bundle: &Value) -> String {
     table(bundle, "decisions", "What was decided", &columns, &["decision"], row)
 }
 
-/// Returns what operators did.
-pub(super) fn actions(bundle: &Value) -> String {
+fn actions(bundle: &Value) -> String {
     let row = |entry: &Value| {
         let outcome = get(entry, "outcome").unwrap_or("?");
         format!(
@@ -181,7 +171,7 @@ pub(super) fn actions(bundle: &Value) -> String {
 }
 
 /// Everything, in the order in which it happened.
-pub(super) fn everything(bundle: &Value) -> String {
+fn everything(bundle: &Value) -> String {
     let row = |entry: &Value| {
         format!(
             "<td><span class=\"what\">{}</span></td><td><bdi>{}</bdi></td>{}",
@@ -195,7 +185,7 @@ pub(super) fn everything(bundle: &Value) -> String {
 }
 
 /// Each policy that was in force.
-pub(super) fn policies(bundle: &Value) -> String {
+fn policies(bundle: &Value) -> String {
     let mut out =
         "<section aria-labelledby=\"policy\">\n<h2 id=\"policy\">The policy at that time</h2>\n"
             .to_owned();
@@ -221,7 +211,6 @@ pub(super) fn policies(bundle: &Value) -> String {
     out
 }
 
-/// Returns how a policy differs from the one before.
 fn changes(body: &Value) -> String {
     let changes = list(body, "changes");
     if changes.is_empty() {
@@ -286,7 +275,7 @@ fn table(
 
 /// A text as HTML. What turns the direction of writing, and what cannot be seen, is shown as U+FFFD: a name must not
 /// rearrange the text next to it.
-pub(super) fn escaped(text: &str) -> String {
+fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {
@@ -308,44 +297,25 @@ pub(super) fn escaped(text: &str) -> String {
     out
 }
 
-/// A text of an object.
-pub(super) fn get<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
+fn get<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
     value.get(name).and_then(Value::as_str)
 }
 
-/// A number of an object.
-pub(super) fn whole(value: &Value, name: &str) -> Option<u64> {
+fn whole(value: &Value, name: &str) -> Option<u64> {
     value.get(name).and_then(Value::as_u64)
 }
 
-/// The list of that name.
-pub(super) fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
+fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
     value.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
 }
 
 /// A moment as HTML, to the second.
-pub(super) fn moment(text: Option<&str>) -> String {
+fn moment(text: Option<&str>) -> String {
     let Some(text) = text else { return "?".to_owned() };
     let shown = text
         .parse::<Timestamp>()
         .map_or_else(|_| escaped(text), |moment| moment.strftime("%Y-%m-%d %H:%M:%S").to_string());
     format!("<time datetime=\"{}\">{shown}</time>", escaped(text))
-}
-
-/// Bytes in base 64 (RFC 4648, section 4).
-pub(super) fn base64(bytes: &[u8]) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::new();
-    for three in bytes.chunks(3) {
-        let byte = |at: usize| u32::from(three.get(at).copied().unwrap_or_default());
-        let all = (byte(0) << 16) | (byte(1) << 8) | byte(2);
-        for (at, shift) in [18, 12, 6, 0].into_iter().enumerate() {
-            let letter = usize::try_from((all >> shift) & 63).ok();
-            let letter = letter.and_then(|letter| LETTERS.get(letter)).unwrap_or(&b'=');
-            out.push(if at > three.len() { '=' } else { char::from(*letter) });
-        }
-    }
-    out
 }
 
 /// Most people drawn for a room; more are in the JSON.
@@ -355,13 +325,11 @@ const WIDTH: f64 = 1000.0;
 /// The narrowest bar that can be seen.
 const LEAST: f64 = 3.0;
 
-/// Everybody's presences.
-pub(super) fn all(bundle: &Value) -> impl Iterator<Item = &Value> {
+fn all(bundle: &Value) -> impl Iterator<Item = &Value> {
     list(bundle, "presence").iter()
 }
 
-/// The section.
-pub(super) fn section(bundle: &Value) -> String {
+fn section(bundle: &Value) -> String {
     let mut out =
         "<section aria-labelledby=\"who\">\n<h2 id=\"who\">Who was there when</h2>\n".to_owned();
     let Some(axis) = Axis::of(bundle) else { return out + "</section>\n" };
@@ -404,9 +372,7 @@ fn drawing(
         axis.label(1.0),
     );
     for (person, presences) in people.iter().take(MOST_PEOPLE) {
-        let mut nicks: Vec<&str> = presences.iter().filter_map(|it| get(it, "nick")).collect();
-        nicks.sort_unstable();
-        nicks.dedup();
+        let nicks: BTreeSet<&str> = presences.iter().filter_map(|it| get(it, "nick")).collect();
         let bars: String = presences.iter().map(|it| bar(it, axis)).collect();
         let marks: String = marks(bundle, room, person, axis);
         let times: Vec<String> = presences.iter().map(|it| interval(it)).collect();
@@ -415,7 +381,7 @@ fn drawing(
              <td><svg viewBox=\"0 0 1000 24\" preserveAspectRatio=\"none\" aria-hidden=\"true\">\
              <rect class=\"ground\" x=\"0\" y=\"0\" width=\"1000\" height=\"24\"/>{bars}{marks}</svg></td>\
              <td class=\"times\">{}</td></tr>\n",
-            escaped(&nicks.join(", ")),
+            escaped(&Vec::from_iter(nicks).join(", ")),
             escaped(person),
             times.join("<br>"),
         ));
@@ -512,15 +478,6 @@ fn seconds(moment: &str) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn base_64_is_that_of_the_rfc() {
-        let known =
-            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")];
-        for (text, written) in known {
-            assert_eq!(base64(text.as_bytes()), written);
-        }
-    }
 
     #[test]
     fn no_name_is_markup_or_turns_the_line() {

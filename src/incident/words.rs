@@ -42,8 +42,8 @@ pub(super) fn sentence(entry: &Entry) -> String {
     }
 }
 
-/// Why not, in the built-in words; what differs from case to case is left open.
-pub(super) fn denial(code: &str) -> Option<String> {
+/// Returns the built-in words of a denial, in English; what differs from case to case is left open.
+pub fn denial(code: &str) -> Option<String> {
     let template = Denial::EVERY.iter().find(|denial| denial.code() == code)?.template();
     let open = |text: String, name: &str| text.replace(&format!("{{{name}}}"), "…");
     Some(placeholders(template).fold(template.to_owned(), open))

@@ -1,6 +1,5 @@
 //! `log`: entries of the audit, and an entry in words.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
@@ -10,7 +9,7 @@ use serde_json::Value;
 use super::{Call, unavailable};
 use crate::config::Visible;
 use crate::control::{Answer, Failure};
-use crate::policy::denial::Denial;
+use crate::incident::denial;
 use crate::store::{Entry, Kind, Query, Store};
 
 verb! {
@@ -100,7 +99,6 @@ fn what(entry: &Entry) -> String {
     }
 }
 
-/// Returns what the doctor found, by the names of its checks.
 fn doctor(body: &Value) -> String {
     let count = |name: &str| body.pointer(&format!("/counts/{name}")).and_then(Value::as_u64);
     let found = body.get("found").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
@@ -116,7 +114,8 @@ fn doctor(body: &Value) -> String {
 fn decision(entry: &Entry) -> String {
     let verdict = entry.verdict.as_deref().unwrap_or("?");
     let tried = entry.attempt_kind.as_deref().unwrap_or("?");
-    let why = entry.denial.as_deref().map(|denial| format!(": {}", reason(denial)));
+    let told = |code: &str| denial(code).unwrap_or_else(|| code.to_owned());
+    let why = entry.denial.as_deref().map(|code| format!(": {}", told(code)));
     let id = entry.id.as_deref().unwrap_or("?");
     let why = why.unwrap_or_default();
     let body: Value = serde_json::from_str(&entry.body).unwrap_or_default();
@@ -152,24 +151,6 @@ fn rule(entry: &Entry) -> String {
 
 const fn observed(entry: &Entry) -> &'static str {
     if entry.observed { ", only observed" } else { "" }
-}
-
-/// Returns what a person was told by this denial, in English; numbers and times in it are not in the log.
-fn reason(code: &str) -> Cow<'_, str> {
-    let Some(denial) = Denial::EVERY.iter().find(|denial| denial.code() == code) else {
-        return Cow::Borrowed(code);
-    };
-    let mut told = String::new();
-    for piece in denial.template().split('}') {
-        match piece.split_once('{') {
-            Some((before, _)) => {
-                told.push_str(before);
-                told.push('…');
-            }
-            None => told.push_str(piece),
-        }
-    }
-    Cow::Owned(told)
 }
 
 #[cfg(test)]
