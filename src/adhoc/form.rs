@@ -11,7 +11,6 @@ use crate::xmpp::{Element, ns};
 /// The field that says yes to what nothing takes back.
 pub(super) const CONFIRM: &str = "confirm";
 
-/// An empty form of that type.
 pub(super) fn blank(kind: &'static str, title: &str) -> Element {
     element("x").with_attr("type", kind).with_child(element("title").with_text(title))
 }
@@ -112,7 +111,6 @@ fn of_kind(kind: &'static str) -> Element {
     element("field").with_attr("type", kind)
 }
 
-/// A value of a field.
 pub(super) fn value(text: &str) -> Element {
     element("value").with_text(text)
 }
@@ -124,7 +122,6 @@ fn option(label: &str, text: &str) -> Element {
 /// With more rooms than this, the address is typed.
 const MOST: usize = 50;
 
-/// A choice.
 #[derive(Debug)]
 pub(super) struct Choice {
     pub(super) value: String,
@@ -170,7 +167,6 @@ impl Choices {
         Self { rooms: Vec::new(), people }
     }
 
-    /// Returns what is offered for this field.
     pub(super) fn of(&self, field: &Field) -> &[Choice] {
         if field.kind == FieldKind::Room && field.required {
             &self.rooms
@@ -222,12 +218,10 @@ impl Values {
         }
     }
 
-    /// Returns the number of fields that have a value.
     pub(super) fn count(&self) -> usize {
         self.0.len()
     }
 
-    /// The values for a request.
     pub(super) fn to_map(&self) -> Map<String, Value> {
         self.0.clone()
     }
@@ -244,13 +238,11 @@ impl Values {
         }
     }
 
-    /// Forgets everything.
     pub(super) fn clear(&mut self) {
         self.0.clear();
     }
 }
 
-/// The values of a field of a form.
 pub(super) fn texts(form: &Element, var: &str) -> Vec<String> {
     let is_it =
         |field: &&Element| field.is(ns::DATA_FORMS, "field") && field.attr("var") == Some(var);
@@ -309,7 +301,6 @@ pub(super) struct Outcome {
     pub(super) left_out: usize,
 }
 
-/// The result of a command.
 pub(super) fn outcome(command: &Command, result: &Value) -> Outcome {
     let mut told = Told::default();
     match result {
@@ -448,7 +439,6 @@ fn field(name: &str, lines: &[String]) -> Element {
         .with_children(lines.iter().map(|line| value(line)))
 }
 
-/// A value with its lines.
 fn lines(value: &Value) -> Vec<String> {
     value
         .as_str()

@@ -38,7 +38,6 @@ pub(super) struct Session {
     pub(super) values: Values,
 }
 
-/// The conversations that wait.
 #[derive(Debug, Default)]
 pub(super) struct Sessions {
     all: HashMap<String, (Timestamp, Session)>,
@@ -88,7 +87,6 @@ impl Sessions {
         self.all.insert(id, (now, session));
     }
 
-    /// Returns how many wait.
     pub(super) fn count(&self) -> usize {
         self.all.len()
     }

@@ -312,19 +312,14 @@ fn refused(iq: &Iq, refusal: Refusal) -> Step {
 }
 
 /// The commands that this caller may give. Nobody else is told of one.
-pub(super) fn offered(
+fn offered(
     commands: &'static [Command],
     caller: Option<&Caller>,
 ) -> impl Iterator<Item = &'static Command> {
     commands.iter().filter(move |it| caller.is_some_and(|caller| it.authorise(caller).is_ok()))
 }
 
-/// The list of commands at `domain`.
-pub(super) fn items(
-    commands: &'static [Command],
-    domain: &str,
-    caller: Option<&Caller>,
-) -> Element {
+fn items(commands: &'static [Command], domain: &str, caller: Option<&Caller>) -> Element {
     let item = |command: &Command| {
         Element::new(ns::DISCO_ITEMS, "item")
             .with_attr("jid", domain)
@@ -337,11 +332,7 @@ pub(super) fn items(
 }
 
 /// Returns what a node is. `None`: nothing for this caller.
-pub(super) fn info(
-    commands: &'static [Command],
-    node: &str,
-    caller: Option<&Caller>,
-) -> Option<Element> {
+fn info(commands: &'static [Command], node: &str, caller: Option<&Caller>) -> Option<Element> {
     if node == ns::COMMANDS {
         return Some(about(node, "command-list", "Commands", &[ns::DISCO_ITEMS]));
     }
@@ -362,25 +353,34 @@ fn about(node: &str, kind: &'static str, name: &str, features: &[&str]) -> Eleme
 }
 
 /// Why a step is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// Not for this caller.
+    #[error("This is not for you.")]
     Forbidden,
     /// There is no such command.
+    #[error("There is no such command.")]
     NoCommand,
     /// No action that there is.
+    #[error("There is no such action.")]
     MalformedAction,
     /// An action that this stage does not offer.
+    #[error("This action is not offered here.")]
     BadAction,
     /// No form that was asked for.
+    #[error("This is not the form that was asked for.")]
     BadPayload,
     /// No conversation of this caller's.
+    #[error("There is no such conversation of yours: begin again.")]
     BadSession,
     /// A conversation that waited too long.
+    #[error("This has waited too long: begin again.")]
     Expired,
     /// A question where something is to be done.
+    #[error("A command has to be an iq of type \"set\".")]
     BadRequest,
     /// Too many commands run.
+    #[error("Too many commands are being carried out: try again in a moment.")]
     Busy,
 }
 
@@ -388,43 +388,26 @@ impl From<Refusal> for StanzaError {
     fn from(refusal: Refusal) -> Self {
         use Condition::{BadRequest, Forbidden, ItemNotFound, NotAllowed, ResourceConstraint};
         use ErrorType::{Auth, Cancel, Modify, Wait};
-        let (kind, condition, detail, text) = match refusal {
-            Refusal::Forbidden => (Auth, Forbidden, "", "This is not for you."),
-            Refusal::NoCommand => (Cancel, ItemNotFound, "", "There is no such command."),
-            Refusal::MalformedAction => {
-                (Modify, BadRequest, "malformed-action", "There is no such action.")
-            }
-            Refusal::BadAction => {
-                (Modify, BadRequest, "bad-action", "This action is not offered here.")
-            }
-            Refusal::BadPayload => {
-                (Modify, BadRequest, "bad-payload", "This is not the form that was asked for.")
-            }
-            Refusal::BadSession => {
-                let text = "There is no such conversation of yours: begin again.";
-                (Modify, BadRequest, "bad-sessionid", text)
-            }
-            Refusal::Expired => {
-                let text = "This has waited too long: begin again.";
-                (Cancel, NotAllowed, "session-expired", text)
-            }
-            Refusal::BadRequest => {
-                (Modify, BadRequest, "", "A command has to be an iq of type \"set\".")
-            }
-            Refusal::Busy => {
-                let text = "Too many commands are being carried out: try again in a moment.";
-                (Wait, ResourceConstraint, "", text)
-            }
+        let (kind, condition, detail) = match refusal {
+            Refusal::Forbidden => (Auth, Forbidden, None),
+            Refusal::NoCommand => (Cancel, ItemNotFound, None),
+            Refusal::MalformedAction => (Modify, BadRequest, Some("malformed-action")),
+            Refusal::BadAction => (Modify, BadRequest, Some("bad-action")),
+            Refusal::BadPayload => (Modify, BadRequest, Some("bad-payload")),
+            Refusal::BadSession => (Modify, BadRequest, Some("bad-sessionid")),
+            Refusal::Expired => (Cancel, NotAllowed, Some("session-expired")),
+            Refusal::BadRequest => (Modify, BadRequest, None),
+            Refusal::Busy => (Wait, ResourceConstraint, None),
         };
-        let error = Self::new(kind, condition).with_text(text);
-        if detail.is_empty() { error } else { error.with_detail(ns::COMMANDS, detail) }
+        let error = Self::new(kind, condition).with_text(refusal.to_string());
+        detail.into_iter().fold(error, |error, detail| error.with_detail(ns::COMMANDS, detail))
     }
 }
 
 names! {
     /// What a caller asks for (XEP-0050 section 2.4).
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub(super) enum Action {
+    enum Action {
         /// Whatever is meant to come next.
         Execute = "execute",
         Next = "next",
@@ -436,21 +419,21 @@ names! {
 
 /// A remark with a form.
 #[derive(Clone, Debug)]
-pub(super) struct Note {
+struct Note {
     kind: &'static str,
     text: String,
 }
 
 impl Note {
-    pub(super) fn info(text: impl ToString) -> Self {
+    fn info(text: impl ToString) -> Self {
         Self { kind: "info", text: text.to_string() }
     }
 
-    pub(super) fn warn(text: impl ToString) -> Self {
+    fn warn(text: impl ToString) -> Self {
         Self { kind: "warn", ..Self::info(text) }
     }
 
-    pub(super) fn error(text: impl ToString) -> Self {
+    fn error(text: impl ToString) -> Self {
         Self { kind: "error", ..Self::info(text) }
     }
 
@@ -460,7 +443,7 @@ impl Note {
 }
 
 /// The first stage of a command. `None`: it takes nothing.
-pub(super) fn first_stage(command: &Command) -> Option<Stage> {
+fn first_stage(command: &Command) -> Option<Stage> {
     match command.fields {
         [] if command.impact == Impact::Irreversible => Some(Stage::Confirm),
         [] => None,
@@ -469,8 +452,7 @@ pub(super) fn first_stage(command: &Command) -> Option<Stage> {
     }
 }
 
-/// The stage before this one.
-pub(super) fn before(command: &Command, stage: Stage) -> Option<Stage> {
+fn before(command: &Command, stage: Stage) -> Option<Stage> {
     match stage {
         Stage::Room => None,
         Stage::Fields => offers_people(command).then_some(Stage::Room),
@@ -479,7 +461,7 @@ pub(super) fn before(command: &Command, stage: Stage) -> Option<Stage> {
 }
 
 /// Returns whether the command is carried out after this stage.
-pub(super) fn is_last(command: &Command, stage: Stage) -> bool {
+fn is_last(command: &Command, stage: Stage) -> bool {
     match stage {
         Stage::Room => false,
         Stage::Fields => command.impact != Impact::Irreversible,
@@ -487,11 +469,7 @@ pub(super) fn is_last(command: &Command, stage: Stage) -> bool {
     }
 }
 
-/// Returns what is asked for at a stage.
-pub(super) fn fields(
-    command: &'static Command,
-    stage: Stage,
-) -> impl Iterator<Item = &'static Field> {
+fn fields(command: &'static Command, stage: Stage) -> impl Iterator<Item = &'static Field> {
     let room = room_of(command).map(|room| room.name);
     let divided = offers_people(command);
     command.fields.iter().filter(move |field| match stage {
@@ -502,17 +480,12 @@ pub(super) fn fields(
 }
 
 /// Returns whether the form confirms an irreversible command.
-pub(super) fn is_confirmed(form: &Element) -> bool {
+fn is_confirmed(form: &Element) -> bool {
     texts(form, CONFIRM).first().is_some_and(|value| matches!(value.trim(), "1" | "true"))
 }
 
 /// A stage that waits for its form.
-pub(super) fn stage(
-    id: &str,
-    session: &Session,
-    choices: &Choices,
-    note: Option<&Note>,
-) -> Element {
+fn stage(id: &str, session: &Session, choices: &Choices, note: Option<&Note>) -> Element {
     let (command, at) = (session.command, session.stage);
     let next = if is_last(command, at) { "complete" } else { "next" };
     let prev = before(command, at).map(|_| element("prev"));
@@ -529,8 +502,7 @@ pub(super) fn stage(
         .with_child(form)
 }
 
-/// The end: it is done.
-pub(super) fn done(id: &str, command: &Command, result: &Value) -> Element {
+fn done(id: &str, command: &Command, result: &Value) -> Element {
     let outcome = outcome(command, result);
     let said = match result.as_array() {
         Some(list) => format!("{}: {}", command.title, list.len()),
@@ -544,13 +516,11 @@ pub(super) fn done(id: &str, command: &Command, result: &Value) -> Element {
         .with_child_opt(outcome.form)
 }
 
-/// The end: it could not be done.
-pub(super) fn failed(id: &str, command: &Command, reason: &str) -> Element {
+fn failed(id: &str, command: &Command, reason: &str) -> Element {
     reply(command, id, "completed").with_child(Note::error(reason).element())
 }
 
-/// The end: the caller does not want it any more.
-pub(super) fn canceled(id: &str, command: &Command) -> Element {
+fn canceled(id: &str, command: &Command) -> Element {
     reply(command, id, "canceled")
 }
 

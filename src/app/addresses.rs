@@ -8,8 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::Shared;
+use super::commands::{invalid, unavailable};
 use crate::config::Written;
-use crate::control::{Failure, FailureKind};
+use crate::control::Failure;
 use crate::jid::BareJid;
 use crate::wire::answer::{MOST, prepare, prepared};
 use crate::xmpp::link::RequestError;
@@ -126,18 +127,12 @@ pub(super) async fn confirm(shared: &Shared, text: &str) -> Result<(), Failure> 
     let service = shared.engine().greeted().into_iter().next();
     let Some(service) = service.filter(|_| !text.is_ascii()) else { return Ok(()) };
     let theirs = ask(shared, &service, &[text]).await;
-    let theirs = theirs.map_err(|error| Failure::new(FailureKind::Unavailable, error))?;
-    let written = Written { text: text.to_owned(), prepared: ours, line: 0 };
-    match theirs.into_iter().next().flatten() {
-        Some(theirs) if theirs == written.prepared => Ok(()),
-        Some(theirs) => Err(Failure::new(
-            FailureKind::Invalid,
-            format!("the server makes `{theirs}` of `{text}`, not `{}`", written.prepared),
-        )),
-        None => Err(Failure::new(
-            FailureKind::Invalid,
-            format!("`{text}` is no address on this server"),
-        )),
+    match theirs.map_err(unavailable)?.into_iter().next().flatten() {
+        Some(theirs) if theirs == ours => Ok(()),
+        Some(theirs) => {
+            Err(invalid(format!("the server makes `{theirs}` of `{text}`, not `{ours}`")))
+        }
+        None => Err(invalid(format!("`{text}` is no address on this server"))),
     }
 }
 

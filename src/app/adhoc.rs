@@ -16,7 +16,6 @@ use crate::xmpp::stanza::{Iq, IqKind};
 /// Most commands that are carried out at once.
 const MOST: usize = 16;
 
-/// The commands for XMPP clients.
 #[derive(Debug)]
 pub(super) struct AdHocFace {
     shared: Shared,
@@ -26,7 +25,6 @@ pub(super) struct AdHocFace {
     slots: Arc<Semaphore>,
 }
 
-/// The outcome of a stanza.
 #[derive(Debug)]
 pub(super) enum Answered {
     /// This answer.

@@ -59,12 +59,10 @@ const fn labels(face: Interface, is_done: bool) -> Labels<2> {
 }
 
 impl AppMetrics {
-    /// Counts a command.
     pub(super) fn command(&self, face: Interface, is_done: bool) {
         self.commands.get_or_create(&labels(face, is_done)).inc();
     }
 
-    /// Counts a reload.
     pub(super) fn reload(&self, is_done: bool) {
         self.reloads.get_or_create(&[outcome(is_done)]).inc();
     }
@@ -80,7 +78,6 @@ macro_rules! groups {
         }
 
         impl Groups {
-            /// Registers every metric.
             pub(super) fn register(&self, registry: &mut Registry) {
                 $(self.$name.register(registry);)*
             }
@@ -105,7 +102,6 @@ groups! {
 }
 
 impl Groups {
-    /// Returns every group as it is now.
     pub(super) fn now(operator: &Operator) -> Self {
         let shared: &Shared = operator.shared();
         let status = StatusMetrics::from(&operator.status());

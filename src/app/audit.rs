@@ -19,7 +19,6 @@ use crate::policy::context::Drift;
 use crate::policy::verdict::Effects;
 use crate::wire::room::LiveRoom;
 
-/// Watches until aborted.
 pub(super) async fn watch(shared: Shared) {
     let mut trials = Trials::default();
     loop {

@@ -36,7 +36,6 @@ pub(super) struct Pages {
 }
 
 impl Pages {
-    /// Every ban.
     pub(super) fn all(&self) -> impl Iterator<Item = &Ban> {
         self.stored.iter().chain(&self.unstored)
     }
@@ -57,7 +56,6 @@ impl Pages {
 }
 
 impl BanStore {
-    /// The book, to be changed.
     pub(super) async fn open(&self) -> AsyncGuard<'_, Pages> {
         self.0.lock().await
     }

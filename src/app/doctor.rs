@@ -37,17 +37,14 @@ pub(super) struct Practice {
 }
 
 impl Practice {
-    /// Whether anything may have changed since.
     pub(super) fn look_soon(&self) {
         self.soon.notify_one();
     }
 
-    /// Returns the last report.
     pub(super) fn last(&self) -> Option<Arc<Report>> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Returns the number of checks by state.
     pub(super) fn counts(&self) -> Option<Counts> {
         self.last().map(|report| report.counts)
     }
@@ -60,7 +57,6 @@ impl Practice {
     }
 }
 
-/// Looks until aborted.
 pub(super) async fn watch(shared: Shared) {
     loop {
         let every = shared.upkeep().settings.doctor.every;
@@ -85,7 +81,6 @@ async fn due(every: Option<Duration>, soon: &Notify) {
     }
 }
 
-/// Returns the last report, or a fresh one.
 pub(super) async fn report(shared: &Shared, fresh: bool) -> Result<Arc<Report>, JoinError> {
     match shared.doctor.last().filter(|_| !fresh) {
         Some(last) => Ok(last),
@@ -93,7 +88,6 @@ pub(super) async fn report(shared: &Shared, fresh: bool) -> Result<Arc<Report>, 
     }
 }
 
-/// Looks at everything now.
 async fn review(shared: &Shared) -> Result<Arc<Report>, JoinError> {
     let _alone = shared.doctor.busy.lock().await;
     let servers = ask(shared).await;

@@ -32,7 +32,6 @@ const AT_ONCE: usize = 50;
 /// The longest time between two attempts at a room that cannot be helped.
 pub(super) const LONGEST: SignedDuration = SignedDuration::from_mins(5);
 
-/// The outcome of a try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// Done, with the time that it has to take effect.
@@ -58,7 +57,6 @@ struct Trial {
 #[derive(Debug, Default)]
 struct Trials(HashMap<BareJid, Trial>);
 
-/// Returns whether a room is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Turn {
     /// It is due, and is being handled from now on.
@@ -153,7 +151,7 @@ impl Trials {
         }
     }
 
-    /// Diagnostics what came of it; returns when to look again.
+    /// Notes what came of it; returns when to look again.
     fn ended(&mut self, room: &BareJid, outcome: Outcome, now: Timestamp) -> Timestamp {
         let Some(trial) = self.0.get_mut(room) else { return now };
         trial.is_told = outcome == Outcome::Nobody;
@@ -175,7 +173,6 @@ impl Trials {
 /// What was done shows in the gate's reports before that.
 const SETTLED: SignedDuration = SignedDuration::from_secs(5);
 
-/// Watches until aborted.
 pub(super) async fn watch(shared: Shared) {
     let is_hopeless = |plan: &Plan| plan.remedy == Remedy::Nobody;
     let apply_repairs =
@@ -265,7 +262,6 @@ fn write_down(shared: &Shared, room: &BareJid, plan: &Plan) {
     shared.engine().audit().event("no-moderator", room.as_str(), details, now());
 }
 
-/// Watches until aborted.
 pub(super) async fn run_timers(shared: Shared) {
     let mut said = Said::default();
     let look = move |engine: &mut PolicyEngine, most, now| {

@@ -75,13 +75,8 @@ pub enum RunError {
     #[error(transparent)]
     Store(#[from] store::OpenError),
     /// The key for what strangers see of the policy cannot be read or made.
-    #[error("the key `{}` cannot be used: {source}. Move it aside, and a new one is made", path.display())]
-    Key {
-        /// Its file.
-        path: PathBuf,
-        /// Why not.
-        source: std::io::Error,
-    },
+    #[error("the key `{path}` cannot be used: {1}. Move it aside, and a new one is made", path = .0.display())]
+    Key(PathBuf, #[source] std::io::Error),
     /// The bans in it cannot be read.
     #[error("the bans in the audit database cannot be read: {0}")]
     Bans(#[from] StoreError),
@@ -139,7 +134,6 @@ struct Shared {
     metrics: AppMetrics,
     /// The tokens of the page and the API.
     access: Arc<Access>,
-    /// The tasks that are down.
     down: tasks::Down,
 }
 
@@ -148,7 +142,6 @@ struct Shared {
 struct RuntimeConfig {
     audit: config::Audit,
     limit: config::Limit,
-    /// The text of the file in force.
     text: Secret,
     /// The settings in force.
     settings: Arc<Settings>,
@@ -156,7 +149,6 @@ struct RuntimeConfig {
     in_file: Arc<Settings>,
     /// The addresses in that file that are not ASCII.
     written: Arc<[config::Written]>,
-    /// The warnings of that file.
     warnings: Arc<[Problem]>,
 }
 

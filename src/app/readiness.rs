@@ -10,7 +10,6 @@ use super::Shared;
 
 /// The interval of warnings about a missing gate.
 const AGAIN: Duration = Duration::from_secs(60);
-/// The interval of looks.
 const LOOK: Duration = Duration::from_millis(500);
 
 /// Watches until aborted. A service without a gate is one without a policy: nothing holds its joins, so it

@@ -115,7 +115,6 @@ fn said(shared: &Shared, found: Option<String>) {
     *shared.on_disk.lock().unwrap_or_else(PoisonError::into_inner) = found;
 }
 
-/// The words for keys that take a restart.
 pub(super) fn needs_restart(keys: &[String]) -> String {
     format!("NOT IN FORCE until this component is restarted: {}", keys.join(", "))
 }
@@ -430,7 +429,7 @@ const KEY: &str = "revision.key";
 /// Returns the key for [`shown`], which is made at the first start.
 pub(super) fn key(state_dir: &Path) -> Result<[u8; 32], RunError> {
     let path = state_dir.join(KEY);
-    super::store::key(&path).map_err(|source| RunError::Key { path, source })
+    super::store::key(&path).map_err(|error| RunError::Key(path, error))
 }
 
 /// What strangers see instead of a revision: another for each, from which nobody without the key learns what the
@@ -461,7 +460,6 @@ pub(super) async fn started(audit: &Audit, revision: &str, file: &Path, text: &S
     audit.record(entry(revision, file, json!({"why": "start", "changes": changes, "text": kept})));
 }
 
-/// The entry of a policy that replaces another.
 pub(super) fn reloaded(revision: &str, file: &Path, before: &Secret, text: &Secret) -> Entry {
     let changes = redacted_changes(before.expose(), text.expose());
     let kept = redacted(text.expose());

@@ -89,16 +89,24 @@ pub(super) async fn room(
 
 async fn read(shared: &Shared, room: &BareJid, ask: Element) -> Result<LiveRoom, RoomError> {
     let service = service(shared, room)?;
-    match shared.link.request(&*service, ask).await {
-        Ok(element) => {
-            let mut live = whole(shared, &service, &element).await?;
-            live.view.nobody_logs_in = shared.engine().nobody_logs_in(&service);
-            Ok(live)
-        }
+    let element = part(shared, &service, room, ask).await?;
+    let mut live = whole(shared, &service, &element).await?;
+    live.view.nobody_logs_in = shared.engine().nobody_logs_in(&service);
+    Ok(live)
+}
+
+/// Returns what the gate tells of a room, a page of its people at most.
+async fn part(
+    shared: &Shared,
+    service: &str,
+    room: &BareJid,
+    ask: Element,
+) -> Result<Element, RoomError> {
+    match shared.link.request(service, ask).await {
         Err(RequestError::Refused(error)) if error.condition == Condition::ItemNotFound => {
             Err(RoomError::None(room.clone()))
         }
-        Err(error) => Err(error.into()),
+        told => Ok(told?),
     }
 }
 
@@ -110,13 +118,8 @@ pub(super) async fn whole(
 ) -> Result<LiveRoom, RoomError> {
     let mut live = LiveRoom::read(element).ok_or(RoomError::Nonsense)?;
     while let Some(after) = live.next.take() {
-        let part = match shared.link.request(service, look_on(&live.jid, &after)).await {
-            Ok(element) => LiveRoom::read(&element).ok_or(RoomError::Nonsense)?,
-            Err(RequestError::Refused(error)) if error.condition == Condition::ItemNotFound => {
-                return Err(RoomError::None(live.jid));
-            }
-            Err(error) => return Err(error.into()),
-        };
+        let part = part(shared, service, &live.jid, look_on(&live.jid, &after)).await?;
+        let part = LiveRoom::read(&part).ok_or(RoomError::Nonsense)?;
         if part.generation != live.generation {
             return Err(RoomError::Busy);
         }
@@ -147,7 +150,7 @@ pub(super) async fn apply(
     person: Option<&BareJid>,
     effects: impl Fn(&LiveRoom) -> (Effects, Vec<Element>),
 ) -> Result<(), RoomError> {
-    apply_with(shared, jid, person, None, effects).await
+    apply_reading(shared, jid, || look(jid, person), None, effects).await.map(drop)
 }
 
 /// The same; returns what `effects` said of the room in the last try, too. `None`: the room was not reached.
@@ -167,19 +170,9 @@ pub(super) async fn apply_noting<T: Send>(
     (result, noted.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// The same, with the password that an operator has typed.
-pub(super) async fn apply_with(
-    shared: &Shared,
-    jid: &BareJid,
-    person: Option<&BareJid>,
-    typed: Option<&Secret>,
-    effects: impl Fn(&LiveRoom) -> (Effects, Vec<Element>),
-) -> Result<(), RoomError> {
-    apply_reading(shared, jid, || look(jid, person), typed, effects).await.map(drop)
-}
-
-/// Does so with the room that `ask` reads; returns what the gate has met.
-async fn apply_reading(
+/// Does so with the room that `ask` reads, and with the password that an operator has `typed`; returns what the gate has
+/// met.
+pub(super) async fn apply_reading(
     shared: &Shared,
     jid: &BareJid,
     ask: impl Fn() -> Element,
@@ -246,15 +239,13 @@ pub(super) async fn order(
             if done.is_unmet { Err(RoomError::Unmet(done.names())) } else { Ok(()) }
         }
         // The room of that address is another by now.
-        Err(RequestError::Refused(error)) if is_gone(error.condition) => {
+        Err(RequestError::Refused(error))
+            if matches!(error.condition, Condition::ItemNotFound | Condition::Conflict) =>
+        {
             Err(RoomError::None(jid.clone()))
         }
         Err(error) => Err(error.into()),
     }
-}
-
-fn is_gone(condition: Condition) -> bool {
-    matches!(condition, Condition::ItemNotFound | Condition::Conflict)
 }
 
 fn password(
@@ -348,39 +339,29 @@ pub(super) fn each_room(shared: &Shared, mut see: impl FnMut(&PolicyEngine, &Bar
 
 /// Returns the consequences of a policy for those who are there, as far as is known here.
 pub(super) async fn consequences(shared: &Shared, policy: &Policy) -> Consequences {
-    let (mut all, mut after) = (Consequences::default(), None);
-    loop {
-        let (some, last) = shared.engine().consequences(policy, after.as_ref(), now());
-        all.extend(some);
-        if last.is_none() {
-            return all;
-        }
-        after = last;
-        yield_now().await;
-    }
+    part_by_part(shared, |engine, after| engine.consequences(policy, after, now())).await
 }
 
 /// Returns who is inside and may not be by the policy in force, and who waits and may not enter, as far as is
 /// known here.
 pub(super) async fn misplaced(shared: &Shared) -> Consequences {
-    let (mut all, mut after) = (Consequences::default(), None);
-    loop {
-        let (some, last) = shared.engine().misplaced(after.as_ref(), now());
-        all.extend(some);
-        if last.is_none() {
-            return all;
-        }
-        after = last;
-        yield_now().await;
-    }
+    part_by_part(shared, |engine, after| engine.misplaced(after, now())).await
 }
 
 /// Returns the consequences of the policy in force, compared with the one before, for those who are there. The caller holds
 /// [`Shared::reloading`].
 pub(super) async fn judge_again(shared: &Shared, before: Arc<Policy>) -> Consequences {
+    part_by_part(shared, |engine, after| engine.judge_again(&before, after, now())).await
+}
+
+/// Returns what `judge` finds in all rooms: it takes those after an address, and returns the last one that it took.
+async fn part_by_part(
+    shared: &Shared,
+    judge: impl Fn(&mut PolicyEngine, Option<&BareJid>) -> (Consequences, Option<BareJid>),
+) -> Consequences {
     let (mut all, mut after) = (Consequences::default(), None);
     loop {
-        let (some, last) = shared.engine().judge_again(&before, after.as_ref(), now());
+        let (some, last) = judge(&mut shared.engine(), after.as_ref());
         all.extend(some);
         if last.is_none() {
             return all;
@@ -584,7 +565,6 @@ pub(super) async fn stored(shared: &Shared, service: &str) -> Result<Vec<LiveRoo
     Ok(rooms)
 }
 
-/// The rooms of a page.
 fn elements(page: &Element) -> impl Iterator<Item = &Element> {
     page.children().filter(|child| child.is(NS, "room"))
 }

@@ -21,24 +21,14 @@ use crate::store::{Exchange, Keep, Mask, Store, StoreError};
 pub enum OpenError {
     /// The file is none, or cannot be written.
     #[error(
-        "the audit database `{}` cannot be used: {reason}. Move it aside, with its `-wal` and `-shm`, and a new one is made at the next start: the bans that operators made are in the old one only; or set `store.file` to \"\" for none", path.display()
+        "the audit database `{path}` cannot be used: {1}. Move it aside, with its `-wal` and `-shm`, and a new one is made at the next start: the bans that operators made are in the old one only; or set `store.file` to \"\" for none", path = .0.display()
     )]
-    File {
-        /// Its name.
-        path: PathBuf,
-        /// Why not.
-        reason: StoreError,
-    },
+    File(PathBuf, StoreError),
     /// The key for addresses cannot be read or made.
     #[error(
-        "the key `{}` for network addresses cannot be used: {source}. Move it aside, and a new one is made: addresses then have other hashes", path.display()
+        "the key `{path}` for network addresses cannot be used: {1}. Move it aside, and a new one is made: addresses then have other hashes", path = .0.display()
     )]
-    Key {
-        /// Its file.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
+    Key(PathBuf, #[source] io::Error),
 }
 
 /// Bytes that the database may take beyond what is kept, at least: a batch of entries has to fit.
@@ -52,10 +42,8 @@ pub(super) fn mask(settings: &config::Store, state_dir: &Path) -> Result<Mask, O
     if settings.addresses != Addresses::Hash {
         return Ok(Mask::new(settings.addresses, [0; 32]));
     }
-    match key(&path) {
-        Ok(key) => Ok(Mask::new(settings.addresses, key)),
-        Err(error) => Err(OpenError::Key { path, source: error }),
-    }
+    let key = key(&path).map_err(|error| OpenError::Key(path, error))?;
+    Ok(Mask::new(settings.addresses, key))
 }
 
 /// Opens the audit database, or `None` where the file has none.
@@ -69,10 +57,8 @@ pub(super) fn open(
     let keep = Keep { age: settings.retention, size, clock: Arc::new(now) };
     // What is trimmed a little late still fits.
     let most = size.saturating_add((size / 8).max(SPARE));
-    match Store::keeping(Sqlite::new(&path).at_most(most), Some(keep)) {
-        Ok(store) => Ok(Some(Arc::new(store))),
-        Err(reason) => Err(OpenError::File { path, reason }),
-    }
+    let store = Store::keeping(Sqlite::new(&path).at_most(most), Some(keep));
+    Ok(Some(Arc::new(store.map_err(|error| OpenError::File(path, error))?)))
 }
 
 /// This server's name, in the audit and among other servers.

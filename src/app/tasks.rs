@@ -142,7 +142,6 @@ pub(super) async fn guarded<T>(what: &str, step: impl Future<Output = T>) -> Opt
     }
 }
 
-/// The tasks that are down at present.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Down(Arc<Mutex<BTreeMap<&'static str, (String, Timestamp)>>>);
 
@@ -225,7 +224,6 @@ impl Fault {
     }
 }
 
-/// Runs a task, with the fault.
 async fn faulty(task: impl Future<Output = Ended>, fault: Option<Fault>) -> Ended {
     let Some(Fault { after, .. }) = fault else { return task.await };
     tokio::select! {

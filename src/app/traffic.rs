@@ -22,7 +22,6 @@ use crate::xmpp::replies::Identity;
 use crate::xmpp::stanza::{Condition, ErrorType, Iq, IqKind, StanzaError};
 use crate::xmpp::{Element, ns, replies};
 
-/// The handler of the link's events.
 #[derive(Debug)]
 pub(super) struct Traffic {
     shared: Shared,

@@ -112,7 +112,8 @@ fn measures(arguments: &Arguments) -> Vec<(String, Result<Request, Failure>)> {
     if let (Some(time), Some(person)) = (&arguments.ban, &arguments.person) {
         let reason = arguments.note.clone().unwrap_or_else(|| "an incident".to_owned());
         let told = format!("{person} is removed from all rooms, and banned for {time}");
-        let time = Length::read(time).map_err(|reason| Failure::new(FailureKind::Invalid, reason));
+        let time =
+            time.parse::<Length>().map_err(|reason| Failure::new(FailureKind::Invalid, reason));
         let ban = time.and_then(|time| {
             request(&Ban { who: person.clone(), room: None, r#for: Some(time), reason })
         });

@@ -341,7 +341,7 @@ impl Source {
                         missing: None,
                     });
                 }
-                Err(ClientError::Unreachable { .. }) => {}
+                Err(ClientError::Unreachable(..)) => {}
                 Err(error) => return Err(error.into()),
             }
         }

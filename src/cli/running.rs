@@ -93,7 +93,7 @@ pub(super) fn look(
         Err(reason) => Err(reason),
         Ok(socket) => match asked(&socket, !arguments.last) {
             Ok(Ok(reply)) => Ok(reply),
-            Ok(Err(error @ ClientError::Forbidden { .. })) => return fail(&error),
+            Ok(Err(error @ ClientError::Forbidden(_))) => return fail(&error),
             Ok(Err(error)) => Err(error.to_string()),
             Err(error) => return fail(&error),
         },

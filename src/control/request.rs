@@ -156,18 +156,6 @@ pub struct Length {
 }
 
 impl Length {
-    /// Reads one.
-    ///
-    /// # Errors
-    /// It is none, or shorter than a second, or longer than a hundred years.
-    pub fn read(text: &str) -> Result<Self, String> {
-        let is_one = |time: &Duration| (Duration::from_secs(1)..=LONGEST).contains(time);
-        let time = length(text).filter(is_one).ok_or_else(|| {
-            format!("`{text}` is no length of time like \"30 minutes\", \"2 hours\" or \"7 days\"")
-        })?;
-        Ok(Self { text: text.to_owned(), time })
-    }
-
     /// Returns the duration.
     pub const fn time(&self) -> Duration {
         self.time
@@ -178,13 +166,18 @@ impl std::str::FromStr for Length {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        Self::read(text)
+        // A hundred years at most.
+        let is_one = |time: &Duration| (Duration::from_secs(1)..=LONGEST).contains(time);
+        let time = length(text).filter(is_one).ok_or_else(|| {
+            format!("`{text}` is no length of time like \"30 minutes\", \"2 hours\" or \"7 days\"")
+        })?;
+        Ok(Self { text: text.to_owned(), time })
     }
 }
 
 impl<'de> Deserialize<'de> for Length {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::read(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
     }
 }
 
@@ -215,7 +208,7 @@ mod tests {
         assert_eq!(two.time(), Duration::from_secs(7200));
         assert_eq!(serde_json::to_string(&two).unwrap(), "\"2 hours\"");
         for wrong in ["", "2", "0s", "999 milliseconds", "-1h", "101 years", "soon"] {
-            assert!(Length::read(wrong).unwrap_err().contains("no length of time"), "{wrong}");
+            assert!(wrong.parse::<Length>().unwrap_err().contains("no length of time"), "{wrong}");
         }
     }
 

@@ -161,20 +161,12 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub enum ClientError {
     /// Nobody listens.
     #[error(
-        "no component listens on `{}`: is `vestibule run` up, and is `component.socket` the same for both?", path.display()
+        "no component listens on `{}`: is `vestibule run` up, and is `component.socket` the same for both?", .0.display()
     )]
-    Unreachable {
-        /// The socket.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    Unreachable(PathBuf, #[source] io::Error),
     /// This account may not speak to it.
-    #[error("the component's socket `{}`: {NOT_ALLOWED}", path.display())]
-    Forbidden {
-        /// The socket.
-        path: PathBuf,
-    },
+    #[error("the component's socket `{}`: {NOT_ALLOWED}", .0.display())]
+    Forbidden(PathBuf),
     /// The conversation broke off.
     #[error("the component broke off without a reply")]
     BrokenOff(#[source] io::Error),
@@ -199,9 +191,9 @@ pub async fn ask(
     let stream = UnixStream::connect(socket).await.map_err(|source| {
         let path = socket.to_owned();
         if source.kind() == io::ErrorKind::PermissionDenied {
-            return ClientError::Forbidden { path };
+            return ClientError::Forbidden(path);
         }
-        ClientError::Unreachable { path, source }
+        ClientError::Unreachable(path, source)
     })?;
     send_request(stream, request, working).await
 }

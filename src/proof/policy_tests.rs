@@ -164,7 +164,6 @@ impl Coverage {
         Self { rules: rules.collect(), overrides }
     }
 
-    /// An attempt was decided.
     pub(super) fn reached(&mut self, policy: &Policy, tried: &Tried) {
         if let Some(reached) = self.rules.get_mut(tried.explanation.decision.rule.name) {
             *reached = true;

@@ -9,6 +9,12 @@ use crate::control::{Caller, Command, Failure, FailureKind, FieldKind, Impact, R
 use crate::jid::BareJid;
 use crate::store::By;
 
+impl From<&Caller> for By {
+    fn from(Caller { face, name, role }: &Caller) -> Self {
+        Self { face: face.name().into(), name: name.clone(), role: role.name().into() }
+    }
+}
+
 /// A command that a person gives: what of it may be written down.
 #[derive(Debug)]
 pub(super) struct Deed {
@@ -20,8 +26,6 @@ pub(super) struct Deed {
 impl Deed {
     /// What `caller` asks with this request.
     pub(super) fn new(caller: &Caller, request: &Request) -> Self {
-        let Caller { face, name, role } = caller;
-        let (face, role) = (face.name().into(), role.name().into());
         let command = request.command();
         let given = request.arguments();
         // A file that is tried may hold passwords.
@@ -29,7 +33,7 @@ impl Deed {
         let fields = command.fields.iter().filter(|field| tells(field.kind));
         let value = |name| given.get(name).filter(|value| !value.is_null() && **value != false);
         let given = fields.filter_map(|it| Some((it.name.to_owned(), value(it.name)?.clone())));
-        Self { command, by: By { face, name: name.clone(), role }, given: given.collect() }
+        Self { command, by: caller.into(), given: given.collect() }
     }
 
     /// The first field of that kind.

@@ -489,7 +489,6 @@ impl Call<'_> {
         Own { hosts: services.chain([component]).collect(), proxies, people }
     }
 
-    /// The audit database.
     pub(super) fn store(&self) -> Option<Arc<Store>> {
         self.shared.engine().audit().store().map(Arc::clone)
     }
@@ -544,7 +543,6 @@ impl Rooms {
     }
 }
 
-/// What a server has of its own.
 #[derive(Debug, Default)]
 struct Own {
     /// Its hosts, its services and this component.

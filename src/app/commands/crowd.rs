@@ -11,7 +11,7 @@ use super::outcome::{
     Done, Out, PeopleDone, PersonDone, Removing, after, classes_of, is_banned, is_kept, reason,
     told, with_time,
 };
-use super::people::{ForPeople, Whom, changed};
+use super::people::{ForPeople, changed};
 use super::targets::{Found, Person, Wanted};
 use super::{Call, not_found};
 use crate::app::clock::now;
@@ -341,7 +341,6 @@ impl Call<'_> {
     }
 }
 
-/// Nobody is meant.
 fn nobody(act: Act, spared: &[Person]) -> Failure {
     let place = match act {
         Act::Admit | Act::Reject => "waits",
@@ -362,6 +361,7 @@ fn nobody(act: Act, spared: &[Person]) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::commands::people::Whom;
     use crate::control::Length;
     use crate::policy::attempt::{Auth, RoomView};
 
@@ -412,7 +412,7 @@ mod tests {
         let [ann, old] = ["ann@example.org", "old@example.org"];
         let [mallory, eve] = ["x1@guest.example.org", "x2@guest.example.org"];
         let none = Whom::default;
-        let since = |text| Length::read(text).ok();
+        let since = |text: &str| text.parse::<Length>().ok();
         let some = |text: &str| Some(text.to_owned());
         let network = some("192.0.2.0/24");
         for (whom, expected) in [

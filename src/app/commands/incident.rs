@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 
 use super::{Call, invalid, unavailable};
 use crate::app::clock::now;
-use crate::control::{Answer, Failure, FailureKind, Interface};
+use crate::control::{Answer, Failure, Interface};
 use crate::incident::{About, Context, MOST, bundle, moment, page, seal};
 use crate::jid::{BareJid, JidError};
 use crate::private::{OWNER, make_directory};
@@ -127,21 +127,17 @@ impl Incident {
         }
         Ok(about)
     }
-}
 
-impl Incident {
     /// A caller by ad-hoc command is told where it was kept; others get it.
     async fn carry_out(self, call: &Call<'_>) -> Result<Report, Failure> {
         let (about, caller) = (self.about(now())?, call.caller);
         let store = call.shared.engine().audit().store().cloned();
         let store = store.ok_or_else(|| {
-            let reason = "nothing is kept to make it of: the file says `store.file = \"\"`";
-            Failure::new(FailureKind::Unavailable, reason)
+            unavailable("nothing is kept to make it of: the file says `store.file = \"\"`")
         })?;
         tokio::time::sleep(SETTLED).await;
         let gathered = Gathered::of(&store, &about).await?;
-        let (face, role) = (caller.face.name().into(), caller.role.name().into());
-        let by = By { face, name: caller.name.clone(), role };
+        let by = By::from(caller);
         let server = call.shared.engine().audit().server().to_owned();
         let context = Context {
             by: &by,
@@ -182,7 +178,6 @@ impl Incident {
     }
 }
 
-/// Returns how many people were there.
 fn people(bundle: &Value) -> usize {
     let presences = bundle.get("presence").and_then(Value::as_array);
     let people = presences.into_iter().flatten().filter_map(|it| it.get("person")?.as_str());

@@ -193,7 +193,6 @@ impl Done {
     }
 }
 
-/// The classes of a person at a room.
 pub(super) fn classes_of(policy: &Policy, rules: &Rules, live: &LiveRoom, it: &Person) -> ClassSet {
     classes(policy, rules, &it.who, Place::inside(&live.jid))
 }
@@ -302,7 +301,7 @@ pub(super) struct Removing<'a> {
 }
 
 impl Removing<'_> {
-    /// Diagnostics in a room's record that this person goes, unless no removal keeps them out.
+    /// Notes in a room's record that this person goes, unless no removal keeps them out.
     pub(super) fn note(&self, record: &mut Record, live: &LiveRoom, person: &Person) {
         if is_free(self.policy, live, person) {
             return;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Call, conflict, invalid, unavailable};
 use crate::app::clock::now;
-use crate::app::rooms::{address, apply_with, room};
+use crate::app::rooms::{address, apply_reading, room};
 use crate::control::{Answer, Failure, Typed};
 use crate::jid::BareJid;
 use crate::password::{judge, period_at};
@@ -17,7 +17,7 @@ use crate::policy::record::Source;
 use crate::policy::verdict::NewPassword;
 use crate::schema;
 use crate::secret::Secret;
-use crate::wire::room::LiveRoom;
+use crate::wire::room::{LiveRoom, look};
 
 /// The longest password, in characters.
 const LONGEST: usize = 256;
@@ -91,7 +91,7 @@ impl Call<'_> {
         let change = |live: &LiveRoom| {
             (rules.password.changed(live.view.record.clone(), new, source), Vec::new())
         };
-        apply_with(&self.shared, &jid, None, typed.as_ref(), change).await?;
+        apply_reading(&self.shared, &jid, || look(&jid, None), typed.as_ref(), change).await?;
         let admission = rules.lobby.admission.value;
         let unasked = matches!(admission, Admission::Lobby | Admission::Open);
         let unasked = unasked.then(|| admission.name().to_owned());

@@ -11,9 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::audited::of_many;
 use super::{Call, invalid, unavailable};
 use crate::app::clock::now;
-use crate::app::rooms::{
-    AT_ONCE, RoomError, address, apply, apply_noting, catch_up, each_room, order,
-};
+use crate::app::rooms::{AT_ONCE, RoomError, address, apply_noting, catch_up, each_room, order};
 use crate::component::registry::Room;
 use crate::control::{Answer, ENDED, Failure, Length};
 use crate::jid::BareJid;
@@ -23,7 +21,6 @@ use crate::policy::room_name::{pattern, spellings};
 use crate::policy::verdict::Effects;
 use crate::schema;
 use crate::wire::answer::{Only, end, only, say_to_room};
-use crate::wire::room::LiveRoom;
 use crate::xmpp::Element;
 
 /// The longest that is said, in characters.
@@ -205,14 +202,24 @@ impl Call<'_> {
         engine.live().rules(engine.policy(), room.parse().ok().as_ref())
     }
 
-    /// Changes a room by what `effects` makes of it, and of what it remembers of `person`.
-    pub(super) async fn change(
-        &self,
-        room: &str,
-        person: Option<&BareJid>,
-        effects: impl Fn(&LiveRoom) -> (Effects, Vec<Element>),
-    ) -> Result<(), Failure> {
-        Ok(apply(&self.shared, &address(room)?, person, effects).await?)
+    /// The rooms that are meant as far as is known here: whether a moderator is inside, the gate knows when it is to end.
+    fn rooms_that(&self, wanted: &Wanted) -> Result<Vec<Candidate>, Failure> {
+        if let Some(service) = &wanted.service
+            && self.shared.engine().service(service).is_none()
+        {
+            return Err(invalid(format!(
+                "the file that this component was started with names no service `{service}`"
+            )));
+        }
+        let mut rooms = Vec::new();
+        each_room(&self.shared, |engine, jid, room| {
+            if wanted.is(jid, room) {
+                let seems = !wanted.unmoderated || !room.is_moderated(engine.policy());
+                let (jid, generation) = (jid.clone(), room.generation.clone());
+                rooms.push(Candidate { jid, generation, seems });
+            }
+        });
+        Ok(rooms)
     }
 }
 
@@ -278,7 +285,17 @@ struct Wanted {
     unmoderated: bool,
 }
 
-/// A room that may be meant.
+impl Wanted {
+    fn is(&self, jid: &BareJid, room: &Room) -> bool {
+        let name = jid.node().unwrap_or_default();
+        let opened = room.view.record.as_ref().map(|record| record.opened);
+        let is_named = |names: &GlobMatcher| spellings(name).any(|it| names.is_match(&*it));
+        self.names.as_ref().is_none_or(is_named)
+            && self.service.as_ref().is_none_or(|service| **service == *room.service)
+            && self.opened_by.is_none_or(|by| opened.is_some_and(|opened| opened <= by))
+    }
+}
+
 #[derive(Debug)]
 struct Candidate {
     jid: BareJid,
@@ -304,20 +321,7 @@ impl EndMany {
         });
         Ok(Wanted { names, service: service.clone(), opened_by, unmoderated: *unmoderated })
     }
-}
 
-impl Wanted {
-    fn is(&self, jid: &BareJid, room: &Room) -> bool {
-        let name = jid.node().unwrap_or_default();
-        let opened = room.view.record.as_ref().map(|record| record.opened);
-        let is_named = |names: &GlobMatcher| spellings(name).any(|it| names.is_match(&*it));
-        self.names.as_ref().is_none_or(is_named)
-            && self.service.as_ref().is_none_or(|service| **service == *room.service)
-            && self.opened_by.is_none_or(|by| opened.is_some_and(|opened| opened <= by))
-    }
-}
-
-impl EndMany {
     async fn carry_out(self, call: &Call<'_>) -> Result<ManyEnded, Failure> {
         if !call.shared.link.is_up() {
             return Err(unavailable("there is no link to the server: see `vestibule status`"));
@@ -403,28 +407,6 @@ impl Answer for ManyEnded {
     }
 }
 
-impl Call<'_> {
-    /// Returns whether a moderator is inside, the gate knows when the room is to end; here it only seems so.
-    fn rooms_that(&self, wanted: &Wanted) -> Result<Vec<Candidate>, Failure> {
-        if let Some(service) = &wanted.service
-            && self.shared.engine().service(service).is_none()
-        {
-            return Err(invalid(format!(
-                "the file that this component was started with names no service `{service}`"
-            )));
-        }
-        let mut rooms = Vec::new();
-        each_room(&self.shared, |engine, jid, room| {
-            if wanted.is(jid, room) {
-                let seems = !wanted.unmoderated || !room.is_moderated(engine.policy());
-                let (jid, generation) = (jid.clone(), room.generation.clone());
-                rooms.push(Candidate { jid, generation, seems });
-            }
-        });
-        Ok(rooms)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -487,7 +469,7 @@ mod tests {
 
     #[test]
     fn a_room_is_ended_when_everything_is_true_of_it() {
-        let older = Length::read("1 hour").ok();
+        let older = "1 hour".parse::<Length>().ok();
         let [tea, board, odd] = ["tea@a.example", "board@a.example", "odd@b.example"];
         let pattern = |it: &str| EndMany { r#match: Some(it.to_owned()), ..EndMany::default() };
         let service = Some("a.example".to_owned());

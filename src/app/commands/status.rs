@@ -228,7 +228,6 @@ fn opening(policy: &Policy, open: Opening, service: &str, hosts: &Hosts) -> Stri
     format!("{} ({why})", classes.join(", "))
 }
 
-/// Returns what a log-in to each host proves, in one line.
 fn log_ins_in_words(service: &ServiceStatus) -> Option<String> {
     let hosts = service.log_ins.iter().map(|LogIn { host, provider, proves, line, .. }| {
         let proves = proves.as_deref().map_or("NOT KNOWN", |proves| proves);

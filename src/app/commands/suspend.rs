@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Call, conflict};
 use crate::app::clock::now;
-use crate::app::rooms::{address, room};
+use crate::app::rooms::{address, apply, room};
 use crate::component::drift::scene;
 use crate::component::engine::Mode;
 use crate::control::{Answer, Failure};
@@ -81,24 +81,24 @@ impl Call<'_> {
         if self.shared.engine().mode() == Mode::Observe {
             return Err(conflict("this component only observes: nothing would be suspended"));
         }
-        self.change(name, None, |live| {
+        let jid = address(name)?;
+        apply(&self.shared, &jid, None, |live| {
             let is_news = suspended::of(&live.view).is_none();
             let reason = reason.filter(|reason| is_news && !reason.is_empty()).map(say_to_room);
             (suspending(&live.view, now()), reason.into_iter().collect())
         })
         .await?;
-        let live = room(&self.shared, &address(name)?, None).await?;
+        let live = room(&self.shared, &jid, None).await?;
         Ok(report(self.shared.engine().policy(), &live))
     }
 
-    /// Takes that back.
     async fn resume(&self, name: &str) -> Result<Resumed, Failure> {
         let jid = address(name)?;
         let live = room(&self.shared, &jid, None).await?;
         if suspended::of(&live.view).is_none() && live.settings.suspended != Some(true) {
             return Err(conflict(format!("`{jid}` is not suspended")));
         }
-        self.change(name, None, |live| {
+        apply(&self.shared, &jid, None, |live| {
             let engine = self.shared.engine();
             let rules = engine.live().rules_at(engine.policy(), live);
             let effects = resuming(&scene(engine.policy(), &rules, live, now()));

@@ -40,7 +40,6 @@ pub enum Found {
 }
 
 impl Found {
-    /// The words of the command line.
     pub(super) const fn in_words(self) -> &'static str {
         match self {
             Self::Inside => "inside",
@@ -83,7 +82,6 @@ impl People {
         Self(all)
     }
 
-    /// Returns whether a person has that address.
     pub(super) fn have(&self, jid: &BareJid) -> bool {
         self.0.iter().any(|person| person.jid == *jid)
     }

@@ -90,14 +90,12 @@ const MOST_THREADS: usize = 8;
 /// Rooms whose rules are kept.
 const MOST_ROOMS: usize = 65_536;
 
-/// Decides lines by a policy.
 pub(super) struct Judge<'a> {
     policy: &'a Policy,
     question: Question,
     rules: HashMap<BareJid, Arc<Rules>>,
 }
 
-/// The result for a piece of the log.
 #[derive(Default)]
 pub(super) struct Result {
     pub(super) totals: Totals,
@@ -264,7 +262,6 @@ const LONGEST_LINE: usize = 4 * 1024 * 1024;
 pub(super) struct Piece {
     /// How many came before, of all logs.
     pub(super) number: u64,
-    /// The lines.
     pub(super) bytes: Vec<u8>,
     /// Nothing follows in this log, so the last line may be torn.
     pub(super) is_last: bool,
