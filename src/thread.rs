@@ -3,9 +3,11 @@
 use std::any::Any;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread::{Builder, JoinHandle, sleep};
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 /// The first pause before a thread goes on after a panic, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
@@ -31,7 +33,7 @@ struct Inner {
 impl Health {
     /// Why the thread is down, and for how long it has been; `None`: it is up.
     pub fn down(&self) -> Option<(String, Duration)> {
-        let inner = self.lock();
+        let inner = self.0.lock();
         let is_settled = inner.goes_on.is_some_and(|since| since.elapsed() >= SETTLED);
         let (reason, since) = inner.fall.as_ref().filter(|_| !is_settled)?;
         Some((reason.clone(), since.elapsed()))
@@ -39,7 +41,7 @@ impl Health {
 
     /// Asks for that many panics, for a test.
     pub fn fail(&self, times: u32) {
-        self.lock().faults = times;
+        self.0.lock().faults = times;
     }
 
     /// Is called by the thread in each of its rounds.
@@ -48,7 +50,7 @@ impl Health {
     /// Where a test has asked for it.
     #[expect(clippy::panic, reason = "a test asks for it")]
     pub fn round(&self) {
-        let mut inner = self.lock();
+        let mut inner = self.0.lock();
         let Some(left) = inner.faults.checked_sub(1) else { return };
         inner.faults = left;
         drop(inner);
@@ -56,16 +58,12 @@ impl Health {
     }
 
     fn fell(&self, reason: &str) -> Duration {
-        let mut inner = self.lock();
+        let mut inner = self.0.lock();
         let lasted = inner.goes_on.take().map_or(LASTING, |since| since.elapsed());
         let before = inner.fall.take().filter(|_| lasted < SETTLED);
         let since = before.map_or_else(Instant::now, |(_, since)| since);
         inner.fall = Some((reason.to_owned(), since));
         lasted
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -89,7 +87,7 @@ pub fn keep(
             tracing::error!(thread = name, reason, "a thread is down: it is started again");
             sleep(pause);
             pause = pause.saturating_mul(2).min(longest);
-            health.lock().goes_on = Some(Instant::now());
+            health.0.lock().goes_on = Some(Instant::now());
         }
     })
 }

@@ -6,9 +6,11 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::private::{OWNER, make_directory};
 use crate::thread::{Health, keep};
@@ -46,8 +48,6 @@ struct State {
     stop: bool,
 }
 
-// === impl LogWriter ===
-
 impl LogWriter {
     /// Appends to `path`, which is made, with its directory, readable by its owner only.
     ///
@@ -81,7 +81,7 @@ impl LogWriter {
 
     /// Leaves a line to be written. One that finds no place is counted as lost.
     pub(super) fn line(&self, line: &str) {
-        let mut state = self.shared.lock();
+        let mut state = self.shared.state.lock();
         let before = state.bytes.len();
         if before >= MOST {
             state.lost = state.lost.saturating_add(1);
@@ -100,7 +100,7 @@ impl LogWriter {
     /// When it cannot be opened; the old file goes on.
     pub(super) fn reopen(&self) -> io::Result<()> {
         let fresh = append(&self.path)?;
-        let mut state = self.shared.lock();
+        let mut state = self.shared.state.lock();
         state.fresh = Some((fresh, state.bytes.len()));
         drop(state);
         self.shared.news.notify_one();
@@ -114,13 +114,13 @@ impl LogWriter {
 
     /// Returns the number of lines that were lost since the start.
     pub(super) fn lost(&self) -> u64 {
-        self.shared.lock().lost
+        self.shared.state.lock().lost
     }
 }
 
 impl Drop for LogWriter {
     fn drop(&mut self) {
-        self.shared.lock().stop = true;
+        self.shared.state.lock().stop = true;
         self.shared.news.notify_one();
         if let Some(writer) = self.writer.take() {
             let _ = writer.join();
@@ -128,21 +128,16 @@ impl Drop for LogWriter {
     }
 }
 
-// === impl Shared ===
-
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Waits for something to do, and then for more of it.
     fn gather(&self) -> MutexGuard<'_, State> {
         let nothing = |state: &State| !state.stop && state.fresh.is_none();
         let idle = |state: &mut State| state.bytes.is_empty() && nothing(state);
         let few = |state: &mut State| state.bytes.len() < PLENTY && nothing(state);
-        let state = self.news.wait_while(self.lock(), idle).unwrap_or_else(PoisonError::into_inner);
-        let gathered = self.news.wait_timeout_while(state, GATHER, few);
-        gathered.unwrap_or_else(PoisonError::into_inner).0
+        let mut state = self.state.lock();
+        self.news.wait_while(&mut state, idle);
+        self.news.wait_while_for(&mut state, few, GATHER);
+        state
     }
 }
 
@@ -248,7 +243,7 @@ impl Writer {
             return;
         }
         tracing::error!(?error, lost = lines, "decisions could not be written down");
-        let mut state = self.shared.lock();
+        let mut state = self.shared.state.lock();
         state.lost = state.lost.saturating_add(lines);
     }
 }

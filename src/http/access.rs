@@ -1,13 +1,14 @@
 //! Authentication: the tokens of the file, those of sessions, and the names of this server.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use axum::extract::FromRequestParts;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
+use parking_lot::{Mutex, MutexGuard, RwLock};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
 use tokio::time::Instant;
@@ -70,7 +71,7 @@ impl Access {
 
     /// The file says something else now: it holds from the next request on, and streams of tokens that are gone end.
     pub fn replace(&self, admin: Admin) {
-        *self.admin.write().unwrap_or_else(PoisonError::into_inner) = admin;
+        *self.admin.write() = admin;
     }
 
     /// Returns what this person is trusted with, by `[[admin.person]]`. The policy's operators are apart.
@@ -112,7 +113,7 @@ impl Access {
 
     /// Returns whether a failed login is to be told and logged as one; else there are too many.
     pub(super) fn may_fail(&self) -> bool {
-        self.failures.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.failures.lock().take()
     }
 
     /// `/metrics` is open to anyone who can connect.
@@ -150,12 +151,12 @@ impl Access {
     }
 
     fn read<T>(&self, read: impl FnOnce(&Admin) -> T) -> T {
-        read(&self.admin.read().unwrap_or_else(PoisonError::into_inner))
+        read(&self.admin.read())
     }
 
     /// The sessions that are good still.
     fn sessions(&self) -> MutexGuard<'_, Vec<Session>> {
-        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sessions = self.sessions.lock();
         sessions.retain(|session| session.until > Instant::now());
         sessions
     }

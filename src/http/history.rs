@@ -1,10 +1,11 @@
 //! The last hour, a minute at a time, for the page's charts.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::time::{MissedTickBehavior, interval};
@@ -78,20 +79,16 @@ impl Minutes {
         loop {
             tick.tick().await;
             let Some(minutes) = minutes.upgrade() else { return };
-            minutes.hour().end(site.now(), site.totals());
+            minutes.0.lock().end(site.now(), site.totals());
         }
     }
 
     /// The minutes so far, the oldest first.
     pub(super) fn so_far(&self, site: &impl ApiBackend) -> Vec<Minute> {
         let now = site.totals();
-        let hour = self.hour();
+        let hour = self.0.lock();
         let present = hour.begun.as_ref().map(|(at, before)| minute(*at, before, &now));
         hour.past.iter().cloned().chain(present).collect()
-    }
-
-    fn hour(&self) -> MutexGuard<'_, Hour> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

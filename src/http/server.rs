@@ -6,17 +6,17 @@ use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::sleep;
+use tokio_io_timeout::TimeoutStream;
 
 use super::access::Access;
 use crate::config::{Listen, SocketMode};
@@ -128,7 +128,7 @@ async fn listen_on_socket(path: &Path, mode: SocketMode) -> io::Result<UnixListe
 
 async fn converse<T>(stream: T, router: Router, slot: OwnedSemaphorePermit)
 where
-    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    T: AsyncRead + AsyncWrite + Send + 'static,
 {
     let service = TowerToHyperService::new(router);
     let connection = http1::Builder::new()
@@ -137,7 +137,7 @@ where
         .max_headers(HEADERS)
         .max_buf_size(LONGEST_HEAD)
         .half_close(false)
-        .serve_connection(TokioIo::new(WriteTimeout::new(stream)), service);
+        .serve_connection(TokioIo::new(with_write_timeout(stream)), service);
     // What goes wrong on a connection is its other end's affair.
     if let Err(error) = connection.await {
         tracing::debug!(%error, "a connection to the API broke off");
@@ -150,80 +150,10 @@ const STALLED: Duration = Duration::from_secs(20);
 
 /// A stream whose writes fail once the other end has taken nothing for that long. Reading is not limited: that is
 /// for a caller that knows what is being read.
-#[derive(Debug)]
-pub(super) struct WriteTimeout<T> {
-    stream: T,
-    /// Runs while a write waits.
-    limit: Pin<Box<Sleep>>,
-    is_waiting: bool,
-}
-
-impl<T> WriteTimeout<T> {
-    pub(super) fn new(stream: T) -> Self {
-        Self { stream, limit: Box::pin(sleep(STALLED)), is_waiting: false }
-    }
-
-    fn judge<R>(
-        &mut self,
-        context: &mut Context<'_>,
-        poll: Poll<io::Result<R>>,
-    ) -> Poll<io::Result<R>> {
-        if poll.is_ready() {
-            self.is_waiting = false;
-            return poll;
-        }
-        if !self.is_waiting {
-            self.is_waiting = true;
-            let end = Instant::now().checked_add(STALLED).unwrap_or_else(Instant::now);
-            self.limit.as_mut().reset(end);
-        }
-        ready!(self.limit.as_mut().poll(context));
-        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
-    }
-}
-
-impl<T: AsyncRead + Unpin> AsyncRead for WriteTimeout<T> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
-    }
-}
-
-impl<T: AsyncWrite + Unpin> AsyncWrite for WriteTimeout<T> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let poll = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.judge(context, poll)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let poll = Pin::new(&mut self.stream).poll_flush(context);
-        self.judge(context, poll)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let poll = Pin::new(&mut self.stream).poll_shutdown(context);
-        self.judge(context, poll)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let poll = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
-        self.judge(context, poll)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
+fn with_write_timeout<T: AsyncRead + AsyncWrite>(stream: T) -> Pin<Box<TimeoutStream<T>>> {
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(STALLED));
+    Box::pin(stream)
 }
 
 #[cfg(test)]
@@ -235,7 +165,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_reader_may_be_slow_but_not_asleep() {
         let (here, mut there) = tokio::io::duplex(4);
-        let mut here = WriteTimeout::new(here);
+        let mut here = with_write_timeout(here);
         let slow = tokio::spawn(async move {
             let mut taken = [0; 4];
             for _ in 0..3 {

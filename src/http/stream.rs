@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -11,6 +11,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream::unfold;
+use parking_lot::Mutex;
 use serde_json::json;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
@@ -164,7 +165,7 @@ impl Changes {
     /// Every change from now on. Changes are looked for while there is a reader.
     pub(super) fn subscribe<S: ApiBackend>(self: &Arc<Self>, site: &Arc<S>) -> Receiver<Bytes> {
         let receiver = self.events.subscribe();
-        let mut is_watched = self.is_watched.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut is_watched = self.is_watched.lock();
         if !*is_watched {
             *is_watched = true;
             // What the first of them is told next is not older than this.
@@ -185,13 +186,12 @@ impl Changes {
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tick.tick().await;
-            {
-                let mut is_watched = self.is_watched.lock().unwrap_or_else(PoisonError::into_inner);
-                if self.events.receiver_count() == 0 {
-                    *is_watched = false;
-                    return;
-                }
+            let mut is_watched = self.is_watched.lock();
+            if self.events.receiver_count() == 0 {
+                *is_watched = false;
+                return;
             }
+            drop(is_watched);
             let rooms = by_address(site.rooms());
             if let Some(event) = change(&known, &rooms) {
                 // A reader who hangs up meanwhile misses nothing.

@@ -1,8 +1,9 @@
 //! The queue of entries and jobs for the writing thread.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::{Condvar, Mutex};
 use serde::{Deserialize, Serialize};
 
 use super::backend::Connection;
@@ -71,13 +72,9 @@ pub(super) struct Taken {
 }
 
 impl Queue {
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Leaves an entry. One that finds no place is counted as lost.
     pub(super) fn leave(&self, entry: Arc<Entry>) {
-        let mut inner = self.lock();
+        let mut inner = self.inner.lock();
         let all = inner.entries.len().saturating_add(inner.taken);
         if inner.bytes >= MOST_BYTES || all >= MOST_ENTRIES || inner.stop {
             inner.lost = inner.lost.saturating_add(1);
@@ -93,7 +90,7 @@ impl Queue {
 
     /// Leaves a job; it is given back if nobody will do it any more.
     pub(super) fn ask(&self, job: Job) -> Result<(), Job> {
-        let mut inner = self.lock();
+        let mut inner = self.inner.lock();
         if inner.stop {
             return Err(job);
         }
@@ -104,7 +101,7 @@ impl Queue {
 
     /// Nothing is taken in any more; the thread writes what is there, and ends.
     pub(super) fn stop(&self) {
-        self.lock().stop = true;
+        self.inner.lock().stop = true;
         self.news.notify_one();
     }
 
@@ -118,10 +115,9 @@ impl Queue {
                 && inner.jobs.is_empty()
                 && !inner.stop
         };
-        let waited = self.news.wait_timeout_while(self.lock(), idle, nothing);
-        let inner = waited.unwrap_or_else(PoisonError::into_inner).0;
-        let gathered = self.news.wait_timeout_while(inner, gather, few);
-        let mut inner = gathered.unwrap_or_else(PoisonError::into_inner).0;
+        let mut inner = self.inner.lock();
+        self.news.wait_while_for(&mut inner, nothing, idle);
+        self.news.wait_while_for(&mut inner, few, gather);
         inner.taken = inner.taken.saturating_add(inner.entries.len());
         Taken {
             entries: std::mem::take(&mut inner.entries),
@@ -133,15 +129,15 @@ impl Queue {
     /// Only jobs, and whether to stop: entries cannot be written at present. Waits at most `pause` for them.
     pub(super) fn take_jobs(&self, pause: Duration) -> (Vec<Job>, bool) {
         let nothing = |inner: &mut Inner| inner.jobs.is_empty() && !inner.stop;
-        let waited = self.news.wait_timeout_while(self.lock(), pause, nothing);
-        let mut inner = waited.unwrap_or_else(PoisonError::into_inner).0;
+        let mut inner = self.inner.lock();
+        self.news.wait_while_for(&mut inner, nothing, pause);
         (std::mem::take(&mut inner.jobs), inner.stop)
     }
 
     /// These are written, or were given up.
     pub(super) fn settle(&self, entries: &[Arc<Entry>], lost: bool) {
         let weight = entries.iter().fold(0_usize, |sum, entry| sum.saturating_add(entry.weight()));
-        let mut inner = self.lock();
+        let mut inner = self.inner.lock();
         inner.bytes = inner.bytes.saturating_sub(weight);
         inner.taken = inner.taken.saturating_sub(entries.len());
         if lost {
@@ -152,14 +148,14 @@ impl Queue {
 
     /// Why nothing is written at present; whether that is news.
     pub(super) fn trouble(&self, trouble: Option<String>) -> bool {
-        let mut inner = self.lock();
+        let mut inner = self.inner.lock();
         let is_news = inner.trouble.is_some() != trouble.is_some();
         inner.trouble = trouble;
         is_news
     }
 
     pub(super) fn state(&self) -> StoreState {
-        let inner = self.lock();
+        let inner = self.inner.lock();
         let waiting = inner.entries.len().saturating_add(inner.taken);
         StoreState { lost: inner.lost, waiting, trouble: inner.trouble.clone(), shared: None }
     }

@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use tokio::sync::{oneshot, watch};
 
 use super::backend::{Connection, Database, Keep, StoreError};
@@ -100,8 +101,7 @@ impl Store {
 
     /// Looks at, or changes, what is known of the database that servers have in common; `None`: there is none.
     pub(super) fn shared<T>(&self, with: impl FnOnce(&mut SharedState) -> T) -> Option<T> {
-        let state = &self.common.get()?.state;
-        Some(with(&mut state.lock().unwrap_or_else(PoisonError::into_inner)))
+        Some(with(&mut self.common.get()?.state.lock()))
     }
 
     /// The entries of this server that a query is for, in the order of their numbers. What was left in the last
@@ -381,23 +381,19 @@ impl Readers {
     ) -> Result<T, StoreError> {
         let readers = Arc::clone(self);
         let reading = tokio::task::spawn_blocking(move || {
-            let free = readers.lock().pop();
+            let free = readers.kept.lock().pop();
             let mut connection = match free {
                 Some(connection) => connection,
                 None => readers.database.connect()?,
             };
             let found = what(&mut *connection)?;
-            let mut kept = readers.lock();
+            let mut kept = readers.kept.lock();
             if kept.len() < KEPT {
                 kept.push(connection);
             }
             Ok(found)
         });
         reading.await.unwrap_or_else(|_| Err(StoreError::Passing("it is being closed".to_owned())))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<Box<dyn Connection>>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

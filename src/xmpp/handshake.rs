@@ -55,8 +55,6 @@ pub struct StreamError {
     pub text: Option<String>,
 }
 
-// === impl Handshake ===
-
 impl Handshake {
     /// Begins a handshake for the component `domain`. The bytes are the stream header, to be sent
     /// in one write: Prosody's port multiplexer may misjudge a header that comes in two parts.
@@ -115,8 +113,6 @@ fn proof(id: &str, secret: &str) -> Vec<u8> {
         .write_in(ns::COMPONENT, &mut out);
     out
 }
-
-// === impl StreamError ===
 
 impl StreamError {
     /// Reads `<stream:error/>`; `None` when the element is something else.
