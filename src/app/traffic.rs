@@ -42,7 +42,7 @@ impl Traffic {
                 *self.shared.trouble() = None;
                 tracing::info!(domain = %self.domain, "linked to the server");
             }
-            LinkEvent::Down { error } => {
+            LinkEvent::Down(error) => {
                 self.shared.engine().link_lost();
                 let advice = error.advice(&self.domain).map(|advice| format!(": {advice}"));
                 *self.shared.trouble() = Some(format!("{error}{}", advice.unwrap_or_default()));

@@ -25,22 +25,16 @@ pub struct Hello {
 /// Why a hello is not accepted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HelloError {
-    /// Another version of the protocol.
+    /// The gate speaks this other version of the protocol.
     #[error(
-        "the gate speaks version {theirs} of the gate protocol, this component version {VERSION}: install the mod_vestibule_gate that came with this component"
+        "the gate speaks version {0} of the gate protocol, this component version {VERSION}: install the mod_vestibule_gate that came with this component"
     )]
-    Version {
-        /// The version that the gate speaks.
-        theirs: String,
-    },
-    /// The same version, at another level.
+    Version(String),
+    /// The same version, at this other level.
     #[error(
-        "gate and component are not of one release (the gate protocol, level {theirs} there and {LEVEL} here): install the mod_vestibule_gate that came with this component, and restart the server"
+        "gate and component are not of one release (the gate protocol, level {0} there and {LEVEL} here): install the mod_vestibule_gate that came with this component, and restart the server"
     )]
-    Level {
-        /// The level of the gate.
-        theirs: String,
-    },
+    Level(String),
 }
 
 impl Hello {
@@ -59,12 +53,12 @@ impl Hello {
             .or_else(|| element.ns().strip_prefix(NS_FAMILY))
             .unwrap_or_default();
         if element.ns() != NS || theirs != VERSION {
-            return Err(HelloError::Version { theirs: plain(theirs) });
+            return Err(HelloError::Version(plain(theirs)));
         }
         // The first gates had none.
         let theirs = element.attr("level").unwrap_or("0");
         if theirs != LEVEL {
-            return Err(HelloError::Level { theirs: plain(theirs) });
+            return Err(HelloError::Level(plain(theirs)));
         }
         let text = |name| element.attr(name).unwrap_or("?").to_owned();
         Ok(Self {

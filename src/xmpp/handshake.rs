@@ -8,12 +8,7 @@ use super::ns;
 
 /// A handshake that has not ended.
 #[derive(Debug)]
-pub struct Handshake {
-    state: State,
-}
-
-#[derive(Debug)]
-enum State {
+pub enum Handshake {
     /// The peer's header is due.
     Header,
     /// The digest is sent, its answer is due.
@@ -66,7 +61,7 @@ impl Handshake {
         let domain = Element::new("", "domain").with_text(domain).text();
         escape_value(&domain, &mut header);
         header.extend_from_slice(b"'>");
-        (Self { state: State::Header }, header)
+        (Self::Header, header)
     }
 
     /// Takes what the server sent.
@@ -74,19 +69,19 @@ impl Handshake {
     /// # Errors
     /// [`HandshakeError`]; the connection is of no more use then.
     pub fn receive(&mut self, frame: &Frame, secret: &str) -> Result<Step, HandshakeError> {
-        match (&self.state, frame) {
+        match (&*self, frame) {
             (_, Frame::Keepalive) => Ok(Step::Wait),
             (_, Frame::Close) => Err(HandshakeError::Closed),
-            (State::Header, Frame::Open(header)) => {
+            (Self::Header, Frame::Open(header)) => {
                 if header.scope.default_ns() != ns::COMPONENT {
                     return Err(HandshakeError::Unexpected("another namespace in its header"));
                 }
                 let id = header.id.as_deref().unwrap_or_default();
-                self.state = State::Answer(header.scope.clone());
+                *self = Self::Answer(header.scope.clone());
                 // A refusal comes with an empty id, and its stream error right behind.
                 Ok(if id.is_empty() { Step::Wait } else { Step::Send(proof(id, secret)) })
             }
-            (State::Answer(scope), Frame::Stanza(bytes)) => {
+            (Self::Answer(scope), Frame::Stanza(bytes)) => {
                 let answer = Element::parse_in(bytes, scope)
                     .map_err(|_| HandshakeError::Unexpected("an unreadable answer"))?;
                 if let Some(error) = StreamError::read(&answer) {
@@ -97,7 +92,7 @@ impl Handshake {
                 }
                 Err(HandshakeError::Unexpected("a stanza before the handshake ended"))
             }
-            (State::Header | State::Answer(_), _) => {
+            (Self::Header | Self::Answer(_), _) => {
                 Err(HandshakeError::Unexpected("something other than the next step"))
             }
         }

@@ -13,15 +13,12 @@ use crate::xmpp::handshake::{HandshakeError, StreamError};
 /// Why the link is down.
 #[derive(Debug, thiserror::Error)]
 pub enum LinkError {
-    /// XEP-0114 has no encryption, and the server is not on this machine.
+    /// XEP-0114 has no encryption, and the server is not on this machine: its first address that is not loopback.
     #[error(
-        "`{address}` is not on this machine and the component protocol is not encrypted; \
+        "`{0}` is not on this machine and the component protocol is not encrypted; \
          use a loopback address, or allow plaintext on a network that you trust"
     )]
-    Plaintext {
-        /// The first address that is not loopback.
-        address: SocketAddr,
-    },
+    Plaintext(SocketAddr),
     /// The server's name has no address.
     #[error("cannot find an address for the server `{server}`; check the name and the port")]
     Resolve {
@@ -61,12 +58,9 @@ pub enum LinkError {
     /// What the server sent is no XMPP stream.
     #[error(transparent)]
     Framing(FramerError),
-    /// The server is connected and says nothing, not even when asked.
-    #[error("nothing came from the server for {silence:?}")]
-    Silent {
-        /// The time of silence.
-        silence: Duration,
-    },
+    /// The server is connected and has said nothing for that long, not even when asked.
+    #[error("nothing came from the server for {0:?}")]
+    Silent(Duration),
 }
 
 /// The remedy for a [`LinkError`].
@@ -84,7 +78,7 @@ impl LinkError {
     /// Returns what is to be done.
     pub fn remedy(&self) -> Remedy {
         match self.condition() {
-            _ if matches!(self, Self::Plaintext { .. }) => Remedy::TellOperator,
+            _ if matches!(self, Self::Plaintext(_)) => Remedy::TellOperator,
             Some("conflict") => Remedy::Standby,
             Some("not-authorized" | "host-unknown" | "invalid-namespace") => Remedy::TellOperator,
             _ => Remedy::Retry,
@@ -99,7 +93,7 @@ impl LinkError {
             }
             Self::Handshake(HandshakeError::Unexpected(_))
             | Self::Framing(FramerError::NotAStream) => Some("invalid-namespace"),
-            Self::Plaintext { .. }
+            Self::Plaintext(_)
             | Self::Handshake(HandshakeError::Closed)
             | Self::Resolve { .. }
             | Self::Connect { .. }
@@ -107,7 +101,7 @@ impl LinkError {
             | Self::Closed
             | Self::Io(_)
             | Self::Framing(_)
-            | Self::Silent { .. } => None,
+            | Self::Silent(_) => None,
         }
     }
 
@@ -324,7 +318,7 @@ mod tests {
         assert!(trouble.tell(&LinkError::Closed, "v", now));
         assert!(!trouble.tell(&LinkError::Closed, "v", now + Duration::from_secs(1)));
         assert!(!trouble.tell(&LinkError::Closed, "v", now + REMIND));
-        let silent = LinkError::Silent { silence: REMIND };
+        let silent = LinkError::Silent(REMIND);
         assert!(trouble.tell(&silent, "v", now));
         trouble.clear();
         assert!(trouble.tell(&silent, "v", now));

@@ -33,13 +33,12 @@ pub struct LinkHandle {
 #[derive(Debug)]
 pub(super) enum Order {
     Send(Element),
-    Ask { kind: Ask, to: String, payload: Element, answer: oneshot::Sender<Answer> },
-}
-
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Ask {
-    Get,
-    Set,
+    /// A question, `get` or `set`.
+    Ask {
+        kind: IqKind,
+        to: String,
+        answer: oneshot::Sender<Answer>,
+    },
 }
 
 impl LinkHandle {
@@ -60,7 +59,7 @@ impl LinkHandle {
         to: impl Into<String>,
         payload: Element,
     ) -> Result<Element, RequestError> {
-        self.ask(Ask::Get, to.into(), payload).await?.ok_or(RequestError::Empty)
+        self.ask(IqKind::Get(payload), to.into()).await?.ok_or(RequestError::Empty)
     }
 
     /// Asks `to` to do something (`set`) and waits until it is done; what it returns may be
@@ -73,7 +72,7 @@ impl LinkHandle {
         to: impl Into<String>,
         payload: Element,
     ) -> Result<Option<Element>, RequestError> {
-        self.ask(Ask::Set, to.into(), payload).await
+        self.ask(IqKind::Set(payload), to.into()).await
     }
 
     /// Returns whether there is a link: its task has not ended.
@@ -101,9 +100,9 @@ impl LinkHandle {
         &self.metrics
     }
 
-    async fn ask(&self, kind: Ask, to: String, payload: Element) -> Answer {
+    async fn ask(&self, kind: IqKind, to: String) -> Answer {
         let (answer, answered) = oneshot::channel();
-        self.order(Order::Ask { kind, to, payload, answer }).map_err(|error| match error {
+        self.order(Order::Ask { kind, to, answer }).map_err(|error| match error {
             SendError::Down => RequestError::Down,
             SendError::Full => RequestError::Busy,
             SendError::ForeignSender | SendError::NoAddressee | SendError::TooLarge => {

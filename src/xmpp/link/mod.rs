@@ -50,12 +50,9 @@ pub struct LinkSettings {
 pub enum LinkEvent {
     /// The server has accepted the component; what is sent now goes out first.
     Up,
-    /// There is no link. Comes when a link ends, and for an attempt that fails in another way
+    /// There is no link, and why. Comes when a link ends, and for an attempt that fails in another way
     /// than the one before.
-    Down {
-        /// Why.
-        error: LinkError,
-    },
+    Down(LinkError),
     /// A stanza came that the link does not answer itself.
     Stanza(Element),
 }
@@ -65,6 +62,8 @@ pub enum LinkEvent {
 pub struct Link {
     settings: LinkSettings,
     orders: mpsc::Receiver<Order>,
+    requests: Requests,
+    outbox: Outbox,
     up: watch::Sender<bool>,
     metrics: LinkMetrics,
     pulse: Arc<Pulse>,
@@ -79,16 +78,17 @@ impl Link {
         let (sender, orders) = mpsc::channel(QUEUE);
         let (up, watched) = watch::channel(false);
         let metrics = LinkMetrics::default();
-        let limit = settings.request_limit;
-        let pulse = Arc::<Pulse>::default();
         let handle = LinkHandle {
             orders: sender,
             up: watched,
             metrics: metrics.clone(),
-            pulse: Arc::clone(&pulse),
-            limit,
+            pulse: Arc::default(),
+            limit: settings.request_limit,
         };
-        (Self { settings, orders, up, metrics, pulse }, handle)
+        let pulse = Arc::clone(&handle.pulse);
+        let requests = Requests::new(getrandom::u64().unwrap_or_default());
+        let outbox = Outbox::new(settings.domain.as_str().into(), metrics.clone());
+        (Self { settings, orders, requests, outbox, up, metrics, pulse }, handle)
     }
 
     /// Keeps the link up until `cancel`, then closes it in good order.
@@ -130,15 +130,11 @@ impl Link {
         F: Future<Output = Result<S, LinkError>>,
         S: AsyncRead + AsyncWrite,
     {
-        let domain = Arc::from(self.settings.domain.as_str());
-        let mut outbox = Outbox::new(domain, self.metrics.clone());
-        let mut requests = Requests::new(getrandom::u64().unwrap_or_default());
         let mut backoff = Backoff::default();
         let mut trouble = Trouble::default();
         loop {
-            let connecting = connect();
-            let once = self.once(connecting, &cancel, &mut requests, &mut outbox, &mut handler);
-            let Err(Ended { lasted, error }) = once.await else { return };
+            let once = self.once(connect(), &cancel, &mut handler).await;
+            let Err(Ended { lasted, error }) = once else { return };
             if lasted.is_some_and(|lasted| lasted >= LASTING) {
                 backoff.succeed();
             }
@@ -148,7 +144,7 @@ impl Link {
             }
             let news = trouble.tell(&error, &self.settings.domain, Instant::now());
             if news {
-                handler(LinkEvent::Down { error }, &mut outbox);
+                handler(LinkEvent::Down(error), &mut self.outbox);
             }
             tokio::select! {
                 biased;
@@ -163,26 +159,20 @@ impl Link {
         &mut self,
         connecting: impl Future<Output = Result<S, LinkError>>,
         cancel: &CancellationToken,
-        requests: &mut Requests,
-        outbox: &mut Outbox,
         handler: &mut impl FnMut(LinkEvent, &mut Outbox),
     ) -> Result<(), Ended> {
-        let Self { settings, orders, up, metrics, .. } = self;
-        let opening = async {
-            let stream = connecting.await?;
-            Session::open(stream, settings, orders, requests, outbox, metrics).await
-        };
+        let opening = async { Session::open(connecting.await?, self).await };
         let session = tokio::select! {
             biased;
             () = cancel.cancelled() => return Ok(()),
             opened = opening => opened.map_err(|error| Ended { lasted: None, error })?,
         };
-        metrics.links.inc();
-        tracing::info!(domain = settings.domain, "connected to the server");
+        session.link.metrics.links.inc();
+        tracing::info!(domain = session.link.settings.domain, "connected to the server");
         let since = Instant::now();
-        up.send_replace(true);
+        session.link.up.send_replace(true);
         let result = session.serve(cancel, handler).await;
-        up.send_replace(false);
+        self.up.send_replace(false);
         result.map_err(|error| Ended { lasted: Some(since.elapsed()), error })
     }
 

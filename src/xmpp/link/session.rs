@@ -8,13 +8,12 @@ use tokio::io::{
     AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadHalf, WriteHalf,
 };
 use tokio::net::{TcpStream, lookup_host};
-use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::codec::Decoder as _;
 use tokio_util::sync::CancellationToken;
 
-use super::handle::{Ask, LinkMetrics, Order, RECEIVED, RequestError, Requests};
-use super::{LinkError, LinkEvent, LinkSettings, Outbox};
+use super::handle::{Order, RECEIVED, RequestError};
+use super::{Link, LinkError, LinkEvent, Outbox};
 use crate::xmpp::element::{Element, Scope};
 use crate::xmpp::framer::{Frame, Framer};
 use crate::xmpp::handshake::{Handshake, HandshakeError, Step, StreamError};
@@ -33,11 +32,7 @@ const ORDERS_AT_ONCE: usize = 64;
 
 /// A connection and what is known of it.
 pub(super) struct Session<'a, S> {
-    pub(super) settings: &'a LinkSettings,
-    pub(super) orders: &'a mut mpsc::Receiver<Order>,
-    pub(super) requests: &'a mut Requests,
-    pub(super) outbox: &'a mut Outbox,
-    pub(super) metrics: &'a LinkMetrics,
+    pub(super) link: &'a mut Link,
     reader: ReadHalf<S>,
     writer: WriteHalf<S>,
     framer: Framer,
@@ -47,33 +42,15 @@ pub(super) struct Session<'a, S> {
 
 impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
     /// Opens a stream on a fresh connection and proves who we are.
-    pub(super) async fn open(
-        stream: S,
-        settings: &'a LinkSettings,
-        orders: &'a mut mpsc::Receiver<Order>,
-        requests: &'a mut Requests,
-        outbox: &'a mut Outbox,
-        metrics: &'a LinkMetrics,
-    ) -> Result<Self, LinkError> {
+    pub(super) async fn open(stream: S, link: &'a mut Link) -> Result<Self, LinkError> {
         let (reader, writer) = tokio::io::split(stream);
         let (framer, buffer, scope) = Default::default();
-        let mut session = Self {
-            settings,
-            orders,
-            requests,
-            outbox,
-            metrics,
-            reader,
-            writer,
-            framer,
-            buffer,
-            scope,
-        };
+        let mut session = Self { link, reader, writer, framer, buffer, scope };
         let late = LinkError::TimedOut { doing: "shaking hands", limit: HANDSHAKE_LIMIT };
         match timeout(HANDSHAKE_LIMIT, session.handshake()).await.unwrap_or(Err(late)) {
             Ok(()) => {
                 // What was ordered for an earlier link is void.
-                while session.orders.try_recv().is_ok() {}
+                while session.link.orders.try_recv().is_ok() {}
                 Ok(session)
             }
             Err(error) => {
@@ -84,7 +61,7 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
     }
 
     async fn handshake(&mut self) -> Result<(), LinkError> {
-        let (mut handshake, header) = Handshake::begin(&self.settings.domain);
+        let (mut handshake, header) = Handshake::begin(&self.link.settings.domain);
         let mut unsent = self.writer.write_all(&header).await.err();
         loop {
             let Some(frame) = self.framer.decode(&mut self.buffer)? else {
@@ -94,7 +71,7 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
                     _ => continue,
                 }
             };
-            match handshake.receive(&frame, self.settings.secret.expose())? {
+            match handshake.receive(&frame, self.link.settings.secret.expose())? {
                 Step::Wait => {}
                 Step::Send(proof) => {
                     // A server that has hung up may have said why before.
@@ -114,12 +91,12 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
         cancel: &CancellationToken,
         handler: &mut impl FnMut(LinkEvent, &mut Outbox),
     ) -> Result<(), LinkError> {
-        self.outbox.open();
-        handler(LinkEvent::Up, self.outbox);
+        self.link.outbox.open();
+        handler(LinkEvent::Up, &mut self.link.outbox);
         let result = self.exchange(cancel, handler).await;
         self.farewell(result.as_ref().err()).await;
-        self.outbox.close();
-        self.requests.abandon();
+        self.link.outbox.close();
+        self.link.requests.abandon();
         result
     }
 
@@ -129,12 +106,13 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
         handler: &mut impl FnMut(LinkEvent, &mut Outbox),
     ) -> Result<(), LinkError> {
         let now = Instant::now();
-        let mut live = Liveness::new(self.settings.ping_every, self.settings.silence, now);
+        let mut live =
+            Liveness::new(self.link.settings.ping_every, self.link.settings.silence, now);
         let mut tick = pin!(sleep_until(live.due()));
         // The server may have sent stanzas right behind its part of the handshake.
         self.receive(handler)?;
         loop {
-            let pending = self.outbox.pending();
+            let pending = self.link.outbox.pending();
             let room = pending.len() < HIGH_WATER;
             self.buffer.reserve(READ_SIZE);
             // Writing comes before reading: the answers of one batch leave before the next.
@@ -143,7 +121,7 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
                 () = cancel.cancelled() => return Ok(()),
                 written = self.writer.write(pending), if !pending.is_empty() => {
                     match written {
-                        Ok(count @ 1..) => self.outbox.wrote(count),
+                        Ok(count @ 1..) => self.link.outbox.wrote(count),
                         Ok(0) => return Err(self.last_words(LinkError::Closed).await),
                         Err(error) => return Err(self.last_words(LinkError::Io(error)).await),
                     }
@@ -153,7 +131,7 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
                         Health::Fine => {}
                         Health::Ping => self.ping(),
                         Health::Silent => {
-                            return Err(LinkError::Silent { silence: self.settings.silence });
+                            return Err(LinkError::Silent(self.link.settings.silence));
                         }
                     }
                     tick.as_mut().reset(live.due());
@@ -165,10 +143,10 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
                     live.hear(Instant::now());
                     self.receive(handler)?;
                 }
-                Some(order) = self.orders.recv(), if room => {
+                Some(order) = self.link.orders.recv(), if room => {
                     self.carry_out(order);
                     for _ in 1..ORDERS_AT_ONCE {
-                        let Ok(order) = self.orders.try_recv() else { break };
+                        let Ok(order) = self.link.orders.try_recv() else { break };
                         self.carry_out(order);
                     }
                 }
@@ -184,17 +162,17 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
         while let Some(frame) = self.framer.decode(&mut self.buffer)? {
             match frame {
                 Frame::Stanza(bytes) => {
-                    self.metrics.count(&RECEIVED);
+                    self.link.metrics.count(&RECEIVED);
                     match Element::parse_in(&bytes, &self.scope) {
                         Ok(stanza) => self.take(stanza, handler)?,
                         Err(error) => {
-                            self.metrics.dropped.inc();
+                            self.link.metrics.dropped.inc();
                             tracing::debug!(%error, "dropped a stanza that cannot be read");
                         }
                     }
                 }
                 Frame::Refused(refusal) => {
-                    self.metrics.dropped.inc();
+                    self.link.metrics.dropped.inc();
                     tracing::debug!(?refusal, "dropped a stanza");
                 }
                 Frame::Close => return Err(LinkError::Closed),
@@ -213,13 +191,13 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
         if let Some(error) = StreamError::read(&stanza) {
             return Err(LinkError::Ended(error));
         }
-        let own = Some(self.settings.domain.as_str());
+        let own = Some(self.link.settings.domain.as_str());
         if stanza.attr("to") == own && stanza.attr("from") == own {
             // Our own ping has come round: that it came is the answer.
             return Ok(());
         }
         let stanza = if Iq::is_answer(&stanza) {
-            match self.requests.settle(stanza) {
+            match self.link.requests.settle(stanza) {
                 Some(stanza) => stanza,
                 None => return Ok(()),
             }
@@ -229,35 +207,31 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
         if is_ping(&stanza) && stanza.attr("to") == own {
             if let Ok(ping) = Iq::try_from(stanza) {
                 // The outbox counts what it does not take.
-                let _ = self.outbox.send(Iq::result_to(&ping, None));
+                let _ = self.link.outbox.send(Iq::result_to(&ping, None));
             }
             return Ok(());
         }
-        handler(LinkEvent::Stanza(stanza), self.outbox);
+        handler(LinkEvent::Stanza(stanza), &mut self.link.outbox);
         Ok(())
     }
 
     fn carry_out(&mut self, order: Order) {
         match order {
             Order::Send(stanza) => {
-                if let Err(error) = self.outbox.send(stanza) {
+                if let Err(error) = self.link.outbox.send(stanza) {
                     tracing::warn!(%error, "did not send a stanza");
                 }
             }
             Order::Ask { answer, .. } if answer.is_closed() => {}
-            Order::Ask { kind, to, payload, answer } => {
-                let id = self.requests.next_id();
-                if let Err(answer) = self.requests.begin(id.clone(), to.clone(), answer) {
+            Order::Ask { kind, to, answer } => {
+                let id = self.link.requests.next_id();
+                if let Err(answer) = self.link.requests.begin(id.clone(), to.clone(), answer) {
                     let _ = answer.send(Err(RequestError::Busy));
                     return;
                 }
-                let kind = match kind {
-                    Ask::Get => IqKind::Get(payload),
-                    Ask::Set => IqKind::Set(payload),
-                };
                 let iq = Iq { id: id.clone(), from: None, to: Some(to), kind };
-                if let Err(error) = self.outbox.send(iq) {
-                    self.requests.fail(&id, RequestError::Unsendable(error));
+                if let Err(error) = self.link.outbox.send(iq) {
+                    self.link.requests.fail(&id, RequestError::Unsendable(error));
                 }
             }
         }
@@ -266,10 +240,14 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
     /// Asks the server for the nearest thing that surely exists: our own domain (XEP-0199). The
     /// ping is routed back to us, so its return proves both directions.
     fn ping(&mut self) {
-        let id = self.requests.next_id();
+        let id = self.link.requests.next_id();
         let kind = IqKind::Get(Element::new(ns::PING, "ping"));
-        let _ =
-            self.outbox.send(Iq { id, from: None, to: Some(self.settings.domain.clone()), kind });
+        let _ = self.link.outbox.send(Iq {
+            id,
+            from: None,
+            to: Some(self.link.settings.domain.clone()),
+            kind,
+        });
     }
 
     /// Looks for the reason in what the server sent before it stopped reading.
@@ -303,19 +281,19 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
             let condition = Element::new(ns::STREAM_ERRORS, error.condition());
             let mut bytes = Vec::new();
             condition.write(&mut bytes);
-            self.outbox.push_raw(b"<stream:error>");
-            self.outbox.push_raw(&bytes);
-            self.outbox.push_raw(b"</stream:error>");
+            self.link.outbox.push_raw(b"<stream:error>");
+            self.link.outbox.push_raw(&bytes);
+            self.link.outbox.push_raw(b"</stream:error>");
         }
-        self.outbox.push_raw(b"</stream:stream>");
-        let bytes = self.outbox.pending();
+        self.link.outbox.push_raw(b"</stream:stream>");
+        let bytes = self.link.outbox.pending();
         let said = async {
             self.writer.write_all(bytes).await?;
             self.writer.shutdown().await
         };
         // Nothing follows from a farewell that fails.
         let _ = timeout(FAREWELL_LIMIT, said).await;
-        self.outbox.close();
+        self.link.outbox.close();
         if error.is_none() {
             let reader = &mut self.reader;
             let mut rest = [0; 1024];
@@ -347,7 +325,7 @@ pub(super) async fn connect(server: String, allow_network: bool) -> Result<TcpSt
     };
     let remote = addresses.iter().find(|address| !address.ip().to_canonical().is_loopback());
     if let (Some(&address), false) = (remote, allow_network) {
-        return Err(LinkError::Plaintext { address });
+        return Err(LinkError::Plaintext(address));
     }
     let mut last = LinkError::Resolve { server, source: None };
     for address in addresses {
@@ -424,9 +402,9 @@ mod tests {
     #[tokio::test]
     async fn a_server_elsewhere_is_refused_before_it_is_connected_to() {
         let error = connect("192.0.2.1:5347".into(), false).await.unwrap_err();
-        assert!(matches!(error, LinkError::Plaintext { .. }), "{error}");
+        assert!(matches!(error, LinkError::Plaintext(_)), "{error}");
         let error = connect("0.0.0.0:1".into(), false).await.unwrap_err();
-        assert!(matches!(error, LinkError::Plaintext { .. }), "{error}");
+        assert!(matches!(error, LinkError::Plaintext(_)), "{error}");
     }
 
     #[tokio::test]

@@ -5,6 +5,7 @@ use std::sync::Mutex;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
@@ -69,11 +70,9 @@ impl Peer {
     }
 
     async fn until_end(&mut self) -> String {
-        let mut rest = String::new();
         let mut seen = std::mem::take(&mut self.seen).to_vec();
         timeout(MINUTE, self.stream.read_to_end(&mut seen)).await.unwrap().unwrap();
-        rest.push_str(std::str::from_utf8(&seen).unwrap());
-        rest
+        String::from_utf8(seen).unwrap()
     }
 }
 
@@ -142,7 +141,7 @@ impl Lab {
 
     async fn down(&mut self) -> LinkError {
         match self.event().await {
-            LinkEvent::Down { error } => error,
+            LinkEvent::Down(error) => error,
             other @ (LinkEvent::Up | LinkEvent::Stanza(_)) => panic!("{other:?}"),
         }
     }
@@ -158,6 +157,10 @@ impl Lab {
         let times = self.attempts.lock().unwrap();
         times.windows(2).map(|pair| pair[1].duration_since(pair[0])).collect()
     }
+}
+
+fn message() -> Element {
+    Element::new(ns::COMPONENT, "message").with_attr("to", "a")
 }
 
 const QUESTION: &str =
@@ -253,13 +256,13 @@ async fn the_reason_is_found_although_the_server_reads_no_more() {
     let (mut lab, mut peer) = Lab::linked().await;
     peer.say(&format!("{QUESTION}{}", stream_error("system-shutdown"))).await;
     drop(peer);
-    while !matches!(lab.event().await, LinkEvent::Down { error: LinkError::Ended(_) }) {}
+    while !matches!(lab.event().await, LinkEvent::Down(LinkError::Ended(_))) {}
     let mut peer = lab.up().await;
     peer.say(QUESTION).await;
     peer.say(&stream_error("reset")).await;
-    lab.handle.send(Element::new(ns::COMPONENT, "message").with_attr("to", "a")).unwrap();
+    lab.handle.send(message()).unwrap();
     drop(peer);
-    while !matches!(lab.event().await, LinkEvent::Down { error: LinkError::Ended(_) }) {}
+    while !matches!(lab.event().await, LinkEvent::Down(LinkError::Ended(_))) {}
 }
 
 #[tokio::test(start_paused = true)]
@@ -291,7 +294,7 @@ async fn silence_is_asked_about_and_a_half_open_link_is_given_up() {
     assert_eq!(start.elapsed(), Duration::from_secs(10));
     peer.say(" ").await;
     let heard = Instant::now();
-    assert!(matches!(lab.down().await, LinkError::Silent { .. }));
+    assert!(matches!(lab.down().await, LinkError::Silent(_)));
     assert!(heard.elapsed() >= Duration::from_secs(25), "white space counts as a sign of life");
     lab.up().await;
 }
@@ -318,7 +321,7 @@ async fn a_peer_that_does_not_read_is_slowed_down_and_given_up() {
     });
     let sent = sent.await.unwrap();
     assert!(sent < 4 * 1024 * 1024, "{sent}");
-    while !matches!(lab.event().await, LinkEvent::Down { error: LinkError::Silent { .. } }) {}
+    while !matches!(lab.event().await, LinkEvent::Down(LinkError::Silent(_))) {}
 }
 
 #[tokio::test(start_paused = true)]
@@ -327,8 +330,7 @@ async fn orders_for_an_old_link_do_not_reach_the_next() {
     let peer = lab.up().await;
     drop(peer);
     lab.down().await;
-    let message = Element::new(ns::COMPONENT, "message").with_attr("to", "late");
-    lab.handle.orders.send(Order::Send(message)).await.unwrap();
+    lab.handle.orders.send(Order::Send(message())).await.unwrap();
     let mut peer = lab.up().await;
     peer.say(QUESTION).await;
     assert_eq!(peer.hear(ANSWER).await, ANSWER);
@@ -378,15 +380,14 @@ async fn cancelling_at_any_byte_of_a_stanza_says_goodbye() {
 #[tokio::test(start_paused = true)]
 async fn cancelling_sends_what_was_already_answered() {
     let (lab, mut peer) = Lab::linked().await;
-    lab.handle.send(Element::new(ns::COMPONENT, "message").with_attr("to", "a")).unwrap();
+    lab.handle.send(message()).unwrap();
     peer.hear("<message to='a' from='v.example'/>").await;
     lab.cancel.cancel();
     peer.hear("</stream:stream>").await;
     drop(peer);
     lab.task.await.unwrap();
     assert!(!lab.handle.is_up());
-    let message = Element::new(ns::COMPONENT, "message").with_attr("to", "a");
-    assert_eq!(lab.handle.send(message), Err(SendError::Down));
+    assert_eq!(lab.handle.send(message()), Err(SendError::Down));
 }
 
 #[tokio::test(start_paused = true)]
@@ -395,7 +396,7 @@ async fn a_stanza_cut_by_other_work_at_any_byte_arrives_whole() {
     for at in 1..QUESTION.len() {
         let (first, second) = QUESTION.split_at(at);
         peer.say(first).await;
-        lab.handle.send(Element::new(ns::COMPONENT, "message").with_attr("to", "a")).unwrap();
+        lab.handle.send(message()).unwrap();
         peer.hear("<message to='a' from='v.example'/>").await;
         peer.say(second).await;
         peer.hear(ANSWER).await;
@@ -473,13 +474,15 @@ async fn a_request_ends_whatever_happens() {
     assert_eq!(lost.await.unwrap(), Err(RequestError::Down));
 }
 
-#[tokio::test]
-async fn a_real_connection_works_too() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+/// A link over a real connection, and the server's end of it.
+async fn connected(
+    cancel: &CancellationToken,
+    handler: impl FnMut(LinkEvent, &mut Outbox) + Send + 'static,
+) -> (LinkHandle, JoinHandle<()>, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let server = listener.local_addr().unwrap().to_string();
     let (link, handle) = Link::new(LinkSettings { server, ..settings() });
-    let cancel = CancellationToken::new();
-    let task = tokio::spawn(link.run(cancel.clone(), |_, _| {}));
+    let task = tokio::spawn(link.run(cancel.clone(), handler));
     let (mut stream, _) = listener.accept().await.unwrap();
     let mut buffer = [0; 1024];
     assert!(stream.read(&mut buffer).await.unwrap() > 100, "the header comes in one piece");
@@ -487,6 +490,13 @@ async fn a_real_connection_works_too() {
     assert!(stream.read(&mut buffer).await.unwrap() > 40);
     stream.write_all(b"<handshake/>").await.unwrap();
     assert!(handle.clone().until_up().await);
+    (handle, task, stream)
+}
+
+#[tokio::test]
+async fn a_real_connection_works_too() {
+    let cancel = CancellationToken::new();
+    let (_handle, task, mut stream) = connected(&cancel, |_, _| {}).await;
     cancel.cancel();
     let mut rest = String::new();
     stream.read_to_string(&mut rest).await.unwrap();
@@ -507,20 +517,9 @@ async fn a_link_whose_task_has_died_is_none() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_link_that_hangs_is_up_and_does_not_live() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let server = listener.local_addr().unwrap().to_string();
-    let (link, handle) = Link::new(LinkSettings { server, ..settings() });
     let (free, stuck) = std::sync::mpsc::channel::<()>();
-    tokio::spawn(link.run(CancellationToken::new(), move |_, _| {
-        let _ = stuck.recv();
-    }));
-    let (mut stream, _) = listener.accept().await.unwrap();
-    let mut buffer = [0; 1024];
-    assert!(stream.read(&mut buffer).await.unwrap() > 100);
-    stream.write_all(HEADER.as_bytes()).await.unwrap();
-    assert!(stream.read(&mut buffer).await.unwrap() > 40);
-    stream.write_all(b"<handshake/>").await.unwrap();
-    assert!(handle.clone().until_up().await);
+    let hang = move |_, _: &mut Outbox| _ = stuck.recv();
+    let (handle, _task, _stream) = connected(&CancellationToken::new(), hang).await;
     // Its handler never returns: without a turn it answers nobody.
     let limit = Duration::from_millis(200);
     // Not by the runtime's clock, which may hang with the handler.
