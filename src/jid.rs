@@ -61,24 +61,16 @@ pub enum JidError {
 }
 
 /// A part of an address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display)]
+#[strum(serialize_all = "lowercase")]
 pub enum Part {
     /// Before the `@`.
+    #[strum(to_string = "part before the `@`")]
     Node,
     /// The domain.
     Domain,
     /// After the `/`.
     Resource,
-}
-
-impl fmt::Display for Part {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Node => "part before the `@`",
-            Self::Domain => "domain",
-            Self::Resource => "resource",
-        })
-    }
 }
 
 impl BareJid {

@@ -11,15 +11,21 @@ use crate::jid::BareJid;
 use crate::policy::attempt::Strength;
 use crate::secret::Secret;
 
-/// No password can be derived.
+/// No password could be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum DeriveError {
+pub enum MakingError {
     /// The secret cannot serve as a key.
     #[error("the secret for derived passwords cannot be used as a key")]
     Key,
     /// The key stream ended. It takes 2^32 unlucky blocks.
     #[error("no more key material")]
     Exhausted,
+    /// The system has no randomness to give.
+    #[error("the system gives no random numbers")]
+    Random,
+    /// The file gives none. `check` refuses such a file, so this is a safeguard.
+    #[error("the file names no password or secret for this source")]
+    Missing,
 }
 
 /// The number of the period that `now` falls into; 0 without periods. Periods are counted from the Unix
@@ -38,24 +44,24 @@ pub fn derive(
     room: &BareJid,
     period: u64,
     count: u32,
-) -> Result<Secret, DeriveError> {
+) -> Result<Secret, MakingError> {
     let mut block = 0_u32;
     let mut stream: Vec<u8> = Vec::new();
     pick(count, || {
         if stream.is_empty() {
             let mut mac = Hmac::<Sha256>::new_from_slice(secret.expose().as_bytes())
-                .map_err(|_| DeriveError::Key)?;
+                .map_err(|_| MakingError::Key)?;
             mac.update(b"vestibule password 1\0");
             mac.update(room.as_str().as_bytes());
             mac.update(b"\0");
             mac.update(&period.to_be_bytes());
             mac.update(&block.to_be_bytes());
-            block = block.checked_add(1).ok_or(DeriveError::Exhausted)?;
+            block = block.checked_add(1).ok_or(MakingError::Exhausted)?;
             stream = mac.finalize().into_bytes().iter().rev().copied().collect();
         }
         match (stream.pop(), stream.pop()) {
             (Some(high), Some(low)) => Ok(u16::from_be_bytes([high, low])),
-            _ => Err(DeriveError::Exhausted),
+            _ => Err(MakingError::Exhausted),
         }
     })
 }
@@ -71,11 +77,6 @@ const COUNT: u16 = 7776;
 /// The largest multiple of [`COUNT`] that 16 bits hold; what lies above is thrown away, or the first
 /// words of the list would come up more often.
 const FAIR: u16 = u16::MAX - u16::MAX % COUNT;
-
-/// The system has no randomness to give.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the system gives no random numbers")]
-pub struct RandomnessFailed;
 
 /// Joins `count` words, picked by numbers from `numbers` (uniform over 16 bits).
 ///
@@ -106,10 +107,10 @@ pub(super) fn pick<E>(
 ///
 /// # Errors
 /// When the system gives no random numbers.
-pub fn generate(count: u32) -> Result<Secret, RandomnessFailed> {
+pub fn generate(count: u32) -> Result<Secret, MakingError> {
     pick(count, || {
         let mut bytes = [0; 2];
-        getrandom::fill(&mut bytes).map_err(|_| RandomnessFailed)?;
+        getrandom::fill(&mut bytes).map_err(|_| MakingError::Random)?;
         Ok(u16::from_be_bytes(bytes))
     })
 }

@@ -4,7 +4,6 @@
 //! Decisions never wait for it; what finds no place, in memory or on the disk, is counted as lost.
 
 use std::io;
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -129,10 +128,26 @@ impl Audit {
         who: &Requester,
         now: Timestamp,
     ) {
-        if self.takes_entries() {
-            let address = who.address.and_then(|address| self.mask.address(address));
-            self.record(person(kind, room, (session, address), who, now));
+        if !self.takes_entries() {
+            return;
         }
+        let mut body = json!({
+            "session": session,
+            "proof": who.session,
+            "role": who.role.name(),
+            "affiliation": who.affiliation.name(),
+        });
+        let address = who.address.and_then(|address| self.mask.address(address));
+        if let (Some(address), Some(body)) = (address, body.as_object_mut()) {
+            body.insert("address".to_owned(), address.to_string().into());
+        }
+        self.record(Entry {
+            room: Some(room.to_string()),
+            person: who.jid.as_ref().map(ToString::to_string),
+            nick: (!who.nick.is_empty()).then(|| who.nick.clone()),
+            body: body.to_string(),
+            ..Entry::new(kind, now)
+        });
     }
 
     /// Writes down that a room was opened, or is no more. Never blocks.
@@ -142,7 +157,18 @@ impl Audit {
 
     /// Writes down what an operator did, or tried. Never blocks.
     pub fn action(&self, action: Action<'_>, now: Timestamp) {
-        self.record(action_entry(action, now));
+        let outcome = if action.outcome.is_ok() { "done" } else { "failed" };
+        self.record(Entry {
+            id: Some(action.id),
+            room: action.room.map(str::to_owned),
+            person: action.person.map(str::to_owned),
+            command: Some(action.command.into()),
+            by: Some(action.by),
+            outcome: Some(outcome.into()),
+            reason: action.outcome.err().map(str::to_owned),
+            body: Value::Object(action.details).to_string(),
+            ..Entry::new(Kind::Action, now)
+        });
     }
 
     /// Writes an entry into the database, and sends it to the event stream; it is given its number. Never blocks.
@@ -232,32 +258,6 @@ fn decision_entry(
     }
 }
 
-/// The entry of a person in a room or before it, with their session and the address that may be kept.
-pub(super) fn person(
-    kind: Kind,
-    room: &BareJid,
-    (session, address): (&str, Option<IpAddr>),
-    who: &Requester,
-    now: Timestamp,
-) -> Entry {
-    let mut body = json!({
-        "session": session,
-        "proof": who.session,
-        "role": who.role.name(),
-        "affiliation": who.affiliation.name(),
-    });
-    if let (Some(address), Some(body)) = (address, body.as_object_mut()) {
-        body.insert("address".to_owned(), address.to_string().into());
-    }
-    Entry {
-        room: Some(room.to_string()),
-        person: who.jid.as_ref().map(ToString::to_string),
-        nick: (!who.nick.is_empty()).then(|| who.nick.clone()),
-        body: body.to_string(),
-        ..Entry::new(kind, now)
-    }
-}
-
 /// A command of an operator, done or failed. There must be no secret in it.
 #[derive(Clone, Debug)]
 pub struct Action<'a> {
@@ -275,22 +275,6 @@ pub struct Action<'a> {
     pub outcome: Result<(), &'a str>,
     /// Further details.
     pub details: Map<String, Value>,
-}
-
-/// The entry of what an operator did.
-fn action_entry(action: Action<'_>, now: Timestamp) -> Entry {
-    let outcome = if action.outcome.is_ok() { "done" } else { "failed" };
-    Entry {
-        id: Some(action.id),
-        room: action.room.map(str::to_owned),
-        person: action.person.map(str::to_owned),
-        command: Some(action.command.into()),
-        by: Some(action.by),
-        outcome: Some(outcome.into()),
-        reason: action.outcome.err().map(str::to_owned),
-        body: Value::Object(action.details).to_string(),
-        ..Entry::new(Kind::Action, now)
-    }
 }
 
 /// The entry of an event of the decision log; `None`: an operator's command, which has an entry of its own.

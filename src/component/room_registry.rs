@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 pub use super::registry::Room;
-use super::registry::{NextLooks, Registry, Watch};
+use super::registry::{NextLooks, Registry};
 use crate::jid::BareJid;
 use crate::policy::attempt::{Attempt, Requester, RoomView};
 use crate::policy::fingerprint::Mark;
@@ -33,7 +33,7 @@ fn number(count: usize) -> u32 {
 /// Every room that is known of.
 #[derive(Clone, Debug, Default)]
 pub struct RoomRegistry {
-    rooms: Registry,
+    pub(super) rooms: Registry,
     expected: Expected,
     /// Counts the policies: the rules of a room that were chosen by an older one do not count.
     policy: u64,
@@ -161,17 +161,12 @@ impl RoomRegistry {
         }
     }
 
-    /// Adds an occupant.
+    /// Adds an occupant, or one who has another nick now, or shows another name.
     pub fn joined(&mut self, jid: &BareJid, full: &str, who: Requester, now: Timestamp) {
         self.rooms.change(jid, |room| {
             let since = room.occupants.get(full).map_or(now, |known| known.since);
             room.occupants.insert(full.to_owned(), Box::new(Known { who, since }));
         });
-    }
-
-    /// A session inside takes another nick, or shows another name.
-    pub fn renamed(&mut self, jid: &BareJid, full: &str, who: Requester, now: Timestamp) {
-        self.joined(jid, full, who, now);
     }
 
     /// A session left. Its nick has others.
@@ -329,25 +324,6 @@ impl RoomRegistry {
     /// Returns the number of rooms.
     pub fn count_rooms(&self) -> usize {
         self.rooms.len()
-    }
-
-    /// Changes a room, if it is there.
-    pub(super) fn change<T>(
-        &mut self,
-        jid: &BareJid,
-        change: impl FnOnce(&mut Room) -> T,
-    ) -> Option<T> {
-        self.rooms.change(jid, change)
-    }
-
-    /// Returns when the next room is to be looked at.
-    pub(super) fn next_look(&self, watch: Watch) -> Option<Timestamp> {
-        self.rooms.next_look(watch)
-    }
-
-    /// The rooms by when they are to be looked at.
-    pub(super) const fn registry(&mut self) -> &mut Registry {
-        &mut self.rooms
     }
 
     /// Returns a room.

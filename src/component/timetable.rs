@@ -49,17 +49,31 @@ impl Phases {
 /// Looks at rooms that have changed or whose time has come, at most `most` of them. A room that is no more has nothing due.
 pub fn timetable(engine: &mut PolicyEngine, most: usize, now: Timestamp) -> Vec<(BareJid, Look)> {
     let mut phases = Phases::at(now);
-    let mut table = Vec::new();
-    while table.len() < most
-        && let Some(jid) = engine.take(Watch::Timers, now)
+    look_at(engine, Watch::Timers, most, now, |engine, jid| {
+        let look = look(engine, jid, &mut phases);
+        (look, look.next)
+    })
+}
+
+/// Looks at the next rooms, at most `most` of them: what is due in each, and when to look again.
+fn look_at<T>(
+    engine: &mut PolicyEngine,
+    watch: Watch,
+    most: usize,
+    now: Timestamp,
+    mut look: impl FnMut(&PolicyEngine, &BareJid) -> (T, Option<Timestamp>),
+) -> Vec<(BareJid, T)> {
+    let mut all = Vec::new();
+    while all.len() < most
+        && let Some(jid) = engine.take(watch, now)
     {
-        let look = look(engine, &jid, &mut phases);
-        if let Some(next) = look.next {
-            engine.look_by(Watch::Timers, &jid, next);
+        let (due, next) = look(engine, &jid);
+        if let Some(next) = next {
+            engine.look_by(watch, &jid, next);
         }
-        table.push((jid, look));
+        all.push((jid, due));
     }
-    table
+    all
 }
 
 /// Looks at one room.
@@ -136,17 +150,7 @@ pub fn plans(
     most: usize,
     now: Timestamp,
 ) -> Vec<(BareJid, Option<Plan>)> {
-    let mut all = Vec::new();
-    while all.len() < most
-        && let Some(jid) = engine.take(Watch::Succession, now)
-    {
-        let (plan, next) = plan_succession(engine, &jid, now);
-        if let Some(next) = next {
-            engine.look_by(Watch::Succession, &jid, next);
-        }
-        all.push((jid, plan));
-    }
-    all
+    look_at(engine, Watch::Succession, most, now, |engine, jid| plan_succession(engine, jid, now))
 }
 
 /// Returns what seems to be due in one room, and when to look again, unless it changes.
@@ -188,7 +192,7 @@ pub fn confirm_plan(
     engine.shown(live)?;
     let waits = |jid: &BareJid| live.waiting.iter().any(|(who, _)| who.jid.as_ref() == Some(jid));
     let is_inside = live.occupants.iter().any(|who| who.jid.as_ref() == asked);
-    engine.live_mut().change(&live.jid, |room| {
+    engine.live_mut().rooms.change(&live.jid, |room| {
         room.waiting.retain(|jid, _| waits(jid));
         room.occupants.retain(|_, known| is_inside || known.who.jid.as_ref() != asked);
         for known in room.occupants.values_mut().chain(room.waiting.values_mut()) {

@@ -193,19 +193,12 @@ impl Bearer {
         state: &State<S>,
         headers: &HeaderMap,
     ) -> Result<Self, Refused> {
-        let found = Self::of(&state.access, headers);
-        if found.is_err() {
-            state.metrics.logins_failed.inc();
-        }
-        found
-    }
-
-    fn of(access: &Access, headers: &HeaderMap) -> Result<Self, Refused> {
         let token = token(headers);
-        let found = token
-            .map(Digest::of)
-            .and_then(|digest| access.caller(&digest).map(|caller| Self { caller, digest }));
-        found.ok_or_else(|| refused(access, token.is_some()))
+        let known = |digest| Some(Self { caller: state.access.caller(&digest)?, digest });
+        token.map(Digest::of).and_then(known).ok_or_else(|| {
+            state.metrics.logins_failed.inc();
+            refused(&state.access, token.is_some())
+        })
     }
 }
 

@@ -199,17 +199,12 @@ async fn object(headers: &HeaderMap, body: Body) -> Result<Map<String, Value>, R
         let reason = "send JSON, with `Content-Type: application/json`";
         return Err(Refused::with(StatusCode::UNSUPPORTED_MEDIA_TYPE, reason));
     }
-    let bytes = match timeout(ARRIVAL, to_bytes(body, LONGEST)).await {
-        Ok(Ok(bytes)) => bytes,
-        Ok(Err(_)) => {
-            let reason = format!("the request is longer than {LONGEST} bytes, or broke off");
-            return Err(Refused::with(StatusCode::PAYLOAD_TOO_LARGE, &reason));
-        }
-        Err(_) => {
-            let reason = "the request did not arrive in time";
-            return Err(Refused::with(StatusCode::REQUEST_TIMEOUT, reason));
-        }
+    let late = |_| Refused::with(StatusCode::REQUEST_TIMEOUT, "the request did not arrive in time");
+    let broken = |_| {
+        let reason = format!("the request is longer than {LONGEST} bytes, or broke off");
+        Refused::with(StatusCode::PAYLOAD_TOO_LARGE, &reason)
     };
+    let bytes = timeout(ARRIVAL, to_bytes(body, LONGEST)).await.map_err(late)?.map_err(broken)?;
     if bytes.is_empty() {
         return Ok(Map::new());
     }

@@ -104,6 +104,12 @@ impl From<String> for Value {
     }
 }
 
+impl From<i64> for Value {
+    fn from(number: i64) -> Self {
+        Self::Number(number)
+    }
+}
+
 /// A `where` clause, and the value of each `?` in it.
 #[derive(Default)]
 pub(super) struct Conditions {
@@ -129,9 +135,7 @@ impl Conditions {
             let values = [rule.to_owned(), format!("{rule}."), format!("{rule}/")];
             all.and("(rule = ? or (rule >= ? and rule < ?))", values);
         }
-        if let Some(verdict) = &query.verdict {
-            all.and("verdict = ?", [verdict.as_str()]);
-        }
+        all.each("verdict = ?", query.verdict.as_deref());
         match query.kind {
             Some(kind) => all.and("kind = ?", [kind.name()]),
             // One that only a newer version knows is left out.
@@ -140,27 +144,15 @@ impl Conditions {
                 all.and(&format!("kind in ({places})"), Kind::NAMES);
             }
         }
-        if let Some(id) = &query.id {
-            all.and("id = ?", [id.as_str()]);
-        }
-        if let Some(since) = query.since {
-            all.and(&format!("at >= {moment}"), [Value::Number(since.as_microsecond())]);
-        }
-        if let Some(until) = query.until {
-            all.and(&format!("at < {moment}"), [Value::Number(until.as_microsecond())]);
-        }
+        all.each("id = ?", query.id.as_deref());
+        all.each(&format!("at >= {moment}"), query.since.map(Timestamp::as_microsecond));
+        all.each(&format!("at < {moment}"), query.until.map(Timestamp::as_microsecond));
         if let Some(words) = &query.text {
             all.and(contains, [pattern(words), pattern(words)]);
         }
-        if let Some(server) = &query.server {
-            all.and("server = ?", [server.as_str()]);
-        }
-        if let Some(after) = query.after {
-            all.and("seq > ?", [Value::Number(after)]);
-        }
-        if let Some(before) = query.before {
-            all.and("seq < ?", [Value::Number(before)]);
-        }
+        all.each("server = ?", query.server.as_deref());
+        all.each("seq > ?", query.after);
+        all.each("seq < ?", query.before);
         all
     }
 
@@ -169,6 +161,13 @@ impl Conditions {
         self.sql.push_str(if self.sql.is_empty() { " where " } else { " and " });
         self.sql.push_str(condition);
         self.values.extend(values.into_iter().map(Into::into));
+    }
+
+    /// Adds a condition with one `?`, if there is a value.
+    fn each<V: Into<Value>>(&mut self, condition: &str, value: Option<V>) {
+        if value.is_some() {
+            self.and(condition, value);
+        }
     }
 
     fn address(&mut self, column: &str, address: &str) {

@@ -1,9 +1,9 @@
 //! A decision becomes an `answer`, or a `do`.
 
-use super::NS;
 use super::request::Question;
+use super::{NS, children};
 use crate::jid::BareJid;
-use crate::policy::attempt::{Action, Attempt};
+use crate::policy::attempt::{Action, Affiliation, Attempt};
 use crate::policy::denial::{Denial, Shown, shown};
 use crate::policy::record::Person;
 use crate::policy::texts::Texts;
@@ -45,8 +45,7 @@ pub fn answer(
                 .with_attr_opt("role", decision.effects.role.map(|r| r.name())),
         );
     }
-    push_effects(&mut element, &decision.effects, material);
-    element
+    with_effects(element, &decision.effects, material)
 }
 
 /// The answer of a component that only observes: the attempt goes on as if there were no gate.
@@ -70,13 +69,12 @@ pub fn command(
     material: Material<'_>,
     more: impl IntoIterator<Item = Element>,
 ) -> Element {
-    let mut element = Element::new(NS, "do")
+    let element = Element::new(NS, "do")
         .with_attr("room", room.as_str())
         .with_attr("generation", generation)
         .with_attr_opt("base", base.map(|base| base.to_string()))
         .with_attr("decision", id);
-    push_effects(&mut element, effects, material);
-    element.with_children(more)
+    with_effects(element, effects, material).with_children(more)
 }
 
 /// The effect that removes a person.
@@ -151,46 +149,23 @@ fn custom_notice(question: &Question, decision: &Decision, texts: &Texts) -> Opt
     })
 }
 
-fn push_effects(element: &mut Element, effects: &Effects, material: Material<'_>) {
-    if let Some(record) = &effects.record {
-        element.push_child(Element::new(NS, "record").with_text(record.write()));
-    }
-    for (jid, person) in &effects.people {
-        let text = person.as_ref().map(Person::write).unwrap_or_default();
-        element
-            .push_child(Element::new(NS, "person").with_attr("jid", jid.as_str()).with_text(text));
-    }
-    let flag = |value: Option<bool>| value.map(|value| if value { "true" } else { "false" });
-    let has_settings = effects.password.is_some()
-        || effects.members_only.is_some()
-        || effects.lobby.is_some()
-        || effects.hidden.is_some()
-        || effects.persistent.is_some()
-        || effects.keep.is_some()
-        || effects.suspended.is_some()
-        || effects.moderated.is_some();
-    if has_settings {
-        let password = effects.password.and(material.password).map(Secret::expose);
-        element.push_child(
-            Element::new(NS, "room")
-                .with_attr_opt("password", password)
-                .with_attr_opt("members-only", flag(effects.members_only))
-                .with_attr_opt("lobby", flag(effects.lobby))
-                .with_attr_opt("hidden", flag(effects.hidden))
-                .with_attr_opt("persistent", flag(effects.persistent))
-                .with_attr_opt("keep", flag(effects.keep))
-                .with_attr_opt("suspended", flag(effects.suspended))
-                .with_attr_opt("moderated-media", effects.moderated.as_deref().map(media)),
-        );
-    }
-    for (jid, may) in &effects.may {
+fn with_effects(element: Element, effects: &Effects, material: Material<'_>) -> Element {
+    let texts = material.texts;
+    let about = |name, jid: &BareJid| Element::new(NS, name).with_attr("jid", jid.as_str());
+    let affiliated = |name, (jid, affiliation): &(BareJid, Affiliation)| {
+        about(name, jid).with_attr("affiliation", affiliation.name())
+    };
+    let record = effects.record.as_ref();
+    let people = effects.people.iter().map(|(jid, person)| {
+        about("person", jid).with_text(person.as_ref().map(Person::write).unwrap_or_default())
+    });
+    let permissions = effects.may.iter().map(|(jid, may)| {
         let degrees = may.iter().filter(|(ability, degree)| *degree != ability.unsaid());
-        let element_of_his = Element::new(NS, "permissions").with_attr("jid", jid.as_str());
-        element.push_child(degrees.fold(element_of_his, |all, (ability, degree)| {
+        degrees.fold(about("permissions", jid), |all, (ability, degree)| {
             all.with_attr(ability.name(), degree.name())
-        }));
-    }
-    for (audience, notice) in &effects.notices {
+        })
+    });
+    let notices = effects.notices.iter().filter_map(|(audience, notice)| {
         // Of several people, each may read another language.
         let (to, when, language) = match audience {
             Audience::RequesterJoined => ("requester", Some("joined"), material.language),
@@ -199,44 +174,45 @@ fn push_effects(element: &mut Element, effects: &Effects, material: Material<'_>
             Audience::ModeratorsAfter => ("moderators", Some("joined"), None),
             Audience::Room => ("room", None, None),
         };
-        let text = material.texts.notice(*notice, language).text;
-        if !text.is_empty() {
-            let say = Element::new(NS, "say").with_attr("to", to).with_attr_opt("when", when);
-            element.push_child(say.with_text(text));
-        }
-    }
-    if let Some(wait) = effects.knock {
-        element
-            .push_child(Element::new(NS, "knock").with_attr("expires", wait.as_secs().to_string()));
-    }
-    for jid in &effects.admit {
-        element.push_child(Element::new(NS, "admit").with_attr("jid", jid.as_str()));
-    }
-    for jid in &effects.promote {
-        element.push_child(Element::new(NS, "promote").with_attr("jid", jid.as_str()));
-    }
-    for (jid, affiliation) in &effects.demote {
-        element.push_child(
-            Element::new(NS, "demote")
-                .with_attr("jid", jid.as_str())
-                .with_attr("affiliation", affiliation.name()),
-        );
-    }
-    for (jid, affiliation) in &effects.affiliate {
-        element.push_child(
-            Element::new(NS, "affiliate")
-                .with_attr("jid", jid.as_str())
-                .with_attr("affiliation", affiliation.name()),
-        );
-    }
-    for (jid, denial) in &effects.remove {
-        element.push_child(remove(jid, &material.texts.denial(*denial, None).text));
-    }
-    for (jid, words) in &effects.reject {
-        let text = words.map(|words| material.texts.notice(words, None).text).unwrap_or_default();
-        element
-            .push_child(Element::new(NS, "reject").with_attr("jid", jid.as_str()).with_text(text));
-    }
+        let text = texts.notice(*notice, language).text;
+        let say = Element::new(NS, "say").with_attr("to", to).with_attr_opt("when", when);
+        (!text.is_empty()).then(|| say.with_text(text))
+    });
+    let knock = effects.knock.map(|wait| wait.as_secs().to_string());
+    let removed = effects.remove.iter();
+    let rejected = effects.reject.iter().map(|(jid, words)| {
+        let text = words.map(|words| texts.notice(words, None).text).unwrap_or_default();
+        about("reject", jid).with_text(text)
+    });
+    element
+        .with_child_opt(record.map(|it| Element::new(NS, "record").with_text(it.write())))
+        .with_children(people)
+        .with_child_opt(room_settings(effects, material.password))
+        .with_children(permissions)
+        .with_children(notices)
+        .with_child_opt(knock.map(|it| Element::new(NS, "knock").with_attr("expires", it)))
+        .with_children(effects.admit.iter().map(|jid| about("admit", jid)))
+        .with_children(effects.promote.iter().map(|jid| about("promote", jid)))
+        .with_children(effects.demote.iter().map(|it| affiliated("demote", it)))
+        .with_children(effects.affiliate.iter().map(|it| affiliated("affiliate", it)))
+        .with_children(removed.map(|(jid, it)| remove(jid, &texts.denial(*it, None).text)))
+        .with_children(rejected)
+}
+
+/// The effect that changes settings of the room; `None`: all stay.
+fn room_settings(effects: &Effects, password: Option<&Secret>) -> Option<Element> {
+    let flag = |value: Option<bool>| value.map(|value| if value { "true" } else { "false" });
+    let password = effects.password.map(|_| password.map(Secret::expose));
+    let room = Element::new(NS, "room")
+        .with_attr_opt("password", password.flatten())
+        .with_attr_opt("members-only", flag(effects.members_only))
+        .with_attr_opt("lobby", flag(effects.lobby))
+        .with_attr_opt("hidden", flag(effects.hidden))
+        .with_attr_opt("persistent", flag(effects.persistent))
+        .with_attr_opt("keep", flag(effects.keep))
+        .with_attr_opt("suspended", flag(effects.suspended))
+        .with_attr_opt("moderated-media", effects.moderated.as_deref().map(media));
+    (password.is_some() || room.attrs().next().is_some()).then_some(room)
 }
 
 fn media(moderated: &[Ability]) -> String {
@@ -262,7 +238,7 @@ impl Done {
         let Some(element) = element.filter(|element| element.is(NS, "done")) else {
             return Self::default();
         };
-        let met = element.children().filter(|child| child.is(NS, "met"));
+        let met = children(element, "met");
         Self {
             is_unmet: element.attr("unmet") == Some("true"),
             met: met.filter_map(|met| met.attr("nick").map(str::to_owned)).collect(),
@@ -288,8 +264,9 @@ pub fn prepare<'a>(texts: impl IntoIterator<Item = &'a str>) -> Element {
 
 /// Reads the reply: each address in its order, `None` where the server has none for it.
 pub fn prepared(reply: &Element) -> Vec<Option<BareJid>> {
-    let addresses = reply.children().filter(|child| child.is(NS, "address"));
-    addresses.map(|address| address.attr("jid").and_then(BareJid::stamped)).collect()
+    children(reply, "address")
+        .map(|address| address.attr("jid").and_then(BareJid::stamped))
+        .collect()
 }
 
 #[cfg(test)]

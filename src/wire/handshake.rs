@@ -1,8 +1,10 @@
 //! `hello`: what a gate and the component tell each other first.
 
-use super::{LEVEL, NS, NS_FAMILY, VERSION};
+use super::{LEVEL, NS, NS_FAMILY, VERSION, children};
+use crate::jid::BareJid;
 use crate::policy::logins::{Host, Hosts};
 use crate::policy::messages::{GATE_WORDS, SHARED};
+use crate::policy::rules::names::Name;
 use crate::policy::texts::Texts;
 use crate::policy::{Policy, Rules};
 use crate::xmpp::element::Element;
@@ -78,7 +80,7 @@ fn plain(text: &str) -> String {
 
 /// The hosts that a gate tells of, in its greeting or when one has changed.
 pub fn read_hosts(element: &Element) -> Hosts {
-    let hosts = element.children().filter(|child| child.is(NS, "host")).map(|host| Host {
+    let hosts = children(element, "host").map(|host| Host {
         name: host.attr("name").unwrap_or_default().to_owned(),
         provider: host.attr("provider").unwrap_or_default().to_owned(),
         accounts: host.attr("accounts").and_then(|count| count.parse().ok()),
@@ -95,6 +97,8 @@ pub fn welcome(policy: &Policy, service: &str, observed: bool) -> Element {
     services.sort();
     let mut operators: Vec<_> = policy.operators.keys().collect();
     operators.sort();
+    let operator = |jid: &BareJid| Element::new(NS, "operator").with_attr("jid", jid.as_str());
+    let reserve = |name: &Name| Element::new(NS, "reserve").with_attr("nick", &name.text);
     Element::new(NS, "hello")
         .with_attr("version", VERSION)
         .with_attr("level", LEVEL)
@@ -108,21 +112,8 @@ pub fn welcome(policy: &Policy, service: &str, observed: bool) -> Element {
                 .with_attr("jid", jid.as_str())
                 .with_attr_opt("focus", (Some(jid) == focus).then_some("true"))
         }))
-        .with_children(
-            operators
-                .into_iter()
-                .map(|jid| Element::new(NS, "operator").with_attr("jid", jid.as_str())),
-        )
-        .with_children(
-            policy
-                .base
-                .names
-                .reserved
-                .value
-                .iter()
-                .filter(|_| !observed)
-                .map(|name| Element::new(NS, "reserve").with_attr("nick", &name.text)),
-        )
+        .with_children(operators.into_iter().map(operator))
+        .with_children(policy.base.names.reserved.value.iter().filter(|_| !observed).map(reserve))
         .with_children(words(&policy.texts))
 }
 
@@ -191,7 +182,7 @@ mod tests {
         policy.texts.languages.insert("de-ch".to_owned(), words);
         let welcome = welcome(&policy, "x", false);
         assert_eq!(welcome.attr("language"), Some("de"));
-        let told = welcome.children().filter(|child| child.is(NS, "message"));
+        let told = children(&welcome, "message");
         let told =
             told.map(|it| (it.attr("name").unwrap(), it.attr("xml:lang").unwrap(), it.text()));
         let told: Vec<_> = told.collect();

@@ -1,6 +1,6 @@
 //! `request`: an element becomes an attempt.
 
-use super::NS;
+use super::{NS, children};
 use crate::jid::BareJid;
 use crate::policy::attempt::{
     Action, Affiliation, AffiliationChange, Attempt, Auth, Client, Credential, Feature,
@@ -47,9 +47,7 @@ impl Question {
                 requester: read_requester(requester),
                 action,
                 behind: ask.only_child(NS, "opener").ok().flatten().map(read_requester),
-                others: ask
-                    .children()
-                    .filter(|child| child.is(NS, "person"))
+                others: children(ask, "person")
                     .filter_map(|person| {
                         Some((bare(person.attr("jid"))?, Person::read(&person.text())?))
                     })
@@ -124,9 +122,8 @@ pub fn read_requester(element: &Element) -> Requester {
         name: text(element, "name"),
         affiliation: affiliation(element, "affiliation").unwrap_or_default(),
         role: role(element, "role").unwrap_or_default(),
-        claims: element
-            .children()
-            .filter(|child| is_verified && child.is(NS, "claim"))
+        claims: children(element, "claim")
+            .filter(|_| is_verified)
             .map(|claim| (text(claim, "name"), claim.text()))
             .collect(),
         unread: Vec::new(),
@@ -206,7 +203,7 @@ pub fn read_state(element: &Element) -> RoomView {
 }
 
 fn read_action(ask: &Element) -> (Action, Option<Secret>) {
-    let children = |name| ask.children().filter(move |child| child.is(NS, name));
+    let children = |name| children(ask, name);
     let credential = ask.only_child(NS, "credential").ok().flatten();
     let kind = ask.attr("kind").and_then(|kind| kind.parse().ok());
     let kind = kind.unwrap_or(Kind::Unknown);
@@ -237,11 +234,7 @@ fn read_action(ask: &Element) -> (Action, Option<Secret>) {
                     to: affiliation(item, "affiliation"),
                     nick: item.attr("nick").map(str::to_owned),
                     bearer: bearer(item),
-                    displaced: item
-                        .children()
-                        .filter(|child| child.is(NS, "displaced"))
-                        .map(read_requester)
-                        .collect(),
+                    displaced: super::children(item, "displaced").map(read_requester).collect(),
                 })
                 .collect(),
             register: is_true(ask, "register"),
@@ -294,7 +287,7 @@ fn bearer(item: &Element) -> Option<Requester> {
 }
 
 fn read_credential(ask: &Element) -> Credential {
-    let mut credentials = ask.children().filter(|child| child.is(NS, "credential"));
+    let mut credentials = children(ask, "credential");
     match (credentials.next(), credentials.next()) {
         (None, _) => Credential::None,
         (Some(one), None) => match one.attr("check") {

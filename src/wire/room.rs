@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 
-use super::NS;
 use super::request::{read_requester, read_state};
+use super::{NS, children};
 use crate::jid::BareJid;
 use crate::policy::attempt::{Affiliation, Requester, RoomView};
 use crate::policy::context::{Settings, Standing};
@@ -65,7 +65,7 @@ impl LiveRoom {
 
     /// Reads a `room`. `None`: its address is none.
     pub fn read(element: &Element) -> Option<Self> {
-        let children = |name| element.children().filter(move |child| child.is(NS, name));
+        let children = |name| children(element, name);
         let flag = |name| element.attr(name).map(|value| value == "true");
         Some(Self {
             jid: BareJid::stamped(element.attr("jid")?)?,
@@ -170,7 +170,7 @@ pub struct Connected {
 impl Connected {
     /// Reads a `who`.
     pub fn read(element: &Element) -> Self {
-        let children = |name| element.children().filter(move |child| child.is(NS, name));
+        let children = |name| children(element, name);
         Self {
             sessions: children("session").map(read_requester).collect(),
             supposed: children("supposed").map(read_requester).next(),
@@ -186,9 +186,7 @@ pub fn snapshot(after: &str, max: u32) -> Element {
 /// Asks which of these rooms are there, in memory or swapped out with the people in them.
 pub fn there(rooms: &[BareJid]) -> Element {
     let rooms = rooms.iter().map(|room| Element::new(NS, "room").with_attr("jid", room.as_str()));
-    let mut there = Element::new(NS, "loaded");
-    rooms.for_each(|room| there.push_child(room));
-    there
+    Element::new(NS, "loaded").with_children(rooms)
 }
 
 /// Asks for the stored rooms whose address comes after `after`.

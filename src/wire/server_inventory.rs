@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use jiff::Timestamp;
 
-use super::NS;
+use super::{NS, children};
 use crate::xmpp::element::Element;
 
 /// The name under which what holds for every host is told.
@@ -232,10 +232,6 @@ impl Web {
             loopback: number("loopback"),
         }
     }
-}
-
-fn children<'a>(element: &'a Element, name: &'static str) -> impl Iterator<Item = &'a Element> {
-    element.children().filter(move |child| child.is(NS, name))
 }
 
 fn names(element: &Element) -> BTreeSet<String> {

@@ -237,29 +237,23 @@ impl TryFrom<Element> for Iq {
         }
         let id = owned(&element, "id").ok_or(InvalidStanza::silent("an iq without an id"))?;
         let (from, to) = (owned(&element, "from"), owned(&element, "to"));
-        let question: fn(Element) -> IqKind = match element.attr("type") {
-            Some("get") => IqKind::Get,
-            Some("set") => IqKind::Set,
-            Some("result") => {
-                let kind = IqKind::Result(element.into_children().next());
-                return Ok(Self { id, from, to, kind });
-            }
-            Some("error") => {
-                let kind = IqKind::Error(StanzaError::of(&element));
-                return Ok(Self { id, from, to, kind });
+        let kind = match element.attr("type") {
+            Some("result") => IqKind::Result(element.into_children().next()),
+            Some("error") => IqKind::Error(StanzaError::of(&element)),
+            Some(kind @ ("get" | "set")) => {
+                let question = if kind == "get" { IqKind::Get } else { IqKind::Set };
+                let mut payloads = element.into_children();
+                let (Some(payload), None) = (payloads.next(), payloads.next()) else {
+                    let error = StanzaError::new(ErrorType::Modify, Condition::BadRequest);
+                    let reply = Self { id, from: to, to: from, kind: IqKind::Error(error) };
+                    let reason = "a question without exactly one payload";
+                    return Err(InvalidStanza { reason, reply: Some(Box::new(reply)) });
+                };
+                question(payload)
             }
             Some(_) | None => return Err(InvalidStanza::silent("an iq of no known type")),
         };
-        let mut payloads = element.into_children();
-        match (payloads.next(), payloads.next()) {
-            (Some(payload), None) => Ok(Self { id, from, to, kind: question(payload) }),
-            (_, _) => {
-                let error = StanzaError::new(ErrorType::Modify, Condition::BadRequest);
-                let reply = Self { id, from: to, to: from, kind: IqKind::Error(error) };
-                let reason = "a question without exactly one payload";
-                Err(InvalidStanza { reason, reply: Some(Box::new(reply)) })
-            }
-        }
+        Ok(Self { id, from, to, kind })
     }
 }
 

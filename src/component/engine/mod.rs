@@ -30,7 +30,7 @@ use crate::policy::record::{Claim, Record};
 use crate::policy::verdict::{Decision, Effects, Verdict};
 use crate::policy::{Policy, Rules};
 use crate::wire::answer::{Material, answer, observed};
-use crate::wire::handshake::{Hello, HelloError, read_hosts, welcome};
+use crate::wire::handshake::{Hello, HelloError, welcome};
 use crate::wire::request::Question;
 use crate::xmpp::element::Element;
 
@@ -144,13 +144,6 @@ impl PolicyEngine {
         lines.sort();
         lines.dedup();
         lines
-    }
-
-    /// A gate tells which hosts there are now.
-    pub(super) fn set_hosts(&mut self, service: &Arc<str>, report: &Element) {
-        if let Some(Some(hello)) = self.services.get_mut(service) {
-            hello.hosts = read_hosts(report);
-        }
     }
 
     /// Answers a question. The strength of a typed password must be in it by now.

@@ -12,7 +12,7 @@ use crate::component::registry::Last;
 use crate::component::room_registry::Room;
 use crate::jid::BareJid;
 use crate::store::Kind;
-use crate::wire::handshake::{Hello, HelloError};
+use crate::wire::handshake::{Hello, HelloError, read_hosts};
 use crate::wire::request::read_requester;
 use crate::wire::room::LiveRoom;
 use crate::xmpp::element::Element;
@@ -27,7 +27,9 @@ impl PolicyEngine {
             return false;
         }
         if report.attr("event") == Some("hosts") {
-            self.set_hosts(service, report);
+            if let Some(Some(hello)) = self.services.get_mut(service) {
+                hello.hosts = read_hosts(report);
+            }
             return false;
         }
         let is_missing = self.feeds.get_mut(service).is_some_and(|feed| feed.reported(report, now));
@@ -99,7 +101,7 @@ impl PolicyEngine {
             "role" => {
                 self.live.changed(&self.policy, jid, full, &read_requester(report), now);
             }
-            "renamed" => self.live.renamed(jid, full, read_requester(report), now),
+            "renamed" => self.live.joined(jid, full, read_requester(report), now),
             "session-left" => self.live.session_left(jid, full),
             "left" => {
                 let nick = report.attr("nick").unwrap_or_default();

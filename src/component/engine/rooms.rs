@@ -9,7 +9,7 @@ use crate::component::engine::PolicyEngine;
 use crate::component::registry::Watch;
 use crate::jid::BareJid;
 use crate::password;
-use crate::password::{DeriveError, RandomnessFailed, generate, judge, period_at};
+use crate::password::{MakingError, generate, judge, period_at};
 use crate::policy::Rules;
 use crate::policy::attempt::{Action, Attempt, Pressure, RoomView, Strength};
 use crate::policy::limits::{Limits, opener};
@@ -136,7 +136,7 @@ impl PolicyEngine {
 
     /// The next room that has changed or whose time to be looked at has come.
     pub(in crate::component) fn take(&mut self, watch: Watch, now: Timestamp) -> Option<BareJid> {
-        let room = self.live.registry().take(watch, now)?;
+        let room = self.live.rooms.take(watch, now)?;
         if self.live.room(&room).is_some() {
             self.counted.metrics.room_looks.get_or_create(&watch.label()).inc();
         }
@@ -145,12 +145,12 @@ impl PolicyEngine {
 
     /// Has a room looked at by that time at the latest; returns whether it is there.
     pub fn look_by(&mut self, watch: Watch, room: &BareJid, at: Timestamp) -> bool {
-        self.live.registry().look_by(watch, room, at)
+        self.live.rooms.look_by(watch, room, at)
     }
 
     /// Returns when the next room is to be looked at, unless one changes.
     pub fn next_look(&self, watch: Watch) -> Option<Timestamp> {
-        self.live.next_look(watch)
+        self.live.rooms.next_look(watch)
     }
 
     /// Returns how often rooms were looked at since the start.
@@ -163,7 +163,7 @@ impl PolicyEngine {
         let known = self.live.room(&live.jid).filter(|room| room.generation == live.generation)?;
         let until = known.moderated_until.max(live.unmoderated_since);
         self.live.seen(&self.policy, &live.jid, live.view.clone());
-        self.live.change(&live.jid, |room| room.moderated_until = until);
+        self.live.rooms.change(&live.jid, |room| room.moderated_until = until);
         Some(until)
     }
 
@@ -189,20 +189,6 @@ fn waves(rules: &Rules) -> Option<&Limits> {
     limits.map(|limits| &**limits).find(|limits| limits.flood_strangers.value > 0)
 }
 
-/// No password could be made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum MakingError {
-    /// None can be generated.
-    #[error(transparent)]
-    Random(#[from] RandomnessFailed),
-    /// None can be derived.
-    #[error(transparent)]
-    Derive(#[from] DeriveError),
-    /// The file gives none. `check` refuses such a file, so this is a safeguard.
-    #[error("the file names no password or secret for this source")]
-    Missing,
-}
-
 /// The password that a decision asks for in a room; `typed`: what the requester typed for it.
 ///
 /// # Errors
@@ -219,7 +205,7 @@ pub fn password(
         NewPassword::Typed | NewPassword::Made(Source::Creator) => {
             typed.cloned().ok_or(MakingError::Missing)
         }
-        NewPassword::Made(Source::Generated) => Ok(generate(settings.words.value)?),
+        NewPassword::Made(Source::Generated) => generate(settings.words.value),
         NewPassword::Made(Source::Preset) => {
             settings.preset.value.clone().ok_or(MakingError::Missing)
         }
@@ -227,7 +213,7 @@ pub fn password(
             let secret = settings.secret.value.as_ref().ok_or(MakingError::Missing)?;
             let room = room.ok_or(MakingError::Missing)?;
             let period = period_at(settings.period.value, now);
-            Ok(password::derive(secret, room, period, settings.words.value)?)
+            password::derive(secret, room, period, settings.words.value)
         }
     }
 }

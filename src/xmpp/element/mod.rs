@@ -217,14 +217,11 @@ impl Element {
 
     /// All text directly in this element, joined.
     pub fn text(&self) -> String {
-        self.texts().collect()
-    }
-
-    fn texts(&self) -> impl Iterator<Item = &str> {
-        self.nodes.iter().filter_map(|node| match node {
+        let texts = self.nodes.iter().filter_map(|node| match node {
             Node::Text(text) => Some(text.as_str()),
             Node::Element(_) => None,
-        })
+        });
+        texts.collect()
     }
 
     /// Appends text that is known to be legal.

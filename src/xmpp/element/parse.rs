@@ -76,7 +76,9 @@ impl Element {
             return Err(ElementError::Trailing);
         }
         let open = tree.open.pop().ok_or(ElementError::Incomplete)?;
-        Ok((open.element, tree.scope.into_outer()))
+        // For the stanzas of the stream these bindings are the outermost.
+        tree.scope.bindings.iter_mut().for_each(|binding| binding.depth = 0);
+        Ok((open.element, tree.scope))
     }
 }
 
@@ -120,12 +122,12 @@ impl Tree {
         if depth > MAX_DEPTH {
             return Err(ElementError::TooDeep);
         }
-        let outer_default = self.scope.default_smol();
+        let outer_default = self.scope.default.clone();
         let attributes = self.attributes(tag.attributes_raw(), depth)?;
         let (prefix, local) = split_name(tag.name().into_inner())?;
         let ns = match prefix {
             Some(prefix) => self.scope.resolve(prefix)?,
-            None => self.scope.default_smol(),
+            None => self.scope.default.clone(),
         };
         let element = Element { ns, name: SmolStr::new(local), attributes, nodes: Vec::new() };
         self.open.push(Open { element, outer_default });
@@ -184,7 +186,7 @@ impl Tree {
         self.flush();
         self.scope.leave(self.open.len());
         let Open { element, outer_default } = self.open.pop()?;
-        self.scope.restore_default(outer_default);
+        self.scope.default = outer_default;
         match self.open.last_mut() {
             Some(parent) => {
                 parent.element.nodes.push(Node::Element(element));
@@ -324,7 +326,7 @@ const fn is_name_char(c: char) -> bool {
 }
 
 /// Returns what `&name;` stands for: the five names of XML 1.0 section 4.6, or a character reference.
-pub(super) fn resolve_reference(name: &str) -> Result<char, ElementError> {
+fn resolve_reference(name: &str) -> Result<char, ElementError> {
     let number = match name {
         "amp" => return Ok('&'),
         "lt" => return Ok('<'),
@@ -349,7 +351,7 @@ pub(super) fn resolve_reference(name: &str) -> Result<char, ElementError> {
 }
 
 /// Appends literal text with line ends made `\n` (XML 1.0 section 2.11).
-pub(super) fn push_text(out: &mut String, text: &str) {
+fn push_text(out: &mut String, text: &str) {
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('\r') {
         out.push_str(before);
@@ -361,7 +363,7 @@ pub(super) fn push_text(out: &mut String, text: &str) {
 
 /// The value of an attribute: references resolved, literal white space made spaces
 /// (XML 1.0 section 3.3.3).
-pub(super) fn attribute_value(raw: &str) -> Result<SmolStr, ElementError> {
+fn attribute_value(raw: &str) -> Result<SmolStr, ElementError> {
     if !raw.bytes().any(|b| matches!(b, b'&' | b'<' | b'\t' | b'\n' | b'\r')) {
         return Ok(SmolStr::new(raw));
     }
@@ -418,11 +420,7 @@ impl Scope {
         &self.default
     }
 
-    pub(super) fn default_smol(&self) -> SmolStr {
-        self.default.clone()
-    }
-
-    pub(super) fn set_default(&mut self, ns: SmolStr) -> Result<(), ElementError> {
+    fn set_default(&mut self, ns: SmolStr) -> Result<(), ElementError> {
         if ns == XML || ns == XMLNS {
             return Err(ElementError::ReservedNamespace);
         }
@@ -430,18 +428,8 @@ impl Scope {
         Ok(())
     }
 
-    /// Puts back the default namespace that held outside an element that has ended.
-    pub(super) fn restore_default(&mut self, ns: SmolStr) {
-        self.default = ns;
-    }
-
     /// Binds a prefix for the element at `depth` and everything in it.
-    pub(super) fn bind(
-        &mut self,
-        prefix: &str,
-        ns: SmolStr,
-        depth: usize,
-    ) -> Result<(), ElementError> {
+    fn bind(&mut self, prefix: &str, ns: SmolStr, depth: usize) -> Result<(), ElementError> {
         if !is_ncname(prefix) {
             return Err(ElementError::Syntax("a prefix is not a name"));
         }
@@ -463,28 +451,19 @@ impl Scope {
     }
 
     /// Forgets what the element at `depth` bound.
-    pub(super) fn leave(&mut self, depth: usize) {
+    fn leave(&mut self, depth: usize) {
         while self.bindings.last().is_some_and(|b| b.depth >= depth && depth > 0) {
             self.bindings.pop();
         }
     }
 
     /// Returns what a prefix stands for here.
-    pub(super) fn resolve(&self, prefix: &str) -> Result<SmolStr, ElementError> {
+    fn resolve(&self, prefix: &str) -> Result<SmolStr, ElementError> {
         if prefix == "xml" {
             return Ok(SmolStr::new_static(XML));
         }
         let found = self.bindings.iter().rev().find(|b| b.prefix == prefix);
         found.map(|b| b.ns.clone()).ok_or(ElementError::UnboundPrefix)
-    }
-
-    /// The same bindings as an outermost scope, for the stanzas of the stream whose header was
-    /// read last.
-    pub(super) fn into_outer(mut self) -> Self {
-        for binding in &mut self.bindings {
-            binding.depth = 0;
-        }
-        self
     }
 }
 
