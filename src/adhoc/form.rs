@@ -74,20 +74,13 @@ fn entry(field: &Field, given: &Values, choices: &Choices) -> Element {
 }
 
 /// Returns the hint for a person who types a value.
-const fn hint(kind: FieldKind) -> Option<&'static str> {
-    match kind {
-        FieldKind::Duration => Some("such as \"30 minutes\" or \"2 hours\""),
-        FieldKind::Time => Some("such as \"2026-11-24T09:30:00Z\""),
-        FieldKind::List => Some("one in each line"),
-        FieldKind::Text
-        | FieldKind::Lines
-        | FieldKind::Room
-        | FieldKind::Person
-        | FieldKind::Flag
-        | FieldKind::Number
-        | FieldKind::Secret
-        | FieldKind::Choice(_) => None,
-    }
+fn hint(kind: FieldKind) -> Option<&'static str> {
+    let hints = [
+        (FieldKind::Duration, "such as \"30 minutes\" or \"2 hours\""),
+        (FieldKind::Time, "such as \"2026-11-24T09:30:00Z\""),
+        (FieldKind::List, "one in each line"),
+    ];
+    hints.into_iter().find_map(|(of, hint)| (of == kind).then_some(hint))
 }
 
 /// Returns what a client may check before it sends the form (XEP-0122).

@@ -1,7 +1,6 @@
 //! Comparing the live rooms with the policy, and repairing what other modules of the server have changed.
 
 use std::collections::HashMap;
-use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
 use super::clock::now;
-use super::rooms::{Reading, RoomError, apply_noting, restore};
+use super::rooms::{Reading, RoomError, apply, restore};
 use super::{Shared, config};
 use crate::component::drift::drifts;
 use crate::component::engine::Mode;
@@ -22,15 +21,9 @@ use crate::wire::room::LiveRoom;
 pub(super) async fn watch(shared: Shared) {
     let mut trials = Trials::default();
     loop {
-        let every = shared.upkeep().audit.every;
-        let due = async {
-            match every {
-                Some(every) => tokio::time::sleep(every).await,
-                None => pending().await,
-            }
-        };
+        let every = shared.upkeep().settings.audit.every;
         tokio::select! {
-            () = due => {}
+            () = tokio::time::sleep(every.unwrap_or_default()), if every.is_some() => {}
             () = shared.audit_now.notified() => {}
         }
         // Where nothing is enforced, every room differs.
@@ -42,7 +35,7 @@ pub(super) async fn watch(shared: Shared) {
 
 /// Compares every room of every service once.
 async fn audit(shared: &Shared, trials: &mut Trials) {
-    let settings = shared.upkeep().audit.clone();
+    let settings = shared.upkeep().settings.audit.clone();
     let (services, revision) = {
         let engine = shared.engine();
         (engine.greeted(), engine.policy().revision.clone())
@@ -167,8 +160,7 @@ async fn repair(
         }
         (effects, Vec::new(), still)
     };
-    let (result, done) = apply_noting(shared, room, None, make).await;
-    result.map(|()| done.unwrap_or_default())
+    apply(shared, room, None, make).await
 }
 
 fn write_down(shared: &Shared, room: &BareJid, drift: &Drift, repaired: bool) {

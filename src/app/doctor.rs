@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::fs::Metadata;
-use std::future::pending;
 use std::io::Read as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::fs::MetadataExt as _;
@@ -69,14 +68,8 @@ pub(super) async fn watch(shared: Shared) {
 
 /// Waits until it is time to look: so long, or until soon after it is asked for.
 async fn due(every: Option<Duration>, soon: &Notify) {
-    let due = async {
-        match every {
-            Some(every) => sleep(every).await,
-            None => pending().await,
-        }
-    };
     tokio::select! {
-        () = due => {}
+        () = sleep(every.unwrap_or_default()), if every.is_some() => {}
         () = soon.notified() => sleep(PAUSE).await,
     }
 }

@@ -199,9 +199,8 @@ async fn carry_out(shared: &Shared, room: &BareJid, plan: &Plan) -> Outcome {
         let conditions = again.as_ref().map(|plan| conditions(&plan.remedy, &live.view));
         (effects.unwrap_or_default(), conditions.unwrap_or_default(), again)
     };
-    let (result, done) = rooms::apply_noting(shared, room, person, make).await;
-    match (result, done.flatten()) {
-        (Ok(()), Some(plan)) => {
+    match rooms::apply(shared, room, person, make).await {
+        Ok(Some(plan)) => {
             write_down(shared, room, &plan);
             match plan.remedy {
                 Remedy::Nobody => Outcome::Nobody,
@@ -210,8 +209,8 @@ async fn carry_out(shared: &Shared, room: &BareJid, plan: &Plan) -> Outcome {
                 Remedy::Promote(_) | Remedy::Refuse(_) => Outcome::Done(SETTLED),
             }
         }
-        (Ok(()), None) => Outcome::Failed,
-        (Err(error), _) => {
+        Ok(None) => Outcome::Failed,
+        Err(error) => {
             tracing::warn!(room = room.as_str(), %error, "a room without a moderator could not be helped");
             Outcome::Failed
         }
@@ -310,9 +309,8 @@ async fn apply_timers(shared: &Shared, room: &BareJid, due: &Due) -> Outcome {
             .chain(deed.is_for_want_of_a_moderator().then(|| only(Only::Unmoderated)));
         (effects(deed, &live.view, now()), more.collect(), again)
     };
-    let (result, done) = rooms::apply_noting(shared, room, None, make).await;
-    match (result, done.flatten()) {
-        (Ok(()), Some(Due { deed, rule })) => {
+    match rooms::apply(shared, room, None, make).await {
+        Ok(Some(Due { deed, rule })) => {
             let mut engine = shared.engine();
             if deed == Deed::Calm {
                 engine.calmed(room);
@@ -321,8 +319,8 @@ async fn apply_timers(shared: &Shared, room: &BareJid, due: &Due) -> Outcome {
             Outcome::Done(SignedDuration::ZERO)
         }
         // It is not due any more, which we know now.
-        (Ok(()), None) => Outcome::Done(SignedDuration::ZERO),
-        (Err(error), _) => {
+        Ok(None) => Outcome::Done(SignedDuration::ZERO),
+        Err(error) => {
             let (room, rule) = (room.as_str(), due.rule.name);
             tracing::warn!(room, rule, %error, "what was due in a room could not be done");
             Outcome::Failed

@@ -17,10 +17,11 @@ mod tasks;
 mod traffic;
 
 use std::path::PathBuf;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Mutex as AsyncMutex, Notify};
@@ -140,8 +141,6 @@ struct Shared {
 /// The settings that a reload replaces.
 #[derive(Clone, Debug)]
 struct RuntimeConfig {
-    audit: config::Audit,
-    limit: config::Limit,
     text: Secret,
     /// The settings in force.
     settings: Arc<Settings>,
@@ -231,8 +230,6 @@ pub async fn run(
         file: Arc::new(file),
         environment: Arc::new(environment),
         upkeep: Arc::new(Mutex::new(RuntimeConfig {
-            audit: settings.audit,
-            limit: settings.reload,
             text,
             settings: Arc::clone(&known),
             in_file: known,
@@ -339,13 +336,7 @@ pub async fn run(
 fn again<F: Future<Output = ()> + Send + 'static>(
     shared: &Shared,
     watch: impl Fn(Shared) -> F + Copy + Send + Sync + 'static,
-) -> impl FnMut() -> Pin<Box<dyn Future<Output = tasks::Ended> + Send>> + Send + 'static {
+) -> impl FnMut() -> BoxFuture<'static, tasks::Ended> + Send + 'static {
     let shared = shared.clone();
-    move || {
-        let watching = watch(shared.clone());
-        Box::pin(async move {
-            watching.await;
-            Ok(())
-        })
-    }
+    move || watch(shared.clone()).map(Ok).boxed()
 }

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -75,7 +74,7 @@ async fn attempt(shared: &Shared, forced: bool) -> Result<Reloaded, String> {
     for warning in loaded.warnings_at(now()) {
         tracing::warn!("{}", warning.to_string().trim_start_matches("warning: "));
     }
-    let limit = shared.upkeep().limit;
+    let limit = shared.upkeep().settings.reload;
     match activate(shared, loaded, (!forced).then_some(limit)).await {
         Ok(reloaded) => {
             if !reloaded.restart.is_empty() {
@@ -181,15 +180,8 @@ async fn activate(
     let text_before = shared.upkeep().text.clone();
     let entry = reloaded(&revision, &shared.file, &text_before, &text);
     shared.engine().audit().record(entry);
-    *shared.upkeep() = RuntimeConfig {
-        audit: settings.audit,
-        limit: settings.reload,
-        text,
-        settings: known,
-        in_file,
-        written: written.into(),
-        warnings,
-    };
+    *shared.upkeep() =
+        RuntimeConfig { text, settings: known, in_file, written: written.into(), warnings };
     shared.addresses.forget();
     for (welcome, service) in welcomes {
         addresses::check(shared, &service);
@@ -242,26 +234,21 @@ pub(super) async fn plan(shared: &Shared, candidate: Option<Candidate>) -> Resul
     if shared.engine().mode() == Mode::Observe {
         warnings.push("nothing is enforced: no room and nobody is affected".to_owned());
     }
-    let (rooms, mut room_changes) = match shared.link.is_up() {
-        true => {
-            rooms(shared, &policy, &settings.audit).await.map(|(all, some)| (Some(all), some))?
-        }
-        false => (None, Vec::new()),
-    };
-    let (mut stored, mut kept) = (0, 0);
-    if rooms.is_some() {
+    let (mut in_memory, mut stored, mut kept, mut room_changes) = (None, 0, 0, Vec::new());
+    if shared.link.is_up() {
+        in_memory = Some(rooms(shared, &policy, &settings.audit, &mut room_changes).await?);
         (stored, kept) = stored_rooms(shared, &policy, &mut room_changes).await?;
     }
     room_changes.sort_by(|a, b| (&a.room, &a.rule).cmp(&(&b.room, &b.rule)));
     let consequences = rooms::consequences(shared, &policy).await;
     let providers = providers(shared, &policy);
-    let limit = upkeep.limit.of(consequences.inside);
+    let limit = upkeep.settings.reload.of(consequences.inside);
     Ok(Plan {
         running: shared.engine().policy().revision.clone(),
         revision: policy.revision.clone(),
         warnings,
         keys: changes(upkeep.text.expose(), text.expose()),
-        rooms,
+        rooms: in_memory,
         stored,
         kept,
         inside: consequences.inside,
@@ -294,26 +281,27 @@ async fn understand(shared: &Shared, candidate: Candidate) -> Result<Loaded, Str
     understood.unwrap_or_else(|error| Err(format!("the file could not be read: {error}")))
 }
 
-/// Returns the number of rooms, and the differences that the other file would add.
+/// Adds the differences that the other file would make; returns the number of rooms.
 async fn rooms(
     shared: &Shared,
     policy: &Policy,
     settings: &config::Audit,
-) -> Result<(usize, Vec<RoomChange>), String> {
+    changes: &mut Vec<RoomChange>,
+) -> Result<usize, String> {
     let services = shared.engine().greeted();
-    let (mut number, mut found) = (0_usize, Vec::new());
+    let mut number = 0_usize;
     let _alone = shared.paging.lock().await;
     for service in services {
         let mut pages = Pages::new(shared, &service);
         while let Some(page) = pages.next_rooms().await.map_err(|error| error.to_string())? {
             for live in page {
                 number = number.saturating_add(1);
-                found.extend(room(shared, policy, settings, &live));
+                changes.extend(room(shared, policy, settings, &live));
             }
             tokio::task::yield_now().await;
         }
     }
-    Ok((number, found))
+    Ok(number)
 }
 
 /// Adds what would differ in stored rooms and does not now; how many there are, and how many of them were there before
@@ -571,22 +559,19 @@ async fn answer_one(
     (room, jid): (&BareJid, &BareJid),
     lets_in: bool,
 ) -> Result<bool, RoomError> {
-    let waited = AtomicBool::new(false);
     let effects = |live: &LiveRoom| {
         let waits = live.waiting.iter().any(|(who, _)| who.jid.as_ref() == Some(jid));
-        waited.store(waits, Ordering::Relaxed);
         let effects = match (waits, lets_in) {
             (false, _) => Effects::default(),
             (true, true) => admission(jid, live.person.as_ref()),
             (true, false) => Effects::rejecting([jid.clone()], None),
         };
-        (effects, Vec::new())
+        (effects, Vec::new(), waits)
     };
     let action = if lets_in { "admitted" } else { "rejected" };
     let rule = judged.decision.rule.name;
     match rooms::apply(shared, room, Some(jid), effects).await {
-        Ok(()) => {
-            let waited = waited.into_inner();
+        Ok(waited) => {
             if waited {
                 shared.engine().audit().event(action, room.as_str(), rooms::about(jid), now());
                 tracing::info!(?room, ?jid, rule, "{action}: the policy has changed meanwhile");

@@ -1,7 +1,7 @@
 //! Asking a gate about its rooms, and telling it to change them.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
@@ -11,6 +11,7 @@ use tokio::task::yield_now;
 use super::Shared;
 use super::clock::now;
 use super::reload::turn_away;
+use crate::component::engine::rooms::password;
 use crate::component::engine::{Consequences, Judged, PolicyEngine};
 use crate::component::registry::Room;
 use crate::jid::{BareJid, JidError, Part};
@@ -18,7 +19,7 @@ use crate::password::MakingError;
 use crate::policy::Policy;
 use crate::policy::denial::Denial;
 use crate::policy::removal::expulsion;
-use crate::policy::verdict::{Effects, NewPassword};
+use crate::policy::verdict::Effects;
 use crate::secret::Secret;
 use crate::wire::NS;
 use crate::wire::answer::{Done, Material, command};
@@ -143,42 +144,26 @@ pub(super) async fn connected(
 }
 
 /// Changes a room by what `effects` makes of it, and of what it remembers of `person`, as it is now. Where that is nothing,
-/// nothing is sent.
-pub(super) async fn apply(
-    shared: &Shared,
-    jid: &BareJid,
-    person: Option<&BareJid>,
-    effects: impl Fn(&LiveRoom) -> (Effects, Vec<Element>),
-) -> Result<(), RoomError> {
-    apply_reading(shared, jid, || look(jid, person), None, effects).await.map(drop)
-}
-
-/// The same; returns what `effects` said of the room in the last try, too. `None`: the room was not reached.
-pub(super) async fn apply_noting<T: Send>(
+/// nothing is sent. Returns what `effects` noted of the room in the last try.
+pub(super) async fn apply<T>(
     shared: &Shared,
     jid: &BareJid,
     person: Option<&BareJid>,
     effects: impl Fn(&LiveRoom) -> (Effects, Vec<Element>, T),
-) -> (Result<(), RoomError>, Option<T>) {
-    let noted = Mutex::new(None);
-    let make = |live: &LiveRoom| {
-        let (effects, more, note) = effects(live);
-        *noted.lock().unwrap_or_else(PoisonError::into_inner) = Some(note);
-        (effects, more)
-    };
-    let result = apply(shared, jid, person, make).await;
-    (result, noted.into_inner().unwrap_or_else(PoisonError::into_inner))
+) -> Result<T, RoomError> {
+    let (_, note) = apply_reading(shared, jid, || look(jid, person), None, effects).await?;
+    Ok(note)
 }
 
 /// Does so with the room that `ask` reads, and with the password that an operator has `typed`; returns what the gate has
-/// met.
-pub(super) async fn apply_reading(
+/// met, too.
+pub(super) async fn apply_reading<T>(
     shared: &Shared,
     jid: &BareJid,
     ask: impl Fn() -> Element,
     typed: Option<&Secret>,
-    effects: impl Fn(&LiveRoom) -> (Effects, Vec<Element>),
-) -> Result<Done, RoomError> {
+    effects: impl Fn(&LiveRoom) -> (Effects, Vec<Element>, T),
+) -> Result<(Done, T), RoomError> {
     let service = service(shared, jid)?;
     for _ in 0..TRIES {
         let live = match read(shared, jid, ask()).await {
@@ -189,16 +174,20 @@ pub(super) async fn apply_reading(
         if live.generation.is_empty() {
             return Err(RoomError::Before(jid.clone()));
         }
-        let (effects, more) = effects(&live);
+        let (effects, more, note) = effects(&live);
         if more.is_empty() && effects == Effects::default() {
-            return Ok(Done::default());
+            return Ok((Done::default(), note));
         }
         let (id, policy) = {
             let mut engine = shared.engine();
             (engine.next_id(), Arc::clone(engine.policy()))
         };
-        let password =
-            effects.password.map(|new| password(shared, &live, new, typed)).transpose()?;
+        let password = effects.password.map(|new| {
+            let engine = shared.engine();
+            let rules = engine.live().rules_at(engine.policy(), &live);
+            password(new, Some(jid), typed, &rules, now())
+        });
+        let password = password.transpose()?;
         let material =
             Material { password: password.as_ref(), texts: &policy.texts, language: None };
         let element =
@@ -210,7 +199,7 @@ pub(super) async fn apply_reading(
                 if let Some(record) = effects.record {
                     shared.engine().recorded(jid, record);
                 }
-                return Ok(done);
+                return Ok((done, note));
             }
             Err(RequestError::Refused(error)) if error.condition == Condition::Conflict => {}
             Err(error) => return Err(error.into()),
@@ -248,17 +237,6 @@ pub(super) async fn order(
     }
 }
 
-fn password(
-    shared: &Shared,
-    live: &LiveRoom,
-    new: NewPassword,
-    typed: Option<&Secret>,
-) -> Result<Secret, RoomError> {
-    let engine = shared.engine();
-    let rules = engine.live().rules_at(engine.policy(), live);
-    Ok(crate::component::engine::rooms::password(new, Some(&live.jid), typed, &rules, now())?)
-}
-
 /// Removes those who may no longer be inside; returns of each whether they were, or why they are still.
 pub(super) async fn remove_all(
     shared: &Shared,
@@ -283,14 +261,14 @@ async fn remove(
     denial: Denial,
 ) -> Result<bool, RoomError> {
     let effects = |live: &LiveRoom| {
-        (expulsion(jid, live.person.as_ref(), live.affiliation, denial), Vec::new())
+        (expulsion(jid, live.person.as_ref(), live.affiliation, denial), Vec::new(), ())
     };
     // The other people inside are not needed.
     let done = apply_reading(shared, room, || glance(room, Some(jid)), None, effects).await;
     match done {
         // With the last who left it.
         Err(RoomError::None(_)) => Ok(false),
-        Ok(done) if done.met.is_empty() => {
+        Ok((done, ())) if done.met.is_empty() => {
             tracing::info!(?room, ?jid, "had left before they could be removed");
             Ok(false)
         }

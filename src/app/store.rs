@@ -3,9 +3,11 @@
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::{fs, io};
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 
 use super::Shared;
 use super::clock::now;
@@ -72,22 +74,18 @@ pub(super) fn exchange(
     settings: &config::Store,
     name: &str,
     shared: &Shared,
-) -> Option<impl FnMut() -> Exchanging + use<>> {
+) -> Option<impl FnMut() -> BoxFuture<'static, Ended> + use<>> {
     let address = Arc::new(settings.postgres.clone()?);
     let store = Arc::clone(shared.engine().audit().store()?);
     let (shared, name, keep) = (shared.clone(), Arc::<str>::from(name), settings.retention);
-    Some(move || -> Exchanging {
+    Some(move || {
         let (address, name) = (Arc::clone(&address), Arc::clone(&name));
         let exchange = Exchange::new(address, name, Arc::clone(&store), keep, now);
         let shared = shared.clone();
-        Box::pin(async move {
-            exchange.run(move |entry| shared.engine().audit().show(entry)).await;
-            Ok(())
-        })
+        let show = move |entry| shared.engine().audit().show(entry);
+        async move { exchange.run(show).await }.map(Ok).boxed()
     })
 }
-
-type Exchanging = Pin<Box<dyn Future<Output = Ended> + Send>>;
 
 /// Gives the file that name if no other has it. Where there are no hard links, it takes the place of one that has.
 fn put(half: &Path, path: &Path) -> io::Result<()> {

@@ -50,11 +50,8 @@ impl Tasks {
         task: impl Future<Output = ()> + Send + 'static,
     ) {
         let fault = self.fault(name);
-        let task = async move {
-            task.await;
-            Ok(())
-        };
-        self.needed.spawn(async move { (name, reason(faulty(task, fault)).await) });
+        let task = reason(faulty(task.map(Ok), fault));
+        self.needed.spawn(task.map(move |reason| (name, reason)));
     }
 
     /// Starts a task that is not needed for deciding, and starts it again whenever it ends.

@@ -15,7 +15,7 @@ use super::people::{ForPeople, changed};
 use super::targets::{Found, Person, Wanted};
 use super::{Call, not_found};
 use crate::app::clock::now;
-use crate::app::rooms::{RoomError, address, apply_noting, room};
+use crate::app::rooms::{RoomError, address, apply, room};
 use crate::control::Failure;
 use crate::jid::{BareJid, folded};
 use crate::policy::attempt::{Affiliation, Requester, Role};
@@ -262,13 +262,12 @@ impl Call<'_> {
         let looks = if is_dry { 0 } else { LOOKS };
         for look in 0..looks {
             let before: BTreeSet<_> = done.iter().map(|(person, _)| person.jid.clone()).collect();
-            let (result, planned) = apply_noting(&self.shared, &jid, None, |live| {
+            let planned = apply(&self.shared, &jid, None, |live| {
                 let Part { done, spared, effects, more } = part(live, AT_ONCE, &before);
                 (effects, more, (done, spared, live.clone()))
-            })
-            .await;
-            match result {
-                Ok(()) => {}
+            });
+            let (more, moderate, live) = match planned.await {
+                Ok(planned) => planned,
                 // With the last person the room may have gone.
                 Err(RoomError::None(_)) if look > 0 => break,
                 Err(error) if look > 0 => {
@@ -276,8 +275,7 @@ impl Call<'_> {
                     break;
                 }
                 Err(error) => return Err(error.into()),
-            }
-            let Some((more, moderate, live)) = planned else { break };
+            };
             (spared, last) = (moderate, Some(live));
             if more.is_empty() {
                 break;

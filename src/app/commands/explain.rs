@@ -178,10 +178,7 @@ impl Explained {
     pub fn new(explanation: &Explanation, facts: &Facts<'_>, texts: &Texts) -> Self {
         let decision = &explanation.decision;
         let may = decision.effects.may.iter().flat_map(|(_, may)| may.iter());
-        let facts_told = match serde_json::to_value(facts) {
-            Ok(Value::Object(facts)) => facts,
-            _ => Map::new(),
-        };
+        let told = serde_json::to_value(facts).and_then(serde_json::from_value);
         let denial = |denial: Option<Denial>| denial.map(|denial| denial.code().to_owned());
         Self {
             verdict: decision.verdict.name().to_owned(),
@@ -201,7 +198,7 @@ impl Explained {
             may: may
                 .map(|(ability, degree)| (ability.name().to_owned(), degree.name().to_owned()))
                 .collect(),
-            facts: facts_told,
+            facts: told.unwrap_or_default(),
             would_change_it: explanation
                 .changes
                 .iter()

@@ -105,14 +105,11 @@ impl Incident {
             Some(None) => Err(invalid("`room` and `person` have to be bare JIDs")),
         };
         let time = |text: Option<String>, usual: Option<Timestamp>| {
-            match text {
-            None => usual.ok_or_else(|| invalid("there is no such time")),
-            Some(text) => moment(&text, now).ok_or_else(|| {
-                invalid(format!(
-                    "`{text}` is no moment: write it like \"2026-11-24T09:30:00Z\", or \"2 hours\" for two hours ago"
-                ))
-            }),
-        }
+            let Some(text) = text else {
+                return usual.ok_or_else(|| invalid("there is no such time"));
+            };
+            let how = "write it like \"2026-11-24T09:30:00Z\", or \"2 hours\" for two hours ago";
+            moment(&text, now).ok_or_else(|| invalid(format!("`{text}` is no moment: {how}")))
         };
         let about = About {
             room: address(self.room)?,
@@ -149,32 +146,25 @@ impl Incident {
         let Gathered { entries, before, policies, .. } = gathered;
         let bundle = bundle(&about, &entries, &before, &policies, &context);
         let sha256 = seal(&bundle);
-        match caller.face {
-            Interface::CommandLine => {
-                Ok(Report { sha256, incident: Some(bundle), ..Report::default() })
-            }
-            Interface::Http => {
-                let page = Some(page(&bundle));
-                Ok(Report { sha256, incident: Some(bundle), page, ..Report::default() })
-            }
-            Interface::AdHoc => {
-                let directory = call.shared.upkeep().settings.component.state_dir.join("incidents");
-                let (page, made, seal) = (page(&bundle), context.now, sha256.clone());
-                let kept =
-                    tokio::task::spawn_blocking(move || keep(&directory, made, &seal, &page));
-                let path = kept.await.map_err(unavailable)?.map_err(|error| {
-                    unavailable(format!("the incident could not be kept: {error}"))
-                })?;
-                Ok(Report {
-                    sha256,
-                    file: Some(path.display().to_string()),
-                    entries: Some(entries.len()),
-                    cut: Some(context.is_cut),
-                    people: Some(people(&bundle)),
-                    ..Report::default()
-                })
-            }
+        if caller.face != Interface::AdHoc {
+            let page = (caller.face == Interface::Http).then(|| page(&bundle));
+            return Ok(Report { sha256, page, incident: Some(bundle), ..Report::default() });
         }
+        let directory = call.shared.upkeep().settings.component.state_dir.join("incidents");
+        let (page, made, seal) = (page(&bundle), context.now, sha256.clone());
+        let kept = tokio::task::spawn_blocking(move || keep(&directory, made, &seal, &page));
+        let path = kept
+            .await
+            .map_err(unavailable)?
+            .map_err(|error| unavailable(format!("the incident could not be kept: {error}")))?;
+        Ok(Report {
+            sha256,
+            file: Some(path.display().to_string()),
+            entries: Some(entries.len()),
+            cut: Some(context.is_cut),
+            people: Some(people(&bundle)),
+            ..Report::default()
+        })
     }
 }
 

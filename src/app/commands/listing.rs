@@ -10,7 +10,7 @@ use super::unavailable;
 use crate::app::Shared;
 use crate::app::rooms::{address, each_room, room};
 use crate::component::engine::PolicyEngine;
-use crate::component::{registry, room_registry};
+use crate::component::room_registry;
 use crate::control::{Answer, OccupantLine, RoomDetails, RoomLine, RoomState, WaitingLine};
 use crate::jid::BareJid;
 use crate::policy::attempt::{Requester, RoomView};
@@ -98,7 +98,12 @@ impl Answer for RoomDetails {
 /// Every room, by address.
 pub(in crate::app) fn listed(shared: &Shared) -> Vec<RoomLine> {
     let mut lines = Vec::new();
-    each_room(shared, |engine, jid, room| lines.push(known(engine, jid, room)));
+    each_room(shared, |engine, jid, room| {
+        let inside = room.occupants.values().map(|known| &known.who);
+        let rules = engine.live().rules_in(engine.policy(), jid, room);
+        let waiting = room.waiting.len();
+        lines.push(line(engine.policy(), &rules, (jid, &room.view), inside, waiting));
+    });
     lines
 }
 
@@ -148,12 +153,6 @@ pub(super) fn shown(engine: &PolicyEngine, live: &LiveRoom) -> RoomDetails {
         opener: line.opener,
         closed: line.closed,
     }
-}
-
-fn known(engine: &PolicyEngine, jid: &BareJid, room: &registry::Room) -> RoomLine {
-    let inside = room.occupants.values().map(|known| &known.who);
-    let rules = engine.live().rules_in(engine.policy(), jid, room);
-    line(engine.policy(), &rules, (jid, &room.view), inside, room.waiting.len())
 }
 
 fn line<'a>(

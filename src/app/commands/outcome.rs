@@ -113,7 +113,7 @@ impl fmt::Display for PersonDone {
             write!(f, " by {}", known_by.join(", "))?;
         }
         let would_be = if would.is_some() { "would be: " } else { "" };
-        write!(f, ", {}; {would_be}{}", found.in_words(), would.unwrap_or(*done).in_words())?;
+        write!(f, ", {found}; {would_be}{}", would.unwrap_or(*done))?;
         ban.iter().try_for_each(|ban| write!(f, " ({ban})"))?;
         if *may_knock == Some(false) {
             f.write_str("; CANNOT WAIT THERE, the lobby is off: `admit` lets them in")?;
@@ -131,53 +131,48 @@ impl fmt::Display for PersonDone {
 }
 
 /// What is done with one person.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, strum::Display)]
 #[serde(rename_all = "kebab-case")]
 pub enum Done {
     /// Waited, and is let in.
+    #[strum(to_string = "let in")]
     Admitted,
     /// Is not there, and may enter.
+    #[strum(to_string = "may enter now")]
     MayEnter,
     /// Waited, and is turned away.
+    #[strum(to_string = "turned away")]
     Rejected,
     /// Was inside, and is out.
+    #[strum(to_string = "removed")]
     Removed,
     /// Was inside, and has to be let in again.
+    #[strum(to_string = "sent back to the lobby")]
     Held,
     /// Is not there, and has to be let in.
+    #[strum(to_string = "has to be let in from now on")]
     MustKnock,
     /// Is not there, and may not enter for as long as the rules say.
+    #[strum(to_string = "kept out from now on")]
     KeptOut,
     /// Is not inside, and may not enter: a ban is on them.
+    #[strum(to_string = "still kept out: banned")]
     Banned,
     /// Is not there; what they are in the room is taken from them.
+    #[strum(to_string = "has no affiliation any more")]
     Demoted,
     /// A moderator or operator, whom the description was not meant for.
+    #[strum(to_string = "spared: moderates, or is an operator")]
     Spared,
     /// Is there still, or again.
+    #[strum(to_string = "STILL THERE, OR AGAIN")]
     Remains,
     /// Nothing.
+    #[strum(to_string = "nothing to do")]
     Nothing,
 }
 
 impl Done {
-    const fn in_words(self) -> &'static str {
-        match self {
-            Self::Admitted => "let in",
-            Self::MayEnter => "may enter now",
-            Self::Rejected => "turned away",
-            Self::Removed => "removed",
-            Self::Held => "sent back to the lobby",
-            Self::MustKnock => "has to be let in from now on",
-            Self::KeptOut => "kept out from now on",
-            Self::Banned => "still kept out: banned",
-            Self::Demoted => "has no affiliation any more",
-            Self::Spared => "spared: moderates, or is an operator",
-            Self::Remains => "STILL THERE, OR AGAIN",
-            Self::Nothing => "nothing to do",
-        }
-    }
-
     /// Returns whether the person is where this leaves them, as the room is now.
     pub(super) fn is_so(self, person: &Person, live: &LiveRoom, rules: &Removal) -> bool {
         let is_theirs = |who: &Requester| {
@@ -318,17 +313,13 @@ impl Removing<'_> {
     pub(super) fn done(&self, person: &Person, live: &LiveRoom) -> Option<Done> {
         let is_free = is_free(self.policy, live, person);
         match (self.out, person.found) {
-            (_, Found::Inside) if is_free => Some(Done::Removed),
-            (_, Found::Waits) if is_free => Some(Done::Rejected),
+            (Out::Held, Found::Inside) if !is_free => Some(Done::Held),
+            (Out::Held, _) if !is_free => Some(Done::MustKnock),
+            (_, Found::Inside) => Some(Done::Removed),
+            (_, Found::Waits) => Some(Done::Rejected),
             (_, Found::Refused | Found::Left | Found::Known) if is_free => None,
-            (Out::Kept, Found::Inside) => Some(Done::Removed),
-            (Out::Kept, Found::Waits) => Some(Done::Rejected),
-            (Out::Kept, Found::Refused | Found::Left | Found::Known) => {
+            (_, Found::Refused | Found::Left | Found::Known) => {
                 self.rules.keep_out_for.value.map(|_| Done::KeptOut)
-            }
-            (Out::Held, Found::Inside) => Some(Done::Held),
-            (Out::Held, Found::Waits | Found::Refused | Found::Left | Found::Known) => {
-                Some(Done::MustKnock)
             }
         }
     }

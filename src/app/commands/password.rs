@@ -89,7 +89,7 @@ impl Call<'_> {
             }
         };
         let change = |live: &LiveRoom| {
-            (rules.password.changed(live.view.record.clone(), new, source), Vec::new())
+            (rules.password.changed(live.view.record.clone(), new, source), Vec::new(), ())
         };
         apply_reading(&self.shared, &jid, || look(&jid, None), typed.as_ref(), change).await?;
         let admission = rules.lobby.admission.value;

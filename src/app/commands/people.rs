@@ -14,7 +14,7 @@ use super::outcome::{
 };
 use super::targets::{Found, People, Person, away, is_known, known, only_one};
 use super::{Call, conflict, not_found, unavailable};
-use crate::app::rooms::{RoomError, address, apply_noting, room};
+use crate::app::rooms::{RoomError, address, apply, room};
 use crate::component::engine::PolicyEngine;
 use crate::control::{Failure, Length};
 use crate::jid::BareJid;
@@ -261,9 +261,9 @@ impl Call<'_> {
                 .collect();
             plan(&whom, &people, live)
         };
-        let planned = if is_dry {
+        let (people, lifts, live) = if is_dry {
             let live = room(&self.shared, &jid, Some(&whom)).await?;
-            Some(plan(&live).map(|plan| (plan.people, plan.lifts, live)))
+            plan(&live).map(|plan| (plan.people, plan.lifts, live))
         } else {
             let make = |live: &LiveRoom| match plan(live) {
                 Err(failure) => (Effects::default(), Vec::new(), Err(failure)),
@@ -271,12 +271,8 @@ impl Call<'_> {
                     (effects, more, Ok((people, lifts, live.clone())))
                 }
             };
-            let (result, planned) = apply_noting(&self.shared, &jid, Some(&whom), make).await;
-            result?;
-            planned
-        };
-        let (people, lifts, live) =
-            planned.unwrap_or_else(|| Err(conflict("nothing was planned")))?;
+            apply(&self.shared, &jid, Some(&whom), make).await?
+        }?;
         let after = match is_dry {
             true => None,
             false => self.confirm_done(&jid, &people, &rules.removal).await?,

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::audited::of_many;
 use super::{Call, invalid, unavailable};
 use crate::app::clock::now;
-use crate::app::rooms::{AT_ONCE, RoomError, address, apply_noting, catch_up, each_room, order};
+use crate::app::rooms::{AT_ONCE, RoomError, address, apply, catch_up, each_room, order};
 use crate::component::registry::Room;
 use crate::control::{Answer, ENDED, Failure, Length};
 use crate::jid::BareJid;
@@ -168,13 +168,12 @@ impl Call<'_> {
     /// Lets nobody else in, or people in again; how it was, and what still keeps people out.
     async fn close(&self, room: &str, close: bool) -> Result<Doors, Failure> {
         let jid = address(room)?;
-        let (result, found) = apply_noting(&self.shared, &jid, None, |live| {
+        let live = apply(&self.shared, &jid, None, |live| {
             (closing(&live.view, close, now()), Vec::new(), live.clone())
         })
-        .await;
-        result?;
-        let was = found.as_ref().and_then(|live| live.view.record.as_ref()?.closed);
-        let shut = found.filter(|_| !close).and_then(|live| {
+        .await?;
+        let was = live.view.record.as_ref().and_then(|record| record.closed);
+        let shut = Some(live).filter(|_| !close).and_then(|live| {
             let engine = self.shared.engine();
             let rules = engine.live().rules_at(engine.policy(), &live);
             let (rule, denial) = shut_by(&rules, &live.view, now())?;
@@ -188,12 +187,11 @@ impl Call<'_> {
     /// Does something to everybody inside; how many that are, one for each nick, without services.
     async fn tell(&self, room: &str, order: Element) -> Result<Inside, Failure> {
         let jid = address(room)?;
-        let (result, inside) = apply_noting(&self.shared, &jid, None, |live| {
+        let inside = apply(&self.shared, &jid, None, |live| {
             (Effects::default(), vec![order.clone()], live.view.occupants)
         })
-        .await;
-        result?;
-        Ok(Inside { room: jid.to_string(), inside: inside.unwrap_or_default() })
+        .await?;
+        Ok(Inside { room: jid.to_string(), inside })
     }
 
     /// The rules for a room as far as it is known.

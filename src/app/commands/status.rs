@@ -19,6 +19,7 @@ use crate::policy::access::Opening;
 use crate::policy::class::Class;
 use crate::policy::logins::Hosts;
 use crate::store::SharedState;
+use crate::wire::handshake::Hello;
 
 verb! {
     /// Report the state of the running component
@@ -140,44 +141,34 @@ impl Operator {
         let engine = self.shared.engine();
         let down = self.shared.down.all().into_iter();
         let down = down.chain(threads_down(engine.audit())).collect();
+        let policy = engine.policy();
+        let service = |(domain, hello): (&str, Option<&Hello>)| {
+            let opened_by = |open| hello.map(|hello| opening(policy, open, domain, &hello.hosts));
+            let neighbours = engine.neighbours(domain).iter();
+            ServiceStatus {
+                domain: domain.to_owned(),
+                gate: hello.map(|hello| hello.gate.clone()),
+                refused: engine.refusal(domain).map(ToString::to_string),
+                unread: engine.unread().any(|unread| unread == domain),
+                server: hello.map(|hello| hello.server.clone()),
+                failure: hello.map(|hello| hello.failure.clone()),
+                opening: opened_by(policy.base.access.create.value),
+                default_opening: opened_by(Opening::Default),
+                log_ins: hello.map_or_else(Vec::new, |it| log_ins(policy, domain, &it.hosts)),
+                neighbours: neighbours
+                    .map(|found| format!("{}: {}", found.module, found.advice))
+                    .collect(),
+            }
+        };
         control::Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             ready: linked && engine.is_ready() && problems.is_empty(),
             linked,
             trouble,
-            revision: engine.policy().revision.clone(),
+            revision: policy.revision.clone(),
             file: self.shared.on_disk.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             observe: engine.mode() == Mode::Observe,
-            services: engine
-                .services()
-                .map(|(domain, hello)| ServiceStatus {
-                    domain: domain.to_owned(),
-                    gate: hello.map(|hello| hello.gate.clone()),
-                    refused: engine.refusal(domain).map(ToString::to_string),
-                    unread: engine.unread().any(|unread| unread == domain),
-                    server: hello.map(|hello| hello.server.clone()),
-                    failure: hello.map(|hello| hello.failure.clone()),
-                    opening: hello.map(|hello| {
-                        opening(
-                            engine.policy(),
-                            engine.policy().base.access.create.value,
-                            domain,
-                            &hello.hosts,
-                        )
-                    }),
-                    default_opening: hello.map(|hello| {
-                        opening(engine.policy(), Opening::Default, domain, &hello.hosts)
-                    }),
-                    log_ins: hello
-                        .map(|hello| log_ins(engine.policy(), domain, &hello.hosts))
-                        .unwrap_or_default(),
-                    neighbours: engine
-                        .neighbours(domain)
-                        .iter()
-                        .map(|found| format!("{}: {}", found.module, found.advice))
-                        .collect(),
-                })
-                .collect(),
+            services: engine.services().map(service).collect(),
             unlisted: engine.unlisted(),
             rooms: engine.live().count_rooms(),
             decisions: engine.tally(),

@@ -85,7 +85,7 @@ impl Call<'_> {
         apply(&self.shared, &jid, None, |live| {
             let is_news = suspended::of(&live.view).is_none();
             let reason = reason.filter(|reason| is_news && !reason.is_empty()).map(say_to_room);
-            (suspending(&live.view, now()), reason.into_iter().collect())
+            (suspending(&live.view, now()), reason.into_iter().collect(), ())
         })
         .await?;
         let live = room(&self.shared, &jid, None).await?;
@@ -102,7 +102,7 @@ impl Call<'_> {
             let engine = self.shared.engine();
             let rules = engine.live().rules_at(engine.policy(), live);
             let effects = resuming(&scene(engine.policy(), &rules, live, now()));
-            (effects.unwrap_or_default(), Vec::new())
+            (effects.unwrap_or_default(), Vec::new(), ())
         })
         .await?;
         let closed = live.view.record.as_ref().and_then(|record| record.closed);

@@ -23,32 +23,35 @@ use crate::wire::room::LiveRoom;
 
 /// Where a person is, as seen from a room.
 #[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    strum::Display,
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum Found {
     /// Inside.
+    #[strum(to_string = "inside")]
     Inside,
     /// Waits to be let in.
+    #[strum(to_string = "waiting")]
     Waits,
     /// Was refused lately, as one who was removed.
+    #[strum(to_string = "refused lately as removed")]
     Refused,
     /// Was inside or waited lately.
+    #[strum(to_string = "there lately")]
     Left,
     /// Not seen lately; the room has a record of them, or they have an affiliation there.
+    #[strum(to_string = "not seen lately")]
     Known,
-}
-
-impl Found {
-    pub(super) const fn in_words(self) -> &'static str {
-        match self {
-            Self::Inside => "inside",
-            Self::Waits => "waiting",
-            Self::Refused => "refused lately as removed",
-            Self::Left => "there lately",
-            Self::Known => "not seen lately",
-        }
-    }
 }
 
 /// A person at a room, with the marks that they have, or had.
@@ -57,6 +60,12 @@ pub(super) struct Person {
     pub(super) jid: BareJid,
     pub(super) found: Found,
     pub(super) who: Requester,
+}
+
+impl Person {
+    fn names(&self) -> [&str; 3] {
+        [self.jid.node().unwrap_or_default(), &self.who.nick, &self.who.name]
+    }
 }
 
 /// Everybody at a room: those inside, who wait, were refused, and have left.
@@ -140,23 +149,13 @@ impl People {
 
     /// The failure for a text that names nobody, with the address that comes nearest.
     pub(super) fn nobody(&self, text: &str) -> Failure {
-        let names = self.0.iter().map(|person| {
-            (
-                person.jid.as_str(),
-                person.jid.node().unwrap_or_default(),
-                &*person.who.nick,
-                &*person.who.name,
-            )
-        });
         let node = text.split_once('@').map_or(text, |(node, _)| node);
-        let all: Vec<_> = names.collect();
-        let by_address = nearest(text, all.iter().map(|(jid, ..)| *jid));
+        let by_address = nearest(text, self.0.iter().map(|person| person.jid.as_str()));
         let of_name = || {
-            let names = all.iter().flat_map(|(_, node, nick, name)| [*node, *nick, *name]);
-            let near = nearest(node, names.filter(|name| !name.is_empty()))?;
-            let owner =
-                all.iter().find(|(_, node, nick, name)| [*node, *nick, *name].contains(&near));
-            owner.map(|(jid, ..)| *jid)
+            let names = self.0.iter().flat_map(Person::names).filter(|name| !name.is_empty());
+            let near = nearest(node, names)?;
+            let owner = self.0.iter().find(|person| person.names().contains(&near));
+            owner.map(|person| person.jid.as_str())
         };
         let hint = by_address.or_else(of_name);
         let hint = hint.map_or_else(String::new, |jid| format!("; did you mean `{jid}`?"));

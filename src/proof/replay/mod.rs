@@ -168,24 +168,11 @@ impl<'a> Judge<'a> {
         if exact && is_of_another {
             return totals.skip(Skipped::OtherRevision);
         }
-        let Line {
-            at,
-            id,
-            attempt,
-            kind,
-            room,
-            jid,
-            class,
-            verdict,
-            rule,
-            denial,
-            would,
-            facts,
-            ..
-        } = line;
-        let room = room.map(Cow::into_owned);
-        let unread: Vec<String> = facts.unread_claims().map(str::to_owned).collect();
-        let (attempt, view, pressure) = facts.into_owned().into_parts(attempt.into_owned(), room);
+        let at = line.at;
+        let room = line.room.map(Cow::into_owned);
+        let unread: Vec<String> = line.facts.unread_claims().map(str::to_owned).collect();
+        let (attempt, view, pressure) =
+            line.facts.into_owned().into_parts(line.attempt.into_owned(), room);
         let rules = self.rules(&attempt, &view, at);
         // By the same policy nothing was left unread that chooses the rules.
         let chooses =
@@ -205,17 +192,17 @@ impl<'a> Judge<'a> {
                     == decision;
             if !is_explained {
                 totals.unexplained();
-                result.found.push(Found::Unexplained { id: id.clone().into_owned() });
+                result.found.push(Found::Unexplained { id: line.id.clone().into_owned() });
             }
             Ending::of(&decision)
         };
         let then = Ending {
-            verdict: verdict.into_owned().into(),
-            rule: rule.into_owned().into(),
+            verdict: line.verdict.into_owned().into(),
+            rule: line.rule.into_owned().into(),
             line: line.line,
-            denial: denial.map(|denial| denial.into_owned().into()),
-            class: class.into_owned().into(),
-            would: would.map(|would| would.to_string()),
+            denial: line.denial.map(|denial| denial.into_owned().into()),
+            class: line.class.into_owned().into(),
+            would: line.would.map(|would| would.to_string()),
         };
         totals.decided(line.observed, is_of_another);
         let is_same = if exact { then == now } else { then.is_same_end(&now) };
@@ -224,10 +211,10 @@ impl<'a> Judge<'a> {
         }
         let change = Change {
             at,
-            id: id.into_owned(),
-            kind: kind.into_owned(),
+            id: line.id.into_owned(),
+            kind: line.kind.into_owned(),
             room: attempt.room.map(|room| room.to_string()),
-            jid: jid.map(Cow::into_owned),
+            jid: line.jid.map(Cow::into_owned),
             then,
             now,
         };

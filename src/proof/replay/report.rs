@@ -63,7 +63,7 @@ impl Totals {
         told(self.unexplained, "EXPLAINED otherwise than decided");
         told(self.observed, "only observed then");
         for (why, count) in &self.skipped {
-            told(*count, &format!("not decided again: {}", why.words()));
+            told(*count, &format!("not decided again: {why}"));
         }
         for (of, counts) in [
             ("verdict", &self.by_verdict),
@@ -198,41 +198,33 @@ pub enum Found {
 }
 
 /// Why a line was not decided again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, strum::Display)]
 #[serde(rename_all = "kebab-case")]
 pub enum Skipped {
     /// It is no decision.
+    #[strum(to_string = "no decisions (what a gate or an operator did)")]
     Event,
     /// It is not of the time asked for.
+    #[strum(to_string = "outside the time asked for")]
     OtherTime,
     /// Another policy made it (only where every decision has to be the same).
+    #[strum(to_string = "decided by another revision of the policy")]
     OtherRevision,
     /// Another version of the program wrote it, with other facts.
+    #[strum(to_string = "written by another version, with other facts")]
     OtherVersion,
     /// The component failed to carry the decision out, and refused.
+    #[strum(to_string = "refused because the component failed")]
     Fault,
     /// The policy looks at a claim that the policy of that time did not, so the log does not have its value.
+    #[strum(to_string = "not decidable: this policy looks at a claim whose value was not logged")]
     Claim,
     /// The last line of a log, not written to its end.
+    #[strum(to_string = "torn at the end of a log")]
     Torn,
     /// No line of this log.
+    #[strum(to_string = "UNREADABLE")]
     Unreadable,
-}
-
-impl Skipped {
-    /// In words, for so many lines.
-    pub(super) const fn words(self) -> &'static str {
-        match self {
-            Self::Event => "no decisions (what a gate or an operator did)",
-            Self::OtherTime => "outside the time asked for",
-            Self::OtherRevision => "decided by another revision of the policy",
-            Self::OtherVersion => "written by another version, with other facts",
-            Self::Fault => "refused because the component failed",
-            Self::Claim => "not decidable: this policy looks at a claim whose value was not logged",
-            Self::Torn => "torn at the end of a log",
-            Self::Unreadable => "UNREADABLE",
-        }
-    }
 }
 
 /// Counts by name.
