@@ -10,8 +10,8 @@ use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest as _, Sha256};
 
 use super::Arguments;
-use super::out::{fail, note, say};
-use crate::config::{Loaded, json_schema};
+use super::out::{Ended, note, say};
+use crate::config::Loaded;
 use crate::control::Role;
 use crate::http::new_token;
 use crate::jid::BareJid;
@@ -23,40 +23,29 @@ use crate::policy::record::Source;
 const NAME: &str = "vestibule";
 
 /// Prints the completion script of a shell.
-pub(super) fn completions(shell: Shell) -> ExitCode {
+pub(super) fn completions(shell: Shell) {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Arguments::command(), NAME, &mut script);
     say(String::from_utf8_lossy(&script).trim_end());
-    ExitCode::SUCCESS
 }
 
 /// Writes a man page for the program, and one for each command.
-pub(super) fn man_pages(directory: &Path) -> ExitCode {
-    let written = fs::create_dir_all(directory)
-        .and_then(|()| clap_mangen::generate_to(Arguments::command(), directory));
-    match written {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(&format!("cannot write man pages to {}: {error}", directory.display())),
-    }
-}
-
-/// Prints the JSON Schema of the operator's file.
-pub(super) fn schema() -> ExitCode {
-    say(&format!("{:#}", json_schema()));
-    ExitCode::SUCCESS
+pub(super) fn man_pages(directory: &Path) -> Ended {
+    fs::create_dir_all(directory)
+        .and_then(|()| clap_mangen::generate_to(Arguments::command(), directory))
+        .map_err(|error| format!("cannot write man pages to {}: {error}", directory.display()))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Prints a new token, this once, and the table with which the file admits it.
-pub(super) fn print(name: &str, role: Role, json: bool) -> ExitCode {
-    let token = match new_token() {
-        Ok(token) => token,
-        Err(error) => return fail(&format!("the system gives no random numbers: {error}")),
-    };
+pub(super) fn print(name: &str, role: Role, json: bool) -> Ended {
+    let token =
+        new_token().map_err(|error| format!("the system gives no random numbers: {error}"))?;
     let sha256 = hex::encode(Sha256::digest(token.expose()));
     if json {
         let table = serde_json::json!({ "name": name, "role": role, "sha256": sha256 });
         say(&serde_json::json!({ "token": token.expose(), "table": table }));
-        return ExitCode::SUCCESS;
+        return Ok(ExitCode::SUCCESS);
     }
     say(token.expose());
     note("This is shown once. Put this into the file, and reload it:\n");
@@ -65,45 +54,34 @@ pub(super) fn print(name: &str, role: Role, json: bool) -> ExitCode {
         "[[admin.token]]\nname = {name}\nrole = \"{}\"\nsha256 = \"{sha256}\"",
         role.name()
     ));
-    ExitCode::SUCCESS
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Prints it, by the file, for a room that opens at that time.
-pub(super) fn by_file(loaded: &Loaded, room: &BareJid, at: Timestamp) -> ExitCode {
+pub(super) fn by_file(loaded: &Loaded, room: &BareJid, at: Timestamp) -> Ended {
     let rules = loaded.policy.rules_for(room, &[]);
     let settings = &rules.password;
     if settings.source.value != Source::Derived {
-        return fail(&format!(
-            "the password of `{room}` is not derived: `password.source` is \"{}\"",
-            settings.source.value.name()
-        ));
+        let source = settings.source.value.name();
+        let message =
+            format!("the password of `{room}` is not derived: `password.source` is \"{source}\"");
+        return Err(message.into());
     }
-    let Some(secret) = &settings.secret.value else {
-        return fail(&"the file has no `password.secret` to derive it from");
-    };
+    let secret = settings.secret.value.as_ref();
+    let secret = secret.ok_or("the file has no `password.secret` to derive it from")?;
     let period = period_at(settings.period.value, at);
-    match password::derive(secret, room, period, settings.words.value) {
-        Ok(password) => {
-            say(password.expose());
-            if let Some(length) = settings.period.value {
-                let start = |period: u64| {
-                    let seconds = period.saturating_mul(length.as_secs());
-                    Timestamp::UNIX_EPOCH
-                        .checked_add(SignedDuration::from_secs(
-                            i64::try_from(seconds).unwrap_or(i64::MAX),
-                        ))
-                        .unwrap_or(Timestamp::MAX)
-                };
-                note(&format!(
-                    "for a room that opens from {} until {}",
-                    start(period),
-                    start(period.saturating_add(1))
-                ));
-            }
-            ExitCode::SUCCESS
-        }
-        Err(error) => fail(&error),
+    let password = password::derive(secret, room, period, settings.words.value)?;
+    say(password.expose());
+    if let Some(length) = settings.period.value {
+        let start = |period: u64| {
+            let seconds = period.saturating_mul(length.as_secs());
+            let since_epoch = SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX));
+            Timestamp::UNIX_EPOCH.checked_add(since_epoch).unwrap_or(Timestamp::MAX)
+        };
+        let (from, until) = (start(period), start(period.saturating_add(1)));
+        note(&format!("for a room that opens from {from} until {until}"));
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 #[cfg(test)]
@@ -124,7 +102,7 @@ mod tests {
     #[test]
     fn each_command_has_a_man_page_and_is_completed() {
         let directory = tempfile::tempdir().unwrap();
-        assert_eq!(man_pages(directory.path()), ExitCode::SUCCESS);
+        assert_eq!(man_pages(directory.path()).unwrap(), ExitCode::SUCCESS);
         let mut script = Vec::new();
         clap_complete::generate(Shell::Bash, &mut Arguments::command(), NAME, &mut script);
         let script = String::from_utf8(script).unwrap();

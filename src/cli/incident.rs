@@ -2,11 +2,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use serde_json::Value;
 
-use super::out::{NO, fail, note, say, working};
+use super::out::{Ended, note, say, status, working};
+use super::running::block_on;
 use crate::app::commands::{Ban, Close, End, Incident, request};
 use crate::app::write_new;
 use crate::control::{ENDED, Failure, FailureKind, Length, Reply, Request, ask};
@@ -47,32 +47,23 @@ pub(super) struct Arguments {
 }
 
 /// Does what is asked, each step told.
-pub(super) fn run(arguments: Arguments, socket: Result<PathBuf, String>, json: bool) -> ExitCode {
-    if let Some(file) = &arguments.verify {
-        return verify(file);
+pub(super) fn run(arguments: &Arguments, socket: Result<PathBuf, String>, json: bool) -> Ended {
+    match &arguments.verify {
+        Some(file) => verify(file),
+        None => block_on(steps(arguments, &socket?, json))?,
     }
-    let socket = match socket {
-        Ok(socket) => socket,
-        Err(reason) => return fail(&reason),
-    };
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return fail(&error),
-    };
-    runtime.block_on(steps(&arguments, &socket, json))
 }
 
-async fn steps(arguments: &Arguments, socket: &Path, json: bool) -> ExitCode {
+async fn steps(arguments: &Arguments, socket: &Path, json: bool) -> Ended {
     let mut is_all_done = true;
     for (told, step) in measures(arguments) {
         let reply = match step {
-            Ok(request) => ask(socket, &request, working()).await,
-            Err(failure) => Ok(Reply::Failed(failure)),
+            Ok(request) => ask(socket, &request, working()).await?,
+            Err(failure) => Reply::Failed(failure),
         };
         match reply {
-            Err(error) => return fail(&error),
-            Ok(Reply::Done(_)) => note(&format!("done: {told}")),
-            Ok(Reply::Failed(failure)) => {
+            Reply::Done(_) => note(&format!("done: {told}")),
+            Reply::Failed(failure) => {
                 note(&format!("NOT DONE: {told}: {failure}"));
                 is_all_done = false;
             }
@@ -86,24 +77,19 @@ async fn steps(arguments: &Arguments, socket: &Path, json: bool) -> ExitCode {
         until: until.clone(),
         note: remark.clone(),
     };
-    let request = match request(&incident) {
-        Ok(request) => request,
-        Err(failure) => return fail(&failure),
-    };
-    let sealed = match ask(socket, &request, working()).await {
-        Err(error) => return fail(&error),
-        Ok(Reply::Done(sealed)) => sealed,
-        Ok(Reply::Failed(failure)) => {
+    let sealed = match ask(socket, &request(&incident)?, working()).await? {
+        Reply::Done(sealed) => sealed,
+        Reply::Failed(failure) => {
             note(&format!("error: {failure}"));
-            return ExitCode::from(NO);
+            return Ok(status(false));
         }
     };
     if json && arguments.out.is_none() {
         say(&sealed);
-    } else if let Err(trouble) = write(&sealed, arguments.out.as_deref(), json) {
-        return fail(&trouble);
+    } else {
+        write(&sealed, arguments.out.as_deref(), json)?;
     }
-    if is_all_done { ExitCode::SUCCESS } else { ExitCode::from(NO) }
+    Ok(status(is_all_done))
 }
 
 /// Returns what is done before everything is gathered, in words, and as a request.
@@ -154,15 +140,10 @@ fn write(sealed: &Value, out: Option<&Path>, json: bool) -> Result<(), String> {
     Ok(())
 }
 
-fn verify(file: &Path) -> ExitCode {
-    let text = match fs::read_to_string(file) {
-        Ok(text) => text,
-        Err(error) => return fail(&format!("cannot read {}: {error}", file.display())),
-    };
-    let checked = match check(&text) {
-        Ok(checked) => checked,
-        Err(error) => return fail(&format!("{}: {error}", file.display())),
-    };
+fn verify(file: &Path) -> Ended {
+    let name = file.display();
+    let text = fs::read_to_string(file).map_err(|error| format!("cannot read {name}: {error}"))?;
+    let checked = check(&text).map_err(|error| format!("{name}: {error}"))?;
     if checked.sha256 != checked.said {
         say(&format!(
             "CHANGED: it says SHA-256 {}, and what it holds has {}",
@@ -176,5 +157,5 @@ fn verify(file: &Path) -> ExitCode {
         Some(false) => say("CHANGED: the page shows something else than the JSON in it says"),
         None => {}
     }
-    if checked.is_whole() { ExitCode::SUCCESS } else { ExitCode::from(NO) }
+    Ok(status(checked.is_whole()))
 }

@@ -11,7 +11,8 @@ use jiff::tz::TimeZone;
 use jiff::{SpanRelativeTo, Timestamp};
 use serde_json::Value;
 
-use super::out::{fail, say};
+use super::out::{Ended, say};
+use super::running::block_on;
 use crate::app;
 use crate::app::commands::{Entries, Log, line, request};
 use crate::cli::out::{note, working};
@@ -88,21 +89,14 @@ pub(super) fn by_arguments(
     environment: &Environment,
     arguments: &Arguments,
     json: bool,
-) -> ExitCode {
+) -> Ended {
     let format = if json { Format::Jsonl } else { arguments.format };
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return fail(&error),
-    };
-    let shown = runtime.block_on(async {
+    block_on(async {
         let database = arguments.database.as_deref();
         let mut source = Source::open(file, socket, environment, database).await?;
         search(&mut source, arguments, format).await
-    });
-    match shown {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(&error),
-    }
+    })??;
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn search(

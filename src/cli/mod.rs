@@ -9,6 +9,7 @@ mod replay;
 mod running;
 mod show;
 
+use std::error::Error;
 use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -17,7 +18,7 @@ use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 use jiff::Timestamp;
 
-use self::out::{fail, say};
+use self::out::{Ended, fail, say};
 use crate::app::{self, commands as declared};
 use crate::component::engine::Mode;
 use crate::config::{
@@ -148,7 +149,10 @@ enum Verb {
 
 /// Runs the command line.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    carry_out(Arguments::parse()).unwrap_or_else(|error| fail(&error))
+}
+
+fn carry_out(arguments: Arguments) -> Ended {
     let environment = Environment::of_process();
     let Arguments { config: file, socket, json, verb } = arguments;
     let found = || match socket.clone() {
@@ -164,8 +168,9 @@ pub fn main() -> ExitCode {
             Err(error) => Err(unknown_socket(&file, &error)),
         },
     };
+    let loaded = |file: &Path| config::load_to_look(file, &environment).map_err(broken);
     match verb {
-        Verb::Incident(arguments) => incident::run(arguments, found(), json),
+        Verb::Incident(arguments) => incident::run(&arguments, found(), json),
         Verb::Run { observe } => run(file, environment, observe),
         Verb::Check { file: other, log } => {
             check(&other.unwrap_or(file), log.as_deref(), &environment)
@@ -174,7 +179,7 @@ pub fn main() -> ExitCode {
             running::ask(found(), &declared::Explain { attempt: *attempt }, json)
         }
         Verb::Explain { live: false, attempt } => {
-            to_look(&file, &environment, |loaded| running::by_file(&file, loaded, &attempt, json))
+            running::by_file(&file, &loaded(&file)?, &attempt, json)
         }
         Verb::Show(arguments) => {
             show::by_file(&file, &environment, found().ok().as_deref(), &arguments, json)
@@ -182,22 +187,25 @@ pub fn main() -> ExitCode {
         Verb::Replay(arguments) => {
             let database = || config::database(&file, &environment);
             let policy = arguments.policy.as_ref().unwrap_or(&file);
-            to_look(policy, &environment, |loaded| {
-                replay::by_file(loaded, &arguments, database, json)
-            })
+            replay::by_file(&loaded(policy)?, &arguments, database, json)
         }
-        Verb::Test(arguments) => to_look(&file, &environment, |loaded| {
-            policy_tests::by_file(&file, loaded, &arguments, json)
-        }),
-        Verb::Password { room, at } => with_file(&file, &environment, |loaded| {
-            generate::by_file(loaded, &room, at.unwrap_or_else(app::now))
-        }),
+        Verb::Test(arguments) => policy_tests::by_file(&file, &loaded(&file)?, &arguments, json),
+        Verb::Password { room, at } => {
+            let loaded = to_run(&file, &environment)?;
+            generate::by_file(&loaded, &room, at.unwrap_or_else(app::now))
+        }
         Verb::Doctor(arguments) => running::look(&file, found(), &environment, arguments, json),
         Verb::Log(arguments) => log::by_arguments(&file, found(), &environment, &arguments, json),
         Verb::Page { role } => running::ask(found(), &declared::Page { role }, json),
-        Verb::Completions { shell } => generate::completions(shell),
+        Verb::Completions { shell } => {
+            generate::completions(shell);
+            Ok(ExitCode::SUCCESS)
+        }
         Verb::Man { directory } => generate::man_pages(&directory),
-        Verb::Schema => generate::schema(),
+        Verb::Schema => {
+            say(&format!("{:#}", config::json_schema()));
+            Ok(ExitCode::SUCCESS)
+        }
         Verb::Token { name, role } => generate::print(&name, role, json),
         Verb::Given(given) => running::give_command(given, found(), json),
         Verb::Other(other) => running::give_other(other, found(), json),
@@ -209,7 +217,7 @@ pub fn main() -> ExitCode {
             Err(error) => {
                 let (text, kind) = config::report(&Err(error), app::now());
                 out::note(text.trim_end());
-                ExitCode::from(kind.code())
+                Ok(ExitCode::from(kind.code()))
             }
         },
         Verb::Reload { plan: true, .. } => running::ask(found(), &declared::Plan::default(), json),
@@ -232,64 +240,34 @@ fn role(word: &str) -> Result<Role, String> {
     })
 }
 
-fn run(file: PathBuf, environment: Environment, observe: bool) -> ExitCode {
-    let loaded = match config::load(&file, &environment) {
-        Ok(loaded) => loaded,
-        Err(error) => return broken(error),
-    };
+fn run(file: PathBuf, environment: Environment, observe: bool) -> Ended {
+    let loaded = to_run(&file, &environment)?;
     log_to_stderr(&loaded.settings.log);
     for warning in loaded.warnings_at(app::now()) {
         tracing::warn!("{}", warning.to_string().trim_start_matches("warning: "));
     }
     let mode = if observe { Mode::Observe } else { Mode::Enforce };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let result = match runtime {
-        Ok(runtime) => runtime.block_on(app::run(file, environment, loaded, mode)),
-        Err(error) => Err(app::RunError::System(error)),
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(&error),
-    }
+    let runtime = runtime.map_err(app::RunError::System)?;
+    runtime.block_on(app::run(file, environment, loaded, mode))?;
+    Ok(ExitCode::SUCCESS)
 }
 
-fn check(file: &Path, log: Option<&Path>, environment: &Environment) -> ExitCode {
+fn check(file: &Path, log: Option<&Path>, environment: &Environment) -> Ended {
     let result = config::load_to_look(file, environment);
     let (text, kind) = config::report(&result, app::now());
     say(text.trim_end());
     if let (Ok(loaded), Some(log)) = (&result, log) {
         let mut seen = Seen::default();
-        let read = replay::decisions(log)
-            .and_then(|decisions| see(&loaded.policy, BufReader::new(decisions), &mut seen));
-        if let Err(error) = read {
-            return fail(&error);
-        }
+        see(&loaded.policy, BufReader::new(replay::decisions(log)?), &mut seen)?;
         say(seen.words(&loaded.file, &loaded.policy).trim_end());
     }
-    ExitCode::from(kind.code())
+    Ok(ExitCode::from(kind.code()))
 }
 
-fn with_file(
-    file: &Path,
-    environment: &Environment,
-    then: impl FnOnce(&Loaded) -> ExitCode,
-) -> ExitCode {
-    match config::load(file, environment) {
-        Ok(loaded) => then(&loaded),
-        Err(error) => broken(error),
-    }
-}
-
-/// The same, where nobody runs by the file.
-fn to_look(
-    file: &Path,
-    environment: &Environment,
-    then: impl FnOnce(&Loaded) -> ExitCode,
-) -> ExitCode {
-    match config::load_to_look(file, environment) {
-        Ok(loaded) => then(&loaded),
-        Err(error) => broken(error),
-    }
+/// Reads a file that the component runs by.
+fn to_run(file: &Path, environment: &Environment) -> Result<Loaded, Box<dyn Error>> {
+    config::load(file, environment).map_err(broken)
 }
 
 /// Why it is not known where the component listens.
@@ -303,9 +281,10 @@ fn unknown_socket(file: &Path, error: &io::Error) -> String {
     )
 }
 
-fn broken(error: LoadError) -> ExitCode {
+/// What is wrong with a file, as `check` reports it.
+fn broken(error: LoadError) -> Box<dyn Error> {
     let (text, _) = config::report(&Err(error), app::now());
-    fail(&text.trim_end())
+    text.trim_end().into()
 }
 
 fn log_to_stderr(log: &Log) {

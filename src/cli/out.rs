@@ -1,14 +1,23 @@
 //! The only place that prints.
 
+use std::error::Error;
 use std::fmt::Display;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 /// Exit status: the answer is no.
-pub(super) const NO: u8 = 1;
+const NO: u8 = 1;
 /// Exit status: it could not be found out.
 const TROUBLE: u8 = 2;
+
+/// The exit status of a command; `Err`: it could not be found out, and why.
+pub(super) type Ended = Result<ExitCode, Box<dyn Error>>;
+
+/// The exit status of an answer.
+pub(super) fn status(is_yes: bool) -> ExitCode {
+    ExitCode::from(if is_yes { 0 } else { NO })
+}
 
 /// Prints a line for people or programs.
 pub(super) fn say(text: &(impl Display + ?Sized)) {

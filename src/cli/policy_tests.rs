@@ -2,14 +2,14 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use super::out::{NO, fail, say};
+use super::broken;
+use super::out::{Ended, say, status};
 use crate::app::commands::Explained;
 use crate::app::now;
-use crate::config::{self, Loaded, load_trials};
+use crate::config::{Loaded, load_trials};
 use crate::policy::Policy;
 use crate::proof::policy_tests;
 use crate::proof::policy_tests::{Coverage, Outcome, run};
@@ -32,19 +32,14 @@ pub(super) struct Arguments {
 }
 
 /// Runs the tests on a file.
-pub(super) fn by_file(file: &Path, loaded: &Loaded, arguments: &Arguments, json: bool) -> ExitCode {
-    let trials = match load_trials(&arguments.tests) {
-        Ok(trials) => trials,
-        Err(error) => return fail(&config::report(&Err(error), now()).0.trim_end()),
-    };
+pub(super) fn by_file(file: &Path, loaded: &Loaded, arguments: &Arguments, json: bool) -> Ended {
+    let trials = load_trials(&arguments.tests).map_err(broken)?;
     let (outcomes, coverage) = run(&loaded.policy, &trials, now());
     let tests = arguments.tests.display().to_string();
     if let Some(path) = &arguments.junit {
-        let written = policy_tests::junit(&tests, &file.display().to_string(), &outcomes)
-            .and_then(|xml| fs::write(path, xml));
-        if let Err(error) = written {
-            return fail(&format!("cannot write {}: {error}", path.display()));
-        }
+        policy_tests::junit(&tests, &file.display().to_string(), &outcomes)
+            .and_then(|xml| fs::write(path, xml))
+            .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
     }
     let failed = outcomes.iter().filter(|outcome| !outcome.wrong.is_empty()).count();
     let is_covered =
@@ -60,7 +55,7 @@ pub(super) fn by_file(file: &Path, loaded: &Loaded, arguments: &Arguments, json:
             say(&covered(&coverage));
         }
     }
-    if failed == 0 && is_covered { ExitCode::SUCCESS } else { ExitCode::from(NO) }
+    Ok(status(failed == 0 && is_covered))
 }
 
 fn failure(tests: &str, file: &Path, policy: &Policy, outcome: &Outcome<'_>) -> String {

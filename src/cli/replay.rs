@@ -4,12 +4,11 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::out::{NO, Progress, fail, say};
+use super::out::{Ended, Progress, say, status};
 use crate::config::Loaded;
 use crate::proof::replay::{Question, replay};
 use crate::store::sqlite::Sqlite;
@@ -48,11 +47,11 @@ pub(super) fn by_file(
     arguments: &Arguments,
     database: impl FnOnce() -> Option<PathBuf>,
     json: bool,
-) -> ExitCode {
+) -> Ended {
     let Arguments { policy: _, logs, exact, since, until, first, all } = arguments;
     let kept: Vec<_> = if logs.is_empty() { database().into_iter().collect() } else { Vec::new() };
     if logs.is_empty() && kept.is_empty() {
-        return fail("the file has no audit database (`store.file`): name a decision log");
+        return Err("the file has no audit database (`store.file`): name a decision log".into());
     }
     let logs: Vec<_> = logs.iter().chain(&kept).collect();
     let question = Question { exact: *exact, since: *since, until: *until };
@@ -76,10 +75,7 @@ pub(super) fn by_file(
         |bytes| progress.at(bytes),
     );
     progress.end();
-    let totals = match result {
-        Ok(totals) => totals,
-        Err(error) => return fail(&error),
-    };
+    let totals = result?;
     if json {
         say(&json!({ "totals": totals }));
     } else {
@@ -88,7 +84,7 @@ pub(super) fn by_file(
         }
         say(&totals.words(*exact));
     }
-    if *exact && !totals.is_exact() { ExitCode::from(NO) } else { ExitCode::SUCCESS }
+    Ok(status(!*exact || totals.is_exact()))
 }
 
 /// Opens a decision log, an audit database, or the standard input.

@@ -1,14 +1,16 @@
 //! Asking the running component, and showing what it replies.
 
-use std::io::Read as _;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use serde_json::Value;
+use tokio::runtime::Builder;
 
-use super::out::{NO, confirms, fail, note, note_error, say, working};
-use super::with_file;
+use super::out::{Ended, confirms, fail, note, note_error, say, status, working};
+use super::to_run;
 use crate::app;
 use crate::app::commands::{
     Doctor, End, EndMany, Explained, Given, Password, Reopen, ReopenLog, Verb, request,
@@ -16,58 +18,54 @@ use crate::app::commands::{
 use crate::app::{commands, now};
 use crate::config::{Described, Environment, Loaded};
 use crate::control::{ClientError, Failure, Reply, Request, Shown, Typed, ask as ask_component};
-use crate::doctor::{Report, in_words};
+use crate::doctor::in_words;
 use crate::proof::policy_tests::Tried;
 use crate::secret::Secret;
 
 /// Asks, shows the reply, and returns the exit status for it.
-pub(super) fn ask<V: Verb>(socket: Result<PathBuf, String>, verb: &V, json: bool) -> ExitCode {
+pub(super) fn ask<V: Verb>(socket: Result<PathBuf, String>, verb: &V, json: bool) -> Ended {
     give(socket, request(verb), json)
 }
 
 /// The same, of a request.
-pub(super) fn give(
-    socket: Result<PathBuf, String>,
-    request: Result<Request, Failure>,
-    json: bool,
-) -> ExitCode {
+fn give(socket: Result<PathBuf, String>, request: Result<Request, Failure>, json: bool) -> Ended {
     let request = match request {
         Ok(request) => request,
-        Err(failure) => return not_done(&failure),
+        Err(failure) => return Ok(not_done(&failure)),
     };
     let value = match reply(socket, &request) {
         Ok(value) => value,
-        Err(status) => return status,
+        Err(status) => return Ok(status),
     };
     if json {
         say(&value);
     }
-    match (request.command().show)(value) {
-        Ok(Shown { text, is_complete }) => {
-            if !json && !text.is_empty() {
-                say(&text);
-            }
-            ExitCode::from(if is_complete { 0 } else { NO })
-        }
-        Err(error) => fail(&error),
+    let Shown { text, is_complete } = (request.command().show)(value)?;
+    if !json && !text.is_empty() {
+        say(&text);
     }
+    Ok(status(is_complete))
 }
 
 /// Asks; the reply, or the exit status after it was said what went wrong.
-pub(super) fn reply(socket: Result<PathBuf, String>, request: &Request) -> Result<Value, ExitCode> {
+fn reply(socket: Result<PathBuf, String>, request: &Request) -> Result<Value, ExitCode> {
     let socket = socket.map_err(|reason| fail(&reason))?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| fail(&error))?;
-    match runtime.block_on(ask_component(&socket, request, working())) {
+    let reply = block_on(ask_component(&socket, request, working()));
+    match reply.map_err(|error| fail(&error))? {
         Err(error) => Err(fail(&error)),
         Ok(Reply::Failed(failure)) => Err(not_done(&failure)),
         Ok(Reply::Done(value)) => Ok(value),
     }
 }
 
+/// Waits for a future.
+pub(super) fn block_on<T>(future: impl Future<Output = T>) -> io::Result<T> {
+    Ok(Builder::new_current_thread().enable_all().build()?.block_on(future))
+}
+
 fn not_done(failure: &Failure) -> ExitCode {
     note_error(failure);
-    ExitCode::from(NO)
+    status(false)
 }
 
 /// How to look.
@@ -88,67 +86,44 @@ pub(super) fn look(
     environment: &Environment,
     arguments: Arguments,
     json: bool,
-) -> ExitCode {
+) -> Ended {
     let reply = match socket {
         Err(reason) => Err(reason),
-        Ok(socket) => match asked(&socket, !arguments.last) {
-            Ok(Ok(reply)) => Ok(reply),
-            Ok(Err(error @ ClientError::Forbidden(_))) => return fail(&error),
-            Ok(Err(error)) => Err(error.to_string()),
-            Err(error) => return fail(&error),
-        },
-    };
-    match reply {
-        Ok(Reply::Done(value)) => show(&value, arguments.all, json),
-        Ok(Reply::Failed(failure)) => fail(&failure),
-        Err(reason) => with_file(file, environment, |loaded| {
-            let reason = format!("{reason}. What the server is made of needs `vestibule run`");
-            print(&app::alone(file, environment, loaded, &reason), arguments.all, json)
-        }),
-    }
-}
-
-fn asked(socket: &Path, fresh: bool) -> Result<Result<Reply, ClientError>, String> {
-    let request = request(&Doctor { fresh }).map_err(|failure| failure.to_string())?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| error.to_string())?;
-    Ok(runtime.block_on(ask_component(socket, &request, working())))
-}
-
-/// Shows a report as it came.
-fn show(value: &Value, all: bool, json: bool) -> ExitCode {
-    match serde_json::from_value::<Report>(value.clone()) {
-        Ok(report) => print(&report, all, json),
-        Err(error) => fail(&error),
-    }
-}
-
-fn print(report: &Report, all: bool, json: bool) -> ExitCode {
-    if json {
-        match serde_json::to_string(report) {
-            Ok(text) => say(&text),
-            Err(error) => return fail(&error),
+        Ok(socket) => {
+            let request = request(&Doctor { fresh: !arguments.last })?;
+            match block_on(ask_component(&socket, &request, working()))? {
+                Err(error @ ClientError::Forbidden(_)) => return Err(error.into()),
+                reply => reply.map_err(|error| error.to_string()),
+            }
         }
+    };
+    let report = match reply {
+        Ok(Reply::Done(value)) => serde_json::from_value(value)?,
+        Ok(Reply::Failed(failure)) => return Err(failure.into()),
+        Err(reason) => {
+            let reason = format!("{reason}. What the server is made of needs `vestibule run`");
+            app::alone(file, environment, &to_run(file, environment)?, &reason)
+        }
+    };
+    if json {
+        say(&serde_json::to_string(&report)?);
     } else {
-        say(&in_words(report, all));
+        say(&in_words(&report, arguments.all));
     }
-    ExitCode::from(report.exit())
+    Ok(ExitCode::from(report.exit()))
 }
 
 /// Explains an attempt by a file.
-pub(super) fn by_file(file: &Path, loaded: &Loaded, described: &Described, json: bool) -> ExitCode {
-    let tried = match Tried::new(&loaded.policy, described, now()) {
-        Ok(tried) => tried,
-        Err(error) => return fail(&error),
-    };
+pub(super) fn by_file(file: &Path, loaded: &Loaded, described: &Described, json: bool) -> Ended {
+    let tried = Tried::new(&loaded.policy, described, now())?;
     let facts = tried.facts(&loaded.policy);
     let explained = Explained::new(&tried.explanation, &facts, &loaded.policy.texts);
-    match serde_json::to_string(&explained) {
-        Ok(text) if json => say(&text),
-        Ok(_) => say(&explained.in_words(Some(file))),
-        Err(error) => return fail(&error),
+    if json {
+        say(&serde_json::to_string(&explained)?);
+    } else {
+        say(&explained.in_words(Some(file)));
     }
-    ExitCode::SUCCESS
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The longest password that is read, in bytes.
@@ -181,25 +156,25 @@ pub(super) enum Other {
 }
 
 /// Gives a command with its declared arguments, shows the reply, and returns the exit status for it.
-pub(super) fn give_command(given: Given, socket: Result<PathBuf, String>, json: bool) -> ExitCode {
+pub(super) fn give_command(given: Given, socket: Result<PathBuf, String>, json: bool) -> Ended {
     let Given { request, is_confirmed } = given;
     if !is_confirmed && request.as_ref().is_ok_and(|request| !is_meant(request, &socket)) {
         note("nothing was done");
-        return ExitCode::from(NO);
+        return Ok(status(false));
     }
     give(socket, request, json)
 }
 
 /// Gives one of the others.
-pub(super) fn give_other(other: Other, socket: Result<PathBuf, String>, json: bool) -> ExitCode {
+pub(super) fn give_other(other: Other, socket: Result<PathBuf, String>, json: bool) -> Ended {
     match other {
         Other::Reopen { room: Some(room) } => ask(socket, &Reopen { room }, json),
         Other::Reopen { room: None } => ask(socket, &ReopenLog {}, json),
         Other::Rotate { room } => ask(socket, &Password { room, password: None }, json),
-        Other::SetPassword { room, file } => match password(file.as_deref()) {
-            Ok(typed) => ask(socket, &Password { room, password: Some(typed) }, json),
-            Err(error) => fail(&error),
-        },
+        Other::SetPassword { room, file } => {
+            let password = Some(password(file.as_deref())?);
+            ask(socket, &Password { room, password }, json)
+        }
     }
 }
 
@@ -224,10 +199,10 @@ fn is_meant(request: &Request, socket: &Result<PathBuf, String>) -> bool {
 fn password(file: Option<&Path>) -> Result<Typed, String> {
     let mut text = String::new();
     let read = match file {
-        Some(path) => std::fs::File::open(path)
+        Some(path) => File::open(path)
             .and_then(|file| file.take(LONGEST_PASSWORD).read_to_string(&mut text))
             .map_err(|error| format!("cannot read {}: {error}", path.display())),
-        None => std::io::stdin()
+        None => io::stdin()
             .take(LONGEST_PASSWORD)
             .read_to_string(&mut text)
             .map_err(|error| format!("cannot read the password: {error}")),

@@ -7,9 +7,10 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::broken;
-use super::out::{fail, say, working};
+use super::out::{Ended, say, working};
+use super::running::block_on;
 use crate::app::commands::{self as declared, request};
-use crate::config::{Effective, Environment, Layer, effective};
+use crate::config::{Effective, Environment, Layer, claim, effective};
 use crate::control::{Reply, Status, ask};
 use crate::jid::BareJid;
 use crate::policy::overrides::Override;
@@ -31,36 +32,26 @@ pub(super) fn by_file(
     socket: Option<&Path>,
     arguments: &Arguments,
     json: bool,
-) -> ExitCode {
-    let mut claims = Vec::new();
-    for claim in &arguments.claims {
-        match claim.split_once('=') {
-            Some((name, value)) => claims.push((name.to_owned(), value.to_owned())),
-            None => return fail(&format!("`{claim}` is no claim like `name=value`")),
-        }
+) -> Ended {
+    let claims = arguments.claims.iter().map(|text| claim(text)).collect::<Result<Vec<_>, _>>()?;
+    let found = effective(file, environment, &arguments.room, &claims).map_err(broken)?;
+    if json {
+        say(&to_json(&found));
+        return Ok(ExitCode::SUCCESS);
     }
-    match effective(file, environment, &arguments.room, &claims) {
-        Ok(found) if json => say(&to_json(&found)),
-        Ok(found) => {
-            say(found.to_string().trim_end());
-            if found.has_default_opening()
-                && let Some(opening) = running(socket, &found)
-            {
-                say(&format!(
-                    "\n# on the running server, by default rooms are opened by {opening}"
-                ));
-            }
-        }
-        Err(error) => return broken(error),
+    say(found.to_string().trim_end());
+    if found.has_default_opening()
+        && let Some(opening) = running(socket, &found)
+    {
+        say(&format!("\n# on the running server, by default rooms are opened by {opening}"));
     }
-    ExitCode::SUCCESS
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Returns what the component says of who opens rooms there by default, if one runs.
 fn running(socket: Option<&Path>, found: &Effective) -> Option<String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
     let status = request(&declared::Status {}).ok()?;
-    let Ok(Reply::Done(value)) = runtime.block_on(ask(socket?, &status, working())) else {
+    let Ok(Reply::Done(value)) = block_on(ask(socket?, &status, working())).ok()? else {
         return None;
     };
     let status: Status = serde_json::from_value(value).ok()?;
