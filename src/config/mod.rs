@@ -30,7 +30,7 @@ pub use self::environment::Outside;
 pub use self::key_diff::{KeyChange, Said, changes};
 pub use self::policy_tests::{Effect, Expected, Trial, load_trials, parse_trials};
 pub use self::redaction::{held, redacted, redacted_changes};
-pub use self::settings::{NO_SECRET, NO_SECRET_HINT};
+pub use self::settings::{NO_SECRET, NO_SECRET_HINT, is_this_machine};
 pub use self::store::PostgresAddress;
 pub use crate::setting::kind::nearest;
 pub use crate::setting::values::{LONGEST, length};

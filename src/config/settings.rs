@@ -280,7 +280,8 @@ fn server(item: &Item<'_>) -> Read<String> {
     Ok(server)
 }
 
-fn is_this_machine(server: &str) -> bool {
+/// Returns whether a host and port are of this machine.
+pub fn is_this_machine(server: &str) -> bool {
     let host = server.rsplit_once(':').map_or(server, |(host, _)| host);
     let host = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost")

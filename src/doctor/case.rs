@@ -55,32 +55,36 @@ pub struct Server {
 
 impl Case<'_> {
     /// Looks at every server.
-    pub(super) fn each_server(&self, mut look: impl FnMut(&Server, &mut Looked)) -> Looked {
-        let mut looked = Looked::default();
+    pub(super) fn each_server(
+        &self,
+        looked: &mut Looked,
+        mut look: impl FnMut(&Server, &mut Looked),
+    ) {
         match self.servers {
-            Ok(servers) => servers.iter().for_each(|server| look(server, &mut looked)),
+            Ok(servers) => servers.iter().for_each(|server| look(server, looked)),
             Err(reason) => looked.unknown(reason),
         }
-        looked
     }
 
     /// Looks at every server that told what it is made of.
     pub(super) fn each(
         &self,
+        looked: &mut Looked,
         mut look: impl FnMut(&Server, &ServerInventory, &mut Looked),
-    ) -> Looked {
-        self.each_server(|server, looked| match &server.posture {
+    ) {
+        self.each_server(looked, |server, looked| match &server.posture {
             Ok(posture) => look(server, posture, looked),
             Err(reason) => looked.unknown_at(server, reason),
-        })
+        });
     }
 
     /// Looks at the hosts of every server.
     pub(super) fn each_with_hosts(
         &self,
+        looked: &mut Looked,
         mut look: impl FnMut(&Server, &ServerInventory, &Hosts, &mut Looked),
-    ) -> Looked {
-        self.each(|server, posture, looked| {
+    ) {
+        self.each(looked, |server, posture, looked| {
             match &posture.hosts {
                 Some(hosts) => look(server, posture, hosts, looked),
                 None => looked.unknown_at(server, OLDER),
@@ -89,47 +93,65 @@ impl Case<'_> {
                 let reason = "the server has more than the gate tells, so this is a part of it";
                 looked.unknown_at(server, reason);
             }
-        })
+        });
     }
 
     /// Looks at each guarded service's own host.
     pub(super) fn each_service(
         &self,
+        looked: &mut Looked,
         mut look: impl FnMut(&Server, &Hosts, &Host, &mut Looked),
-    ) -> Looked {
-        self.each_with_hosts(|server, _, hosts, looked| {
+    ) {
+        self.each_with_hosts(looked, |server, _, hosts, looked| {
             if let Some(host) = hosts.named(&server.service) {
                 look(server, hosts, host, looked);
             } else if hosts.all.len() < 64 {
                 looked.not_told(server, "of its own host");
             }
-        })
+        });
     }
 
     /// Reports each guarded service's own host of which this is so.
     pub(super) fn services_that(
         &self,
+        looked: &mut Looked,
         is_so: impl Fn(&Hosts, &Host) -> bool,
         found: &str,
         change: (&str, &str),
-    ) -> Looked {
-        self.each_service(|_, hosts, host, looked| {
+    ) {
+        self.each_service(looked, |_, hosts, host, looked| {
             if is_so(hosts, host) {
                 looked.find(&host.name, found, change);
             }
-        })
+        });
+    }
+
+    /// Reports each host where people log in of which this is so.
+    pub(super) fn doors_that(
+        &self,
+        looked: &mut Looked,
+        is_so: impl Fn(&ServerInventory, &Hosts, &Host) -> bool,
+        found: &str,
+        change: (&str, &str),
+    ) {
+        self.each_door(looked, |posture, hosts, host, looked| {
+            if is_so(posture, hosts, host) {
+                looked.find(&host.name, found, change);
+            }
+        });
     }
 
     /// Looks at each host where people log in.
     pub(super) fn each_door(
         &self,
+        looked: &mut Looked,
         mut look: impl FnMut(&ServerInventory, &Hosts, &Host, &mut Looked),
-    ) -> Looked {
-        self.each_with_hosts(|_, posture, hosts, looked| {
+    ) {
+        self.each_with_hosts(looked, |_, posture, hosts, looked| {
             for host in doors(hosts) {
                 look(posture, hosts, host, looked);
             }
-        })
+        });
     }
 }
 

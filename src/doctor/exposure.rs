@@ -67,22 +67,27 @@ pub(super) static CHECKS: &[Check] = &[
     },
 ];
 
-fn registration(case: &Case<'_>) -> Looked {
-    case.each_door(|_, hosts, host, looked| {
-        let is = |name: &str| hosts.is(host, name, true);
-        let can = ["register", "register_ibr"].iter().any(|module| hosts.has(host, module));
-        if can && is("allow_registration") && !is("registration_invite_only") {
-            looked.find(
-                &host.name,
-                "anybody may register an account",
-                (PROSODY, "allow_registration = false"),
-            );
-        }
-    })
+/// Anybody may register an account there.
+pub(super) fn is_open_to_all(hosts: &Hosts, host: &Host) -> bool {
+    let is = |name: &str| hosts.is(host, name, true);
+    is("allow_registration") && !is("registration_invite_only")
 }
 
-fn token(case: &Case<'_>) -> Looked {
+fn registration(case: &Case<'_>, looked: &mut Looked) {
+    case.doors_that(
+        looked,
+        |_, hosts, host| {
+            let can = ["register", "register_ibr"].iter().any(|module| hosts.has(host, module));
+            can && is_open_to_all(hosts, host)
+        },
+        "anybody may register an account",
+        (PROSODY, "allow_registration = false"),
+    );
+}
+
+fn token(case: &Case<'_>, looked: &mut Looked) {
     case.services_that(
+        looked,
         |hosts, host| {
             let asks = host.modules.contains("token_verification");
             asks && has_s2s(hosts) && !hosts.has(host, "s2s_whitelist")
@@ -92,17 +97,19 @@ fn token(case: &Case<'_>) -> Looked {
     )
 }
 
-fn strangers(case: &Case<'_>) -> Looked {
+fn strangers(case: &Case<'_>, looked: &mut Looked) {
     let may_enter = case.policy.base.access.enter.value.has(Class::Federated);
     case.services_that(
+        looked,
         |hosts, host| may_enter && has_s2s(hosts) && !hosts.has(host, "s2s_whitelist"),
         "people of any server may enter",
         (COMPONENT, "[policy.access] enter = [\"service\", \"operator\", \"listed\", \"token\", \"account\", \"returning\", \"guest\"]"),
     )
 }
 
-fn authentication(case: &Case<'_>) -> Looked {
+fn authentication(case: &Case<'_>, looked: &mut Looked) {
     case.services_that(
+        looked,
         |hosts, _| {
             let is_asked = hosts.global("s2s_secure_auth").is_some_and(|value| value.is(true));
             has_s2s(hosts) && !is_asked
@@ -112,54 +119,49 @@ fn authentication(case: &Case<'_>) -> Looked {
     )
 }
 
-fn requires_encryption(hosts: &Hosts, host: &Host) -> bool {
-    let given = ["c2s_require_encryption", "require_encryption"]
-        .iter()
-        .find_map(|name| hosts.option(host, name));
-    !given.is_some_and(|value| value.is(false))
-}
-
 fn is_open(posture: &ServerInventory, service: &str) -> bool {
     posture.ports.iter().any(|port| port.service == service && port.is_open())
 }
 
-fn unencrypted(case: &Case<'_>) -> Looked {
-    case.each_door(|posture, hosts, host, looked| {
-        if !requires_encryption(hosts, host) && is_open(posture, "c2s") {
-            looked.find(
-                &host.name,
-                "c2s_require_encryption is false, and the port is open to other machines",
-                (PROSODY, "c2s_require_encryption = true"),
-            );
-        }
-    })
+/// Clients of other machines need not encrypt there.
+fn is_clear(posture: &ServerInventory, hosts: &Hosts, host: &Host) -> bool {
+    let given = ["c2s_require_encryption", "require_encryption"]
+        .iter()
+        .find_map(|name| hosts.option(host, name));
+    given.is_some_and(|value| value.is(false)) && is_open(posture, "c2s")
 }
 
-fn plain(case: &Case<'_>) -> Looked {
-    case.each_door(|posture, hosts, host, looked| {
-        let allows = hosts.is(host, "allow_unencrypted_plain_auth", true);
-        if allows && !requires_encryption(hosts, host) && is_open(posture, "c2s") {
-            looked.find(
-                &host.name,
-                "allow_unencrypted_plain_auth is true, and the port is open to other machines",
-                (PROSODY, "allow_unencrypted_plain_auth = false"),
-            );
-        }
-    })
+fn unencrypted(case: &Case<'_>, looked: &mut Looked) {
+    case.doors_that(
+        looked,
+        is_clear,
+        "c2s_require_encryption is false, and the port is open to other machines",
+        (PROSODY, "c2s_require_encryption = true"),
+    );
 }
 
-fn web(case: &Case<'_>) -> Looked {
-    case.each_door(|posture, hosts, host, looked| {
-        for (module, option) in
-            [("bosh", "consider_bosh_secure"), ("websocket", "consider_websocket_secure")]
-        {
-            let counts = hosts.is(host, option, true);
+fn plain(case: &Case<'_>, looked: &mut Looked) {
+    case.doors_that(
+        looked,
+        |posture, hosts, host| {
+            let allows = hosts.is(host, "allow_unencrypted_plain_auth", true);
+            allows && is_clear(posture, hosts, host)
+        },
+        "allow_unencrypted_plain_auth is true, and the port is open to other machines",
+        (PROSODY, "allow_unencrypted_plain_auth = false"),
+    );
+}
+
+fn web(case: &Case<'_>, looked: &mut Looked) {
+    case.each_door(looked, |posture, hosts, host, looked| {
+        for module in ["bosh", "websocket"] {
+            let option = format!("consider_{module}_secure");
+            let counts = hosts.is(host, &option, true);
             if counts && hosts.has(host, module) && is_open(posture, "http") {
-                looked.find(
-                    &host.name,
-                    format!("{option} is true, and the HTTP port is open to other machines"),
-                    (PROSODY, "http_interfaces = { \"127.0.0.1\", \"::1\" }"),
-                );
+                let found =
+                    format!("{option} is true, and the HTTP port is open to other machines");
+                let line = "http_interfaces = { \"127.0.0.1\", \"::1\" }";
+                looked.find(&host.name, found, (PROSODY, line));
             }
         }
     })
@@ -211,8 +213,8 @@ pub(super) static PEOPLE_CHECKS: &[Check] = &[
     },
 ];
 
-fn listing(case: &Case<'_>) -> Looked {
-    case.each_with_hosts(|_, _, hosts, looked| {
+fn listing(case: &Case<'_>, looked: &mut Looked) {
+    case.each_with_hosts(looked, |_, _, hosts, looked| {
         for host in &hosts.all {
             let verifies = hosts.is(host, "enable_roomsize_token_verification", true);
             if host.modules.contains("muc_size") && !verifies {
@@ -233,8 +235,8 @@ fn listing(case: &Case<'_>) -> Looked {
     })
 }
 
-fn proxies(case: &Case<'_>) -> Looked {
-    case.each_with_hosts(|_, _, hosts, looked| {
+fn proxies(case: &Case<'_>, looked: &mut Looked) {
+    case.each_with_hosts(looked, |_, _, hosts, looked| {
         for item in hosts.global("trusted_proxies").map(|it| it.items()).unwrap_or_default() {
             let is_wide = item.parse::<IpNet>().is_ok_and(|net| match net {
                 IpNet::V4(net) => net.prefix_len() < 8,
@@ -251,8 +253,8 @@ fn proxies(case: &Case<'_>) -> Looked {
     })
 }
 
-fn address(case: &Case<'_>) -> Looked {
-    case.each_with_hosts(|server, posture, hosts, looked| {
+fn address(case: &Case<'_>, looked: &mut Looked) {
+    case.each_with_hosts(looked, |server, posture, hosts, looked| {
         if !has_anywhere(hosts, "bosh") && !has_anywhere(hosts, "websocket") {
             return;
         }
@@ -273,8 +275,8 @@ fn address(case: &Case<'_>) -> Looked {
     })
 }
 
-fn provider(case: &Case<'_>) -> Looked {
-    case.each(|server, _, looked| {
+fn provider(case: &Case<'_>, looked: &mut Looked) {
+    case.each(looked, |server, _, looked| {
         let hosts = server.hello.as_ref().map(|hello| &hello.hosts);
         for host in hosts.into_iter().flat_map(|hosts| case.policy.unlisted(hosts)) {
             let name = &host.provider;
@@ -287,12 +289,12 @@ fn provider(case: &Case<'_>) -> Looked {
     })
 }
 
-fn opener(case: &Case<'_>) -> Looked {
+fn opener(case: &Case<'_>, looked: &mut Looked) {
     let base = &case.policy.base;
     let guests = base.access.create.value.classes(false).has(Class::Guest)
         && base.access.enter.value.has(Class::Guest);
     let opens = guests && base.moderators.assign.value.contains(&Become::Opener);
-    case.each_with_hosts(|_, _, hosts, looked| {
+    case.each_with_hosts(looked, |_, _, hosts, looked| {
         let anonymous = doors(hosts).find(|host| {
             let way = hosts.option(host, "authentication").and_then(|it| it.text());
             matches!(way, Some("anonymous" | "jitsi-anonymous"))

@@ -2,9 +2,10 @@
 
 use std::net::SocketAddr;
 
-use super::case::{Case, services};
+use super::case::{Case, Server, services};
 use super::{COMPONENT, Check, Looked, PROSODY, SHELL, Severity};
 use crate::component::drift::among;
+use crate::config::is_this_machine;
 use crate::wire::server_inventory::{Host, Hosts, ServerInventory};
 
 pub(super) const GATE: &str = "vestibule_gate";
@@ -86,8 +87,8 @@ const REQUESTS: &[(&str, &[&str])] = &[
     ("version", &["jabber:iq:version"]),
 ];
 
-fn missing(case: &Case<'_>) -> Looked {
-    case.each_server(|server, looked| match (&server.hello, &server.refused) {
+fn missing(case: &Case<'_>, looked: &mut Looked) {
+    case.each_server(looked, |server, looked| match (&server.hello, &server.refused) {
         (Some(_), _) => {}
         (None, Some(refusal)) => {
             let found = format!("its gate is refused, and lets nobody in: {refusal}");
@@ -121,48 +122,39 @@ fn alone(hosts: &Hosts) -> impl Iterator<Item = &Host> {
     services(hosts).filter(|host| !host.modules.contains(GATE) && !is_behind_another(hosts, host))
 }
 
-fn unguarded(case: &Case<'_>) -> Looked {
-    case.each_with_hosts(|_, _, hosts, looked| {
+fn unguarded(case: &Case<'_>, looked: &mut Looked) {
+    case.each_with_hosts(looked, |_, _, hosts, looked| {
         for host in alone(hosts).filter(|host| !is_internal(host)) {
             let is_named = case.in_file.services.iter().any(|it| it.domain.as_str() == host.name);
+            let (name, load) = (&host.name, load_line(&host.name));
             let line = match is_named {
-                true => format!("{}; then restart vestibule", load_line(&host.name)),
+                true => format!("{load}; then restart vestibule"),
                 false => format!(
-                    "{}; and in component.toml: [[service]] domain = \"{}\", then restart vestibule",
-                    load_line(&host.name),
-                    host.name
+                    "{load}; and in component.toml: [[service]] domain = \"{name}\", then restart vestibule"
                 ),
             };
-            looked.find(&host.name, "a MUC service without the gate", (PROSODY, line));
+            looked.find(name, "a MUC service without the gate", (PROSODY, line));
         }
     })
 }
 
-fn internal(case: &Case<'_>) -> Looked {
-    case.each_with_hosts(|_, _, hosts, looked| {
+fn internal(case: &Case<'_>, looked: &mut Looked) {
+    case.each_with_hosts(looked, |_, _, hosts, looked| {
         for host in alone(hosts).filter(|host| is_internal(host)) {
             let is_filtered = host.modules.contains("muc_filter_access");
             let is_restricted = hosts.is(host, "restrict_room_creation", true);
             if !is_filtered && !is_restricted {
-                looked.find(
-                    &host.name,
-                    "anybody may open rooms there",
-                    (
-                        PROSODY,
-                        format!(
-                            "Component \"{}\" \"muc\"  restrict_room_creation = true",
-                            host.name
-                        ),
-                    ),
-                );
+                let name = &host.name;
+                let line = format!("Component \"{name}\" \"muc\"  restrict_room_creation = true");
+                looked.find(name, "anybody may open rooms there", (PROSODY, line));
             }
         }
     })
 }
 
-fn version(case: &Case<'_>) -> Looked {
+fn version(case: &Case<'_>, looked: &mut Looked) {
     let ours = env!("CARGO_PKG_VERSION");
-    case.each(|server, posture, looked| {
+    case.each(looked, |server, posture, looked| {
         let hello = server.hello.as_ref().map(|hello| hello.gate.as_str());
         match posture.gate.as_deref().or(hello) {
             Some(theirs) if theirs == ours => {}
@@ -176,8 +168,8 @@ fn version(case: &Case<'_>) -> Looked {
     })
 }
 
-fn failing_open(case: &Case<'_>) -> Looked {
-    case.each_server(|server, looked| {
+fn failing_open(case: &Case<'_>, looked: &mut Looked) {
+    case.each_server(looked, |server, looked| {
         match server.hello.as_ref().map(|hello| hello.failure.as_str()) {
             Some("refuse") => {}
             Some("allow") => looked.find(
@@ -190,8 +182,8 @@ fn failing_open(case: &Case<'_>) -> Looked {
     })
 }
 
-fn grace(case: &Case<'_>) -> Looked {
-    case.each_service(|_, hosts, host, looked| {
+fn grace(case: &Case<'_>, looked: &mut Looked) {
+    case.each_service(looked, |_, hosts, host, looked| {
         for (name, why) in [
             ("vestibule_grace", "joins are refused as soon as the component is away"),
             ("vestibule_timeout", "an answer that takes a little longer refuses"),
@@ -199,51 +191,39 @@ fn grace(case: &Case<'_>) -> Looked {
             let given =
                 hosts.option(host, name).and_then(|value| value.text()?.parse::<f64>().ok());
             if let Some(seconds) = given.filter(|seconds| *seconds < 1.0) {
-                looked.find(
-                    &host.name,
-                    format!("{name} = {seconds}: {why}"),
-                    (PROSODY, format!("{name} = 5")),
-                );
+                let found = format!("{name} = {seconds}: {why}");
+                looked.find(&host.name, found, (PROSODY, format!("{name} = 5")));
             }
         }
     })
 }
 
-fn bootstrap(case: &Case<'_>) -> Looked {
-    case.each_service(|server, hosts, host, looked| {
+fn bootstrap(case: &Case<'_>, looked: &mut Looked) {
+    case.each_service(looked, |server, hosts, host, looked| {
         let trusted =
             hosts.option(host, "vestibule_trusted").map(|it| it.items()).unwrap_or_default();
         let focus = case.policy.focuses.get(&server.service);
         if let Some(focus) = focus
             && !trusted.iter().any(|jid| jid == focus.as_str())
         {
-            looked.find(
-                &host.name,
-                format!("vestibule_trusted does not name {focus}"),
-                (PROSODY, format!("vestibule_trusted = {{ \"{focus}\" }}")),
-            );
+            let found = format!("vestibule_trusted does not name {focus}");
+            let line = format!("vestibule_trusted = {{ \"{focus}\" }}");
+            looked.find(&host.name, found, (PROSODY, line));
         }
         for jid in trusted {
-            let is_known =
-                case.policy.services.keys().any(|service| service.as_str() == jid.as_str());
-            if !is_known {
-                looked.find(
-                    &host.name,
-                    format!("vestibule_trusted names {jid}, which the file does not"),
-                    (
-                        COMPONENT,
-                        format!(
-                            "[[service]] trusted = [\"{jid}\"], or take it out of vestibule_trusted"
-                        ),
-                    ),
+            if !case.policy.services.keys().any(|service| service.as_str() == jid.as_str()) {
+                let found = format!("vestibule_trusted names {jid}, which the file does not");
+                let line = format!(
+                    "[[service]] trusted = [\"{jid}\"], or take it out of vestibule_trusted"
                 );
+                looked.find(&host.name, found, (COMPONENT, line));
             }
         }
     })
 }
 
-fn also(case: &Case<'_>) -> Looked {
-    case.each_service(|_, hosts, host, looked| {
+fn also(case: &Case<'_>, looked: &mut Looked) {
+    case.each_service(looked, |_, hosts, host, looked| {
         let mut named =
             hosts.option(host, "vestibule_also").map(|it| it.items().to_vec()).unwrap_or_default();
         let mut without = Vec::new();
@@ -256,11 +236,9 @@ fn also(case: &Case<'_>) -> Looked {
             }
         }
         if !without.is_empty() {
-            looked.find(
-                &host.name,
-                format!("requests to these modules are refused: {}", without.join(", ")),
-                (PROSODY, format!("vestibule_also = {{ \"{}\" }}", named.join("\", \""))),
-            );
+            let found = format!("requests to these modules are refused: {}", without.join(", "));
+            let line = format!("vestibule_also = {{ \"{}\" }}", named.join("\", \""));
+            looked.find(&host.name, found, (PROSODY, line));
         }
     })
 }
@@ -335,25 +313,31 @@ pub(super) static ORDER_CHECKS: &[Check] = &[
     },
 ];
 
-fn order(case: &Case<'_>) -> Looked {
-    case.each(|server, posture, looked| {
-        if posture.hooks.is_empty() {
-            looked.not_told(server, "of handlers");
-            return;
-        }
+/// Looks at the handlers of every server that tells of them.
+fn each_with_hooks(
+    case: &Case<'_>,
+    looked: &mut Looked,
+    look: impl Fn(&Server, &ServerInventory, &mut Looked),
+) {
+    case.each(looked, |server, posture, looked| match posture.hooks.is_empty() {
+        true => looked.not_told(server, "of handlers"),
+        false => look(server, posture, looked),
+    });
+}
+
+const UNNAMED: &str = "a module that the server does not name";
+
+fn order(case: &Case<'_>, looked: &mut Looked) {
+    each_with_hooks(case, looked, |server, posture, looked| {
         for event in EVENTS {
-            let at = |module: &str| of(posture, event, |it| it == Some(module));
-            let own = at(GATE);
+            let own = of(posture, event, |it| it == Some(GATE));
             if own.is_empty() {
-                looked.find(
-                    &server.service,
-                    format!("the gate does not handle `{event}`"),
-                    (PROSODY, load_line(&server.service)),
-                );
+                let found = format!("the gate does not handle `{event}`");
+                looked.find(&server.service, found, (PROSODY, load_line(&server.service)));
             }
             for (priority, module) in of(posture, event, |it| it != Some(GATE)) {
-                if own.iter().any(|(mine, _)| same(*mine, priority)) {
-                    let module = module.unwrap_or("a module that the server does not name");
+                if own.iter().any(|(mine, _)| (mine - priority).abs() < 1e-6) {
+                    let module = module.unwrap_or(UNNAMED);
                     looked.find(
                         &server.service,
                         format!("{module} handles `{event}` at {priority}, as the gate does"),
@@ -362,11 +346,7 @@ fn order(case: &Case<'_>) -> Looked {
                 }
             }
         }
-    })
-}
-
-fn same(one: f64, other: f64) -> bool {
-    (one - other).abs() < 1e-6
+    });
 }
 
 fn of<'a>(
@@ -375,18 +355,12 @@ fn of<'a>(
     whose: impl Fn(Option<&str>) -> bool,
 ) -> Vec<(f64, Option<&'a str>)> {
     let hooks = posture.hooks.iter().filter(|hook| hook.event == event);
-    hooks
-        .filter(|hook| whose(hook.module.as_deref()))
-        .map(|hook| (hook.priority, hook.module.as_deref()))
-        .collect()
+    let hooks = hooks.map(|hook| (hook.priority, hook.module.as_deref()));
+    hooks.filter(|(_, module)| whose(*module)).collect()
 }
 
-fn after(case: &Case<'_>) -> Looked {
-    case.each(|server, posture, looked| {
-        if posture.hooks.is_empty() {
-            looked.not_told(server, "of handlers");
-            return;
-        }
+fn after(case: &Case<'_>, looked: &mut Looked) {
+    each_with_hooks(case, looked, |server, posture, looked| {
         let unknown = |module: Option<&str>| {
             module.is_none_or(|name| {
                 name != GATE && !KNOWN.contains(&name) && among([name]).is_empty()
@@ -394,7 +368,7 @@ fn after(case: &Case<'_>) -> Looked {
         };
         for (priority, module) in of(posture, "muc-occupant-pre-join", unknown) {
             if priority < VERDICT {
-                let module = module.unwrap_or("a module that the server does not name");
+                let module = module.unwrap_or(UNNAMED);
                 looked.find(
                     &server.service,
                     format!("{module} handles joins at {priority}, after the verdict at {VERDICT}"),
@@ -402,24 +376,19 @@ fn after(case: &Case<'_>) -> Looked {
                 );
             }
         }
-    })
+    });
 }
 
-fn neighbours(case: &Case<'_>) -> Looked {
-    case.each(|server, posture, looked| {
+fn neighbours(case: &Case<'_>, looked: &mut Looked) {
+    case.each(looked, |server, posture, looked| {
         let hosts = posture.hosts.iter().flat_map(|hosts| &hosts.all);
         let elsewhere = hosts.map(|host| (host.name.as_str(), &host.modules));
         let own = (server.service.as_str(), &posture.modules);
         for (name, modules) in elsewhere.chain([own]) {
             for found in among(modules.iter().map(String::as_str)) {
-                looked.find(
-                    name,
-                    format!("{} {}", found.module, found.advice),
-                    (
-                        PROSODY,
-                        format!("take \"{}\" out of modules_enabled of \"{name}\"", found.module),
-                    ),
-                );
+                let line =
+                    format!("take \"{}\" out of modules_enabled of \"{name}\"", found.module);
+                looked.find(name, format!("{} {}", found.module, found.advice), (PROSODY, line));
             }
         }
     })
@@ -467,24 +436,20 @@ pub(super) static LINK_CHECKS: &[Check] = &[
     },
 ];
 
-fn port(case: &Case<'_>) -> Looked {
-    let mut looked = case.each(|server, posture, looked| {
-        let ports: Vec<_> =
-            posture.ports.iter().filter(|port| port.service == "component").collect();
-        if ports.is_empty() {
+fn port(case: &Case<'_>, looked: &mut Looked) {
+    let find = |looked: &mut Looked, on: String| {
+        let line = "component_interfaces = { \"127.0.0.1\" }";
+        looked.find(on, "other machines reach the component port", (PROSODY, line));
+    };
+    case.each(looked, |server, posture, looked| {
+        let mut ports = posture.ports.iter().filter(|port| port.service == "component").peekable();
+        if ports.peek().is_none() {
             looked.not_told(server, "of ports");
         }
-        for port in ports.into_iter().filter(|port| port.is_open()) {
-            let on = if port.interface.contains(':') {
-                format!("[{}]:{}", port.interface, port.port)
-            } else {
-                format!("{}:{}", port.interface, port.port)
-            };
-            looked.find(
-                &on,
-                "other machines reach the component port",
-                (PROSODY, "component_interfaces = { \"127.0.0.1\" }"),
-            );
+        for port in ports.filter(|port| port.is_open()) {
+            let (on, number) = (&port.interface, port.port);
+            let is_v6 = on.contains(':');
+            find(looked, if is_v6 { format!("[{on}]:{number}") } else { format!("{on}:{number}") });
         }
     });
     // Where no gate tells, this machine may.
@@ -495,25 +460,19 @@ fn port(case: &Case<'_>) -> Looked {
     {
         let here: Vec<&SocketAddr> = listening.iter().filter(|on| on.port() == number).collect();
         for on in here.iter().filter(|on| !on.ip().to_canonical().is_loopback()) {
-            looked.find(
-                on.to_string(),
-                "other machines reach the component port",
-                (PROSODY, "component_interfaces = { \"127.0.0.1\" }"),
-            );
+            find(looked, on.to_string());
         }
         if !here.is_empty() {
             looked.unknown.clear();
         }
     }
-    looked
 }
 
-fn secret(case: &Case<'_>) -> Looked {
+fn secret(case: &Case<'_>, looked: &mut Looked) {
     let secret = case.settings.component.secret.expose();
     if secret.is_empty() {
-        return Looked::unless_known("the secret is not known here: it is handed to the service");
+        return looked.unknown("the secret is not known here: it is handed to the service");
     }
-    let mut looked = Looked::default();
     let found = if secret == PLACEHOLDER {
         Some("it is the one of the example")
     } else if secret.chars().count() < LEAST {
@@ -528,46 +487,30 @@ fn secret(case: &Case<'_>) -> Looked {
             "component_secret = \"…\", and the same in secret_file: openssl rand -hex 32 makes one";
         looked.find(case.settings.component.domain.as_str(), found, (PROSODY, line));
     }
-    looked
 }
 
-fn conflict(case: &Case<'_>) -> Looked {
+fn conflict(case: &Case<'_>, looked: &mut Looked) {
     let domain = case.settings.component.domain.as_str();
-    case.each_with_hosts(|_, _, hosts, looked| {
+    case.each_with_hosts(looked, |_, _, hosts, looked| {
         let Some(host) = hosts.named(domain) else {
             looked.unknown(format!("the gate does not tell of the host {domain}"));
             return;
         };
         let given = hosts.option(host, "component_conflict_resolve").and_then(|it| it.text());
         if given != Some("kick_old") {
-            looked.find(
-                domain,
-                format!("component_conflict_resolve is {}", given.unwrap_or("not set: kick_new")),
-                (
-                    PROSODY,
-                    format!("Component \"{domain}\"  component_conflict_resolve = \"kick_old\""),
-                ),
-            );
+            let given = given.unwrap_or("not set: kick_new");
+            let line = format!("Component \"{domain}\"  component_conflict_resolve = \"kick_old\"");
+            looked.find(domain, format!("component_conflict_resolve is {given}"), (PROSODY, line));
         }
     })
 }
 
-fn network(case: &Case<'_>) -> Looked {
+fn network(case: &Case<'_>, looked: &mut Looked) {
     let component = &case.settings.component;
-    let mut looked = Looked::default();
-    let host = component.server.rsplit_once(':').map_or("", |(host, _)| host);
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    let is_here = host.eq_ignore_ascii_case("localhost")
-        || host.parse::<std::net::IpAddr>().is_ok_and(|it| it.to_canonical().is_loopback());
-    if component.allow_plaintext_network && !is_here {
-        looked.find(
-            &component.server,
-            "the link goes over a network, unencrypted",
-            (
-                COMPONENT,
-                "[component] server = \"127.0.0.1:5347\", with a tunnel or one network namespace",
-            ),
-        );
+    if component.allow_plaintext_network && !is_this_machine(&component.server) {
+        let line =
+            "[component] server = \"127.0.0.1:5347\", with a tunnel or one network namespace";
+        let found = "the link goes over a network, unencrypted";
+        looked.find(&component.server, found, (COMPONENT, line));
     }
-    looked
 }

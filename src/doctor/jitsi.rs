@@ -117,65 +117,54 @@ pub fn dotenv(text: &str) -> BTreeMap<String, String> {
         .collect()
 }
 
-fn has_focus(case: &Case<'_>) -> bool {
-    !case.policy.focuses.is_empty()
-}
-
-fn auto_owner(case: &Case<'_>) -> Looked {
-    let mut looked = Looked::default();
+fn auto_owner(case: &Case<'_>, looked: &mut Looked) {
+    const LINE: &str = "jicofo { conference { enable-auto-owner = false } }";
     // Where the opener moderates anyhow, there is nothing to disagree about.
     let agrees = case.policy.base.moderators.assign.value.contains(&Become::Opener);
-    if !has_focus(case) {
-        return looked;
+    if case.policy.focuses.is_empty() {
+        return;
     }
     let by_file = match &case.machine.jicofo {
         Some(Ok(jicofo)) => Some(jicofo.auto_owner),
-        Some(Err(reason)) => {
-            return Looked::unless_known(format!("doctor.jicofo_config: {reason}"));
-        }
+        Some(Err(reason)) => return looked.unknown(format!("doctor.jicofo_config: {reason}")),
         None => None,
     };
     let by_env = match &case.machine.docker {
         Some(Ok(env)) => Some(env.get("ENABLE_AUTO_OWNER").map(|value| !is_off(value))),
-        Some(Err(reason)) => return Looked::unless_known(format!("doctor.docker_env: {reason}")),
+        Some(Err(reason)) => return looked.unknown(format!("doctor.docker_env: {reason}")),
         None => None,
     };
-    match (by_file.or(by_env), by_file.is_some()) {
-        (None, _) if case.elections > 0 => {
+    match by_file.or(by_env) {
+        None if case.elections > 0 => {
             let times = case.elections;
             let found = format!("since the start it wanted to make an owner of a person {times} times, and was refused");
-            looked.find("jicofo", found, (JICOFO, "jicofo { conference { enable-auto-owner = false } }"));
+            looked.find("jicofo", found, (JICOFO, LINE));
         }
-        (None, _) => looked.unknown(
+        None => looked.unknown(
             "Prosody does not know it: name Jicofo's file in doctor.jicofo_config, or the .env in doctor.docker_env",
         ),
-        (Some(is_on), in_file) if is_on.unwrap_or(true) && !agrees => {
-            let change = if in_file {
-                (JICOFO, "jicofo { conference { enable-auto-owner = false } }")
-            } else {
-                (DOTENV, "ENABLE_AUTO_OWNER=false")
-            };
+        Some(is_on) if is_on.unwrap_or(true) && !agrees => {
+            let by_env = (DOTENV, "ENABLE_AUTO_OWNER=false");
+            let change = if by_file.is_some() { (JICOFO, LINE) } else { by_env };
             let found = "Jicofo makes an owner of the first who comes, and moderators.assign has no \"opener\"";
             looked.find("jicofo", found, change);
         }
-        _ => {}
+        Some(_) => {}
     }
-    looked
 }
 
 fn is_off(value: &str) -> bool {
     matches!(value.to_ascii_lowercase().as_str(), "0" | "false" | "no" | "off")
 }
 
-fn conference_request(case: &Case<'_>) -> Looked {
-    let mut looked = Looked::default();
-    if !has_focus(case) {
-        return looked;
+fn conference_request(case: &Case<'_>, looked: &mut Looked) {
+    if case.policy.focuses.is_empty() {
+        return;
     }
     const CHANGE: (&str, &str) =
         (JICOFO, "jicofo { rest { conference-request { enabled = false } } }");
     match &case.machine.jicofo {
-        Some(Ok(Jicofo { conference_request: Some(false), .. })) => return looked,
+        Some(Ok(Jicofo { conference_request: Some(false), .. })) => return,
         Some(Err(reason)) => looked.unknown(format!("doctor.jicofo_config: {reason}")),
         Some(Ok(_)) => looked.find("jicofo", "its file leaves /conference-request/v1 on", CHANGE),
         None => {}
@@ -197,69 +186,58 @@ fn conference_request(case: &Case<'_>) -> Looked {
              `curl -X POST https://YOUR-DOMAIN/conference-request/v1` must be answered with an error by the web server",
         );
     }
-    looked
 }
 
-fn docker(case: &Case<'_>) -> Looked {
+fn docker(case: &Case<'_>, looked: &mut Looked) {
     let env = match &case.machine.docker {
-        None => return Looked::default(),
-        Some(Err(reason)) => return Looked::unless_known(format!("doctor.docker_env: {reason}")),
+        None => return,
+        Some(Err(reason)) => return looked.unknown(format!("doctor.docker_env: {reason}")),
         Some(Ok(env)) => env,
     };
-    let mut looked = Looked::default();
     let has = |name: &str, module: &str| {
         env.get(name).is_some_and(|list| list.split(',').any(|one| one.trim() == module))
     };
+    let mut find = |name: &str, found: &str, value: &str| {
+        looked.find(name, found, (DOTENV, format!("{name}={value}")));
+    };
     if !has("XMPP_MUC_MODULES", "vestibule_gate") {
-        looked.find(
-            "XMPP_MUC_MODULES",
-            "it does not load the gate",
-            (DOTENV, "XMPP_MUC_MODULES=vestibule_gate"),
-        );
+        find("XMPP_MUC_MODULES", "it does not load the gate", "vestibule_gate");
     }
     if !has("XMPP_MODULES", "persistent_lobby") {
         let found = "without it nobody can wait for the first who comes";
-        looked.find("XMPP_MODULES", found, (DOTENV, "XMPP_MODULES=persistent_lobby"));
+        find("XMPP_MODULES", found, "persistent_lobby");
     }
     for name in ["XMPP_LOBBY_MUC_MODULES", "XMPP_BREAKOUT_MUC_MODULES"] {
         if has(name, "vestibule_gate") {
-            let found = "the gate does not belong there: one is enough";
-            looked.find(name, found, (DOTENV, format!("{name}=")));
+            find(name, "the gate does not belong there: one is enough", "");
         }
     }
     if !env.contains_key("PROSODY_TRUSTED_PROXIES") {
         let found = "all people have the address of the web container";
-        let line = "PROSODY_TRUSTED_PROXIES=127.0.0.1,::1,172.16.0.0/12";
-        looked.find("PROSODY_TRUSTED_PROXIES", found, (DOTENV, line));
+        find("PROSODY_TRUSTED_PROXIES", found, "127.0.0.1,::1,172.16.0.0/12");
     }
     if env.get(SECRET).is_none_or(|state| state == "bad") {
         let found = "it is missing or shorter than 16 characters";
-        looked.find(SECRET, found, (DOTENV, format!("{SECRET}=…: openssl rand -hex 32 makes one")));
+        find(SECRET, found, "…: openssl rand -hex 32 makes one");
     }
     if env.get("WAIT_FOR_HOST").is_some_and(|value| !is_off(value) && !value.is_empty()) {
         let found = "the module lets in everybody who waits as soon as anybody with a token comes";
-        looked.find(
-            "WAIT_FOR_HOST",
-            found,
-            (DOTENV, "WAIT_FOR_HOST=0, and close.hold_until = [\"moderator\"] in component.toml"),
-        );
+        let value = "0, and close.hold_until = [\"moderator\"] in component.toml";
+        find("WAIT_FOR_HOST", found, value);
     }
     if env.get("COMPOSE_FILE").is_some_and(|files| !files.contains("vestibule.yml")) {
         let found = "a plain `docker compose up` leaves Vestibule's container out, and every join is refused";
-        let line = "COMPOSE_FILE=docker-compose.yml:vestibule.yml";
-        looked.find("COMPOSE_FILE", found, (DOTENV, line));
+        find("COMPOSE_FILE", found, "docker-compose.yml:vestibule.yml");
     }
     let not_seen = case.servers.is_ok_and(|servers| {
-        servers.iter().any(|server| {
-            let hosts = server.posture.as_ref().ok().and_then(|posture| posture.hosts.as_ref());
-            hosts.is_some_and(|hosts| !has_anywhere(hosts, "persistent_lobby"))
-        })
+        let postures = servers.iter().filter_map(|server| server.posture.as_ref().ok());
+        let mut hosts = postures.filter_map(|posture| posture.hosts.as_ref());
+        hosts.any(|hosts| !has_anywhere(hosts, "persistent_lobby"))
     });
     if not_seen && has("XMPP_MODULES", "persistent_lobby") {
         let found = "the running server has not loaded it: its container is older than the file";
         looked.find("XMPP_MODULES", found, (super::SHELL, "docker compose up -d"));
     }
-    looked
 }
 
 #[cfg(test)]
@@ -268,25 +246,16 @@ mod tests {
 
     #[test]
     fn jicofo_s_file_is_read_in_each_of_its_shapes() {
-        let read = |text: &str| {
-            let Jicofo { auto_owner, conference_request } = Jicofo::read(text);
-            (auto_owner, conference_request)
-        };
-        assert_eq!(
-            read("jicofo {\n  conference {\n    enable-auto-owner = false\n  }\n}"),
-            (Some(false), None)
-        );
-        assert_eq!(read("jicofo.conference.enable-auto-owner: true"), (Some(true), None));
-        assert_eq!(
-            read("jicofo { rest { conference-request { enabled=false } } }"),
-            (None, Some(false))
-        );
-        assert_eq!(read("jicofo.rest.conference-request.enabled = \"false\""), (None, Some(false)));
-        assert_eq!(
-            read("# enable-auto-owner = false\njicofo { rest { enabled = false } }"),
-            (None, None)
-        );
-        assert_eq!(read("enable-auto-owner = ${?X} } } }"), (None, None));
+        for (text, auto_owner, conference_request) in [
+            ("jicofo {\n  conference {\n    enable-auto-owner = false\n  }\n}", Some(false), None),
+            ("jicofo.conference.enable-auto-owner: true", Some(true), None),
+            ("jicofo { rest { conference-request { enabled=false } } }", None, Some(false)),
+            ("jicofo.rest.conference-request.enabled = \"false\"", None, Some(false)),
+            ("# enable-auto-owner = false\njicofo { rest { enabled = false } }", None, None),
+            ("enable-auto-owner = ${?X} } } }", None, None),
+        ] {
+            assert_eq!(Jicofo::read(text), Jicofo { auto_owner, conference_request }, "{text}");
+        }
     }
 
     #[test]

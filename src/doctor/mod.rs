@@ -52,7 +52,7 @@ pub struct Check {
     pub why: &'static str,
     /// The source of that knowledge.
     pub source: &'static str,
-    look: fn(&Case<'_>) -> Looked,
+    look: fn(&Case<'_>, &mut Looked),
 }
 
 /// The result of a check.
@@ -112,10 +112,6 @@ impl Looked {
     fn not_told(&mut self, server: &Server, what: &str) {
         self.unknown_at(server, format_args!("the gate does not tell {what}"));
     }
-
-    fn unless_known(reason: impl Into<String>) -> Self {
-        Self { findings: Vec::new(), unknown: vec![reason.into()] }
-    }
 }
 
 /// The places where an operator changes a line.
@@ -145,7 +141,11 @@ pub fn checks() -> impl Iterator<Item = &'static Check> {
 /// Looks at everything.
 pub fn examine(case: &Case<'_>) -> Report {
     let ignored = |id| case.settings.doctor.ignore.iter().any(|name| name == id);
-    let rows = checks().map(|check| Row::new(check, (check.look)(case), ignored(check.id)));
+    let rows = checks().map(|check| {
+        let mut looked = Looked::default();
+        (check.look)(case, &mut looked);
+        Row::new(check, looked, ignored(check.id))
+    });
     Report::new(case, rows.collect())
 }
 

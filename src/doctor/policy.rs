@@ -1,6 +1,7 @@
 //! The operator's file, who may administer, and the lists of the server that exempt people.
 
 use super::case::{Case, doors, has_anywhere, has_s2s};
+use super::exposure::is_open_to_all;
 use super::{COMPONENT, Check, Looked, PROSODY, SHELL, Severity, checks};
 use crate::config::{Listen, Role};
 use crate::wire::server_inventory::{Host, Setting};
@@ -40,17 +41,14 @@ pub(super) static CHECKS: &[Check] = &[
     },
 ];
 
-fn broken(case: &Case<'_>) -> Looked {
-    let mut looked = Looked::default();
+fn broken(case: &Case<'_>, looked: &mut Looked) {
     if let Some(problems) = case.broken {
         let first = problems.lines().next().unwrap_or_default();
         looked.find(COMPONENT, first, (SHELL, "vestibule check"));
     }
-    looked
 }
 
-fn pending(case: &Case<'_>) -> Looked {
-    let mut looked = Looked::default();
+fn pending(case: &Case<'_>, looked: &mut Looked) {
     let running = &case.policy.revision;
     match case.on_disk {
         Some(keys) if keys > 0 => looked.find(
@@ -64,14 +62,12 @@ fn pending(case: &Case<'_>) -> Looked {
     for key in case.settings.needs_restart(case.in_file) {
         looked.find(key, "takes a restart to be in force", (SHELL, "systemctl restart vestibule"));
     }
-    looked
 }
 
 /// Warnings that another check covers with more knowledge.
 const ELSEWHERE: [&str; 1] = ["guests may open rooms"];
 
-fn suspicious(case: &Case<'_>) -> Looked {
-    let mut looked = Looked::default();
+fn suspicious(case: &Case<'_>, looked: &mut Looked) {
     let told = |message: &str| ELSEWHERE.iter().any(|start| message.starts_with(start));
     for problem in case.warnings.iter().filter(|problem| !told(&problem.message)) {
         let about = match problem.line {
@@ -81,18 +77,15 @@ fn suspicious(case: &Case<'_>) -> Looked {
         let line = problem.suggestion.clone().unwrap_or_else(|| "see vestibule check".to_owned());
         looked.find(about, &problem.message, (COMPONENT, line));
     }
-    looked
 }
 
-fn ignored(case: &Case<'_>) -> Looked {
-    let mut looked = Looked::default();
+fn ignored(case: &Case<'_>, looked: &mut Looked) {
     for name in &case.settings.doctor.ignore {
         if !checks().any(|check| check.id == name) {
             let line = "[doctor] ignore = [ … ], with names of docs/doctor.md";
             looked.find(name, "no finding has that name", (COMPONENT, line));
         }
     }
-    looked
 }
 
 pub(super) static ADMIN_CHECKS: &[Check] = &[
@@ -122,44 +115,36 @@ pub(super) static ADMIN_CHECKS: &[Check] = &[
     },
 ];
 
-fn network(case: &Case<'_>) -> Looked {
-    let mut looked = Looked::default();
+fn network(case: &Case<'_>, looked: &mut Looked) {
     if let Listen::Tcp(on) = &case.settings.admin.http
         && !on.ip().to_canonical().is_loopback()
     {
-        looked.find(
-            on.to_string(),
-            "it listens for other machines, unencrypted",
-            (COMPONENT, "[admin] http = \"127.0.0.1:5480\", and a proxy with TLS in front"),
-        );
+        let line = "[admin] http = \"127.0.0.1:5480\", and a proxy with TLS in front";
+        let found = "it listens for other machines, unencrypted";
+        looked.find(on.to_string(), found, (COMPONENT, line));
     }
-    looked
 }
 
-fn metrics(case: &Case<'_>) -> Looked {
-    let mut looked = Looked::default();
+fn metrics(case: &Case<'_>, looked: &mut Looked) {
     let admin = &case.settings.admin;
     if admin.open_metrics && admin.http != Listen::Off {
         looked.find("/metrics", "it needs no token", (COMPONENT, "[admin] open_metrics = false"));
     }
-    looked
 }
 
-fn accounts(case: &Case<'_>) -> Looked {
+fn accounts(case: &Case<'_>, looked: &mut Looked) {
     let operators = case.policy.operators.keys().map(|jid| (jid, Role::Operator));
     let persons = case.settings.admin.persons.iter().map(|(jid, role)| (jid, *role));
     let all: Vec<_> = operators.chain(persons).collect();
-    case.each_door(|_, hosts, host, looked| {
-        let is = |name: &str| hosts.is(host, name, true);
-        if !is("allow_registration") || is("registration_invite_only") {
+    case.each_door(looked, |_, hosts, host, looked| {
+        if !is_open_to_all(hosts, host) {
             return;
         }
         for (jid, role) in all.iter().filter(|(jid, _)| jid.domain() == host.name) {
-            looked.find(
-                jid.as_str(),
-                format!("it has the role \"{}\", and anybody may register there", role.name()),
-                (COMPONENT, "name accounts of a host where nobody registers"),
-            );
+            let role = role.name();
+            let found = format!("it has the role \"{role}\", and anybody may register there");
+            let line = "name accounts of a host where nobody registers";
+            looked.find(jid.as_str(), found, (COMPONENT, line));
         }
     })
 }
@@ -171,7 +156,7 @@ pub(super) static EXEMPT_CHECKS: &[Check] = &[
         looks_at: "token_verification_allowlist, compared with the accounts that the file names",
         why: "anyone who logs in there needs no token, so no rule about tokens applies to them",
         source: "mod_token_verification of Jitsi, verify_user",
-        look: |case| listed(case, "token_verification_allowlist"),
+        look: |case, looked| listed(case, looked, "token_verification_allowlist"),
     },
     Check {
         id: "access-whitelist",
@@ -179,7 +164,7 @@ pub(super) static EXEMPT_CHECKS: &[Check] = &[
         looks_at: "muc_access_whitelist, compared with the accounts that the file names",
         why: "anyone on it enters full rooms",
         source: "mod_muc_max_occupants of Jitsi",
-        look: |case| listed(case, "muc_access_whitelist"),
+        look: |case, looked| listed(case, looked, "muc_access_whitelist"),
     },
     Check {
         id: "password-whitelist",
@@ -187,7 +172,7 @@ pub(super) static EXEMPT_CHECKS: &[Check] = &[
         looks_at: "muc_password_whitelist, compared with the accounts that the file names",
         why: "the server puts the password of the room into their joins; it is meant for focus and recorder",
         source: "mod_muc_password_whitelist of Jitsi",
-        look: |case| listed(case, "muc_password_whitelist"),
+        look: |case, looked| listed(case, looked, "muc_password_whitelist"),
     },
     Check {
         id: "lobby-whitelist",
@@ -245,27 +230,25 @@ fn report(case: &Case<'_>, host: &Host, name: &str, list: &Setting, looked: &mut
     }
 }
 
-fn listed(case: &Case<'_>, name: &str) -> Looked {
-    case.each_service(|_, hosts, host, looked| {
+fn listed(case: &Case<'_>, looked: &mut Looked, name: &str) {
+    case.each_service(looked, |_, hosts, host, looked| {
         if let Some(list) = hosts.option(host, name) {
             report(case, host, name, list, looked);
         }
     })
 }
 
-fn lobby(case: &Case<'_>) -> Looked {
+fn lobby(case: &Case<'_>, looked: &mut Looked) {
     const NAME: &str = "muc_lobby_whitelist";
-    case.each_with_hosts(|_, _, hosts, looked| {
-        for host in doors(hosts) {
-            if let Some(list) = hosts.option(host, NAME) {
-                report(case, host, NAME, list, looked);
-            }
+    case.each_door(looked, |_, hosts, host, looked| {
+        if let Some(list) = hosts.option(host, NAME) {
+            report(case, host, NAME, list, looked);
         }
-    })
+    });
 }
 
-fn recorder(case: &Case<'_>) -> Looked {
-    case.each_with_hosts(|server, _, hosts, looked| {
+fn recorder(case: &Case<'_>, looked: &mut Looked) {
+    case.each_with_hosts(looked, |server, _, hosts, looked| {
         let own = case.settings.services.iter().find(|it| it.domain.as_str() == server.service);
         let lobbies = doors(hosts).filter(|host| host.modules.contains("muc_lobby_rooms"));
         for host in lobbies {
@@ -274,23 +257,21 @@ fn recorder(case: &Case<'_>) -> Looked {
             for jid in own.iter().flat_map(|service| &service.trusted) {
                 let (account, domain) = (jid.as_str(), jid.domain());
                 if !items.iter().any(|item| item == account || item == domain) {
-                    looked.find(
-                        &host.name,
-                        format!("muc_lobby_whitelist has neither {account} nor its host"),
-                        (PROSODY, format!("muc_lobby_whitelist = {{ \"{domain}\" }}")),
-                    );
+                    let found = format!("muc_lobby_whitelist has neither {account} nor its host");
+                    let line = format!("muc_lobby_whitelist = {{ \"{domain}\" }}");
+                    looked.find(&host.name, found, (PROSODY, line));
                 }
             }
         }
     })
 }
 
-fn prefixes(case: &Case<'_>) -> Looked {
-    case.each_service(|_, hosts, host, looked| {
+fn prefixes(case: &Case<'_>, looked: &mut Looked) {
+    case.each_service(looked, |_, hosts, host, looked| {
         for name in ["recorder_prefixes", "transcriber_prefixes"] {
+            let line = format!("{name} = {{ \"recorder@recorder.YOUR-DOMAIN\" }}");
             let Some(list) = hosts.option(host, name) else {
                 if has_s2s(hosts) && has_anywhere(hosts, "muc_lobby_rooms") {
-                    let line = format!("{name} = {{ \"recorder@recorder.YOUR-DOMAIN\" }}");
                     let found =
                         format!("{name} is not set, so it is \"recorder@recorder.\" on any server");
                     looked.find(&host.name, found, (PROSODY, line));
@@ -300,19 +281,16 @@ fn prefixes(case: &Case<'_>) -> Looked {
             for item in list.items() {
                 let host_part = item.split_once('@').map(|(_, host)| host).unwrap_or_default();
                 if !host_part.contains('.') || host_part.ends_with('.') {
-                    looked.find(
-                        &host.name,
-                        format!("{name} has \"{item}\", which is no whole address"),
-                        (PROSODY, format!("{name} = {{ \"recorder@recorder.YOUR-DOMAIN\" }}")),
-                    );
+                    let found = format!("{name} has \"{item}\", which is no whole address");
+                    looked.find(&host.name, found, (PROSODY, &line));
                 }
             }
         }
     })
 }
 
-fn admins(case: &Case<'_>) -> Looked {
-    case.each_with_hosts(|server, posture, hosts, looked| {
+fn admins(case: &Case<'_>, looked: &mut Looked) {
+    case.each_with_hosts(looked, |server, posture, hosts, looked| {
         let Some(host) = hosts.named(&server.service) else { return };
         let owns = match hosts.option(host, "component_admins_as_room_owners") {
             Some(value) => value.is(true),

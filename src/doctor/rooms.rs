@@ -28,8 +28,13 @@ pub(super) static CHECKS: &[Check] = &[
         looks_at: "muc_room_locking, on Jitsi",
         why: "the focus never sends the configuration that a locked room waits for",
         source: "every configuration of Jitsi sets muc_room_locking = false",
-        look: |case| {
-            not_off(case, "muc_room_locking", "new rooms are locked until they are configured")
+        look: |case, looked| {
+            not_off(
+                case,
+                looked,
+                "muc_room_locking",
+                "new rooms are locked until they are configured",
+            )
         },
     },
     Check {
@@ -38,7 +43,9 @@ pub(super) static CHECKS: &[Check] = &[
         looks_at: "muc_tombstones, on Jitsi",
         why: "a room that was ended for all is barred for a month",
         source: "mod_muc of Prosody; prosody-snippets/jitsi.cfg.lua",
-        look: |case| not_off(case, "muc_tombstones", "rooms that were ended leave a tombstone"),
+        look: |case, looked| {
+            not_off(case, looked, "muc_tombstones", "rooms that were ended leave a tombstone")
+        },
     },
     Check {
         id: "room-defaults",
@@ -90,34 +97,28 @@ pub(super) static CHECKS: &[Check] = &[
     },
 ];
 
-fn creation(case: &Case<'_>) -> Looked {
+fn creation(case: &Case<'_>, looked: &mut Looked) {
     const NAME: &str = "restrict_room_creation";
-    case.each_service(|server, hosts, host, looked| {
+    case.each_service(looked, |server, hosts, host, looked| {
         let is_jitsi = case.policy.focuses.contains_key(&server.service);
         if is_jitsi && !hosts.is(host, NAME, true) {
-            looked.find(
-                &host.name,
-                "people may open rooms without the focus",
-                (PROSODY, format!("{NAME} = true")),
-            );
+            let found = "people may open rooms without the focus";
+            looked.find(&host.name, found, (PROSODY, format!("{NAME} = true")));
         }
         let people = ClassSet::of(&[Class::Token, Class::Account, Class::Guest]);
         if !is_jitsi
             && hosts.is(host, NAME, true)
             && case.policy.base.access.create.value.classes(false).meets(people)
         {
-            looked.find(
-                &host.name,
-                "the server lets only its admins open rooms, the policy others, too",
-                (PROSODY, format!("{NAME} = false")),
-            );
+            let found = "the server lets only its admins open rooms, the policy others, too";
+            looked.find(&host.name, found, (PROSODY, format!("{NAME} = false")));
         }
     })
 }
 
 /// Reports each service of Jitsi where this option is not off.
-fn not_off(case: &Case<'_>, name: &str, found: &str) -> Looked {
-    case.each_service(|server, hosts, host, looked| {
+fn not_off(case: &Case<'_>, looked: &mut Looked, name: &str, found: &str) {
+    case.each_service(looked, |server, hosts, host, looked| {
         let is_jitsi = case.policy.focuses.contains_key(&server.service);
         if is_jitsi && !hosts.is(host, name, false) {
             looked.find(&host.name, found, (PROSODY, format!("{name} = false")));
@@ -128,9 +129,10 @@ fn not_off(case: &Case<'_>, name: &str, found: &str) -> Looked {
 /// Looks at the stored rooms of every service that were there before the policy, with what it changes in each.
 fn each_stored(
     case: &Case<'_>,
+    looked: &mut Looked,
     mut look: impl FnMut(&str, &[(&LiveRoom, Vec<Drift>)], &mut Looked),
-) -> Looked {
-    case.each(|server, _, looked| match &server.stored {
+) {
+    case.each(looked, |server, _, looked| match &server.stored {
         Err(reason) => looked.unknown_at(server, reason),
         Ok(rooms) => {
             let found = rooms.iter().filter(|room| room.view.is_found());
@@ -140,8 +142,8 @@ fn each_stored(
     })
 }
 
-fn deleted(case: &Case<'_>) -> Looked {
-    each_stored(case, |service, rooms, looked| {
+fn deleted(case: &Case<'_>, looked: &mut Looked) {
+    each_stored(case, looked, |service, rooms, looked| {
         let is_lost = |drifts: &[Drift]| drifts.iter().any(|it| it.effects.keep == Some(false));
         let lost: Vec<_> = rooms.iter().filter(|(_, drifts)| is_lost(drifts)).collect();
         if lost.is_empty() {
@@ -161,8 +163,8 @@ fn deleted(case: &Case<'_>) -> Looked {
     })
 }
 
-fn kept(case: &Case<'_>) -> Looked {
-    each_stored(case, |service, rooms, looked| {
+fn kept(case: &Case<'_>, looked: &mut Looked) {
+    each_stored(case, looked, |service, rooms, looked| {
         let same = rooms.iter().filter(|(_, drifts)| drifts.is_empty()).count();
         if rooms.is_empty() {
             return;
@@ -180,8 +182,8 @@ fn kept(case: &Case<'_>) -> Looked {
     })
 }
 
-fn cache(case: &Case<'_>) -> Looked {
-    case.each_service(|_, hosts, host, looked| {
+fn cache(case: &Case<'_>, looked: &mut Looked) {
+    case.each_service(looked, |_, hosts, host, looked| {
         let size =
             hosts.option(host, "muc_room_cache_size").and_then(|it| it.text()?.parse::<u64>().ok());
         if size.unwrap_or(100) < ROOMS {
@@ -191,9 +193,9 @@ fn cache(case: &Case<'_>) -> Looked {
     })
 }
 
-fn defaults(case: &Case<'_>) -> Looked {
+fn defaults(case: &Case<'_>, looked: &mut Looked) {
     let access = &case.policy.base.access;
-    case.each_service(|_, hosts, host, looked| {
+    case.each_service(looked, |_, hosts, host, looked| {
         if access.hidden.value == Some(true) && hosts.is(host, "muc_room_default_public", true) {
             let found = "new rooms are listed, and the policy hides them";
             looked.find(&host.name, found, (PROSODY, "muc_room_default_public = false"));
@@ -207,9 +209,10 @@ fn defaults(case: &Case<'_>) -> Looked {
     })
 }
 
-fn storage(case: &Case<'_>) -> Looked {
+fn storage(case: &Case<'_>, looked: &mut Looked) {
     let persists = case.policy.base.access.persistent.value == Persistence::Always;
     case.services_that(
+        looked,
         |hosts, host| {
             let storage = hosts.option(host, "storage").map(|it| it.items()).unwrap_or_default();
             let default = hosts.option(host, "default_storage").and_then(|it| it.text());
@@ -224,9 +227,10 @@ fn storage(case: &Case<'_>) -> Looked {
     )
 }
 
-fn registration(case: &Case<'_>) -> Looked {
+fn registration(case: &Case<'_>, looked: &mut Looked) {
     let line = "allow_unaffiliated_register = false; who becomes what is in component.toml: [policy.moderators]";
     case.services_that(
+        looked,
         |hosts, host| hosts.is(host, "allow_unaffiliated_register", true),
         "strangers may register with rooms",
         (PROSODY, line),

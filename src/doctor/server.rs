@@ -50,16 +50,15 @@ pub(super) static CHECKS: &[Check] = &[
     },
 ];
 
-fn supported(case: &Case<'_>) -> Looked {
-    case.each(|server, posture, looked| {
+fn supported(case: &Case<'_>, looked: &mut Looked) {
+    case.each(looked, |server, posture, looked| {
         let name = &posture.server;
         match version(name) {
             Some((0, 12, _) | (13, _, _)) => {}
-            Some(_) => looked.find(
-                &server.service,
-                format!("it runs {name}"),
-                (SHELL, "install Prosody 0.12 or 13"),
-            ),
+            Some(_) => {
+                let line = (SHELL, "install Prosody 0.12 or 13");
+                looked.find(&server.service, format!("it runs {name}"), line);
+            }
             None => looked.unknown_at(server, unreleased(name)),
         }
     })
@@ -69,8 +68,8 @@ fn unreleased(name: &str) -> String {
     format!("{name:?} is no released version of Prosody")
 }
 
-fn advisories(case: &Case<'_>) -> Looked {
-    case.each(|server, posture, looked| {
+fn advisories(case: &Case<'_>, looked: &mut Looked) {
+    case.each(looked, |server, posture, looked| {
         let Some(running) = version(&posture.server) else {
             looked.unknown_at(server, unreleased(&posture.server));
             return;
@@ -96,8 +95,8 @@ fn advisories(case: &Case<'_>) -> Looked {
     })
 }
 
-fn lua(case: &Case<'_>) -> Looked {
-    case.each(|server, posture, looked| {
+fn lua(case: &Case<'_>, looked: &mut Looked) {
+    case.each(looked, |server, posture, looked| {
         match posture.lua.as_deref() {
             Some("5.4") => {}
             Some(version) => looked.find(
@@ -114,21 +113,19 @@ fn lua(case: &Case<'_>) -> Looked {
     })
 }
 
-fn clock(case: &Case<'_>) -> Looked {
-    case.each(|server, posture, looked| {
+fn clock(case: &Case<'_>, looked: &mut Looked) {
+    case.each(looked, |server, posture, looked| {
         let Some(theirs) = posture.time else {
             looked.unknown_at(server, "the gate is older and does not tell the time");
             return;
         };
         let apart = theirs.duration_since(server.asked);
         if apart.abs() > TOLERANCE {
-            let (seconds, way) =
-                (apart.abs().as_secs(), if apart.is_negative() { "slow" } else { "fast" });
-            looked.find(
-                &server.service,
-                format!("its clock is {seconds} s {way}, by the component's"),
-                (SHELL, "timedatectl set-ntp true, on both machines"),
-            );
+            let seconds = apart.abs().as_secs();
+            let way = if apart.is_negative() { "slow" } else { "fast" };
+            let found = format!("its clock is {seconds} s {way}, by the component's");
+            let line = "timedatectl set-ntp true, on both machines";
+            looked.find(&server.service, found, (SHELL, line));
         }
     })
 }
@@ -151,39 +148,38 @@ pub(super) struct Advisory {
 /// A version: `13.0.5` is `(13, 0, 5)`.
 pub(super) type Version = (u32, u32, u32);
 
-const MAY_2026: &[Version] = &[(0, 12, 6), (13, 0, 5)];
-const MAY_2026_DEBIAN: &[&str] = &["0.12.3-1+deb12u1"];
-const MAY_2021: &[Version] = &[(0, 11, 9)];
+const MAY_2026: Advisory = Advisory {
+    id: "",
+    what: "",
+    repaired: &[(0, 12, 6), (13, 0, 5)],
+    debian: &["0.12.3-1+deb12u1"],
+    source: "Prosody's advisory of 2026-05-01",
+};
+const WITH_THE_SAME: Advisory = Advisory {
+    what: "repaired by Debian together with CVE-2026-43506; the versions are taken to be the same",
+    source: "changelog of Debian's prosody 0.12.3-1+deb12u1",
+    ..MAY_2026
+};
+const MAY_2021: Advisory = Advisory {
+    repaired: &[(0, 11, 9)],
+    debian: &[],
+    source: "Prosody's advisory of 2021-05-12",
+    ..MAY_2026
+};
 
 pub(super) static ADVISORIES: [Advisory; 11] = [
     Advisory {
         id: "CVE-2026-43507",
         what: "a stranger exhausts the memory by XML that grows in the parser",
-        repaired: MAY_2026,
-        debian: MAY_2026_DEBIAN,
-        source: "Prosody's advisory of 2026-05-01",
+        ..MAY_2026
     },
     Advisory {
         id: "CVE-2026-43506",
         what: "a stranger exhausts the memory by connections that leak it",
-        repaired: MAY_2026,
-        debian: MAY_2026_DEBIAN,
-        source: "Prosody's advisory of 2026-05-01",
+        ..MAY_2026
     },
-    Advisory {
-        id: "CVE-2026-43505",
-        what: "repaired by Debian together with CVE-2026-43506; the versions are taken to be the same",
-        repaired: MAY_2026,
-        debian: MAY_2026_DEBIAN,
-        source: "changelog of Debian's prosody 0.12.3-1+deb12u1",
-    },
-    Advisory {
-        id: "CVE-2026-43504",
-        what: "repaired by Debian together with CVE-2026-43506; the versions are taken to be the same",
-        repaired: MAY_2026,
-        debian: MAY_2026_DEBIAN,
-        source: "changelog of Debian's prosody 0.12.3-1+deb12u1",
-    },
+    Advisory { id: "CVE-2026-43505", ..WITH_THE_SAME },
+    Advisory { id: "CVE-2026-43504", ..WITH_THE_SAME },
     Advisory {
         id: "CVE-2022-0217",
         what: "a stranger exhausts the memory by a WebSocket",
@@ -201,37 +197,23 @@ pub(super) static ADVISORIES: [Advisory; 11] = [
     Advisory {
         id: "CVE-2021-32917",
         what: "a stranger uses the server's file transfer proxy",
-        repaired: MAY_2021,
-        debian: &[],
-        source: "Prosody's advisory of 2021-05-12",
+        ..MAY_2021
     },
-    Advisory {
-        id: "CVE-2021-32918",
-        what: "a stranger exhausts the memory",
-        repaired: MAY_2021,
-        debian: &[],
-        source: "Prosody's advisory of 2021-05-12",
-    },
+    Advisory { id: "CVE-2021-32918", what: "a stranger exhausts the memory", ..MAY_2021 },
     Advisory {
         id: "CVE-2021-32919",
         what: "another server passes for one that it is not",
-        repaired: MAY_2021,
-        debian: &[],
-        source: "Prosody's advisory of 2021-05-12",
+        ..MAY_2021
     },
     Advisory {
         id: "CVE-2021-32920",
         what: "a stranger takes all of a processor by renegotiating TLS",
-        repaired: MAY_2021,
-        debian: &[],
-        source: "Prosody's advisory of 2021-05-12",
+        ..MAY_2021
     },
     Advisory {
         id: "CVE-2021-32921",
         what: "a stranger guesses a secret by the time that comparing it takes",
-        repaired: MAY_2021,
-        debian: &[],
-        source: "Prosody's advisory of 2021-05-12",
+        ..MAY_2021
     },
 ];
 
@@ -290,9 +272,10 @@ pub(super) static FILES_CHECKS: &[Check] = &[
         looks_at: "who may write the policy file and the files of secrets",
         why: "every account of the machine can make itself an operator",
         source: "docs/troubleshooting.md",
-        look: |case| {
+        look: |case, looked| {
             let is_read = |kind| matches!(kind, Kind::Secret | Kind::Settings { .. });
-            each(case, is_read, OTHERS_WRITE, "every account of this machine can write it", "o-w")
+            let found = "every account of this machine can write it";
+            each(case, looked, is_read, OTHERS_WRITE, found, "o-w");
         },
     },
     Check {
@@ -301,9 +284,10 @@ pub(super) static FILES_CHECKS: &[Check] = &[
         looks_at: "who may read what the component keeps: decisions, database",
         why: "they say who met whom, when and from which network",
         source: "contrib/vestibule.service: StateDirectoryMode",
-        look: |case| {
+        look: |case, looked| {
             let is_kept = |kind| matches!(kind, Kind::State | Kind::Kept);
-            each(case, is_kept, OTHERS, "every account of this machine can get at it", "o=")
+            let found = "every account of this machine can get at it";
+            each(case, looked, is_kept, OTHERS, found, "o=");
         },
     },
     Check {
@@ -312,24 +296,19 @@ pub(super) static FILES_CHECKS: &[Check] = &[
         looks_at: "who may speak to the socket of the command line",
         why: "anyone who may is an operator",
         source: "src/control: the socket is for the component's own account and root",
-        look: |case| {
+        look: |case, looked| {
             let is_socket = |kind| matches!(kind, Kind::Socket);
-            each(
-                case,
-                is_socket,
-                OTHERS_WRITE,
-                "every account of this machine can write to it",
-                "o=",
-            )
+            let found = "every account of this machine can write to it";
+            each(case, looked, is_socket, OTHERS_WRITE, found, "o=");
         },
     },
 ];
 
 /// Advice that leaves the file readable for the component.
-fn secrets(case: &Case<'_>) -> Looked {
+fn secrets(case: &Case<'_>, looked: &mut Looked) {
     let is_secret = |kind| matches!(kind, Kind::Secret | Kind::Settings { has_secret: true });
     let found = "every account of this machine can read it";
-    look(case, is_secret, OTHERS_READ, found, |file, path| match file {
+    look(case, looked, is_secret, OTHERS_READ, found, |file, path| match file {
         File { needs_others: false, .. } => (SHELL, format!("chmod o= {path}")),
         File { kind: Kind::Secret, .. } => {
             let how = "pass it to the unit by LoadCredential= (docs/troubleshooting.md, Secrets)";
@@ -344,22 +323,23 @@ fn secrets(case: &Case<'_>) -> Looked {
 
 fn each(
     case: &Case<'_>,
+    looked: &mut Looked,
     which: impl Fn(Kind) -> bool,
     bits: u32,
     found: &str,
     change: &str,
-) -> Looked {
-    look(case, which, bits, found, |_, path| (SHELL, format!("chmod {change} {path}")))
+) {
+    look(case, looked, which, bits, found, |_, path| (SHELL, format!("chmod {change} {path}")));
 }
 
 fn look(
     case: &Case<'_>,
+    looked: &mut Looked,
     which: impl Fn(Kind) -> bool,
     bits: u32,
     found: &str,
     advice: impl Fn(&File, &str) -> (&'static str, String),
-) -> Looked {
-    let mut looked = Looked::default();
+) {
     for file in case.machine.files.iter().filter(|file| which(file.kind)) {
         let path = file.path.display().to_string();
         match &file.mode {
@@ -370,7 +350,6 @@ fn look(
             Err(reason) => looked.unknown(format!("{path}: {reason}")),
         }
     }
-    looked
 }
 
 /// A value of a file that the operator names; `None`: the operator names none. `Err`: it cannot be read, and why.
