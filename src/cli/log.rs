@@ -328,13 +328,7 @@ impl Source {
         if let Ok(socket) = socket {
             let query = Query { limit: Some(1), ..Query::default() };
             match ask(&socket, &request(&Log { query })?, working()).await {
-                Ok(_) => {
-                    return Ok(Self {
-                        from: From::Component(socket),
-                        is_patient: false,
-                        missing: None,
-                    });
-                }
+                Ok(_) => return Ok(Self::new(From::Component(socket))),
                 Err(ClientError::Unreachable(..)) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -347,11 +341,13 @@ impl Source {
 
     fn read(path: PathBuf) -> Result<Self, SourceError> {
         match Sqlite::read_only(&path).connect() {
-            Ok(connection) => {
-                Ok(Self { from: From::File(path, connection), is_patient: false, missing: None })
-            }
+            Ok(connection) => Ok(Self::new(From::File(path, connection))),
             Err(reason) => Err(SourceError::Database { path, reason }),
         }
+    }
+
+    const fn new(from: From) -> Self {
+        Self { from, is_patient: false, missing: None }
     }
 
     /// The entries that a query is for, in the order of their numbers.

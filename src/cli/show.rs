@@ -60,7 +60,7 @@ fn running(socket: Option<&Path>, found: &Effective) -> Option<String> {
 }
 
 fn to_json(found: &Effective) -> Value {
-    let values = found.values.iter().map(|(value, line)| {
+    let values = found.values.iter().map(|value| {
         let (layer, profile) = match &value.layer {
             Layer::Default => ("default", None),
             Layer::Policy => ("policy", None),
@@ -70,7 +70,7 @@ fn to_json(found: &Effective) -> Value {
         json!({
             "key": value.path.join("."),
             "value": value.text,
-            "line": line,
+            "line": value.line,
             "layer": layer,
             "profile": profile,
         })

@@ -11,16 +11,6 @@ use jiff::Timestamp;
 use crate::jid::BareJid;
 pub(super) use crate::setting::{Foreign, Place};
 
-struct Note {
-    severity: Severity,
-    /// It is none before.
-    from: Option<Timestamp>,
-    place: Place,
-    path: String,
-    message: String,
-    suggestion: Option<String>,
-}
-
 struct UnknownKey {
     place: Place,
     table: String,
@@ -44,7 +34,8 @@ pub(super) struct Diagnostics<'a> {
     name: &'a str,
     text: &'a str,
     lines: Lines,
-    notes: RefCell<Vec<Note>>,
+    /// Problems without the file and the line, which are found by their places.
+    notes: RefCell<Vec<(Place, Problem)>>,
     said: RefCell<HashSet<(Place, String)>>,
     hidden: RefCell<Vec<Range<usize>>>,
     held: RefCell<Held>,
@@ -90,7 +81,7 @@ impl<'a> Diagnostics<'a> {
         message: impl Into<String>,
         suggestion: Option<String>,
     ) {
-        self.note(Severity::Error, None, place, path.into(), message.into(), suggestion);
+        self.note(place, Problem::new(Severity::Error, path, message, suggestion));
     }
 
     pub(super) fn warning(
@@ -100,7 +91,7 @@ impl<'a> Diagnostics<'a> {
         message: impl Into<String>,
         suggestion: Option<String>,
     ) {
-        self.note(Severity::Warning, None, place, path.into(), message.into(), suggestion);
+        self.note(place, Problem::new(Severity::Warning, path, message, suggestion));
     }
 
     /// A warning that is one from that moment on.
@@ -111,7 +102,8 @@ impl<'a> Diagnostics<'a> {
         path: impl Into<String>,
         message: impl Into<String>,
     ) {
-        self.note(Severity::Warning, Some(from), place, path.into(), message.into(), None);
+        let problem = Problem::new(Severity::Warning, path, message, None);
+        self.note(place, Problem { from: Some(from), ..problem });
     }
 
     /// A key that nobody asks for, in the table of that path.
@@ -136,18 +128,10 @@ impl<'a> Diagnostics<'a> {
         self.renamed.get()
     }
 
-    fn note(
-        &self,
-        severity: Severity,
-        from: Option<Timestamp>,
-        place: Place,
-        path: String,
-        message: String,
-        suggestion: Option<String>,
-    ) {
+    fn note(&self, place: Place, problem: Problem) {
         // An override inherits what is wrong with the base: once is enough.
-        if self.said.borrow_mut().insert((place.clone(), message.clone())) {
-            self.notes.borrow_mut().push(Note { severity, from, place, path, message, suggestion });
+        if self.said.borrow_mut().insert((place.clone(), problem.message.clone())) {
+            self.notes.borrow_mut().push((place, problem));
         }
     }
 
@@ -220,7 +204,7 @@ impl<'a> Diagnostics<'a> {
     /// There is an error among the notes.
     pub(super) fn has_errors(&self) -> bool {
         !self.unknown.borrow().is_empty()
-            || self.notes.borrow().iter().any(|note| note.severity == Severity::Error)
+            || self.notes.borrow().iter().any(|(_, note)| note.severity == Severity::Error)
     }
 
     /// A key may belong to another table.
@@ -252,41 +236,26 @@ impl<'a> Diagnostics<'a> {
     ) -> (Vec<Problem>, Vec<Problem>) {
         self.note_unknown_keys(schema);
         let mut notes = self.notes.take();
-        notes.sort_by_key(|note| match &note.place {
+        notes.sort_by_key(|(place, _)| match place {
             Place::Whole => (0, 0),
             Place::Variable(_) => (1, 0),
             Place::Text(span) => (2, span.start),
         });
         let hidden = self.hidden.take();
         let excerpt = Excerpt { text: self.text, lines: &self.lines, hidden: &hidden };
-        notes
-            .into_iter()
-            .map(|note| {
-                let (line, column, source_line) = match &note.place {
-                    Place::Text(span) => {
-                        let (line, column) = self.lines.position(self.text, span.start);
-                        (line, column, excerpt.show(span))
-                    }
-                    Place::Variable(_) | Place::Whole => (0, 0, None),
-                };
-                let file = match note.place {
-                    Place::Variable(name) => name,
-                    Place::Text(_) | Place::Whole => self.name.to_owned(),
-                };
-                let Note { severity, from, path, message, suggestion, .. } = note;
-                Problem {
-                    severity,
-                    from,
-                    file,
-                    line,
-                    column,
-                    path,
-                    message,
-                    suggestion,
-                    source_line,
+        let placed = notes.into_iter().map(|(place, problem)| {
+            let file = self.name.to_owned();
+            match place {
+                Place::Text(span) => {
+                    let (line, column) = self.lines.position(self.text, span.start);
+                    let source_line = excerpt.show(&span);
+                    Problem { file, line, column, source_line, ..problem }
                 }
-            })
-            .partition(|problem| problem.severity == Severity::Error)
+                Place::Variable(file) => Problem { file, ..problem },
+                Place::Whole => Problem { file, ..problem },
+            }
+        });
+        placed.partition(|problem| problem.severity == Severity::Error)
     }
 }
 
@@ -410,6 +379,27 @@ pub struct Problem {
     pub source_line: Option<(String, Range<usize>)>,
 }
 
+impl Problem {
+    fn new(
+        severity: Severity,
+        path: impl Into<String>,
+        message: impl Into<String>,
+        suggestion: Option<String>,
+    ) -> Self {
+        Self {
+            severity,
+            from: None,
+            file: String::new(),
+            line: 0,
+            column: 0,
+            path: path.into(),
+            message: message.into(),
+            suggestion,
+            source_line: None,
+        }
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let severity = match self.severity {
@@ -504,15 +494,11 @@ mod tests {
     #[test]
     fn nothing_of_the_file_reaches_the_terminal_as_a_command() {
         let problem = Problem {
-            severity: Severity::Error,
-            from: None,
             file: "a\u{1b}[2J".to_owned(),
             line: 1,
             column: 1,
-            path: "\u{7}".to_owned(),
-            message: "\u{202e}".to_owned(),
-            suggestion: Some("\r".to_owned()),
             source_line: Some(("x\u{9b}".to_owned(), 0..1)),
+            ..Problem::new(Severity::Error, "\u{7}", "\u{202e}", Some("\r".to_owned()))
         };
         let shown = problem.to_string();
         assert!(

@@ -27,8 +27,8 @@ pub struct Effective {
     pub chosen: Option<Override>,
     /// The others that are for the room, and why each does not count.
     pub lost: Vec<(Override, String)>,
-    /// Every value of every family, with its line; 0: a built-in default.
-    pub values: Vec<(Value, u32)>,
+    /// Every value of every family.
+    pub values: Vec<Value>,
 }
 
 /// Returns what a file comes to for a room that a person with these claims opens.
@@ -60,8 +60,9 @@ pub fn effective(
     let mut lay = |table: Option<&DeValue<'_>>, layer: Layer| {
         if let Some(table) = table.and_then(DeValue::as_table) {
             let mut above = values(table, text, &layer);
-            for value in above.iter_mut().filter(|value| notes.is_hidden(&value.span)) {
-                value.text = None;
+            for value in &mut above {
+                value.line = notes.line(&Place::Text(value.span.clone()));
+                value.text.take_if(|_| notes.is_hidden(&value.span));
             }
             lay_over(&mut all, above);
         }
@@ -78,20 +79,7 @@ pub fn effective(
         let own = rooms.and_then(|rooms| rooms.iter().find(|room| is_chosen(room.span())));
         lay(own.map(|own| own.get_ref()), Layer::Room);
     }
-    let line = |value: &Value| match value.layer {
-        Layer::Default => 0,
-        Layer::Policy | Layer::Profile(_) | Layer::Room => {
-            notes.line(&Place::Text(value.span.clone()))
-        }
-    };
-    let values = all
-        .into_iter()
-        .map(|value| {
-            let line = line(&value);
-            (value, line)
-        })
-        .collect();
-    Ok(Effective { room: room.clone(), file: loaded.file.clone(), chosen, lost, values })
+    Ok(Effective { room: room.clone(), file: loaded.file.clone(), chosen, lost, values: all })
 }
 
 fn inner<'a, 'b>(table: &'a DeTable<'b>, key: &str) -> Option<&'a DeValue<'b>> {
@@ -116,25 +104,21 @@ fn why(chosen: &Override, other: &Override) -> String {
 }
 
 /// The name of a table, and its keys with their values.
-type Table<'a> = (String, Vec<(String, &'a (Value, u32))>);
+type Table<'a> = (String, Vec<(String, &'a Value)>);
 
 impl Effective {
     /// Returns whether who opens the room is left to what the server is.
     pub fn has_default_opening(&self) -> bool {
-        self.values.iter().any(|(value, _)| Self::is_default_opening(value))
-    }
-
-    fn is_default_opening(value: &Value) -> bool {
-        value.path.iter().eq(["access", "create"]) && value.text.as_deref() == Some("\"default\"")
+        self.values.iter().any(Value::is_default_opening)
     }
 
     /// The tables of the policy, each with its values, in the order of the shipped file.
     fn tables(&self) -> Vec<Table<'_>> {
         let mut tables: Vec<Table<'_>> = Vec::new();
         for one in &self.values {
-            let path = &one.0.path;
+            let path = &one.path;
             // In `[policy.modes]` a family's name stands next to those of its rules.
-            let is_leaf = |upto: &[String]| self.values.iter().any(|(value, _)| value.path == upto);
+            let is_leaf = |upto: &[String]| self.values.iter().any(|value| value.path == upto);
             let split = (1..path.len())
                 .find(|upto| path.get(..*upto).is_some_and(is_leaf))
                 .map_or_else(|| path.len().saturating_sub(1), |upto| upto.saturating_sub(1));
@@ -149,8 +133,8 @@ impl Effective {
     }
 
     /// Returns where a value comes from, in words.
-    pub fn origin(&self, value: &Value, line: u32) -> String {
-        let file = &self.file;
+    fn origin(&self, value: &Value) -> String {
+        let (file, line) = (&self.file, value.line);
         match &value.layer {
             Layer::Default => "built-in default".to_owned(),
             Layer::Policy => format!("{file}:{line}"),
@@ -192,22 +176,20 @@ impl fmt::Display for Effective {
         }
         for (table, values) in self.tables() {
             writeln!(f, "\n[policy.{table}]")?;
-            for (key, (value, line)) in values {
-                let origin = self.origin(value, *line);
+            for (key, value) in values {
+                let origin = self.origin(value);
                 let said = match &value.text {
                     Some(text) => format!("{key} = {text}  # {origin}"),
                     None => format!("# {key}: a secret, not shown; {origin}"),
                 };
                 writeln!(f, "{}", Visible(&said))?;
-                if Self::is_default_opening(value) {
+                if value.is_default_opening() {
                     // What it comes to, the server says: a file is read without one.
                     let classes: Vec<_> =
                         Opening::Default.classes(false).iter().map(Class::name).collect();
                     let classes = classes.join(", ");
-                    writeln!(
-                        f,
-                        "# default: {classes}; guests, too, where nobody logs in to the server"
-                    )?;
+                    let others = "guests, too, where nobody logs in to the server";
+                    writeln!(f, "# default: {classes}; {others}")?;
                 }
             }
         }
@@ -216,7 +198,7 @@ impl fmt::Display for Effective {
 }
 
 /// The file that shows every key with its default.
-const DEFAULTS: &str = include_str!("../../component.toml");
+pub(super) const DEFAULTS: &str = include_str!("../../component.toml");
 
 /// Where a value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -240,16 +222,23 @@ pub struct Value {
     pub text: Option<String>,
     /// Bytes of the file (for a default, of the one that shows them).
     pub(super) span: Range<usize>,
+    /// Its 1-based line; 0: a built-in default.
+    pub line: u32,
     /// Where it comes from.
     pub layer: Layer,
+}
+
+impl Value {
+    fn is_default_opening(&self) -> bool {
+        self.path.iter().eq(["access", "create"]) && self.text.as_deref() == Some("\"default\"")
+    }
 }
 
 /// The defaults.
 pub(super) fn defaults() -> Vec<Value> {
     let (file, _) = DeTable::parse_recoverable(DEFAULTS);
-    let policy = file.get_ref().get("policy").and_then(|value| value.get_ref().as_table());
-    let values = policy.map(|policy| values(policy, DEFAULTS, &Layer::Default));
-    values.unwrap_or_default()
+    let policy = inner(file.get_ref(), "policy").and_then(DeValue::as_table);
+    policy.map(|policy| values(policy, DEFAULTS, &Layer::Default)).unwrap_or_default()
 }
 
 /// Every value in the tables of this one, in the order of the file.
@@ -270,6 +259,7 @@ pub(super) fn values(table: &DeTable<'_>, text: &str, layer: &Layer) -> Vec<Valu
                 path,
                 text: Some(written(value.get_ref(), source)),
                 span: value.span(),
+                line: 0,
                 layer: layer.clone(),
             });
         }

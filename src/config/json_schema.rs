@@ -6,13 +6,13 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 use toml::de::{DeTable, DeValue};
 
+use super::effective::DEFAULTS;
 use super::load::schema;
+use super::table_reader::join;
 use crate::policy::modes::{FIXED, Mode, SWITCHES, families};
 use crate::policy::rules::{Families, Family, Key, Rules, Visit};
 use crate::setting::{Kind, Setting};
 
-/// The file that shows every key with its default.
-const DEFAULTS: &str = include_str!("../../component.toml");
 /// The table whose keys are languages, and the names of texts.
 const TEXTS: &str = "text";
 /// The name that stands for every profile's in the [`schema`].
@@ -148,10 +148,6 @@ impl Table {
         };
         if shown.lists.contains(path) { json!({ "type": "array", "items": table }) } else { table }
     }
-}
-
-fn join(path: &str, key: &str) -> String {
-    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
 
 /// What the file with every key shows: of each the comment above it, and the type of its value.

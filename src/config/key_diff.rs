@@ -11,6 +11,7 @@ use super::environment::Environment;
 use super::load::{parse_table, read_keys};
 use super::settings::{Component, Log, Settings};
 use super::store::Store;
+use super::table_reader::join;
 use crate::jid::BareJid;
 use crate::secret::Secret;
 
@@ -86,7 +87,7 @@ fn flatten(
 ) {
     for (key, value) in table {
         let name = key.get_ref();
-        let path = if path.is_empty() { name.to_string() } else { format!("{path}.{name}") };
+        let path = join(path, name);
         match value.get_ref() {
             DeValue::Table(inner) => flatten(notes, text, inner, &path, all),
             DeValue::Array(items) if items.iter().any(|item| item.get_ref().is_table()) => {

@@ -366,23 +366,15 @@ fn may_meet(one: &Selector, other: &Selector) -> bool {
     }
 }
 
+/// Whether these families are the same in both rules. Each is named, so that a new one is not forgotten.
+macro_rules! are_same {
+    ($rules:ident, $base:ident: $($family:ident)*) => {{
+        let Rules { $($family,)* observed: _ } = $rules;
+        $(same($family, &$base.$family))&&*
+    }};
+}
+
 fn is_same(rules: &Rules, base: &Rules) -> bool {
-    // A new family is compared here.
-    let Rules {
-        password: _,
-        access: _,
-        lobby: _,
-        moderators: _,
-        close: _,
-        removal: _,
-        names: _,
-        settings: _,
-        permissions: _,
-        hours: _,
-        limits: _,
-        modes: _,
-        observed: _,
-    } = rules;
     let (password, plain) = (&rules.password, &base.password);
     let (access, open) = (&rules.access, &base.access);
     // What is secret or compiled cannot be read: written again, it counts as another.
@@ -392,18 +384,8 @@ fn is_same(rules: &Rules, base: &Rules) -> bool {
         && access.rooms.line == open.rooms.line
         && access.refused_rooms.line == open.refused_rooms.line;
     reads
-        && same(password, plain)
-        && same(access, open)
-        && same(&rules.lobby, &base.lobby)
-        && same(&rules.moderators, &base.moderators)
-        && same(&rules.close, &base.close)
-        && same(&rules.removal, &base.removal)
-        && same(&rules.names, &base.names)
-        && same(&rules.settings, &base.settings)
-        && same(&rules.permissions, &base.permissions)
-        && same(&rules.hours, &base.hours)
-        && same(&rules.limits, &base.limits)
-        && same(&rules.modes, &base.modes)
+        && are_same!(rules, base: password access lobby moderators close removal names settings
+            permissions hours limits modes)
 }
 
 fn same<T: Debug>(one: &Arc<T>, other: &Arc<T>) -> bool {

@@ -213,14 +213,10 @@ impl<'a> TableReader<'a> {
     pub(super) fn table(&mut self, key: &'static str) -> Self {
         self.know(key);
         let (path, schema) = (self.path_of(key), join(&self.schema, key));
-        let Some(value) = self.table.and_then(|table| table.get(key)) else {
-            return Self::new(self.notes, None, path, schema, Place::Whole);
-        };
-        let place = Place::Text(value.span());
-        let table = value.get_ref().as_table();
-        if table.is_none() {
-            self.refuse(value.get_ref(), &place, &path, &format!("a table, `[{schema}]`"));
-        }
+        let value = self.table.and_then(|table| table.get(key));
+        let table =
+            value.and_then(|value| self.is_table(value, &path, &format!("a table, `[{schema}]`")));
+        let place = value.map_or(Place::Whole, |value| Place::Text(value.span()));
         Self::new(self.notes, table, path, schema, place)
     }
 
@@ -237,22 +233,14 @@ impl<'a> TableReader<'a> {
     /// The tables inside this one's table of that name, by names that their writer gives them.
     pub(super) fn tables_by_name(&mut self, key: &'static str) -> Vec<(String, Self)> {
         let outer = self.table(key);
-        let mut sections = Vec::new();
-        for (name, value) in outer.table.into_iter().flat_map(|table| table.iter()) {
-            let (name, place) = (name.get_ref().as_ref(), Place::Text(value.span()));
+        let tables = outer.table.into_iter().flatten().filter_map(|(name, value)| {
+            let name = name.get_ref();
             let (path, schema) = (outer.path_of(name), join(&outer.schema, "NAME"));
-            match value.get_ref().as_table() {
-                Some(table) => sections.push((
-                    name.to_owned(),
-                    Self::new(self.notes, Some(table), path, schema, place),
-                )),
-                None => {
-                    let what = format!("a table, `[{key}.{name}]`");
-                    outer.refuse(value.get_ref(), &place, &path, &what);
-                }
-            }
-        }
-        sections
+            let table = outer.is_table(value, &path, &format!("a table, `[{key}.{name}]`"))?;
+            let place = Place::Text(value.span());
+            Some((name.to_string(), Self::new(self.notes, Some(table), path, schema, place)))
+        });
+        tables.collect()
     }
 
     /// The tables of that name, each under a header of its own.
@@ -262,20 +250,15 @@ impl<'a> TableReader<'a> {
         let Some(value) = self.table.and_then(|table| table.get(key)) else { return Vec::new() };
         let what = format!("tables, each under `[[{schema}]]`");
         let Some(array) = value.get_ref().as_array() else {
-            self.refuse(value.get_ref(), &Place::Text(value.span()), &path, &what);
+            self.refuse(value, &path, &what);
             return Vec::new();
         };
-        let mut sections = Vec::new();
-        for (item, number) in array.iter().zip(1_usize..) {
+        let tables = array.iter().zip(1_usize..).filter_map(|(item, number)| {
             let (path, place) = (format!("{path}[{number}]"), Place::Text(item.span()));
-            match item.get_ref().as_table() {
-                Some(table) => {
-                    sections.push(Self::new(self.notes, Some(table), path, schema.clone(), place));
-                }
-                None => self.refuse(item.get_ref(), &place, &path, &what),
-            }
-        }
-        sections
+            let table = self.is_table(item, &path, &what)?;
+            Some(Self::new(self.notes, Some(table), path, schema.clone(), place))
+        });
+        tables.collect()
     }
 
     /// The tables inside this one whose names are the operator's, with their names and places; the other keys
@@ -396,17 +379,32 @@ impl<'a> TableReader<'a> {
         }
     }
 
-    fn refuse(&self, value: &DeValue<'_>, place: &Place, path: &str, what: &str) {
+    /// The table that a value is; what is none is refused.
+    fn is_table(
+        &self,
+        value: &'a Spanned<DeValue<'a>>,
+        path: &str,
+        what: &str,
+    ) -> Option<&'a DeTable<'a>> {
+        let table = value.get_ref().as_table();
+        if table.is_none() {
+            self.refuse(value, path, what);
+        }
+        table
+    }
+
+    fn refuse(&self, value: &'a Spanned<DeValue<'a>>, path: &str, what: &str) {
+        let item = self.item(value);
         // `password = "…"` where the table `[policy.password]` was meant.
-        hide(self.notes, value, place);
-        let item = Item { value, place: place.clone(), foreign: self.notes.foreign() };
+        self.hide(&item);
         for wrong in item.expected::<()>(what).err().into_iter().flatten() {
             self.notes.error(wrong.place, path, wrong.message, wrong.suggestion);
         }
     }
 }
 
-fn join(path: &str, key: &str) -> String {
+/// The path of a key in a table; either may be empty.
+pub(super) fn join(path: &str, key: &str) -> String {
     match (path, key) {
         (one, "") | ("", one) => one.to_owned(),
         (path, key) => format!("{path}.{key}"),
