@@ -15,6 +15,7 @@ use super::classify::classes;
 use super::context::Case;
 use super::room_name::spellings;
 pub use super::rules::fixed::FIXED;
+use super::rules::family::Change;
 pub use super::rules::{SWITCHES, Switch};
 use super::{Policy, Rules};
 use crate::jid;
@@ -223,7 +224,7 @@ impl Exceptions {
         let name = room.node().unwrap_or_default();
         let mut rules = Cow::Borrowed(rules);
         for switch in self.for_all(name, now).flat_map(Exception::switches) {
-            neutralise(rules.to_mut(), switch.off);
+            neutralise(rules.to_mut(), &switch.off);
         }
         rules
     }
@@ -291,7 +292,7 @@ pub(super) fn excepted(case: &Case<'_>) -> Option<Excepted> {
     let of_room = exceptions.in_room(rules, case.room_jid, now).into_owned();
     let mut of_person = of_room.clone();
     for exception in for_person {
-        exception.switches().for_each(|switch| neutralise(&mut of_person, switch.exempt));
+        exception.switches().for_each(|switch| neutralise(&mut of_person, &switch.exempt));
         bans |= exception.bans;
         lines.push(exception.line);
     }
@@ -300,7 +301,7 @@ pub(super) fn excepted(case: &Case<'_>) -> Option<Excepted> {
 }
 
 /// In what is observed, too: nobody would have met with a rule that does not hold for them.
-fn neutralise(rules: &mut Rules, make_neutral: fn(&mut Rules)) {
+fn neutralise(rules: &mut Rules, make_neutral: &Change<Rules>) {
     make_neutral(rules);
     if let Some(observed) = &mut rules.observed {
         make_neutral(Arc::make_mut(observed));

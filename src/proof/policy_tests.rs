@@ -11,6 +11,7 @@ use quick_xml::events::BytesText;
 use crate::config::{Described, DescribedError, Effect, Expected, Trial};
 use crate::policy::attempt::{Affiliation, Attempt, Pressure, Role, RoomView};
 use crate::policy::facts::{Explanation, Facts, explain};
+use crate::policy::rules::family::Change;
 use crate::policy::rules::{SWITCHES, Trait};
 use crate::policy::verdict::{Decision, Effects};
 use crate::policy::{Policy, Rules};
@@ -141,7 +142,7 @@ impl Coverage {
                 all.push(&one.rules);
             }
         }
-        let in_force = |off: fn(&mut Rules)| {
+        let in_force = |off: &Change<Rules>| {
             all.iter().any(|rules| {
                 let mut without = (*rules).clone();
                 off(&mut without);
@@ -156,7 +157,7 @@ impl Coverage {
                 let is_beyond = switch.traits.contains(&Trait::Undescribed)
                     || switch.family() == SETTINGS
                     || (is_left && switch.name == "access.persistent");
-                !is_beyond && in_force(switch.off)
+                !is_beyond && in_force(&switch.off)
             })
             .map(|switch| (switch.name, false));
         let overrides =

@@ -6,7 +6,6 @@ use super::{fixed, hours};
 use crate::setting::kind::{SECOND, duration_or_never, flag, whole, word};
 use crate::setting::{Item, Kind, values};
 use serde_json::json;
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -53,11 +52,11 @@ family! {
         /// Who may close the room by writing !close: "moderator", "operator" or "nobody".
         by: Who = Who::Moderator, word(),
             rule "The room was closed by a person; or: who may close it."
-            [off Who::Nobody, exempt |rules| Arc::make_mut(&mut rules.close).by.value = Who::Anybody];
+            [off Who::Nobody, exempt |close| close.by.value = Who::Anybody];
         /// Who may write !reopen.
         reopen: Who = Who::Moderator, word(),
             rule "Who may open a closed room again."
-            [off Who::Nobody, exempt |rules| Arc::make_mut(&mut rules.close).reopen.value = Who::Anybody];
+            [off Who::Nobody, exempt |close| close.reopen.value = Who::Anybody];
         /// Close the room so long after its last moderator left; "never" does not.
         when_unmoderated: Option<Duration> = None, duration_or_never(SECOND),
             rule "The room is closed because no moderator was inside for so long."

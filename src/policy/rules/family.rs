@@ -3,39 +3,39 @@
 //! From the declaration come the struct, the reader with its errors, the switches for modes and exceptions, the rows of
 //! `docs/rules.md`, the file that shows every key, and the JSON Schema of the file: by walks over it ([`Visit`]).
 
-use super::Rules;
+use std::sync::Arc;
+
 use crate::setting::{Kind, Setting};
 
 /// A family of settings: a table of the file, declared with `family!`.
-pub trait Family: Default {
+pub trait Family: Default + 'static {
     /// The path of its table under `[policy]`.
     const NAME: &'static str;
     /// What stands under the header of its table, before the keys.
     const INTRO: &'static [&'static str];
 
-    /// Returns this family of the rules, for a change.
-    fn of(rules: &mut Rules) -> &mut Self;
-
     /// Visits every key, in the order of the declaration.
     fn visit(&mut self, visitor: &mut impl Visit);
 
     /// Returns the rules of the family that can be switched.
-    fn switches() -> Vec<Switch>;
+    fn switches() -> Vec<Switch<Self>>;
 }
 
 /// What a rule does in addition to its verdict, or does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trait {
-    /// RoomRegistry rooms are compared with it.
+    /// Live rooms are compared with it.
     Compared,
     /// No described attempt can meet it: it looks at what happened before or at what a person typed, acts unasked, or is
     /// for the gate to compare.
     Undescribed,
 }
 
-/// A rule that can be switched.
-#[derive(Clone, Copy, Debug)]
-pub struct Switch {
+/// A change that makes a rule neutral.
+pub type Change<F> = Arc<dyn Fn(&mut F) + Send + Sync>;
+
+/// A rule that can be switched, by changes of the settings `F` that it is among.
+pub struct Switch<F> {
     /// Its name, the family before the first dot.
     pub name: &'static str,
     /// What it means that a decision rests on it.
@@ -43,15 +43,22 @@ pub struct Switch {
     /// What it does in addition to its verdict, or does not.
     pub traits: &'static [Trait],
     /// Makes it neutral for a room: it permits everything, and nothing is preset by it.
-    pub off: fn(&mut Rules),
+    pub off: Change<F>,
     /// Makes it neutral for one person in a room where it holds for others.
-    pub exempt: fn(&mut Rules),
+    pub exempt: Change<F>,
 }
 
-impl Switch {
+impl<F: 'static> Switch<F> {
     /// Returns the family that it belongs to.
     pub fn family(&self) -> &'static str {
         self.name.split_once('.').map_or(self.name, |(family, _)| family)
+    }
+
+    /// Returns the same rule among the settings that have these as a part.
+    pub fn within<G: 'static>(self, part: fn(&mut G) -> &mut F) -> Switch<G> {
+        let Self { name, meaning, traits, off, exempt } = self;
+        let of_part = |change: Change<F>| -> Change<G> { Arc::new(move |all| change(part(all))) };
+        Switch { name, meaning, traits, off: of_part(off), exempt: of_part(exempt) }
     }
 }
 
@@ -86,7 +93,7 @@ pub trait Visit {
 /// ```
 ///
 /// The rule's name is the family's and the key's. In brackets stands how the rule is made neutral: `off VALUE`, or
-/// `switch |rules| …` where more than its own value changes, and `exempt |rules| …` where the exception of one person is
+/// `switch |family| …` where more than its own value changes, and `exempt |family| …` where the exception of one person is
 /// made in another way, and after a semicolon what else is so of it ([`Trait`]). Tables inside the table follow in a
 /// block `tables { … }`, and state that is no key in a block `also { … }`. Text in brackets after the family's name
 /// stands under the header of the table.
@@ -130,17 +137,13 @@ macro_rules! family {
             }
         }
 
-        impl $crate::policy::rules::Family for $struct {
+        impl $crate::policy::rules::family::Family for $struct {
             const NAME: &'static str = $family;
             const INTRO: &'static [&'static str] = &[$($($intro),+)?];
 
-            fn of(rules: &mut $crate::policy::Rules) -> &mut Self {
-                Self::in_rules(rules)
-            }
-
-            fn visit(&mut self, visitor: &mut impl $crate::policy::rules::Visit) {
+            fn visit(&mut self, visitor: &mut impl $crate::policy::rules::family::Visit) {
                 $({
-                    let key = $crate::policy::rules::Key {
+                    let key = $crate::policy::rules::family::Key {
                         name: stringify!($name),
                         doc: &[$($doc),+],
                     };
@@ -150,19 +153,24 @@ macro_rules! family {
                 $($(visitor.table(stringify!($table), &mut self.$table);)*)?
             }
 
-            fn switches() -> Vec<$crate::policy::rules::Switch> {
+            fn switches() -> Vec<$crate::policy::rules::family::Switch<Self>> {
                 let mut switches = Vec::new();
                 $($({
-                    let name = concat!($family, ".", stringify!($name));
-                    let meaning = $meaning;
-                    let off: fn(&mut $crate::policy::Rules) =
+                    let off: fn(&mut Self) =
                         $crate::policy::rules::family::neutral!($how $name $neutral);
-                    let exempt: Option<fn(&mut $crate::policy::Rules)> = None$(.or(Some($exempt)))?;
-                    let exempt = exempt.unwrap_or(off);
-                    let traits = &[$($($crate::policy::rules::Trait::$trait),+)?];
-                    switches.push($crate::policy::rules::Switch { name, meaning, traits, off, exempt });
+                    let exempt: Option<fn(&mut Self)> = None$(.or(Some($exempt)))?;
+                    switches.push($crate::policy::rules::family::Switch {
+                        name: concat!($family, ".", stringify!($name)),
+                        meaning: $meaning,
+                        traits: &[$($($crate::policy::rules::family::Trait::$trait),+)?],
+                        off: std::sync::Arc::new(off),
+                        exempt: std::sync::Arc::new(exempt.unwrap_or(off)),
+                    });
                 })?)*
-                $($(switches.extend(<$table_type as $crate::policy::rules::Family>::switches());)*)?
+                $($({
+                    let parts = <$table_type as $crate::policy::rules::family::Family>::switches();
+                    switches.extend(parts.into_iter().map(|one| one.within(|all: &mut Self| &mut all.$table)));
+                })*)?
                 switches
             }
         }
@@ -172,7 +180,7 @@ pub(crate) use family;
 
 macro_rules! neutral {
     (off $name:ident $value:expr) => {
-        |rules| <Self as $crate::policy::rules::Family>::of(rules).$name.value = $value
+        |family| family.$name.value = $value
     };
     (switch $name:ident $switch:expr) => {
         $switch

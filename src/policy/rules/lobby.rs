@@ -1,6 +1,5 @@
 //! Who has to knock.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::family::family;
@@ -54,8 +53,7 @@ family! {
         /// What it takes to come in: "password-or-lobby", "password-and-lobby", "password", "lobby" or "open".
         admission: Admission = Admission::PasswordOrLobby, word(),
             rule "What it takes to come in: the password, a person inside who opens the door, both, or nothing."
-            [switch |rules| {
-                let lobby = Arc::make_mut(&mut rules.lobby);
+            [switch |lobby| {
                 lobby.by_room = true;
                 lobby.admission.value = match lobby.admission.value {
                     Admission::PasswordOrLobby | Admission::PasswordAndLobby | Admission::Password => {
@@ -63,7 +61,7 @@ family! {
                     }
                     Admission::Lobby | Admission::Open => Admission::Open,
                 };
-            }, exempt |rules| Arc::make_mut(&mut rules.lobby).bypass.value = ClassSet::ALL; Compared];
+            }, exempt |lobby| lobby.bypass.value = ClassSet::ALL; Compared];
         /// Who need not knock.
         bypass: ClassSet = ClassSet::of(&[Class::Service, Class::Operator, Class::Listed]), classes();
         /// Most people waiting at one room.
@@ -84,8 +82,7 @@ family! {
         /// in words. Empty: the log says that they wait.
         unattended: Vec<Rescue> = Rescue::ALL.to_vec(), ordered(),
             rule "People waited, and nobody inside could let them in: a person inside moderates now, or a person who waited was let in as a moderator, or all who waited were turned away."
-            [switch |rules| {
-                let lobby = Arc::make_mut(&mut rules.lobby);
+            [switch |lobby| {
                 (lobby.unattended.value, lobby.unattended_after.value) = (Vec::new(), Duration::MAX);
             }; Undescribed];
         /// That long; counted again when the last moderator leaves.

@@ -17,7 +17,7 @@ pub mod room_form;
 
 use std::sync::{Arc, LazyLock};
 
-pub use self::family::{Family, Key, Switch, Trait, Visit};
+pub use self::family::{Family, Key, Trait, Visit};
 
 use self::access::Access;
 use self::close::Close;
@@ -62,12 +62,15 @@ macro_rules! families {
             }
         }
 
-        $(impl $family {
-            /// Returns this family of the rules, for a change.
-            pub(in crate::policy) fn in_rules(rules: &mut Rules) -> &mut Self {
-                Arc::make_mut(&mut rules.$field)
-            }
-        })*
+        /// Every rule that can be switched, family by family.
+        pub static SWITCHES: LazyLock<Vec<Switch>> = LazyLock::new(|| {
+            let mut switches = Vec::new();
+            $({
+                let all = $family::switches().into_iter();
+                switches.extend(all.map(|one| one.within(|rules: &mut Rules| Arc::make_mut(&mut rules.$field))));
+            })*
+            switches.into_iter().map(without_waiting).collect()
+        });
     };
 }
 
@@ -112,18 +115,21 @@ words!(
     Who,
 );
 
-/// Every rule that can be switched, family by family.
-pub static SWITCHES: LazyLock<Vec<Switch>> = LazyLock::new(|| {
-    struct Collect(Vec<Switch>);
-    impl Families for Collect {
-        fn family<F: Family + Clone>(&mut self, _: &mut Arc<F>) {
-            self.0.extend(F::switches());
-        }
+/// A rule that can be switched.
+pub type Switch = family::Switch<Rules>;
+
+/// Where no password is required, nobody is to wait until there is one.
+fn without_waiting(switch: Switch) -> Switch {
+    if switch.name != Password::default().required.rule().name {
+        return switch;
     }
-    let mut collect = Collect(Vec::new());
-    Rules::default().visit(&mut collect);
-    collect.0
-});
+    let Switch { off, .. } = switch;
+    let off: family::Change<Rules> = Arc::new(move |rules| {
+        off(rules);
+        Arc::make_mut(&mut rules.close).hold_until.value.password = false;
+    });
+    Switch { off, ..switch }
+}
 
 /// Keys of the file, and the rules named after them, by the names that they had before, with the name that each has now.
 pub const RENAMED: [(&str, &str); 24] = [

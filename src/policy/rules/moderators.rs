@@ -1,7 +1,6 @@
 //! Who becomes a moderator, and who may make one.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
@@ -43,8 +42,7 @@ family! {
         /// "opener" (the person who opened the room), or "nobody".
         assign: Vec<Become> = vec![Become::Operator, Become::Listed, Become::Token, Become::Opener], ways(),
             rule "A moderator by the policy: operator, listed, token, account, or the opener."
-            [switch |rules| {
-                let moderators = Arc::make_mut(&mut rules.moderators);
+            [switch |moderators| {
                 (moderators.by_room, moderators.assign.value) = (true, Vec::new());
             }, exempt |_| {}; Compared];
         /// For "listed": bare JIDs.
@@ -83,7 +81,7 @@ family! {
         /// Who may take over when the last moderator has left; the one who has been inside longest does.
         successors: ClassSet = ClassSet::of(&[Class::Operator, Class::Listed, Class::Token, Class::Account]), classes(),
             rule "The last moderator has left and has not come back: the one of these who has been inside longest moderates now."
-            [switch |rules| Arc::make_mut(&mut rules.moderators).succession_after.value = None; Undescribed];
+            [switch |moderators| moderators.succession_after.value = None; Undescribed];
         /// How long the last moderator has to come back before; "never": nobody takes over.
         succession_after: Option<Duration> = Some(Duration::from_secs(60)), duration_or_never(SECOND);
     }

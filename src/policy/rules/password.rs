@@ -1,6 +1,5 @@
 //! Every room has a password, good enough, and it stays.
 
-use super::Rules;
 use super::family::family;
 use super::kinds::{Who, classes};
 use crate::policy::attempt::{Strength, UNLIMITED};
@@ -37,12 +36,7 @@ family! {
         /// Every room has a password.
         required: bool = true, flag(),
             rule r#"A password is asked for at the door, and cannot be removed. After it was changed (`vestibule rotate`, `set-password`, or a moderator) everybody who comes in types the new one, also who was inside with the one before; with `ask_again = "nobody"` those need not. Moderators by the rules, and who was let in from the lobby, need none in any case."#
-            [switch |rules| {
-                Arc::make_mut(&mut rules.password).required.value = false;
-                // Nobody is to wait for a password that nothing requires.
-                Arc::make_mut(&mut rules.close).hold_until.value.password = false;
-            }, exempt |rules| {
-                let password = Arc::make_mut(&mut rules.password);
+            [off false, exempt |password| {
                 password.required.value = false;
                 password.bypass.value = ClassSet::ALL;
             }; Compared];
@@ -64,7 +58,7 @@ family! {
         /// Passwords that are never good enough.
         deny_list: Arc<HashSet<String>> = Arc::default(), denied(),
             rule "The chosen password is on the list of bad ones."
-            [switch |rules| Arc::make_mut(&mut rules.password).denies = false; Undescribed];
+            [switch |password| password.denies = false; Undescribed];
         /// A file with more of them, one a line.
         deny_list_file: InFile = InFile, external();
         /// The password of every room, for source = "preset".
@@ -84,8 +78,7 @@ family! {
         /// Moderators are told the password when they come in, and when they write !password.
         show_to_moderators: bool = true, flag(),
             rule "Whether moderators are told the password, also by `!password`."
-            [switch |rules| {
-                let password = Arc::make_mut(&mut rules.password);
+            [switch |password| {
                 (password.show_to_moderators.value, password.hides) = (false, false);
             }; Compared Undescribed];
         /// Who has to type the new password after it was changed, of people who came in by the one before: "everybody" (also
@@ -146,11 +139,6 @@ impl Guesses {
         let over = wrong.checked_sub(free)?;
         let delay = self.delay.value.saturating_mul(2_u32.saturating_pow(over.min(30)));
         Some(delay.min(self.max_delay.value))
-    }
-
-    /// Returns this family of the rules, for a change.
-    pub(in crate::policy) fn in_rules(rules: &mut Rules) -> &mut Self {
-        &mut Password::in_rules(rules).guesses
     }
 }
 
