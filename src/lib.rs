@@ -7,7 +7,7 @@
 //!
 //! # The life of a join
 //!
-//! 1. A person sends a join. The gate parks it and asks: an IQ with an `ask` ([`crate::wire::request`]) that
+//! 1. A person sends a join. The gate parks it and asks: an IQ with a `request` ([`crate::wire::request`]) that
 //!    holds the facts of the session, the room, and what the room remembers.
 //! 2. The [`xmpp::link`] cuts the stanza out of the stream and hands it to [`app`]; [`crate::component::engine`]
 //!    looks up the room's rules and what the counters say, and calls [`policy::decide::decide`].
@@ -17,7 +17,7 @@
 //!    the client do the right thing.
 //!
 //! The truth about a room travels with the room: its [`policy::record`] is kept by the gate and comes with
-//! each question. So this process can be killed and started at any moment; what it keeps in memory is a
+//! each request. So this process can be killed and started at any moment; what it keeps in memory is a
 //! view for people, and the counters of wrong guesses.
 //!
 //! # Layers

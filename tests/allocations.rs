@@ -14,7 +14,7 @@ use vestibule::policy::Policy;
 use vestibule::policy::attempt::{Attempt, Credential, Pressure};
 use vestibule::policy::class::Class;
 use vestibule::policy::decide::decide;
-use vestibule::policy::modes::{Exception, Whom};
+use vestibule::policy::exceptions::{Exception, Whom};
 use vestibule::policy::record::{Entry, Person};
 use vestibule::policy::verdict::Verdict;
 

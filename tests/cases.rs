@@ -21,8 +21,8 @@ use vestibule::policy::attempt::Action;
 use vestibule::policy::decide::{decide, reevaluate};
 use vestibule::policy::denial::Denial;
 use vestibule::policy::facts::explain;
-use vestibule::policy::modes::{Mode, named};
 use vestibule::policy::overrides::{Override, Overrides, Selector};
+use vestibule::policy::rules::{Mode, named};
 
 #[test]
 fn every_case_is_decided_as_written() {

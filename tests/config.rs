@@ -14,8 +14,8 @@ use vestibule::policy::Rules;
 use vestibule::policy::denial::Denial;
 use vestibule::policy::form_field::FormField;
 use vestibule::policy::messages::GATE_WORDS;
-use vestibule::policy::modes::{Mode, named};
 use vestibule::policy::notice::Notice;
+use vestibule::policy::rules::{Mode, named};
 
 const SECRET: (&str, &str) = ("VESTIBULE_COMPONENT__SECRET", "correct horse battery staple");
 

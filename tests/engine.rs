@@ -16,7 +16,7 @@ use vestibule::component::engine::{Consequences, Judged, Mode, PolicyEngine};
 use vestibule::policy::attempt::{Action, Strength};
 use vestibule::policy::bans::{Ban, Origin};
 use vestibule::policy::class::{Class, ClassSet};
-use vestibule::policy::{Policy, modes};
+use vestibule::policy::{Policy, rules};
 use vestibule::store::Kind;
 use vestibule::wire::NS;
 use vestibule::wire::request::Question;
@@ -39,10 +39,10 @@ impl Gate {
     }
 
     /// With this rule in that mode.
-    fn with(rule: &str, mode: modes::Mode) -> Self {
+    fn with(rule: &str, mode: rules::Mode) -> Self {
         let mut policy = policy("default").unwrap();
         let base = Arc::make_mut(&mut policy.base);
-        Arc::make_mut(&mut base.modes).put(modes::named(rule), mode, 1);
+        Arc::make_mut(&mut base.modes).put(rules::named(rule), mode, 1);
         policy.activate();
         Self::by(policy, Mode::Enforce, Audit::none())
     }
@@ -132,8 +132,8 @@ fn the_sixth_guess_has_to_wait() {
 
 #[test]
 fn observed_guesses_are_counted_apart_and_nobody_has_to_wait() {
-    let mut off = Gate::with("password.guesses.burst", modes::Mode::Off);
-    let mut observed = Gate::with("password.guesses.burst", modes::Mode::Observe);
+    let mut off = Gate::with("password.guesses.burst", rules::Mode::Off);
+    let mut observed = Gate::with("password.guesses.burst", rules::Mode::Observe);
     for check in ["wrong", "wrong", "wrong", "wrong", "wrong", "wrong", "right"] {
         assert_eq!(observed.join(check), off.join(check));
     }

@@ -16,7 +16,9 @@ use vestibule::policy::Policy;
 use vestibule::policy::attempt::{Action, Affiliation, Attempt, Pressure, RoomView};
 use vestibule::policy::class::Class;
 use vestibule::policy::decide::{decide, reevaluate};
-use vestibule::policy::modes::{Exception, FIXED, Mode, SWITCHES, Whom};
+use vestibule::policy::exceptions::{Exception, Whom};
+use vestibule::policy::rules::fixed::FIXED;
+use vestibule::policy::rules::{Mode, SWITCHES};
 use vestibule::policy::verdict::{Decision, Verdict};
 
 #[derive(Clone, Debug)]

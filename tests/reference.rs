@@ -15,13 +15,13 @@ use vestibule::policy::hours::AtEnd;
 use vestibule::policy::lobby::Admission;
 use vestibule::policy::messages::{GATE_WORDS, SHARED};
 use vestibule::policy::moderators::Become;
-use vestibule::policy::modes::{FIXED, SWITCHES};
 use vestibule::policy::notice::{Notice, Told};
 use vestibule::policy::permissions::E2ee;
 use vestibule::policy::room_form::SubjectBy;
+use vestibule::policy::rules::fixed::FIXED;
 use vestibule::policy::rules::kinds::Who;
 use vestibule::policy::rules::lobby::Rescue;
-use vestibule::policy::rules::{Families, Family, Key, Rules, Visit};
+use vestibule::policy::rules::{Families, Family, Key, Rules, SWITCHES, Visit};
 use vestibule::setting::{Kind, Setting};
 
 /// Tests run side by side, and with `UPDATE` they write parts of one file.

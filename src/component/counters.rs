@@ -9,8 +9,7 @@ use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::jid::BareJid;
-use crate::policy::attempt::{Action, Attempt, Auth, Credential, Pressure};
-use crate::policy::classify::Place;
+use crate::policy::attempt::{Action, Attempt, Auth, Credential, Place, Pressure};
 use crate::policy::denial::Denial;
 use crate::policy::fingerprint::Mark;
 use crate::policy::limits::Limits;

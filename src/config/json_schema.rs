@@ -9,8 +9,8 @@ use toml::de::{DeTable, DeValue};
 use super::effective::DEFAULTS;
 use super::load::schema;
 use super::table_reader::join;
-use crate::policy::modes::{FIXED, Mode, SWITCHES, families};
-use crate::policy::rules::{Families, Family, Key, Rules, Visit};
+use crate::policy::rules::fixed::FIXED;
+use crate::policy::rules::{Families, Family, Key, Mode, Rules, SWITCHES, Visit, families};
 use crate::setting::{Kind, Setting};
 
 /// The table whose keys are languages, and the names of texts.

@@ -16,15 +16,16 @@ use super::{pattern_overlap, secrets, texts};
 use crate::jid::{BareJid, folded};
 use crate::policy::bans::{Ban, Bans, Origin};
 use crate::policy::class::Class;
-use crate::policy::modes::{
-    Exception, Exceptions, FIXED, Mode, Modes, SWITCHES, Whom, families, named,
-};
+use crate::policy::exceptions::{Exception, Exceptions, Whom};
 use crate::policy::overrides::{Override, Overrides, Pattern, Selector};
 use crate::policy::password::Password;
 use crate::policy::providers::{Proves, Provider, listed};
 use crate::policy::room_name::RoomName;
+use crate::policy::rules::fixed::FIXED;
 use crate::policy::rules::kinds::glob;
-use crate::policy::rules::{Families, Family, Key, Visit, fixed, renamed};
+use crate::policy::rules::{
+    Families, Family, Key, Mode, Modes, SWITCHES, Visit, families, fixed, named, renamed,
+};
 use crate::policy::{Policy, Rules};
 use crate::setting::kind::did_you_mean;
 use crate::setting::values::{

@@ -16,8 +16,8 @@ use super::store::{Store, default_state_dir};
 use super::table_reader::TableReader;
 use crate::jid::BareJid;
 use crate::policy::drift::{compared, family};
+use crate::policy::opinions::suspended;
 use crate::policy::rules::renamed;
-use crate::policy::suspended;
 use crate::secret::Secret;
 use crate::setting::values::{
     account, any_path, boolean, domain, duration, duration_or_never, jid, list, optional,

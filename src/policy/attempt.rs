@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use strum::{EnumIter, EnumMessage, EnumString, IntoStaticStr};
+
+use super::record::{Person, Record, Suspended};
 
 pub use super::affiliation::Affiliation;
 use super::fields::{facts, is_unset};
 use super::form_field::{FormField, To};
-use super::record::{Person, Record};
 pub use super::requester::{Auth, Client, Requester, Role};
 use crate::jid::BareJid;
 
@@ -362,6 +364,11 @@ facts! {
 }
 
 impl RoomView {
+    /// Returns that the meeting is suspended, as far as its record says.
+    pub fn suspended(&self) -> Option<Suspended> {
+        self.record.as_ref().and_then(|record| record.suspended)
+    }
+
     /// Returns whether the room was there before the policy.
     pub fn is_found(&self) -> bool {
         let is_older = self.exists && self.persistent && !self.unasked;
@@ -473,6 +480,36 @@ pub struct Held {
     /// For the person behind them.
     #[serde(rename = "on_behalf_of", alias = "behind", skip_serializing_if = "is_unset")]
     pub behind: Option<Noted>,
+}
+
+/// Where and when it is judged who a person is: a token is for a room, and for a time.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    /// The room. `None`: wherever the token is for.
+    pub room: Option<&'a BareJid>,
+    /// The time. `None`: of a person who is inside and keeps what they came in with.
+    pub now: Option<Timestamp>,
+}
+
+impl<'a> Place<'a> {
+    /// Anywhere, at any time.
+    pub const ANY: Self = Self { room: None, now: None };
+
+    /// Where a person is inside.
+    pub const fn inside(room: &'a BareJid) -> Self {
+        Self { room: Some(room), now: None }
+    }
+
+    /// Where, and when, a person tries something. An occupant keeps what they came in with: a token that
+    /// has run out is judged when its bearer comes again.
+    pub fn of(attempt: &'a Attempt, now: Timestamp) -> Self {
+        let comes = matches!(
+            attempt.action,
+            Action::Request | Action::Open { .. } | Action::Join { .. } | Action::Unknown
+        );
+        let now = (comes || attempt.requester.role == Role::None).then_some(now);
+        Self { room: attempt.room.as_ref(), now }
+    }
 }
 
 #[cfg(test)]

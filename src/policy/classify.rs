@@ -1,46 +1,15 @@
 //! The classes of a requester, by the policy and what their session proved.
 
-use jiff::Timestamp;
-
-use super::attempt::{Action, Attempt, Auth, Requester};
+use super::attempt::{Auth, Place, Requester};
 use super::class::{Class, ClassSet};
 use super::providers::Proves;
+use super::record::Proof;
 use super::requester::{Session, SessionKind};
 use super::{Policy, Rules};
 use crate::jid::BareJid;
 
 /// The SASL mechanism that proves nothing (RFC 4505).
 pub(super) const ANONYMOUS: &str = "ANONYMOUS";
-
-/// Where and when it is judged who a person is: a token is for a room, and for a time.
-#[derive(Clone, Copy, Debug)]
-pub struct Place<'a> {
-    /// The room. `None`: wherever the token is for.
-    pub room: Option<&'a BareJid>,
-    /// The time. `None`: of a person who is inside and keeps what they came in with.
-    pub now: Option<Timestamp>,
-}
-
-impl<'a> Place<'a> {
-    /// Anywhere, at any time.
-    pub const ANY: Self = Self { room: None, now: None };
-
-    /// Where a person is inside.
-    pub const fn inside(room: &'a BareJid) -> Self {
-        Self { room: Some(room), now: None }
-    }
-
-    /// Where, and when, a person tries something. An occupant keeps what they came in with: a token that
-    /// has run out is judged when its bearer comes again.
-    pub fn of(attempt: &'a Attempt, now: Timestamp) -> Self {
-        let comes = matches!(
-            attempt.action,
-            Action::Request | Action::Open { .. } | Action::Join { .. } | Action::Unknown
-        );
-        let now = (comes || attempt.requester.role == super::attempt::Role::None).then_some(now);
-        Self { room: attempt.room.as_ref(), now }
-    }
-}
 
 /// What a person has proved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,6 +70,19 @@ impl Policy {
 }
 
 impl Policy {
+    /// Returns how well it was proved who this is.
+    pub fn proof(&self, who: &Requester) -> Proof {
+        if who.session.is_none() && who.auth == Auth::Unknown {
+            return Proof::Account;
+        }
+        let identity = self.identify(who, Place::ANY);
+        match (identity.auth, identity.jid) {
+            (Auth::Server, _) => Proof::Server,
+            (_, Some(_)) => Proof::Account,
+            (_, None) => Proof::Guest,
+        }
+    }
+
     /// Returns whether a log-in with a provider of accounts was one with an account. A mechanism that is not known is one only
     /// where the provider has none but such.
     fn is_of_account(&self, session: &Session) -> bool {

@@ -6,16 +6,18 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::attempt::{Action, Attempt, Auth, Requester, RoomView};
+use super::Rules;
+use super::attempt::{Action, Attempt, Auth, Place, Requester, RoomView};
 use super::bans::Bans;
-use super::classify::Place;
-use super::modes::Exceptions;
+use super::exceptions::Exceptions;
 use super::overrides::Overrides;
 use super::providers::Provider;
 use super::record::Claim;
 use super::texts::Texts;
-use super::{Rules, open};
 use crate::jid::BareJid;
+
+/// How the names of the rooms begin in which a focus tries itself out (jicofo's `HealthCheckRequest`).
+const HEALTH_CHECK: &str = "__jicofo-health-check";
 
 /// Everything that decisions rest on.
 #[derive(Clone, Debug, Default)]
@@ -55,7 +57,7 @@ impl Policy {
     /// The same, for a room that was there before the policy if it is `found`.
     pub fn rules_in(&self, room: &BareJid, claims: &[Claim], found: bool) -> Arc<Rules> {
         let rules = self.rules_for(room, claims);
-        if found { Arc::new(open::rules(&rules, &self.base)) } else { rules }
+        if found { Arc::new(rules.of_found(&self.base)) } else { rules }
     }
 
     /// The rules for an attempt at a room as it is.
@@ -80,6 +82,22 @@ impl Policy {
             Some(_) | None => {
                 let opener = attempt.behind.as_ref().unwrap_or(&attempt.requester);
                 Cow::Owned(self.claims_by(opener, Place::of(attempt, now)))
+            }
+        }
+    }
+
+    /// Returns whether only the focus ever enters this room, which it opened itself.
+    pub(super) fn is_health_check(&self, room: &BareJid, opener: &str) -> bool {
+        let focus = self.focuses.get(room.domain());
+        focus.is_some_and(|focus| focus.as_str() == opener)
+            && room.node().is_some_and(|name| name.starts_with(HEALTH_CHECK))
+    }
+
+    /// Lets the rules be as their modes say. What is wrong with a file is looked for before.
+    pub fn activate(&mut self) {
+        for rules in self.rooms.rules_mut().chain([&mut self.base]) {
+            if rules.modes.switched().next().is_some() {
+                *rules = Arc::new(rules.in_force());
             }
         }
     }

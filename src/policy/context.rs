@@ -2,9 +2,10 @@
 
 use jiff::Timestamp;
 
-use super::attempt::{Affiliation, Attempt, Noted, Pressure, Requester, RoomView};
+use super::attempt::{Affiliation, Attempt, Noted, Place, Pressure, Requester, RoomView};
 use super::class::{Class, ClassSet};
-use super::classify::{Identity, Place, classes};
+use super::classify::{Identity, classes};
+use super::exceptions::neutralise;
 use super::record::Person;
 use super::rules::fixed;
 use super::verdict::{Effects, May, Opinion, Rule};
@@ -98,6 +99,11 @@ impl<'a> Case<'a> {
         self.is_service() && self.focus() == Some(self.jid)
     }
 
+    /// That focus tries itself out.
+    pub(super) fn is_health_check(&self) -> bool {
+        self.is_focus() && self.policy.is_health_check(self.room_jid, self.jid.as_str())
+    }
+
     pub(super) fn is_service(&self) -> bool {
         self.classes.has(Class::Service)
     }
@@ -111,6 +117,54 @@ impl<'a> Case<'a> {
 /// The room, if it is one: the service itself is none.
 fn room_of(attempt: &Attempt) -> Option<&BareJid> {
     attempt.room.as_ref().filter(|room| room.node().is_some())
+}
+
+/// What does not hold for an attempt.
+#[derive(Clone, Debug)]
+pub(super) struct Excepted {
+    /// The rules for the room: what is preset follows them.
+    pub(super) room: Rules,
+    /// The rules for the requester in it, by which they are judged.
+    pub(super) person: Rules,
+    /// Bans on domains and networks do not hold.
+    pub(super) bans: bool,
+    /// The lines of the exceptions, in the order of the file.
+    pub(super) lines: Vec<u32>,
+}
+
+/// Returns what does not hold in this case. `None`, and no cost to speak of: all holds.
+pub(super) fn excepted(case: &Case<'_>) -> Option<Excepted> {
+    let Case { policy, rules, attempt, now, .. } = *case;
+    let exceptions = &policy.exceptions;
+    if exceptions.is_empty() {
+        return None;
+    }
+    let room = case.room_name();
+    // What a focus does, it does for a person.
+    let behind = attempt.behind.as_ref().filter(|_| case.is_service());
+    let who = behind.unwrap_or(case.who);
+    let classes = classes(policy, rules, who, case.place);
+    let proved = policy.identify(who, case.place).jid;
+    let mut for_person =
+        exceptions.of(proved, classes).filter(|one| one.holds(room, now)).peekable();
+    if exceptions.for_all(room, now).next().is_none() && for_person.peek().is_none() {
+        return None;
+    }
+    let mut bans = false;
+    let mut lines = Vec::new();
+    for exception in exceptions.for_all(room, now) {
+        bans |= exception.bans;
+        lines.push(exception.line);
+    }
+    let of_room = exceptions.in_room(rules, case.room_jid, now).into_owned();
+    let mut of_person = of_room.clone();
+    for exception in for_person {
+        exception.switches().for_each(|switch| neutralise(&mut of_person, &switch.exempt));
+        bans |= exception.bans;
+        lines.push(exception.line);
+    }
+    lines.sort_unstable();
+    Some(Excepted { room: of_room, person: of_person, bans, lines })
 }
 
 /// The strongest opinion so far: how the rules of several families come to one verdict.

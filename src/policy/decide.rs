@@ -2,18 +2,18 @@
 
 use jiff::Timestamp;
 
-use super::attempt::{Action, Attempt, Pressure, RoomView};
+use super::attempt::{Action, Attempt, Place, Pressure, RoomView};
 use super::class::ClassSet;
-use super::classify::{Place, classes};
-use super::context::{Case, Strongest};
+use super::classify::classes;
+use super::context::{Case, Excepted, Strongest, excepted};
 use super::denial::Denial;
-use super::modes::{Excepted, excepted};
 use super::record::{Closed, JoinFlood};
-use super::rules::{fixed, room_form};
+use super::rules::fixed;
 use super::verdict::{Decision, Effects, Opinion, Verdict};
-use super::{
-    Policy, Rules, access, close, hours, limits, lobby, moderation, moderators, names, open,
-    permissions, removal, suspended,
+use super::{Policy, Rules};
+use crate::policy::opinions::{
+    access, close, entry, focus, found, limits, lobby, moderation, moderators, names, open,
+    permissions, removal, room_form, suspended,
 };
 
 /// Decides one attempt.
@@ -29,7 +29,7 @@ pub fn decide(
     now: Timestamp,
 ) -> Decision {
     let begun = matches!(attempt.action, Action::Join { .. })
-        .then(|| open::begun(room, now))
+        .then(|| found::begun(room, now))
         .flatten()
         .map(|record| RoomView { record: Some(record), ..room.clone() });
     let mut decision =
@@ -145,14 +145,14 @@ fn stay(case: &Case<'_>) -> Option<Opinion> {
 pub(super) fn is_fit(case: &Case<'_>) -> bool {
     !case.is_service()
         && stay(case).is_none()
-        && hours::judge(case).is_none()
+        && close::outside_hours(case).is_none()
         && !removal::is_suspected(case)
 }
 
 /// A service does what it likes; only what a focus does, it does for a person.
 fn serve(case: &Case<'_>, strongest: &mut Strongest) {
     if case.is_focus() {
-        open::act(case, strongest);
+        focus::act(case, strongest);
     }
     let line = case.policy.services.get(case.jid).copied().unwrap_or_default();
     strongest.hear(Some(Opinion::allow(fixed::SERVICE.at(line))));
@@ -167,11 +167,11 @@ fn judge(case: &Case<'_>, strongest: &mut Strongest) {
     strongest.hear(stay(case));
     strongest.hear(moderation::authority(case));
     match &case.attempt.action {
-        Action::Request => open::request(case, strongest),
+        Action::Request => focus::request(case, strongest),
         Action::Open { typed } => {
             strongest.hear(names::judge(case));
-            strongest.hear(open::comes_first(case));
-            strongest.hear(hours::judge(case));
+            strongest.hear(focus::comes_first(case));
+            strongest.hear(close::outside_hours(case));
             strongest.hear(access::open(case));
             strongest.hear(permissions::enter(case));
             strongest.hear(limits::open(case));
@@ -180,7 +180,7 @@ fn judge(case: &Case<'_>, strongest: &mut Strongest) {
         }
         Action::Join { credential } => {
             strongest.hear(names::judge(case));
-            strongest.hear(hours::judge(case));
+            strongest.hear(close::outside_hours(case));
             strongest.hear(permissions::enter(case));
             strongest.hear(close::join(case));
             strongest.hear(limits::join(case));
@@ -214,7 +214,7 @@ fn effects(case: &Case<'_>, opinion: &Opinion) -> Effects {
     match (opinion.verdict, &case.attempt.action) {
         (Verdict::Allow, Action::Open { .. }) => open::effects(case, &mut effects),
         (Verdict::Allow, Action::Join { credential }) => {
-            lobby::enter(case, *credential, &mut effects);
+            entry::enter(case, *credential, &mut effects);
             names::taken(case, &mut effects);
         }
         (Verdict::Allow, Action::Rename) => names::taken(case, &mut effects),

@@ -4,15 +4,15 @@
 //! ask for is as its moderators want it; only what is laxer, or nobody's to choose, is a difference.
 
 use super::attempt::{Affiliation, Attempt, Auth, Pressure, Requester};
-use super::close::RECORD;
-use super::context::{Case, Drift, Scene, Standing, case, case_of_nobody};
+use super::context::{Case, Drift, Scene, Standing, case, case_of_nobody, excepted};
 use super::decide::{as_excepted, reevaluate};
-use super::modes::excepted;
 use super::notice::Notice;
 use super::record::{Record, Source};
+use super::rules::removal::taken;
 use super::rules::{SWITCHES, Trait, fixed};
 use super::verdict::{Audience, Effects, May, NewPassword};
-use super::{access, lobby, moderators, open, permissions, removal, suspended};
+use crate::policy::opinions::close::RECORD;
+use crate::policy::opinions::{access, lobby, moderators, permissions, removal, suspended};
 
 /// Returns every rule that a room can differ from, but for what an operator did ([`suspended::RULE`]).
 pub fn compared() -> impl Iterator<Item = &'static str> {
@@ -32,7 +32,7 @@ pub fn compare(scene: &Scene<'_>) -> Vec<Drift> {
         let is = "closed: its record is of another version, or damaged";
         return scene.view.unreadable.then(|| of_record(is)).into_iter().collect();
     };
-    if open::tries_itself_out(scene.policy, scene.room, record) {
+    if scene.policy.is_health_check(scene.room, &record.opener) {
         return Vec::new();
     }
     // What is presently no rule for anybody in the room.
@@ -180,7 +180,7 @@ fn kept_out(scene: &Scene<'_>, one: &Standing) -> Option<Drift> {
         is: one.affiliation.name(),
         should: "no owner or admin",
         effects: Effects {
-            people: vec![(one.jid.clone(), removal::taken(one.person.as_ref(), one.affiliation))],
+            people: vec![(one.jid.clone(), taken(one.person.as_ref(), one.affiliation))],
             affiliate: vec![(one.jid.clone(), Affiliation::None)],
             ..Effects::default()
         },
@@ -242,7 +242,7 @@ fn occupant(scene: &Scene<'_>, who: &Requester) -> Option<Drift> {
         is: "inside",
         should: "outside",
         effects: Effects {
-            people: vec![(jid.clone(), removal::taken(who.person.as_ref(), who.affiliation))],
+            people: vec![(jid.clone(), taken(who.person.as_ref(), who.affiliation))],
             remove: vec![(jid, denial)],
             ..Effects::default()
         },
@@ -283,14 +283,14 @@ mod tests {
     use crate::policy::class::{Class, ClassSet};
     use crate::policy::context::Settings;
     use crate::policy::denial::Denial;
+    use crate::policy::exceptions::{Exception, Exceptions, Whom};
     use crate::policy::lobby::{Admission, Lobby};
     use crate::policy::moderators::Moderators;
-    use crate::policy::modes::{Exception, Exceptions, Whom};
     use crate::policy::password::Password;
     use crate::policy::permissions::Permitted;
     use crate::policy::record::{Entry, Person};
     use crate::policy::verdict::Ability;
-    use crate::policy::{Policy, Rules, open};
+    use crate::policy::{Policy, Rules};
 
     fn jid(text: &str) -> BareJid {
         text.parse().unwrap()
@@ -537,7 +537,7 @@ mod tests {
         let record = Record::new(Timestamp::UNIX_EPOCH, String::new(), None);
         room.view.record = Some(Record { found: true, ..record });
         let base = Rules::default();
-        room.rules = open::rules(&base, &base);
+        room.rules = base.of_found(&base);
         assert_eq!(room.in_short(), [""; 0]);
         room.access().persistent.value = Persistence::Never;
         let drift = room.drifts().remove(0);
@@ -547,7 +547,7 @@ mod tests {
         Arc::make_mut(&mut over.password).source.set(Source::Preset, 7);
         Arc::make_mut(&mut over.access).hidden.set(Some(true), 8);
         Arc::make_mut(&mut over.lobby).admission.set(Admission::Lobby, 9);
-        room.rules = open::rules(&over, &base);
+        room.rules = over.of_found(&base);
         let rules: Vec<_> = room.drifts().iter().map(|drift| drift.rule.name).collect();
         assert_eq!(rules, ["password.required", "lobby.admission", "access.hidden"]);
     }

@@ -1,8 +1,9 @@
 //! The policy: pure, total, deterministic. No I/O, clock, randomness or XML.
 //!
 //! [`decide::decide`] hears the opinion of each rule family that has a say in an attempt and takes the
-//! strongest: deny over prompt over hold over allow. One file per family in [`rules`], with its settings,
-//! their defaults and what it thinks.
+//! strongest: deny over prompt over hold over allow. The settings of a family, with their defaults, stand in its file in
+//! [`rules`], its opinions in its file in [`opinions`]. No file imports itself by others: values, rules, [`Policy`], the
+//! case ([`context`]), opinions, decisions.
 
 pub mod affiliation;
 pub mod attempt;
@@ -14,16 +15,15 @@ pub mod context;
 pub mod decide;
 pub mod denial;
 pub mod drift;
+pub mod exceptions;
 pub mod facts;
 pub mod fields;
 pub mod fingerprint;
 pub mod form_field;
 pub mod logins;
 pub mod messages;
-pub mod moderation;
-pub mod modes;
 pub mod notice;
-mod open;
+pub mod opinions;
 pub mod overrides;
 pub mod providers;
 pub mod record;
@@ -32,7 +32,6 @@ pub mod room_name;
 pub mod rules;
 pub mod runtime_bans;
 pub mod succession;
-pub mod suspended;
 pub mod texts;
 pub mod timers;
 pub mod verdict;

@@ -10,7 +10,10 @@ use sha2::{Digest as _, Sha256};
 use super::Rules;
 use super::record::Claim;
 use super::room_name::RoomName;
+use super::rules::close::Conditions;
+use super::rules::lobby::Admission;
 use crate::jid::{BareJid, folded};
+use crate::setting::Setting;
 
 /// The most claims that are kept with a room.
 const MOST_CLAIMS: usize = 16;
@@ -438,6 +441,51 @@ impl fmt::Display for Selector {
         let parts = pattern.iter().map(|pattern| pattern.as_str().to_owned());
         f.write_str(&parts.chain(others.into_iter().flatten()).collect::<Vec<_>>().join(", "))
     }
+}
+
+impl Rules {
+    /// Returns these rules as they are for a room that was there before the policy: without those presets that `base` has
+    /// as well.
+    pub(super) fn of_found(&self, base: &Self) -> Self {
+        let mut kept = without_presets(self, base);
+        if let (Some(observed), Some(of_base)) = (&self.observed, base.observed.as_deref()) {
+            kept.observed = Some(Arc::new(without_presets(observed, of_base)));
+        }
+        kept
+    }
+}
+
+fn without_presets(rules: &Rules, base: &Rules) -> Rules {
+    let mut kept = rules.clone();
+    let (password, of_base) = (&rules.password, &base.password);
+    if !is_own(&password.required, &of_base.required) && !is_own(&password.source, &of_base.source)
+    {
+        Arc::make_mut(&mut kept.password).required.value = false;
+        Arc::make_mut(&mut kept.close).hold_until.value =
+            Conditions { password: false, ..rules.close.hold_until.value };
+    }
+    let lobby = Arc::make_mut(&mut kept.lobby);
+    if !is_own(&rules.lobby.admission, &base.lobby.admission) {
+        lobby.by_room = true;
+        lobby.admission.value = Admission::Password;
+    }
+    // A room that has owners is not without a moderator because none of them is there.
+    if !is_own(&rules.lobby.unattended, &base.lobby.unattended) {
+        lobby.unattended.value = Vec::new();
+    }
+    let moderators = &rules.moderators.succession_after;
+    if !is_own(moderators, &base.moderators.succession_after) {
+        Arc::make_mut(&mut kept.moderators).succession_after.value = None;
+    }
+    if !is_own(&rules.access.hidden, &base.access.hidden) {
+        Arc::make_mut(&mut kept.access).hidden.value = None;
+    }
+    kept
+}
+
+/// An override, or its profile, gives the value.
+const fn is_own<T>(value: &Setting<T>, base: &Setting<T>) -> bool {
+    value.line != base.line
 }
 
 #[cfg(test)]

@@ -5,9 +5,8 @@
 use jiff::Timestamp;
 
 use super::Policy;
-use super::attempt::{Attempt, Auth, Held, Noted, Requester};
+use super::attempt::{Attempt, Auth, Held, Noted, Place, Requester};
 use super::bans::{Ban, Origin};
-use super::classify::Place;
 use super::context::Case;
 use super::fingerprint::Mark;
 use super::removal::{By, returning_marks};
@@ -117,8 +116,8 @@ mod tests {
     use crate::policy::attempt::{Action, Credential, Pressure, RoomView};
     use crate::policy::bans::{Banned, Bans};
     use crate::policy::decide::{decide, reevaluate};
+    use crate::policy::exceptions::{Exception, Whom};
     use crate::policy::facts::Facts;
-    use crate::policy::modes::{Exception, Whom};
 
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::attempt::{Action, Attempt, Credential, Pressure, Requester, Role, RoomView};
-use super::classify::{Place, classes};
+use super::attempt::{Action, Attempt, Credential, Place, Pressure, Requester, Role, RoomView};
+use super::classify::classes;
 use super::context::Case;
 use super::decide::{as_excepted, is_fit, opinion_on};
 use super::notice::Notice;
@@ -14,8 +14,9 @@ use super::record::Person;
 use super::rules::kinds::Who;
 use super::rules::lobby::Rescue;
 use super::verdict::{Effects, Rule, Verdict};
-use super::{Policy, Rules, moderators, suspended};
+use super::{Policy, Rules};
 use crate::jid::BareJid;
+use crate::policy::opinions::moderators;
 
 /// Where nobody could take over, we look again after that time.
 const AGAIN: SignedDuration = SignedDuration::from_secs(10);
@@ -116,7 +117,7 @@ pub fn is_service(policy: &Policy, who: &Requester) -> bool {
 /// Returns what is to be done in this room now; `None`: nothing.
 pub fn plan(scene: &Scene<'_>) -> Option<Plan> {
     // Who speaks and who comes in is the operator's until they resume it.
-    if suspended::of(scene.view).is_some() {
+    if scene.view.suspended().is_some() {
         return None;
     }
     let rescue = scene.rescue();
@@ -129,7 +130,7 @@ pub fn plan(scene: &Scene<'_>) -> Option<Plan> {
 
 /// Returns when something may be due that is not due now, unless the room changes; `None`: nothing.
 pub fn next(scene: &Scene<'_>) -> Option<Timestamp> {
-    if suspended::of(scene.view).is_some() {
+    if scene.view.suspended().is_some() {
         return None;
     }
     let moments = scene.moments();

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::Rules;
 use super::attempt::RoomView;
 use super::hours::{AtEnd, Phase};
 use super::notice::Notice;
 use super::record::{Closed, Record};
-use super::rules::limits;
 use super::verdict::{Audience, Effects, Rule};
-use super::{Rules, close};
+use crate::policy::opinions::{close, limits};
 
 /// A room and its times.
 #[derive(Clone, Copy, Debug)]

@@ -12,10 +12,10 @@ use crate::app::clock::now;
 use crate::app::rooms::RoomError;
 use crate::control::{Answer, HELD, REMOVED};
 use crate::jid::BareJid;
-use crate::policy::attempt::{Affiliation, Client, Requester};
+use crate::policy::attempt::{Affiliation, Client, Place, Requester};
 use crate::policy::bans::Origin;
 use crate::policy::class::{Class, ClassSet};
-use crate::policy::classify::{Place, classes};
+use crate::policy::classify::classes;
 use crate::policy::record::Record;
 use crate::policy::removal::{
     Removal, hold, is_exempt, is_kept_out, is_same, keep_out, recognised_by, taken,

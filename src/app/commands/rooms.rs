@@ -16,7 +16,7 @@ use crate::component::registry::Room;
 use crate::control::{Answer, ENDED, Failure, Length};
 use crate::jid::BareJid;
 use crate::policy::Rules;
-use crate::policy::close::{closing, shut_by};
+use crate::policy::opinions::close::{closing, shut_by};
 use crate::policy::room_name::{pattern, spellings};
 use crate::policy::verdict::Effects;
 use crate::schema;

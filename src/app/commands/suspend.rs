@@ -13,8 +13,8 @@ use crate::component::engine::Mode;
 use crate::control::{Answer, Failure};
 use crate::policy::Policy;
 use crate::policy::attempt::Role as Occupancy;
+use crate::policy::opinions::suspended::{resuming, suspending};
 use crate::policy::succession::is_service;
-use crate::policy::suspended::{self, resuming, suspending};
 use crate::schema;
 use crate::wire::answer::say_to_room;
 use crate::wire::room::LiveRoom;
@@ -83,7 +83,7 @@ impl Call<'_> {
         }
         let jid = address(name)?;
         apply(&self.shared, &jid, None, |live| {
-            let is_news = suspended::of(&live.view).is_none();
+            let is_news = live.view.suspended().is_none();
             let reason = reason.filter(|reason| is_news && !reason.is_empty()).map(say_to_room);
             (suspending(&live.view, now()), reason.into_iter().collect(), ())
         })
@@ -95,7 +95,7 @@ impl Call<'_> {
     async fn resume(&self, name: &str) -> Result<Resumed, Failure> {
         let jid = address(name)?;
         let live = room(&self.shared, &jid, None).await?;
-        if suspended::of(&live.view).is_none() && live.settings.suspended != Some(true) {
+        if live.view.suspended().is_none() && live.settings.suspended != Some(true) {
             return Err(conflict(format!("`{jid}` is not suspended")));
         }
         apply(&self.shared, &jid, None, |live| {
@@ -152,6 +152,6 @@ fn report(policy: &Policy, live: &LiveRoom) -> Suspended {
             "what records or calls already goes on; these services are inside: {names}"
         ));
     }
-    let suspended = suspended::of(&live.view).map(|it| format!("{:.0}", it.since));
+    let suspended = live.view.suspended().map(|it| format!("{:.0}", it.since));
     Suspended { room: live.jid.to_string(), suspended, done, not }
 }

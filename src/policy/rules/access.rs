@@ -1,25 +1,18 @@
 //! Who may open rooms, and who may enter them at all.
 
-use super::family::family;
-use super::fixed;
-use super::kinds::{classes, classes_and, globs, words_in_list};
-use crate::setting::kind::flag;
-use crate::setting::values::{domain_spellings, jid_spellings, words_for_domains};
-use crate::setting::{Item, Kind, values};
-use serde_json::json;
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use globset::GlobSet;
+use serde_json::json;
 
+use super::family::family;
+use super::kinds::{classes, classes_and, globs, words_in_list};
 use crate::jid::BareJid;
-use crate::policy::attempt::{Affiliation, Auth};
 use crate::policy::class::{Class, ClassSet};
-use crate::policy::context::Case;
-use crate::policy::denial::Denial;
-use crate::policy::room_name::spellings;
-use crate::policy::runtime_bans;
-use crate::policy::verdict::Opinion;
+use crate::setting::kind::flag;
+use crate::setting::values::{domain_spellings, jid_spellings, words_for_domains};
+use crate::setting::{Item, Kind, values};
 
 /// Who may open rooms.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -218,88 +211,4 @@ impl Persistence {
             Self::ByRoom => None,
         }
     }
-}
-
-/// Returns whether a ban, of the file or made at run time, is on the requester.
-pub(in crate::policy) fn banned(case: &Case<'_>) -> Option<Opinion> {
-    let who = case.who();
-    let named = [Some(case.jid), who.account.as_ref()].into_iter().flatten();
-    let (bans, room) = (&case.policy.bans, case.room_name());
-    let on = |jid| match case.exempt {
-        false => bans.on(jid, who.address, room, case.now),
-        true => bans.on_account(jid, room, case.now),
-    };
-    if let Some(ban) = named.into_iter().find_map(on) {
-        return Some(Opinion::deny(fixed::BAN.at(ban.line()), Denial::Banned));
-    }
-    if runtime_bans::keeps_out(case) {
-        return Some(Opinion::deny(fixed::BAN.at(0), Denial::Banned));
-    }
-    None
-}
-
-/// Returns whether the requester may be in any room at all: not banned, encrypted, of a class that may.
-pub(in crate::policy) fn enter(case: &Case<'_>) -> Option<Opinion> {
-    let who = case.who();
-    let access = &case.rules.access;
-    if let Some(banned) = banned(case) {
-        return Some(banned);
-    }
-    if who.affiliation == Affiliation::Outcast {
-        return Some(Opinion::deny(fixed::OUTCAST.at(0), Denial::Outcast));
-    }
-    if access.encrypted.value && who.secure == Some(false) && !is_local(case) {
-        let rule = access.encrypted.rule();
-        return Some(Opinion::deny(rule, Denial::NotEncrypted));
-    }
-    if !access.enter.value.meets(case.classes) {
-        let rule = access.enter.rule();
-        let denial = if log_in_helps(case, access.enter.value) {
-            Denial::LogInToEnter
-        } else {
-            Denial::MayNotEnter
-        };
-        return Some(Opinion::deny(rule, denial));
-    }
-    None
-}
-
-/// Returns whether the requester may open this room.
-pub(in crate::policy) fn open(case: &Case<'_>) -> Option<Opinion> {
-    let access = &case.rules.access;
-    let may = access.create.value.classes(case.room.nobody_logs_in);
-    if !may.meets(case.classes) {
-        let rule = access.create.rule();
-        let denial = if log_in_helps(case, may) { Denial::LogInToOpen } else { Denial::MayNotOpen };
-        return Some(Opinion::deny(rule, denial));
-    }
-    name(case)
-}
-
-/// Returns whether a room of this name may be opened.
-pub(in crate::policy) fn name(case: &Case<'_>) -> Option<Opinion> {
-    let access = &case.rules.access;
-    let is_one_of =
-        |rooms: &GlobSet| spellings(case.room_name()).any(|spelling| rooms.is_match(&*spelling));
-    if access.rooms.value.as_ref().is_some_and(|rooms| !is_one_of(rooms)) {
-        let rule = access.rooms.rule();
-        return Some(Opinion::deny(rule, Denial::RoomName));
-    }
-    if access.refused_rooms.value.as_ref().is_some_and(is_one_of) {
-        let rule = access.refused_rooms.rule();
-        return Some(Opinion::deny(rule, Denial::RoomName));
-    }
-    None
-}
-
-/// A guest could prove something, and then they might.
-fn log_in_helps(case: &Case<'_>, may: ClassSet) -> bool {
-    case.identity.auth == Auth::Anonymous
-        && case.identity.account.is_none()
-        && (may.has(Class::Account) || may.has(Class::Token))
-}
-
-fn is_local(case: &Case<'_>) -> bool {
-    case.rules.access.trust_loopback.value
-        && case.who().address.is_some_and(|address| address.to_canonical().is_loopback())
 }

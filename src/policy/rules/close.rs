@@ -1,25 +1,14 @@
 //! When nobody else may come in.
 
-use super::family::family;
-use super::kinds::{Who, classes, words_in_list};
-use super::{fixed, hours};
-use crate::setting::kind::{SECOND, duration_or_never, flag, whole, word};
-use crate::setting::{Item, Kind, values};
-use serde_json::json;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
 
-use super::hours::AtEnd;
-use super::moderators::{entitlement, require};
-use crate::policy::attempt::{RoomView, Word};
+use super::family::family;
+use super::kinds::{Who, classes, words_in_list};
 use crate::policy::class::{Class, ClassSet};
-use crate::policy::context::Case;
-use crate::policy::denial::Denial;
-use crate::policy::notice::Notice;
-use crate::policy::record::{Closed, Record};
-use crate::policy::verdict::{Audience, Effects, Opinion, Rule, Verdict};
-use crate::policy::{Rules, suspended};
+use crate::setting::kind::{SECOND, duration_or_never, flag, whole, word};
+use crate::setting::{Item, Kind, values};
 
 /// What must hold before others may come in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -78,157 +67,4 @@ fn conditions() -> Kind<Conditions> {
         words_in_list(all.filter(|(_, is)| *is).map(|(word, _)| word))
     };
     Kind::new(read, write, json!({ "type": "array", "items": { "enum": WORDS } }))
-}
-
-/// What was written down of the room cannot be read, or not all of it.
-pub(in crate::policy) const RECORD: Rule = fixed::RECORD.at(0);
-
-/// Returns whether the room takes people in now.
-pub(in crate::policy) fn join(case: &Case<'_>) -> Option<Opinion> {
-    let close = &case.rules.close;
-    let moderates = entitlement(case).is_some();
-    let may_enter =
-        close.may_enter.value.meets(case.classes) || (close.moderators_enter.value && moderates);
-    if may_enter {
-        return None;
-    }
-    let Some(record) = &case.room.record else {
-        // What cannot be read might say that the room is closed.
-        return Some(Opinion::deny(RECORD, Denial::Closed(Closed::Command)));
-    };
-    if let Some(suspended) = suspended::join(case) {
-        return Some(suspended);
-    }
-    if let Some(closed) = record.closed.filter(|closed| is_in_force(case.rules, *closed)) {
-        return Some(Opinion::deny(closed_by(case.rules, closed), Denial::Closed(closed)));
-    }
-    if after(record, close.after.value).is_some_and(|moment| case.now >= moment) {
-        let rule = close.after.rule();
-        return Some(Opinion::deny(rule, Denial::Closed(Closed::Time)));
-    }
-    let rule = hold_until(case.rules);
-    let conditions = close.hold_until.value;
-    if conditions.password && !case.room.has_password {
-        return Some(Opinion::deny(rule, Denial::NotOpenYet));
-    }
-    if conditions.moderator && case.room.moderators == 0 && !moderates {
-        let knock = super::lobby::knock(case);
-        return Some(match knock.verdict {
-            Verdict::Hold => Opinion::hold(rule, Denial::NotOpenYet),
-            Verdict::Deny if knock.denial == Some(Denial::NoLobby) => {
-                Opinion::deny(rule, Denial::NotOpenYet)
-            }
-            Verdict::Allow | Verdict::Prompt | Verdict::Deny => knock,
-        });
-    }
-    None
-}
-
-/// Closes the room if the requester is the last that it takes.
-pub(in crate::policy) fn count(case: &Case<'_>, effects: &mut Effects) {
-    let limit = case.rules.close.at_occupants.value;
-    if limit == 0 || case.room.others().saturating_add(1) < limit {
-        return;
-    }
-    let record = effects.record.as_ref().or(case.room.record.as_ref());
-    if let Some(record) = record.filter(|record| record.closed.is_none()) {
-        effects.record = Some(Record { closed: Some(Closed::Count), ..record.clone() });
-        effects.notices.push((Audience::Moderators, Notice::Closed));
-    }
-}
-
-/// A word to the room.
-pub(in crate::policy) fn command(case: &Case<'_>, word: Word) -> Opinion {
-    let rules = case.rules;
-    match word {
-        Word::Password if rules.password.show_to_moderators.value => {
-            let who = rules.password.show_to_moderators.with(Who::Moderator);
-            require(case, &who, Denial::MayNotKnow)
-        }
-        Word::Password => {
-            Opinion::deny(rules.password.show_to_moderators.rule(), Denial::MayNotKnow)
-        }
-        Word::Close => require(case, &rules.close.by, Denial::MayNotClose),
-        Word::Reopen => require(case, &rules.close.reopen, Denial::MayNotClose),
-        Word::Unknown => Opinion::deny(fixed::COMMAND.at(0), Denial::UnknownWord),
-    }
-}
-
-/// What follows from a word that was allowed.
-pub(in crate::policy) fn command_effects(case: &Case<'_>, word: Word, effects: &mut Effects) {
-    match word {
-        Word::Password => effects.notices.push((Audience::Requester, Notice::Password)),
-        Word::Close => effects.merge(closing(case.room, true, case.now)),
-        Word::Reopen => effects.merge(closing(case.room, false, case.now)),
-        Word::Unknown => {}
-    }
-}
-
-/// Returns what closing (or reopening) a room changes. What is so already is not said again.
-pub fn closing(room: &RoomView, close: bool, now: Timestamp) -> Effects {
-    let record = room.record.clone().unwrap_or_else(|| Record::new(now, String::new(), None));
-    let was_closed = record.closed.is_some();
-    let record = if close {
-        Record { closed: Some(Closed::Command), ..record }
-    } else {
-        Record { closed: None, reopened: Some(now), ..record }
-    };
-    // Of a suspended room, it is for later.
-    let notice = match (close, record.suspended) {
-        _ if close == was_closed => None,
-        (true, _) => Some(Notice::Closed),
-        (false, None) => Some(Notice::Reopened),
-        (false, Some(_)) => None,
-    };
-    let notices = notice.map(|notice| (Audience::Room, notice)).into_iter().collect();
-    Effects { record: Some(record), notices, ..Effects::default() }
-}
-
-/// Returns what keeps newcomers out of a room that is not closed: the rule, and what they are told.
-pub fn shut_by(rules: &Rules, room: &RoomView, now: Timestamp) -> Option<(Rule, Denial)> {
-    if suspended::of(room).is_some() {
-        return Some((suspended::RULE, Denial::Suspended));
-    }
-    if let Some(outside) = hours::outside(&rules.hours, now) {
-        return Some(outside);
-    }
-    let (hold_until, rule) = (rules.close.hold_until.value, hold_until(rules));
-    let is_early =
-        hold_until.password && !room.has_password || hold_until.moderator && room.moderators == 0;
-    is_early.then_some((rule, Denial::NotOpenYet))
-}
-
-fn hold_until(rules: &Rules) -> Rule {
-    rules.close.hold_until.rule()
-}
-
-/// The rule that closed the room is still there. What a person closed by hand stays closed, unless the one who comes
-/// is exempt from that.
-fn is_in_force(rules: &Rules, closed: Closed) -> bool {
-    let close = &rules.close;
-    match closed {
-        Closed::Command => close.by.value != Who::Anybody,
-        Closed::Count => close.at_occupants.value > 0,
-        Closed::Time => close.after.value.is_some(),
-        Closed::Unmoderated => close.when_unmoderated.value.is_some(),
-        Closed::Hours => rules.hours.at_end.value == AtEnd::Close,
-    }
-}
-
-/// Returns when a room of that record has been open for so long, counted again when it was reopened.
-pub(in crate::policy) fn after(record: &Record, time: Option<Duration>) -> Option<Timestamp> {
-    let time = SignedDuration::try_from(time?).ok()?;
-    record.open_since().checked_add(time).ok()
-}
-
-/// The rule by which a room was closed.
-pub(in crate::policy) fn closed_by(rules: &Rules, closed: Closed) -> Rule {
-    let close = &rules.close;
-    match closed {
-        Closed::Command => close.by.rule(),
-        Closed::Count => close.at_occupants.rule(),
-        Closed::Time => close.after.rule(),
-        Closed::Unmoderated => close.when_unmoderated.rule(),
-        Closed::Hours => rules.hours.at_end.rule(),
-    }
 }

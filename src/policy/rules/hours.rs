@@ -11,9 +11,8 @@ use serde_json::json;
 use super::family::family;
 use super::kinds::{classes, words_in_list};
 use crate::policy::class::{Class, ClassSet};
-use crate::policy::context::Case;
 use crate::policy::denial::{Clock, Denial};
-use crate::policy::verdict::{Opinion, Rule};
+use crate::policy::verdict::Rule;
 use crate::setting::kind::{SECOND, duration_or_never, list, quoted, word};
 use crate::setting::{Item, Kind, kind, values};
 
@@ -386,15 +385,6 @@ impl Hours {
 enum Edge {
     Start,
     End,
-}
-
-/// Returns whether it is the time for this requester to open or enter a room.
-pub(in crate::policy) fn judge(case: &Case<'_>) -> Option<Opinion> {
-    let hours = &case.rules.hours;
-    if hours.who.value.meets(case.classes) {
-        return None;
-    }
-    outside(hours, case.now).map(|(rule, denial)| Opinion::deny(rule, denial))
 }
 
 /// Why it is not the time for people whom the hours are for.

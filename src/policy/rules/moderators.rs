@@ -8,15 +8,10 @@ use serde_json::json;
 use super::family::family;
 use super::kinds::{Who, classes, words_in_list};
 use crate::jid::BareJid;
-use crate::policy::attempt::{Action, Affiliation, Auth};
 use crate::policy::class::{Class, ClassSet};
-use crate::policy::context::Case;
-use crate::policy::denial::Denial;
-use crate::policy::verdict::{Opinion, Rule};
-use crate::policy::{moderation, open};
 use crate::setting::kind::{SECOND, duration_or_never, list, once, some_text, word};
 use crate::setting::values::{account_or, domain_spellings, words_for_domains};
-use crate::setting::{Item, Kind, Setting, values};
+use crate::setting::{Item, Kind, values};
 
 names! {
     /// A way to become a moderator.
@@ -146,73 +141,6 @@ fn domains() -> Kind<HashSet<String>> {
         json!({ "type": "array", "items": { "type": "string" } }),
     )
     .warning(words_for_domains)
-}
-
-/// The rule by which the requester moderates this room, if one does.
-///
-/// The ways are tried in the order of the file; then what moderators of the room have granted since.
-pub(in crate::policy) fn entitlement(case: &Case<'_>) -> Option<Rule> {
-    let moderators = &case.rules.moderators;
-    let rule = moderators.assign.rule();
-    if moderators.assign.value.iter().any(|way| is_one(case, *way)) {
-        return Some(rule);
-    }
-    let who = case.who();
-    // What a removal has taken counts again when it no longer keeps them out.
-    let granted = who
-        .person
-        .as_ref()
-        .is_some_and(|person| person.moderator || person.suspended >= Some(Affiliation::Admin));
-    (granted || who.affiliation >= Affiliation::Admin).then(|| moderators.grant.rule())
-}
-
-/// A moderator comes in.
-pub(in crate::policy) fn join(case: &Case<'_>) -> Option<Opinion> {
-    entitlement(case).map(Opinion::allow)
-}
-
-pub(in crate::policy) fn is_one(case: &Case<'_>, way: Become) -> bool {
-    let moderators = &case.rules.moderators;
-    let who = case.who();
-    match way {
-        Become::Operator => case.classes.has(Class::Operator),
-        Become::Listed => case.identity.jid.is_some_and(|jid| {
-            moderators.jids.value.contains(jid) || moderators.domains.value.contains(jid.domain())
-        }),
-        Become::Token => {
-            case.identity.auth == Auth::Token
-                && who.claims.iter().any(|(name, value)| {
-                    *name == moderators.claim.value && moderators.claim_values.value.contains(value)
-                })
-        }
-        Become::Account => case.identity.auth == Auth::Account || case.identity.account.is_some(),
-        Become::Opener => match &case.room.record {
-            None => matches!(case.attempt.action, Action::Open { .. }) && !case.room.exists,
-            // The opener moderates when they come back, unless that was taken from them since.
-            Some(record) => {
-                (record.opener == case.jid.as_str()
-                    && who.person.as_ref().is_some_and(|person| person.moderator))
-                    || (matches!(case.attempt.action, Action::Join { .. })
-                        && open::takes_the_place(case))
-            }
-        },
-    }
-}
-
-/// Returns whether the requester may do what is reserved for `who`.
-pub(in crate::policy) fn may(case: &Case<'_>, who: Who) -> bool {
-    match who {
-        Who::Nobody => false,
-        Who::Anybody => true,
-        Who::Operator => case.classes.has(Class::Operator),
-        Who::Moderator => case.classes.has(Class::Operator) || moderation::has_standing(case),
-    }
-}
-
-/// Allows by `name` what is reserved for `who`, or denies.
-pub(in crate::policy) fn require(case: &Case<'_>, who: &Setting<Who>, denial: Denial) -> Opinion {
-    let rule = who.rule();
-    if may(case, who.value) { Opinion::allow(rule) } else { Opinion::deny(rule, denial) }
 }
 
 names! {

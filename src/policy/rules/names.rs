@@ -12,13 +12,7 @@ use unicode_script::{Script, UnicodeScript as _};
 use unicode_security::skeleton;
 
 use super::family::family;
-use super::kinds::Who;
-use super::moderators::{entitlement, may};
-use crate::policy::attempt::{Action, Namesake};
-use crate::policy::denial::Denial;
-use crate::policy::notice::Notice;
-use crate::policy::verdict::{Audience, Effects, Opinion, Rule};
-use crate::policy::{context, moderation};
+use crate::policy::verdict::Rule;
 use crate::setting::kind::{list, quoted, word};
 use crate::setting::{Item, Kind, values};
 
@@ -234,67 +228,8 @@ impl Names {
     }
 }
 
-/// Returns whether the requester may be called so here.
-pub(in crate::policy) fn judge(case: &context::Case<'_>) -> Option<Opinion> {
-    let names = &case.rules.names;
-    let asked = [case.who().nick.as_str(), case.who().name.as_str()];
-    let mut asked = asked.into_iter().filter(|name| !name.is_empty());
-    let is_moderator = !names.protected.value.is_empty() && moderates(case);
-    if let Some(opinion) = asked.find_map(|name| judge_kept(case, name, is_moderator)) {
-        return Some(opinion);
-    }
-    let least = match names.unique.value {
-        Unique::Nobody => return None,
-        Unique::Moderators => Namesake::Moderator,
-        Unique::Everybody => Namesake::Occupant,
-    };
-    (case.attempt.namesake >= Some(least))
-        .then(|| Opinion::deny(names.unique.rule(), Denial::NameTaken))
-}
-
-/// Tells moderators of a name that may be taken for one of theirs: of a person who comes in, is inside, or waits.
-pub(in crate::policy) fn taken(case: &context::Case<'_>, effects: &mut Effects) {
-    if case.attempt.namesake != Some(Namesake::Moderator) || moderates(case) {
-        return;
-    }
-    let waits = matches!(case.attempt.action, Action::Rename) && !moderation::is_inside(case);
-    let notice = if waits { Notice::KnocksAlike } else { Notice::LooksAlike };
-    effects.notices.push((Audience::ModeratorsAfter, notice));
-}
-
-/// The same, of a person who is sent to wait.
-pub(in crate::policy) fn knocks(case: &context::Case<'_>, effects: &mut Effects) {
-    if case.attempt.namesake == Some(Namesake::Moderator) && !moderates(case) {
-        effects.notices.push((Audience::Moderators, Notice::KnocksAlike));
-    }
-}
-
-/// Returns whether a nick may be kept for a person; `is_moderator`: for one who moderates.
-pub(in crate::policy) fn judge_kept(
-    case: &context::Case<'_>,
-    name: &str,
-    is_moderator: bool,
-) -> Option<Opinion> {
-    let names = &case.rules.names;
-    if let Some(rule) = names.reserves(name) {
-        return Some(Opinion::deny(rule, Denial::ReservedNick));
-    }
-    if !is_moderator && names.protected.value.iter().any(|one| one.looks.is_look_of(name)) {
-        let rule = names.protected.rule();
-        return Some(Opinion::deny(rule, Denial::NameProtected));
-    }
-    let scripts = &names.scripts;
-    (!scripts.value.is_empty() && !is_written_in(name, &scripts.value))
-        .then(|| Opinion::deny(scripts.rule(), Denial::NameScript))
-}
-
-/// By the rules, or because a moderator has made them one.
-pub(in crate::policy) fn moderates(case: &context::Case<'_>) -> bool {
-    entitlement(case).is_some() || may(case, Who::Moderator)
-}
-
 /// Every letter of it is of one of the scripts; and there is something to be seen of it.
-fn is_written_in(name: &str, scripts: &[Script]) -> bool {
+pub(in crate::policy) fn is_written_in(name: &str, scripts: &[Script]) -> bool {
     let is_of_them = |c: char| {
         let script = c.script();
         // Digits, signs and spaces are of every script, what is not seen of none.

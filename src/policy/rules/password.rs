@@ -1,23 +1,23 @@
 //! Every room has a password, good enough, and it stays.
 
-use super::family::family;
-use super::kinds::{Who, classes};
-use crate::policy::attempt::{Strength, UNLIMITED};
-use crate::setting::Kind;
-use crate::setting::kind::{
-    MILLISECOND, MINUTE, SECOND, duration, duration_or_never, external, flag, list, some_text,
-    whole, word,
-};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::family::family;
+use super::kinds::{Who, classes};
+use crate::policy::attempt::{Strength, UNLIMITED};
 use crate::policy::class::{Class, ClassSet};
 use crate::policy::denial::Denial;
 use crate::policy::notice::Notice;
 use crate::policy::record::{Record, Source};
 use crate::policy::verdict::{Audience, Effects, NewPassword, Rule};
 use crate::secret::Secret;
+use crate::setting::Kind;
+use crate::setting::kind::{
+    MILLISECOND, MINUTE, SECOND, duration, duration_or_never, external, flag, list, some_text,
+    whole, word,
+};
 
 names! {
     /// Who has to type a room's password again after it was changed, of those who came in by the one before.

@@ -8,18 +8,11 @@ use std::sync::LazyLock;
 use serde_json::json;
 
 use super::family::family;
-use super::kinds::{Who, class_words, classes_and, words_in_list};
-use super::{fixed, moderators};
-use crate::policy::Rules;
-use crate::policy::attempt::{Feature, Requester, Role, RoleChange};
+use super::kinds::{class_words, classes_and, words_in_list};
 use crate::policy::class::{Class, ClassSet};
-use crate::policy::classify::classes;
-use crate::policy::context::Case;
-use crate::policy::denial::Denial;
-use crate::policy::notice::{Notice, Told};
-use crate::policy::verdict::{Ability, Audience, Degree, Effects, May, Opinion, Rule};
+use crate::policy::verdict::{Ability, Degree};
 use crate::setting::kind::word;
-use crate::setting::{Item, Kind, Setting, values};
+use crate::setting::{Item, Kind, values};
 
 /// Who may do something: people of these classes, and moderators where it says so. Operators always may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -38,7 +31,7 @@ impl Permitted {
     /// Operators alone.
     pub const OPERATORS: Self = Self { classes: ClassSet::NONE, moderators: false };
 
-    const fn degree(self, classes: ClassSet) -> Degree {
+    pub(in crate::policy) const fn degree(self, classes: ClassSet) -> Degree {
         if self.classes.meets(classes) || classes.has(Class::Operator) {
             Degree::Yes
         } else if self.moderators {
@@ -137,194 +130,5 @@ impl Permissions {
             .filter(|(_, permitted)| permitted.value.classes != ClassSet::ALL)
             .map(|(ability, _)| ability)
             .collect()
-    }
-}
-
-/// Returns the rule on an ability, and who has it.
-fn on(rules: &Rules, ability: Ability) -> (Rule, Permitted) {
-    let permissions = &rules.permissions;
-    match ability {
-        Ability::Chat => (permissions.chat.rule(), permissions.chat.value),
-        Ability::Private => (permissions.private.rule(), permissions.private.value),
-        Ability::Rename => (permissions.rename.rule(), permissions.rename.value),
-        Ability::Audio => (permissions.audio.rule(), permissions.audio.value),
-        Ability::Video => (permissions.video.rule(), permissions.video.value),
-        Ability::Desktop => (permissions.screen_share.rule(), permissions.screen_share.value),
-        Ability::Form => (fixed::READING.at(0), Permitted::MODERATORS),
-        Ability::Secret => {
-            let shown = rules.password.show_to_moderators;
-            let is_shown = shown.value || !rules.password.hides;
-            let who = if is_shown { Permitted::MODERATORS } else { Permitted::OPERATORS };
-            (shown.rule(), who)
-        }
-    }
-}
-
-fn may(rules: &Rules, classes: ClassSet) -> May {
-    May(Ability::ALL.map(|ability| on(rules, ability).1.degree(classes)))
-}
-
-/// The rule on what the gate enforces.
-pub(in crate::policy) fn rule(rules: &Rules, ability: Ability) -> Rule {
-    on(rules, ability).0
-}
-
-/// Returns whether the client may come into a room that asks for end-to-end encryption.
-pub(in crate::policy) fn enter(case: &Case<'_>) -> Option<Opinion> {
-    let e2ee = case.rules.permissions.e2ee;
-    (e2ee.value == E2ee::Require && !case.who().e2ee)
-        .then(|| Opinion::deny(e2ee.rule(), Denial::E2eeNeeded))
-}
-
-/// What a person who comes in may do, and what moderators have to know of it.
-pub(in crate::policy) fn entered(case: &Case<'_>, moderates: bool, effects: &mut Effects) {
-    custom_notices(case, moderates, effects);
-    let may = may(case.rules, case.classes);
-    if may != May::default() {
-        effects.may.push((case.jid.clone(), may));
-    }
-    match case.rules.permissions.e2ee.value {
-        E2ee::Prefer if !case.who().e2ee => {
-            effects.notices.push((Audience::ModeratorsAfter, Notice::CannotEncrypt));
-        }
-        E2ee::Require if moderates => {
-            effects.notices.push((Audience::RequesterJoined, Notice::EncryptedOnly));
-        }
-        E2ee::Off | E2ee::Prefer | E2ee::Require => {}
-    }
-}
-
-/// What is preset in a room before anybody is in it.
-pub(in crate::policy) fn preset(case: &Case<'_>, effects: &mut Effects) {
-    effects.moderated = Some(case.rules.permissions.moderated()).filter(|all| !all.is_empty());
-}
-
-/// Returns whether the requester may use a feature of Jitsi. What runs may be stopped in any case of encryption.
-pub(in crate::policy) fn feature(case: &Case<'_>, feature: Feature) -> Opinion {
-    let permissions = &case.rules.permissions;
-    let (rule, denial) = match feature {
-        Feature::Record { .. } => (permissions.record, Denial::MayNotRecord),
-        Feature::Dial => (permissions.dial, Denial::MayNotDial),
-    };
-    if !feature.stops()
-        && let Some(refusal) = in_clear(case)
-    {
-        return refusal;
-    }
-    require_permission(case, rule.rule(), rule, denial)
-}
-
-/// Recorders and telephones take no part in the encryption: with them, a room is in the clear.
-fn in_clear(case: &Case<'_>) -> Option<Opinion> {
-    let e2ee = case.rules.permissions.e2ee;
-    (e2ee.value == E2ee::Require).then(|| Opinion::deny(e2ee.rule(), Denial::E2eeOnly))
-}
-
-fn require_permission(
-    case: &Case<'_>,
-    rule: Rule,
-    permitted: Setting<Permitted>,
-    denial: Denial,
-) -> Opinion {
-    let allowed = match permitted.value.degree(case.classes) {
-        Degree::Yes | Degree::Given => true,
-        Degree::Moderator => moderators::may(case, Who::Moderator),
-        Degree::No => false,
-    };
-    if allowed { Opinion::allow(rule) } else { Opinion::deny(rule, denial) }
-}
-
-/// A person who does not moderate is given voice: they may write from now on.
-pub(in crate::policy) fn voice(case: &Case<'_>, item: &RoleChange, effects: &mut Effects) {
-    let (Some(jid), Some(Role::Participant)) = (&item.jid, item.to) else { return };
-    // A person who loses moderation by it is given nothing.
-    if item.from == Role::Moderator {
-        return;
-    }
-    let person = case.attempt.other(jid).cloned();
-    let bearer = item.bearer.clone().unwrap_or_default();
-    let bearer = Requester { jid: Some(jid.clone()), person, ..bearer };
-    let before = may(case.rules, classes(case.policy, case.rules, &bearer, case.place));
-    let after = before.with_voice();
-    if after != before {
-        effects.may.push((jid.clone(), after));
-    }
-}
-
-/// Returns what the requester, who is inside, should be told that they may, and the first rule by which it is neither what they
-/// was told nor what voice has made of it.
-pub(in crate::policy) fn differing(case: &Case<'_>, told: May) -> Option<(Ability, May)> {
-    // An occupant may have come in before they had been there.
-    let new = Requester { person: None, ..case.who().clone() };
-    let new = classes(case.policy, case.rules, &new, case.place);
-    let least = may(case.rules, new);
-    let most = may(case.rules, new.with(Class::Returning)).with_voice();
-    let mut should = told;
-    let mut first = None;
-    let range = most.iter().zip(least.iter());
-    for (degree, ((ability, most), (_, least))) in should.0.iter_mut().zip(range) {
-        if *degree < most || *degree > least {
-            *degree = least;
-            first = first.or(Some(ability));
-        }
-    }
-    first.map(|ability| (ability, should))
-}
-
-/// Adds the notices for a person who enters.
-fn custom_notices(case: &Case<'_>, moderates: bool, effects: &mut Effects) {
-    let texts = &case.policy.texts;
-    let mut tell = |told: Told| {
-        // Where moderators are not told the password, not in this way either.
-        let tells = case.rules.password.show_to_moderators.value;
-        if texts.has(told, |text| tells || !text.contains("{password}")) {
-            effects.notices.push((Audience::RequesterJoined, Notice::Told(told)));
-        }
-    };
-    tell(Told::Enter);
-    if moderates {
-        tell(Told::Moderate);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::*;
-
-    #[test]
-    fn voice_gives_no_more_than_moderators_have() {
-        let moderators = Permitted::MODERATORS;
-        let nobody = Permitted { classes: ClassSet::NONE, moderators: false };
-        let mut rules = Permissions::default();
-        (rules.chat.value, rules.private.value, rules.rename.value) =
-            (moderators, nobody, moderators);
-        let rules = Rules { permissions: Arc::new(rules), ..Rules::default() };
-        let guest = may(&rules, ClassSet::of(&[Class::Guest]));
-        let degrees: Vec<_> = guest.with_voice().iter().map(|(_, degree)| degree.name()).collect();
-        assert_eq!(
-            degrees,
-            ["given", "no", "moderator", "yes", "yes", "yes", "moderator", "moderator"]
-        );
-    }
-
-    #[test]
-    fn operators_alone_read_a_password_that_is_told_to_nobody() {
-        let mut rules = Rules::default();
-        Arc::make_mut(&mut rules.password).show_to_moderators.value = false;
-        let degree = |class| {
-            let [.., form, secret] = may(&rules, ClassSet::of(&[class])).0;
-            (form.name(), secret.name())
-        };
-        assert_eq!(degree(Class::Account), ("moderator", "no"));
-        assert_eq!(degree(Class::Operator), ("yes", "yes"));
-    }
-
-    #[test]
-    fn operators_may_where_nobody_may() {
-        let nobody = Permitted { classes: ClassSet::NONE, moderators: false };
-        assert_eq!(nobody.degree(ClassSet::of(&[Class::Operator])), Degree::Yes);
-        assert_eq!(nobody.degree(ClassSet::of(&[Class::Account])), Degree::No);
     }
 }

@@ -7,18 +7,14 @@ use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
 
 use super::family::family;
-use super::{lobby, moderators};
 use crate::jid::BareJid;
-use crate::policy::Policy;
-use crate::policy::attempt::{Affiliation, Auth, Requester};
+use crate::policy::attempt::{Affiliation, Requester};
 use crate::policy::class::{Class, ClassSet};
-use crate::policy::classify::Place;
-use crate::policy::context::Case;
 use crate::policy::denial::Denial;
 use crate::policy::fields::Unknown;
 use crate::policy::fingerprint::Mark;
 use crate::policy::record::{Person, Proof, Record, Removed};
-use crate::policy::verdict::{Effects, Opinion, Rule};
+use crate::policy::verdict::Effects;
 use crate::setting::kind::{SECOND, duration_or_never, list, some_text, word};
 
 /// Most of a room's removals that are kept; those of the weakest proof go first, of these the oldest.
@@ -45,7 +41,7 @@ names! {
 
 impl By {
     /// By these nobody else can be taken for the one who was removed.
-    const STRONG: [Self; 3] = [Self::Account, Self::Token, Self::Ticket];
+    pub(in crate::policy) const STRONG: [Self; 3] = [Self::Account, Self::Token, Self::Ticket];
 }
 
 family! {
@@ -70,7 +66,11 @@ impl Removal {
     }
 
     /// Returns what this person is recognised by, as far as `by` goes.
-    fn marks<'a>(&self, by: impl IntoIterator<Item = &'a By>, who: &Requester) -> Vec<(By, Mark)> {
+    pub(in crate::policy) fn marks<'a>(
+        &self,
+        by: impl IntoIterator<Item = &'a By>,
+        who: &Requester,
+    ) -> Vec<(By, Mark)> {
         let mut marks = Vec::new();
         for by in by {
             let mut add = |mark: Option<Mark>| marks.extend(mark.map(|mark| (*by, mark)));
@@ -97,21 +97,6 @@ impl Removal {
             }
         }
         marks
-    }
-}
-
-impl Policy {
-    /// Returns how well it was proved who this is.
-    pub fn proof(&self, who: &Requester) -> Proof {
-        if who.session.is_none() && who.auth == Auth::Unknown {
-            return Proof::Account;
-        }
-        let identity = self.identify(who, Place::ANY);
-        match (identity.auth, identity.jid) {
-            (Auth::Server, _) => Proof::Server,
-            (_, Some(_)) => Proof::Account,
-            (_, None) => Proof::Guest,
-        }
     }
 }
 
@@ -239,97 +224,6 @@ pub fn is_same(rules: &Removal, one: &Requester, other: &Requester) -> bool {
     certain_marks(rules, other).iter().any(|mark| own.contains(mark))
 }
 
-/// A person inside has removed this person.
-pub(in crate::policy) fn removed(case: &Case<'_>, who: &Requester, effects: &mut Effects) {
-    let (rules, proof) = (&case.rules.removal, case.policy.proof(who));
-    change(case, effects, |record| keep_out(record, rules, who, proof, case.now));
-}
-
-/// Returns how long a person who is removed now stays out.
-pub(in crate::policy) fn denial(case: &Case<'_>) -> Denial {
-    Denial::Removed { wait: case.rules.removal.keep_out_for.value.unwrap_or_default() }
-}
-
-/// A person inside has opened the door to this person.
-pub(in crate::policy) fn let_in(case: &Case<'_>, who: &Requester, effects: &mut Effects) {
-    change(case, effects, |record| lift(record, &case.rules.removal, who));
-}
-
-fn change(case: &Case<'_>, effects: &mut Effects, change: impl FnOnce(&mut Record)) {
-    let Some(before) = effects.record.as_ref().or(case.room.record.as_ref()) else { return };
-    let mut after = before.clone();
-    change(&mut after);
-    if after != *before {
-        effects.record = Some(after);
-    }
-}
-
-/// How a person is known who was removed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Known {
-    /// Perhaps: others have the same.
-    Perhaps,
-    /// Certainly one who has to be let in.
-    Held,
-    /// Certainly one who stays out.
-    Out,
-}
-
-/// Refuses anyone who certainly was removed.
-pub(in crate::policy) fn refuse(case: &Case<'_>) -> Option<Opinion> {
-    let (known, until) = recognised(case)?;
-    let wait = Duration::try_from(until.duration_since(case.now)).unwrap_or_default();
-    (known == Known::Out).then(|| Opinion::deny(rule(case), Denial::Removed { wait }))
-}
-
-/// Has people knock who were sent back to the lobby, or may be people who were removed, unless they were let in since.
-pub(in crate::policy) fn knock(case: &Case<'_>) -> Option<Opinion> {
-    let is_admitted = case.who().person.as_ref().is_some_and(|person| person.is_admitted());
-    let has_to = match recognised(case)?.0 {
-        Known::Perhaps => !is_admitted && moderators::entitlement(case).is_none(),
-        Known::Held => !is_admitted,
-        Known::Out => false,
-    };
-    has_to.then(|| lobby::knock_by(case, rule(case)))
-}
-
-/// Returns whether the requester is, or may be, one who was removed, whatever else speaks for them.
-pub(in crate::policy) fn is_suspected(case: &Case<'_>) -> bool {
-    recognised(case).is_some()
-        || case.who().person.as_ref().is_some_and(|person| person.is_removed())
-}
-
-/// Returns how the requester is known as one who was removed, and until when that holds.
-fn recognised(case: &Case<'_>) -> Option<(Known, Timestamp)> {
-    let rules = &case.rules.removal;
-    let removed = case.room.record.as_ref().map(|record| &record.removed)?;
-    let is_off = rules.keep_out_for.value.is_none() || removed.is_empty();
-    if is_off || is_exempt(case.classes) {
-        return None;
-    }
-    let marks = rules.marks(&rules.by.value, case.who());
-    removed
-        .iter()
-        .filter(|one| one.until > case.now)
-        .filter_map(|one| {
-            if one.unread.is_some() {
-                return Some((Known::Perhaps, one.until));
-            }
-            let known = |by: &By| match By::STRONG.contains(by) {
-                false => Known::Perhaps,
-                true if one.knocks => Known::Held,
-                true => Known::Out,
-            };
-            let matching = marks.iter().filter(|(_, mark)| one.marks.contains(mark));
-            matching.map(|(by, _)| (known(by), one.until)).max()
-        })
-        .max()
-}
-
-fn rule(case: &Case<'_>) -> Rule {
-    case.rules.removal.keep_out_for.rule()
-}
-
 /// A connection from this machine comes through a web server: its address would stand for everybody.
 fn network(address: IpAddr) -> Option<IpNet> {
     let address = address.to_canonical();
@@ -341,6 +235,7 @@ fn network(address: IpAddr) -> Option<IpNet> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::attempt::Auth;
     use crate::policy::requester::{Session, Token};
 
     fn record() -> Record {

@@ -2,23 +2,25 @@
 
 use std::collections::HashMap;
 
-use super::attempt::{Action, Affiliation, AffiliationChange, Auth, Requester, Role, RoleChange};
-use super::class::Class;
-use super::classify::Place;
-use super::context::{Case, Strongest};
-use super::denial::Denial;
-use super::moderators::{Become, require};
-use super::notice::Notice;
-use super::record::Person;
-use super::rules::fixed;
-use super::rules::kinds::Who;
-use super::rules::moderators::Protected;
-use super::verdict::{Audience, Effects, Opinion, Rule};
-use super::{moderators, names, permissions, removal};
+use super::moderators::{Rank, is_inside, rank, require};
+use super::{names, permissions, removal};
 use crate::jid::BareJid;
+use crate::policy::attempt::{
+    Action, Affiliation, AffiliationChange, Auth, Place, Requester, Role, RoleChange,
+};
+use crate::policy::class::Class;
+use crate::policy::context::{Case, Strongest};
+use crate::policy::denial::Denial;
+use crate::policy::notice::Notice;
+use crate::policy::record::Person;
+use crate::policy::rules::fixed;
+use crate::policy::rules::kinds::Who;
+use crate::policy::rules::moderators::{Become, Protected};
+use crate::policy::rules::removal::{admission, is_same};
+use crate::policy::verdict::{Audience, Effects, Opinion, Rule};
 
 /// Judges every item; one that may not be refuses the whole list.
-pub(super) fn affiliation(
+pub(in crate::policy) fn affiliation(
     case: &Case<'_>,
     items: &[AffiliationChange],
     register: bool,
@@ -114,7 +116,7 @@ fn one_affiliation(
 }
 
 /// What the room remembers after a list that was allowed.
-pub(super) fn affiliation_effects(
+pub(in crate::policy) fn affiliation_effects(
     case: &Case<'_>,
     items: &[AffiliationChange],
     register: bool,
@@ -173,7 +175,7 @@ pub(super) fn affiliation_effects(
 }
 
 /// Judges every item; one that may not be refuses the whole list.
-pub(super) fn role(case: &Case<'_>, items: &[RoleChange], strongest: &mut Strongest) {
+pub(in crate::policy) fn role(case: &Case<'_>, items: &[RoleChange], strongest: &mut Strongest) {
     if items.is_empty() {
         strongest.hear(Some(Opinion::deny(fixed::UNREADABLE.at(0), Denial::Malformed)));
     }
@@ -201,7 +203,11 @@ fn one_role(case: &Case<'_>, item: &RoleChange) -> Opinion {
 }
 
 /// What the room remembers after roles were set.
-pub(super) fn role_effects(case: &Case<'_>, items: &[RoleChange], effects: &mut Effects) {
+pub(in crate::policy) fn role_effects(
+    case: &Case<'_>,
+    items: &[RoleChange],
+    effects: &mut Effects,
+) {
     for item in items {
         let (Some(jid), Some(to)) = (&item.jid, item.to) else { continue };
         permissions::voice(case, item, effects);
@@ -225,7 +231,11 @@ fn remove(case: &Case<'_>, jid: &BareJid, bearer: Option<&Requester>, effects: &
 }
 
 /// Whether this invitation may go out.
-pub(super) fn invite(case: &Case<'_>, to: &[Option<BareJid>], strongest: &mut Strongest) {
+pub(in crate::policy) fn invite(
+    case: &Case<'_>,
+    to: &[Option<BareJid>],
+    strongest: &mut Strongest,
+) {
     if to.is_empty() || to.iter().any(Option::is_none) {
         strongest.hear(Some(Opinion::deny(fixed::UNREADABLE.at(0), Denial::Malformed)));
     }
@@ -234,7 +244,7 @@ pub(super) fn invite(case: &Case<'_>, to: &[Option<BareJid>], strongest: &mut St
 }
 
 /// Returns whether the requester may answer a person who waits.
-pub(super) fn knock(case: &Case<'_>, target: Option<&BareJid>) -> Opinion {
+pub(in crate::policy) fn knock(case: &Case<'_>, target: Option<&BareJid>) -> Opinion {
     if target.is_none() {
         return Opinion::deny(fixed::UNREADABLE.at(0), Denial::Malformed);
     }
@@ -243,7 +253,12 @@ pub(super) fn knock(case: &Case<'_>, target: Option<&BareJid>) -> Opinion {
 }
 
 /// What follows from the answer to a knock.
-pub(super) fn knock_effects(case: &Case<'_>, target: &BareJid, admit: bool, effects: &mut Effects) {
+pub(in crate::policy) fn knock_effects(
+    case: &Case<'_>,
+    target: &BareJid,
+    admit: bool,
+    effects: &mut Effects,
+) {
     if admit {
         admitted(case, target, effects);
     } else {
@@ -252,7 +267,11 @@ pub(super) fn knock_effects(case: &Case<'_>, target: &BareJid, admit: bool, effe
 }
 
 /// Whether the requester may answer everybody who waits, and whether anybody does.
-pub(super) fn answer_all(case: &Case<'_>, waiting: &[BareJid], strongest: &mut Strongest) {
+pub(in crate::policy) fn answer_all(
+    case: &Case<'_>,
+    waiting: &[BareJid],
+    strongest: &mut Strongest,
+) {
     let admit = case.rules.moderators.admit;
     strongest.hear(Some(require(case, &admit, Denial::MayNotAdmit)));
     if waiting.is_empty() {
@@ -261,7 +280,7 @@ pub(super) fn answer_all(case: &Case<'_>, waiting: &[BareJid], strongest: &mut S
 }
 
 /// What follows from the answer to everybody who waits.
-pub(super) fn answer_all_effects(
+pub(in crate::policy) fn answer_all_effects(
     case: &Case<'_>,
     waiting: &[BareJid],
     admit: bool,
@@ -276,13 +295,13 @@ pub(super) fn answer_all_effects(
 }
 
 /// Returns whether the requester may destroy the room.
-pub(super) fn end(case: &Case<'_>) -> Opinion {
+pub(in crate::policy) fn end(case: &Case<'_>) -> Opinion {
     require(case, &case.rules.moderators.end, Denial::MayNotEnd)
 }
 
 /// A person inside has opened the door to `target`, who gets back what a removal has taken.
-pub(super) fn admitted(case: &Case<'_>, target: &BareJid, effects: &mut Effects) {
-    effects.merge(removal::admission(target, case.attempt.other(target)));
+pub(in crate::policy) fn admitted(case: &Case<'_>, target: &BareJid, effects: &mut Effects) {
+    effects.merge(admission(target, case.attempt.other(target)));
     removal::let_in(case, &session(target, None), effects);
 }
 
@@ -295,26 +314,8 @@ fn session(jid: &BareJid, bearer: Option<&Requester>) -> Requester {
     Requester { jid: Some(jid.clone()), ..bearer.cloned().unwrap_or_default() }
 }
 
-/// By what a person moderates, from the weakest up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Rank {
-    /// By a person's hand, or not at all.
-    Hand,
-    /// They opened the room.
-    Opener,
-    /// By the file.
-    File,
-    /// An operator of the file.
-    Operator,
-}
-
-/// The requester is an occupant of the room: this session, not another one of the same account.
-pub(super) fn is_inside(case: &Case<'_>) -> bool {
-    case.who().role != Role::None
-}
-
 /// Returns whether the requester may exercise any authority, whatever the rule on it says.
-pub(super) fn authority(case: &Case<'_>) -> Option<Opinion> {
+pub(in crate::policy) fn authority(case: &Case<'_>) -> Option<Opinion> {
     let is_exercised = match &case.attempt.action {
         Action::Configure { .. }
         | Action::Role { .. }
@@ -338,7 +339,7 @@ pub(super) fn authority(case: &Case<'_>) -> Option<Opinion> {
 
 /// Why the requester may take nothing from this person: a service, an operator, or a person of a higher rank.
 /// `bearer`: the person's session, if they are inside.
-pub(super) fn shields(
+pub(in crate::policy) fn shields(
     case: &Case<'_>,
     jid: &BareJid,
     bearer: Option<&Requester>,
@@ -369,7 +370,7 @@ pub(super) fn shields(
 }
 
 /// Why the requester may take nothing from everybody of this domain: the file names a person there.
-pub(super) fn shields_domain(case: &Case<'_>, domain: &BareJid) -> Option<Opinion> {
+pub(in crate::policy) fn shields_domain(case: &Case<'_>, domain: &BareJid) -> Option<Opinion> {
     let lives_there = |jid: &&BareJid| jid.domain() == domain.domain();
     let Case { policy, rules, .. } = case;
     if let Some((_, line)) = policy.services.iter().find(|(jid, _)| lives_there(jid)) {
@@ -388,15 +389,13 @@ pub(super) fn shields_domain(case: &Case<'_>, domain: &BareJid) -> Option<Opinio
         .then(|| Opinion::deny(protect.rule(), Denial::HigherRank))
 }
 
-/// The requester moderates by the file.
-pub(super) fn is_by_file(case: &Case<'_>) -> bool {
-    rank(case) >= Rank::File
-}
-
 /// It is about the requester's own self: the account, or what else names nobody else.
-pub(super) fn is_own(case: &Case<'_>, jid: &BareJid, bearer: Option<&Requester>) -> bool {
-    jid == case.jid
-        || bearer.is_some_and(|bearer| removal::is_same(&case.rules.removal, case.who(), bearer))
+pub(in crate::policy) fn is_own(
+    case: &Case<'_>,
+    jid: &BareJid,
+    bearer: Option<&Requester>,
+) -> bool {
+    jid == case.jid || bearer.is_some_and(|bearer| is_same(&case.rules.removal, case.who(), bearer))
 }
 
 /// The rule that names this person as a service or operator.
@@ -407,25 +406,4 @@ fn untouchable(case: &Case<'_>) -> Option<Rule> {
         return Some(fixed::SERVICE.at(line.unwrap_or_default()));
     }
     case.policy.operators.get(jid).map(|line| fixed::OPERATORS.at(*line))
-}
-
-fn rank(case: &Case<'_>) -> Rank {
-    if case.classes.has(Class::Operator) {
-        return Rank::Operator;
-    }
-    let ways = &case.rules.moderators.assign.value;
-    let is_one = |way: &&Become| moderators::is_one(case, **way);
-    match ways.iter().filter(|way| **way != Become::Opener).find(is_one) {
-        Some(_) => Rank::File,
-        None if ways.iter().filter(|way| **way == Become::Opener).any(|way| is_one(&way)) => {
-            Rank::Opener
-        }
-        None => Rank::Hand,
-    }
-}
-
-/// Returns what the requester is in the room counts only inside.
-pub(super) fn has_standing(case: &Case<'_>) -> bool {
-    let who = case.who();
-    is_inside(case) && (who.role == Role::Moderator || who.affiliation >= Affiliation::Admin)
 }

@@ -3,19 +3,18 @@
 
 use jiff::Timestamp;
 
-use super::attempt::{
+use super::lobby;
+use crate::policy::attempt::{
     Action, Affiliation, AffiliationChange, Attempt, FieldChange, Pressure, Requester, Role,
     RoleChange, RoomView, Word,
 };
-use super::class::Class;
-use super::context::{Case, Drift, Scene, case_of_nobody};
-use super::denial::Denial;
-use super::lobby;
-use super::modes::excepted;
-use super::notice::Notice;
-use super::record::{JoinFlood, Record, Suspended};
-use super::rules::fixed;
-use super::verdict::{Ability, Audience, Effects, Opinion, Rule};
+use crate::policy::class::Class;
+use crate::policy::context::{Case, Drift, Scene, case_of_nobody, excepted};
+use crate::policy::denial::Denial;
+use crate::policy::notice::Notice;
+use crate::policy::record::{JoinFlood, Record, Suspended};
+use crate::policy::rules::fixed;
+use crate::policy::verdict::{Ability, Audience, Effects, Opinion, Rule};
 
 /// No line of the file stands behind it: an operator does.
 pub const RULE: Rule = fixed::SUSPENDED.at(0);
@@ -26,12 +25,12 @@ pub fn of(room: &RoomView) -> Option<Suspended> {
 }
 
 /// Anyone who may not enter a closed room may not enter this one.
-pub(super) fn join(case: &Case<'_>) -> Option<Opinion> {
-    of(case.room).map(|_| Opinion::deny(RULE, Denial::Suspended))
+pub(in crate::policy) fn join(case: &Case<'_>) -> Option<Opinion> {
+    case.room.suspended().map(|_| Opinion::deny(RULE, Denial::Suspended))
 }
 
 /// Returns what would take the suspension back, or record it, is not for people inside, operators excepted.
-pub(super) fn keep(case: &Case<'_>) -> Option<Opinion> {
+pub(in crate::policy) fn keep(case: &Case<'_>) -> Option<Opinion> {
     let undoes = match &case.attempt.action {
         Action::Configure { fields } => fields.contains(&FieldChange::MembersOnly(false)),
         Action::Affiliation { items, .. } => items.iter().any(raises),
@@ -46,7 +45,7 @@ pub(super) fn keep(case: &Case<'_>) -> Option<Opinion> {
         | Action::Rename
         | Action::Unknown => false,
     };
-    let binds = of(case.room).is_some() && !case.classes.has(Class::Operator);
+    let binds = case.room.suspended().is_some() && !case.classes.has(Class::Operator);
     (undoes && binds).then(|| Opinion::deny(RULE, Denial::SuspendedInside))
 }
 
@@ -61,16 +60,16 @@ fn gives_voice(item: &RoleChange) -> bool {
 }
 
 /// Those who enter are told.
-pub(super) fn entered(case: &Case<'_>, effects: &mut Effects) {
-    if of(case.room).is_some() {
+pub(in crate::policy) fn entered(case: &Case<'_>, effects: &mut Effects) {
+    if case.room.suspended().is_some() {
         effects.notices.push((Audience::RequesterJoined, Notice::SuspendedHere));
     }
 }
 
 /// The gate, or another module of the server, has it laxer than the record.
-pub(super) fn drift(scene: &Scene<'_>) -> Option<Drift> {
+pub(in crate::policy) fn drift(scene: &Scene<'_>) -> Option<Drift> {
     let view = scene.view;
-    of(view)?;
+    view.suspended()?;
     let is = match (scene.settings.suspended, view.members_only) {
         (Some(false), _) => "not suspended",
         (_, false) => "open to strangers",
@@ -107,7 +106,7 @@ pub fn resuming(scene: &Scene<'_>) -> Option<Effects> {
     let view = scene.view;
     // Of a record that was lost meanwhile, the gate still knows.
     let is_lost = scene.settings.suspended == Some(true);
-    let raised = of(view).map(|it| it.raised).or(is_lost.then_some(false))?;
+    let raised = view.suspended().map(|it| it.raised).or(is_lost.then_some(false))?;
     let (attempt, nobody, calm) = <(Attempt, Requester, Pressure)>::default();
     let case = case_of_nobody(scene, &attempt, &nobody, &calm);
     let excepted = excepted(&case);
@@ -138,13 +137,14 @@ mod tests {
     use crate::jid::BareJid;
 
     use super::*;
-    use crate::policy::close::closing;
     use crate::policy::context::Settings;
     use crate::policy::drift::compare;
+    use crate::policy::exceptions::{Exception, Whom};
     use crate::policy::lobby::Admission;
-    use crate::policy::modes::{Exception, Whom, named};
+    use crate::policy::opinions::close::closing;
     use crate::policy::permissions::Permitted;
     use crate::policy::record::{Closed, Source};
+    use crate::policy::rules::named;
     use crate::policy::{Policy, Rules};
 
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
@@ -230,7 +230,10 @@ mod tests {
             assert_eq!(done.lobby, lobby.then_some(true));
             assert_eq!(done.moderated.as_deref(), Some(&Ability::MEDIA[..]));
             assert_eq!(done.notices, [(Audience::Room, Notice::Suspended)]);
-            assert_eq!(of(&room.view), Some(Suspended { since: NOW, raised: !members_only }));
+            assert_eq!(
+                room.view.suspended(),
+                Some(Suspended { since: NOW, raised: !members_only })
+            );
             let back = room.resume();
             assert_eq!((back.suspended, &back.moderated), (Some(false), &Some(Vec::new())));
             assert_eq!(back.members_only, (!members_only).then_some(false));

@@ -1,0 +1,106 @@
+//! Rooms that the conference focus of Jitsi opens for a person.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{access, close, limits, removal};
+use crate::jid::BareJid;
+use crate::policy::attempt::{Action, Affiliation, AffiliationChange, Requester};
+use crate::policy::class::{Class, ClassSet};
+use crate::policy::context::{Case, Strongest};
+use crate::policy::denial::Denial;
+use crate::policy::record::Record;
+use crate::policy::rules::fixed;
+use crate::policy::verdict::{Opinion, Verdict};
+
+/// How long the place of the opener is kept: as long as Jitsi's focus waits for the first participant
+/// (jicofo's `conference.initial-timeout`).
+const AWAITED: SignedDuration = SignedDuration::from_secs(15);
+
+/// Whether the focus may be asked for this room: only what would be refused at the door in any case is
+/// refused before, because a join can be held or prompted, and a request cannot.
+pub(in crate::policy) fn request(case: &Case<'_>, strongest: &mut Strongest) {
+    strongest.hear(close::outside_hours(case));
+    if !case.room.exists {
+        strongest.hear(access::open(case));
+        strongest.hear(limits::open(case));
+    } else if case.room.record.is_some() {
+        strongest.hear(limits::join(case));
+        strongest.hear(close::join(case).filter(|opinion| opinion.verdict == Verdict::Deny));
+    }
+}
+
+/// Denies it to everybody else where a focus opens the rooms.
+pub(in crate::policy) fn comes_first(case: &Case<'_>) -> Option<Opinion> {
+    (case.focus().is_some() && !case.room.exists)
+        .then(|| Opinion::deny(fixed::FOCUS.at(0), Denial::FocusFirst))
+}
+
+/// What the focus does in a person's name.
+pub(in crate::policy) fn act(case: &Case<'_>, strongest: &mut Strongest) {
+    if matches!(case.attempt.action, Action::Open { .. }) && !case.room.exists {
+        open(case, strongest);
+    } else if let Action::Affiliation { items, .. } = &case.attempt.action {
+        elect(case, items, strongest);
+    }
+}
+
+/// Returns whether the focus may open the room: as the person who asked it might.
+fn open(case: &Case<'_>, strongest: &mut Strongest) {
+    if case.is_health_check() {
+        return;
+    }
+    if let Some(opener) = case.behind() {
+        strongest.hear(access::enter(&opener));
+        strongest.hear(close::outside_hours(&opener));
+        strongest.hear(access::open(&opener));
+        strongest.hear(limits::open(&opener));
+        return;
+    }
+    strongest.hear(access::name(case));
+    let nobody = Case { classes: ClassSet::of(&[Class::Guest]), ..*case };
+    strongest.hear(close::outside_hours(&nobody));
+    strongest.hear(limits::open(&nobody));
+    let access = &case.rules.access;
+    if !access.create.value.classes(case.room.nobody_logs_in).has(Class::Guest) {
+        let rule = access.create.rule();
+        strongest.hear(Some(Opinion::deny(rule, Denial::NobodyAsked)));
+    }
+}
+
+/// The focus makes a person an owner (jicofo's `enable-auto-owner`): only whom the rules make a moderator.
+fn elect(case: &Case<'_>, items: &[AffiliationChange], strongest: &mut Strongest) {
+    let moderators = &case.rules.moderators;
+    if moderators.by_room {
+        return;
+    }
+    let rule = moderators.assign.rule();
+    for item in items.iter().filter(|item| item.to >= Some(Affiliation::Admin)) {
+        let entitled = item.jid.as_ref().is_some_and(|jid| {
+            case.policy.services.contains_key(jid)
+                || (case.attempt.other(jid).is_some_and(|person| person.moderator)
+                    && !keeps_out(case, jid, item.bearer.as_ref()))
+        });
+        if !entitled {
+            strongest.hear(Some(Opinion::deny(rule, Denial::MayNotGrant)));
+        }
+    }
+}
+
+/// A person who may not be in the room, or was removed from it by what they are recognised by, is not elected.
+fn keeps_out(case: &Case<'_>, jid: &BareJid, bearer: Option<&Requester>) -> bool {
+    let away = Requester { jid: Some(jid.clone()), ..Requester::default() };
+    let case = case.of(bearer.unwrap_or(&away), jid);
+    access::banned(&case).is_some() || removal::refuse(&case).is_some()
+}
+
+/// The record of a room that the focus opens at `now` for a person, or for nobody that is known.
+pub(in crate::policy) fn await_opener(record: Record, case: &Case<'_>) -> Record {
+    match case.behind() {
+        Some(opener) => Record {
+            opener: opener.jid.to_string(),
+            awaited: Some(case.now.checked_add(AWAITED).unwrap_or(Timestamp::MAX)),
+            ..record
+        },
+        None => Record { opener: String::new(), awaited: Some(case.now), ..record },
+    }
+}

@@ -1,0 +1,177 @@
+//! Room in the room, rooms on the server, and floods of strangers.
+
+use super::lobby;
+use super::moderators::entitlement;
+use crate::jid::BareJid;
+use crate::policy::Rules;
+use crate::policy::attempt::{Action, Affiliation, Attempt, Role, RoomView};
+use crate::policy::class::Class;
+use crate::policy::context::Case;
+use crate::policy::denial::Denial;
+use crate::policy::notice::Notice;
+use crate::policy::record::{JoinFlood, Record};
+use crate::policy::verdict::{Audience, Decision, Effects, Opinion, Rule, Verdict};
+use crate::setting::Setting;
+
+/// Returns whether there is room in the room. Its moderators and the operators find some in any case.
+pub(in crate::policy) fn join(case: &Case<'_>) -> Option<Opinion> {
+    let limit = case.rules.limits.occupants;
+    let is_full = limit.value > 0 && case.room.others() >= limit.value;
+    if !is_full || case.classes.has(Class::Operator) || entitlement(case).is_some() {
+        return None;
+    }
+    Some(Opinion::deny(limit.rule(), Denial::RoomFull))
+}
+
+/// Returns whether one room more may be opened. Operators always may.
+pub(in crate::policy) fn open(case: &Case<'_>) -> Option<Opinion> {
+    if case.classes.has(Class::Operator) || case.is_health_check() {
+        return None;
+    }
+    let (limits, pressure) = (&case.rules.limits, case.pressure);
+    let is_reached = |limit: Setting<u32>, count| limit.value > 0 && count >= limit.value;
+    if is_reached(limits.rooms_per_opener, pressure.rooms_of_opener) {
+        let rule = limits.rooms_per_opener.rule();
+        return Some(Opinion::deny(rule, Denial::TooManyOwnRooms));
+    }
+    if is_reached(limits.rooms, pressure.rooms) {
+        let rule = limits.rooms.rule();
+        return Some(Opinion::deny(rule, Denial::TooManyRooms));
+    }
+    None
+}
+
+/// The person who opens the room by this attempt, if it opens one: on Jitsi the person who asked the focus for it.
+pub fn opener(attempt: &Attempt) -> Option<&BareJid> {
+    let is_open = matches!(attempt.action, Action::Open { .. });
+    let opener = attempt.behind.as_ref().filter(|_| is_open).unwrap_or(&attempt.requester);
+    opener.jid.as_ref().filter(|_| is_open || attempt.action == Action::Request)
+}
+
+/// Returns what came of a join may not do for a stranger while there is a wave: they have to knock, also with the
+/// right password.
+pub(in crate::policy) fn join_in_flood(
+    case: &Case<'_>,
+    opinion: Option<Opinion>,
+) -> Option<Opinion> {
+    let is_wave = case.rules.limits.flood_strangers.value > 0
+        && case.room.record.as_ref().is_some_and(|record| record.wave.is_some());
+    let comes_in = opinion.as_ref().is_none_or(|opinion| opinion.verdict == Verdict::Allow);
+    if !is_wave || !comes_in || !is_stranger(case) {
+        return opinion;
+    }
+    Some(lobby::knock_by(case, rule(case.rules)))
+}
+
+/// What follows when a person comes in: if they are the stranger who makes it a flood, strangers have to
+/// knock from now on.
+pub(in crate::policy) fn enter(case: &Case<'_>, effects: &mut Effects) {
+    let limit = case.rules.limits.flood_strangers.value;
+    let is_last = limit > 0 && case.pressure.strangers.saturating_add(1) >= limit;
+    let record = effects.record.as_ref().or(case.room.record.as_ref());
+    let Some(record) = record.filter(|record| is_last && record.wave.is_none()) else { return };
+    if !is_stranger(case) {
+        return;
+    }
+    let lobby = case.room.lobby && !case.room.members_only;
+    let wave = Some(JoinFlood { since: case.now, lobby });
+    effects.record = Some(Record { wave, ..record.clone() });
+    effects.notices.push((Audience::Moderators, Notice::JoinFlood));
+    if lobby {
+        effects.lobby = Some(true);
+        effects.members_only = Some(true);
+        effects.affiliation = effects.affiliation.or(Some(Affiliation::Member));
+        effects.role = effects.role.or(Some(Role::Participant));
+    }
+}
+
+/// Returns what lets strangers in again.
+pub(in crate::policy) fn over(view: &RoomView) -> Option<Effects> {
+    let record = view.record.as_ref()?;
+    let wave = record.wave?;
+    let down = wave.lobby.then_some(false);
+    Some(Effects {
+        record: Some(Record { wave: None, ..record.clone() }),
+        lobby: down,
+        members_only: down,
+        notices: vec![(Audience::Moderators, Notice::Calm)],
+        ..Effects::default()
+    })
+}
+
+/// Returns whether the lobby that was put up for a wave may be taken down.
+pub(in crate::policy) fn take_lobby_down(case: &Case<'_>) -> Option<Opinion> {
+    let wave = case.room.record.as_ref()?.wave?;
+    let is_rule = case.rules.limits.flood_strangers.value > 0;
+    (wave.lobby && is_rule).then(|| Opinion::deny(rule(case.rules), Denial::LobbyMandatory))
+}
+
+/// The rule on waves.
+pub fn rule(rules: &Rules) -> Rule {
+    rules.limits.flood_strangers.rule()
+}
+
+/// A guest, or a person of another server, whom nobody let in and who was not inside before.
+fn is_stranger(case: &Case<'_>) -> bool {
+    is_strange(case.classes.strongest(), case.who().affiliation)
+        && !case.rules.lobby.bypass.value.meets(case.classes)
+        && entitlement(case).is_none()
+}
+
+const fn is_strange(class: Class, affiliation: Affiliation) -> bool {
+    matches!(class, Class::Guest | Class::Federated)
+        && matches!(affiliation, Affiliation::None | Affiliation::Outcast)
+}
+
+/// A stranger came in or knocks.
+pub fn is_arrival(attempt: &Attempt, decision: &Decision) -> bool {
+    matches!(attempt.action, Action::Join { .. })
+        && matches!(decision.verdict, Verdict::Allow | Verdict::Hold)
+        && is_strange(decision.class, attempt.requester.affiliation)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::attempt::{Credential, Requester};
+
+    #[test]
+    fn the_opener_is_whoever_wants_the_room() {
+        let person = |jid: &str| Requester { jid: jid.parse().ok(), ..Requester::default() };
+        let opened = |action, behind| {
+            let attempt =
+                Attempt { requester: person("focus@c"), behind, action, ..Attempt::default() };
+            opener(&attempt).map(ToString::to_string)
+        };
+        let (ann, open) = (Some(person("ann@c")), Action::Open { typed: None });
+        assert_eq!(opened(open.clone(), None).as_deref(), Some("focus@c"));
+        assert_eq!(opened(open, ann.clone()).as_deref(), Some("ann@c"));
+        assert_eq!(opened(Action::Request, ann.clone()).as_deref(), Some("focus@c"));
+        assert_eq!(opened(Action::Join { credential: Credential::None }, ann), None);
+    }
+
+    #[test]
+    fn strangers_who_come_in_or_knock_arrive_and_nobody_else() {
+        let arrives = |action, verdict, class, affiliation| {
+            let requester = Requester { affiliation, ..Requester::default() };
+            let attempt = Attempt { action, requester, ..Attempt::default() };
+            let decision = Decision {
+                verdict,
+                rule: Rule::new("lobby.admission", 1),
+                class,
+                denial: None,
+                effects: Effects::default(),
+                would: None,
+                exceptions: Vec::new(),
+            };
+            is_arrival(&attempt, &decision)
+        };
+        let join = || Action::Join { credential: Credential::None };
+        assert!(arrives(join(), Verdict::Allow, Class::Guest, Affiliation::None));
+        assert!(arrives(join(), Verdict::Hold, Class::Federated, Affiliation::None));
+        assert!(!arrives(join(), Verdict::Deny, Class::Guest, Affiliation::None));
+        assert!(!arrives(Action::Destroy, Verdict::Allow, Class::Guest, Affiliation::None));
+        assert!(!arrives(join(), Verdict::Allow, Class::Account, Affiliation::None));
+        assert!(!arrives(join(), Verdict::Allow, Class::Guest, Affiliation::Member));
+    }
+}

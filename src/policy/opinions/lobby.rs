@@ -1,0 +1,218 @@
+//! Who has to know the password, and who has to knock.
+
+use std::time::Duration;
+
+use super::{found, moderators};
+use crate::policy::attempt::{Affiliation, Client, Credential, UNLIMITED};
+use crate::policy::context::Case;
+use crate::policy::denial::Denial;
+use crate::policy::record::{Entry, Person, Source};
+use crate::policy::rules::fixed;
+use crate::policy::rules::lobby::Admission;
+use crate::policy::rules::password::AskAgain;
+use crate::policy::verdict::{Effects, Opinion, Rule, Verdict};
+
+/// The service's own lobby is on in every room.
+pub(in crate::policy) fn has_own(case: &Case<'_>) -> bool {
+    case.room.lobby && case.rules.lobby.admission.value.has_lobby()
+}
+
+/// Every room is members-only: the room service keeps strangers out, or its lobby does.
+pub(in crate::policy) fn is_members_only(case: &Case<'_>) -> bool {
+    case.rules.lobby.admission.value.is_members_only() || has_own(case)
+}
+
+/// Returns what it takes to come into this room: a moderator may have put up a lobby that the policy does not ask for.
+fn admission(case: &Case<'_>) -> Admission {
+    let by_policy = case.rules.lobby.admission.value;
+    let wave = case.room.record.as_ref().and_then(|record| record.wave);
+    let is_for_a_wave = wave.is_some_and(|wave| wave.lobby);
+    let is_chosen = !is_for_a_wave && !case.room.suspended().is_some_and(|it| it.raised);
+    let has_one = case.room.lobby && case.room.members_only && is_chosen;
+    match by_policy {
+        Admission::Password if has_one => Admission::PasswordOrLobby,
+        Admission::Open if has_one => Admission::Lobby,
+        Admission::Open if case.rules.lobby.by_room && !case.rules.password.required.value => {
+            Admission::Password
+        }
+        Admission::Password
+        | Admission::Open
+        | Admission::PasswordOrLobby
+        | Admission::PasswordAndLobby
+        | Admission::Lobby => by_policy,
+    }
+}
+
+/// There is a lobby that this client can wait in.
+fn can_wait(case: &Case<'_>) -> bool {
+    case.room.lobby || case.who().client == Client::Plain
+}
+
+/// Returns what it takes this requester to come in.
+pub(in crate::policy) fn join(case: &Case<'_>, credential: Credential) -> Option<Opinion> {
+    let rules = case.rules;
+    let admission = admission(case);
+    if moderators::entitlement(case).is_some() {
+        return None;
+    }
+    let asks_for_password = !matches!(admission, Admission::Lobby | Admission::Open);
+    let needs_password = asks_for_password && !may_skip_password(case);
+    let needs_lobby = !may_skip_lobby(case);
+    if needs_password && let Some(opinion) = guessed_too_often(case, credential) {
+        return Some(opinion);
+    }
+    // Under attack, a room takes no stranger's password, not even the right one: it may be the hit. Nor
+    // does it tell the two apart, or the guesser had only to come back with the right one later.
+    let is_attacked = room_pressure(case).is_some();
+    let is_right = credential == Credential::Right && !is_attacked;
+    let knows = !needs_password || is_right;
+    // Where there is no password to know, the door has only the bell.
+    let knows_one =
+        is_right || (knows && (has_password(case) || case.rules.password.required.value));
+    let allowed = || (!rules.lobby.by_room).then(|| Opinion::allow(rule(case)));
+    if needs_lobby && found::is_for_members(case) {
+        return Some(Opinion { rule: fixed::ROOM_MEMBERS.at(0), ..knock(case) });
+    }
+    match admission {
+        Admission::Open => allowed(),
+        Admission::Password if knows => allowed(),
+        Admission::Password => Some(ask_for_password(case, credential)),
+        Admission::Lobby if !needs_lobby => allowed(),
+        Admission::Lobby => Some(knock(case)),
+        Admission::PasswordOrLobby if knows_one || !needs_lobby => allowed(),
+        Admission::PasswordOrLobby
+            if !can_wait(case) || (credential == Credential::Wrong && !is_attacked) =>
+        {
+            Some(ask_for_password(case, credential))
+        }
+        Admission::PasswordOrLobby => Some(knock(case)),
+        Admission::PasswordAndLobby if !knows => Some(ask_for_password(case, credential)),
+        Admission::PasswordAndLobby if needs_lobby => Some(knock(case)),
+        Admission::PasswordAndLobby => allowed(),
+    }
+}
+
+/// By which a person has to knock: the policy's or, where there is none, that a moderator has put up.
+fn rule(case: &Case<'_>) -> Rule {
+    let lobby = &case.rules.lobby;
+    if lobby.by_room { fixed::ROOM_LOBBY.at(0) } else { lobby.admission.rule() }
+}
+
+/// There is a password to ask for. One that was made for the room counts as long as one is required; one that
+/// a person chose is the room's own.
+fn has_password(case: &Case<'_>) -> bool {
+    let source = case.room.record.as_ref().and_then(|record| record.password);
+    let is_own = source.is_none_or(|source| source == Source::Creator);
+    case.room.has_password && (is_own || case.rules.password.required.value)
+}
+
+/// What follows when a person has to wait.
+pub(in crate::policy) fn wait(case: &Case<'_>, credential: Credential, effects: &mut Effects) {
+    effects.knock = Some(case.rules.lobby.wait.value);
+    // A client that was let in from a separate lobby does not send the password again.
+    let proves =
+        case.room.lobby && credential == Credential::Right && room_pressure(case).is_none();
+    if proves && case.who().person.is_none() {
+        let person = Person::entered(Entry::Proved).with_password(password_now(case));
+        effects.people.push((case.jid.clone(), Some(person)));
+    }
+}
+
+/// Returns how long the room takes no password from strangers.
+fn room_pressure(case: &Case<'_>) -> Option<Duration> {
+    let limit = case.rules.password.guesses.room_burst.value;
+    case.pressure.room.filter(|_| limit < UNLIMITED)
+}
+
+fn may_skip_password(case: &Case<'_>) -> bool {
+    let who = case.who();
+    case.rules.password.bypass.value.meets(case.classes)
+        || who.affiliation >= Affiliation::Admin
+        || found::is_member(case)
+        || knew_password(case)
+        || (!has_password(case) && !case.rules.password.required.value)
+}
+
+/// The requester has proved to know the password, and need not prove it again.
+pub(super) fn knew_password(case: &Case<'_>) -> bool {
+    case.who().person.as_ref().is_some_and(|person| {
+        person.knew_password()
+            && (case.rules.password.ask_again.value == AskAgain::Nobody
+                || person.password == password_now(case))
+    })
+}
+
+/// Returns which of the room's passwords is the present one.
+pub(super) fn password_now(case: &Case<'_>) -> u32 {
+    case.room.record.as_ref().map_or(0, |record| record.password_changes)
+}
+
+fn may_skip_lobby(case: &Case<'_>) -> bool {
+    let who = case.who();
+    case.rules.lobby.bypass.value.meets(case.classes)
+        || (who.affiliation >= Affiliation::Member
+            && !who.person.as_ref().is_some_and(|person| person.is_removed()))
+        || who.person.as_ref().is_some_and(|person| person.is_admitted())
+        || found::is_member(case)
+}
+
+fn guessed_too_often(case: &Case<'_>, credential: Credential) -> Option<Opinion> {
+    let guesses = &case.rules.password.guesses;
+    if credential == Credential::None {
+        return None;
+    }
+    let wait = case.pressure.guesses.filter(|_| guesses.burst.value < UNLIMITED)?;
+    let rule = guesses.burst.rule();
+    Some(Opinion::deny(rule, Denial::TooManyGuesses { wait }))
+}
+
+fn ask_for_password(case: &Case<'_>, credential: Credential) -> Opinion {
+    let password = &case.rules.password;
+    if credential != Credential::None
+        && let Some(wait) = room_pressure(case)
+    {
+        let rule = password.guesses.room_burst.rule();
+        return Opinion::deny(rule, Denial::TooManyGuesses { wait });
+    }
+    let rule =
+        if password.required.value { password.required.rule() } else { fixed::ROOM_PASSWORD.at(0) };
+    Opinion::prompt(
+        rule,
+        match credential {
+            Credential::None => Denial::PasswordNeeded,
+            Credential::Wrong | Credential::Right => Denial::PasswordWrong,
+        },
+    )
+}
+
+/// They have to knock by another rule than that of the lobby.
+pub(in crate::policy) fn knock_by(case: &Case<'_>, rule: Rule) -> Opinion {
+    // The service has lobbies, and this room's is off: there is none to wait in.
+    let is_off = case.room.lobby && !case.room.members_only && case.who().client == Client::Jitsi;
+    let knock = knock(case);
+    match knock.verdict {
+        _ if is_off => Opinion::deny(rule, Denial::NoLobby),
+        Verdict::Hold => Opinion::hold(rule, Denial::Lobby),
+        Verdict::Deny if knock.denial == Some(Denial::NoLobby) => {
+            Opinion::deny(rule, Denial::NoLobby)
+        }
+        Verdict::Allow | Verdict::Prompt | Verdict::Deny => knock,
+    }
+}
+
+pub(in crate::policy) fn knock(case: &Case<'_>) -> Opinion {
+    let lobby = &case.rules.lobby;
+    if !can_wait(case) {
+        return Opinion::deny(rule(case), Denial::NoLobby);
+    }
+    if let Some(wait) = case.pressure.knocks.filter(|_| lobby.max_knocks.value < UNLIMITED) {
+        let rule = lobby.max_knocks.rule();
+        return Opinion::deny(rule, Denial::TooManyKnocks { wait });
+    }
+    let most = lobby.max_waiting.value;
+    if most < UNLIMITED && case.room.waiting >= most {
+        let rule = lobby.max_waiting.rule();
+        return Opinion::deny(rule, Denial::LobbyFull);
+    }
+    Opinion::hold(rule(case), Denial::Lobby)
+}

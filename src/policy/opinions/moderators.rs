@@ -1,0 +1,122 @@
+//! Who moderates, and by what.
+
+use super::access;
+use crate::policy::attempt::{Action, Affiliation, Auth, Role};
+use crate::policy::class::Class;
+use crate::policy::context::Case;
+use crate::policy::denial::Denial;
+use crate::policy::rules::kinds::Who;
+use crate::policy::rules::moderators::Become;
+use crate::policy::verdict::{Opinion, Rule};
+use crate::setting::Setting;
+
+/// The rule by which the requester moderates this room, if one does.
+///
+/// The ways are tried in the order of the file; then what moderators of the room have granted since.
+pub(in crate::policy) fn entitlement(case: &Case<'_>) -> Option<Rule> {
+    let moderators = &case.rules.moderators;
+    let rule = moderators.assign.rule();
+    if moderators.assign.value.iter().any(|way| is_one(case, *way)) {
+        return Some(rule);
+    }
+    let who = case.who();
+    // What a removal has taken counts again when it no longer keeps them out.
+    let granted = who
+        .person
+        .as_ref()
+        .is_some_and(|person| person.moderator || person.suspended >= Some(Affiliation::Admin));
+    (granted || who.affiliation >= Affiliation::Admin).then(|| moderators.grant.rule())
+}
+
+/// A moderator comes in.
+pub(in crate::policy) fn join(case: &Case<'_>) -> Option<Opinion> {
+    entitlement(case).map(Opinion::allow)
+}
+
+pub(in crate::policy) fn is_one(case: &Case<'_>, way: Become) -> bool {
+    let moderators = &case.rules.moderators;
+    let who = case.who();
+    match way {
+        Become::Operator => case.classes.has(Class::Operator),
+        Become::Listed => case.identity.jid.is_some_and(|jid| {
+            moderators.jids.value.contains(jid) || moderators.domains.value.contains(jid.domain())
+        }),
+        Become::Token => {
+            case.identity.auth == Auth::Token
+                && who.claims.iter().any(|(name, value)| {
+                    *name == moderators.claim.value && moderators.claim_values.value.contains(value)
+                })
+        }
+        Become::Account => case.identity.auth == Auth::Account || case.identity.account.is_some(),
+        Become::Opener => match &case.room.record {
+            None => matches!(case.attempt.action, Action::Open { .. }) && !case.room.exists,
+            // The opener moderates when they come back, unless that was taken from them since.
+            Some(record) => {
+                (record.opener == case.jid.as_str()
+                    && who.person.as_ref().is_some_and(|person| person.moderator))
+                    || (matches!(case.attempt.action, Action::Join { .. })
+                        && access::takes_the_place(case))
+            }
+        },
+    }
+}
+
+/// Returns whether the requester may do what is reserved for `who`.
+pub(in crate::policy) fn may(case: &Case<'_>, who: Who) -> bool {
+    match who {
+        Who::Nobody => false,
+        Who::Anybody => true,
+        Who::Operator => case.classes.has(Class::Operator),
+        Who::Moderator => case.classes.has(Class::Operator) || has_standing(case),
+    }
+}
+
+/// Allows by `name` what is reserved for `who`, or denies.
+pub(in crate::policy) fn require(case: &Case<'_>, who: &Setting<Who>, denial: Denial) -> Opinion {
+    let rule = who.rule();
+    if may(case, who.value) { Opinion::allow(rule) } else { Opinion::deny(rule, denial) }
+}
+
+/// By what a person moderates, from the weakest up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Rank {
+    /// By a person's hand, or not at all.
+    Hand,
+    /// They opened the room.
+    Opener,
+    /// By the file.
+    File,
+    /// An operator of the file.
+    Operator,
+}
+
+/// The requester is an occupant of the room: this session, not another one of the same account.
+pub(in crate::policy) fn is_inside(case: &Case<'_>) -> bool {
+    case.who().role != Role::None
+}
+
+/// The requester moderates by the file.
+pub(in crate::policy) fn is_by_file(case: &Case<'_>) -> bool {
+    rank(case) >= Rank::File
+}
+
+pub(super) fn rank(case: &Case<'_>) -> Rank {
+    if case.classes.has(Class::Operator) {
+        return Rank::Operator;
+    }
+    let ways = &case.rules.moderators.assign.value;
+    let is_one = |way: &&Become| is_one(case, **way);
+    match ways.iter().filter(|way| **way != Become::Opener).find(is_one) {
+        Some(_) => Rank::File,
+        None if ways.iter().filter(|way| **way == Become::Opener).any(|way| is_one(&way)) => {
+            Rank::Opener
+        }
+        None => Rank::Hand,
+    }
+}
+
+/// Returns whether the requester moderates the room at this moment: what they are in it counts only inside.
+pub(in crate::policy) fn has_standing(case: &Case<'_>) -> bool {
+    let who = case.who();
+    is_inside(case) && (who.role == Role::Moderator || who.affiliation >= Affiliation::Admin)
+}

@@ -1,0 +1,117 @@
+//! Opening a room: what it is given before anybody is in.
+
+use super::focus::await_opener;
+use super::found::adopt;
+use super::{lobby, moderators, permissions};
+use crate::policy::attempt::{Action, Affiliation, Role, Strength};
+use crate::policy::context::Case;
+use crate::policy::denial::Denial;
+use crate::policy::notice::Notice;
+use crate::policy::record::{Closed, Entry, Person, Record, Source};
+use crate::policy::verdict::{Audience, Effects, NewPassword, Opinion};
+
+/// Asks for a password, and a good one, where the opener has to choose it.
+pub(in crate::policy) fn password(case: &Case<'_>, typed: Option<Strength>) -> Option<Opinion> {
+    let rules = &case.rules.password;
+    if rules.source.value != Source::Creator {
+        return None;
+    }
+    let rule = rules.source.rule();
+    match typed {
+        None if rules.required.value => Some(Opinion::prompt(rule, Denial::PasswordNeeded)),
+        Some(strength) => {
+            rules.weakness(strength).map(|(rule, denial)| Opinion::prompt(rule, denial))
+        }
+        None => None,
+    }
+}
+
+/// Names the rule by which the opener will moderate, if they will.
+pub(in crate::policy) fn entitled(case: &Case<'_>) -> Option<Opinion> {
+    moderators::entitlement(case).map(Opinion::allow)
+}
+
+/// The presets: in place before the first occupant is.
+pub(in crate::policy) fn effects(case: &Case<'_>, effects: &mut Effects) {
+    let rules = case.rules;
+    if case.is_health_check() {
+        effects.record = Some(Record::new(case.now, case.jid.to_string(), None));
+        effects.hidden = Some(true);
+        return;
+    }
+    let (password, source) = new_password(case);
+    effects.password = password;
+    effects.members_only = (!rules.lobby.by_room).then(|| lobby::is_members_only(case));
+    effects.lobby = lobby::has_own(case).then_some(true);
+    effects.hidden = rules.access.hidden.value;
+    effects.persistent = rules.access.persistent.value.preset();
+    permissions::preset(case, effects);
+    if case.room.exists {
+        adopt(case, source, effects);
+        return;
+    }
+    let mut record = Record::new(case.now, case.jid.to_string(), source);
+    record.claims = case.policy.claims_of(case.attempt, case.room, case.now).into_owned();
+    if rules.close.at_occupants.value == 1 {
+        record.closed = Some(Closed::Count);
+    }
+    if case.is_focus() {
+        record = await_opener(record, case);
+    }
+    effects.record = Some(record);
+    let moderates = moderators::entitlement(case).is_some() && !case.is_service();
+    if case.is_service() {
+        if let Some(opener) = case.behind().filter(|_| case.is_focus()) {
+            let moderates = moderators::entitlement(&opener).is_some();
+            let person = Person::entered(Entry::Opened).as_moderator(moderates);
+            effects.people.push((opener.jid.clone(), Some(person)));
+        }
+        effects.affiliation = Some(Affiliation::Owner);
+        effects.role = Some(Role::Moderator);
+        return;
+    }
+    effects
+        .people
+        .push((case.jid.clone(), Some(Person::entered(Entry::Opened).as_moderator(moderates))));
+    permissions::entered(case, moderates, effects);
+    // The person who chose it knows it.
+    let is_news = password.is_some() && password != Some(NewPassword::Typed);
+    if (moderates || rules.moderators.by_room) && is_news && rules.password.show_to_moderators.value
+    {
+        effects.notices.push((Audience::RequesterJoined, Notice::Password));
+    }
+    if rules.moderators.by_room {
+        return;
+    }
+    if moderates {
+        effects.affiliation = Some(Affiliation::Owner);
+        effects.role = Some(Role::Moderator);
+    } else {
+        effects.affiliation = Some(if lobby::is_members_only(case) {
+            Affiliation::Member
+        } else {
+            Affiliation::None
+        });
+        effects.role = Some(Role::Participant);
+    }
+}
+
+fn new_password(case: &Case<'_>) -> (Option<NewPassword>, Option<Source>) {
+    let rules = &case.rules.password;
+    if case.room.exists && case.room.has_password {
+        return (None, Some(Source::Creator));
+    }
+    // What a stranger types at a room that was there before was judged by nobody, and would let them in.
+    let typed = !case.room.exists && matches!(case.attempt.action, Action::Open { typed: Some(_) });
+    let source = match rules.source.value {
+        Source::Creator if typed => return (Some(NewPassword::Typed), Some(Source::Creator)),
+        // Nobody is there to be asked: a room that was there before, or opened by a service.
+        Source::Creator => Source::Generated,
+        source @ (Source::Generated | Source::Derived | Source::Preset) => source,
+    };
+    if rules.required.value {
+        (Some(NewPassword::Made(source)), Some(source))
+    } else {
+        (None, None)
+    }
+}

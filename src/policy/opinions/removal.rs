@@ -1,0 +1,104 @@
+//! Who was removed stays out.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{lobby, moderators};
+use crate::policy::attempt::Requester;
+use crate::policy::context::Case;
+use crate::policy::denial::Denial;
+use crate::policy::record::Record;
+use crate::policy::rules::removal::{By, is_exempt, keep_out, lift};
+use crate::policy::verdict::{Effects, Opinion, Rule};
+
+/// A person inside has removed this person.
+pub(in crate::policy) fn removed(case: &Case<'_>, who: &Requester, effects: &mut Effects) {
+    let (rules, proof) = (&case.rules.removal, case.policy.proof(who));
+    change(case, effects, |record| keep_out(record, rules, who, proof, case.now));
+}
+
+/// Returns how long a person who is removed now stays out.
+pub(in crate::policy) fn denial(case: &Case<'_>) -> Denial {
+    Denial::Removed { wait: case.rules.removal.keep_out_for.value.unwrap_or_default() }
+}
+
+/// A person inside has opened the door to this person.
+pub(in crate::policy) fn let_in(case: &Case<'_>, who: &Requester, effects: &mut Effects) {
+    change(case, effects, |record| lift(record, &case.rules.removal, who));
+}
+
+fn change(case: &Case<'_>, effects: &mut Effects, change: impl FnOnce(&mut Record)) {
+    let Some(before) = effects.record.as_ref().or(case.room.record.as_ref()) else { return };
+    let mut after = before.clone();
+    change(&mut after);
+    if after != *before {
+        effects.record = Some(after);
+    }
+}
+
+/// How a person is known who was removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Known {
+    /// Perhaps: others have the same.
+    Perhaps,
+    /// Certainly one who has to be let in.
+    Held,
+    /// Certainly one who stays out.
+    Out,
+}
+
+/// Refuses anyone who certainly was removed.
+pub(in crate::policy) fn refuse(case: &Case<'_>) -> Option<Opinion> {
+    let (known, until) = recognised(case)?;
+    let wait = Duration::try_from(until.duration_since(case.now)).unwrap_or_default();
+    (known == Known::Out).then(|| Opinion::deny(rule(case), Denial::Removed { wait }))
+}
+
+/// Has people knock who were sent back to the lobby, or may be people who were removed, unless they were let in since.
+pub(in crate::policy) fn knock(case: &Case<'_>) -> Option<Opinion> {
+    let is_admitted = case.who().person.as_ref().is_some_and(|person| person.is_admitted());
+    let has_to = match recognised(case)?.0 {
+        Known::Perhaps => !is_admitted && moderators::entitlement(case).is_none(),
+        Known::Held => !is_admitted,
+        Known::Out => false,
+    };
+    has_to.then(|| lobby::knock_by(case, rule(case)))
+}
+
+/// Returns whether the requester is, or may be, one who was removed, whatever else speaks for them.
+pub(in crate::policy) fn is_suspected(case: &Case<'_>) -> bool {
+    recognised(case).is_some()
+        || case.who().person.as_ref().is_some_and(|person| person.is_removed())
+}
+
+/// Returns how the requester is known as one who was removed, and until when that holds.
+fn recognised(case: &Case<'_>) -> Option<(Known, Timestamp)> {
+    let rules = &case.rules.removal;
+    let removed = case.room.record.as_ref().map(|record| &record.removed)?;
+    let is_off = rules.keep_out_for.value.is_none() || removed.is_empty();
+    if is_off || is_exempt(case.classes) {
+        return None;
+    }
+    let marks = rules.marks(&rules.by.value, case.who());
+    removed
+        .iter()
+        .filter(|one| one.until > case.now)
+        .filter_map(|one| {
+            if one.unread.is_some() {
+                return Some((Known::Perhaps, one.until));
+            }
+            let known = |by: &By| match By::STRONG.contains(by) {
+                false => Known::Perhaps,
+                true if one.knocks => Known::Held,
+                true => Known::Out,
+            };
+            let matching = marks.iter().filter(|(_, mark)| one.marks.contains(mark));
+            matching.map(|(by, _)| (known(by), one.until)).max()
+        })
+        .max()
+}
+
+fn rule(case: &Case<'_>) -> Rule {
+    case.rules.removal.keep_out_for.rule()
+}
